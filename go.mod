@@ -1,0 +1,3 @@
+module github.com/anchor-deploy/anchor
+
+go 1.26
