@@ -1,0 +1,48 @@
+package anchor
+
+// Build is what an OpenNext build made, read from its .open-next tree. Paths are
+// slash-separated and relative to the tree's root.
+type Build struct {
+	Layout   string // "v3" (open-next.output.json; v4 keeps it) or "v2"
+	BuildID  string // Next.js's BUILD_ID
+	BasePath string // "" or "/docs"
+
+	Functions []Function
+	Routes    []Route // in match order, "*" last
+
+	Assets        string // folder, "assets"
+	Cache         string // folder, "cache", or "" without an incremental cache
+	CacheBuild    string // the folder below Cache and Cache/__fetch that this build reads
+	TagsFile      string // dynamodb-cache.json, or ""
+	PreviewModeID string // of prerender-manifest.json: proves a revalidation is ours
+}
+
+// Function is one bundle that runs on request.
+type Function struct {
+	Name      string // "default", "imageOptimizer", "middleware", or the split function's
+	Dir       string
+	Handler   string // "index.handler"
+	Streaming bool
+	Wrapper   string // "aws-lambda", "aws-lambda-streaming", …
+	Converter string // "aws-apigw-v2", "aws-cloudfront"
+	Image     bool   // serves next/image
+	Edge      bool   // runs before routing (external middleware)
+}
+
+// Route sends the paths of a CloudFront path pattern ("*" and "?", without the
+// leading slash) to a function, or to the static files when Function is "".
+type Route struct {
+	Pattern    string
+	Function   string
+	Middleware string // the function to run first, or ""
+}
+
+// Function finds a function by its name.
+func (b Build) Function(name string) (Function, bool) {
+	for _, f := range b.Functions {
+		if f.Name == name {
+			return f, true
+		}
+	}
+	return Function{}, false
+}

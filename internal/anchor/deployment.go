@@ -1,0 +1,84 @@
+package anchor
+
+// Deployment is one immutable build of one commit of a project, and the record
+// of what became of it. The JSON names are part of the API. Times are Unix
+// milliseconds; 0 means not yet.
+type Deployment struct {
+	ID            DeploymentID `json:"deploymentId"`
+	ProjectID     ProjectID    `json:"projectId"`
+	CommitSha     string       `json:"commitSha"`
+	CommitMessage string       `json:"commitMessage"`
+	Branch        string       `json:"branch"`
+	Status        Status       `json:"status"`
+	Version       string       `json:"version"`
+	CreatedAt     int64        `json:"createdAt"`
+	DeployedAt    int64        `json:"deployedAt"`
+	PrunedAt      int64        `json:"prunedAt,omitempty"` // when retention removed its files and versions
+	NoRelease     bool         `json:"noRelease,omitempty"`
+
+	Functions              map[string]FunctionVersion `json:"functions"`
+	LambdaServerVersionARN string                     `json:"lambdaServerVersionArn"`
+	LambdaImageVersionARN  string                     `json:"lambdaImageVersionArn"`
+	LambdaServerAliasARN   string                     `json:"lambdaServerAliasArn"`
+	StaticAssetsPath       string                     `json:"staticAssetsPath"`
+
+	IsRollback   bool         `json:"isRollback"`
+	RollbackFrom string       `json:"rollbackFrom"` // the version that was live before
+	RollbackTo   DeploymentID `json:"rollbackTo"`
+
+	ErrorStep    string `json:"errorStep"`
+	ErrorMessage string `json:"errorMessage"`
+}
+
+// Serves is the deployment whose files and functions answer for d: d itself, or
+// the target when d is the record of a rollback.
+func (d Deployment) Serves() DeploymentID {
+	if d.IsRollback {
+		return d.RollbackTo
+	}
+	return d.ID
+}
+
+// FunctionVersion names one published, immutable version of a function: code
+// and environment together.
+type FunctionVersion struct {
+	Version    string `json:"version"`    // a number that grows, as Lambda's
+	VersionARN string `json:"versionArn"` // arn:aws:lambda:…:<n>, or arn:anchor:local:<project>:function:<name>:<n>
+	CodeSha256 string `json:"codeSha256"` // base64 of the SHA-256 of the code, as Lambda's
+}
+
+// The names of the functions every build may have; split functions go by the
+// name their author gave them.
+const (
+	ServerFunction     = "default"
+	ImageFunction      = "imageOptimizer"
+	MiddlewareFunction = "middleware"
+)
+
+// LiveAlias is the name of the alias that production traffic follows.
+const LiveAlias = "live"
+
+// Event is one line of a deployment's journal: what a step did. Seq counts from
+// 1 within the deployment, without gaps.
+type Event struct {
+	DeploymentID DeploymentID `json:"deploymentId"`
+	Seq          int64        `json:"seq"`
+	Time         int64        `json:"time"` // Unix milliseconds
+	Step         string       `json:"step"` // one of the pipeline's steps, or "" for the deployment itself
+	Phase        Phase        `json:"phase"`
+	Message      string       `json:"message,omitempty"`
+	DurationMS   int64        `json:"durationMs,omitempty"` // on StepEnd and StepFail
+	Status       Status       `json:"status,omitempty"`     // on StatusChange
+}
+
+// Phase says what an Event tells.
+type Phase string
+
+// The phases of an Event.
+const (
+	StepStart    Phase = "start"
+	StepNote     Phase = "note"
+	StepEnd      Phase = "end"
+	StepFail     Phase = "fail"
+	StatusChange Phase = "status"
+)

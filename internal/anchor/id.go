@@ -1,0 +1,41 @@
+package anchor
+
+import (
+	"crypto/rand"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// ProjectID, DeploymentID and ReleaseID are lower-case ULIDs (26 characters of
+// Crockford base32): they sort by the time they were made.
+type (
+	ProjectID    string
+	DeploymentID string
+	ReleaseID    string
+)
+
+var entropy = struct {
+	sync.Mutex
+	*ulid.MonotonicEntropy
+}{MonotonicEntropy: ulid.Monotonic(rand.Reader, 0)}
+
+// NewID returns a lower-case ULID greater than every one this process made before.
+func NewID() string {
+	entropy.Lock()
+	defer entropy.Unlock()
+	id := ulid.MustNew(ulid.Timestamp(time.Now()), entropy.MonotonicEntropy)
+	return strings.ToLower(id.String())
+}
+
+// ValidID reports whether s has the form NewID gives. It keeps foreign text out
+// of file names and host names before anything looks it up.
+func ValidID(s string) bool {
+	if s != strings.ToLower(s) {
+		return false
+	}
+	_, err := ulid.ParseStrict(s)
+	return err == nil
+}

@@ -1,0 +1,46 @@
+package anchor
+
+import (
+	"regexp"
+	"strings"
+)
+
+// MaxSlug is the length a project's slug may have: with "<deploymentId>--" before
+// it, a label of a host name still fits in 63 octets (RFC 1035 §2.3.4).
+const MaxSlug = 35
+
+// Project is one site.
+type Project struct {
+	ID               ProjectID `json:"projectId"`
+	Slug             string    `json:"slug"`
+	ProductionBranch string    `json:"productionBranch"`
+	CreatedAt        int64     `json:"createdAt"` // Unix milliseconds
+}
+
+var slugPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+
+// CheckSlug refuses what cannot be a project's slug. "--" separates the parts of
+// a deployment's host name, so it cannot be inside one.
+func CheckSlug(slug string) error {
+	ok := len(slug) <= MaxSlug && slugPattern.MatchString(slug) && !strings.Contains(slug, "--")
+	if ok {
+		return nil
+	}
+	return Invalid("bad_slug", "%q cannot be a project's slug", slug).
+		Hintf("Use a-z, 0-9 and single hyphens inside, at most %d characters.", MaxSlug)
+}
+
+var notSlug = regexp.MustCompile(`[^a-z0-9]+`)
+
+// Slugify makes a slug of a package's or folder's name; it is empty when nothing
+// of the name can be kept.
+func Slugify(name string) string {
+	if _, unscoped, found := strings.Cut(name, "/"); found && strings.HasPrefix(name, "@") {
+		name = unscoped
+	}
+	slug := strings.Trim(notSlug.ReplaceAllString(strings.ToLower(name), "-"), "-")
+	if len(slug) > MaxSlug {
+		slug = strings.TrimRight(slug[:MaxSlug], "-")
+	}
+	return slug
+}

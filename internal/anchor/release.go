@@ -1,0 +1,40 @@
+package anchor
+
+// Live is the pointer of a project: which deployment production traffic reaches.
+type Live struct {
+	ProjectID  ProjectID    `json:"projectId"`
+	Deployment DeploymentID `json:"deploymentId"` // whose files and functions serve; never a rollback's record
+	Record     DeploymentID `json:"recordId"`     // the deployment record the last release wrote or named
+	Version    string       `json:"version"`      // the served deployment's version label
+	Release    ReleaseID    `json:"releaseId"`
+	Request    string       `json:"-"`        // see Release.Request
+	Revision   int64        `json:"revision"` // grows by one with every move; 0 before the first
+}
+
+// Release is one move of the live pointer, kept for ever.
+type Release struct {
+	ID         ReleaseID    `json:"releaseId"`
+	ProjectID  ProjectID    `json:"projectId"`
+	Kind       ReleaseKind  `json:"kind"`
+	Deployment DeploymentID `json:"deploymentId"`     // whose files and functions serve from now on
+	From       DeploymentID `json:"fromDeploymentId"` // what served before, "" on the first
+	Record     DeploymentID `json:"recordId"`         // the record that tells of it: the deployment, or the rollback's own
+	Version    string       `json:"version"`          // the served deployment's version label
+	CreatedAt  int64        `json:"createdAt"`        // Unix milliseconds
+	Revision   int64        `json:"revision"`         // the pointer's, after the move
+
+	// Request orders requests: the id of the deployment for a deploy, which was
+	// made when the user asked for it, else of the release. A deploy older than
+	// the live one's Request is superseded.
+	Request string `json:"-"`
+}
+
+// ReleaseKind says what asked for a release.
+type ReleaseKind string
+
+// The kinds of release.
+const (
+	ReleaseDeploy   ReleaseKind = "deploy"
+	ReleasePromote  ReleaseKind = "promote"
+	ReleaseRollback ReleaseKind = "rollback"
+)

@@ -1,0 +1,48 @@
+package anchor
+
+// Status is where a deployment stands. Whether a deployed one is live is read
+// from the live pointer and is never stored here.
+type Status string
+
+// The statuses of a deployment.
+const (
+	Queued       Status = "queued"    // a build is asked for and waits
+	Building     Status = "building"  // the artifact is being made or is arriving
+	Built        Status = "built"     // the artifact is complete and waits for its turn
+	Deploying    Status = "deploying" // the pipeline runs
+	Deployed     Status = "deployed"  // has a URL, can be promoted
+	BuildFailed  Status = "build_failed"
+	DeployFailed Status = "deploy_failed"
+	Canceled     Status = "canceled"
+	Superseded   Status = "superseded" // a newer request went live first
+)
+
+var moves = map[Status][]Status{
+	Queued:    {Building, BuildFailed, Canceled, Superseded},
+	Building:  {Built, BuildFailed, Canceled, Superseded},
+	Built:     {Deploying, DeployFailed, Canceled, Superseded},
+	Deploying: {Deployed, DeployFailed, Canceled, Superseded},
+}
+
+// CanMove reports whether a deployment may go from s to the status to. Staying is
+// no move.
+func (s Status) CanMove(to Status) bool {
+	for _, next := range moves[s] {
+		if next == to {
+			return true
+		}
+	}
+	return false
+}
+
+// Ended reports whether no move leads out of s.
+func (s Status) Ended() bool { return len(moves[s]) == 0 }
+
+// Known reports whether s is one of the statuses above.
+func (s Status) Known() bool {
+	switch s {
+	case Queued, Building, Built, Deploying, Deployed, BuildFailed, DeployFailed, Canceled, Superseded:
+		return true
+	}
+	return false
+}

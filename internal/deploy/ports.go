@@ -1,0 +1,100 @@
+// Package deploy is the use-case that takes an uploaded artifact to a deployed,
+// and usually live, deployment in steps that can each be run again.
+package deploy
+
+import (
+	"context"
+	"io"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/bundle"
+)
+
+// Records keeps deployments.
+type Records interface {
+	// CreateDeployment inserts d: ErrConflict when its id is taken, ErrNotFound
+	// when its project is unknown. Durable on return.
+	CreateDeployment(ctx context.Context, d anchor.Deployment) error
+
+	// Deployment gives one deployment or ErrNotFound.
+	Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error)
+
+	// UpdateDeployment writes d if the stored status is from and d's status is
+	// from or a move from it, else ErrConflict. Durable on return.
+	UpdateDeployment(ctx context.Context, d anchor.Deployment, from anchor.Status) error
+
+	// Unfinished gives every deployment that has not ended, oldest first.
+	Unfinished(ctx context.Context) ([]anchor.Deployment, error)
+}
+
+// Journal keeps what the steps did.
+type Journal interface {
+	// Append stores e under the next Seq of its deployment and gives it back.
+	Append(ctx context.Context, e anchor.Event) (anchor.Event, error)
+
+	// Events gives those with a Seq above after, in order.
+	Events(ctx context.Context, id anchor.DeploymentID, after int64) ([]anchor.Event, error)
+}
+
+// Bundles keeps uploaded artifacts by content.
+type Bundles interface {
+	// SaveManifest ties m to the deployment, once and for all. Durable on return.
+	SaveManifest(ctx context.Context, id anchor.DeploymentID, m bundle.Manifest) error
+	// Missing gives the digests of the deployment's files that are not there yet.
+	Missing(ctx context.Context, id anchor.DeploymentID) ([]bundle.Digest, error)
+	// Put stores one file's content: an Invalid error when it is not what digest says.
+	Put(ctx context.Context, digest bundle.Digest, size int64, content io.Reader) error
+	// Unpack lays the deployment's files out and gives the folder; what was laid
+	// out before is kept. The tree is durable on return.
+	Unpack(ctx context.Context, id anchor.DeploymentID) (dir string, m bundle.Manifest, err error)
+}
+
+// Env gives the environment a deployment runs with.
+type Env interface {
+	// Lock fixes the project's run-time variables as the deployment's own and
+	// gives them; later calls give the same values, whatever the project's became.
+	Lock(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (map[string]string, error)
+}
+
+// Artifact is all a platform is told of a deployment.
+type Artifact struct {
+	Project    anchor.Project
+	Deployment anchor.Deployment
+	Build      anchor.Build
+	Manifest   bundle.Manifest
+	Dir        string            // the unpacked .open-next tree
+	Env        map[string]string // the app's run-time variables
+}
+
+// Note tells the user of a step's progress in one line.
+type Note func(format string, args ...any)
+
+// Limits refuses what the platform cannot run before anything is touched.
+type Limits interface {
+	Check(ctx context.Context, a Artifact) error
+}
+
+// Assets puts static files where the edge finds them.
+type Assets interface {
+	// Upload is idempotent and skips what is there by digest. Hashed files join
+	// those of the project's other deployments; public ones stay the deployment's own.
+	Upload(ctx context.Context, a Artifact, note Note) error
+	// Purge drops what the edge cached of the deployment live before and may no longer serve.
+	Purge(ctx context.Context, live anchor.Live) error
+}
+
+// Functions publishes and tries the deployment's functions.
+type Functions interface {
+	// Publish makes an immutable version of every function, code and environment
+	// together. Run again, it gives the same versions.
+	Publish(ctx context.Context, a Artifact, note Note) (map[string]anchor.FunctionVersion, error)
+	// Probe asks the new version for a page through its own URL and fails on
+	// anything but a sane answer.
+	Probe(ctx context.Context, a Artifact, note Note) error
+}
+
+// Cache seeds the deployment's incremental cache and tag table. It is idempotent
+// and never overwrites what the app wrote since.
+type Cache interface {
+	Seed(ctx context.Context, a Artifact, note Note) error
+}

@@ -1,0 +1,21 @@
+package deploy
+
+import (
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/bundle"
+)
+
+// Request asks for a deployment of the files the manifest names.
+type Request struct {
+	Manifest      bundle.Manifest
+	CommitSha     string
+	CommitMessage string
+	Branch        string
+	NoRelease     bool // end as deployed without going live
+}
+
+// Started is a deployment that waits for its files.
+type Started struct {
+	Deployment anchor.Deployment
+	Missing    []bundle.Digest // what the server does not have yet
+}

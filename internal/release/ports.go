@@ -1,0 +1,45 @@
+// Package release moves the live pointer of a project: it is the use-case of
+// promoting, rolling back and of a deployment's own going live, and of keeping
+// what any of these may still need.
+package release
+
+import (
+	"context"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Pointer holds the live pointer of every project.
+type Pointer interface {
+	// Live gives the pointer, ErrNotFound before the first release.
+	Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error)
+
+	// Move is the one compare-and-swap that everything hangs on. In one
+	// transaction, durable on return, it
+	//   - moves the pointer of to.ProjectID to to, if its revision still is
+	//     from.Revision (0 before the first release), else ErrConflict;
+	//   - appends to with its new revision to the releases;
+	//   - writes record when it is not nil: inserts it (a rollback's), or moves
+	//     the stored one from deploying to record.Status (a deploy's), else
+	//     ErrConflict.
+	// After an error nothing of it happened, or (a lost answer) all of it.
+	Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error)
+}
+
+// Traffic makes requests follow the pointer.
+type Traffic interface {
+	// Ready brings the deployment's functions up, so that Route meets warm ones.
+	// It is idempotent; its error leaves live traffic as it was.
+	Ready(ctx context.Context, d anchor.Deployment) error
+
+	// Route sends production traffic to live. It is idempotent and never goes
+	// back to an older revision.
+	Route(ctx context.Context, live anchor.Live) error
+}
+
+// Records reads what the use-case decides on.
+type Records interface {
+	Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error)
+	Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error)
+	Releases(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error)
+}
