@@ -1,5 +1,11 @@
 module github.com/anchor-deploy/anchor
 
-go 1.26
+go 1.26.0
 
-require github.com/oklog/ulid/v2 v2.1.2
+require (
+	github.com/google/go-cmp v0.7.0
+	github.com/oklog/ulid/v2 v2.1.2
+	golang.org/x/sync v0.24.0
+	golang.org/x/sys v0.49.0
+	golang.org/x/text v0.43.0
+)
