@@ -3,9 +3,7 @@ module github.com/anchor-deploy/anchor
 go 1.26.0
 
 require (
-	github.com/google/go-cmp v0.7.0
-	github.com/oklog/ulid/v2 v2.1.2
+	github.com/andybalholm/brotli v1.2.8
+	github.com/klauspost/compress v1.20.3
 	golang.org/x/sync v0.24.0
-	golang.org/x/sys v0.49.0
-	golang.org/x/text v0.43.0
 )
