@@ -7,3 +7,5 @@ require (
 	github.com/klauspost/compress v1.20.3
 	golang.org/x/sync v0.24.0
 )
+
+require go.uber.org/goleak v1.3.0
