@@ -18,3 +18,5 @@ require (
 	golang.org/x/text v0.43.0
 	modernc.org/sqlite v1.60.0
 )
+
+require go.uber.org/goleak v1.3.0

@@ -25,9 +25,9 @@ type Record struct {
 	Host      string
 	URI       string
 	Peer      string // address and port of the other end of the connection
-	Status    int   // 0 when the request was aborted before any answer
-	Bytes     int64 // of the body
-	Aborted   bool  // the handler panicked, http.ErrAbortHandler among others: the client saw a broken response
+	Status    int    // 0 when the request was aborted before any answer
+	Bytes     int64  // of the body
+	Aborted   bool   // the handler panicked, http.ErrAbortHandler among others: the client saw a broken response
 	RequestID string
 }
 

@@ -29,7 +29,7 @@ func (t *Table) find(host string) *Site {
 	if site, ok := t.exact[name]; ok {
 		return site
 	}
-	if _, base, ok := strings.Cut(name, "."); ok {
+	if label, base, ok := strings.Cut(name, "."); ok && label != "" {
 		return t.wildcard[base]
 	}
 	return nil

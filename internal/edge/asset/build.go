@@ -52,14 +52,14 @@ func buildEntries(ctx context.Context, b builder, parallel int, files []File) ([
 		parallel = runtime.GOMAXPROCS(0)
 	}
 	entries := make([]*entry, len(files))
-	group, ctx := errgroup.WithContext(ctx)
+	group, running := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for i, f := range files {
-		if ctx.Err() != nil {
+		if running.Err() != nil {
 			break
 		}
 		group.Go(func() (err error) {
-			entries[i], err = b.entry(ctx, f)
+			entries[i], err = b.entry(running, f)
 			return err
 		})
 	}
