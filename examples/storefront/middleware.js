@@ -29,5 +29,5 @@ function variant(request) {
 }
 
 export const config = {
-  matcher: ['/((?!_next/static|_next/image|products/.*\\.jpg|files/|robots.txt|version.txt|large.bin).*)'],
+  matcher: ['/((?!_next/static|_next/image|pictures/|files/|robots.txt|version.txt|large.bin).*)'],
 };

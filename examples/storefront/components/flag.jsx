@@ -24,9 +24,9 @@ const DRAWINGS = {
   W: [r(BLUE, 0, 0, 30, 30), r(WHITE, 5, 5, 20, 20), r(RED, 10, 10, 10, 10)],
 };
 
-export function Flag({ letter, className }) {
+export function Flag({ letter, className, style }) {
   return (
-    <svg className={className} viewBox="0 0 30 30" role="img" aria-label={`Signal flag ${letter}`}>
+    <svg className={className} style={style} viewBox="0 0 30 30" role="img" aria-label={`Signal flag ${letter}`}>
       {DRAWINGS[letter]}
     </svg>
   );
@@ -37,7 +37,7 @@ export function Hoist({ word }) {
   return (
     <div className="hoist" role="img" aria-label={`${word} in signal flags`}>
       {[...word].map((letter, i) => (
-        <Flag key={i} letter={letter} className="hoist-flag" />
+        <Flag key={i} letter={letter} className="hoist-flag" style={{ '--place': i }} />
       ))}
     </div>
   );

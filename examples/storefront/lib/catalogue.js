@@ -95,7 +95,7 @@ function numberedPrint(slug) {
     name: `Harbour print No. ${number}`,
     flag: 'W',
     price: 4800,
-    image: '/products/print.jpg',
+    image: '/pictures/print.jpg',
     line: 'Numbered letterpress print',
     about: `Number ${number} of 9999, printed when somebody first asks for it.`,
     facts: { Material: 'Cotton paper', Format: '30 × 40 cm', Number: number },
@@ -103,7 +103,7 @@ function numberedPrint(slug) {
 }
 
 export function imageOf(product) {
-  return product.image ?? `/products/${product.slug}.jpg`;
+  return product.image ?? `/pictures/${product.slug}.jpg`;
 }
 
 export function formatPrice(cents) {
