@@ -1,0 +1,192 @@
+package bundle
+
+import (
+	"path"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Limits bound an artifact. Sizes are in bytes, as the manifest declares them; Put
+// holds the contents to what was declared.
+type Limits struct {
+	Files    int
+	FileSize int64
+	Total    int64
+}
+
+// DefaultLimits are those of a Store that is not told others.
+var DefaultLimits = Limits{Files: 100_000, FileSize: 1 << 30, Total: 4 << 30}
+
+// The longest path and the longest name in it, in bytes: what file systems take
+// (NAME_MAX), with room for the store's own folder before it (PATH_MAX).
+const (
+	maxPath = 1024
+	maxName = 255
+)
+
+// Check refuses, before anything is written, a manifest that is too big or that
+// could write outside its folder or lose a file on any file system. Each reason has
+// its own Code.
+func (m Manifest) Check(l Limits) error {
+	if len(m.Files) == 0 {
+		return anchor.Invalid("no_files", "the artifact has no files").
+			Hintf("Build the app first, and deploy the folder that holds .open-next.")
+	}
+	if len(m.Files) > l.Files {
+		return anchor.TooLarge("too_many_files", "the artifact has %d files, more than %d", len(m.Files), l.Files).
+			Hintf("Remove what the app does not need from public/ and from the traced files of the build.")
+	}
+	if err := m.checkSizes(l); err != nil {
+		return err
+	}
+	for _, f := range m.Files {
+		if err := checkPath(f.Path); err != nil {
+			return err
+		}
+		if err := f.checkContent(); err != nil {
+			return err
+		}
+	}
+	if err := m.checkClashes(); err != nil {
+		return err
+	}
+	return m.checkLinks()
+}
+
+func (m Manifest) checkSizes(l Limits) error {
+	sizes := make(map[Digest]int64, len(m.Files))
+	var total int64
+	for _, f := range m.Files {
+		if f.Size < 0 {
+			return anchor.Invalid("bad_size", "%q has the size %d", f.Path, f.Size).
+				Hintf("Give the size in bytes.")
+		}
+		if f.Size > l.FileSize {
+			return anchor.TooLarge("file_too_large", "%q has %d bytes, more than %d", f.Path, f.Size, l.FileSize).
+				Hintf("Keep files of this size in object storage and link to them.")
+		}
+		if total += f.Size; total > l.Total {
+			return anchor.TooLarge("artifact_too_large", "the artifact has more than %d bytes, counted up to %q", l.Total, f.Path).
+				Hintf("Keep large files in object storage, and see whether a bundle traces more than it needs.")
+		}
+		if size, seen := sizes[f.Digest]; seen && f.Link == "" && size != f.Size {
+			return anchor.Invalid("size_differs", "%q has %d bytes, but another file of the same digest has %d", f.Path, f.Size, size).
+				Hintf("Make the manifest again while nothing writes to the folder.")
+		}
+		sizes[f.Digest] = f.Size
+	}
+	return nil
+}
+
+func (f File) checkContent() error {
+	switch {
+	case f.Link == "" && !f.Digest.valid():
+		return anchor.Invalid("bad_digest", "%q has the digest %q…, which is none", f.Path, cut(string(f.Digest), digestLen)).
+			Hintf("A digest is the SHA-256 of the content as 64 lower-case hex digits.")
+	case f.Link != "" && (f.Size != 0 || f.Digest != "" || f.Exec):
+		return anchor.Invalid("bad_link", "%q is a link and has a content too", f.Path).
+			Hintf("Give a link no size, no digest and no exec.")
+	}
+	return nil
+}
+
+// deviceName matches the names Windows takes for devices, whatever the extension
+// (learn.microsoft.com, "Naming Files, Paths, and Namespaces").
+var deviceName = regexp.MustCompile(`(?i)^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(\.|$)`)
+
+func checkPath(p string) error {
+	switch {
+	case p == "":
+		return anchor.Invalid("empty_path", "a file has no path").
+			Hintf("Give each file a path relative to the artifact's root.")
+	case len(p) > maxPath:
+		return anchor.Invalid("path_too_long", "the path %q… has %d bytes, more than %d", cut(p, 80), len(p), maxPath).
+			Hintf("Shorten the names of the folders it is in.")
+	case strings.HasPrefix(p, "/"), len(p) > 1 && p[1] == ':' && isLetter(p[0]):
+		return anchor.Invalid("absolute_path", "the path %q is absolute", p).
+			Hintf("Give paths relative to the artifact's root.")
+	case !utf8.ValidString(p):
+		return anchor.Invalid("bad_path_encoding", "the path %q is not UTF-8", p).
+			Hintf("Rename the file.")
+	case strings.ContainsFunc(p, unicode.IsControl):
+		return anchor.Invalid("control_in_path", "the path %q holds a control character", p).
+			Hintf("Rename the file.")
+	case strings.Contains(p, `\`):
+		return anchor.Invalid("backslash_in_path", "the path %q holds a backslash", p).
+			Hintf("Separate folders by slashes, and rename files that have a backslash in their name.")
+	}
+	for name := range strings.SplitSeq(p, "/") {
+		if err := checkName(name, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkName(name, p string) error {
+	switch {
+	case name == "" || name == ".":
+		return anchor.Invalid("unclean_path", "the path %q has an empty name or a \".\" in it", p).
+			Hintf("Write the path as %q.", path.Clean(p))
+	case name == "..":
+		return anchor.Invalid("path_escapes", "the path %q has \"..\" in it", p).
+			Hintf("Give paths relative to the artifact's root, without \"..\".")
+	case len(name) > maxName:
+		return anchor.Invalid("name_too_long", "the path %q… has a name of %d bytes, more than %d", cut(p, 80), len(name), maxName).
+			Hintf("Shorten the name.")
+	case deviceName.MatchString(name):
+		return anchor.Invalid("reserved_name", "the path %q has the name of a device in it, %q", p, name).
+			Hintf("Rename it: Windows cannot hold a file of this name.")
+	}
+	return nil
+}
+
+func cut(s string, n int) string { return s[:min(n, len(s))] }
+
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
+// checkClashes refuses two paths that are one on some file system, and a file that
+// another file needs as its folder.
+func (m Manifest) checkClashes() error {
+	byKey := make(map[string]string, len(m.Files))
+	for _, f := range m.Files {
+		key := foldPath(f.Path)
+		switch other, seen := byKey[key]; {
+		case seen && other == f.Path:
+			return anchor.Invalid("duplicate_path", "the path %q is listed twice", f.Path).
+				Hintf("List each file once.")
+		case seen:
+			return anchor.Invalid("path_clash", "the paths %q and %q are the same where case or Unicode form does not count", other, f.Path).
+				Hintf("Rename one of the two.")
+		}
+		byKey[key] = f.Path
+	}
+	for _, f := range m.Files {
+		for dir := path.Dir(foldPath(f.Path)); dir != "."; dir = path.Dir(dir) {
+			if other, seen := byKey[dir]; seen {
+				return anchor.Invalid("file_is_folder", "%q is a file, and %q needs a folder there", other, f.Path).
+					Hintf("Rename one of the two.")
+			}
+		}
+	}
+	return nil
+}
+
+// foldPath gives the same text for all spellings of a path that a file system
+// without case or with Unicode normalization takes for one.
+func foldPath(p string) string {
+	folded := strings.Map(func(r rune) rune {
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		return least
+	}, norm.NFC.String(p))
+	return norm.NFC.String(folded)
+}

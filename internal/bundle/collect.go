@@ -1,0 +1,183 @@
+package bundle
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Remove forgets a deployment: its tree first, then its manifest. What is not there
+// is no error. Its contents stay until Collect.
+func (s *Store) Remove(_ context.Context, id anchor.DeploymentID) error {
+	if err := checkID(id); err != nil {
+		return err
+	}
+	defer s.busy.lock(string(id))()
+	for _, name := range []string{donePath(id), treePath(id), manifestPath(id)} {
+		if err := s.root.RemoveAll(name); err != nil {
+			return diskError(err, "remove %s", s.path(name))
+		}
+	}
+	return nil
+}
+
+// names is a set of digests that may grow while it is read. A nil one drops what
+// is added.
+type names struct {
+	mu  sync.Mutex
+	set map[Digest]bool
+}
+
+func (n *names) add(m Manifest) {
+	if n == nil {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, f := range m.Files {
+		n.set[f.Digest] = true
+	}
+}
+
+func (n *names) has(d Digest) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.set[d]
+}
+
+// Collect removes contents that no manifest names and that nobody has sent or asked
+// to send for the time unusedSince, and gives the bytes they had. Manifests saved
+// meanwhile keep what they name. Disk space that a tree still holds by a hard link
+// comes back when the tree goes.
+func (s *Store) Collect(ctx context.Context, unusedSince time.Duration) (freed int64, err error) {
+	defer s.busy.lock("collect")()
+	named := &names{set: map[Digest]bool{}}
+	s.watch(named)
+	defer s.watch(nil)
+	if err := s.readNames(ctx, named); err != nil {
+		return 0, err
+	}
+	before := time.Now().Add(-unusedSince)
+	for _, folder := range []string{blobsDir, incomingDir} {
+		err := fs.WalkDir(s.root.FS(), folder, func(name string, entry fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) { // Sync or Put moved it on
+				return nil
+			}
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			size, err := s.collect(name, named, before)
+			freed += size
+			return err
+		})
+		if err != nil {
+			return freed, diskError(err, "collect unused contents in %s", s.path(folder))
+		}
+	}
+	return freed, nil
+}
+
+// watch makes later SaveManifests add to n, and waits for those under way.
+func (s *Store) watch(n *names) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.named = n
+}
+
+func (s *Store) readNames(ctx context.Context, into *names) error {
+	entries, err := fs.ReadDir(s.root.FS(), manifestsDir)
+	if err != nil {
+		return diskError(err, "list %s", s.path(manifestsDir))
+	}
+	for _, entry := range entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		id, isManifest := strings.CutSuffix(entry.Name(), ".json")
+		if !isManifest {
+			continue
+		}
+		m, err := s.Manifest(ctx, anchor.DeploymentID(id))
+		if errors.Is(err, anchor.ErrNotFound) { // removed meanwhile
+			continue
+		}
+		if err != nil { // what a damaged manifest names must not be taken for unused
+			return err
+		}
+		into.add(m)
+	}
+	return nil
+}
+
+// collect removes one file, unless it is named or was used lately.
+func (s *Store) collect(name string, named *names, before time.Time) (freed int64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	base := path.Base(name)
+	if strings.HasSuffix(base, tempSuffix) { // of a Put under way
+		return 0, nil
+	}
+	if named.has(Digest(strings.TrimSuffix(base, ".x"))) {
+		return 0, nil
+	}
+	info, err := s.root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil || info.ModTime().After(before) {
+		return 0, err
+	}
+	if err := s.root.Remove(name); err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// Usage is what a store holds.
+type Usage struct {
+	Manifests int
+	Contents  int
+	Bytes     int64 // of the contents, each once
+}
+
+// Usage counts what the store holds.
+func (s *Store) Usage(ctx context.Context) (Usage, error) {
+	var u Usage
+	for _, folder := range []string{manifestsDir, blobsDir, incomingDir} {
+		err := fs.WalkDir(s.root.FS(), folder, func(_ string, entry fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			if folder == manifestsDir {
+				u.Manifests++
+				return ctx.Err()
+			}
+			info, err := entry.Info()
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			u.Contents++
+			u.Bytes += info.Size()
+			return ctx.Err()
+		})
+		if err != nil {
+			return Usage{}, diskError(err, "count what is in %s", s.path(folder))
+		}
+	}
+	return u, nil
+}

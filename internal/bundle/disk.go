@@ -1,0 +1,90 @@
+package bundle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"syscall"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// diskError tells what could not be done, and what to do when the disk is full.
+func diskError(err error, format string, args ...any) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	what := fmt.Sprintf(format, args...)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return anchor.Failed("disk_full", "no space is left to %s", what).Because(err).
+			Hintf("Free space on the server's disk, or remove deployments that are no longer needed, and try again.")
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return anchor.Failed("disk_denied", "not allowed to %s", what).Because(err).
+			Hintf("Give the user that the server runs as write access to its data folder.")
+	}
+	return anchor.Failed("disk", "could not %s", what).Because(err).
+		Hintf("Check the disk that holds the server's data folder, and try again.")
+}
+
+// makeFolder makes a folder that every user may read, whatever the umask, and those
+// it is in.
+func (s *Store) makeFolder(name string) error {
+	err := s.root.MkdirAll(name, 0o755)
+	if err == nil {
+		err = s.root.Chmod(name, 0o755)
+	}
+	if err != nil {
+		return diskError(err, "make the folder %s", s.path(name))
+	}
+	return nil
+}
+
+// writeFile puts data at name in one step: after a crash it is there as a whole or
+// not at all. Durable on return.
+func (s *Store) writeFile(name string, data []byte) (err error) {
+	temp := tempPath()
+	defer func() {
+		if err != nil {
+			err = s.giveUp(err, temp)
+		}
+	}()
+	file, err := s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return diskError(err, "write %s", s.path(name))
+	}
+	_, err = file.Write(data)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return diskError(err, "write %s", s.path(name))
+	}
+	if err := s.root.Rename(temp, name); err != nil {
+		return diskError(err, "write %s", s.path(name))
+	}
+	return s.syncFolder(path.Dir(name))
+}
+
+// giveUp removes a temporary file, which may not be there, and gives back why.
+func (s *Store) giveUp(why error, temp string) error {
+	if err := s.root.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(why, diskError(err, "remove %s", s.path(temp)))
+	}
+	return why
+}
+
+// syncFolder makes durable which files are in a folder.
+func (s *Store) syncFolder(name string) error {
+	folder, err := s.root.Open(name)
+	if err != nil {
+		return diskError(err, "open %s", s.path(name))
+	}
+	if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
+		return diskError(err, "make %s durable", s.path(name))
+	}
+	return nil
+}

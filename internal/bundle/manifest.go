@@ -1,0 +1,63 @@
+package bundle
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// File is one entry of a Manifest: a regular file, or a symbolic link when Link
+// is set. Folders are not listed; those that hold files come to be by them.
+type File struct {
+	Path   string `json:"path"` // slash-separated, relative to the artifact's root
+	Size   int64  `json:"size,omitempty"`
+	Digest Digest `json:"digest,omitempty"`
+	Exec   bool   `json:"exec,omitempty"` // the file may be executed
+	Link   string `json:"link,omitempty"` // the link's target, relative to the folder the link is in
+}
+
+// Manifest lists all files of an artifact.
+type Manifest struct {
+	Files []File `json:"files"` // sorted by Path
+}
+
+// Sorted gives m with its files sorted by path.
+func (m Manifest) Sorted() Manifest {
+	byPath := func(a, b File) int { return strings.Compare(a.Path, b.Path) }
+	if slices.IsSortedFunc(m.Files, byPath) {
+		return m
+	}
+	return Manifest{Files: slices.SortedStableFunc(slices.Values(m.Files), byPath)}
+}
+
+// Digest names the artifact: two manifests have the same digest when they list
+// the same files, in whatever order.
+func (m Manifest) Digest() Digest { return DigestOf(m.encode()) }
+
+// Size gives the bytes of all files together; a content listed twice counts twice.
+func (m Manifest) Size() int64 {
+	var total int64
+	for _, f := range m.Files {
+		total += f.Size
+	}
+	return total
+}
+
+// Contents gives the size of each content the manifest names.
+func (m Manifest) Contents() map[Digest]int64 {
+	sizes := make(map[Digest]int64, len(m.Files))
+	for _, f := range m.Files {
+		if f.Link == "" {
+			sizes[f.Digest] = f.Size
+		}
+	}
+	return sizes
+}
+
+func (m Manifest) encode() []byte {
+	data, err := json.Marshal(m.Sorted())
+	if err != nil {
+		panic("bundle: a manifest holds nothing that JSON cannot: " + err.Error())
+	}
+	return data
+}

@@ -1,0 +1,145 @@
+package bundle
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Put stores a content. It reads at most size+1 bytes, and nothing at all when the
+// content is there already; what is not size bytes with that digest is an Invalid
+// error and leaves nothing behind. Several Puts of one content do no harm. Durable
+// only after Sync or Unpack.
+func (s *Store) Put(ctx context.Context, digest Digest, size int64, content io.Reader) error {
+	if !digest.valid() {
+		return badDigest(string(digest))
+	}
+	if size < 0 || size > s.Limits.FileSize {
+		return anchor.TooLarge("file_too_large", "the content %s has %d bytes; 0 to %d are possible", digest, size, s.Limits.FileSize).
+			Hintf("Keep files of this size in object storage and link to them.")
+	}
+	s.mu.RLock()
+	have, err := s.have(digest, size)
+	s.mu.RUnlock()
+	if have || err != nil {
+		return err
+	}
+	temp, err := s.receive(ctx, digest, size, content)
+	if err != nil {
+		return err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.adopt(temp, incomingPath(digest))
+}
+
+// have tells whether the content is there, and marks it as just used, which keeps
+// Collect from taking it before a manifest names it.
+func (s *Store) have(digest Digest, size int64) (bool, error) {
+	name, err := s.find(digest, size)
+	if name == "" || err != nil {
+		return false, err
+	}
+	now := time.Now()
+	err = s.root.Chtimes(name, now, now)
+	if errors.Is(err, fs.ErrNotExist) { // Sync moved it on
+		return true, nil
+	}
+	if err != nil {
+		return false, diskError(err, "touch the content %s", digest)
+	}
+	return true, nil
+}
+
+// receive writes the content to a new read-only file and gives its name.
+func (s *Store) receive(ctx context.Context, digest Digest, size int64, content io.Reader) (_ string, err error) {
+	temp := tempPath()
+	file, err := s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o444)
+	if err != nil {
+		return "", diskError(err, "store the content %s", digest)
+	}
+	defer func() {
+		if closing := file.Close(); err == nil && closing != nil {
+			err = diskError(closing, "store the content %s", digest)
+		}
+		if err != nil {
+			err = s.giveUp(err, temp)
+		}
+	}()
+	hash := sha256.New()
+	from := &reading{ctx: ctx, from: io.LimitReader(content, size+1)}
+	read, err := io.Copy(io.MultiWriter(file, hash), from)
+	switch {
+	case from.err != nil:
+		return "", anchor.Invalid("upload_broken", "the content %s broke off after %d of %d bytes", digest, read, size).
+			Because(from.err).Hintf("Send it again.")
+	case err != nil:
+		return "", diskError(err, "store the content %s", digest)
+	case read != size:
+		return "", wrongLength(digest, read, size)
+	}
+	if err := file.Chmod(0o444); err != nil { // whatever the umask
+		return "", diskError(err, "store the content %s", digest)
+	}
+	if got := Digest(hex.EncodeToString(hash.Sum(nil))); got != digest {
+		return "", anchor.Invalid("wrong_digest", "the content sent as %s has the digest %s", digest, got).
+			Hintf("The file changed after it was listed, or on its way. Make the manifest again.")
+	}
+	return temp, nil
+}
+
+func wrongLength(digest Digest, read, size int64) error {
+	if read > size {
+		return anchor.Invalid("wrong_size", "the content sent as %s has more than its %d bytes", digest, size).
+			Hintf("The file changed after it was listed. Make the manifest again.")
+	}
+	return anchor.Invalid("wrong_size", "the content sent as %s has %d bytes, not %d", digest, read, size).
+		Hintf("The file changed after it was listed, or the upload broke off. Send it again.")
+}
+
+// adopt gives a temporary file its name, unless the name is taken: then what is
+// there has the same content and may be in use.
+func (s *Store) adopt(temp, name string) error {
+	linking := s.root.Link(temp, name)
+	if linking == nil || errors.Is(linking, fs.ErrExist) {
+		if err := s.root.Remove(temp); err != nil {
+			return diskError(err, "remove %s", s.path(temp))
+		}
+		return nil
+	}
+	if err := s.root.Rename(temp, name); err != nil { // the file system has no hard links
+		return s.giveUp(diskError(err, "store %s", s.path(name)), temp)
+	}
+	return nil
+}
+
+// reading stops when ctx ends, and keeps apart what went wrong at the sender from
+// what went wrong at our disk.
+type reading struct {
+	ctx  context.Context
+	from io.Reader
+	err  error
+}
+
+func (r *reading) Read(p []byte) (int, error) {
+	if r.err = r.ctx.Err(); r.err != nil {
+		return 0, r.err
+	}
+	n, err := r.from.Read(p)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
+}
+
+const tempSuffix = ".part"
+
+func tempPath() string { return incomingDir + "/" + rand.Text() + tempSuffix }

@@ -1,0 +1,236 @@
+package bundle
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Sync makes the manifest and all contents of the deployment durable. A content
+// that is not there is an Invalid error.
+func (s *Store) Sync(ctx context.Context, id anchor.DeploymentID) error {
+	m, err := s.Manifest(ctx, id)
+	if err != nil {
+		return err
+	}
+	return s.settle(ctx, id, m)
+}
+
+// settle moves the contents of m from incoming to blobs, once they are durable.
+func (s *Store) settle(ctx context.Context, id anchor.DeploymentID, m Manifest) error {
+	var arrived []Digest
+	for digest, size := range m.Contents() {
+		name, err := s.find(digest, size)
+		switch {
+		case err != nil:
+			return err
+		case name == "":
+			return anchor.Invalid("content_missing", "the content %s of the deployment %s was never sent", digest, id).
+				Hintf("Ask which files are missing, send them, and finish again.")
+		case name == incomingPath(digest):
+			arrived = append(arrived, digest)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if len(arrived) == 0 {
+		return nil
+	}
+	if err := s.syncAll(incomingDir); err != nil {
+		return err
+	}
+	for _, digest := range arrived {
+		if err := s.keep(digest); err != nil {
+			return err
+		}
+	}
+	return s.syncAll(blobsDir)
+}
+
+// keep moves a durable content to blobs. Another deployment's Sync may have done so.
+func (s *Store) keep(digest Digest) error {
+	err := s.root.Rename(incomingPath(digest), blobPath(digest))
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = s.root.Lstat(blobPath(digest))
+	}
+	if err != nil {
+		return diskError(err, "keep the content %s", digest)
+	}
+	return nil
+}
+
+// Unpack lays the deployment's files out and gives the folder, which is Tree(id).
+// What an Unpack that was cut short has laid out is kept; a second one of a complete
+// tree does nothing. The tree is durable on return.
+func (s *Store) Unpack(ctx context.Context, id anchor.DeploymentID) (dir string, m Manifest, err error) {
+	defer s.busy.lock(string(id))()
+	if m, err = s.Manifest(ctx, id); err != nil {
+		return "", Manifest{}, err
+	}
+	done, err := s.root.ReadFile(donePath(id))
+	if err == nil && string(done) == string(m.Digest()) {
+		return s.Tree(id), m, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", Manifest{}, diskError(err, "read %s", s.path(donePath(id)))
+	}
+	if err := s.settle(ctx, id, m); err != nil {
+		return "", Manifest{}, err
+	}
+	if err := s.layOut(ctx, treePath(id), m); err != nil {
+		return "", Manifest{}, err
+	}
+	if err := s.syncAll(treePath(id), blobsDir); err != nil {
+		return "", Manifest{}, err
+	}
+	if err := s.writeFile(donePath(id), []byte(m.Digest())); err != nil {
+		return "", Manifest{}, err
+	}
+	return s.Tree(id), m, nil
+}
+
+// layOut makes the folders, then the files, then the links, so that no file is ever
+// written by way of a link.
+func (s *Store) layOut(ctx context.Context, tree string, m Manifest) error {
+	folders := map[string]bool{tree: true}
+	for _, f := range m.Files {
+		folders[path.Join(tree, path.Dir(f.Path))] = true
+	}
+	for _, folder := range slices.Sorted(maps.Keys(folders)) {
+		if err := s.makeFolder(folder); err != nil {
+			return err
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(2 * runtime.GOMAXPROCS(0))
+	for _, f := range m.Files {
+		if f.Link != "" {
+			continue
+		}
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return s.place(f, path.Join(tree, f.Path))
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, f := range m.Files {
+		if f.Link == "" {
+			continue
+		}
+		if err := s.placeLink(f, path.Join(tree, f.Path)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) place(f File, name string) error {
+	blob := blobPath(f.Digest)
+	if f.Exec {
+		var err error
+		if blob, err = s.executable(f.Digest); err != nil {
+			return err
+		}
+	}
+	linking := s.root.Link(blob, name)
+	if errors.Is(linking, fs.ErrExist) {
+		same, err := s.sameFile(blob, name)
+		if same || err != nil {
+			return err
+		}
+		if err := s.root.Remove(name); err != nil {
+			return diskError(err, "replace %s", s.path(name))
+		}
+		linking = s.root.Link(blob, name)
+	}
+	if linking == nil {
+		return nil
+	}
+	// Too many links to one file (ext4 takes 65000), or a file system without.
+	return s.copy(blob, name, f.Exec)
+}
+
+func (s *Store) sameFile(a, b string) (bool, error) {
+	infoA, errA := s.root.Lstat(a)
+	infoB, errB := s.root.Lstat(b)
+	if err := errors.Join(errA, errB); err != nil {
+		return false, diskError(err, "compare %s with its content", s.path(b))
+	}
+	return os.SameFile(infoA, infoB), nil
+}
+
+// executable gives the twin of a content that has the mode of a program: a mode
+// belongs to the file, and so to all its hard links.
+func (s *Store) executable(d Digest) (string, error) {
+	twin := blobPath(d) + ".x"
+	_, err := s.root.Lstat(twin)
+	if errors.Is(err, fs.ErrNotExist) {
+		return twin, s.copy(blobPath(d), twin, true)
+	}
+	if err != nil {
+		return "", diskError(err, "look for the content %s", d)
+	}
+	return twin, nil
+}
+
+// copy makes a durable copy of a content.
+func (s *Store) copy(from, to string, exec bool) (err error) {
+	mode := fs.FileMode(0o444)
+	if exec {
+		mode = 0o555
+	}
+	temp := tempPath()
+	defer func() {
+		if err != nil {
+			err = s.giveUp(diskError(err, "copy to %s", s.path(to)), temp)
+		}
+	}()
+	in, err := s.root.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if err == nil {
+		err = errors.Join(out.Chmod(mode), out.Sync())
+	}
+	if err = errors.Join(err, out.Close()); err != nil {
+		return err
+	}
+	return s.root.Rename(temp, to)
+}
+
+func (s *Store) placeLink(f File, name string) error {
+	err := s.root.Symlink(f.Link, name)
+	if errors.Is(err, fs.ErrExist) {
+		if target, reading := s.root.Readlink(name); reading == nil && target == f.Link {
+			return nil
+		}
+		if err = s.root.Remove(name); err == nil {
+			err = s.root.Symlink(f.Link, name)
+		}
+	}
+	if err != nil {
+		return diskError(err, "make the link %s", s.path(name))
+	}
+	return nil
+}
