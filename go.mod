@@ -19,4 +19,7 @@ require (
 	modernc.org/sqlite v1.60.0
 )
 
-require go.uber.org/goleak v1.3.0
+require (
+	github.com/danielgtaylor/huma/v2 v2.37.2
+	go.uber.org/goleak v1.3.0
+)

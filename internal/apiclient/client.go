@@ -1,0 +1,200 @@
+// Package apiclient is the typed client of Anchor's HTTP API. Errors the server
+// tells are *anchor.Error; a server that cannot be reached is *Unreachable.
+package apiclient
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Client talks to one Anchor as one token.
+type Client struct {
+	base  string
+	token string
+	http  *http.Client
+
+	// Attempts is how often an idempotent call is made before its connection error
+	// or 503 is given back.
+	Attempts int
+	// Pause is the longest wait before the second attempt; it doubles with each.
+	Pause time.Duration
+}
+
+// New gives a client of the API at base, an http or https URL.
+func New(base, token string) *Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 16
+	transport.ResponseHeaderTimeout = 2 * time.Minute
+	return &Client{
+		base: strings.TrimRight(base, "/"), token: token,
+		http: &http.Client{Transport: transport}, Attempts: 4, Pause: 200 * time.Millisecond,
+	}
+}
+
+// URL is the API's address.
+func (c *Client) URL() string { return c.base }
+
+// call is one request as it can be made again.
+type call struct {
+	method, path string
+	query        url.Values
+	header       http.Header
+	body         func() (io.ReadCloser, error) // nil without a body
+	size         int64
+	once         bool // must not be repeated
+}
+
+func get(path string, query url.Values) call {
+	return call{method: http.MethodGet, path: path, query: query}
+}
+
+// send is a call with a JSON body (nil: none). It is repeated only when its method
+// is idempotent (RFC 9110 §9.2.2).
+func send(method, path string, v any) (call, error) {
+	c := call{method: method, path: path, once: method == http.MethodPost}
+	if v == nil {
+		return c, nil
+	}
+	encoded, err := json.Marshal(v)
+	if err != nil {
+		return c, fmt.Errorf("encode the request to %s: %w", path, err)
+	}
+	c.header = http.Header{"Content-Type": {"application/json"}}
+	c.size = int64(len(encoded))
+	c.body = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(encoded)), nil }
+	return c, nil
+}
+
+// fetch makes a call and decodes its answer.
+func fetch[T any](ctx context.Context, c *Client, cl call) (T, error) {
+	var out T
+	res, err := c.do(ctx, cl)
+	if err != nil {
+		return out, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode == http.StatusNoContent {
+		return out, nil
+	}
+	if err := json.NewDecoder(res.Body).Decode(&out); err != nil {
+		return out, fmt.Errorf("read the answer of %s %s: %w", cl.method, cl.path, err)
+	}
+	return out, nil
+}
+
+func sendFetch[T any](ctx context.Context, c *Client, method, path string, v any) (T, error) {
+	cl, err := send(method, path, v)
+	if err != nil {
+		return *new(T), err
+	}
+	return fetch[T](ctx, c, cl)
+}
+
+func (c *Client) exec(ctx context.Context, method, path string, v any) error {
+	cl, err := send(method, path, v)
+	if err != nil {
+		return err
+	}
+	res, err := c.do(ctx, cl)
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
+}
+
+// do makes a call, again after connection errors and 503 if it may.
+func (c *Client) do(ctx context.Context, cl call) (*http.Response, error) {
+	for attempt := 1; ; attempt++ {
+		res, err := c.try(ctx, cl)
+		wait, again := c.again(cl, attempt, res, err)
+		if !again {
+			return c.settle(ctx, res, err)
+		}
+		if res != nil {
+			drain(res)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (c *Client) try(ctx context.Context, cl call) (*http.Response, error) {
+	target := c.base + cl.path
+	if len(cl.query) > 0 {
+		target += "?" + cl.query.Encode()
+	}
+	var body io.ReadCloser
+	if cl.body != nil {
+		var err error
+		if body, err = cl.body(); err != nil {
+			return nil, &brokenBody{err}
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, cl.method, target, nil)
+	if err != nil {
+		return nil, fmt.Errorf("request %s: %w", target, err)
+	}
+	if body != nil {
+		req.Body, req.ContentLength = body, cl.size
+		if cl.size == 0 {
+			req.Body = http.NoBody
+		}
+	}
+	for name, values := range cl.header {
+		req.Header[name] = values
+	}
+	req.Header.Set("User-Agent", "anchor-cli")
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	return c.http.Do(req)
+}
+
+// again says whether and when to try once more. The wait has full jitter, so that
+// clients of a server that restarts do not come back all at once.
+func (c *Client) again(cl call, attempt int, res *http.Response, err error) (time.Duration, bool) {
+	busy := res != nil && res.StatusCode == http.StatusServiceUnavailable
+	lost := err != nil && isConnection(err)
+	if cl.once || attempt >= c.Attempts || (!busy && !lost) {
+		return 0, false
+	}
+	wait := rand.N(c.Pause<<(attempt-1) + 1)
+	if res != nil {
+		if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && s > 0 {
+			wait += min(time.Duration(s)*time.Second, 10*time.Second)
+		}
+	}
+	return wait, true
+}
+
+func (c *Client) settle(ctx context.Context, res *http.Response, err error) (*http.Response, error) {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil && isConnection(err):
+		return nil, &Unreachable{URL: c.base, Err: err}
+	case err != nil:
+		return nil, err
+	case res.StatusCode >= 400:
+		defer drain(res)
+		return nil, decodeError(res)
+	}
+	return res, nil
+}
+
+func drain(res *http.Response) {
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // keeps the connection usable; its loss costs nothing
+	res.Body.Close()
+}

@@ -1,0 +1,205 @@
+package apiclient
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+)
+
+// event is one server-sent event.
+type event struct {
+	id, name string
+	data     string
+}
+
+// errCut says that a stream stopped without its end event.
+var errCut = errors.New("the event stream was cut off")
+
+// Watch gives a deployment's events from the first on, and returns after its last.
+// A stream that is cut off is taken up again after the event last seen; it is
+// given up when several attempts in a row bring nothing.
+func (c *Client) Watch(ctx context.Context, project string, d anchor.DeploymentID) iter.Seq2[anchor.Event, error] {
+	return func(yield func(anchor.Event, error) bool) {
+		var last int64
+		for fruitless := 0; ; fruitless++ {
+			before := last
+			done, err := c.watchOnce(ctx, deploymentPath(project, d, "events"), &last, yield)
+			if last > before {
+				fruitless = 0
+			}
+			if done {
+				return
+			}
+			if ctx.Err() != nil || !errors.Is(err, errCut) || fruitless >= c.Attempts {
+				yield(anchor.Event{}, err)
+				return
+			}
+			c.sleep(ctx, fruitless)
+		}
+	}
+}
+
+func (c *Client) watchOnce(ctx context.Context, path string, last *int64, yield func(anchor.Event, error) bool) (done bool, err error) {
+	cl := get(path, nil)
+	if *last > 0 {
+		cl.header = http.Header{"Last-Event-Id": {strconv.FormatInt(*last, 10)}}
+	}
+	return c.stream(ctx, cl, func(data string) (bool, error) {
+		var e anchor.Event
+		if err := json.Unmarshal([]byte(data), &e); err != nil {
+			return false, fmt.Errorf("read an event of %s: %w", path, err)
+		}
+		if e.Seq <= *last {
+			return true, nil
+		}
+		*last = e.Seq
+		return yield(e, nil), nil
+	})
+}
+
+// Logs gives a project's last lines, oldest first; deployment "" means all.
+func (c *Client) Logs(ctx context.Context, project string, d anchor.DeploymentID, limit int) ([]wire.LogLine, error) {
+	list, err := fetch[wire.Items[wire.LogLine]](ctx, c, get(projectPath(project, "logs"), logQuery(d, limit)))
+	return list.Items, err
+}
+
+// FollowLogs gives the last lines and then those to come, until ctx is done. A
+// stream that is cut off is taken up again with what comes from then on.
+func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.DeploymentID, limit int) iter.Seq2[wire.LogLine, error] {
+	return func(yield func(wire.LogLine, error) bool) {
+		for fruitless := 0; ; fruitless++ {
+			query := logQuery(d, limit)
+			query.Set("follow", "true")
+			done, err := c.stream(ctx, get(projectPath(project, "logs"), query), func(data string) (bool, error) {
+				var line wire.LogLine
+				if err := json.Unmarshal([]byte(data), &line); err != nil {
+					return false, fmt.Errorf("read a log line: %w", err)
+				}
+				fruitless = 0
+				return yield(line, nil), nil
+			})
+			if done {
+				return
+			}
+			if ctx.Err() != nil || !errors.Is(err, errCut) || fruitless >= c.Attempts {
+				yield(wire.LogLine{}, err)
+				return
+			}
+			limit = 0
+			c.sleep(ctx, fruitless)
+		}
+	}
+}
+
+func logQuery(d anchor.DeploymentID, limit int) url.Values {
+	q := url.Values{"limit": {strconv.Itoa(limit)}}
+	if d != "" {
+		q.Set("deployment", string(d))
+	}
+	return q
+}
+
+// stream hands over the data of each event until the end event or until take says
+// to stop; then done is true.
+func (c *Client) stream(ctx context.Context, cl call, take func(data string) (more bool, err error)) (done bool, err error) {
+	cl.header = withAccept(cl.header)
+	res, err := c.do(ctx, cl)
+	if err != nil {
+		return false, err
+	}
+	defer res.Body.Close()
+	in := bufio.NewReader(res.Body)
+	for {
+		e, err := readEvent(in)
+		if err != nil {
+			if ctx.Err() != nil {
+				return false, ctx.Err()
+			}
+			return false, fmt.Errorf("%w: %w", errCut, err)
+		}
+		switch e.name {
+		case wire.EventEnd:
+			return true, nil
+		case wire.EventError:
+			return false, eventError(e.data)
+		}
+		if more, err := take(e.data); err != nil || !more {
+			return err == nil, err
+		}
+	}
+}
+
+func withAccept(h http.Header) http.Header {
+	if h == nil {
+		h = http.Header{}
+	}
+	h.Set("Accept", "text/event-stream")
+	return h
+}
+
+func eventError(data string) error {
+	var p wire.Problem
+	if err := json.Unmarshal([]byte(data), &p); err != nil {
+		return fmt.Errorf("read the error that ended the stream: %w", err)
+	}
+	return fromProblem(p)
+}
+
+// readEvent reads up to the blank line that ends an event (HTML Living Standard,
+// §9.2.6); comments make no event.
+func readEvent(in *bufio.Reader) (event, error) {
+	var e event
+	var data []string
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return event{}, notClean(err)
+		}
+		line = strings.TrimRight(line, "\r\n")
+		if line == "" {
+			if data == nil && e.name == "" {
+				continue
+			}
+			e.data = strings.Join(data, "\n")
+			return e, nil
+		}
+		field, value, _ := strings.Cut(line, ":")
+		value = strings.TrimPrefix(value, " ")
+		switch field {
+		case "id":
+			e.id = value
+		case "event":
+			e.name = value
+		case "data":
+			data = append(data, value)
+		}
+	}
+}
+
+// notClean: a stream has its own end event, so the connection's end is too early.
+func notClean(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func (c *Client) sleep(ctx context.Context, attempt int) {
+	select {
+	case <-time.After(rand.N(c.Pause<<min(attempt, 5) + 1)):
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,164 @@
+package apiclient
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+)
+
+func projectPath(idOrSlug string, rest ...string) string {
+	path := "/projects/" + url.PathEscape(idOrSlug)
+	for _, part := range rest {
+		path += "/" + url.PathEscape(part)
+	}
+	return path
+}
+
+func deploymentPath(project string, d anchor.DeploymentID, rest ...string) string {
+	return projectPath(project, append([]string{"deployments", string(d)}, rest...)...)
+}
+
+func paging(p anchor.Page) url.Values {
+	q := url.Values{"limit": {strconv.Itoa(p.Size())}}
+	if p.Cursor != "" {
+		q.Set("cursor", p.Cursor)
+	}
+	return q
+}
+
+// Version asks for the server's version; it needs no token.
+func (c *Client) Version(ctx context.Context) (wire.Version, error) {
+	return fetch[wire.Version](ctx, c, get("/version", nil))
+}
+
+// Status tells what runs.
+func (c *Client) Status(ctx context.Context) (json.RawMessage, error) {
+	return fetch[json.RawMessage](ctx, c, get("/status", nil))
+}
+
+// Doctor tells what is wrong with the server's machine.
+func (c *Client) Doctor(ctx context.Context) ([]wire.Check, error) {
+	list, err := fetch[wire.Items[wire.Check]](ctx, c, get("/doctor", nil))
+	return list.Items, err
+}
+
+// CreateProject makes a project: ErrConflict when the slug is taken.
+func (c *Client) CreateProject(ctx context.Context, slug, productionBranch string) (wire.Project, error) {
+	return sendFetch[wire.Project](ctx, c, http.MethodPost, "/projects",
+		wire.CreateProject{Slug: slug, ProductionBranch: productionBranch})
+}
+
+// Project finds a project by id or slug, ErrNotFound.
+func (c *Client) Project(ctx context.Context, idOrSlug string) (wire.Project, error) {
+	return fetch[wire.Project](ctx, c, get(projectPath(idOrSlug), nil))
+}
+
+// Projects lists projects, newest first.
+func (c *Client) Projects(ctx context.Context, p anchor.Page) (anchor.List[wire.Project], error) {
+	return fetch[anchor.List[wire.Project]](ctx, c, get("/projects", paging(p)))
+}
+
+// DeleteProject takes a project and all that hangs on it away.
+func (c *Client) DeleteProject(ctx context.Context, idOrSlug string) error {
+	return c.exec(ctx, http.MethodDelete, projectPath(idOrSlug), nil)
+}
+
+// Start begins a deployment and tells which files the server lacks.
+func (c *Client) Start(ctx context.Context, project string, r wire.StartDeployment) (wire.StartedDeployment, error) {
+	return sendFetch[wire.StartedDeployment](ctx, c, http.MethodPost, projectPath(project, "deployments"), r)
+}
+
+// Missing tells which files of a deployment have not arrived.
+func (c *Client) Missing(ctx context.Context, project string, d anchor.DeploymentID) ([]bundle.Digest, error) {
+	m, err := fetch[wire.Missing](ctx, c, get(deploymentPath(project, d, "missing"), nil))
+	return m.Missing, err
+}
+
+// Finish lets the pipeline begin.
+func (c *Client) Finish(ctx context.Context, project string, d anchor.DeploymentID) (wire.Deployment, error) {
+	return sendFetch[wire.Deployment](ctx, c, http.MethodPost, deploymentPath(project, d, "finish"), nil)
+}
+
+// Cancel ends a deployment that has not ended, ErrConflict if it has.
+func (c *Client) Cancel(ctx context.Context, project string, d anchor.DeploymentID) (wire.Deployment, error) {
+	return sendFetch[wire.Deployment](ctx, c, http.MethodPost, deploymentPath(project, d, "cancel"), nil)
+}
+
+// Deployment gets one deployment.
+func (c *Client) Deployment(ctx context.Context, project string, d anchor.DeploymentID) (wire.Deployment, error) {
+	return fetch[wire.Deployment](ctx, c, get(deploymentPath(project, d), nil))
+}
+
+// Deployments lists a project's deployments, newest first.
+func (c *Client) Deployments(ctx context.Context, project string, p anchor.Page) (anchor.List[wire.Deployment], error) {
+	return fetch[anchor.List[wire.Deployment]](ctx, c, get(projectPath(project, "deployments"), paging(p)))
+}
+
+// Promote makes a deployment live.
+func (c *Client) Promote(ctx context.Context, project string, d anchor.DeploymentID) (wire.Promoted, error) {
+	return sendFetch[wire.Promoted](ctx, c, http.MethodPost, deploymentPath(project, d, "promote"), nil)
+}
+
+// Rollback brings target back, or with "" what was live before the current one.
+func (c *Client) Rollback(ctx context.Context, project string, target anchor.DeploymentID) (wire.RolledBack, error) {
+	return sendFetch[wire.RolledBack](ctx, c, http.MethodPost, projectPath(project, "rollback"),
+		wire.Rollback{TargetDeploymentID: target, Previous: target == ""})
+}
+
+// Releases lists a project's releases, newest first.
+func (c *Client) Releases(ctx context.Context, project string, p anchor.Page) (anchor.List[anchor.Release], error) {
+	return fetch[anchor.List[anchor.Release]](ctx, c, get(projectPath(project, "releases"), paging(p)))
+}
+
+// Live gives the live pointer, ErrNotFound before the first release.
+func (c *Client) Live(ctx context.Context, project string) (anchor.Live, error) {
+	return fetch[anchor.Live](ctx, c, get(projectPath(project, "live"), nil))
+}
+
+// Env lists a project's variables; values only with reveal, which needs admin.
+func (c *Client) Env(ctx context.Context, project string, reveal bool) ([]anchor.EnvVar, error) {
+	q := url.Values{}
+	if reveal {
+		q.Set("reveal", "true")
+	}
+	env, err := fetch[wire.Env](ctx, c, get(projectPath(project, "env"), q))
+	return env.Items, err
+}
+
+// BuildEnv gives the variables of a build with their values.
+func (c *Client) BuildEnv(ctx context.Context, project string) (map[string]string, error) {
+	env, err := fetch[wire.BuildEnv](ctx, c, get(projectPath(project, "env", "build"), nil))
+	return env.Variables, err
+}
+
+// SetEnv sets all of vars or none.
+func (c *Client) SetEnv(ctx context.Context, project string, vars []wire.SetVar) error {
+	return c.exec(ctx, http.MethodPut, projectPath(project, "env"), wire.SetEnv{Variables: vars})
+}
+
+// RemoveEnv takes one variable away.
+func (c *Client) RemoveEnv(ctx context.Context, project, name string) error {
+	return c.exec(ctx, http.MethodDelete, projectPath(project, "env", name), nil)
+}
+
+// CreateToken makes a token; only its answer holds the secret.
+func (c *Client) CreateToken(ctx context.Context, name string, scope anchor.Scope) (wire.CreatedToken, error) {
+	return sendFetch[wire.CreatedToken](ctx, c, http.MethodPost, "/tokens", wire.CreateToken{Name: name, Scope: scope})
+}
+
+// Tokens lists all tokens.
+func (c *Client) Tokens(ctx context.Context) ([]anchor.Token, error) {
+	list, err := fetch[wire.Items[anchor.Token]](ctx, c, get("/tokens", nil))
+	return list.Items, err
+}
+
+// RevokeToken makes a token useless.
+func (c *Client) RevokeToken(ctx context.Context, id string) error {
+	return c.exec(ctx, http.MethodDelete, "/tokens/"+url.PathEscape(id), nil)
+}

@@ -1,0 +1,98 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+type requestKey struct{}
+
+func requestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestKey{}).(string)
+	return id
+}
+
+// guard names every request, turns panics into problems and answers what no route
+// takes.
+func (s *server) guard(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := anchor.NewID()
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
+		w.Header().Set("X-Request-Id", id)
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		sent := &sentWriter{ResponseWriter: w}
+		defer s.recovered(sent, r)
+		if h, pattern := mux.Handler(r); pattern == "" {
+			writeProblem(sent, unrouted(h, r))
+			return
+		}
+		mux.ServeHTTP(sent, r)
+	})
+}
+
+func (s *server) recovered(w *sentWriter, r *http.Request) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if v == http.ErrAbortHandler {
+		panic(v)
+	}
+	s.Log.ErrorContext(r.Context(), "panic while answering", "request", requestID(r.Context()),
+		"method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	if w.sent {
+		panic(http.ErrAbortHandler) // the only way left to tell the client
+	}
+	p := newProblem(http.StatusInternalServerError, "internal", "something went wrong inside Anchor",
+		"Look for the request id in the server's log.")
+	p.RequestID = requestID(r.Context())
+	writeProblem(w, p)
+}
+
+// unrouted tells, by the answer ServeMux would give, whether the path is unknown
+// or the method is.
+func unrouted(h http.Handler, r *http.Request) *problem {
+	refused := refusal{header: http.Header{}}
+	h.ServeHTTP(&refused, r)
+	if refused.status == http.StatusMethodNotAllowed {
+		p := newProblem(refused.status, "method_not_allowed",
+			fmt.Sprintf("%s does not take %s", r.URL.Path, r.Method), "It takes "+refused.header.Get("Allow")+".")
+		p.header = http.Header{"Allow": refused.header["Allow"]}
+		return p
+	}
+	return newProblem(http.StatusNotFound, "no_such_route", "the API has no "+r.URL.Path, "See /openapi.json.")
+}
+
+// refusal catches the answer of ServeMux's own handlers.
+type refusal struct {
+	header http.Header
+	status int
+}
+
+func (r *refusal) Header() http.Header         { return r.header }
+func (r *refusal) Write(b []byte) (int, error) { return len(b), nil }
+func (r *refusal) WriteHeader(status int)      { r.status = status }
+
+// sentWriter remembers whether an answer has begun.
+type sentWriter struct {
+	http.ResponseWriter
+	sent bool
+}
+
+func (w *sentWriter) WriteHeader(status int) {
+	w.sent = true
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *sentWriter) Write(b []byte) (int, error) {
+	w.sent = true
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach deadlines and Flush.
+func (w *sentWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,96 @@
+package httpapi
+
+import (
+	"context"
+	"io"
+	"iter"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+	"github.com/anchor-deploy/anchor/internal/release"
+)
+
+// Projects keeps the projects.
+type Projects interface {
+	// Create makes a project: ErrInvalid on a bad slug, ErrConflict on a taken one.
+	Create(ctx context.Context, slug, productionBranch string) (anchor.Project, error)
+	// Get finds a project by id or slug, ErrNotFound.
+	Get(ctx context.Context, idOrSlug string) (anchor.Project, error)
+	List(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error)
+	// Delete takes a project and all that hangs on it away, ErrNotFound.
+	Delete(ctx context.Context, idOrSlug string) error
+}
+
+// Env keeps a project's environment variables.
+type Env interface {
+	// Set writes all of vars or, on an ErrInvalid, none.
+	Set(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error
+	// List gives the variables by name; values are "" unless reveal.
+	List(ctx context.Context, p anchor.ProjectID, reveal bool) ([]anchor.EnvVar, error)
+	// Remove takes one variable away, ErrNotFound.
+	Remove(ctx context.Context, p anchor.ProjectID, name string) error
+}
+
+// Deploys takes uploads and runs the pipeline. A deployment of another project
+// is ErrNotFound everywhere.
+type Deploys interface {
+	// Start checks the manifest and records a deployment that waits for its files.
+	Start(ctx context.Context, p anchor.ProjectID, r deploy.Request) (deploy.Started, error)
+	// Missing gives what has not arrived yet.
+	Missing(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) ([]bundle.Digest, error)
+	// PutFile stores one content, ErrInvalid when it is not what digest says. It
+	// is idempotent and reads no more than size bytes and one.
+	PutFile(ctx context.Context, p anchor.ProjectID, digest bundle.Digest, size int64, content io.Reader) error
+	// Finish says that every file has arrived and lets the pipeline begin; it does
+	// not wait for the pipeline.
+	Finish(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (anchor.Deployment, error)
+	// Cancel ends a deployment that has not ended, ErrConflict if it has.
+	Cancel(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (anchor.Deployment, error)
+	Get(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (anchor.Deployment, error)
+	List(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error)
+	// Watch replays the events with a Seq above after, follows, and ends after the
+	// one that says the deployment has ended, or when ctx is done.
+	Watch(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, after int64) (iter.Seq2[anchor.Event, error], error)
+}
+
+// Releases moves the live pointer.
+type Releases interface {
+	Promote(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (release.Result, error)
+	// Rollback brings target back, or with "" what was live before the current one.
+	Rollback(ctx context.Context, p anchor.ProjectID, target anchor.DeploymentID) (release.Result, error)
+	List(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error)
+	// Live gives the pointer, ErrNotFound before the first release.
+	Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error)
+}
+
+// Access keeps the tokens.
+type Access interface {
+	Create(ctx context.Context, name string, scope anchor.Scope) (secret string, t anchor.Token, err error)
+	// Check finds the token of a secret: KindUnauthorized when unknown or revoked.
+	Check(ctx context.Context, secret string) (anchor.Token, error)
+	List(ctx context.Context) ([]anchor.Token, error)
+	Revoke(ctx context.Context, id string) error
+}
+
+// Logs reads what the apps wrote. With no deployment it means all of the project's.
+type Logs interface {
+	// Read gives the last limit lines, oldest first.
+	Read(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]wire.LogLine, error)
+	// Follow gives the lines written from now on, until ctx is done.
+	Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[wire.LogLine, error]
+}
+
+// Sites knows where projects and deployments can be seen.
+type Sites interface {
+	// URLs gives both without a trailing slash; deployment is "" when d is.
+	URLs(p anchor.Project, d anchor.DeploymentID) (site, deployment string)
+}
+
+// System tells of the installation.
+type System interface {
+	// Status gives a JSON object: version, uptime, listeners, projects, workers, disk.
+	Status(ctx context.Context) (any, error)
+	Doctor(ctx context.Context) []wire.Check
+}

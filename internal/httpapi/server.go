@@ -1,0 +1,130 @@
+// Package httpapi is Anchor's HTTP API: JSON over HTTP/1.1 and 2, described by the
+// OpenAPI 3.1 document at /openapi.json, errors as RFC 9457. It decides nothing
+// itself: every route checks the token's scope and asks a use-case.
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Services are the use-cases behind the API; all are needed.
+type Services struct {
+	Projects Projects
+	Env      Env
+	Deploys  Deploys
+	Releases Releases
+	Access   Access
+	Logs     Logs
+	Sites    Sites
+	System   System
+}
+
+// Options tune the API. The zero value is ready for production.
+type Options struct {
+	Version   string        // of Anchor, shown by /version and the OpenAPI document
+	Log       *slog.Logger  // slog.Default() when nil
+	MaxFile   int64         // bytes a single uploaded file may have; 0 means 1 GiB
+	Heartbeat time.Duration // between comments on a silent event stream; 0 means 15 s
+}
+
+// The largest bodies. A manifest has some 150 bytes a file.
+const (
+	maxJSON       = 1 << 20
+	maxManifest   = 32 << 20
+	defaultFile   = 1 << 30
+	uploadTimeout = 30 * time.Minute
+)
+
+type server struct {
+	Services
+	Options
+	api huma.API
+}
+
+// New gives the API's handler.
+func New(services Services, o Options) http.Handler {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.MaxFile == 0 {
+		o.MaxFile = defaultFile
+	}
+	if o.Heartbeat == 0 {
+		o.Heartbeat = 15 * time.Second
+	}
+	mux := http.NewServeMux()
+	s := &server{Services: services, Options: o, api: humago.New(mux, config(o.Version))}
+	s.api.UseMiddleware(s.authorize)
+	s.systemRoutes()
+	s.projectRoutes()
+	s.deploymentRoutes()
+	s.uploadRoutes()
+	s.releaseRoutes()
+	s.envRoutes()
+	s.logRoutes()
+	s.tokenRoutes()
+	return s.guard(mux)
+}
+
+func config(version string) huma.Config {
+	if version == "" {
+		version = "dev"
+	}
+	c := huma.DefaultConfig("Anchor", version)
+	c.Info.Description = "Deploys OpenNext builds of Next.js apps. " +
+		"Errors are RFC 9457 problems with a stable `code` and a `hint`."
+	c.DocsPath, c.SchemasPath = "", ""
+	c.CreateHooks = nil // no $schema members in bodies: record names are the API's own
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"token": {Type: "http", Scheme: "bearer", Description: "A token made by `anchor tokens create`."},
+	}
+	return c
+}
+
+// operation describes a route. The scope is what its token needs; "" makes it
+// public.
+func operation(id, method, path string, scope anchor.Scope, summary string, errs ...int) huma.Operation {
+	op := huma.Operation{
+		OperationID: id, Method: method, Path: path, Summary: summary,
+		MaxBodyBytes: maxJSON, BodyReadTimeout: 30 * time.Second,
+		RejectUnknownQueryParameters: true,
+		Errors:                       append([]int{http.StatusBadRequest}, errs...),
+		Metadata:                     map[string]any{scopeKey: scope},
+	}
+	if scope != "" {
+		op.Security = []map[string][]string{{"token": {}}}
+		op.Description = "Needs a token of scope `" + string(scope) + "`."
+		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
+	}
+	return op
+}
+
+// handle registers a route whose errors become problems.
+func handle[I, O any](s *server, op huma.Operation, h func(context.Context, *I) (*O, error)) {
+	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := h(ctx, in)
+		if err != nil {
+			return nil, problemOf(ctx, s.Log, err)
+		}
+		return out, nil
+	})
+}
+
+// body is an answer with a JSON body and the operation's default status.
+type body[T any] struct{ Body T }
+
+func answer[T any](v T) *body[T] { return &body[T]{Body: v} }
+
+// empty is an answer without a body: 204.
+type empty struct{}
+
+// none is the input of a route without parameters.
+type none struct{}

@@ -1,0 +1,171 @@
+// Package wire holds the JSON bodies that the API and its client exchange, where
+// they are not the domain's own types.
+package wire
+
+import (
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/bundle"
+)
+
+// Deployment is a deployment's record with where it can be seen.
+type Deployment struct {
+	anchor.Deployment
+	URL           string `json:"url" doc:"The project's production URL"`
+	DeploymentURL string `json:"deploymentUrl" doc:"The deployment's own URL, which works before and after it is live"`
+	Live          bool   `json:"live" doc:"Whether production traffic reaches it now"`
+}
+
+// Project is a project with where it can be seen.
+type Project struct {
+	anchor.Project
+	URL string `json:"url"`
+}
+
+// CreateProject is the body of POST /projects.
+type CreateProject struct {
+	Slug             string `json:"slug" example:"shop"`
+	ProductionBranch string `json:"productionBranch,omitempty" example:"main"`
+}
+
+// StartDeployment is the body of POST /projects/{projectId}/deployments.
+type StartDeployment struct {
+	Manifest      bundle.Manifest `json:"manifest"`
+	CommitSha     string          `json:"commitSha,omitempty" maxLength:"64"`
+	CommitMessage string          `json:"commitMessage,omitempty" maxLength:"4096"`
+	Branch        string          `json:"branch,omitempty" maxLength:"255"`
+	NoRelease     bool            `json:"noRelease,omitempty" doc:"End as deployed without going live"`
+}
+
+// StartedDeployment answers StartDeployment.
+type StartedDeployment struct {
+	Deployment Deployment      `json:"deployment"`
+	Missing    []bundle.Digest `json:"missing" doc:"The digests the server lacks" nullable:"false"`
+}
+
+// Missing answers GET …/missing.
+type Missing struct {
+	Missing []bundle.Digest `json:"missing" nullable:"false"`
+}
+
+// Received answers an upload.
+type Received struct {
+	Files int   `json:"files"`
+	Bytes int64 `json:"bytes"`
+}
+
+// Rollback is the body of POST /projects/{projectId}/rollback.
+type Rollback struct {
+	TargetDeploymentID anchor.DeploymentID `json:"targetDeploymentId,omitempty" doc:"The deployment to bring back (required)"`
+
+	// Previous asks for the deployment that was live before the current one, when
+	// no target is named. Without it a missing target is an error.
+	Previous bool `json:"previous,omitempty" doc:"Bring back the one that was live before, instead of naming a target"`
+}
+
+// RolledBack answers Rollback.
+type RolledBack struct {
+	Message         string              `json:"message"`
+	DeploymentID    anchor.DeploymentID `json:"deploymentId" doc:"The record this rollback wrote"`
+	RolledBackTo    anchor.DeploymentID `json:"rolledBackTo"`
+	PreviousVersion string              `json:"previousVersion"`
+	NewAliasVersion string              `json:"newAliasVersion"`
+	RollbackTimeMS  int64               `json:"rollbackTimeMs"`
+}
+
+// Promoted answers POST …/promote.
+type Promoted struct {
+	Message         string              `json:"message"`
+	DeploymentID    anchor.DeploymentID `json:"deploymentId"`
+	PreviousVersion string              `json:"previousVersion"`
+	NewAliasVersion string              `json:"newAliasVersion"`
+	PromoteTimeMS   int64               `json:"promoteTimeMs"`
+}
+
+// SetEnv is the body of PUT /projects/{projectId}/env.
+type SetEnv struct {
+	Variables []SetVar `json:"variables" minItems:"1" maxItems:"500" nullable:"false"`
+}
+
+// SetVar is one variable to set.
+type SetVar struct {
+	Name  string          `json:"name"`
+	Value string          `json:"value"`
+	For   anchor.EnvPhase `json:"for,omitempty" enum:"build,run,both" doc:"When it is set; both by default"`
+}
+
+// Env answers GET /projects/{projectId}/env. Without reveal every value is "".
+type Env struct {
+	Items    []anchor.EnvVar `json:"items" nullable:"false"`
+	Revealed bool            `json:"revealed"`
+}
+
+// BuildEnv answers GET /projects/{projectId}/env/build.
+type BuildEnv struct {
+	Variables map[string]string `json:"variables"`
+}
+
+// LogLine is one line an app wrote.
+type LogLine struct {
+	Time         int64               `json:"time" doc:"Unix milliseconds"`
+	DeploymentID anchor.DeploymentID `json:"deploymentId"`
+	Function     string              `json:"function"`
+	RequestID    string              `json:"requestId,omitempty"`
+	Level        string              `json:"level"`
+	Text         string              `json:"text"`
+}
+
+// Items is a list that has one page only.
+type Items[T any] struct {
+	Items []T `json:"items" nullable:"false"`
+}
+
+// CreateToken is the body of POST /tokens.
+type CreateToken struct {
+	Name  string       `json:"name" minLength:"1" maxLength:"100"`
+	Scope anchor.Scope `json:"scope" enum:"read,deploy,admin"`
+}
+
+// CreatedToken answers CreateToken. The secret is shown this once.
+type CreatedToken struct {
+	anchor.Token
+	Secret string `json:"secret"`
+}
+
+// Check is one finding of the doctor.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// Version answers GET /version.
+type Version struct {
+	Version string `json:"version"`
+}
+
+// Health answers GET /health.
+type Health struct {
+	Status string `json:"status" example:"ok"`
+}
+
+// Problem is an error as RFC 9457 shapes it, with two members of our own.
+type Problem struct {
+	Type      string `json:"type" example:"about:blank" doc:"about:blank: the code says more (RFC 9457 §4.2.1)"`
+	Title     string `json:"title" example:"Not Found"`
+	Status    int    `json:"status" example:"404"`
+	Detail    string `json:"detail" doc:"What happened to what"`
+	Code      string `json:"code" example:"project_not_found" doc:"Stable, for programs"`
+	Hint      string `json:"hint,omitempty" doc:"What to do next"`
+	RequestID string `json:"requestId,omitempty" doc:"Names the request in the server's log"`
+}
+
+// EventEnd is the name of the server-sent event after which a stream holds
+// nothing more; a stream that ends without it was cut off.
+const (
+	EventEnd   = "end"
+	EventError = "error"
+)
+
+// PackType is the media type of a filepack.
+const PackType = "application/vnd.anchor.filepack"
