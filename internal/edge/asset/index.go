@@ -103,6 +103,9 @@ func (a Asset) Size() int64 { return a.entry.identity.size }
 // ContentType is the media type the file is served with.
 func (a Asset) ContentType() string { return a.entry.contentType[0] }
 
+// CacheControl is how long clients may keep the file.
+func (a Asset) CacheControl() string { return a.entry.cacheControl[0] }
+
 // Path is the file's path below its root, slash-separated.
 func (a Asset) Path() string { return a.entry.path }
 
