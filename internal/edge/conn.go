@@ -1,9 +1,11 @@
 package edge
 
 import (
+	"context"
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,6 +29,7 @@ type pacedConn struct {
 	net.Conn
 	pace     Pace
 	deadline time.Time
+	over     atomic.Bool // no request comes after the one under way
 }
 
 const (
@@ -35,6 +38,33 @@ const (
 	// renewAfter spares a timer update for deadlines that are almost what they should be.
 	renewAfter = time.Second
 )
+
+func (c *pacedConn) Read(p []byte) (int, error) {
+	if c.over.Load() {
+		return 0, io.EOF
+	}
+	return c.Conn.Read(p)
+}
+
+// CloseWrite lets net/http say goodbye before it closes, so that a client still sending sees its answer.
+func (c *pacedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+type connKey struct{}
+
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// connOf is the connection of a request that came through Serve, or nil.
+func connOf(ctx context.Context) *pacedConn {
+	c, _ := ctx.Value(connKey{}).(*pacedConn)
+	return c
+}
 
 func (c *pacedConn) Write(p []byte) (int, error) {
 	c.renew(int64(len(p)))

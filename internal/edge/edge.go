@@ -46,6 +46,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.cfg.Observe(*rec)
 	}()
 	e.public(res, r, rec)
+	res.finish()
 	finished = true
 }
 

@@ -143,11 +143,26 @@ var echoesRequest = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request
 
 func assets(t testing.TB, prefix string, content map[string]string) *asset.Index {
 	t.Helper()
-	dir := t.TempDir()
+	return assetsIn(t, t.TempDir(), prefix, content)
+}
+
+func assetsIn(t testing.TB, dir, prefix string, content map[string]string) *asset.Index {
+	t.Helper()
 	place := asset.Place{Root: filepath.Join(dir, "root"), Variants: filepath.Join(dir, "v"), Memory: asset.NewMemory(1<<20, 0)}
+	files := fixtureFiles(t, place.Root, content)
+	index, err := asset.Build(context.Background(), place, asset.BuildOptions{Prefix: prefix, ModTime: time.Now()}, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return index
+}
+
+// fixtureFiles writes files with their digests, as an unpacked artifact has them.
+func fixtureFiles(t testing.TB, root string, content map[string]string) []asset.File {
+	t.Helper()
 	var files []asset.File
 	for path, body := range content {
-		name := filepath.Join(place.Root, filepath.FromSlash(path))
+		name := filepath.Join(root, filepath.FromSlash(path))
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -157,11 +172,7 @@ func assets(t testing.TB, prefix string, content map[string]string) *asset.Index
 		digest := sha256.Sum256([]byte(body))
 		files = append(files, asset.File{Path: path, Digest: hex.EncodeToString(digest[:]), Size: int64(len(body))})
 	}
-	index, err := asset.Build(context.Background(), place, asset.BuildOptions{Prefix: prefix, ModTime: time.Now()}, files)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return index
+	return files
 }
 
 func TestUnknownHost(t *testing.T) {

@@ -62,16 +62,28 @@ func (r *response) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadFrom keeps sendfile reachable.
-func (r *response) ReadFrom(src io.Reader) (n int64, err error) {
-	r.finish()
-	if to, ok := r.ResponseWriter.(io.ReaderFrom); ok {
-		n, err = to.ReadFrom(src)
-	} else {
-		n, err = io.Copy(onlyWriter{r.ResponseWriter}, src)
+// ReadFrom keeps sendfile reachable. The header waits for the first octets: if src is the request's own body, the
+// client may wait for a 100 before it sends any, and after a header there is none.
+func (r *response) ReadFrom(src io.Reader) (int64, error) {
+	var first int64
+	if r.status == 0 {
+		n, err := io.CopyN(onlyWriter{r}, src, 512)
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+		first = n
 	}
+	to, ok := r.ResponseWriter.(io.ReaderFrom)
+	if !ok {
+		n, err := io.Copy(onlyWriter{r}, src)
+		return first + n, err
+	}
+	n, err := to.ReadFrom(src)
 	r.bytes += n
-	return n, err
+	return first + n, err
 }
 
 // FlushError is what http.ResponseController calls; Flush is for functions that ask for an http.Flusher.

@@ -15,6 +15,7 @@ func (e *Edge) newServer() *http.Server {
 		ReadHeaderTimeout: e.cfg.HeaderTimeout,
 		IdleTimeout:       e.cfg.IdleTimeout,
 		MaxHeaderBytes:    e.cfg.MaxHeaderBytes,
+		ConnContext:       withConn,
 		// What clients do wrong on a connection is no concern of the operator.
 		ErrorLog: slog.NewLogLogger(e.cfg.Log.Handler(), slog.LevelDebug),
 	}

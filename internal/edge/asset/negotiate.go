@@ -37,19 +37,36 @@ func parseAccept(lines []string) codings {
 			var item string
 			item, line, _ = strings.Cut(line, ",")
 			name, weight := parseCoding(item)
-			switch {
-			case strings.EqualFold(name, "br"):
-				c.brotli = weight
-			case strings.EqualFold(name, "gzip"), strings.EqualFold(name, "x-gzip"):
-				c.gzip = weight
-			case strings.EqualFold(name, "identity"):
-				c.identity = weight
-			case name == "*":
+			if name == "*" {
 				others = weight
+			} else {
+				c.set(name, weight)
 			}
 		}
 	}
 	return c.withOthers(others)
+}
+
+// set compares lengths first: this runs for every static file, and most names are neither.
+func (c *codings) set(name string, weight int) {
+	switch len(name) {
+	case len("br"):
+		if strings.EqualFold(name, "br") {
+			c.brotli = weight
+		}
+	case len("gzip"):
+		if strings.EqualFold(name, "gzip") {
+			c.gzip = weight
+		}
+	case len("x-gzip"):
+		if strings.EqualFold(name, "x-gzip") {
+			c.gzip = weight
+		}
+	case len("identity"):
+		if strings.EqualFold(name, "identity") {
+			c.identity = weight
+		}
+	}
 }
 
 // withOthers fills what was not named from "*", or from the defaults.
