@@ -36,6 +36,10 @@ var copyBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 // the app. A request that no process can take is answered with 503 and Retry-After, one whose process ended under it
 // with 502, but a GET or HEAD is first tried once more. r.RemoteAddr becomes the event's source address.
 func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if p.spec.Event != APIGatewayV2 {
+		respond(w, http.StatusInternalServerError, "This function takes no HTTP requests.")
+		return
+	}
 	out := outgoing(r)
 	for attempt := 0; ; attempt++ {
 		pr, err := p.acquire(r.Context())
