@@ -1,7 +1,10 @@
 import { NextResponse } from 'next/server';
 
 const VERSION = process.env.STOREFRONT_VERSION;
+const BASE_PATH = '/docs';
 
+// There is no matcher on purpose: the one that Next.js compiles for an app with
+// languages and a base path never matches under OpenNext 4.1.
 export function middleware(request) {
   const response = route(request);
   response.headers.set('x-middleware', '1');
@@ -10,25 +13,20 @@ export function middleware(request) {
 }
 
 function route(request) {
-  const url = request.nextUrl;
-  switch (url.pathname.replace(/\/$/, '')) {
+  const { pathname, locale } = request.nextUrl;
+  switch (pagePath(pathname)) {
     case '/mw-json':
-      return NextResponse.json({ from: 'middleware', locale: url.locale, version: VERSION });
+      return NextResponse.json({ from: 'middleware', locale, version: VERSION });
     case '/mw-redirect':
-      return NextResponse.redirect(target(url, '/guides/knots/'));
+      return NextResponse.redirect(new URL(`${BASE_PATH}/guides/knots/`, request.url));
     case '/mw-rewrite':
-      return NextResponse.rewrite(target(url, '/guides/knots/'));
+      return NextResponse.rewrite(new URL(`${BASE_PATH}/guides/knots/`, request.url));
   }
   return NextResponse.next();
 }
 
-// Cloning keeps the base path and the locale.
-function target(url, pathname) {
-  const copy = url.clone();
-  copy.pathname = pathname;
-  return copy;
+// Next.js has taken the base path off, OpenNext may have left it on.
+function pagePath(pathname) {
+  const withoutBase = pathname.startsWith(`${BASE_PATH}/`) ? pathname.slice(BASE_PATH.length) : pathname;
+  return withoutBase.replace(/\/$/, '');
 }
-
-export const config = {
-  matcher: ['/((?!_next/static|_next/image|knot.png).*)'],
-};

@@ -8,6 +8,7 @@ import './styles/shop.css';
 export const metadata = {
   title: { default: 'Leeward, goods for small boats', template: '%s, Leeward' },
   description: 'Gear that shrugs off weather: mugs, lanterns, line and flags for small boats.',
+  other: { 'anchor-version': VERSION },
 };
 
 export const viewport = {
@@ -21,9 +22,6 @@ export const viewport = {
 export default function RootLayout({ children }) {
   return (
     <html lang="en">
-      <head>
-        <meta name="anchor-version" content={VERSION} />
-      </head>
       <body>
         <SiteHeader />
         <main>{children}</main>
