@@ -45,3 +45,5 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 	pgregory.net/rapid v1.3.0 // indirect
 )
+
+require pgregory.net/rapid v1.3.0

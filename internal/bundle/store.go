@@ -69,11 +69,6 @@ func (s *Store) prepare() error {
 			return err
 		}
 	}
-	for i := range 256 {
-		if err := s.makeFolder(fmt.Sprintf("%s/%02x", blobsDir, i)); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 

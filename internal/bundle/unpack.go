@@ -60,6 +60,9 @@ func (s *Store) settle(ctx context.Context, id anchor.DeploymentID, m Manifest) 
 
 // keep moves a durable content to blobs. Another deployment's Sync may have done so.
 func (s *Store) keep(digest Digest) error {
+	if err := s.makeFolder(path.Dir(blobPath(digest))); err != nil {
+		return err
+	}
 	err := s.root.Rename(incomingPath(digest), blobPath(digest))
 	if errors.Is(err, fs.ErrNotExist) {
 		_, err = s.root.Lstat(blobPath(digest))
