@@ -1,0 +1,138 @@
+package opennext
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// App is a Next.js app on the disk of who deploys it.
+type App struct {
+	Dir  string // absolute
+	Name string // of package.json
+	Root string // where the lockfile is: Dir, or the monorepo's root above it
+
+	PackageManager string // "npm", "pnpm", "yarn" or "bun"; npm without a lockfile
+	Lockfile       string // its file name, or ""
+
+	NextVersion     string // as installed, else as package.json asks for it
+	OpenNextVersion string // of @opennextjs/aws or open-next, likewise; "" when neither is there
+	NextConfig      string // file name, or ""
+	OpenNextConfig  string // file name, or ""
+	BuildScript     string // scripts.build of package.json
+	Built           bool   // .open-next is there
+}
+
+// packageJSON is the part of npm's package.json that is read here.
+type packageJSON struct {
+	Name         string            `json:"name"`
+	Version      string            `json:"version"`
+	Scripts      map[string]string `json:"scripts"`
+	Dependencies map[string]string `json:"dependencies"`
+	Dev          map[string]string `json:"devDependencies"`
+}
+
+// lockfiles are in the order of findPackagerAndRoot (build/helper.js): bun also writes
+// yarn's.
+var lockfiles = []struct{ file, manager string }{
+	{"bun.lockb", "bun"}, {"bun.lock", "bun"}, {"package-lock.json", "npm"},
+	{"yarn.lock", "yarn"}, {"pnpm-lock.yaml", "pnpm"},
+}
+
+// FindApp tells what app is in dir. It is an Invalid error when there is none, or none
+// of Next.js.
+func FindApp(dir string) (App, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return App{}, unreadable(dir, err)
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return App{}, anchor.Invalid("no_folder", "%s is not a folder", dir).Because(err).
+			Hintf("Give the folder of your Next.js app.")
+	}
+	manifest, err := readPackage(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return App{}, anchor.Invalid("no_package_json", "there is no package.json in %s", dir).
+			Hintf("Run this in the folder of your Next.js app, or give that folder.")
+	}
+	if err != nil {
+		return App{}, err
+	}
+	app := App{Dir: dir, Name: manifest.Name, BuildScript: manifest.Scripts["build"]}
+	app.Root, app.Lockfile, app.PackageManager = findLockfile(dir)
+	app.NextConfig = firstFile(dir, "next.config.js", "next.config.mjs", "next.config.ts", "next.config.cjs")
+	app.OpenNextConfig = firstFile(dir, "open-next.config.ts", "open-next.config.js", "open-next.config.mjs")
+	if app.NextVersion = versionIn(dir, manifest, "next"); app.NextVersion == "" {
+		return App{}, anchor.Invalid("no_nextjs", "the app in %s does not depend on Next.js", dir).
+			Hintf("Run this in the folder of your Next.js app. In a monorepo that is the app's own folder, such as apps/web.")
+	}
+	for _, name := range []string{"@opennextjs/aws", "open-next"} {
+		if app.OpenNextVersion == "" {
+			app.OpenNextVersion = versionIn(dir, manifest, name)
+		}
+	}
+	app.Built = isFolder(os.DirFS(dir), ".open-next")
+	return app, nil
+}
+
+// versionIn gives the installed version of a package the app asks for, or what it asks
+// for, or "". An app with a next.config may leave the asking to its monorepo's root.
+func versionIn(dir string, manifest packageJSON, name string) string {
+	asked := manifest.Dependencies[name]
+	if asked == "" {
+		asked = manifest.Dev[name]
+	}
+	hasConfig := firstFile(dir, "next.config.js", "next.config.mjs", "next.config.ts", "next.config.cjs") != ""
+	if asked == "" && !hasConfig {
+		return ""
+	}
+	for at := dir; ; at = filepath.Dir(at) {
+		installed, err := readPackage(filepath.Join(at, "node_modules", filepath.FromSlash(name)))
+		if err == nil && installed.Version != "" {
+			return installed.Version
+		}
+		if at == filepath.Dir(at) {
+			return asked
+		}
+	}
+}
+
+func readPackage(dir string) (packageJSON, error) {
+	data, err := readFile(os.DirFS(dir), "package.json", maxOutput)
+	if err != nil {
+		return packageJSON{}, err
+	}
+	var manifest packageJSON
+	if err := json.Unmarshal(data, &manifest); err != nil {
+		return packageJSON{}, anchor.Invalid("bad_package_json", "%s cannot be read", filepath.Join(dir, "package.json")).
+			Because(err).Hintf("Correct the file.")
+	}
+	return manifest, nil
+}
+
+// findLockfile walks up, as OpenNext does to find the root of a monorepo.
+func findLockfile(dir string) (root, file, manager string) {
+	for at := dir; ; at = filepath.Dir(at) {
+		for _, lock := range lockfiles {
+			if isFile(os.DirFS(at), lock.file) {
+				return at, lock.file, lock.manager
+			}
+		}
+		if at == filepath.Dir(at) {
+			return dir, "", "npm"
+		}
+	}
+}
+
+func firstFile(dir string, names ...string) string {
+	for _, name := range names {
+		if isFile(os.DirFS(dir), name) {
+			return name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,131 @@
+package opennext
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// nextBuild is what Next.js itself says of the build.
+type nextBuild struct {
+	buildID       string
+	deploymentID  string // deploymentId of next.config, "" without
+	basePath      string
+	previewModeID string
+}
+
+// cacheBuild names the entries of this build in the cache, as the functions do
+// (adapters/config/index.js: OPEN_NEXT_BUILD_ID = deploymentId ?? BuildId).
+func (n nextBuild) cacheBuild() string {
+	if n.deploymentID != "" {
+		return n.deploymentID
+	}
+	return n.buildID
+}
+
+// readNext looks for Next.js's own files in the image function, whose .next is at its
+// root in all layouts, then in the server function, then where only one layout has them.
+func readNext(tree fs.FS, functions []anchor.Function) (nextBuild, error) {
+	homes := []string{path.Join(imageDir, ".next")}
+	for _, f := range functions {
+		if f.Name == anchor.ServerFunction {
+			home, err := bundleHome(tree, f)
+			if err != nil {
+				return nextBuild{}, err
+			}
+			homes = append(homes, path.Join(home, ".next"))
+		}
+	}
+	var next nextBuild
+	if err := next.readBuildID(tree, append([]string{assetsDir}, homes...)); err != nil {
+		return nextBuild{}, err
+	}
+	if err := next.readConfig(tree, homes); err != nil {
+		return nextBuild{}, err
+	}
+	return next, next.readPreview(tree, append([]string{revalidationDir}, homes...))
+}
+
+// buildIDPattern keeps the id usable as a folder of the cache and in S3 keys.
+var buildIDPattern = regexp.MustCompile(`^[A-Za-z0-9_~.+@=-]{1,200}$`)
+
+func checkBuildID(what, id string) error {
+	if buildIDPattern.MatchString(id) && strings.Trim(id, ".") != "" {
+		return nil
+	}
+	return anchor.Invalid("bad_build_id", "the %s %q cannot name a folder", what, id).
+		Hintf("Let generateBuildId and deploymentId in next.config give letters, digits and _~.+@=- only, at most 200.")
+}
+
+func (n *nextBuild) readBuildID(tree fs.FS, homes []string) error {
+	for _, home := range homes {
+		data, err := readFile(tree, path.Join(home, "BUILD_ID"), maxText)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		n.buildID = strings.TrimSpace(string(data))
+		return checkBuildID("BUILD_ID", n.buildID)
+	}
+	return anchor.Invalid("no_build_id", "the build has no BUILD_ID file").Hintf(buildAgain)
+}
+
+// basePathPattern is what next.config takes for basePath: "" or "/docs", without a
+// slash at its end (next/dist/server/config.js).
+var basePathPattern = regexp.MustCompile(`^(/[^/\s*?\\#]+)*$`)
+
+func (n *nextBuild) readConfig(tree fs.FS, homes []string) error {
+	for _, home := range homes {
+		name := path.Join(home, "required-server-files.json")
+		var file struct {
+			Config struct {
+				BasePath     string `json:"basePath"`
+				DeploymentID string `json:"deploymentId"`
+			} `json:"config"`
+		}
+		err := readJSON(tree, name, maxManifest, &file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		n.basePath, n.deploymentID = file.Config.BasePath, file.Config.DeploymentID
+		if !basePathPattern.MatchString(n.basePath) {
+			return anchor.Invalid("bad_base_path", "%s has the basePath %q", name, n.basePath).
+				Hintf(`Write it like "/docs" in next.config.`)
+		}
+		if n.deploymentID == "" {
+			return nil
+		}
+		return checkBuildID("deploymentId", n.deploymentID)
+	}
+	return anchor.Invalid("no_next_config", "the build has no required-server-files.json").Hintf(buildAgain)
+}
+
+func (n *nextBuild) readPreview(tree fs.FS, homes []string) error {
+	for _, home := range homes {
+		var manifest struct {
+			Preview struct {
+				ID string `json:"previewModeId"`
+			} `json:"preview"`
+		}
+		err := readJSON(tree, path.Join(home, "prerender-manifest.json"), maxManifest, &manifest)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if n.previewModeID = manifest.Preview.ID; n.previewModeID != "" {
+			return nil
+		}
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+package opennext
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+const everything = "*"
+
+// readRoutes keeps the order of the behaviors but for "*", the default of CloudFront,
+// which stands before the patterns of the static files.
+func readRoutes(out output, basePath string) ([]anchor.Route, error) {
+	var routes []anchor.Route
+	var rest *anchor.Route
+	seen := map[string]bool{}
+	for _, b := range out.Behaviors {
+		route, err := readRoute(out, b, basePath)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case seen[route.Pattern]:
+			continue
+		case route.Pattern == everything:
+			rest = &route
+		default:
+			routes = append(routes, route)
+		}
+		seen[route.Pattern] = true
+	}
+	if rest == nil {
+		return nil, anchor.Invalid("no_default_route", "%s has no behavior for %q", outputFile, everything).
+			Hintf(buildAgain)
+	}
+	return slices.Concat(routes, []anchor.Route{*rest}), nil
+}
+
+func readRoute(out output, b behavior, basePath string) (anchor.Route, error) {
+	route := anchor.Route{Pattern: normalize(b.Pattern), Function: b.Origin, Middleware: b.EdgeFunction}
+	if route.Pattern == "" || len(route.Pattern) > 1024 {
+		return route, anchor.Invalid("bad_pattern", "%s has a behavior for %q", outputFile, b.Pattern).
+			Hintf("Give each function in open-next.config.ts patterns such as \"api/*\".")
+	}
+	if _, known := out.Origins[b.Origin]; !known {
+		return route, anchor.Invalid("unknown_origin", "%s sends %q to the origin %q, which it does not have", outputFile, b.Pattern, b.Origin).
+			Hintf(buildAgain)
+	}
+	if _, known := out.EdgeFunctions[b.EdgeFunction]; !known && b.EdgeFunction != "" {
+		return route, anchor.Invalid("unknown_origin", "%s runs the edge function %q before %q, which it does not have", outputFile, b.EdgeFunction, b.Pattern).
+			Hintf(buildAgain)
+	}
+	all := route.Pattern == everything || route.Pattern == strings.TrimPrefix(basePath+"/*", "/")
+	if all && b.Origin != anchor.ServerFunction {
+		return route, anchor.Invalid("function_without_patterns", "the function %s takes all paths", b.Origin).
+			Hintf("List its paths under functions.%s.patterns in open-next.config.ts, such as \"api/*\".", b.Origin)
+	}
+	if b.Origin == staticOrigin {
+		route.Function = ""
+	}
+	return route, nil
+}
+
+var slashes = regexp.MustCompile(`//+`)
+
+// normalize removes what generateOutput.js leaves when a pattern with a slash before it
+// meets a base path: "docs//api/*".
+func normalize(pattern string) string {
+	return strings.TrimPrefix(slashes.ReplaceAllString(pattern, "/"), "/")
+}
