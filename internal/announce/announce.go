@@ -1,0 +1,148 @@
+// Package announce is how the CLI finds the Anchor that runs on the same machine: the
+// server writes where it is and a token into a file that only its user can read.
+package announce
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Server is a running Anchor.
+type Server struct {
+	URL   string `json:"url"`   // of the API
+	Token string `json:"token"` // of scope admin
+	PID   int    `json:"pid"`
+	Data  string `json:"data"` // its data folder, absolute
+}
+
+const fileName = "server.json"
+
+// DefaultData is the data folder when none is named: $XDG_DATA_HOME/anchor, else
+// /var/lib/anchor for root, else ~/.local/share/anchor.
+func DefaultData() (string, error) {
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "anchor"), nil
+	}
+	if os.Geteuid() == 0 {
+		return "/var/lib/anchor", nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("find a place for Anchor's data: %w; name one with --data", err)
+	}
+	return filepath.Join(home, ".local", "share", "anchor"), nil
+}
+
+// FileIn is where a server with this data folder announces itself.
+func FileIn(data string) string { return filepath.Join(data, fileName) }
+
+// Pointer is where every server of this user announces itself, wherever its data
+// is: $XDG_RUNTIME_DIR/anchor/server.json, else ~/.anchor/server.json.
+func Pointer() (string, error) {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "anchor", fileName), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("find the home folder: %w", err)
+	}
+	return filepath.Join(home, ".anchor", fileName), nil
+}
+
+// Write announces s in its data folder and at the pointer. The files are replaced
+// in one step and have mode 0600. A server without a home folder is only found
+// through its data folder.
+func Write(s Server) error {
+	if err := write(FileIn(s.Data), s); err != nil {
+		return err
+	}
+	pointer, err := Pointer()
+	if err != nil {
+		return nil
+	}
+	return write(pointer, s)
+}
+
+// Remove takes back what Write wrote, and leaves what another server wrote since.
+func Remove(s Server) error {
+	files := []string{FileIn(s.Data)}
+	if pointer, err := Pointer(); err == nil {
+		files = append(files, pointer)
+	}
+	var errs []error
+	for _, name := range files {
+		if there, err := Read(name); err != nil || there.PID != s.PID {
+			continue
+		}
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("take back the announcement: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Find gives the server that runs on this machine, or ok false and the files it
+// looked at. A file whose process is gone is passed over.
+func Find() (s Server, tried []string, ok bool) {
+	if pointer, err := Pointer(); err == nil {
+		tried = append(tried, pointer)
+	}
+	if data, err := DefaultData(); err == nil {
+		tried = append(tried, FileIn(data))
+	}
+	for _, name := range tried {
+		if s, err := Read(name); err == nil && runs(s.PID) {
+			return s, tried, true
+		}
+	}
+	return Server{}, tried, false
+}
+
+// Read reads an announcement. One that others could have read is refused: its token
+// is no secret.
+func Read(name string) (Server, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return Server{}, fmt.Errorf("read the announcement: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return Server{}, fmt.Errorf("read the announcement: %s has mode %04o, others can read its token; remove it and start anchor up again",
+			name, info.Mode().Perm())
+	}
+	content, err := os.ReadFile(name)
+	if err != nil {
+		return Server{}, fmt.Errorf("read the announcement: %w", err)
+	}
+	var s Server
+	if err := json.Unmarshal(content, &s); err != nil {
+		return Server{}, fmt.Errorf("read the announcement %s: %w", name, err)
+	}
+	return s, nil
+}
+
+func write(name string, s Server) error {
+	content, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return fmt.Errorf("announce the server: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return fmt.Errorf("announce the server: %w", err)
+	}
+	temp, err := os.CreateTemp(filepath.Dir(name), fileName+".*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("announce the server: %w", err)
+	}
+	defer os.Remove(temp.Name()) // gone already when all went well
+	_, err = temp.Write(append(content, '\n'))
+	if err = errors.Join(err, temp.Close()); err != nil {
+		return fmt.Errorf("announce the server: %w", err)
+	}
+	if err := os.Rename(temp.Name(), name); err != nil {
+		return fmt.Errorf("announce the server: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package announce_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/anchor-deploy/anchor/internal/announce"
+)
+
+func TestARunningServerIsFoundWhereverItsDataIs(t *testing.T) {
+	home(t)
+	want := announce.Server{URL: "http://127.0.0.1:1", Token: "t", PID: os.Getpid(), Data: t.TempDir()}
+	if err := announce.Write(want); err != nil {
+		t.Fatal(err)
+	}
+	got, _, ok := announce.Find()
+	if !ok || got != want {
+		t.Fatalf("Find() = %+v, %v; want %+v", got, ok, want)
+	}
+	info, err := os.Stat(announce.FileIn(want.Data))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("announcement: %v, %v; want mode 0600", info, err)
+	}
+	if err := announce.Remove(want); err != nil {
+		t.Fatal(err)
+	}
+	if _, tried, ok := announce.Find(); ok || len(tried) != 2 {
+		t.Fatalf("after Remove: found %v, tried %v", ok, tried)
+	}
+}
+
+func TestADeadServerIsPassedOver(t *testing.T) {
+	home(t)
+	if err := announce.Write(announce.Server{URL: "http://127.0.0.1:1", PID: 1<<31 - 1, Data: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, ok := announce.Find(); ok {
+		t.Fatal("a server whose process is gone was found")
+	}
+}
+
+func TestRemoveLeavesTheNextServersAnnouncement(t *testing.T) {
+	home(t)
+	data := t.TempDir()
+	old := announce.Server{PID: 1 << 30, Data: data}
+	next := announce.Server{PID: os.Getpid(), Data: data}
+	if err := announce.Write(next); err != nil {
+		t.Fatal(err)
+	}
+	if err := announce.Remove(old); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, ok := announce.Find(); !ok {
+		t.Fatal("the running server's announcement was removed by another's")
+	}
+}
+
+func TestAnAnnouncementOthersCanReadIsRefused(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "server.json")
+	if err := os.WriteFile(name, []byte(`{"token":"t"}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := announce.Read(name); err == nil || !strings.Contains(err.Error(), "0644") {
+		t.Fatalf("Read = %v; want a refusal that names the mode", err)
+	}
+}
+
+func home(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv("HOME", dir)
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	t.Setenv("XDG_DATA_HOME", filepath.Join(dir, "data"))
+}

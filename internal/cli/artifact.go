@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/opennext"
+)
+
+// findTree gives the .open-next folder of the app in dir, which may be that folder.
+func findTree(dir string) (string, error) {
+	for _, tree := range []string{filepath.Join(dir, ".open-next"), dir} {
+		for _, mark := range []string{"open-next.output.json", "server-function"} {
+			if _, err := os.Stat(filepath.Join(tree, mark)); err == nil {
+				return tree, nil
+			}
+		}
+	}
+	return "", anchor.Invalid("no_artifact", "%s holds no OpenNext build", filepath.Join(dir, ".open-next")).
+		Hintf("Leave --prebuilt away to build the app, or run npx open-next build first.")
+}
+
+// scan reads the tree, refuses what could not be deployed, and lists what the
+// server needs of it.
+func scan(ctx context.Context, tree string) (bundle.Manifest, error) {
+	if _, err := opennext.Parse(os.DirFS(tree)); err != nil {
+		return bundle.Manifest{}, err
+	}
+	m, err := bundle.Scan(ctx, tree, needed)
+	if err != nil {
+		return m, fmt.Errorf("read the build in %s: %w", tree, err)
+	}
+	return m, nil
+}
+
+// needed leaves out what only AWS or the build itself uses. Of two functions
+// Anchor does the work itself and needs just their data.
+func needed(path string) bool {
+	top, rest, nested := strings.Cut(path, "/")
+	switch {
+	case strings.HasPrefix(top, "."), top == "warmer-function":
+		return false
+	case top == "revalidation-function":
+		return !nested || rest == "prerender-manifest.json"
+	case top == "dynamodb-provider":
+		return !nested || rest == "dynamodb-cache.json"
+	}
+	return true
+}

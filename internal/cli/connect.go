@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"errors"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/announce"
+	"github.com/anchor-deploy/anchor/internal/apiclient"
+)
+
+// client finds the server: ANCHOR_URL and ANCHOR_TOKEN, else the anchor up that
+// announced itself on this machine. The local server's token never goes elsewhere.
+func (s *shell) client() (*apiclient.Client, error) {
+	local, tried, running := announce.Find()
+	base, token := os.Getenv("ANCHOR_URL"), os.Getenv("ANCHOR_TOKEN")
+	if base == "" && !running {
+		return nil, &apiclient.Unreachable{URL: "this machine", Err: noServer(tried)}
+	}
+	if base == "" {
+		base = local.URL
+	}
+	if token == "" && running && strings.TrimRight(base, "/") == strings.TrimRight(local.URL, "/") {
+		token = local.Token
+	}
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, anchor.Invalid("bad_url", "ANCHOR_URL is %q, which is no address of a server", base).
+			Hintf("Set it to something like http://127.0.0.1:3080.")
+	}
+	return apiclient.New(base, token), nil
+}
+
+// inProject gives the server and the project that the working folder belongs to.
+func (s *shell) inProject() (*apiclient.Client, string, error) {
+	c, err := s.client()
+	if err != nil {
+		return nil, "", err
+	}
+	project, err := s.projectFor(".")
+	return c, project, err
+}
+
+func noServer(tried []string) error {
+	return errors.New("ANCHOR_URL is not set and no running server is announced in " + strings.Join(tried, " or "))
+}

@@ -1,0 +1,264 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/apiclient"
+	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+	"github.com/anchor-deploy/anchor/internal/opennext"
+)
+
+type deployOptions struct {
+	dir                     string
+	prebuilt, noRelease     bool
+	branch, commit, message string
+}
+
+func (s *shell) deployCommand() *cobra.Command {
+	var o deployOptions
+	cmd := &cobra.Command{
+		Use: "deploy [DIR]", Short: "Build the app, upload what changed and go live", Args: cobra.MaximumNArgs(1),
+		Example: "  anchor deploy ./my-next-app\n  anchor deploy --prebuilt ./my-next-app",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.dir = "."
+			if len(args) == 1 {
+				o.dir = args[0]
+			}
+			return s.deploy(cmd.Context(), o)
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&o.prebuilt, "prebuilt", false, "take the .open-next that is there")
+	flags.BoolVar(&o.noRelease, "no-release", false, "deploy without going live")
+	flags.StringVar(&o.branch, "branch", "", "branch of the record (default: git's)")
+	flags.StringVar(&o.commit, "commit", "", "commit of the record (default: git's)")
+	flags.StringVar(&o.message, "message", "", "message of the record (default: the commit's)")
+	return cmd
+}
+
+// deployed is what deploy --json prints. Scripts rely on it.
+type deployed struct {
+	DeploymentID  anchor.DeploymentID `json:"deploymentId"`
+	ProjectID     anchor.ProjectID    `json:"projectId"`
+	Status        anchor.Status       `json:"status"`
+	URL           string              `json:"url"`
+	DeploymentURL string              `json:"deploymentUrl"`
+	Version       string              `json:"version"`
+	BytesSent     int64               `json:"bytesSent"`
+	FilesSent     int64               `json:"filesSent"`
+	FilesSkipped  int64               `json:"filesSkipped"`
+	Timings       map[string]int64    `json:"timings"`
+}
+
+func (s *shell) deploy(ctx context.Context, o deployOptions) error {
+	dir, err := appDir(o.dir)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	d := &deploying{shell: s, options: o, dir: dir, progress: newProgress(s)}
+	defer d.progress.halt()
+	record, err := d.run(ctx)
+	if err != nil {
+		return err
+	}
+	d.progress.timings["total"] = time.Since(began).Milliseconds()
+	out := deployed{
+		DeploymentID: record.ID, ProjectID: record.ProjectID, Status: record.Status,
+		URL: record.URL, DeploymentURL: record.DeploymentURL, Version: record.Version,
+		BytesSent: d.sent.Bytes, FilesSent: d.sent.Files, FilesSkipped: d.skipped, Timings: d.progress.timings,
+	}
+	return s.show(out, func(w io.Writer) { s.deployedTo(w, record, time.Since(began)) })
+}
+
+func (s *shell) deployedTo(w io.Writer, d wire.Deployment, total time.Duration) {
+	fmt.Fprintf(s.Err, "%s\n\n", s.paint(dim, "  "+pad("", labelWidth)+" "+padLeft(took(total), timeWidth)+"  in all"))
+	if d.Live {
+		fmt.Fprintf(w, "%s %s\n", pad("Live", labelWidth+1), s.paint(bold, d.URL))
+	}
+	fmt.Fprintf(w, "%s %s\n", pad("Deployment", labelWidth+1), d.DeploymentURL)
+	if !d.Live {
+		fmt.Fprintf(s.Err, "\nIt is not live. Make it so with anchor promote %s\n", d.ID)
+	}
+}
+
+func appDir(name string) (string, error) {
+	dir, err := filepath.Abs(name)
+	if err != nil {
+		return "", fmt.Errorf("find the app's folder: %w", err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil || !info.IsDir() {
+		return "", anchor.Invalid("no_folder", "there is no folder %s", dir).Because(err).
+			Hintf("Name the folder of the app: anchor deploy ./my-next-app")
+	}
+	return dir, nil
+}
+
+// deploying is one run of the deploy command.
+type deploying struct {
+	*shell
+	options  deployOptions
+	dir      string
+	progress *progress
+
+	client  *apiclient.Client
+	slug    string
+	sent    apiclient.Sent
+	skipped int64 // files the server had already
+}
+
+func (d *deploying) run(ctx context.Context) (wire.Deployment, error) {
+	app, err := d.findApp()
+	if err != nil {
+		return wire.Deployment{}, err
+	}
+	if err := d.findProject(ctx); err != nil {
+		return wire.Deployment{}, err
+	}
+	tree, err := d.tree(ctx, app)
+	if err != nil {
+		return wire.Deployment{}, err
+	}
+	d.progress.begin("Scan")
+	manifest, err := scan(ctx, tree)
+	if err != nil {
+		d.progress.failed()
+		return wire.Deployment{}, err
+	}
+	d.progress.done("scan", fmt.Sprintf("%s, %s", plural(int64(len(manifest.Files)), "file"), size(manifest.Size())))
+	return d.send(ctx, tree, manifest)
+}
+
+// findApp looks before anything is asked of the server.
+func (d *deploying) findApp() (opennext.App, error) {
+	if d.options.prebuilt {
+		_, err := findTree(d.dir)
+		return opennext.App{}, err
+	}
+	return opennext.FindApp(d.dir)
+}
+
+func (d *deploying) findProject(ctx context.Context) error {
+	slug, err := d.projectFor(d.dir)
+	if err != nil {
+		if slug = folderSlug(d.dir); slug == "" {
+			return err
+		}
+	}
+	d.slug = slug
+	if d.client, err = d.shell.client(); err != nil {
+		return err
+	}
+	if err := d.ensureProject(ctx); err != nil {
+		return err
+	}
+	if filepath.Base(d.dir) == ".open-next" {
+		return nil
+	}
+	return remember(d.dir, d.slug)
+}
+
+func folderSlug(dir string) string {
+	if filepath.Base(dir) == ".open-next" {
+		dir = filepath.Dir(dir)
+	}
+	return anchor.Slugify(filepath.Base(dir))
+}
+
+// ensureProject makes the project on its first deploy. Another first deploy may be
+// making it at the same time.
+func (d *deploying) ensureProject(ctx context.Context) error {
+	_, err := d.client.Project(ctx, d.slug)
+	if !errors.Is(err, anchor.ErrNotFound) {
+		return err
+	}
+	_, err = d.client.CreateProject(ctx, d.slug, "main")
+	if errors.Is(err, anchor.ErrConflict) {
+		return nil
+	}
+	return err
+}
+
+func (d *deploying) tree(ctx context.Context, app opennext.App) (string, error) {
+	if d.options.prebuilt {
+		return findTree(d.dir)
+	}
+	vars, err := d.client.BuildEnv(ctx, d.slug)
+	if err != nil {
+		return "", err
+	}
+	return d.build(ctx, app, vars, d.progress)
+}
+
+// send starts the deployment and sees it through. When it cannot, it cancels what it
+// started, so that the server does not wait for files that will not come.
+func (d *deploying) send(ctx context.Context, tree string, m bundle.Manifest) (wire.Deployment, error) {
+	c := readCommit(ctx, d.dir).with(d.options)
+	d.progress.begin("Upload")
+	started, err := d.client.Start(ctx, d.slug, wire.StartDeployment{
+		Manifest: m, CommitSha: c.sha, CommitMessage: c.message, Branch: c.branch, NoRelease: d.options.noRelease,
+	})
+	if err != nil {
+		d.progress.failed()
+		return wire.Deployment{}, err
+	}
+	id := started.Deployment.ID
+	if err := d.upload(ctx, tree, m, started); err != nil {
+		d.progress.failed()
+		d.cancel(ctx, id)
+		return wire.Deployment{}, err
+	}
+	record, err := d.follow(ctx, id)
+	if ctx.Err() != nil {
+		d.cancel(ctx, id)
+	}
+	return record, err
+}
+
+func (d *deploying) upload(ctx context.Context, tree string, m bundle.Manifest, started wire.StartedDeployment) error {
+	sent, err := d.client.Upload(ctx, d.slug, started.Deployment.ID, apiclient.Upload{
+		Dir: tree, Manifest: m, Missing: started.Missing,
+		Progress: func(sent apiclient.Sent) {
+			d.progress.bar(sent.Bytes, sent.TotalBytes, size(sent.Bytes)+" of "+size(sent.TotalBytes))
+		},
+	})
+	if err != nil {
+		return err
+	}
+	d.sent, d.skipped = sent, int64(len(m.Contents()))-sent.Files
+	if _, err := d.client.Finish(ctx, d.slug, started.Deployment.ID); err != nil {
+		return err
+	}
+	d.progress.done("upload", fmt.Sprintf("%s, %s sent; %d unchanged", plural(sent.Files, "file"), size(sent.Bytes), d.skipped))
+	return nil
+}
+
+// cancel asks the server to give up, though ctx may be done.
+func (d *deploying) cancel(ctx context.Context, id anchor.DeploymentID) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer stop()
+	d.progress.halt()
+	_, err := d.client.Cancel(ctx, d.slug, id)
+	if d.json {
+		return
+	}
+	switch {
+	case err == nil:
+		fmt.Fprintf(d.Err, "Deployment %s is canceled.\n", id)
+	case errors.Is(err, anchor.ErrConflict):
+		fmt.Fprintf(d.Err, "Deployment %s had ended already.\n", id)
+	default:
+		fmt.Fprintf(d.Err, "Deployment %s could not be canceled: %v\n", id, err)
+	}
+}

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+)
+
+// pageFlags are those of every list that has pages.
+type pageFlags struct{ anchor.Page }
+
+func (p *pageFlags) declare(cmd *cobra.Command) {
+	cmd.Flags().IntVarP(&p.Limit, "limit", "n", anchor.DefaultPage, "rows to show, at most 100")
+	cmd.Flags().StringVar(&p.Cursor, "cursor", "", "go on after a list that had more")
+}
+
+func (p *pageFlags) check() error {
+	if p.Limit < 1 || p.Limit > anchor.MaxPage {
+		return usagef("--limit is %d; it takes 1 to %d", p.Limit, anchor.MaxPage)
+	}
+	return nil
+}
+
+// more tells how to see the next page.
+func (s *shell) more(w io.Writer, next string) {
+	if next != "" {
+		fmt.Fprintln(w, s.paint(dim, "There is more: --cursor "+next))
+	}
+}
+
+func (s *shell) deploymentsCommand() *cobra.Command {
+	var page pageFlags
+	cmd := &cobra.Command{
+		Use: "deployments", Aliases: []string{"ls"}, Short: "List deployments, newest first", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.deployments(cmd.Context(), page) },
+	}
+	page.declare(cmd)
+	return cmd
+}
+
+func (s *shell) deployments(ctx context.Context, page pageFlags) error {
+	if err := page.check(); err != nil {
+		return err
+	}
+	c, project, err := s.inProject()
+	if err != nil {
+		return err
+	}
+	list, err := c.Deployments(ctx, project, page.Page)
+	if err != nil {
+		return err
+	}
+	return s.show(list, func(w io.Writer) {
+		if len(list.Items) == 0 {
+			fmt.Fprintln(w, "No deployments yet. Make one with anchor deploy.")
+			return
+		}
+		rows := make([][]string, 0, len(list.Items))
+		for _, d := range list.Items {
+			rows = append(rows, deploymentRow(d))
+		}
+		s.table(w, []string{"", "DEPLOYMENT", "STATUS", "AGE", "BRANCH", "COMMIT"}, rows)
+		s.more(w, list.Next)
+	})
+}
+
+func deploymentRow(d wire.Deployment) []string {
+	mark, status := " ", string(d.Status)
+	if d.Live {
+		mark, status = "●", "live"
+	}
+	if d.IsRollback {
+		status = "rollback"
+	}
+	if d.PrunedAt > 0 {
+		status = "pruned"
+	}
+	commit := clean(short(d.CommitSha) + " " + d.CommitMessage)
+	return []string{mark, string(d.ID), status, since(d.CreatedAt), cut(clean(d.Branch), 20), commit}
+}
+
+func (s *shell) cancelCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "cancel ID", Short: "Cancel a deployment that has not ended", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, project, err := s.inProject()
+			if err != nil {
+				return err
+			}
+			d, err := c.Cancel(cmd.Context(), project, anchor.DeploymentID(args[0]))
+			if err != nil {
+				return err
+			}
+			return s.show(d, func(w io.Writer) { fmt.Fprintf(w, "%s is canceled.\n", d.ID) })
+		},
+	}
+}

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/apiclient"
+)
+
+// The exit codes. Scripts rely on them.
+const (
+	exitDone        = 0
+	exitFailed      = 1   // the deployment, or what else was asked, failed
+	exitUsage       = 2   // bad usage or bad input
+	exitNotFound    = 3   // the project, deployment, … is not there
+	exitNoServer    = 4   // server unreachable, busy, or not authorised
+	exitInterrupted = 130 // ended by Ctrl-C, as shells have it (128 + SIGINT)
+)
+
+// usageError is a command line that cobra or a command cannot read.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+// exitCode is the one place where an error becomes an exit code.
+func exitCode(err error) int {
+	var usage *usageError
+	var gone *apiclient.Unreachable
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &gone):
+		return exitNoServer
+	}
+	switch anchor.KindOf(err) {
+	case anchor.KindInvalid, anchor.KindTooLarge:
+		return exitUsage
+	case anchor.KindNotFound:
+		return exitNotFound
+	case anchor.KindUnauthorized, anchor.KindForbidden, anchor.KindBusy:
+		return exitNoServer
+	}
+	return exitFailed
+}
+
+// failure is an error as --json tells it.
+type failure struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+func failureOf(err error) failure {
+	var usage *usageError
+	var gone *apiclient.Unreachable
+	var e *anchor.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return failure{Code: "canceled", Message: "canceled"}
+	case errors.As(err, &usage):
+		return failure{Code: "usage", Message: err.Error(), Hint: "See anchor --help."}
+	case errors.As(err, &e):
+		f := failure{Code: e.Code, Message: err.Error(), Hint: e.Hint}
+		if f.Code == "" {
+			f.Code = string(e.Kind)
+		}
+		return f
+	case errors.As(err, &gone):
+		return failure{Code: "unreachable", Message: err.Error(), Hint: "Start it with anchor up, or set ANCHOR_URL."}
+	}
+	return failure{Code: "failed", Message: err.Error()}
+}
+
+// report tells err once: as a document on stdout with --json, else as text on stderr.
+func (s *shell) report(err error) {
+	f := failureOf(err)
+	if s.json {
+		_ = s.document(map[string]failure{"error": f}) // nobody is left to be told
+		return
+	}
+	fmt.Fprintf(s.Err, "%s %s\n", s.paint(red, "error:"), f.Message)
+	for line := range strings.Lines(f.Hint) {
+		fmt.Fprintf(s.Err, "  %s\n", strings.TrimRight(line, "\n"))
+	}
+}

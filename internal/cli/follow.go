@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+)
+
+// follow shows the pipeline's steps as they come and gives the deployment's end.
+func (d *deploying) follow(ctx context.Context, id anchor.DeploymentID) (wire.Deployment, error) {
+	d.progress.begin("Wait")
+	for e, err := range d.client.Watch(ctx, d.slug, id) {
+		if err != nil {
+			return wire.Deployment{}, fmt.Errorf("follow deployment %s: %w", id, err)
+		}
+		d.event(e)
+	}
+	record, err := d.client.Deployment(ctx, d.slug, id)
+	if err != nil {
+		return record, err
+	}
+	return record, ending(record)
+}
+
+func (d *deploying) event(e anchor.Event) {
+	switch e.Phase {
+	case anchor.StepStart:
+		d.progress.begin(stepLabel(e.Step))
+		d.progress.say(e.Message)
+	case anchor.StepNote:
+		d.progress.say(e.Message)
+	case anchor.StepEnd:
+		d.progress.doneIn(e.Step, time.Duration(e.DurationMS)*time.Millisecond, e.Message)
+	case anchor.StepFail:
+		d.progress.failed()
+	}
+}
+
+// stepLabel makes a heading of a step's name: the pipeline names its steps in
+// lower case.
+func stepLabel(step string) string {
+	if step == "" {
+		return "Wait"
+	}
+	return string(step[0]&^0x20) + step[1:]
+}
+
+// ending is the error of a deployment that did not end as deployed.
+func ending(d wire.Deployment) error {
+	if d.Status == anchor.Deployed {
+		return nil
+	}
+	message := d.ErrorMessage
+	if d.ErrorStep != "" {
+		message = "step " + d.ErrorStep + ": " + message
+	}
+	e := anchor.Failed(string(d.Status), "deployment %s ended as %s: %s", d.ID, d.Status, message)
+	switch d.Status {
+	case anchor.Superseded:
+		return e.Hintf("A newer deployment went live first. Nothing is wrong with this one: anchor promote %s", d.ID)
+	case anchor.Canceled:
+		return e.Hintf("Start another with anchor deploy.")
+	}
+	return e.Hintf("Live traffic is as it was. See what the app wrote with anchor logs --deployment %s", d.ID)
+}

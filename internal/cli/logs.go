@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/apiclient"
+	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+)
+
+type logsOptions struct {
+	follow     bool
+	limit      int
+	deployment string
+}
+
+func (s *shell) logsCommand() *cobra.Command {
+	var o logsOptions
+	cmd := &cobra.Command{
+		Use: "logs", Short: "Show what the app wrote; -f goes on", Args: cobra.NoArgs,
+		Long: "Shows the last lines the app wrote. With -f it goes on until Ctrl-C; a stream has\n" +
+			"no end to wait for, so -f --json prints one JSON document a line.",
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.logs(cmd.Context(), o) },
+	}
+	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on with new lines")
+	cmd.Flags().IntVarP(&o.limit, "limit", "n", 200, "how many of the last lines, at most 10000")
+	cmd.Flags().StringVar(&o.deployment, "deployment", "", "only this deployment's")
+	return cmd
+}
+
+func (s *shell) logs(ctx context.Context, o logsOptions) error {
+	if o.limit < 0 || o.limit > 10000 {
+		return usagef("--limit is %d; it takes 0 to 10000", o.limit)
+	}
+	c, project, err := s.inProject()
+	if err != nil {
+		return err
+	}
+	if o.follow {
+		return s.followLogs(ctx, c, project, o)
+	}
+	lines, err := c.Logs(ctx, project, anchor.DeploymentID(o.deployment), o.limit)
+	if err != nil {
+		return err
+	}
+	return s.show(wire.Items[wire.LogLine]{Items: lines}, func(w io.Writer) {
+		for _, line := range lines {
+			s.logLine(w, line)
+		}
+	})
+}
+
+func (s *shell) followLogs(ctx context.Context, c *apiclient.Client, project string, o logsOptions) error {
+	for line, err := range c.FollowLogs(ctx, project, anchor.DeploymentID(o.deployment), o.limit) {
+		switch {
+		case ctx.Err() != nil:
+			return nil // Ctrl-C is how following ends
+		case err != nil:
+			return err
+		case s.json:
+			if err := json.NewEncoder(s.Out).Encode(line); err != nil {
+				return fmt.Errorf("write a log line: %w", err)
+			}
+		default:
+			s.logLine(s.Out, line)
+		}
+	}
+	return nil
+}
+
+func (s *shell) logLine(w io.Writer, line wire.LogLine) {
+	at := time.UnixMilli(line.Time).Format("15:04:05.000")
+	text := clean(line.Text)
+	if line.Level == "error" {
+		text = s.paint(red, text)
+	}
+	id := string(line.DeploymentID)
+	fmt.Fprintf(w, "%s %s\n", s.paint(dim, at+" "+id[max(0, len(id)-6):]+" "+line.Function), text)
+}

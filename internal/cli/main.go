@@ -1,0 +1,138 @@
+// Package cli is the anchor command. Every command is a file: an options struct,
+// the function that runs it, and the function that declares it to cobra. All but up
+// talk to the HTTP API only.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// shell is what the commands share: streams, the global flags, the server.
+type shell struct {
+	IOStreams
+	json    bool
+	project string
+	version string
+	parsed  bool // the command line was read; what fails from here on is no usage error
+}
+
+// Main runs the command that args name and gives the process's exit code. ctx ends
+// with Ctrl-C.
+func Main(ctx context.Context, args []string, streams IOStreams) int {
+	s := &shell{IOStreams: streams, version: Version()}
+	root := s.root()
+	root.SetArgs(args)
+	root.SetIn(streams.In)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.Err)
+	s.json = wantsJSON(args) // for errors of the parsing itself
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	if ctx.Err() != nil {
+		err = context.Canceled
+	} else if !s.parsed && anchor.KindOf(err) == anchor.KindFailed {
+		err = &usageError{err}
+	}
+	if !errors.Is(err, errTold) {
+		s.report(err)
+	}
+	return exitCode(err)
+}
+
+// errTold is a failure whose telling was the command's output, as a doctor's finding.
+var errTold = errors.New("told already")
+
+func wantsJSON(args []string) bool {
+	for _, arg := range args {
+		switch arg {
+		case "--":
+			return false
+		case "--json", "--json=true":
+			return true
+		}
+	}
+	return false
+}
+
+func (s *shell) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "anchor",
+		Short: "Deploy Next.js apps to your own machine",
+		Long: "Anchor puts the OpenNext build of a Next.js app in front of users: every\n" +
+			"deployment immutable, traffic moved in one step, any earlier one back at once.",
+		SilenceErrors: true, SilenceUsage: true,
+		PersistentPreRun: func(*cobra.Command, []string) { s.parsed = true },
+		Args:             cobra.NoArgs,
+		RunE:             func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.DisableDefaultCmd = true // ours knows --json
+	root.PersistentFlags().BoolVar(&s.json, "json", false, "print one JSON document and nothing else")
+	root.PersistentFlags().StringVar(&s.project, "project", "", "the project's slug (default: remembered in .anchor/project.json)")
+	root.AddGroup(&cobra.Group{ID: "main", Title: "Deploy and release:"},
+		&cobra.Group{ID: "look", Title: "Look:"}, &cobra.Group{ID: "settings", Title: "Set up:"})
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add("main", s.upCommand(), s.deployCommand(), s.rollbackCommand(), s.promoteCommand(), s.cancelCommand())
+	add("look", s.deploymentsCommand(), s.releasesCommand(), s.logsCommand(), s.statusCommand(), s.doctorCommand(), s.openCommand())
+	add("settings", s.projectsCommand(), s.envCommand(), s.tokensCommand(), s.versionCommand(), s.completionCommand())
+	return root
+}
+
+// document prints v as the one JSON document of --json.
+func (s *shell) document(v any) error {
+	return writeJSON(s.Out, v)
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	return nil
+}
+
+// show prints v as JSON with --json, else what human writes.
+func (s *shell) show(v any, human func(w io.Writer)) error {
+	if s.json {
+		return s.document(v)
+	}
+	human(s.Out)
+	return nil
+}
+
+// parent is a command that only holds others.
+func parent(use, short string, children ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usagef("anchor %s needs a command: %s", cmd.Name(), childNames(cmd))
+		}}
+	cmd.AddCommand(children...)
+	return cmd
+}
+
+func childNames(cmd *cobra.Command) string {
+	names := ""
+	for _, c := range cmd.Commands() {
+		if names != "" {
+			names += ", "
+		}
+		names += c.Name()
+	}
+	return names
+}

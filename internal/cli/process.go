@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// tailLines is how much of a failed build is shown.
+const tailLines = 40
+
+// buildLog keeps all that the build's processes write in .anchor/build.log, and the
+// last lines of it at hand.
+type buildLog struct {
+	file    *os.File
+	path    string
+	tail    []string
+	partial []byte
+	onLine  func(string)
+}
+
+func openBuildLog(dir string, onLine func(string)) (*buildLog, error) {
+	if err := makeStateDir(dir); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, stateDir, "build.log")
+	file, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("keep the build's output: %w", err)
+	}
+	return &buildLog{file: file, path: path, onLine: onLine}, nil
+}
+
+// Write implements io.Writer; os/exec calls it from one goroutine at a time.
+func (b *buildLog) Write(p []byte) (int, error) {
+	b.partial = append(b.partial, p...)
+	for {
+		line, rest, found := bytes.Cut(b.partial, []byte("\n"))
+		if !found {
+			break
+		}
+		b.add(string(bytes.TrimRight(line, "\r")))
+		b.partial = rest
+	}
+	return b.file.Write(p)
+}
+
+func (b *buildLog) add(line string) {
+	b.tail = append(b.tail, line)
+	if len(b.tail) > tailLines {
+		b.tail = b.tail[1:]
+	}
+	if strings.TrimSpace(line) != "" {
+		b.onLine(line)
+	}
+}
+
+// last gives the last lines, that without a newline at its end too.
+func (b *buildLog) last() []string {
+	if len(b.partial) == 0 {
+		return b.tail
+	}
+	lines := append(b.tail[:len(b.tail):len(b.tail)], string(b.partial))
+	return lines[max(0, len(lines)-tailLines):]
+}
+
+func (b *buildLog) show(w io.Writer) {
+	for _, line := range b.last() {
+		fmt.Fprintln(w, "  │ "+line)
+	}
+}
+
+// run runs a command of the build in dir until it or ctx ends; then all it started
+// is ended with it.
+func (b *buildLog) run(ctx context.Context, dir string, env []string, command ...string) error {
+	fmt.Fprintf(b, "$ %s\n", strings.Join(command, " "))
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Dir, cmd.Env = dir, env
+	cmd.Stdout, cmd.Stderr = b, b
+	cmd.WaitDelay = 5 * time.Second
+	ownGroup(cmd)
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return anchor.Failed("build_failed", "%s failed", strings.Join(command, " ")).Because(err).
+			Hintf("Its whole output is in %s.", b.path)
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// stateDir is the CLI's folder in an app: the project it belongs to and the log of
+// the last build. It ignores itself in git.
+const stateDir = ".anchor"
+
+// remembered is .anchor/project.json.
+type remembered struct {
+	Project string `json:"project"`
+}
+
+// projectFor gives the slug of the app in dir: --project, else what a deploy
+// remembered there or above, else the package's or folder's name.
+func (s *shell) projectFor(dir string) (string, error) {
+	if s.project != "" {
+		return s.project, nil
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("find the project's folder: %w", err)
+	}
+	if slug, err := recall(dir); slug != "" || err != nil {
+		return slug, err
+	}
+	if slug := anchor.Slugify(packageName(dir)); slug != "" {
+		return slug, nil
+	}
+	return "", anchor.Invalid("no_project", "no project is named, and %s has no package.json that names one", dir).
+		Hintf("Name it with --project SLUG; anchor projects lists them.")
+}
+
+func recall(dir string) (string, error) {
+	for ; ; dir = filepath.Dir(dir) {
+		name := filepath.Join(dir, stateDir, "project.json")
+		content, err := os.ReadFile(name)
+		if err == nil {
+			var r remembered
+			if err := json.Unmarshal(content, &r); err != nil {
+				return "", anchor.Invalid("bad_project_file", "%s is no JSON", name).Because(err).
+					Hintf("Remove it, or name the project with --project.")
+			}
+			return r.Project, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("read the remembered project: %w", err)
+		}
+		if dir == filepath.Dir(dir) {
+			return "", nil
+		}
+	}
+}
+
+func packageName(dir string) string {
+	content, err := os.ReadFile(filepath.Join(dir, "package.json"))
+	if err != nil {
+		return ""
+	}
+	var p struct {
+		Name string `json:"name"`
+	}
+	if json.Unmarshal(content, &p) != nil {
+		return "" // building the app tells what is wrong with it
+	}
+	return p.Name
+}
+
+func remember(dir, slug string) error {
+	if err := makeStateDir(dir); err != nil {
+		return err
+	}
+	content, err := json.Marshal(remembered{Project: slug})
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, stateDir, "project.json"), append(content, '\n'), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("remember the project: %w", err)
+	}
+	return nil
+}
+
+func makeStateDir(dir string) error {
+	state := filepath.Join(dir, stateDir)
+	err := os.MkdirAll(state, 0o755)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(state, ".gitignore"), []byte("*\n"), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("make Anchor's folder in the app: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+func (s *shell) projectsCommand() *cobra.Command {
+	var page pageFlags
+	list := func(cmd *cobra.Command, _ []string) error { return s.projects(cmd.Context(), page) }
+	ls := &cobra.Command{Use: "ls", Short: "List projects", Args: cobra.NoArgs, RunE: list}
+	page.declare(ls)
+	cmd := parent("projects", "List, create and remove projects", ls, s.createProjectCommand(), s.removeProjectCommand())
+	cmd.RunE = list
+	page.declare(cmd)
+	return cmd
+}
+
+func (s *shell) projects(ctx context.Context, page pageFlags) error {
+	if err := page.check(); err != nil {
+		return err
+	}
+	c, err := s.client()
+	if err != nil {
+		return err
+	}
+	list, err := c.Projects(ctx, page.Page)
+	if err != nil {
+		return err
+	}
+	return s.show(list, func(w io.Writer) {
+		if len(list.Items) == 0 {
+			fmt.Fprintln(w, "No projects yet. anchor deploy makes one.")
+			return
+		}
+		var rows [][]string
+		for _, p := range list.Items {
+			rows = append(rows, []string{p.Slug, p.ProductionBranch, since(p.CreatedAt), p.URL})
+		}
+		s.table(w, []string{"PROJECT", "BRANCH", "AGE", "URL"}, rows)
+		s.more(w, list.Next)
+	})
+}
+
+func (s *shell) createProjectCommand() *cobra.Command {
+	var branch string
+	cmd := &cobra.Command{
+		Use: "create SLUG", Short: "Create a project", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := s.client()
+			if err != nil {
+				return err
+			}
+			p, err := c.CreateProject(cmd.Context(), args[0], branch)
+			if err != nil {
+				return err
+			}
+			return s.show(p, func(w io.Writer) { fmt.Fprintf(w, "Created %s. It will be at %s\n", p.Slug, p.URL) })
+		},
+	}
+	cmd.Flags().StringVar(&branch, "production-branch", "main", "the branch that production comes from")
+	return cmd
+}
+
+func (s *shell) removeProjectCommand() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use: "rm SLUG", Short: "Remove a project, its deployments and its files", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return s.removeProject(cmd.Context(), args[0], yes) },
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
+type removed struct {
+	Removed string `json:"removed"`
+}
+
+func (s *shell) removeProject(ctx context.Context, slug string, yes bool) error {
+	c, err := s.client()
+	if err != nil {
+		return err
+	}
+	p, err := c.Project(ctx, slug)
+	if err != nil {
+		return err
+	}
+	if !yes {
+		if err := s.confirm(p.Project); err != nil {
+			return err
+		}
+	}
+	if err := c.DeleteProject(ctx, string(p.ID)); err != nil {
+		return err
+	}
+	return s.show(removed{p.Slug}, func(w io.Writer) { fmt.Fprintf(w, "Removed %s.\n", p.Slug) })
+}
+
+// confirm wants the slug typed again: what is removed is gone.
+func (s *shell) confirm(p anchor.Project) error {
+	if !s.IsTerminal || s.json {
+		return usagef("removing %s takes its site down for good; say --yes to do it", p.Slug)
+	}
+	fmt.Fprintf(s.Err, "This takes %s down and removes its deployments for good.\nType its name to go on: ", p.Slug)
+	line, err := bufio.NewReader(s.In).ReadString('\n')
+	if err != nil && line == "" {
+		return usagef("nothing was typed; %s is kept", p.Slug)
+	}
+	if strings.TrimSpace(line) != p.Slug {
+		return usagef("that is not %s; it is kept", p.Slug)
+	}
+	return nil
+}

@@ -1,0 +1,190 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+)
+
+func (s *shell) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "status", Short: "Show what runs", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.status(cmd.Context()) },
+	}
+}
+
+func (s *shell) status(ctx context.Context) error {
+	c, err := s.client()
+	if err != nil {
+		return err
+	}
+	status, err := c.Status(ctx)
+	if err != nil {
+		return err
+	}
+	return s.show(status, func(w io.Writer) {
+		var v any
+		if json.Unmarshal(status, &v) != nil {
+			fmt.Fprintln(w, string(status))
+			return
+		}
+		fmt.Fprintf(w, "%s %s\n", s.paint(bold, "Anchor"), c.URL())
+		s.outline(w, v, "  ")
+	})
+}
+
+// outline prints JSON as indented lines: the server decides what there is to know.
+func (s *shell) outline(w io.Writer, v any, indent string) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, name := range sortedKeys(v) {
+			s.entry(w, indent, s.paint(dim, name), v[name])
+		}
+	case []any:
+		for _, item := range v {
+			s.entry(w, indent, "-", item)
+		}
+	}
+}
+
+func (s *shell) entry(w io.Writer, indent, label string, v any) {
+	switch v := v.(type) {
+	case map[string]any, []any:
+		fmt.Fprintf(w, "%s%s\n", indent, label)
+		s.outline(w, v, indent+"  ")
+	case float64:
+		fmt.Fprintf(w, "%s%s %s\n", indent, label, strconv.FormatFloat(v, 'f', -1, 64))
+	default:
+		fmt.Fprintf(w, "%s%s %s\n", indent, label, clean(fmt.Sprint(v)))
+	}
+}
+
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+func (s *shell) doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "doctor", Short: "Find what is wrong with this machine and the server, and what helps", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.doctor(cmd.Context()) },
+	}
+}
+
+// doctor looks at this side first: it has to be of use when no server runs.
+func (s *shell) doctor(ctx context.Context) error {
+	checks := []wire.Check{localNode(ctx)}
+	c, err := s.client()
+	var server []wire.Check
+	if err == nil {
+		server, err = c.Doctor(ctx)
+	}
+	if err != nil {
+		f := failureOf(err)
+		checks = append(checks, wire.Check{Name: "server", Detail: f.Message, Hint: f.Hint})
+	}
+	checks = append(checks, server...)
+	showErr := s.show(wire.Items[wire.Check]{Items: checks}, func(w io.Writer) { s.checks(w, checks) })
+	if showErr != nil {
+		return showErr
+	}
+	return findings(checks, err)
+}
+
+func findings(checks []wire.Check, server error) error {
+	if server != nil {
+		return fmt.Errorf("%w: %w", errTold, server)
+	}
+	for _, check := range checks {
+		if !check.OK {
+			return errTold
+		}
+	}
+	return nil
+}
+
+func (s *shell) checks(w io.Writer, checks []wire.Check) {
+	for _, check := range checks {
+		mark := s.paint(green, "✓")
+		if !check.OK {
+			mark = s.paint(red, "✗")
+		}
+		fmt.Fprintf(w, "%s %-14s %s\n", mark, check.Name, clean(check.Detail))
+		if !check.OK && check.Hint != "" {
+			fmt.Fprintf(w, "  %-14s %s\n", "", check.Hint)
+		}
+	}
+}
+
+// localNode: builds run on this side and need Node.js, which may not be the server's.
+func localNode(ctx context.Context) wire.Check {
+	check := wire.Check{Name: "node (here)", Hint: "Install Node.js 20 or newer, for example from https://nodejs.org."}
+	out, err := exec.CommandContext(ctx, "node", "--version").Output()
+	if err != nil {
+		check.Detail = "Node.js does not run here: " + err.Error()
+		return check
+	}
+	version := strings.TrimSpace(string(out))
+	major, err := strconv.Atoi(strings.SplitN(strings.TrimPrefix(version, "v"), ".", 2)[0])
+	check.Detail, check.OK = version, err == nil && major >= 20
+	return check
+}
+
+func (s *shell) openCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "open [ID]", Short: "Open the site, or one deployment, in a browser", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return s.open(cmd.Context(), args) },
+	}
+}
+
+type opened struct {
+	URL string `json:"url"`
+}
+
+func (s *shell) open(ctx context.Context, args []string) error {
+	c, project, err := s.inProject()
+	if err != nil {
+		return err
+	}
+	var url string
+	if len(args) == 1 {
+		d, err := c.Deployment(ctx, project, anchor.DeploymentID(args[0]))
+		if err != nil {
+			return err
+		}
+		url = d.DeploymentURL
+	} else {
+		p, err := c.Project(ctx, project)
+		if err != nil {
+			return err
+		}
+		url = p.URL
+	}
+	if s.IsTerminal && !s.json {
+		browse(ctx, url) // without a browser the URL below is enough
+	}
+	return s.show(opened{url}, func(w io.Writer) { fmt.Fprintln(w, url) })
+}
+
+func browse(ctx context.Context, url string) {
+	for _, name := range []string{os.Getenv("BROWSER"), "xdg-open", "open", "wslview"} {
+		if path, err := exec.LookPath(name); err == nil && exec.CommandContext(ctx, path, url).Start() == nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// table prints rows under headers in columns two spaces apart. The last column is
+// cut to the terminal's width.
+func (s *shell) table(w io.Writer, headers []string, rows [][]string) {
+	widths := make([]int, len(headers))
+	for _, row := range append([][]string{headers}, rows...) {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	fmt.Fprintln(w, s.paint(dim, s.line(headers, widths)))
+	for _, row := range rows {
+		fmt.Fprintln(w, s.line(row, widths))
+	}
+}
+
+func (s *shell) line(cells []string, widths []int) string {
+	var b strings.Builder
+	for i, cell := range cells {
+		if i > 0 {
+			b.WriteString("  ")
+		}
+		b.WriteString(cell)
+		if i < len(cells)-1 {
+			b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)))
+		}
+	}
+	text := strings.TrimRight(b.String(), " ")
+	if s.IsTerminal {
+		return cut(text, s.Width)
+	}
+	return text
+}
+
+// cut shortens text to at most width columns.
+func cut(text string, width int) string {
+	if utf8.RuneCountInString(text) <= width || width < 1 {
+		return text
+	}
+	return string([]rune(text)[:width-1]) + "…"
+}
+
+// clean makes a text that others wrote fit for a terminal: one line, no escapes.
+func clean(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
+			return ' '
+		}
+		return r
+	}, line)
+}
+
+// since tells the age of a time in Unix milliseconds.
+func since(ms int64) string {
+	if ms == 0 {
+		return "-"
+	}
+	switch d := time.Since(time.UnixMilli(ms)); {
+	case d < time.Minute:
+		return "just now"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h ago", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+	}
+}
+
+// took tells a duration as a person reads it.
+func took(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	default:
+		return fmt.Sprintf("%d min %02d s", int(d.Minutes()), int(d.Seconds())%60)
+	}
+}
+
+// size tells a number of bytes.
+func size(n int64) string {
+	switch {
+	case n < 1000:
+		return fmt.Sprintf("%d B", n)
+	case n < 1000*1000:
+		return fmt.Sprintf("%.0f kB", float64(n)/1e3)
+	case n < 1000*1000*1000:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	default:
+		return fmt.Sprintf("%.2f GB", float64(n)/1e9)
+	}
+}
+
+// short is enough of a commit's hash to find it.
+func short(sha string) string { return sha[:min(len(sha), 7)] }
+
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+)
+
+func (s *shell) tokensCommand() *cobra.Command {
+	return parent("tokens", "Create, list and revoke tokens", s.createTokenCommand(), s.listTokensCommand(), s.revokeTokenCommand())
+}
+
+func (s *shell) createTokenCommand() *cobra.Command {
+	var scope string
+	cmd := &cobra.Command{
+		Use: "create [NAME]", Short: "Create a token; its secret is shown this once", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := whoAndWhere()
+			if len(args) == 1 {
+				name = args[0]
+			}
+			return s.createToken(cmd.Context(), name, anchor.Scope(scope))
+		},
+	}
+	cmd.Flags().StringVar(&scope, "scope", string(anchor.ScopeDeploy), "what it allows: read, deploy or admin")
+	return cmd
+}
+
+// whoAndWhere names a token by the person and machine that made it.
+func whoAndWhere() string {
+	name := "anchor"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		name += "@" + host
+	}
+	return name
+}
+
+func (s *shell) createToken(ctx context.Context, name string, scope anchor.Scope) error {
+	if !scope.Known() {
+		return usagef("--scope is %q; it takes read, deploy or admin", scope)
+	}
+	c, err := s.client()
+	if err != nil {
+		return err
+	}
+	t, err := c.CreateToken(ctx, name, scope)
+	if err != nil {
+		return err
+	}
+	return s.show(t, func(w io.Writer) {
+		fmt.Fprintf(s.Err, "Token %s (%s) for %s. It is shown this once:\n", t.ID, t.Scope, t.Name)
+		fmt.Fprintln(w, t.Secret)
+	})
+}
+
+func (s *shell) listTokensCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List tokens", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.listTokens(cmd.Context()) },
+	}
+}
+
+func (s *shell) listTokens(ctx context.Context) error {
+	c, err := s.client()
+	if err != nil {
+		return err
+	}
+	tokens, err := c.Tokens(ctx)
+	if err != nil {
+		return err
+	}
+	return s.show(wire.Items[anchor.Token]{Items: tokens}, func(w io.Writer) {
+		var rows [][]string
+		for _, t := range tokens {
+			state := "valid"
+			if t.RevokedAt > 0 {
+				state = "revoked"
+			}
+			rows = append(rows, []string{t.ID, string(t.Scope), state, since(t.CreatedAt), clean(t.Name)})
+		}
+		s.table(w, []string{"TOKEN", "SCOPE", "STATE", "AGE", "NAME"}, rows)
+	})
+}
+
+type revoked struct {
+	Revoked string `json:"revoked"`
+}
+
+func (s *shell) revokeTokenCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "revoke ID", Short: "Make a token useless", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := s.client()
+			if err != nil {
+				return err
+			}
+			if err := c.RevokeToken(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			return s.show(revoked{args[0]}, func(w io.Writer) { fmt.Fprintf(w, "Revoked %s.\n", args[0]) })
+		},
+	}
+}

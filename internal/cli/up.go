@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/announce"
+)
+
+// ServerOptions are what anchor up was told.
+type ServerOptions struct {
+	Data       string // folder, absolute or relative to the working folder
+	Listen     string // host:port of site traffic
+	API        string // host:port of the API
+	BaseDomain string // sites are at <slug>.<base domain>
+	Keep       int    // deployments kept of each project
+	Version    string
+
+	// Ready is called once, when the server answers on both addresses.
+	Ready func(ServerReady)
+}
+
+// ServerReady is where a server that has started can be found.
+type ServerReady struct {
+	URL       string `json:"url"`       // pattern of the sites, as http://<project>.localhost:3000
+	API       string `json:"api"`       // URL of the API
+	Data      string `json:"data"`      // absolute
+	TokenFile string `json:"tokenFile"` // where the CLI finds the admin token
+}
+
+// RunServer runs a server until ctx is done. The composition root sets it.
+var RunServer func(ctx context.Context, o ServerOptions) error
+
+func (s *shell) upCommand() *cobra.Command {
+	var o ServerOptions
+	cmd := &cobra.Command{
+		Use: "up", Short: "Run the server: API, edge and workers, data in one folder", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.up(cmd.Context(), o) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.Data, "data", "", "data folder (default: $XDG_DATA_HOME/anchor; /var/lib/anchor for root)")
+	flags.StringVar(&o.Listen, "listen", ":3000", "HOST:PORT of the sites")
+	flags.StringVar(&o.API, "api", "127.0.0.1:3080", "HOST:PORT of the API")
+	flags.StringVar(&o.BaseDomain, "base-domain", "localhost", "sites are at <project>.<base-domain>")
+	flags.IntVar(&o.Keep, "keep", 10, "deployments kept of each project, besides the live one and the one before")
+	return cmd
+}
+
+func (s *shell) up(ctx context.Context, o ServerOptions) error {
+	if err := checkServer(o); err != nil {
+		return err
+	}
+	if o.Data == "" {
+		data, err := announce.DefaultData()
+		if err != nil {
+			return err
+		}
+		o.Data = data
+	}
+	if RunServer == nil {
+		return anchor.Failed("no_server", "this binary holds no server")
+	}
+	o.Version = s.version
+	o.Ready = s.ready
+	if err := RunServer(ctx, o); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func checkServer(o ServerOptions) error {
+	for flag, address := range map[string]string{"--listen": o.Listen, "--api": o.API} {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return usagef("%s is %q, which is no HOST:PORT", flag, address)
+		}
+	}
+	if o.Keep < 1 {
+		return usagef("--keep is %d; it takes 1 or more", o.Keep)
+	}
+	if o.BaseDomain == "" || strings.ContainsAny(o.BaseDomain, "/: ") {
+		return usagef("--base-domain is %q, which is no domain", o.BaseDomain)
+	}
+	return nil
+}
+
+func (s *shell) ready(r ServerReady) {
+	if s.json {
+		_ = s.document(r) // a closed stdout is no reason to stop serving
+		return
+	}
+	fmt.Fprintf(s.Out, "%s Anchor is up\n\n", s.paint(green, "✓"))
+	for _, row := range [][2]string{{"Sites", r.URL}, {"API", r.API}, {"Data", r.Data}, {"Token", r.TokenFile}} {
+		fmt.Fprintf(s.Out, "  %s %s\n", s.paint(dim, fmt.Sprintf("%-6s", row[0])), row[1])
+	}
+	fmt.Fprintf(s.Out, "\n  Deploy with %s. Stop with Ctrl-C.\n", s.paint(cyan, "anchor deploy ./my-next-app"))
+}
