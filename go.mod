@@ -11,3 +11,8 @@ require (
 )
 
 require pgregory.net/rapid v1.3.0
+
+require (
+	github.com/rogpeppe/go-internal v1.16.0
+	golang.org/x/tools v0.51.0 // indirect
+)
