@@ -79,32 +79,24 @@ func TestPatternsAreNormalized(t *testing.T) {
 }
 
 func TestAMonorepoBundleLeadsToTheApp(t *testing.T) {
-	for name, export := range map[string]string{
-		"by name": `export { handler } from "./apps/web/index.mjs";`,
-		"all":     `export * from "./apps/web/index.mjs";`,
-	} {
-		t.Run(name, func(t *testing.T) {
-			tree := load(t, "app-router.txtar")
-			const home = "server-functions/default"
-			for _, file := range []string{"/index.mjs", "/.next/BUILD_ID", "/.next/required-server-files.json"} {
-				tree[home+"/apps/web"+file] = tree[home+file]
-				delete(tree, home+file)
-			}
-			tree[home+"/index.mjs"] = text(export)
-			remove(tree, "image-optimization-function/.next")
-			delete(tree, "assets/BUILD_ID")
-			tree["assets/x"] = text("")
-			replace(t, tree, home+"/apps/web/.next/required-server-files.json", `"basePath": ""`, `"basePath": "/web"`)
-			build, err := opennext.Parse(tree)
-			must(t, err)
-			if build.BuildID == "" || build.BasePath != "/web" {
-				t.Errorf("the app's own files were not found: %+v", build)
-			}
-			delete(tree, home+"/apps/web/index.mjs")
-			_, err = opennext.Parse(tree)
-			wantCode(t, err, "handler_missing")
-		})
+	tree := load(t, "app-router.txtar")
+	const home = "server-functions/default"
+	for _, file := range []string{"/index.mjs", "/.next/BUILD_ID", "/.next/required-server-files.json"} {
+		tree[home+"/apps/web"+file] = tree[home+file]
+		delete(tree, home+file)
 	}
+	tree[home+"/index.mjs"] = text(`export { handler } from "./apps/web/index.mjs";`)
+	remove(tree, "image-optimization-function/.next")
+	delete(tree, "assets/BUILD_ID")
+	replace(t, tree, home+"/apps/web/.next/required-server-files.json", `"basePath": ""`, `"basePath": "/web"`)
+	build, err := opennext.Parse(tree)
+	must(t, err)
+	if build.BuildID == "" || build.BasePath != "/web" {
+		t.Errorf("the app's own files were not found: %+v", build)
+	}
+	delete(tree, home+"/apps/web/index.mjs")
+	_, err = opennext.Parse(tree)
+	wantCode(t, err, "handler_missing")
 }
 
 func TestADeploymentIDNamesTheCache(t *testing.T) {
@@ -268,7 +260,7 @@ func TestMiddlewareForCloudflareIsRefused(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, name := range []string{"app-router.txtar", "pages-split.txtar"} {
 		tree := load(f, name)
-		f.Add(tree["open-next.output.json"].Data, []byte("id"), []byte(`{"config":{"basePath":"/docs"}}`), []byte(`export * from "./a/index.mjs"`))
+		f.Add(tree["open-next.output.json"].Data, []byte("id"), []byte(`{"config":{"basePath":"/docs"}}`), []byte(`export { handler } from "./a/index.mjs"`))
 	}
 	f.Add([]byte(`{"origins":{"default":null,"s3":null},"behaviors":[{}]}`), []byte(".."), []byte(`{}`), []byte(""))
 	f.Add([]byte(`null`), []byte("a/b"), []byte(`[]`), []byte(`export { handler } from "./../../x"`))

@@ -23,14 +23,18 @@ func TestV2TellsStreamingByItsBundle(t *testing.T) {
 }
 
 func TestV2InAMonorepo(t *testing.T) {
+	const entry = `export const handler = async (event, context) => { const fn = await import("./apps/web/index.mjs"); return fn.handler(event, context);};`
 	tree := load(t, "v2.txtar")
 	tree["server-function/apps/web/index.mjs"] = tree["server-function/index.mjs"]
-	tree["server-function/index.mjs"] = text(`export * from "./apps/web/index.mjs";`)
-	build, err := opennext.Parse(tree)
+	tree["server-function/index.mjs"] = text(entry)
+	_, err := opennext.Parse(tree)
+	wantCode(t, err, "v2_streaming_monorepo")
+	tree["server-function/apps/web/index.mjs"] = text("export { a as handler };")
+	_, err = opennext.Parse(tree)
 	must(t, err)
-	if server, _ := build.Function("default"); !server.Streaming {
-		t.Error("streaming is not seen in the app's own bundle")
-	}
+	delete(tree, "server-function/apps/web/index.mjs")
+	_, err = opennext.Parse(tree)
+	wantCode(t, err, "handler_missing")
 }
 
 func TestBrokenV2Builds(t *testing.T) {
