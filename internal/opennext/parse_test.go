@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -264,12 +265,13 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte(`{"origins":{"default":null,"s3":null},"behaviors":[{}]}`), []byte(".."), []byte(`{}`), []byte(""))
 	f.Add([]byte(`null`), []byte("a/b"), []byte(`[]`), []byte(`export { handler } from "./../../x"`))
+	whole := load(f, "pages-split.txtar")
 	f.Fuzz(func(t *testing.T, out, buildID, config, code []byte) {
-		tree := load(t, "pages-split.txtar")
-		tree["open-next.output.json"].Data = out
-		tree["assets/BUILD_ID"].Data = buildID
-		tree["image-optimization-function/.next/required-server-files.json"].Data = config
-		tree["server-functions/default/index.mjs"].Data = code
+		tree := maps.Clone(whole)
+		tree["open-next.output.json"] = text(string(out))
+		tree["assets/BUILD_ID"] = text(string(buildID))
+		tree["image-optimization-function/.next/required-server-files.json"] = text(string(config))
+		tree["server-functions/default/index.mjs"] = text(string(code))
 		build, err := opennext.Parse(tree)
 		if err != nil {
 			if e := (*anchor.Error)(nil); !errors.As(err, &e) || e.Code == "" || e.Hint == "" {
