@@ -46,8 +46,9 @@ type Pace struct {
 	BytesPerSecond int64
 }
 
+// allowance counts in floating point: octets times nanoseconds leaves an int64 at 9 GB.
 func (p Pace) allowance(octets int64) time.Duration {
-	return p.Grace + time.Duration(octets)*time.Second/time.Duration(p.BytesPerSecond)
+	return p.Grace + time.Duration(float64(octets)/float64(p.BytesPerSecond)*float64(time.Second))
 }
 
 func (p Pace) or(def Pace) Pace {
