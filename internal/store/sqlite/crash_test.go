@@ -24,14 +24,14 @@ const crashFile = "ANCHOR_TEST_CRASH_FILE"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(crashFile); path != "" {
-		fmt.Fprintln(os.Stderr, release(path))
+		fmt.Fprintln(os.Stderr, releaseOnAndOn(path))
 		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// release deploys and rolls back without end and prints each revision it got.
-func release(path string) error {
+// releaseOnAndOn deploys and rolls back without end and prints each revision it got.
+func releaseOnAndOn(path string) error {
 	ctx := context.Background()
 	s, err := sqlite.Open(ctx, path)
 	if err != nil {
