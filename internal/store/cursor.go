@@ -45,7 +45,11 @@ func Cut[T any](rows []T, page anchor.Page, cursor func(T) string) anchor.List[T
 	return anchor.List[T]{Items: rows, Next: cursor(rows[size-1])}
 }
 
-// The cursors of the lists there are.
-func ProjectCursor(p anchor.Project) string       { return string(p.ID) }
+// ProjectCursor gives the cursor after p.
+func ProjectCursor(p anchor.Project) string { return string(p.ID) }
+
+// DeploymentCursor gives the cursor after d.
 func DeploymentCursor(d anchor.Deployment) string { return string(d.ID) }
-func ReleaseCursor(r anchor.Release) string       { return strconv.FormatInt(r.Revision, 10) }
+
+// ReleaseCursor gives the cursor after r.
+func ReleaseCursor(r anchor.Release) string { return strconv.FormatInt(r.Revision, 10) }

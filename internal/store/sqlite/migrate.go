@@ -36,56 +36,58 @@ func readMigrations(files fs.FS) []string {
 	return steps
 }
 
+// check refuses a file of another program or of a newer Anchor, which knows more
+// steps than known.
+func check(ctx context.Context, db *sql.DB, known int) error {
+	return transact(ctx, db, func(t tx) error {
+		_, err := schemaVersion(t, known)
+		return err
+	})
+}
+
 // migrate takes the schema through the steps it lacks, each in a transaction of
 // its own with its number, so that a crash leaves a whole version.
 func migrate(ctx context.Context, db *sql.DB, steps []string) error {
-	for {
-		done, err := migrateOne(ctx, db, steps)
-		if done || err != nil {
+	for done := false; !done; {
+		err := transact(ctx, db, func(t tx) (err error) {
+			done, err = migrateOne(t, steps)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
-func migrateOne(ctx context.Context, db *sql.DB, steps []string) (done bool, err error) {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return false, err
+func migrateOne(t tx, steps []string) (done bool, err error) {
+	version, err := schemaVersion(t, len(steps))
+	if err != nil || version == len(steps) {
+		return true, err
 	}
-	defer tx.Rollback() //nolint:errcheck // after Commit it has nothing to do
-	version, err := schemaVersion(ctx, tx)
-	if err != nil {
-		return false, err
-	}
-	if version > len(steps) {
-		return false, anchor.Conflict("newer_schema",
-			"the records were written by a newer Anchor (schema %d, this one knows %d)", version, len(steps)).
-			Hintf("Run the newer Anchor, or give this one another folder with --data.")
-	}
-	if version == len(steps) {
-		return true, nil
-	}
-	if _, err := tx.ExecContext(ctx, steps[version]); err != nil {
+	if _, err := t.exec(steps[version]); err != nil {
 		return false, fmt.Errorf("bring the schema to version %d: %w", version+1, err)
 	}
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", version+1)); err != nil {
-		return false, err
-	}
-	return false, tx.Commit()
+	_, err = t.exec(fmt.Sprintf("PRAGMA user_version = %d", version+1))
+	return false, err
 }
 
-func schemaVersion(ctx context.Context, tx *sql.Tx) (int, error) {
-	var version, application, tables int
-	row := tx.QueryRowContext(ctx, `SELECT
+func schemaVersion(t tx, known int) (version int, err error) {
+	var application, tables int
+	err = t.row(`SELECT
 		(SELECT user_version FROM pragma_user_version),
 		(SELECT application_id FROM pragma_application_id),
-		(SELECT count(*) FROM sqlite_schema)`)
-	if err := row.Scan(&version, &application, &tables); err != nil {
+		(SELECT count(*) FROM sqlite_schema)`).Scan(&version, &application, &tables)
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if application != applicationID && (application != 0 || version != 0 || tables != 0) {
+	case application != applicationID && (application != 0 || version != 0 || tables != 0):
 		return 0, anchor.Conflict("foreign_database", "the file is another program's database").
 			Hintf("Give Anchor a folder of its own with --data.")
+	case version > known:
+		return 0, anchor.Conflict("newer_schema",
+			"the records were written by a newer Anchor (schema %d, this one knows %d)", version, known).
+			Hintf("Run the newer Anchor, or give this one another folder with --data.")
 	}
 	return version, nil
 }

@@ -48,15 +48,27 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		s.read, err = connect(path, readers, "query_only(1)")
 	}
 	if err == nil {
-		err = migrate(ctx, s.records, migrations)
-	}
-	if err == nil {
-		err = s.hot.prepare(ctx, s)
+		err = s.prepare(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(explainOpen(path, err), s.Close())
 	}
 	return s, nil
+}
+
+// prepare changes nothing in a file that is not ours: even WAL mode, which the
+// file keeps, comes after the check.
+func (s *Store) prepare(ctx context.Context) error {
+	if err := check(ctx, s.records, len(migrations)); err != nil {
+		return err
+	}
+	if _, err := s.records.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
+		return err
+	}
+	if err := migrate(ctx, s.records, migrations); err != nil {
+		return err
+	}
+	return s.hot.prepare(ctx, s)
 }
 
 // create makes the file itself, because SQLite would make it readable for
@@ -78,7 +90,6 @@ func connect(path string, most int, pragma string) (*sql.DB, error) {
 		"_txlock": {"immediate"}, // a write that may have to wait does so at its beginning
 		"_pragma": {
 			fmt.Sprintf("busy_timeout(%d)", busyTimeoutMS),
-			"journal_mode(WAL)",
 			"foreign_keys(1)",
 			pragma,
 		},

@@ -60,10 +60,10 @@ var envTests = []test{
 		d := b.deployment(b.project("shop").ID, anchor.Deploying)
 		_, err := b.s.LockedEnv(b.ctx, d.ID)
 		b.is(err, anchor.KindNotFound, "env_not_locked")
-		first := large(256 << 10)
-		b.same(must(b.s.LockEnv(b.ctx, d.ID, first))(b), first)
-		b.same(must(b.s.LockEnv(b.ctx, d.ID, []byte("second")))(b), first)
-		b.same(must(b.s.LockedEnv(b.ctx, d.ID))(b), first)
+		first := string(large(256 << 10))
+		b.same(string(must(b.s.LockEnv(b.ctx, d.ID, []byte(first)))(b)), first)
+		b.same(string(must(b.s.LockEnv(b.ctx, d.ID, []byte("second")))(b)), first)
+		b.same(string(must(b.s.LockedEnv(b.ctx, d.ID))(b)), first)
 	}},
 	{"is locked to one value when many race for it", func(b bench) {
 		d := b.deployment(b.project("shop").ID, anchor.Deploying)
