@@ -19,6 +19,12 @@ var schema string
 // queues writes in Go instead of failing them with SQLITE_BUSY; readers never wait for it (WAL).
 type database struct {
 	read, write *sql.DB
+	queries
+}
+
+// queries are the reads that every cached page costs, prepared once: parsing them takes longer than running them.
+type queries struct {
+	byPath, byTag, byKey, seed *sql.Stmt
 }
 
 func openDatabase(path string) (*database, error) {
@@ -33,7 +39,27 @@ func openDatabase(path string) (*database, error) {
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	return &database{read: read, write: write}, nil
+	d := &database{read: read, write: write}
+	if d.queries, err = prepareQueries(read); err != nil {
+		return nil, errors.Join(fmt.Errorf("prepare to read %s: %w", path, err), d.close())
+	}
+	return d, nil
+}
+
+func prepareQueries(read *sql.DB) (q queries, err error) {
+	const inNS = ` WHERE ns = (SELECT id FROM namespaces WHERE name = ?)`
+	const tags = `SELECT tag, path, revalidated_at, extra FROM tags` + inNS
+	for stmt, query := range map[**sql.Stmt]string{
+		&q.byPath: tags + ` AND path = ? AND revalidated_at > ? ORDER BY revalidated_at`,
+		&q.byTag:  tags + ` AND tag = ? ORDER BY path`,
+		&q.byKey:  tags + ` AND tag = ? AND path = ?`,
+		&q.seed:   `SELECT file, modified_ms FROM seeds` + inNS + ` AND key = ? AND deleted = 0`,
+	} {
+		if *stmt, err = read.Prepare(query); err != nil {
+			return q, err
+		}
+	}
+	return q, nil
 }
 
 func openPool(path string, conns int, params ...string) (*sql.DB, error) {

@@ -66,8 +66,7 @@ func (s *Store) relative(file string) string {
 func (s *Store) openSeed(ctx context.Context, ns, key string) (*Object, error) {
 	var file string
 	var modified int64
-	err := s.db.read.QueryRowContext(ctx, `SELECT file, modified_ms FROM seeds
-		WHERE ns = (SELECT id FROM namespaces WHERE name = ?) AND key = ? AND deleted = 0`, ns, key).Scan(&file, &modified)
+	err := s.db.seed.QueryRowContext(ctx, ns, key).Scan(&file, &modified)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrNotFound
 	}

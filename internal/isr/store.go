@@ -49,7 +49,8 @@ func Open(dir string) (*Store, error) {
 func (s *Store) Close() error { return s.db.close() }
 
 // Drop removes everything of a namespace but the files that seeded objects name. It may be repeated, and a
-// Drop that was killed half-way is finished by the next. A namespace that does not exist is no error.
+// Drop that was killed half-way is finished by the next. A namespace that does not exist is no error. Stop its
+// writers first (awswire.Credentials.Revoke): a later Put starts the namespace anew.
 func (s *Store) Drop(ctx context.Context, ns string) error {
 	doomed := filepath.Join(s.trashDir(), rand.Text())
 	if err := os.Rename(s.objectDir(ns), doomed); err != nil && !errors.Is(err, fs.ErrNotExist) {

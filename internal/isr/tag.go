@@ -25,8 +25,6 @@ type TagKey struct{ Tag, Path string }
 const (
 	keepExisting    = `ON CONFLICT DO NOTHING`
 	replaceExisting = `ON CONFLICT (ns, tag, path) DO UPDATE SET revalidated_at = excluded.revalidated_at, extra = excluded.extra`
-
-	selectTags = `SELECT tag, path, revalidated_at, extra FROM tags WHERE ns = (SELECT id FROM namespaces WHERE name = ?)`
 )
 
 // OnTagWrite sets the function that is told of rows that an app wrote (not of seeding), after they are on
@@ -55,19 +53,19 @@ func (s *Store) WriteTags(ctx context.Context, ns string, put []TagRow, remove [
 
 // ByPath returns the rows of a path revalidated after the given Unix milliseconds, oldest first.
 func (s *Store) ByPath(ctx context.Context, ns, path string, after int64) ([]TagRow, error) {
-	return s.queryTags(ctx, selectTags+` AND path = ? AND revalidated_at > ? ORDER BY revalidated_at`, ns, path, after)
+	return s.queryTags(ctx, s.db.byPath, ns, path, after)
 }
 
 // ByTag returns the rows of a tag in the order of their paths.
 func (s *Store) ByTag(ctx context.Context, ns, tag string) ([]TagRow, error) {
-	return s.queryTags(ctx, selectTags+` AND tag = ? ORDER BY path`, ns, tag)
+	return s.queryTags(ctx, s.db.byTag, ns, tag)
 }
 
 // Tags returns the rows that exist of the keys, in their order.
 func (s *Store) Tags(ctx context.Context, ns string, keys []TagKey) ([]TagRow, error) {
 	rows := make([]TagRow, 0, len(keys))
 	for _, k := range keys {
-		found, err := s.queryTags(ctx, selectTags+` AND tag = ? AND path = ?`, ns, k.Tag, k.Path)
+		found, err := s.queryTags(ctx, s.db.byKey, ns, k.Tag, k.Path)
 		if err != nil {
 			return nil, err
 		}
@@ -76,8 +74,8 @@ func (s *Store) Tags(ctx context.Context, ns string, keys []TagKey) ([]TagRow, e
 	return rows, nil
 }
 
-func (s *Store) queryTags(ctx context.Context, query, ns string, args ...any) ([]TagRow, error) {
-	rows, err := s.db.read.QueryContext(ctx, query, append([]any{ns}, args...)...)
+func (s *Store) queryTags(ctx context.Context, query *sql.Stmt, ns string, args ...any) ([]TagRow, error) {
+	rows, err := query.QueryContext(ctx, append([]any{ns}, args...)...)
 	if err != nil {
 		return nil, fmt.Errorf("query tags of cache namespace %q: %w", ns, err)
 	}

@@ -24,7 +24,7 @@ func (h *handler) serveS3(w http.ResponseWriter, r *http.Request, ns string) {
 	if !errors.As(err, &api) {
 		api = s3ErrorOf(err)
 	}
-	if api.status >= http.StatusInternalServerError {
+	if api.status == http.StatusInternalServerError {
 		h.Log.Error("a cache call of an app failed", "service", "s3", "method", r.Method, "path", r.URL.Path, "deployment", ns, "err", err)
 	} else if api.status != http.StatusNotFound {
 		h.Log.Warn("refused a cache call of an app", "service", "s3", "method", r.Method, "path", r.URL.Path, "deployment", ns, "err", err)
@@ -34,10 +34,8 @@ func (h *handler) serveS3(w http.ResponseWriter, r *http.Request, ns string) {
 
 func (h *handler) callS3(w http.ResponseWriter, r *http.Request, ns string) error {
 	bucket, key := bucketAndKey(r)
-	for name := range r.URL.Query() {
-		if name != "x-id" { // the SDK's name of the operation
-			return notImplemented("the query parameter " + name)
-		}
+	if name := subresource(r); name != "" {
+		return notImplemented("the query parameter " + name)
 	}
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch {
@@ -59,10 +57,26 @@ func (h *handler) callS3(w http.ResponseWriter, r *http.Request, ns string) erro
 	return &s3Error{http.StatusMethodNotAllowed, "MethodNotAllowed", "An object takes GET, HEAD, PUT and DELETE."}
 }
 
-// bucketAndKey reads the path style, /bucket/key. The path is taken as it came: keys may hold "//" and "..".
+// bucketAndKey reads the path style, /bucket/key. The path is taken as it came: keys may hold "//" and "..". The
+// "lite" overrides do not encode a "?" in a key, so a query that is not the SDK's x-id is the rest of the key.
 func bucketAndKey(r *http.Request) (bucket, key string) {
 	bucket, key, _ = strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if r.URL.RawQuery != "" && !strings.HasPrefix(r.URL.RawQuery, "x-id=") && key != "" {
+		key += "?" + r.URL.RawQuery
+	}
 	return bucket, key
+}
+
+// subresource names the query parameter that makes a request another S3 operation than the four answered here.
+func subresource(r *http.Request) string {
+	query := r.URL.Query()
+	for _, name := range []string{"acl", "attributes", "delete", "legal-hold", "list-type", "location", "partNumber", "restore",
+		"retention", "select", "tagging", "torrent", "uploadId", "uploads", "versionId", "versions"} {
+		if query.Has(name) {
+			return name
+		}
+	}
+	return ""
 }
 
 func (h *handler) getObject(w http.ResponseWriter, r *http.Request, ns, key string) error {

@@ -166,11 +166,26 @@ func TestWhatOpenNextDoesNotSendIsRefusedByName(t *testing.T) {
 		"GET /somebodys-bucket/k":                        "NoSuchBucket",
 		"PUT /" + awswire.AssetBucket + "/logo.png":      "AccessDenied",
 		"GET /" + awswire.CacheBucket + "/?x-id=ListAll": "NotImplemented",
+		"PUT /" + awswire.CacheBucket + "/k?tagging":     "tagging",
 	} {
 		method, path, _ := strings.Cut(request, " ")
 		if status, _, answer := s.raw(t, "one", method, path, nil, nil); status < 400 || !strings.Contains(answer, want) {
 			t.Errorf("%s: %d %s", request, status, answer)
 		}
+	}
+}
+
+// The "lite" overrides put keys into URLs as they are.
+func TestAQuestionMarkInAKeyIsPartOfIt(t *testing.T) {
+	s := newServer(t)
+	path := "/" + awswire.CacheBucket + "/_cache/B/[\"id\",{\"a\":\"b?c\"}].composable"
+	for _, tail := range []string{"", "1"} {
+		if status, _, answer := s.raw(t, "one", "PUT", path+tail, nil, strings.NewReader("body"+tail)); status != 200 {
+			t.Fatal(status, answer)
+		}
+	}
+	if status, _, answer := s.raw(t, "one", "GET", path, nil, nil); status != 200 || answer != "body" {
+		t.Error(status, answer)
 	}
 }
 
