@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import { noteResponses } from "./abort.mjs";
 import { redirectAWS } from "./aws.mjs";
 import { passesBuffers, streamMarkedBodies } from "./body.mjs";
+import { admitEdgeBundles } from "./edge.mjs";
 import { Invocation, STREAMING } from "./invocation.mjs";
 import { captureConsole, log, send } from "./log.mjs";
 
@@ -50,6 +51,7 @@ process.on("SIGTERM", stop);
 
 async function load() {
   try {
+    admitEdgeBundles(modulePath);
     const imported = await import(pathToFileURL(modulePath));
     const handler = imported[exportName] ?? imported.default?.[exportName];
     if (typeof handler !== "function") throw new Error(`${modulePath} exports no function named ${exportName}`);
