@@ -77,6 +77,9 @@ func TestResponses(t *testing.T) {
 		if a := s.get(t, "/cookies"); !slices.Equal(a.Header["Set-Cookie"], []string{"a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT", "b=2", "c=3"}) {
 			t.Errorf("cookies: %q", a.Header["Set-Cookie"])
 		}
+		if a := s.get(t, "/hello", "Accept-Encoding", "identity"); a.ContentLength != 5 {
+			t.Errorf("a body that was there at once has the length %d", a.ContentLength)
+		}
 		if a := s.get(t, "/empty"); a.StatusCode != 200 || a.body != "" || a.Header.Get("X-Empty") != "1" {
 			t.Errorf("empty body: %d %q", a.StatusCode, a.body)
 		}

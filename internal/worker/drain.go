@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// stopGrace is how long the background work of an idle process may go on after it was asked to stop.
-const stopGrace = 5 * time.Minute
+// backgroundLimit is how long background work may go on in a process that is out of service: Lambda's longest time limit.
+// A handler that never settles after its client has gone counts as such work.
+const backgroundLimit = 15 * time.Minute
 
 // scheduleReap sees to it that reap runs when the next idle process is due. Callers hold mu.
 func (p *Pool) scheduleReap() {
@@ -38,21 +39,26 @@ func (p *Pool) reap() {
 			}
 			continue
 		}
-		p.retire(p.ctx, pr, stopGrace)
+		p.retire(p.ctx, pr)
 	}
 	if next >= 0 {
 		p.reaper = time.AfterFunc(next, p.reap)
 	}
 }
 
-// retire takes a process out of service and stops it in the background. Callers hold mu.
-func (p *Pool) retire(ctx context.Context, pr *process, grace time.Duration) {
+// retire takes a process out of service and stops it in the background, by force when ctx ends. Callers hold mu.
+func (p *Pool) retire(ctx context.Context, pr *process) {
 	pr.stopping = true
 	p.remove(pr)
+	p.stopping++
 	p.tasks.Go(func() {
-		ctx, cancel := context.WithTimeout(ctx, grace)
+		ctx, cancel := context.WithTimeout(ctx, backgroundLimit)
 		defer cancel()
 		pr.stop(ctx)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.stopping--
+		p.wake()
 	})
 }
 
@@ -81,7 +87,7 @@ func (p *Pool) drain(ctx context.Context) error {
 		p.mu.Lock()
 		for _, pr := range append([]*process(nil), p.procs...) {
 			if pr.inFlight == 0 && len(p.waiters) == 0 {
-				p.retireDrained(ctx, pr)
+				p.retire(ctx, pr)
 			}
 		}
 		if len(p.procs)+p.starting == 0 {
@@ -100,20 +106,6 @@ func (p *Pool) drain(ctx context.Context) error {
 	}
 }
 
-// retireDrained is retire for as long as ctx lasts, and counted, so that Drain waits for background work. Callers hold mu.
-func (p *Pool) retireDrained(ctx context.Context, pr *process) {
-	pr.stopping = true
-	p.remove(pr)
-	p.stopping++
-	p.tasks.Go(func() {
-		pr.stop(ctx)
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.stopping--
-		p.wake()
-	})
-}
-
 // Close stops all processes, requests in flight or not, and removes what the pool has on disk. Processes get two
 // seconds to end by themselves. Close returns when nothing of the pool is left; it may be called again.
 func (p *Pool) Close() {
@@ -126,7 +118,7 @@ func (p *Pool) Close() {
 	}
 	p.cancel()
 	for _, pr := range append([]*process(nil), p.procs...) {
-		p.retire(p.ctx, pr, 0)
+		p.retire(p.ctx, pr)
 	}
 	p.mu.Unlock()
 	p.tasks.Wait()

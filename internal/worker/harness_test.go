@@ -21,9 +21,9 @@ const testPatience = 60 * time.Second
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("ORPHAN_TEST_TMP"); dir != "" {
-		holdPoolForEver(dir)
+		holdPoolForEver(dir, os.Getenv("ORPHAN_TEST_BUNDLE"))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/worker.spawn"))
 }
 
 // logbook keeps what a pool logs, and lets tests wait for it.

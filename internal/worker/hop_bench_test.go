@@ -16,7 +16,7 @@ func BenchmarkHelloThroughThePool(b *testing.B) {
 	warm(b, pool)
 	server := httptest.NewServer(pool)
 	defer server.Close()
-	transport := &http.Transport{}
+	transport := &http.Transport{DisableCompression: true} // as newTransport
 	defer transport.CloseIdleConnections()
 	benchmarkGet(b, &http.Client{Transport: transport}, server.URL+"/hello")
 }

@@ -257,22 +257,30 @@ func TestCloseEndsARunningStart(t *testing.T) {
 	}
 }
 
-// holdPoolForEver is the body of the process that TestNoProcessOutlivesAKilledAnchor kills.
-func holdPoolForEver(dir string) {
+func TestAProcessWhoseEventLoopIsStuckIsReplaced(t *testing.T) {
+	s := newSite(t, Spec{Min: 1, HangAfter: 2 * time.Second})
+	if a := s.do(t, "POST", "/spin", nil); a.StatusCode != 502 {
+		t.Errorf("got %d", a.StatusCode)
+	}
+	s.logs.wait(t, "event loop was blocked")
+	if a := s.get(t, "/hello"); a.body != "hello" {
+		t.Errorf("afterwards: %d %q", a.StatusCode, a.body)
+	}
+}
+
+// holdPoolForEver is the body of the process that TestNoProcessOutlivesAKilledAnchor kills. Its bundle prints the
+// number of its process.
+func holdPoolForEver(tmp, bundle string) {
 	node, err := FindNode(context.Background(), "")
 	if err != nil {
 		panic(err)
 	}
-	pool, err := NewPool(node, Spec{Dir: "testdata/streaming", Handler: "index.handler", Min: 1, Max: 1, Tmp: dir})
+	print := func(l Line) { fmt.Println(l.Text) }
+	pool, err := NewPool(node, Spec{Dir: "testdata/broken", Handler: bundle, Min: 1, Max: 1, Tmp: tmp, StartTimeout: time.Hour, Log: print})
 	if err != nil {
 		panic(err)
 	}
-	if err := pool.Warm(context.Background()); err != nil {
-		panic(err)
-	}
-	pool.mu.Lock()
-	fmt.Println(pool.procs[0].cmd.Process.Pid)
-	pool.mu.Unlock()
+	_ = pool.Warm(context.Background()) // one of the bundles never gets there
 	select {}
 }
 
@@ -281,30 +289,34 @@ func TestNoProcessOutlivesAKilledAnchor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), "ORPHAN_TEST_TMP="+t.TempDir())
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var pid int
-	if _, err := fmt.Fscan(out, &pid); err != nil {
-		t.Fatal(err)
-	}
-	if residentBytes(pid) == 0 {
-		t.Fatalf("process %d is not running", pid)
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait() // it was killed
-	for deadline := time.Now().Add(testPatience); residentBytes(pid) > 0; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("process %d is still running", pid)
-		}
+	for _, bundle := range []string{"pid.handler", "spin.handler"} {
+		t.Run(bundle, func(t *testing.T) {
+			cmd := exec.Command(self)
+			cmd.Env = append(os.Environ(), "ORPHAN_TEST_TMP="+t.TempDir(), "ORPHAN_TEST_BUNDLE="+bundle)
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			var pid int
+			if _, err := fmt.Fscan(out, &pid); err != nil {
+				t.Fatal(err)
+			}
+			if residentBytes(pid) == 0 {
+				t.Fatalf("process %d is not running", pid)
+			}
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait() // it was killed
+			for deadline := time.Now().Add(testPatience); residentBytes(pid) > 0; time.Sleep(5 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("process %d is still running", pid)
+				}
+			}
+		})
 	}
 }
 

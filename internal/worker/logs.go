@@ -32,9 +32,10 @@ type Line struct {
 	Text      string
 }
 
-// record is one JSON line of the control pipe: the ready signal or a console line.
+// record is one JSON line of the control pipe: a sign of life, the first of which says that the process is ready, or a
+// console line.
 type record struct {
-	Ready bool    `json:"ready"`
+	Alive bool    `json:"alive"`
 	Log   *string `json:"log"`
 	Level string  `json:"level"`
 	ID    string  `json:"id"`
@@ -79,15 +80,15 @@ func readRaw(r io.Reader, stream, level string, pid int, log func(Line)) {
 	})
 }
 
-// readControl passes on console lines, and calls ready at the ready signal.
-func readControl(r io.Reader, pid int, ready func(), log func(Line)) {
+// readControl passes on console lines, and calls beat at each sign of life.
+func readControl(r io.Reader, pid int, beat func(), log func(Line)) {
 	readLines(r, func(text []byte, _ bool) {
 		var rec record
 		if json.Unmarshal(text, &rec) != nil {
 			return // cut off by the end of the process
 		}
-		if rec.Ready {
-			ready()
+		if rec.Alive {
+			beat()
 		}
 		if rec.Log != nil {
 			log(Line{Time: time.UnixMilli(rec.Time), Stream: Console, Level: rec.Level, RequestID: rec.ID, PID: pid, Text: *rec.Log})

@@ -39,7 +39,7 @@ type Decision struct {
 
 	Method string
 	URL    *url.URL    // Path, RawPath and RawQuery
-	Header http.Header // complete, Host excepted; has the x-open-next-* that the server function trusts
+	Header http.Header // complete, Host excepted; has the x-opennext-* that the server function trusts
 	Origin string      // host that the origin resolver (OPEN_NEXT_ORIGIN) chose; "" when it left that open
 }
 

@@ -56,7 +56,7 @@ func TestMiddlewareRewrites(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"X-Keep": "k", "X-Drop": "", "X-Forwarded-Proto": "https", "Cookie": "a=1; b=2", "Host": "",
-		"X-Open-Next-Initial-Url": "https://shop.example/from", "X-Body": "form=1", "X-Client": "192.0.2.7",
+		"X-Opennext-Initial-Url": "https://shop.example/from", "X-Body": "form=1", "X-Client": "192.0.2.7",
 	} {
 		if got := d.Header.Get(name); got != want {
 			t.Errorf("header %s: %q, want %q", name, got, want)

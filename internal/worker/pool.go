@@ -195,7 +195,7 @@ func (p *Pool) started(pr *process, err error) {
 		}
 		p.scale()
 	case p.closed:
-		p.retire(p.ctx, pr, 0)
+		p.retire(p.ctx, pr)
 	default:
 		pr.idleSince = time.Now()
 		p.procs = append(p.procs, pr)

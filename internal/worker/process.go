@@ -26,6 +26,7 @@ type process struct {
 	gone      chan struct{} // closed when it has ended
 	exited    chan struct{} // closed when all its output is read, too
 	started   time.Time
+	pulse     *time.Timer // kills the process unless its event loop turns
 
 	// Guarded by Pool.mu.
 	inFlight  int
@@ -45,7 +46,10 @@ func (p *Pool) startProcess(n int64) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	args, err := json.Marshal(map[string]string{"module": file, "handler": export, "name": p.spec.Name})
+	args, err := json.Marshal(map[string]any{
+		"module": file, "handler": export, "name": p.spec.Name,
+		"pulse": (p.spec.HangAfter / 4).Milliseconds(),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -64,14 +68,14 @@ func (p *Pool) startProcess(n int64) (*process, error) {
 	pr.cmd.Stdin, pr.cmd.Stdout, pr.cmd.Stderr = files.stdin, files.stdout, files.stderr
 	pr.cmd.ExtraFiles = []*os.File{files.listener, files.control} // fd 3 and 4 of the process
 	pr.cmd.SysProcAttr = processAttributes(p.spec.User)
-	if err := pr.cmd.Start(); err != nil {
+	if err := start(pr.cmd); err != nil {
 		files.closeAll()
 		return nil, fmt.Errorf("run %s: %w", p.node.Path, err)
 	}
 	files.closeTheirs()
 	pr.stdin = files.stdinW
 	pr.transport = newTransport(pr.socket)
-	go pr.watch(files, p.logFrom(pr))
+	go pr.watch(files, p.spec.HangAfter, p.logFrom(pr))
 	return pr, nil
 }
 
@@ -91,17 +95,31 @@ func (p *Pool) logFrom(pr *process) func(Line) {
 }
 
 // watch reads the output of the process until it has ended.
-func (pr *process) watch(files *pipes, log func(Line)) {
+func (pr *process) watch(files *pipes, hangAfter time.Duration, log func(Line)) {
 	pid := pr.cmd.Process.Pid
+	beat := func() {
+		if pr.pulse != nil {
+			pr.pulse.Reset(hangAfter)
+			return
+		}
+		pr.pulse = time.AfterFunc(hangAfter, func() {
+			log(Line{Time: time.Now(), Stream: Anchor, Level: "error", PID: pid, Text: fmt.Sprintf("process killed: its event loop was blocked for %s", hangAfter)})
+			killGroup(pid)
+		})
+		close(pr.ready)
+	}
 	var readers sync.WaitGroup
 	readers.Go(func() { readRaw(files.outR, Stdout, "info", pid, log) })
 	readers.Go(func() { readRaw(files.errR, Stderr, "error", pid, log) })
-	readers.Go(func() { readControl(files.controlR, pid, sync.OnceFunc(func() { close(pr.ready) }), log) })
+	readers.Go(func() { readControl(files.controlR, pid, beat, log) })
 	_ = pr.cmd.Wait() // the exit code is in ProcessState
 	close(pr.gone)
 	killGroup(pid)      // what the app has spawned shall not outlive it, nor hold the pipes open
 	files.expireReads() // nor what left the group
 	readers.Wait()
+	if pr.pulse != nil {
+		pr.pulse.Stop()
+	}
 	files.closeOurs()
 	_ = os.Remove(pr.socket)
 	pr.transport.CloseIdleConnections()

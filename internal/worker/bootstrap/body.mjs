@@ -36,6 +36,7 @@ class BodyStream {
       request.on("data", (chunk) => target.push(chunk) || request.pause());
       request.on("end", () => target.push(null));
       request.on("close", () => request.readableEnded || target.destroy(new Error("the client closed the connection while sending its body")));
+      request.resume(); // it may be paused, after the part that was to see whether the body fits an event
     };
   }
   // Sends the body on as the body of another HTTP request, and ends that.

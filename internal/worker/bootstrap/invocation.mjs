@@ -82,7 +82,8 @@ export class Invocation {
   }
 
   #fail(err) {
-    if (this.#gone) return;
+    const cut = this.request.destroyed && !this.request.complete;
+    if (this.#gone || cut) return;
     log("error", `handler failed: ${err?.stack ?? err}`, this.id);
     if (this.out.headersSent) return void this.out.destroy(); // a cut response must not look like a whole one
     for (const name of this.out.getHeaderNames()) this.out.removeHeader(name);

@@ -1,15 +1,16 @@
 // Runs one unmodified OpenNext bundle behind an HTTP server on an inherited Unix socket.
-// fd 0: closes when the supervisor dies. fd 3: the listening socket. fd 4: log lines and the ready signal.
+// fd 0: closes when the supervisor dies. fd 3: the listening socket. fd 4: log lines and signs of life.
 import http from "node:http";
 import { pathToFileURL } from "node:url";
 import { noteResponses } from "./abort.mjs";
 import { redirectAWS } from "./aws.mjs";
 import { passesBuffers, streamMarkedBodies } from "./body.mjs";
+import { admitEdgeBundles } from "./edge.mjs";
 import { Invocation, STREAMING } from "./invocation.mjs";
 import { captureConsole, log, send } from "./log.mjs";
 
 const SOCKET_FD = 3;
-const { module: modulePath, handler: exportName, name } = JSON.parse(process.argv[2]);
+const { module: modulePath, handler: exportName, name, pulse } = JSON.parse(process.argv[2]);
 process.argv.splice(1, 2, modulePath);
 
 const active = new Set();
@@ -42,11 +43,15 @@ const server = http.createServer({ keepAlive: true, noDelay: true }, serve);
 // The supervisor decides how long its connections live: a timeout here would race with a request just being sent.
 server.keepAliveTimeout = server.requestTimeout = server.headersTimeout = server.timeout = 0;
 server.maxHeadersCount = 0;
-server.listen({ fd: SOCKET_FD, backlog: 4096 }, () => send({ ready: true }));
+server.listen({ fd: SOCKET_FD, backlog: 4096 }, () => {
+  send({ alive: true });
+  setInterval(() => send({ alive: true }), pulse).unref();
+});
 process.on("SIGTERM", stop);
 
 async function load() {
   try {
+    admitEdgeBundles(modulePath);
     const imported = await import(pathToFileURL(modulePath));
     const handler = imported[exportName] ?? imported.default?.[exportName];
     if (typeof handler !== "function") throw new Error(`${modulePath} exports no function named ${exportName}`);

@@ -42,6 +42,8 @@ export class ResponseStream extends Writable {
   #onHead;
   #prelude = [];
   #contentType;
+  #held; // the first chunk, for as long as it is held back
+  #released = false;
 
   constructor(out, onHead) {
     super();
@@ -85,10 +87,19 @@ export class ResponseStream extends Writable {
     if (this.#prelude !== null) {
       const plain = Buffer.concat(this.#prelude);
       this.#head({ headers: this.#plainHeaders() });
-      this.#out.write(plain);
+      this.#held = plain;
     }
-    this.#out.end();
+    if (!this.#released) this.#setLength(this.#held?.length ?? 0);
+    this.#out.end(this.#held);
+    this.#held = undefined;
     callback();
+  }
+
+  // The whole body is known before any of it was sent.
+  #setLength(length) {
+    const { statusCode, req } = this.#out;
+    if (req.method === "HEAD" || statusCode === 204 || statusCode === 304) return;
+    this.#out.setHeader("content-length", length);
   }
 
   #plainHeaders() {
@@ -100,12 +111,28 @@ export class ResponseStream extends Writable {
     this.#prelude = null;
     this.#onHead();
     writeHead(this.#out, result);
-    // The first bytes of a body usually follow at once and share a packet with the head; an event stream's do not.
-    setImmediate(() => this.#out.headersSent || this.#out.destroyed || this.#out.flushHeaders());
+    setImmediate(() => this.#release());
+  }
+
+  // Head and first chunk are held back for one turn of the event loop. A body that ends within it, as most do, goes out
+  // with its length and in one write; of a stream of events the head goes out alone.
+  #release() {
+    if (this.#released || this.#out.writableEnded || this.#out.destroyed) return;
+    this.#released = true;
+    const held = this.#held;
+    this.#held = undefined;
+    if (held) this.#out.write(held);
+    else this.#out.flushHeaders();
   }
 
   #body(chunk, callback) {
-    if (chunk.length === 0 || this.#out.write(chunk)) return callback();
+    if (chunk.length === 0) return callback();
+    if (!this.#released && !this.#held) {
+      this.#held = chunk;
+      return callback();
+    }
+    this.#release();
+    if (this.#out.write(chunk)) return callback();
     this.#out.once("drain", callback);
   }
 }

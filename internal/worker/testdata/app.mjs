@@ -88,6 +88,9 @@ const routes = {
     res.end("answered");
     waitUntil(sleep(300).then(() => console.log("background work done")));
   },
+  "/spin": () => {
+    for (;;);
+  },
   "/crash": () => process.exit(7),
   "/crash-once": async ({ res }) => {
     const fs = await import("node:fs");

@@ -1,8 +1,10 @@
+import * as process from "node:process";
 // Answers like OpenNext's aws-cloudfront converter.
 const entries = (headers) => Object.fromEntries(Object.entries(headers).map(([key, value]) => [key, [].concat(value).map((v) => ({ key, value: v }))]));
 
 export const handler = async (event) => {
   const { request } = event.Records[0].cf;
+  if (process !== globalThis.process) process.env = globalThis.process.env; // as Next.js does in edge bundles
   const headers = Object.fromEntries(Object.entries(request.headers).map(([key, [{ value }]]) => [key, value]));
   console.log(`middleware sees ${request.method} ${request.uri}`);
   switch (request.uri) {
@@ -23,7 +25,7 @@ export const handler = async (event) => {
     method: request.method,
     uri: "/rewritten/%C3%A9%2Fx",
     querystring: `was=${encodeURIComponent(request.uri)}&${request.querystring}`,
-    headers: entries({ ...headers, host: "elsewhere", "x-open-next-initial-url": `https://${headers.host}${request.uri}`, "x-body": body, "x-client": request.clientIp }),
+    headers: entries({ ...headers, host: "elsewhere", "x-opennext-initial-url": `https://${headers.host}${request.uri}`, "x-body": body, "x-client": request.clientIp }),
     origin: { custom: { ...request.origin.custom, ...(request.uri === "/split" ? { domainName: "api.fn" } : {}) } },
   };
 };
