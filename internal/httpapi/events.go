@@ -25,7 +25,7 @@ func (s *server) eventRoutes(deployment string) {
 }
 
 type watchInput struct {
-	inDeployment
+	InDeployment
 	LastEventID string `header:"Last-Event-ID" maxLength:"20" doc:"The id of the last event seen"`
 }
 
