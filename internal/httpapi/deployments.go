@@ -12,9 +12,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
 )
 
-// inDeployment is the part of an input that names the deployment.
-type inDeployment struct {
-	inProject
+// InDeployment is the part of an input that names the deployment.
+type InDeployment struct {
+	InProject
 	DeploymentID string `path:"deploymentId" maxLength:"64"`
 }
 
@@ -37,7 +37,7 @@ func (s *server) deploymentRoutes() {
 }
 
 func (s *server) startDeployment(ctx context.Context, in *struct {
-	inProject
+	InProject
 	Body wire.StartDeployment
 }) (*body[wire.StartedDeployment], error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
@@ -59,8 +59,8 @@ func (s *server) startDeployment(ctx context.Context, in *struct {
 }
 
 func (s *server) listDeployments(ctx context.Context, in *struct {
-	inProject
-	paged
+	InProject
+	Paged
 }) (*body[anchor.List[wire.Deployment]], error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {
@@ -77,19 +77,19 @@ func (s *server) listDeployments(ctx context.Context, in *struct {
 	return answer(mapList(list, func(d anchor.Deployment) wire.Deployment { return s.show(p, d, live) })), nil
 }
 
-func (s *server) getDeployment(ctx context.Context, in *inDeployment) (*body[wire.Deployment], error) {
+func (s *server) getDeployment(ctx context.Context, in *InDeployment) (*body[wire.Deployment], error) {
 	return s.withDeployment(ctx, in, s.Deploys.Get)
 }
 
-func (s *server) finishDeployment(ctx context.Context, in *inDeployment) (*body[wire.Deployment], error) {
+func (s *server) finishDeployment(ctx context.Context, in *InDeployment) (*body[wire.Deployment], error) {
 	return s.withDeployment(ctx, in, s.Deploys.Finish)
 }
 
-func (s *server) cancelDeployment(ctx context.Context, in *inDeployment) (*body[wire.Deployment], error) {
+func (s *server) cancelDeployment(ctx context.Context, in *InDeployment) (*body[wire.Deployment], error) {
 	return s.withDeployment(ctx, in, s.Deploys.Cancel)
 }
 
-func (s *server) missing(ctx context.Context, in *inDeployment) (*body[wire.Missing], error) {
+func (s *server) missing(ctx context.Context, in *InDeployment) (*body[wire.Missing], error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func (s *server) missing(ctx context.Context, in *inDeployment) (*body[wire.Miss
 
 type deploymentCall func(context.Context, anchor.ProjectID, anchor.DeploymentID) (anchor.Deployment, error)
 
-func (s *server) withDeployment(ctx context.Context, in *inDeployment, call deploymentCall) (*body[wire.Deployment], error) {
+func (s *server) withDeployment(ctx context.Context, in *InDeployment, call deploymentCall) (*body[wire.Deployment], error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ func (s *server) envRoutes() {
 }
 
 func (s *server) listEnv(ctx context.Context, in *struct {
-	inProject
+	InProject
 	Reveal bool `query:"reveal" doc:"Show the values"`
 }) (*body[wire.Env], error) {
 	if in.Reveal {
@@ -48,7 +48,7 @@ func (s *server) listEnv(ctx context.Context, in *struct {
 }
 
 func (s *server) setEnv(ctx context.Context, in *struct {
-	inProject
+	InProject
 	Body wire.SetEnv
 }) (*empty, error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
@@ -67,7 +67,7 @@ func (s *server) setEnv(ctx context.Context, in *struct {
 }
 
 func (s *server) removeEnv(ctx context.Context, in *struct {
-	inProject
+	InProject
 	Name string `path:"name" maxLength:"128"`
 }) (*empty, error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
@@ -77,7 +77,7 @@ func (s *server) removeEnv(ctx context.Context, in *struct {
 	return nil, s.Env.Remove(ctx, p.ID, in.Name)
 }
 
-func (s *server) buildEnv(ctx context.Context, in *inProject) (*body[wire.BuildEnv], error) {
+func (s *server) buildEnv(ctx context.Context, in *InProject) (*body[wire.BuildEnv], error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {
 		return nil, err

@@ -20,12 +20,12 @@ func (s *server) eventRoutes(deployment string) {
 	op := operation("watch-deployment", http.MethodGet, deployment+"/events", anchor.ScopeRead,
 		"Follow a deployment as server-sent events", 404)
 	op.Description += " Replays what happened, or what came after `Last-Event-ID`, and follows. " +
-		"The stream is whole only when it ends with an event named `end`."
+		"The stream is whole only when it ends with an event named `done`."
 	handle(s, op, s.watchDeployment)
 }
 
 type watchInput struct {
-	inDeployment
+	InDeployment
 	LastEventID string `header:"Last-Event-ID" maxLength:"20" doc:"The id of the last event seen"`
 }
 

@@ -21,7 +21,7 @@ func (s *server) logRoutes() {
 }
 
 type logsInput struct {
-	inProject
+	InProject
 	Deployment string `query:"deployment" maxLength:"64" doc:"Only this deployment's"`
 	Limit      int    `query:"limit" minimum:"0" maximum:"10000" default:"200" doc:"How many of the last lines"`
 	Follow     bool   `query:"follow"`

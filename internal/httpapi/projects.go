@@ -8,18 +8,18 @@ import (
 	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
 )
 
-// inProject is the part of an input that names the project.
-type inProject struct {
+// InProject (exported, as huma reads embedded inputs only then) is the part of an input that names the project.
+type InProject struct {
 	ProjectID string `path:"projectId" doc:"The project's id or slug" maxLength:"64"`
 }
 
-// paged is the part of an input that asks for a page.
-type paged struct {
+// Paged is the part of an input that asks for a page.
+type Paged struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Rows a page"`
 	Cursor string `query:"cursor" maxLength:"256" doc:"The next of the page before"`
 }
 
-func (p paged) page() anchor.Page { return anchor.Page{Limit: p.Limit, Cursor: p.Cursor} }
+func (p Paged) page() anchor.Page { return anchor.Page{Limit: p.Limit, Cursor: p.Cursor} }
 
 func (s *server) projectRoutes() {
 	create := operation("create-project", http.MethodPost, "/projects", anchor.ScopeDeploy, "Create a project", 409)
@@ -43,7 +43,7 @@ func (s *server) createProject(ctx context.Context, in *struct{ Body wire.Create
 	return answer(s.shownProject(p)), nil
 }
 
-func (s *server) listProjects(ctx context.Context, in *struct{ paged }) (*body[anchor.List[wire.Project]], error) {
+func (s *server) listProjects(ctx context.Context, in *struct{ Paged }) (*body[anchor.List[wire.Project]], error) {
 	list, err := s.Projects.List(ctx, in.page())
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func (s *server) listProjects(ctx context.Context, in *struct{ paged }) (*body[a
 	return answer(mapList(list, s.shownProject)), nil
 }
 
-func (s *server) getProject(ctx context.Context, in *inProject) (*body[wire.Project], error) {
+func (s *server) getProject(ctx context.Context, in *InProject) (*body[wire.Project], error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func (s *server) getProject(ctx context.Context, in *inProject) (*body[wire.Proj
 	return answer(s.shownProject(p)), nil
 }
 
-func (s *server) deleteProject(ctx context.Context, in *inProject) (*empty, error) {
+func (s *server) deleteProject(ctx context.Context, in *InProject) (*empty, error) {
 	return nil, s.Projects.Delete(ctx, in.ProjectID)
 }
 

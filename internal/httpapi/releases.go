@@ -19,7 +19,7 @@ func (s *server) releaseRoutes() {
 	handle(s, operation("get-live", http.MethodGet, project+"/live", anchor.ScopeRead, "Get the live pointer", 404), s.getLive)
 }
 
-func (s *server) promote(ctx context.Context, in *inDeployment) (*body[wire.Promoted], error) {
+func (s *server) promote(ctx context.Context, in *InDeployment) (*body[wire.Promoted], error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func (s *server) promote(ctx context.Context, in *inDeployment) (*body[wire.Prom
 }
 
 func (s *server) rollback(ctx context.Context, in *struct {
-	inProject
+	InProject
 	Body wire.Rollback
 }) (*body[wire.RolledBack], error) {
 	target := in.Body.TargetDeploymentID
@@ -73,8 +73,8 @@ func badTarget(target anchor.DeploymentID) error {
 }
 
 func (s *server) listReleases(ctx context.Context, in *struct {
-	inProject
-	paged
+	InProject
+	Paged
 }) (*body[anchor.List[anchor.Release]], error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *server) listReleases(ctx context.Context, in *struct {
 	return answer(mapList(list, same)), nil
 }
 
-func (s *server) getLive(ctx context.Context, in *inProject) (*body[anchor.Live], error) {
+func (s *server) getLive(ctx context.Context, in *InProject) (*body[anchor.Live], error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {
 		return nil, err

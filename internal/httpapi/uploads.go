@@ -17,15 +17,15 @@ import (
 	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
 )
 
-// stream hands a handler the request itself, so that its body is read as it
+// Stream hands a handler the request itself, so that its body is read as it
 // arrives and never held in memory.
-type stream struct {
+type Stream struct {
 	request *http.Request
 	writer  http.ResponseWriter
 }
 
 // Resolve implements huma.Resolver.
-func (s *stream) Resolve(ctx huma.Context) []error {
+func (s *Stream) Resolve(ctx huma.Context) []error {
 	s.request, s.writer = humago.Unwrap(ctx)
 	return nil
 }
@@ -51,9 +51,9 @@ func rawBody(mediaType, description string) *huma.RequestBody {
 }
 
 type putFileInput struct {
-	inProject
+	InProject
 	Digest string `path:"digest" maxLength:"64" minLength:"64" doc:"SHA-256 in lower-case hex"`
-	stream
+	Stream
 }
 
 func (s *server) putFile(ctx context.Context, in *putFileInput) (*body[wire.Received], error) {
@@ -65,7 +65,7 @@ func (s *server) putFile(ctx context.Context, in *putFileInput) (*body[wire.Rece
 	if err != nil {
 		return nil, err
 	}
-	p, content, err := s.upload(ctx, in.ProjectID, in.stream, "application/octet-stream", size)
+	p, content, err := s.upload(ctx, in.ProjectID, in.Stream, "application/octet-stream", size)
 	if err != nil {
 		return nil, err
 	}
@@ -76,10 +76,10 @@ func (s *server) putFile(ctx context.Context, in *putFileInput) (*body[wire.Rece
 }
 
 func (s *server) putFiles(ctx context.Context, in *struct {
-	inProject
-	stream
+	InProject
+	Stream
 }) (*body[wire.Received], error) {
-	p, content, err := s.upload(ctx, in.ProjectID, in.stream, wire.PackType, filepack.MaxSize)
+	p, content, err := s.upload(ctx, in.ProjectID, in.Stream, wire.PackType, filepack.MaxSize)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (s *server) putFiles(ctx context.Context, in *struct {
 
 // upload checks what can be known before the body is read, and gives the body
 // with its limit and its time.
-func (s *server) upload(ctx context.Context, project string, in stream, mediaType string, limit int64) (anchor.Project, io.Reader, error) {
+func (s *server) upload(ctx context.Context, project string, in Stream, mediaType string, limit int64) (anchor.Project, io.Reader, error) {
 	if sent := in.request.Header.Get("Content-Type"); !isType(sent, mediaType) {
 		return anchor.Project{}, nil, newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type",
 			fmt.Sprintf("the body is %q", sent), "Send it with Content-Type: "+mediaType+".")

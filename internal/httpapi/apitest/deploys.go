@@ -228,3 +228,19 @@ func (a deploys) Watch(ctx context.Context, p anchor.ProjectID, id anchor.Deploy
 		}
 	}, nil
 }
+
+// Await returns once the newest deployment has the status and, for one that runs,
+// its pipeline has begun.
+func (a *Anchor) Await(status anchor.Status) {
+	for {
+		a.mu.Lock()
+		changed := a.changed
+		n := len(a.deploys)
+		there := n > 0 && a.deploys[n-1].Status == status && len(a.deploys[n-1].events) > 0
+		a.mu.Unlock()
+		if there {
+			return
+		}
+		<-changed
+	}
+}

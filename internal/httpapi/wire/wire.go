@@ -163,7 +163,7 @@ type Problem struct {
 // EventEnd is the name of the server-sent event after which a stream holds
 // nothing more; a stream that ends without it was cut off.
 const (
-	EventEnd   = "end"
+	EventEnd   = "done" // no anchor.Phase has this name
 	EventError = "error"
 )
 

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/announce"
+	"github.com/anchor-deploy/anchor/internal/httpapi"
+	"github.com/anchor-deploy/anchor/internal/httpapi/apitest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"anchor": main})
+}
+
+// TestScripts runs the command itself against the real API over an Anchor in memory.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup:               func(env *testscript.Env) error { return setup(t, env) },
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code": code, "json": jsonDocument, "await": await, "applog": appLog, "announce": announceServer, "getid": getID,
+			"lines80": narrow,
+		},
+	})
+}
+
+const anchorKey = "anchor"
+
+// setup gives every script a server, a home of its own and an app that is built.
+func setup(t *testing.T, env *testscript.Env) error {
+	a := apitest.New()
+	env.Values[anchorKey] = a
+	env.Setenv("ANCHOR_URL", apitest.Serve(t, a, httpapi.Options{Version: "test"}, nil))
+	env.Setenv("ANCHOR_TOKEN", apitest.AdminToken)
+	env.Setenv("NOWHERE", nobody(t))
+	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+	env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "home", "data"))
+	env.Setenv("XDG_RUNTIME_DIR", "")
+	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+	built := filepath.Join(env.WorkDir, "shop", ".open-next")
+	if err := os.CopyFS(built, os.DirFS("testdata/build")); err != nil {
+		return fmt.Errorf("copy the built app: %w", err)
+	}
+	manifest := `{"name":"@acme/shop","scripts":{"build":"next build"},"dependencies":{"next":"15.5.0"}}`
+	return os.WriteFile(filepath.Join(env.WorkDir, "shop", "package.json"), []byte(manifest), 0o644)
+}
+
+// nobody is an address where nothing listens.
+func nobody(t *testing.T) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return "http://" + listener.Addr().String()
+}
+
+// code N COMMAND… runs a command that must end with exit code N.
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N command [args…]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	got := "0"
+	if err != nil {
+		got = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if got != args[0] {
+		ts.Fatalf("%s ended with %s, want %s", strings.Join(args[1:], " "), got, args[0])
+	}
+}
+
+// json KEY… checks that stdout is one JSON document, with exactly these keys when
+// any are given, and stderr empty.
+func jsonDocument(ts *testscript.TestScript, neg bool, want []string) {
+	decoder := json.NewDecoder(strings.NewReader(ts.ReadFile("stdout")))
+	var doc map[string]any
+	ts.Check(decoder.Decode(&doc))
+	if err := decoder.Decode(new(any)); err != io.EOF {
+		ts.Fatalf("there is more than one document on stdout: %v", err)
+	}
+	if stderr := ts.ReadFile("stderr"); stderr != "" {
+		ts.Fatalf("stderr is not empty: %s", stderr)
+	}
+	var got []string
+	for key := range doc {
+		got = append(got, key)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if len(want) > 0 && slices.Equal(got, want) == neg {
+		ts.Fatalf("the document's keys are %v, want %v", got, want)
+	}
+}
+
+// getid VAR KEY sets VAR to what stdout's document has under KEY.
+func getID(ts *testscript.TestScript, neg bool, args []string) {
+	var doc map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &doc))
+	id, ok := doc[args[1]].(string)
+	if !ok || neg {
+		ts.Fatalf("no %s in %v", args[1], doc)
+	}
+	ts.Setenv(args[0], id)
+}
+
+// await STATUS waits until the newest deployment has it.
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Value(anchorKey).(*apitest.Anchor).Await(anchor.Status(args[0]))
+}
+
+// applog ID LEVEL TEXT lets an app write a line.
+func appLog(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Value(anchorKey).(*apitest.Anchor).Log(anchor.DeploymentID(args[0]), args[1], args[2])
+}
+
+// announce makes the server be found without ANCHOR_URL.
+func announceServer(ts *testscript.TestScript, _ bool, _ []string) {
+	data := ts.MkAbs("home/data/anchor")
+	ts.Check(os.MkdirAll(data, 0o700))
+	s := announce.Server{URL: ts.Getenv("ANCHOR_URL"), Token: apitest.AdminToken, PID: os.Getpid(), Data: data}
+	content, err := json.Marshal(s)
+	ts.Check(err)
+	ts.Check(os.WriteFile(announce.FileIn(data), content, 0o600))
+}
+
+// lines80 checks that no line of stdout or stderr is longer than a terminal's.
+func narrow(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, name := range []string{"stdout", "stderr"} {
+		for line := range strings.Lines(ts.ReadFile(name)) {
+			if n := len([]rune(strings.TrimRight(line, "\n"))); n > 80 {
+				ts.Fatalf("%s has a line of %d columns: %s", name, n, line)
+			}
+		}
+	}
+}

@@ -1,0 +1,261 @@
+package apiclient_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/apiclient"
+	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/httpapi"
+	"github.com/anchor-deploy/anchor/internal/httpapi/apitest"
+	"github.com/anchor-deploy/anchor/internal/httpapi/filepack"
+	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+)
+
+func TestErrorsArriveAsTheyLeft(t *testing.T) {
+	c := client(t, nil)
+	_, err := c.Project(t.Context(), "nowhere")
+	var e *anchor.Error
+	if !errors.As(err, &e) || e.Kind != anchor.KindNotFound || e.Code != "project_not_found" || e.Hint == "" {
+		t.Errorf("Project = %#v", err)
+	}
+	if _, err := c.CreateProject(t.Context(), "Bad Slug", ""); !errors.Is(err, anchor.ErrInvalid) {
+		t.Errorf("CreateProject = %v, want an Invalid error", err)
+	}
+}
+
+func TestAServerThatIsNotAnchor(t *testing.T) {
+	site := httptest.NewServer(http.NotFoundHandler())
+	defer site.Close()
+	_, err := apiclient.New(site.URL, "").Projects(t.Context(), anchor.Page{})
+	var e *anchor.Error
+	if !errors.As(err, &e) || e.Code != "not_anchor" {
+		t.Errorf("Projects = %v, want it to say that no Anchor answers", err)
+	}
+}
+
+func TestAnUnreachableServer(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "http://" + listener.Addr().String()
+	listener.Close()
+	c := apiclient.New(url, "")
+	c.Pause = time.Millisecond
+	_, err = c.Projects(t.Context(), anchor.Page{})
+	var gone *apiclient.Unreachable
+	if !errors.As(err, &gone) || !strings.Contains(err.Error(), url) {
+		t.Errorf("Projects = %v, want Unreachable naming %s", err, url)
+	}
+}
+
+func TestOnlyIdempotentCallsAreRepeated(t *testing.T) {
+	var calls atomic.Int64
+	c := client(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch n := calls.Add(1); {
+			case n == 1:
+				panic(http.ErrAbortHandler) // the connection breaks
+			case n == 2:
+				w.WriteHeader(http.StatusServiceUnavailable)
+			default:
+				next.ServeHTTP(w, r)
+			}
+		})
+	})
+	if _, err := c.Projects(t.Context(), anchor.Page{}); err != nil || calls.Load() != 3 {
+		t.Errorf("a GET gave %v after %d calls, want success after 3", err, calls.Load())
+	}
+	calls.Store(1)
+	if _, err := c.CreateProject(t.Context(), "shop", ""); anchor.KindOf(err) != anchor.KindBusy || calls.Load() != 2 {
+		t.Errorf("a POST gave %v after %d calls, want the 503 after 1", err, calls.Load()-1)
+	}
+}
+
+func TestACallEndsWithItsContext(t *testing.T) {
+	c := client(t, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "10")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Projects(ctx, anchor.Page{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Projects = %v, want Canceled", err)
+	}
+}
+
+func TestAnUploadGoesOnWhereItBroke(t *testing.T) {
+	var packs, broken atomic.Int64
+	c := client(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/files") {
+				packs.Add(1)
+			}
+			if strings.Contains(r.URL.Path, "/files") && broken.Add(1) <= 9 {
+				_, _ = io.CopyN(io.Discard, r.Body, 100)
+				panic(http.ErrAbortHandler)
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	dir, manifest := tree(t, 1500)
+	started := startShop(t, c, manifest)
+	sent, err := c.Upload(t.Context(), "shop", started.Deployment.ID, apiclient.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing})
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing, err := c.Missing(t.Context(), "shop", started.Deployment.ID)
+	if err != nil || len(missing) != 0 {
+		t.Errorf("%d files are missing (%v)", len(missing), err)
+	}
+	if sent.Files != int64(len(manifest.Contents())) || sent.Bytes != manifest.Size() {
+		t.Errorf("sent %+v of %d files, %d bytes", sent, len(manifest.Contents()), manifest.Size())
+	}
+	if packs.Load() > 20 {
+		t.Errorf("1500 small files took %d requests", packs.Load())
+	}
+}
+
+func TestAFileThatChangedStopsTheUpload(t *testing.T) {
+	c := client(t, nil)
+	dir, manifest := tree(t, 3)
+	started := startShop(t, c, manifest)
+	if err := os.WriteFile(filepath.Join(dir, "f0"), []byte("other"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "f1")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Upload(t.Context(), "shop", started.Deployment.ID, apiclient.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing})
+	if err == nil {
+		t.Fatal("the upload of files that changed succeeded")
+	}
+	var gone *apiclient.Unreachable
+	if errors.As(err, &gone) {
+		t.Errorf("Upload = %v: it blames the server", err)
+	}
+}
+
+func TestEventsGoOnAfterACut(t *testing.T) {
+	var streams atomic.Int64
+	c := client(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/events") && streams.Add(1) <= 3 {
+				w = &cutAfter{ResponseWriter: w, events: 2}
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	dir, manifest := tree(t, 1)
+	started := startShop(t, c, manifest)
+	id := started.Deployment.ID
+	if _, err := c.Upload(t.Context(), "shop", id, apiclient.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Finish(t.Context(), "shop", id); err != nil {
+		t.Fatal(err)
+	}
+	var next int64 = 1
+	for e, err := range c.Watch(t.Context(), "shop", id) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Seq != next {
+			t.Errorf("event %d came where %d was due", e.Seq, next)
+		}
+		next++
+	}
+	if next != 10 || streams.Load() != 4 {
+		t.Errorf("%d events over %d streams, want 9 over 4", next-1, streams.Load())
+	}
+}
+
+func TestWatchGivesUpOnAStreamThatBringsNothing(t *testing.T) {
+	c := client(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/events") {
+				w.Header().Set("Content-Type", "text/event-stream")
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	_, manifest := tree(t, 1)
+	started := startShop(t, c, manifest)
+	for _, err := range c.Watch(t.Context(), "shop", started.Deployment.ID) {
+		if err == nil || !strings.Contains(err.Error(), "cut off") {
+			t.Errorf("Watch = %v", err)
+		}
+	}
+}
+
+// cutAfter breaks the connection after some events.
+type cutAfter struct {
+	http.ResponseWriter
+	events int
+}
+
+func (c *cutAfter) Write(p []byte) (int, error) {
+	if bytes.HasPrefix(p, []byte("id:")) {
+		if c.events--; c.events < 0 {
+			panic(http.ErrAbortHandler)
+		}
+	}
+	return c.ResponseWriter.Write(p)
+}
+
+func (c *cutAfter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+func client(t *testing.T, wrap func(http.Handler) http.Handler) *apiclient.Client {
+	t.Helper()
+	c := apiclient.New(apitest.Serve(t, apitest.New(), httpapi.Options{}, wrap), apitest.AdminToken)
+	c.Pause = time.Millisecond
+	return c
+}
+
+func startShop(t *testing.T, c *apiclient.Client, m bundle.Manifest) wire.StartedDeployment {
+	t.Helper()
+	if _, err := c.CreateProject(t.Context(), "shop", "main"); err != nil {
+		t.Fatal(err)
+	}
+	started, err := c.Start(t.Context(), "shop", wire.StartDeployment{Manifest: m})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return started
+}
+
+// tree writes n small files and one that is too large for a pack.
+func tree(t *testing.T, n int) (string, bundle.Manifest) {
+	t.Helper()
+	dir := t.TempDir()
+	for i := range n {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("f%d", i)), fmt.Appendf(nil, "file %d", i), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "large"), bytes.Repeat([]byte("x"), filepack.MaxFileSize+1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := bundle.Scan(t.Context(), dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir, m
+}
