@@ -12,7 +12,9 @@ import (
 
 // shelf holds the asset indexes of a project's kept deployments, newest first: a
 // browser that loaded yesterday's page still finds its chunks.
-type shelf struct{ indexes atomic.Pointer[[]*asset.Index] }
+type shelf struct {
+	indexes atomic.Pointer[[]*asset.Index]
+}
 
 func (s *shelf) find(path string) (asset.Asset, bool) {
 	if all := s.indexes.Load(); all != nil {
