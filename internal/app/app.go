@@ -59,9 +59,10 @@ func Run(ctx context.Context, c Config) error {
 	if err := a.platform.Restore(ctx); err != nil {
 		return err
 	}
-	if err := a.deploys.Resume(ctx); err != nil {
-		return err
-	}
+	sweeping, stop := context.WithCancel(ctx)
+	swept := make(chan struct{})
+	go func() { defer close(swept); a.janitor(sweeping) }()
+	a.onClose(func() error { stop(); <-swept; return nil })
 	token, err := a.localToken(ctx)
 	if err != nil {
 		return err

@@ -67,9 +67,17 @@ func (s *Store) prepare() error {
 	if err := s.root.RemoveAll(incomingDir); err != nil {
 		return diskError(err, "empty %s", s.path(incomingDir))
 	}
-	for _, name := range []string{incomingDir, blobsDir, manifestsDir, treesDir} {
-		if err := s.makeFolder(name); err != nil {
+	// Workers run as other users and must get through to their tree, whose name
+	// they are told; nobody but the owner may list what else is here.
+	for _, folder := range []struct {
+		name string
+		mode os.FileMode
+	}{{".", 0o711}, {treesDir, 0o711}, {incomingDir, 0o700}, {blobsDir, 0o700}, {manifestsDir, 0o700}} {
+		if err := s.makeFolder(folder.name); err != nil {
 			return err
+		}
+		if err := s.root.Chmod(folder.name, folder.mode); err != nil {
+			return diskError(err, "set the mode of %s", s.path(folder.name))
 		}
 	}
 	return nil

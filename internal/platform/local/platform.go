@@ -101,8 +101,7 @@ func New(c Config) (*Platform, error) {
 }
 
 // Restore builds the table from the records: what a crash between the commit of a
-// release and its publication left undone heals here. Sites that no record names
-// are swept away.
+// release and its publication left undone heals here.
 func (p *Platform) Restore(ctx context.Context) error {
 	lives, err := p.Records.Lives(ctx)
 	if err != nil {
@@ -134,17 +133,14 @@ func (p *Platform) restoreSites(ctx context.Context) error {
 	}
 	for _, id := range ids {
 		d, err := p.Records.Deployment(ctx, id)
-		switch {
-		case errors.Is(err, anchor.ErrNotFound), err == nil && (d.PrunedAt != 0 || d.Status.Ended() && d.Status != anchor.Deployed):
-			if err := p.Remove(ctx, anchor.Deployment{ID: id, ProjectID: d.ProjectID}); err != nil {
-				slog.Error("sweep a deployment that is gone", "deployment", id, "error", err)
-			}
-		case err != nil:
+		if errors.Is(err, anchor.ErrNotFound) || err == nil && (d.Status != anchor.Deployed || d.PrunedAt != 0) {
+			continue // the pipeline goes on with it, or the sweep takes it away
+		}
+		if err != nil {
 			return fmt.Errorf("read deployment %s: %w", id, err)
-		case d.Status == anchor.Deployed:
-			if err := p.restoreSite(ctx, d); err != nil {
-				slog.Error("bring a deployment back", "deployment", id, "error", err)
-			}
+		}
+		if err := p.restoreSite(ctx, d); err != nil {
+			slog.Error("bring a deployment back", "deployment", id, "error", err)
 		}
 	}
 	return nil
