@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -52,6 +54,10 @@ func setup(t *testing.T, env *testscript.Env) error {
 	built := filepath.Join(env.WorkDir, "shop", ".open-next")
 	if err := os.CopyFS(built, os.DirFS("testdata/build")); err != nil {
 		return fmt.Errorf("copy the built app: %w", err)
+	}
+	server := filepath.Join(built, "server-functions", "default") // git would not keep a .next
+	if err := os.Rename(filepath.Join(server, "dot-next"), filepath.Join(server, ".next")); err != nil {
+		return err
 	}
 	manifest := `{"name":"@acme/shop","scripts":{"build":"next build"},"dependencies":{"next":"15.5.0"}}`
 	return os.WriteFile(filepath.Join(env.WorkDir, "shop", "package.json"), []byte(manifest), 0o644)
@@ -118,7 +124,9 @@ func getID(ts *testscript.TestScript, neg bool, args []string) {
 
 // await STATUS waits until the newest deployment has it.
 func await(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Value(anchorKey).(*apitest.Anchor).Await(anchor.Status(args[0]))
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute) // only a broken test waits this long
+	defer stop()
+	ts.Check(ts.Value(anchorKey).(*apitest.Anchor).Await(ctx, anchor.Status(args[0])))
 }
 
 // applog ID LEVEL TEXT lets an app write a line.

@@ -105,6 +105,9 @@ func (b *builder) openNext(ctx context.Context) error {
 	if config != "" {
 		command = append(command, "--config-path", config)
 	}
+	if b.app.OpenNextConfig == "" {
+		defer os.Remove(filepath.Join(b.app.Dir, config)) // left behind it does no harm
+	}
 	if err := b.log.run(ctx, b.app.Dir, b.env, command...); err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func (d *deploying) event(e anchor.Event) {
 	case anchor.StepEnd:
 		d.progress.doneIn(e.Step, time.Duration(e.DurationMS)*time.Millisecond, e.Message)
 	case anchor.StepFail:
-		d.progress.failed()
+		d.progress.failedIn(time.Duration(e.DurationMS) * time.Millisecond)
 	}
 }
 

@@ -77,7 +77,7 @@ func (s *shell) root() *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true // ours knows --json
 	root.PersistentFlags().BoolVar(&s.json, "json", false, "print one JSON document and nothing else")
-	root.PersistentFlags().StringVar(&s.project, "project", "", "the project's slug (default: remembered in .anchor/project.json)")
+	root.PersistentFlags().StringVar(&s.project, "project", "", "slug of the project (default: .anchor/project.json's)")
 	root.AddGroup(&cobra.Group{ID: "main", Title: "Deploy and release:"},
 		&cobra.Group{ID: "look", Title: "Look:"}, &cobra.Group{ID: "settings", Title: "Set up:"})
 	add := func(group string, commands ...*cobra.Command) {

@@ -106,8 +106,11 @@ func (p *progress) doneIn(step string, d time.Duration, detail string) {
 }
 
 // failed ends the running step badly; the error tells the rest.
-func (p *progress) failed() {
-	p.line(p.streams.paint(red, "✗"), took(time.Since(p.started)), "")
+func (p *progress) failed() { p.failedIn(time.Since(p.started)) }
+
+// failedIn is failed with a time that was measured by the server.
+func (p *progress) failedIn(d time.Duration) {
+	p.line(p.streams.paint(red, "✗"), took(d), "")
 }
 
 func (p *progress) line(mark, time, detail string) {

@@ -81,7 +81,7 @@ func sortedKeys(m map[string]any) []string {
 
 func (s *shell) doctorCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "doctor", Short: "Find what is wrong with this machine and the server, and what helps", Args: cobra.NoArgs,
+		Use: "doctor", Short: "Find what is wrong here and on the server", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.doctor(cmd.Context()) },
 	}
 }
@@ -141,7 +141,10 @@ func localNode(ctx context.Context) wire.Check {
 	}
 	version := strings.TrimSpace(string(out))
 	major, err := strconv.Atoi(strings.SplitN(strings.TrimPrefix(version, "v"), ".", 2)[0])
-	check.Detail, check.OK = version, err == nil && major >= 20
+	check.Detail = version
+	if check.OK = err == nil && major >= 20; check.OK {
+		check.Hint = ""
+	}
 	return check
 }
 

@@ -57,12 +57,12 @@ func (s *shell) upCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.up(cmd.Context(), o) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.Data, "data", "", "data folder (default: $XDG_DATA_HOME/anchor; /var/lib/anchor for root)")
+	flags.StringVar(&o.Data, "data", "", "data folder (default: in $XDG_DATA_HOME)")
 	flags.StringVar(&o.Listen, "listen", ":3000", "HOST:PORT of the sites")
 	flags.StringVar(&o.API, "api", "127.0.0.1:3080", "HOST:PORT of the API")
-	flags.StringVar(&o.BaseDomain, "base-domain", "localhost", "sites are at <project>.<base-domain>")
+	flags.StringVar(&o.BaseDomain, "base-domain", "localhost", "domain the sites are below")
 	flags.StringVar(&o.Node, "node", "", "path of Node.js (default: node in PATH)")
-	flags.IntVar(&o.Keep, "keep", 10, "deployments kept of each project, besides the live one and the one before")
+	flags.IntVar(&o.Keep, "keep", 10, "deployments kept of each project")
 	return cmd
 }
 

@@ -229,9 +229,9 @@ func (a deploys) Watch(ctx context.Context, p anchor.ProjectID, id anchor.Deploy
 	}, nil
 }
 
-// Await returns once the newest deployment has the status and, for one that runs,
-// its pipeline has begun.
-func (a *Anchor) Await(status anchor.Status) {
+// Await returns once the newest deployment has the status and its pipeline has
+// begun, or with an error when ctx ends before.
+func (a *Anchor) Await(ctx context.Context, status anchor.Status) error {
 	for {
 		a.mu.Lock()
 		changed := a.changed
@@ -239,8 +239,12 @@ func (a *Anchor) Await(status anchor.Status) {
 		there := n > 0 && a.deploys[n-1].Status == status && len(a.deploys[n-1].events) > 0
 		a.mu.Unlock()
 		if there {
-			return
+			return nil
 		}
-		<-changed
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for a deployment that is %s: %w", status, ctx.Err())
+		}
 	}
 }

@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"bytes"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// screen is a terminal that keeps what was written and what it shows.
+type screen struct {
+	mu  sync.Mutex
+	raw bytes.Buffer
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.raw.Write(p)
+}
+
+// lines are those a person sees: a carriage return with the erase code (ECMA-48 EL)
+// takes a line back.
+func (s *screen) lines() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []string
+	for line := range strings.Lines(s.raw.String()) {
+		if i := strings.LastIndex(line, "\r\x1b[K"); i >= 0 {
+			line = line[i+len("\r\x1b[K"):]
+		}
+		out = append(out, strings.TrimSuffix(line, "\n"))
+	}
+	return out
+}
+
+func TestATerminalKeepsOneLineAStep(t *testing.T) {
+	term := &screen{}
+	p := newProgress(&shell{IOStreams: IOStreams{Err: term, IsTerminal: true, Width: 40}})
+	p.begin("Upload")
+	p.bar(5, 10, strings.Repeat("wide ", 20))
+	p.mu.Lock()
+	p.draw()
+	p.mu.Unlock()
+	drawn := term.lines()
+	if n := utf8.RuneCountInString(drawn[len(drawn)-1]); n > 40 {
+		t.Errorf("the running step takes %d columns of 40: %q", n, drawn)
+	}
+	if !strings.Contains(drawn[len(drawn)-1], "█") {
+		t.Errorf("there is no bar: %q", drawn)
+	}
+	p.doneIn("upload", 1500*time.Millisecond, "an app\x1b[31m wrote\nthis, and much more than fits in one line")
+	p.begin("Probe")
+	p.failedIn(20 * time.Millisecond)
+	got := term.lines()
+	if len(got) != 2 || !strings.HasPrefix(got[0], "✓ Upload           1.5 s  an app") || got[1] != "✗ Probe            20 ms" {
+		t.Errorf("the terminal shows %q", got)
+	}
+	if strings.ContainsRune(got[0], '\x1b') || utf8.RuneCountInString(got[0]) > 40 {
+		t.Errorf("what an app wrote got through: %q", got[0])
+	}
+	if p.timings["upload"] != 1500 {
+		t.Errorf("timings are %v", p.timings)
+	}
+}
+
+func TestJSONShowsNoProgress(t *testing.T) {
+	term := &screen{}
+	p := newProgress(&shell{IOStreams: IOStreams{Err: term, IsTerminal: true, Width: 80}, json: true})
+	p.begin("Build")
+	p.say("busy")
+	p.done("build", "")
+	p.begin("Scan")
+	p.failed()
+	if got := term.lines(); len(got) != 0 {
+		t.Errorf("progress told %q", got)
+	}
+	if _, ok := p.timings["build"]; !ok {
+		t.Error("the step's time is lost")
+	}
+}
+
+func TestConfirmWantsTheName(t *testing.T) {
+	for typed, ok := range map[string]bool{"shop\n": true, "shop": true, "yes\n": false, "": false} {
+		s := &shell{IOStreams: IOStreams{In: strings.NewReader(typed), Err: &screen{}, IsTerminal: true}}
+		if err := s.confirm(anchor.Project{Slug: "shop"}); (err == nil) != ok {
+			t.Errorf("typing %q gave %v", typed, err)
+		}
+	}
+}
+
+func TestHumanUnits(t *testing.T) {
+	cases := map[string]string{
+		took(12 * time.Millisecond): "12 ms", took(3200 * time.Millisecond): "3.2 s", took(65 * time.Second): "1 min 05 s",
+		size(999): "999 B", size(1500): "2 kB", size(43_800_000): "43.8 MB", size(2_500_000_000): "2.50 GB",
+		plural(1, "file"): "1 file", plural(2, "file"): "2 files", cut("abcdef", 4): "abc…", short("c0ffee"): "c0ffee",
+	}
+	for got, want := range cases {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestOnlyWhatServesIsUploaded(t *testing.T) {
+	for path, want := range map[string]bool{
+		"open-next.output.json": true, "assets": true, "assets/.well-known/x": true, "cache/b/index.cache": true,
+		"server-functions/default/.next/server/x.js": true, "middleware/handler.mjs": true, "server-function/index.mjs": true,
+		"revalidation-function": true, "revalidation-function/prerender-manifest.json": true, "revalidation-function/index.mjs": false,
+		"dynamodb-provider/dynamodb-cache.json": true, "dynamodb-provider/index.mjs": false,
+		".build": false, ".build/cache.cjs": false, "warmer-function": false,
+	} {
+		if needed(path) != want {
+			t.Errorf("needed(%q) = %v", path, !want)
+		}
+	}
+}
