@@ -100,3 +100,19 @@ func KindOf(err error) Kind {
 	}
 	return KindFailed
 }
+
+// CodeOf gives the code of the first Error in err's chain, "" if there is none.
+func CodeOf(err error) string {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// HintOf gives the hint of the first Error in err's chain, "" if there is none.
+func HintOf(err error) string {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return e.Hint
+	}
+	return ""
+}

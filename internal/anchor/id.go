@@ -2,6 +2,7 @@ package anchor
 
 import (
 	"crypto/rand"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -38,4 +39,13 @@ func ValidID(s string) bool {
 	}
 	_, err := ulid.ParseStrict(s)
 	return err == nil
+}
+
+// TimeOf gives when an id was made, to the millisecond.
+func TimeOf(id string) (time.Time, error) {
+	u, err := ulid.ParseStrict(id)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the time of id %q: %w", id, err)
+	}
+	return ulid.Time(u.Time()), nil
 }

@@ -19,7 +19,7 @@ func (s Scope) Known() bool { return slices.Contains(scopes, s) }
 
 // Allows reports whether a token of scope s may do what needs.
 func (s Scope) Allows(needs Scope) bool {
-	return s.Known() && slices.Index(scopes, s) >= slices.Index(scopes, needs)
+	return s.Known() && needs.Known() && slices.Index(scopes, s) >= slices.Index(scopes, needs)
 }
 
 // Token is a bearer token's record; the secret itself is only ever known to its

@@ -94,19 +94,15 @@ func (s *Store) watch(n *names) {
 }
 
 func (s *Store) readNames(ctx context.Context, into *names) error {
-	entries, err := fs.ReadDir(s.root.FS(), manifestsDir)
+	ids, err := s.IDs(ctx)
 	if err != nil {
-		return diskError(err, "list %s", s.path(manifestsDir))
+		return err
 	}
-	for _, entry := range entries {
+	for _, id := range ids {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		id, isManifest := strings.CutSuffix(entry.Name(), ".json")
-		if !isManifest {
-			continue
-		}
-		m, err := s.Manifest(ctx, anchor.DeploymentID(id))
+		m, err := s.Manifest(ctx, id)
 		if errors.Is(err, anchor.ErrNotFound) { // removed meanwhile
 			continue
 		}

@@ -2,7 +2,6 @@ package bundle_test
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -134,6 +133,13 @@ func wantCode(t *testing.T, err error, code string) {
 	}
 }
 
+func wantHint(t *testing.T, err error) {
+	t.Helper()
+	if e := (*anchor.Error)(nil); !errors.As(err, &e) || e.Code == "" || e.Hint == "" {
+		t.Errorf("%v is no error with a code that says what to do", err)
+	}
+}
+
 // failing is a connection that breaks.
 type failing struct{}
 
@@ -153,5 +159,3 @@ func (c *counting) Read(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
-
-var _ io.Reader = (*counting)(nil)

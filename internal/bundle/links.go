@@ -23,13 +23,13 @@ func (m Manifest) checkLinks() error {
 		if err := f.checkTarget(); err != nil {
 			return err
 		}
-		targets[f.Path] = f.Link
+		targets[foldPath(f.Path)] = f.Link
 	}
 	for _, f := range m.Files {
 		if f.Link == "" {
 			continue
 		}
-		if err := follow(f.Path, targets); err != nil {
+		if err := f.follow(targets); err != nil {
 			return err
 		}
 	}
@@ -49,10 +49,11 @@ func (f File) checkTarget() error {
 	return nil
 }
 
-// follow walks from the root to where the link at p leads, the way the kernel does.
-func follow(p string, targets map[string]string) error {
+// follow walks from the root to where the link leads, the way the kernel does. targets
+// holds the links by folded path: where case does not count, "B" is on the way of "b/..".
+func (f File) follow(targets map[string]string) error {
 	var at []string
-	rest := strings.Split(p, "/")
+	rest := strings.Split(f.Path, "/")
 	for hops := 0; len(rest) > 0; {
 		name := rest[0]
 		rest = rest[1:]
@@ -61,19 +62,19 @@ func follow(p string, targets map[string]string) error {
 			continue
 		case "..":
 			if len(at) == 0 {
-				return anchor.Invalid("link_escapes", "the link %q leads out of the artifact, by %q", p, targets[p]).
+				return anchor.Invalid("link_escapes", "the link %q leads out of the artifact, by %q", f.Path, f.Link).
 					Hintf("Link to a file of the artifact, or put a copy in the link's place.")
 			}
 			at = at[:len(at)-1]
 			continue
 		}
 		at = append(at, name)
-		target, isLink := targets[strings.Join(at, "/")]
+		target, isLink := targets[foldPath(strings.Join(at, "/"))]
 		if !isLink {
 			continue
 		}
 		if hops++; hops > maxLinks {
-			return anchor.Invalid("link_loop", "the link %q leads through more than %d links", p, maxLinks).
+			return anchor.Invalid("link_loop", "the link %q leads through more than %d links", f.Path, maxLinks).
 				Hintf("Links that lead in a circle cannot be opened; remove them.")
 		}
 		at = at[:len(at)-1]

@@ -34,7 +34,10 @@ type Store struct {
 
 	// mu orders Collect's removals after the saves of manifests and contents
 	// that began before them: savers hold it for reading.
-	mu sync.RWMutex
+	mu       sync.RWMutex
+	settling sync.Mutex // held while contents move from incoming to blobs
+	unsynced bool       // blobs may have names that are not durable yet
+
 	// named collects what manifests saved during a Collect name; nil when none runs.
 	named *names
 }
@@ -53,7 +56,7 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, diskError(err, "open the artifact folder %s", abs)
 	}
-	s := &Store{Limits: DefaultLimits, dir: abs, root: root}
+	s := &Store{Limits: DefaultLimits, dir: abs, root: root, unsynced: true}
 	if err := s.prepare(); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
@@ -64,14 +67,17 @@ func (s *Store) prepare() error {
 	if err := s.root.RemoveAll(incomingDir); err != nil {
 		return diskError(err, "empty %s", s.path(incomingDir))
 	}
-	for _, name := range []string{incomingDir, blobsDir, manifestsDir, treesDir} {
-		if err := s.makeFolder(name); err != nil {
+	// Workers run as other users and must get through to their tree, whose name
+	// they are told; nobody but the owner may list what else is here.
+	for _, folder := range []struct {
+		name string
+		mode os.FileMode
+	}{{".", 0o711}, {treesDir, 0o711}, {incomingDir, 0o700}, {blobsDir, 0o700}, {manifestsDir, 0o700}} {
+		if err := s.makeFolder(folder.name); err != nil {
 			return err
 		}
-	}
-	for i := range 256 {
-		if err := s.makeFolder(fmt.Sprintf("%s/%02x", blobsDir, i)); err != nil {
-			return err
+		if err := s.root.Chmod(folder.name, folder.mode); err != nil {
+			return diskError(err, "set the mode of %s", s.path(folder.name))
 		}
 	}
 	return nil
@@ -99,7 +105,7 @@ func (s *Store) SaveManifest(ctx context.Context, id anchor.DeploymentID, m Mani
 	before, err := s.Manifest(ctx, id)
 	if err == nil {
 		if before.Digest() == m.Digest() {
-			return nil
+			return s.syncFolder(manifestsDir) // the first try may have failed at this
 		}
 		return anchor.Conflict("manifest_exists", "the deployment %s already has another manifest", id).
 			Hintf("Start a new deployment for other files.")

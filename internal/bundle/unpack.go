@@ -16,60 +16,6 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Sync makes the manifest and all contents of the deployment durable. A content
-// that is not there is an Invalid error.
-func (s *Store) Sync(ctx context.Context, id anchor.DeploymentID) error {
-	m, err := s.Manifest(ctx, id)
-	if err != nil {
-		return err
-	}
-	return s.settle(ctx, id, m)
-}
-
-// settle moves the contents of m from incoming to blobs, once they are durable.
-func (s *Store) settle(ctx context.Context, id anchor.DeploymentID, m Manifest) error {
-	var arrived []Digest
-	for digest, size := range m.Contents() {
-		name, err := s.find(digest, size)
-		switch {
-		case err != nil:
-			return err
-		case name == "":
-			return anchor.Invalid("content_missing", "the content %s of the deployment %s was never sent", digest, id).
-				Hintf("Ask which files are missing, send them, and finish again.")
-		case name == incomingPath(digest):
-			arrived = append(arrived, digest)
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if len(arrived) == 0 {
-		return nil
-	}
-	if err := s.syncAll(incomingDir); err != nil {
-		return err
-	}
-	for _, digest := range arrived {
-		if err := s.keep(digest); err != nil {
-			return err
-		}
-	}
-	return s.syncAll(blobsDir)
-}
-
-// keep moves a durable content to blobs. Another deployment's Sync may have done so.
-func (s *Store) keep(digest Digest) error {
-	err := s.root.Rename(incomingPath(digest), blobPath(digest))
-	if errors.Is(err, fs.ErrNotExist) {
-		_, err = s.root.Lstat(blobPath(digest))
-	}
-	if err != nil {
-		return diskError(err, "keep the content %s", digest)
-	}
-	return nil
-}
-
 // Unpack lays the deployment's files out and gives the folder, which is Tree(id).
 // What an Unpack that was cut short has laid out is kept; a second one of a complete
 // tree does nothing. The tree is durable on return.

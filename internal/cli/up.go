@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/announce"
+	"github.com/anchor-deploy/anchor/internal/app"
 )
 
 // ServerOptions are what anchor up was told.
@@ -20,6 +20,7 @@ type ServerOptions struct {
 	API        string // host:port of the API
 	BaseDomain string // sites are at <slug>.<base domain>
 	Keep       int    // deployments kept of each project
+	Node       string // path of Node.js, found in PATH when empty
 	Version    string
 
 	// Ready is called once, when the server answers on both addresses.
@@ -32,10 +33,22 @@ type ServerReady struct {
 	API       string `json:"api"`       // URL of the API
 	Data      string `json:"data"`      // absolute
 	TokenFile string `json:"tokenFile"` // where the CLI finds the admin token
+
+	Warnings []string `json:"warnings,omitempty"` // what is not as it should be
 }
 
-// RunServer runs a server until ctx is done. The composition root sets it.
-var RunServer func(ctx context.Context, o ServerOptions) error
+// RunServer runs a server until ctx is done. Tests run one with hooks instead.
+var RunServer = func(ctx context.Context, o ServerOptions) error { return app.Run(ctx, o.Config()) }
+
+// Config is what the composition root is told.
+func (o ServerOptions) Config() app.Config {
+	return app.Config{
+		Data: o.Data, Listen: o.Listen, API: o.API, BaseDomain: o.BaseDomain, Keep: o.Keep, Node: o.Node, Version: o.Version,
+		Ready: func(r app.Ready) {
+			o.Ready(ServerReady{URL: r.SiteURL, API: r.APIURL, Data: r.Data, TokenFile: r.TokenFile, Warnings: r.Warnings})
+		},
+	}
+}
 
 func (s *shell) upCommand() *cobra.Command {
 	var o ServerOptions
@@ -48,6 +61,7 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.StringVar(&o.Listen, "listen", ":3000", "HOST:PORT of the sites")
 	flags.StringVar(&o.API, "api", "127.0.0.1:3080", "HOST:PORT of the API")
 	flags.StringVar(&o.BaseDomain, "base-domain", "localhost", "domain the sites are below")
+	flags.StringVar(&o.Node, "node", "", "path of Node.js (default: node in PATH)")
 	flags.IntVar(&o.Keep, "keep", 10, "deployments kept of each project")
 	return cmd
 }
@@ -62,9 +76,6 @@ func (s *shell) up(ctx context.Context, o ServerOptions) error {
 			return err
 		}
 		o.Data = data
-	}
-	if RunServer == nil {
-		return anchor.Failed("no_server", "this binary holds no server")
 	}
 	o.Version = s.version
 	o.Ready = s.ready
@@ -97,6 +108,9 @@ func (s *shell) ready(r ServerReady) {
 	fmt.Fprintf(s.Out, "%s Anchor is up\n\n", s.paint(green, "✓"))
 	for _, row := range [][2]string{{"Sites", r.URL}, {"API", r.API}, {"Data", r.Data}, {"Token", r.TokenFile}} {
 		fmt.Fprintf(s.Out, "  %s %s\n", s.paint(dim, fmt.Sprintf("%-6s", row[0])), row[1])
+	}
+	for _, warning := range r.Warnings {
+		fmt.Fprintf(s.Out, "\n  Note: %s.\n", warning)
 	}
 	fmt.Fprintf(s.Out, "\n  Deploy with %s. Stop with Ctrl-C.\n", s.paint(cyan, "anchor deploy ./my-next-app"))
 }

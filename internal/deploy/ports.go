@@ -19,6 +19,9 @@ type Records interface {
 	// Deployment gives one deployment or ErrNotFound.
 	Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error)
 
+	// Deployments gives a page of a project's, newest first.
+	Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error)
+
 	// UpdateDeployment writes d if the stored status is from and d's status is
 	// from or a move from it, else ErrConflict. Durable on return.
 	UpdateDeployment(ctx context.Context, d anchor.Deployment, from anchor.Status) error
@@ -44,6 +47,8 @@ type Bundles interface {
 	Missing(ctx context.Context, id anchor.DeploymentID) ([]bundle.Digest, error)
 	// Put stores one file's content: an Invalid error when it is not what digest says.
 	Put(ctx context.Context, digest bundle.Digest, size int64, content io.Reader) error
+	// Sync makes the deployment's files durable.
+	Sync(ctx context.Context, id anchor.DeploymentID) error
 	// Unpack lays the deployment's files out and gives the folder; what was laid
 	// out before is kept. The tree is durable on return.
 	Unpack(ctx context.Context, id anchor.DeploymentID) (dir string, m bundle.Manifest, err error)

@@ -195,9 +195,12 @@ func handlerFile(tree fs.FS, f anchor.Function) string {
 	return ""
 }
 
-// reExport is all that the handler's file holds in a monorepo (createServerBundle.js,
-// addMonorepoEntrypoint).
-var reExport = regexp.MustCompile(`^\s*export \* ?from "\./([^"]+)";?\s*$|^\s*export ?\{ ?handler ?\} ?from ?"\./([^"]+)";?\s*$`)
+// In a monorepo the handler's file only leads to the app's own (addMonorepoEntrypoint):
+// by export in v3 and v4 (build/createServerBundle.js), by a call in v2 (build.js).
+var (
+	reExport = regexp.MustCompile(`^\s*export ?\{ ?handler ?\} ?from ?"\./([^"]+)";?\s*$`)
+	forward  = regexp.MustCompile(`^\s*export const handler = async \(event, context\) => \{\s*const fn = await import\("\./([^"]+)"\);`)
+)
 
 // bundleHome gives the folder that holds the real handler and .next: the bundle's own,
 // or the app's path below it in a monorepo.
@@ -216,11 +219,14 @@ func bundleHome(tree fs.FS, f anchor.Function) (string, error) {
 	}
 	match := reExport.FindSubmatch(code)
 	if match == nil {
+		match = forward.FindSubmatch(code)
+	}
+	if match == nil {
 		return f.Dir, nil
 	}
-	target := path.Join(f.Dir, string(slices.Concat(match[1], match[2])))
+	target := path.Join(f.Dir, string(match[1]))
 	if !strings.HasPrefix(target, f.Dir+"/") || !isFile(tree, target) {
-		return "", anchor.Invalid("handler_missing", "%s re-exports the handler of %s, which is not there", name, target).
+		return "", anchor.Invalid("handler_missing", "%s leads to the handler of %s, which is not there", name, target).
 			Hintf(buildAgain)
 	}
 	return path.Dir(target), nil

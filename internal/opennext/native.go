@@ -17,9 +17,9 @@ import (
 
 // native is a compiled module of a package in a bundle.
 type native struct {
-	path string
-	pkg  string // with its family's name: "sharp" for @img/sharp-linux-x64
-	fits bool
+	path     string
+	pkg      string // with its family's name: "sharp" for @img/sharp-linux-x64
+	fits     bool
 	machines []machine
 }
 

@@ -55,7 +55,14 @@ func streamsV2(tree fs.FS, server anchor.Function) (bool, error) {
 	if err != nil {
 		return false, unreadable(name, err)
 	}
-	return streamify.Match(code), nil
+	streams := streamify.Match(code)
+	if streams && home != server.Dir {
+		// The call that leads to the app's handler passes (event, context) where a
+		// streaming one takes (event, responseStream, context).
+		return false, anchor.Invalid("v2_streaming_monorepo", "open-next 2 cannot stream from an app in a monorepo (%s)", home).
+			Hintf("Build without --streaming, or build with @opennextjs/aws 3 or later.")
+	}
+	return streams, nil
 }
 
 // routesV2 gives what generateOutput.js of v3 writes for an app without split functions.

@@ -1,10 +1,20 @@
 package release
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
+
+// warmUp bounds how long a promote or rollback waits for its target's functions.
+// The target answered its probe when it was deployed, so past this bound the
+// switch goes ahead and requests wait for the rest of the cold start instead of
+// the caller: a rollback is asked for when live is broken.
+const warmUp = 700 * time.Millisecond
 
 // Result is what a promote or rollback did.
 type Result struct {
@@ -12,4 +22,204 @@ type Result struct {
 	Live            anchor.Live       // the pointer now
 	PreviousVersion string            // the version label that was live before, "" if none
 	Took            time.Duration     // from the call to traffic moved
+}
+
+// Service moves live pointers.
+type Service struct {
+	Pointer Pointer
+	Traffic Traffic
+	Records Records
+
+	projects keyedMutex
+}
+
+// GoLive makes record, a deployment that has passed its probe, live and writes it
+// as deployed in the same transaction. It fails with Superseded when a newer
+// request has moved the pointer.
+func (s *Service) GoLive(ctx context.Context, record anchor.Deployment) (anchor.Live, error) {
+	defer s.projects.lock(record.ProjectID)()
+	from, err := s.current(ctx, record.ProjectID)
+	if err != nil {
+		return anchor.Live{}, err
+	}
+	if from.Request > string(record.ID) {
+		return anchor.Live{}, supersededBy(from)
+	}
+	to := newRelease(anchor.ReleaseDeploy, from, record, record.ID)
+	to.Request = string(record.ID)
+	live, err := s.move(ctx, from, to, &record)
+	if err != nil {
+		return anchor.Live{}, err
+	}
+	return live, s.Traffic.Route(ctx, live)
+}
+
+// Promote makes an earlier deployment of the project live again, or one that was
+// deployed without going live.
+func (s *Service) Promote(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (Result, error) {
+	return s.turnTo(ctx, p, id, anchor.ReleasePromote, func(target anchor.Deployment, _ anchor.Live) *anchor.Deployment {
+		return nil
+	})
+}
+
+// Rollback makes the target live and writes a new deployment record that tells of
+// it. An empty target means the deployment that was live before this one.
+func (s *Service) Rollback(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (Result, error) {
+	if id == "" {
+		before, err := s.before(ctx, p)
+		if err != nil {
+			return Result{}, err
+		}
+		id = before
+	}
+	return s.turnTo(ctx, p, id, anchor.ReleaseRollback, rollbackRecord)
+}
+
+// turnTo is what promote and rollback share; record gives the record to insert.
+func (s *Service) turnTo(
+	ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, kind anchor.ReleaseKind,
+	record func(target anchor.Deployment, from anchor.Live) *anchor.Deployment,
+) (Result, error) {
+	start := time.Now()
+	defer s.projects.lock(p)()
+	target, err := s.target(ctx, p, id)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := s.warm(ctx, target); err != nil {
+		return Result{}, switchFailed(target, err)
+	}
+	from, err := s.current(ctx, p)
+	if err != nil {
+		return Result{}, err
+	}
+	rec := record(target, from)
+	named := target
+	if rec != nil {
+		named = *rec
+	}
+	to := newRelease(kind, from, target, named.ID)
+	live, err := s.move(ctx, from, to, rec)
+	if err != nil {
+		return Result{}, switchFailed(target, err)
+	}
+	if err := s.Traffic.Route(ctx, live); err != nil {
+		return Result{}, switchFailed(target, err)
+	}
+	return Result{Record: named, Live: live, PreviousVersion: from.Version, Took: time.Since(start)}, nil
+}
+
+// target gives the deployment that serves for id, and refuses what cannot serve.
+func (s *Service) target(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
+	d, err := s.Records.Deployment(ctx, id)
+	if err == nil && d.ProjectID == p && d.IsRollback {
+		d, err = s.Records.Deployment(ctx, d.RollbackTo)
+	}
+	if errors.Is(err, anchor.ErrNotFound) || err == nil && d.ProjectID != p {
+		return anchor.Deployment{}, anchor.NotFound("unknown_deployment", "this project has no deployment %s", id).
+			Hintf("`anchor deployments` lists those it has.")
+	}
+	switch {
+	case err != nil:
+		return anchor.Deployment{}, fmt.Errorf("read deployment %s: %w", id, err)
+	case d.Status != anchor.Deployed:
+		return anchor.Deployment{}, anchor.Conflict("never_deployed", "deployment %s was never deployed: it is %s", id, d.Status).
+			Hintf("Choose one whose status is deployed.")
+	case d.PrunedAt != 0:
+		return anchor.Deployment{}, anchor.Conflict("pruned", "deployment %s was removed by retention", id).
+			Hintf("Deploy its commit %s again, or choose a kept one.", d.CommitSha)
+	}
+	return d, nil
+}
+
+func (s *Service) warm(ctx context.Context, target anchor.Deployment) error {
+	bounded, cancel := context.WithTimeout(ctx, warmUp)
+	defer cancel()
+	err := s.Traffic.Ready(bounded, target)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil
+	}
+	return err
+}
+
+// current gives the pointer, or its zero value before the first release.
+func (s *Service) current(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
+	live, err := s.Pointer.Live(ctx, p)
+	if errors.Is(err, anchor.ErrNotFound) {
+		return anchor.Live{ProjectID: p}, nil
+	}
+	if err != nil {
+		return anchor.Live{}, fmt.Errorf("read the live pointer of project %s: %w", p, err)
+	}
+	return live, nil
+}
+
+// move does the compare-and-swap. When its answer is lost it looks whether the
+// move took effect, as nothing else tells.
+func (s *Service) move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error) {
+	live, err := s.Pointer.Move(ctx, from, to, record)
+	if err == nil {
+		return live, nil
+	}
+	now, readErr := s.Pointer.Live(context.WithoutCancel(ctx), to.ProjectID)
+	if readErr == nil && now.Release == to.ID {
+		return now, nil
+	}
+	return anchor.Live{}, fmt.Errorf("move the live pointer of project %s: %w", to.ProjectID, err)
+}
+
+// before finds what served before the deployment that serves now.
+func (s *Service) before(ctx context.Context, p anchor.ProjectID) (anchor.DeploymentID, error) {
+	live, err := s.current(ctx, p)
+	if err != nil {
+		return "", err
+	}
+	for page := (anchor.Page{Limit: anchor.MaxPage}); ; {
+		releases, err := s.Records.Releases(ctx, p, page)
+		if err != nil {
+			return "", fmt.Errorf("list the releases of project %s: %w", p, err)
+		}
+		for _, r := range releases.Items {
+			if r.Deployment != live.Deployment {
+				return r.Deployment, nil
+			}
+		}
+		if releases.Next == "" {
+			return "", anchor.Conflict("nothing_before", "no other deployment of this project was ever live").
+				Hintf("Name the deployment to go to: `anchor rollback ID`.")
+		}
+		page.Cursor = releases.Next
+	}
+}
+
+// Live gives the live pointer or ErrNotFound.
+func (s *Service) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
+	return s.Pointer.Live(ctx, p)
+}
+
+// List gives the releases of a project, newest first.
+func (s *Service) List(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error) {
+	return s.Records.Releases(ctx, p, page)
+}
+
+// keyedMutex keeps the releases and the pruning of one project apart. It makes
+// conflicts rare; the pointer's revision is what makes them harmless.
+type keyedMutex struct {
+	mu    sync.Mutex
+	locks map[anchor.ProjectID]*sync.Mutex
+}
+
+func (k *keyedMutex) lock(p anchor.ProjectID) (unlock func()) {
+	k.mu.Lock()
+	if k.locks == nil {
+		k.locks = map[anchor.ProjectID]*sync.Mutex{}
+	}
+	l := k.locks[p]
+	if l == nil {
+		l = &sync.Mutex{}
+		k.locks[p] = l
+	}
+	k.mu.Unlock()
+	l.Lock()
+	return l.Unlock
 }

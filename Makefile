@@ -1,0 +1,73 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# Needed beforehand: Go 1.26, Node.js 20 or newer with npm, and (for the browser
+# test) a Debian or Ubuntu to take Chromium from, or a chromium in PATH.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+BIN     := bin/anchor
+# The examples carry their version label in every page; tests and benchmarks
+# rewrite this one, so its length matters and its spelling must be unique.
+LABEL   := storefront-0001
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+.PHONY: build
+build: ## The anchor binary in bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/anchor
+
+.PHONY: demo
+demo: check-node build examples/storefront/.open-next/.stamp ## Build, start, deploy the example shop, print its URL, stay up
+	@scripts/demo
+
+.PHONY: examples
+examples: check-node examples/storefront/.open-next/.stamp examples/pages/.open-next/.stamp ## Build the example apps with OpenNext
+
+# An example is built again when its sources or its lockfile change.
+examples/%/.open-next/.stamp: FORCE
+	@STOREFRONT_VERSION=$(LABEL) scripts/build-example examples/$*
+
+.PHONY: FORCE
+FORCE:
+
+.PHONY: check-node
+check-node:
+	@scripts/check-node
+
+.PHONY: chromium
+chromium:
+	@scripts/install-chromium
+
+.PHONY: test
+test: lint examples chromium ## All tests but the slow suite
+	$(GO) test -timeout 20m ./...
+
+.PHONY: test-race
+test-race: ## Unit and conformance tests under the race detector
+	$(GO) test -race -timeout 20m ./internal/...
+
+.PHONY: test-all
+test-all: test test-race test-slow ## Everything
+
+.PHONY: test-slow
+test-slow: examples ## Switches under load, kill -9, concurrency: some ten minutes
+	$(GO) test -tags slow -count=1 -timeout 40m -v ./e2e/...
+
+.PHONY: lint
+lint: ## golangci-lint, zero findings
+	@$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
+
+.PHONY: bench
+bench: build examples ## Measure against named peers; writes bench/report.md
+	@scripts/install-bench-peers
+	$(GO) run ./bench
+
+.PHONY: docs
+docs: build ## Regenerate the CLI and API reference
+	$(GO) run ./docs/generate
+
+.PHONY: clean
+clean: ## Remove what the build made
+	rm -rf bin examples/*/.open-next examples/*/.next

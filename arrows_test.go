@@ -1,0 +1,80 @@
+// Package anchor_test holds the arrows between the packages, as
+// docs/architecture.md draws them, against what `go list` says.
+package anchor_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/anchor-deploy/anchor/"
+
+// arrows says what of ours a package may import; "x/..." means x and all below.
+// A package that is not named here fails the test: whoever adds one draws its arrows.
+var arrows = map[string][]string{
+	"internal/anchor":                {},
+	"internal/durable":               {},
+	"internal/worker":                {},
+	"internal/edge":                  {"internal/edge/..."},
+	"internal/edge/asset":            {},
+	"internal/secret":                {"internal/anchor", "internal/durable"},
+	"internal/bundle":                {"internal/anchor", "internal/durable"},
+	"internal/opennext":              {"internal/anchor"},
+	"internal/isr":                   {"internal/durable"},
+	"internal/isr/awswire":           {"internal/isr", "internal/durable"},
+	"internal/logs":                  {"internal/anchor"},
+	"internal/announce":              {"internal/anchor", "internal/durable"},
+	"internal/release":               {"internal/anchor"},
+	"internal/project":               {"internal/anchor", "internal/secret"},
+	"internal/access":                {"internal/anchor"},
+	"internal/deploy":                {"internal/anchor", "internal/bundle", "internal/opennext", "internal/release"},
+	"internal/store":                 {"internal/anchor"},
+	"internal/store/sqlite":          {"internal/anchor", "internal/store"},
+	"internal/store/memory":          {"internal/anchor", "internal/store"},
+	"internal/store/storetest":       {"internal/anchor", "internal/store"},
+	"internal/platform/local":        {"internal/anchor", "internal/bundle", "internal/deploy", "internal/durable", "internal/edge/...", "internal/isr/...", "internal/logs", "internal/opennext", "internal/worker"},
+	"internal/platform/platformtest": {"internal/anchor", "internal/bundle", "internal/deploy", "internal/release", "internal/opennext"},
+	"internal/httpapi":               {"internal/anchor", "internal/bundle", "internal/deploy", "internal/release", "internal/httpapi/..."},
+	"internal/httpapi/wire":          {"internal/anchor", "internal/bundle"},
+	"internal/httpapi/filepack":      {"internal/anchor", "internal/bundle"},
+	"internal/httpapi/apitest":       {"internal/..."},
+	"internal/apiclient":             {"internal/anchor", "internal/bundle", "internal/httpapi/wire", "internal/httpapi/filepack"},
+	"internal/cli":                   {"internal/anchor", "internal/announce", "internal/apiclient", "internal/bundle", "internal/httpapi/wire", "internal/opennext", "internal/app"},
+	"internal/app":                   {"internal/..."},
+	"cmd/anchor":                     {"internal/app", "internal/cli"},
+	"e2e":                            {},
+	"bench":                          {"e2e", "internal/..."},
+	"docs/generate":                  {"internal/..."},
+}
+
+func TestArrows(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		from, ours := strings.CutPrefix(fields[0], module)
+		if !ours {
+			continue
+		}
+		may, named := arrows[from]
+		if !named {
+			t.Errorf("%s is not in the arrows: draw what it may import", from)
+		}
+		for _, to := range fields[1:] {
+			if to, ours := strings.CutPrefix(to, module); ours && !allowed(may, to) {
+				t.Errorf("%s imports %s, against its arrows", from, to)
+			}
+		}
+	}
+}
+
+func allowed(may []string, to string) bool {
+	return slices.ContainsFunc(may, func(m string) bool {
+		tree, all := strings.CutSuffix(m, "/...")
+		return m == to || all && (to == tree || strings.HasPrefix(to, tree+"/"))
+	})
+}

@@ -1,0 +1,47 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"testing"
+
+	"github.com/anchor-deploy/anchor/internal/app"
+	"github.com/anchor-deploy/anchor/internal/cli"
+)
+
+// TestMain makes the test binary be Anchor itself when it is asked to, so that the
+// processes under test are the code under test, with a hook to end them at a step.
+func TestMain(m *testing.M) {
+	if os.Getenv("ANCHOR_E2E_MAIN") != "" {
+		os.Exit(asAnchor())
+	}
+	build := exec.Command("make", "--no-print-directory", "-C", "..", "examples")
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	if err := build.Run(); err != nil {
+		os.Stderr.WriteString("the example apps do not build\n")
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// asAnchor is cmd/anchor's main, but for the hook.
+func asAnchor() int {
+	if step := os.Getenv("ANCHOR_E2E_DIE_BEFORE"); step != "" {
+		cli.RunServer = func(ctx context.Context, o cli.ServerOptions) error {
+			c := o.Config()
+			c.BeforeStep = func(next string) {
+				if next == step {
+					syscall.Kill(os.Getpid(), syscall.SIGKILL)
+					select {}
+				}
+			}
+			return app.Run(ctx, c)
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return cli.Main(ctx, os.Args[1:], cli.SystemStreams())
+}

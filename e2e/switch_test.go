@@ -1,0 +1,141 @@
+//go:build slow
+
+package e2e
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestNoLostRequest has visitors on the site while 20 deployments and 200 switches
+// happen. Every answer must be expected, whole and of one version.
+func TestNoLostRequest(t *testing.T) {
+	const deployments, switches = 20, 200
+	a := up(t, "--keep", "30")
+	first := a.deploy(storefront, "shop")
+	s := a.site(t, "shop")
+	l := s.load(func(v string) bool { return strings.HasPrefix(v, "storefront-") })
+
+	ids := []string{first.DeploymentID}
+	var deploys []time.Duration
+	for n := 2; n <= deployments; n++ {
+		app := variant(t, n)
+		start := time.Now()
+		d := a.deploy(app, "shop")
+		deploys = append(deploys, time.Since(start))
+		ids = append(ids, d.DeploymentID)
+		if got := s.get("/dynamic").want(t, 200).find(t, versionMeta); got != LabelOf(n) {
+			t.Errorf("after deployment %d the site shows %s", n, got)
+		}
+	}
+
+	var took []time.Duration
+	recent := ids[len(ids)-3:] // warm ones, as a user rolls back to; some cold ones between
+	for n := range switches {
+		target := recent[n%len(recent)]
+		if n%25 == 24 {
+			target = ids[rand.IntN(len(ids))]
+		}
+		start := time.Now()
+		if n%2 == 0 {
+			if code, err := a.call("POST", "/projects/shop/rollback", map[string]string{"targetDeploymentId": target}, nil); code != 200 || err != nil {
+				t.Fatalf("rollback %d: %d %v", n, code, err)
+			}
+		} else if code, err := a.call("POST", "/projects/shop/deployments/"+target+"/promote", nil, nil); code != 200 || err != nil {
+			t.Fatalf("promote %d: %d %v", n, code, err)
+		}
+		took = append(took, time.Since(start))
+		time.Sleep(50 * time.Millisecond)
+	}
+	l.end(t)
+	slices.Sort(took)
+	slices.Sort(deploys)
+	t.Logf("%d deployments, median %v; %d switches, median %v, p99 %v", deployments, deploys[len(deploys)/2],
+		switches, took[len(took)/2], took[len(took)*99/100])
+}
+
+// TestConcurrentDeployments asks for ten at once of one project, then of ten.
+func TestConcurrentDeployments(t *testing.T) {
+	a := up(t, "--keep", "30")
+	apps := make([]string, 10)
+	for n := range apps {
+		apps[n] = variant(t, n+1)
+	}
+	for name, project := range map[string]func(n int) string{
+		"of one project":  func(int) string { return "shop" },
+		"of ten projects": func(n int) string { return "shop" + string(rune('a'+n)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			codes := make(chan string, len(apps))
+			for n, app := range apps {
+				go func() {
+					out, errs, code := a.run("deploy", "--prebuilt", app, "--project", project(n), "--json")
+					switch {
+					case code == 0 && strings.Contains(out, `"deployed"`), strings.Contains(out, `"superseded"`):
+						codes <- ""
+					default:
+						codes <- out + errs
+					}
+				}()
+			}
+			for range apps {
+				if said := <-codes; said != "" {
+					t.Error(said)
+				}
+			}
+			a.settled(t)
+		})
+	}
+	var newest struct {
+		Items []struct{ DeploymentID, Status string }
+	}
+	if code, err := a.call("GET", "/projects/shop/deployments?limit=100", nil, &newest); code != 200 || err != nil {
+		t.Fatal(code, err)
+	}
+	var live struct{ DeploymentID string }
+	if code, err := a.call("GET", "/projects/shop/live", nil, &live); code != 200 || err != nil {
+		t.Fatal(code, err)
+	}
+	for _, d := range newest.Items {
+		if d.Status == "deployed" {
+			if d.DeploymentID != live.DeploymentID {
+				t.Errorf("live is %s, the newest deployed is %s", live.DeploymentID, d.DeploymentID)
+			}
+			break
+		}
+	}
+}
+
+// settled checks that every deployment has ended in a stated status; those of a
+// status in also are let pass.
+func (a *anchor) settled(t *testing.T, also ...string) {
+	t.Helper()
+	var projects struct{ Items []struct{ Slug string } }
+	if code, err := a.call("GET", "/projects?limit=100", nil, &projects); code != 200 || err != nil {
+		t.Fatal(code, err)
+	}
+	for _, p := range projects.Items {
+		var list struct {
+			Items []struct{ DeploymentID, Status, ErrorStep, ErrorMessage string }
+		}
+		if code, err := a.call("GET", "/projects/"+p.Slug+"/deployments?limit=100", nil, &list); code != 200 || err != nil {
+			t.Fatal(code, err)
+		}
+		for _, d := range list.Items {
+			switch d.Status {
+			case "deployed", "superseded", "canceled":
+			case "deploy_failed", "build_failed":
+				if d.ErrorStep == "" || d.ErrorMessage == "" {
+					t.Errorf("%s failed without a word: %+v", d.DeploymentID, d)
+				}
+			default:
+				if !slices.Contains(also, d.Status) {
+					t.Errorf("%s is still %s", d.DeploymentID, d.Status)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,1 @@
+export const VERSION = process.env.STOREFRONT_VERSION;

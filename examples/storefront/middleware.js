@@ -1,0 +1,33 @@
+import { NextResponse } from 'next/server';
+
+const VERSION = process.env.STOREFRONT_VERSION;
+
+export function middleware(request) {
+  const response = route(request);
+  response.headers.set('x-middleware', '1');
+  response.headers.set('x-storefront-version', VERSION);
+  return response;
+}
+
+function route(request) {
+  const { pathname } = request.nextUrl;
+  switch (pathname) {
+    case '/mw-json':
+      return NextResponse.json({ from: 'middleware', version: VERSION });
+    case '/ab':
+      return NextResponse.rewrite(new URL(`/ab/${variant(request)}`, request.url));
+    case '/gated':
+      if (request.cookies.get('gate')?.value !== 'open') {
+        return NextResponse.redirect(new URL('/gate?from=/gated', request.url));
+      }
+  }
+  return NextResponse.next();
+}
+
+function variant(request) {
+  return request.cookies.get('ab')?.value === 'b' ? 'b' : 'a';
+}
+
+export const config = {
+  matcher: ['/((?!_next/static|_next/image|pictures/|files/|robots.txt|version.txt|large.bin).*)'],
+};

@@ -1,0 +1,45 @@
+package access
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"math/big"
+	"strings"
+)
+
+// prefix marks a secret, for people and for scanners of leaked ones.
+const prefix = "anchor_"
+
+const (
+	alphabet     = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	secretBytes  = 32
+	secretDigits = 43 // 62^43 > 256^32
+)
+
+func newSecret() string {
+	var random [secretBytes]byte
+	rand.Read(random[:]) //nolint:errcheck // it never fails (crypto/rand, Go 1.24)
+	return prefix + base62(random[:])
+}
+
+// base62 writes b as a number of secretDigits digits.
+func base62(b []byte) string {
+	n, base, digit := new(big.Int).SetBytes(b), big.NewInt(int64(len(alphabet))), new(big.Int)
+	var text [secretDigits]byte
+	for i := len(text) - 1; i >= 0; i-- {
+		n.DivMod(n, base, digit)
+		text[i] = alphabet[digit.Int64()]
+	}
+	return string(text[:])
+}
+
+// wellFormed keeps what cannot be a secret from being looked up.
+func wellFormed(secret string) bool {
+	digits, found := strings.CutPrefix(secret, prefix)
+	return found && len(digits) == secretDigits && strings.Trim(digits, alphabet) == ""
+}
+
+func hash(secret string) []byte {
+	sum := sha256.Sum256([]byte(secret))
+	return sum[:]
+}

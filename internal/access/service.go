@@ -1,0 +1,97 @@
+package access
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// maxName is the length, in characters, a token's name may have.
+const maxName = 64
+
+// Service makes, checks and revokes tokens.
+type Service struct {
+	Tokens Tokens
+	Now    func() time.Time // time.Now when nil
+}
+
+// Create makes a token and gives its secret, which is kept nowhere. Invalid when
+// the name is empty or too long or the scope is none.
+func (s Service) Create(ctx context.Context, name string, scope anchor.Scope) (string, anchor.Token, error) {
+	name = strings.TrimSpace(name)
+	switch {
+	case name == "" || utf8.RuneCountInString(name) > maxName:
+		return "", anchor.Token{}, anchor.Invalid("bad_token_name", "%q cannot be a token's name", name).
+			Hintf("Use 1 to %d characters that say who or what will hold it.", maxName)
+	case !scope.Known():
+		return "", anchor.Token{}, anchor.Invalid("bad_scope", "%q is no scope", scope).
+			Hintf("Use %s, %s or %s.", anchor.ScopeRead, anchor.ScopeDeploy, anchor.ScopeAdmin)
+	}
+	secret := newSecret()
+	token := anchor.Token{ID: anchor.NewID(), Name: name, Scope: scope, Hash: hash(secret), CreatedAt: s.now()}
+	if err := s.Tokens.CreateToken(ctx, token); err != nil {
+		return "", anchor.Token{}, err
+	}
+	return secret, token, nil
+}
+
+// Check gives the token of a secret. It is Unauthorized when there is none or it
+// is revoked. How long it takes tells
+// nothing of the secrets there are: what is looked up is a hash, which a guesser
+// cannot steer.
+func (s Service) Check(ctx context.Context, secret string) (anchor.Token, error) {
+	if !wellFormed(secret) {
+		return anchor.Token{}, unauthorized("bad_token", "this is no token of Anchor's")
+	}
+	want := hash(secret)
+	token, err := s.Tokens.TokenByHash(ctx, want)
+	switch {
+	case errors.Is(err, anchor.ErrNotFound):
+		return anchor.Token{}, unauthorized("unknown_token", "the token is unknown")
+	case err != nil:
+		return anchor.Token{}, err
+	case subtle.ConstantTimeCompare(token.Hash, want) != 1:
+		return anchor.Token{}, unauthorized("unknown_token", "the token is unknown")
+	case token.RevokedAt != 0:
+		return anchor.Token{}, unauthorized("revoked_token", "the token was revoked")
+	}
+	return token, nil
+}
+
+func unauthorized(code, message string) error {
+	e := &anchor.Error{Kind: anchor.KindUnauthorized, Code: code, Message: message}
+	return e.Hintf("Set ANCHOR_TOKEN to a token of this server. An admin makes one with: anchor tokens create")
+}
+
+// List gives all tokens, revoked ones too, newest first.
+func (s Service) List(ctx context.Context) ([]anchor.Token, error) { return s.Tokens.Tokens(ctx) }
+
+// Revoke ends a token for every later Check, or is NotFound. It is idempotent.
+func (s Service) Revoke(ctx context.Context, id string) error {
+	return s.Tokens.RevokeToken(ctx, id, s.now())
+}
+
+func (s Service) now() int64 {
+	if s.Now == nil {
+		return time.Now().UnixMilli()
+	}
+	return s.Now().UnixMilli()
+}
+
+// Require is Forbidden, naming the scope needed, unless the token allows it. What
+// no scope names, no token allows.
+func Require(token anchor.Token, scope anchor.Scope) error {
+	if scope.Known() && token.Scope.Allows(scope) {
+		return nil
+	}
+	e := &anchor.Error{
+		Kind: anchor.KindForbidden, Code: "scope_too_small",
+		Message: "this needs a token of the scope " + string(scope) + "; the one given has " + string(token.Scope),
+	}
+	return e.Hintf("An admin makes one with: anchor tokens create --scope %s", scope)
+}

@@ -1,0 +1,227 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/access"
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/announce"
+	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/edge"
+	"github.com/anchor-deploy/anchor/internal/httpapi"
+	"github.com/anchor-deploy/anchor/internal/isr"
+	"github.com/anchor-deploy/anchor/internal/logs"
+	"github.com/anchor-deploy/anchor/internal/platform/local"
+	"github.com/anchor-deploy/anchor/internal/project"
+	"github.com/anchor-deploy/anchor/internal/release"
+	"github.com/anchor-deploy/anchor/internal/secret"
+	"github.com/anchor-deploy/anchor/internal/store/sqlite"
+	"github.com/anchor-deploy/anchor/internal/worker"
+)
+
+// app is a running Anchor on one machine.
+type app struct {
+	Config
+	started time.Time
+	node    worker.Node
+	users   local.Users
+	closers []func() error // in the order of opening
+
+	sites, api net.Listener
+	store      *sqlite.Store
+	bundles    *bundle.Store
+	edge       *edge.Edge
+	platform   *local.Platform
+	env        project.Env
+	projects   project.Service
+	access     access.Service
+	deploys    *deploy.Service
+	releases   *release.Service
+	logs       *logs.Book
+}
+
+// Run starts Anchor, calls c.Ready and serves until ctx ends. What was
+// acknowledged before is there again after the next start, however this one ends.
+func Run(ctx context.Context, c Config) error {
+	a := &app{Config: c.withDefaults(), started: time.Now()}
+	defer a.close()
+	if err := a.open(ctx); err != nil {
+		return err
+	}
+	if err := a.platform.Restore(ctx); err != nil {
+		return err
+	}
+	sweeping, stop := context.WithCancel(ctx)
+	swept := make(chan struct{})
+	go func() { defer close(swept); a.janitor(sweeping) }()
+	a.onClose(func() error { stop(); <-swept; return nil })
+	token, err := a.localToken(ctx)
+	if err != nil {
+		return err
+	}
+	return a.serve(ctx, token)
+}
+
+// open brings the parts up in the order of their arrows. Everything that can be
+// refused (port, folder, Node.js) is refused before the first file is written.
+func (a *app) open(ctx context.Context) (err error) {
+	if a.node, err = worker.FindNode(ctx, a.Node); err != nil {
+		return nodeMissing(err)
+	}
+	if a.Data, err = filepath.Abs(a.Data); err != nil {
+		return fmt.Errorf("find the data folder: %w", err)
+	}
+	unlock, err := lockData(a.Data)
+	if err != nil {
+		return err
+	}
+	a.onClose(func() error { unlock(); return nil })
+	if a.sites, err = listen(ctx, "--listen", a.Listen); err != nil {
+		return err
+	}
+	a.onClose(a.sites.Close)
+	if a.api, err = listen(ctx, "--api", a.API); err != nil {
+		return err
+	}
+	a.onClose(a.api.Close)
+	if err := a.openStores(ctx); err != nil {
+		return err
+	}
+	return a.openUseCases()
+}
+
+func (a *app) openStores(ctx context.Context) (err error) {
+	if a.store, err = sqlite.Open(ctx, filepath.Join(a.Data, "anchor.db")); err != nil {
+		return err
+	}
+	a.onClose(a.store.Close)
+	if a.bundles, err = bundle.Open(filepath.Join(a.Data, "artifacts")); err != nil {
+		return err
+	}
+	if a.logs, err = logs.Open(filepath.Join(a.Data, "logs")); err != nil {
+		return err
+	}
+	a.onClose(a.logs.Close)
+	return nil
+}
+
+func (a *app) openUseCases() error {
+	box, err := secret.Open(filepath.Join(a.Data, "secret.key"))
+	if err != nil {
+		return err
+	}
+	cache, err := isr.Open(filepath.Join(a.Data, "cache"))
+	if err != nil {
+		return err
+	}
+	a.onClose(cache.Close)
+	run, err := os.MkdirTemp("", "anchor-")
+	if err != nil {
+		return fmt.Errorf("make a folder for sockets: %w", err)
+	}
+	a.onClose(func() error { return os.RemoveAll(run) })
+	if err := os.Chmod(run, 0o711); err != nil {
+		return fmt.Errorf("open the folder for sockets to workers: %w", err)
+	}
+
+	env := project.Env{Variables: a.store, Box: box}
+	a.edge = edge.New(edge.Config{Log: a.Log})
+	a.users = local.FindUsers(a.node, a.Data)
+	a.platform, err = local.New(local.Config{
+		Dir: filepath.Join(a.Data, "platform"), Run: run, BaseDomain: a.BaseDomain,
+		Node: a.node, Users: a.users, Drain: a.Drain, Warm: a.Warm,
+		Edge: a.edge, Cache: cache, Bundles: a.bundles, Logs: a.logs, Records: a.store, Secrets: env,
+	})
+	if err != nil {
+		return err
+	}
+	a.onClose(a.platform.Close)
+
+	a.access = access.Service{Tokens: a.store}
+	a.env = env
+	a.projects = project.Service{Records: a.store, Remover: projectRemover{a.platform}}
+	a.releases = &release.Service{Pointer: a.store, Traffic: a.platform, Records: a.store}
+	a.deploys = deploy.NewService(deploy.Ports{
+		Projects: a.store, Records: a.store, Journal: a.store, Bundles: a.bundles, Env: env,
+		Platform: a.platform, Releases: a.releases, Remover: a.platform,
+		Retention:  release.Retention{Service: a.releases, Shelf: a.store, Remover: a.platform, Keep: a.Keep},
+		BeforeStep: a.BeforeStep,
+	})
+	a.onClose(func() error { a.deploys.Close(); return nil })
+	return nil
+}
+
+// serve answers until ctx ends, then lets requests in flight end.
+func (a *app) serve(ctx context.Context, token string) error {
+	api := &http.Server{
+		Handler:           httpapi.New(a.services(), httpapi.Options{Version: a.Version, Log: a.Log}),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+	}
+	failed := make(chan error, 2)
+	go func() { failed <- a.edge.Serve(a.sites) }()
+	go func() { failed <- api.Serve(a.api) }()
+	here := announce.Server{URL: "http://" + a.api.Addr().String(), Token: token, PID: os.Getpid(), Data: a.Data}
+	if err := announce.Write(here); err != nil {
+		return err
+	}
+	a.onClose(func() error { return announce.Remove(here) })
+	if a.Ready != nil {
+		a.Ready(a.ready())
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	return errors.Join(err, a.shutDown(api))
+}
+
+// grace is how long requests in flight may go on when Anchor itself ends.
+const grace = 10 * time.Second
+
+func (a *app) shutDown(api *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	err := a.edge.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = nil // streams that would go on for ever
+	}
+	return errors.Join(err, api.Close())
+}
+
+func (a *app) ready() Ready {
+	r := Ready{
+		SiteURL: siteURL("<project>."+a.BaseDomain, a.sites), APIURL: "http://" + a.api.Addr().String(),
+		Data: a.Data, TokenFile: a.tokenFile(), Node: a.node.Version,
+	}
+	if !a.users.Separate {
+		r.Warnings = append(r.Warnings, a.users.Why)
+	}
+	return r
+}
+
+func (a *app) onClose(f func() error) { a.closers = append(a.closers, f) }
+
+func (a *app) close() {
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		if err := a.closers[i](); err != nil && !errors.Is(err, net.ErrClosed) {
+			a.Log.Error("close", "error", err)
+		}
+	}
+}
+
+// projectRemover is the platform as project asks for it.
+type projectRemover struct{ *local.Platform }
+
+func (r projectRemover) Remove(ctx context.Context, p anchor.ProjectID) error {
+	return r.RemoveProject(ctx, p)
+}

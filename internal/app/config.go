@@ -1,0 +1,62 @@
+// Package app is the composition root: it alone knows which adapters stand behind
+// the ports, and turns a Config into a running Anchor.
+package app
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Config is what `anchor up` is told. Zero fields take the defaults named here.
+type Config struct {
+	Data       string        // folder of everything Anchor keeps
+	Listen     string        // host:port of site traffic; port 0 picks a free one
+	API        string        // host:port of the control API
+	BaseDomain string        // "localhost"
+	Keep       int           // deployments kept per project, 10
+	Node       string        // path of Node.js, found in PATH when empty
+	Drain      time.Duration // how long a removed deployment's requests may go on, 5 min
+	Warm       time.Duration // how long the deployment live before keeps a worker, 15 min
+	Version    string
+	Log        *slog.Logger
+
+	// Ready is called once when everything listens.
+	Ready func(Ready)
+	// BeforeStep is called before each step of a deploy. Tests end the process in it.
+	BeforeStep func(step string)
+}
+
+// Ready tells where a started Anchor is found.
+type Ready struct {
+	SiteURL   string // http://<project>.localhost:3000
+	APIURL    string
+	Data      string
+	TokenFile string
+	Node      string // version
+	Warnings  []string
+}
+
+func (c Config) withDefaults() Config {
+	set := func(s *string, v string) {
+		if *s == "" {
+			*s = v
+		}
+	}
+	set(&c.Listen, "127.0.0.1:3000")
+	set(&c.API, "127.0.0.1:3900")
+	set(&c.BaseDomain, "localhost")
+	set(&c.Version, "dev")
+	if c.Keep <= 0 {
+		c.Keep = 10
+	}
+	if c.Drain <= 0 {
+		c.Drain = 5 * time.Minute
+	}
+	if c.Warm <= 0 {
+		c.Warm = 15 * time.Minute
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return c
+}

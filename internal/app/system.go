@@ -1,0 +1,166 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+	"github.com/anchor-deploy/anchor/internal/platform/local"
+	"github.com/anchor-deploy/anchor/internal/worker"
+)
+
+// status is what `anchor status --json` prints.
+type status struct {
+	Version  string        `json:"version"`
+	Platform string        `json:"platform"`
+	UptimeMS int64         `json:"uptimeMs"`
+	Sites    string        `json:"sites"`
+	API      string        `json:"api"`
+	Data     string        `json:"data"`
+	Node     string        `json:"node"`
+	Disk     disk          `json:"disk"`
+	Projects []siteStatus  `json:"projects"`
+	Workers  []local.Stats `json:"workers"`
+}
+
+type disk struct {
+	FreeBytes uint64 `json:"freeBytes"`
+	UsedBytes int64  `json:"usedBytes"` // by uploaded artifacts
+}
+
+type siteStatus struct {
+	anchor.Project
+	URL  string      `json:"url"`
+	Live anchor.Live `json:"live"`
+}
+
+// Status implements httpapi.System.
+func (a *app) Status(ctx context.Context) (any, error) {
+	s := status{
+		Version: a.Version, Platform: "local", UptimeMS: time.Since(a.started).Milliseconds(),
+		Sites: siteURL(a.BaseDomain, a.sites), API: "http://" + a.api.Addr().String(), Data: a.Data,
+		Node: a.node.Version, Projects: []siteStatus{}, Workers: a.platform.Stats(),
+	}
+	free, err := freeBytes(a.Data)
+	if err != nil {
+		return nil, err
+	}
+	usage, err := a.bundles.Usage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.Disk = disk{FreeBytes: free, UsedBytes: usage.Bytes}
+	lives, err := a.store.Lives(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, live := range lives {
+		p, err := a.store.Project(ctx, live.ProjectID)
+		if errors.Is(err, anchor.ErrNotFound) {
+			continue // deleted meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		url, _ := a.URLs(p, "")
+		s.Projects = append(s.Projects, siteStatus{Project: p, URL: url, Live: live})
+	}
+	return s, nil
+}
+
+func freeBytes(dir string) (uint64, error) {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(dir, &fs); err != nil {
+		return 0, fmt.Errorf("read the free space of %s: %w", dir, err)
+	}
+	return fs.Bavail * uint64(fs.Bsize), nil
+}
+
+// scarce is the free space below which the doctor warns: room for about a dozen
+// artifacts.
+const scarce = 1 << 30
+
+// Doctor implements httpapi.System.
+func (a *app) Doctor(ctx context.Context) []wire.Check {
+	return []wire.Check{
+		a.checkNode(ctx),
+		a.checkData(),
+		a.checkDisk(),
+		a.checkUsers(),
+		a.checkNames(ctx),
+	}
+}
+
+func (a *app) checkNode(ctx context.Context) wire.Check {
+	c := wire.Check{Name: "Node.js"}
+	node, err := worker.FindNode(ctx, a.Node)
+	if err != nil {
+		c.Detail, c.Hint = err.Error(), anchor.HintOf(nodeMissing(err))
+		return c
+	}
+	c.OK, c.Detail = true, node.Version+" at "+node.Path
+	return c
+}
+
+func nodeMissing(err error) error {
+	return anchor.Invalid("no_node", "Anchor needs Node.js %d or newer to run Next.js", worker.MinNodeMajor).
+		Hintf("Install it from https://nodejs.org or your system's packages, or name it with --node PATH.").Because(err)
+}
+
+func (a *app) checkData() wire.Check {
+	c := wire.Check{Name: "Data folder", Detail: a.Data}
+	try := filepath.Join(a.Data, ".doctor")
+	if err := os.WriteFile(try, nil, 0o600); err != nil {
+		c.Detail, c.Hint = err.Error(), "Make the folder writable for the user that runs Anchor."
+		return c
+	}
+	os.Remove(try)
+	c.OK = true
+	return c
+}
+
+func (a *app) checkDisk() wire.Check {
+	c := wire.Check{Name: "Disk space"}
+	free, err := freeBytes(a.Data)
+	if err != nil {
+		c.Detail, c.Hint = err.Error(), "Look at the disk with df."
+		return c
+	}
+	c.OK = free >= scarce
+	c.Detail = fmt.Sprintf("%.1f GB free", float64(free)/1e9)
+	if !c.OK {
+		c.Hint = "Free some space, or keep fewer deployments: anchor up --keep N."
+	}
+	return c
+}
+
+func (a *app) checkUsers() wire.Check {
+	c := wire.Check{Name: "Isolation", OK: a.users.Separate, Detail: "every project's workers run as a user of their own"}
+	if !c.OK {
+		c.Detail = a.users.Why
+		c.Hint = "Run Anchor as root with its data in a folder others can pass (chmod o+x) if projects must not see each other."
+	}
+	return c
+}
+
+// checkNames looks whether a site's host name leads to this machine.
+func (a *app) checkNames(ctx context.Context) wire.Check {
+	host := "anchor-doctor." + a.BaseDomain
+	c := wire.Check{Name: "Host names"}
+	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
+	if err != nil {
+		c.Detail = host + " does not resolve"
+		c.Hint = "Browsers resolve *.localhost by themselves; for curl use --resolve. For another base domain set a wildcard DNS record *." + a.BaseDomain + "."
+		c.OK = a.BaseDomain == "localhost"
+		return c
+	}
+	c.OK, c.Detail = true, fmt.Sprintf("%s resolves to %s", host, addresses[0])
+	return c
+}

@@ -1,0 +1,76 @@
+package bundle
+
+import (
+	"context"
+	"path"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Sync makes the manifest and all contents of the deployment durable. A content
+// that is not there is an Invalid error.
+func (s *Store) Sync(ctx context.Context, id anchor.DeploymentID) error {
+	m, err := s.Manifest(ctx, id)
+	if err != nil {
+		return err
+	}
+	return s.settle(ctx, id, m)
+}
+
+// settle moves the contents of m from incoming to blobs, once they are durable.
+func (s *Store) settle(ctx context.Context, id anchor.DeploymentID, m Manifest) error {
+	s.settling.Lock()
+	defer s.settling.Unlock()
+	arrived, err := s.arrived(ctx, id, m)
+	if err != nil {
+		return err
+	}
+	if len(arrived) > 0 {
+		if err := s.syncAll(incomingDir); err != nil {
+			return err
+		}
+		s.unsynced = true
+	}
+	for _, digest := range arrived {
+		if err := s.keep(digest); err != nil {
+			return err
+		}
+	}
+	if !s.unsynced {
+		return nil
+	}
+	if err := s.syncAll(blobsDir); err != nil {
+		return err
+	}
+	s.unsynced = false
+	return nil
+}
+
+// arrived gives the contents of m that are in incoming.
+func (s *Store) arrived(ctx context.Context, id anchor.DeploymentID, m Manifest) ([]Digest, error) {
+	var arrived []Digest
+	for digest, size := range m.Contents() {
+		name, err := s.find(digest, size)
+		switch {
+		case err != nil:
+			return nil, err
+		case name == "":
+			return nil, anchor.Invalid("content_missing", "the content %s of the deployment %s was never sent", digest, id).
+				Hintf("Ask which files are missing, send them, and finish again.")
+		case name == incomingPath(digest):
+			arrived = append(arrived, digest)
+		}
+	}
+	return arrived, ctx.Err()
+}
+
+// keep moves a durable content to blobs.
+func (s *Store) keep(digest Digest) error {
+	if err := s.makeFolder(path.Dir(blobPath(digest))); err != nil {
+		return err
+	}
+	if err := s.root.Rename(incomingPath(digest), blobPath(digest)); err != nil {
+		return diskError(err, "keep the content %s", digest)
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package deploy
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// lanes runs the deployments of one project one at a time in the order they were
+// asked for (ids sort by time), and those of different projects side by side.
+type lanes struct {
+	process func(context.Context, anchor.DeploymentID)
+	slots   chan struct{} // how many projects deploy at once
+
+	mu      sync.Mutex
+	waiting map[anchor.ProjectID][]anchor.DeploymentID // present while the lane runs
+	cancel  map[anchor.DeploymentID]context.CancelCauseFunc
+	ctx     context.Context
+	wg      sync.WaitGroup
+}
+
+func newLanes(ctx context.Context, width int, process func(context.Context, anchor.DeploymentID)) *lanes {
+	return &lanes{
+		process: process,
+		slots:   make(chan struct{}, width),
+		waiting: map[anchor.ProjectID][]anchor.DeploymentID{},
+		cancel:  map[anchor.DeploymentID]context.CancelCauseFunc{},
+		ctx:     ctx,
+	}
+}
+
+// add puts a deployment in its project's lane. Adding one that is there or
+// running already does nothing.
+func (l *lanes) add(p anchor.ProjectID, id anchor.DeploymentID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	queue, running := l.waiting[p]
+	if slices.Contains(queue, id) || l.cancel[id] != nil || l.ctx.Err() != nil {
+		return
+	}
+	queue = append(queue, id)
+	slices.Sort(queue)
+	l.waiting[p] = queue
+	if !running {
+		l.wg.Add(1)
+		go l.run(p)
+	}
+}
+
+func (l *lanes) run(p anchor.ProjectID) {
+	defer l.wg.Done()
+	for {
+		select {
+		case l.slots <- struct{}{}:
+		case <-l.ctx.Done():
+			return
+		}
+		ctx, id, ok := l.next(p)
+		if ok {
+			l.process(ctx, id)
+			l.done(id)
+		}
+		<-l.slots
+		if !ok {
+			return
+		}
+	}
+}
+
+// next takes the oldest waiting deployment, or closes the lane.
+func (l *lanes) next(p anchor.ProjectID) (context.Context, anchor.DeploymentID, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	queue := l.waiting[p]
+	if len(queue) == 0 || l.ctx.Err() != nil {
+		delete(l.waiting, p)
+		return nil, "", false
+	}
+	id := queue[0]
+	l.waiting[p] = queue[1:]
+	ctx, cancel := context.WithCancelCause(l.ctx)
+	l.cancel[id] = cancel
+	return ctx, id, true
+}
+
+func (l *lanes) done(id anchor.DeploymentID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cancel[id](nil)
+	delete(l.cancel, id)
+}
+
+// stop ends the running pass of id with cause; false when none runs.
+func (l *lanes) stop(id anchor.DeploymentID, cause error) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	cancel := l.cancel[id]
+	if cancel != nil {
+		cancel(cause)
+	}
+	return cancel != nil
+}
+
+func (l *lanes) wait() { l.wg.Wait() }

@@ -1,0 +1,293 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"runtime"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/release"
+)
+
+// Platform is all a pipeline asks of the place it deploys to.
+type Platform interface {
+	Limits
+	Assets
+	Functions
+	Cache
+}
+
+// Projects finds a deployment's project.
+type Projects interface {
+	Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error)
+}
+
+// Ports are what the use-case works with.
+type Ports struct {
+	Projects  Projects
+	Records   Records
+	Journal   Journal
+	Bundles   Bundles
+	Env       Env
+	Platform  Platform
+	Releases  *release.Service
+	Retention release.Retention
+	Remover   release.Remover
+
+	// BeforeStep is called before each step. Tests end the process in it.
+	BeforeStep func(step string)
+}
+
+// Service takes artifacts in and runs the pipeline over them.
+type Service struct {
+	Ports
+	lanes *lanes
+	feed  feed
+	stop  context.CancelFunc
+}
+
+// NewService starts a service; Close ends it. As many projects deploy at once as
+// the machine has processors, as a deploy is bound by the cold start of its functions.
+func NewService(p Ports) *Service {
+	ctx, stop := context.WithCancel(context.Background())
+	s := &Service{Ports: p, stop: stop}
+	s.lanes = newLanes(ctx, max(2, runtime.NumCPU()), s.process)
+	return s
+}
+
+// Close interrupts what runs and waits for it. Interrupted deployments go on when
+// a service resumes over the same records.
+func (s *Service) Close() {
+	s.stop()
+	s.lanes.wait()
+}
+
+// Resume goes on with every deployment whose artifact is complete. Those whose
+// files never arrived within a day are canceled.
+func (s *Service) Resume(ctx context.Context) error {
+	unfinished, err := s.Records.Unfinished(ctx)
+	if err != nil {
+		return fmt.Errorf("list unfinished deployments: %w", err)
+	}
+	for _, d := range unfinished {
+		switch {
+		case d.Status == anchor.Built || d.Status == anchor.Deploying:
+			s.lanes.add(d.ProjectID, d.ID)
+		case time.Since(time.UnixMilli(d.CreatedAt)) > abandoned:
+			if _, err := s.end(ctx, d, anchor.Canceled, "upload", "its files did not arrive within a day"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// abandoned is the age at which an upload that did not finish is given up.
+const abandoned = 24 * time.Hour
+
+// Start records a deployment that waits for its files and says which are missing.
+// Nothing is recorded when the manifest is refused.
+func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (Started, error) {
+	if err := req.Manifest.Check(bundle.DefaultLimits); err != nil {
+		return Started{}, err
+	}
+	d := anchor.Deployment{
+		ID:            anchor.DeploymentID(anchor.NewID()),
+		ProjectID:     p,
+		CommitSha:     req.CommitSha,
+		CommitMessage: req.CommitMessage,
+		Branch:        req.Branch,
+		NoRelease:     req.NoRelease,
+		Status:        anchor.Building,
+		CreatedAt:     time.Now().UnixMilli(),
+		Functions:     map[string]anchor.FunctionVersion{},
+	}
+	if err := s.Bundles.SaveManifest(ctx, d.ID, req.Manifest); err != nil {
+		return Started{}, err
+	}
+	if err := s.Records.CreateDeployment(ctx, d); err != nil {
+		return Started{}, fmt.Errorf("record deployment %s: %w", d.ID, err)
+	}
+	s.tell(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
+	missing, err := s.Bundles.Missing(ctx, d.ID)
+	return Started{Deployment: d, Missing: missing}, err
+}
+
+// Get gives a deployment of the project.
+func (s *Service) Get(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
+	d, err := s.Records.Deployment(ctx, id)
+	if errors.Is(err, anchor.ErrNotFound) || err == nil && d.ProjectID != p {
+		return anchor.Deployment{}, anchor.NotFound("unknown_deployment", "this project has no deployment %s", id).
+			Hintf("`anchor deployments` lists those it has.")
+	}
+	return d, err
+}
+
+// List gives the deployments of a project, newest first.
+func (s *Service) List(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error) {
+	return s.Records.Deployments(ctx, p, page)
+}
+
+// Missing gives the digests that have not arrived, for an upload that goes on.
+func (s *Service) Missing(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) ([]bundle.Digest, error) {
+	d, err := s.Get(ctx, p, id)
+	if err != nil {
+		return nil, err
+	}
+	if d.Status != anchor.Building {
+		return nil, notWaiting(d)
+	}
+	return s.Bundles.Missing(ctx, id)
+}
+
+func notWaiting(d anchor.Deployment) error {
+	return anchor.Conflict("not_uploading", "deployment %s takes no files: it is %s", d.ID, d.Status).
+		Hintf("Start a new deployment.")
+}
+
+// PutFile stores one file's content.
+func (s *Service) PutFile(ctx context.Context, _ anchor.ProjectID, digest bundle.Digest, size int64, content io.Reader) error {
+	return s.Bundles.Put(ctx, digest, size, content)
+}
+
+// Finish closes the upload: the deployment is built and waits for its turn. It
+// may be called again.
+func (s *Service) Finish(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
+	d, err := s.Get(ctx, p, id)
+	if err != nil {
+		return d, err
+	}
+	switch d.Status {
+	case anchor.Building:
+	case anchor.Built, anchor.Deploying, anchor.Deployed:
+		return d, nil
+	default:
+		return d, notWaiting(d)
+	}
+	missing, err := s.Bundles.Missing(ctx, id)
+	if err != nil {
+		return d, err
+	}
+	if len(missing) > 0 {
+		return d, anchor.Conflict("files_missing", "%d files of deployment %s have not arrived", len(missing), id).
+			Hintf("Upload them, then finish again.")
+	}
+	if err := s.Bundles.Sync(ctx, id); err != nil {
+		return d, err
+	}
+	d.Status = anchor.Built
+	if err := s.Records.UpdateDeployment(ctx, d, anchor.Building); err != nil {
+		return d, fmt.Errorf("record deployment %s as built: %w", id, err)
+	}
+	s.tell(ctx, id, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
+	s.lanes.add(p, id)
+	return d, nil
+}
+
+// Cancel ends a deployment that is not deployed yet. One whose release has begun
+// ends as deployed; the returned record says which.
+func (s *Service) Cancel(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
+	d, err := s.Get(ctx, p, id)
+	if err != nil {
+		return d, err
+	}
+	if d.Status.Ended() {
+		return d, anchor.Conflict("ended", "deployment %s is %s and cannot be canceled", id, d.Status).
+			Hintf("`anchor rollback` brings the one before back.")
+	}
+	if s.lanes.stop(id, errCanceled) {
+		return s.wait(ctx, p, id)
+	}
+	d, err = s.end(ctx, d, anchor.Canceled, "", errCanceled.Error())
+	if errors.Is(err, anchor.ErrConflict) && s.lanes.stop(id, errCanceled) {
+		return s.wait(ctx, p, id) // it was begun meanwhile
+	}
+	return d, err
+}
+
+func (s *Service) end(ctx context.Context, d anchor.Deployment, to anchor.Status, step, why string) (anchor.Deployment, error) {
+	from := d.Status
+	d.Status, d.ErrorStep, d.ErrorMessage = to, step, why
+	if err := s.Records.UpdateDeployment(ctx, d, from); err != nil {
+		return d, fmt.Errorf("record deployment %s as %s: %w", d.ID, to, err)
+	}
+	s.reclaim(ctx, d)
+	s.tell(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: to, Message: why})
+	return d, nil
+}
+
+// wait gives the deployment once it has ended.
+func (s *Service) wait(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
+	for _, err := range s.follow(ctx, p, id, 0) {
+		if err != nil {
+			return anchor.Deployment{}, err
+		}
+	}
+	return s.Get(ctx, p, id)
+}
+
+// Watch replays the journal after the given Seq and follows it until the
+// deployment has ended.
+func (s *Service) Watch(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, after int64) (iter.Seq2[anchor.Event, error], error) {
+	if _, err := s.Get(ctx, p, id); err != nil {
+		return nil, err
+	}
+	return s.follow(ctx, p, id, after), nil
+}
+
+func (s *Service) follow(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, after int64) iter.Seq2[anchor.Event, error] {
+	return func(yield func(anchor.Event, error) bool) {
+		for quiet := 0; quiet < 2; {
+			bell := s.feed.bell(id)
+			d, err := s.Get(ctx, p, id)
+			var events []anchor.Event
+			if err == nil {
+				events, err = s.Journal.Events(ctx, id, after)
+			}
+			if err != nil {
+				yield(anchor.Event{}, err)
+				return
+			}
+			for _, e := range events {
+				after = e.Seq
+				if !yield(e, nil) || e.Phase == anchor.StatusChange && e.Status.Ended() {
+					return
+				}
+			}
+			pause := lookAgain
+			if d.Status.Ended() {
+				quiet, pause = quiet+1, lastWord
+			}
+			if !ring(ctx, bell, pause) {
+				yield(anchor.Event{}, ctx.Err())
+				return
+			}
+		}
+	}
+}
+
+const (
+	// lookAgain bounds a watcher's sleep: a process that was killed may have ended
+	// the deployment without ringing.
+	lookAgain = 5 * time.Second
+	// lastWord is what a deployment's last event has after its record, which is
+	// written first, says that it ended.
+	lastWord = 200 * time.Millisecond
+)
+
+func ring(ctx context.Context, bell <-chan struct{}, atMost time.Duration) bool {
+	again := time.NewTimer(atMost)
+	defer again.Stop()
+	select {
+	case <-bell:
+	case <-again.C:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}

@@ -1,0 +1,150 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/opennext"
+)
+
+// run is one pass of the pipeline over one deployment.
+type run struct {
+	*Service
+	artifact Artifact
+	record   anchor.Deployment
+	live     anchor.Live
+	released bool
+}
+
+// step is one part of the pipeline. Each can be run again without harm, so a
+// pass that was cut off is simply begun anew.
+type step struct {
+	name string
+	do   func(r *run, ctx context.Context, note Note) error
+}
+
+// The pipeline, in SPEC's order. The record is written by release, in the same
+// transaction that moves the pointer.
+var (
+	prepare = []step{
+		{"check", (*run).check},
+		{"assets", (*run).assets},
+		{"functions", (*run).functions},
+		{"cache", (*run).cache},
+		{"probe", (*run).probe},
+	}
+	goLive = []step{
+		{"release", (*run).release},
+		{"purge", (*run).purge},
+	}
+	goNowhere = []step{
+		{"record", (*run).recordOnly},
+	}
+)
+
+func (r *run) steps() []step {
+	if r.record.NoRelease {
+		return append(prepare[:len(prepare):len(prepare)], goNowhere...)
+	}
+	return append(prepare[:len(prepare):len(prepare)], goLive...)
+}
+
+func (r *run) check(ctx context.Context, note Note) error {
+	dir, manifest, err := r.Bundles.Unpack(ctx, r.record.ID)
+	if err != nil {
+		return err
+	}
+	tree, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("open the unpacked artifact: %w", err)
+	}
+	defer tree.Close()
+	build, err := opennext.Parse(tree.FS())
+	if err != nil {
+		return err
+	}
+	env, err := r.Env.Lock(ctx, r.record.ProjectID, r.record.ID)
+	if err != nil {
+		return fmt.Errorf("lock the environment variables: %w", err)
+	}
+	r.artifact.Build, r.artifact.Manifest, r.artifact.Dir, r.artifact.Env = build, manifest, dir, env
+	if err := r.Platform.Check(ctx, r.artifact); err != nil {
+		return err
+	}
+	note("%d files, %d functions, build %s", len(manifest.Files), len(build.Functions), build.BuildID)
+	return nil
+}
+
+func (r *run) assets(ctx context.Context, note Note) error {
+	return r.Platform.Upload(ctx, r.artifact, note)
+}
+
+func (r *run) functions(ctx context.Context, note Note) error {
+	versions, err := r.Platform.Publish(ctx, r.artifact, note)
+	if err != nil {
+		return err
+	}
+	server := versions[anchor.ServerFunction]
+	r.record.Functions = versions
+	r.record.Version = "v" + server.Version
+	r.record.LambdaServerVersionARN = server.VersionARN
+	r.record.LambdaImageVersionARN = versions[anchor.ImageFunction].VersionARN
+	r.record.LambdaServerAliasARN = aliasARN(server)
+	r.record.StaticAssetsPath = "deployments/" + string(r.record.ID)
+	r.artifact.Deployment = r.record
+	return r.Records.UpdateDeployment(ctx, r.record, anchor.Deploying)
+}
+
+// aliasARN is the version's ARN with the alias in the version's place.
+func aliasARN(f anchor.FunctionVersion) string {
+	if f.VersionARN == "" {
+		return ""
+	}
+	return f.VersionARN[:len(f.VersionARN)-len(f.Version)] + anchor.LiveAlias
+}
+
+func (r *run) cache(ctx context.Context, note Note) error {
+	return r.Platform.Seed(ctx, r.artifact, note)
+}
+
+func (r *run) probe(ctx context.Context, note Note) error {
+	return r.Platform.Probe(ctx, r.artifact, note)
+}
+
+// release moves the pointer. From here on a cancellation comes too late, so the
+// move is not cut off half-way.
+func (r *run) release(ctx context.Context, note Note) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	next := r.asDeployed()
+	live, err := r.Releases.GoLive(context.WithoutCancel(ctx), next)
+	if err != nil && live.Revision == 0 {
+		return err
+	}
+	r.record, r.live, r.released = next, live, true
+	note("%s is live, revision %d", next.Version, live.Revision)
+	return err
+}
+
+func (r *run) recordOnly(ctx context.Context, _ Note) error {
+	next := r.asDeployed()
+	if err := r.Records.UpdateDeployment(ctx, next, anchor.Deploying); err != nil {
+		return err
+	}
+	r.record = next
+	return nil
+}
+
+func (r *run) asDeployed() anchor.Deployment {
+	next := r.record
+	next.Status, next.DeployedAt = anchor.Deployed, time.Now().UnixMilli()
+	return next
+}
+
+func (r *run) purge(ctx context.Context, _ Note) error {
+	return r.Platform.Purge(context.WithoutCancel(ctx), r.live)
+}

@@ -1,0 +1,121 @@
+package asset
+
+import "strings"
+
+// codings is what a client accepts, as weights in thousandths (RFC 9110, section 12.4.2).
+type codings struct{ brotli, gzip, identity int }
+
+const (
+	unsaid = -1
+	// whenUnsaid: identity stays acceptable unless excluded (RFC 9110, section 12.5.3), but any named coding is preferred.
+	whenUnsaid = 1
+	fullWeight = 1000
+)
+
+// choose picks the variant the client likes best; equal weights go to the smaller one. A client that excludes
+// everything gets the file as it is, which section 12.5.3 allows and every client can refuse.
+func (e *entry) choose(accept []string) *variant {
+	if len(accept) == 0 || (e.brotli == nil && e.gzip == nil) {
+		return &e.identity
+	}
+	c := parseAccept(accept)
+	best, weight := &e.identity, c.identity
+	if e.gzip != nil && c.gzip > 0 && c.gzip >= weight {
+		best, weight = e.gzip, c.gzip
+	}
+	if e.brotli != nil && c.brotli > 0 && c.brotli >= weight {
+		best = e.brotli
+	}
+	return best
+}
+
+func parseAccept(lines []string) codings {
+	c := codings{unsaid, unsaid, unsaid}
+	others := unsaid
+	for _, line := range lines {
+		for line != "" {
+			var item string
+			item, line, _ = strings.Cut(line, ",")
+			name, weight := parseCoding(item)
+			if name == "*" {
+				others = weight
+			} else {
+				c.set(name, weight)
+			}
+		}
+	}
+	return c.withOthers(others)
+}
+
+// set compares lengths first: this runs for every static file, and most names are neither.
+func (c *codings) set(name string, weight int) {
+	switch len(name) {
+	case len("br"):
+		if strings.EqualFold(name, "br") {
+			c.brotli = weight
+		}
+	case len("gzip"):
+		if strings.EqualFold(name, "gzip") {
+			c.gzip = weight
+		}
+	case len("x-gzip"):
+		if strings.EqualFold(name, "x-gzip") {
+			c.gzip = weight
+		}
+	case len("identity"):
+		if strings.EqualFold(name, "identity") {
+			c.identity = weight
+		}
+	}
+}
+
+// withOthers fills what was not named from "*", or from the defaults.
+func (c codings) withOthers(others int) codings {
+	if c.brotli == unsaid {
+		c.brotli = max(others, 0)
+	}
+	if c.gzip == unsaid {
+		c.gzip = max(others, 0)
+	}
+	if c.identity == unsaid {
+		c.identity = whenUnsaid
+		if others != unsaid {
+			c.identity = others
+		}
+	}
+	return c
+}
+
+func parseCoding(item string) (name string, weight int) {
+	name, params, _ := strings.Cut(item, ";")
+	weight = fullWeight
+	for params != "" {
+		var param string
+		param, params, _ = strings.Cut(params, ";")
+		key, value, _ := strings.Cut(param, "=")
+		if strings.EqualFold(strings.TrimSpace(key), "q") {
+			weight = parseWeight(strings.TrimSpace(value))
+		}
+	}
+	return strings.TrimSpace(name), weight
+}
+
+// parseWeight reads qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] ). What is not one counts as 0: a
+// coding is never used on a guess.
+func parseWeight(s string) int {
+	if s == "" || len(s) > 5 || (s[0] != '0' && s[0] != '1') || (len(s) > 1 && s[1] != '.') {
+		return 0
+	}
+	weight, unit := int(s[0]-'0')*fullWeight, 100
+	for i := 2; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '9' {
+			return 0
+		}
+		weight += int(s[i]-'0') * unit
+		unit /= 10
+	}
+	if weight > fullWeight {
+		return 0
+	}
+	return weight
+}

@@ -1,0 +1,131 @@
+package asset
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+)
+
+var varyEncoding = []string{"Accept-Encoding"}
+
+// Serve answers a GET or HEAD request with the file. An error means that the file cannot be read and that nothing was
+// written: the caller still owns the response. A client that goes away is not an error.
+func (a Asset) Serve(w http.ResponseWriter, r *http.Request) error {
+	if wantsMore(r.Header) {
+		return a.servePart(w, r)
+	}
+	v := a.entry.choose(r.Header["Accept-Encoding"])
+	if notModified(r.Header, v, a.index.lastModified[0]) {
+		a.describe(w.Header(), v)
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	if r.Method == http.MethodHead {
+		a.describeBody(w.Header(), v)
+		w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	body, err := a.load(v)
+	if err != nil {
+		return err
+	}
+	if body == nil {
+		return a.serveFile(w, v)
+	}
+	a.describeBody(w.Header(), v)
+	w.Write(body)
+	return nil
+}
+
+// servePart leaves ranges and rare preconditions to net/http, on the file as it is: a range of a compressed variant
+// helps no resuming client.
+func (a Asset) servePart(w http.ResponseWriter, r *http.Request) error {
+	f, err := a.open(&a.entry.identity)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	a.describe(w.Header(), &a.entry.identity)
+	w.Header()["Content-Type"] = a.entry.contentType
+	http.ServeContent(w, r, "", a.index.modTime, f)
+	return nil
+}
+
+func (a Asset) serveFile(w http.ResponseWriter, v *variant) error {
+	f, err := a.open(v)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	a.describeBody(w.Header(), v)
+	// ReadFrom reaches sendfile(2); io.Copy would hide the *os.File behind its WriteTo first.
+	if to, ok := w.(io.ReaderFrom); ok {
+		to.ReadFrom(f)
+		return nil
+	}
+	io.Copy(w, f)
+	return nil
+}
+
+// load is the body of a variant that Memory keeps or now takes in; nil when it has to come from its file.
+func (a Asset) load(v *variant) ([]byte, error) {
+	if body := v.body(); body != nil {
+		return body, nil
+	}
+	memory := a.index.place.Memory
+	if !memory.fits(v) {
+		return nil, nil
+	}
+	f, err := a.open(v)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	body := make([]byte, v.size)
+	if _, err := io.ReadFull(f, body); err != nil {
+		return nil, fmt.Errorf("read asset %s: %w", f.Name(), err)
+	}
+	memory.keep(v, body)
+	return body, nil
+}
+
+// open checks the length against the index: Content-Length is promised before the first octet is read.
+func (a Asset) open(v *variant) (*os.File, error) {
+	f, err := os.Open(a.index.place.file(a.entry, v))
+	if err != nil {
+		return nil, fmt.Errorf("open asset %s: %w", a.entry.path, err)
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() != v.size {
+		err = fmt.Errorf("%d octets, the index says %d; deploy again", info.Size(), v.size)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("check asset %s: %w", f.Name(), err)
+	}
+	return f, nil
+}
+
+// describe sets what a 200 and a 304 have in common (RFC 9110, section 15.4.5).
+func (a Asset) describe(h http.Header, v *variant) {
+	h["Cache-Control"] = a.entry.cacheControl
+	h["Etag"] = v.etag
+	h["Last-Modified"] = a.index.lastModified
+	if a.entry.brotli != nil || a.entry.gzip != nil {
+		h["Vary"] = varyEncoding
+	}
+}
+
+func (a Asset) describeBody(h http.Header, v *variant) {
+	a.describe(h, v)
+	h["Content-Type"] = a.entry.contentType
+	h["Content-Length"] = v.length
+	if v.coding != nil {
+		h["Content-Encoding"] = v.coding
+	} else {
+		h["Accept-Ranges"] = acceptRanges
+	}
+}
+
+var acceptRanges = []string{"bytes"}

@@ -1,0 +1,44 @@
+package asset
+
+import (
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+)
+
+const (
+	brotliSuffix = ".br"
+	gzipSuffix   = ".gz"
+)
+
+var (
+	brotliCoding = []string{"br"}
+	gzipCoding   = []string{"gzip"}
+)
+
+// variant is one representation of a file. Header values are slices made once: a response takes them as they are.
+type variant struct {
+	coding []string // Content-Encoding; nil for the file itself
+	etag   []string // strong, and different for each coding (RFC 9110, section 8.8.3.3)
+	length []string // Content-Length
+	size   int64
+	kept   atomic.Pointer[[]byte] // the body, while Memory keeps it
+	used   atomic.Bool            // asked for since Memory last looked
+}
+
+func newVariant(coding []string, tag, suffix string, size int64) *variant {
+	return &variant{
+		coding: coding,
+		etag:   []string{`"` + tag + suffix + `"`},
+		length: []string{strconv.FormatInt(size, 10)},
+		size:   size,
+	}
+}
+
+// entityTag keeps 128 bits of the digest: enough that no two files of a site share a tag.
+func entityTag(digest string) string { return digest[:32] }
+
+// variantFile spreads variants over 256 folders, so that no folder grows with every deployment.
+func variantFile(dir, digest, suffix string) string {
+	return filepath.Join(dir, digest[:2], digest+suffix)
+}

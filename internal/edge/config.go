@@ -1,0 +1,84 @@
+package edge
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+// Config holds the limits of an Edge. A zero field takes the default its comment names.
+type Config struct {
+	// TrustedProxies are the peers whose X-Forwarded-For, -Proto and -Port are believed. Default: none.
+	TrustedProxies []netip.Prefix
+
+	// HeaderTimeout is how long a client may take to send its request's headers. Default: 10 s.
+	HeaderTimeout time.Duration
+	// IdleTimeout is how long a connection may wait for its next request. Default: 75 s.
+	IdleTimeout time.Duration
+	// MaxHeaderBytes limits request line and headers together; beyond it 431. Default: 32 KiB. net/http adds 4 KiB.
+	MaxHeaderBytes int
+	// MaxURLBytes limits the request target; beyond it 414. Default: 8192, as CloudFront.
+	MaxURLBytes int
+	// MaxBodyBytes limits a request body; beyond it 413. Default: no limit.
+	MaxBodyBytes int64
+
+	// MaxConcurrent is how many requests run at a time; beyond it 503 with Retry-After. Default: 8192.
+	MaxConcurrent int64
+	// MaxPerSite is MaxConcurrent for one site, so that one site cannot starve the others. Default: 4096.
+	MaxPerSite int64
+
+	// Upload is the least progress a client has to make while it sends a body.
+	// Default: 20 s and 1 KiB/s. Time that the function takes to ask for more is not counted.
+	Upload Pace
+	// Download is the least progress a client has to make while it reads a response. Default: 30 s and 1 KiB/s,
+	// counted for each write: a quiet event stream lives, a stalled reader is cut.
+	Download Pace
+
+	// Observe is called once after each request from outside, on the request's goroutine. Default: none.
+	Observe func(Record)
+	// Log receives what the operator should know. Default: slog.Default().
+	Log *slog.Logger
+}
+
+// Pace is a least rate of progress: moving n octets may take Grace plus n/BytesPerSecond.
+type Pace struct {
+	Grace          time.Duration
+	BytesPerSecond int64
+}
+
+// allowance counts in floating point: octets times nanoseconds leaves an int64 at 9 GB.
+func (p Pace) allowance(octets int64) time.Duration {
+	return p.Grace + time.Duration(float64(octets)/float64(p.BytesPerSecond)*float64(time.Second))
+}
+
+func (p Pace) or(def Pace) Pace {
+	if p.Grace <= 0 {
+		p.Grace = def.Grace
+	}
+	if p.BytesPerSecond <= 0 {
+		p.BytesPerSecond = def.BytesPerSecond
+	}
+	return p
+}
+
+func (c Config) withDefaults() Config {
+	c.HeaderTimeout = positive(c.HeaderTimeout, 10*time.Second)
+	c.IdleTimeout = positive(c.IdleTimeout, 75*time.Second)
+	c.MaxHeaderBytes = positive(c.MaxHeaderBytes, 32<<10)
+	c.MaxURLBytes = positive(c.MaxURLBytes, 8192)
+	c.MaxConcurrent = positive(c.MaxConcurrent, 8192)
+	c.MaxPerSite = positive(c.MaxPerSite, 4096)
+	c.Upload = c.Upload.or(Pace{20 * time.Second, 1 << 10})
+	c.Download = c.Download.or(Pace{30 * time.Second, 1 << 10})
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return c
+}
+
+func positive[T int | int64 | time.Duration](v, def T) T {
+	if v > 0 {
+		return v
+	}
+	return def
+}

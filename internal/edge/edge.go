@@ -1,0 +1,182 @@
+// Package edge is the HTTP front: it finds the site of a request by its host in an immutable table, cleans the request's
+// headers, and answers from the site's static files or one of its functions. A new table replaces the old one in a
+// single atomic store, and requests under way end on the site they began on.
+//
+// It knows nothing of projects, deployments or Node.js: functions are http.Handlers, and whoever publishes a table
+// decides what a site is.
+package edge
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// Edge serves the sites of the table it was last given. Its zero value is not usable; call New.
+type Edge struct {
+	cfg      Config
+	table    atomic.Pointer[Table]
+	inFlight atomic.Int64
+	server   *http.Server
+}
+
+// New makes an Edge with an empty table. Zero fields of cfg take their defaults.
+func New(cfg Config) *Edge {
+	e := &Edge{cfg: cfg.withDefaults()}
+	e.table.Store(NewTable(nil))
+	e.server = e.newServer()
+	return e
+}
+
+// Publish makes t the table of every request that arrives from now on. Requests under way are not touched.
+func (e *Edge) Publish(t *Table) { e.table.Store(t) }
+
+// ServeHTTP answers a request from outside: nothing it says about itself is believed but what config trusts.
+func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if e.cfg.Observe == nil {
+		e.public(w, r, nil)
+		return
+	}
+	rec := &Record{Time: time.Now(), Method: r.Method, Host: r.Host, URI: r.RequestURI, Peer: r.RemoteAddr, RequestID: requestID(r)}
+	res := newResponse(w)
+	finished := false
+	defer func() {
+		rec.close(res, finished)
+		e.cfg.Observe(*rec)
+	}()
+	e.public(res, r, rec)
+	res.finish()
+	finished = true
+}
+
+// Dispatch answers a request of Anchor itself (the probe of a new deployment, a revalidation) from a site that need
+// not be in the table. It is trusted: headers stay as they are, x-isr and x-prerender-revalidate among them, and the
+// limits for outsiders do not apply.
+func (e *Edge) Dispatch(site *Site, w http.ResponseWriter, r *http.Request) {
+	if site.Hold != nil {
+		defer site.Hold()()
+	}
+	t := site.resolve(r.Method, r.URL.Path)
+	if t.function == nil {
+		e.serveStatic(site, t, w, r)
+		return
+	}
+	e.run(site, t, newResponse(w), r.Clone(r.Context()))
+}
+
+func (e *Edge) public(w http.ResponseWriter, r *http.Request, rec *Record) {
+	if r.ContentLength != 0 {
+		// Whoever answers without reading the body leaves that to net/http, which would wait for it for ever.
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.cfg.Upload.Grace))
+	}
+	defer e.inFlight.Add(-1)
+	if e.inFlight.Add(1) > e.cfg.MaxConcurrent {
+		refuse(w, r, rec.id(), overloaded)
+		return
+	}
+	if no := e.unacceptable(r); no != nil {
+		refuse(w, r, rec.id(), no)
+		return
+	}
+	held := e.acquire(r.Host)
+	site := held.site
+	if site == nil {
+		refuse(w, r, rec.id(), unknownHost(r.Host))
+		return
+	}
+	defer held.release()
+	rec.of(site)
+	if site.inFlight.Load() > e.cfg.MaxPerSite {
+		refuse(w, r, rec.id(), siteOverloaded)
+		return
+	}
+	t := site.resolve(r.Method, r.URL.Path)
+	if t.function == nil {
+		rec.kind(t.kind())
+		e.serveStatic(site, t, w, r)
+		return
+	}
+	rec.kind(Function)
+	e.serveFunction(site, t, w, r, rec.id())
+}
+
+// acquire finds the site of a host and holds it for one request.
+//
+// Between reading the table and holding the site a new table may be published and the old site drained by somebody
+// who saw nothing in flight. So the table is read again after the hold: either this request sees the new table, or
+// the drain, which counts after it published, sees the hold.
+func (e *Edge) acquire(host string) hold {
+	for {
+		table := e.table.Load()
+		site := table.find(host)
+		if site == nil {
+			return hold{}
+		}
+		held := site.hold()
+		if e.table.Load() == table {
+			return held
+		}
+		held.release()
+	}
+}
+
+// serveFunction prepares an outsider's request for a function.
+func (e *Edge) serveFunction(site *Site, t target, w http.ResponseWriter, r *http.Request, id string) {
+	if id == "" {
+		id = requestID(r)
+	}
+	if asksForWebSocket(r) {
+		refuse(w, r, id, noUpgrade)
+		return
+	}
+	res, ok := w.(*response)
+	if !ok {
+		res = newResponse(w)
+	}
+	res.extra = http.Header{headerRequestID: {id}}
+	out, body := e.paceBody(res.ResponseWriter, e.outsider(r, id))
+	if body != nil {
+		defer body.end()
+	}
+	e.run(site, t, res, out)
+}
+
+// run passes a request through the site's middleware, if its behaviour has one, to its function.
+func (e *Edge) run(site *Site, t target, res *response, r *http.Request) {
+	res.site = site.Header
+	if site.Middleware != nil && site.guarded(t.pattern) {
+		var done bool
+		if t, r, done = e.runMiddleware(site, t, res, r); done {
+			return
+		}
+	}
+	if t.function == nil {
+		e.serveStatic(site, t, res, r)
+		return
+	}
+	e.invoke(t.function, res, r)
+}
+
+// invoke is the one place where a function is called: the shared cache (edge/cache) stands here, in front of it.
+func (e *Edge) invoke(function http.Handler, res *response, r *http.Request) {
+	function.ServeHTTP(res, r)
+	res.finish()
+}
+
+func (e *Edge) serveStatic(site *Site, t target, w http.ResponseWriter, r *http.Request) {
+	if res, ok := w.(*response); ok {
+		res.site = site.Header
+	} else {
+		addHeader(w.Header(), site.Header)
+	}
+	if !t.found {
+		missingAsset(w, r)
+		return
+	}
+	if err := t.asset.Serve(w, r); err != nil {
+		e.cfg.Log.LogAttrs(context.WithoutCancel(r.Context()), levelError, "static file is not readable",
+			attrSite(site), attrError(err))
+		refuse(w, r, "", unreadable)
+	}
+}

@@ -1,0 +1,174 @@
+package edge
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"net/textproto"
+	"strings"
+)
+
+// hopByHop are the headers of one connection (RFC 9110, section 7.6.1, and the older ones that proxies know).
+var hopByHop = []string{
+	"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
+	"Te", "Trailer", "Transfer-Encoding", "Upgrade",
+}
+
+// dropHopByHop also drops what Connection names. It runs before the edge adds headers of its own: otherwise
+// "Connection: x-forwarded-host" would make the next hop forget them.
+func dropHopByHop(h http.Header) {
+	for _, line := range h["Connection"] {
+		for name := range strings.SplitSeq(line, ",") {
+			if name = textproto.TrimString(name); name != "" {
+				h.Del(name)
+			}
+		}
+	}
+	for _, name := range hopByHop {
+		delete(h, name)
+	}
+}
+
+// internalPrefixes are the headers by which the parts of Next.js and OpenNext talk to each other.
+var internalPrefixes = []string{
+	// Geography that a CDN is meant to set; OpenNext copies it to X-Vercel-Ip-* and to the middleware.
+	"X-Open-Next-",
+	// From an external middleware to the server function: initial URL, resolved routes, request id.
+	"X-Opennext-",
+	// What X-Open-Next-* becomes inside.
+	"X-Vercel-Ip-",
+	// Middleware results and, above all, X-Middleware-Subrequest, which skips the middleware (CVE-2025-29927).
+	"X-Middleware-",
+}
+
+// internalHeaders are single names: INTERNAL_HEADERS of next/dist/server/lib/server-ipc/utils.js, and OpenNext's.
+var internalHeaders = []string{
+	"X-Now-Route-Matches", "X-Matched-Path", "X-Next-Resume-State-Length", "Next-Resume",
+	// X-Isr marks a revalidation: with it a function answers as to the revalidation queue (no stale-while-revalidate
+	// queueing). Only Dispatch may say so.
+	"X-Isr",
+	// Other voices about what X-Forwarded-* and the request line say.
+	"Forwarded", "X-Original-Url", "X-Rewrite-Url",
+}
+
+// Kept on purpose:
+//   - X-Prerender-Revalidate: res.revalidate() of the pages router sends it to the site's own URL; without the
+//     deployment's secret preview id it has no effect.
+//   - X-Nextjs-Data and X-Middleware-Prefetch: browsers send them, both are about the client's own navigation only.
+const clientPrefetch = "X-Middleware-Prefetch"
+
+func internal(name string) bool {
+	if name == clientPrefetch {
+		return false
+	}
+	for _, prefix := range internalPrefixes {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// outsider copies a request for a function, with the headers that may come from outside, and those that the edge
+// vouches for.
+func (e *Edge) outsider(r *http.Request, id string) *http.Request {
+	out := r.WithContext(r.Context())
+	h := r.Header.Clone()
+	dropHopByHop(h)
+	for name := range h {
+		if internal(name) {
+			delete(h, name)
+		}
+	}
+	for _, name := range internalHeaders {
+		delete(h, name)
+	}
+	e.forward(h, r)
+	h[headerRequestID] = []string{id}
+	out.Header = h
+	return out
+}
+
+// forward sets the X-Forwarded-* headers and X-Real-Ip. X-Forwarded-Host is always Host: by it the request was routed.
+func (e *Edge) forward(h http.Header, r *http.Request) {
+	peer := peerAddress(r.RemoteAddr)
+	proto, port := "http", portOf(r.Host)
+	if r.TLS != nil {
+		proto = "https"
+	}
+	chain, client := peer, peer
+	if e.trusts(peer) {
+		if said := h.Get("X-Forwarded-Proto"); said == "http" || said == "https" {
+			proto = said
+		}
+		if said := h.Get("X-Forwarded-Port"); isPort(said) {
+			port = said
+		}
+		if before := h["X-Forwarded-For"]; len(before) > 0 {
+			chain = strings.Join(before, ", ") + ", " + peer
+		}
+		if said := h.Get("X-Real-Ip"); said != "" {
+			client = said
+		}
+	}
+	if !isPort(port) {
+		port = defaultPort(proto)
+	}
+	h["X-Forwarded-Host"] = []string{r.Host}
+	h["X-Forwarded-Proto"] = []string{proto}
+	h["X-Forwarded-Port"] = []string{port}
+	h["X-Forwarded-For"] = []string{chain}
+	h["X-Real-Ip"] = []string{client}
+}
+
+func (e *Edge) trusts(peer string) bool {
+	if len(e.cfg.TrustedProxies) == 0 {
+		return false
+	}
+	addr, err := netip.ParseAddr(peer)
+	if err != nil {
+		return false
+	}
+	addr = addr.Unmap().WithZone("")
+	for _, prefix := range e.cfg.TrustedProxies {
+		if prefix.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+func peerAddress(remote string) string {
+	if host, _, err := net.SplitHostPort(remote); err == nil {
+		return host
+	}
+	return remote
+}
+
+func defaultPort(proto string) string {
+	if proto == "https" {
+		return "443"
+	}
+	return "80"
+}
+
+func isPort(s string) bool {
+	if s == "" || len(s) > 5 {
+		return false
+	}
+	return strings.Trim(s, "0123456789") == ""
+}
+
+// asksForWebSocket: functions answer one request with one response and have no connection to take over, so a
+// WebSocket handshake gets 501. Any other Upgrade offer (h2c of curl, for one) is ignored, as RFC 9110, section 7.8
+// allows.
+func asksForWebSocket(r *http.Request) bool {
+	for _, line := range r.Header["Upgrade"] {
+		for protocol := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(textproto.TrimString(protocol), "websocket") {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,86 @@
+package edge
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+)
+
+// Middleware is an app's external middleware: a function that looks at a request before it is routed.
+type Middleware interface {
+	// Run decides about r, whose headers are already clean. It may read r.Body only if its Decision is final or
+	// it puts a whole body back.
+	Run(ctx context.Context, r *http.Request) (Decision, error)
+}
+
+// Decision is what a middleware made of a request. The zero Decision lets it pass as it is.
+type Decision struct {
+	// Response, if not nil, is the answer; the request goes no further. The edge closes its body.
+	Response *http.Response
+	// URL, if not nil, is the request's new path and query; it is routed again, without a second middleware run.
+	URL *url.URL
+	// Header, if not nil, replaces the request's headers.
+	Header http.Header
+	// ResponseHeader goes on top of whatever answers: Set-Cookie is added, other names are replaced.
+	ResponseHeader http.Header
+}
+
+// runMiddleware returns what to do next; done means that the response is written.
+func (e *Edge) runMiddleware(site *Site, t target, res *response, r *http.Request) (target, *http.Request, bool) {
+	d, err := site.Middleware.Run(r.Context(), r)
+	if err != nil {
+		e.cfg.Log.LogAttrs(context.WithoutCancel(r.Context()), levelError, "middleware failed",
+			attrSite(site), attrError(err))
+		refuse(res, r, "", middlewareFailed)
+		return t, r, true
+	}
+	res.override = d.ResponseHeader
+	if d.Response != nil {
+		relay(res, r, d.Response)
+		return t, r, true
+	}
+	if d.Header != nil {
+		r.Header = d.Header
+	}
+	if d.URL != nil {
+		r.URL = &url.URL{Path: d.URL.Path, RawPath: d.URL.RawPath, RawQuery: d.URL.RawQuery}
+		r.RequestURI = r.URL.RequestURI()
+		t = site.resolve(r.Method, r.URL.Path)
+	}
+	return t, r, false
+}
+
+func relay(res *response, r *http.Request, from *http.Response) {
+	defer from.Body.Close()
+	h := res.Header()
+	for key, values := range from.Header {
+		h[key] = append(h[key], values...)
+	}
+	dropHopByHop(h)
+	res.WriteHeader(from.StatusCode)
+	if r.Method != http.MethodHead {
+		stream(res, from.Body)
+	}
+}
+
+// stream flushes what it has whenever it has something: a middleware may have fetched an event stream elsewhere.
+// A source that fails must not look like a whole answer.
+func stream(to *response, from io.Reader) {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			if _, err := to.Write(buf[:n]); err != nil {
+				return
+			}
+			to.Flush()
+		}
+		if err == io.EOF {
+			return
+		}
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}
+}

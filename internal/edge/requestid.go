@@ -1,0 +1,43 @@
+package edge
+
+import (
+	"encoding/hex"
+	"math/rand/v2"
+	"net/http"
+)
+
+const (
+	headerRequestID = "X-Request-Id"
+	longestID       = 128
+)
+
+// requestID keeps an id that the client chose if it is harmless in a log line, and makes one otherwise. Ids tell
+// requests apart; they are no secret, so a fast generator will do.
+func requestID(r *http.Request) string {
+	if said := r.Header[headerRequestID]; len(said) == 1 && sane(said[0]) {
+		return said[0]
+	}
+	var raw [16]byte
+	for i := 0; i < len(raw); i += 8 {
+		n := rand.Uint64()
+		for j := range 8 {
+			raw[i+j] = byte(n >> (8 * j))
+		}
+	}
+	return hex.EncodeToString(raw[:])
+}
+
+func sane(id string) bool {
+	if id == "" || len(id) > longestID {
+		return false
+	}
+	for _, c := range []byte(id) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		case c == '-', c == '_', c == '.', c == ':', c == '/', c == '+', c == '=', c == '@':
+		default:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,139 @@
+package edge
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/anchor-deploy/anchor/internal/edge/asset"
+)
+
+// Site is what answers under a host. Its fields are set before it is first published or dispatched to, and never
+// changed after; it must not be copied.
+type Site struct {
+	// ID names the site in logs.
+	ID string
+	// Header is added to every response of the site (for example X-Anchor-Deployment). Keys are canonical.
+	Header http.Header
+	// Assets are the static files. May be nil.
+	Assets *asset.Index
+	// Shared finds hashed files (_next/static) that other builds of the same app brought, by URL path: a browser that
+	// loaded yesterday's page still asks for its chunks. May be nil.
+	Shared func(path string) (asset.Asset, bool)
+	// Routes are the behaviours in match order. "*" is the default whatever its place and is served by Default.
+	Routes []Route
+	// Default answers what no route and no static file does.
+	Default http.Handler
+	// Middleware runs before the behaviours that MiddlewareRoutes names. May be nil.
+	Middleware Middleware
+	// MiddlewareRoutes are the patterns, as written in Routes or "*", of the behaviours that have the middleware
+	// (OpenNext: behaviors[].edgeFunction). Requests that a static file answers do not run it.
+	MiddlewareRoutes []string
+	// Hold is called once for each request, and what it returns when the request has ended. A drain that has published a
+	// table without the site and then counts no hold may stop what the site runs on. May be nil.
+	Hold func() (release func())
+
+	inFlight atomic.Int64
+	once     sync.Once
+	routes   []Route
+	guards   map[string]bool
+}
+
+// Route is one behaviour: what answers the paths that match Pattern.
+type Route struct {
+	// Pattern is a CloudFront path pattern: "*" stands for any run of characters and "?" for one, case counts, and
+	// a leading slash may be left out.
+	Pattern string
+	// Target is the function of this behaviour. Reading a body beyond Config.MaxBodyBytes gives it an
+	// *http.MaxBytesError; it should answer 413 then. It must not read the body after it has returned.
+	Target http.Handler
+	// Static marks a behaviour of static files; Target is not used. A path without file goes to the site's Default.
+	Static bool
+}
+
+// prepare compiles the routes once, whichever of NewTable and Dispatch comes first.
+func (s *Site) prepare() {
+	s.once.Do(func() {
+		s.routes = compile(s.Routes)
+		s.guards = make(map[string]bool, len(s.MiddlewareRoutes))
+		for _, p := range s.MiddlewareRoutes {
+			s.guards[normalPattern(p)] = true
+		}
+	})
+}
+
+func (s *Site) guarded(pattern string) bool { return s.guards[pattern] }
+
+// hold is one request's claim on its site; a value, so that a static file costs no allocation for it.
+type hold struct {
+	site *Site
+	free func()
+}
+
+func (s *Site) hold() hold {
+	s.inFlight.Add(1)
+	if s.Hold == nil {
+		return hold{site: s}
+	}
+	return hold{site: s, free: s.Hold()}
+}
+
+func (h hold) release() {
+	if h.free != nil {
+		h.free()
+	}
+	h.site.inFlight.Add(-1)
+}
+
+// target is what a path resolves to: a function, a static file, or neither (a hashed file that nobody has).
+type target struct {
+	function http.Handler
+	pattern  string
+	asset    asset.Asset
+	found    bool
+}
+
+func (t target) kind() Kind {
+	if t.found {
+		return Static
+	}
+	return Refused
+}
+
+// resolve takes the percent-decoded path.
+func (s *Site) resolve(method, path string) target {
+	s.prepare()
+	if t, ok := s.routed(path); ok {
+		return t
+	}
+	if method == http.MethodGet || method == http.MethodHead {
+		if a, ok := s.Assets.Lookup(path); ok {
+			return target{asset: a, found: true}
+		}
+		if s.Assets.Hashed(path) {
+			return s.shared(path)
+		}
+	}
+	function := s.Default
+	if function == nil {
+		function = noFunction
+	}
+	return target{function: function, pattern: defaultPattern}
+}
+
+func (s *Site) routed(path string) (target, bool) {
+	for i := range s.routes {
+		if route := &s.routes[i]; matches(route.Pattern, path) {
+			return target{function: route.Target, pattern: route.Pattern}, !route.Static
+		}
+	}
+	return target{}, false
+}
+
+func (s *Site) shared(path string) target {
+	if s.Shared == nil {
+		return target{}
+	}
+	a, ok := s.Shared(path)
+	return target{asset: a, found: ok}
+}

@@ -1,0 +1,52 @@
+package edge
+
+import "strings"
+
+// Table maps hosts to sites. It is immutable: whoever changes the routes builds a new one.
+type Table struct {
+	exact    map[string]*Site
+	wildcard map[string]*Site // by what follows the first label
+}
+
+// NewTable takes lower-case hosts without port. "*.example.com" matches every name with exactly one more label, as
+// a wildcard certificate does (RFC 9525, section 6.3); an exact host goes before it.
+func NewTable(sites map[string]*Site) *Table {
+	t := &Table{exact: make(map[string]*Site, len(sites)), wildcard: map[string]*Site{}}
+	for host, site := range sites {
+		site.prepare()
+		if base, ok := strings.CutPrefix(host, "*."); ok {
+			t.wildcard[base] = site
+			continue
+		}
+		t.exact[host] = site
+	}
+	return t
+}
+
+// find takes the Host of a request as the client sent it.
+func (t *Table) find(host string) *Site {
+	name := hostname(host)
+	if site, ok := t.exact[name]; ok {
+		return site
+	}
+	if label, base, ok := strings.Cut(name, "."); ok && label != "" {
+		return t.wildcard[base]
+	}
+	return nil
+}
+
+// hostname is a Host header without port and without the root dot, in lower case.
+func hostname(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		host = host[:i]
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// portOf is the port of a Host header, or "".
+func portOf(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		return host[i+1:]
+	}
+	return ""
+}

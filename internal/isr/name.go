@@ -1,0 +1,27 @@
+package isr
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"regexp"
+)
+
+// plainName is what may stand in a folder name as it is: no separator, no dot, one case only.
+var plainName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+
+// folderName maps a namespace to a folder name, one to one: readable where that is safe, else a digest.
+// The prefixes keep the two kinds apart.
+func folderName(ns string) string {
+	if plainName.MatchString(ns) {
+		return "ns-" + ns
+	}
+	return "sha256-" + digest(ns)
+}
+
+// fileName maps an object's key to a file name, always of 64 hexadecimal digits.
+func fileName(key string) string { return digest(key) }
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}

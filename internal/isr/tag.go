@@ -1,0 +1,132 @@
+package isr
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+)
+
+// TagRow says that the entry Path carries Tag, and when the tag was last revalidated for it, in Unix
+// milliseconds (OpenNext writes 1 for "known, never revalidated"; 0 is a row without the attribute, which
+// ByPath does not return). Tag and Path are one key. Extra holds further attributes by name, kept as they came.
+type TagRow struct {
+	Tag, Path     string
+	RevalidatedAt int64
+	Extra         map[string]json.RawMessage
+}
+
+// Revalidates tells a row that says "revalidated" from one that only links a tag to a path.
+func (r TagRow) Revalidates() bool { return r.RevalidatedAt > 1 }
+
+// TagKey names one row.
+type TagKey struct{ Tag, Path string }
+
+const (
+	keepExisting    = `ON CONFLICT DO NOTHING`
+	replaceExisting = `ON CONFLICT (ns, tag, path) DO UPDATE SET revalidated_at = excluded.revalidated_at, extra = excluded.extra`
+)
+
+// OnTagWrite sets the function that is told of rows that an app wrote (not of seeding), after they are on
+// disk and before WriteTags returns: what it purges is purged when the app's revalidateTag returns. Rows
+// that do not Revalidate are included.
+func (s *Store) OnTagWrite(hook func(ns string, rows []TagRow)) { s.onTag.Store(&hook) }
+
+// WriteTags puts rows and deletes keys in one transaction, durable on return.
+func (s *Store) WriteTags(ctx context.Context, ns string, put []TagRow, remove []TagKey) error {
+	err := s.db.inNamespace(ctx, ns, func(tx *sql.Tx, id int64) error {
+		for _, k := range remove {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM tags WHERE ns = ? AND tag = ? AND path = ?`, id, k.Tag, k.Path); err != nil {
+				return err
+			}
+		}
+		return insertTags(ctx, tx, id, put, replaceExisting)
+	})
+	if err != nil {
+		return fmt.Errorf("write tags of cache namespace %q: %w", ns, err)
+	}
+	if hook := s.onTag.Load(); hook != nil && len(put) > 0 {
+		(*hook)(ns, put)
+	}
+	return nil
+}
+
+// ByPath returns the rows of a path revalidated after the given Unix milliseconds, oldest first.
+func (s *Store) ByPath(ctx context.Context, ns, path string, after int64) ([]TagRow, error) {
+	return s.queryTags(ctx, s.db.byPath, ns, path, after)
+}
+
+// ByTag returns the rows of a tag in the order of their paths.
+func (s *Store) ByTag(ctx context.Context, ns, tag string) ([]TagRow, error) {
+	return s.queryTags(ctx, s.db.byTag, ns, tag)
+}
+
+// Tags returns the rows that exist of the keys, in their order.
+func (s *Store) Tags(ctx context.Context, ns string, keys []TagKey) ([]TagRow, error) {
+	rows := make([]TagRow, 0, len(keys))
+	for _, k := range keys {
+		found, err := s.queryTags(ctx, s.db.byKey, ns, k.Tag, k.Path)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, found...)
+	}
+	return rows, nil
+}
+
+func (s *Store) queryTags(ctx context.Context, query *sql.Stmt, ns string, args ...any) ([]TagRow, error) {
+	rows, err := query.QueryContext(ctx, append([]any{ns}, args...)...)
+	if err != nil {
+		return nil, fmt.Errorf("query tags of cache namespace %q: %w", ns, err)
+	}
+	defer rows.Close()
+	var found []TagRow
+	for rows.Next() {
+		row, err := scanTag(rows)
+		if err != nil {
+			return nil, fmt.Errorf("query tags of cache namespace %q: %w", ns, err)
+		}
+		found = append(found, row)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("query tags of cache namespace %q: %w", ns, err)
+	}
+	return found, nil
+}
+
+func scanTag(rows *sql.Rows) (TagRow, error) {
+	var row TagRow
+	var at sql.NullInt64
+	var extra sql.NullString
+	if err := rows.Scan(&row.Tag, &row.Path, &at, &extra); err != nil {
+		return row, err
+	}
+	row.RevalidatedAt = at.Int64
+	if extra.Valid {
+		return row, json.Unmarshal([]byte(extra.String), &row.Extra)
+	}
+	return row, nil
+}
+
+func insertTags(ctx context.Context, tx *sql.Tx, id int64, rows []TagRow, onConflict string) error {
+	insert, err := tx.PrepareContext(ctx, `INSERT INTO tags (ns, tag, path, revalidated_at, extra) VALUES (?, ?, ?, ?, ?) `+onConflict)
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	for _, row := range rows {
+		var extra any
+		if len(row.Extra) > 0 {
+			encoded, err := json.Marshal(row.Extra)
+			if err != nil {
+				return fmt.Errorf("tag %q: %w", row.Tag, err)
+			}
+			extra = string(encoded)
+		}
+		at := sql.NullInt64{Int64: row.RevalidatedAt, Valid: row.RevalidatedAt != 0}
+		if _, err := insert.ExecContext(ctx, id, row.Tag, row.Path, at, extra); err != nil {
+			return fmt.Errorf("tag %q: %w", row.Tag, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package isr
+
+import (
+	"container/list"
+	"time"
+)
+
+type dedupKey struct{ ns, id string }
+
+type sighting struct {
+	key   dedupKey
+	until time.Time
+}
+
+// window remembers DedupIDs for a while. It holds at most max of them; beyond that it forgets the oldest, which
+// costs a revalidation that was not needed.
+type window struct {
+	keep, keepSettled time.Duration
+	max               int
+	byKey             map[dedupKey]*list.Element
+	oldest            *list.List // of sighting, in the order they were added
+}
+
+func newWindow(keep, keepSettled time.Duration, max int) *window {
+	return &window{keep: keep, keepSettled: min(keep, keepSettled), max: max, byKey: map[dedupKey]*list.Element{}, oldest: list.New()}
+}
+
+func (w *window) has(key dedupKey, now time.Time) bool {
+	e, ok := w.byKey[key]
+	return ok && now.Before(e.Value.(sighting).until)
+}
+
+func (w *window) add(key dedupKey, now time.Time) {
+	if key.id == "" {
+		return
+	}
+	if e, ok := w.byKey[key]; ok {
+		w.forget(e)
+	}
+	for e := w.oldest.Front(); e != nil && (w.oldest.Len() >= w.max || !now.Before(e.Value.(sighting).until)); e = w.oldest.Front() {
+		w.forget(e)
+	}
+	w.byKey[key] = w.oldest.PushBack(sighting{key, now.Add(w.keep)})
+}
+
+// settle shortens the memory of a message that was done. The stale hits that the page had before it was
+// refreshed are over after a few seconds; SQS would go on dropping for its five minutes, and since OpenNext's
+// id is the same when a tag is revalidated twice and the content did not change in between (its
+// lastModified is then the constant 1), the second revalidation would be lost.
+func (w *window) settle(key dedupKey, now time.Time) {
+	e, ok := w.byKey[key]
+	if !ok {
+		return
+	}
+	if s := e.Value.(sighting); s.until.After(now.Add(w.keepSettled)) {
+		e.Value = sighting{key, now.Add(w.keepSettled)}
+	}
+}
+
+func (w *window) forget(e *list.Element) {
+	delete(w.byKey, e.Value.(sighting).key)
+	w.oldest.Remove(e)
+}

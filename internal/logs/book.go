@@ -1,0 +1,185 @@
+// Package logs keeps what the functions of a project print: one file of JSON
+// lines a project, cut over to a second at a size limit, so that a chatty app
+// cannot fill the disk.
+package logs
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// MaxFile is the size in bytes at which a project's file is set aside. One file
+// set aside is kept.
+const MaxFile = 16 << 20
+
+// Line is one line that a function printed.
+type Line struct {
+	Time         int64               `json:"time"` // Unix milliseconds
+	DeploymentID anchor.DeploymentID `json:"deploymentId"`
+	Function     string              `json:"function"`
+	RequestID    string              `json:"requestId,omitempty"`
+	Level        string              `json:"level"` // debug, info, warn, error
+	Text         string              `json:"text"`
+}
+
+// Book is the logs of an installation.
+type Book struct {
+	dir string
+
+	mu    sync.Mutex
+	files map[anchor.ProjectID]*file
+}
+
+// Open uses dir, which it makes when it is not there.
+func Open(dir string) (*Book, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the log folder: %w", err)
+	}
+	return &Book{dir: dir, files: map[anchor.ProjectID]*file{}}, nil
+}
+
+// Append writes one line. It survives the end of the process, not a power cut.
+func (b *Book) Append(p anchor.ProjectID, l Line) error {
+	f, err := b.file(p)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(l)
+	if err != nil {
+		return fmt.Errorf("encode a log line: %w", err)
+	}
+	return f.append(append(text, '\n'))
+}
+
+// Remove deletes a project's logs.
+func (b *Book) Remove(p anchor.ProjectID) error {
+	f, err := b.file(p)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	delete(b.files, p)
+	b.mu.Unlock()
+	return f.remove()
+}
+
+// Close closes every file.
+func (b *Book) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var errs []error
+	for _, f := range b.files {
+		errs = append(errs, f.close())
+	}
+	clear(b.files)
+	return errors.Join(errs...)
+}
+
+func (b *Book) file(p anchor.ProjectID) (*file, error) {
+	if !anchor.ValidID(string(p)) {
+		return nil, anchor.Invalid("bad_id", "%q is no project's id", p)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := b.files[p]
+	if f == nil {
+		f = &file{path: filepath.Join(b.dir, string(p)+".jsonl"), more: make(chan struct{})}
+		b.files[p] = f
+	}
+	return f, nil
+}
+
+// file is one project's log on disk.
+type file struct {
+	path string
+
+	mu   sync.Mutex
+	out  *os.File
+	size int64
+	more chan struct{} // closed at the next append
+}
+
+func (f *file) append(line []byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.open(); err != nil {
+		return err
+	}
+	n, err := f.out.Write(line)
+	f.size += int64(n)
+	close(f.more)
+	f.more = make(chan struct{})
+	if err != nil {
+		return fmt.Errorf("write the log %s: %w", f.path, err)
+	}
+	if f.size >= MaxFile {
+		return f.turn()
+	}
+	return nil
+}
+
+func (f *file) open() error {
+	if f.out != nil {
+		return nil
+	}
+	out, err := os.OpenFile(f.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the log: %w", err)
+	}
+	info, err := out.Stat()
+	if err != nil {
+		return errors.Join(fmt.Errorf("open the log: %w", err), out.Close())
+	}
+	f.out, f.size = out, info.Size()
+	return nil
+}
+
+// turn sets the full file aside.
+func (f *file) turn() error {
+	err := f.out.Close()
+	f.out = nil
+	return errors.Join(err, os.Rename(f.path, f.aside()))
+}
+
+func (f *file) aside() string { return f.path + ".1" }
+
+func (f *file) remove() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	err := f.shut()
+	for _, path := range []string{f.path, f.aside()} {
+		if e := os.Remove(path); e != nil && !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
+func (f *file) close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.shut()
+}
+
+func (f *file) shut() error {
+	if f.out == nil {
+		return nil
+	}
+	err := f.out.Close()
+	f.out = nil
+	return err
+}
+
+// next gives a channel that closes when a line is appended.
+func (f *file) next() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.more
+}

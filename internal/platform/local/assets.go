@@ -1,0 +1,87 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/durable"
+	"github.com/anchor-deploy/anchor/internal/edge/asset"
+	"github.com/anchor-deploy/anchor/internal/isr/awswire"
+)
+
+// Upload indexes the deployment's static files and makes the compressed variants
+// that are not there yet. The files themselves arrived with the artifact and are
+// served from where they lie.
+func (p *Platform) Upload(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
+	d := p.describe(a)
+	files := assetFiles(a)
+	index, err := asset.Build(ctx, p.place(d), asset.BuildOptions{
+		Prefix:  a.Build.BasePath,
+		ModTime: stamp(a.Deployment.CreatedAt),
+	}, files)
+	if err != nil {
+		return fmt.Errorf("index the static files: %w", err)
+	}
+	var text bytes.Buffer
+	if err := index.Encode(&text); err != nil {
+		return fmt.Errorf("encode the index of static files: %w", err)
+	}
+	if err := durable.WriteFile(p.indexPath(d.Deployment), text.Bytes(), 0o600); err != nil {
+		return err
+	}
+	note("%d static files", len(files))
+	return nil
+}
+
+func assetFiles(a deploy.Artifact) []asset.File {
+	prefix := a.Build.Assets + "/"
+	var files []asset.File
+	for _, f := range a.Manifest.Files {
+		if below, found := strings.CutPrefix(f.Path, prefix); found && f.Link == "" {
+			files = append(files, asset.File{Path: below, Digest: string(f.Digest), Size: f.Size})
+		}
+	}
+	return files
+}
+
+func (p *Platform) place(d description) asset.Place {
+	return asset.Place{
+		Root:     filepath.Join(d.Dir, filepath.FromSlash(d.Build.Assets)),
+		Variants: filepath.Join(p.Dir, "variants"),
+		Memory:   p.memory,
+	}
+}
+
+func (p *Platform) readIndex(d description) (*asset.Index, error) {
+	in, err := os.Open(p.indexPath(d.Deployment))
+	if err != nil {
+		return nil, fmt.Errorf("read the index of static files: %w", err)
+	}
+	defer in.Close()
+	return asset.Decode(in, p.place(d))
+}
+
+// original finds the file behind a key that the image function asks for
+// (OpenNext's s3 image loader: the URL's path without the leading slash).
+func (p *Platform) original(ns, key string) (awswire.Asset, bool) {
+	s := p.siteByName(ns)
+	if s == nil {
+		return awswire.Asset{}, false
+	}
+	base := strings.TrimPrefix(s.Build.BasePath+"/", "/")
+	file := strings.TrimPrefix(key, base)
+	found, ok := s.edge.Assets.Lookup("/" + base + file)
+	if !ok {
+		return awswire.Asset{}, false
+	}
+	return awswire.Asset{
+		Path:         filepath.Join(s.Dir, filepath.FromSlash(s.Build.Assets), filepath.FromSlash(found.Path())),
+		ContentType:  found.ContentType(),
+		CacheControl: found.CacheControl(),
+	}, true
+}

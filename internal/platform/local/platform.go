@@ -1,0 +1,189 @@
+// Package local is the platform of one machine: it turns deployments into sites
+// of the edge, functions into Node.js workers, and incremental caches into
+// namespaces. It is the glue between engines that know nothing of projects.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/edge"
+	"github.com/anchor-deploy/anchor/internal/edge/asset"
+	"github.com/anchor-deploy/anchor/internal/isr"
+	"github.com/anchor-deploy/anchor/internal/logs"
+	"github.com/anchor-deploy/anchor/internal/worker"
+)
+
+// Records is what the platform reads of the records.
+type Records interface {
+	// Number gives the deployment's number within its project, the same at every call.
+	Number(ctx context.Context, id anchor.DeploymentID) (int64, error)
+	// Lives gives the live pointer of every project.
+	Lives(ctx context.Context) ([]anchor.Live, error)
+	// Deployment gives one deployment or ErrNotFound.
+	Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error)
+}
+
+// Secrets gives the environment a deployment was locked to.
+type Secrets interface {
+	Locked(ctx context.Context, d anchor.DeploymentID) (map[string]string, error)
+}
+
+// Config is what the platform works with.
+type Config struct {
+	Dir        string // of the platform's own files
+	Run        string // of sockets and temporary files; short, as a socket's path has 108 bytes
+	BaseDomain string // sites are <slug>.<base> and <deploymentId>--<slug>.<base>
+	Node       worker.Node
+	Users      Users
+	Drain      time.Duration // how long a removed deployment's requests may go on
+	Warm       time.Duration // how long the deployment live before keeps a worker
+
+	Edge    *edge.Edge
+	Cache   *isr.Store
+	Bundles *bundle.Store
+	Logs    *logs.Book
+	Records Records
+	Secrets Secrets
+}
+
+// Platform implements the ports of deploy and release on one machine.
+type Platform struct {
+	Config
+	wire     *wire
+	memory   *asset.Memory
+	previews *isr.Queue
+
+	mu     sync.Mutex
+	sites  map[anchor.DeploymentID]*site
+	lives  map[anchor.ProjectID]anchor.Live
+	hashed map[anchor.ProjectID]*shelf
+	cool   map[anchor.ProjectID]*time.Timer
+}
+
+// assetMemory is how many bytes of small static files the edge serves from memory,
+// all sites together; single ones up to assetInMemory.
+const (
+	assetMemory   = 16 << 20
+	assetInMemory = 64 << 10
+)
+
+// New starts the platform; Close ends it. Restore brings the stored sites back.
+func New(c Config) (*Platform, error) {
+	for _, dir := range []string{"sites", "variants"} {
+		if err := os.MkdirAll(filepath.Join(c.Dir, dir), 0o700); err != nil {
+			return nil, fmt.Errorf("make the platform's folders: %w", err)
+		}
+	}
+	p := &Platform{
+		Config: c,
+		memory: asset.NewMemory(assetMemory, assetInMemory),
+		sites:  map[anchor.DeploymentID]*site{},
+		lives:  map[anchor.ProjectID]anchor.Live{},
+		hashed: map[anchor.ProjectID]*shelf{},
+		cool:   map[anchor.ProjectID]*time.Timer{},
+	}
+	p.previews = isr.NewQueue(p.revalidate, isr.QueueOptions{})
+	w, err := p.serveWire()
+	if err != nil {
+		return nil, err
+	}
+	p.wire = w
+	return p, nil
+}
+
+// Restore builds the table from the records: what a crash between the commit of a
+// release and its publication left undone heals here.
+func (p *Platform) Restore(ctx context.Context) error {
+	lives, err := p.Records.Lives(ctx)
+	if err != nil {
+		return fmt.Errorf("read the live pointers: %w", err)
+	}
+	if err := p.restoreSites(ctx); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	for _, live := range lives {
+		p.lives[live.ProjectID] = live
+	}
+	p.publish()
+	p.mu.Unlock()
+	for _, live := range lives {
+		if s := p.site(live.Deployment); s != nil {
+			s.keepWarm(true)
+		} else {
+			slog.Error("the live deployment's files are gone; deploy again", "project", live.ProjectID, "deployment", live.Deployment)
+		}
+	}
+	return nil
+}
+
+func (p *Platform) restoreSites(ctx context.Context) error {
+	ids, err := p.described()
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		d, err := p.Records.Deployment(ctx, id)
+		if errors.Is(err, anchor.ErrNotFound) || err == nil && (d.Status != anchor.Deployed || d.PrunedAt != 0) {
+			continue // the pipeline goes on with it, or the sweep takes it away
+		}
+		if err != nil {
+			return fmt.Errorf("read deployment %s: %w", id, err)
+		}
+		if err := p.restoreSite(ctx, d); err != nil {
+			slog.Error("bring a deployment back", "deployment", id, "error", err)
+		}
+	}
+	return nil
+}
+
+func (p *Platform) restoreSite(ctx context.Context, d anchor.Deployment) error {
+	desc, err := p.readDescription(d.ID)
+	if err != nil {
+		return err
+	}
+	env, err := p.Secrets.Locked(ctx, d.ID)
+	if err != nil {
+		return fmt.Errorf("read the deployment's environment: %w", err)
+	}
+	_, err = p.open(desc, env)
+	return err
+}
+
+func (p *Platform) site(id anchor.DeploymentID) *site {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sites[id]
+}
+
+// Close ends every worker. Requests in flight should have ended before.
+func (p *Platform) Close() error {
+	// Pages that wait for their revalidation are asked for again by the next stale hit.
+	soon, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := p.previews.Close(soon); err != nil {
+		slog.Warn("end the revalidations under way", "error", err)
+	}
+	p.mu.Lock()
+	sites := p.sites
+	p.sites = map[anchor.DeploymentID]*site{}
+	for _, t := range p.cool {
+		t.Stop()
+	}
+	p.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, s := range sites {
+		wg.Go(s.close)
+	}
+	wg.Wait()
+	return p.wire.close()
+}

@@ -1,0 +1,111 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/isr"
+	"github.com/anchor-deploy/anchor/internal/worker"
+)
+
+// probeLimit is how long a new version may take to answer its first request.
+const probeLimit = 30 * time.Second
+
+// Probe starts every function that pages need and asks for the front page under
+// the deployment's own host. Anything below 500 is a sane answer: a front page may
+// well redirect, ask for a login or not exist.
+func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
+	s := p.site(a.Deployment.ID)
+	if s == nil {
+		return anchor.Failed("not_published", "deployment %s has no site to probe", a.Deployment.ID)
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	start := time.Now()
+	if err := s.warmServers(ctx); err != nil {
+		return startFailed(err)
+	}
+	note("functions started in %d ms", time.Since(start).Milliseconds())
+
+	path := a.Build.BasePath + "/"
+	answer := p.ask(ctx, s, http.MethodGet, path)
+	if ctx.Err() != nil {
+		return anchor.Failed("probe_timeout", "the new version did not answer GET %s within %s", path, probeLimit).
+			Hintf("See what it waits for: `anchor logs`.")
+	}
+	if answer.Code >= http.StatusInternalServerError {
+		return anchor.Failed("probe_failed", "the new version answered GET %s with %d", path, answer.Code).
+			Hintf("`anchor logs` shows what it printed; live traffic was not touched.")
+	}
+	note("GET %s answered %d", path, answer.Code)
+	return nil
+}
+
+// warmServers starts the server, its split functions and the middleware: a bundle
+// that crashes at import is found before it is live. The image function starts
+// with the first image; what can be wrong with it is checked without running it.
+func (s *site) warmServers(ctx context.Context) error {
+	for _, f := range s.Build.Functions {
+		if f.Image {
+			continue
+		}
+		if err := s.pools[f.Name].Warm(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func startFailed(err error) error {
+	var start *worker.StartError
+	if !errors.As(err, &start) {
+		return err
+	}
+	switch start.Reason {
+	case worker.Timeout:
+		return anchor.Failed("start_timeout", "function %s does not start", start.Name).
+			Hintf("Its module is still loading after the time limit: look for top-level work that waits.").Because(err)
+	default:
+		return anchor.Failed("start_crashed", "function %s crashes when it starts", start.Name).
+			Hintf("Run the build locally, or set the environment variables it misses: `anchor env set`.").Because(err)
+	}
+}
+
+// ask sends a request of Anchor's own to a site, past the public limits.
+func (p *Platform) ask(ctx context.Context, s *site, method, target string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(ctx, method, "http://"+p.deploymentHost(s.Deployment, s.Slug)+target, http.NoBody)
+	r.Header.Set("User-Agent", "Anchor")
+	for i := 0; i+1 < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			r.Host = headers[i+1]
+			continue
+		}
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	p.Edge.Dispatch(s.edge, w, r)
+	return w
+}
+
+// revalidate asks a page to render itself again, as OpenNext's revalidation
+// function does over HTTPS (adapters/revalidate: HEAD, x-prerender-revalidate, x-isr).
+func (p *Platform) revalidate(ctx context.Context, ns string, m isr.Message) error {
+	s := p.siteByName(ns)
+	if s == nil {
+		return nil
+	}
+	answer := p.ask(ctx, s, http.MethodHead, m.URL,
+		"x-prerender-revalidate", s.Build.PreviewModeID, "x-isr", "1", "Host", m.Host)
+	if answer.Header().Get("x-nextjs-cache") != "REVALIDATED" && answer.Code >= http.StatusInternalServerError {
+		return fmt.Errorf("revalidate %s: answered %d", m.URL, answer.Code)
+	}
+	return nil
+}
+
+func (p *Platform) siteByName(ns string) *site { return p.site(anchor.DeploymentID(ns)) }

@@ -1,0 +1,74 @@
+package local
+
+import (
+	"cmp"
+	"slices"
+	"sync/atomic"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/edge"
+	"github.com/anchor-deploy/anchor/internal/edge/asset"
+)
+
+// shelf holds the asset indexes of a project's kept deployments, newest first: a
+// browser that loaded yesterday's page still finds its chunks.
+type shelf struct {
+	indexes atomic.Pointer[[]*asset.Index]
+}
+
+func (s *shelf) find(path string) (asset.Asset, bool) {
+	if all := s.indexes.Load(); all != nil {
+		for _, x := range *all {
+			if a, ok := x.Lookup(path); ok && x.Hashed(path) {
+				return a, true
+			}
+		}
+	}
+	return asset.Asset{}, false
+}
+
+// publish makes the edge's table from what is known; p.mu is held. Readers go on
+// with the table they have.
+func (p *Platform) publish() {
+	hosts := make(map[string]*edge.Site, len(p.sites)+len(p.lives))
+	byProject := map[anchor.ProjectID][]*site{}
+	for _, s := range p.sites {
+		hosts[p.deploymentHost(s.Deployment, s.Slug)] = s.edge
+		byProject[s.Project] = append(byProject[s.Project], s)
+	}
+	for project, sites := range byProject {
+		slices.SortFunc(sites, func(a, b *site) int { return cmp.Compare(b.Deployment, a.Deployment) })
+		indexes := make([]*asset.Index, len(sites))
+		for i, s := range sites {
+			indexes[i] = s.edge.Assets
+		}
+		p.shelf(project).indexes.Store(&indexes)
+	}
+	for _, live := range p.lives {
+		if s := p.sites[live.Deployment]; s != nil {
+			hosts[p.siteHost(s.Slug)] = s.edge
+		}
+	}
+	p.Edge.Publish(edge.NewTable(hosts))
+}
+
+// shelf gives the project's; p.mu is held.
+func (p *Platform) shelf(project anchor.ProjectID) *shelf {
+	s := p.hashed[project]
+	if s == nil {
+		s = &shelf{}
+		p.hashed[project] = s
+	}
+	return s
+}
+
+func (p *Platform) siteHost(slug string) string { return slug + "." + p.BaseDomain }
+
+func (p *Platform) deploymentHost(id anchor.DeploymentID, slug string) string {
+	return string(id) + "--" + p.siteHost(slug)
+}
+
+// Hosts gives the host names of a project and of one of its deployments.
+func (p *Platform) Hosts(project anchor.Project, id anchor.DeploymentID) (site, deployment string) {
+	return p.siteHost(project.Slug), p.deploymentHost(id, project.Slug)
+}

@@ -1,0 +1,63 @@
+package local
+
+import (
+	"context"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Ready starts the deployment's server function unless it runs.
+func (p *Platform) Ready(ctx context.Context, d anchor.Deployment) error {
+	s := p.site(d.Serves())
+	if s == nil {
+		return anchor.Failed("files_gone", "the files of deployment %s are not on this machine", d.Serves()).
+			Hintf("Deploy its commit again.")
+	}
+	return s.warm(ctx)
+}
+
+// Route publishes a table in which the project's host leads to the live
+// deployment. Requests in flight hold the site they were routed to; its workers
+// stop only when nothing is in flight.
+func (p *Platform) Route(_ context.Context, live anchor.Live) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := p.lives[live.ProjectID]
+	if before.Revision >= live.Revision {
+		return nil
+	}
+	p.lives[live.ProjectID] = live
+	p.publish()
+	if s := p.sites[live.Deployment]; s != nil {
+		s.keepWarm(true)
+	}
+	if before.Deployment != live.Deployment {
+		p.coolLater(live.ProjectID, before.Deployment)
+	}
+	return nil
+}
+
+// coolLater lets the workers of the deployment live before go once it is unlikely
+// to come back; p.mu is held. A deployment live before that one goes now.
+func (p *Platform) coolLater(project anchor.ProjectID, before anchor.DeploymentID) {
+	for id, s := range p.sites {
+		if s.Project == project && id != before && id != p.lives[project].Deployment {
+			s.keepWarm(false)
+		}
+	}
+	if t := p.cool[project]; t != nil {
+		t.Stop()
+	}
+	p.cool[project] = time.AfterFunc(p.Warm, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if s := p.sites[before]; s != nil && p.lives[project].Deployment != before {
+			s.keepWarm(false)
+		}
+	})
+}
+
+// Purge has nothing to drop: the edge of this platform caches no pages yet, and
+// static files are served from the deployment they belong to.
+func (p *Platform) Purge(context.Context, anchor.Live) error { return nil }

@@ -1,0 +1,175 @@
+package project
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// maxSet is the number of variables one call may set: what a store takes in one
+// transaction (DynamoDB, TransactWriteItems).
+const maxSet = 100
+
+// Env keeps the environment variables of projects, and of each deployment those
+// it was deployed with.
+type Env struct {
+	Variables Variables
+	Box       Box
+	Now       func() time.Time // time.Now when nil
+}
+
+// Set sets all of vars or none; one set before is replaced. UpdatedAt is Set's
+// to fill. Invalid for a variable that cannot be one or comes twice.
+func (e Env) Set(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error {
+	if err := checkSet(vars); err != nil {
+		return err
+	}
+	sealed := make([]anchor.EnvVar, len(vars))
+	for i, v := range vars {
+		v.Value = string(e.Box.Seal([]byte(v.Value), placeOf(p, v.Name)...))
+		v.UpdatedAt = now(e.Now)
+		sealed[i] = v
+	}
+	return e.Variables.PutEnv(ctx, p, sealed)
+}
+
+func checkSet(vars []anchor.EnvVar) error {
+	if len(vars) > maxSet {
+		return anchor.TooLarge("too_many_env", "%d variables at once are too many", len(vars)).
+			Hintf("Set at most %d at once.", maxSet)
+	}
+	seen := map[string]bool{}
+	for _, v := range vars {
+		if err := anchor.CheckEnv(v); err != nil {
+			return err
+		}
+		if seen[v.Name] {
+			return anchor.Invalid("bad_env", "%s is set twice", v.Name).Hintf("Name each variable once.")
+		}
+		seen[v.Name] = true
+	}
+	return nil
+}
+
+// List gives the project's variables by name, their values only if reveal.
+func (e Env) List(ctx context.Context, p anchor.ProjectID, reveal bool) ([]anchor.EnvVar, error) {
+	vars, err := e.Variables.EnvRows(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	for i := range vars {
+		value := ""
+		if reveal {
+			if value, err = e.open(p, vars[i]); err != nil {
+				return nil, err
+			}
+		}
+		vars[i].Value = value
+	}
+	return vars, nil
+}
+
+// Remove takes a variable away, or is NotFound. Deployments keep what they were
+// deployed with.
+func (e Env) Remove(ctx context.Context, p anchor.ProjectID, name string) error {
+	return e.Variables.DeleteEnv(ctx, p, name)
+}
+
+// ForBuild gives the variables a build sees.
+func (e Env) ForBuild(ctx context.Context, p anchor.ProjectID) (map[string]string, error) {
+	return e.of(ctx, p, anchor.EnvBuild)
+}
+
+// Lock fixes the project's run-time variables as the deployment's own and gives
+// them; later calls give the same values, whatever the project's became. NotFound
+// when the deployment is unknown.
+func (e Env) Lock(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (map[string]string, error) {
+	values, err := e.Locked(ctx, d)
+	if !errors.Is(err, anchor.ErrNotFound) {
+		return values, err
+	}
+	if values, err = e.of(ctx, p, anchor.EnvRun); err != nil {
+		return nil, err
+	}
+	plain, err := encode(values)
+	if err != nil {
+		return nil, fmt.Errorf("lock the environment of %s: %w", d, err)
+	}
+	sealed, err := e.Variables.LockEnv(ctx, d, e.Box.Seal(plain, lockedPlace(d)...))
+	if err != nil {
+		return nil, err
+	}
+	return e.unlock(d, sealed)
+}
+
+// Locked gives the variables the deployment was locked with, NotFound before.
+func (e Env) Locked(ctx context.Context, d anchor.DeploymentID) (map[string]string, error) {
+	sealed, err := e.Variables.LockedEnv(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return e.unlock(d, sealed)
+}
+
+func (e Env) unlock(d anchor.DeploymentID, sealed []byte) (map[string]string, error) {
+	plain, err := e.Box.Open(sealed, lockedPlace(d)...)
+	if err != nil {
+		return nil, err
+	}
+	values, err := decode(plain)
+	if err != nil {
+		return nil, fmt.Errorf("read the environment of %s: %w", d, err)
+	}
+	return values, nil
+}
+
+// encode writes the values as bytes, because a JSON string cannot hold every
+// value that a variable can.
+func encode(values map[string]string) ([]byte, error) {
+	raw := make(map[string][]byte, len(values))
+	for name, value := range values {
+		raw[name] = []byte(value)
+	}
+	return json.Marshal(raw)
+}
+
+func decode(plain []byte) (map[string]string, error) {
+	var raw map[string][]byte
+	if err := json.Unmarshal(plain, &raw); err != nil {
+		return nil, err
+	}
+	values := make(map[string]string, len(raw))
+	for name, value := range raw {
+		values[name] = string(value)
+	}
+	return values, nil
+}
+
+func (e Env) of(ctx context.Context, p anchor.ProjectID, phase anchor.EnvPhase) (map[string]string, error) {
+	vars, err := e.Variables.EnvRows(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]string{}
+	for _, v := range vars {
+		if !v.For.Covers(phase) {
+			continue
+		}
+		if values[v.Name], err = e.open(p, v); err != nil {
+			return nil, err
+		}
+	}
+	return values, nil
+}
+
+func (e Env) open(p anchor.ProjectID, v anchor.EnvVar) (string, error) {
+	plain, err := e.Box.Open([]byte(v.Value), placeOf(p, v.Name)...)
+	return string(plain), err
+}
+
+func placeOf(p anchor.ProjectID, name string) []string { return []string{"env", string(p), name} }
+func lockedPlace(d anchor.DeploymentID) []string       { return []string{"locked-env", string(d)} }

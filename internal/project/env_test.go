@@ -1,0 +1,136 @@
+package project_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/project"
+	"github.com/anchor-deploy/anchor/internal/secret"
+	"github.com/anchor-deploy/anchor/internal/store/memory"
+)
+
+func environment(t *testing.T) (project.Env, *memory.Store, anchor.ProjectID, anchor.DeploymentID) {
+	t.Helper()
+	s, store, _ := service(t)
+	box, err := secret.Open(filepath.Join(t.TempDir(), "key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := create(t, s, "shop")
+	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID, Status: anchor.Deploying}
+	if err := store.CreateDeployment(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	return project.Env{Variables: store, Box: box, Now: func() time.Time { return time.UnixMilli(7) }}, store, p.ID, d.ID
+}
+
+func set(t *testing.T, e project.Env, p anchor.ProjectID, name, value string, phase anchor.EnvPhase) {
+	t.Helper()
+	if err := e.Set(t.Context(), p, []anchor.EnvVar{{Name: name, Value: value, For: phase}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// gives fails the test unless got is want.
+func gives[T any](t *testing.T, want T) func(got T, err error) {
+	return func(got T, err error) {
+		t.Helper()
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("error %v (-want +got):\n%s", err, diff)
+		}
+	}
+}
+
+func TestValuesAreSealedAndShownWhenAsked(t *testing.T) {
+	e, store, p, _ := environment(t)
+	set(t, e, p, "API_KEY", "s3cret", anchor.EnvRun)
+	rows, err := store.EnvRows(t.Context(), p)
+	if err != nil || len(rows) != 1 || strings.Contains(rows[0].Value, "s3cret") {
+		t.Errorf("kept: %+v, %v", rows, err)
+	}
+	v := anchor.EnvVar{Name: "API_KEY", For: anchor.EnvRun, UpdatedAt: 7}
+	gives(t, []anchor.EnvVar{v})(e.List(t.Context(), p, false))
+	v.Value = "s3cret"
+	gives(t, []anchor.EnvVar{v})(e.List(t.Context(), p, true))
+}
+
+func TestValuesGoToTheirPhase(t *testing.T) {
+	e, _, p, d := environment(t)
+	set(t, e, p, "B", "build", anchor.EnvBuild)
+	set(t, e, p, "R", "run", anchor.EnvRun)
+	set(t, e, p, "X", "both", anchor.EnvBoth)
+	gives(t, map[string]string{"B": "build", "X": "both"})(e.ForBuild(t.Context(), p))
+	gives(t, map[string]string{"R": "run", "X": "both"})(e.Lock(t.Context(), p, d))
+}
+
+func TestALockedEnvironmentStays(t *testing.T) {
+	e, _, p, d := environment(t)
+	set(t, e, p, "A", "old \xff", anchor.EnvRun)
+	old := map[string]string{"A": "old \xff"}
+	_, err := e.Locked(t.Context(), d)
+	if anchor.KindOf(err) != anchor.KindNotFound {
+		t.Errorf("before: %v", err)
+	}
+	gives(t, old)(e.Lock(t.Context(), p, d))
+	set(t, e, p, "A", "new", anchor.EnvRun)
+	set(t, e, p, "B", "new", anchor.EnvRun)
+	gives(t, old)(e.Lock(t.Context(), p, d))
+	if err := e.Remove(t.Context(), p, "A"); err != nil {
+		t.Fatal(err)
+	}
+	gives(t, old)(e.Locked(t.Context(), d))
+	_, err = e.Lock(t.Context(), p, "unknown")
+	fails(t, err, anchor.KindNotFound, "unknown_deployment")
+}
+
+func TestAnEmptyEnvironmentIsLockedToo(t *testing.T) {
+	e, _, p, d := environment(t)
+	gives(t, map[string]string{})(e.Lock(t.Context(), p, d))
+	set(t, e, p, "A", "new", anchor.EnvRun)
+	gives(t, map[string]string{})(e.Lock(t.Context(), p, d))
+}
+
+func TestSealedValuesCannotBeSwapped(t *testing.T) {
+	e, store, p, _ := environment(t)
+	set(t, e, p, "A", "a", anchor.EnvRun)
+	rows, err := store.EnvRows(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows[0].Name = "B"
+	if err := store.PutEnv(t.Context(), p, rows); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := e.List(t.Context(), p, true); err == nil {
+		t.Errorf("the value of A opens as B's: %+v", got)
+	}
+	gives(t, 2)(count(e.List(t.Context(), p, false)))
+}
+
+func count(vars []anchor.EnvVar, err error) (int, error) { return len(vars), err }
+
+func TestSetRefusesAllForOne(t *testing.T) {
+	e, _, p, _ := environment(t)
+	good := anchor.EnvVar{Name: "GOOD", Value: "1", For: anchor.EnvRun}
+	for code, bad := range map[string]anchor.EnvVar{
+		"bad_env":      {Name: "1BAD", For: anchor.EnvRun},
+		"reserved_env": {Name: "AWS_REGION", For: anchor.EnvRun},
+	} {
+		fails(t, e.Set(t.Context(), p, []anchor.EnvVar{good, bad}), anchor.KindInvalid, code)
+	}
+	fails(t, e.Set(t.Context(), p, []anchor.EnvVar{good, good}), anchor.KindInvalid, "bad_env")
+	var many []anchor.EnvVar
+	for i := range 101 {
+		many = append(many, anchor.EnvVar{Name: fmt.Sprintf("V%d", i), For: anchor.EnvRun})
+	}
+	fails(t, e.Set(t.Context(), p, many), anchor.KindTooLarge, "too_many_env")
+	gives(t, 0)(count(e.List(t.Context(), p, false)))
+	fails(t, e.Set(t.Context(), "unknown", []anchor.EnvVar{good}), anchor.KindNotFound, "unknown_project")
+	fails(t, e.Remove(t.Context(), p, "GOOD"), anchor.KindNotFound, "unknown_env")
+}

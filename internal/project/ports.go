@@ -1,0 +1,52 @@
+// Package project is the use-case of projects and of their environment
+// variables, which are sealed before anything keeps them.
+package project
+
+import (
+	"context"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Records keeps projects.
+type Records interface {
+	// CreateProject inserts p, durable on return: a Conflict "slug_taken" when the
+	// slug is another's.
+	CreateProject(ctx context.Context, p anchor.Project) error
+	// Project and ProjectBySlug give one or ErrNotFound.
+	Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error)
+	ProjectBySlug(ctx context.Context, slug string) (anchor.Project, error)
+	// Projects lists all, newest first.
+	Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error)
+	// DeleteProject removes the project's records, all of them, durable on return,
+	// or is ErrNotFound.
+	DeleteProject(ctx context.Context, id anchor.ProjectID) error
+}
+
+// Remover takes away what a platform keeps of a project: traffic, processes, files.
+type Remover interface {
+	// Remove is idempotent; what is not there is removed.
+	Remove(ctx context.Context, p anchor.ProjectID) error
+}
+
+// Variables keeps sealed environment variables: bytes in a string.
+type Variables interface {
+	// PutEnv sets all of vars (at most 100) or none, durable on return; ErrNotFound
+	// when the project is unknown. Idempotent.
+	PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error
+	// EnvRows gives the project's, by name.
+	EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVar, error)
+	// DeleteEnv removes one, durable on return, or is ErrNotFound.
+	DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) error
+	// LockEnv stores sealed for the deployment unless there is one and gives what
+	// is stored; durable on return. ErrNotFound when the deployment is unknown.
+	LockEnv(ctx context.Context, d anchor.DeploymentID, sealed []byte) ([]byte, error)
+	// LockedEnv gives what LockEnv stored, ErrNotFound before.
+	LockedEnv(ctx context.Context, d anchor.DeploymentID) ([]byte, error)
+}
+
+// Box seals values for one place: they open nowhere else.
+type Box interface {
+	Seal(plain []byte, place ...string) []byte
+	Open(sealed []byte, place ...string) ([]byte, error)
+}

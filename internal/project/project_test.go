@@ -1,0 +1,178 @@
+package project_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/project"
+	"github.com/anchor-deploy/anchor/internal/store/memory"
+)
+
+// platform remembers what it was told to remove.
+type platform struct {
+	removed []anchor.ProjectID
+	err     error
+	store   *memory.Store
+	t       *testing.T
+}
+
+func (p *platform) Remove(ctx context.Context, id anchor.ProjectID) error {
+	if _, err := p.store.Project(ctx, id); !errors.Is(err, anchor.ErrNotFound) {
+		p.t.Errorf("asked to remove %s while its records are there: %v", id, err)
+	}
+	p.removed = append(p.removed, id)
+	return p.err
+}
+
+func service(t *testing.T) (project.Service, *memory.Store, *platform) {
+	store := memory.New()
+	remover := &platform{store: store, t: t}
+	clock := func() time.Time { return time.UnixMilli(7) }
+	return project.Service{Records: store, Remover: remover, Now: clock}, store, remover
+}
+
+func create(t *testing.T, s project.Service, slug string) anchor.Project {
+	t.Helper()
+	p, err := s.Create(t.Context(), slug, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func fails(t *testing.T, err error, kind anchor.Kind, code string) {
+	t.Helper()
+	e := (*anchor.Error)(nil)
+	if !errors.As(err, &e) || e.Kind != kind || e.Code != code || e.Hint == "" {
+		t.Errorf("error %v, want one of kind %s and code %s with a hint", err, kind, code)
+	}
+}
+
+func TestAProjectIsFoundByIDAndSlug(t *testing.T) {
+	s, _, _ := service(t)
+	p, err := s.Create(t.Context(), "shop", "trunk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (anchor.Project{ID: p.ID, Slug: "shop", ProductionBranch: "trunk", CreatedAt: 7}); p != want {
+		t.Errorf("made %+v, want %+v", p, want)
+	}
+	for _, name := range []string{"shop", string(p.ID)} {
+		if got, err := s.Get(t.Context(), name); err != nil || got != p {
+			t.Errorf("get %q: %+v, %v", name, got, err)
+		}
+	}
+	if other := create(t, s, "other"); other.ProductionBranch != "main" {
+		t.Errorf("the branch of a project that names none is %q", other.ProductionBranch)
+	}
+	list, err := s.List(t.Context(), anchor.Page{Limit: 1})
+	if err != nil || len(list.Items) != 1 || list.Items[0].Slug != "other" || list.Next == "" {
+		t.Errorf("list: %+v, %v", list, err)
+	}
+}
+
+func TestCreateRefuses(t *testing.T) {
+	s, _, _ := service(t)
+	create(t, s, "shop")
+	for slug, code := range map[string]string{"": "bad_slug", "Shop": "bad_slug", "a--b": "bad_slug", anchor.NewID(): "bad_slug"} {
+		_, err := s.Create(t.Context(), slug, "")
+		fails(t, err, anchor.KindInvalid, code)
+	}
+	for _, branch := range []string{"a b", "a\x00", strings.Repeat("x", 256)} {
+		_, err := s.Create(t.Context(), "other", branch)
+		fails(t, err, anchor.KindInvalid, "bad_branch")
+	}
+	_, err := s.Create(t.Context(), "shop", "")
+	fails(t, err, anchor.KindConflict, "slug_taken")
+	for _, name := range []string{"unknown", "", anchor.NewID()} {
+		_, err := s.Get(t.Context(), name)
+		fails(t, err, anchor.KindNotFound, "unknown_project")
+	}
+}
+
+func TestEnsureGivesAllTheOne(t *testing.T) {
+	s, _, _ := service(t)
+	got := make([]anchor.Project, 50)
+	var done sync.WaitGroup
+	for i := range got {
+		done.Go(func() {
+			p, err := s.Ensure(context.Background(), "shop")
+			if err != nil {
+				t.Error(err)
+			}
+			got[i] = p
+		})
+	}
+	done.Wait()
+	for _, p := range got {
+		if p != got[0] || p.ID == "" {
+			t.Fatalf("some got %+v, some %+v", got[0], p)
+		}
+	}
+	_, err := s.Ensure(t.Context(), "Not A Slug")
+	fails(t, err, anchor.KindInvalid, "bad_slug")
+}
+
+// Another's project appears between Ensure's look and its own try.
+func TestEnsureLosesTheRaceWell(t *testing.T) {
+	s, store, _ := service(t)
+	theirs := anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop"}
+	store.Fault = func(op string) (bool, error) {
+		if op == "CreateProject" {
+			store.Fault = nil // theirs comes by here too
+			if err := store.CreateProject(t.Context(), theirs); err != nil {
+				t.Error(err)
+			}
+		}
+		return false, nil
+	}
+	if got, err := s.Ensure(t.Context(), "shop"); err != nil || got != theirs {
+		t.Errorf("got %+v, %v; want %+v", got, err, theirs)
+	}
+}
+
+func TestDelete(t *testing.T) {
+	s, store, remover := service(t)
+	p, stays := create(t, s, "shop"), create(t, s, "stays")
+	if err := s.Delete(t.Context(), "shop"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]anchor.ProjectID{p.ID}, remover.removed); diff != "" {
+		t.Errorf("removed (-want +got):\n%s", diff)
+	}
+	if _, err := store.Project(t.Context(), stays.ID); err != nil {
+		t.Errorf("the other project: %v", err)
+	}
+	fails(t, s.Delete(t.Context(), "shop"), anchor.KindNotFound, "unknown_project")
+}
+
+func TestDeleteThatFailedHalfWay(t *testing.T) {
+	s, store, remover := service(t)
+	p := create(t, s, "shop")
+
+	broken := errors.New("disk on fire")
+	store.Fault = func(op string) (bool, error) { return false, broken }
+	if err := s.Delete(t.Context(), "shop"); !errors.Is(err, broken) || len(remover.removed) != 0 {
+		t.Errorf("with a broken store: %v, removed %v", err, remover.removed)
+	}
+
+	store.Fault, remover.err = nil, broken
+	err := s.Delete(t.Context(), "shop")
+	fails(t, err, anchor.KindFailed, "remove_failed")
+	if !errors.Is(err, broken) || !strings.Contains(err.(*anchor.Error).Hint, string(p.ID)) {
+		t.Errorf("error %v does not keep the cause or name the id", err)
+	}
+
+	remover.err = nil
+	fails(t, s.Delete(t.Context(), string(p.ID)), anchor.KindNotFound, "unknown_project")
+	if len(remover.removed) != 2 || remover.removed[1] != p.ID {
+		t.Errorf("asked again by the id, it removed %v", remover.removed)
+	}
+}

@@ -1,0 +1,135 @@
+package project
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// DefaultBranch is the production branch of a project that names none.
+const DefaultBranch = "main"
+
+// Service makes, finds and deletes projects.
+type Service struct {
+	Records Records
+	Remover Remover
+	Now     func() time.Time // time.Now when nil
+}
+
+// Create makes a project. Invalid when the slug or branch cannot be one, a
+// Conflict "slug_taken" when there is such a project.
+func (s Service) Create(ctx context.Context, slug, productionBranch string) (anchor.Project, error) {
+	if productionBranch == "" {
+		productionBranch = DefaultBranch
+	}
+	if err := cmp.Or(checkSlug(slug), checkBranch(productionBranch)); err != nil {
+		return anchor.Project{}, err
+	}
+	p := anchor.Project{
+		ID:               anchor.ProjectID(anchor.NewID()),
+		Slug:             slug,
+		ProductionBranch: productionBranch,
+		CreatedAt:        now(s.Now),
+	}
+	if err := s.Records.CreateProject(ctx, p); err != nil {
+		return anchor.Project{}, err
+	}
+	return p, nil
+}
+
+// checkSlug also refuses a slug of the form of an id, because every project is
+// asked for by either.
+func checkSlug(slug string) error {
+	if anchor.ValidID(slug) {
+		return anchor.Invalid("bad_slug", "%q has the form of an id and cannot be a project's slug", slug).
+			Hintf("Choose another slug.")
+	}
+	return anchor.CheckSlug(slug)
+}
+
+func checkBranch(branch string) error {
+	if len(branch) <= 255 && strings.IndexFunc(branch, notInBranch) < 0 {
+		return nil
+	}
+	return anchor.Invalid("bad_branch", "%q cannot be the name of a branch", branch).
+		Hintf("Use at most 255 characters without spaces.")
+}
+
+func notInBranch(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+
+// Get gives the project of an id or slug, or NotFound.
+func (s Service) Get(ctx context.Context, idOrSlug string) (anchor.Project, error) {
+	if anchor.ValidID(idOrSlug) {
+		return s.Records.Project(ctx, anchor.ProjectID(idOrSlug))
+	}
+	return s.Records.ProjectBySlug(ctx, idOrSlug)
+}
+
+// List gives a page of all projects, newest first.
+func (s Service) List(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error) {
+	return s.Records.Projects(ctx, page)
+}
+
+// Ensure gives the project of the slug and makes it when there is none. Of many
+// that ask at once, all get the one.
+func (s Service) Ensure(ctx context.Context, slug string) (anchor.Project, error) {
+	p, err := s.Records.ProjectBySlug(ctx, slug)
+	if !errors.Is(err, anchor.ErrNotFound) {
+		return p, err
+	}
+	p, err = s.Create(ctx, slug, "")
+	if errors.Is(err, anchor.ErrConflict) {
+		return s.Records.ProjectBySlug(ctx, slug)
+	}
+	return p, err
+}
+
+// Delete removes a project: its records, in one step, and then what the platform
+// keeps of it. It refuses nothing but an unknown one: NotFound. When the second
+// half fails, Delete by the id tries that half again.
+func (s Service) Delete(ctx context.Context, idOrSlug string) error {
+	id, err := s.deleteRecords(ctx, idOrSlug)
+	if id == "" {
+		return err
+	}
+	if failed := s.remove(ctx, id); failed != nil {
+		return failed
+	}
+	return err
+}
+
+// deleteRecords gives the id of which no records are left, "" when there is none
+// to tell.
+func (s Service) deleteRecords(ctx context.Context, idOrSlug string) (anchor.ProjectID, error) {
+	p, err := s.Get(ctx, idOrSlug)
+	if err == nil {
+		err = s.Records.DeleteProject(ctx, p.ID)
+	} else if anchor.ValidID(idOrSlug) {
+		p.ID = anchor.ProjectID(idOrSlug)
+	}
+	if err != nil && !errors.Is(err, anchor.ErrNotFound) {
+		return "", err
+	}
+	return p.ID, err
+}
+
+// remove goes on when the caller has gone: the records are no more.
+func (s Service) remove(ctx context.Context, p anchor.ProjectID) error {
+	if err := s.Remover.Remove(context.WithoutCancel(ctx), p); err != nil {
+		return anchor.Failed("remove_failed", "project %s is deleted, but not all it kept could be removed", p).
+			Hintf("Delete it once more by its id %s to remove the rest.", p).Because(err)
+	}
+	return nil
+}
+
+func now(clock func() time.Time) int64 {
+	if clock == nil {
+		clock = time.Now
+	}
+	return clock().UnixMilli()
+}

@@ -1,0 +1,59 @@
+package release
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// newRelease describes the move from the pointer to the deployment that shall
+// serve; named is the record that tells of it.
+func newRelease(kind anchor.ReleaseKind, from anchor.Live, serving anchor.Deployment, named anchor.DeploymentID) anchor.Release {
+	id := anchor.NewID()
+	return anchor.Release{
+		ID:         anchor.ReleaseID(id),
+		ProjectID:  serving.ProjectID,
+		Kind:       kind,
+		Deployment: serving.ID,
+		From:       from.Deployment,
+		Record:     named,
+		Version:    serving.Version,
+		CreatedAt:  time.Now().UnixMilli(),
+		Request:    id,
+	}
+}
+
+// rollbackRecord is the new deployment that a rollback writes: the target's
+// commit, branch and versions under a version label of its own (SPEC, Rolling back).
+func rollbackRecord(target anchor.Deployment, from anchor.Live) *anchor.Deployment {
+	now := time.Now().UnixMilli()
+	rec := target
+	rec.ID = anchor.DeploymentID(anchor.NewID())
+	rec.Version = fmt.Sprintf("rollback-%s-%d", target.ID, now)
+	rec.CreatedAt, rec.DeployedAt = now, now
+	rec.IsRollback = true
+	rec.RollbackFrom = from.Version
+	rec.RollbackTo = target.ID
+	rec.NoRelease = false
+	return &rec
+}
+
+// SupersededCode marks the error of a deployment that came after a newer request.
+const SupersededCode = "superseded"
+
+func supersededBy(live anchor.Live) error {
+	return anchor.Conflict(SupersededCode, "a newer request made %s (deployment %s) live first", live.Version, live.Deployment).
+		Hintf("Deploy this commit again if it shall be live after all.")
+}
+
+// switchFailed tells of a switch that went wrong and left live as it was. Errors
+// the user can mend keep their own kind.
+func switchFailed(target anchor.Deployment, err error) error {
+	if e := (*anchor.Error)(nil); errors.As(err, &e) && e.Kind != anchor.KindFailed {
+		return err
+	}
+	return anchor.Failed("switch_failed", "could not switch to deployment %s; live is as it was", target.ID).
+		Hintf("`anchor doctor` checks the server, `anchor logs` shows what the functions say.").Because(err)
+}

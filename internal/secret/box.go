@@ -1,0 +1,64 @@
+// Package secret encrypts what must not lie readable in the records, under one
+// key in a file.
+package secret
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// version begins everything sealed, so that another cipher can come.
+const version = 1
+
+// Box seals and opens with AES-256-GCM (NIST SP 800-38D) under random 96-bit
+// nonces: good for 2^32 values of one key (section 8.3). It is safe for
+// concurrent use.
+type Box struct {
+	aead cipher.AEAD
+}
+
+func newBox(key []byte) (*Box, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, err
+	}
+	return &Box{aead}, nil
+}
+
+// Seal encrypts plain for one place, such as ("env", project, name): it opens
+// nowhere else. Sealed twice, it differs.
+func (b *Box) Seal(plain []byte, place ...string) []byte {
+	return b.aead.Seal([]byte{version}, nil, plain, associated(place))
+}
+
+// Open decrypts what Seal made for the same place. Its error means that the
+// bytes were changed, moved from another place or sealed under another key.
+func (b *Box) Open(sealed []byte, place ...string) ([]byte, error) {
+	if len(sealed) == 0 || sealed[0] != version {
+		return nil, fmt.Errorf("open the secret of %q: not sealed by this version of Anchor", place)
+	}
+	plain, err := b.aead.Open(nil, nil, sealed[1:], associated(place))
+	if err != nil {
+		return nil, fmt.Errorf("open the secret of %q: %w", place, errSealed)
+	}
+	return plain, nil
+}
+
+var errSealed = errors.New("it was sealed under another key or is damaged; put back the key file that belongs to these records")
+
+// associated writes each part behind its length: ("a", "bc") is not ("ab", "c").
+func associated(place []string) []byte {
+	data := []byte{version}
+	for _, part := range place {
+		data = binary.BigEndian.AppendUint64(data, uint64(len(part)))
+		data = append(data, part...)
+	}
+	return data
+}

@@ -1,0 +1,77 @@
+// Package store holds what every implementation of the records says alike: the
+// errors, with their codes, and the cursors of lists. The implementations are in
+// the packages below it, and storetest holds them to one behaviour.
+package store
+
+import "github.com/anchor-deploy/anchor/internal/anchor"
+
+// NoProject is the error for a project, by id or slug, that is not there.
+func NoProject(idOrSlug string) error {
+	return anchor.NotFound("unknown_project", "there is no project %q", idOrSlug).
+		Hintf("List the projects with: anchor projects")
+}
+
+// SlugTaken is the error for a second project of one slug.
+func SlugTaken(slug string) error {
+	return anchor.Conflict("slug_taken", "a project with the slug %q already exists", slug).
+		Hintf("Choose another slug.")
+}
+
+// IDTaken is the error for a second record of one id; what names its sort.
+func IDTaken(what, id string) error {
+	return anchor.Conflict("id_taken", "the %s %s already exists", what, id)
+}
+
+// NoDeployment is the error for a deployment that is not there, or is another
+// project's.
+func NoDeployment(id anchor.DeploymentID) error {
+	return anchor.NotFound("unknown_deployment", "there is no deployment %q", id).
+		Hintf("List the deployments with: anchor deployments")
+}
+
+// StatusChanged is the error for a deployment whose stored status is not the one
+// the caller acts on.
+func StatusChanged(id anchor.DeploymentID, stored, from anchor.Status) error {
+	return anchor.Conflict("status_changed", "deployment %s is %s, no longer %s", id, stored, from)
+}
+
+// NoSuchMove is the error for a change of status that the domain does not know.
+func NoSuchMove(id anchor.DeploymentID, from, to anchor.Status) error {
+	return anchor.Conflict("no_such_move", "deployment %s cannot go from %s to %s", id, from, to)
+}
+
+// NeverLive is the error for the live pointer of a project before its first
+// release, or the one live before when there was none.
+func NeverLive(p anchor.ProjectID) error {
+	return anchor.NotFound("never_live", "no such deployment of project %s was ever live", p)
+}
+
+// PointerMoved is the error for a move of the live pointer from a revision it no
+// longer has.
+func PointerMoved(p anchor.ProjectID, stored, from int64) error {
+	return anchor.Conflict("pointer_moved",
+		"the live pointer of project %s is at revision %d, no longer at %d", p, stored, from).
+		Hintf("Another release came first. Look at what is live, then ask again.")
+}
+
+// ForeignRecord is the error for a release of one project with the record of another.
+func ForeignRecord(record anchor.DeploymentID, p anchor.ProjectID) error {
+	return anchor.Conflict("foreign_record", "deployment %s is no record of project %s", record, p)
+}
+
+// NoToken is the error for a token, by id or hash, that is not there.
+func NoToken() error {
+	return anchor.NotFound("unknown_token", "there is no such token").
+		Hintf("List the tokens with: anchor tokens list")
+}
+
+// NoEnv is the error for a variable that the project does not have.
+func NoEnv(name string) error {
+	return anchor.NotFound("unknown_env", "the project has no variable %s", name).
+		Hintf("List the variables with: anchor env ls")
+}
+
+// NotLocked is the error for a deployment whose environment is not fixed yet.
+func NotLocked(id anchor.DeploymentID) error {
+	return anchor.NotFound("env_not_locked", "deployment %s has no environment yet", id)
+}

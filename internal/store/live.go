@@ -1,0 +1,16 @@
+package store
+
+import "github.com/anchor-deploy/anchor/internal/anchor"
+
+// LiveAfter gives the pointer as the release leaves it.
+func LiveAfter(r anchor.Release) anchor.Live {
+	return anchor.Live{
+		ProjectID:  r.ProjectID,
+		Deployment: r.Deployment,
+		Record:     r.Record,
+		Version:    r.Version,
+		Release:    r.ID,
+		Request:    r.Request,
+		Revision:   r.Revision,
+	}
+}

@@ -1,0 +1,94 @@
+// Package memory keeps the records in maps: for tests of use-cases, which can
+// make any call fail before or after it took effect. It passes storetest.
+package memory
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Store is the records in memory. It is safe for concurrent use. Make it with New.
+type Store struct {
+	// Fault, when set, is asked before every call, by the method's name. With an
+	// error the call fails with it: before it does anything, or, if apply is true,
+	// after it took effect, as a lost answer does. It is called without a lock
+	// held and may call the Store. Set it before the Store is shared.
+	Fault func(op string) (apply bool, err error)
+
+	mu sync.Mutex
+	data
+}
+
+// data is what a call changes: all of it, or, with an error, nothing.
+type data struct {
+	projects    map[anchor.ProjectID]anchor.Project
+	deployments map[anchor.DeploymentID]anchor.Deployment
+	numbers     map[anchor.DeploymentID]int64
+	lastNumber  map[anchor.ProjectID]int64
+	releases    map[anchor.ProjectID][]anchor.Release // by revision, from 1
+	events      map[anchor.DeploymentID][]anchor.Event
+	tokens      map[string]anchor.Token
+	env         map[anchor.ProjectID]map[string]anchor.EnvVar
+	locked      map[anchor.DeploymentID][]byte
+}
+
+// New gives an empty Store.
+func New() *Store {
+	return &Store{data: data{
+		projects:    map[anchor.ProjectID]anchor.Project{},
+		deployments: map[anchor.DeploymentID]anchor.Deployment{},
+		numbers:     map[anchor.DeploymentID]int64{},
+		lastNumber:  map[anchor.ProjectID]int64{},
+		releases:    map[anchor.ProjectID][]anchor.Release{},
+		events:      map[anchor.DeploymentID][]anchor.Event{},
+		tokens:      map[string]anchor.Token{},
+		env:         map[anchor.ProjectID]map[string]anchor.EnvVar{},
+		locked:      map[anchor.DeploymentID][]byte{},
+	}}
+}
+
+// call runs do, which checks all it needs before it changes anything, under the
+// lock and between the faults.
+func call[T any](ctx context.Context, s *Store, op string, do func() (T, error)) (none T, err error) {
+	if err := ctx.Err(); err != nil {
+		return none, err
+	}
+	apply, fault := false, error(nil)
+	if s.Fault != nil {
+		apply, fault = s.Fault(op)
+	}
+	if fault != nil && !apply {
+		return none, fault
+	}
+	s.mu.Lock()
+	result, err := do()
+	s.mu.Unlock()
+	switch {
+	case fault != nil:
+		return none, fault
+	case err != nil:
+		return none, err
+	}
+	return result, nil
+}
+
+// change is call for what gives nothing but an error.
+func change(ctx context.Context, s *Store, op string, do func() error) error {
+	_, err := call(ctx, s, op, func() (struct{}, error) { return struct{}{}, do() })
+	return err
+}
+
+// newest gives the rows of m that want says, sorted by key, the greatest first.
+func newest[K ~string, V any](m map[K]V, want func(K, V) bool) []V {
+	found := []V{}
+	for _, key := range slices.Backward(slices.Sorted(maps.Keys(m))) {
+		if want(key, m[key]) {
+			found = append(found, m[key])
+		}
+	}
+	return found
+}

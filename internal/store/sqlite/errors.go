@@ -1,0 +1,59 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// code gives SQLite's extended result code, 0 when err is none of SQLite's.
+func code(err error) int {
+	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
+		return e.Code()
+	}
+	return 0
+}
+
+// primary gives the primary result code: the low byte of the extended one.
+func primary(err error) int { return code(err) & 0xff }
+
+func taken(err error) bool {
+	c := code(err)
+	return c == sqlite3.SQLITE_CONSTRAINT_UNIQUE || c == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+}
+
+func orphan(err error) bool { return code(err) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY }
+
+// explain adds to an error of SQLite's what the user can do about it.
+func explain(what string, err error) error {
+	if e := (*anchor.Error)(nil); err == nil || errors.As(err, &e) {
+		return err
+	}
+	switch primary(err) {
+	case sqlite3.SQLITE_FULL:
+		return anchor.Failed("disk_full", "%s: the disk is full", what).
+			Hintf("Free space on the disk that holds Anchor's data.").Because(err)
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return (&anchor.Error{
+			Kind: anchor.KindBusy, Code: "records_busy", Message: what + ": another process is writing to the records",
+		}).Hintf("Wait for it to end, then try again.").Because(err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+func explainOpen(path string, err error) error {
+	switch primary(err) {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return (&anchor.Error{
+			Kind: anchor.KindBusy, Code: "records_busy", Message: "the records in " + path + " are in use by another process",
+		}).Hintf("Stop the other Anchor, or give this one another folder with --data.").Because(err)
+	case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
+		return anchor.Failed("records_damaged", "%s is damaged or no database", path).
+			Hintf("Put back a copy of it, or give Anchor another folder with --data.").Because(err)
+	}
+	return explain("open the records in "+path, err)
+}

@@ -1,0 +1,94 @@
+package sqlite
+
+import (
+	"database/sql"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Pragmas gives the settings of a connection of each pool.
+func Pragmas(t *testing.T, s *Store) map[string]map[string]string {
+	t.Helper()
+	got := map[string]map[string]string{}
+	for pool, db := range map[string]*sql.DB{"read": s.read, "records": s.records, "journal": s.journal} {
+		got[pool] = map[string]string{}
+		for _, pragma := range []string{"synchronous", "journal_mode", "foreign_keys", "busy_timeout", "query_only"} {
+			var value string
+			if err := db.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&value); err != nil {
+				t.Fatal(err)
+			}
+			got[pool][pragma] = value
+		}
+	}
+	return got
+}
+
+func TestMigrations(t *testing.T) {
+	db, err := connect(filepath.Join(t.TempDir(), "records.db"), 1, "synchronous(FULL)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	version := func() (n int) {
+		if err := db.QueryRowContext(t.Context(), "PRAGMA user_version").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	first := "PRAGMA application_id = 1634624360; CREATE TABLE a (x); INSERT INTO a VALUES (1)"
+	broken := "CREATE TABLE b (x); INSERT INTO b VALUES (1); INSERT INTO nowhere VALUES (1)"
+	whole := "CREATE TABLE b (x); INSERT INTO b SELECT x + 1 FROM a"
+
+	if err := migrate(t.Context(), db, []string{first, broken}); err == nil || !strings.Contains(err.Error(), "version 2") {
+		t.Errorf("the broken step: error %v", err)
+	}
+	if version() != 1 {
+		t.Errorf("after the broken step the version is %d, want 1", version())
+	}
+	for range 2 {
+		if err := migrate(t.Context(), db, []string{first, whole}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var x, rows int
+	if err := db.QueryRowContext(t.Context(), "SELECT max(x), count(*) FROM b").Scan(&x, &rows); err != nil || x != 2 || rows != 1 || version() != 2 {
+		t.Errorf("x = %d in %d rows at version %d, %v", x, rows, version(), err)
+	}
+}
+
+// The lists and the pointer must not read through whole tables.
+func TestQueriesUseIndexes(t *testing.T) {
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "records.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, query := range []string{
+		`SELECT ` + liveColumns + ` FROM releases r WHERE project_id = ? ORDER BY revision DESC LIMIT 1`,
+		`SELECT record FROM deployments WHERE status IN ('queued', 'building', 'built', 'deploying') ORDER BY id`,
+		`SELECT record FROM deployments WHERE project_id = ? AND id < ? ORDER BY id DESC LIMIT ?`,
+		`SELECT record FROM deployments WHERE project_id = ? AND kept ORDER BY id DESC`,
+		`DELETE FROM deployments WHERE project_id = ?`,
+		`SELECT * FROM tokens WHERE hash = ?`,
+	} {
+		rows, err := s.read.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+strings.ReplaceAll(query, "?", "'1'"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(detail, "SCAN") && !strings.Contains(detail, "USING INDEX") || strings.Contains(detail, "TEMP B-TREE") {
+				t.Errorf("%s\n\t%s", query, detail)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			t.Error(err)
+		}
+		rows.Close()
+	}
+}

@@ -1,0 +1,93 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// applicationID marks a file as ours (SQLite file format, offset 68).
+const applicationID = 0x616e6368
+
+//go:embed migrations/*.sql
+var embedded embed.FS
+
+// migrations are the steps of the schema: the n-th file, counted from 1, leads to
+// user_version n. A released one is never changed.
+var migrations = readMigrations(embedded)
+
+func readMigrations(files fs.FS) []string {
+	names, err := fs.Glob(files, "migrations/*.sql") // sorted
+	if err != nil {
+		panic(err)
+	}
+	steps := make([]string, len(names))
+	for i, name := range names {
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			panic(err)
+		}
+		steps[i] = string(text)
+	}
+	return steps
+}
+
+// check refuses a file of another program or of a newer Anchor, which knows more
+// steps than known.
+func check(ctx context.Context, db *sql.DB, known int) error {
+	return transact(ctx, db, func(t tx) error {
+		_, err := schemaVersion(t, known)
+		return err
+	})
+}
+
+// migrate takes the schema through the steps it lacks, each in a transaction of
+// its own with its number, so that a crash leaves a whole version.
+func migrate(ctx context.Context, db *sql.DB, steps []string) error {
+	for done := false; !done; {
+		err := transact(ctx, db, func(t tx) (err error) {
+			done, err = migrateOne(t, steps)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func migrateOne(t tx, steps []string) (done bool, err error) {
+	version, err := schemaVersion(t, len(steps))
+	if err != nil || version == len(steps) {
+		return true, err
+	}
+	if _, err := t.exec(steps[version]); err != nil {
+		return false, fmt.Errorf("bring the schema to version %d: %w", version+1, err)
+	}
+	_, err = t.exec(fmt.Sprintf("PRAGMA user_version = %d", version+1))
+	return false, err
+}
+
+func schemaVersion(t tx, known int) (version int, err error) {
+	var application, tables int
+	err = t.row(`SELECT
+		(SELECT user_version FROM pragma_user_version),
+		(SELECT application_id FROM pragma_application_id),
+		(SELECT count(*) FROM sqlite_schema)`).Scan(&version, &application, &tables)
+	switch {
+	case err != nil:
+		return 0, err
+	case application != applicationID && (application != 0 || version != 0 || tables != 0):
+		return 0, anchor.Conflict("foreign_database", "the file is another program's database").
+			Hintf("Give Anchor a folder of its own with --data.")
+	case version > known:
+		return 0, anchor.Conflict("newer_schema",
+			"the records were written by a newer Anchor (schema %d, this one knows %d)", version, known).
+			Hintf("Run the newer Anchor, or give this one another folder with --data.")
+	}
+	return version, nil
+}

@@ -1,0 +1,116 @@
+// Package sqlite keeps Anchor's records in one SQLite file. Reads run in
+// parallel on connections of their own; writes take turns.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+const (
+	busyTimeoutMS = 5000
+	readers       = 4
+)
+
+// Store is the records in one file. It is safe for concurrent use.
+//
+// A write checks its context before it begins and is not stopped half-way: it is
+// one short transaction, and an answer beats a doubt.
+type Store struct {
+	read    *sql.DB
+	records *sql.DB // synchronous=FULL: durable on return
+	journal *sql.DB // synchronous=NORMAL: see Append
+	turn    chan struct{}
+	hot     statements
+}
+
+// Open opens the file at path and brings its schema up to date, making the file
+// (mode 0600) when it is not there. It refuses a file that a newer Anchor wrote,
+// that is no database of Anchor's, and, after 5 s, one that another process is
+// writing to.
+func Open(ctx context.Context, path string) (*Store, error) {
+	if err := create(path); err != nil {
+		return nil, err
+	}
+	s := &Store{turn: make(chan struct{}, 1)}
+	var err error
+	if s.records, err = connect(path, 1, "synchronous(FULL)"); err == nil {
+		s.journal, err = connect(path, 1, "synchronous(NORMAL)")
+	}
+	if err == nil {
+		s.read, err = connect(path, readers, "query_only(1)")
+	}
+	if err == nil {
+		err = s.prepare(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(explainOpen(path, err), s.Close())
+	}
+	return s, nil
+}
+
+// prepare changes nothing in a file that is not ours: even WAL mode, which the
+// file keeps, comes after the check.
+func (s *Store) prepare(ctx context.Context) error {
+	if err := check(ctx, s.records, len(migrations)); err != nil {
+		return err
+	}
+	if _, err := s.records.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
+		return err
+	}
+	if err := migrate(ctx, s.records, migrations); err != nil {
+		return err
+	}
+	return s.hot.prepare(ctx, s)
+}
+
+// create makes the file itself, because SQLite would make it readable for
+// everyone; its -wal and -shm take over the mode (unixOpen in SQLite's os_unix.c).
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the records: %w", err)
+	}
+	return f.Close()
+}
+
+func connect(path string, most int, pragma string) (*sql.DB, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	query := url.Values{
+		"_txlock": {"immediate"}, // a write that may have to wait does so at its beginning
+		"_pragma": {
+			fmt.Sprintf("busy_timeout(%d)", busyTimeoutMS),
+			"foreign_keys(1)",
+			pragma,
+		},
+	}
+	dsn := url.URL{Scheme: "file", Path: abs, RawQuery: query.Encode()}
+	db, err := sql.Open("sqlite", dsn.String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(most)
+	db.SetMaxIdleConns(most)
+	return db, nil
+}
+
+// Close ends all connections; no call may be under way.
+func (s *Store) Close() error {
+	errs := []error{s.hot.close()}
+	for _, db := range []*sql.DB{s.read, s.journal, s.records} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,127 @@
+// Package storetest is the suite that every implementation of the records passes.
+// It assumes nothing of SQL: single records are read after they are written, and
+// only what Store's comments say is atomic is tested to be.
+package storetest
+
+import (
+	"context"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Store is all the records there are: the union of what the use-cases ask for.
+// Each of them declares its own part of it as a port.
+//
+// For every method: errors are *anchor.Error of the kind named; after an error
+// nothing was written, or (a lost answer) all of it; "durable" means it outlives a
+// power cut once the method returned; a context that has ended before the call is
+// its error, with nothing written; records come back whole, every field.
+//
+// Lists are newest first (by id, releases by revision), never nil, and empty
+// about what is unknown. Paging gives every row that was there at the first page
+// once, whatever is inserted between. A cursor that is none is Invalid.
+type Store interface {
+	Projects
+	Deployments
+	Live
+	Journal
+	Tokens
+	Env
+}
+
+// Projects keeps projects.
+type Projects interface {
+	// CreateProject inserts p, durable: Conflict "slug_taken" or "id_taken".
+	CreateProject(ctx context.Context, p anchor.Project) error
+	// Project and ProjectBySlug give one or NotFound.
+	Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error)
+	ProjectBySlug(ctx context.Context, slug string) (anchor.Project, error)
+	// Projects lists all.
+	Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error)
+	// DeleteProject removes the project and all that hangs on it: deployments,
+	// releases, journals, environments. Durable; NotFound when it is not there.
+	DeleteProject(ctx context.Context, id anchor.ProjectID) error
+}
+
+// Deployments keeps deployments.
+type Deployments interface {
+	// CreateDeployment inserts d, durable: Conflict when its id is taken, NotFound
+	// when its project is unknown.
+	CreateDeployment(ctx context.Context, d anchor.Deployment) error
+	// Deployment gives one or NotFound.
+	Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error)
+	// UpdateDeployment writes d if the stored status is from and d's status is from
+	// or a move from it, else Conflict; NotFound when there is none of its id and
+	// project. Durable. Without a move it is idempotent.
+	UpdateDeployment(ctx context.Context, d anchor.Deployment, from anchor.Status) error
+	// Unfinished gives every deployment that has not ended, of all projects, oldest first.
+	Unfinished(ctx context.Context) ([]anchor.Deployment, error)
+	// Deployments lists the project's.
+	Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error)
+	// Kept gives the project's that can serve, newest first: deployed, not pruned,
+	// and no records of rollbacks.
+	Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error)
+	// Number gives the deployment's number within its project: unique, above all
+	// given before, the same when asked again. Durable; NotFound.
+	Number(ctx context.Context, id anchor.DeploymentID) (int64, error)
+}
+
+// Live keeps the live pointers and the releases that moved them.
+type Live interface {
+	// Live gives the pointer, NotFound before the first release.
+	Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error)
+	// Lives gives the pointers of all projects that have one, in any order.
+	Lives(ctx context.Context) ([]anchor.Live, error)
+	// Move is the compare-and-swap. In one transaction, durable, it moves the
+	// pointer of to.ProjectID to to if its revision still is from.Revision (0 before
+	// the first release), appends to with the next revision to the releases (what
+	// to.Revision was does not count), and writes record when it is not nil: inserts
+	// it when IsRollback, else moves the stored one from deploying to
+	// record.Status. Conflict when the pointer moved, the release's id is taken or
+	// the record cannot be written so; NotFound when the project is unknown or
+	// to.Deployment none of its own.
+	Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error)
+	// Releases lists the project's moves, kept for ever.
+	Releases(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error)
+	// LastLive gives the deployment live before the one that is, or NotFound.
+	LastLive(ctx context.Context, p anchor.ProjectID) (anchor.DeploymentID, error)
+}
+
+// Journal keeps what the steps of deployments did.
+type Journal interface {
+	// Append stores e under the next Seq of its deployment, without gaps, and gives
+	// it back; NotFound. It outlives the process; a power cut may take the last
+	// events, never ones in the middle.
+	Append(ctx context.Context, e anchor.Event) (anchor.Event, error)
+	// Events gives those with a Seq above after, in order.
+	Events(ctx context.Context, id anchor.DeploymentID, after int64) ([]anchor.Event, error)
+}
+
+// Tokens keeps the bearer tokens' records.
+type Tokens interface {
+	// CreateToken inserts t, durable: Conflict when its id or hash is taken.
+	CreateToken(ctx context.Context, t anchor.Token) error
+	// TokenByHash gives the token, revoked or not, or NotFound.
+	TokenByHash(ctx context.Context, hash []byte) (anchor.Token, error)
+	// Tokens gives all, newest first.
+	Tokens(ctx context.Context) ([]anchor.Token, error)
+	// RevokeToken marks the token, durable; NotFound. Idempotent: the first time stays.
+	RevokeToken(ctx context.Context, id string, at int64) error
+}
+
+// Env keeps environment variables. Values are sealed before they come here: bytes
+// in a string.
+type Env interface {
+	// PutEnv sets all of vars (at most 100) or none; a name set before is replaced.
+	// Durable, idempotent; NotFound when the project is unknown.
+	PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error
+	// EnvRows gives the project's, by name.
+	EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVar, error)
+	// DeleteEnv removes one, durable; NotFound.
+	DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) error
+	// LockEnv stores sealed for the deployment unless there is one and gives what is
+	// stored. Durable, idempotent; NotFound when the deployment is unknown.
+	LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []byte) ([]byte, error)
+	// LockedEnv gives what LockEnv stored, NotFound before.
+	LockedEnv(ctx context.Context, id anchor.DeploymentID) ([]byte, error)
+}

@@ -1,0 +1,68 @@
+package worker
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+//go:embed bootstrap/*.mjs
+var bootstrapFiles embed.FS
+
+// maxSocketPath is below the size of sockaddr_un.sun_path everywhere (Linux: 108, macOS and BSD: 104).
+const maxSocketPath = 100
+
+// home is a pool's folders: bootstrap and TMPDIR for its processes, sockets for itself alone.
+type home struct {
+	dir     string // holds bootstrap/ and tmp/
+	sockets string // entered by this process only: one project's app shall not call another's
+}
+
+func newHome(spec Spec) (_ *home, err error) {
+	h := &home{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("worker: make folders for function %s: %w", spec.Name, err), h.remove())
+		}
+	}()
+	if h.dir, err = os.MkdirTemp(spec.Tmp, "w"); err != nil {
+		return nil, err
+	}
+	h.sockets = filepath.Join(h.dir, "s")
+	if len(h.socket(1<<30)) > maxSocketPath {
+		if h.sockets, err = os.MkdirTemp("", "anchor"); err != nil {
+			return nil, err
+		}
+	} else if err = os.Mkdir(h.sockets, 0o700); err != nil {
+		return nil, err
+	}
+	return h, h.fill(spec.User)
+}
+
+func (h *home) fill(user *User) error {
+	if err := os.Mkdir(h.tmp(), 0o700); err != nil {
+		return err
+	}
+	if err := os.CopyFS(h.dir, bootstrapFiles); err != nil {
+		return err
+	}
+	if user == nil || os.Geteuid() != 0 {
+		return nil
+	}
+	// The other user reads the bootstrap and owns TMPDIR. The folder itself stays ours, so that he cannot put
+	// another one in the place of the sockets.
+	return errors.Join(os.Chmod(h.dir, 0o711), os.Chown(h.tmp(), int(user.UID), int(user.GID)))
+}
+
+func (h *home) tmp() string           { return filepath.Join(h.dir, "tmp") }
+func (h *home) main() string          { return filepath.Join(h.dir, "bootstrap", "main.mjs") }
+func (h *home) socket(n int64) string { return filepath.Join(h.sockets, fmt.Sprintf("%d", n)) }
+
+func (h *home) remove() error {
+	if h.dir == "" {
+		return nil
+	}
+	return errors.Join(os.RemoveAll(h.dir), os.RemoveAll(h.sockets))
+}

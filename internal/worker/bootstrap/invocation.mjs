@@ -1,0 +1,95 @@
+// One request being answered: from its first byte to the end of the handler's promise, background work included.
+import { randomUUID } from "node:crypto";
+import { readBody } from "./body.mjs";
+import { gatewayEvent, lambdaContext } from "./event.mjs";
+import { current, log } from "./log.mjs";
+import { ResponseStream, sendResult } from "./response.mjs";
+
+// The mark that Lambda's own runtime puts on streaming handlers.
+export const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
+
+export class Invocation {
+  #response; // OpenNext's response object, once it exists
+  #stream;
+  #gone = false;
+
+  constructor(request, out, app) {
+    this.request = request;
+    this.out = out;
+    this.app = app;
+    this.id = request.headers["x-request-id"] ?? randomUUID();
+    request.on("error", () => {}); // reported by whoever reads the body
+    out.on("error", () => {});
+    out.on("close", () => out.writableFinished || current.run(this, () => this.#disconnect()));
+  }
+
+  run() {
+    return current.run(this, () => (this.request.headers["x-anchor-invoke"] ? this.#invoke() : this.#serve()));
+  }
+
+  adopt(response) {
+    this.#response = response;
+    if (this.#gone) response.destroy();
+  }
+
+  #disconnect() {
+    this.#gone = true;
+    this.#response?.destroy();
+    this.#stream?.destroy();
+  }
+
+  async #serve() {
+    try {
+      const event = gatewayEvent(this.request, this.id, await readBody(this.request, this.app.canStream));
+      const context = lambdaContext(this.id, this.app.name);
+      if (this.app.handler[STREAMING]) await this.#streamed(event, context);
+      else {
+        const result = await this.app.handler(event, context);
+        if (!this.#gone) sendResult(this.out, result, this.request.method);
+      }
+    } catch (err) {
+      this.#fail(err);
+    }
+  }
+
+  async #streamed(event, context) {
+    let sources = 0;
+    const stream = new ResponseStream(this.out, () => this.#stopRetaining());
+    this.#stream = stream;
+    stream.on("error", (err) => this.#fail(err));
+    stream.on("pipe", () => sources++).on("unpipe", () => sources--);
+    await this.app.handler(event, stream, context);
+    // Whatever is piped into the stream ends it, perhaps later; a handler that wrote by hand and forgot is ended here.
+    if (sources === 0 && !this.#response && !stream.writableEnded) stream.end();
+  }
+
+  // OpenNext keeps a copy of every chunk for wrappers that buffer. This one streams, and a long body must not be held.
+  #stopRetaining() {
+    const creator = this.#response?.streamCreator;
+    if (creator) creator.retainChunks ??= false;
+  }
+
+  // The raw event comes in as the body, the raw result goes out as JSON.
+  async #invoke() {
+    try {
+      const { buffer } = await readBody(this.request, false);
+      const result = await this.app.handler(JSON.parse(buffer.toString()), lambdaContext(this.id, this.app.name));
+      this.out.setHeader("content-type", "application/json");
+      this.out.end(JSON.stringify(result ?? null));
+    } catch (err) {
+      this.#fail(err);
+    }
+  }
+
+  #fail(err) {
+    const cut = this.request.destroyed && !this.request.complete;
+    if (this.#gone || cut) return;
+    log("error", `handler failed: ${err?.stack ?? err}`, this.id);
+    if (this.out.headersSent) return void this.out.destroy(); // a cut response must not look like a whole one
+    for (const name of this.out.getHeaderNames()) this.out.removeHeader(name);
+    this.out.statusCode = 500;
+    this.out.setHeader("content-type", "text/plain; charset=utf-8");
+    this.out.setHeader("x-anchor-error", "handler");
+    this.out.end("Internal Server Error\n");
+  }
+}

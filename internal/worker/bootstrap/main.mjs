@@ -1,0 +1,92 @@
+// Runs one unmodified OpenNext bundle behind an HTTP server on an inherited Unix socket.
+// fd 0: closes when the supervisor dies. fd 3: the listening socket. fd 4: log lines and signs of life.
+import http from "node:http";
+import { pathToFileURL } from "node:url";
+import { noteResponses } from "./abort.mjs";
+import { redirectAWS } from "./aws.mjs";
+import { passesBuffers, streamMarkedBodies } from "./body.mjs";
+import { admitEdgeBundles } from "./edge.mjs";
+import { Invocation, STREAMING } from "./invocation.mjs";
+import { captureConsole, log, send } from "./log.mjs";
+
+const SOCKET_FD = 3;
+const { module: modulePath, handler: exportName, name, pulse } = JSON.parse(process.argv[2]);
+process.argv.splice(1, 2, modulePath);
+
+const active = new Set();
+let stopping = false;
+
+captureConsole();
+dieWithSupervisor();
+streamMarkedBodies();
+redirectAWS();
+noteResponses();
+process.on("uncaughtException", (err) => {
+  log("error", `uncaught exception: ${err?.stack ?? err}`);
+  process.exit(1);
+});
+// Lambda would end the process, and with it one request. Here many share it: log, and let the others be.
+process.on("unhandledRejection", (err) => log("error", `unhandled rejection: ${err?.stack ?? err}`));
+
+globalThis.awslambda = {
+  streamifyResponse: (handler) => Object.assign(handler, { [STREAMING]: "response" }),
+  HttpResponseStream: {
+    from: (stream, prelude) => {
+      stream.setPrelude(prelude);
+      return stream;
+    },
+  },
+};
+
+const app = { name, handler: await load(), canStream: passesBuffers(modulePath) };
+const server = http.createServer({ keepAlive: true, noDelay: true }, serve);
+// The supervisor decides how long its connections live: a timeout here would race with a request just being sent.
+server.keepAliveTimeout = server.requestTimeout = server.headersTimeout = server.timeout = 0;
+server.maxHeadersCount = 0;
+server.listen({ fd: SOCKET_FD, backlog: 4096 }, () => {
+  send({ alive: true });
+  setInterval(() => send({ alive: true }), pulse).unref();
+});
+process.on("SIGTERM", stop);
+
+async function load() {
+  try {
+    admitEdgeBundles(modulePath);
+    const imported = await import(pathToFileURL(modulePath));
+    const handler = imported[exportName] ?? imported.default?.[exportName];
+    if (typeof handler !== "function") throw new Error(`${modulePath} exports no function named ${exportName}`);
+    return handler;
+  } catch (err) {
+    log("error", `cannot load the bundle: ${err?.stack ?? err}`);
+    process.exit(1);
+  }
+}
+
+function serve(request, out) {
+  const invocation = new Invocation(request, out, app);
+  active.add(invocation);
+  const finished = new Promise((resolve) => out.on("close", resolve));
+  Promise.all([finished, invocation.run()]).then(() => {
+    active.delete(invocation);
+    if (stopping && active.size === 0) process.exit(0);
+  });
+}
+
+// Background work that outlives its response (after(), waitUntil) is part of an invocation and is waited for.
+function stop() {
+  stopping = true;
+  if (active.size === 0) process.exit(0);
+}
+
+// Takes the whole process group along, so that nothing the app has spawned stays behind either.
+function dieWithSupervisor() {
+  const die = () => {
+    try {
+      process.kill(-process.pid, "SIGKILL");
+    } finally {
+      process.exit(1);
+    }
+  };
+  // Unreferenced: an import that can never settle shall end the process, not be kept waiting by this.
+  process.stdin.on("end", die).on("error", die).resume().unref();
+}

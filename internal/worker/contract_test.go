@@ -1,0 +1,219 @@
+package worker
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// bothWrappers runs a test against a bundle with each of OpenNext's wrappers.
+func bothWrappers(t *testing.T, test func(t *testing.T, s *site)) {
+	for _, wrapper := range []string{"streaming", "buffered"} {
+		t.Run(wrapper, func(t *testing.T) { test(t, newSite(t, Spec{Dir: "testdata/" + wrapper, Name: "default"})) })
+	}
+}
+
+func TestEventIsPayloadFormat2(t *testing.T) {
+	type event struct {
+		Version        string
+		RawPath        string
+		RawQueryString string
+		Cookies        []string
+		Headers        map[string]string
+		Body           string
+		IsBase64       bool `json:"isBase64Encoded"`
+		RequestContext struct {
+			RequestID, DomainName string
+			HTTP                  struct{ Method, Path, Protocol, SourceIP, UserAgent string }
+		}
+	}
+	bothWrappers(t, func(t *testing.T, s *site) {
+		a := s.do(t, "PATCH", "/a%2Fb/%C3%A9%20c?x=1&x=%26&y", strings.NewReader("päyload"),
+			"Cookie", "a=1; b=2", "X-Two", "one", "X-Two", "two", "X-Request-Id", "req-1",
+			"X-Anchor-Peer", "6.6.6.6", "X-Anchor-Invoke", "1", "User-Agent", "tester")
+		got := decode[struct {
+			Event   event
+			Context struct {
+				AwsRequestID, FunctionName string
+				Remaining                  bool
+			}
+		}](t, a.body)
+		e := got.Event
+		check := func(what, got, want string) {
+			t.Helper()
+			if got != want {
+				t.Errorf("%s: got %q, want %q", what, got, want)
+			}
+		}
+		check("version", e.Version, "2.0")
+		check("rawPath", e.RawPath, "/a%2Fb/%C3%A9%20c")
+		check("rawQueryString", e.RawQueryString, "x=1&x=%26&y")
+		check("cookies", strings.Join(e.Cookies, "|"), "a=1|b=2")
+		check("joined header", e.Headers["x-two"], "one,two")
+		check("host", "http://"+e.Headers["host"], s.url)
+		check("cookie header", e.Headers["cookie"], "")
+		check("peer header", e.Headers["x-anchor-peer"], "")
+		check("body", e.Body, "cMOkeWxvYWQ=")
+		check("requestId", e.RequestContext.RequestID, "req-1")
+		check("method", e.RequestContext.HTTP.Method, "PATCH")
+		check("path", e.RequestContext.HTTP.Path, "/a%2Fb/%C3%A9%20c")
+		check("sourceIp", e.RequestContext.HTTP.SourceIP, "127.0.0.1")
+		check("userAgent", e.RequestContext.HTTP.UserAgent, "tester")
+		check("awsRequestId", got.Context.AwsRequestID, "req-1")
+		check("functionName", got.Context.FunctionName, "default")
+		if !e.IsBase64 || !got.Context.Remaining {
+			t.Errorf("isBase64Encoded %v, remaining time %v", e.IsBase64, got.Context.Remaining)
+		}
+	})
+}
+
+func TestResponses(t *testing.T) {
+	bothWrappers(t, func(t *testing.T, s *site) {
+		if a := s.get(t, "/cookies"); !slices.Equal(a.Header["Set-Cookie"], []string{"a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT", "b=2", "c=3"}) {
+			t.Errorf("cookies: %q", a.Header["Set-Cookie"])
+		}
+		if a := s.get(t, "/hello", "Accept-Encoding", "identity"); a.ContentLength != 5 {
+			t.Errorf("a body that was there at once has the length %d", a.ContentLength)
+		}
+		if a := s.get(t, "/empty"); a.StatusCode != 200 || a.body != "" || a.Header.Get("X-Empty") != "1" {
+			t.Errorf("empty body: %d %q", a.StatusCode, a.body)
+		}
+		for _, code := range []string{"204", "304"} {
+			if a := s.get(t, "/status?code="+code); a.Status[:3] != code || a.body != "" || a.Header.Get("X-Status") != "set" {
+				t.Errorf("status %s: %s %q", code, a.Status, a.body)
+			}
+		}
+		if a := s.get(t, "/status?code=404"); a.StatusCode != 404 || a.body != "body" {
+			t.Errorf("404: %d %q", a.StatusCode, a.body)
+		}
+		for _, method := range []string{"HEAD", "OPTIONS", "PUT", "DELETE", "QUERY"} {
+			a := s.do(t, method, "/method", nil)
+			if a.Header.Get("X-Method") != method || (method != "HEAD" && a.body != method) || (method == "HEAD" && a.body != "") {
+				t.Errorf("%s: %q %q", method, a.Header.Get("X-Method"), a.body)
+			}
+		}
+		if a := s.get(t, "/lengths", "Accept-Encoding", "gzip"); a.Header.Get("Content-Encoding") == "identity" {
+			t.Error("content-encoding identity was sent")
+		}
+		// The next request on the connection shows that framing was kept through all of it.
+		if a := s.get(t, "/hello"); a.body != "hello" || a.Header.Get("Content-Encoding") != "" {
+			t.Errorf("hello: %q %v", a.body, a.Header)
+		}
+	})
+}
+
+func TestHandlersThatWriteTheStreamByHand(t *testing.T) {
+	s := newSite(t, Spec{Handler: "raw.handler"})
+	for _, path := range []string{"/bytes", "/whole"} {
+		a := s.get(t, path)
+		if a.StatusCode != 201 || a.body != "body" || len(a.Header["Set-Cookie"]) != 2 {
+			t.Errorf("%s: %d %q %q", path, a.StatusCode, a.body, a.Header)
+		}
+	}
+	if a := s.get(t, "/from"); a.StatusCode != 202 || a.body != "by helper" || a.Header.Get("X-B") != "1" {
+		t.Errorf("HttpResponseStream.from: %d %q", a.StatusCode, a.body)
+	}
+	if a := s.get(t, "/plain"); a.StatusCode != 200 || a.body != "no prelude" || a.Header.Get("Content-Type") != "text/plain" {
+		t.Errorf("plain: %d %q %q", a.StatusCode, a.body, a.Header)
+	}
+	if a := s.get(t, "/warmer"); a.body != `{"type":"warmer"}` {
+		t.Errorf("warmer: %q", a.body)
+	}
+	if a := s.get(t, "/broken"); a.StatusCode != 500 {
+		t.Errorf("broken prelude: %d %q", a.StatusCode, a.body)
+	}
+}
+
+func TestHandlerErrors(t *testing.T) {
+	bothWrappers(t, func(t *testing.T, s *site) {
+		if a := s.get(t, "/throw", "X-Request-Id", "thrown"); a.StatusCode != 500 || strings.Contains(a.body, "threw") {
+			t.Errorf("thrown: %d %q", a.StatusCode, a.body)
+		}
+		if line := s.logs.wait(t, "the handler threw"); line.RequestID != "thrown" || line.Level != "error" {
+			t.Errorf("logged as %+v", line)
+		}
+		if a := s.get(t, "/reject"); a.body != "alive" {
+			t.Errorf("after an unhandled rejection: %q", a.body)
+		}
+		s.logs.wait(t, "nobody caught this")
+		if n := s.Stats().Restarts; n != 0 {
+			t.Errorf("%d restarts", n)
+		}
+	})
+}
+
+func TestEnvironmentIsOnlyWhatTheSpecSays(t *testing.T) {
+	t.Setenv("ANCHOR_SECRET", "not for apps")
+	s := newSite(t, Spec{Env: map[string]string{"MINE": "yes", "HOME": "/somewhere"}})
+	got := decode[struct {
+		Env  map[string]string
+		Argv []string
+		Cwd  string
+	}](t, s.get(t, "/env").body)
+	var names []string
+	for name := range got.Env {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	if !slices.Equal(names, []string{"HOME", "MINE", "PATH", "TMPDIR"}) {
+		t.Errorf("the app sees %q", names)
+	}
+	if got.Env["MINE"] != "yes" || got.Env["HOME"] != "/somewhere" {
+		t.Errorf("values: %v", got.Env)
+	}
+	if info, err := os.Stat(got.Env["TMPDIR"]); err != nil || !info.IsDir() {
+		t.Errorf("TMPDIR: %v", err)
+	}
+	if filepath.Base(got.Cwd) != "streaming" || len(got.Argv) != 2 || filepath.Base(got.Argv[1]) != "index.mjs" {
+		t.Errorf("cwd %s, argv %q", got.Cwd, got.Argv)
+	}
+}
+
+func TestLogLinesCarryLevelAndRequest(t *testing.T) {
+	s := newSite(t, Spec{})
+	s.get(t, "/log", "X-Request-Id", "log-1")
+	for text, level := range map[string]string{"one argument": "info", "careful": "warn", "Error: failing": "error", "after await": "debug"} {
+		if line := s.logs.wait(t, text); line.Stream != Console || line.Level != level || line.RequestID != "log-1" || line.PID == 0 || line.Time.IsZero() {
+			t.Errorf("%q was logged as %+v", text, line)
+		}
+	}
+	if line := s.logs.wait(t, "raw out"); line.Stream != Stdout || line.Text != "raw out" {
+		t.Errorf("raw output: %+v", line)
+	}
+	if line := s.logs.wait(t, "raw err"); line.Stream != Stderr {
+		t.Errorf("raw error output: %+v", line)
+	}
+	for text, mark := range map[string]string{"xxxx": "more characters]", "yyyy": "[cut]"} {
+		if line := s.logs.wait(t, text); len(line.Text) > maxLine+100 || !strings.HasSuffix(line.Text, mark) {
+			t.Errorf("a line of 3 MiB was kept with %d bytes, ending in %q", len(line.Text), line.Text[len(line.Text)-20:])
+		}
+	}
+}
+
+func TestLiteOverridesReachTheEndpoints(t *testing.T) {
+	var mu sync.Mutex
+	var seen []string
+	aws := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen = append(seen, r.Method+" "+r.URL.RequestURI()+" "+r.Header.Get("Authorization"))
+	}))
+	defer aws.Close()
+	s := newSite(t, Spec{Env: map[string]string{
+		"AWS_ENDPOINT_URL_S3": aws.URL + "/s3", "AWS_ENDPOINT_URL_DYNAMODB": aws.URL + "/ddb", "AWS_ENDPOINT_URL_SQS": aws.URL + "/sqs/",
+	}})
+	if a := s.get(t, "/aws?other="+aws.URL); a.body != "called" {
+		t.Fatalf("%d %q", a.StatusCode, a.body)
+	}
+	want := []string{
+		"GET /s3/cache.bucket/pre/key.cache?x-id=GetObject ", "PUT /s3/b/k sig", "POST /ddb/ ", "POST /sqs/1/queue.fifo ", "GET /not-aws ",
+	}
+	if !slices.Equal(seen, want) {
+		t.Errorf("calls:\n%q\nwant\n%q", seen, want)
+	}
+}

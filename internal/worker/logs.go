@@ -1,0 +1,123 @@
+package worker
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Streams of a Line.
+const (
+	Console = "console" // console.log and its like; has a level and, inside of a request, its id
+	Stdout  = "stdout"  // written to file descriptor 1 past the console
+	Stderr  = "stderr"  // written to file descriptor 2 past the console
+	Anchor  = "anchor"  // the pool's own word on its processes
+)
+
+// maxLine is how much of one line is kept, in bytes. The bootstrap cuts console calls at 64 Ki characters, which JSON
+// may write as six bytes each.
+const maxLine = 512 << 10
+
+// Line is one thing a process said. Text holds line feeds only where one console call wrote several lines.
+type Line struct {
+	Time      time.Time
+	Stream    string // Console, Stdout, Stderr or Anchor
+	Level     string // "debug", "info", "warn" or "error"
+	RequestID string // the x-request-id of the request it was written for, when known
+	PID       int
+	Text      string
+}
+
+// record is one JSON line of the control pipe: a sign of life, the first of which says that the process is ready, or a
+// console line.
+type record struct {
+	Alive bool    `json:"alive"`
+	Log   *string `json:"log"`
+	Level string  `json:"level"`
+	ID    string  `json:"id"`
+	Time  int64   `json:"time"` // Unix milliseconds
+}
+
+// readLines calls line for each line of r until it ends; what a line has beyond maxLine bytes is dropped.
+func readLines(r io.Reader, line func(text []byte, cut bool)) {
+	reader := bufio.NewReaderSize(r, 32<<10)
+	var text []byte
+	cut := false
+	for {
+		part, err := reader.ReadSlice('\n')
+		if room := maxLine - len(text); len(part) > room {
+			part, cut = part[:room], true
+		}
+		text = append(text, part...)
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		if len(text) > 0 {
+			if text[len(text)-1] == '\n' {
+				text = text[:len(text)-1]
+			}
+			line(text, cut)
+		}
+		if err != nil {
+			return
+		}
+		text, cut = text[:0], false
+	}
+}
+
+// readRaw passes on what the process wrote past the console.
+func readRaw(r io.Reader, stream, level string, pid int, log func(Line)) {
+	readLines(r, func(text []byte, cut bool) {
+		out := string(text)
+		if cut {
+			out += " … [cut]"
+		}
+		log(Line{Time: time.Now(), Stream: stream, Level: level, PID: pid, Text: out})
+	})
+}
+
+// readControl passes on console lines, and calls beat at each sign of life.
+func readControl(r io.Reader, pid int, beat func(), log func(Line)) {
+	readLines(r, func(text []byte, _ bool) {
+		var rec record
+		if json.Unmarshal(text, &rec) != nil {
+			return // cut off by the end of the process
+		}
+		if rec.Alive {
+			beat()
+		}
+		if rec.Log != nil {
+			log(Line{Time: time.UnixMilli(rec.Time), Stream: Console, Level: rec.Level, RequestID: rec.ID, PID: pid, Text: *rec.Log})
+		}
+	})
+}
+
+// tail keeps the last lines of a process, for the error that says why it did not start.
+type tail struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+const tailLines = 40
+
+func (t *tail) add(text string) {
+	if len(text) > 4096 {
+		text = text[:4096] + " … [cut]"
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.lines) == tailLines {
+		t.lines = append(t.lines[:0], t.lines[1:]...)
+	}
+	t.lines = append(t.lines, text)
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.Join(t.lines, "\n")
+}

@@ -1,0 +1,240 @@
+// Package worker runs unmodified OpenNext bundles in supervised Node.js processes. One process runs one bundle; a Pool
+// is the processes of one bundle, and an http.Handler.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Pool runs one bundle in as many processes as its load needs, between Spec.Min and Spec.Max.
+type Pool struct {
+	node Node
+	spec Spec
+	home *home
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup // starts, supervision and stops
+
+	// mu is held for bookkeeping only, never across a start, a stop or a request.
+	mu       sync.Mutex
+	procs    []*process // able to serve
+	waiters  []*waiter  // requests in the queue, oldest first
+	starting int
+	stopping int      // being stopped by Drain
+	launched int64    // numbers the sockets
+	attempt  *attempt // the latest start
+	min      int
+	closed   bool
+	draining bool
+	restarts int
+	backoff  backoff
+	reaper   *time.Timer   // looks for processes that were idle for long enough
+	released chan struct{} // closed and made anew when a process loses a request while draining
+}
+
+// waiter is a request in the queue. Its channel has room for the one answer it gets.
+type waiter struct{ answer chan grant }
+
+type grant struct {
+	process *process
+	err     error
+}
+
+// attempt is one start; err may be read when done is closed.
+type attempt struct {
+	done chan struct{}
+	err  error
+}
+
+// NewPool returns a pool for the bundle. Spec.Min processes start at once, in the background: Warm waits for one.
+func NewPool(node Node, spec Spec) (*Pool, error) {
+	spec, err := spec.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := spec.module(); err != nil {
+		return nil, err
+	}
+	home, err := newHome(spec)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pool{node: node, spec: spec, home: home, min: spec.Min, released: make(chan struct{})}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.scale()
+	return p, nil
+}
+
+// Warm returns when at least one process has imported the bundle and listens. If none is there and the next start
+// fails, it returns that start's *StartError.
+func (p *Pool) Warm(ctx context.Context) error {
+	p.mu.Lock()
+	if p.closed || p.draining {
+		p.mu.Unlock()
+		return ErrClosed
+	}
+	if len(p.procs) > 0 {
+		p.mu.Unlock()
+		return nil
+	}
+	if p.starting == 0 {
+		p.start()
+	}
+	current := p.attempt
+	p.mu.Unlock()
+	select {
+	case <-current.done:
+		return current.err
+	case <-ctx.Done():
+		return fmt.Errorf("worker: wait for function %s to start: %w", p.spec.Name, ctx.Err())
+	}
+}
+
+// SetMin changes how many processes are kept without load: starts what is missing at once, and lets what is too much
+// end when it has been idle for Spec.IdleAfter. n is at most Spec.Max.
+func (p *Pool) SetMin(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.min = max(0, min(n, p.spec.Max))
+	p.scale()
+	p.scheduleReap()
+}
+
+// scale starts the processes that minimum and load ask for. Callers hold mu.
+func (p *Pool) scale() {
+	if p.closed || p.draining {
+		return
+	}
+	load := len(p.waiters)
+	for _, pr := range p.procs {
+		load += pr.inFlight
+	}
+	want := min(max(p.min, (load+p.spec.Concurrency-1)/p.spec.Concurrency), p.spec.Max)
+	if len(p.procs)+p.starting >= want {
+		return
+	}
+	if wait := p.backoff.remaining(); wait > 0 {
+		p.backoff.schedule(wait, func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.scale()
+		})
+		return
+	}
+	for len(p.procs)+p.starting < want {
+		p.start()
+	}
+}
+
+// start begins one start in the background. Callers hold mu.
+func (p *Pool) start() {
+	p.starting++
+	p.launched++
+	n := p.launched
+	current := &attempt{done: make(chan struct{})}
+	p.attempt = current
+	p.tasks.Go(func() {
+		pr, err := p.launch(n)
+		p.started(pr, err)
+		current.err = err
+		close(current.done)
+		if err == nil {
+			<-pr.gone
+			p.ended(pr)
+			<-pr.exited
+		}
+	})
+}
+
+// launch starts a process and waits until it is ready.
+func (p *Pool) launch(n int64) (*process, error) {
+	pr, err := p.startProcess(n)
+	if err != nil {
+		return nil, &StartError{Name: p.spec.Name, Reason: Failed, Err: err}
+	}
+	timeout := time.NewTimer(p.spec.StartTimeout)
+	defer timeout.Stop()
+	select {
+	case <-pr.ready:
+		return pr, nil
+	case <-pr.exited:
+		return nil, &StartError{
+			Name: p.spec.Name, Reason: Crashed,
+			ExitCode: pr.cmd.ProcessState.ExitCode(), LogTail: pr.logs.String(),
+		}
+	case <-timeout.C:
+		pr.kill()
+		return nil, &StartError{Name: p.spec.Name, Reason: Timeout, LogTail: pr.logs.String()}
+	case <-p.ctx.Done():
+		pr.kill()
+		return nil, ErrClosed
+	}
+}
+
+// started takes up a process that is ready, or tells the queue that there will be none.
+func (p *Pool) started(pr *process, err error) {
+	if err != nil && !errors.Is(err, ErrClosed) {
+		p.say("error", 0, err.Error())
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.starting--
+	defer p.wake()
+	switch {
+	case err != nil:
+		p.backoff.startFailed(err)
+		if len(p.procs) == 0 && p.starting == 0 {
+			p.refuseQueue(err)
+		}
+		p.scale()
+	case p.closed:
+		p.retire(p.ctx, pr)
+	default:
+		pr.idleSince = time.Now()
+		p.procs = append(p.procs, pr)
+		p.backoff.lastStart = nil
+		p.serveQueue()
+		p.scheduleReap()
+	}
+}
+
+// ended takes note that a process is gone, and replaces it when it went by itself.
+func (p *Pool) ended(pr *process) {
+	p.mu.Lock()
+	p.remove(pr)
+	p.wake()
+	byItself := !pr.stopping && !p.closed
+	inFlight, wait := pr.inFlight, time.Duration(0)
+	if byItself {
+		p.restarts++
+		wait = p.backoff.crashed(time.Since(pr.started))
+		p.scale()
+	}
+	p.mu.Unlock()
+	if byItself {
+		p.say("error", pr.cmd.Process.Pid, fmt.Sprintf("process ended by itself (%s) with %d requests in flight; the next may start in %s",
+			pr.cmd.ProcessState, inFlight, wait))
+	}
+}
+
+// remove takes a process out of service. Callers hold mu.
+func (p *Pool) remove(pr *process) {
+	for i, other := range p.procs {
+		if other == pr {
+			p.procs = append(p.procs[:i:i], p.procs[i+1:]...)
+			return
+		}
+	}
+}
+
+// say logs the pool's own word. Callers do not hold mu.
+func (p *Pool) say(level string, pid int, text string) {
+	p.spec.Log(Line{Time: time.Now(), Stream: Anchor, Level: level, PID: pid, Text: text})
+}

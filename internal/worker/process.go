@@ -1,0 +1,222 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"sync"
+	"time"
+)
+
+// killAfter is how long a process may take to end after SIGTERM once nobody waits for it any more.
+const killAfter = 2 * time.Second
+
+// process is one Node.js process that runs the bundle.
+type process struct {
+	cmd       *exec.Cmd
+	transport *http.Transport
+	socket    string
+	stdin     *os.File // the process ends itself when this closes, hence with us
+	logs      tail
+	ready     chan struct{} // closed when the bundle is imported and the server listens
+	gone      chan struct{} // closed when it has ended
+	exited    chan struct{} // closed when all its output is read, too
+	started   time.Time
+	pulse     *time.Timer // kills the process unless its event loop turns
+
+	// Guarded by Pool.mu.
+	inFlight  int
+	idleSince time.Time
+	stopping  bool
+}
+
+// pipes are the ends that belong to the process, and those that stay here.
+type pipes struct {
+	stdin, stdout, stderr, control *os.File // the process's ends
+	listener                       *os.File
+	stdinW, outR, errR, controlR   *os.File
+}
+
+func (p *Pool) startProcess(n int64) (*process, error) {
+	file, export, err := p.spec.module()
+	if err != nil {
+		return nil, err
+	}
+	args, err := json.Marshal(map[string]any{
+		"module": file, "handler": export, "name": p.spec.Name,
+		"pulse": (p.spec.HangAfter / 4).Milliseconds(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	pr := &process{
+		socket: p.home.socket(n), started: time.Now(),
+		ready: make(chan struct{}), gone: make(chan struct{}), exited: make(chan struct{}),
+	}
+	files, err := openPipes(pr.socket)
+	if err != nil {
+		files.closeAll()
+		return nil, err
+	}
+	pr.cmd = exec.Command(p.node.Path, append(p.nodeFlags(), p.home.main(), string(args))...)
+	pr.cmd.Dir = p.spec.Dir
+	pr.cmd.Env = p.spec.environ(p.node, p.home.tmp())
+	pr.cmd.Stdin, pr.cmd.Stdout, pr.cmd.Stderr = files.stdin, files.stdout, files.stderr
+	pr.cmd.ExtraFiles = []*os.File{files.listener, files.control} // fd 3 and 4 of the process
+	pr.cmd.SysProcAttr = processAttributes(p.spec.User)
+	if err := start(pr.cmd); err != nil {
+		files.closeAll()
+		return nil, fmt.Errorf("run %s: %w", p.node.Path, err)
+	}
+	files.closeTheirs()
+	pr.stdin = files.stdinW
+	pr.transport = newTransport(pr.socket)
+	go pr.watch(files, p.spec.HangAfter, p.logFrom(pr))
+	return pr, nil
+}
+
+func (p *Pool) nodeFlags() []string {
+	if p.spec.MaxMemoryMB <= 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("--max-old-space-size=%d", p.spec.MaxMemoryMB)}
+}
+
+// logFrom passes lines of pr to the log, and keeps the last of them.
+func (p *Pool) logFrom(pr *process) func(Line) {
+	return func(line Line) {
+		pr.logs.add(line.Text)
+		p.spec.Log(line)
+	}
+}
+
+// watch reads the output of the process until it has ended.
+func (pr *process) watch(files *pipes, hangAfter time.Duration, log func(Line)) {
+	pid := pr.cmd.Process.Pid
+	beat := func() {
+		if pr.pulse != nil {
+			pr.pulse.Reset(hangAfter)
+			return
+		}
+		pr.pulse = time.AfterFunc(hangAfter, func() {
+			log(Line{Time: time.Now(), Stream: Anchor, Level: "error", PID: pid, Text: fmt.Sprintf("process killed: its event loop was blocked for %s", hangAfter)})
+			killGroup(pid)
+		})
+		close(pr.ready)
+	}
+	var readers sync.WaitGroup
+	readers.Go(func() { readRaw(files.outR, Stdout, "info", pid, log) })
+	readers.Go(func() { readRaw(files.errR, Stderr, "error", pid, log) })
+	readers.Go(func() { readControl(files.controlR, pid, beat, log) })
+	_ = pr.cmd.Wait() // the exit code is in ProcessState
+	close(pr.gone)
+	killGroup(pid)      // what the app has spawned shall not outlive it, nor hold the pipes open
+	files.expireReads() // nor what left the group
+	readers.Wait()
+	if pr.pulse != nil {
+		pr.pulse.Stop()
+	}
+	files.closeOurs()
+	_ = os.Remove(pr.socket)
+	pr.transport.CloseIdleConnections()
+	close(pr.exited)
+}
+
+func (pr *process) isGone() bool {
+	select {
+	case <-pr.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// stop sends SIGTERM, upon which the process finishes its background work and ends. When ctx ends first it is
+// killed after a short grace. stop returns when the process is gone.
+func (pr *process) stop(ctx context.Context) {
+	terminate(pr.cmd.Process.Pid)
+	select {
+	case <-pr.exited:
+		return
+	case <-ctx.Done():
+	}
+	select {
+	case <-pr.exited:
+	case <-time.After(killAfter):
+		pr.kill()
+	}
+}
+
+func (pr *process) kill() {
+	if !pr.isGone() {
+		killGroup(pr.cmd.Process.Pid)
+	}
+	<-pr.exited
+}
+
+// openPipes makes all files that a process needs. On error some are open: see closeAll.
+func openPipes(socket string) (f *pipes, err error) {
+	f = &pipes{}
+	pairs := []struct{ r, w **os.File }{
+		{&f.stdin, &f.stdinW}, {&f.outR, &f.stdout}, {&f.errR, &f.stderr}, {&f.controlR, &f.control},
+	}
+	for _, pair := range pairs {
+		if *pair.r, *pair.w, err = os.Pipe(); err != nil {
+			return f, fmt.Errorf("open a pipe: %w", err)
+		}
+	}
+	// The process inherits the listening socket: it needs no access to the folder, and nothing can connect too early.
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	if err != nil {
+		return f, fmt.Errorf("listen on a socket: %w", err)
+	}
+	listener.SetUnlinkOnClose(false)
+	defer listener.Close()
+	f.listener, err = listener.File()
+	return f, err
+}
+
+func (f *pipes) theirs() []*os.File {
+	return []*os.File{f.stdin, f.stdout, f.stderr, f.control, f.listener}
+}
+
+func (f *pipes) ours() []*os.File { return []*os.File{f.stdinW, f.outR, f.errR, f.controlR} }
+
+func (f *pipes) closeTheirs() { closeFiles(f.theirs()) }
+func (f *pipes) closeOurs()   { closeFiles(f.ours()) }
+func (f *pipes) closeAll()    { f.closeTheirs(); f.closeOurs() }
+
+func closeFiles(files []*os.File) {
+	for _, file := range files {
+		if file != nil {
+			_ = file.Close() // pipes and sockets: nothing is lost
+		}
+	}
+}
+
+// expireReads ends reads that no writer will serve any more.
+func (f *pipes) expireReads() {
+	for _, file := range []*os.File{f.outR, f.errR, f.controlR} {
+		_ = file.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+	}
+}
+
+// newTransport connects to the process alone. Connections stay open: neither side times them out, so none is closed
+// under a request.
+func newTransport(socket string) *http.Transport {
+	dialer := &net.Dialer{}
+	return &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", socket)
+		},
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    256,
+		MaxResponseHeaderBytes: 1 << 20,
+		WriteBufferSize:        32 << 10,
+		ReadBufferSize:         32 << 10,
+	}
+}

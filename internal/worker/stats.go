@@ -1,0 +1,51 @@
+package worker
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+)
+
+// Stats is what a pool is doing at one moment.
+type Stats struct {
+	Processes int   // up and able to serve
+	Starting  int   // importing the bundle
+	InFlight  int   // requests being answered
+	Queued    int   // requests waiting for a process
+	Restarts  int   // processes that ended by themselves, since the pool was made
+	RSS       int64 // resident memory of the processes, bytes (Linux; elsewhere 0)
+}
+
+// Stats returns the present state.
+func (p *Pool) Stats() Stats {
+	p.mu.Lock()
+	s := Stats{Processes: len(p.procs), Starting: p.starting, Queued: len(p.waiters), Restarts: p.restarts}
+	pids := make([]int, 0, len(p.procs))
+	for _, pr := range p.procs {
+		s.InFlight += pr.inFlight
+		pids = append(pids, pr.cmd.Process.Pid)
+	}
+	p.mu.Unlock()
+	for _, pid := range pids {
+		s.RSS += residentBytes(pid)
+	}
+	return s
+}
+
+// residentBytes reads the second field of /proc/<pid>/statm, proc_pid_statm(5): resident pages.
+func residentBytes(pid int) int64 {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0
+	}
+	fields := bytes.Fields(data)
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseInt(string(fields[1]), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
+}

@@ -1,0 +1,2 @@
+console.error("about to fail");
+throw new Error("broken at import");

@@ -1,0 +1,3 @@
+import { app } from "../app.mjs";
+import { buffered } from "../opennext.mjs";
+export const handler = await buffered(app);
