@@ -95,14 +95,11 @@ func TestConcurrentDeployments(t *testing.T) {
 	if code, err := a.call("GET", "/projects/shop/deployments?limit=100", nil, &newest); code != 200 || err != nil {
 		t.Fatal(code, err)
 	}
-	var live struct{ DeploymentID string }
-	if code, err := a.call("GET", "/projects/shop/live", nil, &live); code != 200 || err != nil {
-		t.Fatal(code, err)
-	}
+	live := a.live(t)
 	for _, d := range newest.Items {
 		if d.Status == "deployed" {
-			if d.DeploymentID != live.DeploymentID {
-				t.Errorf("live is %s, the newest deployed is %s", live.DeploymentID, d.DeploymentID)
+			if d.DeploymentID != live {
+				t.Errorf("live is %s, the newest deployed is %s", live, d.DeploymentID)
 			}
 			break
 		}

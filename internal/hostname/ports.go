@@ -1,0 +1,110 @@
+// Package hostname is the use-case of custom domains: attach a name to a project,
+// prove it, get its certificate, keep it, move it, let it go. A reconciler in the
+// background takes every step; nothing waits for somebody's request.
+package hostname
+
+import (
+	"context"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Records keeps hostnames. All writes are durable on return.
+type Records interface {
+	// CreateHostname inserts h at revision 1: a Conflict "domain_taken" when its
+	// name is attached already, to whichever project; NotFound without its project.
+	CreateHostname(ctx context.Context, h anchor.Hostname) error
+	// UpdateHostname writes h when the stored revision is h.Revision and gives it
+	// with the next one; a Conflict when it is not, NotFound when h is gone. The
+	// project may change (a move); id, name and createdAt never do.
+	UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error)
+	// DeleteHostname removes it; what is not there is removed.
+	DeleteHostname(ctx context.Context, id anchor.HostnameID) error
+}
+
+// Directory finds hostnames.
+type Directory interface {
+	Hostname(ctx context.Context, id anchor.HostnameID) (anchor.Hostname, error)
+	HostnameByName(ctx context.Context, name string) (anchor.Hostname, error)
+	// Hostnames lists a project's, newest first; all when p is "".
+	Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Hostname], error)
+	// DueHostnames gives at most limit with 0 < NextCheck <= at, the longest due first.
+	DueHostnames(ctx context.Context, at int64, limit int) ([]anchor.Hostname, error)
+}
+
+// Certificate is what a platform knows of a name's certificate.
+type Certificate struct {
+	ARN        string
+	Status     anchor.CertStatus
+	Validation *anchor.DNSRecord // a record the CA needs (ACM), nil when it needs none (HTTP-01)
+	NotAfter   int64
+	Problem    string // why it is not issued, and what to do
+}
+
+// Certificates issues and keeps certificates.
+type Certificates interface {
+	// Ensure asks for the name's certificate unless it is there or on its way, and
+	// tells how it stands. It is idempotent: no second order for the same name.
+	Ensure(ctx context.Context, h anchor.Hostname) (Certificate, error)
+	// Import takes a certificate the user brought: PEM chain and key. Invalid when
+	// they do not fit each other or the name, or are expired.
+	Import(ctx context.Context, h anchor.Hostname, chain, key []byte) (Certificate, error)
+	// Release forgets the name's certificate. It is idempotent.
+	Release(ctx context.Context, h anchor.Hostname) error
+}
+
+// Front makes the edge answer for names.
+type Front interface {
+	// Attach routes the name to its project, or redirects it, from now on. It is
+	// idempotent, and a change of project takes effect in one step.
+	Attach(ctx context.Context, h anchor.Hostname) error
+	// Detach ends that. It is idempotent.
+	Detach(ctx context.Context, h anchor.Hostname) error
+	// Target says which records a name must have to lead here.
+	Target(ctx context.Context, h anchor.Hostname) ([]anchor.DNSRecord, error)
+}
+
+// Resolver looks at the DNS as the CA will: at the authoritative servers.
+type Resolver interface {
+	Diagnose(ctx context.Context, need Need) (Diagnosis, error)
+}
+
+// Need is what a name's DNS has to say.
+type Need struct {
+	Name    string
+	Target  []anchor.DNSRecord // any one address or alias of these makes the name lead here
+	Records []anchor.DNSRecord // each of these must be there (ownership TXT, ACM's CNAME, _acme-challenge)
+	Issuers []string           // CAA values that may issue ("letsencrypt.org"); empty when CAA is of no account
+}
+
+// Diagnosis says how the DNS of a name stands.
+type Diagnosis struct {
+	OK     bool      `json:"ok"`
+	Checks []Finding `json:"checks"`
+}
+
+// Finding is one record's state.
+type Finding struct {
+	Record anchor.DNSRecord `json:"record"` // as it should be
+	State  FindingState     `json:"state"`
+	Found  []string         `json:"found,omitempty"` // what is there instead
+	Detail string           `json:"detail"`          // one sentence: what is the matter and what to do
+	// RetryIn is for how many more seconds caches may still hand out the old value.
+	RetryIn int `json:"retryInSeconds,omitempty"`
+}
+
+// FindingState says what is the matter with one record.
+type FindingState string
+
+// The states of a Finding.
+const (
+	FindingRight     FindingState = "right"
+	FindingMissing   FindingState = "missing"
+	FindingWrong     FindingState = "wrong"         // expected X, found Y
+	FindingApexCNAME FindingState = "cname_at_apex" // not allowed beside SOA and NS (RFC 1034 §3.6.2)
+	FindingCAA       FindingState = "caa_forbids"   // RFC 8659
+	FindingProxied   FindingState = "proxied"       // a CDN answers in front
+	FindingCached    FindingState = "cached"        // right at the source, caches still have the old value
+	FindingNoDomain  FindingState = "no_such_domain"
+	FindingUnknown   FindingState = "unknown" // the servers did not answer
+)
