@@ -3,8 +3,6 @@
 # test) a Debian or Ubuntu to take Chromium from, or a chromium in PATH.
 
 GO      ?= go
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -s -w -X main.version=$(VERSION)
 BIN     := bin/anchor
 # The examples carry their version label in every page; tests and benchmarks
 # rewrite this one, so its length matters and its spelling must be unique.
@@ -16,7 +14,7 @@ help: ## This list
 
 .PHONY: build
 build: ## The anchor binary in bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/anchor
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags '-s -w' -o $(BIN) ./cmd/anchor
 
 .PHONY: demo
 demo: check-node build examples/storefront/.open-next/.stamp ## Build, start, deploy the example shop, print its URL, stay up

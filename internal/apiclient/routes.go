@@ -2,7 +2,6 @@ package apiclient
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -38,8 +37,8 @@ func (c *Client) Version(ctx context.Context) (wire.Version, error) {
 }
 
 // Status tells what runs.
-func (c *Client) Status(ctx context.Context) (json.RawMessage, error) {
-	return fetch[json.RawMessage](ctx, c, get("/status", nil))
+func (c *Client) Status(ctx context.Context) (wire.Status, error) {
+	return fetch[wire.Status](ctx, c, get("/status", nil))
 }
 
 // Doctor tells what is wrong with the server's machine.

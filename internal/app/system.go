@@ -12,55 +12,38 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
-	"github.com/anchor-deploy/anchor/internal/platform/local"
 	"github.com/anchor-deploy/anchor/internal/worker"
 )
 
-// status is what `anchor status --json` prints.
-type status struct {
-	Version  string        `json:"version"`
-	Platform string        `json:"platform"`
-	UptimeMS int64         `json:"uptimeMs"`
-	Sites    string        `json:"sites"`
-	API      string        `json:"api"`
-	Data     string        `json:"data"`
-	Node     string        `json:"node"`
-	Disk     disk          `json:"disk"`
-	Projects []siteStatus  `json:"projects"`
-	Workers  []local.Stats `json:"workers"`
-}
-
-type disk struct {
-	FreeBytes uint64 `json:"freeBytes"`
-	UsedBytes int64  `json:"usedBytes"` // by uploaded artifacts
-}
-
-type siteStatus struct {
-	anchor.Project
-	URL  string      `json:"url"`
-	Live anchor.Live `json:"live"`
-}
-
 // Status implements httpapi.System.
-func (a *app) Status(ctx context.Context) (any, error) {
-	s := status{
-		Version: a.Version, Platform: "local", UptimeMS: time.Since(a.started).Milliseconds(),
-		Sites: siteURL(a.BaseDomain, a.sites), API: "http://" + a.api.Addr().String(), Data: a.Data,
-		Node: a.node.Version, Projects: []siteStatus{}, Workers: a.platform.Stats(),
-	}
+func (a *app) Status(ctx context.Context) (wire.Status, error) {
 	free, err := freeBytes(a.Data)
 	if err != nil {
-		return nil, err
+		return wire.Status{}, err
 	}
 	usage, err := a.bundles.Usage(ctx)
 	if err != nil {
-		return nil, err
+		return wire.Status{}, err
 	}
-	s.Disk = disk{FreeBytes: free, UsedBytes: usage.Bytes}
+	live, err := a.serving(ctx)
+	if err != nil {
+		return wire.Status{}, err
+	}
+	here := a.ready()
+	return wire.Status{
+		Version: a.Version, Platform: "local", UptimeMS: time.Since(a.started).Milliseconds(),
+		Sites: here.SiteURL, API: here.APIURL, Data: a.Data, Node: a.node.Version,
+		Disk: wire.Disk{FreeBytes: free, ArtifactBytes: usage.Bytes},
+		Live: live, Workers: a.workers(),
+	}, nil
+}
+
+func (a *app) serving(ctx context.Context) ([]wire.Serving, error) {
 	lives, err := a.store.Lives(ctx)
 	if err != nil {
 		return nil, err
 	}
+	all := make([]wire.Serving, 0, len(lives))
 	for _, live := range lives {
 		p, err := a.store.Project(ctx, live.ProjectID)
 		if errors.Is(err, anchor.ErrNotFound) {
@@ -70,9 +53,24 @@ func (a *app) Status(ctx context.Context) (any, error) {
 			return nil, err
 		}
 		url, _ := a.URLs(p, "")
-		s.Projects = append(s.Projects, siteStatus{Project: p, URL: url, Live: live})
+		all = append(all, wire.Serving{
+			Project: wire.Project{Project: p, URL: url}, DeploymentID: live.Deployment, Version: live.Version,
+		})
 	}
-	return s, nil
+	return all, nil
+}
+
+func (a *app) workers() []wire.Worker {
+	stats := a.platform.Stats()
+	all := make([]wire.Worker, len(stats))
+	for i, st := range stats {
+		all[i] = wire.Worker{
+			DeploymentID: st.Deployment, Slug: st.Slug, Function: st.Function,
+			Processes: st.Processes, Starting: st.Starting, InFlight: st.InFlight, Queued: st.Queued,
+			Restarts: st.Restarts, MemoryBytes: st.RSS,
+		}
+	}
+	return all
 }
 
 func freeBytes(dir string) (uint64, error) {

@@ -2,14 +2,13 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -33,50 +32,56 @@ func (s *shell) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.show(status, func(w io.Writer) {
-		var v any
-		if json.Unmarshal(status, &v) != nil {
-			fmt.Fprintln(w, string(status))
-			return
-		}
-		fmt.Fprintf(w, "%s %s\n", s.paint(bold, "Anchor"), c.URL())
-		s.outline(w, v, "  ")
-	})
+	return s.show(status, func(w io.Writer) { s.running(w, status) })
 }
 
-// outline prints JSON as indented lines: the server decides what there is to know.
-func (s *shell) outline(w io.Writer, v any, indent string) {
-	switch v := v.(type) {
-	case map[string]any:
-		for _, name := range sortedKeys(v) {
-			s.entry(w, indent, s.paint(dim, name), v[name])
-		}
-	case []any:
-		for _, item := range v {
-			s.entry(w, indent, "-", item)
-		}
+func (s *shell) running(w io.Writer, st wire.Status) {
+	fmt.Fprintf(w, "%s %s on %s, up %s\n\n", s.paint(bold, "Anchor"), st.Version, st.Platform, span(st.UptimeMS))
+	for _, row := range [][2]string{
+		{"Sites", st.Sites},
+		{"API", st.API},
+		{"Data", st.Data},
+		{"Disk", fmt.Sprintf("%s free, %s of artifacts", size(int64(st.Disk.FreeBytes)), size(st.Disk.ArtifactBytes))},
+		{"Node", st.Node},
+	} {
+		fmt.Fprintf(w, "  %s %s\n", s.paint(dim, fmt.Sprintf("%-6s", row[0])), clean(row[1]))
 	}
+	fmt.Fprintln(w)
+	if len(st.Live) == 0 {
+		fmt.Fprintln(w, "Nothing is live yet. Deploy with anchor deploy ./my-next-app.")
+		return
+	}
+	rows := make([][]string, len(st.Live))
+	for i, p := range st.Live {
+		rows[i] = []string{p.Slug, p.Version, p.URL}
+	}
+	s.table(w, []string{"PROJECT", "LIVE", "URL"}, rows)
+	if len(st.Workers) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	rows = rows[:0]
+	for _, k := range st.Workers {
+		rows = append(rows, []string{
+			k.Slug, k.Function, strconv.Itoa(k.Processes), strconv.Itoa(k.InFlight), strconv.Itoa(k.Restarts), size(k.MemoryBytes),
+			string(k.DeploymentID),
+		})
+	}
+	s.table(w, []string{"WORKERS OF", "FUNCTION", "UP", "BUSY", "RESTARTS", "MEMORY", "DEPLOYMENT"}, rows)
 }
 
-func (s *shell) entry(w io.Writer, indent, label string, v any) {
-	switch v := v.(type) {
-	case map[string]any, []any:
-		fmt.Fprintf(w, "%s%s\n", indent, label)
-		s.outline(w, v, indent+"  ")
-	case float64:
-		fmt.Fprintf(w, "%s%s %s\n", indent, label, strconv.FormatFloat(v, 'f', -1, 64))
-	default:
-		fmt.Fprintf(w, "%s%s %s\n", indent, label, clean(fmt.Sprint(v)))
+// span writes milliseconds in the two largest units that matter.
+func span(ms int64) string {
+	d := time.Duration(ms) * time.Millisecond
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 	}
-}
-
-func sortedKeys(m map[string]any) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
 func (s *shell) doctorCommand() *cobra.Command {

@@ -90,7 +90,6 @@ type Sites interface {
 
 // System tells of the installation.
 type System interface {
-	// Status gives a JSON object: version, uptime, listeners, projects, workers, disk.
-	Status(ctx context.Context) (any, error)
+	Status(ctx context.Context) (wire.Status, error)
 	Doctor(ctx context.Context) []wire.Check
 }

@@ -23,7 +23,7 @@ func (s *server) version(context.Context, *none) (*body[wire.Version], error) {
 	return answer(wire.Version{Version: s.Version}), nil
 }
 
-func (s *server) status(ctx context.Context, _ *none) (*body[any], error) {
+func (s *server) status(ctx context.Context, _ *none) (*body[wire.Status], error) {
 	status, err := s.System.Status(ctx)
 	if err != nil {
 		return nil, err

@@ -164,10 +164,36 @@ func (sites) URLs(p anchor.Project, d anchor.DeploymentID) (string, string) {
 
 type system struct{ *Anchor }
 
-func (a system) Status(context.Context) (any, error) {
+func (a system) Status(context.Context) (wire.Status, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return map[string]any{"version": "test", "projects": len(a.Anchor.projects), "listeners": []string{"127.0.0.1:3000"}}, nil
+	status := wire.Status{
+		Version: "test", Platform: "local", UptimeMS: 90_000, Node: "20.0.0",
+		Sites: "http://<project>.localhost:3000", API: "http://127.0.0.1:3080", Data: "/var/lib/anchor",
+		Disk: wire.Disk{FreeBytes: 12e9, ArtifactBytes: 50e6}, Live: []wire.Serving{}, Workers: []wire.Worker{},
+	}
+	for _, p := range a.projects {
+		if last, ok := a.lastRelease(p.ID); ok {
+			status.Live = append(status.Live, wire.Serving{
+				Project:      wire.Project{Project: p, URL: "http://" + p.Slug + ".localhost:3000"},
+				DeploymentID: last.Deployment, Version: last.Version,
+			})
+			status.Workers = append(status.Workers, wire.Worker{
+				DeploymentID: last.Deployment, Slug: p.Slug, Function: "default", Processes: 1, MemoryBytes: 120e6,
+			})
+		}
+	}
+	return status, nil
+}
+
+// lastRelease gives the project's; a.mu is held.
+func (a system) lastRelease(p anchor.ProjectID) (last anchor.Release, ok bool) {
+	for _, r := range a.releases {
+		if r.ProjectID == p {
+			last, ok = r, true
+		}
+	}
+	return last, ok
 }
 
 func (a system) Doctor(context.Context) []wire.Check {

@@ -169,3 +169,43 @@ const (
 
 // PackType is the media type of a filepack.
 const PackType = "application/vnd.anchor.filepack"
+
+// Status answers GET /status: what runs here.
+type Status struct {
+	Version  string    `json:"version"`
+	Platform string    `json:"platform" enum:"local,aws"`
+	UptimeMS int64     `json:"uptimeMs"`
+	Sites    string    `json:"sites" doc:"Pattern of the sites' URLs"`
+	API      string    `json:"api"`
+	Data     string    `json:"data"`
+	Node     string    `json:"node" doc:"Version of Node.js"`
+	Disk     Disk      `json:"disk"`
+	Live     []Serving `json:"live" nullable:"false"`
+	Workers  []Worker  `json:"workers" nullable:"false"`
+}
+
+// Disk is the disk of the data folder.
+type Disk struct {
+	FreeBytes     uint64 `json:"freeBytes"`
+	ArtifactBytes int64  `json:"artifactBytes" doc:"Contents of all artifacts, each once"`
+}
+
+// Serving is a project with the deployment that its traffic reaches.
+type Serving struct {
+	Project
+	DeploymentID anchor.DeploymentID `json:"deploymentId"`
+	Version      string              `json:"version"`
+}
+
+// Worker tells of the processes of one function.
+type Worker struct {
+	DeploymentID anchor.DeploymentID `json:"deploymentId"`
+	Slug         string              `json:"slug"`
+	Function     string              `json:"function"`
+	Processes    int                 `json:"processes" doc:"Up and able to serve"`
+	Starting     int                 `json:"starting"`
+	InFlight     int                 `json:"inFlight"`
+	Queued       int                 `json:"queued"`
+	Restarts     int                 `json:"restarts" doc:"Processes that ended by themselves"`
+	MemoryBytes  int64               `json:"memoryBytes" doc:"Resident"`
+}

@@ -256,9 +256,9 @@ func stamp(ms int64) time.Time { return time.UnixMilli(ms).Truncate(time.Second)
 
 // Stats tells of the workers of one function.
 type Stats struct {
-	Deployment anchor.DeploymentID `json:"deploymentId"`
-	Slug       string              `json:"slug"`
-	Function   string              `json:"function"`
+	Deployment anchor.DeploymentID
+	Slug       string
+	Function   string
 	worker.Stats
 }
 
@@ -269,7 +269,7 @@ func (p *Platform) Stats() []Stats {
 	all := []Stats{}
 	for _, s := range p.sites {
 		for name, pool := range s.pools {
-			if st := pool.Stats(); st.Processes > 0 || st.Queued > 0 {
+			if st := pool.Stats(); st.Processes+st.Starting+st.Queued > 0 {
 				all = append(all, Stats{Deployment: s.Deployment, Slug: s.Slug, Function: name, Stats: st})
 			}
 		}
