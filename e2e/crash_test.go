@@ -17,7 +17,7 @@ var steps = []string{"check", "assets", "functions", "cache", "probe", "release"
 // is brought to its end.
 func TestKillAtEveryStep(t *testing.T) {
 	a := up(t)
-	a.deploy(storefront, "shop")
+	a.deploy(variant(t, 1), "shop")
 	for n, step := range steps {
 		t.Run("before "+step, func(t *testing.T) {
 			app := variant(t, n+2)
@@ -41,7 +41,7 @@ func TestKillAtEveryStep(t *testing.T) {
 // TestKillAtRandom ends the server at random moments of deploys and rollbacks.
 func TestKillAtRandom(t *testing.T) {
 	a := up(t)
-	ids := []string{a.deploy(storefront, "shop").DeploymentID, a.deploy(variant(t, 2), "shop").DeploymentID}
+	ids := []string{a.deploy(variant(t, 1), "shop").DeploymentID, a.deploy(variant(t, 2), "shop").DeploymentID}
 	for n := range 12 {
 		var cli *exec.Cmd
 		if n%2 == 0 {

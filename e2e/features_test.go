@@ -19,7 +19,7 @@ import (
 // as a visitor sees it.
 func TestStorefront(t *testing.T) {
 	a := up(t)
-	a.deploy(storefront, "shop")
+	a.deploy(variant(t, 1), "shop")
 	s := a.site(t, "shop")
 
 	t.Run("pages carry their version", func(t *testing.T) {

@@ -13,7 +13,7 @@ var catalogue = regexp.MustCompile(`data-catalogue="([^"]+)"`)
 // and a rollback.
 func TestIncrementalCache(t *testing.T) {
 	a := up(t)
-	first := a.deploy(storefront, "shop")
+	first := a.deploy(variant(t, 1), "shop")
 	s := a.site(t, "shop")
 	slug := productSlug(s)
 

@@ -12,13 +12,13 @@ func TestReleases(t *testing.T) {
 	s := a.site(t, "shop")
 	live := func() string { return s.get("/dynamic").want(t, 200).find(t, versionMeta) }
 
-	one := a.deploy(storefront, "shop")
+	one := a.deploy(variant(t, 1), "shop")
 	if one.Status != "deployed" || live() != Label {
 		t.Fatalf("after the first deploy: %+v, live %s", one, live())
 	}
 
 	t.Run("the same build again sends nothing", func(t *testing.T) {
-		again := a.deploy(storefront, "again")
+		again := a.deploy(variant(t, 1), "again")
 		if again.BytesSent != 0 || again.FilesSent != 0 || again.FilesSkipped == 0 {
 			t.Errorf("sent %d bytes of %d files, skipped %d", again.BytesSent, again.FilesSent, again.FilesSkipped)
 		}
@@ -79,7 +79,7 @@ func TestReleases(t *testing.T) {
 		}
 	})
 	t.Run("rollback's errors", func(t *testing.T) {
-		other := a.deploy(storefront, "other")
+		other := a.deploy(variant(t, 1), "other")
 		for name, c := range map[string]struct {
 			project string
 			body    any

@@ -15,7 +15,7 @@ import (
 func TestNoLostRequest(t *testing.T) {
 	const deployments, switches = 20, 200
 	a := up(t, "--keep", "30")
-	first := a.deploy(storefront, "shop")
+	first := a.deploy(variant(t, 1), "shop")
 	s := a.site(t, "shop")
 	l := s.load(func(v string) bool { return strings.HasPrefix(v, "storefront-") })
 

@@ -10,12 +10,15 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// ProjectID, DeploymentID and ReleaseID are lower-case ULIDs (26 characters of
-// Crockford base32): they sort by the time they were made.
+// Ids are lower-case ULIDs (26 characters of Crockford base32): they sort by the
+// time they were made.
 type (
-	ProjectID    string
+	// ProjectID names a project.
+	ProjectID string
+	// DeploymentID names a deployment.
 	DeploymentID string
-	ReleaseID    string
+	// ReleaseID names a release.
+	ReleaseID string
 )
 
 var entropy = struct {

@@ -60,11 +60,10 @@ func Write(s Server) error {
 	if err := write(FileIn(s.Data), s); err != nil {
 		return err
 	}
-	pointer, err := Pointer()
-	if err != nil {
-		return nil
+	if pointer, err := Pointer(); err == nil {
+		return write(pointer, s)
 	}
-	return write(pointer, s)
+	return nil
 }
 
 // Remove takes back what Write wrote, and leaves what another server wrote since.

@@ -67,10 +67,10 @@ func TestOnlyIdempotentCallsAreRepeated(t *testing.T) {
 	var calls atomic.Int64
 	c := client(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			switch n := calls.Add(1); {
-			case n == 1:
+			switch calls.Add(1) {
+			case 1:
 				panic(http.ErrAbortHandler) // the connection breaks
-			case n == 2:
+			case 2:
 				w.WriteHeader(http.StatusServiceUnavailable)
 			default:
 				next.ServeHTTP(w, r)

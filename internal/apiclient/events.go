@@ -191,7 +191,7 @@ func readEvent(in *bufio.Reader) (event, error) {
 
 // notClean: a stream has its own end event, so the connection's end is too early.
 func notClean(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

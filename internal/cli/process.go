@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,7 +69,7 @@ func (b *buildLog) last() []string {
 	if len(b.partial) == 0 {
 		return b.tail
 	}
-	lines := append(b.tail[:len(b.tail):len(b.tail)], string(b.partial))
+	lines := slices.Concat(b.tail, []string{string(b.partial)})
 	return lines[max(0, len(lines)-tailLines):]
 }
 

@@ -9,6 +9,7 @@ import (
 // Kind says what answered a request.
 type Kind string
 
+// What can answer a request.
 const (
 	Refused  Kind = "refused"  // the edge itself
 	Static   Kind = "static"   // a file

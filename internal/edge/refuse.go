@@ -115,13 +115,13 @@ func wantsJSON(h http.Header) bool {
 func (no *refusal) writeJSON(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(no.status)
-	json.NewEncoder(w).Encode(map[string]any{"title": no.title, "status": no.status, "detail": no.detail})
+	_ = json.NewEncoder(w).Encode(map[string]any{"title": no.title, "status": no.status, "detail": no.detail})
 }
 
 func (no *refusal) writeHTML(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(no.status)
-	refusalPage.Execute(w, map[string]any{"Status": no.status, "Title": no.title, "Detail": no.detail})
+	_ = refusalPage.Execute(w, map[string]any{"Status": no.status, "Title": no.title, "Detail": no.detail})
 }
 
 var refusalPage = template.Must(template.New("refusal").Parse(`<!doctype html>

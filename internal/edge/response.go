@@ -92,7 +92,7 @@ func (r *response) FlushError() error {
 	return http.NewResponseController(r.ResponseWriter).Flush()
 }
 
-func (r *response) Flush() { r.FlushError() }
+func (r *response) Flush() { _ = r.FlushError() }
 
 // finish writes the header that net/http would write by itself, with ours in it.
 func (r *response) finish() {

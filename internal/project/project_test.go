@@ -166,7 +166,7 @@ func TestDeleteThatFailedHalfWay(t *testing.T) {
 	store.Fault, remover.err = nil, broken
 	err := s.Delete(t.Context(), "shop")
 	fails(t, err, anchor.KindFailed, "remove_failed")
-	if !errors.Is(err, broken) || !strings.Contains(err.(*anchor.Error).Hint, string(p.ID)) {
+	if !errors.Is(err, broken) || !strings.Contains(anchor.HintOf(err), string(p.ID)) {
 		t.Errorf("error %v does not keep the cause or name the id", err)
 	}
 

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -100,7 +101,7 @@ func TestBuildRefuses(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	twice := append(f.files, f.files[0])
+	twice := slices.Concat(f.files, f.files[:1])
 	if _, err := Build(context.Background(), f.place, BuildOptions{}, twice); err == nil {
 		t.Error("a path given twice: accepted")
 	}

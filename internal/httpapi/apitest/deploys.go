@@ -24,7 +24,7 @@ func (a deploys) Start(_ context.Context, p anchor.ProjectID, r deploy.Request) 
 		ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p, Status: anchor.Building, CreatedAt: now(),
 		CommitSha: r.CommitSha, CommitMessage: r.CommitMessage, Branch: r.Branch, NoRelease: r.NoRelease,
 	}}
-	a.Anchor.deploys = append(a.Anchor.deploys, d)
+	a.deploys = append(a.deploys, d)
 	return deploy.Started{Deployment: d.Deployment, Missing: a.missing(d)}, nil
 }
 
@@ -191,7 +191,7 @@ func (a deploys) List(_ context.Context, p anchor.ProjectID, pg anchor.Page) (an
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var rows []anchor.Deployment
-	for _, d := range a.Anchor.deploys {
+	for _, d := range a.deploys {
 		if d.ProjectID == p {
 			rows = append(rows, d.Deployment)
 		}

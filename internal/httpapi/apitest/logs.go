@@ -38,13 +38,13 @@ func (a logs) Read(_ context.Context, p anchor.ProjectID, d anchor.DeploymentID,
 
 func (a logs) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[wire.LogLine, error] {
 	a.mu.Lock()
-	from := len(a.Anchor.logs)
+	from := len(a.logs)
 	a.mu.Unlock()
 	return func(yield func(wire.LogLine, error) bool) {
 		for {
 			a.mu.Lock()
 			lines, changed := a.written(p, d, from), a.changed
-			from = len(a.Anchor.logs)
+			from = len(a.logs)
 			a.mu.Unlock()
 			for _, line := range lines {
 				if !yield(line, nil) {

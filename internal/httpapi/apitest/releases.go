@@ -85,7 +85,7 @@ func (a releases) List(_ context.Context, p anchor.ProjectID, pg anchor.Page) (a
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var rows []anchor.Release
-	for _, r := range a.Anchor.releases {
+	for _, r := range a.releases {
 		if r.ProjectID == p {
 			rows = append(rows, r)
 		}

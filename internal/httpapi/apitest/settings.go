@@ -21,7 +21,7 @@ func (a projects) Create(_ context.Context, slug, branch string) (anchor.Project
 		return anchor.Project{}, anchor.Conflict("slug_taken", "there is a project %s already", slug).Hintf("Choose another slug.")
 	}
 	p := anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: slug, ProductionBranch: branch, CreatedAt: now()}
-	a.Anchor.projects = append(a.Anchor.projects, p)
+	a.projects = append(a.projects, p)
 	return p, nil
 }
 
@@ -48,7 +48,7 @@ func (a projects) Get(_ context.Context, idOrSlug string) (anchor.Project, error
 func (a projects) List(_ context.Context, p anchor.Page) (anchor.List[anchor.Project], error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return page(a.Anchor.projects, p, func(p anchor.Project) string { return string(p.ID) })
+	return page(a.projects, p, func(p anchor.Project) string { return string(p.ID) })
 }
 
 func (a projects) Delete(_ context.Context, idOrSlug string) error {
@@ -58,7 +58,7 @@ func (a projects) Delete(_ context.Context, idOrSlug string) error {
 	if err != nil {
 		return err
 	}
-	a.Anchor.projects = slices.DeleteFunc(a.Anchor.projects, func(p anchor.Project) bool { return p.ID == gone.ID })
+	a.projects = slices.DeleteFunc(a.projects, func(p anchor.Project) bool { return p.ID == gone.ID })
 	a.deploys = slices.DeleteFunc(a.deploys, func(d *deployment) bool { return d.ProjectID == gone.ID })
 	delete(a.live, gone.ID)
 	return nil
@@ -74,11 +74,11 @@ func (a env) Set(_ context.Context, p anchor.ProjectID, vars []anchor.EnvVar) er
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.Anchor.env[p] == nil {
-		a.Anchor.env[p] = map[string]anchor.EnvVar{}
+	if a.env[p] == nil {
+		a.env[p] = map[string]anchor.EnvVar{}
 	}
 	for _, v := range vars {
-		a.Anchor.env[p][v.Name] = v
+		a.env[p][v.Name] = v
 	}
 	return nil
 }
@@ -87,8 +87,8 @@ func (a env) List(_ context.Context, p anchor.ProjectID, reveal bool) ([]anchor.
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var out []anchor.EnvVar
-	for _, name := range slices.Sorted(maps.Keys(a.Anchor.env[p])) {
-		v := a.Anchor.env[p][name]
+	for _, name := range slices.Sorted(maps.Keys(a.env[p])) {
+		v := a.env[p][name]
 		if !reveal {
 			v.Value = ""
 		}
@@ -100,10 +100,10 @@ func (a env) List(_ context.Context, p anchor.ProjectID, reveal bool) ([]anchor.
 func (a env) Remove(_ context.Context, p anchor.ProjectID, name string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, ok := a.Anchor.env[p][name]; !ok {
+	if _, ok := a.env[p][name]; !ok {
 		return anchor.NotFound("env_not_found", "there is no variable %s", name).Hintf("anchor env ls lists them.")
 	}
-	delete(a.Anchor.env[p], name)
+	delete(a.env[p], name)
 	return nil
 }
 

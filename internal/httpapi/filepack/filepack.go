@@ -141,7 +141,7 @@ func cut(where string, err error) error {
 }
 
 func notEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	return err

@@ -57,7 +57,7 @@ func (b *objectBody) settle(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return &s3Error{http.StatusBadRequest, "IncompleteBody", "The body ended before its announced length."}
-	case err != io.EOF:
+	case !errors.Is(err, io.EOF):
 		return err
 	case b.want >= 0 && b.got != b.want:
 		return &s3Error{http.StatusBadRequest, "IncompleteBody", fmt.Sprintf("The body has %d bytes, X-Amz-Decoded-Content-Length says %d.", b.got, b.want)}

@@ -3,6 +3,7 @@ package awswire
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -116,7 +117,7 @@ func (c *chunkedReader) line() (string, error) {
 		switch {
 		case len(line) > maxChunkLine:
 			return "", malformed("a line is longer than %d bytes", maxChunkLine)
-		case err == bufio.ErrBufferFull:
+		case errors.Is(err, bufio.ErrBufferFull):
 			continue
 		case err == io.EOF:
 			return "", io.ErrUnexpectedEOF

@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/anchor-deploy/anchor/internal/isr"
 	"github.com/anchor-deploy/anchor/internal/isr/awswire"
 )
 
@@ -51,23 +50,6 @@ func TestCredentialsAreStablePerNamespaceUntilRevoked(t *testing.T) {
 	}
 	if ns, _ := c.Namespace(two.ID); ns != "two" || c.Issue("one") == one {
 		t.Error("revoking one touched two, or one got its old key again")
-	}
-}
-
-func TestReadTagRows(t *testing.T) {
-	rows, err := awswire.ReadTagRows(strings.NewReader(`[
-		{"tag":{"S":"B/_N_T_/layout"},"path":{"S":"B/route-cache/APP_PAGE/41da/$/isr"},"revalidatedAt":{"N":"1"}},
-		{"tag":{"S":"B/t"},"path":{"S":"B/p"},"revalidatedAt":{"N":"5"},"expire":{"N":"9"}}]`))
-	if err != nil || len(rows) != 2 || string(rows[1].Extra["expire"]) != `{"N":"9"}` {
-		t.Fatalf("%+v, %v", rows, err)
-	}
-	if want := (isr.TagRow{Tag: "B/_N_T_/layout", Path: "B/route-cache/APP_PAGE/41da/$/isr", RevalidatedAt: 1}); rows[0].Tag != want.Tag || rows[0].Path != want.Path || rows[0].RevalidatedAt != 1 {
-		t.Errorf("%+v", rows[0])
-	}
-	for _, bad := range []string{``, `{}`, `[{"tag":{"S":"t"}}]`, `[{"tag":{"S":"t"},"path":{"S":"p"},"revalidatedAt":{"N":"soon"}}]`} {
-		if _, err := awswire.ReadTagRows(strings.NewReader(bad)); err == nil {
-			t.Errorf("%q is accepted", bad)
-		}
 	}
 }
 

@@ -56,10 +56,10 @@ func FuzzChunkedReader(f *testing.F) {
 			t.Fatalf("%d bytes out of %d", len(body), len(framed))
 		}
 		var refused *s3Error
-		if err != nil && err != io.ErrUnexpectedEOF && !errors.As(err, &refused) {
+		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.As(err, &refused) {
 			t.Fatalf("%v", err)
 		}
-		if n, again := c.Read(make([]byte, 1)); err == nil && (n != 0 || again != io.EOF) {
+		if n, again := c.Read(make([]byte, 1)); err == nil && (n != 0 || !errors.Is(again, io.EOF)) {
 			t.Fatalf("after the end: %d, %v", n, again)
 		}
 	})
