@@ -160,7 +160,9 @@ func (e *Edge) run(site *Site, t target, res *response, r *http.Request) {
 
 // invoke is the one place where a function is called: the shared cache (edge/cache) stands here, in front of it.
 func (e *Edge) invoke(function http.Handler, res *response, r *http.Request) {
-	function.ServeHTTP(res, r)
+	out, r := compressed(res, r)
+	function.ServeHTTP(out, r)
+	out.close()
 	res.finish()
 }
 

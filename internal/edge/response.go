@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"errors"
 	"io"
 	"net/http"
 )
@@ -68,7 +69,7 @@ func (r *response) ReadFrom(src io.Reader) (int64, error) {
 	var first int64
 	if r.status == 0 {
 		n, err := io.CopyN(onlyWriter{r}, src, 512)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return n, nil
 		}
 		if err != nil {

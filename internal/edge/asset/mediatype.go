@@ -110,9 +110,9 @@ func mediaType(name string) string {
 	return "application/octet-stream"
 }
 
-// compressible reports whether a media type usually shrinks: text, and the few binary formats that are not
+// Compressible reports whether a media type usually shrinks: text, and the few binary formats that are not
 // compressed already.
-func compressible(mediaType string) bool {
+func Compressible(mediaType string) bool {
 	base, _, _ := strings.Cut(mediaType, ";")
 	if strings.HasPrefix(base, "text/") || strings.HasSuffix(base, "+json") || strings.HasSuffix(base, "+xml") {
 		return true

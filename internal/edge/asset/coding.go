@@ -1,0 +1,23 @@
+package asset
+
+// The content codings this server makes, as Content-Encoding names them (RFC 9110, section 8.4.1; RFC 7932).
+const (
+	Brotli = "br"
+	Gzip   = "gzip"
+)
+
+// Coding is the coding a client likes best by its Accept-Encoding lines, "" when it prefers the body as it is.
+func Coding(accept []string) string {
+	if len(accept) == 0 {
+		return ""
+	}
+	c := parseAccept(accept)
+	best, weight := "", c.identity
+	if c.gzip > 0 && c.gzip >= weight {
+		best, weight = Gzip, c.gzip
+	}
+	if c.brotli > 0 && c.brotli >= weight {
+		best = Brotli
+	}
+	return best
+}
