@@ -64,6 +64,9 @@ func wantsJSON(args []string) bool {
 	return false
 }
 
+// Command is the tree of all commands as its reference is written from; Main runs one.
+func Command() *cobra.Command { return (&shell{}).root() }
+
 func (s *shell) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "anchor",
