@@ -104,7 +104,7 @@ func (op operation) describe(b *bytes.Buffer, route string) {
 	fmt.Fprintf(b, "\n## %s\n\n%s. %s\n\n", route, op.Summary, cmp.Or(op.Description, "Needs no token."))
 	for _, p := range op.Parameters {
 		if p.In != "path" {
-			fmt.Fprintf(b, "- %s `%s`: %s\n", p.In, p.Name, joined("; ", p.Schema.String(), p.Description))
+			fmt.Fprintf(b, "- %s `%s`: %s\n", p.In, p.Name, joined("; ", p.Schema.String(), p.Description, p.Schema.bounds()))
 		}
 	}
 	for _, mediaType := range slices.Sorted(maps.Keys(op.RequestBody.Content)) {
