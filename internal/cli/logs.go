@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,12 +75,18 @@ func (s *shell) followLogs(ctx context.Context, c *apiclient.Client, project str
 	return nil
 }
 
+// logLine prints a line of the log, which is several when the app wrote them at
+// once: a stack trace, for example.
 func (s *shell) logLine(w io.Writer, line wire.LogLine) {
 	at := time.UnixMilli(line.Time).Format("15:04:05.000")
-	text := clean(line.Text)
-	if line.Level == "error" {
-		text = s.paint(red, text)
-	}
 	id := string(line.DeploymentID)
-	fmt.Fprintf(w, "%s %s\n", s.paint(dim, at+" "+id[max(0, len(id)-6):]+" "+line.Function), text)
+	head := s.paint(dim, at+" "+id[max(0, len(id)-6):]+" "+line.Function)
+	for text := range strings.SplitSeq(strings.TrimRight(line.Text, "\n"), "\n") {
+		text = clean(text)
+		if line.Level == "error" {
+			text = s.paint(red, text)
+		}
+		fmt.Fprintln(w, strings.TrimRight(head+" "+text, " "))
+		head = strings.Repeat(" ", len(at)) // the lines below belong to the first
+	}
 }
