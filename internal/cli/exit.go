@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/apiclient"
 )
@@ -21,12 +23,22 @@ const (
 )
 
 // usageError is a command line that cobra or a command cannot read.
-type usageError struct{ err error }
+type usageError struct {
+	err     error
+	command *cobra.Command // the one whose help tells more; nil: any
+}
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
-func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+func (e *usageError) hint() string {
+	if e.command == nil || !e.command.HasParent() {
+		return "See anchor --help."
+	}
+	return "Usage: " + e.command.UseLine() + "\nSee " + e.command.CommandPath() + " --help."
+}
+
+func usagef(format string, args ...any) error { return &usageError{err: fmt.Errorf(format, args...)} }
 
 // exitCode is the one place where an error becomes an exit code.
 func exitCode(err error) int {
@@ -68,7 +80,7 @@ func failureOf(err error) failure {
 	case errors.Is(err, context.Canceled):
 		return failure{Code: "canceled", Message: "canceled"}
 	case errors.As(err, &usage):
-		return failure{Code: "usage", Message: err.Error(), Hint: "See anchor --help."}
+		return failure{Code: "usage", Message: err.Error(), Hint: usage.hint()}
 	case errors.As(err, &e):
 		f := failure{Code: e.Code, Message: err.Error(), Hint: e.Hint}
 		if f.Code == "" {

@@ -34,14 +34,14 @@ func Main(ctx context.Context, args []string, streams IOStreams) int {
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
 	s.json = wantsJSON(args) // for errors of the parsing itself
-	err := root.ExecuteContext(ctx)
+	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitDone
 	}
 	if ctx.Err() != nil {
 		err = context.Canceled
 	} else if !s.parsed && anchor.KindOf(err) == anchor.KindFailed {
-		err = &usageError{err}
+		err = &usageError{err, command}
 	}
 	if !errors.Is(err, errTold) {
 		s.report(err)
