@@ -54,10 +54,15 @@ func (s *shell) upCommand() *cobra.Command {
 	var o ServerOptions
 	cmd := &cobra.Command{
 		Use: "up", Short: "Run the server: API, edge and workers, data in one folder", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return s.up(cmd.Context(), o) },
+		Long: "Runs the server in the foreground until Ctrl-C or SIGTERM. Without --data it\n" +
+			"keeps everything in $XDG_DATA_HOME/anchor, else /var/lib/anchor for root, else\n" +
+			"~/.local/share/anchor. Of each project it keeps the newest deployments (--keep),\n" +
+			"and always the live one and the one live before it.",
+		Example: "  anchor up\n  anchor up --data /srv/anchor --listen :80 --base-domain example.com",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return s.up(cmd.Context(), o) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.Data, "data", "", "data folder (default: in $XDG_DATA_HOME)")
+	flags.StringVar(&o.Data, "data", "", "data folder (default: see above)")
 	flags.StringVar(&o.Listen, "listen", ":3000", "HOST:PORT of the sites")
 	flags.StringVar(&o.API, "api", "127.0.0.1:3080", "HOST:PORT of the API")
 	flags.StringVar(&o.BaseDomain, "base-domain", "localhost", "domain the sites are below")
