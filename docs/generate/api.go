@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -17,7 +18,8 @@ import (
 // openAPI gives the document as the API serves it, indented.
 func openAPI() ([]byte, error) {
 	w := httptest.NewRecorder()
-	httpapi.New(httpapi.Services{}, httpapi.Options{}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", http.NoBody))
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/openapi.json", http.NoBody)
+	httpapi.New(httpapi.Services{}, httpapi.Options{}).ServeHTTP(w, r)
 	if w.Code != http.StatusOK {
 		return nil, fmt.Errorf("the API answers %d for its document: %s", w.Code, w.Body)
 	}

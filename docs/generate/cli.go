@@ -26,7 +26,7 @@ Colours are left out without a terminal and when ` + "`NO_COLOR`" + ` is set.
 user runs on this machine.
 
 **Which project.** ` + "`--project`" + `, else what ` + "`anchor deploy`" + ` wrote to ` + "`.anchor/project.json`" + ` in this
-folder or one above, else the name in ` + "`package.json`" + `.
+folder or one above, else the name in ` + "`package.json`" + ` (a deploy falls back to the folder's name).
 
 `
 
@@ -36,9 +36,9 @@ func cliPage() []byte {
 	root := cli.Command()
 	for _, group := range root.Groups() {
 		fmt.Fprintf(&b, "- %s", group.Title)
-		for i, c := range visible(root) {
+		for _, c := range visible(root) {
 			if c.GroupID == group.ID {
-				fmt.Fprintf(&b, " [%s](#%s)", c.Name(), anchorOf(visible(root)[i]))
+				fmt.Fprintf(&b, " [%s](#%s)", c.Name(), anchorOf(c))
 			}
 		}
 		b.WriteString("\n")
