@@ -43,6 +43,10 @@ func Main(ctx context.Context, args []string, streams IOStreams) int {
 	} else if !s.parsed && anchor.KindOf(err) == anchor.KindFailed {
 		err = &usageError{err, command}
 	}
+	var usage *usageError
+	if errors.As(err, &usage) && usage.command == nil {
+		usage.command = command
+	}
 	if !errors.Is(err, errTold) {
 		s.report(err)
 	}
