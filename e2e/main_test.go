@@ -30,8 +30,7 @@ func TestMain(m *testing.M) {
 // asAnchor is cmd/anchor's main, but for the hook.
 func asAnchor() int {
 	if step := os.Getenv("ANCHOR_E2E_DIE_BEFORE"); step != "" {
-		cli.RunServer = func(ctx context.Context, o cli.ServerOptions) error {
-			c := o.Config()
+		cli.RunServer = func(ctx context.Context, c app.Config) error {
 			c.BeforeStep = func(next string) {
 				if next == step {
 					syscall.Kill(os.Getpid(), syscall.SIGKILL)

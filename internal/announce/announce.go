@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 )
@@ -54,14 +55,16 @@ func Pointer() (string, error) {
 }
 
 // Write announces s in its data folder and at the pointer. The files are replaced
-// in one step and have mode 0600. A server without a home folder is only found
-// through its data folder.
+// in one step and have mode 0600. A server whose pointer cannot be written
+// is only found through its data folder.
 func Write(s Server) error {
 	if err := write(FileIn(s.Data), s); err != nil {
 		return err
 	}
 	if pointer, err := Pointer(); err == nil {
-		return write(pointer, s)
+		if err := write(pointer, s); err != nil {
+			slog.Warn("the CLI will not find this server by itself; set ANCHOR_URL and ANCHOR_TOKEN", "error", err)
+		}
 	}
 	return nil
 }

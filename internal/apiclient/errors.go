@@ -12,10 +12,12 @@ import (
 	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
 )
 
-// Unreachable says that no Anchor answered at URL.
+// Unreachable says that no Anchor answered at URL, or with URL "" that none was
+// found on this machine.
 type Unreachable struct {
-	URL string
-	Err error
+	URL  string
+	Err  error
+	Hint string // what to do, "" for the usual
 }
 
 // Error leaves out what url.Error repeats of the request.
@@ -23,6 +25,9 @@ func (e *Unreachable) Error() string {
 	err := e.Err
 	if u := (*url.Error)(nil); errors.As(err, &u) {
 		err = u.Err
+	}
+	if e.URL == "" {
+		return fmt.Sprintf("no Anchor runs on this machine: %v", err)
 	}
 	return fmt.Sprintf("no Anchor answers at %s: %v", e.URL, err)
 }

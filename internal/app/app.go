@@ -36,6 +36,7 @@ type app struct {
 	closers []func() error // in the order of opening
 
 	sites, api net.Listener
+	public     origin
 	store      *sqlite.Store
 	bundles    *bundle.Store
 	edge       *edge.Edge
@@ -88,14 +89,21 @@ func (a *app) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.onClose(a.sites.Close)
+	if a.public, err = a.publicOrigin(a.sites); err != nil {
+		return err
+	}
 	if a.api, err = listen(ctx, "--api", a.API); err != nil {
 		return err
 	}
 	a.onClose(a.api.Close)
+	box, err := a.openKey()
+	if err != nil {
+		return err
+	}
 	if err := a.openStores(ctx); err != nil {
 		return err
 	}
-	return a.openUseCases()
+	return a.openUseCases(box)
 }
 
 func (a *app) openStores(ctx context.Context) (err error) {
@@ -113,27 +121,23 @@ func (a *app) openStores(ctx context.Context) (err error) {
 	return nil
 }
 
-func (a *app) openUseCases() error {
-	box, err := secret.Open(filepath.Join(a.Data, "secret.key"))
-	if err != nil {
-		return err
-	}
+func (a *app) openUseCases(box *secret.Box) error {
 	cache, err := isr.Open(filepath.Join(a.Data, "cache"))
 	if err != nil {
 		return err
 	}
 	a.onClose(cache.Close)
-	run, err := os.MkdirTemp("", "anchor-")
+	run, err := a.runFolder()
 	if err != nil {
-		return fmt.Errorf("make a folder for sockets: %w", err)
-	}
-	a.onClose(func() error { return os.RemoveAll(run) })
-	if err := os.Chmod(run, 0o711); err != nil {
-		return fmt.Errorf("open the folder for sockets to workers: %w", err)
+		return err
 	}
 
 	env := project.Env{Variables: a.store, Box: box}
-	a.edge = edge.New(edge.Config{Log: a.Log})
+	proxies, err := trusted(a.TrustProxies)
+	if err != nil {
+		return err
+	}
+	a.edge = edge.New(edge.Config{Log: a.Log, TrustedProxies: proxies})
 	a.users = local.FindUsers(a.node, a.Data)
 	a.platform, err = local.New(local.Config{
 		Dir: filepath.Join(a.Data, "platform"), Run: run, BaseDomain: a.BaseDomain,
@@ -169,7 +173,7 @@ func (a *app) serve(ctx context.Context, token string) error {
 	failed := make(chan error, 2)
 	go func() { failed <- a.edge.Serve(a.sites) }()
 	go func() { failed <- api.Serve(a.api) }()
-	here := announce.Server{URL: "http://" + a.api.Addr().String(), Token: token, PID: os.Getpid(), Data: a.Data}
+	here := announce.Server{URL: apiURL(a.api), Token: token, PID: os.Getpid(), Data: a.Data}
 	if err := announce.Write(here); err != nil {
 		return err
 	}
@@ -200,8 +204,8 @@ func (a *app) shutDown(api *http.Server) error {
 
 func (a *app) ready() Ready {
 	r := Ready{
-		SiteURL: siteURL("<project>."+a.BaseDomain, a.sites), APIURL: "http://" + a.api.Addr().String(),
-		Data: a.Data, TokenFile: a.tokenFile(), Node: a.node.Version,
+		SiteURL: a.public.of("<project>." + a.BaseDomain), APIURL: apiURL(a.api),
+		Data: a.Data, TokenFile: a.tokenFile(),
 	}
 	if !a.users.Separate {
 		r.Warnings = append(r.Warnings, a.users.Why)

@@ -9,16 +9,18 @@ import (
 
 // Config is what `anchor up` is told. Zero fields take the defaults named here.
 type Config struct {
-	Data       string        // folder of everything Anchor keeps
-	Listen     string        // host:port of site traffic; port 0 picks a free one
-	API        string        // host:port of the control API
-	BaseDomain string        // "localhost"
-	Keep       int           // deployments kept per project, 10
-	Node       string        // path of Node.js, found in PATH when empty
-	Drain      time.Duration // how long a removed deployment's requests may go on, 5 min
-	Warm       time.Duration // how long the deployment live before keeps a worker, 15 min
-	Version    string
-	Log        *slog.Logger
+	Data         string        // folder of everything Anchor keeps
+	Listen       string        // host:port of site traffic, ":3000"; port 0 picks a free one
+	API          string        // host:port of the control API, "127.0.0.1:3080"
+	BaseDomain   string        // "localhost"
+	PublicURL    string        // how sites are reached from outside, when a proxy stands in front: https://example.com
+	TrustProxies []string      // addresses or CIDRs whose X-Forwarded-* are believed
+	Keep         int           // deployments kept per project, 10
+	Node         string        // path of Node.js, found in PATH when empty
+	Drain        time.Duration // how long a removed deployment's requests may go on, 5 min
+	Warm         time.Duration // how long the deployment live before keeps a worker, 15 min
+	Version      string
+	Log          *slog.Logger
 
 	// Ready is called once when everything listens.
 	Ready func(Ready)
@@ -28,12 +30,11 @@ type Config struct {
 
 // Ready tells where a started Anchor is found.
 type Ready struct {
-	SiteURL   string // http://<project>.localhost:3000
-	APIURL    string
-	Data      string
-	TokenFile string
-	Node      string // version
-	Warnings  []string
+	SiteURL   string   `json:"url"` // http://<project>.localhost:3000
+	APIURL    string   `json:"api"`
+	Data      string   `json:"data"`               // absolute
+	TokenFile string   `json:"tokenFile"`          // where the CLI finds the admin token
+	Warnings  []string `json:"warnings,omitempty"` // what is not as it should be
 }
 
 func (c Config) withDefaults() Config {
@@ -42,8 +43,8 @@ func (c Config) withDefaults() Config {
 			*s = v
 		}
 	}
-	set(&c.Listen, "127.0.0.1:3000")
-	set(&c.API, "127.0.0.1:3900")
+	set(&c.Listen, ":3000")
+	set(&c.API, "127.0.0.1:3080")
 	set(&c.BaseDomain, "localhost")
 	set(&c.Version, "dev")
 	if c.Keep <= 0 {

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"net/url"
+	"strings"
 	"syscall"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -26,11 +29,56 @@ func listen(ctx context.Context, flag, address string) (net.Listener, error) {
 		Hintf("%s takes HOST:PORT.", flag).Because(err)
 }
 
-// siteURL is how a host of ours is written for a browser: without port 80.
-func siteURL(host string, ln net.Listener) string {
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	if port == "80" {
-		return "http://" + host
+// origin is how sites are reached: scheme and, unless it is the scheme's own, port.
+type origin struct{ scheme, port string }
+
+func (o origin) of(host string) string {
+	if o.port == "" {
+		return o.scheme + "://" + host
 	}
-	return fmt.Sprintf("http://%s:%s", host, port)
+	return fmt.Sprintf("%s://%s:%s", o.scheme, host, o.port)
+}
+
+// publicOrigin is what PublicURL says, or that of the listener.
+func (c Config) publicOrigin(ln net.Listener) (origin, error) {
+	if c.PublicURL == "" {
+		_, port, _ := net.SplitHostPort(ln.Addr().String())
+		if port == "80" {
+			port = ""
+		}
+		return origin{"http", port}, nil
+	}
+	u, err := url.Parse(c.PublicURL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() != c.BaseDomain || strings.Trim(u.Path, "/") != "" {
+		return origin{}, anchor.Invalid("bad_public_url", "--public-url is %q, which is no URL of %s", c.PublicURL, c.BaseDomain).
+			Hintf("Give the scheme and port at which a browser finds the sites: https://%s.", c.BaseDomain)
+	}
+	return origin{u.Scheme, u.Port()}, nil
+}
+
+// apiURL is where the CLI on this machine finds the API: an unspecified address is
+// reached at loopback.
+func apiURL(ln net.Listener) string {
+	host, port, _ := net.SplitHostPort(ln.Addr().String())
+	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// trusted reads addresses and CIDRs.
+func trusted(proxies []string) ([]netip.Prefix, error) {
+	prefixes := make([]netip.Prefix, 0, len(proxies))
+	for _, p := range proxies {
+		prefix, err := netip.ParsePrefix(p)
+		if addr, e := netip.ParseAddr(p); e == nil {
+			prefix, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if err != nil {
+			return nil, anchor.Invalid("bad_proxy", "--trust-proxy is %q, which is no address", p).
+				Hintf("Give an address or a CIDR: 127.0.0.1, 10.0.0.0/8.").Because(err)
+		}
+		prefixes = append(prefixes, prefix)
+	}
+	return prefixes, nil
 }

@@ -26,9 +26,9 @@ func (a *app) services() httpapi.Services {
 // URLs implements httpapi.Sites.
 func (a *app) URLs(p anchor.Project, d anchor.DeploymentID) (site, deployment string) {
 	siteHost, deploymentHost := a.platform.Hosts(p, d)
-	site = siteURL(siteHost, a.sites)
+	site = a.public.of(siteHost)
 	if d != "" {
-		deployment = siteURL(deploymentHost, a.sites)
+		deployment = a.public.of(deploymentHost)
 	}
 	return site, deployment
 }

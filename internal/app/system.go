@@ -154,7 +154,10 @@ func (a *app) checkNames(ctx context.Context) wire.Check {
 	c := wire.Check{Name: "Host names"}
 	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
 	if err != nil {
-		c.Detail = host + " does not resolve"
+		c.Detail = host + " does not resolve here"
+		if a.BaseDomain == "localhost" {
+			c.Detail = "browsers resolve *.localhost by themselves; other programs here do not"
+		}
 		c.Hint = "Browsers resolve *.localhost by themselves; for curl use --resolve. For another base domain set a wildcard DNS record *." + a.BaseDomain + "."
 		c.OK = a.BaseDomain == "localhost"
 		return c

@@ -17,7 +17,7 @@ func (s *shell) client() (*apiclient.Client, error) {
 	local, tried, running := announce.Find()
 	base, token := os.Getenv("ANCHOR_URL"), os.Getenv("ANCHOR_TOKEN")
 	if base == "" && !running {
-		return nil, &apiclient.Unreachable{URL: "this machine", Err: noServer(tried)}
+		return nil, &apiclient.Unreachable{Err: noServer(tried)}
 	}
 	if base == "" {
 		base = local.URL
@@ -44,5 +44,5 @@ func (s *shell) inProject() (*apiclient.Client, string, error) {
 }
 
 func noServer(tried []string) error {
-	return errors.New("ANCHOR_URL is not set and no running server is announced in " + strings.Join(tried, " or "))
+	return errors.New("none is announced in\n  " + strings.Join(tried, "\n  "))
 }

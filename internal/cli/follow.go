@@ -2,10 +2,12 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/apiclient"
 	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
 )
 
@@ -13,6 +15,9 @@ import (
 func (d *deploying) follow(ctx context.Context, id anchor.DeploymentID) (wire.Deployment, error) {
 	d.progress.begin("Wait")
 	for e, err := range d.client.Watch(ctx, d.slug, id) {
+		if gone := (*apiclient.Unreachable)(nil); errors.As(err, &gone) {
+			gone.Hint = "The deployment goes on when the server is back: anchor deployments shows how it ends."
+		}
 		if err != nil {
 			return wire.Deployment{}, fmt.Errorf("follow deployment %s: %w", id, err)
 		}

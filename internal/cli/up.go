@@ -13,45 +13,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/app"
 )
 
-// ServerOptions are what anchor up was told.
-type ServerOptions struct {
-	Data       string // folder, absolute or relative to the working folder
-	Listen     string // host:port of site traffic
-	API        string // host:port of the API
-	BaseDomain string // sites are at <slug>.<base domain>
-	Keep       int    // deployments kept of each project
-	Node       string // path of Node.js, found in PATH when empty
-	Version    string
-
-	// Ready is called once, when the server answers on both addresses.
-	Ready func(ServerReady)
-}
-
-// ServerReady is where a server that has started can be found.
-type ServerReady struct {
-	URL       string `json:"url"`       // pattern of the sites, as http://<project>.localhost:3000
-	API       string `json:"api"`       // URL of the API
-	Data      string `json:"data"`      // absolute
-	TokenFile string `json:"tokenFile"` // where the CLI finds the admin token
-
-	Warnings []string `json:"warnings,omitempty"` // what is not as it should be
-}
-
 // RunServer runs a server until ctx is done. Tests run one with hooks instead.
-var RunServer = func(ctx context.Context, o ServerOptions) error { return app.Run(ctx, o.Config()) }
-
-// Config is what the composition root is told.
-func (o ServerOptions) Config() app.Config {
-	return app.Config{
-		Data: o.Data, Listen: o.Listen, API: o.API, BaseDomain: o.BaseDomain, Keep: o.Keep, Node: o.Node, Version: o.Version,
-		Ready: func(r app.Ready) {
-			o.Ready(ServerReady{URL: r.SiteURL, API: r.APIURL, Data: r.Data, TokenFile: r.TokenFile, Warnings: r.Warnings})
-		},
-	}
-}
+var RunServer = app.Run
 
 func (s *shell) upCommand() *cobra.Command {
-	var o ServerOptions
+	var o app.Config
 	cmd := &cobra.Command{
 		Use: "up", Short: "Run the server: API, edge and workers, data in one folder", Args: cobra.NoArgs,
 		Long: "Runs the server in the foreground until Ctrl-C or SIGTERM. Without --data it\n" +
@@ -67,11 +33,13 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.StringVar(&o.API, "api", "127.0.0.1:3080", "HOST:PORT of the API")
 	flags.StringVar(&o.BaseDomain, "base-domain", "localhost", "domain the sites are below")
 	flags.StringVar(&o.Node, "node", "", "path of Node.js (default: node in PATH)")
+	flags.StringVar(&o.PublicURL, "public-url", "", "origin of the sites as browsers see it")
+	flags.StringSliceVar(&o.TrustProxies, "trust-proxy", nil, "proxy whose X-Forwarded-* to believe")
 	flags.IntVar(&o.Keep, "keep", 10, "deployments kept of each project")
 	return cmd
 }
 
-func (s *shell) up(ctx context.Context, o ServerOptions) error {
+func (s *shell) up(ctx context.Context, o app.Config) error {
 	if err := checkServer(o); err != nil {
 		return err
 	}
@@ -90,7 +58,7 @@ func (s *shell) up(ctx context.Context, o ServerOptions) error {
 	return nil
 }
 
-func checkServer(o ServerOptions) error {
+func checkServer(o app.Config) error {
 	for flag, address := range map[string]string{"--listen": o.Listen, "--api": o.API} {
 		if _, _, err := net.SplitHostPort(address); err != nil {
 			return usagef("%s is %q, which is no HOST:PORT", flag, address)
@@ -105,13 +73,13 @@ func checkServer(o ServerOptions) error {
 	return nil
 }
 
-func (s *shell) ready(r ServerReady) {
+func (s *shell) ready(r app.Ready) {
 	if s.json {
 		_ = s.document(r) // a closed stdout is no reason to stop serving
 		return
 	}
 	fmt.Fprintf(s.Out, "%s Anchor is up\n\n", s.paint(green, "✓"))
-	for _, row := range [][2]string{{"Sites", r.URL}, {"API", r.API}, {"Data", r.Data}, {"Token", r.TokenFile}} {
+	for _, row := range [][2]string{{"Sites", r.SiteURL}, {"API", r.APIURL}, {"Data", r.Data}, {"Token", r.TokenFile}} {
 		fmt.Fprintf(s.Out, "  %s %s\n", s.paint(dim, fmt.Sprintf("%-6s", row[0])), row[1])
 	}
 	for _, warning := range r.Warnings {

@@ -104,7 +104,7 @@ func (r *run) fail(ctx context.Context, step string, cause error) {
 // describe is the message with what to do next: the record is all a user may see.
 func describe(err error) string {
 	if hint := anchor.HintOf(err); hint != "" {
-		return err.Error() + ". " + hint
+		return err.Error() + "\n" + hint
 	}
 	return err.Error()
 }

@@ -127,15 +127,15 @@ func (s *server) shown(ctx context.Context, p anchor.Project, d anchor.Deploymen
 	return s.show(p, d, live), nil
 }
 
-// show adds what a record does not hold. The record of a rollback is live while
-// the pointer names it, as is the deployment it brought back.
+// show adds what a record does not hold. After a rollback it is the rollback's
+// record that is live, which says which deployment it brought back.
 func (s *server) show(p anchor.Project, d anchor.Deployment, live anchor.Live) wire.Deployment {
 	if d.Functions == nil {
 		d.Functions = map[string]anchor.FunctionVersion{}
 	}
 	site, own := s.Sites.URLs(p, d.Serves())
 	return wire.Deployment{Deployment: d, URL: site, DeploymentURL: own,
-		Live: d.ID == live.Deployment || d.ID == live.Record}
+		Live: d.ID == live.Record}
 }
 
 // live gives the pointer, zero before the first release.

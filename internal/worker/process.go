@@ -62,9 +62,10 @@ func (p *Pool) startProcess(n int64) (*process, error) {
 		files.closeAll()
 		return nil, err
 	}
-	pr.cmd = exec.Command(p.node.Path, append(p.nodeFlags(), p.home.main(), string(args))...)
+	pr.cmd = exec.Command(p.node.Path, append(p.nodeFlags(), p.home.main())...)
 	pr.cmd.Dir = p.spec.Dir
-	pr.cmd.Env = p.spec.environ(p.node, p.home.tmp())
+	// In the environment, which other users cannot read, not in the command line, which they can.
+	pr.cmd.Env = append(p.spec.environ(p.node, p.home.tmp()), "ANCHOR_WORKER="+string(args))
 	pr.cmd.Stdin, pr.cmd.Stdout, pr.cmd.Stderr = files.stdin, files.stdout, files.stderr
 	pr.cmd.ExtraFiles = []*os.File{files.listener, files.control} // fd 3 and 4 of the process
 	pr.cmd.SysProcAttr = processAttributes(p.spec.User)

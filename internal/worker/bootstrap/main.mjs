@@ -10,8 +10,9 @@ import { Invocation, STREAMING } from "./invocation.mjs";
 import { captureConsole, log, send } from "./log.mjs";
 
 const SOCKET_FD = 3;
-const { module: modulePath, handler: exportName, name, pulse } = JSON.parse(process.argv[2]);
-process.argv.splice(1, 2, modulePath);
+const { module: modulePath, handler: exportName, name, pulse } = JSON.parse(process.env.ANCHOR_WORKER);
+delete process.env.ANCHOR_WORKER;
+process.argv[1] = modulePath;
 
 const active = new Set();
 let stopping = false;
