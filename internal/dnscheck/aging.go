@@ -3,7 +3,6 @@ package dnscheck
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/miekg/dns"
@@ -114,7 +113,7 @@ func (s *session) replies(ctx context.Context, srv server, name string, types []
 		if reply.Rcode == dns.RcodeServerFailure {
 			unchecked, err := s.ask(ctx, srv, query{name: name, typ: typ, recurse: true, unsigned: true})
 			if err == nil && unchecked.Rcode == dns.RcodeSuccess {
-				return nil, strings.TrimSpace("SERVFAIL" + extended(reply))
+				return nil, "SERVFAIL" + extended(reply)
 			}
 			return nil, ""
 		}

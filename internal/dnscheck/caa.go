@@ -60,6 +60,7 @@ func (p property) issuer() (domain string, parameters []string) {
 // permission is what a set of CAA records says about the issuers in question.
 type permission struct {
 	allowed    bool
+	issuer     string   // who may, "" when the records do not say
 	parameters []string // under these conditions (RFC 8657)
 	critical   string   // an unknown critical property that stops every CA
 }
@@ -76,7 +77,7 @@ func permits(set []property, issuers []string, wild bool) permission {
 	if wild && slices.ContainsFunc(set, func(p property) bool { return p.tag == "issuewild" }) {
 		tag = "issuewild"
 	}
-	rules, conditions := 0, []string(nil)
+	rules, under := 0, permission{}
 	for _, p := range set {
 		if p.tag != tag {
 			continue
@@ -87,11 +88,12 @@ func permits(set []property, issuers []string, wild bool) permission {
 			continue
 		}
 		if len(parameters) == 0 {
-			return permission{allowed: true}
+			return permission{allowed: true, issuer: domain}
 		}
-		conditions = append(conditions, parameters...)
+		under = permission{allowed: true, issuer: domain, parameters: append(under.parameters, parameters...)}
 	}
-	return permission{allowed: rules == 0 || len(conditions) > 0, parameters: conditions}
+	under.allowed = under.allowed || rules == 0
+	return under
 }
 
 // caa climbs from the name to the nearest CAA records (RFC 8659 section 3) and says
@@ -113,7 +115,11 @@ func (s *session) caa(ctx context.Context, need hostname.Need) []hostname.Findin
 		}
 	}
 	none := anchor.DNSRecord{Name: shown(bare), Type: "CAA"}
-	return []hostname.Finding{{Record: none, State: hostname.FindingRight, Detail: noCAAText(bare, need.Issuers)}}
+	f := hostname.Finding{Record: none, State: hostname.FindingRight, Detail: noCAAText(bare, need.Issuers)}
+	if levels[0].src.secondary {
+		f.Detail += secondHandNote(levels[0].src)
+	}
+	return []hostname.Finding{f}
 }
 
 // level is one name on the way up.
@@ -122,7 +128,7 @@ type level struct {
 	src  source
 }
 
-// found are the CAA records of all servers together: a CA may ask any of them.
+// found are the CAA records of all servers together.
 func (l level) found() []string {
 	var all []string
 	for _, v := range l.src.views {
@@ -160,22 +166,32 @@ func (s *session) climb(ctx context.Context, name string) []level {
 	return levels
 }
 
-// caaFinding judges each server's set: one that forbids is enough to be refused.
-func caaFinding(need hostname.Need, r anchor.DNSRecord, l level, found []string, wild bool) hostname.Finding {
-	verdict := permission{allowed: true}
-	for _, v := range l.src.views {
+// worst is the least that any server's set permits: a CA may ask any of them.
+func worst(views []view, issuers []string, wild bool) permission {
+	least := permission{allowed: true}
+	for _, v := range views {
 		var set []property
 		for _, text := range v.values {
 			if p, ok := parseProperty(text); ok {
 				set = append(set, p)
 			}
 		}
-		if p := permits(set, need.Issuers, wild); !p.allowed || len(p.parameters) > 0 && verdict.allowed {
-			verdict = p
+		p := permits(set, issuers, wild)
+		if !p.allowed {
+			return p
 		}
-		if !verdict.allowed {
-			break
+		if least.issuer == "" || len(p.parameters) > 0 {
+			least = p
 		}
+	}
+	return least
+}
+
+// caaFinding says what the records of one level mean for the certificate.
+func caaFinding(need hostname.Need, r anchor.DNSRecord, l level, found []string, wild bool) hostname.Finding {
+	verdict := worst(l.src.views, need.Issuers, wild)
+	if verdict.issuer != "" {
+		r.Value = "0 issue " + strconv.Quote(verdict.issuer)
 	}
 	f := hostname.Finding{Record: r, State: hostname.FindingRight, Detail: caaRightText(r, verdict.parameters)}
 	if wild && !verdict.allowed && slices.ContainsFunc(found, func(v string) bool { return strings.Contains(v, " issuewild ") }) {
@@ -186,7 +202,7 @@ func caaFinding(need hostname.Need, r anchor.DNSRecord, l level, found []string,
 		f.Detail = caaForbidsText(f.Record, zoneFor(l.src, l.name), found, need.Issuers, verdict.critical)
 	}
 	if l.src.secondary {
-		f.Detail += secondHandNote
+		f.Detail += secondHandNote(l.src)
 	}
 	return f
 }

@@ -11,7 +11,7 @@ import (
 // cdn is a content delivery network that may stand in front of a name.
 type cdn struct {
 	name     string
-	advice   string // how to take it out of the way, before the record to set
+	advice   string // how to take it out of the way, before the record to set; "" for changing the record
 	suffixes []string
 	ranges   []netip.Prefix
 }
@@ -19,7 +19,7 @@ type cdn struct {
 // cdns are those that people put in front unawares. The suffixes are the names
 // their own documentation has customers point CNAMEs to.
 var cdns = []*cdn{
-	{name: "Cloudflare", advice: `In Cloudflare's DNS settings switch the record's proxy off (the cloud is grey, "DNS only") and let it say`, suffixes: []string{"cdn.cloudflare.net."}},
+	{name: "Cloudflare", advice: `In Cloudflare's DNS settings switch the record's proxy off (the cloud is grey, "DNS only") and set`, suffixes: []string{"cdn.cloudflare.net."}},
 	{name: "Fastly", suffixes: []string{"fastly.net.", "fastlylb.net."}},
 	{name: "CloudFront", suffixes: []string{"cloudfront.net."}},
 	{name: "Akamai", suffixes: []string{"edgekey.net.", "edgesuite.net.", "akamaiedge.net.", "akamaized.net."}},
@@ -32,11 +32,6 @@ var cdns = []*cdn{
 var cdnRanges string
 
 func init() {
-	for _, c := range cdns {
-		if c.advice == "" {
-			c.advice = "At your DNS provider replace that record by"
-		}
-	}
 	for line := range strings.Lines(cdnRanges) {
 		fields := strings.Fields(line)
 		if len(fields) != 2 || strings.HasPrefix(line, "#") {

@@ -26,7 +26,7 @@ func rdata(rr dns.RR) string {
 	case *dns.TXT:
 		return unescape(strings.Join(rr.Txt, ""))
 	case *dns.CAA:
-		return strconv.Itoa(int(rr.Flag)) + " " + strings.ToLower(rr.Tag) + " " + strconv.Quote(unescape(rr.Value))
+		return strconv.Itoa(int(rr.Flag)) + " " + strings.ToLower(rr.Tag) + " " + strconv.Quote(rr.Value)
 	}
 	return strings.TrimPrefix(rr.String(), rr.Header().String())
 }

@@ -80,7 +80,7 @@ func (s *session) everywhere(ctx context.Context, z zone, q query) (good, bad []
 func (s *session) secondHand(ctx context.Context, src *source, q query) {
 	reply, err := s.recurse(ctx, q)
 	if err != nil {
-		src.troubles = append(src.troubles, view{server: "resolver", trouble: err.Error()})
+		src.err = errors.Join(src.err, err)
 		return
 	}
 	domain := registrable(q.name)
@@ -115,7 +115,7 @@ func (c *Checker) recurse(ctx context.Context, q query) (*dns.Msg, error) {
 			return reply, nil
 		}
 		if err == nil {
-			err = fmt.Errorf("the resolver %s answers %s%s", srv.name, dns.RcodeToString[reply.Rcode], extended(reply))
+			err = &refusal{server: srv.name, answer: dns.RcodeToString[reply.Rcode] + extended(reply)}
 		}
 		failed = errors.Join(failed, err)
 	}
@@ -124,6 +124,11 @@ func (c *Checker) recurse(ctx context.Context, q query) (*dns.Msg, error) {
 	}
 	return nil, failed
 }
+
+// refusal is a resolver's answer that is none.
+type refusal struct{ server, answer string }
+
+func (r *refusal) Error() string { return "the resolver " + r.server + " answers " + r.answer }
 
 // extended is what a server adds about its refusal (RFC 8914), "" without.
 func extended(reply *dns.Msg) string {

@@ -46,7 +46,7 @@ func (s *session) finish(ctx context.Context, findings []hostname.Finding, src s
 	right := !slices.ContainsFunc(findings, func(f hostname.Finding) bool { return f.State != hostname.FindingRight })
 	switch {
 	case src.secondary:
-		first.Detail += secondHandNote
+		first.Detail += secondHandNote(src)
 	case right:
 		age().apply(first)
 	}

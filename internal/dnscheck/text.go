@@ -1,6 +1,7 @@
 package dnscheck
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -10,12 +11,34 @@ import (
 )
 
 // secondHandNote follows what only a resolver said.
-const secondHandNote = " (The domain's own name servers cannot be reached from this machine; a resolver said this, and it may be out of date.)"
+func secondHandNote(src source) string {
+	why := "cannot be reached from this machine"
+	if errors.Is(src.err, errLame) && len(src.troubles) > 0 {
+		why = "give no answer (" + list(complaints(src.troubles)) + ")"
+	}
+	return " The domain's own name servers " + why + ": a resolver said this, and it may be out of date."
+}
+
+func complaints(troubles []view) []string {
+	all := make([]string, 0, len(troubles))
+	for _, t := range troubles {
+		all = append(all, shown(t.server)+" "+t.trouble)
+	}
+	return all
+}
 
 // entry writes a record as registrars' forms ask for it: the host is relative to
 // the zone, "@" stands for the zone itself.
 func entry(r anchor.DNSRecord, zone string) string {
-	return fmt.Sprintf("Host/Name: %s, Type: %s, Value: %s", host(r.Name, zone), r.Type, r.Value)
+	return fmt.Sprintf("Host/Name: %s, Type: %s, Value: %s", host(r.Name, zone), r.Type, value(r))
+}
+
+// value leaves a name's final dot out, which many forms refuse.
+func value(r anchor.DNSRecord) string {
+	if r.Type == "CNAME" {
+		return strings.TrimSuffix(r.Value, ".")
+	}
+	return r.Value
 }
 
 func host(name, zone string) string {
@@ -33,7 +56,7 @@ func host(name, zone string) string {
 // is known by name only needs the provider's substitute for a CNAME.
 func add(w *want, r anchor.DNSRecord) string {
 	if w.apex && r.Type == "CNAME" {
-		return fmt.Sprintf("%s is the top of its zone, where a CNAME is not allowed: at your DNS provider add Host/Name: @, Type: ALIAS (also called ANAME or CNAME flattening), Value: %s.", w.label, r.Value)
+		return fmt.Sprintf("%s is the top of its zone, where a CNAME is not allowed: at your DNS provider add Host/Name: @, Type: ALIAS (also called ANAME or CNAME flattening), Value: %s.", w.label, value(r))
 	}
 	return "At your DNS provider add " + entry(r, w.zone) + "."
 }
@@ -53,27 +76,51 @@ func wrongTargetText(w *want, r anchor.DNSRecord, v verdict) string {
 	leads := fmt.Sprintf("%s leads to %s, not here.", w.label, list(v.addrs))
 	switch {
 	case v.broken != "":
-		leads = fmt.Sprintf("%s leads nowhere: %s (%s).", w.label, v.broken, path(v.trail))
+		leads = fmt.Sprintf("%s leads nowhere: %s (%s).", w.label, v.broken, path(append([]string{w.label}, v.trail...)))
 	case len(v.trail) > 0 && len(v.addrs) == 0:
 		leads = fmt.Sprintf("%s is a CNAME to %s, which has no address.", w.label, path(v.trail))
 	case len(v.trail) > 0:
 		leads = fmt.Sprintf("%s is a CNAME to %s (%s), which is not here.", w.label, path(v.trail), list(v.addrs))
 	}
-	return leads + " " + replace(w, r)
+	return leads + " " + replace(w, r, v.kinds())
 }
 
-// replace is the advice to put r in the place of what is there.
-func replace(w *want, r anchor.DNSRecord) string {
-	if w.apex && r.Type == "CNAME" {
-		return "Delete that record. " + add(w, r)
+// kinds are the types of the records that a verdict found.
+func (v verdict) kinds() []string {
+	if len(v.trail) > 0 {
+		return []string{"CNAME"}
 	}
-	return "At your DNS provider replace that record by " + entry(r, w.zone) + "."
+	var all []string
+	v4, v6 := split(v.addrs)
+	if len(v4) > 0 {
+		all = append(all, "A")
+	}
+	if len(v6) > 0 {
+		all = append(all, "AAAA")
+	}
+	return all
+}
+
+// replace is the advice to put r in the place of the records of these types.
+func replace(w *want, r anchor.DNSRecord, kinds []string) string {
+	if len(kinds) == 1 && kinds[0] == r.Type {
+		return "At your DNS provider change it to " + entry(r, w.zone) + "."
+	}
+	old := "record"
+	if len(kinds) > 1 || kinds[0] != "CNAME" {
+		old = "records"
+	}
+	gone := fmt.Sprintf("Delete its %s %s", strings.Join(kinds, " and "), old)
+	if w.apex && r.Type == "CNAME" {
+		return gone + ". " + add(w, r)
+	}
+	return gone + " at your DNS provider and add " + entry(r, w.zone) + "."
 }
 
 func apexText(w *want, r anchor.DNSRecord, v verdict) string {
 	is := fmt.Sprintf("%s is a CNAME to %s, but it is the top of its zone, where a CNAME is not allowed: it hides the zone's SOA, NS and MX records.", w.label, shown(v.trail[0]))
 	if r.Type == "CNAME" {
-		return is + fmt.Sprintf(" Delete it and add instead Host/Name: @, Type: ALIAS (also called ANAME or CNAME flattening), Value: %s.", r.Value)
+		return is + fmt.Sprintf(" Delete it and add instead Host/Name: @, Type: ALIAS (also called ANAME or CNAME flattening), Value: %s.", value(r))
 	}
 	return is + " Delete it and add instead " + entry(r, w.zone) + "."
 }
@@ -84,7 +131,11 @@ func proxiedText(w *want, r anchor.DNSRecord, v verdict) string {
 	if len(v.trail) > 0 {
 		at = shown(v.trail[len(v.trail)-1])
 	}
-	return fmt.Sprintf("%s looks proxied by %s (%s), which answers in place of this server. %s: %s.", w.label, c.name, at, c.advice, entry(r, w.zone))
+	said := fmt.Sprintf("%s looks proxied by %s (%s), which answers in place of this server.", w.label, c.name, at)
+	if c.advice != "" {
+		return said + " " + c.advice + " " + entry(r, w.zone) + "."
+	}
+	return said + " " + replace(w, r, v.kinds())
 }
 
 // strayText is about addresses beside the right ones.
@@ -99,10 +150,13 @@ func strayText(w *want, r anchor.DNSRecord, stray []string, beside bool) string 
 	}
 	said := fmt.Sprintf("Over %s, %s %s to %s, %s.", kind, w.label, also, list(stray), why)
 	if r.Value != "" && !beside {
-		return said + " " + replace(w, r)
+		return said + " " + replace(w, r, []string{r.Type})
 	}
-	r.Value = list(stray)
-	return said + fmt.Sprintf(" At your DNS provider delete %s.", entry(r, w.zone))
+	values := "Value"
+	if len(stray) > 1 {
+		values = "Values"
+	}
+	return said + fmt.Sprintf(" At your DNS provider delete Host/Name: %s, Type: %s, %s: %s.", host(r.Name, w.zone), r.Type, values, list(stray))
 }
 
 func disagreeText(zone string, good, bad, found []string) string {
@@ -133,19 +187,19 @@ func missingText(r anchor.DNSRecord, zone string) string {
 
 // wrongRecordText knows the usual slips of copying a value into a form.
 func wrongRecordText(r anchor.DNSRecord, zone string, found []string) string {
-	said := fmt.Sprintf("The %s record of %s says %s, not %s.", r.Type, r.Name, list(found), r.Value)
+	said := fmt.Sprintf("The %s record of %s says %s, not %s.", r.Type, r.Name, list(found), value(r))
 	for _, f := range found {
 		if r.Type == "TXT" && f != r.Value && strings.EqualFold(strings.Trim(f, "\"' \t\u201c\u201d"), r.Value) {
 			return said + " Enter the value exactly as it is, without quotation marks and spaces, and in the same upper and lower case."
 		}
 		if r.Type == "CNAME" && dns.CanonicalName(f) == canonical(r)+zone {
-			return said + fmt.Sprintf(" Your DNS provider appended the domain to the value: enter it with a dot at the end, %s.", canonical(r))
+			return said + fmt.Sprintf(" Your DNS provider appended the domain to the value: enter it with a dot at the end: %s", canonical(r))
 		}
 	}
 	if r.Type == "TXT" {
 		return said + " At your DNS provider add " + entry(r, zone) + "; others may stay beside it."
 	}
-	return said + " At your DNS provider replace it by " + entry(r, zone) + "."
+	return said + " At your DNS provider change it to " + entry(r, zone) + "."
 }
 
 func doubledText(label, doubled, zone string, r anchor.DNSRecord) string {
@@ -158,33 +212,28 @@ func noDomainText(name string) string {
 
 func silentText(src source, zone string) string {
 	name := shown(zone)
-	if src.err == errLame {
-		said := ""
-		for _, t := range src.troubles {
-			said += ", " + shown(t.server) + " " + t.trouble
-		}
-		if said == "" {
-			said = ", it has none"
-		}
-		return fmt.Sprintf("The name servers of %s do not answer for it (%s). Check at your registrar that the name servers entered for %s are those of your DNS provider.", name, said[2:], name)
+	var refused *refusal
+	switch {
+	case errors.Is(src.err, errLame) && len(src.troubles) == 0:
+		return fmt.Sprintf("No name servers of %s could be found. Check at your registrar that those of your DNS provider are entered for %s.", name, name)
+	case errors.Is(src.err, errLame):
+		return fmt.Sprintf("The name servers of %s do not answer for it (%s). Check at your registrar that the name servers entered for %s are those of your DNS provider.", name, list(complaints(src.troubles)), name)
+	case errors.As(src.err, &refused):
+		return fmt.Sprintf("The resolver %s answers %s for %s, and its own name servers cannot be reached from this machine. Check the zone's DNSSEC and name servers with your DNS provider.", refused.server, refused.answer, name)
 	}
 	return fmt.Sprintf("Nothing could be learned about %s: neither its name servers nor a resolver can be reached from this machine. Check that it may send to port 53 and which resolvers it uses.", name)
 }
 
 func troublesNote(src source) string {
-	said := make([]string, 0, len(src.troubles))
-	for _, t := range src.troubles {
-		said = append(said, shown(t.server)+" "+t.trouble)
-	}
-	return " But " + strings.Join(said, ", ") + ", so lookups may fail at times: tell your DNS provider, or take it out at your registrar."
+	return " But " + list(complaints(src.troubles)) + ", so lookups may fail at times: tell your DNS provider, or take it out at your registrar."
 }
 
 func cachedText(r anchor.DNSRecord, old []string, wait int) string {
-	what := "that there is nothing"
+	what := "say that there is nothing"
 	if len(old) > 0 {
-		what = "the old value (" + list(display(r.Type, old)) + ")"
+		what = "give the old value (" + list(display(r.Type, old)) + ")"
 	}
-	return fmt.Sprintf("%s is right at its source, but resolvers may give %s for %d more seconds. Nothing to do but wait.", r.Name, what, wait)
+	return fmt.Sprintf("%s is right at its source, but resolvers may still %s for %d more seconds. There is nothing to do but wait.", r.Name, what, wait)
 }
 
 func bogusText(r anchor.DNSRecord, why string) string {

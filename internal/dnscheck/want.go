@@ -125,7 +125,7 @@ func (w *want) state(v verdict) hostname.FindingState {
 		return hostname.FindingWrong
 	case len(v.stray) == 0:
 		return hostname.FindingRight
-	case len(v.ours) == 0 && v.proxy() != nil:
+	case len(v.ours) == 0 && v.proxy() != nil && v.proxy() != w.cdn:
 		return hostname.FindingProxied
 	}
 	return hostname.FindingWrong

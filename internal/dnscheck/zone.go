@@ -14,6 +14,7 @@ import (
 
 const (
 	maxServers = 13 // asked per zone: as many as the root has
+	atOnce     = 4  // asked at the same time for a delegation, where one answer is enough
 	maxCuts    = 12 // zone cuts from the top down to a name
 )
 
@@ -125,30 +126,46 @@ func (s *session) delegated(ctx context.Context, name string) (zone, error) {
 // first gives the first reply of z's servers that says anything about name, or
 // what is the matter with each of them.
 func (s *session) first(ctx context.Context, z zone, name string) (*dns.Msg, []view) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type outcome struct {
-		reply *dns.Msg
-		view  view
-	}
 	s.mu.Lock()
 	troubles, known := s.dead[z.name]
 	s.mu.Unlock()
 	if known {
 		return nil, troubles
 	}
-	outcomes := make(chan outcome, len(z.servers))
-	for _, srv := range z.servers {
+	for some := range slices.Chunk(z.servers, atOnce) {
+		reply, failed := s.race(ctx, some, z.name, name)
+		if reply != nil {
+			return reply, nil
+		}
+		troubles = append(troubles, failed...)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dead[z.name] = troubles
+	return nil, troubles
+}
+
+// race asks several servers of a zone and takes the first good reply.
+func (s *session) race(ctx context.Context, some []server, at, name string) (*dns.Msg, []view) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type outcome struct {
+		reply *dns.Msg
+		view  view
+	}
+	outcomes := make(chan outcome, len(some))
+	for _, srv := range some {
 		go func() {
 			reply, err := s.ask(ctx, srv, query{name: name, typ: dns.TypeNS})
 			v := view{server: srv.name, trouble: trouble(reply, err)}
-			if _, refers := referral(reply, z.name, name); refers {
+			if _, refers := referral(reply, at, name); refers {
 				v.trouble = ""
 			}
 			outcomes <- outcome{reply, v}
 		}()
 	}
-	for range z.servers {
+	var troubles []view
+	for range some {
 		o := <-outcomes
 		if o.view.trouble == "" {
 			return o.reply, nil
@@ -156,9 +173,6 @@ func (s *session) first(ctx context.Context, z zone, name string) (*dns.Msg, []v
 		troubles = append(troubles, o.view)
 	}
 	slices.SortFunc(troubles, func(a, b view) int { return strings.Compare(a.server, b.server) })
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.dead[z.name] = troubles
 	return nil, troubles
 }
 

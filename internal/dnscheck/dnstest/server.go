@@ -10,8 +10,10 @@
 package dnstest
 
 import (
+	"fmt"
 	"net"
-	"strconv"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -174,15 +176,37 @@ func (s *Server) Asked(name, typ string) int {
 	return s.asked[question{dns.CanonicalName(name), dns.StringToType[typ]}]
 }
 
+// quoted writes TXT values as a zone file has them, in strings of 255 octets.
 func quoted(values []string) []string {
 	all := make([]string, 0, len(values))
 	for _, v := range values {
-		text := ""
-		for len(v) > 255 {
-			text += strconv.Quote(v[:255]) + " "
-			v = v[255:]
+		strs := []string{}
+		for part := range slices.Chunk([]byte(v), 255) {
+			strs = append(strs, escape(part))
 		}
-		all = append(all, text+strconv.Quote(v))
+		if len(strs) == 0 {
+			strs = append(strs, `""`)
+		}
+		all = append(all, strings.Join(strs, " "))
 	}
 	return all
+}
+
+// escape is the presentation format of RFC 1035 section 5.1.
+func escape(part []byte) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, c := range part {
+		switch {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c < ' ' || c > '~':
+			fmt.Fprintf(&b, "\\%03d", c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
 }
