@@ -26,9 +26,24 @@ func rdata(rr dns.RR) string {
 	case *dns.TXT:
 		return unescape(strings.Join(rr.Txt, ""))
 	case *dns.CAA:
-		return strconv.Itoa(int(rr.Flag)) + " " + strings.ToLower(rr.Tag) + " " + strconv.Quote(rr.Value)
+		return strconv.Itoa(int(rr.Flag)) + " " + tag(rr.Tag) + " " + strconv.Quote(rr.Value)
 	}
 	return strings.TrimPrefix(rr.String(), rr.Header().String())
+}
+
+// tag is a CAA property's name, "?" for each octet that RFC 8659 section 4.1 does
+// not allow in one.
+func tag(name string) string {
+	if name == "" {
+		return "?"
+	}
+	octets := []byte(strings.ToLower(name))
+	for i, c := range octets {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			octets[i] = '?'
+		}
+	}
+	return string(octets)
 }
 
 // canonical is the value a user is to set in the same form. What is no address

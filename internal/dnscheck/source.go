@@ -144,11 +144,14 @@ func extended(reply *dns.Msg) string {
 	return ""
 }
 
+// silence is the trouble of a server that says nothing at all.
+const silence = "does not answer"
+
 // trouble says why a reply is no authoritative answer, "" when it is one.
 func trouble(reply *dns.Msg, err error) string {
 	switch {
 	case err != nil:
-		return "does not answer"
+		return silence
 	case reply.Rcode == dns.RcodeRefused:
 		return "refuses to answer for it"
 	case reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeNameError:

@@ -25,7 +25,7 @@ type zone struct {
 }
 
 // session is one diagnosis: it remembers the zone cuts it came past, and which
-// zones do not answer, so that each is waited for once.
+// zones' servers are silent, so that each is waited for once.
 type session struct {
 	*Checker
 	mu   sync.Mutex
@@ -139,9 +139,11 @@ func (s *session) first(ctx context.Context, z zone, name string) (*dns.Msg, []v
 		}
 		troubles = append(troubles, failed...)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.dead[z.name] = troubles
+	if !slices.ContainsFunc(troubles, func(v view) bool { return v.trouble != silence }) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.dead[z.name] = troubles
+	}
 	return nil, troubles
 }
 

@@ -98,7 +98,11 @@ func TestAnswersAsAnAuthority(t *testing.T) {
 			if r.Rcode != c.rcode || r.Authoritative != c.authoritative || said(r.Answer) != c.answer || said(r.Extra) != c.extra {
 				t.Errorf("%s %s by %s:\n%v", c.name, c.typ, network, r)
 			}
-			if ns := said(r.Ns); ns != c.ns && !(c.ns == "SOA" && strings.HasPrefix(ns, "example.com. SOA ")) {
+			ns := said(r.Ns)
+			if c.ns == "SOA" && strings.HasPrefix(ns, "example.com. SOA ") {
+				ns = "SOA"
+			}
+			if ns != c.ns {
 				t.Errorf("%s %s by %s: the authority section is %q", c.name, c.typ, network, ns)
 			}
 		}

@@ -57,7 +57,12 @@ type Fault struct {
 // Start runs a server until t ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{t: t, data: newData(), cache: newData(), faults: map[string]Fault{}, asked: map[question]int{}}
+	return start(t, nil)
+}
+
+func start(t testing.TB, upstream []*Server) *Server {
+	t.Helper()
+	s := &Server{t: t, data: newData(), cache: newData(), upstream: upstream, faults: map[string]Fault{}, asked: map[question]int{}}
 	packets, stream := listen(t)
 	s.addr = stream.Addr().String()
 	s.run(&dns.Server{PacketConn: packets})
@@ -70,21 +75,20 @@ func Start(t testing.TB) *Server {
 // first (see Cache). Its own records, by Set, come last.
 func StartResolver(t testing.TB, upstream ...*Server) *Server {
 	t.Helper()
-	s := Start(t)
-	s.upstream = upstream
-	return s
+	return start(t, upstream)
 }
 
 // listen finds a port that is free for both UDP and TCP.
 func listen(t testing.TB) (net.PacketConn, net.Listener) {
 	t.Helper()
 	var failed error
+	var lc net.ListenConfig
 	for range 20 {
-		stream, err := net.Listen("tcp", "127.0.0.1:0")
+		stream, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatalf("dnstest: %v", err)
 		}
-		packets, err := net.ListenPacket("udp", stream.Addr().String())
+		packets, err := lc.ListenPacket(t.Context(), "udp", stream.Addr().String())
 		if err == nil {
 			return packets, stream
 		}
