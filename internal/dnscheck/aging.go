@@ -12,9 +12,9 @@ import (
 
 // aging is what the resolvers still make of a name that is right at its source.
 type aging struct {
-	old   []string // what they hand out instead, "" for nothing
+	old   []string // what they hand out instead
 	wait  int      // seconds until the last of them forgets it
-	bogus string   // why they reject it, "" when one of them does not
+	bogus string   // why one of them rejects it, as certificate authorities will, "" when none does
 }
 
 // apply turns a right finding into what visitors meet meanwhile.
@@ -71,19 +71,14 @@ func (s *session) agingRecord(ctx context.Context, name string, typ uint16, righ
 func (s *session) atResolvers(ctx context.Context, name string, types []uint16, read func([]*dns.Msg) ([]string, []*dns.Msg)) aging {
 	var mu sync.Mutex
 	var a aging
-	asked, rejected := 0, ""
 	var wg sync.WaitGroup
 	for _, srv := range s.resolvers {
 		wg.Go(func() {
 			replies, bogus := s.replies(ctx, srv, name, types)
 			mu.Lock()
 			defer mu.Unlock()
-			if bogus == "" && replies == nil {
-				return
-			}
-			asked++
-			if bogus != "" {
-				asked, rejected = asked-1, bogus
+			a.bogus = max(a.bogus, bogus)
+			if len(replies) != len(types) {
 				return
 			}
 			old, stale := read(replies)
@@ -94,9 +89,6 @@ func (s *session) atResolvers(ctx context.Context, name string, types []uint16, 
 		})
 	}
 	wg.Wait()
-	if asked == 0 {
-		a.bogus = rejected
-	}
 	slices.Sort(a.old)
 	a.old = slices.Compact(a.old)
 	return a

@@ -103,8 +103,11 @@ func (s *session) caa(ctx context.Context, need hostname.Need) []hostname.Findin
 	levels := s.climb(ctx, bare)
 	for _, l := range levels {
 		r := anchor.DNSRecord{Name: shown(l.name), Type: "CAA", Value: "0 issue " + strconv.Quote(need.Issuers[0])}
+		if errors.Is(l.src.err, errNoDomain) && len(need.Target)+len(need.Records) > 0 {
+			return nil // their findings say so already
+		}
 		if errors.Is(l.src.err, errNoDomain) {
-			return nil // the target's finding says so already
+			return []hostname.Finding{silent(l.src, l.name, r)}
 		}
 		if len(l.src.views) == 0 {
 			f := hostname.Finding{Record: r, State: hostname.FindingUnknown, Detail: caaSilentText(l.src, l.name)}

@@ -80,7 +80,9 @@ func New(cfg Config) *Checker {
 }
 
 // Diagnose looks at everything need asks for, all of it in parallel. OK is true
-// when every check is right at the source, even where caches still lag behind.
+// when there was something to check and all of it is right at the source, even
+// where caches still lag behind: that is what a certificate authority goes by. A
+// finding's Record has no Value when no such record should be there.
 // Its errors are an Invalid need and the context's own; a DNS that does not answer
 // is a finding, not an error.
 func (c *Checker) Diagnose(ctx context.Context, need hostname.Need) (hostname.Diagnosis, error) {

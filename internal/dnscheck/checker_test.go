@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -34,7 +34,7 @@ func TestAsksEverythingAtOnceAndEndsWithItsContext(t *testing.T) {
 	for _, s := range w.servers() {
 		for _, name := range []string{"www.example.com", "_a.example.com", "example.com"} {
 			for s.Asked(name, "NS") == 0 {
-				runtime.Gosched()
+				time.Sleep(time.Millisecond)
 			}
 		}
 	}
@@ -85,6 +85,25 @@ func TestStartsAtTheRoots(t *testing.T) {
 	d := w.diagnose(t, leads("www.example.com"))
 	if !d.OK || w.ns2.Asked("www.example.com", "A") == 0 {
 		t.Errorf("from the roots, without a resolver: %+v", d)
+	}
+}
+
+func TestHearsAllResolvers(t *testing.T) {
+	w := newWorld(t)
+	second, third := dnstest.StartResolver(t, w.registry, w.ns1), dnstest.StartResolver(t, w.registry, w.ns1)
+	w.net["192.0.2.54"], w.net["192.0.2.55"] = second, third
+	w.cfg.Resolvers = []string{"192.0.2.53", "192.0.2.54:53", "192.0.2.55", "192.0.2.99"}
+	w.set("www.example.com", "A", 60, edge)
+	second.Cache("www.example.com", "A", 100, other)
+	third.Cache("www.example.com", "A", 200, "198.51.100.8")
+	f := w.diagnose(t, leads("www.example.com")).Checks[0]
+	if f.State != hostname.FindingCached || f.RetryIn != 200 || !slices.Equal(f.Found, []string{other, "198.51.100.8"}) {
+		t.Errorf("with two old caches: %+v", f)
+	}
+	second.MisbehaveAt("www.example.com", dnstest.Fault{Bogus: true})
+	d := w.diagnose(t, leads("www.example.com"))
+	if d.OK || d.Checks[0].State != hostname.FindingUnknown {
+		t.Errorf("with one resolver that validates: %+v", d)
 	}
 }
 

@@ -112,6 +112,21 @@ var situations = []situation{
 		w.resolver.Cache("www.example.com", "A", 1234, other)
 	}, leads("www.example.com")},
 	{"a domain nobody registered", func(*world) {}, issued("www.exmaple.com", "letsencrypt.org")},
+	{"a domain nobody registered, for its CAA only", func(*world) {}, hostname.Need{Name: "exmaple.com", Issuers: []string{"letsencrypt.org"}}},
+	{"the registry serves the domain itself", func(w *world) {
+		w.registry.Zone("example.com", "a.registry.test")
+		w.registry.Set("shop.example.com", "A", 300, edge)
+	}, leads("www.example.com")},
+	{"registered just now, which the resolver has not noticed", func(w *world) {
+		w.set("example.com", "A", 300, edge)
+		w.resolver.MisbehaveAt("example.com", dnstest.Fault{Rcode: dns.RcodeNameError})
+	}, leads("example.com")},
+	{"glue for IPv6 only", func(w *world) {
+		w.set("www.example.com", "A", 300, edge)
+		w.registry.Set("example.com", "NS", 172800, "ns1.dns.example.org.")
+		w.registry.Set("ns1.dns.example.org", "AAAA", 3600, "2001:db8::11")
+		w.resolver.Cache("ns1.dns.example.org", "A", 3600, "192.0.2.11")
+	}, leads("www.example.com")},
 	{"the record is at a doubled name", func(w *world) {
 		w.set("www.example.com.example.com", "A", 300, edge)
 	}, leads("www.example.com")},

@@ -21,6 +21,7 @@ type want struct {
 	aliases []string
 	addrs   []string
 	cdn     *cdn // of the aliases, when the platform itself is behind one
+	flat    bool // the aliases' addresses are among addrs
 }
 
 func wanted(need hostname.Need, name string, z zone) *want {
@@ -43,6 +44,10 @@ func wanted(need hostname.Need, name string, z zone) *want {
 // flatten adds the aliases' own addresses: that is what ALIAS, ANAME and flattened
 // CNAME records show of them.
 func (s *session) flatten(ctx context.Context, w *want) {
+	if w.flat {
+		return
+	}
+	w.flat = true
 	for _, alias := range w.aliases {
 		for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
 			w.addrs = append(w.addrs, s.follow(ctx, "", alias, typ).values...)

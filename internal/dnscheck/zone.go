@@ -192,8 +192,8 @@ func (s *session) keep(z zone) {
 	s.cuts[z.name] = z
 }
 
-// locate finds the addresses of hosts: from the glue, else from the resolvers.
-// IPv4 comes first, as more machines have it.
+// locate finds the addresses of hosts: from the glue, and from the resolvers where
+// glue is missing or has IPv6 only, which many machines cannot use. IPv4 comes first.
 func (s *session) locate(ctx context.Context, hosts []string, glue []dns.RR) []server {
 	if len(hosts) > maxServers {
 		hosts = hosts[:maxServers]
@@ -201,22 +201,29 @@ func (s *session) locate(ctx context.Context, hosts []string, glue []dns.RR) []s
 	all := make([]server, len(hosts))
 	var wg sync.WaitGroup
 	for i, host := range hosts {
-		addrs := append(values(glue, host, dns.TypeA), values(glue, host, dns.TypeAAAA)...)
-		all[i] = server{name: host, addrs: ports(addrs)}
-		if len(addrs) > 0 {
-			continue
-		}
+		v4, v6 := values(glue, host, dns.TypeA), values(glue, host, dns.TypeAAAA)
 		wg.Go(func() {
-			for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
-				if reply, err := s.recurse(ctx, query{name: host, typ: typ}); err == nil {
-					_, found := chain(reply.Answer, host, typ)
-					all[i].addrs = append(all[i].addrs, ports(found)...)
-				}
+			if len(v4) == 0 {
+				v4 = s.resolve(ctx, host, dns.TypeA)
 			}
+			if len(v4)+len(v6) == 0 {
+				v6 = s.resolve(ctx, host, dns.TypeAAAA)
+			}
+			all[i] = server{name: host, addrs: ports(append(v4, v6...))}
 		})
 	}
 	wg.Wait()
 	return all
+}
+
+// resolve takes the resolvers' word for a server's address, nil without one.
+func (s *session) resolve(ctx context.Context, host string, typ uint16) []string {
+	reply, err := s.recurse(ctx, query{name: host, typ: typ})
+	if err != nil {
+		return nil
+	}
+	_, found := chain(reply.Answer, host, typ)
+	return found
 }
 
 func ports(addrs []string) []string {
