@@ -48,8 +48,10 @@ require (
 )
 
 require (
+	github.com/miekg/dns v1.1.73
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/spf13/cobra v1.10.2
+	golang.org/x/net v0.59.0
 	golang.org/x/term v0.47.0
 	pgregory.net/rapid v1.3.0
 )

@@ -1,0 +1,85 @@
+package dnscheck
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// rdata is a record's value in the one form that values are compared in: addresses
+// as netip writes them, names lower-case with the final dot, a TXT's strings joined
+// (RFC 7208 section 3.3 is how everybody reads them), a CAA as in a zone file.
+func rdata(rr dns.RR) string {
+	switch rr := rr.(type) {
+	case *dns.A:
+		addr, _ := netip.AddrFromSlice(rr.A.To4())
+		return addr.String()
+	case *dns.AAAA:
+		addr, _ := netip.AddrFromSlice(rr.AAAA.To16())
+		return addr.String()
+	case *dns.CNAME:
+		return dns.CanonicalName(rr.Target)
+	case *dns.TXT:
+		return unescape(strings.Join(rr.Txt, ""))
+	case *dns.CAA:
+		return strconv.Itoa(int(rr.Flag)) + " " + tag(rr.Tag) + " " + strconv.Quote(rr.Value)
+	}
+	return strings.TrimPrefix(rr.String(), rr.Header().String())
+}
+
+// tag is a CAA property's name, "?" for each octet that RFC 8659 section 4.1 does
+// not allow in one.
+func tag(name string) string {
+	if name == "" {
+		return "?"
+	}
+	octets := []byte(strings.ToLower(name))
+	for i, c := range octets {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			octets[i] = '?'
+		}
+	}
+	return string(octets)
+}
+
+// canonical is the value a user is to set in the same form. What is no address
+// stays as it is and equals nothing.
+func canonical(r anchor.DNSRecord) string {
+	switch r.Type {
+	case "A", "AAAA":
+		if addr, err := netip.ParseAddr(strings.TrimSpace(r.Value)); err == nil {
+			return addr.Unmap().String()
+		}
+	case "CNAME":
+		return dns.CanonicalName(strings.TrimSpace(r.Value))
+	}
+	return r.Value
+}
+
+// unescape undoes the \" \\ and \DDD of presentation format, in which miekg/dns
+// keeps character strings (RFC 1035 section 5.1).
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' || i+1 == len(s) {
+			out = append(out, s[i])
+			continue
+		}
+		if i+3 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 10, 8); err == nil {
+				out, i = append(out, byte(n)), i+3
+				continue
+			}
+		}
+		i++
+		out = append(out, s[i])
+	}
+	return string(out)
+}

@@ -1,0 +1,289 @@
+package dnscheck
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/miekg/dns"
+	"golang.org/x/net/publicsuffix"
+)
+
+const (
+	maxServers = 13 // asked per zone: as many as the root has
+	atOnce     = 4  // asked at the same time for a delegation, where one answer is enough
+	maxCuts    = 12 // zone cuts from the top down to a name
+)
+
+// zone is a zone with the servers its parent delegates it to.
+type zone struct {
+	name    string
+	servers []server
+}
+
+// session is one diagnosis: it remembers the zone cuts it came past, and which
+// zones' servers are silent, so that each is waited for once.
+type session struct {
+	*Checker
+	mu   sync.Mutex
+	cuts map[string]zone
+	dead map[string][]view
+}
+
+func newSession(c *Checker) *session {
+	return &session{Checker: c, cuts: map[string]zone{}, dead: map[string][]view{}}
+}
+
+// Why a name's zone cannot be asked.
+var (
+	errNoDomain = errors.New("the domain does not exist")
+	errBlocked  = errors.New("the servers of the top-level domain cannot be reached from here")
+	errLame     = errors.New("the servers of the domain do not answer for it")
+)
+
+// zoneOf finds the zone that holds name, from the top-level domain down, as its
+// registries delegate it at this moment: no cache is asked about it. With
+// errNoDomain and errLame the zone is the last one found.
+func (s *session) zoneOf(ctx context.Context, name string) (zone, []view, error) {
+	z, err := s.start(ctx, name)
+	if err != nil {
+		return zone{}, nil, err
+	}
+	for range maxCuts {
+		reply, troubles := s.first(ctx, z, name)
+		if reply == nil && !dns.IsSubDomain(registrable(name), z.name) {
+			return z, troubles, errBlocked
+		}
+		if reply == nil {
+			return z, troubles, errLame
+		}
+		child, found := referral(reply, z.name, name)
+		if !found && reply.Rcode == dns.RcodeNameError && !s.below(z, name, reply) {
+			return z, nil, errNoDomain
+		}
+		if !found {
+			return z, nil, nil
+		}
+		z = s.descend(ctx, child, reply)
+	}
+	return z, nil, errLame
+}
+
+// below says whether a server that denies name holds name's domain all the same:
+// one server may serve a zone and its parent, and then there is no referral.
+func (s *session) below(z zone, name string, denial *dns.Msg) bool {
+	domain := registrable(name)
+	if dns.IsSubDomain(domain, z.name) {
+		return true
+	}
+	for _, rr := range denial.Ns {
+		if soa, ok := rr.(*dns.SOA); ok {
+			return dns.IsSubDomain(domain, dns.CanonicalName(soa.Hdr.Name))
+		}
+	}
+	return false
+}
+
+// start is the deepest zone above name known already, or the top-level domain.
+func (s *session) start(ctx context.Context, name string) (zone, error) {
+	s.mu.Lock()
+	for at := name; at != "."; at = parent(at) {
+		if z, known := s.cuts[at]; known {
+			s.mu.Unlock()
+			return z, nil
+		}
+	}
+	s.mu.Unlock()
+	if len(s.roots) > 0 {
+		return zone{name: ".", servers: s.roots}, nil
+	}
+	z, err := s.delegated(ctx, parent(registrable(name)))
+	if err == nil {
+		s.keep(z)
+	}
+	return z, err
+}
+
+// delegated asks the resolvers who serves name, or else the zone above it.
+func (s *session) delegated(ctx context.Context, name string) (zone, error) {
+	for at := name; ; at = parent(at) {
+		reply, err := s.recurse(ctx, query{name: at, typ: dns.TypeNS})
+		if err != nil {
+			return zone{}, errors.Join(errBlocked, err)
+		}
+		if hosts := nameservers(reply.Answer, at); len(hosts) > 0 {
+			return zone{name: at, servers: s.locate(ctx, hosts, nil)}, nil
+		}
+		if at == "." {
+			return zone{}, errBlocked
+		}
+	}
+}
+
+// first gives the first reply of z's servers that says anything about name, or
+// what is the matter with each of them.
+func (s *session) first(ctx context.Context, z zone, name string) (*dns.Msg, []view) {
+	s.mu.Lock()
+	troubles, known := s.dead[z.name]
+	s.mu.Unlock()
+	if known {
+		return nil, troubles
+	}
+	for some := range slices.Chunk(z.servers, atOnce) {
+		reply, failed := s.race(ctx, some, z.name, name)
+		if reply != nil {
+			return reply, nil
+		}
+		troubles = append(troubles, failed...)
+	}
+	if !slices.ContainsFunc(troubles, func(v view) bool { return v.trouble != silence }) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.dead[z.name] = troubles
+	}
+	return nil, troubles
+}
+
+// race asks several servers of a zone and takes the first good reply.
+func (s *session) race(ctx context.Context, some []server, at, name string) (*dns.Msg, []view) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type outcome struct {
+		reply *dns.Msg
+		view  view
+	}
+	outcomes := make(chan outcome, len(some))
+	for _, srv := range some {
+		go func() {
+			reply, err := s.ask(ctx, srv, query{name: name, typ: dns.TypeNS})
+			v := view{server: srv.name, trouble: trouble(reply, err)}
+			if _, refers := referral(reply, at, name); refers {
+				v.trouble = ""
+			}
+			outcomes <- outcome{reply, v}
+		}()
+	}
+	var troubles []view
+	for range some {
+		o := <-outcomes
+		if o.view.trouble == "" {
+			return o.reply, nil
+		}
+		troubles = append(troubles, o.view)
+	}
+	slices.SortFunc(troubles, func(a, b view) int { return strings.Compare(a.server, b.server) })
+	return nil, troubles
+}
+
+// descend makes the zone that reply refers to and remembers it.
+func (s *session) descend(ctx context.Context, child string, reply *dns.Msg) zone {
+	hosts := nameservers(append(slices.Clone(reply.Ns), reply.Answer...), child)
+	z := zone{name: child, servers: s.locate(ctx, hosts, reply.Extra)}
+	s.keep(z)
+	return z
+}
+
+func (s *session) keep(z zone) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cuts[z.name] = z
+}
+
+// locate finds the addresses of hosts: from the glue, and from the resolvers where
+// glue is missing or has IPv6 only, which many machines cannot use. IPv4 comes first.
+func (s *session) locate(ctx context.Context, hosts []string, glue []dns.RR) []server {
+	if len(hosts) > maxServers {
+		hosts = hosts[:maxServers]
+	}
+	all := make([]server, len(hosts))
+	var wg sync.WaitGroup
+	for i, host := range hosts {
+		v4, v6 := values(glue, host, dns.TypeA), values(glue, host, dns.TypeAAAA)
+		wg.Go(func() {
+			if len(v4) == 0 {
+				v4 = s.resolve(ctx, host, dns.TypeA)
+			}
+			if len(v4)+len(v6) == 0 {
+				v6 = s.resolve(ctx, host, dns.TypeAAAA)
+			}
+			all[i] = server{name: host, addrs: ports(append(v4, v6...))}
+		})
+	}
+	wg.Wait()
+	return all
+}
+
+// resolve takes the resolvers' word for a server's address, nil without one.
+func (s *session) resolve(ctx context.Context, host string, typ uint16) []string {
+	reply, err := s.recurse(ctx, query{name: host, typ: typ})
+	if err != nil {
+		return nil
+	}
+	_, found := chain(reply.Answer, host, typ)
+	return found
+}
+
+func ports(addrs []string) []string {
+	all := make([]string, 0, len(addrs))
+	for _, a := range addrs {
+		all = append(all, net.JoinHostPort(a, "53"))
+	}
+	return all
+}
+
+// referral gives the zone below `at`, on the way to name, that reply points to.
+func referral(reply *dns.Msg, at, name string) (string, bool) {
+	if reply == nil || reply.Rcode != dns.RcodeSuccess || reply.Authoritative && len(reply.Answer) > 0 {
+		return "", false
+	}
+	for _, rr := range append(slices.Clone(reply.Ns), reply.Answer...) {
+		ns, ok := rr.(*dns.NS)
+		if !ok {
+			continue
+		}
+		child := dns.CanonicalName(ns.Hdr.Name)
+		if child != at && dns.IsSubDomain(at, child) && dns.IsSubDomain(child, name) {
+			return child, true
+		}
+	}
+	return "", false
+}
+
+// nameservers gives the NS records of owner, sorted.
+func nameservers(rrs []dns.RR, owner string) []string {
+	var hosts []string
+	for _, rr := range rrs {
+		if ns, ok := rr.(*dns.NS); ok && dns.CanonicalName(ns.Hdr.Name) == owner {
+			hosts = append(hosts, dns.CanonicalName(ns.Ns))
+		}
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts)
+}
+
+// registrable is the name a registrar sold: one label below an ICANN suffix of the
+// public suffix list (its private section names other people's services).
+func registrable(name string) string {
+	plain := strings.TrimSuffix(name, ".")
+	suffix, icann := publicsuffix.PublicSuffix(plain)
+	for !icann && strings.Contains(suffix, ".") {
+		_, above, _ := strings.Cut(suffix, ".")
+		suffix, icann = publicsuffix.PublicSuffix(above)
+	}
+	rest, below := strings.CutSuffix(plain, "."+suffix)
+	if !below {
+		return name
+	}
+	return rest[strings.LastIndexByte(rest, '.')+1:] + "." + suffix + "."
+}
+
+func parent(name string) string {
+	next, end := dns.NextLabel(name, 0)
+	if end {
+		return "."
+	}
+	return name[next:]
+}
