@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -32,14 +33,16 @@ type Retention struct {
 	Keep    int
 }
 
-// Prune applies the rule to one project and gives the ids it removed. A crash
-// between mark and removal leaves files that the next start sweeps.
+// Prune applies the rule to one project and gives the ids it removed. A removal
+// that fails does not keep the others; its files and those that a crash between mark
+// and removal leaves are swept by the next start.
 func (r Retention) Prune(ctx context.Context, p anchor.ProjectID) ([]anchor.DeploymentID, error) {
 	old, err := r.mark(ctx, p)
 	var removed []anchor.DeploymentID
 	for _, d := range old {
-		if err := r.Remover.Remove(ctx, d); err != nil {
-			return removed, fmt.Errorf("remove deployment %s: %w", d.ID, err)
+		if failed := r.Remover.Remove(ctx, d); failed != nil {
+			err = errors.Join(err, fmt.Errorf("remove deployment %s: %w", d.ID, failed))
+			continue
 		}
 		removed = append(removed, d.ID)
 	}
