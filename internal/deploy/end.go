@@ -21,8 +21,23 @@ func ending(d anchor.Deployment, as anchor.Status, step, why string) anchor.Depl
 	return d
 }
 
-// end writes how a deployment ended and reclaims its disk, if its status is one of
-// from, else it is a Conflict. One that has ended already, by another's hand or by
+// drop ends a deployment that no pass works on and reclaims its disk.
+func (s *Service) drop(ctx context.Context, next anchor.Deployment, from anchor.Status) (anchor.Deployment, error) {
+	ended, err := s.end(ctx, next, from)
+	if leftovers(ended, err) {
+		s.reclaim(context.WithoutCancel(ctx), ended)
+	}
+	return ended, err
+}
+
+// leftovers tells after an end whether what the deployment has is of no use: it did
+// not go well, or its record went with its project.
+func leftovers(ended anchor.Deployment, err error) bool {
+	return errors.Is(err, anchor.ErrNotFound) || err == nil && ended.Status != anchor.Deployed
+}
+
+// end writes how a deployment ended and tells it, if its status is one of from, else
+// it is a Conflict. One that has ended already, by another's hand or by
 // a try whose answer was lost, keeps that end, which is given back.
 func (s *Service) end(ctx context.Context, next anchor.Deployment, from ...anchor.Status) (anchor.Deployment, error) {
 	err := s.insist(ctx, next.ID, func() error {
@@ -38,17 +53,10 @@ func (s *Service) end(ctx context.Context, next anchor.Deployment, from ...ancho
 		}
 		return s.Records.UpdateDeployment(ctx, next, stored.Status)
 	})
-	ctx = context.WithoutCancel(ctx)
-	if err == nil {
-		s.tell(ctx, next.ID, anchor.Event{Phase: anchor.StatusChange, Status: next.Status, Message: next.ErrorMessage})
-	}
-	gone := errors.Is(err, anchor.ErrNotFound) // with its project
-	if gone || err == nil && next.Status != anchor.Deployed {
-		s.reclaim(ctx, next)
-	}
 	if err != nil {
 		return next, fmt.Errorf("record deployment %s as %s: %w", next.ID, next.Status, err)
 	}
+	s.tell(context.WithoutCancel(ctx), next.ID, anchor.Event{Phase: anchor.StatusChange, Status: next.Status, Message: next.ErrorMessage})
 	return next, nil
 }
 
@@ -79,7 +87,8 @@ func (s *Service) insist(ctx context.Context, id anchor.DeploymentID, try func()
 	}
 }
 
-// fail ends the deployment of a pass with the step that failed and its cause.
+// fail ends the deployment of a pass with the step that failed and its cause. The
+// lane does not wait for the removal, which lasts as long as requests in flight.
 func (r *run) fail(ctx context.Context, step string, cause error) {
 	next := ending(r.record, anchor.DeployFailed, step, describe(cause))
 	switch {
@@ -89,6 +98,9 @@ func (r *run) fail(ctx context.Context, step string, cause error) {
 		next.Status = anchor.Superseded
 	}
 	ended, err := r.end(ctx, next, anchor.Deploying, anchor.Built)
+	if leftovers(ended, err) {
+		r.removals.Go(func() { r.reclaim(r.lanes.ctx, ended) })
+	}
 	if err != nil {
 		slog.Error("write the end of a deployment", "deployment", next.ID, "step", step, "error", err)
 		return

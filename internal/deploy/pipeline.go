@@ -87,7 +87,7 @@ func (r *run) runStep(ctx context.Context, st step) error {
 // prune removes what the new deployment pushed out of retention. The lane does not
 // wait for it: a removal lasts as long as the requests on the old deployment.
 func (s *Service) prune(p anchor.ProjectID) {
-	s.pruning.Go(func() {
+	s.removals.Go(func() {
 		removed, err := s.Retention.Prune(s.lanes.ctx, p)
 		if err != nil {
 			slog.Error("prune old deployments", "project", p, "error", err)

@@ -47,9 +47,9 @@ type Ports struct {
 // Service takes artifacts in and runs the pipeline over them.
 type Service struct {
 	Ports
-	lanes   *lanes
-	feed    feed
-	pruning sync.WaitGroup
+	lanes    *lanes
+	feed     feed
+	removals sync.WaitGroup
 }
 
 // NewService starts a service; Close ends it. As many projects deploy at once as
@@ -64,7 +64,7 @@ func NewService(p Ports) *Service {
 // a service resumes over the same records.
 func (s *Service) Close() {
 	s.lanes.close()
-	s.pruning.Wait()
+	s.removals.Wait()
 }
 
 // Resume goes on with every deployment whose artifact is complete and that no pass
@@ -81,7 +81,7 @@ func (s *Service) Resume(ctx context.Context) error {
 			s.lanes.add(d.ProjectID, d.ID)
 		case time.Since(time.UnixMilli(d.CreatedAt)) > abandoned:
 			ended := ending(d, anchor.Canceled, "upload", "its files did not arrive within a day")
-			if _, err := s.end(ctx, ended, d.Status); err != nil && !errors.Is(err, anchor.ErrConflict) {
+			if _, err := s.drop(ctx, ended, d.Status); err != nil && !errors.Is(err, anchor.ErrConflict) {
 				return err
 			}
 		}
@@ -115,7 +115,7 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 	}
 	s.tell(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
 	if err := s.Bundles.SaveManifest(ctx, d.ID, req.Manifest); err != nil {
-		_, unwritten := s.end(ctx, ending(d, anchor.BuildFailed, "upload", describe(err)), anchor.Building)
+		_, unwritten := s.drop(ctx, ending(d, anchor.BuildFailed, "upload", describe(err)), anchor.Building)
 		return Started{}, errors.Join(err, unwritten)
 	}
 	missing, err := s.Bundles.Missing(ctx, d.ID)
@@ -220,7 +220,7 @@ func (s *Service) Cancel(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 		if s.lanes.stop(id, errCanceled) {
 			return s.wait(ctx, p, id)
 		}
-		d, err = s.end(ctx, ending(d, anchor.Canceled, "", errCanceled.Error()), d.Status)
+		d, err = s.drop(ctx, ending(d, anchor.Canceled, "", errCanceled.Error()), d.Status)
 		if !errors.Is(err, anchor.ErrConflict) {
 			return d, err
 		}

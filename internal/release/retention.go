@@ -10,7 +10,8 @@ import (
 )
 
 // Remover takes away what a deployment has on the platform: files, functions,
-// cache. It waits for the requests in flight, and it is idempotent.
+// cache. It waits for the requests in flight, and it is idempotent. The end of ctx
+// ends the waiting, not the removal.
 type Remover interface {
 	Remove(ctx context.Context, d anchor.Deployment) error
 }

@@ -154,5 +154,5 @@ func (m *Memory) Route(ctx context.Context, live anchor.Live) error {
 
 // Remove implements release.Remover.
 func (m *Memory) Remove(ctx context.Context, d anchor.Deployment) error {
-	return m.call(ctx, "Remove", d.ID, func() { delete(m.held, d.ID) })
+	return m.call(context.WithoutCancel(ctx), "Remove", d.ID, func() { delete(m.held, d.ID) })
 }
