@@ -14,9 +14,6 @@ import (
 	"github.com/anchor-deploy/anchor/internal/worker"
 )
 
-// probeLimit is how long a new version may take to answer its first request.
-const probeLimit = 30 * time.Second
-
 // Probe starts every function that pages need and asks for the front page under
 // the deployment's own host. Anything below 500 is a sane answer: a front page may
 // well redirect, ask for a login or not exist.
@@ -25,7 +22,7 @@ func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Not
 	if s == nil {
 		return anchor.Failed("not_published", "deployment %s has no site to probe", a.Deployment.ID)
 	}
-	limited, cancel := context.WithTimeout(ctx, probeLimit)
+	limited, cancel := context.WithTimeout(ctx, p.ProbeLimit)
 	defer cancel()
 	start := time.Now()
 	if err := s.warmServers(limited); err != nil {
@@ -39,7 +36,7 @@ func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Not
 		return context.Cause(ctx)
 	}
 	if limited.Err() != nil {
-		return anchor.Failed("probe_timeout", "the new version did not answer GET %s within %s", path, probeLimit).
+		return anchor.Failed("probe_timeout", "the new version did not answer GET %s within %s", path, p.ProbeLimit).
 			Hintf("See what it waits for: `anchor logs`.")
 	}
 	if answer.Code >= http.StatusInternalServerError {
