@@ -71,8 +71,8 @@ func Run(ctx context.Context, c Config) error {
 	return a.serve(ctx, token)
 }
 
-// open brings the parts up in the order of their arrows. Everything that can be
-// refused (port, folder, Node.js) is refused before the first file is written.
+// open brings the parts up in the order of their arrows. What can be refused
+// (Node.js, folder, port) is refused before any record is touched.
 func (a *app) open(ctx context.Context) (err error) {
 	if a.node, err = worker.FindNode(ctx, a.Node); err != nil {
 		return nodeMissing(err)
@@ -114,6 +114,7 @@ func (a *app) openStores(ctx context.Context) (err error) {
 	if a.bundles, err = bundle.Open(filepath.Join(a.Data, "artifacts")); err != nil {
 		return err
 	}
+	a.onClose(a.bundles.Close)
 	if a.logs, err = logs.Open(filepath.Join(a.Data, "logs")); err != nil {
 		return err
 	}

@@ -164,7 +164,8 @@ func (s *Store) Missing(ctx context.Context, id anchor.DeploymentID) ([]Digest, 
 // find gives the path of a content, "" when it is not there. A size other than
 // the content's is an Invalid error: a manifest or a request lies.
 func (s *Store) find(d Digest, size int64) (string, error) {
-	for _, name := range []string{blobPath(d), incomingPath(d)} {
+	// Blobs twice: a Sync may move the content there between the first two looks.
+	for _, name := range []string{blobPath(d), incomingPath(d), blobPath(d)} {
 		info, err := s.root.Lstat(name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):

@@ -10,29 +10,41 @@ import (
 // woken reads the journal, so nothing is lost and nobody can be too slow.
 type feed struct {
 	mu    sync.Mutex
-	bells map[anchor.DeploymentID]chan struct{}
+	bells map[anchor.DeploymentID]map[chan struct{}]bool
 }
 
-// bell gives a channel that closes at the next wake of id.
-func (f *feed) bell(id anchor.DeploymentID) <-chan struct{} {
+// listen gives a channel that rings after every wake of id, once for many that
+// come close together, until stop is called.
+func (f *feed) listen(id anchor.DeploymentID) (bell <-chan struct{}, stop func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.bells == nil {
-		f.bells = map[anchor.DeploymentID]chan struct{}{}
+		f.bells = map[anchor.DeploymentID]map[chan struct{}]bool{}
 	}
-	b := f.bells[id]
-	if b == nil {
-		b = make(chan struct{})
-		f.bells[id] = b
+	if f.bells[id] == nil {
+		f.bells[id] = map[chan struct{}]bool{}
 	}
-	return b
+	b := make(chan struct{}, 1)
+	f.bells[id][b] = true
+	return b, func() { f.forget(id, b) }
+}
+
+func (f *feed) forget(id anchor.DeploymentID, b chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.bells[id], b)
+	if len(f.bells[id]) == 0 {
+		delete(f.bells, id)
+	}
 }
 
 func (f *feed) wake(id anchor.DeploymentID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if b := f.bells[id]; b != nil {
-		close(b)
-		delete(f.bells, id)
+	for b := range f.bells[id] {
+		select {
+		case b <- struct{}{}:
+		default: // rung already and not heard yet
+		}
 	}
 }

@@ -17,17 +17,20 @@ type lanes struct {
 	mu      sync.Mutex
 	waiting map[anchor.ProjectID][]anchor.DeploymentID // present while the lane runs
 	cancel  map[anchor.DeploymentID]context.CancelCauseFunc
-	ctx     context.Context
+	ctx     context.Context // ends with close
+	stopAll context.CancelFunc
 	wg      sync.WaitGroup
 }
 
-func newLanes(ctx context.Context, width int, process func(context.Context, anchor.DeploymentID)) *lanes {
+func newLanes(width int, process func(context.Context, anchor.DeploymentID)) *lanes {
+	ctx, stop := context.WithCancel(context.Background())
 	return &lanes{
 		process: process,
 		slots:   make(chan struct{}, width),
 		waiting: map[anchor.ProjectID][]anchor.DeploymentID{},
 		cancel:  map[anchor.DeploymentID]context.CancelCauseFunc{},
 		ctx:     ctx,
+		stopAll: stop,
 	}
 }
 
@@ -103,4 +106,11 @@ func (l *lanes) stop(id anchor.DeploymentID, cause error) bool {
 	return cancel != nil
 }
 
-func (l *lanes) wait() { l.wg.Wait() }
+// close interrupts what runs and returns when no lane is left. No add starts one
+// meanwhile: it looks at the context under the lock that ends it.
+func (l *lanes) close() {
+	l.mu.Lock()
+	l.stopAll()
+	l.mu.Unlock()
+	l.wg.Wait()
+}

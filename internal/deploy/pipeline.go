@@ -8,30 +8,33 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/release"
 )
-
-// errCanceled is the cause of a context that a user's cancel ended.
-var errCanceled = errors.New("canceled on request")
 
 // process takes one built or half-deployed deployment to its end. A context that
 // ends because the process stops leaves it as it is: the next start goes on.
 func (s *Service) process(ctx context.Context, id anchor.DeploymentID) {
-	record, err := s.Records.Deployment(ctx, id)
+	lasting := context.WithoutCancel(ctx) // a canceled deployment has to be ended too
+	var record anchor.Deployment
+	err := s.insist(lasting, id, func() (err error) {
+		record, err = s.Records.Deployment(lasting, id)
+		return err
+	})
 	if err != nil || record.Status.Ended() {
 		return
 	}
 	r := &run{Service: s, record: record}
 	step, err := r.pass(ctx)
-	if err == nil {
-		s.afterwards(ctx, r)
-		return
-	}
-	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errCanceled) {
+	switch {
+	case err == nil:
+		s.prune(record.ProjectID)
+	case errors.Is(context.Cause(ctx), errCanceled):
+		// Whatever the step made of its context's end, this is why it ended.
+		r.fail(lasting, step, errCanceled)
+	case ctx.Err() != nil:
 		slog.Info("deployment interrupted; the next start goes on with it", "deployment", id, "step", step)
-		return
+	default:
+		r.fail(lasting, step, err)
 	}
-	r.fail(context.WithoutCancel(ctx), step, err)
 }
 
 // pass runs the steps in order and names the one that failed.
@@ -40,10 +43,12 @@ func (r *run) pass(ctx context.Context) (failed string, err error) {
 		return "check", err
 	}
 	if r.record.Status == anchor.Built {
-		r.record.Status = anchor.Deploying
-		if err := r.Records.UpdateDeployment(ctx, r.record, anchor.Built); err != nil {
+		next := r.record
+		next.Status = anchor.Deploying
+		if err := r.Records.UpdateDeployment(ctx, next, anchor.Built); err != nil {
 			return "check", err
 		}
+		r.record = next
 		r.tell(ctx, anchor.Event{Phase: anchor.StatusChange, Status: anchor.Deploying})
 	}
 	r.artifact.Deployment = r.record
@@ -79,51 +84,18 @@ func (r *run) runStep(ctx context.Context, st step) error {
 	return err
 }
 
-// fail ends the deployment with its step and cause and reclaims its disk.
-func (r *run) fail(ctx context.Context, step string, cause error) {
-	next := r.record
-	from := next.Status
-	next.ErrorStep, next.ErrorMessage = step, describe(cause)
-	switch {
-	case errors.Is(cause, errCanceled) || errors.Is(cause, context.Canceled):
-		next.Status, next.ErrorMessage = anchor.Canceled, errCanceled.Error()
-	case anchor.CodeOf(cause) == release.SupersededCode:
-		next.Status = anchor.Superseded
-	default:
-		next.Status = anchor.DeployFailed
-	}
-	if err := r.Records.UpdateDeployment(ctx, next, from); err != nil {
-		slog.Error("write the end of a deployment", "deployment", next.ID, "status", next.Status, "error", err)
-		return
-	}
-	r.record = next
-	r.reclaim(ctx, next)
-	r.tell(ctx, anchor.Event{Phase: anchor.StatusChange, Status: next.Status, Message: next.ErrorMessage})
-}
-
-// describe is the message with what to do next: the record is all a user may see.
-func describe(err error) string {
-	if hint := anchor.HintOf(err); hint != "" {
-		return err.Error() + "\n" + hint
-	}
-	return err.Error()
-}
-
-func (s *Service) reclaim(ctx context.Context, d anchor.Deployment) {
-	if err := s.Remover.Remove(ctx, d); err != nil {
-		slog.Error("reclaim the disk of an ended deployment; the next start tries again", "deployment", d.ID, "error", err)
-	}
-}
-
-// afterwards prunes what the new deployment pushed out of retention.
-func (s *Service) afterwards(ctx context.Context, r *run) {
-	removed, err := s.Retention.Prune(ctx, r.record.ProjectID)
-	if err != nil {
-		slog.Error("prune old deployments", "project", r.record.ProjectID, "error", err)
-	}
-	if len(removed) > 0 {
-		slog.Info("pruned old deployments", "project", r.record.ProjectID, "deployments", removed)
-	}
+// prune removes what the new deployment pushed out of retention. The lane does not
+// wait for it: a removal lasts as long as the requests on the old deployment.
+func (s *Service) prune(p anchor.ProjectID) {
+	s.removals.Go(func() {
+		removed, err := s.Retention.Prune(s.lanes.ctx, p)
+		if err != nil {
+			slog.Error("prune old deployments", "project", p, "error", err)
+		}
+		if len(removed) > 0 {
+			slog.Info("pruned old deployments", "project", p, "deployments", removed)
+		}
+	})
 }
 
 // tell writes to the journal and wakes the watchers. A journal that fails does

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -46,29 +47,29 @@ type Ports struct {
 // Service takes artifacts in and runs the pipeline over them.
 type Service struct {
 	Ports
-	lanes *lanes
-	feed  feed
-	stop  context.CancelFunc
+	lanes    *lanes
+	feed     feed
+	removals sync.WaitGroup
 }
 
 // NewService starts a service; Close ends it. As many projects deploy at once as
 // the machine has processors, as a deploy is bound by the cold start of its functions.
 func NewService(p Ports) *Service {
-	ctx, stop := context.WithCancel(context.Background())
-	s := &Service{Ports: p, stop: stop}
-	s.lanes = newLanes(ctx, max(2, runtime.NumCPU()), s.process)
+	s := &Service{Ports: p}
+	s.lanes = newLanes(max(2, runtime.NumCPU()), s.process)
 	return s
 }
 
 // Close interrupts what runs and waits for it. Interrupted deployments go on when
 // a service resumes over the same records.
 func (s *Service) Close() {
-	s.stop()
-	s.lanes.wait()
+	s.lanes.close()
+	s.removals.Wait()
 }
 
-// Resume goes on with every deployment whose artifact is complete. Those whose
-// files never arrived within a day are canceled.
+// Resume goes on with every deployment whose artifact is complete and that no pass
+// is under way for. Those whose files never arrived within a day are canceled. It
+// may be called at any time.
 func (s *Service) Resume(ctx context.Context) error {
 	unfinished, err := s.Records.Unfinished(ctx)
 	if err != nil {
@@ -79,7 +80,8 @@ func (s *Service) Resume(ctx context.Context) error {
 		case d.Status == anchor.Built || d.Status == anchor.Deploying:
 			s.lanes.add(d.ProjectID, d.ID)
 		case time.Since(time.UnixMilli(d.CreatedAt)) > abandoned:
-			if _, err := s.end(ctx, d, anchor.Canceled, "upload", "its files did not arrive within a day"); err != nil {
+			ended := ending(d, anchor.Canceled, "upload", "its files did not arrive within a day")
+			if _, err := s.drop(ctx, ended, d.Status); err != nil && !errors.Is(err, anchor.ErrConflict) {
 				return err
 			}
 		}
@@ -107,13 +109,15 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 		CreatedAt:     time.Now().UnixMilli(),
 		Functions:     map[string]anchor.FunctionVersion{},
 	}
-	if err := s.Bundles.SaveManifest(ctx, d.ID, req.Manifest); err != nil {
-		return Started{}, err
-	}
+	// The record goes first: what follows it is found again by it, whatever happens.
 	if err := s.Records.CreateDeployment(ctx, d); err != nil {
 		return Started{}, fmt.Errorf("record deployment %s: %w", d.ID, err)
 	}
 	s.tell(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
+	if err := s.Bundles.SaveManifest(ctx, d.ID, req.Manifest); err != nil {
+		_, unwritten := s.drop(ctx, ending(d, anchor.BuildFailed, "upload", describe(err)), anchor.Building)
+		return Started{}, errors.Join(err, unwritten)
+	}
 	missing, err := s.Bundles.Missing(ctx, d.ID)
 	return Started{Deployment: d, Missing: missing}, err
 }
@@ -156,69 +160,72 @@ func (s *Service) PutFile(ctx context.Context, _ anchor.ProjectID, digest bundle
 }
 
 // Finish closes the upload: the deployment is built and waits for its turn. It
-// may be called again.
+// may be called again, at the same time and after a lost answer too.
 func (s *Service) Finish(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
 	d, err := s.Get(ctx, p, id)
+	if err == nil && d.Status == anchor.Building {
+		d, err = s.built(ctx, d)
+	}
 	if err != nil {
 		return d, err
 	}
 	switch d.Status {
-	case anchor.Building:
-	case anchor.Built, anchor.Deploying, anchor.Deployed:
-		return d, nil
+	case anchor.Built, anchor.Deploying:
+		s.lanes.add(p, id)
+	case anchor.Deployed:
 	default:
 		return d, notWaiting(d)
 	}
-	missing, err := s.Bundles.Missing(ctx, id)
+	return d, nil
+}
+
+// built makes the files durable and records that they are all there. When another
+// finish or a cancel came first, it gives what that made of the deployment.
+func (s *Service) built(ctx context.Context, d anchor.Deployment) (anchor.Deployment, error) {
+	missing, err := s.Bundles.Missing(ctx, d.ID)
 	if err != nil {
 		return d, err
 	}
 	if len(missing) > 0 {
-		return d, anchor.Conflict("files_missing", "%d files of deployment %s have not arrived", len(missing), id).
+		return d, anchor.Conflict("files_missing", "%d files of deployment %s have not arrived", len(missing), d.ID).
 			Hintf("Upload them, then finish again.")
 	}
-	if err := s.Bundles.Sync(ctx, id); err != nil {
+	if err := s.Bundles.Sync(ctx, d.ID); err != nil {
 		return d, err
 	}
 	d.Status = anchor.Built
-	if err := s.Records.UpdateDeployment(ctx, d, anchor.Building); err != nil {
-		return d, fmt.Errorf("record deployment %s as built: %w", id, err)
+	err = s.Records.UpdateDeployment(ctx, d, anchor.Building)
+	if errors.Is(err, anchor.ErrConflict) {
+		return s.Get(ctx, d.ProjectID, d.ID)
 	}
-	s.tell(ctx, id, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
-	s.lanes.add(p, id)
+	if err != nil {
+		return d, fmt.Errorf("record deployment %s as built: %w", d.ID, err)
+	}
+	s.tell(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
 	return d, nil
 }
 
 // Cancel ends a deployment that is not deployed yet. One whose release has begun
 // ends as deployed; the returned record says which.
 func (s *Service) Cancel(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
-	d, err := s.Get(ctx, p, id)
-	if err != nil {
-		return d, err
+	for {
+		d, err := s.Get(ctx, p, id)
+		if err != nil {
+			return d, err
+		}
+		if d.Status.Ended() {
+			return d, anchor.Conflict("ended", "deployment %s is %s and cannot be canceled", id, d.Status).
+				Hintf("`anchor rollback` brings the one before back.")
+		}
+		if s.lanes.stop(id, errCanceled) {
+			return s.wait(ctx, p, id)
+		}
+		d, err = s.drop(ctx, ending(d, anchor.Canceled, "", errCanceled.Error()), d.Status)
+		if !errors.Is(err, anchor.ErrConflict) {
+			return d, err
+		}
+		// It moved on between the two looks: its upload was finished or its pass began.
 	}
-	if d.Status.Ended() {
-		return d, anchor.Conflict("ended", "deployment %s is %s and cannot be canceled", id, d.Status).
-			Hintf("`anchor rollback` brings the one before back.")
-	}
-	if s.lanes.stop(id, errCanceled) {
-		return s.wait(ctx, p, id)
-	}
-	d, err = s.end(ctx, d, anchor.Canceled, "", errCanceled.Error())
-	if errors.Is(err, anchor.ErrConflict) && s.lanes.stop(id, errCanceled) {
-		return s.wait(ctx, p, id) // it was begun meanwhile
-	}
-	return d, err
-}
-
-func (s *Service) end(ctx context.Context, d anchor.Deployment, to anchor.Status, step, why string) (anchor.Deployment, error) {
-	from := d.Status
-	d.Status, d.ErrorStep, d.ErrorMessage = to, step, why
-	if err := s.Records.UpdateDeployment(ctx, d, from); err != nil {
-		return d, fmt.Errorf("record deployment %s as %s: %w", d.ID, to, err)
-	}
-	s.reclaim(ctx, d)
-	s.tell(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: to, Message: why})
-	return d, nil
 }
 
 // wait gives the deployment once it has ended.
@@ -242,8 +249,9 @@ func (s *Service) Watch(ctx context.Context, p anchor.ProjectID, id anchor.Deplo
 
 func (s *Service) follow(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, after int64) iter.Seq2[anchor.Event, error] {
 	return func(yield func(anchor.Event, error) bool) {
-		for quiet := 0; quiet < 2; {
-			bell := s.feed.bell(id)
+		bell, stop := s.feed.listen(id)
+		defer stop()
+		for last := false; ; {
 			d, err := s.Get(ctx, p, id)
 			var events []anchor.Event
 			if err == nil {
@@ -259,14 +267,19 @@ func (s *Service) follow(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 					return
 				}
 			}
-			pause := lookAgain
-			if d.Status.Ended() {
-				quiet, pause = quiet+1, lastWord
-			}
-			if !ring(ctx, bell, pause) {
-				yield(anchor.Event{}, ctx.Err())
+			if last {
 				return
 			}
+			pause := lookAgain
+			if d.Status.Ended() {
+				pause = lastWord
+			}
+			rang, err := ring(ctx, bell, pause)
+			if err != nil {
+				yield(anchor.Event{}, err)
+				return
+			}
+			last = d.Status.Ended() && !rang
 		}
 	}
 }
@@ -280,14 +293,16 @@ const (
 	lastWord = 200 * time.Millisecond
 )
 
-func ring(ctx context.Context, bell <-chan struct{}, atMost time.Duration) bool {
+// ring waits for the bell, at most for atMost.
+func ring(ctx context.Context, bell <-chan struct{}, atMost time.Duration) (rang bool, err error) {
 	again := time.NewTimer(atMost)
 	defer again.Stop()
 	select {
 	case <-bell:
+		return true, nil
 	case <-again.C:
+		return false, nil
 	case <-ctx.Done():
-		return false
+		return false, ctx.Err()
 	}
-	return true
 }

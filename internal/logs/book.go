@@ -100,10 +100,11 @@ func (b *Book) file(p anchor.ProjectID) (*file, error) {
 type file struct {
 	path string
 
-	mu   sync.Mutex
-	out  *os.File
-	size int64
-	more chan struct{} // closed at the next append
+	mu    sync.Mutex
+	out   *os.File
+	size  int64
+	turns int           // how often the file was set aside
+	more  chan struct{} // closed at the next append
 }
 
 func (f *file) append(line []byte) error {
@@ -117,7 +118,8 @@ func (f *file) append(line []byte) error {
 	close(f.more)
 	f.more = make(chan struct{})
 	if err != nil {
-		return fmt.Errorf("write the log %s: %w", f.path, err)
+		// What was written of the line is closed off when the file is opened again.
+		return errors.Join(fmt.Errorf("write the log %s: %w", f.path, err), f.shut())
 	}
 	if f.size >= MaxFile {
 		return f.turn()
@@ -129,23 +131,40 @@ func (f *file) open() error {
 	if f.out != nil {
 		return nil
 	}
-	out, err := os.OpenFile(f.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	out, err := os.OpenFile(f.path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the log: %w", err)
 	}
-	info, err := out.Stat()
+	size, err := closeOff(out)
 	if err != nil {
-		return errors.Join(fmt.Errorf("open the log: %w", err), out.Close())
+		return errors.Join(fmt.Errorf("open the log %s: %w", f.path, err), out.Close())
 	}
-	f.out, f.size = out, info.Size()
+	f.out, f.size = out, size
 	return nil
+}
+
+// closeOff ends a line that a crash has torn, so that it does not take the next one
+// with it, and gives the file's size.
+func closeOff(out *os.File) (size int64, err error) {
+	info, err := out.Stat()
+	if err != nil || info.Size() == 0 {
+		return 0, err
+	}
+	var last [1]byte
+	if _, err := out.ReadAt(last[:], info.Size()-1); err != nil || last[0] == '\n' {
+		return info.Size(), err
+	}
+	n, err := out.Write([]byte{'\n'})
+	return info.Size() + int64(n), err
 }
 
 // turn sets the full file aside.
 func (f *file) turn() error {
-	err := f.out.Close()
-	f.out = nil
-	return errors.Join(err, os.Rename(f.path, f.aside()))
+	if err := errors.Join(f.shut(), os.Rename(f.path, f.aside())); err != nil {
+		return fmt.Errorf("set the log aside: %w", err)
+	}
+	f.turns++
+	return nil
 }
 
 func (f *file) aside() string { return f.path + ".1" }
@@ -175,11 +194,4 @@ func (f *file) shut() error {
 	err := f.out.Close()
 	f.out = nil
 	return err
-}
-
-// next gives a channel that closes when a line is appended.
-func (f *file) next() <-chan struct{} {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.more
 }

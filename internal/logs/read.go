@@ -30,15 +30,20 @@ func (b *Book) Read(_ context.Context, p anchor.ProjectID, d anchor.DeploymentID
 			lines = append(lines[:0], lines[len(lines)-limit:]...)
 		}
 	}
-	for _, path := range []string{f.aside(), f.path} {
-		if _, err := scan(path, 0, keep); err != nil {
+	v, err := f.view()
+	if err != nil {
+		return nil, err
+	}
+	defer v.close()
+	for _, in := range []*os.File{v.aside, v.current} {
+		if _, err := scan(in, 0, keep); err != nil {
 			return nil, err
 		}
 	}
 	return lines[max(0, len(lines)-limit):], nil
 }
 
-// Follow gives the lines appended from now on until ctx ends.
+// Follow gives the lines appended from the first iteration on until ctx ends.
 func (b *Book) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
 		f, err := b.file(p)
@@ -46,22 +51,18 @@ func (b *Book) Follow(ctx context.Context, p anchor.ProjectID, d anchor.Deployme
 			yield(Line{}, err)
 			return
 		}
-		at := sizeOf(f.path)
-		for {
-			more := f.next()
-			if sizeOf(f.path) < at {
-				at = 0 // set aside meanwhile
-			}
+		at, err := f.end()
+		for err == nil {
 			var fresh []Line
-			at, err = scan(f.path, at, func(l Line) { fresh = append(fresh, l) })
-			if err != nil {
-				yield(Line{}, err)
-				return
-			}
+			var more <-chan struct{}
+			at, more, err = f.since(at, func(l Line) { fresh = append(fresh, l) })
 			for _, l := range fresh {
 				if (d == "" || l.DeploymentID == d) && !yield(l, nil) {
 					return
 				}
+			}
+			if err != nil {
+				break
 			}
 			select {
 			case <-more:
@@ -69,29 +70,97 @@ func (b *Book) Follow(ctx context.Context, p anchor.ProjectID, d anchor.Deployme
 				return
 			}
 		}
+		yield(Line{}, err)
 	}
 }
 
-func sizeOf(path string) int64 {
-	info, err := os.Stat(path)
+// place is how far a follower has read: up to offset of the file that was current
+// after so many turns.
+type place struct {
+	turns  int
+	offset int64
+}
+
+// end gives the place after the last line.
+func (f *file) end() (place, error) {
+	v, err := f.view()
 	if err != nil {
-		return 0
+		return place{}, err
 	}
-	return info.Size()
+	defer v.close()
+	if v.current == nil {
+		return place{turns: v.turns}, nil
+	}
+	size, err := v.current.Seek(0, io.SeekEnd)
+	return place{v.turns, size}, err
+}
+
+// since calls line for every line after at and gives the place after them, and the
+// channel that closes when there are more.
+func (f *file) since(at place, line func(Line)) (place, <-chan struct{}, error) {
+	v, err := f.view()
+	if err != nil {
+		return at, nil, err
+	}
+	defer v.close()
+	if v.turns == at.turns+1 {
+		if _, err := scan(v.aside, at.offset, line); err != nil {
+			return at, nil, err
+		}
+	}
+	if v.turns != at.turns {
+		at = place{turns: v.turns}
+	}
+	at.offset, err = scan(v.current, at.offset, line)
+	return at, v.more, err
+}
+
+// view is both files of a project at one moment, nil where there is none. A turn
+// after it renames them and changes nothing in them.
+type view struct {
+	aside, current *os.File
+	turns          int
+	more           <-chan struct{}
+}
+
+func (f *file) view() (v view, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	v.turns, v.more = f.turns, f.more
+	if v.aside, err = openIfThere(f.aside()); err != nil {
+		return v, err
+	}
+	if v.current, err = openIfThere(f.path); err != nil {
+		v.close()
+	}
+	return v, err
+}
+
+func openIfThere(path string) (*os.File, error) {
+	in, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the log: %w", err)
+	}
+	return in, nil
+}
+
+func (v view) close() {
+	for _, in := range []*os.File{v.aside, v.current} {
+		if in != nil {
+			in.Close()
+		}
+	}
 }
 
 // scan calls line for every whole line from offset at and gives the offset after
-// the last. A file that is not there has no lines; a torn line, left by a crash, is
-// passed over.
-func scan(path string, at int64, line func(Line)) (int64, error) {
-	in, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+// the last. No file has no lines; a torn line, left by a crash, is passed over.
+func scan(in *os.File, at int64, line func(Line)) (int64, error) {
+	if in == nil {
 		return at, nil
 	}
-	if err != nil {
-		return at, fmt.Errorf("read the log: %w", err)
-	}
-	defer in.Close()
 	if _, err := in.Seek(at, io.SeekStart); err != nil {
 		return at, fmt.Errorf("read the log: %w", err)
 	}

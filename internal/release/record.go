@@ -50,10 +50,23 @@ func supersededBy(live anchor.Live) error {
 
 // switchFailed tells of a switch that went wrong and left live as it was. Errors
 // the user can mend keep their own kind.
-func switchFailed(target anchor.Deployment, err error) error {
+func switchFailed(target anchor.DeploymentID, err error) error {
 	if e := (*anchor.Error)(nil); errors.As(err, &e) && e.Kind != anchor.KindFailed {
 		return err
 	}
-	return anchor.Failed("switch_failed", "could not switch to deployment %s; live is as it was", target.ID).
+	return anchor.Failed("switch_failed", "could not switch to deployment %s; live is as it was", target).
 		Hintf("`anchor doctor` checks the server, `anchor logs` shows what the functions say.").Because(err)
+}
+
+// switchUnknown tells of a move whose answer was lost, while the records cannot be
+// read either.
+func switchUnknown(target anchor.DeploymentID, err error) error {
+	return anchor.Failed("switch_unknown", "the records did not tell whether deployment %s is live now", target).
+		Hintf("`anchor doctor` checks the server; once the records answer, ask for the same again.").Because(err)
+}
+
+// notFollowed tells of traffic that still goes where it went.
+func notFollowed(live anchor.Live, err error) error {
+	return anchor.Failed("traffic_failed", "deployment %s is live in the records, but traffic does not follow", live.Deployment).
+		Hintf("Ask for the same again, or start Anchor anew: it routes by the records.").Because(err)
 }

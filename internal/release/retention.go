@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,7 +10,8 @@ import (
 )
 
 // Remover takes away what a deployment has on the platform: files, functions,
-// cache. It waits for the requests in flight, and it is idempotent.
+// cache. It waits for the requests in flight, and it is idempotent. The end of ctx
+// ends the waiting, not the removal.
 type Remover interface {
 	Remove(ctx context.Context, d anchor.Deployment) error
 }
@@ -32,14 +34,16 @@ type Retention struct {
 	Keep    int
 }
 
-// Prune applies the rule to one project and gives the ids it removed. A crash
-// between mark and removal leaves files that the next start sweeps.
+// Prune applies the rule to one project and gives the ids it removed. A removal
+// that fails does not keep the others; its files and those that a crash between mark
+// and removal leaves are swept by the next start.
 func (r Retention) Prune(ctx context.Context, p anchor.ProjectID) ([]anchor.DeploymentID, error) {
 	old, err := r.mark(ctx, p)
 	var removed []anchor.DeploymentID
 	for _, d := range old {
-		if err := r.Remover.Remove(ctx, d); err != nil {
-			return removed, fmt.Errorf("remove deployment %s: %w", d.ID, err)
+		if failed := r.Remover.Remove(ctx, d); failed != nil {
+			err = errors.Join(err, fmt.Errorf("remove deployment %s: %w", d.ID, failed))
+			continue
 		}
 		removed = append(removed, d.ID)
 	}

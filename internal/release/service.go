@@ -35,23 +35,51 @@ type Service struct {
 
 // GoLive makes record, a deployment that has passed its probe, live and writes it
 // as deployed in the same transaction. It fails with Superseded when a newer
-// request has moved the pointer.
+// request has moved the pointer. With an error and a pointer it is live, but
+// traffic does not follow yet.
 func (s *Service) GoLive(ctx context.Context, record anchor.Deployment) (anchor.Live, error) {
 	defer s.projects.lock(record.ProjectID)()
-	from, err := s.current(ctx, record.ProjectID)
+	live, err := s.goLive(ctx, record)
 	if err != nil {
 		return anchor.Live{}, err
 	}
-	if from.Request > string(record.ID) {
-		return anchor.Live{}, supersededBy(from)
+	if err := s.Traffic.Route(ctx, live); err != nil {
+		return live, notFollowed(live, err)
 	}
-	to := newRelease(anchor.ReleaseDeploy, from, record, record.ID)
-	to.Request = string(record.ID)
-	live, err := s.move(ctx, from, to, &record)
-	if err != nil {
-		return anchor.Live{}, err
+	return live, nil
+}
+
+func (s *Service) goLive(ctx context.Context, record anchor.Deployment) (anchor.Live, error) {
+	for {
+		from, err := s.current(ctx, record.ProjectID)
+		if err != nil {
+			return anchor.Live{}, err
+		}
+		if from.Request > string(record.ID) {
+			return anchor.Live{}, supersededBy(from)
+		}
+		to := newRelease(anchor.ReleaseDeploy, from, record, record.ID)
+		to.Request = string(record.ID)
+		live, err := s.move(ctx, from, to, &record)
+		if !errors.Is(err, anchor.ErrConflict) {
+			return live, err
+		}
+		now, unread := s.current(ctx, record.ProjectID)
+		if unread != nil || now.Revision == from.Revision {
+			return anchor.Live{}, err
+		}
+		// Another process released first; which of the two was asked for later decides.
 	}
-	return live, s.Traffic.Route(ctx, live)
+}
+
+// Follow makes traffic follow the pointer: for a release whose answer was lost.
+func (s *Service) Follow(ctx context.Context, p anchor.ProjectID) error {
+	defer s.projects.lock(p)()
+	live, err := s.current(ctx, p)
+	if err != nil || live.Revision == 0 {
+		return err
+	}
+	return s.Traffic.Route(ctx, live)
 }
 
 // Promote makes an earlier deployment of the project live again, or one that was
@@ -87,7 +115,7 @@ func (s *Service) turnTo(
 		return Result{}, err
 	}
 	if err := s.warm(ctx, target); err != nil {
-		return Result{}, switchFailed(target, err)
+		return Result{}, switchFailed(target.ID, err)
 	}
 	from, err := s.current(ctx, p)
 	if err != nil {
@@ -98,13 +126,14 @@ func (s *Service) turnTo(
 	if rec != nil {
 		named = *rec
 	}
-	to := newRelease(kind, from, target, named.ID)
-	live, err := s.move(ctx, from, to, rec)
+	// From here on a caller that goes away must not leave pointer and traffic apart.
+	ctx = context.WithoutCancel(ctx)
+	live, err := s.move(ctx, from, newRelease(kind, from, target, named.ID), rec)
 	if err != nil {
-		return Result{}, switchFailed(target, err)
+		return Result{}, err
 	}
 	if err := s.Traffic.Route(ctx, live); err != nil {
-		return Result{}, switchFailed(target, err)
+		return Result{}, notFollowed(live, err)
 	}
 	return Result{Record: named, Live: live, PreviousVersion: from.Version, Took: time.Since(start)}, nil
 }
@@ -161,11 +190,14 @@ func (s *Service) move(ctx context.Context, from anchor.Live, to anchor.Release,
 	if err == nil {
 		return live, nil
 	}
-	now, readErr := s.Pointer.Live(context.WithoutCancel(ctx), to.ProjectID)
-	if readErr == nil && now.Release == to.ID {
+	now, unread := s.current(ctx, to.ProjectID)
+	switch {
+	case unread != nil:
+		return anchor.Live{}, switchUnknown(to.Deployment, errors.Join(err, unread))
+	case now.Release == to.ID:
 		return now, nil
 	}
-	return anchor.Live{}, fmt.Errorf("move the live pointer of project %s: %w", to.ProjectID, err)
+	return anchor.Live{}, switchFailed(to.Deployment, fmt.Errorf("move the live pointer: %w", err))
 }
 
 // before finds what served before the deployment that serves now.

@@ -46,6 +46,7 @@ type Config struct {
 	Users      Users
 	Drain      time.Duration // how long a removed deployment's requests may go on
 	Warm       time.Duration // how long the deployment live before keeps a worker
+	ProbeLimit time.Duration // how long a new version may take to start and answer; 0: 30 s
 
 	Edge    *edge.Edge
 	Cache   *isr.Store
@@ -82,6 +83,9 @@ func New(c Config) (*Platform, error) {
 		if err := os.MkdirAll(filepath.Join(c.Dir, dir), 0o700); err != nil {
 			return nil, fmt.Errorf("make the platform's folders: %w", err)
 		}
+	}
+	if c.ProbeLimit <= 0 {
+		c.ProbeLimit = 30 * time.Second
 	}
 	p := &Platform{
 		Config: c,

@@ -14,9 +14,6 @@ import (
 	"github.com/anchor-deploy/anchor/internal/worker"
 )
 
-// probeLimit is how long a new version may take to answer its first request.
-const probeLimit = 30 * time.Second
-
 // Probe starts every function that pages need and asks for the front page under
 // the deployment's own host. Anything below 500 is a sane answer: a front page may
 // well redirect, ask for a login or not exist.
@@ -25,18 +22,21 @@ func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Not
 	if s == nil {
 		return anchor.Failed("not_published", "deployment %s has no site to probe", a.Deployment.ID)
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	limited, cancel := context.WithTimeout(ctx, p.ProbeLimit)
 	defer cancel()
 	start := time.Now()
-	if err := s.warmServers(ctx); err != nil {
+	if err := s.warmServers(limited); err != nil {
 		return startFailed(err)
 	}
 	note("functions started in %d ms", time.Since(start).Milliseconds())
 
 	path := a.Build.BasePath + "/"
-	answer := p.ask(ctx, s, http.MethodGet, path)
+	answer := p.ask(limited, s, http.MethodGet, path)
 	if ctx.Err() != nil {
-		return anchor.Failed("probe_timeout", "the new version did not answer GET %s within %s", path, probeLimit).
+		return context.Cause(ctx)
+	}
+	if limited.Err() != nil {
+		return anchor.Failed("probe_timeout", "the new version did not answer GET %s within %s", path, p.ProbeLimit).
 			Hintf("See what it waits for: `anchor logs`.")
 	}
 	if answer.Code >= http.StatusInternalServerError {
@@ -64,17 +64,15 @@ func (s *site) warmServers(ctx context.Context) error {
 
 func startFailed(err error) error {
 	var start *worker.StartError
-	if !errors.As(err, &start) {
-		return err
-	}
-	switch start.Reason {
-	case worker.Timeout:
-		return anchor.Failed("start_timeout", "function %s does not start", start.Name).
-			Hintf("Its module is still loading after the time limit: look for top-level work that waits.").Because(err)
-	default:
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &start) && start.Reason == worker.Timeout:
+		return anchor.Failed("start_timeout", "the functions do not start").
+			Hintf("A module is still loading after the time limit: look for top-level work that waits.").Because(err)
+	case start != nil:
 		return anchor.Failed("start_crashed", "function %s crashes when it starts", start.Name).
 			Hintf("Run the build locally, or set the environment variables it misses: `anchor env set`.").Because(err)
 	}
+	return err
 }
 
 // ask sends a request of Anchor's own to a site, past the public limits.

@@ -205,7 +205,7 @@ func (s *site) close() {
 }
 
 // Remove takes a deployment away: its host first, then, when its requests have
-// ended or the drain limit is over, its functions, cache and files.
+// ended, or ctx or the drain limit has, its functions, cache and files.
 func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	p.mu.Lock()
 	s := p.sites[d.ID]
@@ -215,10 +215,11 @@ func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	if s != nil {
 		limit, cancel := context.WithTimeout(ctx, p.Drain)
 		defer cancel()
-		if err := s.drain(limit); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		if err := s.drain(limit); err != nil && limit.Err() == nil {
 			return fmt.Errorf("drain deployment %s: %w", d.ID, err)
 		}
 	}
+	ctx = context.WithoutCancel(ctx) // its functions are stopped; what is left goes quickly
 	p.wire.keys.Revoke(string(d.ID))
 	p.previews.Drop(string(d.ID))
 	if err := p.Cache.Drop(ctx, string(d.ID)); err != nil {

@@ -2,6 +2,7 @@ package local
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync/atomic"
 
@@ -44,6 +45,7 @@ func (p *Platform) publish() {
 		}
 		p.shelf(project).indexes.Store(&indexes)
 	}
+	maps.DeleteFunc(p.hashed, func(project anchor.ProjectID, _ *shelf) bool { return byProject[project] == nil })
 	for _, live := range p.lives {
 		if s := p.sites[live.Deployment]; s != nil {
 			hosts[p.siteHost(s.Slug)] = s.edge

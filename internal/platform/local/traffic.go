@@ -11,15 +11,19 @@ import (
 func (p *Platform) Ready(ctx context.Context, d anchor.Deployment) error {
 	s := p.site(d.Serves())
 	if s == nil {
-		return anchor.Failed("files_gone", "the files of deployment %s are not on this machine", d.Serves()).
-			Hintf("Deploy its commit again.")
+		return filesGone(d.Serves())
 	}
 	return s.warm(ctx)
 }
 
+func filesGone(id anchor.DeploymentID) error {
+	return anchor.Failed("files_gone", "the files of deployment %s are not on this machine", id).
+		Hintf("Deploy its commit again.")
+}
+
 // Route publishes a table in which the project's host leads to the live
-// deployment. Requests in flight hold the site they were routed to; its workers
-// stop only when nothing is in flight.
+// deployment, unless that has no site here. Requests in flight hold the site they
+// were routed to; its workers stop only when nothing is in flight.
 func (p *Platform) Route(_ context.Context, live anchor.Live) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -27,11 +31,13 @@ func (p *Platform) Route(_ context.Context, live anchor.Live) error {
 	if before.Revision >= live.Revision {
 		return nil
 	}
+	s := p.sites[live.Deployment]
+	if s == nil {
+		return filesGone(live.Deployment)
+	}
 	p.lives[live.ProjectID] = live
 	p.publish()
-	if s := p.sites[live.Deployment]; s != nil {
-		s.keepWarm(true)
-	}
+	s.keepWarm(true)
 	if before.Deployment != live.Deployment {
 		p.coolLater(live.ProjectID, before.Deployment)
 	}

@@ -1,0 +1,128 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/release"
+)
+
+// errCanceled is the cause of a context that a user's cancel ended.
+var errCanceled = errors.New("canceled on request")
+
+// ending is d as it shall have ended.
+func ending(d anchor.Deployment, as anchor.Status, step, why string) anchor.Deployment {
+	d.Status, d.ErrorStep, d.ErrorMessage = as, step, why
+	return d
+}
+
+// drop ends a deployment that no pass works on and reclaims its disk.
+func (s *Service) drop(ctx context.Context, next anchor.Deployment, from anchor.Status) (anchor.Deployment, error) {
+	ended, err := s.end(ctx, next, from)
+	if leftovers(ended, err) {
+		s.reclaim(context.WithoutCancel(ctx), ended)
+	}
+	return ended, err
+}
+
+// leftovers tells after an end whether what the deployment has is of no use: it did
+// not go well, or its record went with its project.
+func leftovers(ended anchor.Deployment, err error) bool {
+	return errors.Is(err, anchor.ErrNotFound) || err == nil && ended.Status != anchor.Deployed
+}
+
+// end writes how a deployment ended and tells it, if its status is one of from, else
+// it is a Conflict. One that has ended already, by another's hand or by
+// a try whose answer was lost, keeps that end, which is given back.
+func (s *Service) end(ctx context.Context, next anchor.Deployment, from ...anchor.Status) (anchor.Deployment, error) {
+	err := s.insist(ctx, next.ID, func() error {
+		stored, err := s.Records.Deployment(ctx, next.ID)
+		switch {
+		case err != nil:
+			return err
+		case stored.Status.Ended():
+			next = stored
+			return nil
+		case !slices.Contains(from, stored.Status):
+			return anchor.Conflict("status_changed", "deployment %s is %s, no longer %s", next.ID, stored.Status, from[0])
+		}
+		return s.Records.UpdateDeployment(ctx, next, stored.Status)
+	})
+	if err != nil {
+		return next, fmt.Errorf("record deployment %s as %s: %w", next.ID, next.Status, err)
+	}
+	s.tell(context.WithoutCancel(ctx), next.ID, anchor.Event{Phase: anchor.StatusChange, Status: next.Status, Message: next.ErrorMessage})
+	return next, nil
+}
+
+// The pauses between two tries at the records.
+const (
+	shortPause = 10 * time.Millisecond
+	longPause  = 5 * time.Second
+)
+
+// insist tries until the records say yes or no. No deployment shall stay half-way
+// because a disk was full for a minute, and while it is, its lane can do nothing
+// better than wait. The end of ctx or of the service ends it.
+func (s *Service) insist(ctx context.Context, id anchor.DeploymentID, try func() error) error {
+	for pause := shortPause; ; pause = min(2*pause, longPause) {
+		err := try()
+		if err == nil || errors.Is(err, anchor.ErrConflict) || errors.Is(err, anchor.ErrNotFound) {
+			return err
+		}
+		if ctx.Err() != nil || s.lanes.ctx.Err() != nil {
+			return err
+		}
+		slog.Error("the records fail; trying again", "deployment", id, "error", err)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		case <-s.lanes.ctx.Done():
+		}
+	}
+}
+
+// fail ends the deployment of a pass with the step that failed and its cause. The
+// lane does not wait for the removal, which lasts as long as requests in flight.
+func (r *run) fail(ctx context.Context, step string, cause error) {
+	next := ending(r.record, anchor.DeployFailed, step, describe(cause))
+	switch {
+	case errors.Is(cause, errCanceled):
+		next.Status, next.ErrorMessage = anchor.Canceled, errCanceled.Error()
+	case anchor.CodeOf(cause) == release.SupersededCode:
+		next.Status = anchor.Superseded
+	}
+	ended, err := r.end(ctx, next, anchor.Deploying, anchor.Built)
+	if leftovers(ended, err) {
+		r.removals.Go(func() { r.reclaim(r.lanes.ctx, ended) })
+	}
+	if err != nil {
+		slog.Error("write the end of a deployment", "deployment", next.ID, "step", step, "error", err)
+		return
+	}
+	if ended.Status == anchor.Deployed && !ended.NoRelease {
+		// The pointer moved and every answer that would have told so was lost.
+		if err := r.Releases.Follow(ctx, ended.ProjectID); err != nil {
+			slog.Error("after the release", "deployment", ended.ID, "step", step, "error", err)
+		}
+	}
+}
+
+// describe is the message with what to do next: the record is all a user may see.
+func describe(err error) string {
+	if hint := anchor.HintOf(err); hint != "" {
+		return err.Error() + "\n" + hint
+	}
+	return err.Error()
+}
+
+func (s *Service) reclaim(ctx context.Context, d anchor.Deployment) {
+	if err := s.Remover.Remove(ctx, d); err != nil {
+		slog.Error("reclaim the disk of an ended deployment; the next start tries again", "deployment", d.ID, "error", err)
+	}
+}

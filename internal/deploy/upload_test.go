@@ -1,0 +1,109 @@
+package deploy_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+)
+
+func TestStartAsksForWhatIsMissing(t *testing.T) {
+	s := newStand(t)
+	req, dir := request(t)
+	first, err := s.Start(t.Context(), s.project, req)
+	must(t, err)
+	if want := len(req.Manifest.Contents()); len(first.Missing) != want {
+		t.Errorf("%d files are missing, want %d", len(first.Missing), want)
+	}
+	_, err = s.Finish(t.Context(), s.project, first.Deployment.ID)
+	wantKind(t, err, anchor.KindConflict)
+	s.send(t, dir, req.Manifest, first.Missing[:2])
+	left, err := s.Missing(t.Context(), s.project, first.Deployment.ID)
+	must(t, err)
+	if len(left) != len(first.Missing)-2 {
+		t.Errorf("%d files are missing after two have come", len(left))
+	}
+	s.send(t, dir, req.Manifest, left)
+	second, err := s.Start(t.Context(), s.project, req)
+	must(t, err)
+	if len(second.Missing) != 0 {
+		t.Errorf("the same files again: %d are missing", len(second.Missing))
+	}
+}
+
+func TestStartRefuses(t *testing.T) {
+	s := newStand(t)
+	good, _ := request(t)
+	bad := deploy.Request{Manifest: bundle.Manifest{Files: []bundle.File{{Path: "../out", Digest: bundle.DigestOf(nil)}}}}
+	_, err := s.Start(t.Context(), s.project, bad)
+	wantKind(t, err, anchor.KindInvalid)
+	_, err = s.Start(t.Context(), anchor.ProjectID(anchor.NewID()), good)
+	wantKind(t, err, anchor.KindNotFound)
+	all, err := s.List(t.Context(), s.project, anchor.Page{})
+	must(t, err)
+	if len(all.Items) != 0 {
+		t.Errorf("what was refused is recorded: %+v", all.Items)
+	}
+	if usage, err := s.bundles.Usage(t.Context()); err != nil || usage.Manifests != 0 {
+		t.Errorf("what was refused left %d manifests, %v", usage.Manifests, err)
+	}
+}
+
+// TestStartOnAFullDisk ends what was recorded before the manifest could not be kept.
+func TestStartOnAFullDisk(t *testing.T) {
+	s := newStand(t)
+	s.Service.Ports.Bundles = fullDisk{s.bundles}
+	req, _ := request(t)
+	if _, err := s.Start(t.Context(), s.project, req); !errors.Is(err, errLost) {
+		t.Fatalf("started: %v", err)
+	}
+	all, err := s.List(t.Context(), s.project, anchor.Page{})
+	must(t, err)
+	if len(all.Items) != 1 || all.Items[0].Status != anchor.BuildFailed || all.Items[0].ErrorMessage == "" {
+		t.Errorf("the record is %+v", all.Items)
+	}
+}
+
+func TestFinishAgain(t *testing.T) {
+	s := newStand(t)
+	id := s.start(t, s.project)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if _, err := s.Finish(t.Context(), s.project, id); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	s.wantStatus(t, id, anchor.Deployed)
+	d, err := s.Finish(t.Context(), s.project, id)
+	must(t, err)
+	if d.Status != anchor.Deployed {
+		t.Errorf("finished again, it is %s", d.Status)
+	}
+	if releases, err := s.releases.List(t.Context(), s.project, anchor.Page{}); err != nil || len(releases.Items) != 1 {
+		t.Errorf("it was released %d times, %v", len(releases.Items), err)
+	}
+}
+
+func TestFinishOfWhatHasFailed(t *testing.T) {
+	s := newStand(t)
+	dir := smallApp.With("open-next.output.json", "{").Write(t)
+	id := s.deployTree(t, dir)
+	s.wantStatus(t, id, anchor.DeployFailed)
+	_, err := s.Finish(t.Context(), s.project, id)
+	wantKind(t, err, anchor.KindConflict)
+	_, err = s.Missing(t.Context(), s.project, id)
+	wantKind(t, err, anchor.KindConflict)
+}
+
+func TestPutFileThatIsNotWhatItsDigestSays(t *testing.T) {
+	s := newStand(t)
+	err := s.PutFile(t.Context(), s.project, bundle.DigestOf([]byte("a")), 1, strings.NewReader("b"))
+	wantKind(t, err, anchor.KindInvalid)
+}

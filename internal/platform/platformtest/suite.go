@@ -1,0 +1,259 @@
+package platformtest
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Run asserts what both platforms promise. open gives a fresh installation; what it
+// needs to end it registers with t.Cleanup.
+func Run(t *testing.T, open func(t *testing.T) Harness) {
+	tests := []struct {
+		name string
+		test func(t *testing.T, s *stand)
+	}{
+		{"publish is idempotent", publishAgain},
+		{"versions are immutable", versionsAreImmutable},
+		{"a deployment has its URL before it is live", urlBeforeRelease},
+		{"traffic follows the pointer", trafficFollows},
+		{"traffic never goes back to an older revision", noOlderRevision},
+		{"a route to nothing leaves traffic as it is", routeToNothing},
+		{"hashed files outlive their deployment, public ones are the live one's", assets},
+		{"a seed never overwrites what the app wrote", seedAgain},
+		{"a probe refuses what is broken", probeRefuses},
+		{"a remove lets requests end and can be repeated", removeDrains},
+		{"a remove leaves the others alone", removeOne},
+		{"a rollback's record serves its target", readyForARollback},
+		{"all is there again after a restart", restart},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) { test.test(t, newStand(t, open)) })
+	}
+}
+
+func publishAgain(t *testing.T, s *stand) {
+	a := s.artifact(t, NewApp("one"))
+	first, second := s.publish(t, a), s.publish(t, a)
+	if !reflect.DeepEqual(first, second) {
+		t.Errorf("published again the versions are %v, not %v", second, first)
+	}
+	v := first[anchor.ServerFunction]
+	if v.Version == "" || v.VersionARN == "" || v.CodeSha256 == "" {
+		t.Errorf("the version is %+v", v)
+	}
+	s.want(t, s.hostOf(a), "/", "one")
+}
+
+func versionsAreImmutable(t *testing.T, s *stand) {
+	one := s.artifact(t, NewApp("one"))
+	one.Env = map[string]string{"GREETING": "hello"}
+	before := s.publish(t, one)[anchor.ServerFunction]
+	two := s.artifact(t, NewApp("two"))
+	two.Env = map[string]string{"GREETING": "good bye"}
+	after := s.publish(t, two)[anchor.ServerFunction]
+	same := s.artifact(t, NewApp("two"))
+	again := s.publish(t, same)[anchor.ServerFunction]
+	if before.Version == after.Version || before.VersionARN == after.VersionARN || before.CodeSha256 == after.CodeSha256 {
+		t.Errorf("two deployments share a version: %+v, %+v", before, after)
+	}
+	if again.CodeSha256 != after.CodeSha256 {
+		t.Error("equal code has two sums")
+	}
+	s.want(t, s.hostOf(one), "/", "one")
+	s.want(t, s.hostOf(one), "/greeting", "hello")
+	s.want(t, s.hostOf(two), "/greeting", "good bye")
+}
+
+func urlBeforeRelease(t *testing.T, s *stand) {
+	a, _ := s.prepare(t, NewApp("one"))
+	s.want(t, s.hostOf(a), "/", "one")
+	s.want(t, s.hostOf(a), "/public.txt", "public of one")
+	s.wantGone(t, s.site(), "/")
+}
+
+func trafficFollows(t *testing.T, s *stand) {
+	one, _ := s.live(t, "one")
+	s.want(t, s.site(), "/", "one")
+	two, _ := s.live(t, "two")
+	s.want(t, s.site(), "/", "two")
+	s.want(t, s.hostOf(one), "/", "one")
+	s.want(t, s.hostOf(two), "/", "two")
+	_, err := s.releases.Rollback(t.Context(), s.project.ID, one.Deployment.ID)
+	must(t, err)
+	s.want(t, s.site(), "/", "one")
+	s.want(t, s.site(), "/public.txt", "public of one")
+}
+
+func noOlderRevision(t *testing.T, s *stand) {
+	_, older := s.live(t, "one")
+	_, newer := s.live(t, "two")
+	for _, live := range []anchor.Live{older, newer, older} {
+		must(t, s.Platform.Route(t.Context(), live))
+		s.want(t, s.site(), "/", "two")
+	}
+}
+
+func routeToNothing(t *testing.T, s *stand) {
+	_, live := s.live(t, "one")
+	live.Deployment, live.Revision = anchor.DeploymentID(anchor.NewID()), live.Revision+1
+	if err := s.Platform.Route(t.Context(), live); err == nil {
+		t.Error("it routes to a deployment that is not there")
+	}
+	if err := s.Platform.Ready(t.Context(), anchor.Deployment{ID: live.Deployment, ProjectID: s.project.ID}); err == nil {
+		t.Error("a deployment that is not there is ready")
+	}
+	s.want(t, s.site(), "/", "one")
+}
+
+func assets(t *testing.T, s *stand) {
+	one, _ := s.live(t, "one")
+	s.live(t, "two")
+	const immutable, revalidate = "public,max-age=31536000,immutable", "public,max-age=0,must-revalidate"
+	for path, want := range map[string][2]string{
+		"/_next/static/chunks/one.js": {"chunk of one", immutable}, // of a page loaded before the deploy
+		"/_next/static/chunks/two.js": {"chunk of two", immutable},
+		"/public.txt":                 {"public of two", revalidate},
+	} {
+		s.want(t, s.site(), path, want[0])
+		res, err := s.Get(t.Context(), s.site(), path)
+		must(t, err)
+		res.Body.Close()
+		if got := res.Header.Get("Cache-Control"); got != want[1] {
+			t.Errorf("%s has Cache-Control %q, want %q", path, got, want[1])
+		}
+	}
+	s.want(t, s.hostOf(one), "/public.txt", "public of one")
+	if status, _ := s.ask(t, s.site(), "/_next/static/chunks/none.js"); status != http.StatusNotFound {
+		t.Errorf("a chunk that nobody has answers %d", status)
+	}
+}
+
+func seedAgain(t *testing.T, s *stand) {
+	a := s.artifact(t, NewApp("one"))
+	id, key := a.Deployment.ID, "one/index.cache"
+	s.publish(t, a)
+	s.wantCache(t, id, key, "seed of one")
+	must(t, s.WriteCache(t.Context(), id, key, "written by the app"))
+	must(t, s.Platform.Seed(t.Context(), a, note(t)))
+	s.wantCache(t, id, key, "written by the app")
+
+	other := s.artifact(t, NewApp("one")) // of the same build, with a cache of its own
+	s.publish(t, other)
+	s.wantCache(t, other.Deployment.ID, key, "seed of one")
+}
+
+func (s *stand) wantCache(t *testing.T, d anchor.DeploymentID, key, want string) {
+	t.Helper()
+	got, err := s.ReadCache(t.Context(), d, key)
+	must(t, err)
+	if got != want {
+		t.Errorf("the cache of %s has %q under %s, want %q", d, got, key, want)
+	}
+}
+
+func probeRefuses(t *testing.T, s *stand) {
+	s.live(t, "good")
+	for name, module := range map[string]string{
+		"a page that fails":          answering(`stream.write(JSON.stringify({ statusCode: 500 })); stream.write(Buffer.alloc(8)); stream.end("no");`),
+		"a page that throws":         answering(`throw new Error("no page today");`),
+		"a process that ends":        answering(`process.exit(3);`),
+		"a page that never comes":    answering(`await new Promise((resolve) => setTimeout(resolve, 600_000));`),
+		"a module that throws":       `throw new Error("no module today");`,
+		"a module that is no module": `export const handler = `,
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := s.artifact(t, NewApp("bad").Server(module))
+			s.publish(t, a)
+			err := s.Platform.Probe(t.Context(), a, note(t))
+			if err == nil {
+				t.Fatal("the probe found nothing")
+			}
+			if anchor.CodeOf(err) == "" || anchor.HintOf(err) == "" {
+				t.Errorf("%v does not say what to do", err)
+			}
+			now, cancel := context.WithCancel(t.Context())
+			cancel() // wait for nothing: the page may never end
+			must(t, s.Platform.Remove(now, a.Deployment))
+			s.wantGone(t, s.hostOf(a), "/")
+			s.want(t, s.site(), "/", "good")
+		})
+	}
+}
+
+// answering is a server function with statements for a body.
+func answering(statements string) string {
+	return `export const handler = awslambda.streamifyResponse(async (event, stream) => {
+		stream.setContentType("application/vnd.awslambda.http-integration-response");
+		` + statements + ` });`
+}
+
+// removeDrains has a request in flight on the deployment that goes.
+func removeDrains(t *testing.T, s *stand) {
+	one, _ := s.live(t, "one")
+	res, err := s.Get(t.Context(), s.site(), "/slow")
+	must(t, err)
+	defer res.Body.Close()
+	body := bufio.NewReader(res.Body)
+	if line, err := body.ReadString('\n'); err != nil || line != "began\n" {
+		t.Fatalf("it began with %q, %v", line, err)
+	}
+	s.live(t, "two")
+	must(t, s.Platform.Remove(t.Context(), one.Deployment))
+	if rest, err := io.ReadAll(body); err != nil || string(rest) != "one ended\n" {
+		t.Errorf("the request in flight ended with %q, %v", rest, err)
+	}
+	s.wantGone(t, s.hostOf(one), "/")
+	must(t, s.Platform.Remove(t.Context(), one.Deployment))
+	must(t, s.Platform.Remove(t.Context(), anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: s.project.ID}))
+	s.want(t, s.site(), "/", "two")
+}
+
+func removeOne(t *testing.T, s *stand) {
+	one, _ := s.live(t, "one")
+	two, _ := s.live(t, "two")
+	must(t, s.Platform.Remove(t.Context(), one.Deployment))
+	s.want(t, s.site(), "/", "two")
+	s.want(t, s.site(), "/_next/static/chunks/two.js", "chunk of two")
+	s.wantCache(t, two.Deployment.ID, "two/index.cache", "seed of two")
+	if status, _ := s.ask(t, s.site(), "/_next/static/chunks/one.js"); status != http.StatusNotFound {
+		t.Errorf("a file of the removed deployment answers %d", status)
+	}
+}
+
+func readyForARollback(t *testing.T, s *stand) {
+	one, _ := s.live(t, "one")
+	s.live(t, "two")
+	record := anchor.Deployment{
+		ID: anchor.DeploymentID(anchor.NewID()), ProjectID: s.project.ID, IsRollback: true, RollbackTo: one.Deployment.ID,
+	}
+	must(t, s.Platform.Ready(t.Context(), record))
+	must(t, s.Platform.Ready(t.Context(), record))
+}
+
+func restart(t *testing.T, s *stand) {
+	one, _ := s.live(t, "one")
+	two := s.artifact(t, NewApp("two"))
+	two.Env = map[string]string{}
+	s.publish(t, two)
+	done := two.Deployment
+	done.Status, done.DeployedAt = anchor.Deployed, time.Now().UnixMilli()
+	must(t, s.Records.UpdateDeployment(t.Context(), done, anchor.Deploying))
+	must(t, s.WriteCache(t.Context(), one.Deployment.ID, "one/index.cache", "written by the app"))
+
+	s.use(s.Reopen(t))
+	s.want(t, s.site(), "/", "one")
+	s.want(t, s.site(), "/_next/static/chunks/two.js", "chunk of two")
+	s.want(t, s.hostOf(two), "/", "two")
+	s.wantCache(t, one.Deployment.ID, "one/index.cache", "written by the app")
+	must(t, s.Platform.Ready(t.Context(), one.Deployment))
+	_, err := s.releases.Promote(t.Context(), s.project.ID, two.Deployment.ID)
+	must(t, err)
+	s.want(t, s.site(), "/", "two")
+}

@@ -1,0 +1,153 @@
+package release_test
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/release"
+)
+
+func (s *stand) retention(keep int) release.Retention {
+	return release.Retention{Service: s.Service, Shelf: s.store, Remover: s.platform, Keep: keep}
+}
+
+// TestRetention deploys six, numbered from 1, and does something; left are those kept.
+func TestRetention(t *testing.T) {
+	cases := []struct {
+		name string
+		keep int
+		do   func(t *testing.T, s *stand, ids []anchor.DeploymentID)
+		left []int
+	}{
+		{"the newest", 3, nil, []int{4, 5, 6}},
+		{"all when there are fewer", 10, nil, []int{1, 2, 3, 4, 5, 6}},
+		{"the live one and the one before, whatever keep says", 1, nil, []int{5, 6}},
+		{"an old one that is live again", 2, func(t *testing.T, s *stand, ids []anchor.DeploymentID) {
+			_, err := s.Rollback(t.Context(), s.project, ids[0])
+			must(t, err)
+		}, []int{1, 5, 6}},
+		{"the one before an old one that is live again", 1, func(t *testing.T, s *stand, ids []anchor.DeploymentID) {
+			for _, to := range []anchor.DeploymentID{ids[2], ids[0], ids[0]} {
+				_, err := s.Rollback(t.Context(), s.project, to)
+				must(t, err)
+			}
+		}, []int{1, 3, 6}},
+		{"what is in flight", 1, func(t *testing.T, s *stand, _ []anchor.DeploymentID) {
+			s.record(t, s.project, anchor.Deploying)
+			s.record(t, s.project, anchor.Built)
+		}, []int{5, 6}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			s := newStand(t)
+			var ids []anchor.DeploymentID
+			for range 6 {
+				ids = append(ids, s.deployed(t).ID)
+			}
+			if c.do != nil {
+				c.do(t, s, ids)
+			}
+			removed, err := s.retention(c.keep).Prune(t.Context(), s.project)
+			must(t, err)
+			for i, id := range ids {
+				kept := slices.Contains(c.left, i+1)
+				if gone := s.get(t, id).PrunedAt != 0; gone == kept {
+					t.Errorf("deployment %d: pruned %v, want %v", i+1, gone, !kept)
+				}
+				if slices.Contains(removed, id) == kept {
+					t.Errorf("deployment %d is told as removed: %v", i+1, kept)
+				}
+			}
+			again, err := s.retention(c.keep).Prune(t.Context(), s.project)
+			if err != nil || len(again) != 0 {
+				t.Errorf("pruned again: %v, %v", again, err)
+			}
+		})
+	}
+}
+
+func TestPruneOfAProjectThatWasNeverLive(t *testing.T) {
+	s := newStand(t)
+	for range 3 {
+		s.record(t, s.project, anchor.Deployed)
+	}
+	removed, err := s.retention(2).Prune(t.Context(), s.project)
+	if err != nil || len(removed) != 1 {
+		t.Errorf("removed %v, %v", removed, err)
+	}
+}
+
+func TestPruneGoesOnPastARemovalThatFails(t *testing.T) {
+	s := newStand(t)
+	for range 5 {
+		s.deployed(t)
+	}
+	s.failPlatform("Remove", true, errLost)
+	removed, err := s.retention(2).Prune(t.Context(), s.project)
+	if err == nil || len(removed) != 0 {
+		t.Errorf("removed %v, %v", removed, err)
+	}
+	tried := 0
+	for _, call := range s.platform.Calls() {
+		if call.Op == "Remove" {
+			tried++
+		}
+	}
+	if tried != 3 {
+		t.Errorf("it tried to remove %d, want 3", tried)
+	}
+}
+
+// TestPruneFails keeps who is needed whatever the records answer.
+func TestPruneFails(t *testing.T) {
+	for _, op := range []string{"Kept", "Live", "Releases", "UpdateDeployment"} {
+		for _, apply := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s %s", op, name(apply)), func(t *testing.T) {
+				s := newStand(t)
+				s.deployed(t)
+				before, live := s.deployed(t), s.deployed(t)
+				s.failOnce(map[string]bool{op: apply})
+				if _, err := s.retention(1).Prune(t.Context(), s.project); err == nil {
+					t.Error("it told no error")
+				}
+				for _, d := range []anchor.Deployment{before, live} {
+					if s.get(t, d.ID).PrunedAt != 0 {
+						t.Errorf("%s is pruned", d.ID)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestRollbackRacesPrune: a rollback is refused or its target stays.
+func TestRollbackRacesPrune(t *testing.T) {
+	for range 50 {
+		s := newStand(t)
+		target := s.deployed(t)
+		s.deployed(t)
+		live := s.deployed(t)
+		var both sync.WaitGroup
+		var refused error
+		both.Go(func() { _, refused = s.Rollback(t.Context(), s.project, target.ID) })
+		both.Go(func() {
+			if _, err := s.retention(1).Prune(t.Context(), s.project); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Wait()
+		gone := s.get(t, target.ID).PrunedAt != 0
+		if gone != (refused != nil) {
+			t.Fatalf("pruned %v, the rollback's error %v", gone, refused)
+		}
+		if gone {
+			wantCode(t, refused, anchor.KindConflict, "pruned")
+			s.wantLive(t, live.ID)
+			continue
+		}
+		s.wantLive(t, target.ID)
+	}
+}
