@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// contest is a comparison under wrk in interleaved rounds: A, B, A, B, …
+type contest struct {
+	ours, peer load
+	oursCPU    func() (time.Duration, error) // may be nil; of the serving process
+	peerCPU    func() (time.Duration, error)
+}
+
+// verdicts are the rounds of a contest.
+type verdicts struct {
+	ours, peer       []loaded
+	oursBusy, peerBy []float64 // of one core, by round
+}
+
+func (c contest) run(ctx context.Context, rounds int, say func(string, ...any)) (v verdicts, err error) {
+	for n := range rounds {
+		ours, busy, err := busyDuring(ctx, c.ours, c.oursCPU)
+		if err != nil {
+			return v, fmt.Errorf("ours: %w", err)
+		}
+		peer, peerBusy, err := busyDuring(ctx, c.peer, c.peerCPU)
+		if err != nil {
+			return v, fmt.Errorf("peer: %w", err)
+		}
+		v.ours, v.oursBusy = append(v.ours, ours), append(v.oursBusy, busy)
+		v.peer, v.peerBy = append(v.peer, peer), append(v.peerBy, peerBusy)
+		say("  round %d: %.0f/s, peer %.0f/s", n+1, ours.perSecond, peer.perSecond)
+	}
+	return v, nil
+}
+
+func busyDuring(ctx context.Context, l load, cpu func() (time.Duration, error)) (loaded, float64, error) {
+	if cpu == nil {
+		got, err := wrk(ctx, l)
+		return got, 0, err
+	}
+	before, err := cpu()
+	if err != nil {
+		return loaded{}, 0, err
+	}
+	began := time.Now()
+	got, err := wrk(ctx, l)
+	if err != nil {
+		return got, 0, err
+	}
+	after, err := cpu()
+	return got, (after - before).Seconds() / time.Since(began).Seconds(), err
+}
+
+func rates(all []loaded) []float64 { return pick(all, func(l loaded) float64 { return l.perSecond }) }
+
+// ratios are ours over the peer's, by round.
+func (v verdicts) ratios() []float64 {
+	r := make([]float64, len(v.ours))
+	for i := range r {
+		r[i] = v.ours[i].perSecond / v.peer[i].perSecond
+	}
+	return r
+}
+
+// side says one side's medians.
+func side(all []loaded) string {
+	p50 := median(pick(all, func(l loaded) float64 { return l.p50.Seconds() * 1000 }))
+	p99 := median(pick(all, func(l loaded) float64 { return l.p99.Seconds() * 1000 }))
+	return fmt.Sprintf("%.0f/s, p50 %.1f ms, p99 %.1f ms", median(rates(all)), p50, p99)
+}
+
+// rounds lists what every round gave, so that the noise shows.
+func (v verdicts) rounds() string {
+	var b strings.Builder
+	for i, r := range v.ratios() {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		fmt.Fprintf(&b, "%.0f against %.0f (%.2f ×)", v.ours[i].perSecond, v.peer[i].perSecond, r)
+	}
+	return b.String()
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/worker"
+)
+
+// lab is what every measurement needs: the build under test, the tools, a folder.
+type lab struct {
+	options
+	node  worker.Node
+	dir   string // removed at the end; workers of other users can pass through it
+	facts facts
+}
+
+func newLab(ctx context.Context, o options) (*lab, error) {
+	if err := requireTools("wrk", "nginx", "taskset"); err != nil {
+		return nil, err
+	}
+	if runtime.NumCPU() < 2 {
+		return nil, errors.New("the budgets are for two cores and this machine has one: run it on a larger one")
+	}
+	l := &lab{options: o}
+	var err error
+	if l.binary, err = filepath.Abs(o.binary); err != nil {
+		return nil, err
+	}
+	for file, remedy := range map[string]string{
+		l.binary: "run `make build`",
+		filepath.Join(o.storefront, ".open-next", "open-next.output.json"): "run `make examples`",
+		filepath.Join(o.storefront, ".next", "standalone", "server.js"):    "run `make examples`",
+	} {
+		if _, err := os.Stat(file); err != nil {
+			return nil, fmt.Errorf("there is nothing to measure, %s: %w", remedy, err)
+		}
+	}
+	if l.node, err = worker.FindNode(ctx, ""); err != nil {
+		return nil, err
+	}
+	if l.facts, err = gatherFacts(ctx, l); err != nil {
+		return nil, err
+	}
+	if l.dir, err = os.MkdirTemp("", "anchor-bench-"); err != nil {
+		return nil, err
+	}
+	return l, os.Chmod(l.dir, 0o711)
+}
+
+func (l *lab) close() error { return errors.Join(os.RemoveAll(l.dir), os.RemoveAll(variants)) }
+
+func (l *lab) say(format string, args ...any) { fmt.Fprintf(os.Stderr, "· "+format+"\n", args...) }
+
+// folder makes a new empty folder in the lab's.
+func (l *lab) folder(name string) (string, error) {
+	dir, err := os.MkdirTemp(l.dir, name)
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o711)
+}
+
+func requireTools(names ...string) error {
+	var missing []string
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			missing = append(missing, name)
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	return fmt.Errorf("%s not found: run scripts/install-bench-peers, or apt-get install nginx wrk util-linux",
+		strings.Join(missing, ", "))
+}
+
+// freePort gives a port of the loopback interface nobody listens on now.
+func freePort(ctx context.Context) (int, error) {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer ln.Close()
+	return ln.Addr().(*net.TCPAddr).Port, nil
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// nginxConf is tuned as its documentation suggests for static files. One process:
+// its use of the core can then be read from it.
+const nginxConf = `daemon off;
+master_process off;
+worker_processes 1;
+pid %[1]s/nginx.pid;
+error_log stderr warn;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  sendfile on;
+  tcp_nopush on;
+  open_file_cache max=1000 inactive=60s;
+  keepalive_requests 100000000;
+  types { application/javascript js; text/css css; }
+  client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
+  server {
+    listen 127.0.0.1:%[2]d backlog=4096;
+    root %[3]s;
+    location /_next/static/ { add_header Cache-Control "public,max-age=31536000,immutable"; }
+  }
+}
+`
+
+// nginx serves a folder on core 0 and has answered the path once.
+func (l *lab) nginx(ctx context.Context, root, path string) (*process, string, error) {
+	dir, err := l.folder("nginx")
+	if err != nil {
+		return nil, "", err
+	}
+	port, err := freePort(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	conf := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, dir, port, absolute(root)), 0o644); err != nil {
+		return nil, "", err
+	}
+	p, err := launch("0", exec.CommandContext(ctx, "nginx", "-p", dir, "-c", conf))
+	if err != nil {
+		return nil, "", err
+	}
+	base := fmt.Sprintf("http://127.0.0.1:%d", port)
+	if err := awaitAnswer(ctx, p, base+path); err != nil {
+		p.stop()
+		return nil, "", err
+	}
+	return p, base, nil
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/apiclient"
+)
+
+// server is an `anchor up` under measurement.
+type server struct {
+	*process
+	lab   *lab
+	cores string
+	data  string
+	run   string // its TMPDIR, hence where the sockets to its workers are
+	port  string // of site traffic on 127.0.0.1
+	api   string
+	token string
+}
+
+// up starts Anchor over a fresh data folder, on the given cores ("" for all).
+func (l *lab) up(ctx context.Context, cores string) (*server, error) {
+	data, err := l.folder("d")
+	if err != nil {
+		return nil, err
+	}
+	run, err := l.folder("r")
+	if err != nil {
+		return nil, err
+	}
+	s := &server{lab: l, cores: cores, data: data, run: run}
+	return s, s.start(ctx)
+}
+
+func (s *server) start(ctx context.Context) error {
+	out, in := io.Pipe()
+	cmd := exec.CommandContext(ctx, s.lab.binary, "up", "--json", "--data", s.data, "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0")
+	cmd.Env = append(os.Environ(), "TMPDIR="+s.run, "XDG_RUNTIME_DIR="+s.run)
+	cmd.Stdout = in
+	var err error
+	if s.process, err = launch(s.cores, cmd); err != nil {
+		return err
+	}
+	go func() {
+		<-s.ended
+		in.CloseWithError(errors.New("it ended"))
+	}()
+	var ready struct{ URL, API, TokenFile string }
+	if err := json.NewDecoder(out).Decode(&ready); err != nil {
+		return fmt.Errorf("anchor up did not come up: %w\n%s", err, s.output)
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	site, err := url.Parse(strings.Replace(ready.URL, "<project>", "project", 1))
+	if err != nil {
+		return err
+	}
+	token, err := os.ReadFile(ready.TokenFile)
+	if err != nil {
+		return err
+	}
+	s.port, s.api, s.token = site.Port(), ready.API, strings.TrimSpace(string(token))
+	return nil
+}
+
+// restart ends Anchor and starts it over the same data.
+func (s *server) restart(ctx context.Context) error {
+	s.stop()
+	return s.start(ctx)
+}
+
+func (s *server) client() *apiclient.Client { return apiclient.New(s.api, s.token) }
+
+// site is the address of site traffic; the Host header names the project.
+func (s *server) site() string { return "http://127.0.0.1:" + s.port }
+
+// deployed is what `anchor deploy --json` prints.
+type deployed struct {
+	DeploymentID string
+	Status       string
+	BytesSent    int64
+	FilesSent    int
+	FilesSkipped int
+	Timings      map[string]int64 // ms by step
+}
+
+// deploy runs the real command for the prebuilt app in a folder. api is the
+// server's unless something stands between.
+func (s *server) deploy(ctx context.Context, app, project, api string, args ...string) (deployed, error) {
+	args = append([]string{"deploy", "--prebuilt", app, "--project", project, "--json"}, args...)
+	cmd := exec.CommandContext(ctx, s.lab.binary, args...)
+	cmd.Env = append(os.Environ(), "ANCHOR_URL="+api, "ANCHOR_TOKEN="+s.token)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	var d deployed
+	if err := cmd.Run(); err != nil {
+		return d, fmt.Errorf("anchor deploy: %w\n%s%s\n%s", err, &out, &errs, s.output)
+	}
+	if err := json.Unmarshal(out.Bytes(), &d); err != nil {
+		return d, fmt.Errorf("read what anchor deploy printed: %w\n%s", err, &out)
+	}
+	if d.Status != "deployed" {
+		return d, fmt.Errorf("the deployment ended as %q", d.Status)
+	}
+	return d, nil
+}
+
+// shop brings Anchor up with the storefront live as project "shop".
+func (l *lab) shop(ctx context.Context, cores string) (*server, error) {
+	s, err := l.up(ctx, cores)
+	if err != nil {
+		return nil, err
+	}
+	app, err := l.copyApp()
+	if err == nil {
+		_, err = s.deploy(ctx, app, "shop", s.api)
+	}
+	if err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+const shopHost = "shop.localhost"
