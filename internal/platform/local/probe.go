@@ -14,7 +14,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/worker"
 )
 
-// probeLimit is how long a new version may take to answer its first request.
+// probeLimit is how long a new version that has started may take to answer its
+// first request.
 const probeLimit = 30 * time.Second
 
 // Probe starts every function that pages need and asks for the front page under
@@ -25,17 +26,21 @@ func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Not
 	if s == nil {
 		return anchor.Failed("not_published", "deployment %s has no site to probe", a.Deployment.ID)
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeLimit)
-	defer cancel()
 	start := time.Now()
+	// Starting has a limit of its own (worker.Spec.StartTimeout), which knows why.
 	if err := s.warmServers(ctx); err != nil {
 		return startFailed(err)
 	}
 	note("functions started in %d ms", time.Since(start).Milliseconds())
 
 	path := a.Build.BasePath + "/"
-	answer := p.ask(ctx, s, http.MethodGet, path)
+	limited, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	answer := p.ask(limited, s, http.MethodGet, path)
 	if ctx.Err() != nil {
+		return context.Cause(ctx) // canceled: not the new version's fault
+	}
+	if limited.Err() != nil {
 		return anchor.Failed("probe_timeout", "the new version did not answer GET %s within %s", path, probeLimit).
 			Hintf("See what it waits for: `anchor logs`.")
 	}
