@@ -20,8 +20,8 @@ func (s *shell) setEnvCommand() *cobra.Command {
 	var phase string
 	cmd := &cobra.Command{
 		Use: "set NAME=value… | set NAME -", Short: "Set variables; NAME - reads the value from stdin",
-		Long: "Sets environment variables of the project for its next deployment. A version that\n" +
-			"is deployed keeps the values it was deployed with.",
+		Long: "Sets environment variables of the project for its next deployment. A version\n" +
+			"that is deployed keeps the values it was deployed with.",
 		Example: "  anchor env set API_URL=https://api.example.com --for run\n  anchor env set API_KEY - <key.txt",
 		Args:    cobra.MinimumNArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return s.setEnv(cmd.Context(), args, phase) },

@@ -24,8 +24,8 @@ func (s *shell) logsCommand() *cobra.Command {
 	var o logsOptions
 	cmd := &cobra.Command{
 		Use: "logs", Short: "Show what the app wrote; -f goes on", Args: cobra.NoArgs,
-		Long: "Shows the last lines the app wrote. With -f it goes on until Ctrl-C; a stream has\n" +
-			"no end to wait for, so -f --json prints one JSON document a line.",
+		Long: "Shows the last lines the app wrote. With -f it goes on until Ctrl-C; a stream\n" +
+			"has no end to wait for, so -f --json prints one JSON document a line.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.logs(cmd.Context(), o) },
 	}
 	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on with new lines")
@@ -80,6 +80,5 @@ func (s *shell) logLine(w io.Writer, line wire.LogLine) {
 	if line.Level == "error" {
 		text = s.paint(red, text)
 	}
-	id := string(line.DeploymentID)
-	fmt.Fprintf(w, "%s %s\n", s.paint(dim, at+" "+id[max(0, len(id)-6):]+" "+line.Function), text)
+	fmt.Fprintf(w, "%s %s\n", s.paint(dim, at+" "+tail(line.DeploymentID)+" "+line.Function), text)
 }

@@ -7,9 +7,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,54 +34,73 @@ func (s *shell) status(ctx context.Context) error {
 		return err
 	}
 	return s.show(status, func(w io.Writer) {
-		var v any
-		if json.Unmarshal(status, &v) != nil {
+		var v running
+		if json.Unmarshal(status, &v) != nil { // a newer server's, told as it is
 			fmt.Fprintln(w, string(status))
 			return
 		}
 		fmt.Fprintf(w, "%s %s\n", s.paint(bold, "Anchor"), c.URL())
-		s.outline(w, v, "  ")
+		s.running(w, v)
 	})
 }
 
-// outline prints JSON as indented lines: the server decides what there is to know.
-func (s *shell) outline(w io.Writer, v any, indent string) {
-	switch v := v.(type) {
-	case map[string]any:
-		for _, name := range sortedKeys(v) {
-			s.entry(w, indent, s.paint(dim, name), v[name])
-		}
-	case []any:
-		for _, item := range v {
-			s.entry(w, indent, "-", item)
-		}
-	}
+// running is the part of the server's status that a person is shown.
+type running struct {
+	Version  string `json:"version"`
+	UptimeMS int64  `json:"uptimeMs"`
+	Sites    string `json:"sites"`
+	Data     string `json:"data"`
+	Node     string `json:"node"`
+	Disk     struct {
+		FreeBytes int64 `json:"freeBytes"`
+		UsedBytes int64 `json:"usedBytes"`
+	} `json:"disk"`
+	Projects []struct {
+		Slug string      `json:"slug"`
+		URL  string      `json:"url"`
+		Live anchor.Live `json:"live"`
+	} `json:"projects"`
+	Workers []struct {
+		Deployment anchor.DeploymentID `json:"deploymentId"`
+		Slug       string              `json:"slug"`
+		Function   string              `json:"function"`
+		Processes  int                 `json:"processes"`
+		InFlight   int                 `json:"inFlight"`
+		Queued     int                 `json:"queued"`
+		Restarts   int                 `json:"restarts"`
+		RSS        int64               `json:"rss"`
+	} `json:"workers"`
 }
 
-func (s *shell) entry(w io.Writer, indent, label string, v any) {
-	switch v := v.(type) {
-	case map[string]any, []any:
-		fmt.Fprintf(w, "%s%s\n", indent, label)
-		s.outline(w, v, indent+"  ")
-	case float64:
-		fmt.Fprintf(w, "%s%s %s\n", indent, label, strconv.FormatFloat(v, 'f', -1, 64))
-	default:
-		fmt.Fprintf(w, "%s%s %s\n", indent, label, clean(fmt.Sprint(v)))
+func (s *shell) running(w io.Writer, v running) {
+	for _, row := range [][2]string{
+		{"version", v.Version}, {"up for", took(time.Duration(v.UptimeMS) * time.Millisecond)}, {"sites", v.Sites},
+		{"data", v.Data}, {"disk", size(v.Disk.UsedBytes) + " of artifacts, " + size(v.Disk.FreeBytes) + " free"}, {"node", v.Node},
+	} {
+		fmt.Fprintf(w, "  %s %s\n", s.paint(dim, pad(row[0], len("version"))), clean(row[1]))
 	}
-}
-
-func sortedKeys(m map[string]any) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
+	if len(v.Projects) > 0 {
+		rows := make([][]string, 0, len(v.Projects))
+		for _, p := range v.Projects {
+			rows = append(rows, []string{p.Slug, p.Live.Version, tail(p.Live.Deployment), p.URL})
+		}
+		fmt.Fprintln(w)
+		s.table(w, []string{"PROJECT", "LIVE", "DEPLOYMENT", "URL"}, rows)
 	}
-	sort.Strings(keys)
-	return keys
+	if len(v.Workers) > 0 {
+		rows := make([][]string, 0, len(v.Workers))
+		for _, f := range v.Workers {
+			rows = append(rows, []string{f.Slug, tail(f.Deployment), f.Function, fmt.Sprint(f.Processes),
+				fmt.Sprint(f.InFlight), fmt.Sprint(f.Queued), fmt.Sprint(f.Restarts), size(f.RSS)})
+		}
+		fmt.Fprintln(w)
+		s.table(w, []string{"PROJECT", "DEPLOYMENT", "FUNCTION", "PROCESSES", "BUSY", "QUEUED", "RESTARTS", "MEMORY"}, rows)
+	}
 }
 
 func (s *shell) doctorCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "doctor", Short: "Find what is wrong with this machine and the server, and what helps", Args: cobra.NoArgs,
+		Use: "doctor", Short: "Find what is wrong here and on the server, and what helps", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.doctor(cmd.Context()) },
 	}
 }
