@@ -29,7 +29,7 @@ func lockData(dir string) (release func(), err error) {
 		holder, _ := os.ReadFile(path)
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, anchor.Conflict("data_in_use", "the data folder %s is in use by another Anchor (process %s)",
+			return nil, anchor.Invalid("data_in_use", "the data folder %s is in use by another Anchor (process %s)",
 				dir, strings.TrimSpace(string(holder))).
 				Hintf("Stop that one, or choose another folder with --data.")
 		}

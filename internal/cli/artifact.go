@@ -21,8 +21,18 @@ func findTree(dir string) (string, error) {
 			}
 		}
 	}
+	if tree := filepath.Join(dir, ".open-next"); isDir(tree) {
+		// It knows unfinished builds and those for other platforms.
+		_, err := opennext.Parse(os.DirFS(tree))
+		return tree, err
+	}
 	return "", anchor.Invalid("no_artifact", "%s holds no OpenNext build", filepath.Join(dir, ".open-next")).
 		Hintf("Leave --prebuilt away to build the app, or run npx open-next build first.")
+}
+
+func isDir(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
 }
 
 // scan reads the tree, refuses what could not be deployed, and lists what the

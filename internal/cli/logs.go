@@ -25,8 +25,8 @@ func (s *shell) logsCommand() *cobra.Command {
 	var o logsOptions
 	cmd := &cobra.Command{
 		Use: "logs", Short: "Show what the app wrote; -f goes on", Args: cobra.NoArgs,
-		Long: "Shows the last lines the app wrote. With -f it goes on until Ctrl-C; a stream has\n" +
-			"no end to wait for, so -f --json prints one JSON document a line.",
+		Long: "Shows the last lines the app wrote. With -f it goes on until Ctrl-C; a stream\n" +
+			"has no end to wait for, so -f --json prints one JSON document a line.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.logs(cmd.Context(), o) },
 	}
 	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on with new lines")

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -83,6 +84,7 @@ func (s *shell) root() *cobra.Command {
 		RunE:             func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.DisableDefaultCmd = true // ours knows --json
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
 	root.PersistentFlags().BoolVar(&s.json, "json", false, "print one JSON document and nothing else")
 	root.PersistentFlags().StringVar(&s.project, "project", "", "slug of the project (default: .anchor/project.json's)")
 	root.AddGroup(&cobra.Group{ID: "main", Title: "Deploy and release:"},

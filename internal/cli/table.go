@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
 // table prints rows under headers in columns two spaces apart. The last column is
@@ -105,6 +107,9 @@ func size(n int64) string {
 
 // short is enough of a commit's hash to find it.
 func short(sha string) string { return sha[:min(len(sha), 7)] }
+
+// tail is enough of a deployment's id to tell it from its neighbours.
+func tail(id anchor.DeploymentID) string { return string(id[max(0, len(id)-6):]) }
 
 func plural(n int64, noun string) string {
 	if n == 1 {

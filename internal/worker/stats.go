@@ -9,12 +9,12 @@ import (
 
 // Stats is what a pool is doing at one moment.
 type Stats struct {
-	Processes int   // up and able to serve
-	Starting  int   // importing the bundle
-	InFlight  int   // requests being answered
-	Queued    int   // requests waiting for a process
-	Restarts  int   // processes that ended by themselves, since the pool was made
-	RSS       int64 // resident memory of the processes, bytes (Linux; elsewhere 0)
+	Processes int   `json:"processes"` // up and able to serve
+	Starting  int   `json:"starting"`  // importing the bundle
+	InFlight  int   `json:"inFlight"`  // requests being answered
+	Queued    int   `json:"queued"`    // requests waiting for a process
+	Restarts  int   `json:"restarts"`  // processes that ended by themselves, since the pool was made
+	RSS       int64 `json:"rss"`       // resident memory of the processes, bytes (Linux; elsewhere 0)
 }
 
 // Stats returns the present state.

@@ -22,18 +22,19 @@ func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Not
 	if s == nil {
 		return anchor.Failed("not_published", "deployment %s has no site to probe", a.Deployment.ID)
 	}
-	limited, cancel := context.WithTimeout(ctx, p.ProbeLimit)
-	defer cancel()
 	start := time.Now()
-	if err := s.warmServers(limited); err != nil {
+	// Starting has a limit of its own (worker.Spec.StartTimeout), which knows why.
+	if err := s.warmServers(ctx); err != nil {
 		return startFailed(err)
 	}
 	note("functions started in %d ms", time.Since(start).Milliseconds())
 
 	path := a.Build.BasePath + "/"
+	limited, cancel := context.WithTimeout(ctx, p.ProbeLimit)
+	defer cancel()
 	answer := p.ask(limited, s, http.MethodGet, path)
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return context.Cause(ctx) // canceled: not the new version's fault
 	}
 	if limited.Err() != nil {
 		return anchor.Failed("probe_timeout", "the new version did not answer GET %s within %s", path, p.ProbeLimit).

@@ -205,14 +205,20 @@ func (s *site) close() {
 }
 
 // Remove takes a deployment away: its host first, then, when its requests have
-// ended, or ctx or the drain limit has, its functions, cache and files.
+// ended or the drain limit is over, its functions, cache and files. One that failed
+// was nobody's site: what its functions still do is cut off, or a handler that never
+// settles would hold up the project's next deployment for the drain limit.
 func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	p.mu.Lock()
 	s := p.sites[d.ID]
 	delete(p.sites, d.ID)
 	p.publish()
 	p.mu.Unlock()
-	if s != nil {
+	switch {
+	case s == nil:
+	case d.Status.Ended() && d.Status != anchor.Deployed:
+		s.close()
+	default:
 		limit, cancel := context.WithTimeout(ctx, p.Drain)
 		defer cancel()
 		if err := s.drain(limit); err != nil && limit.Err() == nil {
