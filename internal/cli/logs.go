@@ -79,8 +79,7 @@ func (s *shell) followLogs(ctx context.Context, c *apiclient.Client, project str
 // once: a stack trace, for example.
 func (s *shell) logLine(w io.Writer, line wire.LogLine) {
 	at := time.UnixMilli(line.Time).Format("15:04:05.000")
-	id := string(line.DeploymentID)
-	head := s.paint(dim, at+" "+id[max(0, len(id)-6):]+" "+line.Function)
+	head := s.paint(dim, at+" "+tail(line.DeploymentID)+" "+line.Function)
 	for text := range strings.SplitSeq(strings.TrimRight(line.Text, "\n"), "\n") {
 		text = clean(text)
 		if line.Level == "error" {
