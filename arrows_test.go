@@ -27,6 +27,7 @@ var arrows = map[string][]string{
 	"internal/logs":                  {"internal/anchor"},
 	"internal/announce":              {"internal/anchor", "internal/durable"},
 	"internal/release":               {"internal/anchor"},
+	"internal/hostname":              {"internal/anchor"},
 	"internal/project":               {"internal/anchor", "internal/secret"},
 	"internal/access":                {"internal/anchor"},
 	"internal/deploy":                {"internal/anchor", "internal/bundle", "internal/opennext", "internal/release"},
