@@ -31,6 +31,7 @@ var arrows = map[string][]string{
 	"internal/dnscheck/dnstest":      {},
 	"internal/acme":                  {"internal/anchor", "internal/hostname", "internal/durable"},
 	"internal/release":               {"internal/anchor"},
+	"internal/hostname":              {"internal/anchor"},
 	"internal/project":               {"internal/anchor", "internal/secret"},
 	"internal/access":                {"internal/anchor"},
 	"internal/deploy":                {"internal/anchor", "internal/bundle", "internal/opennext", "internal/release"},
