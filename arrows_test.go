@@ -16,6 +16,7 @@ const module = "github.com/anchor-deploy/anchor/"
 var arrows = map[string][]string{
 	"internal/anchor":                {},
 	"internal/durable":               {},
+	"internal/acme":                  {"internal/anchor", "internal/durable", "internal/hostname"},
 	"internal/worker":                {},
 	"internal/edge":                  {"internal/edge/..."},
 	"internal/edge/asset":            {},

@@ -15,7 +15,7 @@ type pacedBody struct {
 	pace   Pace
 	length int64 // Content-Length, or -1
 	client *http.ResponseController
-	conn   *pacedConn // nil when somebody else's server accepted it
+	conn   *pacedConn // nil under HTTP/2, or when somebody else's server accepted it
 
 	read   int64
 	waited time.Duration
@@ -36,7 +36,7 @@ func (e *Edge) paceBody(w http.ResponseWriter, r *http.Request) (*http.Request, 
 	}
 	body := &pacedBody{
 		ReadCloser: r.Body, pace: e.cfg.Upload, length: r.ContentLength,
-		client: http.NewResponseController(w), conn: connOf(r.Context()),
+		client: http.NewResponseController(w), conn: connOf(r),
 	}
 	if body.conn != nil {
 		body.client.EnableFullDuplex() // fails under HTTP/2 only, which is full duplex anyway

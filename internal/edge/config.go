@@ -1,7 +1,9 @@
 package edge
 
 import (
+	"crypto/tls"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"time"
 )
@@ -33,6 +35,13 @@ type Config struct {
 	// Download is the least progress a client has to make while it reads a response. Default: 30 s and 1 KiB/s,
 	// counted for each write: a quiet event stream lives, a stalled reader is cut.
 	Download Pace
+
+	// GetCertificate chooses the certificate of a TLS connection, see TLSConfig. Default: none, and no ServeTLS.
+	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// HTTPSPort is the port at which clients find ServeTLS, for redirects to it. Default: 443.
+	HTTPSPort string
+	// Wrap stands in front of the edge on all listeners; ACME challenges are answered there. Default: none.
+	Wrap func(http.Handler) http.Handler
 
 	// Observe is called once after each request from outside, on the request's goroutine. Default: none.
 	Observe func(Record)
@@ -70,6 +79,9 @@ func (c Config) withDefaults() Config {
 	c.MaxPerSite = positive(c.MaxPerSite, 4096)
 	c.Upload = c.Upload.or(Pace{20 * time.Second, 1 << 10})
 	c.Download = c.Download.or(Pace{30 * time.Second, 1 << 10})
+	if c.HTTPSPort == "" {
+		c.HTTPSPort = "443"
+	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}

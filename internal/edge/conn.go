@@ -2,8 +2,10 @@ package edge
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"sync/atomic"
 	"time"
@@ -57,12 +59,19 @@ func (c *pacedConn) CloseWrite() error {
 type connKey struct{}
 
 func withConn(ctx context.Context, c net.Conn) context.Context {
+	if secured, ok := c.(*tls.Conn); ok {
+		c = secured.NetConn()
+	}
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// connOf is the connection of a request that came through Serve, or nil.
-func connOf(ctx context.Context) *pacedConn {
-	c, _ := ctx.Value(connKey{}).(*pacedConn)
+// connOf is the connection of a request that came through Serve or ServeTLS and has it for itself, or nil: the streams
+// of HTTP/2 share theirs.
+func connOf(r *http.Request) *pacedConn {
+	if r.ProtoMajor > 1 {
+		return nil
+	}
+	c, _ := r.Context().Value(connKey{}).(*pacedConn)
 	return c
 }
 

@@ -34,6 +34,11 @@ func (e *Edge) Publish(t *Table) { e.table.Store(t) }
 
 // ServeHTTP answers a request from outside: nothing it says about itself is believed but what config trusts.
 func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 2 {
+		stream := newPacedStream(w, e.cfg.Download)
+		defer stream.end()
+		w = stream
+	}
 	if e.cfg.Observe == nil {
 		e.public(w, r, nil)
 		return
@@ -77,6 +82,9 @@ func (e *Edge) public(w http.ResponseWriter, r *http.Request, rec *Record) {
 	}
 	if no := e.unacceptable(r); no != nil {
 		refuse(w, r, rec.id(), no)
+		return
+	}
+	if e.directed(w, r) {
 		return
 	}
 	held := e.acquire(r.Host)

@@ -10,8 +10,12 @@ import (
 )
 
 func (e *Edge) newServer() *http.Server {
-	return &http.Server{
-		Handler:           e,
+	var handler http.Handler = e
+	if e.cfg.Wrap != nil {
+		handler = e.cfg.Wrap(e)
+	}
+	server := &http.Server{
+		Handler:           handler,
 		ReadHeaderTimeout: e.cfg.HeaderTimeout,
 		IdleTimeout:       e.cfg.IdleTimeout,
 		MaxHeaderBytes:    e.cfg.MaxHeaderBytes,
@@ -19,6 +23,10 @@ func (e *Edge) newServer() *http.Server {
 		// What clients do wrong on a connection is no concern of the operator.
 		ErrorLog: slog.NewLogLogger(e.cfg.Log.Handler(), slog.LevelDebug),
 	}
+	if e.cfg.GetCertificate != nil {
+		server.TLSConfig = TLSConfig(e.cfg.GetCertificate)
+	}
+	return server
 }
 
 // Serve answers connections of ln, in plain HTTP/1.1, until Shutdown; then it returns nil, while requests may still

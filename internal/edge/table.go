@@ -6,6 +6,7 @@ import "strings"
 type Table struct {
 	exact    map[string]*Site
 	wildcard map[string]*Site // by what follows the first label
+	policies map[string]Policy
 }
 
 // NewTable takes lower-case hosts without port. "*.example.com" matches every name with exactly one more label, as

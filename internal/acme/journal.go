@@ -1,0 +1,88 @@
+package acme
+
+import (
+	"crypto"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+)
+
+// journal is what a name's order under way needs to go on after a restart. It is on disk before the CA hears of the
+// order, and gone when the certificate is stored.
+type journal struct {
+	Name string `json:"name"`
+	// Key is the PEM key of the certificate to come. An order that was finalized with it gives a certificate for it.
+	Key string `json:"key,omitempty"`
+	// CA is the directory URL of Order.
+	CA    string `json:"ca,omitempty"`
+	Order string `json:"order,omitempty"`
+	// Failed are the challenge types that the CA rejected in the current run of attempts.
+	Failed []string `json:"failedChallenges,omitempty"`
+
+	Failures int       `json:"failures,omitempty"`
+	RetryAt  time.Time `json:"retryAt,omitzero"`
+	Problem  string    `json:"problem,omitempty"`
+
+	path string
+}
+
+// openJournal reads the name's journal; an empty one when there is none.
+func openJournal(dir, name string) (*journal, error) {
+	j := &journal{Name: name, path: filepath.Join(dir, "orders", fileName(name)+".json")}
+	data, err := os.ReadFile(j.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return j, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the order of %s: %w", name, err)
+	}
+	if err := json.Unmarshal(data, j); err != nil {
+		return nil, fmt.Errorf("the order file %s is damaged; remove it, and the certificate is ordered anew: %w", j.path, err)
+	}
+	j.Name = name
+	return j, nil
+}
+
+func (j *journal) save() error {
+	data, err := json.MarshalIndent(j, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write down the order of %s: %w", j.Name, err)
+	}
+	return writeFile(j.path, data)
+}
+
+func (j *journal) remove() error {
+	if err := os.Remove(j.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the finished order of %s: %w", j.Name, err)
+	}
+	return nil
+}
+
+// GenerateKey implements certmagic.KeyGenerator: the key of the order under way, or a new one, kept before it is used.
+func (j *journal) GenerateKey() (crypto.PrivateKey, error) {
+	if j.Key != "" {
+		return certmagic.PEMDecodePrivateKey([]byte(j.Key))
+	}
+	key, err := certmagic.DefaultKeyGenerator.GenerateKey()
+	if err != nil {
+		return nil, fmt.Errorf("make a key for %s: %w", j.Name, err)
+	}
+	encoded, err := certmagic.PEMEncodePrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("encode the key for %s: %w", j.Name, err)
+	}
+	j.Key = string(encoded)
+	return key, j.save()
+}
+
+// forget drops the order, which came to nothing, and keeps the key.
+func (j *journal) forget() error {
+	j.Order, j.CA = "", ""
+	return j.save()
+}

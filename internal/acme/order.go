@@ -1,0 +1,203 @@
+package acme
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+
+	acmeproto "github.com/mholt/acmez/v3/acme"
+)
+
+// rejected is a validation that the CA tried and that failed: the name is at fault, not the CA.
+type rejected struct {
+	challenge string
+	err       error
+}
+
+func (r *rejected) Error() string { return r.challenge + ": " + r.err.Error() }
+func (r *rejected) Unwrap() error { return r.err }
+
+// errNoChallenge: nothing the CA offers can be answered here.
+var errNoChallenge = errors.New("the CA offers no challenge that this server can answer")
+
+// issue gets the PEM chain for csr. It goes on with the order in j, or makes one and writes it down.
+//
+// A rejected challenge spoils its order (RFC 8555, section 7.1.6), so the next challenge type takes a new one.
+func (a *authority) issue(ctx context.Context, j *journal, csr *x509.CertificateRequest, replaces *x509.Certificate) ([]byte, error) {
+	for {
+		chain, err := a.attempt(ctx, j, csr, replaces)
+		if isProblem(err, acmeproto.ProblemTypeAccountDoesNotExist) {
+			// A CA that was set up anew (staging ones are). The key stays the same, so this happens once.
+			if err := errors.Join(a.logout(), j.forget()); err != nil {
+				return nil, err
+			}
+			chain, err = a.attempt(ctx, j, csr, replaces)
+		}
+		var no *rejected
+		if !errors.As(err, &no) {
+			return chain, err
+		}
+		j.Failed = append(j.Failed, no.challenge)
+		if err := j.forget(); err != nil {
+			return nil, err
+		}
+		if !a.hasUntried(j) {
+			j.Failed = nil
+			return nil, errors.Join(err, j.save())
+		}
+	}
+}
+
+func (a *authority) hasUntried(j *journal) bool {
+	return slices.ContainsFunc(a.solvers, func(s string) bool {
+		return !slices.Contains(j.Failed, s) && (s == acmeproto.ChallengeTypeDNS01) == wildcard(j.Name)
+	})
+}
+
+// attempt takes one order to its end.
+func (a *authority) attempt(ctx context.Context, j *journal, csr *x509.CertificateRequest, replaces *x509.Certificate) ([]byte, error) {
+	account, err := a.login(ctx)
+	if err != nil {
+		return nil, err
+	}
+	order, err := a.open(ctx, account, j, replaces)
+	if err != nil {
+		return nil, err
+	}
+	if order.Status == acmeproto.StatusPending {
+		if err := a.authorize(ctx, account, j, order); err != nil {
+			return nil, err
+		}
+	}
+	if order.Status != acmeproto.StatusValid {
+		// For an order that is processing already the CA refuses, and acmez polls it.
+		if order, err = a.client.FinalizeOrder(ctx, account, order, csr.Raw); err != nil {
+			if order.Status == acmeproto.StatusInvalid {
+				err = errors.Join(err, j.forget())
+			}
+			return nil, fmt.Errorf("finalize the order: %w", err)
+		}
+	}
+	chains, err := a.client.GetCertificateChain(ctx, account, order.Certificate)
+	if err != nil {
+		return nil, fmt.Errorf("download the certificate: %w", err)
+	}
+	if len(chains) == 0 {
+		return nil, fmt.Errorf("download the certificate: %s sent none", a.client.Directory)
+	}
+	return chains[0].ChainPEM, nil
+}
+
+// open finds the order in j at the CA, or makes a new one. One case is beyond its reach: a process that is killed after
+// the CA has made an order and before its answer arrives. Boulder (Let's Encrypt) gives the pending order again then.
+func (a *authority) open(ctx context.Context, account acmeproto.Account, j *journal, replaces *x509.Certificate) (acmeproto.Order, error) {
+	if j.CA != a.client.Directory {
+		j.CA, j.Order = a.client.Directory, ""
+	}
+	if j.Order != "" {
+		order, err := a.client.GetOrder(ctx, account, acmeproto.Order{Location: j.Order})
+		order.Location = j.Order
+		var problem acmeproto.Problem
+		switch {
+		case err == nil && order.Status != acmeproto.StatusInvalid:
+			return order, nil
+		case err != nil && !errors.As(err, &problem):
+			return order, fmt.Errorf("look up the order: %w", err)
+		}
+		// Invalid, expired or unknown: it is over.
+	}
+	return a.order(ctx, account, j, replaces)
+}
+
+func (a *authority) order(ctx context.Context, account acmeproto.Account, j *journal, replaces *x509.Certificate) (acmeproto.Order, error) {
+	want := acmeproto.Order{Identifiers: []acmeproto.Identifier{{Type: "dns", Value: j.Name}}}
+	if replaces != nil && a.renewalInfo(ctx) {
+		want.Replaces, _ = acmeproto.ARIUniqueIdentifier(replaces)
+	}
+	order, err := a.client.NewOrder(ctx, account, want)
+	if err != nil && want.Replaces != "" && isRefusal(err) {
+		want.Replaces = "" // replaced already, or by another account: RFC 9773, section 5
+		order, err = a.client.NewOrder(ctx, account, want)
+	}
+	if err != nil {
+		return order, fmt.Errorf("order: %w", err)
+	}
+	j.Order = order.Location
+	return order, j.save()
+}
+
+// authorize proves control of the name for each pending authorization.
+func (a *authority) authorize(ctx context.Context, account acmeproto.Account, j *journal, order acmeproto.Order) error {
+	for _, at := range order.Authorizations {
+		authz, err := a.client.GetAuthorization(ctx, account, at)
+		if err != nil {
+			return fmt.Errorf("look up what to prove: %w", err)
+		}
+		if authz.Status == acmeproto.StatusValid {
+			continue
+		}
+		if err := a.prove(ctx, account, j, authz); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *authority) prove(ctx context.Context, account acmeproto.Account, j *journal, authz acmeproto.Authorization) error {
+	c, ok := a.choose(j, authz)
+	if !ok {
+		if _, err := a.client.PollAuthorization(ctx, account, authz); err != nil && authz.Status != acmeproto.StatusPending {
+			return &rejected{"authorization", err}
+		}
+		return errNoChallenge
+	}
+	withdraw, err := a.present(ctx, c)
+	if err != nil {
+		return fmt.Errorf("answer the %s challenge: %w", c.Type, err)
+	}
+	defer withdraw()
+	if c.Status == acmeproto.StatusPending {
+		if _, err := a.client.InitiateChallenge(ctx, account, c); err != nil {
+			return fmt.Errorf("start the %s challenge: %w", c.Type, err)
+		}
+	}
+	done, err := a.client.PollAuthorization(ctx, account, authz)
+	if err != nil && done.Status != "" && done.Status != acmeproto.StatusPending && done.Status != acmeproto.StatusValid {
+		return &rejected{c.Type, err}
+	}
+	if err != nil {
+		return fmt.Errorf("wait for the %s challenge: %w", c.Type, err)
+	}
+	return nil
+}
+
+// choose takes the challenge that the CA works on already, if there is one, else the first of ours that has not failed.
+func (a *authority) choose(j *journal, authz acmeproto.Authorization) (acmeproto.Challenge, bool) {
+	for _, c := range authz.Challenges {
+		if c.Status == acmeproto.StatusProcessing && slices.Contains(a.solvers, c.Type) {
+			return c, true
+		}
+	}
+	for _, solver := range a.solvers {
+		for _, c := range authz.Challenges {
+			if c.Type == solver && c.Status == acmeproto.StatusPending && !slices.Contains(j.Failed, solver) {
+				return c, true
+			}
+		}
+	}
+	return acmeproto.Challenge{}, false
+}
+
+func (a *authority) present(ctx context.Context, c acmeproto.Challenge) (func(), error) {
+	if c.Type == acmeproto.ChallengeTypeDNS01 {
+		return a.hook.present(ctx, c)
+	}
+	return a.answers.present(c)
+}
+
+func (a *authority) renewalInfo(ctx context.Context) bool {
+	dir, err := a.client.GetDirectory(ctx)
+	return err == nil && dir.RenewalInfo != ""
+}

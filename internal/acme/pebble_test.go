@@ -1,0 +1,192 @@
+package acme
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/letsencrypt/challtestsrv"
+	"github.com/letsencrypt/pebble/v2/ca"
+	"github.com/letsencrypt/pebble/v2/db"
+	"github.com/letsencrypt/pebble/v2/va"
+	"github.com/letsencrypt/pebble/v2/wfe"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	// Pebble reads its behaviour from the environment: one good nonce in six is refused, validations start at once.
+	for key, value := range map[string]string{"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "15", "PEBBLE_AUTHZREUSE": "0"} {
+		if err := os.Setenv(key, value); err != nil {
+			log.Fatal(err)
+		}
+	}
+	goleak.VerifyTestMain(m,
+		// Pebble's validation loop has no end.
+		goleak.IgnoreTopFunction("github.com/letsencrypt/pebble/v2/va.VAImpl.processTasks"))
+}
+
+// pebble is Let's Encrypt's test CA, in this process, with a DNS server of its own.
+type pebble struct {
+	*httptest.Server
+	db    *db.MemoryStore
+	root  *x509.Certificate
+	roots *x509.CertPool // of what it issues
+	https *x509.CertPool // of its own API
+	dns   *challtestsrv.ChallSrv
+	zone  string // HOST:PORT of the DNS server
+
+	mu     sync.Mutex
+	orders int                                          // new-order requests it accepted
+	before func(w http.ResponseWriter, r *http.Request) bool // answers instead of pebble when it returns true
+}
+
+type pebbleOptions struct {
+	http, tls int    // ports that challenges are checked at
+	lifetime  uint64 // of certificates, seconds
+}
+
+func startPebble(t testing.TB, o pebbleOptions) *pebble {
+	t.Helper()
+	quiet := log.New(io.Discard, "", 0)
+	zone := freeAddress(t)
+	dns, err := challtestsrv.New(challtestsrv.Config{DNSAddrs: []string{zone}, Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dns.SetDefaultDNSIPv4("127.0.0.1")
+	dns.SetDefaultDNSIPv6("")
+	go dns.Run()
+	t.Cleanup(dns.Shutdown)
+
+	store := db.NewMemoryStore()
+	if o.lifetime == 0 {
+		o.lifetime = 90 * 24 * 3600
+	}
+	issuing := ca.New(quiet, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {ValidityPeriod: o.lifetime}})
+	validating := va.New(quiet, o.http, o.tls, true, zone, store)
+	front := wfe.New(quiet, store, validating, issuing, []string{"pebble.letsencrypt.org"}, true, false, 1, 1)
+
+	p := &pebble{db: store, dns: dns, zone: zone}
+	api := front.Handler()
+	p.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		before := p.before
+		p.mu.Unlock()
+		if before != nil && before(w, r) {
+			return
+		}
+		noted := &noted{ResponseWriter: w}
+		api.ServeHTTP(noted, r)
+		if r.URL.Path == "/order-plz" && noted.status == http.StatusCreated {
+			p.mu.Lock()
+			p.orders++
+			p.mu.Unlock()
+		}
+	}))
+	t.Cleanup(p.Server.Close)
+	p.https = x509.NewCertPool()
+	p.https.AddCert(p.Certificate())
+	p.root, err = leafOf(issuing.GetRootCert(0).PEM())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.roots = x509.NewCertPool()
+	p.roots.AddCert(p.root)
+	return p
+}
+
+func (p *pebble) directory() string { return p.URL + "/dir" }
+
+func (p *pebble) ordered() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.orders
+}
+
+func (p *pebble) intercept(f func(w http.ResponseWriter, r *http.Request) bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.before = f
+}
+
+// noted remembers the status of a response.
+type noted struct {
+	http.ResponseWriter
+	status int
+}
+
+func (n *noted) WriteHeader(status int) {
+	n.status = status
+	n.ResponseWriter.WriteHeader(status)
+}
+
+// freeAddress is an address that is free for TCP and UDP.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	for range 20 {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		udp, err := net.ListenPacket("udp", ln.Addr().String())
+		ln.Close()
+		if err == nil {
+			udp.Close()
+			return ln.Addr().String()
+		}
+	}
+	t.Fatal("no port is free for TCP and UDP")
+	return ""
+}
+
+func portOf(t testing.TB, addr net.Addr) int {
+	t.Helper()
+	_, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// selfMade is a certificate for names, signed by itself or by the given parent.
+func selfMade(t testing.TB, change func(*x509.Certificate), names ...string) (chain, key []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), DNSNames: names,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(90 * 24 * time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	if change != nil {
+		change(template)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
+}

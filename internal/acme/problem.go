@@ -1,0 +1,135 @@
+package acme
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	acmeproto "github.com/mholt/acmez/v3/acme"
+)
+
+// problemOf finds the CA's problem document (RFC 8555, section 6.7) in err.
+func problemOf(err error) (acmeproto.Problem, bool) {
+	var byValue acmeproto.Problem
+	if errors.As(err, &byValue) {
+		return byValue, true
+	}
+	var byPointer *acmeproto.Problem
+	if errors.As(err, &byPointer) && byPointer != nil {
+		return *byPointer, true
+	}
+	return acmeproto.Problem{}, false
+}
+
+func isProblem(err error, kind string) bool {
+	p, ok := problemOf(err)
+	return ok && p.Type == kind
+}
+
+// isRefusal: the CA answered, and the answer is that the request is no good.
+func isRefusal(err error) bool {
+	p, ok := problemOf(err)
+	return ok && p.Status >= 400 && p.Status < 500
+}
+
+// blameless: the CA failed, not the name; another CA may do better.
+func blameless(err error) bool {
+	var no *rejected
+	if errors.As(err, &no) || errors.Is(err, context.Canceled) || errors.Is(err, errNoChallenge) {
+		return false
+	}
+	p, ok := problemOf(err)
+	if !ok {
+		var network net.Error
+		return errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "HTTP 5")
+	}
+	switch p.Type {
+	case acmeproto.ProblemTypeRateLimited, acmeproto.ProblemTypeServerInternal, acmeproto.ProblemTypeExternalAccountRequired,
+		acmeproto.ProblemTypeUserActionRequired:
+		return true
+	}
+	return p.Status >= http.StatusInternalServerError
+}
+
+// advice says what to do about a problem type, %s being the name.
+var advice = map[string]string{
+	acmeproto.ProblemTypeConnection:              "The CA could not connect to %[1]s. Check that its A and AAAA records lead to this server and that ports 80 and 443 are open from the internet.",
+	acmeproto.ProblemTypeDNS:                     "The CA could not look up %[1]s. Check that its DNS records exist and that the domain's name servers answer (a broken DNSSEC chain looks the same).",
+	acmeproto.ProblemTypeUnauthorized:            "Another server answered for %[1]s. Check that all its A and AAAA records lead to this server, and that no CDN or proxy stands in front.",
+	acmeproto.ProblemTypeIncorrectResponse:       "Another server answered for %[1]s. Check that all its A and AAAA records lead to this server, and that no CDN or proxy stands in front.",
+	acmeproto.ProblemTypeTLS:                     "The CA could not open a TLS connection to %[1]s. Check that port 443 leads to this server, and that nothing in front ends TLS.",
+	acmeproto.ProblemTypeCAA:                     "A CAA record forbids this CA to issue for %[1]s. Add it to the CAA records of the domain, or remove them.",
+	acmeproto.ProblemTypeRateLimited:             "The CA has a limit on certificates and it is reached for %[1]s or its domain.",
+	acmeproto.ProblemTypeRejectedIdentifier:      "The CA does not issue for %[1]s. Use another name, or another CA (--acme-ca), or bring a certificate of your own.",
+	acmeproto.ProblemTypeExternalAccountRequired: "The CA wants an account that was opened on its web site. Use another CA (--acme-ca).",
+	acmeproto.ProblemTypeUserActionRequired:      "The CA wants its new terms of service to be read and agreed to on its web site.",
+	acmeproto.ProblemTypeInvalidContact:          "The CA does not accept the contact address. Change --acme-email.",
+	acmeproto.ProblemTypeUnsupportedContact:      "The CA does not accept the contact address. Change --acme-email.",
+	acmeproto.ProblemTypeServerInternal:          "The CA has a fault of its own. There is nothing to do about it here.",
+}
+
+// explain puts a failure into words for the owner of the name: what to do, what the CA said, when it is tried again.
+func explain(name string, err error, retry time.Time) string {
+	return sentence(name, err) + " It is tried again at " + retry.UTC().Format("2006-01-02 15:04 MST") + "."
+}
+
+func sentence(name string, err error) string {
+	if errors.Is(err, errNoChallenge) {
+		return noChallenge(name)
+	}
+	var hook *HookError
+	if errors.As(err, &hook) {
+		return hook.Error() + "."
+	}
+	p, ok := problemOf(err)
+	if !ok {
+		return elsewhere(name, err)
+	}
+	text := fmt.Sprintf(advice[p.Type], name)
+	if advice[p.Type] == "" {
+		text = "The CA refused " + name + "."
+	}
+	if said := details(p); said != "" {
+		text += " The CA says: " + strings.TrimRight(said, ". ") + "."
+	}
+	return text
+}
+
+// details joins what a problem and its subproblems say (RFC 8555, section 6.7.1).
+func details(p acmeproto.Problem) string {
+	said := p.Detail
+	for _, sub := range p.Subproblems {
+		line := sub.Detail
+		if sub.Identifier.Value != "" {
+			line = sub.Identifier.Value + ": " + line
+		}
+		if said != "" {
+			said = strings.TrimRight(said, ". ") + "; "
+		}
+		said += line
+	}
+	return said
+}
+
+func noChallenge(name string) string {
+	if wildcard(name) {
+		return "A wildcard certificate needs a program that sets DNS records: give one with --acme-dns-hook, or attach the single names."
+	}
+	return "The CA offers no challenge for " + name + " that this server can answer. Let it answer on port 80 or 443."
+}
+
+// elsewhere: the CA did not get as far as to answer.
+func elsewhere(name string, err error) string {
+	var network net.Error
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "The CA did not finish the order for " + name + " in time; it goes on where it stopped."
+	case errors.As(err, &network):
+		return "The CA could not be reached: " + strings.TrimRight(network.Error(), ".") + ". Check that this server has a way out to the internet."
+	}
+	return "The certificate for " + name + " could not be had: " + strings.TrimRight(err.Error(), ".") + "."
+}

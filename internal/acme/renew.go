@@ -1,0 +1,140 @@
+package acme
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+	acmeproto "github.com/mholt/acmez/v3/acme"
+)
+
+const (
+	// ariInterval is how often the CA is asked for its renewal window where it does not say (RFC 9773, section 4.3).
+	ariInterval = 6 * time.Hour
+	// longestSleep bounds what a step of the system's clock can do.
+	longestSleep = 10 * time.Minute
+	// ariBatch is how many names are asked for in one round.
+	ariBatch = 50
+)
+
+func random() float64 { return rand.Float64() }
+
+func spread(from time.Time, over time.Duration) time.Time {
+	return from.Add(time.Duration(random() * float64(over)))
+}
+
+// maintain starts renewals when they are due, and retries, until the Manager is closed.
+func (m *Manager) maintain() {
+	for {
+		next := m.startDue(time.Now())
+		m.askWindows(m.ctx)
+		timer := time.NewTimer(max(time.Until(next), 0))
+		select {
+		case <-timer.C:
+		case <-m.wake:
+		case <-m.ctx.Done():
+			timer.Stop()
+			return
+		}
+		timer.Stop()
+	}
+}
+
+// poke has maintain look again.
+func (m *Manager) poke() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// startDue starts what is due and says when to look again.
+func (m *Manager) startDue(now time.Time) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next := now.Add(longestSleep)
+	for _, e := range m.names {
+		if e.due(now) {
+			m.start(e)
+			continue
+		}
+		if at, ok := e.wakeAt(); ok && at.Before(next) {
+			next = at
+		}
+		if m.asks(e) && e.askAt.Before(next) {
+			next = e.askAt
+		}
+	}
+	return next
+}
+
+func (m *Manager) asks(e *entry) bool { return !e.own && !e.notAfter.IsZero() && !e.askAt.IsZero() }
+
+// askWindows asks the CA for the renewal windows (ARI, RFC 9773) that are due. A window can only bring a renewal
+// forward: two thirds of life stay the latest time, so a CA that says nonsense delays nothing.
+func (m *Manager) askWindows(ctx context.Context) {
+	now := time.Now()
+	m.mu.Lock()
+	var due []string
+	for name, e := range m.names {
+		if m.asks(e) && !now.Before(e.askAt) {
+			e.askAt = now.Add(ariInterval)
+			if due = append(due, name); len(due) == ariBatch {
+				break
+			}
+		}
+	}
+	m.mu.Unlock()
+	if len(due) == 0 {
+		return
+	}
+	m.group.Go(func() {
+		for _, name := range due {
+			m.askWindow(ctx, name)
+		}
+		m.poke()
+	})
+}
+
+func (m *Manager) askWindow(ctx context.Context, name string) {
+	leaf, err := m.current(name)
+	if err != nil || leaf == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	info, err := m.cas[0].client.GetRenewalInfo(ctx, leaf)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.names[name]
+	if e == nil || !e.notAfter.Equal(leaf.NotAfter) {
+		return
+	}
+	if errors.Is(err, acmeproto.ErrUnsupported) {
+		e.askAt = time.Time{}
+		return
+	}
+	if err != nil {
+		return // asked again after ariInterval
+	}
+	if info.RetryAfter != nil {
+		e.askAt = *info.RetryAfter
+	}
+	if info.SelectedTime.Before(e.renewAt) {
+		e.renewAt = info.SelectedTime
+	}
+}
+
+// madeWith says whether a certificate is for the key of the journal.
+func madeWith(leaf *x509.Certificate, j *journal) bool {
+	key, err := certmagic.PEMDecodePrivateKey([]byte(j.Key))
+	if err != nil {
+		return false
+	}
+	public, ok := key.Public().(*ecdsa.PublicKey)
+	return ok && public.Equal(leaf.PublicKey)
+}

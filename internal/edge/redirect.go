@@ -1,0 +1,92 @@
+package edge
+
+import (
+	"maps"
+	"net/http"
+	"strings"
+)
+
+// Policy is what holds for a host whatever its site is.
+type Policy struct {
+	// RedirectTo is the host (without port) that all requests are sent on to, with path and query; "" for none. Such a
+	// host needs no site.
+	RedirectTo string
+	// HTTPSOnly sends plain HTTP requests on to HTTPS.
+	HTTPSOnly bool
+	// HSTS is the Strict-Transport-Security header of responses over TLS (RFC 6797); "" for none.
+	HSTS string
+}
+
+// With is the table with policies for hosts, written as for NewTable.
+func (t *Table) With(policies map[string]Policy) *Table {
+	with := *t
+	with.policies = maps.Clone(policies)
+	return &with
+}
+
+func (t *Table) policy(host string) Policy {
+	if len(t.policies) == 0 {
+		return Policy{}
+	}
+	name := hostname(host)
+	if p, ok := t.policies[name]; ok {
+		return p
+	}
+	if label, base, ok := strings.Cut(name, "."); ok && label != "" && t.exact[name] == nil {
+		return t.policies["*."+base]
+	}
+	return Policy{}
+}
+
+// directed applies the policy of the request's host, and reports whether that answered it.
+func (e *Edge) directed(w http.ResponseWriter, r *http.Request) bool {
+	table := e.table.Load()
+	p := table.policy(r.Host)
+	if p == (Policy{}) {
+		return false
+	}
+	secure := e.secure(r)
+	if p.HSTS != "" && secure {
+		w.Header()["Strict-Transport-Security"] = []string{p.HSTS}
+	}
+	host, https := hostname(r.Host), secure || p.HTTPSOnly
+	if p.RedirectTo != "" {
+		host = p.RedirectTo
+		https = https || table.policy(host).HTTPSOnly // in one step
+	} else if https == secure {
+		return false
+	}
+	h := w.Header()
+	h.Set("Location", e.address(r, host, https, secure))
+	// A browser keeps a permanent redirect for ever unless told otherwise, and the domain's owner may think again.
+	h.Set("Cache-Control", "public, max-age=3600")
+	w.WriteHeader(http.StatusPermanentRedirect)
+	return true
+}
+
+// address is r's URL under another host or scheme.
+func (e *Edge) address(r *http.Request, host string, https, secure bool) string {
+	scheme, port := "http", portOf(r.Host)
+	if https {
+		scheme = "https"
+		if !secure {
+			port = e.cfg.HTTPSPort
+		}
+	}
+	if port != "" && port != defaultPort(scheme) {
+		host += ":" + port
+	}
+	target := r.URL.RequestURI()
+	if target == "*" { // of OPTIONS (RFC 9110, section 9.3.7)
+		target = "/"
+	}
+	return scheme + "://" + host + target
+}
+
+// secure: the client's side of this request is TLS.
+func (e *Edge) secure(r *http.Request) bool {
+	if r.TLS != nil {
+		return true
+	}
+	return len(e.cfg.TrustedProxies) > 0 && r.Header.Get("X-Forwarded-Proto") == "https" && e.trusts(peerAddress(r.RemoteAddr))
+}

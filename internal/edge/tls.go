@@ -1,0 +1,92 @@
+package edge
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// protocolACME is the ALPN protocol of TLS-ALPN-01 (RFC 8737, section 6.2). A connection that settles on it is closed
+// after the handshake: that alone is the proof.
+const protocolACME = "acme-tls/1"
+
+// TLSConfig is the edge's TLS: 1.2 and up, forward secrecy and AEAD only (RFC 9325, section 4.2), HTTP/2 and HTTP/1.1,
+// and the ACME challenge. Session tickets resume sessions; crypto/tls makes a new ticket key every day and forgets it
+// after a week.
+//
+// When get returns nil without an error the handshake ends with the alert unrecognized_name (RFC 6066, section 3).
+func TLSConfig(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Config {
+	return &tls.Config{
+		GetCertificate: get,
+		MinVersion:     tls.VersionTLS12,
+		CipherSuites: []uint16{ // of TLS 1.2; those of 1.3 are all good
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+		},
+		NextProtos: []string{"h2", "http/1.1", protocolACME},
+	}
+}
+
+// errNoTLS: ServeTLS was called on an Edge that has no certificates.
+var errNoTLS = errors.New("edge: ServeTLS needs Config.GetCertificate")
+
+// ServeTLS is Serve for TLS connections, with HTTP/2 for clients that know it. It needs Config.GetCertificate.
+func (e *Edge) ServeTLS(ln net.Listener) error {
+	if e.server.TLSConfig == nil {
+		return errNoTLS
+	}
+	err := e.server.ServeTLS(pacedListener{ln, e.cfg.Download}, "", "")
+	if err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve sites over TLS on %s: %w", ln.Addr(), err)
+	}
+	return nil
+}
+
+// pacedStream is pacedConn for one stream of an HTTP/2 connection: a client may read from others and leave this one
+// standing, with its window shut and its handler waiting. The time runs only during a write, so a quiet event stream
+// lives. What is late is reset; the connection stays.
+type pacedStream struct {
+	http.ResponseWriter
+	pace  Pace
+	late  *time.Timer
+	wrote bool
+}
+
+func newPacedStream(w http.ResponseWriter, pace Pace) *pacedStream {
+	s := &pacedStream{ResponseWriter: w, pace: pace}
+	s.late = time.AfterFunc(time.Hour, func() {
+		// A deadline in the past resets the stream and wakes its writer.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0))
+	})
+	s.late.Stop()
+	return s
+}
+
+// Unwrap lets http.ResponseController reach the stream.
+func (s *pacedStream) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+func (s *pacedStream) Write(p []byte) (int, error) {
+	s.wrote = true
+	s.late.Reset(s.pace.allowance(int64(len(p))))
+	defer s.late.Stop()
+	return s.ResponseWriter.Write(p)
+}
+
+// FlushError is what http.ResponseController calls.
+func (s *pacedStream) FlushError() error {
+	s.late.Reset(s.pace.allowance(0))
+	defer s.late.Stop()
+	return http.NewResponseController(s.ResponseWriter).Flush()
+}
+
+// end sets the time for what net/http sends after the handler has returned.
+func (s *pacedStream) end() {
+	s.late.Stop()
+	if s.wrote {
+		_ = http.NewResponseController(s.ResponseWriter).SetWriteDeadline(time.Now().Add(s.pace.Grace))
+	}
+}
