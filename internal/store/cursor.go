@@ -51,5 +51,8 @@ func ProjectCursor(p anchor.Project) string { return string(p.ID) }
 // DeploymentCursor gives the cursor after d.
 func DeploymentCursor(d anchor.Deployment) string { return string(d.ID) }
 
+// HostnameCursor gives the cursor after h.
+func HostnameCursor(h anchor.Hostname) string { return string(h.ID) }
+
 // ReleaseCursor gives the cursor after r.
 func ReleaseCursor(r anchor.Release) string { return strconv.FormatInt(r.Revision, 10) }

@@ -75,3 +75,22 @@ func NoEnv(name string) error {
 func NotLocked(id anchor.DeploymentID) error {
 	return anchor.NotFound("env_not_locked", "deployment %s has no environment yet", id)
 }
+
+// NoHostname is the error for a custom domain, by id or name, that is not there.
+func NoHostname(idOrName string) error {
+	return anchor.NotFound("unknown_domain", "there is no domain %q", idOrName).
+		Hintf("List the domains with: anchor domains ls")
+}
+
+// DomainTaken is the error for a second hostname of one name. It says nothing
+// about whose the first is.
+func DomainTaken(name string) error {
+	return anchor.Conflict("domain_taken", "the domain %s is attached already", name).
+		Hintf("A domain belongs to one project. Remove it there first, or move it with: anchor domains move %s --to PROJECT", name)
+}
+
+// DomainChanged is the error for a hostname that has been written since it was read.
+func DomainChanged(name string, stored, from int64) error {
+	return anchor.Conflict("domain_changed", "the domain %s is at revision %d, no longer at %d", name, stored, from).
+		Hintf("Something else changed it first. Look at it, then ask again.")
+}

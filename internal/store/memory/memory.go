@@ -34,6 +34,7 @@ type data struct {
 	tokens      map[string]anchor.Token
 	env         map[anchor.ProjectID]map[string]anchor.EnvVar
 	locked      map[anchor.DeploymentID][]byte
+	hostnames   map[anchor.HostnameID]anchor.Hostname
 }
 
 // New gives an empty Store.
@@ -48,6 +49,7 @@ func New() *Store {
 		tokens:      map[string]anchor.Token{},
 		env:         map[anchor.ProjectID]map[string]anchor.EnvVar{},
 		locked:      map[anchor.DeploymentID][]byte{},
+		hostnames:   map[anchor.HostnameID]anchor.Hostname{},
 	}}
 }
 

@@ -2,6 +2,7 @@ package memory_test
 
 import (
 	"github.com/anchor-deploy/anchor/internal/access"
+	"github.com/anchor-deploy/anchor/internal/hostname"
 	"github.com/anchor-deploy/anchor/internal/project"
 	"github.com/anchor-deploy/anchor/internal/release"
 	"github.com/anchor-deploy/anchor/internal/store/memory"
@@ -9,9 +10,11 @@ import (
 
 // What the use-cases ask for is what the store gives.
 var (
-	_ access.Tokens     = (*memory.Store)(nil)
-	_ project.Records   = (*memory.Store)(nil)
-	_ project.Variables = (*memory.Store)(nil)
-	_ release.Pointer   = (*memory.Store)(nil)
-	_ release.Records   = (*memory.Store)(nil)
+	_ access.Tokens      = (*memory.Store)(nil)
+	_ hostname.Directory = (*memory.Store)(nil)
+	_ hostname.Records   = (*memory.Store)(nil)
+	_ project.Records    = (*memory.Store)(nil)
+	_ project.Variables  = (*memory.Store)(nil)
+	_ release.Pointer    = (*memory.Store)(nil)
+	_ release.Records    = (*memory.Store)(nil)
 )

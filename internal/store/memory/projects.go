@@ -77,6 +77,7 @@ func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 			delete(s.locked, d)
 			return true
 		})
+		maps.DeleteFunc(s.hostnames, func(_ anchor.HostnameID, h anchor.Hostname) bool { return h.ProjectID == id })
 		delete(s.projects, id)
 		delete(s.lastNumber, id)
 		delete(s.releases, id)

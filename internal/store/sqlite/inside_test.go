@@ -71,6 +71,9 @@ func TestQueriesUseIndexes(t *testing.T) {
 		`SELECT record FROM deployments WHERE project_id = ? AND kept ORDER BY id DESC`,
 		`DELETE FROM deployments WHERE project_id = ?`,
 		`SELECT * FROM tokens WHERE hash = ?`,
+		`SELECT ` + hostnameColumns + ` FROM hostnames WHERE project_id = ? AND id < ? ORDER BY id DESC LIMIT ?`,
+		`SELECT ` + hostnameColumns + ` FROM hostnames WHERE id < ? ORDER BY id DESC LIMIT ?`,
+		dueHostnames,
 	} {
 		rows, err := s.read.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+strings.ReplaceAll(query, "?", "'1'"))
 		if err != nil {

@@ -31,6 +31,9 @@ func fill(v any) {
 func fillValue(v reflect.Value, n *int64) {
 	*n++
 	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fillValue(v.Elem(), n)
 	case reflect.Struct:
 		for i := range v.NumField() {
 			fillValue(v.Field(i), n)
@@ -49,6 +52,8 @@ func fillValue(v reflect.Value, n *int64) {
 		v.SetString(fmt.Sprintf("%d: ü\n'\"\\\x00", *n))
 	case reflect.Bool:
 		v.SetBool(true)
+	case reflect.Int:
+		v.SetInt(1<<20 + *n)
 	case reflect.Int64:
 		v.SetInt(1<<52 + *n)
 	case reflect.Uint8:

@@ -17,6 +17,7 @@ type snapshot struct {
 	Env         []anchor.EnvVar
 	Events      []anchor.Event
 	Locked      []string
+	Hostnames   []anchor.Hostname
 }
 
 // furnish gives the project something of everything.
@@ -30,6 +31,7 @@ func (b bench) furnish(p anchor.ProjectID) {
 		must(b.s.Append(b.ctx, anchor.Event{DeploymentID: d.ID, Step: "probe", Phase: anchor.StepStart}))(b)
 		must(b.s.LockEnv(b.ctx, d.ID, []byte("sealed of "+d.ID)))(b)
 	}
+	b.hostname(p, "www."+string(p)+".example")
 	b.ok(b.s.PutEnv(b.ctx, p, []anchor.EnvVar{{Name: "A", Value: "\xff\x00", For: anchor.EnvRun, UpdatedAt: 1}}))
 }
 
@@ -41,6 +43,7 @@ func (b bench) snapshot(p anchor.ProjectID) (all snapshot) {
 	all.Deployments = rows(must(b.s.Deployments(b.ctx, p, anchor.Page{Limit: anchor.MaxPage}))(b).Items)
 	all.Releases = rows(must(b.s.Releases(b.ctx, p, anchor.Page{Limit: anchor.MaxPage}))(b).Items)
 	all.Env = rows(must(b.s.EnvRows(b.ctx, p))(b))
+	all.Hostnames = rows(must(b.s.Hostnames(b.ctx, p, anchor.Page{Limit: anchor.MaxPage}))(b).Items)
 	all.Unfinished = rows(slices.DeleteFunc(must(b.s.Unfinished(b.ctx))(b), func(d anchor.Deployment) bool { return d.ProjectID != p }))
 	for _, d := range all.Deployments {
 		all.Events = append(all.Events, must(b.s.Events(b.ctx, d.ID, 0))(b)...)

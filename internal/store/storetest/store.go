@@ -27,6 +27,7 @@ type Store interface {
 	Journal
 	Tokens
 	Env
+	Hostnames
 }
 
 // Projects keeps projects.
@@ -39,7 +40,7 @@ type Projects interface {
 	// Projects lists all.
 	Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error)
 	// DeleteProject removes the project and all that hangs on it: deployments,
-	// releases, journals, environments. Durable; NotFound when it is not there.
+	// releases, journals, environments, hostnames. Durable; NotFound when it is not there.
 	DeleteProject(ctx context.Context, id anchor.ProjectID) error
 }
 
@@ -124,4 +125,26 @@ type Env interface {
 	LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []byte) ([]byte, error)
 	// LockedEnv gives what LockEnv stored, NotFound before.
 	LockedEnv(ctx context.Context, id anchor.DeploymentID) ([]byte, error)
+}
+
+// Hostnames keeps the custom domains.
+type Hostnames interface {
+	// CreateHostname inserts h at revision 1 (whatever h's is), durable: Conflict
+	// "domain_taken" when its name is attached, to whichever project, or
+	// "id_taken"; NotFound when its project is unknown.
+	CreateHostname(ctx context.Context, h anchor.Hostname) error
+	// UpdateHostname writes h if the stored revision is h's and gives it with the
+	// next one, durable. Its project may change. Conflict "domain_changed" when the
+	// revision is another; NotFound when there is none of its id and name, or no
+	// such project.
+	UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error)
+	// DeleteHostname removes it, durable, idempotent.
+	DeleteHostname(ctx context.Context, id anchor.HostnameID) error
+	// Hostname and HostnameByName give one or NotFound.
+	Hostname(ctx context.Context, id anchor.HostnameID) (anchor.Hostname, error)
+	HostnameByName(ctx context.Context, name string) (anchor.Hostname, error)
+	// Hostnames lists the project's, all when p is "".
+	Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Hostname], error)
+	// DueHostnames gives at most limit with 0 < NextCheck <= at, by NextCheck.
+	DueHostnames(ctx context.Context, at int64, limit int) ([]anchor.Hostname, error)
 }

@@ -25,6 +25,7 @@ func Run(t *testing.T, open Open) {
 		{"journal", journalTests},
 		{"tokens", tokenTests},
 		{"env", envTests},
+		{"hostnames", hostnameTests},
 		{"whole", wholeTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {

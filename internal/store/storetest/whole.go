@@ -62,7 +62,7 @@ var wholeTests = []test{
 // calls is every method, called with ctx so that it would succeed and change
 // something.
 func (b bench) calls(ctx context.Context, have snapshot, t anchor.Token) map[string]func() error {
-	p, d := have.Project.ID, have.Deployments[0]
+	p, d, h := have.Project.ID, have.Deployments[0], have.Hostnames[0]
 	queued := have.Unfinished[0]
 	moved := queued
 	moved.Status = anchor.Building
@@ -77,26 +77,35 @@ func (b bench) calls(ctx context.Context, have snapshot, t anchor.Token) map[str
 		"DeleteEnv":        func() error { return b.s.DeleteEnv(ctx, p, "A") },
 		"CreateToken":      func() error { return b.s.CreateToken(ctx, anchor.Token{ID: "x", Hash: []byte("x")}) },
 		"RevokeToken":      func() error { return b.s.RevokeToken(ctx, t.ID, 1) },
-		"Move":             last(b.s.Move(ctx, have.Live, release(d), nil)),
-		"Number":           last(b.s.Number(ctx, queued.ID)),
-		"Append":           last(b.s.Append(ctx, anchor.Event{DeploymentID: d.ID})),
-		"LockEnv":          last(b.s.LockEnv(ctx, queued.ID, []byte("x"))),
-		"Project":          last(b.s.Project(ctx, p)),
-		"ProjectBySlug":    last(b.s.ProjectBySlug(ctx, have.Project.Slug)),
-		"Projects":         last(b.s.Projects(ctx, anchor.Page{})),
-		"Deployment":       last(b.s.Deployment(ctx, d.ID)),
-		"Deployments":      last(b.s.Deployments(ctx, p, anchor.Page{})),
-		"Unfinished":       last(b.s.Unfinished(ctx)),
-		"Kept":             last(b.s.Kept(ctx, p)),
-		"Live":             last(b.s.Live(ctx, p)),
-		"Lives":            last(b.s.Lives(ctx)),
-		"Releases":         last(b.s.Releases(ctx, p, anchor.Page{})),
-		"LastLive":         last(b.s.LastLive(ctx, p)),
-		"Events":           last(b.s.Events(ctx, d.ID, 0)),
-		"TokenByHash":      last(b.s.TokenByHash(ctx, t.Hash)),
-		"Tokens":           last(b.s.Tokens(ctx)),
-		"EnvRows":          last(b.s.EnvRows(ctx, p)),
-		"LockedEnv":        last(b.s.LockedEnv(ctx, d.ID)),
+		"CreateHostname": func() error {
+			return b.s.CreateHostname(ctx, anchor.Hostname{ID: "x", ProjectID: p, Name: "x.example"})
+		},
+		"UpdateHostname": last(b.s.UpdateHostname(ctx, h)),
+		"DeleteHostname": func() error { return b.s.DeleteHostname(ctx, h.ID) },
+		"Hostname":       last(b.s.Hostname(ctx, h.ID)),
+		"HostnameByName": last(b.s.HostnameByName(ctx, h.Name)),
+		"Hostnames":      last(b.s.Hostnames(ctx, p, anchor.Page{})),
+		"DueHostnames":   last(b.s.DueHostnames(ctx, 1, 1)),
+		"Move":           last(b.s.Move(ctx, have.Live, release(d), nil)),
+		"Number":         last(b.s.Number(ctx, queued.ID)),
+		"Append":         last(b.s.Append(ctx, anchor.Event{DeploymentID: d.ID})),
+		"LockEnv":        last(b.s.LockEnv(ctx, queued.ID, []byte("x"))),
+		"Project":        last(b.s.Project(ctx, p)),
+		"ProjectBySlug":  last(b.s.ProjectBySlug(ctx, have.Project.Slug)),
+		"Projects":       last(b.s.Projects(ctx, anchor.Page{})),
+		"Deployment":     last(b.s.Deployment(ctx, d.ID)),
+		"Deployments":    last(b.s.Deployments(ctx, p, anchor.Page{})),
+		"Unfinished":     last(b.s.Unfinished(ctx)),
+		"Kept":           last(b.s.Kept(ctx, p)),
+		"Live":           last(b.s.Live(ctx, p)),
+		"Lives":          last(b.s.Lives(ctx)),
+		"Releases":       last(b.s.Releases(ctx, p, anchor.Page{})),
+		"LastLive":       last(b.s.LastLive(ctx, p)),
+		"Events":         last(b.s.Events(ctx, d.ID, 0)),
+		"TokenByHash":    last(b.s.TokenByHash(ctx, t.Hash)),
+		"Tokens":         last(b.s.Tokens(ctx)),
+		"EnvRows":        last(b.s.EnvRows(ctx, p)),
+		"LockedEnv":      last(b.s.LockedEnv(ctx, d.ID)),
 	}
 }
 
