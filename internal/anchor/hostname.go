@@ -1,5 +1,7 @@
 package anchor
 
+import "slices"
+
 // HostnameID is a lower-case ULID.
 type HostnameID string
 
@@ -13,7 +15,7 @@ type Hostname struct {
 
 	CertificateARN    string     `json:"certificateArn"`
 	CertificateStatus CertStatus `json:"certificateStatus"`
-	CloudFrontStatus  string     `json:"cloudFrontStatus"`
+	CloudFrontStatus  string     `json:"cloudFrontStatus"` // EdgeDeployed or ""
 	DNSValidation     *DNSRecord `json:"dnsValidation,omitempty"` // what proves the name to the CA or to us
 
 	Redirect string `json:"redirectTo,omitempty"` // the name requests are sent on to (308), "" serves the site
@@ -42,8 +44,25 @@ const (
 	HostIssuing  HostnameStatus = "issuing"            // DNS is right, the certificate is on its way
 	HostActive   HostnameStatus = "active"             // served over HTTPS
 	HostFailed   HostnameStatus = "failed"             // the CA refused; tried again after a while
-	HostRemoving HostnameStatus = "removing"
+	HostRemoving HostnameStatus = "removing"           // being taken from the edge; ends with the record
 )
+
+var hostnameMoves = map[HostnameStatus][]HostnameStatus{
+	HostPending: {HostIssuing, HostActive, HostFailed, HostRemoving},
+	HostIssuing: {HostPending, HostActive, HostFailed, HostRemoving},
+	HostFailed:  {HostPending, HostIssuing, HostActive, HostRemoving},
+	HostActive:  {HostIssuing, HostFailed, HostRemoving}, // DNS that goes wrong later is a Problem, no way back
+}
+
+// CanMove reports whether a hostname may go from s to the status to. Staying is
+// no move.
+func (s HostnameStatus) CanMove(to HostnameStatus) bool {
+	return slices.Contains(hostnameMoves[s], to)
+}
+
+// EdgeDeployed is the CloudFrontStatus of a hostname the edge answers for
+// (CloudFront API, Distribution.Status); "" before.
+const EdgeDeployed = "Deployed"
 
 // CertStatus is where a hostname's certificate stands.
 type CertStatus string

@@ -37,8 +37,9 @@ type Certificate struct {
 	ARN        string
 	Status     anchor.CertStatus
 	Validation *anchor.DNSRecord // a record the CA needs (ACM), nil when it needs none (HTTP-01)
-	NotAfter   int64
-	Problem    string // why it is not issued, and what to do
+	NotAfter   int64             // Unix milliseconds, 0 when there is none
+	Problem    string            // why it is not issued, and what to do
+	RetryAt    int64             // when the CA may be asked again (Unix milliseconds), 0 when it does not say
 }
 
 // Certificates issues and keeps certificates.
@@ -47,7 +48,8 @@ type Certificates interface {
 	// tells how it stands. It is idempotent: no second order for the same name.
 	Ensure(ctx context.Context, h anchor.Hostname) (Certificate, error)
 	// Import takes a certificate the user brought: PEM chain and key. Invalid when
-	// they do not fit each other or the name, or are expired.
+	// they do not fit each other or the name, or are expired. It replaces what the
+	// name had; an Invalid one leaves it as it was.
 	Import(ctx context.Context, h anchor.Hostname, chain, key []byte) (Certificate, error)
 	// Release forgets the name's certificate. It is idempotent.
 	Release(ctx context.Context, h anchor.Hostname) error

@@ -1,0 +1,271 @@
+package hostname
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Add attaches the domain, and with r.WWW its companion, which redirects to it.
+// The rest goes on in the background. A domain of the project's own that is
+// attached already gets the new certificate when r brings one.
+//
+// Invalid for what cannot be attached and for a certificate that does not fit;
+// Conflict "domain_taken", "domain_attached" or "domain_removing"; NotFound without
+// the project.
+func (s *Service) Add(ctx context.Context, p anchor.ProjectID, r Request) (View, error) {
+	name, err := s.parse(r.Domain)
+	if err == nil {
+		err = s.checkRequest(ctx, p, name, r)
+	}
+	if err != nil {
+		return View{}, err
+	}
+	var companion Name
+	if r.WWW {
+		if companion, err = s.companion(ctx, p, name); err != nil {
+			return View{}, err
+		}
+	}
+	h, err := s.attach(ctx, p, name, r)
+	if r.WWW && anchor.CodeOf(err) == "domain_attached" { // the companion alone was asked for
+		h, err = s.find(ctx, p, name.ASCII)
+	}
+	if err != nil {
+		return View{}, err
+	}
+	note := name.Note
+	if r.WWW {
+		if err := s.attachCompanion(ctx, h, companion, r); err != nil {
+			return View{}, err
+		}
+		note = strings.TrimPrefix(note+"; "+companion.ASCII+" redirects to it", "; ")
+	}
+	v, err := s.begin(ctx, h)
+	v.Note, v.Unicode = note, name.Unicode
+	return v, err
+}
+
+// begin sets the reconciler going. Where the CA names a record to set, its first
+// look is waited for, so that the user is told of all records at once.
+func (s *Service) begin(ctx context.Context, h anchor.Hostname) (View, error) {
+	if s.OrderFirst {
+		s.look(ctx, h.ID)
+		stored, err := s.Directory.Hostname(ctx, h.ID)
+		if err != nil {
+			return View{}, err
+		}
+		h = stored
+	}
+	s.wake()
+	return s.view(ctx, h)
+}
+
+// parse is Parse without the names that are Anchor's own.
+func (s *Service) parse(domain string) (Name, error) {
+	name, err := Parse(domain)
+	if err != nil {
+		return Name{}, err
+	}
+	base := strings.TrimSuffix(strings.ToLower(s.Base), ".")
+	if base != "" && (name.Base == base || strings.HasSuffix(name.Base, "."+base)) {
+		return Name{}, bad("%q is one of the names that Anchor gives to sites by itself", name.ASCII).
+			Hintf("Every project has such a name already; attach a domain outside %s.", base)
+	}
+	return name, nil
+}
+
+func (s *Service) checkRequest(ctx context.Context, p anchor.ProjectID, name Name, r Request) error {
+	if (len(r.Chain) > 0) != (len(r.Key) > 0) {
+		return anchor.Invalid("bad_certificate", "a certificate and its key belong together, and one of them is missing").
+			Hintf("Give both: --cert FILE --key FILE")
+	}
+	switch {
+	case r.Redirect == "":
+		return nil
+	case r.WWW:
+		return anchor.Invalid("bad_redirect", "%s cannot redirect and be what its companion redirects to", name.ASCII).
+			Hintf("Leave one of the two out.")
+	}
+	return s.checkRedirect(ctx, p, name, r.Redirect)
+}
+
+func (s *Service) checkRedirect(ctx context.Context, p anchor.ProjectID, name Name, to string) error {
+	target, err := s.parse(to)
+	switch {
+	case err != nil:
+		return err
+	case target.Wildcard:
+		return anchor.Invalid("bad_redirect", "%s is a wildcard, to which nothing can redirect", target.ASCII).Hintf("Name one domain.")
+	case target.ASCII == name.ASCII:
+		return anchor.Invalid("bad_redirect", "%s cannot redirect to itself", name.ASCII).Hintf("Name another domain of the project.")
+	}
+	h, err := s.find(ctx, p, target.ASCII)
+	switch {
+	case errors.Is(err, anchor.ErrNotFound):
+		return anchor.Invalid("bad_redirect", "%s is no domain of the project", target.ASCII).Hintf("Attach it first: anchor domains add %s", target.ASCII)
+	case err == nil && h.Redirect != "":
+		return anchor.Invalid("bad_redirect", "%s redirects to %s itself", h.Name, h.Redirect).Hintf("Redirect to %s.", h.Redirect)
+	}
+	return err
+}
+
+// companion gives the other of www and apex, and refuses when it is not free to
+// become this name's.
+func (s *Service) companion(ctx context.Context, p anchor.ProjectID, name Name) (Name, error) {
+	other, www := strings.CutPrefix(name.ASCII, "www.")
+	switch {
+	case www:
+	case name.Apex:
+		other = "www." + name.ASCII
+	default:
+		return Name{}, anchor.Invalid("no_companion", "%s has no www companion", name.ASCII).
+			Hintf("Only a domain itself and its www name go together.")
+	}
+	companion, err := s.parse(other)
+	if err != nil {
+		return Name{}, err
+	}
+	h, err := s.Directory.HostnameByName(ctx, companion.ASCII)
+	switch {
+	case errors.Is(err, anchor.ErrNotFound):
+		return companion, nil
+	case err != nil:
+		return Name{}, err
+	}
+	if h.ProjectID == p && h.Redirect == name.ASCII {
+		return companion, nil
+	}
+	return Name{}, anchor.Conflict("domain_taken", "the domain %s is attached already and does not redirect to %s", companion.ASCII, name.ASCII).
+		Hintf("Add %s without its companion, or remove %s first.", name.ASCII, companion.ASCII)
+}
+
+// attachCompanion attaches the companion unless it is there. The user's own
+// certificate serves it too when it names it.
+func (s *Service) attachCompanion(ctx context.Context, h anchor.Hostname, companion Name, r Request) error {
+	own := Request{Redirect: h.Name, HSTS: r.HSTS}
+	if covers(r.Chain, companion.ASCII) {
+		own.Chain, own.Key = r.Chain, r.Key
+	}
+	_, err := s.attach(ctx, h.ProjectID, companion, own)
+	if anchor.CodeOf(err) == "domain_attached" {
+		return nil
+	}
+	return err
+}
+
+func covers(chain []byte, name string) bool {
+	block, _ := pem.Decode(chain)
+	if block == nil {
+		return false
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	return err == nil && leaf.VerifyHostname(name) == nil
+}
+
+// attach makes the record, and with it the claim to the name, and imports the
+// certificate that came along.
+func (s *Service) attach(ctx context.Context, p anchor.ProjectID, name Name, r Request) (anchor.Hostname, error) {
+	h, err := s.draft(ctx, p, name, r)
+	if err != nil {
+		return h, err
+	}
+	leave, err := s.lanes.take(ctx, h.ID)
+	if err != nil {
+		return h, err
+	}
+	defer leave()
+	if err := s.create(ctx, h); err != nil {
+		if anchor.CodeOf(err) == "domain_taken" {
+			return s.attached(ctx, p, h.Name, r, err)
+		}
+		return h, err
+	}
+	h.Revision = 1
+	if !h.OwnCert {
+		return h, nil
+	}
+	stored, err := s.importInto(ctx, h, r)
+	if err != nil {
+		ctx := context.WithoutCancel(ctx)
+		return h, errors.Join(err, s.Certificates.Release(ctx, h), s.Records.DeleteHostname(ctx, h.ID))
+	}
+	return stored, nil
+}
+
+func (s *Service) draft(ctx context.Context, p anchor.ProjectID, name Name, r Request) (anchor.Hostname, error) {
+	contested, err := s.contested(ctx, p, name)
+	if err != nil {
+		return anchor.Hostname{}, err
+	}
+	now := s.now()
+	h := anchor.Hostname{
+		ID: anchor.HostnameID(anchor.NewID()), ProjectID: p, Name: name.ASCII,
+		Status: anchor.HostPending, CertificateStatus: anchor.CertPending,
+		HSTS: r.HSTS, OwnCert: len(r.Chain) > 0, Verified: !contested,
+		CreatedAt: now.UnixMilli(), UpdatedAt: now.UnixMilli(), NextCheck: now.UnixMilli(),
+	}
+	if contested {
+		h.Challenge = newChallenge()
+	}
+	if r.Redirect != "" {
+		target, err := Parse(r.Redirect)
+		if err != nil {
+			return h, err
+		}
+		h.Redirect = target.ASCII
+	}
+	return h, nil
+}
+
+// create inserts h; when the answer is lost it looks whether h is there.
+func (s *Service) create(ctx context.Context, h anchor.Hostname) error {
+	err := s.Records.CreateHostname(ctx, h)
+	if err == nil || errors.Is(err, anchor.ErrConflict) || errors.Is(err, anchor.ErrNotFound) {
+		return err
+	}
+	if _, lookErr := s.Directory.Hostname(ctx, h.ID); lookErr == nil {
+		return nil
+	}
+	return err
+}
+
+// attached is Add for a name that is there: a new certificate is taken, and all
+// else says how the name stands, unless it is another project's.
+func (s *Service) attached(ctx context.Context, p anchor.ProjectID, name string, r Request, taken error) (anchor.Hostname, error) {
+	h, err := s.Directory.HostnameByName(ctx, name)
+	switch {
+	case err != nil || h.ProjectID != p:
+		return h, taken
+	case h.Status == anchor.HostRemoving:
+		return h, removing(name)
+	case len(r.Chain) == 0:
+		return h, anchor.Conflict("domain_attached", "the domain %s is attached to this project already", name).
+			Hintf("See how it stands with: anchor domains check %s", name)
+	}
+	leave, err := s.lanes.take(ctx, h.ID)
+	if err != nil {
+		return h, err
+	}
+	defer leave()
+	return s.importInto(ctx, h, r)
+}
+
+// importInto gives the hostname the user's certificate. Until the edge is told,
+// the old one stays in use.
+func (s *Service) importInto(ctx context.Context, h anchor.Hostname, r Request) (anchor.Hostname, error) {
+	cert, err := s.Certificates.Import(ctx, h, r.Chain, r.Key)
+	if err != nil {
+		return h, err
+	}
+	return s.change(ctx, h.ID, func(h anchor.Hostname) (anchor.Hostname, error) {
+		h.OwnCert, h.DNSValidation = true, nil
+		h.CertificateARN, h.CertificateStatus, h.NotAfter = cert.ARN, cert.Status, cert.NotAfter
+		h.Attempts, h.NextCheck = 0, s.now().UnixMilli()
+		return h, nil
+	})
+}

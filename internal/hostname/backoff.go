@@ -1,0 +1,59 @@
+package hostname
+
+import (
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// The pace of looks. A delay that grows by a fifth each time is a fifth of all the
+// time waited: 10 s at first, 6 min after half an hour, 6 h after a day and more.
+const (
+	firstDelay   = 10 * time.Second
+	firstPoll    = 2 * time.Second // of an order that is under way
+	firstRefused = 5 * time.Minute // after the CA refused: it counts failures
+	longestDelay = 6 * time.Hour
+	growth       = 1.2
+	longestWatch = 12 * time.Hour // between two looks at a name that is well
+	lease        = 3 * time.Minute
+
+	longestAsk    = 30 * time.Second
+	longestOrder  = time.Minute
+	longestAttach = 20 * time.Second
+	longestLook   = 2 * time.Minute // more than these together, less than the lease
+)
+
+// delay is what to wait before the next try after attempts of them.
+func delay(first time.Duration, attempts int) time.Duration {
+	d := float64(first) * math.Pow(growth, float64(min(max(attempts, 0), 100)))
+	return jitter(time.Duration(min(d, float64(longestDelay))))
+}
+
+// jitter spreads what began at once: up to a fifth off.
+func jitter(d time.Duration) time.Duration {
+	return d - time.Duration(rand.Int64N(int64(d)/5+1))
+}
+
+// watchDelay is until the next look at an active name: often enough that the last
+// sixth of its certificate's life is not slept through.
+func watchDelay(h anchor.Hostname, now time.Time) time.Duration {
+	if h.NotAfter == 0 {
+		return jitter(longestWatch)
+	}
+	left := time.UnixMilli(h.NotAfter).Sub(now)
+	return jitter(min(max(left/6, time.Minute), longestWatch))
+}
+
+// claim marks the hostname as being looked at: nobody else takes it up for a
+// while, and if this process dies, somebody does after it.
+func claim(h anchor.Hostname, now time.Time) anchor.Hostname {
+	h.UpdatedAt = now.UnixMilli()
+	h.NextCheck = h.UpdatedAt + lease.Milliseconds()
+	return h
+}
+
+// claimed reports whether the last write was a claim. A delay of exactly the
+// lease that is none costs one early look.
+func claimed(h anchor.Hostname) bool { return h.NextCheck-h.UpdatedAt == lease.Milliseconds() }

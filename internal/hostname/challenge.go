@@ -1,0 +1,61 @@
+package hostname
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// contested reports whether a name above this one, or a wildcard that covers it,
+// is another project's: then DNS that leads here proves nothing, because it may
+// do so for the other's sake.
+func (s *Service) contested(ctx context.Context, p anchor.ProjectID, name Name) (bool, error) {
+	for _, above := range name.above() {
+		h, err := s.Directory.HostnameByName(ctx, above)
+		switch {
+		case errors.Is(err, anchor.ErrNotFound):
+		case err != nil:
+			return false, err
+		case h.ProjectID != p && h.Verified:
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// above gives the names, up to the registrable one, that this one lies below, and
+// their wildcards.
+func (n Name) above() (found []string) {
+	at := n.Base
+	if !n.Wildcard {
+		_, at, _ = strings.Cut(n.Base, ".")
+	}
+	for len(at) >= len(n.Registrable) {
+		found = append(found, at)
+		if wildcard := "*." + at; wildcard != n.ASCII {
+			found = append(found, wildcard)
+		}
+		_, at, _ = strings.Cut(at, ".")
+	}
+	return found
+}
+
+func newChallenge() string { return rand.Text() }
+
+// challengeRecord is the TXT record that proves an unverified hostname.
+func challengeRecord(h anchor.Hostname) anchor.DNSRecord {
+	return anchor.DNSRecord{
+		Name: "_anchor-challenge." + strings.TrimPrefix(h.Name, "*."), Type: "TXT", Value: h.Challenge,
+	}
+}
+
+// proved reports whether the diagnosis found the hostname's challenge.
+func proved(h anchor.Hostname, d Diagnosis) bool {
+	return h.Challenge != "" && slices.ContainsFunc(d.Checks, func(f Finding) bool {
+		return f.Record == challengeRecord(h) && f.State == FindingRight
+	})
+}

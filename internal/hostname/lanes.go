@@ -1,0 +1,109 @@
+package hostname
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// errInterrupted ends a look that a user's change of the same name comes before.
+var errInterrupted = errors.New("the domain is being changed")
+
+// lanes let one work on a hostname at a time: of two Ensures or an Ensure and a
+// Release of one name, none may overlap.
+type lanes struct {
+	mu   sync.Mutex
+	held map[anchor.HostnameID]*lane
+}
+
+type lane struct {
+	interrupt context.CancelCauseFunc // nil when its holder is not to be interrupted
+	free      chan struct{}           // closed when it is
+}
+
+// try takes the lane for a look, unless somebody is in it. The context it gives
+// ends when a user's change wants the lane.
+func (l *lanes) try(ctx context.Context, id anchor.HostnameID) (_ context.Context, leave func(), ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.held[id] != nil {
+		return nil, nil, false
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	leave = l.enter(id, cancel)
+	return ctx, func() { leave(); cancel(nil) }, true
+}
+
+// take takes the lane for a user's change: it interrupts a look and waits for
+// other changes.
+func (l *lanes) take(ctx context.Context, id anchor.HostnameID) (leave func(), err error) {
+	for {
+		l.mu.Lock()
+		held := l.held[id]
+		if held == nil {
+			defer l.mu.Unlock()
+			return l.enter(id, nil), nil
+		}
+		l.mu.Unlock()
+		if held.interrupt != nil {
+			held.interrupt(errInterrupted)
+		}
+		select {
+		case <-held.free:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// enter is called with the lock held.
+func (l *lanes) enter(id anchor.HostnameID, interrupt context.CancelCauseFunc) (leave func()) {
+	if l.held == nil {
+		l.held = map[anchor.HostnameID]*lane{}
+	}
+	own := &lane{interrupt: interrupt, free: make(chan struct{})}
+	l.held[id] = own
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.held, id)
+		close(own.free)
+	}
+}
+
+// busy reports whether somebody is in the lane.
+func (l *lanes) busy(id anchor.HostnameID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held[id] != nil
+}
+
+// names is a set of names; case and a trailing dot are of no account.
+type names struct {
+	mu  sync.RWMutex
+	set map[string]bool
+}
+
+func (n *names) has(name string) bool {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.set[strings.ToLower(strings.TrimSuffix(name, "."))]
+}
+
+func (n *names) add(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.set == nil {
+		n.set = map[string]bool{}
+	}
+	n.set[name] = true
+}
+
+func (n *names) remove(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.set, name)
+}

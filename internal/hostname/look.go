@@ -1,0 +1,127 @@
+package hostname
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// What became of a record while it was looked at.
+var (
+	errChanged = errors.New("the record was changed meanwhile")
+	errGone    = errors.New("the record was removed meanwhile")
+)
+
+// look takes one due hostname as far as it goes now and writes down when to look
+// again. It reports whether it did. When somebody changed the record meanwhile,
+// it begins again from what is there.
+func (s *Service) look(ctx context.Context, id anchor.HostnameID) bool {
+	ctx, leave, free := s.lanes.try(ctx, id)
+	if !free {
+		return false
+	}
+	defer leave()
+	ctx, cancel := context.WithTimeout(ctx, longestLook)
+	defer cancel()
+	for range 3 {
+		did, err := s.lookOnce(ctx, id)
+		switch {
+		case errors.Is(err, errChanged):
+			continue
+		case err != nil && ctx.Err() == nil:
+			s.log().Warn("look at a domain", "domainId", id, "err", err)
+		}
+		return did && err == nil
+	}
+	return false
+}
+
+func (s *Service) lookOnce(ctx context.Context, id anchor.HostnameID) (bool, error) {
+	h, err := s.Directory.Hostname(ctx, id)
+	if errors.Is(err, anchor.ErrNotFound) {
+		return false, nil
+	}
+	now := s.now()
+	if err != nil || h.NextCheck == 0 || h.NextCheck > now.UnixMilli() {
+		return false, err
+	}
+	before := h.Status
+	if h, err = s.write(ctx, claim(h, now)); err != nil {
+		return false, err
+	}
+	if h.Status == anchor.HostRemoving {
+		return true, s.finish(ctx, h)
+	}
+	err = s.advance(ctx, &h)
+	switch {
+	case errors.Is(err, errGone):
+		s.undo(ctx, h)
+		return false, nil
+	case ctx.Err() != nil:
+		return false, s.release(h, err)
+	case err != nil:
+		return false, err
+	}
+	h.CheckedAt = s.now().UnixMilli()
+	h, err = s.save(ctx, h)
+	if errors.Is(err, errGone) {
+		s.undo(ctx, h)
+		return false, nil
+	}
+	if err == nil && h.Status != before {
+		s.log().Info("domain", "domain", h.Name, "from", before, "to", h.Status, "problem", h.Problem)
+	}
+	return true, err
+}
+
+// release gives the claim back when the look was ended before its time, by a stop
+// or by a user's change, so that the next one need not wait for the lease.
+func (s *Service) release(h anchor.Hostname, cause error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	stored, err := s.Directory.Hostname(ctx, h.ID)
+	if err != nil || stored.Revision != h.Revision {
+		return cause
+	}
+	stored.NextCheck = s.now().UnixMilli()
+	if _, err := s.save(ctx, stored); err != nil {
+		return fmt.Errorf("%w; give the claim back: %w", cause, err)
+	}
+	return cause
+}
+
+// undo takes back what a look may have made for a hostname that another process
+// removed under it.
+func (s *Service) undo(ctx context.Context, h anchor.Hostname) {
+	if _, err := s.Directory.HostnameByName(ctx, h.Name); !errors.Is(err, anchor.ErrNotFound) {
+		return // the name is somebody's again
+	}
+	s.allowed.remove(h.Name)
+	err := errors.Join(s.Front.Detach(ctx, h), s.Certificates.Release(ctx, h))
+	if err != nil {
+		s.log().Warn("take back a removed domain", "domain", h.Name, "err", err)
+	}
+}
+
+// save stamps and writes h.
+func (s *Service) save(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
+	h.UpdatedAt = s.now().UnixMilli()
+	return s.write(ctx, h)
+}
+
+// write writes h; on an error it gives h as it was.
+func (s *Service) write(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
+	stored, err := s.Records.UpdateHostname(ctx, h)
+	switch {
+	case errors.Is(err, anchor.ErrConflict):
+		return h, fmt.Errorf("%w: %w", errChanged, err)
+	case errors.Is(err, anchor.ErrNotFound):
+		return h, fmt.Errorf("%w: %w", errGone, err)
+	case err != nil:
+		return h, err
+	}
+	return stored, nil
+}

@@ -1,0 +1,228 @@
+package hostname
+
+import (
+	"net/netip"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+	"golang.org/x/net/publicsuffix"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Name is a domain name that can be attached.
+type Name struct {
+	ASCII       string // lower-case A-labels, no trailing dot; "*.example.com" for a wildcard
+	Unicode     string // the same in U-labels
+	Base        string // ASCII without the "*."
+	Registrable string // the part that was registered: public suffix and one label
+	Wildcard    bool
+	Apex        bool     // it is the registrable part itself
+	Note        string   // what was made of the input, when it was not a plain name
+	Warnings    []string // what is allowed and looks wrong
+}
+
+// The limits of names (RFC 1035 §2.3.4, without the root's octet) and of input.
+const (
+	maxName  = 253
+	maxLabel = 63
+	maxInput = 2048 // punycode takes more than linear time
+)
+
+// profile is UTS #46 non-transitional with all checks of registration and STD3:
+// what a CA may put into a certificate (CA/B Baseline Requirements §7.1.4.2.1).
+var profile = idna.New(
+	idna.MapForLookup(),
+	idna.Transitional(false),
+	idna.ValidateLabels(true),
+	idna.CheckHyphens(true),
+	idna.CheckJoiners(true),
+	idna.StrictDomainName(true),
+	idna.BidiRule(),
+)
+
+// Parse reads a domain name as a person gives it: in any case, in Unicode or
+// A-labels, with a trailing dot, with space around it, or within a whole URL, of
+// which the host is taken with a Note. All else that is not a name of the public
+// DNS's form is Invalid "bad_domain" with what is wrong and what to write.
+func Parse(input string) (Name, error) {
+	host, note, err := hostOf(input)
+	if err != nil {
+		return Name{}, err
+	}
+	rest, wildcard, err := cutWildcard(host)
+	if err != nil {
+		return Name{}, err
+	}
+	base, err := toASCII(rest)
+	if err != nil {
+		return Name{}, err
+	}
+	name := Name{ASCII: base, Base: base, Wildcard: wildcard, Note: note}
+	if wildcard {
+		name.ASCII = "*." + base
+	}
+	if len(name.ASCII) > maxName {
+		return Name{}, bad("the domain is %d octets long", len(name.ASCII)).Hintf("A domain has at most %d octets, its dots included.", maxName)
+	}
+	if err := name.place(); err != nil {
+		return Name{}, err
+	}
+	name.describe(rest)
+	return name, nil
+}
+
+func bad(format string, args ...any) *anchor.Error {
+	return anchor.Invalid("bad_domain", format, args...)
+}
+
+// cutWildcard takes "*." off. A wildcard is a whole leftmost label (RFC 4592
+// §2.1.1, RFC 9525 §6.3).
+func cutWildcard(host string) (rest string, wildcard bool, err error) {
+	rest, wildcard = strings.CutPrefix(host, "*.")
+	if !wildcard {
+		rest = host
+	}
+	if strings.Contains(rest, "*") {
+		return "", false, bad("%q has a * where none can be", host).
+			Hintf("A wildcard is a * alone before the first dot: *.example.com")
+	}
+	return rest, wildcard, nil
+}
+
+func toASCII(host string) (string, error) {
+	if err := checkInput(host); err != nil {
+		return "", err
+	}
+	ascii, err := profile.ToASCII(host)
+	ascii = strings.TrimSuffix(ascii, ".") // U+3002 and others are dots too, after the mapping
+	if isIP(ascii) || isIP(host) {
+		return "", bad("%q is an IP address", host).Hintf("Attach a domain name and point its DNS at the address.")
+	}
+	if err := checkLabels(host, ascii); err != nil {
+		return "", err
+	}
+	if err != nil {
+		return "", bad("%q is not a valid domain name", host).
+			Hintf("Letters, digits and hyphens between dots, or a valid internationalised name (UTS #46).").Because(err)
+	}
+	if !isStable(ascii) {
+		return "", bad("%q has a label in xn-- form that no valid name gives", host).
+			Hintf("Write the name in its own letters instead of xn--.")
+	}
+	return ascii, nil
+}
+
+func checkInput(host string) error {
+	switch {
+	case host == "":
+		return bad("the domain is empty").Hintf("Give a name like www.example.com.")
+	case !utf8.ValidString(host):
+		return bad("%q is not UTF-8", host).Hintf("Write the name in UTF-8 or in its xn-- form.")
+	case strings.Contains(host, "_"):
+		return bad("%q has an underscore", host).
+			Hintf("Names with underscores hold DNS records like _acme-challenge; no certificate is issued for them. Use a hyphen.")
+	}
+	return nil
+}
+
+// checkLabels says what is wrong with a label better than the profile does.
+func checkLabels(host, ascii string) error {
+	for label := range strings.SplitSeq(ascii, ".") {
+		switch {
+		case label == "":
+			return bad("%q has an empty part between its dots", host).Hintf("Put one dot between the parts and none before them.")
+		case len(label) > maxLabel:
+			return bad("the part %.20q… of the domain is %d octets long", label, len(label)).
+				Hintf("A part between dots has at most %d octets.", maxLabel)
+		case label[0] == '-' || label[len(label)-1] == '-':
+			return bad("the part %q of the domain begins or ends with a hyphen", label).Hintf("Hyphens go between letters or digits.")
+		}
+	}
+	return nil
+}
+
+// isStable reports whether every A-label is what its U-label gives (RFC 5891
+// §5.4): "xn--a-" and other fakes are not.
+func isStable(ascii string) bool {
+	unicode, err := profile.ToUnicode(ascii)
+	if err != nil {
+		return false
+	}
+	for label := range strings.SplitSeq(unicode, ".") {
+		if strings.HasPrefix(label, "xn--") {
+			return false
+		}
+	}
+	again, err := profile.ToASCII(unicode)
+	return err == nil && again == ascii
+}
+
+// isIP knows every form that some client takes for an address: the last label a
+// number, decimal, octal or hexadecimal (WHATWG URL, "ends in a number").
+func isIP(host string) bool {
+	host = strings.TrimSuffix(strings.Trim(host, "[]"), ".")
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	last := host[strings.LastIndex(host, ".")+1:]
+	if hex, isHex := strings.CutPrefix(strings.ToLower(last), "0x"); isHex {
+		return strings.Trim(hex, "0123456789abcdef") == ""
+	}
+	return last != "" && strings.Trim(last, "0123456789") == ""
+}
+
+// reserved are the top-level names that never are in the public DNS (RFC 6761,
+// RFC 6762, RFC 7686, RFC 9476).
+var reserved = map[string]bool{"localhost": true, "local": true, "invalid": true, "onion": true, "alt": true}
+
+// place finds where the registered part of the name begins and refuses what
+// nobody can have registered.
+func (n *Name) place() error {
+	if !strings.Contains(n.Base, ".") {
+		if reserved[n.Base] {
+			return bad("%q is a name of every machine itself", n.Base).Hintf("Attach a domain that you registered.")
+		}
+		return bad("%q is a single word", n.ASCII).Hintf("Give the whole domain, like %s.example.com.", n.Base)
+	}
+	if top := n.Base[strings.LastIndex(n.Base, ".")+1:]; reserved[top] || strings.HasSuffix(n.Base, ".arpa") {
+		return bad("names under %q are not for sites of the public DNS", top).Hintf("Attach a domain that you registered.")
+	}
+	suffix, _ := publicsuffix.PublicSuffix(n.Base)
+	if suffix == n.Base {
+		if n.Wildcard {
+			return bad("%q covers the domains of everybody under %s", n.ASCII, suffix).Hintf("A wildcard goes below a domain that you registered: *.example.%s", suffix)
+		}
+		return bad("%q is a public suffix, under which anybody can have a domain", n.Base).
+			Hintf("Attach a domain below it, like example.%s.", suffix)
+	}
+	labels := strings.Split(strings.TrimSuffix(n.Base, "."+suffix), ".")
+	n.Registrable = labels[len(labels)-1] + "." + suffix
+	n.Apex = n.ASCII == n.Registrable
+	return nil
+}
+
+// describe fills what the user is told of the name.
+func (n *Name) describe(written string) {
+	n.Unicode = n.ASCII
+	if unicode, err := profile.ToUnicode(n.Base); err == nil {
+		n.Unicode = strings.TrimSuffix(n.ASCII, n.Base) + unicode
+	}
+	plain := strings.TrimSuffix(strings.ToLower(written), ".")
+	if plain != n.Base && n.Note == "" {
+		n.Note = n.Unicode + " is written " + n.ASCII + " in the DNS"
+	}
+	if _, known := publicsuffix.PublicSuffix(n.Base); !known && !privateSuffix(n.Base) {
+		top := n.Base[strings.LastIndex(n.Base, ".")+1:]
+		n.Warnings = append(n.Warnings, "\"."+top+"\" is no top-level domain known here: check the spelling. Public CAs issue no certificate for it unless it is new.")
+	}
+	n.Warnings = append(n.Warnings, homographs(n.Unicode)...)
+}
+
+// privateSuffix reports whether the list's rule for the name is one of its
+// private part, for which PublicSuffix says false as it does for no rule at all.
+func privateSuffix(base string) bool {
+	suffix, _ := publicsuffix.PublicSuffix(base)
+	return strings.Contains(suffix, ".")
+}

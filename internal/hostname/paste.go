@@ -1,0 +1,64 @@
+package hostname
+
+import (
+	"net/netip"
+	"strings"
+	"unicode"
+)
+
+// hostOf gives the host of what a person pasted: a name, or a URL, whose other
+// parts are dropped with a note. Ports and user names are refused: they would not
+// do what they seem to.
+func hostOf(input string) (host, note string, err error) {
+	text := strings.TrimFunc(input, func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' })
+	if len(text) > maxInput {
+		return "", "", bad("the domain is %d octets long", len(text)).Hintf("A domain has at most %d octets.", maxName)
+	}
+	if i := strings.IndexFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\\' || r == '%' }); i >= 0 {
+		return "", "", bad("%q has a space or another character that no domain has", text).Hintf("Give one name, like www.example.com.")
+	}
+	host, isURL, err := cutScheme(text)
+	if err != nil {
+		return "", "", err
+	}
+	if i := strings.IndexAny(host, "/?#"); i >= 0 {
+		host, isURL = host[:i], true
+	}
+	if strings.Contains(host, "@") {
+		return "", "", bad("%q has a user name before an @", host).Hintf("Give the domain alone: %s", host[strings.LastIndex(host, "@")+1:])
+	}
+	if host, err = cutPort(host, text); err != nil {
+		return "", "", err
+	}
+	if isURL {
+		note = "took the domain " + host + " from the URL; a domain is attached as a whole, without a path"
+	}
+	return host, note, nil
+}
+
+func cutScheme(text string) (rest string, isURL bool, err error) {
+	scheme, rest, found := strings.Cut(text, "//")
+	switch {
+	case !found || strings.ContainsAny(scheme, "/?#."):
+		return text, false, nil
+	case scheme == "" || strings.EqualFold(scheme, "http:") || strings.EqualFold(scheme, "https:"):
+		return rest, true, nil
+	}
+	return "", false, bad("%q is no web address", text).Hintf("Give the domain alone, like www.example.com.")
+}
+
+// cutPort lets the ports pass that the scheme means anyway.
+func cutPort(host, text string) (string, error) {
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil || strings.HasPrefix(host, "[") {
+		return "", bad("%q is an IP address", host).Hintf("Attach a domain name and point its DNS at the address.")
+	}
+	name, port, found := strings.Cut(host, ":")
+	lower := strings.ToLower(text)
+	switch {
+	case !found:
+		return host, nil
+	case port == "443" && strings.HasPrefix(lower, "https:"), port == "80" && strings.HasPrefix(lower, "http:"):
+		return name, nil
+	}
+	return "", bad("%q has a port", host).Hintf("A domain is served on the usual ports, 80 and 443. Give it alone: %s", name)
+}

@@ -1,0 +1,159 @@
+package hostname
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// removePatience is how long a user's removal waits for its end. What takes longer
+// (CloudFront lets go of a certificate after minutes) the reconciler ends.
+const removePatience = 15 * time.Second
+
+// Remove takes the domain from the edge, forgets its certificate and its record.
+// Once that is decided it returns nil, and what cannot be done at once is done in
+// the background: until then the domain is "removing" and its name is not free.
+// NotFound; a Conflict "domain_redirected_to" when other domains redirect to it.
+func (s *Service) Remove(ctx context.Context, p anchor.ProjectID, idOrName string) error {
+	h, err := s.find(ctx, p, idOrName)
+	if err != nil {
+		return err
+	}
+	others, err := s.redirectingTo(ctx, h)
+	switch {
+	case err != nil:
+		return err
+	case len(others) > 0:
+		return anchor.Conflict("domain_redirected_to", "%s redirects to %s", others[0].Name, h.Name).
+			Hintf("Remove that one first: anchor domains rm %s", others[0].Name)
+	}
+	_, err = s.remove(ctx, h.ID)
+	return err
+}
+
+// RemoveAll removes all domains of a project, and is to be called before the
+// project's records are deleted. A Conflict "domains_remain" when some are not
+// gone yet; they are being removed, so ask again later.
+func (s *Service) RemoveAll(ctx context.Context, p anchor.ProjectID) error {
+	all, err := s.ofProject(ctx, p)
+	if err != nil {
+		return err
+	}
+	var remain []error
+	for _, h := range all {
+		if done, err := s.remove(ctx, h.ID); err != nil {
+			remain = append(remain, err)
+		} else if !done {
+			remain = append(remain, fmt.Errorf("%s is still being removed", h.Name))
+		}
+	}
+	if err := errors.Join(remain...); err != nil {
+		return anchor.Conflict("domains_remain", "%d of the project's domains are not removed yet", len(remain)).
+			Hintf("They are being removed. Try again in a few minutes.").Because(err)
+	}
+	return nil
+}
+
+// remove decides the removal and goes on with it as far as it can at once.
+func (s *Service) remove(ctx context.Context, id anchor.HostnameID) (done bool, err error) {
+	leave, err := s.lanes.take(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	defer leave()
+	h, err := s.change(ctx, id, func(h anchor.Hostname) (anchor.Hostname, error) {
+		h.Status, h.Attempts, h.Problem = anchor.HostRemoving, 0, ""
+		return claim(h, s.now()), nil
+	})
+	switch {
+	case errors.Is(err, anchor.ErrNotFound):
+		return true, nil // another removal was faster
+	case err != nil:
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removePatience)
+	defer cancel()
+	if err := s.finish(ctx, h); err != nil {
+		s.log().Warn("remove a domain", "domain", h.Name, "err", err)
+		return false, nil
+	}
+	_, err = s.Directory.Hostname(ctx, id)
+	return errors.Is(err, anchor.ErrNotFound), nil
+}
+
+// finish ends a removal, or writes down what is in its way and when to try again.
+func (s *Service) finish(ctx context.Context, h anchor.Hostname) error {
+	err := s.letGo(ctx, h)
+	if err == nil {
+		s.log().Info("domain removed", "domain", h.Name)
+		return nil
+	}
+	s.later(&h, Certificate{}, firstDelay, failure(h.Name+" could not be removed yet", err))
+	h.CheckedAt = s.now().UnixMilli()
+	_, err = s.save(context.WithoutCancel(ctx), h)
+	if errors.Is(err, errGone) {
+		return nil
+	}
+	return err
+}
+
+func (s *Service) letGo(ctx context.Context, h anchor.Hostname) error {
+	ctx, cancel := context.WithTimeout(ctx, longestOrder)
+	defer cancel()
+	s.allowed.remove(h.Name)
+	if err := s.Front.Detach(ctx, h); err != nil {
+		return err
+	}
+	if err := s.Certificates.Release(ctx, h); err != nil {
+		return err
+	}
+	return s.Records.DeleteHostname(ctx, h.ID)
+}
+
+// change applies do to the record as it is now and writes it, however often
+// somebody else writes first. NotFound when it is gone.
+func (s *Service) change(ctx context.Context, id anchor.HostnameID, do func(anchor.Hostname) (anchor.Hostname, error)) (anchor.Hostname, error) {
+	for {
+		h, err := s.Directory.Hostname(ctx, id)
+		if err != nil {
+			return h, err
+		}
+		if h, err = do(h); err != nil {
+			return h, err
+		}
+		h.UpdatedAt = s.now().UnixMilli()
+		h, err = s.Records.UpdateHostname(ctx, h)
+		if !errors.Is(err, anchor.ErrConflict) {
+			return h, err
+		}
+	}
+}
+
+// ofProject gives all the project's hostnames.
+func (s *Service) ofProject(ctx context.Context, p anchor.ProjectID) (all []anchor.Hostname, err error) {
+	page := anchor.Page{Limit: anchor.MaxPage}
+	for {
+		list, err := s.Directory.Hostnames(ctx, p, page)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, list.Items...)
+		if page.Cursor = list.Next; page.Cursor == "" {
+			return all, nil
+		}
+	}
+}
+
+// redirectingTo gives the hostnames of h's project that redirect to it.
+func (s *Service) redirectingTo(ctx context.Context, h anchor.Hostname) (found []anchor.Hostname, err error) {
+	all, err := s.ofProject(ctx, h.ProjectID)
+	for _, one := range all {
+		if one.Redirect == h.Name && one.Status != anchor.HostRemoving {
+			found = append(found, one)
+		}
+	}
+	return found, err
+}

@@ -1,0 +1,97 @@
+package hostname
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Service is the use-case. Its methods are safe for concurrent use; a Service
+// must not be copied. One process may serve the API and another run the
+// reconciler: the records are all they share.
+type Service struct {
+	Records      Records
+	Directory    Directory
+	Certificates Certificates
+	Front        Front
+	Resolver     Resolver
+
+	// Base is the domain that Anchor names sites under by itself; it and all below
+	// it cannot be attached.
+	Base string
+	// Issuers are the CAA values of the CAs that may issue.
+	Issuers []string
+	// OrderFirst is set where the CA names a record to set before it looks (ACM):
+	// the certificate is then asked for at once, before DNS leads here.
+	OrderFirst bool
+	// Parallel is how many names the reconciler works on at once; 0 means 16.
+	Parallel int
+	Now      func() time.Time // time.Now when nil
+	Log      *slog.Logger     // slog.Default() when nil
+
+	allowed names
+	lanes   lanes
+	once    sync.Once
+	kicked  chan struct{}
+}
+
+func (s *Service) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+	return s.Now()
+}
+
+func (s *Service) log() *slog.Logger { return cmp.Or(s.Log, slog.Default()) }
+
+// wake makes Run look for due names now.
+func (s *Service) wake() {
+	select {
+	case s.bell() <- struct{}{}:
+	default: // it is awake already
+	}
+}
+
+func (s *Service) bell() chan struct{} {
+	s.once.Do(func() { s.kicked = make(chan struct{}, 1) })
+	return s.kicked
+}
+
+// Allowed reports whether a certificate may be asked for name: whether it is
+// attached, proved and not being removed, as far as this process knows. A name
+// below an attached wildcard is not: the certificate is the wildcard's.
+func (s *Service) Allowed(name string) bool { return s.allowed.has(name) }
+
+// find gives the project's hostname by id or name; one of another project is not
+// told from one that is not there.
+func (s *Service) find(ctx context.Context, p anchor.ProjectID, idOrName string) (anchor.Hostname, error) {
+	h, err := s.lookUp(ctx, idOrName)
+	switch {
+	case errors.Is(err, anchor.ErrNotFound) || err == nil && h.ProjectID != p:
+		return anchor.Hostname{}, unknown(idOrName)
+	case err != nil:
+		return anchor.Hostname{}, err
+	}
+	return h, nil
+}
+
+func (s *Service) lookUp(ctx context.Context, idOrName string) (anchor.Hostname, error) {
+	if anchor.ValidID(idOrName) {
+		return s.Directory.Hostname(ctx, anchor.HostnameID(idOrName))
+	}
+	name, err := Parse(idOrName)
+	if err != nil {
+		return anchor.Hostname{}, unknown(idOrName)
+	}
+	return s.Directory.HostnameByName(ctx, name.ASCII)
+}
+
+func unknown(idOrName string) error {
+	return anchor.NotFound("unknown_domain", "the project has no domain %q", idOrName).
+		Hintf("List its domains with: anchor domains ls")
+}

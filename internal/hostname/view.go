@@ -1,0 +1,117 @@
+package hostname
+
+import (
+	"context"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// patience is how long a user's question waits for the DNS.
+const patience = 10 * time.Second
+
+// List gives the project's domains, newest first, without a Diagnosis.
+func (s *Service) List(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[View], error) {
+	found, err := s.Directory.Hostnames(ctx, p, page)
+	if err != nil {
+		return anchor.List[View]{}, err
+	}
+	views := anchor.List[View]{Items: []View{}, Next: found.Next}
+	for _, h := range found.Items {
+		v, err := s.view(ctx, h)
+		if err != nil {
+			return anchor.List[View]{}, err
+		}
+		views.Items = append(views.Items, v)
+	}
+	return views, nil
+}
+
+// Get gives one by id or name with a fresh Diagnosis, or NotFound.
+func (s *Service) Get(ctx context.Context, p anchor.ProjectID, idOrName string) (View, error) {
+	h, err := s.find(ctx, p, idOrName)
+	if err != nil {
+		return View{}, err
+	}
+	return s.diagnosed(ctx, h)
+}
+
+// Check gives what Get does and makes the reconciler look at the name at once.
+func (s *Service) Check(ctx context.Context, p anchor.ProjectID, idOrName string) (View, error) {
+	h, err := s.find(ctx, p, idOrName)
+	if err != nil {
+		return View{}, err
+	}
+	if h, err = s.hasten(ctx, h); err != nil {
+		return View{}, err
+	}
+	return s.diagnosed(ctx, h)
+}
+
+func (s *Service) view(ctx context.Context, h anchor.Hostname) (View, error) {
+	v := View{Hostname: h, IsActive: h.Status == anchor.HostActive, Unicode: h.Name, Records: s.records(h)}
+	name, err := Parse(h.Name)
+	if err == nil {
+		v.Unicode, v.Warnings = name.Unicode, name.Warnings
+	}
+	if v.Target, err = s.Front.Target(ctx, h); err != nil {
+		return View{}, err
+	}
+	if name.Apex && len(v.Target) > 0 && !hasAddress(v.Target) {
+		v.Warnings = append(v.Warnings, h.Name+" is the top of its zone, where no CNAME can be (RFC 1034 §3.6.2): "+
+			"use your DNS host's ALIAS, ANAME or flattened CNAME, or attach www."+h.Name+" and redirect to it.")
+	}
+	return v, nil
+}
+
+func hasAddress(records []anchor.DNSRecord) bool {
+	for _, r := range records {
+		if r.Type == "A" || r.Type == "AAAA" {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Service) diagnosed(ctx context.Context, h anchor.Hostname) (View, error) {
+	v, err := s.view(ctx, h)
+	if err != nil || h.Status == anchor.HostRemoving {
+		return v, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	d, err := s.Resolver.Diagnose(ctx, s.need(h, v.Target))
+	if err != nil {
+		d = unanswered(h, err)
+	}
+	v.Diagnosis = &d
+	return v, nil
+}
+
+// records gives what must be there besides the address: what proves the name to
+// us and what proves it to the CA.
+func (s *Service) records(h anchor.Hostname) (need []anchor.DNSRecord) {
+	if !h.Verified {
+		need = append(need, challengeRecord(h))
+	}
+	if h.DNSValidation != nil {
+		need = append(need, *h.DNSValidation)
+	}
+	return need
+}
+
+func (s *Service) need(h anchor.Hostname, target []anchor.DNSRecord) Need {
+	need := Need{Name: h.Name, Target: target, Records: s.records(h)}
+	if !h.OwnCert {
+		need.Issuers = s.Issuers
+	}
+	return need
+}
+
+// unanswered is the Diagnosis when there was none to have.
+func unanswered(h anchor.Hostname, err error) Diagnosis {
+	return Diagnosis{Checks: []Finding{{
+		Record: anchor.DNSRecord{Name: h.Name}, State: FindingUnknown,
+		Detail: "The DNS of " + h.Name + " could not be asked (" + err.Error() + "). It is asked again by itself.",
+	}}}
+}
