@@ -25,7 +25,7 @@ func (s *server) domainRoutes() {
 	handle(s, operation("check-domain", http.MethodPost, one+"/check", anchor.ScopeDeploy,
 		"Get a domain, and let what waits for its DNS be tried again at once", 404), s.checkDomain)
 	handle(s, operation("remove-domain", http.MethodDelete, one, anchor.ScopeDeploy,
-		"Take a domain from the edge and give its certificate up", 404), s.removeDomain)
+		"Take a domain from the edge and give its certificate up", 404, 409), s.removeDomain)
 	handle(s, operation("move-domain", http.MethodPost, one+"/move", anchor.ScopeAdmin,
 		"Let another project answer for a domain", 404, 409), s.moveDomain)
 }

@@ -38,11 +38,15 @@ func instructions(v hostname.View) *wire.Instruction {
 		i.Note = noteOf(v) + " Leave the record where it is afterwards."
 		return &i
 	case len(v.Target) > 0:
-		i := target(v).Instruction
-		i.Note = noteOf(v)
+		i := instruction(v.Target[0])
+		i.Message, i.Note = leadsHere(v), noteOf(v)
 		return &i
 	}
 	return nil
+}
+
+func leadsHere(v hostname.View) string {
+	return "Set this " + v.Target[0].Type + " record, so that " + v.Name + " leads here."
 }
 
 func noteOf(v hostname.View) string {
@@ -57,7 +61,7 @@ func target(v hostname.View) *wire.Target {
 		return nil
 	}
 	t := &wire.Target{Instruction: instruction(v.Target[0]), Records: slices.Clone(v.Target)}
-	t.Message = "Set this " + t.RecordType + " record, so that " + v.Name + " leads here."
+	t.Message = leadsHere(v)
 	if len(v.Target) > 1 {
 		t.Message = "Set one of these records, so that " + v.Name + " leads here; more only if they are A and AAAA."
 	}
