@@ -107,11 +107,28 @@ func toASCII(host string) (string, error) {
 		return "", bad("%q is not a valid domain name", host).
 			Hintf("Letters, digits and hyphens between dots, or a valid internationalised name (UTS #46).").Because(err)
 	}
+	if i := strings.IndexAny(unicodeOf(ascii), separators); i >= 0 {
+		return "", bad("%q has a character that looks like one of a URL and is none", host).
+			Hintf("Type the name by hand: what was copied is made to mislead.")
+	}
 	if !isStable(ascii) {
 		return "", bad("%q has a label in xn-- form that no valid name gives", host).
 			Hintf("Write the name in its own letters instead of xn--.")
 	}
 	return ascii, nil
+}
+
+// separators look like / : or . and pass UTS #46; with one of them
+// "example.com∕a.example.org" shows another owner than it has. No registry takes
+// them (RFC 5892 has them DISALLOWED).
+const separators = "\u2044\u2215\u29f8\u2571\u2236\ua789\u2027"
+
+func unicodeOf(ascii string) string {
+	unicode, err := profile.ToUnicode(ascii)
+	if err != nil {
+		return ascii
+	}
+	return unicode
 }
 
 func checkInput(host string) error {
@@ -146,10 +163,7 @@ func checkLabels(host, ascii string) error {
 // isStable reports whether every A-label is what its U-label gives (RFC 5891
 // §5.4): "xn--a-" and other fakes are not.
 func isStable(ascii string) bool {
-	unicode, err := profile.ToUnicode(ascii)
-	if err != nil {
-		return false
-	}
+	unicode := unicodeOf(ascii)
 	for label := range strings.SplitSeq(unicode, ".") {
 		if strings.HasPrefix(label, "xn--") {
 			return false
@@ -184,16 +198,19 @@ func (n *Name) place() error {
 		if reserved[n.Base] {
 			return bad("%q is a name of every machine itself", n.Base).Hintf("Attach a domain that you registered.")
 		}
+		if n.Wildcard {
+			return n.everybodys(n.Base)
+		}
 		return bad("%q is a single word", n.ASCII).Hintf("Give the whole domain, like %s.example.com.", n.Base)
 	}
 	if top := n.Base[strings.LastIndex(n.Base, ".")+1:]; reserved[top] || strings.HasSuffix(n.Base, ".arpa") {
 		return bad("names under %q are not for sites of the public DNS", top).Hintf("Attach a domain that you registered.")
 	}
 	suffix, _ := publicsuffix.PublicSuffix(n.Base)
+	if n.Wildcard && (suffix == n.Base || isSuffix("a."+n.Base)) {
+		return n.everybodys(n.Base)
+	}
 	if suffix == n.Base {
-		if n.Wildcard {
-			return bad("%q covers the domains of everybody under %s", n.ASCII, suffix).Hintf("A wildcard goes below a domain that you registered: *.example.%s", suffix)
-		}
 		return bad("%q is a public suffix, under which anybody can have a domain", n.Base).
 			Hintf("Attach a domain below it, like example.%s.", suffix)
 	}
@@ -203,12 +220,19 @@ func (n *Name) place() error {
 	return nil
 }
 
+func (n *Name) everybodys(suffix string) error {
+	return bad("%q covers the domains of everybody under %s", n.ASCII, suffix).
+		Hintf("A wildcard goes below a domain that you registered: *.example.%s", suffix)
+}
+
+func isSuffix(name string) bool {
+	suffix, _ := publicsuffix.PublicSuffix(name)
+	return suffix == name
+}
+
 // describe fills what the user is told of the name.
 func (n *Name) describe(written string) {
-	n.Unicode = n.ASCII
-	if unicode, err := profile.ToUnicode(n.Base); err == nil {
-		n.Unicode = strings.TrimSuffix(n.ASCII, n.Base) + unicode
-	}
+	n.Unicode = strings.TrimSuffix(n.ASCII, n.Base) + unicodeOf(n.Base)
 	plain := strings.TrimSuffix(strings.ToLower(written), ".")
 	if plain != n.Base && n.Note == "" {
 		n.Note = n.Unicode + " is written " + n.ASCII + " in the DNS"
