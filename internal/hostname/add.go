@@ -191,8 +191,8 @@ func (s *Service) attach(ctx context.Context, p anchor.ProjectID, name Name, r R
 	}
 	stored, err := s.importInto(ctx, h, r)
 	if err != nil {
-		ctx := context.WithoutCancel(ctx)
-		return h, errors.Join(err, s.Certificates.Release(ctx, h), s.Records.DeleteHostname(ctx, h.ID))
+		_, undone := s.removeHeld(context.WithoutCancel(ctx), h.ID) // what it cannot do now, the reconciler does
+		return h, errors.Join(err, undone)
 	}
 	return stored, nil
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// contested reports whether a name above this one, or a wildcard that covers it,
-// is another project's: then DNS that leads here proves nothing, because it may
-// do so for the other's sake.
+// contested reports whether the nearest attached name above this one, or wildcard
+// that covers it, is another project's: then DNS that leads here proves nothing,
+// because it may do so for the other's sake.
 func (s *Service) contested(ctx context.Context, p anchor.ProjectID, name Name) (bool, error) {
 	for _, above := range name.above() {
 		h, err := s.Directory.HostnameByName(ctx, above)
@@ -20,25 +20,25 @@ func (s *Service) contested(ctx context.Context, p anchor.ProjectID, name Name) 
 		case errors.Is(err, anchor.ErrNotFound):
 		case err != nil:
 			return false, err
-		case h.ProjectID != p && h.Verified:
-			return true, nil
+		case h.Verified:
+			return h.ProjectID != p, nil
 		}
 	}
 	return false, nil
 }
 
 // above gives the names, up to the registrable one, that this one lies below, and
-// their wildcards.
+// their wildcards, nearest first.
 func (n Name) above() (found []string) {
 	at := n.Base
 	if !n.Wildcard {
 		_, at, _ = strings.Cut(n.Base, ".")
 	}
 	for len(at) >= len(n.Registrable) {
-		found = append(found, at)
 		if wildcard := "*." + at; wildcard != n.ASCII {
 			found = append(found, wildcard)
 		}
+		found = append(found, at)
 		_, at, _ = strings.Cut(at, ".")
 	}
 	return found

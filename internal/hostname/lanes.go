@@ -33,8 +33,8 @@ func (l *lanes) try(ctx context.Context, id anchor.HostnameID) (_ context.Contex
 		return nil, nil, false
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	leave = l.enter(id, cancel)
-	return ctx, func() { leave(); cancel(nil) }, true
+	exit := l.enter(id, cancel)
+	return ctx, func() { exit(); cancel(nil) }, true
 }
 
 // take takes the lane for a user's change: it interrupts a look and waits for

@@ -64,6 +64,11 @@ func (s *Service) remove(ctx context.Context, id anchor.HostnameID) (done bool, 
 		return false, err
 	}
 	defer leave()
+	return s.removeHeld(ctx, id)
+}
+
+// removeHeld is remove for who has the lane.
+func (s *Service) removeHeld(ctx context.Context, id anchor.HostnameID) (done bool, err error) {
 	h, err := s.change(ctx, id, func(h anchor.Hostname) (anchor.Hostname, error) {
 		h.Status, h.Attempts, h.Problem = anchor.HostRemoving, 0, ""
 		return claim(h, s.now()), nil
