@@ -127,12 +127,20 @@ func (s *shell) addDomain(ctx context.Context, name string, o domainOptions) err
 			return err
 		}
 	} else if !s.json {
-		fmt.Fprintf(s.Out, "\nSee how it stands with: anchor domains check %s\n", d.Name)
+		fmt.Fprintf(s.Out, "\nSee how it stands with: anchor domains check %s\n", quoted(d.Name))
 	}
 	if s.json {
 		return s.document(added[0])
 	}
 	return nil
+}
+
+// quoted keeps shells from reading a wildcard as a pattern of files.
+func quoted(name string) string {
+	if strings.Contains(name, "*") {
+		return "'" + name + "'"
+	}
+	return name
 }
 
 // withCompanion gives the added domain and, with --www, the one that redirects to it.

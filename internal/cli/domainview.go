@@ -189,7 +189,8 @@ func (s *shell) certificate(w io.Writer, d wire.Domain) {
 	fmt.Fprintf(w, "%s %s %s\n", mark, pad("TLS", labelWidth), text)
 }
 
-// wrapped prints text in lines of a page's width, each after indent.
+// wrapped prints text in lines of at most a page's width, each after indent. A
+// colour counts as text, and its line ends a little earlier.
 func wrapped(w io.Writer, indent, text string) {
 	line := indent
 	for word := range strings.FieldsSeq(text) {

@@ -51,7 +51,7 @@ func (s *shell) watchDomains(ctx context.Context, c *apiclient.Client, project s
 		return nil
 	case ctx.Err() != nil:
 		if !s.json {
-			fmt.Fprintf(s.Err, "%s is attached and Anchor goes on. See how it stands with:\n  anchor domains check %s\n", name, name)
+			fmt.Fprintf(s.Err, "%s is attached and Anchor goes on. See how it stands with:\n  anchor domains check %s\n", name, quoted(name))
 		}
 		if o.wait {
 			return ctx.Err()
@@ -59,7 +59,7 @@ func (s *shell) watchDomains(ctx context.Context, c *apiclient.Client, project s
 		return nil
 	case limited.Err() != nil:
 		return anchor.Failed("not_served_yet", "%s is not served after %s", name, o.timeout).
-			Hintf("Anchor goes on by itself. See what is missing with: anchor domains check %s", name)
+			Hintf("Anchor goes on by itself. See what is missing with: anchor domains check %s", quoted(name))
 	}
 	return err
 }
@@ -76,6 +76,7 @@ func (w *watching) until(ctx context.Context, domains []wire.Domain) error {
 			return err
 		case err != nil:
 			lost++
+			w.progress.say("the server does not answer; it is asked again")
 		case served:
 			return nil
 		default:
