@@ -17,6 +17,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/announce"
+	"github.com/anchor-deploy/anchor/internal/hostname"
 	"github.com/anchor-deploy/anchor/internal/httpapi"
 	"github.com/anchor-deploy/anchor/internal/httpapi/apitest"
 )
@@ -33,7 +34,7 @@ func TestScripts(t *testing.T) {
 		Setup:               func(env *testscript.Env) error { return setup(t, env) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "json": jsonDocument, "await": await, "applog": appLog, "announce": announceServer, "getid": getID,
-			"lines80": narrow,
+			"lines80": narrow, "dns": setDNS, "issue": issue, "looked": looked,
 		},
 	})
 }
@@ -132,6 +133,23 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 // applog ID LEVEL TEXT lets an app write a line.
 func appLog(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Value(anchorKey).(*apitest.Anchor).Log(anchor.DeploymentID(args[0]), args[1], args[2])
+}
+
+// dns NAME STATE [FOUND…] sets how the record of a domain is found.
+func setDNS(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Value(anchorKey).(*apitest.Anchor).DNS(args[0], hostname.FindingState(args[1]), args[2:]...))
+}
+
+// issue NAME lets a domain's certificate be issued.
+func issue(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Value(anchorKey).(*apitest.Anchor).Issue(args[0]))
+}
+
+// looked NAME waits until a domain was looked at after it was added.
+func looked(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute) // only a broken test waits this long
+	defer stop()
+	ts.Check(ts.Value(anchorKey).(*apitest.Anchor).Looked(ctx, args[0]))
 }
 
 // announce makes the server be found without ANCHOR_URL.

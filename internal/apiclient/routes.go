@@ -146,6 +146,37 @@ func (c *Client) RemoveEnv(ctx context.Context, project, name string) error {
 	return c.exec(ctx, http.MethodDelete, projectPath(project, "env", name), nil)
 }
 
+// AddDomain attaches a name to a project: ErrInvalid when it can be none,
+// ErrConflict when it is attached already.
+func (c *Client) AddDomain(ctx context.Context, project string, r wire.AddDomain) (wire.Domain, error) {
+	return sendFetch[wire.Domain](ctx, c, http.MethodPost, projectPath(project, "domains"), r)
+}
+
+// Domains lists a project's names, newest first, without a diagnosis.
+func (c *Client) Domains(ctx context.Context, project string, p anchor.Page) (anchor.List[wire.Domain], error) {
+	return fetch[anchor.List[wire.Domain]](ctx, c, get(projectPath(project, "domains"), paging(p)))
+}
+
+// Domain finds a name, by itself or its id, with a fresh diagnosis of its DNS.
+func (c *Client) Domain(ctx context.Context, project, idOrName string) (wire.Domain, error) {
+	return fetch[wire.Domain](ctx, c, get(projectPath(project, "domains", idOrName), nil))
+}
+
+// CheckDomain is Domain, and the server tries at once what waits for the DNS.
+func (c *Client) CheckDomain(ctx context.Context, project, idOrName string) (wire.Domain, error) {
+	return sendFetch[wire.Domain](ctx, c, http.MethodPost, projectPath(project, "domains", idOrName, "check"), nil)
+}
+
+// RemoveDomain takes a name from the edge and gives its certificate up.
+func (c *Client) RemoveDomain(ctx context.Context, project, idOrName string) error {
+	return c.exec(ctx, http.MethodDelete, projectPath(project, "domains", idOrName), nil)
+}
+
+// MoveDomain makes another project, by id or slug, answer for a name.
+func (c *Client) MoveDomain(ctx context.Context, project, idOrName, to string) (wire.Domain, error) {
+	return sendFetch[wire.Domain](ctx, c, http.MethodPost, projectPath(project, "domains", idOrName, "move"), wire.MoveDomain{ProjectID: to})
+}
+
 // CreateToken makes a token; only its answer holds the secret.
 func (c *Client) CreateToken(ctx context.Context, name string, scope anchor.Scope) (wire.CreatedToken, error) {
 	return sendFetch[wire.CreatedToken](ctx, c, http.MethodPost, "/tokens", wire.CreateToken{Name: name, Scope: scope})

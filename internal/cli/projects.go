@@ -105,16 +105,22 @@ func (s *shell) removeProject(ctx context.Context, slug string, yes bool) error 
 
 // confirm wants the slug typed again: what is removed is gone.
 func (s *shell) confirm(p anchor.Project) error {
+	return s.confirmName(p.Slug, "takes its site down for good", "takes "+p.Slug+" down and removes its deployments for good")
+}
+
+// confirmName wants name typed again; what removing it does is told to scripts as
+// effect and to people as warning.
+func (s *shell) confirmName(name, effect, warning string) error {
 	if !s.IsTerminal || s.json {
-		return usagef("removing %s takes its site down for good; say --yes to do it", p.Slug)
+		return usagef("removing %s %s; say --yes to do it", name, effect)
 	}
-	fmt.Fprintf(s.Err, "This takes %s down and removes its deployments for good.\nType its name to go on: ", p.Slug)
+	fmt.Fprintf(s.Err, "This %s.\nType its name to go on: ", warning)
 	line, err := bufio.NewReader(s.In).ReadString('\n')
 	if err != nil && line == "" {
-		return usagef("nothing was typed; %s is kept", p.Slug)
+		return usagef("nothing was typed; %s is kept", name)
 	}
-	if strings.TrimSpace(line) != p.Slug {
-		return usagef("that is not %s; it is kept", p.Slug)
+	if strings.TrimSpace(line) != name {
+		return usagef("that is not %s; it is kept", name)
 	}
 	return nil
 }

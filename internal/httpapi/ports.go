@@ -8,6 +8,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/bundle"
 	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/hostname"
 	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
 	"github.com/anchor-deploy/anchor/internal/release"
 )
@@ -63,6 +64,24 @@ type Releases interface {
 	List(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error)
 	// Live gives the pointer, ErrNotFound before the first release.
 	Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error)
+}
+
+// Domains keeps the projects' own names. Each is found by id or name; one of
+// another project is ErrNotFound.
+type Domains interface {
+	// Add attaches a name, ErrInvalid when it can be none, ErrConflict when it is
+	// attached already. It does not wait for the DNS or the certificate.
+	Add(ctx context.Context, p anchor.ProjectID, r hostname.Request) (hostname.View, error)
+	// List gives them without a Diagnosis.
+	List(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[hostname.View], error)
+	// Get asks the DNS.
+	Get(ctx context.Context, p anchor.ProjectID, idOrName string) (hostname.View, error)
+	// Check is Get, and whatever waits for the DNS is tried again at once.
+	Check(ctx context.Context, p anchor.ProjectID, idOrName string) (hostname.View, error)
+	// Remove takes the name from the edge and gives its certificate up.
+	Remove(ctx context.Context, p anchor.ProjectID, idOrName string) error
+	// Move makes another project answer for the name, in one step.
+	Move(ctx context.Context, p anchor.ProjectID, idOrName string, to anchor.ProjectID) (hostname.View, error)
 }
 
 // Access keeps the tokens.

@@ -39,6 +39,12 @@ var routes = []route{
 	{"PUT", "/projects/P/env", "deploy", `{"variables":[{"name":"A","value":"b"}]}`, true},
 	{"DELETE", "/projects/P/env/A", "deploy", "", true},
 	{"GET", "/projects/P/env/build", "deploy", "", true},
+	{"GET", "/projects/P/domains", "read", "", true},
+	{"POST", "/projects/P/domains", "deploy", `{"domain":"www.example.com"}`, true},
+	{"GET", "/projects/P/domains/N", "read", "", true},
+	{"DELETE", "/projects/P/domains/N", "deploy", "", true},
+	{"POST", "/projects/P/domains/N/check", "deploy", "", true},
+	{"POST", "/projects/P/domains/N/move", "admin", `{"projectId":"other"}`, true},
 	{"GET", "/projects/P/logs", "read", "", true},
 	{"POST", "/tokens", "admin", `{"name":"ci","scope":"read"}`, false},
 	{"GET", "/tokens", "admin", "", false},
@@ -65,7 +71,7 @@ func (r route) limit() int {
 func TestEveryRouteIsInTheTable(t *testing.T) {
 	doc := openAPI(t, serve(t, apitest.New()))
 	known := map[string]bool{"GET /health": true, "GET /version": true}
-	names := strings.NewReplacer("/P", "/{projectId}", "/D", "/{deploymentId}", "/T", "/{tokenId}")
+	names := strings.NewReplacer("/P", "/{projectId}", "/D", "/{deploymentId}", "/T", "/{tokenId}", "/N", "/{domainId}")
 	for _, r := range routes {
 		path := names.Replace(r.path)
 		if strings.HasPrefix(path, "/projects/{projectId}/files/") {

@@ -15,12 +15,13 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Services are the use-cases behind the API; all are needed.
+// Services are the use-cases behind the API; all but Domains are needed.
 type Services struct {
 	Projects Projects
 	Env      Env
 	Deploys  Deploys
 	Releases Releases
+	Domains  Domains // nil where names cannot be attached: there are no routes for them then
 	Access   Access
 	Logs     Logs
 	Sites    Sites
@@ -69,6 +70,9 @@ func New(services Services, o Options) http.Handler {
 	s.uploadRoutes()
 	s.releaseRoutes()
 	s.envRoutes()
+	if s.Domains != nil {
+		s.domainRoutes()
+	}
 	s.logRoutes()
 	s.tokenRoutes()
 	return s.guard(mux)

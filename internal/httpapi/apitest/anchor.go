@@ -13,8 +13,10 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/hostname"
 	"github.com/anchor-deploy/anchor/internal/httpapi"
 	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+	"github.com/anchor-deploy/anchor/internal/store/memory"
 )
 
 // The secrets of the three tokens that are there from the start.
@@ -33,6 +35,9 @@ type Anchor struct {
 	live     map[anchor.ProjectID]anchor.Live
 	releases []anchor.Release
 	env      map[anchor.ProjectID]map[string]anchor.EnvVar
+	world    *world
+	domains  *hostname.Service
+	store    *memory.Store // of the domains and of the projects they belong to
 	blobs    map[bundle.Digest]int64
 	logs     []wire.LogLine
 	tokens   map[string]anchor.Token // by secret
@@ -52,9 +57,12 @@ func New() *Anchor {
 		changed: make(chan struct{}),
 		live:    map[anchor.ProjectID]anchor.Live{},
 		env:     map[anchor.ProjectID]map[string]anchor.EnvVar{},
+		store:   memory.New(),
 		blobs:   map[bundle.Digest]int64{},
 		tokens:  map[string]anchor.Token{},
 	}
+	a.world = newWorld(a)
+	a.domains = a.world.service()
 	for secret, scope := range map[string]anchor.Scope{
 		ReadToken: anchor.ScopeRead, DeployToken: anchor.ScopeDeploy, AdminToken: anchor.ScopeAdmin,
 	} {
@@ -67,7 +75,7 @@ func New() *Anchor {
 func (a *Anchor) Services() httpapi.Services {
 	return httpapi.Services{
 		Projects: projects{a}, Env: env{a}, Deploys: deploys{a}, Releases: releases{a},
-		Access: access{a}, Logs: logs{a}, Sites: sites{}, System: system{a},
+		Domains: a.domains, Access: access{a}, Logs: logs{a}, Sites: sites{}, System: system{a},
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 type projects struct{ *Anchor }
 
-func (a projects) Create(_ context.Context, slug, branch string) (anchor.Project, error) {
+func (a projects) Create(ctx context.Context, slug, branch string) (anchor.Project, error) {
 	if err := anchor.CheckSlug(slug); err != nil {
 		return anchor.Project{}, err
 	}
@@ -21,6 +21,9 @@ func (a projects) Create(_ context.Context, slug, branch string) (anchor.Project
 		return anchor.Project{}, anchor.Conflict("slug_taken", "there is a project %s already", slug).Hintf("Choose another slug.")
 	}
 	p := anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: slug, ProductionBranch: branch, CreatedAt: now()}
+	if err := a.store.CreateProject(ctx, p); err != nil {
+		return anchor.Project{}, err
+	}
 	a.projects = append(a.projects, p)
 	return p, nil
 }
@@ -51,7 +54,7 @@ func (a projects) List(_ context.Context, p anchor.Page) (anchor.List[anchor.Pro
 	return page(a.projects, p, func(p anchor.Project) string { return string(p.ID) })
 }
 
-func (a projects) Delete(_ context.Context, idOrSlug string) error {
+func (a projects) Delete(ctx context.Context, idOrSlug string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	gone, err := a.find(idOrSlug)
@@ -61,7 +64,7 @@ func (a projects) Delete(_ context.Context, idOrSlug string) error {
 	a.projects = slices.DeleteFunc(a.projects, func(p anchor.Project) bool { return p.ID == gone.ID })
 	a.deploys = slices.DeleteFunc(a.deploys, func(d *deployment) bool { return d.ProjectID == gone.ID })
 	delete(a.live, gone.ID)
-	return nil
+	return a.store.DeleteProject(ctx, gone.ID)
 }
 
 type env struct{ *Anchor }

@@ -1,0 +1,289 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/apiclient"
+	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+)
+
+func (s *shell) domainsCommand() *cobra.Command {
+	var page pageFlags
+	list := func(cmd *cobra.Command, _ []string) error { return s.domains(cmd.Context(), page) }
+	ls := &cobra.Command{Use: "ls", Short: "List domains", Args: cobra.NoArgs, RunE: list}
+	page.declare(ls)
+	cmd := parent("domains", "Attach, check, move and remove custom domains",
+		s.addDomainCommand(), ls, s.checkDomainCommand(), s.removeDomainCommand(), s.moveDomainCommand())
+	cmd.RunE = list
+	page.declare(cmd)
+	return cmd
+}
+
+type domainOptions struct {
+	redirectTo   string
+	www, hsts    bool
+	cert, key    string // files
+	wait, noWait bool
+	timeout      time.Duration
+}
+
+func (s *shell) addDomainCommand() *cobra.Command {
+	var o domainOptions
+	cmd := &cobra.Command{
+		Use: "add NAME", Short: "Attach a domain: prints the DNS records to set, then watches",
+		Long: "Attaches a domain to the project and prints the DNS records to set. On a\n" +
+			"terminal it then shows each check turning green, until the domain is served\n" +
+			"over HTTPS. Ctrl-C ends the watching only; the server goes on. Without a\n" +
+			"terminal it ends at once.",
+		Example: "  anchor domains add shop.example.com\n" +
+			"  anchor domains add example.com --www\n" +
+			"  anchor domains add old.example.com --redirect-to shop.example.com\n" +
+			"  anchor domains add shop.example.com --wait --timeout 30m   # in a script",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return s.addDomain(cmd.Context(), args[0], o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.redirectTo, "redirect-to", "", "send every request on to this domain")
+	f.BoolVar(&o.www, "www", false, "attach www (or the name without it), redirecting")
+	f.BoolVar(&o.hsts, "hsts", false, "let browsers use nothing but HTTPS from now on")
+	f.StringVar(&o.cert, "cert", "", "file with your own certificate and its chain (PEM)")
+	f.StringVar(&o.key, "key", "", "file with that certificate's key (PEM)")
+	f.BoolVar(&o.wait, "wait", false, "watch without a terminal too")
+	f.BoolVar(&o.noWait, "no-wait", false, "do not watch")
+	f.DurationVar(&o.timeout, "timeout", 0, "watch no longer than this, for example 30m")
+	return cmd
+}
+
+func (o domainOptions) check() error {
+	switch {
+	case o.wait && o.noWait:
+		return usagef("--wait and --no-wait exclude each other")
+	case (o.cert == "") != (o.key == ""):
+		return usagef("--cert and --key go together")
+	case o.timeout < 0:
+		return usagef("--timeout is %s; it takes a duration like 30m", o.timeout)
+	}
+	return nil
+}
+
+// request reads the certificate's files, so that a mistake is found without a server.
+func (o domainOptions) request(name string) (wire.AddDomain, error) {
+	r := wire.AddDomain{Domain: name, RedirectTo: o.redirectTo, WWW: o.www, HSTS: o.hsts}
+	if o.cert == "" {
+		return r, nil
+	}
+	var err error
+	if r.Certificate, err = readPEM("certificate", o.cert); err != nil {
+		return r, err
+	}
+	r.PrivateKey, err = readPEM("key", o.key)
+	return r, err
+}
+
+func readPEM(what, file string) (string, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return "", usagef("read the %s: %w", what, err)
+	}
+	if !strings.Contains(string(content), "-----BEGIN ") {
+		return "", usagef("%s holds no PEM; the %s has to begin with -----BEGIN", file, what)
+	}
+	return string(content), nil
+}
+
+func (s *shell) addDomain(ctx context.Context, name string, o domainOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	r, err := o.request(name)
+	if err != nil {
+		return err
+	}
+	c, project, err := s.inProject()
+	if err != nil {
+		return err
+	}
+	d, err := c.AddDomain(ctx, project, r)
+	if err != nil {
+		return err
+	}
+	added, err := withCompanion(ctx, c, project, d, o.www)
+	if err != nil {
+		return err
+	}
+	if !s.json {
+		s.domainAdded(s.Out, project, added)
+	}
+	if (s.IsTerminal && !s.json || o.wait) && !o.noWait {
+		if err := s.watchDomains(ctx, c, project, added, o); err != nil {
+			return err
+		}
+	} else if !s.json {
+		fmt.Fprintf(s.Out, "\nSee how it stands with: anchor domains check %s\n", quoted(d.Name))
+	}
+	if s.json {
+		return s.document(added[0])
+	}
+	return nil
+}
+
+// quoted keeps shells from reading a wildcard as a pattern of files.
+func quoted(name string) string {
+	if strings.Contains(name, "*") {
+		return "'" + name + "'"
+	}
+	return name
+}
+
+// withCompanion gives the added domain and, with --www, the one that redirects to it.
+func withCompanion(ctx context.Context, c *apiclient.Client, project string, d wire.Domain, www bool) ([]wire.Domain, error) {
+	added := []wire.Domain{d}
+	if !www {
+		return added, nil
+	}
+	list, err := c.Domains(ctx, project, anchor.Page{Limit: anchor.MaxPage})
+	for _, other := range list.Items {
+		if other.Redirect == d.Name && (other.Name == "www."+d.Name || d.Name == "www."+other.Name) {
+			added = append(added, other)
+		}
+	}
+	return added, err
+}
+
+func (s *shell) domains(ctx context.Context, page pageFlags) error {
+	if err := page.check(); err != nil {
+		return err
+	}
+	c, project, err := s.inProject()
+	if err != nil {
+		return err
+	}
+	list, err := c.Domains(ctx, project, page.Page)
+	if err != nil {
+		return err
+	}
+	return s.show(list, func(w io.Writer) {
+		if len(list.Items) == 0 {
+			fmt.Fprintf(w, "%s has no domains yet. anchor domains add NAME attaches one.\n", project)
+			return
+		}
+		var rows [][]string
+		for _, d := range list.Items {
+			rows = append(rows, []string{clean(d.Unicode), string(d.Status), expiry(d.NotAfter), since(d.CreatedAt), remark(d)})
+		}
+		s.table(w, []string{"DOMAIN", "STATUS", "CERTIFICATE", "AGE", ""}, rows)
+		s.more(w, list.Next)
+	})
+}
+
+func remark(d wire.Domain) string {
+	text := clean(d.Problem)
+	if d.Redirect != "" {
+		text = strings.TrimSpace("→ " + clean(d.Redirect) + "  " + text)
+	}
+	return text
+}
+
+// expiry tells until when a certificate is good.
+func expiry(ms int64) string {
+	if ms == 0 {
+		return "-"
+	}
+	return "to " + time.UnixMilli(ms).Format(time.DateOnly)
+}
+
+func (s *shell) checkDomainCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "check NAME", Short: "Say what is right and what is wrong with a domain", Args: cobra.ExactArgs(1),
+		Long: "Asks the DNS now, tells what is right and what is wrong, and makes the server try\n" +
+			"at once what waits for the DNS. It ends with 0 only if the domain is served.",
+		RunE: func(cmd *cobra.Command, args []string) error { return s.checkDomain(cmd.Context(), args[0]) },
+	}
+}
+
+func (s *shell) checkDomain(ctx context.Context, name string) error {
+	c, project, err := s.inProject()
+	if err != nil {
+		return err
+	}
+	d, err := c.CheckDomain(ctx, project, name)
+	if err != nil {
+		return err
+	}
+	if err := s.show(d, func(w io.Writer) { s.domainChecked(w, d) }); err != nil {
+		return err
+	}
+	if !d.IsActive || d.Diagnosis != nil && !d.Diagnosis.OK {
+		return errTold
+	}
+	return nil
+}
+
+func (s *shell) removeDomainCommand() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use: "rm NAME", Short: "Stop serving a domain and give its certificate up", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return s.removeDomain(cmd.Context(), args[0], yes) },
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
+func (s *shell) removeDomain(ctx context.Context, name string, yes bool) error {
+	c, project, err := s.inProject()
+	if err != nil {
+		return err
+	}
+	if !yes {
+		d, err := c.Domain(ctx, project, name)
+		if err != nil {
+			return err
+		}
+		name = d.Name
+		if err := s.confirmName(name, "ends the site at this name", "ends the site at https://"+name); err != nil {
+			return err
+		}
+	}
+	if err := c.RemoveDomain(ctx, project, name); err != nil {
+		return err
+	}
+	return s.show(removed{name}, func(w io.Writer) {
+		fmt.Fprintf(w, "Removed %s. Now remove its records at your DNS provider too.\n", name)
+	})
+}
+
+func (s *shell) moveDomainCommand() *cobra.Command {
+	var to string
+	cmd := &cobra.Command{
+		Use: "move NAME --to PROJECT", Short: "Let another project answer for a domain (needs an admin token)",
+		Args: cobra.ExactArgs(1), DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error { return s.moveDomain(cmd.Context(), args[0], to) },
+	}
+	cmd.Flags().StringVar(&to, "to", "", "slug of the project that gets the domain")
+	return cmd
+}
+
+func (s *shell) moveDomain(ctx context.Context, name, to string) error {
+	if to == "" {
+		return usagef("anchor domains move needs --to PROJECT")
+	}
+	c, project, err := s.inProject()
+	if err != nil {
+		return err
+	}
+	d, err := c.MoveDomain(ctx, project, name, to)
+	if err != nil {
+		return err
+	}
+	return s.show(d, func(w io.Writer) {
+		fmt.Fprintf(w, "Moved %s from %s to %s, in one step.\n", d.Name, project, to)
+	})
+}

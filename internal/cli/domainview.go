@@ -1,0 +1,209 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/hostname"
+	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+)
+
+// page80 is the width of what is to be read and copied.
+const page80 = 80
+
+// domainAdded tells what to do now for the domains that were added together.
+func (s *shell) domainAdded(w io.Writer, project string, added []wire.Domain) {
+	for _, d := range added {
+		name := d.Name
+		if d.Unicode != d.Name {
+			name += " (" + clean(d.Unicode) + ")"
+		}
+		effect := "."
+		if d.Redirect != "" {
+			effect = "; it redirects to " + clean(d.Redirect) + "."
+		}
+		wrapped(w, "", s.paint(green, "✓")+" Added "+name+" to "+project+effect)
+		if d.Note != "" {
+			wrapped(w, "  ", "Note: "+clean(d.Note))
+		}
+		for _, warning := range d.Warnings {
+			wrapped(w, "  ", s.paint(bold, "Warning: ")+clean(warning))
+		}
+	}
+	s.domainRecords(w, added)
+}
+
+// domainRecords prints the records to set, never cut: they are there to be copied.
+func (s *shell) domainRecords(w io.Writer, domains []wire.Domain) {
+	zone := zoneOf(domains[0].Name)
+	var rows [][]string
+	choice := false
+	for _, d := range domains {
+		records := slices.Clone(d.Records)
+		if d.Target != nil {
+			records = append(records, d.Target.Records...)
+			choice = choice || len(d.Target.Records) > 1
+		}
+		for _, r := range records {
+			rows = append(rows, []string{clean(r.Type), clean(r.Name), hostIn(zone, r.Name), clean(r.Value)})
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nSet %s at the DNS provider of %s:\n\n", map[bool]string{true: "this record", false: "these records"}[len(rows) == 1], zone)
+	s.recordTable(w, rows)
+	fmt.Fprintln(w)
+	wrapped(w, "", "HOST is what most providers' forms want as Host or Name (@ is the domain itself); others want the whole NAME. TTL: automatic, or 300.")
+	if choice {
+		wrapped(w, "", "Of A, AAAA and CNAME records with the same NAME one is enough. A and AAAA may be set together; a CNAME stands alone.")
+	}
+}
+
+// recordTable prints a table where it fits a page and else a block a record.
+func (s *shell) recordTable(w io.Writer, rows [][]string) {
+	headers := []string{"TYPE", "NAME", "HOST", "VALUE"}
+	widths := make([]int, len(headers))
+	total := 2 + 2*(len(headers)-1)
+	for i := range headers {
+		for _, row := range append([][]string{headers}, rows...) {
+			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
+		}
+		total += widths[i]
+	}
+	if total > page80 {
+		s.recordBlocks(w, headers, rows)
+		return
+	}
+	plain := shell{} // knows no terminal and cuts nothing
+	fmt.Fprintln(w, "  "+s.paint(dim, plain.line(headers, widths)))
+	for _, row := range rows {
+		fmt.Fprintln(w, "  "+plain.line(row, widths))
+	}
+}
+
+func (s *shell) recordBlocks(w io.Writer, headers []string, rows [][]string) {
+	for i, row := range rows {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		for j, cell := range row {
+			fmt.Fprintf(w, "  %s  %s\n", s.paint(dim, pad(headers[j], 5)), cell)
+		}
+	}
+}
+
+// zoneOf gives the domain that was registered, in whose zone the records go.
+func zoneOf(name string) string {
+	parsed, err := hostname.Parse(name)
+	if err != nil {
+		return clean(name)
+	}
+	return parsed.Registrable
+}
+
+// hostIn gives a record's name as it is written within its zone (RFC 1035 §5.1).
+func hostIn(zone, name string) string {
+	if name == zone {
+		return "@"
+	}
+	return clean(strings.TrimSuffix(name, "."+zone))
+}
+
+// domainChecked tells how a domain stands, and again what to set if that is not done.
+func (s *shell) domainChecked(w io.Writer, d wire.Domain) {
+	fmt.Fprintf(w, "%s %s\n", s.paint(bold, clean(d.Unicode)), domainState(d))
+	findings := findingsOf(d)
+	for _, f := range findings {
+		s.finding(w, f)
+	}
+	s.certificate(w, d)
+	if d.Problem != "" && (len(findings) == 0 || d.Diagnosis.OK) {
+		wrapped(w, "  ", clean(d.Problem))
+	}
+	if d.IsActive && (d.Diagnosis == nil || d.Diagnosis.OK) {
+		return
+	}
+	if d.Diagnosis != nil && !d.Diagnosis.OK {
+		s.domainRecords(w, []wire.Domain{d})
+	}
+	if d.Status != anchor.HostRemoving {
+		fmt.Fprintln(w, "\nAnchor keeps looking by itself; nothing has to be started again.")
+	}
+}
+
+func domainState(d wire.Domain) string {
+	switch d.Status {
+	case anchor.HostPending:
+		return "waits for its DNS"
+	case anchor.HostIssuing:
+		return "waits for its certificate"
+	case anchor.HostActive:
+		return "is served over HTTPS"
+	case anchor.HostFailed:
+		return "has no certificate; Anchor tries again"
+	case anchor.HostRemoving:
+		return "is being removed"
+	}
+	return "is " + string(d.Status)
+}
+
+func findingsOf(d wire.Domain) []hostname.Finding {
+	if d.Diagnosis == nil {
+		return nil
+	}
+	return d.Diagnosis.Checks
+}
+
+func (s *shell) finding(w io.Writer, f hostname.Finding) {
+	if f.State == hostname.FindingRight {
+		fmt.Fprintf(w, "%s %s %s\n", s.paint(green, "✓"), pad(findingLabel(f), labelWidth), clean(f.Record.Name))
+		return
+	}
+	state := strings.ReplaceAll(clean(string(f.State)), "_", " ")
+	fmt.Fprintf(w, "%s %s %s: %s\n", s.paint(red, "✗"), pad(findingLabel(f), labelWidth), clean(f.Record.Name), state)
+	wrapped(w, strings.Repeat(" ", labelWidth+3), clean(f.Detail))
+}
+
+func findingLabel(f hostname.Finding) string { return strings.TrimSpace("DNS " + clean(f.Record.Type)) }
+
+func (s *shell) certificate(w io.Writer, d wire.Domain) {
+	mark, text := s.paint(green, "✓"), "issued"
+	if d.OwnCert {
+		text = "your own"
+	}
+	switch {
+	case d.CertificateStatus != anchor.CertIssued:
+		mark, text = s.paint(dim, "·"), "not issued yet"
+		if d.CertificateStatus != anchor.CertPending {
+			mark, text = s.paint(red, "✗"), strings.ToLower(string(d.CertificateStatus))
+		}
+	case d.NotAfter > 0:
+		text += ", good until " + time.UnixMilli(d.NotAfter).Format(time.DateOnly)
+	}
+	fmt.Fprintf(w, "%s %s %s\n", mark, pad("TLS", labelWidth), text)
+}
+
+// wrapped prints text in lines of at most a page's width, each after indent. A
+// colour counts as text, and its line ends a little earlier.
+func wrapped(w io.Writer, indent, text string) {
+	line := indent
+	for word := range strings.FieldsSeq(text) {
+		if line != indent && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > page80 {
+			fmt.Fprintln(w, line)
+			line = indent
+		}
+		if line != indent {
+			line += " "
+		}
+		line += word
+	}
+	if line != indent {
+		fmt.Fprintln(w, line)
+	}
+}

@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/apiclient"
+	"github.com/anchor-deploy/anchor/internal/hostname"
+	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+)
+
+// The pauses between two looks: every look asks the authoritative servers.
+const (
+	firstPause = time.Second
+	lastPause  = 10 * time.Second
+	maxLost    = 5 // looks in a row that a server may fail to answer
+)
+
+// watching shows how domains come to be served. It only looks; the server's
+// reconciler does the work and goes on without it.
+type watching struct {
+	shell    *shell
+	client   *apiclient.Client
+	project  string
+	progress *progress
+	began    time.Time
+	told     map[string]string // what was last told of a check, by domain and check
+	running  string            // the label at the bottom of the terminal
+}
+
+// watchDomains watches until all are served, and puts into them how they stand then.
+func (s *shell) watchDomains(ctx context.Context, c *apiclient.Client, project string, domains []wire.Domain, o domainOptions) error {
+	name := domains[0].Name
+	if !s.json {
+		fmt.Fprintln(s.Err, "\nWatching. Ctrl-C ends the watching only; Anchor goes on by itself.")
+	}
+	limited, stop := ctx, context.CancelFunc(func() {})
+	if o.timeout > 0 {
+		limited, stop = context.WithTimeout(ctx, o.timeout)
+	}
+	defer stop()
+	w := &watching{shell: s, client: c, project: project, progress: newProgress(s), began: time.Now(), told: map[string]string{}}
+	err := w.until(limited, domains)
+	w.progress.halt()
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		if !s.json {
+			fmt.Fprintf(s.Err, "%s is attached and Anchor goes on. See how it stands with:\n  anchor domains check %s\n", name, quoted(name))
+		}
+		if o.wait {
+			return ctx.Err()
+		}
+		return nil
+	case limited.Err() != nil:
+		return anchor.Failed("not_served_yet", "%s is not served after %s", name, o.timeout).
+			Hintf("Anchor goes on by itself. See what is missing with: anchor domains check %s", quoted(name))
+	}
+	return err
+}
+
+// until looks at all domains until each is served.
+func (w *watching) until(ctx context.Context, domains []wire.Domain) error {
+	lost := 0
+	for pause := firstPause; ; pause = min(pause*5/4, lastPause) {
+		served, err := w.look(ctx, domains)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil && (!passing(err) || lost >= maxLost):
+			return err
+		case err != nil:
+			lost++
+			w.progress.say("the server does not answer; it is asked again")
+		case served:
+			return nil
+		default:
+			lost = 0
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// passing tells errors of a server that restarts.
+func passing(err error) bool {
+	var gone *apiclient.Unreachable
+	return errors.As(err, &gone) || anchor.KindOf(err) == anchor.KindBusy
+}
+
+func (w *watching) look(ctx context.Context, domains []wire.Domain) (served bool, err error) {
+	served = true
+	for i := range domains {
+		if domains[i].IsActive && domains[i].Diagnosis != nil {
+			continue
+		}
+		d, err := w.client.Domain(ctx, w.project, string(domains[i].ID))
+		if err != nil {
+			return false, err
+		}
+		domains[i] = d
+		w.show(d)
+		served = served && d.IsActive
+	}
+	return served, nil
+}
+
+// show tells what has changed since the last look.
+func (w *watching) show(d wire.Domain) {
+	waits, right := "", true
+	for _, f := range findingsOf(d) {
+		key := strings.Join([]string{d.Name, f.Record.Type, f.Record.Name, f.Record.Value}, " ")
+		if f.State == hostname.FindingRight {
+			w.turn(key, findingLabel(f), f.Record.Name+" "+f.Record.Value)
+			continue
+		}
+		right = false
+		if waits == "" {
+			waits = f.Detail
+		}
+		w.trouble(key, string(f.State)+strings.Join(f.Found, " "), findingLabel(f), f.Detail)
+	}
+	if d.CertificateStatus == anchor.CertIssued {
+		w.turn(d.Name+" tls", "TLS", "certificate of "+d.Name)
+	}
+	switch {
+	case d.IsActive:
+		w.turn(d.Name+" served", "Live", "https://"+d.Unicode)
+	case right && d.Problem != "":
+		w.trouble(d.Name+" problem", d.Problem, "TLS", d.Problem)
+		w.wait("TLS", d.Problem)
+	case right:
+		w.wait("TLS", "waiting for the certificate of "+d.Name)
+	default:
+		w.wait("DNS", waits)
+	}
+}
+
+// turn tells once that a check is right.
+func (w *watching) turn(key, label, detail string) {
+	if w.told[key] == "right" {
+		return
+	}
+	w.told[key] = "right"
+	w.progress.begin(label)
+	w.progress.doneIn(label, time.Since(w.began), detail)
+	w.running = ""
+}
+
+// trouble tells in full what is wrong, again only when it is something else. That
+// a record is not there yet is what everything starts with, and no news.
+func (w *watching) trouble(key, what, label, detail string) {
+	if w.told[key] == what {
+		return
+	}
+	missing := string(hostname.FindingMissing)
+	first := w.told[key] == "" && what == missing
+	w.told[key] = what
+	if first || w.progress.quiet {
+		return
+	}
+	w.progress.halt()
+	w.running = ""
+	fmt.Fprintf(w.shell.Err, "%s %s\n", w.shell.paint(red, "✗"), label)
+	wrapped(w.shell.Err, "  ", clean(detail))
+}
+
+// wait shows at the bottom of a terminal what is waited for.
+func (w *watching) wait(label, note string) {
+	if w.running != label {
+		w.progress.begin(label)
+		w.running = label
+	}
+	w.progress.say(note)
+}
