@@ -6,16 +6,19 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/access"
+	"github.com/anchor-deploy/anchor/internal/acme"
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/announce"
 	"github.com/anchor-deploy/anchor/internal/bundle"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/edge"
+	"github.com/anchor-deploy/anchor/internal/hostname"
 	"github.com/anchor-deploy/anchor/internal/httpapi"
 	"github.com/anchor-deploy/anchor/internal/isr"
 	"github.com/anchor-deploy/anchor/internal/logs"
@@ -36,6 +39,7 @@ type app struct {
 	closers []func() error // in the order of opening
 
 	sites, api net.Listener
+	secure     net.Listener // nil without HTTPS
 	public     origin
 	store      *sqlite.Store
 	bundles    *bundle.Store
@@ -47,6 +51,8 @@ type app struct {
 	deploys    *deploy.Service
 	releases   *release.Service
 	logs       *logs.Book
+	certs      *acme.Manager // nil without HTTPS
+	hostnames  *hostname.Service
 }
 
 // Run starts Anchor, calls c.Ready and serves until ctx ends. What was
@@ -60,10 +66,15 @@ func Run(ctx context.Context, c Config) error {
 	if err := a.platform.Restore(ctx); err != nil {
 		return err
 	}
+	if err := a.hostnames.Restore(ctx); err != nil {
+		return err
+	}
 	sweeping, stop := context.WithCancel(ctx)
 	swept := make(chan struct{})
 	go func() { defer close(swept); a.janitor(sweeping) }()
-	a.onClose(func() error { stop(); <-swept; return nil })
+	reconciled := make(chan struct{})
+	go func() { defer close(reconciled); a.hostnames.Run(sweeping) }()
+	a.onClose(func() error { stop(); <-swept; <-reconciled; return nil })
 	token, err := a.localToken(ctx)
 	if err != nil {
 		return err
@@ -91,6 +102,12 @@ func (a *app) open(ctx context.Context) (err error) {
 	a.onClose(a.sites.Close)
 	if a.public, err = a.publicOrigin(a.sites); err != nil {
 		return err
+	}
+	if a.HTTPS.Listen != "" {
+		if a.secure, err = listen(ctx, "--https", a.HTTPS.Listen); err != nil {
+			return err
+		}
+		a.onClose(a.secure.Close)
 	}
 	if a.api, err = listen(ctx, "--api", a.API); err != nil {
 		return err
@@ -138,11 +155,18 @@ func (a *app) openUseCases(box *secret.Box) error {
 	if err != nil {
 		return err
 	}
-	a.edge = edge.New(edge.Config{Log: a.Log, TrustedProxies: proxies})
+	addresses, err := a.HTTPS.addresses()
+	if err != nil {
+		return err
+	}
+	if err := a.openACME(); err != nil {
+		return err
+	}
+	a.edge = edge.New(a.edgeConfig(proxies))
 	a.users = local.FindUsers(a.node, a.Data)
 	a.platform, err = local.New(local.Config{
 		Dir: filepath.Join(a.Data, "platform"), Run: run, BaseDomain: a.BaseDomain,
-		Node: a.node, Users: a.users, Drain: a.Drain, Warm: a.Warm,
+		Addresses: addresses, Node: a.node, Users: a.users, Drain: a.Drain, Warm: a.Warm,
 		Edge: a.edge, Cache: cache, Bundles: a.bundles, Logs: a.logs, Records: a.store, Secrets: env,
 	})
 	if err != nil {
@@ -150,6 +174,7 @@ func (a *app) openUseCases(box *secret.Box) error {
 	}
 	a.onClose(a.platform.Close)
 
+	a.openHostnames()
 	a.access = access.Service{Tokens: a.store}
 	a.env = env
 	a.projects = project.Service{Records: a.store, Remover: projectRemover{a.platform}}
@@ -171,8 +196,11 @@ func (a *app) serve(ctx context.Context, token string) error {
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 	}
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	go func() { failed <- a.edge.Serve(a.sites) }()
+	if a.secure != nil {
+		go func() { failed <- a.edge.ServeTLS(a.secure) }()
+	}
 	go func() { failed <- api.Serve(a.api) }()
 	here := announce.Server{URL: apiURL(a.api), Token: token, PID: os.Getpid(), Data: a.Data}
 	if err := announce.Write(here); err != nil {
@@ -188,6 +216,15 @@ func (a *app) serve(ctx context.Context, token string) error {
 	case err = <-failed:
 	}
 	return errors.Join(err, a.shutDown(api))
+}
+
+func (a *app) edgeConfig(proxies []netip.Prefix) edge.Config {
+	c := edge.Config{Log: a.Log, TrustedProxies: proxies, GetCertificate: a.getCertificate()}
+	if a.certs != nil {
+		c.Wrap = a.certs.HTTPChallenge
+		_, c.HTTPSPort, _ = net.SplitHostPort(a.secure.Addr().String())
+	}
+	return c
 }
 
 // grace is how long requests in flight may go on when Anchor itself ends.

@@ -15,6 +15,7 @@ type Config struct {
 	BaseDomain   string        // "localhost"
 	PublicURL    string        // how sites are reached from outside, when a proxy stands in front: https://example.com
 	TrustProxies []string      // addresses or CIDRs whose X-Forwarded-* are believed
+	HTTPS        HTTPS         // custom domains
 	Keep         int           // deployments kept per project, 10
 	Node         string        // path of Node.js, found in PATH when empty
 	Drain        time.Duration // how long a removed deployment's requests may go on, 5 min

@@ -12,7 +12,7 @@ import (
 
 func (a *app) services() httpapi.Services {
 	return httpapi.Services{
-		Projects: a.projects,
+		Projects: projects{a.projects, a.hostnames},
 		Env:      a.env,
 		Deploys:  a.deploys,
 		Releases: a.releases,
@@ -20,6 +20,7 @@ func (a *app) services() httpapi.Services {
 		Logs:     logReader{a.logs},
 		Sites:    a,
 		System:   a,
+		Domains:  a.hostnames,
 	}
 }
 

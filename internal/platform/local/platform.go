@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -39,9 +40,10 @@ type Secrets interface {
 
 // Config is what the platform works with.
 type Config struct {
-	Dir        string // of the platform's own files
-	Run        string // of sockets and temporary files; short, as a socket's path has 108 bytes
-	BaseDomain string // sites are <slug>.<base> and <deploymentId>--<slug>.<base>
+	Dir        string       // of the platform's own files
+	Run        string       // of sockets and temporary files; short, as a socket's path has 108 bytes
+	BaseDomain string       // sites are <slug>.<base> and <deploymentId>--<slug>.<base>
+	Addresses  []netip.Addr // under which the world reaches this machine
 	Node       worker.Node
 	Users      Users
 	Drain      time.Duration // how long a removed deployment's requests may go on
@@ -63,11 +65,12 @@ type Platform struct {
 	memory   *asset.Memory
 	previews *isr.Queue
 
-	mu     sync.Mutex
-	sites  map[anchor.DeploymentID]*site
-	lives  map[anchor.ProjectID]anchor.Live
-	hashed map[anchor.ProjectID]*shelf
-	cool   map[anchor.ProjectID]*time.Timer
+	mu      sync.Mutex
+	sites   map[anchor.DeploymentID]*site
+	lives   map[anchor.ProjectID]anchor.Live
+	domains map[string]anchor.Hostname // attached, by name
+	hashed  map[anchor.ProjectID]*shelf
+	cool    map[anchor.ProjectID]*time.Timer
 }
 
 // assetMemory is how many bytes of small static files the edge serves from memory,
@@ -88,12 +91,13 @@ func New(c Config) (*Platform, error) {
 		c.ProbeLimit = 30 * time.Second
 	}
 	p := &Platform{
-		Config: c,
-		memory: asset.NewMemory(assetMemory, assetInMemory),
-		sites:  map[anchor.DeploymentID]*site{},
-		lives:  map[anchor.ProjectID]anchor.Live{},
-		hashed: map[anchor.ProjectID]*shelf{},
-		cool:   map[anchor.ProjectID]*time.Timer{},
+		Config:  c,
+		memory:  asset.NewMemory(assetMemory, assetInMemory),
+		sites:   map[anchor.DeploymentID]*site{},
+		lives:   map[anchor.ProjectID]anchor.Live{},
+		domains: map[string]anchor.Hostname{},
+		hashed:  map[anchor.ProjectID]*shelf{},
+		cool:    map[anchor.ProjectID]*time.Timer{},
 	}
 	p.previews = isr.NewQueue(p.revalidate, isr.QueueOptions{})
 	w, err := p.serveWire()

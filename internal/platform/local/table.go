@@ -51,7 +51,8 @@ func (p *Platform) publish() {
 			hosts[p.siteHost(s.Slug)] = s.edge
 		}
 	}
-	p.Edge.Publish(edge.NewTable(hosts))
+	policies := p.attached(hosts)
+	p.Edge.Publish(edge.NewTable(hosts).With(policies))
 }
 
 // shelf gives the project's; p.mu is held.

@@ -1,0 +1,179 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/anchor-deploy/anchor/internal/acme"
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/dnscheck"
+	"github.com/anchor-deploy/anchor/internal/hostname"
+	"github.com/anchor-deploy/anchor/internal/project"
+)
+
+// HTTPS is what Config says of custom domains. Without Listen nothing is served
+// over TLS and domains wait.
+type HTTPS struct {
+	Listen    string   // host:port, ":443"
+	Email     string   // contact of the ACME account
+	CA        string   // URL of an ACME directory; Let's Encrypt when empty
+	Staging   bool     // Let's Encrypt's staging CA
+	CARoots   string   // PEM file of the roots of CA's own HTTPS; the system's when empty
+	DNSHook   string   // program that sets _acme-challenge records, for wildcards
+	Resolvers []string // host:port of DNS servers; the system's when empty
+	Addresses []string // public IP addresses of this machine; its interfaces' when empty
+}
+
+// issuers are the CAA values by which each CA may issue (RFC 8659); a CA that is not
+// here is not held to any.
+var issuers = []string{"letsencrypt.org"}
+
+// openACME starts the certificates when HTTPS is asked for.
+func (a *app) openACME() error {
+	if a.HTTPS.Listen == "" {
+		return nil
+	}
+	roots, err := a.HTTPS.roots()
+	if err != nil {
+		return err
+	}
+	a.certs, err = acme.New(acme.Config{
+		Dir: filepath.Join(a.Data, "acme"), Email: a.HTTPS.Email, CA: a.HTTPS.CA, Staging: a.HTTPS.Staging,
+		TrustedRoots: roots, DNS01: a.HTTPS.DNSHook, Resolvers: a.HTTPS.Resolvers,
+		Changed: a.certificateChanged, Log: a.Log,
+	})
+	if err != nil {
+		return err
+	}
+	a.onClose(func() error { a.certs.Close(); return nil })
+	return nil
+}
+
+func (h HTTPS) roots() (*x509.CertPool, error) {
+	if h.CARoots == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(h.CARoots)
+	if err != nil {
+		return nil, anchor.Invalid("bad_roots", "cannot read --acme-roots").Hintf("Name a PEM file.").Because(err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, anchor.Invalid("bad_roots", "--acme-roots %s holds no certificate", h.CARoots).Hintf("Name a PEM file.")
+	}
+	return pool, nil
+}
+
+// certificateChanged has the reconciler look at a name now. It is called from acme's
+// own goroutines and must not wait.
+func (a *app) certificateChanged(name string) {
+	go func() {
+		ctx := context.Background()
+		if h, err := a.store.HostnameByName(ctx, name); err == nil {
+			if _, err := a.hostnames.Check(ctx, h.ProjectID, name); err != nil {
+				a.Log.Warn("look at a domain whose certificate changed", "domain", name, "error", err)
+			}
+		}
+	}()
+}
+
+func (a *app) openHostnames() {
+	a.hostnames = &hostname.Service{
+		Records: a.store, Directory: a.store, Front: a.platform, Base: a.BaseDomain, Log: a.Log,
+		Resolver:     dnscheck.New(dnscheck.Config{Resolvers: a.HTTPS.Resolvers, Log: a.Log}),
+		Certificates: noTLS{},
+	}
+	if a.certs != nil {
+		a.hostnames.Certificates = a.certs
+	}
+	if a.HTTPS.CA == "" {
+		a.hostnames.Issuers = issuers
+	}
+}
+
+// getCertificate is nil without HTTPS.
+func (a *app) getCertificate() func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if a.certs == nil {
+		return nil
+	}
+	return a.certs.GetCertificate
+}
+
+// noTLS stands for the certificates of an Anchor that serves no HTTPS.
+type noTLS struct{}
+
+const noTLSProblem = "This Anchor serves no HTTPS. Start it with: anchor up --https :443"
+
+func (noTLS) Ensure(context.Context, anchor.Hostname) (hostname.Certificate, error) {
+	return hostname.Certificate{Status: anchor.CertPending, Problem: noTLSProblem}, nil
+}
+
+func (noTLS) Import(context.Context, anchor.Hostname, []byte, []byte) (hostname.Certificate, error) {
+	return hostname.Certificate{}, anchor.Conflict("no_https", "this Anchor serves no HTTPS").Hintf("Start it with: anchor up --https :443")
+}
+
+func (noTLS) Release(context.Context, anchor.Hostname) error { return nil }
+
+// addresses are those under which the world reaches this machine: as told, else the
+// global ones of its interfaces, else all but loopback, else loopback.
+func (h HTTPS) addresses() ([]netip.Addr, error) {
+	var told []netip.Addr
+	for _, text := range h.Addresses {
+		addr, err := netip.ParseAddr(text)
+		if err != nil {
+			return nil, anchor.Invalid("bad_address", "--public-ip is %q, which is no IP address", text).
+				Hintf("Give the addresses that domains shall point to.")
+		}
+		told = append(told, addr.Unmap())
+	}
+	if len(told) > 0 {
+		return told, nil
+	}
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, fmt.Errorf("read the addresses of this machine: %w", err)
+	}
+	var public, private []netip.Addr
+	for _, one := range all {
+		prefix, err := netip.ParsePrefix(one.String())
+		addr := prefix.Addr().Unmap()
+		switch {
+		case err != nil || !addr.IsGlobalUnicast():
+		case addr.IsPrivate():
+			private = append(private, addr)
+		default:
+			public = append(public, addr)
+		}
+	}
+	if len(public) > 0 {
+		return public, nil
+	}
+	if len(private) > 0 {
+		return private, nil
+	}
+	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+}
+
+// projects are the projects whose domains go before they do.
+type projects struct {
+	project.Service
+	hostnames *hostname.Service
+}
+
+func (p projects) Delete(ctx context.Context, idOrSlug string) error {
+	found, err := p.Get(ctx, idOrSlug)
+	if err == nil {
+		err = p.hostnames.RemoveAll(ctx, found.ID)
+	}
+	if err != nil && !errors.Is(err, anchor.ErrNotFound) {
+		return err
+	}
+	return p.Service.Delete(ctx, idOrSlug)
+}
