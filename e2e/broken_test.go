@@ -49,18 +49,6 @@ func linkTree(from, to string) error {
 	})
 }
 
-// link copies where the test's folder is on another disk than the build.
-func link(from, to string) error {
-	if os.Link(from, to) == nil {
-		return nil
-	}
-	text, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(to, text, 0o644)
-}
-
 // rewriteFile replaces a file by a changed copy; the build it is linked to stays.
 func rewriteFile(t *testing.T, name string, change func([]byte) []byte) {
 	t.Helper()

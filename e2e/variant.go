@@ -48,10 +48,22 @@ func Variant(app, dst string, n int) error {
 			}
 			return os.Symlink(target, to)
 		case !isText(path):
-			return os.Link(path, to)
+			return link(path, to)
 		}
 		return rewrite(path, to, swaps)
 	})
+}
+
+// link shares a file that no variant changes, or copies it to another file system.
+func link(from, to string) error {
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, text, 0o644)
 }
 
 func rewrite(from, to string, swaps *strings.Replacer) error {
