@@ -95,7 +95,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	if err := a.openStores(ctx); err != nil {
 		return err
 	}
-	return a.openUseCases()
+	return a.openUseCases(ctx)
 }
 
 func (a *app) openStores(ctx context.Context) (err error) {
@@ -114,7 +114,7 @@ func (a *app) openStores(ctx context.Context) (err error) {
 	return nil
 }
 
-func (a *app) openUseCases() error {
+func (a *app) openUseCases(ctx context.Context) error {
 	box, err := secret.Open(filepath.Join(a.Data, "secret.key"))
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func (a *app) openUseCases() error {
 
 	env := project.Env{Variables: a.store, Box: box}
 	a.edge = edge.New(edge.Config{Log: a.Log})
-	a.users = local.FindUsers(a.node, a.Data)
+	a.users = local.FindUsers(ctx, a.node, a.Data)
 	a.platform, err = local.New(local.Config{
 		Dir: filepath.Join(a.Data, "platform"), Run: run, BaseDomain: a.BaseDomain,
 		Node: a.node, Users: a.users, Drain: a.Drain, Warm: a.Warm,
