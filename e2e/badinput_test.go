@@ -80,7 +80,7 @@ var badBuilds = map[string]badBuild{
 // and the live site does not notice.
 func TestBadBuilds(t *testing.T) {
 	a := up(t)
-	live := a.deploy(storefront, "shop").DeploymentID
+	live := a.deploy(variant(t, 1), "shop").DeploymentID
 	for name, b := range badBuilds {
 		t.Run(name, func(t *testing.T) { a.refuses(t, broken(t, b.edit), live, b) })
 	}
@@ -88,7 +88,7 @@ func TestBadBuilds(t *testing.T) {
 		a.refuses(t, t.TempDir(), live, badBuild{code: 2, says: []string{`holds no OpenNext build`, `Leave --prebuilt away`}})
 	})
 	t.Run("the same project deploys well afterwards", func(t *testing.T) {
-		a.unharmed(t, "shop", a.deploy(storefront, "shop").DeploymentID)
+		a.unharmed(t, "shop", a.deploy(variant(t, 1), "shop").DeploymentID)
 	})
 }
 
@@ -116,11 +116,11 @@ func (a *anchor) refuses(t *testing.T, dir, live string, b badBuild) {
 // TestBundlesThatNeverAnswer waits for the limits of start and probe, side by side.
 func TestBundlesThatNeverAnswer(t *testing.T) {
 	a := up(t)
-	live := a.deploy(storefront, "shop").DeploymentID
+	live := a.deploy(variant(t, 1), "shop").DeploymentID
 	var wg sync.WaitGroup
 	for project, b := range map[string]badBuild{
 		"import": {edit: server(`setInterval(() => {}, 1000); await new Promise(() => {}); export const handler = 1;`),
-			says: []string{`function default does not start`, `top-level`}},
+			says: []string{`function default did not start`, `top-level`}},
 		"request": {edit: server(`export const handler = awslambda.streamifyResponse(() => new Promise(() => {}));`),
 			says: []string{`did not answer GET / within 30s`}},
 	} {
@@ -216,11 +216,11 @@ func TestBadApps(t *testing.T) {
 // TestBadRequests is what the API and the commands over it refuse.
 func TestBadRequests(t *testing.T) {
 	a := up(t, "--keep", "1")
-	live := a.deploy(storefront, "shop").DeploymentID
-	foreign := a.deploy(storefront, "other").DeploymentID
+	live := a.deploy(variant(t, 1), "shop").DeploymentID
+	foreign := a.deploy(variant(t, 1), "other").DeploymentID
 	var pruned string
 	for range 4 {
-		d := a.deploy(storefront, "old").DeploymentID
+		d := a.deploy(variant(t, 1), "old").DeploymentID
 		if pruned == "" {
 			pruned = d
 		}
@@ -312,7 +312,7 @@ func TestBadRequests(t *testing.T) {
 			}
 		}
 		a.token = reader
-		if _, text, code := a.run("deploy", "--prebuilt", storefront, "--project", "shop"); code != 4 || !strings.Contains(text, "scope") {
+		if _, text, code := a.run("deploy", "--prebuilt", variant(t, 1), "--project", "shop"); code != 4 || !strings.Contains(text, "scope") {
 			t.Errorf("ended with %d: %s", code, text)
 		}
 	})

@@ -144,10 +144,10 @@ func (a *anchor) unharmed(t *testing.T, project, live string) {
 			continue
 		}
 		for _, kind := range []string{"trees", "manifests"} {
-			left, err := filepath.Glob(filepath.Join(a.data, "artifacts", kind, r.DeploymentID+"*"))
-			if err != nil || len(left) > 0 {
-				t.Errorf("deployment %s is %s and holds %v %v", r.DeploymentID, r.Status, left, err)
-			}
+			eventually(t, "the disk of "+r.DeploymentID+", which is "+r.Status+", is reclaimed", func() bool {
+				left, err := filepath.Glob(filepath.Join(a.data, "artifacts", kind, r.DeploymentID+"*"))
+				return err == nil && len(left) == 0
+			})
 		}
 	}
 }

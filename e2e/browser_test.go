@@ -150,7 +150,7 @@ func (b *browser) marked() (is bool) {
 // tab.
 func TestBrowser(t *testing.T) {
 	a := up(t)
-	a.deploy(storefront, "shop")
+	a.deploy(variant(t, 1), "shop")
 	b := newBrowser(t)
 	home := "http://" + a.host("shop") + "/"
 	slug := productSlug(a.site(t, "shop"))

@@ -20,7 +20,7 @@ const columns = 80
 // TestCommands is what every command prints, for a person and for a script.
 func TestCommands(t *testing.T) {
 	a := up(t)
-	first := a.deploy(storefront, "shop", "--commit", "1f0c7be6f2bd", "--branch", "main", "--message", "first")
+	first := a.deploy(variant(t, 1), "shop", "--commit", "1f0c7be6f2bd", "--branch", "main", "--message", "first")
 	second := a.deploy(variant(t, 2), "shop", "--commit", "2f0c7be6f2bd", "--branch", "main", "--message", "second")
 	s := a.site(t, "shop")
 	s.get("/api/log?msg=ahoy").want(t, 200)
@@ -40,7 +40,7 @@ func TestCommands(t *testing.T) {
 		{"projects ls", []string{`shop`}},
 		{"projects create spare", []string{`Created spare`}},
 		{"projects rm spare --yes", []string{`Removed spare`}},
-		{"deployments --project shop", []string{`●  ` + second.DeploymentID + `  live`, first.DeploymentID + `  deployed`, `2f0c7be second`}},
+		{"deployments --project shop", []string{`●  ` + second.DeploymentID + `  v2 +live`, first.DeploymentID + `  v1 +deployed`, `2f0c7be second`}},
 		{"deployments --project shop -n 1", []string{`There is more: --cursor `}},
 		{"releases --project shop", []string{`KIND`, `deploy`, second.Version}},
 		{"open --project shop", []string{`^http://shop\.localhost:`}},
@@ -54,7 +54,7 @@ func TestCommands(t *testing.T) {
 		{"tokens create ci --scope read", []string{`\(read\) for ci`, `anchor_`}},
 		{"tokens list", []string{`ci`, `valid`}},
 		{"logs --project shop", []string{`ahoy`}},
-		{"deploy --no-release --message third --project shop --prebuilt " + storefront, []string{`✓ Upload`, `0 files, 0 B sent`, `✓ Probe`, `anchor promote `}},
+		{"deploy --no-release --message third --project shop --prebuilt " + variant(t, 1), []string{`✓ Upload`, `0 files, 0 B sent`, `✓ Probe`, `anchor promote `}},
 		{"completion bash", []string{`anchor`}},
 	} {
 		t.Run(c.args, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestHelp(t *testing.T) {
 // TestInterrupt is Ctrl-C while a deployment waits for its probe.
 func TestInterrupt(t *testing.T) {
 	a := up(t)
-	live := a.deploy(storefront, "shop").DeploymentID
+	live := a.deploy(variant(t, 1), "shop").DeploymentID
 	dir := broken(t, server(`export const handler = awslambda.streamifyResponse(() => {
   console.log("asked");
   return new Promise(() => {});
@@ -177,6 +177,6 @@ func TestInterrupt(t *testing.T) {
 		a.unharmed(t, "shop", live)
 	}
 	t.Run("the next deploy need not wait", func(t *testing.T) {
-		a.unharmed(t, "shop", a.deploy(storefront, "shop").DeploymentID)
+		a.unharmed(t, "shop", a.deploy(variant(t, 1), "shop").DeploymentID)
 	})
 }

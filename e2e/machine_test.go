@@ -34,7 +34,7 @@ func refusedUp(t *testing.T, env []string, args ...string) (text string, code in
 // nothing behind.
 func TestRefusedUp(t *testing.T) {
 	running := up(t)
-	live := running.deploy(storefront, "shop").DeploymentID
+	live := running.deploy(variant(t, 1), "shop").DeploymentID
 	old := filepath.Join(t.TempDir(), "node")
 	if err := os.WriteFile(old, []byte("#!/bin/sh\necho v18.20.4\n"), 0o755); err != nil {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ const diskSize = 160 << 20
 // which goes with it. That takes root or user namespaces.
 func TestDiskFull(t *testing.T) {
 	a := upOnSmallDisk(t)
-	live := a.deploy(storefront, "shop").DeploymentID
+	live := a.deploy(variant(t, 1), "shop").DeploymentID
 	big := broken(t, func(t *testing.T, tree string) {
 		// No two parts are equal, or the server would store them once.
 		noise := rand.NewChaCha8([32]byte{7})

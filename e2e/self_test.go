@@ -15,7 +15,7 @@ func TestSelf(t *testing.T) {
 	if _, errs, code := a.run("env", "set", "DATA_URL=http://"+a.host("shop")+"/api/data", "--project", "shop"); code != 0 {
 		t.Fatal(errs)
 	}
-	a.deploy(storefront, "shop")
+	a.deploy(variant(t, 1), "shop")
 	p := a.site(t, "shop").get("/tags").want(t, 200)
 	if _, why, failed := strings.Cut(p.Body, `data-stock-error="`); failed {
 		t.Errorf("the shop cannot ask for its own stock: %.200s", why)

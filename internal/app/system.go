@@ -156,7 +156,7 @@ func (a *app) checkNames(ctx context.Context) wire.Check {
 	if err != nil {
 		c.Detail = host + " does not resolve here"
 		if a.BaseDomain == "localhost" {
-			c.Detail = "browsers resolve *.localhost by themselves; other programs here do not"
+			c.Detail = "browsers resolve *.localhost; other programs may not"
 		}
 		c.Hint = "Browsers resolve *.localhost by themselves; for curl use --resolve. For another base domain set a wildcard DNS record *." + a.BaseDomain + "."
 		c.OK = a.BaseDomain == "localhost"

@@ -64,7 +64,7 @@ func (s *shell) deployments(ctx context.Context, page pageFlags) error {
 		for _, d := range list.Items {
 			rows = append(rows, deploymentRow(d))
 		}
-		s.table(w, []string{"", "DEPLOYMENT", "VERSION", "STATUS", "AGE", "BRANCH", "COMMIT"}, rows)
+		s.table(w, []string{"", "DEPLOYMENT", "VERSION", "STATUS", "AGE", "COMMIT"}, rows)
 		s.more(w, list.Next)
 	})
 }
@@ -81,7 +81,7 @@ func deploymentRow(d wire.Deployment) []string {
 		status = "pruned"
 	}
 	commit := clean(short(d.CommitSha) + " " + d.CommitMessage)
-	return []string{mark, string(d.ID), shortVersion(d), status, since(d.CreatedAt), cut(clean(d.Branch), 20), commit}
+	return []string{mark, string(d.ID), shortVersion(d), status, since(d.CreatedAt), commit}
 }
 
 // shortVersion leaves the label of a rollback to its status: it names the target,

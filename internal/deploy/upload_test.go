@@ -56,7 +56,7 @@ func TestStartRefuses(t *testing.T) {
 // TestStartOnAFullDisk ends what was recorded before the manifest could not be kept.
 func TestStartOnAFullDisk(t *testing.T) {
 	s := newStand(t)
-	s.Service.Ports.Bundles = fullDisk{s.bundles}
+	s.Bundles = fullDisk{s.bundles}
 	req, _ := request(t)
 	if _, err := s.Start(t.Context(), s.project, req); !errors.Is(err, errLost) {
 		t.Fatalf("started: %v", err)

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"hash/fnv"
 	"os"
 	"os/exec"
@@ -27,7 +28,7 @@ const (
 
 // FindUsers tries whether a worker can run under another user and still reach
 // what is below dir.
-func FindUsers(node worker.Node, dir string) Users {
+func FindUsers(ctx context.Context, node worker.Node, dir string) Users {
 	if os.Geteuid() != 0 {
 		return Users{Why: "Anchor does not run as root, so workers share its user"}
 	}
@@ -36,7 +37,7 @@ func FindUsers(node worker.Node, dir string) Users {
 			return Users{Why: at + " lets no other user through (chmod o+x), so workers share Anchor's user"}
 		}
 	}
-	try := exec.Command(node.Path, "--version")
+	try := exec.CommandContext(ctx, node.Path, "--version")
 	try.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: firstUID, Gid: firstUID}}
 	try.Dir = "/"
 	if err := try.Run(); err != nil {

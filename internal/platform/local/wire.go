@@ -21,7 +21,7 @@ type wire struct {
 }
 
 func (p *Platform) serveWire() (*wire, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for the calls of the functions: %w", err)
 	}
