@@ -103,11 +103,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	if err := a.openStores(ctx); err != nil {
 		return err
 	}
-<<<<<<< HEAD
-	return a.openUseCases(box)
-=======
-	return a.openUseCases(ctx)
->>>>>>> conf
+	return a.openUseCases(ctx, box)
 }
 
 func (a *app) openStores(ctx context.Context) (err error) {
@@ -126,15 +122,7 @@ func (a *app) openStores(ctx context.Context) (err error) {
 	return nil
 }
 
-<<<<<<< HEAD
-func (a *app) openUseCases(box *secret.Box) error {
-=======
-func (a *app) openUseCases(ctx context.Context) error {
-	box, err := secret.Open(filepath.Join(a.Data, "secret.key"))
-	if err != nil {
-		return err
-	}
->>>>>>> conf
+func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	cache, err := isr.Open(filepath.Join(a.Data, "cache"))
 	if err != nil {
 		return err
@@ -146,17 +134,12 @@ func (a *app) openUseCases(ctx context.Context) error {
 	}
 
 	env := project.Env{Variables: a.store, Box: box}
-<<<<<<< HEAD
 	proxies, err := trusted(a.TrustProxies)
 	if err != nil {
 		return err
 	}
 	a.edge = edge.New(edge.Config{Log: a.Log, TrustedProxies: proxies})
-	a.users = local.FindUsers(a.node, a.Data)
-=======
-	a.edge = edge.New(edge.Config{Log: a.Log})
 	a.users = local.FindUsers(ctx, a.node, a.Data)
->>>>>>> conf
 	a.platform, err = local.New(local.Config{
 		Dir: filepath.Join(a.Data, "platform"), Run: run, BaseDomain: a.BaseDomain,
 		Node: a.node, Users: a.users, Drain: a.Drain, Warm: a.Warm,
