@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"os/exec"
 	"regexp"
 	"strings"
 	"syscall"
@@ -163,7 +162,7 @@ func TestInterrupt(t *testing.T) {
 		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 			t.Fatal(err)
 		}
-		if err, exited := cmd.Wait().(*exec.ExitError); !exited || err.ExitCode() != 130 {
+		if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 130 {
 			t.Errorf("ended with %v, want exit code 130", err)
 		}
 		if r := a.records(t, "shop")[0]; r.Status != "canceled" || r.ErrorStep != "probe" {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -24,7 +25,7 @@ func refusedUp(t *testing.T, env []string, args ...string) (text string, code in
 	cmd := command(ctx, append([]string{"up"}, args...)...)
 	cmd.Env = append(cmd.Env, env...)
 	out, err := cmd.CombinedOutput()
-	if _, exited := err.(*exec.ExitError); !exited {
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
 		t.Fatalf("anchor up came up or did not run: %v\n%s", err, out)
 	}
 	return string(out), cmd.ProcessState.ExitCode()

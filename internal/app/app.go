@@ -120,11 +120,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	if err := a.openStores(ctx); err != nil {
 		return err
 	}
-<<<<<<< HEAD
-	return a.openUseCases(box)
-=======
-	return a.openUseCases(ctx)
->>>>>>> conf
+	return a.openUseCases(ctx, box)
 }
 
 func (a *app) openStores(ctx context.Context) (err error) {
@@ -143,15 +139,7 @@ func (a *app) openStores(ctx context.Context) (err error) {
 	return nil
 }
 
-<<<<<<< HEAD
-func (a *app) openUseCases(box *secret.Box) error {
-=======
-func (a *app) openUseCases(ctx context.Context) error {
-	box, err := secret.Open(filepath.Join(a.Data, "secret.key"))
-	if err != nil {
-		return err
-	}
->>>>>>> conf
+func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	cache, err := isr.Open(filepath.Join(a.Data, "cache"))
 	if err != nil {
 		return err
@@ -163,7 +151,6 @@ func (a *app) openUseCases(ctx context.Context) error {
 	}
 
 	env := project.Env{Variables: a.store, Box: box}
-<<<<<<< HEAD
 	proxies, err := trusted(a.TrustProxies)
 	if err != nil {
 		return err
@@ -176,11 +163,7 @@ func (a *app) openUseCases(ctx context.Context) error {
 		return err
 	}
 	a.edge = edge.New(a.edgeConfig(proxies))
-	a.users = local.FindUsers(a.node, a.Data)
-=======
-	a.edge = edge.New(edge.Config{Log: a.Log})
 	a.users = local.FindUsers(ctx, a.node, a.Data)
->>>>>>> conf
 	a.platform, err = local.New(local.Config{
 		Dir: filepath.Join(a.Data, "platform"), Run: run, BaseDomain: a.BaseDomain,
 		Addresses: addresses, Node: a.node, Users: a.users, Drain: a.Drain, Warm: a.Warm,

@@ -77,7 +77,7 @@ func wantRefused(t *testing.T, c app.Config, kind anchor.Kind, code string) {
 func TestSecondAnchorOnTheSameData(t *testing.T) {
 	c := config(t, t.TempDir())
 	_, down := up(t, c)
-	wantRefused(t, c, anchor.KindConflict, "data_in_use")
+	wantRefused(t, c, anchor.KindInvalid, "data_in_use")
 	down()
 	up(t, c) // the lock goes with its holder
 }

@@ -65,8 +65,8 @@ func (in *installation) wantNothingOf(t *testing.T, d anchor.DeploymentID) {
 	}
 }
 
-// TestRestoreSweeps removes what a crash kept from being removed.
-func TestRestoreSweeps(t *testing.T) {
+// TestSweep removes what a crash kept from being removed.
+func TestSweep(t *testing.T) {
 	in := newInstallation(t)
 	ends := map[string]func(p anchor.Project, d anchor.Deployment){
 		"failed": func(_ anchor.Project, d anchor.Deployment) {
@@ -93,6 +93,7 @@ func TestRestoreSweeps(t *testing.T) {
 	_, host := in.platform.Hosts(p, kept.ID)
 
 	in.reopen(t)
+	must(t, in.platform.Sweep(t.Context()))
 	for _, id := range gone {
 		in.wantNothingOf(t, id)
 	}

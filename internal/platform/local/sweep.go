@@ -21,7 +21,7 @@ const young = time.Hour
 // being deployed, or are pruned or unknown, and contents and compressed variants
 // that no deployment names.
 func (p *Platform) Sweep(ctx context.Context) error {
-	ids, err := p.Bundles.IDs(ctx)
+	uploaded, err := p.Bundles.IDs(ctx)
 	if err != nil {
 		return err
 	}
@@ -29,8 +29,23 @@ func (p *Platform) Sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range append(ids, described...) {
-		gone, d, err := p.gone(ctx, id)
+	// A manifest is written before its record: an unknown one gets time. A site is
+	// described long after it: the record of an unknown one has been deleted.
+	if err := p.sweepGone(ctx, uploaded, young); err != nil {
+		return err
+	}
+	if err := p.sweepGone(ctx, described, 0); err != nil {
+		return err
+	}
+	if _, err := p.Bundles.Collect(ctx, young); err != nil {
+		return err
+	}
+	return p.sweepVariants(ctx)
+}
+
+func (p *Platform) sweepGone(ctx context.Context, ids []anchor.DeploymentID, unknownFor time.Duration) error {
+	for _, id := range ids {
+		gone, d, err := p.gone(ctx, id, unknownFor)
 		if err != nil {
 			return err
 		}
@@ -40,18 +55,14 @@ func (p *Platform) Sweep(ctx context.Context) error {
 			}
 		}
 	}
-	if _, err := p.Bundles.Collect(ctx, young); err != nil {
-		return err
-	}
-	return p.sweepVariants(ctx)
+	return nil
 }
 
 // gone reports whether nothing may need a deployment's files any more.
-func (p *Platform) gone(ctx context.Context, id anchor.DeploymentID) (bool, anchor.Deployment, error) {
+func (p *Platform) gone(ctx context.Context, id anchor.DeploymentID, unknownFor time.Duration) (bool, anchor.Deployment, error) {
 	d, err := p.Records.Deployment(ctx, id)
 	if errors.Is(err, anchor.ErrNotFound) {
-		// Its manifest is written before its record: leave it time.
-		return madeBefore(id, time.Now().Add(-young)), anchor.Deployment{ID: id}, nil
+		return madeBefore(id, time.Now().Add(-unknownFor)), anchor.Deployment{ID: id}, nil
 	}
 	if err != nil {
 		return false, d, fmt.Errorf("read deployment %s: %w", id, err)
