@@ -15,7 +15,7 @@ type Hostname struct {
 
 	CertificateARN    string     `json:"certificateArn"`
 	CertificateStatus CertStatus `json:"certificateStatus"`
-	CloudFrontStatus  string     `json:"cloudFrontStatus"` // EdgeDeployed or ""
+	CloudFrontStatus  string     `json:"cloudFrontStatus"`        // EdgeDeployed or ""
 	DNSValidation     *DNSRecord `json:"dnsValidation,omitempty"` // what proves the name to the CA or to us
 
 	Redirect string `json:"redirectTo,omitempty"` // the name requests are sent on to (308), "" serves the site

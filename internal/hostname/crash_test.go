@@ -128,8 +128,8 @@ func TestAKilledProcessIsMadeWhole(t *testing.T) {
 					w.recover()
 					w.whole(names...)
 					w.must("bystander.example.net", anchor.HostActive)
-					if w.ca.orders > story.orders {
-						t.Errorf("%d orders, want %d at most", w.ca.orders, story.orders)
+					if w.ca.ordered() > story.orders {
+						t.Errorf("%d orders, want %d at most", w.ca.ordered(), story.orders)
 					}
 					if t.Failed() {
 						t.Fatalf("killed at call %d", n)
@@ -143,6 +143,27 @@ func TestAKilledProcessIsMadeWhole(t *testing.T) {
 	}
 }
 
+// A restart does not wait until the claim of the process before it runs out.
+func TestAKilledLookIsTakenUpAtOnce(t *testing.T) {
+	w, s := settled(t)
+	w.dns.set(here("a.example.com"))
+	_, err := s.Add(t.Context(), "one", add("a.example.com"))
+	w.ok(err)
+	dead := false
+	w.setFault(func(op string) (bool, error) {
+		if dead = dead || op == "Ensure"; dead {
+			return op == "Ensure", errKilled
+		}
+		return false, nil
+	})
+	s.Reconcile(t.Context())
+	w.must("a.example.com", anchor.HostIssuing)
+	s = w.start()
+	w.ok(s.Restore(t.Context()))
+	s.Reconcile(t.Context())
+	w.must("a.example.com", anchor.HostActive)
+}
+
 // Each call fails once, as when the network does, and the process lives on.
 func TestOneFailureIsGotOver(t *testing.T) {
 	for name, story := range stories {
@@ -153,6 +174,8 @@ func TestOneFailureIsGotOver(t *testing.T) {
 					w.dns.set(here("a.example.com"), here("example.com"), here("www.example.com"))
 					calls := 0
 					w.setFault(func(string) (bool, error) {
+						w.mu.Lock()
+						defer w.mu.Unlock()
 						if calls++; calls == n {
 							return after, errors.New("the network is down")
 						}
@@ -163,6 +186,7 @@ func TestOneFailureIsGotOver(t *testing.T) {
 						s.Reconcile(t.Context())
 						w.sleep(time.Minute)
 					}
+					w.setFault(nil)
 					failed = calls >= n
 					w.whole("example.com", "www.example.com", "a.example.com", "bystander.example.net")
 					w.must("bystander.example.net", anchor.HostActive)
@@ -194,8 +218,8 @@ func TestAKilledImportIsExplained(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 		s = w.recover()
-		if h := w.must("a.example.com", anchor.HostFailed); h.Problem == "" || w.ca.orders != 0 {
-			t.Errorf("problem %q, %d orders", h.Problem, w.ca.orders)
+		if h := w.must("a.example.com", anchor.HostFailed); h.Problem == "" || w.ca.ordered() != 0 {
+			t.Errorf("problem %q, %d orders", h.Problem, w.ca.ordered())
 		}
 		_, err = s.Add(t.Context(), "one", own)
 		w.ok(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,8 +45,8 @@ func TestAWholeLife(t *testing.T) {
 				t.Errorf("the problem %q does not say %q", h.Problem, part)
 			}
 		}
-		if w.ca.orders != 0 || s.Allowed("shop.example.com") {
-			t.Errorf("before DNS leads here: %d orders, allowed %v", w.ca.orders, s.Allowed("shop.example.com"))
+		if w.ca.ordered() != 0 || s.Allowed("shop.example.com") {
+			t.Errorf("before DNS leads here: %d orders, allowed %v", w.ca.ordered(), s.Allowed("shop.example.com"))
 		}
 
 		w.dns.set(anchor.DNSRecord{Name: "shop.example.com", Type: "A", Value: "203.0.113.9"})
@@ -57,14 +58,14 @@ func TestAWholeLife(t *testing.T) {
 		w.dns.set(here("shop.example.com"))
 		time.Sleep(time.Minute)
 		h = w.must("shop.example.com", anchor.HostActive)
-		if p, _ := w.edge.route("shop.example.com"); p != "one" || h.Problem != "" || w.ca.orders != 1 || !s.Allowed("SHOP.example.com.") {
-			t.Errorf("active: route %q, problem %q, %d orders", p, h.Problem, w.ca.orders)
+		if p, _ := w.edge.route("shop.example.com"); p != "one" || h.Problem != "" || w.ca.ordered() != 1 || !s.Allowed("SHOP.example.com.") {
+			t.Errorf("active: route %q, problem %q, %d orders", p, h.Problem, w.ca.ordered())
 		}
 
 		time.Sleep(10 * 24 * time.Hour)
 		h = w.must("shop.example.com", anchor.HostActive)
-		if h.NotAfter < time.Now().UnixMilli() || w.ca.orders != 1 {
-			t.Errorf("after ten days the certificate ends at %v, %d orders", time.UnixMilli(h.NotAfter), w.ca.orders)
+		if h.NotAfter < time.Now().UnixMilli() || w.ca.ordered() != 1 {
+			t.Errorf("after ten days the certificate ends at %v, %d orders", time.UnixMilli(h.NotAfter), w.ca.ordered())
 		}
 
 		w.ok(s.Remove(t.Context(), "one", "shop.example.com"))
@@ -87,8 +88,12 @@ func TestARestartGoesOnWhereItWas(t *testing.T) {
 		_, err = s.Add(t.Context(), "two", add("b.example.com"))
 		w.ok(err)
 		time.Sleep(time.Hour)
-		stop()
 		before := w.must("a.example.com", anchor.HostPending)
+		for time.Until(time.UnixMilli(before.NextCheck)) < 10*time.Second { // its look may be about to come
+			time.Sleep(10 * time.Second)
+			before = w.must("a.example.com", anchor.HostPending)
+		}
+		stop()
 		w.edge.routes = map[string]anchor.ProjectID{} // the edge was part of the process
 
 		s, stop = w.running(t)
@@ -103,8 +108,8 @@ func TestARestartGoesOnWhereItWas(t *testing.T) {
 		w.dns.set(here("a.example.com"))
 		time.Sleep(time.Until(time.UnixMilli(before.NextCheck)) + time.Minute)
 		w.must("a.example.com", anchor.HostActive)
-		if w.ca.orders != 2 {
-			t.Errorf("%d orders for two names", w.ca.orders)
+		if w.ca.ordered() != 2 {
+			t.Errorf("%d orders for two names", w.ca.ordered())
 		}
 	})
 }
@@ -113,16 +118,15 @@ func TestAStopInTheMiddleOfALookLosesNoTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.dns.set(here("a.example.com"))
-		w.ca.hang = func(ctx context.Context, _ string) { <-ctx.Done() }
+		free := w.ca.stuck()
 		s, stop := w.running(t)
 		_, err := s.Add(t.Context(), "one", add("a.example.com"))
 		w.ok(err)
 		synctest.Wait()
 		stop()
-		w.ca.hang = nil
-		_, stop = w.running(t)
-		defer stop()
-		synctest.Wait()
+		free()
+		s = w.start() // as another process, that does not Restore
+		s.Reconcile(t.Context())
 		w.must("a.example.com", anchor.HostActive)
 	})
 }
@@ -143,6 +147,82 @@ func TestCheckLooksAtOnce(t *testing.T) {
 		}
 		synctest.Wait()
 		w.must("a.example.com", anchor.HostActive)
+	})
+}
+
+// Two processes run the reconciler over the same records: no name is worked on by
+// both (the authority fails the test on orders that overlap).
+func TestProcessesShareTheWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.ca.life = 60 * time.Hour
+		var asked atomic.Int32
+		w.ca.hang = func(context.Context, string) { asked.Add(1); time.Sleep(30 * time.Second) }
+		s, stop := w.running(t)
+		defer stop()
+		_, stopOther := w.running(t)
+		defer stopOther()
+		const n = 40
+		for i := range n {
+			name := fmt.Sprintf("a%d.example.com", i)
+			w.dns.set(here(name))
+			_, err := s.Add(t.Context(), "one", add(name))
+			w.ok(err)
+		}
+		time.Sleep(5 * time.Minute)
+		for i := range n {
+			w.must(fmt.Sprintf("a%d.example.com", i), anchor.HostActive)
+		}
+		if got := asked.Load(); got != n {
+			t.Errorf("the authority was asked %d times about %d names", got, n)
+		}
+		time.Sleep(24 * time.Hour) // some looks at each active name
+		if got := asked.Load(); got < 2*n {
+			t.Errorf("the authority was asked %d times in a day", got)
+		}
+	})
+}
+
+// A removal by one process while another is at the name's certificate waits for it.
+func TestARemovalDuringAnothersOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.dns.set(here("a.example.com"))
+		w.ca.hang = func(context.Context, string) { time.Sleep(30 * time.Second) }
+		s, stop := w.running(t)
+		defer stop()
+		_, err := s.Add(t.Context(), "one", add("a.example.com"))
+		w.ok(err)
+		synctest.Wait()
+		other := w.start()
+		w.ok(other.Remove(t.Context(), "one", "a.example.com"))
+		w.must("a.example.com", anchor.HostRemoving)
+		time.Sleep(5 * time.Minute)
+		if _, found := w.stored("a.example.com"); found || w.ca.has("a.example.com") || s.Allowed("a.example.com") {
+			t.Errorf("found %v, certificate %v", found, w.ca.has("a.example.com"))
+		}
+		if _, attached := w.edge.route("a.example.com"); attached {
+			t.Error("the edge answers still")
+		}
+	})
+}
+
+// The records go in the middle of an order: what the order made goes too.
+func TestAProjectDeletedUnderAnOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.dns.set(here("a.example.com"))
+		w.ca.hang = func(context.Context, string) { time.Sleep(30 * time.Second) }
+		s, stop := w.running(t)
+		defer stop()
+		_, err := s.Add(t.Context(), "one", add("a.example.com"))
+		w.ok(err)
+		synctest.Wait()
+		w.ok(w.store.DeleteProject(t.Context(), "one"))
+		time.Sleep(time.Minute)
+		if _, attached := w.edge.route("a.example.com"); attached || w.ca.has("a.example.com") || s.Allowed("a.example.com") {
+			t.Errorf("attached %v, certificate %v, allowed %v", attached, w.ca.has("a.example.com"), s.Allowed("a.example.com"))
+		}
 	})
 }
 
@@ -192,6 +272,7 @@ func TestAnActiveNameStaysServedWhenItsDNSBreaks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.dns.set(here("a.example.com"))
+		w.ca.life = 60 * time.Hour
 		s, stop := w.running(t)
 		defer stop()
 		_, err := s.Add(t.Context(), "one", add("a.example.com"))
@@ -199,8 +280,11 @@ func TestAnActiveNameStaysServedWhenItsDNSBreaks(t *testing.T) {
 		synctest.Wait()
 		w.must("a.example.com", anchor.HostActive)
 		w.dns.unset(here("a.example.com"))
-		time.Sleep(24 * time.Hour)
+		time.Sleep(4 * 24 * time.Hour)
 		h := w.must("a.example.com", anchor.HostActive)
+		if h.NotAfter < time.Now().UnixMilli() {
+			t.Error("its certificate was not watched")
+		}
 		if _, attached := w.edge.route("a.example.com"); !attached || !strings.Contains(h.Problem, "found none") {
 			t.Errorf("attached %v, problem %q", attached, h.Problem)
 		}
@@ -217,20 +301,20 @@ func TestARefusalOfTheCA(t *testing.T) {
 		w := newWorld(t)
 		w.dns.set(here("a.example.com"))
 		again := time.Now().Add(3 * time.Hour)
-		w.ca.answer = func(string) hostname.Certificate {
-			return hostname.Certificate{Status: anchor.CertFailed, Problem: "CAA forbids it. Add ca.example to the CAA record.", RetryAt: again.UnixMilli()}
-		}
-		asked := 0
-		w.ca.hang = func(context.Context, string) { asked++ }
+		w.ca.answers(&hostname.Certificate{
+			Status: anchor.CertFailed, Problem: "CAA forbids it. Add ca.example to the CAA record.", RetryAt: again.UnixMilli(),
+		})
+		var asked atomic.Int32
+		w.ca.hang = func(context.Context, string) { asked.Add(1) }
 		s, stop := w.running(t)
 		defer stop()
 		_, err := s.Add(t.Context(), "one", add("a.example.com"))
 		w.ok(err)
 		time.Sleep(2 * time.Hour)
-		if h := w.must("a.example.com", anchor.HostFailed); !strings.Contains(h.Problem, "CAA forbids it") || asked != 1 {
-			t.Errorf("problem %q, asked %d times before it may be", h.Problem, asked)
+		if h := w.must("a.example.com", anchor.HostFailed); !strings.Contains(h.Problem, "CAA forbids it") || asked.Load() != 1 {
+			t.Errorf("problem %q, asked %d times before it may be", h.Problem, asked.Load())
 		}
-		w.ca.answer = nil
+		w.ca.answers(nil)
 		time.Sleep(2 * time.Hour)
 		w.must("a.example.com", anchor.HostActive)
 	})
@@ -243,7 +327,7 @@ func TestTheFirstHalfHourIsWatchedClosely(t *testing.T) {
 		defer stop()
 		_, err := s.Add(t.Context(), "one", add("a.example.com"))
 		w.ok(err)
-		looks := func() int { return len(w.dns.needs) }
+		looks := func() int { return len(w.dns.asked()) }
 		time.Sleep(30 * time.Minute)
 		early := looks()
 		time.Sleep(7 * 24 * time.Hour)

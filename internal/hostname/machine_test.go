@@ -67,9 +67,9 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"prove":     func(t *rapid.T) { m.prove(m.name(t)) },
 		"CA": func(t *rapid.T) {
 			status := rapid.SampledFrom([]anchor.CertStatus{"", anchor.CertPending, anchor.CertFailed}).Draw(t, "status")
-			m.w.ca.answer = nil
+			m.w.ca.answers(nil)
 			if status != "" {
-				m.w.ca.answer = func(string) hostname.Certificate { return hostname.Certificate{Status: status} }
+				m.w.ca.answers(&hostname.Certificate{Status: status})
 			}
 		},
 		"fail": func(t *rapid.T) {
@@ -132,7 +132,7 @@ func TestAnythingInAnyOrder(t *testing.T) {
 
 		// In the end all is well outside: then all must become well inside.
 		w.setFault(nil)
-		w.ca.answer = nil
+		w.ca.answers(nil)
 		for _, name := range m.names {
 			w.dns.set(here(name))
 			m.prove(name)

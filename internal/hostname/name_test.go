@@ -249,7 +249,7 @@ func FuzzParse(f *testing.F) {
 func TestParseNotes(t *testing.T) {
 	for in, want := range map[string]string{
 		"example.com":               "",
-		" Example.COM. ":            "",
+		"Example.COM.":              "",
 		"https://example.com/shop":  "took the domain example.com from the URL",
 		"example.com/shop":          "took the domain example.com from the URL",
 		"bücher.de":                 "bücher.de is written xn--bcher-kva.de in the DNS",

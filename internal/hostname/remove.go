@@ -69,15 +69,21 @@ func (s *Service) remove(ctx context.Context, id anchor.HostnameID) (done bool, 
 
 // removeHeld is remove for who has the lane.
 func (s *Service) removeHeld(ctx context.Context, id anchor.HostnameID) (done bool, err error) {
+	elsewhere := false
 	h, err := s.change(ctx, id, func(h anchor.Hostname) (anchor.Hostname, error) {
+		now := s.now()
+		elsewhere = claimed(h) && h.NextCheck > now.UnixMilli()
 		h.Status, h.Attempts, h.Problem = anchor.HostRemoving, 0, ""
-		return claim(h, s.now()), nil
+		return claim(h, now), nil
 	})
 	switch {
 	case errors.Is(err, anchor.ErrNotFound):
 		return true, nil // another removal was faster
 	case err != nil:
 		return false, err
+	case elsewhere: // another process may be at its certificate: end it after the claim
+		s.allowed.remove(h.Name)
+		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removePatience)
 	defer cancel()

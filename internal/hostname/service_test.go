@@ -117,7 +117,7 @@ func TestANameBelowAnothersHasToBeProved(t *testing.T) {
 				v.Records[0].Name != "_anchor-challenge."+strings.TrimPrefix(row.added, "*.") {
 				t.Fatalf("verified %v, records %+v", v.Verified, v.Records)
 			}
-			orders := w.ca.orders
+			orders := w.ca.ordered()
 			for _, value := range []string{"", "something else"} {
 				if value != "" {
 					w.dns.set(anchor.DNSRecord{Name: v.Records[0].Name, Type: "TXT", Value: value})
@@ -131,8 +131,8 @@ func TestANameBelowAnothersHasToBeProved(t *testing.T) {
 					}
 				}
 			}
-			if _, attached := w.edge.route(row.added); attached || w.ca.orders != orders || s.Allowed(row.added) {
-				t.Errorf("before the proof: attached %v, orders %d, allowed %v", attached, w.ca.orders-orders, s.Allowed(row.added))
+			if _, attached := w.edge.route(row.added); attached || w.ca.ordered() != orders || s.Allowed(row.added) {
+				t.Errorf("before the proof: attached %v, orders %d, allowed %v", attached, w.ca.ordered()-orders, s.Allowed(row.added))
 			}
 			w.dns.set(v.Records...)
 			w.sleep(time.Hour)
@@ -165,10 +165,10 @@ func TestAMoveSwitchesInOneStep(t *testing.T) {
 	w, s := settled(t, "example.com", "other.example.com")
 	_, err := s.Add(t.Context(), "one", hostname.Request{Domain: "example.com", WWW: true})
 	w.ok(err)
-	orders, detached := w.ca.orders, w.edge.detached
+	orders, detached := w.ca.ordered(), w.edge.detached
 	v, err := s.Move(t.Context(), "one", "example.com", "two")
 	w.ok(err)
-	if p, _ := w.edge.route("example.com"); p != "two" || v.ProjectID != "two" || !v.IsActive || w.edge.detached != detached || w.ca.orders != orders {
+	if p, _ := w.edge.route("example.com"); p != "two" || v.ProjectID != "two" || !v.IsActive || w.edge.detached != detached || w.ca.ordered() != orders {
 		t.Errorf("route %q, view %+v, detached %d", p, v.Hostname, w.edge.detached-detached)
 	}
 	if www, _ := w.stored("www.example.com"); www.ProjectID != "two" || www.Redirect != "example.com" {
@@ -224,17 +224,17 @@ func TestAChangeInterruptsALook(t *testing.T) {
 		} {
 			w := newWorld(t)
 			w.dns.set(here("a.example.com"))
-			w.ca.hang = func(ctx context.Context, _ string) { <-ctx.Done() }
+			free := w.ca.stuck()
 			s, stop := w.running(t)
 			_, err := s.Add(t.Context(), "one", add("a.example.com"))
 			w.ok(err)
 			synctest.Wait() // the order is under way
+			free() // the orders to come
 			began := time.Now()
 			w.ok(change(s))
 			if took := time.Since(began); took > 0 {
 				t.Errorf("%s waited %v", name, took)
 			}
-			w.ca.hang = nil
 			synctest.Wait()
 			time.Sleep(time.Minute)
 			h, found := w.stored("a.example.com")
@@ -315,6 +315,19 @@ func TestCompanions(t *testing.T) {
 	}
 }
 
+func TestALostAnswerIsNoRefusal(t *testing.T) {
+	w, s := settled(t)
+	w.setFault(func(op string) (bool, error) {
+		if op == "CreateHostname" {
+			return true, errors.New("the connection was reset")
+		}
+		return false, nil
+	})
+	_, err := s.Add(t.Context(), "one", add("a.example.com"))
+	w.ok(err)
+	w.must("a.example.com", anchor.HostPending)
+}
+
 func TestRedirects(t *testing.T) {
 	w, s := settled(t, "example.com")
 	_, err := s.Add(t.Context(), "one", hostname.Request{Domain: "old.example.com", Redirect: "https://EXAMPLE.com/"})
@@ -351,10 +364,10 @@ func TestOwnCertificates(t *testing.T) {
 	_, err := s.Add(t.Context(), "one", own(year))
 	w.ok(err)
 	s.Reconcile(t.Context())
-	if h := w.must("a.example.com", anchor.HostActive); h.Problem != "" || w.ca.orders != 0 {
-		t.Errorf("problem %q, %d orders", h.Problem, w.ca.orders)
+	if h := w.must("a.example.com", anchor.HostActive); h.Problem != "" || w.ca.ordered() != 0 {
+		t.Errorf("problem %q, %d orders", h.Problem, w.ca.ordered())
 	}
-	if need := w.dns.needs[len(w.dns.needs)-1]; need.Issuers != nil {
+	if need := w.dns.asked()[len(w.dns.asked())-1]; need.Issuers != nil {
 		t.Errorf("CAA is asked about %v", need.Issuers)
 	}
 
@@ -373,7 +386,7 @@ func TestOwnCertificates(t *testing.T) {
 	_, err = s.Add(t.Context(), "one", own(year))
 	w.ok(err)
 	s.Reconcile(t.Context())
-	if h := w.must("a.example.com", anchor.HostActive); h.Problem != "" || w.ca.orders != 0 {
+	if h := w.must("a.example.com", anchor.HostActive); h.Problem != "" || w.ca.ordered() != 0 {
 		t.Errorf("with a new one the problem is %q", h.Problem)
 	}
 }
@@ -408,8 +421,8 @@ func TestWhereTheCAIsAskedFirst(t *testing.T) {
 	w.dns.set(v.Target...)
 	next()
 	w.must("example.com", anchor.HostActive)
-	if w.ca.orders != 1 {
-		t.Errorf("%d orders", w.ca.orders)
+	if w.ca.ordered() != 1 {
+		t.Errorf("%d orders", w.ca.ordered())
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,7 +127,7 @@ type checkedRecords struct {
 }
 
 func (c checkedRecords) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
-	old, err := c.Store.Hostname(ctx, h.ID)
+	old, err := c.Hostname(ctx, h.ID)
 	if err == nil && old.Revision == h.Revision && old.Status != h.Status && !old.Status.CanMove(h.Status) {
 		c.w.Errorf("%s goes from %s to %s", h.Name, old.Status, h.Status)
 	}
@@ -146,7 +147,7 @@ type authority struct {
 	certs    map[string]*cert
 	busy     map[string]bool
 	orders   int
-	answer   func(name string) hostname.Certificate // of the next orders
+	answer   *hostname.Certificate // to all, when not nil
 	hang     func(ctx context.Context, name string)
 	validate bool // as ACM, with a record to set
 	life     time.Duration
@@ -167,6 +168,23 @@ func (a *authority) Ensure(ctx context.Context, h anchor.Hostname) (hostname.Cer
 	return withFault(a.world, "Ensure", func() (hostname.Certificate, error) { return a.ensure(h), nil })
 }
 
+// stuck lets every order hang until its end or until free is called.
+func (a *authority) stuck() (free func()) {
+	var freed atomic.Bool
+	a.hang = func(ctx context.Context, _ string) {
+		if !freed.Load() {
+			<-ctx.Done()
+		}
+	}
+	return func() { freed.Store(true) }
+}
+
+func (a *authority) answers(c *hostname.Certificate) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.answer = c
+}
+
 func (a *authority) ensure(h anchor.Hostname) hostname.Certificate {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -185,7 +203,7 @@ func (a *authority) ensure(h anchor.Hostname) hostname.Certificate {
 		c.Status, c.NotAfter = anchor.CertIssued, a.now().Add(a.lifetime()).UnixMilli()
 	}
 	if a.answer != nil {
-		got := a.answer(h.Name)
+		got := *a.answer
 		got.ARN = c.ARN
 		return got
 	}
@@ -248,6 +266,12 @@ func (a *authority) Release(_ context.Context, h anchor.Hostname) error {
 		return struct{}{}, nil
 	})
 	return err
+}
+
+func (a *authority) ordered() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.orders
 }
 
 func (a *authority) has(name string) bool {
@@ -336,6 +360,13 @@ func (z *zone) has(r anchor.DNSRecord) bool {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	return slices.Contains(z.records[r.Name+" "+r.Type], r.Value)
+}
+
+// asked gives what was asked about.
+func (z *zone) asked() []hostname.Need {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	return slices.Clone(z.needs)
 }
 
 func (z *zone) Diagnose(ctx context.Context, need hostname.Need) (hostname.Diagnosis, error) {

@@ -28,8 +28,9 @@ func scanHostname(row scanner) (anchor.Hostname, error) {
 	if err := json.Unmarshal(text, &r); err != nil {
 		return anchor.Hostname{}, err
 	}
-	r.Hostname.Challenge, r.Hostname.Revision = r.Challenge, revision
-	return r.Hostname, nil
+	h := r.Hostname
+	h.Challenge, h.Revision = r.Challenge, revision
+	return h, nil
 }
 
 func hostnameText(h anchor.Hostname) (string, error) {
