@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ import (
 type front struct {
 	plain, tls net.Listener
 	edge       *edge.Edge
-	manager    *Manager
+	manager    atomic.Pointer[Manager] // of the process that runs now
 }
 
 // listenFront takes the ports first: the CA has to know them.
@@ -45,12 +46,22 @@ func (f *front) ports(t testing.TB, lifetime uint64) pebbleOptions {
 	return pebbleOptions{http: portOf(t, f.plain.Addr()), tls: portOf(t, f.tls.Addr()), lifetime: lifetime}
 }
 
-// serve answers with m's certificates and challenges until the test ends.
+// serve answers with m's certificates and challenges until the test ends, or the next manager takes over.
 func (f *front) serve(t testing.TB, m *Manager) {
 	t.Helper()
-	f.manager = m
+	if f.manager.Swap(m) != nil {
+		return
+	}
 	f.edge = edge.New(edge.Config{
-		Log: slog.New(slog.DiscardHandler), GetCertificate: m.GetCertificate, Wrap: m.HTTPChallenge,
+		Log: slog.New(slog.DiscardHandler),
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return f.manager.Load().GetCertificate(hello)
+		},
+		Wrap: func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				f.manager.Load().HTTPChallenge(next).ServeHTTP(w, r)
+			})
+		},
 	})
 	served := make(chan error, 2)
 	go func() { served <- f.edge.Serve(f.plain) }()
@@ -120,7 +131,7 @@ func ensured(t testing.TB, m *Manager, name string) hostname.Certificate {
 
 func reaches(t testing.TB, m *Manager, name string, want anchor.CertStatus) hostname.Certificate {
 	t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(20 * time.Second)
 	for {
 		c, err := m.Ensure(t.Context(), named(name))
 		if err != nil {

@@ -37,6 +37,8 @@ type Manager struct {
 	cancel context.CancelFunc
 	group  sync.WaitGroup
 	wake   chan struct{}
+
+	closing sync.Once
 }
 
 var _ hostname.Certificates = (*Manager)(nil)
@@ -82,14 +84,17 @@ func (m *Manager) openCache() {
 	}
 }
 
-// Close stops the work under way. Orders are left as they are at the CA and go on after the next New.
+// Close stops the work under way. Orders are left as they are at the CA and go on after the next New. Certificates are
+// still served. A second Close does nothing.
 func (m *Manager) Close() {
-	m.cancel()
-	m.group.Wait()
-	m.cache.Stop()
-	for _, ca := range m.cas {
-		ca.close()
-	}
+	m.closing.Do(func() {
+		m.cancel()
+		m.group.Wait()
+		m.cache.Stop()
+		for _, ca := range m.cas {
+			ca.close()
+		}
+	})
 }
 
 // restore attaches the names that have files in Dir.
@@ -232,4 +237,3 @@ func (m *Manager) HTTPChallenge(next http.Handler) http.Handler { return m.answe
 
 // issuerKey names the folder of certificates: one for each CA, so that a staging one is never taken for a real one.
 func (m *Manager) issuerKey() string { return caKey(m.cfg.CA) }
-

@@ -26,6 +26,10 @@ var errNoChallenge = errors.New("the CA offers no challenge that this server can
 //
 // A rejected challenge spoils its order (RFC 8555, section 7.1.6), so the next challenge type takes a new one.
 func (a *authority) issue(ctx context.Context, j *journal, csr *x509.CertificateRequest, replaces *x509.Certificate) ([]byte, error) {
+	if !a.hasUntried(j) {
+		return nil, errNoChallenge // without troubling the CA
+	}
+	var failed error // of all challenge types, the preferred one first
 	for {
 		chain, err := a.attempt(ctx, j, csr, replaces)
 		if isProblem(err, acmeproto.ProblemTypeAccountDoesNotExist) {
@@ -39,13 +43,14 @@ func (a *authority) issue(ctx context.Context, j *journal, csr *x509.Certificate
 		if !errors.As(err, &no) {
 			return chain, err
 		}
+		failed = errors.Join(failed, err)
 		j.Failed = append(j.Failed, no.challenge)
 		if err := j.forget(); err != nil {
 			return nil, err
 		}
 		if !a.hasUntried(j) {
 			j.Failed = nil
-			return nil, errors.Join(err, j.save())
+			return nil, errors.Join(failed, j.save())
 		}
 	}
 }
@@ -148,10 +153,11 @@ func (a *authority) authorize(ctx context.Context, account acmeproto.Account, j 
 func (a *authority) prove(ctx context.Context, account acmeproto.Account, j *journal, authz acmeproto.Authorization) error {
 	c, ok := a.choose(j, authz)
 	if !ok {
-		if _, err := a.client.PollAuthorization(ctx, account, authz); err != nil && authz.Status != acmeproto.StatusPending {
-			return &rejected{"authorization", err}
+		if authz.Status == acmeproto.StatusPending {
+			return errNoChallenge
 		}
-		return errNoChallenge
+		_, err := a.client.PollAuthorization(ctx, account, authz) // over: gives the reason at once
+		return &rejected{"authorization", err}
 	}
 	withdraw, err := a.present(ctx, c)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"strconv"
 	"sync"
@@ -26,7 +27,13 @@ import (
 	"go.uber.org/goleak"
 )
 
+// hookEnv makes this test binary a DNS hook that asks the test's server to set records.
+const hookEnv = "ANCHOR_TEST_HOOK_URL"
+
 func TestMain(m *testing.M) {
+	if at := os.Getenv(hookEnv); at != "" && len(os.Args) == 2 {
+		hookMain(at, os.Args[1])
+	}
 	// Pebble reads its behaviour from the environment: one good nonce in six is refused, validations start at once.
 	for key, value := range map[string]string{"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "15", "PEBBLE_AUTHZREUSE": "0"} {
 		if err := os.Setenv(key, value); err != nil {
@@ -36,6 +43,20 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
 		// Pebble's validation loop has no end.
 		goleak.IgnoreTopFunction("github.com/letsencrypt/pebble/v2/va.VAImpl.processTasks"))
+}
+
+func hookMain(at, action string) {
+	resp, err := http.PostForm(at, url.Values{
+		"action": {action}, "name": {os.Getenv("ANCHOR_DNS_NAME")}, "type": {os.Getenv("ANCHOR_DNS_TYPE")},
+		"value": {os.Getenv("ANCHOR_DNS_VALUE")}, "domain": {os.Getenv("ANCHOR_DOMAIN")},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		log.Fatal("the DNS provider says ", resp.Status)
+	}
+	os.Exit(0)
 }
 
 // pebble is Let's Encrypt's test CA, in this process, with a DNS server of its own.
@@ -49,7 +70,7 @@ type pebble struct {
 	zone  string // HOST:PORT of the DNS server
 
 	mu     sync.Mutex
-	orders int                                          // new-order requests it accepted
+	orders int                                               // new-order requests it accepted
 	before func(w http.ResponseWriter, r *http.Request) bool // answers instead of pebble when it returns true
 }
 

@@ -59,8 +59,8 @@ func blameless(err error) bool {
 var advice = map[string]string{
 	acmeproto.ProblemTypeConnection:              "The CA could not connect to %[1]s. Check that its A and AAAA records lead to this server and that ports 80 and 443 are open from the internet.",
 	acmeproto.ProblemTypeDNS:                     "The CA could not look up %[1]s. Check that its DNS records exist and that the domain's name servers answer (a broken DNSSEC chain looks the same).",
-	acmeproto.ProblemTypeUnauthorized:            "Another server answered for %[1]s. Check that all its A and AAAA records lead to this server, and that no CDN or proxy stands in front.",
-	acmeproto.ProblemTypeIncorrectResponse:       "Another server answered for %[1]s. Check that all its A and AAAA records lead to this server, and that no CDN or proxy stands in front.",
+	acmeproto.ProblemTypeUnauthorized:            "The CA did not find this server's proof at %[1]s. Check that all its A and AAAA records lead to this server, and that no CDN or proxy stands in front.",
+	acmeproto.ProblemTypeIncorrectResponse:       "The CA did not find this server's proof at %[1]s. Check that all its A and AAAA records lead to this server, and that no CDN or proxy stands in front.",
 	acmeproto.ProblemTypeTLS:                     "The CA could not open a TLS connection to %[1]s. Check that port 443 leads to this server, and that nothing in front ends TLS.",
 	acmeproto.ProblemTypeCAA:                     "A CAA record forbids this CA to issue for %[1]s. Add it to the CAA records of the domain, or remove them.",
 	acmeproto.ProblemTypeRateLimited:             "The CA has a limit on certificates and it is reached for %[1]s or its domain.",

@@ -1,7 +1,6 @@
 package acme
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/caddyserver/certmagic"
 	"github.com/mholt/acmez/v3"
-	"golang.org/x/sync/singleflight"
 )
 
 // GetCertificate is for tls.Config.GetCertificate. It gives certificates of attached names only: the name's own, else
@@ -37,7 +35,7 @@ func (m *Manager) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, 
 			return cert, nil
 		}
 	}
-	return m.load(hello.Context(), served)
+	return m.load(served)
 }
 
 // find gives the attached name that serves name, and the hash of its certificate if that is known.
@@ -69,19 +67,13 @@ func (m *Manager) cached(name, hash string) *tls.Certificate {
 }
 
 // load reads a certificate that is not in memory; handshakes that come meanwhile share the reading.
-func (m *Manager) load(ctx context.Context, name string) (*tls.Certificate, error) {
-	loaded := m.loads.DoChan(name, func() (any, error) { return m.read(name) })
-	var result singleflight.Result
-	select {
-	case result = <-loaded:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+func (m *Manager) load(name string) (*tls.Certificate, error) {
+	loaded, err, _ := m.loads.Do(name, func() (any, error) { return m.read(name) })
+	if err != nil {
+		m.cfg.Log.Error("a certificate cannot be read", "domain", name, "error", err)
+		return nil, err
 	}
-	if result.Err != nil {
-		m.cfg.Log.Error("a certificate cannot be read", "domain", name, "error", result.Err)
-		return nil, result.Err
-	}
-	cert, _ := result.Val.(*tls.Certificate)
+	cert, _ := loaded.(*tls.Certificate)
 	return cert, nil
 }
 

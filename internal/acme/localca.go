@@ -1,0 +1,167 @@
+package acme
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	rootLife = 10 * 365 * 24 * time.Hour
+	leafLife = 7 * 24 * time.Hour
+	// maxLeaves bounds the memory that made-up names can take.
+	maxLeaves = 1000
+)
+
+// LocalCA issues certificates for *.localhost on this machine, for development over HTTPS. Its root may issue for
+// localhost only (a critical name constraint, RFC 5280, section 4.2.1.10): trusting it gives nobody power over other
+// names, whoever gets hold of its key.
+type LocalCA struct {
+	base string
+	path string // of the root's PEM
+	root *x509.Certificate
+	key  crypto.Signer
+
+	mu     sync.Mutex
+	leaf   crypto.Signer // one key for all leaves of this process
+	leaves map[string]*tls.Certificate
+	hot    *recent
+}
+
+// OpenLocalCA reads the CA in dir, or makes it. base is the domain it issues for, "localhost" or one below it.
+func OpenLocalCA(dir, base string) (*LocalCA, error) {
+	if base != "localhost" && !strings.HasSuffix(base, ".localhost") {
+		return nil, fmt.Errorf("the internal CA is for localhost only, not for %s", base)
+	}
+	leaf, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make a key for local certificates: %w", err)
+	}
+	ca := &LocalCA{
+		base: base, path: filepath.Join(dir, "root.pem"), leaf: leaf,
+		leaves: map[string]*tls.Certificate{}, hot: newRecent(maxLeaves),
+	}
+	pair, err := os.ReadFile(filepath.Join(dir, "root-and-key.pem"))
+	if errors.Is(err, fs.ErrNotExist) {
+		pair, err = newRoot(filepath.Join(dir, "root-and-key.pem"))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the internal CA: %w", err)
+	}
+	both, err := tls.X509KeyPair(pair, pair)
+	if err != nil {
+		return nil, fmt.Errorf("the internal CA in %s is damaged; remove the folder, and run anchor trust again: %w", dir, err)
+	}
+	ca.root = both.Leaf
+	ca.key, _ = both.PrivateKey.(crypto.Signer)
+	return ca, writeFile(ca.path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.root.Raw}))
+}
+
+func newRoot(path string) ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make a key: %w", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "this machine"
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: "Anchor local development, " + host},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(rootLife),
+		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
+		KeyUsage:                    x509.KeyUsageCertSign,
+		PermittedDNSDomainsCritical: true, PermittedDNSDomains: []string{"localhost"},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, fmt.Errorf("make the root certificate: %w", err)
+	}
+	encoded, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("encode the key: %w", err)
+	}
+	both := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})...)
+	return both, writeFile(path, both)
+}
+
+func serial() *big.Int {
+	n, _ := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127)) // crypto/rand does not fail (Go 1.24)
+	return n
+}
+
+// Root is the path of the root's PEM file, for curl --cacert and for browsers' own stores.
+func (ca *LocalCA) Root() string { return ca.path }
+
+// GetCertificate is for tls.Config.GetCertificate: a certificate for the base domain and the names directly below it,
+// made when it is first asked for; nil for other names, as Manager.GetCertificate.
+func (ca *LocalCA) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	name, ok := normal(hello.ServerName)
+	if !ok {
+		return nil, nil
+	}
+	label, above := strings.CutSuffix(name, "."+ca.base)
+	if name != ca.base && (!above || label == "" || strings.Contains(label, ".")) {
+		return nil, nil
+	}
+	ca.mu.Lock()
+	defer ca.mu.Unlock()
+	if cert := ca.leaves[name]; cert != nil && time.Until(cert.Leaf.NotAfter) > leafLife/3 {
+		ca.hot.touch(name)
+		return cert, nil
+	}
+	cert, err := ca.issue(name)
+	if err != nil {
+		return nil, err
+	}
+	ca.leaves[name] = cert
+	if cold := ca.hot.touch(name); cold != "" {
+		delete(ca.leaves, cold)
+	}
+	return cert, nil
+}
+
+func (ca *LocalCA) issue(name string) (*tls.Certificate, error) {
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: serial(), DNSNames: []string{name}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(leafLife),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, ca.root, ca.leaf.Public(), ca.key)
+	if err != nil {
+		return nil, fmt.Errorf("make a local certificate for %s: %w", name, err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("read the local certificate for %s: %w", name, err)
+	}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: ca.leaf, Leaf: leaf}, nil
+}
+
+// First asks each source in turn for a certificate and takes the first one given.
+func First(sources ...func(*tls.ClientHelloInfo) (*tls.Certificate, error)) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		for _, get := range sources {
+			if cert, err := get(hello); cert != nil || err != nil {
+				return cert, err
+			}
+		}
+		return nil, nil
+	}
+}

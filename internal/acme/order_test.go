@@ -1,0 +1,316 @@
+package acme
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+func TestTLSALPNAlone(t *testing.T) {
+	f := listenFront(t)
+	p := startPebble(t, f.ports(t, 0))
+	cfg := p.config(t)
+	cfg.NoHTTP01 = true
+	m := open(t, cfg)
+	f.serve(t, m)
+	f.publish("alpn.example.com")
+	ensured(t, m, "alpn.example.com")
+	get(t, f.client(t, p), "https://alpn.example.com/")
+}
+
+// A CA that is turned away at port 80 gets its proof at port 443, with a second order: the first one is spoiled.
+func TestOtherChallengeAfterRejection(t *testing.T) {
+	f := listenFront(t)
+	o := f.ports(t, 0)
+	o.http = portOf(t, f.tls.Addr()) // TLS answers there: no HTTP-01
+	p := startPebble(t, o)
+	m := open(t, p.config(t))
+	f.serve(t, m)
+	c := ensured(t, m, "b.example.com")
+	if c.Problem != "" || p.ordered() != 2 {
+		t.Errorf("%d orders, problem %q; want 2 and none", p.ordered(), c.Problem)
+	}
+}
+
+func TestWildcardByHook(t *testing.T) {
+	f := listenFront(t)
+	p := startPebble(t, f.ports(t, 0))
+	var mu sync.Mutex
+	var asked []string
+	provider := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, r.FormValue("action")+" "+r.FormValue("name")+" "+r.FormValue("type")+" "+r.FormValue("domain"))
+		if r.FormValue("action") == "present" {
+			p.dns.AddDNSTXTRecord(r.FormValue("name"), r.FormValue("value"))
+		} else {
+			p.dns.DeleteDNSTXTRecord(r.FormValue("name"))
+		}
+	}))
+	defer provider.Close()
+	t.Setenv(hookEnv, provider.URL)
+	cfg := p.config(t)
+	cfg.DNS01, cfg.Resolvers = os.Args[0], []string{p.zone}
+	m := open(t, cfg)
+	f.serve(t, m)
+	f.publish("*.wild.example.com")
+
+	ensured(t, m, "*.wild.example.com")
+	get(t, f.client(t, p), "https://any.wild.example.com/")
+	for _, name := range []string{"wild.example.com", "a.b.wild.example.com"} {
+		if _, err := f.client(t, p).Get("https://" + name + "/"); err == nil || !strings.Contains(err.Error(), "unrecognized name") {
+			t.Errorf("%s: %v, want the alert unrecognized_name", name, err)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	want := []string{"present _acme-challenge.wild.example.com TXT wild.example.com", "cleanup _acme-challenge.wild.example.com TXT wild.example.com"}
+	if !slices.Equal(asked, want) {
+		t.Errorf("the hook was asked %q, want %q", asked, want)
+	}
+}
+
+func TestWildcardWithoutHook(t *testing.T) {
+	f := listenFront(t)
+	p := startPebble(t, f.ports(t, 0))
+	m := open(t, p.config(t))
+	f.serve(t, m)
+	c := reaches(t, m, "*.wild.example.com", anchor.CertFailed)
+	if !strings.Contains(c.Problem, "--acme-dns-hook") {
+		t.Errorf("problem: %s", c.Problem)
+	}
+}
+
+// Wherever the process ends during an order, the next one goes on with the same order.
+func TestRestartGoesOnWithTheOrder(t *testing.T) {
+	for _, step := range []string{"/authZ/", "/chalZ/", "/finalize-order/", "/certZ/"} {
+		t.Run(strings.Trim(step, "/"), func(t *testing.T) {
+			f := listenFront(t)
+			p := startPebble(t, f.ports(t, 0))
+			stopped := make(chan struct{})
+			var once sync.Once
+			p.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+				if !strings.HasPrefix(r.URL.Path, step) {
+					return false
+				}
+				once.Do(func() { close(stopped) })
+				io.Copy(io.Discard, r.Body) // only then net/http notices that the client has gone
+				<-r.Context().Done()
+				return true
+			})
+			cfg := p.config(t)
+			first, err := New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.serve(t, first)
+			if _, err := first.Ensure(t.Context(), named("c.example.com")); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-stopped:
+			case <-time.After(20 * time.Second):
+				t.Fatalf("the order does not get to %s: %+v", step, first.names["c.example.com"])
+			}
+			first.Close()
+			p.intercept(nil)
+
+			m := open(t, cfg)
+			f.serve(t, m)
+			f.publish("c.example.com")
+			ensured(t, m, "c.example.com")
+			if n := p.ordered(); n != 1 {
+				t.Errorf("%d orders, want 1", n)
+			}
+			get(t, f.client(t, p), "https://c.example.com/")
+		})
+	}
+}
+
+// The process ended between storing the key and storing the certificate of a renewal: the certificate before is served.
+func TestKeyBeforeFits(t *testing.T) {
+	f := listenFront(t)
+	p := startPebble(t, f.ports(t, 0))
+	cfg := p.config(t)
+	first, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.serve(t, first)
+	ensured(t, first, "k.example.com")
+	first.Close()
+	_, key := selfMade(t, nil, "k.example.com")
+	store := newStorage(cfg.Dir)
+	path := "certificates/" + caKey(cfg.CA) + "/k.example.com/k.example.com.key"
+	if err := store.Store(t.Context(), path, key); err != nil {
+		t.Fatal(err)
+	}
+	m := open(t, cfg)
+	if cert, err := m.GetCertificate(hello("k.example.com")); err != nil || cert == nil {
+		t.Errorf("certificate %v, %v", cert, err)
+	}
+	if n := p.ordered(); n != 1 {
+		t.Errorf("%d orders, want 1", n)
+	}
+}
+
+func TestAccountIsKept(t *testing.T) {
+	f := listenFront(t)
+	p := startPebble(t, f.ports(t, 0))
+	var registered atomic.Int32
+	p.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/sign-me-up" && r.Method == http.MethodPost {
+			registered.Add(1)
+		}
+		return false
+	})
+	cfg := p.config(t)
+	cfg.Email = "ops@example.com"
+	m := open(t, cfg)
+	f.serve(t, m)
+	ensured(t, m, "a.example.com")
+	seen := registered.Load()
+	m.Close()
+	again, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if _, err := again.cas[0].login(t.Context()); err != nil || registered.Load() != seen {
+		t.Errorf("login after a restart: %v, registered %d times, then %d", err, seen, registered.Load())
+	}
+	account := filepath.Join(cfg.Dir, "accounts", caKey(cfg.CA)+".json")
+	if info, err := os.Stat(account); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("account file: %v %v", info, err)
+	}
+}
+
+// A CA that was set up anew knows neither account nor order.
+func TestForgetfulCA(t *testing.T) {
+	f := listenFront(t)
+	before, after := startPebble(t, f.ports(t, 0)), startPebble(t, f.ports(t, 0))
+	cfg := before.config(t)
+	first, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.cas[0].login(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	first.Close()
+	cfg.CA, cfg.TrustedRoots = after.directory(), after.https
+	accounts := filepath.Join(cfg.Dir, "accounts")
+	kept, err := os.ReadFile(filepath.Join(accounts, caKey(before.directory())+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept = []byte(strings.ReplaceAll(string(kept), before.URL, after.URL)) // as if it were the same CA
+	if err := os.WriteFile(filepath.Join(accounts, caKey(after.directory())+".json"), kept, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := open(t, cfg)
+	f.serve(t, m)
+	ensured(t, m, "d.example.com")
+}
+
+func TestRateLimitIsToldAndKept(t *testing.T) {
+	f := listenFront(t)
+	p := startPebble(t, f.ports(t, 0))
+	var orders atomic.Int32
+	p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/order-plz" {
+			return false
+		}
+		orders.Add(1)
+		w.Header().Set("Retry-After", "3600")
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusTooManyRequests)
+		json.NewEncoder(w).Encode(map[string]any{
+			"type": "urn:ietf:params:acme:error:rateLimited", "status": 429, "detail": "too many certificates already issued for example.com",
+		})
+		return true
+	})
+	cfg := p.config(t)
+	m := open(t, cfg)
+	f.serve(t, m)
+	c := reaches(t, m, "e.example.com", anchor.CertFailed)
+	for _, want := range []string{"limit", "too many certificates already issued", "tried again at"} {
+		if !strings.Contains(c.Problem, want) {
+			t.Errorf("problem %q has no %q", c.Problem, want)
+		}
+	}
+	m.Close()
+	again, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	c, err = again.Ensure(t.Context(), named("e.example.com"))
+	if err != nil || c.Status != anchor.CertFailed || orders.Load() != 1 {
+		t.Errorf("after a restart %+v, %v, %d orders; want the same failure and no further order", c, err, orders.Load())
+	}
+	if at := again.names["e.example.com"].retryAt; time.Until(at) < 59*time.Minute {
+		t.Errorf("the next attempt is at %s, against the CA's Retry-After", at)
+	}
+}
+
+func TestFallbackCA(t *testing.T) {
+	f := listenFront(t)
+	down, up := startPebble(t, f.ports(t, 0)), startPebble(t, f.ports(t, 0))
+	down.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/order-plz" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return true
+		}
+		return false
+	})
+	cfg := down.config(t)
+	cfg.FallbackCA = up.directory()
+	cfg.TrustedRoots.AddCert(up.Certificate())
+	m := open(t, cfg)
+	f.serve(t, m)
+	f.publish("g.example.com")
+	ensured(t, m, "g.example.com")
+	get(t, f.client(t, up), "https://g.example.com/")
+}
+
+// A rejected validation is the name's fault: the fallback is not bothered.
+func TestNoFallbackForARejectedName(t *testing.T) {
+	f := listenFront(t)
+	first, second := startPebble(t, f.ports(t, 0)), startPebble(t, f.ports(t, 0))
+	cfg := first.config(t)
+	cfg.FallbackCA = second.directory()
+	cfg.TrustedRoots.AddCert(second.Certificate())
+	m := open(t, cfg) // nobody serves f: connections are accepted and never answered
+	f.plain.Close()
+	f.tls.Close()
+	c := reaches(t, m, "h.example.com", anchor.CertFailed)
+	if second.ordered() != 0 {
+		t.Error("the fallback CA was asked")
+	}
+	if !strings.Contains(c.Problem, "h.example.com") || !strings.Contains(c.Problem, "The CA says: Get") && !strings.Contains(c.Problem, "onnect") {
+		t.Errorf("problem: %s", c.Problem)
+	}
+}
+
+func TestBadNames(t *testing.T) {
+	p := startPebble(t, pebbleOptions{http: 1, tls: 1})
+	m := open(t, p.config(t))
+	for _, name := range []string{"", "UPPER.example.com", "a..b", "../etc", "bücher.de", "dot.example.com.", "*.*.example.com", "a/b.example.com"} {
+		if _, err := m.Ensure(t.Context(), named(name)); !errors.Is(err, anchor.ErrInvalid) {
+			t.Errorf("Ensure(%q): %v, want Invalid", name, err)
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package acme
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Certificates live six seconds and are renewed some times under load, on kept and on new connections: no request
+// fails, and none meets an expired certificate.
+func TestRenewalUnderLoad(t *testing.T) {
+	const name, lifetime, renewals = "busy.example.com", 6, 3
+	f := listenFront(t)
+	p := startPebble(t, f.ports(t, lifetime))
+	m := open(t, p.config(t))
+	f.serve(t, m)
+	f.publish(name)
+	ensured(t, m, name)
+
+	var served, failed atomic.Int64
+	var mu sync.Mutex
+	serials := map[string]bool{}
+	note := func(serial *big.Int) {
+		mu.Lock()
+		defer mu.Unlock()
+		serials[serial.String()] = true
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 60*time.Second)
+	defer stop()
+	var load sync.WaitGroup
+	for worker := range 4 {
+		load.Go(func() {
+			transport := &http.Transport{
+				TLSClientConfig: &tls.Config{RootCAs: p.roots}, ForceAttemptHTTP2: true, DisableKeepAlives: worker%2 == 0,
+				DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+					return (&net.Dialer{}).DialContext(ctx, network, f.tls.Addr().String())
+				},
+			}
+			defer transport.CloseIdleConnections()
+			for ctx.Err() == nil {
+				req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+name+"/", nil)
+				resp, err := transport.RoundTrip(req)
+				if err != nil {
+					if ctx.Err() == nil {
+						failed.Add(1)
+						t.Errorf("request %d: %v", served.Load(), err)
+					}
+					return
+				}
+				io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+				served.Add(1)
+				note(resp.TLS.PeerCertificates[0].SerialNumber)
+				time.Sleep(5 * time.Millisecond)
+			}
+		})
+	}
+	for ctx.Err() == nil {
+		mu.Lock()
+		seen := len(serials)
+		mu.Unlock()
+		if seen > renewals {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	stop()
+	load.Wait()
+	if len(serials) <= renewals {
+		t.Errorf("%d certificates seen, want more than %d", len(serials), renewals)
+	}
+	t.Logf("%d requests, %d failed, over %d certificates", served.Load(), failed.Load(), len(serials))
+}
