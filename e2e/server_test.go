@@ -42,6 +42,12 @@ type upAnswer struct {
 // up starts Anchor over a fresh data folder that workers of other users can reach.
 func up(t *testing.T, args ...string) *anchor {
 	t.Helper()
+	return upAt(t, "", args...)
+}
+
+// upAt is up with an address of its own for site traffic; "" lets Anchor choose.
+func upAt(t *testing.T, sites string, args ...string) *anchor {
+	t.Helper()
 	data, err := os.MkdirTemp("", "anchor-e2e-")
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +55,7 @@ func up(t *testing.T, args ...string) *anchor {
 	if err := os.Chmod(data, 0o711); err != nil {
 		t.Fatal(err)
 	}
-	a := &anchor{t: t, data: data, args: args}
+	a := &anchor{t: t, data: data, args: args, sites: sites}
 	a.start()
 	t.Cleanup(func() {
 		a.stop()

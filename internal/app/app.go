@@ -52,6 +52,7 @@ type app struct {
 	releases   *release.Service
 	logs       *logs.Book
 	certs      *acme.Manager // nil without HTTPS
+	localCA    *acme.LocalCA // nil unless the base domain is localhost
 	hostnames  *hostname.Service
 }
 

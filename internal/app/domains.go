@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/acme"
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -53,7 +54,33 @@ func (a *app) openACME() error {
 		return err
 	}
 	a.onClose(func() error { a.certs.Close(); return nil })
-	return nil
+	if isLocal(a.BaseDomain) {
+		a.localCA, err = acme.OpenLocalCA(filepath.Join(a.Data, localCADir), a.BaseDomain)
+	}
+	return err
+}
+
+// localCADir is the folder, in the data folder, of the CA for *.localhost.
+const localCADir = "localca"
+
+func isLocal(domain string) bool {
+	return domain == "localhost" || strings.HasSuffix(domain, ".localhost")
+}
+
+// Trust adds the root of the CA for *.localhost to the system's store, or takes it
+// away, and says what the system's store does not reach. data is the data folder of
+// an Anchor that was started with HTTPS.
+func Trust(ctx context.Context, data string, install bool) (root, browsers string, err error) {
+	root = filepath.Join(data, localCADir, "root.pem")
+	if _, err := os.Stat(root); err != nil {
+		return "", "", anchor.Invalid("no_local_ca", "Anchor in %s has no CA for *.localhost", data).
+			Hintf("Start it with HTTPS first: anchor up --https 127.0.0.1:3443").Because(err)
+	}
+	trust := acme.TrustOf(root)
+	if install {
+		return root, trust.Browsers(), trust.Install(ctx)
+	}
+	return root, "", trust.Uninstall(ctx)
 }
 
 func (h HTTPS) roots() (*x509.CertPool, error) {
@@ -103,7 +130,12 @@ func (a *app) getCertificate() func(*tls.ClientHelloInfo) (*tls.Certificate, err
 	if a.certs == nil {
 		return nil
 	}
-	return a.certs.GetCertificate
+	return func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if a.localCA != nil && isLocal(strings.ToLower(hello.ServerName)) {
+			return a.localCA.GetCertificate(hello)
+		}
+		return a.certs.GetCertificate(hello)
+	}
 }
 
 // noTLS stands for the certificates of an Anchor that serves no HTTPS.

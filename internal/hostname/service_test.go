@@ -229,7 +229,7 @@ func TestAChangeInterruptsALook(t *testing.T) {
 			_, err := s.Add(t.Context(), "one", add("a.example.com"))
 			w.ok(err)
 			synctest.Wait() // the order is under way
-			free() // the orders to come
+			free()          // the orders to come
 			began := time.Now()
 			w.ok(change(s))
 			if took := time.Since(began); took > 0 {

@@ -1,0 +1,295 @@
+package e2e
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/letsencrypt/pebble/v2/ca"
+	"github.com/letsencrypt/pebble/v2/db"
+	"github.com/letsencrypt/pebble/v2/va"
+	"github.com/letsencrypt/pebble/v2/wfe"
+
+	"github.com/anchor-deploy/anchor/internal/dnscheck/dnstest"
+)
+
+// world is what an Anchor with custom domains needs around it: a DNS, and a CA that
+// looks at that DNS.
+type world struct {
+	dns       *dnstest.Server
+	directory string         // URL of the CA
+	apiRoots  string         // PEM file of the CA's own HTTPS
+	roots     *x509.CertPool // of what it issues
+	rootPEM   string         // the same, a file for curl
+	orders    atomic.Int64
+	http, tls string // addresses that Anchor listens on
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	for key, value := range map[string]string{"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "15"} {
+		t.Setenv(key, value)
+	}
+	w := &world{dns: dnstest.Start(t), http: freeAddress(t), tls: freeAddress(t)}
+	quiet, store := log.New(io.Discard, "", 0), db.NewMemoryStore()
+	issuing := ca.New(quiet, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {ValidityPeriod: 90 * 24 * 3600}})
+	validating := va.New(quiet, portOf(w.http), portOf(w.tls), true, w.dns.Addr(), store)
+	front := wfe.New(quiet, store, validating, issuing, []string{"pebble.letsencrypt.org"}, true, false, 1, 1)
+	api := front.Handler()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/order-plz" {
+			w.orders.Add(1)
+		}
+		api.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(server.Close)
+	w.directory = server.URL + "/dir"
+	w.apiRoots = writePEM(t, "api.pem", server.Certificate().Raw)
+	root, _ := pem.Decode(issuing.GetRootCert(0).PEM())
+	w.rootPEM = writePEM(t, "root.pem", root.Bytes)
+	w.roots = x509.NewCertPool()
+	w.roots.AppendCertsFromPEM(issuing.GetRootCert(0).PEM())
+	return w
+}
+
+func writePEM(t *testing.T, name string, der []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+func portOf(address string) int {
+	_, port, _ := net.SplitHostPort(address)
+	n, _ := strconv.Atoi(port)
+	return n
+}
+
+// flags are those of `anchor up` in this world.
+func (w *world) flags() []string {
+	return []string{"--https", w.tls, "--acme-ca", w.directory, "--acme-roots", w.apiRoots,
+		"--resolver", w.dns.Addr(), "--public-ip", "127.0.0.1"}
+}
+
+// visitor reaches every name over TLS at this Anchor, as a browser does that trusts
+// the CA.
+func (w *world) visitor() *http.Client {
+	return &http.Client{
+		Timeout:       20 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			TLSClientConfig:   &tls.Config{RootCAs: w.roots},
+			ForceAttemptHTTP2: true,
+			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				to := w.tls
+				if strings.HasSuffix(address, ":80") {
+					to = w.http
+				}
+				return (&net.Dialer{}).DialContext(ctx, network, to)
+			},
+		},
+	}
+}
+
+func (w *world) get(t *testing.T, c *http.Client, url string) (*http.Response, string) {
+	t.Helper()
+	res, err := c.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(body)
+}
+
+// domain is what the API says of one.
+type domain struct {
+	DomainID, Domain, Status, Problem string
+	IsActive                          bool
+	Diagnosis                         struct {
+		OK     bool
+		Checks []struct{ State, Detail string }
+	}
+}
+
+func (a *anchor) domain(t *testing.T, project, name string) (d domain) {
+	t.Helper()
+	if code, err := a.call("POST", "/projects/"+project+"/domains/"+name+"/check", nil, &d); code != 200 || err != nil {
+		t.Fatalf("check %s: %d %v", name, code, err)
+	}
+	return d
+}
+
+func (a *anchor) active(t *testing.T, project, name string) {
+	t.Helper()
+	var last domain
+	deadline := time.Now().Add(2 * time.Minute)
+	for last = a.domain(t, project, name); !last.IsActive; last = a.domain(t, project, name) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is not active: %+v", name, last)
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+}
+
+// TestDomains is the whole life of custom domains against a real CA: wrong DNS,
+// right DNS, a certificate, HTTPS, a second name, a move, a crash, the end.
+func TestDomains(t *testing.T) {
+	w := newWorld(t)
+	a := upAt(t, w.http, w.flags()...)
+	a.deploy(variant(t, 1), "shop")
+	a.deploy(variant(t, 2), "other")
+	const name, second = "shop.example.com", "www.example.net"
+	visitor := w.visitor()
+
+	out, errs, code := a.run("domains", "add", name, "--project", "shop")
+	if code != 0 || !strings.Contains(out, "127.0.0.1") {
+		t.Fatalf("domains add ended with %d: %s%s", code, out, errs)
+	}
+	t.Run("wrong DNS is diagnosed", func(t *testing.T) {
+		w.dns.Set(name, "A", 60, "192.0.2.7")
+		d := a.domain(t, "shop", name)
+		if d.IsActive || d.Diagnosis.OK || len(d.Diagnosis.Checks) == 0 || d.Diagnosis.Checks[0].State != "wrong" ||
+			!strings.Contains(d.Diagnosis.Checks[0].Detail, "192.0.2.7") {
+			t.Errorf("%+v", d)
+		}
+		if n := w.orders.Load(); n != 0 {
+			t.Errorf("%d certificates were ordered before the DNS was right", n)
+		}
+	})
+	t.Run("right DNS brings the certificate and the site", func(t *testing.T) {
+		w.dns.Set(name, "A", 60, "127.0.0.1")
+		a.active(t, "shop", name)
+		res, body := w.get(t, visitor, "https://"+name+"/dynamic")
+		if res.StatusCode != 200 || !strings.Contains(body, Label) || res.ProtoMajor != 2 {
+			t.Errorf("status %d, HTTP/%d", res.StatusCode, res.ProtoMajor)
+		}
+		res, _ = w.get(t, visitor, "http://"+name+"/cart?x=1")
+		if to := res.Header.Get("Location"); res.StatusCode != 308 || !strings.HasPrefix(to, "https://"+name) || !strings.HasSuffix(to, "/cart?x=1") {
+			t.Errorf("plain HTTP: %d to %q", res.StatusCode, to)
+		}
+		curl := exec.Command("curl", "-sS", "--cacert", w.rootPEM, "--connect-to", name+":443:"+w.tls, "https://"+name+"/api/echo")
+		if text, err := curl.CombinedOutput(); err != nil || !strings.Contains(string(text), `"x-forwarded-proto":"https"`) {
+			t.Errorf("curl: %v\n%s", err, text)
+		}
+	})
+	t.Run("a name belongs to one project", func(t *testing.T) {
+		if code, err := a.call("POST", "/projects/other/domains", map[string]string{"domain": name}, nil); code != 409 || err != nil {
+			t.Errorf("%d %v", code, err)
+		}
+	})
+
+	stop, faults := w.knock(name)
+	t.Run("a second name and its end do not disturb the first", func(t *testing.T) {
+		w.dns.Set(second, "A", 60, "127.0.0.1")
+		if _, errs, code := a.run("domains", "add", second, "--project", "other"); code != 0 {
+			t.Fatal(errs)
+		}
+		a.active(t, "other", second)
+		if _, body := w.get(t, visitor, "https://"+second+"/dynamic"); !strings.Contains(body, LabelOf(2)) {
+			t.Errorf("the second name shows another site")
+		}
+	})
+	t.Run("a move is one step", func(t *testing.T) {
+		if _, errs, code := a.run("domains", "move", name, "--to", "other", "--project", "shop"); code != 0 {
+			t.Fatal(errs)
+		}
+		if _, body := w.get(t, visitor, "https://"+name+"/dynamic"); !strings.Contains(body, LabelOf(2)) {
+			t.Error("the moved name shows the old project")
+		}
+	})
+	close(stop)
+	if n := <-faults; n != nil {
+		t.Errorf("a visitor of %s met: %v", name, n)
+	}
+
+	t.Run("a crash loses nothing and orders nothing twice", func(t *testing.T) {
+		before := w.orders.Load()
+		a.kill()
+		a.start()
+		for _, n := range []string{name, second} {
+			if res, _ := w.get(t, w.visitor(), "https://"+n+"/dynamic"); res.StatusCode != 200 {
+				t.Errorf("%s answers %d", n, res.StatusCode)
+			}
+		}
+		if after := w.orders.Load(); after != before {
+			t.Errorf("%d orders became %d", before, after)
+		}
+	})
+	t.Run("a removed name is no longer served", func(t *testing.T) {
+		if _, errs, code := a.run("domains", "rm", name, "--project", "other", "--yes"); code != 0 {
+			t.Fatal(errs)
+		}
+		eventually(t, "the handshake is refused", func() bool {
+			c := w.visitor()
+			defer c.CloseIdleConnections()
+			res, err := c.Get("https://" + name + "/")
+			if err == nil {
+				res.Body.Close()
+			}
+			return err != nil
+		})
+		if res, _ := w.get(t, visitor, "https://"+second+"/dynamic"); res.StatusCode != 200 {
+			t.Errorf("the other name answers %d", res.StatusCode)
+		}
+	})
+}
+
+// knock asks for a page over and over until stop closes; the first fault comes out.
+func (w *world) knock(name string) (stop chan struct{}, fault chan error) {
+	stop, fault = make(chan struct{}), make(chan error, 1)
+	go func() {
+		c := w.visitor()
+		defer c.CloseIdleConnections()
+		for {
+			select {
+			case <-stop:
+				fault <- nil
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+			res, err := c.Get("https://" + name + "/robots.txt")
+			if err == nil {
+				if res.StatusCode != 200 {
+					err = errors.New(res.Status)
+				}
+				res.Body.Close()
+			}
+			if err != nil {
+				fault <- err
+				return
+			}
+		}
+	}()
+	return stop, fault
+}

@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchor-deploy/anchor/internal/announce"
+	"github.com/anchor-deploy/anchor/internal/apiclient"
+	"github.com/anchor-deploy/anchor/internal/app"
+)
+
+type trustOptions struct {
+	data      string
+	uninstall bool
+}
+
+type trustOutput struct {
+	Root    string `json:"root"`
+	Trusted bool   `json:"trusted"`
+}
+
+func (s *shell) trustCommand() *cobra.Command {
+	var o trustOptions
+	cmd := &cobra.Command{
+		Use: "trust", Short: "Trust the certificates of *.localhost on this machine", Args: cobra.NoArgs,
+		Long: "Adds the root of Anchor's own CA, which is good for *.localhost only, to this\n" +
+			"system's store. The server must run with --https.",
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.trust(cmd.Context(), o) },
+	}
+	cmd.Flags().StringVar(&o.data, "data", "", "the server's data folder (default: the running one's)")
+	cmd.Flags().BoolVar(&o.uninstall, "uninstall", false, "end the trust")
+	return cmd
+}
+
+func (s *shell) trust(ctx context.Context, o trustOptions) error {
+	if o.data == "" {
+		here, tried, running := announce.Find()
+		if !running {
+			return &apiclient.Unreachable{Err: noServer(tried)}
+		}
+		o.data = here.Data
+	}
+	root, browsers, err := app.Trust(ctx, o.data, !o.uninstall)
+	if err != nil {
+		return err
+	}
+	return s.show(trustOutput{Root: root, Trusted: !o.uninstall}, func(w io.Writer) {
+		if o.uninstall {
+			fmt.Fprintf(w, "%s is no longer trusted.\n", root)
+			return
+		}
+		fmt.Fprintf(w, "%s This system trusts %s.\n%s\n", s.paint(green, "✓"), root, browsers)
+	})
+}
