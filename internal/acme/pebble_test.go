@@ -117,7 +117,7 @@ func startPebble(t testing.TB, o pebbleOptions) *pebble {
 			p.mu.Unlock()
 		}
 	}))
-	t.Cleanup(p.Server.Close)
+	t.Cleanup(p.Close)
 	p.https = x509.NewCertPool()
 	p.https.AddCert(p.Certificate())
 	p.root, err = leafOf(issuing.GetRootCert(0).PEM())

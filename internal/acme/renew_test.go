@@ -89,9 +89,10 @@ func TestRenewalByTheCAsWindow(t *testing.T) {
 	now := time.Now().UTC()
 	var asked atomic.Int64
 	p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.Contains(r.URL.Path, "renewalInfo") || asked.Add(1) > 1 {
+		if !strings.Contains(r.URL.Path, "renewalInfo") || p.ordered() > 1 {
 			return false
 		}
+		asked.Add(1)
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Retry-After", "21600")
 		fmt.Fprintf(w, `{"suggestedWindow":{"start":%q,"end":%q}}`, now.Add(-time.Hour).Format(time.RFC3339), now.Add(-time.Minute).Format(time.RFC3339))
