@@ -34,7 +34,7 @@ func normal(name string) (string, bool) {
 		}
 		name = strings.TrimSuffix(ascii, ".")
 	}
-	if name == "" || name[0] == '.' || strings.Contains(name, "..") {
+	if name == "" || name[0] == '.' || name[len(name)-1] == '.' || strings.Contains(name, "..") {
 		return "", false
 	}
 	return name, true

@@ -122,7 +122,7 @@ func (a *authority) order(ctx context.Context, account acmeproto.Account, j *jou
 		want.Replaces, _ = acmeproto.ARIUniqueIdentifier(replaces)
 	}
 	order, err := a.client.NewOrder(ctx, account, want)
-	if err != nil && want.Replaces != "" && isRefusal(err) {
+	if err != nil && want.Replaces != "" && isRefusal(err) && !isProblem(err, acmeproto.ProblemTypeRateLimited) {
 		want.Replaces = "" // replaced already, or by another account: RFC 9773, section 5
 		order, err = a.client.NewOrder(ctx, account, want)
 	}

@@ -34,6 +34,9 @@ func TestMain(m *testing.M) {
 	if at := os.Getenv(hookEnv); at != "" && len(os.Args) == 2 {
 		hookMain(at, os.Args[1])
 	}
+	if spec := os.Getenv(serverEnv); spec != "" {
+		serverMain(spec)
+	}
 	// Pebble reads its behaviour from the environment: one good nonce in six is refused, validations start at once.
 	for key, value := range map[string]string{"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "15", "PEBBLE_AUTHZREUSE": "0"} {
 		if err := os.Setenv(key, value); err != nil {
@@ -117,7 +120,7 @@ func startPebble(t testing.TB, o pebbleOptions) *pebble {
 			p.mu.Unlock()
 		}
 	}))
-	t.Cleanup(p.Server.Close)
+	t.Cleanup(p.Close)
 	p.https = x509.NewCertPool()
 	p.https.AddCert(p.Certificate())
 	p.root, err = leafOf(issuing.GetRootCert(0).PEM())

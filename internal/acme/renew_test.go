@@ -3,10 +3,12 @@ package acme
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -77,4 +79,42 @@ func TestRenewalUnderLoad(t *testing.T) {
 		t.Errorf("%d certificates seen, want more than %d", len(serials), renewals)
 	}
 	t.Logf("%d requests, %d failed, over %d certificates", served.Load(), failed.Load(), len(serials))
+}
+
+// The CA asks for a renewal now (RFC 9773), two months before two thirds of the life are over.
+func TestRenewalByTheCAsWindow(t *testing.T) {
+	const name = "ari.example.com"
+	f := listenFront(t)
+	p := startPebble(t, f.ports(t, 0))
+	now := time.Now().UTC()
+	var asked atomic.Int64
+	p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.Contains(r.URL.Path, "renewalInfo") || p.ordered() > 1 {
+			return false
+		}
+		asked.Add(1)
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Retry-After", "21600")
+		fmt.Fprintf(w, `{"suggestedWindow":{"start":%q,"end":%q}}`, now.Add(-time.Hour).Format(time.RFC3339), now.Add(-time.Minute).Format(time.RFC3339))
+		return true
+	})
+	m := open(t, p.config(t))
+	f.serve(t, m)
+	ensured(t, m, name)
+	first, err := m.current(name)
+	if err != nil || first == nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		leaf, err := m.current(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if leaf != nil && !leaf.Equal(first) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not renewed; the window was asked for %d times", asked.Load())
+		}
+	}
 }

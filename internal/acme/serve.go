@@ -38,20 +38,22 @@ func (m *Manager) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, 
 	return m.load(served)
 }
 
-// find gives the attached name that serves name, and the hash of its certificate if that is known.
+// find gives the attached name that serves name, and the hash of its certificate if that is known. An expired
+// certificate is better than none: it tells the visitor what is the matter.
 func (m *Manager) find(name string) (served, hash string) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	now := time.Now()
-	if e := m.names[name]; e != nil && e.valid(now) {
-		return name, e.hash
-	}
-	if above, ok := parent(name); ok {
-		if e := m.names[above]; e != nil && e.valid(now) {
-			return above, e.hash
+	e := m.names[name]
+	if above, ok := parent(name); ok && (e == nil || !e.valid(now)) {
+		if w := m.names[above]; w != nil && w.valid(now) {
+			e = w
 		}
 	}
-	return "", ""
+	if e == nil || e.notAfter.IsZero() {
+		return "", ""
+	}
+	return e.name, e.hash
 }
 
 // cached looks a certificate up by name and hash. By name alone would not do: a customer's own certificate may carry

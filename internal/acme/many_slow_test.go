@@ -1,0 +1,5 @@
+//go:build slow
+
+package acme
+
+const manyNames = 1000

@@ -1,0 +1,103 @@
+package acme
+
+import (
+	"crypto/x509"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+func TestImportRefuses(t *testing.T) {
+	m := imported(t, 0)
+	chain, key := selfMade(t, nil, "shop.example.com")
+	other, otherKey := selfMade(t, nil, "other.example.com")
+	expired, expiredKey := selfMade(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, "shop.example.com")
+	early, earlyKey := selfMade(t, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) }, "shop.example.com")
+	person, personKey := selfMade(t, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection} }, "shop.example.com")
+	for what, c := range map[string]struct {
+		chain, key []byte
+		says       string
+	}{
+		"no PEM":        {[]byte("hello"), key, "cannot be read"},
+		"no key":        {chain, nil, "do not belong together"},
+		"another's key": {chain, otherKey, "do not belong together"},
+		"another name":  {other, otherKey, "not for shop.example.com"},
+		"expired":       {expired, expiredKey, "is valid from"},
+		"not yet valid": {early, earlyKey, "is valid from"},
+		"for e-mail":    {person, personKey, "not one for servers"},
+		"a torn chain":  {append(append([]byte{}, chain...), other...), key, "was not signed by"},
+		"a huge one":    {make([]byte, maxOwn+1), key, "larger than"},
+	} {
+		_, err := m.Import(t.Context(), named("shop.example.com"), c.chain, c.key)
+		if !errors.Is(err, anchor.ErrInvalid) || !strings.Contains(err.Error(), c.says) || anchor.HintOf(err) == "" {
+			t.Errorf("%s: %v (hint %q), want Invalid with %q", what, err, anchor.HintOf(err), c.says)
+		}
+	}
+	if cert, _ := m.GetCertificate(hello("shop.example.com")); cert != nil {
+		t.Error("a refused certificate is served")
+	}
+}
+
+func TestImportIsServedReplacedAndReleased(t *testing.T) {
+	m := imported(t, 0, "shop.example.com")
+	first, _ := m.GetCertificate(hello("shop.example.com"))
+	chain, key := selfMade(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(48 * time.Hour) }, "shop.example.com")
+	c, err := m.Import(t.Context(), named("shop.example.com"), chain, key)
+	if err != nil || c.Status != anchor.CertIssued || !strings.Contains(c.Problem, "expires on") {
+		t.Errorf("one that expires soon: %+v, %v", c, err)
+	}
+	second, _ := m.GetCertificate(hello("shop.example.com"))
+	if first == nil || second == nil || first.Leaf.Equal(second.Leaf) {
+		t.Error("the certificate was not replaced")
+	}
+	own := named("shop.example.com")
+	own.OwnCert = true
+	if c, err := m.Ensure(t.Context(), own); err != nil || c.Status != anchor.CertIssued {
+		t.Errorf("Ensure: %+v, %v", c, err)
+	}
+	if info, err := os.Stat(ownPath(m.cfg.Dir, "shop.example.com")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("file: %v, %v", info, err)
+	}
+	if err := m.Release(t.Context(), own); err != nil {
+		t.Fatal(err)
+	}
+	if cert, _ := m.GetCertificate(hello("shop.example.com")); cert != nil {
+		t.Error("served after release")
+	}
+	if _, err := m.Ensure(t.Context(), own); !errors.Is(err, anchor.ErrNotFound) {
+		t.Errorf("Ensure after release: %v, want NotFound", err)
+	}
+}
+
+// From a certificate of one's own to an issued one: the old one is served until the new one is there.
+func TestFromOwnToIssued(t *testing.T) {
+	f := listenFront(t)
+	p := startPebble(t, f.ports(t, 0))
+	m := open(t, p.config(t))
+	f.serve(t, m)
+	f.publish("own.example.com")
+	chain, key := selfMade(t, nil, "own.example.com")
+	if _, err := m.Import(t.Context(), named("own.example.com"), chain, key); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := m.Ensure(t.Context(), named("own.example.com")); err != nil {
+			t.Fatal(err)
+		}
+		cert, err := m.GetCertificate(hello("own.example.com"))
+		if err != nil || cert == nil {
+			t.Fatalf("a gap: %v, %v", cert, err)
+		}
+		if len(cert.Certificate) > 1 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the issued certificate is not served")
+		}
+	}
+	get(t, f.client(t, p), "https://own.example.com/")
+}
