@@ -327,7 +327,7 @@ func TestUnreadBodyHTTP2(t *testing.T) {
 	client := s.client(t, true)
 	var peers []string
 	for range 3 {
-		resp, err := client.Post("https://a.test/", "text/plain", bytes.NewReader(make([]byte, 1<<20)))
+		resp, err := client.Post("https://a.test/", "text/plain", io.MultiReader(bytes.NewReader(make([]byte, 1<<20)))) // of unknown length
 		if err != nil {
 			t.Fatal(err)
 		}
