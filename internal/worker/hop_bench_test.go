@@ -16,7 +16,7 @@ func BenchmarkHelloThroughThePool(b *testing.B) {
 	warm(b, pool)
 	server := httptest.NewServer(pool)
 	defer server.Close()
-	transport := &http.Transport{DisableCompression: true} // as newTransport
+	transport := &http.Transport{DisableCompression: true}
 	defer transport.CloseIdleConnections()
 	benchmarkGet(b, &http.Client{Transport: transport}, server.URL+"/hello")
 }
@@ -25,9 +25,9 @@ func BenchmarkHelloStraightFromTheProcess(b *testing.B) {
 	pool, _ := newTestPool(b, Spec{Min: 1})
 	warm(b, pool)
 	pool.mu.Lock()
-	transport := newTransport(pool.procs[0].socket)
+	transport := newHop(pool.procs[0].socket)
 	pool.mu.Unlock()
-	defer transport.CloseIdleConnections()
+	defer transport.close()
 	benchmarkGet(b, &http.Client{Transport: transport}, "http://worker/hello")
 }
 

@@ -32,7 +32,7 @@ func (p *Pool) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 		Body:          io.NopCloser(bytes.NewReader(event)),
 		ContentLength: int64(len(event)),
 	}
-	resp, err := pr.transport.RoundTrip(req.WithContext(ctx))
+	resp, err := pr.hop.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("worker: call function %s: %w", p.spec.Name, err)
 	}

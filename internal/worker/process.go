@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"sync"
@@ -17,16 +16,16 @@ const killAfter = 2 * time.Second
 
 // process is one Node.js process that runs the bundle.
 type process struct {
-	cmd       *exec.Cmd
-	transport *http.Transport
-	socket    string
-	stdin     *os.File // the process ends itself when this closes, hence with us
-	logs      tail
-	ready     chan struct{} // closed when the bundle is imported and the server listens
-	gone      chan struct{} // closed when it has ended
-	exited    chan struct{} // closed when all its output is read, too
-	started   time.Time
-	pulse     *time.Timer // kills the process unless its event loop turns
+	cmd     *exec.Cmd
+	hop     *hop
+	socket  string
+	stdin   *os.File // the process ends itself when this closes, hence with us
+	logs    tail
+	ready   chan struct{} // closed when the bundle is imported and the server listens
+	gone    chan struct{} // closed when it has ended
+	exited  chan struct{} // closed when all its output is read, too
+	started time.Time
+	pulse   *time.Timer // kills the process unless its event loop turns
 
 	// Guarded by Pool.mu.
 	inFlight  int
@@ -75,7 +74,7 @@ func (p *Pool) startProcess(n int64) (*process, error) {
 	}
 	files.closeTheirs()
 	pr.stdin = files.stdinW
-	pr.transport = newTransport(pr.socket)
+	pr.hop = newHop(pr.socket)
 	go pr.watch(files, p.spec.HangAfter, p.logFrom(pr))
 	return pr, nil
 }
@@ -123,7 +122,7 @@ func (pr *process) watch(files *pipes, hangAfter time.Duration, log func(Line)) 
 	}
 	files.closeOurs()
 	_ = os.Remove(pr.socket)
-	pr.transport.CloseIdleConnections()
+	pr.hop.close()
 	close(pr.exited)
 }
 
@@ -203,21 +202,5 @@ func closeFiles(files []*os.File) {
 func (f *pipes) expireReads() {
 	for _, file := range []*os.File{f.outR, f.errR, f.controlR} {
 		_ = file.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
-	}
-}
-
-// newTransport connects to the process alone. Connections stay open: neither side times them out, so none is closed
-// under a request.
-func newTransport(socket string) *http.Transport {
-	dialer := &net.Dialer{}
-	return &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", socket)
-		},
-		DisableCompression:     true,
-		MaxIdleConnsPerHost:    256,
-		MaxResponseHeaderBytes: 1 << 20,
-		WriteBufferSize:        32 << 10,
-		ReadBufferSize:         32 << 10,
 	}
 }

@@ -108,7 +108,7 @@ func (p *Pool) forward(w http.ResponseWriter, r, out *http.Request, pr *process)
 		// Best effort: not every ResponseWriter can, and most requests do without.
 		_ = http.NewResponseController(w).EnableFullDuplex()
 	}
-	resp, err := pr.transport.RoundTrip(out)
+	resp, err := pr.hop.RoundTrip(out)
 	if err != nil {
 		return err
 	}

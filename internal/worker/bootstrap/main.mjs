@@ -7,7 +7,7 @@ import { redirectAWS } from "./aws.mjs";
 import { passesBuffers, streamMarkedBodies } from "./body.mjs";
 import { admitEdgeBundles } from "./edge.mjs";
 import { Invocation, STREAMING } from "./invocation.mjs";
-import { resolveLocalhost } from "./localhost.mjs";
+import { resolveLocalhost, speakPlainLocalhost } from "./localhost.mjs";
 import { captureConsole, log, send } from "./log.mjs";
 
 const SOCKET_FD = 3;
@@ -23,6 +23,7 @@ dieWithSupervisor();
 streamMarkedBodies();
 redirectAWS();
 resolveLocalhost();
+speakPlainLocalhost();
 noteResponses();
 process.on("uncaughtException", (err) => {
   log("error", `uncaught exception: ${err?.stack ?? err}`);
