@@ -118,7 +118,8 @@ func (a *authority) open(ctx context.Context, account acmeproto.Account, j *jour
 
 func (a *authority) order(ctx context.Context, account acmeproto.Account, j *journal, replaces *x509.Certificate) (acmeproto.Order, error) {
 	want := acmeproto.Order{Identifiers: []acmeproto.Identifier{{Type: "dns", Value: j.Name}}}
-	if replaces != nil && a.renewalInfo(ctx) {
+	// After a failure the order goes without: what it replaces may be the reason.
+	if replaces != nil && j.Failures == 0 && a.renewalInfo(ctx) {
 		want.Replaces, _ = acmeproto.ARIUniqueIdentifier(replaces)
 	}
 	order, err := a.client.NewOrder(ctx, account, want)

@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// Certificates live six seconds and are renewed some times under load, on kept and on new connections: no request
+// Certificates live fifteen seconds and are renewed some times under load, on kept and on new connections: no request
 // fails, and none meets an expired certificate.
 func TestRenewalUnderLoad(t *testing.T) {
-	const name, lifetime, renewals = "busy.example.com", 6, 3
+	const name, lifetime, renewals = "busy.example.com", 15, 2
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, lifetime))
 	m := open(t, p.config(t))
@@ -76,7 +76,11 @@ func TestRenewalUnderLoad(t *testing.T) {
 	stop()
 	load.Wait()
 	if len(serials) <= renewals {
-		t.Errorf("%d certificates seen, want more than %d", len(serials), renewals)
+		m.mu.RLock()
+		e := *m.names[name]
+		m.mu.RUnlock()
+		t.Errorf("%d certificates seen, want more than %d; renewal at %s, retry at %s, under way %v, problem %q",
+			len(serials), renewals, e.renewAt, e.retryAt, e.work != nil, e.problem)
 	}
 	t.Logf("%d requests, %d failed, over %d certificates", served.Load(), failed.Load(), len(serials))
 }
