@@ -51,7 +51,7 @@ test-all: test test-race test-slow ## Everything
 
 .PHONY: test-slow
 test-slow: examples ## Switches under load, kill -9, concurrency: some ten minutes
-	$(GO) test -tags slow -count=1 -timeout 40m -v ./e2e/...
+	$(GO) test -tags slow -count=1 -timeout 40m -v -run "TestKill|TestNoLost|TestConcurrent|TestManyNames" ./e2e/... ./internal/acme/...
 
 .PHONY: lint
 lint: ## golangci-lint, zero findings

@@ -244,7 +244,7 @@ func (a *app) shutDown(api *http.Server) error {
 func (a *app) ready() Ready {
 	r := Ready{
 		SiteURL: a.public.of("<project>." + a.BaseDomain), APIURL: apiURL(a.api),
-		Data: a.Data, TokenFile: a.tokenFile(),
+		Data: a.Data, TokenFile: a.tokenFile(), HTTPS: a.httpsURL(),
 	}
 	if !a.users.Separate {
 		r.Warnings = append(r.Warnings, a.users.Why)

@@ -31,7 +31,8 @@ type Config struct {
 
 // Ready tells where a started Anchor is found.
 type Ready struct {
-	SiteURL   string   `json:"url"` // http://<project>.localhost:3000
+	SiteURL   string   `json:"url"`             // http://<project>.localhost:3000
+	HTTPS     string   `json:"https,omitempty"` // the same over TLS, where there are certificates for it
 	APIURL    string   `json:"api"`
 	Data      string   `json:"data"`               // absolute
 	TokenFile string   `json:"tokenFile"`          // where the CLI finds the admin token

@@ -32,9 +32,9 @@ type HTTPS struct {
 	Addresses []string // public IP addresses of this machine; its interfaces' when empty
 }
 
-// issuers are the CAA values by which each CA may issue (RFC 8659); a CA that is not
-// here is not held to any.
-var issuers = []string{"letsencrypt.org"}
+// letsEncrypt is the CAA value by which Let's Encrypt may issue (RFC 8659). Other CAs
+// tell theirs in their directory, which is not asked at start: it may be out of reach.
+var letsEncrypt = []string{"letsencrypt.org"}
 
 // openACME starts the certificates when HTTPS is asked for.
 func (a *app) openACME() error {
@@ -121,7 +121,7 @@ func (a *app) openHostnames() {
 		a.hostnames.Certificates = a.certs
 	}
 	if a.HTTPS.CA == "" {
-		a.hostnames.Issuers = issuers
+		a.hostnames.Issuers = letsEncrypt
 	}
 }
 
@@ -130,12 +130,10 @@ func (a *app) getCertificate() func(*tls.ClientHelloInfo) (*tls.Certificate, err
 	if a.certs == nil {
 		return nil
 	}
-	return func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		if a.localCA != nil && isLocal(strings.ToLower(hello.ServerName)) {
-			return a.localCA.GetCertificate(hello)
-		}
-		return a.certs.GetCertificate(hello)
+	if a.localCA == nil {
+		return a.certs.GetCertificate
 	}
+	return acme.First(a.certs.GetCertificate, a.localCA.GetCertificate)
 }
 
 // noTLS stands for the certificates of an Anchor that serves no HTTPS.

@@ -39,6 +39,15 @@ func (o origin) of(host string) string {
 	return fmt.Sprintf("%s://%s:%s", o.scheme, host, o.port)
 }
 
+// httpsURL is the pattern of the sites that the CA of *.localhost is for.
+func (a *app) httpsURL() string {
+	if a.localCA == nil {
+		return ""
+	}
+	_, port, _ := net.SplitHostPort(a.secure.Addr().String())
+	return origin{"https", port}.of("<project>." + a.BaseDomain)
+}
+
 // publicOrigin is what PublicURL says, or that of the listener.
 func (c Config) publicOrigin(ln net.Listener) (origin, error) {
 	if c.PublicURL == "" {

@@ -87,7 +87,10 @@ func (s *shell) ready(r app.Ready) {
 		return
 	}
 	fmt.Fprintf(s.Out, "%s Anchor is up\n\n", s.paint(green, "✓"))
-	for _, row := range [][2]string{{"Sites", r.SiteURL}, {"API", r.APIURL}, {"Data", r.Data}, {"Token", r.TokenFile}} {
+	for _, row := range [][2]string{{"Sites", r.SiteURL}, {"", r.HTTPS}, {"API", r.APIURL}, {"Data", r.Data}, {"Token", r.TokenFile}} {
+		if row[1] == "" {
+			continue
+		}
 		fmt.Fprintf(s.Out, "  %s %s\n", s.paint(dim, fmt.Sprintf("%-6s", row[0])), row[1])
 	}
 	for _, warning := range r.Warnings {
