@@ -109,7 +109,7 @@ func TestResponses(t *testing.T) {
 
 func TestHandlersThatWriteTheStreamByHand(t *testing.T) {
 	s := newSite(t, Spec{Handler: "raw.handler"})
-	for _, path := range []string{"/bytes", "/whole"} {
+	for _, path := range []string{"/bytes", "/whole", "/late"} {
 		a := s.get(t, path)
 		if a.StatusCode != 201 || a.body != "body" || len(a.Header["Set-Cookie"]) != 2 {
 			t.Errorf("%s: %d %q %q", path, a.StatusCode, a.body, a.Header)
@@ -160,7 +160,7 @@ func TestEnvironmentIsOnlyWhatTheSpecSays(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	if !slices.Equal(names, []string{"HOME", "MINE", "PATH", "TMPDIR"}) {
+	if !slices.Equal(names, []string{"HOME", "LAMBDA_TASK_ROOT", "MINE", "PATH", "TMPDIR"}) {
 		t.Errorf("the app sees %q", names)
 	}
 	if got.Env["MINE"] != "yes" || got.Env["HOME"] != "/somewhere" {

@@ -29,7 +29,8 @@ type Spec struct {
 	Dir     string // bundle root; the working directory of the processes
 	Handler string // "<module>.<export>": "index.handler"; the module may end in .mjs, .js or .cjs
 	Event   EventKind
-	// Env is the complete environment. Only PATH, HOME and TMPDIR get values of the pool's own when Env has none.
+	// Env is the complete environment. Only PATH, HOME, TMPDIR and LAMBDA_TASK_ROOT get values of the pool's own when
+	// Env has none.
 	Env map[string]string
 
 	Min, Max    int // processes; Max 0: the number of cores
@@ -106,6 +107,8 @@ func (s Spec) environ(node Node, tmp string) []string {
 		"PATH":   filepath.Dir(node.Path) + ":/usr/local/bin:/usr/bin:/bin",
 		"HOME":   tmp,
 		"TMPDIR": tmp,
+		// As Lambda sets it; bundles of OpenNext 2 find their cache handler by it.
+		"LAMBDA_TASK_ROOT": s.Dir,
 	}
 	for name, value := range s.Env {
 		env[name] = value

@@ -1,5 +1,6 @@
 // One request being answered: from its first byte to the end of the handler's promise, background work included.
 import { randomUUID } from "node:crypto";
+import { finished } from "node:stream/promises";
 import { readBody } from "./body.mjs";
 import { gatewayEvent, lambdaContext } from "./event.mjs";
 import { current, log } from "./log.mjs";
@@ -7,6 +8,18 @@ import { ResponseStream, sendResult } from "./response.mjs";
 
 // The mark that Lambda's own runtime puts on streaming handlers.
 export const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
+
+// How long a handler that has returned may take to begin its answer.
+const FIRST_WRITE_MS = 30_000;
+
+function firstWrite(stream) {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(new Error("the handler returned and wrote no answer"));
+    const timer = setTimeout(late, FIRST_WRITE_MS);
+    const done = () => (clearTimeout(timer), resolve());
+    stream.once("begin", done).once("finish", done).once("close", done);
+  });
+}
 
 export class Invocation {
   #response; // OpenNext's response object, once it exists
@@ -60,7 +73,11 @@ export class Invocation {
     stream.on("pipe", () => sources++).on("unpipe", () => sources--);
     await this.app.handler(event, stream, context);
     // Whatever is piped into the stream ends it, perhaps later; a handler that wrote by hand and forgot is ended here.
-    if (sources === 0 && !this.#response && !stream.writableEnded) stream.end();
+    if (sources > 0 || this.#response || stream.writableEnded) return;
+    if (stream.begun) return void stream.end();
+    // OpenNext 2 begins to write only after its handler has returned.
+    await firstWrite(stream);
+    await finished(stream).catch(() => {}); // an error of the stream is told where it arises
   }
 
   // OpenNext keeps a copy of every chunk for wrappers that buffer. This one streams, and a long body must not be held.

@@ -44,6 +44,7 @@ export class ResponseStream extends Writable {
   #contentType;
   #held; // the first chunk, for as long as it is held back
   #released = false;
+  begun = false; // something was written; event "begin"
 
   constructor(out, onHead) {
     super();
@@ -60,6 +61,10 @@ export class ResponseStream extends Writable {
   }
 
   _write(chunk, _encoding, callback) {
+    if (!this.begun) {
+      this.begun = true;
+      this.emit("begin");
+    }
     if (this.#prelude === null) return this.#body(chunk, callback);
     this.#prelude.push(chunk);
     const seen = this.#prelude.length === 1 ? chunk : Buffer.concat(this.#prelude);

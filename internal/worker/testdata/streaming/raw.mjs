@@ -21,6 +21,7 @@ const write = {
     stream.setContentType("text/plain");
     stream.write("no prelude"); // nor an end: the handler's end is one
   },
+  late: (stream) => void setTimeout(() => stream.end(framed), 20), // OpenNext 2 returns before it begins to write
   warmer: (stream) => stream.end(Buffer.from(JSON.stringify({ type: "warmer" })), "utf-8"),
   broken: (stream) => {
     stream.setContentType("application/vnd.awslambda.http-integration-response");
