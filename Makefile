@@ -21,7 +21,7 @@ demo: check-node build examples/storefront/.open-next/.stamp ## Build, start, de
 	@scripts/demo
 
 .PHONY: examples
-examples: check-node examples/storefront/.open-next/.stamp examples/pages/.open-next/.stamp ## Build the example apps with OpenNext
+examples: check-node $(addprefix examples/,$(addsuffix /.open-next/.stamp,storefront pages legacy)) ## Build the example apps with OpenNext
 
 # An example is built again when its sources or its lockfile change.
 examples/%/.open-next/.stamp: FORCE
