@@ -203,7 +203,7 @@ func expiry(ms int64) string {
 func (s *shell) checkDomainCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "check NAME", Short: "Say what is right and what is wrong with a domain", Args: cobra.ExactArgs(1),
-		Long: "Asks the DNS now, tells what is right and what is wrong, and makes the server try\n" +
+		Long: "Asks the DNS now, tells what is right and what is wrong, and has the server try\n" +
 			"at once what waits for the DNS. It ends with 0 only if the domain is served.",
 		RunE: func(cmd *cobra.Command, args []string) error { return s.checkDomain(cmd.Context(), args[0]) },
 	}
