@@ -1,0 +1,65 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Remove takes a deployment away: its host first, then, when its requests have
+// ended or the drain limit is over, its functions, cache and files. One that failed
+// was nobody's site: what its functions still do is cut off, or a handler that never
+// settles would hold up the project's next deployment for the drain limit.
+func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
+	p.mu.Lock()
+	s := p.sites[d.ID]
+	delete(p.sites, d.ID)
+	p.publish()
+	p.mu.Unlock()
+	switch {
+	case s == nil:
+	case d.Status.Ended() && d.Status != anchor.Deployed:
+		s.close()
+	default:
+		limit, cancel := context.WithTimeout(ctx, p.Drain)
+		defer cancel()
+		if err := s.drain(limit); err != nil && limit.Err() == nil {
+			return fmt.Errorf("drain deployment %s: %w", d.ID, err)
+		}
+	}
+	ctx = context.WithoutCancel(ctx) // its functions are stopped; what is left goes quickly
+	p.wire.keys.Revoke(string(d.ID))
+	p.previews.Drop(string(d.ID))
+	if err := p.Cache.Drop(ctx, string(d.ID)); err != nil {
+		return err
+	}
+	if err := p.Bundles.Remove(ctx, d.ID); err != nil {
+		return err
+	}
+	return p.eraseDescription(d.ID)
+}
+
+// RemoveProject takes away all a deleted project has left.
+func (p *Platform) RemoveProject(ctx context.Context, project anchor.ProjectID) error {
+	p.mu.Lock()
+	var all []anchor.DeploymentID
+	for id, s := range p.sites {
+		if s.Project == project {
+			all = append(all, id)
+		}
+	}
+	delete(p.lives, project)
+	if t := p.cool[project]; t != nil {
+		t.Stop()
+		delete(p.cool, project)
+	}
+	p.publish()
+	p.mu.Unlock()
+	var errs []error
+	for _, id := range all {
+		errs = append(errs, p.Remove(ctx, anchor.Deployment{ID: id, ProjectID: project}))
+	}
+	return errors.Join(append(errs, p.Logs.Remove(project))...)
+}
