@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+
+	"github.com/anchor-deploy/anchor/internal/durable"
 )
 
 // Server is a running Anchor.
@@ -134,16 +136,7 @@ func write(name string, s Server) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return fmt.Errorf("announce the server: %w", err)
 	}
-	temp, err := os.CreateTemp(filepath.Dir(name), fileName+".*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("announce the server: %w", err)
-	}
-	defer os.Remove(temp.Name()) // gone already when all went well
-	_, err = temp.Write(append(content, '\n'))
-	if err = errors.Join(err, temp.Close()); err != nil {
-		return fmt.Errorf("announce the server: %w", err)
-	}
-	if err := os.Rename(temp.Name(), name); err != nil {
+	if err := durable.WriteFile(name, append(content, '\n'), 0o600); err != nil {
 		return fmt.Errorf("announce the server: %w", err)
 	}
 	return nil
