@@ -293,3 +293,23 @@ func (w *world) knock(name string) (stop chan struct{}, fault chan error) {
 	}()
 	return stop, fault
 }
+
+// TestLocalHTTPS is *.localhost over TLS, from the CA that Anchor keeps for it.
+func TestLocalHTTPS(t *testing.T) {
+	w := &world{tls: freeAddress(t)}
+	a := up(t, "--https", w.tls)
+	a.deploy(variant(t, 1), "shop")
+	root, err := os.ReadFile(filepath.Join(a.data, "localca", "root.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.roots = x509.NewCertPool()
+	w.roots.AppendCertsFromPEM(root)
+	res, body := w.get(t, w.visitor(), "https://shop.localhost/dynamic")
+	if res.StatusCode != 200 || res.ProtoMajor != 2 || !strings.Contains(body, Label) {
+		t.Errorf("status %d over HTTP/%d", res.StatusCode, res.ProtoMajor)
+	}
+	if _, err := w.visitor().Get("https://nobody.example.com/"); err == nil {
+		t.Error("a name that is nobody's has a certificate")
+	}
+}
