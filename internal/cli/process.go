@@ -15,15 +15,21 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// tailLines is how much of a failed build is shown.
-const tailLines = 40
+// Of a failed command the first and the last lines are shown: npm tells the matter
+// first and its whole usage after it, compilers the other way round.
+const (
+	headLines = 12
+	tailLines = 28
+)
 
 // buildLog keeps all that the build's processes write in .anchor/build.log, and the
 // last lines of it at hand.
 type buildLog struct {
 	file    *os.File
 	path    string
-	tail    []string
+	head    []string // first lines of the command that runs
+	tail    []string // its last ones
+	cut     bool     // lines between them are left out
 	partial []byte
 	onLine  func(string)
 }
@@ -55,26 +61,32 @@ func (b *buildLog) Write(p []byte) (int, error) {
 }
 
 func (b *buildLog) add(line string) {
-	b.tail = append(b.tail, line)
-	if len(b.tail) > tailLines {
+	if len(b.head) < headLines {
+		b.head = append(b.head, line)
+	} else if b.tail = append(b.tail, line); len(b.tail) > tailLines {
 		b.tail = b.tail[1:]
+		b.cut = true
 	}
 	if strings.TrimSpace(line) != "" {
 		b.onLine(line)
 	}
 }
 
-// last gives the last lines, that without a newline at its end too.
-func (b *buildLog) last() []string {
-	if len(b.partial) == 0 {
-		return b.tail
+// shown gives what to show of the last command's output.
+func (b *buildLog) shown() []string {
+	lines := slices.Clone(b.head)
+	if b.cut {
+		lines = append(lines, "…")
 	}
-	lines := slices.Concat(b.tail, []string{string(b.partial)})
-	return lines[max(0, len(lines)-tailLines):]
+	lines = append(lines, b.tail...)
+	if len(b.partial) > 0 {
+		lines = append(lines, string(b.partial))
+	}
+	return lines
 }
 
 func (b *buildLog) show(w io.Writer) {
-	for _, line := range b.last() {
+	for _, line := range b.shown() {
 		fmt.Fprintln(w, "  │ "+line)
 	}
 }
@@ -82,6 +94,7 @@ func (b *buildLog) show(w io.Writer) {
 // run runs a command of the build in dir until it or ctx ends; then all it started
 // is ended with it.
 func (b *buildLog) run(ctx context.Context, dir string, env []string, command ...string) error {
+	b.head, b.tail, b.cut = nil, nil, false
 	fmt.Fprintf(b, "$ %s\n", strings.Join(command, " "))
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Dir, cmd.Env = dir, env
