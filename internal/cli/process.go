@@ -18,8 +18,8 @@ import (
 // Of a failed command the first and the last lines are shown: npm tells the matter
 // first and its whole usage after it, compilers the other way round.
 const (
-	headLines = 12
-	tailLines = 28
+	headLines = 30
+	tailLines = 70
 )
 
 // buildLog keeps all that the build's processes write in .anchor/build.log, and the
