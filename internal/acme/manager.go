@@ -183,17 +183,6 @@ func (m *Manager) Ensure(_ context.Context, h anchor.Hostname) (hostname.Certifi
 	return e.certificate(h.ProjectID, now), nil
 }
 
-// Issuers are the values of CAA records (RFC 8659) under which the CAs issue; empty while none of them answers.
-func (m *Manager) Issuers(ctx context.Context) []string {
-	var values []string
-	for _, ca := range m.cas {
-		if dir, err := ca.client.GetDirectory(ctx); err == nil && dir.Meta != nil {
-			values = append(values, dir.Meta.CAAIdentities...)
-		}
-	}
-	return values
-}
-
 func (m *Manager) checkName(name string) (string, error) {
 	base := name
 	if wildcard(name) {

@@ -9,6 +9,7 @@ import { admitEdgeBundles } from "./edge.mjs";
 import { Invocation, STREAMING } from "./invocation.mjs";
 import { resolveLocalhost, speakPlainLocalhost } from "./localhost.mjs";
 import { captureConsole, log, send } from "./log.mjs";
+import { allowPlainRewrites } from "./rewrite.mjs";
 
 const SOCKET_FD = 3;
 const { module: modulePath, handler: exportName, name, pulse } = JSON.parse(process.env.ANCHOR_WORKER);
@@ -24,6 +25,7 @@ streamMarkedBodies();
 redirectAWS();
 resolveLocalhost();
 speakPlainLocalhost();
+allowPlainRewrites();
 noteResponses();
 process.on("uncaughtException", (err) => {
   log("error", `uncaught exception: ${err?.stack ?? err}`);
