@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/access"
@@ -54,12 +55,13 @@ type app struct {
 	certs      *acme.Manager // nil without HTTPS
 	localCA    *acme.LocalCA // nil unless the base domain is localhost
 	hostnames  *hostname.Service
+	changed    chan string // names whose certificate changed
 }
 
 // Run starts Anchor, calls c.Ready and serves until ctx ends. What was
 // acknowledged before is there again after the next start, however this one ends.
 func Run(ctx context.Context, c Config) error {
-	a := &app{Config: c.withDefaults(), started: time.Now()}
+	a := &app{Config: c.withDefaults(), started: time.Now(), changed: make(chan string, 1024)}
 	defer a.close()
 	if err := a.open(ctx); err != nil {
 		return err
@@ -70,12 +72,12 @@ func Run(ctx context.Context, c Config) error {
 	if err := a.hostnames.Restore(ctx); err != nil {
 		return err
 	}
-	sweeping, stop := context.WithCancel(ctx)
-	swept := make(chan struct{})
-	go func() { defer close(swept); a.janitor(sweeping) }()
-	reconciled := make(chan struct{})
-	go func() { defer close(reconciled); a.hostnames.Run(sweeping) }()
-	a.onClose(func() error { stop(); <-swept; <-reconciled; return nil })
+	working, stop := context.WithCancel(ctx)
+	var background sync.WaitGroup
+	for _, work := range []func(context.Context){a.janitor, a.hostnames.Run, a.lookAtChanged} {
+		background.Go(func() { work(working) })
+	}
+	a.onClose(func() error { stop(); background.Wait(); return nil })
 	token, err := a.localToken(ctx)
 	if err != nil {
 		return err

@@ -98,17 +98,33 @@ func (h HTTPS) roots() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// certificateChanged has the reconciler look at a name now. It is called from acme's
-// own goroutines and must not wait.
+// certificateChanged notes a name for lookAtChanged. It is called from acme's own
+// goroutines, from before the use-case is there, and must not wait: what finds no
+// room is looked at when it is due.
 func (a *app) certificateChanged(name string) {
-	go func() {
-		ctx := context.Background()
-		if h, err := a.store.HostnameByName(ctx, name); err == nil {
-			if _, err := a.hostnames.Check(ctx, h.ProjectID, name); err != nil {
+	select {
+	case a.changed <- name:
+	default:
+	}
+}
+
+// lookAtChanged has the reconciler look at once at names whose certificate changed,
+// until ctx ends.
+func (a *app) lookAtChanged(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case name := <-a.changed:
+			h, err := a.store.HostnameByName(ctx, name)
+			if err == nil {
+				_, err = a.hostnames.Check(ctx, h.ProjectID, name)
+			}
+			if err != nil && ctx.Err() == nil && !errors.Is(err, anchor.ErrNotFound) {
 				a.Log.Warn("look at a domain whose certificate changed", "domain", name, "error", err)
 			}
 		}
-	}()
+	}
 }
 
 func (a *app) openHostnames() {
