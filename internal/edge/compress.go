@@ -22,9 +22,6 @@ const (
 	liveGzip   = 5
 )
 
-// smallestToCompress: a body known to be shorter goes as it is.
-const smallestToCompress = 1 << 10
-
 // encoder is one of the two libraries' writers.
 type encoder interface {
 	io.WriteCloser
@@ -103,7 +100,7 @@ func encodable(status int, h http.Header) bool {
 	if h.Get("Content-Encoding") != "" || strings.Contains(h.Get("Cache-Control"), "no-transform") {
 		return false
 	}
-	if n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64); err == nil && n < smallestToCompress {
+	if n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64); err == nil && n < asset.SmallestToCompress {
 		return false
 	}
 	// Events are short and each is flushed: coding them makes them longer.

@@ -81,7 +81,7 @@ func (b builder) entry(ctx context.Context, f File) (*entry, error) {
 	if err := b.check(f); err != nil {
 		return nil, err
 	}
-	if f.Size < smallestToCompress || !Compressible(mediaType(f.Path)) {
+	if f.Size < SmallestToCompress || !Compressible(mediaType(f.Path)) {
 		return newEntry(f, 0, 0), nil
 	}
 	brotliSize, err := b.ensure(ctx, f, brotliEncoder)

@@ -11,13 +11,5 @@ func Coding(accept []string) string {
 	if len(accept) == 0 {
 		return ""
 	}
-	c := parseAccept(accept)
-	best, weight := "", c.identity
-	if c.gzip > 0 && c.gzip >= weight {
-		best, weight = Gzip, c.gzip
-	}
-	if c.brotli > 0 && c.brotli >= weight {
-		best = Brotli
-	}
-	return best
+	return parseAccept(accept).best(true, true)
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// smallestToCompress: below about one network packet a variant saves nothing.
-const smallestToCompress = 1 << 10
+// SmallestToCompress is the octets below which coding saves nothing: about one network packet.
+const SmallestToCompress = 1 << 10
 
 // brotliQuality and gzipLevel are the knees of their curves: one step more costs a deployment more time than it saves
 // a visitor.

@@ -18,13 +18,23 @@ func (e *entry) choose(accept []string) *variant {
 	if len(accept) == 0 || (e.brotli == nil && e.gzip == nil) {
 		return &e.identity
 	}
-	c := parseAccept(accept)
-	best, weight := &e.identity, c.identity
-	if e.gzip != nil && c.gzip > 0 && c.gzip >= weight {
-		best, weight = e.gzip, c.gzip
+	switch parseAccept(accept).best(e.brotli != nil, e.gzip != nil) {
+	case Brotli:
+		return e.brotli
+	case Gzip:
+		return e.gzip
 	}
-	if e.brotli != nil && c.brotli > 0 && c.brotli >= weight {
-		best = e.brotli
+	return &e.identity
+}
+
+// best is the coding with the greatest weight of those that there are; "" is identity.
+func (c codings) best(brotli, gzip bool) string {
+	best, weight := "", c.identity
+	if gzip && c.gzip > 0 && c.gzip >= weight {
+		best, weight = Gzip, c.gzip
+	}
+	if brotli && c.brotli > 0 && c.brotli >= weight {
+		best = Brotli
 	}
 	return best
 }
