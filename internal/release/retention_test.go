@@ -103,7 +103,7 @@ func TestPruneGoesOnPastARemovalThatFails(t *testing.T) {
 
 // TestPruneFails keeps who is needed whatever the records answer.
 func TestPruneFails(t *testing.T) {
-	for _, op := range []string{"Kept", "Live", "Releases", "UpdateDeployment"} {
+	for _, op := range []string{"Kept", "Live", "LastLive", "UpdateDeployment"} {
 		for _, apply := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s %s", op, name(apply)), func(t *testing.T) {
 				s := newStand(t)

@@ -202,26 +202,15 @@ func (s *Service) move(ctx context.Context, from anchor.Live, to anchor.Release,
 
 // before finds what served before the deployment that serves now.
 func (s *Service) before(ctx context.Context, p anchor.ProjectID) (anchor.DeploymentID, error) {
-	live, err := s.current(ctx, p)
+	id, err := s.Records.LastLive(ctx, p)
+	if errors.Is(err, anchor.ErrNotFound) {
+		return "", anchor.Conflict("nothing_before", "no other deployment of this project was ever live").
+			Hintf("Name the deployment to go to: `anchor rollback ID`.")
+	}
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("find what was live before in project %s: %w", p, err)
 	}
-	for page := (anchor.Page{Limit: anchor.MaxPage}); ; {
-		releases, err := s.Records.Releases(ctx, p, page)
-		if err != nil {
-			return "", fmt.Errorf("list the releases of project %s: %w", p, err)
-		}
-		for _, r := range releases.Items {
-			if r.Deployment != live.Deployment {
-				return r.Deployment, nil
-			}
-		}
-		if releases.Next == "" {
-			return "", anchor.Conflict("nothing_before", "no other deployment of this project was ever live").
-				Hintf("Name the deployment to go to: `anchor rollback ID`.")
-		}
-		page.Cursor = releases.Next
-	}
+	return id, nil
 }
 
 // Live gives the live pointer or ErrNotFound.
