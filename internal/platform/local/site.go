@@ -67,13 +67,14 @@ func (s *site) edgeSite(index *asset.Index) (_ *edge.Site, err error) {
 	}
 	for _, r := range s.Build.Routes {
 		e.Routes = append(e.Routes, edge.Route{Pattern: r.Pattern, Static: r.Function == "", Target: s.handler(r.Function)})
-		if r.Middleware != "" && e.Middleware == nil {
+		if r.Middleware == "" {
+			continue
+		}
+		e.MiddlewareRoutes = append(e.MiddlewareRoutes, r.Pattern)
+		if e.Middleware == nil {
 			if e.Middleware, err = s.middleware(r.Middleware); err != nil {
 				return nil, err
 			}
-		}
-		if r.Middleware != "" {
-			e.MiddlewareRoutes = append(e.MiddlewareRoutes, r.Pattern)
 		}
 	}
 	return e, nil
