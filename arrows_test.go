@@ -17,6 +17,7 @@ var arrows = map[string][]string{
 	"internal/anchor":                {},
 	"internal/durable":               {},
 	"internal/acme":                  {"internal/anchor", "internal/durable", "internal/hostname"},
+	"internal/acme/acmetest":         {},
 	"internal/worker":                {},
 	"internal/edge":                  {"internal/edge/..."},
 	"internal/edge/asset":            {},

@@ -7,10 +7,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
-	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,11 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/letsencrypt/pebble/v2/ca"
-	"github.com/letsencrypt/pebble/v2/db"
-	"github.com/letsencrypt/pebble/v2/va"
-	"github.com/letsencrypt/pebble/v2/wfe"
-
+	"github.com/anchor-deploy/anchor/internal/acme/acmetest"
 	"github.com/anchor-deploy/anchor/internal/dnscheck/dnstest"
 )
 
@@ -46,24 +40,23 @@ func newWorld(t *testing.T) *world {
 		t.Setenv(key, value)
 	}
 	w := &world{dns: dnstest.Start(t), http: freeAddress(t), tls: freeAddress(t)}
-	quiet, store := log.New(io.Discard, "", 0), db.NewMemoryStore()
-	issuing := ca.New(quiet, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {ValidityPeriod: 90 * 24 * 3600}})
-	validating := va.New(quiet, portOf(w.http), portOf(w.tls), true, w.dns.Addr(), store)
-	front := wfe.New(quiet, store, validating, issuing, []string{"pebble.letsencrypt.org"}, true, false, 1, 1)
-	api := front.Handler()
-	server := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/order-plz" {
-			w.orders.Add(1)
-		}
-		api.ServeHTTP(rw, r)
-	}))
-	t.Cleanup(server.Close)
-	w.directory = server.URL + "/dir"
-	w.apiRoots = writePEM(t, "api.pem", server.Certificate().Raw)
-	root, _ := pem.Decode(issuing.GetRootCert(0).PEM())
+	ca := acmetest.Start(t, acmetest.Options{
+		HTTP: portOf(w.http), TLS: portOf(w.tls), Resolver: w.dns.Addr(),
+		Front: func(api http.Handler) http.Handler {
+			return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/order-plz" {
+					w.orders.Add(1)
+				}
+				api.ServeHTTP(rw, r)
+			})
+		},
+	})
+	w.directory = ca.URL + "/dir"
+	w.apiRoots = writePEM(t, "api.pem", ca.Certificate().Raw)
+	root, _ := pem.Decode(ca.RootPEM)
 	w.rootPEM = writePEM(t, "root.pem", root.Bytes)
 	w.roots = x509.NewCertPool()
-	w.roots.AppendCertsFromPEM(issuing.GetRootCert(0).PEM())
+	w.roots.AppendCertsFromPEM(ca.RootPEM)
 	return w
 }
 

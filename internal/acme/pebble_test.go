@@ -11,7 +11,6 @@ import (
 	"math/big"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"strconv"
@@ -20,11 +19,9 @@ import (
 	"time"
 
 	"github.com/letsencrypt/challtestsrv"
-	"github.com/letsencrypt/pebble/v2/ca"
-	"github.com/letsencrypt/pebble/v2/db"
-	"github.com/letsencrypt/pebble/v2/va"
-	"github.com/letsencrypt/pebble/v2/wfe"
 	"go.uber.org/goleak"
+
+	"github.com/anchor-deploy/anchor/internal/acme/acmetest"
 )
 
 // hookEnv makes this test binary a DNS hook that asks the test's server to set records.
@@ -64,8 +61,7 @@ func hookMain(at, action string) {
 
 // pebble is Let's Encrypt's test CA, in this process, with a DNS server of its own.
 type pebble struct {
-	*httptest.Server
-	db    *db.MemoryStore
+	*acmetest.CA
 	root  *x509.Certificate
 	roots *x509.CertPool // of what it issues
 	https *x509.CertPool // of its own API
@@ -95,41 +91,38 @@ func startPebble(t testing.TB, o pebbleOptions) *pebble {
 	go dns.Run()
 	t.Cleanup(dns.Shutdown)
 
-	store := db.NewMemoryStore()
-	if o.lifetime == 0 {
-		o.lifetime = 90 * 24 * 3600
-	}
-	issuing := ca.New(quiet, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {ValidityPeriod: o.lifetime}})
-	validating := va.New(quiet, o.http, o.tls, true, zone, store)
-	front := wfe.New(quiet, store, validating, issuing, []string{"pebble.letsencrypt.org"}, true, false, 1, 1)
-
-	p := &pebble{db: store, dns: dns, zone: zone}
-	api := front.Handler()
-	p.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p.mu.Lock()
-		before := p.before
-		p.mu.Unlock()
-		if before != nil && before(w, r) {
-			return
-		}
-		noted := &noted{ResponseWriter: w}
-		api.ServeHTTP(noted, r)
-		if r.URL.Path == "/order-plz" && noted.status == http.StatusCreated {
-			p.mu.Lock()
-			p.orders++
-			p.mu.Unlock()
-		}
-	}))
-	t.Cleanup(p.Close)
+	p := &pebble{dns: dns, zone: zone}
+	p.CA = acmetest.Start(t, acmetest.Options{
+		HTTP: o.http, TLS: o.tls, Resolver: zone, Lifetime: o.lifetime,
+		Front: func(api http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, api) })
+		},
+	})
 	p.https = x509.NewCertPool()
 	p.https.AddCert(p.Certificate())
-	p.root, err = leafOf(issuing.GetRootCert(0).PEM())
+	p.root, err = leafOf(p.RootPEM)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.roots = x509.NewCertPool()
 	p.roots.AddCert(p.root)
 	return p
+}
+
+func (p *pebble) serve(w http.ResponseWriter, r *http.Request, api http.Handler) {
+	p.mu.Lock()
+	before := p.before
+	p.mu.Unlock()
+	if before != nil && before(w, r) {
+		return
+	}
+	noted := &noted{ResponseWriter: w}
+	api.ServeHTTP(noted, r)
+	if r.URL.Path == "/order-plz" && noted.status == http.StatusCreated {
+		p.mu.Lock()
+		p.orders++
+		p.mu.Unlock()
+	}
 }
 
 func (p *pebble) directory() string { return p.URL + "/dir" }

@@ -1,0 +1,65 @@
+// Package acmetest runs a real ACME server, Pebble, in the process of a test.
+package acmetest
+
+import (
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"github.com/letsencrypt/pebble/v2/ca"
+	"github.com/letsencrypt/pebble/v2/db"
+	"github.com/letsencrypt/pebble/v2/va"
+	"github.com/letsencrypt/pebble/v2/wfe"
+)
+
+// CA is a running ACME server: strict, without any wait of its own.
+type CA struct {
+	*httptest.Server // its API, over HTTPS
+	Store            *db.MemoryStore
+	RootPEM          []byte // of what it issues
+}
+
+// Options say where the CA looks at names and what it issues.
+type Options struct {
+	HTTP, TLS int    // ports that challenges are checked at
+	Resolver  string // HOST:PORT of the DNS it asks
+	Lifetime  uint64 // of certificates, in seconds; 0 is 90 days
+	// Front stands before the API when it is not nil.
+	Front func(api http.Handler) http.Handler
+}
+
+// Start runs a CA until the test ends. How it misbehaves is set by Pebble's own
+// variables (PEBBLE_WFE_NONCEREJECT and so on), before.
+func Start(t testing.TB, o Options) *CA {
+	t.Helper()
+	quiet, store := log.New(io.Discard, "", 0), db.NewMemoryStore()
+	if o.Lifetime == 0 {
+		o.Lifetime = 90 * 24 * 3600
+	}
+	issuing := ca.New(quiet, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {ValidityPeriod: o.Lifetime}})
+	validating := va.New(quiet, o.HTTP, o.TLS, true, o.Resolver, store)
+	front := wfe.New(quiet, store, validating, issuing, []string{"pebble.letsencrypt.org"}, true, false, 1, 1)
+	api := oneAtATime(front.Handler())
+	if o.Front != nil {
+		api = o.Front(api)
+	}
+	server := httptest.NewTLSServer(api)
+	t.Cleanup(server.Close)
+	return &CA{Server: server, Store: store, RootPEM: issuing.GetRootCert(0).PEM()}
+}
+
+// oneAtATime keeps Pebble from locking itself up: the view of an authorization
+// locks it and then its order, that of an order locks the order and then its
+// authorizations, and a third request that wants to write the order makes the two
+// wait for each other for ever.
+func oneAtATime(h http.Handler) http.Handler {
+	var mu sync.Mutex
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		h.ServeHTTP(w, r)
+	})
+}
