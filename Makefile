@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
-# Needed beforehand: Go 1.26, Node.js 20 or newer with npm, and (for the browser
-# test) a Debian or Ubuntu to take Chromium from, or a chromium in PATH.
+# Needed beforehand: Go 1.26, Node.js 20 or newer with npm, Python 3.11 with venv
+# (for the AWS emulators of the tests) and (for the browser test) a Debian or Ubuntu to take Chromium from, or a chromium in PATH.
 
 GO      ?= go
 BIN     := bin/anchor
@@ -38,19 +38,28 @@ check-node:
 chromium:
 	@scripts/install-chromium
 
+# The AWS emulators, pinned, in a Python environment of the project's own.
+.PHONY: emulators
+emulators: .venv/.stamp
+
+.venv/.stamp: tools/emulators/requirements.txt
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --require-virtualenv --no-deps -r $<
+	touch $@
+
 .PHONY: test
-test: lint examples chromium ## All tests but the slow suite
+test: lint examples chromium emulators ## All tests but the slow suite
 	$(GO) test -timeout 20m ./...
 
 .PHONY: test-race
-test-race: ## Unit and conformance tests under the race detector
+test-race: emulators ## Unit and conformance tests under the race detector
 	$(GO) test -race -timeout 20m ./internal/...
 
 .PHONY: test-all
 test-all: test test-race test-slow ## Everything
 
 .PHONY: test-slow
-test-slow: examples ## Switches under load, kill -9, concurrency: some ten minutes
+test-slow: examples emulators ## Switches under load, kill -9, concurrency: some ten minutes
 	$(GO) test -tags slow -count=1 -timeout 40m -v -run "TestKill|TestNoLost|TestConcurrent|TestManyNames" ./e2e/... ./internal/acme/...
 
 .PHONY: lint

@@ -18,6 +18,7 @@ var arrows = map[string][]string{
 	"internal/durable":               {},
 	"internal/acme":                  {"internal/anchor", "internal/durable", "internal/hostname"},
 	"internal/acme/acmetest":         {},
+	"internal/awstest":               {},
 	"internal/worker":                {},
 	"internal/edge":                  {"internal/edge/..."},
 	"internal/edge/asset":            {},

@@ -1,0 +1,200 @@
+package awstest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+)
+
+// Call is one HTTP request of an SDK client; a retry is another.
+type Call struct {
+	Operation  string // "Lambda.UpdateAlias": the SDK's id of the service and the operation
+	Began, End time.Time
+}
+
+// Wire carries the calls of SDK clients to an emulator. It is an aws.HTTPClient.
+type Wire struct {
+	client    *http.Client
+	transport *http.Transport
+
+	mu     sync.Mutex
+	calls  []Call
+	faults []*Fault
+	delay  time.Duration
+}
+
+// Fault is what happens to one call instead of, or after, what should.
+type Fault struct {
+	Operation string // "Lambda.UpdateAlias"
+	Nth       int    // which of the calls from now on, from 1; 0 is every one
+	After     bool   // the service does what it was asked for and the answer is lost
+
+	Status  int    // HTTP status of the answer; 0 breaks the connection
+	Code    string // "PreconditionFailedException", as the service spells it
+	Message string
+	Hang    bool // no answer at all until the caller gives up
+
+	// Do is called at the moment of the fault when it is not nil: to change what is
+	// there behind the caller's back, or to end the caller. With neither Status, Code
+	// nor Hang set, the call then goes on as if nothing had been.
+	Do func()
+
+	seen int
+}
+
+func newWire(address string) *Wire {
+	// Some services put accounts and buckets into host names that nobody resolves.
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		},
+		MaxIdleConnsPerHost: 64,
+	}
+	return &Wire{client: &http.Client{Transport: transport}, transport: transport}
+}
+
+func (w *Wire) close() { w.transport.CloseIdleConnections() }
+
+// Break adds faults.
+func (w *Wire) Break(faults ...Fault) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, f := range faults {
+		w.faults = append(w.faults, &f)
+	}
+}
+
+// Mend takes all faults and the delay away.
+func (w *Wire) Mend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults, w.delay = nil, 0
+}
+
+// Slow makes every call take d longer.
+func (w *Wire) Slow(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.delay = d
+}
+
+// Record forgets the calls so far and gives a function that gives those since.
+func (w *Wire) Record() (calls func() []Call) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls = nil
+	return func() []Call {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return append([]Call(nil), w.calls...)
+	}
+}
+
+// Serial is the length of the longest chain of calls of which each began after the
+// one before it had ended.
+func Serial(calls []Call) int {
+	chain := make([]int, len(calls))
+	longest := 0
+	for i, c := range calls {
+		chain[i] = 1
+		for j, before := range calls {
+			if !before.End.After(c.Began) && chain[j] >= chain[i] {
+				chain[i] = chain[j] + 1
+			}
+		}
+		longest = max(longest, chain[i])
+	}
+	return longest
+}
+
+// Do implements aws.HTTPClient.
+func (w *Wire) Do(r *http.Request) (*http.Response, error) {
+	operation := awsmiddleware.GetServiceID(r.Context()) + "." + awsmiddleware.GetOperationName(r.Context())
+	index, fault, delay := w.note(operation)
+	defer w.ended(index)
+	if delay > 0 {
+		select {
+		case <-time.After(delay):
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}
+	if fault == nil {
+		return w.client.Do(r)
+	}
+	if fault.After {
+		res, err := w.client.Do(r)
+		if err != nil {
+			return nil, err
+		}
+		res.Body.Close()
+	}
+	if fault.Do != nil {
+		fault.Do()
+		if fault.Status == 0 && fault.Code == "" && !fault.Hang {
+			return w.client.Do(r)
+		}
+	}
+	return fault.answer(r)
+}
+
+// note writes the call down, in the order of their beginnings, and picks its fault.
+func (w *Wire) note(operation string) (index int, fault *Fault, delay time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls = append(w.calls, Call{Operation: operation, Began: time.Now()})
+	for _, f := range w.faults {
+		if f.Operation != operation {
+			continue
+		}
+		if f.seen++; fault == nil && (f.Nth == 0 || f.Nth == f.seen) {
+			fault = f
+		}
+	}
+	return len(w.calls) - 1, fault, w.delay
+}
+
+func (w *Wire) ended(index int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if index < len(w.calls) { // else Record forgot it
+		w.calls[index].End = time.Now()
+	}
+}
+
+func (f *Fault) answer(r *http.Request) (*http.Response, error) {
+	if f.Hang {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	if f.Status == 0 {
+		return nil, &net.OpError{Op: "read", Net: "tcp", Err: errors.New("connection reset by the test")}
+	}
+	kind, body := f.body(awsmiddleware.GetServiceID(r.Context()))
+	return &http.Response{
+		StatusCode: f.Status, Status: http.StatusText(f.Status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        http.Header{"Content-Type": {kind}, "X-Amzn-Errortype": {f.Code}},
+		Body:          io.NopCloser(strings.NewReader(body)),
+		ContentLength: int64(len(body)), Request: r,
+	}, nil
+}
+
+// body spells the error as the service's protocol does.
+func (f *Fault) body(service string) (kind, body string) {
+	switch service {
+	case "S3":
+		return "application/xml", fmt.Sprintf("<Error><Code>%s</Code><Message>%s</Message></Error>", f.Code, f.Message)
+	case "CloudFront", "CloudFormation", "IAM", "STS":
+		return "text/xml", fmt.Sprintf("<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error></ErrorResponse>", f.Code, f.Message)
+	default:
+		return "application/json", fmt.Sprintf(`{"__type":%q,"code":%q,"message":%q,"Message":%q}`, f.Code, f.Code, f.Message, f.Message)
+	}
+}
