@@ -9,9 +9,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -304,5 +306,53 @@ func TestLocalHTTPS(t *testing.T) {
 	}
 	if _, err := w.visitor().Get("https://nobody.example.com/"); err == nil {
 		t.Error("a name that is nobody's has a certificate")
+	}
+}
+
+// TestBaseDomainOverHTTPS has one wildcard certificate, by a DNS hook, for all the
+// sites below a base domain.
+func TestBaseDomainOverHTTPS(t *testing.T) {
+	w := newWorld(t)
+	provider := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		values := []string{r.FormValue("value")}
+		if r.FormValue("action") == "cleanup" {
+			values = nil
+		}
+		w.dns.Set(r.FormValue("name"), r.FormValue("type"), 1, values...)
+	}))
+	t.Cleanup(provider.Close)
+	hook := filepath.Join(t.TempDir(), "hook")
+	script := `#!/bin/sh
+exec curl -sSf -d "action=$1" -d "name=$ANCHOR_DNS_NAME" -d "type=$ANCHOR_DNS_TYPE" --data-urlencode "value=$ANCHOR_DNS_VALUE" ` + provider.URL + "\n"
+	if err := os.WriteFile(hook, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const base = "apps.example.org"
+	a := upAt(t, w.http, append(w.flags(), "--base-domain", base, "--acme-dns-hook", hook)...)
+	done := a.deploy(variant(t, 1), "shop")
+
+	type check struct {
+		Name string
+		OK   bool
+	}
+	var doctor struct{ Items []check }
+	eventually(t, "the wildcard's certificate is issued", func() bool {
+		if code, err := a.call("GET", "/doctor", nil, &doctor); code != 200 || err != nil {
+			t.Fatal(code, err)
+		}
+		return slices.Contains(doctor.Items, check{"HTTPS of sites", true})
+	})
+	for _, host := range []string{"shop." + base, done.DeploymentID + "--shop." + base} {
+		res, body := w.get(t, w.visitor(), "https://"+host+"/dynamic")
+		if res.StatusCode != 200 || !strings.Contains(body, LabelOf(1)) {
+			t.Errorf("https://%s answers %d", host, res.StatusCode)
+		}
+	}
+	var shop struct{ URL string }
+	if _, err := a.call("GET", "/projects/shop", nil, &shop); err != nil || !strings.HasPrefix(shop.URL, "https://shop."+base) {
+		t.Errorf("the site's URL is %q, %v", shop.URL, err)
+	}
+	if n := w.orders.Load(); n != 1 {
+		t.Errorf("%d certificates were ordered", n)
 	}
 }
