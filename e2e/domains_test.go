@@ -228,6 +228,27 @@ func TestDomains(t *testing.T) {
 		t.Errorf("a visitor of %s met: %v", name, n)
 	}
 
+	t.Run("settings change at once", func(t *testing.T) {
+		if _, errs, code := a.run("domains", "set", second, "--hsts", "--project", "other"); code != 0 {
+			t.Fatal(errs)
+		}
+		if res, _ := w.get(t, visitor, "https://"+second+"/dynamic"); res.Header.Get("Strict-Transport-Security") == "" {
+			t.Error("there is no HSTS")
+		}
+		if _, errs, code := a.run("domains", "set", second, "--redirect-to", name, "--hsts=false", "--project", "other"); code != 0 {
+			t.Fatal(errs)
+		}
+		res, _ := w.get(t, visitor, "https://"+second+"/dynamic?x=1")
+		if to := res.Header.Get("Location"); res.StatusCode != 308 || to != "https://"+name+"/dynamic?x=1" || res.Header.Get("Strict-Transport-Security") != "" {
+			t.Errorf("it answers %d to %q", res.StatusCode, to)
+		}
+		if _, errs, code := a.run("domains", "set", second, "--serve", "--project", "other"); code != 0 {
+			t.Fatal(errs)
+		}
+		if _, errs, code := a.run("domains", "set", second, "--project", "other"); code != 2 || !strings.Contains(errs, "--redirect-to") {
+			t.Errorf("without a change it ends with %d: %s", code, errs)
+		}
+	})
 	t.Run("a crash loses nothing and orders nothing twice", func(t *testing.T) {
 		before := w.orders.Load()
 		a.kill()

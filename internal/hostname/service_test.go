@@ -396,6 +396,34 @@ func TestRedirects(t *testing.T) {
 	w.isKind(err, anchor.KindInvalid, "bad_redirect")
 }
 
+func TestSettingsChangeInOneStep(t *testing.T) {
+	w, s := settled(t, "a.example.com", "b.example.com", "c.example.com")
+	orders, detached := w.ca.ordered(), w.edge.detached
+	to, off, on, b := "a.example.com", "", true, "b.example.com"
+	v, err := s.Set(t.Context(), "one", "b.example.com", hostname.Settings{Redirect: &to, HSTS: &on})
+	w.ok(err)
+	if v.Redirect != to || !v.HSTS || !v.IsActive || w.edge.detached != detached || w.ca.ordered() != orders {
+		t.Errorf("it is %+v, detached %d", v.Hostname, w.edge.detached-detached)
+	}
+	for name, set := range map[string]hostname.Settings{
+		"a.example.com": {Redirect: &b}, // which redirects here
+		"c.example.com": {Redirect: &b}, // in two steps
+	} {
+		if _, err := s.Set(t.Context(), "one", name, set); err == nil {
+			t.Errorf("%s redirects to %s", name, b)
+		}
+	}
+	_, err = s.Set(t.Context(), "one", "b.example.com", hostname.Settings{Redirect: &b})
+	w.isKind(err, anchor.KindInvalid, "bad_redirect")
+	_, err = s.Set(t.Context(), "two", "b.example.com", hostname.Settings{HSTS: &on})
+	w.isKind(err, anchor.KindNotFound, "unknown_domain")
+	v, err = s.Set(t.Context(), "one", "b.example.com", hostname.Settings{Redirect: &off})
+	w.ok(err)
+	if v.Redirect != "" || !v.HSTS {
+		t.Errorf("it is %+v", v.Hostname)
+	}
+}
+
 func TestOwnCertificates(t *testing.T) {
 	const year = "valid for 8760h"
 	own := func(chain string) hostname.Request {
