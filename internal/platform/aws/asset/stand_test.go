@@ -2,6 +2,7 @@ package asset_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,7 +32,7 @@ const (
 	artifactsBucket = "anchor-artifacts"
 )
 
-// stand is an installation's asset side on an emulator.
+// stand is a project of an installation's asset side on an emulator.
 type stand struct {
 	*asset.Assets
 	cloud   *awstest.Cloud
@@ -46,7 +47,9 @@ func newStand(t *testing.T, cloud *awstest.Cloud) *stand {
 		_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name, CreateBucketConfiguration: &types.CreateBucketConfiguration{
 			LocationConstraint: awstest.Region,
 		}})
-		must(t, err)
+		if mine := (*types.BucketAlreadyOwnedByYou)(nil); !errors.As(err, &mine) {
+			must(t, err)
+		}
 	}
 	s := &stand{cloud: cloud, project: anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop"}}
 	s.Assets = s.another()

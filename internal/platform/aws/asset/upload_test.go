@@ -218,6 +218,7 @@ func TestLongNameIsRefusedBeforeAnyCall(t *testing.T) {
 
 func TestUploadBroken(t *testing.T) {
 	app := platformtest.NewApp("one")
+	cloud := awstest.MiniStack(t)
 	for name, faults := range map[string][]awstest.Fault{
 		"slow down": {{Operation: "S3.PutObject", Nth: 1, Status: http.StatusServiceUnavailable, Code: "SlowDown"},
 			{Operation: "S3.PutObject", Nth: 2, Status: http.StatusServiceUnavailable, Code: "SlowDown"},
@@ -229,8 +230,8 @@ func TestUploadBroken(t *testing.T) {
 		"old list":     nil,
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newStand(t, awstest.MiniStack(t))
+			s := newStand(t, cloud)
+			defer cloud.Wire.Mend()
 			if name == "old list" { // another process puts it after the list
 				s.cloud.Wire.Break(awstest.Fault{Operation: "S3.PutObject", Nth: 2, Do: func() {
 					s.write(t, assetsBucket, s.shared("_next/static/chunks/one.js"), "chunk of one")
