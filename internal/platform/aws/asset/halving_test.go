@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
 // halving is a DynamoDB that takes the first half of every batch and hands the rest
@@ -16,12 +15,6 @@ import (
 type halving struct {
 	next   sdk.HTTPClient
 	handed atomic.Int64
-}
-
-func (h *halving) client(s *stand) *dynamodb.Client {
-	config := s.cloud.Config()
-	config.HTTPClient = h
-	return dynamodb.NewFromConfig(config)
 }
 
 func (h *halving) left() int64 { return h.handed.Load() }

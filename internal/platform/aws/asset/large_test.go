@@ -31,7 +31,7 @@ func TestLargeFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newStand(t, cloud)
 			defer cloud.Wire.Mend()
-			app := large(20 << 20)
+			app := large(17 << 20)
 			a := s.unstored(t, app)
 			s.cloud.Wire.Break(faults...)
 			calls := s.cloud.Wire.Record()

@@ -3,12 +3,15 @@ package asset_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/awstest"
@@ -74,9 +77,15 @@ func TestRemoveManyPages(t *testing.T) {
 	s := newStand(t, awstest.MiniStack(t))
 	a := s.unstored(t, manyFiles(10))
 	s.upload(t, a)
+	var group errgroup.Group
+	group.SetLimit(16)
 	for i := range 2100 {
-		s.write(t, assetsBucket, cached(a, fmt.Sprintf("one/%04d.cache", i)), "x")
+		group.Go(func() error {
+			s.write(t, assetsBucket, cached(a, fmt.Sprintf("one/%04d.cache", i)), "x")
+			return nil
+		})
 	}
+	must(t, group.Wait())
 	calls := s.cloud.Wire.Record()
 	must(t, s.Remove(t.Context(), s.project, a.Deployment.ID))
 	if got := calls(); count(got, "S3.DeleteObjects") != 3+1+1+1 || count(got, "S3.DeleteObject") != 0 {
@@ -120,10 +129,12 @@ func TestRemoveSparesWhatIsUploadedMeanwhile(t *testing.T) {
 	s := newStand(t, awstest.MiniStack(t))
 	a := s.deployed(t, platformtest.NewApp("one"))
 	b := s.unstored(t, platformtest.NewApp("two").With("assets/_next/static/chunks/one.js", "chunk of one"))
-	other := s.another()
+	other := s.over(http.DefaultClient)
 	// Between the removal's first look at the shared files and its look at the indexes.
 	s.cloud.Wire.Break(awstest.Fault{Operation: "S3.ListObjectsV2", Nth: 4, Do: func() {
-		must(t, other.Upload(context.WithoutCancel(t.Context()), b, t.Logf))
+		if err := other.Upload(t.Context(), b, t.Logf); err != nil {
+			t.Error(err)
+		}
 	}})
 	must(t, s.Remove(t.Context(), s.project, a.Deployment.ID))
 	s.cloud.Wire.Mend()
@@ -148,6 +159,28 @@ func TestRemoveTellsOfWhatStays(t *testing.T) {
 	err := s.Remove(t.Context(), s.project, a.Deployment.ID)
 	wantCode(t, err, "access_denied")
 	wantHint(t, err, "s3:DeleteObject on")
+}
+
+// refusing is an S3 that cannot delete one of the objects of a batch; the answer is
+// 200 all the same (API DeleteObjects), which no emulator shows.
+type refusing struct{ next sdk.HTTPClient }
+
+func (c refusing) Do(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodPost || !r.URL.Query().Has("delete") {
+		return c.next.Do(r)
+	}
+	const answer = `<DeleteResult><Error><Key>k</Key><Code>InternalError</Code><Message>try again</Message></Error></DeleteResult>`
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
+}
+
+func TestRemoveOfSomeObjectsFails(t *testing.T) {
+	s := newStand(t, awstest.MiniStack(t))
+	a := s.deployed(t, platformtest.NewApp("one"))
+	wantCode(t, s.over(refusing{s.cloud.Wire}).Remove(t.Context(), s.project, a.Deployment.ID), "objects_not_deleted")
+	must(t, s.Remove(t.Context(), s.project, a.Deployment.ID))
+	if left := s.keys(t, ""); len(left) != 0 {
+		t.Errorf("%q are left", left)
+	}
 }
 
 func TestRemoveTableInUse(t *testing.T) {

@@ -253,7 +253,7 @@ func TestUnprocessedTagsAreWrittenAgain(t *testing.T) {
 	s := newStand(t, awstest.MiniStack(t))
 	a := s.unstored(t, tagged(60))
 	half := &halving{next: s.cloud.Wire}
-	s.Config.DynamoDB = half.client(s)
+	s.Assets = s.over(half)
 	s.seed(t, a)
 	if n := s.rows(t, a); n != 60 {
 		t.Errorf("the table has %d rows", n)

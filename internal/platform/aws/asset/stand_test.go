@@ -52,14 +52,16 @@ func newStand(t *testing.T, cloud *awstest.Cloud) *stand {
 		}
 	}
 	s := &stand{cloud: cloud, project: anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop"}}
-	s.Assets = s.another()
+	s.Assets = s.over(cloud.Wire)
 	return s
 }
 
-// another gives a second process of the same installation.
-func (s *stand) another() *asset.Assets {
+// over gives a process whose calls go over the client.
+func (s *stand) over(client sdk.HTTPClient) *asset.Assets {
+	config := s.cloud.Config()
+	config.HTTPClient = client
 	return asset.New(asset.Config{
-		S3: s3.NewFromConfig(s.cloud.Config()), DynamoDB: dynamodb.NewFromConfig(s.cloud.Config()),
+		S3: s3.NewFromConfig(config), DynamoDB: dynamodb.NewFromConfig(config),
 		Installation: "anchor", AssetsBucket: assetsBucket, ArtifactsBucket: artifactsBucket,
 	})
 }
@@ -110,10 +112,13 @@ func (s *stand) client() *s3.Client {
 	return s3.NewFromConfig(config)
 }
 
+// write may be called from any goroutine.
 func (s *stand) write(t *testing.T, bucket, key, content string) {
 	t.Helper()
 	_, err := s.client().PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader(content)})
-	must(t, err)
+	if err != nil {
+		t.Errorf("write %s: %v", key, err)
+	}
 }
 
 func (s *stand) read(t *testing.T, key string) string {
