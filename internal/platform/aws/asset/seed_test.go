@@ -16,6 +16,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/awstest"
 	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/platform/aws/asset"
 	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
 )
 
@@ -79,6 +80,7 @@ func (s *stand) seed(t *testing.T, a deploy.Artifact) {
 func TestSeed(t *testing.T) {
 	s := newStand(t, awstest.MiniStack(t))
 	a := s.unstored(t, tagged(60).With("cache/__fetch/one/57620d2e", "fetched"))
+	must(t, s.Check(a))
 	s.seed(t, a)
 	env := s.Env(a)
 	// What OpenNext's buildS3Key makes of the variable.
@@ -261,6 +263,20 @@ func TestUnprocessedTagsAreWrittenAgain(t *testing.T) {
 	if half.left() == 0 {
 		t.Error("nothing was left unprocessed: the test tests nothing")
 	}
+}
+
+func TestSeedIsRefused(t *testing.T) {
+	s := newStand(t, awstest.MiniStack(t))
+	a := s.unstored(t, tagged(1))
+	s.cloud.Wire.Break(awstest.Fault{Operation: "DynamoDB.CreateTable", Status: http.StatusBadRequest, Code: "AccessDeniedException", Message: "role/deploy may not"})
+	err := s.Seed(t.Context(), a, s.note)
+	wantCode(t, err, "access_denied")
+	wantHint(t, err, "dynamodb:CreateTable on the table "+table(a))
+	s.AssetsBucket = "nowhere"
+	s.Assets = asset.New(s.Config)
+	err = s.Seed(t.Context(), a, s.note)
+	wantCode(t, err, "no_bucket")
+	wantHint(t, err, "anchor aws bootstrap")
 }
 
 func TestBrokenTags(t *testing.T) {
