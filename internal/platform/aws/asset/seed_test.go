@@ -2,7 +2,6 @@ package asset_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -125,19 +124,19 @@ func TestTagTableIsWhatOpenNextAsks(t *testing.T) {
 			t.Errorf("after %s there are %d rows, want %d", after, out.Count, want)
 		}
 	}
-	var described struct {
-		Table struct{ BillingModeSummary struct{ BillingMode string } }
-	}
-	must(t, json.Unmarshal([]byte(s.cloud.CLI(t, "dynamodb", "describe-table", "--table-name", table(a))), &described))
-	if mode := described.Table.BillingModeSummary.BillingMode; mode != "PAY_PER_REQUEST" {
+	described, err := s.tags().DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: sdk.String(table(a))})
+	must(t, err)
+	if mode := described.Table.BillingModeSummary.BillingMode; mode != types.BillingModePayPerRequest {
 		t.Errorf("the table is billed as %q", mode)
 	}
-	arn := "arn:aws:dynamodb:" + awstest.Region + ":" + s.cloud.Account + ":table/" + table(a)
-	tags := s.cloud.CLI(t, "dynamodb", "list-tags-of-resource", "--resource-arn", arn)
-	for _, want := range []string{`"shop"`, `"anchor-deploy"`, `"anchor"`} {
-		if !strings.Contains(tags, want) {
-			t.Errorf("the table's tags lack %s:\n%s", want, tags)
-		}
+	listed, err := s.tags().ListTagsOfResource(t.Context(), &dynamodb.ListTagsOfResourceInput{ResourceArn: described.Table.TableArn})
+	must(t, err)
+	got := map[string]string{}
+	for _, tag := range listed.Tags {
+		got[*tag.Key] = *tag.Value
+	}
+	if want := map[string]string{"Project": "shop", "ManagedBy": "anchor-deploy", "Installation": "anchor"}; !maps.Equal(got, want) {
+		t.Errorf("the table's tags are %v, want %v", got, want)
 	}
 }
 
