@@ -32,7 +32,7 @@ func (f *Front) RemoveProject(ctx context.Context, p anchor.Project) error {
 	if err := f.removeFunction(ctx, p); err != nil {
 		return err
 	}
-	f.forget(p)
+	f.drop(p.ID)
 	if found == nil {
 		return nil
 	}

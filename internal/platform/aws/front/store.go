@@ -25,6 +25,7 @@ type pointer struct {
 
 // store is what a process knows of a project's KeyValueStore.
 type store struct {
+	project      anchor.ProjectID
 	name         string
 	arn          string
 	distribution string // id, "" when nobody has noted it yet
@@ -55,8 +56,7 @@ func (f *Front) store(ctx context.Context, p anchor.Project) (*store, error) {
 	}
 	found, _, err := f.findStore(ctx, p)
 	if gone(err) {
-		return nil, anchor.Failed("no_distribution", "the project %s has no CloudFront store %s", p.Slug, f.name(p)).Because(err).
-			Hintf("Deploy to it: the first deployment makes the distribution.")
+		return nil, noDistribution(p, err)
 	}
 	if err != nil {
 		return nil, failed(err, "cloudfront:DescribeKeyValueStore", f.name(p))
@@ -75,10 +75,11 @@ func (f *Front) remember(p anchor.Project, s *store) *store {
 	return s
 }
 
-func (f *Front) forget(p anchor.Project) {
+// drop forgets a store that is no more.
+func (f *Front) drop(p anchor.ProjectID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.stores, p.ID)
+	delete(f.stores, p)
 }
 
 // findStore gives what the store's comment says: project and distribution.
@@ -92,7 +93,7 @@ func (f *Front) findStore(ctx context.Context, p anchor.Project) (*store, *cloud
 		return nil, nil, settling("the project that had the name "+p.Slug+" before",
 			fmt.Errorf("the store %s belongs to %q", f.name(p), owner))
 	}
-	return &store{name: f.name(p), arn: sdk.ToString(out.KeyValueStore.ARN), distribution: distribution}, out, nil
+	return &store{project: p.ID, name: f.name(p), arn: sdk.ToString(out.KeyValueStore.ARN), distribution: distribution}, out, nil
 }
 
 // ensureStore finds or makes the project's store, and waits until functions can be
@@ -201,6 +202,9 @@ func (f *Front) change(ctx context.Context, s *store, decide func(live pointer) 
 		}
 		return f.write(ctx, s, etag, live, e)
 	})
+	if gone(err) {
+		f.drop(s.project)
+	}
 	return failed(err, "cloudfront-keyvaluestore:UpdateKeys", s.name)
 }
 
