@@ -3,6 +3,7 @@ package front
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -82,6 +83,9 @@ func (f *Front) drop(p anchor.ProjectID) {
 	delete(f.stores, p)
 }
 
+// errForeign: another project has, or had, the same name.
+var errForeign = errors.New("the name is another project's")
+
 // findStore gives what the store's comment says: project and distribution.
 func (f *Front) findStore(ctx context.Context, p anchor.Project) (*store, *cloudfront.DescribeKeyValueStoreOutput, error) {
 	out, err := f.CloudFront.DescribeKeyValueStore(ctx, &cloudfront.DescribeKeyValueStoreInput{Name: sdk.String(f.name(p))})
@@ -91,7 +95,7 @@ func (f *Front) findStore(ctx context.Context, p anchor.Project) (*store, *cloud
 	owner, distribution, _ := strings.Cut(sdk.ToString(out.KeyValueStore.Comment), " ")
 	if owner != string(p.ID) {
 		return nil, nil, settling("the project that had the name "+p.Slug+" before",
-			fmt.Errorf("the store %s belongs to %q", f.name(p), owner))
+			fmt.Errorf("%w: the store %s belongs to %q", errForeign, f.name(p), owner))
 	}
 	return &store{project: p.ID, name: f.name(p), arn: sdk.ToString(out.KeyValueStore.ARN), distribution: distribution}, out, nil
 }
