@@ -53,23 +53,23 @@ func TestSplitRefusesTooMuch(t *testing.T) {
 func TestCovers(t *testing.T) {
 	want := &types.DistributionConfig{
 		Comment: sdk.String("ours"), Enabled: sdk.Bool(true),
-		Origins:              &types.Origins{Quantity: sdk.Int32(1), Items: []types.Origin{{Id: sdk.String("a"), OriginPath: sdk.String("")}}},
+		Origins:              &types.Origins{Quantity: sdk.Int32(2), Items: []types.Origin{{Id: sdk.String("a"), OriginPath: sdk.String("")}, {Id: sdk.String("b")}}},
 		DefaultCacheBehavior: &types.DefaultCacheBehavior{AllowedMethods: &types.AllowedMethods{Items: []types.Method{"GET", "HEAD"}}},
 	}
 	have := func() *types.DistributionConfig {
 		return &types.DistributionConfig{
 			Comment: sdk.String("ours"), Enabled: sdk.Bool(true), WebACLId: sdk.String("theirs"),
-			Origins:              &types.Origins{Quantity: sdk.Int32(1), Items: []types.Origin{{Id: sdk.String("a"), ConnectionAttempts: sdk.Int32(3)}}},
+			Origins:              &types.Origins{Quantity: sdk.Int32(2), Items: []types.Origin{{Id: sdk.String("b")}, {Id: sdk.String("a"), ConnectionAttempts: sdk.Int32(3)}}},
 			DefaultCacheBehavior: &types.DefaultCacheBehavior{AllowedMethods: &types.AllowedMethods{Items: []types.Method{"HEAD", "GET"}}},
 		}
 	}
 	if !front.Covers(want, have()) {
-		t.Error("defaults, what others set and the order of methods count")
+		t.Error("defaults, what others set and the order count")
 	}
 	for name, change := range map[string]func(*types.DistributionConfig){
 		"a string":       func(c *types.DistributionConfig) { c.Comment = sdk.String("else") },
 		"a missing bool": func(c *types.DistributionConfig) { c.Enabled = nil },
-		"a path":         func(c *types.DistributionConfig) { c.Origins.Items[0].OriginPath = sdk.String("/x") },
+		"a path":         func(c *types.DistributionConfig) { c.Origins.Items[1].OriginPath = sdk.String("/x") },
 		"a longer list":  func(c *types.DistributionConfig) { c.Origins.Items = append(c.Origins.Items, types.Origin{}) },
 		"a method":       func(c *types.DistributionConfig) { c.DefaultCacheBehavior.AllowedMethods.Items[0] = "PUT" },
 		"no behavior":    func(c *types.DistributionConfig) { c.DefaultCacheBehavior = nil },
