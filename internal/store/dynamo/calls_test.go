@@ -39,6 +39,10 @@ func TestCalls(t *testing.T) {
 		{"EnvRows", func() error { _, err := s.EnvRows(s.ctx, s.project.ID); return err }, []string{"GetItem"}},
 		{"Append", func() error { _, err := s.Append(s.ctx, anchor.Event{DeploymentID: d.ID}); return err }, []string{"TransactWriteItems"}},
 		{"Append again", func() error { _, err := s.Append(s.ctx, anchor.Event{DeploymentID: d.ID}); return err }, []string{"TransactWriteItems"}},
+		{"Append in another process", func() error {
+			_, err := s.another().Append(s.ctx, anchor.Event{DeploymentID: d.ID})
+			return err
+		}, []string{"TransactWriteItems", "TransactWriteItems"}},
 		{"UpdateDeployment", func() error { return s.UpdateDeployment(s.ctx, deploying, anchor.Deploying) }, []string{"TransactWriteItems"}},
 		{"Move with a rollback's record", func() error {
 			live, err = s.Move(s.ctx, live, releaseOf(d), &rollback)

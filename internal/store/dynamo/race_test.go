@@ -130,3 +130,12 @@ func TestEnvironmentChangesWhileItIsRemoved(t *testing.T) {
 		t.Errorf("there are %d items, want %d: a value is left", n, before)
 	}
 }
+
+func TestEnvironmentOfNoProjectLeavesNothing(t *testing.T) {
+	s := newStand(t)
+	before := s.rows()
+	s.code(s.PutEnv(s.ctx, "unknown", []anchor.EnvVar{{Name: "A", Value: strings.Repeat("x", 1000)}}), anchor.KindNotFound, "unknown_project")
+	if n := s.rows(); n != before {
+		t.Errorf("there are %d items, want %d", n, before)
+	}
+}
