@@ -190,6 +190,23 @@ func TestThrottledCallsAreTriedAgain(t *testing.T) {
 	}
 }
 
+func TestSingleWritesGoOnWhenATransactionIsInTheWay(t *testing.T) {
+	s := newStand(t)
+	d := s.deployment(anchor.Deploying)
+	conflict := awstest.Fault{Operation: "DynamoDB.UpdateItem", Status: 400, Code: "TransactionConflictException"}
+	conflict.Nth = 1
+	s.cloud.Wire.Break(conflict)
+	n, err := s.Number(s.ctx, d.ID)
+	s.ok(err)
+	if n != 1 {
+		t.Errorf("the number is %d", n)
+	}
+	conflict.Nth = 0
+	s.cloud.Wire.Break(conflict)
+	_, err = s.Number(s.ctx, s.deployment(anchor.Deploying).ID)
+	s.code(err, anchor.KindBusy, "records_busy")
+}
+
 // canceling answers transactions with the reasons for which they are canceled.
 type canceling struct {
 	sdk.HTTPClient
