@@ -57,6 +57,7 @@ var arrows = map[string][]string{
 	"docs/generate":                         {"internal/..."},
 	"internal/platform/aws/front":           {"internal/anchor", "internal/deploy"},
 	"internal/platform/aws/front/fronttest": {"internal/anchor", "internal/awstest"},
+	"internal/store/dynamo":                 {"internal/anchor", "internal/store"},
 }
 
 func TestArrows(t *testing.T) {

@@ -1,0 +1,91 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// transact makes all changes or none. A condition that does not hold is the error
+// its change gives; of several the first one's. Where another transaction or the
+// table's capacity is in the way, it tries again for a while.
+func (s *Store) transact(ctx context.Context, what string, changes ...change) error {
+	items := make([]types.TransactWriteItem, 0, len(changes))
+	for _, c := range changes {
+		items = append(items, c.item())
+	}
+	for turn := (pause{what: what}); ; {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		// A new input each time: the SDK puts its ClientRequestToken there.
+		_, err := s.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items})
+		canceled := (*types.TransactionCanceledException)(nil)
+		if err == nil {
+			return nil
+		}
+		if errors.As(err, &canceled) {
+			if refused := refusal(changes, canceled.CancellationReasons); refused != nil {
+				return refused
+			}
+		}
+		if canceled == nil || !passing(canceled.CancellationReasons) {
+			return explain(what, err)
+		}
+		if err := turn.wait(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+func refusal(changes []change, reasons []types.CancellationReason) error {
+	for i, r := range reasons {
+		if sdk.ToString(r.Code) == "ConditionalCheckFailed" && i < len(changes) {
+			return changes[i].refused(r.Item)
+		}
+	}
+	return nil
+}
+
+// passing reports whether a transaction was canceled for what passes by itself.
+func passing(reasons []types.CancellationReason) bool {
+	none := true
+	for _, r := range reasons {
+		switch sdk.ToString(r.Code) {
+		case "None", "":
+		case "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
+			none = false
+		default:
+			return false
+		}
+	}
+	return !none
+}
+
+// update changes one item outside of a transaction, to learn what became of it: for
+// what can be done twice without harm. refused is the condition's error.
+func (s *Store) update(ctx context.Context, what string, input *dynamodb.UpdateItemInput, refused func(stored item) error) (item, error) {
+	input.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
+	for turn := (pause{what: what}); ; {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		out, err := s.db.UpdateItem(ctx, input)
+		if err == nil {
+			return out.Attributes, nil
+		}
+		if failed := (*types.ConditionalCheckFailedException)(nil); errors.As(err, &failed) {
+			return nil, refused(failed.Item)
+		}
+		if conflict := (*types.TransactionConflictException)(nil); !errors.As(err, &conflict) {
+			return nil, explain(what, err)
+		}
+		if err := turn.wait(ctx, err); err != nil {
+			return nil, err
+		}
+	}
+}
