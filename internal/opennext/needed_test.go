@@ -9,6 +9,11 @@ import (
 func TestNeeded(t *testing.T) {
 	for path, want := range map[string]bool{
 		"open-next.output.json":                   true,
+		"assets":                                  true,
+		"assets/.well-known/x":                    true,
+		"cache/b/index.cache":                     true,
+		"middleware/handler.mjs":                  true,
+		"server-function/index.mjs":               true,
 		"server-functions/default/index.mjs":      true,
 		"server-functions/default/.next/BUILD_ID": true,
 		"revalidation-function/index.mjs":         true,
