@@ -13,9 +13,8 @@ import (
 
 // lastUpload is .anchor/uploads/<project>.json: what was deployed from this folder
 // last, so that the next deploy tells its files by what differs. Without it, or when
-// the server has forgotten that deployment, all files are listed.
+// the server has forgotten that deployment or is another, all files are listed.
 type lastUpload struct {
-	Server       string              `json:"server"`
 	DeploymentID anchor.DeploymentID `json:"deploymentId"`
 	Manifest     bundle.Manifest     `json:"manifest"`
 }
@@ -31,7 +30,7 @@ func (d *deploying) delta(m bundle.Manifest) *bundle.Delta {
 		return nil
 	}
 	var last lastUpload
-	if json.Unmarshal(content, &last) != nil || last.Server != d.client.URL() {
+	if json.Unmarshal(content, &last) != nil {
 		return nil
 	}
 	delta := m.Since(last.DeploymentID, last.Manifest)
@@ -46,7 +45,7 @@ func (d *deploying) rememberUpload(id anchor.DeploymentID, m bundle.Manifest) er
 	if filepath.Base(d.dir) == ".open-next" { // the app's folder is not known
 		return nil
 	}
-	content, err := json.Marshal(lastUpload{Server: d.client.URL(), DeploymentID: id, Manifest: m})
+	content, err := json.Marshal(lastUpload{DeploymentID: id, Manifest: m})
 	if err != nil {
 		return fmt.Errorf("remember the upload: %w", err)
 	}
