@@ -58,6 +58,7 @@ var arrows = map[string][]string{
 	"internal/platform/aws/front":           {"internal/anchor", "internal/deploy"},
 	"internal/platform/aws/front/fronttest": {"internal/anchor", "internal/awstest"},
 	"internal/store/dynamo":                 {"internal/anchor", "internal/store"},
+	"internal/platform/aws/artifact":        {"internal/anchor", "internal/bundle", "internal/deploy", "internal/opennext"},
 }
 
 func TestArrows(t *testing.T) {
