@@ -1,10 +1,8 @@
 package function
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
-	"io/fs"
 	"testing"
 	"time"
 
@@ -31,14 +29,4 @@ func (f *Functions) Zip(t testing.TB, a deploy.Artifact, name string) []byte {
 	}
 	t.Fatalf("the artifact has no function %s", name)
 	return nil
-}
-
-// Unzip gives the files of a zip by name.
-func Unzip(t testing.TB, packed []byte) fs.FS {
-	t.Helper()
-	r, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
 }

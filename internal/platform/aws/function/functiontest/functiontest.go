@@ -53,7 +53,7 @@ func (p plain) RoundTrip(r *http.Request) (*http.Response, error) {
 	return p.next.RoundTrip(sent)
 }
 
-// Leases are leases in memory, which do not expire. The zero value is ready.
+// Leases are leases in memory, which do not expire. Make them with NewLeases.
 type Leases struct{ held chan struct{} }
 
 // NewLeases gives leases that nobody holds.
