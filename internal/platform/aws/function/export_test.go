@@ -12,6 +12,10 @@ import (
 // Hurry makes waits short.
 func (f *Functions) Hurry() { f.step = 20 * time.Millisecond }
 
+// Amble makes waits longer than the emulator's transitions, so that each is met by two
+// looks.
+func (f *Functions) Amble() { f.step = maxStep }
+
 // LeaseTimes sets how long a lease lasts and how long it is waited for.
 func (f *Functions) LeaseTimes(ttl, wait time.Duration) { f.leaseTTL, f.leaseWait = ttl, wait }
 

@@ -58,10 +58,7 @@ func TestRouteNeverGoesBack(t *testing.T) {
 
 func TestRouteMovesTheServerLast(t *testing.T) {
 	s, p := newStand(t), newProject()
-	app := platformtest.NewApp("one").With("open-next.output.json", splitOutput)
-	for _, file := range []string{"index.mjs", ".next/required-server-files.json"} {
-		app = app.With("server-functions/api/"+file, app["server-functions/default/"+file])
-	}
+	app := splitApp()
 	one, two := s.publish(t, artifact(t, p, app)), s.publish(t, artifact(t, p, app))
 	s.route(t, p, one, 1)
 	must(t, s.Ready(t.Context(), p, two))
@@ -112,6 +109,15 @@ func TestRacingDeployments(t *testing.T) {
 	for i, page := range pages {
 		s.wantPublished(t, p, deployments[i], page)
 	}
+}
+
+// splitApp has a function api beside the server's.
+func splitApp() platformtest.App {
+	app := platformtest.NewApp("one").With("open-next.output.json", splitOutput)
+	for _, file := range []string{"index.mjs", ".next/required-server-files.json"} {
+		app = app.With("server-functions/api/"+file, app["server-functions/default/"+file])
+	}
+	return app
 }
 
 const splitOutput = `{

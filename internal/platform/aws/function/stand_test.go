@@ -32,6 +32,8 @@ const (
 	secret = "the-secret-of-the-origin"
 )
 
+func TestMain(m *testing.M) { os.Exit(functiontest.Main(m)) }
+
 // stand is an emulated AWS with the functions of one installation.
 type stand struct {
 	cloud  *awstest.Cloud
@@ -42,7 +44,7 @@ type stand struct {
 
 func newStand(t *testing.T) *stand {
 	t.Helper()
-	functiontest.Preload(t)
+	t.Parallel() // most of the time goes by in Lambda's transitions
 	s := &stand{cloud: awstest.MiniStack(t), leases: functiontest.NewLeases()}
 	s.client = functiontest.Client(t, s.cloud.Endpoint)
 	s.Functions = s.open()
