@@ -25,8 +25,12 @@ type event struct {
 	data     string
 }
 
-// errCut says that a stream stopped without its end event.
-var errCut = errors.New("the event stream was cut off")
+var (
+	// errCut says that a stream stopped without its end event.
+	errCut = errors.New("the event stream was cut off")
+	// errMore says that the server ended its answer and wants to be asked for the rest.
+	errMore = errors.New("the event stream goes on in another answer")
+)
 
 // Watch gives a deployment's events from the first on, and returns after its last.
 // A stream that is cut off is taken up again after the event last seen; it is
@@ -37,11 +41,15 @@ func (c *Client) Watch(ctx context.Context, project string, d anchor.DeploymentI
 		for fruitless := 0; ; fruitless++ {
 			before := last
 			done, err := c.watchOnce(ctx, deploymentPath(project, d, "events"), &last, yield)
-			if last > before {
+			if last > before || errors.Is(err, errMore) {
 				fruitless = 0
 			}
 			if done {
 				return
+			}
+			if errors.Is(err, errMore) && ctx.Err() == nil {
+				c.sleep(ctx, 0)
+				continue
 			}
 			if ctx.Err() != nil || !errors.Is(err, errCut) || fruitless >= c.Attempts {
 				yield(anchor.Event{}, err)
@@ -133,6 +141,8 @@ func (c *Client) stream(ctx context.Context, cl call, take func(data string) (mo
 		switch e.name {
 		case wire.EventEnd:
 			return true, nil
+		case wire.EventMore:
+			return false, errMore
 		case wire.EventError:
 			return false, eventError(e.data)
 		}

@@ -45,7 +45,7 @@ func (s *Service) begin(ctx context.Context, p anchor.ProjectID, id anchor.Deplo
 // that, or the next round, comes to it.
 func (s *Service) resume(ctx context.Context, d anchor.Deployment) error {
 	if s.Dispatch != nil && s.Leases != nil {
-		_, free, err := s.Leases.Lease(ctx, d.ProjectID, anchor.NewID(), leaseTime)
+		_, free, err := s.Leases.Lease(ctx, leased(d.ProjectID, "deploy"), anchor.NewID(), leaseTime)
 		if errors.Is(err, anchor.ErrConflict) {
 			return nil
 		}

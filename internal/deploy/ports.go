@@ -43,7 +43,8 @@ type Journal interface {
 // Leases keep processes apart.
 type Leases interface {
 	// Lease makes holder the only one for ttl, counted anew by each renew: a Conflict
-	// "lease_held" while another holds the project's. After a release, or once the ttl
+	// "lease_held" while another holds the one of this name, which begins with a
+	// project's id and need be nothing else that is known. After a release, or once the ttl
 	// is over, others may have it; renew is a Conflict then. Both may be called again.
 	Lease(ctx context.Context, p anchor.ProjectID, holder string, ttl time.Duration) (renew, release func(context.Context) error, err error)
 }

@@ -38,6 +38,7 @@ type Ports struct {
 	Releases  *release.Service
 	Retention release.Retention
 	Remover   release.Remover
+	Builder   Builder // nil where nothing is built
 
 	// Dispatch has another process call Process for the deployment; nil means that
 	// this one runs it in a lane of its own. It may be called more often than needed.
@@ -200,16 +201,7 @@ func (s *Service) built(ctx context.Context, d anchor.Deployment) (anchor.Deploy
 	if err := s.Bundles.Sync(ctx, d.ID); err != nil {
 		return d, err
 	}
-	d.Status = anchor.Built
-	err = s.Records.UpdateDeployment(ctx, d, anchor.Building)
-	if errors.Is(err, anchor.ErrConflict) {
-		return s.Get(ctx, d.ProjectID, d.ID)
-	}
-	if err != nil {
-		return d, fmt.Errorf("record deployment %s as built: %w", d.ID, err)
-	}
-	s.tell(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
-	return d, nil
+	return s.moved(ctx, d, anchor.Built)
 }
 
 // Cancel ends a deployment that is not deployed yet. One whose release has begun
@@ -278,6 +270,9 @@ func (s *Service) follow(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 				return
 			}
 			pause := lookAgain
+			if s.Dispatch != nil {
+				pause = lookElsewhere
+			}
 			if d.Status.Ended() {
 				pause = lastWord
 			}
@@ -295,6 +290,9 @@ const (
 	// lookAgain bounds a watcher's sleep: a process that was killed may have ended
 	// the deployment without ringing.
 	lookAgain = 5 * time.Second
+	// lookElsewhere is the same where passes run in other processes, which ring no
+	// bell of this one.
+	lookElsewhere = 500 * time.Millisecond
 	// lastWord is what a deployment's last event has after its record, which is
 	// written first, says that it ended.
 	lastWord = 200 * time.Millisecond

@@ -17,6 +17,12 @@ const (
 	renewEvery = leaseTime / 4
 )
 
+// leased names what of a project a lease is for. A platform has leases of its own,
+// which a pass meets while it holds this one.
+func leased(p anchor.ProjectID, what string) anchor.ProjectID {
+	return p + "/" + anchor.ProjectID(what)
+}
+
 // turn is a pass's right to be the only one of its project.
 type turn struct {
 	ctx     context.Context // ends when the right is lost or the deployment ended elsewhere
@@ -49,7 +55,7 @@ func (s *Service) takeTurn(ctx context.Context, d anchor.Deployment) (*turn, err
 func (s *Service) lease(ctx context.Context, d anchor.Deployment, t *turn) (renew func(context.Context) error, err error) {
 	holder := string(d.ID) + "/" + anchor.NewID() // two passes of one deployment are two holders
 	for pause := shortPause; ; pause = min(2*pause, longPause) {
-		renew, t.release, err = s.Leases.Lease(ctx, d.ProjectID, holder, leaseTime)
+		renew, t.release, err = s.Leases.Lease(ctx, leased(d.ProjectID, "deploy"), holder, leaseTime)
 		if err == nil {
 			return renew, nil
 		}

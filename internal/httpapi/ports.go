@@ -56,6 +56,13 @@ type Deploys interface {
 	Watch(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, after int64) (iter.Seq2[anchor.Event, error], error)
 }
 
+// Builds makes deployments of commits, where that is done for the user.
+type Builds interface {
+	// StartBuild records a deployment and starts the build of its artifact; it does
+	// not wait for it. The same Key gives the same deployment.
+	StartBuild(ctx context.Context, p anchor.ProjectID, r deploy.BuildRequest) (anchor.Deployment, error)
+}
+
 // Releases moves the live pointer.
 type Releases interface {
 	Promote(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (release.Result, error)

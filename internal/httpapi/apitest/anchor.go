@@ -47,6 +47,7 @@ type Anchor struct {
 type deployment struct {
 	anchor.Deployment
 	manifest bundle.Manifest
+	key      string // of the build that was asked for
 	events   []anchor.Event
 	stop     chan struct{} // closed by Cancel
 }
@@ -74,7 +75,7 @@ func New() *Anchor {
 // Services are the API's ports, all served by a.
 func (a *Anchor) Services() httpapi.Services {
 	return httpapi.Services{
-		Projects: projects{a}, Env: env{a}, Deploys: deploys{a}, Releases: releases{a},
+		Projects: projects{a}, Env: env{a}, Deploys: deploys{a}, Builds: deploys{a}, Releases: releases{a},
 		Domains: a.domains, Access: access{a}, Logs: logs{a}, Sites: sites{}, System: system{a},
 	}
 }
