@@ -24,6 +24,12 @@ type Builder interface {
 	Build(ctx context.Context, p anchor.Project, d anchor.Deployment, s Source) error
 }
 
+// The environment variables that tell a build whose artifact it makes.
+const (
+	DeploymentVariable = "ANCHOR_DEPLOYMENT_ID"
+	ProjectVariable    = "ANCHOR_PROJECT_ID"
+)
+
 // Source says what to build.
 type Source struct {
 	Repository string // an https URL without credentials

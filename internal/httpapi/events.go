@@ -65,6 +65,11 @@ func lastEvent(id string) (int64, error) {
 // "done" when they end by themselves, a "more" when the answer is over before they
 // are, and an "error" when they break.
 func sse[T any](s *server, items iter.Seq2[T, error], label func(T) (id, name string)) *huma.StreamResponse {
+	return sseFrom(s, items, label, func() string { return "" })
+}
+
+// sseFrom is sse whose "more" carries what to go on after.
+func sseFrom[T any](s *server, items iter.Seq2[T, error], label func(T) (id, name string), after func() string) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		_, w := humago.Unwrap(hc)
 		out := &eventWriter{w: w, control: http.NewResponseController(w)}
@@ -75,7 +80,7 @@ func sse[T any](s *server, items iter.Seq2[T, error], label func(T) (id, name st
 		switch {
 		case hc.Context().Err() != nil:
 		case errors.Is(err, errMore):
-			out.event("", wire.EventMore, struct{}{})
+			out.event(after(), wire.EventMore, struct{}{})
 		case err != nil:
 			out.event("", wire.EventError, problemOf(hc.Context(), s.Log, err).Problem)
 		default:

@@ -108,6 +108,17 @@ type Logs interface {
 	Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[wire.LogLine, error]
 }
 
+// Tail is Logs that can be followed over many answers without a gap. It is asked for
+// with a WatchFor.
+type Tail interface {
+	Logs
+	// Settled is up to when (Unix milliseconds) what there is will not change any more.
+	Settled() int64
+	// Since gives the settled lines with a Time of from or later, and then those to
+	// come, until ctx is done. Asked again, it gives the same in the same order.
+	Since(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, from int64) iter.Seq2[wire.LogLine, error]
+}
+
 // Sites knows where projects and deployments can be seen.
 type Sites interface {
 	// URLs gives both without a trailing slash; deployment is "" when d is.

@@ -8,13 +8,7 @@ import (
 	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-)
-
-// DeploymentVariable and ProjectVariable are the environment variables that tie a
-// build of CodeBuild to its deployment.
-const (
-	DeploymentVariable = "ANCHOR_DEPLOYMENT_ID"
-	ProjectVariable    = "ANCHOR_PROJECT_ID"
+	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
 // buildChange is what is read of a "CodeBuild Build State Change" (CodeBuild User
@@ -65,7 +59,7 @@ func (d *Deployer) buildEnded(ctx context.Context, detail json.RawMessage) error
 
 func (c buildChange) deployment() anchor.DeploymentID {
 	for _, v := range c.More.Environment.Variables {
-		if v.Name == DeploymentVariable {
+		if v.Name == deploy.DeploymentVariable {
 			return anchor.DeploymentID(v.Value)
 		}
 	}

@@ -99,6 +99,18 @@ func Serve(t testing.TB, a *Anchor, o httpapi.Options, wrap func(http.Handler) h
 	return server.URL
 }
 
+// ServeServices starts the API over services of the test's own, of which some are an
+// Anchor's.
+func ServeServices(t testing.TB, services httpapi.Services, o httpapi.Options) string {
+	t.Helper()
+	server := httptest.NewServer(httpapi.New(services, o))
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return server.URL
+}
+
 // stopAll ends the pipelines that hang.
 func (a *Anchor) stopAll() {
 	a.mu.Lock()
