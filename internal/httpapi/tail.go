@@ -19,7 +19,7 @@ type place struct {
 	seen int
 }
 
-func (p place) String() string { return fmt.Sprintf("%d.%d", p.time, p.seen) }
+func (p *place) String() string { return fmt.Sprintf("%d.%d", p.time, p.seen) }
 
 func parsePlace(id string) (place, error) {
 	ms, count, _ := strings.Cut(id, ".")
@@ -83,5 +83,5 @@ func (s *server) tail(ctx context.Context, logs Tail, p anchor.ProjectID, in *lo
 		}
 		return at.String(), "line"
 	}
-	return sseFrom(s, chain(first, rest), label, func() string { return at.String() }), nil
+	return sseFrom(s, chain(first, rest), label, at.String), nil
 }

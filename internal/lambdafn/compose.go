@@ -68,7 +68,7 @@ type Parts struct {
 	Artifacts Artifacts
 	Domains   *Domains // nil: names cannot be attached
 	Builder   BuilderWithEnv
-	Logs      httpapi.Logs
+	Logs      Logs
 	Dispatch  func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
 	Log       *slog.Logger // slog.Default() when nil
 }
@@ -111,7 +111,7 @@ func Compose(p Parts) *Handlers {
 	}}
 	services := httpapi.Services{
 		Env: env, Deploys: deploys, Builds: deploys, Releases: releases, Access: access.Service{Tokens: p.Store},
-		Logs: p.Logs, Sites: p.Cloud, System: system{Parts: p, started: time.Now()},
+		Logs: logReader{p.Logs}, Sites: p.Cloud, System: system{Parts: p, started: time.Now()},
 	}
 	if p.Domains != nil {
 		h.hostnames = &hostname.Service{

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
+
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
 	"github.com/anchor-deploy/anchor/internal/lambdafn"
@@ -304,4 +306,44 @@ func TestStatusAndDoctor(t *testing.T) {
 	if len(checks.Items) != 2 || !checks.Items[0].OK || !checks.Items[1].OK {
 		t.Errorf("the doctor says %+v", checks)
 	}
+}
+
+func TestLogsAreFollowedByTheirPlace(t *testing.T) {
+	s := newStand(t)
+	s.newProject()
+	follow := get("/projects/shop/logs")
+	follow.RawQueryString = "follow=true&limit=1"
+	follow.Headers["authorization"] = "Bearer " + s.token
+	texts := func() string {
+		out, err := s.event(t.Context(), "api", follow)
+		must(t, err)
+		return lines(out.(events.APIGatewayV2HTTPResponse).Body)
+	}
+	if got := texts(); got != "3.0:last 3.1:one 3.2:two" {
+		t.Errorf("the lines are %q", got)
+	}
+	follow.Headers["last-event-id"] = "3.1"
+	if got := texts(); got != "3.2:two" {
+		t.Errorf("after the first of its millisecond they are %q", got)
+	}
+	follow.Headers["last-event-id"] = "x"
+	if out, err := s.event(t.Context(), "api", follow); err != nil || out.(events.APIGatewayV2HTTPResponse).StatusCode != 400 {
+		t.Errorf("a place that is none: %v, %v", out, err)
+	}
+}
+
+// lines gives a stream's lines as "id:text".
+func lines(stream string) string {
+	var out []string
+	id := ""
+	for line := range strings.Lines(stream) {
+		if rest, ok := strings.CutPrefix(line, "id: "); ok {
+			id = strings.TrimSpace(rest)
+		}
+		var l wire.LogLine
+		if rest, ok := strings.CutPrefix(line, "data: "); ok && json.Unmarshal([]byte(rest), &l) == nil && l.Text != "" {
+			out = append(out, id+":"+l.Text)
+		}
+	}
+	return strings.Join(out, " ")
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
 	"github.com/anchor-deploy/anchor/internal/lambdafn"
+	"github.com/anchor-deploy/anchor/internal/logs"
 	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
 	"github.com/anchor-deploy/anchor/internal/secret"
 	"github.com/anchor-deploy/anchor/internal/store/memory"
@@ -73,7 +74,7 @@ func newStand(t *testing.T) *stand {
 func (s *stand) compose() *lambdafn.Handlers {
 	return lambdafn.Compose(lambdafn.Parts{
 		Installation: "anchor", Version: "v-test", Region: "eu-central-1",
-		Store: s.store, Leases: s.leases, Box: s.box, Cloud: s.cloud, Artifacts: s.artifacts, Builder: s.builder, Logs: noLogs{},
+		Store: s.store, Leases: s.leases, Box: s.box, Cloud: s.cloud, Artifacts: s.artifacts, Builder: s.builder, Logs: twoLines{},
 		Dispatch: func(_ context.Context, _ anchor.ProjectID, d anchor.DeploymentID) error {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -263,12 +264,20 @@ func (l *leases) Lease(_ context.Context, p anchor.ProjectID, _ string, _ time.D
 	return func(context.Context) error { return nil }, free, nil
 }
 
-type noLogs struct{}
+type twoLines struct{}
 
-func (noLogs) Read(context.Context, anchor.ProjectID, anchor.DeploymentID, int) ([]wire.LogLine, error) {
-	return nil, nil
+func (twoLines) Read(_ context.Context, _ anchor.ProjectID, _ anchor.DeploymentID, limit int) ([]logs.Line, error) {
+	return []logs.Line{{Time: 1, Function: "default", Level: "info", Text: "first"}, {Time: 2, Text: "last"}}[2-min(limit, 2):], nil
 }
 
-func (noLogs) Follow(context.Context, anchor.ProjectID, anchor.DeploymentID) iter.Seq2[wire.LogLine, error] {
-	return func(func(wire.LogLine, error) bool) {}
+func (l twoLines) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[logs.Line, error] {
+	return l.Since(ctx, p, d, 0)
+}
+
+func (twoLines) Settled() int64 { return 3 }
+
+func (twoLines) Since(context.Context, anchor.ProjectID, anchor.DeploymentID, int64) iter.Seq2[logs.Line, error] {
+	return func(yield func(logs.Line, error) bool) {
+		_ = yield(logs.Line{Time: 3, Text: "one"}, nil) && yield(logs.Line{Time: 3, Text: "two"}, nil)
+	}
 }

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+	"github.com/anchor-deploy/anchor/internal/logs"
 )
 
 // Records tells which functions a project's deployments have.
@@ -38,7 +38,7 @@ type Config struct {
 	Now     func() time.Time // time.Now when nil
 }
 
-// Reader implements httpapi.Logs and httpapi.Tail. It is safe for concurrent use.
+// Reader is httpapi.Logs and httpapi.Tail in the words of logs.Line. It is safe for concurrent use.
 type Reader struct{ Config }
 
 // New gives a reader. It makes no call.
@@ -58,14 +58,14 @@ const (
 )
 
 // Read gives the last limit lines, oldest first, at most two weeks back.
-func (r *Reader) Read(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]wire.LogLine, error) {
+func (r *Reader) Read(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]logs.Line, error) {
 	sources, err := r.sources(ctx, p, d)
 	if err != nil || limit <= 0 || len(sources) == 0 {
 		return nil, err
 	}
 	now := r.Now()
 	oldest := now.Add(-farthest)
-	var lines []wire.LogLine
+	var lines []logs.Line
 	for until, window := now, firstWindow; len(lines) < limit && until.After(oldest); window *= 8 {
 		from := until.Add(-window)
 		if from.Before(oldest) {
@@ -82,22 +82,22 @@ func (r *Reader) Read(ctx context.Context, p anchor.ProjectID, d anchor.Deployme
 }
 
 // Follow gives the lines written from the call on, until ctx ends.
-func (r *Reader) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[wire.LogLine, error] {
+func (r *Reader) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[logs.Line, error] {
 	return r.Since(ctx, p, d, r.Now().UnixMilli())
 }
 
-// Settled implements httpapi.Tail.
+// Settled is up to when (Unix milliseconds) the lines there are will stay as they are.
 func (r *Reader) Settled() int64 { return r.Now().Add(-r.Settle).UnixMilli() }
 
 // Since gives the lines with a Time of from or later, in an order that stays, and
 // follows until ctx ends. It keeps a line back until none is likely to come before it.
-func (r *Reader) Since(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, from int64) iter.Seq2[wire.LogLine, error] {
-	return func(yield func(wire.LogLine, error) bool) {
+func (r *Reader) Since(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, from int64) iter.Seq2[logs.Line, error] {
+	return func(yield func(logs.Line, error) bool) {
 		for {
 			// A deployment that came meanwhile has functions and versions of its own.
 			sources, err := r.sources(ctx, p, d)
 			until := r.Settled()
-			var lines []wire.LogLine
+			var lines []logs.Line
 			if err == nil && until > from {
 				lines, err = r.between(ctx, sources, from, until)
 				from = until
@@ -109,7 +109,7 @@ func (r *Reader) Since(ctx context.Context, p anchor.ProjectID, d anchor.Deploym
 			}
 			if err != nil {
 				if ctx.Err() == nil {
-					yield(wire.LogLine{}, err)
+					yield(logs.Line{}, err)
 				}
 				return
 			}
@@ -180,8 +180,8 @@ func groupOf(arn string) string {
 }
 
 // between gives all lines with from <= Time < until in the order of their times.
-func (r *Reader) between(ctx context.Context, sources []source, from, until int64) ([]wire.LogLine, error) {
-	found := make([][]wire.LogLine, len(sources))
+func (r *Reader) between(ctx context.Context, sources []source, from, until int64) ([]logs.Line, error) {
+	found := make([][]logs.Line, len(sources))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, s := range sources {
 		group.Go(func() (err error) {
@@ -193,11 +193,11 @@ func (r *Reader) between(ctx context.Context, sources []source, from, until int6
 		return nil, err
 	}
 	lines := slices.Concat(found...)
-	slices.SortStableFunc(lines, func(a, b wire.LogLine) int { return cmp.Compare(a.Time, b.Time) })
+	slices.SortStableFunc(lines, func(a, b logs.Line) int { return cmp.Compare(a.Time, b.Time) })
 	return lines, nil
 }
 
-func (r *Reader) ofSource(ctx context.Context, s source, from, until int64) ([]wire.LogLine, error) {
+func (r *Reader) ofSource(ctx context.Context, s source, from, until int64) ([]logs.Line, error) {
 	var events []types.FilteredLogEvent
 	pages := cloudwatchlogs.NewFilterLogEventsPaginator(r.Logs, &cloudwatchlogs.FilterLogEventsInput{
 		LogGroupName: sdk.String(s.group), StartTime: sdk.Int64(from), EndTime: sdk.Int64(until - 1),
@@ -219,7 +219,7 @@ func (r *Reader) ofSource(ctx context.Context, s source, from, until int64) ([]w
 		return cmp.Or(cmp.Compare(sdk.ToInt64(a.Timestamp), sdk.ToInt64(b.Timestamp)),
 			cmp.Compare(sdk.ToString(a.LogStreamName), sdk.ToString(b.LogStreamName)))
 	})
-	var lines []wire.LogLine
+	var lines []logs.Line
 	for _, e := range events {
 		line, ok := parse(sdk.ToString(e.Message))
 		id, known := s.versions[versionOf(sdk.ToString(e.LogStreamName))]
