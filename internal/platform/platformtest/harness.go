@@ -43,15 +43,20 @@ type Harness struct {
 	Bundles  deploy.Bundles
 	Env      deploy.Env
 
-	// Get asks the installation's front for a path of a host.
-	Get func(ctx context.Context, host, path string) (*http.Response, error)
+	// Do sends a request to the installation's front, whatever its URL's host.
+	Do func(r *http.Request) (*http.Response, error)
 	// ReadCache and WriteCache are what the deployment's functions do to an entry of
 	// the incremental cache, named as in the tree below its cache folder.
 	ReadCache  func(ctx context.Context, d anchor.DeploymentID, key string) (string, error)
 	WriteCache func(ctx context.Context, d anchor.DeploymentID, key, content string) error
 	// Reopen ends the platform and starts another over the same data and records,
-	// which Get then reaches.
+	// which Do then reaches.
 	Reopen func(t *testing.T) Platform
+
+	// ExternalMiddleware says that the platform runs middleware that OpenNext built
+	// as a function of its own. One that does not refuses it when it checks the
+	// artifact: an alias switch cannot take a function at the edge along.
+	ExternalMiddleware bool
 }
 
 // stand is one test's project on a harness.
@@ -131,10 +136,16 @@ func (s *stand) publish(t *testing.T, a deploy.Artifact) map[string]anchor.Funct
 	return versions
 }
 
-// live deploys an app and makes it live.
+// live deploys the app of a version and makes it live.
 func (s *stand) live(t *testing.T, version string) (deploy.Artifact, anchor.Live) {
 	t.Helper()
-	a, d := s.prepare(t, NewApp(version))
+	return s.liveApp(t, NewApp(version))
+}
+
+// liveApp deploys an app and makes it live.
+func (s *stand) liveApp(t *testing.T, app App) (deploy.Artifact, anchor.Live) {
+	t.Helper()
+	a, d := s.prepare(t, app)
 	live, err := s.releases.GoLive(t.Context(), d)
 	must(t, err)
 	must(t, s.Platform.Purge(t.Context(), live))
@@ -151,11 +162,32 @@ func (s *stand) hostOf(a deploy.Artifact) string {
 	return host
 }
 
+// get sends a GET; the caller closes the answer's body.
+func (s *stand) get(t *testing.T, host, path string) *http.Response {
+	t.Helper()
+	return s.send(t, http.MethodGet, host, path)
+}
+
+func (s *stand) send(t *testing.T, method, host, path string, header ...string) *http.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+host+path, http.NoBody)
+	must(t, err)
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	res, err := s.Do(r)
+	must(t, err)
+	return res
+}
+
 // ask gives the status and body of a page.
 func (s *stand) ask(t *testing.T, host, path string) (status int, body string) {
 	t.Helper()
-	res, err := s.Get(t.Context(), host, path)
-	must(t, err)
+	return read(t, s.get(t, host, path))
+}
+
+func read(t *testing.T, res *http.Response) (status int, body string) {
+	t.Helper()
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	must(t, err)

@@ -32,6 +32,12 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"a remove leaves the others alone", removeOne},
 		{"a rollback's record serves its target", readyForARollback},
 		{"all is there again after a restart", restart},
+		{"a split function has its paths, by every method", splitFunction},
+		{"a split function follows the pointer", splitFollows},
+		{"a base path is before everything", basePath},
+		{"a tag table is the deployment's own", tags},
+		{"external middleware runs or is refused", externalMiddleware},
+		{"a client cannot say what only the front says", clientHeaders},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.test(t, newStand(t, open)) })
@@ -122,8 +128,7 @@ func assets(t *testing.T, s *stand) {
 		"/public.txt":                 {"public of two", revalidate},
 	} {
 		s.want(t, s.site(), path, want[0])
-		res, err := s.Get(t.Context(), s.site(), path)
-		must(t, err)
+		res := s.get(t, s.site(), path)
 		res.Body.Close()
 		if got := res.Header.Get("Cache-Control"); got != want[1] {
 			t.Errorf("%s has Cache-Control %q, want %q", path, got, want[1])
@@ -197,8 +202,7 @@ func answering(statements string) string {
 // removeDrains has a request in flight on the deployment that goes.
 func removeDrains(t *testing.T, s *stand) {
 	one, _ := s.live(t, "one")
-	res, err := s.Get(t.Context(), s.site(), "/slow")
-	must(t, err)
+	res := s.get(t, s.site(), "/slow")
 	defer res.Body.Close()
 	body := bufio.NewReader(res.Body)
 	if line, err := body.ReadString('\n'); err != nil || line != "began\n" {
