@@ -162,13 +162,15 @@ func (s *stand) hostOf(a deploy.Artifact) string {
 	return host
 }
 
-// get sends a GET; the caller closes the answer's body.
-func (s *stand) get(t *testing.T, host, path string) *http.Response {
-	t.Helper()
-	return s.send(t, http.MethodGet, host, path)
+// answer is what came back from the front.
+type answer struct {
+	status int
+	header http.Header
+	body   string
 }
 
-func (s *stand) send(t *testing.T, method, host, path string, header ...string) *http.Response {
+// open sends a request and leaves the answer's body, the caller's to close, to be read.
+func (s *stand) open(t *testing.T, method, host, path string, header ...string) *http.Response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+host+path, http.NoBody)
 	must(t, err)
@@ -180,18 +182,21 @@ func (s *stand) send(t *testing.T, method, host, path string, header ...string) 
 	return res
 }
 
-// ask gives the status and body of a page.
-func (s *stand) ask(t *testing.T, host, path string) (status int, body string) {
+// send sends a request with the headers, names and values in turn.
+func (s *stand) send(t *testing.T, method, host, path string, header ...string) answer {
 	t.Helper()
-	return read(t, s.get(t, host, path))
-}
-
-func read(t *testing.T, res *http.Response) (status int, body string) {
-	t.Helper()
+	res := s.open(t, method, host, path, header...)
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	must(t, err)
-	return res.StatusCode, string(text)
+	return answer{res.StatusCode, res.Header, string(text)}
+}
+
+// ask gives the status and body of a page.
+func (s *stand) ask(t *testing.T, host, path string) (status int, body string) {
+	t.Helper()
+	a := s.send(t, http.MethodGet, host, path)
+	return a.status, a.body
 }
 
 func (s *stand) want(t *testing.T, host, path, body string) {

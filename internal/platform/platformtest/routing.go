@@ -7,10 +7,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-func (s *stand) wantAnswer(t *testing.T, res *http.Response, body string) {
+func wantPage(t *testing.T, a answer, body string) {
 	t.Helper()
-	if status, got := read(t, res); status != http.StatusOK || got != body {
-		t.Errorf("%s %s answers %d %q, want %q", res.Request.Method, res.Request.URL, status, got, body)
+	if a.status != http.StatusOK || a.body != body {
+		t.Errorf("it answers %d %q, want %q", a.status, a.body, body)
 	}
 }
 
@@ -19,7 +19,7 @@ func splitFunction(t *testing.T, s *stand) {
 	for _, host := range []string{s.site(), s.hostOf(a)} {
 		s.want(t, host, "/", "one")
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
-			s.wantAnswer(t, s.send(t, method, host, "/api/name"), "one-api "+method)
+			wantPage(t, s.send(t, method, host, "/api/name"), "one-api "+method)
 		}
 		s.want(t, host, "/public.txt", "public of one")
 	}
@@ -65,7 +65,7 @@ func tags(t *testing.T, s *stand) {
 	s.want(t, s.hostOf(one), "/tagged", "fresh")
 	s.want(t, s.hostOf(two), "/tagged", "fresh")
 
-	s.wantAnswer(t, s.send(t, http.MethodPost, s.hostOf(two), "/revalidate"), "1 revalidated")
+	wantPage(t, s.send(t, http.MethodPost, s.hostOf(two), "/revalidate"), "1 revalidated")
 	s.want(t, s.hostOf(two), "/tagged", "stale")
 	s.want(t, s.hostOf(one), "/tagged", "fresh")
 
@@ -85,10 +85,9 @@ func externalMiddleware(t *testing.T, s *stand) {
 	must(t, err)
 	s.publish(t, a)
 	s.want(t, s.hostOf(a), "/", "one")
-	res := s.get(t, s.hostOf(a), "/old")
-	res.Body.Close()
-	if res.StatusCode != http.StatusTemporaryRedirect || res.Header.Get("Location") != "/new" {
-		t.Errorf("the middleware answers %d to %q", res.StatusCode, res.Header.Get("Location"))
+	old := s.send(t, http.MethodGet, s.hostOf(a), "/old")
+	if old.status != http.StatusTemporaryRedirect || old.header.Get("Location") != "/new" {
+		t.Errorf("the middleware answers %d to %q", old.status, old.header.Get("Location"))
 	}
 }
 
@@ -96,7 +95,7 @@ func externalMiddleware(t *testing.T, s *stand) {
 func clientHeaders(t *testing.T, s *stand) {
 	one, _ := s.live(t, "one")
 	s.live(t, "two")
-	s.wantAnswer(t, s.send(t, http.MethodGet, s.site(), "/host", "X-Forwarded-Host", "evil.example"), s.site())
-	s.wantAnswer(t, s.send(t, http.MethodGet, s.site(), "/", "X-Anchor-Deployment", string(one.Deployment.ID)), "two")
+	wantPage(t, s.send(t, http.MethodGet, s.site(), "/host", "X-Forwarded-Host", "evil.example"), s.site())
+	wantPage(t, s.send(t, http.MethodGet, s.site(), "/", "X-Anchor-Deployment", string(one.Deployment.ID)), "two")
 	s.want(t, s.site(), "/secrets", "")
 }

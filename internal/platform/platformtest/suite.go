@@ -128,9 +128,7 @@ func assets(t *testing.T, s *stand) {
 		"/public.txt":                 {"public of two", revalidate},
 	} {
 		s.want(t, s.site(), path, want[0])
-		res := s.get(t, s.site(), path)
-		res.Body.Close()
-		if got := res.Header.Get("Cache-Control"); got != want[1] {
+		if got := s.send(t, http.MethodGet, s.site(), path).header.Get("Cache-Control"); got != want[1] {
 			t.Errorf("%s has Cache-Control %q, want %q", path, got, want[1])
 		}
 	}
@@ -202,7 +200,7 @@ func answering(statements string) string {
 // removeDrains has a request in flight on the deployment that goes.
 func removeDrains(t *testing.T, s *stand) {
 	one, _ := s.live(t, "one")
-	res := s.get(t, s.site(), "/slow")
+	res := s.open(t, http.MethodGet, s.site(), "/slow")
 	defer res.Body.Close()
 	body := bufio.NewReader(res.Body)
 	if line, err := body.ReadString('\n'); err != nil || line != "began\n" {
