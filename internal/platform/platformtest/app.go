@@ -18,6 +18,9 @@ var serverModule string
 //go:embed testdata/middleware.mjs
 var middlewareModule string
 
+//go:embed testdata/image.mjs
+var imageModule string
+
 const (
 	outputFile = "open-next.output.json"
 	serverDir  = "server-functions/default/"
@@ -108,6 +111,21 @@ func (a App) Split(name, pattern, version string) App {
 	return split.With("server-functions/"+name+"/index.mjs", module(version, ""))
 }
 
+// Images gives the app with an image function that tells the version it is of.
+func (a App) Images(version string) App {
+	const dir = "image-optimization-function/"
+	return a.edit(func(out map[string]any) {
+		out["origins"].(map[string]any)["imageOptimizer"] = map[string]any{
+			"type": "function", "handler": "index.handler", "bundle": ".open-next/image-optimization-function",
+			"streaming": false, "imageLoader": "s3", "wrapper": "aws-lambda", "converter": "aws-apigw-v2",
+		}
+		behaviors := out["behaviors"].([]any)
+		out["behaviors"] = slices.Insert(behaviors, 0, any(map[string]any{"pattern": "_next/image*", "origin": "imageOptimizer"}))
+	}).
+		With(dir+"index.mjs", strings.Replace(imageModule, "VERSION", version, 1)).
+		With(dir+"node_modules/@img/sharp-wasm32/package.json", `{"name": "@img/sharp-wasm32", "version": "0.34.5"}`)
+}
+
 // Tagged gives the app with one page, "/tagged", that has one tag, "news".
 func (a App) Tagged() App {
 	return a.With("dynamodb-provider/dynamodb-cache.json",
@@ -121,7 +139,7 @@ func (a App) Middleware() App {
 			"bundle": ".open-next/middleware", "handler": "handler.handler", "pathResolver": "pattern-env",
 			"wrapper": "aws-lambda", "converter": "aws-cloudfront",
 		}}
-		out["behaviors"].([]any)[0].(map[string]any)["edgeFunction"] = "middleware"
+		out["behaviors"].([]any)[0].(map[string]any)["edgeFunction"] = "middleware" // on "*"
 	}).With("middleware/handler.mjs", middlewareModule+`// name:"aws-cloudfront" name:"aws-lambda"`)
 }
 

@@ -40,6 +40,19 @@ func splitFollows(t *testing.T, s *stand) {
 	s.want(t, s.site(), "/", "one")
 }
 
+func images(t *testing.T, s *stand) {
+	const picture = "/_next/image?url=%2Fa.png&w=64&q=75"
+	one, _ := s.liveApp(t, NewApp("one").Images("one"))
+	s.want(t, s.site(), picture, "one /a.png 64")
+	s.liveApp(t, NewApp("two").Images("two"))
+	s.want(t, s.site(), picture, "two /a.png 64")
+	s.want(t, s.hostOf(one), picture, "one /a.png 64")
+	_, err := s.releases.Rollback(t.Context(), s.project.ID, one.Deployment.ID)
+	must(t, err)
+	s.want(t, s.site(), picture, "one /a.png 64")
+	s.want(t, s.site(), "/", "one")
+}
+
 func basePath(t *testing.T, s *stand) {
 	one, _ := s.liveApp(t, NewAppUnder("one", "/docs"))
 	s.liveApp(t, NewAppUnder("two", "/docs"))

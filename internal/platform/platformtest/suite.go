@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"all is there again after a restart", restart},
 		{"a split function has its paths, by every method", splitFunction},
 		{"a split function follows the pointer", splitFollows},
+		{"images have a function of their own", images},
 		{"a base path is before everything", basePath},
 		{"a tag table is the deployment's own", tags},
 		{"external middleware runs or is refused", externalMiddleware},
