@@ -79,28 +79,29 @@ func (s *stand) use(p Platform) {
 	s.releases = &release.Service{Pointer: s.Records, Traffic: p, Records: s.Records}
 }
 
-// artifact uploads the app and gives what a platform is told of it.
-func (s *stand) artifact(t *testing.T, app App) deploy.Artifact {
+// Artifact makes a deployment of the project, uploads the app and gives what a
+// platform is told of it.
+func (h Harness) Artifact(t *testing.T, p anchor.Project, app App) deploy.Artifact {
 	t.Helper()
-	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: s.project.ID, Status: anchor.Deploying, CreatedAt: 1}
-	must(t, s.Records.CreateDeployment(t.Context(), d))
-	s.upload(t, d.ID, app)
-	dir, manifest, err := s.Bundles.Unpack(t.Context(), d.ID)
+	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID, Status: anchor.Deploying, CreatedAt: 1}
+	must(t, h.Records.CreateDeployment(t.Context(), d))
+	h.upload(t, d.ID, app)
+	dir, manifest, err := h.Bundles.Unpack(t.Context(), d.ID)
 	must(t, err)
 	build, err := opennext.Parse(os.DirFS(dir))
 	must(t, err)
-	env, err := s.Env.Lock(t.Context(), s.project.ID, d.ID)
+	env, err := h.Env.Lock(t.Context(), p.ID, d.ID)
 	must(t, err)
-	return deploy.Artifact{Project: s.project, Deployment: d, Build: build, Manifest: manifest, Dir: dir, Env: env}
+	return deploy.Artifact{Project: p, Deployment: d, Build: build, Manifest: manifest, Dir: dir, Env: env}
 }
 
-func (s *stand) upload(t *testing.T, id anchor.DeploymentID, app App) {
+func (h Harness) upload(t *testing.T, id anchor.DeploymentID, app App) {
 	t.Helper()
 	source := app.Write(t)
 	manifest, err := bundle.Scan(t.Context(), source, nil)
 	must(t, err)
-	must(t, s.Bundles.SaveManifest(t.Context(), id, manifest))
-	missing, err := s.Bundles.Missing(t.Context(), id)
+	must(t, h.Bundles.SaveManifest(t.Context(), id, manifest))
+	missing, err := h.Bundles.Missing(t.Context(), id)
 	must(t, err)
 	paths := map[bundle.Digest]string{}
 	for _, f := range manifest.Files {
@@ -109,31 +110,47 @@ func (s *stand) upload(t *testing.T, id anchor.DeploymentID, app App) {
 	for _, digest := range missing {
 		content, err := os.ReadFile(filepath.Join(source, paths[digest]))
 		must(t, err)
-		must(t, s.Bundles.Put(t.Context(), digest, int64(len(content)), bytes.NewReader(content)))
+		must(t, h.Bundles.Put(t.Context(), digest, int64(len(content)), bytes.NewReader(content)))
 	}
-	must(t, s.Bundles.Sync(t.Context(), id))
+	must(t, h.Bundles.Sync(t.Context(), id))
 }
 
-// prepare takes an app to where it could go live, and gives the record it would have.
+// Publish runs the steps that make a deployment reachable.
+func Publish(t *testing.T, p Platform, a deploy.Artifact) map[string]anchor.FunctionVersion {
+	t.Helper()
+	must(t, p.Check(t.Context(), a))
+	must(t, p.Upload(t.Context(), a, note(t)))
+	versions, err := p.Publish(t.Context(), a, note(t))
+	must(t, err)
+	must(t, p.Seed(t.Context(), a, note(t)))
+	return versions
+}
+
+// Prepare takes an artifact to where it could go live, and gives the record it would
+// have.
+func Prepare(t *testing.T, p Platform, a deploy.Artifact) anchor.Deployment {
+	t.Helper()
+	versions := Publish(t, p, a)
+	must(t, p.Probe(t.Context(), a, note(t)))
+	d := a.Deployment
+	d.Status, d.Functions, d.Version = anchor.Deployed, versions, "v"+versions[anchor.ServerFunction].Version
+	return d
+}
+
+func (s *stand) artifact(t *testing.T, app App) deploy.Artifact {
+	t.Helper()
+	return s.Artifact(t, s.project, app)
+}
+
+func (s *stand) publish(t *testing.T, a deploy.Artifact) map[string]anchor.FunctionVersion {
+	t.Helper()
+	return Publish(t, s.Platform, a)
+}
+
 func (s *stand) prepare(t *testing.T, app App) (deploy.Artifact, anchor.Deployment) {
 	t.Helper()
 	a := s.artifact(t, app)
-	versions := s.publish(t, a)
-	must(t, s.Platform.Probe(t.Context(), a, note(t)))
-	d := a.Deployment
-	d.Status, d.Functions, d.Version = anchor.Deployed, versions, "v"+versions[anchor.ServerFunction].Version
-	return a, d
-}
-
-// publish runs the steps that make a deployment reachable.
-func (s *stand) publish(t *testing.T, a deploy.Artifact) map[string]anchor.FunctionVersion {
-	t.Helper()
-	must(t, s.Platform.Check(t.Context(), a))
-	must(t, s.Platform.Upload(t.Context(), a, note(t)))
-	versions, err := s.Platform.Publish(t.Context(), a, note(t))
-	must(t, err)
-	must(t, s.Platform.Seed(t.Context(), a, note(t)))
-	return versions
+	return a, Prepare(t, s.Platform, a)
 }
 
 // live deploys the app of a version and makes it live.
