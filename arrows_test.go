@@ -42,6 +42,7 @@ var arrows = map[string][]string{
 	"internal/store/storetest":       {"internal/anchor", "internal/store"},
 	"internal/platform/local":        {"internal/anchor", "internal/bundle", "internal/deploy", "internal/durable", "internal/edge/...", "internal/isr/...", "internal/logs", "internal/opennext", "internal/worker"},
 	"internal/platform/aws":          {"internal/anchor", "internal/deploy", "internal/platform/aws/..."},
+	"internal/platform/aws/artifact": {"internal/anchor", "internal/bundle", "internal/deploy", "internal/opennext"},
 	"internal/platform/platformtest": {"internal/anchor", "internal/bundle", "internal/deploy", "internal/release", "internal/opennext"},
 	"internal/httpapi":               {"internal/anchor", "internal/bundle", "internal/deploy", "internal/hostname", "internal/release", "internal/httpapi/..."},
 	"internal/httpapi/wire":          {"internal/anchor", "internal/bundle", "internal/hostname"},
