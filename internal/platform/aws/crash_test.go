@@ -8,14 +8,13 @@ import (
 	"testing"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/awstest"
-	"github.com/anchor-deploy/anchor/internal/store/dynamo"
-
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-
+	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
 	"github.com/anchor-deploy/anchor/internal/release"
+	"github.com/anchor-deploy/anchor/internal/store/dynamo"
 )
 
 var errKilled = errors.New("the process was killed")
@@ -125,8 +124,9 @@ func TestReconcileGoesOn(t *testing.T) {
 	two := s.deploy(t, twoFunctions("two"))
 	other := &shop{s.installation, anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "blog"}}
 	must(t, s.store.CreateProject(t.Context(), other.project))
-	broken := other.deploy(t, platformtestApp("broken"))
-	must(t, s.store.UpdateDeployment(t.Context(), withoutVersions(broken), anchor.Deployed))
+	broken := other.deploy(t, platformtest.NewApp("broken"))
+	broken.Functions = nil
+	must(t, s.store.UpdateDeployment(t.Context(), broken, anchor.Deployed))
 
 	// The pointer moves and the process that moved it is gone.
 	s.Wire.Break(awstest.Fault{Operation: "Lambda.UpdateAlias", Status: 500, Code: "ServiceException"})

@@ -70,13 +70,9 @@ func (p *Platform) keep(project anchor.Project, site front.Site) {
 }
 
 // ensure makes the project's distribution, or brings it up to date with what this
-// version of Anchor would make.
-func (p *Platform) ensure(ctx context.Context, project anchor.Project) error {
-	hosts, err := p.functions.Hosts(ctx, project, anchor.LiveAlias)
-	if err != nil {
-		return err
-	}
-	site, err := p.front.Ensure(ctx, project, hosts)
+// version of Anchor would make. live are the hosts of the live aliases' URLs.
+func (p *Platform) ensure(ctx context.Context, project anchor.Project, live map[string]string) error {
+	site, err := p.front.Ensure(ctx, project, live)
 	if err != nil {
 		return fmt.Errorf("make the distribution of %s: %w", project.Slug, err)
 	}

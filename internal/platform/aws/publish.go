@@ -39,32 +39,42 @@ func (p *Platform) Publish(ctx context.Context, a deploy.Artifact, note deploy.N
 	if err != nil {
 		return nil, fmt.Errorf("make the revalidation queue: %w", err)
 	}
-	var versions map[string]anchor.FunctionVersion
-	both, bound := errgroup.WithContext(ctx)
-	both.Go(func() (err error) {
-		versions, err = p.functions.Publish(bound, a, p.environment(a, queue), note)
-		return err
-	})
-	both.Go(func() error { return p.ensure(bound, a.Project) })
-	if err := both.Wait(); err != nil {
-		return nil, err
-	}
-	hosts, err := p.functions.Hosts(ctx, a.Project, deploymentAlias(a.Deployment.ID))
+	versions, err := p.functions.Publish(ctx, a, p.environment(a, queue), note)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.front.Publish(ctx, a, hosts); err != nil {
-		return nil, fmt.Errorf("publish the routes of deployment %s: %w", a.Deployment.ID, err)
+	return versions, p.show(ctx, a, versions)
+}
+
+// show makes the deployment's own URL answer. The project's distribution is made with
+// the first deployment, for which it needs to know where live requests will go.
+func (p *Platform) show(ctx context.Context, a deploy.Artifact, versions map[string]anchor.FunctionVersion) error {
+	var hosts map[string]string
+	both, bound := errgroup.WithContext(ctx)
+	both.Go(func() (err error) {
+		hosts, err = p.functions.DeploymentHosts(bound, a.Project, a.Deployment.ID, versions)
+		return err
+	})
+	both.Go(func() error {
+		live, err := p.functions.Open(bound, a.Project, a.Deployment.ID, versions)
+		if err != nil {
+			return err
+		}
+		return p.ensure(bound, a.Project, live)
+	})
+	if err := both.Wait(); err != nil {
+		return err
 	}
-	return versions, nil
+	if err := p.front.Publish(ctx, a, hosts); err != nil {
+		return fmt.Errorf("publish the routes of deployment %s: %w", a.Deployment.ID, err)
+	}
+	return nil
 }
 
 // Probe implements deploy.Functions.
 func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
 	return p.functions.Probe(ctx, a, note)
 }
-
-func deploymentAlias(d anchor.DeploymentID) string { return "d-" + string(d) }
 
 // environment is what each function's version gets: the app's variables and, over
 // them, those by which OpenNext finds its cache and images (OPENNEXT.md, Environment).

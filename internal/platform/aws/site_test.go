@@ -2,6 +2,7 @@ package aws_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"testing"
 
@@ -94,7 +95,12 @@ func (s *shop) page(t *testing.T, host, path string) string {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+host+path, http.NoBody)
 	must(t, err)
-	return body(t, s.edge, r)
+	res, err := s.front.RoundTrip(r)
+	must(t, err)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	must(t, err)
+	return string(text)
 }
 
 // cliAlias asks the real AWS CLI which version an alias is on.

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -33,7 +35,7 @@ const (
 	artifactsBucket = "anchor-artifacts"
 )
 
-var tables = dynamo.Tables{Projects: "anchor-projects", Deployments: "anchor-deployments", Domains: "anchor-domains"}
+var tables = dynamo.TablesOf("anchor")
 
 // installation is an account with what the stack makes in it, and one process that
 // works on it.
@@ -45,7 +47,7 @@ type installation struct {
 	bundles  *artifact.Store
 	env      project.Env
 	platform *aws.Platform
-	edge     *fronttest.Edge
+	front    *http.Transport // leads to CloudFront, whatever the host
 }
 
 func newInstallation(t *testing.T) *installation {
@@ -68,14 +70,26 @@ func newInstallation(t *testing.T) *installation {
 	must(t, err)
 	in.env = project.Env{Variables: in.store, Box: box}
 	in.platform = in.process(t, in.Config())
-	in.edge = fronttest.New(t, in.Cloud)
+	in.serve(t)
 	return in
+}
+
+// serve puts the test's CloudFront behind a socket.
+func (in *installation) serve(t *testing.T) {
+	t.Helper()
+	edge := httptest.NewServer(fronttest.New(t, in.Cloud))
+	t.Cleanup(edge.Close)
+	in.front = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", edge.Listener.Addr().String())
+	}}
+	t.Cleanup(in.front.CloseIdleConnections)
 }
 
 func (in *installation) makeTables(t *testing.T) {
 	t.Helper()
 	client := dynamodb.NewFromConfig(in.Config())
-	for _, table := range dynamo.Schema(tables) {
+	for _, table := range dynamo.Schema() {
+		table.TableName = sdk.String("anchor-" + *table.TableName)
 		_, err := client.CreateTable(t.Context(), &table)
 		must(t, err)
 	}
@@ -110,7 +124,7 @@ func (e toEmulator) RoundTrip(r *http.Request) (*http.Response, error) {
 func (in *installation) harness() platformtest.Harness {
 	return platformtest.Harness{
 		Platform: in.platform, Records: in.store, Bundles: in.bundles, Env: in.env,
-		Do:         in.edge.RoundTrip,
+		Do:         in.front.RoundTrip,
 		ReadCache:  in.readCache,
 		WriteCache: in.writeCache,
 		Reopen:     func(t *testing.T) platformtest.Platform { return in.process(t, in.Config()) },
