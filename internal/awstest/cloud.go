@@ -61,6 +61,9 @@ func (c *Cloud) Config() aws.Config {
 		// Twelve digits for a key: the emulators take them for the account.
 		Credentials: credentials.NewStaticCredentialsProvider(c.Account, secret, ""),
 		HTTPClient:  c.Wire,
+		// MiniStack takes the account from signatures of version 4 only; the data plane of
+		// CloudFront's KeyValueStore would sign with 4A.
+		AuthSchemePreference: []string{"sigv4"},
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 5 * time.Millisecond })
 		},
