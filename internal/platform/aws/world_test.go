@@ -24,6 +24,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/platform/aws"
 	"github.com/anchor-deploy/anchor/internal/platform/aws/artifact"
 	"github.com/anchor-deploy/anchor/internal/platform/aws/front/fronttest"
+	"github.com/anchor-deploy/anchor/internal/platform/aws/function/functiontest"
 	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
 	"github.com/anchor-deploy/anchor/internal/project"
 	"github.com/anchor-deploy/anchor/internal/secret"
@@ -47,12 +48,15 @@ type installation struct {
 	bundles  *artifact.Store
 	env      project.Env
 	platform *aws.Platform
+	client   *http.Client    // reaches function URLs
 	front    *http.Transport // leads to CloudFront, whatever the host
 }
 
 func newInstallation(t *testing.T) *installation {
 	t.Helper()
+	functiontest.Preload(t)
 	in := &installation{Cloud: awstest.MiniStack(t)}
+	in.client = functiontest.Client(t, in.Endpoint)
 	in.s3, in.lambda = s3.NewFromConfig(in.Config()), lambda.NewFromConfig(in.Config())
 	for _, bucket := range []string{assetsBucket, artifactsBucket} {
 		_, err := in.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{
@@ -105,20 +109,10 @@ func (in *installation) process(t *testing.T, c sdk.Config) *aws.Platform {
 		FunctionRole: "arn:aws:iam::" + in.Account + ":role/anchor-function",
 		Key:          bytes.Repeat([]byte{7}, 32),
 		Records:      store, Leases: store,
-		HTTP: &http.Client{Transport: toEmulator{strings.TrimPrefix(in.Endpoint, "http://")}}, ProbeLimit: 5 * time.Second,
+		HTTP: in.client, ProbeLimit: 5 * time.Second,
 	})
 	must(t, err)
 	return p
-}
-
-// toEmulator sends what goes to a function URL to the emulator, which tells functions
-// by the Host header and speaks no TLS.
-type toEmulator struct{ address string }
-
-func (e toEmulator) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Host, r.URL.Scheme, r.URL.Host = r.URL.Host, "http", e.address
-	return http.DefaultTransport.RoundTrip(r)
 }
 
 func (in *installation) harness() platformtest.Harness {

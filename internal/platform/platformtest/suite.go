@@ -244,8 +244,8 @@ func restart(t *testing.T, s *stand) {
 	one, _ := s.live(t, "one")
 	two := s.artifact(t, NewApp("two"))
 	two.Env = map[string]string{}
-	s.publish(t, two)
 	done := two.Deployment
+	done.Functions = s.publish(t, two)
 	done.Status, done.DeployedAt = anchor.Deployed, time.Now().UnixMilli()
 	must(t, s.Records.UpdateDeployment(t.Context(), done, anchor.Deploying))
 	must(t, s.WriteCache(t.Context(), one.Deployment.ID, "one/index.cache", "written by the app"))
@@ -255,8 +255,10 @@ func restart(t *testing.T, s *stand) {
 	s.want(t, s.site(), "/_next/static/chunks/two.js", "chunk of two")
 	s.want(t, s.hostOf(two), "/", "two")
 	s.wantCache(t, one.Deployment.ID, "one/index.cache", "written by the app")
-	must(t, s.Platform.Ready(t.Context(), one.Deployment))
-	_, err := s.releases.Promote(t.Context(), s.project.ID, two.Deployment.ID)
+	record, err := s.Records.Deployment(t.Context(), one.Deployment.ID)
+	must(t, err)
+	must(t, s.Platform.Ready(t.Context(), record))
+	_, err = s.releases.Promote(t.Context(), s.project.ID, two.Deployment.ID)
 	must(t, err)
 	s.want(t, s.site(), "/", "two")
 }
