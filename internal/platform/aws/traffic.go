@@ -43,11 +43,14 @@ func (p *Platform) Route(ctx context.Context, live anchor.Live) error {
 	if err != nil {
 		return err
 	}
-	if err := p.functions.Route(ctx, project, d, live); err != nil {
-		return fmt.Errorf("route the functions of %s to deployment %s: %w", project.Slug, d.ID, err)
-	}
-	if err := p.front.Switch(ctx, project, live); err != nil {
-		return fmt.Errorf("route the distribution of %s to deployment %s: %w", project.Slug, d.ID, err)
+	// The distribution's switch and the server function's are one moment: neither order
+	// would keep a request between them from meeting both deployments, and a rollback
+	// has no call to spare.
+	err = p.functions.Route(ctx, project, d, live, func(ctx context.Context) error {
+		return p.front.Switch(ctx, project, live)
+	})
+	if err != nil {
+		return fmt.Errorf("route %s to deployment %s: %w", project.Slug, d.ID, err)
 	}
 	return nil
 }
