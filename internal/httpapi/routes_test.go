@@ -27,6 +27,7 @@ var routes = []route{
 	{"POST", "/projects/P/builds", "deploy", `{"repository":"https://git.example/shop"}`, true},
 	{"GET", "/projects/P/deployments/D", "read", "", true},
 	{"GET", "/projects/P/deployments/D/missing", "deploy", "", true},
+	{"POST", "/projects/P/deployments/D/uploads", "deploy", `{"digests":["d"]}`, true},
 	{"POST", "/projects/P/deployments/D/finish", "deploy", "", true},
 	{"POST", "/projects/P/deployments/D/cancel", "deploy", "", true},
 	{"GET", "/projects/P/deployments/D/events", "read", "", true},

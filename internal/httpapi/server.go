@@ -15,12 +15,13 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Services are the use-cases behind the API; all but Builds and Domains are needed.
+// Services are the use-cases behind the API; all but Builds, Uploads and Domains are needed.
 type Services struct {
 	Projects Projects
 	Env      Env
 	Deploys  Deploys
 	Builds   Builds // nil where nothing is built: its route says so
+	Uploads  Uploads // nil where contents come through the API
 	Releases Releases
 	Domains  Domains // nil where names cannot be attached: there are no routes for them then
 	Access   Access
