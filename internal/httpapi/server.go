@@ -20,7 +20,7 @@ type Services struct {
 	Projects Projects
 	Env      Env
 	Deploys  Deploys
-	Builds   Builds // nil where nothing is built: its route says so
+	Builds   Builds  // nil where nothing is built: its route says so
 	Uploads  Uploads // nil where contents come through the API
 	Releases Releases
 	Domains  Domains // nil where names cannot be attached: there are no routes for them then

@@ -52,6 +52,11 @@ type Cloud interface {
 type Artifacts interface {
 	deploy.Bundles
 	Importer
+	httpapi.Uploads
+	// Remove takes away what is kept of a deployment's artifact, Discard what of it
+	// lies on this machine's disk. Both are idempotent.
+	Remove(ctx context.Context, id anchor.DeploymentID) error
+	Discard(ctx context.Context, id anchor.DeploymentID) error
 }
 
 // Parts are what the handlers are made of. All are needed but Domains and Log.
@@ -99,18 +104,19 @@ type Handlers struct {
 func Compose(p Parts) *Handlers {
 	log := cmp.Or(p.Log, slog.Default())
 	env := project.Env{Variables: p.Store, Box: p.Box}
+	remover := remover{p.Cloud, p.Artifacts}
 	releases := &release.Service{Pointer: p.Store, Traffic: p.Cloud, Records: p.Store}
 	deploys := deploy.NewService(deploy.Ports{
 		Projects: p.Store, Records: p.Store, Journal: p.Store, Bundles: p.Artifacts, Env: env,
-		Platform: p.Cloud, Releases: releases, Remover: p.Cloud,
-		Retention: release.Retention{Service: releases, Shelf: p.Store, Remover: p.Cloud, Keep: cmp.Or(p.Keep, 10)},
+		Platform: p.Cloud, Releases: releases, Remover: remover,
+		Retention: release.Retention{Service: releases, Shelf: p.Store, Remover: remover, Keep: cmp.Or(p.Keep, 10)},
 		Builder:   builder{p.Builder, env}, Dispatch: p.Dispatch, Leases: p.Leases,
 	})
 	h := &Handlers{log: log, deployer: &Deployer{
-		Deploys: deploys, Records: p.Store, Dispatch: p.Dispatch, Importer: p.Artifacts, Platform: p.Cloud, Log: log,
+		Deploys: deploys, Records: p.Store, Dispatch: p.Dispatch, Artifacts: p.Artifacts, Platform: p.Cloud, Log: log,
 	}}
 	services := httpapi.Services{
-		Env: env, Deploys: deploys, Builds: deploys, Releases: releases, Access: access.Service{Tokens: p.Store},
+		Env: env, Deploys: deploys, Builds: deploys, Uploads: p.Artifacts, Releases: releases, Access: access.Service{Tokens: p.Store},
 		Logs: logReader{p.Logs}, Sites: p.Cloud, System: system{Parts: p, started: time.Now()},
 	}
 	if p.Domains != nil {
@@ -123,6 +129,19 @@ func Compose(p Parts) *Handlers {
 	services.Projects = projects{project.Service{Records: p.Store, Remover: projectRemover{p.Cloud}}, h.hostnames}
 	h.http = httpapi.New(services, httpapi.Options{Version: p.Version, Log: log, WatchFor: watchFor})
 	return h
+}
+
+// remover takes the artifact away too.
+type remover struct {
+	Cloud
+	artifacts Artifacts
+}
+
+func (r remover) Remove(ctx context.Context, d anchor.Deployment) error {
+	if err := r.Cloud.Remove(ctx, d); err != nil {
+		return err
+	}
+	return r.artifacts.Remove(ctx, d.ID)
 }
 
 // projectRemover is the platform as project asks for it.

@@ -40,12 +40,12 @@ type DeployEvent struct {
 
 // Deployer is the deploy handler.
 type Deployer struct {
-	Deploys  *deploy.Service
-	Records  deploy.Records
-	Dispatch func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
-	Importer Importer
-	Platform Platform
-	Log      *slog.Logger
+	Deploys   *deploy.Service
+	Records   deploy.Records
+	Dispatch  func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
+	Artifacts Artifacts
+	Platform  Platform
+	Log       *slog.Logger
 }
 
 // event is any of the events the deploy and domains handlers get.
@@ -79,6 +79,7 @@ func (d *Deployer) Handle(ctx context.Context, raw json.RawMessage) error {
 func (d *Deployer) deploy(ctx context.Context, e DeployEvent) error {
 	log := d.Log.With("deploymentId", e.DeploymentID, "projectId", e.ProjectID)
 	log.InfoContext(ctx, "deploy", "artifactPath", e.ArtifactPath)
+	defer d.discard(ctx, e.DeploymentID)
 	if e.ArtifactPath != "" {
 		adopted, err := d.adopt(ctx, e)
 		if err != nil {
@@ -111,7 +112,7 @@ func (d *Deployer) adopt(ctx context.Context, e DeployEvent) (anchor.Deployment,
 		return anchor.Deployment{}, err
 	}
 	return d.Deploys.Adopt(ctx, e.ProjectID, e.DeploymentID, commit, func(ctx context.Context) (bundle.Manifest, error) {
-		return d.Importer.Import(ctx, e.DeploymentID, e.ArtifactPath)
+		return d.Artifacts.Import(ctx, e.DeploymentID, e.ArtifactPath)
 	})
 }
 
@@ -128,6 +129,13 @@ func commitOf(e DeployEvent) (string, error) {
 			Hintf("Artifacts lie under artifacts/<projectId>/<commitSha>/ of the artifact bucket.")
 	}
 	return commit, nil
+}
+
+// discard makes room on the disk, which outlives the invocation.
+func (d *Deployer) discard(ctx context.Context, id anchor.DeploymentID) {
+	if err := d.Artifacts.Discard(ctx, id); err != nil {
+		d.Log.WarnContext(ctx, "free the disk", "deploymentId", id, "cause", err.Error())
+	}
 }
 
 // tell logs how a deployment stands.

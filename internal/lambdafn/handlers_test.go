@@ -184,6 +184,9 @@ func TestABuildIsDeployed(t *testing.T) {
 	if len(s.artifacts.imported) != 1 {
 		t.Errorf("imported %v", s.artifacts.imported)
 	}
+	if len(s.artifacts.discarded) != 2 || s.artifacts.discarded[0] != d.ID {
+		t.Errorf("from the disk went %v", s.artifacts.discarded)
+	}
 }
 
 func TestAnArtifactThatIsRefused(t *testing.T) {

@@ -198,9 +198,10 @@ func (c *cloud) RemoveProject(context.Context, anchor.ProjectID) error { return 
 // artifacts imports from a folder of this machine.
 type artifacts struct {
 	*bundle.Store
-	from     string // the tree that builds leave
-	imported []string
-	err      error
+	from      string // the tree that builds leave
+	imported  []string
+	discarded []anchor.DeploymentID
+	err       error
 }
 
 func (a *artifacts) Import(ctx context.Context, id anchor.DeploymentID, path string) (bundle.Manifest, error) {
@@ -225,6 +226,15 @@ func (a *artifacts) Import(ctx context.Context, id anchor.DeploymentID, path str
 		}
 	}
 	return m, nil
+}
+
+func (a *artifacts) Presign(context.Context, []bundle.File) ([]bundle.Upload, error) {
+	return nil, anchor.Failed("no_presign", "this test's artifacts are on disk")
+}
+
+func (a *artifacts) Discard(_ context.Context, id anchor.DeploymentID) error {
+	a.discarded = append(a.discarded, id)
+	return nil
 }
 
 type build struct {
