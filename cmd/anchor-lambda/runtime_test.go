@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,7 +82,7 @@ func (r *runtime) start(t *testing.T, binary string, env []string) {
 	cmd := exec.Command(binary)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
-	cmd.Env = append(env, "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(r.URL, "http://"), "TMPDIR="+t.TempDir())
+	cmd.Env = slices.Concat(env, []string{"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(r.URL, "http://"), "TMPDIR=" + t.TempDir()})
 	began := time.Now()
 	must(t, cmd.Start())
 	ended := make(chan struct{})
@@ -145,7 +146,7 @@ func TestTheHandlersRun(t *testing.T) {
 
 	t.Run("api", func(t *testing.T) {
 		lambda := newRuntime(t)
-		lambda.start(t, binary, append(env, "_HANDLER=api"))
+		lambda.start(t, binary, slices.Concat(env, []string{"_HANDLER=api"}))
 		e := events.APIGatewayV2HTTPRequest{Version: "2.0", RawPath: "/projects", Headers: map[string]string{
 			"authorization": "Bearer " + token, "content-type": "application/json",
 		}, Body: `{"slug":"shop"}`}
@@ -161,7 +162,7 @@ func TestTheHandlersRun(t *testing.T) {
 	})
 	t.Run("deploy", func(t *testing.T) {
 		lambda := newRuntime(t)
-		lambda.start(t, binary, append(env, "ANCHOR_HANDLER=deploy", "_HANDLER=bootstrap"))
+		lambda.start(t, binary, slices.Concat(env, []string{"ANCHOR_HANDLER=deploy", "_HANDLER=bootstrap"}))
 		if got := lambda.send(t, `{"reconcile": true}`); string(got) != "null" {
 			t.Errorf("a round of the schedule answers %s", got)
 		}
