@@ -76,7 +76,7 @@ func open(ctx context.Context, env func(string) string) (lambdafn.Handler, error
 	if err != nil {
 		return nil, err
 	}
-	parts, err := s.parts(c, key)
+	parts, err := s.parts(c, key, &http.Client{Timeout: time.Minute})
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,8 @@ func key(ctx context.Context, c sdk.Config, name string) ([]byte, error) {
 	return key, nil
 }
 
-func (s settings) parts(c sdk.Config, key []byte) (lambdafn.Parts, error) {
+// parts makes what the handlers are made of; probes sends requests to the sites.
+func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambdafn.Parts, error) {
 	box, err := secret.New(key)
 	if err != nil {
 		return lambdafn.Parts{}, err
@@ -112,7 +113,7 @@ func (s settings) parts(c sdk.Config, key []byte) (lambdafn.Parts, error) {
 	}
 	cloud, err := aws.New(aws.Config{
 		AWS: c, Installation: s.installation, AssetsBucket: s.assets, ArtifactsBucket: s.uploads, FunctionRole: s.siteRole,
-		Key: key, Records: store, Leases: store, HTTP: &http.Client{Timeout: time.Minute},
+		Key: key, Records: store, Leases: store, HTTP: probes,
 	})
 	if err != nil {
 		return lambdafn.Parts{}, err

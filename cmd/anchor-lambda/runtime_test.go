@@ -109,9 +109,8 @@ func (r *runtime) send(t *testing.T, event string) []byte {
 }
 
 // installation has what bootstrap makes before the handlers run.
-func installation(t *testing.T) (env []string, token string) {
+func installation(t *testing.T, cloud *awstest.Cloud) (env []string, token string) {
 	t.Helper()
-	cloud := awstest.MiniStack(t)
 	client := dynamodb.NewFromConfig(cloud.Config())
 	for _, table := range dynamo.Schema() {
 		table.TableName = sdk.String("anchor-" + *table.TableName)
@@ -142,7 +141,7 @@ func TestTheHandlersRun(t *testing.T) {
 	if info, err := os.Stat(binary); err == nil {
 		t.Logf("size: %.1f MB", float64(info.Size())/1e6)
 	}
-	env, token := installation(t)
+	env, token := installation(t, awstest.MiniStack(t))
 
 	t.Run("api", func(t *testing.T) {
 		lambda := newRuntime(t)
