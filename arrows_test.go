@@ -27,7 +27,7 @@ var arrows = map[string][]string{
 	"internal/bundle":                             {"internal/anchor", "internal/durable"},
 	"internal/opennext":                           {"internal/anchor"},
 	"internal/isr":                                {"internal/durable"},
-	"internal/isr/awswire":                        {"internal/isr", "internal/durable"},
+	"internal/isr/awswire":                        {"internal/durable", "internal/isr"},
 	"internal/logs":                               {"internal/anchor"},
 	"internal/announce":                           {"internal/anchor", "internal/durable"},
 	"internal/hostname":                           {"internal/anchor"},
@@ -48,8 +48,8 @@ var arrows = map[string][]string{
 	"internal/httpapi/wire":                       {"internal/anchor", "internal/bundle", "internal/hostname"},
 	"internal/httpapi/filepack":                   {"internal/anchor", "internal/bundle"},
 	"internal/httpapi/apitest":                    {"internal/..."},
-	"internal/apiclient":                          {"internal/anchor", "internal/bundle", "internal/httpapi/wire", "internal/httpapi/filepack"},
-	"internal/cli":                                {"internal/anchor", "internal/announce", "internal/apiclient", "internal/bundle", "internal/hostname", "internal/httpapi/wire", "internal/opennext", "internal/app"},
+	"internal/apiclient":                          {"internal/anchor", "internal/bundle", "internal/httpapi/filepack", "internal/httpapi/wire"},
+	"internal/cli":                                {"internal/anchor", "internal/announce", "internal/apiclient", "internal/app", "internal/bundle", "internal/hostname", "internal/httpapi/wire", "internal/opennext"},
 	"internal/app":                                {"internal/..."},
 	"cmd/anchor":                                  {"internal/app", "internal/cli"},
 	"e2e":                                         {},
@@ -61,6 +61,11 @@ var arrows = map[string][]string{
 	"internal/platform/aws/artifact":              {"internal/anchor", "internal/bundle", "internal/deploy", "internal/opennext"},
 	"internal/platform/aws/function":              {"internal/anchor", "internal/bundle", "internal/deploy", "internal/opennext"},
 	"internal/platform/aws/function/functiontest": {"internal/anchor"},
+	"internal/platform/aws":                       {"internal/anchor", "internal/deploy", "internal/platform/aws/..."},
+	"internal/lambdafn":                           {"internal/access", "internal/anchor", "internal/bundle", "internal/deploy", "internal/hostname", "internal/httpapi/...", "internal/logs", "internal/project", "internal/release"},
+	"internal/platform/aws/codebuild":             {"internal/anchor", "internal/deploy"},
+	"internal/platform/aws/logtail":               {"internal/anchor", "internal/logs"},
+	"cmd/anchor-lambda":                           {"internal/anchor", "internal/dnscheck", "internal/lambdafn", "internal/platform/aws/...", "internal/secret", "internal/store/dynamo"},
 }
 
 func TestArrows(t *testing.T) {

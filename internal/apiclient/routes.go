@@ -78,6 +78,20 @@ func (c *Client) Start(ctx context.Context, project string, r wire.StartDeployme
 	return fetch[wire.StartedDeployment](ctx, c, cl)
 }
 
+// StartBuild has the server build a commit and deploy it. Calls with the same key
+// start one build.
+func (c *Client) StartBuild(ctx context.Context, project, key string, r wire.StartBuild) (wire.Deployment, error) {
+	cl, err := send(http.MethodPost, projectPath(project, "builds"), r)
+	if err != nil {
+		return wire.Deployment{}, err
+	}
+	cl.once = key == ""
+	if key != "" {
+		cl.header.Set("Idempotency-Key", key)
+	}
+	return fetch[wire.Deployment](ctx, c, cl)
+}
+
 // Missing tells which files of a deployment have not arrived.
 func (c *Client) Missing(ctx context.Context, project string, d anchor.DeploymentID) ([]bundle.Digest, error) {
 	m, err := fetch[wire.Missing](ctx, c, get(deploymentPath(project, d, "missing"), nil))

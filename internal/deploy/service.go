@@ -7,7 +7,6 @@ import (
 	"io"
 	"iter"
 	"runtime"
-	"sync"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -39,6 +38,14 @@ type Ports struct {
 	Releases  *release.Service
 	Retention release.Retention
 	Remover   release.Remover
+	Builder   Builder // nil where nothing is built
+
+	// Dispatch has another process call Process for the deployment; nil means that
+	// this one runs it in a lane of its own. It may be called more often than needed.
+	Dispatch func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
+	// Leases keep the processes that Dispatch reaches from meeting in one project;
+	// nil where there is but one.
+	Leases Leases
 
 	// BeforeStep is called before each step. Tests end the process in it.
 	BeforeStep func(step string)
@@ -49,7 +56,7 @@ type Service struct {
 	Ports
 	lanes    *lanes
 	feed     feed
-	removals sync.WaitGroup
+	removals aside
 }
 
 // NewService starts a service; Close ends it. As many projects deploy at once as
@@ -57,6 +64,7 @@ type Service struct {
 func NewService(p Ports) *Service {
 	s := &Service{Ports: p}
 	s.lanes = newLanes(max(2, runtime.NumCPU()), s.process)
+	s.removals.ctx = s.lanes.ctx
 	return s
 }
 
@@ -69,16 +77,17 @@ func (s *Service) Close() {
 
 // Resume goes on with every deployment whose artifact is complete and that no pass
 // is under way for. Those whose files never arrived within a day are canceled. It
-// may be called at any time.
+// may be called at any time. One that cannot be dispatched does not keep the others.
 func (s *Service) Resume(ctx context.Context) error {
 	unfinished, err := s.Records.Unfinished(ctx)
 	if err != nil {
 		return fmt.Errorf("list unfinished deployments: %w", err)
 	}
+	var failed error
 	for _, d := range unfinished {
 		switch {
 		case d.Status == anchor.Built || d.Status == anchor.Deploying:
-			s.lanes.add(d.ProjectID, d.ID)
+			failed = errors.Join(failed, s.resume(ctx, d))
 		case time.Since(time.UnixMilli(d.CreatedAt)) > abandoned:
 			ended := ending(d, anchor.Canceled, "upload", "its files did not arrive within a day")
 			if _, err := s.drop(ctx, ended, d.Status); err != nil && !errors.Is(err, anchor.ErrConflict) {
@@ -86,7 +95,7 @@ func (s *Service) Resume(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return failed
 }
 
 // abandoned is the age at which an upload that did not finish is given up.
@@ -211,12 +220,11 @@ func (s *Service) Finish(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 	}
 	switch d.Status {
 	case anchor.Built, anchor.Deploying:
-		s.lanes.add(p, id)
+		return d, s.begin(ctx, p, id)
 	case anchor.Deployed:
-	default:
-		return d, notWaiting(d)
+		return d, nil
 	}
-	return d, nil
+	return d, notWaiting(d)
 }
 
 // built makes the files durable and records that they are all there. When another
@@ -233,16 +241,7 @@ func (s *Service) built(ctx context.Context, d anchor.Deployment) (anchor.Deploy
 	if err := s.Bundles.Sync(ctx, d.ID); err != nil {
 		return d, err
 	}
-	d.Status = anchor.Built
-	err = s.Records.UpdateDeployment(ctx, d, anchor.Building)
-	if errors.Is(err, anchor.ErrConflict) {
-		return s.Get(ctx, d.ProjectID, d.ID)
-	}
-	if err != nil {
-		return d, fmt.Errorf("record deployment %s as built: %w", d.ID, err)
-	}
-	s.tell(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
-	return d, nil
+	return s.moved(ctx, d, anchor.Built)
 }
 
 // Cancel ends a deployment that is not deployed yet. One whose release has begun
@@ -311,6 +310,9 @@ func (s *Service) follow(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 				return
 			}
 			pause := lookAgain
+			if s.Dispatch != nil {
+				pause = lookElsewhere
+			}
 			if d.Status.Ended() {
 				pause = lastWord
 			}
@@ -328,6 +330,9 @@ const (
 	// lookAgain bounds a watcher's sleep: a process that was killed may have ended
 	// the deployment without ringing.
 	lookAgain = 5 * time.Second
+	// lookElsewhere is the same where passes run in other processes, which ring no
+	// bell of this one.
+	lookElsewhere = 500 * time.Millisecond
 	// lastWord is what a deployment's last event has after its record, which is
 	// written first, says that it ended.
 	lastWord = 200 * time.Millisecond

@@ -59,6 +59,13 @@ type Deploys interface {
 	Watch(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, after int64) (iter.Seq2[anchor.Event, error], error)
 }
 
+// Builds makes deployments of commits, where that is done for the user.
+type Builds interface {
+	// StartBuild records a deployment and starts the build of its artifact; it does
+	// not wait for it. The same Key gives the same deployment.
+	StartBuild(ctx context.Context, p anchor.ProjectID, r deploy.BuildRequest) (anchor.Deployment, error)
+}
+
 // Uploads lets clients send contents past the API, straight to where they are kept.
 type Uploads interface {
 	// Presign gives for each content a URL that takes it and nothing else for some
@@ -111,6 +118,17 @@ type Logs interface {
 	Read(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]wire.LogLine, error)
 	// Follow gives the lines written from now on, until ctx is done.
 	Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[wire.LogLine, error]
+}
+
+// Tail is Logs that can be followed over many answers without a gap. It is asked for
+// with a WatchFor.
+type Tail interface {
+	Logs
+	// Settled is up to when (Unix milliseconds) what there is will not change any more.
+	Settled() int64
+	// Since gives the settled lines with a Time of from or later, and then those to
+	// come, until ctx is done. Asked again, it gives the same in the same order.
+	Since(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, from int64) iter.Seq2[wire.LogLine, error]
 }
 
 // Sites knows where projects and deployments can be seen.

@@ -24,6 +24,7 @@ var routes = []route{
 	{"DELETE", "/projects/P", "admin", "", true},
 	{"POST", "/projects/P/deployments", "deploy", `{"manifest":{"files":[{"path":"a","size":1,"digest":"d"}]}}`, true},
 	{"GET", "/projects/P/deployments", "read", "", true},
+	{"POST", "/projects/P/builds", "deploy", `{"repository":"https://git.example/shop"}`, true},
 	{"GET", "/projects/P/deployments/D", "read", "", true},
 	{"GET", "/projects/P/deployments/D/missing", "deploy", "", true},
 	{"POST", "/projects/P/deployments/D/uploads", "deploy", `{"digests":["d"]}`, true},

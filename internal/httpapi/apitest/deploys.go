@@ -43,6 +43,23 @@ func (a deploys) Start(ctx context.Context, p anchor.ProjectID, r deploy.Request
 	return deploy.Started{Deployment: d.Deployment, Missing: missing}, err
 }
 
+// StartBuild begins a build that never ends.
+func (a deploys) StartBuild(_ context.Context, p anchor.ProjectID, r deploy.BuildRequest) (anchor.Deployment, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, d := range a.deploys {
+		if r.Key != "" && d.ProjectID == p && d.key == r.Key {
+			return d.Deployment, nil
+		}
+	}
+	d := &deployment{key: r.Key, stop: make(chan struct{}), Deployment: anchor.Deployment{
+		ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p, Status: anchor.Building, CreatedAt: now(),
+		CommitSha: r.CommitSha, CommitMessage: r.CommitMessage, Branch: r.Branch, NoRelease: r.NoRelease,
+	}}
+	a.deploys = append(a.deploys, d)
+	return d.Deployment, nil
+}
+
 // missing needs mu.
 func (a *Anchor) missing(ctx context.Context, d *deployment) ([]bundle.Digest, error) {
 	if a.Bundles != nil {

@@ -37,6 +37,15 @@ type StartDeployment struct {
 	NoRelease     bool            `json:"noRelease,omitempty" doc:"End as deployed without going live"`
 }
 
+// StartBuild is the body of POST /projects/{projectId}/builds.
+type StartBuild struct {
+	Repository    string `json:"repository" maxLength:"1000" example:"https://github.com/you/shop" doc:"The https URL to clone, without credentials"`
+	CommitSha     string `json:"commitSha,omitempty" maxLength:"64" doc:"What to build; the head of the branch when it is missing"`
+	CommitMessage string `json:"commitMessage,omitempty" maxLength:"4096"`
+	Branch        string `json:"branch,omitempty" maxLength:"255" doc:"The production branch when it is missing"`
+	NoRelease     bool   `json:"noRelease,omitempty" doc:"End as deployed without going live"`
+}
+
 // StartedDeployment answers StartDeployment.
 type StartedDeployment struct {
 	Deployment Deployment      `json:"deployment"`
@@ -176,9 +185,10 @@ type Problem struct {
 }
 
 // EventEnd is the name of the server-sent event after which a stream holds
-// nothing more; a stream that ends without it was cut off.
+// nothing more; a stream that ends without it, or EventMore, was cut off.
 const (
-	EventEnd   = "done" // no anchor.Phase has this name
+	EventEnd   = "done" // no anchor.Phase has one of these names
+	EventMore  = "more" // the answer is over: ask for what comes after the last id
 	EventError = "error"
 )
 

@@ -194,6 +194,7 @@ func (f *Front) get(ctx context.Context, s *store, key string) (value string, fo
 }
 
 // change applies what decide makes of the live pointer, again when others came first.
+// A refusal never rests on what is only remembered.
 func (f *Front) change(ctx context.Context, s *store, decide func(live pointer) (edit, error)) error {
 	err := f.settle(ctx, func() error {
 		etag, live, err := f.snapshot(ctx, s)
@@ -201,6 +202,15 @@ func (f *Front) change(ctx context.Context, s *store, decide func(live pointer) 
 			return err
 		}
 		e, err := decide(live)
+		if err != nil {
+			if err := f.read(ctx, s); err != nil {
+				return err
+			}
+			if etag, live, err = f.snapshot(ctx, s); err != nil {
+				return err
+			}
+			e, err = decide(live)
+		}
 		if err != nil || e.empty() {
 			return err
 		}

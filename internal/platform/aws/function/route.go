@@ -59,8 +59,9 @@ func notPublished(d anchor.Deployment) error {
 
 // Route moves the live aliases to the deployment's versions: the server function's last,
 // since it is the one whose pages name what the others answer. The first time it makes
-// the aliases, with their URLs and the queue's mapping.
-func (f *Functions) Route(ctx context.Context, p anchor.Project, d anchor.Deployment, live anchor.Live) error {
+// the aliases, with their URLs and the queue's mapping. beside is done at the same time
+// as the server function's move: what else has to follow the pointer at that moment.
+func (f *Functions) Route(ctx context.Context, p anchor.Project, d anchor.Deployment, live anchor.Live, beside ...func(context.Context) error) error {
 	server, published := d.Functions[anchor.ServerFunction]
 	if !published {
 		return notPublished(d)
@@ -74,7 +75,12 @@ func (f *Functions) Route(ctx context.Context, p anchor.Project, d anchor.Deploy
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return f.follow(ctx, p, anchor.ServerFunction, server.Version, live)
+	var last errgroup.Group // where one fails, the others shall not stop half-way
+	last.Go(func() error { return f.follow(ctx, p, anchor.ServerFunction, server.Version, live) })
+	for _, do := range beside {
+		last.Go(func() error { return do(ctx) })
+	}
+	return last.Wait()
 }
 
 func (f *Functions) follow(ctx context.Context, p anchor.Project, name, version string, live anchor.Live) error {

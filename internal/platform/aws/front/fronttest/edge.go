@@ -106,7 +106,9 @@ func (e *Edge) find(ctx context.Context, host string) (*types.DistributionSummar
 }
 
 func answersFor(d *types.DistributionSummary, host string) bool {
-	if strings.EqualFold(sdk.ToString(d.DomainName), host) {
+	// A label before the domain stands for a wildcard alias, which a test would need a
+	// certificate for.
+	if domain := sdk.ToString(d.DomainName); strings.EqualFold(domain, host) || strings.HasSuffix(host, "."+domain) {
 		return true
 	}
 	if d.Aliases == nil {

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awstest"
+	"github.com/anchor-deploy/anchor/internal/lambdafn"
+	"github.com/anchor-deploy/anchor/internal/platform/aws/function/functiontest"
+	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
+)
+
+// TestABuildsEventGoesLive feeds the deploy handler what CodeBuild's post_build sends,
+// over the real records and platform, twice.
+func TestABuildsEventGoesLive(t *testing.T) {
+	functiontest.Preload(t)
+	cloud := awstest.MiniStack(t)
+	env, _ := installation(t, cloud)
+	s, err := read(func(name string) string {
+		for _, e := range env {
+			if value, ok := strings.CutPrefix(e, name+"="); ok {
+				return value
+			}
+		}
+		return ""
+	})
+	must(t, err)
+	client := s3.NewFromConfig(cloud.Config())
+	for _, bucket := range []string{s.assets, s.uploads} {
+		_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{
+			Bucket: sdk.String(bucket), CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: awstest.Region},
+		})
+		must(t, err)
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	parts, err := s.parts(cloud.Config(), make([]byte, 32), functiontest.Client(t, cloud.Endpoint))
+	must(t, err)
+
+	p := anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop"}
+	must(t, parts.Store.CreateProject(t.Context(), p))
+	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID, Status: anchor.Queued, CreatedAt: time.Now().UnixMilli()}
+	must(t, parts.Store.CreateDeployment(t.Context(), d))
+	path := "artifacts/" + string(p.ID) + "/c0ffee/"
+	put(t, client, s.uploads, path, platformtest.NewApp("v1").Write(t))
+
+	handler, err := lambdafn.Compose(parts).Named(lambdafn.NameDeploy)
+	must(t, err)
+	event := fmt.Sprintf(`{"deploymentId":%q,"projectId":%q,"artifactPath":"s3://%s/%s"}`, d.ID, p.ID, s.uploads, path)
+	for range 2 {
+		_, err = handler(t.Context(), json.RawMessage(event))
+		must(t, err)
+	}
+	got, err := parts.Store.Deployment(t.Context(), d.ID)
+	must(t, err)
+	if got.Status != anchor.Deployed || got.CommitSha != "c0ffee" || got.LambdaServerVersionARN == "" {
+		t.Fatalf("it is %s in %q: %s (%+v)", got.Status, got.ErrorStep, got.ErrorMessage, got)
+	}
+	live, err := parts.Store.Live(t.Context(), p.ID)
+	must(t, err)
+	if live.Deployment != d.ID || live.Revision != 1 {
+		t.Errorf("live is %+v", live)
+	}
+	alias := cloud.CLI(t, "lambda", "get-alias", "--function-name", "anchor-shop-server", "--name", "live")
+	if !strings.Contains(alias, `"FunctionVersion": "`+got.Functions[anchor.ServerFunction].Version+`"`) {
+		t.Errorf("the alias is %s", alias)
+	}
+	_, err = handler(t.Context(), json.RawMessage(`{"reconcile": true}`))
+	must(t, err)
+}
+
+// put leaves the tree's files below the path, as the archive layout has them.
+func put(t *testing.T, client *s3.Client, bucket, path, dir string) {
+	t.Helper()
+	must(t, filepath.WalkDir(dir, func(file string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(dir, file)
+		if err != nil {
+			return err
+		}
+		_, err = client.PutObject(t.Context(), &s3.PutObjectInput{
+			Bucket: sdk.String(bucket), Key: sdk.String(path + filepath.ToSlash(name)), Body: bytes.NewReader(content),
+		})
+		return err
+	}))
+}
