@@ -82,7 +82,7 @@ func TestKilledInASwitch(t *testing.T) {
 					to = two.ID
 				}
 				_, err = s.rollbackAs(t, to, n, after)
-				if err == nil && !(after && n == calls) {
+				if err == nil && (!after || n < calls) {
 					t.Error("the killed process told of no error")
 				}
 				must(t, s.process(t, s.Config()).Reconcile(t.Context()))
