@@ -1,10 +1,8 @@
 package function
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
-	"io/fs"
 	"testing"
 	"time"
 
@@ -13,6 +11,10 @@ import (
 
 // Hurry makes waits short.
 func (f *Functions) Hurry() { f.step = 20 * time.Millisecond }
+
+// Amble makes waits longer than the emulator's transitions, so that each is met by two
+// looks.
+func (f *Functions) Amble() { f.step = maxStep }
 
 // LeaseTimes sets how long a lease lasts and how long it is waited for.
 func (f *Functions) LeaseTimes(ttl, wait time.Duration) { f.leaseTTL, f.leaseWait = ttl, wait }
@@ -31,14 +33,4 @@ func (f *Functions) Zip(t testing.TB, a deploy.Artifact, name string) []byte {
 	}
 	t.Fatalf("the artifact has no function %s", name)
 	return nil
-}
-
-// Unzip gives the files of a zip by name.
-func Unzip(t testing.TB, packed []byte) fs.FS {
-	t.Helper()
-	r, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
 }

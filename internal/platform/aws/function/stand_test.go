@@ -1,6 +1,8 @@
 package function_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"io"
 	"log/slog"
 	"net/http"
@@ -30,6 +32,8 @@ const (
 	secret = "the-secret-of-the-origin"
 )
 
+func TestMain(m *testing.M) { os.Exit(functiontest.Main(m)) }
+
 // stand is an emulated AWS with the functions of one installation.
 type stand struct {
 	cloud  *awstest.Cloud
@@ -40,7 +44,7 @@ type stand struct {
 
 func newStand(t *testing.T) *stand {
 	t.Helper()
-	functiontest.Preload(t)
+	t.Parallel() // most of the time goes by in Lambda's transitions
 	s := &stand{cloud: awstest.MiniStack(t), leases: functiontest.NewLeases()}
 	s.client = functiontest.Client(t, s.cloud.Endpoint)
 	s.Functions = s.open()
@@ -152,6 +156,31 @@ func write(t *testing.T, path, content string, mode os.FileMode) {
 	must(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	must(t, os.WriteFile(path, []byte(content), mode))
 	must(t, os.Chmod(path, mode))
+}
+
+func symlink(t *testing.T, target, path string) {
+	t.Helper()
+	must(t, os.Symlink(target, path))
+}
+
+// entry gives the mode and the content of a file in a zip.
+func entry(t *testing.T, packed []byte, name string) (mode, content string) {
+	t.Helper()
+	r, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))
+	must(t, err)
+	for _, f := range r.File {
+		if f.Name != name {
+			continue
+		}
+		in, err := f.Open()
+		must(t, err)
+		defer in.Close()
+		data, err := io.ReadAll(in)
+		must(t, err)
+		return f.Mode().String(), string(data)
+	}
+	t.Fatalf("the zip has no %s", name)
+	return "", ""
 }
 
 func wantCode(t *testing.T, err error, code string) {

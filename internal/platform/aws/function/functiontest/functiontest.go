@@ -18,15 +18,23 @@ import (
 //go:embed awslambda.cjs
 var awslambda string
 
-// Preload gives the Node.js processes of an emulator that is started after it the global
-// awslambda of Lambda's runtime, which MiniStack 1.5.33 has not.
-func Preload(t testing.TB) {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "awslambda.cjs")
-	if err := os.WriteFile(path, []byte(awslambda), 0o600); err != nil {
-		t.Fatal(err)
+// Main runs a package's tests. The Node.js processes of emulators that they start have
+// the global awslambda of Lambda's runtime, which MiniStack 1.5.33 has not. It is meant
+// for TestMain.
+func Main(m *testing.M) (code int) {
+	dir, err := os.MkdirTemp("", "anchor-functiontest-")
+	if err != nil {
+		panic(err)
 	}
-	t.Setenv("NODE_OPTIONS", "--require "+path)
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "awslambda.cjs")
+	if err := os.WriteFile(path, []byte(awslambda), 0o600); err != nil {
+		panic(err)
+	}
+	if err := os.Setenv("NODE_OPTIONS", "--require "+path); err != nil {
+		panic(err)
+	}
+	return m.Run()
 }
 
 // Client is an HTTP client for which every host is the emulator at endpoint, which speaks
@@ -53,7 +61,7 @@ func (p plain) RoundTrip(r *http.Request) (*http.Response, error) {
 	return p.next.RoundTrip(sent)
 }
 
-// Leases are leases in memory, which do not expire. The zero value is ready.
+// Leases are leases in memory, which do not expire. Make them with NewLeases.
 type Leases struct{ held chan struct{} }
 
 // NewLeases gives leases that nobody holds.
