@@ -29,6 +29,9 @@ func failed(err error, what, resource string) error {
 	case isCode(err, denials...):
 		e.Code = "access_denied"
 		_ = e.Hintf("Allow %s on %s to the role that Anchor runs as; the cause names it. anchor aws bootstrap grants it.", action(err), resource)
+	case isCode(err, "PermanentRedirect", "AuthorizationHeaderMalformed"):
+		e.Code = "wrong_region"
+		_ = e.Hintf("The bucket is in another region: set AWS_REGION to the installation's.")
 	case isCode(err, "NoSuchBucket"):
 		e.Code = "no_bucket"
 		_ = e.Hintf("anchor aws bootstrap makes the installation's buckets; see whether region and account are the right ones.")

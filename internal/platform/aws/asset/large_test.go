@@ -17,6 +17,7 @@ func large(size int) platformtest.App {
 }
 
 func TestLargeFile(t *testing.T) {
+	cloud := awstest.MiniStack(t)
 	for name, faults := range map[string][]awstest.Fault{
 		"whole":       nil,
 		"cut":         {{Operation: "S3.UploadPart", Nth: 2}, {Operation: "S3.UploadPart", Nth: 4}},
@@ -28,8 +29,9 @@ func TestLargeFile(t *testing.T) {
 		"conflict":    {{Operation: "S3.CompleteMultipartUpload", Nth: 1, Status: http.StatusConflict, Code: "ConditionalRequestConflict"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStand(t, awstest.MiniStack(t))
-			app := large(20 << 20)
+			s := newStand(t, cloud)
+			defer cloud.Wire.Mend()
+			app := large(17 << 20)
 			a := s.unstored(t, app)
 			s.cloud.Wire.Break(faults...)
 			calls := s.cloud.Wire.Record()

@@ -2,6 +2,7 @@ package asset_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,7 +32,7 @@ const (
 	artifactsBucket = "anchor-artifacts"
 )
 
-// stand is an installation's asset side on an emulator.
+// stand is a project of an installation's asset side on an emulator.
 type stand struct {
 	*asset.Assets
 	cloud   *awstest.Cloud
@@ -46,17 +47,21 @@ func newStand(t *testing.T, cloud *awstest.Cloud) *stand {
 		_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name, CreateBucketConfiguration: &types.CreateBucketConfiguration{
 			LocationConstraint: awstest.Region,
 		}})
-		must(t, err)
+		if mine := (*types.BucketAlreadyOwnedByYou)(nil); !errors.As(err, &mine) {
+			must(t, err)
+		}
 	}
 	s := &stand{cloud: cloud, project: anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop"}}
-	s.Assets = s.another()
+	s.Assets = s.over(cloud.Wire)
 	return s
 }
 
-// another gives a second process of the same installation.
-func (s *stand) another() *asset.Assets {
+// over gives a process whose calls go over the client.
+func (s *stand) over(client sdk.HTTPClient) *asset.Assets {
+	config := s.cloud.Config()
+	config.HTTPClient = client
 	return asset.New(asset.Config{
-		S3: s3.NewFromConfig(s.cloud.Config()), DynamoDB: dynamodb.NewFromConfig(s.cloud.Config()),
+		S3: s3.NewFromConfig(config), DynamoDB: dynamodb.NewFromConfig(config),
 		Installation: "anchor", AssetsBucket: assetsBucket, ArtifactsBucket: artifactsBucket,
 	})
 }
@@ -107,10 +112,13 @@ func (s *stand) client() *s3.Client {
 	return s3.NewFromConfig(config)
 }
 
+// write may be called from any goroutine.
 func (s *stand) write(t *testing.T, bucket, key, content string) {
 	t.Helper()
 	_, err := s.client().PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader(content)})
-	must(t, err)
+	if err != nil {
+		t.Errorf("write %s: %v", key, err)
+	}
 }
 
 func (s *stand) read(t *testing.T, key string) string {

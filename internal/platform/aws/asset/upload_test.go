@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/anchor-deploy/anchor/internal/awstest"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/platform/aws/asset"
 	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
 )
 
@@ -45,9 +46,8 @@ func TestUploadKeepsTheBasePath(t *testing.T) {
 	s.upload(t, a)
 	s.read(t, s.shared("docs/_next/static/chunks/one.js"))
 	s.read(t, own(a, "docs/public.txt"))
-	calls := s.cloud.Wire.Record()
 	b := s.artifact(t, platformtest.NewApp("one").With(next, `{"config": {"basePath": "/docs"}}`))
-	calls = s.cloud.Wire.Record()
+	calls := s.cloud.Wire.Record()
 	s.upload(t, b)
 	if n := count(calls(), "S3.PutObject"); n != 1 {
 		t.Errorf("the unchanged app makes %d PutObject, want that of the index", n)
@@ -218,6 +218,7 @@ func TestLongNameIsRefusedBeforeAnyCall(t *testing.T) {
 
 func TestUploadBroken(t *testing.T) {
 	app := platformtest.NewApp("one")
+	cloud := awstest.MiniStack(t)
 	for name, faults := range map[string][]awstest.Fault{
 		"slow down": {{Operation: "S3.PutObject", Nth: 1, Status: http.StatusServiceUnavailable, Code: "SlowDown"},
 			{Operation: "S3.PutObject", Nth: 2, Status: http.StatusServiceUnavailable, Code: "SlowDown"},
@@ -229,8 +230,8 @@ func TestUploadBroken(t *testing.T) {
 		"old list":     nil,
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newStand(t, awstest.MiniStack(t))
+			s := newStand(t, cloud)
+			defer cloud.Wire.Mend()
 			if name == "old list" { // another process puts it after the list
 				s.cloud.Wire.Break(awstest.Fault{Operation: "S3.PutObject", Nth: 2, Do: func() {
 					s.write(t, assetsBucket, s.shared("_next/static/chunks/one.js"), "chunk of one")
@@ -251,37 +252,44 @@ func TestUploadBroken(t *testing.T) {
 
 func TestFailedUploadConverges(t *testing.T) {
 	s := newStand(t, awstest.MiniStack(t))
-	a := s.artifact(t, manyFiles(50))
-	s.cloud.Wire.Break(awstest.Fault{Operation: "S3.PutObject", Nth: 20, Status: http.StatusForbidden, Code: "AccessDenied", Message: "role/deploy may not"})
+	a := s.artifact(t, manyFiles(200))
+	s.cloud.Wire.Break(awstest.Fault{Operation: "S3.PutObject", Nth: 150, Status: http.StatusForbidden, Code: "AccessDenied", Message: "role/deploy may not"})
 	err := s.Upload(t.Context(), a, s.note)
 	wantCode(t, err, "access_denied")
 	wantHint(t, err, "s3:PutObject on s3://anchor-assets/")
 	s.cloud.Wire.Mend()
 	calls := s.cloud.Wire.Record()
 	s.upload(t, a)
-	if n := count(calls(), "S3.PutObject"); n > 45 {
+	if n := count(calls(), "S3.PutObject"); n > 202-150+2*asset.Parallel {
 		t.Errorf("%d files are put again", n)
 	}
-	if n := len(s.keys(t, s.shared("_next/"))); n != 51 {
+	if n := len(s.keys(t, s.shared("_next/"))); n != 201 {
 		t.Errorf("%d hashed files are there", n)
 	}
 }
 
+// TestTwoDeploymentsPutOneFile lets another deployment put the same files after this
+// one has looked for them.
 func TestTwoDeploymentsPutOneFile(t *testing.T) {
 	s := newStand(t, awstest.MiniStack(t))
-	app := manyFiles(40)
+	app := manyFiles(60)
 	a, b := s.artifact(t, app), s.artifact(t, app)
-	// Both have looked before either puts: every one but the index is met twice.
-	other := s.another()
-	var group sync.WaitGroup
-	var errs [2]error
-	group.Go(func() { errs[0] = s.Upload(t.Context(), a, t.Logf) })
-	group.Go(func() { errs[1] = other.Upload(t.Context(), b, t.Logf) })
-	group.Wait()
-	for _, err := range errs {
-		must(t, err)
-	}
-	if n := len(s.keys(t, s.shared("_next/"))); n != 41 {
+	other := s.over(http.DefaultClient)
+	s.cloud.Wire.Break(awstest.Fault{Operation: "S3.PutObject", Nth: 2, Do: func() {
+		if err := other.Upload(t.Context(), b, t.Logf); err != nil {
+			t.Error(err)
+		}
+	}})
+	s.upload(t, a)
+	if n := len(s.keys(t, s.shared("_next/"))); n != 61 {
 		t.Errorf("%d hashed files are there", n)
+	}
+	for _, d := range []deploy.Artifact{a, b} {
+		if got := s.read(t, own(d, "public.txt")); got != "public of one" {
+			t.Errorf("the public file is %q", got)
+		}
+	}
+	if told := strings.Join(s.notes, "\n"); strings.Contains(told, "warning") || strings.Contains(told, "63 static files, 63 of") {
+		t.Errorf("the notes are %s", told)
 	}
 }

@@ -1,0 +1,36 @@
+package staticfile_test
+
+import (
+	"testing"
+
+	"github.com/anchor-deploy/anchor/internal/staticfile"
+)
+
+func TestMediaType(t *testing.T) {
+	for name, want := range map[string]string{
+		"_next/static/chunks/app/[slug]/page-1a.js": "text/javascript; charset=utf-8",
+		"a.b/UPPER.JPG":                          "image/jpeg",
+		"site.webmanifest":                       "application/manifest+json",
+		".well-known/apple-app-site-association": "application/json",
+		"BUILD_ID":                               "application/octet-stream",
+		"film.unheard-of":                        "application/octet-stream",
+		".css":                                   "text/css; charset=utf-8",
+	} {
+		if got := staticfile.MediaType(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestCacheControl(t *testing.T) {
+	for name, want := range map[string]string{
+		"_next/static/css/1a.css":      staticfile.Immutable,
+		"_next/data/1a.json":           staticfile.Revalidate,
+		"docs/_next/static/css/1a.css": staticfile.Revalidate, // the base path is not part of a name
+		"index.html":                   staticfile.Revalidate,
+	} {
+		if got := staticfile.CacheControl(name); got != want {
+			t.Errorf("%s may be kept %q, want %q", name, got, want)
+		}
+	}
+}
