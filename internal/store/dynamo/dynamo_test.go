@@ -1,12 +1,14 @@
 package dynamo_test
 
 import (
+	"errors"
 	"net/http"
 	"sync"
 	"testing"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/awstest"
@@ -14,13 +16,15 @@ import (
 	"github.com/anchor-deploy/anchor/internal/store/storetest"
 )
 
-// make makes the tables of a new installation.
+// tables makes the tables of a new installation.
 func tables(t *testing.T, client *dynamodb.Client) dynamo.Tables {
 	t.Helper()
 	installation := anchor.NewID()
 	for _, table := range dynamo.Schema() {
 		table.TableName = sdk.String(installation + "-" + *table.TableName)
-		if _, err := client.CreateTable(t.Context(), &table); err != nil {
+		_, err := client.CreateTable(t.Context(), &table)
+		// The name is new: a table of it is ours, by a try whose answer was lost.
+		if there := (*types.ResourceInUseException)(nil); err != nil && !errors.As(err, &there) {
 			t.Fatal(err)
 		}
 	}

@@ -224,6 +224,9 @@ func (s *Store) hostnames(ctx context.Context, what string, q span) ([]anchor.Ho
 // The index it asks may be some seconds behind: a hostname that became due just now
 // comes with the next call. What it gives is as it is stored now.
 func (s *Store) DueHostnames(ctx context.Context, at int64, limit int) ([]anchor.Hostname, error) {
+	if limit <= 0 {
+		return []anchor.Hostname{}, ctx.Err()
+	}
 	all, err := s.hostnames(ctx, "list the domains that are due", span{
 		table: s.t.Domains, index: true, pk: "DUE", from: number(0), to: number(max(at, 0)) + "~", limit: limit,
 	})

@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -79,7 +80,7 @@ func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error
 // deployment has none.
 func (s *Store) Events(ctx context.Context, id anchor.DeploymentID, after int64) ([]anchor.Event, error) {
 	q := under(s.t.Deployments, ofDeployment(id), eventPrefix)
-	q.from = eventPrefix + number(max(after, 0)+1)
+	q.from = eventPrefix + number(min(max(after, 0), math.MaxInt64-1)+1)
 	items, err := s.query(ctx, "read the journal", q)
 	if err != nil {
 		return nil, err

@@ -62,3 +62,16 @@ func (s *Store) Lease(ctx context.Context, p anchor.ProjectID, holder string, tt
 
 // errLost ends the release of a lease that is not held any more.
 var errLost = errors.New("the lease is lost")
+
+// deleteLease removes the project's lease if it has expired. One that is held stays
+// its holder's, who removes it.
+func (s *Store) deleteLease(ctx context.Context, what string, p anchor.ProjectID) error {
+	err := s.transact(ctx, what, change{
+		at: s.t.lease(p), delete: true, when: notThere + " OR #until < :now",
+		values: item{":now": num(s.now().UnixMilli())}, refused: always(errLost),
+	})
+	if errors.Is(err, errLost) {
+		return nil
+	}
+	return err
+}

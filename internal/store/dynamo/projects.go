@@ -97,7 +97,7 @@ func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 		change{at: s.t.env(id), delete: true},
 	)
 	for _, step := range []func(context.Context, string, anchor.ProjectID) error{
-		s.deleteDeployments, s.deleteHostnames, s.deleteReleases,
+		s.deleteDeployments, s.deleteHostnames, s.deleteReleases, s.deleteLease,
 	} {
 		if err == nil {
 			err = step(ctx, what, id)
