@@ -3,8 +3,10 @@ package front_test
 import (
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -34,7 +36,22 @@ type stand struct {
 
 func newStand(t *testing.T) *stand {
 	t.Helper()
-	s := &stand{t: t, cloud: awstest.MiniStack(t), secrets: []string{"new", "old"}}
+	return standOn(t, awstest.MiniStack(t))
+}
+
+// fresh is another account of the same emulator, whose start takes longest of all. They
+// share the wire: one after another.
+func (s *stand) fresh(t *testing.T) *stand {
+	t.Helper()
+	cloud := *s.cloud
+	cloud.Account = strconv.Itoa(100_000_000_000 + rand.IntN(800_000_000_000))
+	cloud.Wire.Mend()
+	return standOn(t, &cloud)
+}
+
+func standOn(t *testing.T, cloud *awstest.Cloud) *stand {
+	t.Helper()
+	s := &stand{t: t, cloud: cloud, secrets: []string{"new", "old"}}
 	s.cf = cloudfront.NewFromConfig(s.cloud.Config())
 	s.project = anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop"}
 	s.Front, s.waits = s.another()
@@ -118,6 +135,21 @@ func (s *stand) get(edge *fronttest.Edge, url string, cookies ...string) *http.R
 	w := httptest.NewRecorder()
 	edge.ServeHTTP(w, r)
 	return w.Result()
+}
+
+// distributions counts those of the project.
+func (s *stand) distributions() (n int) {
+	s.t.Helper()
+	out, err := s.cf.ListDistributions(s.t.Context(), &cloudfront.ListDistributionsInput{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, d := range out.DistributionList.Items {
+		if strings.HasPrefix(sdk.ToString(d.Comment), "anchor-shop ") {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *stand) distribution(id string) *cloudfront.GetDistributionOutput {

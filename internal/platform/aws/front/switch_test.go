@@ -72,6 +72,7 @@ func TestSwitchIsOneCallWhenReady(t *testing.T) {
 }
 
 func TestSwitchOutlivesFaults(t *testing.T) {
+	first := newStand(t)
 	for name, fault := range map[string]awstest.Fault{
 		"a conflict":      {Nth: 1, Status: 409, Code: "ConflictException"},
 		"a lost answer":   {Nth: 1, After: true},
@@ -81,8 +82,7 @@ func TestSwitchOutlivesFaults(t *testing.T) {
 		"broken at first": {Nth: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newStand(t)
+			s := first.fresh(t)
 			site := s.ensure()
 			a := s.artifact()
 			s.publish(a)

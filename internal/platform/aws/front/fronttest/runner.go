@@ -19,7 +19,12 @@ import (
 var program []byte
 
 // module is what "import cf from 'cloudfront'" finds.
-const module = "export default globalThis.__cloudfront;\n"
+const module = `export default {
+  kvs: () => globalThis.__cloudfront.kvs(),
+  selectRequestOriginById: (id) => globalThis.__cloudfront.selectRequestOriginById(id),
+  updateRequestOrigin: (changes) => globalThis.__cloudfront.updateRequestOrigin(changes),
+};
+`
 
 // MaxSource is how large a CloudFront function may be (Developer Guide, "Quotas on
 // CloudFront Functions").
@@ -52,26 +57,36 @@ type originChange struct {
 	CustomHeaders map[string]string `json:"customHeaders"`
 }
 
+// LayOut writes source into dir as function.mjs, an ES module that exports its
+// handler and finds globalThis.__cloudfront under the name "cloudfront".
+func LayOut(dir string, source []byte) error {
+	for name, text := range map[string]string{
+		"function.mjs":                         string(source) + "\nexport { handler };\n",
+		"node_modules/cloudfront/package.json": `{"name":"cloudfront","type":"module","main":"index.js"}`,
+		"node_modules/cloudfront/index.js":     module,
+	} {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func startRunner(dir string, source []byte) (*runner, error) {
 	if len(source) > MaxSource {
 		return nil, fmt.Errorf("the function has %d octets, CloudFront takes %d", len(source), MaxSource)
 	}
 	sum := sha256.Sum256(source)
 	dir = filepath.Join(dir, hex.EncodeToString(sum[:8]))
-	files := map[string]string{
-		"runner.mjs":                           string(program),
-		"function.mjs":                         string(source) + "\nexport { handler };\n",
-		"node_modules/cloudfront/package.json": `{"name":"cloudfront","type":"module","main":"index.js"}`,
-		"node_modules/cloudfront/index.js":     module,
+	if err := LayOut(dir, source); err != nil {
+		return nil, err
 	}
-	for name, text := range files {
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return nil, err
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			return nil, err
-		}
+	if err := os.WriteFile(filepath.Join(dir, "runner.mjs"), program, 0o600); err != nil {
+		return nil, err
 	}
 	r := &runner{cmd: exec.Command("node", "runner.mjs", filepath.Join(dir, "function.mjs")), waiting: map[int]chan outcome{}}
 	r.cmd.Dir = dir

@@ -1,0 +1,211 @@
+// Tests of viewer-request.js; script_test.go lays it out as function.mjs beside this
+// file, with a module "cloudfront" that hands over to globalThis.__cloudfront.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+const A = '01jd0000000000000000000000';
+const B = '01jd0000000000000000000001';
+const GONE = '01jd0000000000000000000009';
+
+const routes = [
+  ['/api/*', 'api'], ['/_next/image*', 'imageOptimizer'], ['/favicon.ico', ''], ['/img/*', ''],
+  ['/a?c/exact', 'api'], ['/one*two*three', 'api'],
+];
+const hosts = { default: 'own.on.aws', api: 'own-api.on.aws', imageOptimizer: 'own-image.on.aws' };
+
+const whole = {
+  live: JSON.stringify({ r: 7, d: A }),
+  'hosts/0': '1:' + JSON.stringify({ api: 'live-api.on.aws' }),
+  ['d/' + A + '/0']: '1:' + JSON.stringify({ b: '', r: routes, h: hosts }),
+};
+const text = JSON.stringify({ b: '/docs', r: [['/docs/api/*', 'api'], ['/docs/favicon.ico', '']], h: hosts });
+whole['d/' + B + '/0'] = '3:' + text.slice(0, 40);
+whole['d/' + B + '/1'] = text.slice(40, 80);
+whole['d/' + B + '/2'] = text.slice(80);
+
+let store, origin;
+globalThis.__cloudfront = {
+  kvs: () => ({
+    async get(key) {
+      if (!Object.hasOwn(store, key)) throw new Error('KeyNotFound');
+      return store[key];
+    },
+  }),
+  selectRequestOriginById(id) { origin = id; },
+  updateRequestOrigin(changes) { origin = changes; },
+};
+const { handler } = await import('./function.mjs');
+
+const wrap = (plain) => Object.fromEntries(Object.entries(plain).map(([k, value]) => [k, { value }]));
+
+async function send(uri, { method = 'GET', headers = {}, cookies = {}, query = {}, keys = whole } = {}) {
+  store = keys;
+  origin = null;
+  const result = await handler({
+    context: { requestId: 'request-1' },
+    request: {
+      method, uri, headers: wrap({ host: 'd1.cloudfront.net', ...headers }), cookies: wrap(cookies), querystring: wrap(query),
+    },
+  });
+  return { result, origin };
+}
+
+const header = (result, name) => result.headers[name]?.value;
+
+test('paths lead to origins', async (t) => {
+  const to = (name) => ({ domainName: name });
+  const preview = { __anchor_deployment: A };
+  const docs = { __anchor_deployment: B };
+  const cases = [
+    ['/', {}, 'server'],
+    ['/page', {}, 'server'],
+    ['/favicon.ico', {}, 'public', `/deployments/${A}/favicon.ico`],
+    ['/favicon.ico', { method: 'HEAD' }, 'public', `/deployments/${A}/favicon.ico`],
+    ['/favicon.ico', { method: 'POST' }, 'server'],
+    ['/img/a/b%20c+d.png', {}, 'public', `/deployments/${A}/img/a/b%20c%2Bd.png`],
+    ['/img/%C3%A4.png', {}, 'public', `/deployments/${A}/img/%C3%A4.png`],
+    ['/image', {}, 'server'],
+    ['/favicon.ico/more', {}, 'server'],
+    ['//favicon.ico', {}, 'server'],
+    ['/%66avicon.ico', {}, 'public', `/deployments/${A}/favicon.ico`],
+    ['/_next/static/x.js', {}, 'hashed', '/_next/static/x.js'],
+    ['/_next/image', {}, 'image'],
+    ['/api/x', {}, to('live-api.on.aws')],
+    ['/api/x', { method: 'POST' }, to('live-api.on.aws')],
+    ['/abc/exact', {}, to('live-api.on.aws')],
+    ['/abbc/exact', {}, 'server'],
+    ['/one-two-two-three', {}, to('live-api.on.aws')],
+    ['/one-two-three-four', {}, 'server'],
+    ['/page', { cookies: preview }, to('own.on.aws')],
+    ['/api/x', { cookies: preview }, to('own-api.on.aws')],
+    ['/_next/image', { cookies: preview }, to('own-image.on.aws')],
+    ['/docs/api/x', { cookies: docs }, to('own-api.on.aws')],
+    ['/docs/favicon.ico', { cookies: docs }, 'public', `/deployments/${B}/docs/favicon.ico`],
+    ['/docs/_next/static/x.js', { cookies: docs }, 'hashed', '/docs/_next/static/x.js'],
+    ['/_next/static/x.js', { cookies: docs }, to('own.on.aws')],
+    ['/favicon.ico', { cookies: docs }, to('own.on.aws')],
+    ['/docs', { headers: { host: `${B}--shop.example.com` } }, to('own.on.aws')],
+    ['/docs', { headers: { host: `${B}--shop.example.com`.toUpperCase() } }, to('own.on.aws')],
+  ];
+  for (const [uri, options, want, path = uri] of cases) {
+    await t.test(`${options.method ?? 'GET'} ${uri} ${JSON.stringify(options.cookies ?? options.headers ?? {})}`, async () => {
+      const got = await send(uri, options);
+      assert.deepEqual(got.origin, want);
+      assert.equal(got.result.uri, path);
+    });
+  }
+});
+
+test('the key tells deployments, hosts and previews apart', async () => {
+  const { result } = await send('/page', { headers: { 'x-forwarded-host': 'evil.example', 'x-anchor-deployment': B, 'x-anchor-variant': 'preview' } });
+  assert.equal(header(result, 'x-forwarded-host'), 'd1.cloudfront.net');
+  assert.equal(header(result, 'x-anchor-deployment'), A);
+  assert.equal(header(result, 'x-anchor-variant'), 'live');
+  const preview = (await send('/page', { cookies: { __anchor_deployment: A, other: '1' } })).result;
+  assert.equal(header(preview, 'x-anchor-variant'), 'preview');
+  assert.deepEqual(preview.cookies, { other: { value: '1' } });
+});
+
+test('draft mode and revalidation are never answered from the cache', async () => {
+  for (const options of [{ cookies: { __prerender_bypass: 'x' } }, { headers: { 'x-prerender-revalidate': 'x', 'x-isr': '1' } }]) {
+    const { result } = await send('/page', options);
+    assert.equal(header(result, 'x-anchor-variant'), 'request-1');
+  }
+  const { result } = await send('/favicon.ico', { cookies: { __prerender_bypass: 'x' } });
+  assert.equal(header(result, 'x-anchor-variant'), 'live');
+});
+
+test('what OpenNext trusts does not come from outside', async () => {
+  const bad = {
+    'x-open-next-city': 'x', 'x-opennext-initial-url': 'x', 'x-vercel-ip-city': 'x', 'x-middleware-subrequest': 'x',
+    'x-anchor-origin': 'x', 'x-now-route-matches': 'x', 'x-matched-path': 'x', 'x-next-resume-state-length': '1',
+    'next-resume': '1', forwarded: 'host=evil', 'x-original-url': '/x', 'x-rewrite-url': '/x',
+  };
+  const good = { 'x-isr': '1', 'x-prerender-revalidate': 'id', 'x-middleware-prefetch': '1', 'x-nextjs-data': '1', authorization: 'b', rsc: '1', accept: '*/*' };
+  const { result } = await send('/page', { headers: { ...bad, ...good } });
+  for (const name in bad) assert.ok(!(name in result.headers), name);
+  for (const name in good) assert.equal(header(result, name), good[name]);
+});
+
+test('a file is asked for without query, cookies and what a bucket would obey', async () => {
+  const { result } = await send('/favicon.ico', {
+    query: { 'response-content-type': 'text/html', acl: '' }, cookies: { session: 'x' },
+    headers: { authorization: 'x', accept: '*/*', 'x-amz-server-side-encryption-customer-key': 'x', 'if-none-match': '"e"', range: 'bytes=0-1' },
+  });
+  assert.deepEqual(result.querystring, {});
+  assert.deepEqual(result.cookies, {});
+  assert.deepEqual(Object.keys(result.headers).sort(),
+    ['host', 'if-none-match', 'range', 'x-anchor-deployment', 'x-anchor-variant', 'x-forwarded-host']);
+});
+
+test('hostile paths are refused', async (t) => {
+  for (const uri of ['/img/../x', '/img/%2e%2e/x', '/img/%2E./x', '/..', '/img/..%2fx', '/img/..%5cx', '/img/%00.png', '/%', '/%ff', '/%c3%28']) {
+    await t.test(uri, async () => {
+      const { result, origin } = await send(uri);
+      assert.equal(result.statusCode, 400);
+      assert.equal(origin, null);
+    });
+  }
+  for (const uri of ['/img/a..b.png', '/img/...', '/[...slug]']) {
+    await t.test(uri, async () => assert.equal((await send(uri)).result.statusCode, undefined));
+  }
+  const twice = await send('/img/%252e%252e/x');
+  assert.equal(twice.result.uri, `/deployments/${A}/img/%252e%252e/x`);
+});
+
+test('a cookie that names no deployment is of no account', async (t) => {
+  for (const value of [GONE, '', 'live', '../' + A, A + A, A.toUpperCase(), A + '\n', 'x'.repeat(100_000)]) {
+    await t.test(value.slice(0, 40), async () => {
+      const { result, origin } = await send('/page', { cookies: { __anchor_deployment: value } });
+      assert.equal(origin, 'server');
+      assert.equal(header(result, 'x-anchor-deployment'), A);
+    });
+  }
+});
+
+test('a host that names a deployment which is gone has nothing', async () => {
+  const { result } = await send('/', { headers: { host: `${GONE}--shop.example.com` } });
+  assert.equal(result.statusCode, 404);
+});
+
+test('the preview path sets and clears the cookie', async () => {
+  const on = (await send('/__anchor/preview/' + B)).result;
+  assert.equal(on.statusCode, 302);
+  assert.equal(header(on, 'location'), '/docs/');
+  assert.equal(on.cookies.__anchor_deployment.value, B);
+  assert.match(on.cookies.__anchor_deployment.attributes, /HttpOnly/);
+  assert.equal(header((await send('/__anchor/preview/' + A)).result, 'location'), '/');
+  const off = (await send('/__anchor/preview/off')).result;
+  assert.equal(off.statusCode, 302);
+  assert.match(off.cookies.__anchor_deployment.attributes, /Max-Age=0/);
+  for (const what of [GONE, '', 'https://evil.example', '//evil.example']) {
+    assert.equal((await send('/__anchor/preview/' + what)).result.statusCode, 404);
+  }
+});
+
+test('without a release, or with a store that fails, it asks to try again', async () => {
+  for (const keys of [{}, { live: 'not json' }]) {
+    const { result } = await send('/', { keys });
+    assert.equal(result.statusCode, 503);
+    assert.equal(header(result, 'cache-control'), 'no-store');
+  }
+});
+
+test('a live deployment whose routes have not arrived is served by its function', async () => {
+  for (const record of [undefined, '1:{', '2:{}']) {
+    const keys = { live: whole.live };
+    if (record) keys[`d/${A}/0`] = record;
+    assert.equal((await send('/favicon.ico', { keys })).origin, 'server');
+  }
+});
+
+test('a function without a host is not guessed', async () => {
+  const keys = { ...whole };
+  delete keys['hosts/0'];
+  assert.equal((await send('/api/x', { keys })).result.statusCode, 503);
+});
+
+test('patterns take no more time than their length times the path\'s', async () => {
+  const keys = { ...whole, [`d/${A}/0`]: '1:' + JSON.stringify({ b: '', r: [['/' + '*a'.repeat(20) + 'b', 'api']], h: hosts }) };
+  assert.equal((await send('/' + 'a'.repeat(2000), { keys })).origin, 'server');
+});
