@@ -68,9 +68,14 @@ func (c *Client) DeleteProject(ctx context.Context, idOrSlug string) error {
 	return c.exec(ctx, http.MethodDelete, projectPath(idOrSlug), nil)
 }
 
-// Start begins a deployment and tells which files the server lacks.
+// Start begins a deployment and tells which files the server lacks: ErrConflict with
+// the code no_base when it cannot tell the files by r.Delta.
 func (c *Client) Start(ctx context.Context, project string, r wire.StartDeployment) (wire.StartedDeployment, error) {
-	return sendFetch[wire.StartedDeployment](ctx, c, http.MethodPost, projectPath(project, "deployments"), r)
+	cl, err := sendZipped(http.MethodPost, projectPath(project, "deployments"), r)
+	if err != nil {
+		return wire.StartedDeployment{}, err
+	}
+	return fetch[wire.StartedDeployment](ctx, c, cl)
 }
 
 // Missing tells which files of a deployment have not arrived.

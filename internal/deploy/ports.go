@@ -43,6 +43,8 @@ type Journal interface {
 type Bundles interface {
 	// SaveManifest ties m to the deployment, once and for all. Durable on return.
 	SaveManifest(ctx context.Context, id anchor.DeploymentID, m bundle.Manifest) error
+	// Manifest gives what was tied to the deployment, ErrNotFound when nothing is or it was removed.
+	Manifest(ctx context.Context, id anchor.DeploymentID) (bundle.Manifest, error)
 	// Missing gives the digests of the deployment's files that are not there yet.
 	Missing(ctx context.Context, id anchor.DeploymentID) ([]bundle.Digest, error)
 	// Put stores one file's content: an Invalid error when it is not what digest says.

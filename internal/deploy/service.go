@@ -93,8 +93,15 @@ func (s *Service) Resume(ctx context.Context) error {
 const abandoned = 24 * time.Hour
 
 // Start records a deployment that waits for its files and says which are missing.
-// Nothing is recorded when the manifest is refused.
+// Nothing is recorded when the manifest is refused, or is a Conflict because it differs
+// from one that is not there.
 func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (Started, error) {
+	if req.Delta != nil {
+		var err error
+		if req.Manifest, err = s.whole(ctx, p, *req.Delta); err != nil {
+			return Started{}, err
+		}
+	}
 	if err := req.Manifest.Check(bundle.DefaultLimits); err != nil {
 		return Started{}, err
 	}
@@ -122,6 +129,22 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 	return Started{Deployment: d, Missing: missing}, err
 }
 
+// whole makes the manifest that delta tells.
+func (s *Service) whole(ctx context.Context, p anchor.ProjectID, delta bundle.Delta) (bundle.Manifest, error) {
+	_, err := s.Get(ctx, p, delta.Base)
+	var before bundle.Manifest
+	if err == nil {
+		before, err = s.Bundles.Manifest(ctx, delta.Base)
+	}
+	switch {
+	case errors.Is(err, anchor.ErrNotFound), errors.Is(err, anchor.ErrInvalid):
+		return bundle.Manifest{}, delta.NoBase(err)
+	case err != nil:
+		return bundle.Manifest{}, err
+	}
+	return delta.Apply(before)
+}
+
 // Get gives a deployment of the project.
 func (s *Service) Get(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
 	d, err := s.Records.Deployment(ctx, id)
@@ -147,6 +170,23 @@ func (s *Service) Missing(ctx context.Context, p anchor.ProjectID, id anchor.Dep
 		return nil, notWaiting(d)
 	}
 	return s.Bundles.Missing(ctx, id)
+}
+
+// Files gives those of the deployment's files that have the digests, one for each:
+// Invalid for a digest of none, a Conflict once it waits for files no more.
+func (s *Service) Files(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, digests []bundle.Digest) ([]bundle.File, error) {
+	d, err := s.Get(ctx, p, id)
+	if err != nil {
+		return nil, err
+	}
+	if d.Status != anchor.Building {
+		return nil, notWaiting(d)
+	}
+	m, err := s.Bundles.Manifest(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return m.Select(digests)
 }
 
 func notWaiting(d anchor.Deployment) error {

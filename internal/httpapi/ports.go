@@ -41,6 +41,9 @@ type Deploys interface {
 	Start(ctx context.Context, p anchor.ProjectID, r deploy.Request) (deploy.Started, error)
 	// Missing gives what has not arrived yet.
 	Missing(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) ([]bundle.Digest, error)
+	// Files gives a file of the deployment for each digest: ErrInvalid for a digest
+	// of none, ErrConflict once the deployment waits for no files.
+	Files(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, digests []bundle.Digest) ([]bundle.File, error)
 	// PutFile stores one content, ErrInvalid when it is not what digest says. It
 	// is idempotent and reads no more than size bytes and one.
 	PutFile(ctx context.Context, p anchor.ProjectID, digest bundle.Digest, size int64, content io.Reader) error
@@ -54,6 +57,13 @@ type Deploys interface {
 	// Watch replays the events with a Seq above after, follows, and ends after the
 	// one that says the deployment has ended, or when ctx is done.
 	Watch(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, after int64) (iter.Seq2[anchor.Event, error], error)
+}
+
+// Uploads lets clients send contents past the API, straight to where they are kept.
+type Uploads interface {
+	// Presign gives for each content a URL that takes it and nothing else for some
+	// minutes. It does not look whether the content is there.
+	Presign(ctx context.Context, files []bundle.File) ([]bundle.Upload, error)
 }
 
 // Releases moves the live pointer.

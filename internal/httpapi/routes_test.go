@@ -26,6 +26,7 @@ var routes = []route{
 	{"GET", "/projects/P/deployments", "read", "", true},
 	{"GET", "/projects/P/deployments/D", "read", "", true},
 	{"GET", "/projects/P/deployments/D/missing", "deploy", "", true},
+	{"POST", "/projects/P/deployments/D/uploads", "deploy", `{"digests":["d"]}`, true},
 	{"POST", "/projects/P/deployments/D/finish", "deploy", "", true},
 	{"POST", "/projects/P/deployments/D/cancel", "deploy", "", true},
 	{"GET", "/projects/P/deployments/D/events", "read", "", true},

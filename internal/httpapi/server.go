@@ -15,11 +15,12 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Services are the use-cases behind the API; all but Domains are needed.
+// Services are the use-cases behind the API; all but Uploads and Domains are needed.
 type Services struct {
 	Projects Projects
 	Env      Env
 	Deploys  Deploys
+	Uploads  Uploads // nil where contents come through the API
 	Releases Releases
 	Domains  Domains // nil where names cannot be attached: there are no routes for them then
 	Access   Access

@@ -13,6 +13,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/hostname"
 	"github.com/anchor-deploy/anchor/internal/httpapi"
 	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
@@ -28,6 +29,9 @@ const (
 
 // Anchor is all state, behind one lock.
 type Anchor struct {
+	Bundles deploy.Bundles  // keeps the contents when not nil
+	Uploads httpapi.Uploads // lets clients send them past the API when not nil
+
 	mu       sync.Mutex
 	changed  chan struct{} // closed and replaced by every change of the journal and the logs
 	projects []anchor.Project
@@ -74,7 +78,7 @@ func New() *Anchor {
 // Services are the API's ports, all served by a.
 func (a *Anchor) Services() httpapi.Services {
 	return httpapi.Services{
-		Projects: projects{a}, Env: env{a}, Deploys: deploys{a}, Releases: releases{a},
+		Projects: projects{a}, Env: env{a}, Deploys: deploys{a}, Uploads: a.Uploads, Releases: releases{a},
 		Domains: a.domains, Access: access{a}, Logs: logs{a}, Sites: sites{}, System: system{a},
 	}
 }
