@@ -13,6 +13,7 @@ import (
 // TestRemoveProject after its record is gone, in a process that never heard of it,
 // beside a project whose slug begins like its own.
 func TestRemoveProject(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.deploy(t, twoFunctions("one").Tagged())
 	s.deploy(t, twoFunctions("two"))

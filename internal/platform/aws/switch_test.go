@@ -16,6 +16,7 @@ import (
 
 // TestAliasesAsTheCLISeesThem looks at each switch from outside of the SDK.
 func TestAliasesAsTheCLISeesThem(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	one := s.deploy(t, twoFunctions("one"))
 	two := s.deploy(t, twoFunctions("two"))
@@ -42,6 +43,7 @@ func TestAliasesAsTheCLISeesThem(t *testing.T) {
 // TestFaultsInASwitch breaks one call of a rollback in each way that AWS does. Where
 // the rollback tells of an error the reconciler finishes it; live is whole either way.
 func TestFaultsInASwitch(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	one, two := s.deploy(t, twoFunctions("one")), s.deploy(t, twoFunctions("two"))
 	at, other, names := one, two, map[anchor.DeploymentID]string{one.ID: "one", two.ID: "two"}
@@ -87,6 +89,7 @@ func TestFaultsInASwitch(t *testing.T) {
 
 // TestSomebodyMovesAnAlias by hand; the reconciler brings it back.
 func TestSomebodyMovesAnAlias(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	one, two := s.deploy(t, twoFunctions("one")), s.deploy(t, twoFunctions("two"))
 	_, err := s.lambda.UpdateAlias(t.Context(), &lambda.UpdateAliasInput{
@@ -99,6 +102,7 @@ func TestSomebodyMovesAnAlias(t *testing.T) {
 
 // TestOutsiders cannot use a function's own URL.
 func TestOutsiders(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.deploy(t, twoFunctions("one"))
 	out, err := s.lambda.GetFunctionUrlConfig(t.Context(), &lambda.GetFunctionUrlConfigInput{
@@ -120,6 +124,7 @@ func TestOutsiders(t *testing.T) {
 
 // TestRotatedSecrets goes through a rotation with a deployment from before it.
 func TestRotatedSecrets(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	old := s.deploy(t, platformtest.NewApp("old"))
 	s.platform = s.with(t, func(c *aws.Config) { c.Secrets = aws.Generations{Newest: 2} })
@@ -143,6 +148,7 @@ func TestRotatedSecrets(t *testing.T) {
 }
 
 func TestURLs(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	if site, deployment := s.platform.URLs(s.project, "x"); site != "" || deployment != "" {
 		t.Errorf("before the first deployment there are the URLs %q and %q", site, deployment)

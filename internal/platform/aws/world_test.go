@@ -54,7 +54,6 @@ type installation struct {
 
 func newInstallation(t *testing.T) *installation {
 	t.Helper()
-	functiontest.Preload(t)
 	in := &installation{Cloud: awstest.MiniStack(t)}
 	in.client = functiontest.Client(t, in.Endpoint)
 	in.s3, in.lambda = s3.NewFromConfig(in.Config()), lambda.NewFromConfig(in.Config())
