@@ -28,14 +28,29 @@ func failed(err error, format string, args ...any) error {
 		Hintf("Live traffic was not touched; run it again. If it stays, the cause says what to change.").Because(err)
 }
 
-var caller = regexp.MustCompile(`arn:aws[a-z-]*:(?:sts|iam)::\d+:\S+`)
+var (
+	caller  = regexp.MustCompile(`arn:aws[a-z-]*:(?:sts|iam)::\d+:\S+`)
+	refused = regexp.MustCompile(`not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)`)
+)
 
-// denied names the action that is missing and who misses it.
+// actions are those of IAM that go by another name than the operation.
+var actions = map[string]string{
+	"HeadObject": "s3:GetObject and s3:ListBucket", "ListObjectsV2": "s3:ListBucket", "DeleteObjects": "s3:DeleteObject",
+	"Invoke": "lambda:InvokeFunction",
+}
+
+// denied names the action that is missing and who misses it: AWS mostly says so, and
+// never for HeadObject.
 func denied(err error, what string) error {
 	action, who := "the call", "the role that Anchor runs as"
 	var operation *smithy.OperationError
-	if errors.As(err, &operation) {
+	if said := refused.FindStringSubmatch(err.Error()); said != nil {
+		action = said[1] // such as iam:PassRole, which no operation is called
+	} else if errors.As(err, &operation) {
 		action = strings.ToLower(operation.Service()) + ":" + operation.Operation()
+		if other, found := actions[operation.Operation()]; found {
+			action = other
+		}
 	}
 	if arn := caller.FindString(err.Error()); arn != "" {
 		who = arn

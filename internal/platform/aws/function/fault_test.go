@@ -2,7 +2,9 @@ package function_test
 
 import (
 	"context"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,19 +43,20 @@ var passing = map[string][]awstest.Fault{
 }
 
 func TestPublishGetsOver(t *testing.T) {
-	s, p := newStand(t), newProject()
-	s.route(t, p, s.publish(t, artifact(t, p, platformtest.NewApp("live"))), 1)
-	for name, faults := range passing {
-		t.Run(name, func(t *testing.T) {
+	t.Parallel()
+	inGroups(t, slices.Sorted(maps.Keys(passing)), func(name string) string { return name }, func(t *testing.T) func(*testing.T, string) {
+		s, p := newStand(t), newProject()
+		s.route(t, p, s.publish(t, artifact(t, p, platformtest.NewApp("live"))), 1)
+		return func(t *testing.T, name string) {
 			app := platformtest.NewApp(anchor.NewID())
 			a := artifact(t, p, app)
-			s.cloud.Wire.Break(faults...)
+			s.cloud.Wire.Break(passing[name]...)
 			d := s.publish(t, a)
 			s.cloud.Wire.Mend()
 			s.wantPublished(t, p, d, app["assets/BUILD_ID"])
 			s.want(t, p, anchor.LiveAlias, "/", "live")
-		})
-	}
+		}
+	})
 }
 
 // wantPublished asserts that a deployment has one version, reachable, which a further run
@@ -116,9 +119,13 @@ func TestPublishSaysWhatAWSRefuses(t *testing.T) {
 			awstest.Fault{Operation: "Lambda.UpdateFunctionCode", Status: 403, Code: "AccessDeniedException", Message: "User: arn:aws:sts::1:assumed-role/deployer/x is not authorized to perform: lambda:UpdateFunctionCode"},
 			"aws_denied", []string{"anchor-" + p.Slug + "-server", "lambda:UpdateFunctionCode"},
 		},
+		"a role it may not pass": {
+			awstest.Fault{Operation: "Lambda.UpdateFunctionConfiguration", Status: 403, Code: "AccessDeniedException", Message: "User: arn:aws:sts::1:assumed-role/deployer/x is not authorized to perform: iam:PassRole on resource: r"},
+			"aws_denied", []string{"iam:PassRole"},
+		},
 		"throttled for ever":   {awstest.Fault{Operation: "Lambda.PublishVersion", Status: 429, Code: "TooManyRequestsException"}, "aws_failed", []string{"anchor-" + p.Slug + "-server"}},
 		"busy for ever":        {awstest.Fault{Operation: "Lambda.UpdateFunctionCode", Status: 409, Code: "ResourceConflictException"}, "function_unsettled", []string{"anchor-" + p.Slug + "-server"}},
-		"a bucket that denies": {awstest.Fault{Operation: "S3.HeadObject", Status: 403, Code: "Forbidden"}, "aws_denied", []string{bucket, "s3:HeadObject"}},
+		"a bucket that denies": {awstest.Fault{Operation: "S3.HeadObject", Status: 403, Code: "Forbidden"}, "aws_denied", []string{bucket, "s3:GetObject"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := artifact(t, p, platformtest.NewApp(anchor.NewID()))
@@ -152,65 +159,83 @@ func writes(calls []awstest.Call) []awstest.Fault {
 	return points
 }
 
+// crashPoint is where a run ends: before a call that changes something.
+type crashPoint struct {
+	phase string // "making", "updating" or "routing"
+	awstest.Fault
+}
+
+func (c crashPoint) name() string {
+	return c.phase + "/" + c.Operation + strings.Repeat("'", c.Nth-1)
+}
+
 // TestCrash ends the process before each of the calls that change something, when a
 // function is made, when it is updated and when it goes live for the first time; then
 // another process does the same again.
 func TestCrash(t *testing.T) {
-	s := newStand(t)
-	withQueue := platformtest.NewApp("one").With("revalidation-function/index.mjs", `export const handler = async () => ({ batchItemFailures: [] });`)
-	p := newProject()
-	record := s.cloud.Wire.Record()
-	first := s.publish(t, artifact(t, p, platformtest.NewApp("one")))
-	making := writes(record())
-	record = s.cloud.Wire.Record()
-	s.publish(t, artifact(t, p, platformtest.NewApp("two")))
-	updating := writes(record())
-	record = s.cloud.Wire.Record()
-	s.route(t, p, first, 1)
-	routing := writes(record())
-	if len(making) < 6 || len(updating) < 7 || len(routing) < 4 {
-		t.Fatalf("the runs changed too little: %v, %v, %v", making, updating, routing)
-	}
-
-	for _, point := range making {
-		t.Run("making/"+name(point), func(t *testing.T) {
-			p := newProject()
-			s.wantAfterCrash(t, p, point, "")
-		})
-	}
-	for _, point := range updating {
-		t.Run("updating/"+name(point), func(t *testing.T) {
-			s.wantAfterCrash(t, p, point, "one")
-		})
-	}
-	for _, point := range append(routing, awstest.Fault{Operation: "SQS.CreateQueue", Nth: 1}, awstest.Fault{Operation: "Lambda.CreateEventSourceMapping", Nth: 1}) {
-		t.Run("routing/"+name(point), func(t *testing.T) {
-			p := newProject()
-			d := s.publish(t, artifact(t, p, withQueue))
-			s.crash(t, point, func(ctx context.Context) error { return s.Route(ctx, p, d, liveOf(d, 1)) })
-			must(t, s.open().Route(t.Context(), p, d, liveOf(d, 1)))
-			s.want(t, p, anchor.LiveAlias, "/", "one")
-			s.wantMapped(t, p)
-		})
-	}
+	t.Parallel()
+	inGroups(t, crashPoints(t), crashPoint.name, func(t *testing.T) func(*testing.T, crashPoint) {
+		s, p := newStand(t), newProject()
+		s.route(t, p, s.publish(t, artifact(t, p, platformtest.NewApp("one"))), 1)
+		return func(t *testing.T, c crashPoint) {
+			switch c.phase {
+			case "making":
+				s.wantAfterCrash(t, newProject(), c, "")
+			case "updating":
+				s.wantAfterCrash(t, p, c, "one")
+			case "routing":
+				s.wantRoutedAfterCrash(t, c)
+			}
+		}
+	})
 }
 
-func name(point awstest.Fault) string { return point.Operation + strings.Repeat("'", point.Nth-1) }
+// crashPoints records what the runs change.
+func crashPoints(t *testing.T) []crashPoint {
+	t.Helper()
+	s, p := open(t), newProject()
+	app := platformtest.NewApp("one").With("revalidation-function/index.mjs", revalidation)
+	var points []crashPoint
+	var d anchor.Deployment
+	for _, phase := range []struct {
+		name string
+		do   func()
+	}{
+		{"making", func() { s.publish(t, artifact(t, p, platformtest.NewApp("one"))) }},
+		{"updating", func() { s.publish(t, artifact(t, p, platformtest.NewApp("two"))) }},
+		{"", func() { d = s.publish(t, artifact(t, p, app)) }},
+		{"routing", func() { s.route(t, p, d, 1) }},
+	} {
+		record := s.cloud.Wire.Record()
+		phase.do()
+		for _, fault := range writes(record()) {
+			if phase.name != "" {
+				points = append(points, crashPoint{phase.name, fault})
+			}
+		}
+	}
+	if len(points) < 20 {
+		t.Fatalf("the runs changed too little: %v", points)
+	}
+	return points
+}
+
+const revalidation = `export const handler = async () => ({ batchItemFailures: [] });`
 
 // crash runs do until the call of point, which is not made, and nothing after it.
-func (s *stand) crash(t *testing.T, point awstest.Fault, do func(context.Context) error) {
+func (s *stand) crash(t *testing.T, point crashPoint, do func(context.Context) error) {
 	t.Helper()
 	ctx, kill := context.WithCancel(t.Context())
 	defer kill()
 	point.Do = kill
-	s.cloud.Wire.Break(point)
+	s.cloud.Wire.Break(point.Fault)
 	defer s.cloud.Wire.Mend()
 	if err := do(ctx); err == nil {
-		t.Errorf("it did not come to %s", name(point))
+		t.Errorf("it did not come to %s", point.name())
 	}
 }
 
-func (s *stand) wantAfterCrash(t *testing.T, p anchor.Project, point awstest.Fault, live string) {
+func (s *stand) wantAfterCrash(t *testing.T, p anchor.Project, point crashPoint, live string) {
 	t.Helper()
 	app := platformtest.NewApp(anchor.NewID())
 	a := artifact(t, p, app)
@@ -235,6 +260,16 @@ func (s *stand) wantAfterCrash(t *testing.T, p anchor.Project, point awstest.Fau
 	if !reflect.DeepEqual(same, versions) {
 		t.Errorf("a further run gives %v, not %v", same, versions)
 	}
+}
+
+func (s *stand) wantRoutedAfterCrash(t *testing.T, point crashPoint) {
+	t.Helper()
+	p := newProject()
+	d := s.publish(t, artifact(t, p, platformtest.NewApp("one").With("revalidation-function/index.mjs", revalidation)))
+	s.crash(t, point, func(ctx context.Context) error { return s.Route(ctx, p, d, liveOf(d, 1)) })
+	must(t, s.open().Route(t.Context(), p, d, liveOf(d, 1)))
+	s.want(t, p, anchor.LiveAlias, "/", "one")
+	s.wantMapped(t, p)
 }
 
 // wantMapped asserts that the queue starts the live revalidation function, once.

@@ -61,11 +61,10 @@ func (f *Functions) Probe(ctx context.Context, a deploy.Artifact, note deploy.No
 }
 
 func (f *Functions) probePage(ctx context.Context, t target, path string, note deploy.Note) error {
-	have, err := f.settled(ctx, t.function, t.alias)
-	if err != nil || have.Environment == nil {
-		return failed(err, "read function %s", t.function)
+	secret, err := f.secretOf(ctx, t)
+	if err != nil {
+		return err
 	}
-	secret := have.Environment.Variables[secretEnv]
 	got, err := f.ask(ctx, &t, path, secret)
 	switch {
 	case err != nil:
@@ -77,6 +76,22 @@ func (f *Functions) probePage(ctx context.Context, t target, path string, note d
 	}
 	note("GET %s answered %d", path, got.status)
 	return nil
+}
+
+// secretOf gives the origin secret that the version was published with.
+func (f *Functions) secretOf(ctx context.Context, t target) (string, error) {
+	have, err := f.settled(ctx, t.function, t.alias)
+	switch {
+	case isMissing(err):
+		return "", anchor.Failed("not_published", "function %s has no version on alias %s to probe", t.function, t.alias).
+			Hintf("Deploy again.").Because(err)
+	case err != nil:
+		return "", failed(err, "read function %s", t.function)
+	case have.Environment == nil || have.Environment.Variables[secretEnv] == "":
+		return "", anchor.Failed("origin_secret_missing", "the environment of function %s on alias %s cannot be read", t.function, t.alias).
+			Hintf("If it is encrypted with a key of yours, allow kms:Decrypt to the role that Anchor runs as.")
+	}
+	return have.Environment.Variables[secretEnv], nil
 }
 
 // probeStart asks without the secret: that the guard refuses proves that the bundle

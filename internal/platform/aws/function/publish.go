@@ -21,6 +21,10 @@ const (
 	secretEnv     = "ANCHOR_ORIGIN_SECRET" // see entry/guard.mjs
 )
 
+// parallel is how many functions are published at a time: Lambda takes 15 calls a second
+// that change something (Developer Guide, "Lambda quotas"), and each waits in between.
+const parallel = 8
+
 // job is one function of one deployment on its way to a version.
 type job struct {
 	part
@@ -46,6 +50,7 @@ func (f *Functions) Publish(ctx context.Context, a deploy.Artifact, env map[stri
 	versions := map[string]anchor.FunctionVersion{}
 	err = f.leased(ctx, a.Deployment, func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(parallel)
 		for _, j := range jobs {
 			group.Go(func() error {
 				version, err := j.run(ctx, note)

@@ -3,6 +3,8 @@ package function_test
 import (
 	"archive/zip"
 	"bytes"
+	"flag"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -32,7 +34,29 @@ const (
 	secret = "the-secret-of-the-origin"
 )
 
-func TestMain(m *testing.M) { os.Exit(functiontest.Main(m)) }
+// TestMain lets more tests run at a time than there are cores: they wait for Lambda's
+// transitions, and compute little.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	os.Exit(functiontest.Main(m))
+}
+
+// inGroups spreads cases over four stands, which open makes, that work side by side.
+func inGroups[C any](t *testing.T, cases []C, name func(C) string, open func(*testing.T) func(*testing.T, C)) {
+	t.Helper()
+	const groups = 4
+	for group := range groups {
+		t.Run(fmt.Sprintf("group %d", group+1), func(t *testing.T) {
+			try := open(t)
+			for i := group; i < len(cases); i += groups {
+				t.Run(name(cases[i]), func(t *testing.T) { try(t, cases[i]) })
+			}
+		})
+	}
+}
 
 // stand is an emulated AWS with the functions of one installation.
 type stand struct {
@@ -44,7 +68,12 @@ type stand struct {
 
 func newStand(t *testing.T) *stand {
 	t.Helper()
-	t.Parallel() // most of the time goes by in Lambda's transitions
+	t.Parallel()
+	return open(t)
+}
+
+func open(t *testing.T) *stand {
+	t.Helper()
 	s := &stand{cloud: awstest.MiniStack(t), leases: functiontest.NewLeases()}
 	s.client = functiontest.Client(t, s.cloud.Endpoint)
 	s.Functions = s.open()

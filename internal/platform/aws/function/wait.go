@@ -21,7 +21,7 @@ const (
 // pause waits before the next look or round, longer from one to the next, and never
 // together with others.
 func (f *Functions) pause(ctx context.Context, round int) error {
-	wait := min(f.step<<min(round, 10), maxStep)
+	wait := min(f.step<<min(round, 4), maxStep)
 	wait = wait/2 + rand.N(wait/2+1)
 	select {
 	case <-time.After(wait):
