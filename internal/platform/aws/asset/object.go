@@ -3,6 +3,7 @@ package asset
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"os"
 	"slices"
 	"strings"
 
@@ -71,7 +72,11 @@ func isOriginal(b anchor.Build, name, contentType string) bool {
 }
 
 // seeds lists what the incremental cache begins with.
-func seeds(a deploy.Artifact, files []opennext.CacheFile) ([]object, error) {
+func seeds(a deploy.Artifact) ([]object, error) {
+	files, err := opennext.CacheFiles(os.DirFS(a.Dir), a.Build)
+	if err != nil {
+		return nil, err
+	}
 	listed := make(map[string]bundle.File, len(a.Manifest.Files))
 	for _, f := range a.Manifest.Files {
 		listed[f.Path] = f

@@ -143,6 +143,22 @@ func TestRemoveSparesWhatIsUploadedMeanwhile(t *testing.T) {
 	}
 }
 
+func TestRemoveSparesWhatAHalfDoneUploadFound(t *testing.T) {
+	s := newStand(t, awstest.MiniStack(t))
+	a := s.deployed(t, platformtest.NewApp("one"))
+	b := s.unstored(t, platformtest.NewApp("one"))
+	ctx, kill := context.WithCancel(t.Context())
+	s.cloud.Wire.Break(awstest.Fault{Operation: "S3.CopyObject", Nth: 1, Do: kill, Hang: true})
+	if err := s.Upload(ctx, b, s.note); err == nil {
+		t.Error("the upload was not ended half-way")
+	}
+	s.cloud.Wire.Mend()
+	must(t, s.Remove(t.Context(), s.project, a.Deployment.ID))
+	s.read(t, s.shared("_next/static/chunks/one.js"))
+	s.upload(t, b)
+	s.read(t, own(b, "public.txt"))
+}
+
 func TestRemoveDeletesNothingByABrokenIndex(t *testing.T) {
 	s := newStand(t, awstest.MiniStack(t))
 	a := s.deployed(t, platformtest.NewApp("one"))

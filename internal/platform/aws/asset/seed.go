@@ -9,23 +9,17 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/anchor-deploy/anchor/internal/deploy"
-	"github.com/anchor-deploy/anchor/internal/opennext"
 )
 
 // Seed fills the deployment's incremental cache and makes its tag table. A mark tells
 // when that is done: from then on what the app writes or deletes stays so, however
 // often Seed is run again. Before, a cache entry that is there is not overwritten.
 func (s *Assets) Seed(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
-	tree := os.DirFS(a.Dir)
-	files, err := opennext.CacheFiles(tree, a.Build)
+	objects, err := seeds(a)
 	if err != nil {
 		return err
 	}
-	objects, err := seeds(a, files)
-	if err != nil {
-		return err
-	}
-	rows, err := tagRows(tree, a.Build)
+	rows, err := tagRows(os.DirFS(a.Dir), a.Build)
 	if err != nil {
 		return err
 	}

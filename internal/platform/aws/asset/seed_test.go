@@ -2,7 +2,6 @@ package asset_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/awstest"
 	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/platform/aws/asset"
 	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
 )
 
@@ -79,6 +79,7 @@ func (s *stand) seed(t *testing.T, a deploy.Artifact) {
 func TestSeed(t *testing.T) {
 	s := newStand(t, awstest.MiniStack(t))
 	a := s.unstored(t, tagged(60).With("cache/__fetch/one/57620d2e", "fetched"))
+	must(t, s.Check(a))
 	s.seed(t, a)
 	env := s.Env(a)
 	// What OpenNext's buildS3Key makes of the variable.
@@ -123,19 +124,19 @@ func TestTagTableIsWhatOpenNextAsks(t *testing.T) {
 			t.Errorf("after %s there are %d rows, want %d", after, out.Count, want)
 		}
 	}
-	var described struct {
-		Table struct{ BillingModeSummary struct{ BillingMode string } }
-	}
-	must(t, json.Unmarshal([]byte(s.cloud.CLI(t, "dynamodb", "describe-table", "--table-name", table(a))), &described))
-	if mode := described.Table.BillingModeSummary.BillingMode; mode != "PAY_PER_REQUEST" {
+	described, err := s.tags().DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: sdk.String(table(a))})
+	must(t, err)
+	if mode := described.Table.BillingModeSummary.BillingMode; mode != types.BillingModePayPerRequest {
 		t.Errorf("the table is billed as %q", mode)
 	}
-	arn := "arn:aws:dynamodb:" + awstest.Region + ":" + s.cloud.Account + ":table/" + table(a)
-	tags := s.cloud.CLI(t, "dynamodb", "list-tags-of-resource", "--resource-arn", arn)
-	for _, want := range []string{`"shop"`, `"anchor-deploy"`, `"anchor"`} {
-		if !strings.Contains(tags, want) {
-			t.Errorf("the table's tags lack %s:\n%s", want, tags)
-		}
+	listed, err := s.tags().ListTagsOfResource(t.Context(), &dynamodb.ListTagsOfResourceInput{ResourceArn: described.Table.TableArn})
+	must(t, err)
+	got := map[string]string{}
+	for _, tag := range listed.Tags {
+		got[*tag.Key] = *tag.Value
+	}
+	if want := map[string]string{"Project": "shop", "ManagedBy": "anchor-deploy", "Installation": "anchor"}; !maps.Equal(got, want) {
+		t.Errorf("the table's tags are %v, want %v", got, want)
 	}
 }
 
@@ -261,6 +262,20 @@ func TestUnprocessedTagsAreWrittenAgain(t *testing.T) {
 	if half.left() == 0 {
 		t.Error("nothing was left unprocessed: the test tests nothing")
 	}
+}
+
+func TestSeedIsRefused(t *testing.T) {
+	s := newStand(t, awstest.MiniStack(t))
+	a := s.unstored(t, tagged(1))
+	s.cloud.Wire.Break(awstest.Fault{Operation: "DynamoDB.CreateTable", Status: http.StatusBadRequest, Code: "AccessDeniedException", Message: "role/deploy may not"})
+	err := s.Seed(t.Context(), a, s.note)
+	wantCode(t, err, "access_denied")
+	wantHint(t, err, "dynamodb:CreateTable on the table "+table(a))
+	s.AssetsBucket = "nowhere"
+	s.Assets = asset.New(s.Config)
+	err = s.Seed(t.Context(), a, s.note)
+	wantCode(t, err, "no_bucket")
+	wantHint(t, err, "anchor aws bootstrap")
 }
 
 func TestBrokenTags(t *testing.T) {

@@ -11,6 +11,15 @@ import (
 	"github.com/anchor-deploy/anchor/internal/staticfile"
 )
 
+// Check refuses an artifact with a file whose key S3 would not take. It calls nothing.
+func (s *Assets) Check(a deploy.Artifact) error {
+	if _, _, err := static(a); err != nil {
+		return err
+	}
+	_, err := seeds(a)
+	return err
+}
+
 // Upload puts the deployment's static files into S3 and skips what is there. It may
 // be run again.
 //

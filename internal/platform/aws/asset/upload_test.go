@@ -210,6 +210,7 @@ func TestLongNameIsRefusedBeforeAnyCall(t *testing.T) {
 		}
 	}
 	calls := s.cloud.Wire.Record()
+	wantCode(t, s.Check(a), "name_too_long")
 	wantCode(t, s.Upload(t.Context(), a, s.note), "name_too_long")
 	if n := len(calls()); n != 0 {
 		t.Errorf("%d calls were made", n)
@@ -224,6 +225,11 @@ func TestUploadBroken(t *testing.T) {
 			{Operation: "S3.PutObject", Nth: 2, Status: http.StatusServiceUnavailable, Code: "SlowDown"},
 			{Operation: "S3.CopyObject", Nth: 1, Status: http.StatusServiceUnavailable, Code: "SlowDown"},
 			{Operation: "S3.ListObjectsV2", Nth: 1, Status: http.StatusServiceUnavailable, Code: "SlowDown"}},
+		"slow down for long": {{Operation: "S3.PutObject", Nth: 1, Status: http.StatusServiceUnavailable, Code: "SlowDown"},
+			{Operation: "S3.PutObject", Nth: 2, Status: http.StatusServiceUnavailable, Code: "SlowDown"},
+			{Operation: "S3.PutObject", Nth: 3, Status: http.StatusServiceUnavailable, Code: "SlowDown"},
+			{Operation: "S3.PutObject", Nth: 4, Status: http.StatusInternalServerError, Code: "InternalError"},
+			{Operation: "S3.PutObject", Nth: 5, Status: http.StatusServiceUnavailable, Code: "SlowDown"}},
 		"conflict":     {{Operation: "S3.PutObject", Nth: 2, Status: http.StatusConflict, Code: "ConditionalRequestConflict"}},
 		"lost answers": {{Operation: "S3.PutObject", Nth: 1, After: true}, {Operation: "S3.PutObject", Nth: 3, After: true}, {Operation: "S3.CopyObject", Nth: 1, After: true}},
 		"cut":          {{Operation: "S3.PutObject", Nth: 2}, {Operation: "S3.CopyObject", Nth: 2}},
