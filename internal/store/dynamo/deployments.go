@@ -15,6 +15,9 @@ import (
 
 const numberAttr = "number"
 
+// errNumbered ends a try at a deployment that has its number.
+var errNumbered = errors.New("it is numbered already")
+
 func readDeployment(it item) (anchor.Deployment, error) { return recordOf[anchor.Deployment](it) }
 
 func canServe(d anchor.Deployment) bool {

@@ -33,7 +33,8 @@ var errReplaced = errors.New("the environment changed meanwhile")
 
 // PutEnv sets all of vars, whose Values are sealed, or none; at most 100 at once.
 // A name set before gets the new value and phase. Idempotent, durable on return;
-// NotFound when the project is unknown.
+// NotFound when the project is unknown. A call that ends before its answer may leave
+// large values that nothing names any more: they go with the project.
 func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error {
 	const what = "set the environment"
 	if len(vars) == 0 {
@@ -188,33 +189,4 @@ func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) 
 			return err
 		}
 	}
-}
-
-// LockEnv stores sealed as the deployment's environment unless there is one, and
-// gives what is stored. Durable on return; NotFound when the deployment is unknown.
-func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []byte) ([]byte, error) {
-	stored := sealed
-	err := s.transact(ctx, "lock the environment",
-		change{at: s.t.record(id), when: isThere, refused: always(store.NoDeployment(id))},
-		change{at: s.t.lockedEnv(id), put: item{sealedAttr: bin(sealed)}, when: notThere, refused: func(have item) error {
-			stored = binOf(have, sealedAttr)
-			return errReplaced
-		}},
-	)
-	if err != nil && !errors.Is(err, errReplaced) {
-		return nil, err
-	}
-	return stored, nil
-}
-
-// LockedEnv gives what LockEnv stored, NotFound before.
-func (s *Store) LockedEnv(ctx context.Context, id anchor.DeploymentID) ([]byte, error) {
-	it, err := s.get(ctx, "read the locked environment", s.t.lockedEnv(id))
-	switch {
-	case err != nil:
-		return nil, err
-	case it == nil:
-		return nil, store.NotLocked(id)
-	}
-	return binOf(it, sealedAttr), nil
 }

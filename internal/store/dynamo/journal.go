@@ -13,7 +13,8 @@ import (
 // lastAttr is the Seq of the journal's last event.
 const lastAttr = "last"
 
-var errNumbered = errors.New("numbered already")
+// errMovedOn ends a try at a Seq that is taken.
+var errMovedOn = errors.New("the journal has moved on")
 
 // counts remembers the Seq that this process saw last of each deployment, so that an
 // Append need not ask first. It may be behind; it never is ahead.
@@ -61,7 +62,7 @@ func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error
 						return store.NoDeployment(e.DeploymentID)
 					}
 					last = numOf(stored, lastAttr)
-					return errNumbered
+					return errMovedOn
 				}},
 			change{at: s.t.event(e.DeploymentID, e.Seq), put: item{recordAttr: rec}},
 		)
@@ -69,7 +70,7 @@ func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error
 			s.counts.saw(e.DeploymentID, e.Seq)
 			return e, nil
 		}
-		if !errors.Is(err, errNumbered) {
+		if !errors.Is(err, errMovedOn) {
 			return anchor.Event{}, err
 		}
 		s.counts.saw(e.DeploymentID, last)

@@ -1,14 +1,3 @@
-// Package dynamo keeps the records in DynamoDB, in three tables. It passes
-// storetest.
-//
-// A record lies once, under a key that its id makes, so that it is read with one
-// consistent GetItem. What lists need (a project's deployments, those that are
-// unfinished) are small items that name it, written in the same transaction, so
-// that lists are consistent too. Only DueHostnames asks an index, which lags.
-//
-// Conditional writes are transactions even when they write one item: the SDK gives
-// each a ClientRequestToken, and so its own retry of a call whose answer was lost
-// is no second call (DynamoDB API, TransactWriteItems).
 package dynamo
 
 import (

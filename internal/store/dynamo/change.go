@@ -1,0 +1,106 @@
+package dynamo
+
+import (
+	"maps"
+	"regexp"
+	"strings"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// change is what a transaction does to one item: put it, set some of its
+// attributes, delete it, or only check a condition.
+type change struct {
+	at     address
+	put    item
+	set    item
+	delete bool
+
+	// when is the condition. "#name" in it is the attribute of that name.
+	when   string
+	values item
+	// refused gives the error for a condition that does not hold; stored is nil
+	// when the item is not there.
+	refused func(stored item) error
+}
+
+const (
+	isThere  = "attribute_exists(#pk)"
+	notThere = "attribute_not_exists(#pk)"
+)
+
+// always makes an error that does not depend on what is stored.
+func always(err error) func(item) error { return func(item) error { return err } }
+
+var namePattern = regexp.MustCompile(`#\w+`)
+
+func names(expression string) map[string]string {
+	all := map[string]string{}
+	for _, name := range namePattern.FindAllString(expression, -1) {
+		all[name] = name[1:]
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all
+}
+
+func optional(expression string) *string {
+	if expression == "" {
+		return nil
+	}
+	return sdk.String(expression)
+}
+
+func (c change) item() types.TransactWriteItem {
+	const old = types.ReturnValuesOnConditionCheckFailureAllOld
+	table, when := sdk.String(c.at.table), optional(c.when)
+	switch {
+	case c.put != nil:
+		whole := c.at.key()
+		maps.Copy(whole, c.put)
+		return types.TransactWriteItem{Put: &types.Put{
+			TableName: table, Item: whole, ConditionExpression: when, ExpressionAttributeNames: names(c.when),
+			ExpressionAttributeValues: c.values, ReturnValuesOnConditionCheckFailure: old,
+		}}
+	case c.set != nil:
+		expression, values := setExpression(c.set)
+		maps.Copy(values, c.values)
+		return types.TransactWriteItem{Update: &types.Update{
+			TableName: table, Key: c.at.key(), UpdateExpression: sdk.String(expression), ConditionExpression: when,
+			ExpressionAttributeNames: names(expression + " " + c.when), ExpressionAttributeValues: values,
+			ReturnValuesOnConditionCheckFailure: old,
+		}}
+	case c.delete:
+		return types.TransactWriteItem{Delete: &types.Delete{
+			TableName: table, Key: c.at.key(), ConditionExpression: when, ExpressionAttributeNames: names(c.when),
+			ExpressionAttributeValues: c.values, ReturnValuesOnConditionCheckFailure: old,
+		}}
+	}
+	return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+		TableName: table, Key: c.at.key(), ConditionExpression: when, ExpressionAttributeNames: names(c.when),
+		ExpressionAttributeValues: c.values, ReturnValuesOnConditionCheckFailure: old,
+	}}
+}
+
+// setExpression sets what has a value and removes what is nil.
+func setExpression(set item) (expression string, values item) {
+	values = item{}
+	var sets, removes []string
+	for name, value := range set {
+		if value == nil {
+			removes = append(removes, "#"+name)
+			continue
+		}
+		sets = append(sets, "#"+name+" = :set_"+name)
+		values[":set_"+name] = value
+	}
+	if len(sets) > 0 {
+		expression = "SET " + strings.Join(sets, ", ")
+	}
+	if len(removes) > 0 {
+		expression += " REMOVE " + strings.Join(removes, ", ")
+	}
+	return strings.TrimSpace(expression), values
+}
