@@ -51,6 +51,9 @@ func (f *Front) alignDistribution(ctx context.Context, id string, w wanted) (Sit
 	_, err = f.CloudFront.UpdateDistribution(ctx, &cloudfront.UpdateDistributionInput{
 		Id: sdk.String(id), IfMatch: now.ETag, DistributionConfig: config,
 	})
+	if err == nil {
+		f.Log.InfoContext(ctx, "distribution updated", "distribution", id, "name", w.comment)
+	}
 	return site, err
 }
 
@@ -72,7 +75,9 @@ func (f *Front) createDistribution(ctx context.Context, p anchor.Project, w want
 	if err != nil {
 		return Site{}, err
 	}
-	return Site{Distribution: sdk.ToString(made.Distribution.Id), Domain: sdk.ToString(made.Distribution.DomainName)}, nil
+	site := Site{Distribution: sdk.ToString(made.Distribution.Id), Domain: sdk.ToString(made.Distribution.DomainName)}
+	f.Log.InfoContext(ctx, "distribution made", "distribution", site.Distribution, "name", w.comment)
+	return site, nil
 }
 
 // findDistribution gives "" when there is none.

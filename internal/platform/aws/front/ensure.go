@@ -4,6 +4,9 @@ import (
 	"context"
 	"maps"
 
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
@@ -14,6 +17,10 @@ import (
 func (f *Front) Ensure(ctx context.Context, p anchor.Project, live map[string]string) (Site, error) {
 	if live[anchor.ServerFunction] == "" {
 		return Site{}, noHost(anchor.ServerFunction)
+	}
+	if f.secret(p) == "" {
+		return Site{}, anchor.Failed("no_origin_secret", "the project %s has no origin secret", p.Slug).
+			Hintf("Without one anybody could pass CloudFront by. Run anchor aws bootstrap to make the installation's key.")
 	}
 	common, err := f.common(ctx)
 	if err != nil {
@@ -36,6 +43,44 @@ func (f *Front) Ensure(ctx context.Context, p anchor.Project, live map[string]st
 	}
 	site.Store = s.arn
 	return site, f.publishHosts(ctx, s, live)
+}
+
+// Site gives what serves the project, an error with the code "no_distribution" before
+// Ensure has made it.
+func (f *Front) Site(ctx context.Context, p anchor.Project) (Site, error) {
+	s, err := f.store(ctx, p)
+	if err != nil {
+		return Site{}, err
+	}
+	id, err := f.distributionOf(ctx, p, s)
+	if err != nil {
+		return Site{}, err
+	}
+	out, err := f.CloudFront.GetDistribution(ctx, &cloudfront.GetDistributionInput{Id: sdk.String(id)})
+	if err != nil {
+		return Site{}, failed(err, "cloudfront:GetDistribution", "the distribution "+id)
+	}
+	return Site{Distribution: id, Domain: sdk.ToString(out.Distribution.DomainName), Store: s.arn}, nil
+}
+
+// distributionOf gives the id that the store knows, or looks for it.
+func (f *Front) distributionOf(ctx context.Context, p anchor.Project, s *store) (string, error) {
+	if id := s.known(); id != "" {
+		return id, nil
+	}
+	id, err := f.findDistribution(ctx, p)
+	if err != nil {
+		return "", failed(err, "cloudfront:ListDistributions", f.name(p))
+	}
+	if id == "" {
+		return "", noDistribution(p, nil)
+	}
+	return id, nil
+}
+
+func noDistribution(p anchor.Project, err error) error {
+	return anchor.Failed("no_distribution", "the project %s has no CloudFront distribution", p.Slug).Because(err).
+		Hintf("Deploy to it: the first deployment makes the distribution.")
 }
 
 func (s *store) known() string {

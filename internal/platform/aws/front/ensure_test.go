@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 
 	"github.com/anchor-deploy/anchor/internal/awstest"
 )
@@ -142,4 +144,66 @@ func recordOf[T any](s *stand, do func() T) []string {
 		s.t.Fatalf("the calls are %v", operations)
 	}
 	return operations
+}
+
+func TestEnsureLeavesAliasesAndCertificate(t *testing.T) {
+	s := newStand(t)
+	site := s.ensure()
+	now := s.distribution(site.Distribution)
+	c := now.Distribution.DistributionConfig
+	c.Aliases = &types.Aliases{Quantity: sdk.Int32(1), Items: []string{"www.example.com"}}
+	c.ViewerCertificate = &types.ViewerCertificate{ACMCertificateArn: sdk.String("arn:aws:acm:us-east-1:1:certificate/x"), SSLSupportMethod: "sni-only"}
+	if _, err := s.cf.UpdateDistribution(t.Context(), &cloudfront.UpdateDistributionInput{
+		Id: sdk.String(site.Distribution), IfMatch: now.ETag, DistributionConfig: c,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.secrets = []string{"other"}
+	s.ensure()
+	c = s.distribution(site.Distribution).Distribution.DistributionConfig
+	if len(c.Aliases.Items) != 1 || sdk.ToString(c.ViewerCertificate.ACMCertificateArn) == "" ||
+		sdk.ToString(c.Origins.Items[2].CustomHeaders.Items[0].HeaderValue) != "other" {
+		t.Errorf("it is now %+v %+v", c.Aliases, c.ViewerCertificate)
+	}
+}
+
+// TestEnsureMeetsAnotherWriter: somebody changes the distribution between the read and the write.
+func TestEnsureMeetsAnotherWriter(t *testing.T) {
+	s := newStand(t)
+	site := s.ensure()
+	s.secrets = []string{"other"}
+	s.cloud.Wire.Break(awstest.Fault{Operation: "CloudFront.UpdateDistribution", Nth: 1, Do: func() {
+		now := s.distribution(site.Distribution)
+		now.Distribution.DistributionConfig.WebACLId = sdk.String("theirs")
+		if _, err := s.cf.UpdateDistribution(t.Context(), &cloudfront.UpdateDistributionInput{
+			Id: sdk.String(site.Distribution), IfMatch: now.ETag, DistributionConfig: now.Distribution.DistributionConfig,
+		}); err != nil {
+			t.Error(err)
+		}
+	}})
+	s.ensure()
+	c := s.distribution(site.Distribution).Distribution.DistributionConfig
+	if sdk.ToString(c.WebACLId) != "theirs" || sdk.ToString(c.Origins.Items[2].CustomHeaders.Items[0].HeaderValue) != "other" {
+		t.Errorf("one of the two writes is lost: %+v", c)
+	}
+}
+
+func TestEnsureRefuses(t *testing.T) {
+	s := newStand(t)
+	_, err := s.Ensure(t.Context(), s.project, map[string]string{"imageOptimizer": "i.on.aws"})
+	wantError(t, err, "no_function_url", "default")
+	s.secrets = nil
+	_, err = s.Ensure(t.Context(), s.project, liveHosts)
+	wantError(t, err, "no_origin_secret", "shop")
+}
+
+func TestSite(t *testing.T) {
+	s := newStand(t)
+	_, err := s.Site(t.Context(), s.project)
+	wantError(t, err, "no_distribution", "shop")
+	want := s.ensure()
+	s.Front, _ = s.another()
+	if got, err := s.Site(t.Context(), s.project); err != nil || got != want {
+		t.Errorf("it gives %+v, %v, want %+v", got, err, want)
+	}
 }

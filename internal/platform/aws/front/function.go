@@ -91,6 +91,9 @@ func (f *Front) createFunction(ctx context.Context, p anchor.Project, want *type
 
 func (f *Front) publishFunction(ctx context.Context, name, etag *string) error {
 	_, err := f.CloudFront.PublishFunction(ctx, &cloudfront.PublishFunctionInput{Name: name, IfMatch: etag})
+	if err == nil {
+		f.Log.InfoContext(ctx, "viewer-request function published", "function", sdk.ToString(name))
+	}
 	return err
 }
 

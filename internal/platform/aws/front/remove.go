@@ -16,7 +16,7 @@ import (
 // calling again goes on where it was.
 func (f *Front) RemoveProject(ctx context.Context, p anchor.Project) error {
 	found, _, err := f.findStore(ctx, p)
-	if err != nil && !gone(err) {
+	if err != nil && !gone(err) && !errors.Is(err, errForeign) {
 		return failed(err, "cloudfront:DescribeKeyValueStore", f.name(p))
 	}
 	// The comment may be of a distribution that is gone, or not be written yet.
@@ -32,7 +32,7 @@ func (f *Front) RemoveProject(ctx context.Context, p anchor.Project) error {
 	if err := f.removeFunction(ctx, p); err != nil {
 		return err
 	}
-	f.forget(p)
+	f.drop(p.ID)
 	if found == nil {
 		return nil
 	}

@@ -84,6 +84,21 @@ func TestANewProjectOfTheSameNameWaits(t *testing.T) {
 	wantError(t, err, "cloudfront_settling", "shop")
 }
 
+func TestRemoveProjectLeavesTheNextOfItsName(t *testing.T) {
+	s := newStand(t)
+	s.ensure()
+	old := s.project
+	if err := s.RemoveProject(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	s.project.ID = anchor.ProjectID(anchor.NewID())
+	site := s.ensure()
+	if err := s.RemoveProject(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	s.publishAndSwitch(site)
+}
+
 func (s *stand) wantNothingLeft() {
 	s.t.Helper()
 	functions, err := s.cf.ListFunctions(s.t.Context(), &cloudfront.ListFunctionsInput{})

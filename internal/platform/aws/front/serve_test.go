@@ -217,6 +217,13 @@ func TestServeTakesEveryMethod(t *testing.T) {
 			t.Errorf("%s reaches the function as %+v", method, got)
 		}
 	}
+	live := s.live(s.artifact(), 1)
+	if err := s.Purge(t.Context(), s.project, live); err != nil {
+		t.Fatal(err)
+	}
+	if paths, err := edge.Invalidations(t.Context(), site.Distribution); err != nil || len(paths) != 1 || paths[0] != "/*" {
+		t.Errorf("the invalidated paths are %q, %v", paths, err)
+	}
 	if res := s.get(edge, "https://elsewhere.cloudfront.net/"); res.StatusCode != http.StatusForbidden {
 		t.Errorf("an unknown host answers %d", res.StatusCode)
 	}

@@ -3,6 +3,7 @@ package front
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -27,6 +28,7 @@ type pointer struct {
 
 // store is what a process knows of a project's KeyValueStore.
 type store struct {
+	project      anchor.ProjectID
 	name         string
 	arn          string
 	distribution string // id, "" when nobody has noted it yet
@@ -57,8 +59,7 @@ func (f *Front) store(ctx context.Context, p anchor.Project) (*store, error) {
 	}
 	found, _, err := f.findStore(ctx, p)
 	if gone(err) {
-		return nil, anchor.Failed("no_distribution", "the project %s has no CloudFront store %s", p.Slug, f.name(p)).Because(err).
-			Hintf("Deploy to it: the first deployment makes the distribution.")
+		return nil, noDistribution(p, err)
 	}
 	if err != nil {
 		return nil, failed(err, "cloudfront:DescribeKeyValueStore", f.name(p))
@@ -77,11 +78,15 @@ func (f *Front) remember(p anchor.Project, s *store) *store {
 	return s
 }
 
-func (f *Front) forget(p anchor.Project) {
+// drop forgets a store that is no more.
+func (f *Front) drop(p anchor.ProjectID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.stores, p.ID)
+	delete(f.stores, p)
 }
+
+// errForeign: another project has, or had, the same name.
+var errForeign = errors.New("the name is another project's")
 
 // findStore gives what the store's comment says: project and distribution.
 func (f *Front) findStore(ctx context.Context, p anchor.Project) (*store, *cloudfront.DescribeKeyValueStoreOutput, error) {
@@ -92,9 +97,9 @@ func (f *Front) findStore(ctx context.Context, p anchor.Project) (*store, *cloud
 	owner, distribution, _ := strings.Cut(sdk.ToString(out.KeyValueStore.Comment), " ")
 	if owner != string(p.ID) {
 		return nil, nil, settling("the project that had the name "+p.Slug+" before",
-			fmt.Errorf("the store %s belongs to %q", f.name(p), owner))
+			fmt.Errorf("%w: the store %s belongs to %q", errForeign, f.name(p), owner))
 	}
-	return &store{name: f.name(p), arn: sdk.ToString(out.KeyValueStore.ARN), distribution: distribution}, out, nil
+	return &store{project: p.ID, name: f.name(p), arn: sdk.ToString(out.KeyValueStore.ARN), distribution: distribution}, out, nil
 }
 
 // ensureStore finds or makes the project's store, and waits until functions can be
@@ -247,6 +252,9 @@ func (f *Front) change(ctx context.Context, s *store, decide func(live pointer) 
 		}
 		return f.write(ctx, s, etag, live, e)
 	})
+	if gone(err) {
+		f.drop(s.project)
+	}
 	return failed(err, "cloudfront-keyvaluestore:UpdateKeys", s.name)
 }
 

@@ -54,11 +54,9 @@ func (f *Front) Purge(ctx context.Context, p anchor.Project, live anchor.Live) e
 	if err != nil {
 		return err
 	}
-	id := s.known()
-	if id == "" {
-		if id, err = f.findDistribution(ctx, p); err != nil {
-			return failed(err, "cloudfront:ListDistributions", f.name(p))
-		}
+	id, err := f.distributionOf(ctx, p, s)
+	if err != nil {
+		return err
 	}
 	return failed(f.invalidate(ctx, id, string(live.Release)), "cloudfront:CreateInvalidation", "the distribution "+id)
 }

@@ -96,6 +96,50 @@ func TestSwitchOutlivesFaults(t *testing.T) {
 	}
 }
 
+// TestStoreConvergesAfterAnyBrokenCall: each call of a deployment's way through the
+// store fails once, before and after it took effect; a new process does it again.
+func TestStoreConvergesAfterAnyBrokenCall(t *testing.T) {
+	first := newStand(t)
+	for _, operation := range []string{"CloudFront.DescribeKeyValueStore", "CloudFront KeyValueStore.DescribeKeyValueStore", "CloudFront KeyValueStore.GetKey", "CloudFront KeyValueStore.UpdateKeys"} {
+		for nth := 1; nth <= 3; nth++ {
+			for _, after := range []bool{false, true} {
+				t.Run(name(operation, nth, after), func(t *testing.T) {
+					s := first.fresh(t)
+					site := s.ensure()
+					a, b := s.artifact(), s.artifact()
+					s.Front, _ = s.another()
+					s.cloud.Wire.Break(awstest.Fault{Operation: operation, Nth: nth, After: after, Status: 400, Code: "Broken"})
+					way := func() error {
+						hosts := map[string]string{"default": "d.on.aws", "imageOptimizer": "i.on.aws"}
+						for _, step := range []func() error{
+							func() error { return s.Publish(t.Context(), a, hosts) },
+							func() error { return s.Publish(t.Context(), b, hosts) },
+							func() error { return s.Switch(t.Context(), s.project, s.live(a, 1)) },
+							func() error { return s.Switch(t.Context(), s.project, s.live(b, 2)) },
+							func() error { return s.Forget(t.Context(), s.project, a.Deployment.ID) },
+						} {
+							if err := step(); err != nil {
+								return err
+							}
+						}
+						return nil
+					}
+					_ = way()
+					s.cloud.Wire.Mend()
+					s.Front, _ = s.another()
+					if err := way(); err != nil {
+						t.Fatal(err)
+					}
+					s.wantLive(site, 2, b.Deployment.ID)
+					if stored := s.stored(site); len(stored) != 2 {
+						t.Errorf("the store holds %v", stored)
+					}
+				})
+			}
+		}
+	}
+}
+
 func TestSwitchGivesUpOnEndlessConflicts(t *testing.T) {
 	s := newStand(t)
 	s.ensure()

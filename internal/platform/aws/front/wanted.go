@@ -20,7 +20,7 @@ const (
 
 // wanted is what our part of a distribution's configuration is made of.
 type wanted struct {
-	shared
+	ids      shared
 	comment  string
 	function string // ARN
 	bucket   string // domain name
@@ -32,7 +32,7 @@ type wanted struct {
 
 func (f *Front) wanted(p anchor.Project, s shared, function string, live map[string]string) wanted {
 	return wanted{
-		shared: s, comment: f.comment(p), function: function, project: p.ID, secret: f.secret(p),
+		ids: s, comment: f.comment(p), function: function, project: p.ID, secret: f.secret(p),
 		bucket: fmt.Sprintf("%s.s3.%s.amazonaws.com", f.AssetsBucket, f.Region),
 		server: live[anchor.ServerFunction],
 		image:  cmp.Or(live[anchor.ImageFunction], live[anchor.ServerFunction]),
@@ -71,7 +71,7 @@ func (w wanted) onto(c *types.DistributionConfig) {
 func (w wanted) files(id, path string) types.Origin {
 	return types.Origin{
 		Id: sdk.String(id), DomainName: sdk.String(w.bucket), OriginPath: sdk.String(path),
-		OriginAccessControlId: sdk.String(w.access),
+		OriginAccessControlId: sdk.String(w.ids.access),
 		S3OriginConfig:        &types.S3OriginConfig{OriginAccessIdentity: sdk.String("")},
 		CustomHeaders:         &types.CustomHeaders{Quantity: sdk.Int32(0)},
 		ConnectionAttempts:    sdk.Int32(3), ConnectionTimeout: sdk.Int32(10),
@@ -121,7 +121,7 @@ func (w wanted) imageBehavior() types.CacheBehavior {
 		PathPattern: sdk.String("/_next/image*"), TargetOriginId: sdk.String(originImage),
 		ViewerProtocolPolicy:  types.ViewerProtocolPolicyRedirectToHttps,
 		AllowedMethods:        everyMethod(),
-		CachePolicyId:         sdk.String(w.shared.images),
+		CachePolicyId:         sdk.String(w.ids.images),
 		OriginRequestPolicyId: sdk.String(allViewerExceptHostHeader),
 		Compress:              sdk.Bool(true),
 		FunctionAssociations:  w.onRequest(),
@@ -136,7 +136,7 @@ func (w wanted) pageBehavior() *types.DefaultCacheBehavior {
 		TargetOriginId:        sdk.String(originServer),
 		ViewerProtocolPolicy:  types.ViewerProtocolPolicyRedirectToHttps,
 		AllowedMethods:        everyMethod(),
-		CachePolicyId:         sdk.String(w.shared.pages),
+		CachePolicyId:         sdk.String(w.ids.pages),
 		OriginRequestPolicyId: sdk.String(allViewerExceptHostHeader),
 		Compress:              sdk.Bool(true),
 		FunctionAssociations:  w.onRequest(),

@@ -5,7 +5,6 @@ package fronttest
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -35,7 +34,7 @@ type Edge struct {
 	dir        string
 
 	mu      sync.Mutex
-	runners map[[sha256.Size]byte]*runner
+	runners map[string]*runner
 }
 
 // New makes an Edge until the test ends.
@@ -58,7 +57,7 @@ func New(t testing.TB, cloud *awstest.Cloud) *Edge {
 		s3:         s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
 		transport:  transport,
 		dir:        t.TempDir(),
-		runners:    map[[sha256.Size]byte]*runner{},
+		runners:    map[string]*runner{},
 	}
 	t.Cleanup(e.close)
 	return e
@@ -217,24 +216,15 @@ func matches(pattern, path string) bool {
 
 // apply runs the live stage of a function on an event, with its store as it is now.
 func (e *Edge) apply(ctx context.Context, arn string, ev event) (outcome, error) {
-	name := sdk.String(arn[strings.LastIndexByte(arn, '/')+1:])
-	code, err := e.cloudfront.GetFunction(ctx, &cloudfront.GetFunctionInput{Name: name, Stage: types.FunctionStageLive})
-	if err != nil {
-		return outcome{}, err
-	}
-	about, err := e.cloudfront.DescribeFunction(ctx, &cloudfront.DescribeFunctionInput{Name: name, Stage: types.FunctionStageLive})
+	run, err := e.runner(ctx, arn[strings.LastIndexByte(arn, '/')+1:])
 	if err != nil {
 		return outcome{}, err
 	}
 	store := map[string]string{}
-	if a := about.FunctionSummary.FunctionConfig.KeyValueStoreAssociations; a != nil && len(a.Items) > 0 {
-		if store, err = e.keys(ctx, sdk.ToString(a.Items[0].KeyValueStoreARN)); err != nil {
+	if run.store != "" {
+		if store, err = e.keys(ctx, run.store); err != nil {
 			return outcome{}, err
 		}
-	}
-	run, err := e.runner(code.FunctionCode)
-	if err != nil {
-		return outcome{}, err
 	}
 	return run.run(ev, store)
 }
@@ -256,18 +246,31 @@ func (e *Edge) keys(ctx context.Context, arn string) (map[string]string, error) 
 	return store, nil
 }
 
-func (e *Edge) runner(source []byte) (*runner, error) {
-	sum := sha256.Sum256(source)
+// runner gives the process of what is published of a function.
+func (e *Edge) runner(ctx context.Context, name string) (*runner, error) {
+	code, err := e.cloudfront.GetFunction(ctx, &cloudfront.GetFunctionInput{Name: sdk.String(name), Stage: types.FunctionStageLive})
+	if err != nil {
+		return nil, err
+	}
+	key := name + " " + sdk.ToString(code.ETag)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if r := e.runners[sum]; r != nil {
+	if r := e.runners[key]; r != nil {
 		return r, nil
 	}
-	r, err := startRunner(e.dir, source)
-	if err == nil {
-		e.runners[sum] = r
+	about, err := e.cloudfront.DescribeFunction(ctx, &cloudfront.DescribeFunctionInput{Name: sdk.String(name), Stage: types.FunctionStageLive})
+	if err != nil {
+		return nil, err
 	}
-	return r, err
+	r, err := startRunner(e.dir, code.FunctionCode)
+	if err != nil {
+		return nil, err
+	}
+	if a := about.FunctionSummary.FunctionConfig.KeyValueStoreAssociations; a != nil && len(a.Items) > 0 {
+		r.store = sdk.ToString(a.Items[0].KeyValueStoreARN)
+	}
+	e.runners[key] = r
+	return r, nil
 }
 
 // Invalidations gives the paths that were invalidated of a distribution, oldest first.

@@ -32,6 +32,7 @@ const MaxSource = 10 * 1024
 
 // runner is a Node.js process that runs one source of a viewer-request function.
 type runner struct {
+	store string // ARN of the function's KeyValueStore, or ""
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 

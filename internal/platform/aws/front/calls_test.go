@@ -1,0 +1,67 @@
+package front_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write testdata/calls.golden anew")
+
+// TestCalls keeps the AWS calls of every operation, in order, in a golden file.
+func TestCalls(t *testing.T) {
+	s := newStand(t)
+	var out strings.Builder
+	step := func(title string, do func() error) {
+		calls := s.cloud.Wire.Record()
+		if err := do(); err != nil {
+			t.Fatalf("%s: %v", title, err)
+		}
+		fmt.Fprintln(&out, title)
+		for _, c := range calls() {
+			fmt.Fprintln(&out, "   ", c.Operation)
+		}
+		fmt.Fprintln(&out)
+	}
+	ensure := func() error { _, err := s.Ensure(t.Context(), s.project, liveHosts); return err }
+	hosts := map[string]string{"default": "d.on.aws", "imageOptimizer": "i.on.aws"}
+	a, b := s.artifact(), s.artifact()
+	one, two := s.live(a, 1), s.live(b, 2)
+	step("ensure, the first of the installation", ensure)
+	step("ensure again", ensure)
+	step("publish", func() error { return s.Publish(t.Context(), a, hosts) })
+	step("publish another", func() error { return s.Publish(t.Context(), b, hosts) })
+	step("ready, in the process that wrote last", func() error { return s.Ready(t.Context(), s.project) })
+	step("switch and purge", func() error {
+		return errors.Join(s.Switch(t.Context(), s.project, one), s.Purge(t.Context(), s.project, one))
+	})
+	s.Front, _ = s.another()
+	step("ensure, in a new process", ensure)
+	s.Front, _ = s.another()
+	step("ready, in a new process", func() error { return s.Ready(t.Context(), s.project) })
+	step("switch and purge after it", func() error {
+		return errors.Join(s.Switch(t.Context(), s.project, two), s.Purge(t.Context(), s.project, two))
+	})
+	step("switch to what is live", func() error { return s.Switch(t.Context(), s.project, two) })
+	step("forget", func() error { return s.Forget(t.Context(), s.project, a.Deployment.ID) })
+	step("remove the project", func() error { return s.RemoveProject(t.Context(), s.project) })
+
+	const golden = "testdata/calls.golden"
+	if *update {
+		if err := os.WriteFile(golden, []byte(out.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), out.String()); diff != "" {
+		t.Errorf("the calls differ from %s (-want +got); go test -update writes it anew:\n%s", golden, diff)
+	}
+}
