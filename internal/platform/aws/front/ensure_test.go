@@ -196,14 +196,3 @@ func TestEnsureRefuses(t *testing.T) {
 	_, err = s.Ensure(t.Context(), s.project, liveHosts)
 	wantError(t, err, "no_origin_secret", "shop")
 }
-
-func TestSite(t *testing.T) {
-	s := newStand(t)
-	_, err := s.Site(t.Context(), s.project)
-	wantError(t, err, "no_distribution", "shop")
-	want := s.ensure()
-	s.Front, _ = s.another()
-	if got, err := s.Site(t.Context(), s.project); err != nil || got != want {
-		t.Errorf("it gives %+v, %v, want %+v", got, err, want)
-	}
-}

@@ -61,18 +61,6 @@ type Site struct {
 	Store        string // ARN of the KeyValueStore
 }
 
-// Preview is the address that makes a browser see deployment d of the site from then
-// on, by a cookie: the deployment's own URL without a domain of its own. Off ends it.
-func (s Site) Preview(d anchor.DeploymentID) string {
-	return "https://" + s.Domain + "/__anchor/preview/" + string(d)
-}
-
-// Off is what stands for a deployment in Preview to see the live one again.
-const Off anchor.DeploymentID = "off"
-
-// PreviewCookie holds the id of the deployment that a browser previews.
-const PreviewCookie = "__anchor_deployment"
-
 // attempts bounds what is tried again: a dozen conflicts in a row, or about two
 // minutes of throttling.
 const attempts = 8
