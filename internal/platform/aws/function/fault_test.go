@@ -2,11 +2,13 @@ package function_test
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -94,6 +96,20 @@ func TestPublishNeverTakesAnothersEnvironment(t *testing.T) {
 	})
 	d := s.publish(t, a)
 	s.wantPublished(t, p, d, "one")
+}
+
+// A call without an answer ends with the caller's patience, and the next run goes on.
+func TestPublishGivesUpOnSilence(t *testing.T) {
+	s, p := newStand(t), newProject()
+	a := artifact(t, p, platformtest.NewApp("one"))
+	s.cloud.Wire.Break(awstest.Fault{Operation: "Lambda.CreateAlias", Hang: true, Do: func() {}})
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if _, err := s.Publish(ctx, a, env(a), t.Logf); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it says %v", err)
+	}
+	s.cloud.Wire.Mend()
+	s.wantPublished(t, p, s.publish(t, a), "one")
 }
 
 func TestPublishRefusesAnothersFunction(t *testing.T) {

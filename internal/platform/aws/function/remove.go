@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path"
+	"slices"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -24,6 +25,9 @@ func (f *Functions) Remove(ctx context.Context, p anchor.Project, d anchor.Deplo
 	if err != nil {
 		return err
 	}
+	if err := f.checkNotLive(ctx, p, d.ID); err != nil {
+		return err
+	}
 	for _, function := range functions {
 		if err := f.removeFrom(ctx, function, d.ID); err != nil {
 			return failed(err, "remove deployment %s from function %s", d.ID, function)
@@ -32,6 +36,26 @@ func (f *Functions) Remove(ctx context.Context, p anchor.Project, d anchor.Deplo
 	return nil
 }
 
+// checkNotLive asks the server function, whose alias tells what is live.
+func (f *Functions) checkNotLive(ctx context.Context, p anchor.Project, d anchor.DeploymentID) error {
+	function := f.functionName(p, anchor.ServerFunction)
+	live, err := f.readLive(ctx, function)
+	if err != nil {
+		return failed(err, "read what is live of function %s", function)
+	}
+	versions, err := f.versionsOf(ctx, function, d)
+	if err != nil {
+		return failed(err, "list the versions of function %s", function)
+	}
+	if slices.Contains(versions, live.version) {
+		return anchor.Conflict("deployment_live", "deployment %s is live: version %s of function %s", d, live.version, function).
+			Hintf("Release another deployment first: `anchor promote`.")
+	}
+	return nil
+}
+
+// removeFrom keeps a version that the function's live alias still names, although the site
+// has moved on: that of a split function which later deployments do not have.
 func (f *Functions) removeFrom(ctx context.Context, function string, d anchor.DeploymentID) error {
 	versions, err := f.versionsOf(ctx, function, d)
 	if len(versions) == 0 || err != nil {
@@ -41,16 +65,13 @@ func (f *Functions) removeFrom(ctx context.Context, function string, d anchor.De
 	if err != nil {
 		return err
 	}
-	for _, version := range versions {
-		if version == live.version {
-			return anchor.Conflict("deployment_live", "deployment %s is live: version %s of function %s", d, version, function).
-				Hintf("Release another deployment first: `anchor promote`.")
-		}
-	}
 	if err := f.removeAlias(ctx, function, deploymentAlias(d)); err != nil {
 		return err
 	}
 	for _, version := range versions {
+		if version == live.version {
+			continue
+		}
 		_, err := f.Lambda.DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: &function, Qualifier: &version})
 		if err != nil && !isMissing(err) {
 			return err

@@ -41,6 +41,28 @@ func TestRemove(t *testing.T) {
 	s.want(t, p, "d-"+string(two.ID), "/", "two")
 }
 
+// A split function that later deployments do not have keeps its live alias, which must
+// not keep the deployment.
+func TestRemoveOfADroppedFunction(t *testing.T) {
+	s, p := newStand(t), newProject()
+	split := s.publish(t, artifact(t, p, splitApp()))
+	s.route(t, p, split, 1)
+	plain := s.publish(t, artifact(t, p, platformtest.NewApp("plain")))
+	s.route(t, p, plain, 2)
+	for range 2 {
+		must(t, s.Remove(t.Context(), p, split))
+	}
+	if hosts, err := s.Hosts(t.Context(), p, "d-"+string(split.ID)); err != nil || len(hosts) > 0 {
+		t.Errorf("the removed deployment has hosts: %v, %v", hosts, err)
+	}
+	s.want(t, p, anchor.LiveAlias, "/", "plain")
+	again := s.publish(t, artifact(t, p, splitApp()))
+	s.route(t, p, again, 3)
+	if got, want := s.aliasVersion(t, "anchor-"+p.Slug+"-api", "live"), again.Functions["api"].Version; got != want {
+		t.Errorf("the function that came back has version %s live, want %s", got, want)
+	}
+}
+
 func TestRemoveProject(t *testing.T) {
 	s, p := newStand(t), newProject()
 	near := newProject()
