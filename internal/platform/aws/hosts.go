@@ -59,7 +59,7 @@ func (p *Platform) site(ctx context.Context, project anchor.Project) (front.Site
 	if known {
 		return site, nil
 	}
-	site, err := p.front.Site(ctx, project)
+	site, err := p.front.Find(ctx, project)
 	if err == nil {
 		p.keep(project, site)
 	}
