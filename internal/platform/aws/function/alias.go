@@ -62,44 +62,49 @@ func (f *Functions) readLive(ctx context.Context, function string) (alias, error
 }
 
 // move makes a function's live alias follow the pointer. An alias that follows a later
-// revision stays; a write that another one overtook is decided anew.
+// revision stays; a write that another one overtook is decided anew. complete makes what a
+// new alias needs.
 func (f *Functions) move(ctx context.Context, function, version string, live anchor.Live, complete func(context.Context) error) error {
 	have, known := f.seen(function)
 	for round := range maxRounds {
-		var err error
 		if !known {
+			var err error
 			if have, err = f.readLive(ctx, function); err != nil {
 				return err
 			}
 		}
 		known = false
+		if have.revision > live.Revision || have.revision == live.Revision && have.version == version {
+			return nil
+		}
+		moved, err := f.advance(ctx, function, version, have, live, complete)
 		switch {
-		case have.revision > live.Revision, have.revision == live.Revision && have.version == version:
+		case moved:
 			return nil
-		case have.id == "":
-			err = f.createLive(ctx, function, version, live)
-		case have.revision == 0:
-			if err = complete(ctx); err == nil {
-				err = f.updateLive(ctx, function, version, have.id, live)
-			}
-		default:
-			err = f.updateLive(ctx, function, version, have.id, live)
-		}
-		if err != nil && !isConflict(err) && !isStale(err) {
-			return err
-		}
-		// Written or not, the next round's look decides, but for the usual case.
-		if err == nil && have.revision > 0 {
-			return nil
-		}
-		if err == nil {
+		case err == nil:
 			continue
+		case !isConflict(err) && !isStale(err):
+			return err
 		}
 		if err := f.pause(ctx, round); err != nil {
 			return err
 		}
 	}
 	return busy(function)
+}
+
+// advance takes the alias one write further: it makes it, or moves it.
+func (f *Functions) advance(ctx context.Context, function, version string, have alias, live anchor.Live, complete func(context.Context) error) (moved bool, err error) {
+	switch {
+	case have.id == "":
+		return false, f.createLive(ctx, function, version, live)
+	case have.revision == 0:
+		if err := complete(ctx); err != nil {
+			return false, err
+		}
+	}
+	err = f.updateLive(ctx, function, version, have.id, live)
+	return err == nil, err
 }
 
 // createLive makes the alias for revision 0: it serves, and does not count as complete

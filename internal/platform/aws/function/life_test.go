@@ -3,6 +3,7 @@ package function_test
 import (
 	"net/http"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -63,4 +64,25 @@ func TestOutsidersAreKeptOut(t *testing.T) {
 			t.Errorf("an older generation is answered %d", status)
 		}
 	}
+}
+
+// What cannot be published is refused before AWS is asked for anything.
+func TestPublishRefuses(t *testing.T) {
+	s, p := newStand(t), newProject()
+	a := artifact(t, p, platformtest.NewApp("one"))
+	open, large := env(a), env(a)
+	delete(open[anchor.ServerFunction], "ANCHOR_ORIGIN_SECRET")
+	large[anchor.ServerFunction]["CATALOGUE"] = strings.Repeat("x", 4096)
+	calls := s.cloud.Wire.Record()
+	for code, vars := range map[string]map[string]map[string]string{"origin_secret_missing": open, "env_too_large": large} {
+		_, err := s.Publish(t.Context(), a, vars, t.Logf)
+		wantCode(t, err, code)
+		if strings.Contains(err.Error()+anchor.HintOf(err), secret) {
+			t.Errorf("%q tells the secret", err)
+		}
+	}
+	if len(calls()) > 0 {
+		t.Errorf("it called %v", calls())
+	}
+	wantCode(t, s.Probe(t.Context(), a, t.Logf), "not_published")
 }
