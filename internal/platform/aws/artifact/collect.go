@@ -21,10 +21,11 @@ const batch = 1000
 // IDs lists the deployments that have a manifest here.
 func (s *Store) IDs(ctx context.Context) ([]anchor.DeploymentID, error) {
 	var ids []anchor.DeploymentID
-	err := s.list(ctx, "manifests/", func(name string, _ types.Object) {
+	err := s.list(ctx, "manifests/", func(name string, _ types.Object) error {
 		if id, isManifest := strings.CutSuffix(name, ".json"); isManifest {
 			ids = append(ids, anchor.DeploymentID(id))
 		}
+		return nil
 	})
 	return ids, err
 }
@@ -36,10 +37,11 @@ func (s *Store) IDs(ctx context.Context) ([]anchor.DeploymentID, error) {
 func (s *Store) Collect(ctx context.Context, unusedSince time.Duration) (freed int64, err error) {
 	before := time.Now().Add(-unusedSince)
 	var old []bundle.File
-	err = s.list(ctx, "files/", func(name string, object types.Object) {
+	err = s.list(ctx, "files/", func(name string, object types.Object) error {
 		if object.LastModified.Before(before) {
 			old = append(old, bundle.File{Digest: bundle.Digest(name), Size: *object.Size})
 		}
+		return nil
 	})
 	if err != nil {
 		return 0, err
@@ -63,8 +65,8 @@ func (s *Store) Collect(ctx context.Context, unusedSince time.Duration) (freed i
 	return freed, nil
 }
 
-// list gives every object below prefix, by its name without that.
-func (s *Store) list(ctx context.Context, prefix string, found func(name string, object types.Object)) error {
+// list gives every object below prefix, by its name without that, until found fails.
+func (s *Store) list(ctx context.Context, prefix string, found func(name string, object types.Object) error) error {
 	pages := s3.NewListObjectsV2Paginator(s.S3, &s3.ListObjectsV2Input{Bucket: &s.Bucket, Prefix: &prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -72,7 +74,9 @@ func (s *Store) list(ctx context.Context, prefix string, found func(name string,
 			return s.failed(err, "ListObjectsV2", prefix)
 		}
 		for _, object := range page.Contents {
-			found(strings.TrimPrefix(*object.Key, prefix), object)
+			if err := found(strings.TrimPrefix(*object.Key, prefix), object); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -6,9 +6,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -106,58 +105,52 @@ func (s *Store) fetchArchive(ctx context.Context, key string) ([]bundle.File, er
 
 // fetchFiles reads the files that lie below prefix as they are.
 func (s *Store) fetchFiles(ctx context.Context, prefix string) (bundle.Manifest, error) {
-	var mu sync.Mutex
-	var files []bundle.File
-	group, downloads := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
-	listed, total := 0, int64(0)
-	pages := s3.NewListObjectsV2Paginator(s.S3, &s3.ListObjectsV2Input{Bucket: &s.Bucket, Prefix: &prefix})
-	listing := func() error {
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(downloads)
-			if err != nil {
-				return s.failed(err, "ListObjectsV2", prefix)
-			}
-			for _, object := range page.Contents {
-				name := entryName(strings.TrimPrefix(*object.Key, prefix))
-				if name == "" || strings.HasSuffix(name, "/") { // a "folder" that the console made
-					continue
-				}
-				if listed, total = listed+1, total+*object.Size; listed > s.Limits.Files || total > s.Limits.Total {
-					return tooMuch(s.uri(prefix), s.Limits)
-				}
-				if keep, err := wanted(name); err != nil {
-					return err
-				} else if !keep {
-					continue
-				}
-				group.Go(func() error {
-					f, err := s.take(downloads, *object.Key, name)
-					mu.Lock()
-					defer mu.Unlock()
-					files = append(files, f)
-					return err
-				})
-			}
-		}
-		return nil
-	}
-	err := listing()
-	if waiting := group.Wait(); err == nil || errors.Is(err, context.Canceled) && ctx.Err() == nil {
-		err = waiting
-	}
+	names, err := s.plainFiles(ctx, prefix)
 	if err != nil {
 		return bundle.Manifest{}, err
 	}
-	if listed == 0 {
-		return bundle.Manifest{}, anchor.NotFound("no_artifact", "there is no artifact at %s", s.uri(prefix)).
-			Hintf("The build uploads %s, or the files of .open-next, before it starts the deployment.", archiveName)
+	files := make([]bundle.File, len(names))
+	group, downloads := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for i, name := range names {
+		group.Go(func() (err error) {
+			files[i], err = s.take(downloads, prefix+name)
+			files[i].Path = entryName(name)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return bundle.Manifest{}, err
 	}
 	return s.checked(files, prefix)
 }
 
-// take downloads one file of unknown content.
-func (s *Store) take(ctx context.Context, key, name string) (bundle.File, error) {
+// plainFiles lists what an upload would have of the files below prefix, by their names
+// there.
+func (s *Store) plainFiles(ctx context.Context, prefix string) (names []string, err error) {
+	listed, total := 0, int64(0)
+	listing := s.list(ctx, prefix, func(name string, object types.Object) error {
+		if name == "" || strings.HasSuffix(name, "/") { // a "folder" that the console made
+			return nil
+		}
+		if listed, total = listed+1, total+*object.Size; listed > 2*s.Limits.Files || total > s.Limits.Total {
+			return tooMuch(s.uri(prefix), s.Limits)
+		}
+		keep, err := wanted(entryName(name))
+		if keep {
+			names = append(names, name)
+		}
+		return err
+	})
+	if listing == nil && listed == 0 {
+		return nil, anchor.NotFound("no_artifact", "there is no artifact at %s", s.uri(prefix)).
+			Hintf("The build uploads %s, or the files of .open-next, before it starts the deployment.", archiveName)
+	}
+	return names, listing
+}
+
+// take downloads one file of unknown content, which has no Path yet.
+func (s *Store) take(ctx context.Context, key string) (bundle.File, error) {
 	for attempt := 1; ; attempt++ {
 		body, err := s.open(ctx, key)
 		if err != nil {
@@ -167,7 +160,7 @@ func (s *Store) take(ctx context.Context, key, name string) (bundle.File, error)
 		body.Close()
 		switch {
 		case err == nil:
-			return bundle.File{Path: name, Size: size, Digest: digest}, nil
+			return bundle.File{Size: size, Digest: digest}, nil
 		case ctx.Err() != nil:
 			return bundle.File{}, ctx.Err()
 		case anchor.CodeOf(err) != "upload_broken":
