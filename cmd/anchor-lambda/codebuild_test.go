@@ -21,10 +21,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
 )
 
+func TestMain(m *testing.M) { os.Exit(functiontest.Main(m)) }
+
 // TestABuildsEventGoesLive feeds the deploy handler what CodeBuild's post_build sends,
 // over the real records and platform, twice.
 func TestABuildsEventGoesLive(t *testing.T) {
-	functiontest.Preload(t)
 	cloud := awstest.MiniStack(t)
 	env, _ := installation(t, cloud)
 	s, err := read(func(name string) string {

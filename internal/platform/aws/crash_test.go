@@ -63,6 +63,7 @@ func (s *shop) rollbackAs(t *testing.T, to anchor.DeploymentID, n int, after boo
 // the call took effect. Another process then reconciles: aliases, store and pointer
 // agree, on one side or the other.
 func TestKilledInASwitch(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	one := s.deploy(t, twoFunctions("one"))
 	two := s.deploy(t, twoFunctions("two"))
@@ -82,7 +83,7 @@ func TestKilledInASwitch(t *testing.T) {
 					to = two.ID
 				}
 				_, err = s.rollbackAs(t, to, n, after)
-				if err == nil && !(after && n == calls) {
+				if err == nil && (!after || n < calls) {
 					t.Error("the killed process told of no error")
 				}
 				must(t, s.process(t, s.Config()).Reconcile(t.Context()))
@@ -99,6 +100,7 @@ func TestKilledInASwitch(t *testing.T) {
 
 // TestReconcileOfWhatIsAligned writes nothing.
 func TestReconcileOfWhatIsAligned(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	one := s.deploy(t, twoFunctions("one"))
 	calls := s.Wire.Record()
@@ -119,6 +121,7 @@ var written = map[string]bool{
 
 // TestReconcileGoesOn past a project whose switch cannot be finished.
 func TestReconcileGoesOn(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	one := s.deploy(t, twoFunctions("one"))
 	two := s.deploy(t, twoFunctions("two"))

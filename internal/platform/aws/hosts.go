@@ -38,12 +38,15 @@ func (p *Platform) URLs(project anchor.Project, d anchor.DeploymentID) (site, de
 	return site, deployment
 }
 
+// noDistribution is the code of front's error about a project before its first deployment.
+const noDistribution = "no_distribution"
+
 // domain is that of the project's distribution, "" while there is none.
 func (p *Platform) domain(project anchor.Project) string {
 	ctx, cancel := context.WithTimeout(context.Background(), lookup)
 	defer cancel()
 	site, err := p.site(ctx, project)
-	if err != nil {
+	if err != nil && anchor.CodeOf(err) != noDistribution {
 		p.Log.Warn("look up the distribution", "project", project.Slug, "error", err)
 	}
 	return site.Domain
@@ -57,7 +60,7 @@ func (p *Platform) site(ctx context.Context, project anchor.Project) (front.Site
 		return site, nil
 	}
 	site, err := p.front.Find(ctx, project)
-	if err == nil && site.Domain != "" {
+	if err == nil {
 		p.keep(project, site)
 	}
 	return site, err

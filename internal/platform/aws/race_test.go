@@ -13,6 +13,7 @@ import (
 // TestTwoProcessesDeploy lets two deployments of one project race from their first
 // step on. The newer request wins; the older is superseded, or was live before.
 func TestTwoProcessesDeploy(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.deploy(t, twoFunctions("zero"))
 	older, newer := s.artifact(t, twoFunctions("older")), s.artifact(t, twoFunctions("newer"))
@@ -45,6 +46,7 @@ func TestTwoProcessesDeploy(t *testing.T) {
 // TestManyRollbacksAtOnce lets processes roll back to and fro; whatever won, all
 // agrees in the end.
 func TestManyRollbacksAtOnce(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	one, two := s.deploy(t, twoFunctions("one")), s.deploy(t, twoFunctions("two"))
 	processes := []*release.Service{

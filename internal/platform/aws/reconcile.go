@@ -51,5 +51,12 @@ func (p *Platform) reconcile(ctx context.Context, live anchor.Live) error {
 	if err != nil {
 		return fmt.Errorf("read the live pointer of project %s: %w", live.ProjectID, err)
 	}
+	project, err := p.project(ctx, live.ProjectID)
+	if err != nil {
+		return err
+	}
+	if err := p.front.Look(ctx, project); err != nil {
+		return fmt.Errorf("look what the distribution of %s serves: %w", project.Slug, err)
+	}
 	return p.Route(ctx, now)
 }

@@ -54,7 +54,6 @@ type installation struct {
 
 func newInstallation(t *testing.T) *installation {
 	t.Helper()
-	functiontest.Preload(t)
 	in := &installation{Cloud: awstest.MiniStack(t)}
 	in.client = functiontest.Client(t, in.Endpoint)
 	in.s3, in.lambda = s3.NewFromConfig(in.Config()), lambda.NewFromConfig(in.Config())
@@ -103,14 +102,22 @@ func (in *installation) makeTables(t *testing.T) {
 // process is a platform as another process has it: with nothing remembered.
 func (in *installation) process(t *testing.T, c sdk.Config) *aws.Platform {
 	t.Helper()
-	store := dynamo.New(dynamodb.NewFromConfig(c), tables)
-	p, err := aws.New(aws.Config{
-		AWS: c, Installation: "anchor", AssetsBucket: assetsBucket, ArtifactsBucket: artifactsBucket,
+	return in.with(t, func(own *aws.Config) { own.AWS = c })
+}
+
+// with is another process whose configuration is changed.
+func (in *installation) with(t *testing.T, change func(*aws.Config)) *aws.Platform {
+	t.Helper()
+	c := aws.Config{
+		AWS: in.Config(), Installation: "anchor", AssetsBucket: assetsBucket, ArtifactsBucket: artifactsBucket,
 		FunctionRole: "arn:aws:iam::" + in.Account + ":role/anchor-function",
 		Key:          bytes.Repeat([]byte{7}, 32),
-		Records:      store, Leases: store,
-		HTTP: in.client, ProbeLimit: 5 * time.Second,
-	})
+		HTTP:         in.client, ProbeLimit: 5 * time.Second,
+	}
+	change(&c)
+	store := dynamo.New(dynamodb.NewFromConfig(c.AWS), tables)
+	c.Records, c.Leases = store, store
+	p, err := aws.New(c)
 	must(t, err)
 	return p
 }

@@ -9,18 +9,20 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Find gives the project's site, its zero value while Ensure has not made it.
+// Find gives what serves the project, an error with the code "no_distribution" before
+// Ensure has made it.
 func (f *Front) Find(ctx context.Context, p anchor.Project) (Site, error) {
 	s, err := f.store(ctx, p)
-	if anchor.CodeOf(err) == "no_distribution" || err == nil && s.known() == "" {
-		return Site{}, nil
-	}
 	if err != nil {
 		return Site{}, err
 	}
-	out, err := f.CloudFront.GetDistribution(ctx, &cloudfront.GetDistributionInput{Id: sdk.String(s.known())})
+	id, err := f.distributionOf(ctx, p, s)
 	if err != nil {
-		return Site{}, failed(err, "cloudfront:GetDistribution", f.name(p))
+		return Site{}, err
 	}
-	return Site{Distribution: s.known(), Domain: sdk.ToString(out.Distribution.DomainName), Store: s.arn}, nil
+	out, err := f.CloudFront.GetDistribution(ctx, &cloudfront.GetDistributionInput{Id: sdk.String(id)})
+	if err != nil {
+		return Site{}, failed(err, "cloudfront:GetDistribution", "the distribution "+id)
+	}
+	return Site{Distribution: id, Domain: sdk.ToString(out.Distribution.DomainName), Store: s.arn}, nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfrontkeyvaluestore"
@@ -162,24 +164,58 @@ func (f *Front) note(ctx context.Context, p anchor.Project, s *store, distributi
 // read learns the store's ETag and then what is live: in this order, so that a write
 // in between makes ours fail instead of unseen.
 func (f *Front) read(ctx context.Context, s *store) error {
-	now, err := f.KeyValueStore.DescribeKeyValueStore(ctx, &cloudfrontkeyvaluestore.DescribeKeyValueStoreInput{KvsARN: sdk.String(s.arn)})
-	if err != nil {
-		return failed(err, "cloudfront-keyvaluestore:DescribeKeyValueStore", s.name)
-	}
-	var live pointer
-	value, found, err := f.get(ctx, s, liveKey)
+	etag, err := f.readETag(ctx, s)
 	if err != nil {
 		return err
 	}
-	if found {
-		if err := json.Unmarshal([]byte(value), &live); err != nil {
-			return failed(fmt.Errorf("its key %q holds %q: %w", liveKey, value, err), "cloudfront-keyvaluestore:GetKey", s.name)
-		}
+	live, err := f.readLive(ctx, s)
+	if err != nil {
+		return err
 	}
-	s.mu.Lock()
-	s.etag, s.live = sdk.ToString(now.ETag), live
-	s.mu.Unlock()
+	s.keep(etag, live)
 	return nil
+}
+
+// readAhead is read in half the time. A write between its two calls may go unseen,
+// which is harmless to a release alone: whatever is newer than the release was moved
+// after it, so after this was called, and changed the ETag.
+func (f *Front) readAhead(ctx context.Context, s *store) error {
+	var etag string
+	var live pointer
+	both, bound := errgroup.WithContext(ctx)
+	both.Go(func() (err error) { etag, err = f.readETag(bound, s); return err })
+	both.Go(func() (err error) { live, err = f.readLive(bound, s); return err })
+	if err := both.Wait(); err != nil {
+		return err
+	}
+	s.keep(etag, live)
+	return nil
+}
+
+func (s *store) keep(etag string, live pointer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.etag, s.live = etag, live
+}
+
+func (f *Front) readETag(ctx context.Context, s *store) (string, error) {
+	now, err := f.KeyValueStore.DescribeKeyValueStore(ctx, &cloudfrontkeyvaluestore.DescribeKeyValueStoreInput{KvsARN: sdk.String(s.arn)})
+	if err != nil {
+		return "", failed(err, "cloudfront-keyvaluestore:DescribeKeyValueStore", s.name)
+	}
+	return sdk.ToString(now.ETag), nil
+}
+
+func (f *Front) readLive(ctx context.Context, s *store) (pointer, error) {
+	var live pointer
+	value, found, err := f.get(ctx, s, liveKey)
+	if err != nil || !found {
+		return live, err
+	}
+	if err := json.Unmarshal([]byte(value), &live); err != nil {
+		return live, failed(fmt.Errorf("its key %q holds %q: %w", liveKey, value, err), "cloudfront-keyvaluestore:GetKey", s.name)
+	}
+	return live, nil
 }
 
 func (f *Front) get(ctx context.Context, s *store, key string) (value string, found bool, err error) {

@@ -10,15 +10,24 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Ready learns what Switch needs to know, so that Switch is one call. It makes none
-// itself when this process wrote to the store last.
+// Ready learns what Switch needs to know, so that Switch is one call, whoever wrote to
+// the store last. It is for a release that comes after it.
 func (f *Front) Ready(ctx context.Context, p anchor.Project) error {
 	s, err := f.store(ctx, p)
 	if err != nil {
 		return err
 	}
-	_, _, err = f.snapshot(ctx, s)
-	return err
+	return f.readAhead(ctx, s)
+}
+
+// Look forgets what Ready and earlier calls learned, for a Switch to a release from
+// before them.
+func (f *Front) Look(ctx context.Context, p anchor.Project) error {
+	s, err := f.store(ctx, p)
+	if err != nil {
+		return err
+	}
+	return f.read(ctx, s)
 }
 
 // Switch makes CloudFront follow the pointer. It never goes back to an older revision:
