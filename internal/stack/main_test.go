@@ -3,11 +3,18 @@ package stack_test
 import (
 	"archive/zip"
 	"bytes"
+	"io"
 	"io/fs"
+	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
+
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/awstest"
@@ -70,3 +77,43 @@ func fails(t *testing.T, err error, kind anchor.Kind, code string, names ...stri
 		}
 	}
 }
+
+// operations are those of calls, each once.
+func operations(calls []awstest.Call) []string {
+	var names []string
+	for _, c := range calls {
+		if !slices.Contains(names, c.Operation) {
+			names = append(names, c.Operation)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// client is a function as an HTTP client of the SDK.
+type client func(*http.Request) (*http.Response, error)
+
+func (c client) Do(r *http.Request) (*http.Response, error) { return c(r) }
+
+// inState makes the stack look as if it were in another state than it is; the
+// emulators cannot be brought into all.
+func inState(c stack.Config, status types.StackStatus) stack.Config {
+	wire := c.AWS.HTTPClient
+	c.AWS.HTTPClient = client(func(r *http.Request) (*http.Response, error) {
+		res, err := wire.Do(r)
+		if err != nil || awsmiddleware.GetOperationName(r.Context()) != "DescribeStacks" {
+			return res, err
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			return nil, err
+		}
+		body = stackStatus.ReplaceAll(body, []byte("<StackStatus>"+string(status)+"</StackStatus>"))
+		res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		return res, nil
+	})
+	return c
+}
+
+var stackStatus = regexp.MustCompile(`<StackStatus>\w+</StackStatus>`)
