@@ -1,0 +1,77 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+const (
+	holderAttr = "holder"
+	tokenAttr  = "token"
+	untilAttr  = "until" // Unix milliseconds
+)
+
+// Lease makes the caller, who calls himself holder, the only one to change the
+// project's functions for ttl, from now by the caller's clock: a Conflict
+// "lease_held" while anybody holds it, the same holder's earlier lease included.
+//
+// renew makes it last for ttl from then on; it is a Conflict "lease_lost" once
+// somebody else has taken an expired lease over. release ends it, and is no error
+// when it was lost: both compare the token of this one lease, a ULID made for it,
+// so that nobody touches another's. It does not ask for the project: its functions
+// outlive its records while they are removed.
+func (s *Store) Lease(ctx context.Context, p anchor.ProjectID, holder string, ttl time.Duration) (renew, release func(context.Context) error, err error) {
+	at, token := s.t.lease(p), anchor.NewID()
+	until := func() int64 { return s.now().Add(ttl).UnixMilli() }
+	err = s.transact(ctx, "take the lease", change{
+		at: at, put: item{holderAttr: str(holder), tokenAttr: str(token), untilAttr: num(until())},
+		when: notThere + " OR #until < :now", values: item{":now": num(s.now().UnixMilli())},
+		refused: func(held item) error {
+			return anchor.Conflict("lease_held", "project %s is being changed by %s until %s", p, strOf(held, holderAttr),
+				time.UnixMilli(numOf(held, untilAttr)).UTC().Format(time.RFC3339)).
+				Hintf("Wait for it to end, then try again.")
+		},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	own, ours := "#token = :token", item{":token": str(token)}
+	renew = func(ctx context.Context) error {
+		return s.transact(ctx, "renew the lease", change{
+			at: at, set: item{untilAttr: num(until())}, when: own, values: ours,
+			refused: func(held item) error {
+				return anchor.Conflict("lease_lost", "the lease on project %s went to %q: %s took too long", p, strOf(held, holderAttr), holder).
+					Hintf("Try again.")
+			},
+		})
+	}
+	release = func(ctx context.Context) error {
+		err := s.transact(ctx, "release the lease", change{
+			at: at, delete: true, when: own, values: ours, refused: always(errLost),
+		})
+		if errors.Is(err, errLost) {
+			return nil
+		}
+		return err
+	}
+	return renew, release, nil
+}
+
+// errLost ends the release of a lease that is not held any more.
+var errLost = errors.New("the lease is lost")
+
+// deleteLease removes the project's lease if it has expired. One that is held stays
+// its holder's, who removes it.
+func (s *Store) deleteLease(ctx context.Context, what string, p anchor.ProjectID) error {
+	err := s.transact(ctx, what, change{
+		at: s.t.lease(p), delete: true, when: notThere + " OR #until < :now",
+		values: item{":now": num(s.now().UnixMilli())}, refused: always(errLost),
+	})
+	if errors.Is(err, errLost) {
+		return nil
+	}
+	return err
+}

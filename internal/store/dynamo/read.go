@@ -1,0 +1,142 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// get reads one item, consistently; nil when there is none.
+func (s *Store) get(ctx context.Context, what string, a address) (item, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	if len(a.pk) > 2048 || len(a.sk) > 1024 {
+		return nil, nil // no item has such a key (DynamoDB quotas, "Partition keys and sort keys")
+	}
+	out, err := s.db.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: sdk.String(a.table), Key: a.key(), ConsistentRead: sdk.Bool(true),
+	})
+	if err != nil {
+		return nil, explain(what, err)
+	}
+	return out.Item, nil
+}
+
+// span is the items of one partition with a sort key from one to another, both
+// included.
+type span struct {
+	table, pk, from, to string
+
+	index  bool // of the hostnames that are due
+	newest bool // the greatest first
+	limit  int  // 0 is all
+}
+
+// under is all items of the partition whose sort key begins with prefix.
+func under(table, pk, prefix string) span {
+	return span{table: table, pk: pk, from: prefix, to: prefix + "\U0010ffff"}
+}
+
+// whole is all items of the partition: every sort key begins with a letter.
+func whole(table, pk string) span { return span{table: table, pk: pk, from: "!", to: "~"} }
+
+// before is under, the greatest first, from the one below prefix+id.
+func before(table, pk, prefix, id string) span {
+	return span{table: table, pk: pk, from: prefix, to: prefix + id, newest: true}
+}
+
+// query reads the span, consistently but for the index. A page may end anywhere:
+// it goes on until there is no more or the limit is reached.
+func (s *Store) query(ctx context.Context, what string, q span) ([]item, error) {
+	var found []item
+	input := q.input()
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		out, err := s.db.Query(ctx, input)
+		if err != nil {
+			return nil, explain(what, err)
+		}
+		found = append(found, out.Items...)
+		if q.limit > 0 && len(found) >= q.limit {
+			return found[:q.limit], nil
+		}
+		if len(out.LastEvaluatedKey) == 0 {
+			return found, nil
+		}
+		input.ExclusiveStartKey = out.LastEvaluatedKey
+	}
+}
+
+func (q span) input() *dynamodb.QueryInput {
+	input := &dynamodb.QueryInput{
+		TableName:                 sdk.String(q.table),
+		KeyConditionExpression:    sdk.String("#hash = :hash AND #sort BETWEEN :from AND :to"),
+		ExpressionAttributeNames:  map[string]string{"#hash": pk, "#sort": sk},
+		ExpressionAttributeValues: item{":hash": str(q.pk), ":from": str(q.from), ":to": str(q.to)},
+		ScanIndexForward:          sdk.Bool(!q.newest),
+		ConsistentRead:            sdk.Bool(!q.index),
+	}
+	if q.index {
+		input.IndexName = sdk.String(dueIndex)
+		input.ExpressionAttributeNames = map[string]string{"#hash": duePK, "#sort": dueSK}
+	}
+	if q.limit > 0 {
+		input.Limit = sdk.Int32(int32(q.limit))
+	}
+	return input
+}
+
+// maxBatchGet is how many items one BatchGetItem reads (DynamoDB API).
+const maxBatchGet = 100
+
+// load reads many items of one table, consistently, in the order of their
+// addresses. It leaves out those that are not there.
+func (s *Store) load(ctx context.Context, what string, all []address) ([]item, error) {
+	found := make(map[address]item, len(all))
+	for rest := all; len(rest) > 0; {
+		n := min(len(rest), maxBatchGet)
+		if err := s.loadSome(ctx, what, rest[:n], found); err != nil {
+			return nil, err
+		}
+		rest = rest[n:]
+	}
+	items := make([]item, 0, len(all))
+	for _, a := range all {
+		if it, there := found[a]; there {
+			items = append(items, it)
+		}
+	}
+	return items, nil
+}
+
+func (s *Store) loadSome(ctx context.Context, what string, some []address, found map[address]item) error {
+	table := some[0].table
+	keys := make([]item, 0, len(some))
+	for _, a := range some {
+		keys = append(keys, a.key())
+	}
+	request := map[string]types.KeysAndAttributes{table: {Keys: keys, ConsistentRead: sdk.Bool(true)}}
+	for turn := (pause{what: what}); len(request) > 0; {
+		out, err := s.db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: request})
+		if err != nil {
+			return explain(what, err)
+		}
+		for _, it := range out.Responses[table] {
+			found[address{table, strOf(it, pk), strOf(it, sk)}] = it
+		}
+		// An answer holds 16 MB at most, and what else the table can give just now.
+		if len(out.UnprocessedKeys) > 0 && len(out.Responses[table]) == 0 {
+			if err := turn.wait(ctx, nil); err != nil {
+				return err
+			}
+		}
+		request = out.UnprocessedKeys
+	}
+	return nil
+}
