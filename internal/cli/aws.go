@@ -12,6 +12,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/stack"
 )
 
+// OpenInstallation composes an installation. Tests give it handlers of their own.
+var OpenInstallation = app.Installation
+
 // installation is which installation an aws command is about.
 type installation struct {
 	app.AWS
@@ -55,7 +58,7 @@ func (o *installation) open(ctx context.Context, p *progress) (*stack.Installati
 			running = ""
 		}
 	}
-	return app.Installation(ctx, o.AWS)
+	return OpenInstallation(ctx, o.AWS)
 }
 
 // changes shows what becomes of the stack.

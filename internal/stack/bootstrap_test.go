@@ -72,16 +72,14 @@ func TestUpgradeAndDowngrade(t *testing.T) {
 	}
 }
 
-// The code that is gone makes the creation fail; the next bootstrap removes the remains.
+// A name that is taken makes the creation fail; the next bootstrap removes the remains.
 func TestBootstrapAfterAFailedOne(t *testing.T) {
 	cloud := awstest.MiniStack(t)
-	bucket := "s3://anchor-artifacts-" + cloud.Account + "-" + awstest.Region
-	cloud.Wire.Break(awstest.Fault{Operation: "CloudFormation.ExecuteChangeSet", Nth: 1, Do: func() {
-		cloud.CLI(t, "s3", "rm", "--recursive", bucket)
-	}})
+	cloud.CLI(t, "codebuild", "create-project", "--name", "anchor-build", "--source", "type=NO_SOURCE,buildspec=x", "--artifacts", "type=NO_ARTIFACTS",
+		"--environment", "type=LINUX_CONTAINER,image=x,computeType=BUILD_GENERAL1_SMALL", "--service-role", "arn:aws:iam::"+cloud.Account+":role/x")
 	i := installation(t, config(t, cloud))
 	_, err := i.Bootstrap(t.Context(), stack.BootstrapOptions{})
-	fails(t, err, anchor.KindFailed, "stack_failed", "Function", "anchor aws bootstrap")
+	fails(t, err, anchor.KindFailed, "stack_failed", "BuildProject", "anchor aws bootstrap")
 	st, err := i.Status(t.Context())
 	if err != nil || st.Stack != "ROLLBACK_COMPLETE" || !strings.Contains(strings.Join(st.Hints, " "), "anchor aws bootstrap") {
 		t.Errorf("after the failure: %+v, %v", st, err)
@@ -89,6 +87,7 @@ func TestBootstrapAfterAFailedOne(t *testing.T) {
 	if p, err := i.Plan(t.Context()); err != nil || len(p.Changes) != 1 || p.Changes[0].Action != "replace" {
 		t.Errorf("planned after the failure: %+v, %v", p, err)
 	}
+	cloud.CLI(t, "codebuild", "delete-project", "--name", "anchor-build")
 	b, err := i.Bootstrap(t.Context(), stack.BootstrapOptions{})
 	if err != nil || !b.Created {
 		t.Errorf("bootstrapped after the failure: %+v, %v", b, err)

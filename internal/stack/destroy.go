@@ -82,7 +82,7 @@ func slugs(projects []anchor.Project) []string {
 }
 
 func (i *Installation) allowed(projects []string, o DestroyOptions) error {
-	if len(projects) > 0 && !o.Force {
+	if len(projects) > 0 && (!o.Force || i.Remover == nil) {
 		return anchor.Conflict("projects_live", "the installation %s holds %d projects: %s", i.Name, len(projects), strings.Join(projects, ", ")).
 			Hintf("Remove them with anchor projects rm, or destroy all with --force.")
 	}
@@ -96,7 +96,7 @@ func (i *Installation) removeProjects(ctx context.Context, s state, projects []a
 	kept := []string{}
 	for _, p := range projects {
 		i.tell("Projects", p.Slug)
-		k, err := i.Projects.Remove(ctx, i.readOutputs(s), p)
+		k, err := i.Remover.Remove(ctx, i.readOutputs(s), p)
 		kept = append(kept, k...)
 		if err != nil {
 			return kept, i.explain(err, "remove the project "+p.Slug)

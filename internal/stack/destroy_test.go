@@ -37,7 +37,7 @@ func withProject(t *testing.T, c stack.Config) (stack.Config, projects) {
 	if err := p.CreateProject(t.Context(), anchor.Project{ID: "p1", Slug: "shop"}); err != nil {
 		t.Fatal(err)
 	}
-	c.Projects = p
+	c.Projects, c.Remover = p, p
 	return c, p
 }
 

@@ -38,6 +38,7 @@ type Config struct {
 	// Parameters of the template that a user may set; those not named keep what they are.
 	Parameters map[string]string
 	Projects   Projects             // what is in the installation
+	Remover    Remover              // what removes it; nil: Destroy refuses while there is something
 	Tokens     func(Outputs) Tokens // the use-case of tokens over its records
 
 	Poll  time.Duration // between two looks at a stack that changes, 3 s
@@ -48,6 +49,10 @@ type Config struct {
 type Projects interface {
 	// List gives all projects. It is NotFound when the records are gone already.
 	List(ctx context.Context, o Outputs) ([]anchor.Project, error)
+}
+
+// Remover removes a project.
+type Remover interface {
 	// Remove deletes what AWS has of p outside of the stack, and then its record, and tells
 	// what cannot go yet, such as a certificate that is in use. Idempotent.
 	Remove(ctx context.Context, o Outputs, p anchor.Project) (kept []string, err error)
