@@ -27,6 +27,9 @@ import (
 // to go there shows.
 const Region = "eu-central-1"
 
+// secret signs every call. MiniStack is told it, to check presigned URLs.
+const secret = "secret"
+
 // Cloud is a running emulator.
 type Cloud struct {
 	Endpoint string // http://127.0.0.1:PORT
@@ -40,7 +43,7 @@ func MiniStack(t testing.TB) *Cloud {
 	port := freePort(t)
 	return start(t, port, "ministack", nil,
 		"GATEWAY_PORT="+port, "BIND_HOST=127.0.0.1", "MINISTACK_HOST=localhost", "LOG_LEVEL=WARNING",
-		"S3_DATA_DIR="+t.TempDir())
+		"S3_DATA_DIR="+t.TempDir(), "AWS_SECRET_ACCESS_KEY="+secret)
 }
 
 // Moto starts moto until the test ends: a second opinion.
@@ -56,8 +59,11 @@ func (c *Cloud) Config() aws.Config {
 		Region:       Region,
 		BaseEndpoint: aws.String(c.Endpoint),
 		// Twelve digits for a key: the emulators take them for the account.
-		Credentials: credentials.NewStaticCredentialsProvider(c.Account, "secret", ""),
+		Credentials: credentials.NewStaticCredentialsProvider(c.Account, secret, ""),
 		HTTPClient:  c.Wire,
+		// MiniStack takes the account from signatures of version 4 only; the data plane of
+		// CloudFront's KeyValueStore would sign with 4A.
+		AuthSchemePreference: []string{"sigv4"},
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 5 * time.Millisecond })
 		},
@@ -69,7 +75,7 @@ func (c *Cloud) Config() aws.Config {
 func (c *Cloud) Env() []string {
 	return []string{
 		"AWS_ENDPOINT_URL=" + c.Endpoint, "AWS_REGION=" + Region, "AWS_DEFAULT_REGION=" + Region,
-		"AWS_ACCESS_KEY_ID=" + c.Account, "AWS_SECRET_ACCESS_KEY=secret", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_ACCESS_KEY_ID=" + c.Account, "AWS_SECRET_ACCESS_KEY=" + secret, "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
 	}
 }

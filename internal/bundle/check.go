@@ -46,7 +46,7 @@ func (m Manifest) Check(l Limits) error {
 		return err
 	}
 	for _, f := range m.Files {
-		if err := checkPath(f.Path); err != nil {
+		if err := CheckPath(f.Path); err != nil {
 			return err
 		}
 		if err := f.checkContent(); err != nil {
@@ -100,7 +100,9 @@ func (f File) checkContent() error {
 // (learn.microsoft.com, "Naming Files, Paths, and Namespaces").
 var deviceName = regexp.MustCompile(`(?i)^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(\.|$)`)
 
-func checkPath(p string) error {
+// CheckPath refuses what cannot be the path of an artifact's file on every file
+// system. Each reason has its own Code.
+func CheckPath(p string) error {
 	switch {
 	case p == "":
 		return anchor.Invalid("empty_path", "a file has no path").

@@ -15,7 +15,7 @@ import (
 // Remove forgets a deployment: its tree first, then its manifest. What is not there
 // is no error. Its contents stay until Collect.
 func (s *Store) Remove(_ context.Context, id anchor.DeploymentID) error {
-	if err := checkID(id); err != nil {
+	if err := CheckID(id); err != nil {
 		return err
 	}
 	defer s.busy.lock(string(id))()

@@ -32,7 +32,7 @@ func (m Manifest) Sorted() Manifest {
 
 // Digest names the artifact: two manifests have the same digest when they list
 // the same files, in whatever order.
-func (m Manifest) Digest() Digest { return DigestOf(m.encode()) }
+func (m Manifest) Digest() Digest { return DigestOf(m.Encode()) }
 
 // Size gives the bytes of all files together; a content listed twice counts twice.
 func (m Manifest) Size() int64 {
@@ -54,7 +54,9 @@ func (m Manifest) Contents() map[Digest]int64 {
 	return sizes
 }
 
-func (m Manifest) encode() []byte {
+// Encode gives the JSON that m is kept as and that Digest is taken of: the files
+// sorted by path.
+func (m Manifest) Encode() []byte {
 	data, err := json.Marshal(m.Sorted())
 	if err != nil {
 		panic("bundle: a manifest holds nothing that JSON cannot: " + err.Error())

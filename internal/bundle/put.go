@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -32,7 +33,9 @@ func (s *Store) Put(ctx context.Context, digest Digest, size int64, content io.R
 	if have || err != nil {
 		return err
 	}
-	temp, err := s.receive(ctx, digest, size, content)
+	temp, err := s.write("the content "+string(digest), func(file io.Writer) error {
+		return receive(ctx, file, digest, size, content)
+	})
 	if err != nil {
 		return err
 	}
@@ -59,41 +62,53 @@ func (s *Store) have(digest Digest, size int64) (bool, error) {
 	return true, nil
 }
 
-// receive writes the content to a new read-only file and gives its name.
-func (s *Store) receive(ctx context.Context, digest Digest, size int64, content io.Reader) (_ string, err error) {
+// write has a new read-only file filled and gives its name.
+func (s *Store) write(what string, fill func(io.Writer) error) (_ string, err error) {
 	temp := tempPath()
 	file, err := s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o444)
 	if err != nil {
-		return "", diskError(err, "store the content %s", digest)
+		return "", diskError(err, "store %s", what)
 	}
 	defer func() {
 		if closing := file.Close(); err == nil && closing != nil {
-			err = diskError(closing, "store the content %s", digest)
+			err = diskError(closing, "store %s", what)
 		}
 		if err != nil {
 			err = s.giveUp(err, temp)
 		}
 	}()
+	if err := fill(file); err != nil {
+		return "", err
+	}
+	if err := file.Chmod(0o444); err != nil { // whatever the umask
+		return "", diskError(err, "store %s", what)
+	}
+	return temp, nil
+}
+
+// receive copies a content and holds it to what was announced.
+func receive(ctx context.Context, file io.Writer, digest Digest, size int64, content io.Reader) error {
 	hash := sha256.New()
 	from := &reading{ctx: ctx, from: io.LimitReader(content, size+1)}
 	read, err := io.Copy(io.MultiWriter(file, hash), from)
 	switch {
 	case from.err != nil:
-		return "", anchor.Invalid("upload_broken", "the content %s broke off after %d of %d bytes", digest, read, size).
+		return anchor.Invalid("upload_broken", "the content %s broke off after %d of %d bytes", digest, read, size).
 			Because(from.err).Hintf("Send it again.")
 	case err != nil:
-		return "", diskError(err, "store the content %s", digest)
+		return diskError(err, "store the content %s", digest)
 	case read != size:
-		return "", wrongLength(digest, read, size)
+		return wrongLength(digest, read, size)
 	}
-	if err := file.Chmod(0o444); err != nil { // whatever the umask
-		return "", diskError(err, "store the content %s", digest)
-	}
+	return checkSum(hash, digest)
+}
+
+func checkSum(hash hash.Hash, digest Digest) error {
 	if got := Digest(hex.EncodeToString(hash.Sum(nil))); got != digest {
-		return "", anchor.Invalid("wrong_digest", "the content sent as %s has the digest %s", digest, got).
+		return anchor.Invalid("wrong_digest", "the content sent as %s has the digest %s", digest, got).
 			Hintf("The file changed after it was listed, or on its way. Make the manifest again.")
 	}
-	return temp, nil
+	return nil
 }
 
 func wrongLength(digest Digest, read, size int64) error {

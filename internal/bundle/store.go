@@ -93,7 +93,7 @@ func (s *Store) Tree(id anchor.DeploymentID) string { return s.path(treePath(id)
 // another one is a Conflict. It checks m against the store's limits, and is durable
 // on return.
 func (s *Store) SaveManifest(ctx context.Context, id anchor.DeploymentID, m Manifest) error {
-	if err := checkID(id); err != nil {
+	if err := CheckID(id); err != nil {
 		return err
 	}
 	if err := m.Check(s.Limits); err != nil {
@@ -114,12 +114,12 @@ func (s *Store) SaveManifest(ctx context.Context, id anchor.DeploymentID, m Mani
 		return err
 	}
 	s.named.add(m)
-	return s.writeFile(manifestPath(id), m.encode())
+	return s.writeFile(manifestPath(id), m.Encode())
 }
 
 // Manifest gives what SaveManifest tied to id, or ErrNotFound.
 func (s *Store) Manifest(_ context.Context, id anchor.DeploymentID) (Manifest, error) {
-	if err := checkID(id); err != nil {
+	if err := CheckID(id); err != nil {
 		return Manifest{}, err
 	}
 	data, err := s.root.ReadFile(manifestPath(id))
@@ -181,7 +181,8 @@ func (s *Store) find(d Digest, size int64) (string, error) {
 	return "", nil
 }
 
-func checkID(id anchor.DeploymentID) error {
+// CheckID refuses what is no deployment id.
+func CheckID(id anchor.DeploymentID) error {
 	if anchor.ValidID(string(id)) {
 		return nil
 	}

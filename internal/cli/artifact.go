@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/bundle"
@@ -41,24 +40,9 @@ func scan(ctx context.Context, tree string) (bundle.Manifest, error) {
 	if _, err := opennext.Parse(os.DirFS(tree)); err != nil {
 		return bundle.Manifest{}, err
 	}
-	m, err := bundle.Scan(ctx, tree, needed)
+	m, err := bundle.Scan(ctx, tree, opennext.Needed)
 	if err != nil {
 		return m, fmt.Errorf("read the build in %s: %w", tree, err)
 	}
 	return m, nil
-}
-
-// needed leaves out what only AWS or the build itself uses. Of two functions
-// Anchor does the work itself and needs just their data.
-func needed(path string) bool {
-	top, rest, nested := strings.Cut(path, "/")
-	switch {
-	case strings.HasPrefix(top, "."), top == "warmer-function":
-		return false
-	case top == "revalidation-function":
-		return !nested || rest == "prerender-manifest.json"
-	case top == "dynamodb-provider":
-		return !nested || rest == "dynamodb-cache.json"
-	}
-	return true
 }

@@ -105,17 +105,3 @@ func TestHumanUnits(t *testing.T) {
 		}
 	}
 }
-
-func TestOnlyWhatServesIsUploaded(t *testing.T) {
-	for path, want := range map[string]bool{
-		"open-next.output.json": true, "assets": true, "assets/.well-known/x": true, "cache/b/index.cache": true,
-		"server-functions/default/.next/server/x.js": true, "middleware/handler.mjs": true, "server-function/index.mjs": true,
-		"revalidation-function": true, "revalidation-function/prerender-manifest.json": true, "revalidation-function/index.mjs": false,
-		"dynamodb-provider/dynamodb-cache.json": true, "dynamodb-provider/index.mjs": false,
-		".build": false, ".build/cache.cjs": false, "warmer-function": false,
-	} {
-		if needed(path) != want {
-			t.Errorf("needed(%q) = %v", path, !want)
-		}
-	}
-}

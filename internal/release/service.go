@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
@@ -114,10 +116,7 @@ func (s *Service) turnTo(
 	if err != nil {
 		return Result{}, err
 	}
-	if err := s.warm(ctx, target); err != nil {
-		return Result{}, switchFailed(target.ID, err)
-	}
-	from, err := s.current(ctx, p)
+	from, err := s.warmAndLook(ctx, target)
 	if err != nil {
 		return Result{}, err
 	}
@@ -159,6 +158,23 @@ func (s *Service) target(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 			Hintf("Deploy its commit %s again, or choose a kept one.", d.CommitSha)
 	}
 	return d, nil
+}
+
+// warmAndLook warms the target up and reads the pointer meanwhile: where the records
+// are a network away, a rollback cannot spare the time to do one after the other.
+func (s *Service) warmAndLook(ctx context.Context, target anchor.Deployment) (from anchor.Live, err error) {
+	both, bound := errgroup.WithContext(ctx)
+	both.Go(func() error {
+		if err := s.warm(bound, target); err != nil {
+			return switchFailed(target.ID, err)
+		}
+		return nil
+	})
+	both.Go(func() (err error) {
+		from, err = s.current(bound, target.ProjectID)
+		return err
+	})
+	return from, both.Wait()
 }
 
 func (s *Service) warm(ctx context.Context, target anchor.Deployment) error {

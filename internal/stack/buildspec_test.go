@@ -54,7 +54,7 @@ func TestPostBuildUploadsAndInvokes(t *testing.T) {
 		cmd.Dir = app
 		cmd.Env = append(append(os.Environ(), cloud.Env()...), "PATH="+filepath.Dir(awstest.Tool(t, "aws"))+":"+os.Getenv("PATH"),
 			"CODEBUILD_BUILD_SUCCEEDING="+succeeding, "APP_DIR=.", "ARTIFACTS_BUCKET="+b.ArtifactsBucket, "DEPLOY_FUNCTION=anchor-deploy",
-			"DEPLOYMENT_ID=d1", "PROJECT_ID=p1", "COMMIT_SHA=c0ffee")
+			"ANCHOR_DEPLOYMENT_ID=d1", "ANCHOR_PROJECT_ID=p1", "CODEBUILD_RESOLVED_SOURCE_VERSION=c0ffee")
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("post_build: %v\n%s", err, out)

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/anchor-deploy/anchor/internal/staticfile"
 )
 
 // File is one static file as the artifact's manifest names it.
@@ -86,7 +88,7 @@ func (x *Index) Hashed(path string) bool {
 			return false
 		}
 	}
-	return strings.HasPrefix(path, "/"+hashedFolder)
+	return strings.HasPrefix(path, "/"+staticfile.HashedFolder)
 }
 
 // Len is the number of files.

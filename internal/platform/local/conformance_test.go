@@ -115,19 +115,13 @@ func (in *installation) serve(t *testing.T) {
 func (in *installation) harness() platformtest.Harness {
 	return platformtest.Harness{
 		Platform: in.platform, Records: in.store, Bundles: in.bundles, Env: in.env,
-		Get:        in.get,
+		Do:         func(r *http.Request) (*http.Response, error) { return in.client.Transport.RoundTrip(r) },
 		ReadCache:  in.readCache,
 		WriteCache: in.writeCache,
 		Reopen:     in.reopen,
-	}
-}
 
-func (in *installation) get(ctx context.Context, host, path string) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+path, http.NoBody)
-	if err != nil {
-		return nil, err
+		ExternalMiddleware: true,
 	}
-	return in.client.Do(r)
 }
 
 func (in *installation) readCache(ctx context.Context, d anchor.DeploymentID, key string) (string, error) {

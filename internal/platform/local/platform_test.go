@@ -46,7 +46,9 @@ func (in *installation) publish(t *testing.T, slug string) (anchor.Project, anch
 
 func (in *installation) status(t *testing.T, host, path string) int {
 	t.Helper()
-	res, err := in.get(t.Context(), host, path)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+host+path, http.NoBody)
+	must(t, err)
+	res, err := in.client.Do(r)
 	must(t, err)
 	must(t, res.Body.Close())
 	return res.StatusCode

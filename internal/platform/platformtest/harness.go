@@ -43,15 +43,20 @@ type Harness struct {
 	Bundles  deploy.Bundles
 	Env      deploy.Env
 
-	// Get asks the installation's front for a path of a host.
-	Get func(ctx context.Context, host, path string) (*http.Response, error)
+	// Do sends a request to the installation's front, whatever its URL's host.
+	Do func(r *http.Request) (*http.Response, error)
 	// ReadCache and WriteCache are what the deployment's functions do to an entry of
 	// the incremental cache, named as in the tree below its cache folder.
 	ReadCache  func(ctx context.Context, d anchor.DeploymentID, key string) (string, error)
 	WriteCache func(ctx context.Context, d anchor.DeploymentID, key, content string) error
 	// Reopen ends the platform and starts another over the same data and records,
-	// which Get then reaches.
+	// which Do then reaches.
 	Reopen func(t *testing.T) Platform
+
+	// ExternalMiddleware says that the platform runs middleware that OpenNext built
+	// as a function of its own. One that does not refuses it when it checks the
+	// artifact: an alias switch cannot take a function at the edge along.
+	ExternalMiddleware bool
 }
 
 // stand is one test's project on a harness.
@@ -74,28 +79,29 @@ func (s *stand) use(p Platform) {
 	s.releases = &release.Service{Pointer: s.Records, Traffic: p, Records: s.Records}
 }
 
-// artifact uploads the app and gives what a platform is told of it.
-func (s *stand) artifact(t *testing.T, app App) deploy.Artifact {
+// Artifact makes a deployment of the project, uploads the app and gives what a
+// platform is told of it.
+func (h Harness) Artifact(t *testing.T, p anchor.Project, app App) deploy.Artifact {
 	t.Helper()
-	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: s.project.ID, Status: anchor.Deploying, CreatedAt: 1}
-	must(t, s.Records.CreateDeployment(t.Context(), d))
-	s.upload(t, d.ID, app)
-	dir, manifest, err := s.Bundles.Unpack(t.Context(), d.ID)
+	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID, Status: anchor.Deploying, CreatedAt: 1}
+	must(t, h.Records.CreateDeployment(t.Context(), d))
+	h.upload(t, d.ID, app)
+	dir, manifest, err := h.Bundles.Unpack(t.Context(), d.ID)
 	must(t, err)
 	build, err := opennext.Parse(os.DirFS(dir))
 	must(t, err)
-	env, err := s.Env.Lock(t.Context(), s.project.ID, d.ID)
+	env, err := h.Env.Lock(t.Context(), p.ID, d.ID)
 	must(t, err)
-	return deploy.Artifact{Project: s.project, Deployment: d, Build: build, Manifest: manifest, Dir: dir, Env: env}
+	return deploy.Artifact{Project: p, Deployment: d, Build: build, Manifest: manifest, Dir: dir, Env: env}
 }
 
-func (s *stand) upload(t *testing.T, id anchor.DeploymentID, app App) {
+func (h Harness) upload(t *testing.T, id anchor.DeploymentID, app App) {
 	t.Helper()
 	source := app.Write(t)
 	manifest, err := bundle.Scan(t.Context(), source, nil)
 	must(t, err)
-	must(t, s.Bundles.SaveManifest(t.Context(), id, manifest))
-	missing, err := s.Bundles.Missing(t.Context(), id)
+	must(t, h.Bundles.SaveManifest(t.Context(), id, manifest))
+	missing, err := h.Bundles.Missing(t.Context(), id)
 	must(t, err)
 	paths := map[bundle.Digest]string{}
 	for _, f := range manifest.Files {
@@ -104,37 +110,59 @@ func (s *stand) upload(t *testing.T, id anchor.DeploymentID, app App) {
 	for _, digest := range missing {
 		content, err := os.ReadFile(filepath.Join(source, paths[digest]))
 		must(t, err)
-		must(t, s.Bundles.Put(t.Context(), digest, int64(len(content)), bytes.NewReader(content)))
+		must(t, h.Bundles.Put(t.Context(), digest, int64(len(content)), bytes.NewReader(content)))
 	}
-	must(t, s.Bundles.Sync(t.Context(), id))
+	must(t, h.Bundles.Sync(t.Context(), id))
 }
 
-// prepare takes an app to where it could go live, and gives the record it would have.
-func (s *stand) prepare(t *testing.T, app App) (deploy.Artifact, anchor.Deployment) {
+// Publish runs the steps that make a deployment reachable.
+func Publish(t *testing.T, p Platform, a deploy.Artifact) map[string]anchor.FunctionVersion {
 	t.Helper()
-	a := s.artifact(t, app)
-	versions := s.publish(t, a)
-	must(t, s.Platform.Probe(t.Context(), a, note(t)))
-	d := a.Deployment
-	d.Status, d.Functions, d.Version = anchor.Deployed, versions, "v"+versions[anchor.ServerFunction].Version
-	return a, d
-}
-
-// publish runs the steps that make a deployment reachable.
-func (s *stand) publish(t *testing.T, a deploy.Artifact) map[string]anchor.FunctionVersion {
-	t.Helper()
-	must(t, s.Platform.Check(t.Context(), a))
-	must(t, s.Platform.Upload(t.Context(), a, note(t)))
-	versions, err := s.Platform.Publish(t.Context(), a, note(t))
+	must(t, p.Check(t.Context(), a))
+	must(t, p.Upload(t.Context(), a, note(t)))
+	versions, err := p.Publish(t.Context(), a, note(t))
 	must(t, err)
-	must(t, s.Platform.Seed(t.Context(), a, note(t)))
+	must(t, p.Seed(t.Context(), a, note(t)))
 	return versions
 }
 
-// live deploys an app and makes it live.
+// Prepare takes an artifact to where it could go live, and gives the record it would
+// have.
+func Prepare(t *testing.T, p Platform, a deploy.Artifact) anchor.Deployment {
+	t.Helper()
+	versions := Publish(t, p, a)
+	must(t, p.Probe(t.Context(), a, note(t)))
+	d := a.Deployment
+	d.Status, d.Functions, d.Version = anchor.Deployed, versions, "v"+versions[anchor.ServerFunction].Version
+	return d
+}
+
+func (s *stand) artifact(t *testing.T, app App) deploy.Artifact {
+	t.Helper()
+	return s.Artifact(t, s.project, app)
+}
+
+func (s *stand) publish(t *testing.T, a deploy.Artifact) map[string]anchor.FunctionVersion {
+	t.Helper()
+	return Publish(t, s.Platform, a)
+}
+
+func (s *stand) prepare(t *testing.T, app App) (deploy.Artifact, anchor.Deployment) {
+	t.Helper()
+	a := s.artifact(t, app)
+	return a, Prepare(t, s.Platform, a)
+}
+
+// live deploys the app of a version and makes it live.
 func (s *stand) live(t *testing.T, version string) (deploy.Artifact, anchor.Live) {
 	t.Helper()
-	a, d := s.prepare(t, NewApp(version))
+	return s.liveApp(t, NewApp(version))
+}
+
+// liveApp deploys an app and makes it live.
+func (s *stand) liveApp(t *testing.T, app App) (deploy.Artifact, anchor.Live) {
+	t.Helper()
+	a, d := s.prepare(t, app)
 	live, err := s.releases.GoLive(t.Context(), d)
 	must(t, err)
 	must(t, s.Platform.Purge(t.Context(), live))
@@ -151,15 +179,41 @@ func (s *stand) hostOf(a deploy.Artifact) string {
 	return host
 }
 
-// ask gives the status and body of a page.
-func (s *stand) ask(t *testing.T, host, path string) (status int, body string) {
+// answer is what came back from the front.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// open sends a request and leaves the answer's body, the caller's to close, to be read.
+func (s *stand) open(t *testing.T, method, host, path string, header ...string) *http.Response {
 	t.Helper()
-	res, err := s.Get(t.Context(), host, path)
+	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+host+path, http.NoBody)
 	must(t, err)
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	res, err := s.Do(r)
+	must(t, err)
+	return res
+}
+
+// send sends a request with the headers, names and values in turn.
+func (s *stand) send(t *testing.T, method, host, path string, header ...string) answer {
+	t.Helper()
+	res := s.open(t, method, host, path, header...)
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	must(t, err)
-	return res.StatusCode, string(text)
+	return answer{res.StatusCode, res.Header, string(text)}
+}
+
+// ask gives the status and body of a page.
+func (s *stand) ask(t *testing.T, host, path string) (status int, body string) {
+	t.Helper()
+	a := s.send(t, http.MethodGet, host, path)
+	return a.status, a.body
 }
 
 func (s *stand) want(t *testing.T, host, path, body string) {

@@ -32,6 +32,13 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"a remove leaves the others alone", removeOne},
 		{"a rollback's record serves its target", readyForARollback},
 		{"all is there again after a restart", restart},
+		{"a split function has its paths, by every method", splitFunction},
+		{"a split function follows the pointer", splitFollows},
+		{"images have a function of their own", images},
+		{"a base path is before everything", basePath},
+		{"a tag table is the deployment's own", tags},
+		{"external middleware runs or is refused", externalMiddleware},
+		{"a client cannot say what only the front says", clientHeaders},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.test(t, newStand(t, open)) })
@@ -122,10 +129,7 @@ func assets(t *testing.T, s *stand) {
 		"/public.txt":                 {"public of two", revalidate},
 	} {
 		s.want(t, s.site(), path, want[0])
-		res, err := s.Get(t.Context(), s.site(), path)
-		must(t, err)
-		res.Body.Close()
-		if got := res.Header.Get("Cache-Control"); got != want[1] {
+		if got := s.send(t, http.MethodGet, s.site(), path).header.Get("Cache-Control"); got != want[1] {
 			t.Errorf("%s has Cache-Control %q, want %q", path, got, want[1])
 		}
 	}
@@ -197,8 +201,7 @@ func answering(statements string) string {
 // removeDrains has a request in flight on the deployment that goes.
 func removeDrains(t *testing.T, s *stand) {
 	one, _ := s.live(t, "one")
-	res, err := s.Get(t.Context(), s.site(), "/slow")
-	must(t, err)
+	res := s.open(t, http.MethodGet, s.site(), "/slow")
 	defer res.Body.Close()
 	body := bufio.NewReader(res.Body)
 	if line, err := body.ReadString('\n'); err != nil || line != "began\n" {
@@ -241,8 +244,8 @@ func restart(t *testing.T, s *stand) {
 	one, _ := s.live(t, "one")
 	two := s.artifact(t, NewApp("two"))
 	two.Env = map[string]string{}
-	s.publish(t, two)
 	done := two.Deployment
+	done.Functions = s.publish(t, two)
 	done.Status, done.DeployedAt = anchor.Deployed, time.Now().UnixMilli()
 	must(t, s.Records.UpdateDeployment(t.Context(), done, anchor.Deploying))
 	must(t, s.WriteCache(t.Context(), one.Deployment.ID, "one/index.cache", "written by the app"))
@@ -252,8 +255,10 @@ func restart(t *testing.T, s *stand) {
 	s.want(t, s.site(), "/_next/static/chunks/two.js", "chunk of two")
 	s.want(t, s.hostOf(two), "/", "two")
 	s.wantCache(t, one.Deployment.ID, "one/index.cache", "written by the app")
-	must(t, s.Platform.Ready(t.Context(), one.Deployment))
-	_, err := s.releases.Promote(t.Context(), s.project.ID, two.Deployment.ID)
+	record, err := s.Records.Deployment(t.Context(), one.Deployment.ID)
+	must(t, err)
+	must(t, s.Platform.Ready(t.Context(), record))
+	_, err = s.releases.Promote(t.Context(), s.project.ID, two.Deployment.ID)
 	must(t, err)
 	s.want(t, s.site(), "/", "two")
 }

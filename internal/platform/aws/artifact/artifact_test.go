@@ -1,0 +1,365 @@
+package artifact_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awstest"
+	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/platform/aws/artifact"
+)
+
+var _ deploy.Bundles = (*artifact.Store)(nil)
+
+const bucket = "anchor-artifacts"
+
+type world struct {
+	*awstest.Cloud
+	s3 *s3.Client
+}
+
+func newWorld(t *testing.T, cloud *awstest.Cloud) *world {
+	t.Helper()
+	w := &world{Cloud: cloud, s3: s3.NewFromConfig(cloud.Config(), func(o *s3.Options) { o.UsePathStyle = true })}
+	_, err := w.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: sdk.String(bucket),
+		CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: awstest.Region}})
+	must(t, err)
+	return w
+}
+
+// open gives a store as a new process has it.
+func (w *world) open(t *testing.T) *artifact.Store { return w.openWith(t, artifact.Config{}) }
+
+func (w *world) openWith(t *testing.T, c artifact.Config) *artifact.Store {
+	t.Helper()
+	c.S3, c.Bucket, c.Dir = w.s3, bucket, t.TempDir()
+	store, err := artifact.Open(c)
+	must(t, err)
+	t.Cleanup(func() { must(t, store.Close()) })
+	return store
+}
+
+func (w *world) count(calls []awstest.Call, operation string) (n int) {
+	for _, c := range calls {
+		if c.Operation == "S3."+operation {
+			n++
+		}
+	}
+	return n
+}
+
+func TestAnUploadIsUnpackedElsewhere(t *testing.T) {
+	for name, cloud := range map[string]func(testing.TB) *awstest.Cloud{"ministack": awstest.MiniStack, "moto": awstest.Moto} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, cloud(t))
+			m, files := someTree(t)
+			id := newID()
+			upload(t, w.open(t), id, m, files)
+
+			dir, unpacked, err := w.open(t).Unpack(t.Context(), id)
+			must(t, err)
+			if diff := cmp.Diff(m, unpacked); diff != "" {
+				t.Error(diff)
+			}
+			again, err := bundle.Scan(t.Context(), dir, nil)
+			must(t, err)
+			if diff := cmp.Diff(m, again); diff != "" {
+				t.Errorf("the tree differs from what was uploaded: %s", diff)
+			}
+		})
+	}
+}
+
+func TestAManifestIsTiedOnceAndForAll(t *testing.T) {
+	w := newWorld(t, awstest.MiniStack(t))
+	store, id := w.open(t), newID()
+	m, _ := someTree(t)
+	_, err := store.Manifest(t.Context(), id)
+	wantCode(t, err, "no_manifest")
+	// It took effect, the answer was lost: the SDK tries again and meets its own write.
+	w.Wire.Break(awstest.Fault{Operation: "S3.PutObject", Nth: 1, After: true})
+	must(t, store.SaveManifest(t.Context(), id, m))
+	must(t, w.open(t).SaveManifest(t.Context(), id, m))
+	other := bundle.Manifest{Files: m.Files[1:]}
+	wantCode(t, store.SaveManifest(t.Context(), id, other), "manifest_exists")
+	if got, err := store.Manifest(t.Context(), id); err != nil || got.Digest() != m.Digest() {
+		t.Errorf("after a conflict the manifest is %s, %v", got.Digest(), err)
+	}
+	w.Wire.Break(awstest.Fault{Operation: "S3.PutObject", Nth: 1, Status: 409, Code: "ConditionalRequestConflict"})
+	must(t, store.SaveManifest(t.Context(), newID(), m))
+	wantCode(t, store.SaveManifest(t.Context(), newID(), bundle.Manifest{}), "no_files")
+	wantCode(t, store.SaveManifest(t.Context(), "../x", m), "bad_deployment_id")
+}
+
+func TestPutTakesOnlyWhatTheDigestSays(t *testing.T) {
+	w := newWorld(t, awstest.MiniStack(t))
+	store := w.open(t)
+	hello := bundle.DigestOf([]byte("hello"))
+	put := func(size int64, content io.Reader) error { return store.Put(t.Context(), hello, size, content) }
+	wantCode(t, put(5, strings.NewReader("jello")), "wrong_digest")
+	wantCode(t, put(5, strings.NewReader("hell")), "wrong_size")
+	wantCode(t, put(5, strings.NewReader("hello!")), "wrong_size")
+	wantCode(t, put(5, io.MultiReader(strings.NewReader("he"), broken{})), "upload_broken")
+	wantCode(t, put(2<<30, strings.NewReader("")), "file_too_large")
+	wantCode(t, store.Put(t.Context(), "x", 0, strings.NewReader("")), "bad_digest")
+	if keys := w.keys(t); len(keys) != 0 {
+		t.Errorf("left behind: %v", keys)
+	}
+	must(t, put(5, strings.NewReader("hello")))
+	must(t, store.Put(t.Context(), bundle.DigestOf(nil), 0, strings.NewReader("")))
+	if keys := w.keys(t); len(keys) != 2 {
+		t.Errorf("there are %v", keys)
+	}
+	calls := w.Wire.Record()
+	must(t, put(5, broken{})) // it is there: nothing is read
+	if n := w.count(calls(), "PutObject"); n != 0 {
+		t.Errorf("a content that is there is sent %d times", n)
+	}
+}
+
+func TestMissingAsksInParallel(t *testing.T) {
+	w := newWorld(t, awstest.MiniStack(t))
+	store, id := w.open(t), newID()
+	m, _ := manyFiles()
+	must(t, store.SaveManifest(t.Context(), id, m))
+	must(t, store.Put(t.Context(), m.Files[7].Digest, 2, bytes.NewReader([]byte{7, 1})))
+	var now, most atomic.Int64
+	calls := w.Wire.Record()
+	missing, err := store.Missing(t.Context(), id)
+	must(t, err)
+	if len(missing) != 199 || missing[7] != m.Files[8].Digest {
+		t.Errorf("%d are missing", len(missing))
+	}
+	for _, c := range calls() {
+		now.Store(0)
+		for _, other := range calls() {
+			if !other.Began.After(c.Began) && other.End.After(c.Began) {
+				now.Add(1)
+			}
+		}
+		most.Store(max(most.Load(), now.Load()))
+	}
+	if most.Load() < 32 {
+		t.Errorf("at most %d calls were under way at a time", most.Load())
+	}
+	wantCode(t, store.Sync(t.Context(), id), "content_missing")
+}
+
+func TestUnpackGoesOnWhereItWasCutShort(t *testing.T) {
+	w := newWorld(t, awstest.MiniStack(t))
+	m, files := manyFiles()
+	id := newID()
+	upload(t, w.open(t), id, m, files)
+	store := w.open(t)
+
+	// Of 150 calls that have begun, all but those of the last 64 have ended.
+	w.Wire.Break(awstest.Fault{Operation: "S3.GetObject", Nth: 150, Status: 403, Code: "AccessDenied"})
+	_, _, err := store.Unpack(t.Context(), id)
+	wantCode(t, err, "access_denied")
+	if hint := anchor.HintOf(err); !strings.Contains(hint, "s3:GetObject") {
+		t.Errorf("the hint does not name the permission: %s", hint)
+	}
+	w.Wire.Mend()
+	calls := w.Wire.Record()
+	_, _, err = store.Unpack(t.Context(), id)
+	must(t, err)
+	if n := w.count(calls(), "GetObject") - 1; n < 1 || n > 200-84 { // one is the manifest
+		t.Errorf("the second try downloaded %d of 200 contents", n)
+	}
+	calls = w.Wire.Record()
+	_, _, err = store.Unpack(t.Context(), id)
+	must(t, err)
+	if n := len(calls()); n != 1 {
+		t.Errorf("a complete tree costs %d calls, want 1", n)
+	}
+}
+
+func TestUnpackNoticesDamage(t *testing.T) {
+	w := newWorld(t, awstest.MiniStack(t))
+	m, files := someTree(t)
+	id := newID()
+	upload(t, w.open(t), id, m, files)
+	for key, code := range map[string]string{"damaged": "artifact_damaged", "gone": "content_missing"} {
+		object := sdk.String("files/" + string(m.Files[0].Digest))
+		if key == "damaged" {
+			_, err := w.s3.PutObject(t.Context(), &s3.PutObjectInput{Bucket: sdk.String(bucket), Key: object, Body: strings.NewReader(strings.Repeat("x", int(m.Files[0].Size)))})
+			must(t, err)
+		} else {
+			_, err := w.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: sdk.String(bucket), Key: object})
+			must(t, err)
+		}
+		_, _, err := w.open(t).Unpack(t.Context(), id)
+		wantCode(t, err, code)
+	}
+}
+
+func TestRefusalsNameWhatToDo(t *testing.T) {
+	w := newWorld(t, awstest.MiniStack(t))
+	m, _ := someTree(t)
+	for code, fault := range map[string]awstest.Fault{
+		"access_denied": {Status: 403, Code: "AccessDenied"},
+		"no_bucket":     {Status: 404, Code: "NoSuchBucket"},
+		"s3_busy":       {Status: 503, Code: "SlowDown"},
+		"s3":            {Status: 500, Code: "InternalError"},
+	} {
+		fault.Operation = "S3.PutObject"
+		w.Wire.Break(fault)
+		wantCode(t, w.open(t).SaveManifest(t.Context(), newID(), m), code)
+		w.Wire.Mend()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	w.Wire.Break(awstest.Fault{Operation: "S3.PutObject", Hang: true, Do: cancel})
+	if err := w.open(t).SaveManifest(ctx, newID(), m); !errors.Is(err, context.Canceled) {
+		t.Errorf("a caller that left is told %v", err)
+	}
+}
+
+func TestPresignedUploadsTakeOnlyTheirContent(t *testing.T) {
+	w := newWorld(t, awstest.MiniStack(t))
+	uploads, err := w.open(t).Presign(t.Context(), []bundle.File{{Size: 5, Digest: bundle.DigestOf([]byte("hello"))}})
+	must(t, err)
+	send := func(content string) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, uploads[0].URL, strings.NewReader(content))
+		must(t, err)
+		for name, value := range uploads[0].Header {
+			r.Header.Set(name, value)
+		}
+		res, err := http.DefaultClient.Do(r)
+		must(t, err)
+		res.Body.Close()
+		return res.StatusCode
+	}
+	if status := send("jello"); status != http.StatusBadRequest {
+		t.Errorf("another content is answered %d", status)
+	}
+	if status := send("hello!"); status != http.StatusForbidden {
+		t.Errorf("another length is answered %d", status)
+	}
+	if status := send("hello"); status != http.StatusOK {
+		t.Errorf("the content is answered %d", status)
+	}
+	uploads[0].Header["X-Amz-Checksum-Sha256"] = ""
+	if status := send("jello"); status != http.StatusForbidden {
+		t.Errorf("a content whose checksum is left out is answered %d", status)
+	}
+	if !strings.Contains(uploads[0].URL, "X-Amz-Expires=900&") {
+		t.Errorf("the upload is %+v", uploads[0])
+	}
+}
+
+func TestRemoveAndDiscard(t *testing.T) {
+	w := newWorld(t, awstest.MiniStack(t))
+	m, files := someTree(t)
+	id := newID()
+	store := w.open(t)
+	upload(t, store, id, m, files)
+	dir, _, err := store.Unpack(t.Context(), id)
+	must(t, err)
+	must(t, store.Remove(t.Context(), id))
+	must(t, store.Remove(t.Context(), id))
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the tree is there still: %v", err)
+	}
+	_, err = store.Manifest(t.Context(), id)
+	wantCode(t, err, "no_manifest")
+}
+
+// keys lists the bucket.
+func (w *world) keys(t *testing.T) (keys []string) {
+	t.Helper()
+	out, err := w.s3.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: sdk.String(bucket)})
+	must(t, err)
+	for _, o := range out.Contents {
+		keys = append(keys, *o.Key)
+	}
+	return keys
+}
+
+// someTree gives what an upload of a small tree has: its manifest, and the contents.
+func someTree(t *testing.T) (bundle.Manifest, map[bundle.Digest]string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"open-next.output.json": "{}", "assets/a.js": "a", "assets/_next/static/b.js": "b", "assets/empty": "",
+		"server-functions/default/index.mjs": "index", "server-functions/default/copy.mjs": "index",
+		"server-functions/default/run.sh": "#!/bin/sh\n", "cache/x/index.cache": strings.Repeat("cache", 1000),
+	} {
+		must(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755))
+		must(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
+	}
+	must(t, os.Chmod(filepath.Join(dir, "server-functions/default/run.sh"), 0o755))
+	must(t, os.Symlink("index.mjs", filepath.Join(dir, "server-functions/default/link.mjs")))
+	m, err := bundle.Scan(t.Context(), dir, nil)
+	must(t, err)
+	files := map[bundle.Digest]string{}
+	for _, f := range m.Files {
+		if f.Link == "" {
+			content, err := os.ReadFile(filepath.Join(dir, f.Path))
+			must(t, err)
+			files[f.Digest] = string(content)
+		}
+	}
+	return m, files
+}
+
+// manyFiles gives 200 files of 2 bytes.
+func manyFiles() (m bundle.Manifest, files map[bundle.Digest]string) {
+	files = map[bundle.Digest]string{}
+	for i := range 200 {
+		content := []byte{byte(i), 1}
+		f := bundle.File{Path: fmt.Sprintf("f/%03d", i), Size: 2, Digest: bundle.DigestOf(content)}
+		m.Files, files[f.Digest] = append(m.Files, f), string(content)
+	}
+	return m, files
+}
+
+func upload(t *testing.T, store *artifact.Store, id anchor.DeploymentID, m bundle.Manifest, files map[bundle.Digest]string) {
+	t.Helper()
+	must(t, store.SaveManifest(t.Context(), id, m))
+	missing, err := store.Missing(t.Context(), id)
+	must(t, err)
+	for _, d := range missing {
+		must(t, store.Put(t.Context(), d, int64(len(files[d])), strings.NewReader(files[d])))
+	}
+	must(t, store.Sync(t.Context(), id))
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
+
+func newID() anchor.DeploymentID { return anchor.DeploymentID(anchor.NewID()) }
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantCode also holds every error to having a hint.
+func wantCode(t *testing.T, err error, code string) {
+	t.Helper()
+	if anchor.CodeOf(err) != code {
+		t.Fatalf("gives %v (code %q), want the code %q", err, anchor.CodeOf(err), code)
+	}
+	if anchor.HintOf(err) == "" {
+		t.Errorf("%v does not say what to do", err)
+	}
+}

@@ -1,0 +1,55 @@
+package artifact
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// permissions are the IAM actions behind S3's operations, where the names differ.
+var permissions = map[string]string{"HeadObject": "s3:GetObject", "ListObjectsV2": "s3:ListBucket", "DeleteObjects": "s3:DeleteObject"}
+
+// failed tells what S3 refused to do with key, and what to do about it. Errors that
+// have a message for users already, and ends of ctx, are given back as they are.
+func (s *Store) failed(err error, operation, key string) error {
+	var told *anchor.Error
+	if errors.As(err, &told) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	code := ""
+	if e := smithy.APIError(nil); errors.As(err, &e) {
+		code = e.ErrorCode()
+	}
+	switch status := statusOf(err); {
+	case code == "NoSuchBucket":
+		return anchor.Failed("no_bucket", "the bucket %s is not there", s.Bucket).Because(err).
+			Hintf("Run anchor aws bootstrap: it makes what is missing.")
+	case status == http.StatusForbidden:
+		action := permissions[operation]
+		if action == "" {
+			action = "s3:" + operation
+		}
+		return anchor.Failed("access_denied", "AWS does not allow %s on %s", action, s.uri(key)).Because(err).
+			Hintf("Allow %s on the bucket %s to the role that Anchor runs as; without s3:ListBucket S3 answers so for what is not there, too.", action, s.Bucket)
+	case status == http.StatusServiceUnavailable, status == http.StatusTooManyRequests:
+		busy := anchor.Failed("s3_busy", "S3 takes no more calls for the bucket %s", s.Bucket).Because(err).
+			Hintf("Try again in a moment.")
+		busy.Kind = anchor.KindBusy
+		return busy
+	}
+	return anchor.Failed("s3", "%s of %s went wrong", operation, s.uri(key)).Because(err).
+		Hintf("Try again; what has arrived is kept.")
+}
+
+// statusOf gives the HTTP status of S3's answer, 0 when there was none.
+func statusOf(err error) int {
+	if e := (*awshttp.ResponseError)(nil); errors.As(err, &e) {
+		return e.HTTPStatusCode()
+	}
+	return 0
+}

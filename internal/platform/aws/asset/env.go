@@ -1,0 +1,33 @@
+package asset
+
+import (
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/deploy"
+)
+
+// Env gives the variables by which the server functions find their cache and tag
+// table (OpenNext's incrementalCache and tagCache).
+func (s *Assets) Env(a deploy.Artifact) map[string]string {
+	region := s.S3.Options().Region
+	env := map[string]string{
+		"CACHE_BUCKET_NAME":       s.AssetsBucket,
+		"CACHE_BUCKET_KEY_PREFIX": strings.TrimSuffix(cachePrefix(a.Project.ID, a.Deployment.ID), "/"),
+		"CACHE_BUCKET_REGION":     region, // of the tag table too
+	}
+	if hasTags(a.Build) {
+		env["CACHE_DYNAMO_TABLE"] = s.table(a.Deployment.ID)
+	}
+	return env
+}
+
+// ImageEnv gives the variables by which the image function finds originals
+// (OpenNext's imageLoader). OPENNEXT_STATIC_ETAG stays unset: its ETag is made of the
+// URL and the BUILD_ID, and with a fixed BUILD_ID a changed picture would answer 304.
+func (s *Assets) ImageEnv(a deploy.Artifact) map[string]string {
+	return map[string]string{
+		"BUCKET_NAME":       s.AssetsBucket,
+		"BUCKET_KEY_PREFIX": strings.TrimSuffix(deploymentPrefix(a.Deployment.ID), "/"),
+		"BUCKET_REGION":     s.S3.Options().Region,
+	}
+}

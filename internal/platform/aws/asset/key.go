@@ -1,0 +1,44 @@
+package asset
+
+import (
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+const (
+	sharedRoot     = "assets/"
+	deploymentRoot = "deployments/"
+	cacheRoot      = "cache/"
+	contentRoot    = "files/" // of the artifacts bucket
+	indexFolder    = ".anchor/"
+	indexSuffix    = ".json"
+)
+
+// seededName marks a cache whose seeding is done. OpenNext's keys below a build id
+// end in ".cache", ".composable" or the hash of a fetch, so none is in the way.
+const seededName = ".anchor/seeded"
+
+// longestKey is S3's limit, in bytes of UTF-8.
+const longestKey = 1024
+
+func sharedPrefix(p anchor.ProjectID) string { return sharedRoot + string(p) + "/" }
+
+func indexPrefix(p anchor.ProjectID) string { return sharedPrefix(p) + indexFolder }
+
+func indexKey(p anchor.ProjectID, d anchor.DeploymentID) string {
+	return indexPrefix(p) + string(d) + indexSuffix
+}
+
+func deploymentPrefix(d anchor.DeploymentID) string { return deploymentRoot + string(d) + "/" }
+
+func projectCachePrefix(p anchor.ProjectID) string { return cacheRoot + string(p) + "/" }
+
+func cachePrefix(p anchor.ProjectID, d anchor.DeploymentID) string {
+	return projectCachePrefix(p) + string(d) + "/"
+}
+
+// basePrefix is the base path as a key has it: "" or "docs/".
+func basePrefix(b anchor.Build) string { return strings.TrimPrefix(b.BasePath+"/", "/") }
+
+func (s *Assets) table(d anchor.DeploymentID) string { return s.Installation + "-tags-" + string(d) }

@@ -1,0 +1,67 @@
+package asset
+
+import (
+	"bytes"
+	"context"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/opennext"
+)
+
+// Seed fills the deployment's incremental cache and makes its tag table. A mark tells
+// when that is done: from then on what the app writes or deletes stays so, however
+// often Seed is run again. Before, a cache entry that is there is not overwritten.
+func (s *Assets) Seed(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
+	tree := os.DirFS(a.Dir)
+	files, err := opennext.CacheFiles(tree, a.Build)
+	if err != nil {
+		return err
+	}
+	objects, err := seeds(a, files)
+	if err != nil {
+		return err
+	}
+	rows, err := tagRows(tree, a.Build)
+	if err != nil {
+		return err
+	}
+	prefix := cachePrefix(a.Project.ID, a.Deployment.ID)
+	there, err := s.list(ctx, prefix)
+	if err != nil {
+		return err
+	}
+	if _, done := there[prefix+seededName]; !done {
+		missing, _ := split(objects, there)
+		if err := s.seed(ctx, a, missing, rows); err != nil {
+			return err
+		}
+	}
+	note("%d entries, %d tags", len(objects), len(rows))
+	return nil
+}
+
+func (s *Assets) seed(ctx context.Context, a deploy.Artifact, objects []object, rows []tagRow) error {
+	run, err := s.open(a.Dir)
+	if err != nil {
+		return err
+	}
+	defer run.close()
+	g, parts := errgroup.WithContext(ctx)
+	g.Go(func() error { return run.send(parts, objects) })
+	if hasTags(a.Build) {
+		g.Go(func() error { return s.makeTable(parts, a, rows) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	key := cachePrefix(a.Project.ID, a.Deployment.ID) + seededName
+	_, err = s.S3.PutObject(ctx, &s3.PutObjectInput{Bucket: &s.AssetsBucket, Key: &key, Body: bytes.NewReader(nil)})
+	if err != nil {
+		return s.failed(err, "mark the cache as seeded", key)
+	}
+	return nil
+}

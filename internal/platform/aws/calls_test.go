@@ -1,0 +1,127 @@
+package aws_test
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awstest"
+	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// The budget of a rollback of a project with two functions, records included.
+const (
+	rollbackCalls  = 10
+	rollbackSerial = 5
+)
+
+// TestCalls counts what each operation on a two-function project asks of AWS. Each
+// call takes 50 ms here, so that what is done at once shows as such; no time is
+// asserted.
+func TestCalls(t *testing.T) {
+	s := newShop(t)
+	r := &report{shop: s}
+	app := twoFunctions("one")
+	first := r.deploy(t, "first deploy", app)
+	r.deploy(t, "redeploy, unchanged", app)
+	r.deploy(t, "redeploy, one page changed", app.With("assets/_next/static/chunks/page.js", "one page changed"))
+	if sent := r.counts["redeploy, unchanged: assets"]["S3.PutObject"]; sent > 1 {
+		t.Errorf("an unchanged app uploads %d objects; the list of its files alone was due", sent)
+	}
+
+	back := r.measure("rollback", func() {
+		_, err := s.releases(s.platform).Rollback(t.Context(), s.project.ID, first.ID)
+		must(t, err)
+	})
+	if len(back) > rollbackCalls || awstest.Serial(back) > rollbackSerial {
+		t.Errorf("a rollback makes %d calls, %d of them one after another; the budget is %d and %d",
+			len(back), awstest.Serial(back), rollbackCalls, rollbackSerial)
+	}
+	r.measure("rollback, in a new process", func() {
+		_, err := s.releases(s.process(t, s.Config())).Rollback(t.Context(), s.project.ID, "")
+		must(t, err)
+	})
+	r.measure("reconcile, aligned, in a new process", func() {
+		must(t, s.process(t, s.Config()).Reconcile(t.Context()))
+	})
+	r.measure("remove", func() { must(t, s.platform.Remove(t.Context(), first)) })
+	golden(t, "testdata/calls.golden", r.text.String())
+}
+
+// report tells of operations: how many calls of each kind, in all, one after another.
+type report struct {
+	*shop
+	text   strings.Builder
+	counts map[string]map[string]int
+}
+
+func (r *report) measure(name string, do func()) []awstest.Call {
+	r.Wire.Slow(50 * time.Millisecond)
+	calls := r.Wire.Record()
+	do()
+	made := calls()
+	r.Wire.Mend()
+	r.write(name, made)
+	return made
+}
+
+func (r *report) write(name string, calls []awstest.Call) {
+	count := map[string]int{}
+	for _, c := range calls {
+		count[c.Operation]++
+	}
+	if r.counts == nil {
+		r.counts = map[string]map[string]int{}
+	}
+	r.counts[name] = count
+	fmt.Fprintf(&r.text, "%s: %d calls, %d one after another\n", name, len(calls), awstest.Serial(calls))
+	for _, operation := range slices.Sorted(maps.Keys(count)) {
+		fmt.Fprintf(&r.text, "  %-45s %d\n", operation, count[operation])
+	}
+}
+
+// deploy makes an app live, step by step.
+func (r *report) deploy(t *testing.T, name string, app platformtest.App) anchor.Deployment {
+	t.Helper()
+	a := r.artifact(t, app)
+	d := a.Deployment
+	d.Status = anchor.Deployed
+	p, note, err := r.platform, t.Logf, error(nil)
+	r.measure(name+": assets", func() { must(t, p.Upload(t.Context(), a, note)) })
+	r.measure(name+": functions", func() {
+		d.Functions, err = p.Publish(t.Context(), a, note)
+		must(t, err)
+	})
+	r.measure(name+": cache", func() { must(t, p.Seed(t.Context(), a, note)) })
+	r.measure(name+": probe", func() { must(t, p.Probe(t.Context(), a, note)) })
+	var live anchor.Live
+	r.measure(name+": release", func() {
+		live, err = r.releases(p).GoLive(t.Context(), d)
+		must(t, err)
+	})
+	r.measure(name+": purge", func() { must(t, p.Purge(t.Context(), live)) })
+	return d
+}
+
+// golden compares text with a file; -update writes it.
+func golden(t *testing.T, file, text string) {
+	t.Helper()
+	if *update {
+		must(t, os.WriteFile(file, []byte(text), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	must(t, err)
+	if diff := cmp.Diff(string(want), text); diff != "" {
+		t.Errorf("the calls differ from %s; -update writes them anew (-want +got):\n%s", file, diff)
+	}
+}

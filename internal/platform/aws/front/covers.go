@@ -1,0 +1,76 @@
+package front
+
+import "reflect"
+
+// covers reports whether have says all that want says. What want leaves unset (nil or
+// zero) may be anything: CloudFront fills in defaults, and others may have set it.
+// Lists are compared whole, in any order when they are of strings.
+func covers(want, have any) bool {
+	return within(reflect.ValueOf(want), reflect.ValueOf(have))
+}
+
+func within(want, have reflect.Value) bool {
+	if !want.IsValid() || want.Kind() != reflect.Struct && want.IsZero() {
+		return true
+	}
+	if !have.IsValid() {
+		return false
+	}
+	switch want.Kind() {
+	case reflect.Pointer:
+		if have.IsNil() {
+			return vacant(want.Elem())
+		}
+		if want.Elem().Kind() != reflect.Struct {
+			return want.Elem().Equal(have.Elem())
+		}
+		return within(want.Elem(), have.Elem())
+	case reflect.Struct:
+		for i := range want.NumField() {
+			if want.Type().Field(i).IsExported() && !within(want.Field(i), have.Field(i)) {
+				return false
+			}
+		}
+		return true
+	case reflect.Slice:
+		return sameList(want, have)
+	default:
+		return want.Equal(have)
+	}
+}
+
+func sameList(want, have reflect.Value) bool {
+	if want.Len() != have.Len() {
+		return false
+	}
+	ordered := want.Type().Elem().Kind() == reflect.Struct
+	for i := range want.Len() {
+		found := false
+		for j := range have.Len() {
+			if (!ordered || i == j) && within(want.Index(i), have.Index(j)) {
+				found = true
+				break
+			}
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
+
+// vacant: "", 0, false, and a structure of such; an answer may leave them out.
+func vacant(v reflect.Value) bool {
+	if v.Kind() == reflect.Pointer {
+		return v.IsNil() || vacant(v.Elem())
+	}
+	if v.Kind() != reflect.Struct {
+		return v.IsZero()
+	}
+	for i := range v.NumField() {
+		if !vacant(v.Field(i)) {
+			return false
+		}
+	}
+	return true
+}

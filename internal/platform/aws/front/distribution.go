@@ -1,0 +1,93 @@
+package front
+
+import (
+	"context"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// distribution finds or makes the project's and keeps our part of its configuration;
+// aliases, certificate and whatever an operator set stay. known is an id to try
+// first, or "".
+func (f *Front) distribution(ctx context.Context, p anchor.Project, known string, w wanted) (Site, error) {
+	id := known
+	if id == "" {
+		found, err := f.findDistribution(ctx, p)
+		if err != nil {
+			return Site{}, failed(err, "cloudfront:ListDistributions", f.name(p))
+		}
+		id = found
+	}
+	if id == "" {
+		site, err := f.createDistribution(ctx, p, w)
+		return site, failed(err, "cloudfront:CreateDistribution", f.name(p))
+	}
+	var site Site
+	err := f.settle(ctx, func() (err error) {
+		site, err = f.alignDistribution(ctx, id, w)
+		return err
+	})
+	if gone(err) && known != "" {
+		return f.distribution(ctx, p, "", w)
+	}
+	return site, failed(err, "cloudfront:UpdateDistribution", f.name(p))
+}
+
+func (f *Front) alignDistribution(ctx context.Context, id string, w wanted) (Site, error) {
+	now, err := f.CloudFront.GetDistribution(ctx, &cloudfront.GetDistributionInput{Id: sdk.String(id)})
+	if err != nil {
+		return Site{}, err
+	}
+	site := Site{Distribution: id, Domain: sdk.ToString(now.Distribution.DomainName)}
+	config := now.Distribution.DistributionConfig
+	if covers(w.config(), config) {
+		return site, nil
+	}
+	w.onto(config)
+	_, err = f.CloudFront.UpdateDistribution(ctx, &cloudfront.UpdateDistributionInput{
+		Id: sdk.String(id), IfMatch: now.ETag, DistributionConfig: config,
+	})
+	return site, err
+}
+
+func (f *Front) createDistribution(ctx context.Context, p anchor.Project, w wanted) (Site, error) {
+	config := w.config()
+	// The same reference and configuration again give the same distribution.
+	config.CallerReference = sdk.String(f.comment(p))
+	config.Aliases = &types.Aliases{Quantity: sdk.Int32(0)}
+	config.ViewerCertificate = &types.ViewerCertificate{CloudFrontDefaultCertificate: sdk.Bool(true)}
+	made, err := f.CloudFront.CreateDistributionWithTags(ctx, &cloudfront.CreateDistributionWithTagsInput{
+		DistributionConfigWithTags: &types.DistributionConfigWithTags{DistributionConfig: config, Tags: f.tagList(p)},
+	})
+	if taken(err) {
+		// One that was made a moment ago with another configuration.
+		if id, found := f.findDistribution(ctx, p); found == nil && id != "" {
+			return f.alignDistribution(ctx, id, w)
+		}
+	}
+	if err != nil {
+		return Site{}, err
+	}
+	return Site{Distribution: sdk.ToString(made.Distribution.Id), Domain: sdk.ToString(made.Distribution.DomainName)}, nil
+}
+
+// findDistribution gives "" when there is none.
+func (f *Front) findDistribution(ctx context.Context, p anchor.Project) (string, error) {
+	pages := cloudfront.NewListDistributionsPaginator(f.CloudFront, &cloudfront.ListDistributionsInput{})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return "", err
+		}
+		for _, d := range page.DistributionList.Items {
+			if sdk.ToString(d.Comment) == f.comment(p) {
+				return sdk.ToString(d.Id), nil
+			}
+		}
+	}
+	return "", nil
+}

@@ -1,0 +1,71 @@
+package front
+
+import (
+	"context"
+	"maps"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Ensure makes the project's distribution, function and store, or brings them up to
+// what this version of Anchor wants. live are the hosts of the functions' URLs on the
+// live alias, by function; the server function has to be among them. It does not wait
+// for CloudFront to have the distribution everywhere, which takes minutes.
+func (f *Front) Ensure(ctx context.Context, p anchor.Project, live map[string]string) (Site, error) {
+	if live[anchor.ServerFunction] == "" {
+		return Site{}, noHost(anchor.ServerFunction)
+	}
+	common, err := f.common(ctx)
+	if err != nil {
+		return Site{}, err
+	}
+	s, err := f.ensureStore(ctx, p)
+	if err != nil {
+		return Site{}, err
+	}
+	function, err := f.function(ctx, p, s.arn)
+	if err != nil {
+		return Site{}, err
+	}
+	site, err := f.distribution(ctx, p, s.known(), f.wanted(p, common, function, live))
+	if err != nil {
+		return Site{}, err
+	}
+	if err := f.note(ctx, p, s, site.Distribution); err != nil {
+		return Site{}, err
+	}
+	site.Store = s.arn
+	return site, f.publishHosts(ctx, s, live)
+}
+
+func (s *store) known() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.distribution
+}
+
+// hostsKey holds the hosts of the live alias that the distribution has no origin for.
+const hostsKey = "hosts"
+
+// publishHosts keeps hosts of functions that are no more: until the switch, what is
+// live may need them.
+func (f *Front) publishHosts(ctx context.Context, s *store, live map[string]string) error {
+	hosts, err := f.hosts(ctx, s)
+	if err != nil {
+		return err
+	}
+	all := maps.Clone(hosts)
+	for name, host := range live {
+		if name != anchor.ServerFunction && name != anchor.ImageFunction {
+			all[name] = host
+		}
+	}
+	if maps.Equal(all, hosts) {
+		return nil
+	}
+	puts, err := split(hostsKey, all)
+	if err != nil {
+		return err
+	}
+	return f.change(ctx, s, func(pointer) (edit, error) { return edit{puts: puts}, nil })
+}

@@ -1,0 +1,16 @@
+package front
+
+import "context"
+
+// Hurry makes what would wait go on at once, and counts how often it would.
+func (f *Front) Hurry() *int {
+	n := new(int)
+	f.pause = func(ctx context.Context, _ int) error { *n++; return ctx.Err() }
+	return n
+}
+
+// Covers is covers.
+var Covers = covers
+
+// Split is split.
+var Split = split

@@ -1,0 +1,81 @@
+package front
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+)
+
+// Publish writes the deployment's routes, and hosts (those of its own aliases, by
+// function) into the store: from then on the deployment answers under its own URL.
+func (f *Front) Publish(ctx context.Context, a deploy.Artifact, hosts map[string]string) error {
+	r, err := makeRecord(a.Build, hosts)
+	if err != nil {
+		return err
+	}
+	puts, err := split(deploymentKey(a.Deployment.ID), r)
+	if err != nil {
+		return err
+	}
+	s, err := f.store(ctx, a.Project)
+	if err != nil {
+		return err
+	}
+	return f.change(ctx, s, func(pointer) (edit, error) { return edit{puts: puts}, nil })
+}
+
+// Forget takes a deployment out of the store; it may be gone already. The live one is
+// refused with a Conflict.
+func (f *Front) Forget(ctx context.Context, p anchor.Project, d anchor.DeploymentID) error {
+	s, err := f.store(ctx, p)
+	if anchor.CodeOf(err) == "no_distribution" {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.change(ctx, s, func(live pointer) (edit, error) {
+		if live.Deployment == d {
+			return edit{}, anchor.Conflict("deployment_live", "the deployment %s is live on CloudFront", d).
+				Hintf("Roll back or promote another deployment first.")
+		}
+		keys, _, err := f.pieces(ctx, s, deploymentKey(d))
+		return edit{deletes: keys}, err
+	})
+}
+
+// pieces gives the keys and the text of a record that was split; none when it is not there.
+func (f *Front) pieces(ctx context.Context, s *store, key string) (keys []string, text string, err error) {
+	first, found, err := f.get(ctx, s, partKey(key, 0))
+	if err != nil || !found {
+		return nil, "", err
+	}
+	_, text, _ = strings.Cut(first, ":")
+	keys = []string{partKey(key, 0)}
+	for i := 1; i < parts(first); i++ {
+		more, found, err := f.get(ctx, s, partKey(key, i))
+		if err != nil {
+			return nil, "", err
+		}
+		if found {
+			keys, text = append(keys, partKey(key, i)), text+more
+		}
+	}
+	return keys, text, nil
+}
+
+func (f *Front) hosts(ctx context.Context, s *store) (map[string]string, error) {
+	hosts := map[string]string{}
+	keys, text, err := f.pieces(ctx, s, hostsKey)
+	if err != nil || keys == nil {
+		return hosts, err
+	}
+	if err := json.Unmarshal([]byte(text), &hosts); err != nil {
+		return nil, failed(fmt.Errorf("its key %q holds %q: %w", hostsKey, text, err), "cloudfront-keyvaluestore:GetKey", s.name)
+	}
+	return hosts, nil
+}

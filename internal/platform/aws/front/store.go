@@ -1,0 +1,258 @@
+package front
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfrontkeyvaluestore"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfrontkeyvaluestore/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+const liveKey = "live"
+
+// pointer is the value of the key "live".
+type pointer struct {
+	Revision   int64               `json:"r"`
+	Deployment anchor.DeploymentID `json:"d"`
+}
+
+// store is what a process knows of a project's KeyValueStore.
+type store struct {
+	name         string
+	arn          string
+	distribution string // id, "" when nobody has noted it yet
+
+	mu sync.Mutex
+	// etag and live belong together: live was read under etag or later. A write that
+	// finds etag unchanged therefore knows what it replaces.
+	etag string
+	live pointer
+}
+
+// edit is one change of a store, done whole or not at all.
+type edit struct {
+	puts    map[string]string
+	deletes []string
+	live    *pointer
+}
+
+func (e edit) empty() bool { return len(e.puts) == 0 && len(e.deletes) == 0 && e.live == nil }
+
+// store finds the project's, an error when Ensure has not made it.
+func (f *Front) store(ctx context.Context, p anchor.Project) (*store, error) {
+	f.mu.Lock()
+	s := f.stores[p.ID]
+	f.mu.Unlock()
+	if s != nil {
+		return s, nil
+	}
+	found, _, err := f.findStore(ctx, p)
+	if gone(err) {
+		return nil, anchor.Failed("no_distribution", "the project %s has no CloudFront store %s", p.Slug, f.name(p)).Because(err).
+			Hintf("Deploy to it: the first deployment makes the distribution.")
+	}
+	if err != nil {
+		return nil, failed(err, "cloudfront:DescribeKeyValueStore", f.name(p))
+	}
+	return f.remember(p, found), nil
+}
+
+// remember keeps the first that was found.
+func (f *Front) remember(p anchor.Project, s *store) *store {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if known := f.stores[p.ID]; known != nil {
+		return known
+	}
+	f.stores[p.ID] = s
+	return s
+}
+
+func (f *Front) forget(p anchor.Project) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.stores, p.ID)
+}
+
+// findStore gives what the store's comment says: project and distribution.
+func (f *Front) findStore(ctx context.Context, p anchor.Project) (*store, *cloudfront.DescribeKeyValueStoreOutput, error) {
+	out, err := f.CloudFront.DescribeKeyValueStore(ctx, &cloudfront.DescribeKeyValueStoreInput{Name: sdk.String(f.name(p))})
+	if err != nil {
+		return nil, nil, err
+	}
+	owner, distribution, _ := strings.Cut(sdk.ToString(out.KeyValueStore.Comment), " ")
+	if owner != string(p.ID) {
+		return nil, nil, settling("the project that had the name "+p.Slug+" before",
+			fmt.Errorf("the store %s belongs to %q", f.name(p), owner))
+	}
+	return &store{name: f.name(p), arn: sdk.ToString(out.KeyValueStore.ARN), distribution: distribution}, out, nil
+}
+
+// ensureStore finds or makes the project's store, and waits until functions can be
+// tied to it.
+func (f *Front) ensureStore(ctx context.Context, p anchor.Project) (*store, error) {
+	var last error
+	for attempt := range 2 * attempts {
+		s, out, err := f.findStore(ctx, p)
+		switch {
+		case gone(err):
+			_, err = f.CloudFront.CreateKeyValueStore(ctx, &cloudfront.CreateKeyValueStoreInput{
+				Name: sdk.String(f.name(p)), Comment: sdk.String(string(p.ID)), Tags: f.tagList(p),
+			})
+			if err != nil && !taken(err) {
+				return nil, failed(err, "cloudfront:CreateKeyValueStore", f.name(p))
+			}
+			if last = err; attempt == 0 {
+				continue
+			}
+		case err != nil:
+			return nil, failed(err, "cloudfront:DescribeKeyValueStore", f.name(p))
+		case sdk.ToString(out.KeyValueStore.Status) == "READY":
+			return f.remember(p, s), nil
+		default:
+			last = fmt.Errorf("its status is still %s", sdk.ToString(out.KeyValueStore.Status))
+		}
+		if err := f.pause(ctx, attempt); err != nil {
+			return nil, err
+		}
+	}
+	return nil, failed(last, "cloudfront:CreateKeyValueStore", f.name(p))
+}
+
+// note writes the distribution's id where a process without memory finds it in the
+// one call it makes anyway.
+func (f *Front) note(ctx context.Context, p anchor.Project, s *store, distribution string) error {
+	s.mu.Lock()
+	known := s.distribution
+	s.mu.Unlock()
+	if known == distribution {
+		return nil
+	}
+	err := f.settle(ctx, func() error {
+		_, out, err := f.findStore(ctx, p)
+		if err != nil {
+			return err
+		}
+		_, err = f.CloudFront.UpdateKeyValueStore(ctx, &cloudfront.UpdateKeyValueStoreInput{
+			Name: sdk.String(s.name), IfMatch: out.ETag, Comment: sdk.String(string(p.ID) + " " + distribution),
+		})
+		return err
+	})
+	if err != nil {
+		return failed(err, "cloudfront:UpdateKeyValueStore", s.name)
+	}
+	s.mu.Lock()
+	s.distribution = distribution
+	s.mu.Unlock()
+	return nil
+}
+
+// read learns the store's ETag and then what is live: in this order, so that a write
+// in between makes ours fail instead of unseen.
+func (f *Front) read(ctx context.Context, s *store) error {
+	now, err := f.KeyValueStore.DescribeKeyValueStore(ctx, &cloudfrontkeyvaluestore.DescribeKeyValueStoreInput{KvsARN: sdk.String(s.arn)})
+	if err != nil {
+		return failed(err, "cloudfront-keyvaluestore:DescribeKeyValueStore", s.name)
+	}
+	var live pointer
+	value, found, err := f.get(ctx, s, liveKey)
+	if err != nil {
+		return err
+	}
+	if found {
+		if err := json.Unmarshal([]byte(value), &live); err != nil {
+			return failed(fmt.Errorf("its key %q holds %q: %w", liveKey, value, err), "cloudfront-keyvaluestore:GetKey", s.name)
+		}
+	}
+	s.mu.Lock()
+	s.etag, s.live = sdk.ToString(now.ETag), live
+	s.mu.Unlock()
+	return nil
+}
+
+func (f *Front) get(ctx context.Context, s *store, key string) (value string, found bool, err error) {
+	out, err := f.KeyValueStore.GetKey(ctx, &cloudfrontkeyvaluestore.GetKeyInput{KvsARN: sdk.String(s.arn), Key: sdk.String(key)})
+	if gone(err) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, failed(err, "cloudfront-keyvaluestore:GetKey", s.name)
+	}
+	return sdk.ToString(out.Value), true, nil
+}
+
+// change applies what decide makes of the live pointer, again when others came first.
+// A refusal never rests on what is only remembered.
+func (f *Front) change(ctx context.Context, s *store, decide func(live pointer) (edit, error)) error {
+	err := f.settle(ctx, func() error {
+		etag, live, err := f.snapshot(ctx, s)
+		if err != nil {
+			return err
+		}
+		e, err := decide(live)
+		if err != nil {
+			if err := f.read(ctx, s); err != nil {
+				return err
+			}
+			if etag, live, err = f.snapshot(ctx, s); err != nil {
+				return err
+			}
+			e, err = decide(live)
+		}
+		if err != nil || e.empty() {
+			return err
+		}
+		return f.write(ctx, s, etag, live, e)
+	})
+	return failed(err, "cloudfront-keyvaluestore:UpdateKeys", s.name)
+}
+
+func (f *Front) snapshot(ctx context.Context, s *store) (string, pointer, error) {
+	s.mu.Lock()
+	etag, live := s.etag, s.live
+	s.mu.Unlock()
+	if etag != "" {
+		return etag, live, nil
+	}
+	if err := f.read(ctx, s); err != nil {
+		return "", pointer{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.etag, s.live, nil
+}
+
+func (f *Front) write(ctx context.Context, s *store, etag string, live pointer, e edit) error {
+	in := &cloudfrontkeyvaluestore.UpdateKeysInput{KvsARN: sdk.String(s.arn), IfMatch: sdk.String(etag)}
+	for key, value := range e.puts {
+		in.Puts = append(in.Puts, types.PutKeyRequestListItem{Key: sdk.String(key), Value: sdk.String(value)})
+	}
+	for _, key := range e.deletes {
+		in.Deletes = append(in.Deletes, types.DeleteKeyRequestListItem{Key: sdk.String(key)})
+	}
+	if e.live != nil {
+		live = *e.live
+		value, err := json.Marshal(live)
+		if err != nil {
+			return fmt.Errorf("encode the live pointer: %w", err)
+		}
+		in.Puts = append(in.Puts, types.PutKeyRequestListItem{Key: sdk.String(liveKey), Value: sdk.String(string(value))})
+	}
+	out, err := f.KeyValueStore.UpdateKeys(ctx, in)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		// Also when the answer was lost: what is there has to be read.
+		s.etag = ""
+		return err
+	}
+	s.etag, s.live = sdk.ToString(out.ETag), live
+	return nil
+}

@@ -1,0 +1,233 @@
+import cf from 'cloudfront';
+
+// The viewer-request function of a project's distribution: which deployment
+// answers, from which origin, under which cache key. Runtime cloudfront-js-2.0 and
+// at most 10 KB; the store's keys are written by the package this file lies in.
+
+var kvs = cf.kvs();
+
+var ID = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/;
+var COOKIE = '__anchor_deployment';
+var PREVIEW = '/__anchor/preview/';
+
+// What OpenNext and Next.js trust from a proxy in front of them. x-isr and
+// x-prerender-revalidate pass: the revalidation function comes this way too.
+var STRIPPED = ['x-open-next-', 'x-opennext-', 'x-vercel-ip-', 'x-middleware-', 'x-anchor-'];
+var DROPPED = ['x-now-route-matches', 'x-matched-path', 'x-next-resume-state-length', 'next-resume',
+  'forwarded', 'x-original-url', 'x-rewrite-url'];
+// What a file has no use for, so that it is cached once.
+var FILELESS = ['accept', 'authorization', 'rsc', 'next-url', 'next-router-prefetch',
+  'next-router-state-tree', 'next-router-segment-prefetch'];
+
+function answer(status, text, headers) {
+  var all = { 'cache-control': { value: 'no-store' } };
+  for (var name in headers) {
+    all[name] = { value: headers[name] };
+  }
+  return { statusCode: status, statusDescription: text, headers: all };
+}
+
+// Gives the percent-decoded path, null for what no client sends by accident.
+function decode(uri) {
+  var path;
+  try {
+    path = decodeURIComponent(uri);
+  } catch (e) {
+    return null;
+  }
+  if (path.indexOf('\u0000') >= 0 || /(^|[\/\\])\.\.([\/\\]|$)/.test(path)) {
+    return null;
+  }
+  return path;
+}
+
+function encode(path) {
+  var parts = path.split('/');
+  for (var i = 0; i < parts.length; i++) {
+    parts[i] = encodeURIComponent(parts[i]);
+  }
+  return parts.join('/');
+}
+
+// A record is JSON in pieces: key/0 begins with their number.
+async function record(key) {
+  try {
+    var first = await kvs.get(key + '/0');
+    var colon = first.indexOf(':');
+    var more = [];
+    for (var i = 1; i < Number(first.slice(0, colon)); i++) {
+      more.push(kvs.get(key + '/' + i));
+    }
+    return JSON.parse(first.slice(colon + 1) + (await Promise.all(more)).join(''));
+  } catch (e) {
+    return null;
+  }
+}
+
+// The deployment that a request asks for by host or cookie, and the live one.
+async function choose(request) {
+  var label = request.headers.host.value.toLowerCase().split('.')[0];
+  if (label.slice(26, 28) === '--' && ID.test(label.slice(0, 26))) {
+    var own = label.slice(0, 26);
+    return { id: own, record: await record('d/' + own) };
+  }
+  var cookie = request.cookies[COOKIE];
+  if (cookie && ID.test(cookie.value)) {
+    var asked = await record('d/' + cookie.value);
+    if (asked) {
+      return { id: cookie.value, record: asked };
+    }
+  }
+  try {
+    var id = JSON.parse(await kvs.get('live')).d;
+    return { id: id, live: true, record: (await record('d/' + id)) || { b: '', r: [], h: {} } };
+  } catch (e) {
+    return null;
+  }
+}
+
+async function preview(what) {
+  if (what === 'off') {
+    var off = answer(302, 'Found', { location: '/' });
+    off.cookies = {};
+    off.cookies[COOKIE] = { value: '', attributes: 'Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax' };
+    return off;
+  }
+  var found = ID.test(what) ? await record('d/' + what) : null;
+  if (!found) {
+    return answer(404, 'Not Found');
+  }
+  var on = answer(302, 'Found', { location: found.b + '/' });
+  on.cookies = {};
+  on.cookies[COOKIE] = { value: what, attributes: 'Path=/; Secure; HttpOnly; SameSite=Lax' };
+  return on;
+}
+
+// Matches a CloudFront path pattern; backs up to the last "*" only.
+function matches(pattern, path) {
+  var p = 0, s = 0, star = -1, mark = 0;
+  while (s < path.length) {
+    if (p < pattern.length && pattern[p] === '*') {
+      star = p++;
+      mark = s;
+    } else if (p < pattern.length && (pattern[p] === '?' || pattern[p] === path[s])) {
+      p++;
+      s++;
+    } else if (star >= 0) {
+      p = star + 1;
+      s = ++mark;
+    } else {
+      return false;
+    }
+  }
+  while (pattern[p] === '*') {
+    p++;
+  }
+  return p === pattern.length;
+}
+
+// Gives the name of a function, or "" for a file. The first route that matches
+// counts; they stand in order.
+function resolve(found, method, path) {
+  var name = 'default';
+  for (var i = 0; i < found.r.length; i++) {
+    if (matches(found.r[i][0], path)) {
+      name = found.r[i][1];
+      break;
+    }
+  }
+  if (i === found.r.length && hashed(found, path)) {
+    name = '';
+  }
+  return name === '' && method !== 'GET' && method !== 'HEAD' ? 'default' : name;
+}
+
+function hashed(found, path) {
+  return path.indexOf(found.b + '/_next/static/') === 0;
+}
+
+function clean(request) {
+  var headers = request.headers;
+  for (var name in headers) {
+    var drop = DROPPED.indexOf(name) >= 0;
+    for (var i = 0; i < STRIPPED.length; i++) {
+      drop = drop || (name.indexOf(STRIPPED[i]) === 0 && name !== 'x-middleware-prefetch');
+    }
+    if (drop) {
+      delete headers[name];
+    }
+  }
+}
+
+// The query goes: S3 would take response-content-type and the like from it.
+function toFile(request, chosen, path) {
+  var headers = request.headers;
+  for (var name in headers) {
+    if (FILELESS.indexOf(name) >= 0 || name.indexOf('x-amz-') === 0) {
+      delete headers[name];
+    }
+  }
+  request.querystring = {};
+  request.cookies = {};
+  if (hashed(chosen.record, path)) {
+    cf.selectRequestOriginById('hashed');
+    request.uri = encode(path);
+  } else {
+    cf.selectRequestOriginById('public');
+    request.uri = '/deployments/' + chosen.id + encode(path);
+  }
+}
+
+async function toFunction(chosen, name) {
+  if (chosen.live && name === 'default') {
+    cf.selectRequestOriginById('server');
+    return true;
+  }
+  if (chosen.live && name === 'imageOptimizer') {
+    cf.selectRequestOriginById('image');
+    return true;
+  }
+  var hosts = chosen.live ? (await record('hosts')) || {} : chosen.record.h;
+  if (!hosts[name]) {
+    return false;
+  }
+  // All else, the origin's secret among it, stays as the distribution has it.
+  cf.updateRequestOrigin({ domainName: hosts[name] });
+  return true;
+}
+
+async function handler(event) {
+  var request = event.request;
+  var path = decode(request.uri);
+  if (path === null) {
+    return answer(400, 'Bad Request');
+  }
+  if (path.indexOf(PREVIEW) === 0) {
+    return preview(path.slice(PREVIEW.length));
+  }
+  var chosen = await choose(request);
+  if (!chosen) {
+    return answer(503, 'Service Unavailable', { 'retry-after': '5' });
+  }
+  if (!chosen.record) {
+    return answer(404, 'Not Found');
+  }
+  clean(request);
+  // A unique part of the cache key: such a request is answered by the app alone.
+  var alone = request.cookies.__prerender_bypass || request.headers['x-prerender-revalidate'];
+  delete request.cookies[COOKIE];
+  request.headers['x-forwarded-host'] = { value: request.headers.host.value };
+  request.headers['x-anchor-deployment'] = { value: chosen.id };
+  // While an alias moves, answers of two deployments may meet under the live key; a
+  // deployment's own URL must not show them.
+  request.headers['x-anchor-variant'] = { value: chosen.live ? 'live' : 'preview' };
+  var name = resolve(chosen.record, request.method, path);
+  if (name === '') {
+    toFile(request, chosen, path);
+    return request;
+  }
+  if (alone) {
+    request.headers['x-anchor-variant'].value = event.context.requestId;
+  }
+  return (await toFunction(chosen, name)) ? request : answer(503, 'Service Unavailable', { 'retry-after': '5' });
+}

@@ -1,0 +1,128 @@
+package function
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// alias is what Lambda said of a function's live alias. Without an ID there was none.
+type alias struct {
+	id       string // RevisionId, which changes with every write
+	version  string
+	revision int64 // of the pointer it follows; 0 until it is complete
+}
+
+// describe is the description of the live alias: which revision of the pointer it
+// follows, and for whoever looks, which deployment that is.
+func describe(revision int64, d anchor.DeploymentID) *string {
+	return sdk.String(fmt.Sprintf("r%d %s", revision, d))
+}
+
+func aliasOf(revisionID, version, description *string) alias {
+	a := alias{id: sdk.ToString(revisionID), version: sdk.ToString(version)}
+	first, _, _ := strings.Cut(sdk.ToString(description), " ")
+	if n, err := strconv.ParseInt(strings.TrimPrefix(first, "r"), 10, 64); err == nil {
+		a.revision = n
+	}
+	return a
+}
+
+// seen gives what Ready saw of a function's live alias, once.
+func (f *Functions) seen(function string) (alias, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a, found := f.live[function]
+	delete(f.live, function)
+	return a, found
+}
+
+func (f *Functions) remember(function string, a alias) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.live[function] = a
+}
+
+func (f *Functions) readLive(ctx context.Context, function string) (alias, error) {
+	out, err := f.Lambda.GetAlias(ctx, &lambda.GetAliasInput{FunctionName: &function, Name: sdk.String(anchor.LiveAlias)})
+	if isMissing(err) {
+		return alias{}, nil
+	}
+	if err != nil {
+		return alias{}, err
+	}
+	return aliasOf(out.RevisionId, out.FunctionVersion, out.Description), nil
+}
+
+// move makes a function's live alias follow the pointer. An alias that follows a later
+// revision stays; a write that another one overtook is decided anew.
+func (f *Functions) move(ctx context.Context, function, version string, live anchor.Live, complete func(context.Context) error) error {
+	have, known := f.seen(function)
+	for round := range maxRounds {
+		var err error
+		if !known {
+			if have, err = f.readLive(ctx, function); err != nil {
+				return err
+			}
+		}
+		known = false
+		switch {
+		case have.revision > live.Revision, have.revision == live.Revision && have.version == version:
+			return nil
+		case have.id == "":
+			err = f.createLive(ctx, function, version, live)
+		case have.revision == 0:
+			if err = complete(ctx); err == nil {
+				err = f.updateLive(ctx, function, version, have.id, live)
+			}
+		default:
+			err = f.updateLive(ctx, function, version, have.id, live)
+		}
+		if err != nil && !isConflict(err) && !isStale(err) {
+			return err
+		}
+		// Written or not, the next round's look decides, but for the usual case.
+		if err == nil && have.revision > 0 {
+			return nil
+		}
+		if err == nil {
+			continue
+		}
+		if err := f.pause(ctx, round); err != nil {
+			return err
+		}
+	}
+	return busy(function)
+}
+
+// createLive makes the alias for revision 0: it serves, and does not count as complete
+// before its URL is there.
+func (f *Functions) createLive(ctx context.Context, function, version string, live anchor.Live) error {
+	_, err := f.Lambda.CreateAlias(ctx, &lambda.CreateAliasInput{
+		FunctionName: &function, Name: sdk.String(anchor.LiveAlias), FunctionVersion: &version,
+		Description: describe(0, live.Deployment),
+	})
+	return err
+}
+
+func (f *Functions) updateLive(ctx context.Context, function, version, revisionID string, live anchor.Live) error {
+	_, err := f.Lambda.UpdateAlias(ctx, &lambda.UpdateAliasInput{
+		FunctionName: &function, Name: sdk.String(anchor.LiveAlias), FunctionVersion: &version,
+		Description: describe(live.Revision, live.Deployment), RevisionId: &revisionID,
+		// All traffic to the one version, whatever somebody weighed in by hand.
+		RoutingConfig: &types.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{}},
+	})
+	return err
+}
+
+func busy(function string) error {
+	return anchor.Failed("function_busy", "something else keeps changing the function %s", function).
+		Hintf("See that nothing but Anchor does, and run it again.")
+}

@@ -1,0 +1,81 @@
+package function
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// failed says what could not be done, nil for nil. What says something already, and the
+// end of a context, pass.
+func failed(err error, format string, args ...any) error {
+	var known *anchor.Error
+	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	what := fmt.Sprintf(format, args...)
+	if codeOf(err) == "AccessDeniedException" || codeOf(err) == "AccessDenied" || codeOf(err) == "Forbidden" {
+		return denied(err, what)
+	}
+	return anchor.Failed("aws_failed", "AWS did not %s", what).
+		Hintf("Live traffic was not touched; run it again. If it stays, the cause says what to change.").Because(err)
+}
+
+var caller = regexp.MustCompile(`arn:aws[a-z-]*:(?:sts|iam)::\d+:\S+`)
+
+// denied names the action that is missing and who misses it.
+func denied(err error, what string) error {
+	action, who := "the call", "the role that Anchor runs as"
+	var operation *smithy.OperationError
+	if errors.As(err, &operation) {
+		action = strings.ToLower(operation.Service()) + ":" + operation.Operation()
+	}
+	if arn := caller.FindString(err.Error()); arn != "" {
+		who = arn
+	}
+	return anchor.Failed("aws_denied", "AWS did not %s: %s is not allowed", what, action).
+		Hintf("Allow %s to %s.", action, who).Because(err)
+}
+
+func codeOf(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+func isMissing(err error) bool {
+	var missing *types.ResourceNotFoundException
+	return errors.As(err, &missing)
+}
+
+// isConflict is true for what is there already and for what is busy: read before
+// deciding.
+func isConflict(err error) bool {
+	var conflict *types.ResourceConflictException
+	return errors.As(err, &conflict)
+}
+
+// isStale is true when a RevisionId or CodeSha256 is no longer the function's.
+func isStale(err error) bool {
+	var precondition *types.PreconditionFailedException
+	if errors.As(err, &precondition) {
+		return true
+	}
+	var invalid *types.InvalidParameterValueException
+	return errors.As(err, &invalid) && strings.Contains(strings.ToLower(invalid.ErrorMessage()), "codesha256")
+}
+
+// isYoungRole is true while Lambda does not know yet of a role that was just made.
+func isYoungRole(err error) bool {
+	var invalid *types.InvalidParameterValueException
+	return errors.As(err, &invalid) && strings.Contains(invalid.ErrorMessage(), "cannot be assumed by Lambda")
+}

@@ -1,0 +1,72 @@
+// Package functiontest lets tests run functions on an emulator of Lambda.
+package functiontest
+
+import (
+	"context"
+	_ "embed"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+//go:embed awslambda.cjs
+var awslambda string
+
+// Preload gives the Node.js processes of an emulator that is started after it the global
+// awslambda of Lambda's runtime, which MiniStack 1.5.33 has not.
+func Preload(t testing.TB) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "awslambda.cjs")
+	if err := os.WriteFile(path, []byte(awslambda), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("NODE_OPTIONS", "--require "+path)
+}
+
+// Client is an HTTP client for which every host is the emulator at endpoint, which speaks
+// no TLS.
+func Client(t testing.TB, endpoint string) *http.Client {
+	t.Helper()
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", u.Host)
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: plain{transport}}
+}
+
+type plain struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (p plain) RoundTrip(r *http.Request) (*http.Response, error) {
+	sent := r.Clone(r.Context())
+	sent.URL.Scheme = "http"
+	return p.next.RoundTrip(sent)
+}
+
+// Leases are leases in memory, which do not expire. The zero value is ready.
+type Leases struct{ held chan struct{} }
+
+// NewLeases gives leases that nobody holds.
+func NewLeases() *Leases { return &Leases{held: make(chan struct{}, 1)} }
+
+// Lease implements function.Leases for one project.
+func (l *Leases) Lease(context.Context, anchor.ProjectID, string, time.Duration) (renew, release func(context.Context) error, err error) {
+	select {
+	case l.held <- struct{}{}:
+	default:
+		return nil, nil, anchor.Conflict("lease_held", "another process works on the project")
+	}
+	renew = func(context.Context) error { return nil }
+	release = func(context.Context) error { <-l.held; return nil }
+	return renew, release, nil
+}

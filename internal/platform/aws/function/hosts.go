@@ -1,0 +1,62 @@
+package function
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Hosts gives the host of each function's URL on an alias, by the build's name of the
+// function; those without a URL on it are left out.
+func (f *Functions) Hosts(ctx context.Context, p anchor.Project, alias string) (map[string]string, error) {
+	functions, err := f.list(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	hosts := map[string]string{}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, function := range functions {
+		group.Go(func() error {
+			host, err := f.urlHost(ctx, function, alias)
+			if isMissing(err) {
+				return nil
+			}
+			if err != nil {
+				return failed(err, "read the URL of function %s on alias %s", function, alias)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			hosts[f.nameOf(p, function)] = host
+			return nil
+		})
+	}
+	return hosts, group.Wait()
+}
+
+// list gives the names of the project's functions. A name that begins like them may be
+// of the project whose slug goes on where this one's ends: the description tells.
+func (f *Functions) list(ctx context.Context, p anchor.Project) ([]string, error) {
+	var names []string
+	pages := lambda.NewListFunctionsPaginator(f.Lambda, &lambda.ListFunctionsInput{})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, failed(err, "list the functions of project %s", p.Slug)
+		}
+		for _, function := range page.Functions {
+			name := sdk.ToString(function.FunctionName)
+			if strings.HasPrefix(name, f.prefix(p)) && sdk.ToString(function.Description) == mark(p.ID) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,74 @@
+package function
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// leased does work while it holds the project's lease: $LATEST is one mutable slot of
+// every function, and two deployments must not fill it together. When the lease is lost
+// the work's context ends.
+func (f *Functions) leased(ctx context.Context, a anchor.Deployment, work func(context.Context) error) error {
+	renew, release, err := f.take(ctx, a)
+	if err != nil {
+		return err
+	}
+	working, stop := context.WithCancelCause(ctx)
+	renewing := make(chan struct{})
+	go func() {
+		defer close(renewing)
+		f.keep(working, stop, renew)
+	}()
+	err = work(working)
+	if lost := context.Cause(working); err != nil && lost != nil && ctx.Err() == nil {
+		err = lost
+	}
+	stop(nil)
+	<-renewing
+	// Also after a cancellation: else the next deployment waits for the lease to expire.
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if failed := release(ending); failed != nil {
+		f.Log.WarnContext(ctx, "the project's lease was not released and expires by itself", "project", a.ProjectID, "err", failed)
+	}
+	return err
+}
+
+// take waits while another holds the lease.
+func (f *Functions) take(ctx context.Context, d anchor.Deployment) (renew, release func(context.Context) error, err error) {
+	holder := string(d.ID) + "." + anchor.NewID()
+	deadline := time.Now().Add(f.leaseWait)
+	for round := 0; ; round++ {
+		renew, release, err = f.Leases.Lease(ctx, d.ProjectID, holder, f.leaseTTL)
+		if err == nil {
+			return renew, release, nil
+		}
+		if anchor.KindOf(err) != anchor.KindConflict || time.Now().After(deadline) {
+			return nil, nil, fmt.Errorf("take the lease of project %s: %w", d.ProjectID, err)
+		}
+		if err := f.pause(ctx, round); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// keep renews the lease until ctx ends.
+func (f *Functions) keep(ctx context.Context, lose context.CancelCauseFunc, renew func(context.Context) error) {
+	beat := time.NewTicker(f.leaseTTL / 3)
+	defer beat.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-beat.C:
+		}
+		if err := renew(ctx); err != nil && ctx.Err() == nil {
+			lose(anchor.Conflict("lease_lost", "another process took over the project while its functions were being published").
+				Hintf("Deploy again.").Because(err))
+			return
+		}
+	}
+}

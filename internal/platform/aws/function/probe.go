@@ -1,0 +1,190 @@
+package function
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+)
+
+// originHeader is what the guard asks for, see entry/guard.mjs.
+const originHeader = "x-anchor-origin"
+
+// target is a function of a deployment as a probe sees it.
+type target struct {
+	part
+	alias string
+	host  string
+}
+
+// answer is a whole answer of a function URL.
+type answer struct {
+	status int
+	body   string // its beginning
+	guard  bool   // the guard itself refused: the bundle is loaded
+}
+
+// Probe asks the new version's server function for the front page through the
+// deployment's own URL; anything below 500 is a sane answer. It also starts the split
+// functions, by a request that their guard refuses: a bundle that crashes at import is
+// found before it is live.
+func (f *Functions) Probe(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
+	limited, cancel := context.WithTimeout(ctx, f.ProbeLimit)
+	defer cancel()
+	group, limited := errgroup.WithContext(limited)
+	for _, p := range f.parts(a) {
+		t := target{part: p, alias: deploymentAlias(a.Deployment.ID)}
+		switch {
+		case p.name == anchor.ServerFunction:
+			group.Go(func() error { return f.probePage(limited, t, a.Build.BasePath+"/", note) })
+		case p.http && p.name != anchor.ImageFunction:
+			group.Go(func() error { return f.probeStart(limited, t, note) })
+		}
+	}
+	err := group.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // canceled: not the new version's fault
+	}
+	return err
+}
+
+func (f *Functions) probePage(ctx context.Context, t target, path string, note deploy.Note) error {
+	have, err := f.settled(ctx, t.function, t.alias)
+	if err != nil || have.Environment == nil {
+		return failed(err, "read function %s", t.function)
+	}
+	secret := have.Environment.Variables[secretEnv]
+	got, err := f.ask(ctx, &t, path, secret)
+	switch {
+	case err != nil:
+		return f.unanswered(ctx, t, path, secret, err)
+	case got.guard:
+		return probeFailed("the new version refused GET %s from Anchor itself", path)
+	case got.status >= http.StatusInternalServerError:
+		return f.withWords(ctx, t, path, secret, probeFailed("the new version answered GET %s with %d", path, got.status))
+	}
+	note("GET %s answered %d", path, got.status)
+	return nil
+}
+
+// probeStart asks without the secret: that the guard refuses proves that the bundle
+// is loaded, and that the URL is guarded.
+func (f *Functions) probeStart(ctx context.Context, t target, note deploy.Note) error {
+	got, err := f.ask(ctx, &t, "/", "")
+	switch {
+	case err != nil:
+		return f.unanswered(ctx, t, "/", "", err)
+	case !got.guard:
+		return f.withWords(ctx, t, "/", "", anchor.Failed("start_crashed", "function %s crashes when it starts", t.name).
+			Hintf("Run the build locally, or set the environment variables it misses: `anchor env set`."))
+	}
+	note("function %s started", t.name)
+	return nil
+}
+
+// ask sends a GET to a function's URL and reads the whole answer. A URL that was just made
+// is not known everywhere at once: until its name resolves and its permission holds, it is
+// asked again.
+func (f *Functions) ask(ctx context.Context, t *target, path, secret string) (answer, error) {
+	var err error
+	if t.host, err = f.urlHost(ctx, t.function, t.alias); err != nil {
+		return answer{}, failed(err, "read the URL of function %s on alias %s", t.function, t.alias)
+	}
+	for round := 0; ; round++ {
+		got, young, err := f.get(ctx, "https://"+t.host+path, secret)
+		if !young {
+			return got, err
+		}
+		if f.pause(ctx, round) != nil {
+			return got, err
+		}
+	}
+}
+
+// get reports as young what a URL answers before it is known everywhere.
+func (f *Functions) get(ctx context.Context, url, secret string) (got answer, young bool, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return answer{}, false, err
+	}
+	r.Header.Set("User-Agent", "Anchor")
+	r.Header.Set("Accept-Encoding", "identity")
+	if secret != "" {
+		r.Header.Set(originHeader, secret)
+	}
+	client := *f.HTTP
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := client.Do(r)
+	if err != nil {
+		return answer{}, ctx.Err() == nil, err
+	}
+	defer res.Body.Close()
+	head, err := io.ReadAll(io.LimitReader(res.Body, 1<<10))
+	if err == nil {
+		_, err = io.Copy(io.Discard, res.Body)
+	}
+	if err != nil {
+		return answer{}, false, fmt.Errorf("the answer broke off: %w", err)
+	}
+	got = answer{status: res.StatusCode, body: string(head)}
+	got.guard = got.status == http.StatusForbidden && got.body == "Forbidden\n"
+	denied := res.Header.Get("X-Amzn-Errortype")
+	return got, got.status == http.StatusForbidden && strings.HasPrefix(denied, "AccessDenied"), nil
+}
+
+func probeFailed(format string, args ...any) *anchor.Error {
+	return anchor.Failed("probe_failed", format, args...).
+		Hintf("`anchor logs` shows what it printed; live traffic was not touched.")
+}
+
+func (f *Functions) unanswered(ctx context.Context, t target, path, secret string, err error) error {
+	if ctx.Err() != nil {
+		return anchor.Failed("probe_timeout", "function %s did not answer GET %s within %s", t.name, path, f.ProbeLimit).
+			Hintf("See what it waits for: `anchor logs`.").Because(err)
+	}
+	if anchor.CodeOf(err) != "" {
+		return err
+	}
+	return f.withWords(ctx, t, path, secret, probeFailed("function %s gave no whole answer to GET %s", t.name, path).Because(err))
+}
+
+// withWords adds what the function itself says of its failure: an invocation past the URL
+// tells the exception that a URL hides.
+func (f *Functions) withWords(ctx context.Context, t target, path, secret string, failure *anchor.Error) error {
+	event, err := json.Marshal(map[string]any{
+		"version": "2.0", "rawPath": path, "rawQueryString": "", "headers": map[string]string{originHeader: secret, "host": t.host},
+		"requestContext": map[string]any{
+			"domainName": t.host, "http": map[string]string{"method": http.MethodGet, "path": path, "sourceIp": "127.0.0.1", "protocol": "HTTP/1.1"},
+		},
+	})
+	if err != nil {
+		return failure
+	}
+	out, err := f.Lambda.Invoke(ctx, &lambda.InvokeInput{
+		FunctionName: &t.function, Qualifier: &t.alias, Payload: event, LogType: types.LogTypeTail,
+	})
+	if err != nil || out.FunctionError == nil {
+		return failure
+	}
+	var said struct{ ErrorType, ErrorMessage string }
+	if json.Unmarshal(out.Payload, &said) != nil || said.ErrorMessage == "" {
+		return failure
+	}
+	words := fmt.Sprintf("%s: %s", said.ErrorType, said.ErrorMessage)
+	if log, err := base64.StdEncoding.DecodeString(sdk.ToString(out.LogResult)); err == nil && len(log) > 0 {
+		words += "\n" + strings.TrimSpace(string(log))
+	}
+	return failure.Because(fmt.Errorf("function %s says %s", t.name, words))
+}

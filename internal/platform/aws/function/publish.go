@@ -1,0 +1,157 @@
+package function
+
+import (
+	"context"
+	"maps"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+)
+
+// The variables that Anchor itself needs in a function.
+const (
+	deploymentEnv = "ANCHOR_DEPLOYMENT_ID" // makes versions distinct: without it equal code would be an older deployment's version
+	secretEnv     = "ANCHOR_ORIGIN_SECRET" // see entry/guard.mjs
+)
+
+// job is one function of one deployment on its way to a version.
+type job struct {
+	part
+	*Functions
+	project    anchor.Project
+	deployment anchor.DeploymentID
+	dir        string
+	arch       types.Architecture
+	vars       map[string]string
+	code       code // once it is uploaded
+}
+
+// Publish makes a version of every function and the deployment's alias with its URL on
+// it. env holds the variables of each function by the build's name, Revalidation's too;
+// those that answer HTTP need ANCHOR_ORIGIN_SECRET. Run again, it gives the same versions
+// and repairs what was left undone.
+func (f *Functions) Publish(ctx context.Context, a deploy.Artifact, env map[string]map[string]string, note deploy.Note) (map[string]anchor.FunctionVersion, error) {
+	jobs, err := f.jobs(a, env)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	versions := map[string]anchor.FunctionVersion{}
+	err = f.leased(ctx, a.Deployment, func(ctx context.Context) error {
+		group, ctx := errgroup.WithContext(ctx)
+		for _, j := range jobs {
+			group.Go(func() error {
+				version, err := j.run(ctx, note)
+				mu.Lock()
+				defer mu.Unlock()
+				versions[j.name] = version
+				return err
+			})
+		}
+		return group.Wait()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return versions, nil
+}
+
+func (f *Functions) jobs(a deploy.Artifact, env map[string]map[string]string) ([]*job, error) {
+	arch, err := architecture(a)
+	if err != nil {
+		return nil, err
+	}
+	var jobs []*job
+	for _, p := range f.parts(a) {
+		vars := maps.Clone(env[p.name])
+		if vars == nil {
+			vars = map[string]string{}
+		}
+		vars[deploymentEnv] = string(a.Deployment.ID)
+		if p.http && vars[secretEnv] == "" {
+			return nil, anchor.Failed("origin_secret_missing", "function %s has no origin secret", p.name).
+				Hintf("Its URL would be open to all. See that the installation's key is readable: `anchor aws status`.")
+		}
+		if err := checkEnv(vars, maxEnv); err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, &job{
+			part: p, Functions: f, project: a.Project, deployment: a.Deployment.ID, dir: a.Dir, arch: arch, vars: vars,
+		})
+	}
+	return jobs, nil
+}
+
+// run takes the function to a version, an alias on it and, when it answers HTTP, a URL. The
+// alias tells a later run which version is the deployment's; the URL is made last and
+// tells that all is there.
+func (j *job) run(ctx context.Context, note deploy.Note) (anchor.FunctionVersion, error) {
+	name := deploymentAlias(j.deployment)
+	have, err := j.settled(ctx, j.function, name)
+	if isMissing(err) {
+		if have, err = j.publish(ctx); err != nil {
+			return anchor.FunctionVersion{}, failed(err, "publish function %s", j.function)
+		}
+		note("function %s is version %s", j.name, sdk.ToString(have.Version))
+	}
+	if err != nil {
+		return anchor.FunctionVersion{}, failed(err, "read function %s", j.function)
+	}
+	if j.http {
+		if err := j.openURL(ctx, j.function, name); err != nil {
+			return anchor.FunctionVersion{}, err
+		}
+	}
+	version := sdk.ToString(have.Version)
+	return anchor.FunctionVersion{
+		Version: version, VersionARN: versionARN(have, version), CodeSha256: sdk.ToString(have.CodeSha256),
+	}, nil
+}
+
+// publish uploads the code, makes a version of it and ties the deployment's alias to it.
+func (j *job) publish(ctx context.Context) (*lambda.GetFunctionConfigurationOutput, error) {
+	var err error
+	if j.code, err = j.upload(ctx, j.project.ID, j.dir, j.part); err != nil {
+		return nil, err
+	}
+	version, err := j.version(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return j.tie(ctx, version)
+}
+
+// tie makes the deployment's alias on a version. When it is there already, another run
+// was quicker, and its version is the deployment's.
+func (j *job) tie(ctx context.Context, version string) (*lambda.GetFunctionConfigurationOutput, error) {
+	name := deploymentAlias(j.deployment)
+	for round := range maxRounds {
+		_, err := j.Lambda.CreateAlias(ctx, &lambda.CreateAliasInput{
+			FunctionName: &j.function, Name: &name, FunctionVersion: &version,
+			Description: sdk.String("deployment " + string(j.deployment)),
+		})
+		if err != nil && !isConflict(err) {
+			return nil, err
+		}
+		have, err := j.settled(ctx, j.function, name)
+		if !isMissing(err) {
+			return have, err
+		}
+		if err := j.pause(ctx, round); err != nil {
+			return nil, err
+		}
+	}
+	return nil, j.unsettled("its alias " + name + " does not appear")
+}
+
+func (j *job) unsettled(why string) error {
+	return anchor.Failed("function_unsettled", "the function %s does not come to rest: %s", j.function, why).
+		Hintf("Something else changes it at the same time. See that nothing but Anchor does, and deploy again.")
+}

@@ -1,0 +1,109 @@
+package function
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// How the queue treats messages. A page that cannot be revalidated holds up its group of
+// a FIFO queue until the message is gone; and a lost one comes again with the next stale
+// answer. So a message has two tries or three, and no queue of the dead.
+const (
+	visibleAfter = 6 * TimeoutSeconds // as the Developer Guide asks for mappings
+	keepMessages = 10 * 60            // seconds
+	batch        = 5
+)
+
+func (f *Functions) queueName(p anchor.Project) string {
+	return f.prefix(p) + revalidationShort + ".fifo"
+}
+
+// Queue gives the URL of the project's revalidation queue, which it makes on first use.
+func (f *Functions) Queue(ctx context.Context, p anchor.Project) (url string, err error) {
+	name := f.queueName(p)
+	for range 2 {
+		found, err := f.queueURL(ctx, name)
+		if found != "" || err != nil {
+			return found, failed(err, "find the queue %s", name)
+		}
+		made, err := f.SQS.CreateQueue(ctx, &sqs.CreateQueueInput{
+			QueueName: &name, Tags: f.tags(p),
+			Attributes: map[string]string{
+				string(sqstypes.QueueAttributeNameFifoQueue):              "true",
+				string(sqstypes.QueueAttributeNameVisibilityTimeout):      strconv.Itoa(visibleAfter),
+				string(sqstypes.QueueAttributeNameMessageRetentionPeriod): strconv.Itoa(keepMessages),
+			},
+		})
+		var exists *sqstypes.QueueNameExists
+		switch {
+		case err == nil:
+			return sdk.ToString(made.QueueUrl), nil
+		case !errors.As(err, &exists):
+			return "", failed(err, "make the queue %s", name)
+		}
+	}
+	return "", busy(name)
+}
+
+// queueURL is "" when there is no such queue.
+func (f *Functions) queueURL(ctx context.Context, name string) (string, error) {
+	out, err := f.SQS.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name})
+	var missing *sqstypes.QueueDoesNotExist
+	if errors.As(err, &missing) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return sdk.ToString(out.QueueUrl), nil
+}
+
+// mapQueue lets the queue's messages start the live revalidation function.
+func (f *Functions) mapQueue(ctx context.Context, p anchor.Project, function string) error {
+	target := function + ":" + anchor.LiveAlias
+	mappings, err := f.mappings(ctx, target)
+	if len(mappings) > 0 || err != nil {
+		return failed(err, "read the event source mappings of function %s", function)
+	}
+	url, err := f.Queue(ctx, p)
+	if err != nil {
+		return err
+	}
+	attributes, err := f.SQS.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+		QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn},
+	})
+	if err != nil {
+		return failed(err, "read the queue %s", url)
+	}
+	arn := attributes.Attributes[string(sqstypes.QueueAttributeNameQueueArn)]
+	_, err = f.Lambda.CreateEventSourceMapping(ctx, &lambda.CreateEventSourceMappingInput{
+		FunctionName: &target, EventSourceArn: &arn, BatchSize: sdk.Int32(batch), Tags: f.tags(p),
+		FunctionResponseTypes: []types.FunctionResponseType{types.FunctionResponseTypeReportBatchItemFailures},
+	})
+	if isConflict(err) { // there: a source and a function have one mapping
+		return nil
+	}
+	return failed(err, "let the queue start function %s", function)
+}
+
+func (f *Functions) mappings(ctx context.Context, target string) ([]types.EventSourceMappingConfiguration, error) {
+	var all []types.EventSourceMappingConfiguration
+	pages := lambda.NewListEventSourceMappingsPaginator(f.Lambda, &lambda.ListEventSourceMappingsInput{FunctionName: &target})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.EventSourceMappings...)
+	}
+	return all, nil
+}

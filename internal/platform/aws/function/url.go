@@ -1,0 +1,106 @@
+package function
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+)
+
+// The statements that let anybody reach an alias' URL are named by what they allow and by
+// the alias. Since October 2025 a new URL needs both (Developer Guide, "Control access to
+// Lambda function URLs").
+func urlStatement(alias string) *string    { return sdk.String("anchor-url-" + alias) }
+func invokeStatement(alias string) *string { return sdk.String("anchor-invoke-" + alias) }
+
+// openURL gives an alias its URL: the permissions first, the URL last, so that a URL that
+// is there is complete. It always streams: the mode is the URL's, which outlives any
+// one version, and our entry streams whatever the app does.
+func (f *Functions) openURL(ctx context.Context, function, alias string) error {
+	if _, err := f.urlHost(ctx, function, alias); !isMissing(err) {
+		return failed(err, "read the URL of function %s on alias %s", function, alias)
+	}
+	for _, permission := range []lambda.AddPermissionInput{
+		{StatementId: urlStatement(alias), Action: sdk.String("lambda:InvokeFunctionUrl"), FunctionUrlAuthType: types.FunctionUrlAuthTypeNone},
+		{StatementId: invokeStatement(alias), Action: sdk.String("lambda:InvokeFunction"), InvokedViaFunctionUrl: sdk.Bool(true)},
+	} {
+		permission.FunctionName, permission.Qualifier, permission.Principal = &function, &alias, sdk.String("*")
+		if err := f.allow(ctx, &permission); err != nil {
+			return failed(err, "open function %s on alias %s to its URL", function, alias)
+		}
+	}
+	return failed(f.createURL(ctx, function, alias), "make the URL of function %s on alias %s", function, alias)
+}
+
+func (f *Functions) createURL(ctx context.Context, function, alias string) error {
+	for round := range maxRounds {
+		_, err := f.Lambda.CreateFunctionUrlConfig(ctx, &lambda.CreateFunctionUrlConfigInput{
+			FunctionName: &function, Qualifier: &alias,
+			AuthType: types.FunctionUrlAuthTypeNone, InvokeMode: types.InvokeModeResponseStream,
+		})
+		if !isConflict(err) {
+			return err
+		}
+		if _, err := f.urlHost(ctx, function, alias); !isMissing(err) {
+			return err
+		}
+		if err := f.pause(ctx, round); err != nil {
+			return err
+		}
+	}
+	return busy(function)
+}
+
+// allow adds a statement to an alias' policy unless it is there.
+func (f *Functions) allow(ctx context.Context, permission *lambda.AddPermissionInput) error {
+	for round := range maxRounds {
+		_, err := f.Lambda.AddPermission(ctx, permission)
+		if !isConflict(err) && !isStale(err) {
+			return err
+		}
+		there, err := f.hasStatement(ctx, permission)
+		if there || err != nil {
+			return err
+		}
+		if err := f.pause(ctx, round); err != nil {
+			return err
+		}
+	}
+	return busy(*permission.FunctionName)
+}
+
+func (f *Functions) hasStatement(ctx context.Context, permission *lambda.AddPermissionInput) (bool, error) {
+	out, err := f.Lambda.GetPolicy(ctx, &lambda.GetPolicyInput{FunctionName: permission.FunctionName, Qualifier: permission.Qualifier})
+	if isMissing(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	var policy struct{ Statement []struct{ Sid string } }
+	if err := json.Unmarshal([]byte(sdk.ToString(out.Policy)), &policy); err != nil {
+		return false, err
+	}
+	for _, statement := range policy.Statement {
+		if statement.Sid == *permission.StatementId {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// urlHost is the host of an alias' URL, ResourceNotFoundException when it has none.
+func (f *Functions) urlHost(ctx context.Context, function, alias string) (string, error) {
+	out, err := f.Lambda.GetFunctionUrlConfig(ctx, &lambda.GetFunctionUrlConfigInput{FunctionName: &function, Qualifier: &alias})
+	if err != nil {
+		return "", err
+	}
+	u, err := url.Parse(sdk.ToString(out.FunctionUrl))
+	if err != nil {
+		return "", err
+	}
+	return u.Host, nil
+}

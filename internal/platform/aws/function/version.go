@@ -1,0 +1,161 @@
+package function
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+type configuration = lambda.GetFunctionConfigurationOutput
+
+// version publishes $LATEST once it holds the deployment's code and configuration. Lambda
+// refuses when either changed since they were compared; then they are compared again.
+// After a crash the same call gives the version that was made before it.
+func (j *job) version(ctx context.Context) (string, error) {
+	for round := range maxRounds {
+		latest, err := j.latest(ctx)
+		if err != nil {
+			return "", err
+		}
+		out, err := j.Lambda.PublishVersion(ctx, &lambda.PublishVersionInput{
+			FunctionName: &j.function, CodeSha256: &j.code.sum, RevisionId: latest.RevisionId,
+			Description: sdk.String("deployment " + string(j.deployment)),
+		})
+		switch {
+		case err == nil:
+			number := sdk.ToString(out.Version)
+			return number, j.activate(ctx, number)
+		case !isStale(err) && !isConflict(err):
+			return "", err
+		}
+		if err := j.pause(ctx, round); err != nil {
+			return "", err
+		}
+	}
+	return "", j.unsettled("it changes before it can be published")
+}
+
+// activate waits until a version can be invoked.
+func (j *job) activate(ctx context.Context, number string) error {
+	for round := range maxRounds {
+		have, err := j.settled(ctx, j.function, number)
+		switch {
+		case isMissing(err): // not everywhere yet
+		case err != nil:
+			return err
+		case broken(have) != "":
+			return anchor.Failed("version_failed", "version %s of function %s does not start: %s", number, j.function, broken(have)).
+				Hintf("Deploy again; live traffic was not touched.")
+		default:
+			return nil
+		}
+		if err := j.pause(ctx, round); err != nil {
+			return err
+		}
+	}
+	return j.unsettled("its version " + number + " does not appear")
+}
+
+// latest brings $LATEST to the deployment's code and configuration and gives what Lambda
+// then says of it. Each round reads, and writes the first thing that differs: so it
+// goes on from wherever an earlier run ended, and a read that is older than a write
+// costs a round, since Lambda refuses its RevisionId.
+func (j *job) latest(ctx context.Context) (*configuration, error) {
+	wrote := false
+	for round := range maxRounds {
+		have, err := j.settled(ctx, j.function, "")
+		switch {
+		case isMissing(err):
+			err = j.create(ctx)
+		case err != nil:
+			return nil, err
+		case sdk.ToString(have.Description) != mark(j.project.ID):
+			return nil, j.foreign(have)
+		case broken(have) != "" && wrote:
+			return nil, anchor.Failed("function_failed", "Lambda cannot prepare the function %s: %s", j.function, broken(have)).
+				Hintf("Deploy again; live traffic was not touched.")
+		case broken(have) != "" || !j.hasCode(have):
+			wrote = true
+			err = j.updateCode(ctx, have)
+		case !j.hasConfiguration(have):
+			err = j.updateConfiguration(ctx, have)
+		default:
+			return have, nil
+		}
+		if err == nil {
+			continue
+		}
+		if !isConflict(err) && !isStale(err) && !isYoungRole(err) {
+			return nil, err
+		}
+		if err := j.pause(ctx, round); err != nil {
+			return nil, err
+		}
+	}
+	return nil, j.unsettled("it does not keep the deployment's code and environment")
+}
+
+func (j *job) foreign(have *configuration) error {
+	return anchor.Conflict("function_name_taken", "the function %s belongs to something else: %s", j.function, sdk.ToString(have.Description)).
+		Hintf("Delete that function, or rename %s of this project.", j.name)
+}
+
+func (j *job) create(ctx context.Context) error {
+	_, err := j.Lambda.CreateFunction(ctx, &lambda.CreateFunctionInput{
+		FunctionName: &j.function, Description: sdk.String(mark(j.project.ID)), Tags: j.tags(j.project),
+		Code:          &types.FunctionCode{S3Bucket: &j.ArtifactsBucket, S3Key: &j.code.key},
+		Architectures: []types.Architecture{j.arch},
+		Runtime:       Runtime, Handler: sdk.String(j.lambdaHandler()), Role: &j.Role,
+		MemorySize: sdk.Int32(MemoryMB), Timeout: sdk.Int32(TimeoutSeconds),
+		Environment: &types.Environment{Variables: j.vars},
+	})
+	return err
+}
+
+func (j *job) hasCode(have *configuration) bool {
+	return sdk.ToString(have.CodeSha256) == j.code.sum && slices.Equal(have.Architectures, []types.Architecture{j.arch})
+}
+
+func (j *job) updateCode(ctx context.Context, have *configuration) error {
+	_, err := j.Lambda.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{
+		FunctionName: &j.function, S3Bucket: &j.ArtifactsBucket, S3Key: &j.code.key,
+		Architectures: []types.Architecture{j.arch}, RevisionId: have.RevisionId,
+	})
+	return err
+}
+
+func (j *job) hasConfiguration(have *configuration) bool {
+	var vars map[string]string
+	if have.Environment != nil {
+		vars = have.Environment.Variables
+	}
+	return maps.Equal(vars, j.vars) && have.Runtime == Runtime &&
+		sdk.ToString(have.Handler) == j.lambdaHandler() && sdk.ToString(have.Role) == j.Role &&
+		sdk.ToInt32(have.MemorySize) == MemoryMB && sdk.ToInt32(have.Timeout) == TimeoutSeconds
+}
+
+func (j *job) updateConfiguration(ctx context.Context, have *configuration) error {
+	_, err := j.Lambda.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{
+		FunctionName: &j.function, Runtime: Runtime, Handler: sdk.String(j.lambdaHandler()), Role: &j.Role,
+		MemorySize: sdk.Int32(MemoryMB), Timeout: sdk.Int32(TimeoutSeconds),
+		Environment: &types.Environment{Variables: j.vars}, RevisionId: have.RevisionId,
+	})
+	return err
+}
+
+// versionARN is the ARN with the version's number; Lambda answers with the qualifier it
+// was asked by.
+func versionARN(have *configuration, version string) string {
+	parts := strings.Split(sdk.ToString(have.FunctionArn), ":")
+	if len(parts) > 7 {
+		parts = parts[:7] // arn:aws:lambda:region:account:function:name
+	}
+	return strings.Join(append(parts, version), ":")
+}

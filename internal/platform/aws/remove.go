@@ -1,0 +1,111 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Remove implements release.Remover: the deployment's URL goes first, then its
+// functions, then its files and cache. Lambda lets the requests in flight on a
+// deleted version end by themselves, so there is nothing to wait for.
+func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
+	ctx = context.WithoutCancel(ctx) // ctx bounds the waiting for requests, not the removal
+	project, err := p.project(ctx, d.ProjectID)
+	if err != nil {
+		return err
+	}
+	if err := p.front.Forget(ctx, project, d.ID); err != nil {
+		return fmt.Errorf("remove the URL of deployment %s: %w", d.ID, err)
+	}
+	if err := p.functions.Remove(ctx, project, d); err != nil {
+		return fmt.Errorf("remove the functions of deployment %s: %w", d.ID, err)
+	}
+	if err := p.assets.Remove(ctx, project, d.ID); err != nil {
+		return fmt.Errorf("remove the files of deployment %s: %w", d.ID, err)
+	}
+	return nil
+}
+
+// RemoveProject takes away all a project has left, whether its record is still there
+// or not. The distribution has to be disabled before it can be deleted, which takes
+// CloudFront minutes: until then the error is of KindBusy, and the next call goes on.
+func (p *Platform) RemoveProject(ctx context.Context, id anchor.ProjectID) error {
+	project, err := p.recall(ctx, id)
+	if errors.Is(err, anchor.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// Nothing keeps the functions and files from going while CloudFront takes its time.
+	// The note of the slug goes last: without it nothing of the rest would be found.
+	err = errors.Join(
+		p.functions.RemoveProject(ctx, project),
+		p.assets.RemoveProject(ctx, project),
+		p.front.RemoveProject(ctx, project),
+	)
+	if err != nil {
+		return err
+	}
+	if err := p.forget(ctx, id); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.projects, id)
+	delete(p.sites, id)
+	delete(p.ready, id)
+	return nil
+}
+
+// slugKey is where a project's slug is noted, because a project is removed after its
+// record, when nothing else tells under which names its things go.
+func slugKey(id anchor.ProjectID) string { return "projects/" + string(id) + "/slug" }
+
+// remember notes the project's slug, once.
+func (p *Platform) remember(ctx context.Context, project anchor.Project) error {
+	if _, err := p.recall(ctx, project.ID); !errors.Is(err, anchor.ErrNotFound) {
+		return err
+	}
+	_, err := p.s3.PutObject(ctx, &s3.PutObjectInput{
+		Bucket: &p.AssetsBucket, Key: sdk.String(slugKey(project.ID)), Body: strings.NewReader(project.Slug),
+	})
+	if err != nil {
+		return fmt.Errorf("note the slug of project %s: %w", project.ID, err)
+	}
+	return nil
+}
+
+// recall gives the project of a noted slug, or ErrNotFound.
+func (p *Platform) recall(ctx context.Context, id anchor.ProjectID) (anchor.Project, error) {
+	out, err := p.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &p.AssetsBucket, Key: sdk.String(slugKey(id))})
+	if missing := (*types.NoSuchKey)(nil); errors.As(err, &missing) {
+		return anchor.Project{}, anchor.ErrNotFound
+	}
+	if err != nil {
+		return anchor.Project{}, fmt.Errorf("read the noted slug of project %s: %w", id, err)
+	}
+	defer out.Body.Close()
+	slug, err := io.ReadAll(io.LimitReader(out.Body, anchor.MaxSlug))
+	if err != nil {
+		return anchor.Project{}, fmt.Errorf("read the noted slug of project %s: %w", id, err)
+	}
+	return anchor.Project{ID: id, Slug: string(slug)}, nil
+}
+
+func (p *Platform) forget(ctx context.Context, id anchor.ProjectID) error {
+	_, err := p.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &p.AssetsBucket, Key: sdk.String(slugKey(id))})
+	if err != nil {
+		return fmt.Errorf("remove the noted slug of project %s: %w", id, err)
+	}
+	return nil
+}
