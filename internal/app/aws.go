@@ -2,12 +2,16 @@ package app
 
 import (
 	"context"
+	"encoding/base64"
+	"fmt"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/anchor-deploy/anchor/internal/access"
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	awsplatform "github.com/anchor-deploy/anchor/internal/platform/aws"
 	"github.com/anchor-deploy/anchor/internal/stack"
 	"github.com/anchor-deploy/anchor/internal/store/dynamo"
 )
@@ -27,7 +31,7 @@ func Installation(ctx context.Context, o AWS) (*stack.Installation, error) {
 	}
 	r := awsRecords{aws}
 	c := o.Stack
-	c.AWS, c.Projects = aws, r
+	c.AWS, c.Projects, c.Remover = aws, r, awsRemover{aws, o.Stack.Name, r}
 	c.Tokens = func(out stack.Outputs) stack.Tokens { return access.Service{Tokens: r.store(out)} }
 	return stack.New(c)
 }
@@ -59,4 +63,45 @@ func (r awsRecords) List(ctx context.Context, o stack.Outputs) ([]anchor.Project
 		}
 		page.Cursor = list.Next
 	}
+}
+
+// awsRemover removes projects with the rights of who runs the command.
+type awsRemover struct {
+	aws     sdk.Config
+	name    string // of the installation
+	records awsRecords
+}
+
+// Remove implements stack.Remover.
+func (r awsRemover) Remove(ctx context.Context, o stack.Outputs, p anchor.Project) (kept []string, err error) {
+	store := r.records.store(o)
+	key, err := r.key(ctx)
+	if err != nil {
+		return nil, err
+	}
+	platform, err := awsplatform.New(awsplatform.Config{
+		AWS: r.aws, Installation: r.name, AssetsBucket: o.AssetsBucket, ArtifactsBucket: o.ArtifactsBucket,
+		FunctionRole: o.FunctionRole, Key: key, Records: store, Leases: store,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := platform.RemoveProject(ctx, p.ID); err != nil {
+		return nil, err
+	}
+	return nil, store.DeleteProject(ctx, p.ID)
+}
+
+// key reads the installation's.
+func (r awsRemover) key(ctx context.Context) ([]byte, error) {
+	name := "/" + r.name + "/key"
+	out, err := ssm.NewFromConfig(r.aws).GetParameter(ctx, &ssm.GetParameterInput{Name: &name, WithDecryption: sdk.Bool(true)})
+	if err != nil {
+		return nil, fmt.Errorf("read the key %s: %w", name, err)
+	}
+	key, err := base64.StdEncoding.DecodeString(sdk.ToString(out.Parameter.Value))
+	if err != nil {
+		return nil, fmt.Errorf("read the key %s: %w", name, err)
+	}
+	return key, nil
 }

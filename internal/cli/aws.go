@@ -25,10 +25,10 @@ func (s *shell) awsCommand() *cobra.Command {
 	o := &installation{shell: s}
 	cmd := parent("aws", "Install Anchor in an AWS account",
 		o.planCommand(), o.bootstrapCommand(), o.statusCommand(), o.destroyCommand())
-	cmd.Long = "An installation is one CloudFormation stack: tables, buckets, roles, the HTTP API\n" +
-		"and the build project. Credentials, profile and region are found as the AWS CLI\n" +
-		"finds them. Afterwards every other command works on it with ANCHOR_URL set to its\n" +
-		"API."
+	cmd.Long = "An installation is one CloudFormation stack: tables, buckets, roles, the HTTP\n" +
+		"API and the build project. Credentials, profile and region are found as the AWS\n" +
+		"CLI finds them. Afterwards every other command works on it with ANCHOR_URL set\n" +
+		"to its API."
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&o.Stack.Name, "name", "anchor", "name of the installation")
 	flags.StringVar(&o.Region, "region", "", "AWS region (default: the profile's)")

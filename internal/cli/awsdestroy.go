@@ -22,8 +22,8 @@ func (o *installation) destroyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "destroy", Short: "Remove the installation from the account", Args: cobra.NoArgs,
 		Long: "Removes all that bootstrap made, with the records and files in it, after the\n" +
-			"installation's name was typed. While there are projects it refuses; --force removes\n" +
-			"them, too. What AWS does not let go yet is told.",
+			"installation's name was typed. While there are projects it refuses; --force\n" +
+			"removes them, too. What AWS does not let go yet is told.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.destroy(cmd.Context(), d) },
 	}
 	cmd.Flags().BoolVarP(&d.yes, "yes", "y", false, "do not ask")

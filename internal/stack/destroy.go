@@ -83,7 +83,7 @@ func slugs(projects []anchor.Project) []string {
 
 func (i *Installation) allowed(projects []string, o DestroyOptions) error {
 	if len(projects) > 0 && (!o.Force || i.Remover == nil) {
-		return anchor.Conflict("projects_live", "the installation %s holds %d projects: %s", i.Name, len(projects), strings.Join(projects, ", ")).
+		return anchor.Conflict("projects_live", "the installation %s still holds projects: %s", i.Name, strings.Join(projects, ", ")).
 			Hintf("Remove them with anchor projects rm, or destroy all with --force.")
 	}
 	if o.Confirm != nil {
@@ -97,6 +97,10 @@ func (i *Installation) removeProjects(ctx context.Context, s state, projects []a
 	for _, p := range projects {
 		i.tell("Projects", p.Slug)
 		k, err := i.Remover.Remove(ctx, i.readOutputs(s), p)
+		for anchor.KindOf(err) == anchor.KindBusy && i.wait(ctx) == nil {
+			i.tell("Projects", p.Slug+": "+err.Error())
+			k, err = i.Remover.Remove(ctx, i.readOutputs(s), p)
+		}
 		kept = append(kept, k...)
 		if err != nil {
 			return kept, i.explain(err, "remove the project "+p.Slug)

@@ -54,7 +54,8 @@ type Projects interface {
 // Remover removes a project.
 type Remover interface {
 	// Remove deletes what AWS has of p outside of the stack, and then its record, and tells
-	// what cannot go yet, such as a certificate that is in use. Idempotent.
+	// what cannot go yet, such as a certificate that is in use. Idempotent. KindBusy:
+	// AWS takes its time, and the next call goes on.
 	Remove(ctx context.Context, o Outputs, p anchor.Project) (kept []string, err error)
 }
 
