@@ -49,15 +49,15 @@ func measureRedeploy(ctx context.Context, l *lab) ([]result, error) {
 		ratio: times(ratio), budget: "≤ 2 ×", verdict: judge(ratio <= 2),
 		how: []string{
 			fmt.Sprintf("The text of /dynamic is changed in a copy of the build: the contents of %d files differ from the deployed build's, %s in all. "+
-				"The second `anchor deploy --prebuilt` goes through a relay that counts all the client sends to the API: manifest, file contents, HTTP. The server lacks nothing else, so the manifest of %d files is the rest.",
+				"The second `anchor deploy --prebuilt` goes through a relay that counts all the client sends to the API: file contents, which of the %d files differ, HTTP. The server lacks nothing else.",
 				page.files, size(page.changed), page.total),
 		},
 	}, {
-		what: "redeploy with one page changed: contents of files", ours: size(page.sent), peer: "bytes changed: " + size(page.changed),
+		what: "redeploy with one page changed: bodies of requests", ours: size(page.sent), peer: "bytes changed: " + size(page.changed),
 		ratio: times(files), budget: "≤ 2 ×", verdict: judge(files <= 2),
 		how: []string{
-			fmt.Sprintf("The same deploy by its own count (bytesSent; %d files). For comparison another build of the same app, with another label and build id on every page: "+
-				"%s changed in %d files, %s of contents sent (%s), %s on the wire (%s).",
+			fmt.Sprintf("The same deploy by its own count (bytesSent: contents and manifest; %d files). For comparison another build of the same app, with another label and build id on every page: "+
+				"%s changed in %d files, %s of bodies sent (%s), %s on the wire (%s).",
 				page.filesSent, size(build.changed), build.files, size(build.sent), times(float64(build.sent)/float64(build.changed)),
 				size(build.wire), times(float64(build.wire)/float64(build.changed))),
 		},

@@ -4,6 +4,7 @@ package apiclient
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +23,9 @@ type Client struct {
 	base  string
 	token string
 	http  *http.Client
+
+	storage *http.Client // to where presigned URLs lead; never sees the token
+	sent    atomic.Int64 // bytes of bodies
 
 	// Attempts is how often an idempotent call is made before its connection error
 	// or 503 is given back.
@@ -36,12 +41,31 @@ func New(base, token string) *Client {
 	transport.ResponseHeaderTimeout = 2 * time.Minute
 	return &Client{
 		base: strings.TrimRight(base, "/"), token: token,
-		http: &http.Client{Transport: transport}, Attempts: 4, Pause: 200 * time.Millisecond,
+		http: &http.Client{Transport: transport}, storage: newStorage(transport), Attempts: 4, Pause: 200 * time.Millisecond,
 	}
 }
 
 // URL is the API's address.
 func (c *Client) URL() string { return c.base }
+
+// BytesSent counts the bytes of all request bodies so far, repeated ones too, as they
+// went into the connection: compressed, without headers and TLS.
+func (c *Client) BytesSent() int64 { return c.sent.Load() }
+
+func (c *Client) counted(body io.ReadCloser) io.ReadCloser { return &counting{body, &c.sent} }
+
+type counting struct {
+	io.ReadCloser
+	count *atomic.Int64
+}
+
+func (c *counting) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.count.Add(int64(n))
+	return n, err
+}
+
+const userAgent = "anchor-cli"
 
 // call is one request as it can be made again.
 type call struct {
@@ -69,9 +93,32 @@ func send(method, path string, v any) (call, error) {
 		return c, fmt.Errorf("encode the request to %s: %w", path, err)
 	}
 	c.header = http.Header{"Content-Type": {"application/json"}}
-	c.size = int64(len(encoded))
-	c.body = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(encoded)), nil }
+	c.carry(encoded)
 	return c, nil
+}
+
+func (cl *call) carry(body []byte) {
+	cl.size = int64(len(body))
+	cl.body = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+}
+
+// sendZipped is send with a compressed body.
+func sendZipped(method, path string, v any) (call, error) {
+	cl, err := send(method, path, nil)
+	if err != nil {
+		return cl, err
+	}
+	var body bytes.Buffer
+	zipped := gzip.NewWriter(&body)
+	if err = json.NewEncoder(zipped).Encode(v); err == nil {
+		err = zipped.Close()
+	}
+	if err != nil {
+		return cl, fmt.Errorf("encode the request to %s: %w", path, err)
+	}
+	cl.header = http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"gzip"}}
+	cl.carry(body.Bytes())
+	return cl, nil
 }
 
 // fetch makes a call and decodes its answer.
@@ -147,7 +194,7 @@ func (c *Client) try(ctx context.Context, cl call) (*http.Response, error) {
 		return nil, fmt.Errorf("request %s: %w", target, err)
 	}
 	if body != nil {
-		req.Body, req.ContentLength = body, cl.size
+		req.Body, req.ContentLength = c.counted(body), cl.size
 		if cl.size == 0 {
 			req.Body = http.NoBody
 		}
@@ -155,7 +202,7 @@ func (c *Client) try(ctx context.Context, cl call) (*http.Response, error) {
 	for name, values := range cl.header {
 		req.Header[name] = values
 	}
-	req.Header.Set("User-Agent", "anchor-cli")
+	req.Header.Set("User-Agent", userAgent)
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}

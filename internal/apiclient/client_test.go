@@ -259,3 +259,94 @@ func tree(t *testing.T, n int) (string, bundle.Manifest) {
 	}
 	return dir, m
 }
+
+// TestEventsOverAnswersThatEnd watches as over API Gateway, where an answer arrives
+// when it is whole: over many answers, without a gap and however long nothing comes.
+func TestEventsOverAnswersThatEnd(t *testing.T) {
+	a := apitest.New()
+	var answers atomic.Int64
+	base := apitest.Serve(t, a, httpapi.Options{WatchFor: 20 * time.Millisecond}, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/events") {
+				answers.Add(1)
+				w = &buffered{ResponseWriter: w}
+				defer w.(*buffered).send()
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	c := apiclient.New(base, apitest.AdminToken)
+	c.Pause, c.Attempts = time.Millisecond, 2
+	dir, manifest := tree(t, 1)
+	started := startShop(t, c, manifest)
+	id := started.Deployment.ID
+	if _, err := c.Upload(t.Context(), "shop", id, apiclient.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing}); err != nil {
+		t.Fatal(err)
+	}
+	type seen struct {
+		events []anchor.Event
+		err    error
+	}
+	done := make(chan seen, 1)
+	go func() {
+		var s seen
+		for e, err := range c.Watch(t.Context(), "shop", id) {
+			s.events, s.err = append(s.events, e), err
+		}
+		done <- s
+	}()
+	for answers.Load() < 5 { // more empty answers than there are attempts
+		time.Sleep(time.Millisecond)
+	}
+	if _, err := c.Finish(t.Context(), "shop", id); err != nil {
+		t.Fatal(err)
+	}
+	got := <-done
+	if got.err != nil || len(got.events) != 9 {
+		t.Fatalf("watched %d events, %v; want 9", len(got.events), got.err)
+	}
+	for i, e := range got.events {
+		if e.Seq != int64(i+1) {
+			t.Errorf("event %d came where %d was due", e.Seq, i+1)
+		}
+	}
+}
+
+// buffered sends an answer once it is whole.
+type buffered struct {
+	http.ResponseWriter
+	body   bytes.Buffer
+	status int
+}
+
+func (b *buffered) WriteHeader(status int)      { b.status = status }
+func (b *buffered) Write(p []byte) (int, error) { return b.body.Write(p) }
+func (b *buffered) Flush()                      {}
+func (b *buffered) send() {
+	b.ResponseWriter.WriteHeader(b.status)
+	_, _ = b.ResponseWriter.Write(b.body.Bytes())
+}
+
+func TestABuildIsAskedForAgainUnderItsKey(t *testing.T) {
+	var calls atomic.Int64
+	c := client(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/builds") && calls.Add(1) == 1 {
+				next.ServeHTTP(httptest.NewRecorder(), r) // it takes effect and its answer is lost
+				panic(http.ErrAbortHandler)
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	if _, err := c.CreateProject(t.Context(), "shop", "main"); err != nil {
+		t.Fatal(err)
+	}
+	d, err := c.StartBuild(t.Context(), "shop", "key", wire.StartBuild{Repository: "https://git.example/shop"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := c.Deployments(t.Context(), "shop", anchor.Page{})
+	if err != nil || len(list.Items) != 1 || list.Items[0].ID != d.ID {
+		t.Errorf("there are %+v (%v), want %s only", list.Items, err, d.ID)
+	}
+}

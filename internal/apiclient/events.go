@@ -2,6 +2,7 @@ package apiclient
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,11 @@ type event struct {
 // errCut says that a stream stopped without its end event.
 var errCut = errors.New("the event stream was cut off")
 
+// moreError says that the server ended its answer and wants to be asked for the rest.
+type moreError struct{ after string }
+
+func (*moreError) Error() string { return "the event stream goes on in another answer" }
+
 // Watch gives a deployment's events from the first on, and returns after its last.
 // A stream that is cut off is taken up again after the event last seen; it is
 // given up when several attempts in a row bring nothing.
@@ -43,6 +49,11 @@ func (c *Client) Watch(ctx context.Context, project string, d anchor.DeploymentI
 			if done {
 				return
 			}
+			if more := (*moreError)(nil); errors.As(err, &more) && ctx.Err() == nil {
+				fruitless = -1 // nothing is wrong with a server that had nothing to tell
+				c.sleep(ctx, 0)
+				continue
+			}
 			if ctx.Err() != nil || !errors.Is(err, errCut) || fruitless >= c.Attempts {
 				yield(anchor.Event{}, err)
 				return
@@ -57,9 +68,9 @@ func (c *Client) watchOnce(ctx context.Context, path string, last *int64, yield 
 	if *last > 0 {
 		cl.header = http.Header{"Last-Event-Id": {strconv.FormatInt(*last, 10)}}
 	}
-	return c.stream(ctx, cl, func(data string) (bool, error) {
+	return c.stream(ctx, cl, func(sent event) (bool, error) {
 		var e anchor.Event
-		if err := json.Unmarshal([]byte(data), &e); err != nil {
+		if err := json.Unmarshal([]byte(sent.data), &e); err != nil {
 			return false, fmt.Errorf("read an event of %s: %w", path, err)
 		}
 		if e.Seq <= *last {
@@ -77,22 +88,33 @@ func (c *Client) Logs(ctx context.Context, project string, d anchor.DeploymentID
 }
 
 // FollowLogs gives the last lines and then those to come, until ctx is done. A
-// stream that is cut off is taken up again with what comes from then on.
+// stream that is cut off is taken up again after the line last seen, where the server
+// can tell them apart, else with what comes from then on.
 func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.DeploymentID, limit int) iter.Seq2[wire.LogLine, error] {
 	return func(yield func(wire.LogLine, error) bool) {
+		last := ""
 		for fruitless := 0; ; fruitless++ {
 			query := logQuery(d, limit)
 			query.Set("follow", "true")
-			done, err := c.stream(ctx, get(projectPath(project, "logs"), query), func(data string) (bool, error) {
+			cl := get(projectPath(project, "logs"), query)
+			if last != "" {
+				cl.header = http.Header{"Last-Event-Id": {last}}
+			}
+			done, err := c.stream(ctx, cl, func(e event) (bool, error) {
 				var line wire.LogLine
-				if err := json.Unmarshal([]byte(data), &line); err != nil {
+				if err := json.Unmarshal([]byte(e.data), &line); err != nil {
 					return false, fmt.Errorf("read a log line: %w", err)
 				}
-				fruitless = 0
+				fruitless, last = 0, cmp.Or(e.id, last)
 				return yield(line, nil), nil
 			})
 			if done {
 				return
+			}
+			if more := (*moreError)(nil); errors.As(err, &more) && ctx.Err() == nil {
+				fruitless, limit, last = -1, 0, cmp.Or(more.after, last)
+				c.sleep(ctx, 0)
+				continue
 			}
 			if ctx.Err() != nil || !errors.Is(err, errCut) || fruitless >= c.Attempts {
 				yield(wire.LogLine{}, err)
@@ -112,9 +134,9 @@ func logQuery(d anchor.DeploymentID, limit int) url.Values {
 	return q
 }
 
-// stream hands over the data of each event until the end event or until take says
+// stream hands over each event until the end event or until take says
 // to stop; then done is true.
-func (c *Client) stream(ctx context.Context, cl call, take func(data string) (more bool, err error)) (done bool, err error) {
+func (c *Client) stream(ctx context.Context, cl call, take func(event) (more bool, err error)) (done bool, err error) {
 	cl.header = withAccept(cl.header)
 	res, err := c.do(ctx, cl)
 	if err != nil {
@@ -133,10 +155,12 @@ func (c *Client) stream(ctx context.Context, cl call, take func(data string) (mo
 		switch e.name {
 		case wire.EventEnd:
 			return true, nil
+		case wire.EventMore:
+			return false, &moreError{e.id}
 		case wire.EventError:
 			return false, eventError(e.data)
 		}
-		if more, err := take(e.data); err != nil || !more {
+		if more, err := take(e); err != nil || !more {
 			return err == nil, err
 		}
 	}

@@ -68,9 +68,28 @@ func (c *Client) DeleteProject(ctx context.Context, idOrSlug string) error {
 	return c.exec(ctx, http.MethodDelete, projectPath(idOrSlug), nil)
 }
 
-// Start begins a deployment and tells which files the server lacks.
+// Start begins a deployment and tells which files the server lacks: ErrConflict with
+// the code no_base when it cannot tell the files by r.Delta.
 func (c *Client) Start(ctx context.Context, project string, r wire.StartDeployment) (wire.StartedDeployment, error) {
-	return sendFetch[wire.StartedDeployment](ctx, c, http.MethodPost, projectPath(project, "deployments"), r)
+	cl, err := sendZipped(http.MethodPost, projectPath(project, "deployments"), r)
+	if err != nil {
+		return wire.StartedDeployment{}, err
+	}
+	return fetch[wire.StartedDeployment](ctx, c, cl)
+}
+
+// StartBuild has the server build a commit and deploy it. Calls with the same key
+// start one build.
+func (c *Client) StartBuild(ctx context.Context, project, key string, r wire.StartBuild) (wire.Deployment, error) {
+	cl, err := send(http.MethodPost, projectPath(project, "builds"), r)
+	if err != nil {
+		return wire.Deployment{}, err
+	}
+	cl.once = key == ""
+	if key != "" {
+		cl.header.Set("Idempotency-Key", key)
+	}
+	return fetch[wire.Deployment](ctx, c, cl)
 }
 
 // Missing tells which files of a deployment have not arrived.

@@ -33,6 +33,10 @@ type Upload struct {
 	Manifest bundle.Manifest //
 	Missing  []bundle.Digest // what the server said it lacks
 
+	// Presigned makes the contents go to URLs that the server signs, as its answer to
+	// the start of the deployment says.
+	Presigned bool
+
 	// Progress is told after every request, from several goroutines.
 	Progress func(sent Sent)
 }
@@ -46,11 +50,15 @@ type Sent struct {
 // Upload sends what is missing in parallel, small files packed together. When a
 // connection breaks it asks again what is missing and goes on from there.
 func (c *Client) Upload(ctx context.Context, project string, d anchor.DeploymentID, u Upload) (Sent, error) {
-	run := &uploading{client: c, project: project, dir: u.Dir, files: byDigest(u.Manifest), tell: u.Progress}
+	run := &uploading{client: c, project: project, deployment: d, dir: u.Dir, files: byDigest(u.Manifest), tell: u.Progress}
+	deliver := run.send
+	if u.Presigned {
+		deliver = run.sendPresigned
+	}
 	missing := u.Missing
 	run.expect(missing)
 	for attempt := 1; ; attempt++ {
-		err := run.send(ctx, missing)
+		err := deliver(ctx, missing)
 		if err == nil {
 			return run.sent(), nil
 		}
@@ -61,6 +69,7 @@ func (c *Client) Upload(ctx context.Context, project string, d anchor.Deployment
 		if missing, err = c.Missing(ctx, project, d); err != nil {
 			return run.sent(), err
 		}
+		run.arrived(missing)
 	}
 }
 
@@ -72,6 +81,7 @@ func resumable(err error) bool {
 type uploading struct {
 	client       *Client
 	project, dir string
+	deployment   anchor.DeploymentID
 	files        map[bundle.Digest]bundle.File
 	tell         func(Sent)
 
@@ -95,6 +105,16 @@ func (u *uploading) expect(missing []bundle.Digest) {
 	for _, d := range missing {
 		u.total.TotalBytes += u.files[d].Size
 	}
+}
+
+// arrived counts as sent what is missing no more: the answer to it may have been lost.
+func (u *uploading) arrived(missing []bundle.Digest) {
+	bytes := u.total.TotalBytes
+	for _, d := range missing {
+		bytes -= u.files[d].Size
+	}
+	u.doneN.Store(u.total.TotalFiles - int64(len(missing)))
+	u.doneB.Store(bytes)
 }
 
 func (u *uploading) sent() Sent {
@@ -210,6 +230,10 @@ func (u *uploading) open(f bundle.File) (io.ReadCloser, error) {
 	file, err := os.Open(filepath.Join(u.dir, filepath.FromSlash(f.Path)))
 	if err != nil {
 		return nil, &brokenBody{fmt.Errorf("%s was there when the build was scanned: %w", f.Path, err)}
+	}
+	if info, err := file.Stat(); err != nil || info.Size() != f.Size {
+		file.Close()
+		return nil, &brokenBody{changed(f, err)}
 	}
 	return file, nil
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
 // File is one entry of a Manifest: a regular file, or a symbolic link when Link
@@ -54,10 +56,34 @@ func (m Manifest) Contents() map[Digest]int64 {
 	return sizes
 }
 
+// Select gives a file for each of the digests: Invalid for one that no file has.
+func (m Manifest) Select(digests []Digest) ([]File, error) {
+	byDigest := make(map[Digest]File, len(m.Files))
+	for _, f := range m.Files {
+		if f.Link == "" {
+			byDigest[f.Digest] = f
+		}
+	}
+	files := make([]File, 0, len(digests))
+	for _, d := range digests {
+		f, ok := byDigest[d]
+		if !ok {
+			return nil, anchor.Invalid("unknown_content", "no file of the deployment has the digest %q", cut(string(d), digestLen)).
+				Hintf("Ask for what the answer to the deployment's start called missing.")
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
 // Encode gives the JSON that m is kept as and that Digest is taken of: the files
 // sorted by path.
 func (m Manifest) Encode() []byte {
-	data, err := json.Marshal(m.Sorted())
+	m = m.Sorted()
+	if m.Files == nil {
+		m.Files = []File{}
+	}
+	data, err := json.Marshal(m)
 	if err != nil {
 		panic("bundle: a manifest holds nothing that JSON cannot: " + err.Error())
 	}

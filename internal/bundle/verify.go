@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"crypto/sha256"
+	"errors"
 	"hash"
 	"io"
 )
@@ -38,10 +39,10 @@ func (v *verifying) Read(p []byte) (int, error) {
 	v.read += int64(n)
 	switch {
 	case v.read == v.size:
-		if v.err = v.end(); v.err != io.EOF {
-			return 0, v.err
+		if v.err = v.end(); errors.Is(v.err, io.EOF) {
+			return n, nil
 		}
-		return n, nil
+		return 0, v.err
 	case err == io.EOF:
 		v.err = wrongLength(v.digest, v.read, v.size)
 		return 0, v.err

@@ -76,7 +76,7 @@ func (s *shell) deploy(ctx context.Context, o deployOptions) error {
 	out := deployed{
 		DeploymentID: record.ID, ProjectID: record.ProjectID, Status: record.Status,
 		URL: record.URL, DeploymentURL: record.DeploymentURL, Version: record.Version,
-		BytesSent: d.sent.Bytes, FilesSent: d.sent.Files, FilesSkipped: d.skipped, Timings: d.progress.timings,
+		BytesSent: d.bytes, FilesSent: d.sent.Files, FilesSkipped: d.skipped, Timings: d.progress.timings,
 	}
 	return s.show(out, func(w io.Writer) { s.deployedTo(w, record, time.Since(began)) })
 }
@@ -115,6 +115,7 @@ type deploying struct {
 	client  *apiclient.Client
 	slug    string
 	sent    apiclient.Sent
+	bytes   int64 // of all requests of the upload
 	skipped int64 // files the server had already
 }
 
@@ -206,8 +207,9 @@ func (d *deploying) tree(ctx context.Context, app opennext.App) (string, error) 
 func (d *deploying) send(ctx context.Context, tree string, m bundle.Manifest) (wire.Deployment, error) {
 	c := readCommit(ctx, d.dir).with(d.options)
 	d.progress.begin("Upload")
-	started, err := d.client.Start(ctx, d.slug, wire.StartDeployment{
-		Manifest: m, CommitSha: c.sha, CommitMessage: c.message, Branch: c.branch, NoRelease: d.options.noRelease,
+	before := d.client.BytesSent()
+	started, err := d.start(ctx, m, wire.StartDeployment{
+		CommitSha: c.sha, CommitMessage: c.message, Branch: c.branch, NoRelease: d.options.noRelease,
 	})
 	if err != nil {
 		d.progress.failed()
@@ -219,16 +221,35 @@ func (d *deploying) send(ctx context.Context, tree string, m bundle.Manifest) (w
 		d.cancel(ctx, id)
 		return wire.Deployment{}, err
 	}
+	d.bytes = d.client.BytesSent() - before
 	record, err := d.follow(ctx, id)
 	if ctx.Err() != nil {
 		d.cancel(ctx, id)
 	}
+	if err == nil && record.Status == anchor.Deployed {
+		if err := d.rememberUpload(id, m); err != nil {
+			fmt.Fprintf(d.Err, "The next deploy lists all its files: %v\n", err)
+		}
+	}
 	return record, err
+}
+
+// start tells the files by what differs from the last upload's, or all of them.
+func (d *deploying) start(ctx context.Context, m bundle.Manifest, r wire.StartDeployment) (wire.StartedDeployment, error) {
+	if r.Delta = d.delta(m); r.Delta != nil {
+		started, err := d.client.Start(ctx, d.slug, r)
+		if anchor.CodeOf(err) != "no_base" {
+			return started, err
+		}
+		r.Delta = nil
+	}
+	r.Manifest = m
+	return d.client.Start(ctx, d.slug, r)
 }
 
 func (d *deploying) upload(ctx context.Context, tree string, m bundle.Manifest, started wire.StartedDeployment) error {
 	sent, err := d.client.Upload(ctx, d.slug, started.Deployment.ID, apiclient.Upload{
-		Dir: tree, Manifest: m, Missing: started.Missing,
+		Dir: tree, Manifest: m, Missing: started.Missing, Presigned: started.Presigned,
 		Progress: func(sent apiclient.Sent) {
 			d.progress.bar(sent.Bytes, sent.TotalBytes, size(sent.Bytes)+" of "+size(sent.TotalBytes))
 		},

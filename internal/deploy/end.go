@@ -72,7 +72,7 @@ const (
 func (s *Service) insist(ctx context.Context, id anchor.DeploymentID, try func() error) error {
 	for pause := shortPause; ; pause = min(2*pause, longPause) {
 		err := try()
-		if err == nil || errors.Is(err, anchor.ErrConflict) || errors.Is(err, anchor.ErrNotFound) {
+		if err == nil || errors.Is(err, anchor.ErrConflict) || errors.Is(err, anchor.ErrNotFound) || errors.Is(err, errCanceled) {
 			return err
 		}
 		if ctx.Err() != nil || s.lanes.ctx.Err() != nil {
@@ -88,8 +88,9 @@ func (s *Service) insist(ctx context.Context, id anchor.DeploymentID, try func()
 }
 
 // fail ends the deployment of a pass with the step that failed and its cause. The
-// lane does not wait for the removal, which lasts as long as requests in flight.
-func (r *run) fail(ctx context.Context, step string, cause error) {
+// lane does not wait for the removal, which lasts as long as requests in flight. It
+// reports whether the records took the end.
+func (r *run) fail(ctx context.Context, step string, cause error) bool {
 	next := ending(r.record, anchor.DeployFailed, step, describe(cause))
 	switch {
 	case errors.Is(cause, errCanceled):
@@ -99,11 +100,11 @@ func (r *run) fail(ctx context.Context, step string, cause error) {
 	}
 	ended, err := r.end(ctx, next, anchor.Deploying, anchor.Built)
 	if leftovers(ended, err) {
-		r.removals.Go(func() { r.reclaim(r.lanes.ctx, ended) })
+		r.aside.run(func(ctx context.Context) { r.reclaim(ctx, ended) })
 	}
 	if err != nil {
 		slog.Error("write the end of a deployment", "deployment", next.ID, "step", step, "error", err)
-		return
+		return errors.Is(err, anchor.ErrNotFound)
 	}
 	if ended.Status == anchor.Deployed && !ended.NoRelease {
 		// The pointer moved and every answer that would have told so was lost.
@@ -111,6 +112,7 @@ func (r *run) fail(ctx context.Context, step string, cause error) {
 			slog.Error("after the release", "deployment", ended.ID, "step", step, "error", err)
 		}
 	}
+	return true
 }
 
 // describe is the message with what to do next: the record is all a user may see.

@@ -14,26 +14,34 @@ import (
 // ends because the process stops leaves it as it is: the next start goes on.
 func (s *Service) process(ctx context.Context, id anchor.DeploymentID) {
 	lasting := context.WithoutCancel(ctx) // a canceled deployment has to be ended too
+	s.attempt(ctx, lasting, id, &run{Service: s, aside: &s.removals})
+}
+
+// attempt runs one pass and reports whether the deployment has ended. It works
+// until ctx ends, and tells the records about it until lasting does.
+func (s *Service) attempt(ctx, lasting context.Context, id anchor.DeploymentID, r *run) (ended bool) {
 	var record anchor.Deployment
 	err := s.insist(lasting, id, func() (err error) {
 		record, err = s.Records.Deployment(lasting, id)
 		return err
 	})
 	if err != nil || record.Status.Ended() {
-		return
+		return err == nil || errors.Is(err, anchor.ErrNotFound)
 	}
-	r := &run{Service: s, record: record}
+	r.record = record
 	step, err := r.pass(ctx)
 	switch {
 	case err == nil:
-		s.prune(record.ProjectID)
+		r.prune()
+		return true
 	case errors.Is(context.Cause(ctx), errCanceled):
 		// Whatever the step made of its context's end, this is why it ended.
-		r.fail(lasting, step, errCanceled)
-	case ctx.Err() != nil:
-		slog.Info("deployment interrupted; the next start goes on with it", "deployment", id, "step", step)
+		return r.fail(lasting, step, errCanceled)
+	case ctx.Err() != nil || errors.Is(err, errNoTime):
+		slog.InfoContext(lasting, "deployment interrupted; the next pass goes on with it", "deploymentId", id, "step", step)
+		return false
 	default:
-		r.fail(lasting, step, err)
+		return r.fail(lasting, step, err)
 	}
 }
 
@@ -53,6 +61,11 @@ func (r *run) pass(ctx context.Context) (failed string, err error) {
 	}
 	r.artifact.Deployment = r.record
 	for _, st := range r.steps() {
+		if r.between != nil && !r.released {
+			if err := r.between(ctx); err != nil {
+				return st.name, err
+			}
+		}
 		if err := r.runStep(ctx, st); err != nil {
 			return st.name, err
 		}
@@ -86,9 +99,10 @@ func (r *run) runStep(ctx context.Context, st step) error {
 
 // prune removes what the new deployment pushed out of retention. The lane does not
 // wait for it: a removal lasts as long as the requests on the old deployment.
-func (s *Service) prune(p anchor.ProjectID) {
-	s.removals.Go(func() {
-		removed, err := s.Retention.Prune(s.lanes.ctx, p)
+func (r *run) prune() {
+	p := r.record.ProjectID
+	r.aside.run(func(ctx context.Context) {
+		removed, err := r.Retention.Prune(ctx, p)
 		if err != nil {
 			slog.Error("prune old deployments", "project", p, "error", err)
 		}

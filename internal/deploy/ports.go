@@ -5,6 +5,7 @@ package deploy
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/bundle"
@@ -39,10 +40,21 @@ type Journal interface {
 	Events(ctx context.Context, id anchor.DeploymentID, after int64) ([]anchor.Event, error)
 }
 
+// Leases keep processes apart.
+type Leases interface {
+	// Lease makes holder the only one for ttl, counted anew by each renew: a Conflict
+	// "lease_held" while another holds the one of this name, which begins with a
+	// project's id and need be nothing else that is known. After a release, or once the ttl
+	// is over, others may have it; renew is a Conflict then. Both may be called again.
+	Lease(ctx context.Context, p anchor.ProjectID, holder string, ttl time.Duration) (renew, release func(context.Context) error, err error)
+}
+
 // Bundles keeps uploaded artifacts by content.
 type Bundles interface {
 	// SaveManifest ties m to the deployment, once and for all. Durable on return.
 	SaveManifest(ctx context.Context, id anchor.DeploymentID, m bundle.Manifest) error
+	// Manifest gives what was tied to the deployment, ErrNotFound when nothing is or it was removed.
+	Manifest(ctx context.Context, id anchor.DeploymentID) (bundle.Manifest, error)
 	// Missing gives the digests of the deployment's files that are not there yet.
 	Missing(ctx context.Context, id anchor.DeploymentID) ([]bundle.Digest, error)
 	// Put stores one file's content: an Invalid error when it is not what digest says.

@@ -8,6 +8,7 @@ import (
 // Request asks for a deployment of the files the manifest names.
 type Request struct {
 	Manifest      bundle.Manifest
+	Delta         *bundle.Delta // in place of Manifest when not nil
 	CommitSha     string
 	CommitMessage string
 	Branch        string

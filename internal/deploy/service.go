@@ -7,7 +7,6 @@ import (
 	"io"
 	"iter"
 	"runtime"
-	"sync"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -39,6 +38,14 @@ type Ports struct {
 	Releases  *release.Service
 	Retention release.Retention
 	Remover   release.Remover
+	Builder   Builder // nil where nothing is built
+
+	// Dispatch has another process call Process for the deployment; nil means that
+	// this one runs it in a lane of its own. It may be called more often than needed.
+	Dispatch func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
+	// Leases keep the processes that Dispatch reaches from meeting in one project;
+	// nil where there is but one.
+	Leases Leases
 
 	// BeforeStep is called before each step. Tests end the process in it.
 	BeforeStep func(step string)
@@ -49,7 +56,7 @@ type Service struct {
 	Ports
 	lanes    *lanes
 	feed     feed
-	removals sync.WaitGroup
+	removals aside
 }
 
 // NewService starts a service; Close ends it. As many projects deploy at once as
@@ -57,6 +64,7 @@ type Service struct {
 func NewService(p Ports) *Service {
 	s := &Service{Ports: p}
 	s.lanes = newLanes(max(2, runtime.NumCPU()), s.process)
+	s.removals.ctx = s.lanes.ctx
 	return s
 }
 
@@ -69,16 +77,17 @@ func (s *Service) Close() {
 
 // Resume goes on with every deployment whose artifact is complete and that no pass
 // is under way for. Those whose files never arrived within a day are canceled. It
-// may be called at any time.
+// may be called at any time. One that cannot be dispatched does not keep the others.
 func (s *Service) Resume(ctx context.Context) error {
 	unfinished, err := s.Records.Unfinished(ctx)
 	if err != nil {
 		return fmt.Errorf("list unfinished deployments: %w", err)
 	}
+	var failed error
 	for _, d := range unfinished {
 		switch {
 		case d.Status == anchor.Built || d.Status == anchor.Deploying:
-			s.lanes.add(d.ProjectID, d.ID)
+			failed = errors.Join(failed, s.resume(ctx, d))
 		case time.Since(time.UnixMilli(d.CreatedAt)) > abandoned:
 			ended := ending(d, anchor.Canceled, "upload", "its files did not arrive within a day")
 			if _, err := s.drop(ctx, ended, d.Status); err != nil && !errors.Is(err, anchor.ErrConflict) {
@@ -86,15 +95,22 @@ func (s *Service) Resume(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return failed
 }
 
 // abandoned is the age at which an upload that did not finish is given up.
 const abandoned = 24 * time.Hour
 
 // Start records a deployment that waits for its files and says which are missing.
-// Nothing is recorded when the manifest is refused.
+// Nothing is recorded when the manifest is refused, or is a Conflict because it differs
+// from one that is not there.
 func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (Started, error) {
+	if req.Delta != nil {
+		var err error
+		if req.Manifest, err = s.whole(ctx, p, *req.Delta); err != nil {
+			return Started{}, err
+		}
+	}
 	if err := req.Manifest.Check(bundle.DefaultLimits); err != nil {
 		return Started{}, err
 	}
@@ -120,6 +136,22 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 	}
 	missing, err := s.Bundles.Missing(ctx, d.ID)
 	return Started{Deployment: d, Missing: missing}, err
+}
+
+// whole makes the manifest that delta tells.
+func (s *Service) whole(ctx context.Context, p anchor.ProjectID, delta bundle.Delta) (bundle.Manifest, error) {
+	_, err := s.Get(ctx, p, delta.Base)
+	var before bundle.Manifest
+	if err == nil {
+		before, err = s.Bundles.Manifest(ctx, delta.Base)
+	}
+	switch {
+	case errors.Is(err, anchor.ErrNotFound), errors.Is(err, anchor.ErrInvalid):
+		return bundle.Manifest{}, delta.NoBase(err)
+	case err != nil:
+		return bundle.Manifest{}, err
+	}
+	return delta.Apply(before)
 }
 
 // Get gives a deployment of the project.
@@ -149,6 +181,23 @@ func (s *Service) Missing(ctx context.Context, p anchor.ProjectID, id anchor.Dep
 	return s.Bundles.Missing(ctx, id)
 }
 
+// Files gives those of the deployment's files that have the digests, one for each:
+// Invalid for a digest of none, a Conflict once it waits for files no more.
+func (s *Service) Files(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, digests []bundle.Digest) ([]bundle.File, error) {
+	d, err := s.Get(ctx, p, id)
+	if err != nil {
+		return nil, err
+	}
+	if d.Status != anchor.Building {
+		return nil, notWaiting(d)
+	}
+	m, err := s.Bundles.Manifest(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return m.Select(digests)
+}
+
 func notWaiting(d anchor.Deployment) error {
 	return anchor.Conflict("not_uploading", "deployment %s takes no files: it is %s", d.ID, d.Status).
 		Hintf("Start a new deployment.")
@@ -171,12 +220,11 @@ func (s *Service) Finish(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 	}
 	switch d.Status {
 	case anchor.Built, anchor.Deploying:
-		s.lanes.add(p, id)
+		return d, s.begin(ctx, p, id)
 	case anchor.Deployed:
-	default:
-		return d, notWaiting(d)
+		return d, nil
 	}
-	return d, nil
+	return d, notWaiting(d)
 }
 
 // built makes the files durable and records that they are all there. When another
@@ -193,16 +241,7 @@ func (s *Service) built(ctx context.Context, d anchor.Deployment) (anchor.Deploy
 	if err := s.Bundles.Sync(ctx, d.ID); err != nil {
 		return d, err
 	}
-	d.Status = anchor.Built
-	err = s.Records.UpdateDeployment(ctx, d, anchor.Building)
-	if errors.Is(err, anchor.ErrConflict) {
-		return s.Get(ctx, d.ProjectID, d.ID)
-	}
-	if err != nil {
-		return d, fmt.Errorf("record deployment %s as built: %w", d.ID, err)
-	}
-	s.tell(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
-	return d, nil
+	return s.moved(ctx, d, anchor.Built)
 }
 
 // Cancel ends a deployment that is not deployed yet. One whose release has begun
@@ -271,6 +310,9 @@ func (s *Service) follow(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 				return
 			}
 			pause := lookAgain
+			if s.Dispatch != nil {
+				pause = lookElsewhere
+			}
 			if d.Status.Ended() {
 				pause = lastWord
 			}
@@ -288,6 +330,9 @@ const (
 	// lookAgain bounds a watcher's sleep: a process that was killed may have ended
 	// the deployment without ringing.
 	lookAgain = 5 * time.Second
+	// lookElsewhere is the same where passes run in other processes, which ring no
+	// bell of this one.
+	lookElsewhere = 500 * time.Millisecond
 	// lastWord is what a deployment's last event has after its record, which is
 	// written first, says that it ended.
 	lastWord = 200 * time.Millisecond

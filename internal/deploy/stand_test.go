@@ -40,6 +40,8 @@ type stand struct {
 	project  anchor.ProjectID
 	before   func(step string)
 	keep     int
+	dispatch func(context.Context, anchor.ProjectID, anchor.DeploymentID) error
+	leases   deploy.Leases
 }
 
 func newStand(t *testing.T, options ...func(*stand)) *stand {
@@ -72,7 +74,7 @@ func (s *stand) open() {
 		Env:      project.Env{Variables: s.store, Box: s.box},
 		Platform: s.platform, Releases: s.releases, Remover: s.remover,
 		Retention:  release.Retention{Service: s.releases, Shelf: s.store, Remover: s.remover, Keep: s.keep},
-		BeforeStep: s.before,
+		BeforeStep: s.before, Dispatch: s.dispatch, Leases: s.leases,
 	})
 }
 

@@ -17,6 +17,8 @@ type run struct {
 	record   anchor.Deployment
 	live     anchor.Live
 	released bool
+	aside    *aside                      // where removals go on after the pass
+	between  func(context.Context) error // asked before each step up to the release, nil: nothing
 }
 
 // step is one part of the pipeline. Each can be run again without harm, so a

@@ -107,3 +107,60 @@ func TestPutFileThatIsNotWhatItsDigestSays(t *testing.T) {
 	err := s.PutFile(t.Context(), s.project, bundle.DigestOf([]byte("a")), 1, strings.NewReader("b"))
 	wantKind(t, err, anchor.KindInvalid)
 }
+
+func TestStartByWhatChanged(t *testing.T) {
+	s := newStand(t)
+	req, _ := request(t)
+	first, err := s.Start(t.Context(), s.project, req)
+	must(t, err)
+	after := bundle.Manifest{Files: append([]bundle.File{{Path: "0", Size: 1, Digest: bundle.DigestOf([]byte("0"))}}, req.Manifest.Files...)}
+	delta := after.Since(first.Deployment.ID, req.Manifest)
+	second, err := s.Start(t.Context(), s.project, deploy.Request{Delta: &delta})
+	must(t, err)
+	if len(second.Missing) != len(first.Missing)+1 {
+		t.Errorf("%d files are missing, want %d", len(second.Missing), len(first.Missing)+1)
+	}
+	if m, err := s.bundles.Manifest(t.Context(), second.Deployment.ID); err != nil || m.Digest() != after.Digest() {
+		t.Errorf("the manifest kept is %s, %v", m.Digest(), err)
+	}
+	must(t, s.bundles.Remove(t.Context(), first.Deployment.ID))
+	for name, d := range map[string]bundle.Delta{"pruned": delta, "unknown": after.Since("01hzzzzzzzzzzzzzzzzzzzzzzz", req.Manifest), "none": after.Since("", req.Manifest)} {
+		_, err := s.Start(t.Context(), s.project, deploy.Request{Delta: &d})
+		if anchor.CodeOf(err) != "no_base" || anchor.KindOf(err) != anchor.KindConflict {
+			t.Errorf("%s: started by it: %v", name, err)
+		}
+	}
+	other := s.newProject(t, "other")
+	fromSecond := after.Since(second.Deployment.ID, after)
+	if _, err := s.Start(t.Context(), other, deploy.Request{Delta: &fromSecond}); anchor.CodeOf(err) != "no_base" {
+		t.Errorf("another project's files are told: %v", err)
+	}
+	all, err := s.List(t.Context(), s.project, anchor.Page{})
+	must(t, err)
+	if len(all.Items) != 2 {
+		t.Errorf("%d deployments are recorded, want 2", len(all.Items))
+	}
+}
+
+func TestFilesOfADeployment(t *testing.T) {
+	s := newStand(t)
+	req, dir := request(t)
+	started, err := s.Start(t.Context(), s.project, req)
+	must(t, err)
+	id := started.Deployment.ID
+	files, err := s.Files(t.Context(), s.project, id, started.Missing[:2])
+	must(t, err)
+	if len(files) != 2 || files[0].Digest != started.Missing[0] || files[0].Size != req.Manifest.Contents()[started.Missing[0]] {
+		t.Errorf("the files are %+v", files)
+	}
+	_, err = s.Files(t.Context(), s.project, id, []bundle.Digest{bundle.DigestOf([]byte("another"))})
+	wantKind(t, err, anchor.KindInvalid)
+	_, err = s.Files(t.Context(), s.newProject(t, "other"), id, started.Missing[:1])
+	wantKind(t, err, anchor.KindNotFound)
+	s.send(t, dir, req.Manifest, started.Missing)
+	_, err = s.Finish(t.Context(), s.project, id)
+	must(t, err)
+	s.wantStatus(t, id, anchor.Deployed)
+	_, err = s.Files(t.Context(), s.project, id, started.Missing[:1])
+	wantKind(t, err, anchor.KindConflict)
+}

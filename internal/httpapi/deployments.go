@@ -28,6 +28,8 @@ func (s *server) deploymentRoutes() {
 	handle(s, operation("list-deployments", http.MethodGet, all, anchor.ScopeRead, "List deployments, newest first", 404), s.listDeployments)
 	handle(s, operation("get-deployment", http.MethodGet, one, anchor.ScopeRead, "Get a deployment", 404), s.getDeployment)
 	handle(s, operation("list-missing", http.MethodGet, one+"/missing", anchor.ScopeDeploy, "List the files that have not arrived yet", 404), s.missing)
+	handle(s, operation("presign-uploads", http.MethodPost, one+"/uploads", anchor.ScopeDeploy,
+		"Get URLs to send contents to, where they do not come through the API", 404, 409), s.presign)
 	finish := operation("finish-deployment", http.MethodPost, one+"/finish", anchor.ScopeDeploy,
 		"Say that every file has arrived; the pipeline begins", 404, 409)
 	finish.DefaultStatus = http.StatusAccepted
@@ -44,8 +46,11 @@ func (s *server) startDeployment(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	if in.Body.Delta != nil && len(in.Body.Manifest.Files) > 0 {
+		return nil, anchor.Invalid("two_manifests", "the request has a manifest and a delta").Hintf("Send either.")
+	}
 	started, err := s.Deploys.Start(ctx, p.ID, deploy.Request{
-		Manifest: in.Body.Manifest, CommitSha: in.Body.CommitSha, CommitMessage: in.Body.CommitMessage,
+		Manifest: in.Body.Manifest, Delta: in.Body.Delta, CommitSha: in.Body.CommitSha, CommitMessage: in.Body.CommitMessage,
 		Branch: in.Body.Branch, NoRelease: in.Body.NoRelease,
 	})
 	if err != nil {
@@ -55,7 +60,7 @@ func (s *server) startDeployment(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return answer(wire.StartedDeployment{Deployment: shown, Missing: notNil(started.Missing)}), nil
+	return answer(wire.StartedDeployment{Deployment: shown, Missing: notNil(started.Missing), Presigned: s.Uploads != nil}), nil
 }
 
 func (s *server) listDeployments(ctx context.Context, in *struct {
@@ -99,6 +104,29 @@ func (s *server) missing(ctx context.Context, in *InDeployment) (*body[wire.Miss
 		return nil, err
 	}
 	return answer(wire.Missing{Missing: notNil(missing)}), nil
+}
+
+func (s *server) presign(ctx context.Context, in *struct {
+	InDeployment
+	Body wire.Presign
+}) (*body[wire.Presigned], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	if s.Uploads == nil {
+		return nil, anchor.Conflict("direct_uploads", "here contents come through the API").
+			Hintf("Send them to /projects/{projectId}/files, as the start of a deployment without \"presigned\" says.")
+	}
+	files, err := s.Deploys.Files(ctx, p.ID, anchor.DeploymentID(in.DeploymentID), in.Body.Digests)
+	if err != nil {
+		return nil, err
+	}
+	uploads, err := s.Uploads.Presign(ctx, files)
+	if err != nil {
+		return nil, err
+	}
+	return answer(wire.Presigned{Uploads: uploads}), nil
 }
 
 type deploymentCall func(context.Context, anchor.ProjectID, anchor.DeploymentID) (anchor.Deployment, error)

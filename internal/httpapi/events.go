@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -20,7 +21,7 @@ func (s *server) eventRoutes(deployment string) {
 	op := operation("watch-deployment", http.MethodGet, deployment+"/events", anchor.ScopeRead,
 		"Follow a deployment as server-sent events", 404)
 	op.Description += " Replays what happened, or what came after `Last-Event-ID`, and follows. " +
-		"The stream is whole only when it ends with an event named `done`."
+		"The stream is whole only when it ends with an event named `done`; after one named `more`, ask for the rest."
 	handle(s, op, s.watchDeployment)
 }
 
@@ -60,16 +61,26 @@ func lastEvent(id string) (int64, error) {
 	return after, nil
 }
 
-// sse answers with items as server-sent events (HTML Living Standard, §9.2), an
-// "end" when they end by themselves and an "error" when they break.
+// sse answers with items as server-sent events (HTML Living Standard, §9.2), a
+// "done" when they end by themselves, a "more" when the answer is over before they
+// are, and an "error" when they break.
 func sse[T any](s *server, items iter.Seq2[T, error], label func(T) (id, name string)) *huma.StreamResponse {
+	return sseFrom(s, items, label, func() string { return "" })
+}
+
+// sseFrom is sse whose "more" carries what to go on after.
+func sseFrom[T any](s *server, items iter.Seq2[T, error], label func(T) (id, name string), after func() string) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		_, w := humago.Unwrap(hc)
 		out := &eventWriter{w: w, control: http.NewResponseController(w)}
 		out.begin()
-		err := pump(hc.Context(), items, s.Heartbeat, out, label)
+		pace, stop := s.pace()
+		defer stop()
+		err := pump(hc.Context(), items, pace, out, label)
 		switch {
 		case hc.Context().Err() != nil:
+		case errors.Is(err, errMore):
+			out.event(after(), wire.EventMore, struct{}{})
 		case err != nil:
 			out.event("", wire.EventError, problemOf(hc.Context(), s.Log, err).Problem)
 		default:
@@ -83,9 +94,31 @@ type result[T any] struct {
 	err  error
 }
 
+// pace is how an event stream runs.
+type pace struct {
+	beat time.Duration // between comments
+	end  <-chan time.Time
+	soon func() // makes end come soon
+}
+
+// gather is how long an answer with a WatchFor waits for more once something came.
+const gather = 250 * time.Millisecond
+
+func (s *server) pace() (p pace, stop func()) {
+	if s.WatchFor == 0 {
+		return pace{beat: s.Heartbeat, soon: func() {}}, func() {}
+	}
+	over, timer := time.Now().Add(s.WatchFor), time.NewTimer(s.WatchFor)
+	soon := func() { timer.Reset(min(gather, time.Until(over))) }
+	return pace{beat: s.Heartbeat, end: timer.C, soon: soon}, func() { timer.Stop() }
+}
+
+// errMore ends an answer before its stream.
+var errMore = errors.New("the answer ends here, the stream does not")
+
 // pump writes items as they come and a comment whenever none came for a while, so
 // that proxies keep the connection and a dead client is noticed.
-func pump[T any](ctx context.Context, items iter.Seq2[T, error], every time.Duration, out *eventWriter, label func(T) (string, string)) error {
+func pump[T any](ctx context.Context, items iter.Seq2[T, error], p pace, out *eventWriter, label func(T) (string, string)) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	results := make(chan result[T])
@@ -99,7 +132,7 @@ func pump[T any](ctx context.Context, items iter.Seq2[T, error], every time.Dura
 			}
 		}
 	}()
-	beat := time.NewTicker(every)
+	beat := time.NewTicker(p.beat)
 	defer beat.Stop()
 	for {
 		select {
@@ -109,6 +142,9 @@ func pump[T any](ctx context.Context, items iter.Seq2[T, error], every time.Dura
 			}
 			id, name := label(r.item)
 			out.event(id, name, r.item)
+			p.soon()
+		case <-p.end:
+			return errMore
 		case <-beat.C:
 			out.comment("still here")
 		case <-ctx.Done():

@@ -32,6 +32,10 @@ func (s *server) guard(mux *http.ServeMux) http.Handler {
 			writeProblem(sent, unrouted(h, r))
 			return
 		}
+		if p := inflate(sent, r); p != nil {
+			writeProblem(sent, p)
+			return
+		}
 		mux.ServeHTTP(sent, r)
 	})
 }

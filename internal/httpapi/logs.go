@@ -25,6 +25,7 @@ type logsInput struct {
 	Deployment string `query:"deployment" maxLength:"64" doc:"Only this deployment's"`
 	Limit      int    `query:"limit" minimum:"0" maximum:"10000" default:"200" doc:"How many of the last lines"`
 	Follow     bool   `query:"follow"`
+	After      string `header:"Last-Event-ID" maxLength:"40" doc:"The id of the last event seen, to go on after it while following"`
 }
 
 func (s *server) logs(ctx context.Context, in *logsInput) (*huma.StreamResponse, error) {
@@ -37,6 +38,9 @@ func (s *server) logs(ctx context.Context, in *logsInput) (*huma.StreamResponse,
 		if _, err := s.Deploys.Get(ctx, p.ID, d); err != nil {
 			return nil, err
 		}
+	}
+	if tail, ok := s.Logs.(Tail); ok && in.Follow && s.WatchFor > 0 {
+		return s.tail(ctx, tail, p.ID, in)
 	}
 	// Following begins before reading, so that no line falls between the two.
 	var following iter.Seq2[wire.LogLine, error]

@@ -41,6 +41,9 @@ type Deploys interface {
 	Start(ctx context.Context, p anchor.ProjectID, r deploy.Request) (deploy.Started, error)
 	// Missing gives what has not arrived yet.
 	Missing(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) ([]bundle.Digest, error)
+	// Files gives a file of the deployment for each digest: ErrInvalid for a digest
+	// of none, ErrConflict once the deployment waits for no files.
+	Files(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, digests []bundle.Digest) ([]bundle.File, error)
 	// PutFile stores one content, ErrInvalid when it is not what digest says. It
 	// is idempotent and reads no more than size bytes and one.
 	PutFile(ctx context.Context, p anchor.ProjectID, digest bundle.Digest, size int64, content io.Reader) error
@@ -54,6 +57,20 @@ type Deploys interface {
 	// Watch replays the events with a Seq above after, follows, and ends after the
 	// one that says the deployment has ended, or when ctx is done.
 	Watch(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, after int64) (iter.Seq2[anchor.Event, error], error)
+}
+
+// Builds makes deployments of commits, where that is done for the user.
+type Builds interface {
+	// StartBuild records a deployment and starts the build of its artifact; it does
+	// not wait for it. The same Key gives the same deployment.
+	StartBuild(ctx context.Context, p anchor.ProjectID, r deploy.BuildRequest) (anchor.Deployment, error)
+}
+
+// Uploads lets clients send contents past the API, straight to where they are kept.
+type Uploads interface {
+	// Presign gives for each content a URL that takes it and nothing else for some
+	// minutes. It does not look whether the content is there.
+	Presign(ctx context.Context, files []bundle.File) ([]bundle.Upload, error)
 }
 
 // Releases moves the live pointer.
@@ -99,6 +116,17 @@ type Logs interface {
 	Read(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]wire.LogLine, error)
 	// Follow gives the lines written from now on, until ctx is done.
 	Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[wire.LogLine, error]
+}
+
+// Tail is Logs that can be followed over many answers without a gap. It is asked for
+// with a WatchFor.
+type Tail interface {
+	Logs
+	// Settled is up to when (Unix milliseconds) what there is will not change any more.
+	Settled() int64
+	// Since gives the settled lines with a Time of from or later, and then those to
+	// come, until ctx is done. Asked again, it gives the same in the same order.
+	Since(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, from int64) iter.Seq2[wire.LogLine, error]
 }
 
 // Sites knows where projects and deployments can be seen.

@@ -130,7 +130,13 @@ func init() {
 func validationProblem(status int, message string, errs []error) *problem {
 	code, hint := "bad_request", "See /openapi.json for what the API takes."
 	found := describe(errs)
+	var encoding *encodingError
+	var tooLong *http.MaxBytesError
 	switch {
+	case errors.As(errors.Join(errs...), &tooLong):
+		status, code, message, found = http.StatusRequestEntityTooLarge, "too_large", "the body is too large", ""
+	case errors.As(errors.Join(errs...), &encoding):
+		status, code, hint = http.StatusBadRequest, "bad_encoding", "Send the body as gzip, or without Content-Encoding."
 	case status == http.StatusRequestEntityTooLarge:
 		code = "too_large"
 	case status == http.StatusUnsupportedMediaType:

@@ -15,11 +15,13 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Services are the use-cases behind the API; all but Domains are needed.
+// Services are the use-cases behind the API; all but Builds, Uploads and Domains are needed.
 type Services struct {
 	Projects Projects
 	Env      Env
 	Deploys  Deploys
+	Builds   Builds  // nil where nothing is built: its route says so
+	Uploads  Uploads // nil where contents come through the API
 	Releases Releases
 	Domains  Domains // nil where names cannot be attached: there are no routes for them then
 	Access   Access
@@ -34,6 +36,11 @@ type Options struct {
 	Log       *slog.Logger  // slog.Default() when nil
 	MaxFile   int64         // bytes a single uploaded file may have; 0 means 1 GiB
 	Heartbeat time.Duration // between comments on a silent event stream; 0 means 15 s
+
+	// WatchFor, when set, bounds an answer with an event stream: it ends when nothing
+	// came for so long, or soon after something came, and the client asks for the rest.
+	// It is for servers whose answers arrive only when they are whole.
+	WatchFor time.Duration
 }
 
 // The largest bodies. A manifest has some 150 bytes a file.
@@ -67,6 +74,7 @@ func New(services Services, o Options) http.Handler {
 	s.systemRoutes()
 	s.projectRoutes()
 	s.deploymentRoutes()
+	s.buildRoutes()
 	s.uploadRoutes()
 	s.releaseRoutes()
 	s.envRoutes()

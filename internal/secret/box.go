@@ -8,6 +8,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
 // version begins everything sealed, so that another cipher can come.
@@ -20,7 +22,12 @@ type Box struct {
 	aead cipher.AEAD
 }
 
-func newBox(key []byte) (*Box, error) {
+// New gives the Box of a key of 32 bytes.
+func New(key []byte) (*Box, error) {
+	if len(key) != keySize {
+		return nil, anchor.Failed("key_damaged", "the key has %d bytes, not %d", len(key), keySize).
+			Hintf("Put back a copy of it. Without it the environment variables in the records are lost.")
+	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err

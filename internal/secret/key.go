@@ -29,7 +29,7 @@ func Open(path string) (*Box, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newBox(key)
+	return New(key)
 }
 
 func readKey(path string) ([]byte, error) {

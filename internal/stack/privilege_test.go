@@ -34,12 +34,12 @@ var handlers = map[string][]runs{
 		{platform, []string{"Check", "Upload", "Seed", "Publish", "Probe", "Ready", "Route", "Purge", "Remove", "Reconcile"}},
 		{artifacts, []string{"Import", "SaveManifest", "Manifest", "Unpack", "Remove", "Discard", "Missing", "Sync"}},
 	},
-	"RollbackRole": {
-		{handler, nil}, {records, []string{"Project", "ProjectBySlug", "Deployment", "Live", "Move", "LastLive", "TokenByHash"}},
+	"RollbackRole": { // dispatches nothing: of the start, only the key is its own
+		{handler, []string{"key"}}, {records, []string{"Project", "ProjectBySlug", "Deployment", "Live", "Move", "LastLive", "TokenByHash"}},
 		{platform, []string{"Ready", "Route", "URLs"}},
 	},
 	"DomainsRole": {
-		{handler, nil}, {records, []string{"Project", "ProjectBySlug", "TokenByHash", "CreateHostname", "UpdateHostname", "DeleteHostname", "Hostname",
+		{handler, []string{"key"}}, {records, []string{"Project", "ProjectBySlug", "TokenByHash", "CreateHostname", "UpdateHostname", "DeleteHostname", "Hostname",
 			"HostnameByName", "Hostnames", "DueHostnames"}},
 		{certificate, nil},
 	},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/hostname"
 	"github.com/anchor-deploy/anchor/internal/httpapi"
 	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
@@ -28,6 +29,9 @@ const (
 
 // Anchor is all state, behind one lock.
 type Anchor struct {
+	Bundles deploy.Bundles  // keeps the contents when not nil
+	Uploads httpapi.Uploads // lets clients send them past the API when not nil
+
 	mu       sync.Mutex
 	changed  chan struct{} // closed and replaced by every change of the journal and the logs
 	projects []anchor.Project
@@ -47,6 +51,7 @@ type Anchor struct {
 type deployment struct {
 	anchor.Deployment
 	manifest bundle.Manifest
+	key      string // of the build that was asked for
 	events   []anchor.Event
 	stop     chan struct{} // closed by Cancel
 }
@@ -74,7 +79,7 @@ func New() *Anchor {
 // Services are the API's ports, all served by a.
 func (a *Anchor) Services() httpapi.Services {
 	return httpapi.Services{
-		Projects: projects{a}, Env: env{a}, Deploys: deploys{a}, Releases: releases{a},
+		Projects: projects{a}, Env: env{a}, Deploys: deploys{a}, Builds: deploys{a}, Uploads: a.Uploads, Releases: releases{a},
 		Domains: a.domains, Access: access{a}, Logs: logs{a}, Sites: sites{}, System: system{a},
 	}
 }
@@ -94,6 +99,18 @@ func Serve(t testing.TB, a *Anchor, o httpapi.Options, wrap func(http.Handler) h
 		server.CloseClientConnections()
 		server.Close()
 		a.stopAll()
+	})
+	return server.URL
+}
+
+// ServeServices starts the API over services of the test's own, of which some are an
+// Anchor's.
+func ServeServices(t testing.TB, services httpapi.Services, o httpapi.Options) string {
+	t.Helper()
+	server := httptest.NewServer(httpapi.New(services, o))
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
 	})
 	return server.URL
 }

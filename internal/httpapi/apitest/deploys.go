@@ -14,9 +14,18 @@ import (
 
 type deploys struct{ *Anchor }
 
-func (a deploys) Start(_ context.Context, p anchor.ProjectID, r deploy.Request) (deploy.Started, error) {
+func (a deploys) Start(ctx context.Context, p anchor.ProjectID, r deploy.Request) (deploy.Started, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if r.Delta != nil {
+		base, err := a.get(p, r.Delta.Base)
+		if err != nil {
+			return deploy.Started{}, r.Delta.NoBase(err)
+		}
+		if r.Manifest, err = r.Delta.Apply(base.manifest); err != nil {
+			return deploy.Started{}, err
+		}
+	}
 	if len(r.Manifest.Files) == 0 {
 		return deploy.Started{}, anchor.Invalid("empty_manifest", "the manifest names no files").Hintf("Build the app first.")
 	}
@@ -25,18 +34,44 @@ func (a deploys) Start(_ context.Context, p anchor.ProjectID, r deploy.Request) 
 		CommitSha: r.CommitSha, CommitMessage: r.CommitMessage, Branch: r.Branch, NoRelease: r.NoRelease,
 	}}
 	a.deploys = append(a.deploys, d)
-	return deploy.Started{Deployment: d.Deployment, Missing: a.missing(d)}, nil
+	if a.Bundles != nil {
+		if err := a.Bundles.SaveManifest(ctx, d.ID, r.Manifest); err != nil {
+			return deploy.Started{}, err
+		}
+	}
+	missing, err := a.missing(ctx, d)
+	return deploy.Started{Deployment: d.Deployment, Missing: missing}, err
+}
+
+// StartBuild begins a build that never ends.
+func (a deploys) StartBuild(_ context.Context, p anchor.ProjectID, r deploy.BuildRequest) (anchor.Deployment, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, d := range a.deploys {
+		if r.Key != "" && d.ProjectID == p && d.key == r.Key {
+			return d.Deployment, nil
+		}
+	}
+	d := &deployment{key: r.Key, stop: make(chan struct{}), Deployment: anchor.Deployment{
+		ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p, Status: anchor.Building, CreatedAt: now(),
+		CommitSha: r.CommitSha, CommitMessage: r.CommitMessage, Branch: r.Branch, NoRelease: r.NoRelease,
+	}}
+	a.deploys = append(a.deploys, d)
+	return d.Deployment, nil
 }
 
 // missing needs mu.
-func (a *Anchor) missing(d *deployment) []bundle.Digest {
+func (a *Anchor) missing(ctx context.Context, d *deployment) ([]bundle.Digest, error) {
+	if a.Bundles != nil {
+		return a.Bundles.Missing(ctx, d.ID)
+	}
 	var out []bundle.Digest
 	for digest := range d.manifest.Contents() {
 		if _, ok := a.blobs[digest]; !ok {
 			out = append(out, digest)
 		}
 	}
-	return out
+	return out, nil
 }
 
 // get needs mu.
@@ -50,17 +85,30 @@ func (a *Anchor) get(p anchor.ProjectID, id anchor.DeploymentID) (*deployment, e
 		Hintf("anchor deployments lists them.")
 }
 
-func (a deploys) Missing(_ context.Context, p anchor.ProjectID, id anchor.DeploymentID) ([]bundle.Digest, error) {
+func (a deploys) Missing(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) ([]bundle.Digest, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	d, err := a.get(p, id)
 	if err != nil {
 		return nil, err
 	}
-	return a.missing(d), nil
+	return a.missing(ctx, d)
 }
 
-func (a deploys) PutFile(_ context.Context, _ anchor.ProjectID, digest bundle.Digest, size int64, content io.Reader) error {
+func (a deploys) Files(_ context.Context, p anchor.ProjectID, id anchor.DeploymentID, digests []bundle.Digest) ([]bundle.File, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d, err := a.get(p, id)
+	if err != nil {
+		return nil, err
+	}
+	return d.manifest.Select(digests)
+}
+
+func (a deploys) PutFile(ctx context.Context, _ anchor.ProjectID, digest bundle.Digest, size int64, content io.Reader) error {
+	if a.Bundles != nil {
+		return a.Bundles.Put(ctx, digest, size, content)
+	}
 	read, err := io.ReadAll(io.LimitReader(content, size+1))
 	if err != nil {
 		return fmt.Errorf("read the upload of %s: %w", digest, err)
@@ -74,14 +122,18 @@ func (a deploys) PutFile(_ context.Context, _ anchor.ProjectID, digest bundle.Di
 	return nil
 }
 
-func (a deploys) Finish(_ context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
+func (a deploys) Finish(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	d, err := a.get(p, id)
 	if err != nil {
 		return anchor.Deployment{}, err
 	}
-	if missing := a.missing(d); len(missing) > 0 {
+	missing, err := a.missing(ctx, d)
+	if err != nil {
+		return anchor.Deployment{}, err
+	}
+	if len(missing) > 0 {
 		return d.Deployment, anchor.Conflict("files_missing", "%d files have not arrived", len(missing)).Hintf("Upload them.")
 	}
 	if d.Status == anchor.Building {

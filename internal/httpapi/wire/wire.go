@@ -29,17 +29,41 @@ type CreateProject struct {
 
 // StartDeployment is the body of POST /projects/{projectId}/deployments.
 type StartDeployment struct {
-	Manifest      bundle.Manifest `json:"manifest"`
+	Manifest      bundle.Manifest `json:"manifest,omitzero" required:"false" doc:"All files; either this or delta"`
+	Delta         *bundle.Delta   `json:"delta,omitempty" doc:"What differs from an earlier deployment's files; refused as no_base when the server has not kept those"`
 	CommitSha     string          `json:"commitSha,omitempty" maxLength:"64"`
 	CommitMessage string          `json:"commitMessage,omitempty" maxLength:"4096"`
 	Branch        string          `json:"branch,omitempty" maxLength:"255"`
 	NoRelease     bool            `json:"noRelease,omitempty" doc:"End as deployed without going live"`
 }
 
+// StartBuild is the body of POST /projects/{projectId}/builds.
+type StartBuild struct {
+	Repository    string `json:"repository" maxLength:"1000" example:"https://github.com/you/shop" doc:"The https URL to clone, without credentials"`
+	CommitSha     string `json:"commitSha,omitempty" maxLength:"64" doc:"What to build; the head of the branch when it is missing"`
+	CommitMessage string `json:"commitMessage,omitempty" maxLength:"4096"`
+	Branch        string `json:"branch,omitempty" maxLength:"255" doc:"The production branch when it is missing"`
+	NoRelease     bool   `json:"noRelease,omitempty" doc:"End as deployed without going live"`
+}
+
 // StartedDeployment answers StartDeployment.
 type StartedDeployment struct {
 	Deployment Deployment      `json:"deployment"`
 	Missing    []bundle.Digest `json:"missing" doc:"The digests the server lacks" nullable:"false"`
+	Presigned  bool            `json:"presigned,omitempty" doc:"Contents go to the URLs that POST …/uploads gives, not to the API"`
+}
+
+// MaxPresign is how many URLs one call gives.
+const MaxPresign = 500
+
+// Presign is the body of POST …/uploads.
+type Presign struct {
+	Digests []bundle.Digest `json:"digests" minItems:"1" maxItems:"500" nullable:"false" doc:"Of those that are missing"`
+}
+
+// Presigned answers Presign.
+type Presigned struct {
+	Uploads []bundle.Upload `json:"uploads" nullable:"false" doc:"In the order of the digests"`
 }
 
 // Missing answers GET …/missing.
@@ -161,9 +185,10 @@ type Problem struct {
 }
 
 // EventEnd is the name of the server-sent event after which a stream holds
-// nothing more; a stream that ends without it was cut off.
+// nothing more; a stream that ends without it, or EventMore, was cut off.
 const (
-	EventEnd   = "done" // no anchor.Phase has this name
+	EventEnd   = "done" // no anchor.Phase has one of these names
+	EventMore  = "more" // the answer is over: ask for what comes after the last id
 	EventError = "error"
 )
 

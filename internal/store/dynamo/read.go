@@ -123,6 +123,9 @@ func (s *Store) loadSome(ctx context.Context, what string, some []address, found
 	}
 	request := map[string]types.KeysAndAttributes{table: {Keys: keys, ConsistentRead: sdk.Bool(true)}}
 	for turn := (pause{what: what}); len(request) > 0; {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
 		out, err := s.db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: request})
 		if err != nil {
 			return explain(what, err)
@@ -131,12 +134,13 @@ func (s *Store) loadSome(ctx context.Context, what string, some []address, found
 			found[address{table, strOf(it, pk), strOf(it, sk)}] = it
 		}
 		// An answer holds 16 MB at most, and what else the table can give just now.
-		if len(out.UnprocessedKeys) > 0 && len(out.Responses[table]) == 0 {
-			if err := turn.wait(ctx, nil); err != nil {
-				return err
-			}
+		left := out.UnprocessedKeys
+		if len(left[table].Keys) < len(request[table].Keys) {
+			turn.tries = 0
+		} else if err := turn.wait(ctx, nil); err != nil {
+			return err
 		}
-		request = out.UnprocessedKeys
+		request = left
 	}
 	return nil
 }

@@ -198,24 +198,35 @@ const maxBatchWrite = 25
 func (s *Store) batch(ctx context.Context, what, table string, all []types.WriteRequest) error {
 	for rest := all; len(rest) > 0; {
 		n := min(len(rest), maxBatchWrite)
-		request := map[string][]types.WriteRequest{table: rest[:n]}
-		for turn := (pause{what: what}); len(request) > 0; {
-			if err := ctx.Err(); err != nil {
-				return fmt.Errorf("%s: %w", what, err)
-			}
-			out, err := s.db.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: request})
-			if err != nil {
-				return explain(what, err)
-			}
-			if request = out.UnprocessedItems; len(request) > 0 {
-				if err := turn.wait(ctx, nil); err != nil {
-					return err
-				}
-			}
+		if err := s.batchSome(ctx, what, table, rest[:n]); err != nil {
+			return err
 		}
 		rest = rest[n:]
 	}
 	return nil
+}
+
+func (s *Store) batchSome(ctx context.Context, what, table string, some []types.WriteRequest) error {
+	for turn := (pause{what: what}); ; {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		out, err := s.db.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{table: some}})
+		if err != nil {
+			return explain(what, err)
+		}
+		left := out.UnprocessedItems[table]
+		switch {
+		case len(left) == 0:
+			return nil
+		case len(left) < len(some):
+			turn.tries = 0 // it goes on, if slowly
+		}
+		if err := turn.wait(ctx, nil); err != nil {
+			return err
+		}
+		some = left
+	}
 }
 
 // deletion deletes an item whether it is there or not.

@@ -27,7 +27,7 @@ func (s *Store) readArchive(ctx context.Context, from io.Reader) ([]bundle.File,
 	a := &archive{store: s, names: map[string]bundle.File{}}
 	for entries := tar.NewReader(bounded); ; {
 		header, err := entries.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			// The rest holds the checksum of the whole.
 			if _, err = io.Copy(io.Discard, bounded); err == nil {
 				return a.files, nil

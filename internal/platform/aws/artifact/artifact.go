@@ -46,6 +46,7 @@ type Store struct {
 
 	// importing keeps Discard from contents that no manifest names yet.
 	importing sync.RWMutex
+	complete  sync.Map // deployment -> when Missing last gave none; until Sync
 }
 
 // Open prepares the scratch folder. It does not call S3.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -260,6 +261,66 @@ func TestPresignedUploadsTakeOnlyTheirContent(t *testing.T) {
 	}
 	if !strings.Contains(uploads[0].URL, "X-Amz-Expires=900&") {
 		t.Errorf("the upload is %+v", uploads[0])
+	}
+}
+
+func TestSyncDoesNotAskTwice(t *testing.T) {
+	w := newWorld(t, awstest.MiniStack(t))
+	store, id := w.open(t), newID()
+	m, files := someTree(t)
+	must(t, store.SaveManifest(t.Context(), id, m))
+	for d, content := range files {
+		must(t, store.Put(t.Context(), d, int64(len(content)), strings.NewReader(content)))
+	}
+	calls := w.Wire.Record()
+	if missing, err := store.Missing(t.Context(), id); err != nil || len(missing) != 0 {
+		t.Fatalf("missing %v, %v", missing, err)
+	}
+	must(t, store.Sync(t.Context(), id))
+	if n := w.count(calls(), "HeadObject"); n != len(files) {
+		t.Errorf("%d contents were asked for %d times", len(files), n)
+	}
+	must(t, store.Sync(t.Context(), id))
+	if n := w.count(calls(), "HeadObject"); n != 2*len(files) {
+		t.Errorf("a Sync of its own makes %d calls, want %d", n-len(files), len(files))
+	}
+}
+
+func TestCollectKeepsWhatAManifestNames(t *testing.T) {
+	w := newWorld(t, awstest.MiniStack(t))
+	store, first, second := w.open(t), newID(), newID()
+	m, files := someTree(t)
+	upload(t, store, first, m, files)
+	many, contents := manyFiles()
+	upload(t, store, second, many, contents)
+	must(t, store.Put(t.Context(), bundle.DigestOf([]byte("stray")), 5, strings.NewReader("stray")))
+
+	collect := func(want int64, unused time.Duration) {
+		t.Helper()
+		if freed, err := store.Collect(t.Context(), unused); err != nil || freed != want {
+			t.Errorf("freed %d bytes, want %d (%v)", freed, want, err)
+		}
+	}
+	collect(0, time.Hour)
+	collect(5, -time.Second) // LastModified is in seconds
+	must(t, store.Remove(t.Context(), second))
+
+	w.Wire.Break(awstest.Fault{Operation: "S3.GetObject", Status: 403, Code: "AccessDenied"})
+	if _, err := store.Collect(t.Context(), -time.Second); err == nil {
+		t.Error("it collects though it cannot read what is named")
+	}
+	w.Wire.Mend()
+	// A deployment that begins while contents are collected keeps its own.
+	third := newID()
+	w.Wire.Break(awstest.Fault{Operation: "S3.ListObjectsV2", Nth: 3, Do: func() {
+		must(t, w.open(t).SaveManifest(t.Context(), third, bundle.Manifest{Files: many.Files[:50]}))
+	}})
+	collect(2*150, -time.Second)
+	if missing, err := store.Missing(t.Context(), third); err != nil || len(missing) != 0 {
+		t.Errorf("%d of its contents are gone, %v", len(missing), err)
+	}
+	if ids, err := store.IDs(t.Context()); err != nil || len(ids) != 2 {
+		t.Errorf("there are the manifests %v, %v", ids, err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"io"
 	"net/http"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -24,12 +25,21 @@ func (s *Store) Missing(ctx context.Context, id anchor.DeploymentID) ([]bundle.D
 	if err != nil {
 		return nil, err
 	}
-	return s.absent(ctx, contents(m))
+	missing, err := s.absent(ctx, contents(m))
+	if err == nil && len(missing) == 0 {
+		s.complete.Store(id, time.Now())
+	}
+	return missing, err
 }
 
 // Sync fails with an Invalid error when a content of the deployment is not there. What
-// S3 has taken is durable.
+// S3 has taken is durable, so there is nothing else to do; right after a Missing that
+// gave none it does not ask again.
 func (s *Store) Sync(ctx context.Context, id anchor.DeploymentID) error {
+	if at, asked := s.complete.LoadAndDelete(id); asked && time.Since(at.(time.Time)) < time.Minute {
+		return nil
+	}
+	defer s.complete.Delete(id)
 	missing, err := s.Missing(ctx, id)
 	if err == nil && len(missing) > 0 {
 		err = s.missing(missing[0], nil)

@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/anchor-deploy/anchor/internal/bundle"
-	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
 // lifetime is how long a presigned URL is good for. It ends earlier when the
@@ -20,8 +19,8 @@ const lifetime = 15 * time.Minute
 // Presign gives for each content a URL and headers to PUT it with, without any other
 // credentials. The SHA-256 and the length are signed as headers: S3 refuses another
 // content (BadDigest), and a request without them (SignatureDoesNotMatch).
-func (s *Store) Presign(ctx context.Context, files []bundle.File) ([]deploy.Upload, error) {
-	uploads := make([]deploy.Upload, 0, len(files))
+func (s *Store) Presign(ctx context.Context, files []bundle.File) ([]bundle.Upload, error) {
+	uploads := make([]bundle.Upload, 0, len(files))
 	for _, f := range files {
 		sum, err := checksum(f.Digest)
 		if err != nil {
@@ -33,7 +32,7 @@ func (s *Store) Presign(ctx context.Context, files []bundle.File) ([]deploy.Uplo
 		if err != nil {
 			return nil, fmt.Errorf("sign the upload of %s: %w", f.Digest, err)
 		}
-		uploads = append(uploads, deploy.Upload{Digest: f.Digest, URL: signed.URL, Header: toSend(signed.SignedHeader)})
+		uploads = append(uploads, bundle.Upload{Digest: f.Digest, URL: signed.URL, Header: toSend(signed.SignedHeader)})
 	}
 	return uploads, nil
 }

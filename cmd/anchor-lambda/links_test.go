@@ -1,0 +1,35 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// foreign is what belongs to the other platform and would only make cold starts longer.
+var foreign = []string{
+	"modernc.org/sqlite", "github.com/caddyserver/certmagic", "github.com/quic-go/quic-go", "github.com/spf13/cobra",
+	"github.com/anchor-deploy/anchor/internal/edge", "github.com/anchor-deploy/anchor/internal/worker",
+	"github.com/anchor-deploy/anchor/internal/acme", "github.com/anchor-deploy/anchor/internal/isr",
+	"github.com/anchor-deploy/anchor/internal/store/sqlite", "github.com/anchor-deploy/anchor/internal/platform/local",
+	"github.com/anchor-deploy/anchor/internal/app", "github.com/anchor-deploy/anchor/internal/cli",
+	"net/rpc", "testing",
+}
+
+func TestTheHandlersLinkNothingOfTheOtherPlatform(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-tags", "lambda.norpc", ".").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	linked := strings.Fields(string(out))
+	if len(linked) < 100 {
+		t.Fatalf("go list gives %d packages only", len(linked))
+	}
+	for _, pkg := range linked {
+		for _, f := range foreign {
+			if pkg == f || strings.HasPrefix(pkg, f+"/") {
+				t.Errorf("the handlers link %s", pkg)
+			}
+		}
+	}
+}

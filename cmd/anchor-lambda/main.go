@@ -1,0 +1,30 @@
+// Command anchor-lambda is the bootstrap of the installation's handlers on AWS
+// Lambda (provided.al2023). ANCHOR_HANDLER says which of them it is.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("handler", name())
+	slog.SetDefault(log)
+	handler, err := open(context.Background(), os.Getenv)
+	if err != nil {
+		log.Error("the handler cannot start", "cause", err.Error())
+		os.Exit(1)
+	}
+	lambda.Start(handler)
+}
+
+// name is the handler's: of ANCHOR_HANDLER, else what the function's setting says.
+func name() string {
+	if name := os.Getenv("ANCHOR_HANDLER"); name != "" {
+		return name
+	}
+	return os.Getenv("_HANDLER")
+}

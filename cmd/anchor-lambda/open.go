@@ -1,0 +1,127 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/codebuild"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/lambdafn"
+	"github.com/anchor-deploy/anchor/internal/platform/aws"
+	"github.com/anchor-deploy/anchor/internal/platform/aws/artifact"
+	builds "github.com/anchor-deploy/anchor/internal/platform/aws/codebuild"
+	"github.com/anchor-deploy/anchor/internal/platform/aws/logtail"
+	"github.com/anchor-deploy/anchor/internal/secret"
+	"github.com/anchor-deploy/anchor/internal/store/dynamo"
+)
+
+// settings are what the template gives the handlers in their environment.
+type settings struct {
+	handler, version, installation                  string
+	keyParameter, siteRole, deployer, buildProject  string
+	projects, deployments, domains, assets, uploads string
+}
+
+func read(env func(string) string) (settings, error) {
+	s := settings{
+		handler: cmp.Or(env("ANCHOR_HANDLER"), env("_HANDLER")), version: env("ANCHOR_VERSION"), installation: env("ANCHOR_INSTALLATION"),
+		keyParameter: env("ANCHOR_KEY_PARAMETER"), siteRole: env("ANCHOR_FUNCTION_ROLE"), deployer: env("ANCHOR_DEPLOY_FUNCTION"),
+		buildProject: env("ANCHOR_BUILD_PROJECT"), projects: env("PROJECTS_TABLE"), deployments: env("DEPLOYMENTS_TABLE"),
+		domains: env("DOMAINS_TABLE"), assets: env("STATIC_ASSETS_BUCKET"), uploads: env("ARTIFACTS_BUCKET"),
+	}
+	var missing []string
+	for name, value := range map[string]string{
+		"ANCHOR_INSTALLATION": s.installation, "ANCHOR_KEY_PARAMETER": s.keyParameter, "ANCHOR_FUNCTION_ROLE": s.siteRole,
+		"ANCHOR_DEPLOY_FUNCTION": s.deployer, "ANCHOR_BUILD_PROJECT": s.buildProject, "PROJECTS_TABLE": s.projects,
+		"DEPLOYMENTS_TABLE": s.deployments, "DOMAINS_TABLE": s.domains, "STATIC_ASSETS_BUCKET": s.assets, "ARTIFACTS_BUCKET": s.uploads,
+	} {
+		if value == "" {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return s, anchor.Invalid("no_settings", "the environment lacks %s", strings.Join(missing, ", ")).
+			Hintf("Run anchor aws bootstrap again: its template sets them.")
+	}
+	return s, nil
+}
+
+// open composes the handler that the environment names. Its only call is for the
+// installation's key.
+func open(ctx context.Context, env func(string) string) (lambdafn.Handler, error) {
+	s, err := read(env)
+	if err != nil {
+		return nil, err
+	}
+	c, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("load the configuration of AWS: %w", err)
+	}
+	key, err := key(ctx, c, s.keyParameter)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := s.parts(c, key)
+	if err != nil {
+		return nil, err
+	}
+	return lambdafn.Compose(parts).Named(s.handler)
+}
+
+// key reads the installation's key, once in the life of a process.
+func key(ctx context.Context, c sdk.Config, name string) ([]byte, error) {
+	got, err := ssm.NewFromConfig(c).GetParameter(ctx, &ssm.GetParameterInput{Name: sdk.String(name), WithDecryption: sdk.Bool(true)})
+	if err != nil {
+		return nil, anchor.Failed("no_key", "the key %s cannot be read", name).
+			Hintf("Run anchor aws bootstrap again: it makes the key and grants ssm:GetParameter.").Because(err)
+	}
+	key, err := base64.StdEncoding.DecodeString(sdk.ToString(got.Parameter.Value))
+	if err != nil {
+		return nil, anchor.Failed("key_damaged", "the parameter %s holds no key in base64", name).
+			Hintf("Put back a copy of it.").Because(err)
+	}
+	return key, nil
+}
+
+func (s settings) parts(c sdk.Config, key []byte) (lambdafn.Parts, error) {
+	box, err := secret.New(key)
+	if err != nil {
+		return lambdafn.Parts{}, err
+	}
+	store := dynamo.New(dynamodb.NewFromConfig(c), dynamo.Tables{Projects: s.projects, Deployments: s.deployments, Domains: s.domains})
+	artifacts, err := artifact.Open(artifact.Config{
+		S3: s3.NewFromConfig(c), Bucket: s.uploads, Dir: filepath.Join(os.TempDir(), "artifacts"),
+	})
+	if err != nil {
+		return lambdafn.Parts{}, err
+	}
+	cloud, err := aws.New(aws.Config{
+		AWS: c, Installation: s.installation, AssetsBucket: s.assets, ArtifactsBucket: s.uploads, FunctionRole: s.siteRole,
+		Key: key, Records: store, Leases: store, HTTP: &http.Client{Timeout: time.Minute},
+	})
+	if err != nil {
+		return lambdafn.Parts{}, err
+	}
+	return lambdafn.Parts{
+		Installation: s.installation, Version: s.version, Region: c.Region,
+		Store: store, Leases: store, Box: box, Cloud: cloud, Artifacts: artifacts,
+		Builder:  builds.Builder{Client: codebuild.NewFromConfig(c), Project: s.buildProject},
+		Logs:     logtail.New(logtail.Config{Logs: cloudwatchlogs.NewFromConfig(c), Records: store}),
+		Dispatch: lambdafn.Dispatch(lambda.NewFromConfig(c), s.deployer),
+	}, nil
+}

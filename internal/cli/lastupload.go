@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/bundle"
+)
+
+// lastUpload is .anchor/uploads/<project>.json: what was deployed from this folder
+// last, so that the next deploy tells its files by what differs. Without it, or when
+// the server has forgotten that deployment or is another, all files are listed.
+type lastUpload struct {
+	DeploymentID anchor.DeploymentID `json:"deploymentId"`
+	Manifest     bundle.Manifest     `json:"manifest"`
+}
+
+func (d *deploying) lastUploadFile() string {
+	return filepath.Join(d.dir, stateDir, "uploads", url.PathEscape(d.slug)+".json")
+}
+
+// delta tells m by the last upload. Any trouble with that is no reason not to deploy.
+func (d *deploying) delta(m bundle.Manifest) *bundle.Delta {
+	content, err := os.ReadFile(d.lastUploadFile())
+	if err != nil {
+		return nil
+	}
+	var last lastUpload
+	if json.Unmarshal(content, &last) != nil {
+		return nil
+	}
+	delta := m.Since(last.DeploymentID, last.Manifest)
+	if len(delta.Changed)+len(delta.Removed) > len(m.Files) { // the whole is shorter
+		return nil
+	}
+	return &delta
+}
+
+// rememberUpload keeps what delta needs.
+func (d *deploying) rememberUpload(id anchor.DeploymentID, m bundle.Manifest) error {
+	if filepath.Base(d.dir) == ".open-next" { // the app's folder is not known
+		return nil
+	}
+	content, err := json.Marshal(lastUpload{DeploymentID: id, Manifest: m})
+	if err != nil {
+		return fmt.Errorf("remember the upload: %w", err)
+	}
+	name := d.lastUploadFile()
+	temp := fmt.Sprintf("%s.%d", name, os.Getpid())
+	if err = os.MkdirAll(filepath.Dir(name), 0o755); err == nil {
+		err = os.WriteFile(temp, content, 0o644)
+	}
+	if err == nil {
+		err = os.Rename(temp, name)
+	}
+	if err != nil {
+		os.Remove(temp)
+		return fmt.Errorf("remember the upload: %w", err)
+	}
+	return nil
+}

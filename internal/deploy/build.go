@@ -1,0 +1,226 @@
+package deploy
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/bundle"
+)
+
+// Builder makes artifacts of commits, elsewhere.
+type Builder interface {
+	// Build starts the build of d and does not wait for it. Called again for the same
+	// d within minutes it starts nothing. An error that is no *anchor.Error leaves
+	// open whether the build runs.
+	Build(ctx context.Context, p anchor.Project, d anchor.Deployment, s Source) error
+}
+
+// The environment variables that tell a build whose artifact it makes.
+const (
+	DeploymentVariable = "ANCHOR_DEPLOYMENT_ID"
+	ProjectVariable    = "ANCHOR_PROJECT_ID"
+)
+
+// Source says what to build.
+type Source struct {
+	Repository string // an https URL without credentials
+	Version    string // a commit, a tag or a branch
+}
+
+// BuildRequest asks for a build of a commit and a deployment of what it makes.
+type BuildRequest struct {
+	Repository    string
+	CommitSha     string
+	CommitMessage string
+	Branch        string // the project's production branch when this and CommitSha are ""
+	NoRelease     bool
+	Key           string // requests of the same key are one; "" is a key of its own
+}
+
+// version is what git checkout takes and no option of it.
+var version = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._/+-]*$`)
+
+func (r BuildRequest) source(p anchor.Project) (Source, error) {
+	at, err := url.Parse(r.Repository)
+	if err != nil || at.Scheme != "https" || at.Host == "" || at.User != nil {
+		return Source{}, anchor.Invalid("bad_repository", "the repository is no https URL without credentials").
+			Hintf("Send the URL to clone, and give CodeBuild access to it with: aws codebuild import-source-credentials")
+	}
+	s := Source{Repository: r.Repository, Version: r.CommitSha}
+	for _, other := range []string{r.Branch, p.ProductionBranch} {
+		if s.Version == "" {
+			s.Version = other
+		}
+	}
+	if !version.MatchString(s.Version) || strings.Contains(s.Version, "..") {
+		return Source{}, anchor.Invalid("bad_version", "%q names no commit, tag or branch", s.Version).
+			Hintf("Send commitSha or branch.")
+	}
+	return s, nil
+}
+
+// StartBuild records a deployment and starts its build. What the build makes comes
+// to Adopt, its failure to BuildFailed.
+func (s *Service) StartBuild(ctx context.Context, id anchor.ProjectID, r BuildRequest) (anchor.Deployment, error) {
+	p, err := s.Projects.Project(ctx, id)
+	if err != nil {
+		return anchor.Deployment{}, err
+	}
+	source, err := r.source(p)
+	if err != nil {
+		return anchor.Deployment{}, err
+	}
+	d, err := s.queue(ctx, p, r)
+	if err != nil || d.Status != anchor.Queued {
+		return d, err
+	}
+	if err := s.Builder.Build(ctx, p, d, source); err != nil {
+		return d, s.notBuilt(ctx, d, err)
+	}
+	return s.moved(ctx, d, anchor.Building)
+}
+
+// notBuilt ends a deployment whose build was refused. One whose build may run all
+// the same stays as it is: a request of the same key goes on with it.
+func (s *Service) notBuilt(ctx context.Context, d anchor.Deployment, err error) error {
+	if refused := (*anchor.Error)(nil); !errors.As(err, &refused) {
+		return fmt.Errorf("start the build of deployment %s: %w", d.ID, err)
+	}
+	_, unwritten := s.drop(context.WithoutCancel(ctx), ending(d, anchor.BuildFailed, "build", describe(err)), anchor.Queued)
+	return errors.Join(err, unwritten)
+}
+
+// queue gives the deployment of the request's key, made if there is none. The lease
+// keeps two requests of one key from making one each.
+func (s *Service) queue(ctx context.Context, p anchor.Project, r BuildRequest) (anchor.Deployment, error) {
+	if r.Key == "" {
+		return s.create(ctx, p.ID, r, anchor.NewID())
+	}
+	if s.Leases != nil {
+		holder := anchor.NewID()
+		_, release, err := s.Leases.Lease(ctx, leased(p.ID, "build"), holder, queueTime)
+		if errors.Is(err, anchor.ErrConflict) {
+			e := &anchor.Error{Kind: anchor.KindBusy, Code: "build_starting", Message: "another build of project " + p.Slug + " is being started"}
+			return anchor.Deployment{}, e.Hintf("Ask again in a few seconds.")
+		}
+		if err != nil {
+			return anchor.Deployment{}, fmt.Errorf("take the build lease of project %s: %w", p.ID, err)
+		}
+		defer func() { _ = release(context.WithoutCancel(ctx)) }() // it ends by itself
+	}
+	id := keyedID(p.ID, r.Key)
+	newest, err := s.Records.Deployments(ctx, p.ID, anchor.Page{Limit: anchor.MaxPage})
+	if err != nil {
+		return anchor.Deployment{}, err
+	}
+	for _, d := range newest.Items {
+		if sameKey(string(d.ID), id) {
+			return d, nil
+		}
+	}
+	return s.create(ctx, p.ID, r, id)
+}
+
+// queueTime is for how long one request has the build lease: a look and a write.
+const queueTime = 15 * time.Second
+
+// create inserts the record of a build that is asked for.
+func (s *Service) create(ctx context.Context, p anchor.ProjectID, r BuildRequest, id string) (anchor.Deployment, error) {
+	d := anchor.Deployment{
+		ID: anchor.DeploymentID(id), ProjectID: p, Status: anchor.Queued, CreatedAt: time.Now().UnixMilli(),
+		CommitSha: r.CommitSha, CommitMessage: r.CommitMessage, Branch: r.Branch, NoRelease: r.NoRelease,
+		Functions: map[string]anchor.FunctionVersion{},
+	}
+	if err := s.Records.CreateDeployment(ctx, d); err != nil {
+		return anchor.Deployment{}, fmt.Errorf("record deployment %s: %w", d.ID, err)
+	}
+	s.tell(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
+	return d, nil
+}
+
+// keyedID is a deployment id of now whose random part is the key's.
+func keyedID(p anchor.ProjectID, key string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "build\x00%s\x00%s", p, key))
+	var id ulid.ULID
+	_ = id.SetTime(ulid.Timestamp(time.Now())) // fails after the year 10889
+	_ = id.SetEntropy(sum[:10])                // fails for other sizes
+	return strings.ToLower(id.String())
+}
+
+// sameKey compares the random parts of two ids, which follow 10 characters of time.
+func sameKey(a, b string) bool {
+	return len(a) == ulid.EncodedSize && len(b) == ulid.EncodedSize && a[10:] == b[10:]
+}
+
+// moved writes the deployment's next status. When something else came first, it
+// gives what that made of it.
+func (s *Service) moved(ctx context.Context, d anchor.Deployment, to anchor.Status) (anchor.Deployment, error) {
+	from := d.Status
+	d.Status = to
+	err := s.Records.UpdateDeployment(ctx, d, from)
+	if errors.Is(err, anchor.ErrConflict) {
+		return s.Get(ctx, d.ProjectID, d.ID)
+	}
+	if err != nil {
+		return d, fmt.Errorf("record deployment %s as %s: %w", d.ID, to, err)
+	}
+	s.tell(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: to})
+	return d, nil
+}
+
+// Adopt takes the artifact of a build: bring makes it the deployment's own and gives
+// its manifest, and may run more than once. The deployment is built then. One that
+// has come further or ended is given as it is; a refused artifact ends it as
+// build_failed. commit is what was built, for a record that does not know.
+func (s *Service) Adopt(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, commit string,
+	bring func(context.Context) (bundle.Manifest, error),
+) (anchor.Deployment, error) {
+	d, err := s.Get(ctx, p, id)
+	if err == nil && d.Status == anchor.Queued {
+		d, err = s.moved(ctx, d, anchor.Building)
+	}
+	if err != nil || d.Status != anchor.Building {
+		return d, err
+	}
+	m, err := bring(ctx)
+	if err == nil {
+		err = s.Bundles.SaveManifest(ctx, id, m)
+	}
+	if refused := (*anchor.Error)(nil); errors.As(err, &refused) && refused.Kind != anchor.KindFailed && refused.Kind != anchor.KindBusy {
+		return s.drop(ctx, ending(d, anchor.BuildFailed, "import", describe(err)), anchor.Building)
+	}
+	if err != nil {
+		return d, fmt.Errorf("import the artifact of deployment %s: %w", id, err)
+	}
+	if d.CommitSha == "" {
+		d.CommitSha = commit
+	}
+	return s.built(ctx, d)
+}
+
+// BuildFailed ends a deployment whose build went wrong: step is the build's phase.
+// One whose artifact has arrived, or that has ended, stays as it is.
+func (s *Service) BuildFailed(ctx context.Context, id anchor.DeploymentID, step, why string) error {
+	for {
+		d, err := s.Records.Deployment(ctx, id)
+		if err != nil {
+			return fmt.Errorf("read deployment %s: %w", id, err)
+		}
+		if d.Status != anchor.Queued && d.Status != anchor.Building {
+			return nil
+		}
+		_, err = s.drop(ctx, ending(d, anchor.BuildFailed, step, why), d.Status)
+		if !errors.Is(err, anchor.ErrConflict) {
+			return err
+		}
+	}
+}

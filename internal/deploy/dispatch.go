@@ -1,0 +1,126 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// ErrUnfinished says that a pass ran out of time, or did not get its turn, and left
+// the deployment so that another pass goes on with it.
+var ErrUnfinished = errors.New("the deployment has not ended; process it again")
+
+// errNoTime ends a pass between two steps.
+var errNoTime = errors.New("too little time is left to begin another step")
+
+// The ends of a process that is given a deadline, before the deadline.
+const (
+	// lastStep is when no step begins any more.
+	lastStep = 30 * time.Second
+	// cutOff is when a step that still runs is interrupted; what is left is for the
+	// records and for having the rest done elsewhere.
+	cutOff = 10 * time.Second
+	// giveUp is the age at which a deployment that no pass could end fails.
+	giveUp = 24 * time.Hour
+)
+
+// begin has the deployment's pass run: here in its lane, or where Dispatch leads.
+func (s *Service) begin(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) error {
+	if s.Dispatch == nil {
+		s.lanes.add(p, id)
+		return nil
+	}
+	if err := s.Dispatch(ctx, p, id); err != nil {
+		return anchor.Failed("dispatch_failed", "deployment %s is complete, but its pipeline could not be started", id).
+			Hintf("Nothing is lost: finish it again, or wait for the next round of the schedule.").Because(err)
+	}
+	return nil
+}
+
+// resume runs a deployment again unless its project is being worked on: who does
+// that, or the next round, comes to it.
+func (s *Service) resume(ctx context.Context, d anchor.Deployment) error {
+	if s.Dispatch != nil && s.Leases != nil {
+		_, free, err := s.Leases.Lease(ctx, leased(d.ProjectID, "deploy"), anchor.NewID(), leaseTime)
+		if errors.Is(err, anchor.ErrConflict) {
+			return nil
+		}
+		if err == nil {
+			err = free(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("look whether project %s is being deployed: %w", d.ProjectID, err)
+		}
+	}
+	return s.begin(ctx, d.ProjectID, d.ID)
+}
+
+// Process runs the pipeline over one built or half-deployed deployment in the
+// caller's goroutine and returns once nothing of it runs any more: nil when the
+// deployment has ended, well or not, which its record tells. It may be called for
+// the same deployment again and at the same time. When ctx has a deadline it stops
+// early enough before it, or when its turn in the project does not come, and is
+// ErrUnfinished.
+func (s *Service) Process(ctx context.Context, id anchor.DeploymentID) error {
+	d, err := s.Records.Deployment(ctx, id)
+	if err != nil {
+		return fmt.Errorf("read deployment %s: %w", id, err)
+	}
+	working, stop := early(ctx)
+	defer stop()
+	switch {
+	case d.Status.Ended():
+		return nil
+	case !d.Status.CanMove(anchor.DeployFailed): // waits for its artifact
+		return anchor.Conflict("not_built", "deployment %s cannot be deployed yet: it is %s", id, d.Status).
+			Hintf("Its files have to arrive first.")
+	case time.Since(time.UnixMilli(d.CreatedAt)) > giveUp:
+		return s.surrender(ctx, d)
+	}
+	turn, err := s.takeTurn(working, d)
+	if err != nil || turn == nil {
+		return err
+	}
+	defer turn.end(ctx)
+	after := &aside{ctx: working}
+	defer after.Wait()
+	r := &run{Service: s, aside: after, between: func(ctx context.Context) error { return s.mayGoOn(ctx, id) }}
+	if !s.attempt(turn.ctx, ctx, id, r) {
+		return fmt.Errorf("deployment %s: %w", id, ErrUnfinished)
+	}
+	return nil
+}
+
+// early gives a context that ends before ctx does.
+func early(ctx context.Context) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, deadline.Add(-cutOff))
+	}
+	return context.WithCancel(ctx)
+}
+
+// mayGoOn is asked between two steps: a cancel by another process is seen in the
+// record only.
+func (s *Service) mayGoOn(ctx context.Context, id anchor.DeploymentID) error {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < lastStep-cutOff {
+		return errNoTime
+	}
+	return s.insist(ctx, id, func() error {
+		d, err := s.Records.Deployment(ctx, id)
+		if err == nil && d.Status.Ended() {
+			err = errCanceled
+		}
+		return err
+	})
+}
+
+// surrender ends a deployment that a day of passes could not.
+func (s *Service) surrender(ctx context.Context, d anchor.Deployment) error {
+	slog.ErrorContext(ctx, "deployment given up", "deploymentId", d.ID, "step", "process", "cause", "no pass ended it within a day")
+	_, err := s.drop(ctx, ending(d, anchor.DeployFailed, "process", "it was not deployed within a day"), d.Status)
+	return err
+}

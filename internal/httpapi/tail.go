@@ -1,0 +1,87 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+)
+
+// place is how far a follower of logs has read: all lines before time, and so many
+// of that very millisecond. Its text is an event's id.
+type place struct {
+	time int64
+	seen int
+}
+
+func (p *place) String() string { return fmt.Sprintf("%d.%d", p.time, p.seen) }
+
+func parsePlace(id string) (place, error) {
+	ms, count, _ := strings.Cut(id, ".")
+	time, err := strconv.ParseInt(ms, 10, 64)
+	if err == nil {
+		var seen int
+		if seen, err = strconv.Atoi(count); err == nil && time >= 0 && seen >= 0 {
+			return place{time, seen}, nil
+		}
+	}
+	return place{}, anchor.Invalid("bad_last_event_id", "Last-Event-ID is %q, which is no event's id", id).
+		Hintf("Send the id of the last event seen, or none.")
+}
+
+// after gives the place after a line.
+func (p place) after(line wire.LogLine) place {
+	if line.Time > p.time {
+		return place{line.Time, 1}
+	}
+	return place{p.time, p.seen + 1}
+}
+
+// tail answers with the last settled lines and what comes after them, or with what
+// comes after Last-Event-ID.
+func (s *server) tail(ctx context.Context, logs Tail, p anchor.ProjectID, in *logsInput) (*huma.StreamResponse, error) {
+	d := anchor.DeploymentID(in.Deployment)
+	at := place{time: logs.Settled()}
+	var first []wire.LogLine
+	if in.After != "" {
+		var err error
+		if at, err = parsePlace(in.After); err != nil {
+			return nil, err
+		}
+	} else {
+		lines, err := logs.Read(ctx, p, d, in.Limit)
+		if err != nil {
+			return nil, err
+		}
+		for _, line := range lines {
+			if line.Time < at.time { // the others come by Since
+				first = append(first, line)
+			}
+		}
+	}
+	skip, started := at, at.time
+	following := logs.Since(ctx, p, d, at.time)
+	rest := func(yield func(wire.LogLine, error) bool) {
+		for line, err := range following {
+			if err == nil && line.Time == skip.time && skip.seen > 0 {
+				skip.seen--
+				continue
+			}
+			if !yield(line, err) {
+				return
+			}
+		}
+	}
+	label := func(line wire.LogLine) (id, name string) {
+		if line.Time >= started {
+			at = at.after(line)
+		}
+		return at.String(), "line"
+	}
+	return sseFrom(s, chain(first, rest), label, at.String), nil
+}

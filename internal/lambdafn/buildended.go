@@ -1,0 +1,89 @@
+package lambdafn
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+)
+
+// buildChange is what is read of a "CodeBuild Build State Change" (CodeBuild User
+// Guide, "Build notifications input format reference").
+type buildChange struct {
+	Status string `json:"build-status"`
+	Build  string `json:"build-id"`
+	More   struct {
+		Environment struct {
+			Variables []struct{ Name, Value string } `json:"environment-variables"`
+		} `json:"environment"`
+		Logs struct {
+			Link string `json:"deep-link"`
+		} `json:"logs"`
+		Phases []buildPhase `json:"phases"`
+	} `json:"additional-information"`
+}
+
+type buildPhase struct {
+	Type    string `json:"phase-type"`
+	Status  string `json:"phase-status"`
+	Context []any  `json:"phase-context"` // strings, some of them empty
+}
+
+// buildEnded ends the deployment of a build that went wrong. A build that went well
+// tells so itself, with its artifact.
+func (d *Deployer) buildEnded(ctx context.Context, detail json.RawMessage) error {
+	var c buildChange
+	if err := json.Unmarshal(detail, &c); err != nil {
+		return d.failed(ctx, "", "build", fmt.Errorf("read the state of a build: %w", err))
+	}
+	if c.Status == "SUCCEEDED" || c.Status == "IN_PROGRESS" {
+		return nil
+	}
+	id := c.deployment()
+	if !anchor.ValidID(string(id)) {
+		d.Log.WarnContext(ctx, "a build that is no deployment's ended", "build", c.Build, "status", c.Status)
+		return nil
+	}
+	phase, why := c.why()
+	d.Log.ErrorContext(ctx, "build failed", "deploymentId", id, "step", phase, "cause", why, "build", c.Build)
+	err := d.Deploys.BuildFailed(ctx, id, phase, why)
+	if errors.Is(err, anchor.ErrNotFound) {
+		return nil // its project was deleted
+	}
+	return err
+}
+
+func (c buildChange) deployment() anchor.DeploymentID {
+	for _, v := range c.More.Environment.Variables {
+		if v.Name == deploy.DeploymentVariable {
+			return anchor.DeploymentID(v.Value)
+		}
+	}
+	return ""
+}
+
+// why gives the phase that ended the build and what CodeBuild says of it.
+func (c buildChange) why() (phase, why string) {
+	phase = "build"
+	why = "the build ended as " + strings.ToLower(c.Status)
+	for _, p := range c.More.Phases {
+		if p.Status == "" || p.Status == "SUCCEEDED" {
+			continue
+		}
+		phase = strings.ToLower(p.Type)
+		for _, said := range p.Context {
+			if text, ok := said.(string); ok && strings.Trim(text, " :") != "" {
+				why += ": " + strings.TrimSpace(text)
+			}
+		}
+		break
+	}
+	if c.More.Logs.Link != "" {
+		why += "\nIts log: " + c.More.Logs.Link
+	}
+	return phase, why
+}

@@ -1,0 +1,35 @@
+package lambdafn
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/project"
+)
+
+// BuilderWithEnv is deploy.Builder that is told the build's environment variables.
+type BuilderWithEnv interface {
+	Build(ctx context.Context, p anchor.Project, d anchor.Deployment, s deploy.Source, env map[string]string) error
+}
+
+// builder gives builds the project's variables of the build phase.
+type builder struct {
+	BuilderWithEnv
+	env project.Env
+}
+
+func (b builder) Build(ctx context.Context, p anchor.Project, d anchor.Deployment, s deploy.Source) error {
+	vars, err := b.env.List(ctx, p.ID, true)
+	if err != nil {
+		return fmt.Errorf("read the variables of project %s: %w", p.ID, err)
+	}
+	env := map[string]string{}
+	for _, v := range vars {
+		if v.For.Covers(anchor.EnvBuild) {
+			env[v.Name] = v.Value
+		}
+	}
+	return b.BuilderWithEnv.Build(ctx, p, d, s, env)
+}

@@ -1,0 +1,78 @@
+package lambdafn
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// The handlers' names, as ANCHOR_HANDLER and the function's handler setting have them.
+const (
+	NameDeploy   = "deploy"
+	NameRollback = "rollback"
+	NameDomains  = "domains"
+	NameAPI      = "api"
+)
+
+// Handler takes one event as Lambda delivers it.
+type Handler func(ctx context.Context, event json.RawMessage) (any, error)
+
+// Named gives the handler of a name. rollback and api differ in their roles and
+// routes only, which are API Gateway's.
+func (h *Handlers) Named(name string) (Handler, error) {
+	switch name {
+	case NameDeploy:
+		return h.Deploy, nil
+	case NameDomains:
+		return h.Domains, nil
+	case NameRollback, NameAPI:
+		return h.API, nil
+	}
+	return nil, anchor.Invalid("unknown_handler", "%q is no handler", name).
+		Hintf("Set ANCHOR_HANDLER to %s, %s, %s or %s.", NameDeploy, NameRollback, NameDomains, NameAPI)
+}
+
+// Deploy takes a DeployEvent, {"reconcile": true} and a CodeBuild Build State Change.
+func (h *Handlers) Deploy(ctx context.Context, raw json.RawMessage) (any, error) {
+	return nil, h.deployer.Handle(ctx, raw)
+}
+
+// API takes an event of API Gateway's HTTP API.
+func (h *Handlers) API(ctx context.Context, raw json.RawMessage) (any, error) {
+	var e events.APIGatewayV2HTTPRequest
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return nil, fmt.Errorf("read the request: %w", err)
+	}
+	return Gateway(h.http, h.log)(ctx, e)
+}
+
+// Domains takes an event of API Gateway's HTTP API and {"reconcile": true}, which
+// works on all names that are due.
+func (h *Handlers) Domains(ctx context.Context, raw json.RawMessage) (any, error) {
+	var e event
+	if err := json.Unmarshal(raw, &e); err != nil || !e.Reconcile {
+		return h.API(ctx, raw)
+	}
+	if h.hostnames == nil {
+		return nil, nil
+	}
+	working, stop := soonerThan(ctx)
+	defer stop()
+	h.hostnames.Reconcile(working)
+	return nil, nil
+}
+
+// margin is left of an invocation for the end of what is under way.
+const margin = 5 * time.Second
+
+func soonerThan(ctx context.Context) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, deadline.Add(-margin))
+	}
+	return context.WithCancel(ctx)
+}
