@@ -12,8 +12,14 @@ LABEL   := storefront-0001
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
+# The code of the AWS handlers, which the anchor binary carries. It is built for
+# both architectures whatever this machine's is, and the same source gives the same zips.
+.PHONY: handlers
+handlers: ## The AWS handlers' zips in internal/stack/handlers
+	$(GO) run ./internal/stack/pack
+
 .PHONY: build
-build: ## The anchor binary in bin/
+build: handlers ## The anchor binary in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags '-s -w' -o $(BIN) ./cmd/anchor
 
 .PHONY: demo

@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"anchor": main})
+	testscript.Main(m, map[string]func(){"anchor": mainOnAWS})
 }
 
 // TestScripts runs the command itself against the real API over an Anchor in memory.

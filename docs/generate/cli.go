@@ -23,7 +23,9 @@ one JSON document and nothing else; an error is ` + "`{\"error\": {\"code\", \"m
 Colours are left out without a terminal and when ` + "`NO_COLOR`" + ` is set.
 
 **Which server.** ` + "`ANCHOR_URL`" + ` and ` + "`ANCHOR_TOKEN`" + `; without them the ` + "`anchor up`" + ` that the same
-user runs on this machine.
+user runs on this machine. The token of an installation on AWS is found by its URL: ` + "`anchor aws bootstrap`" + `
+keeps it in ` + "`anchor/aws-*.json`" + ` of the user's configuration folder (mode 0600). The ` + "`anchor aws`" + ` commands use AWS
+credentials instead.
 
 **Which project.** ` + "`--project`" + `, else what ` + "`anchor deploy`" + ` wrote to ` + "`.anchor/project.json`" + ` in this
 folder or one above, else the name in ` + "`package.json`" + ` (a deploy falls back to the folder's name).

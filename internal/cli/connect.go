@@ -12,7 +12,8 @@ import (
 )
 
 // client finds the server: ANCHOR_URL and ANCHOR_TOKEN, else the anchor up that
-// announced itself on this machine. The local server's token never goes elsewhere.
+// announced itself on this machine. A token that is kept here, the local server's or an
+// installation's on AWS, goes to its own server only.
 func (s *shell) client() (*apiclient.Client, error) {
 	local, tried, running := announce.Find()
 	base, token := os.Getenv("ANCHOR_URL"), os.Getenv("ANCHOR_TOKEN")
@@ -24,6 +25,11 @@ func (s *shell) client() (*apiclient.Client, error) {
 	}
 	if token == "" && running && strings.TrimRight(base, "/") == strings.TrimRight(local.URL, "/") {
 		token = local.Token
+	}
+	if token == "" {
+		if remote, ok := announce.FindRemote(base); ok {
+			token = remote.Token
+		}
 	}
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {

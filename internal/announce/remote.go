@@ -1,0 +1,113 @@
+package announce
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/durable"
+)
+
+// Remote is an installation elsewhere that this user may administer.
+type Remote struct {
+	URL          string `json:"url"` // of its API
+	Token        string `json:"token"`
+	Installation string `json:"installation"`
+	Account      string `json:"account"`
+	Region       string `json:"region"`
+}
+
+// file is where the remote is kept: the user's configuration folder, as what is in it
+// cannot be made again.
+func (r Remote) file() (string, error) {
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", fmt.Errorf("find a place for the token: %w", err)
+	}
+	return filepath.Join(dir, "anchor", "aws-"+r.Installation+"-"+r.Account+"-"+r.Region+".json"), nil
+}
+
+// Keep writes r to a file of mode 0600 and gives its name.
+func (r Remote) Keep() (string, error) {
+	name, err := r.file()
+	if err != nil {
+		return "", err
+	}
+	content, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return "", fmt.Errorf("keep the token: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return "", fmt.Errorf("keep the token: %w", err)
+	}
+	if err := durable.WriteFile(name, append(content, '\n'), 0o600); err != nil {
+		return "", fmt.Errorf("keep the token: %w", err)
+	}
+	return name, nil
+}
+
+// Forget removes what Keep wrote, if it is there.
+func (r Remote) Forget() error {
+	name, err := r.file()
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(name); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("forget the token: %w", err)
+	}
+	return nil
+}
+
+// Kept gives the name of the file of r's installation and whether it holds a token
+// for r's URL.
+func (r Remote) Kept() (name string, ok bool) {
+	name, err := r.file()
+	if err != nil {
+		return "", false
+	}
+	kept, err := readRemote(name)
+	return name, err == nil && sameURL(kept.URL, r.URL) && kept.Token != ""
+}
+
+// FindRemote gives the remote of the API at url. A file that others could read is
+// passed over: its token is no secret.
+func FindRemote(url string) (Remote, bool) {
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return Remote{}, false
+	}
+	names, err := fs.Glob(os.DirFS(dir), "anchor/aws-*.json")
+	if err != nil {
+		return Remote{}, false
+	}
+	for _, name := range names {
+		if r, err := readRemote(filepath.Join(dir, name)); err == nil && sameURL(r.URL, url) {
+			return r, true
+		}
+	}
+	return Remote{}, false
+}
+
+func sameURL(a, b string) bool { return strings.TrimRight(a, "/") == strings.TrimRight(b, "/") }
+
+func readRemote(name string) (Remote, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return Remote{}, fmt.Errorf("read the token: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return Remote{}, fmt.Errorf("read the token: others can read %s", name)
+	}
+	content, err := os.ReadFile(name)
+	if err != nil {
+		return Remote{}, fmt.Errorf("read the token: %w", err)
+	}
+	var r Remote
+	if err := json.Unmarshal(content, &r); err != nil {
+		return Remote{}, fmt.Errorf("read the token in %s: %w", name, err)
+	}
+	return r, nil
+}

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchor-deploy/anchor/internal/announce"
+	"github.com/anchor-deploy/anchor/internal/stack"
+)
+
+// bootstrapOptions are the flags of aws bootstrap.
+type bootstrapOptions struct {
+	stack.BootstrapOptions
+	newToken bool
+}
+
+// bootstrapped is what aws bootstrap did, as --json tells it.
+type bootstrapped struct {
+	stack.Bootstrapped
+	TokenFile string `json:"tokenFile,omitempty"` // where this user's token is kept
+}
+
+func (o *installation) bootstrapCommand() *cobra.Command {
+	var b bootstrapOptions
+	cmd := &cobra.Command{
+		Use: "bootstrap", Short: "Make the installation, or upgrade it", Args: cobra.NoArgs,
+		Long: "Makes the installation, or brings it to this version of anchor. It can be run\n" +
+			"again at any time: what is as it should be is left alone. The first token, of\n" +
+			"scope admin, is kept in a file that only this user can read\n" +
+			"(~/.config/anchor/aws-NAME-ACCOUNT-REGION.json); commands that find ANCHOR_URL\n" +
+			"set to the installation's API take it from there.",
+		Example: "  anchor aws bootstrap --region eu-central-1\n  anchor aws bootstrap --set LogRetentionDays=30",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.bootstrap(cmd.Context(), b) },
+	}
+	o.settings(cmd)
+	cmd.Flags().BoolVar(&b.AllowDowngrade, "allow-downgrade", false, "put an older version over a newer one")
+	cmd.Flags().BoolVar(&b.newToken, "new-token", false, "make another admin token and keep that")
+	return cmd
+}
+
+func (o *installation) bootstrap(ctx context.Context, b bootstrapOptions) error {
+	p := newProgress(o.shell)
+	i, err := o.open(ctx, p)
+	if err != nil {
+		return err
+	}
+	if !o.shell.json {
+		b.Show = func(changes []stack.Change) error {
+			o.shell.changes(o.shell.Err, changes)
+			return nil
+		}
+	}
+	done, err := i.Bootstrap(ctx, b.BootstrapOptions)
+	if err != nil {
+		p.failed()
+		return err
+	}
+	file, err := keepToken(ctx, i, done.Outputs, b.newToken)
+	if err != nil {
+		return err
+	}
+	return o.shell.show(bootstrapped{done, file}, func(w io.Writer) { o.shell.installed(w, done, file) })
+}
+
+// keepToken makes the first token and keeps it, "" when there is one that somebody
+// else keeps.
+func keepToken(ctx context.Context, i *stack.Installation, o stack.Outputs, another bool) (file string, err error) {
+	r := announce.Remote{URL: o.APIURL, Installation: i.Name, Account: o.Account, Region: o.Region}
+	file, kept := r.Kept()
+	if kept && !another {
+		return file, nil
+	}
+	r.Token, err = i.FirstToken(ctx, o, whoAndWhere(), another)
+	if err != nil || r.Token == "" {
+		return "", err
+	}
+	return r.Keep()
+}
+
+func (s *shell) installed(w io.Writer, b stack.Bootstrapped, file string) {
+	what := "is ready"
+	if len(b.Changes) == 0 {
+		what = "is as it should be"
+	}
+	fmt.Fprintf(w, "%s The installation %s: anchor %s in %s\n\n", s.paint(green, "✓"), what, b.Version, where(b.Outputs))
+	fmt.Fprintf(w, "  %s %s\n", s.paint(dim, "API  "), b.APIURL)
+	if file == "" {
+		file = "there is one already; another: anchor aws bootstrap --new-token"
+	}
+	fmt.Fprintf(w, "  %s %s\n", s.paint(dim, "Token"), file)
+	fmt.Fprintf(w, "\nNext:\n  export ANCHOR_URL=%s\n  anchor deploy ./my-next-app\n", b.APIURL)
+}

@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchor-deploy/anchor/internal/stack"
+)
+
+func (o *installation) planCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "plan", Short: "Show what bootstrap would do; touches nothing", Args: cobra.NoArgs,
+		Long: "Lets CloudFormation compute the changes that bootstrap would make and shows\n" +
+			"them. The change set is deleted again.",
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.plan(cmd.Context()) },
+	}
+	o.settings(cmd)
+	return cmd
+}
+
+func (o *installation) plan(ctx context.Context) error {
+	i, err := o.open(ctx, newProgress(o.shell))
+	if err != nil {
+		return err
+	}
+	p, err := i.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	return o.shell.show(p, func(w io.Writer) { o.shell.planned(w, p) })
+}
+
+func (s *shell) planned(w io.Writer, p stack.Plan) {
+	place := fmt.Sprintf("%s in %s, account %s", p.Installation, p.Region, p.Account)
+	if len(p.Changes) == 0 {
+		fmt.Fprintf(w, "Nothing to do: the installation %s is as anchor %s makes it.\n", place, p.To)
+		return
+	}
+	fmt.Fprintf(w, "The installation %s\n\n", place)
+	s.changes(w, p.Changes)
+	fmt.Fprintf(w, "\n%s", plural(int64(len(p.Changes)), "change"))
+	if p.From != "" && p.From != p.To {
+		fmt.Fprintf(w, ", from anchor %s to %s", p.From, p.To)
+	}
+	fmt.Fprintf(w, ". Make them with %s.\n", s.paint(cyan, "anchor aws bootstrap"))
+}

@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchor-deploy/anchor/internal/stack"
+)
+
+func (o *installation) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "status", Short: "Show the installation's state", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.status(cmd.Context()) },
+	}
+}
+
+func (o *installation) status(ctx context.Context) error {
+	i, err := o.open(ctx, newProgress(o.shell))
+	if err != nil {
+		return err
+	}
+	st, err := i.Status(ctx)
+	if err != nil {
+		return err
+	}
+	return o.shell.show(st, func(w io.Writer) { o.shell.installationState(w, st) })
+}
+
+func (s *shell) installationState(w io.Writer, st stack.Status) {
+	fmt.Fprintf(w, "%s in %s\n\n", s.paint(bold, st.Installation), where(st.Outputs))
+	state := fmt.Sprintf("%s, %s", st.Stack, since(st.ChangedAt))
+	if st.Reason != "" {
+		state += ": " + clean(st.Reason)
+	}
+	projects := "none"
+	if len(st.Projects) > 0 {
+		projects = fmt.Sprintf("%d: %s", len(st.Projects), strings.Join(st.Projects, ", "))
+	}
+	for _, row := range [][2]string{
+		{"Stack", state}, {"Version", st.Version}, {"API", st.APIURL}, {"Projects", projects}, {"Drift", drift(st.Drift)},
+	} {
+		if row[1] != "" {
+			fmt.Fprintf(w, "  %s %s\n", s.paint(dim, pad(row[0], 8)), row[1])
+		}
+	}
+	for _, hint := range st.Hints {
+		fmt.Fprintf(w, "\n%s\n", hint)
+	}
+}
+
+func drift(status string) string {
+	switch status {
+	case "IN_SYNC":
+		return "none when it was looked for last"
+	case "DRIFTED":
+		return "found"
+	}
+	return "never looked for"
+}

@@ -1,0 +1,120 @@
+package stack
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// BootstrapOptions are what a user can say.
+type BootstrapOptions struct {
+	AllowDowngrade bool
+	// Show is given the changes before they are made, when not nil; its error ends the
+	// bootstrap with nothing of the stack touched.
+	Show func([]Change) error
+}
+
+// Bootstrapped is what Bootstrap did.
+type Bootstrapped struct {
+	Outputs
+	Changes []Change `json:"changes"`
+	Created bool     `json:"created"` // there was no stack before
+}
+
+// Bootstrap makes the installation, or brings it to this version. It can be run again
+// at any time, and after a failure or a killed run goes on where that ended.
+func (i *Installation) Bootstrap(ctx context.Context, o BootstrapOptions) (Bootstrapped, error) {
+	if err := i.open(ctx); err != nil {
+		return Bootstrapped{}, err
+	}
+	s, c, err := i.ready(ctx, o)
+	if err != nil {
+		return Bootstrapped{}, err
+	}
+	for _, step := range []func() error{
+		func() error { return i.makeBucket(ctx) },
+		func() error { return i.makeKey(ctx) },
+		func() error { return i.upload(ctx, c) },
+	} {
+		if err := step(); err != nil {
+			return Bootstrapped{}, err
+		}
+	}
+	return i.apply(ctx, s, c, o)
+}
+
+// ready looks whether the stack can be written, before anything is.
+func (i *Installation) ready(ctx context.Context, o BootstrapOptions) (state, code, error) {
+	s, err := i.stack(ctx)
+	if err != nil {
+		return s, code{}, err
+	}
+	if err := i.settled(s); err != nil {
+		return s, code{}, err
+	}
+	if err := i.upgradable(s.version, o.AllowDowngrade); err != nil {
+		return s, code{}, err
+	}
+	c, err := i.code(s)
+	if err != nil || !s.stillborn() {
+		return s, c, err
+	}
+	i.tell("Remains", "of a failed bootstrap ("+string(s.status)+")")
+	if err := i.deleteStack(ctx, s); err != nil {
+		return s, c, err
+	}
+	i.done("Remains", "deleted")
+	return state{}, c, nil
+}
+
+// apply computes the changes, shows them and makes them.
+func (i *Installation) apply(ctx context.Context, s state, c code, o BootstrapOptions) (Bootstrapped, error) {
+	i.tell("Changes", "computing")
+	set, err := i.compute(ctx, s, c)
+	if err != nil {
+		return Bootstrapped{}, err
+	}
+	i.done("Changes", strconv.Itoa(len(set.changes)))
+	if len(set.changes) == 0 {
+		return Bootstrapped{Outputs: i.readOutputs(s), Changes: []Change{}}, nil
+	}
+	if o.Show != nil {
+		if err := o.Show(set.changes); err != nil {
+			return Bootstrapped{}, err
+		}
+	}
+	since := time.Now()
+	if _, err := i.formation.ExecuteChangeSet(ctx, &cloudformation.ExecuteChangeSetInput{ChangeSetName: &set.id}); err != nil {
+		return Bootstrapped{}, i.explain(err, "change the stack "+i.Name)
+	}
+	after, err := i.follow(ctx, set.stack, since)
+	if err != nil {
+		return Bootstrapped{}, err
+	}
+	return Bootstrapped{Outputs: i.readOutputs(after), Changes: set.changes, Created: s.absent()}, i.worked(ctx, after, since)
+}
+
+// worked turns the end of a change into an error when it was no good one.
+func (i *Installation) worked(ctx context.Context, s state, since time.Time) error {
+	switch s.status {
+	case "CREATE_COMPLETE", "UPDATE_COMPLETE":
+		i.done("Stack", string(s.status))
+		return nil
+	}
+	cause := i.firstFailure(ctx, s.id, since)
+	if cause == "" {
+		cause = s.reason
+	}
+	e := anchor.Failed("stack_failed", "the stack %s could not be changed (%s): %s", i.Name, s.status, cause)
+	if s.stillborn() {
+		return e.Hintf("Repair what the message names and run anchor aws bootstrap again: it removes the remains first.")
+	}
+	if s.status == "UPDATE_ROLLBACK_COMPLETE" {
+		return e.Hintf("The installation is as it was before. Repair what the message names and run anchor aws bootstrap again.")
+	}
+	return e.Hintf("anchor aws status shows its state.")
+}

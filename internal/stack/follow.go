@@ -1,0 +1,89 @@
+package stack
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+)
+
+// clockSkew is how far this machine's clock may be ahead of CloudFormation's before
+// events of a change are taken for older ones.
+const clockSkew = time.Minute
+
+// follow waits until the stack (an ARN) does not change any more and tells of what
+// happens meanwhile.
+func (i *Installation) follow(ctx context.Context, stack string, since time.Time) (state, error) {
+	told := map[string]bool{}
+	for {
+		s, err := i.describe(ctx, stack)
+		if err != nil {
+			return s, err
+		}
+		i.tellEvents(ctx, stack, since, told)
+		if !s.busy() && s.status != types.StackStatusReviewInProgress {
+			return s, nil
+		}
+		if err := i.wait(ctx); err != nil {
+			return s, err
+		}
+	}
+}
+
+// tellEvents tells of the events not told yet. Not to be allowed to read them is no
+// reason to stop.
+func (i *Installation) tellEvents(ctx context.Context, stack string, since time.Time, told map[string]bool) {
+	if i.Watch == nil {
+		return
+	}
+	events, err := i.events(ctx, stack, since)
+	if err != nil {
+		return
+	}
+	for _, e := range events {
+		if id := sdk.ToString(e.EventId); !told[id] {
+			told[id] = true
+			i.tell("Stack", sdk.ToString(e.LogicalResourceId)+" "+string(e.ResourceStatus))
+		}
+	}
+}
+
+// events gives those since a time, oldest first.
+func (i *Installation) events(ctx context.Context, stack string, since time.Time) ([]types.StackEvent, error) {
+	var events []types.StackEvent
+	pages := cloudformation.NewDescribeStackEventsPaginator(i.formation, &cloudformation.DescribeStackEventsInput{StackName: &stack})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, i.explain(err, "read the events of the stack "+i.Name)
+		}
+		for _, e := range page.StackEvents {
+			if sdk.ToTime(e.Timestamp).Before(since.Add(-clockSkew)) {
+				slices.Reverse(events)
+				return events, nil
+			}
+			events = append(events, e)
+		}
+	}
+	slices.Reverse(events)
+	return events, nil
+}
+
+// firstFailure is what went wrong first: what follows is mostly "cancelled".
+func (i *Installation) firstFailure(ctx context.Context, stack string, since time.Time) string {
+	events, err := i.events(ctx, stack, since)
+	if err != nil {
+		return "its events cannot be read: " + err.Error()
+	}
+	for _, e := range events {
+		reason := sdk.ToString(e.ResourceStatusReason)
+		if strings.HasSuffix(string(e.ResourceStatus), "_FAILED") && reason != "" {
+			return sdk.ToString(e.LogicalResourceId) + " (" + sdk.ToString(e.ResourceType) + "): " + reason
+		}
+	}
+	return ""
+}

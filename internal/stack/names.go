@@ -1,0 +1,18 @@
+package stack
+
+// The names of what is made outside of the stack. docs/aws.md lists all names.
+
+func (i *Installation) artifactsBucket() string { return i.bucket("artifacts") }
+
+func (i *Installation) assetsBucket() string { return i.bucket("assets") }
+
+// bucket holds account and region: names of buckets are unique in all of AWS.
+func (i *Installation) bucket(kind string) string {
+	return i.Name + "-" + kind + "-" + i.account + "-" + i.AWS.Region
+}
+
+func (i *Installation) keyParameter() string { return "/" + i.Name + "/key" }
+
+func (i *Installation) tableNames() []string {
+	return []string{i.Name + "-projects", i.Name + "-deployments", i.Name + "-domains"}
+}

@@ -1,0 +1,199 @@
+package stack
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// runs is a package that a handler runs code of.
+type runs struct {
+	path string
+	from []string // where it goes in; nil: at every exported function
+}
+
+const (
+	records     = "internal/store/dynamo"
+	platform    = "internal/platform/aws"
+	artifacts   = platform + "/artifact"
+	certificate = platform + "/certificate"
+	lambdafn    = "internal/lambdafn"
+	handler     = "cmd/anchor-lambda"
+)
+
+// handlers is what the handler of each role runs: all are one binary, and differ in
+// the events and routes that reach them. The walk does not see through ports, so the
+// packages behind those are named.
+var handlers = map[string][]runs{
+	"DeployRole": {
+		{handler, nil}, {records, nil}, {lambdafn, []string{"Dispatch"}},
+		{platform, []string{"Check", "Upload", "Seed", "Publish", "Probe", "Ready", "Route", "Purge", "Remove", "Reconcile"}},
+		{artifacts, []string{"Import", "SaveManifest", "Manifest", "Unpack", "Remove", "Discard", "Missing", "Sync"}},
+	},
+	"RollbackRole": { // dispatches nothing: of the start, only the key is its own
+		{handler, []string{"key"}}, {records, []string{"Project", "ProjectBySlug", "Deployment", "Live", "Move", "LastLive", "TokenByHash"}},
+		{platform, []string{"Ready", "Route", "URLs"}},
+	},
+	"DomainsRole": {
+		{handler, []string{"key"}}, {records, []string{"Project", "ProjectBySlug", "TokenByHash", "CreateHostname", "UpdateHostname", "DeleteHostname", "Hostname",
+			"HostnameByName", "Hostnames", "DueHostnames"}},
+		{certificate, nil},
+	},
+	"ApiRole": {
+		{handler, nil}, {records, nil}, {lambdafn, []string{"Dispatch"}}, {platform + "/codebuild", nil}, {platform + "/logtail", nil},
+		{platform, []string{"URLs", "Remove", "RemoveProject"}},
+		{artifacts, []string{"Presign", "Missing", "Put", "Sync", "SaveManifest", "Manifest", "Remove", "Discard"}},
+		{certificate, nil},
+	},
+}
+
+// besides are actions that no call of ours names, and why they are needed.
+var besides = map[string]string{
+	"logs:CreateLogStream": "Lambda writes the handler's log with the handler's role",
+	"logs:PutLogEvents":    "Lambda writes the handler's log with the handler's role",
+	"iam:PassRole":         "CreateFunction and UpdateFunctionConfiguration hand the sites' role over",
+	"lambda:TagResource":   "CreateFunction and CreateEventSourceMapping with tags",
+	"sqs:TagQueue":         "CreateQueue with tags",
+	"dynamodb:TagResource": "CreateTable with tags",
+}
+
+// platformParts are what the platform is made of, which the walk finds by itself.
+var platformParts = []string{platform + "/function", platform + "/asset", platform + "/front"}
+
+func packagesOf(handlers map[string][]runs) []string {
+	var all []string
+	for _, code := range handlers {
+		for _, c := range code {
+			if !slices.Contains(all, c.path) {
+				all = append(all, c.path)
+			}
+		}
+	}
+	return all
+}
+
+// Every action that a handler's code needs is granted to its role, and no other.
+func TestLeastPrivilege(t *testing.T) {
+	granted := grants(t)
+	code := load(t, append(platformParts, packagesOf(handlers)...))
+	for _, role := range slices.Sorted(maps.Keys(handlers)) {
+		t.Run(role, func(t *testing.T) {
+			used := code.used(handlers[role])
+			if len(used) < 3 {
+				t.Fatalf("the code's calls are %v: it is not read rightly", used)
+			}
+			for _, action := range used {
+				if !slices.Contains(granted[role], action) {
+					t.Errorf("%s is used and not granted", action)
+				}
+			}
+			for _, action := range granted[role] {
+				if slices.Contains(used, action) || besides[action] != "" {
+					continue
+				}
+				// What is not written yet may be what uses it.
+				if lacking := code.lacking(handlers[role]); len(lacking) > 0 {
+					t.Logf("%s is granted and not used; %v is missing", action, lacking)
+				} else {
+					t.Errorf("%s is granted and not used", action)
+				}
+			}
+		})
+	}
+}
+
+// No role may do everything, nor anything to everything that has a name.
+func TestGrantsAreBounded(t *testing.T) {
+	for role, statements := range policies(t) {
+		for _, s := range statements {
+			for _, action := range s.Action {
+				if strings.Contains(action, "*") {
+					t.Errorf("%s may %s", role, action)
+				}
+			}
+			for _, resource := range s.Resource {
+				if resource == "*" && unbounded[s.Sid] == "" {
+					t.Errorf("%s may %v everything (%s)", role, s.Action, s.Sid)
+				}
+			}
+		}
+	}
+}
+
+func grants(t *testing.T) map[string][]string {
+	t.Helper()
+	all := map[string][]string{}
+	for role, statements := range policies(t) {
+		for _, s := range statements {
+			all[role] = append(all[role], s.Action...)
+		}
+	}
+	return all
+}
+
+// statement is one of a policy, as far as it is looked at.
+type statement struct {
+	Sid      string `yaml:"Sid"`
+	Action   texts  `yaml:"Action"`
+	Resource texts  `yaml:"Resource"`
+}
+
+// texts is one or many; of an intrinsic function, its text.
+type texts []string
+
+func (l *texts) UnmarshalYAML(n *yaml.Node) error {
+	nodes := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		nodes = n.Content
+	}
+	for _, n := range nodes {
+		if n.Kind != yaml.ScalarNode {
+			return fmt.Errorf("line %d: it is neither a text nor a list of such", n.Line)
+		}
+		*l = append(*l, n.Value)
+	}
+	return nil
+}
+
+func policies(t *testing.T) map[string][]statement {
+	t.Helper()
+	var doc struct {
+		Resources map[string]struct {
+			Type       string    `yaml:"Type"`
+			Properties yaml.Node `yaml:"Properties"`
+		} `yaml:"Resources"`
+	}
+	if err := yaml.Unmarshal([]byte(Template()), &doc); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]statement{}
+	for name, r := range doc.Resources {
+		if r.Type != "AWS::IAM::Role" {
+			continue
+		}
+		var role struct {
+			Policies []struct {
+				PolicyDocument struct {
+					Statement []statement `yaml:"Statement"`
+				} `yaml:"PolicyDocument"`
+			} `yaml:"Policies"`
+		}
+		if err := r.Properties.Decode(&role); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range role.Policies {
+			all[name] = append(all[name], p.PolicyDocument.Statement...)
+		}
+	}
+	return all
+}
+
+// unbounded are statements on "*", and why they cannot name less.
+var unbounded = map[string]string{
+	"EdgeLists":    "CloudFront's lists and creations know no resource to name",
+	"FindMappings": "ListEventSourceMappings and ListFunctions know no resource to name",
+}

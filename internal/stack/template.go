@@ -1,0 +1,22 @@
+package stack
+
+import (
+	_ "embed"
+	"strings"
+)
+
+//go:embed template.yaml
+var template string
+
+//go:embed buildspec.yml
+var buildspec string
+
+const buildspecMark = `"@@BUILDSPEC@@"`
+
+// Template is the stack's, with the buildspec in it. It stays below the 51,200 bytes
+// that CreateChangeSet takes as a body, so that a plan has to upload nothing.
+func Template() string {
+	const indent = "\n          "
+	block := "|" + indent + strings.ReplaceAll(strings.TrimSpace(buildspec), "\n", indent)
+	return strings.Replace(template, buildspecMark, block, 1)
+}
