@@ -35,6 +35,7 @@ type settings struct {
 	handler, version, installation                  string
 	keyParameter, siteRole, deployer, buildProject  string
 	projects, deployments, domains, assets, uploads string
+	secrets                                         aws.Generations
 }
 
 func read(env func(string) string) (settings, error) {
@@ -57,6 +58,13 @@ func read(env func(string) string) (settings, error) {
 	if len(missing) > 0 {
 		return s, anchor.Invalid("no_settings", "the environment lacks %s", strings.Join(missing, ", ")).
 			Hintf("Run anchor aws bootstrap again: its template sets them.")
+	}
+	// Not set by templates before the secrets could rotate: the first one then.
+	if secrets := env("ANCHOR_ORIGIN_SECRETS"); secrets != "" {
+		if _, err := fmt.Sscanf(secrets, "%d-%d", &s.secrets.Oldest, &s.secrets.Newest); err != nil {
+			return s, anchor.Invalid("bad_origin_secrets", "ANCHOR_ORIGIN_SECRETS is %q", secrets).
+				Hintf("Run anchor aws bootstrap again: its template sets it, as OLDEST-NEWEST.").Because(err)
+		}
 	}
 	return s, nil
 }
@@ -113,7 +121,7 @@ func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambdafn
 	}
 	cloud, err := aws.New(aws.Config{
 		AWS: c, Installation: s.installation, AssetsBucket: s.assets, ArtifactsBucket: s.uploads, FunctionRole: s.siteRole,
-		Key: key, Records: store, Leases: store, HTTP: probes,
+		Key: key, Secrets: s.secrets, Records: store, Leases: store, HTTP: probes,
 	})
 	if err != nil {
 		return lambdafn.Parts{}, err
