@@ -9,9 +9,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -226,6 +228,27 @@ func TestDomains(t *testing.T) {
 		t.Errorf("a visitor of %s met: %v", name, n)
 	}
 
+	t.Run("settings change at once", func(t *testing.T) {
+		if _, errs, code := a.run("domains", "set", second, "--hsts", "--project", "other"); code != 0 {
+			t.Fatal(errs)
+		}
+		if res, _ := w.get(t, visitor, "https://"+second+"/dynamic"); res.Header.Get("Strict-Transport-Security") == "" {
+			t.Error("there is no HSTS")
+		}
+		if _, errs, code := a.run("domains", "set", second, "--redirect-to", name, "--hsts=false", "--project", "other"); code != 0 {
+			t.Fatal(errs)
+		}
+		res, _ := w.get(t, visitor, "https://"+second+"/dynamic?x=1")
+		if to := res.Header.Get("Location"); res.StatusCode != 308 || to != "https://"+name+"/dynamic?x=1" || res.Header.Get("Strict-Transport-Security") != "" {
+			t.Errorf("it answers %d to %q", res.StatusCode, to)
+		}
+		if _, errs, code := a.run("domains", "set", second, "--serve", "--project", "other"); code != 0 {
+			t.Fatal(errs)
+		}
+		if _, errs, code := a.run("domains", "set", second, "--project", "other"); code != 2 || !strings.Contains(errs, "--redirect-to") {
+			t.Errorf("without a change it ends with %d: %s", code, errs)
+		}
+	})
 	t.Run("a crash loses nothing and orders nothing twice", func(t *testing.T) {
 		before := w.orders.Load()
 		a.kill()
@@ -304,5 +327,53 @@ func TestLocalHTTPS(t *testing.T) {
 	}
 	if _, err := w.visitor().Get("https://nobody.example.com/"); err == nil {
 		t.Error("a name that is nobody's has a certificate")
+	}
+}
+
+// TestBaseDomainOverHTTPS has one wildcard certificate, by a DNS hook, for all the
+// sites below a base domain.
+func TestBaseDomainOverHTTPS(t *testing.T) {
+	w := newWorld(t)
+	provider := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		values := []string{r.FormValue("value")}
+		if r.FormValue("action") == "cleanup" {
+			values = nil
+		}
+		w.dns.Set(r.FormValue("name"), r.FormValue("type"), 1, values...)
+	}))
+	t.Cleanup(provider.Close)
+	hook := filepath.Join(t.TempDir(), "hook")
+	script := `#!/bin/sh
+exec curl -sSf -d "action=$1" -d "name=$ANCHOR_DNS_NAME" -d "type=$ANCHOR_DNS_TYPE" --data-urlencode "value=$ANCHOR_DNS_VALUE" ` + provider.URL + "\n"
+	if err := os.WriteFile(hook, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const base = "apps.example.org"
+	a := upAt(t, w.http, append(w.flags(), "--base-domain", base, "--acme-dns-hook", hook)...)
+	done := a.deploy(variant(t, 1), "shop")
+
+	type check struct {
+		Name string
+		OK   bool
+	}
+	var doctor struct{ Items []check }
+	eventually(t, "the wildcard's certificate is issued", func() bool {
+		if code, err := a.call("GET", "/doctor", nil, &doctor); code != 200 || err != nil {
+			t.Fatal(code, err)
+		}
+		return slices.Contains(doctor.Items, check{"HTTPS of sites", true})
+	})
+	for _, host := range []string{"shop." + base, done.DeploymentID + "--shop." + base} {
+		res, body := w.get(t, w.visitor(), "https://"+host+"/dynamic")
+		if res.StatusCode != 200 || !strings.Contains(body, LabelOf(1)) {
+			t.Errorf("https://%s answers %d", host, res.StatusCode)
+		}
+	}
+	var shop struct{ URL string }
+	if _, err := a.call("GET", "/projects/shop", nil, &shop); err != nil || !strings.HasPrefix(shop.URL, "https://shop."+base) {
+		t.Errorf("the site's URL is %q, %v", shop.URL, err)
+	}
+	if n := w.orders.Load(); n != 1 {
+		t.Errorf("%d certificates were ordered", n)
 	}
 }

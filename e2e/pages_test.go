@@ -184,6 +184,14 @@ func TestPagesRouterCache(t *testing.T) {
 			eventually(t, path+" is rendered again", func() bool { return at(path) != before })
 		})
 	}
+	t.Run("a page is revalidated on demand", func(t *testing.T) {
+		before := at("/docs/de/")
+		s.get("/docs/api/revalidate/?path=/docs/de/").want(t, 200).has(t, `"revalidated":"/docs/de/"`)
+		if at("/docs/de/") == before {
+			t.Error("it answered before the page was rendered again")
+		}
+		s.get("/docs/api/revalidate/?path=/docs/boom/").want(t, 500)
+	})
 	t.Run("what need not be revalidated yet is not", func(t *testing.T) {
 		if one, two := at("/docs/fr/"), at("/docs/fr/"); one != two {
 			t.Errorf("rendered at %s, then %s", one, two)

@@ -167,6 +167,11 @@ func (c *Client) CheckDomain(ctx context.Context, project, idOrName string) (wir
 	return sendFetch[wire.Domain](ctx, c, http.MethodPost, projectPath(project, "domains", idOrName, "check"), nil)
 }
 
+// SetDomain changes how the edge answers for a name.
+func (c *Client) SetDomain(ctx context.Context, project, idOrName string, set wire.SetDomain) (wire.Domain, error) {
+	return sendFetch[wire.Domain](ctx, c, http.MethodPatch, projectPath(project, "domains", idOrName), set)
+}
+
 // RemoveDomain takes a name from the edge and gives its certificate up.
 func (c *Client) RemoveDomain(ctx context.Context, project, idOrName string) error {
 	return c.exec(ctx, http.MethodDelete, projectPath(project, "domains", idOrName), nil)

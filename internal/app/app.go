@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/access"
@@ -56,6 +57,9 @@ type app struct {
 	localCA    *acme.LocalCA // nil unless the base domain is localhost
 	hostnames  *hostname.Service
 	changed    chan string // names whose certificate changed
+
+	covered         atomic.Bool            // the wildcard's certificate is there
+	wildcardProblem atomic.Pointer[string] // why it is not
 }
 
 // Run starts Anchor, calls c.Ready and serves until ctx ends. What was
@@ -74,7 +78,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	working, stop := context.WithCancel(ctx)
 	var background sync.WaitGroup
-	for _, work := range []func(context.Context){a.janitor, a.hostnames.Run, a.lookAtChanged} {
+	for _, work := range []func(context.Context){a.janitor, a.hostnames.Run, a.lookAtChanged, a.keepWildcard} {
 		background.Go(func() { work(working) })
 	}
 	a.onClose(func() error { stop(); background.Wait(); return nil })
@@ -245,7 +249,7 @@ func (a *app) shutDown(api *http.Server) error {
 
 func (a *app) ready() Ready {
 	r := Ready{
-		SiteURL: a.public.of("<project>." + a.BaseDomain), APIURL: apiURL(a.api),
+		SiteURL: a.sitesOrigin().of("<project>." + a.BaseDomain), APIURL: apiURL(a.api),
 		Data: a.Data, TokenFile: a.tokenFile(), HTTPS: a.httpsURL(),
 	}
 	if !a.users.Separate {

@@ -27,9 +27,10 @@ func (a *app) services() httpapi.Services {
 // URLs implements httpapi.Sites.
 func (a *app) URLs(p anchor.Project, d anchor.DeploymentID) (site, deployment string) {
 	siteHost, deploymentHost := a.platform.Hosts(p, d)
-	site = a.public.of(siteHost)
+	at := a.sitesOrigin()
+	site = at.of(siteHost)
 	if d != "" {
-		deployment = a.public.of(deploymentHost)
+		deployment = at.of(deploymentHost)
 	}
 	return site, deployment
 }

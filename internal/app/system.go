@@ -87,13 +87,17 @@ const scarce = 1 << 30
 
 // Doctor implements httpapi.System.
 func (a *app) Doctor(ctx context.Context) []wire.Check {
-	return []wire.Check{
+	checks := []wire.Check{
 		a.checkNode(ctx),
 		a.checkData(),
 		a.checkDisk(),
 		a.checkUsers(),
 		a.checkNames(ctx),
 	}
+	if _, wanted := a.wildcard(); wanted {
+		checks = append(checks, a.checkWildcard())
+	}
+	return checks
 }
 
 func (a *app) checkNode(ctx context.Context) wire.Check {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -49,7 +50,7 @@ func (s *Store) have(digest Digest, size int64) (bool, error) {
 		return false, err
 	}
 	now := time.Now()
-	err = s.root.Chtimes(name, now, now)
+	err = os.Chtimes(s.path(name), now, now)
 	if errors.Is(err, fs.ErrNotExist) { // Sync moved it on
 		return true, nil
 	}
@@ -62,7 +63,7 @@ func (s *Store) have(digest Digest, size int64) (bool, error) {
 // receive writes the content to a new read-only file and gives its name.
 func (s *Store) receive(ctx context.Context, digest Digest, size int64, content io.Reader) (_ string, err error) {
 	temp := tempPath()
-	file, err := s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o444)
+	file, err := os.OpenFile(s.path(temp), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o444)
 	if err != nil {
 		return "", diskError(err, "store the content %s", digest)
 	}
@@ -76,7 +77,9 @@ func (s *Store) receive(ctx context.Context, digest Digest, size int64, content 
 	}()
 	hash := sha256.New()
 	from := &reading{ctx: ctx, from: io.LimitReader(content, size+1)}
-	read, err := io.Copy(io.MultiWriter(file, hash), from)
+	buffer := buffers.Get().(*[64 << 10]byte)
+	defer buffers.Put(buffer)
+	read, err := io.CopyBuffer(io.MultiWriter(file, hash), from, buffer[:])
 	switch {
 	case from.err != nil:
 		return "", anchor.Invalid("upload_broken", "the content %s broke off after %d of %d bytes", digest, read, size).
@@ -96,6 +99,9 @@ func (s *Store) receive(ctx context.Context, digest Digest, size int64, content 
 	return temp, nil
 }
 
+// buffers spare every small content a buffer of its own.
+var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
 func wrongLength(digest Digest, read, size int64) error {
 	if read > size {
 		return anchor.Invalid("wrong_size", "the content sent as %s has more than its %d bytes", digest, size).
@@ -108,14 +114,14 @@ func wrongLength(digest Digest, read, size int64) error {
 // adopt gives a temporary file its name, unless the name is taken: then what is
 // there has the same content and may be in use.
 func (s *Store) adopt(temp, name string) error {
-	linking := s.root.Link(temp, name)
+	linking := os.Link(s.path(temp), s.path(name))
 	if linking == nil || errors.Is(linking, fs.ErrExist) {
-		if err := s.root.Remove(temp); err != nil {
+		if err := os.Remove(s.path(temp)); err != nil {
 			return diskError(err, "remove %s", s.path(temp))
 		}
 		return nil
 	}
-	if err := s.root.Rename(temp, name); err != nil { // the file system has no hard links
+	if err := os.Rename(s.path(temp), s.path(name)); err != nil { // the file system has no hard links
 		return s.giveUp(diskError(err, "store %s", s.path(name)), temp)
 	}
 	return nil

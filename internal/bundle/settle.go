@@ -2,6 +2,9 @@ package bundle
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
 	"path"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -66,10 +69,15 @@ func (s *Store) arrived(ctx context.Context, id anchor.DeploymentID, m Manifest)
 
 // keep moves a durable content to blobs.
 func (s *Store) keep(digest Digest) error {
-	if err := s.makeFolder(path.Dir(blobPath(digest))); err != nil {
-		return err
+	from, to := s.path(incomingPath(digest)), blobPath(digest)
+	err := os.Rename(from, s.path(to))
+	if errors.Is(err, fs.ErrNotExist) { // the first content of its folder
+		if err := s.makeFolder(path.Dir(to)); err != nil {
+			return err
+		}
+		err = os.Rename(from, s.path(to))
 	}
-	if err := s.root.Rename(incomingPath(digest), blobPath(digest)); err != nil {
+	if err != nil {
 		return diskError(err, "keep the content %s", digest)
 	}
 	return nil

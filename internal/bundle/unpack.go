@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
@@ -58,20 +59,7 @@ func (s *Store) layOut(ctx context.Context, tree string, m Manifest) error {
 			return err
 		}
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(2 * runtime.GOMAXPROCS(0))
-	for _, f := range m.Files {
-		if f.Link != "" {
-			continue
-		}
-		group.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			return s.place(f, path.Join(tree, f.Path))
-		})
-	}
-	if err := group.Wait(); err != nil {
+	if err := s.placeFiles(ctx, tree, m); err != nil {
 		return err
 	}
 	for _, f := range m.Files {
@@ -85,7 +73,35 @@ func (s *Store) layOut(ctx context.Context, tree string, m Manifest) error {
 	return nil
 }
 
-func (s *Store) place(f File, name string) error {
+// placeFiles places the files a folder at a time, so that each folder is opened once.
+func (s *Store) placeFiles(ctx context.Context, tree string, m Manifest) error {
+	folders := map[string][]File{}
+	for _, f := range m.Files {
+		if f.Link == "" {
+			folders[path.Dir(f.Path)] = append(folders[path.Dir(f.Path)], f)
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(2 * runtime.GOMAXPROCS(0))
+	for name, files := range folders {
+		group.Go(func() error {
+			folder, err := s.root.Open(path.Join(tree, name))
+			if err != nil {
+				return diskError(err, "open %s", s.path(path.Join(tree, name)))
+			}
+			defer folder.Close()
+			for _, f := range files {
+				if err := errors.Join(ctx.Err(), s.place(folder, f, path.Join(tree, f.Path))); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func (s *Store) place(folder *os.File, f File, name string) error {
 	blob := blobPath(f.Digest)
 	if f.Exec {
 		var err error
@@ -93,7 +109,7 @@ func (s *Store) place(f File, name string) error {
 			return err
 		}
 	}
-	linking := s.root.Link(blob, name)
+	linking := unix.Linkat(unix.AT_FDCWD, s.path(blob), int(folder.Fd()), path.Base(name), 0)
 	if errors.Is(linking, fs.ErrExist) {
 		same, err := s.sameFile(blob, name)
 		if same || err != nil {

@@ -20,8 +20,8 @@ func (s *shell) domainsCommand() *cobra.Command {
 	list := func(cmd *cobra.Command, _ []string) error { return s.domains(cmd.Context(), page) }
 	ls := &cobra.Command{Use: "ls", Short: "List domains", Args: cobra.NoArgs, RunE: list}
 	page.declare(ls)
-	cmd := parent("domains", "Attach, check, move and remove custom domains",
-		s.addDomainCommand(), ls, s.checkDomainCommand(), s.removeDomainCommand(), s.moveDomainCommand())
+	cmd := parent("domains", "Attach, check, change, move and remove custom domains",
+		s.addDomainCommand(), ls, s.checkDomainCommand(), s.setDomainCommand(), s.removeDomainCommand(), s.moveDomainCommand())
 	cmd.RunE = list
 	page.declare(cmd)
 	return cmd

@@ -40,7 +40,7 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.StringVar(&o.HTTPS.CA, "acme-ca", "", "URL of another CA than Let's Encrypt")
 	flags.StringVar(&o.HTTPS.CARoots, "acme-roots", "", "PEM file of that CA's own roots")
 	flags.BoolVar(&o.HTTPS.Staging, "acme-staging", false, "Let's Encrypt's staging CA, for trying")
-	flags.StringVar(&o.HTTPS.DNSHook, "acme-dns-hook", "", "program that sets DNS records, for wildcards")
+	flags.StringVar(&o.HTTPS.DNSHook, "acme-dns-hook", "", "program that sets DNS records, for wildcards and *.<base-domain>")
 	flags.StringSliceVar(&o.HTTPS.Resolvers, "resolver", nil, "HOST:PORT of a DNS server to look with")
 	flags.StringSliceVar(&o.HTTPS.Addresses, "public-ip", nil, "address that domains shall point to")
 	flags.IntVar(&o.Keep, "keep", 10, "deployments kept of each project")

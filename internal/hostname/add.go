@@ -212,14 +212,17 @@ func (s *Service) draft(ctx context.Context, p anchor.ProjectID, name Name, r Re
 	if contested {
 		h.Challenge = newChallenge()
 	}
-	if r.Redirect != "" {
-		target, err := Parse(r.Redirect)
-		if err != nil {
-			return h, err
-		}
-		h.Redirect = target.ASCII
-	}
+	h.Redirect = redirectOf(r)
 	return h, nil
+}
+
+// redirectOf gives the target as it is kept; checkRequest has seen that it is one.
+func redirectOf(r Request) string {
+	target, err := Parse(r.Redirect)
+	if err != nil {
+		return ""
+	}
+	return target.ASCII
 }
 
 // create inserts h; when the answer is lost it looks whether h is there.
@@ -235,12 +238,14 @@ func (s *Service) create(ctx context.Context, h anchor.Hostname) error {
 }
 
 // attached is Add for a name that is there: a new certificate is taken, and all
-// else says how the name stands, unless it is another project's.
+// else says how the name stands. Another project's has to be taken over.
 func (s *Service) attached(ctx context.Context, p anchor.ProjectID, name string, r Request, taken error) (anchor.Hostname, error) {
 	h, err := s.Directory.HostnameByName(ctx, name)
 	switch {
-	case err != nil || h.ProjectID != p:
+	case err != nil:
 		return h, taken
+	case h.ProjectID != p:
+		return s.takeOver(ctx, p, h, r)
 	case h.Status == anchor.HostRemoving:
 		return h, removing(name)
 	case len(r.Chain) == 0:

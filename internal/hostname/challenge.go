@@ -55,7 +55,9 @@ func challengeRecord(h anchor.Hostname) anchor.DNSRecord {
 
 // proved reports whether the diagnosis found the hostname's challenge.
 func proved(h anchor.Hostname, d Diagnosis) bool {
-	return h.Challenge != "" && slices.ContainsFunc(d.Checks, func(f Finding) bool {
-		return f.Record == challengeRecord(h) && f.State == FindingRight
-	})
+	return h.Challenge != "" && right(d, challengeRecord(h))
+}
+
+func right(d Diagnosis, record anchor.DNSRecord) bool {
+	return slices.ContainsFunc(d.Checks, func(f Finding) bool { return f.Record == record && f.State == FindingRight })
 }

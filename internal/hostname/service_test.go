@@ -59,6 +59,55 @@ func TestANameBelongsToOneProject(t *testing.T) {
 	}
 }
 
+func TestANameOfAnothersIsTakenOverByProof(t *testing.T) {
+	w, s := settled(t, "a.example.com")
+	_, err := s.Add(t.Context(), "two", add("a.example.com"))
+	w.isKind(err, anchor.KindConflict, "domain_taken")
+	name, value, found := strings.Cut(anchor.HintOf(err), "_anchor-challenge.a.example.com TXT ")
+	value, _, _ = strings.Cut(value, " ")
+	if !found || value == "" {
+		t.Fatalf("the hint %q%q does not say what to set", name, value)
+	}
+	proof := anchor.DNSRecord{Name: "_anchor-challenge.a.example.com", Type: "TXT", Value: "something else"}
+	w.dns.set(proof)
+	_, err = s.Add(t.Context(), "two", add("a.example.com"))
+	w.isKind(err, anchor.KindConflict, "domain_taken")
+
+	proof.Value = value
+	w.dns.set(proof)
+	_, err = s.Add(t.Context(), "none", add("a.example.com"))
+	w.isKind(err, anchor.KindConflict, "domain_taken") // the record is for project two
+	orders, detached := w.ca.ordered(), w.edge.detached
+	v, err := s.Add(t.Context(), "two", add("a.example.com"))
+	w.ok(err)
+	if p, _ := w.edge.route("a.example.com"); p != "two" || v.ProjectID != "two" || !v.IsActive || !v.Verified {
+		t.Errorf("route %q, view %+v", p, v.Hostname)
+	}
+	if w.ca.ordered() != orders || w.edge.detached != detached {
+		t.Error("it was not changed over in one step")
+	}
+	_, err = s.Add(t.Context(), "one", add("a.example.com"))
+	w.isKind(err, anchor.KindConflict, "domain_taken") // what proves it for two does not for one
+}
+
+// A claim that was never proved does not keep the owner from his name.
+func TestAClaimWithoutProofIsTakenOver(t *testing.T) {
+	w, s := settled(t, "example.com")
+	_, err := s.Add(t.Context(), "two", add("shop.example.com"))
+	w.ok(err)
+	_, err = s.Add(t.Context(), "one", add("shop.example.com"))
+	w.isKind(err, anchor.KindConflict, "domain_taken")
+	_, value, _ := strings.Cut(anchor.HintOf(err), " TXT ")
+	value, _, _ = strings.Cut(value, " ")
+	w.dns.set(here("shop.example.com"), anchor.DNSRecord{Name: "_anchor-challenge.shop.example.com", Type: "TXT", Value: value})
+	_, err = s.Add(t.Context(), "one", add("shop.example.com"))
+	w.ok(err)
+	s.Reconcile(t.Context())
+	if h := w.must("shop.example.com", anchor.HostActive); h.ProjectID != "one" || !h.Verified {
+		t.Errorf("%+v", h)
+	}
+}
+
 func TestNamesOfAnchorsOwnAreRefused(t *testing.T) {
 	w, s := settled(t)
 	s.Base = "Sites.Example.org."
@@ -345,6 +394,34 @@ func TestRedirects(t *testing.T) {
 	w.isKind(err, anchor.KindInvalid, "bad_redirect")
 	_, err = s.Add(t.Context(), "two", hostname.Request{Domain: "example.net", Redirect: "example.com"})
 	w.isKind(err, anchor.KindInvalid, "bad_redirect")
+}
+
+func TestSettingsChangeInOneStep(t *testing.T) {
+	w, s := settled(t, "a.example.com", "b.example.com", "c.example.com")
+	orders, detached := w.ca.ordered(), w.edge.detached
+	to, off, on, b := "a.example.com", "", true, "b.example.com"
+	v, err := s.Set(t.Context(), "one", "b.example.com", hostname.Settings{Redirect: &to, HSTS: &on})
+	w.ok(err)
+	if v.Redirect != to || !v.HSTS || !v.IsActive || w.edge.detached != detached || w.ca.ordered() != orders {
+		t.Errorf("it is %+v, detached %d", v.Hostname, w.edge.detached-detached)
+	}
+	for name, set := range map[string]hostname.Settings{
+		"a.example.com": {Redirect: &b}, // which redirects here
+		"c.example.com": {Redirect: &b}, // in two steps
+	} {
+		if _, err := s.Set(t.Context(), "one", name, set); err == nil {
+			t.Errorf("%s redirects to %s", name, b)
+		}
+	}
+	_, err = s.Set(t.Context(), "one", "b.example.com", hostname.Settings{Redirect: &b})
+	w.isKind(err, anchor.KindInvalid, "bad_redirect")
+	_, err = s.Set(t.Context(), "two", "b.example.com", hostname.Settings{HSTS: &on})
+	w.isKind(err, anchor.KindNotFound, "unknown_domain")
+	v, err = s.Set(t.Context(), "one", "b.example.com", hostname.Settings{Redirect: &off})
+	w.ok(err)
+	if v.Redirect != "" || !v.HSTS {
+		t.Errorf("it is %+v", v.Hostname)
+	}
 }
 
 func TestOwnCertificates(t *testing.T) {

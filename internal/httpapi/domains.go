@@ -24,6 +24,8 @@ func (s *server) domainRoutes() {
 	handle(s, operation("get-domain", http.MethodGet, one, anchor.ScopeRead, "Get a domain and how its DNS stands now", 404), s.getDomain)
 	handle(s, operation("check-domain", http.MethodPost, one+"/check", anchor.ScopeDeploy,
 		"Get a domain, and let what waits for its DNS be tried again at once", 404), s.checkDomain)
+	handle(s, operation("set-domain", http.MethodPatch, one, anchor.ScopeDeploy,
+		"Change where a domain redirects to, and its HSTS", 404, 409), s.setDomain)
 	handle(s, operation("remove-domain", http.MethodDelete, one, anchor.ScopeDeploy,
 		"Take a domain from the edge and give its certificate up", 404, 409), s.removeDomain)
 	handle(s, operation("move-domain", http.MethodPost, one+"/move", anchor.ScopeAdmin,
@@ -79,6 +81,17 @@ func (s *server) checkDomain(ctx context.Context, in *InDomain) (*body[wire.Doma
 		return nil, err
 	}
 	return domainOf(s.Domains.Check(ctx, p.ID, in.DomainID))
+}
+
+func (s *server) setDomain(ctx context.Context, in *struct {
+	InDomain
+	Body wire.SetDomain
+}) (*body[wire.Domain], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	return domainOf(s.Domains.Set(ctx, p.ID, in.DomainID, hostname.Settings{Redirect: in.Body.RedirectTo, HSTS: in.Body.HSTS}))
 }
 
 func (s *server) removeDomain(ctx context.Context, in *InDomain) (*empty, error) {

@@ -78,6 +78,8 @@ type Domains interface {
 	Get(ctx context.Context, p anchor.ProjectID, idOrName string) (hostname.View, error)
 	// Check is Get, and whatever waits for the DNS is tried again at once.
 	Check(ctx context.Context, p anchor.ProjectID, idOrName string) (hostname.View, error)
+	// Set changes how the edge answers for the name, in one step.
+	Set(ctx context.Context, p anchor.ProjectID, idOrName string, set hostname.Settings) (hostname.View, error)
 	// Remove takes the name from the edge and gives its certificate up.
 	Remove(ctx context.Context, p anchor.ProjectID, idOrName string) error
 	// Move makes another project answer for the name, in one step.

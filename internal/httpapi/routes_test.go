@@ -42,6 +42,7 @@ var routes = []route{
 	{"GET", "/projects/P/domains", "read", "", true},
 	{"POST", "/projects/P/domains", "deploy", `{"domain":"www.example.com"}`, true},
 	{"GET", "/projects/P/domains/N", "read", "", true},
+	{"PATCH", "/projects/P/domains/N", "deploy", `{"hsts":true}`, true},
 	{"DELETE", "/projects/P/domains/N", "deploy", "", true},
 	{"POST", "/projects/P/domains/N/check", "deploy", "", true},
 	{"POST", "/projects/P/domains/N/move", "admin", `{"projectId":"other"}`, true},

@@ -96,7 +96,7 @@ func (w *world) Diagnose(_ context.Context, need hostname.Need) (hostname.Diagno
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	d := hostname.Diagnosis{OK: true}
-	for _, r := range append(need.Records, need.Target[0]) {
+	for _, r := range append(need.Records, need.Target[:min(1, len(need.Target))]...) {
 		f, set := w.zone[r.Name]
 		if !set {
 			f.State = hostname.FindingMissing

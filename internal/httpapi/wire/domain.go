@@ -16,6 +16,13 @@ type AddDomain struct {
 	PrivateKey  string `json:"privateKey,omitempty" doc:"PEM of its key; no answer ever holds it"`
 }
 
+// SetDomain is the body of PATCH /projects/{projectId}/domains/{domainId}; what is
+// left out stays as it is.
+type SetDomain struct {
+	RedirectTo *string `json:"redirectTo,omitempty" maxLength:"2048" doc:"The name that every request is sent on to (308); empty to serve the site"`
+	HSTS       *bool   `json:"hsts,omitempty" doc:"Tell browsers to use nothing but HTTPS for this name (RFC 6797)"`
+}
+
 // MoveDomain is the body of POST …/domains/{domainId}/move.
 type MoveDomain struct {
 	ProjectID string `json:"projectId" minLength:"1" maxLength:"64" doc:"Id or slug of the project that gets the name"`

@@ -24,11 +24,12 @@ type Auth func(accessKeyID string) (ns string, ok bool)
 
 // Config is what a handler answers from. Assets may be nil: there are none then. Log may be nil: slog.Default.
 type Config struct {
-	Store  *isr.Store
-	Queue  *isr.Queue
-	Auth   Auth
-	Assets AssetSource
-	Log    *slog.Logger
+	Store      *isr.Store
+	Queue      *isr.Queue
+	Revalidate Revalidate
+	Auth       Auth
+	Assets     AssetSource
+	Log        *slog.Logger
 }
 
 type handler struct{ Config }

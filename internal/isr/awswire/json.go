@@ -42,6 +42,7 @@ var operations = map[string]map[string]operation{
 		"BatchWriteItem": (*handler).batchWriteItem,
 	},
 	"AmazonSQS": {"SendMessage": (*handler).sendMessage},
+	"Anchor":    {"Revalidate": (*handler).revalidate},
 }
 
 func (h *handler) serveJSON(w http.ResponseWriter, r *http.Request, ns string, authorized bool, service, name string) {

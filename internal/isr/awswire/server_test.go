@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -46,7 +47,7 @@ func newServer(t testing.TB) *server {
 		return nil
 	}, isr.QueueOptions{})
 	listener := httptest.NewServer(awswire.New(awswire.Config{
-		Store: store, Queue: queue, Auth: s.keys.Namespace,
+		Store: store, Queue: queue, Auth: s.keys.Namespace, Revalidate: s.revalidate,
 		Assets: func(ns, key string) (awswire.Asset, bool) { a, ok := s.assets[ns+" "+key]; return a, ok },
 		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}))
@@ -58,6 +59,15 @@ func newServer(t testing.TB) *server {
 		}
 	})
 	return s
+}
+
+// revalidate knows no page below /no.
+func (s *server) revalidate(_ context.Context, ns string, page awswire.Page) error {
+	if strings.HasPrefix(page.URL, "/no") {
+		return errors.New(page.URL + " answered 500")
+	}
+	s.work <- sent{ns, isr.Message{Host: page.Host, URL: page.URL}}
+	return nil
 }
 
 func (s *server) config(ns string) aws.Config {

@@ -3,14 +3,12 @@ package local
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/deploy"
-	"github.com/anchor-deploy/anchor/internal/isr"
 	"github.com/anchor-deploy/anchor/internal/worker"
 )
 
@@ -90,21 +88,6 @@ func (p *Platform) ask(ctx context.Context, s *site, method, target string, head
 	w := httptest.NewRecorder()
 	p.Edge.Dispatch(s.edge, w, r)
 	return w
-}
-
-// revalidate asks a page to render itself again, as OpenNext's revalidation
-// function does over HTTPS (adapters/revalidate: HEAD, x-prerender-revalidate, x-isr).
-func (p *Platform) revalidate(ctx context.Context, ns string, m isr.Message) error {
-	s := p.siteByName(ns)
-	if s == nil {
-		return nil
-	}
-	answer := p.ask(ctx, s, http.MethodHead, m.URL,
-		"x-prerender-revalidate", s.Build.PreviewModeID, "x-isr", "1", "Host", m.Host)
-	if answer.Header().Get("x-nextjs-cache") != "REVALIDATED" && answer.Code >= http.StatusInternalServerError {
-		return fmt.Errorf("revalidate %s: answered %d", m.URL, answer.Code)
-	}
-	return nil
 }
 
 func (p *Platform) siteByName(ns string) *site { return p.site(anchor.DeploymentID(ns)) }

@@ -29,10 +29,11 @@ func (p *Platform) serveWire() (*wire, error) {
 	w.server = &http.Server{
 		ReadHeaderTimeout: 10 * time.Second,
 		Handler: awswire.New(awswire.Config{
-			Store:  p.Cache,
-			Queue:  p.previews,
-			Auth:   w.keys.Namespace,
-			Assets: p.original,
+			Store:      p.Cache,
+			Queue:      p.previews,
+			Revalidate: p.revalidateNow,
+			Auth:       w.keys.Namespace,
+			Assets:     p.original,
 		}),
 	}
 	go func() {

@@ -9,6 +9,7 @@ import { admitEdgeBundles } from "./edge.mjs";
 import { Invocation, STREAMING } from "./invocation.mjs";
 import { resolveLocalhost, speakPlainLocalhost } from "./localhost.mjs";
 import { captureConsole, log, send } from "./log.mjs";
+import { serveRevalidate } from "./revalidate.mjs";
 import { allowPlainRewrites } from "./rewrite.mjs";
 
 const SOCKET_FD = 3;
@@ -22,6 +23,7 @@ let stopping = false;
 captureConsole();
 dieWithSupervisor();
 streamMarkedBodies();
+serveRevalidate();
 redirectAWS();
 resolveLocalhost();
 speakPlainLocalhost();

@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+)
+
+func (s *shell) setDomainCommand() *cobra.Command {
+	var to string
+	var serve, hsts bool
+	cmd := &cobra.Command{
+		Use: "set NAME", Short: "Change where a domain redirects to, and its HSTS",
+		Example: "  anchor domains set old.example.com --redirect-to shop.example.com\n" +
+			"  anchor domains set old.example.com --serve\n" +
+			"  anchor domains set shop.example.com --hsts=false",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var set wire.SetDomain
+			if cmd.Flags().Changed("hsts") {
+				set.HSTS = &hsts
+			}
+			switch {
+			case to != "" && serve:
+				return usagef("--redirect-to and --serve exclude each other")
+			case to != "" || serve:
+				set.RedirectTo = &to
+			case set.HSTS == nil:
+				return usagef("say what to change: --redirect-to NAME, --serve or --hsts")
+			}
+			return s.setDomain(cmd.Context(), args[0], set)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&to, "redirect-to", "", "send every request on to this domain")
+	f.BoolVar(&serve, "serve", false, "serve the site here instead of redirecting")
+	f.BoolVar(&hsts, "hsts", false, "let browsers use nothing but HTTPS from now on")
+	return cmd
+}
+
+func (s *shell) setDomain(ctx context.Context, name string, set wire.SetDomain) error {
+	c, project, err := s.inProject()
+	if err != nil {
+		return err
+	}
+	d, err := c.SetDomain(ctx, project, name, set)
+	if err != nil {
+		return err
+	}
+	return s.show(d, func(w io.Writer) {
+		answers := "serves the site"
+		if d.Redirect != "" {
+			answers = "redirects to " + d.Redirect
+		}
+		if d.HSTS {
+			answers += ", with HSTS"
+		}
+		fmt.Fprintf(w, "%s %s.\n", d.Name, answers)
+	})
+}

@@ -1,0 +1,59 @@
+package hostname
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// takeOver gives a name that another project holds to p, when the DNS says that
+// its owner wants that: a claim never proved, or one of a project that is no longer
+// his, must not keep him from his own name. The certificate stays and the edge
+// changes over in one step, as with a move. Conflict "domain_taken", with the
+// record to set, while the DNS does not say so.
+func (s *Service) takeOver(ctx context.Context, p anchor.ProjectID, h anchor.Hostname, r Request) (anchor.Hostname, error) {
+	proof := takeoverRecord(p, h.Name)
+	d, err := s.Resolver.Diagnose(ctx, Need{Name: h.Name, Records: []anchor.DNSRecord{proof}})
+	if err != nil || !right(d, proof) {
+		return h, anchor.Conflict("domain_taken", "the domain %s is attached already", h.Name).
+			Hintf("A domain belongs to one project. If it is yours, remove it there, or prove it with the record %s TXT %s and add it here again.",
+				proof.Name, proof.Value).Because(err)
+	}
+	leave, err := s.lanes.take(ctx, h.ID)
+	if err != nil {
+		return h, err
+	}
+	defer s.wake()
+	defer leave()
+	h, err = s.change(ctx, h.ID, func(h anchor.Hostname) (anchor.Hostname, error) {
+		if h.Status == anchor.HostRemoving {
+			return h, removing(h.Name)
+		}
+		h.ProjectID, h.Redirect, h.HSTS = p, redirectOf(r), r.HSTS
+		h.Verified, h.Challenge, h.Problem = true, "", ""
+		h.Attempts, h.NextCheck = 0, s.now().UnixMilli()
+		return h, nil
+	})
+	if err == nil && len(r.Chain) > 0 {
+		h, err = s.importInto(ctx, h, r)
+	}
+	if err != nil || h.CloudFrontStatus != anchor.EdgeDeployed {
+		return h, err
+	}
+	if err := s.Front.Attach(ctx, h); err != nil {
+		h.Problem = failure(h.Name+" is taken over, but the edge does not know yet", err)
+	}
+	return h, nil
+}
+
+// takeoverRecord is the TXT record by which the owner of a name says that p shall
+// have it. It holds no secret: only who may write the DNS can set it, and it names
+// the one project that it is for.
+func takeoverRecord(p anchor.ProjectID, name string) anchor.DNSRecord {
+	sum := sha256.Sum256([]byte("anchor takeover\x00" + string(p) + "\x00" + name))
+	value := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16])
+	return anchor.DNSRecord{Name: "_anchor-challenge." + strings.TrimPrefix(name, "*."), Type: "TXT", Value: value}
+}

@@ -1,0 +1,33 @@
+package awswire
+
+import (
+	"context"
+	"net/http"
+	"strings"
+)
+
+// Page names a page that has to render itself again before the call returns.
+type Page struct {
+	Host          string `json:"host"`
+	URL           string `json:"url"`           // path and query, "/docs/guides/knots/"
+	OnlyGenerated bool   `json:"onlyGenerated"` // leave a page that was never rendered alone
+}
+
+// Revalidate renders a page again; its error says what the page answered.
+type Revalidate func(ctx context.Context, ns string, page Page) error
+
+// revalidate is no call of AWS: it is what res.revalidate() of the pages router comes to
+// in our bootstrap. It is here because the key tells the deployment here.
+func (h *handler) revalidate(r *http.Request, ns string, body []byte) (any, error) {
+	var page Page
+	if err := decode(body, &page); err != nil {
+		return nil, err
+	}
+	if page.Host == "" || !strings.HasPrefix(page.URL, "/") {
+		return nil, validation("Revalidate takes a host and the path of a page.")
+	}
+	if err := h.Revalidate(r.Context(), ns, page); err != nil {
+		return nil, &apiError{http.StatusBadGateway, "RevalidateFailed", err.Error()}
+	}
+	return struct{}{}, nil
+}
