@@ -41,6 +41,7 @@ var arrows = map[string][]string{
 	"internal/store/memory":                 {"internal/anchor", "internal/store"},
 	"internal/store/storetest":              {"internal/anchor", "internal/store"},
 	"internal/platform/local":               {"internal/anchor", "internal/bundle", "internal/deploy", "internal/durable", "internal/edge/...", "internal/isr/...", "internal/logs", "internal/opennext", "internal/worker"},
+	"internal/platform/aws/certificate":     {"internal/anchor", "internal/hostname"},
 	"internal/platform/aws/front":           {"internal/anchor", "internal/deploy"},
 	"internal/platform/aws/front/fronttest": {"internal/anchor", "internal/awstest"},
 	"internal/platform/platformtest":        {"internal/anchor", "internal/bundle", "internal/deploy", "internal/release", "internal/opennext"},
