@@ -167,13 +167,13 @@ func (d *Domains) request(ctx context.Context, h anchor.Hostname) (hostname.Cert
 	}
 	arn := sdk.ToString(out.CertificateArn)
 	d.Log.Info("certificate requested", "domain", h.Name, "arn", arn)
-	return d.firstSight(ctx, h, arn)
+	return d.firstSight(ctx, h, arn), nil
 }
 
 // glances is how often a new request is looked at before the reconciler goes on with it.
 const glances = 5
 
-func (d *Domains) firstSight(ctx context.Context, h anchor.Hostname, arn string) (hostname.Certificate, error) {
+func (d *Domains) firstSight(ctx context.Context, h anchor.Hostname, arn string) hostname.Certificate {
 	c := hostname.Certificate{ARN: arn, Status: anchor.CertPending}
 	for attempt := range glances {
 		detail, err := d.see(ctx, arn)
@@ -184,14 +184,14 @@ func (d *Domains) firstSight(ctx context.Context, h anchor.Hostname, arn string)
 		}
 		if detail != nil {
 			if c = describe(h, detail); c.Validation != nil || c.Status != anchor.CertPending {
-				return c, nil
+				return c
 			}
 		}
 		if attempt < glances-1 && d.pause(ctx, attempt) != nil {
 			break
 		}
 	}
-	return c, nil
+	return c
 }
 
 // token makes ACM give the same certificate to a request that is made again, for an

@@ -54,10 +54,13 @@ var liveHosts = map[string]string{"default": "live.lambda-url.on.aws", "imageOpt
 
 func newStand(t *testing.T) *stand {
 	t.Helper()
-	return standOn(t, awstest.MiniStack(t))
+	s := standOn(t, awstest.MiniStack(t))
+	s.blog = s.project("blog")
+	return s
 }
 
-// fresh is another account of the same emulator. They share the wire: one after another.
+// fresh is another account of the same emulator, with one project. They share the wire:
+// one after another.
 func (s *stand) fresh(t *testing.T) *stand {
 	t.Helper()
 	cloud := *s.cloud
@@ -82,7 +85,7 @@ func standOn(t *testing.T, cloud *awstest.Cloud) *stand {
 		Installation: "anchor", AssetsBucket: "assets", Region: awstest.Region,
 		Secrets: func(anchor.Project) []string { return []string{"secret"} }, Log: quiet,
 	})
-	s.shop, s.blog = s.project("shop"), s.project("blog")
+	s.shop = s.project("shop")
 	return s
 }
 
@@ -246,8 +249,7 @@ func (s *stand) wantNothing() {
 
 // sent is a request as it went out.
 type sent struct {
-	operation string
-	body      string
+	operation, path, body string
 }
 
 // glass stands before the wire. It sees what is sent, and lets ACM validate, which the
@@ -264,21 +266,22 @@ type glass struct {
 
 func (g *glass) Do(r *http.Request) (*http.Response, error) {
 	operation := awsmiddleware.GetServiceID(r.Context()) + "." + awsmiddleware.GetOperationName(r.Context())
+	var body []byte
 	if r.Body != nil {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
 			return nil, err
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		g.mu.Lock()
-		g.sent = append(g.sent, sent{operation, string(body)})
-		g.mu.Unlock()
 	}
+	g.mu.Lock()
+	g.sent = append(g.sent, sent{operation, r.URL.Path, string(body)})
+	g.mu.Unlock()
 	res, err := g.wire.Do(r)
 	if err != nil || res.StatusCode >= 300 {
 		return res, err
 	}
-	body, err := io.ReadAll(res.Body)
+	body, err = io.ReadAll(res.Body)
 	res.Body.Close()
 	if err != nil {
 		return nil, err
@@ -388,3 +391,5 @@ func (s *stand) parameters(name string) string {
 	slices.Sort(all)
 	return strings.Join(all, " ")
 }
+
+func hostnameRequest(name string) hostname.Request { return hostname.Request{Domain: name} }

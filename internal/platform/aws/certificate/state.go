@@ -49,8 +49,8 @@ func status(s types.CertificateStatus) anchor.CertStatus {
 	return anchor.CertFailed // FAILED, VALIDATION_TIMED_OUT, REVOKED, INACTIVE
 }
 
-// validation is the record to set: the hostname's own, or the first that ACM still
-// waits for. nil while ACM has not made it up yet.
+// validation is the record to set: one that ACM still waits for, else the hostname's
+// own. nil while ACM has not made it up yet.
 func validation(h anchor.Hostname, c *types.CertificateDetail) (record *anchor.DNSRecord) {
 	for _, v := range c.DomainValidationOptions {
 		r := v.ResourceRecord
@@ -58,8 +58,11 @@ func validation(h anchor.Hostname, c *types.CertificateDetail) (record *anchor.D
 			continue
 		}
 		pending := v.ValidationStatus == types.DomainStatusPendingValidation
-		if record == nil || pending && sdk.ToString(v.DomainName) != h.Name {
+		if pending || record == nil || sdk.ToString(v.DomainName) == h.Name {
 			record = &anchor.DNSRecord{Name: undotted(r.Name), Type: string(r.Type), Value: undotted(r.Value)}
+		}
+		if pending {
+			break
 		}
 	}
 	return record
