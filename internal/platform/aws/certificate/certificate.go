@@ -1,6 +1,6 @@
 // Package certificate gives custom domains their certificates and their place at the
 // edge on AWS: a certificate of its own from ACM for every hostname, and a CloudFront
-// distribution tenant of its own that holds it (docs/decisions/0008-aws-certificates.md).
+// distribution tenant of its own that holds it (docs/decisions/0009-aws-certificates.md).
 // So no hostname's certificate, validation or removal touches another's.
 package certificate
 

@@ -45,11 +45,13 @@ func (d *Domains) place(ctx context.Context, h anchor.Hostname, p anchor.Project
 	if id, err = d.find(ctx, key); err != nil {
 		return "", false, err
 	}
-	if id == "" {
-		return d.create(ctx, key, owner, want, h.CertificateARN)
+	if id != "" {
+		spread, err = d.align(ctx, id, key, want, h.CertificateARN)
+		if !gone(err) {
+			return id, spread, err
+		}
 	}
-	spread, err = d.align(ctx, id, key, want, h.CertificateARN)
-	return id, spread, err
+	return d.create(ctx, key, owner, want, h.CertificateARN)
 }
 
 // like is what the project's multi-tenant distribution has to be.

@@ -331,6 +331,36 @@ func waysToBreak(operation string) []string {
 	return []string{"refused", "lost", "killed"}
 }
 
+// TestABrokenMoveConverges: from the first call to the last the name is served by one of
+// the two projects.
+func TestABrokenMoveConverges(t *testing.T) {
+	s := newStand(t)
+	s.active(s.shop, "www.example.com")
+	calls := s.cloud.Wire.Record()
+	_, err := s.service(s.process()).Move(t.Context(), s.shop.ID, "www.example.com", s.blog.ID)
+	s.ok(err)
+	moving := operations(calls())
+	for i := range moving {
+		for _, how := range waysToBreak(moving[i]) {
+			t.Run(fmt.Sprintf("%s/%d/%s", moving[i], nth(moving, i), how), func(t *testing.T) {
+				s := s.fresh(t)
+				s.blog = s.project("blog")
+				s.active(s.shop, "www.example.com")
+				from := *s.tenants()["www.example.com"].DistributionId
+				_, _ = s.service(s.process()).Move(s.breakAt(moving[i], nth(moving, i), how), s.shop.ID, "www.example.com", s.blog.ID)
+				s.wantServed("www.example.com")
+				s.cloud.Wire.Mend()
+				s.pass(5 * time.Minute)
+				s.wantServed("www.example.com")
+				h := s.must("www.example.com", anchor.HostActive)
+				if now := *s.tenants()["www.example.com"].DistributionId; now == from || h.ProjectID != s.blog.ID || h.Problem != "" {
+					t.Errorf("it is at %s, as %+v", now, h)
+				}
+			})
+		}
+	}
+}
+
 func operations(calls []awstest.Call) (names []string) {
 	for _, c := range calls {
 		names = append(names, c.Operation)

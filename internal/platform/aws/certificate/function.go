@@ -34,16 +34,7 @@ func (d *Domains) alignFunction(ctx context.Context) (string, error) {
 	config := &types.FunctionConfig{Comment: sdk.String("Anchor: custom domains"), Runtime: types.FunctionRuntimeCloudfrontJs20}
 	now, err := d.CloudFront.DescribeFunction(ctx, &cloudfront.DescribeFunctionInput{Name: name, Stage: types.FunctionStageDevelopment})
 	if gone(err) {
-		made, err := d.CloudFront.CreateFunction(ctx, &cloudfront.CreateFunctionInput{
-			Name: name, FunctionCode: Source, FunctionConfig: config, Tags: d.cloudFrontTags(anchor.Project{}),
-		})
-		if taken(err) {
-			return "", settling("another process is making the function %s", *name)
-		}
-		if err != nil {
-			return "", err
-		}
-		return sdk.ToString(made.FunctionSummary.FunctionMetadata.FunctionARN), d.publish(ctx, name, made.ETag)
+		return d.createFunction(ctx, name, config)
 	}
 	if err != nil {
 		return "", err
@@ -57,15 +48,32 @@ func (d *Domains) alignFunction(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if !bytes.Equal(draft, Source) {
-		updated, err := d.CloudFront.UpdateFunction(ctx, &cloudfront.UpdateFunctionInput{
+		if _, err := d.CloudFront.UpdateFunction(ctx, &cloudfront.UpdateFunctionInput{
 			Name: name, IfMatch: etag, FunctionCode: Source, FunctionConfig: config,
-		})
+		}); err != nil {
+			return "", err
+		}
+		// The API's model looks for this answer's ETag in a header named ETtag.
+		now, err := d.CloudFront.DescribeFunction(ctx, &cloudfront.DescribeFunctionInput{Name: name, Stage: types.FunctionStageDevelopment})
 		if err != nil {
 			return "", err
 		}
-		etag = updated.ETag
+		etag = now.ETag
 	}
 	return arn, d.publish(ctx, name, etag)
+}
+
+func (d *Domains) createFunction(ctx context.Context, name *string, config *types.FunctionConfig) (string, error) {
+	made, err := d.CloudFront.CreateFunction(ctx, &cloudfront.CreateFunctionInput{
+		Name: name, FunctionCode: Source, FunctionConfig: config, Tags: d.cloudFrontTags(anchor.Project{}),
+	})
+	if taken(err) {
+		return "", settling("another process is making the function %s", *name)
+	}
+	if err != nil {
+		return "", err
+	}
+	return sdk.ToString(made.FunctionSummary.FunctionMetadata.FunctionARN), d.publish(ctx, name, made.ETag)
 }
 
 // code gives nil for a stage without any.

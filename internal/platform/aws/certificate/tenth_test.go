@@ -6,13 +6,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awstest"
 	"github.com/anchor-deploy/anchor/internal/hostname"
+	"github.com/anchor-deploy/anchor/internal/platform/aws/certificate"
 )
 
 // distributionBody is what matters of UpdateDistribution's and CreateDistribution's.
@@ -128,6 +131,69 @@ func (s *stand) checkChanges(all []sent, name string) {
 			}
 		}
 	}
+}
+
+// TestALookAtAnActiveNameIsCheap: a reconciler looks at each twice a day, and an account
+// may call ACM and CloudFront a few times a second.
+func TestALookAtAnActiveNameIsCheap(t *testing.T) {
+	s := newStand(t)
+	s.active(s.shop, "one.example.com")
+	s.active(s.shop, "two.example.com")
+	reconciler := s.service(s.process())
+	s.clock = s.clock.Add(13 * time.Hour)
+	reconciler.Reconcile(t.Context())
+	calls := s.cloud.Wire.Record()
+	s.clock = s.clock.Add(13 * time.Hour)
+	reconciler.Reconcile(t.Context())
+	all := operations(calls())
+	for _, one := range all {
+		for _, verb := range []string{".Create", ".Update", ".Delete", ".Request", ".Import"} {
+			if strings.Contains(one, verb) {
+				t.Errorf("it calls %s", one)
+			}
+		}
+	}
+	if len(all) != 2*3 {
+		t.Errorf("two looks make the calls %v", all)
+	}
+}
+
+// TestTheFunctionIsUpgraded, and a process that ended between its update and its
+// publication is finished.
+func TestTheFunctionIsUpgraded(t *testing.T) {
+	s := newStand(t)
+	s.active(s.shop, "www.example.com")
+	name := sdk.String("anchor-domains")
+	now, err := s.cf.DescribeFunction(t.Context(), &cloudfront.DescribeFunctionInput{Name: name, Stage: types.FunctionStageDevelopment})
+	s.ok(err)
+	_, err = s.cf.UpdateFunction(t.Context(), &cloudfront.UpdateFunctionInput{
+		Name: name, IfMatch: now.ETag, FunctionCode: []byte("older"), FunctionConfig: now.FunctionSummary.FunctionConfig,
+	})
+	s.ok(err)
+	now, err = s.cf.DescribeFunction(t.Context(), &cloudfront.DescribeFunctionInput{Name: name, Stage: types.FunctionStageDevelopment})
+	s.ok(err)
+	_, err = s.cf.PublishFunction(t.Context(), &cloudfront.PublishFunctionInput{Name: name, IfMatch: now.ETag})
+	s.ok(err)
+	s.cloud.Wire.Break(awstest.Fault{Operation: "CloudFront.PublishFunction", Nth: 1, Status: 400, Code: "Broken"})
+	wantError(t, s.process().Follow(t.Context(), s.shop), "aws_failed", "cloudfront:PublishFunction")
+	s.ok(s.process().Follow(t.Context(), s.shop))
+	live, err := s.cf.GetFunction(t.Context(), &cloudfront.GetFunctionInput{Name: name, Stage: types.FunctionStageLive})
+	s.ok(err)
+	if string(live.FunctionCode) != string(certificate.Source) {
+		t.Errorf("what runs is %q", live.FunctionCode)
+	}
+}
+
+// TestADistributionThatSomebodyDeletedIsMadeAgain, also by a process that knew it.
+func TestADistributionThatSomebodyDeletedIsMadeAgain(t *testing.T) {
+	s := newStand(t)
+	d := s.process()
+	h := s.active(s.shop, "www.example.com")
+	s.ok(d.Attach(t.Context(), h))
+	s.ok(s.process().Detach(t.Context(), h))
+	s.ok(s.process().RemoveProject(t.Context(), s.shop))
+	s.ok(d.Attach(t.Context(), h))
+	s.wantServed("www.example.com")
 }
 
 func TestFollowAndPurge(t *testing.T) {
