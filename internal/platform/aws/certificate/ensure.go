@@ -117,9 +117,11 @@ func (d *Domains) own(ctx context.Context, h anchor.Hostname, imported bool) (ar
 			if sdk.ToString(c.DomainName) != primary(h.Name) && (!imported || c.Type == acmtypes.CertificateTypeAmazonIssued) {
 				continue
 			}
-			ours, err := d.isOf(ctx, c.CertificateArn, h)
-			if err != nil {
-				return nil, err
+			ours := sdk.ToString(c.CertificateArn) == h.CertificateARN
+			if !ours {
+				if ours, err = d.isOf(ctx, c.CertificateArn, h); err != nil {
+					return nil, err
+				}
 			}
 			if ours {
 				arns = append(arns, sdk.ToString(c.CertificateArn))
