@@ -116,8 +116,12 @@ func (d *Domains) createTenant(ctx context.Context, h anchor.Hostname, p anchor.
 	return d.ready(h, out.DistributionTenant)
 }
 
-// ready: a hostname that was served before is not called unready for a change.
+// ready: a hostname that was served before is not called unready for a change. A domain
+// is inactive while CloudFront does not see that the certificate covers it.
 func (d *Domains) ready(h anchor.Hostname, t *types.DistributionTenant) error {
+	if len(t.Domains) == 1 && t.Domains[0].Status == types.DomainStatusInactive {
+		return settling("CloudFront has not activated %s yet", h.Name)
+	}
 	if deployed(t.Status) || h.CloudFrontStatus == anchor.EdgeDeployed {
 		return nil
 	}

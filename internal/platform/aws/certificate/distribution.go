@@ -3,6 +3,7 @@ package certificate
 import (
 	"context"
 	"strings"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
@@ -115,8 +116,9 @@ func (d *Domains) distributions(ctx context.Context) (ours []types.DistributionS
 
 func (d *Domains) create(ctx context.Context, key string, owner anchor.Project, want types.DistributionConfig, certificate string) (string, bool, error) {
 	want.Comment = sdk.String(d.comment(key) + digest(want))
-	// The same reference again is refused: two at a time make one distribution.
-	want.CallerReference = sdk.String(d.comment(key))
+	// The same reference again is refused: two at a time make one distribution. Whether
+	// it is refused after a distribution was deleted too, the API reference leaves open.
+	want.CallerReference = sdk.String(d.comment(key) + time.Now().UTC().Format("2006-01-02T15"))
 	want.ViewerCertificate = fallback(certificate)
 	out, err := d.CloudFront.CreateDistributionWithTags(ctx, &cloudfront.CreateDistributionWithTagsInput{
 		DistributionConfigWithTags: &types.DistributionConfigWithTags{DistributionConfig: &want, Tags: d.cloudFrontTags(owner)},

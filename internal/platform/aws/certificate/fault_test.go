@@ -148,21 +148,29 @@ func TestDetachWaitsForCloudFront(t *testing.T) {
 }
 
 func TestAttachWaitsForCloudFront(t *testing.T) {
-	s := newStand(t)
-	s.glass.alter = func(operation, body string) string {
-		if strings.HasSuffix(operation, "DistributionTenant") {
-			return strings.Replace(body, "<Status>Deployed</Status>", "<Status>InProgress</Status>", 1)
-		}
-		return body
+	first := newStand(t)
+	for says, change := range map[string][2]string{
+		"still spreading":   {"<Status>Deployed</Status>", "<Status>InProgress</Status>"},
+		"has not activated": {"<Status>active</Status>", "<Status>inactive</Status>"},
+	} {
+		t.Run(says, func(t *testing.T) {
+			s := first.fresh(t)
+			s.glass.alter = func(operation, body string) string {
+				if strings.HasSuffix(operation, "DistributionTenant") {
+					return strings.Replace(body, change[0], change[1], 1)
+				}
+				return body
+			}
+			s.add(s.shop, hostname.Request{Domain: "www.example.com"})
+			s.pass(time.Minute)
+			if h := s.must("www.example.com", anchor.HostPending); !strings.Contains(h.Problem, says) || h.CloudFrontStatus != "" {
+				t.Errorf("it stands at %+v", h)
+			}
+			s.glass.alter = nil
+			s.pass(time.Minute)
+			s.must("www.example.com", anchor.HostActive)
+		})
 	}
-	s.add(s.shop, hostname.Request{Domain: "www.example.com"})
-	s.pass(time.Minute)
-	if h := s.must("www.example.com", anchor.HostPending); !strings.Contains(h.Problem, "still spreading") || h.CloudFrontStatus != "" {
-		t.Errorf("it stands at %+v", h)
-	}
-	s.glass.alter = nil
-	s.pass(time.Minute)
-	s.must("www.example.com", anchor.HostActive)
 }
 
 // TestAttachMeetsAnotherWriter: somebody changes tenant or distribution between the
@@ -279,6 +287,7 @@ func TestAnyBrokenCallConverges(t *testing.T) {
 	calls := s.cloud.Wire.Record()
 	s.active(s.shop, "www.example.com")
 	adding := operations(calls())
+	s.active(s.shop, "other.example.com")
 	calls = s.cloud.Wire.Record()
 	s.ok(s.service(s.process()).Remove(t.Context(), s.shop.ID, "www.example.com"))
 	removing := operations(calls())
@@ -309,10 +318,16 @@ func TestAnyBrokenCallConverges(t *testing.T) {
 			t.Run(fmt.Sprintf("remove/%s/%d/%s", removing[i], nth(removing, i), how), func(t *testing.T) {
 				s := s.fresh(t)
 				s.active(s.shop, "www.example.com")
+				other := s.active(s.shop, "other.example.com")
 				ctx := s.breakAt(removing[i], nth(removing, i), how)
 				_ = s.service(s.process()).Remove(ctx, s.shop.ID, "www.example.com")
 				s.cloud.Wire.Mend()
 				s.pass(5 * time.Minute)
+				s.wantServed("other.example.com")
+				if got := s.distributions()[0].ViewerCertificate; sdk.ToString(got.ACMCertificateArn) != other.CertificateARN || got.MinimumProtocolVersion != "TLSv1.2_2021" {
+					t.Errorf("the distribution falls back on %+v", got)
+				}
+				s.ok(s.service(s.process()).Remove(t.Context(), s.shop.ID, "other.example.com"))
 				s.ok(s.process().RemoveProject(t.Context(), s.shop))
 				s.ok(s.process().Remove(t.Context()))
 				s.wantNothing()
