@@ -65,6 +65,9 @@ func TestAWholeLife(t *testing.T) {
 func TestAMoveIsOneUpdate(t *testing.T) {
 	s := newStand(t)
 	h := s.active(s.shop, "www.example.com")
+	if got := s.tags(h); got != "Installation=anchor ManagedBy=anchor-deploy Project=shop" {
+		t.Errorf("its certificate has the tags %s", got)
+	}
 	s.active(s.blog, "blog.example.com")
 	before := s.tenants()["www.example.com"]
 	s.glass.seen()
@@ -88,6 +91,9 @@ func TestAMoveIsOneUpdate(t *testing.T) {
 	}
 	if got := s.must("www.example.com", anchor.HostActive).CertificateARN; got != h.CertificateARN {
 		t.Errorf("its certificate was %s and is %s", h.CertificateARN, got)
+	}
+	if got := s.tags(h); got != "Installation=anchor ManagedBy=anchor-deploy Project=blog" {
+		t.Errorf("its certificate has the tags %s", got)
 	}
 	s.pass(13 * time.Hour)
 	s.ok(s.service(s.process()).Remove(t.Context(), s.blog.ID, "www.example.com"))

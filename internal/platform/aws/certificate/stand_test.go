@@ -393,3 +393,19 @@ func (s *stand) parameters(name string) string {
 }
 
 func hostnameRequest(name string) hostname.Request { return hostname.Request{Domain: name} }
+
+// tags gives those of the hostname's certificate but the one that names the hostname.
+func (s *stand) tags(h anchor.Hostname) string {
+	s.t.Helper()
+	out, err := s.acm.ListTagsForCertificate(s.t.Context(), &acm.ListTagsForCertificateInput{CertificateArn: sdk.String(h.CertificateARN)})
+	s.ok(err)
+	var all []string
+	for _, tag := range out.Tags {
+		if *tag.Key == "Hostname" && *tag.Value == string(h.ID) {
+			continue
+		}
+		all = append(all, *tag.Key+"="+*tag.Value)
+	}
+	slices.Sort(all)
+	return strings.Join(all, " ")
+}

@@ -215,7 +215,9 @@ func TestFollowAndPurge(t *testing.T) {
 	}
 	_, err := s.front.Ensure(t.Context(), s.shop, map[string]string{"default": "other.lambda-url.on.aws"})
 	s.ok(err)
+	s.cloud.Wire.Break(awstest.Fault{Operation: "CloudFront.UpdateDistribution", Nth: 1, Status: 412, Code: "PreconditionFailed"})
 	s.ok(d.Follow(t.Context(), s.shop))
+	s.cloud.Wire.Break(awstest.Fault{Operation: "CloudFront.CreateInvalidation", Nth: 1, Status: 400, Code: "TooManyInvalidationsInProgress"})
 	ours := s.distributions()[0]
 	hosts := ""
 	for _, o := range ours.Origins.Items {
