@@ -50,6 +50,15 @@ func TestAnUnseenRequestIsWaitedFor(t *testing.T) {
 	s.zone.set(*s.must("www.example.com", anchor.HostPending).DNSValidation)
 	s.pass(time.Minute)
 	s.wantServed("www.example.com")
+	orders := 0
+	for _, one := range s.glass.seen() {
+		if one.operation == "ACM.RequestCertificate" {
+			orders++
+		}
+	}
+	if orders != 1 {
+		t.Errorf("it is ordered %d times", orders)
+	}
 }
 
 // TestALostARNIsFoundByItsTag: a process ended after ACM took the request and before
