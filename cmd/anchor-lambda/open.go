@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/dnscheck"
 	"github.com/anchor-deploy/anchor/internal/lambdafn"
 	"github.com/anchor-deploy/anchor/internal/platform/aws"
 	"github.com/anchor-deploy/anchor/internal/platform/aws/artifact"
@@ -106,6 +107,9 @@ func key(ctx context.Context, c sdk.Config, name string) ([]byte, error) {
 	return key, nil
 }
 
+// diagnosis is how long one of a domain's DNS may take: a request has 30 s in all.
+const diagnosis = 8 * time.Second
+
 // parts makes what the handlers are made of; probes sends requests to the sites.
 func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambdafn.Parts, error) {
 	box, err := secret.New(key)
@@ -129,6 +133,7 @@ func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambdafn
 	return lambdafn.Parts{
 		Installation: s.installation, Version: s.version, Region: c.Region,
 		Store: store, Leases: store, Box: box, Cloud: cloud, Artifacts: artifacts,
+		Domains:  &lambdafn.Domains{Certificates: cloud.Domains(), Front: cloud.Domains(), Resolver: dnscheck.New(dnscheck.Config{Budget: diagnosis})},
 		Builder:  builds.Builder{Client: codebuild.NewFromConfig(c), Project: s.buildProject},
 		Logs:     logtail.New(logtail.Config{Logs: cloudwatchlogs.NewFromConfig(c), Records: store}),
 		Dispatch: lambdafn.Dispatch(lambda.NewFromConfig(c), s.deployer),

@@ -214,7 +214,7 @@ func TestAttachMeetsAnotherWriter(t *testing.T) {
 
 func TestANameThatAnotherDistributionHas(t *testing.T) {
 	s := newStand(t)
-	site, err := s.front.Site(t.Context(), s.blog)
+	site, err := s.front.Find(t.Context(), s.blog)
 	s.ok(err)
 	s.aliases(site.Distribution, "www.example.com")
 	s.add(s.shop, hostname.Request{Domain: "www.example.com"})

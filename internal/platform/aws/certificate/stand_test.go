@@ -122,7 +122,7 @@ func (s *stand) process() *certificate.Domains {
 		ACM: acm.NewFromConfig(cfg), CloudFront: cloudfront.NewFromConfig(cfg), Installation: "anchor",
 		Projects: s.store, Log: quiet,
 		Distribution: func(ctx context.Context, p anchor.Project) (string, error) {
-			site, err := s.front.Site(ctx, p)
+			site, err := s.front.Find(ctx, p)
 			return site.Distribution, err
 		},
 	})
