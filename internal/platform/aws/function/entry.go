@@ -2,15 +2,14 @@ package function
 
 import (
 	"embed"
+	"errors"
 	"fmt"
-	"path"
 )
 
-//go:embed entry
+// entryModules need each other; guard.mjs is the one that is imported.
+//
+//go:embed entry/guard.mjs entry/request.mjs entry/invalidation.mjs entry/surface.mjs entry/cloudfront.mjs entry/sign.mjs entry/revalidate.mjs
 var entryModules embed.FS
-
-// ownModules are those of entry that a bundle gets; guard.mjs needs all others.
-var ownModules = []string{"guard.mjs", "request.mjs", "invalidation.mjs", "surface.mjs", "cloudfront.mjs", "sign.mjs", "revalidate.mjs"}
 
 // Names of ours in a bundle.
 const (
@@ -28,17 +27,22 @@ type written struct{ name, content string }
 func entryFiles(p part) []written {
 	module, export := p.module()
 	entry := fmt.Sprintf("import { guard } from %q;\nimport * as app from %q;\n\nexport const handler = guard(app[%q] ?? app.default?.[%q]);\n",
-		"./"+path.Join(ownFolder, ownModules[0]), "./"+module, export, export)
-	files := []written{{entryModule, entry}}
-	for _, name := range ownModules {
-		content, err := entryModules.ReadFile(path.Join("entry", name))
-		if err != nil {
-			panic(err) // a name above that is not in entry
-		}
-		files = append(files, written{path.Join(ownFolder, name), string(content)})
+		"./"+ownFolder+"/guard.mjs", "./"+module, export, export)
+	return append([]written{{entryModule, entry}}, ownFiles...)
+}
+
+var ownFiles = func() (files []written) {
+	modules, err := entryModules.ReadDir("entry")
+	for _, m := range modules {
+		content, readErr := entryModules.ReadFile("entry/" + m.Name())
+		err = errors.Join(err, readErr)
+		files = append(files, written{ownFolder + "/" + m.Name(), string(content)})
+	}
+	if err != nil {
+		panic(err) // the compiler put them there
 	}
 	return files
-}
+}()
 
 // lambdaHandler is what Lambda calls.
 func (p part) lambdaHandler() string {
