@@ -17,9 +17,10 @@ export async function revalidate({ urlPath, revalidateHeaders, opts }) {
   const { host, cookie } = current.getStore() ?? {};
   if (!host) throw new Error(`cannot revalidate ${urlPath}: the request did not come by CloudFront, so the site's host is not known`);
   const url = new URL(`https://${host}${urlPath}`);
-  const answer = await fetch(url, {
+  const ask = () => fetch(url, {
     method: "HEAD", redirect: "manual", headers: { ...revalidateHeaders, ...(cookie && { cookie }), "x-isr": "1" },
   });
+  const answer = await ask().catch(ask); // a connection that was kept while the function was frozen may be dead
   if (!succeeded(answer, opts)) throw new Error(`${urlPath} answered ${answer.status}`);
   const { pathname } = url;
   await invalidator().invalidatePaths([{ initialPath: pathname, rawPath: pathname, resolvedRoutes: [{ route: pathname, type: "page" }] }]);

@@ -6,6 +6,10 @@ import test from "node:test";
 const asked = [];
 let answer = [200, {}];
 const site = createServer((request, response) => {
+  if (answer === "dead") {
+    answer = [200, {}];
+    return request.socket.destroy();
+  }
   asked.push({ method: request.method, url: request.url, headers: request.headers });
   response.writeHead(...answer).end();
 });
@@ -49,6 +53,11 @@ test("what the page answers is told", async () => {
   answer = [404, {}];
   await assert.rejects(ask(event()), /answered 404/);
   await ask(event(), { unstable_onlyGenerated: true });
+});
+
+test("a connection that died while the function was frozen is no failure", async () => {
+  answer = "dead";
+  await ask(event());
 });
 
 test("by the function's own URL it says why it cannot", async () => {

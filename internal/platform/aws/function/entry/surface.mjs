@@ -69,7 +69,7 @@ export function invalidationPaths(pages, { base, data, localized, aliases }) {
     const page = bare(named, base);
     const own = page === "/" ? base : base + encoded(page);
     if (page !== "/") paths.add(`${own}*`);
-    else for (const end of base ? ["", "?*", "/"] : ["/", "/?*"]) paths.add(own + end);
+    else for (const end of base ? ["", "?*", "/", "/?*"] : ["/", "/?*"]) paths.add(own + end);
     if (hasData) paths.add(`${data}${page === "/" ? "/index" : encoded(page)}.json*`);
     for (const { from, to } of aliases) if ((base + page).startsWith(to)) paths.add(`${from || "/"}*`);
   }

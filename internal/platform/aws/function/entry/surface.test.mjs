@@ -45,8 +45,8 @@ test("a page is named with its queries, and by few paths", async () => {
 test("below a base path, whether the app names it or not", async () => {
   const docs = await surfaceOf({ routes: { basePath: "/docs" } });
   assert.deepEqual(invalidationPaths(app("/guide", "/docs/guide/", "/docsy"), docs), ["/docs/guide*", "/docs/docsy*"]);
-  assert.deepEqual(invalidationPaths(app("/"), docs), ["/docs", "/docs?*", "/docs/"]);
-  assert.deepEqual(invalidationPaths(new Map([["/docs", true]]), docs), ["/docs", "/docs?*", "/docs/", "/docs/_next/data/b1/index.json*"]);
+  assert.deepEqual(invalidationPaths(app("/"), docs), ["/docs", "/docs?*", "/docs/", "/docs/?*"]);
+  assert.deepEqual(invalidationPaths(new Map([["/docs", true]]), docs), ["/docs", "/docs?*", "/docs/", "/docs/?*", "/docs/_next/data/b1/index.json*"]);
 });
 
 test("what a rewrite or middleware may show the page under goes too", async () => {
