@@ -19,11 +19,60 @@ import (
 	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
 )
 
-// built is a deployment of an example app, as OpenNext built it (make examples).
-func (s *shop) built(t *testing.T, example string) deploy.Artifact {
+const storefront = "../../../examples/storefront/.open-next" // built by: make examples
+
+// TestRevalidatedPagesLeaveCloudFront: the functions of a real build invalidate, whichever
+// way the app revalidates.
+func TestRevalidatedPagesLeaveCloudFront(t *testing.T) {
+	for name, test := range map[string]struct {
+		dir  string
+		want map[string][]string // by the query of the shop's own endpoint
+	}{
+		"middleware on every path": {storefront, map[string][]string{
+			"tag=catalogue": {"/*"}, "path=/about": {"/*"},
+		}},
+		"middleware on one path": {narrowed(t), map[string][]string{
+			"tag=catalogue":                 {"/tags/static*", "/ab*"},
+			"path=/about":                   {"/ab*"}, // which has /about, and /about-us that is rewritten to it
+			"path=/":                        {"/", "/?*", "/ab*"},
+			"path=/products/harbour-mug":    {"/products/harbour-mug*", "/ab*"},
+			"path=/tags/static&path=/about": {"/tags/static*", "/ab*"},
+			"tag=catalogue&path=/cart":      {"/tags/static*", "/ab*"}, // the cart is rendered per request
+			"tag=nobody-has-this":           nil,
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t)
+			d := platformtest.Prepare(t, s.platform, s.built(t, test.dir))
+			_, err := s.releases(s.platform).GoLive(t.Context(), d)
+			must(t, err)
+			for query, want := range test.want {
+				before := s.invalidated(t)
+				s.revalidate(t, query)
+				got := s.invalidated(t)[len(before):]
+				slices.Sort(got)
+				slices.Sort(want)
+				if !slices.Equal(got, want) {
+					t.Errorf("?%s invalidates %q, want %q", query, got, want)
+				}
+			}
+		})
+	}
+}
+
+// narrowed is the shop whose middleware is for /ab alone, as far as the build tells.
+func narrowed(t *testing.T) string {
 	t.Helper()
-	dir, err := filepath.Abs(filepath.Join("../../../examples", example, ".open-next"))
-	must(t, err)
+	dir := t.TempDir()
+	must(t, os.CopyFS(dir, os.DirFS(storefront)))
+	write := []byte(`{"middleware": {"/": {"matchers": [{"originalSource": "/ab"}]}}}`)
+	must(t, os.WriteFile(filepath.Join(dir, "server-functions/default/.next/server/middleware-manifest.json"), write, 0o600))
+	return dir
+}
+
+// built is a deployment of what OpenNext built.
+func (s *shop) built(t *testing.T, dir string) deploy.Artifact {
+	t.Helper()
 	manifest, err := bundle.Scan(t.Context(), dir, nil)
 	must(t, err)
 	build, err := opennext.Parse(os.DirFS(dir))
@@ -33,36 +82,28 @@ func (s *shop) built(t *testing.T, example string) deploy.Artifact {
 	return deploy.Artifact{Project: s.project, Deployment: d, Build: build, Manifest: manifest, Dir: dir}
 }
 
-// TestRevalidatedPagesLeaveCloudFront: the shop's own functions invalidate, whichever way
-// the app revalidates. Its middleware may rewrite any path, so everything goes.
-func TestRevalidatedPagesLeaveCloudFront(t *testing.T) {
-	s := newShop(t)
-	d := platformtest.Prepare(t, s.platform, s.built(t, "storefront"))
-	_, err := s.releases(s.platform).GoLive(t.Context(), d)
-	must(t, err)
+func (s *shop) revalidate(t *testing.T, query string) {
+	t.Helper()
 	site, _ := s.platform.Hosts(s.project, "")
-	edge := fronttest.New(t, s.Cloud)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+site+"/api/revalidate?"+query, http.NoBody)
+	must(t, err)
+	r.Header.Set("Accept-Encoding", "identity") // MiniStack decodes what is compressed, and says that it is
+	res, err := s.front.RoundTrip(r)
+	must(t, err)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	must(t, err)
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("/api/revalidate?%s answers %d %s", query, res.StatusCode, text)
+	}
+}
+
+// invalidated gives the paths that were invalidated of the only distribution.
+func (s *shop) invalidated(t *testing.T) []string {
+	t.Helper()
 	list, err := cloudfront.NewFromConfig(s.Config()).ListDistributions(t.Context(), &cloudfront.ListDistributionsInput{})
 	must(t, err)
-	id := sdk.ToString(list.DistributionList.Items[0].Id)
-	var gone []string
-	for _, query := range []string{"tag=catalogue", "path=/about"} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+site+"/api/revalidate?"+query, http.NoBody)
-		must(t, err)
-		r.Header.Set("Accept-Encoding", "identity") // MiniStack decodes what is compressed, and says that it is
-		res, err := s.front.RoundTrip(r)
-		must(t, err)
-		text, err := io.ReadAll(res.Body)
-		must(t, err)
-		res.Body.Close()
-		if res.StatusCode != http.StatusOK {
-			t.Fatalf("it answers %d %s", res.StatusCode, text)
-		}
-		all, err := edge.Invalidations(t.Context(), id)
-		must(t, err)
-		if got := all[len(gone):]; !slices.Equal(got, []string{"/*"}) {
-			t.Errorf("?%s invalidates %q", query, got)
-		}
-		gone = all
-	}
+	paths, err := fronttest.New(t, s.Cloud).Invalidations(t.Context(), sdk.ToString(list.DistributionList.Items[0].Id))
+	must(t, err)
+	return paths
 }
