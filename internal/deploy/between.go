@@ -47,28 +47,12 @@ func (s *Service) CancelAll(ctx context.Context, p anchor.ProjectID) error {
 		if d.ProjectID != p {
 			continue
 		}
-		if _, err := s.end(ctx, ending(d, anchor.Canceled, "", "its project is being removed"), d.Status); err != nil &&
-			!errors.Is(err, anchor.ErrConflict) && !errors.Is(err, anchor.ErrNotFound) {
+		_, err := s.end(ctx, ending(d, anchor.Canceled, "", "its project is being removed"), d.Status)
+		if err != nil && !errors.Is(err, anchor.ErrConflict) && !errors.Is(err, anchor.ErrNotFound) {
 			return err
 		}
 	}
 	return nil
-}
-
-// cancel ends a deployment that no pass of this process works on. What it has is taken
-// away where there is time for it.
-func (s *Service) cancel(ctx context.Context, d anchor.Deployment) (anchor.Deployment, error) {
-	next := ending(d, anchor.Canceled, "", errCanceled.Error())
-	if s.Dispatch == nil {
-		return s.drop(ctx, next, d.Status)
-	}
-	ended, err := s.end(ctx, next, d.Status)
-	if leftovers(ended, err) {
-		if failed := s.Dispatch(context.WithoutCancel(ctx), d.ProjectID, d.ID); failed != nil {
-			slog.WarnContext(ctx, "what a canceled deployment has stays until the next sweep", "deploymentId", d.ID, "error", failed)
-		}
-	}
-	return ended, err
 }
 
 // clearUp takes away what a deployment has that ended without being deployed: its pass

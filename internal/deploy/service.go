@@ -259,7 +259,7 @@ func (s *Service) Cancel(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 		if s.lanes.stop(id, errCanceled) {
 			return s.wait(ctx, p, id)
 		}
-		d, err = s.cancel(ctx, d)
+		d, err = s.drop(ctx, ending(d, anchor.Canceled, "", errCanceled.Error()), d.Status)
 		if !errors.Is(err, anchor.ErrConflict) {
 			return d, err
 		}
