@@ -127,7 +127,8 @@ func Compose(p Parts) *Handlers {
 	})
 	h := &Handlers{log: log, deployer: &Deployer{
 		Deploys: deploys, Records: p.Store, Dispatch: p.Dispatch, Artifacts: p.Artifacts, Platform: p.Cloud, Log: log,
-		Upkeep: &Upkeep{Store: p.Store, Leases: p.Leases, Cloud: p.Cloud, Artifacts: p.Artifacts, Deploys: deploys, Log: log},
+		Upkeep:  &Upkeep{Store: p.Store, Leases: p.Leases, Cloud: p.Cloud, Artifacts: p.Artifacts, Deploys: deploys, Log: log},
+		Builder: p.Builder,
 	}}
 	services := httpapi.Services{
 		Env: env, Deploys: deploys, Builds: deploys, Uploads: p.Artifacts, Releases: releases, Access: access.Service{Tokens: p.Store},

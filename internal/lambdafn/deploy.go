@@ -46,6 +46,7 @@ type Deployer struct {
 	Artifacts Artifacts
 	Platform  Platform
 	Upkeep    *Upkeep
+	Builder   BuilderWithEnv
 	Log       *slog.Logger
 }
 
@@ -84,6 +85,7 @@ func (d *Deployer) deploy(ctx context.Context, e DeployEvent) error {
 	log.InfoContext(ctx, "deploy", "artifactPath", e.ArtifactPath)
 	defer d.discard(ctx, e.DeploymentID)
 	if e.ArtifactPath != "" {
+		d.forget(ctx, e.DeploymentID)
 		adopted, err := d.adopt(ctx, e)
 		if err != nil {
 			return d.failed(ctx, e.DeploymentID, "import", err)
@@ -138,6 +140,13 @@ func commitOf(e DeployEvent) (string, error) {
 func (d *Deployer) discard(ctx context.Context, id anchor.DeploymentID) {
 	if err := d.Artifacts.Discard(ctx, id); err != nil {
 		d.Log.WarnContext(ctx, "free the disk", "deploymentId", id, "cause", err.Error())
+	}
+}
+
+// forget takes away what a build that has ended was told.
+func (d *Deployer) forget(ctx context.Context, id anchor.DeploymentID) {
+	if err := d.Builder.Forget(ctx, id); err != nil {
+		d.Log.WarnContext(ctx, "the variables of a build stay in its parameter", "deploymentId", id, "cause", err.Error())
 	}
 }
 

@@ -256,13 +256,19 @@ type build struct {
 }
 
 type builder struct {
-	builds []build
-	err    error
+	builds    []build
+	forgotten []anchor.DeploymentID
+	err       error
 }
 
 func (b *builder) Build(_ context.Context, _ anchor.Project, d anchor.Deployment, s deploy.Source, env map[string]string) error {
 	b.builds = append(b.builds, build{d.ID, s, env})
 	return b.err
+}
+
+func (b *builder) Forget(_ context.Context, d anchor.DeploymentID) error {
+	b.forgotten = append(b.forgotten, d)
+	return nil
 }
 
 type leases struct {

@@ -34,6 +34,7 @@ var handlers = map[string][]runs{
 		{platform, []string{"Check", "Upload", "Seed", "Publish", "Probe", "Ready", "Route", "Purge", "Remove", "Reconcile",
 			"RemoveProject", "Sweep"}},
 		{artifacts, []string{"Import", "SaveManifest", "Manifest", "Unpack", "Remove", "Discard", "Missing", "Sync", "IDs", "Collect"}},
+		{platform + "/codebuild", []string{"Forget"}},
 	},
 	"RollbackRole": { // dispatches nothing: of the start, only the key is its own
 		{handler, []string{"key"}}, {records, []string{"Project", "ProjectBySlug", "Deployment", "Live", "Move", "LastLive", "TokenByHash"}},
