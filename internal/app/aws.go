@@ -3,15 +3,18 @@ package app
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/anchor-deploy/anchor/internal/access"
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	awsplatform "github.com/anchor-deploy/anchor/internal/platform/aws"
+	"github.com/anchor-deploy/anchor/internal/platform/aws/front"
 	"github.com/anchor-deploy/anchor/internal/stack"
 	"github.com/anchor-deploy/anchor/internal/store/dynamo"
 )
@@ -86,10 +89,22 @@ func (r awsRemover) Remove(ctx context.Context, o stack.Outputs, p anchor.Projec
 	if err != nil {
 		return nil, err
 	}
+	if err := store.RetireProject(ctx, p.ID); err != nil && !errors.Is(err, anchor.ErrNotFound) {
+		return nil, err
+	}
 	if err := platform.RemoveProject(ctx, p.ID); err != nil {
 		return nil, err
 	}
-	return nil, store.DeleteProject(ctx, p.ID)
+	err = store.DeleteProject(ctx, p.ID)
+	if errors.Is(err, anchor.ErrNotFound) { // the installation's own schedule was faster
+		err = nil
+	}
+	return nil, err
+}
+
+// RemoveShared implements stack.Remover.
+func (r awsRemover) RemoveShared(ctx context.Context) (kept []string, err error) {
+	return front.New(front.Config{CloudFront: cloudfront.NewFromConfig(r.aws), Installation: r.name}).RemoveShared(ctx)
 }
 
 // key reads the installation's.
