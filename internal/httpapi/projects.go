@@ -33,6 +33,7 @@ func (s *server) projectRoutes() {
 		"Delete a project, its deployments and its files", 404)
 	remove.Description += " 204 says that it is gone. 202, on `aws`, says that its removal has begun: " +
 		"it takes nothing new, and is `removing` until nothing of it is left, some minutes later."
+	remove.DefaultStatus = http.StatusAccepted
 	remove.Responses = map[string]*huma.Response{"202": {Description: "Accepted: it is being removed"}, "204": {Description: "No Content: it is gone"}}
 	handle(s, remove, s.deleteProject)
 }
@@ -75,12 +76,12 @@ func (s *server) deleteProject(ctx context.Context, in *InProject) (*removal, er
 	if err := s.Projects.Delete(ctx, in.ProjectID); err != nil {
 		return nil, err
 	}
-	p, err := s.Projects.Get(ctx, in.ProjectID)
-	if err != nil || !p.Removing { // another of the same slug may have come
-		return &removal{Status: http.StatusNoContent}, nil
+	// Another of the same slug may have come.
+	if p, err := s.Projects.Get(ctx, in.ProjectID); err == nil && p.Removing {
+		shown := s.shownProject(p)
+		return &removal{Status: http.StatusAccepted, Body: &shown}, nil
 	}
-	shown := s.shownProject(p)
-	return &removal{Status: http.StatusAccepted, Body: &shown}, nil
+	return &removal{Status: http.StatusNoContent}, nil
 }
 
 func (s *server) shownProject(p anchor.Project) wire.Project {

@@ -188,10 +188,10 @@ func (u *Upkeep) sweepDeployment(ctx context.Context, id anchor.DeploymentID) er
 	d, err := u.Store.Deployment(ctx, id)
 	if errors.Is(err, anchor.ErrNotFound) {
 		// Its project is gone with all it had, or a record is about to be written.
-		if made, err := anchor.TimeOf(string(id)); err != nil || time.Since(made) < young {
-			return nil
+		if made, err := anchor.TimeOf(string(id)); err == nil && time.Since(made) > young {
+			return u.Artifacts.Remove(ctx, id)
 		}
-		return u.Artifacts.Remove(ctx, id)
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("read deployment %s: %w", id, err)
