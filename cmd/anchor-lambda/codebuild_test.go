@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,7 +13,6 @@ import (
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/awstest"
@@ -38,12 +38,6 @@ func TestABuildsEventGoesLive(t *testing.T) {
 	})
 	must(t, err)
 	client := s3.NewFromConfig(cloud.Config())
-	for _, bucket := range []string{s.assets, s.uploads} {
-		_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{
-			Bucket: sdk.String(bucket), CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: awstest.Region},
-		})
-		must(t, awstest.Made(err))
-	}
 	t.Setenv("TMPDIR", t.TempDir())
 	parts, err := s.parts(cloud.Config(), make([]byte, 32), functiontest.Client(t, cloud.Endpoint))
 	must(t, err)
@@ -78,6 +72,35 @@ func TestABuildsEventGoesLive(t *testing.T) {
 	}
 	_, err = handler(t.Context(), json.RawMessage(`{"reconcile": true}`))
 	must(t, err)
+
+	must(t, parts.Store.RetireProject(t.Context(), p.ID))
+	goesAway(t, cloud, parts, p)
+}
+
+// goesAway runs the schedule until the project is gone, with all it had.
+func goesAway(t *testing.T, cloud *awstest.Cloud, parts lambdafn.Parts, p anchor.Project) {
+	t.Helper()
+	for round := 0; ; round++ {
+		handler, err := lambdafn.Compose(parts).Named(lambdafn.NameDeploy)
+		must(t, err)
+		_, err = handler(t.Context(), json.RawMessage(`{"reconcile": true}`))
+		must(t, err)
+		if _, err := parts.Store.Project(t.Context(), p.ID); errors.Is(err, anchor.ErrNotFound) {
+			break
+		}
+		if round == 20 {
+			t.Fatal("the project is still there")
+		}
+	}
+	for what, left := range map[string]string{
+		"functions":     cloud.CLI(t, "lambda", "list-functions", "--query", "Functions[].FunctionName", "--output", "text"),
+		"distributions": cloud.CLI(t, "cloudfront", "list-distributions", "--query", "DistributionList.Items[].Comment", "--output", "text"),
+		"files":         cloud.CLI(t, "s3", "ls", "--recursive", "s3://anchor-assets"),
+	} {
+		if strings.Contains(left, "anchor-shop") || strings.Contains(left, string(p.ID)) {
+			t.Errorf("of the %s there is left %s", what, left)
+		}
+	}
 }
 
 // put leaves the tree's files below the path, as the archive layout has them.

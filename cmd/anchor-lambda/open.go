@@ -133,8 +133,11 @@ func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambdafn
 	return lambdafn.Parts{
 		Installation: s.installation, Version: s.version, Region: c.Region,
 		Store: store, Leases: store, Box: box, Cloud: cloud, Artifacts: artifacts,
-		Domains:  &lambdafn.Domains{Certificates: cloud.Domains(), Front: cloud.Domains(), Resolver: dnscheck.New(dnscheck.Config{Budget: diagnosis})},
-		Builder:  builds.Builder{Client: codebuild.NewFromConfig(c), Project: s.buildProject},
+		Domains: &lambdafn.Domains{Certificates: cloud.Domains(), Front: cloud.Domains(), Resolver: dnscheck.New(dnscheck.Config{Budget: diagnosis})},
+		Builder: builds.Builder{
+			Client: codebuild.NewFromConfig(c), Project: s.buildProject,
+			Parameters: ssm.NewFromConfig(c), Prefix: "/" + s.installation + "/builds/",
+		},
 		Logs:     logtail.New(logtail.Config{Logs: cloudwatchlogs.NewFromConfig(c), Records: store}),
 		Dispatch: lambdafn.Dispatch(lambda.NewFromConfig(c), s.deployer),
 	}, nil

@@ -19,6 +19,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
@@ -116,6 +118,13 @@ func installation(t *testing.T, cloud *awstest.Cloud) (env []string, token strin
 		table.TableName = sdk.String("anchor-" + *table.TableName)
 		_, err := client.CreateTable(t.Context(), &table)
 		must(t, awstest.Made(err))
+	}
+	files := s3.NewFromConfig(cloud.Config())
+	for _, bucket := range []string{"anchor-assets", "anchor-artifacts"} {
+		_, err := files.CreateBucket(t.Context(), &s3.CreateBucketInput{
+			Bucket: sdk.String(bucket), CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: awstest.Region},
+		})
+		must(t, err)
 	}
 	_, err := ssm.NewFromConfig(cloud.Config()).PutParameter(t.Context(), &ssm.PutParameterInput{
 		Name: sdk.String("/anchor/key"), Type: types.ParameterTypeSecureString, Value: sdk.String(base64.StdEncoding.EncodeToString(make([]byte, 32))),

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,7 +36,7 @@ func TestScripts(t *testing.T) {
 		Setup:               func(env *testscript.Env) error { return setup(t, env) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "json": jsonDocument, "await": await, "applog": appLog, "announce": announceServer, "getid": getID,
-			"lines80": narrow, "dns": setDNS, "issue": issue, "looked": looked,
+			"lines80": narrow, "dns": setDNS, "issue": issue, "looked": looked, "nobuilds": noBuilds,
 		},
 	})
 }
@@ -171,4 +173,13 @@ func narrow(ts *testscript.TestScript, _ bool, _ []string) {
 			}
 		}
 	}
+}
+
+// nobuilds makes the server one that builds nothing.
+func noBuilds(ts *testscript.TestScript, _ bool, _ []string) {
+	services := ts.Value(anchorKey).(*apitest.Anchor).Services()
+	services.Builds = nil
+	server := httptest.NewServer(httpapi.New(services, httpapi.Options{Log: slog.New(slog.DiscardHandler)}))
+	ts.Defer(server.Close)
+	ts.Setenv("ANCHOR_URL", server.URL)
 }

@@ -63,9 +63,11 @@ func (c *Client) Projects(ctx context.Context, p anchor.Page) (anchor.List[wire.
 	return fetch[anchor.List[wire.Project]](ctx, c, get("/projects", paging(p)))
 }
 
-// DeleteProject takes a project and all that hangs on it away.
-func (c *Client) DeleteProject(ctx context.Context, idOrSlug string) error {
-	return c.exec(ctx, http.MethodDelete, projectPath(idOrSlug), nil)
+// DeleteProject takes a project and all that hangs on it away, or begins to: removing
+// says that it goes on when the call has returned, until the project is ErrNotFound.
+func (c *Client) DeleteProject(ctx context.Context, idOrSlug string) (removing bool, err error) {
+	p, err := fetch[*wire.Project](ctx, c, call{method: http.MethodDelete, path: projectPath(idOrSlug)})
+	return p != nil && p.Removing, err
 }
 
 // Start begins a deployment and tells which files the server lacks: ErrConflict with

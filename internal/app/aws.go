@@ -3,10 +3,13 @@ package app
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"log/slog"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/acm"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
@@ -15,6 +18,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/dnscheck"
 	"github.com/anchor-deploy/anchor/internal/hostname"
 	awsplatform "github.com/anchor-deploy/anchor/internal/platform/aws"
+	"github.com/anchor-deploy/anchor/internal/platform/aws/certificate"
+	"github.com/anchor-deploy/anchor/internal/platform/aws/front"
 	"github.com/anchor-deploy/anchor/internal/stack"
 	"github.com/anchor-deploy/anchor/internal/store/dynamo"
 )
@@ -92,10 +97,27 @@ func (r awsRemover) Remove(ctx context.Context, o stack.Outputs, p anchor.Projec
 	if err := removeDomains(ctx, platform, store, p); err != nil {
 		return nil, err
 	}
+	if err := store.RetireProject(ctx, p.ID); err != nil && !errors.Is(err, anchor.ErrNotFound) {
+		return nil, err
+	}
 	if err := platform.RemoveProject(ctx, p.ID); err != nil {
 		return nil, err
 	}
-	return nil, store.DeleteProject(ctx, p.ID)
+	err = store.DeleteProject(ctx, p.ID)
+	if errors.Is(err, anchor.ErrNotFound) { // the installation's own schedule was faster
+		err = nil
+	}
+	return nil, err
+}
+
+// RemoveShared implements stack.Remover.
+func (r awsRemover) RemoveShared(ctx context.Context) (kept []string, err error) {
+	edge := cloudfront.NewFromConfig(r.aws)
+	domains := certificate.New(certificate.Config{ACM: acm.NewFromConfig(r.aws), CloudFront: edge, Installation: r.name})
+	if err := domains.Remove(ctx); err != nil {
+		return nil, err
+	}
+	return front.New(front.Config{CloudFront: edge, Installation: r.name}).RemoveShared(ctx)
 }
 
 // removeDomains gives the project's domains up. CloudFront and ACM let go of each some
@@ -105,7 +127,7 @@ func removeDomains(ctx context.Context, platform *awsplatform.Platform, store *d
 		Records: store, Directory: store, Certificates: platform.Domains(), Front: platform.Domains(),
 		Resolver: dnscheck.New(dnscheck.Config{}), OrderFirst: true, Log: slog.Default(),
 	}
-	if err := domains.RemoveAll(ctx, p.ID); err != nil {
+	if err := domains.RemoveAll(ctx, p.ID); err != nil && anchor.CodeOf(err) != "domains_remain" {
 		return err
 	}
 	domains.Reconcile(ctx)

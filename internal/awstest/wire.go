@@ -57,6 +57,9 @@ func newWire(address string) *Wire {
 			return (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		},
 		MaxIdleConnsPerHost: 64,
+		// Well before the emulators close it by themselves: a call on a connection that
+		// the other side is closing is lost, and its retry is a call too many.
+		IdleConnTimeout: time.Second,
 	}
 	return &Wire{client: &http.Client{Transport: transport}, transport: transport}
 }

@@ -255,7 +255,7 @@ func (s *shell) removeDomain(ctx context.Context, name string, yes bool) error {
 	if err := c.RemoveDomain(ctx, project, name); err != nil {
 		return err
 	}
-	return s.show(removed{name}, func(w io.Writer) {
+	return s.show(removed{Removed: name}, func(w io.Writer) {
 		fmt.Fprintf(w, "Removed %s. Now remove its records at your DNS provider too.\n", name)
 	})
 }

@@ -133,7 +133,7 @@ func (s *shell) removeEnvCommand() *cobra.Command {
 			if err := c.RemoveEnv(cmd.Context(), project, args[0]); err != nil {
 				return err
 			}
-			return s.show(removed{args[0]}, func(w io.Writer) {
+			return s.show(removed{Removed: args[0]}, func(w io.Writer) {
 				fmt.Fprintf(w, "Removed %s from %s, from its next deployment on.\n", args[0], project)
 			})
 		},

@@ -14,6 +14,11 @@ import (
 // follow shows the pipeline's steps as they come and gives the deployment's end.
 func (d *deploying) follow(ctx context.Context, id anchor.DeploymentID) (wire.Deployment, error) {
 	d.progress.begin("Wait")
+	return d.watch(ctx, id)
+}
+
+// watch shows events under the step that has begun.
+func (d *deploying) watch(ctx context.Context, id anchor.DeploymentID) (wire.Deployment, error) {
 	for e, err := range d.client.Watch(ctx, d.slug, id) {
 		if gone := (*apiclient.Unreachable)(nil); errors.As(err, &gone) {
 			gone.Hint = "The deployment goes on when the server is back: anchor deployments shows how it ends."

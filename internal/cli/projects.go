@@ -3,13 +3,16 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/apiclient"
 )
 
 func (s *shell) projectsCommand() *cobra.Command {
@@ -42,7 +45,11 @@ func (s *shell) projects(ctx context.Context, page pageFlags) error {
 		}
 		var rows [][]string
 		for _, p := range list.Items {
-			rows = append(rows, []string{p.Slug, p.ProductionBranch, since(p.CreatedAt), p.URL})
+			where := p.URL
+			if p.Removing {
+				where = "being removed"
+			}
+			rows = append(rows, []string{p.Slug, p.ProductionBranch, since(p.CreatedAt), where})
 		}
 		s.table(w, []string{"PROJECT", "BRANCH", "AGE", "URL"}, rows)
 		s.more(w, list.Next)
@@ -80,7 +87,8 @@ func (s *shell) removeProjectCommand() *cobra.Command {
 }
 
 type removed struct {
-	Removed string `json:"removed"`
+	Removed  string `json:"removed"`
+	Removing bool   `json:"removing,omitempty"` // it goes on, on the server
 }
 
 func (s *shell) removeProject(ctx context.Context, slug string, yes bool) error {
@@ -97,10 +105,37 @@ func (s *shell) removeProject(ctx context.Context, slug string, yes bool) error 
 			return err
 		}
 	}
-	if err := c.DeleteProject(ctx, string(p.ID)); err != nil {
+	removing, err := c.DeleteProject(ctx, string(p.ID))
+	if err != nil {
 		return err
 	}
-	return s.show(removed{p.Slug}, func(w io.Writer) { fmt.Fprintf(w, "Removed %s.\n", p.Slug) })
+	if removing && s.IsTerminal && !s.json {
+		removing = s.awaitRemoval(ctx, c, p.Project)
+	}
+	return s.show(removed{Removed: p.Slug, Removing: removing}, func(w io.Writer) {
+		if removing {
+			fmt.Fprintf(w, "%s is being removed; AWS takes some minutes. It is gone when anchor projects does not list it any more.\n", p.Slug)
+			return
+		}
+		fmt.Fprintf(w, "Removed %s.\n", p.Slug)
+	})
+}
+
+// awaitRemoval waits until the project is gone. Who does not want to interrupts it, or a
+// call fails: it goes on all the same, and is reported as still going on.
+func (s *shell) awaitRemoval(ctx context.Context, c *apiclient.Client, p anchor.Project) (removing bool) {
+	fmt.Fprintf(s.Err, "%s is down. AWS takes some minutes to remove all it had; Ctrl-C stops the waiting only.\n", p.Slug)
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return true
+		}
+		_, err := c.Project(ctx, string(p.ID))
+		if err != nil {
+			return !errors.Is(err, anchor.ErrNotFound)
+		}
+	}
 }
 
 // confirm wants the slug typed again: what is removed is gone.

@@ -74,6 +74,7 @@ func (s *Service) Process(ctx context.Context, id anchor.DeploymentID) error {
 	defer stop()
 	switch {
 	case d.Status.Ended():
+		s.clearUp(working, d)
 		return nil
 	case !d.Status.CanMove(anchor.DeployFailed): // waits for its artifact
 		return anchor.Conflict("not_built", "deployment %s cannot be deployed yet: it is %s", id, d.Status).

@@ -21,11 +21,18 @@ func ending(d anchor.Deployment, as anchor.Status, step, why string) anchor.Depl
 	return d
 }
 
-// drop ends a deployment that no pass works on and reclaims its disk.
+// drop ends a deployment that no pass works on and reclaims its disk. Where passes run
+// elsewhere, that is done there: whoever drops may have little time and no right to it.
 func (s *Service) drop(ctx context.Context, next anchor.Deployment, from anchor.Status) (anchor.Deployment, error) {
 	ended, err := s.end(ctx, next, from)
-	if leftovers(ended, err) {
+	switch {
+	case !leftovers(ended, err):
+	case s.Dispatch == nil:
 		s.reclaim(context.WithoutCancel(ctx), ended)
+	case err == nil:
+		if failed := s.Dispatch(context.WithoutCancel(ctx), ended.ProjectID, ended.ID); failed != nil {
+			slog.WarnContext(ctx, "what an ended deployment has stays until the next sweep", "deploymentId", ended.ID, "error", failed)
+		}
 	}
 	return ended, err
 }

@@ -20,7 +20,8 @@ type Projects interface {
 	// Get finds a project by id or slug, ErrNotFound.
 	Get(ctx context.Context, idOrSlug string) (anchor.Project, error)
 	List(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error)
-	// Delete takes a project and all that hangs on it away, ErrNotFound.
+	// Delete takes a project and all that hangs on it away, ErrNotFound. Where that takes
+	// long it begins it: the project is Removing until it is gone.
 	Delete(ctx context.Context, idOrSlug string) error
 }
 

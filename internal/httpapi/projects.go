@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
 )
@@ -27,8 +29,13 @@ func (s *server) projectRoutes() {
 	handle(s, create, s.createProject)
 	handle(s, operation("list-projects", http.MethodGet, "/projects", anchor.ScopeRead, "List projects, newest first"), s.listProjects)
 	handle(s, operation("get-project", http.MethodGet, "/projects/{projectId}", anchor.ScopeRead, "Get a project", 404), s.getProject)
-	handle(s, operation("delete-project", http.MethodDelete, "/projects/{projectId}", anchor.ScopeAdmin,
-		"Delete a project, its deployments and its files", 404), s.deleteProject)
+	remove := operation("delete-project", http.MethodDelete, "/projects/{projectId}", anchor.ScopeAdmin,
+		"Delete a project, its deployments and its files", 404)
+	remove.Description += " 204 says that it is gone. 202, on `aws`, says that its removal has begun: " +
+		"it takes nothing new, and is `removing` until nothing of it is left, some minutes later."
+	remove.DefaultStatus = http.StatusAccepted
+	remove.Responses = map[string]*huma.Response{"202": {Description: "Accepted: it is being removed"}, "204": {Description: "No Content: it is gone"}}
+	handle(s, remove, s.deleteProject)
 }
 
 func (s *server) createProject(ctx context.Context, in *struct{ Body wire.CreateProject }) (*body[wire.Project], error) {
@@ -59,8 +66,22 @@ func (s *server) getProject(ctx context.Context, in *InProject) (*body[wire.Proj
 	return answer(s.shownProject(p)), nil
 }
 
-func (s *server) deleteProject(ctx context.Context, in *InProject) (*empty, error) {
-	return nil, s.Projects.Delete(ctx, in.ProjectID)
+// removal is what is left of a project that was deleted: nothing, or what is being removed.
+type removal struct {
+	Status int
+	Body   *wire.Project
+}
+
+func (s *server) deleteProject(ctx context.Context, in *InProject) (*removal, error) {
+	if err := s.Projects.Delete(ctx, in.ProjectID); err != nil {
+		return nil, err
+	}
+	// Another of the same slug may have come.
+	if p, err := s.Projects.Get(ctx, in.ProjectID); err == nil && p.Removing {
+		shown := s.shownProject(p)
+		return &removal{Status: http.StatusAccepted, Body: &shown}, nil
+	}
+	return &removal{Status: http.StatusNoContent}, nil
 }
 
 func (s *server) shownProject(p anchor.Project) wire.Project {

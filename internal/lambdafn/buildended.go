@@ -48,6 +48,7 @@ func (d *Deployer) buildEnded(ctx context.Context, detail json.RawMessage) error
 		d.Log.WarnContext(ctx, "a build that is no deployment's ended", "build", c.Build, "status", c.Status)
 		return nil
 	}
+	d.forget(ctx, id)
 	phase, why := c.why()
 	d.Log.ErrorContext(ctx, "build failed", "deploymentId", id, "step", phase, "cause", why, "build", c.Build)
 	err := d.Deploys.BuildFailed(ctx, id, phase, why)

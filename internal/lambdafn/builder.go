@@ -12,6 +12,8 @@ import (
 // BuilderWithEnv is deploy.Builder that is told the build's environment variables.
 type BuilderWithEnv interface {
 	Build(ctx context.Context, p anchor.Project, d anchor.Deployment, s deploy.Source, env map[string]string) error
+	// Forget takes away what Build kept of env, once the build has ended. Idempotent.
+	Forget(ctx context.Context, d anchor.DeploymentID) error
 }
 
 // builder gives builds the project's variables of the build phase.

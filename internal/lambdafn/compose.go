@@ -6,7 +6,6 @@ package lambdafn
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -33,6 +32,9 @@ type Store interface {
 	access.Tokens
 	hostname.Records
 	hostname.Directory
+	// RetireProject marks a project as being removed, durable on return: it takes nothing
+	// new. Idempotent.
+	RetireProject(ctx context.Context, id anchor.ProjectID) error
 	// Lives gives the pointers of all projects that have one.
 	Lives(ctx context.Context) ([]anchor.Live, error)
 }
@@ -44,8 +46,12 @@ type Cloud interface {
 	release.Remover
 	Platform
 	httpapi.Sites
-	// RemoveProject takes away all the platform keeps of a project. Idempotent.
+	// RemoveProject takes away all the platform keeps of a project. Idempotent; KindBusy
+	// while AWS takes its time, and the next call goes on.
 	RemoveProject(ctx context.Context, p anchor.ProjectID) error
+	// Sweep takes away what projects that are gone have left, and the code of functions
+	// that no version was made of. It goes on where a call before was cut off.
+	Sweep(ctx context.Context) error
 }
 
 // Artifacts keeps uploaded artifacts and takes those of builds.
@@ -57,6 +63,11 @@ type Artifacts interface {
 	// lies on this machine's disk. Both are idempotent.
 	Remove(ctx context.Context, id anchor.DeploymentID) error
 	Discard(ctx context.Context, id anchor.DeploymentID) error
+	// IDs lists the deployments of which something is kept.
+	IDs(ctx context.Context) ([]anchor.DeploymentID, error)
+	// Collect removes contents that no deployment names and that came longer ago than
+	// unusedSince, and gives the bytes they had.
+	Collect(ctx context.Context, unusedSince time.Duration) (freed int64, err error)
 }
 
 // Parts are what the handlers are made of. All are needed but Domains and Log.
@@ -74,8 +85,10 @@ type Parts struct {
 	Domains   *Domains // nil: names cannot be attached
 	Builder   BuilderWithEnv
 	Logs      Logs
-	Dispatch  func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
-	Log       *slog.Logger // slog.Default() when nil
+	// Dispatch has the deploy handler process a deployment or, when d is "", remove a
+	// project that is retired.
+	Dispatch func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
+	Log      *slog.Logger // slog.Default() when nil
 }
 
 // Domains are the parts behind custom domains.
@@ -114,6 +127,8 @@ func Compose(p Parts) *Handlers {
 	})
 	h := &Handlers{log: log, deployer: &Deployer{
 		Deploys: deploys, Records: p.Store, Dispatch: p.Dispatch, Artifacts: p.Artifacts, Platform: p.Cloud, Log: log,
+		Upkeep:  &Upkeep{Store: p.Store, Leases: p.Leases, Cloud: p.Cloud, Artifacts: p.Artifacts, Deploys: deploys, Log: log},
+		Builder: p.Builder,
 	}}
 	services := httpapi.Services{
 		Env: env, Deploys: deploys, Builds: deploys, Uploads: p.Artifacts, Releases: releases, Access: access.Service{Tokens: p.Store},
@@ -126,7 +141,9 @@ func Compose(p Parts) *Handlers {
 		}
 		services.Domains = h.hostnames
 	}
-	services.Projects = projects{project.Service{Records: p.Store, Remover: projectRemover{p.Cloud}}, h.hostnames}
+	services.Projects = projects{
+		Service: project.Service{Records: p.Store}, retire: p.Store.RetireProject, dispatch: p.Dispatch, hostnames: h.hostnames, log: log,
+	}
 	h.http = httpapi.New(services, httpapi.Options{Version: p.Version, Log: log, WatchFor: watchFor})
 	return h
 }
@@ -142,30 +159,4 @@ func (r remover) Remove(ctx context.Context, d anchor.Deployment) error {
 		return err
 	}
 	return r.artifacts.Remove(ctx, d.ID)
-}
-
-// projectRemover is the platform as project asks for it.
-type projectRemover struct{ Cloud }
-
-func (r projectRemover) Remove(ctx context.Context, p anchor.ProjectID) error {
-	return r.RemoveProject(ctx, p)
-}
-
-// projects are the projects whose domains go before they do.
-type projects struct {
-	project.Service
-	hostnames *hostname.Service
-}
-
-func (p projects) Delete(ctx context.Context, idOrSlug string) error {
-	if p.hostnames != nil {
-		found, err := p.Get(ctx, idOrSlug)
-		if err == nil {
-			err = p.hostnames.RemoveAll(ctx, found.ID)
-		}
-		if err != nil && !errors.Is(err, anchor.ErrNotFound) {
-			return err
-		}
-	}
-	return p.Service.Delete(ctx, idOrSlug)
 }

@@ -32,7 +32,7 @@ type Platform interface {
 // DeployEvent asks for a deployment: what CodeBuild's post_build, and the API, send
 // to the deploy handler.
 type DeployEvent struct {
-	DeploymentID anchor.DeploymentID `json:"deploymentId"`
+	DeploymentID anchor.DeploymentID `json:"deploymentId,omitempty"` // "": the project is retired and to be removed
 	ProjectID    anchor.ProjectID    `json:"projectId"`
 	// ArtifactPath is where a build left its artifact; "" when the files are there.
 	ArtifactPath string `json:"artifactPath,omitempty"`
@@ -45,6 +45,8 @@ type Deployer struct {
 	Dispatch  func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
 	Artifacts Artifacts
 	Platform  Platform
+	Upkeep    *Upkeep
+	Builder   BuilderWithEnv
 	Log       *slog.Logger
 }
 
@@ -71,6 +73,8 @@ func (d *Deployer) Handle(ctx context.Context, raw json.RawMessage) error {
 		return d.buildEnded(ctx, e.Detail)
 	case e.DeploymentID != "" && e.ProjectID != "":
 		return d.deploy(ctx, e.DeployEvent)
+	case e.ProjectID != "" && e.ArtifactPath == "":
+		return d.removeProject(ctx, e.ProjectID)
 	}
 	return d.failed(ctx, e.DeploymentID, "read", anchor.Invalid("unknown_event", "the event is none of the deploy handler's").
 		Hintf("Send deploymentId and projectId, or {\"reconcile\": true}."))
@@ -81,6 +85,7 @@ func (d *Deployer) deploy(ctx context.Context, e DeployEvent) error {
 	log.InfoContext(ctx, "deploy", "artifactPath", e.ArtifactPath)
 	defer d.discard(ctx, e.DeploymentID)
 	if e.ArtifactPath != "" {
+		d.forget(ctx, e.DeploymentID)
 		adopted, err := d.adopt(ctx, e)
 		if err != nil {
 			return d.failed(ctx, e.DeploymentID, "import", err)
@@ -138,6 +143,13 @@ func (d *Deployer) discard(ctx context.Context, id anchor.DeploymentID) {
 	}
 }
 
+// forget takes away what a build that has ended was told.
+func (d *Deployer) forget(ctx context.Context, id anchor.DeploymentID) {
+	if err := d.Builder.Forget(ctx, id); err != nil {
+		d.Log.WarnContext(ctx, "the variables of a build stay in its parameter", "deploymentId", id, "cause", err.Error())
+	}
+}
+
 // tell logs how a deployment stands.
 func (d *Deployer) tell(ctx context.Context, now anchor.Deployment) {
 	level := slog.LevelInfo
@@ -154,8 +166,26 @@ func (d *Deployer) failed(ctx context.Context, id anchor.DeploymentID, step stri
 	return err
 }
 
+// removeProject begins a removal. What has to wait for AWS is left to the schedule.
+func (d *Deployer) removeProject(ctx context.Context, p anchor.ProjectID) error {
+	working, stop := soonerThan(ctx)
+	defer stop()
+	err := d.Upkeep.RemoveProject(working, p)
+	if anchor.KindOf(err) == anchor.KindBusy {
+		d.Log.InfoContext(ctx, "a project's removal goes on in a minute", "projectId", p, "cause", err.Error())
+		return nil
+	}
+	if err != nil {
+		return d.failed(ctx, "", "remove", err)
+	}
+	return nil
+}
+
+// reconcile is the schedule's round. What is cheap and pressing goes first.
 func (d *Deployer) reconcile(ctx context.Context) error {
-	err := errors.Join(d.Deploys.Resume(ctx), d.Platform.Reconcile(ctx))
+	working, stop := soonerThan(ctx)
+	defer stop()
+	err := errors.Join(d.Deploys.Resume(working), d.Platform.Reconcile(working), d.Upkeep.RemoveProjects(working), d.Upkeep.Sweep(working))
 	if err != nil {
 		return d.failed(ctx, "", "reconcile", err)
 	}

@@ -185,15 +185,27 @@ func (s *stand) wantLogged(members ...string) {
 
 type cloud struct {
 	*platformtest.Memory
-	reconciled int
+	reconciled, swept int
+	sweepErr          error
+	busy              int // calls of RemoveProject that have to wait for AWS
+	removed           []anchor.ProjectID
 }
 
 func (c *cloud) URLs(p anchor.Project, d anchor.DeploymentID) (site, deployment string) {
 	return "https://" + p.Slug + ".cloudfront.example", "https://" + p.Slug + ".cloudfront.example/" + string(d)
 }
 
-func (c *cloud) Reconcile(context.Context) error                       { c.reconciled++; return nil }
-func (c *cloud) RemoveProject(context.Context, anchor.ProjectID) error { return nil }
+func (c *cloud) Reconcile(context.Context) error { c.reconciled++; return nil }
+func (c *cloud) Sweep(context.Context) error     { c.swept++; return c.sweepErr }
+
+func (c *cloud) RemoveProject(_ context.Context, p anchor.ProjectID) error {
+	if c.busy > 0 {
+		c.busy--
+		return &anchor.Error{Kind: anchor.KindBusy, Code: "settling", Message: "the distribution is being stopped"}
+	}
+	c.removed = append(c.removed, p)
+	return nil
+}
 
 // artifacts imports from a folder of this machine.
 type artifacts struct {
@@ -244,13 +256,19 @@ type build struct {
 }
 
 type builder struct {
-	builds []build
-	err    error
+	builds    []build
+	forgotten []anchor.DeploymentID
+	err       error
 }
 
 func (b *builder) Build(_ context.Context, _ anchor.Project, d anchor.Deployment, s deploy.Source, env map[string]string) error {
 	b.builds = append(b.builds, build{d.ID, s, env})
 	return b.err
+}
+
+func (b *builder) Forget(_ context.Context, d anchor.DeploymentID) error {
+	b.forgotten = append(b.forgotten, d)
+	return nil
 }
 
 type leases struct {

@@ -2,10 +2,14 @@ package stack
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strconv"
 	"time"
 
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
@@ -88,7 +92,7 @@ func (i *Installation) apply(ctx context.Context, s state, c code, o BootstrapOp
 		}
 	}
 	since := time.Now()
-	if _, err := i.formation.ExecuteChangeSet(ctx, &cloudformation.ExecuteChangeSetInput{ChangeSetName: &set.id}); err != nil {
+	if err := i.execute(ctx, set.id); err != nil {
 		return Bootstrapped{}, i.explain(err, "change the stack "+i.Name)
 	}
 	after, err := i.follow(ctx, set.stack, since)
@@ -96,6 +100,26 @@ func (i *Installation) apply(ctx context.Context, s state, c code, o BootstrapOp
 		return Bootstrapped{}, err
 	}
 	return Bootstrapped{Outputs: i.readOutputs(after), Changes: set.changes, Created: s.absent()}, i.worked(ctx, after, since)
+}
+
+// execute begins the changes. When an answer was lost, the SDK's second try meets a
+// change set that is under way, or gone because it was the stack's last.
+func (i *Installation) execute(ctx context.Context, id string) error {
+	_, err := i.formation.ExecuteChangeSet(ctx, &cloudformation.ExecuteChangeSetInput{ChangeSetName: &id})
+	var elsewhere *types.InvalidChangeSetStatusException
+	var gone *types.ChangeSetNotFoundException
+	if err == nil || !errors.As(err, &elsewhere) && !errors.As(err, &gone) {
+		return err
+	}
+	set, unseen := i.formation.DescribeChangeSet(ctx, &cloudformation.DescribeChangeSetInput{ChangeSetName: &id})
+	if unseen == nil && slices.Contains([]types.ExecutionStatus{types.ExecutionStatusExecuteInProgress, types.ExecutionStatusExecuteComplete}, set.ExecutionStatus) {
+		return nil
+	}
+	stacks, unseen := i.formation.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &i.Name})
+	if unseen == nil && len(stacks.Stacks) == 1 && sdk.ToString(stacks.Stacks[0].ChangeSetId) == id {
+		return nil
+	}
+	return err
 }
 
 // worked turns the end of a change into an error when it was no good one.

@@ -144,6 +144,26 @@ func TestBootstrapGoesOn(t *testing.T) {
 	}
 }
 
+// The SDK asks again when an answer is lost, and then meets what it asked for.
+func TestALostAnswerToTheChangesIsNoFailure(t *testing.T) {
+	cloud := awstest.MiniStack(t)
+	cloud.Wire.Break(awstest.Fault{Operation: "CloudFormation.ExecuteChangeSet", Nth: 1, After: true})
+	calls := cloud.Wire.Record()
+	b, err := installation(t, config(t, cloud)).Bootstrap(t.Context(), stack.BootstrapOptions{})
+	if err != nil || !b.Created || b.APIURL == "" {
+		t.Errorf("bootstrapped: %+v, %v", b, err)
+	}
+	executed := 0
+	for _, c := range calls() {
+		if c.Operation == "CloudFormation.ExecuteChangeSet" {
+			executed++
+		}
+	}
+	if executed != 2 {
+		t.Errorf("the changes were asked for %d times, not twice", executed)
+	}
+}
+
 func TestTheFirstToken(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	records := access.Service{Tokens: memory.New()}

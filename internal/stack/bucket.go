@@ -65,8 +65,12 @@ func (i *Installation) createBucket(ctx context.Context, name string) error {
 	return err
 }
 
-// closeBucket keeps the public out, encrypts, and drops uploads that were never
-// finished, which cost money and show in no listing.
+// archiveDays is for how long the archives of builds are kept. A deployment has copies of
+// its own; until then the event that CodeBuild sent can be sent again.
+const archiveDays = 30
+
+// closeBucket keeps the public out, encrypts, and drops archives that are old and uploads
+// that were never finished, which cost money and show in no listing.
 func (i *Installation) closeBucket(ctx context.Context, name string) error {
 	_, err := i.s3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: &name,
 		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
@@ -92,6 +96,9 @@ func (i *Installation) closeBucket(ctx context.Context, name string) error {
 		LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: []types.LifecycleRule{{
 			ID: sdk.String("abort-uploads"), Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: sdk.String("")},
 			AbortIncompleteMultipartUpload: &types.AbortIncompleteMultipartUpload{DaysAfterInitiation: sdk.Int32(1)},
+		}, {
+			ID: sdk.String("expire-archives"), Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: sdk.String("artifacts/")},
+			Expiration: &types.LifecycleExpiration{Days: sdk.Int32(archiveDays)},
 		}}}})
 	return err
 }

@@ -69,7 +69,7 @@ func TestPostBuildUploadsAndInvokes(t *testing.T) {
 	if out := run("1"); !strings.Contains(out, `"StatusCode": 202`) {
 		t.Errorf("after a good build it says %s", out)
 	}
-	if !strings.Contains(archives(), "artifacts/p1/c0ffee/open-next.tar.gz") {
+	if !strings.Contains(archives(), "artifacts/p1/c0ffee/d1/open-next.tar.gz") {
 		t.Errorf("the bucket has %s", archives())
 	}
 }

@@ -57,6 +57,10 @@ func (i *Installation) Destroy(ctx context.Context, o DestroyOptions) (Destroyed
 	if d.Kept, err = i.removeProjects(ctx, s, projects); err != nil {
 		return d, err
 	}
+	kept, err := i.removeShared(ctx)
+	if d.Kept = append(d.Kept, kept...); err != nil {
+		return d, err
+	}
 	return d, i.removeRest(ctx, s)
 }
 
@@ -109,6 +113,23 @@ func (i *Installation) removeProjects(ctx context.Context, s state, projects []a
 	if len(projects) > 0 {
 		i.done("Projects", strings.Join(slugs(projects), ", "))
 	}
+	return kept, nil
+}
+
+func (i *Installation) removeShared(ctx context.Context) ([]string, error) {
+	if i.Remover == nil {
+		return nil, nil
+	}
+	i.tell("CloudFront", "what the projects shared")
+	kept, err := i.Remover.RemoveShared(ctx)
+	for anchor.KindOf(err) == anchor.KindBusy && i.wait(ctx) == nil {
+		i.tell("CloudFront", err.Error())
+		kept, err = i.Remover.RemoveShared(ctx)
+	}
+	if err != nil {
+		return kept, i.explain(err, "remove what the projects of "+i.Name+" shared")
+	}
+	i.done("CloudFront", "removed")
 	return kept, nil
 }
 

@@ -57,6 +57,9 @@ type Remover interface {
 	// what cannot go yet, such as a certificate that is in use. Idempotent. KindBusy:
 	// AWS takes its time, and the next call goes on.
 	Remove(ctx context.Context, o Outputs, p anchor.Project) (kept []string, err error)
+	// RemoveShared deletes what AWS has outside of the stack for all projects together, once
+	// there is none, and tells what cannot go. Idempotent.
+	RemoveShared(ctx context.Context) (kept []string, err error)
 }
 
 // Tokens makes tokens: an access.Service.

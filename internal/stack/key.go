@@ -36,12 +36,34 @@ func (i *Installation) makeKey(ctx context.Context) error {
 	return nil
 }
 
+// deleteKey deletes the key, and before it every other parameter: those of builds that
+// the stack's end cut off are secret, too.
 func (i *Installation) deleteKey(ctx context.Context) error {
-	for _, name := range []string{i.keyParameter(), "/" + i.Name + "/token"} {
+	names, err := i.buildParameters(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range append(names, "/"+i.Name+"/token", i.keyParameter()) {
 		_, err := i.ssm.DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: &name})
 		if err != nil && errorCode(err) != "ParameterNotFound" {
 			return i.explain(err, "delete the parameter "+name)
 		}
 	}
 	return nil
+}
+
+func (i *Installation) buildParameters(ctx context.Context) ([]string, error) {
+	path := "/" + i.Name + "/builds"
+	var names []string
+	pages := ssm.NewGetParametersByPathPaginator(i.ssm, &ssm.GetParametersByPathInput{Path: &path})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, i.explain(err, "list the parameters below "+path)
+		}
+		for _, p := range page.Parameters {
+			names = append(names, sdk.ToString(p.Name))
+		}
+	}
+	return names, nil
 }

@@ -31,8 +31,10 @@ const (
 var handlers = map[string][]runs{
 	"DeployRole": {
 		{handler, nil}, {records, nil}, {lambdafn, []string{"Dispatch"}},
-		{platform, []string{"Check", "Upload", "Seed", "Publish", "Probe", "Ready", "Route", "Purge", "Remove", "Reconcile"}},
-		{artifacts, []string{"Import", "SaveManifest", "Manifest", "Unpack", "Remove", "Discard", "Missing", "Sync"}},
+		{platform, []string{"Check", "Upload", "Seed", "Publish", "Probe", "Ready", "Route", "Purge", "Remove", "Reconcile",
+			"RemoveProject", "Sweep"}},
+		{artifacts, []string{"Import", "SaveManifest", "Manifest", "Unpack", "Remove", "Discard", "Missing", "Sync", "IDs", "Collect"}},
+		{platform + "/codebuild", []string{"Forget"}},
 	},
 	"RollbackRole": { // dispatches nothing: of the start, only the key is its own
 		{handler, []string{"key"}}, {records, []string{"Project", "ProjectBySlug", "Deployment", "Live", "Move", "LastLive", "TokenByHash"}},
@@ -46,9 +48,9 @@ var handlers = map[string][]runs{
 	},
 	"ApiRole": {
 		{handler, nil}, {records, nil}, {lambdafn, []string{"Dispatch"}}, {platform + "/codebuild", nil}, {platform + "/logtail", nil},
-		{platform, []string{"URLs", "Remove", "RemoveProject"}},
-		{artifacts, []string{"Presign", "Missing", "Put", "Sync", "SaveManifest", "Manifest", "Remove", "Discard"}},
-		{certificate, []string{"Detach", "Release"}}, // with a project that is removed
+		{platform, []string{"URLs"}}, // what is removed, the deploy handler removes
+		{artifacts, []string{"Presign", "Missing", "Put", "Sync", "SaveManifest", "Manifest"}},
+		{certificate, []string{"Detach", "Release"}}, // of the domains of a project that is removed
 	},
 }
 
@@ -60,6 +62,7 @@ var besides = map[string]string{
 	"lambda:TagResource":   "CreateFunction and CreateEventSourceMapping with tags",
 	"sqs:TagQueue":         "CreateQueue with tags",
 	"dynamodb:TagResource": "CreateTable with tags",
+	"s3:ListBucket":        "without it HeadObject of a key that is not there is forbidden",
 }
 
 // platformParts are what the platform is made of, which the walk finds by itself.

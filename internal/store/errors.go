@@ -11,6 +11,12 @@ func NoProject(idOrSlug string) error {
 		Hintf("List the projects with: anchor projects")
 }
 
+// Removing is the error for something new in a project that is being removed.
+func Removing(id anchor.ProjectID) error {
+	return anchor.NotFound("project_removing", "project %s is being removed", id).
+		Hintf("Its name is free again when anchor projects does not list it any more. AWS takes some minutes.")
+}
+
 // SlugTaken is the error for a second project of one slug.
 func SlugTaken(slug string) error {
 	return anchor.Conflict("slug_taken", "a project with the slug %q already exists", slug).

@@ -32,6 +32,9 @@ type Anchor struct {
 	Bundles deploy.Bundles  // keeps the contents when not nil
 	Uploads httpapi.Uploads // lets clients send them past the API when not nil
 
+	// RemovalLooks is how often a project that is deleted is seen before it is gone.
+	RemovalLooks int
+
 	mu       sync.Mutex
 	changed  chan struct{} // closed and replaced by every change of the journal and the logs
 	projects []anchor.Project

@@ -43,7 +43,8 @@ func (a deploys) Start(ctx context.Context, p anchor.ProjectID, r deploy.Request
 	return deploy.Started{Deployment: d.Deployment, Missing: missing}, err
 }
 
-// StartBuild begins a build that never ends.
+// StartBuild begins a build. It ends at once when the commit has a message, which says
+// how its pipeline goes; else never.
 func (a deploys) StartBuild(_ context.Context, p anchor.ProjectID, r deploy.BuildRequest) (anchor.Deployment, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -57,7 +58,12 @@ func (a deploys) StartBuild(_ context.Context, p anchor.ProjectID, r deploy.Buil
 		CommitSha: r.CommitSha, CommitMessage: r.CommitMessage, Branch: r.Branch, NoRelease: r.NoRelease,
 	}}
 	a.deploys = append(a.deploys, d)
-	return d.Deployment, nil
+	shown := d.Deployment
+	if d.CommitMessage != "" {
+		d.Status = anchor.Deploying
+		a.running.Go(func() { a.pipeline(d) })
+	}
+	return shown, nil
 }
 
 // missing needs mu.

@@ -45,7 +45,13 @@ func (a projects) Get(_ context.Context, idOrSlug string) (anchor.Project, error
 	if idOrSlug == "panics" {
 		panic("a bug, with a secret in it")
 	}
-	return a.find(idOrSlug)
+	p, err := a.find(idOrSlug)
+	if err == nil && p.Removing {
+		if a.RemovalLooks--; a.RemovalLooks <= 0 {
+			a.drop(p)
+		}
+	}
+	return p, err
 }
 
 func (a projects) List(_ context.Context, p anchor.Page) (anchor.List[anchor.Project], error) {
@@ -61,10 +67,20 @@ func (a projects) Delete(ctx context.Context, idOrSlug string) error {
 	if err != nil {
 		return err
 	}
+	if a.RemovalLooks > 0 {
+		i := slices.IndexFunc(a.projects, func(p anchor.Project) bool { return p.ID == gone.ID })
+		a.projects[i].Removing = true
+		return nil
+	}
+	a.drop(gone)
+	return a.store.DeleteProject(ctx, gone.ID)
+}
+
+// drop needs mu.
+func (a *Anchor) drop(gone anchor.Project) {
 	a.projects = slices.DeleteFunc(a.projects, func(p anchor.Project) bool { return p.ID == gone.ID })
 	a.deploys = slices.DeleteFunc(a.deploys, func(d *deployment) bool { return d.ProjectID == gone.ID })
 	delete(a.live, gone.ID)
-	return a.store.DeleteProject(ctx, gone.ID)
 }
 
 type env struct{ *Anchor }

@@ -81,8 +81,12 @@ func (r *report) measure(name string, do func()) []awstest.Call {
 	return made
 }
 
-// waits are looks whether Lambda is done: how many there are is up to Lambda.
-var waits = map[string]bool{"Lambda.GetFunctionConfiguration": true}
+// waits reports whether a call is a look whether Lambda is done, or keeps a lease
+// meanwhile: how many of these there are is up to Lambda.
+func waits(name, operation string) bool {
+	return operation == "Lambda.GetFunctionConfiguration" ||
+		operation == "DynamoDB.TransactWriteItems" && strings.HasSuffix(name, longOnes)
+}
 
 // longOnes are the parts of a deployment that do many things at once and wait in
 // between: which call came after which differs from one time to the next.
@@ -91,7 +95,7 @@ const longOnes = "functions"
 func (r *report) write(name string, calls []awstest.Call) {
 	count, waited := map[string]int{}, 0
 	for _, c := range calls {
-		if waits[c.Operation] {
+		if waits(name, c.Operation) {
 			waited++
 			continue
 		}

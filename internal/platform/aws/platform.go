@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/acm"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfrontkeyvaluestore"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -96,7 +97,8 @@ func New(c Config) (*Platform, error) {
 		ready:    map[anchor.ProjectID]anchor.Deployment{},
 	}
 	p.functions = function.New(function.Config{
-		Lambda: lambda.NewFromConfig(c.AWS), S3: p.s3, SQS: sqs.NewFromConfig(c.AWS), Leases: c.Leases,
+		Lambda: lambda.NewFromConfig(c.AWS), S3: p.s3, SQS: sqs.NewFromConfig(c.AWS),
+		Logs: cloudwatchlogs.NewFromConfig(c.AWS), Leases: c.Leases,
 		Installation: c.Installation, ArtifactsBucket: c.ArtifactsBucket, Role: c.FunctionRole, HTTP: c.HTTP,
 		ProbeLimit: c.ProbeLimit, Log: c.Log,
 	})

@@ -77,3 +77,33 @@ func TestRemoveOfAFirstThatNeverWentLive(t *testing.T) {
 		t.Error("the removed deployment still answers")
 	}
 }
+
+// TestSweep takes away a project whose record is gone, and nothing of one that is there.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.deploy(t, twoFunctions("gone"))
+	next := &shop{s.installation, anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop-two"}}
+	must(t, s.store.CreateProject(t.Context(), next.project))
+	kept := next.deploy(t, platformtest.NewApp("kept"))
+	must(t, s.platform.Sweep(t.Context()))
+	if got := s.CLI(t, "lambda", "list-functions", "--query", "Functions[].FunctionName"); !strings.Contains(got, "anchor-shop-server") {
+		t.Fatalf("of a project that is there it took the functions: %s", got)
+	}
+	must(t, s.store.DeleteProject(t.Context(), s.project.ID))
+	for attempt := 0; ; attempt++ {
+		err := s.process(t, s.Config()).Sweep(t.Context())
+		if err == nil {
+			break
+		}
+		if anchor.KindOf(err) != anchor.KindBusy || attempt == 20 {
+			t.Fatal(err)
+		}
+	}
+	left := s.CLI(t, "lambda", "list-functions", "--query", "Functions[].FunctionName", "--output", "text") +
+		s.CLI(t, "s3api", "list-objects-v2", "--bucket", assetsBucket, "--query", "Contents[].Key", "--output", "text")
+	if strings.Contains(left, string(s.project.ID)) || strings.Contains(left, "anchor-shop-server") {
+		t.Errorf("there is left %s", left)
+	}
+	next.wantLive(t, kept, "kept")
+}

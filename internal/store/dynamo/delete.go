@@ -9,6 +9,27 @@ import (
 	"github.com/anchor-deploy/anchor/internal/store"
 )
 
+// RetireProject marks the project as being removed, durable on return: nothing new can
+// hang on it, and nothing of it is live. Idempotent; NotFound when it is not there.
+func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {
+	p, err := s.Project(ctx, id)
+	if err != nil {
+		return err
+	}
+	return s.retire(ctx, "retire the project", p)
+}
+
+func (s *Store) retire(ctx context.Context, what string, p anchor.Project) error {
+	mark := item{removingAttr: &types.AttributeValueMemberBOOL{Value: true}}
+	gone := always(store.NoProject(string(p.ID)))
+	return s.transact(ctx, what,
+		change{at: s.t.project(p.ID), set: mark, when: isThere, refused: gone},
+		change{at: s.t.slug(p.Slug), set: mark, when: isThere, refused: gone},
+		change{at: s.t.live(p.ID), delete: true},
+		change{at: s.t.env(p.ID), delete: true},
+	)
+}
+
 // DeleteProject removes the project and all that hangs on it, durable on return;
 // NotFound when it is not there. It takes many calls: first the project is marked,
 // from when on nothing new can hang on it, last it goes itself. One that ended in
@@ -19,12 +40,7 @@ func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 	if err != nil {
 		return err
 	}
-	err = s.transact(ctx, what,
-		change{at: s.t.project(id), set: item{"deleting": &types.AttributeValueMemberBOOL{Value: true}},
-			when: isThere, refused: always(store.NoProject(string(id)))},
-		change{at: s.t.live(id), delete: true},
-		change{at: s.t.env(id), delete: true},
-	)
+	err = s.retire(ctx, what, p)
 	for _, step := range []func(context.Context, string, anchor.ProjectID) error{
 		s.deleteDeployments, s.deleteHostnames, s.deleteReleases, s.deleteLease,
 	} {

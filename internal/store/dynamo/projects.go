@@ -7,7 +7,14 @@ import (
 	"github.com/anchor-deploy/anchor/internal/store"
 )
 
-func readProject(it item) (anchor.Project, error) { return recordOf[anchor.Project](it) }
+// removingAttr marks the project, and the copy under its slug, once it is being removed.
+const removingAttr = "deleting"
+
+func readProject(it item) (anchor.Project, error) {
+	p, err := recordOf[anchor.Project](it)
+	_, p.Removing = it[removingAttr]
+	return p, err
+}
 
 // CreateProject inserts p, durable on return: a Conflict when its slug or id is
 // taken.
@@ -28,7 +35,12 @@ func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
 func (s *Store) ownedBy(p anchor.ProjectID) change {
 	return change{
 		at: s.t.project(p), when: isThere + " AND attribute_not_exists(#deleting)",
-		refused: always(store.NoProject(string(p))),
+		refused: func(stored item) error {
+			if stored != nil {
+				return store.Removing(p)
+			}
+			return store.NoProject(string(p))
+		},
 	}
 }
 

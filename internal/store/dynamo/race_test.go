@@ -43,15 +43,15 @@ func TestNothingNewHangsOnAProjectThatIsDeleted(t *testing.T) {
 	s.ok(s.CreateHostname(s.ctx, foreign))
 	foreign.Revision = 1
 	s.meanwhile("Query", 1, func() error { // the project is marked by now
-		s.code(s.CreateDeployment(s.ctx, s.fresh(anchor.Queued)), anchor.KindNotFound, "unknown_project")
+		s.code(s.CreateDeployment(s.ctx, s.fresh(anchor.Queued)), anchor.KindNotFound, "project_removing")
 		_, err := s.Move(s.ctx, anchor.Live{}, releaseOf(d), nil)
-		s.code(err, anchor.KindNotFound, "unknown_project")
-		s.code(s.CreateHostname(s.ctx, s.hostname("new.example")), anchor.KindNotFound, "unknown_project")
+		s.code(err, anchor.KindNotFound, "project_removing")
+		s.code(s.CreateHostname(s.ctx, s.hostname("new.example")), anchor.KindNotFound, "project_removing")
 		s.code(s.PutEnv(s.ctx, s.project.ID, []anchor.EnvVar{{Name: "A", Value: strings.Repeat("x", 1000)}}), anchor.KindNotFound, "unknown_project")
 		moved := foreign
 		moved.ProjectID = s.project.ID
 		_, err = s.UpdateHostname(s.ctx, moved)
-		s.code(err, anchor.KindNotFound, "unknown_project")
+		s.code(err, anchor.KindNotFound, "project_removing")
 		return nil
 	})
 	s.ok(s.DeleteProject(s.ctx, s.project.ID))

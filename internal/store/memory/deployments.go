@@ -37,10 +37,7 @@ func (s *Store) checkInsert(d anchor.Deployment) error {
 	if _, found := s.deployments[d.ID]; found {
 		return store.IDTaken("deployment", string(d.ID))
 	}
-	if _, found := s.projects[d.ProjectID]; !found {
-		return store.NoProject(string(d.ProjectID))
-	}
-	return nil
+	return s.checkOwner(d.ProjectID)
 }
 
 // Deployment gives one deployment or NotFound.

@@ -12,8 +12,8 @@ import (
 // PutEnv sets all of vars or is NotFound.
 func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error {
 	return change(ctx, s, "PutEnv", func() error {
-		if _, found := s.projects[p]; !found {
-			return store.NoProject(string(p))
+		if err := s.checkOwner(p); err != nil {
+			return err
 		}
 		if s.env[p] == nil {
 			s.env[p] = map[string]anchor.EnvVar{}

@@ -27,8 +27,8 @@ func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
 		if _, found := s.hostnames[h.ID]; found {
 			return store.IDTaken("domain", string(h.ID))
 		}
-		if _, found := s.projects[h.ProjectID]; !found {
-			return store.NoProject(string(h.ProjectID))
+		if err := s.checkOwner(h.ProjectID); err != nil {
+			return err
 		}
 		h = cloneHostname(h)
 		h.Revision = 1

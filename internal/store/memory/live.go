@@ -51,8 +51,8 @@ func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, r
 }
 
 func (s *Store) checkMove(from anchor.Live, to anchor.Release) error {
-	if _, found := s.projects[to.ProjectID]; !found {
-		return store.NoProject(string(to.ProjectID))
+	if err := s.checkOwner(to.ProjectID); err != nil {
+		return err
 	}
 	if revision := int64(len(s.releases[to.ProjectID])); revision != from.Revision {
 		return store.PointerMoved(to.ProjectID, revision, from.Revision)

@@ -62,6 +62,33 @@ func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anc
 	})
 }
 
+// RetireProject marks the project as being removed: nothing new can hang on it, and
+// nothing of it is live. Idempotent; NotFound when it is not there.
+func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {
+	return change(ctx, s, "RetireProject", func() error {
+		p, found := s.projects[id]
+		if !found {
+			return store.NoProject(string(id))
+		}
+		p.Removing = true
+		s.projects[id] = p
+		delete(s.releases, id)
+		delete(s.env, id)
+		return nil
+	})
+}
+
+// checkOwner is NotFound for a project that is not there or is being removed.
+func (s *Store) checkOwner(id anchor.ProjectID) error {
+	switch p, found := s.projects[id]; {
+	case !found:
+		return store.NoProject(string(id))
+	case p.Removing:
+		return store.Removing(id)
+	}
+	return nil
+}
+
 // DeleteProject removes the project and all that hangs on it, or is NotFound.
 func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 	return change(ctx, s, "DeleteProject", func() error {

@@ -10,6 +10,7 @@ var projectTests = []test{
 	{"come back whole", func(b bench) {
 		var p anchor.Project
 		fill(&p)
+		p.Removing = false // no project begins so
 		p.ID = anchor.ProjectID(anchor.NewID())
 		b.ok(b.s.CreateProject(b.ctx, p))
 		b.same(must(b.s.Project(b.ctx, p.ID))(b), p)

@@ -6,14 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
-	"slices"
 	"strings"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/codebuild"
 	"github.com/aws/aws-sdk-go-v2/service/codebuild/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/smithy-go"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -22,20 +21,22 @@ import (
 
 // Builder starts builds.
 type Builder struct {
-	Client  *codebuild.Client
-	Project string // of CodeBuild
+	Client     *codebuild.Client
+	Parameters *ssm.Client
+	Project    string // of CodeBuild
+	Prefix     string // of the parameters that hold the variables of builds, "/<installation>/builds/"
 }
 
 // Build starts the build of d. The deployment's id is its idempotency token: within
 // five minutes (StartBuild, idempotencyToken) a second call gives the same build. env
-// is the app's, in plain sight of whoever may read the account's builds.
+// is the app's, which whoever may read the account's builds does not see: Forget takes
+// it away.
 func (b Builder) Build(ctx context.Context, p anchor.Project, d anchor.Deployment, s deploy.Source, env map[string]string) error {
 	kind, err := sourceOf(s.Repository)
 	if err != nil {
 		return err
 	}
-	variables, err := variables(p, d, env)
-	if err != nil {
+	if err := b.hide(ctx, d.ID, env); err != nil {
 		return err
 	}
 	_, err = b.Client.StartBuild(ctx, &codebuild.StartBuildInput{
@@ -44,10 +45,14 @@ func (b Builder) Build(ctx context.Context, p anchor.Project, d anchor.Deploymen
 		SourceTypeOverride:           kind,
 		SourceLocationOverride:       sdk.String(s.Repository),
 		SourceVersion:                sdk.String(s.Version),
-		EnvironmentVariablesOverride: variables,
+		EnvironmentVariablesOverride: b.variables(p, d, env),
 	})
 	if err != nil {
-		return b.explain(s, err)
+		err = b.explain(s, err)
+		if refused := (*anchor.Error)(nil); errors.As(err, &refused) { // else it may run
+			err = errors.Join(err, b.Forget(ctx, d.ID))
+		}
+		return err
 	}
 	return nil
 }
@@ -72,27 +77,6 @@ func sourceOf(repository string) (types.SourceType, error) {
 	}
 	return "", anchor.Invalid("bad_repository", "CodeBuild cannot clone from %s", host).
 		Hintf("It takes github.com, gitlab.com, bitbucket.org and CodeCommit. Build elsewhere and use: anchor deploy --prebuilt")
-}
-
-// variables are sorted: a call that is repeated has to be the same to the byte, else
-// its token is refused.
-func variables(p anchor.Project, d anchor.Deployment, env map[string]string) ([]types.EnvironmentVariable, error) {
-	all := maps.Clone(env)
-	if all == nil {
-		all = map[string]string{}
-	}
-	all[deploy.DeploymentVariable], all[deploy.ProjectVariable] = string(d.ID), string(p.ID)
-	out := make([]types.EnvironmentVariable, 0, len(all))
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if strings.HasPrefix(name, "CODEBUILD_") {
-			return nil, anchor.Invalid("reserved_env", "the variable %s is CodeBuild's own", name).
-				Hintf("Rename it, or set it for run time only: anchor env set NAME=VALUE --for run")
-		}
-		out = append(out, types.EnvironmentVariable{
-			Name: sdk.String(name), Value: sdk.String(all[name]), Type: types.EnvironmentVariableTypePlaintext,
-		})
-	}
-	return out, nil
 }
 
 func (b Builder) explain(s deploy.Source, err error) error {

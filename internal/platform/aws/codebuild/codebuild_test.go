@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/codebuild"
 	"github.com/aws/aws-sdk-go-v2/service/codebuild/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/awstest"
@@ -56,7 +59,9 @@ func newBuilder(t *testing.T) (builds.Builder, *awstest.Cloud, *spy) {
 		t.Fatal(err)
 	}
 	s.bodies = nil
-	return builds.Builder{Client: client, Project: "anchor-build"}, cloud, s
+	return builds.Builder{
+		Client: client, Project: "anchor-build", Parameters: ssm.NewFromConfig(cloud.Config()), Prefix: "/anchor/builds/",
+	}, cloud, s
 }
 
 var (
@@ -83,9 +88,10 @@ func TestABuildIsToldWhatToBuildAndWhatFor(t *testing.T) {
 	}
 	var names []string
 	for _, v := range sent.EnvironmentVariablesOverride {
-		names = append(names, sdk.ToString(v.Name)+"="+sdk.ToString(v.Value))
+		names = append(names, string(v.Type)+" "+sdk.ToString(v.Name)+"="+sdk.ToString(v.Value))
 	}
-	if got := strings.Join(names, " "); got != "ANCHOR_DEPLOYMENT_ID=01deployment ANCHOR_PROJECT_ID=01project NEXT_PUBLIC_A=1 NEXT_PUBLIC_B=2" {
+	if got := strings.Join(names, " "); got != "PLAINTEXT ANCHOR_DEPLOYMENT_ID=01deployment PLAINTEXT ANCHOR_PROJECT_ID=01project "+
+		"PARAMETER_STORE ANCHOR_BUILD_ENV=/anchor/builds/01deployment" {
 		t.Errorf("the variables are %s", got)
 	}
 	// CodeBuild takes two calls for one when token and parameters are the same.
@@ -155,5 +161,58 @@ func TestRefusals(t *testing.T) {
 	cloud.Wire.Break(awstest.Fault{Operation: "CodeBuild.StartBuild", Nth: 1, Status: 400, Code: "ThrottlingException", Message: "slow"})
 	if err := b.Build(t.Context(), shop, deployment, source, nil); err != nil {
 		t.Errorf("a throttled call is not made again: %v", err)
+	}
+}
+
+// TestVariablesReachTheBuildOnly: in a shell they are what they were, and nowhere else
+// are they in plain sight.
+func TestVariablesReachTheBuildOnly(t *testing.T) {
+	b, cloud, calls := newBuilder(t)
+	env := map[string]string{"PLAIN": "1", "HARD": "it's {{a}} \"b\" $HOME `id` \\\n\ttwo lines\n ", "EMPTY": ""}
+	if err := b.Build(t.Context(), shop, deployment, source, env); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(strings.Join(calls.bodies, ""), "HARD") {
+		t.Errorf("CodeBuild is told %s", calls.bodies)
+	}
+	read := func() (string, error) {
+		got, err := b.Parameters.GetParameter(t.Context(), &ssm.GetParameterInput{Name: sdk.String("/anchor/builds/01deployment"), WithDecryption: sdk.Bool(true)})
+		if err != nil {
+			return "", err
+		}
+		if got.Parameter.Type != "SecureString" {
+			t.Errorf("the parameter is a %s", got.Parameter.Type)
+		}
+		return sdk.ToString(got.Parameter.Value), nil
+	}
+	script, err := read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range env {
+		cmd := exec.Command("bash", "-euo", "pipefail", "-c", `eval "$(printf %s "${ANCHOR_BUILD_ENV:-}" | base64 -d)"; printenv `+name)
+		cmd.Env = append(os.Environ(), "ANCHOR_BUILD_ENV="+script)
+		if got, err := cmd.Output(); err != nil || string(got) != want+"\n" {
+			t.Errorf("%s is %q (%v), want %q", name, got, err, want)
+		}
+	}
+	for range 2 {
+		if err := b.Forget(t.Context(), deployment.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := read(); err == nil {
+		t.Error("the parameter is still there")
+	}
+	cloud.Wire.Break(awstest.Fault{Operation: "CodeBuild.StartBuild", Status: 400, Code: "InvalidInputException", Message: "no"})
+	if err := b.Build(t.Context(), shop, deployment, source, env); anchor.CodeOf(err) != "build_refused" {
+		t.Errorf("refused: %v", err)
+	}
+	if _, err := read(); err == nil {
+		t.Error("the parameter of a refused build is there")
+	}
+	large := map[string]string{"LARGE": strings.Repeat("x", 7<<10)}
+	if err := b.Build(t.Context(), shop, deployment, source, large); anchor.CodeOf(err) != "build_env_too_large" || anchor.HintOf(err) == "" {
+		t.Errorf("too large: %v", err)
 	}
 }

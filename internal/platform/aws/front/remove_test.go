@@ -3,7 +3,9 @@ package front_test
 import (
 	"testing"
 
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/awstest"
@@ -97,6 +99,56 @@ func TestRemoveProjectLeavesTheNextOfItsName(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.publishAndSwitch(site)
+}
+
+// TestRemoveShared goes on where it was cut off, tells what stays, and leaves the account's
+// other policies alone.
+func TestRemoveShared(t *testing.T) {
+	s := newStand(t)
+	_, err := s.cf.CreateCachePolicy(t.Context(), &cloudfront.CreateCachePolicyInput{CachePolicyConfig: &types.CachePolicyConfig{
+		Name: sdk.String("somebody-elses"), MinTTL: sdk.Int64(0),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ensure()
+	if err := s.RemoveProject(t.Context(), s.project); err != nil {
+		t.Fatal(err)
+	}
+	for operation, code := range map[string]string{"DeleteCachePolicy": "CachePolicyInUse", "DeleteOriginAccessControl": "OriginAccessControlInUse"} {
+		s.cloud.Wire.Break(awstest.Fault{Operation: "CloudFront." + operation, Status: 409, Code: code})
+	}
+	if kept, err := s.RemoveShared(t.Context()); err != nil || len(kept) != 3 {
+		t.Errorf("in use, it tells of %q, %v", kept, err)
+	}
+	s.cloud.Wire.Mend()
+	s.cloud.Wire.Break(awstest.Fault{Operation: "CloudFront.DeleteCachePolicy", Nth: 1, Status: 403, Code: "AccessDenied"})
+	if _, err := s.RemoveShared(t.Context()); err == nil || anchor.HintOf(err) == "" {
+		t.Errorf("refused: %v", err)
+	}
+	s.cloud.Wire.Mend()
+	for range 2 {
+		if kept, err := s.RemoveShared(t.Context()); err != nil || len(kept) != 0 {
+			t.Errorf("it keeps %q, %v", kept, err)
+		}
+	}
+	policies, err := s.cf.ListCachePolicies(t.Context(), &cloudfront.ListCachePoliciesInput{Type: types.CachePolicyTypeCustom})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range policies.CachePolicyList.Items {
+		if name := sdk.ToString(p.CachePolicy.CachePolicyConfig.Name); name != "somebody-elses" {
+			t.Errorf("there is still the policy %s", name)
+		}
+	}
+	controls, err := s.cf.ListOriginAccessControls(t.Context(), &cloudfront.ListOriginAccessControlsInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(controls.OriginAccessControlList.Items); n != 0 || len(policies.CachePolicyList.Items) != 1 {
+		t.Errorf("there are %d access controls and %d policies", n, len(policies.CachePolicyList.Items))
+	}
+	s.publishAndSwitch(s.ensure()) // the same process makes them anew
 }
 
 func (s *stand) wantNothingLeft() {

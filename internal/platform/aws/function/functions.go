@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -47,6 +48,7 @@ type Config struct {
 	Lambda *lambda.Client
 	S3     *s3.Client
 	SQS    *sqs.Client
+	Logs   *cloudwatchlogs.Client
 	Leases Leases
 
 	Installation    string // begins every name

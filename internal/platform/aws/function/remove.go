@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	logtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -154,8 +156,22 @@ func (f *Functions) removeFunction(ctx context.Context, function string) error {
 	if err := f.removeURLs(ctx, function); err != nil {
 		return err
 	}
+	// Before the function: without that nobody would find its log. A request in flight may
+	// make it once more.
+	if err := f.removeLog(ctx, function); err != nil {
+		return err
+	}
 	_, err = f.Lambda.DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: &function})
 	if isMissing(err) {
+		return nil
+	}
+	return err
+}
+
+// removeLog deletes what Lambda keeps of what the function wrote, for ever if nobody does.
+func (f *Functions) removeLog(ctx context.Context, function string) error {
+	_, err := f.Logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: sdk.String("/aws/lambda/" + function)})
+	if missing := (*logtypes.ResourceNotFoundException)(nil); errors.As(err, &missing) {
 		return nil
 	}
 	return err
@@ -205,11 +221,20 @@ func (f *Functions) removeCode(ctx context.Context, p anchor.ProjectID) error {
 		for _, object := range page.Contents {
 			objects = append(objects, s3types.ObjectIdentifier{Key: object.Key})
 		}
-		if len(objects) == 0 {
-			continue
+		if err := f.removeObjects(ctx, objects); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// mostDeleted is how many keys DeleteObjects takes.
+const mostDeleted = 1000
+
+func (f *Functions) removeObjects(ctx context.Context, objects []s3types.ObjectIdentifier) error {
+	for some := range slices.Chunk(objects, mostDeleted) {
 		out, err := f.S3.DeleteObjects(ctx, &s3.DeleteObjectsInput{
-			Bucket: &f.ArtifactsBucket, Delete: &s3types.Delete{Objects: objects, Quiet: sdk.Bool(true)},
+			Bucket: &f.ArtifactsBucket, Delete: &s3types.Delete{Objects: some, Quiet: sdk.Bool(true)},
 		})
 		if err != nil {
 			return err

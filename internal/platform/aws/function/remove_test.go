@@ -1,10 +1,13 @@
 package function_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	logtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
@@ -71,6 +74,15 @@ func TestRemoveProject(t *testing.T) {
 	gone, kept := s.publish(t, artifact(t, p, app)), s.publish(t, artifact(t, near, app))
 	s.route(t, p, gone, 1)
 	s.route(t, near, kept, 1)
+	for _, project := range []anchor.Project{p, near} { // as Lambda does with the first request
+		for _, short := range []string{"server", "revalidate"} {
+			group := "/aws/lambda/anchor-" + project.Slug + "-" + short
+			_, err := s.Logs.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
+			if taken := (*logtypes.ResourceAlreadyExistsException)(nil); !errors.As(err, &taken) {
+				must(t, err)
+			}
+		}
+	}
 
 	for range 2 {
 		must(t, s.RemoveProject(t.Context(), p))
@@ -80,6 +92,7 @@ func TestRemoveProject(t *testing.T) {
 	}
 	for what, args := range map[string][]string{
 		"functions": {"lambda", "list-functions", "--query", "Functions[].FunctionName"},
+		"logs":      {"logs", "describe-log-groups", "--query", "logGroups[].logGroupName"},
 		"mappings":  {"lambda", "list-event-source-mappings", "--query", "EventSourceMappings[].FunctionArn"},
 	} {
 		out := strings.Fields(s.cloud.CLI(t, append(args, "--output", "text")...))

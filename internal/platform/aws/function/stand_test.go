@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -88,7 +89,7 @@ func open(t *testing.T) *stand {
 func (s *stand) open() *function.Functions {
 	config := s.cloud.Config()
 	f := function.New(function.Config{
-		Lambda: lambda.NewFromConfig(config), SQS: sqs.NewFromConfig(config),
+		Lambda: lambda.NewFromConfig(config), SQS: sqs.NewFromConfig(config), Logs: cloudwatchlogs.NewFromConfig(config),
 		S3:     s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true }),
 		Leases: s.leases, Installation: "anchor", ArtifactsBucket: bucket, Role: "arn:aws:iam::" + s.cloud.Account + ":role/anchor-function",
 		HTTP: s.client, Log: slog.New(slog.DiscardHandler),

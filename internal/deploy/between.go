@@ -1,0 +1,79 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Between does work while no deployment of the project is processed, and keeps any
+// from being: a KindBusy error, and nothing done, when one is. work's context ends
+// when that right is lost.
+func (s *Service) Between(ctx context.Context, p anchor.ProjectID, work func(context.Context) error) error {
+	t := &turn{kept: make(chan struct{})}
+	t.ctx, t.cancel = context.WithCancelCause(ctx)
+	if s.Leases == nil {
+		close(t.kept)
+		defer t.end(ctx)
+		return work(t.ctx)
+	}
+	renew, release, err := s.Leases.Lease(ctx, leased(p, "deploy"), "between/"+anchor.NewID(), leaseTime)
+	if err != nil {
+		t.cancel(err)
+		if errors.Is(err, anchor.ErrConflict) {
+			e := &anchor.Error{Kind: anchor.KindBusy, Code: "deploying", Message: "a deployment of project " + string(p) + " is under way", Err: err}
+			return e.Hintf("Ask again when it has ended.")
+		}
+		return fmt.Errorf("take the lease of project %s: %w", p, err)
+	}
+	t.release = release
+	go s.keep(t, "", renew)
+	defer t.end(context.WithoutCancel(ctx))
+	return work(t.ctx)
+}
+
+// CancelAll cancels what of the project has not ended. One whose release has begun
+// ends as deployed.
+func (s *Service) CancelAll(ctx context.Context, p anchor.ProjectID) error {
+	unfinished, err := s.Records.Unfinished(ctx)
+	if err != nil {
+		return fmt.Errorf("list unfinished deployments: %w", err)
+	}
+	for _, d := range unfinished {
+		if d.ProjectID != p {
+			continue
+		}
+		_, err := s.end(ctx, ending(d, anchor.Canceled, "", "its project is being removed"), d.Status)
+		if err != nil && !errors.Is(err, anchor.ErrConflict) && !errors.Is(err, anchor.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// clearUp takes away what a deployment has that ended without being deployed: its pass
+// may have been cut off. What it does not come to is left to the platform's sweep.
+func (s *Service) clearUp(ctx context.Context, d anchor.Deployment) {
+	if d.Status == anchor.Deployed {
+		return
+	}
+	for pause := shortPause; ; pause = min(2*pause, longPause) {
+		err := s.Between(ctx, d.ProjectID, func(ctx context.Context) error { return s.Remover.Remove(ctx, d) })
+		if err == nil {
+			return
+		}
+		if anchor.KindOf(err) != anchor.KindBusy {
+			slog.ErrorContext(ctx, "take away what an ended deployment has; the next sweep tries again", "deploymentId", d.ID, "error", err)
+			return
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,206 @@
+package lambdafn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+)
+
+// Upkeep is the work that no request waits for: to remove projects, and to take away
+// once a day what crashes and removals that were cut off have left.
+type Upkeep struct {
+	Store     Store
+	Leases    deploy.Leases
+	Cloud     Cloud
+	Artifacts Artifacts
+	Deploys   *deploy.Service
+	Log       *slog.Logger
+}
+
+// RemoveProject takes away what a retired project has, and its records last. It is
+// KindBusy while AWS takes its time; the next call goes on. A project that is not
+// retired, or not there, stays as it is.
+func (u *Upkeep) RemoveProject(ctx context.Context, id anchor.ProjectID) error {
+	p, err := u.Store.Project(ctx, id)
+	if errors.Is(err, anchor.ErrNotFound) || err == nil && !p.Removing {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read project %s: %w", id, err)
+	}
+	if err := u.Deploys.CancelAll(ctx, id); err != nil {
+		return err
+	}
+	err = u.Deploys.Between(ctx, id, func(ctx context.Context) error { return u.Cloud.RemoveProject(ctx, id) })
+	if err != nil {
+		return fmt.Errorf("remove project %s: %w", p.Slug, err)
+	}
+	// The manifests of its deployments are found by the sweep.
+	if err := u.Store.DeleteProject(ctx, id); err != nil && !errors.Is(err, anchor.ErrNotFound) {
+		return fmt.Errorf("remove the records of project %s: %w", p.Slug, err)
+	}
+	u.Log.InfoContext(ctx, "project removed", "projectId", id, "slug", p.Slug)
+	return nil
+}
+
+// RemoveProjects goes on with every project that is being removed. One that has to
+// wait for AWS is no error, and one's error does not keep the others.
+func (u *Upkeep) RemoveProjects(ctx context.Context) error {
+	var failed error
+	err := u.projects(ctx, func(p anchor.Project) {
+		if !p.Removing {
+			return
+		}
+		err := u.RemoveProject(ctx, p.ID)
+		if anchor.KindOf(err) == anchor.KindBusy {
+			u.Log.InfoContext(ctx, "a project's removal goes on in a minute", "projectId", p.ID, "cause", err.Error())
+			return
+		}
+		failed = errors.Join(failed, err)
+	})
+	return errors.Join(err, failed)
+}
+
+func (u *Upkeep) projects(ctx context.Context, each func(anchor.Project)) error {
+	page := anchor.Page{Limit: anchor.MaxPage}
+	for {
+		list, err := u.Store.Projects(ctx, page)
+		if err != nil {
+			return fmt.Errorf("list the projects: %w", err)
+		}
+		for _, p := range list.Items {
+			each(p)
+		}
+		if list.Next == "" {
+			return nil
+		}
+		page.Cursor = list.Next
+	}
+}
+
+const (
+	// sweepTurn is for how long one process keeps others from sweeping: the deploy
+	// handler's five minutes, and then some.
+	sweepTurn = 6 * time.Minute
+	// sweepEvery and sweepAgain are the pauses after a sweep that did all and after one
+	// that met an error which the next is likely to meet, too.
+	sweepEvery = 24 * time.Hour
+	sweepAgain = time.Hour
+	// sweepMargin is left of an invocation when a sweep stops, on top of margin.
+	sweepMargin = 30 * time.Second
+	// young is what may belong to an upload or an import under way.
+	young = 24 * time.Hour
+)
+
+// sweepLease is what sweeps take a lease on. One that is left to expire is the durable
+// note of when the next is due.
+const sweepLease = anchor.ProjectID("sweep")
+
+// Sweep takes away what nothing needs, if that is due. It stops early enough before
+// ctx's deadline, and the schedule's next round goes on then.
+func (u *Upkeep) Sweep(ctx context.Context) error {
+	_, release, err := u.Leases.Lease(ctx, sweepLease, anchor.NewID(), sweepTurn)
+	if errors.Is(err, anchor.ErrConflict) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("take the lease of the sweep: %w", err)
+	}
+	working, stop := context.WithCancel(ctx)
+	if deadline, ok := ctx.Deadline(); ok {
+		working, stop = context.WithDeadline(ctx, deadline.Add(-sweepMargin))
+	}
+	defer stop()
+	err = u.sweep(working)
+	unfinished := working.Err() != nil || anchor.KindOf(err) == anchor.KindBusy
+	if failed := release(ctx); failed != nil || unfinished {
+		if unfinished {
+			u.Log.InfoContext(ctx, "the sweep goes on in a minute", "cause", fmt.Sprint(err))
+			err = nil
+		}
+		return errors.Join(err, failed)
+	}
+	pause := sweepEvery
+	if err != nil {
+		pause = sweepAgain
+	}
+	if _, _, failed := u.Leases.Lease(ctx, sweepLease, anchor.NewID(), pause); failed != nil && !errors.Is(failed, anchor.ErrConflict) {
+		err = errors.Join(err, fmt.Errorf("note the sweep: %w", failed))
+	}
+	return err
+}
+
+func (u *Upkeep) sweep(ctx context.Context) error {
+	left := u.sweepDeployments(ctx)
+	if ctx.Err() != nil {
+		return left
+	}
+	gone := u.Cloud.Sweep(ctx)
+	if ctx.Err() != nil {
+		return errors.Join(left, gone)
+	}
+	freed, err := u.Artifacts.Collect(ctx, young)
+	u.Log.InfoContext(ctx, "swept", "freedBytes", freed)
+	return worst(left, gone, err)
+}
+
+// worst joins errors so that KindBusy shows only when it is all there is: what fails
+// each time shall not be tried each minute.
+func worst(errs ...error) error {
+	var busy, others error
+	for _, err := range errs {
+		if anchor.KindOf(err) == anchor.KindBusy {
+			busy = err
+		} else {
+			others = errors.Join(others, err)
+		}
+	}
+	if others == nil {
+		return busy
+	}
+	return fmt.Errorf("sweep: %w", others)
+}
+
+// sweepDeployments removes what is left of deployments that have ended without being
+// deployed, are pruned, or are unknown. All that were uploaded have a manifest, which
+// goes last.
+func (u *Upkeep) sweepDeployments(ctx context.Context) error {
+	ids, err := u.Artifacts.IDs(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, id := range ids {
+		if ctx.Err() != nil {
+			break
+		}
+		errs = append(errs, u.sweepDeployment(ctx, id))
+	}
+	return worst(errs...)
+}
+
+func (u *Upkeep) sweepDeployment(ctx context.Context, id anchor.DeploymentID) error {
+	d, err := u.Store.Deployment(ctx, id)
+	if errors.Is(err, anchor.ErrNotFound) {
+		// Its project is gone with all it had, or a record is about to be written.
+		if made, err := anchor.TimeOf(string(id)); err == nil && time.Since(made) > young {
+			return u.Artifacts.Remove(ctx, id)
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read deployment %s: %w", id, err)
+	}
+	if d.PrunedAt == 0 && (!d.Status.Ended() || d.Status == anchor.Deployed) {
+		return nil
+	}
+	u.Log.InfoContext(ctx, "remove what is left of a deployment", "deploymentId", id, "projectId", d.ProjectID, "status", d.Status)
+	return u.Deploys.Between(ctx, d.ProjectID, func(ctx context.Context) error {
+		return remover{u.Cloud, u.Artifacts}.Remove(ctx, d)
+	})
+}

@@ -1,0 +1,99 @@
+package function
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"path"
+	"strings"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// SweepCode deletes the project's zips that arrived longer ago than unusedSince and that
+// no version of its functions was made of: Lambda has a copy of its own, so they are of
+// use only to a deployment of the same code. It holds the project's lease, under which
+// zips are uploaded and used, and is KindBusy while another does.
+func (f *Functions) SweepCode(ctx context.Context, p anchor.Project, unusedSince time.Duration) error {
+	old, err := f.codeBefore(ctx, p.ID, time.Now().Add(-unusedSince))
+	if len(old) == 0 || err != nil {
+		return failed(err, "list the code of project %s in the bucket %s", p.Slug, f.ArtifactsBucket)
+	}
+	_, release, err := f.Leases.Lease(ctx, p.ID, "sweep."+anchor.NewID(), f.leaseTTL)
+	if errors.Is(err, anchor.ErrConflict) {
+		return (&anchor.Error{Kind: anchor.KindBusy, Code: "deploying", Message: "project " + p.Slug + " is being deployed", Err: err}).
+			Hintf("Ask again when it is done.")
+	}
+	if err != nil {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(ctx, f.leaseTTL) // it is not renewed
+	defer cancel()
+	err = f.removeUnused(bounded, p, old)
+	return errors.Join(failed(err, "sweep the code of project %s", p.Slug), release(context.WithoutCancel(ctx)))
+}
+
+func (f *Functions) removeUnused(ctx context.Context, p anchor.Project, old map[string]string) error {
+	functions, err := f.list(ctx, p)
+	if err != nil {
+		return err
+	}
+	for _, function := range functions {
+		if err := f.forgetUsed(ctx, function, old); err != nil {
+			return err
+		}
+	}
+	var objects []s3types.ObjectIdentifier
+	for _, key := range old {
+		objects = append(objects, s3types.ObjectIdentifier{Key: sdk.String(key)})
+	}
+	return f.removeObjects(ctx, objects)
+}
+
+// forgetUsed takes out of old, keys by CodeSha256, what versions are made of; $LATEST is
+// one of them.
+func (f *Functions) forgetUsed(ctx context.Context, function string, old map[string]string) error {
+	pages := lambda.NewListVersionsByFunctionPaginator(f.Lambda, &lambda.ListVersionsByFunctionInput{FunctionName: &function})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if isMissing(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, v := range page.Versions {
+			delete(old, sdk.ToString(v.CodeSha256))
+		}
+	}
+	return nil
+}
+
+// codeBefore gives the keys of the zips that arrived before, by their CodeSha256.
+func (f *Functions) codeBefore(ctx context.Context, p anchor.ProjectID, before time.Time) (map[string]string, error) {
+	old := map[string]string{}
+	pages := s3.NewListObjectsV2Paginator(f.S3, &s3.ListObjectsV2Input{
+		Bucket: &f.ArtifactsBucket, Prefix: sdk.String(path.Join("functions", string(p)) + "/"),
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, object := range page.Contents {
+			key := sdk.ToString(object.Key)
+			sum, err := hex.DecodeString(strings.TrimSuffix(path.Base(key), ".zip"))
+			if err == nil && object.LastModified.Before(before) {
+				old[base64.StdEncoding.EncodeToString(sum)] = key
+			}
+		}
+	}
+	return old, nil
+}
