@@ -201,6 +201,6 @@ func (a *account) deliver(f *lambdaFunction, event []byte) {
 }
 
 // shop is the site of a deployment's project as its visitors see it.
-func (a *account) shop(d deployed) *site {
-	return &site{t: a.t, anchor: a.anchor, host: strings.TrimPrefix(d.URL, "https://"), client: a.client()}
+func (a *account) shop(t *testing.T, d deployed) *site {
+	return &site{t: t, anchor: a.anchor, host: strings.TrimPrefix(d.URL, "https://"), client: a.client()}
 }
