@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -149,6 +150,9 @@ type lambdaService struct {
 	emulator *httputil.ReverseProxy
 	handlers func(name string) *lambdaFunction
 	invoked  func(f *lambdaFunction, event []byte) // asynchronously
+
+	mu     sync.Mutex
+	denied string // an action
 }
 
 func newLambdaService(t *testing.T, endpoint string) *lambdaService {
@@ -161,6 +165,9 @@ func newLambdaService(t *testing.T, endpoint string) *lambdaService {
 
 // ServeHTTP implements http.Handler.
 func (s *lambdaService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.refuses(w, r) {
+		return
+	}
 	name, isInvoke := strings.CutPrefix(r.URL.Path, "/2015-03-31/functions/")
 	name, isInvoke = cutInvocations(name, isInvoke)
 	f := s.handlers(name)
