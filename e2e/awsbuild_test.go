@@ -22,7 +22,7 @@ func (a *account) startsBuild(t *testing.T, project, commit string) (deployment,
 	var first, second struct{ DeploymentID, ProjectID, Status string }
 	for _, answer := range []*struct{ DeploymentID, ProjectID, Status string }{&first, &second} {
 		out, code := a.keyed(t, "POST", "/projects/"+project+"/builds", "key-of-"+commit,
-			map[string]string{"repository": "https://example.com/shop.git", "commitSha": commit, "branch": "main"})
+			map[string]string{"repository": "https://github.com/example/shop.git", "commitSha": commit, "branch": "main"})
 		if err := json.Unmarshal(out, answer); code != 202 || err != nil {
 			t.Fatalf("a build is started with %d: %s", code, out)
 		}

@@ -193,6 +193,7 @@ func (c *cloud) URLs(p anchor.Project, d anchor.DeploymentID) (site, deployment 
 }
 
 func (c *cloud) Reconcile(context.Context) error                       { c.reconciled++; return nil }
+func (c *cloud) CheckSizes(bundle.Manifest) error                      { return nil }
 func (c *cloud) RemoveProject(context.Context, anchor.ProjectID) error { return nil }
 
 // artifacts imports from a folder of this machine.
