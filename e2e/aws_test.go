@@ -31,6 +31,17 @@ func TestReleasesOnAWS(t *testing.T) {
 	})
 	t.Run("the site", func(t *testing.T) { a.visit(t, s) })
 
+	t.Run("function:live answers CloudFront and nobody else", func(t *testing.T) {
+		direct := a.invoker(t, "anchor-shop-server")
+		if p, err := direct.get(t, "/dynamic"); err != nil || p.Status != 200 || p.find(t, versionMeta) != Label {
+			t.Errorf("with the secret: %d, %v", p.Status, err)
+		}
+		direct.secret = "guessed"
+		if p, err := direct.get(t, "/dynamic"); err != nil || p.Status != 403 || p.Body != "Forbidden\n" {
+			t.Errorf("with another: %d %.100q, %v", p.Status, p.Body, err)
+		}
+	})
+
 	chunks := chunkURL.FindAllString(s.get("/").Body, -1)
 	two := a.deploy(variant(t, 2), "shop")
 	t.Run("the next version is live and the old one's chunks are still there", func(t *testing.T) {
