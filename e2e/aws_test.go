@@ -85,8 +85,8 @@ func TestReleasesOnAWS(t *testing.T) {
 	})
 	t.Run("every event came twice and none failed", func(t *testing.T) {
 		a.running.Wait()
-		if len(a.delivered) == 0 || len(a.failed) > 0 {
-			t.Errorf("%d events; failed: %v", len(a.delivered), a.failed)
+		if events := a.events(); len(events) == 0 || len(a.failed) > 0 {
+			t.Errorf("%d events; failed: %v", len(events), a.failed)
 		}
 		a.settled(t)
 	})
@@ -122,7 +122,7 @@ func (a *account) rollsBack(t *testing.T, to deployed) {
 	if code, err := a.call("GET", "/projects/shop/deployments/"+before, nil, &was); code != 200 || err != nil {
 		t.Fatal(code, err)
 	}
-	events := len(a.delivered)
+	events := len(a.events())
 	var back struct {
 		Message, DeploymentID, RolledBackTo, PreviousVersion, NewAliasVersion string
 		RollbackTimeMs                                                        *int64
@@ -139,8 +139,8 @@ func (a *account) rollsBack(t *testing.T, to deployed) {
 		t.Errorf("live is %s", got)
 	}
 	a.wantLive(t, "shop", to.DeploymentID)
-	if len(a.delivered) != events {
-		t.Errorf("the deploy handler was asked for a rollback: %v", a.delivered[events:])
+	if now := a.events(); len(now) != events {
+		t.Errorf("the deploy handler was asked for a rollback: %v", now[events:])
 	}
 	var record map[string]any
 	if code, err := a.call("GET", "/projects/shop/deployments/"+back.DeploymentID, nil, &record); code != 200 || err != nil {

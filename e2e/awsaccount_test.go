@@ -203,6 +203,13 @@ func (a *account) deliver(f *lambdaFunction, event []byte) {
 	}
 }
 
+// events are those that the handlers were sent asynchronously.
+func (a *account) events() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.delivered)
+}
+
 // shop is the site of a deployment's project as its visitors see it.
 func (a *account) shop(t *testing.T, d deployed) *site {
 	return &site{t: t, anchor: a.anchor, host: strings.TrimPrefix(d.URL, "https://"), client: a.client()}
