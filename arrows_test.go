@@ -68,6 +68,7 @@ var arrows = map[string][]string{
 	"internal/platform/aws/codebuild":             {"internal/anchor", "internal/deploy"},
 	"internal/platform/aws/logtail":               {"internal/anchor", "internal/logs"},
 	"cmd/anchor-lambda":                           {"internal/anchor", "internal/dnscheck", "internal/lambdafn", "internal/platform/aws/...", "internal/secret", "internal/store/dynamo"},
+	"internal/platform/aws/certificate":           {"internal/anchor", "internal/hostname"},
 }
 
 func TestArrows(t *testing.T) {

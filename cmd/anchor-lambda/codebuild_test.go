@@ -42,7 +42,7 @@ func TestABuildsEventGoesLive(t *testing.T) {
 		_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{
 			Bucket: sdk.String(bucket), CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: awstest.Region},
 		})
-		must(t, err)
+		must(t, awstest.Made(err))
 	}
 	t.Setenv("TMPDIR", t.TempDir())
 	parts, err := s.parts(cloud.Config(), make([]byte, 32), functiontest.Client(t, cloud.Endpoint))

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/dnscheck"
 	"github.com/anchor-deploy/anchor/internal/lambdafn"
 	"github.com/anchor-deploy/anchor/internal/platform/aws"
 	"github.com/anchor-deploy/anchor/internal/platform/aws/artifact"
@@ -35,6 +36,7 @@ type settings struct {
 	handler, version, installation                  string
 	keyParameter, siteRole, deployer, buildProject  string
 	projects, deployments, domains, assets, uploads string
+	secrets                                         aws.Generations
 }
 
 func read(env func(string) string) (settings, error) {
@@ -57,6 +59,13 @@ func read(env func(string) string) (settings, error) {
 	if len(missing) > 0 {
 		return s, anchor.Invalid("no_settings", "the environment lacks %s", strings.Join(missing, ", ")).
 			Hintf("Run anchor aws bootstrap again: its template sets them.")
+	}
+	// Not set by templates before the secrets could rotate: the first one then.
+	if secrets := env("ANCHOR_ORIGIN_SECRETS"); secrets != "" {
+		if _, err := fmt.Sscanf(secrets, "%d-%d", &s.secrets.Oldest, &s.secrets.Newest); err != nil {
+			return s, anchor.Invalid("bad_origin_secrets", "ANCHOR_ORIGIN_SECRETS is %q", secrets).
+				Hintf("Run anchor aws bootstrap again: its template sets it, as OLDEST-NEWEST.").Because(err)
+		}
 	}
 	return s, nil
 }
@@ -98,6 +107,9 @@ func key(ctx context.Context, c sdk.Config, name string) ([]byte, error) {
 	return key, nil
 }
 
+// diagnosis is how long one of a domain's DNS may take: a request has 30 s in all.
+const diagnosis = 8 * time.Second
+
 // parts makes what the handlers are made of; probes sends requests to the sites.
 func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambdafn.Parts, error) {
 	box, err := secret.New(key)
@@ -113,7 +125,7 @@ func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambdafn
 	}
 	cloud, err := aws.New(aws.Config{
 		AWS: c, Installation: s.installation, AssetsBucket: s.assets, ArtifactsBucket: s.uploads, FunctionRole: s.siteRole,
-		Key: key, Records: store, Leases: store, HTTP: probes,
+		Key: key, Secrets: s.secrets, Records: store, Leases: store, HTTP: probes,
 	})
 	if err != nil {
 		return lambdafn.Parts{}, err
@@ -121,6 +133,7 @@ func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambdafn
 	return lambdafn.Parts{
 		Installation: s.installation, Version: s.version, Region: c.Region,
 		Store: store, Leases: store, Box: box, Cloud: cloud, Artifacts: artifacts,
+		Domains:  &lambdafn.Domains{Certificates: cloud.Domains(), Front: cloud.Domains(), Resolver: dnscheck.New(dnscheck.Config{Budget: diagnosis})},
 		Builder:  builds.Builder{Client: codebuild.NewFromConfig(c), Project: s.buildProject},
 		Logs:     logtail.New(logtail.Config{Logs: cloudwatchlogs.NewFromConfig(c), Records: store}),
 		Dispatch: lambdafn.Dispatch(lambda.NewFromConfig(c), s.deployer),

@@ -115,7 +115,7 @@ func installation(t *testing.T, cloud *awstest.Cloud) (env []string, token strin
 	for _, table := range dynamo.Schema() {
 		table.TableName = sdk.String("anchor-" + *table.TableName)
 		_, err := client.CreateTable(t.Context(), &table)
-		must(t, err)
+		must(t, awstest.Made(err))
 	}
 	_, err := ssm.NewFromConfig(cloud.Config()).PutParameter(t.Context(), &ssm.PutParameterInput{
 		Name: sdk.String("/anchor/key"), Type: types.ParameterTypeSecureString, Value: sdk.String(base64.StdEncoding.EncodeToString(make([]byte, 32))),

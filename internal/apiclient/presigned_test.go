@@ -72,7 +72,7 @@ func newStorage(t *testing.T) *storage {
 	client := s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true })
 	_, err = client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: sdk.String(bucket),
 		CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: awstest.Region}})
-	must(t, err)
+	must(t, awstest.Made(err))
 	s.kept, err = artifact.Open(artifact.Config{S3: client, Bucket: bucket, Dir: t.TempDir()})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.kept.Close()) })

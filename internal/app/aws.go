@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"log/slog"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/access"
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/dnscheck"
+	"github.com/anchor-deploy/anchor/internal/hostname"
 	awsplatform "github.com/anchor-deploy/anchor/internal/platform/aws"
 	"github.com/anchor-deploy/anchor/internal/stack"
 	"github.com/anchor-deploy/anchor/internal/store/dynamo"
@@ -86,10 +89,34 @@ func (r awsRemover) Remove(ctx context.Context, o stack.Outputs, p anchor.Projec
 	if err != nil {
 		return nil, err
 	}
+	if err := removeDomains(ctx, platform, store, p); err != nil {
+		return nil, err
+	}
 	if err := platform.RemoveProject(ctx, p.ID); err != nil {
 		return nil, err
 	}
 	return nil, store.DeleteProject(ctx, p.ID)
+}
+
+// removeDomains gives the project's domains up. CloudFront and ACM let go of each some
+// minutes later: until then it is Busy.
+func removeDomains(ctx context.Context, platform *awsplatform.Platform, store *dynamo.Store, p anchor.Project) error {
+	domains := &hostname.Service{
+		Records: store, Directory: store, Certificates: platform.Domains(), Front: platform.Domains(),
+		Resolver: dnscheck.New(dnscheck.Config{}), OrderFirst: true, Log: slog.Default(),
+	}
+	if err := domains.RemoveAll(ctx, p.ID); err != nil {
+		return err
+	}
+	domains.Reconcile(ctx)
+	left, err := store.Hostnames(ctx, p.ID, anchor.Page{Limit: 1})
+	if err == nil && len(left.Items) > 0 {
+		err = &anchor.Error{
+			Kind: anchor.KindBusy, Code: "domains_remain", Message: "AWS is still taking " + left.Items[0].Name + " away",
+			Hint: "It takes some minutes. Ask again.",
+		}
+	}
+	return err
 }
 
 // key reads the installation's.

@@ -40,7 +40,7 @@ func (s *shell) awsCommand() *cobra.Command {
 func (o *installation) settings(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&o.Stack.Architecture, "arch", "", "arm64 or x86_64 (default: as it is, arm64 at first)")
-	flags.StringToStringVar(&o.Stack.Parameters, "set", nil, "LogRetentionDays, DeletionProtection or\nPointInTimeRecovery, as NAME=VALUE")
+	flags.StringToStringVar(&o.Stack.Parameters, "set", nil, "a setting of docs/aws.md, as NAME=VALUE")
 }
 
 // open gives the installation; what it does is told as progress.

@@ -13,7 +13,7 @@ import (
 )
 
 // settings are the template's parameters that users may set; the others are derived.
-var settings = []string{"DeletionProtection", "LogRetentionDays", "PointInTimeRecovery"}
+var settings = []string{"DeletionProtection", "LogRetentionDays", "OriginSecretNewest", "OriginSecretOldest", "PointInTimeRecovery"}
 
 func checkParameters(set map[string]string) error {
 	for name := range set {

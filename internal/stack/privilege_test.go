@@ -41,13 +41,14 @@ var handlers = map[string][]runs{
 	"DomainsRole": {
 		{handler, []string{"key"}}, {records, []string{"Project", "ProjectBySlug", "TokenByHash", "CreateHostname", "UpdateHostname", "DeleteHostname", "Hostname",
 			"HostnameByName", "Hostnames", "DueHostnames"}},
-		{certificate, nil},
+		{certificate, []string{"Ensure", "Import", "Release", "Attach", "Detach", "Target"}},
+		{platform, []string{"distribution"}},
 	},
 	"ApiRole": {
 		{handler, nil}, {records, nil}, {lambdafn, []string{"Dispatch"}}, {platform + "/codebuild", nil}, {platform + "/logtail", nil},
 		{platform, []string{"URLs", "Remove", "RemoveProject"}},
 		{artifacts, []string{"Presign", "Missing", "Put", "Sync", "SaveManifest", "Manifest", "Remove", "Discard"}},
-		{certificate, nil},
+		{certificate, []string{"Detach", "Release"}}, // with a project that is removed
 	},
 }
 
@@ -62,7 +63,7 @@ var besides = map[string]string{
 }
 
 // platformParts are what the platform is made of, which the walk finds by itself.
-var platformParts = []string{platform + "/function", platform + "/asset", platform + "/front"}
+var platformParts = []string{platform + "/function", platform + "/asset", platform + "/front", certificate}
 
 func packagesOf(handlers map[string][]runs) []string {
 	var all []string
@@ -194,6 +195,7 @@ func policies(t *testing.T) map[string][]statement {
 
 // unbounded are statements on "*", and why they cannot name less.
 var unbounded = map[string]string{
-	"EdgeLists":    "CloudFront's lists and creations know no resource to name",
-	"FindMappings": "ListEventSourceMappings and ListFunctions know no resource to name",
+	"CertificateLists": "ListCertificates and RequestCertificate know no resource to name",
+	"EdgeLists":        "CloudFront's lists and creations know no resource to name",
+	"FindMappings":     "ListEventSourceMappings and ListFunctions know no resource to name",
 }

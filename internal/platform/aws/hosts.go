@@ -80,5 +80,8 @@ func (p *Platform) ensure(ctx context.Context, project anchor.Project, live map[
 		return fmt.Errorf("make the distribution of %s: %w", project.Slug, err)
 	}
 	p.keep(project, site)
+	if err := p.domains.Follow(ctx, project); err != nil {
+		return fmt.Errorf("bring the domains of %s up to date: %w", project.Slug, err)
+	}
 	return nil
 }

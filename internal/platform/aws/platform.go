@@ -14,6 +14,7 @@ import (
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/acm"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfrontkeyvaluestore"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/platform/aws/asset"
+	"github.com/anchor-deploy/anchor/internal/platform/aws/certificate"
 	"github.com/anchor-deploy/anchor/internal/platform/aws/front"
 	"github.com/anchor-deploy/anchor/internal/platform/aws/function"
 )
@@ -63,6 +65,7 @@ type Platform struct {
 	functions *function.Functions
 	assets    *asset.Assets
 	front     *front.Front
+	domains   *certificate.Domains
 	s3        *s3.Client
 
 	mu       sync.Mutex
@@ -105,7 +108,19 @@ func New(c Config) (*Platform, error) {
 		CloudFront: cloudfront.NewFromConfig(c.AWS), KeyValueStore: cloudfrontkeyvaluestore.NewFromConfig(c.AWS),
 		Installation: c.Installation, AssetsBucket: c.AssetsBucket, Region: c.AWS.Region, Secrets: p.secrets, Log: c.Log,
 	})
+	p.domains = certificate.New(certificate.Config{
+		ACM: acm.NewFromConfig(c.AWS), CloudFront: cloudfront.NewFromConfig(c.AWS), Installation: c.Installation,
+		Projects: c.Records, Distribution: p.distribution, Log: c.Log,
+	})
 	return p, nil
+}
+
+// Domains keeps the certificates of custom domains and serves them.
+func (p *Platform) Domains() *certificate.Domains { return p.domains }
+
+func (p *Platform) distribution(ctx context.Context, project anchor.Project) (string, error) {
+	site, err := p.site(ctx, project)
+	return site.Distribution, err
 }
 
 // project gives the project of an id; its slug, all that names are made of, never changes.

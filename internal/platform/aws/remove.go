@@ -51,7 +51,7 @@ func (p *Platform) RemoveProject(ctx context.Context, id anchor.ProjectID) error
 	err = errors.Join(
 		p.functions.RemoveProject(ctx, project),
 		p.assets.RemoveProject(ctx, project),
-		p.front.RemoveProject(ctx, project),
+		p.removeEdge(ctx, project),
 	)
 	if err != nil {
 		return err
@@ -65,6 +65,14 @@ func (p *Platform) RemoveProject(ctx context.Context, id anchor.ProjectID) error
 	delete(p.sites, id)
 	delete(p.ready, id)
 	return nil
+}
+
+// removeEdge takes the distribution of the domains first: the other's function is in use there.
+func (p *Platform) removeEdge(ctx context.Context, project anchor.Project) error {
+	if err := p.domains.RemoveProject(ctx, project); err != nil {
+		return err
+	}
+	return p.front.RemoveProject(ctx, project)
 }
 
 // slugKey is where a project's slug is noted, because a project is removed after its

@@ -60,3 +60,20 @@ func (s *shop) queues(t *testing.T) string {
 	must(t, err)
 	return strings.Join(out.QueueUrls, " ")
 }
+
+// TestRemoveOfAFirstThatNeverWentLive: its versions are under the live aliases, which
+// were made with it.
+func TestRemoveOfAFirstThatNeverWentLive(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	bad := s.artifact(t, twoFunctions("bad"))
+	platformtest.Publish(t, s.platform, bad)
+	must(t, s.platform.Remove(t.Context(), bad.Deployment))
+	must(t, s.platform.Remove(t.Context(), bad.Deployment))
+	good := s.deploy(t, twoFunctions("good"))
+	s.wantLive(t, good, "good")
+	_, host := s.platform.Hosts(s.project, bad.Deployment.ID)
+	if got := s.page(t, host, "/"); got == "bad" {
+		t.Error("the removed deployment still answers")
+	}
+}

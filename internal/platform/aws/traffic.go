@@ -74,5 +74,8 @@ func (p *Platform) Purge(ctx context.Context, live anchor.Live) error {
 	if err != nil {
 		return err
 	}
-	return p.front.Purge(ctx, project, live)
+	both, bound := errgroup.WithContext(ctx)
+	both.Go(func() error { return p.front.Purge(bound, project, live) })
+	both.Go(func() error { return p.domains.Purge(bound, project, live) })
+	return both.Wait()
 }

@@ -62,7 +62,7 @@ func newInstallation(t *testing.T) *installation {
 			Bucket:                    sdk.String(bucket),
 			CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: awstest.Region},
 		})
-		must(t, err)
+		must(t, awstest.Made(err))
 	}
 	in.makeTables(t)
 	var err error
@@ -94,7 +94,7 @@ func (in *installation) makeTables(t *testing.T) {
 	for _, table := range dynamo.Schema() {
 		table.TableName = sdk.String("anchor-" + *table.TableName)
 		_, err := client.CreateTable(t.Context(), &table)
-		must(t, err)
+		must(t, awstest.Made(err))
 	}
 	in.store = dynamo.New(client, tables)
 }

@@ -1,14 +1,12 @@
 package dynamo_test
 
 import (
-	"errors"
 	"net/http"
 	"sync"
 	"testing"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/awstest"
@@ -23,8 +21,7 @@ func tables(t *testing.T, client *dynamodb.Client) dynamo.Tables {
 	for _, table := range dynamo.Schema() {
 		table.TableName = sdk.String(installation + "-" + *table.TableName)
 		_, err := client.CreateTable(t.Context(), &table)
-		// The name is new: a table of it is ours, by a try whose answer was lost.
-		if there := (*types.ResourceInUseException)(nil); err != nil && !errors.As(err, &there) {
+		if err := awstest.Made(err); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -30,7 +30,7 @@ func newWorld(t *testing.T, cloud *awstest.Cloud) *world {
 	w := &world{Cloud: cloud, s3: s3.NewFromConfig(cloud.Config(), func(o *s3.Options) { o.UsePathStyle = true })}
 	_, err := w.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: sdk.String(bucket),
 		CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: awstest.Region}})
-	must(t, err)
+	must(t, awstest.Made(err))
 	return w
 }
 

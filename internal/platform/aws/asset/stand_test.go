@@ -2,7 +2,6 @@ package asset_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -47,9 +46,7 @@ func newStand(t *testing.T, cloud *awstest.Cloud) *stand {
 		_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name, CreateBucketConfiguration: &types.CreateBucketConfiguration{
 			LocationConstraint: awstest.Region,
 		}})
-		if mine := (*types.BucketAlreadyOwnedByYou)(nil); !errors.As(err, &mine) {
-			must(t, err)
-		}
+		must(t, awstest.Made(err))
 	}
 	s := &stand{cloud: cloud, project: anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop"}}
 	s.Assets = s.over(cloud.Wire)

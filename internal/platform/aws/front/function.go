@@ -45,13 +45,17 @@ func (f *Front) alignFunction(ctx context.Context, p anchor.Project, store strin
 		return "", err
 	}
 	if !same {
-		updated, err := f.CloudFront.UpdateFunction(ctx, &cloudfront.UpdateFunctionInput{
+		if _, err := f.CloudFront.UpdateFunction(ctx, &cloudfront.UpdateFunctionInput{
 			Name: name, IfMatch: etag, FunctionCode: Source, FunctionConfig: want,
-		})
+		}); err != nil {
+			return "", err
+		}
+		// The API's model looks for that answer's ETag in a header named ETtag.
+		now, err := f.CloudFront.DescribeFunction(ctx, &cloudfront.DescribeFunctionInput{Name: name, Stage: types.FunctionStageDevelopment})
 		if err != nil {
 			return "", err
 		}
-		return arn, f.publishFunction(ctx, name, updated.ETag)
+		return arn, f.publishFunction(ctx, name, now.ETag)
 	}
 	// A run that ended before it published left a live stage without these.
 	live, err := f.CloudFront.GetFunction(ctx, &cloudfront.GetFunctionInput{Name: name, Stage: types.FunctionStageLive})

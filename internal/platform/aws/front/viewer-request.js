@@ -251,6 +251,8 @@ async function handler(event) {
   if (alone) {
     request.headers['x-anchor-variant'].value = event.context.requestId;
   }
+  // Where the function invalidates what it revalidates. No part of the cache key.
+  request.headers['x-anchor-distribution'] = { value: event.context.distributionId };
   var found = await toFunction(chosen, name);
   return found ? request : answer(503, 'Service Unavailable', { 'retry-after': '5' });
 }

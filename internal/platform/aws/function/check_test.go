@@ -24,7 +24,7 @@ func TestCheck(t *testing.T) {
 		"a name of 64":      {func(a *deploy.Artifact) { split(a, strings.Repeat("x", 64-len("anchor-shop-"))) }, "", nil},
 		"a name of 65":      {func(a *deploy.Artifact) { split(a, strings.Repeat("x", 65-len("anchor-shop-"))) }, "function_name_too_long", []string{"xxx", "64"}},
 		"two of one name":   {func(a *deploy.Artifact) { split(a, "server") }, "function_name_taken", []string{"default", "server"}},
-		"just small enough": {func(a *deploy.Artifact) { grow(a, 250<<20-10_000) }, "", nil},
+		"just small enough": {func(a *deploy.Artifact) { grow(a, 250<<20-40_000) }, "", nil},
 		"too large":         {func(a *deploy.Artifact) { grow(a, 250<<20) }, "function_too_large", []string{"default", "251 MB", "250"}},
 		"external middleware": {func(a *deploy.Artifact) {
 			a.Build.Functions = append(a.Build.Functions, anchor.Function{Name: anchor.MiddlewareFunction, Edge: true})
@@ -148,7 +148,7 @@ func TestZip(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"bin/tool": "-rwxr-xr-x", "tool": "Lrwxrwxrwx", "index.mjs": "-rw-r--r--", ".next/required-server-files.json": "-rw-r--r--",
-		"anchor-entry.mjs": "-rw-r--r--", "anchor-guard.mjs": "-rw-r--r--",
+		"anchor-entry.mjs": "-rw-r--r--", "anchor-modules/guard.mjs": "-rw-r--r--",
 	} {
 		if mode, _ := entry(t, packed, name); mode != want {
 			t.Errorf("%s has the mode %s, want %s", name, mode, want)

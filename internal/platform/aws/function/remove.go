@@ -36,7 +36,8 @@ func (f *Functions) Remove(ctx context.Context, p anchor.Project, d anchor.Deplo
 	return nil
 }
 
-// checkNotLive asks the server function, whose alias tells what is live.
+// checkNotLive asks the server function, whose alias tells what is live, once it follows
+// a revision of the pointer: Open makes it before.
 func (f *Functions) checkNotLive(ctx context.Context, p anchor.Project, d anchor.DeploymentID) error {
 	function := f.functionName(p, anchor.ServerFunction)
 	live, err := f.readLive(ctx, function)
@@ -47,7 +48,7 @@ func (f *Functions) checkNotLive(ctx context.Context, p anchor.Project, d anchor
 	if err != nil {
 		return failed(err, "list the versions of function %s", function)
 	}
-	if slices.Contains(versions, live.version) {
+	if live.revision > 0 && slices.Contains(versions, live.version) {
 		return anchor.Conflict("deployment_live", "deployment %s is live: version %s of function %s", d, live.version, function).
 			Hintf("Release another deployment first: `anchor promote`.")
 	}

@@ -80,7 +80,7 @@ func open(t *testing.T) *stand {
 	_, err := s.S3.CreateBucket(t.Context(), &s3.CreateBucketInput{
 		Bucket: sdk.String(bucket), CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: awstest.Region},
 	})
-	must(t, err)
+	must(t, awstest.Made(err))
 	return s
 }
 

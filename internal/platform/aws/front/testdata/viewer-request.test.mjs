@@ -42,7 +42,7 @@ async function send(uri, { method = 'GET', headers = {}, cookies = {}, query = {
   store = keys;
   origin = null;
   const result = await handler({
-    context: { requestId: 'request-1' },
+    context: { requestId: 'request-1', distributionId: 'E1' },
     request: {
       method, uri, headers: wrap({ host: 'd1.cloudfront.net', ...headers }), cookies: wrap(cookies), querystring: wrap(query),
     },
@@ -113,6 +113,15 @@ test('draft mode and revalidation are never answered from the cache', async () =
   }
   const { result } = await send('/favicon.ico', { cookies: { __prerender_bypass: 'x' } });
   assert.equal(header(result, 'x-anchor-variant'), 'live');
+});
+
+test('a function learns which distribution it invalidates, not from outside', async () => {
+  for (const options of [{}, { cookies: { __anchor_deployment: A } }, { headers: { 'x-prerender-revalidate': 'x' } }]) {
+    const { result } = await send('/page', { ...options, headers: { ...options.headers, 'x-anchor-distribution': 'E666' } });
+    assert.equal(header(result, 'x-anchor-distribution'), 'E1');
+  }
+  const { result } = await send('/favicon.ico', { headers: { 'x-anchor-distribution': 'E666' } });
+  assert.equal(header(result, 'x-anchor-distribution'), undefined);
 });
 
 test('what OpenNext trusts does not come from outside', async () => {

@@ -2,6 +2,9 @@
 // guard lets in only those who know the installation's origin secret: CloudFront, which sends it with every request, and
 // Anchor's own probe.
 import { createHash, timingSafeEqual } from "node:crypto";
+import { install as installInvalidation, settle } from "./invalidation.mjs";
+import { current, received, take } from "./request.mjs";
+import { install as installRevalidate } from "./revalidate.mjs";
 
 export const HEADER = "x-anchor-origin";
 const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming"); // set by awslambda.streamifyResponse
@@ -12,6 +15,9 @@ const REFUSAL = { statusCode: 403, headers: { "content-type": "text/plain", "cac
 const own = process.env.ANCHOR_ORIGIN_SECRET;
 delete process.env.ANCHOR_ORIGIN_SECRET;
 
+installInvalidation();
+installRevalidate();
+
 const digest = (text) => createHash("sha256").update(text).digest();
 
 // Reports whether sent, a comma-joined list of generations, holds the secret. Every generation is compared, and digests
@@ -21,17 +27,6 @@ export function knows(sent, secret) {
   let known = false;
   for (const one of sent.split(",")) known = timingSafeEqual(digest(one.trim()), want) || known;
   return known;
-}
-
-// Takes the secret out of the event and gives what was sent.
-function take(event) {
-  let sent = "";
-  for (const name of Object.keys(event?.headers ?? {})) {
-    if (name.toLowerCase() !== HEADER) continue;
-    sent = String(event.headers[name]);
-    delete event.headers[name];
-  }
-  return sent;
 }
 
 // Writes a buffered answer (payload format 2.0) to a response stream. The prelude is written even when there is no body:
@@ -54,8 +49,15 @@ export function guard(app, secret = own) {
   if (typeof app !== "function") throw new Error("the bundle exports no handler");
   if (!secret) throw new Error("ANCHOR_ORIGIN_SECRET is not set");
   return awslambda.streamifyResponse(async (event, stream, context) => {
-    if (!knows(take(event), secret)) return send(stream, REFUSAL);
-    if (app[STREAMING]) return app(event, stream, context);
-    send(stream, await app(event, context));
+    if (!knows(take(event, HEADER), secret)) return send(stream, REFUSAL);
+    const request = received(event);
+    try {
+      return await current.run(request, async () => {
+        if (app[STREAMING]) return app(event, stream, context);
+        send(stream, await app(event, context));
+      });
+    } finally {
+      await settle(request, context.getRemainingTimeInMillis?.());
+    }
   });
 }

@@ -1,0 +1,244 @@
+package certificate
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// redirects is the key of the distribution for names that redirect; those of projects
+// have the project's id.
+const redirects = "redirects"
+
+// keyOf is that of the distribution that the hostname belongs on.
+func keyOf(h anchor.Hostname) string {
+	if h.Redirect != "" {
+		return redirects
+	}
+	return string(h.ProjectID)
+}
+
+// comment is that by which a multi-tenant distribution is found again, followed by the
+// digest of its configuration.
+func (d *Domains) comment(key string) string { return d.Installation + " domains " + key + " " }
+
+// place gives the id of the multi-tenant distribution that the hostname belongs on, in
+// order: enabled, up to date, with a certificate to fall back on. It is made with the
+// first hostname.
+func (d *Domains) place(ctx context.Context, h anchor.Hostname, p anchor.Project) (id string, spread bool, err error) {
+	function, err := d.function(ctx)
+	if err != nil {
+		return "", false, err
+	}
+	key, want, owner := keyOf(h), redirecting(function), anchor.Project{}
+	if key != redirects {
+		owner = p
+		if want, err = d.like(ctx, p, function); err != nil {
+			return "", false, err
+		}
+	}
+	if id, err = d.find(ctx, key); err != nil {
+		return "", false, err
+	}
+	if id != "" {
+		spread, err = d.align(ctx, id, key, want, h.CertificateARN)
+		if !gone(err) {
+			return id, spread, err
+		}
+	}
+	return d.create(ctx, key, owner, want, h.CertificateARN)
+}
+
+// like is what the project's multi-tenant distribution has to be.
+func (d *Domains) like(ctx context.Context, p anchor.Project, function string) (types.DistributionConfig, error) {
+	source, err := d.Distribution(ctx, p)
+	if err != nil {
+		return types.DistributionConfig{}, err
+	}
+	out, err := d.CloudFront.GetDistributionConfig(ctx, &cloudfront.GetDistributionConfigInput{Id: sdk.String(source)})
+	if err != nil {
+		return types.DistributionConfig{}, err
+	}
+	return shaped(*out.DistributionConfig, function), nil
+}
+
+// find gives "" when there is none.
+func (d *Domains) find(ctx context.Context, key string) (string, error) {
+	d.mu.Lock()
+	id := d.known[key]
+	d.mu.Unlock()
+	if id != "" {
+		return id, nil
+	}
+	all, err := d.distributions(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range all {
+		if strings.HasPrefix(sdk.ToString(s.Comment), d.comment(key)) {
+			d.learn(key, sdk.ToString(s.Id))
+			return sdk.ToString(s.Id), nil
+		}
+	}
+	return "", nil
+}
+
+func (d *Domains) learn(key, id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.known[key] = id
+}
+
+// distributions lists the installation's multi-tenant distributions.
+func (d *Domains) distributions(ctx context.Context) (ours []types.DistributionSummary, err error) {
+	in := &cloudfront.ListDistributionsByConnectionModeInput{ConnectionMode: types.ConnectionModeTenantOnly}
+	for {
+		out, err := d.CloudFront.ListDistributionsByConnectionMode(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range out.DistributionList.Items {
+			if strings.HasPrefix(sdk.ToString(s.Comment), d.Installation+" domains ") {
+				ours = append(ours, s)
+			}
+		}
+		if in.Marker = out.DistributionList.NextMarker; sdk.ToString(in.Marker) == "" {
+			return ours, nil
+		}
+	}
+}
+
+func (d *Domains) create(ctx context.Context, key string, owner anchor.Project, want types.DistributionConfig, certificate string) (string, bool, error) {
+	want.Comment = sdk.String(d.comment(key) + digest(want))
+	// The same reference again is refused: two at a time make one distribution. Whether
+	// it is refused after a distribution was deleted too, the API reference leaves open.
+	want.CallerReference = sdk.String(d.comment(key) + time.Now().UTC().Format("2006-01-02T15"))
+	want.ViewerCertificate = fallback(certificate)
+	out, err := d.CloudFront.CreateDistributionWithTags(ctx, &cloudfront.CreateDistributionWithTagsInput{
+		DistributionConfigWithTags: &types.DistributionConfigWithTags{DistributionConfig: &want, Tags: d.cloudFrontTags(owner)},
+	})
+	if taken(err) {
+		return "", false, settling("CloudFront is making the distribution for %s", strings.TrimSpace(d.comment(key)))
+	}
+	if err != nil {
+		return "", false, err
+	}
+	id := sdk.ToString(out.Distribution.Id)
+	d.learn(key, id)
+	d.Log.Info("distribution for custom domains made", "distribution", id, "for", key)
+	return id, deployed(out.Distribution.Status), nil
+}
+
+func deployed(status *string) bool { return sdk.ToString(status) == "Deployed" }
+
+// align makes a distribution what it has to be, and gives it the certificate when it
+// has none. spread: all of CloudFront knows of it.
+func (d *Domains) align(ctx context.Context, id, key string, want types.DistributionConfig, certificate string) (spread bool, err error) {
+	want.Comment = sdk.String(d.comment(key) + digest(want))
+	err = d.settle(ctx, func() error {
+		now, err := d.CloudFront.GetDistribution(ctx, &cloudfront.GetDistributionInput{Id: sdk.String(id)})
+		if err != nil {
+			return err
+		}
+		have := now.Distribution.DistributionConfig
+		spread = deployed(now.Distribution.Status)
+		want.ViewerCertificate = have.ViewerCertificate
+		bare := have.ViewerCertificate == nil || sdk.ToString(have.ViewerCertificate.ACMCertificateArn) == ""
+		dress := bare && certificate != ""
+		if dress {
+			want.ViewerCertificate = fallback(certificate)
+		}
+		if !dress && sdk.ToString(have.Comment) == *want.Comment && sdk.ToBool(have.Enabled) {
+			return nil
+		}
+		want.CallerReference = have.CallerReference
+		spread = false
+		_, err = d.CloudFront.UpdateDistribution(ctx, &cloudfront.UpdateDistributionInput{
+			Id: sdk.String(id), IfMatch: now.ETag, DistributionConfig: &want,
+		})
+		return err
+	})
+	if gone(err) {
+		d.learn(key, "")
+	}
+	return spread, err
+}
+
+// free takes a certificate from the distributions that fall back on it: another
+// tenant's takes its place, or none where there are no tenants.
+func (d *Domains) free(ctx context.Context, arn string) error {
+	all, err := d.distributions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if s.ViewerCertificate == nil || sdk.ToString(s.ViewerCertificate.ACMCertificateArn) != arn {
+			continue
+		}
+		err := d.settle(ctx, func() error { return d.refall(ctx, s.Id, arn) })
+		if err != nil && !gone(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Domains) refall(ctx context.Context, id *string, arn string) error {
+	now, err := d.CloudFront.GetDistributionConfig(ctx, &cloudfront.GetDistributionConfigInput{Id: id})
+	if err != nil {
+		return err
+	}
+	c := now.DistributionConfig
+	if c.ViewerCertificate == nil || sdk.ToString(c.ViewerCertificate.ACMCertificateArn) != arn {
+		return nil
+	}
+	tenants, err := d.tenants(ctx, id)
+	if err != nil {
+		return err
+	}
+	c.ViewerCertificate = vacant()
+	if other := anyOf(tenants, arn); other != "" {
+		c.ViewerCertificate = fallback(other)
+	}
+	_, err = d.CloudFront.UpdateDistribution(ctx, &cloudfront.UpdateDistributionInput{Id: id, IfMatch: now.ETag, DistributionConfig: c})
+	return err
+}
+
+func (d *Domains) tenants(ctx context.Context, distribution *string) (all []types.DistributionTenantSummary, err error) {
+	in := &cloudfront.ListDistributionTenantsInput{
+		AssociationFilter: &types.DistributionTenantAssociationFilter{DistributionId: distribution},
+	}
+	for {
+		out, err := d.CloudFront.ListDistributionTenants(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, out.DistributionTenantList...)
+		if in.Marker = out.NextMarker; sdk.ToString(in.Marker) == "" {
+			return all, nil
+		}
+	}
+}
+
+// anyOf gives a certificate of the tenants but this one, "" when there is none.
+func anyOf(tenants []types.DistributionTenantSummary, but string) string {
+	for _, t := range tenants {
+		if arn := certificateOf(t.Customizations); arn != but {
+			return arn
+		}
+	}
+	return ""
+}
+
+func certificateOf(c *types.Customizations) string {
+	if c == nil || c.Certificate == nil {
+		return ""
+	}
+	return sdk.ToString(c.Certificate.Arn)
+}

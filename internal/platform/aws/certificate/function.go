@@ -1,0 +1,94 @@
+package certificate
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Source is the CloudFront function of the multi-tenant distributions.
+//
+//go:embed domains.js
+var Source []byte
+
+func (d *Domains) functionName() string { return d.Installation + "-domains" }
+
+// function makes the installation's function what this version of Anchor wants, and
+// gives its ARN.
+func (d *Domains) function(ctx context.Context) (arn string, err error) {
+	err = d.settle(ctx, func() error {
+		arn, err = d.alignFunction(ctx)
+		return err
+	})
+	return arn, err
+}
+
+func (d *Domains) alignFunction(ctx context.Context) (string, error) {
+	name := sdk.String(d.functionName())
+	config := &types.FunctionConfig{Comment: sdk.String("Anchor: custom domains"), Runtime: types.FunctionRuntimeCloudfrontJs20}
+	now, err := d.CloudFront.DescribeFunction(ctx, &cloudfront.DescribeFunctionInput{Name: name, Stage: types.FunctionStageDevelopment})
+	if gone(err) {
+		return d.createFunction(ctx, name, config)
+	}
+	if err != nil {
+		return "", err
+	}
+	arn, etag := sdk.ToString(now.FunctionSummary.FunctionMetadata.FunctionARN), now.ETag
+	if live, err := d.code(ctx, name, types.FunctionStageLive); err != nil || bytes.Equal(live, Source) {
+		return arn, err
+	}
+	draft, err := d.code(ctx, name, types.FunctionStageDevelopment)
+	if err != nil {
+		return "", err
+	}
+	if !bytes.Equal(draft, Source) {
+		if _, err := d.CloudFront.UpdateFunction(ctx, &cloudfront.UpdateFunctionInput{
+			Name: name, IfMatch: etag, FunctionCode: Source, FunctionConfig: config,
+		}); err != nil {
+			return "", err
+		}
+		// The API's model looks for this answer's ETag in a header named ETtag.
+		now, err := d.CloudFront.DescribeFunction(ctx, &cloudfront.DescribeFunctionInput{Name: name, Stage: types.FunctionStageDevelopment})
+		if err != nil {
+			return "", err
+		}
+		etag = now.ETag
+	}
+	return arn, d.publish(ctx, name, etag)
+}
+
+func (d *Domains) createFunction(ctx context.Context, name *string, config *types.FunctionConfig) (string, error) {
+	made, err := d.CloudFront.CreateFunction(ctx, &cloudfront.CreateFunctionInput{
+		Name: name, FunctionCode: Source, FunctionConfig: config, Tags: d.cloudFrontTags(anchor.Project{}),
+	})
+	if taken(err) {
+		return "", settling("another process is making the function %s", *name)
+	}
+	if err != nil {
+		return "", err
+	}
+	return sdk.ToString(made.FunctionSummary.FunctionMetadata.FunctionARN), d.publish(ctx, name, made.ETag)
+}
+
+// code gives nil for a stage without any.
+func (d *Domains) code(ctx context.Context, name *string, stage types.FunctionStage) ([]byte, error) {
+	out, err := d.CloudFront.GetFunction(ctx, &cloudfront.GetFunctionInput{Name: name, Stage: stage})
+	if gone(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out.FunctionCode, nil
+}
+
+func (d *Domains) publish(ctx context.Context, name, etag *string) error {
+	_, err := d.CloudFront.PublishFunction(ctx, &cloudfront.PublishFunctionInput{Name: name, IfMatch: etag})
+	return err
+}

@@ -1,0 +1,32 @@
+// What our modules in a bundle know of the request that a function is answering. A Lambda answers one at a time, but
+// what an app leaves running may end within the next one, so each has its own.
+import { AsyncLocalStorage } from "node:async_hooks";
+
+export const DISTRIBUTION = "x-anchor-distribution"; // set by the viewer-request function
+const COOKIE = "__anchor_deployment"; // which the viewer-request function chooses a deployment by
+
+export const current = new AsyncLocalStorage();
+
+// Takes a header out of the event, however it is spelled, and gives what was sent, or "".
+export function take(event, header) {
+  let sent = "";
+  for (const name of Object.keys(event?.headers ?? {})) {
+    if (name.toLowerCase() !== header) continue;
+    sent = String(event.headers[name]);
+    delete event.headers[name];
+  }
+  return sent;
+}
+
+// Gives what is known of a request that came past the guard. Without a distribution it came by the function's own URL.
+export function received(event) {
+  const distribution = take(event, DISTRIBUTION);
+  const { "x-forwarded-host": host = "", "x-anchor-deployment": deployment } = event?.headers ?? {};
+  return {
+    distribution: /^[A-Z0-9]+$/.test(distribution) ? distribution : "",
+    host,
+    cookie: deployment ? `${COOKIE}=${deployment}` : "",
+    stale: new Map(), // path of a page -> whether it has a data file (pages router)
+    everything: false,
+  };
+}

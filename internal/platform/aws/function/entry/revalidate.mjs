@@ -1,0 +1,32 @@
+// res.revalidate() of the pages router asks Next.js' router server, which OpenNext leaves out of a bundle, and fails
+// with "missing internal router-server-methods". Put that one method where Next.js looks for it. The page may be another
+// function's, so the request goes through CloudFront, to the deployment that asks.
+import { current } from "./request.mjs";
+import { invalidator } from "./invalidation.mjs";
+
+const ROUTER_SERVER = Symbol.for("@next/router-server-methods");
+const fetch = globalThis.fetch; // Next.js replaces it with one that caches
+
+// Success is what Next.js itself takes for it (api-resolver.ts): notFound answers 404 and is revalidated.
+function succeeded(answer, opts) {
+  return answer.headers.get("x-nextjs-cache")?.toUpperCase() === "REVALIDATED" || answer.status === 200 ||
+    (answer.status === 404 && Boolean(opts?.unstable_onlyGenerated));
+}
+
+export async function revalidate({ urlPath, revalidateHeaders, opts }) {
+  const { host, cookie } = current.getStore() ?? {};
+  if (!host) throw new Error(`cannot revalidate ${urlPath}: the request did not come by CloudFront, so the site's host is not known`);
+  const url = new URL(`https://${host}${urlPath}`);
+  const ask = () => fetch(url, {
+    method: "HEAD", redirect: "manual", headers: { ...revalidateHeaders, ...(cookie && { cookie }), "x-isr": "1" },
+  });
+  const answer = await ask().catch(ask); // a connection that was kept while the function was frozen may be dead
+  if (!succeeded(answer, opts)) throw new Error(`${urlPath} answered ${answer.status}`);
+  const { pathname } = url;
+  await invalidator().invalidatePaths([{ initialPath: pathname, rawPath: pathname, resolvedRoutes: [{ route: pathname, type: "page" }] }]);
+}
+
+export function install(scope = globalThis) {
+  // Next.js keys the methods by the project's folder and adds its own to what it finds.
+  scope[ROUTER_SERVER] = new Proxy({}, { get: (own, project) => (own[project] ??= { revalidate }) });
+}
