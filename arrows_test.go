@@ -63,7 +63,7 @@ var arrows = map[string][]string{
 	"internal/platform/aws/artifact":              {"internal/anchor", "internal/bundle", "internal/deploy", "internal/opennext"},
 	"internal/platform/aws/function":              {"internal/anchor", "internal/bundle", "internal/deploy", "internal/opennext"},
 	"internal/platform/aws/function/functiontest": {"internal/anchor"},
-	"internal/platform/aws":                       {"internal/anchor", "internal/deploy", "internal/platform/aws/..."},
+	"internal/platform/aws":                       {"internal/anchor", "internal/bundle", "internal/deploy", "internal/platform/aws/..."},
 	"internal/lambdafn":                           {"internal/access", "internal/anchor", "internal/bundle", "internal/deploy", "internal/hostname", "internal/httpapi/...", "internal/logs", "internal/project", "internal/release"},
 	"internal/platform/aws/codebuild":             {"internal/anchor", "internal/deploy"},
 	"internal/platform/aws/logtail":               {"internal/anchor", "internal/logs"},

@@ -34,6 +34,7 @@ var parts = []part{
 	{"rollback", measureRollback},
 	{"static", measureStatic},
 	{"cached", measureCached},
+	{"aws", measureAWSCalls},
 }
 
 type options struct {

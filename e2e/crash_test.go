@@ -94,16 +94,6 @@ func (a *anchor) whole(t *testing.T) {
 	})
 }
 
-// live is the deployment that the records say is live.
-func (a *anchor) live(t *testing.T) string {
-	t.Helper()
-	var live struct{ DeploymentID string }
-	if code, err := a.call("GET", "/projects/shop/live", nil, &live); code != 200 || err != nil {
-		t.Fatal(code, err)
-	}
-	return live.DeploymentID
-}
-
 // busy reports whether a deployment is still under way.
 func (a *anchor) busy(t *testing.T) bool {
 	t.Helper()

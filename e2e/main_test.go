@@ -7,9 +7,11 @@ import (
 	"os/signal"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/app"
 	"github.com/anchor-deploy/anchor/internal/cli"
+	"github.com/anchor-deploy/anchor/internal/stack"
 )
 
 // TestMain makes the test binary be Anchor itself when it is asked to, so that the
@@ -27,7 +29,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// asAnchor is cmd/anchor's main, but for the hook.
+// asAnchor is cmd/anchor's main, but for the hooks: the step to end at, and a folder
+// with the handlers' code that make build puts into the binary.
 func asAnchor() int {
 	if step := os.Getenv("ANCHOR_E2E_DIE_BEFORE"); step != "" {
 		cli.RunServer = func(ctx context.Context, c app.Config) error {
@@ -38,6 +41,12 @@ func asAnchor() int {
 				}
 			}
 			return app.Run(ctx, c)
+		}
+	}
+	if dir := os.Getenv("ANCHOR_E2E_HANDLERS"); dir != "" {
+		cli.OpenInstallation = func(ctx context.Context, o app.AWS) (*stack.Installation, error) {
+			o.Stack.Handlers, o.Stack.Poll = os.DirFS(dir), 50*time.Millisecond
+			return app.Installation(ctx, o)
 		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -105,34 +105,3 @@ func TestConcurrentDeployments(t *testing.T) {
 		}
 	}
 }
-
-// settled checks that every deployment has ended in a stated status; those of a
-// status in also are let pass.
-func (a *anchor) settled(t *testing.T, also ...string) {
-	t.Helper()
-	var projects struct{ Items []struct{ Slug string } }
-	if code, err := a.call("GET", "/projects?limit=100", nil, &projects); code != 200 || err != nil {
-		t.Fatal(code, err)
-	}
-	for _, p := range projects.Items {
-		var list struct {
-			Items []struct{ DeploymentID, Status, ErrorStep, ErrorMessage string }
-		}
-		if code, err := a.call("GET", "/projects/"+p.Slug+"/deployments?limit=100", nil, &list); code != 200 || err != nil {
-			t.Fatal(code, err)
-		}
-		for _, d := range list.Items {
-			switch d.Status {
-			case "deployed", "superseded", "canceled":
-			case "deploy_failed", "build_failed":
-				if d.ErrorStep == "" || d.ErrorMessage == "" {
-					t.Errorf("%s failed without a word: %+v", d.DeploymentID, d)
-				}
-			default:
-				if !slices.Contains(also, d.Status) {
-					t.Errorf("%s is still %s", d.DeploymentID, d.Status)
-				}
-			}
-		}
-	}
-}

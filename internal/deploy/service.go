@@ -47,6 +47,10 @@ type Ports struct {
 	// nil where there is but one.
 	Leases Leases
 
+	// Sizes refuses a manifest for what the platform's limits are, before the files are
+	// sent; Platform's Check looks again, at the files. nil: none is refused.
+	Sizes func(m bundle.Manifest) error
+
 	// BeforeStep is called before each step. Tests end the process in it.
 	BeforeStep func(step string)
 }
@@ -113,6 +117,11 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 	}
 	if err := req.Manifest.Check(bundle.DefaultLimits); err != nil {
 		return Started{}, err
+	}
+	if s.Sizes != nil {
+		if err := s.Sizes(req.Manifest); err != nil {
+			return Started{}, err
+		}
 	}
 	d := anchor.Deployment{
 		ID:            anchor.DeploymentID(anchor.NewID()),

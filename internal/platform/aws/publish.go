@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/bundle"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/platform/aws/function"
 )
@@ -16,6 +17,10 @@ import (
 func (p *Platform) Check(_ context.Context, a deploy.Artifact) error {
 	return p.functions.Check(a)
 }
+
+// CheckSizes refuses an artifact with a function that Lambda does not take, before its
+// files are sent. Check looks again, and at more.
+func (p *Platform) CheckSizes(m bundle.Manifest) error { return function.CheckSizes(m) }
 
 // Upload implements deploy.Assets.
 func (p *Platform) Upload(ctx context.Context, a deploy.Artifact, note deploy.Note) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"path"
 	"strings"
 	"sync"
@@ -94,7 +95,12 @@ func (s *Assets) readIndex(ctx context.Context, key string) (in index, err error
 		return in, s.failed(err, "get the index of hashed files", key)
 	}
 	defer out.Body.Close()
-	if err := json.NewDecoder(out.Body).Decode(&in); err != nil {
+	// Read to its end: else the connection is lost and the SDK warns of a wrong checksum.
+	text, err := io.ReadAll(out.Body)
+	if err != nil {
+		return in, s.failed(err, "get the index of hashed files", key)
+	}
+	if err := json.Unmarshal(text, &in); err != nil {
 		return in, anchor.Failed("bad_index", "the index s3://%s/%s cannot be read", s.AssetsBucket, key).Because(err).
 			Hintf("Run the deployment it is named after again to write it anew. No shared file is deleted before.")
 	}

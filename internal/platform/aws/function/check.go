@@ -3,6 +3,7 @@ package function
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/bundle"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/opennext"
 )
@@ -38,8 +40,7 @@ func (f *Functions) Check(a deploy.Artifact) error {
 	}
 	for _, p := range parts {
 		if size := p.size(); size > maxUnzipped {
-			return anchor.TooLarge("function_too_large", "function %s is %d MB unpacked, and Lambda takes at most %d", p.name, (size+1<<20-1)>>20, maxUnzipped>>20).
-				Hintf("Split it (functions in open-next.config.ts), or keep large files out of its trace: outputFileTracingExcludes in next.config.")
+			return tooLarge(p.name, size)
 		}
 		if err := checkLinks(p); err != nil {
 			return err
@@ -50,6 +51,31 @@ func (f *Functions) Check(a deploy.Artifact) error {
 	}
 	_, err := architecture(a)
 	return err
+}
+
+// CheckSizes refuses what Check would for its size, by the manifest alone: where OpenNext
+// puts functions is known before the description of the build is.
+func CheckSizes(m bundle.Manifest) error {
+	sizes := map[string]int64{}
+	for _, file := range m.Files {
+		if dir, rest, _ := strings.Cut(file.Path, "/"); dir == "server-functions" {
+			name, _, _ := strings.Cut(rest, "/")
+			sizes[name] += file.Size
+		} else if dir == "image-optimization-function" {
+			sizes[anchor.ImageFunction] += file.Size
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(sizes)) {
+		if sizes[name] > maxUnzipped {
+			return tooLarge(name, sizes[name])
+		}
+	}
+	return nil
+}
+
+func tooLarge(name string, size int64) error {
+	return anchor.TooLarge("function_too_large", "function %s is %d MB unpacked, and Lambda takes at most %d", name, (size+1<<20-1)>>20, maxUnzipped>>20).
+		Hintf("Split it (functions in open-next.config.ts), or keep large files out of its trace: outputFileTracingExcludes in next.config.")
 }
 
 // checkMiddleware: middleware that runs before routing would have to be at the edge, and

@@ -55,6 +55,23 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// What is too large is known before its files are sent.
+func TestCheckSizes(t *testing.T) {
+	a := artifact(t, anchor.Project{ID: "p", Slug: "shop"}, platformtest.NewApp("one").Images("one"))
+	a.Manifest.Files = append(a.Manifest.Files, bundle.File{Path: "assets/film.mp4", Size: 300 << 20})
+	must(t, function.CheckSizes(a.Manifest))
+	for path, name := range map[string]string{
+		"server-functions/checkout/large.bin": "checkout", "image-optimization-function/large.bin": anchor.ImageFunction,
+	} {
+		m := bundle.Manifest{Files: append(a.Manifest.Files[:len(a.Manifest.Files):len(a.Manifest.Files)], bundle.File{Path: path, Size: 251 << 20})}
+		err := function.CheckSizes(m)
+		wantCode(t, err, "function_too_large")
+		if !strings.Contains(err.Error(), "function "+name+" is 25") {
+			t.Errorf("it says %q", err)
+		}
+	}
+}
+
 func split(a *deploy.Artifact, name string) {
 	server, _ := a.Build.Function(anchor.ServerFunction)
 	server.Name = name

@@ -27,14 +27,30 @@ func Main(m *testing.M) (code int) {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "awslambda.cjs")
-	if err := os.WriteFile(path, []byte(awslambda), 0o600); err != nil {
+	options, err := nodeOptions(dir)
+	if err != nil {
 		panic(err)
 	}
-	if err := os.Setenv("NODE_OPTIONS", "--require "+path); err != nil {
+	if err := os.Setenv("NODE_OPTIONS", options); err != nil {
 		panic(err)
 	}
 	return m.Run()
+}
+
+// Streaming does for one test what Main does for all of a package: emulators that it
+// starts from now on run streaming handlers.
+func Streaming(t *testing.T) {
+	t.Helper()
+	options, err := nodeOptions(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("NODE_OPTIONS", options)
+}
+
+func nodeOptions(dir string) (string, error) {
+	path := filepath.Join(dir, "awslambda.cjs")
+	return "--require " + path, os.WriteFile(path, []byte(awslambda), 0o600)
 }
 
 // Client is an HTTP client for which every host is the emulator at endpoint, which speaks

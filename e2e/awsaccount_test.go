@@ -1,0 +1,216 @@
+package e2e
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/awstest"
+	"github.com/anchor-deploy/anchor/internal/platform/aws/front/fronttest"
+	"github.com/anchor-deploy/anchor/internal/platform/aws/function/functiontest"
+)
+
+// account is an AWS account on an emulator with an installation in it that
+// `anchor aws bootstrap` made. The emulator has everything of it but the handlers'
+// runtime: they are real processes here, behind a gateway with the installation's
+// own routes. Its anchor is the CLI with ANCHOR_URL at that gateway, and the site of
+// its projects is the test's CloudFront.
+type account struct {
+	*anchor
+	cloud    *awstest.Cloud
+	handlers map[string]*lambdaFunction
+	lambda   *lambdaService
+	made     bootstrapped
+
+	mu        sync.Mutex
+	twice     bool     // deliver every asynchronous event twice
+	delivered []string // events, as they were sent
+	failed    []string // tries at events, and what went wrong
+	running   sync.WaitGroup
+}
+
+// bootstrapped is what `anchor aws bootstrap --json` prints.
+type bootstrapped struct {
+	APIURL          string `json:"apiUrl"`
+	ArtifactsBucket string `json:"artifactsBucket"`
+	AssetsBucket    string `json:"assetsBucket"`
+	BuildProject    string `json:"buildProject"`
+	Created         bool   `json:"created"`
+	TokenFile       string `json:"tokenFile"`
+}
+
+func onAWS(t *testing.T) *account {
+	t.Helper()
+	functiontest.Streaming(t)
+	a := &account{anchor: &anchor{t: t}, cloud: awstest.MiniStack(t), handlers: map[string]*lambdaFunction{}}
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	for _, e := range a.cloud.Env() {
+		name, value, _ := strings.Cut(e, "=")
+		t.Setenv(name, value)
+	}
+	binary := buildHandlers(t)
+	a.bootstrap(standIn(t))
+	net := newInternet(t, a.cloud.Endpoint)
+	a.lambda = newLambdaService(t, a.cloud.Endpoint)
+	a.lambda.handlers = func(name string) *lambdaFunction { return a.handlers[name] }
+	a.lambda.invoked = a.deliver
+	a.startHandlers(binary, slices.Concat(a.cloud.Env(), net.env(), []string{
+		"AWS_ENDPOINT_URL_LAMBDA=" + a.lambda.URL,
+		// The emulator takes the account from signatures of version 4 only.
+		"AWS_AUTH_SCHEME_PREFERENCE=sigv4",
+	}))
+	t.Cleanup(func() {
+		a.running.Wait()
+		for _, f := range a.handlers {
+			f.close()
+		}
+	})
+	gateway := httptest.NewServer(newGateway(a))
+	edge := httptest.NewServer(fronttest.New(t, a.cloud))
+	t.Cleanup(func() { gateway.Close(); edge.Close() })
+	a.api, a.sites = gateway.URL, edge.Listener.Addr().String()
+	return a
+}
+
+// buildHandlers gives the handlers' binary.
+func buildHandlers(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "bootstrap")
+	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", binary, "../cmd/anchor-lambda")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// standIn is a folder with what bootstrap uploads as the handlers' code. It is not the
+// binary: the emulator would run that at the schedule's times, with no way to itself.
+func standIn(t *testing.T) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	h := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate}
+	h.SetMode(0o755)
+	w, err := z.CreateHeader(h)
+	if err == nil {
+		_, err = io.WriteString(w, "#!/bin/sh\necho the handlers run elsewhere\nexit 1\n")
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "arm64.zip"), b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// bootstrap makes the installation as a user does, and reads the token he then has.
+func (a *account) bootstrap(handlers string) {
+	a.t.Helper()
+	a.t.Setenv("ANCHOR_E2E_HANDLERS", handlers)
+	out, errs, code := a.run("aws", "bootstrap", "--json")
+	if err := json.Unmarshal([]byte(out), &a.made); err != nil || code != 0 {
+		a.t.Fatalf("anchor aws bootstrap ended with %d:\n%s%s", code, out, errs)
+	}
+	kept, err := os.ReadFile(a.made.TokenFile)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	var first struct{ URL, Token string }
+	if err := json.Unmarshal(kept, &first); err != nil || first.URL != a.made.APIURL || first.Token == "" {
+		a.t.Fatalf("the token's file holds %s (%v)", kept, err)
+	}
+	a.token = first.Token
+}
+
+// startHandlers gives each function of the installation what Lambda would: the
+// environment that the template sets, and its time.
+func (a *account) startHandlers(binary string, env []string) {
+	a.t.Helper()
+	var list struct {
+		Functions []struct {
+			FunctionName string
+			Timeout      int
+			Environment  struct{ Variables map[string]string }
+		}
+	}
+	a.aws(&list, "lambda", "list-functions")
+	for _, f := range list.Functions {
+		own := slices.Clone(env)
+		for _, name := range slices.Sorted(maps.Keys(f.Environment.Variables)) {
+			own = append(own, name+"="+f.Environment.Variables[name])
+		}
+		a.handlers[f.FunctionName] = &lambdaFunction{
+			t: a.t, name: f.FunctionName, binary: binary, env: own, timeout: time.Duration(f.Timeout) * time.Second,
+		}
+	}
+	for _, name := range []string{"deploy", "rollback", "domains", "api"} {
+		if a.handlers["anchor-"+name] == nil {
+			a.t.Fatalf("the installation has no function anchor-%s: %v", name, slices.Collect(maps.Keys(a.handlers)))
+		}
+	}
+}
+
+// aws asks the real AWS CLI.
+func (a *account) aws(out any, args ...string) {
+	a.t.Helper()
+	text := a.cloud.CLI(a.t, append(args, "--output", "json")...)
+	if err := json.Unmarshal([]byte(text), out); err != nil {
+		a.t.Fatalf("aws %v: %v: %s", args, err, text)
+	}
+}
+
+// deliver is Lambda's queue of asynchronous events: an event that fails is tried
+// twice more, and any may come twice.
+func (a *account) deliver(f *lambdaFunction, event []byte) {
+	a.mu.Lock()
+	times := 1
+	if a.twice {
+		times = 2
+	}
+	a.delivered = append(a.delivered, string(event))
+	a.mu.Unlock()
+	for range times {
+		a.running.Go(func() {
+			for range 3 {
+				_, err := f.invoke(context.Background(), event)
+				if err == nil {
+					return
+				}
+				a.mu.Lock()
+				a.failed = append(a.failed, fmt.Sprintf("%s: %v", event, err))
+				a.mu.Unlock()
+			}
+		})
+	}
+}
+
+// events are those that the handlers were sent asynchronously.
+func (a *account) events() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.delivered)
+}
+
+// shop is the site of a deployment's project as its visitors see it.
+func (a *account) shop(t *testing.T, d deployed) *site {
+	return &site{t: t, anchor: a.anchor, host: strings.TrimPrefix(d.URL, "https://"), client: a.client()}
+}

@@ -1,0 +1,122 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/anchor-deploy/anchor/internal/awstest"
+)
+
+// builds starts a build of the commit over the API, twice with one key as a client
+// does that lost the answer, and gives its deployment.
+func (a *account) startsBuild(t *testing.T, project, commit string) (deployment, projectID string) {
+	t.Helper()
+	var first, second struct{ DeploymentID, ProjectID, Status string }
+	for _, answer := range []*struct{ DeploymentID, ProjectID, Status string }{&first, &second} {
+		out, code := a.keyed(t, "POST", "/projects/"+project+"/builds", "key-of-"+commit,
+			map[string]string{"repository": "https://github.com/example/shop.git", "commitSha": commit, "branch": "main"})
+		if err := json.Unmarshal(out, answer); code != 202 || err != nil {
+			t.Fatalf("a build is started with %d: %s", code, out)
+		}
+	}
+	if first.DeploymentID != second.DeploymentID || first.Status != "building" {
+		t.Errorf("one request, sent twice, is %+v and %+v", first, second)
+	}
+	return first.DeploymentID, first.ProjectID
+}
+
+// builds runs post_build of the installation's own CodeBuild project over a tree as
+// CodeBuild does: in bash, with the real AWS CLI.
+func (a *account) builds(t *testing.T, app, project, commit string) string {
+	t.Helper()
+	deployment, projectID := a.startsBuild(t, project, commit)
+	cmd := exec.Command("bash", "-c", a.postBuild(t))
+	cmd.Dir = app
+	cmd.Env = append(append(os.Environ(), a.cloud.Env()...), "AWS_ENDPOINT_URL_LAMBDA="+a.lambda.URL,
+		"PATH="+filepath.Dir(awstest.Tool(t, "aws"))+":"+os.Getenv("PATH"),
+		"CODEBUILD_BUILD_SUCCEEDING=1", "CODEBUILD_RESOLVED_SOURCE_VERSION="+commit, "APP_DIR=.", "DEPLOY_FUNCTION=anchor-deploy",
+		"ARTIFACTS_BUCKET="+a.made.ArtifactsBucket, "ANCHOR_DEPLOYMENT_ID="+deployment, "ANCHOR_PROJECT_ID="+projectID)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("post_build: %v\n%s", err, out)
+	}
+	a.running.Wait()
+	return deployment
+}
+
+func (a *account) postBuild(t *testing.T) string {
+	t.Helper()
+	var got struct {
+		Projects []struct{ Source struct{ Buildspec string } }
+	}
+	a.aws(&got, "codebuild", "batch-get-projects", "--names", a.made.BuildProject)
+	var spec struct {
+		Phases map[string]struct{ Commands []string }
+	}
+	if len(got.Projects) != 1 {
+		t.Fatalf("there is no CodeBuild project %s", a.made.BuildProject)
+	}
+	if err := yaml.Unmarshal([]byte(got.Projects[0].Source.Buildspec), &spec); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(spec.Phases["post_build"].Commands, "\n")
+}
+
+// deploysBuilds has CodeBuild deliver what `anchor deploy --prebuilt` deployed as
+// uploaded: both ways the archive and the files lead to the same functions.
+func (a *account) deploysBuilds(t *testing.T, app string, uploaded deployed) {
+	built := a.builds(t, app, "shop", "c0ffee0000000000000000000000000000000000")
+	var record struct{ Status, ErrorStep, ErrorMessage, CommitSha, Version string }
+	if code, err := a.call("GET", "/projects/shop/deployments/"+built, nil, &record); code != 200 || err != nil {
+		t.Fatal(code, err)
+	}
+	if record.Status != "deployed" || record.CommitSha != "c0ffee0000000000000000000000000000000000" {
+		t.Fatalf("the build's deployment is %+v", record)
+	}
+	digests := func(deployment string) map[string]string {
+		all := map[string]string{}
+		for name, v := range a.versions(t, "shop", deployment) {
+			all[name] = v.CodeSha256
+		}
+		return all
+	}
+	if got, want := digests(built), digests(uploaded.DeploymentID); !reflect.DeepEqual(got, want) || len(got) < 2 {
+		t.Errorf("the build's functions have the digests %v, the uploaded ones %v", got, want)
+	}
+	a.wantLive(t, "shop", built)
+	if got := a.shop(t, uploaded).get("/dynamic").want(t, 200).find(t, versionMeta); got != Label {
+		t.Errorf("live is %s", got)
+	}
+}
+
+// endsFailedBuilds delivers what EventBridge sends of a build that failed or was stopped.
+func (a *account) endsFailedBuilds(t *testing.T) {
+	live := a.live(t)
+	for n, status := range []string{"FAILED", "STOPPED"} {
+		id, _ := a.startsBuild(t, "shop", fmt.Sprintf("%040d", n+1))
+		a.deliver(a.handlers["anchor-deploy"], fmt.Appendf(nil, `{"source": "aws.codebuild", "detail-type": "CodeBuild Build State Change", "detail": {
+			"build-status": %q, "project-name": "anchor-build", "build-id": "arn:aws:codebuild:eu-central-1:123456789012:build/anchor-build:1",
+			"additional-information": {
+				"environment": {"environment-variables": [{"name": "ANCHOR_DEPLOYMENT_ID", "type": "PLAINTEXT", "value": %q}]},
+				"phases": [{"phase-type": "BUILD", "phase-status": %q, "phase-context": ["COMMAND_EXECUTION_ERROR: exit status 1"]}]
+			}}}`, status, id, status))
+		a.running.Wait()
+		var record struct{ Status, ErrorStep, ErrorMessage string }
+		if code, err := a.call("GET", "/projects/shop/deployments/"+id, nil, &record); code != 200 || err != nil {
+			t.Fatal(code, err)
+		}
+		if record.Status != "build_failed" || record.ErrorStep != "build" || !strings.Contains(record.ErrorMessage, "exit status 1") {
+			t.Errorf("a build that %s leaves %+v", status, record)
+		}
+	}
+	if now := a.live(t); now != live {
+		t.Errorf("live was %s and is %s", live, now)
+	}
+}

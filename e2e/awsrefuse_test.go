@@ -1,0 +1,144 @@
+package e2e
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/anchor-deploy/anchor/internal/awstest"
+	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
+)
+
+// TestRefusalsOnAWS is what AWS cannot run, or does not let us: each is told in words
+// that say what to do, and what is live stays so.
+func TestRefusalsOnAWS(t *testing.T) {
+	a := onAWS(t)
+	const slug = "a-slug-of-the-length-that-is-allowed"
+	live := a.deploy(platformtest.NewApp("one").Write(t), "shop").DeploymentID
+	small := platformtest.NewApp("two")
+	for name, c := range map[string]struct {
+		tree    func(t *testing.T) string
+		project string
+		denied  string // an action that the handler's role has not
+		step    string // "": it is refused before a file is sent, and no record is made
+		says    []string
+	}{
+		"a bundle over 250 MB": {tree: oversized, says: []string{`function default is 25\d MB unpacked`, `at most 250`, `outputFileTracingExcludes`}},
+		"a function's name over 64 characters": {
+			tree: func(t *testing.T) string {
+				return small.Split("a-split-function-of-a-long-name", "split", "two").Write(t)
+			},
+			project: slug[:35], step: "check", says: []string{`over 64 characters`, `open-next\.config\.ts`},
+		},
+		"external middleware": {
+			tree: func(t *testing.T) string { return small.Middleware().Write(t) },
+			step: "check", says: []string{`middleware`, `cannot run on AWS`, `middleware: \{ external: true \}`},
+		},
+		"a missing permission": {
+			tree: func(t *testing.T) string { return small.Write(t) }, denied: "lambda:PublishVersion",
+			step: "functions", says: []string{`lambda:PublishVersion`},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			project := c.project
+			if project == "" {
+				project = "shop"
+			}
+			tree, before := c.tree(t), 0
+			if c.project == "" {
+				before = len(a.records(t, project))
+			}
+			a.lambda.deny(c.denied)
+			defer a.lambda.deny("")
+			out, errs, code := a.run("deploy", "--prebuilt", tree, "--project", project)
+			if code != 1 && code != 2 || out != "" {
+				t.Errorf("ended with %d; stdout: %q", code, out)
+			}
+			says(t, errs, append(c.says, `(?m)^error: `)...)
+			records := a.records(t, project)
+			if c.step == "" && len(records) != before {
+				t.Errorf("it is recorded: %+v", records[0])
+			}
+			if r := records[0]; c.step != "" && (r.Status != "deploy_failed" || r.ErrorStep != c.step || r.ErrorMessage == "") {
+				t.Errorf("the record is %+v", r)
+			}
+			if now := a.live(t); now != live {
+				t.Errorf("live was %s and is %s", live, now)
+			}
+			a.wantLive(t, "shop", live)
+			if list := a.cloud.CLI(t, "s3", "ls", "--recursive", "s3://"+a.made.AssetsBucket); c.step != "functions" && strings.Contains(list, "two") {
+				t.Errorf("it uploaded %s", list)
+			}
+		})
+	}
+	t.Run("once it has the permission it goes on", func(t *testing.T) {
+		next := a.deploy(small.Write(t), "shop")
+		a.wantLive(t, "shop", next.DeploymentID)
+	})
+}
+
+// oversized is an app whose server function is 251 MB unpacked, all of it a hole.
+func oversized(t *testing.T) string {
+	dir := platformtest.NewApp("two").Write(t)
+	name := filepath.Join(dir, "server-functions", "default", "model.bin")
+	if err := os.WriteFile(name, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(name, 251<<20); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestBootstrapRefusals is who cannot make an installation, or looks for it elsewhere.
+func TestBootstrapRefusals(t *testing.T) {
+	cloud := awstest.MiniStack(t)
+	for name, c := range map[string]struct {
+		env  []string
+		args string
+		code int
+		says []string
+	}{
+		"no credentials":   {env: []string{"AWS_ACCESS_KEY_ID="}, args: "bootstrap", code: 4, says: []string{`no AWS credentials`, `aws configure`}},
+		"no such region":   {args: "bootstrap --region mars-north-1", code: 2, says: []string{`"mars-north-1" is no AWS region`}},
+		"another region":   {args: "status --region us-west-2", code: 3, says: []string{`no installation anchor in account \d+, us-west-2`, `anchor aws bootstrap`}},
+		"no such profile":  {args: "bootstrap --profile ghost", code: 2, says: []string{`no AWS profile "ghost"`}},
+		"without handlers": {args: "bootstrap", code: 2, says: []string{`built without the code of the AWS handlers`, `make build`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := command(t.Context(), append([]string{"aws"}, strings.Fields(c.args)...)...)
+			cmd.Env = append(append(cmd.Env, cloud.Env()...), c.env...)
+			cmd.Env = append(cmd.Env, "XDG_CONFIG_HOME="+t.TempDir(), "ANCHOR_E2E_HANDLERS="+t.TempDir())
+			out, _ := cmd.CombinedOutput()
+			if code := cmd.ProcessState.ExitCode(); code != c.code {
+				t.Errorf("ended with %d, want %d", code, c.code)
+			}
+			says(t, string(out), append(c.says, `(?m)^error: `)...)
+		})
+	}
+}
+
+// deny has Lambda refuse an action to everybody from now on; "" lets all do all.
+func (s *lambdaService) deny(action string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.denied = action
+}
+
+// refuses answers as Lambda does to a role without the permission.
+func (s *lambdaService) refuses(w http.ResponseWriter, r *http.Request) bool {
+	s.mu.Lock()
+	denied := s.denied
+	s.mu.Unlock()
+	if denied != "lambda:PublishVersion" || r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/versions") {
+		return false
+	}
+	w.Header().Set("X-Amzn-Errortype", "AccessDeniedException")
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusForbidden)
+	w.Write([]byte(`{"Message": "User: arn:aws:sts::123456789012:assumed-role/anchor-deploy/anchor-deploy is not authorized to perform: ` + denied +
+		` on resource: arn:aws:lambda:eu-central-1:123456789012:function:anchor-shop-server because no identity-based policy allows the ` + denied + ` action"}`))
+	return true
+}
