@@ -6,12 +6,14 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/awstest"
+	"github.com/anchor-deploy/anchor/internal/platform/aws"
 	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
 	"github.com/anchor-deploy/anchor/internal/release"
 	"github.com/anchor-deploy/anchor/internal/store/dynamo"
@@ -111,6 +113,29 @@ func TestReconcileOfWhatIsAligned(t *testing.T) {
 		}
 	}
 	s.wantLive(t, one, "one")
+}
+
+// TestAReleaseIsPurgedAgainWhenItHasSpread, and only then.
+func TestAReleaseIsPurgedAgainWhenItHasSpread(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.deploy(t, twoFunctions("one"))
+	for age, want := range map[time.Duration]int{0: 0, 2 * time.Minute: 1, time.Hour: 0} {
+		later := s.with(t, func(c *aws.Config) {
+			c.AWS = s.Config()
+			c.Now = func() time.Time { return time.Now().Add(age) }
+		})
+		calls, purged := s.Wire.Record(), 0
+		must(t, later.Reconcile(t.Context()))
+		for _, c := range calls() {
+			if c.Operation == "CloudFront.CreateInvalidation" {
+				purged++
+			}
+		}
+		if purged != want {
+			t.Errorf("%s after the release %d invalidations are asked for, want %d", age, purged, want)
+		}
+	}
 }
 
 var written = map[string]bool{

@@ -56,6 +56,7 @@ type Config struct {
 	HTTP            *http.Client  // sends the probes; http.DefaultClient when nil
 	ProbeLimit      time.Duration // how long a new version may take to answer; 0 is function.ProbeLimit
 	Log             *slog.Logger  // slog.Default() when nil
+	Now             func() time.Time
 }
 
 // Platform implements the ports of deploy and release on AWS. It is safe for
@@ -85,6 +86,9 @@ func New(c Config) (*Platform, error) {
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.HTTP == nil {
 		c.HTTP = http.DefaultClient

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -58,5 +59,30 @@ func (p *Platform) reconcile(ctx context.Context, live anchor.Live) error {
 	if err := p.front.Look(ctx, project); err != nil {
 		return fmt.Errorf("look what the distribution of %s serves: %w", project.Slug, err)
 	}
-	return p.Route(ctx, now)
+	if err := p.Route(ctx, now); err != nil {
+		return err
+	}
+	return p.purgeAgain(ctx, now)
+}
+
+// When the new release has reached all edges, and until when that is made up for.
+const (
+	spread     = time.Minute
+	spreadLong = 5 * time.Minute
+)
+
+// purgeAgain drops once more what CloudFront cached, when a release has spread: until
+// then an edge that does not know of it may have cached the new deployment's answers
+// under the old one's key, which a rollback would show. Asked for again, the same
+// invalidation is no second one (CloudFront API, CallerReference).
+func (p *Platform) purgeAgain(ctx context.Context, live anchor.Live) error {
+	released, err := anchor.TimeOf(string(live.Release))
+	if err != nil {
+		return fmt.Errorf("read when release %s was: %w", live.Release, err)
+	}
+	if age := p.Now().Sub(released); age < spread || age > spreadLong {
+		return nil
+	}
+	live.Release += "-spread"
+	return p.Purge(ctx, live)
 }
