@@ -12,6 +12,7 @@ import (
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/codebuild"
@@ -77,7 +78,7 @@ func open(ctx context.Context, env func(string) string) (lambdafn.Handler, error
 	if err != nil {
 		return nil, err
 	}
-	c, err := config.LoadDefaultConfig(ctx)
+	c, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(manyAtOnce()))
 	if err != nil {
 		return nil, fmt.Errorf("load the configuration of AWS: %w", err)
 	}
@@ -90,6 +91,14 @@ func open(ctx context.Context, env func(string) string) (lambdafn.Handler, error
 		return nil, err
 	}
 	return lambdafn.Compose(parts).Named(s.handler)
+}
+
+// manyAtOnce keeps as many connections to S3 as files are sent at once: by default ten
+// stay open, and every other file would pay for a handshake.
+func manyAtOnce() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		t.MaxIdleConns, t.MaxIdleConnsPerHost = 128, 64
+	})
 }
 
 // key reads the installation's key, once in the life of a process.
