@@ -91,9 +91,16 @@ func TestReleasesOnAWS(t *testing.T) {
 		a.settled(t)
 	})
 	t.Run("a deleted project is gone", func(t *testing.T) {
-		if code, err := a.call(http.MethodDelete, "/projects/again", nil, nil); code != 204 || err != nil {
+		if code, err := a.call(http.MethodDelete, "/projects/again", nil, nil); code != 202 || err != nil {
 			t.Fatal(code, err)
 		}
+		eventually(t, "the schedule has removed it", func() bool {
+			if _, err := a.handlers["anchor-deploy"].invoke(t.Context(), []byte(`{"reconcile": true}`)); err != nil {
+				t.Fatal(err)
+			}
+			code, _ := a.call(http.MethodGet, "/projects/again", nil, nil)
+			return code == 404
+		})
 		if list := a.cloud.CLI(t, "lambda", "list-functions"); strings.Contains(list, "anchor-again-") || !strings.Contains(list, "anchor-shop-server") {
 			t.Errorf("left are %s", list)
 		}

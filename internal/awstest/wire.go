@@ -37,7 +37,7 @@ type Fault struct {
 	Nth       int    // which of the calls from now on, from 1; 0 is every one
 	After     bool   // the service does what it was asked for and the answer is lost
 
-	Status  int    // HTTP status of the answer; 0 breaks the connection
+	Status  int    // HTTP status of the answer; 0 breaks the connection, 200 breaks the answer off
 	Code    string // "PreconditionFailedException", as the service spells it
 	Message string
 	Hang    bool // no answer at all until the caller gives up
@@ -182,6 +182,9 @@ func (f *Fault) answer(r *http.Request) (*http.Response, error) {
 		return nil, &net.OpError{Op: "read", Net: "tcp", Err: errors.New("connection reset by the test")}
 	}
 	kind, body := f.body(awsmiddleware.GetServiceID(r.Context()))
+	if f.Status == http.StatusOK {
+		body = body[:1]
+	}
 	return &http.Response{
 		StatusCode: f.Status, Status: http.StatusText(f.Status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header:        http.Header{"Content-Type": {kind}, "X-Amzn-Errortype": {f.Code}},

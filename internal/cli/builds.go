@@ -27,7 +27,7 @@ func (s *shell) startBuildCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "start", Short: "Build a commit on AWS CodeBuild and deploy it", Args: cobra.NoArgs,
 		Example: "  anchor builds start\n  anchor builds start --ref main\n" +
-			"  anchor builds start --project shop --repo https://github.com/you/shop --ref v1.4.0",
+			"  anchor builds start --repo https://github.com/you/shop --ref v1.4.0",
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.startBuild(cmd.Context(), o) },
 	}
 	flags := cmd.Flags()

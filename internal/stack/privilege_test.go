@@ -202,3 +202,27 @@ var unbounded = map[string]string{
 	"EdgeLists":        "CloudFront's lists and creations know no resource to name",
 	"FindMappings":     "ListEventSourceMappings and ListFunctions know no resource to name",
 }
+
+// The routes on which aliases move lead to the handler whose role may move them.
+func TestSwitchesAreRoutedToWhoMayMoveAliases(t *testing.T) {
+	var doc struct {
+		Resources map[string]struct {
+			Properties struct {
+				RouteKey string `yaml:"RouteKey"`
+				Target   string `yaml:"Target"`
+			} `yaml:"Properties"`
+		} `yaml:"Resources"`
+	}
+	if err := yaml.Unmarshal([]byte(Template()), &doc); err != nil {
+		t.Fatal(err)
+	}
+	targets := map[string]string{}
+	for _, r := range doc.Resources {
+		targets[r.Properties.RouteKey] = r.Properties.Target
+	}
+	for _, route := range []string{"POST /projects/{projectId}/rollback", "POST /projects/{projectId}/deployments/{deploymentId}/promote"} {
+		if to := targets[route]; to != "integrations/${RollbackIntegration}" {
+			t.Errorf("%s leads to %q", route, to)
+		}
+	}
+}

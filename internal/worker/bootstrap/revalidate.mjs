@@ -26,6 +26,6 @@ export function serveRevalidate() {
     });
     if (!answer.ok) throw new Error((await answer.json()).message);
   };
-  // Next.js keys the methods by the project's folder and adds its own to what it finds.
-  globalThis[ROUTER_SERVER] = new Proxy({}, { get: (own, project) => (own[project] ??= { revalidate }) });
+  // Next.js keys the methods by the project's folder, and sets its own (render404) only where it finds none.
+  globalThis[ROUTER_SERVER] = new Proxy({}, { set: (all, project, own) => Reflect.set(all, project, { revalidate, ...own }) });
 }

@@ -83,7 +83,7 @@ func (f *Functions) move(ctx context.Context, function, version string, live anc
 			return nil
 		case err == nil:
 			continue
-		case !isConflict(err) && !isStale(err):
+		case !isConflict(err) && !isStale(err) && !isUnsure(err):
 			return err
 		}
 		if err := f.pause(ctx, round); err != nil {

@@ -94,3 +94,10 @@ func isYoungRole(err error) bool {
 	var invalid *types.InvalidParameterValueException
 	return errors.As(err, &invalid) && strings.Contains(invalid.ErrorMessage(), "cannot be assumed by Lambda")
 }
+
+// isUnsure reports whether the answer was lost on its way: what was asked for may have
+// been done. An end of ctx is nobody's loss.
+func isUnsure(err error) bool {
+	var api smithy.APIError
+	return err != nil && !errors.As(err, &api) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+}

@@ -21,6 +21,7 @@ func TestRouteGetsOver(t *testing.T) {
 		"a throttled call": {Operation: "Lambda.UpdateAlias", Nth: 1, Status: 429, Code: "TooManyRequestsException"},
 		"a lost answer":    {Operation: "Lambda.UpdateAlias", Nth: 1, After: true, Status: 503, Code: "ServiceException"},
 		"a broken wire":    {Operation: "Lambda.UpdateAlias", Nth: 1, After: true},
+		"half an answer":   {Operation: "Lambda.UpdateAlias", Nth: 1, After: true, Status: 200},
 		"an old read":      {Operation: "Lambda.GetAlias", Nth: 1, Status: 404, Code: "ResourceNotFoundException"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -27,6 +27,6 @@ export async function revalidate({ urlPath, revalidateHeaders, opts }) {
 }
 
 export function install(scope = globalThis) {
-  // Next.js keys the methods by the project's folder and adds its own to what it finds.
-  scope[ROUTER_SERVER] = new Proxy({}, { get: (own, project) => (own[project] ??= { revalidate }) });
+  // Next.js keys the methods by the project's folder, and sets its own (render404) only where it finds none.
+  scope[ROUTER_SERVER] = new Proxy({}, { set: (all, project, own) => Reflect.set(all, project, { revalidate, ...own }) });
 }

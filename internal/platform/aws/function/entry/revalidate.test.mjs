@@ -24,8 +24,22 @@ globalThis.fetch = () => assert.fail("the app's fetch is asked");
 const scope = {};
 install(scope);
 installInvalidation(scope);
-const methods = scope[Symbol.for("@next/router-server-methods")]["."];
+const methods = nextServer(scope);
 test.after(() => site.close());
+
+// What Next.js' server does with each request (server/next-server.js).
+function nextServer(scope) {
+  const all = (scope[Symbol.for("@next/router-server-methods")] ??= {});
+  if (!all["."]) all["."] = { render404() {} };
+  all["."].isWrappedByNextServer = true;
+  return all["."];
+}
+
+test("Next.js keeps what it sets itself", () => {
+  assert.equal(typeof methods.render404, "function");
+  assert.equal(methods.isWrappedByNextServer, true);
+  assert.equal(nextServer(scope), methods);
+});
 
 const event = (headers) => received({ headers: { "x-anchor-distribution": "E1", "x-forwarded-host": host, "x-anchor-deployment": "d1", ...headers } });
 const headers = { "x-prerender-revalidate": "preview-id" };
