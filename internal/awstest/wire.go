@@ -29,6 +29,7 @@ type Wire struct {
 	calls  []Call
 	faults []*Fault
 	delay  time.Duration
+	cut    int
 }
 
 // Fault is what happens to one call instead of, or after, what should.
@@ -131,7 +132,7 @@ func (w *Wire) Do(r *http.Request) (*http.Response, error) {
 		}
 	}
 	if fault == nil {
-		return w.client.Do(r)
+		return w.watched(r)
 	}
 	if fault.After {
 		res, err := w.client.Do(r)
@@ -147,6 +148,47 @@ func (w *Wire) Do(r *http.Request) (*http.Response, error) {
 		}
 	}
 	return fault.answer(r)
+}
+
+// watched carries a call and notes when the emulator, not the test, cuts it.
+func (w *Wire) watched(r *http.Request) (*http.Response, error) {
+	res, err := w.client.Do(r)
+	if err != nil {
+		w.noteCut(r.Context(), err)
+		return nil, err
+	}
+	res.Body = &watchedBody{res.Body, func(err error) { w.noteCut(r.Context(), err) }}
+	return res, nil
+}
+
+type watchedBody struct {
+	io.ReadCloser
+	broke func(error)
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		b.broke(err)
+	}
+	return n, err
+}
+
+func (w *Wire) noteCut(ctx context.Context, err error) {
+	if ctx.Err() != nil || err == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut++
+}
+
+// Cuts is how many calls the emulator has cut by itself. The SDK asks again then, which
+// is a call more than the code made.
+func (w *Wire) Cuts() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.cut
 }
 
 // note writes the call down, in the order of their beginnings, and picks its fault.

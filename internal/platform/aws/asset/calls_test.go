@@ -3,11 +3,8 @@ package asset_test
 import (
 	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/anchor-deploy/anchor/internal/awstest"
 )
@@ -16,6 +13,11 @@ var update = flag.Bool("update", false, "write testdata/calls.golden anew")
 
 // TestCalls keeps the number of AWS calls of every operation in a golden file.
 func TestCalls(t *testing.T) {
+	awstest.Golden(t, "testdata/calls.golden", *update, func() (*awstest.Wire, string) { return callsOfAll(t) })
+}
+
+func callsOfAll(t *testing.T) (*awstest.Wire, string) {
+	t.Helper()
 	s := newStand(t, awstest.MiniStack(t))
 	app := tagged(60)
 	for i := range 20 {
@@ -40,15 +42,5 @@ func TestCalls(t *testing.T) {
 	step("seed run again", func() error { return s.Seed(t.Context(), a, s.note) })
 	step("removal of one of three deployments", func() error { return s.Remove(t.Context(), s.project, a.Deployment.ID) })
 	step("removal of the project with two deployments", func() error { return s.RemoveProject(t.Context(), s.project) })
-
-	const golden = "testdata/calls.golden"
-	if *update {
-		must(t, os.MkdirAll("testdata", 0o755))
-		must(t, os.WriteFile(golden, []byte(out.String()), 0o644))
-	}
-	want, err := os.ReadFile(golden)
-	must(t, err)
-	if diff := cmp.Diff(string(want), out.String()); diff != "" {
-		t.Errorf("the calls differ from %s (-want +got); go test -update writes it anew:\n%s", golden, diff)
-	}
+	return s.cloud.Wire, out.String()
 }

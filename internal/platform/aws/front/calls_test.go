@@ -4,12 +4,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/anchor-deploy/anchor/internal/awstest"
 )
@@ -19,6 +16,11 @@ var update = flag.Bool("update", false, "write testdata/calls.golden anew")
 // TestCalls keeps the AWS calls of every operation, in order, in a golden file; those of
 // Ready, which are made at once, by name.
 func TestCalls(t *testing.T) {
+	awstest.Golden(t, "testdata/calls.golden", *update, func() (*awstest.Wire, string) { return callsOfAll(t) })
+}
+
+func callsOfAll(t *testing.T) (*awstest.Wire, string) {
+	t.Helper()
 	s := newStand(t)
 	var out strings.Builder
 	step := func(title string, do func() error) {
@@ -58,18 +60,5 @@ func TestCalls(t *testing.T) {
 	step("switch to what is live", func() error { return s.Switch(t.Context(), s.project, two) })
 	step("forget", func() error { return s.Forget(t.Context(), s.project, a.Deployment.ID) })
 	step("remove the project", func() error { return s.RemoveProject(t.Context(), s.project) })
-
-	const golden = "testdata/calls.golden"
-	if *update {
-		if err := os.WriteFile(golden, []byte(out.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), out.String()); diff != "" {
-		t.Errorf("the calls differ from %s (-want +got); go test -update writes it anew:\n%s", golden, diff)
-	}
+	return s.cloud.Wire, out.String()
 }

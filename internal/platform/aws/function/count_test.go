@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +17,11 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // TestCalls holds how often AWS is called against testdata/calls.golden: two functions,
 // published and released.
 func TestCalls(t *testing.T) {
+	awstest.Golden(t, "testdata/calls.golden", *update, func() (*awstest.Wire, string) { return callsOfAll(t) })
+}
+
+func callsOfAll(t *testing.T) (*awstest.Wire, string) {
+	t.Helper()
 	s, p := newStand(t), newProject()
 	s.Amble()
 	var report strings.Builder
@@ -46,16 +50,7 @@ func TestCalls(t *testing.T) {
 		_, err := s.Hosts(t.Context(), p, "live")
 		must(t, err)
 	})
-
-	const golden = "testdata/calls.golden"
-	if *update {
-		must(t, os.WriteFile(golden, []byte(report.String()), 0o644))
-	}
-	want, err := os.ReadFile(golden)
-	must(t, err)
-	if report.String() != string(want) {
-		t.Errorf("the calls are not those of %s (-update writes it):\n%s", golden, report.String())
-	}
+	return s.cloud.Wire, report.String()
 }
 
 func tell(w *strings.Builder, what string, calls []awstest.Call) {

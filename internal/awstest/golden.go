@@ -1,0 +1,34 @@
+package awstest
+
+import (
+	"os"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Golden compares a report of calls with a file, or writes the file. run makes the report
+// on an emulator of its own and gives the wire it went over; it is run again when the
+// emulator cut a connection meanwhile, because then there is a call too many.
+func Golden(t testing.TB, file string, update bool, run func() (*Wire, string)) {
+	t.Helper()
+	wire, report := run()
+	for tries := 1; wire.Cuts() > 0; tries++ {
+		if tries == 3 {
+			t.Fatal("the emulator cut a connection in each of three runs")
+		}
+		wire, report = run()
+	}
+	if update {
+		if err := os.WriteFile(file, []byte(report), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), report); diff != "" {
+		t.Errorf("the calls differ from %s (-want +got); go test -update writes it anew:\n%s", file, diff)
+	}
+}
