@@ -18,9 +18,10 @@ var arrows = map[string][]string{
 	"internal/durable":                            {},
 	"internal/acme":                               {"internal/anchor", "internal/durable", "internal/hostname"},
 	"internal/acme/acmetest":                      {},
-	"internal/stack":                              {"internal/anchor"},
+	"internal/stack":                              {"internal/anchor", "internal/awsretry"},
 	"internal/stack/pack":                         {},
-	"internal/awstest":                            {},
+	"internal/awsretry":                           {},
+	"internal/awstest":                            {"internal/awsretry"},
 	"internal/worker":                             {},
 	"internal/edge":                               {"internal/edge/..."},
 	"internal/edge/asset":                         {"internal/staticfile"},
@@ -67,7 +68,7 @@ var arrows = map[string][]string{
 	"internal/lambdafn":                           {"internal/access", "internal/anchor", "internal/bundle", "internal/deploy", "internal/hostname", "internal/httpapi/...", "internal/logs", "internal/project", "internal/release"},
 	"internal/platform/aws/codebuild":             {"internal/anchor", "internal/deploy"},
 	"internal/platform/aws/logtail":               {"internal/anchor", "internal/logs"},
-	"cmd/anchor-lambda":                           {"internal/anchor", "internal/dnscheck", "internal/lambdafn", "internal/platform/aws/...", "internal/secret", "internal/store/dynamo"},
+	"cmd/anchor-lambda":                           {"internal/anchor", "internal/awsretry", "internal/dnscheck", "internal/lambdafn", "internal/platform/aws/...", "internal/secret", "internal/store/dynamo"},
 	"internal/platform/aws/certificate":           {"internal/anchor", "internal/hostname"},
 }
 

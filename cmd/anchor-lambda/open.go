@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awsretry"
 	"github.com/anchor-deploy/anchor/internal/dnscheck"
 	"github.com/anchor-deploy/anchor/internal/lambdafn"
 	"github.com/anchor-deploy/anchor/internal/platform/aws"
@@ -78,7 +79,8 @@ func open(ctx context.Context, env func(string) string) (lambdafn.Handler, error
 	if err != nil {
 		return nil, err
 	}
-	c, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(manyAtOnce()))
+	c, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(manyAtOnce()),
+		config.WithRetryer(func() sdk.Retryer { return awsretry.Standard() }))
 	if err != nil {
 		return nil, fmt.Errorf("load the configuration of AWS: %w", err)
 	}

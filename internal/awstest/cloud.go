@@ -21,6 +21,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/anchor-deploy/anchor/internal/awsretry"
 )
 
 // Region is where the test's installation is. It is not us-east-1, so that what has
@@ -65,7 +67,7 @@ func (c *Cloud) Config() aws.Config {
 		// CloudFront's KeyValueStore would sign with 4A.
 		AuthSchemePreference: []string{"sigv4"},
 		Retryer: func() aws.Retryer {
-			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 5 * time.Millisecond })
+			return awsretry.Standard(func(o *retry.StandardOptions) { o.MaxBackoff = 5 * time.Millisecond })
 		},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awsretry"
 )
 
 // validRegion is the form of all of AWS's: eu-central-1, us-gov-west-1.
@@ -18,7 +19,8 @@ var validRegion = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-\d+$`)
 // environment, ~/.aws, SSO, instance roles. profile and region, when not empty, go
 // before what those say. It calls no service of AWS.
 func LoadConfig(ctx context.Context, profile, region string) (sdk.Config, error) {
-	c, err := config.LoadDefaultConfig(ctx, config.WithSharedConfigProfile(profile), config.WithRegion(region))
+	c, err := config.LoadDefaultConfig(ctx, config.WithSharedConfigProfile(profile), config.WithRegion(region),
+		config.WithRetryer(func() sdk.Retryer { return awsretry.Standard() }))
 	var missing config.SharedConfigProfileNotExistError
 	switch {
 	case errors.As(err, &missing):

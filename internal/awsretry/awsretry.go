@@ -1,0 +1,27 @@
+// Package awsretry says when a call of AWS is made again.
+package awsretry
+
+import (
+	"errors"
+	"io"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+)
+
+// Standard is the SDK's standard retryer that also asks again when an answer breaks off.
+// The SDK does so for a connection that breaks before the answer begins, and takes one
+// that breaks within it for a malformed answer; what the service did is as unknown in
+// both cases.
+func Standard(options ...func(*retry.StandardOptions)) aws.Retryer {
+	return retry.NewStandard(append([]func(*retry.StandardOptions){func(o *retry.StandardOptions) {
+		o.Retryables = append(o.Retryables, retry.IsErrorRetryableFunc(brokenOff))
+	}}, options...)...)
+}
+
+func brokenOff(err error) aws.Ternary {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return aws.TrueTernary
+	}
+	return aws.UnknownTernary
+}
