@@ -19,7 +19,7 @@ func (s *Service) takeOver(ctx context.Context, p anchor.ProjectID, h anchor.Hos
 	d, err := s.Resolver.Diagnose(ctx, Need{Name: h.Name, Records: []anchor.DNSRecord{proof}})
 	if err != nil || !right(d, proof) {
 		return h, anchor.Conflict("domain_taken", "the domain %s is attached already", h.Name).
-			Hintf("A domain belongs to one project. If it is yours, remove it there, or prove it with the record %s TXT %s and add it here again.",
+			Hintf("A domain belongs to one project. If it is yours, remove it there, or set this\nrecord and add it here again:\n%s TXT %s",
 				proof.Name, proof.Value).Because(err)
 	}
 	leave, err := s.lanes.take(ctx, h.ID)
