@@ -3,8 +3,10 @@ package opennext
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strconv"
 	"strings"
 
@@ -36,6 +38,23 @@ const (
 	maxTagRows  = 2_000_000
 	maxTagBytes = 1 << 30
 )
+
+// TagsOf gives the rows that the tag table of a build begins with, none when it tagged
+// nothing or has no tag cache.
+func TagsOf(tree fs.FS, b anchor.Build) ([]TagRow, error) {
+	if b.TagsFile == "" {
+		return nil, nil
+	}
+	in, err := tree.Open(b.TagsFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the tags of the build: %w", err)
+	}
+	defer in.Close()
+	return Tags(in)
+}
 
 // Tags reads dynamodb-cache.json: a list of DynamoDB items
 // {"tag":{"S":…},"path":{"S":…},"revalidatedAt":{"N":…}} (createAssets.js). Rows that

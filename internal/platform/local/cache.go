@@ -2,8 +2,6 @@ package local
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -43,18 +41,7 @@ func (p *Platform) Seed(ctx context.Context, a deploy.Artifact, note deploy.Note
 }
 
 func buildTags(tree fs.FS, b anchor.Build) ([]isr.TagRow, error) {
-	if b.TagsFile == "" {
-		return nil, nil
-	}
-	in, err := tree.Open(b.TagsFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the tags of the build: %w", err)
-	}
-	defer in.Close()
-	read, err := opennext.Tags(in)
+	read, err := opennext.TagsOf(tree, b)
 	if err != nil {
 		return nil, err
 	}

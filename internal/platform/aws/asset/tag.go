@@ -2,8 +2,6 @@ package asset
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"slices"
@@ -34,18 +32,7 @@ func hasTags(b anchor.Build) bool { return b.TagsFile != "" }
 // tagRows gives what the table begins with, each key once: BatchWriteItem refuses a
 // batch that names one twice.
 func tagRows(tree fs.FS, b anchor.Build) ([]tagRow, error) {
-	if !hasTags(b) {
-		return nil, nil
-	}
-	in, err := tree.Open(b.TagsFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the tags of the build: %w", err)
-	}
-	defer in.Close()
-	rows, err := opennext.Tags(in)
+	rows, err := opennext.TagsOf(tree, b)
 	if err != nil {
 		return nil, err
 	}
