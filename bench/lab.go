@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,14 +79,4 @@ func requireTools(names ...string) error {
 	}
 	return fmt.Errorf("%s not found: run scripts/install-bench-peers, or apt-get install nginx wrk util-linux",
 		strings.Join(missing, ", "))
-}
-
-// freePort gives a port of the loopback interface nobody listens on now.
-func freePort(ctx context.Context) (int, error) {
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port, nil
 }

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/anchor-deploy/anchor/internal/freeport"
 )
 
 // nextStart runs the same build as one standalone Next.js process, with public and
@@ -26,7 +28,7 @@ func (l *lab) nextStart(ctx context.Context, cores string) (*process, string, er
 			return nil, "", fmt.Errorf("lay out the standalone build: %w", err)
 		}
 	}
-	port, err := freePort(ctx)
+	port, err := freeport.Get()
 	if err != nil {
 		return nil, "", err
 	}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/anchor-deploy/anchor/internal/freeport"
 )
 
 // nginxConf is tuned as its documentation suggests for static files. One process:
@@ -38,7 +40,7 @@ func (l *lab) nginx(ctx context.Context, root, path string) (*process, string, e
 	if err != nil {
 		return nil, "", err
 	}
-	port, err := freePort(ctx)
+	port, err := freeport.Get()
 	if err != nil {
 		return nil, "", err
 	}

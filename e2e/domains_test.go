@@ -22,6 +22,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/acme/acmetest"
 	"github.com/anchor-deploy/anchor/internal/dnscheck/dnstest"
+	"github.com/anchor-deploy/anchor/internal/freeport"
 )
 
 // world is what an Anchor with custom domains needs around it: a DNS, and a CA that
@@ -73,12 +74,11 @@ func writePEM(t *testing.T, name string, der []byte) string {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return address
 }
 
 func portOf(address string) int {

@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/anchor-deploy/anchor/internal/acme/acmetest"
+	"github.com/anchor-deploy/anchor/internal/freeport"
 )
 
 // hookEnv makes this test binary a DNS hook that asks the test's server to set records.
@@ -150,23 +151,13 @@ func (n *noted) WriteHeader(status int) {
 	n.ResponseWriter.WriteHeader(status)
 }
 
-// freeAddress is an address that is free for TCP and UDP.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	for range 20 {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		udp, err := net.ListenPacket("udp", ln.Addr().String())
-		ln.Close()
-		if err == nil {
-			udp.Close()
-			return ln.Addr().String()
-		}
+	address, err := freeport.Address()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no port is free for TCP and UDP")
-	return ""
+	return address
 }
 
 func portOf(t testing.TB, addr net.Addr) int {

@@ -6,9 +6,7 @@ package awstest
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/anchor-deploy/anchor/internal/awsretry"
+	"github.com/anchor-deploy/anchor/internal/freeport"
 )
 
 // Region is where the test's installation is. It is not us-east-1, so that what has
@@ -179,12 +178,11 @@ func answers(ctx context.Context, url string) bool {
 
 func freePort(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Get()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return fmt.Sprint(ln.Addr().(*net.TCPAddr).Port)
+	return strconv.Itoa(port)
 }
 
 func tail(b []byte, n int) []byte { return b[max(0, len(b)-n):] }

@@ -1,0 +1,28 @@
+package freeport
+
+import (
+	"net"
+	"testing"
+)
+
+func TestAddress(t *testing.T) {
+	for range 20 {
+		address, err := Address()
+		if err != nil {
+			t.Fatal(err)
+		}
+		stream, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stream.Close()
+		packets, err := net.ListenPacket("udp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer packets.Close()
+		if err := free(stream.Addr().(*net.TCPAddr).Port); err == nil {
+			t.Errorf("%s is taken and counts as free", address)
+		}
+	}
+}
