@@ -18,8 +18,17 @@ help: ## This list
 handlers: ## The AWS handlers' zips in internal/stack/handlers
 	$(GO) run ./internal/stack/pack
 
+# The aws commands, which the anchor binary carries packed (internal/companion).
+PROGRAM := internal/companion/program/anchor-aws.gz
+
+.PHONY: companion
+companion: handlers ## The aws commands in internal/companion/program
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags '-s -w' -o bin/anchor-aws ./cmd/anchor-aws
+	@gzip -nc bin/anchor-aws > bin/anchor-aws.gz
+	@cmp -s bin/anchor-aws.gz $(PROGRAM) || cp bin/anchor-aws.gz $(PROGRAM) # an older file spares a build
+
 .PHONY: build
-build: handlers ## The anchor binary in bin/
+build: companion ## The anchor binary in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags '-s -w' -o $(BIN) ./cmd/anchor
 
 .PHONY: demo

@@ -18,7 +18,11 @@ var arrows = map[string][]string{
 	"internal/durable":                            {},
 	"internal/acme":                               {"internal/anchor", "internal/durable", "internal/hostname"},
 	"internal/acme/acmetest":                      {},
-	"internal/stack":                              {"internal/anchor", "internal/awsretry"},
+	"internal/stack":                              {"internal/anchor", "internal/awsretry", "internal/installation"},
+	"internal/installation":                       {},
+	"internal/companion":                          {"internal/anchor"},
+	"cmd/anchor-aws":                              {"internal/app", "internal/awsapp", "internal/cli"},
+	"internal/awsapp":                             {"internal/..."},
 	"internal/stack/pack":                         {},
 	"internal/awsretry":                           {},
 	"internal/awstest":                            {"internal/awsretry", "internal/freeport"},
@@ -53,9 +57,9 @@ var arrows = map[string][]string{
 	"internal/httpapi/filepack":                   {"internal/anchor", "internal/bundle"},
 	"internal/httpapi/apitest":                    {"internal/..."},
 	"internal/apiclient":                          {"internal/anchor", "internal/bundle", "internal/httpapi/filepack", "internal/httpapi/wire"},
-	"internal/cli":                                {"internal/anchor", "internal/announce", "internal/apiclient", "internal/app", "internal/bundle", "internal/hostname", "internal/httpapi/wire", "internal/opennext", "internal/stack"},
+	"internal/cli":                                {"internal/anchor", "internal/announce", "internal/apiclient", "internal/app", "internal/bundle", "internal/hostname", "internal/httpapi/wire", "internal/installation", "internal/opennext"},
 	"internal/app":                                {"internal/..."},
-	"cmd/anchor":                                  {"internal/app", "internal/cli"},
+	"cmd/anchor":                                  {"internal/app", "internal/cli", "internal/companion", "internal/installation"},
 	"e2e":                                         {},
 	"bench":                                       {"e2e", "internal/..."},
 	"docs/generate":                               {"internal/..."},
@@ -92,6 +96,19 @@ func TestArrows(t *testing.T) {
 			if to, ours := strings.CutPrefix(to, module); ours && !allowed(may, to) {
 				t.Errorf("%s imports %s, against its arrows", from, to)
 			}
+		}
+	}
+}
+
+// TestTheServerIsFreeOfAWS holds what docs/decisions/0011 says of the memory of a server.
+func TestTheServerIsFreeOfAWS(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "./cmd/anchor").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	for dependency := range strings.Lines(string(out)) {
+		if strings.Contains(dependency, "/aws-sdk-go-v2/") {
+			t.Errorf("cmd/anchor links %s", strings.TrimSpace(dependency))
 		}
 	}
 }

@@ -4,14 +4,13 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"os/signal"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/app"
+	"github.com/anchor-deploy/anchor/internal/awsapp"
 	"github.com/anchor-deploy/anchor/internal/cli"
-	"github.com/anchor-deploy/anchor/internal/stack"
 )
 
 // TestMain makes the test binary be Anchor itself when it is asked to, so that the
@@ -29,11 +28,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// asAnchor is cmd/anchor's main, but for the hooks: the step to end at, and a folder
-// with the handlers' code that make build puts into the binary.
+// asAnchor is cmd/anchor's main with the aws commands in the same process, but for the
+// hooks: the step to end at, and a folder with the handlers' code that make build puts
+// into the binary.
 func asAnchor() int {
+	parts := cli.Parts{Server: app.Run}
 	if step := os.Getenv("ANCHOR_E2E_DIE_BEFORE"); step != "" {
-		cli.RunServer = func(ctx context.Context, c app.Config) error {
+		parts.Server = func(ctx context.Context, c app.Config) error {
 			c.BeforeStep = func(next string) {
 				if next == step {
 					syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -43,13 +44,10 @@ func asAnchor() int {
 			return app.Run(ctx, c)
 		}
 	}
+	aws := awsapp.Opener{}
 	if dir := os.Getenv("ANCHOR_E2E_HANDLERS"); dir != "" {
-		cli.OpenInstallation = func(ctx context.Context, o app.AWS) (*stack.Installation, error) {
-			o.Stack.Handlers, o.Stack.Poll = os.DirFS(dir), 50*time.Millisecond
-			return app.Installation(ctx, o)
-		}
+		aws = awsapp.Opener{Handlers: os.DirFS(dir), Poll: 50 * time.Millisecond}
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	return cli.Main(ctx, os.Args[1:], cli.SystemStreams())
+	parts.Installation = aws.Open
+	return cli.Main(parts)
 }

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -14,14 +15,14 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/app"
+	"github.com/anchor-deploy/anchor/internal/awsapp"
 	"github.com/anchor-deploy/anchor/internal/awstest"
 	"github.com/anchor-deploy/anchor/internal/cli"
-	"github.com/anchor-deploy/anchor/internal/stack"
 	"github.com/anchor-deploy/anchor/internal/store/dynamo"
 )
 
-// mainOnAWS is the command as make build makes it, with handlers in it; nothing runs
-// these.
+// mainOnAWS is the command with its aws commands in the same process and handlers that
+// nothing runs.
 func mainOnAWS() {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
@@ -31,12 +32,8 @@ func mainOnAWS() {
 	if err := z.Close(); err != nil {
 		panic(err)
 	}
-	cli.OpenInstallation = func(ctx context.Context, o app.AWS) (*stack.Installation, error) {
-		o.Stack.Handlers = fstest.MapFS{"arm64.zip": {Data: b.Bytes()}}
-		o.Stack.Poll = 10 * time.Millisecond
-		return app.Installation(ctx, o)
-	}
-	main()
+	aws := awsapp.Opener{Handlers: fstest.MapFS{"arm64.zip": {Data: b.Bytes()}}, Poll: 10 * time.Millisecond}
+	os.Exit(cli.Main(cli.Parts{Server: app.Run, Installation: aws.Open}))
 }
 
 // TestAWSScripts runs the aws commands against an emulated account.

@@ -4,17 +4,18 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
+	"github.com/anchor-deploy/anchor/internal/app"
 	"github.com/anchor-deploy/anchor/internal/cli"
+	"github.com/anchor-deploy/anchor/internal/companion"
+	"github.com/anchor-deploy/anchor/internal/installation"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second Ctrl-C ends the process at once, but wrappers such as make and timeout
-	// pass one Ctrl-C on twice.
-	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
-	os.Exit(cli.Main(ctx, os.Args[1:], cli.SystemStreams()))
+	os.Exit(cli.Main(cli.Parts{Server: app.Run, Installation: elsewhere}))
+}
+
+// elsewhere has the same command done by cmd/anchor-aws, which takes over from here.
+func elsewhere(context.Context, installation.Options) (installation.Installation, error) {
+	return nil, companion.Exec(os.Args)
 }

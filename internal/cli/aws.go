@@ -8,21 +8,17 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/anchor-deploy/anchor/internal/app"
-	"github.com/anchor-deploy/anchor/internal/stack"
+	"github.com/anchor-deploy/anchor/internal/installation"
 )
 
-// OpenInstallation composes an installation. Tests give it handlers of their own.
-var OpenInstallation = app.Installation
-
-// installation is which installation an aws command is about.
-type installation struct {
-	app.AWS
+// awsOptions say which installation an aws command is about.
+type awsOptions struct {
+	installation.Options
 	shell *shell
 }
 
 func (s *shell) awsCommand() *cobra.Command {
-	o := &installation{shell: s}
+	o := &awsOptions{shell: s}
 	cmd := parent("aws", "Install Anchor in an AWS account",
 		o.planCommand(), o.bootstrapCommand(), o.statusCommand(), o.destroyCommand())
 	cmd.Long = "An installation is one CloudFormation stack: tables, buckets, roles, the HTTP\n" +
@@ -30,24 +26,24 @@ func (s *shell) awsCommand() *cobra.Command {
 		"CLI finds them. Afterwards every other command works on it with ANCHOR_URL set\n" +
 		"to its API."
 	flags := cmd.PersistentFlags()
-	flags.StringVar(&o.Stack.Name, "name", "anchor", "name of the installation")
+	flags.StringVar(&o.Name, "name", "anchor", "name of the installation")
 	flags.StringVar(&o.Region, "region", "", "AWS region (default: the profile's)")
 	flags.StringVar(&o.Profile, "profile", "", "AWS profile (default: AWS_PROFILE)")
 	return cmd
 }
 
 // settings are the flags of those commands that write the stack, or would.
-func (o *installation) settings(cmd *cobra.Command) {
+func (o *awsOptions) settings(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&o.Stack.Architecture, "arch", "", "arm64 or x86_64 (default: as it is, arm64 at first)")
-	flags.StringToStringVar(&o.Stack.Parameters, "set", nil, "a setting of docs/aws.md, as NAME=VALUE")
+	flags.StringVar(&o.Architecture, "arch", "", "arm64 or x86_64 (default: as it is, arm64 at first)")
+	flags.StringToStringVar(&o.Parameters, "set", nil, "a setting of docs/aws.md, as NAME=VALUE")
 }
 
 // open gives the installation; what it does is told as progress.
-func (o *installation) open(ctx context.Context, p *progress) (*stack.Installation, error) {
-	o.Stack.Version = o.shell.version
+func (o *awsOptions) open(ctx context.Context, p *progress) (installation.Installation, error) {
+	o.Version = o.shell.version
 	running := ""
-	o.Stack.Watch = func(e stack.Event) {
+	o.Watch = func(e installation.Event) {
 		if e.Step != running {
 			p.begin(e.Step)
 			running = e.Step
@@ -58,11 +54,11 @@ func (o *installation) open(ctx context.Context, p *progress) (*stack.Installati
 			running = ""
 		}
 	}
-	return OpenInstallation(ctx, o.AWS)
+	return o.shell.parts.Installation(ctx, o.Options)
 }
 
-// changes shows what becomes of the stack.
-func (s *shell) changes(w io.Writer, changes []stack.Change) {
+// changes shows what becomes of the installation.
+func (s *shell) changes(w io.Writer, changes []installation.Change) {
 	rows := make([][]string, len(changes))
 	for i, c := range changes {
 		rows[i] = []string{c.Action, c.Resource, c.Type, strings.Join(c.Why, ", ")}
@@ -70,4 +66,4 @@ func (s *shell) changes(w io.Writer, changes []stack.Change) {
 	s.table(w, []string{"ACTION", "RESOURCE", "TYPE", "WHY"}, rows)
 }
 
-func where(o stack.Outputs) string { return fmt.Sprintf("%s, account %s", o.Region, o.Account) }
+func where(o installation.Outputs) string { return fmt.Sprintf("%s, account %s", o.Region, o.Account) }

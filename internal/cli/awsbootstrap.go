@@ -8,22 +8,22 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/anchor-deploy/anchor/internal/announce"
-	"github.com/anchor-deploy/anchor/internal/stack"
+	"github.com/anchor-deploy/anchor/internal/installation"
 )
 
 // bootstrapOptions are the flags of aws bootstrap.
 type bootstrapOptions struct {
-	stack.BootstrapOptions
+	installation.BootstrapOptions
 	newToken bool
 }
 
 // bootstrapped is what aws bootstrap did, as --json tells it.
 type bootstrapped struct {
-	stack.Bootstrapped
+	installation.Bootstrapped
 	TokenFile string `json:"tokenFile,omitempty"` // where this user's token is kept
 }
 
-func (o *installation) bootstrapCommand() *cobra.Command {
+func (o *awsOptions) bootstrapCommand() *cobra.Command {
 	var b bootstrapOptions
 	cmd := &cobra.Command{
 		Use: "bootstrap", Short: "Make the installation, or upgrade it", Args: cobra.NoArgs,
@@ -41,14 +41,14 @@ func (o *installation) bootstrapCommand() *cobra.Command {
 	return cmd
 }
 
-func (o *installation) bootstrap(ctx context.Context, b bootstrapOptions) error {
+func (o *awsOptions) bootstrap(ctx context.Context, b bootstrapOptions) error {
 	p := newProgress(o.shell)
 	i, err := o.open(ctx, p)
 	if err != nil {
 		return err
 	}
 	if !o.shell.json {
-		b.Show = func(changes []stack.Change) error {
+		b.Show = func(changes []installation.Change) error {
 			o.shell.changes(o.shell.Err, changes)
 			return nil
 		}
@@ -58,7 +58,7 @@ func (o *installation) bootstrap(ctx context.Context, b bootstrapOptions) error 
 		p.failed()
 		return err
 	}
-	file, err := keepToken(ctx, i, done.Outputs, b.newToken)
+	file, err := o.keepToken(ctx, i, done.Outputs, b.newToken)
 	if err != nil {
 		return err
 	}
@@ -67,20 +67,20 @@ func (o *installation) bootstrap(ctx context.Context, b bootstrapOptions) error 
 
 // keepToken makes the first token and keeps it, "" when there is one that somebody
 // else keeps.
-func keepToken(ctx context.Context, i *stack.Installation, o stack.Outputs, another bool) (file string, err error) {
-	r := announce.Remote{URL: o.APIURL, Installation: i.Name, Account: o.Account, Region: o.Region}
+func (o *awsOptions) keepToken(ctx context.Context, i installation.Installation, out installation.Outputs, another bool) (file string, err error) {
+	r := announce.Remote{URL: out.APIURL, Installation: o.Name, Account: out.Account, Region: out.Region}
 	file, kept := r.Kept()
 	if kept && !another {
 		return file, nil
 	}
-	r.Token, err = i.FirstToken(ctx, o, whoAndWhere(), another)
+	r.Token, err = i.FirstToken(ctx, out, whoAndWhere(), another)
 	if err != nil || r.Token == "" {
 		return "", err
 	}
 	return r.Keep()
 }
 
-func (s *shell) installed(w io.Writer, b stack.Bootstrapped, file string) {
+func (s *shell) installed(w io.Writer, b installation.Bootstrapped, file string) {
 	what := "is ready"
 	if len(b.Changes) == 0 {
 		what = "is as it should be"

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/anchor-deploy/anchor/internal/announce"
-	"github.com/anchor-deploy/anchor/internal/stack"
+	"github.com/anchor-deploy/anchor/internal/installation"
 )
 
 // destroyOptions are the flags of aws destroy.
@@ -17,7 +17,7 @@ type destroyOptions struct {
 	yes, force bool
 }
 
-func (o *installation) destroyCommand() *cobra.Command {
+func (o *awsOptions) destroyCommand() *cobra.Command {
 	var d destroyOptions
 	cmd := &cobra.Command{
 		Use: "destroy", Short: "Remove the installation from the account", Args: cobra.NoArgs,
@@ -31,20 +31,20 @@ func (o *installation) destroyCommand() *cobra.Command {
 	return cmd
 }
 
-func (o *installation) destroy(ctx context.Context, d destroyOptions) error {
+func (o *awsOptions) destroy(ctx context.Context, d destroyOptions) error {
 	p := newProgress(o.shell)
 	i, err := o.open(ctx, p)
 	if err != nil {
 		return err
 	}
-	options := stack.DestroyOptions{Force: d.force}
+	options := installation.DestroyOptions{Force: d.force}
 	if !d.yes {
 		options.Confirm = func(projects []string) error {
-			warning := "destroys the installation " + o.Stack.Name + " for good"
+			warning := "destroys the installation " + o.Name + " for good"
 			if len(projects) > 0 {
 				warning += ", with " + strings.Join(projects, ", ")
 			}
-			return o.shell.confirmName(o.Stack.Name, "destroys the installation for good", warning)
+			return o.shell.confirmName(o.Name, "destroys the installation for good", warning)
 		}
 	}
 	done, err := i.Destroy(ctx, options)
@@ -52,14 +52,14 @@ func (o *installation) destroy(ctx context.Context, d destroyOptions) error {
 		p.failed()
 		return err
 	}
-	r := announce.Remote{Installation: i.Name, Account: done.Account, Region: done.Region}
+	r := announce.Remote{Installation: done.Installation, Account: done.Account, Region: done.Region}
 	if err := r.Forget(); err != nil {
 		return err
 	}
 	return o.shell.show(done, func(w io.Writer) { o.shell.destroyed(w, done) })
 }
 
-func (s *shell) destroyed(w io.Writer, d stack.Destroyed) {
+func (s *shell) destroyed(w io.Writer, d installation.Destroyed) {
 	fmt.Fprintf(w, "Destroyed %s.\n", d.Installation)
 	for _, kept := range d.Kept {
 		fmt.Fprintf(w, "Kept: %s\n", kept)

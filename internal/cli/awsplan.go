@@ -7,10 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/anchor-deploy/anchor/internal/stack"
+	"github.com/anchor-deploy/anchor/internal/installation"
 )
 
-func (o *installation) planCommand() *cobra.Command {
+func (o *awsOptions) planCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "plan", Short: "Show what bootstrap would do; touches nothing", Args: cobra.NoArgs,
 		Long: "Lets CloudFormation compute the changes that bootstrap would make and shows\n" +
@@ -21,7 +21,7 @@ func (o *installation) planCommand() *cobra.Command {
 	return cmd
 }
 
-func (o *installation) plan(ctx context.Context) error {
+func (o *awsOptions) plan(ctx context.Context) error {
 	i, err := o.open(ctx, newProgress(o.shell))
 	if err != nil {
 		return err
@@ -33,7 +33,7 @@ func (o *installation) plan(ctx context.Context) error {
 	return o.shell.show(p, func(w io.Writer) { o.shell.planned(w, p) })
 }
 
-func (s *shell) planned(w io.Writer, p stack.Plan) {
+func (s *shell) planned(w io.Writer, p installation.Plan) {
 	place := fmt.Sprintf("%s in %s, account %s", p.Installation, p.Region, p.Account)
 	if len(p.Changes) == 0 {
 		fmt.Fprintf(w, "Nothing to do: the installation %s is as anchor %s makes it.\n", place, p.To)

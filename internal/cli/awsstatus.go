@@ -8,17 +8,17 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/anchor-deploy/anchor/internal/stack"
+	"github.com/anchor-deploy/anchor/internal/installation"
 )
 
-func (o *installation) statusCommand() *cobra.Command {
+func (o *awsOptions) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "status", Short: "Show the installation's state", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.status(cmd.Context()) },
 	}
 }
 
-func (o *installation) status(ctx context.Context) error {
+func (o *awsOptions) status(ctx context.Context) error {
 	i, err := o.open(ctx, newProgress(o.shell))
 	if err != nil {
 		return err
@@ -30,7 +30,7 @@ func (o *installation) status(ctx context.Context) error {
 	return o.shell.show(st, func(w io.Writer) { o.shell.installationState(w, st) })
 }
 
-func (s *shell) installationState(w io.Writer, st stack.Status) {
+func (s *shell) installationState(w io.Writer, st installation.Status) {
 	fmt.Fprintf(w, "%s in %s\n\n", s.paint(bold, st.Installation), where(st.Outputs))
 	state := fmt.Sprintf("%s, %s", st.Stack, since(st.ChangedAt))
 	if st.Reason != "" {

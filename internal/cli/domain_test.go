@@ -24,7 +24,7 @@ func atTerminal(t *testing.T) (*apitest.Anchor, IOStreams, *bytes.Buffer, *scree
 	t.Setenv("ANCHOR_TOKEN", apitest.AdminToken)
 	out, term := &bytes.Buffer{}, &screen{}
 	streams := IOStreams{In: strings.NewReader(""), Out: out, Err: term, IsTerminal: true, Width: 80}
-	if code := Main(t.Context(), []string{"projects", "create", "shop"}, streams); code != 0 {
+	if code := run(t.Context(), []string{"projects", "create", "shop"}, streams, Parts{}); code != 0 {
 		t.Fatalf("projects create ended with %d", code)
 	}
 	return a, streams, out, term
@@ -37,7 +37,9 @@ func TestATerminalShowsEachCheckTurningGreen(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended := make(chan int)
-	go func() { ended <- Main(t.Context(), []string{"domains", "add", "--project", "shop", name}, streams) }()
+	go func() {
+		ended <- run(t.Context(), []string{"domains", "add", "--project", "shop", name}, streams, Parts{})
+	}()
 	looked(t, a, name)
 	for _, step := range []error{a.DNS(name, hostname.FindingRight), a.Issue(name)} {
 		if step != nil {
@@ -69,7 +71,7 @@ func TestCtrlCEndsTheWatchingOnly(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	ended := make(chan int)
 	go func() {
-		ended <- Main(ctx, []string{"domains", "add", "--project", "shop", "shop.example.com"}, streams)
+		ended <- run(ctx, []string{"domains", "add", "--project", "shop", "shop.example.com"}, streams, Parts{})
 	}()
 	looked(t, a, "shop.example.com")
 	interrupt()
@@ -80,7 +82,7 @@ func TestCtrlCEndsTheWatchingOnly(t *testing.T) {
 	if !strings.Contains(shown, "Anchor goes on") || strings.Contains(shown, "error:") {
 		t.Errorf("the terminal shows:\n%s", shown)
 	}
-	if code := Main(t.Context(), []string{"domains", "check", "--project", "shop", "shop.example.com"}, streams); code != 1 {
+	if code := run(t.Context(), []string{"domains", "check", "--project", "shop", "shop.example.com"}, streams, Parts{}); code != 1 {
 		t.Errorf("the check of the domain ended with %d, want 1: it is there and not served", code)
 	}
 }
@@ -90,7 +92,7 @@ func TestARefusedCertificateIsTold(t *testing.T) {
 	const name = "shop.example.com"
 	ctx, interrupt := context.WithCancel(t.Context())
 	ended := make(chan int)
-	go func() { ended <- Main(ctx, []string{"domains", "add", "--project", "shop", name}, streams) }()
+	go func() { ended <- run(ctx, []string{"domains", "add", "--project", "shop", name}, streams, Parts{}) }()
 	looked(t, a, name)
 	if err := errors.Join(a.Refuse(name, "The CA may not issue: CAA."), a.DNS(name, hostname.FindingRight)); err != nil {
 		t.Fatal(err)

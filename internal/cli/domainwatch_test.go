@@ -28,12 +28,12 @@ func TestWatchingOutlastsARestart(t *testing.T) {
 	const name = "shop.example.com"
 	term := &screen{}
 	streams := IOStreams{Out: term, Err: term, Width: 80}
-	if code := Main(t.Context(), []string{"projects", "create", "shop"}, streams); code != 0 {
+	if code := run(t.Context(), []string{"projects", "create", "shop"}, streams, Parts{}); code != 0 {
 		t.Fatalf("projects create ended with %d", code)
 	}
 	ended := make(chan int)
 	go func() {
-		ended <- Main(t.Context(), []string{"domains", "add", "--project", "shop", "--wait", name}, streams)
+		ended <- run(t.Context(), []string{"domains", "add", "--project", "shop", "--wait", name}, streams, Parts{})
 	}()
 	looked(t, a, name)
 	if err := a.DNS(name, hostname.FindingRight); err != nil {

@@ -9,11 +9,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/app"
+	"github.com/anchor-deploy/anchor/internal/installation"
 )
 
 // shell is what the commands share: streams, the global flags, the server.
@@ -22,13 +28,28 @@ type shell struct {
 	json    bool
 	project string
 	version string
+	parts   Parts
 	parsed  bool // the command line was read; what fails from here on is no usage error
 }
 
-// Main runs the command that args name and gives the process's exit code. ctx ends
-// with Ctrl-C.
-func Main(ctx context.Context, args []string, streams IOStreams) int {
-	s := &shell{IOStreams: streams, version: Version()}
+// Parts are what commands run that is more than a call of the API.
+type Parts struct {
+	Server       func(context.Context, app.Config) error // anchor up: serves until the context ends
+	Installation installation.Open                       // anchor aws
+}
+
+// Main runs the command of this process and gives its exit code.
+func Main(parts Parts) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second Ctrl-C ends the process at once, but wrappers such as make and timeout
+	// pass one Ctrl-C on twice.
+	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
+	return run(ctx, os.Args[1:], systemStreams(), parts)
+}
+
+// run runs the command that args name. ctx ends with Ctrl-C.
+func run(ctx context.Context, args []string, streams IOStreams, parts Parts) int {
+	s := &shell{IOStreams: streams, version: Version(), parts: parts}
 	root := s.root()
 	root.SetArgs(args)
 	root.SetIn(streams.In)

@@ -18,11 +18,11 @@ func removeShop(t *testing.T, terminal bool, looks int, args ...string) (*apites
 	t.Setenv("ANCHOR_URL", apitest.Serve(t, a, httpapi.Options{}, nil))
 	var out bytes.Buffer
 	streams := IOStreams{In: strings.NewReader(""), Out: &out, Err: &out, Width: 80, IsTerminal: terminal}
-	if code := Main(t.Context(), []string{"projects", "create", "shop"}, streams); code != 0 {
+	if code := run(t.Context(), []string{"projects", "create", "shop"}, streams, Parts{}); code != 0 {
 		t.Fatalf("projects create ended with %d: %s", code, &out)
 	}
 	out.Reset()
-	if code := Main(t.Context(), append([]string{"projects", "rm", "shop", "--yes"}, args...), streams); code != 0 {
+	if code := run(t.Context(), append([]string{"projects", "rm", "shop", "--yes"}, args...), streams, Parts{}); code != 0 {
 		t.Fatalf("projects rm ended with %d: %s", code, &out)
 	}
 	return a, out.String()
@@ -47,7 +47,7 @@ func TestARemovalThatTakesAWhile(t *testing.T) {
 func TestAProjectThatIsBeingRemovedIsListedAsSuch(t *testing.T) {
 	_, _ = removeShop(t, false, 100)
 	var out bytes.Buffer
-	if code := Main(t.Context(), []string{"projects"}, IOStreams{Out: &out, Err: &out, Width: 80}); code != 0 || !strings.Contains(out.String(), "being removed") {
+	if code := run(t.Context(), []string{"projects"}, IOStreams{Out: &out, Err: &out, Width: 80}, Parts{}); code != 0 || !strings.Contains(out.String(), "being removed") {
 		t.Errorf("the list ends with %d: %s", code, &out)
 	}
 }

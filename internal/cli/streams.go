@@ -17,9 +17,9 @@ type IOStreams struct {
 	Width      int  // columns of the terminal
 }
 
-// SystemStreams are those of the process. Colours are off when NO_COLOR is set
+// systemStreams are those of the process. Colours are off when NO_COLOR is set
 // (no-color.org) or the terminal is dumb.
-func SystemStreams() IOStreams {
+func systemStreams() IOStreams {
 	s := IOStreams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Width: 80}
 	s.IsTerminal = term.IsTerminal(int(os.Stdout.Fd())) && term.IsTerminal(int(os.Stderr.Fd()))
 	if !s.IsTerminal {

@@ -13,9 +13,6 @@ import (
 	"github.com/anchor-deploy/anchor/internal/app"
 )
 
-// RunServer runs a server until ctx is done. Tests run one with hooks instead.
-var RunServer = app.Run
-
 func (s *shell) upCommand() *cobra.Command {
 	var o app.Config
 	cmd := &cobra.Command{
@@ -60,7 +57,7 @@ func (s *shell) up(ctx context.Context, o app.Config) error {
 	}
 	o.Version = s.version
 	o.Ready = s.ready
-	if err := RunServer(ctx, o); err != nil && !errors.Is(err, context.Canceled) {
+	if err := s.parts.Server(ctx, o); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil

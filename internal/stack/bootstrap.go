@@ -12,32 +12,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/installation"
 )
-
-// BootstrapOptions are what a user can say.
-type BootstrapOptions struct {
-	AllowDowngrade bool
-	// Show is given the changes before they are made, when not nil; its error ends the
-	// bootstrap with nothing of the stack touched.
-	Show func([]Change) error
-}
-
-// Bootstrapped is what Bootstrap did.
-type Bootstrapped struct {
-	Outputs
-	Changes []Change `json:"changes"`
-	Created bool     `json:"created"` // there was no stack before
-}
 
 // Bootstrap makes the installation, or brings it to this version. It can be run again
 // at any time, and after a failure or a killed run goes on where that ended.
-func (i *Installation) Bootstrap(ctx context.Context, o BootstrapOptions) (Bootstrapped, error) {
+func (i *Installation) Bootstrap(ctx context.Context, o installation.BootstrapOptions) (installation.Bootstrapped, error) {
 	if err := i.open(ctx); err != nil {
-		return Bootstrapped{}, err
+		return installation.Bootstrapped{}, err
 	}
 	s, c, err := i.ready(ctx, o)
 	if err != nil {
-		return Bootstrapped{}, err
+		return installation.Bootstrapped{}, err
 	}
 	for _, step := range []func() error{
 		func() error { return i.makeBucket(ctx) },
@@ -45,14 +31,14 @@ func (i *Installation) Bootstrap(ctx context.Context, o BootstrapOptions) (Boots
 		func() error { return i.upload(ctx, c) },
 	} {
 		if err := step(); err != nil {
-			return Bootstrapped{}, err
+			return installation.Bootstrapped{}, err
 		}
 	}
 	return i.apply(ctx, s, c, o)
 }
 
 // ready looks whether the stack can be written, before anything is.
-func (i *Installation) ready(ctx context.Context, o BootstrapOptions) (state, code, error) {
+func (i *Installation) ready(ctx context.Context, o installation.BootstrapOptions) (state, code, error) {
 	s, err := i.stack(ctx)
 	if err != nil {
 		return s, code{}, err
@@ -76,30 +62,30 @@ func (i *Installation) ready(ctx context.Context, o BootstrapOptions) (state, co
 }
 
 // apply computes the changes, shows them and makes them.
-func (i *Installation) apply(ctx context.Context, s state, c code, o BootstrapOptions) (Bootstrapped, error) {
+func (i *Installation) apply(ctx context.Context, s state, c code, o installation.BootstrapOptions) (installation.Bootstrapped, error) {
 	i.tell("Changes", "computing")
 	set, err := i.compute(ctx, s, c)
 	if err != nil {
-		return Bootstrapped{}, err
+		return installation.Bootstrapped{}, err
 	}
 	i.done("Changes", strconv.Itoa(len(set.changes)))
 	if len(set.changes) == 0 {
-		return Bootstrapped{Outputs: i.readOutputs(s), Changes: []Change{}}, nil
+		return installation.Bootstrapped{Outputs: i.readOutputs(s), Changes: []installation.Change{}}, nil
 	}
 	if o.Show != nil {
 		if err := o.Show(set.changes); err != nil {
-			return Bootstrapped{}, err
+			return installation.Bootstrapped{}, err
 		}
 	}
 	since := time.Now()
 	if err := i.execute(ctx, set.id); err != nil {
-		return Bootstrapped{}, i.explain(err, "change the stack "+i.Name)
+		return installation.Bootstrapped{}, i.explain(err, "change the stack "+i.Name)
 	}
 	after, err := i.follow(ctx, set.stack, since)
 	if err != nil {
-		return Bootstrapped{}, err
+		return installation.Bootstrapped{}, err
 	}
-	return Bootstrapped{Outputs: i.readOutputs(after), Changes: set.changes, Created: s.absent()}, i.worked(ctx, after, since)
+	return installation.Bootstrapped{Outputs: i.readOutputs(after), Changes: set.changes, Created: s.absent()}, i.worked(ctx, after, since)
 }
 
 // execute begins the changes. When an answer was lost, the SDK's second try meets a

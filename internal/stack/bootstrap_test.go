@@ -10,6 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/access"
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/awstest"
+	"github.com/anchor-deploy/anchor/internal/installation"
 	"github.com/anchor-deploy/anchor/internal/stack"
 	"github.com/anchor-deploy/anchor/internal/store/memory"
 )
@@ -18,7 +19,7 @@ func TestBootstrapFromNothingAndAgain(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	var steps []string
 	c := config(t, cloud)
-	c.Watch = func(e stack.Event) {
+	c.Watch = func(e installation.Event) {
 		if e.Done {
 			steps = append(steps, e.Step)
 		}
@@ -31,7 +32,7 @@ func TestBootstrapFromNothingAndAgain(t *testing.T) {
 		t.Errorf("the steps are %v, want %v", steps, want)
 	}
 	key := cloud.CLI(t, "ssm", "get-parameter", "--name", "/anchor/key", "--with-decryption")
-	again, err := i.Bootstrap(t.Context(), stack.BootstrapOptions{})
+	again, err := i.Bootstrap(t.Context(), installation.BootstrapOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,12 +62,12 @@ func TestUpgradeAndDowngrade(t *testing.T) {
 
 	c.Version = "v1.9.0"
 	calls := cloud.Wire.Record()
-	_, err := installation(t, c).Bootstrap(t.Context(), stack.BootstrapOptions{})
+	_, err := open(t, c).Bootstrap(t.Context(), installation.BootstrapOptions{})
 	fails(t, err, anchor.KindConflict, "older_version", "v1.10.0", "v1.9.0", "--allow-downgrade")
 	if got := operations(calls()); !slices.Equal(got, []string{"CloudFormation.DescribeStacks", "STS.GetCallerIdentity"}) {
 		t.Errorf("refused, it called %v", got)
 	}
-	b, err = installation(t, c).Bootstrap(t.Context(), stack.BootstrapOptions{AllowDowngrade: true})
+	b, err = open(t, c).Bootstrap(t.Context(), installation.BootstrapOptions{AllowDowngrade: true})
 	if err != nil || b.Version != "v1.9.0" {
 		t.Errorf("downgraded: %+v, %v", b, err)
 	}
@@ -77,8 +78,8 @@ func TestBootstrapAfterAFailedOne(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	cloud.CLI(t, "codebuild", "create-project", "--name", "anchor-build", "--source", "type=NO_SOURCE,buildspec=x", "--artifacts", "type=NO_ARTIFACTS",
 		"--environment", "type=LINUX_CONTAINER,image=x,computeType=BUILD_GENERAL1_SMALL", "--service-role", "arn:aws:iam::"+cloud.Account+":role/x")
-	i := installation(t, config(t, cloud))
-	_, err := i.Bootstrap(t.Context(), stack.BootstrapOptions{})
+	i := open(t, config(t, cloud))
+	_, err := i.Bootstrap(t.Context(), installation.BootstrapOptions{})
 	fails(t, err, anchor.KindFailed, "stack_failed", "BuildProject", "anchor aws bootstrap")
 	st, err := i.Status(t.Context())
 	if err != nil || st.Stack != "ROLLBACK_COMPLETE" || !strings.Contains(strings.Join(st.Hints, " "), "anchor aws bootstrap") {
@@ -88,7 +89,7 @@ func TestBootstrapAfterAFailedOne(t *testing.T) {
 		t.Errorf("planned after the failure: %+v, %v", p, err)
 	}
 	cloud.CLI(t, "codebuild", "delete-project", "--name", "anchor-build")
-	b, err := i.Bootstrap(t.Context(), stack.BootstrapOptions{})
+	b, err := i.Bootstrap(t.Context(), installation.BootstrapOptions{})
 	if err != nil || !b.Created {
 		t.Errorf("bootstrapped after the failure: %+v, %v", b, err)
 	}
@@ -104,9 +105,9 @@ func TestStacksThatCannotBeWritten(t *testing.T) {
 		types.StackStatusUpdateRollbackFailed:     {"stack_rollback_failed", "continue-update-rollback --stack-name anchor --region " + awstest.Region},
 		types.StackStatusDeleteFailed:             {"stack_delete_failed", "anchor aws destroy"},
 	} {
-		i := installation(t, inState(config(t, cloud), status))
+		i := open(t, inState(config(t, cloud), status))
 		calls := cloud.Wire.Record()
-		_, err := i.Bootstrap(t.Context(), stack.BootstrapOptions{})
+		_, err := i.Bootstrap(t.Context(), installation.BootstrapOptions{})
 		fails(t, err, anchor.KindConflict, want.code, want.names)
 		_, err = i.Plan(t.Context())
 		fails(t, err, anchor.KindConflict, want.code, want.names)
@@ -123,7 +124,7 @@ func TestStacksThatCannotBeWritten(t *testing.T) {
 // A run that dies, or is not answered, at any call is gone on with by the next.
 func TestBootstrapGoesOn(t *testing.T) {
 	cloud := awstest.MiniStack(t)
-	i := installation(t, config(t, cloud))
+	i := open(t, config(t, cloud))
 	for _, fault := range []awstest.Fault{ // in their order
 		{Operation: "S3.CreateBucket", After: true},
 		{Operation: "S3.PutBucketEncryption"},
@@ -135,10 +136,10 @@ func TestBootstrapGoesOn(t *testing.T) {
 	} {
 		fault.Nth, fault.Status, fault.Code = 1, 400, "Broken"
 		cloud.Wire.Break(fault)
-		_, err := i.Bootstrap(t.Context(), stack.BootstrapOptions{})
+		_, err := i.Bootstrap(t.Context(), installation.BootstrapOptions{})
 		fails(t, err, anchor.KindFailed, "aws_failed", fault.Operation[strings.Index(fault.Operation, ".")+1:], "again")
 	}
-	b, err := i.Bootstrap(t.Context(), stack.BootstrapOptions{})
+	b, err := i.Bootstrap(t.Context(), installation.BootstrapOptions{})
 	if err != nil || !b.Created || b.APIURL == "" {
 		t.Errorf("bootstrapped again: %+v, %v", b, err)
 	}
@@ -149,7 +150,7 @@ func TestALostAnswerToTheChangesIsNoFailure(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	cloud.Wire.Break(awstest.Fault{Operation: "CloudFormation.ExecuteChangeSet", Nth: 1, After: true})
 	calls := cloud.Wire.Record()
-	b, err := installation(t, config(t, cloud)).Bootstrap(t.Context(), stack.BootstrapOptions{})
+	b, err := open(t, config(t, cloud)).Bootstrap(t.Context(), installation.BootstrapOptions{})
 	if err != nil || !b.Created || b.APIURL == "" {
 		t.Errorf("bootstrapped: %+v, %v", b, err)
 	}
@@ -168,9 +169,9 @@ func TestTheFirstToken(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	records := access.Service{Tokens: memory.New()}
 	c := config(t, cloud)
-	c.Tokens = func(stack.Outputs) stack.Tokens { return records }
-	i := installation(t, c)
-	secret, err := i.FirstToken(t.Context(), stack.Outputs{}, "me", false)
+	c.Tokens = func(installation.Outputs) stack.Tokens { return records }
+	i := open(t, c)
+	secret, err := i.FirstToken(t.Context(), installation.Outputs{}, "me", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,10 +179,10 @@ func TestTheFirstToken(t *testing.T) {
 	if err != nil || token.Scope != anchor.ScopeAdmin || token.Name != "me" {
 		t.Errorf("the token: %+v, %v", token, err)
 	}
-	if second, err := i.FirstToken(t.Context(), stack.Outputs{}, "me", false); err != nil || second != "" {
+	if second, err := i.FirstToken(t.Context(), installation.Outputs{}, "me", false); err != nil || second != "" {
 		t.Errorf("a second: %q, %v", second, err)
 	}
-	if second, err := i.FirstToken(t.Context(), stack.Outputs{}, "me", true); err != nil || second == "" || second == secret {
+	if second, err := i.FirstToken(t.Context(), installation.Outputs{}, "me", true); err != nil || second == "" || second == secret {
 		t.Errorf("another: %q, %v", second, err)
 	}
 }

@@ -14,22 +14,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/installation"
 )
-
-// Change is what would become of one resource.
-type Change struct {
-	Action   string   `json:"action"`             // add, change, replace, maybe replace, remove
-	Resource string   `json:"resource"`           // its logical id in the template
-	Type     string   `json:"type"`               // AWS::S3::Bucket
-	Physical string   `json:"physical,omitempty"` // its name or id, where it is there
-	Why      []string `json:"why,omitempty"`      // the properties that differ
-}
 
 // changeSet is one that CloudFormation has computed. No changes: its status was
 // FAILED, as CloudFormation has it, and it is deleted already.
 type changeSet struct {
 	id, stack string // ARNs
-	changes   []Change
+	changes   []installation.Change
 }
 
 // compute makes a change set and waits for it.
@@ -110,14 +102,14 @@ func (i *Installation) readChanges(ctx context.Context, in *cloudformation.Descr
 			return i.explain(err, "read the changes of the stack "+i.Name)
 		}
 	}
-	slices.SortFunc(set.changes, func(a, b Change) int {
+	slices.SortFunc(set.changes, func(a, b installation.Change) int {
 		return cmp.Or(cmp.Compare(a.Action, b.Action), cmp.Compare(a.Resource, b.Resource))
 	})
 	return nil
 }
 
-func readChange(c types.ResourceChange) Change {
-	change := Change{Resource: sdk.ToString(c.LogicalResourceId), Type: sdk.ToString(c.ResourceType), Physical: sdk.ToString(c.PhysicalResourceId)}
+func readChange(c types.ResourceChange) installation.Change {
+	change := installation.Change{Resource: sdk.ToString(c.LogicalResourceId), Type: sdk.ToString(c.ResourceType), Physical: sdk.ToString(c.PhysicalResourceId)}
 	switch {
 	case c.Action == types.ChangeActionAdd:
 		change.Action = "add"

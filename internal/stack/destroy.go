@@ -11,48 +11,32 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/installation"
 )
-
-// DestroyOptions are what a user can say.
-type DestroyOptions struct {
-	Force bool // with the projects in it
-	// Confirm is asked once it is known what would go, when not nil; its error ends
-	// the destruction with nothing touched.
-	Confirm func(projects []string) error
-}
-
-// Destroyed is what Destroy did.
-type Destroyed struct {
-	Installation string   `json:"installation"`
-	Account      string   `json:"account"`
-	Region       string   `json:"region"`
-	Projects     []string `json:"projects"` // that were removed
-	Kept         []string `json:"kept"`     // what is there still, and why
-}
 
 // Destroy removes the installation and all it holds. What a killed run left is removed
 // by the next: the key and the bucket with the code go last.
-func (i *Installation) Destroy(ctx context.Context, o DestroyOptions) (Destroyed, error) {
+func (i *Installation) Destroy(ctx context.Context, o installation.DestroyOptions) (installation.Destroyed, error) {
 	if err := i.open(ctx); err != nil {
-		return Destroyed{}, err
+		return installation.Destroyed{}, err
 	}
 	s, err := i.stack(ctx)
 	if err != nil {
-		return Destroyed{}, err
+		return installation.Destroyed{}, err
 	}
 	if s.busy() {
-		return Destroyed{}, i.settled(s)
+		return installation.Destroyed{}, i.settled(s)
 	}
 	if err := i.something(ctx, s); err != nil {
-		return Destroyed{}, err
+		return installation.Destroyed{}, err
 	}
 	projects, err := i.projects(ctx, s)
 	if err != nil {
-		return Destroyed{}, err
+		return installation.Destroyed{}, err
 	}
-	d := Destroyed{Installation: i.Name, Account: i.account, Region: i.AWS.Region, Projects: slugs(projects), Kept: []string{}}
+	d := installation.Destroyed{Installation: i.Name, Account: i.account, Region: i.AWS.Region, Projects: slugs(projects), Kept: []string{}}
 	if err := i.allowed(d.Projects, o); err != nil {
-		return Destroyed{}, err
+		return installation.Destroyed{}, err
 	}
 	if d.Kept, err = i.removeProjects(ctx, s, projects); err != nil {
 		return d, err
@@ -85,7 +69,7 @@ func slugs(projects []anchor.Project) []string {
 	return all
 }
 
-func (i *Installation) allowed(projects []string, o DestroyOptions) error {
+func (i *Installation) allowed(projects []string, o installation.DestroyOptions) error {
 	if len(projects) > 0 && (!o.Force || i.Remover == nil) {
 		return anchor.Conflict("projects_live", "the installation %s still holds projects: %s", i.Name, strings.Join(projects, ", ")).
 			Hintf("Remove them with anchor projects rm, or destroy all with --force.")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/awstest"
+	"github.com/anchor-deploy/anchor/internal/installation"
 	"github.com/anchor-deploy/anchor/internal/stack"
 	"github.com/anchor-deploy/anchor/internal/store/memory"
 )
@@ -22,12 +23,12 @@ type projects struct {
 	kept string
 }
 
-func (p projects) List(ctx context.Context, _ stack.Outputs) ([]anchor.Project, error) {
+func (p projects) List(ctx context.Context, _ installation.Outputs) ([]anchor.Project, error) {
 	list, err := p.Projects(ctx, anchor.Page{})
 	return list.Items, err
 }
 
-func (p projects) Remove(ctx context.Context, _ stack.Outputs, project anchor.Project) ([]string, error) {
+func (p projects) Remove(ctx context.Context, _ installation.Outputs, project anchor.Project) ([]string, error) {
 	return []string{p.kept}, p.DeleteProject(ctx, project.ID)
 }
 
@@ -53,10 +54,10 @@ func TestDestroyLeavesNothing(t *testing.T) {
 	fill(t, cloud, b.Outputs)
 
 	full := everything(t, cloud)
-	_, err := i.Destroy(t.Context(), stack.DestroyOptions{})
+	_, err := i.Destroy(t.Context(), installation.DestroyOptions{})
 	fails(t, err, anchor.KindConflict, "projects_live", "shop", "--force")
 	no := errors.New("no")
-	if _, err := i.Destroy(t.Context(), stack.DestroyOptions{Force: true, Confirm: func([]string) error { return no }}); !errors.Is(err, no) {
+	if _, err := i.Destroy(t.Context(), installation.DestroyOptions{Force: true, Confirm: func([]string) error { return no }}); !errors.Is(err, no) {
 		t.Errorf("not confirmed: %v", err)
 	}
 	if now := everything(t, cloud); !slices.Equal(now, full) {
@@ -66,7 +67,7 @@ func TestDestroyLeavesNothing(t *testing.T) {
 	if got := rulesAndAPIs(t, cloud); len(got) != 3 {
 		t.Errorf("there are %v, want two rules and an API", got)
 	}
-	d, err := i.Destroy(t.Context(), stack.DestroyOptions{Force: true})
+	d, err := i.Destroy(t.Context(), installation.DestroyOptions{Force: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,14 +80,14 @@ func TestDestroyLeavesNothing(t *testing.T) {
 	if got := rulesAndAPIs(t, cloud); len(got) != 0 {
 		t.Errorf("it left %v", got)
 	}
-	_, err = i.Destroy(t.Context(), stack.DestroyOptions{})
+	_, err = i.Destroy(t.Context(), installation.DestroyOptions{})
 	fails(t, err, anchor.KindNotFound, "no_installation", "anchor")
 	_, err = i.Status(t.Context())
 	fails(t, err, anchor.KindNotFound, "no_installation", "anchor")
 }
 
 // fill puts into an installation what deployments put there.
-func fill(t *testing.T, cloud *awstest.Cloud, o stack.Outputs) {
+func fill(t *testing.T, cloud *awstest.Cloud, o installation.Outputs) {
 	t.Helper()
 	files := s3.NewFromConfig(cloud.Config(), func(o *s3.Options) { o.UsePathStyle = true })
 	cloud.CLI(t, "s3api", "put-bucket-versioning", "--bucket", o.ArtifactsBucket, "--versioning-configuration", "Status=Enabled")
@@ -115,10 +116,10 @@ func TestDestroyGoesOn(t *testing.T) {
 		"S3.DeleteObjects", "DynamoDB.UpdateTable", "CloudFormation.DeleteStack", "CloudWatch Logs.DescribeLogGroups", "SSM.DeleteParameter", "S3.DeleteBucket",
 	} {
 		cloud.Wire.Break(awstest.Fault{Operation: operation, Nth: 1, Status: 400, Code: "Broken", Message: "by the test"})
-		_, err := i.Destroy(t.Context(), stack.DestroyOptions{})
+		_, err := i.Destroy(t.Context(), installation.DestroyOptions{})
 		fails(t, err, anchor.KindFailed, "aws_failed", operation[strings.Index(operation, ".")+1:], "Run the command again")
 	}
-	if _, err := i.Destroy(t.Context(), stack.DestroyOptions{}); err != nil {
+	if _, err := i.Destroy(t.Context(), installation.DestroyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if after := everything(t, cloud); !slices.Equal(after, before) {

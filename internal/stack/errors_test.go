@@ -12,6 +12,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/awstest"
+	"github.com/anchor-deploy/anchor/internal/installation"
 	"github.com/anchor-deploy/anchor/internal/stack"
 )
 
@@ -39,7 +40,7 @@ func TestTheAWSConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := installation(t, stack.Config{AWS: c, Handlers: handlers(t, "one")})
+	i := open(t, stack.Config{AWS: c, Handlers: handlers(t, "one")})
 	_, err = i.Plan(t.Context())
 	fails(t, err, anchor.KindUnauthorized, "no_credentials", "AWS_PROFILE", "aws configure")
 }
@@ -51,13 +52,13 @@ func TestARegionWithoutAnAddress(t *testing.T) {
 	c.AWS.HTTPClient = client(func(r *http.Request) (*http.Response, error) {
 		return nil, &net.DNSError{Err: "no such host", Name: r.URL.Hostname(), IsNotFound: true}
 	})
-	_, err := installation(t, c).Plan(t.Context())
+	_, err := open(t, c).Plan(t.Context())
 	fails(t, err, anchor.KindInvalid, "unknown_region", "sts.eu-nowhere-1.amazonaws.com", "--region")
 }
 
 func TestRefusalsNameTheAction(t *testing.T) {
 	cloud := awstest.MiniStack(t)
-	i := installation(t, config(t, cloud))
+	i := open(t, config(t, cloud))
 	for _, test := range []struct {
 		fault  awstest.Fault
 		action string
@@ -71,30 +72,30 @@ func TestRefusalsNameTheAction(t *testing.T) {
 	} {
 		cloud.Wire.Mend()
 		cloud.Wire.Break(test.fault)
-		_, err := i.Bootstrap(t.Context(), stack.BootstrapOptions{})
+		_, err := i.Bootstrap(t.Context(), installation.BootstrapOptions{})
 		fails(t, err, anchor.KindForbidden, "access_denied", test.action, "docs/aws.md")
 	}
 	cloud.Wire.Mend()
 	cloud.Wire.Break(awstest.Fault{Operation: "STS.GetCallerIdentity", Status: 403, Code: "ExpiredToken", Message: "over"})
-	_, err := installation(t, config(t, cloud)).Plan(t.Context())
+	_, err := open(t, config(t, cloud)).Plan(t.Context())
 	fails(t, err, anchor.KindUnauthorized, "no_credentials", "aws sso login")
 }
 
 func TestWhatCannotBeBootstrapped(t *testing.T) {
 	cloud := awstest.MiniStack(t)
-	for _, c := range []stack.Config{{Name: "Bad"}, {Name: "two-words"}, {Name: "averyveryverylong"}, {Name: "1st"}} {
-		_, err := stack.New(c)
+	for _, c := range []installation.Options{{Name: "Bad"}, {Name: "two-words"}, {Name: "averyveryverylong"}, {Name: "1st"}} {
+		_, err := stack.New(stack.Config{Options: c})
 		fails(t, err, anchor.KindInvalid, "bad_installation", c.Name)
 	}
-	_, err := stack.New(stack.Config{Architecture: "sparc"})
+	_, err := stack.New(stack.Config{Options: installation.Options{Architecture: "sparc"}})
 	fails(t, err, anchor.KindInvalid, "bad_architecture", "sparc")
-	_, err = stack.New(stack.Config{Parameters: map[string]string{"Color": "red"}})
+	_, err = stack.New(stack.Config{Options: installation.Options{Parameters: map[string]string{"Color": "red"}}})
 	fails(t, err, anchor.KindInvalid, "unknown_parameter", "Color", "LogRetentionDays")
 
 	c := config(t, cloud)
 	c.Handlers = fstest.MapFS{}
 	calls := cloud.Wire.Record()
-	_, err = installation(t, c).Bootstrap(t.Context(), stack.BootstrapOptions{})
+	_, err = open(t, c).Bootstrap(t.Context(), installation.BootstrapOptions{})
 	fails(t, err, anchor.KindInvalid, "no_handlers", "make build")
 	if got := operations(calls()); len(got) != 2 {
 		t.Errorf("refused, it called %v", got)
@@ -103,7 +104,7 @@ func TestWhatCannotBeBootstrapped(t *testing.T) {
 	// Lambda takes what it is asked for, CloudFormation says no.
 	c = config(t, cloud)
 	c.Parameters = map[string]string{"LogRetentionDays": "2"}
-	_, err = installation(t, c).Bootstrap(t.Context(), stack.BootstrapOptions{})
+	_, err = open(t, c).Bootstrap(t.Context(), installation.BootstrapOptions{})
 	fails(t, err, anchor.KindFailed, "aws_failed", "LogRetentionDays")
 }
 
@@ -112,6 +113,6 @@ func TestABucketOfSomebodyElse(t *testing.T) {
 	cloud.Wire.Break(awstest.Fault{Operation: "S3.CreateBucket", Status: 409, Code: "BucketAlreadyExists", Message: "taken"})
 	c := config(t, cloud)
 	c.AWS.Retryer = func() sdk.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 1) }
-	_, err := installation(t, c).Bootstrap(t.Context(), stack.BootstrapOptions{})
+	_, err := open(t, c).Bootstrap(t.Context(), installation.BootstrapOptions{})
 	fails(t, err, anchor.KindConflict, "bucket_taken", "anchor-artifacts-", "--name")
 }

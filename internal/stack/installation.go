@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/installation"
 )
 
 // The architectures of Lambda functions, as the service spells them.
@@ -29,26 +30,21 @@ const (
 
 // Config is what an Installation is made from.
 type Config struct {
-	AWS          sdk.Config // with credentials and region
-	Name         string     // of the installation and its stack, "anchor"
-	Version      string     // of this binary
-	Architecture string     // of the functions; "" is the one they have, ARM64 at first
-	Handlers     fs.FS      // arm64.zip and amd64.zip; Handlers() when nil
+	installation.Options
+	AWS      sdk.Config // with credentials and region
+	Handlers fs.FS      // arm64.zip and amd64.zip; Handlers() when nil
 
-	// Parameters of the template that a user may set; those not named keep what they are.
-	Parameters map[string]string
-	Projects   Projects             // what is in the installation
-	Remover    Remover              // what removes it; nil: Destroy refuses while there is something
-	Tokens     func(Outputs) Tokens // the use-case of tokens over its records
+	Projects Projects                          // what is in the installation
+	Remover  Remover                           // what removes it; nil: Destroy refuses while there is something
+	Tokens   func(installation.Outputs) Tokens // the use-case of tokens over its records
 
-	Poll  time.Duration // between two looks at a stack that changes, 3 s
-	Watch func(Event)   // told what happens, when not nil; called from one goroutine
+	Poll time.Duration // between two looks at a stack that changes, 3 s
 }
 
 // Projects is what an installation holds.
 type Projects interface {
 	// List gives all projects. It is NotFound when the records are gone already.
-	List(ctx context.Context, o Outputs) ([]anchor.Project, error)
+	List(ctx context.Context, o installation.Outputs) ([]anchor.Project, error)
 }
 
 // Remover removes a project.
@@ -56,7 +52,7 @@ type Remover interface {
 	// Remove deletes what AWS has of p outside of the stack, and then its record, and tells
 	// what cannot go yet, such as a certificate that is in use. Idempotent. KindBusy:
 	// AWS takes its time, and the next call goes on.
-	Remove(ctx context.Context, o Outputs, p anchor.Project) (kept []string, err error)
+	Remove(ctx context.Context, o installation.Outputs, p anchor.Project) (kept []string, err error)
 	// RemoveShared deletes what AWS has outside of the stack for all projects together, once
 	// there is none, and tells what cannot go. Idempotent.
 	RemoveShared(ctx context.Context) (kept []string, err error)
@@ -70,14 +66,7 @@ type Tokens interface {
 	Create(ctx context.Context, name string, scope anchor.Scope) (string, anchor.Token, error)
 }
 
-// Event is a step of an operation.
-type Event struct {
-	Step string // "Bucket", "Key", "Handlers", "Change set", "Stack", …
-	Text string // what it is at, or with Done what came of it
-	Done bool
-}
-
-// Installation is one installation in one account and region.
+// Installation implements installation.Installation.
 type Installation struct {
 	Config
 	account string // set by open
@@ -126,12 +115,12 @@ func pathStyle(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil }
 
 func (i *Installation) tell(step, text string) {
 	if i.Watch != nil {
-		i.Watch(Event{Step: step, Text: text})
+		i.Watch(installation.Event{Step: step, Text: text})
 	}
 }
 
 func (i *Installation) done(step, text string) {
 	if i.Watch != nil {
-		i.Watch(Event{Step: step, Text: text, Done: true})
+		i.Watch(installation.Event{Step: step, Text: text, Done: true})
 	}
 }

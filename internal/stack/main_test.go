@@ -18,6 +18,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/awstest"
+	"github.com/anchor-deploy/anchor/internal/installation"
 	"github.com/anchor-deploy/anchor/internal/stack"
 )
 
@@ -40,10 +41,10 @@ func handlers(t *testing.T, content string) fs.FS {
 }
 
 func config(t *testing.T, cloud *awstest.Cloud) stack.Config {
-	return stack.Config{AWS: cloud.Config(), Version: "v1.2.0", Handlers: handlers(t, "one"), Poll: 5 * time.Millisecond}
+	return stack.Config{AWS: cloud.Config(), Options: installation.Options{Version: "v1.2.0"}, Handlers: handlers(t, "one"), Poll: 5 * time.Millisecond}
 }
 
-func installation(t *testing.T, c stack.Config) *stack.Installation {
+func open(t *testing.T, c stack.Config) *stack.Installation {
 	t.Helper()
 	i, err := stack.New(c)
 	if err != nil {
@@ -53,10 +54,10 @@ func installation(t *testing.T, c stack.Config) *stack.Installation {
 }
 
 // bootstrapped is an installation that is there.
-func bootstrapped(t *testing.T, c stack.Config) (*stack.Installation, stack.Bootstrapped) {
+func bootstrapped(t *testing.T, c stack.Config) (*stack.Installation, installation.Bootstrapped) {
 	t.Helper()
-	i := installation(t, c)
-	b, err := i.Bootstrap(t.Context(), stack.BootstrapOptions{})
+	i := open(t, c)
+	b, err := i.Bootstrap(t.Context(), installation.BootstrapOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,49 +4,41 @@ import (
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
-)
 
-// Plan is what Bootstrap would do.
-type Plan struct {
-	Installation string   `json:"installation"`
-	Account      string   `json:"account"`
-	Region       string   `json:"region"`
-	From         string   `json:"from,omitempty"` // version that is installed
-	To           string   `json:"to"`
-	Changes      []Change `json:"changes"`
-}
+	"github.com/anchor-deploy/anchor/internal/installation"
+)
 
 // Plan computes what Bootstrap would do and touches nothing: its change set is
 // deleted again, and so is the empty stack that CloudFormation hangs it on.
-func (i *Installation) Plan(ctx context.Context) (Plan, error) {
+func (i *Installation) Plan(ctx context.Context) (installation.Plan, error) {
 	if err := i.open(ctx); err != nil {
-		return Plan{}, err
+		return installation.Plan{}, err
 	}
 	s, err := i.stack(ctx)
 	if err == nil {
 		err = i.settled(s)
 	}
 	if err != nil {
-		return Plan{}, err
+		return installation.Plan{}, err
 	}
 	c, err := i.code(s)
 	if err != nil {
-		return Plan{}, err
+		return installation.Plan{}, err
 	}
-	p := Plan{Installation: i.Name, Account: i.account, Region: i.AWS.Region, From: s.version, To: i.Version, Changes: []Change{}}
+	p := installation.Plan{Installation: i.Name, Account: i.account, Region: i.AWS.Region, From: s.version, To: i.Version, Changes: []installation.Change{}}
 	before, err := i.beforeStack(ctx)
 	if err != nil {
-		return Plan{}, err
+		return installation.Plan{}, err
 	}
 	p.Changes = append(p.Changes, before...)
 	if s.stillborn() {
-		p.Changes = append(p.Changes, Change{Action: "replace", Resource: i.Name, Type: "AWS::CloudFormation::Stack",
+		p.Changes = append(p.Changes, installation.Change{Action: "replace", Resource: i.Name, Type: "AWS::CloudFormation::Stack",
 			Physical: s.id, Why: []string{string(s.status)}})
 		return p, nil // CloudFormation computes nothing for such a stack
 	}
 	set, err := i.compute(ctx, s, c)
 	if err != nil {
-		return Plan{}, err
+		return installation.Plan{}, err
 	}
 	p.Changes = append(p.Changes, set.changes...)
 	if len(set.changes) > 0 {
@@ -56,20 +48,20 @@ func (i *Installation) Plan(ctx context.Context) (Plan, error) {
 }
 
 // beforeStack tells what of the things outside of the stack is not there yet.
-func (i *Installation) beforeStack(ctx context.Context) ([]Change, error) {
-	var changes []Change
+func (i *Installation) beforeStack(ctx context.Context) ([]installation.Change, error) {
+	var changes []installation.Change
 	there, err := i.hasBucket(ctx, i.artifactsBucket())
 	if err != nil {
 		return nil, err
 	}
 	if !there {
-		changes = append(changes, Change{Action: "add", Resource: "ArtifactsBucket", Type: "AWS::S3::Bucket", Physical: i.artifactsBucket()})
+		changes = append(changes, installation.Change{Action: "add", Resource: "ArtifactsBucket", Type: "AWS::S3::Bucket", Physical: i.artifactsBucket()})
 	}
 	name := i.keyParameter()
 	_, err = i.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: &name})
 	switch {
 	case errorCode(err) == "ParameterNotFound":
-		changes = append(changes, Change{Action: "add", Resource: "Key", Type: "AWS::SSM::Parameter", Physical: name})
+		changes = append(changes, installation.Change{Action: "add", Resource: "Key", Type: "AWS::SSM::Parameter", Physical: name})
 	case err != nil:
 		return nil, i.explain(err, "look for the key "+name)
 	}

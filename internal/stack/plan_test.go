@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/awstest"
-	"github.com/anchor-deploy/anchor/internal/stack"
+	"github.com/anchor-deploy/anchor/internal/installation"
 )
 
 // What a plan may call: it only reads, but for its change set and the shell of a stack
@@ -19,7 +19,7 @@ var planCalls = []string{
 func TestPlanTouchesNothing(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	before := everything(t, cloud)
-	i := installation(t, config(t, cloud))
+	i := open(t, config(t, cloud))
 	calls := cloud.Wire.Record()
 	p, err := i.Plan(t.Context())
 	if err != nil {
@@ -32,7 +32,7 @@ func TestPlanTouchesNothing(t *testing.T) {
 		t.Errorf("the account had %v and has %v", before, after)
 	}
 	for _, want := range []string{"ArtifactsBucket", "Key", "ProjectsTable", "AssetsBucket", "DeployFunction", "BuildProject", "Api"} {
-		if !slices.ContainsFunc(p.Changes, func(c stack.Change) bool { return c.Resource == want && c.Action == "add" }) {
+		if !slices.ContainsFunc(p.Changes, func(c installation.Change) bool { return c.Resource == want && c.Action == "add" }) {
 			t.Errorf("it does not add %s: %+v", want, p.Changes)
 		}
 	}
@@ -49,7 +49,7 @@ func TestPlanOfAnInstallation(t *testing.T) {
 	before := everything(t, cloud)
 	c.Handlers, c.Version = handlers(t, "two"), "v1.3.0"
 	calls := cloud.Wire.Record()
-	p, err = installation(t, c).Plan(t.Context())
+	p, err = open(t, c).Plan(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

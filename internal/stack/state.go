@@ -10,22 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/installation"
 )
-
-// Outputs are the stack's.
-type Outputs struct {
-	APIURL           string `json:"apiUrl"`
-	Version          string `json:"version"` // of the anchor that wrote the stack last
-	Region           string `json:"region"`
-	Account          string `json:"account"`
-	AssetsBucket     string `json:"assetsBucket"`
-	ArtifactsBucket  string `json:"artifactsBucket"`
-	ProjectsTable    string `json:"projectsTable"`
-	DeploymentsTable string `json:"deploymentsTable"`
-	DomainsTable     string `json:"domainsTable"`
-	FunctionRole     string `json:"functionRole"` // ARN, of the sites' functions
-	BuildProject     string `json:"buildProject"`
-}
 
 // state is a stack as it is; the zero state is of none.
 type state struct {
@@ -79,8 +65,8 @@ func readState(s types.Stack) state {
 	return st
 }
 
-func (i *Installation) readOutputs(s state) Outputs {
-	return Outputs{
+func (i *Installation) readOutputs(s state) installation.Outputs {
+	return installation.Outputs{
 		APIURL: s.outputs["ApiUrl"], Version: s.version, Region: i.AWS.Region, Account: i.account,
 		AssetsBucket: s.outputs["AssetsBucket"], ArtifactsBucket: s.outputs["ArtifactsBucket"],
 		ProjectsTable: s.outputs["ProjectsTable"], DeploymentsTable: s.outputs["DeploymentsTable"], DomainsTable: s.outputs["DomainsTable"],

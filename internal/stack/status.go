@@ -7,40 +7,29 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/installation"
 )
 
-// Status is an installation as it is.
-type Status struct {
-	Outputs
-	Installation string   `json:"installation"`
-	Stack        string   `json:"stack"`            // CloudFormation's status
-	Reason       string   `json:"reason,omitempty"` // of it
-	ChangedAt    int64    `json:"changedAt"`        // Unix milliseconds
-	Projects     []string `json:"projects"`         // slugs
-	Drift        string   `json:"drift"`            // CloudFormation's: NOT_CHECKED, IN_SYNC, DRIFTED, UNKNOWN
-	Hints        []string `json:"hints,omitempty"`  // what could or has to be done
-}
-
 // Status looks at the installation, and is NotFound when there is none.
-func (i *Installation) Status(ctx context.Context) (Status, error) {
+func (i *Installation) Status(ctx context.Context) (installation.Status, error) {
 	if err := i.open(ctx); err != nil {
-		return Status{}, err
+		return installation.Status{}, err
 	}
 	s, err := i.stack(ctx)
 	if err != nil {
-		return Status{}, err
+		return installation.Status{}, err
 	}
 	if s.status == "" {
-		return Status{}, anchor.NotFound("no_installation", "there is no installation %s in account %s, %s", i.Name, i.account, i.AWS.Region).
+		return installation.Status{}, anchor.NotFound("no_installation", "there is no installation %s in account %s, %s", i.Name, i.account, i.AWS.Region).
 			Hintf("Make it with anchor aws bootstrap, or name another with --name and --region.")
 	}
-	st := Status{
+	st := installation.Status{
 		Outputs: i.readOutputs(s), Installation: i.Name, Stack: string(s.status), Reason: s.reason,
 		ChangedAt: s.changed.UnixMilli(), Projects: []string{}, Drift: string(s.drift),
 	}
 	projects, err := i.projects(ctx, s)
 	if err != nil {
-		return Status{}, err
+		return installation.Status{}, err
 	}
 	for _, p := range projects {
 		st.Projects = append(st.Projects, p.Slug)

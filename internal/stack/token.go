@@ -5,11 +5,12 @@ import (
 	"slices"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/installation"
 )
 
 // FirstToken makes a token of scope admin when there is none that is valid, or when
 // another is asked for, and gives its secret; "" when there is one.
-func (i *Installation) FirstToken(ctx context.Context, o Outputs, name string, another bool) (string, error) {
+func (i *Installation) FirstToken(ctx context.Context, o installation.Outputs, name string, another bool) (string, error) {
 	tokens := i.Tokens(o)
 	if !another {
 		there, err := tokens.List(ctx)

@@ -1,11 +1,15 @@
-package app
+// Package awsapp is the composition root of the aws commands, as internal/app is the
+// server's. They are in a program of their own: internal/companion says why.
+package awsapp
 
 import (
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/acm"
@@ -17,6 +21,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/dnscheck"
 	"github.com/anchor-deploy/anchor/internal/hostname"
+	"github.com/anchor-deploy/anchor/internal/installation"
 	awsplatform "github.com/anchor-deploy/anchor/internal/platform/aws"
 	"github.com/anchor-deploy/anchor/internal/platform/aws/certificate"
 	"github.com/anchor-deploy/anchor/internal/platform/aws/front"
@@ -24,37 +29,36 @@ import (
 	"github.com/anchor-deploy/anchor/internal/store/dynamo"
 )
 
-// AWS is what the commands on an AWS installation are told.
-type AWS struct {
-	Profile, Region string // "": as the AWS SDK finds them
-	Stack           stack.Config
+// Opener composes installations as they are reached from this machine.
+type Opener struct {
+	Handlers fs.FS         // the handlers' code; this binary's own when nil
+	Poll     time.Duration // between two looks at a stack that changes, 3 s
 }
 
-// Installation composes an installation on AWS as it is reached from this machine. It
-// calls nothing of AWS.
-func Installation(ctx context.Context, o AWS) (*stack.Installation, error) {
-	aws, err := stack.LoadConfig(ctx, o.Profile, o.Region)
+// Open is an installation.Open.
+func (o Opener) Open(ctx context.Context, options installation.Options) (installation.Installation, error) {
+	aws, err := stack.LoadConfig(ctx, options.Profile, options.Region)
 	if err != nil {
 		return nil, err
 	}
-	r := awsRecords{aws}
-	c := o.Stack
-	c.AWS, c.Projects, c.Remover = aws, r, awsRemover{aws, o.Stack.Name, r}
-	c.Tokens = func(out stack.Outputs) stack.Tokens { return access.Service{Tokens: r.store(out)} }
-	return stack.New(c)
+	r := records{aws}
+	return stack.New(stack.Config{
+		Options: options, AWS: aws, Handlers: o.Handlers, Poll: o.Poll, Projects: r, Remover: remover{aws, options.Name, r},
+		Tokens: func(out installation.Outputs) stack.Tokens { return access.Service{Tokens: r.store(out)} },
+	})
 }
 
-// awsRecords reads an installation's records with the rights of who runs the command.
-type awsRecords struct{ aws sdk.Config }
+// records reads an installation's records with the rights of who runs the command.
+type records struct{ aws sdk.Config }
 
-func (r awsRecords) store(o stack.Outputs) *dynamo.Store {
+func (r records) store(o installation.Outputs) *dynamo.Store {
 	return dynamo.New(dynamodb.NewFromConfig(r.aws), dynamo.Tables{
 		Projects: o.ProjectsTable, Deployments: o.DeploymentsTable, Domains: o.DomainsTable,
 	})
 }
 
 // List implements stack.Projects.
-func (r awsRecords) List(ctx context.Context, o stack.Outputs) ([]anchor.Project, error) {
+func (r records) List(ctx context.Context, o installation.Outputs) ([]anchor.Project, error) {
 	var all []anchor.Project
 	var page anchor.Page
 	for {
@@ -73,15 +77,15 @@ func (r awsRecords) List(ctx context.Context, o stack.Outputs) ([]anchor.Project
 	}
 }
 
-// awsRemover removes projects with the rights of who runs the command.
-type awsRemover struct {
+// remover removes projects with the rights of who runs the command.
+type remover struct {
 	aws     sdk.Config
 	name    string // of the installation
-	records awsRecords
+	records records
 }
 
 // Remove implements stack.Remover.
-func (r awsRemover) Remove(ctx context.Context, o stack.Outputs, p anchor.Project) (kept []string, err error) {
+func (r remover) Remove(ctx context.Context, o installation.Outputs, p anchor.Project) (kept []string, err error) {
 	store := r.records.store(o)
 	key, err := r.key(ctx)
 	if err != nil {
@@ -111,7 +115,7 @@ func (r awsRemover) Remove(ctx context.Context, o stack.Outputs, p anchor.Projec
 }
 
 // RemoveShared implements stack.Remover.
-func (r awsRemover) RemoveShared(ctx context.Context) (kept []string, err error) {
+func (r remover) RemoveShared(ctx context.Context) (kept []string, err error) {
 	edge := cloudfront.NewFromConfig(r.aws)
 	domains := certificate.New(certificate.Config{ACM: acm.NewFromConfig(r.aws), CloudFront: edge, Installation: r.name})
 	if err := domains.Remove(ctx); err != nil {
@@ -142,7 +146,7 @@ func removeDomains(ctx context.Context, platform *awsplatform.Platform, store *d
 }
 
 // key reads the installation's.
-func (r awsRemover) key(ctx context.Context) ([]byte, error) {
+func (r remover) key(ctx context.Context) ([]byte, error) {
 	name := "/" + r.name + "/key"
 	out, err := ssm.NewFromConfig(r.aws).GetParameter(ctx, &ssm.GetParameterInput{Name: &name, WithDecryption: sdk.Bool(true)})
 	if err != nil {

@@ -1,0 +1,15 @@
+// Command anchor-aws is the command line of Anchor with AWS's SDK, for the aws commands.
+// It is not installed by itself: cmd/anchor carries it and hands these commands to it.
+package main
+
+import (
+	"os"
+
+	"github.com/anchor-deploy/anchor/internal/app"
+	"github.com/anchor-deploy/anchor/internal/awsapp"
+	"github.com/anchor-deploy/anchor/internal/cli"
+)
+
+func main() {
+	os.Exit(cli.Main(cli.Parts{Server: app.Run, Installation: awsapp.Opener{}.Open}))
+}
