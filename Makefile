@@ -74,8 +74,8 @@ test-race: emulators ## Unit and conformance tests under the race detector
 test-all: test test-race test-slow ## Everything
 
 .PHONY: test-slow
-test-slow: examples emulators ## Switches under load, kill -9, concurrency: some ten minutes
-	$(GO) test -tags slow -count=1 -timeout 40m -v -run "TestKill|TestNoLost|TestConcurrent|TestManyNames" ./e2e/... ./internal/acme/...
+test-slow: build examples emulators ## Switches under load, kill -9, concurrency: some ten minutes
+	$(GO) test -tags slow -count=1 -timeout 40m -v -run "TestKill|TestNoLost|TestConcurrent|TestManyNames|TestShipped" ./e2e/... ./internal/acme/...
 
 .PHONY: lint
 lint: ## golangci-lint, zero findings
