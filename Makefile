@@ -29,10 +29,15 @@ companion: handlers ## The aws commands in internal/companion/program
 
 .PHONY: build
 build: companion ## The anchor binary in bin/
+	@$(MAKE) --no-print-directory anchor
+
+# The binary without what of the two above was never made: all but the aws commands.
+.PHONY: anchor
+anchor:
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags '-s -w' -o $(BIN) ./cmd/anchor
 
 .PHONY: demo
-demo: check-node build examples/storefront/.open-next/.stamp ## Build, start, deploy the example shop, print its URL, stay up
+demo: check-node anchor examples/storefront/.open-next/.stamp ## Build, start, deploy the example shop, print its URL, stay up
 	@scripts/demo
 
 .PHONY: examples
