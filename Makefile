@@ -16,7 +16,7 @@ help: ## This list
 # both architectures whatever this machine's is, and the same source gives the same zips.
 .PHONY: handlers
 handlers: ## The AWS handlers' zips in internal/stack/handlers
-	$(GO) run ./internal/stack/pack
+	env -u GOOS -u GOARCH $(GO) run ./internal/stack/pack
 
 # The aws commands, which the anchor binary carries packed (internal/companion).
 PROGRAM := internal/companion/program/anchor-aws.gz
