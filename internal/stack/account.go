@@ -7,6 +7,7 @@ import (
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/awsretry"
@@ -20,7 +21,8 @@ var validRegion = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-\d+$`)
 // before what those say. It calls no service of AWS.
 func LoadConfig(ctx context.Context, profile, region string) (sdk.Config, error) {
 	c, err := config.LoadDefaultConfig(ctx, config.WithSharedConfigProfile(profile), config.WithRegion(region),
-		config.WithRetryer(func() sdk.Retryer { return awsretry.Standard() }))
+		config.WithRetryer(func() sdk.Retryer { return awsretry.Standard() }),
+		config.WithLogger(logging.Nop{})) // its warnings would stand between our lines; what matters comes as an error
 	var missing config.SharedConfigProfileNotExistError
 	switch {
 	case errors.As(err, &missing):
