@@ -136,7 +136,7 @@ func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambdafn
 	}
 	cloud, err := aws.New(aws.Config{
 		AWS: c, Installation: s.installation, AssetsBucket: s.assets, ArtifactsBucket: s.uploads, FunctionRole: s.siteRole,
-		Key: key, Secrets: s.secrets, Records: store, Leases: store, HTTP: probes,
+		Key: key, Secrets: s.secrets, Records: store, Notes: store, Leases: store, HTTP: probes,
 	})
 	if err != nil {
 		return lambdafn.Parts{}, err

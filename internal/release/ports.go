@@ -26,8 +26,14 @@ type Pointer interface {
 	Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error)
 }
 
-// Traffic makes requests follow the pointer.
+// Traffic makes requests follow the pointer. One release of a project at a time goes
+// through it: Ready, the pointer's move, Route.
 type Traffic interface {
+	// Expect says that Ready will be called for a deployment of the project, before it
+	// is known for which: to look up then what Ready would have to. It changes nothing,
+	// and what it cannot look up Ready does.
+	Expect(ctx context.Context, p anchor.ProjectID)
+
 	// Ready brings the deployment's functions up, so that Route meets warm ones.
 	// It is idempotent; its error leaves live traffic as it was.
 	Ready(ctx context.Context, d anchor.Deployment) error

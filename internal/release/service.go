@@ -112,7 +112,7 @@ func (s *Service) turnTo(
 ) (Result, error) {
 	start := time.Now()
 	defer s.projects.lock(p)()
-	target, err := s.target(ctx, p, id)
+	target, err := s.expectTarget(ctx, p, id)
 	if err != nil {
 		return Result{}, err
 	}
@@ -135,6 +135,23 @@ func (s *Service) turnTo(
 		return Result{}, notFollowed(live, err)
 	}
 	return Result{Record: named, Live: live, PreviousVersion: from.Version, Took: time.Since(start)}, nil
+}
+
+// expectTarget reads the target and has Traffic prepare meanwhile: a process that knows
+// nothing of the project yet would look it up after the read, while live is broken.
+func (s *Service) expectTarget(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (target anchor.Deployment, err error) {
+	both, bound := errgroup.WithContext(ctx)
+	both.Go(func() error {
+		bounded, cancel := context.WithTimeout(bound, warmUp)
+		defer cancel()
+		s.Traffic.Expect(bounded, p)
+		return nil
+	})
+	both.Go(func() (err error) {
+		target, err = s.target(bound, p, id)
+		return err
+	})
+	return target, both.Wait()
 }
 
 // target gives the deployment that serves for id, and refuses what cannot serve.
@@ -239,8 +256,8 @@ func (s *Service) List(ctx context.Context, p anchor.ProjectID, page anchor.Page
 	return s.Records.Releases(ctx, p, page)
 }
 
-// keyedMutex keeps the releases and the pruning of one project apart. It makes
-// conflicts rare; the pointer's revision is what makes them harmless.
+// keyedMutex keeps the releases and the pruning of one project apart, as Traffic asks
+// for. Those of other processes it cannot: the pointer's revision makes them harmless.
 type keyedMutex struct {
 	mu    sync.Mutex
 	locks map[anchor.ProjectID]*sync.Mutex

@@ -31,14 +31,14 @@ const (
 var handlers = map[string][]runs{
 	"DeployRole": {
 		{handler, nil}, {records, nil}, {lambdafn, []string{"Dispatch"}},
-		{platform, []string{"Check", "Upload", "Seed", "Publish", "Probe", "Ready", "Route", "Purge", "Remove", "Reconcile",
+		{platform, []string{"Check", "Upload", "Seed", "Publish", "Probe", "Expect", "Ready", "Route", "Purge", "Remove", "Reconcile",
 			"RemoveProject", "Sweep"}},
 		{artifacts, []string{"Import", "SaveManifest", "Manifest", "Unpack", "Remove", "Discard", "Missing", "Sync", "IDs", "Collect"}},
 		{platform + "/codebuild", []string{"Forget"}},
 	},
 	"RollbackRole": { // dispatches nothing: of the start, only the key is its own
-		{handler, []string{"key"}}, {records, []string{"Project", "ProjectBySlug", "Deployment", "Live", "Move", "LastLive", "TokenByHash"}},
-		{platform, []string{"Ready", "Route", "URLs"}},
+		{handler, []string{"key"}}, {records, []string{"Project", "ProjectBySlug", "Deployment", "Live", "Move", "LastLive", "TokenByHash", "Note"}},
+		{platform, []string{"Expect", "Ready", "Route", "URLs"}},
 	},
 	"DomainsRole": {
 		{handler, []string{"key"}}, {records, []string{"Project", "ProjectBySlug", "TokenByHash", "CreateHostname", "UpdateHostname", "DeleteHostname", "Hostname",

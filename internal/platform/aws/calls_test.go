@@ -56,8 +56,7 @@ func callsOfAll(t *testing.T) (*awstest.Wire, string) {
 		t.Errorf("an unchanged app uploads %d objects; the list of its files alone was due", sent)
 	}
 	within(t, "a rollback", back, rollbackCalls, rollbackSerial)
-	// It has the project's slug and the ARN of its store to find.
-	within(t, "a new process' first rollback", cold, rollbackCalls+2, rollbackSerial+2)
+	within(t, "a new process' first rollback", cold, rollbackCalls, rollbackSerial)
 	return s.Wire, r.text.String()
 }
 

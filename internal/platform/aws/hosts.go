@@ -80,6 +80,9 @@ func (p *Platform) ensure(ctx context.Context, project anchor.Project, live map[
 		return fmt.Errorf("make the distribution of %s: %w", project.Slug, err)
 	}
 	p.keep(project, site)
+	if err := p.note(ctx, project, site); err != nil {
+		return err
+	}
 	if err := p.domains.Follow(ctx, project); err != nil {
 		return fmt.Errorf("bring the domains of %s up to date: %w", project.Slug, err)
 	}

@@ -42,6 +42,15 @@ type Records interface {
 	Lives(ctx context.Context) ([]anchor.Live, error)
 }
 
+// Notes keeps a text a project, so that a process without memory need not look up what
+// an earlier one knew. It is a cache: a note that is lost, old or unreadable costs calls.
+type Notes interface {
+	// Note gives what PutNote wrote last, "" when there is nothing.
+	Note(ctx context.Context, p anchor.ProjectID) (string, error)
+	// PutNote replaces the project's note. It goes with the project's records.
+	PutNote(ctx context.Context, p anchor.ProjectID, text string) error
+}
+
 // Config is what the platform works with.
 type Config struct {
 	AWS             sdk.Config
@@ -52,6 +61,7 @@ type Config struct {
 	Key             []byte // of the installation: 32 bytes, from which secrets are derived
 	Secrets         Generations
 	Records         Records
+	Notes           Notes
 	Leases          function.Leases
 	HTTP            *http.Client  // sends the probes; http.DefaultClient when nil
 	ProbeLimit      time.Duration // how long a new version may take to answer; 0 is function.ProbeLimit
@@ -73,7 +83,7 @@ type Platform struct {
 	mu       sync.Mutex
 	projects map[anchor.ProjectID]anchor.Project
 	sites    map[anchor.ProjectID]front.Site
-	ready    map[anchor.ProjectID]anchor.Deployment // what Ready was asked for last
+	ready    map[anchor.ProjectID]readied // by the last Ready
 }
 
 // New gives the platform. It makes no call.
@@ -98,7 +108,7 @@ func New(c Config) (*Platform, error) {
 		s3:       s3.NewFromConfig(c.AWS),
 		projects: map[anchor.ProjectID]anchor.Project{},
 		sites:    map[anchor.ProjectID]front.Site{},
-		ready:    map[anchor.ProjectID]anchor.Deployment{},
+		ready:    map[anchor.ProjectID]readied{},
 	}
 	p.functions = function.New(function.Config{
 		Lambda: lambda.NewFromConfig(c.AWS), S3: p.s3, SQS: sqs.NewFromConfig(c.AWS),

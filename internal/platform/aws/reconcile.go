@@ -59,7 +59,7 @@ func (p *Platform) reconcile(ctx context.Context, live anchor.Live) error {
 	if err := p.front.Look(ctx, project); err != nil {
 		return fmt.Errorf("look what the distribution of %s serves: %w", project.Slug, err)
 	}
-	if err := p.Route(ctx, now); err != nil {
+	if err := p.route(ctx, now, readied{}); err != nil {
 		return err
 	}
 	return p.purgeAgain(ctx, now)

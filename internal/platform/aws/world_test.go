@@ -116,7 +116,7 @@ func (in *installation) with(t *testing.T, change func(*aws.Config)) *aws.Platfo
 	}
 	change(&c)
 	store := dynamo.New(dynamodb.NewFromConfig(c.AWS), tables)
-	c.Records, c.Leases = store, store
+	c.Records, c.Notes, c.Leases = store, store, store
 	p, err := aws.New(c)
 	must(t, err)
 	return p

@@ -138,6 +138,9 @@ func (m *Memory) Seed(ctx context.Context, a deploy.Artifact, _ deploy.Note) err
 	return m.hold(ctx, "Seed", a.Deployment.ID)
 }
 
+// Expect implements release.Traffic. There is nothing to look up.
+func (m *Memory) Expect(context.Context, anchor.ProjectID) {}
+
 // Ready implements release.Traffic.
 func (m *Memory) Ready(ctx context.Context, d anchor.Deployment) error {
 	return m.call(ctx, "Ready", d.Serves(), func() {})

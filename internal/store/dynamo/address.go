@@ -62,6 +62,9 @@ func (t Tables) value(p anchor.ProjectID, set, name string) address {
 	return address{t.Projects, ofProject(p), "VALUE#" + set + "#" + name}
 }
 
+// note lies in the project's partition, and so goes with it.
+func (t Tables) note(p anchor.ProjectID) address { return address{t.Projects, ofProject(p), "NOTE"} }
+
 func (t Tables) lease(p anchor.ProjectID) address {
 	return address{t.Projects, "LEASE", "LEASE#" + string(p)}
 }

@@ -37,6 +37,8 @@ func TestCalls(t *testing.T) {
 		{"ProjectBySlug", func() error { _, err := s.ProjectBySlug(s.ctx, s.project.Slug); return err }, []string{"GetItem"}},
 		{"TokenByHash", func() error { _, err := s.TokenByHash(s.ctx, []byte("hash")); return err }, []string{"GetItem"}},
 		{"EnvRows", func() error { _, err := s.EnvRows(s.ctx, s.project.ID); return err }, []string{"GetItem"}},
+		{"Note", func() error { _, err := s.Note(s.ctx, s.project.ID); return err }, []string{"GetItem"}},
+		{"PutNote", func() error { return s.PutNote(s.ctx, s.project.ID, "text") }, []string{"TransactWriteItems"}},
 		{"Append", func() error { _, err := s.Append(s.ctx, anchor.Event{DeploymentID: d.ID}); return err }, []string{"TransactWriteItems"}},
 		{"Append again", func() error { _, err := s.Append(s.ctx, anchor.Event{DeploymentID: d.ID}); return err }, []string{"TransactWriteItems"}},
 		{"Append in another process", func() error {
@@ -127,6 +129,7 @@ func TestReadsAreConsistent(t *testing.T) {
 		func() error { _, err := s.Lives(s.ctx); return err },
 		func() error { _, err := s.Releases(s.ctx, s.project.ID, page); return err },
 		func() error { _, err := s.EnvRows(s.ctx, s.project.ID); return err },
+		func() error { _, err := s.Note(s.ctx, s.project.ID); return err },
 		func() error { _, err := s.Tokens(s.ctx); return err },
 		func() error { _, err := s.HostnameByName(s.ctx, "0.example"); return err },
 		func() error { _, err := s.Hostnames(s.ctx, s.project.ID, page); return err },

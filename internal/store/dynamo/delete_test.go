@@ -26,6 +26,7 @@ func (s *stand) furnish(n int) {
 		s.ok(err)
 		s.ok(s.PutEnv(s.ctx, s.project.ID, []anchor.EnvVar{{Name: fmt.Sprintf("V%d", i), Value: strings.Repeat("x", 1000)}}))
 		s.ok(s.CreateHostname(s.ctx, s.hostname(fmt.Sprintf("%d.example", i))))
+		s.ok(s.PutNote(s.ctx, s.project.ID, fmt.Sprint(i)))
 	}
 }
 

@@ -20,6 +20,7 @@
 //	             RELEASE      RELEASE#<id>          that its id is taken
 //	             PROJECT#<p>  ENV                   the environment, an attribute a variable
 //	             PROJECT#<p>  VALUE#<set>#<name>    a large value of it
+//	             PROJECT#<p>  NOTE                  what the platform notes of it
 //	             SHA256       SHA256#<hex>          a token
 //	             TOKEN        TOKEN#<id>            the hash of a token
 //	deployments  DEPLOY#<id>  RECORD                a deployment and its number

@@ -89,6 +89,10 @@ func (s *stand) writes() map[string]write {
 			err := s.DeleteEnv(s.ctx, s.project.ID, "GONE")
 			return want(errors.Is(err, anchor.ErrNotFound), err)
 		}},
+		"PutNote": {func() error { return s.PutNote(s.ctx, s.project.ID, "text") }, func() error {
+			text, err := s.Note(s.ctx, s.project.ID)
+			return want(text == "text", err)
+		}},
 		"LockEnv": {func() error { _, err := s.LockEnv(s.ctx, target.ID, []byte("x")); return err }, func() error {
 			b, err := s.LockedEnv(s.ctx, target.ID)
 			return want(string(b) == "x", err)

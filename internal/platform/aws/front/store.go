@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfrontkeyvaluestore"
@@ -67,11 +65,11 @@ func (f *Front) store(ctx context.Context, p anchor.Project) (*store, error) {
 	return f.remember(p, found), nil
 }
 
-// remember keeps the first that was found.
+// remember keeps the first that was found, as long as it is the one.
 func (f *Front) remember(p anchor.Project, s *store) *store {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if known := f.stores[p.ID]; known != nil {
+	if known := f.stores[p.ID]; known != nil && known.arn == s.arn {
 		return known
 	}
 	f.stores[p.ID] = s
@@ -83,6 +81,23 @@ func (f *Front) drop(p anchor.ProjectID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.stores, p)
+}
+
+// Know has what an earlier Ensure gave stand in for the look-up of the project's store.
+// Ready finds out when it is wrong.
+func (f *Front) Know(p anchor.Project, site Site) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.stores[p.ID] == nil {
+		f.stores[p.ID] = &store{project: p.ID, name: f.name(p), arn: site.Store, distribution: site.Distribution}
+	}
+}
+
+// Knows reports whether the project's store needs no look-up.
+func (f *Front) Knows(p anchor.ProjectID) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.stores[p] != nil
 }
 
 // errForeign: another project has, or had, the same name.
@@ -176,30 +191,18 @@ func (f *Front) read(ctx context.Context, s *store) error {
 	return nil
 }
 
-// readAhead is read in half the time. A write between its two calls may go unseen,
-// which is harmless to a release alone: whatever is newer than the release was moved
-// after it, so after this was called, and changed the ETag.
-func (f *Front) readAhead(ctx context.Context, s *store) error {
-	var etag string
-	var live pointer
-	both, bound := errgroup.WithContext(ctx)
-	both.Go(func() (err error) { etag, err = f.readETag(bound, s); return err })
-	both.Go(func() (err error) { live, err = f.readLive(bound, s); return err })
-	if err := both.Wait(); err != nil {
-		return err
-	}
-	s.keep(etag, live)
-	return nil
-}
-
 func (s *store) keep(etag string, live pointer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.etag, s.live = etag, live
 }
 
+// readETag forgets a store that is no more.
 func (f *Front) readETag(ctx context.Context, s *store) (string, error) {
 	now, err := f.KeyValueStore.DescribeKeyValueStore(ctx, &cloudfrontkeyvaluestore.DescribeKeyValueStoreInput{KvsARN: sdk.String(s.arn)})
+	if gone(err) {
+		f.drop(s.project)
+	}
 	if err != nil {
 		return "", failed(err, "cloudfront-keyvaluestore:DescribeKeyValueStore", s.name)
 	}
@@ -230,32 +233,39 @@ func (f *Front) get(ctx context.Context, s *store, key string) (value string, fo
 }
 
 // change applies what decide makes of the live pointer, again when others came first.
-// A refusal never rests on what is only remembered.
 func (f *Front) change(ctx context.Context, s *store, decide func(live pointer) (edit, error)) error {
-	err := f.settle(ctx, func() error {
-		etag, live, err := f.snapshot(ctx, s)
-		if err != nil {
-			return err
-		}
-		e, err := decide(live)
-		if err != nil {
-			if err := f.read(ctx, s); err != nil {
-				return err
-			}
-			if etag, live, err = f.snapshot(ctx, s); err != nil {
-				return err
-			}
-			e, err = decide(live)
-		}
-		if err != nil || e.empty() {
-			return err
-		}
-		return f.write(ctx, s, etag, live, e)
-	})
+	return f.settled(ctx, s, func() error { return f.apply(ctx, s, decide) })
+}
+
+// settled does a write to the store, again when others came first.
+func (f *Front) settled(ctx context.Context, s *store, do func() error) error {
+	err := f.settle(ctx, do)
 	if gone(err) {
 		f.drop(s.project)
 	}
 	return failed(err, "cloudfront-keyvaluestore:UpdateKeys", s.name)
+}
+
+// apply is one try of a change. A refusal never rests on what is only remembered.
+func (f *Front) apply(ctx context.Context, s *store, decide func(live pointer) (edit, error)) error {
+	etag, live, err := f.snapshot(ctx, s)
+	if err != nil {
+		return err
+	}
+	e, err := decide(live)
+	if err != nil {
+		if err := f.read(ctx, s); err != nil {
+			return err
+		}
+		if etag, live, err = f.snapshot(ctx, s); err != nil {
+			return err
+		}
+		e, err = decide(live)
+	}
+	if err != nil || e.empty() {
+		return err
+	}
+	return f.write(ctx, s, etag, live, e)
 }
 
 func (f *Front) snapshot(ctx context.Context, s *store) (string, pointer, error) {
