@@ -30,11 +30,11 @@ func TestRefusalsOnAWS(t *testing.T) {
 			tree: func(t *testing.T) string {
 				return small.Split("a-split-function-of-a-long-name", "split", "two").Write(t)
 			},
-			project: slug[:35], step: "check", says: []string{`over 64 characters`, `open-next\.config\.ts`},
+			project: slug[:35], says: []string{`over 64 characters`, `open-next\.config\.ts`},
 		},
 		"external middleware": {
 			tree: func(t *testing.T) string { return small.Middleware().Write(t) },
-			step: "check", says: []string{`middleware`, `cannot run on AWS`, `middleware: \{ external: true \}`},
+			says: []string{`middleware`, `cannot run on AWS`, `middleware: \{ external: true \}`},
 		},
 		"a missing permission": {
 			tree: func(t *testing.T) string { return small.Write(t) }, denied: "lambda:PublishVersion",
@@ -50,6 +50,7 @@ func TestRefusalsOnAWS(t *testing.T) {
 			if c.project == "" {
 				before = len(a.records(t, project))
 			}
+			sent := a.cloud.CLI(t, "s3", "ls", "--recursive", "s3://"+a.made.ArtifactsBucket)
 			a.lambda.deny(c.denied)
 			defer a.lambda.deny("")
 			out, errs, code := a.run("deploy", "--prebuilt", tree, "--project", project)
@@ -61,8 +62,11 @@ func TestRefusalsOnAWS(t *testing.T) {
 			if c.step == "" && len(records) != before {
 				t.Errorf("it is recorded: %+v", records[0])
 			}
-			if r := records[0]; c.step != "" && (r.Status != "deploy_failed" || r.ErrorStep != c.step || r.ErrorMessage == "") {
-				t.Errorf("the record is %+v", r)
+			if now := a.cloud.CLI(t, "s3", "ls", "--recursive", "s3://"+a.made.ArtifactsBucket); c.step == "" && now != sent {
+				t.Errorf("it sent files; before there were\n%sand now\n%s", sent, now)
+			}
+			if c.step != "" && (len(records) == 0 || records[0].Status != "deploy_failed" || records[0].ErrorStep != c.step || records[0].ErrorMessage == "") {
+				t.Errorf("the records are %+v", records)
 			}
 			if now := a.live(t); now != live {
 				t.Errorf("live was %s and is %s", live, now)

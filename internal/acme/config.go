@@ -1,6 +1,7 @@
 // Package acme gets certificates for attached names from an ACME CA (RFC 8555), keeps them renewed, and hands them to
-// TLS handshakes. It is glue over certmagic (storage, key and certificate files, cache, OCSP staples) and acmez (the
-// protocol); what is its own is the order that survives a restart, the order of renewals, and the words for failures.
+// TLS handshakes. It is glue over certmagic (storage, key and certificate files, cache) and acmez (the protocol); what
+// is its own is the order that survives a restart, the order of renewals, OCSP staples that no handshake waits for, and
+// the words for failures.
 //
 // It opens no listener: the edge serves both challenges. Nothing is issued because a client asked for a name: only
 // Ensure starts an order.
@@ -46,7 +47,7 @@ type Config struct {
 	// OrderTimeout is how long one attempt at an order may take; the next one goes on where it stopped. Default: 5 min.
 	OrderTimeout time.Duration
 	// FirstRetry is how long a name waits after its first failure; the wait doubles up to 12 h. A CA's Retry-After goes
-	// before it when it is longer. Default: 1 min.
+	// before it when it is longer. An OCSP responder is asked about a certificate no more often. Default: 1 min.
 	FirstRetry time.Duration
 
 	// Changed is called after the state of a name changed in the background. It must not block. Default: none.

@@ -135,6 +135,7 @@ func (m *Manager) adopt(ctx context.Context, e *entry, w *work, j *journal) erro
 	if before != "" && before != cert.Hash() {
 		m.drop(before)
 	}
+	m.staples.hold(e.name, cert.Hash(), &cert.Certificate)
 	m.touch(cert.Hash())
 	if own {
 		err = removeOwn(m.cfg.Dir, e.name)

@@ -26,6 +26,7 @@ type Manager struct {
 	magic   certmagic.Config // of which each name has a copy with its own issuer
 	cas     []*authority
 	answers *challenges
+	staples *staples
 	slots   chan struct{} // one for each order that may run
 
 	mu    sync.RWMutex
@@ -60,6 +61,7 @@ func New(cfg Config) (*Manager, error) {
 		m.cas = append(m.cas, newAuthority(cfg, cfg.FallbackCA, m.answers, hook))
 	}
 	m.hot = newRecent(cfg.Hot)
+	m.staples = newStaples(cfg, m.revoked)
 	m.openCache()
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	if err := m.restore(); err != nil {
@@ -70,17 +72,17 @@ func New(cfg Config) (*Manager, error) {
 	return m, nil
 }
 
-// openCache makes certmagic's cache, which keeps OCSP staples fresh for what is in it. Renewals are not left to it: it
-// renews only what is in memory.
+// openCache makes certmagic's cache. Renewals are not left to it, as it renews only what is in memory, and neither are
+// OCSP staples (see staples).
 func (m *Manager) openCache() {
 	log := zapLogger(m.cfg.Log)
 	m.cache = certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert:   func(certmagic.Certificate) (*certmagic.Config, error) { return certmagic.New(m.cache, m.magic), nil },
-		RenewCheckInterval: math.MaxInt64, Logger: log,
+		RenewCheckInterval: math.MaxInt64, OCSPCheckInterval: math.MaxInt64, Logger: log,
 	})
 	m.magic = certmagic.Config{
 		Storage: m.store, Logger: log, DisableARI: true, DisableStorageCheck: true,
-		Issuers: []certmagic.Issuer{m.issuer(nil, nil)},
+		Issuers: []certmagic.Issuer{m.issuer(nil, nil)}, OCSP: certmagic.OCSPConfig{DisableStapling: true},
 	}
 }
 
@@ -90,6 +92,7 @@ func (m *Manager) Close() {
 	m.closing.Do(func() {
 		m.cancel()
 		m.group.Wait()
+		m.staples.close()
 		m.cache.Stop()
 		for _, ca := range m.cas {
 			ca.close()
@@ -226,7 +229,7 @@ func (m *Manager) Release(ctx context.Context, h anchor.Hostname) error {
 func (m *Manager) removeFiles(name string) error {
 	j := journal{Name: name, path: filepath.Join(m.cfg.Dir, "orders", fileName(name)+".json")}
 	site := m.store.Filename(certmagic.StorageKeys.CertsSitePrefix(m.issuerKey(), name))
-	if err := errors.Join(j.remove(), os.RemoveAll(site), removeOwn(m.cfg.Dir, name)); err != nil {
+	if err := errors.Join(j.remove(), os.RemoveAll(site), removeOwn(m.cfg.Dir, name), m.staples.remove(name)); err != nil {
 		return fmt.Errorf("remove the certificate of %s: %w", name, err)
 	}
 	return nil

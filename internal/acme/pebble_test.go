@@ -77,6 +77,7 @@ type pebble struct {
 type pebbleOptions struct {
 	http, tls int    // ports that challenges are checked at
 	lifetime  uint64 // of certificates, seconds
+	ocsp      string // URL of the responder that certificates name
 }
 
 func startPebble(t testing.TB, o pebbleOptions) *pebble {
@@ -94,7 +95,7 @@ func startPebble(t testing.TB, o pebbleOptions) *pebble {
 
 	p := &pebble{dns: dns, zone: zone}
 	p.CA = acmetest.Start(t, acmetest.Options{
-		HTTP: o.http, TLS: o.tls, Resolver: zone, Lifetime: o.lifetime,
+		HTTP: o.http, TLS: o.tls, Resolver: zone, Lifetime: o.lifetime, OCSP: o.ocsp,
 		Front: func(api http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, api) })
 		},

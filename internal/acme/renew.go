@@ -74,6 +74,17 @@ func (m *Manager) startDue(now time.Time) time.Time {
 
 func (m *Manager) asks(e *entry) bool { return !e.own && !e.notAfter.IsZero() && !e.askAt.IsZero() }
 
+// revoked renews an issued certificate that its CA takes no responsibility for any more. One's own is left to its owner.
+func (m *Manager) revoked(name, hash string) {
+	now := time.Now()
+	m.mu.Lock()
+	if e := m.names[name]; e != nil && !e.own && e.hash == hash && now.Before(e.renewAt) {
+		e.renewAt = now
+	}
+	m.mu.Unlock()
+	m.poke()
+}
+
 // askWindows asks the CA for the renewal windows (ARI, RFC 9773) that are due. A window can only bring a renewal
 // forward: two thirds of life stay the latest time, so a CA that says nonsense delays nothing.
 func (m *Manager) askWindows(ctx context.Context) {

@@ -62,6 +62,7 @@ func (m *Manager) cached(name, hash string) *tls.Certificate {
 	for _, cert := range m.cache.AllMatchingCertificates(name) {
 		if cert.Hash() == hash {
 			m.touch(hash)
+			cert.OCSPStaple = m.staples.of(hash, time.Now())
 			return &cert.Certificate
 		}
 	}
@@ -102,19 +103,23 @@ func (m *Manager) read(name string) (*tls.Certificate, error) {
 		e.hash = cert.Hash()
 	}
 	m.mu.Unlock()
+	m.staples.hold(name, cert.Hash(), &cert.Certificate)
 	m.touch(cert.Hash())
+	cert.OCSPStaple = m.staples.of(cert.Hash(), time.Now())
 	return &cert.Certificate, nil
 }
 
 // touch keeps a certificate among the hot ones, and drops the coldest beyond their number.
 func (m *Manager) touch(hash string) {
 	if cold := m.hot.touch(hash); cold != "" {
+		m.staples.forget(cold)
 		m.cache.Remove([]string{cold})
 	}
 }
 
 func (m *Manager) drop(hash string) {
 	m.hot.remove(hash)
+	m.staples.forget(hash)
 	m.cache.Remove([]string{hash})
 }
 

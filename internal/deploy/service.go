@@ -47,9 +47,9 @@ type Ports struct {
 	// nil where there is but one.
 	Leases Leases
 
-	// Sizes refuses a manifest for what the platform's limits are, before the files are
+	// Refuse refuses a manifest for what the platform cannot run, before the files are
 	// sent; Platform's Check looks again, at the files. nil: none is refused.
-	Sizes func(m bundle.Manifest) error
+	Refuse func(p anchor.Project, m bundle.Manifest) error
 
 	// BeforeStep is called before each step. Tests end the process in it.
 	BeforeStep func(step string)
@@ -115,13 +115,8 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 			return Started{}, err
 		}
 	}
-	if err := req.Manifest.Check(bundle.DefaultLimits); err != nil {
+	if err := s.check(ctx, p, req.Manifest); err != nil {
 		return Started{}, err
-	}
-	if s.Sizes != nil {
-		if err := s.Sizes(req.Manifest); err != nil {
-			return Started{}, err
-		}
 	}
 	d := anchor.Deployment{
 		ID:            anchor.DeploymentID(anchor.NewID()),
@@ -145,6 +140,18 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 	}
 	missing, err := s.Bundles.Missing(ctx, d.ID)
 	return Started{Deployment: d, Missing: missing}, err
+}
+
+// check refuses a manifest before anything is recorded.
+func (s *Service) check(ctx context.Context, p anchor.ProjectID, m bundle.Manifest) error {
+	if err := m.Check(bundle.DefaultLimits); err != nil || s.Refuse == nil {
+		return err
+	}
+	project, err := s.Projects.Project(ctx, p)
+	if err != nil {
+		return fmt.Errorf("find project %s: %w", p, err)
+	}
+	return s.Refuse(project, m)
 }
 
 // whole makes the manifest that delta tells.

@@ -42,6 +42,7 @@ type stand struct {
 	keep     int
 	dispatch func(context.Context, anchor.ProjectID, anchor.DeploymentID) error
 	leases   deploy.Leases
+	refuse   func(anchor.Project, bundle.Manifest) error
 }
 
 func newStand(t *testing.T, options ...func(*stand)) *stand {
@@ -74,7 +75,7 @@ func (s *stand) open() {
 		Env:      project.Env{Variables: s.store, Box: s.box},
 		Platform: s.platform, Releases: s.releases, Remover: s.remover,
 		Retention:  release.Retention{Service: s.releases, Shelf: s.store, Remover: s.remover, Keep: s.keep},
-		BeforeStep: s.before, Dispatch: s.dispatch, Leases: s.leases,
+		BeforeStep: s.before, Dispatch: s.dispatch, Leases: s.leases, Refuse: s.refuse,
 	})
 }
 

@@ -53,6 +53,41 @@ func TestStartRefuses(t *testing.T) {
 	}
 }
 
+// What the platform cannot run by its manifest is not recorded, whichever way the
+// manifest is told.
+func TestStartRefusesWhatThePlatformDoes(t *testing.T) {
+	s := newStand(t, func(s *stand) {
+		s.refuse = func(p anchor.Project, m bundle.Manifest) error {
+			for _, f := range m.Files {
+				if f.Path == "bad" {
+					return anchor.Invalid("unfit", "%s cannot have %s", p.Slug, f.Path)
+				}
+			}
+			return nil
+		}
+	})
+	req, _ := request(t)
+	first, err := s.Start(t.Context(), s.project, req)
+	must(t, err)
+	bad := bundle.Manifest{Files: append(req.Manifest.Files, bundle.File{Path: "bad", Digest: bundle.DigestOf(nil)})}
+	delta := bad.Since(first.Deployment.ID, req.Manifest)
+	for name, told := range map[string]deploy.Request{"whole": {Manifest: bad}, "by what changed": {Delta: &delta}} {
+		if _, err := s.Start(t.Context(), s.project, told); anchor.CodeOf(err) != "unfit" || err.Error() != "shop cannot have bad" {
+			t.Errorf("%s: started: %v", name, err)
+		}
+	}
+	_, err = s.Start(t.Context(), anchor.ProjectID(anchor.NewID()), req)
+	wantKind(t, err, anchor.KindNotFound)
+	all, err := s.List(t.Context(), s.project, anchor.Page{})
+	must(t, err)
+	if len(all.Items) != 1 {
+		t.Errorf("%d deployments are recorded, want 1", len(all.Items))
+	}
+	if usage, err := s.bundles.Usage(t.Context()); err != nil || usage.Manifests != 1 {
+		t.Errorf("%d manifests are kept, want 1, %v", usage.Manifests, err)
+	}
+}
+
 // TestStartOnAFullDisk ends what was recorded before the manifest could not be kept.
 func TestStartOnAFullDisk(t *testing.T) {
 	s := newStand(t)

@@ -27,8 +27,8 @@ type Importer interface {
 type Platform interface {
 	// Reconcile finishes what was cut off: traffic follows the pointers. Idempotent.
 	Reconcile(ctx context.Context) error
-	// CheckSizes refuses an artifact that is too large, by what its manifest tells.
-	CheckSizes(m bundle.Manifest) error
+	// CheckManifest refuses an artifact that cannot run, by what its manifest tells.
+	CheckManifest(p anchor.Project, m bundle.Manifest) error
 }
 
 // DeployEvent asks for a deployment: what CodeBuild's post_build, and the API, send

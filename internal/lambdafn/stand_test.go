@@ -195,9 +195,10 @@ func (c *cloud) URLs(p anchor.Project, d anchor.DeploymentID) (site, deployment 
 	return "https://" + p.Slug + ".cloudfront.example", "https://" + p.Slug + ".cloudfront.example/" + string(d)
 }
 
-func (c *cloud) Reconcile(context.Context) error  { c.reconciled++; return nil }
-func (c *cloud) CheckSizes(bundle.Manifest) error { return nil }
-func (c *cloud) Sweep(context.Context) error      { c.swept++; return c.sweepErr }
+func (c *cloud) Reconcile(context.Context) error { c.reconciled++; return nil }
+func (c *cloud) Sweep(context.Context) error     { c.swept++; return c.sweepErr }
+
+func (c *cloud) CheckManifest(anchor.Project, bundle.Manifest) error { return nil }
 
 func (c *cloud) RemoveProject(_ context.Context, p anchor.ProjectID) error {
 	if c.busy > 0 {

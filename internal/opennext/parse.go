@@ -43,8 +43,8 @@ func notATree(tree fs.FS) error {
 	case isFolder(tree, ".open-next"):
 		return anchor.Invalid("open_next_above", "this is the folder that holds .open-next, not .open-next itself").
 			Hintf("Deploy the .open-next folder in it.")
-	case isFolder(tree, "server-functions"):
-		return anchor.Invalid("build_unfinished", ".open-next holds server-functions but no %s", outputFile).
+	case isFolder(tree, serversDir):
+		return anchor.Invalid("build_unfinished", ".open-next holds %s but no %s", serversDir, outputFile).
 			Hintf("The build was cut short before its last step. " + buildAgain)
 	case isFile(tree, "worker.js"), isFolder(tree, "cloudflare"), isFolder(tree, "cloudflare-templates"):
 		return anchor.Invalid("cloudflare_build", "this build was made by @opennextjs/cloudflare for Cloudflare Workers").

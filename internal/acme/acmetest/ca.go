@@ -2,6 +2,8 @@
 package acmetest
 
 import (
+	"crypto"
+	"crypto/x509"
 	"io"
 	"log"
 	"net/http"
@@ -20,6 +22,10 @@ type CA struct {
 	*httptest.Server // its API, over HTTPS
 	Store            *db.MemoryStore
 	RootPEM          []byte // of what it issues
+
+	// Issuer and IssuerKey sign what it issues. The key is nil without Options.OCSP.
+	Issuer    *x509.Certificate
+	IssuerKey crypto.Signer
 }
 
 // Options say where the CA looks at names and what it issues.
@@ -27,6 +33,7 @@ type Options struct {
 	HTTP, TLS int    // ports that challenges are checked at
 	Resolver  string // HOST:PORT of the DNS it asks
 	Lifetime  uint64 // of certificates, in seconds; 0 is 90 days
+	OCSP      string // URL of the responder that certificates name; "" is none
 	// Front stands before the API when it is not nil.
 	Front func(api http.Handler) http.Handler
 }
@@ -39,7 +46,11 @@ func Start(t testing.TB, o Options) *CA {
 	if o.Lifetime == 0 {
 		o.Lifetime = 90 * 24 * 3600
 	}
-	issuing := ca.New(quiet, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {ValidityPeriod: o.Lifetime}})
+	kind := "ecdsa"
+	if o.OCSP != "" {
+		kind = "rsa" // Pebble hands out RSA keys only
+	}
+	issuing := ca.New(quiet, store, o.OCSP, kind, 0, 1, map[string]ca.Profile{"default": {ValidityPeriod: o.Lifetime}})
 	validating := va.New(quiet, o.HTTP, o.TLS, true, o.Resolver, store)
 	front := wfe.New(quiet, store, validating, issuing, []string{"pebble.letsencrypt.org"}, true, false, 1, 1)
 	api := oneAtATime(front.Handler())
@@ -48,7 +59,11 @@ func Start(t testing.TB, o Options) *CA {
 	}
 	server := httptest.NewTLSServer(api)
 	t.Cleanup(server.Close)
-	return &CA{Server: server, Store: store, RootPEM: issuing.GetRootCert(0).PEM()}
+	running := &CA{Server: server, Store: store, RootPEM: issuing.GetRootCert(0).PEM(), Issuer: issuing.GetIntermediateCert(0).Cert}
+	if key := issuing.GetIntermediateKey(0); key != nil {
+		running.IssuerKey = key
+	}
+	return running
 }
 
 // oneAtATime keeps Pebble from locking itself up: the view of an authorization

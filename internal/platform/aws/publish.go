@@ -18,9 +18,11 @@ func (p *Platform) Check(_ context.Context, a deploy.Artifact) error {
 	return p.functions.Check(a)
 }
 
-// CheckSizes refuses an artifact with a function that Lambda does not take, before its
+// CheckManifest refuses an artifact with functions that Lambda does not take, before its
 // files are sent. Check looks again, and at more.
-func (p *Platform) CheckSizes(m bundle.Manifest) error { return function.CheckSizes(m) }
+func (p *Platform) CheckManifest(project anchor.Project, m bundle.Manifest) error {
+	return p.functions.CheckManifest(project, m)
+}
 
 // Upload implements deploy.Assets.
 func (p *Platform) Upload(ctx context.Context, a deploy.Artifact, note deploy.Note) error {

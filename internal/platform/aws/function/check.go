@@ -3,7 +3,6 @@ package function
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"os"
 	"path"
 	"regexp"
@@ -31,6 +30,31 @@ const (
 
 // Check refuses what Lambda cannot run, before anything is touched.
 func (f *Functions) Check(a deploy.Artifact) error {
+	if err := f.checkLaid(a); err != nil {
+		return err
+	}
+	if err := checkEnv(a.Env, maxEnv-ownEnv); err != nil {
+		return err
+	}
+	_, err := architecture(a)
+	return err
+}
+
+// CheckManifest refuses, before its files are sent, an artifact that Check would refuse
+// for the functions that its manifest shows.
+func (f *Functions) CheckManifest(p anchor.Project, m bundle.Manifest) error {
+	functions := opennext.Laid(func(yield func(string) bool) {
+		for _, file := range m.Files {
+			if !yield(file.Path) {
+				return
+			}
+		}
+	})
+	return f.checkLaid(deploy.Artifact{Project: p, Build: anchor.Build{Functions: functions}, Manifest: m})
+}
+
+// checkLaid refuses what can be told from the functions and their files' names and sizes.
+func (f *Functions) checkLaid(a deploy.Artifact) error {
 	if err := checkMiddleware(a.Build); err != nil {
 		return err
 	}
@@ -44,30 +68,6 @@ func (f *Functions) Check(a deploy.Artifact) error {
 		}
 		if err := checkLinks(p); err != nil {
 			return err
-		}
-	}
-	if err := checkEnv(a.Env, maxEnv-ownEnv); err != nil {
-		return err
-	}
-	_, err := architecture(a)
-	return err
-}
-
-// CheckSizes refuses what Check would for its size, by the manifest alone: where OpenNext
-// puts functions is known before the description of the build is.
-func CheckSizes(m bundle.Manifest) error {
-	sizes := map[string]int64{}
-	for _, file := range m.Files {
-		if dir, rest, _ := strings.Cut(file.Path, "/"); dir == "server-functions" {
-			name, _, _ := strings.Cut(rest, "/")
-			sizes[name] += file.Size
-		} else if dir == "image-optimization-function" {
-			sizes[anchor.ImageFunction] += file.Size
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(sizes)) {
-		if sizes[name] > maxUnzipped {
-			return tooLarge(name, sizes[name])
 		}
 	}
 	return nil

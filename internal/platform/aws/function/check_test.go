@@ -24,8 +24,8 @@ func TestCheck(t *testing.T) {
 		"a name of 64":      {func(a *deploy.Artifact) { split(a, strings.Repeat("x", 64-len("anchor-shop-"))) }, "", nil},
 		"a name of 65":      {func(a *deploy.Artifact) { split(a, strings.Repeat("x", 65-len("anchor-shop-"))) }, "function_name_too_long", []string{"xxx", "64"}},
 		"two of one name":   {func(a *deploy.Artifact) { split(a, "server") }, "function_name_taken", []string{"default", "server"}},
-		"just small enough": {func(a *deploy.Artifact) { grow(a, 250<<20-40_000) }, "", nil},
-		"too large":         {func(a *deploy.Artifact) { grow(a, 250<<20) }, "function_too_large", []string{"default", "251 MB", "250"}},
+		"just small enough": {grow("server-functions/default/large.bin", 250<<20-40_000), "", nil},
+		"too large":         {grow("server-functions/default/large.bin", 250<<20), "function_too_large", []string{"default", "251 MB", "250"}},
 		"external middleware": {func(a *deploy.Artifact) {
 			a.Build.Functions = append(a.Build.Functions, anchor.Function{Name: anchor.MiddlewareFunction, Edge: true})
 		}, "external_middleware", nil},
@@ -55,20 +55,45 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// What is too large is known before its files are sent.
-func TestCheckSizes(t *testing.T) {
-	a := artifact(t, anchor.Project{ID: "p", Slug: "shop"}, platformtest.NewApp("one").Images("one"))
-	a.Manifest.Files = append(a.Manifest.Files, bundle.File{Path: "assets/film.mp4", Size: 300 << 20})
-	must(t, function.CheckSizes(a.Manifest))
-	for path, name := range map[string]string{
-		"server-functions/checkout/large.bin": "checkout", "image-optimization-function/large.bin": anchor.ImageFunction,
+// What the manifest shows is refused before the files are sent, in Check's own words.
+func TestCheckManifest(t *testing.T) {
+	f := function.New(function.Config{Installation: "anchor"})
+	shop := platformtest.NewApp("one").Images("one").With("revalidation-function/index.mjs", "")
+	long := strings.Repeat("x", 65-len("anchor-shop-"))
+	for name, test := range map[string]struct {
+		app    platformtest.App
+		change func(*deploy.Artifact)
+		code   string
+	}{
+		"a good one":           {app: shop},
+		"a large asset":        {app: shop, change: grow("assets/film.mp4", 300<<20)},
+		"a name of 64":         {app: shop.Split(long[1:], "split", "one")},
+		"a name of 65":         {app: shop.Split(long, "split", "one"), code: "function_name_too_long"},
+		"two of one name":      {app: shop.Split("server", "split", "one"), code: "function_name_taken"},
+		"a name of our own":    {app: shop.Split("revalidate", "split", "one"), code: "function_name_taken"},
+		"external middleware":  {app: shop.Middleware(), code: "external_middleware"},
+		"a large split one":    {app: shop.Split("checkout", "split", "one"), change: grow("server-functions/checkout/large.bin", 251<<20), code: "function_too_large"},
+		"a large image one":    {app: shop, change: grow("image-optimization-function/large.bin", 251<<20), code: "function_too_large"},
+		"a large revalidation": {app: shop, change: grow("revalidation-function/large.bin", 251<<20), code: "function_too_large"},
+		"a link out of one":    {app: shop, change: func(a *deploy.Artifact) { link(a, "node_modules/x", "../../../assets") }, code: "link_leaves_bundle"},
 	} {
-		m := bundle.Manifest{Files: append(a.Manifest.Files[:len(a.Manifest.Files):len(a.Manifest.Files)], bundle.File{Path: path, Size: 251 << 20})}
-		err := function.CheckSizes(m)
-		wantCode(t, err, "function_too_large")
-		if !strings.Contains(err.Error(), "function "+name+" is 25") {
-			t.Errorf("it says %q", err)
-		}
+		t.Run(name, func(t *testing.T) {
+			a := artifact(t, anchor.Project{ID: "p", Slug: "shop"}, test.app)
+			if test.change != nil {
+				test.change(&a)
+			}
+			early, late := f.CheckManifest(a.Project, a.Manifest), f.Check(a)
+			if test.code == "" {
+				must(t, early)
+				must(t, late)
+				return
+			}
+			wantCode(t, early, test.code)
+			wantCode(t, late, test.code)
+			if early.Error() != late.Error() || anchor.HintOf(early) != anchor.HintOf(late) || anchor.HintOf(early) == "" {
+				t.Errorf("early it says %q (%s), later %q (%s)", early, anchor.HintOf(early), late, anchor.HintOf(late))
+			}
+		})
 	}
 }
 
@@ -78,8 +103,11 @@ func split(a *deploy.Artifact, name string) {
 	a.Build.Functions = append(a.Build.Functions, server)
 }
 
-func grow(a *deploy.Artifact, size int64) {
-	a.Manifest.Files = append(a.Manifest.Files, bundle.File{Path: "server-functions/default/large.bin", Size: size})
+// grow adds a file of that many bytes.
+func grow(path string, size int64) func(*deploy.Artifact) {
+	return func(a *deploy.Artifact) {
+		a.Manifest.Files = append(a.Manifest.Files, bundle.File{Path: path, Size: size})
+	}
 }
 
 func link(a *deploy.Artifact, from, to string) {

@@ -47,10 +47,11 @@ func (f *Functions) tags(p anchor.Project) map[string]string {
 // none: Check refuses it.
 func (f *Functions) parts(a deploy.Artifact) []part {
 	var parts []part
+	sorted := a.Manifest.Sorted().Files
 	add := func(name, dir, handler string, http bool) {
 		parts = append(parts, part{
 			name: name, function: f.functionName(a.Project, name), dir: dir, handler: handler, http: http,
-			files: below(a.Manifest, dir),
+			files: below(sorted, dir),
 		})
 	}
 	for _, fn := range a.Build.Functions {
@@ -58,20 +59,24 @@ func (f *Functions) parts(a deploy.Artifact) []part {
 			add(fn.Name, fn.Dir, fn.Handler, true)
 		}
 	}
-	if len(below(a.Manifest, revalidationDir)) > 0 {
+	if len(below(sorted, revalidationDir)) > 0 {
 		add(Revalidation, revalidationDir, "index.handler", false)
 	}
 	return parts
 }
 
-// below gives the files of a folder with their paths in it, sorted.
-func below(m bundle.Manifest, dir string) []bundle.File {
+// below gives those of the files, which are sorted by path, that lie in a folder, with
+// their paths in it. It looks at no others: a manifest may name as many folders as files.
+func below(sorted []bundle.File, dir string) []bundle.File {
+	first, _ := slices.BinarySearchFunc(sorted, dir+"/", func(f bundle.File, path string) int { return strings.Compare(f.Path, path) })
 	var files []bundle.File
-	for _, file := range m.Sorted().Files {
-		if rest, found := strings.CutPrefix(file.Path, dir+"/"); found {
-			file.Path = rest
-			files = append(files, file)
+	for _, file := range sorted[first:] {
+		rest, found := strings.CutPrefix(file.Path, dir+"/")
+		if !found {
+			break
 		}
+		file.Path = rest
+		files = append(files, file)
 	}
 	return files
 }

@@ -1,0 +1,268 @@
+package acme
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ocsp"
+)
+
+const (
+	// stapleTimeout is how long a responder may take.
+	stapleTimeout = 10 * time.Second
+	// maxStaple bounds a response. Usual ones have 2 KB with the responder's certificate.
+	maxStaple = 64 << 10
+	// stapleRequests is how many responders are asked at a time.
+	stapleRequests = 16
+)
+
+// staples keeps OCSP responses (RFC 6960) for the certificates in memory that name a responder, fresh, to be stapled to
+// handshakes (RFC 6066, section 8). Certmagic's own stapling is off: it asks within the handshake and without a time
+// limit, so that a responder that hangs keeps the site away, and a response that has expired stays.
+type staples struct {
+	dir     string
+	pause   time.Duration // after a failure, and the least between two requests for one certificate
+	client  *http.Client
+	log     *slog.Logger
+	slots   chan struct{}
+	revoked func(name, hash string) // must not block for long
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	group  sync.WaitGroup
+
+	mu   sync.RWMutex
+	held map[string]*holder // by the certificate's hash
+}
+
+// holder is a certificate in memory that names a responder.
+type holder struct {
+	name, hash   string
+	leaf, issuer *x509.Certificate
+	cancel       context.CancelFunc
+	response     *ocsp.Response // nil when there is none; staples.mu guards it
+}
+
+func newStaples(cfg Config, revoked func(name, hash string)) *staples {
+	s := &staples{
+		dir: filepath.Join(cfg.Dir, "ocsp"), pause: cfg.FirstRetry, log: cfg.Log, revoked: revoked,
+		client: &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: time.Minute}},
+		slots:  make(chan struct{}, stapleRequests), held: map[string]*holder{},
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// close stops the requests. What is there is stapled for as long as it is valid.
+func (s *staples) close() {
+	s.mu.Lock()
+	s.cancel()
+	s.mu.Unlock()
+	s.group.Wait()
+	s.client.CloseIdleConnections()
+}
+
+// hold begins to keep a response for the certificate served for name, from the one that was stored if it is still valid.
+// Without a responder, or without the issuer in the chain, there is nothing to ask for.
+func (s *staples) hold(name, hash string, cert *tls.Certificate) {
+	if cert.Leaf == nil || len(cert.Leaf.OCSPServer) == 0 || len(cert.Certificate) < 2 {
+		return
+	}
+	issuer, err := x509.ParseCertificate(cert.Certificate[1])
+	if err != nil {
+		return
+	}
+	h := &holder{name: name, hash: hash, leaf: cert.Leaf, issuer: issuer}
+	h.response = s.stored(h)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil || s.held[hash] != nil {
+		return
+	}
+	var ctx context.Context
+	ctx, h.cancel = context.WithCancel(s.ctx)
+	s.held[hash] = h
+	s.group.Go(func() { s.keep(ctx, h) })
+}
+
+// forget ends it, for a certificate that leaves the memory. The stored response stays.
+func (s *staples) forget(hash string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h := s.held[hash]; h != nil {
+		h.cancel()
+		delete(s.held, hash)
+	}
+}
+
+// of gives what to staple to the certificate, nil when nothing is.
+func (s *staples) of(hash string, now time.Time) []byte {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if h := s.held[hash]; h != nil && h.response != nil && h.response.Status == ocsp.Good && now.Before(validUntil(h.response)) {
+		return h.response.Raw
+	}
+	return nil
+}
+
+// keep asks for a response once the one there is has lived half its life, until the certificate expires or is forgotten.
+func (s *staples) keep(ctx context.Context, h *holder) {
+	for failures := 0; ctx.Err() == nil && time.Now().Before(h.leaf.NotAfter); {
+		wait := time.Until(s.refreshAt(h))
+		if wait <= 0 {
+			failures++
+			if err := s.refresh(ctx, h); err == nil {
+				failures = 0
+			} else if ctx.Err() == nil {
+				s.log.Debug("an OCSP response could not be refreshed", "domain", h.name, "responder", h.leaf.OCSPServer[0], "attempt", failures, "error", err)
+			}
+			wait = max(time.Until(s.refreshAt(h)), s.pause<<min(failures, 10))
+		}
+		select {
+		case <-time.After(min(wait, longestSleep)):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// refreshAt is half-way through the life of the response, and the zero time without one.
+func (s *staples) refreshAt(h *holder) time.Time {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if h.response == nil {
+		return time.Time{}
+	}
+	from := h.response.ThisUpdate
+	return from.Add(validUntil(h.response).Sub(from) / 2)
+}
+
+// refresh asks the responder and takes what it says.
+func (s *staples) refresh(ctx context.Context, h *holder) error {
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.slots }()
+	raw, err := s.ask(ctx, h)
+	if err != nil {
+		return err
+	}
+	response, err := readResponse(raw, h.leaf, h.issuer, time.Now())
+	if err != nil {
+		return err
+	}
+	if response.Status == ocsp.Revoked {
+		s.log.Error("the CA has revoked a certificate that is served", "domain", h.name, "at", response.RevokedAt, "issuer", h.leaf.Issuer.CommonName)
+		err = s.remove(h.name)
+		defer s.revoked(h.name, h.hash)
+	} else {
+		err = s.store(h, raw)
+	}
+	s.mu.Lock()
+	h.response = response // once it is stored: what was stapled outlives this process
+	s.mu.Unlock()
+	return err
+}
+
+// ask sends the request by POST (RFC 6960, appendix A.1).
+func (s *staples) ask(ctx context.Context, h *holder) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, stapleTimeout)
+	defer cancel()
+	question, err := ocsp.CreateRequest(h.leaf, h.issuer, nil)
+	if err != nil {
+		return nil, fmt.Errorf("make the OCSP request: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.leaf.OCSPServer[0], bytes.NewReader(question))
+	if err != nil {
+		return nil, fmt.Errorf("make the OCSP request: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/ocsp-request")
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask the OCSP responder: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("ask the OCSP responder: it answers %s", resp.Status)
+	}
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxStaple))
+	if err != nil {
+		return nil, fmt.Errorf("read the OCSP response: %w", err)
+	}
+	return raw, nil
+}
+
+// readResponse gives a response that clients will take: about the leaf, signed by its issuer or by one the issuer lets
+// sign (RFC 6960, section 4.2.2.2), valid now, and Good or Revoked.
+func readResponse(raw []byte, leaf, issuer *x509.Certificate, now time.Time) (*ocsp.Response, error) {
+	response, err := ocsp.ParseResponseForCert(raw, leaf, issuer)
+	if err != nil {
+		return nil, fmt.Errorf("read the OCSP response: %w", err)
+	}
+	signer := response.Certificate
+	switch {
+	case signer != nil && !signer.Equal(issuer) && !slices.Contains(signer.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
+		return nil, fmt.Errorf("the OCSP response is signed by %s, which may not", signer.Subject)
+	case now.Before(response.ThisUpdate) || !now.Before(validUntil(response)):
+		return nil, fmt.Errorf("the OCSP response is valid from %s to %s only", response.ThisUpdate, validUntil(response))
+	case response.Status != ocsp.Good && response.Status != ocsp.Revoked:
+		return nil, errors.New("the OCSP responder does not know the certificate")
+	}
+	return response, nil
+}
+
+// validUntil is when clients cease to take the response. One that does not say its end (RFC 6960, section 4.2.2.1)
+// could be as old as can be, and has ended.
+func validUntil(r *ocsp.Response) time.Time {
+	if r.Certificate != nil && r.Certificate.NotAfter.Before(r.NextUpdate) {
+		return r.Certificate.NotAfter
+	}
+	return r.NextUpdate
+}
+
+func (s *staples) path(name string) string { return filepath.Join(s.dir, fileName(name)+".der") }
+
+// stored reads the response of an earlier process, nil when it cannot be used any more.
+func (s *staples) stored(h *holder) *ocsp.Response {
+	raw, err := os.ReadFile(s.path(h.name))
+	if err != nil {
+		return nil
+	}
+	response, err := readResponse(raw, h.leaf, h.issuer, time.Now())
+	if err != nil {
+		return nil
+	}
+	return response
+}
+
+func (s *staples) store(h *holder, raw []byte) error {
+	err := writeFile(s.path(h.name), raw)
+	s.mu.RLock()
+	held := s.held[h.hash] == h
+	s.mu.RUnlock()
+	if !held { // released meanwhile, perhaps before the file was written
+		return errors.Join(err, s.remove(h.name))
+	}
+	return err
+}
+
+func (s *staples) remove(name string) error {
+	if err := os.Remove(s.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the OCSP response for %s: %w", name, err)
+	}
+	return nil
+}
