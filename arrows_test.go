@@ -14,67 +14,91 @@ const module = "github.com/anchor-deploy/anchor/"
 // arrows says what of ours a package may import; "x/..." means x and all below.
 // A package that is not named here fails the test: whoever adds one draws its arrows.
 var arrows = map[string][]string{
-	"internal/anchor":                             {},
-	"internal/durable":                            {},
-	"internal/acme":                               {"internal/anchor", "internal/durable", "internal/hostname"},
-	"internal/acme/acmetest":                      {},
-	"internal/stack":                              {"internal/anchor", "internal/awsretry", "internal/installation"},
-	"internal/installation":                       {},
-	"internal/companion":                          {"internal/anchor"},
-	"cmd/anchor-aws":                              {"internal/app", "internal/awsapp", "internal/cli"},
-	"internal/awsapp":                             {"internal/..."},
-	"internal/stack/pack":                         {},
-	"internal/awsretry":                           {},
-	"internal/awstest":                            {"internal/awsretry", "internal/freeport"},
-	"internal/freeport":                           {},
-	"internal/worker":                             {},
-	"internal/edge":                               {"internal/edge/..."},
-	"internal/edge/asset":                         {"internal/staticfile"},
-	"internal/staticfile":                         {},
-	"internal/secret":                             {"internal/anchor", "internal/durable"},
-	"internal/bundle":                             {"internal/anchor", "internal/durable"},
-	"internal/opennext":                           {"internal/anchor"},
-	"internal/isr":                                {"internal/durable"},
-	"internal/isr/awswire":                        {"internal/durable", "internal/isr"},
-	"internal/logs":                               {"internal/anchor"},
-	"internal/announce":                           {"internal/anchor", "internal/durable"},
-	"internal/hostname":                           {"internal/anchor"},
-	"internal/dnscheck":                           {"internal/anchor", "internal/hostname"},
-	"internal/dnscheck/dnstest":                   {},
-	"internal/release":                            {"internal/anchor"},
-	"internal/project":                            {"internal/anchor", "internal/secret"},
-	"internal/access":                             {"internal/anchor"},
-	"internal/deploy":                             {"internal/anchor", "internal/bundle", "internal/opennext", "internal/release"},
-	"internal/store":                              {"internal/anchor"},
-	"internal/store/sqlite":                       {"internal/anchor", "internal/store"},
-	"internal/store/memory":                       {"internal/anchor", "internal/store"},
-	"internal/store/storetest":                    {"internal/anchor", "internal/store"},
+	// The domain.
+	"internal/anchor": {},
+
+	// What knows nothing of deployments.
+	"internal/durable":     {},
+	"internal/secret":      {"internal/anchor", "internal/durable"},
+	"internal/staticfile":  {},
+	"internal/worker":      {},
+	"internal/edge":        {"internal/edge/..."},
+	"internal/edge/asset":  {"internal/staticfile"},
+	"internal/logs":        {"internal/anchor"},
+	"internal/isr":         {"internal/durable"},
+	"internal/isr/awswire": {"internal/durable", "internal/isr"},
+	"internal/awsretry":    {},
+
+	// Builds and their files.
+	"internal/opennext": {"internal/anchor"},
+	"internal/bundle":   {"internal/anchor", "internal/durable"},
+
+	// The use-cases.
+	"internal/deploy":   {"internal/anchor", "internal/bundle", "internal/opennext", "internal/release"},
+	"internal/release":  {"internal/anchor"},
+	"internal/project":  {"internal/anchor", "internal/secret"},
+	"internal/access":   {"internal/anchor"},
+	"internal/hostname": {"internal/anchor"},
+
+	// The records.
+	"internal/store":           {"internal/anchor"},
+	"internal/store/sqlite":    {"internal/anchor", "internal/store"},
+	"internal/store/dynamo":    {"internal/anchor", "internal/store"},
+	"internal/store/memory":    {"internal/anchor", "internal/store"},
+	"internal/store/storetest": {"internal/anchor", "internal/store"},
+
+	// Domains: DNS and certificates.
+	"internal/dnscheck":         {"internal/anchor", "internal/hostname"},
+	"internal/dnscheck/dnstest": {},
+	"internal/acme":             {"internal/anchor", "internal/durable", "internal/hostname"},
+	"internal/acme/acmetest":    {},
+
+	// The platforms.
 	"internal/platform/local":                     {"internal/anchor", "internal/bundle", "internal/deploy", "internal/durable", "internal/edge/...", "internal/isr/...", "internal/logs", "internal/opennext", "internal/worker"},
-	"internal/platform/aws/asset":                 {"internal/anchor", "internal/bundle", "internal/deploy", "internal/opennext", "internal/staticfile"},
 	"internal/platform/platformtest":              {"internal/anchor", "internal/bundle", "internal/deploy", "internal/release", "internal/opennext"},
-	"internal/httpapi":                            {"internal/anchor", "internal/bundle", "internal/deploy", "internal/hostname", "internal/release", "internal/httpapi/..."},
-	"internal/httpapi/wire":                       {"internal/anchor", "internal/bundle", "internal/hostname"},
-	"internal/httpapi/filepack":                   {"internal/anchor", "internal/bundle"},
-	"internal/httpapi/apitest":                    {"internal/..."},
-	"internal/apiclient":                          {"internal/anchor", "internal/bundle", "internal/httpapi/filepack", "internal/httpapi/wire"},
-	"internal/cli":                                {"internal/anchor", "internal/announce", "internal/apiclient", "internal/app", "internal/bundle", "internal/hostname", "internal/httpapi/wire", "internal/installation", "internal/opennext"},
-	"internal/app":                                {"internal/..."},
-	"cmd/anchor":                                  {"internal/app", "internal/cli", "internal/companion", "internal/installation"},
-	"e2e":                                         {},
-	"bench":                                       {"e2e", "internal/..."},
-	"docs/generate":                               {"internal/..."},
+	"internal/platform/aws":                       {"internal/anchor", "internal/bundle", "internal/deploy", "internal/platform/aws/..."},
+	"internal/platform/aws/artifact":              {"internal/anchor", "internal/bundle", "internal/deploy", "internal/opennext"},
+	"internal/platform/aws/asset":                 {"internal/anchor", "internal/bundle", "internal/deploy", "internal/opennext", "internal/staticfile"},
+	"internal/platform/aws/certificate":           {"internal/anchor", "internal/hostname"},
+	"internal/platform/aws/codebuild":             {"internal/anchor", "internal/deploy"},
 	"internal/platform/aws/front":                 {"internal/anchor", "internal/deploy"},
 	"internal/platform/aws/front/fronttest":       {"internal/anchor", "internal/awstest"},
-	"internal/store/dynamo":                       {"internal/anchor", "internal/store"},
-	"internal/platform/aws/artifact":              {"internal/anchor", "internal/bundle", "internal/deploy", "internal/opennext"},
 	"internal/platform/aws/function":              {"internal/anchor", "internal/bundle", "internal/deploy", "internal/opennext"},
 	"internal/platform/aws/function/functiontest": {"internal/anchor"},
-	"internal/platform/aws":                       {"internal/anchor", "internal/bundle", "internal/deploy", "internal/platform/aws/..."},
-	"internal/lambdafn":                           {"internal/access", "internal/anchor", "internal/bundle", "internal/deploy", "internal/hostname", "internal/httpapi/...", "internal/logs", "internal/project", "internal/release"},
-	"internal/platform/aws/codebuild":             {"internal/anchor", "internal/deploy"},
 	"internal/platform/aws/logtail":               {"internal/anchor", "internal/logs"},
-	"cmd/anchor-lambda":                           {"internal/anchor", "internal/awsretry", "internal/dnscheck", "internal/lambdafn", "internal/platform/aws/...", "internal/secret", "internal/store/dynamo"},
-	"internal/platform/aws/certificate":           {"internal/anchor", "internal/hostname"},
+
+	// The API and its events on Lambda.
+	"internal/httpapi":          {"internal/anchor", "internal/bundle", "internal/deploy", "internal/hostname", "internal/release", "internal/httpapi/..."},
+	"internal/httpapi/wire":     {"internal/anchor", "internal/bundle", "internal/hostname"},
+	"internal/httpapi/filepack": {"internal/anchor", "internal/bundle"},
+	"internal/httpapi/apitest":  {"internal/..."},
+	"internal/lambdafn":         {"internal/access", "internal/anchor", "internal/bundle", "internal/deploy", "internal/hostname", "internal/httpapi/...", "internal/logs", "internal/project", "internal/release"},
+
+	// The command line.
+	"internal/cli":          {"internal/anchor", "internal/announce", "internal/apiclient", "internal/app", "internal/bundle", "internal/hostname", "internal/httpapi/wire", "internal/installation", "internal/opennext"},
+	"internal/apiclient":    {"internal/anchor", "internal/bundle", "internal/httpapi/filepack", "internal/httpapi/wire"},
+	"internal/announce":     {"internal/anchor", "internal/durable"},
+	"internal/installation": {},
+	"internal/companion":    {"internal/anchor"},
+
+	// An installation on AWS.
+	"internal/stack":      {"internal/anchor", "internal/awsretry", "internal/installation"},
+	"internal/stack/pack": {},
+
+	// The composition roots.
+	"internal/app":      {"internal/..."},
+	"internal/awsapp":   {"internal/..."},
+	"cmd/anchor":        {"internal/app", "internal/cli", "internal/companion", "internal/installation"},
+	"cmd/anchor-aws":    {"internal/app", "internal/awsapp", "internal/cli"},
+	"cmd/anchor-lambda": {"internal/anchor", "internal/awsretry", "internal/dnscheck", "internal/lambdafn", "internal/platform/aws/...", "internal/secret", "internal/store/dynamo"},
+
+	// Tests, benchmarks, documents.
+	"internal/awstest":  {"internal/awsretry", "internal/freeport"},
+	"internal/freeport": {},
+	"internal/leak":     {},
+	"e2e":               {},
+	"bench":             {"e2e", "internal/..."},
+	"docs/generate":     {"internal/..."},
 }
 
 func TestArrows(t *testing.T) {
