@@ -27,6 +27,7 @@ var arrows = map[string][]string{
 	"internal/awsretry":                           {},
 	"internal/awstest":                            {"internal/awsretry", "internal/freeport"},
 	"internal/freeport":                           {},
+	"internal/leak":                               {},
 	"internal/worker":                             {},
 	"internal/edge":                               {"internal/edge/..."},
 	"internal/edge/asset":                         {"internal/staticfile"},

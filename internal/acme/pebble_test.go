@@ -23,6 +23,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/acme/acmetest"
 	"github.com/anchor-deploy/anchor/internal/freeport"
+	"github.com/anchor-deploy/anchor/internal/leak"
 )
 
 // hookEnv makes this test binary a DNS hook that asks the test's server to set records.
@@ -41,7 +42,7 @@ func TestMain(m *testing.M) {
 			log.Fatal(err)
 		}
 	}
-	goleak.VerifyTestMain(m,
+	leak.Main(m,
 		// Pebble's validation loop has no end.
 		goleak.IgnoreTopFunction("github.com/letsencrypt/pebble/v2/va.VAImpl.processTasks"))
 }

@@ -16,12 +16,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/anchor-deploy/anchor/internal/edge/asset"
+	"github.com/anchor-deploy/anchor/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // running is an Edge on a real port.
 type running struct {

@@ -18,6 +18,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/edge"
 	"github.com/anchor-deploy/anchor/internal/isr"
 	"github.com/anchor-deploy/anchor/internal/isr/awswire"
+	"github.com/anchor-deploy/anchor/internal/leak"
 	"github.com/anchor-deploy/anchor/internal/logs"
 	"github.com/anchor-deploy/anchor/internal/platform/local"
 	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
@@ -29,7 +30,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// The worker package keeps one thread for the starts of processes.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/worker.spawn"))
+	leak.Main(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/worker.spawn"))
 }
 
 func TestConformance(t *testing.T) {
