@@ -29,6 +29,9 @@ import (
 // hookEnv makes this test binary a DNS hook that asks the test's server to set records.
 const hookEnv = "ANCHOR_TEST_HOOK_URL"
 
+// testPatience bounds waits; it only matters when something is broken.
+const testPatience = 2 * time.Minute
+
 func TestMain(m *testing.M) {
 	if at := os.Getenv(hookEnv); at != "" && len(os.Args) == 2 {
 		hookMain(at, os.Args[1])
