@@ -87,7 +87,7 @@ func (in *installation) start(t *testing.T) {
 	in.edge = edge.New(edge.Config{})
 	in.platform, err = local.New(local.Config{
 		Dir: filepath.Join(in.dir, "platform"), Run: run, BaseDomain: "localhost", Node: in.node,
-		Drain: time.Minute, Warm: time.Minute, ProbeLimit: 5 * time.Second,
+		Drain: time.Minute, Warm: time.Minute, ProbeLimit: 15 * time.Second,
 		Edge: in.edge, Cache: in.cache, Bundles: in.bundles, Logs: in.logs, Records: in.store, Secrets: in.env,
 	})
 	must(t, err)
