@@ -40,7 +40,7 @@ func newBrowser(t *testing.T) *browser {
 	t.Cleanup(stop)
 	tab, closeTab := chromedp.NewContext(allocator)
 	t.Cleanup(closeTab)
-	ctx, cancel := context.WithTimeout(tab, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(tab, 8*time.Minute) // only a broken site takes as long
 	t.Cleanup(cancel)
 
 	shots := os.Getenv("ANCHOR_E2E_SCREENSHOTS") // to keep them

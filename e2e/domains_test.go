@@ -97,7 +97,7 @@ func (w *world) flags() []string {
 // the CA.
 func (w *world) visitor() *http.Client {
 	return &http.Client{
-		Timeout:       20 * time.Second,
+		Timeout:       2 * time.Minute, // after a crash all functions start at once
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			TLSClientConfig:   &tls.Config{RootCAs: w.roots},
@@ -148,7 +148,7 @@ func (a *anchor) domain(t *testing.T, project, name string) (d domain) {
 func (a *anchor) active(t *testing.T, project, name string) {
 	t.Helper()
 	var last domain
-	deadline := time.Now().Add(2 * time.Minute)
+	deadline := time.Now().Add(5 * time.Minute) // a second try comes after one
 	for last = a.domain(t, project, name); !last.IsActive; last = a.domain(t, project, name) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s is not active: %+v", name, last)
@@ -173,11 +173,14 @@ func TestDomains(t *testing.T) {
 	}
 	t.Run("wrong DNS is diagnosed", func(t *testing.T) {
 		w.dns.Set(name, "A", 60, "192.0.2.7")
-		d := a.domain(t, "shop", name)
-		if d.IsActive || d.Diagnosis.OK || len(d.Diagnosis.Checks) == 0 || d.Diagnosis.Checks[0].State != "wrong" ||
-			!strings.Contains(d.Diagnosis.Checks[0].Detail, "192.0.2.7") {
-			t.Errorf("%+v", d)
-		}
+		eventually(t, "the wrong address is told", func() bool { // a DNS too busy to answer is told of first
+			d := a.domain(t, "shop", name)
+			if d.IsActive || d.Diagnosis.OK {
+				t.Fatalf("%+v", d)
+			}
+			checks := d.Diagnosis.Checks
+			return len(checks) > 0 && checks[0].State == "wrong" && strings.Contains(checks[0].Detail, "192.0.2.7")
+		})
 		if n := w.orders.Load(); n != 0 {
 			t.Errorf("%d certificates were ordered before the DNS was right", n)
 		}

@@ -116,7 +116,7 @@ func (a *anchor) stop() {
 	a.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-a.ended:
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		a.t.Errorf("anchor up did not end on SIGTERM")
 		a.kill()
 	}

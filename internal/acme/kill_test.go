@@ -120,7 +120,7 @@ func TestKilledDuringAnOrder(t *testing.T) {
 			first, _ := f.server(t, spec)
 			select {
 			case <-stopped:
-			case <-time.After(20 * time.Second):
+			case <-time.After(testPatience):
 				t.Fatalf("the order does not get to %s", step)
 			}
 			if err := first.Process.Kill(); err != nil {

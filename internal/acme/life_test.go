@@ -131,7 +131,7 @@ func ensured(t testing.TB, m *Manager, name string) hostname.Certificate {
 
 func reaches(t testing.TB, m *Manager, name string, want anchor.CertStatus) hostname.Certificate {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(testPatience)
 	for {
 		c, err := m.Ensure(t.Context(), named(name))
 		if err != nil {

@@ -121,7 +121,7 @@ func TestRestartGoesOnWithTheOrder(t *testing.T) {
 			}
 			select {
 			case <-stopped:
-			case <-time.After(20 * time.Second):
+			case <-time.After(testPatience):
 				t.Fatalf("the order does not get to %s: %+v", step, first.names["c.example.com"])
 			}
 			first.Close()

@@ -84,7 +84,7 @@ func TestFromOwnToIssued(t *testing.T) {
 	if _, err := m.Import(t.Context(), named("own.example.com"), chain, key); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(testPatience); ; time.Sleep(10 * time.Millisecond) {
 		if _, err := m.Ensure(t.Context(), named("own.example.com")); err != nil {
 			t.Fatal(err)
 		}

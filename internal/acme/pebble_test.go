@@ -23,10 +23,14 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/acme/acmetest"
 	"github.com/anchor-deploy/anchor/internal/freeport"
+	"github.com/anchor-deploy/anchor/internal/leak"
 )
 
 // hookEnv makes this test binary a DNS hook that asks the test's server to set records.
 const hookEnv = "ANCHOR_TEST_HOOK_URL"
+
+// testPatience bounds waits; it only matters when something is broken.
+const testPatience = 2 * time.Minute
 
 func TestMain(m *testing.M) {
 	if at := os.Getenv(hookEnv); at != "" && len(os.Args) == 2 {
@@ -41,7 +45,7 @@ func TestMain(m *testing.M) {
 			log.Fatal(err)
 		}
 	}
-	goleak.VerifyTestMain(m,
+	leak.Main(m,
 		// Pebble's validation loop has no end.
 		goleak.IgnoreTopFunction("github.com/letsencrypt/pebble/v2/va.VAImpl.processTasks"))
 }

@@ -3,11 +3,13 @@ package acme
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"math/big"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,26 +17,42 @@ import (
 	"time"
 )
 
-// Certificates live fifteen seconds and are renewed some times under load, on kept and on new connections: no request
-// fails, and none meets an expired certificate.
+// A certificate is renewed some times under load, on kept and on new connections, each time as soon as visitors have
+// met the one before: no request fails.
 func TestRenewalUnderLoad(t *testing.T) {
-	const name, lifetime, renewals = "busy.example.com", 15, 2
+	const name, renewals = "busy.example.com", 3
 	f := listenFront(t)
-	p := startPebble(t, f.ports(t, lifetime))
+	p := startPebble(t, f.ports(t, 0))
+	var mu sync.Mutex
+	serials := map[string]bool{}
+	met := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(serials)
+	}
+	p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.Contains(r.URL.Path, "renewalInfo") {
+			return false
+		}
+		at := time.Now().Add(24 * time.Hour)
+		if met() == p.ordered() {
+			at = time.Now().Add(-time.Hour)
+		}
+		window(w, at, 1)
+		return true
+	})
 	m := open(t, p.config(t))
 	f.serve(t, m)
 	f.publish(name)
 	ensured(t, m, name)
 
 	var served, failed atomic.Int64
-	var mu sync.Mutex
-	serials := map[string]bool{}
 	note := func(serial *big.Int) {
 		mu.Lock()
 		defer mu.Unlock()
 		serials[serial.String()] = true
 	}
-	ctx, stop := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), testPatience)
 	defer stop()
 	var load sync.WaitGroup
 	for worker := range 4 {
@@ -64,13 +82,7 @@ func TestRenewalUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	for ctx.Err() == nil {
-		mu.Lock()
-		seen := len(serials)
-		mu.Unlock()
-		if seen > renewals {
-			break
-		}
+	for ctx.Err() == nil && met() <= renewals {
 		time.Sleep(50 * time.Millisecond)
 	}
 	stop()
@@ -85,40 +97,84 @@ func TestRenewalUnderLoad(t *testing.T) {
 	t.Logf("%d requests, %d failed, over %d certificates", served.Load(), failed.Load(), len(serials))
 }
 
+// window is the CA's word on a renewal (RFC 9773, section 4.2): a minute from start on, to be asked for again after some
+// seconds.
+func window(w http.ResponseWriter, start time.Time, again int) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", strconv.Itoa(again))
+	start = start.UTC()
+	fmt.Fprintf(w, `{"suggestedWindow":{"start":%q,"end":%q}}`, start.Format(time.RFC3339), start.Add(time.Minute).Format(time.RFC3339))
+}
+
+// A certificate that lives fifteen seconds is renewed by itself, and not before its time.
+func TestRenewalByTheEndOfItsLife(t *testing.T) {
+	const name, lifetime = "short.example.com", 15
+	f := listenFront(t)
+	p := startPebble(t, f.ports(t, lifetime))
+	p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		none := strings.Contains(r.URL.Path, "renewalInfo")
+		if none {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		return none
+	})
+	m := open(t, p.config(t))
+	f.serve(t, m)
+	first := issuedFirst(t, m, name)
+	second := renewed(t, m, name, first)
+	if due := renewalTime(name, first.NotBefore, first.NotAfter).Truncate(time.Second); second.NotBefore.Before(due) {
+		t.Errorf("renewed at %s, due at %s", second.NotBefore, due)
+	}
+}
+
 // The CA asks for a renewal now (RFC 9773), two months before two thirds of the life are over.
 func TestRenewalByTheCAsWindow(t *testing.T) {
 	const name = "ari.example.com"
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
-	now := time.Now().UTC()
-	var asked atomic.Int64
+	var known atomic.Bool // the first one is
 	p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.Contains(r.URL.Path, "renewalInfo") || p.ordered() > 1 {
 			return false
 		}
-		asked.Add(1)
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Retry-After", "21600")
-		fmt.Fprintf(w, `{"suggestedWindow":{"start":%q,"end":%q}}`, now.Add(-time.Hour).Format(time.RFC3339), now.Add(-time.Minute).Format(time.RFC3339))
+		at := time.Now().Add(24 * time.Hour)
+		if known.Load() {
+			at = time.Now().Add(-time.Hour)
+		}
+		window(w, at, 1)
 		return true
 	})
 	m := open(t, p.config(t))
 	f.serve(t, m)
+	first := issuedFirst(t, m, name)
+	known.Store(true)
+	renewed(t, m, name, first)
+}
+
+// issuedFirst gives the first certificate of a name.
+func issuedFirst(t *testing.T, m *Manager, name string) *x509.Certificate {
+	t.Helper()
 	ensured(t, m, name)
 	first, err := m.current(name)
 	if err != nil || first == nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	return first
+}
+
+// renewed waits for the certificate after the first one.
+func renewed(t *testing.T, m *Manager, name string, first *x509.Certificate) *x509.Certificate {
+	t.Helper()
+	for deadline := time.Now().Add(testPatience); ; time.Sleep(20 * time.Millisecond) {
 		leaf, err := m.current(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if leaf != nil && !leaf.Equal(first) {
-			break
+			return leaf
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("not renewed; the window was asked for %d times", asked.Load())
+			t.Fatalf("%s is not renewed", name)
 		}
 	}
 }

@@ -16,10 +16,11 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/app"
+	"github.com/anchor-deploy/anchor/internal/leak"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/worker.spawn"))
+	leak.Main(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/worker.spawn"))
 }
 
 func config(t *testing.T, data string) app.Config {

@@ -56,7 +56,7 @@ func TestWhatIsNotKnownWithinTheBudgetIsUnknown(t *testing.T) {
 
 func TestGoesToTCPWhereUDPIsDropped(t *testing.T) {
 	w := newWorld(t)
-	w.cfg.Timeout = 500 * time.Millisecond
+	w.cfg.Timeout = 2 * time.Second
 	w.set("www.example.com", "A", 60, edge)
 	delete(w.net, "192.0.2.12")
 	w.ns1.MisbehaveAt("www.example.com", dnstest.Fault{DropUDP: true})

@@ -75,7 +75,7 @@ func TestSwapUnderLoadLosesNothing(t *testing.T) {
 		})
 	}
 	var old []*version
-	for n := 1; n <= 200; n++ {
+	for n := 1; n <= 200 || asked.Load() == 0 && !t.Failed(); n++ {
 		next := newVersion(t, fmt.Sprintf("v%d", n))
 		e.publish(map[string]*Site{"a.test": next.Site})
 		old = append(old, live)
@@ -94,10 +94,7 @@ func TestSwapUnderLoadLosesNothing(t *testing.T) {
 			t.Errorf("%s was asked %d times after it had stopped", v.ID, v.late.Load())
 		}
 	}
-	if asked.Load() == 0 {
-		t.Error("no request was made")
-	}
-	t.Logf("%d requests over 200 switches", asked.Load())
+	t.Logf("%d requests over %d switches", asked.Load(), len(old))
 }
 
 // one request: a page, a body, a file; each answer comes whole from the version its header names.

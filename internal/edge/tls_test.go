@@ -55,7 +55,7 @@ func startTLS(t testing.TB, cfg Config, names ...string) *secured {
 		go func() { served <- to.serve(ln) }()
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil {
 			t.Errorf("shutdown: %v", err)
@@ -253,69 +253,81 @@ func TestFullDuplexHTTP2(t *testing.T) {
 
 // An event stream that is quiet for longer than a client may take to read is not cut.
 func TestQuietEventsHTTP2(t *testing.T) {
-	s := startTLS(t, Config{Download: Pace{Grace: 100 * time.Millisecond, BytesPerSecond: 1 << 20}}, "a.test")
-	next := make(chan struct{})
-	s.publish(nil, "a.test", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
+	atSomeGrace(t, func(grace time.Duration) error {
+		s := startTLS(t, Config{Download: Pace{Grace: grace, BytesPerSecond: 1 << 20}}, "a.test")
+		next := make(chan struct{})
+		defer close(next)
+		s.publish(nil, "a.test", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			for range 3 {
+				io.WriteString(w, "data: x\n\n")
+				http.NewResponseController(w).Flush()
+				<-next
+			}
+		})
+		resp, err := s.client(t, true).Get("https://a.test/")
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		events := bufio.NewReader(resp.Body)
 		for range 3 {
-			io.WriteString(w, "data: x\n\n")
-			http.NewResponseController(w).Flush()
-			<-next
+			if line, err := events.ReadString('\n'); err != nil || line != "data: x\n" {
+				return fmt.Errorf("%q, %w", line, err)
+			}
+			events.ReadString('\n')
+			time.Sleep(2 * grace)
+			next <- struct{}{}
 		}
+		if _, err := events.ReadByte(); !errors.Is(err, io.EOF) {
+			return fmt.Errorf("the end: %w", err)
+		}
+		return nil
 	})
-	resp, err := s.client(t, true).Get("https://a.test/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	events := bufio.NewReader(resp.Body)
-	for range 3 {
-		if line, err := events.ReadString('\n'); err != nil || line != "data: x\n" {
-			t.Fatalf("%q, %v", line, err)
-		}
-		events.ReadString('\n')
-		time.Sleep(300 * time.Millisecond) // three times the grace
-		next <- struct{}{}
-	}
-	if _, err := events.ReadByte(); !errors.Is(err, io.EOF) {
-		t.Errorf("the end: %v", err)
-	}
 }
 
 // A client that leaves one stream unread loses that stream; others of its connection go on.
 func TestStalledStreamHTTP2(t *testing.T) {
-	s := startTLS(t, Config{Download: Pace{Grace: 200 * time.Millisecond, BytesPerSecond: 1 << 30}}, "a.test")
-	cut := make(chan error, 1)
-	s.publish(nil, "a.test", func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/big" {
-			io.WriteString(w, "small")
-			return
-		}
-		block := make([]byte, 64<<10)
-		for {
-			if _, err := w.Write(block); err != nil {
-				cut <- err
+	atSomeGrace(t, func(grace time.Duration) error {
+		s := startTLS(t, Config{Download: Pace{Grace: grace, BytesPerSecond: 1 << 30}}, "a.test")
+		cut := make(chan error, 1)
+		s.publish(nil, "a.test", func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/big" {
+				io.WriteString(w, "small")
 				return
 			}
+			block := make([]byte, 64<<10)
+			for {
+				if _, err := w.Write(block); err != nil {
+					cut <- err
+					return
+				}
+			}
+		})
+		client := s.client(t, true)
+		stalled, err := client.Get("https://a.test/big")
+		if err != nil {
+			return err
 		}
+		defer stalled.Body.Close()
+		select {
+		case <-cut:
+		case <-time.After(30 * time.Second):
+			t.Fatal("the writer of the stalled stream still waits")
+		}
+		beside, err := client.Get("https://a.test/")
+		if err != nil {
+			return err
+		}
+		defer beside.Body.Close()
+		if body, err := io.ReadAll(beside.Body); err != nil || string(body) != "small" {
+			return fmt.Errorf("beside the stalled stream: %q, %w", body, err)
+		}
+		if _, err := io.Copy(io.Discard, stalled.Body); err == nil {
+			t.Error("the stalled stream looks whole")
+		}
+		return nil
 	})
-	client := s.client(t, true)
-	stalled, err := client.Get("https://a.test/big")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stalled.Body.Close()
-	select {
-	case <-cut:
-	case <-time.After(20 * time.Second):
-		t.Fatal("the writer of the stalled stream still waits")
-	}
-	if _, body := fetch(t, client, "https://a.test/"); body != "small" {
-		t.Errorf("beside the stalled stream: %q", body)
-	}
-	if _, err := io.Copy(io.Discard, stalled.Body); err == nil {
-		t.Error("the stalled stream looks whole")
-	}
 }
 
 // A body that the function left unread ends its stream, not the connection that others use.

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"go.uber.org/goleak"
 
 	"github.com/anchor-deploy/anchor/internal/access"
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -23,13 +22,14 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
 	"github.com/anchor-deploy/anchor/internal/lambdafn"
+	"github.com/anchor-deploy/anchor/internal/leak"
 	"github.com/anchor-deploy/anchor/internal/logs"
 	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
 	"github.com/anchor-deploy/anchor/internal/secret"
 	"github.com/anchor-deploy/anchor/internal/store/memory"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 func must(t *testing.T, err error) {
 	t.Helper()

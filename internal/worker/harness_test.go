@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/anchor-deploy/anchor/internal/leak"
 )
 
 // patience bounds waits in tests. It only matters when something is broken.
@@ -23,7 +25,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("ORPHAN_TEST_TMP"); dir != "" {
 		holdPoolForEver(dir, os.Getenv("ORPHAN_TEST_BUNDLE"))
 	}
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/worker.spawn"))
+	leak.Main(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/worker.spawn"))
 }
 
 // logbook keeps what a pool logs, and lets tests wait for it.

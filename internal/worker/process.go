@@ -109,9 +109,9 @@ func (pr *process) watch(files *pipes, hangAfter time.Duration, log func(Line)) 
 		close(pr.ready)
 	}
 	var readers sync.WaitGroup
-	readers.Go(func() { readRaw(files.outR, Stdout, "info", pid, log) })
-	readers.Go(func() { readRaw(files.errR, Stderr, "error", pid, log) })
-	readers.Go(func() { readControl(files.controlR, pid, beat, log) })
+	readers.Go(func() { readRaw(&rest{file: files.outR}, Stdout, "info", pid, log) })
+	readers.Go(func() { readRaw(&rest{file: files.errR}, Stderr, "error", pid, log) })
+	readers.Go(func() { readControl(&rest{file: files.controlR}, pid, beat, log) })
 	_ = pr.cmd.Wait() // the exit code is in ProcessState
 	close(pr.gone)
 	killGroup(pid)      // what the app has spawned shall not outlive it, nor hold the pipes open
@@ -198,7 +198,7 @@ func closeFiles(files []*os.File) {
 	}
 }
 
-// expireReads ends reads that no writer will serve any more.
+// expireReads ends reads that no writer will serve any more; what was written before is still read, see rest.
 func (f *pipes) expireReads() {
 	for _, file := range []*os.File{f.outR, f.errR, f.controlR} {
 		_ = file.SetReadDeadline(time.Now().Add(500 * time.Millisecond))

@@ -8,9 +8,12 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/letsencrypt/pebble/v2/acme"
 	"github.com/letsencrypt/pebble/v2/ca"
 	"github.com/letsencrypt/pebble/v2/db"
 	"github.com/letsencrypt/pebble/v2/va"
@@ -53,7 +56,7 @@ func Start(t testing.TB, o Options) *CA {
 	issuing := ca.New(quiet, store, o.OCSP, kind, 0, 1, map[string]ca.Profile{"default": {ValidityPeriod: o.Lifetime}})
 	validating := va.New(quiet, o.HTTP, o.TLS, true, o.Resolver, store)
 	front := wfe.New(quiet, store, validating, issuing, []string{"pebble.letsencrypt.org"}, true, false, 1, 1)
-	api := oneAtATime(front.Handler())
+	api := oneAtATime(front.Handler(), store)
 	if o.Front != nil {
 		api = o.Front(api)
 	}
@@ -69,12 +72,27 @@ func Start(t testing.TB, o Options) *CA {
 // oneAtATime keeps Pebble from locking itself up: the view of an authorization
 // locks it and then its order, that of an order locks the order and then its
 // authorizations, and a third request that wants to write the order makes the two
-// wait for each other for ever.
-func oneAtATime(h http.Handler) http.Handler {
+// wait for each other for ever. So does the certificate that is written into an
+// order behind the answer to its finalization, as the view of an order locks it
+// twice: the next request waits for that, too.
+func oneAtATime(h http.Handler, store *db.MemoryStore) http.Handler {
 	var mu sync.Mutex
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		h.ServeHTTP(w, r)
+		if id, finalized := strings.CutPrefix(r.URL.Path, "/finalize-order/"); finalized {
+			issued(store, id)
+		}
 	})
+}
+
+// issued waits until the order is not being processed. A minute is for a CA that
+// failed to, which it tells nobody.
+func issued(store *db.MemoryStore, id string) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if order := store.GetOrderByID(id); order == nil || order.Status != acme.StatusProcessing {
+			return
+		}
+	}
 }

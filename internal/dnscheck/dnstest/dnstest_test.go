@@ -9,12 +9,12 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
-	"go.uber.org/goleak"
 
 	"github.com/anchor-deploy/anchor/internal/dnscheck/dnstest"
+	"github.com/anchor-deploy/anchor/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // goResolver is Go's own stub resolver over s, a client that knows nothing of dnstest.
 func goResolver(s *dnstest.Server) *net.Resolver {

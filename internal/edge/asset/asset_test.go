@@ -16,10 +16,11 @@ import (
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
-	"go.uber.org/goleak"
+
+	"github.com/anchor-deploy/anchor/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 var built = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 

@@ -112,7 +112,7 @@ func (in *installation) with(t *testing.T, change func(*aws.Config)) *aws.Platfo
 		AWS: in.Config(), Installation: "anchor", AssetsBucket: assetsBucket, ArtifactsBucket: artifactsBucket,
 		FunctionRole: "arn:aws:iam::" + in.Account + ":role/anchor-function",
 		Key:          bytes.Repeat([]byte{7}, 32),
-		HTTP:         in.client, ProbeLimit: 5 * time.Second,
+		HTTP:         in.client, ProbeLimit: 15 * time.Second,
 	}
 	change(&c)
 	store := dynamo.New(dynamodb.NewFromConfig(c.AWS), tables)

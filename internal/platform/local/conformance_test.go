@@ -18,6 +18,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/edge"
 	"github.com/anchor-deploy/anchor/internal/isr"
 	"github.com/anchor-deploy/anchor/internal/isr/awswire"
+	"github.com/anchor-deploy/anchor/internal/leak"
 	"github.com/anchor-deploy/anchor/internal/logs"
 	"github.com/anchor-deploy/anchor/internal/platform/local"
 	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
@@ -29,7 +30,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// The worker package keeps one thread for the starts of processes.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/worker.spawn"))
+	leak.Main(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/worker.spawn"))
 }
 
 func TestConformance(t *testing.T) {
@@ -86,7 +87,7 @@ func (in *installation) start(t *testing.T) {
 	in.edge = edge.New(edge.Config{})
 	in.platform, err = local.New(local.Config{
 		Dir: filepath.Join(in.dir, "platform"), Run: run, BaseDomain: "localhost", Node: in.node,
-		Drain: time.Minute, Warm: time.Minute, ProbeLimit: 5 * time.Second,
+		Drain: time.Minute, Warm: time.Minute, ProbeLimit: 15 * time.Second,
 		Edge: in.edge, Cache: in.cache, Bundles: in.bundles, Logs: in.logs, Records: in.store, Secrets: in.env,
 	})
 	must(t, err)

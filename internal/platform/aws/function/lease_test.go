@@ -58,8 +58,8 @@ func TestLostLeaseEndsTheWork(t *testing.T) {
 
 func TestLeaseOfAnother(t *testing.T) {
 	s, p := newStand(t), newProject()
-	s.LeaseTimes(time.Second, 0)
-	_, release, err := s.leases.Lease(t.Context(), p.ID, "another", time.Second)
+	s.LeaseTimes(time.Minute, 0)
+	_, release, err := s.leases.Lease(t.Context(), p.ID, "another", time.Minute)
 	must(t, err)
 	a := artifact(t, p, platformtest.NewApp("one"))
 	calls := s.cloud.Wire.Record()

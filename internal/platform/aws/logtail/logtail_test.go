@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,7 +42,17 @@ type stand struct {
 	first, second  anchor.DeploymentID
 	server, images string // streams of the second deployment, but for server1
 	server1        string
+	clock          atomic.Int64 // the reader's, Unix milliseconds; it goes on by pass
 }
+
+func (s *stand) now() time.Time { return time.UnixMilli(s.clock.Load()) }
+
+// pass lets time go by, after what was written is there: by the wall's clock a write
+// on a busy machine may take longer than the reader waits for it.
+func (s *stand) pass(d time.Duration) { s.clock.Add(d.Milliseconds()) }
+
+// settle is how late a line may show.
+const settle = 300 * time.Millisecond
 
 const (
 	serverGroup = "/aws/lambda/anchor-shop-server"
@@ -55,6 +66,7 @@ func newStand(t *testing.T) *stand {
 		cloud: cloud, client: cloudwatchlogs.NewFromConfig(cloud.Config()), project: anchor.ProjectID(anchor.NewID()),
 		server1: "2026/11/21/[1]aa", server: "2026/11/21/[2]bb", images: "2026/11/21/[7]cc",
 	}
+	s.clock.Store(time.Now().UnixMilli())
 	records := memory.New()
 	must(t, records.CreateProject(t.Context(), anchor.Project{ID: s.project, Slug: "shop"}))
 	for i, id := range []*anchor.DeploymentID{&s.first, &s.second} {
@@ -76,7 +88,7 @@ func newStand(t *testing.T) *stand {
 			must(t, err)
 		}
 	}
-	s.Reader = logtail.New(logtail.Config{Logs: s.client, Records: records, Pause: 5 * time.Millisecond, Settle: 300 * time.Millisecond})
+	s.Reader = logtail.New(logtail.Config{Logs: s.client, Records: records, Pause: 5 * time.Millisecond, Settle: settle, Now: s.now})
 	return s
 }
 
@@ -106,7 +118,7 @@ func texts(lines []logs.Line) string {
 
 func TestReadGivesTheLastLinesOfAllFunctions(t *testing.T) {
 	s := newStand(t)
-	now := time.Now()
+	now := s.now()
 	s.write(t, serverGroup, s.server1, now.Add(-3*time.Hour), "oldest")
 	s.write(t, serverGroup, s.server1, now.Add(-30*time.Second), "START RequestId: x Version: 1", "old")
 	s.write(t, serverGroup, s.server, now.Add(-20*time.Second), "new")
@@ -138,14 +150,15 @@ func TestReadGivesTheLastLinesOfAllFunctions(t *testing.T) {
 
 func TestFollowGivesWhatIsWrittenFromNowOn(t *testing.T) {
 	s := newStand(t)
-	s.write(t, serverGroup, s.server, time.Now().Add(-time.Minute), "before")
+	s.write(t, serverGroup, s.server, s.now().Add(-time.Minute), "before")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	following := s.Follow(ctx, s.project, "")
 	// Two functions, out of order: the line written later happened earlier.
-	at := time.Now().Add(50 * time.Millisecond)
+	at := s.now().Add(50 * time.Millisecond)
 	s.write(t, serverGroup, s.server, at.Add(10*time.Millisecond), "second")
 	s.write(t, imageGroup, s.images, at, "first")
+	s.pass(2 * settle)
 	var got []logs.Line
 	for line, err := range following {
 		must(t, err)
@@ -169,7 +182,7 @@ func TestFollowingOverManyAnswers(t *testing.T) {
 	c.Pause = time.Millisecond
 	_, err := c.CreateProject(t.Context(), "shop", "main")
 	must(t, err)
-	s.write(t, serverGroup, s.server, time.Now().Add(-time.Hour), "older", "before")
+	s.write(t, serverGroup, s.server, s.now().Add(-time.Hour), "older", "before")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var got, want []string
@@ -186,7 +199,8 @@ func TestFollowingOverManyAnswers(t *testing.T) {
 		}
 		if (len(got)-1)%3 == 0 && len(want) < 13 { // three lines of one millisecond at a time
 			batch := []string{fmt.Sprint(len(want)), fmt.Sprint(len(want) + 1), fmt.Sprint(len(want) + 2)}
-			s.write(t, serverGroup, s.server, time.Now(), batch...)
+			s.write(t, serverGroup, s.server, s.now(), batch...)
+			s.pass(2 * settle)
 			want = append(want, batch...)
 		}
 	}
@@ -236,7 +250,9 @@ func TestAMissingPermissionIsNamed(t *testing.T) {
 	if anchor.CodeOf(err) != "access_denied" || !strings.Contains(anchor.HintOf(err), "logs:FilterLogEvents") {
 		t.Errorf("Read = %v", err)
 	}
-	for _, err := range s.Follow(t.Context(), s.project, "") {
+	following := s.Follow(t.Context(), s.project, "")
+	s.pass(2 * settle)
+	for _, err := range following {
 		if anchor.CodeOf(err) != "access_denied" {
 			t.Errorf("Follow = %v", err)
 		}
@@ -245,7 +261,7 @@ func TestAMissingPermissionIsNamed(t *testing.T) {
 
 func TestThrottlingIsTriedAgain(t *testing.T) {
 	s := newStand(t)
-	s.write(t, serverGroup, s.server, time.Now().Add(-time.Second), "line")
+	s.write(t, serverGroup, s.server, s.now().Add(-time.Second), "line")
 	s.cloud.Wire.Break(awstest.Fault{Operation: "CloudWatch Logs.FilterLogEvents", Nth: 1, Status: 400, Code: "ThrottlingException", Message: "slow"})
 	lines, err := s.Read(t.Context(), s.project, "", 1)
 	if err != nil || texts(lines) != "line" {

@@ -1,0 +1,42 @@
+package leak
+
+import (
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// tests are some that leave a goroutine behind until end.
+type tests struct {
+	code int
+	end  <-chan time.Time
+}
+
+func (s tests) Run() int {
+	go func() { <-s.end }()
+	return s.code
+}
+
+func TestGoroutinesThatEndAreWaitedFor(t *testing.T) {
+	now := goleak.IgnoreCurrent()
+	late := time.After(2 * time.Second) // goleak looks for less
+	if code := (patient{tests{end: late}, []goleak.Option{now}}).Run(); code != 0 {
+		t.Errorf("the tests ended with %d", code)
+	}
+	if err := goleak.Find(now); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFailedTestsAreNotWaitedFor(t *testing.T) {
+	end := make(chan time.Time)
+	defer close(end)
+	now := goleak.IgnoreCurrent()
+	if code := (patient{tests{code: 1, end: end}, []goleak.Option{now}}).Run(); code != 1 {
+		t.Errorf("the tests ended with %d", code)
+	}
+	if goleak.Find(now) == nil {
+		t.Error("the goroutine they left is not there")
+	}
+}

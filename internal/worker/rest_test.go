@@ -1,0 +1,56 @@
+package worker
+
+import (
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A process has ended, another holds its pipe, and the time for reading was over
+// before the reader came to it.
+func TestLastWordsAreReadHoweverLate(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	words := strings.Repeat("it ended because…\n", 2000) // more than one read, less than a pipe holds
+	if _, err := io.WriteString(w, words); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.SetReadDeadline(time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(&rest{file: r}); err != nil || string(got) != words {
+		t.Errorf("of %d octets %d were read: %v", len(words), len(got), err)
+	}
+}
+
+// A stray process that goes on writing does not keep the reader for ever.
+func TestAStrayWriterIsLeft(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := r.SetReadDeadline(time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	writing := make(chan struct{})
+	go func() {
+		defer close(writing)
+		for { // until the pipe is closed
+			if _, err := w.Write(make([]byte, 4096)); err != nil {
+				return
+			}
+		}
+	}()
+	if _, err := io.Copy(io.Discard, &rest{file: r}); err != nil {
+		t.Error(err)
+	}
+	w.Close()
+	<-writing
+}
