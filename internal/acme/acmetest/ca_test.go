@@ -47,7 +47,7 @@ func issue(ctx context.Context, t *testing.T, client *acme.Client, account acme.
 	all.Go(func() {
 		defer stop()
 		for status := ""; status != acme.StatusValid; {
-			seen, err := client.GetOrder(ctx, account, order)
+			seen, err := client.GetOrder(ctx, account, acme.Order{Location: order.Location})
 			if status = seen.Status; err != nil {
 				t.Errorf("look at %s: %v", order.Location, err)
 				return
