@@ -28,6 +28,7 @@ var arrows = map[string][]string{
 	"internal/isr":         {"internal/durable"},
 	"internal/isr/awswire": {"internal/durable", "internal/isr"},
 	"internal/awsretry":    {},
+	"internal/awserror":    {},
 
 	// Builds and their files.
 	"internal/opennext": {"internal/anchor"},
@@ -43,7 +44,7 @@ var arrows = map[string][]string{
 	// The records.
 	"internal/store":           {"internal/anchor"},
 	"internal/store/sqlite":    {"internal/anchor", "internal/store"},
-	"internal/store/dynamo":    {"internal/anchor", "internal/store"},
+	"internal/store/dynamo":    {"internal/anchor", "internal/awserror", "internal/store"},
 	"internal/store/memory":    {"internal/anchor", "internal/store"},
 	"internal/store/storetest": {"internal/anchor", "internal/store"},
 
@@ -57,22 +58,22 @@ var arrows = map[string][]string{
 	"internal/platform/local":                     {"internal/anchor", "internal/bundle", "internal/deploy", "internal/durable", "internal/edge/...", "internal/isr/...", "internal/logs", "internal/opennext", "internal/worker"},
 	"internal/platform/platformtest":              {"internal/anchor", "internal/bundle", "internal/deploy", "internal/release", "internal/opennext"},
 	"internal/platform/aws":                       {"internal/anchor", "internal/bundle", "internal/deploy", "internal/platform/aws/..."},
-	"internal/platform/aws/artifact":              {"internal/anchor", "internal/bundle", "internal/deploy", "internal/opennext"},
-	"internal/platform/aws/asset":                 {"internal/anchor", "internal/bundle", "internal/deploy", "internal/opennext", "internal/staticfile"},
-	"internal/platform/aws/certificate":           {"internal/anchor", "internal/hostname"},
-	"internal/platform/aws/codebuild":             {"internal/anchor", "internal/deploy"},
-	"internal/platform/aws/front":                 {"internal/anchor", "internal/deploy"},
+	"internal/platform/aws/artifact":              {"internal/anchor", "internal/awserror", "internal/bundle", "internal/deploy", "internal/opennext"},
+	"internal/platform/aws/asset":                 {"internal/anchor", "internal/awserror", "internal/bundle", "internal/deploy", "internal/opennext", "internal/staticfile"},
+	"internal/platform/aws/certificate":           {"internal/anchor", "internal/awserror", "internal/hostname"},
+	"internal/platform/aws/codebuild":             {"internal/anchor", "internal/awserror", "internal/deploy"},
+	"internal/platform/aws/front":                 {"internal/anchor", "internal/awserror", "internal/deploy"},
 	"internal/platform/aws/front/fronttest":       {"internal/anchor", "internal/awstest"},
-	"internal/platform/aws/function":              {"internal/anchor", "internal/bundle", "internal/deploy", "internal/opennext"},
+	"internal/platform/aws/function":              {"internal/anchor", "internal/awserror", "internal/bundle", "internal/deploy", "internal/opennext"},
 	"internal/platform/aws/function/functiontest": {"internal/anchor"},
-	"internal/platform/aws/logtail":               {"internal/anchor", "internal/logs"},
+	"internal/platform/aws/logtail":               {"internal/anchor", "internal/awserror", "internal/logs"},
 
 	// The API and its events on Lambda.
 	"internal/httpapi":          {"internal/anchor", "internal/bundle", "internal/deploy", "internal/hostname", "internal/release", "internal/httpapi/..."},
 	"internal/httpapi/wire":     {"internal/anchor", "internal/bundle", "internal/hostname"},
 	"internal/httpapi/filepack": {"internal/anchor", "internal/bundle"},
 	"internal/httpapi/apitest":  {"internal/..."},
-	"internal/lambdafn":         {"internal/access", "internal/anchor", "internal/bundle", "internal/deploy", "internal/hostname", "internal/httpapi/...", "internal/logs", "internal/project", "internal/release"},
+	"internal/lambdafn":         {"internal/access", "internal/anchor", "internal/awserror", "internal/bundle", "internal/deploy", "internal/hostname", "internal/httpapi/...", "internal/logs", "internal/project", "internal/release"},
 
 	// The command line.
 	"internal/cli":          {"internal/anchor", "internal/announce", "internal/apiclient", "internal/app", "internal/bundle", "internal/hostname", "internal/httpapi/wire", "internal/installation", "internal/opennext"},
@@ -82,7 +83,7 @@ var arrows = map[string][]string{
 	"internal/companion":    {"internal/anchor"},
 
 	// An installation on AWS.
-	"internal/stack":      {"internal/anchor", "internal/awsretry", "internal/installation"},
+	"internal/stack":      {"internal/anchor", "internal/awserror", "internal/awsretry", "internal/installation"},
 	"internal/stack/pack": {},
 
 	// The composition roots.
@@ -93,7 +94,7 @@ var arrows = map[string][]string{
 	"cmd/anchor-lambda": {"internal/anchor", "internal/awsretry", "internal/dnscheck", "internal/lambdafn", "internal/platform/aws/...", "internal/secret", "internal/store/dynamo"},
 
 	// Tests, benchmarks, documents.
-	"internal/awstest":  {"internal/awsretry", "internal/freeport"},
+	"internal/awstest":  {"internal/awserror", "internal/awsretry", "internal/freeport"},
 	"internal/freeport": {},
 	"internal/leak":     {},
 	"e2e":               {},

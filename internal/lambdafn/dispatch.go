@@ -3,15 +3,14 @@ package lambdafn
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
 // Invoker is the part of Lambda that dispatching needs.
@@ -40,16 +39,13 @@ func Dispatch(client Invoker, function string) func(context.Context, anchor.Proj
 }
 
 func notInvoked(function string, err error) error {
-	var refused smithy.APIError
-	if errors.As(err, &refused) {
-		switch refused.ErrorCode() {
-		case "AccessDeniedException":
-			return anchor.Failed("access_denied", "the handler may not invoke %s", function).
-				Hintf("Grant its role lambda:InvokeFunction on it: run anchor aws bootstrap again.").Because(err)
-		case "ResourceNotFoundException":
-			return anchor.Failed("no_deploy_handler", "the deploy handler %s is not there", function).
-				Hintf("Run anchor aws bootstrap again.").Because(err)
-		}
+	switch {
+	case awserror.Denied(err):
+		return anchor.Failed("access_denied", "the handler may not invoke %s", function).
+			Hintf("Grant its role lambda:InvokeFunction on it: run anchor aws bootstrap again.").Because(err)
+	case awserror.Is(err, "ResourceNotFoundException"):
+		return anchor.Failed("no_deploy_handler", "the deploy handler %s is not there", function).
+			Hintf("Run anchor aws bootstrap again.").Because(err)
 	}
 	return fmt.Errorf("invoke %s: %w", function, err)
 }

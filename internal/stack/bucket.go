@@ -10,13 +10,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
 // hasBucket finds out whether the account has the bucket; one of somebody else's
 // under the name is a Conflict.
 func (i *Installation) hasBucket(ctx context.Context, name string) (bool, error) {
 	_, err := i.s3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &name, ExpectedBucketOwner: &i.account})
-	switch code := errorCode(err); {
+	switch code := awserror.Code(err); {
 	case err == nil:
 		return true, nil
 	case code == "NotFound" || code == "NoSuchBucket":
@@ -55,7 +56,7 @@ func (i *Installation) createBucket(ctx context.Context, name string) error {
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(i.AWS.Region)}
 	}
 	_, err := i.s3.CreateBucket(ctx, in)
-	switch errorCode(err) {
+	switch awserror.Code(err) {
 	case "BucketAlreadyOwnedByYou": // another run was faster
 		return nil
 	case "BucketAlreadyExists":
@@ -112,7 +113,7 @@ func (i *Installation) upload(ctx context.Context, c code) error {
 		i.done("Handlers", "unchanged")
 		return nil
 	}
-	if errorCode(err) != "NotFound" {
+	if !awserror.Is(err, "NotFound") {
 		return i.explain(err, "look for the handlers' code in "+bucket)
 	}
 	_, err = i.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &c.key, Body: bytes.NewReader(c.zip),
@@ -129,7 +130,7 @@ func (i *Installation) emptyBucket(ctx context.Context, name string) error {
 	pages := s3.NewListObjectVersionsPaginator(i.s3, &s3.ListObjectVersionsInput{Bucket: &name})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
-		if errorCode(err) == "NoSuchBucket" {
+		if awserror.Is(err, "NoSuchBucket") {
 			return nil
 		}
 		if err != nil {
@@ -171,7 +172,7 @@ func (i *Installation) deleteBucket(ctx context.Context, name string) error {
 		return err
 	}
 	_, err := i.s3.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &name})
-	if errorCode(err) == "NoSuchBucket" {
+	if awserror.Is(err, "NoSuchBucket") {
 		return nil
 	}
 	return i.explain(err, "delete the bucket "+name)

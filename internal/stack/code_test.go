@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/tools/go/packages"
+
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
 const (
@@ -72,7 +74,7 @@ func (s *source) used(code []runs) []string {
 	var all []string
 	for call := range calls {
 		service, operation, _ := strings.Cut(call, " ")
-		for _, action := range iamActions(service, operation) {
+		for _, action := range awserror.Actions(service, operation) {
 			if !slices.Contains(all, action) {
 				all = append(all, action)
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 	"github.com/anchor-deploy/anchor/internal/installation"
 )
 
@@ -167,7 +168,7 @@ func (i *Installation) deleteStack(ctx context.Context, s state) error {
 func (i *Installation) unprotect(ctx context.Context) error {
 	for _, name := range i.tableNames() {
 		out, err := i.tables.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})
-		if errorCode(err) == "ResourceNotFoundException" {
+		if awserror.Is(err, "ResourceNotFoundException") {
 			continue
 		}
 		if err != nil {
@@ -196,7 +197,7 @@ func (i *Installation) deleteLogs(ctx context.Context) error {
 		}
 		for _, g := range page.LogGroups {
 			_, err := i.logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: g.LogGroupName})
-			if err != nil && errorCode(err) != "ResourceNotFoundException" {
+			if err != nil && !awserror.Is(err, "ResourceNotFoundException") {
 				return i.explain(err, "delete the log group "+sdk.ToString(g.LogGroupName))
 			}
 		}

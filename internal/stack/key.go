@@ -8,6 +8,8 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
 const keyBytes = 32
@@ -28,7 +30,7 @@ func (i *Installation) makeKey(ctx context.Context) error {
 	switch {
 	case err == nil:
 		i.done("Key", name)
-	case errorCode(err) == "ParameterAlreadyExists":
+	case awserror.Is(err, "ParameterAlreadyExists"):
 		i.done("Key", "unchanged")
 	default:
 		return i.explain(err, "make the key "+name)
@@ -45,7 +47,7 @@ func (i *Installation) deleteKey(ctx context.Context) error {
 	}
 	for _, name := range append(names, "/"+i.Name+"/token", i.keyParameter()) {
 		_, err := i.ssm.DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: &name})
-		if err != nil && errorCode(err) != "ParameterNotFound" {
+		if err != nil && !awserror.Is(err, "ParameterNotFound") {
 			return i.explain(err, "delete the parameter "+name)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/anchor-deploy/anchor/internal/installation"
+
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
 // Plan computes what Bootstrap would do and touches nothing: its change set is
@@ -60,7 +62,7 @@ func (i *Installation) beforeStack(ctx context.Context) ([]installation.Change, 
 	name := i.keyParameter()
 	_, err = i.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: &name})
 	switch {
-	case errorCode(err) == "ParameterNotFound":
+	case awserror.Is(err, "ParameterNotFound"):
 		changes = append(changes, installation.Change{Action: "add", Resource: "Key", Type: "AWS::SSM::Parameter", Physical: name})
 	case err != nil:
 		return nil, i.explain(err, "look for the key "+name)

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 	"github.com/anchor-deploy/anchor/internal/installation"
 )
 
@@ -35,7 +36,7 @@ func (i *Installation) describe(ctx context.Context, nameOrID string) (state, er
 	out, err := i.formation.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &nameOrID})
 	if err != nil {
 		// CloudFormation has no code of its own for it.
-		if errorCode(err) == "ValidationError" && strings.Contains(err.Error(), "does not exist") {
+		if awserror.Is(err, "ValidationError") && strings.Contains(err.Error(), "does not exist") {
 			return state{}, nil
 		}
 		return state{}, i.explain(err, "look at the stack "+i.Name)

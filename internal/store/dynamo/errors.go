@@ -11,6 +11,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
 // explain adds to an error of DynamoDB's what the user can do about it.
@@ -18,12 +19,8 @@ func explain(what string, err error) error {
 	if e := (*anchor.Error)(nil); err == nil || errors.As(err, &e) {
 		return err
 	}
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	switch code := api.ErrorCode(); {
-	case code == "AccessDeniedException":
+	switch code := awserror.Code(err); {
+	case awserror.Denied(err):
 		return anchor.Failed("access_denied", "%s: AWS forbids it", what).
 			Hintf("The cause names the role and the action it lacks. Give it back with: anchor aws bootstrap").Because(err)
 	case code == "ResourceNotFoundException":

@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/smithy-go"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
-
-// permissions are the IAM actions behind S3's operations, where the names differ.
-var permissions = map[string]string{"HeadObject": "s3:GetObject", "ListObjectsV2": "s3:ListBucket", "DeleteObjects": "s3:DeleteObject"}
 
 // failed tells what S3 refused to do with key, and what to do about it. Errors that
 // have a message for users already, and ends of ctx, are given back as they are.
@@ -21,19 +19,12 @@ func (s *Store) failed(err error, operation, key string) error {
 	if errors.As(err, &told) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	code := ""
-	if e := smithy.APIError(nil); errors.As(err, &e) {
-		code = e.ErrorCode()
-	}
 	switch status := statusOf(err); {
-	case code == "NoSuchBucket":
+	case awserror.Is(err, "NoSuchBucket"):
 		return anchor.Failed("no_bucket", "the bucket %s is not there", s.Bucket).Because(err).
 			Hintf("Run anchor aws bootstrap: it makes what is missing.")
 	case status == http.StatusForbidden:
-		action := permissions[operation]
-		if action == "" {
-			action = "s3:" + operation
-		}
+		action := strings.Join(awserror.Actions("S3", operation), ", ")
 		return anchor.Failed("access_denied", "AWS does not allow %s on %s", action, s.uri(key)).Because(err).
 			Hintf("Allow %s on the bucket %s to the role that Anchor runs as; without s3:ListBucket S3 answers so for what is not there, too.", action, s.Bucket)
 	case status == http.StatusServiceUnavailable, status == http.StatusTooManyRequests:

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
@@ -88,7 +89,7 @@ func (s *Assets) used(ctx context.Context, p anchor.ProjectID, d anchor.Deployme
 // readIndex gives an empty one when the deployment was removed since it was listed.
 func (s *Assets) readIndex(ctx context.Context, key string) (in index, err error) {
 	out, err := s.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.AssetsBucket, Key: &key})
-	if isCode(err, "NoSuchKey") {
+	if awserror.Is(err, "NoSuchKey") {
 		return in, nil
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
@@ -87,7 +88,7 @@ func (s *Assets) dropTable(ctx context.Context, d anchor.DeploymentID) error {
 // dropBusy handles a table that is being deleted already, or still being made.
 func (s *Assets) dropBusy(ctx context.Context, table string) error {
 	out, err := s.DynamoDB.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table})
-	if isCode(err, "ResourceNotFoundException") {
+	if awserror.Is(err, "ResourceNotFoundException") {
 		return nil
 	}
 	if err != nil || out.Table.TableStatus == types.TableStatusDeleting {
@@ -101,7 +102,7 @@ func (s *Assets) dropBusy(ctx context.Context, table string) error {
 
 func (s *Assets) deleteTable(ctx context.Context, table string) error {
 	_, err := s.DynamoDB.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &table})
-	if isCode(err, "ResourceNotFoundException") {
+	if awserror.Is(err, "ResourceNotFoundException") {
 		return nil
 	}
 	return err

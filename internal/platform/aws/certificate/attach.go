@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
 // Attach implements hostname.Front: the hostname's distribution tenant gets what the
@@ -32,7 +33,7 @@ func (d *Domains) Attach(ctx context.Context, h anchor.Hostname) error {
 		return failed(err, h.Name)
 	}
 	err = d.settle(ctx, func() error { return d.seat(ctx, h, p, seat{distribution: id, group: group, spread: spread}) })
-	if is(err, "CNAMEAlreadyExists") {
+	if awserror.Is(err, "CNAMEAlreadyExists") {
 		return d.conflict(ctx, h, id, err)
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
 // Detach implements hostname.Front. CloudFront deletes a tenant only some time after it
@@ -17,7 +18,7 @@ func (d *Domains) Detach(ctx context.Context, h anchor.Hostname) error {
 	switch {
 	case err == nil || gone(err):
 		return nil
-	case is(err, "ResourceNotDisabled"):
+	case awserror.Is(err, "ResourceNotDisabled"):
 		return settling("CloudFront is still taking %s away", h.Name)
 	}
 	return failed(err, h.Name)

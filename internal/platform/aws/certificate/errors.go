@@ -1,41 +1,34 @@
 package certificate
 
 import (
+	"cmp"
 	"errors"
-	"slices"
-
-	"github.com/aws/smithy-go"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
-// is reports whether a service answered with one of the codes.
-func is(err error, codes ...string) bool {
-	var api smithy.APIError
-	return errors.As(err, &api) && slices.Contains(codes, api.ErrorCode())
-}
-
 // stale: somebody else changed it between the read and the write.
-func stale(err error) bool { return is(err, "PreconditionFailed", "InvalidIfMatchVersion") }
+func stale(err error) bool { return awserror.Is(err, "PreconditionFailed", "InvalidIfMatchVersion") }
 
 // gone: what was asked for is not there.
 func gone(err error) bool {
-	return is(err, "EntityNotFound", "NoSuchDistribution", "NoSuchFunctionExists", "NoSuchResource", "ResourceNotFoundException")
+	return awserror.Is(err, "EntityNotFound", "NoSuchDistribution", "NoSuchFunctionExists", "NoSuchResource", "ResourceNotFoundException")
 }
 
 // taken: what was to be made is there already.
 func taken(err error) bool {
-	return is(err, "EntityAlreadyExists", "DistributionAlreadyExists", "FunctionAlreadyExists")
+	return awserror.Is(err, "EntityAlreadyExists", "DistributionAlreadyExists", "FunctionAlreadyExists")
 }
 
 // crowded: too much at once for the account.
 func crowded(err error) bool {
-	return is(err, "TooManyInvalidationsInProgress", "Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown")
+	return awserror.Is(err, "TooManyInvalidationsInProgress", "Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown")
 }
 
 // full: a quota of the account is used up.
 func full(err error) bool {
-	return is(err, "EntityLimitExceeded", "TooManyDistributions", "LimitExceededException", "TooManyDistributionsWithFunctionAssociations",
+	return awserror.Is(err, "EntityLimitExceeded", "TooManyDistributions", "LimitExceededException", "TooManyDistributionsWithFunctionAssociations",
 		"TooManyDistributionsWithSingleFunctionARN", "TooManyFunctions")
 }
 
@@ -48,11 +41,11 @@ func failed(err error, what string) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	action := actionOf(err)
+	action := cmp.Or(awserror.Action(err), "a call")
 	e := anchor.Failed("aws_failed", "%s for %s failed", action, what).Because(err).
 		Hintf("What AWS says is above. It is tried again by itself.")
 	switch {
-	case is(err, "AccessDenied", "AccessDeniedException"):
+	case awserror.Denied(err):
 		e.Code = "access_denied"
 		return e.Hintf("Allow %s to the role that Anchor runs as; anchor aws bootstrap does.", action)
 	case full(err):
@@ -73,20 +66,4 @@ func settling(format string, args ...any) error {
 	e := anchor.Failed("aws_settling", format, args...).Hintf("It takes some minutes.")
 	e.Kind = anchor.KindBusy
 	return e
-}
-
-// actionOf is the IAM action of the call that failed.
-func actionOf(err error) string {
-	var call *smithy.OperationError
-	if !errors.As(err, &call) {
-		return "a call"
-	}
-	prefix := "cloudfront:"
-	if call.Service() == "ACM" {
-		prefix = "acm:"
-	}
-	if name := call.Operation(); name != "CreateDistributionWithTags" {
-		return prefix + name
-	}
-	return prefix + "CreateDistribution"
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/acm"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 	"github.com/anchor-deploy/anchor/internal/hostname"
 )
 
@@ -40,7 +41,7 @@ func (d *Domains) Import(ctx context.Context, h anchor.Hostname, chain, key []by
 		in.Tags = d.acmTags(p, h) // ACM takes none with an import over another
 	}
 	out, err := d.ACM.ImportCertificate(ctx, in)
-	if is(err, "ValidationException", "InvalidParameterException") {
+	if awserror.Is(err, "ValidationException", "InvalidParameterException") {
 		return hostname.Certificate{}, badOwn("ACM refuses the certificate for %s", h.Name).Because(err).
 			Hintf("Give your certificate, then its intermediates, and the unencrypted key, all in PEM.")
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/acm"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
 // Release implements hostname.Certificates: it deletes all certificates that were ever
@@ -35,7 +36,7 @@ func (d *Domains) drop(ctx context.Context, arn, name string) error {
 		return err
 	}
 	err := d.delete(ctx, arn)
-	if is(err, "ResourceInUseException") {
+	if awserror.Is(err, "ResourceInUseException") {
 		return settling("CloudFront has not let go of the certificate of %s yet", name)
 	}
 	return err

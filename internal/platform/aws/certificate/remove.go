@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
 // RemoveProject takes away what the project's domains were served by, before the
@@ -48,7 +49,7 @@ func (d *Domains) removeDistribution(ctx context.Context, key, what string) erro
 		d.learn(key, "")
 		return nil
 	}
-	if is(err, "DistributionNotDisabled", "ResourceInUse", "CannotDeleteEntityWhileInUse") {
+	if awserror.Is(err, "DistributionNotDisabled", "ResourceInUse", "CannotDeleteEntityWhileInUse") {
 		return settling("CloudFront is still taking the distribution %s of %s away", id, what)
 	}
 	return err
@@ -90,7 +91,7 @@ func (d *Domains) removeFunction(ctx context.Context) error {
 	switch {
 	case gone(err):
 		return nil
-	case is(err, "FunctionInUse"):
+	case awserror.Is(err, "FunctionInUse"):
 		return settling("distributions for custom domains still use the function %s", *name)
 	}
 	return err
@@ -124,7 +125,7 @@ func (d *Domains) removeGroup(ctx context.Context) error {
 		defer d.mu.Unlock()
 		d.group, d.routes = "", ""
 		return nil
-	case is(err, "CannotDeleteEntityWhileInUse", "ResourceNotDisabled"):
+	case awserror.Is(err, "CannotDeleteEntityWhileInUse", "ResourceNotDisabled"):
 		return settling("the connection group %s is still in use", d.Installation)
 	}
 	return err

@@ -13,9 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/codebuild"
 	"github.com/aws/aws-sdk-go-v2/service/codebuild/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
-	"github.com/aws/smithy-go"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
@@ -80,21 +80,17 @@ func sourceOf(repository string) (types.SourceType, error) {
 }
 
 func (b Builder) explain(s deploy.Source, err error) error {
-	var refused smithy.APIError
-	if !errors.As(err, &refused) {
-		return fmt.Errorf("start a build in %s: %w", b.Project, err)
-	}
-	switch code := refused.ErrorCode(); {
-	case strings.HasPrefix(code, "AccessDenied"):
+	switch {
+	case awserror.Denied(err):
 		return anchor.Failed("access_denied", "the role of the API may not start builds in %s", b.Project).
 			Hintf("Grant it codebuild:StartBuild: run anchor aws bootstrap again.").Because(err)
-	case code == "ResourceNotFoundException":
+	case awserror.Is(err, "ResourceNotFoundException"):
 		return anchor.Failed("no_build_project", "the CodeBuild project %s is not there", b.Project).
 			Hintf("Run anchor aws bootstrap again.").Because(err)
-	case code == "AccountLimitExceededException":
+	case awserror.Is(err, "AccountLimitExceededException"):
 		e := &anchor.Error{Kind: anchor.KindBusy, Code: "too_many_builds", Message: "the account runs as many builds as it may", Err: err}
 		return e.Hintf("Ask again when one has ended, or have the quota raised.")
-	case code == "InvalidInputException":
+	case awserror.Is(err, "InvalidInputException"):
 		return anchor.Invalid("build_refused", "CodeBuild does not build %s of %s", s.Version, s.Repository).
 			Hintf("For a private repository give CodeBuild access: aws codebuild import-source-credentials").Because(err)
 	}

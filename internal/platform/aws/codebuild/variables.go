@@ -13,9 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/codebuild/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
@@ -74,8 +74,7 @@ func parameterFailed(err error, what, action string) error {
 	if err == nil {
 		return nil
 	}
-	var refused smithy.APIError
-	if errors.As(err, &refused) && strings.HasPrefix(refused.ErrorCode(), "AccessDenied") {
+	if awserror.Denied(err) {
 		return anchor.Failed("access_denied", "the handler's role may not %s", what).
 			Hintf("Grant it %s: run anchor aws bootstrap again.", action).Because(err)
 	}

@@ -1,42 +1,33 @@
 package front
 
 import (
+	"cmp"
 	"errors"
-	"slices"
-	"strings"
-
-	"github.com/aws/aws-sdk-go-v2/service/cloudfrontkeyvaluestore"
-	"github.com/aws/smithy-go"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
-
-// is reports whether a service answered with one of the codes.
-func is(err error, codes ...string) bool {
-	var api smithy.APIError
-	return errors.As(err, &api) && slices.Contains(codes, api.ErrorCode())
-}
 
 // stale: somebody else changed it between the read and the write.
 func stale(err error) bool {
-	return is(err, "PreconditionFailed", "InvalidIfMatchVersion", "ConflictException")
+	return awserror.Is(err, "PreconditionFailed", "InvalidIfMatchVersion", "ConflictException")
 }
 
 // gone: what was asked for is not there.
 func gone(err error) bool {
-	return is(err, "NoSuchDistribution", "NoSuchFunctionExists", "EntityNotFound", "ResourceNotFoundException",
+	return awserror.Is(err, "NoSuchDistribution", "NoSuchFunctionExists", "EntityNotFound", "ResourceNotFoundException",
 		"NoSuchCachePolicy", "NoSuchOriginAccessControl")
 }
 
 // taken: what was to be made is there already.
 func taken(err error) bool {
-	return is(err, "DistributionAlreadyExists", "FunctionAlreadyExists", "EntityAlreadyExists",
+	return awserror.Is(err, "DistributionAlreadyExists", "FunctionAlreadyExists", "EntityAlreadyExists",
 		"CachePolicyAlreadyExists", "OriginAccessControlAlreadyExists")
 }
 
 // crowded: too much at once for the account.
 func crowded(err error) bool {
-	return is(err, "TooManyInvalidationsInProgress", "Throttling", "ThrottlingException", "TooManyRequestsException")
+	return awserror.Is(err, "TooManyInvalidationsInProgress", "Throttling", "ThrottlingException", "TooManyRequestsException")
 }
 
 // failed says which action on what went wrong; action is the IAM action's name, unless
@@ -49,12 +40,10 @@ func failed(err error, action, what string) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	if asked := actionOf(err); asked != "" {
-		action = asked
-	}
+	action = cmp.Or(awserror.Action(err), action)
 	e := anchor.Failed("cloudfront_failed", "%s of %s failed", action, what).Because(err)
 	switch {
-	case is(err, "AccessDenied", "AccessDeniedException"):
+	case awserror.Denied(err):
 		e.Code = "access_denied"
 		return e.Hintf("Allow %s to the role that Anchor runs as; anchor aws bootstrap does.", action)
 	case crowded(err):
@@ -73,17 +62,4 @@ func settling(what string, err error) error {
 		Hintf("It takes some minutes. Remove the project again then; what is gone stays gone.")
 	e.Kind = anchor.KindBusy
 	return e
-}
-
-// actionOf is the IAM action of the call that failed.
-func actionOf(err error) string {
-	var call *smithy.OperationError
-	if !errors.As(err, &call) {
-		return ""
-	}
-	service := "cloudfront:"
-	if call.Service() == cloudfrontkeyvaluestore.ServiceID {
-		service = "cloudfront-keyvaluestore:"
-	}
-	return service + strings.TrimSuffix(call.Operation(), "WithTags")
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
 // RemoveProject takes the project's distribution, function and store away. CloudFront
@@ -62,7 +63,7 @@ func (f *Front) removeDistribution(ctx context.Context, p anchor.Project, id str
 	switch {
 	case err == nil || gone(err):
 		return nil
-	case stale(err) || is(err, "DistributionNotDisabled", "ResourceInUse"):
+	case stale(err) || awserror.Is(err, "DistributionNotDisabled", "ResourceInUse"):
 		return settling(what, err)
 	}
 	return failed(err, "cloudfront:DeleteDistribution", what)
@@ -94,7 +95,7 @@ func (f *Front) removeFunction(ctx context.Context, p anchor.Project) error {
 	switch {
 	case gone(err):
 		return nil
-	case is(err, "FunctionInUse"):
+	case awserror.Is(err, "FunctionInUse"):
 		return settling("the function "+f.name(p), err)
 	}
 	return failed(err, "cloudfront:DeleteFunction", f.name(p))
@@ -112,7 +113,7 @@ func (f *Front) removeStore(ctx context.Context, p anchor.Project) error {
 	switch {
 	case gone(err):
 		return nil
-	case is(err, "CannotDeleteEntityWhileInUse"):
+	case awserror.Is(err, "CannotDeleteEntityWhileInUse"):
 		return settling("the store "+f.name(p), err)
 	}
 	return failed(err, "cloudfront:DeleteKeyValueStore", f.name(p))

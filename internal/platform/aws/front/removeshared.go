@@ -7,6 +7,8 @@ import (
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
 // RemoveShared takes away what all projects have in common: two cache policies and the
@@ -25,7 +27,7 @@ func (f *Front) RemoveShared(ctx context.Context) (kept []string, err error) {
 	remove := func(what, action string, do func() error) {
 		switch err := f.settle(ctx, do); {
 		case err == nil || gone(err):
-		case is(err, "CachePolicyInUse", "OriginAccessControlInUse"):
+		case awserror.Is(err, "CachePolicyInUse", "OriginAccessControlInUse"):
 			kept = append(kept, what+", which a distribution uses")
 		default:
 			errs = append(errs, failed(err, action, what))

@@ -1,6 +1,7 @@
 package function
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,9 +9,9 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
 // failed says what could not be done, nil for nil. What says something already, and the
@@ -21,50 +22,24 @@ func failed(err error, format string, args ...any) error {
 		return err
 	}
 	what := fmt.Sprintf(format, args...)
-	if codeOf(err) == "AccessDeniedException" || codeOf(err) == "AccessDenied" || codeOf(err) == "Forbidden" {
+	if awserror.Denied(err) {
 		return denied(err, what)
 	}
 	return anchor.Failed("aws_failed", "AWS did not %s", what).
 		Hintf("Live traffic was not touched; run it again. If it stays, the cause says what to change.").Because(err)
 }
 
-var (
-	caller  = regexp.MustCompile(`arn:aws[a-z-]*:(?:sts|iam)::\d+:\S+`)
-	refused = regexp.MustCompile(`not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)`)
-)
-
-// actions are those of IAM that go by another name than the operation.
-var actions = map[string]string{
-	"HeadObject": "s3:GetObject and s3:ListBucket", "ListObjectsV2": "s3:ListBucket", "DeleteObjects": "s3:DeleteObject",
-	"Invoke": "lambda:InvokeFunction",
-}
+var caller = regexp.MustCompile(`arn:aws[a-z-]*:(?:sts|iam)::\d+:\S+`)
 
 // denied names the action that is missing and who misses it: AWS mostly says so, and
 // never for HeadObject.
 func denied(err error, what string) error {
-	action, who := "the call", "the role that Anchor runs as"
-	var operation *smithy.OperationError
-	if said := refused.FindStringSubmatch(err.Error()); said != nil {
-		action = said[1] // such as iam:PassRole, which no operation is called
-	} else if errors.As(err, &operation) {
-		action = strings.ToLower(operation.Service()) + ":" + operation.Operation()
-		if other, found := actions[operation.Operation()]; found {
-			action = other
-		}
-	}
+	action, who := cmp.Or(awserror.Action(err), "the call"), "the role that Anchor runs as"
 	if arn := caller.FindString(err.Error()); arn != "" {
 		who = arn
 	}
 	return anchor.Failed("aws_denied", "AWS did not %s: %s is not allowed", what, action).
 		Hintf("Allow %s to %s.", action, who).Because(err)
-}
-
-func codeOf(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		return api.ErrorCode()
-	}
-	return ""
 }
 
 func isMissing(err error) bool {
@@ -98,6 +73,5 @@ func isYoungRole(err error) bool {
 // isUnsure reports whether the answer was lost on its way: what was asked for may have
 // been done. An end of ctx is nobody's loss.
 func isUnsure(err error) bool {
-	var api smithy.APIError
-	return err != nil && !errors.As(err, &api) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	return err != nil && awserror.Code(err) == "" && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }

@@ -14,10 +14,10 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
-	"github.com/aws/smithy-go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 	"github.com/anchor-deploy/anchor/internal/logs"
 )
 
@@ -240,8 +240,7 @@ func versionOf(stream string) string {
 }
 
 func explain(group string, err error) error {
-	var refused smithy.APIError
-	if errors.As(err, &refused) && strings.HasPrefix(refused.ErrorCode(), "AccessDenied") {
+	if awserror.Denied(err) {
 		return anchor.Failed("access_denied", "the role of the API may not read the log group %s", group).
 			Hintf("Grant it logs:FilterLogEvents on it: run anchor aws bootstrap again.").Because(err)
 	}

@@ -1,6 +1,31 @@
-package stack
+package awserror
 
-import "strings"
+import (
+	"errors"
+	"regexp"
+	"strings"
+
+	"github.com/aws/smithy-go"
+)
+
+// IAM says so in most of its refusals ("is not authorized to perform: s3:CreateBucket").
+var named = regexp.MustCompile(`not authorized to perform: ([a-z0-9-]+:\w+)`)
+
+// Action names the IAM actions that a call which failed needs, with commas between: the
+// one that AWS names, which may be of no operation (iam:PassRole), else those of the
+// operation; "" when the error tells of neither.
+func Action(err error) string {
+	if err != nil {
+		if said := named.FindStringSubmatch(err.Error()); said != nil {
+			return said[1]
+		}
+	}
+	var call *smithy.OperationError
+	if errors.As(err, &call) {
+		return strings.Join(Actions(call.Service(), call.Operation()), ", ")
+	}
+	return ""
+}
 
 // prefixes of IAM actions where they are not the service's name in small letters
 // (Service Authorization Reference).
@@ -35,9 +60,9 @@ var actions = map[string][]string{
 	"cloudfront:CreateDistributionWithTags": {"cloudfront:CreateDistribution", "cloudfront:TagResource"},
 }
 
-// iamActions gives the IAM actions that a call of the SDK needs: service is the SDK's id
+// Actions gives the IAM actions that a call of the SDK needs: service is the SDK's id
 // of it ("CloudWatch Logs") or its package's name.
-func iamActions(service, operation string) []string {
+func Actions(service, operation string) []string {
 	prefix, ok := prefixes[service]
 	if !ok {
 		prefix = strings.ToLower(service)
