@@ -80,7 +80,7 @@ var arrows = map[string][]string{
 	"internal/apiclient":    {"internal/anchor", "internal/bundle", "internal/httpapi/filepack", "internal/httpapi/wire"},
 	"internal/announce":     {"internal/anchor", "internal/durable"},
 	"internal/installation": {},
-	"internal/companion":    {"internal/anchor"},
+	"internal/companion":    {"internal/anchor", "internal/durable"},
 
 	// An installation on AWS.
 	"internal/stack":      {"internal/anchor", "internal/awserror", "internal/awsretry", "internal/installation"},

@@ -58,7 +58,7 @@ func (j *journal) save() error {
 }
 
 func (j *journal) remove() error {
-	if err := os.Remove(j.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeFile(j.path); err != nil {
 		return fmt.Errorf("remove the finished order of %s: %w", j.Name, err)
 	}
 	return nil

@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -137,7 +136,7 @@ func covers(leaf *x509.Certificate, name string) bool {
 func ownPath(dir, name string) string { return filepath.Join(dir, "own", fileName(name)+".pem") }
 
 func removeOwn(dir, name string) error {
-	if err := os.Remove(ownPath(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeFile(ownPath(dir, name)); err != nil {
 		return fmt.Errorf("remove the imported certificate of %s: %w", name, err)
 	}
 	return nil

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -261,7 +260,7 @@ func (s *staples) store(h *holder, raw []byte) error {
 }
 
 func (s *staples) remove(name string) error {
-	if err := os.Remove(s.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeFile(s.path(name)); err != nil {
 		return fmt.Errorf("remove the OCSP response for %s: %w", name, err)
 	}
 	return nil

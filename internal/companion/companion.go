@@ -14,7 +14,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,6 +21,7 @@ import (
 	"syscall"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/durable"
 )
 
 //go:embed all:program
@@ -81,34 +81,13 @@ func layOut(dir string, program []byte) (path string, err error) {
 }
 
 // unpack writes the whole program or nothing.
-func unpack(path string, program []byte) (err error) {
+func unpack(path string, program []byte) error {
 	unpacked, err := gzip.NewReader(bytes.NewReader(program))
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "unpacking-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if _, err = io.Copy(f, unpacked); err != nil { //nolint:gosec // our own, of known size
-		return err
-	}
-	if err = f.Chmod(0o700); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	_, err = durable.WriteFrom(path, unpacked, 0o700)
+	return err
 }
 
 func removeOthers(dir, name string) error {

@@ -59,19 +59,18 @@ func HostOS(goos string) string {
 // bundleDirs gives the folders of the functions that a machine would run.
 func bundleDirs(tree fs.FS) ([]string, error) {
 	var dirs []string
-	for _, dir := range []string{imageDir, serverDirV2, anchor.MiddlewareFunction} {
+	for _, dir := range []string{imageDir, serverDirV2, middlewareDir} {
 		if isFolder(tree, dir) {
 			dirs = append(dirs, dir)
 		}
 	}
-	const split = "server-functions"
-	entries, err := fs.ReadDir(tree, split)
+	entries, err := fs.ReadDir(tree, serversDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, unreadable(split, err)
+		return nil, unreadable(serversDir, err)
 	}
 	for _, entry := range entries {
 		if entry.IsDir() {
-			dirs = append(dirs, path.Join(split, entry.Name()))
+			dirs = append(dirs, path.Join(serversDir, entry.Name()))
 		}
 	}
 	return dirs, nil
