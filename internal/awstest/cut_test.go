@@ -6,7 +6,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
 // A connection that breaks before or within an answer is a cut; one that the test breaks
@@ -45,4 +48,48 @@ func TestCutsAreTheEmulatorsOnly(t *testing.T) {
 		wire.close()
 		server.Close()
 	}
+}
+
+// A body that is closed when an answer begins, as the SDK's is, breaks nothing.
+func TestABodyClosedEarlyIsNoCut(t *testing.T) {
+	body := &closedEarly{Reader: strings.NewReader("whole"), closed: make(chan struct{})}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		content, _ := io.ReadAll(r.Body)
+		_, _ = w.Write(content[:2])
+		_ = http.NewResponseController(w).Flush()
+		<-body.closed
+		time.Sleep(20 * time.Millisecond) // in which a transport that takes offence closes the connection
+		_, _ = w.Write(content[2:])
+	}))
+	defer server.Close()
+	wire := newWire(server.Listener.Addr().(*net.TCPAddr).String())
+	defer wire.close()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ContentLength = int64(len("whole"))
+	res, err := wire.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if got, err := io.ReadAll(res.Body); err != nil || string(got) != "whole" || wire.Cuts() != 0 {
+		t.Errorf("%q, %v, %d cuts", got, err, wire.Cuts())
+	}
+}
+
+// closedEarly is smithy-go's safeReadCloser after its Close: it reads io.EOF, and its
+// WriteTo fails.
+type closedEarly struct {
+	io.Reader
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (*closedEarly) WriteTo(io.Writer) (int64, error) { return 0, io.EOF }
+
+func (c *closedEarly) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return nil
 }

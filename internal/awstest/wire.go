@@ -135,7 +135,7 @@ func (w *Wire) Do(r *http.Request) (*http.Response, error) {
 		return w.watched(r)
 	}
 	if fault.After {
-		res, err := w.client.Do(r)
+		res, err := w.send(r)
 		if err != nil {
 			return nil, err
 		}
@@ -144,15 +144,27 @@ func (w *Wire) Do(r *http.Request) (*http.Response, error) {
 	if fault.Do != nil {
 		fault.Do()
 		if fault.Status == 0 && fault.Code == "" && !fault.Hang {
-			return w.client.Do(r)
+			return w.send(r)
 		}
 	}
 	return fault.answer(r)
 }
 
+// send hides that the SDK's body can write itself out. The SDK closes the body once an
+// answer begins; an emulator answers so soon that net/http may not have asked for the
+// body's end yet. A closed body's Read says io.EOF, which is that end, but its WriteTo
+// fails with it, and net/http then closes the connection under the answer.
+func (w *Wire) send(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.Body != http.NoBody {
+		r = r.WithContext(r.Context())
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return w.client.Do(r)
+}
+
 // watched carries a call and notes when the emulator, not the test, cuts it.
 func (w *Wire) watched(r *http.Request) (*http.Response, error) {
-	res, err := w.client.Do(r)
+	res, err := w.send(r)
 	if err != nil {
 		w.noteCut(r.Context(), err)
 		return nil, err
