@@ -133,7 +133,7 @@ func TestKilledDuringAnOrder(t *testing.T) {
 			if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "issued\n" {
 				t.Fatalf("the second process says %q, %v", line, err)
 			}
-			if n := p.ordered(); n != 1 {
+			if n := p.Orders(); n != 1 {
 				t.Errorf("%d orders, want 1", n)
 			}
 		})

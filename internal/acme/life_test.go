@@ -184,7 +184,7 @@ func TestWholeLife(t *testing.T) {
 	if said := curl(t, f, p, name); said != "2 hello from shop.example.com over HTTP/2.0 https" {
 		t.Errorf("curl: %q", said)
 	}
-	if n := p.ordered(); n != 1 {
+	if n := p.Orders(); n != 1 {
 		t.Errorf("%d orders for one name", n)
 	}
 

@@ -56,7 +56,7 @@ func TestManyNamesAtOnce(t *testing.T) {
 		t.Errorf("%s: %+v, %v", broken, c, err)
 	}
 	// The broken name has one order for each challenge type.
-	if n := p.ordered(); n != manyNames+2 {
+	if n := p.Orders(); n != manyNames+2 {
 		t.Errorf("%d orders for %d names and a broken one", n, manyNames)
 	}
 	t.Logf("%d names in %s (%.1f/s), heap %+.1f MiB with the CA in the same process; last %s",

@@ -39,8 +39,8 @@ func TestOtherChallengeAfterRejection(t *testing.T) {
 	m := open(t, p.config(t))
 	f.serve(t, m)
 	c := ensured(t, m, "b.example.com")
-	if c.Problem != "" || p.ordered() != 2 {
-		t.Errorf("%d orders, problem %q; want 2 and none", p.ordered(), c.Problem)
+	if c.Problem != "" || p.Orders() != 2 {
+		t.Errorf("%d orders, problem %q; want 2 and none", p.Orders(), c.Problem)
 	}
 }
 
@@ -131,7 +131,7 @@ func TestRestartGoesOnWithTheOrder(t *testing.T) {
 			f.serve(t, m)
 			f.publish("c.example.com")
 			ensured(t, m, "c.example.com")
-			if n := p.ordered(); n != 1 {
+			if n := p.Orders(); n != 1 {
 				t.Errorf("%d orders, want 1", n)
 			}
 			get(t, f.client(t, p), "https://c.example.com/")
@@ -161,7 +161,7 @@ func TestKeyBeforeFits(t *testing.T) {
 	if cert, err := m.GetCertificate(hello("k.example.com")); err != nil || cert == nil {
 		t.Errorf("certificate %v, %v", cert, err)
 	}
-	if n := p.ordered(); n != 1 {
+	if n := p.Orders(); n != 1 {
 		t.Errorf("%d orders, want 1", n)
 	}
 }
@@ -297,7 +297,7 @@ func TestNoFallbackForARejectedName(t *testing.T) {
 	f.plain.Close()
 	f.tls.Close()
 	c := reaches(t, m, "h.example.com", anchor.CertFailed)
-	if second.ordered() != 0 {
+	if second.Orders() != 0 {
 		t.Error("the fallback CA was asked")
 	}
 	if !strings.Contains(c.Problem, "h.example.com") || !strings.Contains(c.Problem, "The CA says: Get") && !strings.Contains(c.Problem, "onnect") {

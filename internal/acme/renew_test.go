@@ -35,7 +35,7 @@ func TestRenewalUnderLoad(t *testing.T) {
 			return false
 		}
 		at := time.Now().Add(24 * time.Hour)
-		if met() == p.ordered() {
+		if met() == p.Orders() {
 			at = time.Now().Add(-time.Hour)
 		}
 		window(w, at, 1)
@@ -134,7 +134,7 @@ func TestRenewalByTheCAsWindow(t *testing.T) {
 	p := startPebble(t, f.ports(t, 0))
 	var known atomic.Bool // the first one is
 	p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.Contains(r.URL.Path, "renewalInfo") || p.ordered() > 1 {
+		if !strings.Contains(r.URL.Path, "renewalInfo") || p.Orders() > 1 {
 			return false
 		}
 		at := time.Now().Add(24 * time.Hour)

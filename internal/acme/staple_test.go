@@ -252,7 +252,7 @@ func TestIssuedCertificateIsStapledAndReplacedWhenRevoked(t *testing.T) {
 	})
 	second, raw := f.stapled(t, name, p.roots, func(leaf *x509.Certificate, _ []byte) bool { return !leaf.Equal(first) })
 	wantGood(t, raw, second, p.Issuer)
-	if n := p.ordered(); n != 2 {
+	if n := p.Orders(); n != 2 {
 		t.Errorf("%d orders, want 2", n)
 	}
 	if bytes.Equal(first.RawSubjectPublicKeyInfo, second.RawSubjectPublicKeyInfo) {

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,7 +30,13 @@ type CA struct {
 	// Issuer and IssuerKey sign what it issues. The key is nil without Options.OCSP.
 	Issuer    *x509.Certificate
 	IssuerKey crypto.Signer
+
+	orders atomic.Int64
 }
+
+// Orders is how many orders the CA has made. One that it refuses, as for its nonce, is
+// none; it is asked for again.
+func (c *CA) Orders() int { return int(c.orders.Load()) }
 
 // Options say where the CA looks at names and what it issues.
 type Options struct {
@@ -56,17 +63,39 @@ func Start(t testing.TB, o Options) *CA {
 	issuing := ca.New(quiet, store, o.OCSP, kind, 0, 1, map[string]ca.Profile{"default": {ValidityPeriod: o.Lifetime}})
 	validating := va.New(quiet, o.HTTP, o.TLS, true, o.Resolver, store)
 	front := wfe.New(quiet, store, validating, issuing, []string{"pebble.letsencrypt.org"}, true, false, 1, 1)
-	api := oneAtATime(front.Handler(), store)
+	running := &CA{Store: store, RootPEM: issuing.GetRootCert(0).PEM(), Issuer: issuing.GetIntermediateCert(0).Cert}
+	api := counted(oneAtATime(front.Handler(), store), &running.orders)
 	if o.Front != nil {
 		api = o.Front(api)
 	}
-	server := httptest.NewTLSServer(api)
-	t.Cleanup(server.Close)
-	running := &CA{Server: server, Store: store, RootPEM: issuing.GetRootCert(0).PEM(), Issuer: issuing.GetIntermediateCert(0).Cert}
+	running.Server = httptest.NewTLSServer(api)
+	t.Cleanup(running.Close)
 	if key := issuing.GetIntermediateKey(0); key != nil {
 		running.IssuerKey = key
 	}
 	return running
+}
+
+// counted counts the orders that h makes.
+func counted(h http.Handler, orders *atomic.Int64) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		noted := &noted{ResponseWriter: w}
+		h.ServeHTTP(noted, r)
+		if r.URL.Path == "/order-plz" && noted.status == http.StatusCreated {
+			orders.Add(1)
+		}
+	})
+}
+
+// noted remembers the status of a response.
+type noted struct {
+	http.ResponseWriter
+	status int
+}
+
+func (n *noted) WriteHeader(status int) {
+	n.status = status
+	n.ResponseWriter.WriteHeader(status)
 }
 
 // oneAtATime keeps Pebble from locking itself up: the view of an authorization
