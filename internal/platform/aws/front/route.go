@@ -15,6 +15,8 @@ type record struct {
 	BasePath string            `json:"b"`
 	Routes   [][2]string       `json:"r"` // pattern and function, "" for a file; the first that matches counts
 	Hosts    map[string]string `json:"h"` // function -> host of its URL on the deployment's own alias
+	// Tell says that functions are told Hosts: what runs before one, external middleware, may lead to another.
+	Tell bool `json:"m,omitempty"`
 }
 
 // makeRecord fails when a route leads to a function without a host.
@@ -36,6 +38,7 @@ func makeRecord(b anchor.Build, hosts map[string]string) (record, error) {
 			r.Hosts[route.Function] = hosts[route.Function]
 		}
 		r.Routes = append(r.Routes, [2]string{pattern, route.Function})
+		r.Tell = r.Tell || route.Middleware != "" && route.Function != anchor.ServerFunction
 	}
 	return r, nil
 }

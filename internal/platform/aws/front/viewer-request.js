@@ -253,6 +253,10 @@ async function handler(event) {
   }
   // Where the function invalidates what it revalidates. No part of the cache key.
   request.headers['x-anchor-distribution'] = { value: event.context.distributionId };
+  // Its middleware may lead to another of the deployment's functions.
+  if (chosen.record.m) {
+    request.headers['x-anchor-hosts'] = { value: JSON.stringify(chosen.record.h) };
+  }
   var found = await toFunction(chosen, name);
   return found ? request : answer(503, 'Service Unavailable', { 'retry-after': '5' });
 }

@@ -124,6 +124,19 @@ test('a function learns which distribution it invalidates, not from outside', as
   assert.equal(header(result, 'x-anchor-distribution'), undefined);
 });
 
+test('functions with middleware learn each other\'s hosts, not from outside', async () => {
+  const evil = { headers: { 'x-anchor-hosts': '{"api":"evil.example"}', 'x-anchor-routed': '1' } };
+  const keys = { ...whole, [`d/${A}/0`]: '1:' + JSON.stringify({ b: '', r: routes, h: hosts, m: true }) };
+  for (const uri of ['/page', '/api/x']) {
+    const told = (await send(uri, { ...evil, keys })).result;
+    assert.deepEqual(JSON.parse(header(told, 'x-anchor-hosts')), hosts);
+    const untold = (await send(uri, evil)).result;
+    for (const result of [told, untold]) assert.equal(header(result, 'x-anchor-routed'), undefined);
+    assert.equal(header(untold, 'x-anchor-hosts'), undefined);
+  }
+  assert.equal(header((await send('/favicon.ico', { ...evil, keys })).result, 'x-anchor-hosts'), undefined);
+});
+
 test('what OpenNext trusts does not come from outside', async () => {
   const bad = {
     'x-open-next-city': 'x', 'x-opennext-initial-url': 'x', 'x-vercel-ip-city': 'x', 'x-middleware-subrequest': 'x',
