@@ -82,6 +82,7 @@ func (in *installation) serve(t *testing.T) {
 	t.Helper()
 	edge := httptest.NewServer(fronttest.New(t, in.Cloud))
 	t.Cleanup(edge.Close)
+	functiontest.Front(t, in.Endpoint, edge.URL)
 	in.front = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", edge.Listener.Addr().String())
 	}}

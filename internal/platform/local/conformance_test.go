@@ -120,8 +120,6 @@ func (in *installation) harness() platformtest.Harness {
 		ReadCache:  in.readCache,
 		WriteCache: in.writeCache,
 		Reopen:     in.reopen,
-
-		ExternalMiddleware: true,
 	}
 }
 

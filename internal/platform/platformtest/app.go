@@ -139,7 +139,12 @@ func (a App) Middleware() App {
 			"bundle": ".open-next/middleware", "handler": "handler.handler", "pathResolver": "pattern-env",
 			"wrapper": "aws-lambda", "converter": "aws-cloudfront",
 		}}
-		out["behaviors"].([]any)[0].(map[string]any)["edgeFunction"] = "middleware" // on "*"
+		for _, b := range out["behaviors"].([]any) {
+			b := b.(map[string]any)
+			if origin := b["origin"]; origin != "s3" && origin != "imageOptimizer" {
+				b["edgeFunction"] = "middleware"
+			}
+		}
 	}).With("middleware/handler.mjs", middlewareModule+`// name:"aws-cloudfront" name:"aws-lambda"`)
 }
 

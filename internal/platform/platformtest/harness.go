@@ -52,11 +52,6 @@ type Harness struct {
 	// Reopen ends the platform and starts another over the same data and records,
 	// which Do then reaches.
 	Reopen func(t *testing.T) Platform
-
-	// ExternalMiddleware says that the platform runs middleware that OpenNext built
-	// as a function of its own. One that does not refuses it when it checks the
-	// artifact: an alias switch cannot take a function at the edge along.
-	ExternalMiddleware bool
 }
 
 // stand is one test's project on a harness.

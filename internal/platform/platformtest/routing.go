@@ -3,8 +3,6 @@ package platformtest
 import (
 	"net/http"
 	"testing"
-
-	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
 func wantPage(t *testing.T, a answer, body string) {
@@ -87,21 +85,37 @@ func tags(t *testing.T, s *stand) {
 }
 
 func externalMiddleware(t *testing.T, s *stand) {
-	a := s.artifact(t, NewApp("one").Middleware())
-	err := s.Platform.Check(t.Context(), a)
-	if !s.ExternalMiddleware {
-		if anchor.CodeOf(err) == "" || anchor.HintOf(err) == "" {
-			t.Errorf("the refusal %v does not say what to do", err)
+	a, _ := s.liveApp(t, NewApp("one").Split("api", "api/*", "one-api").Middleware())
+	for _, host := range []string{s.site(), s.hostOf(a)} {
+		s.want(t, host, "/", "one")
+		old := s.send(t, http.MethodGet, host, "/old")
+		if old.status != http.StatusTemporaryRedirect || old.header.Get("Location") != "/new" {
+			t.Errorf("the middleware answers %d to %q", old.status, old.header.Get("Location"))
 		}
-		return
+		// It leads to another function, before which it does not run again, and to a file.
+		for _, path := range []string{"/api/runs", "/into/runs"} {
+			s.want(t, host, path, "one-api 1 "+host)
+		}
+		wantPage(t, s.send(t, http.MethodPost, host, "/into/name"), "one-api POST")
+		wantPage(t, s.send(t, http.MethodGet, host, "/into/name", "X-Anchor-Routed", "1", "X-Anchor-Hosts", `{"api":"evil.example"}`), "one-api GET")
+		s.want(t, host, "/file", "public of one")
+		if status, _ := s.ask(t, host, "/into/nothing"); status != http.StatusNotFound {
+			t.Errorf("a page that the other function has not is answered %d", status)
+		}
 	}
+}
+
+// middlewareFollows goes from one middleware to the next and back.
+func middlewareFollows(t *testing.T, s *stand) {
+	one, _ := s.liveApp(t, NewApp("one").Middleware())
+	s.want(t, s.site(), "/file", "public of one")
+	s.liveApp(t, NewApp("two"))
+	if status, body := s.ask(t, s.site(), "/file"); status != http.StatusNotFound {
+		t.Errorf("without middleware /file answers %d %q", status, body)
+	}
+	_, err := s.releases.Rollback(t.Context(), s.project.ID, one.Deployment.ID)
 	must(t, err)
-	s.publish(t, a)
-	s.want(t, s.hostOf(a), "/", "one")
-	old := s.send(t, http.MethodGet, s.hostOf(a), "/old")
-	if old.status != http.StatusTemporaryRedirect || old.header.Get("Location") != "/new" {
-		t.Errorf("the middleware answers %d to %q", old.status, old.header.Get("Location"))
-	}
+	s.want(t, s.site(), "/file", "public of one")
 }
 
 // clientHeaders sends what would lead an app, or its front, astray.

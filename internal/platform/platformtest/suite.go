@@ -37,7 +37,8 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"images have a function of their own", images},
 		{"a base path is before everything", basePath},
 		{"a tag table is the deployment's own", tags},
-		{"external middleware runs or is refused", externalMiddleware},
+		{"external middleware runs before the routes", externalMiddleware},
+		{"external middleware is live with its deployment", middlewareFollows},
 		{"a client cannot say what only the front says", clientHeaders},
 	}
 	for _, test := range tests {

@@ -70,7 +70,7 @@ func (f *Functions) upload(ctx context.Context, project anchor.ProjectID, dir st
 var epoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // pack writes the function's zip: the bundle's files in their order with their modes,
-// links as links, and our entry.
+// links as links, its middleware's in a folder of their own, and our entry.
 func pack(ctx context.Context, w io.Writer, dir string, p part) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -78,11 +78,11 @@ func pack(ctx context.Context, w io.Writer, dir string, p part) error {
 	}
 	defer root.Close()
 	archive := zip.NewWriter(w)
-	for _, file := range p.files {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := packFile(archive, root, p.dir, file); err != nil {
+	if err := packFiles(ctx, archive, root, p.bundled, ""); err != nil {
+		return err
+	}
+	if p.middleware != nil {
+		if err := packFiles(ctx, archive, root, p.middleware.bundled, middlewareFolder); err != nil {
 			return err
 		}
 	}
@@ -100,7 +100,21 @@ func pack(ctx context.Context, w io.Writer, dir string, p part) error {
 	return archive.Close()
 }
 
-func packFile(archive *zip.Writer, root *os.Root, dir string, file bundle.File) error {
+// packFiles puts the files of b into a folder of the zip.
+func packFiles(ctx context.Context, archive *zip.Writer, root *os.Root, b bundled, folder string) error {
+	for _, file := range b.files {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := packFile(archive, root, path.Join(b.dir, file.Path), path.Join(folder, file.Path), file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// packFile puts the file at from in the tree under the name to.
+func packFile(archive *zip.Writer, root *os.Root, from, to string, file bundle.File) error {
 	mode := fs.FileMode(0o644)
 	switch {
 	case file.Link != "":
@@ -108,7 +122,7 @@ func packFile(archive *zip.Writer, root *os.Root, dir string, file bundle.File) 
 	case file.Exec:
 		mode = 0o755
 	}
-	out, err := archive.CreateHeader(header(file.Path, mode))
+	out, err := archive.CreateHeader(header(to, mode))
 	if err != nil {
 		return err
 	}
@@ -116,7 +130,7 @@ func packFile(archive *zip.Writer, root *os.Root, dir string, file bundle.File) 
 		_, err := io.WriteString(out, file.Link)
 		return err
 	}
-	in, err := root.Open(path.Join(dir, file.Path))
+	in, err := root.Open(from)
 	if err != nil {
 		return err
 	}

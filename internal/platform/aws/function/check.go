@@ -55,9 +55,6 @@ func (f *Functions) CheckManifest(p anchor.Project, m bundle.Manifest) error {
 
 // checkLaid refuses what can be told from the functions and their files' names and sizes.
 func (f *Functions) checkLaid(a deploy.Artifact) error {
-	if err := checkMiddleware(a.Build); err != nil {
-		return err
-	}
 	parts := f.parts(a)
 	if err := f.checkNames(a.Project, parts); err != nil {
 		return err
@@ -66,7 +63,13 @@ func (f *Functions) checkLaid(a deploy.Artifact) error {
 		if size := p.size(); size > maxUnzipped {
 			return tooLarge(p.name, size)
 		}
-		if err := checkLinks(p); err != nil {
+		if err := checkLinks(p.bundled); err != nil {
+			return err
+		}
+		if p.middleware == nil {
+			continue
+		}
+		if err := checkLinks(p.middleware.bundled); err != nil {
 			return err
 		}
 	}
@@ -76,18 +79,6 @@ func (f *Functions) checkLaid(a deploy.Artifact) error {
 func tooLarge(name string, size int64) error {
 	return anchor.TooLarge("function_too_large", "function %s is %d MB unpacked, and Lambda takes at most %d", name, (size+1<<20-1)>>20, maxUnzipped>>20).
 		Hintf("Split it (functions in open-next.config.ts), or keep large files out of its trace: outputFileTracingExcludes in next.config.")
-}
-
-// checkMiddleware: middleware that runs before routing would have to be at the edge, and
-// what is there does not move with an alias.
-func checkMiddleware(b anchor.Build) error {
-	external := slices.ContainsFunc(b.Functions, func(fn anchor.Function) bool { return fn.Edge }) ||
-		slices.ContainsFunc(b.Routes, func(r anchor.Route) bool { return r.Middleware != "" })
-	if !external {
-		return nil
-	}
-	return anchor.Invalid("external_middleware", "the build has its middleware outside of the server function, which cannot run on AWS").
-		Hintf("Remove middleware: { external: true } from open-next.config.ts, and build again: the middleware then runs in the server function.")
 }
 
 func (f *Functions) checkNames(p anchor.Project, parts []part) error {
@@ -112,11 +103,11 @@ func (f *Functions) checkNames(p anchor.Project, parts []part) error {
 }
 
 // checkLinks: a bundle is all a function gets, so nothing in it may lead out of it.
-func checkLinks(p part) error {
-	for _, file := range p.files {
+func checkLinks(b bundled) error {
+	for _, file := range b.files {
 		target := path.Join(path.Dir(file.Path), file.Link)
 		if file.Link != "" && (path.IsAbs(file.Link) || target == ".." || strings.HasPrefix(target, "../")) {
-			return anchor.Invalid("link_leaves_bundle", "%s/%s leads out of its function's bundle, to %s", p.dir, file.Path, file.Link).
+			return anchor.Invalid("link_leaves_bundle", "%s/%s leads out of its function's bundle, to %s", b.dir, file.Path, file.Link).
 				Hintf("Lambda gets the bundle alone. Build with node-linker=hoisted, or bundle the package: transpilePackages in next.config.")
 		}
 	}

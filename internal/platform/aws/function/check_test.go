@@ -27,9 +27,8 @@ func TestCheck(t *testing.T) {
 		"just small enough": {grow("server-functions/default/large.bin", 250<<20-40_000), "", nil},
 		"too large":         {grow("server-functions/default/large.bin", 250<<20), "function_too_large", []string{"default", "251 MB", "250"}},
 		"external middleware": {func(a *deploy.Artifact) {
-			a.Build.Functions = append(a.Build.Functions, anchor.Function{Name: anchor.MiddlewareFunction, Edge: true})
-		}, "external_middleware", nil},
-		"a route with middleware": {func(a *deploy.Artifact) { a.Build.Routes[0].Middleware = anchor.MiddlewareFunction }, "external_middleware", nil},
+			a.Build.Functions = append(a.Build.Functions, anchor.Function{Name: anchor.MiddlewareFunction, Dir: "middleware", Handler: "handler.handler", Edge: true})
+		}, "", nil},
 		"a large environment": {func(a *deploy.Artifact) {
 			a.Env = map[string]string{"SMALL": "x", "HUGE": strings.Repeat("x", 3000), "LARGE": strings.Repeat("x", 1000)}
 		}, "env_too_large", []string{"HUGE (3004 bytes), LARGE (1005 bytes), SMALL"}},
@@ -71,7 +70,8 @@ func TestCheckManifest(t *testing.T) {
 		"a name of 65":         {app: shop.Split(long, "split", "one"), code: "function_name_too_long"},
 		"two of one name":      {app: shop.Split("server", "split", "one"), code: "function_name_taken"},
 		"a name of our own":    {app: shop.Split("revalidate", "split", "one"), code: "function_name_taken"},
-		"external middleware":  {app: shop.Middleware(), code: "external_middleware"},
+		"external middleware":  {app: shop.Middleware()},
+		"a large one":          {app: shop.Middleware(), change: grow("middleware/large.wasm", 251<<20), code: "function_too_large"},
 		"a large split one":    {app: shop.Split("checkout", "split", "one"), change: grow("server-functions/checkout/large.bin", 251<<20), code: "function_too_large"},
 		"a large image one":    {app: shop, change: grow("image-optimization-function/large.bin", 251<<20), code: "function_too_large"},
 		"a large revalidation": {app: shop, change: grow("revalidation-function/large.bin", 251<<20), code: "function_too_large"},

@@ -4,18 +4,24 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"slices"
 )
 
-// entryModules need each other; guard.mjs is the one that is imported.
-//
-//go:embed entry/guard.mjs entry/request.mjs entry/invalidation.mjs entry/surface.mjs entry/cloudfront.mjs entry/sign.mjs entry/revalidate.mjs
-var entryModules embed.FS
+// The modules need each other; the first is the one that is imported.
+var (
+	//go:embed entry/guard.mjs entry/answer.mjs entry/request.mjs entry/invalidation.mjs entry/surface.mjs entry/cloudfront.mjs entry/sign.mjs entry/revalidate.mjs
+	entryModules embed.FS
+	//go:embed entry/middleware.mjs entry/thread.mjs entry/edge.mjs entry/edgeevent.mjs entry/routes.mjs entry/relay.mjs
+	middlewareModules embed.FS
+)
 
 // Names of ours in a bundle.
 const (
-	entryModule  = "anchor-entry.mjs"
-	ownFolder    = "anchor-modules"
-	entryHandler = "anchor-entry.handler"
+	entryModule      = "anchor-entry.mjs"
+	middlewareModule = "anchor-middleware.mjs"
+	middlewareFolder = "anchor-middleware"
+	ownFolder        = "anchor-modules"
+	entryHandler     = "anchor-entry.handler"
 )
 
 // written is a file that is not in the artifact.
@@ -23,18 +29,29 @@ type written struct{ name, content string }
 
 // entryFiles are put into the bundle of a function that answers HTTP. The guard is
 // imported first, so that it takes the secret from the environment, and is in OpenNext's
-// ports, before the app runs.
+// ports, before the app runs; then the middleware, which loads while the app does.
 func entryFiles(p part) []written {
 	module, export := p.module()
-	entry := fmt.Sprintf("import { guard } from %q;\nimport * as app from %q;\n\nexport const handler = guard(app[%q] ?? app.default?.[%q]);\n",
-		"./"+ownFolder+"/guard.mjs", "./"+module, export, export)
-	return append([]written{{entryModule, entry}}, ownFiles...)
+	if p.middleware == nil {
+		entry := fmt.Sprintf("import { guard } from %q;\nimport * as app from %q;\n\nexport const handler = guard(app[%q] ?? app.default?.[%q]);\n",
+			"./"+ownFolder+"/guard.mjs", "./"+module, export, export)
+		return append([]written{{entryModule, entry}}, ownFiles...)
+	}
+	entry := fmt.Sprintf("import { guard } from %q;\nimport { ready, before } from %q;\nimport * as app from %q;\n\n"+
+		"await ready;\nexport const handler = guard(app[%q] ?? app.default?.[%q], undefined, before);\n",
+		"./"+ownFolder+"/guard.mjs", "./"+middlewareModule, "./"+module, export, export)
+	return slices.Concat([]written{{entryModule, entry}, {middlewareModule, p.middleware.source()}}, ownFiles, middlewareFiles)
 }
 
-var ownFiles = func() (files []written) {
-	modules, err := entryModules.ReadDir("entry")
+var (
+	ownFiles        = read(entryModules)
+	middlewareFiles = read(middlewareModules)
+)
+
+func read(embedded embed.FS) (files []written) {
+	modules, err := embedded.ReadDir("entry")
 	for _, m := range modules {
-		content, readErr := entryModules.ReadFile("entry/" + m.Name())
+		content, readErr := embedded.ReadFile("entry/" + m.Name())
 		err = errors.Join(err, readErr)
 		files = append(files, written{ownFolder + "/" + m.Name(), string(content)})
 	}
@@ -42,7 +59,7 @@ var ownFiles = func() (files []written) {
 		panic(err) // the compiler put them there
 	}
 	return files
-}()
+}
 
 // lambdaHandler is what Lambda calls.
 func (p part) lambdaHandler() string {

@@ -22,12 +22,18 @@ const (
 
 // part is one function of a build and of Lambda.
 type part struct {
-	name     string // as the build calls it
-	function string // as Lambda does
-	dir      string // its bundle in the tree
-	handler  string // "index.handler", the bundle's own
-	http     bool   // it has URLs, and our entry before it
-	files    []bundle.File
+	bundled
+	name       string      // as the build calls it
+	function   string      // as Lambda does
+	http       bool        // it has URLs, and our entry before it
+	middleware *middleware // runs before it; nil without
+}
+
+// bundled is a folder of the tree that OpenNext made to run.
+type bundled struct {
+	dir     string
+	handler string        // "index.handler", the bundle's own
+	files   []bundle.File // with their paths in dir
 }
 
 // deploymentAlias is the alias that keeps a deployment's version.
@@ -44,23 +50,30 @@ func (f *Functions) tags(p anchor.Project) map[string]string {
 }
 
 // parts gives the functions of an artifact, in the build's order. External middleware is
-// none: Check refuses it.
+// none, but a part of each that renders.
 func (f *Functions) parts(a deploy.Artifact) []part {
 	var parts []part
 	sorted := a.Manifest.Sorted().Files
-	add := func(name, dir, handler string, http bool) {
+	before := middlewareOf(a.Build, sorted)
+	add := func(name, dir, handler string) *part {
 		parts = append(parts, part{
-			name: name, function: f.functionName(a.Project, name), dir: dir, handler: handler, http: http,
-			files: below(sorted, dir),
+			bundled: bundled{dir: dir, handler: handler, files: below(sorted, dir)},
+			name:    name, function: f.functionName(a.Project, name),
 		})
+		return &parts[len(parts)-1]
 	}
 	for _, fn := range a.Build.Functions {
-		if !fn.Edge {
-			add(fn.Name, fn.Dir, fn.Handler, true)
+		if fn.Edge {
+			continue
+		}
+		p := add(fn.Name, fn.Dir, fn.Handler)
+		p.http = true
+		if !fn.Image {
+			p.middleware = before
 		}
 	}
 	if len(below(sorted, revalidationDir)) > 0 {
-		add(Revalidation, revalidationDir, "index.handler", false)
+		add(Revalidation, revalidationDir, "index.handler")
 	}
 	return parts
 }
@@ -111,21 +124,24 @@ func (f *Functions) nameOf(p anchor.Project, function string) string {
 }
 
 // module gives the file of the bundle's handler and the name it exports it by.
-func (p part) module() (file, export string) {
-	dot := strings.LastIndexByte(p.handler, '.')
-	stem := p.handler[:max(dot, 0)]
+func (b bundled) module() (file, export string) {
+	dot := strings.LastIndexByte(b.handler, '.')
+	stem := b.handler[:max(dot, 0)]
 	for _, extension := range []string{".mjs", ".js", ".cjs"} {
 		name := path.Clean(stem + extension)
-		if slices.ContainsFunc(p.files, func(f bundle.File) bool { return f.Path == name }) {
-			return name, p.handler[dot+1:]
+		if slices.ContainsFunc(b.files, func(f bundle.File) bool { return f.Path == name }) {
+			return name, b.handler[dot+1:]
 		}
 	}
-	return stem + ".mjs", p.handler[dot+1:]
+	return stem + ".mjs", b.handler[dot+1:]
 }
 
 // size is how much Lambda unpacks, in bytes.
 func (p part) size() int64 {
 	total := bundle.Manifest{Files: p.files}.Size()
+	if p.middleware != nil {
+		total += bundle.Manifest{Files: p.middleware.files}.Size()
+	}
 	if p.http {
 		for _, file := range entryFiles(p) {
 			total += int64(len(file.content))

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -71,21 +72,26 @@ func TestZipStreams(t *testing.T) {
 // run unpacks a zip and gives the URL of a server that runs it.
 func run(t *testing.T, packed []byte) (url string) {
 	t.Helper()
+	server := httptest.NewServer(pool(t, packed, nil))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// pool unpacks a zip and gives what runs it.
+func pool(t *testing.T, packed []byte, env map[string]string) *worker.Pool {
+	t.Helper()
 	dir := t.TempDir()
 	r, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))
 	must(t, err)
 	must(t, os.CopyFS(filepath.Join(dir, "code"), r))
 	node, err := worker.FindNode(t.Context(), "")
 	must(t, err)
-	pool, err := worker.NewPool(node, worker.Spec{
-		Dir: filepath.Join(dir, "code"), Handler: "anchor-entry.handler", Tmp: dir, Max: 1,
-		Env: map[string]string{"ANCHOR_ORIGIN_SECRET": secret},
+	all := map[string]string{"ANCHOR_ORIGIN_SECRET": secret}
+	maps.Copy(all, env)
+	p, err := worker.NewPool(node, worker.Spec{
+		Dir: filepath.Join(dir, "code"), Handler: "anchor-entry.handler", Tmp: dir, Max: 1, Env: all,
 	})
 	must(t, err)
-	server := httptest.NewServer(pool)
-	t.Cleanup(func() {
-		server.Close()
-		pool.Close()
-	})
-	return server.URL
+	t.Cleanup(func() { p.Close() })
+	return p
 }

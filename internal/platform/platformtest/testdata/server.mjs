@@ -7,6 +7,7 @@ const pages = {
   "/": () => version,
   "/greeting": () => process.env.GREETING ?? "",
   "/api/name": (event) => `${version} ${event.requestContext.http.method}`,
+  "/api/runs": (event) => `${version} ${event.headers["x-runs"]} ${event.headers["x-forwarded-host"]}`,
   "/host": (event) => event.headers["x-forwarded-host"] ?? "",
   "/secrets": (event) => Object.keys(event.headers).filter((name) => name.startsWith("x-anchor-origin")).join(),
   "/tagged": tagged,

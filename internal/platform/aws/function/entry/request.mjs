@@ -3,6 +3,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
 export const DISTRIBUTION = "x-anchor-distribution"; // set by the viewer-request function
+const HOSTS = "x-anchor-hosts"; // by it too: function -> host of the deployment's own URL, as JSON
+const ROUTED = "x-anchor-routed"; // set by middleware.mjs in another function
 const COOKIE = "__anchor_deployment"; // which the viewer-request function chooses a deployment by
 
 export const current = new AsyncLocalStorage();
@@ -21,10 +23,14 @@ export function take(event, header) {
 // Gives what is known of a request that came past the guard. Without a distribution it came by the function's own URL.
 export function received(event) {
   const distribution = take(event, DISTRIBUTION);
+  const hosts = JSON.parse(take(event, HOSTS) || "{}");
+  const routed = take(event, ROUTED) !== "";
   const { "x-forwarded-host": host = "", "x-anchor-deployment": deployment } = event?.headers ?? {};
   return {
     distribution: /^[A-Z0-9]+$/.test(distribution) ? distribution : "",
     host,
+    hosts,
+    routed, // the middleware has run
     cookie: deployment ? `${COOKIE}=${deployment}` : "",
     stale: new Map(), // path of a page -> whether it has a data file (pages router)
     everything: false,

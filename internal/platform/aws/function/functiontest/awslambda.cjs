@@ -1,7 +1,14 @@
-// What Lambda's own Node.js runtime offers to streaming handlers and MiniStack's does not: the global awslambda. There
-// handlers are called as (event, context) and answer a function URL with prelude, eight NUL bytes and body as one text.
+// What functions meet on Lambda and not on MiniStack.
+const fs = require("node:fs");
+const http = require("node:http");
+const https = require("node:https");
+const path = require("node:path");
+const { syncBuiltinESMExports } = require("node:module");
 const { Writable } = require("node:stream");
 const { finished } = require("node:stream/promises");
+
+// Lambda's Node.js runtime has the global awslambda for streaming handlers. There handlers are called as (event, context)
+// and answer a function URL with prelude, eight NUL bytes and body as one text.
 
 const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
 
@@ -29,4 +36,33 @@ globalThis.awslambda = {
     either[STREAMING] = "response";
     return either;
   },
+};
+
+// Functions reach each other and their site by names that nobody resolves here, and by TLS that nobody speaks.
+const { request } = https;
+
+function standIn(host) {
+  const endpoint = process.env.AWS_ENDPOINT_URL;
+  if (!endpoint) return undefined;
+  if (host.includes(".lambda-url.")) return endpoint;
+  const front = path.join(__dirname, `front-${new URL(endpoint).port}`);
+  return host.endsWith(".cloudfront.net") && fs.existsSync(front) ? fs.readFileSync(front, "utf8") : undefined;
+}
+
+https.request = (url, options, done) => {
+  const asked = URL.canParse(url) && new URL(url);
+  const to = asked && standIn(asked.hostname);
+  if (!to) return request(url, options, done);
+  return http.request(new URL(asked.pathname + asked.search, to), { ...options, headers: { ...options.headers, host: asked.host } }, done);
+};
+syncBuiltinESMExports();
+
+// OpenNext's "-lite" overrides call AWS by its real names.
+const { fetch } = globalThis;
+globalThis.fetch = (input, init) => {
+  const asked = new URL(typeof input === "string" ? input : (input.url ?? input));
+  const [, bucket, service] = /^(?:(.+)\.)?(s3|dynamodb|sqs)\.[a-z0-9-]+\.amazonaws\.com$/.exec(asked.hostname) ?? [];
+  if (!service || !process.env.AWS_ENDPOINT_URL) return fetch(input, init);
+  const to = new URL((bucket ? `/${bucket}` : "") + asked.pathname + asked.search, process.env.AWS_ENDPOINT_URL);
+  return fetch(input instanceof Request ? new Request(to, input) : to, init);
 };

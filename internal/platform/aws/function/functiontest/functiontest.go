@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,8 +20,8 @@ import (
 var awslambda string
 
 // Main runs a package's tests. The Node.js processes of emulators that they start have
-// the global awslambda of Lambda's runtime, which MiniStack 1.5.33 has not. It is meant
-// for TestMain.
+// the global awslambda of Lambda's runtime, which MiniStack 1.5.33 has not, and reach
+// function URLs. It is meant for TestMain.
 func Main(m *testing.M) (code int) {
 	dir, err := os.MkdirTemp("", "anchor-functiontest-")
 	if err != nil {
@@ -51,6 +52,23 @@ func Streaming(t *testing.T) {
 func nodeOptions(dir string) (string, error) {
 	path := filepath.Join(dir, "awslambda.cjs")
 	return "--require " + path, os.WriteFile(path, []byte(awslambda), 0o600)
+}
+
+// Front leads functions on the emulator at endpoint that ask for their site to front,
+// the URL of what serves its distributions.
+func Front(t testing.TB, endpoint, front string) {
+	t.Helper()
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, script, ok := strings.Cut(os.Getenv("NODE_OPTIONS"), "--require ")
+	if !ok {
+		t.Fatal("neither Main nor Streaming was called")
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(script), "front-"+u.Port()), []byte(front), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Client is an HTTP client for which every host is the emulator at endpoint, which speaks

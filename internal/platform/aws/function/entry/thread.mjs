@@ -1,0 +1,29 @@
+// Runs external middleware in a thread of its own: the bundle sets the same names on globalThis as the server's does
+// (openNextConfig, tagCache, fetch, …), and each is to find its own.
+import { AsyncLocalStorage } from "node:async_hooks";
+import { fileURLToPath } from "node:url";
+import { format } from "node:util";
+import { parentPort, workerData } from "node:worker_threads";
+import { admitEdgeBundles } from "./edge.mjs";
+
+const current = new AsyncLocalStorage(); // number of the request
+
+// Lambda's console, which tells a line's request and level, is the main thread's.
+for (const level of ["debug", "info", "log", "warn", "error"]) {
+  console[level] = (...words) => parentPort.postMessage({ id: current.getStore(), level, text: format(...words) });
+}
+
+const { module, name } = workerData;
+admitEdgeBundles(fileURLToPath(module));
+const bundle = await import(module);
+const handler = bundle[name] ?? bundle.default?.[name];
+if (typeof handler !== "function") throw new Error(`the middleware exports no ${name}`);
+
+parentPort.on("message", ({ id, event }) => current.run(id, async () => {
+  try {
+    parentPort.postMessage({ id, result: await handler(event, {}) });
+  } catch (error) {
+    parentPort.postMessage({ id, failure: String(error?.stack ?? error) });
+  }
+}));
+parentPort.postMessage({ ready: true });
