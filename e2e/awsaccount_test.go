@@ -81,6 +81,7 @@ func onAWS(t *testing.T) *account {
 	gateway := httptest.NewServer(newGateway(a))
 	edge := httptest.NewServer(fronttest.New(t, a.cloud))
 	t.Cleanup(func() { gateway.Close(); edge.Close() })
+	functiontest.Front(t, a.cloud.Endpoint, edge.URL)
 	a.api, a.sites = gateway.URL, edge.Listener.Addr().String()
 	return a
 }

@@ -32,10 +32,6 @@ func TestRefusalsOnAWS(t *testing.T) {
 			},
 			project: slug[:35], says: []string{`over 64 characters`, `open-next\.config\.ts`},
 		},
-		"external middleware": {
-			tree: func(t *testing.T) string { return small.Middleware().Write(t) },
-			says: []string{`middleware`, `cannot run on AWS`, `middleware: \{ external: true \}`},
-		},
 		"a missing permission": {
 			tree: func(t *testing.T) string { return small.Write(t) }, denied: "lambda:PublishVersion",
 			step: "functions", says: []string{`lambda:PublishVersion`},
