@@ -11,8 +11,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// DefaultBranch is the production branch of a project that names none.
-const DefaultBranch = "main"
+// defaultBranch is the production branch of a project that names none.
+const defaultBranch = "main"
 
 // Service makes, finds and deletes projects.
 type Service struct {
@@ -25,7 +25,7 @@ type Service struct {
 // Conflict "slug_taken" when there is such a project.
 func (s Service) Create(ctx context.Context, slug, productionBranch string) (anchor.Project, error) {
 	if productionBranch == "" {
-		productionBranch = DefaultBranch
+		productionBranch = defaultBranch
 	}
 	if err := cmp.Or(checkSlug(slug), checkBranch(productionBranch)); err != nil {
 		return anchor.Project{}, err
