@@ -66,14 +66,14 @@ var arrows = map[string][]string{
 	"internal/platform/aws/front/fronttest":       {"internal/anchor", "internal/awstest"},
 	"internal/platform/aws/function":              {"internal/anchor", "internal/awserror", "internal/bundle", "internal/deploy", "internal/opennext"},
 	"internal/platform/aws/function/functiontest": {"internal/anchor"},
-	"internal/platform/aws/logtail":               {"internal/anchor", "internal/awserror", "internal/logs"},
+	"internal/platform/aws/logtail":               {"internal/anchor", "internal/awserror"},
 
 	// The API and its events on Lambda.
 	"internal/httpapi":          {"internal/anchor", "internal/bundle", "internal/deploy", "internal/hostname", "internal/release", "internal/httpapi/..."},
 	"internal/httpapi/wire":     {"internal/anchor", "internal/bundle", "internal/hostname"},
 	"internal/httpapi/filepack": {"internal/anchor", "internal/bundle"},
 	"internal/httpapi/apitest":  {"internal/..."},
-	"internal/lambdafn":         {"internal/access", "internal/anchor", "internal/awserror", "internal/bundle", "internal/deploy", "internal/hostname", "internal/httpapi/...", "internal/logs", "internal/project", "internal/release"},
+	"internal/lambdafn":         {"internal/access", "internal/anchor", "internal/awserror", "internal/bundle", "internal/deploy", "internal/hostname", "internal/httpapi/...", "internal/project", "internal/release"},
 
 	// The command line.
 	"internal/cli":          {"internal/anchor", "internal/announce", "internal/apiclient", "internal/app", "internal/bundle", "internal/hostname", "internal/httpapi/wire", "internal/installation", "internal/opennext"},
