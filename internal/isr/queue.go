@@ -188,7 +188,7 @@ func (q *Queue) settle(j *job, err error) {
 	j.attempts++
 	if j.attempts >= q.opt.Attempts {
 		slog.Warn("gave up revalidating a page; the next stale hit asks again when its deduplication ends",
-			"deployment", j.ns, "host", j.Host, "url", j.URL, "attempts", j.attempts, "err", err)
+			"deploymentId", j.ns, "host", j.Host, "url", j.URL, "attempts", j.attempts, "error", err)
 		return
 	}
 	if j.lane.pages[j.page()] {
