@@ -36,7 +36,7 @@ type Retention struct {
 
 // Prune applies the rule to one project and gives the ids it removed. A removal
 // that fails does not keep the others; its files and those that a crash between mark
-// and removal leaves are swept by the next start.
+// and removal leaves are for the next sweep.
 func (r Retention) Prune(ctx context.Context, p anchor.ProjectID) ([]anchor.DeploymentID, error) {
 	old, err := r.mark(ctx, p)
 	var removed []anchor.DeploymentID
