@@ -75,20 +75,6 @@ func (s Service) List(ctx context.Context, page anchor.Page) (anchor.List[anchor
 	return s.Records.Projects(ctx, page)
 }
 
-// Ensure gives the project of the slug and makes it when there is none. Of many
-// that ask at once, all get the one.
-func (s Service) Ensure(ctx context.Context, slug string) (anchor.Project, error) {
-	p, err := s.Records.ProjectBySlug(ctx, slug)
-	if !errors.Is(err, anchor.ErrNotFound) {
-		return p, err
-	}
-	p, err = s.Create(ctx, slug, "")
-	if errors.Is(err, anchor.ErrConflict) {
-		return s.Records.ProjectBySlug(ctx, slug)
-	}
-	return p, err
-}
-
 // Delete removes a project: its records, in one step, and then what the platform
 // keeps of it. It refuses nothing but an unknown one: NotFound. When the second
 // half fails, Delete by the id tries that half again.
