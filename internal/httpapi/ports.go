@@ -31,6 +31,8 @@ type Env interface {
 	Set(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error
 	// List gives the variables by name; values are "" unless reveal.
 	List(ctx context.Context, p anchor.ProjectID, reveal bool) ([]anchor.EnvVar, error)
+	// ForBuild gives the values of those that a build is given, by name.
+	ForBuild(ctx context.Context, p anchor.ProjectID) (map[string]string, error)
 	// Remove takes one variable away, ErrNotFound.
 	Remove(ctx context.Context, p anchor.ProjectID, name string) error
 }
