@@ -163,8 +163,7 @@ func (p *Platform) restoreSite(ctx context.Context, d anchor.Deployment) error {
 	if err != nil {
 		return fmt.Errorf("read the deployment's environment: %w", err)
 	}
-	_, err = p.open(desc, env)
-	return err
+	return p.open(desc, env)
 }
 
 func (p *Platform) site(id anchor.DeploymentID) *site {
