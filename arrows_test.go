@@ -19,6 +19,7 @@ var arrows = map[string][]string{
 
 	// What knows nothing of deployments.
 	"internal/durable":     {},
+	"internal/keyed":       {},
 	"internal/secret":      {"internal/anchor", "internal/durable"},
 	"internal/staticfile":  {},
 	"internal/worker":      {},
@@ -32,11 +33,11 @@ var arrows = map[string][]string{
 
 	// Builds and their files.
 	"internal/opennext": {"internal/anchor"},
-	"internal/bundle":   {"internal/anchor", "internal/durable"},
+	"internal/bundle":   {"internal/anchor", "internal/durable", "internal/keyed"},
 
 	// The use-cases.
 	"internal/deploy":   {"internal/anchor", "internal/bundle", "internal/opennext", "internal/release"},
-	"internal/release":  {"internal/anchor"},
+	"internal/release":  {"internal/anchor", "internal/keyed"},
 	"internal/project":  {"internal/anchor", "internal/secret"},
 	"internal/access":   {"internal/anchor"},
 	"internal/hostname": {"internal/anchor"},

@@ -53,7 +53,7 @@ func (r Retention) Prune(ctx context.Context, p anchor.ProjectID) ([]anchor.Depl
 // mark decides under the project's lock, so that no rollback goes to a
 // deployment that is about to be removed.
 func (r Retention) mark(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error) {
-	defer r.Service.projects.lock(p)()
+	defer r.Service.projects.Lock(p)()
 	kept, err := r.Shelf.Kept(ctx, p)
 	if err != nil {
 		return nil, fmt.Errorf("list the kept deployments of project %s: %w", p, err)
