@@ -19,6 +19,7 @@ var arrows = map[string][]string{
 
 	// What knows nothing of deployments.
 	"internal/durable":     {},
+	"internal/keyed":       {},
 	"internal/secret":      {"internal/anchor", "internal/durable"},
 	"internal/staticfile":  {},
 	"internal/worker":      {},
@@ -32,11 +33,11 @@ var arrows = map[string][]string{
 
 	// Builds and their files.
 	"internal/opennext": {"internal/anchor"},
-	"internal/bundle":   {"internal/anchor", "internal/durable"},
+	"internal/bundle":   {"internal/anchor", "internal/durable", "internal/keyed"},
 
 	// The use-cases.
 	"internal/deploy":   {"internal/anchor", "internal/bundle", "internal/opennext", "internal/release"},
-	"internal/release":  {"internal/anchor"},
+	"internal/release":  {"internal/anchor", "internal/keyed"},
 	"internal/project":  {"internal/anchor", "internal/secret"},
 	"internal/access":   {"internal/anchor"},
 	"internal/hostname": {"internal/anchor"},
@@ -66,14 +67,14 @@ var arrows = map[string][]string{
 	"internal/platform/aws/front/fronttest":       {"internal/anchor", "internal/awstest"},
 	"internal/platform/aws/function":              {"internal/anchor", "internal/awserror", "internal/bundle", "internal/deploy", "internal/opennext"},
 	"internal/platform/aws/function/functiontest": {"internal/anchor"},
-	"internal/platform/aws/logtail":               {"internal/anchor", "internal/awserror", "internal/logs"},
+	"internal/platform/aws/logtail":               {"internal/anchor", "internal/awserror"},
 
 	// The API and its events on Lambda.
 	"internal/httpapi":          {"internal/anchor", "internal/bundle", "internal/deploy", "internal/hostname", "internal/release", "internal/httpapi/..."},
 	"internal/httpapi/wire":     {"internal/anchor", "internal/bundle", "internal/hostname"},
 	"internal/httpapi/filepack": {"internal/anchor", "internal/bundle"},
 	"internal/httpapi/apitest":  {"internal/..."},
-	"internal/lambdafn":         {"internal/access", "internal/anchor", "internal/awserror", "internal/bundle", "internal/deploy", "internal/hostname", "internal/httpapi/...", "internal/logs", "internal/project", "internal/release"},
+	"internal/lambdafn":         {"internal/access", "internal/anchor", "internal/awserror", "internal/bundle", "internal/deploy", "internal/hostname", "internal/httpapi/...", "internal/project", "internal/release"},
 
 	// The command line.
 	"internal/cli":          {"internal/anchor", "internal/announce", "internal/apiclient", "internal/app", "internal/bundle", "internal/hostname", "internal/httpapi/wire", "internal/installation", "internal/opennext"},

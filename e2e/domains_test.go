@@ -41,7 +41,7 @@ func newWorld(t *testing.T) *world {
 	for key, value := range map[string]string{"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "15"} {
 		t.Setenv(key, value)
 	}
-	w := &world{dns: dnstest.Start(t), http: freeAddress(t), tls: freeAddress(t)}
+	w := &world{dns: dnstest.Start(t), http: freeport.Address(t), tls: freeport.Address(t)}
 	ca := acmetest.Start(t, acmetest.Options{
 		HTTP: portOf(w.http), TLS: portOf(w.tls), Resolver: w.dns.Addr(),
 	})
@@ -62,15 +62,6 @@ func writePEM(t *testing.T, name string, der []byte) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	address, err := freeport.Address()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return address
 }
 
 func portOf(address string) int {
@@ -307,7 +298,7 @@ func (w *world) knock(name string) (stop chan struct{}, fault chan error) {
 
 // TestLocalHTTPS is *.localhost over TLS, from the CA that Anchor keeps for it.
 func TestLocalHTTPS(t *testing.T) {
-	w := &world{tls: freeAddress(t)}
+	w := &world{tls: freeport.Address(t)}
 	a := up(t, "--https", w.tls)
 	a.deploy(variant(t, 1), "shop")
 	root, err := os.ReadFile(filepath.Join(a.data, "localca", "root.pem"))

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"os"
@@ -84,7 +83,7 @@ func open(ctx context.Context, env func(string) string) (lambdafn.Handler, error
 	if err != nil {
 		return nil, fmt.Errorf("load the configuration of AWS: %w", err)
 	}
-	key, err := key(ctx, c, s.keyParameter)
+	key, err := aws.ReadKey(ctx, c, s.keyParameter)
 	if err != nil {
 		return nil, err
 	}
@@ -101,21 +100,6 @@ func manyAtOnce() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConns, t.MaxIdleConnsPerHost = 128, 64
 	})
-}
-
-// key reads the installation's key, once in the life of a process.
-func key(ctx context.Context, c sdk.Config, name string) ([]byte, error) {
-	got, err := ssm.NewFromConfig(c).GetParameter(ctx, &ssm.GetParameterInput{Name: sdk.String(name), WithDecryption: sdk.Bool(true)})
-	if err != nil {
-		return nil, anchor.Failed("no_key", "the key %s cannot be read", name).
-			Hintf("Run anchor aws bootstrap again: it makes the key and grants ssm:GetParameter.").Because(err)
-	}
-	key, err := base64.StdEncoding.DecodeString(sdk.ToString(got.Parameter.Value))
-	if err != nil {
-		return nil, anchor.Failed("key_damaged", "the parameter %s holds no key in base64", name).
-			Hintf("Put back a copy of it.").Because(err)
-	}
-	return key, nil
 }
 
 // diagnosis is how long one of a domain's DNS may take: a request has 30 s in all.

@@ -116,27 +116,3 @@ func TestCreateRefuses(t *testing.T) {
 	_, _, err := s.Create(t.Context(), "ci", "root")
 	fails(t, err, anchor.KindInvalid, "bad_scope")
 }
-
-func TestRequire(t *testing.T) {
-	order := []anchor.Scope{anchor.ScopeRead, anchor.ScopeDeploy, anchor.ScopeAdmin}
-	for has, scope := range order {
-		for needs, needed := range order {
-			err := access.Require(anchor.Token{Scope: scope}, needed)
-			if has >= needs {
-				if err != nil {
-					t.Errorf("%s for %s: %v", scope, needed, err)
-				}
-				continue
-			}
-			if e := fails(t, err, anchor.KindForbidden, "scope_too_small"); !strings.Contains(e.Message, string(needed)) {
-				t.Errorf("message %q does not name %s", e.Message, needed)
-			}
-		}
-	}
-	if access.Require(anchor.Token{Scope: anchor.ScopeAdmin}, "destroy") == nil {
-		t.Error("an admin may do what no scope names")
-	}
-	if access.Require(anchor.Token{}, anchor.ScopeRead) == nil {
-		t.Error("a token without a scope may read")
-	}
-}

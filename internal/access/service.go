@@ -82,16 +82,3 @@ func (s Service) now() int64 {
 	}
 	return s.Now().UnixMilli()
 }
-
-// Require is Forbidden, naming the scope needed, unless the token allows it. What
-// no scope names, no token allows.
-func Require(token anchor.Token, scope anchor.Scope) error {
-	if scope.Known() && token.Scope.Allows(scope) {
-		return nil
-	}
-	e := &anchor.Error{
-		Kind: anchor.KindForbidden, Code: "scope_too_small",
-		Message: "this needs a token of the scope " + string(scope) + "; the one given has " + string(token.Scope),
-	}
-	return e.Hintf("An admin makes one with: anchor tokens create --scope %s", scope)
-}

@@ -16,13 +16,12 @@ type entry struct {
 	own  bool   // the certificate was imported
 	hash string // of the certificate to serve; "" while it is not known
 
-	notBefore, notAfter time.Time // zero without a certificate
-	renewAt             time.Time
-	askAt               time.Time // when the CA is next asked for its renewal window
+	notAfter time.Time // zero without a certificate
+	renewAt  time.Time
+	askAt    time.Time // when the CA is next asked for its renewal window
 
-	failures int
-	retryAt  time.Time
-	problem  string
+	retryAt time.Time
+	problem string
 
 	work *work // the order under way, nil when none is
 }
@@ -37,9 +36,9 @@ func (e *entry) valid(now time.Time) bool { return now.Before(e.notAfter) }
 
 // holds sets the certificate of the entry.
 func (e *entry) holds(leaf *x509.Certificate, hash string) {
-	e.hash, e.notBefore, e.notAfter = hash, leaf.NotBefore, leaf.NotAfter
+	e.hash, e.notAfter = hash, leaf.NotAfter
 	e.renewAt = renewalTime(e.name, leaf.NotBefore, leaf.NotAfter)
-	e.failures, e.retryAt, e.problem = 0, time.Time{}, ""
+	e.retryAt, e.problem = time.Time{}, ""
 }
 
 // renewalTime is two thirds into the life of a certificate, and up to a thirtieth earlier: names that were attached

@@ -154,7 +154,7 @@ func (m *Manager) failed(e *entry, j *journal, cause error, patience time.Time) 
 	j.Problem = explain(e.name, cause, j.RetryAt)
 	m.cfg.Log.Warn("no certificate yet", "domain", e.name, "attempt", j.Failures, "retryAt", j.RetryAt, "error", cause)
 	m.mu.Lock()
-	e.failures, e.retryAt, e.problem = j.Failures, j.RetryAt, j.Problem
+	e.retryAt, e.problem = j.RetryAt, j.Problem
 	m.mu.Unlock()
 	if err := j.save(); err != nil {
 		return err

@@ -150,7 +150,7 @@ func (m *Manager) restoreOrder(name string) error {
 		e = &entry{name: name}
 		m.names[name] = e
 	}
-	e.failures, e.retryAt, e.problem = j.Failures, j.RetryAt, j.Problem
+	e.retryAt, e.problem = j.RetryAt, j.Problem
 	if j.Order != "" && j.Failures == 0 {
 		e.renewAt = time.Time{}
 		m.start(e)

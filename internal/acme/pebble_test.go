@@ -86,7 +86,7 @@ type pebbleOptions struct {
 func startPebble(t testing.TB, o pebbleOptions) *pebble {
 	t.Helper()
 	quiet := log.New(io.Discard, "", 0)
-	zone := freeAddress(t)
+	zone := freeport.Address(t)
 	dns, err := challtestsrv.New(challtestsrv.Config{DNSAddrs: []string{zone}, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
@@ -130,15 +130,6 @@ func (p *pebble) intercept(f func(w http.ResponseWriter, r *http.Request) bool) 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.before = f
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	address, err := freeport.Address()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return address
 }
 
 func portOf(t testing.TB, addr net.Addr) int {

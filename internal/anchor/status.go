@@ -1,5 +1,7 @@
 package anchor
 
+import "slices"
+
 // Status is where a deployment stands. Whether a deployed one is live is read
 // from the live pointer and is never stored here.
 type Status string
@@ -27,22 +29,8 @@ var moves = map[Status][]Status{
 // CanMove reports whether a deployment may go from s to the status to. Staying is
 // no move.
 func (s Status) CanMove(to Status) bool {
-	for _, next := range moves[s] {
-		if next == to {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(moves[s], to)
 }
 
 // Ended reports whether no move leads out of s.
 func (s Status) Ended() bool { return len(moves[s]) == 0 }
-
-// Known reports whether s is one of the statuses above.
-func (s Status) Known() bool {
-	switch s {
-	case Queued, Building, Built, Deploying, Deployed, BuildFailed, DeployFailed, Canceled, Superseded:
-		return true
-	}
-	return false
-}

@@ -3,15 +3,12 @@
 package announce
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-
-	"github.com/anchor-deploy/anchor/internal/durable"
 )
 
 // Server is a running Anchor.
@@ -43,9 +40,9 @@ func DefaultData() (string, error) {
 // FileIn is where a server with this data folder announces itself.
 func FileIn(data string) string { return filepath.Join(data, fileName) }
 
-// Pointer is where every server of this user announces itself, wherever its data
+// pointerFile is where every server of this user announces itself, wherever its data
 // is: $XDG_RUNTIME_DIR/anchor/server.json, else ~/.anchor/server.json.
-func Pointer() (string, error) {
+func pointerFile() (string, error) {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "anchor", fileName), nil
 	}
@@ -60,11 +57,11 @@ func Pointer() (string, error) {
 // in one step and have mode 0600. A server whose pointer cannot be written
 // is only found through its data folder.
 func Write(s Server) error {
-	if err := write(FileIn(s.Data), s); err != nil {
-		return err
+	if err := writePrivate(FileIn(s.Data), s); err != nil {
+		return fmt.Errorf("announce the server: %w", err)
 	}
-	if pointer, err := Pointer(); err == nil {
-		if err := write(pointer, s); err != nil {
+	if pointer, err := pointerFile(); err == nil {
+		if err := writePrivate(pointer, s); err != nil {
 			slog.Warn("the CLI will not find this server by itself; set ANCHOR_URL and ANCHOR_TOKEN", "error", err)
 		}
 	}
@@ -74,12 +71,12 @@ func Write(s Server) error {
 // Remove takes back what Write wrote, and leaves what another server wrote since.
 func Remove(s Server) error {
 	files := []string{FileIn(s.Data)}
-	if pointer, err := Pointer(); err == nil {
+	if pointer, err := pointerFile(); err == nil {
 		files = append(files, pointer)
 	}
 	var errs []error
 	for _, name := range files {
-		if there, err := Read(name); err != nil || there.PID != s.PID {
+		if there, err := readPrivate[Server](name); err != nil || there.PID != s.PID {
 			continue
 		}
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -90,54 +87,26 @@ func Remove(s Server) error {
 }
 
 // Find gives the server that runs on this machine, or ok false and the files it
-// looked at. A file whose process is gone is passed over.
+// looked at, with the reason where one is there and of no use.
 func Find() (s Server, tried []string, ok bool) {
-	if pointer, err := Pointer(); err == nil {
-		tried = append(tried, pointer)
+	var files []string
+	if pointer, err := pointerFile(); err == nil {
+		files = append(files, pointer)
 	}
 	if data, err := DefaultData(); err == nil {
-		tried = append(tried, FileIn(data))
+		files = append(files, FileIn(data))
 	}
-	for _, name := range tried {
-		if s, err := Read(name); err == nil && runs(s.PID) {
+	for _, name := range files {
+		s, err := readPrivate[Server](name)
+		switch {
+		case err == nil && runs(s.PID):
 			return s, tried, true
+		case err == nil:
+			name += fmt.Sprintf(" (its process %d has ended)", s.PID)
+		case !errors.Is(err, fs.ErrNotExist):
+			name += fmt.Sprintf(" (not used: %v)", err)
 		}
+		tried = append(tried, name)
 	}
 	return Server{}, tried, false
-}
-
-// Read reads an announcement. One that others could have read is refused: its token
-// is no secret.
-func Read(name string) (Server, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return Server{}, fmt.Errorf("read the announcement: %w", err)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return Server{}, fmt.Errorf("read the announcement: %s has mode %04o, others can read its token; remove it and start anchor up again",
-			name, info.Mode().Perm())
-	}
-	content, err := os.ReadFile(name)
-	if err != nil {
-		return Server{}, fmt.Errorf("read the announcement: %w", err)
-	}
-	var s Server
-	if err := json.Unmarshal(content, &s); err != nil {
-		return Server{}, fmt.Errorf("read the announcement %s: %w", name, err)
-	}
-	return s, nil
-}
-
-func write(name string, s Server) error {
-	content, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return fmt.Errorf("announce the server: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return fmt.Errorf("announce the server: %w", err)
-	}
-	if err := durable.WriteFile(name, append(content, '\n'), 0o600); err != nil {
-		return fmt.Errorf("announce the server: %w", err)
-	}
-	return nil
 }

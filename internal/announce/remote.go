@@ -1,14 +1,11 @@
 package announce
 
 import (
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/anchor-deploy/anchor/internal/durable"
 )
 
 // Remote is an installation elsewhere that this user may administer.
@@ -36,14 +33,7 @@ func (r Remote) Keep() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	content, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return "", fmt.Errorf("keep the token: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return "", fmt.Errorf("keep the token: %w", err)
-	}
-	if err := durable.WriteFile(name, append(content, '\n'), 0o600); err != nil {
+	if err := writePrivate(name, r); err != nil {
 		return "", fmt.Errorf("keep the token: %w", err)
 	}
 	return name, nil
@@ -68,7 +58,7 @@ func (r Remote) Kept() (name string, ok bool) {
 	if err != nil {
 		return "", false
 	}
-	kept, err := readRemote(name)
+	kept, err := readPrivate[Remote](name)
 	return name, err == nil && sameURL(kept.URL, r.URL) && kept.Token != ""
 }
 
@@ -84,7 +74,7 @@ func FindRemote(url string) (Remote, bool) {
 		return Remote{}, false
 	}
 	for _, name := range names {
-		if r, err := readRemote(filepath.Join(dir, name)); err == nil && sameURL(r.URL, url) {
+		if r, err := readPrivate[Remote](filepath.Join(dir, name)); err == nil && sameURL(r.URL, url) {
 			return r, true
 		}
 	}
@@ -92,22 +82,3 @@ func FindRemote(url string) (Remote, bool) {
 }
 
 func sameURL(a, b string) bool { return strings.TrimRight(a, "/") == strings.TrimRight(b, "/") }
-
-func readRemote(name string) (Remote, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return Remote{}, fmt.Errorf("read the token: %w", err)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return Remote{}, fmt.Errorf("read the token: others can read %s", name)
-	}
-	content, err := os.ReadFile(name)
-	if err != nil {
-		return Remote{}, fmt.Errorf("read the token: %w", err)
-	}
-	var r Remote
-	if err := json.Unmarshal(content, &r); err != nil {
-		return Remote{}, fmt.Errorf("read the token in %s: %w", name, err)
-	}
-	return r, nil
-}

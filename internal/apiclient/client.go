@@ -45,9 +45,6 @@ func New(base, token string) *Client {
 	}
 }
 
-// URL is the API's address.
-func (c *Client) URL() string { return c.base }
-
 // BytesSent counts the bytes of all request bodies so far, repeated ones too, as they
 // went into the connection: compressed, without headers and TLS.
 func (c *Client) BytesSent() int64 { return c.sent.Load() }

@@ -82,16 +82,16 @@ func (c *Client) watchOnce(ctx context.Context, path string, last *int64, yield 
 }
 
 // Logs gives a project's last lines, oldest first; deployment "" means all.
-func (c *Client) Logs(ctx context.Context, project string, d anchor.DeploymentID, limit int) ([]wire.LogLine, error) {
-	list, err := fetch[wire.Items[wire.LogLine]](ctx, c, get(projectPath(project, "logs"), logQuery(d, limit)))
+func (c *Client) Logs(ctx context.Context, project string, d anchor.DeploymentID, limit int) ([]anchor.LogLine, error) {
+	list, err := fetch[wire.Items[anchor.LogLine]](ctx, c, get(projectPath(project, "logs"), logQuery(d, limit)))
 	return list.Items, err
 }
 
 // FollowLogs gives the last lines and then those to come, until ctx is done. A
 // stream that is cut off is taken up again after the line last seen, where the server
 // can tell them apart, else with what comes from then on.
-func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.DeploymentID, limit int) iter.Seq2[wire.LogLine, error] {
-	return func(yield func(wire.LogLine, error) bool) {
+func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
+	return func(yield func(anchor.LogLine, error) bool) {
 		last := ""
 		for fruitless := 0; ; fruitless++ {
 			query := logQuery(d, limit)
@@ -101,7 +101,7 @@ func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.Deploy
 				cl.header = http.Header{"Last-Event-Id": {last}}
 			}
 			done, err := c.stream(ctx, cl, func(e event) (bool, error) {
-				var line wire.LogLine
+				var line anchor.LogLine
 				if err := json.Unmarshal([]byte(e.data), &line); err != nil {
 					return false, fmt.Errorf("read a log line: %w", err)
 				}
@@ -117,7 +117,7 @@ func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.Deploy
 				continue
 			}
 			if ctx.Err() != nil || !errors.Is(err, errCut) || fruitless >= c.Attempts {
-				yield(wire.LogLine{}, err)
+				yield(anchor.LogLine{}, err)
 				return
 			}
 			limit = 0

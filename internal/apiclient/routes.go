@@ -31,11 +31,6 @@ func paging(p anchor.Page) url.Values {
 	return q
 }
 
-// Version asks for the server's version; it needs no token.
-func (c *Client) Version(ctx context.Context) (wire.Version, error) {
-	return fetch[wire.Version](ctx, c, get("/version", nil))
-}
-
 // Status tells what runs.
 func (c *Client) Status(ctx context.Context) (wire.Status, error) {
 	return fetch[wire.Status](ctx, c, get("/status", nil))
@@ -134,11 +129,6 @@ func (c *Client) Rollback(ctx context.Context, project string, target anchor.Dep
 // Releases lists a project's releases, newest first.
 func (c *Client) Releases(ctx context.Context, project string, p anchor.Page) (anchor.List[anchor.Release], error) {
 	return fetch[anchor.List[anchor.Release]](ctx, c, get(projectPath(project, "releases"), paging(p)))
-}
-
-// Live gives the live pointer, ErrNotFound before the first release.
-func (c *Client) Live(ctx context.Context, project string) (anchor.Live, error) {
-	return fetch[anchor.Live](ctx, c, get(projectPath(project, "live"), nil))
 }
 
 // Env lists a project's variables; values only with reveal, which needs admin.

@@ -4,9 +4,7 @@ package awsapp
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"time"
@@ -15,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/acm"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/anchor-deploy/anchor/internal/access"
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -87,7 +84,7 @@ type remover struct {
 // Remove implements stack.Remover.
 func (r remover) Remove(ctx context.Context, o installation.Outputs, p anchor.Project) (kept []string, err error) {
 	store := r.records.store(o)
-	key, err := r.key(ctx)
+	key, err := awsplatform.ReadKey(ctx, r.aws, stack.KeyParameter(r.name))
 	if err != nil {
 		return nil, err
 	}
@@ -143,18 +140,4 @@ func removeDomains(ctx context.Context, platform *awsplatform.Platform, store *d
 		}
 	}
 	return err
-}
-
-// key reads the installation's.
-func (r remover) key(ctx context.Context) ([]byte, error) {
-	name := "/" + r.name + "/key"
-	out, err := ssm.NewFromConfig(r.aws).GetParameter(ctx, &ssm.GetParameterInput{Name: &name, WithDecryption: sdk.Bool(true)})
-	if err != nil {
-		return nil, fmt.Errorf("read the key %s: %w", name, err)
-	}
-	key, err := base64.StdEncoding.DecodeString(sdk.ToString(out.Parameter.Value))
-	if err != nil {
-		return nil, fmt.Errorf("read the key %s: %w", name, err)
-	}
-	return key, nil
 }

@@ -29,3 +29,13 @@ func Is(err error, codes ...string) bool {
 func Denied(err error) bool {
 	return Is(err, "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden")
 }
+
+// Stale reports whether somebody else changed it between the read and the write.
+func Stale(err error) bool {
+	return Is(err, "PreconditionFailed", "InvalidIfMatchVersion", "ConflictException")
+}
+
+// Crowded reports whether it was too much at once for the account.
+func Crowded(err error) bool {
+	return Is(err, "TooManyInvalidationsInProgress", "Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown")
+}

@@ -34,6 +34,17 @@ func TestCodes(t *testing.T) {
 	}
 }
 
+func TestACallThatMaySucceedLater(t *testing.T) {
+	for code, is := range map[string]func(error) bool{
+		"InvalidIfMatchVersion": awserror.Stale, "PreconditionFailed": awserror.Stale,
+		"ThrottlingException": awserror.Crowded, "TooManyInvalidationsInProgress": awserror.Crowded,
+	} {
+		if !is(answered("CloudFront", "UpdateDistribution", code, "")) || is(answered("CloudFront", "UpdateDistribution", "AccessDenied", "")) || is(nil) {
+			t.Errorf("%s is not told from other codes", code)
+		}
+	}
+}
+
 func TestAction(t *testing.T) {
 	for want, err := range map[string]error{
 		"":                                    nil,

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ type Cloud struct {
 // MiniStack starts MiniStack until the test ends. It executes functions.
 func MiniStack(t testing.TB) *Cloud {
 	t.Helper()
-	port := freePort(t)
+	_, port, _ := strings.Cut(freeport.Address(t), ":")
 	return start(t, port, "ministack", nil,
 		"GATEWAY_PORT="+port, "BIND_HOST=127.0.0.1", "MINISTACK_HOST=localhost", "LOG_LEVEL=WARNING",
 		"S3_DATA_DIR="+t.TempDir(), "AWS_SECRET_ACCESS_KEY="+secret)
@@ -50,7 +51,7 @@ func MiniStack(t testing.TB) *Cloud {
 // Moto starts moto until the test ends: a second opinion.
 func Moto(t testing.TB) *Cloud {
 	t.Helper()
-	port := freePort(t)
+	_, port, _ := strings.Cut(freeport.Address(t), ":")
 	return start(t, port, "moto_server", []string{"-H", "127.0.0.1", "-p", port}, "MOTO_ACM_VALIDATION_WAIT=1")
 }
 
@@ -174,15 +175,6 @@ func answers(ctx context.Context, url string) bool {
 	}
 	res.Body.Close()
 	return true
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	port, err := freeport.Get()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strconv.Itoa(port)
 }
 
 func tail(b []byte, n int) []byte { return b[max(0, len(b)-n):] }

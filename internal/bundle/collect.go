@@ -18,7 +18,7 @@ func (s *Store) Remove(_ context.Context, id anchor.DeploymentID) error {
 	if err := CheckID(id); err != nil {
 		return err
 	}
-	defer s.busy.lock(string(id))()
+	defer s.busy.Lock(string(id))()
 	for _, name := range []string{donePath(id), treePath(id), manifestPath(id)} {
 		if err := s.root.RemoveAll(name); err != nil {
 			return diskError(err, "remove %s", s.path(name))
@@ -56,7 +56,7 @@ func (n *names) has(d Digest) bool {
 // meanwhile keep what they name. Disk space that a tree still holds by a hard link
 // comes back when the tree goes.
 func (s *Store) Collect(ctx context.Context, unusedSince time.Duration) (freed int64, err error) {
-	defer s.busy.lock("collect")()
+	defer s.busy.Lock("collect")()
 	named := &names{set: map[Digest]bool{}}
 	s.watch(named)
 	defer s.watch(nil)

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/keyed"
 )
 
 // The folders of a store. A content is in incoming until Sync has made it durable
@@ -35,7 +36,7 @@ type Store struct {
 
 	dir  string
 	root *os.Root
-	busy keyed // one Unpack or Remove at a time for each id
+	busy keyed.Locks[string] // one Unpack or Remove at a time for each id
 
 	// mu orders Collect's removals after the saves of manifests and contents
 	// that began before them: savers hold it for reading.
@@ -104,7 +105,7 @@ func (s *Store) SaveManifest(ctx context.Context, id anchor.DeploymentID, m Mani
 	if err := m.Check(s.Limits); err != nil {
 		return err
 	}
-	defer s.busy.lock(string(id))()
+	defer s.busy.Lock(string(id))()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	before, err := s.Manifest(ctx, id)

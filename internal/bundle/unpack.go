@@ -21,7 +21,7 @@ import (
 // What an Unpack that was cut short has laid out is kept; a second one of a complete
 // tree does nothing. The tree is durable on return.
 func (s *Store) Unpack(ctx context.Context, id anchor.DeploymentID) (dir string, m Manifest, err error) {
-	defer s.busy.lock(string(id))()
+	defer s.busy.Lock(string(id))()
 	if m, err = s.Manifest(ctx, id); err != nil {
 		return "", Manifest{}, err
 	}

@@ -50,7 +50,7 @@ func (s *shell) logs(ctx context.Context, o logsOptions) error {
 	if err != nil {
 		return err
 	}
-	return s.show(wire.Items[wire.LogLine]{Items: lines}, func(w io.Writer) {
+	return s.show(wire.Items[anchor.LogLine]{Items: lines}, func(w io.Writer) {
 		for _, line := range lines {
 			s.logLine(w, line)
 		}
@@ -77,7 +77,7 @@ func (s *shell) followLogs(ctx context.Context, c *apiclient.Client, project str
 
 // logLine prints a line of the log, which is several when the app wrote them at
 // once: a stack trace, for example.
-func (s *shell) logLine(w io.Writer, line wire.LogLine) {
+func (s *shell) logLine(w io.Writer, line anchor.LogLine) {
 	at := time.UnixMilli(line.Time).Format("15:04:05.000")
 	head := s.paint(dim, at+" "+tail(line.DeploymentID)+" "+line.Function)
 	for text := range strings.SplitSeq(strings.TrimRight(line.Text, "\n"), "\n") {

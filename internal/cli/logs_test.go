@@ -5,12 +5,12 @@ import (
 	"regexp"
 	"testing"
 
-	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
 func TestLogLineShowsAWholeStackTrace(t *testing.T) {
 	var out bytes.Buffer
-	(&shell{}).logLine(&out, wire.LogLine{
+	(&shell{}).logLine(&out, anchor.LogLine{
 		DeploymentID: "01hzzzzzzzzzzzzzzzzzabcdef", Function: "default", Level: "error",
 		Text: "Error: no stock\n    at order (page.js:3:9)\n\x1b[2Jend",
 	})

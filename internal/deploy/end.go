@@ -85,7 +85,7 @@ func (s *Service) insist(ctx context.Context, id anchor.DeploymentID, try func()
 		if ctx.Err() != nil || s.lanes.ctx.Err() != nil {
 			return err
 		}
-		slog.Error("the records fail; trying again", "deployment", id, "error", err)
+		slog.Error("the records fail; trying again", "deploymentId", id, "error", err)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -110,13 +110,13 @@ func (r *run) fail(ctx context.Context, step string, cause error) bool {
 		r.aside.run(func(ctx context.Context) { r.reclaim(ctx, ended) })
 	}
 	if err != nil {
-		slog.Error("write the end of a deployment", "deployment", next.ID, "step", step, "error", err)
+		slog.Error("write the end of a deployment", "deploymentId", next.ID, "step", step, "error", err)
 		return errors.Is(err, anchor.ErrNotFound)
 	}
 	if ended.Status == anchor.Deployed && !ended.NoRelease {
 		// The pointer moved and every answer that would have told so was lost.
 		if err := r.Releases.Follow(ctx, ended.ProjectID); err != nil {
-			slog.Error("after the release", "deployment", ended.ID, "step", step, "error", err)
+			slog.Error("after the release", "deploymentId", ended.ID, "step", step, "error", err)
 		}
 	}
 	return true
@@ -132,6 +132,6 @@ func describe(err error) string {
 
 func (s *Service) reclaim(ctx context.Context, d anchor.Deployment) {
 	if err := s.Remover.Remove(ctx, d); err != nil {
-		slog.Error("reclaim the disk of an ended deployment; the next start tries again", "deployment", d.ID, "error", err)
+		slog.Error("reclaim the disk of an ended deployment; the next sweep tries again", "deploymentId", d.ID, "error", err)
 	}
 }

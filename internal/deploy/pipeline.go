@@ -87,7 +87,7 @@ func (r *run) runStep(ctx context.Context, st step) error {
 	end := anchor.Event{Step: st.name, Phase: anchor.StepEnd, DurationMS: time.Since(start).Milliseconds()}
 	if r.released && err != nil {
 		// Live has moved; what is left, traffic and cache, heals at the next start.
-		slog.Error("after the release", "deployment", r.record.ID, "step", st.name, "error", err)
+		slog.Error("after the release", "deploymentId", r.record.ID, "step", st.name, "error", err)
 		err = nil
 	}
 	if err != nil {
@@ -104,10 +104,10 @@ func (r *run) prune() {
 	r.aside.run(func(ctx context.Context) {
 		removed, err := r.Retention.Prune(ctx, p)
 		if err != nil {
-			slog.Error("prune old deployments", "project", p, "error", err)
+			slog.Error("prune old deployments", "projectId", p, "error", err)
 		}
 		if len(removed) > 0 {
-			slog.Info("pruned old deployments", "project", p, "deployments", removed)
+			slog.Info("pruned old deployments", "projectId", p, "deployments", removed)
 		}
 	})
 }
@@ -117,7 +117,7 @@ func (r *run) prune() {
 func (s *Service) tell(ctx context.Context, id anchor.DeploymentID, e anchor.Event) {
 	e.DeploymentID, e.Time = id, time.Now().UnixMilli()
 	if _, err := s.Journal.Append(ctx, e); err != nil {
-		slog.Warn("write the journal of a deployment", "deployment", id, "error", err)
+		slog.Warn("write the journal of a deployment", "deploymentId", id, "error", err)
 	}
 	s.feed.wake(id)
 }

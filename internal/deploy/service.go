@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"runtime"
 	"time"
 
@@ -280,90 +279,5 @@ func (s *Service) Cancel(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 			return d, err
 		}
 		// It moved on between the two looks: its upload was finished or its pass began.
-	}
-}
-
-// wait gives the deployment once it has ended.
-func (s *Service) wait(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
-	for _, err := range s.follow(ctx, p, id, 0) {
-		if err != nil {
-			return anchor.Deployment{}, err
-		}
-	}
-	return s.Get(ctx, p, id)
-}
-
-// Watch replays the journal after the given Seq and follows it until the
-// deployment has ended.
-func (s *Service) Watch(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, after int64) (iter.Seq2[anchor.Event, error], error) {
-	if _, err := s.Get(ctx, p, id); err != nil {
-		return nil, err
-	}
-	return s.follow(ctx, p, id, after), nil
-}
-
-func (s *Service) follow(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, after int64) iter.Seq2[anchor.Event, error] {
-	return func(yield func(anchor.Event, error) bool) {
-		bell, stop := s.feed.listen(id)
-		defer stop()
-		for last := false; ; {
-			d, err := s.Get(ctx, p, id)
-			var events []anchor.Event
-			if err == nil {
-				events, err = s.Journal.Events(ctx, id, after)
-			}
-			if err != nil {
-				yield(anchor.Event{}, err)
-				return
-			}
-			for _, e := range events {
-				after = e.Seq
-				if !yield(e, nil) || e.Phase == anchor.StatusChange && e.Status.Ended() {
-					return
-				}
-			}
-			if last {
-				return
-			}
-			pause := lookAgain
-			if s.Dispatch != nil {
-				pause = lookElsewhere
-			}
-			if d.Status.Ended() {
-				pause = lastWord
-			}
-			rang, err := ring(ctx, bell, pause)
-			if err != nil {
-				yield(anchor.Event{}, err)
-				return
-			}
-			last = d.Status.Ended() && !rang
-		}
-	}
-}
-
-const (
-	// lookAgain bounds a watcher's sleep: a process that was killed may have ended
-	// the deployment without ringing.
-	lookAgain = 5 * time.Second
-	// lookElsewhere is the same where passes run in other processes, which ring no
-	// bell of this one.
-	lookElsewhere = 500 * time.Millisecond
-	// lastWord is what a deployment's last event has after its record, which is
-	// written first, says that it ended.
-	lastWord = 200 * time.Millisecond
-)
-
-// ring waits for the bell, at most for atMost.
-func ring(ctx context.Context, bell <-chan struct{}, atMost time.Duration) (rang bool, err error) {
-	again := time.NewTimer(atMost)
-	defer again.Stop()
-	select {
-	case <-bell:
-		return true, nil
-	case <-again.C:
-		return false, nil
-	case <-ctx.Done():
-		return false, ctx.Err()
 	}
 }

@@ -15,14 +15,9 @@ type File struct {
 	path string
 }
 
-// Create starts a file that will be called path, in a temporary file of the same folder.
-// perm is set exactly: the umask does not apply.
-func Create(path string, perm fs.FileMode) (*File, error) {
-	return CreateIn(filepath.Dir(path), path, perm)
-}
-
-// CreateIn is Create with the temporary file in tmp, which must be on the file system of path. A folder of
-// its own for temporary files makes it cheap to remove what a killed process left.
+// CreateIn starts a file that will be called path, in a temporary file of the folder tmp, which must be on the
+// file system of path. perm is set exactly: the umask does not apply. A folder of its own for temporary files
+// makes it cheap to remove what a killed process left.
 func CreateIn(tmp, path string, perm fs.FileMode) (*File, error) {
 	f, err := os.CreateTemp(tmp, ".writing-*")
 	if err != nil {

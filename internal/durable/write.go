@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"io/fs"
+	"path/filepath"
 )
 
 // WriteFile replaces path by data. When it returns nil the content survives a power cut; when it returns
@@ -16,7 +17,7 @@ func WriteFile(path string, data []byte, perm fs.FileMode) error {
 // WriteFrom is WriteFile for content that is read from src to its end. It returns the bytes written. An
 // error of src ends the write and leaves path as it was.
 func WriteFrom(path string, src io.Reader, perm fs.FileMode) (int64, error) {
-	f, err := Create(path, perm)
+	f, err := CreateIn(filepath.Dir(path), path, perm)
 	if err != nil {
 		return 0, err
 	}

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"context"
 	"log/slog"
 	"time"
 )
@@ -30,21 +29,6 @@ type Record struct {
 	Bytes     int64  // of the body
 	Aborted   bool   // the handler panicked, http.ErrAbortHandler among others: the client saw a broken response
 	RequestID string
-}
-
-// LogTo returns an Observe function that writes one debug line for each request.
-func LogTo(log *slog.Logger) func(Record) {
-	return func(r Record) {
-		ctx := context.Background()
-		if !log.Enabled(ctx, slog.LevelDebug) {
-			return
-		}
-		log.LogAttrs(ctx, slog.LevelDebug, "request",
-			attrSite(r.Site), slog.String("kind", string(r.Kind)),
-			slog.String("method", r.Method), slog.String("host", r.Host), slog.String("uri", r.URI),
-			slog.Int("status", r.Status), slog.Int64("bytes", r.Bytes), slog.Bool("aborted", r.Aborted),
-			slog.String("peer", r.Peer), slog.Duration("duration", r.Duration), slog.String("requestId", r.RequestID))
-	}
 }
 
 // The methods below do nothing on a nil Record: nobody observes.

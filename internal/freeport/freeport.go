@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"testing"
 )
 
 // The ports below those that the kernel gives to outgoing connections
@@ -30,10 +31,15 @@ func Get() (int, error) {
 	return 0, fmt.Errorf("find a free port between %d and %d: %w", lowest, highest, err)
 }
 
-// Address gives 127.0.0.1 with such a port, as net.Listen takes it.
-func Address() (string, error) {
+// Address gives 127.0.0.1 with such a port, as net.Listen takes it, to a test, which
+// ends when there is none.
+func Address(t testing.TB) string {
+	t.Helper()
 	port, err := Get()
-	return on(port), err
+	if err != nil {
+		t.Fatal(err)
+	}
+	return on(port)
 }
 
 func on(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -7,10 +7,7 @@ import (
 
 func TestAddress(t *testing.T) {
 	for range 20 {
-		address, err := Address()
-		if err != nil {
-			t.Fatal(err)
-		}
+		address := Address(t)
 		stream, err := net.Listen("tcp", address)
 		if err != nil {
 			t.Fatal(err)

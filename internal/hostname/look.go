@@ -32,7 +32,7 @@ func (s *Service) look(ctx context.Context, id anchor.HostnameID) bool {
 		case errors.Is(err, errChanged):
 			continue
 		case err != nil && ctx.Err() == nil:
-			s.log().Warn("look at a domain", "domainId", id, "err", err)
+			s.log().Warn("look at a domain", "domainId", id, "error", err)
 		}
 		return did && err == nil
 	}
@@ -102,7 +102,7 @@ func (s *Service) undo(ctx context.Context, h anchor.Hostname) {
 	s.allowed.remove(h.Name)
 	err := errors.Join(s.Front.Detach(ctx, h), s.Certificates.Release(ctx, h))
 	if err != nil {
-		s.log().Warn("take back a removed domain", "domain", h.Name, "err", err)
+		s.log().Warn("take back a removed domain", "domain", h.Name, "error", err)
 	}
 }
 

@@ -88,7 +88,7 @@ func (s *Service) removeHeld(ctx context.Context, id anchor.HostnameID) (done bo
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removePatience)
 	defer cancel()
 	if err := s.finish(ctx, h); err != nil {
-		s.log().Warn("remove a domain", "domain", h.Name, "err", err)
+		s.log().Warn("remove a domain", "domain", h.Name, "error", err)
 		return false, nil
 	}
 	_, err = s.Directory.Hostname(ctx, id)

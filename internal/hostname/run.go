@@ -55,7 +55,7 @@ func (s *Service) start(ctx context.Context, slots chan struct{}, work *sync.Wai
 func (s *Service) due(ctx context.Context, limit int) (free []anchor.Hostname) {
 	found, err := s.Directory.DueHostnames(ctx, s.now().UnixMilli(), 2*limit)
 	if err != nil && ctx.Err() == nil {
-		s.log().Warn("find the domains that are due", "err", err)
+		s.log().Warn("find the domains that are due", "error", err)
 	}
 	for _, h := range found {
 		if len(free) < limit && !s.lanes.busy(h.ID) {
@@ -108,7 +108,7 @@ func (s *Service) restore(ctx context.Context, h anchor.Hostname) error {
 	}
 	if h.Status != anchor.HostRemoving && attached {
 		if err := s.Front.Attach(ctx, h); err != nil {
-			s.log().Warn("attach a domain", "domain", h.Name, "err", err)
+			s.log().Warn("attach a domain", "domain", h.Name, "error", err)
 			atOnce = true
 		}
 	}

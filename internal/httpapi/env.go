@@ -82,15 +82,9 @@ func (s *server) buildEnv(ctx context.Context, in *InProject) (*body[wire.BuildE
 	if err != nil {
 		return nil, err
 	}
-	vars, err := s.Env.List(ctx, p.ID, true)
+	values, err := s.Env.ForBuild(ctx, p.ID)
 	if err != nil {
 		return nil, err
 	}
-	out := wire.BuildEnv{Variables: map[string]string{}}
-	for _, v := range vars {
-		if v.For.Covers(anchor.EnvBuild) {
-			out.Variables[v.Name] = v.Value
-		}
-	}
-	return answer(out), nil
+	return answer(wire.BuildEnv{Variables: values}), nil
 }

@@ -48,7 +48,7 @@ func (s *server) recovered(w *sentWriter, r *http.Request) {
 	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(v)
 	}
-	s.Log.ErrorContext(r.Context(), "panic while answering", "request", requestID(r.Context()),
+	s.Log.ErrorContext(r.Context(), "panic while answering", "requestId", requestID(r.Context()),
 		"method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	if w.sent {
 		panic(http.ErrAbortHandler) // the only way left to tell the client

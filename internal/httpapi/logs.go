@@ -43,7 +43,7 @@ func (s *server) logs(ctx context.Context, in *logsInput) (*huma.StreamResponse,
 		return s.tail(ctx, tail, p.ID, in)
 	}
 	// Following begins before reading, so that no line falls between the two.
-	var following iter.Seq2[wire.LogLine, error]
+	var following iter.Seq2[anchor.LogLine, error]
 	if in.Follow {
 		following = s.Logs.Follow(ctx, p.ID, d)
 	}
@@ -52,9 +52,9 @@ func (s *server) logs(ctx context.Context, in *logsInput) (*huma.StreamResponse,
 		return nil, err
 	}
 	if in.Follow {
-		return sse(s, chain(lines, following), func(wire.LogLine) (string, string) { return "", "line" }), nil
+		return sse(s, chain(lines, following), func(anchor.LogLine) (string, string) { return "", "line" }), nil
 	}
-	return jsonStream(wire.Items[wire.LogLine]{Items: append([]wire.LogLine{}, lines...)})
+	return jsonStream(wire.Items[anchor.LogLine]{Items: append([]anchor.LogLine{}, lines...)})
 }
 
 func chain[T any](first []T, rest iter.Seq2[T, error]) iter.Seq2[T, error] {

@@ -31,6 +31,8 @@ type Env interface {
 	Set(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error
 	// List gives the variables by name; values are "" unless reveal.
 	List(ctx context.Context, p anchor.ProjectID, reveal bool) ([]anchor.EnvVar, error)
+	// ForBuild gives the values of those that a build is given, by name.
+	ForBuild(ctx context.Context, p anchor.ProjectID) (map[string]string, error)
 	// Remove takes one variable away, ErrNotFound.
 	Remove(ctx context.Context, p anchor.ProjectID, name string) error
 }
@@ -116,9 +118,9 @@ type Access interface {
 // Logs reads what the apps wrote. With no deployment it means all of the project's.
 type Logs interface {
 	// Read gives the last limit lines, oldest first.
-	Read(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]wire.LogLine, error)
+	Read(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]anchor.LogLine, error)
 	// Follow gives the lines written from now on, until ctx is done.
-	Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[wire.LogLine, error]
+	Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error]
 }
 
 // Tail is Logs that can be followed over many answers without a gap. It is asked for
@@ -129,7 +131,7 @@ type Tail interface {
 	Settled() int64
 	// Since gives the settled lines with a Time of from or later, and then those to
 	// come, until ctx is done. Asked again, it gives the same in the same order.
-	Since(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, from int64) iter.Seq2[wire.LogLine, error]
+	Since(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, from int64) iter.Seq2[anchor.LogLine, error]
 }
 
 // Sites knows where projects and deployments can be seen.

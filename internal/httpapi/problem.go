@@ -80,7 +80,7 @@ func problemOf(ctx context.Context, log *slog.Logger, err error) *problem {
 	switch e.Kind {
 	case anchor.KindFailed:
 		p.RequestID = requestID(ctx)
-		log.ErrorContext(ctx, "request failed", "request", p.RequestID, "code", p.Code, "error", err)
+		log.ErrorContext(ctx, "request failed", "requestId", p.RequestID, "code", p.Code, "error", err)
 	case anchor.KindBusy:
 		p.header = http.Header{"Retry-After": {"1"}}
 	case anchor.KindUnauthorized:
@@ -106,7 +106,7 @@ func internal(ctx context.Context, log *slog.Logger, err error) *problem {
 	p := newProblem(http.StatusInternalServerError, "internal", "something went wrong inside Anchor",
 		"Look for the request id in the server's log.")
 	p.RequestID = requestID(ctx)
-	log.ErrorContext(ctx, "request failed", "request", p.RequestID, "error", err)
+	log.ErrorContext(ctx, "request failed", "requestId", p.RequestID, "error", err)
 	return p
 }
 

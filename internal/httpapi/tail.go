@@ -9,7 +9,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
 )
 
 // place is how far a follower of logs has read: all lines before time, and so many
@@ -35,7 +34,7 @@ func parsePlace(id string) (place, error) {
 }
 
 // after gives the place after a line.
-func (p place) after(line wire.LogLine) place {
+func (p place) after(line anchor.LogLine) place {
 	if line.Time > p.time {
 		return place{line.Time, 1}
 	}
@@ -47,7 +46,7 @@ func (p place) after(line wire.LogLine) place {
 func (s *server) tail(ctx context.Context, logs Tail, p anchor.ProjectID, in *logsInput) (*huma.StreamResponse, error) {
 	d := anchor.DeploymentID(in.Deployment)
 	at := place{time: logs.Settled()}
-	var first []wire.LogLine
+	var first []anchor.LogLine
 	if in.After != "" {
 		var err error
 		if at, err = parsePlace(in.After); err != nil {
@@ -66,7 +65,7 @@ func (s *server) tail(ctx context.Context, logs Tail, p anchor.ProjectID, in *lo
 	}
 	skip, started := at, at.time
 	following := logs.Since(ctx, p, d, at.time)
-	rest := func(yield func(wire.LogLine, error) bool) {
+	rest := func(yield func(anchor.LogLine, error) bool) {
 		for line, err := range following {
 			if err == nil && line.Time == skip.time && skip.seen > 0 {
 				skip.seen--
@@ -77,7 +76,7 @@ func (s *server) tail(ctx context.Context, logs Tail, p anchor.ProjectID, in *lo
 			}
 		}
 	}
-	label := func(line wire.LogLine) (id, name string) {
+	label := func(line anchor.LogLine) (id, name string) {
 		if line.Time >= started {
 			at = at.after(line)
 		}

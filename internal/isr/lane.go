@@ -28,7 +28,6 @@ type lane struct {
 	ns      string
 	groups  []*group // in turn order
 	pages   map[page]bool
-	parked  int
 	running int
 }
 
@@ -52,15 +51,7 @@ func (l *lane) groupOf(id string) *group {
 }
 
 // park keeps a job's page as waiting while its retry is due later.
-func (l *lane) park(j *job) {
-	l.parked++
-	l.pages[j.page()] = true
-}
-
-func (l *lane) unpark(j *job) {
-	l.parked--
-	l.push(j)
-}
+func (l *lane) park(j *job) { l.pages[j.page()] = true }
 
 // take removes the first job of the first group that has one and is not busy, and sends that group to the end.
 func (l *lane) take() *job {

@@ -120,7 +120,7 @@ func openWritten(path, key string) (*Object, error) {
 		err = h.check(f, key)
 	}
 	if err != nil {
-		slog.Warn("ignoring a damaged file of the incremental cache", "file", path, "key", key, "err", err)
+		slog.Warn("ignoring a damaged file of the incremental cache", "file", path, "key", key, "error", err)
 		return nil, errors.Join(ErrNotFound, f.Close())
 	}
 	return &Object{Info: h.info(), ReadSeeker: io.NewSectionReader(f, h.length(), h.size), file: f}, nil

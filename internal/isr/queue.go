@@ -18,10 +18,9 @@ var ErrQueueClosed = errors.New("the revalidation queue is closed")
 // Message asks for one page to be rendered again. Host is what the app saw as its host: good for a Host
 // header, not for deciding where to connect to.
 type Message struct {
-	Host, URL, ETag string
-	LastModified    int64  // of the stale entry, Unix ms
-	GroupID         string // line to stand in
-	DedupID         string // empty: never a duplicate
+	Host, URL string
+	GroupID   string // line to stand in
+	DedupID   string // empty: never a duplicate
 }
 
 // Revalidate renders the page of a message again. An error is a reason to try again later.
@@ -188,7 +187,7 @@ func (q *Queue) settle(j *job, err error) {
 	j.attempts++
 	if j.attempts >= q.opt.Attempts {
 		slog.Warn("gave up revalidating a page; the next stale hit asks again when its deduplication ends",
-			"deployment", j.ns, "host", j.Host, "url", j.URL, "attempts", j.attempts, "err", err)
+			"deploymentId", j.ns, "host", j.Host, "url", j.URL, "attempts", j.attempts, "error", err)
 		return
 	}
 	if j.lane.pages[j.page()] {
@@ -213,6 +212,6 @@ func (q *Queue) retry(j *job) {
 	if q.closed || q.lanes.byNS[j.ns] != j.lane {
 		return // closed or dropped while it waited
 	}
-	j.lane.unpark(j)
+	j.lane.push(j)
 	q.dispatch()
 }

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 
 	"github.com/anchor-deploy/anchor/internal/durable"
 )
@@ -19,9 +18,8 @@ var ErrNotFound = errors.New("no such object in the incremental cache")
 // Store is the incremental cache and the tag table of all namespaces. Its methods may be called at the same
 // time; only one Store may have a folder open.
 type Store struct {
-	dir   string
-	db    *database
-	onTag atomic.Pointer[func(ns string, rows []TagRow)]
+	dir string
+	db  *database
 }
 
 // Open opens or creates the store in dir. What a killed process left half-written is removed.

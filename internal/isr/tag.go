@@ -16,9 +16,6 @@ type TagRow struct {
 	Extra         map[string]json.RawMessage
 }
 
-// Revalidates tells a row that says "revalidated" from one that only links a tag to a path.
-func (r TagRow) Revalidates() bool { return r.RevalidatedAt > 1 }
-
 // TagKey names one row.
 type TagKey struct{ Tag, Path string }
 
@@ -26,11 +23,6 @@ const (
 	keepExisting    = `ON CONFLICT DO NOTHING`
 	replaceExisting = `ON CONFLICT (ns, tag, path) DO UPDATE SET revalidated_at = excluded.revalidated_at, extra = excluded.extra`
 )
-
-// OnTagWrite sets the function that is told of rows that an app wrote (not of seeding), after they are on
-// disk and before WriteTags returns: what it purges is purged when the app's revalidateTag returns. Rows
-// that do not Revalidate are included.
-func (s *Store) OnTagWrite(hook func(ns string, rows []TagRow)) { s.onTag.Store(&hook) }
 
 // WriteTags puts rows and deletes keys in one transaction, durable on return.
 func (s *Store) WriteTags(ctx context.Context, ns string, put []TagRow, remove []TagKey) error {
@@ -44,9 +36,6 @@ func (s *Store) WriteTags(ctx context.Context, ns string, put []TagRow, remove [
 	})
 	if err != nil {
 		return fmt.Errorf("write tags of cache namespace %q: %w", ns, err)
-	}
-	if hook := s.onTag.Load(); hook != nil && len(put) > 0 {
-		(*hook)(ns, put)
 	}
 	return nil
 }

@@ -23,15 +23,9 @@ type builder struct {
 }
 
 func (b builder) Build(ctx context.Context, p anchor.Project, d anchor.Deployment, s deploy.Source) error {
-	vars, err := b.env.List(ctx, p.ID, true)
+	env, err := b.env.ForBuild(ctx, p.ID)
 	if err != nil {
 		return fmt.Errorf("read the variables of project %s: %w", p.ID, err)
-	}
-	env := map[string]string{}
-	for _, v := range vars {
-		if v.For.Covers(anchor.EnvBuild) {
-			env[v.Name] = v.Value
-		}
 	}
 	return b.BuilderWithEnv.Build(ctx, p, d, s, env)
 }

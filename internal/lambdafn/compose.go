@@ -84,7 +84,7 @@ type Parts struct {
 	Artifacts Artifacts
 	Domains   *Domains // nil: names cannot be attached
 	Builder   BuilderWithEnv
-	Logs      Logs
+	Logs      httpapi.Tail
 	// Dispatch has the deploy handler process a deployment or, when d is "", remove a
 	// project that is retired.
 	Dispatch func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
@@ -133,7 +133,7 @@ func Compose(p Parts) *Handlers {
 	}}
 	services := httpapi.Services{
 		Env: env, Deploys: deploys, Builds: deploys, Uploads: p.Artifacts, Releases: releases, Access: access.Service{Tokens: p.Store},
-		Logs: logReader{p.Logs}, Sites: p.Cloud, System: system{Parts: p, started: time.Now()},
+		Logs: p.Logs, Sites: p.Cloud, System: system{Parts: p, started: time.Now()},
 	}
 	if p.Domains != nil {
 		h.hostnames = &hostname.Service{

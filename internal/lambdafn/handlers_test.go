@@ -343,7 +343,7 @@ func lines(stream string) string {
 		if rest, ok := strings.CutPrefix(line, "id: "); ok {
 			id = strings.TrimSpace(rest)
 		}
-		var l wire.LogLine
+		var l anchor.LogLine
 		if rest, ok := strings.CutPrefix(line, "data: "); ok && json.Unmarshal([]byte(rest), &l) == nil && l.Text != "" {
 			out = append(out, id+":"+l.Text)
 		}

@@ -23,7 +23,6 @@ import (
 	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
 	"github.com/anchor-deploy/anchor/internal/lambdafn"
 	"github.com/anchor-deploy/anchor/internal/leak"
-	"github.com/anchor-deploy/anchor/internal/logs"
 	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
 	"github.com/anchor-deploy/anchor/internal/secret"
 	"github.com/anchor-deploy/anchor/internal/store/memory"
@@ -296,18 +295,18 @@ func (l *leases) Lease(_ context.Context, p anchor.ProjectID, _ string, _ time.D
 
 type twoLines struct{}
 
-func (twoLines) Read(_ context.Context, _ anchor.ProjectID, _ anchor.DeploymentID, limit int) ([]logs.Line, error) {
-	return []logs.Line{{Time: 1, Function: "default", Level: "info", Text: "first"}, {Time: 2, Text: "last"}}[2-min(limit, 2):], nil
+func (twoLines) Read(_ context.Context, _ anchor.ProjectID, _ anchor.DeploymentID, limit int) ([]anchor.LogLine, error) {
+	return []anchor.LogLine{{Time: 1, Function: "default", Level: "info", Text: "first"}, {Time: 2, Text: "last"}}[2-min(limit, 2):], nil
 }
 
-func (l twoLines) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[logs.Line, error] {
+func (l twoLines) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
 	return l.Since(ctx, p, d, 0)
 }
 
 func (twoLines) Settled() int64 { return 3 }
 
-func (twoLines) Since(context.Context, anchor.ProjectID, anchor.DeploymentID, int64) iter.Seq2[logs.Line, error] {
-	return func(yield func(logs.Line, error) bool) {
-		_ = yield(logs.Line{Time: 3, Text: "one"}, nil) && yield(logs.Line{Time: 3, Text: "two"}, nil)
+func (twoLines) Since(context.Context, anchor.ProjectID, anchor.DeploymentID, int64) iter.Seq2[anchor.LogLine, error] {
+	return func(yield func(anchor.LogLine, error) bool) {
+		_ = yield(anchor.LogLine{Time: 3, Text: "one"}, nil) && yield(anchor.LogLine{Time: 3, Text: "two"}, nil)
 	}
 }

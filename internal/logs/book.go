@@ -19,16 +19,6 @@ import (
 // set aside is kept.
 const MaxFile = 16 << 20
 
-// Line is one line that a function printed.
-type Line struct {
-	Time         int64               `json:"time"` // Unix milliseconds
-	DeploymentID anchor.DeploymentID `json:"deploymentId"`
-	Function     string              `json:"function"`
-	RequestID    string              `json:"requestId,omitempty"`
-	Level        string              `json:"level"` // debug, info, warn, error
-	Text         string              `json:"text"`
-}
-
 // Book is the logs of an installation.
 type Book struct {
 	dir string
@@ -46,7 +36,7 @@ func Open(dir string) (*Book, error) {
 }
 
 // Append writes one line. It survives the end of the process, not a power cut.
-func (b *Book) Append(p anchor.ProjectID, l Line) error {
+func (b *Book) Append(p anchor.ProjectID, l anchor.LogLine) error {
 	f, err := b.file(p)
 	if err != nil {
 		return err

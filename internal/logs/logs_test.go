@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -34,7 +34,7 @@ func openBook(t *testing.T, dir string) *Book {
 func (b *Book) write(t *testing.T, p anchor.ProjectID, d anchor.DeploymentID, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
-		must(t, b.Append(p, Line{DeploymentID: d, Level: "info", Text: text}))
+		must(t, b.Append(p, anchor.LogLine{DeploymentID: d, Level: "info", Text: text}))
 	}
 }
 
@@ -47,7 +47,7 @@ func (b *Book) want(t *testing.T, p anchor.ProjectID, d anchor.DeploymentID, lim
 	}
 }
 
-func texts(lines []Line) string {
+func texts(lines []anchor.LogLine) string {
 	all := make([]string, len(lines))
 	for i, l := range lines {
 		all[i] = l.Text
@@ -148,7 +148,7 @@ func TestFollowOverATurn(t *testing.T) {
 	for i := range count { // unseen until the first look, which spans the turn
 		b.write(t, shop, one, fmt.Sprint(i))
 	}
-	_, _, err = f.since(at, func(l Line) {
+	_, _, err = f.since(at, func(l anchor.LogLine) {
 		if l.Text != fmt.Sprint(got) {
 			t.Fatalf("line %d is %q", got, l.Text)
 		}
@@ -165,25 +165,23 @@ func TestFollowGivesOneDeploymentsLines(t *testing.T) {
 	b.write(t, shop, one, "before")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	var writer sync.WaitGroup
-	defer writer.Wait()
-	writer.Go(func() {
-		for ctx.Err() == nil { // nobody tells when the follower has begun
-			b.write(t, shop, two, "not this")
-			b.write(t, shop, one, "live")
-		}
-	})
+	following := b.Follow(ctx, shop, one)
+	b.write(t, shop, two, "not this")
+	b.write(t, shop, one, "1") // before anybody takes the first line
 	seen := 0
-	for l, err := range b.Follow(ctx, shop, one) {
+	for l, err := range following {
 		must(t, err)
-		if l.Text != "live" {
-			t.Errorf("followed %q", l.Text)
+		if seen++; l.Text != strconv.Itoa(seen) {
+			t.Errorf("followed %q as the line %d", l.Text, seen)
 		}
-		if seen++; seen == 3 {
+		if seen == 3 {
 			stop()
+			continue
 		}
+		b.write(t, shop, two, "not this")
+		b.write(t, shop, one, strconv.Itoa(seen+1))
 	}
-	if seen < 3 {
+	if seen != 3 {
 		t.Errorf("%d lines were followed", seen)
 	}
 }
@@ -204,7 +202,7 @@ func TestRemove(t *testing.T) {
 
 func TestForeignNames(t *testing.T) {
 	b := openBook(t, t.TempDir())
-	if err := b.Append("../../etc/passwd", Line{}); anchor.KindOf(err) != anchor.KindInvalid {
+	if err := b.Append("../../etc/passwd", anchor.LogLine{}); anchor.KindOf(err) != anchor.KindInvalid {
 		t.Errorf("appended: %v", err)
 	}
 	for _, err := range b.Follow(t.Context(), "..", "") {

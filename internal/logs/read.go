@@ -16,13 +16,13 @@ import (
 
 // Read gives the last limit lines of a project, oldest first; of one deployment
 // when d is not empty.
-func (b *Book) Read(_ context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]Line, error) {
+func (b *Book) Read(_ context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]anchor.LogLine, error) {
 	f, err := b.file(p)
 	if err != nil {
 		return nil, err
 	}
-	var lines []Line
-	keep := func(l Line) {
+	var lines []anchor.LogLine
+	keep := func(l anchor.LogLine) {
 		if d != "" && l.DeploymentID != d {
 			return
 		}
@@ -43,26 +43,29 @@ func (b *Book) Read(_ context.Context, p anchor.ProjectID, d anchor.DeploymentID
 	return lines[max(0, len(lines)-limit):], nil
 }
 
-// Follow gives the lines appended from the first iteration on until ctx ends.
-func (b *Book) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[Line, error] {
-	return func(yield func(Line, error) bool) {
-		f, err := b.file(p)
-		if err != nil {
-			yield(Line{}, err)
-			return
-		}
-		at, err := f.end()
-		for err == nil {
-			var fresh []Line
-			var more <-chan struct{}
-			at, more, err = f.since(at, func(l Line) { fresh = append(fresh, l) })
+// Follow gives the lines appended after this call until ctx ends.
+func (b *Book) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
+	f, err := b.file(p)
+	if err != nil {
+		return failing(err)
+	}
+	begin, err := f.end()
+	if err != nil {
+		return failing(err)
+	}
+	return func(yield func(anchor.LogLine, error) bool) {
+		for at := begin; ; {
+			var fresh []anchor.LogLine
+			next, more, err := f.since(at, func(l anchor.LogLine) { fresh = append(fresh, l) })
+			at = next
 			for _, l := range fresh {
 				if (d == "" || l.DeploymentID == d) && !yield(l, nil) {
 					return
 				}
 			}
 			if err != nil {
-				break
+				yield(anchor.LogLine{}, err)
+				return
 			}
 			select {
 			case <-more:
@@ -70,8 +73,11 @@ func (b *Book) Follow(ctx context.Context, p anchor.ProjectID, d anchor.Deployme
 				return
 			}
 		}
-		yield(Line{}, err)
 	}
+}
+
+func failing(err error) iter.Seq2[anchor.LogLine, error] {
+	return func(yield func(anchor.LogLine, error) bool) { yield(anchor.LogLine{}, err) }
 }
 
 // place is how far a follower has read: up to offset of the file that was current
@@ -97,7 +103,7 @@ func (f *file) end() (place, error) {
 
 // since calls line for every line after at and gives the place after them, and the
 // channel that closes when there are more.
-func (f *file) since(at place, line func(Line)) (place, <-chan struct{}, error) {
+func (f *file) since(at place, line func(anchor.LogLine)) (place, <-chan struct{}, error) {
 	v, err := f.view()
 	if err != nil {
 		return at, nil, err
@@ -157,7 +163,7 @@ func (v view) close() {
 
 // scan calls line for every whole line from offset at and gives the offset after
 // the last. No file has no lines; a torn line, left by a crash, is passed over.
-func scan(in *os.File, at int64, line func(Line)) (int64, error) {
+func scan(in *os.File, at int64, line func(anchor.LogLine)) (int64, error) {
 	if in == nil {
 		return at, nil
 	}
@@ -173,7 +179,7 @@ func scan(in *os.File, at int64, line func(Line)) (int64, error) {
 			return at, fmt.Errorf("read the log: %w", err)
 		}
 		at += int64(len(text))
-		var l Line
+		var l anchor.LogLine
 		if json.Unmarshal(text, &l) == nil {
 			line(l)
 		}

@@ -13,25 +13,18 @@ import (
 // App is a Next.js app on the disk of who deploys it.
 type App struct {
 	Dir  string // absolute
-	Name string // of package.json
 	Root string // where the lockfile is: Dir, or the monorepo's root above it
 
 	PackageManager string // "npm", "pnpm", "yarn" or "bun"; npm without a lockfile
-	Lockfile       string // its file name, or ""
 
 	NextVersion     string // as installed, else as package.json asks for it
 	OpenNextVersion string // of @opennextjs/aws or open-next, likewise; "" when neither is there
-	NextConfig      string // file name, or ""
 	OpenNextConfig  string // file name, or ""
-	BuildScript     string // scripts.build of package.json
-	Built           bool   // .open-next is there
 }
 
 // packageJSON is the part of npm's package.json that is read here.
 type packageJSON struct {
-	Name         string            `json:"name"`
 	Version      string            `json:"version"`
-	Scripts      map[string]string `json:"scripts"`
 	Dependencies map[string]string `json:"dependencies"`
 	Dev          map[string]string `json:"devDependencies"`
 }
@@ -62,9 +55,8 @@ func FindApp(dir string) (App, error) {
 	if err != nil {
 		return App{}, err
 	}
-	app := App{Dir: dir, Name: manifest.Name, BuildScript: manifest.Scripts["build"]}
-	app.Root, app.Lockfile, app.PackageManager = findLockfile(dir)
-	app.NextConfig = firstFile(dir, "next.config.js", "next.config.mjs", "next.config.ts", "next.config.cjs")
+	app := App{Dir: dir}
+	app.Root, app.PackageManager = findLockfile(dir)
 	app.OpenNextConfig = firstFile(dir, "open-next.config.ts", "open-next.config.js", "open-next.config.mjs")
 	if app.NextVersion = versionIn(dir, manifest, "next"); app.NextVersion == "" {
 		return App{}, anchor.Invalid("no_nextjs", "the app in %s does not depend on Next.js", dir).
@@ -75,7 +67,6 @@ func FindApp(dir string) (App, error) {
 			app.OpenNextVersion = versionIn(dir, manifest, name)
 		}
 	}
-	app.Built = isFolder(os.DirFS(dir), ".open-next")
 	return app, nil
 }
 
@@ -115,15 +106,15 @@ func readPackage(dir string) (packageJSON, error) {
 }
 
 // findLockfile walks up, as OpenNext does to find the root of a monorepo.
-func findLockfile(dir string) (root, file, manager string) {
+func findLockfile(dir string) (root, manager string) {
 	for at := dir; ; at = filepath.Dir(at) {
 		for _, lock := range lockfiles {
 			if isFile(os.DirFS(at), lock.file) {
-				return at, lock.file, lock.manager
+				return at, lock.manager
 			}
 		}
 		if at == filepath.Dir(at) {
-			return dir, "", "npm"
+			return dir, "npm"
 		}
 	}
 }

@@ -23,9 +23,9 @@ func TestFindApp(t *testing.T) {
 	app, err := opennext.FindApp(dir)
 	must(t, err)
 	want := opennext.App{
-		Dir: dir, Name: "shop", Root: dir, PackageManager: "npm", Lockfile: "package-lock.json",
-		NextVersion: "15.5.29", OpenNextVersion: "4.1.12", NextConfig: "next.config.mjs",
-		OpenNextConfig: "open-next.config.ts", BuildScript: "next build", Built: true,
+		Dir: dir, Root: dir, PackageManager: "npm",
+		NextVersion: "15.5.29", OpenNextVersion: "4.1.12",
+		OpenNextConfig: "open-next.config.ts",
 	}
 	if diff := cmp.Diff(want, app); diff != "" {
 		t.Errorf("the app differs (-want +got):\n%s", diff)
@@ -46,10 +46,10 @@ func TestFindAppInAMonorepo(t *testing.T) {
 		})
 		app, err := opennext.FindApp(filepath.Join(root, "apps/web"))
 		must(t, err)
-		if app.Root != root || app.PackageManager != manager || app.Lockfile != lockfile || app.NextVersion != "15.1.0" {
+		if app.Root != root || app.PackageManager != manager || app.NextVersion != "15.1.0" {
 			t.Errorf("with %s: %+v", lockfile, app)
 		}
-		if app.OpenNextVersion != "" || app.Built {
+		if app.OpenNextVersion != "" {
 			t.Errorf("finds an OpenNext that is not there: %+v", app)
 		}
 	}

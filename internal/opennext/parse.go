@@ -17,10 +17,6 @@ const (
 	tagsFile        = "dynamodb-provider/dynamodb-cache.json"
 )
 
-// Keep tells which paths of a tree a deployment needs; .build holds what OpenNext
-// needed while it built.
-func Keep(path string) bool { return path != ".build" }
-
 // Parse reads the tree of one build; tree is the .open-next folder itself. Every
 // function of the result has its handler in the tree. Cache names the folder even
 // when no page was prerendered and the tree lacks it.

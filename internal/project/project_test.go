@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -94,47 +93,6 @@ func TestCreateRefuses(t *testing.T) {
 	for _, name := range []string{"unknown", "", anchor.NewID()} {
 		_, err := s.Get(t.Context(), name)
 		fails(t, err, anchor.KindNotFound, "unknown_project")
-	}
-}
-
-func TestEnsureGivesAllTheOne(t *testing.T) {
-	s, _, _ := service(t)
-	got := make([]anchor.Project, 50)
-	var done sync.WaitGroup
-	for i := range got {
-		done.Go(func() {
-			p, err := s.Ensure(context.Background(), "shop")
-			if err != nil {
-				t.Error(err)
-			}
-			got[i] = p
-		})
-	}
-	done.Wait()
-	for _, p := range got {
-		if p != got[0] || p.ID == "" {
-			t.Fatalf("some got %+v, some %+v", got[0], p)
-		}
-	}
-	_, err := s.Ensure(t.Context(), "Not A Slug")
-	fails(t, err, anchor.KindInvalid, "bad_slug")
-}
-
-// Another's project appears between Ensure's look and its own try.
-func TestEnsureLosesTheRaceWell(t *testing.T) {
-	s, store, _ := service(t)
-	theirs := anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop"}
-	store.Fault = func(op string) (bool, error) {
-		if op == "CreateProject" {
-			store.Fault = nil // theirs comes by here too
-			if err := store.CreateProject(t.Context(), theirs); err != nil {
-				t.Error(err)
-			}
-		}
-		return false, nil
-	}
-	if got, err := s.Ensure(t.Context(), "shop"); err != nil || got != theirs {
-		t.Errorf("got %+v, %v; want %+v", got, err, theirs)
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// DefaultBranch is the production branch of a project that names none.
-const DefaultBranch = "main"
+// defaultBranch is the production branch of a project that names none.
+const defaultBranch = "main"
 
 // Service makes, finds and deletes projects.
 type Service struct {
@@ -25,7 +25,7 @@ type Service struct {
 // Conflict "slug_taken" when there is such a project.
 func (s Service) Create(ctx context.Context, slug, productionBranch string) (anchor.Project, error) {
 	if productionBranch == "" {
-		productionBranch = DefaultBranch
+		productionBranch = defaultBranch
 	}
 	if err := cmp.Or(checkSlug(slug), checkBranch(productionBranch)); err != nil {
 		return anchor.Project{}, err
@@ -73,20 +73,6 @@ func (s Service) Get(ctx context.Context, idOrSlug string) (anchor.Project, erro
 // List gives a page of all projects, newest first.
 func (s Service) List(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error) {
 	return s.Records.Projects(ctx, page)
-}
-
-// Ensure gives the project of the slug and makes it when there is none. Of many
-// that ask at once, all get the one.
-func (s Service) Ensure(ctx context.Context, slug string) (anchor.Project, error) {
-	p, err := s.Records.ProjectBySlug(ctx, slug)
-	if !errors.Is(err, anchor.ErrNotFound) {
-		return p, err
-	}
-	p, err = s.Create(ctx, slug, "")
-	if errors.Is(err, anchor.ErrConflict) {
-		return s.Records.ProjectBySlug(ctx, slug)
-	}
-	return p, err
 }
 
 // Delete removes a project: its records, in one step, and then what the platform

@@ -46,7 +46,6 @@ type Traffic interface {
 // Records reads what the use-case decides on.
 type Records interface {
 	Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error)
-	Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error)
 	Releases(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error)
 	// LastLive gives the deployment that was live before the one that is, or ErrNotFound.
 	LastLive(ctx context.Context, p anchor.ProjectID) (anchor.DeploymentID, error)

@@ -36,7 +36,7 @@ type Retention struct {
 
 // Prune applies the rule to one project and gives the ids it removed. A removal
 // that fails does not keep the others; its files and those that a crash between mark
-// and removal leaves are swept by the next start.
+// and removal leaves are for the next sweep.
 func (r Retention) Prune(ctx context.Context, p anchor.ProjectID) ([]anchor.DeploymentID, error) {
 	old, err := r.mark(ctx, p)
 	var removed []anchor.DeploymentID
@@ -53,7 +53,7 @@ func (r Retention) Prune(ctx context.Context, p anchor.ProjectID) ([]anchor.Depl
 // mark decides under the project's lock, so that no rollback goes to a
 // deployment that is about to be removed.
 func (r Retention) mark(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error) {
-	defer r.Service.projects.lock(p)()
+	defer r.Service.projects.Lock(p)()
 	kept, err := r.Shelf.Kept(ctx, p)
 	if err != nil {
 		return nil, fmt.Errorf("list the kept deployments of project %s: %w", p, err)

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/keyed"
 )
 
 // warmUp bounds how long a promote or rollback waits for its target's functions.
@@ -32,7 +32,9 @@ type Service struct {
 	Traffic Traffic
 	Records Records
 
-	projects keyedMutex
+	// Keeps the releases and the pruning of one project apart, as Traffic asks for. Those of
+	// other processes it cannot: the pointer's revision makes them harmless.
+	projects keyed.Locks[anchor.ProjectID]
 }
 
 // GoLive makes record, a deployment that has passed its probe, live and writes it
@@ -40,7 +42,7 @@ type Service struct {
 // request has moved the pointer. With an error and a pointer it is live, but
 // traffic does not follow yet.
 func (s *Service) GoLive(ctx context.Context, record anchor.Deployment) (anchor.Live, error) {
-	defer s.projects.lock(record.ProjectID)()
+	defer s.projects.Lock(record.ProjectID)()
 	live, err := s.goLive(ctx, record)
 	if err != nil {
 		return anchor.Live{}, err
@@ -76,7 +78,7 @@ func (s *Service) goLive(ctx context.Context, record anchor.Deployment) (anchor.
 
 // Follow makes traffic follow the pointer: for a release whose answer was lost.
 func (s *Service) Follow(ctx context.Context, p anchor.ProjectID) error {
-	defer s.projects.lock(p)()
+	defer s.projects.Lock(p)()
 	live, err := s.current(ctx, p)
 	if err != nil || live.Revision == 0 {
 		return err
@@ -111,7 +113,7 @@ func (s *Service) turnTo(
 	record func(target anchor.Deployment, from anchor.Live) *anchor.Deployment,
 ) (Result, error) {
 	start := time.Now()
-	defer s.projects.lock(p)()
+	defer s.projects.Lock(p)()
 	target, err := s.expectTarget(ctx, p, id)
 	if err != nil {
 		return Result{}, err
@@ -254,26 +256,4 @@ func (s *Service) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, er
 // List gives the releases of a project, newest first.
 func (s *Service) List(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error) {
 	return s.Records.Releases(ctx, p, page)
-}
-
-// keyedMutex keeps the releases and the pruning of one project apart, as Traffic asks
-// for. Those of other processes it cannot: the pointer's revision makes them harmless.
-type keyedMutex struct {
-	mu    sync.Mutex
-	locks map[anchor.ProjectID]*sync.Mutex
-}
-
-func (k *keyedMutex) lock(p anchor.ProjectID) (unlock func()) {
-	k.mu.Lock()
-	if k.locks == nil {
-		k.locks = map[anchor.ProjectID]*sync.Mutex{}
-	}
-	l := k.locks[p]
-	if l == nil {
-		l = &sync.Mutex{}
-		k.locks[p] = l
-	}
-	k.mu.Unlock()
-	l.Lock()
-	return l.Unlock
 }

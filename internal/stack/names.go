@@ -11,7 +11,10 @@ func (i *Installation) bucket(kind string) string {
 	return i.Name + "-" + kind + "-" + i.account + "-" + i.AWS.Region
 }
 
-func (i *Installation) keyParameter() string { return "/" + i.Name + "/key" }
+// KeyParameter is the SSM parameter that keeps an installation's key.
+func KeyParameter(installation string) string { return "/" + installation + "/key" }
+
+func (i *Installation) keyParameter() string { return KeyParameter(i.Name) }
 
 func (i *Installation) tableNames() []string {
 	return []string{i.Name + "-projects", i.Name + "-deployments", i.Name + "-domains"}

@@ -51,8 +51,8 @@ func (p *Pool) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 
 type requestIDKey struct{}
 
-// WithRequestID gives log lines of an Invoke under ctx their request id.
-func WithRequestID(ctx context.Context, id string) context.Context {
+// withRequestID gives log lines of an Invoke under ctx their request id.
+func withRequestID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, requestIDKey{}, id)
 }
 

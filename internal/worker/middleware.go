@@ -102,7 +102,7 @@ func (m *Middleware) Run(ctx context.Context, r *http.Request) (Decision, error)
 	if err != nil {
 		return Decision{}, err
 	}
-	raw, err := m.pool.Invoke(WithRequestID(ctx, r.Header.Get(requestIDHeader)), event)
+	raw, err := m.pool.Invoke(withRequestID(ctx, r.Header.Get(requestIDHeader)), event)
 	if err != nil {
 		return Decision{}, err
 	}

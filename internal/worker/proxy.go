@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -72,8 +73,10 @@ func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // outgoing is r as it is sent to the process.
 func outgoing(r *http.Request) *http.Request {
 	header := r.Header.Clone()
-	for _, name := range header["Connection"] {
-		header.Del(name)
+	for _, line := range header["Connection"] {
+		for name := range strings.SplitSeq(line, ",") {
+			header.Del(strings.TrimSpace(name))
+		}
 	}
 	for _, name := range hopHeaders {
 		delete(header, name)

@@ -99,9 +99,6 @@ func (x *Index) Len() int {
 	return len(x.entries)
 }
 
-// Size is the length of the uncompressed file in octets.
-func (a Asset) Size() int64 { return a.entry.identity.size }
-
 // ContentType is the media type the file is served with.
 func (a Asset) ContentType() string { return a.entry.contentType[0] }
 

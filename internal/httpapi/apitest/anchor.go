@@ -16,7 +16,6 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/hostname"
 	"github.com/anchor-deploy/anchor/internal/httpapi"
-	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
 	"github.com/anchor-deploy/anchor/internal/store/memory"
 )
 
@@ -46,7 +45,7 @@ type Anchor struct {
 	domains  *hostname.Service
 	store    *memory.Store // of the domains and of the projects they belong to
 	blobs    map[bundle.Digest]int64
-	logs     []wire.LogLine
+	logs     []anchor.LogLine
 	tokens   map[string]anchor.Token // by secret
 	running  sync.WaitGroup          // pipelines
 }

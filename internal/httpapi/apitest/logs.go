@@ -5,7 +5,6 @@ import (
 	"iter"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
 )
 
 type logs struct{ *Anchor }
@@ -14,13 +13,13 @@ type logs struct{ *Anchor }
 func (a *Anchor) Log(d anchor.DeploymentID, level, text string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.logs = append(a.logs, wire.LogLine{Time: now(), DeploymentID: d, Function: anchor.ServerFunction, Level: level, Text: text})
+	a.logs = append(a.logs, anchor.LogLine{Time: now(), DeploymentID: d, Function: anchor.ServerFunction, Level: level, Text: text})
 	a.notify()
 }
 
 // written gives the lines from index from on; it needs mu.
-func (a *Anchor) written(p anchor.ProjectID, id anchor.DeploymentID, from int) []wire.LogLine {
-	var out []wire.LogLine
+func (a *Anchor) written(p anchor.ProjectID, id anchor.DeploymentID, from int) []anchor.LogLine {
+	var out []anchor.LogLine
 	for _, line := range a.logs[from:] {
 		if _, err := a.get(p, line.DeploymentID); err == nil && (id == "" || id == line.DeploymentID) {
 			out = append(out, line)
@@ -29,18 +28,18 @@ func (a *Anchor) written(p anchor.ProjectID, id anchor.DeploymentID, from int) [
 	return out
 }
 
-func (a logs) Read(_ context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]wire.LogLine, error) {
+func (a logs) Read(_ context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]anchor.LogLine, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	lines := a.written(p, d, 0)
 	return lines[max(0, len(lines)-limit):], nil
 }
 
-func (a logs) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[wire.LogLine, error] {
+func (a logs) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
 	a.mu.Lock()
 	from := len(a.logs)
 	a.mu.Unlock()
-	return func(yield func(wire.LogLine, error) bool) {
+	return func(yield func(anchor.LogLine, error) bool) {
 		for {
 			a.mu.Lock()
 			lines, changed := a.written(p, d, from), a.changed

@@ -116,6 +116,17 @@ func (a env) List(_ context.Context, p anchor.ProjectID, reveal bool) ([]anchor.
 	return out, nil
 }
 
+func (a env) ForBuild(ctx context.Context, p anchor.ProjectID) (map[string]string, error) {
+	vars, err := a.List(ctx, p, true)
+	values := map[string]string{}
+	for _, v := range vars {
+		if v.For.Covers(anchor.EnvBuild) {
+			values[v.Name] = v.Value
+		}
+	}
+	return values, err
+}
+
 func (a env) Remove(_ context.Context, p anchor.ProjectID, name string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

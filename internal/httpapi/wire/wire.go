@@ -128,16 +128,6 @@ type BuildEnv struct {
 	Variables map[string]string `json:"variables"`
 }
 
-// LogLine is one line an app wrote.
-type LogLine struct {
-	Time         int64               `json:"time" doc:"Unix milliseconds"`
-	DeploymentID anchor.DeploymentID `json:"deploymentId"`
-	Function     string              `json:"function"`
-	RequestID    string              `json:"requestId,omitempty"`
-	Level        string              `json:"level"`
-	Text         string              `json:"text"`
-}
-
 // Items is a list that has one page only.
 type Items[T any] struct {
 	Items []T `json:"items" nullable:"false"`

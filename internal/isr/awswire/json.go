@@ -53,10 +53,10 @@ func (h *handler) serveJSON(w http.ResponseWriter, r *http.Request, ns string, a
 	}
 	var api *apiError
 	if !errors.As(err, &api) {
-		h.Log.Error("a cache call of an app failed", "service", service, "operation", name, "deployment", ns, "err", err)
+		h.Log.Error("a cache call of an app failed", "service", service, "operation", name, "deploymentId", ns, "error", err)
 		api = &apiError{http.StatusInternalServerError, "InternalServerError", err.Error()}
 	} else if authorized {
-		h.Log.Warn("refused a cache call of an app", "service", service, "operation", name, "deployment", ns, "err", err)
+		h.Log.Warn("refused a cache call of an app", "service", service, "operation", name, "deploymentId", ns, "error", err)
 	}
 	writeJSON(w, api.status, map[string]string{"__type": api.kind, "message": api.message})
 }

@@ -25,9 +25,9 @@ func (h *handler) serveS3(w http.ResponseWriter, r *http.Request, ns string) {
 		api = s3ErrorOf(err)
 	}
 	if api.status == http.StatusInternalServerError {
-		h.Log.Error("a cache call of an app failed", "service", "s3", "method", r.Method, "path", r.URL.Path, "deployment", ns, "err", err)
+		h.Log.Error("a cache call of an app failed", "service", "s3", "method", r.Method, "path", r.URL.Path, "deploymentId", ns, "error", err)
 	} else if api.status != http.StatusNotFound {
-		h.Log.Warn("refused a cache call of an app", "service", "s3", "method", r.Method, "path", r.URL.Path, "deployment", ns, "err", err)
+		h.Log.Warn("refused a cache call of an app", "service", "s3", "method", r.Method, "path", r.URL.Path, "deploymentId", ns, "error", err)
 	}
 	writeS3Error(w, r, api)
 }

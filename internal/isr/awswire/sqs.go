@@ -26,12 +26,10 @@ type sendMessageOutput struct {
 	SequenceNumber   string
 }
 
-// revalidation is the body of a message, from OpenNext's core/routing/util revalidateIfRequired.
+// revalidation is what is read of a message's body, from OpenNext's core/routing/util revalidateIfRequired.
 type revalidation struct {
-	Host         string  `json:"host"`
-	URL          string  `json:"url"`
-	ETag         string  `json:"eTag"`
-	LastModified float64 `json:"lastModified"`
+	Host string `json:"host"`
+	URL  string `json:"url"`
 }
 
 var sequence atomic.Uint64
@@ -66,6 +64,5 @@ func (in sendMessageInput) message() (isr.Message, error) {
 		return isr.Message{}, &apiError{http.StatusBadRequest, "com.amazonaws.sqs#InvalidMessageContents",
 			`The revalidation queue takes {"host", "url", "eTag", "lastModified"}, with a host and a url.`}
 	}
-	return isr.Message{Host: page.Host, URL: page.URL, ETag: page.ETag, LastModified: int64(page.LastModified),
-		GroupID: in.GroupID, DedupID: in.DeduplicationID}, nil
+	return isr.Message{Host: page.Host, URL: page.URL, GroupID: in.GroupID, DedupID: in.DeduplicationID}, nil
 }

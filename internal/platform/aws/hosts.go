@@ -47,7 +47,7 @@ func (p *Platform) domain(project anchor.Project) string {
 	defer cancel()
 	site, err := p.site(ctx, project)
 	if err != nil && anchor.CodeOf(err) != noDistribution {
-		p.Log.Warn("look up the distribution", "project", project.Slug, "error", err)
+		p.Log.Warn("look up the distribution", "slug", project.Slug, "error", err)
 	}
 	return site.Domain
 }

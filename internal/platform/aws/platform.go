@@ -118,7 +118,7 @@ func New(c Config) (*Platform, error) {
 	})
 	p.assets = asset.New(asset.Config{
 		S3: p.s3, DynamoDB: dynamodb.NewFromConfig(c.AWS), Installation: c.Installation,
-		AssetsBucket: c.AssetsBucket, ArtifactsBucket: c.ArtifactsBucket, Log: c.Log,
+		AssetsBucket: c.AssetsBucket, ArtifactsBucket: c.ArtifactsBucket,
 	})
 	p.front = front.New(front.Config{
 		CloudFront: cloudfront.NewFromConfig(c.AWS), KeyValueStore: cloudfrontkeyvaluestore.NewFromConfig(c.AWS),

@@ -24,7 +24,7 @@ func (p *Platform) Publish(ctx context.Context, a deploy.Artifact, note deploy.N
 	if err := p.writeDescription(d); err != nil {
 		return nil, err
 	}
-	if _, err := p.open(d, a.Env); err != nil {
+	if err := p.open(d, a.Env); err != nil {
 		return nil, err
 	}
 	versions := make(map[string]anchor.FunctionVersion, len(a.Build.Functions))

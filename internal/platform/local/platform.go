@@ -128,7 +128,7 @@ func (p *Platform) Restore(ctx context.Context) error {
 		if s := p.site(live.Deployment); s != nil {
 			s.keepWarm(true)
 		} else {
-			slog.Error("the live deployment's files are gone; deploy again", "project", live.ProjectID, "deployment", live.Deployment)
+			slog.Error("the live deployment's files are gone; deploy again", "projectId", live.ProjectID, "deploymentId", live.Deployment)
 		}
 	}
 	return nil
@@ -148,7 +148,7 @@ func (p *Platform) restoreSites(ctx context.Context) error {
 			return fmt.Errorf("read deployment %s: %w", id, err)
 		}
 		if err := p.restoreSite(ctx, d); err != nil {
-			slog.Error("bring a deployment back", "deployment", id, "error", err)
+			slog.Error("bring a deployment back", "deploymentId", id, "error", err)
 		}
 	}
 	return nil
@@ -163,8 +163,7 @@ func (p *Platform) restoreSite(ctx context.Context, d anchor.Deployment) error {
 	if err != nil {
 		return fmt.Errorf("read the deployment's environment: %w", err)
 	}
-	_, err = p.open(desc, env)
-	return err
+	return p.open(desc, env)
 }
 
 func (p *Platform) site(id anchor.DeploymentID) *site {

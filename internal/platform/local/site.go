@@ -24,38 +24,38 @@ type site struct {
 
 // open brings a deployment's site up and makes it reachable under its own host.
 // No process starts before the first request. Opened again, it is as it was.
-func (p *Platform) open(d description, env map[string]string) (*site, error) {
-	if s := p.site(d.Deployment); s != nil {
-		return s, nil
+func (p *Platform) open(d description, env map[string]string) error {
+	if p.site(d.Deployment) != nil {
+		return nil
 	}
 	index, err := p.readIndex(d)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s := &site{description: d, pools: map[string]*worker.Pool{}}
 	for _, f := range d.Build.Functions {
 		pool, err := worker.NewPool(p.Node, p.spec(d, f, env))
 		if err != nil {
 			s.close()
-			return nil, fmt.Errorf("prepare function %s: %w", f.Name, err)
+			return fmt.Errorf("prepare function %s: %w", f.Name, err)
 		}
 		s.pools[f.Name] = pool
 	}
 	if s.edge, err = s.edgeSite(index); err != nil {
 		s.close()
-		return nil, err
+		return err
 	}
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if other := p.sites[d.Deployment]; other != nil {
+	if p.sites[d.Deployment] != nil {
 		go s.close()
-		return other, nil
+		return nil
 	}
 	s.edge.Shared = p.shelf(d.Project).find
 	p.sites[d.Deployment] = s
 	p.publish()
-	return s, nil
+	return nil
 }
 
 func (s *site) edgeSite(index *asset.Index) (_ *edge.Site, err error) {

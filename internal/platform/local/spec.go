@@ -6,7 +6,6 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/isr/awswire"
-	"github.com/anchor-deploy/anchor/internal/logs"
 	"github.com/anchor-deploy/anchor/internal/worker"
 )
 
@@ -67,7 +66,7 @@ const origins = `{"default":{"host":"default","protocol":"http","port":80}}`
 func (p *Platform) logTo(d description, function string) func(worker.Line) {
 	return func(l worker.Line) {
 		// A log that cannot be written must not stop the app that writes it.
-		_ = p.Logs.Append(d.Project, logs.Line{
+		_ = p.Logs.Append(d.Project, anchor.LogLine{
 			Time: l.Time.UnixMilli(), DeploymentID: d.Deployment, Function: function,
 			RequestID: l.RequestID, Level: l.Level, Text: l.Text,
 		})

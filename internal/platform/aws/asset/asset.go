@@ -12,7 +12,6 @@
 package asset
 
 import (
-	"log/slog"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -29,7 +28,6 @@ type Config struct {
 	Installation    string // begins the tag tables' names
 	AssetsBucket    string
 	ArtifactsBucket string // holds the artifacts' contents as files/<sha256>; "" if they are not in S3
-	Log             *slog.Logger
 }
 
 // Parallel is how many small objects are on their way at a time.

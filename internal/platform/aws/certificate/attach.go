@@ -166,7 +166,7 @@ func (d *Domains) retag(ctx context.Context, h anchor.Hostname, p anchor.Project
 		err = d.tagCertificate(ctx, h, p)
 	}
 	if err != nil {
-		d.Log.Warn("tag a moved domain", "domain", h.Name, "err", err)
+		d.Log.Warn("tag a moved domain", "domain", h.Name, "error", err)
 	}
 }
 
@@ -198,6 +198,6 @@ func (d *Domains) sweep(ctx context.Context, h anchor.Hostname) {
 		}
 	}
 	if err != nil {
-		d.Log.Warn("delete a replaced certificate", "domain", h.Name, "err", err)
+		d.Log.Warn("delete a replaced certificate", "domain", h.Name, "error", err)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 	"github.com/anchor-deploy/anchor/internal/hostname"
 )
 
@@ -87,7 +88,7 @@ func backOff(ctx context.Context, attempt int) error {
 func (d *Domains) settle(ctx context.Context, do func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := do()
-		if !stale(err) || attempt == attempts {
+		if !awserror.Stale(err) || attempt == attempts {
 			return err
 		}
 		if err := d.pause(ctx, attempt); err != nil {

@@ -33,7 +33,7 @@ func (d *Domains) Ensure(ctx context.Context, h anchor.Hostname) (hostname.Certi
 	if detail != nil {
 		// It was never issued, so nothing uses it; what is not deleted now, Release does.
 		if err := d.delete(ctx, sdk.ToString(detail.CertificateArn)); err != nil {
-			d.Log.Warn("delete a failed certificate request", "domain", h.Name, "err", err)
+			d.Log.Warn("delete a failed certificate request", "domain", h.Name, "error", err)
 		}
 	}
 	return c, nil
@@ -181,7 +181,7 @@ func (d *Domains) firstSight(ctx context.Context, h anchor.Hostname, arn string)
 		detail, err := d.see(ctx, arn)
 		if err != nil {
 			// It is asked for: the record must come to know its ARN all the same.
-			d.Log.Warn("look at a new certificate", "domain", h.Name, "err", err)
+			d.Log.Warn("look at a new certificate", "domain", h.Name, "error", err)
 			break
 		}
 		if detail != nil {

@@ -8,9 +8,6 @@ import (
 	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
-// stale: somebody else changed it between the read and the write.
-func stale(err error) bool { return awserror.Is(err, "PreconditionFailed", "InvalidIfMatchVersion") }
-
 // gone: what was asked for is not there.
 func gone(err error) bool {
 	return awserror.Is(err, "EntityNotFound", "NoSuchDistribution", "NoSuchFunctionExists", "NoSuchResource", "ResourceNotFoundException")
@@ -19,11 +16,6 @@ func gone(err error) bool {
 // taken: what was to be made is there already.
 func taken(err error) bool {
 	return awserror.Is(err, "EntityAlreadyExists", "DistributionAlreadyExists", "FunctionAlreadyExists")
-}
-
-// crowded: too much at once for the account.
-func crowded(err error) bool {
-	return awserror.Is(err, "TooManyInvalidationsInProgress", "Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown")
 }
 
 // full: a quota of the account is used up.
@@ -51,10 +43,10 @@ func failed(err error, what string) error {
 	case full(err):
 		e.Kind, e.Code = anchor.KindBusy, "aws_quota"
 		return e.Hintf("A quota of the AWS account is used up. Ask for more in Service Quotas (us-east-1), or remove domains that are not needed.")
-	case crowded(err):
+	case awserror.Crowded(err):
 		e.Kind, e.Code = anchor.KindBusy, "aws_busy"
 		return e.Hintf("AWS limits how fast an account may change things. It is tried again in a while.")
-	case stale(err):
+	case awserror.Stale(err):
 		e.Kind, e.Code = anchor.KindBusy, "aws_contended"
 		return e.Hintf("Others changed it at the same time, again and again. It is tried again in a while.")
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
 // Follow makes the project's domains be served as its own distribution is now: to be
@@ -56,7 +57,7 @@ func (d *Domains) Purge(ctx context.Context, p anchor.Project, live anchor.Live)
 			d.learn(string(p.ID), "")
 			return nil
 		}
-		if !crowded(err) || attempt == attempts {
+		if !awserror.Crowded(err) || attempt == attempts {
 			return failed(err, p.Slug)
 		}
 		if err := d.pause(ctx, attempt); err != nil {

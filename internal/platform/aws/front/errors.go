@@ -8,11 +8,6 @@ import (
 	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
-// stale: somebody else changed it between the read and the write.
-func stale(err error) bool {
-	return awserror.Is(err, "PreconditionFailed", "InvalidIfMatchVersion", "ConflictException")
-}
-
 // gone: what was asked for is not there.
 func gone(err error) bool {
 	return awserror.Is(err, "NoSuchDistribution", "NoSuchFunctionExists", "EntityNotFound", "ResourceNotFoundException",
@@ -23,11 +18,6 @@ func gone(err error) bool {
 func taken(err error) bool {
 	return awserror.Is(err, "DistributionAlreadyExists", "FunctionAlreadyExists", "EntityAlreadyExists",
 		"CachePolicyAlreadyExists", "OriginAccessControlAlreadyExists")
-}
-
-// crowded: too much at once for the account.
-func crowded(err error) bool {
-	return awserror.Is(err, "TooManyInvalidationsInProgress", "Throttling", "ThrottlingException", "TooManyRequestsException")
 }
 
 // failed says which action on what went wrong; action is the IAM action's name, unless
@@ -46,10 +36,10 @@ func failed(err error, action, what string) error {
 	case awserror.Denied(err):
 		e.Code = "access_denied"
 		return e.Hintf("Allow %s to the role that Anchor runs as; anchor aws bootstrap does.", action)
-	case crowded(err):
+	case awserror.Crowded(err):
 		e.Kind, e.Code = anchor.KindBusy, "cloudfront_busy"
 		return e.Hintf("CloudFront limits how fast an account may change things. Try again in a few minutes.")
-	case stale(err):
+	case awserror.Stale(err):
 		e.Kind, e.Code = anchor.KindBusy, "cloudfront_contended"
 		return e.Hintf("Others changed it at the same time, again and again. Try again.")
 	}

@@ -63,7 +63,7 @@ func (f *Front) removeDistribution(ctx context.Context, p anchor.Project, id str
 	switch {
 	case err == nil || gone(err):
 		return nil
-	case stale(err) || awserror.Is(err, "DistributionNotDisabled", "ResourceInUse"):
+	case awserror.Stale(err) || awserror.Is(err, "DistributionNotDisabled", "ResourceInUse"):
 		return settling(what, err)
 	}
 	return failed(err, "cloudfront:DeleteDistribution", what)

@@ -6,6 +6,8 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
+
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
 // shared are the ids of what all projects of the installation have in common.
@@ -148,7 +150,7 @@ func (f *Front) updateCachePolicy(ctx context.Context, id string, want *types.Ca
 func (f *Front) settle(ctx context.Context, do func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := do()
-		if !stale(err) || attempt == attempts {
+		if !awserror.Stale(err) || attempt == attempts {
 			return err
 		}
 		if err := f.pause(ctx, attempt); err != nil {

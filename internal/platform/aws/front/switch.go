@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/awserror"
 )
 
 // Ahead is what Ready read, for the Switch of one release. The zero value is of no store.
@@ -101,7 +102,7 @@ func (f *Front) invalidate(ctx context.Context, distribution, reference string) 
 				Paths: &types.Paths{Quantity: sdk.Int32(1), Items: []string{"/*"}},
 			},
 		})
-		if !crowded(err) || attempt == attempts {
+		if !awserror.Crowded(err) || attempt == attempts {
 			return err
 		}
 		if err := f.pause(ctx, attempt); err != nil {

@@ -32,7 +32,7 @@ func (f *Functions) leased(ctx context.Context, a anchor.Deployment, work func(c
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if failed := release(ending); failed != nil {
-		f.Log.WarnContext(ctx, "the project's lease was not released and expires by itself", "project", a.ProjectID, "err", failed)
+		f.Log.WarnContext(ctx, "the project's lease was not released and expires by itself", "projectId", a.ProjectID, "error", failed)
 	}
 	return err
 }

@@ -5,13 +5,13 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/anchor-deploy/anchor/internal/logs"
+	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
 // parse reads one event as Lambda writes it: what the app printed in the runtime's
 // text or JSON format (Lambda, "Working with Node.js function logs"), or Lambda's own
 // words, of which only those that tell of something wrong are kept.
-func parse(message string) (logs.Line, bool) {
+func parse(message string) (anchor.LogLine, bool) {
 	message = strings.TrimRight(message, "\r\n")
 	if strings.HasPrefix(message, "{") {
 		if line, ok, known := parseJSON(message); known {
@@ -22,44 +22,44 @@ func parse(message string) (logs.Line, bool) {
 		return line, true
 	}
 	if m := timedOut.FindStringSubmatch(message); m != nil {
-		return logs.Line{RequestID: m[1], Level: "error", Text: m[2]}, true
+		return anchor.LogLine{RequestID: m[1], Level: "error", Text: m[2]}, true
 	}
 	for _, own := range []string{"START RequestId: ", "END RequestId: ", "REPORT RequestId: ", "INIT_START ", "XRAY TraceId: "} {
 		if strings.HasPrefix(message, own) {
-			return logs.Line{}, false
+			return anchor.LogLine{}, false
 		}
 	}
 	switch {
 	case message == "":
-		return logs.Line{}, false
+		return anchor.LogLine{}, false
 	case strings.HasPrefix(message, "INIT_REPORT "):
-		return logs.Line{Level: "error", Text: message}, true // written when the start failed
+		return anchor.LogLine{Level: "error", Text: message}, true // written when the start failed
 	}
 	level := "info"
 	if strings.HasPrefix(message, "RequestId: ") && strings.Contains(message, "Error: ") { // the runtime ended
 		level = "error"
 	}
-	return logs.Line{Level: level, Text: message}, true
+	return anchor.LogLine{Level: level, Text: message}, true
 }
 
 // timedOut is "2026-11-21T20:00:00.000Z <request id> Task timed out after 3.00 seconds".
 var timedOut = regexp.MustCompile(`^\S+Z ([0-9a-f-]{36}) (Task timed out after .*)$`)
 
 // parseText reads "time TAB request id TAB level TAB text".
-func parseText(message string) (logs.Line, bool) {
+func parseText(message string) (anchor.LogLine, bool) {
 	parts := strings.SplitN(message, "\t", 4)
 	if len(parts) != 4 || !strings.HasSuffix(parts[0], "Z") {
-		return logs.Line{}, false
+		return anchor.LogLine{}, false
 	}
 	level, known := levels[parts[2]]
 	if !known {
-		return logs.Line{}, false
+		return anchor.LogLine{}, false
 	}
 	id := parts[1]
 	if id == "undefined" { // printed outside of a request
 		id = ""
 	}
-	return logs.Line{RequestID: id, Level: level, Text: parts[3]}, true
+	return anchor.LogLine{RequestID: id, Level: level, Text: parts[3]}, true
 }
 
 // levels are those of the runtimes in the words of our lines.
@@ -68,7 +68,7 @@ var levels = map[string]string{
 }
 
 // parseJSON reads the JSON format; known is false for JSON that the app printed itself.
-func parseJSON(message string) (line logs.Line, ok, known bool) {
+func parseJSON(message string) (line anchor.LogLine, ok, known bool) {
 	var e struct {
 		Type      string          `json:"type"` // of Lambda's own events: platform.report
 		Record    json.RawMessage `json:"record"`
@@ -85,7 +85,7 @@ func parseJSON(message string) (line logs.Line, ok, known bool) {
 		if e.Type != "platform.report" || r.Status == "success" || r.Status == "" {
 			return line, false, true
 		}
-		return logs.Line{RequestID: r.RequestID, Level: "error", Text: strings.TrimSpace("the invocation ended as " + r.Status + " " + r.ErrorType)}, true, true
+		return anchor.LogLine{RequestID: r.RequestID, Level: "error", Text: strings.TrimSpace("the invocation ended as " + r.Status + " " + r.ErrorType)}, true, true
 	}
 	level, isLevel := levels[e.Level]
 	if !isLevel || e.Message == nil {
@@ -96,5 +96,5 @@ func parseJSON(message string) (line logs.Line, ok, known bool) {
 	if json.Unmarshal(e.Message, &plain) == nil {
 		text = plain
 	}
-	return logs.Line{RequestID: e.RequestID, Level: level, Text: text}, true, true
+	return anchor.LogLine{RequestID: e.RequestID, Level: level, Text: text}, true, true
 }

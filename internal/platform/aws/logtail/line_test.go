@@ -3,14 +3,14 @@ package logtail
 import (
 	"testing"
 
-	"github.com/anchor-deploy/anchor/internal/logs"
+	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
 const request = "79b4f56e-95b1-4643-9700-2807f4e68189"
 
 // TestParse holds the shapes that the Lambda Developer Guide shows.
 func TestParse(t *testing.T) {
-	for message, want := range map[string]*logs.Line{
+	for message, want := range map[string]*anchor.LogLine{
 		"2026-11-21T20:00:00.000Z\t" + request + "\tINFO\thello\tworld\n":                            {RequestID: request, Level: "info", Text: "hello\tworld"},
 		"2026-11-21T20:00:00.000Z\tundefined\tWARN\tat start":                                        {Level: "warn", Text: "at start"},
 		"2026-11-21T20:00:00.000Z\t" + request + "\tERROR\tInvoke Error \t{\"errorType\":\"Error\"}": {RequestID: request, Level: "error", Text: "Invoke Error \t{\"errorType\":\"Error\"}"},

@@ -18,7 +18,6 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/awserror"
-	"github.com/anchor-deploy/anchor/internal/logs"
 )
 
 // Records tells which functions a project's deployments have.
@@ -38,7 +37,7 @@ type Config struct {
 	Now     func() time.Time // time.Now when nil
 }
 
-// Reader is httpapi.Logs and httpapi.Tail in the words of logs.Line. It is safe for concurrent use.
+// Reader is an httpapi.Tail. It is safe for concurrent use.
 type Reader struct{ Config }
 
 // New gives a reader. It makes no call.
@@ -58,14 +57,14 @@ const (
 )
 
 // Read gives the last limit lines, oldest first, at most two weeks back.
-func (r *Reader) Read(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]logs.Line, error) {
+func (r *Reader) Read(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]anchor.LogLine, error) {
 	sources, err := r.sources(ctx, p, d)
 	if err != nil || limit <= 0 || len(sources) == 0 {
 		return nil, err
 	}
 	now := r.Now()
 	oldest := now.Add(-farthest)
-	var lines []logs.Line
+	var lines []anchor.LogLine
 	for until, window := now, firstWindow; len(lines) < limit && until.After(oldest); window *= 8 {
 		from := until.Add(-window)
 		if from.Before(oldest) {
@@ -82,7 +81,7 @@ func (r *Reader) Read(ctx context.Context, p anchor.ProjectID, d anchor.Deployme
 }
 
 // Follow gives the lines written from the call on, until ctx ends.
-func (r *Reader) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[logs.Line, error] {
+func (r *Reader) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
 	return r.Since(ctx, p, d, r.Now().UnixMilli())
 }
 
@@ -91,13 +90,13 @@ func (r *Reader) Settled() int64 { return r.Now().Add(-r.Settle).UnixMilli() }
 
 // Since gives the lines with a Time of from or later, in an order that stays, and
 // follows until ctx ends. It keeps a line back until none is likely to come before it.
-func (r *Reader) Since(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, from int64) iter.Seq2[logs.Line, error] {
-	return func(yield func(logs.Line, error) bool) {
+func (r *Reader) Since(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, from int64) iter.Seq2[anchor.LogLine, error] {
+	return func(yield func(anchor.LogLine, error) bool) {
 		for {
 			// A deployment that came meanwhile has functions and versions of its own.
 			sources, err := r.sources(ctx, p, d)
 			until := r.Settled()
-			var lines []logs.Line
+			var lines []anchor.LogLine
 			if err == nil && until > from {
 				lines, err = r.between(ctx, sources, from, until)
 				from = until
@@ -109,7 +108,7 @@ func (r *Reader) Since(ctx context.Context, p anchor.ProjectID, d anchor.Deploym
 			}
 			if err != nil {
 				if ctx.Err() == nil {
-					yield(logs.Line{}, err)
+					yield(anchor.LogLine{}, err)
 				}
 				return
 			}
@@ -180,8 +179,8 @@ func groupOf(arn string) string {
 }
 
 // between gives all lines with from <= Time < until in the order of their times.
-func (r *Reader) between(ctx context.Context, sources []source, from, until int64) ([]logs.Line, error) {
-	found := make([][]logs.Line, len(sources))
+func (r *Reader) between(ctx context.Context, sources []source, from, until int64) ([]anchor.LogLine, error) {
+	found := make([][]anchor.LogLine, len(sources))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, s := range sources {
 		group.Go(func() (err error) {
@@ -193,11 +192,11 @@ func (r *Reader) between(ctx context.Context, sources []source, from, until int6
 		return nil, err
 	}
 	lines := slices.Concat(found...)
-	slices.SortStableFunc(lines, func(a, b logs.Line) int { return cmp.Compare(a.Time, b.Time) })
+	slices.SortStableFunc(lines, func(a, b anchor.LogLine) int { return cmp.Compare(a.Time, b.Time) })
 	return lines, nil
 }
 
-func (r *Reader) ofSource(ctx context.Context, s source, from, until int64) ([]logs.Line, error) {
+func (r *Reader) ofSource(ctx context.Context, s source, from, until int64) ([]anchor.LogLine, error) {
 	var events []types.FilteredLogEvent
 	pages := cloudwatchlogs.NewFilterLogEventsPaginator(r.Logs, &cloudwatchlogs.FilterLogEventsInput{
 		LogGroupName: sdk.String(s.group), StartTime: sdk.Int64(from), EndTime: sdk.Int64(until - 1),
@@ -219,7 +218,7 @@ func (r *Reader) ofSource(ctx context.Context, s source, from, until int64) ([]l
 		return cmp.Or(cmp.Compare(sdk.ToInt64(a.Timestamp), sdk.ToInt64(b.Timestamp)),
 			cmp.Compare(sdk.ToString(a.LogStreamName), sdk.ToString(b.LogStreamName)))
 	})
-	var lines []logs.Line
+	var lines []anchor.LogLine
 	for _, e := range events {
 		line, ok := parse(sdk.ToString(e.Message))
 		id, known := s.versions[versionOf(sdk.ToString(e.LogStreamName))]

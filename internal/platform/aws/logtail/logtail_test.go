@@ -20,8 +20,6 @@ import (
 	"github.com/anchor-deploy/anchor/internal/awstest"
 	"github.com/anchor-deploy/anchor/internal/httpapi"
 	"github.com/anchor-deploy/anchor/internal/httpapi/apitest"
-	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
-	"github.com/anchor-deploy/anchor/internal/logs"
 	"github.com/anchor-deploy/anchor/internal/platform/aws/logtail"
 	"github.com/anchor-deploy/anchor/internal/store/memory"
 )
@@ -108,7 +106,7 @@ func (s *stand) write(t *testing.T, group, stream string, at time.Time, messages
 	must(t, err)
 }
 
-func texts(lines []logs.Line) string {
+func texts(lines []anchor.LogLine) string {
 	var out []string
 	for _, l := range lines {
 		out = append(out, l.Text)
@@ -142,7 +140,7 @@ func TestReadGivesTheLastLinesOfAllFunctions(t *testing.T) {
 	}
 	lines, err := s.Read(t.Context(), s.project, "", 1)
 	must(t, err)
-	want := logs.Line{Time: now.Add(-10 * time.Second).UnixMilli(), DeploymentID: s.second, Function: "imageOptimizer", Level: "info", Text: "image"}
+	want := anchor.LogLine{Time: now.Add(-10 * time.Second).UnixMilli(), DeploymentID: s.second, Function: "imageOptimizer", Level: "info", Text: "image"}
 	if len(lines) != 1 || lines[0] != want {
 		t.Errorf("the line is %+v, want %+v", lines, want)
 	}
@@ -159,7 +157,7 @@ func TestFollowGivesWhatIsWrittenFromNowOn(t *testing.T) {
 	s.write(t, serverGroup, s.server, at.Add(10*time.Millisecond), "second")
 	s.write(t, imageGroup, s.images, at, "first")
 	s.pass(2 * settle)
-	var got []logs.Line
+	var got []anchor.LogLine
 	for line, err := range following {
 		must(t, err)
 		if got = append(got, line); len(got) == 2 {
@@ -212,36 +210,21 @@ func TestFollowingOverManyAnswers(t *testing.T) {
 // inProject reads the stand's project, whatever the API's is called.
 type inProject struct{ s *stand }
 
-func (p inProject) Read(ctx context.Context, _ anchor.ProjectID, d anchor.DeploymentID, limit int) ([]wire.LogLine, error) {
-	lines, err := p.s.Read(ctx, p.s.project, d, limit)
-	out := make([]wire.LogLine, len(lines))
-	for i, line := range lines {
-		out[i] = wire.LogLine(line)
-	}
-	return out, err
+func (p inProject) Read(ctx context.Context, _ anchor.ProjectID, d anchor.DeploymentID, limit int) ([]anchor.LogLine, error) {
+	return p.s.Read(ctx, p.s.project, d, limit)
 }
 
 func (p inProject) Follow(ctx context.Context, _ anchor.ProjectID, d anchor.DeploymentID) seq {
-	return asWire(p.s.Follow(ctx, p.s.project, d))
+	return p.s.Follow(ctx, p.s.project, d)
 }
 
 func (p inProject) Settled() int64 { return p.s.Settled() }
 
 func (p inProject) Since(ctx context.Context, _ anchor.ProjectID, d anchor.DeploymentID, from int64) seq {
-	return asWire(p.s.Since(ctx, p.s.project, d, from))
+	return p.s.Since(ctx, p.s.project, d, from)
 }
 
-func asWire(lines iter.Seq2[logs.Line, error]) seq {
-	return func(yield func(wire.LogLine, error) bool) {
-		for line, err := range lines {
-			if !yield(wire.LogLine(line), err) {
-				return
-			}
-		}
-	}
-}
-
-type seq = iter.Seq2[wire.LogLine, error]
+type seq = iter.Seq2[anchor.LogLine, error]
 
 func TestAMissingPermissionIsNamed(t *testing.T) {
 	s := newStand(t)
