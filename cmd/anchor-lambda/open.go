@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,10 +39,11 @@ type settings struct {
 	keyParameter, siteRole, deployer, buildProject  string
 	projects, deployments, domains, assets, uploads string
 	secrets                                         aws.Generations
+	logDays                                         int
 }
 
-func read(env func(string) string) (settings, error) {
-	s := settings{
+func read(env func(string) string) (s settings, err error) {
+	s = settings{
 		handler: cmp.Or(env("ANCHOR_HANDLER"), env("_HANDLER")), version: env("ANCHOR_VERSION"), installation: env("ANCHOR_INSTALLATION"),
 		keyParameter: env("ANCHOR_KEY_PARAMETER"), siteRole: env("ANCHOR_FUNCTION_ROLE"), deployer: env("ANCHOR_DEPLOY_FUNCTION"),
 		buildProject: env("ANCHOR_BUILD_PROJECT"), projects: env("PROJECTS_TABLE"), deployments: env("DEPLOYMENTS_TABLE"),
@@ -66,6 +68,12 @@ func read(env func(string) string) (settings, error) {
 		if _, err := fmt.Sscanf(secrets, "%d-%d", &s.secrets.Oldest, &s.secrets.Newest); err != nil {
 			return s, anchor.Invalid("bad_origin_secrets", "ANCHOR_ORIGIN_SECRETS is %q", secrets).
 				Hintf("Run anchor aws bootstrap again: its template sets it, as OLDEST-NEWEST.").Because(err)
+		}
+	}
+	if days := env("ANCHOR_LOG_DAYS"); days != "" { // only who makes functions is told
+		if s.logDays, err = strconv.Atoi(days); err != nil {
+			return s, anchor.Invalid("bad_log_days", "ANCHOR_LOG_DAYS is %q", days).
+				Hintf("Run anchor aws bootstrap again: its template sets it.").Because(err)
 		}
 	}
 	return s, nil
@@ -119,7 +127,7 @@ func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambdafn
 		return lambdafn.Parts{}, err
 	}
 	cloud, err := aws.New(aws.Config{
-		AWS: c, Installation: s.installation, AssetsBucket: s.assets, ArtifactsBucket: s.uploads, FunctionRole: s.siteRole,
+		AWS: c, Installation: s.installation, AssetsBucket: s.assets, ArtifactsBucket: s.uploads, FunctionRole: s.siteRole, LogDays: s.logDays,
 		Key: key, Secrets: s.secrets, Records: store, Notes: store, Leases: store, HTTP: probes,
 	})
 	if err != nil {

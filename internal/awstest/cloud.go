@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/anchor-deploy/anchor/internal/awsretry"
 	"github.com/anchor-deploy/anchor/internal/freeport"
@@ -37,6 +38,8 @@ type Cloud struct {
 	Endpoint string // http://127.0.0.1:PORT
 	Account  string // 12 digits
 	Wire     *Wire  // every call of Config's clients goes over it
+
+	judge func(*middleware.Stack) error
 }
 
 // MiniStack starts MiniStack until the test ends. It executes functions.
@@ -55,7 +58,8 @@ func Moto(t testing.TB) *Cloud {
 	return start(t, port, "moto_server", []string{"-H", "127.0.0.1", "-p", port}, "MOTO_ACM_VALIDATION_WAIT=1")
 }
 
-// Config is what a client of the emulator is made with. Retries do not wait.
+// Config is what a client of the emulator is made with. Retries do not wait. A request
+// that AWS's own model of it forbids fails the test, whatever the emulator makes of it.
 func (c *Cloud) Config() aws.Config {
 	return aws.Config{
 		Region:       Region,
@@ -63,6 +67,7 @@ func (c *Cloud) Config() aws.Config {
 		// Twelve digits for a key: the emulators take them for the account.
 		Credentials: credentials.NewStaticCredentialsProvider(c.Account, secret, ""),
 		HTTPClient:  c.Wire,
+		APIOptions:  []func(*middleware.Stack) error{c.judge},
 		// MiniStack takes the account from signatures of version 4 only; the data plane of
 		// CloudFront's KeyValueStore would sign with 4A.
 		AuthSchemePreference: []string{"sigv4"},
@@ -128,6 +133,7 @@ func start(t testing.TB, port, name string, args []string, env ...string) *Cloud
 		Endpoint: "http://127.0.0.1:" + port,
 		Account:  strconv.Itoa(100_000_000_000 + rand.IntN(800_000_000_000)),
 		Wire:     newWire("127.0.0.1:" + port),
+		judge:    judge(t),
 	}
 	var log bytes.Buffer
 	cmd := exec.Command(tool(t, name), args...)

@@ -1,6 +1,7 @@
 package stack_test
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -184,5 +185,27 @@ func TestTheFirstToken(t *testing.T) {
 	}
 	if second, err := i.FirstToken(t.Context(), installation.Outputs{}, "me", true); err != nil || second == "" || second == secret {
 		t.Errorf("another: %q, %v", second, err)
+	}
+}
+
+// Uploads are as secret as the app's code: nobody may send or fetch them in the clear.
+func TestTheArtifactsTravelByTLSOnly(t *testing.T) {
+	cloud := awstest.MiniStack(t)
+	_, b := bootstrapped(t, config(t, cloud))
+	policy := cloud.CLI(t, "s3api", "get-bucket-policy", "--bucket", b.ArtifactsBucket, "--query", "Policy", "--output", "text")
+	var read struct {
+		Statement []struct {
+			Effect, Principal, Action string
+			Resource                  []string
+			Condition                 map[string]map[string]string
+		}
+	}
+	if err := json.Unmarshal([]byte(policy), &read); err != nil || len(read.Statement) != 1 {
+		t.Fatalf("the policy is %s (%v)", policy, err)
+	}
+	s, arn := read.Statement[0], "arn:aws:s3:::"+b.ArtifactsBucket
+	if s.Effect != "Deny" || s.Principal != "*" || s.Action != "s3:*" || s.Condition["Bool"]["aws:SecureTransport"] != "false" ||
+		!slices.Equal(s.Resource, []string{arn, arn + "/*"}) {
+		t.Errorf("the policy is %s", policy)
 	}
 }

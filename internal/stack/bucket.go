@@ -70,7 +70,14 @@ func (i *Installation) createBucket(ctx context.Context, name string) error {
 // its own; until then the event that CodeBuild sent can be sent again.
 const archiveDays = 30
 
-// closeBucket keeps the public out, encrypts, and drops archives that are old and uploads
+// onlyTLS is a bucket's policy, as the assets bucket has it from the template.
+func onlyTLS(bucket string) string {
+	arn := "arn:aws:s3:::" + bucket
+	return `{"Version":"2012-10-17","Statement":[{"Sid":"OnlyTLS","Effect":"Deny","Principal":"*","Action":"s3:*",` +
+		`"Resource":["` + arn + `","` + arn + `/*"],"Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}`
+}
+
+// closeBucket keeps the public and bare HTTP out, encrypts, and drops archives that are old and uploads
 // that were never finished, which cost money and show in no listing.
 func (i *Installation) closeBucket(ctx context.Context, name string) error {
 	_, err := i.s3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: &name,
@@ -84,6 +91,10 @@ func (i *Installation) closeBucket(ctx context.Context, name string) error {
 		ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{Rules: []types.ServerSideEncryptionRule{{
 			ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: types.ServerSideEncryptionAes256},
 		}}}})
+	if err != nil {
+		return err
+	}
+	_, err = i.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &name, Policy: sdk.String(onlyTLS(name))})
 	if err != nil {
 		return err
 	}

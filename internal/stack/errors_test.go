@@ -83,7 +83,7 @@ func TestRefusalsNameTheAction(t *testing.T) {
 
 func TestWhatCannotBeBootstrapped(t *testing.T) {
 	cloud := awstest.MiniStack(t)
-	for _, c := range []installation.Options{{Name: "Bad"}, {Name: "two-words"}, {Name: "averyveryverylong"}, {Name: "1st"}} {
+	for _, c := range []installation.Options{{Name: "Bad"}, {Name: "two-words"}, {Name: "averyveryverylong"}, {Name: "1st"}, {Name: "awsprod"}, {Name: "ssm"}} {
 		_, err := stack.New(stack.Config{Options: c})
 		fails(t, err, anchor.KindInvalid, "bad_installation", c.Name)
 	}

@@ -84,6 +84,10 @@ type Installation struct {
 // of another.
 var validName = regexp.MustCompile(`^[a-z][a-z0-9]{0,15}$`)
 
+// reservedName is what AWS keeps for itself: parameters that begin with aws or ssm (SSM:
+// PutParameter), buckets that begin with sthree- (S3: "General purpose bucket naming rules").
+var reservedName = regexp.MustCompile(`^(aws|ssm|sthree$)`)
+
 // New gives the installation that c names. It calls nothing.
 func New(c Config) (*Installation, error) {
 	c.Name = cmp.Or(c.Name, "anchor")
@@ -94,6 +98,10 @@ func New(c Config) (*Installation, error) {
 	if !validName.MatchString(c.Name) {
 		return nil, anchor.Invalid("bad_installation", "%q cannot be the name of an installation", c.Name).
 			Hintf("It takes a letter and then at most 15 letters or digits, all small.")
+	}
+	if reservedName.MatchString(c.Name) {
+		return nil, anchor.Invalid("bad_installation", "AWS keeps names such as %s to itself", c.Name).
+			Hintf("Choose a name for the installation that does not begin with aws or ssm.")
 	}
 	if c.Architecture != "" && c.Architecture != ARM64 && c.Architecture != X8664 {
 		return nil, anchor.Invalid("bad_architecture", "functions cannot run on %q", c.Architecture).

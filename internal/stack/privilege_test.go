@@ -141,9 +141,10 @@ func grants(t *testing.T) map[string][]string {
 
 // statement is one of a policy, as far as it is looked at.
 type statement struct {
-	Sid      string `yaml:"Sid"`
-	Action   texts  `yaml:"Action"`
-	Resource texts  `yaml:"Resource"`
+	Sid       string                       `yaml:"Sid"`
+	Action    texts                        `yaml:"Action"`
+	Resource  texts                        `yaml:"Resource"`
+	Condition map[string]map[string]string `yaml:"Condition"`
 }
 
 // texts is one or many; of an intrinsic function, its text.
@@ -199,7 +200,9 @@ func policies(t *testing.T) map[string][]statement {
 // unbounded are statements on "*", and why they cannot name less.
 var unbounded = map[string]string{
 	"CertificateLists": "ListCertificates and RequestCertificate know no resource to name",
-	"EdgeLists":        "CloudFront's lists and creations know no resource to name",
+	"EdgeLists":        "CloudFront's lists know no resource to name",
+	"EdgeCreations":    "what is yet to be made has no name",
+	"CreateMappings":   "what is yet to be made has no name; its function is a condition",
 	"FindMappings":     "ListEventSourceMappings and ListFunctions know no resource to name",
 }
 

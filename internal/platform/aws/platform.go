@@ -58,6 +58,7 @@ type Config struct {
 	AssetsBucket    string
 	ArtifactsBucket string
 	FunctionRole    string // ARN of the role that the sites' functions run as
+	LogDays         int    // for how long CloudWatch keeps what the sites' functions print; 0: for ever
 	Key             []byte // of the installation: 32 bytes, from which secrets are derived
 	Secrets         Generations
 	Records         Records
@@ -113,7 +114,7 @@ func New(c Config) (*Platform, error) {
 	p.functions = function.New(function.Config{
 		Lambda: lambda.NewFromConfig(c.AWS), S3: p.s3, SQS: sqs.NewFromConfig(c.AWS),
 		Logs: cloudwatchlogs.NewFromConfig(c.AWS), Leases: c.Leases,
-		Installation: c.Installation, ArtifactsBucket: c.ArtifactsBucket, Role: c.FunctionRole, HTTP: c.HTTP,
+		Installation: c.Installation, ArtifactsBucket: c.ArtifactsBucket, Role: c.FunctionRole, LogDays: c.LogDays, HTTP: c.HTTP,
 		ProbeLimit: c.ProbeLimit, Log: c.Log,
 	})
 	p.assets = asset.New(asset.Config{

@@ -1,7 +1,9 @@
 package function
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path"
@@ -117,22 +119,23 @@ func checkLinks(b bundled) error {
 // lambdaEnv is what Lambda takes for a variable's name (API reference, Environment).
 var lambdaEnv = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]+$`)
 
-// checkEnv refuses variables that Lambda does, and more than limit bytes of them.
+// checkEnv refuses variables that Lambda does, and more than limit bytes of them. Lambda
+// measures them as JSON: its refusal shows the "String measured".
 func checkEnv(vars map[string]string, limit int) error {
-	total := 0
+	total := len("{}")
 	var names []string
 	for name, value := range vars {
 		if !lambdaEnv.MatchString(name) || strings.HasPrefix(name, "LAMBDA_") {
 			return anchor.Invalid("bad_env", "Lambda takes no environment variable %s", name).
 				Hintf("Rename it: at least two letters, digits and underscores, beginning with a letter, and not LAMBDA_.")
 		}
-		total += len(name) + len(value)
+		total += envSize(name, value)
 		names = append(names, name)
 	}
 	if total <= limit {
 		return nil
 	}
-	size := func(name string) int { return len(name) + len(vars[name]) }
+	size := func(name string) int { return envSize(name, vars[name]) }
 	slices.SortFunc(names, func(a, b string) int {
 		return cmp.Or(cmp.Compare(size(b), size(a)), cmp.Compare(a, b))
 	})
@@ -140,8 +143,21 @@ func checkEnv(vars map[string]string, limit int) error {
 	for _, name := range names[:min(3, len(names))] {
 		biggest = append(biggest, fmt.Sprintf("%s (%d bytes)", name, size(name)))
 	}
-	return anchor.TooLarge("env_too_large", "the environment is %d bytes, and on Lambda there is room for %d; the biggest are %s", total, limit, strings.Join(biggest, ", ")).
-		Hintf("Keep large values elsewhere, such as Secrets Manager, and read them at run time: `anchor env unset`.")
+	return anchor.TooLarge("env_too_large", "the environment is %d bytes as JSON, and on Lambda there is room for %d; the biggest are %s", total, limit, strings.Join(biggest, ", ")).
+		Hintf("Keep large values elsewhere, such as Secrets Manager, and read them at run time: `anchor env rm NAME`.")
+}
+
+// envSize is what a variable takes of the environment's JSON, with colon and comma.
+func envSize(name, value string) int { return quotedSize(name) + quotedSize(value) + len(":,") }
+
+func quotedSize(text string) int {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(text); err != nil { // which no text is
+		return len(text)
+	}
+	return b.Len() - len("\n")
 }
 
 // architecture is the one that all native modules of the artifact run on, arm64 if both

@@ -31,7 +31,11 @@ func TestCheck(t *testing.T) {
 		}, "", nil},
 		"a large environment": {func(a *deploy.Artifact) {
 			a.Env = map[string]string{"SMALL": "x", "HUGE": strings.Repeat("x", 3000), "LARGE": strings.Repeat("x", 1000)}
-		}, "env_too_large", []string{"HUGE (3004 bytes), LARGE (1005 bytes), SMALL"}},
+		}, "env_too_large", []string{"HUGE (3010 bytes), LARGE (1011 bytes), SMALL"}},
+		// Two thousand bytes, that are four thousand as Lambda counts them.
+		"an environment of quotes": {func(a *deploy.Artifact) {
+			a.Env = map[string]string{"FIRST": strings.Repeat(`"`, 1000), "SECOND": strings.Repeat("\n", 1000)}
+		}, "env_too_large", []string{"4025 bytes", "FIRST", "SECOND"}},
 		"a name Lambda refuses":  {func(a *deploy.Artifact) { a.Env = map[string]string{"_PRIVATE": "x"} }, "bad_env", []string{"_PRIVATE"}},
 		"a link out of a bundle": {func(a *deploy.Artifact) { link(a, "node_modules/x", "../../../assets") }, "link_leaves_bundle", []string{"node_modules/x", "../../../assets"}},
 		"a link in a bundle":     {func(a *deploy.Artifact) { link(a, "node_modules/x", ".store/x") }, "", nil},

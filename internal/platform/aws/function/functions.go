@@ -43,7 +43,7 @@ type Leases interface {
 	Lease(ctx context.Context, p anchor.ProjectID, holder string, ttl time.Duration) (renew, release func(context.Context) error, err error)
 }
 
-// Config is what Functions needs. All but ProbeLimit has to be there.
+// Config is what Functions needs. All but ProbeLimit and LogDays have to be there.
 type Config struct {
 	Lambda *lambda.Client
 	S3     *s3.Client
@@ -54,6 +54,7 @@ type Config struct {
 	Installation    string // begins every name
 	ArtifactsBucket string // where the zips go
 	Role            string // ARN of the role that functions run as
+	LogDays         int    // for how long CloudWatch keeps what functions print; 0: for ever
 
 	HTTP       *http.Client  // asks function URLs
 	ProbeLimit time.Duration // 0 is the constant's

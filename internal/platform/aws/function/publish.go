@@ -126,6 +126,7 @@ func (j *job) publish(ctx context.Context) (*lambda.GetFunctionConfigurationOutp
 	if j.code, err = j.upload(ctx, j.project.ID, j.dir, j.part); err != nil {
 		return nil, err
 	}
+	j.boundLog(ctx, j.function)
 	version, err := j.version(ctx)
 	if err != nil {
 		return nil, err

@@ -170,7 +170,7 @@ func (f *Functions) removeFunction(ctx context.Context, function string) error {
 
 // removeLog deletes what Lambda keeps of what the function wrote, for ever if nobody does.
 func (f *Functions) removeLog(ctx context.Context, function string) error {
-	_, err := f.Logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: sdk.String("/aws/lambda/" + function)})
+	_, err := f.Logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: sdk.String(logGroup(function))})
 	if missing := (*logtypes.ResourceNotFoundException)(nil); errors.As(err, &missing) {
 		return nil
 	}

@@ -1,0 +1,215 @@
+package awstest
+
+import (
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"unicode/utf8"
+
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/smithy-go/middleware"
+)
+
+// model is what AWS publishes of a service's requests, as botocore has it: the emulators
+// take names, lengths and values that the service refuses.
+type model struct {
+	Operations map[string]struct {
+		Input struct {
+			Shape string `json:"shape"`
+		} `json:"input"`
+	} `json:"operations"`
+	Shapes map[string]*shape `json:"shapes"`
+}
+
+type shape struct {
+	Type     string            `json:"type"`
+	Required []string          `json:"required"`
+	Members  map[string]member `json:"members"` // of a structure
+	Member   member            `json:"member"`  // of a list
+	Key      member            `json:"key"`     // of a map
+	Value    member            `json:"value"`
+	Enum     []string          `json:"enum"`
+	Min      *float64          `json:"min"` // a length, or a number's value
+	Max      *float64          `json:"max"`
+	Pattern  string            `json:"pattern"`
+}
+
+type member struct {
+	Shape string `json:"shape"`
+}
+
+// folders are botocore's, where they are not the SDK's id in small letters.
+var folders = map[string]string{"cloudwatch logs": "logs", "cloudfront keyvaluestore": "cloudfront-keyvaluestore"}
+
+// invented are shapes of what AWS makes up and the emulators make up otherwise.
+var invented = []string{"KeyValueStoreARN"}
+
+var (
+	modelsMu sync.Mutex
+	models   = map[string]*model{}
+)
+
+func modelOf(dir, service string) (*model, error) {
+	modelsMu.Lock()
+	defer modelsMu.Unlock()
+	if m := models[service]; m != nil {
+		return m, nil
+	}
+	folder := strings.ToLower(service)
+	if other := folders[folder]; other != "" {
+		folder = other
+	}
+	found, err := filepath.Glob(filepath.Join(dir, folder, "*", "service-2.json.gz"))
+	if err != nil || len(found) == 0 {
+		return nil, fmt.Errorf("botocore has no model of %s in %s (%w)", service, dir, err)
+	}
+	m := &model{}
+	if err := m.read(found[len(found)-1]); err != nil {
+		return nil, err
+	}
+	for _, name := range invented {
+		if s := m.Shapes[name]; s != nil {
+			s.Pattern = ""
+		}
+	}
+	models[service] = m
+	return m, nil
+}
+
+func (m *model) read(name string) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	z, err := gzip.NewReader(file)
+	if err != nil {
+		return err
+	}
+	return json.NewDecoder(z).Decode(m)
+}
+
+// refusals gives what of a request, one of the SDK's input structs, is against the
+// service's model.
+func (m *model) refusals(operation string, input any) []error {
+	var all []error
+	m.look(m.Operations[operation].Input.Shape, operation, reflect.ValueOf(input), &all)
+	return all
+}
+
+func (m *model) look(name, where string, v reflect.Value, all *[]error) {
+	s := m.Shapes[name]
+	for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
+		if v.IsNil() {
+			return
+		}
+		v = v.Elem()
+	}
+	if s == nil {
+		return
+	}
+	switch {
+	case s.Type == "structure" && v.Kind() == reflect.Struct:
+		m.structure(s, where, v, all)
+	case s.Type == "list" && v.Kind() == reflect.Slice:
+		s.bounds(where, float64(v.Len()), all)
+		for i := range v.Len() {
+			m.look(s.Member.Shape, fmt.Sprintf("%s[%d]", where, i), v.Index(i), all)
+		}
+	case s.Type == "map" && v.Kind() == reflect.Map:
+		for _, key := range v.MapKeys() {
+			m.look(s.Key.Shape, where+" key", key, all)
+			m.look(s.Value.Shape, where+"."+key.String(), v.MapIndex(key), all)
+		}
+	case s.Type == "string" && v.Kind() == reflect.String:
+		s.text(where, v.String(), all)
+	case v.CanInt():
+		s.bounds(where, float64(v.Int()), all)
+	}
+}
+
+func (m *model) structure(s *shape, where string, v reflect.Value, all *[]error) {
+	for name, of := range s.Members {
+		field := v.FieldByNameFunc(func(has string) bool { return strings.EqualFold(has, name) })
+		if !field.IsValid() || unset(field) {
+			for _, required := range s.Required {
+				if required == name && field.IsValid() {
+					*all = append(*all, fmt.Errorf("%s.%s is required", where, name))
+				}
+			}
+			continue
+		}
+		m.look(of.Shape, where+"."+name, field, all)
+	}
+}
+
+// unset: an empty text is one that is not sent. Of the SDK's numbers and booleans those
+// that are no pointers have their zero as default.
+func unset(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface, reflect.Slice, reflect.Map:
+		return v.IsNil()
+	case reflect.String:
+		return v.String() == ""
+	default:
+		return false
+	}
+}
+
+func (s *shape) bounds(where string, n float64, all *[]error) {
+	if s.Min != nil && n < *s.Min || s.Max != nil && n > *s.Max {
+		*all = append(*all, fmt.Errorf("%s is %v, which is out of bounds", where, n))
+	}
+}
+
+func (s *shape) text(where, text string, all *[]error) {
+	s.bounds(where, float64(utf8.RuneCountInString(text)), all)
+	known := len(s.Enum) == 0
+	for _, value := range s.Enum {
+		known = known || value == text
+	}
+	if !known {
+		*all = append(*all, fmt.Errorf("%s is %q, which is none of %v", where, text, s.Enum))
+	}
+	// They are of Java's kind, and Go has no looking ahead.
+	pattern, err := regexp.Compile("^(?s:" + ahead.ReplaceAllString(s.Pattern, "") + ")$")
+	if err == nil && s.Pattern != "" && !pattern.MatchString(text) {
+		*all = append(*all, fmt.Errorf("%s is %q, which does not match %s", where, text, s.Pattern))
+	}
+}
+
+var ahead = regexp.MustCompile(`\(\?[!=][^()]*\)`)
+
+// judge fails the test when a client sends what the service's model forbids.
+func judge(t testing.TB) func(*middleware.Stack) error {
+	dir := filepath.Join(filepath.Dir(tool(t, "aws")), "..", "lib")
+	found, err := filepath.Glob(filepath.Join(dir, "python3*", "site-packages", "botocore", "data"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("botocore's models are %q, %v", found, err)
+	}
+	check := func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+		middleware.InitializeOutput, middleware.Metadata, error,
+	) {
+		operation := awsmiddleware.GetOperationName(ctx)
+		m, err := modelOf(found[0], awsmiddleware.GetServiceID(ctx))
+		if err == nil {
+			err = errors.Join(m.refusals(operation, in.Parameters)...)
+		}
+		if err != nil {
+			t.Errorf("AWS would refuse %s: %v", operation, err)
+		}
+		return next.HandleInitialize(ctx, in)
+	}
+	return func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("judge", check), middleware.After)
+	}
+}
