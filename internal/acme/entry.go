@@ -21,6 +21,7 @@ type entry struct {
 	askAt               time.Time // when the CA is next asked for its renewal window
 
 	failures int
+	hurries  int // renewals before their time, one after the other
 	retryAt  time.Time
 	problem  string
 
