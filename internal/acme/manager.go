@@ -121,7 +121,7 @@ func (m *Manager) restore() error {
 	for _, path := range pending {
 		name := nameOf(filepath.Base(path[:len(path)-len(".json")]))
 		if err := m.restoreOrder(name); err != nil {
-			return err
+			m.cfg.Log.Error("an order under way cannot be gone on with", "domain", name, "error", err) // the others can
 		}
 	}
 	return m.restoreOwn()

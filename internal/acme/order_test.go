@@ -3,6 +3,7 @@ package acme
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -312,5 +313,91 @@ func TestBadNames(t *testing.T) {
 		if _, err := m.Ensure(t.Context(), named(name)); !errors.Is(err, anchor.ErrInvalid) {
 			t.Errorf("Ensure(%q): %v, want Invalid", name, err)
 		}
+	}
+}
+
+// What the CA sends in place of the certificate replaces none that works, and the next attempt takes the same order.
+func TestWrongCertificateFromTheCA(t *testing.T) {
+	const name = "chain.example.com"
+	other, _ := selfMade(t, nil, name)
+	for what, body := range map[string][]byte{"another key": other, "no certificate": []byte("<html>down for maintenance</html>")} {
+		t.Run(what, func(t *testing.T) {
+			f := listenFront(t)
+			p := startPebble(t, f.ports(t, 0))
+			m := open(t, p.config(t))
+			f.serve(t, m)
+			first := issuedFirst(t, m, name)
+			var sent atomic.Bool
+			p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+				if !strings.HasPrefix(r.URL.Path, "/certZ/") || sent.Swap(true) {
+					return false
+				}
+				w.Header().Set("Content-Type", "application/pem-certificate-chain")
+				_, _ = w.Write(body)
+				return true
+			})
+			m.mu.Lock()
+			m.names[name].renewAt = time.Now()
+			m.mu.Unlock()
+			m.poke()
+			second := renewed(t, m, name, first)
+			if second.CheckSignatureFrom(p.Issuer) != nil || !sent.Load() {
+				t.Errorf("the certificate that is kept is of %s", second.Issuer)
+			}
+			if n := p.ordered(); n != 2 {
+				t.Errorf("%d orders, want 2", n)
+			}
+		})
+	}
+}
+
+// A Retry-After that is a mistake does not end the name's hope for a certificate.
+func TestRetryAfterBeyondReason(t *testing.T) {
+	p := startPebble(t, pebbleOptions{http: 1, tls: 1})
+	p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/order-plz" {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.Header().Set("Retry-After", "315360000")
+		w.WriteHeader(http.StatusTooManyRequests)
+		fmt.Fprint(w, `{"type":"urn:ietf:params:acme:error:rateLimited","detail":"too many"}`)
+		return true
+	})
+	m := open(t, p.config(t))
+	reaches(t, m, "limited.example.com", anchor.CertFailed)
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if at := m.names["limited.example.com"].retryAt; at.Before(time.Now().Add(6*24*time.Hour)) || at.After(time.Now().Add(7*24*time.Hour)) {
+		t.Errorf("tried again at %s", at)
+	}
+}
+
+// An order file that cannot be read keeps no other name from its certificate.
+func TestDamagedOrderFile(t *testing.T) {
+	f := listenFront(t)
+	p := startPebble(t, f.ports(t, 0))
+	cfg := p.config(t)
+	if err := writeFile(filepath.Join(cfg.Dir, "orders", "bad.example.com.json"), []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	m := open(t, cfg)
+	f.serve(t, m)
+	ensured(t, m, "good.example.com")
+	if c := reaches(t, m, "bad.example.com", anchor.CertFailed); !strings.Contains(c.Problem, "damaged; remove it") {
+		t.Errorf("problem: %s", c.Problem)
+	}
+}
+
+// A DNS hook that writes without end is not kept whole in memory.
+func TestBeginningOfOutput(t *testing.T) {
+	var b beginning
+	for range 100 {
+		if n, err := b.Write(make([]byte, 1000)); n != 1000 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if b.Len() != beginningSize {
+		t.Errorf("%d octets are kept", b.Len())
 	}
 }
