@@ -77,18 +77,18 @@ func (h *Hook) run(ctx context.Context, action string, c acmeproto.Challenge) er
 	cmd.Stderr = &said
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Run(); err != nil {
-		return &HookError{Program: h.Program, Action: action, Output: firstLine(said.String()), Err: err}
+		return &HookError{Program: h.Program, Action: action, Output: firstLine(said.kept.String()), Err: err}
 	}
 	return nil
 }
 
 // beginning keeps the first of what is written to it: a program may write without end.
-type beginning struct{ bytes.Buffer }
+type beginning struct{ kept bytes.Buffer }
 
 const beginningSize = 4 << 10
 
 func (b *beginning) Write(p []byte) (int, error) {
-	b.Buffer.Write(p[:min(len(p), max(beginningSize-b.Len(), 0))])
+	b.kept.Write(p[:min(len(p), max(beginningSize-b.kept.Len(), 0))])
 	return len(p), nil
 }
 

@@ -388,16 +388,3 @@ func TestDamagedOrderFile(t *testing.T) {
 		t.Errorf("problem: %s", c.Problem)
 	}
 }
-
-// A DNS hook that writes without end is not kept whole in memory.
-func TestBeginningOfOutput(t *testing.T) {
-	var b beginning
-	for range 100 {
-		if n, err := b.Write(make([]byte, 1000)); n != 1000 || err != nil {
-			t.Fatal(n, err)
-		}
-	}
-	if b.Len() != beginningSize {
-		t.Errorf("%d octets are kept", b.Len())
-	}
-}
