@@ -103,7 +103,8 @@ func (m *Manager) obtain(ctx context.Context, j *journal) error {
 		return err
 	}
 	if current != nil && j.Key != "" && madeWith(current, j) {
-		return nil // stored, but this process ended before the journal was closed
+		_, err := m.store.pair(m.issuerKey(), j.Name)
+		return err // stored, but a process ended, or its disk was full, before the journal was closed
 	}
 	one := m.magic
 	one.KeySource = j

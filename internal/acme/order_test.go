@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/certmagic"
+
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
@@ -165,6 +167,41 @@ func TestKeyBeforeFits(t *testing.T) {
 	if n := p.Orders(); n != 1 {
 		t.Errorf("%d orders, want 1", n)
 	}
+}
+
+// The process ended between storing the certificate and certmagic's file about it: it is served, renewed, and not
+// ordered twice.
+func TestCertificateWithoutItsDescription(t *testing.T) {
+	const name = "d.example.com"
+	f := listenFront(t)
+	p := startPebble(t, f.ports(t, 0))
+	cfg := p.config(t)
+	first, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.serve(t, first)
+	ensured(t, first, name)
+	first.Close()
+	if err := os.Remove(first.store.Filename(certmagic.StorageKeys.SiteMeta(caKey(cfg.CA), name))); err != nil {
+		t.Fatal(err)
+	}
+	m := open(t, cfg)
+	f.serve(t, m)
+	f.publish(name)
+	get(t, f.client(t, p), "https://"+name+"/")
+	if n := p.ordered(); n != 1 {
+		t.Errorf("%d orders, want 1", n)
+	}
+	leaf, err := m.current(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.mu.Lock()
+	m.names[name].renewAt = time.Now()
+	m.mu.Unlock()
+	m.poke()
+	renewed(t, m, name, leaf)
 }
 
 func TestAccountIsKept(t *testing.T) {
