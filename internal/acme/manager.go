@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -144,6 +145,12 @@ func (m *Manager) restoreOrder(name string) error {
 	j, err := openJournal(m.cfg.Dir, name)
 	if err != nil {
 		return err
+	}
+	if j.CA != "" && !slices.ContainsFunc(m.cas, func(a *authority) bool { return a.client.Directory == j.CA }) {
+		j.Failures, j.RetryAt, j.Problem, j.Failed = 0, time.Time{}, "", nil // they were with another CA
+		if err := j.save(); err != nil {
+			return err
+		}
 	}
 	e := m.names[name]
 	if e == nil {

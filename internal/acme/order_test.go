@@ -410,6 +410,29 @@ func TestRetryAfterBeyondReason(t *testing.T) {
 	}
 }
 
+// What a CA refused is no reason for another one to be waited for, as after the staging CA.
+func TestFailuresStayWithTheirCA(t *testing.T) {
+	const name = "moved.example.com"
+	f := listenFront(t)
+	p := startPebble(t, f.ports(t, 0))
+	cfg := p.config(t)
+	before := journal{
+		Name: name, CA: "https://staging.example/dir", Order: "https://staging.example/order/1", Failures: 9,
+		RetryAt: time.Now().Add(12 * time.Hour), Problem: "The staging CA refused.", path: filepath.Join(cfg.Dir, "orders", name+".json"),
+	}
+	if err := before.save(); err != nil {
+		t.Fatal(err)
+	}
+	m := open(t, cfg)
+	f.serve(t, m)
+	if c := ensured(t, m, name); c.Problem != "" {
+		t.Errorf("problem: %s", c.Problem)
+	}
+	if n := p.ordered(); n != 1 {
+		t.Errorf("%d orders, want 1", n)
+	}
+}
+
 // An order file that cannot be read keeps no other name from its certificate.
 func TestDamagedOrderFile(t *testing.T) {
 	f := listenFront(t)
