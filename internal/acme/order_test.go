@@ -190,7 +190,7 @@ func TestCertificateWithoutItsDescription(t *testing.T) {
 	f.serve(t, m)
 	f.publish(name)
 	get(t, f.client(t, p), "https://"+name+"/")
-	if n := p.ordered(); n != 1 {
+	if n := p.Orders(); n != 1 {
 		t.Errorf("%d orders, want 1", n)
 	}
 	leaf, err := m.current(name)
@@ -381,7 +381,7 @@ func TestWrongCertificateFromTheCA(t *testing.T) {
 			if second.CheckSignatureFrom(p.Issuer) != nil || !sent.Load() {
 				t.Errorf("the certificate that is kept is of %s", second.Issuer)
 			}
-			if n := p.ordered(); n != 2 {
+			if n := p.Orders(); n != 2 {
 				t.Errorf("%d orders, want 2", n)
 			}
 		})
@@ -428,7 +428,7 @@ func TestFailuresStayWithTheirCA(t *testing.T) {
 	if c := ensured(t, m, name); c.Problem != "" {
 		t.Errorf("problem: %s", c.Problem)
 	}
-	if n := p.ordered(); n != 1 {
+	if n := p.Orders(); n != 1 {
 		t.Errorf("%d orders, want 1", n)
 	}
 }

@@ -213,7 +213,7 @@ func TestCAThatWantsEverythingAtOnce(t *testing.T) {
 				t.Errorf("due %v: at %s, not before %s; asked again at %s", e.due(now), e.renewAt, e.retryAt, e.askAt)
 			}
 			// With the download of a certificate acmez asks, too.
-			if n := int64(p.ordered()); n > 2 || asked.Load() > 2*n {
+			if n := int64(p.Orders()); n > 2 || asked.Load() > 2*n {
 				t.Errorf("%d orders, asked %d times", n, asked.Load())
 			}
 		})
