@@ -296,6 +296,23 @@ func (w *world) knock(name string) (stop chan struct{}, fault chan error) {
 	return stop, fault
 }
 
+// TestFallbackCA has a certificate issued by the second CA while the first is out of
+// reach.
+func TestFallbackCA(t *testing.T) {
+	w := newWorld(t)
+	const name = "shop.example.com"
+	w.dns.Set(name, "A", 60, "127.0.0.1")
+	a := upAt(t, w.http, append(w.flags(), "--acme-ca", "https://127.0.0.1:1/dir", "--acme-fallback", w.directory)...)
+	a.deploy(variant(t, 1), "shop")
+	if _, errs, code := a.run("domains", "add", name, "--project", "shop"); code != 0 {
+		t.Fatal(errs)
+	}
+	a.active(t, "shop", name)
+	if res, _ := w.get(t, w.visitor(), "https://"+name+"/dynamic"); res.StatusCode != 200 {
+		t.Errorf("it answers %d", res.StatusCode)
+	}
+}
+
 // TestLocalHTTPS is *.localhost over TLS, from the CA that Anchor keeps for it.
 func TestLocalHTTPS(t *testing.T) {
 	w := &world{tls: freeport.Address(t)}

@@ -47,7 +47,8 @@ type Config struct {
 	// OrderTimeout is how long one attempt at an order may take; the next one goes on where it stopped. Default: 5 min.
 	OrderTimeout time.Duration
 	// FirstRetry is how long a name waits after its first failure; the wait doubles up to 12 h. A CA's Retry-After goes
-	// before it when it is longer. An OCSP responder is asked about a certificate no more often. Default: 1 min.
+	// before it when it is longer. A CA is asked for a renewal window, and an OCSP responder about a certificate, no more
+	// often. Default: 1 min.
 	FirstRetry time.Duration
 
 	// Changed is called after the state of a name changed in the background. It must not block. Default: none.

@@ -16,10 +16,11 @@ type entry struct {
 	own  bool   // the certificate was imported
 	hash string // of the certificate to serve; "" while it is not known
 
-	notAfter time.Time // zero without a certificate
-	renewAt  time.Time
-	askAt    time.Time // when the CA is next asked for its renewal window
+	notBefore, notAfter time.Time // zero without a certificate
+	renewAt             time.Time
+	askAt               time.Time // when the CA is next asked for its renewal window
 
+	hurries int // renewals before their time, one after the other
 	retryAt time.Time
 	problem string
 
@@ -36,7 +37,7 @@ func (e *entry) valid(now time.Time) bool { return now.Before(e.notAfter) }
 
 // holds sets the certificate of the entry.
 func (e *entry) holds(leaf *x509.Certificate, hash string) {
-	e.hash, e.notAfter = hash, leaf.NotAfter
+	e.hash, e.notBefore, e.notAfter = hash, leaf.NotBefore, leaf.NotAfter
 	e.renewAt = renewalTime(e.name, leaf.NotBefore, leaf.NotAfter)
 	e.retryAt, e.problem = time.Time{}, ""
 }

@@ -73,18 +73,28 @@ func (h *Hook) run(ctx context.Context, action string, c acmeproto.Challenge) er
 	cmd := exec.CommandContext(ctx, h.Program, action)
 	cmd.Env = append(os.Environ(), "ANCHOR_DNS_NAME="+c.DNS01TXTRecordName(), "ANCHOR_DNS_TYPE=TXT",
 		"ANCHOR_DNS_VALUE="+c.DNS01KeyAuthorization(), "ANCHOR_DOMAIN="+c.Identifier.Value)
-	var said bytes.Buffer
+	var said beginning
 	cmd.Stderr = &said
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Run(); err != nil {
-		return &HookError{Program: h.Program, Action: action, Output: firstLine(said.String()), Err: err}
+		return &HookError{Program: h.Program, Action: action, Output: firstLine(said.kept.String()), Err: err}
 	}
 	return nil
 }
 
+// beginning keeps the first of what is written to it: a program may write without end.
+type beginning struct{ kept bytes.Buffer }
+
+const beginningSize = 4 << 10
+
+func (b *beginning) Write(p []byte) (int, error) {
+	b.kept.Write(p[:min(len(p), max(beginningSize-b.kept.Len(), 0))])
+	return len(p), nil
+}
+
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
-	return line[:min(len(line), 300)]
+	return strings.ToValidUTF8(line[:min(len(line), 300)], "")
 }
 
 func (h *Hook) await(ctx context.Context, name, value string) error {

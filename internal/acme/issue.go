@@ -103,7 +103,8 @@ func (m *Manager) obtain(ctx context.Context, j *journal) error {
 		return err
 	}
 	if current != nil && j.Key != "" && madeWith(current, j) {
-		return nil // stored, but this process ended before the journal was closed
+		_, err := m.store.pair(m.issuerKey(), j.Name)
+		return err // stored, but a process ended, or its disk was full, before the journal was closed
 	}
 	one := m.magic
 	one.KeySource = j
@@ -127,17 +128,18 @@ func (m *Manager) adopt(ctx context.Context, e *entry, w *work, j *journal) erro
 		m.drop(cert.Hash())
 		return nil
 	}
-	before, own := e.hash, e.own
+	before := *e
 	e.own = false
 	e.holds(cert.Leaf, cert.Hash())
 	e.askAt = time.Now()
+	m.hurried(e, before, e.askAt)
 	m.mu.Unlock()
-	if before != "" && before != cert.Hash() {
-		m.drop(before)
+	if before.hash != "" && before.hash != cert.Hash() {
+		m.drop(before.hash)
 	}
 	m.staples.hold(e.name, cert.Hash(), &cert.Certificate)
 	m.touch(cert.Hash())
-	if own {
+	if before.own {
 		err = removeOwn(m.cfg.Dir, e.name)
 	}
 	m.cfg.Log.Info("certificate issued", "domain", e.name, "until", cert.Leaf.NotAfter, "issuer", cert.Leaf.Issuer.CommonName)
@@ -147,7 +149,11 @@ func (m *Manager) adopt(ctx context.Context, e *entry, w *work, j *journal) erro
 // failed notes a failure and when to try again, durably: a CA counts failures across our restarts.
 func (m *Manager) failed(e *entry, j *journal, cause error, patience time.Time) error {
 	j.Failures++
-	j.RetryAt = time.Now().Add(m.backoff(j.Failures))
+	now := time.Now()
+	j.RetryAt = now.Add(m.backoff(j.Failures))
+	if latest := now.Add(longestPatience); patience.After(latest) {
+		patience = latest
+	}
 	if patience.After(j.RetryAt) {
 		j.RetryAt = patience
 	}
@@ -161,6 +167,10 @@ func (m *Manager) failed(e *entry, j *journal, cause error, patience time.Time) 
 	}
 	return errors.New(j.Problem)
 }
+
+// longestPatience is how far a CA's Retry-After is believed. Let's Encrypt counts by the week at most; beyond that it is
+// a mistake, or one of the two clocks is wrong, and the name would never have a certificate.
+const longestPatience = 7 * 24 * time.Hour
 
 // longestRetry is the most that a name waits between two attempts of its own accord.
 const longestRetry = 12 * time.Hour

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -121,7 +122,7 @@ func (m *Manager) restore() error {
 	for _, path := range pending {
 		name := nameOf(filepath.Base(path[:len(path)-len(".json")]))
 		if err := m.restoreOrder(name); err != nil {
-			return err
+			m.cfg.Log.Error("an order under way cannot be gone on with", "domain", name, "error", err) // the others can
 		}
 	}
 	return m.restoreOwn()
@@ -144,6 +145,12 @@ func (m *Manager) restoreOrder(name string) error {
 	j, err := openJournal(m.cfg.Dir, name)
 	if err != nil {
 		return err
+	}
+	if j.CA != "" && !slices.ContainsFunc(m.cas, func(a *authority) bool { return a.client.Directory == j.CA }) {
+		j.Failures, j.RetryAt, j.Problem, j.Failed = 0, time.Time{}, "", nil // they were with another CA
+		if err := j.save(); err != nil {
+			return err
+		}
 	}
 	e := m.names[name]
 	if e == nil {

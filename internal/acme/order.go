@@ -2,6 +2,7 @@ package acme
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -92,7 +93,34 @@ func (a *authority) attempt(ctx context.Context, j *journal, csr *x509.Certifica
 	if len(chains) == 0 {
 		return nil, fmt.Errorf("download the certificate: %s sent none", a.client.Directory)
 	}
+	if err := fits(chains[0].ChainPEM, j.Name, csr); err != nil {
+		if j.Failures > 0 { // it was no accident on the way
+			err = errors.Join(err, j.forget())
+		}
+		return nil, err
+	}
 	return chains[0].ChainPEM, nil
+}
+
+// errAccount: the CA knows the account and lets it order nothing, as it was deactivated (RFC 8555, section 7.3.6).
+var errAccount = errors.New("the ACME account may not order")
+
+// errUnfit: what the CA sent for the order is no certificate to serve the name with.
+var errUnfit = errors.New("the CA sent a certificate that does not fit")
+
+// fits looks at a certificate before it takes the place of one that works.
+func fits(chain []byte, name string, csr *x509.CertificateRequest) error {
+	leaf, err := leafOf(chain)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUnfit, err)
+	}
+	if key, ok := leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool }); !ok || !key.Equal(csr.PublicKey) {
+		return fmt.Errorf("%w: it is for another key", errUnfit)
+	}
+	if !covers(leaf, name) {
+		return fmt.Errorf("%w: it is for %v", errUnfit, leaf.DNSNames)
+	}
+	return nil
 }
 
 // open finds the order in j at the CA, or makes a new one. One case is beyond its reach: a process that is killed after
@@ -126,6 +154,9 @@ func (a *authority) order(ctx context.Context, account acmeproto.Account, j *jou
 	if err != nil && want.Replaces != "" && isRefusal(err) && !isProblem(err, acmeproto.ProblemTypeRateLimited) {
 		want.Replaces = "" // replaced already, or by another account: RFC 9773, section 5
 		order, err = a.client.NewOrder(ctx, account, want)
+	}
+	if isProblem(err, acmeproto.ProblemTypeUnauthorized) { // nothing has been asked about the name yet
+		err = errors.Join(errAccount, err)
 	}
 	if err != nil {
 		return order, fmt.Errorf("order: %w", err)

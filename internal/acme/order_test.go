@@ -3,6 +3,7 @@ package acme
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/caddyserver/certmagic"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
@@ -166,6 +169,41 @@ func TestKeyBeforeFits(t *testing.T) {
 	}
 }
 
+// The process ended between storing the certificate and certmagic's file about it: it is served, renewed, and not
+// ordered twice.
+func TestCertificateWithoutItsDescription(t *testing.T) {
+	const name = "d.example.com"
+	f := listenFront(t)
+	p := startPebble(t, f.ports(t, 0))
+	cfg := p.config(t)
+	first, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.serve(t, first)
+	ensured(t, first, name)
+	first.Close()
+	if err := os.Remove(first.store.Filename(certmagic.StorageKeys.SiteMeta(caKey(cfg.CA), name))); err != nil {
+		t.Fatal(err)
+	}
+	m := open(t, cfg)
+	f.serve(t, m)
+	f.publish(name)
+	get(t, f.client(t, p), "https://"+name+"/")
+	if n := p.Orders(); n != 1 {
+		t.Errorf("%d orders, want 1", n)
+	}
+	leaf, err := m.current(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.mu.Lock()
+	m.names[name].renewAt = time.Now()
+	m.mu.Unlock()
+	m.poke()
+	renewed(t, m, name, leaf)
+}
+
 func TestAccountIsKept(t *testing.T) {
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
@@ -312,5 +350,101 @@ func TestBadNames(t *testing.T) {
 		if _, err := m.Ensure(t.Context(), named(name)); !errors.Is(err, anchor.ErrInvalid) {
 			t.Errorf("Ensure(%q): %v, want Invalid", name, err)
 		}
+	}
+}
+
+// What the CA sends in place of the certificate replaces none that works, and the next attempt takes the same order.
+func TestWrongCertificateFromTheCA(t *testing.T) {
+	const name = "chain.example.com"
+	other, _ := selfMade(t, nil, name)
+	for what, body := range map[string][]byte{"another key": other, "no certificate": []byte("<html>down for maintenance</html>")} {
+		t.Run(what, func(t *testing.T) {
+			f := listenFront(t)
+			p := startPebble(t, f.ports(t, 0))
+			m := open(t, p.config(t))
+			f.serve(t, m)
+			first := issuedFirst(t, m, name)
+			var sent atomic.Bool
+			p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+				if !strings.HasPrefix(r.URL.Path, "/certZ/") || sent.Swap(true) {
+					return false
+				}
+				w.Header().Set("Content-Type", "application/pem-certificate-chain")
+				_, _ = w.Write(body)
+				return true
+			})
+			m.mu.Lock()
+			m.names[name].renewAt = time.Now()
+			m.mu.Unlock()
+			m.poke()
+			second := renewed(t, m, name, first)
+			if second.CheckSignatureFrom(p.Issuer) != nil || !sent.Load() {
+				t.Errorf("the certificate that is kept is of %s", second.Issuer)
+			}
+			if n := p.Orders(); n != 2 {
+				t.Errorf("%d orders, want 2", n)
+			}
+		})
+	}
+}
+
+// A Retry-After that is a mistake does not end the name's hope for a certificate.
+func TestRetryAfterBeyondReason(t *testing.T) {
+	p := startPebble(t, pebbleOptions{http: 1, tls: 1})
+	p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/order-plz" {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.Header().Set("Retry-After", "315360000")
+		w.WriteHeader(http.StatusTooManyRequests)
+		fmt.Fprint(w, `{"type":"urn:ietf:params:acme:error:rateLimited","detail":"too many"}`)
+		return true
+	})
+	m := open(t, p.config(t))
+	reaches(t, m, "limited.example.com", anchor.CertFailed)
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if at := m.names["limited.example.com"].retryAt; at.Before(time.Now().Add(6*24*time.Hour)) || at.After(time.Now().Add(7*24*time.Hour)) {
+		t.Errorf("tried again at %s", at)
+	}
+}
+
+// What a CA refused is no reason for another one to be waited for, as after the staging CA.
+func TestFailuresStayWithTheirCA(t *testing.T) {
+	const name = "moved.example.com"
+	f := listenFront(t)
+	p := startPebble(t, f.ports(t, 0))
+	cfg := p.config(t)
+	before := journal{
+		Name: name, CA: "https://staging.example/dir", Order: "https://staging.example/order/1", Failures: 9,
+		RetryAt: time.Now().Add(12 * time.Hour), Problem: "The staging CA refused.", path: filepath.Join(cfg.Dir, "orders", name+".json"),
+	}
+	if err := before.save(); err != nil {
+		t.Fatal(err)
+	}
+	m := open(t, cfg)
+	f.serve(t, m)
+	if c := ensured(t, m, name); c.Problem != "" {
+		t.Errorf("problem: %s", c.Problem)
+	}
+	if n := p.Orders(); n != 1 {
+		t.Errorf("%d orders, want 1", n)
+	}
+}
+
+// An order file that cannot be read keeps no other name from its certificate.
+func TestDamagedOrderFile(t *testing.T) {
+	f := listenFront(t)
+	p := startPebble(t, f.ports(t, 0))
+	cfg := p.config(t)
+	if err := writeFile(filepath.Join(cfg.Dir, "orders", "bad.example.com.json"), []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	m := open(t, cfg)
+	f.serve(t, m)
+	ensured(t, m, "good.example.com")
+	if c := reaches(t, m, "bad.example.com", anchor.CertFailed); !strings.Contains(c.Problem, "damaged; remove it") {
+		t.Errorf("problem: %s", c.Problem)
 	}
 }

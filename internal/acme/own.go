@@ -3,6 +3,7 @@ package acme
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
@@ -24,8 +25,9 @@ const (
 	maxOwn = 256 << 10
 	// expiresSoon is how long before the end the owner is reminded.
 	expiresSoon = 30 * 24 * time.Hour
-	// leastRSA is the smallest RSA key that clients accept (CA/Browser Forum Baseline Requirements, section 6.1.5).
-	leastRSA = 2048
+	// leastRSA and leastECDSA are the smallest keys that clients accept, in bits. Ed25519 they accept none of
+	// (CA/Browser Forum Baseline Requirements, section 6.1.5).
+	leastRSA, leastECDSA = 2048, 256
 )
 
 // Import implements hostname.Certificates. The certificate is served from now on, in place of the one before.
@@ -103,8 +105,19 @@ func checkOwn(name string, chain, key []byte, now time.Time) (*x509.Certificate,
 }
 
 func checkUse(name string, leaf *x509.Certificate) error {
-	if key, ok := leaf.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() < leastRSA {
-		return anchor.Invalid("bad_certificate", "the RSA key of %s has %d bits; browsers want %d", name, key.N.BitLen(), leastRSA).
+	bits, least := 0, leastECDSA
+	switch key := leaf.PublicKey.(type) {
+	case *rsa.PublicKey:
+		bits, least = key.N.BitLen(), leastRSA
+	case *ecdsa.PublicKey:
+		bits = key.Curve.Params().BitSize
+	}
+	if bits == 0 {
+		return anchor.Invalid("bad_certificate", "browsers take no %s key, as the certificate for %s has", leaf.PublicKeyAlgorithm, name).
+			Hintf("Get a certificate for an ECDSA P-256 key.")
+	}
+	if bits < least {
+		return anchor.Invalid("bad_certificate", "the %s key of %s has %d bits; browsers want %d", leaf.PublicKeyAlgorithm, name, bits, least).
 			Hintf("Get a certificate for an ECDSA P-256 key.")
 	}
 	usable := len(leaf.ExtKeyUsage) == 0 || slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) || slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny)

@@ -1,6 +1,10 @@
 package acme
 
 import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"os"
@@ -18,10 +22,22 @@ func TestImportRefuses(t *testing.T) {
 	expired, expiredKey := selfMade(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, "shop.example.com")
 	early, earlyKey := selfMade(t, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) }, "shop.example.com")
 	person, personKey := selfMade(t, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection} }, "shop.example.com")
+	small, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, edwards, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weak, weakKey := selfSigned(t, small, nil, "shop.example.com")
+	odd, oddKey := selfSigned(t, edwards, nil, "shop.example.com")
 	for what, c := range map[string]struct {
 		chain, key []byte
 		says       string
 	}{
+		"P-224":         {weak, weakKey, "has 224 bits"},
+		"Ed25519":       {odd, oddKey, "no Ed25519 key"},
 		"no PEM":        {[]byte("hello"), key, "cannot be read"},
 		"no key":        {chain, nil, "do not belong together"},
 		"another's key": {chain, otherKey, "do not belong together"},

@@ -1,6 +1,7 @@
 package acme
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -152,6 +153,11 @@ func selfMade(t testing.TB, change func(*x509.Certificate), names ...string) (ch
 	if err != nil {
 		t.Fatal(err)
 	}
+	return selfSigned(t, private, change, names...)
+}
+
+func selfSigned(t testing.TB, private crypto.Signer, change func(*x509.Certificate), names ...string) (chain, key []byte) {
+	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), DNSNames: names,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(90 * 24 * time.Hour),

@@ -3,7 +3,6 @@ package acme
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -42,6 +41,9 @@ func blameless(err error) bool {
 	if errors.As(err, &no) || errors.Is(err, context.Canceled) || errors.Is(err, errNoChallenge) {
 		return false
 	}
+	if errors.Is(err, errUnfit) || errors.Is(err, errAccount) {
+		return true
+	}
 	p, ok := problemOf(err)
 	if !ok {
 		var network net.Error
@@ -55,16 +57,16 @@ func blameless(err error) bool {
 	return p.Status >= http.StatusInternalServerError
 }
 
-// advice says what to do about a problem type, %s being the name.
+// advice says what to do about a problem type, NAME being the name.
 var advice = map[string]string{
-	acmeproto.ProblemTypeConnection:              "The CA could not connect to %[1]s. Check that its A and AAAA records lead to this server and that ports 80 and 443 are open from the internet.",
-	acmeproto.ProblemTypeDNS:                     "The CA could not look up %[1]s. Check that its DNS records exist and that the domain's name servers answer (a broken DNSSEC chain looks the same).",
-	acmeproto.ProblemTypeUnauthorized:            "The CA did not find this server's proof at %[1]s. Check that all its A and AAAA records lead to this server, and that no CDN or proxy stands in front.",
-	acmeproto.ProblemTypeIncorrectResponse:       "The CA did not find this server's proof at %[1]s. Check that all its A and AAAA records lead to this server, and that no CDN or proxy stands in front.",
-	acmeproto.ProblemTypeTLS:                     "The CA could not open a TLS connection to %[1]s. Check that port 443 leads to this server, and that nothing in front ends TLS.",
-	acmeproto.ProblemTypeCAA:                     "A CAA record forbids this CA to issue for %[1]s. Add it to the CAA records of the domain, or remove them.",
-	acmeproto.ProblemTypeRateLimited:             "The CA has a limit on certificates and it is reached for %[1]s or its domain.",
-	acmeproto.ProblemTypeRejectedIdentifier:      "The CA does not issue for %[1]s. Use another name, or another CA (--acme-ca), or bring a certificate of your own.",
+	acmeproto.ProblemTypeConnection:              "The CA could not connect to NAME. Check that its A and AAAA records lead to this server and that ports 80 and 443 are open from the internet.",
+	acmeproto.ProblemTypeDNS:                     "The CA could not look up NAME. Check that its DNS records exist and that the domain's name servers answer (a broken DNSSEC chain looks the same).",
+	acmeproto.ProblemTypeUnauthorized:            "The CA did not find this server's proof at NAME. Check that all its A and AAAA records lead to this server, and that no CDN or proxy stands in front.",
+	acmeproto.ProblemTypeIncorrectResponse:       "The CA did not find this server's proof at NAME. Check that all its A and AAAA records lead to this server, and that no CDN or proxy stands in front.",
+	acmeproto.ProblemTypeTLS:                     "The CA could not open a TLS connection to NAME. Check that port 443 leads to this server, and that nothing in front ends TLS.",
+	acmeproto.ProblemTypeCAA:                     "A CAA record forbids this CA to issue for NAME. Add it to the CAA records of the domain, or remove them.",
+	acmeproto.ProblemTypeRateLimited:             "The CA has a limit on certificates and it is reached for NAME or its domain.",
+	acmeproto.ProblemTypeRejectedIdentifier:      "The CA does not issue for NAME. Use another name, or another CA (--acme-ca), or bring a certificate of your own.",
 	acmeproto.ProblemTypeExternalAccountRequired: "The CA wants an account that was opened on its web site. Use another CA (--acme-ca).",
 	acmeproto.ProblemTypeUserActionRequired:      "The CA wants its new terms of service to be read and agreed to on its web site.",
 	acmeproto.ProblemTypeInvalidContact:          "The CA does not accept the contact address. Change --acme-email.",
@@ -89,8 +91,11 @@ func sentence(name string, err error) string {
 	if !ok {
 		return elsewhere(name, err)
 	}
-	text := fmt.Sprintf(advice[p.Type], name)
-	if advice[p.Type] == "" {
+	text := strings.ReplaceAll(advice[p.Type], "NAME", name)
+	switch {
+	case errors.Is(err, errAccount):
+		text = "The CA does not take orders from this server's ACME account any more. To open a new one, move its file out of acme/accounts in the data folder and restart Anchor."
+	case text == "":
 		text = "The CA refused " + name + "."
 	}
 	if said := details(p); said != "" {
@@ -131,5 +136,6 @@ func elsewhere(name string, err error) string {
 	case errors.As(err, &network):
 		return "The CA could not be reached: " + strings.TrimRight(network.Error(), ".") + ". Check that this server has a way out to the internet."
 	}
-	return "The certificate for " + name + " could not be had: " + strings.TrimRight(err.Error(), ".") + "."
+	said := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "["+name+"] Obtain: "), "["+name+"] Renew: ") // certmagic's
+	return "The certificate for " + name + " could not be had: " + strings.TrimRight(said, ".") + "."
 }

@@ -15,6 +15,8 @@ import (
 const (
 	// ariInterval is how often the CA is asked for its renewal window where it does not say (RFC 9773, section 4.3).
 	ariInterval = 6 * time.Hour
+	// ariLongest is the longest that a CA may have itself not asked (RFC 9773, section 4.3.2).
+	ariLongest = 24 * time.Hour
 	// longestSleep bounds what a step of the system's clock can do.
 	longestSleep = 10 * time.Minute
 	// ariBatch is how many names are asked for in one round.
@@ -133,11 +135,35 @@ func (m *Manager) askWindow(ctx context.Context, name string) {
 		return // asked again after ariInterval
 	}
 	if info.RetryAfter != nil {
-		e.askAt = *info.RetryAfter
+		e.askAt = m.askAgain(*info.RetryAfter, time.Now())
 	}
 	if info.SelectedTime.Before(e.renewAt) {
 		e.renewAt = info.SelectedTime
 	}
+}
+
+// askAgain keeps what a CA says about when to ask again within reason, as RFC 9773, section 4.3.2, advises.
+func (m *Manager) askAgain(told, now time.Time) time.Time {
+	if soonest := now.Add(m.cfg.FirstRetry); told.Before(soonest) {
+		return soonest
+	}
+	if latest := now.Add(ariLongest); told.After(latest) {
+		return latest
+	}
+	return told
+}
+
+// hurried counts renewals that came before their time, one after the other, and those whose certificate is due again
+// the moment it arrives: a CA that always wants a new one, or a clock that is ahead of the CA's, must not end in an
+// order every second. Each waits longer than the one before. before is the certificate's before it is replaced.
+func (m *Manager) hurried(e *entry, before entry, now time.Time) {
+	early := !before.own && !before.notAfter.IsZero() && now.Before(renewalTime(before.name, before.notBefore, before.notAfter))
+	if !early && now.Before(e.renewAt) {
+		e.hurries = 0
+		return
+	}
+	e.hurries = before.hurries + 1
+	e.retryAt = now.Add(m.backoff(e.hurries))
 }
 
 // madeWith says whether a certificate is for the key of the journal.

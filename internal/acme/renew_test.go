@@ -178,3 +178,83 @@ func renewed(t *testing.T, m *Manager, name string, first *x509.Certificate) *x5
 		}
 	}
 }
+
+// A CA whose window is always over, or that wants to be asked again at once, is not asked in a loop.
+func TestCAThatWantsEverythingAtOnce(t *testing.T) {
+	const name = "hurried.example.com"
+	for what, start := range map[string]time.Duration{"a window that is over": -time.Hour, "asked again at once": 24 * time.Hour} {
+		t.Run(what, func(t *testing.T) {
+			f := listenFront(t)
+			p := startPebble(t, f.ports(t, 0))
+			var asked atomic.Int64
+			p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+				if !strings.Contains(r.URL.Path, "renewalInfo") {
+					return false
+				}
+				asked.Add(1)
+				window(w, time.Now().Add(start), 0)
+				return true
+			})
+			cfg := p.config(t)
+			cfg.FirstRetry = time.Hour
+			m := open(t, cfg)
+			f.serve(t, m)
+			first := issuedFirst(t, m, name)
+			if start < 0 { // it is obeyed once
+				renewed(t, m, name, first)
+			}
+			for settled(m, name) != nil {
+				time.Sleep(10 * time.Millisecond)
+			}
+			m.mu.RLock()
+			defer m.mu.RUnlock()
+			now, e := time.Now(), m.names[name]
+			if e.due(now) || e.askAt.Before(now.Add(cfg.FirstRetry/2)) {
+				t.Errorf("due %v: at %s, not before %s; asked again at %s", e.due(now), e.renewAt, e.retryAt, e.askAt)
+			}
+			// With the download of a certificate acmez asks, too.
+			if n := int64(p.Orders()); n > 2 || asked.Load() > 2*n {
+				t.Errorf("%d orders, asked %d times", n, asked.Load())
+			}
+		})
+	}
+}
+
+// settled is nil when neither an order nor a question to the CA is under way.
+func settled(m *Manager, name string) error {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	e := m.names[name]
+	if now := time.Now(); e.work != nil || e.askAt.Before(now) || e.askAt.After(now.Add(ariInterval-time.Hour)) {
+		return fmt.Errorf("work %v, asked again at %s", e.work, e.askAt)
+	}
+	return nil
+}
+
+// A CA is asked for its window neither in a loop nor never again (RFC 9773, section 4.3.2).
+func TestAskAgainWithinReason(t *testing.T) {
+	m, now := &Manager{cfg: Config{}.withDefaults()}, time.Now()
+	for told, want := range map[time.Duration]time.Duration{
+		-time.Hour: time.Minute, 0: time.Minute, 6 * time.Hour: 6 * time.Hour, 10 * 365 * 24 * time.Hour: 24 * time.Hour,
+	} {
+		if got := m.askAgain(now.Add(told), now).Sub(now); got != want {
+			t.Errorf("told %s, asked after %s, want %s", told, got, want)
+		}
+	}
+}
+
+// The clock of this machine is ahead of a certificate's whole life: it is due for renewal when it arrives.
+func TestClockAheadOfTheCA(t *testing.T) {
+	m, now := &Manager{cfg: Config{}.withDefaults()}, time.Now()
+	e := &entry{name: "late.example.com", notBefore: now.Add(-48 * time.Hour), notAfter: now.Add(-24 * time.Hour)}
+	e.renewAt = renewalTime(e.name, e.notBefore, e.notAfter)
+	var waited time.Duration
+	for range 12 {
+		m.hurried(e, *e, now)
+		wait := e.retryAt.Sub(now)
+		if e.due(now) || wait <= waited && wait < longestRetry*9/10 {
+			t.Fatalf("due %v after %s, the time before after %s", e.due(now), wait, waited)
+		}
+		waited = wait
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,7 +50,8 @@ const (
 )
 
 // pair checks a stored certificate against its key, takes the previous key if that is the one that fits, and gives the
-// leaf.
+// leaf. It makes whole what a process that ended between certmagic's writes left without its last file, without which
+// certmagic reads none of them.
 func (s *storage) pair(issuer, name string) (*x509.Certificate, error) {
 	chain, err := os.ReadFile(s.Filename(certmagic.StorageKeys.SiteCert(issuer, name)))
 	if err != nil {
@@ -65,7 +67,23 @@ func (s *storage) pair(issuer, name string) (*x509.Certificate, error) {
 			return nil, err
 		}
 	}
+	if err := s.describe(issuer, name); err != nil {
+		return nil, err
+	}
 	return leafOf(chain)
+}
+
+// describe writes the file that certmagic keeps beside a certificate, unless it is there.
+func (s *storage) describe(issuer, name string) error {
+	path := s.Filename(certmagic.StorageKeys.SiteMeta(issuer, name))
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	data, err := json.MarshalIndent(certmagic.CertificateResource{SANs: []string{name}}, "", "\t")
+	if err != nil {
+		return fmt.Errorf("describe the certificate: %w", err)
+	}
+	return writeFile(path, data)
 }
 
 // Lock implements certmagic.Locker.

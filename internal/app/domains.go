@@ -25,8 +25,9 @@ type HTTPS struct {
 	Listen    string   // host:port, ":443"
 	Email     string   // contact of the ACME account
 	CA        string   // URL of an ACME directory; Let's Encrypt when empty
+	Fallback  string   // URL of the directory that is asked when CA fails for reasons of its own; "" for none
 	Staging   bool     // Let's Encrypt's staging CA
-	CARoots   string   // PEM file of the roots of CA's own HTTPS; the system's when empty
+	CARoots   string   // PEM file of the roots of CA's own HTTPS; the system's when empty, and for Fallback beside them
 	DNSHook   string   // program that sets _acme-challenge records, for wildcards
 	Resolvers []string // host:port of DNS servers; the system's when empty
 	Addresses []string // public IP addresses of this machine; its interfaces' when empty
@@ -46,7 +47,7 @@ func (a *app) openACME() error {
 		return err
 	}
 	a.certs, err = acme.New(acme.Config{
-		Dir: filepath.Join(a.Data, "acme"), Email: a.HTTPS.Email, CA: a.HTTPS.CA, Staging: a.HTTPS.Staging,
+		Dir: filepath.Join(a.Data, "acme"), Email: a.HTTPS.Email, CA: a.HTTPS.CA, FallbackCA: a.HTTPS.Fallback, Staging: a.HTTPS.Staging,
 		TrustedRoots: roots, DNS01: a.HTTPS.DNSHook, Resolvers: a.HTTPS.Resolvers,
 		Changed: a.certificateChanged, Log: a.Log,
 	})
@@ -92,6 +93,11 @@ func (h HTTPS) roots() (*x509.CertPool, error) {
 		return nil, anchor.Invalid("bad_roots", "cannot read --acme-roots").Hintf("Name a PEM file.").Because(err)
 	}
 	pool := x509.NewCertPool()
+	if h.Fallback != "" { // mostly a public one, beside one that is not
+		if pool, err = x509.SystemCertPool(); err != nil {
+			return nil, fmt.Errorf("read the system's roots for --acme-fallback: %w", err)
+		}
+	}
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, anchor.Invalid("bad_roots", "--acme-roots %s holds no certificate", h.CARoots).Hintf("Name a PEM file.")
 	}

@@ -35,6 +35,7 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.StringVar(&o.HTTPS.Listen, "https", "", "HOST:PORT of custom domains over TLS, :443")
 	flags.StringVar(&o.HTTPS.Email, "acme-email", "", "contact for the certificate authority")
 	flags.StringVar(&o.HTTPS.CA, "acme-ca", "", "URL of another CA than Let's Encrypt")
+	flags.StringVar(&o.HTTPS.Fallback, "acme-fallback", "", "URL of a CA to ask while the first one is out of order")
 	flags.StringVar(&o.HTTPS.CARoots, "acme-roots", "", "PEM file of that CA's own roots")
 	flags.BoolVar(&o.HTTPS.Staging, "acme-staging", false, "Let's Encrypt's staging CA, for trying")
 	flags.StringVar(&o.HTTPS.DNSHook, "acme-dns-hook", "", "program that sets DNS records, for wildcards and *.<base-domain>")

@@ -66,7 +66,7 @@ func (c *Checker) askAddress(ctx context.Context, addr string, q query) (*dns.Ms
 	var err error
 	for _, network := range []string{"udp", "udp", "tcp"} {
 		reply, err = c.exchange(ctx, network, addr, m)
-		if err == nil && reply.Rcode == dns.RcodeFormatError && m.IsEdns0() != nil {
+		if err == nil && (reply.Rcode == dns.RcodeFormatError || reply.Rcode == dns.RcodeNotImplemented) && m.IsEdns0() != nil {
 			m = q.message(false)
 			reply, err = c.exchange(ctx, network, addr, m)
 		}

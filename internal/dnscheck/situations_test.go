@@ -191,6 +191,12 @@ var situations = []situation{
 		w.ns2.Misbehave(dnstest.Fault{NoEDNS: true})
 	}, leads("www.example.com")},
 
+	{"servers that do not implement EDNS", func(w *world) {
+		w.set("www.example.com", "A", 300, edge)
+		w.ns1.Misbehave(dnstest.Fault{NoEDNS: true, Rcode: dns.RcodeNotImplemented})
+		w.ns2.Misbehave(dnstest.Fault{NoEDNS: true, Rcode: dns.RcodeNotImplemented})
+	}, leads("www.example.com")},
+
 	{"TXT: missing", func(*world) {}, needs("_anchor-challenge.www.example.com", "TXT", "token-1")},
 	{"TXT: right, with others beside", func(w *world) {
 		w.set("_anchor-challenge.www.example.com", "TXT", 300, "v=spf1 -all", "token-1")

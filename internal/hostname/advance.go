@@ -30,7 +30,7 @@ func (s *Service) advance(ctx context.Context, h *anchor.Hostname) error {
 		h.Problem, h.Attempts, h.NextCheck = "", 0, s.now().UnixMilli() // and on, without the challenge in the way
 		return nil
 	case s.OrderFirst:
-	case !d.OK && h.Status != anchor.HostActive:
+	case !d.OK && h.Status != anchor.HostActive && !h.OwnCert: // one's own serves before the DNS leads here
 		s.wait(h, dnsProblem(*h, d))
 		return nil
 	default:

@@ -114,6 +114,30 @@ func TestARestartGoesOnWhereItWas(t *testing.T) {
 	})
 }
 
+// As after a change of --acme-ca, or the end of --acme-staging: the names are looked
+// at when they would have been, half a day later, unless the start sees to it.
+func TestARestartWithAnotherCA(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.dns.set(here("a.example.com"))
+		s, stop := w.running(t)
+		_, err := s.Add(t.Context(), "one", add("a.example.com"))
+		w.ok(err)
+		time.Sleep(time.Hour)
+		w.must("a.example.com", anchor.HostActive)
+		stop()
+
+		w.ca.answers(&hostname.Certificate{Status: anchor.CertPending})
+		_, stop = w.running(t)
+		defer stop()
+		synctest.Wait()
+		w.must("a.example.com", anchor.HostIssuing)
+		w.ca.answers(nil)
+		time.Sleep(time.Minute)
+		w.must("a.example.com", anchor.HostActive)
+	})
+}
+
 func TestAStopInTheMiddleOfALookLosesNoTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

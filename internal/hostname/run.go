@@ -111,6 +111,7 @@ func (s *Service) restore(ctx context.Context, h anchor.Hostname) error {
 			s.log().Warn("attach a domain", "domain", h.Name, "error", err)
 			atOnce = true
 		}
+		atOnce = atOnce || s.uncertified(ctx, h)
 	}
 	if !atOnce {
 		return ctx.Err()
@@ -118,6 +119,17 @@ func (s *Service) restore(ctx context.Context, h anchor.Hostname) error {
 	h.NextCheck = s.now().UnixMilli()
 	_, err := s.save(ctx, h)
 	return err
+}
+
+// uncertified reports whether a name that was served has no certificate any more:
+// it was another CA's, or did not come along with the records. The next planned look
+// may be half a day off.
+func (s *Service) uncertified(ctx context.Context, h anchor.Hostname) bool {
+	if h.OwnCert {
+		return false
+	}
+	cert, err := s.Certificates.Ensure(ctx, h)
+	return err != nil || cert.Status != anchor.CertIssued
 }
 
 // hasten makes the name due now, unless it is being worked on or just was.

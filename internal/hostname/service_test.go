@@ -468,6 +468,25 @@ func TestOwnCertificates(t *testing.T) {
 	}
 }
 
+// Who moves here from elsewhere sees the site under its own certificate first, and
+// changes the DNS then.
+func TestAnOwnCertificateServesBeforeTheDNSLeadsHere(t *testing.T) {
+	w, s := settled(t)
+	_, err := s.Add(t.Context(), "one", hostname.Request{Domain: "a.example.com", Chain: []byte("valid for 8760h"), Key: []byte("key")})
+	w.ok(err)
+	s.Reconcile(t.Context())
+	if h := w.must("a.example.com", anchor.HostPending); !strings.Contains(h.Problem, "a.example.com") || h.CertificateStatus != anchor.CertIssued {
+		t.Errorf("problem %q, certificate %s", h.Problem, h.CertificateStatus)
+	}
+	if p, _ := w.edge.route("a.example.com"); p != "one" {
+		t.Errorf("it is routed to %q", p)
+	}
+	w.dns.set(here("a.example.com"))
+	w.sleep(time.Minute)
+	s.Reconcile(t.Context())
+	w.must("a.example.com", anchor.HostActive)
+}
+
 // As with ACM: the CA names a record, which the answer to Add must show.
 func TestWhereTheCAIsAskedFirst(t *testing.T) {
 	w := newWorld(t)

@@ -1,6 +1,7 @@
 package dnstest
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/miekg/dns"
@@ -49,9 +50,12 @@ func (s *Server) reply(m *dns.Msg, fault Fault, udp bool) *dns.Msg {
 	r := new(dns.Msg)
 	r.SetReply(m)
 	opt := m.IsEdns0()
-	if opt != nil && fault.NoEDNS {
-		r.Rcode = dns.RcodeFormatError
+	if fault.NoEDNS && opt != nil {
+		r.Rcode = cmp.Or(fault.Rcode, dns.RcodeFormatError)
 		return r
+	}
+	if fault.NoEDNS {
+		fault.Rcode = dns.RcodeSuccess
 	}
 	if opt != nil {
 		r.SetEdns0(1232, false)
