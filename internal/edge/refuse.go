@@ -26,6 +26,10 @@ var (
 		detail: "The address of this request is longer than this server accepts.", close: true}
 	bodyTooLarge = &refusal{status: http.StatusRequestEntityTooLarge, title: "Request too large",
 		detail: "The body of this request is larger than this server accepts.", close: true}
+	bodyTooSlow = &refusal{status: http.StatusRequestTimeout, title: "Request too slow",
+		detail: "The body of this request came too slowly.", close: true}
+	bodyBroken = &refusal{status: http.StatusBadRequest, title: "Bad request",
+		detail: "The body of this request is malformed.", close: true}
 	badPath = &refusal{status: http.StatusBadRequest, title: "Bad address",
 		detail: "The path of this request has a \"..\" segment or a NUL character."}
 	noMethod = &refusal{status: http.StatusNotImplemented, title: "Method not supported",
@@ -38,6 +42,9 @@ var (
 	unreadable = &refusal{status: http.StatusInternalServerError, title: "File not readable",
 		detail: "A static file of this site could not be read. Its operator finds the cause in the log."}
 )
+
+// statusGone is for the access log: the client went before there was an answer.
+const statusGone = 499
 
 // noFunction answers for a site that has static files only.
 var noFunction = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
