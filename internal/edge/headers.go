@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/textproto"
+	"strconv"
 	"strings"
 )
 
@@ -153,10 +154,11 @@ func defaultPort(proto string) string {
 }
 
 func isPort(s string) bool {
-	if s == "" || len(s) > 5 {
+	if s == "" || strings.Trim(s, "0123456789") != "" {
 		return false
 	}
-	return strings.Trim(s, "0123456789") == ""
+	_, err := strconv.ParseUint(s, 10, 16)
+	return err == nil
 }
 
 // asksForWebSocket: functions answer one request with one response and have no connection to take over, so a

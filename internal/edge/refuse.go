@@ -30,6 +30,10 @@ var (
 		detail: "The body of this request came too slowly.", close: true}
 	bodyBroken = &refusal{status: http.StatusBadRequest, title: "Bad request",
 		detail: "The body of this request is malformed.", close: true}
+	badHost = &refusal{status: http.StatusBadRequest, title: "Bad host",
+		detail: "The port in the Host header of this request is none."}
+	badTarget = &refusal{status: http.StatusBadRequest, title: "Bad address",
+		detail: "Only OPTIONS can ask for \"*\"."}
 	badPath = &refusal{status: http.StatusBadRequest, title: "Bad address",
 		detail: "The path of this request has a \"..\" segment or a NUL character."}
 	noMethod = &refusal{status: http.StatusNotImplemented, title: "Method not supported",
@@ -63,6 +67,10 @@ func (e *Edge) unacceptable(r *http.Request) *refusal {
 		return urlTooLong
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
 		return noMethod
+	case !isPort(portOf(r.Host)) && portOf(r.Host) != "":
+		return badHost
+	case r.URL.Path == "*" && r.Method != http.MethodOptions:
+		return badTarget
 	case hostile(r.URL.Path):
 		return badPath
 	case e.cfg.MaxBodyBytes > 0 && r.ContentLength > e.cfg.MaxBodyBytes:
