@@ -40,6 +40,8 @@ var internalPrefixes = []string{
 	"X-Vercel-Ip-",
 	// Middleware results and, above all, X-Middleware-Subrequest, which skips the middleware (CVE-2025-29927).
 	"X-Middleware-",
+	// Where the router of Next.js 13 sends a request inside: X-Invoke-Path answers as another page than the middleware saw.
+	"X-Invoke-",
 }
 
 // internalHeaders are single names: INTERNAL_HEADERS of next/dist/server/lib/server-ipc/utils.js, and OpenNext's.

@@ -39,6 +39,8 @@ func TestOutsideHeaders(t *testing.T) {
 		{"x-middleware-rewrite", "/admin", ""},
 		{"X-Middleware-Response-Set-Cookie", "a=b", ""},
 		{"X-Middleware-Override-Headers", "authorization", ""},
+		{"X-Invoke-Path", "/admin", ""},
+		{"X-Invoke-Status", "500", ""},
 		{"X-Now-Route-Matches", "1", ""},
 		{"X-Matched-Path", "/admin", ""},
 		{"Next-Resume", "1", ""},
