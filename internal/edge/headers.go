@@ -42,6 +42,8 @@ var internalPrefixes = []string{
 	"X-Middleware-",
 	// Where the router of Next.js 13 sends a request inside: X-Invoke-Path answers as another page than the middleware saw.
 	"X-Invoke-",
+	// Of Anchor's own parts.
+	"X-Anchor-",
 }
 
 // internalHeaders are single names: INTERNAL_HEADERS of next/dist/server/lib/server-ipc/utils.js, and OpenNext's.

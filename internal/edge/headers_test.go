@@ -41,6 +41,7 @@ func TestOutsideHeaders(t *testing.T) {
 		{"X-Middleware-Override-Headers", "authorization", ""},
 		{"X-Invoke-Path", "/admin", ""},
 		{"X-Invoke-Status", "500", ""},
+		{"X-Anchor-Peer", "1.2.3.4", ""},
 		{"X-Now-Route-Matches", "1", ""},
 		{"X-Matched-Path", "/admin", ""},
 		{"Next-Resume", "1", ""},
