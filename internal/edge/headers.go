@@ -52,8 +52,9 @@ var internalHeaders = []string{
 	// X-Isr marks a revalidation: with it a function answers as to the revalidation queue (no stale-while-revalidate
 	// queueing). Only Dispatch may say so.
 	"X-Isr",
-	// Other voices about what X-Forwarded-* and the request line say.
-	"Forwarded", "X-Original-Url", "X-Rewrite-Url",
+	// Other voices about what X-Forwarded-* and the request line say. Host stands here beside HTTP/2's :authority only,
+	// by which the request was routed.
+	"Forwarded", "X-Original-Url", "X-Rewrite-Url", "Host",
 }
 
 // Kept on purpose:
