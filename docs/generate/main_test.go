@@ -81,3 +81,16 @@ func TestWriteReplacesEveryPage(t *testing.T) {
 		t.Errorf("write to a folder that is not there: %v", err)
 	}
 }
+
+func TestTheRoutesOfDomainsAreDescribed(t *testing.T) {
+	all, err := pages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const route = "/projects/{projectId}/domains/{domainId}"
+	for _, name := range []string{"api.md", "openapi.json"} {
+		if !bytes.Contains(all[name], []byte(route)) {
+			t.Errorf("%s leaves out %s, which anchor up serves", name, route)
+		}
+	}
+}

@@ -32,6 +32,8 @@ type Client struct {
 	Attempts int
 	// Pause is the longest wait before the second attempt; it doubles with each.
 	Pause time.Duration
+	// Restart is how long an event stream waits for a server that went away under it.
+	Restart time.Duration
 }
 
 // New gives a client of the API at base, an http or https URL.
@@ -41,7 +43,8 @@ func New(base, token string) *Client {
 	transport.ResponseHeaderTimeout = 2 * time.Minute
 	return &Client{
 		base: strings.TrimRight(base, "/"), token: token,
-		http: &http.Client{Transport: transport}, storage: newStorage(transport), Attempts: 4, Pause: 200 * time.Millisecond,
+		http: &http.Client{Transport: transport}, storage: newStorage(transport),
+		Attempts: 4, Pause: 200 * time.Millisecond, Restart: 30 * time.Second,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -156,15 +157,7 @@ func TestEventsGoOnAfterACut(t *testing.T) {
 			next.ServeHTTP(w, r)
 		})
 	})
-	dir, manifest := tree(t, 1)
-	started := startShop(t, c, manifest)
-	id := started.Deployment.ID
-	if _, err := c.Upload(t.Context(), "shop", id, apiclient.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Finish(t.Context(), "shop", id); err != nil {
-		t.Fatal(err)
-	}
+	id := deployed(t, c)
 	var next int64 = 1
 	for e, err := range c.Watch(t.Context(), "shop", id) {
 		if err != nil {
@@ -177,6 +170,51 @@ func TestEventsGoOnAfterACut(t *testing.T) {
 	}
 	if next != 10 || streams.Load() != 4 {
 		t.Errorf("%d events over %d streams, want 9 over 4", next-1, streams.Load())
+	}
+}
+
+// gone drops the connection of all requests for events from the second to the last'th.
+func gone(last int64) func(http.Handler) http.Handler {
+	var streams atomic.Int64
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/events") {
+				switch n := streams.Add(1); {
+				case n == 1:
+					w = &cutAfter{ResponseWriter: w, events: 0}
+				case n <= last:
+					panic(http.ErrAbortHandler)
+				}
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+func TestEventsGoOnWhenTheServerWasStartedAgain(t *testing.T) {
+	c := client(t, gone(20))
+	id := deployed(t, c)
+	events := 0
+	for _, err := range c.Watch(t.Context(), "shop", id) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		events++
+	}
+	if events != 9 {
+		t.Errorf("%d events, want 9", events)
+	}
+}
+
+func TestWatchGivesUpOnAServerThatStaysAway(t *testing.T) {
+	c := client(t, gone(math.MaxInt64))
+	c.Restart = time.Millisecond
+	id, err := deployed(t, c), error(nil)
+	for _, err = range c.Watch(t.Context(), "shop", id) {
+	}
+	var away *apiclient.Unreachable
+	if !errors.As(err, &away) {
+		t.Errorf("Watch = %v", err)
 	}
 }
 
@@ -221,6 +259,21 @@ func client(t *testing.T, wrap func(http.Handler) http.Handler) *apiclient.Clien
 	c := apiclient.New(apitest.Serve(t, apitest.New(), httpapi.Options{}, wrap), apitest.AdminToken)
 	c.Pause = time.Millisecond
 	return c
+}
+
+// deployed is a deployment of shop whose files have arrived.
+func deployed(t *testing.T, c *apiclient.Client) anchor.DeploymentID {
+	t.Helper()
+	dir, manifest := tree(t, 1)
+	started := startShop(t, c, manifest)
+	id := started.Deployment.ID
+	if _, err := c.Upload(t.Context(), "shop", id, apiclient.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Finish(t.Context(), "shop", id); err != nil {
+		t.Fatal(err)
+	}
+	return id
 }
 
 func startShop(t *testing.T, c *apiclient.Client, m bundle.Manifest) wire.StartedDeployment {

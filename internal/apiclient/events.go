@@ -36,29 +36,25 @@ func (*moreError) Error() string { return "the event stream goes on in another a
 
 // Watch gives a deployment's events from the first on, and returns after its last.
 // A stream that is cut off is taken up again after the event last seen; it is
-// given up when several attempts in a row bring nothing.
+// given up when several attempts in a row bring nothing, or when the server cannot be
+// reached for longer than Restart.
 func (c *Client) Watch(ctx context.Context, project string, d anchor.DeploymentID) iter.Seq2[anchor.Event, error] {
 	return func(yield func(anchor.Event, error) bool) {
 		var last int64
-		for fruitless := 0; ; fruitless++ {
+		r := retake{client: c}
+		for {
 			before := last
 			done, err := c.watchOnce(ctx, deploymentPath(project, d, "events"), &last, yield)
-			if last > before {
-				fruitless = 0
-			}
 			if done {
 				return
 			}
-			if more := (*moreError)(nil); errors.As(err, &more) && ctx.Err() == nil {
-				fruitless = -1 // nothing is wrong with a server that had nothing to tell
-				c.sleep(ctx, 0)
-				continue
+			if last > before {
+				r.brought()
 			}
-			if ctx.Err() != nil || !errors.Is(err, errCut) || fruitless >= c.Attempts {
+			if !r.again(ctx, err) {
 				yield(anchor.Event{}, err)
 				return
 			}
-			c.sleep(ctx, fruitless)
 		}
 	}
 }
@@ -93,7 +89,8 @@ func (c *Client) Logs(ctx context.Context, project string, d anchor.DeploymentID
 func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) {
 		last := ""
-		for fruitless := 0; ; fruitless++ {
+		r := retake{client: c}
+		for {
 			query := logQuery(d, limit)
 			query.Set("follow", "true")
 			cl := get(projectPath(project, "logs"), query)
@@ -105,23 +102,23 @@ func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.Deploy
 				if err := json.Unmarshal([]byte(e.data), &line); err != nil {
 					return false, fmt.Errorf("read a log line: %w", err)
 				}
-				fruitless, last = 0, cmp.Or(e.id, last)
+				last = cmp.Or(e.id, last)
+				r.brought()
 				return yield(line, nil), nil
 			})
 			if done {
 				return
 			}
-			if more := (*moreError)(nil); errors.As(err, &more) && ctx.Err() == nil {
-				fruitless, limit, last = -1, 0, cmp.Or(more.after, last)
-				c.sleep(ctx, 0)
-				continue
+			if more := (*moreError)(nil); errors.As(err, &more) {
+				last = cmp.Or(more.after, last)
 			}
-			if ctx.Err() != nil || !errors.Is(err, errCut) || fruitless >= c.Attempts {
+			if !r.again(ctx, err) {
 				yield(anchor.LogLine{}, err)
 				return
 			}
-			limit = 0
-			c.sleep(ctx, fruitless)
+			if r.open {
+				limit = 0
+			}
 		}
 	}
 }

@@ -20,9 +20,10 @@ type pacedBody struct {
 	read   int64
 	waited time.Duration
 
-	mu    sync.Mutex // orders deadlines against the end of the request
-	ended bool
-	whole bool // read to its end
+	mu     sync.Mutex // orders deadlines against the end of the request
+	ended  bool
+	whole  bool  // read to its end
+	broken error // why it cannot be
 }
 
 // paceBody puts the body limits on a request that has a body. The returned body is nil if it has none.
@@ -56,10 +57,31 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.waited += time.Since(start)
 	b.read += int64(n)
-	if err == io.EOF {
+	switch {
+	case err == io.EOF:
 		b.finished()
+	case err != nil:
+		b.fail(err)
 	}
 	return n, err
+}
+
+func (b *pacedBody) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.broken == nil {
+		b.broken = err
+	}
+}
+
+// failure is why the body could not be read to its end; nil if it was, or still may be, or if there is no body.
+func (b *pacedBody) failure() error {
+	if b == nil {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.broken
 }
 
 // Close leaves the body to end: transports close it early, and net/http would then wait for the rest without limit.
@@ -94,6 +116,10 @@ const maxLeftover = 256 << 10
 // otherwise it cannot, and the rest of the body must never be taken for a request.
 func (b *pacedBody) end() {
 	if b.stop() || b.conn == nil || b.length-b.read > maxLeftover {
+		return
+	}
+	if b.failure() != nil { // a client that was too slow gets no second time
+		b.conn.over.Store(true)
 		return
 	}
 	b.client.Flush() // the client may wait for its answer before it sends more

@@ -220,6 +220,21 @@ func TestHosts(t *testing.T) {
 			t.Errorf("%s: status %d", host, got.status)
 		}
 	}
+	for _, host := range []string{"shop.example.com:http", "shop.example.com:65536", "[::1]:x"} {
+		if got := e.get(t, host, "/"); got.status != 400 {
+			t.Errorf("%s, which has no port: status %d", host, got.status)
+		}
+	}
+}
+
+func TestOnlyOptionsAsksForTheServer(t *testing.T) {
+	e := start(t, Config{})
+	e.publish(map[string]*Site{"a.test": {Default: says("hi")}})
+	for method, want := range map[string]int{"OPTIONS": 200, "GET": 400, "POST": 400} {
+		if got := e.raw(t, method+" * HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n"); got != want {
+			t.Errorf("%s *: status %d, want %d", method, got, want)
+		}
+	}
 }
 
 func TestObserve(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/textproto"
+	"strconv"
 	"strings"
 )
 
@@ -39,6 +40,10 @@ var internalPrefixes = []string{
 	"X-Vercel-Ip-",
 	// Middleware results and, above all, X-Middleware-Subrequest, which skips the middleware (CVE-2025-29927).
 	"X-Middleware-",
+	// Where the router of Next.js 13 sends a request inside: X-Invoke-Path answers as another page than the middleware saw.
+	"X-Invoke-",
+	// Of Anchor's own parts.
+	"X-Anchor-",
 }
 
 // internalHeaders are single names: INTERNAL_HEADERS of next/dist/server/lib/server-ipc/utils.js, and OpenNext's.
@@ -47,8 +52,9 @@ var internalHeaders = []string{
 	// X-Isr marks a revalidation: with it a function answers as to the revalidation queue (no stale-while-revalidate
 	// queueing). Only Dispatch may say so.
 	"X-Isr",
-	// Other voices about what X-Forwarded-* and the request line say.
-	"Forwarded", "X-Original-Url", "X-Rewrite-Url",
+	// Other voices about what X-Forwarded-* and the request line say. Host stands here beside HTTP/2's :authority only,
+	// by which the request was routed.
+	"Forwarded", "X-Original-Url", "X-Rewrite-Url", "Host",
 }
 
 // Kept on purpose:
@@ -153,10 +159,11 @@ func defaultPort(proto string) string {
 }
 
 func isPort(s string) bool {
-	if s == "" || len(s) > 5 {
+	if s == "" || strings.Trim(s, "0123456789") != "" {
 		return false
 	}
-	return strings.Trim(s, "0123456789") == ""
+	_, err := strconv.ParseUint(s, 10, 16)
+	return err == nil
 }
 
 // asksForWebSocket: functions answer one request with one response and have no connection to take over, so a

@@ -2,9 +2,11 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 )
 
 // Middleware is an app's external middleware: a function that looks at a request before it is routed.
@@ -29,6 +31,9 @@ type Decision struct {
 // runMiddleware returns what to do next; done means that the response is written.
 func (e *Edge) runMiddleware(site *Site, t target, res *response, r *http.Request) (target, *http.Request, bool) {
 	d, err := site.Middleware.Run(r.Context(), r)
+	if err != nil && clientFailed(res, r) {
+		return t, r, true
+	}
 	if err != nil {
 		e.cfg.Log.LogAttrs(context.WithoutCancel(r.Context()), levelError, "middleware failed",
 			attrSite(site), attrError(err))
@@ -49,6 +54,23 @@ func (e *Edge) runMiddleware(site *Site, t target, res *response, r *http.Reques
 		t = site.resolve(r.Method, r.URL.Path)
 	}
 	return t, r, false
+}
+
+// clientFailed answers a request whose middleware had no chance: the client broke its body off, or went. It reports
+// whether that was so; the operator need not hear of it.
+func clientFailed(res *response, r *http.Request) bool {
+	body, _ := r.Body.(*pacedBody)
+	switch err := body.failure(); {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		refuse(res, r, "", bodyTooSlow)
+	case r.Context().Err() != nil:
+		res.WriteHeader(statusGone)
+	case err != nil:
+		refuse(res, r, "", bodyBroken)
+	default:
+		return false
+	}
+	return true
 }
 
 func relay(res *response, r *http.Request, from *http.Response) {

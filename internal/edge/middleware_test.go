@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -98,6 +101,39 @@ func TestMiddlewareFails(t *testing.T) {
 	if got := e.get(t, "a.test", "/"); got.status != 502 || strings.Contains(got.body, "secret cause") {
 		t.Errorf("%+v", got)
 	}
+}
+
+func TestMiddlewareIsNotBlamedForItsClient(t *testing.T) {
+	var told atomic.Int64
+	e := start(t, Config{Upload: fast, Log: slog.New(slog.NewTextHandler(counter{&told}, nil))})
+	e.publish(map[string]*Site{"a.test": guardedShop(t, func(r *http.Request) (Decision, error) {
+		_, err := io.ReadAll(r.Body)
+		return Decision{}, err
+	})})
+	const post = "POST / HTTP/1.1\r\nHost: a.test\r\n"
+	if got := e.raw(t, post+"Content-Length: 100\r\n\r\nhalf"); got != http.StatusRequestTimeout {
+		t.Errorf("a stalled body: status %d", got)
+	}
+	if got := e.raw(t, post+"Transfer-Encoding: chunked\r\n\r\nno size\r\n"); got != http.StatusBadRequest {
+		t.Errorf("a malformed body: status %d", got)
+	}
+	c, r := e.dial(t)
+	io.WriteString(c, post+"Content-Length: 100\r\n\r\nhalf")
+	c.(*net.TCPConn).CloseWrite()
+	if _, err := io.ReadAll(r); err != nil {
+		t.Error(err)
+	}
+	if told.Load() != 0 {
+		t.Error("the operator is told of it as of a failed middleware")
+	}
+}
+
+// counter counts the octets that are written to it.
+type counter struct{ n *atomic.Int64 }
+
+func (c counter) Write(p []byte) (int, error) {
+	c.n.Add(int64(len(p)))
+	return len(p), nil
 }
 
 func TestBrokenMiddlewareBodyIsNotAWholeAnswer(t *testing.T) {

@@ -26,6 +26,14 @@ var (
 		detail: "The address of this request is longer than this server accepts.", close: true}
 	bodyTooLarge = &refusal{status: http.StatusRequestEntityTooLarge, title: "Request too large",
 		detail: "The body of this request is larger than this server accepts.", close: true}
+	bodyTooSlow = &refusal{status: http.StatusRequestTimeout, title: "Request too slow",
+		detail: "The body of this request came too slowly.", close: true}
+	bodyBroken = &refusal{status: http.StatusBadRequest, title: "Bad request",
+		detail: "The body of this request is malformed.", close: true}
+	badHost = &refusal{status: http.StatusBadRequest, title: "Bad host",
+		detail: "The port in the Host header of this request is none."}
+	badTarget = &refusal{status: http.StatusBadRequest, title: "Bad address",
+		detail: "Only OPTIONS can ask for \"*\"."}
 	badPath = &refusal{status: http.StatusBadRequest, title: "Bad address",
 		detail: "The path of this request has a \"..\" segment or a NUL character."}
 	noMethod = &refusal{status: http.StatusNotImplemented, title: "Method not supported",
@@ -38,6 +46,9 @@ var (
 	unreadable = &refusal{status: http.StatusInternalServerError, title: "File not readable",
 		detail: "A static file of this site could not be read. Its operator finds the cause in the log."}
 )
+
+// statusGone is for the access log: the client went before there was an answer.
+const statusGone = 499
 
 // noFunction answers for a site that has static files only.
 var noFunction = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -56,6 +67,10 @@ func (e *Edge) unacceptable(r *http.Request) *refusal {
 		return urlTooLong
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
 		return noMethod
+	case !isPort(portOf(r.Host)) && portOf(r.Host) != "":
+		return badHost
+	case r.URL.Path == "*" && r.Method != http.MethodOptions:
+		return badTarget
 	case hostile(r.URL.Path):
 		return badPath
 	case e.cfg.MaxBodyBytes > 0 && r.ContentLength > e.cfg.MaxBodyBytes:

@@ -45,7 +45,8 @@ type Route struct {
 	// a leading slash may be left out.
 	Pattern string
 	// Target is the function of this behaviour. Reading a body beyond Config.MaxBodyBytes gives it an
-	// *http.MaxBytesError; it should answer 413 then. It must not read the body after it has returned.
+	// *http.MaxBytesError; it should answer 413 then, and 408 when it gets os.ErrDeadlineExceeded, from a client slower than
+	// Config.Upload. It must not read the body after it has returned.
 	Target http.Handler
 	// Static marks a behaviour of static files; Target is not used. A path without file goes to the site's Default.
 	Static bool

@@ -20,6 +20,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 )
 
 // secured is an Edge with a plain and a TLS port, and a client that connects to it whatever the host.
@@ -120,6 +123,38 @@ func TestForwardedOverTLS(t *testing.T) {
 	for http2, want := range map[bool]string{true: "HTTP/2.0 https 443 a.test", false: "HTTP/1.1 https 443 a.test"} {
 		if _, body := fetch(t, s.client(t, http2), "https://a.test/"); body != want {
 			t.Errorf("%q, want %q", body, want)
+		}
+	}
+}
+
+// Beside :authority a request over HTTP/2 may have a Host field, which net/http leaves among the headers.
+func TestASecondHostOverHTTP2(t *testing.T) {
+	s := startTLS(t, Config{}, "a.test")
+	s.publish(nil, "a.test", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Host, r.Header["Host"]) })
+	c, err := tls.Dial("tcp", s.tls, &tls.Config{ServerName: "a.test", RootCAs: s.roots, NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var block bytes.Buffer
+	encoder := hpack.NewEncoder(&block)
+	for _, field := range [][2]string{{":method", "GET"}, {":scheme", "https"}, {":path", "/"}, {":authority", "a.test"}, {"host", "evil.test"}} {
+		encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]})
+	}
+	io.WriteString(c, http2.ClientPreface)
+	frames := http2.NewFramer(c, c)
+	frames.WriteSettings()
+	frames.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true})
+	for {
+		frame, err := frames.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data, ok := frame.(*http2.DataFrame); ok {
+			if got := string(data.Data()); got != "a.test[]" {
+				t.Errorf("the function sees the hosts %s", got)
+			}
+			return
 		}
 	}
 }

@@ -21,13 +21,13 @@ type InDeployment struct {
 func (s *server) deploymentRoutes() {
 	const all, one = "/projects/{projectId}/deployments", "/projects/{projectId}/deployments/{deploymentId}"
 	start := operation("start-deployment", http.MethodPost, all, anchor.ScopeDeploy,
-		"Start a deployment; the answer names the files to upload", 404, 409, 413)
+		"Start a deployment; the answer names the files to upload", 404, 409)
 	start.DefaultStatus = http.StatusCreated
 	start.MaxBodyBytes, start.BodyReadTimeout = maxManifest, 5*time.Minute
 	handle(s, start, s.startDeployment)
 	handle(s, operation("list-deployments", http.MethodGet, all, anchor.ScopeRead, "List deployments, newest first", 404), s.listDeployments)
 	handle(s, operation("get-deployment", http.MethodGet, one, anchor.ScopeRead, "Get a deployment", 404), s.getDeployment)
-	handle(s, operation("list-missing", http.MethodGet, one+"/missing", anchor.ScopeDeploy, "List the files that have not arrived yet", 404), s.missing)
+	handle(s, operation("list-missing", http.MethodGet, one+"/missing", anchor.ScopeDeploy, "List the files that have not arrived yet", 404, 409), s.missing)
 	handle(s, operation("presign-uploads", http.MethodPost, one+"/uploads", anchor.ScopeDeploy,
 		"Get URLs to send contents to, where they do not come through the API", 404, 409), s.presign)
 	finish := operation("finish-deployment", http.MethodPost, one+"/finish", anchor.ScopeDeploy,

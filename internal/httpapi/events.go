@@ -22,6 +22,7 @@ func (s *server) eventRoutes(deployment string) {
 		"Follow a deployment as server-sent events", 404)
 	op.Description += " Replays what happened, or what came after `Last-Event-ID`, and follows. " +
 		"The stream is whole only when it ends with an event named `done`; after one named `more`, ask for the rest."
+	streams(&op)
 	handle(s, op, s.watchDeployment)
 }
 
@@ -164,7 +165,7 @@ type eventWriter struct {
 }
 
 func (e *eventWriter) begin() {
-	e.w.Header().Set("Content-Type", "text/event-stream")
+	e.w.Header().Set("Content-Type", eventStream)
 	e.w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
 	e.w.WriteHeader(http.StatusOK)
 	_ = e.control.SetWriteDeadline(time.Time{}) // a stream has no end to be late for

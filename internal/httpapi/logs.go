@@ -17,6 +17,8 @@ import (
 func (s *server) logRoutes() {
 	op := operation("read-logs", http.MethodGet, "/projects/{projectId}/logs", anchor.ScopeRead, "Read what the app wrote, oldest first", 404)
 	op.Description += " With `follow=true` the answer is server-sent events: these lines, then new ones."
+	streams(&op)
+	orJSON[wire.Items[anchor.LogLine]](s, &op)
 	handle(s, op, s.logs)
 }
 

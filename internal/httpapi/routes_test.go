@@ -366,6 +366,7 @@ func call(t *testing.T, base, method, path, token, body string, header http.Head
 	if err != nil {
 		t.Fatal(err)
 	}
+	checkDocumented(t, req, res)
 	a := answer{status: res.StatusCode, header: res.Header, body: string(read)}
 	if res.Header.Get("Content-Type") == "application/problem+json" {
 		if err := json.Unmarshal(read, &a.problem); err != nil {

@@ -95,6 +95,7 @@ func config(version string) huma.Config {
 		"Errors are RFC 9457 problems with a stable `code` and a `hint`."
 	c.DocsPath, c.SchemasPath = "", ""
 	c.CreateHooks = nil // no $schema members in bodies: record names are the API's own
+	c.OnAddOperation = append(c.OnAddOperation, asAnswered)
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"token": {Type: "http", Scheme: "bearer", Description: "A token made by `anchor tokens create`."},
 	}

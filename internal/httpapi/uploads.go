@@ -32,12 +32,12 @@ func (s *Stream) Resolve(ctx huma.Context) []error {
 
 func (s *server) uploadRoutes() {
 	put := operation("put-file", http.MethodPut, "/projects/{projectId}/files/{digest}", anchor.ScopeDeploy,
-		"Upload one file by its SHA-256", 404, 411, 413, 415)
+		"Upload one file by its SHA-256", 404, 411)
 	put.RequestBody = rawBody("application/octet-stream", "The file's content; Content-Length is required.")
 	put.DefaultStatus = http.StatusOK
 	handle(s, put, s.putFile)
 	many := operation("put-files", http.MethodPost, "/projects/{projectId}/files", anchor.ScopeDeploy,
-		"Upload many small files at once", 404, 413, 415)
+		"Upload many small files at once", 404)
 	many.RequestBody = rawBody(wire.PackType, fmt.Sprintf(
 		"\"anchorpack1\\n\", the count of files (uint32), then for each its SHA-256 (32 bytes), size (uint64) and content; "+
 			"numbers big-endian; at most %d files of at most %d bytes each.", filepack.MaxFiles, filepack.MaxFileSize))

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"net"
@@ -35,13 +34,19 @@ var copyBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
 // ServeHTTP has a process answer r. Bodies stream in both directions; a client that disconnects cancels its request in
 // the app. A request that no process can take is answered with 503 and Retry-After, one whose process ended under it
-// with 502, but a GET or HEAD is first tried once more. r.RemoteAddr becomes the event's source address.
+// with 502, but a GET or HEAD is first tried once more. A body that cannot be read is its client's doing: 400, 408 when
+// it came too slowly, 413 when it is too large. r.RemoteAddr becomes the event's source address.
 func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.spec.Event != APIGatewayV2 {
 		respond(w, http.StatusInternalServerError, "This function takes no HTTP requests.")
 		return
 	}
 	out := outgoing(r)
+	var body *clientBody
+	if out.Body != nil {
+		body = &clientBody{ReadCloser: out.Body}
+		out.Body = body
+	}
 	for attempt := 0; ; attempt++ {
 		pr, err := p.acquire(r.Context())
 		if err != nil {
@@ -52,13 +57,12 @@ func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if err == nil {
 			return
 		}
-		if r.Context().Err() != nil {
-			w.WriteHeader(statusGone)
+		if bad := body.failure(); bad != nil {
+			blame(w, r, bad)
 			return
 		}
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			respond(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("The request body is larger than %d bytes.", tooLarge.Limit))
+		if r.Context().Err() != nil {
+			w.WriteHeader(statusGone)
 			return
 		}
 		awaitEnd(pr)

@@ -243,3 +243,10 @@ func TestDisconnectDuringAnUploadLeavesTheProcessAlive(t *testing.T) {
 		t.Errorf("process %s was replaced by %s", before, after)
 	}
 }
+
+func TestHeadersMayBeAsLongAsTheEdgeLetsThem(t *testing.T) {
+	s := newSite(t, Spec{})
+	if a := s.do(t, "GET", "/", nil, "Cookie", "a="+strings.Repeat("x", 48<<10)); a.StatusCode != http.StatusOK {
+		t.Errorf("48 KiB of headers: status %d", a.StatusCode)
+	}
+}

@@ -250,7 +250,9 @@ func TestRanges(t *testing.T) {
 		{[]string{"Range", "bytes=1-3", "If-Range", `"old"`}, 200, "hello"},
 		{[]string{"Range", "bytes=1-3", "Accept-Encoding", "br"}, 206, "ell"},
 		{[]string{"Range", "bytes=9-"}, 416, ""},
-		{[]string{"Range", "lines=1-2"}, 416, ""},
+		{[]string{"Range", "lines=1-2"}, 200, "hello"}, // to be ignored: RFC 9110, section 14.2
+		{[]string{"Range", "lines=1-2", "If-Match", tag}, 200, "hello"},
+		{[]string{"Range", "lines=1-2", "If-Match", `"other"`}, 412, ""},
 		{[]string{"Range", "bytes=1-3", "If-None-Match", tag}, 304, ""},
 	} {
 		got := get(t, index, "/hello.txt", c.headers...)
@@ -261,6 +263,10 @@ func TestRanges(t *testing.T) {
 	several := get(t, index, "/hello.txt", "Range", "bytes=0-0,4-4")
 	if several.StatusCode != 206 || !strings.HasPrefix(several.Header.Get("Content-Type"), "multipart/byteranges") {
 		t.Errorf("two ranges: %d %v", several.StatusCode, several.Header)
+	}
+	head := ask(t, index, http.MethodHead, "/hello.txt", "Range", "bytes=1-3")
+	if head.StatusCode != 200 || head.Header.Get("Content-Length") != "5" {
+		t.Errorf("HEAD with a range: %d %v", head.StatusCode, head.Header)
 	}
 }
 

@@ -53,6 +53,11 @@ func tagListHas(list, etag string) bool {
 
 // wantsMore reports whether a request needs what the plain path does not do: ranges, and the preconditions that can
 // fail with 412.
-func wantsMore(h http.Header) bool {
-	return h["Range"] != nil || h["If-Match"] != nil || h["If-Unmodified-Since"] != nil
+func wantsMore(r *http.Request) bool {
+	return wantsRange(r) || r.Header["If-Match"] != nil || r.Header["If-Unmodified-Since"] != nil
+}
+
+// wantsRange: only GET has ranges, and a unit that nobody here knows is no range (RFC 9110, section 14.2).
+func wantsRange(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.HasPrefix(r.Header.Get("Range"), "bytes=")
 }

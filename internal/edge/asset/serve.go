@@ -12,7 +12,7 @@ var varyEncoding = []string{"Accept-Encoding"}
 // Serve answers a GET or HEAD request with the file. An error means that the file cannot be read and that nothing was
 // written: the caller still owns the response. A client that goes away is not an error.
 func (a Asset) Serve(w http.ResponseWriter, r *http.Request) error {
-	if wantsMore(r.Header) {
+	if wantsMore(r) {
 		return a.servePart(w, r)
 	}
 	v := a.entry.choose(r.Header["Accept-Encoding"])
@@ -46,6 +46,10 @@ func (a Asset) servePart(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer f.Close()
+	if r.Header["Range"] != nil && !wantsRange(r) {
+		r = r.Clone(r.Context())
+		delete(r.Header, "Range")
+	}
 	a.describe(w.Header(), &a.entry.identity)
 	w.Header()["Content-Type"] = a.entry.contentType
 	http.ServeContent(w, r, "", a.index.modTime, f)

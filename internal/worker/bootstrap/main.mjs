@@ -47,7 +47,8 @@ globalThis.awslambda = {
 };
 
 const app = { name, handler: await load(), canStream: passesBuffers(modulePath) };
-const server = http.createServer({ keepAlive: true, noDelay: true }, serve);
+// Node.js takes 16 KiB of headers by itself. The edge has its own limit, and adds to what it lets through.
+const server = http.createServer({ keepAlive: true, noDelay: true, maxHeaderSize: 1 << 20 }, serve);
 // The supervisor decides how long its connections live: a timeout here would race with a request just being sent.
 server.keepAliveTimeout = server.requestTimeout = server.headersTimeout = server.timeout = 0;
 server.maxHeadersCount = 0;

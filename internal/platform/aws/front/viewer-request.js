@@ -13,7 +13,8 @@ var PREVIEW = '/__anchor/preview/';
 
 // What OpenNext and Next.js trust from a proxy in front of them. x-isr and
 // x-prerender-revalidate pass: the revalidation function comes this way too.
-var STRIPPED = ['x-open-next-', 'x-opennext-', 'x-vercel-ip-', 'x-middleware-', 'x-anchor-'];
+var STRIPPED = ['x-open-next-', 'x-opennext-', 'x-vercel-ip-', 'x-middleware-', 'x-invoke-',
+  'x-anchor-'];
 var DROPPED = ['x-now-route-matches', 'x-matched-path', 'x-next-resume-state-length', 'next-resume',
   'forwarded', 'x-original-url', 'x-rewrite-url'];
 // What a file has no use for, so that it is cached once.

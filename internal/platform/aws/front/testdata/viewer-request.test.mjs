@@ -139,7 +139,7 @@ test('functions with middleware learn each other\'s hosts, not from outside', as
 
 test('what OpenNext trusts does not come from outside', async () => {
   const bad = {
-    'x-open-next-city': 'x', 'x-opennext-initial-url': 'x', 'x-vercel-ip-city': 'x', 'x-middleware-subrequest': 'x',
+    'x-open-next-city': 'x', 'x-opennext-initial-url': 'x', 'x-vercel-ip-city': 'x', 'x-middleware-subrequest': 'x', 'x-invoke-path': 'x',
     'x-anchor-origin': 'x', 'x-now-route-matches': 'x', 'x-matched-path': 'x', 'x-next-resume-state-length': '1',
     'next-resume': '1', forwarded: 'host=evil', 'x-original-url': '/x', 'x-rewrite-url': '/x',
   };

@@ -1,0 +1,52 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync/atomic"
+)
+
+// clientBody remembers why a request's body could not be read to its end: then the process did nothing wrong, and
+// neither its log nor the client shall hear that it did.
+type clientBody struct {
+	io.ReadCloser
+	err atomic.Pointer[error]
+}
+
+func (b *clientBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.err.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// failure is what Read failed with; nil if it did not, or if there is no body.
+func (b *clientBody) failure() error {
+	if b == nil {
+		return nil
+	}
+	if err := b.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// blame answers a client whose body could not be read. A body that came too slowly is told from a client that went by
+// its deadline: net/http ends the request's context for both.
+func blame(w http.ResponseWriter, r *http.Request, err error) {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		respond(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("The request body is larger than %d bytes.", tooLarge.Limit))
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		respond(w, http.StatusRequestTimeout, "The request body came too slowly.")
+	case r.Context().Err() != nil:
+		w.WriteHeader(statusGone)
+	default:
+		respond(w, http.StatusBadRequest, "The request body is malformed.")
+	}
+}
