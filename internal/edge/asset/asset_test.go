@@ -250,7 +250,10 @@ func TestRanges(t *testing.T) {
 		{[]string{"Range", "bytes=1-3", "If-Range", `"old"`}, 200, "hello"},
 		{[]string{"Range", "bytes=1-3", "Accept-Encoding", "br"}, 206, "ell"},
 		{[]string{"Range", "bytes=9-"}, 416, ""},
-		{[]string{"Range", "lines=1-2"}, 416, ""},
+		{[]string{"Range", "lines=1-2"}, 200, "hello"},
+		{[]string{"Range", "junk"}, 200, "hello"},
+		{[]string{"Range", "lines=1-2", "If-Match", tag}, 200, "hello"},
+		{[]string{"Range", "bytes=junk"}, 416, ""},
 		{[]string{"Range", "bytes=1-3", "If-None-Match", tag}, 304, ""},
 	} {
 		got := get(t, index, "/hello.txt", c.headers...)

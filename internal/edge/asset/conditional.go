@@ -54,5 +54,11 @@ func tagListHas(list, etag string) bool {
 // wantsMore reports whether a request needs what the plain path does not do: ranges, and the preconditions that can
 // fail with 412.
 func wantsMore(h http.Header) bool {
-	return h["Range"] != nil || h["If-Match"] != nil || h["If-Unmodified-Since"] != nil
+	return wantsOctets(h["Range"]) || h["If-Match"] != nil || h["If-Unmodified-Since"] != nil
+}
+
+// wantsOctets is false of a range in another unit, which has to be ignored (RFC 9110, section 14.2); net/http would
+// answer 416.
+func wantsOctets(ranges []string) bool {
+	return len(ranges) > 0 && strings.HasPrefix(ranges[0], "bytes=")
 }

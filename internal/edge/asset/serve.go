@@ -46,6 +46,9 @@ func (a Asset) servePart(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer f.Close()
+	if !wantsOctets(r.Header["Range"]) {
+		r.Header.Del("Range")
+	}
 	a.describe(w.Header(), &a.entry.identity)
 	w.Header()["Content-Type"] = a.entry.contentType
 	http.ServeContent(w, r, "", a.index.modTime, f)
