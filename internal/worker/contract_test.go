@@ -172,6 +172,13 @@ func TestHandlersThatWriteTheStreamByHand(t *testing.T) {
 
 func TestHandlerErrors(t *testing.T) {
 	bothWrappers(t, func(t *testing.T, s *site) {
+		pid := s.get(t, "/pid").body
+		if a := s.get(t, "/bad-header", "X-Request-Id", "bad"); a.StatusCode != 500 || s.get(t, "/pid").body != pid {
+			t.Errorf("a header that cannot be sent: %d %q; process %s, then %s", a.StatusCode, a.body, pid, s.get(t, "/pid").body)
+		}
+		if line := s.logs.wait(t, "Invalid character in header content"); line.RequestID != "bad" || !strings.Contains(line.Text, "x-name") {
+			t.Errorf("it was logged as %+v", line)
+		}
 		if a := s.get(t, "/throw", "X-Request-Id", "thrown"); a.StatusCode != 500 || strings.Contains(a.body, "threw") {
 			t.Errorf("thrown: %d %q", a.StatusCode, a.body)
 		}

@@ -62,7 +62,17 @@ export class ResponseStream extends Writable {
     this.#head(result);
   }
 
+  // What is thrown here would come out of whatever pipes into this stream, caught by nobody: a header that Node.js
+  // refuses would end the process and all it is answering.
   _write(chunk, _encoding, callback) {
+    try {
+      this.#take(chunk, callback);
+    } catch (err) {
+      callback(err);
+    }
+  }
+
+  #take(chunk, callback) {
     if (!this.begun) {
       this.begun = true;
       this.emit("begin");

@@ -19,6 +19,7 @@ const routes = {
     res.statusCode = 307;
     res.setHeader("location", JSON.parse(Buffer.from(new URL(req.url, "http://x").searchParams.get("to"), "base64url"))).end();
   },
+  "/bad-header": ({ res }) => res.setHeader("x-name", "日本").end(),
   "/empty": ({ res }) => res.setHeader("x-empty", "1").end(),
   "/status": ({ res, req }) => {
     res.statusCode = Number(new URL(req.url, "http://x").searchParams.get("code"));
