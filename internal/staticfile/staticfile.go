@@ -50,6 +50,7 @@ var webTypes = map[string]string{
 	".json":        "application/json",
 	".jsonld":      "application/ld+json",
 	".jxl":         "image/jxl",
+	".m3u8":        "application/vnd.apple.mpegurl",
 	".m4a":         "audio/mp4",
 	".map":         "application/json",
 	".md":          "text/markdown; charset=utf-8",
@@ -68,6 +69,7 @@ var webTypes = map[string]string{
 	".svg":         "image/svg+xml",
 	".tif":         "image/tiff",
 	".tiff":        "image/tiff",
+	".ts":          "video/mp2t",
 	".ttf":         "font/ttf",
 	".txt":         "text/plain; charset=utf-8",
 	".vtt":         "text/vtt; charset=utf-8",
@@ -81,6 +83,8 @@ var webTypes = map[string]string{
 	".woff2":       "font/woff2",
 	".xhtml":       "application/xhtml+xml",
 	".xml":         "application/xml",
+	".yaml":        "application/yaml",
+	".yml":         "application/yaml",
 	".zip":         "application/zip",
 }
 

@@ -14,6 +14,9 @@ func TestMediaType(t *testing.T) {
 		".well-known/apple-app-site-association": "application/json",
 		"BUILD_ID":                               "application/octet-stream",
 		"film.unheard-of":                        "application/octet-stream",
+		"film/1.ts":                              "video/mp2t",
+		"film/index.m3u8":                        "application/vnd.apple.mpegurl",
+		"openapi.yaml":                           "application/yaml",
 		".css":                                   "text/css; charset=utf-8",
 	} {
 		if got := staticfile.MediaType(name); got != want {

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -109,6 +111,43 @@ func TestResponses(t *testing.T) {
 	})
 }
 
+func TestRedirectsCanBeFollowed(t *testing.T) {
+	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	bothWrappers(t, func(t *testing.T, s *site) {
+		for _, c := range []struct{ host, proto, to, want string }{
+			{"shop.localhost:8080", "http", "https://shop.localhost:8080/cart?a=1#b", "http://shop.localhost:8080/cart?a=1#b"},
+			{"shop.localhost:8080", "http", "https://shop.localhost:8080", "http://shop.localhost:8080"},
+			{"shop.localhost:8080", "https", "https://shop.localhost:8080/cart", "https://shop.localhost:8080/cart"},
+			{"shop.localhost:8080", "http", "https://shop.localhost:80801/cart", "https://shop.localhost:80801/cart"},
+			{"shop.localhost:8080", "http", "https://other.test/cart", "https://other.test/cart"},
+			{"shop.test", "http", "https://shop.test/cart", "https://shop.test/cart"},
+			{"shop.test", "http", "/cart/%C3%A9?q=a b", "/cart/%C3%A9?q=a b"},
+			{"shop.test", "http", "/köln?straße=日本", "/k%C3%B6ln?stra%C3%9Fe=%E6%97%A5%E6%9C%AC"},
+			{"shop.test", "http", "/köln", "/k%C3%B6ln"},
+			{"shop.test", "http", "/k\u00c3\u00b6ln", "/k%C3%B6ln"}, // UTF-8 read as Latin-1, as Node.js reads headers
+		} {
+			to, err := json.Marshal(c.to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/redirect?to="+base64.RawURLEncoding.EncodeToString(to), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Host = c.host
+			req.Header.Set("X-Forwarded-Proto", c.proto)
+			resp, err := stay.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if got := resp.Header.Get("Location"); resp.StatusCode != 307 || got != c.want {
+				t.Errorf("%s of %s over %s: %d %q, want %q", c.to, c.host, c.proto, resp.StatusCode, got, c.want)
+			}
+		}
+	})
+}
+
 func TestHandlersThatWriteTheStreamByHand(t *testing.T) {
 	s := newSite(t, Spec{Handler: "raw.handler"})
 	for _, path := range []string{"/bytes", "/whole", "/late"} {
@@ -133,6 +172,13 @@ func TestHandlersThatWriteTheStreamByHand(t *testing.T) {
 
 func TestHandlerErrors(t *testing.T) {
 	bothWrappers(t, func(t *testing.T, s *site) {
+		pid := s.get(t, "/pid").body
+		if a := s.get(t, "/bad-header", "X-Request-Id", "bad"); a.StatusCode != 500 || s.get(t, "/pid").body != pid {
+			t.Errorf("a header that cannot be sent: %d %q; process %s, then %s", a.StatusCode, a.body, pid, s.get(t, "/pid").body)
+		}
+		if line := s.logs.wait(t, "Invalid character in header content"); line.RequestID != "bad" || !strings.Contains(line.Text, "x-name") {
+			t.Errorf("it was logged as %+v", line)
+		}
 		if a := s.get(t, "/throw", "X-Request-Id", "thrown"); a.StatusCode != 500 || strings.Contains(a.body, "threw") {
 			t.Errorf("thrown: %d %q", a.StatusCode, a.body)
 		}

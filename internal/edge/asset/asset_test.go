@@ -253,6 +253,8 @@ func TestRanges(t *testing.T) {
 		{[]string{"Range", "lines=1-2"}, 200, "hello"}, // to be ignored: RFC 9110, section 14.2
 		{[]string{"Range", "lines=1-2", "If-Match", tag}, 200, "hello"},
 		{[]string{"Range", "lines=1-2", "If-Match", `"other"`}, 412, ""},
+		{[]string{"Range", "junk"}, 200, "hello"},
+		{[]string{"Range", "bytes=junk"}, 416, ""},
 		{[]string{"Range", "bytes=1-3", "If-None-Match", tag}, 304, ""},
 	} {
 		got := get(t, index, "/hello.txt", c.headers...)

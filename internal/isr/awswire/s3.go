@@ -91,13 +91,26 @@ func (h *handler) getObject(w http.ResponseWriter, r *http.Request, ns, key stri
 	return nil
 }
 
-// getAsset serves an original to the image function. OpenNext passes the path as it stands in the URL, so a key can
-// still be percent-encoded.
-func (h *handler) getAsset(w http.ResponseWriter, r *http.Request, ns, key string) error {
+// asset finds an original. OpenNext passes what follows the host in its URL, so a key can still be percent-encoded and
+// have a query, such as the ?v=2 that gets a new picture past old caches.
+func (h *handler) asset(ns, key string) (Asset, bool) {
 	asset, ok := h.Assets(ns, key)
-	if decoded, err := url.PathUnescape(key); !ok && err == nil {
-		asset, ok = h.Assets(ns, decoded)
+	if ok {
+		return asset, true
 	}
+	key, _, _ = strings.Cut(key, "?")
+	if asset, ok = h.Assets(ns, key); ok {
+		return asset, true
+	}
+	if decoded, err := url.PathUnescape(key); err == nil {
+		return h.Assets(ns, decoded)
+	}
+	return Asset{}, false
+}
+
+// getAsset serves an original to the image function.
+func (h *handler) getAsset(w http.ResponseWriter, r *http.Request, ns, key string) error {
+	asset, ok := h.asset(ns, key)
 	if !ok {
 		return isr.ErrNotFound
 	}

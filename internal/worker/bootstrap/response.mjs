@@ -1,5 +1,6 @@
 // The two ways in which a Lambda handler answers, written to an HTTP response.
 import { Writable } from "node:stream";
+import { followable } from "./location.mjs";
 
 const INTEGRATION = "application/vnd.awslambda.http-integration-response";
 const DELIMITER = Buffer.alloc(8);
@@ -15,6 +16,7 @@ function writeHead(out, result, length) {
     const name = key.toLowerCase();
     if (value === undefined || value === null || FRAMING.has(name)) continue;
     if (name === "set-cookie") cookies.push(...[].concat(value));
+    else if (name === "location") out.setHeader(name, followable(String(value), out.req));
     else if (name === "content-encoding" && value === "identity") continue; // not a registered content coding in responses
     else out.setHeader(name, Array.isArray(value) ? value : String(value));
   }
@@ -60,7 +62,17 @@ export class ResponseStream extends Writable {
     this.#head(result);
   }
 
+  // What is thrown here would come out of whatever pipes into this stream, caught by nobody: a header that Node.js
+  // refuses would end the process and all it is answering.
   _write(chunk, _encoding, callback) {
+    try {
+      this.#take(chunk, callback);
+    } catch (err) {
+      callback(err);
+    }
+  }
+
+  #take(chunk, callback) {
     if (!this.begun) {
       this.begun = true;
       this.emit("begin");

@@ -15,6 +15,11 @@ const routes = {
   "/pid": ({ res }) => json(res, process.pid),
   "/env": ({ res }) => json(res, { env: process.env, argv: process.argv, cwd: process.cwd() }),
   "/cookies": ({ res }) => res.setHeader("set-cookie", ["a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT", "b=2", "c=3"]).end("ok"),
+  "/redirect": ({ res, req }) => {
+    res.statusCode = 307;
+    res.setHeader("location", JSON.parse(Buffer.from(new URL(req.url, "http://x").searchParams.get("to"), "base64url"))).end();
+  },
+  "/bad-header": ({ res }) => res.setHeader("x-name", "日本").end(),
   "/empty": ({ res }) => res.setHeader("x-empty", "1").end(),
   "/status": ({ res, req }) => {
     res.statusCode = Number(new URL(req.url, "http://x").searchParams.get("code"));
