@@ -37,14 +37,14 @@ var handlers = map[string][]runs{
 		{platform + "/codebuild", []string{"Forget"}},
 	},
 	"RollbackRole": { // dispatches nothing: of the start, only the key is its own
-		{handler, []string{"key"}}, {records, []string{"Project", "ProjectBySlug", "Deployment", "Live", "Move", "LastLive", "TokenByHash", "Note"}},
-		{platform, []string{"Expect", "Ready", "Route", "URLs"}},
+		{records, []string{"Project", "ProjectBySlug", "Deployment", "Live", "Move", "LastLive", "TokenByHash", "Note"}},
+		{platform, []string{"ReadKey", "Expect", "Ready", "Route", "URLs"}},
 	},
 	"DomainsRole": {
-		{handler, []string{"key"}}, {records, []string{"Project", "ProjectBySlug", "TokenByHash", "CreateHostname", "UpdateHostname", "DeleteHostname", "Hostname",
+		{records, []string{"Project", "ProjectBySlug", "TokenByHash", "CreateHostname", "UpdateHostname", "DeleteHostname", "Hostname",
 			"HostnameByName", "Hostnames", "DueHostnames"}},
 		{certificate, []string{"Ensure", "Import", "Release", "Attach", "Detach", "Target"}},
-		{platform, []string{"distribution"}},
+		{platform, []string{"ReadKey", "distribution"}},
 	},
 	"ApiRole": {
 		{handler, nil}, {records, nil}, {lambdafn, []string{"Dispatch"}}, {platform + "/codebuild", nil}, {platform + "/logtail", nil},
