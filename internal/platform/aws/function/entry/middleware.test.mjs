@@ -161,6 +161,13 @@ test("a middleware that fails is Lambda's to report, and runs again", async () =
   assert.equal((await before(event("/redirect"), fromFront, proof)).answer.statusCode, 307);
 });
 
+test("a promise that it leaves to itself is told of and disturbs nobody", async (t) => {
+  const lines = [];
+  t.mock.method(console, "error", (line) => lines.push(line));
+  assert.equal((await before(event("/adrift"), fromFront, proof)).event.rawPath, "/answered");
+  assert.match(lines.join(), /^unhandled rejection: Error: nobody waits\n/);
+});
+
 test("what it prints is printed within its request", async (t) => {
   const requests = new AsyncLocalStorage();
   const lines = [];

@@ -13,6 +13,9 @@ for (const level of ["debug", "info", "log", "warn", "error"]) {
   console[level] = (...words) => parentPort.postMessage({ id: current.getStore(), level, text: format(...words) });
 }
 
+// A promise that nobody waits for, such as a call that counts visits, would end the thread and with it other requests.
+process.on("unhandledRejection", (reason) => console.error("unhandled rejection:", reason));
+
 const { module, name } = workerData;
 admitEdgeBundles(fileURLToPath(module));
 const bundle = await import(module);

@@ -21,6 +21,10 @@ export const handler = async (event) => {
       return {};
     case "/exit":
       return globalThis.process.exit(3);
+    case "/adrift":
+      Promise.reject(new Error("nobody waits"));
+      await new Promise((resolve) => setImmediate(resolve));
+      return next("/answered");
     case "/to-api":
       return next("/api/x", { "x-set": "by middleware" });
     case "/to-file":
