@@ -170,7 +170,7 @@ func (d *Deployer) failed(ctx context.Context, id anchor.DeploymentID, step stri
 
 // removeProject begins a removal. What has to wait for AWS is left to the schedule.
 func (d *Deployer) removeProject(ctx context.Context, p anchor.ProjectID) error {
-	working, stop := soonerThan(ctx)
+	working, stop := soonerThan(ctx, margin)
 	defer stop()
 	err := d.Upkeep.RemoveProject(working, p)
 	if anchor.KindOf(err) == anchor.KindBusy {
@@ -185,7 +185,7 @@ func (d *Deployer) removeProject(ctx context.Context, p anchor.ProjectID) error 
 
 // reconcile is the schedule's round. What is cheap and pressing goes first.
 func (d *Deployer) reconcile(ctx context.Context) error {
-	working, stop := soonerThan(ctx)
+	working, stop := soonerThan(ctx, margin)
 	defer stop()
 	err := errors.Join(d.Deploys.Resume(working), d.Platform.Reconcile(working), d.Upkeep.RemoveProjects(working), d.Upkeep.Sweep(working))
 	if err != nil {

@@ -61,7 +61,7 @@ func (h *Handlers) Domains(ctx context.Context, raw json.RawMessage) (any, error
 	if h.hostnames == nil {
 		return nil, nil
 	}
-	working, stop := soonerThan(ctx)
+	working, stop := soonerThan(ctx, margin)
 	defer stop()
 	h.hostnames.Reconcile(working)
 	return nil, nil
@@ -70,7 +70,8 @@ func (h *Handlers) Domains(ctx context.Context, raw json.RawMessage) (any, error
 // margin is left of an invocation for the end of what is under way.
 const margin = 5 * time.Second
 
-func soonerThan(ctx context.Context) (context.Context, context.CancelFunc) {
+// soonerThan ends so long before ctx does.
+func soonerThan(ctx context.Context, margin time.Duration) (context.Context, context.CancelFunc) {
 	if deadline, ok := ctx.Deadline(); ok {
 		return context.WithDeadline(ctx, deadline.Add(-margin))
 	}

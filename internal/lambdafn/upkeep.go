@@ -111,10 +111,7 @@ func (u *Upkeep) Sweep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("take the lease of the sweep: %w", err)
 	}
-	working, stop := context.WithCancel(ctx)
-	if deadline, ok := ctx.Deadline(); ok {
-		working, stop = context.WithDeadline(ctx, deadline.Add(-sweepMargin))
-	}
+	working, stop := soonerThan(ctx, sweepMargin)
 	defer stop()
 	err = u.sweep(working)
 	unfinished := working.Err() != nil || anchor.KindOf(err) == anchor.KindBusy
