@@ -39,11 +39,7 @@ func (i *Installation) compute(ctx context.Context, s state, c code) (changeSet,
 		return changeSet{}, i.explain(err, "compute the changes of the stack "+i.Name)
 	}
 	set := changeSet{id: sdk.ToString(out.Id), stack: sdk.ToString(out.StackId)}
-	ready, err := i.computed(ctx, &set)
-	if err == nil && !ready {
-		err = i.drop(ctx, set)
-	}
-	return set, err
+	return set, i.computed(ctx, &set)
 }
 
 // tags go from the stack to every resource in it that can have some.
@@ -54,27 +50,27 @@ func (i *Installation) tags() []types.Tag {
 	}
 }
 
-// computed waits until set has its changes; false means that there are none.
-func (i *Installation) computed(ctx context.Context, set *changeSet) (bool, error) {
+// computed waits until set has its changes. One that has none, or is refused, is deleted.
+func (i *Installation) computed(ctx context.Context, set *changeSet) error {
 	for {
 		in := &cloudformation.DescribeChangeSetInput{ChangeSetName: &set.id}
 		out, err := i.formation.DescribeChangeSet(ctx, in)
 		if err != nil {
-			return false, i.explain(err, "read the changes of the stack "+i.Name)
+			return i.explain(err, "read the changes of the stack "+i.Name)
 		}
 		switch out.Status {
 		case types.ChangeSetStatusCreateComplete:
-			return true, i.readChanges(ctx, in, out, set)
+			return i.readChanges(ctx, in, out, set)
 		case types.ChangeSetStatusFailed:
-			reason := sdk.ToString(out.StatusReason)
-			if unchanged(reason) {
-				return false, nil
+			err := i.drop(ctx, *set)
+			if reason := sdk.ToString(out.StatusReason); !unchanged(reason) {
+				refused := anchor.Failed("change_set_failed", "CloudFormation refuses the changes of the stack %s: %s", i.Name, reason)
+				return refused.Hintf("Nothing was changed.").Because(err)
 			}
-			return false, anchor.Failed("change_set_failed", "CloudFormation refuses the changes of the stack %s: %s", i.Name, reason).
-				Hintf("Nothing was changed.")
+			return err
 		}
 		if err := i.wait(ctx); err != nil {
-			return false, err
+			return err
 		}
 	}
 }

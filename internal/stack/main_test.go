@@ -99,10 +99,17 @@ func (c client) Do(r *http.Request) (*http.Response, error) { return c(r) }
 // inState makes the stack look as if it were in another state than it is; the
 // emulators cannot be brought into all.
 func inState(c stack.Config, status types.StackStatus) stack.Config {
+	return answering(c, "DescribeStacks", stackStatus, "<StackStatus>"+string(status)+"</StackStatus>")
+}
+
+var stackStatus = regexp.MustCompile(`<StackStatus>\w+</StackStatus>`)
+
+// answering has something else in the answers to an operation than the emulator says.
+func answering(c stack.Config, operation string, said *regexp.Regexp, instead string) stack.Config {
 	wire := c.AWS.HTTPClient
 	c.AWS.HTTPClient = client(func(r *http.Request) (*http.Response, error) {
 		res, err := wire.Do(r)
-		if err != nil || awsmiddleware.GetOperationName(r.Context()) != "DescribeStacks" {
+		if err != nil || awsmiddleware.GetOperationName(r.Context()) != operation {
 			return res, err
 		}
 		defer res.Body.Close()
@@ -110,11 +117,9 @@ func inState(c stack.Config, status types.StackStatus) stack.Config {
 		if err != nil {
 			return nil, err
 		}
-		body = stackStatus.ReplaceAll(body, []byte("<StackStatus>"+string(status)+"</StackStatus>"))
+		body = said.ReplaceAllLiteral(body, []byte(instead))
 		res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		return res, nil
 	})
 	return c
 }
-
-var stackStatus = regexp.MustCompile(`<StackStatus>\w+</StackStatus>`)

@@ -1,10 +1,12 @@
 package stack_test
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/awstest"
 	"github.com/anchor-deploy/anchor/internal/installation"
 )
@@ -36,6 +38,23 @@ func TestPlanTouchesNothing(t *testing.T) {
 			t.Errorf("it does not add %s: %+v", want, p.Changes)
 		}
 	}
+}
+
+// Nor does one that CloudFormation refuses: else the shell of the stack would pass for an
+// installation.
+func TestARefusedPlanTouchesNothing(t *testing.T) {
+	cloud := awstest.MiniStack(t)
+	before := everything(t, cloud)
+	c := answering(config(t, cloud), "DescribeChangeSet", regexp.MustCompile(`<Status>\w+</Status>`), "<Status>FAILED</Status>")
+	c = answering(c, "DescribeChangeSet", regexp.MustCompile(`<StatusReason ?/>|<StatusReason>.*</StatusReason>`),
+		"<StatusReason>a hook said no</StatusReason>")
+	_, err := open(t, c).Plan(t.Context())
+	fails(t, err, anchor.KindFailed, "change_set_failed", "a hook said no", "Nothing was changed")
+	if after := everything(t, cloud); !slices.Equal(after, before) {
+		t.Errorf("the account had %v and has %v", before, after)
+	}
+	_, err = open(t, config(t, cloud)).Status(t.Context())
+	fails(t, err, anchor.KindNotFound, "no_installation")
 }
 
 func TestPlanOfAnInstallation(t *testing.T) {
