@@ -3,8 +3,6 @@ package stack
 import (
 	"go/ast"
 	"go/types"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,7 +20,6 @@ const (
 // source is the code of the handlers as far as it can call AWS.
 type source struct {
 	functions map[string]function // by full name, "(*path.Type).Method"
-	missing   []string            // packages that are not written yet
 }
 
 type function struct {
@@ -34,15 +31,11 @@ type function struct {
 func load(t *testing.T, paths []string) *source {
 	t.Helper()
 	s := &source{functions: map[string]function{}}
-	var there []string
+	var full []string
 	for _, path := range paths {
-		if _, err := os.Stat(filepath.Join("..", "..", filepath.FromSlash(path))); err != nil {
-			s.missing = append(s.missing, path)
-		} else {
-			there = append(there, module+path)
-		}
+		full = append(full, module+path)
 	}
-	all, err := packages.Load(&packages.Config{Mode: packages.LoadSyntax}, there...)
+	all, err := packages.Load(&packages.Config{Mode: packages.LoadSyntax}, full...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,12 +55,20 @@ func load(t *testing.T, paths []string) *source {
 }
 
 // used gives the IAM actions of what code runs, without what it calls through ports.
-func (s *source) used(code []runs) []string {
+func (s *source) used(t *testing.T, code []runs) []string {
+	t.Helper()
 	seen, calls := map[string]bool{}, map[string]bool{}
 	for _, c := range code {
+		began := map[string]bool{}
 		for name, f := range s.functions {
 			if strings.Contains(name, module+c.path+".") && c.begins(f.decl.Name.Name) {
+				began[f.decl.Name.Name] = true
 				s.walk(name, seen, calls)
+			}
+		}
+		for _, name := range c.from {
+			if !began[name] {
+				t.Errorf("%s has no function %s to begin at", c.path, name)
 			}
 		}
 	}
@@ -81,17 +82,6 @@ func (s *source) used(code []runs) []string {
 		}
 	}
 	slices.Sort(all)
-	return all
-}
-
-// lacking gives those packages of code that are not there.
-func (s *source) lacking(code []runs) []string {
-	var all []string
-	for _, c := range code {
-		if slices.Contains(s.missing, c.path) {
-			all = append(all, c.path)
-		}
-	}
 	return all
 }
 
