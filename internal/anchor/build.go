@@ -13,7 +13,8 @@ type Build struct {
 	Assets        string // folder, "assets"
 	Cache         string // folder, "cache", or "" without an incremental cache
 	CacheBuild    string // the folder below Cache and Cache/__fetch that this build reads
-	TagsFile      string // dynamodb-cache.json, or ""
+	TagCache      bool   // the functions read and write a tag table
+	TagsFile      string // dynamodb-cache.json, the rows that table begins with, or "" for none
 	PreviewModeID string // of prerender-manifest.json: proves a revalidation is ours
 }
 

@@ -57,13 +57,10 @@ func parseV3(tree fs.FS, out output) (anchor.Build, error) {
 	}
 	build := anchor.Build{Layout: "v3", Functions: functions}
 	if !out.Additional.DisableIncrementalCache {
-		build.Cache = cacheDir
+		build.Cache, build.TagCache = cacheDir, !out.Additional.DisableTagCache
 	}
 	if err := describe(tree, &build); err != nil {
 		return anchor.Build{}, err
-	}
-	if build.Cache == "" || out.Additional.DisableTagCache {
-		build.TagsFile = ""
 	}
 	build.Routes, err = readRoutes(out, build.BasePath)
 	if err != nil {
@@ -72,8 +69,8 @@ func parseV3(tree fs.FS, out output) (anchor.Build, error) {
 	return build, nil
 }
 
-// describe adds what all layouts tell in the same files. Functions and Cache are
-// already set.
+// describe adds what all layouts tell in the same files. Functions, Cache and TagCache
+// are already set.
 func describe(tree fs.FS, build *anchor.Build) error {
 	if !isFolder(tree, assetsDir) {
 		return anchor.Invalid("assets_missing", "the folder %s is not there", assetsDir).Hintf(buildAgain)
@@ -93,7 +90,7 @@ func describe(tree fs.FS, build *anchor.Build) error {
 		return anchor.Invalid("no_prerender_manifest", "no prerender-manifest.json with a preview mode id is in the build").
 			Hintf("Revalidation needs it. " + buildAgain)
 	}
-	if isFile(tree, tagsFile) {
+	if build.TagCache && isFile(tree, tagsFile) {
 		build.TagsFile = tagsFile
 	}
 	return nil

@@ -134,7 +134,7 @@ func TestDisabledCaches(t *testing.T) {
 	replace(t, tree, "open-next.output.json", `"additionalProps":{`, `"additionalProps":{"disableTagCache":true,`)
 	build, err := opennext.Parse(tree)
 	must(t, err)
-	if build.TagsFile != "" || build.Cache != "cache" {
+	if build.TagCache || build.TagsFile != "" || build.Cache != "cache" {
 		t.Errorf("without the tag cache: %+v", build)
 	}
 	replace(t, tree, "open-next.output.json", `"disableTagCache":true`, `"disableIncrementalCache":true`)
@@ -144,12 +144,24 @@ func TestDisabledCaches(t *testing.T) {
 	if build, err = opennext.Parse(tree); err != nil {
 		t.Fatal(err)
 	}
-	if build.TagsFile != "" || build.Cache != "" || build.CacheBuild != "" {
+	if build.TagCache || build.TagsFile != "" || build.Cache != "" || build.CacheBuild != "" {
 		t.Errorf("without the incremental cache: %+v", build)
 	}
 	files, err := opennext.CacheFiles(tree, build)
 	if err != nil || len(files) != 0 {
 		t.Errorf("gives %v and %v, want no entries", files, err)
+	}
+}
+
+func TestNothingTaggedStillHasATagCache(t *testing.T) {
+	for _, name := range []string{"app-router.txtar", "v2.txtar"} {
+		tree := load(t, name)
+		remove(tree, "dynamodb-provider")
+		build, err := opennext.Parse(tree)
+		must(t, err)
+		if !build.TagCache || build.TagsFile != "" {
+			t.Errorf("%s: the tag cache is %t with the rows of %q", name, build.TagCache, build.TagsFile)
+		}
 	}
 }
 

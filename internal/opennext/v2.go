@@ -33,7 +33,7 @@ func parseV2(tree fs.FS) (anchor.Build, error) {
 	if err := checkHandler(tree, image); err != nil {
 		return anchor.Build{}, err
 	}
-	build := anchor.Build{Layout: "v2", Functions: []anchor.Function{server, image}, Cache: cacheDir}
+	build := anchor.Build{Layout: "v2", Functions: []anchor.Function{server, image}, Cache: cacheDir, TagCache: true}
 	if err := describe(tree, &build); err != nil {
 		return anchor.Build{}, err
 	}

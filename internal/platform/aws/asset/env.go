@@ -15,7 +15,7 @@ func (s *Assets) Env(a deploy.Artifact) map[string]string {
 		"CACHE_BUCKET_KEY_PREFIX": strings.TrimSuffix(cachePrefix(a.Project.ID, a.Deployment.ID), "/"),
 		"CACHE_BUCKET_REGION":     region, // of the tag table too
 	}
-	if hasTags(a.Build) {
+	if a.Build.TagCache {
 		env["CACHE_DYNAMO_TABLE"] = s.table(a.Deployment.ID)
 	}
 	return env

@@ -46,7 +46,7 @@ func (s *Assets) seed(ctx context.Context, a deploy.Artifact, objects []object, 
 	defer run.close()
 	g, parts := errgroup.WithContext(ctx)
 	g.Go(func() error { return run.send(parts, objects) })
-	if hasTags(a.Build) {
+	if a.Build.TagCache { // also when the build tagged nothing: the functions ask the table at each cached page
 		g.Go(func() error { return s.makeTable(parts, a, rows) })
 	}
 	if err := g.Wait(); err != nil {

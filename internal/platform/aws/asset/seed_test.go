@@ -140,10 +140,28 @@ func TestTagTableIsWhatOpenNextAsks(t *testing.T) {
 	}
 }
 
+// TestNothingTaggedStillHasATable deploys what a pages-router build makes: a tag cache
+// that the functions ask at each cached page, and no dynamodb-cache.json.
+func TestNothingTaggedStillHasATable(t *testing.T) {
+	s := newStand(t, awstest.MiniStack(t))
+	a := s.unstored(t, platformtest.NewApp("one"))
+	s.seed(t, a)
+	if n := s.rows(t, a); n != 0 {
+		t.Errorf("the table has %d rows", n)
+	}
+	if name := s.Env(a)["CACHE_DYNAMO_TABLE"]; name != table(a) {
+		t.Errorf("the environment names the table %q, want %q", name, table(a))
+	}
+	must(t, s.Remove(t.Context(), s.project, a.Deployment.ID))
+	if left := s.tables(t); slices.Contains(left, table(a)) {
+		t.Errorf("the tables left are %q", left)
+	}
+}
+
 func TestNoTagCacheNoTable(t *testing.T) {
 	s := newStand(t, awstest.MiniStack(t))
 	a := s.unstored(t, platformtest.NewApp("one"))
-	a.Build.TagsFile = "" // as opennext.Parse reads disableTagCache
+	a.Build.TagCache = false // as opennext.Parse reads disableTagCache
 	calls := s.cloud.Wire.Record()
 	s.seed(t, a)
 	if n := count(calls(), "DynamoDB.CreateTable"); n != 0 {

@@ -25,10 +25,6 @@ const (
 // tagRow is a row of the tag table.
 type tagRow = opennext.TagRow
 
-// hasTags tells whether the functions have a tag cache. It begins empty when the
-// build tagged nothing, and needs the table all the same.
-func hasTags(b anchor.Build) bool { return b.TagsFile != "" }
-
 // tagRows gives what the table begins with, each key once: BatchWriteItem refuses a
 // batch that names one twice.
 func tagRows(tree fs.FS, b anchor.Build) ([]tagRow, error) {
