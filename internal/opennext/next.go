@@ -86,6 +86,7 @@ func (n *nextBuild) readConfig(tree fs.FS, homes []string) error {
 		var file struct {
 			Config struct {
 				BasePath     string `json:"basePath"`
+				AssetPrefix  string `json:"assetPrefix"`
 				DeploymentID string `json:"deploymentId"`
 			} `json:"config"`
 		}
@@ -101,12 +102,29 @@ func (n *nextBuild) readConfig(tree fs.FS, homes []string) error {
 			return anchor.Invalid("bad_base_path", "%s has the basePath %q", name, n.basePath).
 				Hintf(`Write it like "/docs" in next.config.`)
 		}
+		if err := checkAssetPrefix(file.Config.AssetPrefix, n.basePath); err != nil {
+			return err
+		}
 		if n.deploymentID == "" {
 			return nil
 		}
 		return checkBuildID("deploymentId", n.deploymentID)
 	}
 	return anchor.Invalid("no_next_config", "the build has no required-server-files.json").Hintf(buildAgain)
+}
+
+var absoluteURL = regexp.MustCompile(`^(?i:https?:)?//`)
+
+// checkAssetPrefix refuses a prefix that leads to this site and to no file of it: pages
+// ask for <assetPrefix>/_next/static/*, and OpenNext puts those files below the basePath
+// alone (createAssets.js). Next.js's own server would rewrite them (load-custom-routes.js).
+// It sets the basePath where no prefix is given.
+func checkAssetPrefix(prefix, basePath string) error {
+	if prefix == "" || strings.TrimSuffix(prefix, "/") == basePath || absoluteURL.MatchString(prefix) {
+		return nil
+	}
+	return anchor.Invalid("asset_prefix", "assetPrefix in next.config is %q: pages would ask for their scripts and styles at %s/_next, and OpenNext's build has none there", prefix, strings.TrimSuffix(prefix, "/")).
+		Hintf("Remove assetPrefix from next.config and build again. To serve the whole app below a path, set basePath; a prefix may be the URL of a CDN of your own.")
 }
 
 func (n *nextBuild) readPreview(tree fs.FS, homes []string) error {

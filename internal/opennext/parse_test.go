@@ -6,6 +6,7 @@ import (
 	"flag"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -126,6 +127,37 @@ func TestADeploymentIDNamesTheCache(t *testing.T) {
 	row := opennext.TagRow{Tag: before.BuildID + "/t", Path: before.BuildID + "/p", RevalidatedAt: 1}.For(build)
 	if want := (opennext.TagRow{Tag: "v7/t", Path: "v7/p", RevalidatedAt: 1}); row != want {
 		t.Errorf("the row becomes %+v, want %+v", row, want)
+	}
+}
+
+// An assetPrefix that is a path of its own makes a site without JavaScript: what OpenNext
+// builds has no file there.
+func TestAssetPrefix(t *testing.T) {
+	for _, c := range []struct {
+		prefix, basePath string
+		refused          bool
+	}{
+		{prefix: ""}, {prefix: "/"}, {prefix: "https://cdn.example.com/shop"}, {prefix: "//cdn.example.com"},
+		{prefix: "/docs", basePath: "/docs"}, {prefix: "/docs/", basePath: "/docs"}, {prefix: "", basePath: "/docs"},
+		{prefix: "/cdn", refused: true}, {prefix: "cdn", refused: true},
+		{prefix: "/cdn", basePath: "/docs", refused: true}, {prefix: "/", basePath: "/docs", refused: true},
+	} {
+		tree := load(t, "app-router.txtar")
+		for name := range tree {
+			if path.Base(name) == "required-server-files.json" {
+				replace(t, tree, name, `"basePath": ""`, `"basePath": "`+c.basePath+`"`)
+				replace(t, tree, name, `"assetPrefix": ""`, `"assetPrefix": "`+c.prefix+`"`)
+			}
+		}
+		_, err := opennext.Parse(tree)
+		if !c.refused {
+			must(t, err)
+			continue
+		}
+		e := wantCode(t, err, "asset_prefix")
+		if !strings.Contains(e.Error(), `assetPrefix in next.config is "`+c.prefix+`"`) || !strings.Contains(e.Hint, "basePath") {
+			t.Errorf("%+v is refused with %q (%s)", c, e, e.Hint)
+		}
 	}
 }
 
