@@ -21,6 +21,7 @@ func TestRefusalsOnAWS(t *testing.T) {
 	for name, c := range map[string]struct {
 		tree    func(t *testing.T) string
 		project string
+		env     string // a variable's value
 		denied  string // an action that the handler's role has not
 		step    string // "": it is refused before a file is sent, and no record is made
 		says    []string
@@ -31,6 +32,10 @@ func TestRefusalsOnAWS(t *testing.T) {
 				return small.Split("a-split-function-of-a-long-name", "split", "two").Write(t)
 			},
 			project: slug[:35], says: []string{`over 64 characters`, `open-next\.config\.ts`},
+		},
+		"an environment over 4 KB": {
+			tree: func(t *testing.T) string { return small.Write(t) }, env: strings.Repeat("x", 4<<10),
+			says: []string{`on Lambda there is room for 3072`, `HUGE \(41\d\d bytes\)`, `anchor env rm`},
 		},
 		"a missing permission": {
 			tree: func(t *testing.T) string { return small.Write(t) }, denied: "lambda:PublishVersion",
@@ -45,6 +50,12 @@ func TestRefusalsOnAWS(t *testing.T) {
 			tree, before := c.tree(t), 0
 			if c.project == "" {
 				before = len(a.records(t, project))
+			}
+			if c.env != "" {
+				if _, errs, code := a.run("env", "set", "HUGE="+c.env, "--project", project); code != 0 {
+					t.Fatalf("set the variable: %s", errs)
+				}
+				defer a.run("env", "rm", "HUGE", "--project", project)
 			}
 			sent := a.cloud.CLI(t, "s3", "ls", "--recursive", "s3://"+a.made.ArtifactsBucket)
 			a.lambda.deny(c.denied)

@@ -68,6 +68,8 @@ type Bundles interface {
 
 // Env gives the environment a deployment runs with.
 type Env interface {
+	// ForRun gives the project's run-time variables as they are now.
+	ForRun(ctx context.Context, p anchor.ProjectID) (map[string]string, error)
 	// Lock fixes the project's run-time variables as the deployment's own and
 	// gives them; later calls give the same values, whatever the project's became.
 	Lock(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (map[string]string, error)

@@ -46,9 +46,10 @@ type Ports struct {
 	// nil where there is but one.
 	Leases Leases
 
-	// Refuse refuses a manifest for what the platform cannot run, before the files are
-	// sent; Platform's Check looks again, at the files. nil: none is refused.
-	Refuse func(p anchor.Project, m bundle.Manifest) error
+	// Refuse refuses a manifest for what the platform cannot run, with the environment that
+	// it would be locked with now, before the files are sent; Platform's Check looks again,
+	// at the files and what is locked. nil: none is refused.
+	Refuse func(p anchor.Project, m bundle.Manifest, env map[string]string) error
 
 	// BeforeStep is called before each step. Tests end the process in it.
 	BeforeStep func(step string)
@@ -150,7 +151,11 @@ func (s *Service) check(ctx context.Context, p anchor.ProjectID, m bundle.Manife
 	if err != nil {
 		return fmt.Errorf("find project %s: %w", p, err)
 	}
-	return s.Refuse(project, m)
+	env, err := s.Env.ForRun(ctx, p)
+	if err != nil {
+		return fmt.Errorf("read the environment variables: %w", err)
+	}
+	return s.Refuse(project, m, env)
 }
 
 // whole makes the manifest that delta tells.

@@ -41,7 +41,7 @@ type stand struct {
 	keep     int
 	dispatch func(context.Context, anchor.ProjectID, anchor.DeploymentID) error
 	leases   deploy.Leases
-	refuse   func(anchor.Project, bundle.Manifest) error
+	refuse   func(anchor.Project, bundle.Manifest, map[string]string) error
 }
 
 func newStand(t *testing.T, options ...func(*stand)) *stand {

@@ -9,6 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/bundle"
 	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/project"
 )
 
 func TestStartAsksForWhatIsMissing(t *testing.T) {
@@ -57,7 +58,7 @@ func TestStartRefuses(t *testing.T) {
 // manifest is told.
 func TestStartRefusesWhatThePlatformDoes(t *testing.T) {
 	s := newStand(t, func(s *stand) {
-		s.refuse = func(p anchor.Project, m bundle.Manifest) error {
+		s.refuse = func(p anchor.Project, m bundle.Manifest, _ map[string]string) error {
 			for _, f := range m.Files {
 				if f.Path == "bad" {
 					return anchor.Invalid("unfit", "%s cannot have %s", p.Slug, f.Path)
@@ -86,6 +87,32 @@ func TestStartRefusesWhatThePlatformDoes(t *testing.T) {
 	if usage, err := s.bundles.Usage(t.Context()); err != nil || usage.Manifests != 1 {
 		t.Errorf("%d manifests are kept, want 1, %v", usage.Manifests, err)
 	}
+}
+
+// What a project's variables forbid is refused before a file is sent, and only while
+// they are set.
+func TestStartRefusesForTheEnvironment(t *testing.T) {
+	s := newStand(t, func(s *stand) {
+		s.refuse = func(_ anchor.Project, _ bundle.Manifest, env map[string]string) error {
+			if env["SIZE"] == "large" {
+				return anchor.TooLarge("env_too_large", "SIZE is %s", env["SIZE"]).Hintf("Make it smaller.")
+			}
+			return nil
+		}
+	})
+	env := project.Env{Variables: s.store, Box: s.box}
+	req, _ := request(t)
+	must(t, env.Set(t.Context(), s.project, []anchor.EnvVar{{Name: "SIZE", Value: "large", For: anchor.EnvBoth}}))
+	_, err := s.Start(t.Context(), s.project, req)
+	wantKind(t, err, anchor.KindTooLarge)
+	all, err := s.List(t.Context(), s.project, anchor.Page{})
+	must(t, err)
+	if len(all.Items) != 0 {
+		t.Errorf("what was refused is recorded: %+v", all.Items)
+	}
+	must(t, env.Set(t.Context(), s.project, []anchor.EnvVar{{Name: "SIZE", Value: "large", For: anchor.EnvBuild}}))
+	_, err = s.Start(t.Context(), s.project, req)
+	must(t, err)
 }
 
 // TestStartOnAFullDisk ends what was recorded before the manifest could not be kept.

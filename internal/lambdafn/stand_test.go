@@ -197,7 +197,9 @@ func (c *cloud) URLs(p anchor.Project, d anchor.DeploymentID) (site, deployment 
 func (c *cloud) Reconcile(context.Context) error { c.reconciled++; return nil }
 func (c *cloud) Sweep(context.Context) error     { c.swept++; return c.sweepErr }
 
-func (c *cloud) CheckManifest(anchor.Project, bundle.Manifest) error { return nil }
+func (c *cloud) CheckManifest(anchor.Project, bundle.Manifest, map[string]string) error {
+	return nil
+}
 
 func (c *cloud) RemoveProject(_ context.Context, p anchor.ProjectID) error {
 	if c.busy > 0 {

@@ -84,6 +84,11 @@ func (e Env) ForBuild(ctx context.Context, p anchor.ProjectID) (map[string]strin
 	return e.of(ctx, p, anchor.EnvBuild)
 }
 
+// ForRun gives the run-time variables that Lock would fix now.
+func (e Env) ForRun(ctx context.Context, p anchor.ProjectID) (map[string]string, error) {
+	return e.of(ctx, p, anchor.EnvRun)
+}
+
 // Lock fixes the project's run-time variables as the deployment's own and gives
 // them; later calls give the same values, whatever the project's became. NotFound
 // when the deployment is unknown.
@@ -92,7 +97,7 @@ func (e Env) Lock(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID
 	if !errors.Is(err, anchor.ErrNotFound) {
 		return values, err
 	}
-	if values, err = e.of(ctx, p, anchor.EnvRun); err != nil {
+	if values, err = e.ForRun(ctx, p); err != nil {
 		return nil, err
 	}
 	plain, err := encode(values)

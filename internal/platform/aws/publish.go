@@ -18,10 +18,10 @@ func (p *Platform) Check(_ context.Context, a deploy.Artifact) error {
 	return p.functions.Check(a)
 }
 
-// CheckManifest refuses an artifact with functions that Lambda does not take, before its
-// files are sent. Check looks again, and at more.
-func (p *Platform) CheckManifest(project anchor.Project, m bundle.Manifest) error {
-	return p.functions.CheckManifest(project, m)
+// CheckManifest refuses an artifact with functions or an environment that Lambda does not
+// take, before its files are sent. Check looks again, and at more.
+func (p *Platform) CheckManifest(project anchor.Project, m bundle.Manifest, env map[string]string) error {
+	return p.functions.CheckManifest(project, m, env)
 }
 
 // Upload implements deploy.Assets.

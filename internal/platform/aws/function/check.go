@@ -35,16 +35,13 @@ func (f *Functions) Check(a deploy.Artifact) error {
 	if err := f.checkLaid(a); err != nil {
 		return err
 	}
-	if err := checkEnv(a.Env, maxEnv-ownEnv); err != nil {
-		return err
-	}
 	_, err := architecture(a)
 	return err
 }
 
 // CheckManifest refuses, before its files are sent, an artifact that Check would refuse
-// for the functions that its manifest shows.
-func (f *Functions) CheckManifest(p anchor.Project, m bundle.Manifest) error {
+// for the functions that its manifest shows, or for its environment.
+func (f *Functions) CheckManifest(p anchor.Project, m bundle.Manifest, env map[string]string) error {
 	functions := opennext.Laid(func(yield func(string) bool) {
 		for _, file := range m.Files {
 			if !yield(file.Path) {
@@ -52,10 +49,11 @@ func (f *Functions) CheckManifest(p anchor.Project, m bundle.Manifest) error {
 			}
 		}
 	})
-	return f.checkLaid(deploy.Artifact{Project: p, Build: anchor.Build{Functions: functions}, Manifest: m})
+	return f.checkLaid(deploy.Artifact{Project: p, Build: anchor.Build{Functions: functions}, Manifest: m, Env: env})
 }
 
-// checkLaid refuses what can be told from the functions and their files' names and sizes.
+// checkLaid refuses what can be told from the functions, their files' names and sizes,
+// and the environment.
 func (f *Functions) checkLaid(a deploy.Artifact) error {
 	parts := f.parts(a)
 	if err := f.checkNames(a.Project, parts); err != nil {
@@ -75,7 +73,7 @@ func (f *Functions) checkLaid(a deploy.Artifact) error {
 			return err
 		}
 	}
-	return nil
+	return checkEnv(a.Env, maxEnv-ownEnv)
 }
 
 func tooLarge(name string, size int64) error {

@@ -68,25 +68,27 @@ func TestCheckManifest(t *testing.T) {
 		change func(*deploy.Artifact)
 		code   string
 	}{
-		"a good one":           {app: shop},
-		"a large asset":        {app: shop, change: grow("assets/film.mp4", 300<<20)},
-		"a name of 64":         {app: shop.Split(long[1:], "split", "one")},
-		"a name of 65":         {app: shop.Split(long, "split", "one"), code: "function_name_too_long"},
-		"two of one name":      {app: shop.Split("server", "split", "one"), code: "function_name_taken"},
-		"a name of our own":    {app: shop.Split("revalidate", "split", "one"), code: "function_name_taken"},
-		"external middleware":  {app: shop.Middleware()},
-		"a large one":          {app: shop.Middleware(), change: grow("middleware/large.wasm", 251<<20), code: "function_too_large"},
-		"a large split one":    {app: shop.Split("checkout", "split", "one"), change: grow("server-functions/checkout/large.bin", 251<<20), code: "function_too_large"},
-		"a large image one":    {app: shop, change: grow("image-optimization-function/large.bin", 251<<20), code: "function_too_large"},
-		"a large revalidation": {app: shop, change: grow("revalidation-function/large.bin", 251<<20), code: "function_too_large"},
-		"a link out of one":    {app: shop, change: func(a *deploy.Artifact) { link(a, "node_modules/x", "../../../assets") }, code: "link_leaves_bundle"},
+		"a good one":            {app: shop},
+		"a large asset":         {app: shop, change: grow("assets/film.mp4", 300<<20)},
+		"a name of 64":          {app: shop.Split(long[1:], "split", "one")},
+		"a name of 65":          {app: shop.Split(long, "split", "one"), code: "function_name_too_long"},
+		"two of one name":       {app: shop.Split("server", "split", "one"), code: "function_name_taken"},
+		"a name of our own":     {app: shop.Split("revalidate", "split", "one"), code: "function_name_taken"},
+		"external middleware":   {app: shop.Middleware()},
+		"a large one":           {app: shop.Middleware(), change: grow("middleware/large.wasm", 251<<20), code: "function_too_large"},
+		"a large split one":     {app: shop.Split("checkout", "split", "one"), change: grow("server-functions/checkout/large.bin", 251<<20), code: "function_too_large"},
+		"a large image one":     {app: shop, change: grow("image-optimization-function/large.bin", 251<<20), code: "function_too_large"},
+		"a large revalidation":  {app: shop, change: grow("revalidation-function/large.bin", 251<<20), code: "function_too_large"},
+		"a link out of one":     {app: shop, change: func(a *deploy.Artifact) { link(a, "node_modules/x", "../../../assets") }, code: "link_leaves_bundle"},
+		"a large environment":   {app: shop, change: setEnv("HUGE", strings.Repeat("x", 4000)), code: "env_too_large"},
+		"a name Lambda refuses": {app: shop, change: setEnv("_PRIVATE", "x"), code: "bad_env"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := artifact(t, anchor.Project{ID: "p", Slug: "shop"}, test.app)
 			if test.change != nil {
 				test.change(&a)
 			}
-			early, late := f.CheckManifest(a.Project, a.Manifest), f.Check(a)
+			early, late := f.CheckManifest(a.Project, a.Manifest, a.Env), f.Check(a)
 			if test.code == "" {
 				must(t, early)
 				must(t, late)
@@ -112,6 +114,10 @@ func grow(path string, size int64) func(*deploy.Artifact) {
 	return func(a *deploy.Artifact) {
 		a.Manifest.Files = append(a.Manifest.Files, bundle.File{Path: path, Size: size})
 	}
+}
+
+func setEnv(name, value string) func(*deploy.Artifact) {
+	return func(a *deploy.Artifact) { a.Env = map[string]string{name: value} }
 }
 
 func link(a *deploy.Artifact, from, to string) {
