@@ -102,7 +102,12 @@ func (s *shell) root() *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 		PersistentPreRun: func(*cobra.Command, []string) { s.parsed = true },
 		Args:             cobra.NoArgs,
-		RunE:             func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if s.json { // help is no document
+				return usagef("anchor needs a command")
+			}
+			return cmd.Help()
+		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true // ours knows --json
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
@@ -119,6 +124,7 @@ func (s *shell) root() *cobra.Command {
 	add("main", s.upCommand(), s.deployCommand(), s.buildsCommand(), s.rollbackCommand(), s.promoteCommand(), s.cancelCommand())
 	add("look", s.deploymentsCommand(), s.releasesCommand(), s.logsCommand(), s.statusCommand(), s.doctorCommand(), s.openCommand())
 	add("settings", s.projectsCommand(), s.domainsCommand(), s.envCommand(), s.tokensCommand(), s.trustCommand(), s.awsCommand(), s.versionCommand(), s.completionCommand())
+	refuseUnknownHelp(root)
 	return root
 }
 
