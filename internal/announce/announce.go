@@ -40,27 +40,15 @@ func DefaultData() (string, error) {
 // FileIn is where a server with this data folder announces itself.
 func FileIn(data string) string { return filepath.Join(data, fileName) }
 
-// pointerFile is where every server of this user announces itself, wherever its data
-// is: $XDG_RUNTIME_DIR/anchor/server.json, else ~/.anchor/server.json.
-func pointerFile() (string, error) {
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "anchor", fileName), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("find the home folder: %w", err)
-	}
-	return filepath.Join(home, ".anchor", fileName), nil
-}
-
-// Write announces s in its data folder and at the pointer. The files are replaced
-// in one step and have mode 0600. A server whose pointer cannot be written
+// Write announces s in its data folder and at a pointer of its own. The files are
+// replaced in one step and have mode 0600. A server whose pointer cannot be written
 // is only found through its data folder.
 func Write(s Server) error {
 	if err := writePrivate(FileIn(s.Data), s); err != nil {
 		return fmt.Errorf("announce the server: %w", err)
 	}
-	if pointer, err := pointerFile(); err == nil {
+	if pointer, err := pointerTo(s); err == nil {
+		dropDead()
 		if err := writePrivate(pointer, s); err != nil {
 			slog.Warn("the CLI will not find this server by itself; set ANCHOR_URL and ANCHOR_TOKEN", "error", err)
 		}
@@ -71,7 +59,7 @@ func Write(s Server) error {
 // Remove takes back what Write wrote, and leaves what another server wrote since.
 func Remove(s Server) error {
 	files := []string{FileIn(s.Data)}
-	if pointer, err := pointerFile(); err == nil {
+	if pointer, err := pointerTo(s); err == nil {
 		files = append(files, pointer)
 	}
 	var errs []error
@@ -86,12 +74,14 @@ func Remove(s Server) error {
 	return errors.Join(errs...)
 }
 
-// Find gives the server that runs on this machine, or ok false and the files it
-// looked at, with the reason where one is there and of no use.
+// Find gives the server that runs on this machine, of several the one announced last,
+// or ok false and the files it looked at, with the reason where one is there and of no use.
 func Find() (s Server, tried []string, ok bool) {
-	var files []string
-	if pointer, err := pointerFile(); err == nil {
-		files = append(files, pointer)
+	files, err := pointers()
+	if err == nil && len(files) == 0 {
+		if dir, err := pointerDir(); err == nil {
+			tried = append(tried, filepath.Join(dir, pointerPattern))
+		}
 	}
 	if data, err := DefaultData(); err == nil {
 		files = append(files, FileIn(data))

@@ -3,8 +3,10 @@ package announce_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/announce"
 )
@@ -63,12 +65,59 @@ func TestAnAnnouncementOthersCanReadIsPassedOver(t *testing.T) {
 	if err := announce.Write(here); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(filepath.Join(os.Getenv("HOME"), ".anchor", "server.json"), 0o644); err != nil {
+	if err := os.Chmod(pointers(t)[0], 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if got, tried, ok := announce.Find(); ok || !strings.Contains(tried[0], "0644") {
 		t.Fatalf("Find() = %+v, tried %q; want none, and the mode named", got, tried)
 	}
+}
+
+// Two servers of one user: the CLI takes the one started last, and when that one ends,
+// in order or not, the other.
+func TestTheEndOfOneServerLeavesTheOthers(t *testing.T) {
+	home(t)
+	first := announce.Server{URL: "http://127.0.0.1:1", PID: os.Getpid(), Data: t.TempDir()}
+	second := announce.Server{URL: "http://127.0.0.1:2", PID: os.Getppid(), Data: t.TempDir()}
+	killed := announce.Server{URL: "http://127.0.0.1:3", PID: 1<<31 - 1, Data: t.TempDir()}
+	for i, s := range []announce.Server{first, second, killed} {
+		before := pointers(t)
+		if err := announce.Write(s); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range pointers(t) {
+			if !slices.Contains(before, name) {
+				at := time.Unix(int64(1_700_000_000+i), 0) // file systems do not tell the same moment apart
+				if err := os.Chtimes(name, at, at); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if got, tried, ok := announce.Find(); !ok || got != second || len(tried) != 1 {
+		t.Errorf("Find() = %+v, %v, tried %q; want %+v", got, ok, tried, second)
+	}
+	if err := announce.Remove(second); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, ok := announce.Find(); !ok || got != first {
+		t.Errorf("after the end of the second: Find() = %+v, %v; want %+v", got, ok, first)
+	}
+	if err := announce.Write(second); err != nil {
+		t.Fatal(err)
+	}
+	if left := pointers(t); len(left) != 2 {
+		t.Errorf("what the killed server left is still there: %q", left)
+	}
+}
+
+func pointers(t *testing.T) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(os.Getenv("HOME"), ".anchor", "server-*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
 }
 
 func home(t *testing.T) {

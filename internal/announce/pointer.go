@@ -1,0 +1,72 @@
+package announce
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// pointerPattern matches the files by which the servers of this user are found wherever
+// their data is: one each, so that the end of one leaves the others'.
+const pointerPattern = "server-*.json"
+
+// pointerDir is where these files are: $XDG_RUNTIME_DIR/anchor, else ~/.anchor.
+func pointerDir() (string, error) {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "anchor"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("find the home folder: %w", err)
+	}
+	return filepath.Join(home, ".anchor"), nil
+}
+
+// pointerTo names the pointer after the data folder, which one server at a time uses.
+func pointerTo(s Server) (string, error) {
+	dir, err := pointerDir()
+	if err != nil {
+		return "", err
+	}
+	digest := sha256.Sum256([]byte(s.Data))
+	return filepath.Join(dir, fmt.Sprintf("server-%x.json", digest[:8])), nil
+}
+
+// pointers lists those that are there, the one written last first.
+func pointers() ([]string, error) {
+	dir, err := pointerDir()
+	if err != nil {
+		return nil, err
+	}
+	names, err := filepath.Glob(filepath.Join(dir, pointerPattern))
+	if err != nil {
+		return nil, fmt.Errorf("look for servers in %s: %w", dir, err)
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(written(b), written(a)) })
+	return names, nil
+}
+
+// written gives when the file was, as Unix nanoseconds; 0 when it is gone.
+func written(name string) int64 {
+	info, err := os.Stat(name)
+	if err != nil {
+		return 0
+	}
+	return info.ModTime().UnixNano()
+}
+
+// dropDead removes what servers left that were killed.
+func dropDead() {
+	names, err := pointers()
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		if s, err := readPrivate[Server](name); err == nil && !runs(s.PID) {
+			_ = os.Remove(name) // what stays is passed over
+		}
+	}
+}
