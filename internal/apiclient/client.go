@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
 // Client talks to one Anchor as one token.
@@ -28,7 +30,7 @@ type Client struct {
 	sent    atomic.Int64 // bytes of bodies
 
 	// Attempts is how often an idempotent call is made before its connection error
-	// or 503 is given back.
+	// or 429 or 503 is given back.
 	Attempts int
 	// Pause is the longest wait before the second attempt; it doubles with each.
 	Pause time.Duration
@@ -158,7 +160,7 @@ func (c *Client) exec(ctx context.Context, method, path string, v any) error {
 	return res.Body.Close()
 }
 
-// do makes a call, again after connection errors and 503 if it may.
+// do makes a call, again after connection errors, 429 and 503 if it may.
 func (c *Client) do(ctx context.Context, cl call) (*http.Response, error) {
 	for attempt := 1; ; attempt++ {
 		res, err := c.try(ctx, cl)
@@ -212,7 +214,7 @@ func (c *Client) try(ctx context.Context, cl call) (*http.Response, error) {
 // again says whether and when to try once more. The wait has full jitter, so that
 // clients of a server that restarts do not come back all at once.
 func (c *Client) again(cl call, attempt int, res *http.Response, err error) (time.Duration, bool) {
-	busy := res != nil && res.StatusCode == http.StatusServiceUnavailable
+	busy := res != nil && kindOf(res.StatusCode) == anchor.KindBusy
 	lost := err != nil && isConnection(err)
 	if cl.once || attempt >= c.Attempts || (!busy && !lost) {
 		return 0, false

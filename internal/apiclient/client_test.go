@@ -47,6 +47,32 @@ func TestAServerThatIsNotAnchor(t *testing.T) {
 	}
 }
 
+// API Gateway throttles with an answer of its own, which says nothing of Anchor.
+func TestAServerThatIsBusy(t *testing.T) {
+	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+		var calls atomic.Int64
+		left := int64(2)
+		c := client(t, func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if calls.Add(1) > left {
+					next.ServeHTTP(w, r)
+					return
+				}
+				w.WriteHeader(status)
+				_, _ = io.WriteString(w, `{"message":"Too Many Requests"}`)
+			})
+		})
+		if _, err := c.Projects(t.Context(), anchor.Page{}); err != nil {
+			t.Errorf("after two answers of %d: %v", status, err)
+		}
+		left = math.MaxInt64
+		_, err := c.Projects(t.Context(), anchor.Page{})
+		if anchor.KindOf(err) != anchor.KindBusy || anchor.CodeOf(err) != "busy" || !strings.Contains(anchor.HintOf(err), "again") {
+			t.Errorf("Projects = %v (%s), want it to say that the server is busy", err, anchor.HintOf(err))
+		}
+	}
+}
+
 func TestAnUnreachableServer(t *testing.T) {
 	const url = "http://127.0.0.1:1" // a port that was free a moment ago may be another test's by now
 	c := apiclient.New(url, "")

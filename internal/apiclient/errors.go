@@ -61,7 +61,7 @@ func kindOf(status int) anchor.Kind {
 		return anchor.KindConflict
 	case http.StatusRequestEntityTooLarge:
 		return anchor.KindTooLarge
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		return anchor.KindBusy
 	}
 	if status < 500 {
@@ -71,13 +71,18 @@ func kindOf(status int) anchor.Kind {
 }
 
 // decodeError reads a problem (RFC 9457), or makes do with the status of an answer
-// that is none: something else than Anchor listens there.
+// that is none: what is in front of Anchor has too much to do (API Gateway answers 429
+// and 503 by itself), or something else than Anchor listens there.
 func decodeError(res *http.Response) error {
 	var p wire.Problem
 	err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&p)
 	if err != nil || p.Code == "" {
 		e := &anchor.Error{Kind: kindOf(res.StatusCode), Code: "not_anchor",
 			Message: fmt.Sprintf("%s answered %s without saying why", res.Request.URL.Redacted(), res.Status)}
+		if e.Kind == anchor.KindBusy {
+			e.Code = "busy"
+			return e.Hintf("The server has too much to do. Try again in a moment.")
+		}
 		return e.Hintf("Check that ANCHOR_URL is the address of Anchor's API and not of a site.")
 	}
 	return fromProblem(p)

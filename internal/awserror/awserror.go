@@ -3,6 +3,7 @@ package awserror
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 
 	"github.com/aws/smithy-go"
@@ -35,7 +36,12 @@ func Stale(err error) bool {
 	return Is(err, "PreconditionFailed", "InvalidIfMatchVersion", "ConflictException")
 }
 
-// Crowded reports whether it was too much at once for the account.
+// Crowded reports whether it was too much at once for the account. An answer without a
+// code is known by its status.
 func Crowded(err error) bool {
+	var answer interface{ HTTPStatusCode() int } // ResponseError of smithy-go/transport/http
+	if errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusTooManyRequests {
+		return true
+	}
 	return Is(err, "TooManyInvalidationsInProgress", "Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown")
 }

@@ -3,9 +3,11 @@ package awserror_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"testing"
 
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/anchor-deploy/anchor/internal/awserror"
 )
@@ -41,6 +43,14 @@ func TestACallThatMaySucceedLater(t *testing.T) {
 	} {
 		if !is(answered("CloudFront", "UpdateDistribution", code, "")) || is(answered("CloudFront", "UpdateDistribution", "AccessDenied", "")) || is(nil) {
 			t.Errorf("%s is not told from other codes", code)
+		}
+	}
+	for status, want := range map[int]bool{http.StatusTooManyRequests: true, http.StatusForbidden: false} {
+		err := fmt.Errorf("wrapped: %w", &smithyhttp.ResponseError{
+			Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}}, Err: &smithy.GenericAPIError{Code: "UnknownError"},
+		})
+		if awserror.Crowded(err) != want {
+			t.Errorf("%v is taken for crowded: %v", err, !want)
 		}
 	}
 }

@@ -38,6 +38,9 @@ func (i *Installation) explain(err error, doing string) error {
 			Hintf("Enable it in the account's settings, or name another with --region.").Because(err)
 	case awserror.Is(err, badCredentials...):
 		return noCredentials(err)
+	case awserror.Crowded(err):
+		e := &anchor.Error{Kind: anchor.KindBusy, Code: "aws_busy", Err: err, Message: "cannot " + doing + ": AWS throttles the calls of this account"}
+		return e.Hintf("What is done stays. Run the command again in a minute.")
 	}
 	return anchor.Failed("aws_failed", "cannot %s", doing).Hintf("What is done stays. Run the command again to go on.").Because(err)
 }

@@ -101,11 +101,43 @@ func TestWhatCannotBeBootstrapped(t *testing.T) {
 		t.Errorf("refused, it called %v", got)
 	}
 
-	// Lambda takes what it is asked for, CloudFormation says no.
-	c = config(t, cloud)
-	c.Parameters = map[string]string{"LogRetentionDays": "2"}
-	_, err = open(t, c).Bootstrap(t.Context(), installation.BootstrapOptions{})
-	fails(t, err, anchor.KindFailed, "aws_failed", "LogRetentionDays")
+	// S3 takes what it is asked for, CloudFormation says no.
+	cloud.Wire.Break(awstest.Fault{Operation: "CloudFormation.CreateChangeSet", Status: 400, Code: "ValidationError", Message: "the template is too new"})
+	_, err = open(t, config(t, cloud)).Bootstrap(t.Context(), installation.BootstrapOptions{})
+	fails(t, err, anchor.KindFailed, "aws_failed", "the template is too new")
+}
+
+// A setting that CloudFormation would refuse is refused before any call.
+func TestSettingsAreChecked(t *testing.T) {
+	for _, test := range []struct{ name, value, wants string }{
+		{"LogRetentionDays", "8", "1, 3, 5, 7, 14, 30"}, {"LogRetentionDays", "", "1, 3, 5, 7, 14, 30"},
+		{"DeletionProtection", "yes", "true, false"}, {"PointInTimeRecovery", "False", "true, false"},
+		{"OriginSecretNewest", "0", "from 1 on"}, {"OriginSecretOldest", "first", "from 1 on"},
+		{"LogRetentionDays", "365", ""}, {"DeletionProtection", "false", ""}, {"OriginSecretNewest", "2", ""},
+	} {
+		_, err := stack.New(stack.Config{Options: installation.Options{Parameters: map[string]string{test.name: test.value}}})
+		if test.wants != "" {
+			fails(t, err, anchor.KindInvalid, "bad_parameter", test.name, test.wants)
+		} else if err != nil {
+			t.Errorf("%s=%s is refused: %v", test.name, test.value, err)
+		}
+	}
+}
+
+// A service that throttles may give no code at all.
+func TestThrottled(t *testing.T) {
+	cloud := awstest.MiniStack(t)
+	c := config(t, cloud)
+	c.AWS.Retryer = func() sdk.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 1) }
+	for _, fault := range []awstest.Fault{
+		{Operation: "CloudFormation.DescribeStacks", Status: http.StatusTooManyRequests},
+		{Operation: "CloudFormation.DescribeStacks", Status: http.StatusBadRequest, Code: "Throttling", Message: "Rate exceeded"},
+	} {
+		cloud.Wire.Mend()
+		cloud.Wire.Break(fault)
+		_, err := open(t, c).Status(t.Context())
+		fails(t, err, anchor.KindBusy, "aws_busy", "throttles", "again")
+	}
 }
 
 func TestABucketOfSomebodyElse(t *testing.T) {

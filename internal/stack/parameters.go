@@ -2,12 +2,15 @@ package stack
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
@@ -15,14 +18,49 @@ import (
 // settings are the template's parameters that users may set; the others are derived.
 var settings = []string{"DeletionProtection", "LogRetentionDays", "OriginSecretNewest", "OriginSecretOldest", "PointInTimeRecovery"}
 
+// checkParameters refuses what CloudFormation would, before anything is uploaded.
 func checkParameters(set map[string]string) error {
-	for name := range set {
+	if len(set) == 0 {
+		return nil
+	}
+	var takes struct {
+		Parameters map[string]parameter `yaml:"Parameters"`
+	}
+	if err := yaml.Unmarshal([]byte(template), &takes); err != nil {
+		return fmt.Errorf("read the template's parameters: %w", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(set)) {
 		if !slices.Contains(settings, name) {
 			return anchor.Invalid("unknown_parameter", "the installation has no setting %s", name).
 				Hintf("It has %s.", strings.Join(settings, ", "))
 		}
+		if wants := takes.Parameters[name].wants(set[name]); wants != "" {
+			return anchor.Invalid("bad_parameter", "the setting %s cannot be %q", name, set[name]).
+				Hintf("It takes %s: --set %s=….", wants, name)
+		}
 	}
 	return nil
+}
+
+// parameter is what the template says of one of the settings (CloudFormation User
+// Guide, "Parameters").
+type parameter struct {
+	AllowedValues []string `yaml:"AllowedValues"`
+	MinValue      *int     `yaml:"MinValue"`
+}
+
+// wants says what the parameter takes when that is not value, else "".
+func (p parameter) wants(value string) string {
+	if p.AllowedValues != nil && !slices.Contains(p.AllowedValues, value) {
+		return "one of " + strings.Join(p.AllowedValues, ", ")
+	}
+	if p.MinValue == nil {
+		return ""
+	}
+	if n, err := strconv.Atoi(value); err != nil || n < *p.MinValue {
+		return fmt.Sprintf("a whole number from %d on", *p.MinValue)
+	}
+	return ""
 }
 
 // architecture is the one asked for, else the one the functions have.
