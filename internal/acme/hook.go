@@ -76,7 +76,11 @@ func (h *Hook) run(ctx context.Context, action string, c acmeproto.Challenge) er
 	var said beginning
 	cmd.Stderr = &said
 	cmd.WaitDelay = 5 * time.Second
+	ownGroup(cmd)
 	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("it had not ended when its time was up: %w", ctx.Err())
+		}
 		return &HookError{Program: h.Program, Action: action, Output: firstLine(said.kept.String()), Err: err}
 	}
 	return nil
