@@ -34,7 +34,7 @@ type journal struct {
 
 // openJournal reads the name's journal; an empty one when there is none.
 func openJournal(dir, name string) (*journal, error) {
-	j := &journal{Name: name, path: filepath.Join(dir, "orders", fileName(name)+".json")}
+	j := &journal{Name: name, path: journalPath(dir, name)}
 	data, err := os.ReadFile(j.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return j, nil
@@ -47,6 +47,10 @@ func openJournal(dir, name string) (*journal, error) {
 	}
 	j.Name = name
 	return j, nil
+}
+
+func journalPath(dir, name string) string {
+	return filepath.Join(dir, "orders", fileName(name, ".json"))
 }
 
 func (j *journal) save() error {

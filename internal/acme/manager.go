@@ -115,12 +115,11 @@ func (m *Manager) restore() error {
 			}
 		}
 	}
-	pending, err := filepath.Glob(filepath.Join(m.cfg.Dir, "orders", "*.json"))
+	pending, err := hosts(filepath.Join(m.cfg.Dir, "orders"), ".json")
 	if err != nil {
-		return fmt.Errorf("list the orders under way: %w", err)
+		return err
 	}
-	for _, path := range pending {
-		name := nameOf(filepath.Base(path[:len(path)-len(".json")]))
+	for _, name := range pending {
 		if err := m.restoreOrder(name); err != nil {
 			m.cfg.Log.Error("an order under way cannot be gone on with", "domain", name, "error", err) // the others can
 		}
@@ -234,7 +233,7 @@ func (m *Manager) Release(ctx context.Context, h anchor.Hostname) error {
 }
 
 func (m *Manager) removeFiles(name string) error {
-	j := journal{Name: name, path: filepath.Join(m.cfg.Dir, "orders", fileName(name)+".json")}
+	j := journal{Name: name, path: journalPath(m.cfg.Dir, name)}
 	site := m.store.Filename(certmagic.StorageKeys.CertsSitePrefix(m.issuerKey(), name))
 	if err := errors.Join(j.remove(), os.RemoveAll(site), removeOwn(m.cfg.Dir, name), m.staples.remove(name)); err != nil {
 		return fmt.Errorf("remove the certificate of %s: %w", name, err)

@@ -146,7 +146,7 @@ func covers(leaf *x509.Certificate, name string) bool {
 	return leaf.VerifyHostname(name) == nil
 }
 
-func ownPath(dir, name string) string { return filepath.Join(dir, "own", fileName(name)+".pem") }
+func ownPath(dir, name string) string { return filepath.Join(dir, "own", fileName(name, ".pem")) }
 
 func removeOwn(dir, name string) error {
 	if err := removeFile(ownPath(dir, name)); err != nil {
@@ -157,13 +157,12 @@ func removeOwn(dir, name string) error {
 
 // restoreOwn attaches the names with an imported certificate; it goes before an issued one.
 func (m *Manager) restoreOwn() error {
-	files, err := filepath.Glob(filepath.Join(m.cfg.Dir, "own", "*.pem"))
+	imported, err := hosts(filepath.Join(m.cfg.Dir, "own"), ".pem")
 	if err != nil {
-		return fmt.Errorf("list the imported certificates: %w", err)
+		return err
 	}
-	for _, path := range files {
-		name := nameOf(filepath.Base(path[:len(path)-len(".pem")]))
-		data, err := os.ReadFile(path)
+	for _, name := range imported {
+		data, err := os.ReadFile(ownPath(m.cfg.Dir, name))
 		if err != nil {
 			return fmt.Errorf("read the imported certificate of %s: %w", name, err)
 		}

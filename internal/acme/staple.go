@@ -233,7 +233,7 @@ func validUntil(r *ocsp.Response) time.Time {
 	return r.NextUpdate
 }
 
-func (s *staples) path(name string) string { return filepath.Join(s.dir, fileName(name)+".der") }
+func (s *staples) path(name string) string { return filepath.Join(s.dir, fileName(name, ".der")) }
 
 // stored reads the response of an earlier process, nil when it cannot be used any more.
 func (s *staples) stored(h *holder) *ocsp.Response {

@@ -18,9 +18,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/durable"
 )
 
-// storage is certmagic's file storage with two changes. What it stores survives a power cut: certmagic does not sync
+// storage is certmagic's file storage with three changes. What it stores survives a power cut: certmagic does not sync
 // the folder. Its locks live in memory: the data folder belongs to one process, and a lock file that a killed process
-// left would hold up the next order until it is stale.
+// left would hold up the next order until it is stale. And the longest host names have files, see fold.
 type storage struct {
 	*certmagic.FileStorage
 
@@ -42,6 +42,29 @@ func (s *storage) Store(_ context.Context, key string, value []byte) error {
 		}
 	}
 	return writeFile(path, value)
+}
+
+// Filename is where the value of a key lies.
+func (s *storage) Filename(key string) string { return s.FileStorage.Filename(foldKey(key)) }
+
+// Load implements certmagic.Storage.
+func (s *storage) Load(ctx context.Context, key string) ([]byte, error) {
+	return s.FileStorage.Load(ctx, foldKey(key))
+}
+
+// Exists implements certmagic.Storage.
+func (s *storage) Exists(ctx context.Context, key string) bool {
+	return s.FileStorage.Exists(ctx, foldKey(key))
+}
+
+// Stat implements certmagic.Storage.
+func (s *storage) Stat(ctx context.Context, key string) (certmagic.KeyInfo, error) {
+	return s.FileStorage.Stat(ctx, foldKey(key))
+}
+
+// Delete implements certmagic.Storage.
+func (s *storage) Delete(ctx context.Context, key string) error {
+	return s.FileStorage.Delete(ctx, foldKey(key))
 }
 
 const (
@@ -118,24 +141,8 @@ func (s *storage) Unlock(_ context.Context, name string) error {
 
 // names lists the names that have a certificate of the issuer.
 func (s *storage) names(issuer string) ([]string, error) {
-	entries, err := os.ReadDir(s.Filename(certmagic.StorageKeys.CertsPrefix(issuer)))
-	if os.IsNotExist(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list the certificates in %s: %w", s.Path, err)
-	}
-	var names []string
-	for _, e := range entries {
-		names = append(names, nameOf(e.Name()))
-	}
-	return names, nil
+	return hosts(s.Filename(certmagic.StorageKeys.CertsPrefix(issuer)), "")
 }
-
-// fileName is a host name as a file name; nameOf is the way back.
-func fileName(host string) string { return strings.Replace(host, "*", "wildcard_", 1) }
-
-func nameOf(file string) string { return strings.Replace(file, "wildcard_", "*", 1) }
 
 // writeFile writes a private file durably, in a folder that is made when it is missing.
 func writeFile(path string, data []byte) error {
