@@ -40,7 +40,7 @@ func (i issuer) Issue(ctx context.Context, csr *x509.CertificateRequest) (*certm
 	return nil, failed
 }
 
-// start runs the name's order in the background; m.mu is held (or nobody else knows m yet).
+// start runs the name's order in the background; m.mu is held.
 func (m *Manager) start(e *entry) {
 	if m.ctx.Err() != nil {
 		return

@@ -91,7 +91,9 @@ func (m *Manager) openCache() {
 // still served. A second Close does nothing.
 func (m *Manager) Close() {
 	m.closing.Do(func() {
+		m.mu.Lock() // start does not add to the group once it is waited for
 		m.cancel()
+		m.mu.Unlock()
 		m.group.Wait()
 		m.staples.close()
 		m.cache.Stop()
@@ -115,6 +117,9 @@ func (m *Manager) restore() error {
 			}
 		}
 	}
+	if err := m.restoreOwn(); err != nil {
+		return err
+	}
 	pending, err := hosts(filepath.Join(m.cfg.Dir, "orders"), ".json")
 	if err != nil {
 		return err
@@ -124,7 +129,7 @@ func (m *Manager) restore() error {
 			m.cfg.Log.Error("an order under way cannot be gone on with", "domain", name, "error", err) // the others can
 		}
 	}
-	return m.restoreOwn()
+	return nil
 }
 
 func (m *Manager) restoreIssued(name string) error {
@@ -151,10 +156,15 @@ func (m *Manager) restoreOrder(name string) error {
 			return err
 		}
 	}
+	m.mu.Lock() // orders taken up before this one run already
+	defer m.mu.Unlock()
 	e := m.names[name]
-	if e == nil {
+	switch {
+	case e == nil:
 		e = &entry{name: name}
 		m.names[name] = e
+	case e.own: // imported while the order ran; it goes on when an issued certificate is wanted again
+		return nil
 	}
 	e.retryAt, e.problem = j.RetryAt, j.Problem
 	if j.Order != "" && j.Failures == 0 {

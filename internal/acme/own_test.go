@@ -7,10 +7,16 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
+	"io"
+	"io/fs"
+	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/caddyserver/certmagic"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
@@ -86,6 +92,51 @@ func TestImportIsServedReplacedAndReleased(t *testing.T) {
 	}
 	if _, err := m.Ensure(t.Context(), own); !errors.Is(err, anchor.ErrNotFound) {
 		t.Errorf("Ensure after release: %v, want NotFound", err)
+	}
+}
+
+// An import ends the order under way, and it stays ended over a restart: nobody wants that certificate any more.
+func TestImportEndsTheOrder(t *testing.T) {
+	f := listenFront(t)
+	p := startPebble(t, f.ports(t, 0))
+	stopped := make(chan struct{})
+	var once sync.Once
+	p.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasPrefix(r.URL.Path, "/authZ/") {
+			return false
+		}
+		once.Do(func() { close(stopped) })
+		io.Copy(io.Discard, r.Body) // only then net/http notices that the client has gone
+		<-r.Context().Done()
+		return true
+	})
+	cfg := p.config(t)
+	cfg.Orders = 1
+	first := open(t, cfg)
+	f.serve(t, first)
+	if _, err := first.Ensure(t.Context(), named("own.example.com")); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-stopped:
+	case <-time.After(testPatience):
+		t.Fatal("no order was begun")
+	}
+	chain, key := selfMade(t, nil, "own.example.com")
+	if _, err := first.Import(t.Context(), named("own.example.com"), chain, key); err != nil {
+		t.Fatal(err)
+	}
+	first.Close()
+	p.intercept(nil)
+
+	m := open(t, cfg)
+	f.serve(t, m)
+	ensured(t, m, "issued.example.com") // behind whatever was begun before it
+	if _, err := os.Stat(m.store.Filename(certmagic.StorageKeys.SiteCert(m.issuerKey(), "own.example.com"))); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a certificate was issued that nobody asked for: %v", err)
+	}
+	if cert, err := m.GetCertificate(hello("own.example.com")); err != nil || cert == nil || len(cert.Certificate) != 1 {
+		t.Errorf("the imported certificate is not served: %v", err)
 	}
 }
 
