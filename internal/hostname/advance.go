@@ -78,7 +78,6 @@ func (s *Service) order(ctx context.Context, h *anchor.Hostname, cert *Certifica
 		}
 		*h = stored
 	}
-	s.allowed.add(h.Name)
 	ctx, cancel := context.WithTimeout(ctx, longestOrder)
 	defer cancel()
 	got, err := s.Certificates.Ensure(ctx, *h)
@@ -115,7 +114,6 @@ func (s *Service) connect(ctx context.Context, h *anchor.Hostname) (ok bool) {
 	if h.CertificateStatus != anchor.CertIssued {
 		return true
 	}
-	s.allowed.add(h.Name)
 	ctx, cancel := context.WithTimeout(ctx, longestAttach)
 	defer cancel()
 	if err := s.Front.Attach(ctx, *h); err != nil {

@@ -3,7 +3,6 @@ package hostname
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -79,31 +78,4 @@ func (l *lanes) busy(id anchor.HostnameID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.held[id] != nil
-}
-
-// names is a set of names; case and a trailing dot are of no account.
-type names struct {
-	mu  sync.RWMutex
-	set map[string]bool
-}
-
-func (n *names) has(name string) bool {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	return n.set[strings.ToLower(strings.TrimSuffix(name, "."))]
-}
-
-func (n *names) add(name string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.set == nil {
-		n.set = map[string]bool{}
-	}
-	n.set[name] = true
-}
-
-func (n *names) remove(name string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.set, name)
 }

@@ -99,7 +99,6 @@ func (s *Service) undo(ctx context.Context, h anchor.Hostname) {
 	if _, err := s.Directory.HostnameByName(ctx, h.Name); !errors.Is(err, anchor.ErrNotFound) {
 		return // the name is somebody's again
 	}
-	s.allowed.remove(h.Name)
 	err := errors.Join(s.Front.Detach(ctx, h), s.Certificates.Release(ctx, h))
 	if err != nil {
 		s.log().Warn("take back a removed domain", "domain", h.Name, "error", err)

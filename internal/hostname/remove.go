@@ -82,7 +82,6 @@ func (s *Service) removeHeld(ctx context.Context, id anchor.HostnameID) (done bo
 	case err != nil:
 		return false, err
 	case elsewhere: // another process may be at its certificate: end it after the claim
-		s.allowed.remove(h.Name)
 		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removePatience)
@@ -114,7 +113,6 @@ func (s *Service) finish(ctx context.Context, h anchor.Hostname) error {
 func (s *Service) letGo(ctx context.Context, h anchor.Hostname) error {
 	ctx, cancel := context.WithTimeout(ctx, longestOrder)
 	defer cancel()
-	s.allowed.remove(h.Name)
 	if err := s.Front.Detach(ctx, h); err != nil {
 		return err
 	}

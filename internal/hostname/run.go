@@ -103,9 +103,6 @@ func (s *Service) Restore(ctx context.Context) error {
 func (s *Service) restore(ctx context.Context, h anchor.Hostname) error {
 	atOnce := claimed(h) // by a process that is no more
 	attached := h.CloudFrontStatus == anchor.EdgeDeployed
-	if h.Status != anchor.HostRemoving && (attached || h.Status == anchor.HostIssuing) {
-		s.allowed.add(h.Name)
-	}
 	if h.Status != anchor.HostRemoving && attached {
 		if err := s.Front.Attach(ctx, h); err != nil {
 			s.log().Warn("attach a domain", "domain", h.Name, "error", err)

@@ -34,10 +34,9 @@ type Service struct {
 	Now      func() time.Time // time.Now when nil
 	Log      *slog.Logger     // slog.Default() when nil
 
-	allowed names
-	lanes   lanes
-	once    sync.Once
-	kicked  chan struct{}
+	lanes  lanes
+	once   sync.Once
+	kicked chan struct{}
 }
 
 func (s *Service) now() time.Time {
@@ -61,11 +60,6 @@ func (s *Service) bell() chan struct{} {
 	s.once.Do(func() { s.kicked = make(chan struct{}, 1) })
 	return s.kicked
 }
-
-// Allowed reports whether a certificate may be asked for name: whether it is
-// attached, proved and not being removed, as far as this process knows. A name
-// below an attached wildcard is not: the certificate is the wildcard's.
-func (s *Service) Allowed(name string) bool { return s.allowed.has(name) }
 
 // find gives the project's hostname by id or name; one of another project is not
 // told from one that is not there.
