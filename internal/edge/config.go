@@ -43,8 +43,6 @@ type Config struct {
 	// Wrap stands in front of the edge on all listeners; ACME challenges are answered there. Default: none.
 	Wrap func(http.Handler) http.Handler
 
-	// Observe is called once after each request from outside, on the request's goroutine. Default: none.
-	Observe func(Record)
 	// Log receives what the operator should know. Default: slog.Default().
 	Log *slog.Logger
 }

@@ -39,20 +39,39 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer stream.end()
 		w = stream
 	}
-	if e.cfg.Observe == nil {
-		e.public(w, r, nil)
+	if r.ContentLength != 0 {
+		// Whoever answers without reading the body leaves that to net/http, which would wait for it for ever.
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.cfg.Upload.Grace))
+	}
+	defer e.inFlight.Add(-1)
+	if e.inFlight.Add(1) > e.cfg.MaxConcurrent {
+		refuse(w, r, overloaded)
 		return
 	}
-	rec := &Record{Time: time.Now(), Method: r.Method, Host: r.Host, URI: r.RequestURI, Peer: r.RemoteAddr, RequestID: requestID(r)}
-	res := newResponse(w)
-	finished := false
-	defer func() {
-		rec.close(res, finished)
-		e.cfg.Observe(*rec)
-	}()
-	e.public(res, r, rec)
-	res.finish()
-	finished = true
+	if no := e.unacceptable(r); no != nil {
+		refuse(w, r, no)
+		return
+	}
+	if e.directed(w, r) {
+		return
+	}
+	held := e.acquire(r.Host)
+	site := held.site
+	if site == nil {
+		refuse(w, r, unknownHost(r.Host))
+		return
+	}
+	defer held.release()
+	if site.inFlight.Load() > e.cfg.MaxPerSite {
+		refuse(w, r, siteOverloaded)
+		return
+	}
+	t := site.resolve(r.Method, r.URL.Path)
+	if t.function == nil {
+		e.serveStatic(site, t, w, r)
+		return
+	}
+	e.serveFunction(site, t, w, r)
 }
 
 // Dispatch answers a request of Anchor itself (the probe of a new deployment, a revalidation) from a site that need
@@ -68,45 +87,6 @@ func (e *Edge) Dispatch(site *Site, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e.run(site, t, newResponse(w), r.Clone(r.Context()))
-}
-
-func (e *Edge) public(w http.ResponseWriter, r *http.Request, rec *Record) {
-	if r.ContentLength != 0 {
-		// Whoever answers without reading the body leaves that to net/http, which would wait for it for ever.
-		http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.cfg.Upload.Grace))
-	}
-	defer e.inFlight.Add(-1)
-	if e.inFlight.Add(1) > e.cfg.MaxConcurrent {
-		refuse(w, r, rec.id(), overloaded)
-		return
-	}
-	if no := e.unacceptable(r); no != nil {
-		refuse(w, r, rec.id(), no)
-		return
-	}
-	if e.directed(w, r) {
-		return
-	}
-	held := e.acquire(r.Host)
-	site := held.site
-	if site == nil {
-		refuse(w, r, rec.id(), unknownHost(r.Host))
-		return
-	}
-	defer held.release()
-	rec.of(site)
-	if site.inFlight.Load() > e.cfg.MaxPerSite {
-		refuse(w, r, rec.id(), siteOverloaded)
-		return
-	}
-	t := site.resolve(r.Method, r.URL.Path)
-	if t.function == nil {
-		rec.kind(t.kind())
-		e.serveStatic(site, t, w, r)
-		return
-	}
-	rec.kind(Function)
-	e.serveFunction(site, t, w, r, rec.id())
 }
 
 // acquire finds the site of a host and holds it for one request.
@@ -130,20 +110,15 @@ func (e *Edge) acquire(host string) hold {
 }
 
 // serveFunction prepares an outsider's request for a function.
-func (e *Edge) serveFunction(site *Site, t target, w http.ResponseWriter, r *http.Request, id string) {
-	if id == "" {
-		id = requestID(r)
-	}
+func (e *Edge) serveFunction(site *Site, t target, w http.ResponseWriter, r *http.Request) {
 	if asksForWebSocket(r) {
-		refuse(w, r, id, noUpgrade)
+		refuse(w, r, noUpgrade)
 		return
 	}
-	res, ok := w.(*response)
-	if !ok {
-		res = newResponse(w)
-	}
+	id := requestID(r)
+	res := newResponse(w)
 	res.extra = http.Header{headerRequestID: {id}}
-	out, body := e.paceBody(res.ResponseWriter, e.outsider(r, id))
+	out, body := e.paceBody(w, e.outsider(r, id))
 	if body != nil {
 		defer body.end()
 	}
@@ -185,8 +160,7 @@ func (e *Edge) serveStatic(site *Site, t target, w http.ResponseWriter, r *http.
 		return
 	}
 	if err := t.asset.Serve(w, r); err != nil {
-		e.cfg.Log.LogAttrs(context.WithoutCancel(r.Context()), levelError, "static file is not readable",
-			attrSite(site), attrError(err))
-		refuse(w, r, "", unreadable)
+		e.cfg.Log.ErrorContext(context.WithoutCancel(r.Context()), "static file is not readable", "site", site.ID, "error", err)
+		refuse(w, r, unreadable)
 	}
 }

@@ -236,36 +236,3 @@ func TestOnlyOptionsAsksForTheServer(t *testing.T) {
 		}
 	}
 }
-
-func TestObserve(t *testing.T) {
-	records := make(chan Record, 8)
-	e := start(t, Config{Observe: func(r Record) { records <- r }})
-	site := &Site{ID: "d1", Assets: assets(t, "", map[string]string{"a.txt": "file"}), Default: http.HandlerFunc(
-		func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/dies" {
-				panic(http.ErrAbortHandler)
-			}
-			w.WriteHeader(201)
-			io.WriteString(w, "page")
-		})}
-	e.publish(map[string]*Site{"a.test": site})
-	for _, c := range []struct {
-		host, path string
-		want       Record
-	}{
-		{"a.test", "/page", Record{Site: site, Kind: Function, Status: 201, Bytes: 4}},
-		{"a.test", "/a.txt", Record{Site: site, Kind: Static, Status: 200, Bytes: 4}},
-		{"a.test", "/_next/static/none.js", Record{Site: site, Kind: Refused, Status: 404, Bytes: 10}},
-		{"a.test", "/dies", Record{Site: site, Kind: Function, Aborted: true}},
-	} {
-		e.try("GET", c.host, c.path, nil, "X-Request-Id", "id-"+c.path)
-		r := <-records
-		for r.Aborted && !c.want.Aborted { // the client tries an idempotent request again after a broken answer
-			r = <-records
-		}
-		if r.Site != c.want.Site || r.Kind != c.want.Kind || r.Status != c.want.Status || r.Bytes != c.want.Bytes ||
-			r.Aborted != c.want.Aborted || r.RequestID != "id-"+c.path || r.URI != c.path {
-			t.Errorf("%s: %+v", c.path, r)
-		}
-	}
-}

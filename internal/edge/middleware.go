@@ -35,9 +35,8 @@ func (e *Edge) runMiddleware(site *Site, t target, res *response, r *http.Reques
 		return t, r, true
 	}
 	if err != nil {
-		e.cfg.Log.LogAttrs(context.WithoutCancel(r.Context()), levelError, "middleware failed",
-			attrSite(site), attrError(err))
-		refuse(res, r, "", middlewareFailed)
+		e.cfg.Log.ErrorContext(context.WithoutCancel(r.Context()), "middleware failed", "site", site.ID, "error", err)
+		refuse(res, r, middlewareFailed)
 		return t, r, true
 	}
 	res.override = d.ResponseHeader
@@ -62,11 +61,11 @@ func clientFailed(res *response, r *http.Request) bool {
 	body, _ := r.Body.(*pacedBody)
 	switch err := body.failure(); {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		refuse(res, r, "", bodyTooSlow)
+		refuse(res, r, bodyTooSlow)
 	case r.Context().Err() != nil:
 		res.WriteHeader(statusGone)
 	case err != nil:
-		refuse(res, r, "", bodyBroken)
+		refuse(res, r, bodyBroken)
 	default:
 		return false
 	}

@@ -47,12 +47,12 @@ var (
 		detail: "A static file of this site could not be read. Its operator finds the cause in the log."}
 )
 
-// statusGone is for the access log: the client went before there was an answer.
+// statusGone ends a request whose client went before there was an answer.
 const statusGone = 499
 
 // noFunction answers for a site that has static files only.
 var noFunction = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-	refuse(w, r, "", &refusal{status: http.StatusNotFound, title: "Not found", detail: "There is nothing at this address."})
+	refuse(w, r, &refusal{status: http.StatusNotFound, title: "Not found", detail: "There is nothing at this address."})
 })
 
 func unknownHost(host string) *refusal {
@@ -98,12 +98,9 @@ func hostile(path string) bool {
 
 func isSlash(c rune) bool { return c == '/' || c == '\\' }
 
-func refuse(w http.ResponseWriter, r *http.Request, id string, no *refusal) {
-	if id == "" {
-		id = requestID(r)
-	}
+func refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 	h := w.Header()
-	h[headerRequestID] = []string{id}
+	h[headerRequestID] = []string{requestID(r)}
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Vary", "Accept")

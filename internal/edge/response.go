@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// response notes what was sent, and adds headers of the edge at the last moment, so that a function cannot double
-// them by accident.
+// response notes whether the header was sent, and adds headers of the edge at the last moment, so that a function cannot
+// double them by accident.
 type response struct {
 	http.ResponseWriter
 	extra    http.Header // set, whatever the function says
@@ -15,7 +15,6 @@ type response struct {
 	override http.Header // of the middleware
 
 	status int // 0 until the final header is written
-	bytes  int64
 }
 
 func newResponse(w http.ResponseWriter) *response { return &response{ResponseWriter: w} }
@@ -58,9 +57,7 @@ func addHeader(h, extra http.Header) {
 
 func (r *response) Write(p []byte) (int, error) {
 	r.finish()
-	n, err := r.ResponseWriter.Write(p)
-	r.bytes += int64(n)
-	return n, err
+	return r.ResponseWriter.Write(p)
 }
 
 // ReadFrom keeps sendfile reachable. The header waits for the first octets: if src is the request's own body, the
@@ -83,7 +80,6 @@ func (r *response) ReadFrom(src io.Reader) (int64, error) {
 		return first + n, err
 	}
 	n, err := to.ReadFrom(src)
-	r.bytes += n
 	return first + n, err
 }
 

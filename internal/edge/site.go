@@ -94,13 +94,6 @@ type target struct {
 	found    bool
 }
 
-func (t target) kind() Kind {
-	if t.found {
-		return Static
-	}
-	return Refused
-}
-
 // resolve takes the percent-decoded path.
 func (s *Site) resolve(method, path string) target {
 	s.prepare()
