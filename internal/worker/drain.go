@@ -123,6 +123,6 @@ func (p *Pool) Close() {
 	p.mu.Unlock()
 	p.tasks.Wait()
 	if err := p.home.remove(); err != nil {
-		p.say("warn", 0, "remove the pool's folder: "+err.Error())
+		p.say("warn", "remove the pool's folder: "+err.Error())
 	}
 }

@@ -10,14 +10,6 @@ import (
 	"time"
 )
 
-// Streams of a Line.
-const (
-	Console = "console" // console.log and its like; has a level and, inside of a request, its id
-	Stdout  = "stdout"  // written to file descriptor 1 past the console
-	Stderr  = "stderr"  // written to file descriptor 2 past the console
-	Anchor  = "anchor"  // the pool's own word on its processes
-)
-
 // maxLine is how much of one line is kept, in bytes. The bootstrap cuts console calls at 64 Ki characters, which JSON
 // may write as six bytes each.
 const maxLine = 512 << 10
@@ -25,10 +17,8 @@ const maxLine = 512 << 10
 // Line is one thing a process said. Text holds line feeds only where one console call wrote several lines.
 type Line struct {
 	Time      time.Time
-	Stream    string // Console, Stdout, Stderr or Anchor
 	Level     string // "debug", "info", "warn" or "error"
 	RequestID string // the x-request-id of the request it was written for, when known
-	PID       int
 	Text      string
 }
 
@@ -70,18 +60,18 @@ func readLines(r io.Reader, line func(text []byte, cut bool)) {
 }
 
 // readRaw passes on what the process wrote past the console.
-func readRaw(r io.Reader, stream, level string, pid int, log func(Line)) {
+func readRaw(r io.Reader, level string, log func(Line)) {
 	readLines(r, func(text []byte, cut bool) {
 		out := string(text)
 		if cut {
 			out += " … [cut]"
 		}
-		log(Line{Time: time.Now(), Stream: stream, Level: level, PID: pid, Text: out})
+		log(Line{Time: time.Now(), Level: level, Text: out})
 	})
 }
 
 // readControl passes on console lines, and calls beat at each sign of life.
-func readControl(r io.Reader, pid int, beat func(), log func(Line)) {
+func readControl(r io.Reader, beat func(), log func(Line)) {
 	readLines(r, func(text []byte, _ bool) {
 		var rec record
 		if json.Unmarshal(text, &rec) != nil {
@@ -91,7 +81,7 @@ func readControl(r io.Reader, pid int, beat func(), log func(Line)) {
 			beat()
 		}
 		if rec.Log != nil {
-			log(Line{Time: time.UnixMilli(rec.Time), Stream: Console, Level: rec.Level, RequestID: rec.ID, PID: pid, Text: *rec.Log})
+			log(Line{Time: time.UnixMilli(rec.Time), Level: rec.Level, RequestID: rec.ID, Text: *rec.Log})
 		}
 	})
 }

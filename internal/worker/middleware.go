@@ -18,7 +18,8 @@ import (
 // maxEventBody is how much of a request body Lambda@Edge shows to a function (origin request: 1 MB).
 const maxEventBody = 1 << 20
 
-// defaultOrigin stands in events for the origin that the edge would choose by itself.
+// defaultOrigin stands in events for an origin: CloudFront's always have one. What the middleware makes of it is of no
+// account, as the URL is routed again.
 const defaultOrigin = "origin.anchor.invalid"
 
 // Middleware runs an external OpenNext middleware, which decides about requests before they reach a function.
@@ -37,10 +38,8 @@ func NewMiddleware(pool *Pool) (*Middleware, error) {
 type Decision struct {
 	Response *Response
 
-	Method string
 	URL    *url.URL    // Path, RawPath and RawQuery
 	Header http.Header // complete, Host excepted; has the x-opennext-* that the server function trusts
-	Origin string      // host that the origin resolver (OPEN_NEXT_ORIGIN) chose; "" when it left that open
 }
 
 // Response is a final answer.
@@ -87,11 +86,9 @@ type (
 		Body         string `json:"body"`
 		BodyEncoding string `json:"bodyEncoding"`
 
-		Method      string    `json:"method"`
 		URI         string    `json:"uri"`
 		Querystring string    `json:"querystring"`
 		Headers     cfHeaders `json:"headers"`
-		Origin      *cfOrigin `json:"origin"`
 	}
 )
 
@@ -176,15 +173,12 @@ func (c cfResult) rewrite(r *http.Request) (Decision, error) {
 		return Decision{}, fmt.Errorf("worker: the middleware's path: %w", err)
 	}
 	target.RawPath = c.URI // url.URL ignores it where it is Path's default encoding
-	d := Decision{Method: c.Method, URL: target, Header: c.Headers.http()}
+	d := Decision{URL: target, Header: c.Headers.http()}
 	d.Header.Del("Host")
 	for name, values := range r.Header {
 		if connectionHeader(name) {
 			d.Header[name] = values
 		}
-	}
-	if c.Origin != nil && c.Origin.Custom != nil && c.Origin.Custom.DomainName != defaultOrigin {
-		d.Origin = c.Origin.Custom.DomainName
 	}
 	return d, nil
 }

@@ -181,7 +181,7 @@ func (p *Pool) launch(n int64) (*process, error) {
 // started takes up a process that is ready, or tells the queue that there will be none.
 func (p *Pool) started(pr *process, err error) {
 	if err != nil && !errors.Is(err, ErrClosed) {
-		p.say("error", 0, err.Error())
+		p.say("error", err.Error())
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -219,7 +219,7 @@ func (p *Pool) ended(pr *process) {
 	}
 	p.mu.Unlock()
 	if byItself {
-		p.say("error", pr.cmd.Process.Pid, fmt.Sprintf("process ended by itself (%s) with %d requests in flight; the next may start in %s",
+		p.say("error", fmt.Sprintf("process ended by itself (%s) with %d requests in flight; the next may start in %s",
 			pr.cmd.ProcessState, inFlight, wait))
 	}
 }
@@ -235,6 +235,6 @@ func (p *Pool) remove(pr *process) {
 }
 
 // say logs the pool's own word. Callers do not hold mu.
-func (p *Pool) say(level string, pid int, text string) {
-	p.spec.Log(Line{Time: time.Now(), Stream: Anchor, Level: level, PID: pid, Text: text})
+func (p *Pool) say(level, text string) {
+	p.spec.Log(Line{Time: time.Now(), Level: level, Text: text})
 }

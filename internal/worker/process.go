@@ -103,15 +103,15 @@ func (pr *process) watch(files *pipes, hangAfter time.Duration, log func(Line)) 
 			return
 		}
 		pr.pulse = time.AfterFunc(hangAfter, func() {
-			log(Line{Time: time.Now(), Stream: Anchor, Level: "error", PID: pid, Text: fmt.Sprintf("process killed: its event loop was blocked for %s", hangAfter)})
+			log(Line{Time: time.Now(), Level: "error", Text: fmt.Sprintf("process killed: its event loop was blocked for %s", hangAfter)})
 			killGroup(pid)
 		})
 		close(pr.ready)
 	}
 	var readers sync.WaitGroup
-	readers.Go(func() { readRaw(&rest{file: files.outR}, Stdout, "info", pid, log) })
-	readers.Go(func() { readRaw(&rest{file: files.errR}, Stderr, "error", pid, log) })
-	readers.Go(func() { readControl(&rest{file: files.controlR}, pid, beat, log) })
+	readers.Go(func() { readRaw(&rest{file: files.outR}, "info", log) })
+	readers.Go(func() { readRaw(&rest{file: files.errR}, "error", log) })
+	readers.Go(func() { readControl(&rest{file: files.controlR}, beat, log) })
 	_ = pr.cmd.Wait() // the exit code is in ProcessState
 	close(pr.gone)
 	killGroup(pid)      // what the app has spawned shall not outlive it, nor hold the pipes open

@@ -67,7 +67,7 @@ func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		awaitEnd(pr)
 		if attempt > 0 || out.Body != nil || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
-			p.say("error", pr.cmd.Process.Pid, "request "+out.Header.Get(requestIDHeader)+" got no answer: "+err.Error())
+			p.say("error", "request "+out.Header.Get(requestIDHeader)+" got no answer: "+err.Error())
 			respond(w, http.StatusBadGateway, "The app's process ended before it answered this request. Please try again.")
 			return
 		}

@@ -26,6 +26,6 @@ export const handler = async (event) => {
     uri: "/rewritten/%C3%A9%2Fx",
     querystring: `was=${encodeURIComponent(request.uri)}&${request.querystring}`,
     headers: entries({ ...headers, host: "elsewhere", "x-opennext-initial-url": `https://${headers.host}${request.uri}`, "x-body": body, "x-client": request.clientIp }),
-    origin: { custom: { ...request.origin.custom, ...(request.uri === "/split" ? { domainName: "api.fn" } : {}) } },
+    origin: { custom: request.origin.custom },
   };
 };
