@@ -14,7 +14,7 @@ var steps = []string{"check", "assets", "functions", "cache", "probe", "release"
 
 // TestKillAtEveryStep ends the server with SIGKILL before each step of a deploy.
 // After a restart the site is the old or the new version, whole, and the deployment
-// is brought to its end.
+// is brought to its end, which the command that waits for it tells.
 func TestKillAtEveryStep(t *testing.T) {
 	a := up(t)
 	a.deploy(variant(t, 1), "shop")
@@ -28,7 +28,9 @@ func TestKillAtEveryStep(t *testing.T) {
 			<-a.ended // the server kills itself at the step
 			a.env = nil
 			a.start()
-			cli.Wait() // it has lost its server; what it says is not the matter here
+			if err := cli.Wait(); err != nil {
+				t.Errorf("the command that lost its server for a moment ended with %v", err)
+			}
 			a.whole(t)
 			eventually(t, "the deployment is finished", func() bool {
 				return a.site(t, "shop").get("/dynamic").want(t, 200).find(t, versionMeta) == LabelOf(n+2)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/anchor-deploy/anchor/internal/freeport"
 )
 
 // anchor is a running `anchor up`, a process of its own.
@@ -27,7 +30,7 @@ type anchor struct {
 	cmd   *exec.Cmd
 	log   *bytes.Buffer
 	sites string // host:port of site traffic
-	api   string // URL
+	api   string // URL of the API, the same after a restart
 	token string
 	ended chan error
 }
@@ -45,7 +48,7 @@ func up(t *testing.T, args ...string) *anchor {
 	return upAt(t, "", args...)
 }
 
-// upAt is up with an address of its own for site traffic; "" lets Anchor choose.
+// upAt is up with an address of its own for site traffic, or "".
 func upAt(t *testing.T, sites string, args ...string) *anchor {
 	t.Helper()
 	data, err := os.MkdirTemp("", "anchor-e2e-")
@@ -55,7 +58,7 @@ func upAt(t *testing.T, sites string, args ...string) *anchor {
 	if err := os.Chmod(data, 0o711); err != nil {
 		t.Fatal(err)
 	}
-	a := &anchor{t: t, data: data, args: args, sites: sites}
+	a := &anchor{t: t, data: data, args: args, sites: cmp.Or(sites, freeport.Address(t)), api: "http://" + freeport.Address(t)}
 	a.start()
 	t.Cleanup(func() {
 		a.stop()
@@ -69,12 +72,7 @@ func upAt(t *testing.T, sites string, args ...string) *anchor {
 
 func (a *anchor) start() {
 	a.t.Helper()
-	args := append([]string{"up", "--data", a.data, "--api", "127.0.0.1:0", "--json"}, a.args...)
-	if a.sites == "" {
-		args = append(args, "--listen", "127.0.0.1:0")
-	} else {
-		args = append(args, "--listen", a.sites)
-	}
+	args := append([]string{"up", "--data", a.data, "--api", strings.TrimPrefix(a.api, "http://"), "--listen", a.sites, "--json"}, a.args...)
 	a.cmd = command(context.Background(), args...)
 	a.cmd.Env = append(a.cmd.Env, a.env...)
 	out, err := a.cmd.StdoutPipe()
@@ -96,11 +94,9 @@ func (a *anchor) start() {
 		io.Copy(io.Discard, out)
 		a.ended <- a.cmd.Wait()
 	}()
-	_, port, err := net.SplitHostPort(strings.TrimPrefix(ready.URL, "http://"))
-	if err != nil {
-		a.t.Fatal(err)
+	if ready.API != a.api {
+		a.t.Fatalf("the API was to be at %s and is at %s", a.api, ready.API)
 	}
-	a.sites, a.api = "127.0.0.1:"+port, ready.API
 	secret, err := os.ReadFile(ready.TokenFile)
 	if err != nil {
 		a.t.Fatal(err)
