@@ -28,13 +28,15 @@ type Client struct {
 
 	storage *http.Client // to where presigned URLs lead; never sees the token
 	sent    atomic.Int64 // bytes of bodies
+	met     atomic.Bool  // the server has answered
 
 	// Attempts is how often an idempotent call is made before its connection error
 	// or 429 or 503 is given back.
 	Attempts int
 	// Pause is the longest wait before the second attempt; it doubles with each.
 	Pause time.Duration
-	// Restart is how long an event stream waits for a server that went away under it.
+	// Restart is how long an idempotent call waits for a server that has answered before
+	// and cannot be reached: it is being started again, most likely.
 	Restart time.Duration
 }
 
@@ -162,9 +164,15 @@ func (c *Client) exec(ctx context.Context, method, path string, v any) error {
 
 // do makes a call, again after connection errors, 429 and 503 if it may.
 func (c *Client) do(ctx context.Context, cl call) (*http.Response, error) {
+	var lost time.Time
 	for attempt := 1; ; attempt++ {
 		res, err := c.try(ctx, cl)
-		wait, again := c.again(cl, attempt, res, err)
+		if err == nil {
+			c.met.Store(true)
+		} else if lost.IsZero() {
+			lost = time.Now()
+		}
+		wait, again := c.again(cl, attempt, lost, res, err)
 		if !again {
 			return c.settle(ctx, res, err)
 		}
@@ -212,14 +220,16 @@ func (c *Client) try(ctx context.Context, cl call) (*http.Response, error) {
 }
 
 // again says whether and when to try once more. The wait has full jitter, so that
-// clients of a server that restarts do not come back all at once.
-func (c *Client) again(cl call, attempt int, res *http.Response, err error) (time.Duration, bool) {
+// clients of a server that restarts do not come back all at once. since is when the
+// call first failed.
+func (c *Client) again(cl call, attempt int, since time.Time, res *http.Response, err error) (time.Duration, bool) {
 	busy := res != nil && kindOf(res.StatusCode) == anchor.KindBusy
 	lost := err != nil && isConnection(err)
-	if cl.once || attempt >= c.Attempts || (!busy && !lost) {
+	restarts := lost && c.met.Load() && time.Since(since) < c.Restart
+	if cl.once || (!busy && !lost) || (attempt >= c.Attempts && !restarts) {
 		return 0, false
 	}
-	wait := rand.N(c.Pause<<(attempt-1) + 1)
+	wait := rand.N(c.Pause<<min(attempt-1, 2) + 1)
 	if res != nil {
 		if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && s > 0 {
 			wait += min(time.Duration(s)*time.Second, 10*time.Second)

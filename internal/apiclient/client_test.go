@@ -423,3 +423,38 @@ func TestABuildIsAskedForAgainUnderItsKey(t *testing.T) {
 		t.Errorf("there are %+v (%v), want %s only", list.Items, err, d.ID)
 	}
 }
+
+// lost has the answers of the first n calls to paths that end in suffix get lost.
+func lost(suffix string, n int64) func(http.Handler) http.Handler {
+	var calls atomic.Int64
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, suffix) && calls.Add(1) <= n {
+				next.ServeHTTP(httptest.NewRecorder(), r)
+				panic(http.ErrAbortHandler)
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// A server that has answered once is waited for beyond Attempts, by calls that may be
+// repeated; finishing an upload is one.
+func TestCallsWaitForAServerThatIsStartedAgain(t *testing.T) {
+	for _, suffix := range []string{"/missing", "/finish"} {
+		c := client(t, lost(suffix, 10))
+		c.Pause = time.Millisecond
+		dir, manifest := tree(t, 1)
+		started := startShop(t, c, manifest)
+		id := started.Deployment.ID
+		if _, err := c.Upload(t.Context(), "shop", id, apiclient.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing}); err != nil {
+			t.Fatal(err)
+		}
+		if missing, err := c.Missing(t.Context(), "shop", id); err != nil || len(missing) != 0 {
+			t.Errorf("%s: Missing = %v, %v", suffix, missing, err)
+		}
+		if _, err := c.Finish(t.Context(), "shop", id); err != nil {
+			t.Errorf("%s: Finish = %v", suffix, err)
+		}
+	}
+}

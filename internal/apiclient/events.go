@@ -37,7 +37,7 @@ func (*moreError) Error() string { return "the event stream goes on in another a
 // Watch gives a deployment's events from the first on, and returns after its last.
 // A stream that is cut off is taken up again after the event last seen; it is
 // given up when several attempts in a row bring nothing, or when the server cannot be
-// reached for longer than Restart.
+// reached for longer than Client.Restart.
 func (c *Client) Watch(ctx context.Context, project string, d anchor.DeploymentID) iter.Seq2[anchor.Event, error] {
 	return func(yield func(anchor.Event, error) bool) {
 		var last int64

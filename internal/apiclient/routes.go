@@ -97,7 +97,12 @@ func (c *Client) Missing(ctx context.Context, project string, d anchor.Deploymen
 
 // Finish lets the pipeline begin.
 func (c *Client) Finish(ctx context.Context, project string, d anchor.DeploymentID) (wire.Deployment, error) {
-	return sendFetch[wire.Deployment](ctx, c, http.MethodPost, deploymentPath(project, d, "finish"), nil)
+	cl, err := send(http.MethodPost, deploymentPath(project, d, "finish"), nil)
+	if err != nil {
+		return wire.Deployment{}, err
+	}
+	cl.once = false // the server takes it again after a lost answer
+	return fetch[wire.Deployment](ctx, c, cl)
 }
 
 // Cancel ends a deployment that has not ended, ErrConflict if it has.
