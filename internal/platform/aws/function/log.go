@@ -25,7 +25,7 @@ func (f *Functions) boundLog(ctx context.Context, function string) {
 		}
 	}
 	if err != nil {
-		f.Log.WarnContext(ctx, "the log of a function is kept for ever", "group", group, "err", err)
+		f.Log.WarnContext(ctx, "the log of a function is kept for ever", "group", group, "error", err)
 	}
 }
 
