@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -102,17 +101,7 @@ func TestRestartGoesOnWithTheOrder(t *testing.T) {
 		t.Run(strings.Trim(step, "/"), func(t *testing.T) {
 			f := listenFront(t)
 			p := startPebble(t, f.ports(t, 0))
-			stopped := make(chan struct{})
-			var once sync.Once
-			p.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
-				if !strings.HasPrefix(r.URL.Path, step) {
-					return false
-				}
-				once.Do(func() { close(stopped) })
-				io.Copy(io.Discard, r.Body) // only then net/http notices that the client has gone
-				<-r.Context().Done()
-				return true
-			})
+			stopped := p.hang(step)
 			cfg := p.config(t)
 			first, err := New(cfg)
 			if err != nil {

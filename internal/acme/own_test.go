@@ -7,12 +7,9 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
-	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -99,17 +96,7 @@ func TestImportIsServedReplacedAndReleased(t *testing.T) {
 func TestImportEndsTheOrder(t *testing.T) {
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
-	stopped := make(chan struct{})
-	var once sync.Once
-	p.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasPrefix(r.URL.Path, "/authZ/") {
-			return false
-		}
-		once.Do(func() { close(stopped) })
-		io.Copy(io.Discard, r.Body) // only then net/http notices that the client has gone
-		<-r.Context().Done()
-		return true
-	})
+	stopped := p.hang("/authZ/")
 	cfg := p.config(t)
 	cfg.Orders = 1
 	first := open(t, cfg)

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -131,6 +132,23 @@ func (p *pebble) intercept(f func(w http.ResponseWriter, r *http.Request) bool) 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.before = f
+}
+
+// hang leaves requests to paths that begin with step unanswered, until their client goes. The channel is closed at the
+// first.
+func (p *pebble) hang(step string) (stopped chan struct{}) {
+	stopped = make(chan struct{})
+	var once sync.Once
+	p.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasPrefix(r.URL.Path, step) {
+			return false
+		}
+		once.Do(func() { close(stopped) })
+		io.Copy(io.Discard, r.Body) // only then net/http notices that the client has gone
+		<-r.Context().Done()
+		return true
+	})
+	return stopped
 }
 
 func portOf(t testing.TB, addr net.Addr) int {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -141,10 +142,8 @@ func (m *model) structure(s *shape, where string, v reflect.Value, all *[]error)
 	for name, of := range s.Members {
 		field := v.FieldByNameFunc(func(has string) bool { return strings.EqualFold(has, name) })
 		if !field.IsValid() || unset(field) {
-			for _, required := range s.Required {
-				if required == name && field.IsValid() {
-					*all = append(*all, fmt.Errorf("%s.%s is required", where, name))
-				}
+			if field.IsValid() && slices.Contains(s.Required, name) {
+				*all = append(*all, fmt.Errorf("%s.%s is required", where, name))
 			}
 			continue
 		}
@@ -173,11 +172,7 @@ func (s *shape) bounds(where string, n float64, all *[]error) {
 
 func (s *shape) text(where, text string, all *[]error) {
 	s.bounds(where, float64(utf8.RuneCountInString(text)), all)
-	known := len(s.Enum) == 0
-	for _, value := range s.Enum {
-		known = known || value == text
-	}
-	if !known {
+	if len(s.Enum) > 0 && !slices.Contains(s.Enum, text) {
 		*all = append(*all, fmt.Errorf("%s is %q, which is none of %v", where, text, s.Enum))
 	}
 	// They are of Java's kind, and Go has no looking ahead.
