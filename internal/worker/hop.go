@@ -5,71 +5,51 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math"
 	"net"
-	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 const (
-	maxIdle     = 256     // connections kept open to one process
-	maxHeader   = 1 << 20 // bytes of a response's header
-	hopBuffer   = 32 << 10
-	statusFinal = 200
+	maxIdle   = 256 // connections kept open to one process
+	hopBuffer = 32 << 10
 )
 
-// hop carries requests to one process. Connections stay open: neither side times them out, so none is closed under a
-// request.
-//
-// A request without a body, which most are, is written and its answer read on the caller's goroutine. http.Transport
-// hands each to two goroutines of the connection and back, which takes longer than the work itself; it carries those
-// with a body, which may have to be written while the answer is read.
+// past is a deadline that ends what waits on a connection.
+var past = time.Unix(1, 0)
+
+// hop carries requests to one process over connections with one exchange at a time. They stay open: neither side times
+// them out, so none is closed under a request.
 type hop struct {
-	socket    string
-	transport *http.Transport
+	socket string
 
 	mu     sync.Mutex
 	idle   []*hopConn
 	closed bool
 }
 
-func newHop(socket string) *hop {
-	dialer := &net.Dialer{}
-	return &hop{socket: socket, transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", socket)
-		},
-		DisableCompression:     true,
-		MaxIdleConnsPerHost:    maxIdle,
-		MaxResponseHeaderBytes: maxHeader,
-		WriteBufferSize:        hopBuffer,
-		ReadBufferSize:         hopBuffer,
-	}}
-}
+func newHop(socket string) *hop { return &hop{socket: socket} }
 
-// RoundTrip implements http.RoundTripper. The end of the request's context closes the connection, which the app takes
-// for the client's departure.
-func (h *hop) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		return h.transport.RoundTrip(r)
-	}
-	c, err := h.take(r.Context())
+// exchange sends a request and returns the head of its answer, and the body, which the caller closes. The end of ctx
+// closes the connection, which the app takes for the client's departure. body is read on another goroutine, perhaps
+// until after the answer has ended; an error of its Read ends the exchange.
+func (h *hop) exchange(ctx context.Context, head *requestHead, body io.Reader) (answerHead, *hopBody, error) {
+	c, err := h.take(ctx)
 	if err != nil {
-		return nil, err
+		return answerHead{}, nil, err
 	}
-	c.release = context.AfterFunc(r.Context(), func() { c.SetDeadline(time.Unix(1, 0)) })
-	resp, err := c.exchange(r)
+	x := &hopBody{hop: h, conn: c}
+	x.release = context.AfterFunc(ctx, func() { c.SetDeadline(past) })
+	answer, err := x.begin(head, body)
 	if err != nil {
-		c.release()
-		c.Close()
-		if r.Context().Err() != nil {
-			err = context.Cause(r.Context())
+		x.Close()
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
 		}
-		return nil, err
+		return answerHead{}, nil, err
 	}
-	resp.Body = &hopBody{ReadCloser: resp.Body, hop: h, conn: c, last: resp.Close}
-	return resp, nil
+	return answer, x, nil
 }
 
 func (h *hop) take(ctx context.Context) (*hopConn, error) {
@@ -85,9 +65,7 @@ func (h *hop) take(ctx context.Context) (*hopConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &hopConn{Conn: conn, limit: io.LimitedReader{R: conn}, w: bufio.NewWriterSize(conn, hopBuffer)}
-	c.r = bufio.NewReaderSize(&c.limit, hopBuffer)
-	return c, nil
+	return &hopConn{Conn: conn, r: bufio.NewReaderSize(conn, hopBuffer)}, nil
 }
 
 func (h *hop) give(c *hopConn) {
@@ -102,7 +80,6 @@ func (h *hop) give(c *hopConn) {
 
 // close ends the idle connections, and those in use when they become idle.
 func (h *hop) close() {
-	h.transport.CloseIdleConnections()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
@@ -112,69 +89,101 @@ func (h *hop) close() {
 	h.idle = nil
 }
 
-// hopConn is one connection, with one request at a time.
+// hopConn is one connection, with one exchange at a time.
 type hopConn struct {
 	net.Conn
-	limit   io.LimitedReader // bounds the header
-	r       *bufio.Reader
-	w       *bufio.Writer
-	release func() bool // ends the watch over the request's context; false when that has ended the connection
+	r      *bufio.Reader
+	number uint32 // of the latest exchange
+	out    []byte // holds the head of a request while it is written
 }
 
-func (c *hopConn) exchange(r *http.Request) (*http.Response, error) {
-	if err := r.Write(c.w); err != nil {
-		return nil, err
+// hopBody is the body of an answer. Read returns io.EOF only when the process has said that the answer is complete.
+type hopBody struct {
+	messageReader
+	hop     *hop
+	conn    *hopConn
+	release func() bool // ends the watch over the request's context; false when that has ended the connection
+	sending atomic.Bool // the request is not sent to its end
+	done    bool
+}
+
+func (x *hopBody) begin(head *requestHead, body io.Reader) (answerHead, error) {
+	c := x.conn
+	c.number++
+	x.r, x.number = c.r, c.number
+	kind := byte(frameHead)
+	if head.invoke {
+		kind = frameInvoke
 	}
-	if err := c.w.Flush(); err != nil {
-		return nil, err
+	b, err := head.append(append(c.out[:0], make([]byte, frameHeaderSize)...))
+	if err != nil {
+		return answerHead{}, err
 	}
-	c.limit.N = maxHeader
+	frameHeader{kind, c.number, uint32(len(b) - frameHeaderSize)}.put(b)
+	c.out = b
+	if _, err := c.Write(b); err != nil {
+		return answerHead{}, err
+	}
+	if head.length != 0 {
+		x.sending.Store(true)
+		go x.send(body)
+	}
+	payload, err := x.head()
+	if err != nil {
+		return answerHead{}, err
+	}
+	return parseAnswerHead(payload)
+}
+
+// send passes the request's body on. Nothing waits for it: the answer may end first, and then the connection does.
+func (x *hopBody) send(body io.Reader) {
+	buf := copyBuffers.Get().(*[hopBuffer]byte)
+	defer copyBuffers.Put(buf)
 	for {
-		resp, err := http.ReadResponse(c.r, r)
-		switch {
-		case err != nil && c.limit.N <= 0:
-			return nil, errors.New("the response's header is too long")
-		case err != nil:
-			return nil, err
-		case resp.StatusCode >= statusFinal:
-			c.limit.N = math.MaxInt64
-			return resp, nil
+		n, err := body.Read(buf[frameHeaderSize:])
+		if n > 0 {
+			frameHeader{frameData, x.number, uint32(n)}.put(buf[:])
+			if _, werr := x.conn.Write(buf[:frameHeaderSize+n]); werr != nil {
+				return
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			frameHeader{frameEnd, x.number, 0}.put(buf[:])
+			if _, werr := x.conn.Write(buf[:frameHeaderSize]); werr == nil {
+				x.sending.Store(false)
+			}
+			return
+		}
+		if err != nil {
+			x.conn.SetDeadline(past) // what the process answers to a part of a request is worth nothing
+			return
 		}
 	}
 }
 
-// hopBody gives the connection back once it has been read to its end.
-type hopBody struct {
-	io.ReadCloser
-	hop  *hop
-	conn *hopConn
-	last bool // the process closes the connection after this response
-	done bool
-}
-
-func (b *hopBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if errors.Is(err, io.EOF) {
-		b.finish(true)
-	} else if err != nil {
-		b.finish(false)
+func (x *hopBody) Read(p []byte) (int, error) {
+	switch {
+	case x.done && x.ended:
+		return 0, io.EOF
+	case x.done:
+		return 0, io.ErrClosedPipe
+	}
+	n, err := x.messageReader.Read(p)
+	if err != nil {
+		x.Close()
 	}
 	return n, err
 }
 
-func (b *hopBody) Close() error {
-	b.finish(b.ReadCloser == http.NoBody)
-	return nil
-}
-
-func (b *hopBody) finish(whole bool) {
-	if b.done {
-		return
+// Close gives the connection back when the exchange is complete in both directions; otherwise nobody else gets it.
+func (x *hopBody) Close() error {
+	if x.done {
+		return nil
 	}
-	b.done = true
-	if b.conn.release() && whole && !b.last && b.conn.r.Buffered() == 0 {
-		b.hop.give(b.conn)
-		return
+	x.done = true
+	if x.release() && x.ended && !x.sending.Load() {
+		x.hop.give(x.conn)
+		return nil
 	}
-	b.conn.Close()
+	return x.conn.Close()
 }

@@ -25,10 +25,19 @@ func BenchmarkHelloStraightFromTheProcess(b *testing.B) {
 	pool, _ := newTestPool(b, Spec{Min: 1})
 	warm(b, pool)
 	pool.mu.Lock()
-	transport := newHop(pool.procs[0].socket)
+	hop := newHop(pool.procs[0].socket)
 	pool.mu.Unlock()
-	defer transport.close()
-	benchmarkGet(b, &http.Client{Transport: transport}, "http://worker/hello")
+	defer hop.close()
+	b.ReportAllocs()
+	for b.Loop() {
+		_, body, err := hop.exchange(b.Context(), &requestHead{method: http.MethodGet, target: "/hello", host: "worker"}, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, body); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func benchmarkGet(b *testing.B, client *http.Client, url string) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 )
 
 // maxResult bounds the JSON result of Invoke. Lambda's own limit is 6 MB.
@@ -25,25 +24,23 @@ func (p *Pool) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer p.release(pr)
-	req := &http.Request{
-		Method:        http.MethodPost,
-		URL:           &url.URL{Scheme: "http", Host: "worker", Path: "/"},
-		Header:        http.Header{invokeHeader: {"1"}, requestIDHeader: {requestIDFrom(ctx)}},
-		Body:          io.NopCloser(bytes.NewReader(event)),
-		ContentLength: int64(len(event)),
+	head := &requestHead{
+		invoke: true,
+		header: http.Header{requestIDHeader: {requestIDFrom(ctx)}},
+		length: int64(len(event)),
 	}
-	resp, err := pr.hop.RoundTrip(req.WithContext(ctx))
+	answer, body, err := pr.hop.exchange(ctx, head, bytes.NewReader(event))
 	if err != nil {
 		return nil, fmt.Errorf("worker: call function %s: %w", p.spec.Name, err)
 	}
-	defer resp.Body.Close()
-	result, err := io.ReadAll(io.LimitReader(resp.Body, maxResult+1))
+	defer body.Close()
+	result, err := io.ReadAll(io.LimitReader(body, maxResult+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("worker: read the result of function %s: %w", p.spec.Name, err)
 	case len(result) > maxResult:
 		return nil, fmt.Errorf("worker: the result of function %s is larger than %d bytes", p.spec.Name, maxResult)
-	case resp.StatusCode != http.StatusOK:
+	case answer.status != http.StatusOK:
 		return nil, fmt.Errorf("worker: function %s failed; its log says why", p.spec.Name)
 	}
 	return result, nil

@@ -6,31 +6,22 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
 
 const (
 	requestIDHeader = "X-Request-Id"
-	peerHeader      = "X-Anchor-Peer"   // set here only; the bootstrap makes it the event's sourceIp
-	invokeHeader    = "X-Anchor-Invoke" // set by Invoke only
 	noticeEnd       = 250 * time.Millisecond
 	statusGone      = 499 // for logs: the client went away before there was an answer
 )
 
-// hopHeaders are about one connection, not about the message: RFC 9110, section 7.6.1.
-var hopHeaders = []string{
-	"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
-	"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect",
-}
-
-var copyBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+var copyBuffers = sync.Pool{New: func() any { return new([hopBuffer]byte) }}
 
 // ServeHTTP has a process answer r. Bodies stream in both directions; a client that disconnects cancels its request in
 // the app. A request that no process can take is answered with 503 and Retry-After, one whose process ended under it
@@ -43,9 +34,8 @@ func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	out := outgoing(r)
 	var body *clientBody
-	if out.Body != nil {
-		body = &clientBody{ReadCloser: out.Body}
-		out.Body = body
+	if out.length != 0 {
+		body = &clientBody{ReadCloser: r.Body}
 	}
 	for attempt := 0; ; attempt++ {
 		pr, err := p.acquire(r.Context())
@@ -53,7 +43,7 @@ func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			p.refuse(w, r, err)
 			return
 		}
-		err = p.forward(w, r, out, pr)
+		err = p.forward(w, r, out, body, pr)
 		if err == nil {
 			return
 		}
@@ -66,90 +56,71 @@ func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		awaitEnd(pr)
-		if attempt > 0 || out.Body != nil || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
-			p.say("error", "request "+out.Header.Get(requestIDHeader)+" got no answer: "+err.Error())
+		if attempt > 0 || body != nil || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
+			p.say("error", "request "+out.header.Get(requestIDHeader)+" got no answer: "+err.Error())
 			respond(w, http.StatusBadGateway, "The app's process ended before it answered this request. Please try again.")
 			return
 		}
 	}
 }
 
-// outgoing is r as it is sent to the process.
-func outgoing(r *http.Request) *http.Request {
+// outgoing returns the head of r as the process gets it.
+func outgoing(r *http.Request) *requestHead {
 	header := r.Header.Clone()
-	for _, line := range header["Connection"] {
-		for name := range strings.SplitSeq(line, ",") {
-			header.Del(strings.TrimSpace(name))
-		}
+	if header == nil {
+		header = http.Header{}
 	}
-	for _, name := range hopHeaders {
-		delete(header, name)
-	}
-	delete(header, invokeHeader)
+	dropConnectionFields(header)
 	if header.Get(requestIDHeader) == "" {
 		header.Set(requestIDHeader, newRequestID())
-	}
-	if _, ok := header["User-Agent"]; !ok {
-		header["User-Agent"] = nil // or net/http would put its own
 	}
 	peer, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		peer = r.RemoteAddr
 	}
-	header[peerHeader] = []string{peer}
-	out := &http.Request{
-		Method: r.Method, Host: r.Host, Header: header,
-		URL:           &url.URL{Scheme: "http", Host: "worker", Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery},
-		ContentLength: r.ContentLength,
+	length := r.ContentLength
+	if r.Body == nil || r.Body == http.NoBody {
+		length = 0
 	}
-	if r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody {
-		out.Body = r.Body
-	}
-	return out.WithContext(r.Context())
+	return &requestHead{method: r.Method, target: r.URL.RequestURI(), host: r.Host, peer: peer, header: header, length: length}
 }
 
 // forward has pr answer the request and gives pr back. An error means that nothing was sent to the client.
-func (p *Pool) forward(w http.ResponseWriter, r, out *http.Request, pr *process) error {
+func (p *Pool) forward(w http.ResponseWriter, r *http.Request, out *requestHead, body *clientBody, pr *process) error {
 	defer p.release(pr)
-	if out.Body != nil && r.ProtoMajor == 1 {
+	if body != nil && r.ProtoMajor == 1 {
 		// Best effort: not every ResponseWriter can, and most requests do without.
 		_ = http.NewResponseController(w).EnableFullDuplex()
 	}
-	resp, err := pr.hop.RoundTrip(out)
+	head, answer, err := pr.hop.exchange(r.Context(), out, body)
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
+	defer answer.Close()
 	header := w.Header()
-	for name, values := range resp.Header {
-		header[name] = values
-	}
-	for _, name := range hopHeaders {
-		delete(header, name)
-	}
-	w.WriteHeader(resp.StatusCode)
-	if err := copyBody(w, resp); err != nil {
+	maps.Copy(header, head.header)
+	w.WriteHeader(head.status)
+	if err := copyBody(w, answer, head.length < 0); err != nil && r.Context().Value(http.ServerContextKey) != nil {
 		// The status is sent: only a broken connection can tell the client that this is not the whole answer.
-		if r.Context().Value(http.ServerContextKey) != nil {
-			panic(http.ErrAbortHandler)
-		}
+		_ = http.NewResponseController(w).Flush() // the client sees what there is of it
+		panic(http.ErrAbortHandler)
 	}
 	return nil
 }
 
-// copyBody passes the body on. One of unknown length may be a stream of events: each piece is flushed.
-func copyBody(w http.ResponseWriter, resp *http.Response) error {
+// copyBody passes the body on. An open one, of unknown length, may be a stream of events: each piece is flushed.
+func copyBody(w http.ResponseWriter, body io.Reader, open bool) error {
 	var flush func() error
-	if resp.ContentLength < 0 {
+	if open {
 		flush = http.NewResponseController(w).Flush
 		if err := flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return err
 		}
 	}
-	buf := copyBuffers.Get().(*[32 << 10]byte)
+	buf := copyBuffers.Get().(*[hopBuffer]byte)
 	defer copyBuffers.Put(buf)
 	for {
-		n, err := resp.Body.Read(buf[:])
+		n, err := body.Read(buf[:])
 		if n > 0 {
 			if _, werr := w.Write(buf[:n]); werr != nil {
 				return werr

@@ -49,9 +49,8 @@ class BodyStream {
 
 // Reads the body of request: {buffer} when it fits an event, else {marked}, the Buffer that stands for its stream.
 export function readBody(request, canStream) {
-  const { headers } = request;
-  if (headers["content-length"] === undefined && headers["transfer-encoding"] === undefined) return {};
-  if (canStream && Number(headers["content-length"]) > MAX_EVENT_BODY) return { marked: mark(request) };
+  if (!request.hasBody) return {};
+  if (canStream && Number(request.headers["content-length"]) > MAX_EVENT_BODY) return { marked: mark(request) };
   return new Promise((resolve, reject) => {
     const chunks = [];
     let size = 0;

@@ -1,16 +1,14 @@
 // What Lambda gives a handler: the event (API Gateway payload format 2.0) and the context.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 
-// Named here and nowhere else in the app: the supervisor sets it, so it can be trusted, and it is taken out again.
-const PEER_HEADER = "x-anchor-peer";
-// They describe the hop from the supervisor, not the client's request.
-const HOP = new Set([PEER_HEADER, "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "cookie"]);
+// They describe the hop from the supervisor, or have a field of their own in an event.
+const ELSEWHERE = ["connection", "keep-alive", "transfer-encoding", "te", "upgrade", "cookie"];
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 export function gatewayEvent(request, id, body) {
   const mark = request.url.indexOf("?");
   const rawPath = mark < 0 ? request.url : request.url.slice(0, mark);
-  const headers = joinHeaders(request.rawHeaders);
+  const headers = eventHeaders(request.headers);
   const now = new Date();
   const host = headers.host ?? "";
   const event = {
@@ -28,7 +26,7 @@ export function gatewayEvent(request, id, body) {
         method: request.method,
         path: rawPath,
         protocol: "HTTP/1.1",
-        sourceIp: request.headers[PEER_HEADER] ?? "",
+        sourceIp: request.peer,
         userAgent: headers["user-agent"] ?? "",
       },
       requestId: id,
@@ -48,13 +46,9 @@ export function gatewayEvent(request, id, body) {
   return event;
 }
 
-function joinHeaders(raw) {
-  const headers = {};
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i].toLowerCase();
-    if (HOP.has(name)) continue;
-    headers[name] = Object.hasOwn(headers, name) ? `${headers[name]},${raw[i + 1]}` : raw[i + 1];
-  }
+function eventHeaders(all) {
+  const headers = { ...all };
+  for (const name of ELSEWHERE) delete headers[name];
   return headers;
 }
 

@@ -26,22 +26,21 @@ export class Invocation {
   #stream;
   #gone = false;
 
-  constructor(request, out, app) {
+  constructor(request, reply, app) {
     this.request = request;
-    this.out = out;
+    this.reply = reply;
     this.app = app;
     this.id = request.headers["x-request-id"] ?? randomUUID();
-    request.on("error", () => {}); // reported by whoever reads the body
-    out.on("error", () => {});
-    out.on("close", () => out.writableFinished || current.run(this, () => this.#disconnect()));
+    reply.onCut = () => current.run(this, () => this.#disconnect());
   }
 
   run() {
-    return current.run(this, () => (this.request.headers["x-anchor-invoke"] ? this.#invoke() : this.#serve()));
+    return current.run(this, () => (this.request.raw ? this.#invoke() : this.#serve()));
   }
 
   adopt(response) {
     this.#response = response;
+    response.on("close", () => response.writableFinished || this.#closedEarly());
     if (this.#gone) response.destroy();
   }
 
@@ -51,6 +50,11 @@ export class Invocation {
     this.#stream?.destroy();
   }
 
+  // Whoever destroys its response ends it: under a plain HTTP server the connection would close.
+  #closedEarly() {
+    if (!this.reply.ended) this.#fail(new Error("the app closed its answer before it was complete"));
+  }
+
   async #serve() {
     try {
       const event = gatewayEvent(this.request, this.id, await readBody(this.request, this.app.canStream));
@@ -58,7 +62,7 @@ export class Invocation {
       if (this.app.handler[STREAMING]) await this.#streamed(event, context);
       else {
         const result = await this.app.handler(event, context);
-        if (!this.#gone) sendResult(this.out, result, this.request.method);
+        if (!this.#gone) sendResult(this.reply, result, this.request);
       }
     } catch (err) {
       this.#fail(err);
@@ -67,9 +71,10 @@ export class Invocation {
 
   async #streamed(event, context) {
     let sources = 0;
-    const stream = new ResponseStream(this.out, () => this.#stopRetaining());
+    const stream = new ResponseStream(this.reply, this.request, () => this.#stopRetaining());
     this.#stream = stream;
     stream.on("error", (err) => this.#fail(err));
+    stream.on("close", () => stream.writableFinished || stream.errored || this.#closedEarly());
     stream.on("pipe", () => sources++).on("unpipe", () => sources--);
     await this.app.handler(event, stream, context);
     // Whatever is piped into the stream ends it, perhaps later; a handler that wrote by hand and forgot is ended here.
@@ -91,22 +96,21 @@ export class Invocation {
     try {
       const { buffer } = await readBody(this.request, false);
       const result = await this.app.handler(JSON.parse(buffer.toString()), lambdaContext(this.id, this.app.name));
-      this.out.setHeader("content-type", "application/json");
-      this.out.end(JSON.stringify(result ?? null));
+      const body = Buffer.from(JSON.stringify(result ?? null));
+      this.reply.setHead({ status: 200, fields: [["content-type", "application/json"]], length: body.length });
+      this.reply.end(body);
     } catch (err) {
       this.#fail(err);
     }
   }
 
   #fail(err) {
-    const cut = this.request.destroyed && !this.request.complete;
-    if (this.#gone || cut) return;
+    if (this.#gone) return;
     log("error", `handler failed: ${err?.stack ?? err}`, this.id);
-    if (this.out.headersSent) return void this.out.destroy(); // a cut response must not look like a whole one
-    for (const name of this.out.getHeaderNames()) this.out.removeHeader(name);
-    this.out.statusCode = 500;
-    this.out.setHeader("content-type", "text/plain; charset=utf-8");
-    this.out.setHeader("x-anchor-error", "handler");
-    this.out.end("Internal Server Error\n");
+    if (this.reply.begun) return void this.reply.breakOff(); // a cut response must not look like a whole one
+    const body = Buffer.from("Internal Server Error\n");
+    const fields = [["content-type", "text/plain; charset=utf-8"], ["x-anchor-error", "handler"]];
+    this.reply.setHead({ status: 500, fields, length: body.length });
+    this.reply.end(body);
   }
 }

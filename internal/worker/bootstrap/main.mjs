@@ -1,11 +1,12 @@
-// Runs one unmodified OpenNext bundle behind an HTTP server on an inherited Unix socket.
+// Runs one unmodified OpenNext bundle behind an inherited Unix socket.
 // fd 0: closes when the supervisor dies. fd 3: the listening socket. fd 4: log lines and signs of life.
-import http from "node:http";
+import net from "node:net";
 import { pathToFileURL } from "node:url";
 import { noteResponses } from "./abort.mjs";
 import { redirectAWS } from "./aws.mjs";
 import { passesBuffers, streamMarkedBodies } from "./body.mjs";
 import { admitEdgeBundles } from "./edge.mjs";
+import { Connection } from "./exchange.mjs";
 import { Invocation, STREAMING } from "./invocation.mjs";
 import { resolveLocalhost, speakPlainLocalhost } from "./localhost.mjs";
 import { captureConsole, log, send } from "./log.mjs";
@@ -47,11 +48,7 @@ globalThis.awslambda = {
 };
 
 const app = { name, handler: await load(), canStream: passesBuffers(modulePath) };
-// Node.js takes 16 KiB of headers by itself. The edge has its own limit, and adds to what it lets through.
-const server = http.createServer({ keepAlive: true, noDelay: true, maxHeaderSize: 1 << 20 }, serve);
-// The supervisor decides how long its connections live: a timeout here would race with a request just being sent.
-server.keepAliveTimeout = server.requestTimeout = server.headersTimeout = server.timeout = 0;
-server.maxHeadersCount = 0;
+const server = net.createServer((socket) => new Connection(socket, serve));
 server.listen({ fd: SOCKET_FD, backlog: 4096 }, () => {
   send({ alive: true });
   setInterval(() => send({ alive: true }), pulse).unref();
@@ -71,11 +68,10 @@ async function load() {
   }
 }
 
-function serve(request, out) {
-  const invocation = new Invocation(request, out, app);
+function serve(request, reply) {
+  const invocation = new Invocation(request, reply, app);
   active.add(invocation);
-  const finished = new Promise((resolve) => out.on("close", resolve));
-  Promise.all([finished, invocation.run()]).then(() => {
+  Promise.all([reply.closed, invocation.run()]).then(() => {
     active.delete(invocation);
     if (stopping && active.size === 0) process.exit(0);
   });

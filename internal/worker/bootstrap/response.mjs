@@ -1,46 +1,57 @@
-// The two ways in which a Lambda handler answers, written to an HTTP response.
+// The two ways in which a Lambda handler answers.
 import { Writable } from "node:stream";
 import { followable } from "./location.mjs";
+import { log } from "./log.mjs";
 
 const INTEGRATION = "application/vnd.awslambda.http-integration-response";
 const DELIMITER = Buffer.alloc(8);
 const MAX_PRELUDE = 1024 * 1024;
-// Node.js frames the response itself.
-const FRAMING = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade", "trailer"]);
 
-// Writes status and headers of a result {statusCode, headers, cookies}. length: the body's, when it is known.
-function writeHead(out, result, length) {
-  const status = result.statusCode ?? 200;
+// Returns the head of an answer (see Reply) of a result {statusCode, headers, cookies}.
+function headOf(result, request) {
+  const status = Number(result.statusCode ?? 200);
   const cookies = [...(result.cookies ?? [])];
+  const fields = new Map();
+  let length;
   for (const [key, value] of Object.entries(result.headers ?? {})) {
     const name = key.toLowerCase();
-    if (value === undefined || value === null || FRAMING.has(name)) continue;
+    if (value === undefined || value === null) continue;
     if (name === "set-cookie") cookies.push(...[].concat(value));
-    else if (name === "location") out.setHeader(name, followable(String(value), out.req));
+    else if (name === "content-length") length = declared(value);
+    else if (name === "location") fields.set(name, followable(String(value), request));
     else if (name === "content-encoding" && value === "identity") continue; // not a registered content coding in responses
-    else out.setHeader(name, Array.isArray(value) ? value : String(value));
+    else fields.set(name, value);
   }
-  if (cookies.length) out.setHeader("set-cookie", cookies);
+  if (cookies.length) fields.set("set-cookie", cookies);
   // OpenNext's wrappers compress after the app has set the length of what it wrote.
-  if (out.hasHeader("content-encoding") || status === 204 || status < 200) out.removeHeader("content-length");
-  if (length !== undefined && status !== 204 && status !== 304) out.setHeader("content-length", length);
-  out.statusCode = status;
+  if (fields.has("content-encoding") || status === 204) length = undefined;
+  return { status, fields: [...fields].flatMap(([name, value]) => [].concat(value).map((one) => [name, String(one)])), length };
+}
+
+// RFC 9110, section 8.6: digits; equal lengths in a list count as one. Of anything else the body alone can tell.
+function declared(value) {
+  const [length, ...others] = new Set([].concat(value).flatMap((one) => String(one).split(",")).map((one) => one.trim()));
+  if (others.length === 0 && /^\d{1,15}$/.test(length)) return Number(length);
+  log("error", `the app set the Content-Length ${JSON.stringify(value)}, which is not a length: it is left out`);
 }
 
 // Sends a buffered result (payload format 2.0; without a statusCode the result itself is the JSON body).
-export function sendResult(out, result, method) {
+export function sendResult(reply, result, request) {
   if (result === null || typeof result !== "object" || result.statusCode === undefined) {
     result = { statusCode: 200, headers: { "content-type": "application/json" }, body: typeof result === "string" ? result : JSON.stringify(result ?? null) };
   }
   const body = Buffer.from(result.body ?? "", result.isBase64Encoded ? "base64" : "utf8");
-  writeHead(out, result, method === "HEAD" ? undefined : body.length);
-  out.end(body);
+  const head = headOf(result, request);
+  if (request.method !== "HEAD" && head.status !== 304) head.length = body.length;
+  reply.setHead(head);
+  reply.end(body);
 }
 
 // The responseStream of a streaming handler: a JSON prelude, eight NUL bytes, the body. Chunk boundaries may fall
 // anywhere. A handler that never writes the delimiter answers with a plain body (a warmer does).
 export class ResponseStream extends Writable {
-  #out;
+  #reply;
+  #request;
   #onHead;
   #prelude = [];
   #contentType;
@@ -48,9 +59,10 @@ export class ResponseStream extends Writable {
   #released = false;
   begun = false; // something was written; event "begin"
 
-  constructor(out, onHead) {
+  constructor(reply, request, onHead) {
     super();
-    this.#out = out;
+    this.#reply = reply;
+    this.#request = request;
     this.#onHead = onHead;
   }
 
@@ -106,17 +118,17 @@ export class ResponseStream extends Writable {
       this.#head({ headers: this.#plainHeaders() });
       this.#held = plain;
     }
-    if (!this.#released) this.#setLength(this.#held?.length ?? 0);
-    this.#out.end(this.#held);
+    // The whole body is known before any of it was sent.
+    if (!this.#released) this.#reply.length ??= this.#wholeLength();
+    this.#released = true;
+    this.#reply.end(this.#held);
     this.#held = undefined;
     callback();
   }
 
-  // The whole body is known before any of it was sent.
-  #setLength(length) {
-    const { statusCode, req } = this.#out;
-    if (req.method === "HEAD" || statusCode === 204 || statusCode === 304) return;
-    this.#out.setHeader("content-length", length);
+  // A HEAD has no body to measure, nor has a 304.
+  #wholeLength() {
+    return this.#request.method === "HEAD" || this.#reply.status === 304 ? undefined : (this.#held?.length ?? 0);
   }
 
   #plainHeaders() {
@@ -127,19 +139,19 @@ export class ResponseStream extends Writable {
   #head(result) {
     this.#prelude = null;
     this.#onHead();
-    writeHead(this.#out, result);
+    this.#reply.setHead(headOf(result, this.#request));
     setImmediate(() => this.#release());
   }
 
   // Head and first chunk are held back for one turn of the event loop. A body that ends within it, as most do, goes out
   // with its length and in one write; of a stream of events the head goes out alone.
   #release() {
-    if (this.#released || this.#out.writableEnded || this.#out.destroyed) return;
+    if (this.#released) return;
     this.#released = true;
     const held = this.#held;
     this.#held = undefined;
-    if (held) this.#out.write(held);
-    else this.#out.flushHeaders();
+    if (held) this.#reply.write(held);
+    else this.#reply.flushHead();
   }
 
   #body(chunk, callback) {
@@ -149,7 +161,6 @@ export class ResponseStream extends Writable {
       return callback();
     }
     this.#release();
-    if (this.#out.write(chunk)) return callback();
-    this.#out.once("drain", callback);
+    this.#reply.write(chunk, callback);
   }
 }

@@ -1,0 +1,229 @@
+// One request and its answer, and the connection from the supervisor that carries one exchange after another.
+import { validateHeaderName, validateHeaderValue } from "node:http";
+import { Readable } from "node:stream";
+import { BROKEN, DATA, END, FrameReader, HEAD, INVOKE, writeFrames } from "./frame.mjs";
+import { log } from "./log.mjs";
+
+// Serves the exchanges of one connection: serve(request, reply) is called for each.
+export class Connection {
+  #socket;
+  #number = 0; // of the exchange under way or, between two, of the one before
+  #request;
+  #reply;
+
+  constructor(socket, serve) {
+    this.#socket = socket;
+    const frames = new FrameReader({
+      head: (kind, number, text) => this.#begin(kind, number, text, serve),
+      data: (number, chunk) => this.#current(number) && this.#request.take(chunk),
+      end: (number) => this.#current(number) && this.#request.finish(),
+    });
+    socket.on("data", (chunk) => {
+      try {
+        frames.push(chunk);
+      } catch (err) {
+        log("error", `a request is cut off: ${err?.stack ?? err}`);
+        socket.destroy();
+      }
+    });
+    socket.on("error", () => {}); // "close" follows
+    socket.on("close", () => this.#closed());
+  }
+
+  #begin(kind, number, text, serve) {
+    if (this.#reply && !this.#reply.ended) throw new Error(`exchange ${number} began before exchange ${this.#number} ended`);
+    this.#request?.cut();
+    this.#number = number;
+    this.#request = new Request(this.#socket, kind, text);
+    this.#reply = new Reply(this.#socket, number, this.#request);
+    serve(this.#request, this.#reply);
+  }
+
+  #current(number) {
+    if (number !== this.#number) throw new Error(`a frame of exchange ${number} within exchange ${this.#number}`);
+    return true;
+  }
+
+  #closed() {
+    this.#request?.cut();
+    this.#reply?.cut();
+  }
+}
+
+// A request, a stream of its body. The head has one field a line: the client's address, 1 if a body follows, method,
+// target, then name and value of each header.
+export class Request extends Readable {
+  #socket;
+
+  constructor(socket, kind, text) {
+    super({ highWaterMark: 64 << 10 });
+    const [peer, body, method, url, ...fields] = text.split("\n");
+    this.#socket = socket;
+    this.raw = kind === INVOKE;
+    this.peer = peer;
+    this.hasBody = body === "1";
+    this.method = method;
+    this.url = url;
+    this.headers = joined(fields);
+    this.complete = !this.hasBody; // the body has arrived
+    this.on("error", () => {}); // reported by whoever reads the body
+    if (!this.hasBody) this.push(null);
+  }
+
+  take(chunk) {
+    if (!this.destroyed && !this.push(chunk)) this.#socket.pause();
+  }
+
+  finish() {
+    this.complete = true;
+    if (!this.destroyed) this.push(null);
+  }
+
+  // The rest of the body will not come.
+  cut() {
+    if (!this.complete) this.destroy();
+  }
+
+  _read() {
+    this.#socket.resume();
+  }
+
+  // What still arrives of the body is dropped, and the connection is read on: its end tells of the client's departure.
+  _destroy(err, callback) {
+    this.#socket.resume();
+    callback(err);
+  }
+}
+
+function joined(fields) {
+  const headers = {};
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i];
+    const before = headers[name];
+    headers[name] = before === undefined ? fields[i + 1] : before + (name === "cookie" ? "; " : ",") + fields[i + 1];
+  }
+  return headers;
+}
+
+// The answer to a request. The head states the length of the body or leaves it open, and the body is held to it: more
+// is dropped, less breaks the answer.
+export class Reply {
+  #socket;
+  #number;
+  #request;
+  #resolve;
+  #fields; // of the head, a line each
+  #bodiless = false; // the request or the status allows no body
+  #left = Infinity; // octets of the declared length not yet written
+  #surplus = false; // a surplus is logged
+  status; // of the head, once it is set
+  length; // of the body as the head declares it; undefined: until it ends
+  begun = false; // the head is written
+  ended = false; // complete, broken off, or without anybody to read it
+  closed = new Promise((resolve) => (this.#resolve = resolve)); // nothing more will be written
+  onCut = () => {}; // called when the supervisor closes the connection before the answer is complete
+
+  constructor(socket, number, request) {
+    this.#socket = socket;
+    this.#number = number;
+    this.#request = request;
+  }
+
+  // Sets the head {status, fields: [[name, value]], length}, which is sent with what is sent first. length is a number of
+  // octets or undefined. Throws for a head that HTTP cannot carry.
+  setHead({ status, fields, length }) {
+    this.#fields = fieldLines(status, fields);
+    this.status = status;
+    this.#bodiless = this.#request.method === "HEAD" || [204, 205, 304].includes(status);
+    this.length = length;
+  }
+
+  // Sends the head alone, unless it is sent.
+  flushHead() {
+    if (!this.begun) this.#send(undefined, undefined, false);
+  }
+
+  // callback is called when there is room for more.
+  write(chunk, callback) {
+    this.#send(chunk, callback, false);
+  }
+
+  // The answer is complete with chunk, which may be undefined.
+  end(chunk) {
+    this.#send(chunk, undefined, true);
+  }
+
+  // The client must not take what it has for the whole answer.
+  breakOff() {
+    if (!this.ended) this.#finish([], BROKEN);
+  }
+
+  cut() {
+    this.#resolve();
+    if (this.ended) return;
+    this.ended = true;
+    this.onCut();
+  }
+
+  #send(chunk, callback, last) {
+    const size = chunk?.length ?? 0;
+    if (this.ended) {
+      this.#dropped(size);
+      return void callback?.();
+    }
+    const frames = this.begun ? [] : [[HEAD, this.#begin()]];
+    const taken = Math.min(size, this.#left);
+    if (taken > 0) frames.push([DATA, taken < size ? chunk.subarray(0, taken) : chunk]);
+    this.#left -= taken;
+    if (last || this.#left === 0) {
+      const whole = this.#left === 0 || this.#left === Infinity;
+      if (!whole) this.#say("error", `the answer ends ${this.#left} octets short of its Content-Length, so it is broken off`);
+      this.#finish(frames, whole ? END : BROKEN);
+      this.#dropped(size - taken);
+      return void callback?.();
+    }
+    const room = frames.length === 0 || writeFrames(this.#socket, this.#number, frames);
+    if (room) callback?.();
+    else if (callback) this.#socket.once("drain", callback);
+  }
+
+  #finish(frames, kind) {
+    this.ended = true;
+    writeFrames(this.#socket, this.#number, [...frames, [kind, undefined]], this.#resolve);
+    this.#socket.resume(); // whatever is still to come of the request, the connection's end included
+  }
+
+  // One field a line: status, length of the body or nothing, then name and value of each header.
+  #begin() {
+    this.begun = true;
+    if (this.#bodiless) this.#left = 0;
+    else if (this.length !== undefined) this.#left = this.length;
+    // RFC 9110, sections 8.6 and 15.3.6: of a HEAD and a 304 it is the length that a GET would have had, of a 205 it is 0.
+    const length = { 204: "", 205: 0 }[this.status] ?? this.length ?? "";
+    return `${this.status}\n${length}${this.#fields}`;
+  }
+
+  #dropped(octets) {
+    if (octets === 0 || this.#bodiless || this.#surplus || this.#left !== 0) return;
+    this.#surplus = true;
+    this.#say("error", "the answer is longer than its Content-Length: the surplus is dropped");
+  }
+
+  #say(level, text) {
+    log(level, text, this.#request.headers["x-request-id"]);
+  }
+}
+
+// A line feed, which separates the fields, and what latin1 has no octet for are among what Node.js' checks refuse.
+function fieldLines(status, fields) {
+  if (!Number.isInteger(status) || status < 200 || status > 999) {
+    throw new Error(`${status} is not a status that can end a request (200 to 999)`);
+  }
+  let lines = "";
+  for (const [name, value] of fields) {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    lines += `\n${name}\n${value}`;
+  }
+  return lines;
+}

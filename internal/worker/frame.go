@@ -1,0 +1,145 @@
+package worker
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Kinds of frames. A message, which is a request or its answer, is one head, any number of pieces of data, and one end;
+// a request without a body is its head alone.
+const (
+	frameHead   = 1
+	frameData   = 2
+	frameEnd    = 3 // the message is complete
+	frameBroken = 4 // the message will not be completed
+	frameInvoke = 5 // head of a request whose body is a raw event
+)
+
+const (
+	frameHeaderSize = 9
+	maxHead         = 1 << 20 // octets of a message's head
+	maxData         = 16 << 20
+)
+
+// frameHeader begins each frame on the connection between a pool and a process: kind (1 octet), number of the exchange
+// (4) and length of the payload (4), big-endian. bootstrap/frame.mjs has the other end.
+//
+// That the end of an answer is a frame, written by the bootstrap, and that each frame names its exchange, keeps the
+// octets of one answer out of every other one, whatever an app writes.
+type frameHeader struct {
+	kind   byte
+	number uint32
+	length uint32
+}
+
+func (h frameHeader) put(b []byte) {
+	b[0] = h.kind
+	binary.BigEndian.PutUint32(b[1:], h.number)
+	binary.BigEndian.PutUint32(b[5:], h.length)
+}
+
+// errBroken reports an answer that the process began and cannot complete.
+var errBroken = errors.New("the app broke its answer off")
+
+// messageReader reads the answer of one exchange.
+type messageReader struct {
+	r      *bufio.Reader
+	number uint32
+	left   uint32 // octets of the present data frame
+	ended  bool
+}
+
+// head reads the payload of the frame that begins the answer. The slice is valid until the next read.
+func (m *messageReader) head() ([]byte, error) {
+	h, err := m.next()
+	switch {
+	case err != nil:
+		return nil, err
+	case h.kind == frameBroken:
+		return nil, errBroken
+	case h.kind != frameHead:
+		return nil, fmt.Errorf("the answer begins with a frame of kind %d", h.kind)
+	case h.length > maxHead:
+		return nil, fmt.Errorf("the answer's head has %d octets, more than %d", h.length, maxHead)
+	}
+	payload := make([]byte, h.length)
+	if _, err := io.ReadFull(m.r, payload); err != nil {
+		return nil, cutShort(err)
+	}
+	return payload, nil
+}
+
+// Read reads the body. It returns io.EOF only after the frame that says that the answer is complete.
+func (m *messageReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for m.left == 0 {
+		if err := m.advance(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := m.r.Read(p[:min(len(p), int(m.left))])
+	m.left -= uint32(n)
+	if err != nil {
+		return n, cutShort(err)
+	}
+	if m.left == 0 && m.endIsNext() {
+		return n, m.advance()
+	}
+	return n, nil
+}
+
+// advance takes the next frame of the body: m.left has its length, or the error says how the answer ended.
+func (m *messageReader) advance() error {
+	if m.ended {
+		return io.EOF
+	}
+	h, err := m.next()
+	switch {
+	case err != nil:
+		return err
+	case h.kind == frameData && h.length <= maxData:
+		m.left = h.length
+		return nil
+	case h.kind == frameEnd && h.length == 0:
+		m.ended = true
+		return io.EOF
+	case h.kind == frameBroken:
+		return errBroken
+	}
+	return fmt.Errorf("a frame of kind %d with %d octets within an answer", h.kind, h.length)
+}
+
+// next reads a frame's header and refuses that of another exchange.
+func (m *messageReader) next() (frameHeader, error) {
+	b, err := m.r.Peek(frameHeaderSize)
+	if err != nil {
+		return frameHeader{}, cutShort(err)
+	}
+	h := frameHeader{b[0], binary.BigEndian.Uint32(b[1:]), binary.BigEndian.Uint32(b[5:])}
+	_, _ = m.r.Discard(frameHeaderSize) // all of it is buffered
+	if h.number != m.number {
+		return h, fmt.Errorf("a frame of exchange %d within exchange %d", h.number, m.number)
+	}
+	return h, nil
+}
+
+// endIsNext looks whether the end has arrived with the data before it, so that both are reported in one read.
+func (m *messageReader) endIsNext() bool {
+	if m.r.Buffered() < frameHeaderSize {
+		return false
+	}
+	b, err := m.r.Peek(1)
+	return err == nil && b[0] == frameEnd
+}
+
+func cutShort(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

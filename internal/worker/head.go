@@ -1,0 +1,153 @@
+package worker
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// requestHead is what a process is told of a request before its body. The zero kind is an HTTP request.
+type requestHead struct {
+	invoke bool // the body is a raw event; only header counts
+	method string
+	target string // path and query, as in a request line
+	host   string
+	peer   string // the client's address
+	header http.Header
+	length int64 // of the body; -1 when unknown, 0 for none
+}
+
+// append appends the payload of the frame: one field a line, namely peer, 1 if a body follows, method, target, then name
+// and value of each header. No field holds a line feed.
+func (h *requestHead) append(b []byte) ([]byte, error) {
+	if strings.ContainsAny(h.peer+h.method+h.target, "\r\n") {
+		return b, fmt.Errorf("the request's method or target holds a line break: %.200q", h.method+" "+h.target)
+	}
+	body := "0"
+	if h.length != 0 {
+		body = "1"
+	}
+	for i, field := range []string{h.peer, body, h.method, h.target} {
+		if i > 0 {
+			b = append(b, '\n')
+		}
+		b = append(b, field...)
+	}
+	if h.host != "" {
+		b = appendField(b, "host", h.host)
+	}
+	if _, named := h.header["Content-Length"]; h.length > 0 || named && h.length == 0 {
+		b = appendField(b, "content-length", strconv.FormatInt(h.length, 10))
+	}
+	for name, values := range h.header {
+		if name == "Content-Length" || name == "Host" || !httpguts.ValidHeaderFieldName(name) {
+			continue
+		}
+		for _, value := range values {
+			b = appendField(b, name, value)
+		}
+	}
+	if len(b) > maxHead {
+		return b, fmt.Errorf("the request's head has %d octets, more than %d", len(b), maxHead)
+	}
+	return b, nil
+}
+
+// appendField writes the name in lower case, as events have it. A line break in a value, which only the app's own
+// middleware can have put there, becomes a space (RFC 9110, section 5.5).
+func appendField(b []byte, name, value string) []byte {
+	b = append(b, '\n')
+	for i := range len(name) {
+		c := name[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		b = append(b, c)
+	}
+	b = append(b, '\n')
+	for i := range len(value) {
+		c := value[i]
+		if c == '\n' || c == '\r' {
+			c = ' '
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
+// answerHead is the head of an answer.
+type answerHead struct {
+	status int
+	length int64 // of the body, which may be absent (HEAD, 304); -1 when it is open
+	header http.Header
+}
+
+var errHead = errors.New("the answer's head is malformed")
+
+// parseAnswerHead reads the payload of a head: one field a line, namely status, length of the body or nothing, then
+// name and value of each header. Fields about a connection are left out (RFC 9110, section 7.6.1).
+func parseAnswerHead(payload []byte) (h answerHead, err error) {
+	lines := bytes.Count(payload, []byte{'\n'}) + 1
+	if lines < 2 || lines%2 != 0 {
+		return h, errHead
+	}
+	rest := string(payload)
+	status, rest, _ := strings.Cut(rest, "\n")
+	length, rest, more := strings.Cut(rest, "\n")
+	if h.status, err = strconv.Atoi(status); err != nil || h.status < 200 || h.status > 999 {
+		return h, fmt.Errorf("%w: status %.20q", errHead, status)
+	}
+	h.length = -1
+	if length != "" {
+		if h.length, err = strconv.ParseInt(length, 10, 64); err != nil || h.length < 0 {
+			return h, fmt.Errorf("%w: length %.20q", errHead, length)
+		}
+	}
+	h.header = make(http.Header, lines/2)
+	values := make([]string, 0, lines/2) // one allocation for all
+	for more {
+		var name, value string
+		name, rest, _ = strings.Cut(rest, "\n")
+		value, rest, more = strings.Cut(rest, "\n")
+		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
+			return h, fmt.Errorf("%w: header %.40q", errHead, name)
+		}
+		name = textproto.CanonicalMIMEHeaderKey(name)
+		if before, ok := h.header[name]; ok {
+			h.header[name] = append(before, value)
+			continue
+		}
+		values = append(values, value)
+		h.header[name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	dropConnectionFields(h.header)
+	delete(h.header, "Content-Length")
+	if h.length >= 0 {
+		h.header["Content-Length"] = []string{length}
+	}
+	return h, nil
+}
+
+// connectionFields are about one connection, not about the message: RFC 9110, section 7.6.1.
+var connectionFields = []string{
+	"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
+	"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect",
+}
+
+// dropConnectionFields also drops what Connection names.
+func dropConnectionFields(header http.Header) {
+	for _, line := range header["Connection"] {
+		for name := range strings.SplitSeq(line, ",") {
+			header.Del(textproto.TrimString(name))
+		}
+	}
+	for _, name := range connectionFields {
+		delete(header, name)
+	}
+}
