@@ -12,41 +12,58 @@ const (
 )
 
 // backoff spaces out starts after failures. It is guarded by Pool.mu.
+//
+// A process that fails while it starts fails again, so the pauses after it hold for everybody. One that has served ended
+// because of a request or of the machine: waiting visitors are worth another process at once, and only while nobody waits
+// do the pauses grow.
 type backoff struct {
-	failures  int
-	notBefore time.Time
-	lastStart error // the failure of the latest start, nil when it worked
-	timer     *time.Timer
+	failures  int       // starts that failed in a row
+	notBefore time.Time // no start before, whoever waits
+	lastStart error     // the failure of the latest start, nil when it worked
+	served    bool      // a start has worked before
+
+	crashes  int       // in a row, of processes that had served for less than stableAfter
+	urgent   time.Time // no start before, although visitors wait
+	leisured time.Time // no start before while nobody waits
+	timer    *time.Timer
 }
 
 // startFailed notes that a process did not come up.
 func (b *backoff) startFailed(err error) {
 	b.lastStart = err
-	b.fail()
-}
-
-// crashed notes that a process ended by itself after uptime. The first crash is followed by a start at once.
-func (b *backoff) crashed(uptime time.Duration) time.Duration {
-	if uptime >= stableAfter {
-		b.failures = 0
-	}
-	if b.failures == 0 {
-		b.failures = 1
-		b.notBefore = time.Time{}
-		return 0
-	}
-	b.fail()
-	return b.remaining().Round(time.Millisecond)
-}
-
-func (b *backoff) fail() {
 	b.failures++
-	wait := min(firstBackoff<<min(b.failures-1, 20), maxBackoff)
-	b.notBefore = time.Now().Add(wait)
+	b.notBefore = time.Now().Add(pause(b.failures))
 }
 
-// remaining is how long no process may be started.
-func (b *backoff) remaining() time.Duration { return max(0, time.Until(b.notBefore)) }
+// startWorked notes that a process came up.
+func (b *backoff) startWorked() {
+	b.lastStart, b.failures, b.served = nil, 0, true
+}
+
+// crashed notes that a process ended by itself, or announced it, after uptime. The first crash is followed by a start at
+// once.
+func (b *backoff) crashed(uptime time.Duration) {
+	if uptime >= stableAfter {
+		b.crashes = 0
+	}
+	now := time.Now()
+	if b.crashes > 0 {
+		b.urgent, b.leisured = now.Add(firstBackoff), now.Add(pause(b.crashes))
+	}
+	b.crashes++
+}
+
+// pause is how long to wait after the nth failure in a row.
+func pause(n int) time.Duration { return min(firstBackoff<<min(n-1, 20), maxBackoff) }
+
+// remaining returns how long no process may be started. waiting says whether visitors wait for one.
+func (b *backoff) remaining(waiting bool) time.Duration {
+	until := b.leisured
+	if waiting {
+		until = b.urgent
+	}
+	return max(0, time.Until(b.notBefore), time.Until(until))
+}
 
 // schedule calls retry once after wait; a call that is already scheduled is replaced.
 func (b *backoff) schedule(wait time.Duration, retry func()) {
@@ -62,7 +79,7 @@ func (b *backoff) stop() {
 
 // hopeless returns the reason when it makes no sense to wait for a process.
 func (b *backoff) hopeless() error {
-	if b.lastStart != nil && b.remaining() > patience {
+	if b.lastStart != nil && time.Until(b.notBefore) > patience {
 		return b.lastStart
 	}
 	return nil

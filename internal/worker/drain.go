@@ -54,7 +54,9 @@ func (p *Pool) retire(ctx context.Context, pr *process) {
 	p.tasks.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, backgroundLimit)
 		defer cancel()
-		pr.stop(ctx)
+		if !pr.stop(ctx) {
+			p.say("warn", "process killed: it was still at work when its time to end was over")
+		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.stopping--

@@ -75,6 +75,28 @@ func (b *logbook) has(text string) bool {
 	return slices.ContainsFunc(b.lines, func(l Line) bool { return strings.Contains(l.Text, text) })
 }
 
+// count returns how many lines contain text.
+func (b *logbook) count(text string) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, line := range b.lines {
+		if strings.Contains(line.Text, text) {
+			n++
+		}
+	}
+	return n
+}
+
+// waitCount returns when n lines contain text.
+func (b *logbook) waitCount(t testing.TB, text string, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(testPatience); b.count(text) < n; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("only %d of %d lines with %q were logged", b.count(text), n, text)
+		}
+	}
+}
+
 // site is a pool behind a real HTTP server.
 type site struct {
 	*Pool

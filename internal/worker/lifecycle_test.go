@@ -183,15 +183,6 @@ func TestACrashIsAnsweredAndRepaired(t *testing.T) {
 	s.logs.wait(t, "process ended by itself (exit status 7)")
 }
 
-func TestAnUncaughtExceptionEndsTheProcess(t *testing.T) {
-	s := newSite(t, Spec{Min: 1})
-	if a := s.do(t, "POST", "/uncaught", nil); a.StatusCode != 502 {
-		t.Errorf("got %d", a.StatusCode)
-	}
-	s.logs.wait(t, "really uncaught")
-	s.eventually(t, "a new process", func(st Stats) bool { return st.Processes == 1 && st.Restarts == 1 })
-}
-
 func TestAGetWhoseProcessDiedIsTriedOnceMore(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "mark")
 	s := newSite(t, Spec{Min: 1, Env: map[string]string{"CRASH_MARK": "file://" + mark}})

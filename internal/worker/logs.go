@@ -22,14 +22,15 @@ type Line struct {
 	Text      string
 }
 
-// record is one JSON line of the control pipe: a sign of life, the first of which says that the process is ready, or a
-// console line.
+// record is one JSON line of the control pipe: a sign of life, the first of which says that the process is ready, the
+// announcement that it is about to end, or a console line.
 type record struct {
-	Alive bool    `json:"alive"`
-	Log   *string `json:"log"`
-	Level string  `json:"level"`
-	ID    string  `json:"id"`
-	Time  int64   `json:"time"` // Unix milliseconds
+	Alive   bool    `json:"alive"`
+	Leaving string  `json:"leaving"` // why it is about to end: "process.exit(1)"
+	Log     *string `json:"log"`
+	Level   string  `json:"level"`
+	ID      string  `json:"id"`
+	Time    int64   `json:"time"` // Unix milliseconds
 }
 
 // readLines calls line for each line of r until it ends; what a line has beyond maxLine bytes is dropped.
@@ -70,8 +71,8 @@ func readRaw(r io.Reader, level string, log func(Line)) {
 	})
 }
 
-// readControl passes on console lines, and calls beat at each sign of life.
-func readControl(r io.Reader, beat func(), log func(Line)) {
+// readControl passes on console lines, and calls beat at each sign of life and leave when the process announces its end.
+func readControl(r io.Reader, beat func(), leave func(why string), log func(Line)) {
 	readLines(r, func(text []byte, _ bool) {
 		var rec record
 		if json.Unmarshal(text, &rec) != nil {
@@ -79,6 +80,9 @@ func readControl(r io.Reader, beat func(), log func(Line)) {
 		}
 		if rec.Alive {
 			beat()
+		}
+		if rec.Leaving != "" {
+			leave(rec.Leaving)
 		}
 		if rec.Log != nil {
 			log(Line{Time: time.UnixMilli(rec.Time), Level: rec.Level, RequestID: rec.ID, Text: *rec.Log})

@@ -112,15 +112,11 @@ func (p *Pool) scale() {
 	if p.closed || p.draining {
 		return
 	}
-	load := len(p.waiters)
-	for _, pr := range p.procs {
-		load += pr.inFlight
-	}
-	want := min(max(p.min, (load+p.spec.Concurrency-1)/p.spec.Concurrency), p.spec.Max)
-	if len(p.procs)+p.starting >= want {
+	missing := p.missing()
+	if missing <= 0 {
 		return
 	}
-	if wait := p.backoff.remaining(); wait > 0 {
+	if wait := p.backoff.remaining(len(p.waiters) > 0); wait > 0 {
 		p.backoff.schedule(wait, func() {
 			p.mu.Lock()
 			defer p.mu.Unlock()
@@ -128,9 +124,23 @@ func (p *Pool) scale() {
 		})
 		return
 	}
-	for len(p.procs)+p.starting < want {
+	for range missing {
 		p.start()
 	}
+}
+
+// missing returns how many processes to start. A process that is late or has announced its end does not count, so that
+// another takes its place, but only one for each: 2*Max bounds all together.
+func (p *Pool) missing() int {
+	load, able := len(p.waiters), p.starting
+	for _, pr := range p.procs {
+		if pr.able() {
+			load += pr.inFlight
+			able++
+		}
+	}
+	want := min(max(p.min, (load+p.spec.Concurrency-1)/p.spec.Concurrency), p.spec.Max)
+	return min(want-able, 2*p.spec.Max-len(p.procs)-p.starting)
 }
 
 // start begins one start in the background. Callers hold mu.
@@ -146,7 +156,7 @@ func (p *Pool) start() {
 		current.err = err
 		close(current.done)
 		if err == nil {
-			<-pr.gone
+			p.supervise(pr)
 			p.ended(pr)
 			<-pr.exited
 		}
@@ -190,7 +200,8 @@ func (p *Pool) started(pr *process, err error) {
 	switch {
 	case err != nil:
 		p.backoff.startFailed(err)
-		if len(p.procs) == 0 && p.starting == 0 {
+		// What has started before may start again: visitors of a live site wait for the next attempt.
+		if len(p.procs) == 0 && p.starting == 0 && (!p.backoff.served || p.backoff.hopeless() != nil) {
 			p.refuseQueue(err)
 		}
 		p.scale()
@@ -199,9 +210,10 @@ func (p *Pool) started(pr *process, err error) {
 	default:
 		pr.idleSince = time.Now()
 		p.procs = append(p.procs, pr)
-		p.backoff.lastStart = nil
+		p.backoff.startWorked()
 		p.serveQueue()
 		p.scheduleReap()
+		p.dismiss()
 	}
 }
 
@@ -210,17 +222,18 @@ func (p *Pool) ended(pr *process) {
 	p.mu.Lock()
 	p.remove(pr)
 	p.wake()
-	byItself := !pr.stopping && !p.closed
-	inFlight, wait := pr.inFlight, time.Duration(0)
+	byItself := (!pr.stopping || pr.leaving) && !p.closed
+	inFlight := pr.inFlight
 	if byItself {
 		p.restarts++
-		wait = p.backoff.crashed(time.Since(pr.started))
+		if !pr.leaving {
+			p.backoff.crashed(time.Since(pr.started))
+		}
 		p.scale()
 	}
 	p.mu.Unlock()
 	if byItself {
-		p.say("error", fmt.Sprintf("process ended by itself (%s) with %d requests in flight; the next may start in %s",
-			pr.cmd.ProcessState, inFlight, wait))
+		p.say("error", fmt.Sprintf("process ended by itself (%s) with %d requests in flight", pr.cmd.ProcessState, inFlight))
 	}
 }
 

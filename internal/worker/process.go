@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -16,21 +17,25 @@ const killAfter = 2 * time.Second
 
 // process is one Node.js process that runs the bundle.
 type process struct {
-	cmd     *exec.Cmd
-	hop     *hop
-	socket  string
-	stdin   *os.File // the process ends itself when this closes, hence with us
-	logs    tail
-	ready   chan struct{} // closed when the bundle is imported and the server listens
-	gone    chan struct{} // closed when it has ended
-	exited  chan struct{} // closed when all its output is read, too
-	started time.Time
-	pulse   *time.Timer // kills the process unless its event loop turns
+	cmd      *exec.Cmd
+	hop      *hop
+	socket   string
+	stdin    *os.File // the process ends itself when this closes, hence with us
+	logs     tail
+	ready    chan struct{} // closed when the bundle is imported and the server listens
+	gone     chan struct{} // closed when it has ended
+	exited   chan struct{} // closed when all its output is read, too
+	started  time.Time
+	beats    chan struct{} // has a sign of life, when there was one since the last look
+	farewell chan string   // has the reason, once the process has announced its end
 
 	// Guarded by Pool.mu.
 	inFlight  int
 	idleSince time.Time
 	stopping  bool
+	late      bool      // has given no sign of life for lateAfter
+	leaving   bool      // has announced its end
+	lastCall  time.Time // until when a leaving process takes requests that no other takes
 }
 
 // pipes are the ends that belong to the process, and those that stay here.
@@ -47,7 +52,7 @@ func (p *Pool) startProcess(n int64) (*process, error) {
 	}
 	args, err := json.Marshal(map[string]any{
 		"module": file, "handler": export, "name": p.spec.Name,
-		"pulse": (p.spec.HangAfter / 4).Milliseconds(),
+		"pulse": beatEvery.Milliseconds(),
 	})
 	if err != nil {
 		return nil, err
@@ -55,6 +60,7 @@ func (p *Pool) startProcess(n int64) (*process, error) {
 	pr := &process{
 		socket: p.home.socket(n), started: time.Now(),
 		ready: make(chan struct{}), gone: make(chan struct{}), exited: make(chan struct{}),
+		beats: make(chan struct{}, 1), farewell: make(chan string, 1),
 	}
 	files, err := openPipes(pr.socket)
 	if err != nil {
@@ -75,7 +81,7 @@ func (p *Pool) startProcess(n int64) (*process, error) {
 	files.closeTheirs()
 	pr.stdin = files.stdinW
 	pr.hop = newHop(pr.socket)
-	go pr.watch(files, p.spec.HangAfter, p.logFrom(pr))
+	go pr.watch(files, p.logFrom(pr))
 	return pr, nil
 }
 
@@ -95,35 +101,40 @@ func (p *Pool) logFrom(pr *process) func(Line) {
 }
 
 // watch reads the output of the process until it has ended.
-func (pr *process) watch(files *pipes, hangAfter time.Duration, log func(Line)) {
+func (pr *process) watch(files *pipes, log func(Line)) {
 	pid := pr.cmd.Process.Pid
-	beat := func() {
-		if pr.pulse != nil {
-			pr.pulse.Reset(hangAfter)
-			return
-		}
-		pr.pulse = time.AfterFunc(hangAfter, func() {
-			log(Line{Time: time.Now(), Level: "error", Text: fmt.Sprintf("process killed: its event loop was blocked for %s", hangAfter)})
-			killGroup(pid)
-		})
-		close(pr.ready)
-	}
 	var readers sync.WaitGroup
 	readers.Go(func() { readRaw(&rest{file: files.outR}, "info", log) })
 	readers.Go(func() { readRaw(&rest{file: files.errR}, "error", log) })
-	readers.Go(func() { readControl(&rest{file: files.controlR}, beat, log) })
+	readers.Go(func() { readControl(&rest{file: files.controlR}, pr.beat(), pr.announced, log) })
 	_ = pr.cmd.Wait() // the exit code is in ProcessState
 	close(pr.gone)
 	killGroup(pid)      // what the app has spawned shall not outlive it, nor hold the pipes open
 	files.expireReads() // nor what left the group
 	readers.Wait()
-	if pr.pulse != nil {
-		pr.pulse.Stop()
-	}
 	files.closeOurs()
 	_ = os.Remove(pr.socket)
 	pr.hop.close()
 	close(pr.exited)
+}
+
+// beat returns what takes a sign of life. The first says that the process is ready.
+func (pr *process) beat() func() {
+	ready := sync.OnceFunc(func() { close(pr.ready) })
+	return func() {
+		ready()
+		select {
+		case pr.beats <- struct{}{}:
+		default: // the last one was not looked at yet
+		}
+	}
+}
+
+func (pr *process) announced(why string) {
+	select {
+	case pr.farewell <- why:
+	default: // it did before
+	}
 }
 
 func (pr *process) isGone() bool {
@@ -135,19 +146,23 @@ func (pr *process) isGone() bool {
 	}
 }
 
-// stop sends SIGTERM, upon which the process finishes its background work and ends. When ctx ends first it is
-// killed after a short grace. stop returns when the process is gone.
-func (pr *process) stop(ctx context.Context) {
+// stop tells the process to end, upon which it finishes its background work and does. The word comes through its stdin,
+// where it cannot be mistaken for a signal that somebody else sends; SIGTERM is for the listeners of the app. When ctx
+// ends first the process is killed after a short grace, and stop returns false. The process is gone when stop returns.
+func (pr *process) stop(ctx context.Context) bool {
+	_, _ = io.WriteString(pr.stdin, "stop\n") // if it fails the process is gone
 	terminate(pr.cmd.Process.Pid)
 	select {
 	case <-pr.exited:
-		return
+		return true
 	case <-ctx.Done():
 	}
 	select {
 	case <-pr.exited:
+		return true
 	case <-time.After(killAfter):
 		pr.kill()
+		return false
 	}
 }
 

@@ -14,7 +14,7 @@ func (p *Pool) acquire(ctx context.Context) (*process, error) {
 		p.mu.Unlock()
 		return nil, ErrClosed
 	}
-	if pr := p.leastLoaded(); pr != nil {
+	if pr := p.choose(); pr != nil {
 		pr.inFlight++
 		if pr.inFlight > p.spec.Concurrency {
 			p.scale()
@@ -30,11 +30,20 @@ func (p *Pool) acquire(ctx context.Context) (*process, error) {
 	return p.wait(ctx, w)
 }
 
+// choose returns the process for the next request, nil when none has room. One that has announced its end takes requests
+// for as long as there is no other.
+func (p *Pool) choose() *process {
+	if pr := p.leastLoaded((*process).able); pr != nil {
+		return pr
+	}
+	return p.leastLoaded((*process).takesLast)
+}
+
 // leastLoaded prefers the older of two equals, so that under little load the younger ones become idle.
-func (p *Pool) leastLoaded() *process {
+func (p *Pool) leastLoaded(usable func(*process) bool) *process {
 	var best *process
 	for _, pr := range p.procs {
-		if pr.inFlight < p.spec.Limit && (best == nil || pr.inFlight < best.inFlight) && !pr.isGone() {
+		if pr.inFlight < p.spec.Limit && (best == nil || pr.inFlight < best.inFlight) && usable(pr) {
 			best = pr
 		}
 	}
@@ -48,7 +57,7 @@ func (p *Pool) enqueue() (*waiter, error) {
 	}
 	if len(p.procs) == 0 && p.starting == 0 {
 		if err := p.backoff.hopeless(); err != nil {
-			return nil, &busyError{why: "the app does not start", retryAfter: p.backoff.remaining(), err: err}
+			return nil, &busyError{why: "the app does not start", retryAfter: p.backoff.remaining(true), err: err}
 		}
 	}
 	if len(p.waiters) >= p.spec.Queue {
@@ -100,6 +109,7 @@ func (p *Pool) release(pr *process) {
 	if pr.inFlight == 0 {
 		pr.idleSince = time.Now()
 		p.scheduleReap()
+		p.dismiss()
 	}
 	p.wake()
 }
@@ -107,7 +117,7 @@ func (p *Pool) release(pr *process) {
 // serveQueue hands processes with room to waiting requests. Callers hold mu.
 func (p *Pool) serveQueue() {
 	for len(p.waiters) > 0 {
-		pr := p.leastLoaded()
+		pr := p.choose()
 		if pr == nil {
 			return
 		}

@@ -40,7 +40,7 @@ type Spec struct {
 	// QueueTimeout bounds that wait (0: 30 s), IdleAfter is how long a process above Min may be idle before it is
 	// stopped (0: 1 min), StartTimeout how long it may take to import the bundle (0: 30 s).
 	QueueTimeout, IdleAfter, StartTimeout time.Duration
-	// HangAfter is how long the event loop of a process may be blocked before it is killed and replaced (0: 1 min).
+	// HangAfter is how long the event loop of a process may be blocked before it is killed and replaced (0: 10 s).
 	HangAfter time.Duration
 
 	User        *User      // who to run as when Anchor runs as root; nil: the same user
@@ -70,7 +70,7 @@ func (s Spec) withDefaults() (Spec, error) {
 	setDefault(&s.QueueTimeout, 30*time.Second)
 	setDefault(&s.IdleAfter, time.Minute)
 	setDefault(&s.StartTimeout, 30*time.Second)
-	setDefault(&s.HangAfter, time.Minute)
+	setDefault(&s.HangAfter, 10*time.Second)
 	if s.Name == "" {
 		s.Name = filepath.Base(s.Dir)
 	}

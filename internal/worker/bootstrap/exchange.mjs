@@ -3,6 +3,7 @@ import { validateHeaderName, validateHeaderValue } from "node:http";
 import { Readable } from "node:stream";
 import { BROKEN, DATA, END, FrameReader, HEAD, INVOKE, writeFrames } from "./frame.mjs";
 import { log } from "./log.mjs";
+import { describe } from "./uncaught.mjs";
 
 // Serves the exchanges of one connection: serve(request, reply) is called for each.
 export class Connection {
@@ -22,7 +23,7 @@ export class Connection {
       try {
         frames.push(chunk);
       } catch (err) {
-        log("error", `a request is cut off: ${err?.stack ?? err}`);
+        log("error", `a request is cut off: ${describe(err)}`);
         socket.destroy();
       }
     });

@@ -5,6 +5,7 @@ import { readBody } from "./body.mjs";
 import { gatewayEvent, lambdaContext } from "./event.mjs";
 import { current, log } from "./log.mjs";
 import { ResponseStream, sendResult } from "./response.mjs";
+import { describe } from "./uncaught.mjs";
 
 // The mark that Lambda's own runtime puts on streaming handlers.
 export const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
@@ -25,6 +26,8 @@ export class Invocation {
   #response; // OpenNext's response object, once it exists
   #stream;
   #gone = false;
+  #end;
+  #over = new Promise((resolve) => (this.#end = resolve)); // a failure has ended the request, whatever the handler does
 
   constructor(request, reply, app) {
     this.request = request;
@@ -35,7 +38,19 @@ export class Invocation {
   }
 
   run() {
-    return current.run(this, () => (this.request.raw ? this.#invoke() : this.#serve()));
+    const handled = current.run(this, () => (this.request.raw ? this.#invoke() : this.#serve()));
+    return Promise.race([handled, this.#over]);
+  }
+
+  // Ends the request because of err, which came past the handler: with status, or as broken if its answer has begun.
+  // After a whole answer only background work is left, which continues.
+  fail(err, status = 500) {
+    if (this.reply.ended && !this.#gone) return;
+    if (!this.#gone) {
+      this.#fail(err, status);
+      this.#disconnect();
+    }
+    this.#end();
   }
 
   adopt(response) {
@@ -104,13 +119,13 @@ export class Invocation {
     }
   }
 
-  #fail(err) {
+  #fail(err, status = 500) {
     if (this.#gone) return;
-    log("error", `handler failed: ${err?.stack ?? err}`, this.id);
+    log("error", `${status === 502 ? "request" : "handler"} failed: ${describe(err)}`, this.id);
     if (this.reply.begun) return void this.reply.breakOff(); // a cut response must not look like a whole one
-    const body = Buffer.from("Internal Server Error\n");
-    const fields = [["content-type", "text/plain; charset=utf-8"], ["x-anchor-error", "handler"]];
-    this.reply.setHead({ status: 500, fields, length: body.length });
+    const body = Buffer.from(status === 502 ? "Bad Gateway\n" : "Internal Server Error\n");
+    const fields = [["content-type", "text/plain; charset=utf-8"], ["x-anchor-error", status === 502 ? "stream" : "handler"]];
+    this.reply.setHead({ status, fields, length: body.length });
     this.reply.end(body);
   }
 }

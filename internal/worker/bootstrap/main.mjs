@@ -1,5 +1,5 @@
 // Runs one unmodified OpenNext bundle behind an inherited Unix socket.
-// fd 0: closes when the supervisor dies. fd 3: the listening socket. fd 4: log lines and signs of life.
+// fd 0: says stop, and closes when the supervisor dies. fd 3: the listening socket. fd 4: log lines and signs of life.
 import net from "node:net";
 import { pathToFileURL } from "node:url";
 import { noteResponses } from "./abort.mjs";
@@ -7,11 +7,13 @@ import { redirectAWS } from "./aws.mjs";
 import { passesBuffers, streamMarkedBodies } from "./body.mjs";
 import { admitEdgeBundles } from "./edge.mjs";
 import { Connection } from "./exchange.mjs";
+import { beginServing, exit, interceptExits } from "./exit.mjs";
 import { Invocation, STREAMING } from "./invocation.mjs";
 import { resolveLocalhost, speakPlainLocalhost } from "./localhost.mjs";
 import { captureConsole, log, send } from "./log.mjs";
 import { serveRevalidate } from "./revalidate.mjs";
-import { allowPlainRewrites } from "./rewrite.mjs";
+import { repairRewrites } from "./rewrite.mjs";
+import { describe, surviveExceptions } from "./uncaught.mjs";
 
 const SOCKET_FD = 3;
 const { module: modulePath, handler: exportName, name, pulse } = JSON.parse(process.env.ANCHOR_WORKER);
@@ -22,20 +24,16 @@ const active = new Set();
 let stopping = false;
 
 captureConsole();
-dieWithSupervisor();
+obeySupervisor();
 streamMarkedBodies();
 serveRevalidate();
 redirectAWS();
 resolveLocalhost();
 speakPlainLocalhost();
-allowPlainRewrites();
+repairRewrites();
 noteResponses();
-process.on("uncaughtException", (err) => {
-  log("error", `uncaught exception: ${err?.stack ?? err}`);
-  process.exit(1);
-});
-// Lambda would end the process, and with it one request. Here many share it: log, and let the others be.
-process.on("unhandledRejection", (err) => log("error", `unhandled rejection: ${err?.stack ?? err}`));
+surviveExceptions();
+interceptExits(() => stopping && active.size === 0);
 
 globalThis.awslambda = {
   streamifyResponse: (handler) => Object.assign(handler, { [STREAMING]: "response" }),
@@ -53,7 +51,7 @@ server.listen({ fd: SOCKET_FD, backlog: 4096 }, () => {
   send({ alive: true });
   setInterval(() => send({ alive: true }), pulse).unref();
 });
-process.on("SIGTERM", stop);
+beginServing();
 
 async function load() {
   try {
@@ -63,7 +61,7 @@ async function load() {
     if (typeof handler !== "function") throw new Error(`${modulePath} exports no function named ${exportName}`);
     return handler;
   } catch (err) {
-    log("error", `cannot load the bundle: ${err?.stack ?? err}`);
+    log("error", `cannot load the bundle: ${describe(err)}`);
     process.exit(1);
   }
 }
@@ -77,21 +75,23 @@ function serve(request, reply) {
   });
 }
 
-// Background work that outlives its response (after(), waitUntil) is part of an invocation and is waited for.
+// The supervisor sends no more requests. Background work that outlives its response (after(), waitUntil) is part of an
+// invocation and is waited for.
 function stop() {
   stopping = true;
   if (active.size === 0) process.exit(0);
 }
 
-// Takes the whole process group along, so that nothing the app has spawned stays behind either.
-function dieWithSupervisor() {
+// Stops when the supervisor says so, and dies with it. Then the whole process group goes, so that nothing the app has
+// spawned stays behind either.
+function obeySupervisor() {
   const die = () => {
     try {
       process.kill(-process.pid, "SIGKILL");
     } finally {
-      process.exit(1);
+      exit(1);
     }
   };
   // Unreferenced: an import that can never settle shall end the process, not be kept waiting by this.
-  process.stdin.on("end", die).on("error", die).resume().unref();
+  process.stdin.on("data", stop).on("end", die).on("error", die).unref();
 }

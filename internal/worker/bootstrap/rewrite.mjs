@@ -1,15 +1,33 @@
-// OpenNext's default way to a rewrite's external host (proxyExternalRequest "node") calls https.request whatever the
-// target's protocol is, and Node.js refuses http: there. A rewrite to a plain service beside the app is common on one
-// machine: let https.request take it.
+// OpenNext's default way to a rewrite's external host (proxyExternalRequest "node") is https.request, with two faults.
+// It calls it whatever the target's protocol is, and Node.js refuses http: there, though a rewrite to a plain service
+// beside the app is common on one machine: let https.request take it. And it pipes a compressed answer into a
+// decompressor, which never hears that the answer broke off: the visitor would wait for ever.
 import http from "node:http";
 import https from "node:https";
 import { syncBuiltinESMExports } from "node:module";
 
-export function allowPlainRewrites() {
+export function repairRewrites() {
   const { request } = https;
   https.request = function (target, ...rest) {
     const { protocol } = typeof target === "string" ? new URL(target) : target;
+    if (isRewrite(target, rest)) rest[1] = breakingOff(rest[1]);
     return (protocol === "http:" ? http.request : request).call(this, target, ...rest);
   };
   syncBuiltinESMExports();
+}
+
+// The call as OpenNext writes it: request(url, {headers, method, rejectUnauthorized: false}, callback).
+const isRewrite = (target, [options, callback]) =>
+  typeof target === "string" && typeof callback === "function" && options?.rejectUnauthorized === false;
+
+// Returns callback for a response that breaks off what it is piped into when it breaks off itself.
+function breakingOff(callback) {
+  return function (response) {
+    const { pipe } = response;
+    response.pipe = function (target, ...rest) {
+      response.on("error", (err) => target.destroy(err));
+      return pipe.call(this, target, ...rest);
+    };
+    return callback.call(this, response);
+  };
 }

@@ -1,0 +1,134 @@
+package worker
+
+import (
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// pid is the number of the process that answers.
+func (s *site) pid(t testing.TB) int {
+	t.Helper()
+	pid, err := strconv.Atoi(s.get(t, "/pid").body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+func signal(t testing.TB, pid int, sig syscall.Signal) {
+	t.Helper()
+	if err := syscall.Kill(pid, sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnAppThatExitsLetsOthersFinish(t *testing.T) {
+	for _, path := range []string{"/exit", "/exit-swallowed", "/exit-timer", "/abort"} {
+		t.Run(path[1:], func(t *testing.T) {
+			s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
+			old := s.pid(t)
+			inFlight := s.witnesses(t)
+			want := 502
+			if path == "/exit-timer" {
+				want = 200
+			}
+			if a := s.do(t, "POST", path, strings.NewReader("not to be sent twice")); a.StatusCode != want {
+				t.Errorf("the request that called it got %d %q", a.StatusCode, a.body)
+			}
+			s.logs.wait(t, "is about to end (process.")
+			for s.pid(t) == old { // it takes requests until another is there
+			}
+			inFlight.arriveWhole(t)
+			s.logs.wait(t, map[bool]string{true: "process ended by itself (signal: aborted", false: "process ended by itself (exit status 7)"}[path == "/abort"])
+			s.eventually(t, "one other process", func(st Stats) bool { return st.Processes == 1 && st.Restarts == 1 })
+		})
+	}
+}
+
+func TestAListenerThatExitsLetsOthersFinish(t *testing.T) {
+	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
+	inFlight := s.witnesses(t)
+	s.get(t, "/handlers-exit")
+	s.get(t, "/throw?where=timer&what=error")
+	s.logs.wait(t, "is about to end (process.exit(7))")
+	inFlight.arriveWhole(t)
+	s.logs.wait(t, "process ended by itself (exit status 7)")
+}
+
+func TestSignalsFromOutside(t *testing.T) {
+	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
+	old := s.pid(t)
+	inFlight := s.witnesses(t)
+	// Those of a terminal are Anchor's to decide about.
+	signal(t, old, syscall.SIGINT)
+	signal(t, old, syscall.SIGHUP)
+	if now := s.pid(t); now != old {
+		t.Errorf("process %d instead of %d", now, old)
+	}
+	signal(t, old, syscall.SIGTERM)
+	for s.pid(t) == old {
+	}
+	inFlight.arriveWhole(t)
+	s.logs.wait(t, "is about to end (SIGTERM)")
+	s.eventually(t, "one other process", func(st Stats) bool { return st.Processes == 1 && st.Restarts == 1 })
+}
+
+// TestVisitorsOfACrashingSite has one visitor end the process time and again, in every way there is, while others visit.
+func TestVisitorsOfACrashingSite(t *testing.T) {
+	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, MaxMemoryMB: 64})
+	for range 3 {
+		for _, path := range []string{"/kill", "/exit", "/abort", "/memory"} {
+			if a := s.do(t, "POST", path, nil); a.StatusCode != 502 {
+				t.Errorf("POST %s got %d", path, a.StatusCode)
+			}
+			for range 3 {
+				if a := s.get(t, "/pid"); a.StatusCode != 200 {
+					t.Errorf("after POST %s a visitor got %d %q", path, a.StatusCode, a.body)
+				}
+			}
+		}
+	}
+	// A process that is about to end may take the visitors that end it a second time.
+	s.eventually(t, "one process is left", func(st Stats) bool { return st.Processes == 1 && st.Restarts >= 6 })
+}
+
+func TestPausesAfterCrashesAreNotForVisitors(t *testing.T) {
+	var b backoff
+	b.startWorked()
+	b.crashed(0)
+	if wait := b.remaining(false); wait != 0 {
+		t.Errorf("after the first crash %s", wait)
+	}
+	for range 20 {
+		b.crashed(time.Second)
+	}
+	if wait := b.remaining(false); wait <= patience {
+		t.Errorf("while nobody waits only %s", wait)
+	}
+	if wait := b.remaining(true); wait > firstBackoff || wait == 0 {
+		t.Errorf("while visitors wait %s", wait)
+	}
+	b.crashed(stableAfter)
+	if wait := b.remaining(true); wait > firstBackoff {
+		t.Errorf("after a process that lived long %s", wait)
+	}
+}
+
+// TestAFailedStartOfALiveSiteIsTriedAgain has the process of a site end, and the next one not start, once.
+func TestAFailedStartOfALiveSiteIsTriedAgain(t *testing.T) {
+	marks := t.TempDir()
+	s := newSite(t, Spec{Dir: "testdata/broken", Handler: "once.handler", Min: 1, Env: map[string]string{"MARKS": marks}})
+	warm(t, s.Pool)
+	touch(t, filepath.Join(marks, "fail"))
+	if a := s.do(t, "POST", "/", nil); a.StatusCode != 502 {
+		t.Errorf("the request that ended the process got %d", a.StatusCode)
+	}
+	if a := s.get(t, "/"); a.StatusCode != 200 {
+		t.Errorf("the next visitor got %d %q", a.StatusCode, a.body)
+	}
+	s.logs.wait(t, "not this time")
+}

@@ -1,0 +1,57 @@
+package worker
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+)
+
+// silence is the time in which a process gave no sign of life. On a machine with more work than processors a process is
+// silent because it waits for one, and is not blocked. So a silence counts only once the process has had a quarter of it
+// for itself: on a processor, or asleep, or stopped by a signal, but not waiting for a processor.
+type silence struct {
+	ticks  int // of beatEvery
+	pid    int
+	since  time.Time     // when waited was read
+	waited time.Duration // for a processor, since the process began
+}
+
+// baseline is the tick at which the time a process has waited for a processor is noted. Most silences are over before.
+const baseline = 2
+
+// tick notes that another beatEvery went by.
+func (s *silence) tick(pid int) {
+	s.ticks++
+	if s.ticks == baseline {
+		s.pid, s.since, s.waited = pid, time.Now(), runDelay(pid)
+	}
+}
+
+// blocked reports whether the silence has lasted for limit, and counts.
+func (s *silence) blocked(limit time.Duration) bool {
+	if s.ticks <= baseline || time.Duration(s.ticks)*beatEvery < limit {
+		return false
+	}
+	own := time.Since(s.since) - (runDelay(s.pid) - s.waited)
+	return own >= (limit-baseline*beatEvery)/4
+}
+
+// runDelay returns how long the main thread of a process was ready to run and waited for a processor: the second field
+// of /proc/<pid>/schedstat, nanoseconds (Documentation/scheduler/sched-stats.rst). 0 where the system does not count it.
+func runDelay(pid int) time.Duration {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid))
+	if err != nil {
+		return 0
+	}
+	fields := bytes.Fields(data)
+	if len(fields) < 2 {
+		return 0
+	}
+	delay, err := strconv.ParseInt(string(fields[1]), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(delay)
+}

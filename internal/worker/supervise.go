@@ -1,0 +1,134 @@
+package worker
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	// beatEvery is the time between two signs of life of a process.
+	beatEvery = 250 * time.Millisecond
+	// lateAfter is how long a process may give none before new requests go elsewhere.
+	lateAfter = time.Second
+	// lastCall is how long a process that has announced its end takes requests while there is no other, and
+	// leaveWithin how long it may take all in all to end what is in flight.
+	lastCall    = 5 * time.Second
+	leaveWithin = 15 * time.Second
+)
+
+// supervise looks after a process that is ready, until it has ended: it takes requests away from one whose event loop is
+// blocked, kills one that stays so for Spec.HangAfter, and replaces one that announces its end.
+//
+// Silence is counted in ticks of our own clock, of which the ticker drops those that we come too late for: when Anchor or
+// the machine stood still, no process is to blame.
+func (p *Pool) supervise(pr *process) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	var quiet silence
+	for {
+		select {
+		case <-pr.gone:
+			return
+		case why := <-pr.farewell:
+			p.replace(pr, why)
+		case <-pr.beats:
+			quiet = silence{}
+			p.answers(pr)
+		case <-tick.C:
+			quiet.tick(pr.cmd.Process.Pid)
+			switch {
+			case !quiet.blocked(lateAfter):
+			case !quiet.blocked(p.spec.HangAfter):
+				p.late(pr)
+			case !pr.isGone():
+				p.say("error", fmt.Sprintf("process killed: its event loop was blocked for %s", p.spec.HangAfter))
+				killGroup(pr.cmd.Process.Pid)
+				<-pr.gone
+			}
+		}
+	}
+}
+
+// able reports whether the process may get requests. Callers hold Pool.mu.
+func (pr *process) able() bool { return !pr.late && !pr.leaving && !pr.isGone() }
+
+// takesLast reports whether the process, though it has announced its end, may get requests that no other takes. Callers
+// hold Pool.mu.
+func (pr *process) takesLast() bool {
+	return pr.leaving && !pr.late && time.Now().Before(pr.lastCall) && !pr.isGone()
+}
+
+// late takes new requests away from a process until it answers again.
+func (p *Pool) late(pr *process) {
+	p.mu.Lock()
+	news := !pr.late
+	pr.late = true
+	if news {
+		p.scale()
+	}
+	p.mu.Unlock()
+	if news {
+		p.say("warn", fmt.Sprintf("a process has not answered for %s; new requests go to another", lateAfter))
+	}
+}
+
+// answers takes note of a sign of life.
+func (p *Pool) answers(pr *process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if pr.late {
+		pr.late = false
+		p.serveQueue()
+		p.scheduleReap()
+		p.dismiss()
+	}
+}
+
+// replace starts another process in the place of one that has announced its end. The old one is stopped once the new one
+// is there and nothing is in flight on it, and killed when that takes longer than leaveWithin.
+func (p *Pool) replace(pr *process, why string) {
+	p.mu.Lock()
+	if pr.stopping || pr.leaving {
+		p.mu.Unlock()
+		return
+	}
+	pr.leaving, pr.lastCall = true, time.Now().Add(lastCall)
+	p.backoff.crashed(time.Since(pr.started))
+	p.scale()
+	p.dismiss()
+	p.mu.Unlock()
+	p.say("warn", fmt.Sprintf("a process is about to end (%s); another takes its place", why))
+	p.tasks.Go(func() { p.seeOff(pr) })
+}
+
+// seeOff enforces the time limits of a process that is leaving.
+func (p *Pool) seeOff(pr *process) {
+	begun := time.Now()
+	for _, limit := range []time.Duration{lastCall, leaveWithin} {
+		select {
+		case <-time.After(time.Until(begun.Add(limit))):
+		case <-pr.gone:
+			return
+		}
+		p.mu.Lock()
+		p.dismiss()
+		p.mu.Unlock()
+	}
+	p.say("error", fmt.Sprintf("process killed: it wanted to end and was still at work after %s", leaveWithin))
+	pr.kill()
+}
+
+// dismiss stops the processes that have announced their end, if nothing is in flight on them and nobody needs them any
+// more. Callers hold mu.
+func (p *Pool) dismiss() {
+	for _, pr := range append([]*process(nil), p.procs...) {
+		if pr.leaving && pr.inFlight == 0 && !(pr.takesLast() && p.wantsAnother()) {
+			p.retire(p.ctx, pr)
+		}
+	}
+}
+
+// wantsAnother reports whether the pool waits for a process to start. Callers hold mu.
+func (p *Pool) wantsAnother() bool {
+	return p.leastLoaded((*process).able) == nil && (p.starting > 0 || p.missing() > 0)
+}
