@@ -234,9 +234,12 @@ func (a *app) edgeConfig(proxies []netip.Prefix) edge.Config {
 	return c
 }
 
-// grace is how long requests in flight may go on when Anchor itself ends.
+// grace is how long requests in flight, and what apps do after their answers, may go on when Anchor itself ends.
 const grace = 10 * time.Second
 
+// shutDown lets what is under way end within the grace: requests first, then the work that functions go on with after
+// their answers. Deployments are interrupted in between, so that none fails because its function is stopped; the next
+// start goes on with them.
 func (a *app) shutDown(api *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
@@ -244,7 +247,12 @@ func (a *app) shutDown(api *http.Server) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = nil // streams that would go on for ever
 	}
-	return errors.Join(err, api.Close())
+	err = errors.Join(err, api.Close())
+	a.deploys.Close()
+	if cut := a.platform.Finish(ctx); cut != nil {
+		a.Log.Warn("functions were still at work when the grace was over", "error", cut)
+	}
+	return err
 }
 
 func (a *app) ready() Ready {

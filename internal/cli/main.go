@@ -10,10 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,16 +35,12 @@ type Parts struct {
 	Installation installation.Open                       // anchor aws
 }
 
-// Main runs the command of this process and gives its exit code.
+// Main runs the command of this process and returns its exit code.
 func Main(parts Parts) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second Ctrl-C ends the process at once, but wrappers such as make and timeout
-	// pass one Ctrl-C on twice.
-	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
-	return run(ctx, os.Args[1:], systemStreams(), parts)
+	return run(interrupted(), os.Args[1:], systemStreams(), parts)
 }
 
-// run runs the command that args name. ctx ends with Ctrl-C.
+// run runs the command that args name. ctx ends with the first signal that asks the process to end.
 func run(ctx context.Context, args []string, streams IOStreams, parts Parts) int {
 	s := &shell{IOStreams: streams, version: Version(), parts: parts}
 	root := s.root()

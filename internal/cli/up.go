@@ -17,10 +17,11 @@ func (s *shell) upCommand() *cobra.Command {
 	var o app.Config
 	cmd := &cobra.Command{
 		Use: "up", Short: "Run the server: API, edge and workers, data in one folder", Args: cobra.NoArgs,
-		Long: "Runs the server in the foreground until Ctrl-C or SIGTERM. Without --data it\n" +
-			"keeps everything in $XDG_DATA_HOME/anchor, else /var/lib/anchor for root, else\n" +
-			"~/.local/share/anchor. Of each project it keeps the newest deployments (--keep),\n" +
-			"and always the live one and the one live before it.",
+		Long: "Runs the server in the foreground until Ctrl-C, SIGTERM or SIGHUP. Then requests\n" +
+			"and what apps do after their answers have 10 s to end; a second signal ends the\n" +
+			"server at once. Without --data it keeps everything in $XDG_DATA_HOME/anchor, else\n" +
+			"/var/lib/anchor for root, else ~/.local/share/anchor. Of each project it keeps the\n" +
+			"newest deployments (--keep), and always the live one and the one live before it.",
 		Example: "  anchor up\n  anchor up --data /srv/anchor --listen :80 --base-domain example.com",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return s.up(cmd.Context(), o) },
 	}
@@ -56,6 +57,7 @@ func (s *shell) up(ctx context.Context, o app.Config) error {
 		}
 		o.Data = data
 	}
+	surviveClosedPipes()
 	o.Version = s.version
 	o.Ready = s.ready
 	if err := s.parts.Server(ctx, o); err != nil && !errors.Is(err, context.Canceled) {

@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -170,6 +172,23 @@ func (p *Platform) site(id anchor.DeploymentID) *site {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.sites[id]
+}
+
+// Finish waits until no function has anything in flight, work after its answers included, and stops them. When ctx ends
+// before, it cuts the rest off and returns the cause. Send no more requests first.
+func (p *Platform) Finish(ctx context.Context) error {
+	p.mu.Lock()
+	sites := slices.Collect(maps.Values(p.sites))
+	p.mu.Unlock()
+	cut := make(chan error, len(sites))
+	for _, s := range sites {
+		go func() { cut <- s.drain(ctx) }()
+	}
+	var errs []error
+	for range sites {
+		errs = append(errs, <-cut)
+	}
+	return errors.Join(errs...)
 }
 
 // Close ends every worker. Requests in flight should have ended before.
