@@ -55,6 +55,19 @@ func TestAStoppedProcessIsReplaced(t *testing.T) {
 	s.eventually(t, "one other process", func(st Stats) bool { return st.Processes == 1 && st.Restarts == 1 })
 }
 
+func TestAStoppedProcessThatNobodyAsksIsReplaced(t *testing.T) {
+	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, HangAfter: 2 * time.Second})
+	warm(t, s.Pool)
+	s.mu.Lock()
+	pid := s.procs[0].cmd.Process.Pid
+	s.mu.Unlock()
+	signal(t, pid, syscall.SIGSTOP)
+	s.eventually(t, "another process", func(st Stats) bool { return st.Processes == 1 && st.Restarts == 1 })
+	if now := s.pid(t); now == pid {
+		t.Errorf("process %d is stopped and answers", now)
+	}
+}
+
 func TestBlockedProcessesAreReplacedOnceEach(t *testing.T) {
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, Max: 2, HangAfter: time.Hour, QueueTimeout: testPatience})
 	var ends []string
@@ -78,18 +91,19 @@ func TestBlockedProcessesAreReplacedOnceEach(t *testing.T) {
 
 func TestWaitingForAProcessorIsNotBeingBlocked(t *testing.T) {
 	pid := syscall.Getpid()
-	since := time.Now().Add(-10 * time.Second)
-	ticks := int(10 * time.Second / beatEvery)
+	quiet := func(lasted, waited time.Duration) silence {
+		return silence{pid, beatEvery, int(lasted / beatEvery), time.Now().Add(-lasted), runDelay(pid) - waited}
+	}
 	for name, tt := range map[string]struct {
 		silence
 		blocked bool
 	}{
-		"it had no processor for 9 s":  {silence{ticks, pid, since, runDelay(pid) - 9*time.Second}, false},
-		"it had a processor for 5 s":   {silence{ticks, pid, since, runDelay(pid) - 5*time.Second}, true},
-		"it slept, or was stopped":     {silence{ticks, pid, since, runDelay(pid)}, true},
-		"Anchor came to look too late": {silence{4, pid, since, runDelay(pid)}, false},
+		"it had no processor for 9 s": {quiet(10*time.Second, 9*time.Second), false},
+		"it had a processor for 5 s":  {quiet(10*time.Second, 5*time.Second), true},
+		"it slept, or was stopped":    {quiet(10*time.Second, 0), true},
+		"it has just begun":           {quiet(9*time.Second, 0), false},
 	} {
-		if got := tt.silence.blocked(10 * time.Second); got != tt.blocked {
+		if got := tt.silence.blocks(10 * time.Second); got != tt.blocked {
 			t.Errorf("%s: blocked %v", name, got)
 		}
 	}

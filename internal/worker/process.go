@@ -27,12 +27,14 @@ type process struct {
 	exited   chan struct{} // closed when all its output is read, too
 	started  time.Time
 	beats    chan struct{} // has a sign of life, when there was one since the last look
+	busy     chan struct{} // has a word when the process gets a request while it is watched calmly
 	farewell chan string   // has the reason, once the process has announced its end
 
 	// Guarded by Pool.mu.
 	inFlight  int
 	idleSince time.Time
 	stopping  bool
+	watched   bool      // several times a second, as requests are in flight
 	late      bool      // has given no sign of life for lateAfter
 	leaving   bool      // has announced its end
 	lastCall  time.Time // until when a leaving process takes requests that no other takes
@@ -52,7 +54,7 @@ func (p *Pool) startProcess(n int64) (*process, error) {
 	}
 	args, err := json.Marshal(map[string]any{
 		"module": file, "handler": export, "name": p.spec.Name,
-		"pulse": beatEvery.Milliseconds(),
+		"pulse": p.calmTick().Milliseconds(), "busyPulse": beatEvery.Milliseconds(),
 	})
 	if err != nil {
 		return nil, err
@@ -60,7 +62,7 @@ func (p *Pool) startProcess(n int64) (*process, error) {
 	pr := &process{
 		socket: p.home.socket(n), started: time.Now(),
 		ready: make(chan struct{}), gone: make(chan struct{}), exited: make(chan struct{}),
-		beats: make(chan struct{}, 1), farewell: make(chan string, 1),
+		beats: make(chan struct{}, 1), busy: make(chan struct{}, 1), farewell: make(chan string, 1),
 	}
 	files, err := openPipes(pr.socket)
 	if err != nil {
@@ -123,17 +125,19 @@ func (pr *process) beat() func() {
 	ready := sync.OnceFunc(func() { close(pr.ready) })
 	return func() {
 		ready()
-		select {
-		case pr.beats <- struct{}{}:
-		default: // the last one was not looked at yet
-		}
+		notify(pr.beats, struct{}{})
 	}
 }
 
 func (pr *process) announced(why string) {
+	notify(pr.farewell, why)
+}
+
+// notify puts v into ch, which has room for one, unless the last one was not looked at yet.
+func notify[T any](ch chan<- T, v T) {
 	select {
-	case pr.farewell <- why:
-	default: // it did before
+	case ch <- v:
+	default:
 	}
 }
 

@@ -15,7 +15,7 @@ func (p *Pool) acquire(ctx context.Context) (*process, error) {
 		return nil, ErrClosed
 	}
 	if pr := p.choose(); pr != nil {
-		pr.inFlight++
+		pr.begin()
 		if pr.inFlight > p.spec.Concurrency {
 			p.scale()
 		}
@@ -100,6 +100,15 @@ func (p *Pool) leave(w *waiter) {
 	}
 }
 
+// begin counts a request that the process gets. Callers hold Pool.mu.
+func (pr *process) begin() {
+	pr.inFlight++
+	if !pr.watched {
+		pr.watched = true
+		notify(pr.busy, struct{}{})
+	}
+}
+
 // release ends a request on pr; the next in the queue takes its place.
 func (p *Pool) release(pr *process) {
 	p.mu.Lock()
@@ -121,7 +130,7 @@ func (p *Pool) serveQueue() {
 		if pr == nil {
 			return
 		}
-		pr.inFlight++
+		pr.begin()
 		p.waiters[0].answer <- grant{process: pr}
 		p.waiters = p.waiters[1:]
 	}

@@ -12,8 +12,9 @@ import (
 // silent because it waits for one, and is not blocked. So a silence counts only once the process has had a quarter of it
 // for itself: on a processor, or asleep, or stopped by a signal, but not waiting for a processor.
 type silence struct {
-	ticks  int // of beatEvery
 	pid    int
+	tick   time.Duration // between two looks; a sign of life is due in each
+	ticks  int           // in a row without one
 	since  time.Time     // when waited was read
 	waited time.Duration // for a processor, since the process began
 }
@@ -21,21 +22,24 @@ type silence struct {
 // baseline is the tick at which the time a process has waited for a processor is noted. Most silences are over before.
 const baseline = 2
 
-// tick notes that another beatEvery went by.
-func (s *silence) tick(pid int) {
+// end notes a sign of life.
+func (s *silence) end() { s.ticks = 0 }
+
+// goesOn notes that another tick went by without one.
+func (s *silence) goesOn() {
 	s.ticks++
 	if s.ticks == baseline {
-		s.pid, s.since, s.waited = pid, time.Now(), runDelay(pid)
+		s.since, s.waited = time.Now(), runDelay(s.pid)
 	}
 }
 
-// blocked reports whether the silence has lasted for limit, and counts.
-func (s *silence) blocked(limit time.Duration) bool {
-	if s.ticks <= baseline || time.Duration(s.ticks)*beatEvery < limit {
+// blocks reports whether the silence has lasted for limit, and counts.
+func (s *silence) blocks(limit time.Duration) bool {
+	if s.ticks <= baseline || time.Duration(s.ticks)*s.tick < limit {
 		return false
 	}
 	own := time.Since(s.since) - (runDelay(s.pid) - s.waited)
-	return own >= (limit-baseline*beatEvery)/4
+	return own >= (limit-baseline*s.tick)/4
 }
 
 // runDelay returns how long the main thread of a process was ready to run and waited for a processor: the second field

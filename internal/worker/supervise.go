@@ -6,15 +6,22 @@ import (
 )
 
 const (
-	// beatEvery is the time between two signs of life of a process.
+	// beatEvery is the time between two signs of life of a process that has requests in flight.
 	beatEvery = 250 * time.Millisecond
-	// lateAfter is how long a process may give none before new requests go elsewhere.
+	// lateAfter is how long such a process may give none before new requests go elsewhere.
 	lateAfter = time.Second
+	// calmAfter is how long a process is watched like this after its last request, and less than the bootstrap goes on
+	// with its signs.
+	calmAfter = 3 * time.Second
 	// lastCall is how long a process that has announced its end takes requests while there is no other, and
 	// leaveWithin how long it may take all in all to end what is in flight.
 	lastCall    = 5 * time.Second
 	leaveWithin = 15 * time.Second
 )
+
+// calmTick is the time between two signs of life of an idle process, which is not woken more often than it takes to find
+// it blocked.
+func (p *Pool) calmTick() time.Duration { return p.spec.HangAfter / 4 }
 
 // supervise looks after a process that is ready, until it has ended: it takes requests away from one whose event loop is
 // blocked, kills one that stays so for Spec.HangAfter, and replaces one that announces its end.
@@ -22,31 +29,62 @@ const (
 // Silence is counted in ticks of our own clock, of which the ticker drops those that we come too late for: when Anchor or
 // the machine stood still, no process is to blame.
 func (p *Pool) supervise(pr *process) {
-	tick := time.NewTicker(beatEvery)
-	defer tick.Stop()
-	var quiet silence
+	quiet := silence{pid: pr.cmd.Process.Pid, tick: p.calmTick()}
+	ticker := time.NewTicker(quiet.tick)
+	defer ticker.Stop()
+	watch := func(every time.Duration) {
+		quiet = silence{pid: quiet.pid, tick: every}
+		ticker.Reset(every)
+	}
 	for {
 		select {
 		case <-pr.gone:
 			return
 		case why := <-pr.farewell:
 			p.replace(pr, why)
+		case <-pr.busy:
+			watch(beatEvery)
 		case <-pr.beats:
-			quiet = silence{}
+			quiet.end()
 			p.answers(pr)
-		case <-tick.C:
-			quiet.tick(pr.cmd.Process.Pid)
-			switch {
-			case !quiet.blocked(lateAfter):
-			case !quiet.blocked(p.spec.HangAfter):
-				p.late(pr)
-			case !pr.isGone():
-				p.say("error", fmt.Sprintf("process killed: its event loop was blocked for %s", p.spec.HangAfter))
-				killGroup(pr.cmd.Process.Pid)
-				<-pr.gone
+		case <-ticker.C:
+			quiet.goesOn()
+			p.judge(pr, &quiet)
+			if quiet.tick == beatEvery && p.calm(pr) {
+				watch(p.calmTick())
 			}
 		}
 	}
+}
+
+// judge does what a silence asks for.
+func (p *Pool) judge(pr *process, quiet *silence) {
+	late := lateAfter
+	if quiet.tick != beatEvery {
+		late = p.spec.HangAfter / 2
+	}
+	switch {
+	case quiet.blocks(p.spec.HangAfter):
+		if !pr.isGone() {
+			p.say("error", fmt.Sprintf("process killed: its event loop was blocked for %s", p.spec.HangAfter))
+			killGroup(quiet.pid)
+			<-pr.gone
+		}
+	case quiet.blocks(late):
+		p.late(pr)
+	}
+}
+
+// calm reports whether a process has been idle for calmAfter, and is to be watched as one that is. One that does not
+// answer is not idle, whatever is in flight.
+func (p *Pool) calm(pr *process) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if pr.inFlight > 0 || pr.late || time.Since(pr.idleSince) < calmAfter {
+		return false
+	}
+	pr.watched = false
+	return true
 }
 
 // able reports whether the process may get requests. Callers hold Pool.mu.

@@ -3,6 +3,7 @@
 import net from "node:net";
 import { pathToFileURL } from "node:url";
 import { noteResponses } from "./abort.mjs";
+import { Active } from "./active.mjs";
 import { redirectAWS } from "./aws.mjs";
 import { passesBuffers, streamMarkedBodies } from "./body.mjs";
 import { admitEdgeBundles } from "./edge.mjs";
@@ -16,11 +17,11 @@ import { repairRewrites } from "./rewrite.mjs";
 import { describe, surviveExceptions } from "./uncaught.mjs";
 
 const SOCKET_FD = 3;
-const { module: modulePath, handler: exportName, name, pulse } = JSON.parse(process.env.ANCHOR_WORKER);
+const { module: modulePath, handler: exportName, name, pulse, busyPulse } = JSON.parse(process.env.ANCHOR_WORKER);
 delete process.env.ANCHOR_WORKER;
 process.argv[1] = modulePath;
 
-const active = new Set();
+const active = new Active(busyPulse);
 let stopping = false;
 
 captureConsole();

@@ -1,0 +1,36 @@
+// The requests under way. While there are some, and a while longer, the process gives signs of life several times a second:
+// the supervisor sends new requests elsewhere when they stay out. An idle process is not woken for that.
+import { send } from "./log.mjs";
+
+// The supervisor stops to expect them sooner (calmAfter), so that it never waits for signs that do not come.
+const LINGER_MS = 6000;
+
+export class Active extends Set {
+  #period; // milliseconds between two signs
+  #timer;
+  #idle = 0; // periods in a row without a request
+
+  constructor(period) {
+    super();
+    this.#period = period;
+  }
+
+  add(request) {
+    if (!this.#timer) this.#begin();
+    return super.add(request);
+  }
+
+  #begin() {
+    this.#idle = 0;
+    send({ alive: true });
+    this.#timer = setInterval(() => this.#beat(), this.#period).unref();
+  }
+
+  #beat() {
+    send({ alive: true });
+    this.#idle = this.size > 0 ? 0 : this.#idle + 1;
+    if (this.#idle * this.#period <= LINGER_MS) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}
