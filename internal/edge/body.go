@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -12,13 +13,16 @@ import (
 // function may take its time.
 type pacedBody struct {
 	io.ReadCloser
-	pace   Pace
-	length int64 // Content-Length, or -1
-	client *http.ResponseController
-	conn   *pacedConn // nil under HTTP/2, or when somebody else's server accepted it
+	pace     Pace
+	length   int64 // Content-Length, or -1
+	http2    bool
+	last     bool // the connection ends after this request
+	response http.ResponseWriter
+	client   *http.ResponseController
 
-	read   int64
-	waited time.Duration
+	reading sync.Mutex // one reader at a time: the function's, then end
+	read    int64
+	waited  time.Duration
 
 	mu     sync.Mutex // orders deadlines against the end of the request
 	ended  bool
@@ -29,27 +33,28 @@ type pacedBody struct {
 // paceBody puts the body limits on a request that has a body. The returned body is nil if it has none.
 //
 // Full duplex lets a function answer while it still reads: without it net/http would first read the rest of the
-// body, and an echo of a large upload would never begin. In exchange net/http leaves it to us to keep a connection
-// with an unread body from being used again, which takes a connection of our own.
+// body, and an echo of a large upload would never begin. In exchange net/http leaves it to end what becomes of a
+// connection whose body was not read to its end.
 func (e *Edge) paceBody(w http.ResponseWriter, r *http.Request) (*http.Request, *pacedBody) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return r, nil
 	}
 	body := &pacedBody{
-		ReadCloser: r.Body, pace: e.cfg.Upload, length: r.ContentLength,
-		client: http.NewResponseController(w), conn: connOf(r),
+		ReadCloser: r.Body, pace: e.cfg.Upload, length: r.ContentLength, http2: r.ProtoMajor > 1,
+		last: r.Close || r.Header.Get("Expect") != "", response: w, client: http.NewResponseController(w),
 	}
-	if body.conn != nil {
-		body.client.EnableFullDuplex() // fails under HTTP/2 only, which is full duplex anyway
-	}
+	_ = body.client.EnableFullDuplex() // fails under HTTP/2 only, which is full duplex anyway
 	if e.cfg.MaxBodyBytes > 0 {
 		body.ReadCloser = http.MaxBytesReader(w, r.Body, e.cfg.MaxBodyBytes)
 	}
-	r.Body = body
-	return r, body
+	out := r.WithContext(r.Context())
+	out.Body = body
+	return out, body
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {
+	b.reading.Lock()
+	defer b.reading.Unlock()
 	start := time.Now()
 	if !b.deadline(start.Add(b.pace.allowance(b.read) - b.waited)) {
 		return 0, http.ErrBodyReadAfterClose
@@ -109,22 +114,32 @@ func (b *pacedBody) finished() {
 	}
 }
 
-// maxLeftover is how much of a body net/http reads to keep a connection (maxPostHandlerReadBytes in net/http).
-const maxLeftover = 256 << 10
+const (
+	// maxLeftover is how much of a body net/http reads to keep a connection (maxPostHandlerReadBytes in net/http).
+	maxLeftover = 256 << 10
+	// leftoverTime is how long a client has to send it.
+	leftoverTime = 2 * time.Second
+)
 
-// end settles what the function left of the body: a little is read, so that the connection can serve another request;
-// otherwise it cannot, and the rest of the body must never be taken for a request.
+// end settles what nobody read of the body once the answer is written. A little is read, so that the connection can
+// serve another request. In any other case the connection is closed: the rest of a body must never be taken for a
+// request (RFC 9112, sections 9.3 and 11.2).
 func (b *pacedBody) end() {
-	if b.stop() || b.conn == nil || b.length-b.read > maxLeftover {
+	if b.stop() || b.http2 {
 		return
 	}
-	if b.failure() != nil { // a client that was too slow gets no second time
-		b.conn.over.Store(true)
+	b.reading.Lock() // a read under way ends by the deadline that stop has set
+	defer b.reading.Unlock()
+	if b.isWhole() {
+		return
+	}
+	if b.last || b.failure() != nil || b.length-b.read > maxLeftover || b.response.Header().Get("Connection") == "close" {
+		b.closeConnection()
 		return
 	}
 	b.client.Flush() // the client may wait for its answer before it sends more
 	if _, err := io.CopyN(io.Discard, b.ReadCloser, maxLeftover); !errors.Is(err, io.EOF) {
-		b.conn.over.Store(true)
+		b.closeConnection()
 	}
 }
 
@@ -134,7 +149,27 @@ func (b *pacedBody) stop() bool {
 	defer b.mu.Unlock()
 	b.ended = true
 	if !b.whole {
-		b.client.SetReadDeadline(time.Now().Add(b.pace.Grace))
+		b.client.SetReadDeadline(time.Now().Add(min(b.pace.Grace, leftoverTime)))
 	}
 	return b.whole
+}
+
+func (b *pacedBody) isWhole() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.whole
+}
+
+// closeConnection also bounds the time in which net/http reads on before it closes.
+func (b *pacedBody) closeConnection() {
+	closeAfter(b.response)
+	b.client.SetReadDeadline(time.Now().Add(min(b.pace.Grace, linger)))
+}
+
+// closeAfter makes net/http close the connection when the response is written, even if its header was sent without
+// "Connection: close". A reader beyond its limit is what net/http documents to do that. HTTP/2 has no such need, and
+// ignores it.
+func closeAfter(w http.ResponseWriter) {
+	one := io.NopCloser(strings.NewReader("x"))
+	_, _ = http.MaxBytesReader(w, one, 0).Read(make([]byte, 1))
 }

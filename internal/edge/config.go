@@ -3,6 +3,7 @@ package edge
 import (
 	"crypto/tls"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/netip"
 	"time"
@@ -29,11 +30,19 @@ type Config struct {
 	// MaxPerSite is MaxConcurrent for one site, so that one site cannot starve the others. Default: 4096.
 	MaxPerSite int64
 
+	// MaxConnections is how many connections are open at a time; one beyond it is closed at once. Default: half of the
+	// file descriptors that the process may open, less a reserve for the API, the workers and the records; at most 16384.
+	MaxConnections int
+	// MaxConnectionsPerClient is MaxConnections for one IPv4 address or IPv6 /64; trusted proxies are exempt.
+	// Default: a sixteenth of MaxConnections, at least 64.
+	MaxConnectionsPerClient int
+
 	// Upload is the least progress a client has to make while it sends a body.
 	// Default: 20 s and 1 KiB/s. Time that the function takes to ask for more is not counted.
 	Upload Pace
-	// Download is the least progress a client has to make while it reads a response. Default: 30 s and 1 KiB/s,
-	// counted for each write: a quiet event stream lives, a stalled reader is cut.
+	// Download is the least progress a client has to make while it reads a response. Default: 30 s and 1 KiB/s. The time
+	// runs only during a write, so a quiet event stream lives. A client that takes less than BytesPerSecond in any Grace
+	// of a write is cut: one that stalls is cut after Grace, however much there is to send.
 	Download Pace
 
 	// GetCertificate chooses the certificate of a TLS connection, see TLSConfig. Default: none, and no ServeTLS.
@@ -58,6 +67,11 @@ func (p Pace) allowance(octets int64) time.Duration {
 	return p.Grace + time.Duration(float64(octets)/float64(p.BytesPerSecond)*float64(time.Second))
 }
 
+// least is how many octets have to move within Grace.
+func (p Pace) least() int64 {
+	return int64(min(p.Grace.Seconds()*float64(p.BytesPerSecond), math.MaxInt64/2))
+}
+
 func (p Pace) or(def Pace) Pace {
 	if p.Grace <= 0 {
 		p.Grace = def.Grace
@@ -75,6 +89,8 @@ func (c Config) withDefaults() Config {
 	c.MaxURLBytes = positive(c.MaxURLBytes, 8192)
 	c.MaxConcurrent = positive(c.MaxConcurrent, 8192)
 	c.MaxPerSite = positive(c.MaxPerSite, 4096)
+	c.MaxConnections = positive(c.MaxConnections, defaultConnections())
+	c.MaxConnectionsPerClient = min(positive(c.MaxConnectionsPerClient, max(c.MaxConnections/16, 64)), c.MaxConnections)
 	c.Upload = c.Upload.or(Pace{20 * time.Second, 1 << 10})
 	c.Download = c.Download.or(Pace{30 * time.Second, 1 << 10})
 	if c.HTTPSPort == "" {

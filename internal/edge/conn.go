@@ -1,54 +1,40 @@
 package edge
 
 import (
-	"context"
-	"crypto/tls"
+	"errors"
 	"io"
 	"net"
-	"net/http"
 	"os"
-	"sync/atomic"
 	"time"
 )
 
-// pacedListener hands out connections that cut a client which stops reading. Timeouts of http.Server cannot: its
-// WriteTimeout counts from the request and would end every long stream.
-type pacedListener struct {
-	net.Listener
-	pace Pace
-}
-
-func (l pacedListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &pacedConn{Conn: c, pace: l.pace}, nil
-}
-
-// pacedConn renews its write deadline with every write. net/http writes from one goroutine at a time.
+// pacedConn cuts a client that stops reading. Timeouts of http.Server cannot: its WriteTimeout counts from the request
+// and would end every long stream.
+//
+// Every write gets the pace's grace. When that is over, the write goes on if the client took what the pace asks for in
+// that time, so a stalled client is cut after one grace however much there is to send.
+//
+// net/http writes from one goroutine at a time.
 type pacedConn struct {
 	net.Conn
 	pace     Pace
 	deadline time.Time
-	over     atomic.Bool // no request comes after the one under way
+	leave    func() // gives the connection's place in the gate back
 }
 
 const (
-	// sendChunk is how much one deadline covers of a large file: enough that renewing it costs nothing.
+	// sendChunk is how much of a file goes out under one deadline, so that a client that reads at once costs few timers.
 	sendChunk = 512 << 10
 	// renewAfter spares a timer update for deadlines that are almost what they should be.
 	renewAfter = time.Second
 )
 
-func (c *pacedConn) Read(p []byte) (int, error) {
-	if c.over.Load() {
-		return 0, io.EOF
-	}
-	return c.Conn.Read(p)
+func (c *pacedConn) Close() error {
+	c.leave()
+	return c.Conn.Close()
 }
 
-// CloseWrite lets net/http say goodbye before it closes, so that a client still sending sees its answer.
+// CloseWrite ends the server's side, so that a client still sending sees its answer.
 func (c *pacedConn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -56,28 +42,21 @@ func (c *pacedConn) CloseWrite() error {
 	return nil
 }
 
-type connKey struct{}
-
-func withConn(ctx context.Context, c net.Conn) context.Context {
-	if secured, ok := c.(*tls.Conn); ok {
-		c = secured.NetConn()
-	}
-	return context.WithValue(ctx, connKey{}, c)
-}
-
-// connOf is the connection of a request that came through Serve or ServeTLS and has it for itself, or nil: the streams
-// of HTTP/2 share theirs.
-func connOf(r *http.Request) *pacedConn {
-	if r.ProtoMajor > 1 {
-		return nil
-	}
-	c, _ := r.Context().Value(connKey{}).(*pacedConn)
-	return c
-}
-
 func (c *pacedConn) Write(p []byte) (int, error) {
-	c.renew(int64(len(p)))
-	return c.Conn.Write(p)
+	total := 0
+	for {
+		c.renew()
+		n, err := c.Conn.Write(p[total:])
+		total += n
+		if !c.goesOn(int64(n), err) {
+			return total, err
+		}
+	}
+}
+
+// goesOn reports whether a write that ended with err is only slow, not stalled.
+func (c *pacedConn) goesOn(octets int64, err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) && octets > 0 && octets >= c.pace.least()
 }
 
 // SetWriteDeadline keeps the pace when net/http clears the deadline between two requests.
@@ -89,8 +68,13 @@ func (c *pacedConn) SetWriteDeadline(t time.Time) error {
 	return c.Conn.SetWriteDeadline(t)
 }
 
-func (c *pacedConn) renew(octets int64) {
-	due := time.Now().Add(c.pace.allowance(octets))
+// SetDeadline keeps the pace, too.
+func (c *pacedConn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+func (c *pacedConn) renew() {
+	due := time.Now().Add(c.pace.Grace)
 	if due.Sub(c.deadline).Abs() < min(renewAfter, c.pace.Grace/4) {
 		return
 	}
@@ -113,11 +97,14 @@ func (c *pacedConn) ReadFrom(src io.Reader) (int64, error) {
 			part.N = min(part.N, limited.N)
 		}
 		want := part.N
-		c.renew(want)
+		c.renew()
 		n, err := to.ReadFrom(part)
 		total += n
 		if limited != nil {
 			limited.N -= n
+		}
+		if c.goesOn(n, err) {
+			continue
 		}
 		if err != nil || n < want || n == 0 {
 			return total, err

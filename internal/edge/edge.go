@@ -10,7 +10,6 @@ import (
 	"context"
 	"net/http"
 	"sync/atomic"
-	"time"
 )
 
 // Edge serves the sites of the table it was last given. Its zero value is not usable; call New.
@@ -18,6 +17,7 @@ type Edge struct {
 	cfg      Config
 	table    atomic.Pointer[Table]
 	inFlight atomic.Int64
+	gate     *gate
 	server   *http.Server
 }
 
@@ -25,6 +25,7 @@ type Edge struct {
 func New(cfg Config) *Edge {
 	e := &Edge{cfg: cfg.withDefaults()}
 	e.table.Store(NewTable(nil))
+	e.gate = e.newGate()
 	e.server = e.newServer()
 	return e
 }
@@ -33,16 +34,9 @@ func New(cfg Config) *Edge {
 func (e *Edge) Publish(t *Table) { e.table.Store(t) }
 
 // ServeHTTP answers a request from outside: nothing it says about itself is believed but what config trusts.
-func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.ProtoMajor == 2 {
-		stream := newPacedStream(w, e.cfg.Download)
-		defer stream.end()
-		w = stream
-	}
-	if r.ContentLength != 0 {
-		// Whoever answers without reading the body leaves that to net/http, which would wait for it for ever.
-		http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.cfg.Upload.Grace))
-	}
+func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.guard(w, r, e.answer) }
+
+func (e *Edge) answer(w http.ResponseWriter, r *http.Request) {
 	defer e.inFlight.Add(-1)
 	if e.inFlight.Add(1) > e.cfg.MaxConcurrent {
 		refuse(w, r, overloaded)
@@ -50,6 +44,14 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if no := e.unacceptable(r); no != nil {
 		refuse(w, r, no)
+		return
+	}
+	if r.RequestURI == "*" { // OPTIONS asks for the server, not for a site (RFC 9110, section 9.3.7)
+		w.Header().Set("Content-Length", "0")
+		return
+	}
+	if e.misdirects(r) {
+		refuse(w, r, misdirected)
 		return
 	}
 	if e.directed(w, r) {
@@ -118,11 +120,7 @@ func (e *Edge) serveFunction(site *Site, t target, w http.ResponseWriter, r *htt
 	id := requestID(r)
 	res := newResponse(w)
 	res.extra = http.Header{headerRequestID: {id}}
-	out, body := e.paceBody(w, e.outsider(r, id))
-	if body != nil {
-		defer body.end()
-	}
-	e.run(site, t, res, out)
+	e.run(site, t, res, e.outsider(r, id))
 }
 
 // run passes a request through the site's middleware, if its behaviour has one, to its function.

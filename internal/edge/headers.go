@@ -132,9 +132,10 @@ func (e *Edge) trusts(peer string) bool {
 		return false
 	}
 	addr, err := netip.ParseAddr(peer)
-	if err != nil {
-		return false
-	}
+	return err == nil && e.trustsAddr(addr)
+}
+
+func (e *Edge) trustsAddr(addr netip.Addr) bool {
 	addr = addr.Unmap().WithZone("")
 	for _, prefix := range e.cfg.TrustedProxies {
 		if prefix.Contains(addr) {

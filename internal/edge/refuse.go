@@ -1,11 +1,15 @@
 package edge
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"html/template"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // refusal is an answer of the edge itself: a small page for people, RFC 9457 problem details for programs.
@@ -34,6 +38,17 @@ var (
 		detail: "The port in the Host header of this request is none."}
 	badTarget = &refusal{status: http.StatusBadRequest, title: "Bad address",
 		detail: "Only OPTIONS can ask for \"*\"."}
+	badOctet = &refusal{status: http.StatusBadRequest, title: "Bad address",
+		detail: "The address of this request has a \"#\" or an octet outside ASCII. Percent-encode it.", close: true}
+	badScheme = &refusal{status: http.StatusBadRequest, title: "Bad address",
+		detail: "The address of this request is neither an http nor an https URL without user information.", close: true}
+	ambiguousLength = &refusal{status: http.StatusBadRequest, title: "Bad request",
+		detail: "Where this request ends is ambiguous: it has more than one length, a field line that is folded, " +
+			"or a transfer coding in HTTP/1.0.", close: true}
+	misdirected = &refusal{status: http.StatusMisdirectedRequest, title: "Misdirected request",
+		detail: "This connection was made for another host or scheme. Open a connection of its own for this address."}
+	plainToTLS = &refusal{status: http.StatusBadRequest, title: "HTTPS only",
+		detail: "This port speaks HTTPS, and the request came without TLS. Use an https:// address.", close: true}
 	badPath = &refusal{status: http.StatusBadRequest, title: "Bad address",
 		detail: "The path of this request has a \"..\" segment or a NUL character."}
 	noMethod = &refusal{status: http.StatusNotImplemented, title: "Method not supported",
@@ -71,12 +86,27 @@ func (e *Edge) unacceptable(r *http.Request) *refusal {
 		return badHost
 	case r.URL.Path == "*" && r.Method != http.MethodOptions:
 		return badTarget
+	case hasBadOctet(r.RequestURI):
+		return badOctet
+	case r.URL.User != nil, r.URL.Scheme != "" && r.URL.Scheme != "http" && r.URL.Scheme != "https":
+		return badScheme
 	case hostile(r.URL.Path):
 		return badPath
 	case e.cfg.MaxBodyBytes > 0 && r.ContentLength > e.cfg.MaxBodyBytes:
 		return bodyTooLarge
 	}
 	return nil
+}
+
+// hasBadOctet finds what is no part of a request target (RFC 9112, section 3.2; RFC 3986, section 3.5): parties that
+// cut or recode it would each see another address.
+func hasBadOctet(target string) bool {
+	for i := range len(target) {
+		if target[i] == '#' || target[i] >= 0x80 {
+			return true
+		}
+	}
+	return false
 }
 
 // hostile finds, in a decoded path, what no client sends by accident: browsers resolve dot segments themselves.
@@ -100,7 +130,16 @@ func isSlash(c rune) bool { return c == '/' || c == '\\' }
 
 func refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 	h := w.Header()
-	h[headerRequestID] = []string{requestID(r)}
+	body := no.describe(h, requestID(r), wantsJSON(r.Header))
+	w.WriteHeader(no.status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body) // nobody is left to tell of a client that went
+	}
+}
+
+// describe sets the header of the answer and returns its body.
+func (no *refusal) describe(h http.Header, id string, asJSON bool) []byte {
+	h[headerRequestID] = []string{id}
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Vary", "Accept")
@@ -110,30 +149,52 @@ func refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 	if no.close {
 		h.Set("Connection", "close")
 	}
-	if wantsJSON(r.Header) {
-		no.writeJSON(w)
-		return
+	var body bytes.Buffer
+	if asJSON {
+		h.Set("Content-Type", "application/problem+json")
+		_ = json.NewEncoder(&body).Encode(map[string]any{"title": no.title, "status": no.status, "detail": no.detail})
+	} else {
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		_ = refusalPage.Execute(&body, map[string]any{"Status": no.status, "Title": no.title, "Detail": no.detail})
 	}
-	no.writeHTML(w)
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	return body.Bytes()
+}
+
+// message is the refusal as a whole HTTP/1.1 message, for a request that net/http could not read. The connection
+// ends with it.
+func (no *refusal) message() []byte {
+	h := http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}, "Connection": {"close"}}
+	body := no.describe(h, newRequestID(), false)
+	var m bytes.Buffer
+	fmt.Fprintf(&m, "HTTP/1.1 %d %s\r\n", no.status, http.StatusText(no.status))
+	_ = h.Write(&m)
+	m.WriteString("\r\n")
+	m.Write(body)
+	return m.Bytes()
+}
+
+// refusedByServer is what is said in the place of net/http, by the status that net/http chose.
+func refusedByServer(status int) *refusal {
+	no := refusal{status: status, title: "Bad request", detail: "This server cannot read the request: its syntax is wrong."}
+	switch status {
+	case http.StatusExpectationFailed:
+		no.title, no.detail = "Expectation failed", "The only expectation that this server meets is 100-continue."
+	case http.StatusRequestHeaderFieldsTooLarge:
+		no.title, no.detail = "Headers too large", "The headers of this request are longer than this server accepts."
+	case http.StatusNotImplemented:
+		no.title, no.detail = "Transfer coding not supported", "The only transfer coding that this server reads is chunked."
+	case http.StatusHTTPVersionNotSupported:
+		no.title, no.detail = "HTTP version not supported", "This server speaks HTTP/1.1 and HTTP/1.0 here."
+	}
+	return &no
 }
 
 // wantsJSON: a browser names text/html, a program that names JSON does not.
 func wantsJSON(h http.Header) bool {
-	accept := strings.Join(h["Accept"], ",")
+	accept := strings.ToLower(strings.Join(h["Accept"], ","))
 	return !strings.Contains(accept, "text/html") &&
 		(strings.Contains(accept, "application/json") || strings.Contains(accept, "application/problem+json"))
-}
-
-func (no *refusal) writeJSON(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(no.status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"title": no.title, "status": no.status, "detail": no.detail})
-}
-
-func (no *refusal) writeHTML(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(no.status)
-	_ = refusalPage.Execute(w, map[string]any{"Status": no.status, "Title": no.title, "Detail": no.detail})
 }
 
 var refusalPage = template.Must(template.New("refusal").Parse(`<!doctype html>
@@ -149,6 +210,8 @@ h1{font-size:1.5rem;margin:.25rem 0}
 </html>
 `))
 
+const notFound = "Not Found\n"
+
 // missingAsset answers for a hashed file that no kept deployment has. It is never the app's HTML page, which a browser
 // would take for a script, and it is not cached: the file may be there after the next deployment.
 func missingAsset(w http.ResponseWriter, r *http.Request) {
@@ -156,8 +219,9 @@ func missingAsset(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Length", strconv.Itoa(len(notFound)))
 	w.WriteHeader(http.StatusNotFound)
 	if r.Method != http.MethodHead {
-		w.Write([]byte("Not Found\n"))
+		_, _ = io.WriteString(w, notFound)
 	}
 }

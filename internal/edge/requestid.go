@@ -17,6 +17,10 @@ func requestID(r *http.Request) string {
 	if said := r.Header[headerRequestID]; len(said) == 1 && sane(said[0]) {
 		return said[0]
 	}
+	return newRequestID()
+}
+
+func newRequestID() string {
 	var raw [16]byte
 	for i := 0; i < len(raw); i += 8 {
 		n := rand.Uint64()

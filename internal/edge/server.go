@@ -12,7 +12,8 @@ import (
 func (e *Edge) newServer() *http.Server {
 	var handler http.Handler = e
 	if e.cfg.Wrap != nil {
-		handler = e.cfg.Wrap(e)
+		wrapped := e.cfg.Wrap(http.HandlerFunc(e.answer))
+		handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { e.guard(w, r, wrapped.ServeHTTP) })
 	}
 	server := &http.Server{
 		Handler:           handler,
@@ -20,6 +21,11 @@ func (e *Edge) newServer() *http.Server {
 		IdleTimeout:       e.cfg.IdleTimeout,
 		MaxHeaderBytes:    e.cfg.MaxHeaderBytes,
 		ConnContext:       withConn,
+		ConnState:         connState,
+		// Streams that a client resets at once still count until their handlers end (CVE-2023-39325).
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		// net/http would answer "OPTIONS *" past the handler.
+		DisableGeneralOptionsHandler: true,
 		// What clients do wrong on a connection is no concern of the operator.
 		ErrorLog: slog.NewLogLogger(e.cfg.Log.Handler(), slog.LevelDebug),
 	}
@@ -29,14 +35,22 @@ func (e *Edge) newServer() *http.Server {
 	return server
 }
 
+// maxStreams is how many requests one HTTP/2 connection may have under way. RFC 9113, section 6.5.2, advises at least
+// 100.
+const maxStreams = 128
+
 // Serve answers connections of ln, in plain HTTP/1.1, until Shutdown; then it returns nil, while requests may still
 // be under way. It can be called for several listeners.
 func (e *Edge) Serve(ln net.Listener) error {
-	err := e.server.Serve(pacedListener{ln, e.cfg.Download})
+	err := e.server.Serve(plainListener{e.gated(ln)})
 	if err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve sites on %s: %w", ln.Addr(), err)
 	}
 	return nil
+}
+
+func (e *Edge) gated(ln net.Listener) gatedListener {
+	return gatedListener{Listener: ln, gate: e.gate, pace: e.cfg.Download}
 }
 
 // Shutdown stops accepting and waits for the requests under way. When ctx is done first it closes their connections

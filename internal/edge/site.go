@@ -13,6 +13,9 @@ import (
 type Site struct {
 	// ID names the site in logs.
 	ID string
+	// Project is what the site belongs to. A TLS connection that a client made for one host of a project may carry
+	// requests for its other hosts. "" stands alone.
+	Project string
 	// Header is added to every response of the site (for example X-Anchor-Deployment). Keys are canonical.
 	Header http.Header
 	// Assets are the static files. May be nil.

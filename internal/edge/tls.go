@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -13,13 +14,15 @@ import (
 // after the handshake: that alone is the proof.
 const protocolACME = "acme-tls/1"
 
+const protocolHTTP2 = "h2"
+
 // TLSConfig is the edge's TLS: 1.2 and up, forward secrecy and AEAD only (RFC 9325, section 4.2), HTTP/2 and HTTP/1.1,
 // and the ACME challenge. Session tickets resume sessions; crypto/tls makes a new ticket key every day and forgets it
 // after a week.
 //
 // When get returns nil without an error the handshake ends with the alert unrecognized_name (RFC 6066, section 3).
 func TLSConfig(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Config {
-	return &tls.Config{
+	config := &tls.Config{
 		GetCertificate: get,
 		MinVersion:     tls.VersionTLS12,
 		CipherSuites: []uint16{ // of TLS 1.2; those of 1.3 are all good
@@ -27,9 +30,35 @@ func TLSConfig(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Co
 			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 		},
-		NextProtos: []string{"h2", "http/1.1", protocolACME},
+		NextProtos: []string{protocolHTTP2, "http/1.1", protocolACME},
+	}
+	resumeUnderOneName(config)
+	return config
+}
+
+// resumeUnderOneName puts the server name into session tickets. A session is never resumed under another name, which
+// may belong to somebody else's site: then the handshake is a full one (RFC 6066, section 3; RFC 8446, section 4.6.1).
+func resumeUnderOneName(config *tls.Config) {
+	tickets := config.Clone() // its keys are made and renewed by crypto/tls
+	config.WrapSession = func(c tls.ConnectionState, s *tls.SessionState) ([]byte, error) {
+		s.Extra = append(s.Extra, []byte(ticketName+c.ServerName))
+		return tickets.EncryptTicket(c, s)
+	}
+	config.UnwrapSession = func(ticket []byte, c tls.ConnectionState) (*tls.SessionState, error) {
+		s, err := tickets.DecryptTicket(ticket, c)
+		if err != nil || s == nil {
+			return nil, err
+		}
+		for _, extra := range s.Extra {
+			if name, ours := strings.CutPrefix(string(extra), ticketName); ours && name == c.ServerName {
+				return s, nil
+			}
+		}
+		return nil, nil
 	}
 }
+
+const ticketName = "anchor server name: "
 
 // errNoTLS: ServeTLS was called on an Edge that has no certificates.
 var errNoTLS = errors.New("edge: ServeTLS needs Config.GetCertificate")
@@ -39,7 +68,7 @@ func (e *Edge) ServeTLS(ln net.Listener) error {
 	if e.server.TLSConfig == nil {
 		return errNoTLS
 	}
-	err := e.server.ServeTLS(pacedListener{ln, e.cfg.Download}, "", "")
+	err := e.server.Serve(listenTLS(e.gated(ln), e.server.TLSConfig, e.cfg.HeaderTimeout))
 	if err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve sites over TLS on %s: %w", ln.Addr(), err)
 	}
@@ -71,14 +100,22 @@ func (s *pacedStream) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
 func (s *pacedStream) Write(p []byte) (int, error) {
 	s.wrote = true
-	s.late.Reset(s.pace.allowance(int64(len(p))))
 	defer s.late.Stop()
-	return s.ResponseWriter.Write(p)
+	total := 0
+	for {
+		part := p[total:min(int64(len(p)), int64(total)+max(s.pace.least(), 1))]
+		s.late.Reset(s.pace.Grace)
+		n, err := s.ResponseWriter.Write(part)
+		total += n
+		if err != nil || total == len(p) {
+			return total, err
+		}
+	}
 }
 
 // FlushError is what http.ResponseController calls.
 func (s *pacedStream) FlushError() error {
-	s.late.Reset(s.pace.allowance(0))
+	s.late.Reset(s.pace.Grace)
 	defer s.late.Stop()
 	return http.NewResponseController(s.ResponseWriter).Flush()
 }

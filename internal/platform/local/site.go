@@ -61,6 +61,7 @@ func (p *Platform) open(d description, env map[string]string) error {
 func (s *site) edgeSite(index *asset.Index) (_ *edge.Site, err error) {
 	e := &edge.Site{
 		ID:      string(s.Deployment),
+		Project: string(s.Project),
 		Header:  http.Header{"X-Anchor-Deployment": {string(s.Deployment)}},
 		Assets:  index,
 		Default: s.handler(anchor.ServerFunction),

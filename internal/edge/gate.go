@@ -1,0 +1,165 @@
+package edge
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// gate caps the connections of all listeners together, and those of one client, so that file descriptors remain for
+// the API, the workers and the other clients.
+type gate struct {
+	max, perClient int
+	trusts         func(netip.Addr) bool // proxies, which stand for many clients
+	log            *slog.Logger
+
+	mu      sync.Mutex
+	open    int
+	clients map[netip.Addr]int
+	refused Refused
+	said    Refused
+	next    time.Time // when the log may be written to again
+}
+
+// Refused counts the connections that were closed at once.
+type Refused struct {
+	Full      int64 // beyond Config.MaxConnections
+	PerClient int64 // beyond Config.MaxConnectionsPerClient
+}
+
+// logRefusals is how often refusals are logged.
+const logRefusals = time.Minute
+
+// Refused returns how many connections were refused since the edge was made.
+func (e *Edge) Refused() Refused {
+	e.gate.mu.Lock()
+	defer e.gate.mu.Unlock()
+	return e.gate.refused
+}
+
+func (e *Edge) newGate() *gate {
+	return &gate{
+		max: e.cfg.MaxConnections, perClient: e.cfg.MaxConnectionsPerClient, log: e.cfg.Log, trusts: e.trustsAddr,
+		clients: map[netip.Addr]int{},
+	}
+}
+
+const (
+	mostConnections   = 16384
+	fewestConnections = 64
+	// reservedFiles are for what is no client's connection: the records, logs, the API, and the workers.
+	reservedFiles = 256
+)
+
+// defaultConnections counts two file descriptors for each connection: its own, and the static file or the connection
+// to a worker that its request takes.
+func defaultConnections() int {
+	files := openFiles()
+	return int(min(max((files-max(reservedFiles, files/4))/2, fewestConnections), mostConnections))
+}
+
+// enter takes a place for a connection. Whoever gets one calls leave when the connection is closed.
+func (g *gate) enter(peer net.Addr) (leave func(), ok bool) {
+	client, known := clientOf(peer)
+	if known && g.trusts(client) {
+		known = false
+	}
+	client = network(client)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.open >= g.max:
+		g.refused.Full++
+	case known && g.clients[client] >= g.perClient:
+		g.refused.PerClient++
+	default:
+		g.open++
+		if known {
+			g.clients[client]++
+		}
+		return sync.OnceFunc(func() { g.left(client, known) }), true
+	}
+	g.report(client)
+	return nil, false
+}
+
+func (g *gate) left(client netip.Addr, known bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open--
+	if !known {
+		return
+	}
+	if g.clients[client]--; g.clients[client] == 0 {
+		delete(g.clients, client)
+	}
+}
+
+// report runs under mu.
+func (g *gate) report(client netip.Addr) {
+	if time.Now().Before(g.next) {
+		return
+	}
+	g.next = time.Now().Add(logRefusals)
+	g.log.Warn("connections of clients refused; see \"Limits\" in docs/operations.md",
+		"too_many", g.refused.Full-g.said.Full, "too_many_of_one_client", g.refused.PerClient-g.said.PerClient,
+		"limit", g.max, "limit_of_one_client", g.perClient, "last_client", client.String())
+	g.said = g.refused
+}
+
+func clientOf(peer net.Addr) (netip.Addr, bool) {
+	tcp, ok := peer.(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}, false
+	}
+	addr, ok := netip.AddrFromSlice(tcp.IP)
+	return addr.Unmap(), ok
+}
+
+// network is what counts as one client: an IPv4 address, or the /64 in which an IPv6 client chooses its addresses
+// freely (RFC 4291, section 2.5.1).
+func network(addr netip.Addr) netip.Addr {
+	if !addr.Is6() {
+		return addr
+	}
+	prefix, err := addr.WithZone("").Prefix(64)
+	if err != nil {
+		return addr
+	}
+	return prefix.Addr()
+}
+
+// gatedListener hands out paced connections that have a place in the gate, and closes the others.
+type gatedListener struct {
+	net.Listener
+	gate *gate
+	pace Pace
+}
+
+func (l gatedListener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		leave, ok := l.gate.enter(c.RemoteAddr())
+		if !ok {
+			c.Close()
+			continue
+		}
+		return &pacedConn{Conn: c, pace: l.pace, leave: leave}, nil
+	}
+}
+
+// plainListener hands out connections for HTTP/1.
+type plainListener struct{ gatedListener }
+
+func (l plainListener) Accept() (net.Conn, error) {
+	c, err := l.gatedListener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return plainConn{&http1Conn{Conn: c}}, nil
+}

@@ -1,0 +1,36 @@
+package edge
+
+import (
+	"net/http"
+	"time"
+)
+
+// guard stands before everything that answers requests, Config.Wrap included: however an answer comes about, the
+// connection is afterwards at the beginning of another request, or it is closed.
+func (e *Edge) guard(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+	conn := connOf(r)
+	if conn != nil && !conn.begin() {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(linger))
+		closeAfter(w)
+		refuse(w, r, ambiguousLength)
+		return
+	}
+	if r.ProtoMajor == 2 {
+		stream := newPacedStream(w, e.cfg.Download)
+		defer stream.end()
+		w = stream
+	}
+	r, body := e.paceBody(w, r)
+	if body != nil {
+		// A handler that panics has broken its connection off: then there is nothing to settle.
+		defer body.stop()
+	}
+	next(w, r)
+	if body == nil {
+		return
+	}
+	body.end()
+	if conn != nil && conn.brokeOff() {
+		body.closeConnection()
+	}
+}

@@ -1,0 +1,113 @@
+package edge
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+// secureListener makes the TLS handshakes before net/http sees a connection: a session for HTTP/1 is then wrapped in
+// an http1Conn, one for HTTP/2 is handed on as it is, because net/http wants a *tls.Conn for it.
+type secureListener struct {
+	net.Listener
+	config  *tls.Config
+	timeout time.Duration
+
+	ready   chan net.Conn
+	ctx     context.Context // ends with the listener
+	cancel  context.CancelCauseFunc
+	running sync.WaitGroup
+}
+
+func listenTLS(ln net.Listener, config *tls.Config, timeout time.Duration) *secureListener {
+	l := &secureListener{Listener: ln, config: config, timeout: timeout, ready: make(chan net.Conn)}
+	l.ctx, l.cancel = context.WithCancelCause(context.Background())
+	l.running.Go(l.accept)
+	return l
+}
+
+// accept runs until the listener fails, which its Close makes it do.
+func (l *secureListener) accept() {
+	var pause time.Duration
+	for {
+		c, err := l.Listener.Accept()
+		switch {
+		case err == nil:
+			pause = 0
+			l.running.Go(func() { l.handshake(c) })
+		case temporary(err):
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			select {
+			case <-l.ctx.Done():
+			case <-time.After(pause):
+			}
+		default:
+			l.cancel(err)
+			return
+		}
+	}
+}
+
+// temporary is what net/http's own Accept loop goes on after: above all, no file descriptor was free.
+func temporary(err error) bool {
+	var netErr interface{ Temporary() bool }
+	return errors.As(err, &netErr) && netErr.Temporary()
+}
+
+func (l *secureListener) handshake(c net.Conn) {
+	session := tls.Server(c, l.config)
+	ctx, cancel := context.WithTimeout(l.ctx, l.timeout)
+	defer cancel()
+	if err := session.HandshakeContext(ctx); err != nil {
+		answerPlain(err)
+		c.Close()
+		return
+	}
+	var next net.Conn
+	switch session.ConnectionState().NegotiatedProtocol {
+	case protocolACME: // the handshake is the whole proof
+		session.Close()
+		return
+	case protocolHTTP2:
+		next = session
+	default:
+		next = secureConn{&http1Conn{Conn: session}, session}
+	}
+	select {
+	case l.ready <- next:
+	case <-l.ctx.Done():
+		session.Close()
+	}
+}
+
+// answerPlain answers a client that speaks HTTP without TLS.
+func answerPlain(failed error) {
+	var record tls.RecordHeaderError
+	if !errors.As(failed, &record) || record.Conn == nil {
+		return
+	}
+	switch string(record.RecordHeader[:]) {
+	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO", "PATCH", "DELET":
+		_, _ = record.Conn.Write(plainToTLS.message())
+	}
+}
+
+func (l *secureListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.ready:
+		return c, nil
+	case <-l.ctx.Done():
+		return nil, context.Cause(l.ctx)
+	}
+}
+
+// Close also ends the handshakes under way.
+func (l *secureListener) Close() error {
+	err := l.Listener.Close()
+	l.cancel(net.ErrClosed)
+	l.running.Wait()
+	return err
+}

@@ -1,0 +1,143 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// http1Conn is what net/http reads HTTP/1 from: a paced connection, or the TLS session above one.
+type http1Conn struct {
+	net.Conn
+	framing  framing
+	requests int64 // passed to the handler
+
+	answering atomic.Bool // from the handler's start until the connection waits for the next request
+	refused   atomic.Bool // net/http answered by itself
+}
+
+// plainConn is an http1Conn without TLS.
+type plainConn struct{ *http1Conn }
+
+// secureConn is an http1Conn over TLS. net/http finds the session's state by ConnectionState.
+type secureConn struct {
+	*http1Conn
+	session *tls.Conn
+}
+
+func (c secureConn) ConnectionState() tls.ConnectionState { return c.session.ConnectionState() }
+
+// ReadFrom keeps sendfile(2) reachable, which TLS has no use for.
+func (c plainConn) ReadFrom(src io.Reader) (int64, error) {
+	return c.Conn.(io.ReaderFrom).ReadFrom(src)
+}
+
+func (c *http1Conn) Read(p []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(p)
+		n = c.framing.follow(p[:n])
+		if n > 0 || err != nil || len(p) == 0 {
+			return n, err
+		}
+	}
+}
+
+// begin counts a request that net/http passes to the handler, and reports whether the client sent exactly this one. If
+// not, its length is ambiguous (RFC 9112, section 6.3), or what net/http took for a request is the rest of a body.
+func (c *http1Conn) begin() bool {
+	c.answering.Store(true)
+	c.requests++
+	return c.requests <= c.framing.heads.Load() && c.requests != c.framing.ambiguous.Load()
+}
+
+// brokeOff reports whether the body of the request under way is malformed, even if net/http took it for whole.
+func (c *http1Conn) brokeOff() bool {
+	return c.framing.lost.Load() && c.requests == c.framing.heads.Load()
+}
+
+// Write puts a page of the edge in the place of net/http's own refusals, which have neither Date nor request id.
+func (c *http1Conn) Write(p []byte) (int, error) {
+	status, own := 0, false
+	if !c.answering.Load() {
+		status, own = ownRefusal(p)
+	}
+	if !own {
+		return c.Conn.Write(p)
+	}
+	if status == http.StatusNotImplemented && c.framing.coding.Load() {
+		status = http.StatusBadRequest
+	}
+	c.refused.Store(true)
+	c.SetReadDeadline(time.Now().Add(linger)) // net/http may read the body next, without limit
+	if _, err := c.Conn.Write(refusedByServer(status).message()); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// ownRefusal reads the status of an answer that net/http wrote before it called a handler.
+func ownRefusal(p []byte) (status int, own bool) {
+	rest, ok := bytes.CutPrefix(p, []byte("HTTP/1."))
+	if !ok || len(rest) < len("1 400") {
+		return 0, false
+	}
+	status, err := strconv.Atoi(string(rest[2:5]))
+	return status, err == nil && status >= http.StatusBadRequest
+}
+
+// linger is how long a connection that is to be closed is read on, so that the client sees its answer and not a reset
+// (RFC 9112, section 9.6).
+const linger = 500 * time.Millisecond
+
+func (c *http1Conn) Close() error {
+	if c.refused.Load() {
+		if c.CloseWrite() == nil {
+			c.SetReadDeadline(time.Now().Add(linger))
+			_, _ = io.CopyN(io.Discard, c.Conn, maxLeftover)
+		}
+	}
+	return c.Conn.Close()
+}
+
+// CloseWrite lets net/http end its side before it closes the connection.
+func (c *http1Conn) CloseWrite() error {
+	return c.Conn.(interface{ CloseWrite() error }).CloseWrite()
+}
+
+type connKey struct{}
+
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	if conn := http1(c); conn != nil {
+		return context.WithValue(ctx, connKey{}, conn)
+	}
+	return ctx
+}
+
+func http1(c net.Conn) *http1Conn {
+	switch c := c.(type) {
+	case plainConn:
+		return c.http1Conn
+	case secureConn:
+		return c.http1Conn
+	}
+	return nil
+}
+
+// connState learns from net/http that an answer is written to its end.
+func connState(c net.Conn, state http.ConnState) {
+	if conn := http1(c); conn != nil && state == http.StateIdle {
+		conn.answering.Store(false)
+	}
+}
+
+// connOf is the HTTP/1 connection of a request that came through Serve or ServeTLS, or nil.
+func connOf(r *http.Request) *http1Conn {
+	c, _ := r.Context().Value(connKey{}).(*http1Conn)
+	return c
+}
