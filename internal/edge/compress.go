@@ -9,6 +9,7 @@ import (
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/anchor-deploy/anchor/internal/edge/asset"
 )
@@ -22,7 +23,10 @@ const (
 	liveGzip   = 5
 )
 
-// encoder is one of the two libraries' writers.
+// liveWindow bounds what one zstd stream takes of memory, here and in the client (RFC 9659 allows 8 MB).
+const liveWindow = 512 << 10
+
+// encoder is one of the libraries' writers.
 type encoder interface {
 	io.WriteCloser
 	Flush() error
@@ -35,22 +39,31 @@ var encoders = map[string]*sync.Pool{
 		w, _ := gzip.NewWriterLevel(nil, liveGzip) // fails for a level out of range only
 		return w
 	}},
+	asset.Zstd: {New: func() any {
+		w, _ := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), // fail out of range only
+			zstd.WithWindowSize(liveWindow))
+		return w
+	}},
 }
 
 // compressor encodes a function's answer if the client, the type and the size allow it. Flushes pass through, so that
 // a stream stays one.
 type compressor struct {
 	to     *response
-	coding string // what the client prefers: "br", "gzip" or ""
+	coding string   // what the client prefers: "br", "zstd", "gzip" or ""
+	tags   []string // If-None-Match
 	head   bool
 
 	begun   bool
 	encoder encoder // nil: the body goes as it is
 }
 
-// compressed gives the request to call a function with, and the writer for its answer.
+// compressed returns the request to call a function with, and the writer for its answer.
 func compressed(res *response, r *http.Request) (*compressor, *http.Request) {
-	c := &compressor{to: res, coding: asset.Coding(r.Header["Accept-Encoding"]), head: r.Method == http.MethodHead}
+	c := &compressor{
+		to: res, coding: asset.Coding(r.Header["Accept-Encoding"]), tags: r.Header["If-None-Match"],
+		head: r.Method == http.MethodHead,
+	}
 	r.Header["Accept-Encoding"] = identityOnly
 	return c, r
 }
@@ -70,41 +83,120 @@ func (c *compressor) WriteHeader(status int) {
 	c.to.WriteHeader(status)
 }
 
-// begin decides. Whoever may get the answer in several codings is told by Vary, coded or not (RFC 9110, section 12.5.5).
+// begin decides. An answer that can go out in several codings says so in Vary, coded or not (RFC 9110, section 12.5.5),
+// and the header of an answer to HEAD is that of the answer to GET (section 9.3.2).
 func (c *compressor) begin(status int, h http.Header) {
-	if h.Get("Content-Encoding") == "identity" {
+	if strings.EqualFold(h.Get("Content-Encoding"), "identity") {
 		delete(h, "Content-Encoding") // no registered coding; OpenNext sends it
+	}
+	if status == http.StatusNotModified {
+		c.confirm(h)
+		return
 	}
 	if !encodable(status, h) {
 		return
 	}
-	h.Add("Vary", "Accept-Encoding")
-	if c.coding == "" || c.head {
+	addVary(h, "Accept-Encoding")
+	if c.coding == "" {
 		return
 	}
 	h.Set("Content-Encoding", c.coding)
-	delete(h, "Content-Length")
-	delete(h, "Accept-Ranges")
-	if tag := h.Get("Etag"); tag != "" && !strings.HasPrefix(tag, "W/") {
-		h.Set("Etag", "W/"+tag) // the octets differ from those the tag was made for
+	for _, name := range ofIdentity {
+		delete(h, name)
+	}
+	weaken(h)
+	if c.head {
+		return
 	}
 	c.encoder = encoders[c.coding].Get().(encoder)
 	c.encoder.Reset(onlyWriter{c.to})
 }
 
+// ofIdentity are fields that only hold for the octets as the function wrote them (RFC 9110, section 8; RFC 9530).
+var ofIdentity = []string{"Content-Length", "Accept-Ranges", "Content-Digest", "Repr-Digest", "Digest", "Content-Md5"}
+
+// weaken changes the tag: the octets differ from those that it was made for.
+func weaken(h http.Header) {
+	if tag := h.Get("Etag"); strings.HasPrefix(tag, `"`) {
+		h.Set("Etag", "W/"+tag)
+	}
+}
+
+// confirm gives a 304 the validator and the Vary of the 200 that it confirms (RFC 9110, section 15.4.5). That 200 was
+// coded if the client's tag is the function's, weakened. For a tag that says nothing about it the type decides, and
+// without a type a superfluous Vary does no harm.
+func (c *compressor) confirm(h http.Header) {
+	tag, mediaType := h.Get("Etag"), h.Get("Content-Type")
+	strong := strings.HasPrefix(tag, `"`)
+	switch {
+	case strong && listed(c.tags, "W/"+tag):
+		weaken(h)
+	case strong && c.coding != "" && listed(c.tags, tag):
+		return // this client would have got a coded body, if there were one
+	case mediaType != "" && !compressible(mediaType):
+		return
+	}
+	addVary(h, "Accept-Encoding")
+}
+
+// listed looks for a tag as it is written.
+func listed(lines []string, tag string) bool {
+	for _, line := range lines {
+		for at := strings.Index(line, tag); at >= 0; {
+			if strings.HasPrefix(tag, "W/") || at < 2 || line[at-2:at] != "W/" {
+				return true
+			}
+			next := strings.Index(line[at+1:], tag)
+			if next < 0 {
+				break
+			}
+			at += 1 + next
+		}
+	}
+	return false
+}
+
+// addVary names a request field once.
+func addVary(h http.Header, field string) {
+	for _, line := range h["Vary"] {
+		for said := range strings.SplitSeq(line, ",") {
+			if said = strings.TrimSpace(said); said == "*" || strings.EqualFold(said, field) {
+				return
+			}
+		}
+	}
+	h.Add("Vary", field)
+}
+
 func encodable(status int, h http.Header) bool {
 	switch status {
-	case http.StatusNoContent, http.StatusNotModified, http.StatusPartialContent:
+	case http.StatusNoContent, http.StatusResetContent, http.StatusPartialContent:
 		return false
 	}
-	if h.Get("Content-Encoding") != "" || strings.Contains(h.Get("Cache-Control"), "no-transform") {
+	if h.Get("Content-Encoding") != "" || forbidsTransform(h) {
 		return false
 	}
 	if n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64); err == nil && n < asset.SmallestToCompress {
 		return false
 	}
-	// Events are short and each is flushed: coding them makes them longer.
-	return asset.Compressible(h.Get("Content-Type")) && !strings.HasPrefix(h.Get("Content-Type"), "text/event-stream")
+	return compressible(h.Get("Content-Type"))
+}
+
+// compressible leaves out events: they are short and each is flushed, so coding would make them longer.
+func compressible(mediaType string) bool {
+	return asset.Compressible(mediaType) && !asset.Is(mediaType, "text/event-stream")
+}
+
+// forbidsTransform: directives are compared without regard to case (RFC 9111, section 5.2).
+func forbidsTransform(h http.Header) bool {
+	for _, line := range h["Cache-Control"] {
+		for directive := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(directive), "no-transform") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (c *compressor) Write(p []byte) (int, error) {
@@ -141,7 +233,7 @@ func (c *compressor) close() {
 	if c.encoder == nil {
 		return
 	}
-	_ = c.encoder.Close() // nobody is left to tell of a client that went
+	_ = c.encoder.Close() // an error here is that of a client that went
 	c.encoder.Reset(nil)
 	encoders[c.coding].Put(c.encoder)
 	c.encoder = nil

@@ -6,14 +6,17 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
 )
 
 // ask sends one request through the function's site and gives the raw answer.
-func ask(t *testing.T, function http.HandlerFunc, method, accept string) *http.Response {
+func ask(t *testing.T, function http.HandlerFunc, method, accept string, headers ...string) *http.Response {
 	t.Helper()
 	e := New(Config{})
 	e.Publish(NewTable(map[string]*Site{"shop.test": {Default: function}}))
@@ -26,6 +29,9 @@ func ask(t *testing.T, function http.HandlerFunc, method, accept string) *http.R
 	r.Host = "shop.test"
 	if accept != "" {
 		r.Header.Set("Accept-Encoding", accept)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
 	}
 	res, err := (&http.Transport{DisableCompression: true}).RoundTrip(r)
 	if err != nil {
@@ -51,9 +57,20 @@ func TestFunctionsAnswersAreCoded(t *testing.T) {
 		"weights decide":          {accept: "br;q=0.1, gzip", body: page, want: "gzip", vary: true},
 		"nothing asked for":       {body: page, vary: true},
 		"refused":                 {accept: "gzip;q=0", body: page, vary: true},
-		"HEAD":                    {accept: "br", method: http.MethodHead, body: page, vary: true},
+		"HEAD":                    {accept: "br", method: http.MethodHead, body: page, want: "br", vary: true},
+		"zstd":                    {accept: "zstd", body: page, want: "zstd", vary: true},
+		"zstd before gzip":        {accept: "gzip, zstd", body: page, want: "zstd", vary: true},
+		"brotli before zstd":      {accept: "gzip, deflate, br, zstd", body: page, want: "br", vary: true},
+		"zstd refused":            {accept: "zstd;q=0, gzip", body: page, want: "gzip", vary: true},
+		"a type shouted":          {accept: "br", body: page, header: map[string]string{"Content-Type": "TEXT/HTML"}, want: "br", vary: true},
+		"a script":                {accept: "br", body: page, header: map[string]string{"Content-Type": "application/javascript"}, want: "br", vary: true},
+		"lines of JSON":           {accept: "br", body: page, header: map[string]string{"Content-Type": "application/x-ndjson"}, want: "br", vary: true},
+		"Vary of the app":         {accept: "br", body: page, header: map[string]string{"Vary": "accept-encoding"}, want: "br"},
+		"Identity shouted":        {accept: "br", body: page, header: map[string]string{"Content-Encoding": "Identity"}, want: "br", vary: true},
+		"No-Transform":            {accept: "br", body: page, header: map[string]string{"Cache-Control": "public, No-Transform"}},
+		"EVENTS":                  {accept: "br", body: page, header: map[string]string{"Content-Type": "Text/Event-Stream"}},
 		"OpenNext's identity":     {accept: "br", body: page, header: map[string]string{"Content-Encoding": "identity"}, want: "br", vary: true},
-		"coded by the app":        {accept: "br", body: page, header: map[string]string{"Content-Encoding": "zstd"}, want: "zstd"},
+		"coded by the app":        {accept: "br", body: page, header: map[string]string{"Content-Encoding": "deflate"}, want: "deflate"},
 		"no-transform":            {accept: "br", body: page, header: map[string]string{"Cache-Control": "no-transform"}},
 		"an image":                {accept: "br", body: page, header: map[string]string{"Content-Type": "image/webp"}},
 		"events":                  {accept: "br", body: page, header: map[string]string{"Content-Type": "text/event-stream"}},
@@ -86,7 +103,10 @@ func TestFunctionsAnswersAreCoded(t *testing.T) {
 			if got := res.Header.Get("Vary") == "Accept-Encoding"; got != c.vary {
 				t.Errorf("Vary is %q", res.Header.Get("Vary"))
 			}
-			if got := decoded(t, res); method != http.MethodHead && got != c.body {
+			if method == http.MethodHead {
+				return
+			}
+			if got := decoded(t, res); got != c.body {
 				t.Errorf("the body has %d octets, want %d", len(got), len(c.body))
 			}
 		})
@@ -99,6 +119,17 @@ func decoded(t *testing.T, res *http.Response) string {
 	switch res.Header.Get("Content-Encoding") {
 	case "br":
 		from = brotli.NewReader(res.Body)
+	case "zstd":
+		z, err := zstd.NewReader(res.Body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20)) // RFC 9659
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer z.Close()
+		body, err := io.ReadAll(z)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
 	case "gzip":
 		var err error
 		if from, err = gzip.NewReader(res.Body); err != nil {
@@ -134,7 +165,7 @@ func TestCodedStreamsArriveInParts(t *testing.T) {
 
 // A body that the function cut off must not look whole for having been coded.
 func TestACodedBodyThatIsCutOffIsNotWhole(t *testing.T) {
-	for _, coding := range []string{"br", "gzip"} {
+	for _, coding := range []string{"br", "gzip", "zstd"} {
 		res := ask(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			io.WriteString(w, page)
@@ -155,5 +186,68 @@ func TestACodedAnswersTagIsWeak(t *testing.T) {
 	}, http.MethodGet, "gzip")
 	if got := res.Header.Get("Etag"); got != `W/"strong"` {
 		t.Errorf("Etag is %s", got)
+	}
+}
+
+// A 304 has the validator and the Vary of the 200 that it confirms, and HEAD the header of GET (RFC 9110, sections 15.4.5
+// and 9.3.2).
+func TestConfirmationsMatchWhatTheyConfirm(t *testing.T) {
+	for name, app := range map[string]http.Header{
+		"a page":              {"Content-Type": {"text/html"}, "Etag": {`"x"`}},
+		"a page, weak":        {"Content-Type": {"text/html"}, "Etag": {`W/"x"`}},
+		"varies by itself":    {"Content-Type": {"text/html"}, "Etag": {`"x"`}, "Vary": {"RSC, Accept-Encoding"}},
+		"varies by more":      {"Content-Type": {"text/html"}, "Etag": {`"x"`}, "Vary": {"RSC"}},
+		"not compressible":    {"Content-Type": {"image/png"}, "Etag": {`"x"`}},
+		"not to be changed":   {"Content-Type": {"text/html"}, "Etag": {`"x"`}, "Cache-Control": {"no-transform"}},
+		"with a known length": {"Content-Type": {"text/html"}, "Etag": {`"x"`}, "Content-Length": {strconv.Itoa(len(page))}},
+	} {
+		for _, named := range []bool{true, false} {
+			function := func(w http.ResponseWriter, r *http.Request) {
+				for field, values := range app {
+					w.Header()[field] = values
+				}
+				if r.Header.Get("If-None-Match") != "" {
+					delete(w.Header(), "Content-Length")
+					if !named {
+						delete(w.Header(), "Content-Type")
+					}
+					w.WriteHeader(http.StatusNotModified)
+					return
+				}
+				if r.Method != http.MethodHead {
+					io.WriteString(w, page)
+				}
+			}
+			for _, accept := range []string{"gzip, deflate, br", "gzip"} {
+				whole := ask(t, function, http.MethodGet, accept)
+				head := ask(t, function, http.MethodHead, accept)
+				confirmed := ask(t, func(w http.ResponseWriter, r *http.Request) { function(w, r) }, http.MethodGet, accept, "If-None-Match", whole.Header.Get("Etag"))
+				for _, field := range []string{"Etag", "Vary"} {
+					if got, want := confirmed.Header.Values(field), whole.Header.Values(field); confirmed.StatusCode != 304 || !slices.Equal(got, want) {
+						t.Errorf("%s, type named %v, %s: the 304 has %s %q, the 200 %q", name, named, accept, field, got, want)
+					}
+				}
+				for _, field := range []string{"Etag", "Vary", "Content-Encoding", "Content-Type", "Cache-Control"} {
+					if got, want := head.Header.Values(field), whole.Header.Values(field); !slices.Equal(got, want) {
+						t.Errorf("%s, %s: HEAD has %s %q, GET %q", name, accept, field, got, want)
+					}
+				}
+				if got := head.Header.Get("Content-Length"); got != "" && got != whole.Header.Get("Content-Length") {
+					t.Errorf("%s, %s: HEAD has the length %s, GET %q", name, accept, got, whole.Header.Get("Content-Length"))
+				}
+			}
+		}
+	}
+}
+
+func TestFieldsOfTheUncodedBodyAreDropped(t *testing.T) {
+	res := ask(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.Header().Set("Content-Digest", "sha-256=:AAAA:")
+		w.Header().Set("Accept-Ranges", "bytes")
+		io.WriteString(w, page)
+	}, http.MethodGet, "gzip")
+	if got := res.Header; got.Get("Content-Digest") != "" || got.Get("Accept-Ranges") != "" {
+		t.Errorf("%v", got)
 	}
 }

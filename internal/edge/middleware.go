@@ -63,7 +63,7 @@ func clientFailed(res *response, r *http.Request) bool {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		refuse(res, r, bodyTooSlow)
 	case r.Context().Err() != nil:
-		res.WriteHeader(statusGone)
+		abandon(res, r)
 	case err != nil:
 		refuse(res, r, bodyBroken)
 	default:

@@ -62,8 +62,14 @@ var (
 		detail: "A static file of this site could not be read. Its operator finds the cause in the log."}
 )
 
-// statusGone ends a request whose client went before there was an answer.
-const statusGone = 499
+// abandon ends a request whose client went before there was an answer. A client that only ended its side of the
+// connection sees it broken off: there is no status that says so.
+func abandon(w http.ResponseWriter, r *http.Request) {
+	if r.Context().Value(http.ServerContextKey) != nil {
+		panic(http.ErrAbortHandler)
+	}
+	w.WriteHeader(http.StatusServiceUnavailable)
+}
 
 // noFunction answers for a site that has static files only.
 var noFunction = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

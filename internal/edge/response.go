@@ -14,7 +14,8 @@ type response struct {
 	site     http.Header // of the Site: set unless the function says otherwise
 	override http.Header // of the middleware
 
-	status int // 0 until the final header is written
+	status   int // 0 until the final header is written
+	bodyless bool
 }
 
 func newResponse(w http.ResponseWriter) *response { return &response{ResponseWriter: w} }
@@ -26,6 +27,7 @@ func (r *response) WriteHeader(status int) {
 	if status >= 200 && r.status == 0 {
 		r.status = status
 		r.decorate(r.Header())
+		r.endEarly(r.Header())
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
@@ -46,6 +48,23 @@ func (r *response) decorate(h http.Header) {
 	}
 }
 
+// endEarly keeps the body of a status that has none from the client (RFC 9110, section 6.4.1), and net/http from making
+// up a type: what a function does not name, a browser must not execute.
+func (r *response) endEarly(h http.Header) {
+	switch r.status {
+	case http.StatusResetContent:
+		h["Content-Length"] = []string{"0"} // RFC 9110, section 15.3.6
+		delete(h, "Transfer-Encoding")
+		r.bodyless = true
+	case http.StatusNoContent, http.StatusNotModified:
+		delete(h, "Content-Length") // HTTP/2 would promise a body with it
+		r.bodyless = true
+	}
+	if _, named := h["Content-Type"]; !named {
+		h["Content-Type"] = nil
+	}
+}
+
 // addHeader shares the value slices, so it costs no allocation; nothing in net/http writes to them.
 func addHeader(h, extra http.Header) {
 	for key, values := range extra {
@@ -57,6 +76,9 @@ func addHeader(h, extra http.Header) {
 
 func (r *response) Write(p []byte) (int, error) {
 	r.finish()
+	if r.bodyless {
+		return len(p), nil
+	}
 	return r.ResponseWriter.Write(p)
 }
 
@@ -75,7 +97,7 @@ func (r *response) ReadFrom(src io.Reader) (int64, error) {
 		first = n
 	}
 	to, ok := r.ResponseWriter.(io.ReaderFrom)
-	if !ok {
+	if !ok || r.bodyless {
 		n, err := io.Copy(onlyWriter{r}, src)
 		return first + n, err
 	}

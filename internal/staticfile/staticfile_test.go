@@ -1,6 +1,7 @@
 package staticfile_test
 
 import (
+	"mime"
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/staticfile"
@@ -18,9 +19,32 @@ func TestMediaType(t *testing.T) {
 		"film/index.m3u8":                        "application/vnd.apple.mpegurl",
 		"openapi.yaml":                           "application/yaml",
 		".css":                                   "text/css; charset=utf-8",
+		"photo.HEIC":                             "image/heic",
+		"film/manifest.mpd":                      "application/dash+xml",
+		"map.topojson":                           "application/topo+json",
+		"logo.svgz":                              "image/svg+xml",
+		"report.docx":                            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
 	} {
 		if got := staticfile.MediaType(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+}
+
+// The mime package knows what the machine's files say, and a test can have it learn more.
+func TestMediaTypesDoNotDependOnTheMachine(t *testing.T) {
+	if err := mime.AddExtensionType(".only-here", "application/x-only-here"); err != nil {
+		t.Fatal(err)
+	}
+	if got := staticfile.MediaType("a.only-here"); got != "application/octet-stream" {
+		t.Errorf("a type of this machine is told to browsers: %q", got)
+	}
+}
+
+func TestContentEncoding(t *testing.T) {
+	for name, want := range map[string]string{"logo.svgz": "gzip", "LOGO.SVGZ": "gzip", "logo.svg": "", "app.js.gz": "", "svgz": ""} {
+		if got := staticfile.ContentEncoding(name); got != want {
+			t.Errorf("%s has the coding %q, want %q", name, got, want)
 		}
 	}
 }

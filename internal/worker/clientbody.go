@@ -45,8 +45,17 @@ func blame(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		respond(w, http.StatusRequestTimeout, "The request body came too slowly.")
 	case r.Context().Err() != nil:
-		w.WriteHeader(statusGone)
+		abandon(w, r)
 	default:
 		respond(w, http.StatusBadRequest, "The request body is malformed.")
 	}
+}
+
+// abandon ends a request whose client went before there was an answer. A client that only ended its side of the
+// connection sees it broken off: there is no status that says so. A caller within Anchor gets 503.
+func abandon(w http.ResponseWriter, r *http.Request) {
+	if r.Context().Value(http.ServerContextKey) != nil {
+		panic(http.ErrAbortHandler)
+	}
+	w.WriteHeader(http.StatusServiceUnavailable)
 }

@@ -18,7 +18,6 @@ import (
 const (
 	requestIDHeader = "X-Request-Id"
 	noticeEnd       = 250 * time.Millisecond
-	statusGone      = 499 // for logs: the client went away before there was an answer
 )
 
 var copyBuffers = sync.Pool{New: func() any { return new([hopBuffer]byte) }}
@@ -52,7 +51,7 @@ func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if r.Context().Err() != nil {
-			w.WriteHeader(statusGone)
+			abandon(w, r)
 			return
 		}
 		awaitEnd(pr)
@@ -153,7 +152,7 @@ func (p *Pool) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var start *StartError
 	switch {
 	case r.Context().Err() != nil:
-		w.WriteHeader(statusGone)
+		abandon(w, r)
 	case errors.As(err, &busy):
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(busy.retryAfter.Seconds()))))
 		respond(w, http.StatusServiceUnavailable, "The app cannot take this request now: "+busy.why+".")

@@ -83,7 +83,7 @@ func (b builder) entry(ctx context.Context, f File) (*entry, error) {
 	if err := b.check(f); err != nil {
 		return nil, err
 	}
-	if f.Size < SmallestToCompress || !Compressible(staticfile.MediaType(f.Path)) {
+	if f.Size < SmallestToCompress || staticfile.ContentEncoding(f.Path) != "" || !Compressible(staticfile.MediaType(f.Path)) {
 		return newEntry(f, 0, 0), nil
 	}
 	brotliSize, err := b.ensure(ctx, f, brotliEncoder)

@@ -1,9 +1,10 @@
 package asset
 
-// The content codings this server makes, as Content-Encoding names them (RFC 9110, section 8.4.1; RFC 7932).
+// The content codings this server makes, as Content-Encoding names them (RFC 9110, section 8.4.1; RFC 7932; RFC 8878).
 const (
 	Brotli = "br"
 	Gzip   = "gzip"
+	Zstd   = "zstd"
 )
 
 // Coding is the coding a client likes best by its Accept-Encoding lines, "" when it prefers the body as it is.
@@ -11,5 +12,5 @@ func Coding(accept []string) string {
 	if len(accept) == 0 {
 		return ""
 	}
-	return parseAccept(accept).best(true, true)
+	return parseAccept(accept).best(true, true, true)
 }

@@ -3,31 +3,93 @@ package asset
 import (
 	"net/http"
 	"strings"
+	"time"
 )
 
-// notModified evaluates If-None-Match, and If-Modified-Since only without it (RFC 9110, section 13.2.2).
-//
-// If-Modified-Since must equal Last-Modified, not merely be later: after a rollback a file's date goes back, and
-// a later date would wrongly confirm the newer content.
-func notModified(h http.Header, v *variant, lastModified string) bool {
-	if tags, ok := h["If-None-Match"]; ok {
-		return anyTagMatches(tags, v.etag[0])
+// verdict is what a request's preconditions make of it.
+type verdict int
+
+const (
+	proceed            verdict = iota
+	unchanged                  // 304
+	preconditionFailed         // 412
+)
+
+// judge evaluates the preconditions in the order of RFC 9110, section 13.2.2, for a request that is about to get v. It
+// returns the variant that a 304 confirms.
+func (a Asset) judge(h http.Header, v *variant, part bool) (verdict, *variant) {
+	if tags, ok := h["If-Match"]; ok {
+		if a.entry.tagged(tags, strongly) == nil {
+			return preconditionFailed, v
+		}
+	} else if until, ok := date(h["If-Unmodified-Since"]); ok && a.index.modTime.After(until) {
+		return preconditionFailed, v
 	}
-	since := h["If-Modified-Since"]
-	return len(since) == 1 && since[0] == lastModified
+	if tags, ok := h["If-None-Match"]; ok {
+		if part { // the client may hold any variant of the file that it wants a part of
+			if held := a.entry.tagged(tags, weakly); held != nil {
+				return unchanged, held
+			}
+			return proceed, v
+		}
+		if anyTagMatches(tags, v.etag[0], weakly) {
+			return unchanged, v
+		}
+		return proceed, v
+	}
+	if a.unmodified(h["If-Modified-Since"]) {
+		return unchanged, v
+	}
+	return proceed, v
 }
 
-func anyTagMatches(lines []string, etag string) bool {
+// unmodified: the date must equal Last-Modified, not merely be later. After a rollback a file's date goes back, and
+// a later date would wrongly confirm the newer content.
+func (a Asset) unmodified(since []string) bool {
+	if len(since) == 1 && since[0] == a.index.lastModified[0] {
+		return true
+	}
+	t, ok := date(since)
+	return ok && t.Equal(a.index.modTime)
+}
+
+// date understands the three forms of an HTTP date (RFC 9110, section 5.6.7). What is none is ignored.
+func date(values []string) (time.Time, bool) {
+	if len(values) != 1 {
+		return time.Time{}, false
+	}
+	t, err := http.ParseTime(values[0])
+	return t, err == nil
+}
+
+// tagged finds the variant that a list of tags names. "*" names the first.
+func (e *entry) tagged(tags []string, compare comparison) *variant {
+	for _, v := range []*variant{&e.identity, e.brotli, e.gzip} {
+		if v != nil && anyTagMatches(tags, v.etag[0], compare) {
+			return v
+		}
+	}
+	return nil
+}
+
+// comparison is how tags are compared (RFC 9110, section 8.8.3.2). Tags of files are all strong.
+type comparison bool
+
+const (
+	weakly   comparison = false // If-None-Match
+	strongly comparison = true  // If-Match: a weak tag never matches
+)
+
+func anyTagMatches(lines []string, etag string, compare comparison) bool {
 	for _, line := range lines {
-		if line == etag || tagListHas(line, etag) {
+		if line == etag || tagListHas(line, etag, compare) {
 			return true
 		}
 	}
 	return false
 }
 
-// tagListHas looks for etag in a list by weak comparison, which If-None-Match asks for (RFC 9110, section 13.1.2).
-func tagListHas(list, etag string) bool {
+func tagListHas(list, etag string, compare comparison) bool {
 	for {
 		list = strings.TrimLeft(list, " \t,")
 		if list == "" {
@@ -36,28 +98,17 @@ func tagListHas(list, etag string) bool {
 		if list[0] == '*' {
 			return true
 		}
-		list = strings.TrimPrefix(list, "W/")
-		if list == "" || list[0] != '"' {
+		tag, weak := strings.CutPrefix(list, "W/")
+		if tag == "" || tag[0] != '"' {
 			return false
 		}
-		end := strings.IndexByte(list[1:], '"')
+		end := strings.IndexByte(tag[1:], '"')
 		if end < 0 {
 			return false
 		}
-		if list[:end+2] == etag {
+		if tag[:end+2] == etag && !(weak && compare == strongly) {
 			return true
 		}
-		list = list[end+2:]
+		list = tag[end+2:]
 	}
-}
-
-// wantsMore reports whether a request needs what the plain path does not do: ranges, and the preconditions that can
-// fail with 412.
-func wantsMore(r *http.Request) bool {
-	return wantsRange(r) || r.Header["If-Match"] != nil || r.Header["If-Unmodified-Since"] != nil
-}
-
-// wantsRange: only GET has ranges, and a unit that nobody here knows is no range (RFC 9110, section 14.2).
-func wantsRange(r *http.Request) bool {
-	return r.Method == http.MethodGet && strings.HasPrefix(r.Header.Get("Range"), "bytes=")
 }

@@ -109,13 +109,16 @@ func (a Asset) CacheControl() string { return a.entry.cacheControl[0] }
 func (a Asset) Path() string { return a.entry.path }
 
 func newEntry(f File, brotliSize, gzipSize int64) *entry {
-	tag := entityTag(f.Digest)
+	tag, coding := entityTag(f.Digest), contentCoding(f.Path)
 	e := &entry{
 		path:         f.Path,
 		digest:       f.Digest,
 		contentType:  contentType(f.Path),
 		cacheControl: cacheControl(f.Path),
-		identity:     *newVariant(nil, tag, "", f.Size),
+		identity:     *newVariant(coding, tag, "", f.Size),
+	}
+	if coding != nil { // an older Anchor may have made variants
+		return e
 	}
 	if brotliSize > 0 {
 		e.brotli = newVariant(brotliCoding, tag, "-br", brotliSize)

@@ -3,7 +3,7 @@ package asset
 import "strings"
 
 // codings is what a client accepts, as weights in thousandths (RFC 9110, section 12.4.2).
-type codings struct{ brotli, gzip, identity int }
+type codings struct{ brotli, zstd, gzip, identity int }
 
 const (
 	unsaid = -1
@@ -18,7 +18,7 @@ func (e *entry) choose(accept []string) *variant {
 	if len(accept) == 0 || (e.brotli == nil && e.gzip == nil) {
 		return &e.identity
 	}
-	switch parseAccept(accept).best(e.brotli != nil, e.gzip != nil) {
+	switch parseAccept(accept).best(e.brotli != nil, false, e.gzip != nil) {
 	case Brotli:
 		return e.brotli
 	case Gzip:
@@ -27,11 +27,15 @@ func (e *entry) choose(accept []string) *variant {
 	return &e.identity
 }
 
-// best is the coding with the greatest weight of those that there are; "" is identity.
-func (c codings) best(brotli, gzip bool) string {
+// best is the coding with the greatest weight of those that there are; "" is identity. Of equal ones brotli makes the
+// smallest bodies, and gzip the largest.
+func (c codings) best(brotli, zstd, gzip bool) string {
 	best, weight := "", c.identity
 	if gzip && c.gzip > 0 && c.gzip >= weight {
 		best, weight = Gzip, c.gzip
+	}
+	if zstd && c.zstd > 0 && c.zstd >= weight {
+		best, weight = Zstd, c.zstd
 	}
 	if brotli && c.brotli > 0 && c.brotli >= weight {
 		best = Brotli
@@ -40,7 +44,7 @@ func (c codings) best(brotli, gzip bool) string {
 }
 
 func parseAccept(lines []string) codings {
-	c := codings{unsaid, unsaid, unsaid}
+	c := codings{unsaid, unsaid, unsaid, unsaid}
 	others := unsaid
 	for _, line := range lines {
 		for line != "" {
@@ -64,9 +68,11 @@ func (c *codings) set(name string, weight int) {
 		if strings.EqualFold(name, "br") {
 			c.brotli = weight
 		}
-	case len("gzip"):
+	case len("gzip"): // and "zstd"
 		if strings.EqualFold(name, "gzip") {
 			c.gzip = weight
+		} else if strings.EqualFold(name, "zstd") {
+			c.zstd = weight
 		}
 	case len("x-gzip"):
 		if strings.EqualFold(name, "x-gzip") {
@@ -83,6 +89,9 @@ func (c *codings) set(name string, weight int) {
 func (c codings) withOthers(others int) codings {
 	if c.brotli == unsaid {
 		c.brotli = max(others, 0)
+	}
+	if c.zstd == unsaid {
+		c.zstd = max(others, 0)
 	}
 	if c.gzip == unsaid {
 		c.gzip = max(others, 0)

@@ -12,14 +12,20 @@ var varyEncoding = []string{"Accept-Encoding"}
 // Serve answers a GET or HEAD request with the file. An error means that the file cannot be read and that nothing was
 // written: the caller still owns the response. A client that goes away is not an error.
 func (a Asset) Serve(w http.ResponseWriter, r *http.Request) error {
-	if wantsMore(r) {
-		return a.servePart(w, r)
-	}
-	v := a.entry.choose(r.Header["Accept-Encoding"])
-	if notModified(r.Header, v, a.index.lastModified[0]) {
-		a.describe(w.Header(), v)
+	v, part := a.entry.choose(r.Header["Accept-Encoding"]), wantsPart(r)
+	switch judged, held := a.judge(r.Header, v, part); judged {
+	case unchanged:
+		a.describe(w.Header(), held)
 		w.WriteHeader(http.StatusNotModified)
 		return nil
+	case preconditionFailed:
+		a.describe(w.Header(), held)
+		w.Header().Set("Content-Length", "0")
+		w.WriteHeader(http.StatusPreconditionFailed)
+		return nil
+	}
+	if part {
+		return a.servePart(w, r)
 	}
 	if r.Method == http.MethodHead {
 		a.describeBody(w.Header(), v)
@@ -35,24 +41,6 @@ func (a Asset) Serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	a.describeBody(w.Header(), v)
 	w.Write(body)
-	return nil
-}
-
-// servePart leaves ranges and rare preconditions to net/http, on the file as it is: a range of a compressed variant
-// helps no resuming client.
-func (a Asset) servePart(w http.ResponseWriter, r *http.Request) error {
-	f, err := a.open(&a.entry.identity)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if r.Header["Range"] != nil && !wantsRange(r) {
-		r = r.Clone(r.Context())
-		delete(r.Header, "Range")
-	}
-	a.describe(w.Header(), &a.entry.identity)
-	w.Header()["Content-Type"] = a.entry.contentType
-	http.ServeContent(w, r, "", a.index.modTime, f)
 	return nil
 }
 

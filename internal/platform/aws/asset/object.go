@@ -23,6 +23,7 @@ type object struct {
 
 	contentType  string
 	cacheControl string
+	encoding     string // Content-Encoding of what is coded on disk
 
 	once  bool // others may write the key too: the first one stays
 	fixed bool // the name says nothing of the content: it is below a BUILD_ID, not hashed
@@ -49,6 +50,7 @@ func static(a deploy.Artifact) (shared, own []object, err error) {
 		o := object{
 			key: deploymentPrefix(a.Deployment.ID) + base + name, file: f.Path, size: f.Size, digest: f.Digest,
 			contentType: staticfile.MediaType(name), cacheControl: staticfile.CacheControl(name),
+			encoding: staticfile.ContentEncoding(name),
 		}
 		hashed := strings.HasPrefix(name, staticfile.HashedFolder)
 		if !hashed || isOriginal(a.Build, name, o.contentType) {

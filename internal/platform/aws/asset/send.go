@@ -117,7 +117,7 @@ func (r *run) copy(ctx context.Context, o object) error {
 		Bucket: &r.AssetsBucket, Key: &o.key,
 		CopySource:        sdk.String(r.ArtifactsBucket + "/" + contentRoot + string(o.digest)),
 		MetadataDirective: types.MetadataDirectiveReplace, TaggingDirective: types.TaggingDirectiveReplace,
-		ContentType: optional(o.contentType), CacheControl: optional(o.cacheControl), Metadata: o.metadata(),
+		ContentType: optional(o.contentType), CacheControl: optional(o.cacheControl), ContentEncoding: optional(o.encoding), Metadata: o.metadata(),
 	})
 	return err
 }
@@ -126,7 +126,7 @@ func (r *run) copy(ctx context.Context, o object) error {
 func (r *run) put(ctx context.Context, o object, in *os.File) error {
 	_, err := r.S3.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &r.AssetsBucket, Key: &o.key, Body: in, ContentLength: &o.size, ChecksumSHA256: sdk.String(o.sha256()),
-		ContentType: optional(o.contentType), CacheControl: optional(o.cacheControl), Metadata: o.metadata(),
+		ContentType: optional(o.contentType), CacheControl: optional(o.cacheControl), ContentEncoding: optional(o.encoding), Metadata: o.metadata(),
 		IfNoneMatch: o.ifNoneMatch(),
 	})
 	return err
@@ -137,7 +137,7 @@ func (r *run) put(ctx context.Context, o object, in *os.File) error {
 func (r *run) putParts(ctx context.Context, o object, in *os.File) error {
 	_, err := r.transfer.UploadObject(ctx, &transfermanager.UploadObjectInput{
 		Bucket: &r.AssetsBucket, Key: &o.key, Body: in,
-		ContentType: optional(o.contentType), CacheControl: optional(o.cacheControl), Metadata: o.metadata(),
+		ContentType: optional(o.contentType), CacheControl: optional(o.cacheControl), ContentEncoding: optional(o.encoding), Metadata: o.metadata(),
 		IfNoneMatch: o.ifNoneMatch(),
 	})
 	if !awserror.Is(err, "NoSuchUpload") {
