@@ -16,6 +16,7 @@ import (
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/anchor-deploy/anchor/internal/leak"
 )
@@ -114,6 +115,13 @@ func body(t testing.TB, r *http.Response) string {
 			t.Fatal(err)
 		}
 		from = z
+	case "zstd":
+		z, err := zstd.NewReader(r.Body, zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer z.Close()
+		from = z
 	}
 	b, err := io.ReadAll(from)
 	if err != nil {
@@ -125,7 +133,7 @@ func body(t testing.TB, r *http.Response) string {
 func TestEveryFileComesBackWhole(t *testing.T) {
 	index := write(t, site).build(t, "")
 	for path, want := range site {
-		for _, accept := range []string{"", "gzip", "gzip, br"} {
+		for _, accept := range []string{"", "gzip", "zstd", "gzip, br"} {
 			for range 2 { // the second time from memory, if it fits
 				got := get(t, index, "/"+path, "Accept-Encoding", accept)
 				if got.StatusCode != http.StatusOK || body(t, got) != want {
@@ -169,10 +177,13 @@ func TestNegotiation(t *testing.T) {
 		{"br ; Q=0, gzip;q=0.001", "gzip"},
 		{"identity, br;q=0.5", ""},
 		{"*", "br"},
-		{"*;q=0.5, br;q=0", "gzip"},
+		{"*;q=0.5, br;q=0", "zstd"},
+		{"*;q=0.5, br;q=0, zstd;q=0", "gzip"},
 		{"gzip;q=0, br;q=0", ""},
 		{"identity;q=0, *;q=0", ""},
-		{"zstd", ""},
+		{"zstd", "zstd"},
+		{"gzip, zstd", "zstd"},
+		{"gzip, zstd;q=0.5", "gzip"},
 		{"br;q=2", ""},
 		{"br;q=0.1234", ""},
 		{"br;q=nonsense, gzip", "gzip"},
@@ -187,7 +198,7 @@ func TestNegotiation(t *testing.T) {
 func TestVariantsHaveTheirOwnTags(t *testing.T) {
 	index := write(t, site).build(t, "")
 	seen := map[string]string{}
-	for _, accept := range []string{"", "gzip", "br"} {
+	for _, accept := range []string{"", "gzip", "zstd", "br"} {
 		tag := get(t, index, "/robots.txt", "Accept-Encoding", accept).Header.Get("Etag")
 		if other, ok := seen[tag]; ok || !strings.HasPrefix(tag, `"`) {
 			t.Errorf("tag %s for %q, and for %q", tag, accept, other)

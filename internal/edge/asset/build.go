@@ -84,17 +84,20 @@ func (b builder) entry(ctx context.Context, f File) (*entry, error) {
 		return nil, err
 	}
 	if f.Size < SmallestToCompress || staticfile.ContentEncoding(f.Path) != "" || !Compressible(staticfile.MediaType(f.Path)) {
-		return newEntry(f, 0, 0), nil
+		return newEntry(f, sizes{}), nil
 	}
-	brotliSize, err := b.ensure(ctx, f, brotliEncoder)
-	if err != nil {
-		return nil, err
+	var coded sizes
+	for _, v := range []struct {
+		size *int64
+		encoder
+	}{{&coded.brotli, brotliEncoder}, {&coded.zstd, zstdEncoder}, {&coded.gzip, gzipEncoder}} {
+		size, err := b.ensure(ctx, f, v.encoder)
+		if err != nil {
+			return nil, err
+		}
+		*v.size = size
 	}
-	gzipSize, err := b.ensure(ctx, f, gzipEncoder)
-	if err != nil {
-		return nil, err
-	}
-	return newEntry(f, brotliSize, gzipSize), nil
+	return newEntry(f, coded), nil
 }
 
 func (b builder) check(f File) error {

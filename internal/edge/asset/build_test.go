@@ -17,7 +17,7 @@ func TestBuildAgainWritesNothing(t *testing.T) {
 	f := write(t, site)
 	f.build(t, "")
 	before := variants(t, f.place)
-	if len(before) != 8 { // four files of text in two codings; that noise.js does not shrink is remembered, too
+	if len(before) != 12 { // four files of text in three codings; that noise.js does not shrink is remembered, too
 		t.Fatalf("%d variants: %v", len(before), before)
 	}
 	f.build(t, "")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 )
 
 // SmallestToCompress is the octets below which coding saves nothing: about one network packet.
@@ -23,6 +24,9 @@ const (
 	gzipLevel     = 6
 )
 
+// zstdWindow is the largest that every client has to support (RFC 9659, section 3).
+const zstdWindow = 8 << 20
+
 type encoder struct {
 	suffix string
 	open   func(io.Writer) (io.WriteCloser, error)
@@ -34,6 +38,9 @@ var (
 	}}
 	gzipEncoder = encoder{gzipSuffix, func(w io.Writer) (io.WriteCloser, error) {
 		return gzip.NewWriterLevel(w, gzipLevel)
+	}}
+	zstdEncoder = encoder{zstdSuffix, func(w io.Writer) (io.WriteCloser, error) {
+		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zstdWindow))
 	}}
 )
 

@@ -64,7 +64,7 @@ func date(values []string) (time.Time, bool) {
 
 // tagged finds the variant that a list of tags names. "*" names the first.
 func (e *entry) tagged(tags []string, compare comparison) *variant {
-	for _, v := range []*variant{&e.identity, e.brotli, e.gzip} {
+	for _, v := range []*variant{&e.identity, e.brotli, e.zstd, e.gzip} {
 		if v != nil && anyTagMatches(tags, v.etag[0], compare) {
 			return v
 		}

@@ -14,7 +14,7 @@ import (
 func TestPreconditionsKnowEveryVariant(t *testing.T) {
 	index := write(t, site).build(t, "")
 	tags := map[string]string{}
-	for _, coding := range []string{"identity", "gzip", "br"} {
+	for _, coding := range []string{"identity", "gzip", "zstd", "br"} {
 		tags[coding] = get(t, index, "/robots.txt", "Accept-Encoding", coding).Header.Get("Etag")
 	}
 	for held, tag := range tags {

@@ -24,6 +24,7 @@ type encodedFile struct {
 	Digest string `json:"digest"`
 	Size   int64  `json:"size"`
 	Brotli int64  `json:"br,omitempty"`
+	Zstd   int64  `json:"zst,omitempty"` // absent in indexes of older Anchors
 	Gzip   int64  `json:"gz,omitempty"`
 }
 
@@ -45,6 +46,9 @@ func (e *entry) encoded() encodedFile {
 	f := encodedFile{Path: e.path, Digest: e.digest, Size: e.identity.size}
 	if e.brotli != nil {
 		f.Brotli = e.brotli.size
+	}
+	if e.zstd != nil {
+		f.Zstd = e.zstd.size
 	}
 	if e.gzip != nil {
 		f.Gzip = e.gzip.size
@@ -68,7 +72,7 @@ func Decode(r io.Reader, place Place) (*Index, error) {
 		if err := file.check(); err != nil {
 			return nil, fmt.Errorf("decode asset index: %w", err)
 		}
-		index.entries[f.Path] = newEntry(file, f.Brotli, f.Gzip)
+		index.entries[f.Path] = newEntry(file, sizes{brotli: f.Brotli, zstd: f.Zstd, gzip: f.Gzip})
 	}
 	return index, nil
 }

@@ -51,8 +51,12 @@ type entry struct {
 	cacheControl []string
 	identity     variant
 	brotli       *variant
+	zstd         *variant
 	gzip         *variant
 }
+
+// sizes are the octets of a file's variants; 0 for one that there is not.
+type sizes struct{ brotli, zstd, gzip int64 }
 
 func newIndex(place Place, prefix string, modTime time.Time, size int) *Index {
 	modTime = modTime.UTC().Truncate(time.Second)
@@ -108,7 +112,7 @@ func (a Asset) CacheControl() string { return a.entry.cacheControl[0] }
 // Path is the file's path below its root, slash-separated.
 func (a Asset) Path() string { return a.entry.path }
 
-func newEntry(f File, brotliSize, gzipSize int64) *entry {
+func newEntry(f File, coded sizes) *entry {
 	tag, coding := entityTag(f.Digest), contentCoding(f.Path)
 	e := &entry{
 		path:         f.Path,
@@ -120,11 +124,14 @@ func newEntry(f File, brotliSize, gzipSize int64) *entry {
 	if coding != nil { // an older Anchor may have made variants
 		return e
 	}
-	if brotliSize > 0 {
-		e.brotli = newVariant(brotliCoding, tag, "-br", brotliSize)
+	if coded.brotli > 0 {
+		e.brotli = newVariant(brotliCoding, tag, "-br", coded.brotli)
 	}
-	if gzipSize > 0 {
-		e.gzip = newVariant(gzipCoding, tag, "-gz", gzipSize)
+	if coded.zstd > 0 {
+		e.zstd = newVariant(zstdCoding, tag, "-zst", coded.zstd)
+	}
+	if coded.gzip > 0 {
+		e.gzip = newVariant(gzipCoding, tag, "-gz", coded.gzip)
 	}
 	return e
 }
@@ -134,6 +141,8 @@ func (p Place) file(e *entry, v *variant) string {
 	switch v {
 	case e.brotli:
 		return variantFile(p.Variants, e.digest, brotliSuffix)
+	case e.zstd:
+		return variantFile(p.Variants, e.digest, zstdSuffix)
 	case e.gzip:
 		return variantFile(p.Variants, e.digest, gzipSuffix)
 	}

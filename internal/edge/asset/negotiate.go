@@ -15,17 +15,22 @@ const (
 // choose picks the variant the client likes best; equal weights go to the smaller one. A client that excludes
 // everything gets the file as it is, which section 12.5.3 allows and every client can refuse.
 func (e *entry) choose(accept []string) *variant {
-	if len(accept) == 0 || (e.brotli == nil && e.gzip == nil) {
+	if len(accept) == 0 || !e.varies() {
 		return &e.identity
 	}
-	switch parseAccept(accept).best(e.brotli != nil, false, e.gzip != nil) {
+	switch parseAccept(accept).best(e.brotli != nil, e.zstd != nil, e.gzip != nil) {
 	case Brotli:
 		return e.brotli
+	case Zstd:
+		return e.zstd
 	case Gzip:
 		return e.gzip
 	}
 	return &e.identity
 }
+
+// varies reports whether the file has variants.
+func (e *entry) varies() bool { return e.brotli != nil || e.zstd != nil || e.gzip != nil }
 
 // best is the coding with the greatest weight of those that there are; "" is identity. Of equal ones brotli makes the
 // smallest bodies, and gzip the largest.

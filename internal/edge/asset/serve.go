@@ -104,7 +104,7 @@ func (a Asset) describe(h http.Header, v *variant) {
 	h["Cache-Control"] = a.entry.cacheControl
 	h["Etag"] = v.etag
 	h["Last-Modified"] = a.index.lastModified
-	if a.entry.brotli != nil || a.entry.gzip != nil {
+	if a.entry.varies() {
 		h["Vary"] = varyEncoding
 	}
 }

@@ -9,11 +9,13 @@ import (
 const (
 	brotliSuffix = ".br"
 	gzipSuffix   = ".gz"
+	zstdSuffix   = ".zst"
 )
 
 var (
 	brotliCoding = []string{"br"}
 	gzipCoding   = []string{"gzip"}
+	zstdCoding   = []string{"zstd"}
 )
 
 // variant is one representation of a file. Header values are slices made once: a response takes them as they are.
