@@ -178,7 +178,7 @@ func answersAll(t *testing.T, seen *atomic.Int64) *secured {
 			next.ServeHTTP(w, r)
 		})
 	}
-	s := startTLS(t, Config{MaxURLBytes: 200, MaxBodyBytes: 1 << 20, Upload: fast, Wrap: challenge}, "a.test")
+	s := startTLS(t, Config{MaxURLBytes: 200, MaxBodyBytes: 1 << 20, Upload: fast, Wrap: challenge, MaxConnections: 4000, MaxConnectionsPerClient: 4000}, "a.test")
 	busy := &Site{Default: answering(seen)}
 	busy.inFlight.Add(s.cfg.MaxPerSite)
 	s.Publish(NewTable(map[string]*Site{
@@ -213,7 +213,7 @@ func TestNoLeftoverIsARequest(t *testing.T) {
 	var seen atomic.Int64
 	s := answersAll(t, &seen)
 	var group errgroup.Group
-	group.SetLimit(48)
+	group.SetLimit(128)
 	for answerer, start := range answerers {
 		for leftover, body := range leftovers {
 			for _, secure := range []bool{false, true} {
