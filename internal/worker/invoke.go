@@ -19,7 +19,7 @@ const maxResult = 32 << 20
 // response {status: "307", headers: {name: [{key, value}]}, body, bodyEncoding: "text"|"base64"}, or the request to
 // continue with {method, uri, querystring, headers, origin: {custom: {domainName}}}. Middleware translates both.
 func (p *Pool) Invoke(ctx context.Context, event []byte) ([]byte, error) {
-	pr, err := p.acquire(ctx)
+	pr, err := p.acquire(ctx, false)
 	if err != nil {
 		return nil, err
 	}
@@ -31,6 +31,7 @@ func (p *Pool) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	}
 	answer, body, err := pr.hop.exchange(ctx, head, bytes.NewReader(event))
 	if err != nil {
+		p.doubt(pr)
 		return nil, fmt.Errorf("worker: call function %s: %w", p.spec.Name, err)
 	}
 	defer body.Close()

@@ -93,7 +93,51 @@ func TestVisitorsOfACrashingSite(t *testing.T) {
 		}
 	}
 	// A process that is about to end may take the visitors that end it a second time.
-	s.eventually(t, "one process is left", func(st Stats) bool { return st.Processes == 1 && st.Restarts >= 6 })
+	s.eventually(t, "the ends were noticed", func(st Stats) bool { return st.Restarts >= 6 })
+}
+
+// TestVisitorsDoNotMeetARequestThatIsTriedAgain has a GET that ends its process, and the one in which it is tried once
+// more. Visitors come in between.
+func TestVisitorsDoNotMeetARequestThatIsTriedAgain(t *testing.T) {
+	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
+	for n := 1; n <= 5; n++ {
+		killer := s.background(t, "GET", "/kill", nil)
+		s.logs.waitCount(t, "process ended by itself", 2*n-1)
+		for range 3 {
+			if a := s.do(t, "POST", "/pid", strings.NewReader("not to be sent twice")); a.StatusCode != 200 {
+				t.Errorf("a visitor got %d %q", a.StatusCode, a.body)
+			}
+		}
+		if status := receive(t, killer, "the end of the request that kills"); status != 502 {
+			t.Errorf("it got %d", status)
+		}
+		s.logs.waitCount(t, "process ended by itself", 2*n)
+	}
+}
+
+// TestAGetThatWasInFlightWithAnotherThatKills is tried again by itself, and not with the one that kills once more.
+func TestAGetThatWasInFlightWithAnotherThatKills(t *testing.T) {
+	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
+	for n := 1; n <= 3; n++ {
+		gate := filepath.Join(t.TempDir(), "gate")
+		var bystanders []<-chan int
+		for range 4 {
+			bystanders = append(bystanders, s.background(t, "GET", "/wait?until="+gate, nil))
+		}
+		s.eventually(t, "all are in flight", func(st Stats) bool { return st.InFlight == 4 })
+		killer := s.background(t, "GET", "/kill", nil)
+		s.logs.waitCount(t, "process ended by itself", 2*n-1)
+		touch(t, gate)
+		if status := receive(t, killer, "the end of the request that kills"); status != 502 {
+			t.Errorf("it got %d", status)
+		}
+		for _, b := range bystanders {
+			if status := receive(t, b, "the answer to a bystander"); status != 200 {
+				t.Errorf("a bystander got %d", status)
+			}
+		}
+		s.logs.waitCount(t, "process ended by itself", 2*n)
+	}
 }
 
 func TestPausesAfterCrashesAreNotForVisitors(t *testing.T) {

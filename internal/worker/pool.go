@@ -38,7 +38,10 @@ type Pool struct {
 }
 
 // waiter is a request in the queue. Its channel has room for the one answer it gets.
-type waiter struct{ answer chan grant }
+type waiter struct {
+	suspect bool // waits for a process aside
+	answer  chan grant
+}
 
 type grant struct {
 	process *process
@@ -109,9 +112,6 @@ func (p *Pool) SetMin(n int) {
 
 // scale starts the processes that minimum and load ask for. Callers hold mu.
 func (p *Pool) scale() {
-	if p.closed || p.draining {
-		return
-	}
 	missing := p.missing()
 	if missing <= 0 {
 		return
@@ -129,18 +129,40 @@ func (p *Pool) scale() {
 	}
 }
 
-// missing returns how many processes to start. A process that is late or has announced its end does not count, so that
-// another takes its place, but only one for each: 2*Max bounds all together.
+// missing returns how many processes to start. A process that is late, aside or about to end does not count, so that
+// another takes its place.
 func (p *Pool) missing() int {
-	load, able := len(p.waiters), p.starting
+	suspects := p.suspects()
+	load := len(p.waiters) - suspects
 	for _, pr := range p.procs {
 		if pr.able() {
 			load += pr.inFlight
-			able++
 		}
 	}
 	want := min(max(p.min, (load+p.spec.Concurrency-1)/p.spec.Concurrency), p.spec.Max)
-	return min(want-able, 2*p.spec.Max-len(p.procs)-p.starting)
+	if suspects > 0 && p.count((*process).apart) == 0 {
+		want++
+	}
+	return min(want-p.count((*process).able)-p.starting, p.room())
+}
+
+// room returns how many processes may be started: one in the place of each that takes no requests, so that all together
+// are at most twice Spec.Max. Callers hold mu.
+func (p *Pool) room() int {
+	if p.closed || p.draining {
+		return 0
+	}
+	return 2*p.spec.Max - len(p.procs) - p.starting
+}
+
+// count returns how many processes are in a state. Callers hold mu.
+func (p *Pool) count(state func(*process) bool) (n int) {
+	for _, pr := range p.procs {
+		if state(pr) {
+			n++
+		}
+	}
+	return n
 }
 
 // start begins one start in the background. Callers hold mu.
@@ -209,12 +231,21 @@ func (p *Pool) started(pr *process, err error) {
 		p.retire(p.ctx, pr)
 	default:
 		pr.idleSince = time.Now()
+		pr.aside = p.needsAside()
 		p.procs = append(p.procs, pr)
 		p.backoff.startWorked()
 		p.serveQueue()
 		p.scheduleReap()
 		p.dismiss()
 	}
+}
+
+// needsAside reports whether the process that has just started is for suspects: others have one, or need none. Callers
+// hold mu.
+func (p *Pool) needsAside() bool {
+	suspects := p.suspects()
+	served := p.count((*process).able) > 0 || p.starting > 0 || suspects == len(p.waiters)
+	return suspects > 0 && served && p.count((*process).apart) == 0
 }
 
 // ended takes note that a process is gone, and replaces it when it went by itself.

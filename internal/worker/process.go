@@ -34,7 +34,9 @@ type process struct {
 	inFlight  int
 	idleSince time.Time
 	stopping  bool
+	aside     bool      // takes suspects only, see Pool.acquire
 	watched   bool      // several times a second, as requests are in flight
+	doubted   bool      // has broken a connection and given no sign of life since
 	late      bool      // has given no sign of life for lateAfter
 	leaving   bool      // has announced its end
 	lastCall  time.Time // until when a leaving process takes requests that no other takes

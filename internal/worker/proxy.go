@@ -37,7 +37,7 @@ func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		body = &clientBody{ReadCloser: r.Body}
 	}
 	for attempt := 0; ; attempt++ {
-		pr, err := p.acquire(r.Context())
+		pr, err := p.acquire(r.Context(), attempt > 0)
 		if err != nil {
 			p.refuse(w, r, err)
 			return
@@ -93,6 +93,7 @@ func (p *Pool) forward(w http.ResponseWriter, r *http.Request, out *requestHead,
 	}
 	head, answer, err := pr.hop.exchange(r.Context(), out, body)
 	if err != nil {
+		p.doubt(pr)
 		return err
 	}
 	defer answer.Close()

@@ -6,15 +6,16 @@ import (
 	"time"
 )
 
-// acquire returns the process that shall take a request, waiting in the queue for one when it must.
-// The caller gives it back with release.
-func (p *Pool) acquire(ctx context.Context) (*process, error) {
+// acquire returns the process that takes a request, waiting in the queue for one when it must. The caller hands it back
+// with release. A request whose process ended under it is suspected to have ended it: it goes to a process aside, where
+// it meets no other visitor's.
+func (p *Pool) acquire(ctx context.Context, suspect bool) (*process, error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
 		return nil, ErrClosed
 	}
-	if pr := p.choose(); pr != nil {
+	if pr := p.choose(suspect); pr != nil {
 		pr.begin()
 		if pr.inFlight > p.spec.Concurrency {
 			p.scale()
@@ -22,7 +23,7 @@ func (p *Pool) acquire(ctx context.Context) (*process, error) {
 		p.mu.Unlock()
 		return pr, nil
 	}
-	w, err := p.enqueue()
+	w, err := p.enqueue(suspect)
 	p.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -32,11 +33,34 @@ func (p *Pool) acquire(ctx context.Context) (*process, error) {
 
 // choose returns the process for the next request, nil when none has room. One that has announced its end takes requests
 // for as long as there is no other.
-func (p *Pool) choose() *process {
+func (p *Pool) choose(suspect bool) *process {
+	if suspect && (p.count((*process).apart) > 0 || p.room() > 0 || p.starting > 0) {
+		return p.chooseApart()
+	}
 	if pr := p.leastLoaded((*process).able); pr != nil {
 		return pr
 	}
 	return p.leastLoaded((*process).takesLast)
+}
+
+// chooseApart returns the process for a suspect. A few go one after the other, so that only the culprit ends a process;
+// many go together, as they would wait for too long.
+func (p *Pool) chooseApart() *process {
+	pr := p.leastLoaded((*process).apart)
+	if pr != nil && pr.inFlight > 0 && p.suspects() <= p.spec.Concurrency {
+		return nil
+	}
+	return pr
+}
+
+// suspects returns how many of the waiting requests are suspected to have ended a process. Callers hold mu.
+func (p *Pool) suspects() (n int) {
+	for _, w := range p.waiters {
+		if w.suspect {
+			n++
+		}
+	}
+	return n
 }
 
 // leastLoaded prefers the older of two equals, so that under little load the younger ones become idle.
@@ -51,7 +75,7 @@ func (p *Pool) leastLoaded(usable func(*process) bool) *process {
 }
 
 // enqueue puts a request in the queue, or says why not. Callers hold mu.
-func (p *Pool) enqueue() (*waiter, error) {
+func (p *Pool) enqueue(suspect bool) (*waiter, error) {
 	if p.draining && len(p.procs) == 0 {
 		return nil, ErrClosed
 	}
@@ -63,7 +87,7 @@ func (p *Pool) enqueue() (*waiter, error) {
 	if len(p.waiters) >= p.spec.Queue {
 		return nil, &busyError{why: fmt.Sprintf("all processes are busy and %d requests wait already", len(p.waiters)), retryAfter: time.Second}
 	}
-	w := &waiter{answer: make(chan grant, 1)}
+	w := &waiter{suspect: suspect, answer: make(chan grant, 1)}
 	p.waiters = append(p.waiters, w)
 	p.scale()
 	return w, nil
@@ -116,6 +140,10 @@ func (p *Pool) release(pr *process) {
 	pr.inFlight--
 	p.serveQueue()
 	if pr.inFlight == 0 {
+		if pr.aside && !pr.doubted && p.suspects() == 0 {
+			pr.aside = false // none of the suspects has ended it
+			p.serveQueue()
+		}
 		pr.idleSince = time.Now()
 		p.scheduleReap()
 		p.dismiss()
@@ -125,15 +153,20 @@ func (p *Pool) release(pr *process) {
 
 // serveQueue hands processes with room to waiting requests. Callers hold mu.
 func (p *Pool) serveQueue() {
-	for len(p.waiters) > 0 {
-		pr := p.choose()
-		if pr == nil {
-			return
+	var left []*waiter
+	full := map[bool]bool{} // by waiter.suspect
+	for _, w := range p.waiters {
+		if !full[w.suspect] {
+			if pr := p.choose(w.suspect); pr != nil {
+				pr.begin()
+				w.answer <- grant{process: pr}
+				continue
+			}
+			full[w.suspect] = true
 		}
-		pr.begin()
-		p.waiters[0].answer <- grant{process: pr}
-		p.waiters = p.waiters[1:]
+		left = append(left, w)
 	}
+	p.waiters = left
 }
 
 // refuseQueue answers every waiting request with err. Callers hold mu.

@@ -87,13 +87,18 @@ func (p *Pool) calm(pr *process) bool {
 	return true
 }
 
-// able reports whether the process may get requests. Callers hold Pool.mu.
-func (pr *process) able() bool { return !pr.late && !pr.leaving && !pr.isGone() }
+// able reports whether the process may get requests of visitors. Callers hold Pool.mu.
+func (pr *process) able() bool { return !pr.aside && pr.sound() }
+
+// apart reports whether the process may get suspects. Callers hold Pool.mu.
+func (pr *process) apart() bool { return pr.aside && pr.sound() }
+
+func (pr *process) sound() bool { return !pr.doubted && !pr.late && !pr.leaving && !pr.isGone() }
 
 // takesLast reports whether the process, though it has announced its end, may get requests that no other takes. Callers
 // hold Pool.mu.
 func (pr *process) takesLast() bool {
-	return pr.leaving && !pr.late && time.Now().Before(pr.lastCall) && !pr.isGone()
+	return pr.leaving && !pr.doubted && !pr.late && time.Now().Before(pr.lastCall) && !pr.isGone()
 }
 
 // late takes new requests away from a process until it answers again.
@@ -110,12 +115,20 @@ func (p *Pool) late(pr *process) {
 	}
 }
 
+// doubt takes new requests away from a process that has broken a connection, until it gives a sign of life: its
+// connections break before its end is known. Call it before the request is released.
+func (p *Pool) doubt(pr *process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pr.doubted = true
+}
+
 // answers takes note of a sign of life.
 func (p *Pool) answers(pr *process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if pr.late {
-		pr.late = false
+	if pr.late || pr.doubted {
+		pr.late, pr.doubted = false, false
 		p.serveQueue()
 		p.scheduleReap()
 		p.dismiss()

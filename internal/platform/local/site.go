@@ -120,12 +120,13 @@ func (s *site) drain(ctx context.Context) error {
 		mu   sync.Mutex
 		errs []error
 	)
-	for _, pool := range s.pools {
+	for name, pool := range s.pools {
 		wg.Go(func() {
-			err := pool.Drain(ctx)
-			mu.Lock()
-			defer mu.Unlock()
-			errs = append(errs, err)
+			if err := pool.Drain(ctx); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, fmt.Errorf("function %s of deployment %s: %w", name, s.Deployment, err))
+			}
 		})
 	}
 	wg.Wait()

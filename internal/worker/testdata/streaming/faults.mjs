@@ -48,6 +48,10 @@ const routes = {
     while (!fs.existsSync(query(req).get("until"))) await sleep(10);
     res.end("whole");
   },
+  "/wait": async ({ res, req }) => {
+    while (!fs.existsSync(query(req).get("until"))) await sleep(10);
+    res.end("waited");
+  },
   "/background": async ({ res, req, waitUntil }) => {
     res.end("answered");
     waitUntil((async () => {
