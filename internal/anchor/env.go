@@ -28,9 +28,9 @@ func (p EnvPhase) Covers(phase EnvPhase) bool { return p == EnvBoth || p == phas
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// reservedEnv are the names whose values Anchor gives: an app that set them would
-// lose its cache or its isolation.
-var reservedEnv = []string{"CACHE_", "REVALIDATION_QUEUE_", "BUCKET_", "AWS_", "ANCHOR_", "OPEN_NEXT_", "OPENNEXT_", "LD_"}
+// reservedEnv are the names that Anchor sets: an app that set them would
+// lose its cache or its isolation. AWS_* are the app's own: its clients read them.
+var reservedEnv = []string{"CACHE_", "REVALIDATION_QUEUE_", "BUCKET_", "AWS_LAMBDA_", "ANCHOR_", "OPEN_NEXT_", "OPENNEXT_", "LD_"}
 
 // CheckEnv refuses what cannot be a variable of a project. Values are at most
 // 32 KiB and hold no NUL (execve(2)).

@@ -229,7 +229,7 @@ func TestValuesStayHiddenUnlessAskedFor(t *testing.T) {
 	if strings.TrimSpace(build.body) != `{"variables":{"FLAG":"on"}}` {
 		t.Errorf("a build is given %s", build.body)
 	}
-	call(t, base, "PUT", "/projects/shop/env", apitest.DeployToken, `{"variables":[{"name":"AWS_X","value":"y"}]}`, nil).
+	call(t, base, "PUT", "/projects/shop/env", apitest.DeployToken, `{"variables":[{"name":"CACHE_X","value":"y"}]}`, nil).
 		isProblem(t, 400, "reserved_env")
 	call(t, base, "PUT", "/projects/shop/env", apitest.DeployToken, `{"variables":[{"name":"X","value":"y","for":"lunch"}]}`, nil).
 		isProblem(t, 400, "bad_field")

@@ -120,7 +120,7 @@ func TestSetRefusesAllForOne(t *testing.T) {
 	good := anchor.EnvVar{Name: "GOOD", Value: "1", For: anchor.EnvRun}
 	for code, bad := range map[string]anchor.EnvVar{
 		"bad_env":      {Name: "1BAD", For: anchor.EnvRun},
-		"reserved_env": {Name: "AWS_REGION", For: anchor.EnvRun},
+		"reserved_env": {Name: "CACHE_BUCKET_NAME", For: anchor.EnvRun},
 	} {
 		fails(t, e.Set(t.Context(), p, []anchor.EnvVar{good, bad}), anchor.KindInvalid, code)
 	}

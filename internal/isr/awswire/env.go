@@ -1,48 +1,62 @@
 package awswire
 
-import "strings"
+import (
+	"encoding/json"
+	"strings"
+)
 
-// The names that bundles are told. They are the same for every deployment: the access key tells them apart.
+// The names by which bundles find their cache. They are the same for every deployment: the access key tells them apart.
 const (
 	CacheBucket = "anchor-cache"
 	CachePrefix = "_cache"
 	AssetBucket = "anchor-assets"
 	Table       = "anchor-tags"
 	TagIndex    = "revalidate" // OpenNext has this name in its code
-	Region      = "us-east-1"
-	queuePath   = "/000000000000/anchor-revalidation.fifo"
+	// Region is one that AWS does not have and cannot have: its names end in a number after a direction. By it the
+	// bootstrap (worker/bootstrap/aws.mjs) tells what is asked of Anchor from what an app asks of AWS.
+	Region   = "anchor-local-1"
+	queueURL = "https://sqs." + Region + ".amazonaws.com/000000000000/anchor-revalidation.fifo"
 )
 
+// wireVariable is read, and removed, by the bootstrap: the app's environment names no endpoint and no key of Anchor's.
+const wireVariable = "ANCHOR_WIRE"
+
 // ServerEnv returns the variables of a server function (OpenNext's incrementalCache, tagCache and queue) for a
-// handler served at endpoint, "http://127.0.0.1:port". The host must be an IP address.
+// handler served at endpoint, "http://127.0.0.1:port".
 func ServerEnv(endpoint string, key Key) map[string]string {
-	env := commonEnv(endpoint, key)
-	env["CACHE_BUCKET_NAME"] = CacheBucket
-	env["CACHE_BUCKET_KEY_PREFIX"] = CachePrefix
-	env["CACHE_BUCKET_REGION"] = Region
-	env["CACHE_DYNAMO_TABLE"] = Table
-	env["REVALIDATION_QUEUE_URL"] = strings.TrimSuffix(endpoint, "/") + queuePath
-	env["REVALIDATION_QUEUE_REGION"] = Region
-	return env
-}
-
-// ImageEnv returns the variables of an image function (OpenNext's imageLoader).
-func ImageEnv(endpoint string, key Key) map[string]string {
-	env := commonEnv(endpoint, key)
-	env["BUCKET_NAME"] = AssetBucket
-	env["BUCKET_KEY_PREFIX"] = ""
-	env["BUCKET_REGION"] = Region
-	return env
-}
-
-func commonEnv(endpoint string, key Key) map[string]string {
-	endpoint = strings.TrimSuffix(endpoint, "/")
 	return map[string]string{
-		"AWS_ENDPOINT_URL_S3":       endpoint,
-		"AWS_ENDPOINT_URL_DYNAMODB": endpoint,
-		"AWS_ENDPOINT_URL_SQS":      endpoint,
-		"AWS_REGION":                Region,
-		"AWS_ACCESS_KEY_ID":         key.ID,
-		"AWS_SECRET_ACCESS_KEY":     key.Secret,
+		wireVariable:                wire(endpoint, key),
+		"CACHE_BUCKET_NAME":         CacheBucket,
+		"CACHE_BUCKET_KEY_PREFIX":   CachePrefix,
+		"CACHE_BUCKET_REGION":       Region,
+		"CACHE_DYNAMO_TABLE":        Table,
+		"REVALIDATION_QUEUE_URL":    queueURL,
+		"REVALIDATION_QUEUE_REGION": Region,
 	}
+}
+
+// ImageEnv returns the variables of an image function (OpenNext's imageLoader). OpenNext's "s3" loader takes the region
+// from AWS_REGION; no code of the app runs there that could mind.
+func ImageEnv(endpoint string, key Key) map[string]string {
+	return map[string]string{
+		wireVariable:        wire(endpoint, key),
+		"BUCKET_NAME":       AssetBucket,
+		"BUCKET_KEY_PREFIX": "",
+		"BUCKET_REGION":     Region,
+		"AWS_REGION":        Region,
+	}
+}
+
+func wire(endpoint string, key Key) string {
+	text, err := json.Marshal(map[string]any{
+		"endpoint": strings.TrimSuffix(endpoint, "/"),
+		"region":   Region,
+		"buckets":  []string{CacheBucket, AssetBucket},
+		"key":      key.ID,
+		"secret":   key.Secret,
+	})
+	if err != nil {
+		panic(err) // strings have a JSON form
+	}
+	return string(text)
 }

@@ -1,38 +1,118 @@
-// OpenNext's "-lite" overrides call AWS by its real host names through fetch. Send those calls, and no
-// others, to the endpoints that the AWS SDKs would use (AWS_ENDPOINT_URL_S3, _DYNAMODB, _SQS).
+// What OpenNext's overrides ask of Anchor's bucket, table and queue is led to Anchor; every other call of AWS leaves
+// for AWS. The two differ by region: Anchor's is one that AWS cannot have (awswire.Region). The "-lite" overrides put it
+// into the host name of a fetch; the others use the AWS SDK, which also signs for it, so that a request is recognised
+// even where an AWS_ENDPOINT_URL of the app has changed its host.
+import http from "node:http";
+import https from "node:https";
+import fs from "node:fs";
+import path from "node:path";
+import { syncBuiltinESMExports } from "node:module";
+import { fileURLToPath } from "node:url";
 import { bodyOf } from "./body.mjs";
 
-const SERVICES = [
-  { env: "AWS_ENDPOINT_URL_S3", host: /^(?:(.+)\.)?s3[.-][a-z0-9-]+\.amazonaws\.com$/ },
-  { env: "AWS_ENDPOINT_URL_DYNAMODB", host: /^dynamodb\.[a-z0-9-]+\.amazonaws\.com$/ },
-  { env: "AWS_ENDPOINT_URL_SQS", host: /^sqs\.[a-z0-9-]+\.amazonaws\.com$/ },
-];
+// ANCHOR_WIRE: {endpoint, region, buckets, key, secret}, or undefined in a process that has no cache.
+const wire = process.env.ANCHOR_WIRE && JSON.parse(process.env.ANCHOR_WIRE);
+delete process.env.ANCHOR_WIRE;
 
-// Returns the address to use instead of url, or undefined when it is none of ours.
-function redirect(url) {
-  let parsed;
-  try {
-    parsed = new URL(url);
-  } catch {
-    return undefined; // fetch itself reports a malformed URL
-  }
-  for (const { env, host } of SERVICES) {
-    const match = process.env[env] && host.exec(parsed.hostname);
-    if (!match) continue;
-    const bucket = match[1] ? `/${match[1]}` : "";
-    return process.env[env].replace(/\/$/, "") + bucket + parsed.pathname + parsed.search;
-  }
-  return undefined;
+// Who asks is read from the access key (awswire.accessKeyID); the signature is not checked.
+const AUTHORIZATION = `AWS4-HMAC-SHA256 Credential=${wire?.key}/anchor`;
+
+// Sends a JSON call that is none of AWS to the wire.
+export function callAnchor(fetch, target, body) {
+  return fetch(wire.endpoint, {
+    method: "POST",
+    headers: { "content-type": "application/x-amz-json-1.0", "x-amz-target": `Anchor.${target}`, authorization: AUTHORIZATION },
+    body: JSON.stringify(body),
+  });
 }
 
-export function redirectAWS() {
-  const fetch = globalThis.fetch;
-  globalThis.fetch = function (input, init) {
+export const hasWire = Boolean(wire);
+
+// The bundle's modulePath tells OpenNext's code from the app's.
+export function redirectAWS(modulePath) {
+  globalThis.fetch = redirectedFetch(globalThis.fetch);
+  if (!wire) return;
+  const { request } = http;
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+  for (const module of [http, https]) module.request = redirectedRequest(module.request, request, agent);
+  lendCredentials(path.dirname(fs.realpathSync(modulePath)));
+  syncBuiltinESMExports();
+}
+
+// Returns the path under which the wire answers for hostname and path: a bucket in the host name moves into it.
+function wirePath(hostname, path) {
+  const bucket = wire.buckets.find((name) => hostname.startsWith(`${name}.`));
+  return bucket ? `/${bucket}${path}` : path;
+}
+
+const isOurHost = (hostname) => hostname.endsWith(`.${wire.region}.amazonaws.com`);
+
+function redirectedFetch(fetch) {
+  return function (input, init) {
     const upload = init && bodyOf(init.body);
     if (upload) init = { ...init, body: upload.web(), duplex: "half" };
     const url = typeof input === "string" ? input : (input?.url ?? String(input));
-    const target = url.includes(".amazonaws.com") ? redirect(url) : undefined;
-    if (!target) return fetch.call(this, input, init);
-    return fetch.call(this, input instanceof Request ? new Request(target, input) : target, init);
+    const parsed = wire && url.includes(wire.region) && URL.canParse(url) ? new URL(url) : undefined;
+    if (!parsed || !isOurHost(parsed.hostname)) return fetch.call(this, input, init);
+    const target = wire.endpoint + wirePath(parsed.hostname, parsed.pathname) + parsed.search;
+    const request = new Request(target, input instanceof Request ? input : undefined);
+    const headers = new Headers(init?.headers ?? request.headers);
+    headers.set("authorization", AUTHORIZATION);
+    return fetch.call(this, request, { ...init, headers });
   };
+}
+
+// The region that Signature Version 4 names: "AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/<service>/aws4_request, …".
+const SCOPE = /Credential=[^/,]*\/\d*\/([^/,]*)\//;
+
+// The SDK's NodeHttpHandler calls request with one object of options and lower-case header names.
+function redirectedRequest(request, plainRequest, agent) {
+  return function (options, ...rest) {
+    const authorization = options?.headers?.authorization;
+    if (typeof authorization !== "string") return request.call(this, options, ...rest);
+    const hostname = String(options.hostname ?? options.host ?? "");
+    if (!isOurHost(hostname) && SCOPE.exec(authorization)?.[1] !== wire.region) return request.call(this, options, ...rest);
+    const { hostname: host, port } = new URL(wire.endpoint);
+    const headers = { ...options.headers, authorization: AUTHORIZATION };
+    const led = { ...options, protocol: "http:", host, hostname: host, port, agent, headers, path: wirePath(hostname, options.path ?? "/") };
+    return plainRequest.call(http, led, ...rest);
+  };
+}
+
+// OpenNext's clients find credentials as any AWS client does and fail without. Put into the environment, Anchor's would
+// take the place of what the app's own clients find elsewhere (a profile, a role, nothing). So only OpenNext's files
+// read them there, and only where the app sets none: with which key they sign is of no account.
+function lendCredentials(root) {
+  const env = process.env;
+  const lent = (name) => {
+    if (name === "AWS_PROFILE" || name === "AWS_CONFIG_FILE") return undefined; // would come before the key
+    if (env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY) return env[name];
+    return { AWS_ACCESS_KEY_ID: wire.key, AWS_SECRET_ACCESS_KEY: wire.secret }[name];
+  };
+  const names = new Set(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_CONFIG_FILE"]);
+  const get = (target, name) => (names.has(name) && isOpenNext(root, readerOf(get)) ? lent(name) : target[name]);
+  // An assignment to a proxy defines the property on its target, in a form that process.env refuses.
+  const set = (target, name, value) => ((target[name] = value), true);
+  process.env = new Proxy(env, { get, set });
+}
+
+// Returns the file of the code that called the function trap.
+function readerOf(trap) {
+  const { prepareStackTrace, stackTraceLimit } = Error;
+  const holder = {};
+  try {
+    Error.stackTraceLimit = 1;
+    Error.prepareStackTrace = (_, sites) => sites[0]?.getFileName();
+    Error.captureStackTrace(holder, trap);
+    return holder.stack;
+  } finally {
+    Object.assign(Error, { prepareStackTrace, stackTraceLimit });
+  }
+}
+
+// OpenNext writes its bundles beside .next and node_modules, in which the app's code and its packages are.
+function isOpenNext(root, file) {
+  if (!file) return false;
+  const name = path.relative(root, file.startsWith("file:") ? fileURLToPath(file) : file);
+  return !/(^|\/)(\.\.|\.next|node_modules)\//.test(name) && path.basename(name) !== "middleware.mjs";
 }

@@ -28,7 +28,7 @@ captureConsole();
 obeySupervisor();
 streamMarkedBodies();
 serveRevalidate();
-redirectAWS();
+redirectAWS(modulePath);
 resolveLocalhost();
 speakPlainLocalhost();
 repairRewrites();

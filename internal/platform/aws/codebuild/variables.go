@@ -85,7 +85,7 @@ func parameterFailed(err error, what, action string) error {
 func exports(env map[string]string) (string, error) {
 	var script strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		if strings.HasPrefix(name, "CODEBUILD_") {
+		if strings.HasPrefix(name, "CODEBUILD_") || strings.HasPrefix(name, "AWS_") { // with AWS_* the build stores its result
 			return "", anchor.Invalid("reserved_env", "the variable %s is CodeBuild's own", name).
 				Hintf("Rename it, or set it for run time only: anchor env set NAME=VALUE --for run")
 		}

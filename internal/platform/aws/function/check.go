@@ -127,6 +127,10 @@ func checkEnv(vars map[string]string, limit int) error {
 			return anchor.Invalid("bad_env", "Lambda takes no environment variable %s", name).
 				Hintf("Rename it: at least two letters, digits and underscores, beginning with a letter, and not LAMBDA_.")
 		}
+		if strings.HasPrefix(name, "AWS_") {
+			return anchor.Invalid("reserved_env", "Lambda sets AWS_* itself, and OpenNext's clients of the cache read them: %s cannot be set on this platform", name).
+				Hintf("Remove it: `anchor env rm %s`. Allow the function's role what the app needs, or store the value under another name and pass it to the client's constructor.", name)
+		}
 		total += envSize(name, value)
 		names = append(names, name)
 	}

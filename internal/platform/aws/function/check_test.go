@@ -37,6 +37,8 @@ func TestCheck(t *testing.T) {
 			a.Env = map[string]string{"FIRST": strings.Repeat(`"`, 1000), "SECOND": strings.Repeat("\n", 1000)}
 		}, "env_too_large", []string{"4025 bytes", "FIRST", "SECOND"}},
 		"a name Lambda refuses":  {func(a *deploy.Artifact) { a.Env = map[string]string{"_PRIVATE": "x"} }, "bad_env", []string{"_PRIVATE"}},
+		"a name Lambda sets":     {func(a *deploy.Artifact) { a.Env = map[string]string{"AWS_REGION": "x"} }, "reserved_env", []string{"AWS_REGION"}},
+		"what misleads a client": {func(a *deploy.Artifact) { a.Env = map[string]string{"AWS_ENDPOINT_URL_S3": "x"} }, "reserved_env", []string{"AWS_ENDPOINT_URL_S3"}},
 		"a link out of a bundle": {func(a *deploy.Artifact) { link(a, "node_modules/x", "../../../assets") }, "link_leaves_bundle", []string{"node_modules/x", "../../../assets"}},
 		"a link in a bundle":     {func(a *deploy.Artifact) { link(a, "node_modules/x", ".store/x") }, "", nil},
 	} {
@@ -82,6 +84,7 @@ func TestCheckManifest(t *testing.T) {
 		"a link out of one":     {app: shop, change: func(a *deploy.Artifact) { link(a, "node_modules/x", "../../../assets") }, code: "link_leaves_bundle"},
 		"a large environment":   {app: shop, change: setEnv("HUGE", strings.Repeat("x", 4000)), code: "env_too_large"},
 		"a name Lambda refuses": {app: shop, change: setEnv("_PRIVATE", "x"), code: "bad_env"},
+		"a name Lambda sets":    {app: shop, change: setEnv("AWS_PROFILE", "x"), code: "reserved_env"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := artifact(t, anchor.Project{ID: "p", Slug: "shop"}, test.app)

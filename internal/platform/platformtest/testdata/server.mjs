@@ -18,7 +18,8 @@ const pages = {
 // signature that proves nothing: whoever runs the function tells it by the key alone.
 async function dynamo(operation, input) {
   const { env } = process;
-  const answer = await fetch(env.AWS_ENDPOINT_URL_DYNAMODB ?? env.AWS_ENDPOINT_URL, {
+  const aws = `https://dynamodb.${env.CACHE_BUCKET_REGION}.amazonaws.com`;
+  const answer = await fetch(env.AWS_ENDPOINT_URL_DYNAMODB ?? env.AWS_ENDPOINT_URL ?? aws, {
     method: "POST",
     headers: {
       "content-type": "application/x-amz-json-1.0",
