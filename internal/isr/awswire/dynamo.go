@@ -1,8 +1,10 @@
 package awswire
 
 import (
+	"encoding/json"
 	"math"
 	"net/http"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/isr"
 )
@@ -75,7 +77,9 @@ func (h *handler) rows(r *http.Request, ns string, in queryInput, c condition) (
 		if err != nil {
 			return nil, err
 		}
-		return h.Store.ByPath(r.Context(), ns, hash, after)
+		rows, err := h.Store.ByPath(r.Context(), ns, hash, after)
+		hideExpiryAhead(rows, time.Now())
+		return rows, err
 	}
 	return nil, validation("Query condition missed key schema element: index %q with the expression %q is none that OpenNext sends.",
 		in.IndexName, in.KeyConditionExpression)
@@ -198,4 +202,21 @@ func checkDistinct(keys []isr.TagKey) error {
 		seen[k] = true
 	}
 	return nil
+}
+
+// hideExpiryAhead makes tags that may be served stale for a while, as after revalidateTag(tag, "max"), read so in all of
+// OpenNext's tag caches. An entry is rendered anew at once if getLastModified counts one of the rows, else it is stale if
+// there is any (isStale; both see one answer). The SDK's tag cache (overrides/tagCache/dynamodb.js of 4.1) counts what
+// expires later than now, against its own intent and unlike dynamodb-lite.js; neither counts an expiry before the entry.
+func hideExpiryAhead(rows []isr.TagRow, now time.Time) {
+	for i, row := range rows {
+		var expire value
+		raw, ok := row.Extra["expire"]
+		if !ok || json.Unmarshal(raw, &expire) != nil {
+			continue
+		}
+		if at, err := expire.number("expire"); err == nil && at > now.UnixMilli() {
+			rows[i].Extra["expire"] = json.RawMessage(`{"N":"0"}`)
+		}
+	}
 }

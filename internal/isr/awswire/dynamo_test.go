@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -54,6 +55,43 @@ func TestTagsAreFoundByPathAndByTag(t *testing.T) {
 	out, err := client.Query(t.Context(), &q)
 	if err != nil || len(out.Items[0]) != 5 || out.Items[0]["expire"].(*types.AttributeValueMemberN).Value != "9000" {
 		t.Errorf("the further attributes are lost: %v, %v", out.Items, err)
+	}
+}
+
+// A tag that may be served stale for a while makes OpenNext render at once unless its expiry reads as past; see
+// hideExpiryAhead.
+func TestATagThatExpiresLaterReadsAsStale(t *testing.T) {
+	client := newServer(t).dynamodb("one")
+	now := int(time.Now().UnixMilli())
+	expiring := func(tag string, at int) attributes {
+		r := row("B/"+tag, "B/p", now)
+		r["stale"], r["expire"] = number(now), number(at)
+		return r
+	}
+	writeTags(t, client, expiring("expired", now-1), expiring("max", now+3600_000), row("B/plain", "B/p", now))
+	for name, c := range map[string]struct {
+		after int
+		want  map[string]string
+	}{
+		"what was revalidated since": {now - 1, map[string]string{"B/expired": fmt.Sprint(now - 1), "B/max": "0", "B/plain": ""}},
+		"all tags of the path":       {-1, map[string]string{"B/expired": fmt.Sprint(now - 1), "B/max": fmt.Sprint(now + 3600_000), "B/plain": ""}},
+	} {
+		q := query("revalidate", "path", "B/p", c.after)
+		out, err := client.Query(t.Context(), &q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		for _, item := range out.Items {
+			expire, _ := item["expire"].(*types.AttributeValueMemberN)
+			if expire == nil {
+				expire = &types.AttributeValueMemberN{}
+			}
+			got[item["tag"].(*types.AttributeValueMemberS).Value] = expire.Value
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }
 

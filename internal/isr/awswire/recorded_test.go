@@ -32,7 +32,7 @@ func TestRecordedJavaScriptRequests(t *testing.T) {
 	}
 
 	resp, body := s.replay(t, "js-get-object")
-	if _, err := time.Parse(http.TimeFormat, resp.Header.Get("Last-Modified")); err != nil || body != `{"type":"app","html":"<p>1795281517097</p>"}` {
+	if _, err := time.Parse("Mon, 02 Jan 2006 15:04:05.000 GMT", resp.Header.Get("Last-Modified")); err != nil || body != `{"type":"app","html":"<p>1795281517097</p>"}` {
 		t.Errorf("GET: %s %s, %v", resp.Status, body, err)
 	}
 

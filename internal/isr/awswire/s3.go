@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/isr"
 )
@@ -87,9 +88,15 @@ func (h *handler) getObject(w http.ResponseWriter, r *http.Request, ns, key stri
 	defer o.Close()
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("ETag", o.ETag)
-	http.ServeContent(w, r, "", o.Modified, o)
+	w.Header().Set("Last-Modified", o.Modified.UTC().Format(httpDateMillis))
+	http.ServeContent(w, r, "", time.Time{}, o)
 	return nil
 }
+
+// httpDateMillis is http.TimeFormat with milliseconds. OpenNext compares an entry's age with the milliseconds of its tags'
+// revalidation: by whole seconds an entry rendered after it, in the same second, would count as older and be rendered for
+// every request. The AWS SDKs (Smithy's http-date has optional fractional seconds) and JavaScript's Date read them.
+const httpDateMillis = "Mon, 02 Jan 2006 15:04:05.000 GMT"
 
 // asset finds an original. OpenNext passes what follows the host in its URL, so a key can still be percent-encoded and
 // have a query, such as the ?v=2 that gets a new picture past old caches.

@@ -6,7 +6,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -49,7 +51,7 @@ func TestObjectsOfHostileKeysComeBackAsTheyWere(t *testing.T) {
 
 func TestAnObjectHasWhatOpenNextReads(t *testing.T) {
 	client := newServer(t).s3("one")
-	before := time.Now().Truncate(time.Second)
+	before := time.Now().Truncate(time.Millisecond)
 	put(t, client, "k", strings.NewReader(`{"type":"app"}`))
 	out, err := client.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(awswire.CacheBucket), Key: aws.String("k")})
 	if err != nil {
@@ -62,6 +64,28 @@ func TestAnObjectHasWhatOpenNextReads(t *testing.T) {
 	head, err := client.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(awswire.CacheBucket), Key: aws.String("k")})
 	if err != nil || *head.ETag != *out.ETag || *head.ContentLength != 14 || !head.LastModified.Equal(*out.LastModified) {
 		t.Errorf("HEAD says %+v, %v", head, err)
+	}
+}
+
+// OpenNext's "-lite" overrides read Last-Modified with Date, which the milliseconds must not confuse.
+func TestJavaScriptReadsTheMillisecondsOfAnEntry(t *testing.T) {
+	s := newServer(t)
+	file := filepath.Join(t.TempDir(), "isr.cache")
+	if err := os.WriteFile(file, []byte("seeded"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, built := range []time.Time{time.UnixMilli(1795881098007), time.UnixMilli(1795881098000), time.UnixMilli(1795881098999)} {
+		ns := strconv.FormatInt(built.UnixMilli(), 10)
+		if err := s.store.Seed(t.Context(), ns, []isr.SeedObject{{Key: "k", File: file, Modified: built}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		script := `const hit = await fetch(process.argv[1], { headers: { authorization: "AWS4-HMAC-SHA256 Credential=" + process.argv[2] + "/x" } });
+			console.log(new Date(hit.headers.get("last-modified")).getTime());`
+		node := exec.CommandContext(t.Context(), "node", "--input-type=module", "-e", script, s.endpoint+"/"+awswire.CacheBucket+"/k", s.keys.Issue(ns).ID)
+		out, err := node.CombinedOutput()
+		if got := strings.TrimSpace(string(out)); err != nil || got != ns {
+			t.Errorf("reads %s, want %s, %v", got, ns, err)
+		}
 	}
 }
 
@@ -225,7 +249,7 @@ func TestSeededEntriesAreServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := s.s3("one").GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(awswire.CacheBucket), Key: aws.String(key)})
-	if err != nil || !out.LastModified.Equal(built.Truncate(time.Second)) {
+	if err != nil || !out.LastModified.Equal(built) {
 		t.Fatalf("%+v, %v", out, err)
 	}
 	put(t, s.s3("one"), key, strings.NewReader("fresh"))

@@ -1,0 +1,35 @@
+// OpenNext sends a page's answer before the page is stored (adapters/cache.js, set), and Next.js believes it stored. Who
+// asks in between, as everybody does after a tag's revalidation, would have the page rendered once more. A read of an entry
+// therefore waits for the write of that entry which this process has under way.
+
+// OpenNext sets globalThis.incrementalCache while its bundle is imported.
+export function readOwnWrites() {
+  let cache;
+  Object.defineProperty(globalThis, "incrementalCache", {
+    configurable: true,
+    enumerable: true,
+    get: () => cache,
+    set: (value) => (cache = typeof value?.set === "function" ? inOrder(value) : value),
+  });
+}
+
+function inOrder(cache) {
+  const writes = new Map(); // type and key -> promise of the latest write
+  const id = (key, type) => `${type} ${key}`;
+  return Object.assign(Object.create(cache), {
+    async get(key, type) {
+      await writes.get(id(key, type));
+      return cache.get(key, type);
+    },
+    async set(key, value, type) {
+      const written = Promise.resolve(cache.set(key, value, type));
+      const settled = written.then(
+        () => {},
+        () => {}, // reported by whoever called set
+      );
+      writes.set(id(key, type), settled);
+      settled.then(() => writes.get(id(key, type)) === settled && writes.delete(id(key, type)));
+      return written;
+    },
+  });
+}
