@@ -3,8 +3,11 @@ package local
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -30,7 +33,10 @@ func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Not
 	path := a.Build.BasePath + "/"
 	limited, cancel := context.WithTimeout(ctx, p.ProbeLimit)
 	defer cancel()
-	answer := p.ask(limited, s, http.MethodGet, path)
+	answer, err := p.ask(limited, s, http.MethodGet, path)
+	if err != nil {
+		return err
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // canceled: not the new version's fault
 	}
@@ -74,9 +80,18 @@ func startFailed(err error) error {
 	return err
 }
 
-// ask sends a request of Anchor's own to a site, past the public limits.
-func (p *Platform) ask(ctx context.Context, s *site, method, target string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequestWithContext(ctx, method, "http://"+p.deploymentHost(s.Deployment, s.Slug)+target, http.NoBody)
+// ask sends a request of Anchor's own to a site, past the public limits. target, a path with a query, may come from the
+// app: what cannot stand in a request line is encoded, or refused.
+func (p *Platform) ask(ctx context.Context, s *site, method, target string, headers ...string) (*httptest.ResponseRecorder, error) {
+	u, err := requestTarget(target)
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+p.deploymentHost(s.Deployment, s.Slug), http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("ask deployment %s for %s: %w", s.Deployment, target, err)
+	}
+	r.URL, r.RequestURI = u, u.RequestURI()
 	r.Header.Set("User-Agent", "Anchor")
 	for i := 0; i+1 < len(headers); i += 2 {
 		if headers[i] == "Host" {
@@ -87,7 +102,16 @@ func (p *Platform) ask(ctx context.Context, s *site, method, target string, head
 	}
 	w := httptest.NewRecorder()
 	p.Edge.Dispatch(s.edge, w, r)
-	return w
+	return w, nil
+}
+
+// requestTarget reads the path and query of a request in origin form (RFC 9112, section 3.2.1).
+func requestTarget(target string) (*url.URL, error) {
+	u, err := url.ParseRequestURI(target)
+	if err != nil || !strings.HasPrefix(target, "/") {
+		return nil, fmt.Errorf("%q is no path of a page: it must begin with a slash and encode what a URL cannot hold", target)
+	}
+	return u, nil
 }
 
 func (p *Platform) siteByName(ns string) *site { return p.site(anchor.DeploymentID(ns)) }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/isr"
 	"github.com/anchor-deploy/anchor/internal/isr/awswire"
@@ -17,7 +19,10 @@ func (p *Platform) revalidate(ctx context.Context, ns string, m isr.Message) err
 	if s == nil {
 		return nil
 	}
-	answer := p.renderAgain(ctx, s, m.Host, m.URL)
+	answer, err := p.renderAgain(ctx, s, m.Host, m.URL)
+	if err != nil {
+		return err
+	}
 	if answer.Header().Get("x-nextjs-cache") != "REVALIDATED" && answer.Code >= http.StatusInternalServerError {
 		return fmt.Errorf("revalidate %s: answered %d", m.URL, answer.Code)
 	}
@@ -25,7 +30,8 @@ func (p *Platform) revalidate(ctx context.Context, ns string, m isr.Message) err
 }
 
 // revalidateNow is what res.revalidate() of the pages router waits for; Next.js' own
-// (server/api-utils/node/api-resolver.js) counts the same answers as done.
+// (server/api-utils/node/api-resolver.js) counts the same answers as done. It asks its router past the redirects that set
+// trailing slashes right, so one of those is followed here.
 func (p *Platform) revalidateNow(ctx context.Context, ns string, page awswire.Page) error {
 	s := p.siteByName(ns)
 	if s == nil {
@@ -35,7 +41,15 @@ func (p *Platform) revalidateNow(ctx context.Context, ns string, page awswire.Pa
 	if page.OnlyGenerated {
 		headers = []string{"x-prerender-revalidate-if-generated", "1"}
 	}
-	answer := p.renderAgain(ctx, s, page.Host, page.URL, headers...)
+	answer, err := p.renderAgain(ctx, s, page.Host, page.URL, headers...)
+	if err != nil {
+		return err
+	}
+	if slashed, ok := otherSlash(answer, page.URL); ok {
+		if answer, err = p.renderAgain(ctx, s, page.Host, slashed, headers...); err != nil {
+			return err
+		}
+	}
 	done := answer.Header().Get("x-nextjs-cache") == "REVALIDATED" || answer.Code == http.StatusOK ||
 		answer.Code == http.StatusNotFound && page.OnlyGenerated
 	if !done {
@@ -44,7 +58,24 @@ func (p *Platform) revalidateNow(ctx context.Context, ns string, page awswire.Pa
 	return nil
 }
 
-func (p *Platform) renderAgain(ctx context.Context, s *site, host, target string, headers ...string) *httptest.ResponseRecorder {
+// otherSlash returns where a redirect leads that only adds a slash to the path of target, or removes it.
+func otherSlash(answer *httptest.ResponseRecorder, target string) (string, bool) {
+	if answer.Code != http.StatusPermanentRedirect {
+		return "", false
+	}
+	to, err := url.Parse(answer.Header().Get("Location"))
+	if err != nil {
+		return "", false
+	}
+	from, err := requestTarget(target)
+	if err != nil {
+		return "", false
+	}
+	before, after := from.EscapedPath(), to.EscapedPath()
+	return to.RequestURI(), before != after && strings.TrimSuffix(before, "/") == strings.TrimSuffix(after, "/")
+}
+
+func (p *Platform) renderAgain(ctx context.Context, s *site, host, target string, headers ...string) (*httptest.ResponseRecorder, error) {
 	return p.ask(ctx, s, http.MethodHead, target,
 		append(headers, "x-prerender-revalidate", s.Build.PreviewModeID, "x-isr", "1", "Host", host)...)
 }
