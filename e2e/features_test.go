@@ -264,7 +264,14 @@ func images(t *testing.T, s *site) {
 	if ct := p.Header.Get("Content-Type"); ct != "image/webp" {
 		t.Errorf("the image is %s", ct)
 	}
-	s.get("/_next/image?url=%2Fno-such-picture.png&w=640&q=75").want(t, 500) // OpenNext's answer
+	p.header(t, "Content-Security-Policy", "script-src 'none'; frame-src 'none'; sandbox;")
+	if got := p.Header.Get("Content-Disposition"); !strings.HasPrefix(got, "attachment; filename=") || !strings.HasSuffix(got, ".webp") {
+		t.Errorf("the image's disposition is %q", got)
+	}
+	s.get(path, "Accept", "image/webp,*/*", "If-None-Match", p.Header.Get("ETag")).want(t, 304)
+	s.get("/_next/image?url=%2Fno-such-picture.png&w=640&q=75").want(t, 404)
+	s.get("/_next/image?url=%2Frobots.txt&w=640&q=75").want(t, 400) // no image
+	s.get("/_next/image?url=http%3A%2F%2F127.0.0.1%3A9%2Fx.png&w=640&q=75").want(t, 500)
 	s.get("/_next/image?url=http%3A%2F%2Fevil.example%2Fx.png&w=640&q=75").want(t, 400)
 }
 

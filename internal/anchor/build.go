@@ -1,5 +1,7 @@
 package anchor
 
+import "cmp"
+
 // Build is what an OpenNext build made, read from its .open-next tree. Paths are
 // slash-separated and relative to the tree's root.
 type Build struct {
@@ -16,6 +18,24 @@ type Build struct {
 	TagCache      bool   // the functions read and write a tag table
 	TagsFile      string // dynamodb-cache.json, the rows that table begins with, or "" for none
 	PreviewModeID string // of prerender-manifest.json: proves a revalidation is ours
+
+	Images Images
+}
+
+// Images are the headers that next.config sets for every optimised image (images.contentSecurityPolicy and
+// images.contentDispositionType). They are empty in builds of Next.js versions that lack the option.
+type Images struct {
+	SecurityPolicy string // "script-src 'none'; frame-src 'none'; sandbox;"
+	Disposition    string // "attachment" or "inline"
+}
+
+// OrDefault returns the headers with Next.js' own values in place of those that a build lacks
+// (next/dist/shared/lib/image-config.js; the disposition was not an option before Next.js 13.2).
+func (i Images) OrDefault() Images {
+	return Images{
+		SecurityPolicy: cmp.Or(i.SecurityPolicy, "script-src 'none'; frame-src 'none'; sandbox;"),
+		Disposition:    cmp.Or(i.Disposition, "inline"),
+	}
 }
 
 // Function is one bundle that runs on request.

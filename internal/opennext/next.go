@@ -16,6 +16,7 @@ type nextBuild struct {
 	deploymentID  string // deploymentId of next.config, "" without
 	basePath      string
 	previewModeID string
+	images        anchor.Images
 }
 
 // cacheBuild names the entries of this build in the cache, as the functions do
@@ -88,6 +89,10 @@ func (n *nextBuild) readConfig(tree fs.FS, homes []string) error {
 				BasePath     string `json:"basePath"`
 				AssetPrefix  string `json:"assetPrefix"`
 				DeploymentID string `json:"deploymentId"`
+				Images       struct {
+					SecurityPolicy string `json:"contentSecurityPolicy"`
+					Disposition    string `json:"contentDispositionType"`
+				} `json:"images"`
 			} `json:"config"`
 		}
 		err := readJSON(tree, name, maxManifest, &file)
@@ -98,6 +103,7 @@ func (n *nextBuild) readConfig(tree fs.FS, homes []string) error {
 			return err
 		}
 		n.basePath, n.deploymentID = file.Config.BasePath, file.Config.DeploymentID
+		n.images = anchor.Images(file.Config.Images)
 		if !basePathPattern.MatchString(n.basePath) {
 			return anchor.Invalid("bad_base_path", "%s has the basePath %q", name, n.basePath).
 				Hintf(`Write it like "/docs" in next.config.`)

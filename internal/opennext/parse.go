@@ -81,7 +81,7 @@ func describe(tree fs.FS, build *anchor.Build) error {
 		return err
 	}
 	build.BuildID, build.BasePath = next.buildID, next.basePath
-	build.PreviewModeID = next.previewModeID
+	build.PreviewModeID, build.Images = next.previewModeID, next.images
 	if build.Cache == "" {
 		return nil
 	}

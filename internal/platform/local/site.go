@@ -64,10 +64,10 @@ func (s *site) edgeSite(index *asset.Index) (_ *edge.Site, err error) {
 		Project: string(s.Project),
 		Header:  http.Header{"X-Anchor-Deployment": {string(s.Deployment)}},
 		Assets:  index,
-		Default: s.handler(anchor.ServerFunction),
+		Default: s.handler(anchor.ServerFunction, index),
 	}
 	for _, r := range s.Build.Routes {
-		e.Routes = append(e.Routes, edge.Route{Pattern: r.Pattern, Static: r.Function == "", Target: s.handler(r.Function)})
+		e.Routes = append(e.Routes, edge.Route{Pattern: r.Pattern, Static: r.Function == "", Target: s.handler(r.Function, index)})
 		if r.Middleware == "" {
 			continue
 		}
@@ -81,12 +81,16 @@ func (s *site) edgeSite(index *asset.Index) (_ *edge.Site, err error) {
 	return e, nil
 }
 
-// handler gives the pool of a function as a handler, nil when there is none.
-func (s *site) handler(function string) http.Handler {
-	if pool := s.pools[function]; pool != nil {
-		return pool
+// handler returns the pool of a function as a handler, nil when there is none.
+func (s *site) handler(function string, files *asset.Index) http.Handler {
+	pool := s.pools[function]
+	if pool == nil {
+		return nil
 	}
-	return nil
+	if f, _ := s.Build.Function(function); f.Image {
+		return newImages(pool, s.Build.Images, files)
+	}
+	return pool
 }
 
 // warm brings one process of the server function up, and of the middleware in

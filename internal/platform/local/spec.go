@@ -42,9 +42,10 @@ func (p *Platform) environment(d description, f anchor.Function, app map[string]
 		env = map[string]string{}
 	}
 	key := p.wire.keys.Issue(string(d.Deployment))
+	// OPENNEXT_STATIC_ETAG stays unset: its ETag is made of the URL and the BUILD_ID, and a picture that changed would
+	// answer 304 (see images).
 	if f.Image {
 		env = awswire.ImageEnv(p.wire.endpoint, key)
-		env["OPENNEXT_STATIC_ETAG"] = "true"
 	} else {
 		maps.Copy(env, awswire.ServerEnv(p.wire.endpoint, key))
 	}

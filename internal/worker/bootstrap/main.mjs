@@ -9,6 +9,7 @@ import { passesBuffers, streamMarkedBodies } from "./body.mjs";
 import { admitEdgeBundles } from "./edge.mjs";
 import { Connection } from "./exchange.mjs";
 import { beginServing, exit, interceptExits } from "./exit.mjs";
+import { withImageErrors } from "./image.mjs";
 import { readOwnWrites } from "./incremental.mjs";
 import { Invocation, STREAMING } from "./invocation.mjs";
 import { resolveLocalhost, speakPlainLocalhost } from "./localhost.mjs";
@@ -48,7 +49,7 @@ globalThis.awslambda = {
   },
 };
 
-const app = { name, handler: await load(), canStream: passesBuffers(modulePath) };
+const app = { name, handler: withImageErrors(await load()), canStream: passesBuffers(modulePath) };
 const server = net.createServer((socket) => new Connection(socket, serve));
 server.listen({ fd: SOCKET_FD, backlog: 4096 }, () => {
   send({ alive: true });

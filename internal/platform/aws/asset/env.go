@@ -1,8 +1,10 @@
 package asset
 
 import (
+	"encoding/json"
 	"strings"
 
+	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
@@ -24,10 +26,21 @@ func (s *Assets) Env(a deploy.Artifact) map[string]string {
 // ImageEnv gives the variables by which the image function finds originals
 // (OpenNext's imageLoader). OPENNEXT_STATIC_ETAG stays unset: its ETag is made of the
 // URL and the BUILD_ID, and with a fixed BUILD_ID a changed picture would answer 304.
+//
+// ANCHOR_IMAGE_HEADERS are those of next.config for its answers (function/entry/image.mjs).
 func (s *Assets) ImageEnv(a deploy.Artifact) map[string]string {
 	return map[string]string{
-		"BUCKET_NAME":       s.AssetsBucket,
-		"BUCKET_KEY_PREFIX": strings.TrimSuffix(deploymentPrefix(a.Deployment.ID), "/"),
-		"BUCKET_REGION":     s.S3.Options().Region,
+		"ANCHOR_IMAGE_HEADERS": imageHeaders(a.Build.Images.OrDefault()),
+		"BUCKET_NAME":          s.AssetsBucket,
+		"BUCKET_KEY_PREFIX":    strings.TrimSuffix(deploymentPrefix(a.Deployment.ID), "/"),
+		"BUCKET_REGION":        s.S3.Options().Region,
 	}
+}
+
+func imageHeaders(i anchor.Images) string {
+	text, err := json.Marshal(map[string]string{"policy": i.SecurityPolicy, "disposition": i.Disposition})
+	if err != nil {
+		panic(err) // strings have a JSON form
+	}
+	return string(text)
 }

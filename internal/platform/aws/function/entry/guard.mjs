@@ -3,6 +3,7 @@
 // Anchor's own probe.
 import { createHash, timingSafeEqual } from "node:crypto";
 import { send } from "./answer.mjs";
+import { completeImages } from "./image.mjs";
 import { install as installInvalidation, settle } from "./invalidation.mjs";
 import { current, received, take } from "./request.mjs";
 import { install as installRevalidate } from "./revalidate.mjs";
@@ -37,6 +38,7 @@ export function knows(sent, secret) {
 export function guard(app, secret = own, before = asItIs) {
   if (typeof app !== "function") throw new Error("the bundle exports no handler");
   if (!secret) throw new Error("ANCHOR_ORIGIN_SECRET is not set");
+  const buffered = app[STREAMING] ? undefined : completeImages(app);
   return awslambda.streamifyResponse(async (event, stream, context) => {
     if (!knows(take(event, HEADER), secret)) return send(stream, REFUSAL);
     const request = received(event);
@@ -45,8 +47,8 @@ export function guard(app, secret = own, before = asItIs) {
         const { event: next, answer, relay } = await before(event, request, { [HEADER]: secret });
         if (answer) return send(stream, answer);
         if (relay) return relay(stream);
-        if (app[STREAMING]) return app(next, stream, context);
-        send(stream, await app(next, context));
+        if (!buffered) return app(next, stream, context);
+        send(stream, await buffered(next, context));
       });
     } finally {
       await settle(request, context.getRemainingTimeInMillis?.());
