@@ -21,9 +21,14 @@ type CacheFile struct {
 // "__fetch/<build>/<hash>". With a deploymentId in next.config the build writes the
 // fetch entries under BUILD_ID but reads them under the deploymentId
 // (createAssets.js against adapters/config/index.js); the keys are those it reads.
+// Shells of pages with fallback: true are left out, see shells.
 func CacheFiles(tree fs.FS, b anchor.Build) ([]CacheFile, error) {
 	if b.Cache == "" {
 		return nil, nil
+	}
+	shells, err := fallbackShells(tree, b)
+	if err != nil {
+		return nil, err
 	}
 	var files []CacheFile
 	for _, from := range []struct{ dir, prefix string }{
@@ -37,6 +42,9 @@ func CacheFiles(tree fs.FS, b anchor.Build) ([]CacheFile, error) {
 			}
 			if err != nil || !entry.Type().IsRegular() {
 				return err
+			}
+			if shells.has(strings.TrimPrefix(name, from.dir)) {
+				return nil
 			}
 			key := path.Join(from.prefix, strings.TrimPrefix(name, from.dir))
 			files = append(files, CacheFile{Key: key, Path: name})

@@ -1,0 +1,72 @@
+package opennext_test
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+
+	"github.com/anchor-deploy/anchor/internal/opennext"
+)
+
+// OpenNext 4.1 stores the shell of a page with fallback: true as an entry of the app router, which Next.js answers with 500.
+func TestShellsOfFallbackPagesAreNotSeeded(t *testing.T) {
+	tree := load(t, "app-router.txtar")
+	build, err := opennext.Parse(tree)
+	must(t, err)
+	var manifest map[string]any
+	const name = "revalidation-function/prerender-manifest.json"
+	must(t, json.Unmarshal(tree[name].Data, &manifest))
+	manifest["dynamicRoutes"] = map[string]any{
+		"/posts/[id]":   map[string]any{"fallback": "/posts/[id].html", "dataRoute": "/_next/data/B/posts/[id].json"},
+		"/blocking/[b]": map[string]any{"fallback": nil, "dataRoute": "/_next/data/B/blocking/[b].json"},
+		"/closed/[c]":   map[string]any{"fallback": false, "dataRoute": "/_next/data/B/closed/[c].json"},
+		"/app/[slug]":   map[string]any{"fallback": "/app/[slug].html", "dataRoute": "/app/[slug].rsc"},
+	}
+	edited, err := json.Marshal(manifest)
+	must(t, err)
+	tree[name] = text(string(edited))
+	shells := []string{"posts/[id]", "de/posts/[id]", "route-cache/PAGES/c0ffee/$/posts/[id]", "route-cache/PAGES/c0ffee/$/de/posts/[id]"}
+	pages := []string{
+		"posts/a", "posts/[id]/more", "blocking/[b]", "app/[slug]", "route-cache/PAGES/c0ffee/$/posts/a",
+		"route-cache/APP_PAGE/c0ffee/$/app/[slug]", "route-cache/APP_PAGE/c0ffee/$/posts/[id]",
+	}
+	for _, entry := range slices.Concat(shells, pages) {
+		tree["cache/"+build.CacheBuild+"/"+entry+".cache"] = text("{}")
+	}
+	files, err := opennext.CacheFiles(tree, build)
+	must(t, err)
+	has := func(entry string) bool {
+		return slices.ContainsFunc(files, func(f opennext.CacheFile) bool { return f.Key == build.CacheBuild+"/"+entry+".cache" })
+	}
+	for _, entry := range shells {
+		if has(entry) {
+			t.Errorf("the shell %s is seeded", entry)
+		}
+	}
+	for _, entry := range pages {
+		if !has(entry) {
+			t.Errorf("%s is not seeded", entry)
+		}
+	}
+}
+
+func TestHeadersOfImagesAreTheConfigs(t *testing.T) {
+	tree := load(t, "app-router.txtar")
+	for name := range tree {
+		if name == "image-optimization-function/.next/required-server-files.json" {
+			var file struct {
+				Config map[string]any `json:"config"`
+			}
+			must(t, json.Unmarshal(tree[name].Data, &file))
+			file.Config["images"] = map[string]any{"contentSecurityPolicy": "sandbox", "contentDispositionType": "inline"}
+			edited, err := json.Marshal(file)
+			must(t, err)
+			tree[name] = text(string(edited))
+		}
+	}
+	build, err := opennext.Parse(tree)
+	must(t, err)
+	if build.Images.SecurityPolicy != "sandbox" || build.Images.Disposition != "inline" {
+		t.Errorf("%+v", build.Images)
+	}
+}
