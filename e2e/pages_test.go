@@ -68,7 +68,7 @@ func TestPagesRouter(t *testing.T) {
 	t.Run("images", func(t *testing.T) {
 		image := "/docs/_next/image?w=640&q=75&url="
 		s.get(image+"%2Fdocs%2Fknot.png", "Accept", "image/webp,*/*").want(t, 200).header(t, "Content-Type", "image/webp")
-		s.get(image+"%2Fdocs%2Fno-such.png").want(t, 500) // OpenNext's answer
+		s.get(image+"%2Fdocs%2Fno-such.png").want(t, 404)
 		s.get(image+"http%3A%2F%2Fevil.example%2Fx.png").want(t, 400)
 	})
 	t.Run("not found and errors", func(t *testing.T) {
@@ -122,6 +122,13 @@ func splitFunction(t *testing.T, s *site) {
 		}
 		if got := echo.Headers["x-forwarded-host"]; got != s.host {
 			t.Errorf("x-forwarded-host is %q, want %q", got, s.host)
+		}
+	}
+	var plain struct{ Headers map[string]string }
+	s.request("GET", "/docs/api/echo/", nil).want(t, 200).header(t, "X-Opennext-Requestid", "").json(t, &plain)
+	for _, invented := range []string{"content-length", "accept-encoding"} {
+		if got, ok := plain.Headers[invented]; ok {
+			t.Errorf("the app sees %s: %q, which the client did not send", invented, got)
 		}
 	}
 	if p := s.request("HEAD", "/docs/api/echo/", nil).want(t, 200); p.Body != "" {
@@ -191,6 +198,19 @@ func TestPagesRouterCache(t *testing.T) {
 			t.Error("it answered before the page was rendered again")
 		}
 		s.get("/docs/api/revalidate/?path=/docs/boom/").want(t, 500)
+		// As under next start: with or without the slash that the site redirects to.
+		for _, path := range []string{"/docs/de", "/docs/de?x=1", "/docs/de/guides/knots"} {
+			page, _, _ := strings.Cut(path, "?")
+			before := at(page + "/")
+			s.get("/docs/api/revalidate/?path="+url.QueryEscape(path)).want(t, 200)
+			if at(page+"/") == before {
+				t.Errorf("%s was not rendered again", path)
+			}
+		}
+		// What is no path of a page harms nobody.
+		for _, path := range []string{"/docs/a b/", "/docs/ü/", "/100%", "/docs/x\r\ny: z"} {
+			s.get("/docs/api/revalidate/?path="+url.QueryEscape(path)).want(t, 500)
+		}
 	})
 	t.Run("what need not be revalidated yet is not", func(t *testing.T) {
 		if one, two := at("/docs/fr/"), at("/docs/fr/"); one != two {

@@ -64,7 +64,9 @@ func compressed(res *response, r *http.Request) (*compressor, *http.Request) {
 		to: res, coding: asset.Coding(r.Header["Accept-Encoding"]), tags: r.Header["If-None-Match"],
 		head: r.Method == http.MethodHead,
 	}
-	r.Header["Accept-Encoding"] = identityOnly
+	if _, said := r.Header["Accept-Encoding"]; said {
+		r.Header["Accept-Encoding"] = identityOnly
+	}
 	return c, r
 }
 

@@ -85,8 +85,9 @@ func TestFunctionsAnswersAreCoded(t *testing.T) {
 				method = c.method
 			}
 			res := ask(t, func(w http.ResponseWriter, r *http.Request) {
-				if got := r.Header.Get("Accept-Encoding"); got != "identity" {
-					t.Errorf("the function is asked for %q", got)
+				// A client that names no coding is not made to: the app sees what was sent.
+				if got, sent := r.Header["Accept-Encoding"]; (len(got) == 1 && got[0] == "identity") != (c.accept != "") || sent != (c.accept != "") {
+					t.Errorf("the function is asked for %q, the client for %q", got, c.accept)
 				}
 				w.Header().Set("Content-Type", "text/html")
 				for k, v := range c.header {
@@ -110,6 +111,16 @@ func TestFunctionsAnswersAreCoded(t *testing.T) {
 				t.Errorf("the body has %d octets, want %d", len(got), len(c.body))
 			}
 		})
+	}
+}
+
+func TestOpenNextsRequestIDStaysInside(t *testing.T) {
+	res := ask(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-OpenNext-RequestId", "0.yxmf2djpnl9")
+		io.WriteString(w, page)
+	}, http.MethodGet, "")
+	if got := res.Header.Get("X-OpenNext-RequestId"); got != "" || res.Header.Get("X-Request-Id") == "" {
+		t.Errorf("the visitor sees %q, and the id %q", got, res.Header.Get("X-Request-Id"))
 	}
 }
 

@@ -32,7 +32,14 @@ func (r *response) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
+// leaks are headers of a function that say something about its inside only: OpenNext's own id of the request, which it
+// also sends when an app builds it with debug.
+var leaks = []string{"X-Opennext-Requestid"}
+
 func (r *response) decorate(h http.Header) {
+	for _, name := range leaks {
+		delete(h, name)
+	}
 	addHeader(h, r.site)
 	for key, values := range r.extra {
 		h[key] = values

@@ -98,7 +98,6 @@ func (p *Platform) environment(a deploy.Artifact, queue string) map[string]map[s
 			env["REVALIDATION_QUEUE_REGION"] = p.AWS.Region
 		}
 		env["NODE_ENV"] = "production"
-		env["OPEN_NEXT_REQUEST_ID_HEADER"] = "true"
 		env["ANCHOR_DEPLOYMENT_ID"] = string(a.Deployment.ID)
 		env["ANCHOR_ORIGIN_SECRET"] = p.secret(a.Project.ID)
 		all[f.Name] = env

@@ -55,7 +55,6 @@ func (p *Platform) environment(d description, f anchor.Function, app map[string]
 	env["NODE_ENV"] = "production"
 	// Which Node.js there is, is the operator's matter, not a line of each app's log.
 	env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] = "true"
-	env["OPEN_NEXT_REQUEST_ID_HEADER"] = "true"
 	env["ANCHOR_DEPLOYMENT_ID"] = string(d.Deployment)
 	return env
 }

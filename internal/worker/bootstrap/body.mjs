@@ -5,6 +5,7 @@ import fs from "node:fs";
 import http from "node:http";
 import path from "node:path";
 import { Readable } from "node:stream";
+import { current } from "./log.mjs";
 
 // Lambda's limit for a synchronous invocation payload.
 const MAX_EVENT_BODY = 6 * 1024 * 1024;
@@ -83,8 +84,9 @@ export function streamMarkedBodies() {
     get: () => read,
     set(value) {
       const body = bodyOf(this.body);
-      // OpenNext took the length of the marked Buffer for a missing Content-Length.
-      if (body && !body.hasLength) delete this.headers["content-length"];
+      // OpenNext took the length of the marked Buffer, or of a body that is not there, for a missing Content-Length.
+      const sent = current.getStore()?.request.headers["content-length"];
+      if (body ? !body.hasLength : sent === undefined && this.headers["content-length"] === "0") delete this.headers["content-length"];
       Object.defineProperty(this, "_read", { value: body ? body.reader(this) : value, writable: true, configurable: true });
     },
   });
