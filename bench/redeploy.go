@@ -101,5 +101,5 @@ func (s *server) redeploy(ctx context.Context, app string, before bundle.Manifes
 }
 
 func scanBuild(ctx context.Context, app string) (bundle.Manifest, error) {
-	return bundle.Scan(ctx, filepath.Join(app, ".open-next"), func(string) bool { return true })
+	return bundle.Scan(ctx, filepath.Join(app, ".open-next"), nil)
 }

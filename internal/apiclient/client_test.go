@@ -173,6 +173,27 @@ func TestAFileThatChangedStopsTheUpload(t *testing.T) {
 	}
 }
 
+// A link that is put in the place of a listed file is not followed out of the build.
+func TestAnUploadReadsNothingOutsideTheBuild(t *testing.T) {
+	c := client(t, nil)
+	dir, manifest := tree(t, 3)
+	started := startShop(t, c, manifest)
+	content, err := os.ReadFile(filepath.Join(dir, "f0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Even the very content that was listed, as an upload must not tell whether it is.
+	outside := filepath.Join(t.TempDir(), "outside")
+	err = errors.Join(os.WriteFile(outside, content, 0o644), os.Remove(filepath.Join(dir, "f0")), os.Symlink(outside, filepath.Join(dir, "f0")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Upload(t.Context(), "shop", started.Deployment.ID, apiclient.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing})
+	if err == nil || !strings.Contains(err.Error(), "f0") {
+		t.Errorf("Upload = %v, want an error that names f0", err)
+	}
+}
+
 func TestEventsGoOnAfterACut(t *testing.T) {
 	var streams atomic.Int64
 	c := client(t, func(next http.Handler) http.Handler {

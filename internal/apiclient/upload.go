@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sort"
 	"sync/atomic"
 
@@ -50,7 +49,12 @@ type Sent struct {
 // Upload sends what is missing in parallel, small files packed together. When a
 // connection breaks it asks again what is missing and goes on from there.
 func (c *Client) Upload(ctx context.Context, project string, d anchor.DeploymentID, u Upload) (Sent, error) {
-	run := &uploading{client: c, project: project, deployment: d, dir: u.Dir, files: byDigest(u.Manifest), tell: u.Progress}
+	root, err := os.OpenRoot(u.Dir)
+	if err != nil {
+		return Sent{}, fmt.Errorf("open the build: %w", err)
+	}
+	defer root.Close()
+	run := &uploading{client: c, project: project, deployment: d, root: root, files: byDigest(u.Manifest), tell: u.Progress}
 	deliver := run.send
 	if u.Presigned {
 		deliver = run.sendPresigned
@@ -79,11 +83,12 @@ func resumable(err error) bool {
 }
 
 type uploading struct {
-	client       *Client
-	project, dir string
-	deployment   anchor.DeploymentID
-	files        map[bundle.Digest]bundle.File
-	tell         func(Sent)
+	client     *Client
+	project    string
+	root       *os.Root // of the build; no link that was put in since leads out of it
+	deployment anchor.DeploymentID
+	files      map[bundle.Digest]bundle.File
+	tell       func(Sent)
 
 	total        Sent
 	doneN, doneB atomic.Int64
@@ -227,9 +232,9 @@ func (u *uploading) pack(entries []filepack.Entry) io.ReadCloser {
 }
 
 func (u *uploading) open(f bundle.File) (io.ReadCloser, error) {
-	file, err := os.Open(filepath.Join(u.dir, filepath.FromSlash(f.Path)))
+	file, err := bundle.OpenIn(u.root, f.Path)
 	if err != nil {
-		return nil, &brokenBody{fmt.Errorf("%s was there when the build was scanned: %w", f.Path, err)}
+		return nil, &brokenBody{fmt.Errorf("%q was there when the build was scanned: %w", f.Path, err)}
 	}
 	if info, err := file.Stat(); err != nil || info.Size() != f.Size {
 		file.Close()

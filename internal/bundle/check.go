@@ -39,8 +39,7 @@ func (m Manifest) Check(l Limits) error {
 			Hintf("Build the app first, and deploy the folder that holds .open-next.")
 	}
 	if len(m.Files) > l.Files {
-		return anchor.TooLarge("too_many_files", "the artifact has %d files, more than %d", len(m.Files), l.Files).
-			Hintf("Remove what the app does not need from public/ and from the traced files of the build.")
+		return tooManyFiles(len(m.Files), l.Files)
 	}
 	if err := m.checkSizes(l); err != nil {
 		return err
@@ -59,6 +58,21 @@ func (m Manifest) Check(l Limits) error {
 	return m.checkLinks()
 }
 
+func tooManyFiles(have, limit int) error {
+	return anchor.TooLarge("too_many_files", "the artifact has %d files and folders or more, and %d files are the limit", have, limit).
+		Hintf("Remove what the app does not need from public/ and from the traced files of the build.")
+}
+
+func fileTooLarge(name string, size, limit int64) error {
+	return anchor.TooLarge("file_too_large", "%q has %d bytes, more than %d", name, size, limit).
+		Hintf("Keep files of this size in object storage and link to them.")
+}
+
+func artifactTooLarge(limit int64, name string) error {
+	return anchor.TooLarge("artifact_too_large", "the artifact has more than %d bytes, counted up to %q", limit, name).
+		Hintf("Keep large files in object storage, and see whether a bundle traces more than it needs.")
+}
+
 func (m Manifest) checkSizes(l Limits) error {
 	sizes := make(map[Digest]int64, len(m.Files))
 	var total int64
@@ -68,12 +82,10 @@ func (m Manifest) checkSizes(l Limits) error {
 				Hintf("Give the size in bytes.")
 		}
 		if f.Size > l.FileSize {
-			return anchor.TooLarge("file_too_large", "%q has %d bytes, more than %d", f.Path, f.Size, l.FileSize).
-				Hintf("Keep files of this size in object storage and link to them.")
+			return fileTooLarge(f.Path, f.Size, l.FileSize)
 		}
 		if total += f.Size; total > l.Total {
-			return anchor.TooLarge("artifact_too_large", "the artifact has more than %d bytes, counted up to %q", l.Total, f.Path).
-				Hintf("Keep large files in object storage, and see whether a bundle traces more than it needs.")
+			return artifactTooLarge(l.Total, f.Path)
 		}
 		if size, seen := sizes[f.Digest]; seen && f.Link == "" && size != f.Size {
 			return anchor.Invalid("size_differs", "%q has %d bytes, but another file of the same digest has %d", f.Path, f.Size, size).
@@ -153,24 +165,38 @@ func cut(s string, n int) string { return s[:min(n, len(s))] }
 
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
-// checkClashes refuses two paths that are one on some file system, and a file that
-// another file needs as its folder.
+// checkClashes refuses a path that is listed twice, and a file that another file needs
+// as its folder. Paths that differ in case or Unicode form only are two, as they are to
+// Linux, S3 and Next.js; a store on a disk that takes them for one has checkFolded.
 func (m Manifest) checkClashes() error {
+	return m.clashes(func(p string) string { return p })
+}
+
+// checkFolded is checkClashes for a disk on which case or Unicode form does not count.
+func (m Manifest) checkFolded() error {
+	if err := m.clashes(foldPath); err != nil {
+		return err
+	}
+	return m.followLinks(foldPath)
+}
+
+// clashes finds files whose paths have the same key.
+func (m Manifest) clashes(key func(string) string) error {
 	byKey := make(map[string]string, len(m.Files))
 	for _, f := range m.Files {
-		key := foldPath(f.Path)
+		key := key(f.Path)
 		switch other, seen := byKey[key]; {
 		case seen && other == f.Path:
 			return anchor.Invalid("duplicate_path", "the path %q is listed twice", f.Path).
 				Hintf("List each file once.")
 		case seen:
-			return anchor.Invalid("path_clash", "the paths %q and %q are the same where case or Unicode form does not count", other, f.Path).
-				Hintf("Rename one of the two.")
+			return anchor.Invalid("path_clash", "the paths %q and %q are the same on the server's disk, where case or Unicode form does not count", other, f.Path).
+				Hintf("Rename one of the two, or keep the server's data on a disk that tells them apart.")
 		}
 		byKey[key] = f.Path
 	}
 	for _, f := range m.Files {
-		for dir := path.Dir(foldPath(f.Path)); dir != "."; dir = path.Dir(dir) {
+		for dir := path.Dir(key(f.Path)); dir != "."; dir = path.Dir(dir) {
 			if other, seen := byKey[dir]; seen {
 				return anchor.Invalid("file_is_folder", "%q is a file, and %q needs a folder there", other, f.Path).
 					Hintf("Rename one of the two.")
@@ -180,7 +206,7 @@ func (m Manifest) checkClashes() error {
 	return nil
 }
 
-// foldPath gives the same text for all spellings of a path that a file system
+// foldPath returns the same text for all spellings of a path that a file system
 // without case or with Unicode normalization takes for one.
 func foldPath(p string) string {
 	folded := strings.Map(func(r rune) rune {

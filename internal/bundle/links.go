@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"path"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -15,7 +16,6 @@ const maxLinks = 40
 // checkLinks refuses a link that leaves the artifact, by itself or by way of other
 // links. One whose target is not there may stay: build tools leave such behind.
 func (m Manifest) checkLinks() error {
-	targets := map[string]string{}
 	for _, f := range m.Files {
 		if f.Link == "" {
 			continue
@@ -23,17 +23,38 @@ func (m Manifest) checkLinks() error {
 		if err := f.checkTarget(); err != nil {
 			return err
 		}
-		targets[foldPath(f.Path)] = f.Link
 	}
+	return m.followLinks(func(p string) string { return p })
+}
+
+// followLinks refuses links that leave the artifact where paths with the same key are one.
+func (m Manifest) followLinks(key func(string) string) error {
+	links := m.links(key)
 	for _, f := range m.Files {
 		if f.Link == "" {
 			continue
 		}
-		if err := f.follow(targets); err != nil {
+		if _, err := links.follow(f, "."); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// links are the targets of a manifest's links by the key of their path.
+type links struct {
+	key     func(string) string
+	targets map[string]string
+}
+
+func (m Manifest) links(key func(string) string) links {
+	l := links{key: key, targets: map[string]string{}}
+	for _, f := range m.Files {
+		if f.Link != "" {
+			l.targets[key(f.Path)] = f.Link
+		}
+	}
+	return l
 }
 
 func (f File) checkTarget() error {
@@ -49,10 +70,16 @@ func (f File) checkTarget() error {
 	return nil
 }
 
-// follow walks from the root to where the link leads, the way the kernel does. targets
-// holds the links by folded path: where case does not count, "B" is on the way of "b/..".
-func (f File) follow(targets map[string]string) error {
+// follow walks from the root to where the link leads, the way the kernel does, and
+// returns the path of that. A step out of the folder home, on which f is, is an Invalid
+// error (link_escapes).
+func (l links) follow(f File, home string) (string, error) {
 	var at []string
+	floor := 0 // how many names of at are home's, once it was entered
+	if home != "." {
+		floor = strings.Count(home, "/") + 1
+	}
+	entered := floor == 0
 	rest := strings.Split(f.Path, "/")
 	for hops := 0; len(rest) > 0; {
 		name := rest[0]
@@ -61,24 +88,36 @@ func (f File) follow(targets map[string]string) error {
 		case "", ".":
 			continue
 		case "..":
-			if len(at) == 0 {
-				return anchor.Invalid("link_escapes", "the link %q leads out of the artifact, by %q", f.Path, f.Link).
-					Hintf("Link to a file of the artifact, or put a copy in the link's place.")
+			if entered && len(at) == floor {
+				return "", f.escapes(home)
 			}
 			at = at[:len(at)-1]
 			continue
 		}
 		at = append(at, name)
-		target, isLink := targets[foldPath(strings.Join(at, "/"))]
+		entered = entered || len(at) == floor
+		target, isLink := l.targets[l.key(strings.Join(at, "/"))]
 		if !isLink {
 			continue
 		}
 		if hops++; hops > maxLinks {
-			return anchor.Invalid("link_loop", "the link %q leads through more than %d links", f.Path, maxLinks).
+			return "", anchor.Invalid("link_loop", "the link %q leads through more than %d links", f.Path, maxLinks).
 				Hintf("Links that lead in a circle cannot be opened; remove them.")
+		}
+		if len(at) <= floor {
+			return "", f.escapes(home)
 		}
 		at = at[:len(at)-1]
 		rest = append(strings.Split(target, "/"), rest...)
 	}
-	return nil
+	return path.Clean(strings.Join(at, "/")), nil
+}
+
+func (f File) escapes(home string) error {
+	from := "the artifact"
+	if home != "." {
+		from = strconv.Quote(home)
+	}
+	return anchor.Invalid("link_escapes", "the link %q leads out of %s, by %q", f.Path, from, f.Link).
+		Hintf("Link to a file of the artifact, or put a copy in the link's place.")
 }

@@ -11,45 +11,51 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
+	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Scan lists and hashes the files below dir. keep is asked with the slash-separated
-// path of every file and folder, and a false drops it and all below; nil keeps all.
+// Rules say what of a folder belongs to the artifact.
+type Rules struct {
+	// Keep is asked with the slash-separated path of every file and folder; false
+	// leaves it out with everything below it. nil keeps all.
+	Keep func(path string) bool
+	Limits
+}
+
+// Scan lists and hashes the files below dir and reads nothing outside it, whatever
+// changes in dir meanwhile. nil rules keep all files within DefaultLimits.
 //
-// A symbolic link whose target is below dir stays a link, made relative. One that
-// leads elsewhere, as in a pnpm tree, is replaced by what it leads to: an artifact
-// must not depend on the machine that built it. Sockets, pipes and devices are
-// refused, and so is a file that changes while it is read.
-func Scan(ctx context.Context, dir string, keep func(path string) bool) (Manifest, error) {
-	root, err := filepath.Abs(dir)
+// A symbolic link whose target is below dir stays a link, made relative; its target
+// need not exist. Invalid errors name a link that leads out of dir (link_escapes) or in
+// a circle (link_loop), and what is no file, folder or link (special_file). A file
+// that changes while it is read is a Conflict.
+func Scan(ctx context.Context, dir string, rules *Rules) (Manifest, error) {
+	if rules == nil {
+		rules = &Rules{Limits: DefaultLimits}
+	}
+	real, err := filepath.Abs(dir)
 	if err == nil {
-		root, err = filepath.EvalSymlinks(root)
+		real, err = filepath.EvalSymlinks(real)
 	}
 	if err != nil {
 		return Manifest{}, unreadable(err, dir)
 	}
-	if keep == nil {
-		keep = func(string) bool { return true }
+	root, err := os.OpenRoot(real)
+	if err != nil {
+		return Manifest{}, unreadable(err, dir)
 	}
-	s := &scanner{ctx: ctx, root: root, keep: keep}
-	if err := s.walk("", []string{root}); err != nil {
+	defer root.Close()
+	s := &scanner{ctx: ctx, dir: real, root: root, rules: rules}
+	if err := s.walk("."); err != nil {
 		return Manifest{}, err
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range s.files {
-		if s.files[i].Link != "" {
-			continue
-		}
-		group.Go(func() error { return hashFile(ctx, s.sources[i], &s.files[i]) })
-	}
-	if err := group.Wait(); err != nil {
+	if err := s.hash(); err != nil {
 		return Manifest{}, err
 	}
 	return Manifest{Files: s.files}.Sorted(), nil
@@ -57,118 +63,170 @@ func Scan(ctx context.Context, dir string, keep func(path string) bool) (Manifes
 
 type scanner struct {
 	ctx     context.Context
-	root    string // without links
-	keep    func(string) bool
+	dir     string // without links
+	root    *os.Root
+	rules   *Rules
 	files   []File
-	sources []string // where each of files is read
+	entries int
+	total   atomic.Int64 // bytes hashed
 }
 
-// walk adds what is in the folder at rel. within holds the real paths of that folder,
-// last, and of those it is in, to notice links that lead in a circle.
-func (s *scanner) walk(rel string, within []string) error {
-	if err := s.ctx.Err(); err != nil {
-		return err
-	}
-	real := within[len(within)-1]
-	entries, err := os.ReadDir(real)
+// entriesPerFile bounds the folders of an artifact by the limit of its files.
+const entriesPerFile = 4
+
+// walk adds what is in the folder at rel. It follows no link.
+func (s *scanner) walk(rel string) error {
+	entries, err := s.list(rel)
 	if err != nil {
-		return unreadable(err, real)
+		return err
 	}
 	for _, entry := range entries {
 		name := path.Join(rel, entry.Name())
-		if !s.keep(name) {
+		if s.rules.Keep != nil && !s.rules.Keep(name) {
 			continue
 		}
-		if err := s.add(name, filepath.Join(real, entry.Name()), entry.Type(), within); err != nil {
+		if err := s.add(name, entry.Type()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *scanner) add(name, source string, kind fs.FileMode, within []string) error {
+func (s *scanner) list(rel string) ([]fs.DirEntry, error) {
+	if err := s.ctx.Err(); err != nil {
+		return nil, err
+	}
+	// O_DIRECTORY: a pipe that took the folder's place would not open until somebody writes to it.
+	folder, err := s.root.OpenFile(filepath.FromSlash(rel), os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, unreadable(err, s.source(rel))
+	}
+	defer folder.Close()
+	room := entriesPerFile*s.rules.Files - s.entries
+	entries, err := folder.ReadDir(room + 1)
+	if err != nil && err != io.EOF {
+		return nil, unreadable(err, s.source(rel))
+	}
+	if s.entries += len(entries); len(entries) > room {
+		return nil, tooManyFiles(s.entries, s.rules.Files)
+	}
+	return entries, nil
+}
+
+func (s *scanner) add(name string, kind fs.FileMode) error {
+	if err := CheckPath(name); err != nil {
+		return err
+	}
 	switch {
 	case kind.IsRegular():
-		s.found(File{Path: name}, source)
-		return nil
+		return s.found(File{Path: name})
 	case kind.IsDir():
-		return s.walk(name, append(slices.Clone(within), source))
+		return s.walk(name)
 	case kind&fs.ModeSymlink != 0:
-		return s.link(name, source, within)
+		return s.link(name)
 	}
-	return anchor.Invalid("special_file", "%s is neither a file nor a folder nor a link", source).
+	return specialFile(s.source(name))
+}
+
+func specialFile(source string) error {
+	return anchor.Invalid("special_file", "%q is neither a file nor a folder nor a link", source).
 		Hintf("Remove it, or leave it out of the build.")
 }
 
-func (s *scanner) found(f File, source string) {
-	s.files = append(s.files, f)
-	s.sources = append(s.sources, source)
+func (s *scanner) found(f File) error {
+	if s.files = append(s.files, f); len(s.files) > s.rules.Files {
+		return tooManyFiles(len(s.files), s.rules.Files)
+	}
+	return nil
 }
 
-func (s *scanner) link(name, source string, within []string) error {
+// link adds a link by where it really leads. Nothing is read there.
+func (s *scanner) link(name string) error {
+	source := s.source(name)
 	target, err := filepath.EvalSymlinks(source)
-	if errors.Is(err, fs.ErrNotExist) {
-		return s.dangling(name, source)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return s.dangling(name)
+	case errors.Is(err, syscall.ELOOP), err != nil && isLoop(s.root, name):
+		return anchor.Invalid("link_loop", "the link %q leads in a circle", source).Hintf("Remove the link.")
+	case err != nil:
+		return unreadable(err, source)
 	}
+	inside, ok := s.relative(target)
+	if !ok {
+		return linkEscapes(source, target)
+	}
+	relative, err := filepath.Rel(filepath.FromSlash(path.Dir(name)), filepath.FromSlash(inside))
 	if err != nil {
 		return unreadable(err, source)
 	}
-	if inside, ok := s.relative(target); ok {
-		relative, err := filepath.Rel(filepath.FromSlash(path.Dir(name)), filepath.FromSlash(inside))
-		if err != nil {
-			return unreadable(err, source)
-		}
-		s.found(File{Path: name, Link: filepath.ToSlash(relative)}, source)
-		return nil
-	}
-	if slices.Contains(within, target) || strings.HasPrefix(s.root, target+string(filepath.Separator)) {
-		return anchor.Invalid("link_loop", "the link %s leads to %s, which it is in", source, target).
-			Hintf("Remove the link.")
-	}
-	info, err := os.Stat(target)
-	if err != nil {
-		return unreadable(err, target)
-	}
-	return s.add(name, target, info.Mode().Type(), within)
+	return s.found(File{Path: name, Link: filepath.ToSlash(relative)})
+}
+
+// isLoop reports whether the kernel gives up on the links that name leads through.
+// EvalSymlinks counts them itself and returns an error without a type.
+func isLoop(root *os.Root, name string) bool {
+	_, err := os.Stat(filepath.Join(root.Name(), filepath.FromSlash(name)))
+	return errors.Is(err, syscall.ELOOP)
+}
+
+func linkEscapes(source, target string) error {
+	return anchor.Invalid("link_escapes", "the link %q leads out of the build, to %q", source, target).
+		Hintf("Put a copy of what it leads to in the link's place, and deploy again.")
 }
 
 // dangling keeps a link to a file that is not there if it could only be in the
 // artifact: the app lived with it on the machine that built it.
-func (s *scanner) dangling(name, source string) error {
-	target, err := os.Readlink(source)
+func (s *scanner) dangling(name string) error {
+	target, err := s.root.Readlink(filepath.FromSlash(name))
 	if err != nil {
-		return unreadable(err, source)
+		return unreadable(err, s.source(name))
 	}
 	lexical := path.Join(path.Dir(name), filepath.ToSlash(target))
 	if filepath.IsAbs(target) || lexical == ".." || strings.HasPrefix(lexical, "../") {
-		return anchor.Invalid("broken_link", "the link %s leads to %s, which is not there", source, target).
-			Hintf("Install the dependencies again and rebuild, or remove the link.")
+		return linkEscapes(s.source(name), target)
 	}
-	s.found(File{Path: name, Link: filepath.ToSlash(target)}, source)
-	return nil
+	return s.found(File{Path: name, Link: filepath.ToSlash(target)})
 }
 
-// relative gives the slash-separated path of a real path below the root.
+func (s *scanner) source(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
+
+// relative returns the slash-separated path of a real path below the root.
 func (s *scanner) relative(target string) (string, bool) {
-	rel, err := filepath.Rel(s.root, target)
+	rel, err := filepath.Rel(s.dir, target)
 	if err != nil || !filepath.IsLocal(rel) {
 		return "", false
 	}
 	return filepath.ToSlash(rel), true
 }
 
-func hashFile(ctx context.Context, source string, f *File) error {
-	file, err := os.Open(source)
+func (s *scanner) hash() error {
+	group, ctx := errgroup.WithContext(s.ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range s.files {
+		if s.files[i].Link == "" {
+			group.Go(func() error { return s.hashFile(ctx, &s.files[i]) })
+		}
+	}
+	return group.Wait()
+}
+
+func (s *scanner) hashFile(ctx context.Context, f *File) error {
+	source := s.source(f.Path)
+	file, err := OpenIn(s.root, f.Path)
 	if err != nil {
-		return unreadable(err, source)
+		return err
 	}
 	defer file.Close()
 	before, err := file.Stat()
 	if err != nil {
 		return unreadable(err, source)
 	}
+	if err := s.fits(f.Path, before.Size()); err != nil {
+		return err
+	}
 	hash := sha256.New()
-	read, err := io.Copy(hash, &reading{ctx: ctx, from: file})
+	read, err := io.Copy(hash, &reading{ctx: ctx, from: io.LimitReader(file, before.Size()+1)})
 	if err != nil {
 		return unreadable(err, source)
 	}
@@ -177,7 +235,7 @@ func hashFile(ctx context.Context, source string, f *File) error {
 		return unreadable(err, source)
 	}
 	if read != before.Size() || after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
-		return anchor.Conflict("file_changed", "%s changed while it was read", source).
+		return anchor.Conflict("file_changed", "%q changed while it was read", source).
 			Hintf("Wait until the build is done, then deploy again.")
 	}
 	f.Size = read
@@ -186,10 +244,39 @@ func hashFile(ctx context.Context, source string, f *File) error {
 	return nil
 }
 
+// fits refuses a file before it is read: a sparse one may claim more than a disk holds.
+func (s *scanner) fits(name string, size int64) error {
+	if size > s.rules.FileSize {
+		return fileTooLarge(name, size, s.rules.FileSize)
+	}
+	if s.total.Add(size) > s.rules.Total {
+		return artifactTooLarge(s.rules.Total, name)
+	}
+	return nil
+}
+
+// OpenIn opens a regular file below root, without waiting for anything: a pipe in its
+// place is an Invalid error (special_file), as is a link that leads out of root.
+func OpenIn(root *os.Root, name string) (*os.File, error) {
+	source := filepath.Join(root.Name(), filepath.FromSlash(name))
+	file, err := root.OpenFile(filepath.FromSlash(name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, unreadable(err, source)
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = specialFile(source)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
 func unreadable(err error, what string) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return anchor.Invalid("unreadable", "could not read %s", what).Because(err).
+	return anchor.Invalid("unreadable", "could not read %q", what).Because(err).
 		Hintf("Check that it is there and that you may read it.")
 }

@@ -43,6 +43,7 @@ type Store struct {
 	mu       sync.RWMutex
 	settling sync.Mutex // held while contents move from incoming to blobs
 	unsynced bool       // blobs may have names that are not durable yet
+	folds    bool       // the disk takes names that differ in case or Unicode form for one
 
 	// named collects what manifests saved during a Collect name; nil when none runs.
 	named *names
@@ -86,7 +87,28 @@ func (s *Store) prepare() error {
 			return diskError(err, "set the mode of %s", s.path(folder.name))
 		}
 	}
-	return nil
+	var err error
+	s.folds, err = s.findFolds()
+	return err
+}
+
+// findFolds tries whether the disk takes names that differ in case, or in Unicode form, for
+// one, as that of a Mac does.
+func (s *Store) findFolds() (bool, error) {
+	for _, names := range [][2]string{{"case", "CASE"}, {"form-\u00e9", "form-e\u0301"}} {
+		written, other := incomingDir+"/"+names[0]+tempSuffix, incomingDir+"/"+names[1]+tempSuffix
+		if err := s.root.WriteFile(written, nil, 0o600); err != nil {
+			return false, diskError(err, "try names in %s", s.path(incomingDir))
+		}
+		_, err := s.root.Lstat(other)
+		if err := s.giveUp(nil, written); err != nil {
+			return false, err
+		}
+		if err == nil {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // Close lets go of the folder.
@@ -102,7 +124,7 @@ func (s *Store) SaveManifest(ctx context.Context, id anchor.DeploymentID, m Mani
 	if err := CheckID(id); err != nil {
 		return err
 	}
-	if err := m.Check(s.Limits); err != nil {
+	if err := s.check(m); err != nil {
 		return err
 	}
 	defer s.busy.Lock(string(id))()
@@ -121,6 +143,13 @@ func (s *Store) SaveManifest(ctx context.Context, id anchor.DeploymentID, m Mani
 	}
 	s.named.add(m)
 	return s.writeFile(manifestPath(id), m.Encode())
+}
+
+func (s *Store) check(m Manifest) error {
+	if err := m.Check(s.Limits); err != nil || !s.folds {
+		return err
+	}
+	return m.checkFolded()
 }
 
 // Manifest gives what SaveManifest tied to id, or ErrNotFound.

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -11,22 +13,49 @@ import (
 	"github.com/anchor-deploy/anchor/internal/opennext"
 )
 
-// findTree gives the .open-next folder of the app in dir, which may be that folder.
+// treeName is the folder that OpenNext builds in.
+const treeName = ".open-next"
+
+// findTree returns the .open-next folder of the app in dir, which may be that folder.
 func findTree(dir string) (string, error) {
-	for _, tree := range []string{filepath.Join(dir, ".open-next"), dir} {
+	for _, tree := range []string{filepath.Join(dir, treeName), dir} {
+		if err := ownTree(tree); err != nil {
+			return "", err
+		}
 		for _, mark := range []string{"open-next.output.json", "server-function"} {
-			if _, err := os.Stat(filepath.Join(tree, mark)); err == nil {
+			if _, err := os.Lstat(filepath.Join(tree, mark)); err == nil {
 				return tree, nil
 			}
 		}
 	}
-	if tree := filepath.Join(dir, ".open-next"); isDir(tree) {
+	if tree := filepath.Join(dir, treeName); isDir(tree) {
 		// It knows unfinished builds and those for other platforms.
-		_, err := opennext.Parse(os.DirFS(tree))
+		_, err := parse(tree)
 		return tree, err
 	}
-	return "", anchor.Invalid("no_artifact", "%s holds no OpenNext build", filepath.Join(dir, ".open-next")).
+	return "", anchor.Invalid("no_artifact", "%q holds no OpenNext build", filepath.Join(dir, treeName)).
 		Hintf("Leave --prebuilt away to build the app, or run npx open-next build first.")
+}
+
+// ownTree refuses an .open-next that is a link: in somebody else's repository it may lead
+// to any folder of this machine.
+func ownTree(tree string) error {
+	if filepath.Base(tree) != treeName {
+		return nil
+	}
+	info, err := os.Lstat(tree)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode()&fs.ModeSymlink == 0 {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at the build: %w", err)
+	}
+	target, err := os.Readlink(tree)
+	if err != nil {
+		return fmt.Errorf("look at the build: %w", err)
+	}
+	return anchor.Invalid("link_escapes", "%q is a link, to %q", tree, target).
+		Hintf("Name the folder that it leads to, if that is what you want to deploy.")
 }
 
 func isDir(name string) bool {
@@ -34,15 +63,41 @@ func isDir(name string) bool {
 	return err == nil && info.IsDir()
 }
 
+// parse reads the build and nothing outside its folder.
+func parse(tree string) (anchor.Build, error) {
+	root, err := os.OpenRoot(tree)
+	if err != nil {
+		return anchor.Build{}, fmt.Errorf("open the build: %w", err)
+	}
+	defer root.Close()
+	return opennext.Parse(root.FS())
+}
+
+// artifact is a build on this machine that can be deployed.
+type artifact struct {
+	tree     string
+	found    bundle.Manifest // as the files lie there
+	manifest bundle.Manifest // as they are deployed
+}
+
 // scan reads the tree, refuses what could not be deployed, and lists what the
 // server needs of it.
-func scan(ctx context.Context, tree string) (bundle.Manifest, error) {
-	if _, err := opennext.Parse(os.DirFS(tree)); err != nil {
-		return bundle.Manifest{}, err
+func scan(ctx context.Context, tree string) (artifact, error) {
+	a := artifact{tree: tree}
+	var err error
+	// What leads out of the tree is named before anything in it is believed.
+	if a.found, err = bundle.Scan(ctx, tree, &bundle.Rules{Keep: opennext.Needed, Limits: bundle.DefaultLimits}); err != nil {
+		return a, fmt.Errorf("read the build: %w", err)
 	}
-	m, err := bundle.Scan(ctx, tree, opennext.Needed)
-	if err != nil {
-		return m, fmt.Errorf("read the build in %s: %w", tree, err)
+	if err := a.found.Check(bundle.DefaultLimits); err != nil {
+		return a, fmt.Errorf("read the build: %w", err)
 	}
-	return m, nil
+	if a.manifest, err = a.found.Inline(opennext.LinkHome, bundle.DefaultLimits); err != nil {
+		return a, fmt.Errorf("read the build: %w", err)
+	}
+	if err := a.manifest.Check(bundle.DefaultLimits); err != nil {
+		return a, fmt.Errorf("read the build: %w", err)
+	}
+	_, err = parse(tree)
+	return a, err
 }

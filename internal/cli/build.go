@@ -136,7 +136,10 @@ func writeConfig(dir string) (string, error) {
   imageOptimization: { install: { packages: [%q], arch: %q, os: %q%s } },
 };
 `, sharpPackage, nodeArch(), nodeOS(), nodeLibc())
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(config), 0o644); err != nil {
+	err := inState(dir, func(state *os.Root) error {
+		return state.WriteFile(filepath.Base(name), []byte(config), 0o644)
+	})
+	if err != nil {
 		return "", fmt.Errorf("write OpenNext's configuration: %w", err)
 	}
 	return name, nil

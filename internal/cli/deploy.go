@@ -120,34 +120,59 @@ type deploying struct {
 }
 
 func (d *deploying) run(ctx context.Context) (wire.Deployment, error) {
-	app, err := d.findApp()
+	if d.options.prebuilt {
+		return d.runPrebuilt(ctx)
+	}
+	app, err := opennext.FindApp(d.dir)
+	if err == nil {
+		err = checkPublic(ctx, app.Dir)
+	}
 	if err != nil {
 		return wire.Deployment{}, err
 	}
 	if err := d.findProject(ctx); err != nil {
 		return wire.Deployment{}, err
 	}
-	tree, err := d.tree(ctx, app)
+	vars, err := d.client.BuildEnv(ctx, d.slug)
 	if err != nil {
 		return wire.Deployment{}, err
 	}
-	d.progress.begin("Scan")
-	manifest, err := scan(ctx, tree)
+	tree, err := d.build(ctx, app, vars, d.progress)
 	if err != nil {
-		d.progress.failed()
 		return wire.Deployment{}, err
 	}
-	d.progress.done("scan", fmt.Sprintf("%s, %s", plural(int64(len(manifest.Files)), "file"), size(manifest.Size())))
-	return d.send(ctx, tree, manifest)
+	a, err := d.scan(ctx, tree)
+	if err != nil {
+		return wire.Deployment{}, err
+	}
+	return d.send(ctx, a)
 }
 
-// findApp looks before anything is asked of the server.
-func (d *deploying) findApp() (opennext.App, error) {
-	if d.options.prebuilt {
-		_, err := findTree(d.dir)
-		return opennext.App{}, err
+// runPrebuilt reads the whole build before anything is asked of the server.
+func (d *deploying) runPrebuilt(ctx context.Context) (wire.Deployment, error) {
+	tree, err := findTree(d.dir)
+	if err != nil {
+		return wire.Deployment{}, err
 	}
-	return opennext.FindApp(d.dir)
+	a, err := d.scan(ctx, tree)
+	if err != nil {
+		return wire.Deployment{}, err
+	}
+	if err := d.findProject(ctx); err != nil {
+		return wire.Deployment{}, err
+	}
+	return d.send(ctx, a)
+}
+
+func (d *deploying) scan(ctx context.Context, tree string) (artifact, error) {
+	d.progress.begin("Scan")
+	a, err := scan(ctx, tree)
+	if err != nil {
+		d.progress.failed()
+		return a, err
+	}
+	d.progress.done("scan", fmt.Sprintf("%s, %s", plural(int64(len(a.manifest.Files)), "file"), size(a.manifest.Size())))
+	return a, nil
 }
 
 func (d *deploying) findProject(ctx context.Context) error {
@@ -164,14 +189,14 @@ func (d *deploying) findProject(ctx context.Context) error {
 	if err := d.ensureProject(ctx); err != nil {
 		return err
 	}
-	if filepath.Base(d.dir) == ".open-next" {
+	if filepath.Base(d.dir) == treeName {
 		return nil
 	}
 	return remember(d.dir, d.slug)
 }
 
 func folderSlug(dir string) string {
-	if filepath.Base(dir) == ".open-next" {
+	if filepath.Base(dir) == treeName {
 		dir = filepath.Dir(dir)
 	}
 	return anchor.Slugify(filepath.Base(dir))
@@ -191,24 +216,13 @@ func (d *deploying) ensureProject(ctx context.Context) error {
 	return err
 }
 
-func (d *deploying) tree(ctx context.Context, app opennext.App) (string, error) {
-	if d.options.prebuilt {
-		return findTree(d.dir)
-	}
-	vars, err := d.client.BuildEnv(ctx, d.slug)
-	if err != nil {
-		return "", err
-	}
-	return d.build(ctx, app, vars, d.progress)
-}
-
 // send starts the deployment and sees it through. When it cannot, it cancels what it
 // started, so that the server does not wait for files that will not come.
-func (d *deploying) send(ctx context.Context, tree string, m bundle.Manifest) (wire.Deployment, error) {
+func (d *deploying) send(ctx context.Context, a artifact) (wire.Deployment, error) {
 	c := readCommit(ctx, d.dir).with(d.options)
 	d.progress.begin("Upload")
 	before := d.client.BytesSent()
-	started, err := d.start(ctx, m, wire.StartDeployment{
+	started, err := d.start(ctx, a.manifest, wire.StartDeployment{
 		CommitSha: c.sha, CommitMessage: c.message, Branch: c.branch, NoRelease: d.options.noRelease,
 	})
 	if err != nil {
@@ -216,7 +230,7 @@ func (d *deploying) send(ctx context.Context, tree string, m bundle.Manifest) (w
 		return wire.Deployment{}, err
 	}
 	id := started.Deployment.ID
-	if err := d.upload(ctx, tree, m, started); err != nil {
+	if err := d.upload(ctx, a, started); err != nil {
 		d.progress.failed()
 		d.cancel(ctx, id)
 		return wire.Deployment{}, err
@@ -227,7 +241,7 @@ func (d *deploying) send(ctx context.Context, tree string, m bundle.Manifest) (w
 		d.cancel(ctx, id)
 	}
 	if err == nil && record.Status == anchor.Deployed {
-		if err := d.rememberUpload(id, m); err != nil {
+		if err := d.rememberUpload(id, a.manifest); err != nil {
 			fmt.Fprintf(d.Err, "The next deploy lists all its files: %v\n", err)
 		}
 	}
@@ -247,9 +261,9 @@ func (d *deploying) start(ctx context.Context, m bundle.Manifest, r wire.StartDe
 	return d.client.Start(ctx, d.slug, r)
 }
 
-func (d *deploying) upload(ctx context.Context, tree string, m bundle.Manifest, started wire.StartedDeployment) error {
+func (d *deploying) upload(ctx context.Context, a artifact, started wire.StartedDeployment) error {
 	sent, err := d.client.Upload(ctx, d.slug, started.Deployment.ID, apiclient.Upload{
-		Dir: tree, Manifest: m, Missing: started.Missing, Presigned: started.Presigned,
+		Dir: a.tree, Manifest: a.found, Missing: started.Missing, Presigned: started.Presigned,
 		Progress: func(sent apiclient.Sent) {
 			d.progress.bar(sent.Bytes, sent.TotalBytes, size(sent.Bytes)+" of "+size(sent.TotalBytes))
 		},
@@ -257,7 +271,7 @@ func (d *deploying) upload(ctx context.Context, tree string, m bundle.Manifest, 
 	if err != nil {
 		return err
 	}
-	d.sent, d.skipped = sent, int64(len(m.Contents()))-sent.Files
+	d.sent, d.skipped = sent, int64(len(a.manifest.Contents()))-sent.Files
 	if _, err := d.client.Finish(ctx, d.slug, started.Deployment.ID); err != nil {
 		return err
 	}

@@ -101,8 +101,8 @@ func (s *shell) report(err error) {
 		_ = s.document(map[string]failure{"error": f}) // nobody is left to be told
 		return
 	}
-	fmt.Fprintf(s.Err, "%s %s\n", s.paint(red, "error:"), f.Message)
-	for line := range strings.Lines(f.Hint) {
+	fmt.Fprintf(s.Err, "%s %s\n", s.paint(red, "error:"), printable(f.Message))
+	for line := range strings.Lines(printable(f.Hint)) {
 		fmt.Fprintf(s.Err, "  %s\n", strings.TrimRight(line, "\n"))
 	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -19,13 +20,14 @@ type lastUpload struct {
 	Manifest     bundle.Manifest     `json:"manifest"`
 }
 
+// lastUploadFile is in Anchor's folder in the app.
 func (d *deploying) lastUploadFile() string {
-	return filepath.Join(d.dir, stateDir, "uploads", url.PathEscape(d.slug)+".json")
+	return filepath.Join("uploads", url.PathEscape(d.slug)+".json")
 }
 
 // delta tells m by the last upload. Any trouble with that is no reason not to deploy.
 func (d *deploying) delta(m bundle.Manifest) *bundle.Delta {
-	content, err := os.ReadFile(d.lastUploadFile())
+	content, err := os.ReadFile(filepath.Join(d.dir, stateDir, d.lastUploadFile()))
 	if err != nil {
 		return nil
 	}
@@ -42,7 +44,7 @@ func (d *deploying) delta(m bundle.Manifest) *bundle.Delta {
 
 // rememberUpload keeps what delta needs.
 func (d *deploying) rememberUpload(id anchor.DeploymentID, m bundle.Manifest) error {
-	if filepath.Base(d.dir) == ".open-next" { // the app's folder is not known
+	if filepath.Base(d.dir) == treeName { // the app's folder is not known
 		return nil
 	}
 	content, err := json.Marshal(lastUpload{DeploymentID: id, Manifest: m})
@@ -51,14 +53,20 @@ func (d *deploying) rememberUpload(id anchor.DeploymentID, m bundle.Manifest) er
 	}
 	name := d.lastUploadFile()
 	temp := fmt.Sprintf("%s.%d", name, os.Getpid())
-	if err = os.MkdirAll(filepath.Dir(name), 0o755); err == nil {
-		err = os.WriteFile(temp, content, 0o644)
-	}
-	if err == nil {
-		err = os.Rename(temp, name)
-	}
+	err = inState(d.dir, func(state *os.Root) error {
+		err := state.MkdirAll(filepath.Dir(name), 0o755)
+		if err == nil {
+			err = state.WriteFile(temp, content, 0o644)
+		}
+		if err == nil {
+			err = state.Rename(temp, name)
+		}
+		if err != nil {
+			return errors.Join(err, state.RemoveAll(temp))
+		}
+		return nil
+	})
 	if err != nil {
-		os.Remove(temp)
 		return fmt.Errorf("remember the upload: %w", err)
 	}
 	return nil

@@ -35,15 +35,15 @@ type buildLog struct {
 }
 
 func openBuildLog(dir string, onLine func(string)) (*buildLog, error) {
-	if err := makeStateDir(dir); err != nil {
-		return nil, err
-	}
-	path := filepath.Join(dir, stateDir, "build.log")
-	file, err := os.Create(path)
+	var file *os.File
+	err := inState(dir, func(state *os.Root) (err error) {
+		file, err = state.Create("build.log")
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("keep the build's output: %w", err)
 	}
-	return &buildLog{file: file, path: path, onLine: onLine}, nil
+	return &buildLog{file: file, path: filepath.Join(dir, stateDir, "build.log"), onLine: onLine}, nil
 }
 
 // Write implements io.Writer; os/exec calls it from one goroutine at a time.

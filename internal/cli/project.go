@@ -76,12 +76,11 @@ func packageName(dir string) string {
 }
 
 func remember(dir, slug string) error {
-	if err := makeStateDir(dir); err != nil {
-		return err
-	}
 	content, err := json.Marshal(remembered{Project: slug})
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, stateDir, "project.json"), append(content, '\n'), 0o644)
+		err = inState(dir, func(state *os.Root) error {
+			return state.WriteFile("project.json", append(content, '\n'), 0o644)
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("remember the project: %w", err)
@@ -89,14 +88,28 @@ func remember(dir, slug string) error {
 	return nil
 }
 
-func makeStateDir(dir string) error {
-	state := filepath.Join(dir, stateDir)
-	err := os.MkdirAll(state, 0o755)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(state, ".gitignore"), []byte("*\n"), 0o644)
-	}
+// inState calls do with Anchor's folder in the app, which it makes. Nothing is written
+// outside that folder, whatever links a repository brings along.
+func inState(dir string, do func(state *os.Root) error) error {
+	app, err := os.OpenRoot(dir)
 	if err != nil {
+		return fmt.Errorf("open the app's folder: %w", err)
+	}
+	defer app.Close()
+	if info, err := app.Lstat(stateDir); err == nil && !info.IsDir() {
+		return anchor.Invalid("bad_state_folder", "%q is not a folder", filepath.Join(dir, stateDir)).
+			Hintf("Remove it; Anchor makes a folder of this name.")
+	}
+	if err := app.MkdirAll(stateDir, 0o755); err != nil {
 		return fmt.Errorf("make Anchor's folder in the app: %w", err)
 	}
-	return nil
+	state, err := app.OpenRoot(stateDir)
+	if err != nil {
+		return fmt.Errorf("open Anchor's folder in the app: %w", err)
+	}
+	defer state.Close()
+	if err := state.WriteFile(".gitignore", []byte("*\n"), 0o644); err != nil {
+		return fmt.Errorf("make Anchor's folder in the app: %w", err)
+	}
+	return do(state)
 }

@@ -3,8 +3,10 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -60,6 +62,20 @@ func clean(text string) string {
 		}
 		return r
 	}, line)
+}
+
+// printable returns text with every character escaped that a terminal would obey: names of
+// files and answers of servers are not the user's own words. Line breaks and tabs stay.
+func printable(text string) string {
+	var out strings.Builder
+	for _, r := range text {
+		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
+			out.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+			continue
+		}
+		out.WriteRune(r)
+	}
+	return out.String()
 }
 
 // since tells the age of a time in Unix milliseconds.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/opennext"
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
@@ -115,7 +116,8 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 			return Started{}, err
 		}
 	}
-	if err := s.check(ctx, p, req.Manifest); err != nil {
+	var err error
+	if req.Manifest, err = s.check(ctx, p, req.Manifest); err != nil {
 		return Started{}, err
 	}
 	d := anchor.Deployment{
@@ -142,20 +144,34 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 	return Started{Deployment: d, Missing: missing}, err
 }
 
-// check refuses a manifest before anything is recorded.
-func (s *Service) check(ctx context.Context, p anchor.ProjectID, m bundle.Manifest) error {
-	if err := m.Check(bundle.DefaultLimits); err != nil || s.Refuse == nil {
-		return err
+// check refuses a manifest before anything is recorded, and returns it without the links
+// that cannot stay links.
+func (s *Service) check(ctx context.Context, p anchor.ProjectID, m bundle.Manifest) (bundle.Manifest, error) {
+	m, err := inline(m)
+	if err != nil || s.Refuse == nil {
+		return m, err
 	}
 	project, err := s.Projects.Project(ctx, p)
 	if err != nil {
-		return fmt.Errorf("find project %s: %w", p, err)
+		return m, fmt.Errorf("find project %s: %w", p, err)
 	}
 	env, err := s.Env.ForRun(ctx, p)
 	if err != nil {
-		return fmt.Errorf("read the environment variables: %w", err)
+		return m, fmt.Errorf("read the environment variables: %w", err)
 	}
-	return s.Refuse(project, m, env)
+	return m, s.Refuse(project, m, env)
+}
+
+// inline checks what was sent, then what becomes of it.
+func inline(m bundle.Manifest) (bundle.Manifest, error) {
+	if err := m.Check(bundle.DefaultLimits); err != nil {
+		return m, err
+	}
+	m, err := m.Inline(opennext.LinkHome, bundle.DefaultLimits)
+	if err != nil {
+		return m, err
+	}
+	return m, m.Check(bundle.DefaultLimits)
 }
 
 // whole makes the manifest that delta tells.

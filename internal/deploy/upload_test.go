@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -39,10 +40,21 @@ func TestStartAsksForWhatIsMissing(t *testing.T) {
 func TestStartRefuses(t *testing.T) {
 	s := newStand(t)
 	good, _ := request(t)
-	bad := deploy.Request{Manifest: bundle.Manifest{Files: []bundle.File{{Path: "../out", Digest: bundle.DigestOf(nil)}}}}
-	_, err := s.Start(t.Context(), s.project, bad)
-	wantKind(t, err, anchor.KindInvalid)
-	_, err = s.Start(t.Context(), anchor.ProjectID(anchor.NewID()), good)
+	for _, bad := range []bundle.File{
+		{Path: "../out", Digest: bundle.DigestOf(nil)},
+		{Path: "assets/out", Link: "../../out"},
+		{Path: "assets/out", Link: "/etc/passwd"},
+		{Path: "assets/gone", Link: "none"},
+		{Path: "assets/loop", Link: ".."},
+	} {
+		m := bundle.Manifest{Files: append([]bundle.File{bad}, good.Manifest.Files...)}
+		_, err := s.Start(t.Context(), s.project, deploy.Request{Manifest: m})
+		wantKind(t, err, anchor.KindInvalid)
+		if err != nil && !strings.Contains(err.Error(), bad.Path) {
+			t.Errorf("%v does not name %s", err, bad.Path)
+		}
+	}
+	_, err := s.Start(t.Context(), anchor.ProjectID(anchor.NewID()), good)
 	wantKind(t, err, anchor.KindNotFound)
 	all, err := s.List(t.Context(), s.project, anchor.Page{})
 	must(t, err)
@@ -51,6 +63,29 @@ func TestStartRefuses(t *testing.T) {
 	}
 	if usage, err := s.bundles.Usage(t.Context()); err != nil || usage.Manifests != 0 {
 		t.Errorf("what was refused left %d manifests, %v", usage.Manifests, err)
+	}
+}
+
+// A link to a static file is stored as the file, whoever made the manifest: only
+// functions' bundles keep links.
+func TestStartStoresWhatLinksLeadTo(t *testing.T) {
+	s := newStand(t)
+	req, _ := request(t)
+	var target bundle.File
+	for _, f := range req.Manifest.Files {
+		if strings.HasPrefix(f.Path, "assets/") && f.Size > 0 {
+			target = f
+		}
+	}
+	req.Manifest.Files = append(req.Manifest.Files, bundle.File{Path: "assets/same", Link: strings.TrimPrefix(target.Path, "assets/")})
+	started, err := s.Start(t.Context(), s.project, req)
+	must(t, err)
+	m, err := s.bundles.Manifest(t.Context(), started.Deployment.ID)
+	must(t, err)
+	same := target
+	same.Path = "assets/same"
+	if !slices.Contains(m.Files, same) {
+		t.Errorf("%+v is not among %+v", same, m.Files)
 	}
 }
 

@@ -198,7 +198,14 @@ func entryName(name string) string {
 
 func (s *Store) checked(files []bundle.File, key string) (bundle.Manifest, error) {
 	m := bundle.Manifest{Files: files}.Sorted()
-	if err := m.Check(s.Limits); err != nil {
+	err := m.Check(s.Limits)
+	if err == nil {
+		m, err = m.Inline(opennext.LinkHome, s.Limits)
+	}
+	if err == nil {
+		err = m.Check(s.Limits) // what links led to counts, too
+	}
+	if err != nil {
 		return bundle.Manifest{}, &anchor.Error{Kind: anchor.KindOf(err), Code: anchor.CodeOf(err), Hint: anchor.HintOf(err),
 			Message: "the artifact " + s.uri(key) + " is refused", Err: err}
 	}

@@ -1,0 +1,129 @@
+package bundle
+
+import (
+	"path"
+	"slices"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Inline replaces links by what they lead to. A link that never leaves the folder that
+// home returns for its path stays a link, whether its target is there or not; "" means
+// that none may stay. An Invalid error names a link whose target is not in m
+// (broken_link) or is a folder that it is in itself (link_loop). m has passed Check.
+func (m Manifest) Inline(home func(path string) string, limits Limits) (Manifest, error) {
+	in := inliner{links: m.links(func(p string) string { return p }), limits: limits}
+	var leaving []File
+	for _, f := range m.Files {
+		if f.Link != "" && !in.stays(f, home(f.Path)) {
+			leaving = append(leaving, f)
+			continue
+		}
+		in.out = append(in.out, f)
+	}
+	if len(leaving) == 0 {
+		return m, nil
+	}
+	in.index(m)
+	for _, f := range leaving {
+		if err := in.inline(f.Path, f, folders(f.Path)); err != nil {
+			return Manifest{}, err
+		}
+	}
+	return Manifest{Files: in.out}.Sorted(), nil
+}
+
+type inliner struct {
+	links    links
+	limits   Limits
+	files    map[string]File
+	children map[string][]string // paths by folder, of files and folders
+	out      []File
+	visited  int
+}
+
+func (in *inliner) stays(f File, home string) bool {
+	if home == "" {
+		return false
+	}
+	_, err := in.links.follow(f, home)
+	return err == nil
+}
+
+func (in *inliner) index(m Manifest) {
+	in.files = make(map[string]File, len(m.Files))
+	in.children = map[string][]string{}
+	for _, f := range m.Files {
+		in.files[f.Path] = f
+		for at := f.Path; at != "."; at = path.Dir(at) {
+			dir := path.Dir(at)
+			_, known := in.children[dir]
+			in.children[dir] = append(in.children[dir], at)
+			if known {
+				break
+			}
+		}
+	}
+}
+
+// folders lists the folders that a path is in, itself excluded.
+func folders(p string) []string {
+	list := []string{"."}
+	for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
+		list = append(list, dir)
+	}
+	return list
+}
+
+// inline adds under the path name what the link f leads to. within lists the folders that
+// are being copied, and those that f is in, to notice one that holds itself.
+func (in *inliner) inline(name string, f File, within []string) error {
+	target, err := in.links.follow(f, ".")
+	if err != nil {
+		return err
+	}
+	if file, ok := in.files[target]; ok {
+		return in.add(name, file)
+	}
+	if _, ok := in.children[target]; !ok {
+		return anchor.Invalid("broken_link", "the link %q leads to %q, which is not in the artifact", f.Path, target).
+			Hintf("Remove the link, or put a copy of what it should lead to in its place.")
+	}
+	if slices.Contains(within, target) {
+		return anchor.Invalid("link_loop", "the link %q leads to %q, which it is in", f.Path, target).
+			Hintf("Remove the link.")
+	}
+	return in.copyFolder(name, target, append(slices.Clone(within), folders(target)...))
+}
+
+func (in *inliner) copyFolder(name, folder string, within []string) error {
+	within = append(slices.Clone(within), folder)
+	for _, child := range in.children[folder] {
+		if in.visited++; in.visited > entriesPerFile*in.limits.Files {
+			return tooManyFiles(in.visited, in.limits.Files)
+		}
+		as := name + "/" + path.Base(child)
+		f, isFile := in.files[child]
+		var err error
+		switch {
+		case !isFile:
+			err = in.copyFolder(as, child, within)
+		case f.Link != "":
+			err = in.inline(as, f, within)
+		default:
+			err = in.add(as, f)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (in *inliner) add(name string, f File) error {
+	f.Path = name
+	if in.out = append(in.out, f); len(in.out) > in.limits.Files {
+		return tooManyFiles(len(in.out), in.limits.Files)
+	}
+	return CheckPath(name)
+}

@@ -1,0 +1,221 @@
+package cli
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+)
+
+// writeBuild writes the smallest build that can be deployed into app/.open-next.
+func writeBuild(t *testing.T, app string) string {
+	t.Helper()
+	tree := filepath.Join(app, treeName)
+	for name, content := range map[string]string{
+		"assets/BUILD_ID":                                            "b1",
+		"assets/logo.txt":                                            "logo",
+		"server-functions/default/index.mjs":                         "export const handler = () => ({})",
+		"server-functions/default/.next/BUILD_ID":                    "b1",
+		"server-functions/default/.next/required-server-files.json":  `{"config":{}}`,
+		"server-functions/default/.next/prerender-manifest.json":     `{"preview":{"previewModeId":"p"}}`,
+		"server-functions/default/node_modules/.pnpm/a@1/a/index.js": "a",
+		"open-next.output.json": `{"edgeFunctions":{},"origins":{"s3":{"type":"s3"},"default":{"type":"function","handler":"index.handler",
+			"bundle":".open-next/server-functions/default","wrapper":"aws-lambda","converter":"aws-apigw-v2"}},
+			"behaviors":[{"pattern":"*","origin":"default"}]}`,
+	} {
+		name = filepath.Join(tree, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return tree
+}
+
+func link(t *testing.T, target, name string) {
+	t.Helper()
+	if err := os.RemoveAll(name); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(target, name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// deployRefused deploys app, and fails unless it is refused before the server hears of it.
+func deployRefused(t *testing.T, args ...string) string {
+	t.Helper()
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	defer server.Close()
+	t.Setenv("ANCHOR_TOKEN", "anchor_x")
+	t.Setenv("ANCHOR_URL", server.URL)
+	var out bytes.Buffer
+	code := run(t.Context(), append([]string{"deploy"}, args...), IOStreams{Out: &out, Err: &out, Width: 80}, Parts{})
+	if code != exitUsage || asked.Load() != 0 {
+		t.Errorf("ends with %d after %d requests: %s", code, asked.Load(), &out)
+	}
+	if strings.ContainsRune(out.String(), 0x1b) {
+		t.Errorf("the terminal is told %q", &out)
+	}
+	return out.String()
+}
+
+func TestDeployRefusesABuildThatReachesOutOfItsFolder(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(outside, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		says    string
+		prepare func(t *testing.T, tree string)
+	}{
+		"a public file": {says: "assets/leak", prepare: func(t *testing.T, tree string) { link(t, outside, filepath.Join(tree, "assets/leak")) }},
+		"a cache entry": {says: "cache", prepare: func(t *testing.T, tree string) { link(t, filepath.Dir(outside), filepath.Join(tree, "cache")) }},
+		"a module": {says: "node_modules/a", prepare: func(t *testing.T, tree string) {
+			link(t, "../../../../../secret", filepath.Join(tree, "server-functions/default/node_modules/a"))
+		}},
+		"the output file": {says: "open-next.output.json", prepare: func(t *testing.T, tree string) { link(t, outside, filepath.Join(tree, "open-next.output.json")) }},
+		"the build itself": {says: treeName, prepare: func(t *testing.T, tree string) {
+			elsewhere := filepath.Join(filepath.Dir(tree), "elsewhere")
+			if err := os.Rename(tree, elsewhere); err != nil {
+				t.Fatal(err)
+			}
+			link(t, elsewhere, tree)
+		}},
+		"a bundle path": {says: `at ".."`, prepare: func(t *testing.T, tree string) {
+			name := filepath.Join(tree, "open-next.output.json")
+			text, err := os.ReadFile(name)
+			if err == nil {
+				err = os.WriteFile(name, bytes.Replace(text, []byte(".open-next/server-functions/default"), []byte(".open-next/../.."), 1), 0o644)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}},
+		"a link to nothing": {says: "assets/gone", prepare: func(t *testing.T, tree string) { link(t, "none", filepath.Join(tree, "assets/gone")) }},
+		"a pipe": {says: "assets/pipe", prepare: func(t *testing.T, tree string) {
+			if err := syscall.Mkfifo(filepath.Join(tree, "assets/pipe"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		"a name that a terminal obeys": {says: `\x1b[2J`, prepare: func(t *testing.T, tree string) {
+			if err := os.WriteFile(filepath.Join(tree, "assets/\x1b[2J"), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := t.TempDir()
+			test.prepare(t, writeBuild(t, app))
+			if out := deployRefused(t, "--prebuilt", "--project", "shop", app); !strings.Contains(out, test.says) {
+				t.Errorf("does not name %s: %s", test.says, out)
+			}
+			if _, err := os.Lstat(filepath.Join(app, stateDir)); err == nil {
+				t.Error("the app's folder was written to")
+			}
+		})
+	}
+}
+
+// Links within a function's bundle are those of pnpm; a link elsewhere is deployed as what
+// it leads to.
+func TestScanOfABuildWithLinks(t *testing.T) {
+	tree := writeBuild(t, t.TempDir())
+	link(t, ".pnpm/a@1/a", filepath.Join(tree, "server-functions/default/node_modules/a"))
+	link(t, "logo.txt", filepath.Join(tree, "assets/same.txt"))
+	link(t, filepath.Join(tree, "assets/logo.txt"), filepath.Join(tree, "assets/absolute.txt"))
+	a, err := scan(t.Context(), tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"server-functions/default/node_modules/a": ".pnpm/a@1/a", "assets/same.txt": "", "assets/absolute.txt": ""}
+	for _, f := range a.manifest.Files {
+		if target, ok := want[f.Path]; ok && f.Link == target {
+			delete(want, f.Path)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("not listed as they should be: %v in %+v", want, a.manifest)
+	}
+}
+
+func TestDeployRefusesPublicFilesBeforeTheBuild(t *testing.T) {
+	for name, test := range map[string]struct {
+		says    string
+		prepare func(public string) error
+	}{
+		"a link":           {"public/leak", func(public string) error { return os.Symlink("/etc/hosts", filepath.Join(public, "leak")) }},
+		"a device's name":  {`"assets/CON"`, func(public string) error { return os.WriteFile(filepath.Join(public, "CON"), nil, 0o644) }},
+		"a newline":        {`a\nb`, func(public string) error { return os.WriteFile(filepath.Join(public, "a\nb"), nil, 0o644) }},
+		"a pipe":           {"public/pipe", func(public string) error { return syscall.Mkfifo(filepath.Join(public, "pipe"), 0o644) }},
+		"the whole folder": {"public", func(public string) error { return errorsOf(os.Remove(public), os.Symlink("/etc", public)) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := t.TempDir()
+			public := filepath.Join(app, "public")
+			err := errorsOf(os.Mkdir(public, 0o755),
+				os.WriteFile(filepath.Join(app, "package.json"), []byte(`{"name":"shop","dependencies":{"next":"15.0.0"}}`), 0o644),
+				test.prepare(public))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out := deployRefused(t, app); !strings.Contains(out, test.says) {
+				t.Errorf("does not name %s: %s", test.says, out)
+			}
+		})
+	}
+}
+
+func errorsOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A repository may bring along links where Anchor keeps its notes.
+func TestAnchorsFolderInTheAppIsNotLedOut(t *testing.T) {
+	for _, name := range []string{stateDir, stateDir + "/project.json", stateDir + "/.gitignore"} {
+		t.Run(name, func(t *testing.T) {
+			app, outside := t.TempDir(), t.TempDir()
+			precious := filepath.Join(outside, "precious")
+			err := errorsOf(os.WriteFile(precious, []byte("precious"), 0o644), os.MkdirAll(filepath.Dir(filepath.Join(app, name)), 0o755))
+			if err != nil {
+				t.Fatal(err)
+			}
+			target := precious
+			if name == stateDir {
+				target = outside
+			}
+			link(t, target, filepath.Join(app, name))
+			if err := remember(app, "shop"); err == nil {
+				t.Error("it was followed")
+			}
+			left, err := os.ReadDir(outside)
+			content, reading := os.ReadFile(precious)
+			if err := errorsOf(err, reading); err != nil || len(left) != 1 || string(content) != "precious" {
+				t.Errorf("outside there are %v, %q, %v", left, content, err)
+			}
+		})
+	}
+}
+
+func TestAnErrorCannotMoveTheTerminal(t *testing.T) {
+	const text = "a\tb\nc\x1b[31m\u202ed\u009be\r"
+	if got, want := printable(text), "a\tb\nc\\x1b[31m\\u202ed\\u009be\\r"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
