@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -198,11 +199,11 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 
 // serve answers until ctx ends, then lets requests in flight end.
 func (a *app) serve(ctx context.Context, token string) error {
-	api := &http.Server{
-		Handler:           httpapi.New(a.services(), httpapi.Options{Version: a.Version, Log: a.Log}),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+	proxies, err := trusted(a.TrustProxies)
+	if err != nil {
+		return err
 	}
+	api := a.apiServer(proxies)
 	failed := make(chan error, 3)
 	go func() { failed <- a.edge.Serve(a.sites) }()
 	if a.secure != nil {
@@ -217,12 +218,41 @@ func (a *app) serve(ctx context.Context, token string) error {
 	if a.Ready != nil {
 		a.Ready(a.ready())
 	}
-	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
 	return errors.Join(err, a.shutDown(api))
+}
+
+// apiConnections is how many connections the API takes at a time.
+const apiConnections = 512
+
+func (a *app) apiServer(proxies []netip.Prefix) *http.Server {
+	connections := &httpapi.Connections{Max: apiConnections}
+	return &http.Server{
+		Handler: httpapi.New(a.services(), httpapi.Options{
+			Version: a.Version, Log: a.Log, Hosts: a.apiHosts(), TrustedProxies: proxies,
+		}),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ConnState:         connections.Track,
+	}
+}
+
+// apiHosts are the names that the API answers for. Where it listens beyond this machine and
+// none is named, clients may know it by any name, so it answers for all: nil.
+func (a *app) apiHosts() []string {
+	at, err := netip.ParseAddrPort(a.api.Addr().String())
+	if len(a.APIHosts) == 0 && (err != nil || !at.Addr().IsLoopback()) {
+		return nil
+	}
+	hosts := append([]string{a.API}, a.APIHosts...)
+	if u, err := url.Parse(a.PublicURL); err == nil && u.Host != "" {
+		hosts = append(hosts, u.Host)
+	}
+	return hosts
 }
 
 func (a *app) edgeConfig(proxies []netip.Prefix) edge.Config {

@@ -14,6 +14,7 @@ type Config struct {
 	API          string        // host:port of the control API, "127.0.0.1:3080"
 	BaseDomain   string        // "localhost"
 	PublicURL    string        // how sites are reached from outside, when a proxy stands in front: https://example.com
+	APIHosts     []string      // names that the API answers for, besides its address and localhost
 	TrustProxies []string      // addresses or CIDRs whose X-Forwarded-* are believed
 	HTTPS        HTTPS         // custom domains
 	Keep         int           // deployments kept per project, 10

@@ -29,6 +29,7 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.StringVar(&o.Data, "data", "", "data folder (default: see above)")
 	flags.StringVar(&o.Listen, "listen", ":3000", "HOST:PORT of the sites")
 	flags.StringVar(&o.API, "api", "127.0.0.1:3080", "HOST:PORT of the API")
+	flags.StringSliceVar(&o.APIHosts, "api-host", nil, "name by which a proxy passes requests on to the API")
 	flags.StringVar(&o.BaseDomain, "base-domain", "localhost", "domain the sites are below")
 	flags.StringVar(&o.Node, "node", "", "path of Node.js (default: node in PATH)")
 	flags.StringVar(&o.PublicURL, "public-url", "", "origin of the sites as browsers see it")

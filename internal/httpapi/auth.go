@@ -42,7 +42,12 @@ func (s *server) token(ctx huma.Context) (anchor.Token, error) {
 		p.header = http.Header{"WWW-Authenticate": {`Bearer realm="anchor"`}}
 		return anchor.Token{}, p
 	}
-	return s.Access.Check(ctx.Context(), strings.TrimSpace(secret))
+	token, err := s.Access.Check(ctx.Context(), strings.TrimSpace(secret))
+	if anchor.KindOf(err) == anchor.KindUnauthorized {
+		r, _ := humago.Unwrap(ctx)
+		err = s.refuse(ctx.Context(), r, err)
+	}
+	return token, err
 }
 
 func require(t anchor.Token, needs anchor.Scope) error {

@@ -168,7 +168,6 @@ func (e *eventWriter) begin() {
 	e.w.Header().Set("Content-Type", eventStream)
 	e.w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
 	e.w.WriteHeader(http.StatusOK)
-	_ = e.control.SetWriteDeadline(time.Time{}) // a stream has no end to be late for
 	e.comment("anchor")
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
@@ -26,8 +27,13 @@ func (s *server) guard(mux *http.ServeMux) http.Handler {
 		w.Header().Set("X-Request-Id", id)
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		sent := &sentWriter{ResponseWriter: w}
+		sent := &sentWriter{ResponseWriter: w, stall: s.Stall}
+		sent.extend() // the deadline of the request before may still be set
 		defer s.recovered(sent, r)
+		if p := s.checkHost(r); p != nil {
+			writeProblem(sent, p)
+			return
+		}
 		if h, pattern := mux.Handler(r); pattern == "" {
 			writeProblem(sent, unrouted(h, r))
 			return
@@ -83,20 +89,38 @@ func (r *refusal) Header() http.Header         { return r.header }
 func (r *refusal) Write(b []byte) (int, error) { return len(b), nil }
 func (r *refusal) WriteHeader(status int)      { r.status = status }
 
-// sentWriter remembers whether an answer has begun.
+// sentWriter remembers whether an answer has begun, and cuts off a client that takes none
+// of it for the time stall.
 type sentWriter struct {
 	http.ResponseWriter
-	sent bool
+	stall time.Duration
+	sent  bool
 }
+
+// piece is how much a client has to take within the time stall.
+const piece = 64 << 10
 
 func (w *sentWriter) WriteHeader(status int) {
 	w.sent = true
+	w.extend()
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (w *sentWriter) Write(b []byte) (int, error) {
+func (w *sentWriter) Write(b []byte) (written int, err error) {
 	w.sent = true
-	return w.ResponseWriter.Write(b)
+	for {
+		w.extend()
+		n, err := w.ResponseWriter.Write(b[:min(piece, len(b))])
+		written += n
+		if b = b[n:]; err != nil || len(b) == 0 {
+			return written, err
+		}
+	}
+}
+
+// extend moves the deadline of writes. Not every writer has one (HTTP/2 in tests).
+func (w *sentWriter) extend() {
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.stall))
 }
 
 // Unwrap lets http.ResponseController reach deadlines and Flush.

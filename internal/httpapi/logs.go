@@ -1,10 +1,10 @@
 package httpapi
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"iter"
 	"net/http"
 
@@ -49,20 +49,18 @@ func (s *server) logs(ctx context.Context, in *logsInput) (*huma.StreamResponse,
 	if in.Follow {
 		following = s.Logs.Follow(ctx, p.ID, d)
 	}
-	lines, err := s.Logs.Read(ctx, p.ID, d, in.Limit)
-	if err != nil {
-		return nil, err
-	}
+	lines := s.Logs.Last(ctx, p.ID, d, in.Limit)
 	if in.Follow {
 		return sse(s, chain(lines, following), func(anchor.LogLine) (string, string) { return "", "line" }), nil
 	}
-	return jsonStream(wire.Items[anchor.LogLine]{Items: append([]anchor.LogLine{}, lines...)})
+	return jsonItems(lines)
 }
 
-func chain[T any](first []T, rest iter.Seq2[T, error]) iter.Seq2[T, error] {
+// chain yields first to its end, then rest, and stops at an error.
+func chain[T any](first, rest iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		for _, item := range first {
-			if !yield(item, nil) {
+		for item, err := range first {
+			if !yield(item, err) || err != nil {
 				return
 			}
 		}
@@ -70,15 +68,37 @@ func chain[T any](first []T, rest iter.Seq2[T, error]) iter.Seq2[T, error] {
 	}
 }
 
-// jsonStream answers with JSON where the route's other answer is a stream.
-func jsonStream(v any) (*huma.StreamResponse, error) {
-	var encoded bytes.Buffer
-	if err := json.NewEncoder(&encoded).Encode(v); err != nil {
-		return nil, fmt.Errorf("encode the answer: %w", err)
+// jsonItems answers with a wire.Items as JSON, an item at a time, where the route's other
+// answer is a stream. An error before the first item is returned; after it, the connection is
+// cut, as the status was sent.
+func jsonItems[T any](items iter.Seq2[T, error]) (*huma.StreamResponse, error) {
+	next, stop := iter.Pull2(items)
+	item, err, more := next()
+	if err != nil {
+		stop()
+		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		defer stop()
 		hc.SetHeader("Content-Type", "application/json")
 		hc.SetStatus(http.StatusOK)
-		_, _ = hc.BodyWriter().Write(encoded.Bytes()) // a client that is gone cannot be told
+		out := bufio.NewWriterSize(hc.BodyWriter(), 32<<10)
+		before := `{"items":[`
+		for ; more; item, err, more = next() {
+			text, encoding := json.Marshal(item)
+			if err := errors.Join(err, encoding); err != nil {
+				panic(http.ErrAbortHandler)
+			}
+			out.WriteString(before)
+			if _, err := out.Write(text); err != nil {
+				return // the client is gone
+			}
+			before = ","
+		}
+		if before != "," {
+			out.WriteString(before)
+		}
+		out.WriteString("]}\n")
+		_ = out.Flush() // a client that is gone cannot be told
 	}}, nil
 }

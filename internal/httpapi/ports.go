@@ -117,8 +117,8 @@ type Access interface {
 
 // Logs reads what the apps wrote. With no deployment it means all of the project's.
 type Logs interface {
-	// Read gives the last limit lines, oldest first.
-	Read(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]anchor.LogLine, error)
+	// Last yields the last limit lines, oldest first. An error is the last item.
+	Last(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error]
 	// Follow gives the lines written from now on, until ctx is done.
 	Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error]
 }

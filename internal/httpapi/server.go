@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -37,6 +38,16 @@ type Options struct {
 	MaxFile   int64         // bytes a single uploaded file may have; 0 means 1 GiB
 	Heartbeat time.Duration // between comments on a silent event stream; 0 means 15 s
 
+	Stall time.Duration // a client that takes nothing of an answer for so long is cut off; 0 means 30 s
+
+	// Hosts, when not nil, are the names that the API answers for, besides localhost and
+	// addresses.
+	Hosts []string
+	// TrustedProxies are those whose X-Forwarded-For tells the client's address.
+	TrustedProxies []netip.Prefix
+	// Sleep delays the answer to a wrong token; nil waits for d or the end of ctx.
+	Sleep func(ctx context.Context, d time.Duration)
+
 	// WatchFor, when set, bounds an answer with an event stream: it ends when nothing
 	// came for so long, or soon after something came, and the client asks for the rest.
 	// It is for servers whose answers arrive only when they are whole.
@@ -54,7 +65,8 @@ const (
 type server struct {
 	Services
 	Options
-	api huma.API
+	api      huma.API
+	attempts *attempts
 }
 
 // New gives the API's handler.
@@ -68,8 +80,14 @@ func New(services Services, o Options) http.Handler {
 	if o.Heartbeat == 0 {
 		o.Heartbeat = 15 * time.Second
 	}
+	if o.Stall == 0 {
+		o.Stall = 30 * time.Second
+	}
+	if o.Sleep == nil {
+		o.Sleep = sleep
+	}
 	mux := http.NewServeMux()
-	s := &server{Services: services, Options: o, api: humago.New(mux, config(o.Version))}
+	s := &server{Services: services, Options: o, attempts: newAttempts(), api: humago.New(mux, config(o.Version))}
 	s.api.UseMiddleware(s.authorize)
 	s.systemRoutes()
 	s.projectRoutes()
@@ -115,7 +133,7 @@ func operation(id, method, path string, scope anchor.Scope, summary string, errs
 	if scope != "" {
 		op.Security = []map[string][]string{{"token": {}}}
 		op.Description = "Needs a token of scope `" + string(scope) + "`."
-		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
+		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests)
 	}
 	return op
 }

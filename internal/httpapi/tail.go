@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 
@@ -46,22 +47,14 @@ func (p place) after(line anchor.LogLine) place {
 func (s *server) tail(ctx context.Context, logs Tail, p anchor.ProjectID, in *logsInput) (*huma.StreamResponse, error) {
 	d := anchor.DeploymentID(in.Deployment)
 	at := place{time: logs.Settled()}
-	var first []anchor.LogLine
+	first := func(func(anchor.LogLine, error) bool) {}
 	if in.After != "" {
 		var err error
 		if at, err = parsePlace(in.After); err != nil {
 			return nil, err
 		}
 	} else {
-		lines, err := logs.Read(ctx, p, d, in.Limit)
-		if err != nil {
-			return nil, err
-		}
-		for _, line := range lines {
-			if line.Time < at.time { // the others come by Since
-				first = append(first, line)
-			}
-		}
+		first = settled(logs.Last(ctx, p, d, in.Limit), at.time)
 	}
 	skip, started := at, at.time
 	following := logs.Since(ctx, p, d, at.time)
@@ -83,4 +76,18 @@ func (s *server) tail(ctx context.Context, logs Tail, p anchor.ProjectID, in *lo
 		return at.String(), "line"
 	}
 	return sseFrom(s, chain(first, rest), label, at.String), nil
+}
+
+// settled yields the lines before a time.
+func settled(lines iter.Seq2[anchor.LogLine, error], before int64) func(func(anchor.LogLine, error) bool) {
+	return func(yield func(anchor.LogLine, error) bool) {
+		for line, err := range lines {
+			if err == nil && line.Time >= before { // the others come by Since
+				continue
+			}
+			if !yield(line, err) {
+				return
+			}
+		}
+	}
 }

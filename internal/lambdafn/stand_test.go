@@ -297,8 +297,14 @@ func (l *leases) Lease(_ context.Context, p anchor.ProjectID, _ string, _ time.D
 
 type twoLines struct{}
 
-func (twoLines) Read(_ context.Context, _ anchor.ProjectID, _ anchor.DeploymentID, limit int) ([]anchor.LogLine, error) {
-	return []anchor.LogLine{{Time: 1, Function: "default", Level: "info", Text: "first"}, {Time: 2, Text: "last"}}[2-min(limit, 2):], nil
+func (twoLines) Last(_ context.Context, _ anchor.ProjectID, _ anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
+	return func(yield func(anchor.LogLine, error) bool) {
+		for _, line := range []anchor.LogLine{{Time: 1, Function: "default", Level: "info", Text: "first"}, {Time: 2, Text: "last"}}[2-min(limit, 2):] {
+			if !yield(line, nil) {
+				return
+			}
+		}
+	}
 }
 
 func (l twoLines) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {

@@ -40,11 +40,19 @@ func (b *Book) write(t *testing.T, p anchor.ProjectID, d anchor.DeploymentID, te
 
 func (b *Book) want(t *testing.T, p anchor.ProjectID, d anchor.DeploymentID, limit int, want ...string) {
 	t.Helper()
-	lines, err := b.Read(t.Context(), p, d, limit)
-	must(t, err)
+	lines := b.last(t, p, d, limit)
 	if got := texts(lines); got != strings.Join(want, " ") {
 		t.Errorf("read %q, want %q", got, want)
 	}
+}
+
+func (b *Book) last(t *testing.T, p anchor.ProjectID, d anchor.DeploymentID, limit int) (lines []anchor.LogLine) {
+	t.Helper()
+	for line, err := range b.Last(t.Context(), p, d, limit) {
+		must(t, err)
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 func texts(lines []anchor.LogLine) string {
@@ -116,8 +124,7 @@ func TestFullFileIsSetAside(t *testing.T) {
 			b.write(t, shop, one, fmt.Sprintf("%d.%d", turn, i))
 		}
 	}
-	lines, err := b.Read(t.Context(), shop, one, 100)
-	must(t, err)
+	lines := b.last(t, shop, one, 100)
 	if got := texts(lines); !strings.HasSuffix(got, "2.17 2.18 2.19") || strings.Contains(got, "first") {
 		t.Errorf("read %q", got)
 	}
@@ -148,11 +155,12 @@ func TestFollowOverATurn(t *testing.T) {
 	for i := range count { // unseen until the first look, which spans the turn
 		b.write(t, shop, one, fmt.Sprint(i))
 	}
-	_, _, err = f.since(at, func(l anchor.LogLine) {
+	_, _, err = f.since(at, func(_ int64, l anchor.LogLine) bool {
 		if l.Text != fmt.Sprint(got) {
 			t.Fatalf("line %d is %q", got, l.Text)
 		}
 		got++
+		return true
 	})
 	must(t, err)
 	if f.turns != 1 || got != count {

@@ -14,33 +14,70 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Read gives the last limit lines of a project, oldest first; of one deployment
-// when d is not empty.
-func (b *Book) Read(_ context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]anchor.LogLine, error) {
+// Last yields the last limit lines of a project, oldest first; of one deployment
+// when d is not empty. It holds their places in the files and one of them at a time.
+func (b *Book) Last(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
 	f, err := b.file(p)
 	if err != nil {
-		return nil, err
+		return failing(err)
 	}
-	var lines []anchor.LogLine
-	keep := func(l anchor.LogLine) {
-		if d != "" && l.DeploymentID != d {
-			return
+	return func(yield func(anchor.LogLine, error) bool) {
+		v, err := f.view()
+		if err == nil {
+			defer v.close()
+			err = v.last(ctx, d, limit, func(l anchor.LogLine) bool { return yield(l, nil) })
 		}
-		if lines = append(lines, l); len(lines) >= 2*limit {
-			lines = append(lines[:0], lines[len(lines)-limit:]...)
+		if err != nil {
+			yield(anchor.LogLine{}, err)
 		}
 	}
-	v, err := f.view()
-	if err != nil {
-		return nil, err
+}
+
+// spot is where a line begins.
+type spot struct {
+	in *os.File
+	at int64
+}
+
+// last finds where the last limit lines begin, then yields them.
+func (v view) last(ctx context.Context, d anchor.DeploymentID, limit int, yield func(anchor.LogLine) bool) error {
+	if limit <= 0 {
+		return nil
 	}
-	defer v.close()
+	var spots []spot // of the lines that may be among the last
 	for _, in := range []*os.File{v.aside, v.current} {
-		if _, err := scan(in, 0, keep); err != nil {
-			return nil, err
+		_, err := scan(in, 0, func(at int64, l anchor.LogLine) bool {
+			if d != "" && l.DeploymentID != d {
+				return ctx.Err() == nil
+			}
+			if spots = append(spots, spot{in, at}); len(spots) >= 2*limit {
+				spots = append(spots[:0], spots[len(spots)-limit:]...)
+			}
+			return ctx.Err() == nil
+		})
+		if err := errors.Join(err, ctx.Err()); err != nil {
+			return err
 		}
 	}
-	return lines[max(0, len(lines)-limit):], nil
+	spots = spots[max(0, len(spots)-limit):]
+	if len(spots) == 0 {
+		return nil
+	}
+	left, wanted := len(spots), true
+	for in, begin := spots[0].in, spots[0].at; wanted; in, begin = v.current, 0 {
+		_, err := scan(in, begin, func(_ int64, l anchor.LogLine) bool {
+			if d == "" || l.DeploymentID == d {
+				left--
+				wanted = yield(l)
+			}
+			wanted = wanted && left > 0 // what was written since the first look is not asked for
+			return wanted
+		})
+		if err != nil || in == v.current {
+			return err
+		}
+	}
+	return nil
 }
 
 // Follow gives the lines appended after this call until ctx ends.
@@ -56,7 +93,7 @@ func (b *Book) Follow(ctx context.Context, p anchor.ProjectID, d anchor.Deployme
 	return func(yield func(anchor.LogLine, error) bool) {
 		for at := begin; ; {
 			var fresh []anchor.LogLine
-			next, more, err := f.since(at, func(l anchor.LogLine) { fresh = append(fresh, l) })
+			next, more, err := f.since(at, func(_ int64, l anchor.LogLine) bool { fresh = append(fresh, l); return true })
 			at = next
 			for _, l := range fresh {
 				if (d == "" || l.DeploymentID == d) && !yield(l, nil) {
@@ -103,7 +140,7 @@ func (f *file) end() (place, error) {
 
 // since calls line for every line after at and gives the place after them, and the
 // channel that closes when there are more.
-func (f *file) since(at place, line func(anchor.LogLine)) (place, <-chan struct{}, error) {
+func (f *file) since(at place, line eachLine) (place, <-chan struct{}, error) {
 	v, err := f.view()
 	if err != nil {
 		return at, nil, err
@@ -161,9 +198,12 @@ func (v view) close() {
 	}
 }
 
-// scan calls line for every whole line from offset at and gives the offset after
+// eachLine is called with a line and where it begins; false ends the scan.
+type eachLine func(at int64, l anchor.LogLine) bool
+
+// scan calls line for every whole line from offset at and returns the offset after
 // the last. No file has no lines; a torn line, left by a crash, is passed over.
-func scan(in *os.File, at int64, line func(anchor.LogLine)) (int64, error) {
+func scan(in *os.File, at int64, line eachLine) (int64, error) {
 	if in == nil {
 		return at, nil
 	}
@@ -178,10 +218,11 @@ func scan(in *os.File, at int64, line func(anchor.LogLine)) (int64, error) {
 		if err != nil {
 			return at, fmt.Errorf("read the log: %w", err)
 		}
+		begin := at
 		at += int64(len(text))
 		var l anchor.LogLine
-		if json.Unmarshal(text, &l) == nil {
-			line(l)
+		if json.Unmarshal(text, &l) == nil && !line(begin, l) {
+			return at, nil
 		}
 	}
 }

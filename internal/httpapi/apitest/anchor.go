@@ -4,6 +4,7 @@
 package apitest
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -91,6 +92,9 @@ func Serve(t testing.TB, a *Anchor, o httpapi.Options, wrap func(http.Handler) h
 	t.Helper()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Sleep == nil {
+		o.Sleep = func(context.Context, time.Duration) {} // wrong tokens are tried by the dozen
 	}
 	handler := httpapi.New(a.Services(), o)
 	if wrap != nil {

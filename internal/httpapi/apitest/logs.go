@@ -28,11 +28,17 @@ func (a *Anchor) written(p anchor.ProjectID, id anchor.DeploymentID, from int) [
 	return out
 }
 
-func (a logs) Read(_ context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]anchor.LogLine, error) {
+func (a logs) Last(_ context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	lines := a.written(p, d, 0)
-	return lines[max(0, len(lines)-limit):], nil
+	return func(yield func(anchor.LogLine, error) bool) {
+		for _, line := range lines[max(0, len(lines)-limit):] {
+			if !yield(line, nil) {
+				return
+			}
+		}
+	}
 }
 
 func (a logs) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {

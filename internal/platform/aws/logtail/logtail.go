@@ -56,7 +56,23 @@ const (
 	farthest    = 14 * 24 * time.Hour
 )
 
-// Read gives the last limit lines, oldest first, at most two weeks back.
+// Last yields the lines that Read returns.
+func (r *Reader) Last(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
+	return func(yield func(anchor.LogLine, error) bool) {
+		lines, err := r.Read(ctx, p, d, limit)
+		if err != nil {
+			yield(anchor.LogLine{}, err)
+			return
+		}
+		for _, line := range lines {
+			if !yield(line, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Read returns the last limit lines, oldest first, at most two weeks back.
 func (r *Reader) Read(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]anchor.LogLine, error) {
 	sources, err := r.sources(ctx, p, d)
 	if err != nil || limit <= 0 || len(sources) == 0 {

@@ -210,8 +210,8 @@ func TestFollowingOverManyAnswers(t *testing.T) {
 // inProject reads the stand's project, whatever the API's is called.
 type inProject struct{ s *stand }
 
-func (p inProject) Read(ctx context.Context, _ anchor.ProjectID, d anchor.DeploymentID, limit int) ([]anchor.LogLine, error) {
-	return p.s.Read(ctx, p.s.project, d, limit)
+func (p inProject) Last(ctx context.Context, _ anchor.ProjectID, d anchor.DeploymentID, limit int) seq {
+	return p.s.Last(ctx, p.s.project, d, limit)
 }
 
 func (p inProject) Follow(ctx context.Context, _ anchor.ProjectID, d anchor.DeploymentID) seq {
