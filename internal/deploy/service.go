@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -52,6 +53,8 @@ type Ports struct {
 	// at the files and what is locked. nil: none is refused.
 	Refuse func(p anchor.Project, m bundle.Manifest, env map[string]string) error
 
+	Quota Quota
+
 	// BeforeStep is called before each step. Tests end the process in it.
 	BeforeStep func(step string)
 }
@@ -59,9 +62,10 @@ type Ports struct {
 // Service takes artifacts in and runs the pipeline over them.
 type Service struct {
 	Ports
-	lanes    *lanes
-	feed     feed
-	removals aside
+	lanes     *lanes
+	feed      feed
+	removals  aside
+	admission sync.Mutex
 }
 
 // NewService starts a service; Close ends it. As many projects deploy at once as
@@ -132,8 +136,8 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 		Functions:     map[string]anchor.FunctionVersion{},
 	}
 	// The record goes first: what follows it is found again by it, whatever happens.
-	if err := s.Records.CreateDeployment(ctx, d); err != nil {
-		return Started{}, fmt.Errorf("record deployment %s: %w", d.ID, err)
+	if err := s.admit(ctx, d); err != nil {
+		return Started{}, err
 	}
 	s.tell(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
 	if err := s.Bundles.SaveManifest(ctx, d.ID, req.Manifest); err != nil {

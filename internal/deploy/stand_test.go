@@ -42,6 +42,7 @@ type stand struct {
 	dispatch func(context.Context, anchor.ProjectID, anchor.DeploymentID) error
 	leases   deploy.Leases
 	refuse   func(anchor.Project, bundle.Manifest, map[string]string) error
+	quota    deploy.Quota
 }
 
 func newStand(t *testing.T, options ...func(*stand)) *stand {
@@ -75,6 +76,7 @@ func (s *stand) open() {
 		Platform: s.platform, Releases: s.releases, Remover: s.remover,
 		Retention:  release.Retention{Service: s.releases, Shelf: s.store, Remover: s.remover, Keep: s.keep},
 		BeforeStep: s.before, Dispatch: s.dispatch, Leases: s.leases, Refuse: s.refuse,
+		Quota: s.quota,
 	})
 }
 

@@ -261,3 +261,34 @@ func TestFilesOfADeployment(t *testing.T) {
 	_, err = s.Files(t.Context(), s.project, id, started.Missing[:1])
 	wantKind(t, err, anchor.KindConflict)
 }
+
+// A project's uploads that never end do not pile up; other projects are not touched.
+func TestSoManyDeploymentsOfAProjectMayBeUnderWay(t *testing.T) {
+	s := newStand(t, func(s *stand) { s.quota.Queued = 3 })
+	req, _ := request(t)
+	var starting sync.WaitGroup
+	var mu sync.Mutex
+	var started []anchor.DeploymentID
+	for range 8 {
+		starting.Go(func() {
+			one, err := s.Start(t.Context(), s.project, req)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				started = append(started, one.Deployment.ID)
+			} else if hint := anchor.HintOf(err); anchor.CodeOf(err) != "too_many_deployments" || !strings.Contains(err.Error(), "has 3 ") || !strings.Contains(hint, "--max-queued") {
+				t.Errorf("refused with %v (%s)", err, hint)
+			}
+		})
+	}
+	starting.Wait()
+	if len(started) != 3 {
+		t.Fatalf("%d deployments were started", len(started))
+	}
+	_, err := s.Start(t.Context(), s.newProject(t, "other"), req)
+	must(t, err)
+	_, err = s.Cancel(t.Context(), s.project, started[0])
+	must(t, err)
+	_, err = s.Start(t.Context(), s.project, req)
+	must(t, err)
+}

@@ -3,6 +3,7 @@ package project_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -133,4 +134,24 @@ func TestDeleteThatFailedHalfWay(t *testing.T) {
 	if len(remover.removed) != 2 || remover.removed[1] != p.ID {
 		t.Errorf("asked again by the id, it removed %v", remover.removed)
 	}
+}
+
+func TestSoManyProjectsMayBe(t *testing.T) {
+	s, _, _ := service(t)
+	s.Quota = &project.Quota{Projects: 150} // more than a page
+	for n := range 149 {
+		create(t, s, fmt.Sprintf("shop-%d", n))
+	}
+	last := create(t, s, "last")
+	_, err := s.Create(t.Context(), "more", "")
+	fails(t, err, anchor.KindConflict, "too_many_projects")
+	if !strings.Contains(err.Error(), "150 projects") || !strings.Contains(anchor.HintOf(err), "--max-projects 300") {
+		t.Errorf("%v: %s", err, anchor.HintOf(err))
+	}
+	_, err = s.Create(t.Context(), "last", "")
+	fails(t, err, anchor.KindConflict, "slug_taken")
+	if err := s.Delete(t.Context(), string(last.ID)); err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, "more")
 }

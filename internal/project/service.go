@@ -19,6 +19,7 @@ type Service struct {
 	Records Records
 	Remover Remover
 	Now     func() time.Time // time.Now when nil
+	Quota   *Quota           // nil bounds nothing
 }
 
 // Create makes a project. Invalid when the slug or branch cannot be one, a
@@ -36,7 +37,7 @@ func (s Service) Create(ctx context.Context, slug, productionBranch string) (anc
 		ProductionBranch: productionBranch,
 		CreatedAt:        now(s.Now),
 	}
-	if err := s.Records.CreateProject(ctx, p); err != nil {
+	if err := s.Quota.create(ctx, s.Records, p); err != nil {
 		return anchor.Project{}, err
 	}
 	return p, nil

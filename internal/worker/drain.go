@@ -124,6 +124,7 @@ func (p *Pool) Close() {
 	}
 	p.mu.Unlock()
 	p.tasks.Wait()
+	p.spec.Budget.leave(p)
 	if err := p.home.remove(); err != nil {
 		p.say("warn", "remove the pool's folder: "+err.Error())
 	}

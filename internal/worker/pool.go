@@ -69,6 +69,7 @@ func NewPool(node Node, spec Spec) (*Pool, error) {
 	}
 	p := &Pool{node: node, spec: spec, home: home, min: spec.Min, released: make(chan struct{})}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
+	spec.Budget.join(p)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.scale()
@@ -173,7 +174,12 @@ func (p *Pool) start() {
 	current := &attempt{done: make(chan struct{})}
 	p.attempt = current
 	p.tasks.Go(func() {
-		pr, err := p.launch(n)
+		var pr *process
+		err := p.spec.Budget.take(p.ctx, p)
+		if err == nil {
+			defer p.spec.Budget.free()
+			pr, err = p.launch(n)
+		}
 		p.started(pr, err)
 		current.err = err
 		close(current.done)
@@ -237,6 +243,7 @@ func (p *Pool) started(pr *process, err error) {
 		p.serveQueue()
 		p.scheduleReap()
 		p.dismiss()
+		p.spec.Budget.idle()
 	}
 }
 

@@ -147,6 +147,7 @@ func (p *Pool) release(pr *process) {
 		pr.idleSince = time.Now()
 		p.scheduleReap()
 		p.dismiss()
+		p.spec.Budget.idle()
 	}
 	p.wake()
 }

@@ -43,6 +43,7 @@ type Spec struct {
 	// HangAfter is how long the event loop of a process may be blocked before it is killed and replaced (0: 10 s).
 	HangAfter time.Duration
 
+	Budget      *Budget    // bounds the processes of this pool and others together; nil: of none
 	User        *User      // who to run as when Anchor runs as root; nil: the same user
 	MaxMemoryMB int        // of the JavaScript heap (--max-old-space-size); 0: Node.js decides
 	Log         func(Line) // called from several goroutines; nil: logs are dropped

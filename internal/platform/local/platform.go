@@ -51,6 +51,7 @@ type Config struct {
 	Drain      time.Duration // how long a removed deployment's requests may go on
 	Warm       time.Duration // how long the deployment live before keeps a worker
 	ProbeLimit time.Duration // how long a new version may take to start and answer; 0: 30 s
+	Limits     Limits
 
 	Edge    *edge.Edge
 	Cache   *isr.Store
@@ -89,6 +90,7 @@ func New(c Config) (*Platform, error) {
 			return nil, fmt.Errorf("make the platform's folders: %w", err)
 		}
 	}
+	c.Limits = c.Limits.withDefaults()
 	if c.ProbeLimit <= 0 {
 		c.ProbeLimit = 30 * time.Second
 	}

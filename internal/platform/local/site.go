@@ -33,8 +33,13 @@ func (p *Platform) open(d description, env map[string]string) error {
 		return err
 	}
 	s := &site{description: d, pools: map[string]*worker.Pool{}}
+	split := worker.NewBudget(p.Limits.Processes)
 	for _, f := range d.Build.Functions {
-		pool, err := worker.NewPool(p.Node, p.spec(d, f, env))
+		spec := p.spec(d, f, env)
+		if isSplit(f) {
+			spec.Budget = split
+		}
+		pool, err := worker.NewPool(p.Node, spec)
 		if err != nil {
 			s.close()
 			return fmt.Errorf("prepare function %s: %w", f.Name, err)
@@ -56,6 +61,13 @@ func (p *Platform) open(d description, env map[string]string) error {
 	p.sites[d.Deployment] = s
 	p.publish()
 	return nil
+}
+
+// isSplit reports whether a function is one of those that open-next.config.ts splits off the
+// server. There may be dozens, of which a visitor needs one: they run on demand, and share a
+// number of processes.
+func isSplit(f anchor.Function) bool {
+	return !f.Image && !f.Edge && f.Name != anchor.ServerFunction
 }
 
 func (s *site) edgeSite(index *asset.Index) (_ *edge.Site, err error) {
