@@ -139,6 +139,7 @@ func (a *app) openStores(ctx context.Context) (err error) {
 	if a.bundles, err = bundle.Open(filepath.Join(a.Data, "artifacts")); err != nil {
 		return err
 	}
+	a.bundles.MaxUnowned = a.Quotas.UploadMiB << 20
 	a.onClose(a.bundles.Close)
 	if a.logs, err = logs.Open(filepath.Join(a.Data, "logs")); err != nil {
 		return err
@@ -152,6 +153,8 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	if err != nil {
 		return err
 	}
+	cache.Quota.Bytes = a.Quotas.CacheMiB << 20
+	cache.Quota.Group = func(ns string) []string { return a.platform.Siblings(anchor.DeploymentID(ns)) }
 	a.onClose(cache.Close)
 	run, err := a.runFolder()
 	if err != nil {
@@ -175,7 +178,8 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	a.platform, err = local.New(local.Config{
 		Dir: filepath.Join(a.Data, "platform"), Run: run, BaseDomain: a.BaseDomain,
 		Addresses: addresses, Node: a.node, Users: a.users, Drain: a.Drain, Warm: a.Warm,
-		Edge: a.edge, Cache: cache, Bundles: a.bundles, Logs: a.logs, Records: a.store, Secrets: env,
+		Limits: local.Limits{Functions: a.Quotas.Functions, Processes: a.Quotas.Processes},
+		Edge:   a.edge, Cache: cache, Bundles: a.bundles, Logs: a.logs, Records: a.store, Secrets: env,
 	})
 	if err != nil {
 		return err
@@ -185,12 +189,13 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	a.openHostnames()
 	a.access = access.Service{Tokens: a.store}
 	a.env = env
-	a.projects = project.Service{Records: a.store, Remover: projectRemover{a.platform}}
+	a.projects = project.Service{Records: a.store, Remover: projectRemover{a.platform}, Quota: &project.Quota{Projects: a.Quotas.Projects}}
 	a.releases = &release.Service{Pointer: a.store, Traffic: a.platform, Records: a.store}
 	a.deploys = deploy.NewService(deploy.Ports{
 		Projects: a.store, Records: a.store, Journal: a.store, Bundles: a.bundles, Env: env,
 		Platform: a.platform, Releases: a.releases, Remover: a.platform,
-		Retention:  release.Retention{Service: a.releases, Shelf: a.store, Remover: a.platform, Keep: a.Keep},
+		Retention: release.Retention{Service: a.releases, Shelf: a.store, Remover: a.platform, Keep: a.Keep},
+		Refuse:    a.platform.Refuse, Quota: deploy.Quota{Queued: a.Quotas.Queued},
 		BeforeStep: a.BeforeStep,
 	})
 	a.onClose(func() error { a.deploys.Close(); return nil })

@@ -3,21 +3,23 @@
 package app
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 )
 
 // Config is what `anchor up` is told. Zero fields take the defaults named here.
 type Config struct {
-	Data         string        // folder of everything Anchor keeps
-	Listen       string        // host:port of site traffic, ":3000"; port 0 picks a free one
-	API          string        // host:port of the control API, "127.0.0.1:3080"
-	BaseDomain   string        // "localhost"
-	PublicURL    string        // how sites are reached from outside, when a proxy stands in front: https://example.com
-	APIHosts     []string      // names that the API answers for, besides its address and localhost
-	TrustProxies []string      // addresses or CIDRs whose X-Forwarded-* are believed
-	HTTPS        HTTPS         // custom domains
-	Keep         int           // deployments kept per project, 10
+	Data         string   // folder of everything Anchor keeps
+	Listen       string   // host:port of site traffic, ":3000"; port 0 picks a free one
+	API          string   // host:port of the control API, "127.0.0.1:3080"
+	BaseDomain   string   // "localhost"
+	PublicURL    string   // how sites are reached from outside, when a proxy stands in front: https://example.com
+	APIHosts     []string // names that the API answers for, besides its address and localhost
+	TrustProxies []string // addresses or CIDRs whose X-Forwarded-* are believed
+	HTTPS        HTTPS    // custom domains
+	Keep         int      // deployments kept per project, 10
+	Quotas       Quotas
 	Node         string        // path of Node.js, found in PATH when empty
 	Drain        time.Duration // how long a removed deployment's requests may go on, 5 min
 	Warm         time.Duration // how long the deployment live before keeps a worker, 15 min
@@ -28,6 +30,25 @@ type Config struct {
 	Ready func(Ready)
 	// BeforeStep is called before each step of a deploy. Tests end the process in it.
 	BeforeStep func(step string)
+}
+
+// Quotas bound what projects may take of the machine. Zero fields take the defaults named
+// here.
+type Quotas struct {
+	Projects  int   // 1000
+	Queued    int   // deployments of a project that have not ended, 20
+	Functions int   // of a deployment, 64
+	Processes int   // of a deployment's split functions together, 2 for each core and at least 8
+	CacheMiB  int64 // that a project's apps write to the incremental cache, 4096
+	UploadMiB int64 // sent for deployments whose upload has not ended, 8192
+}
+
+func (q Quotas) withDefaults() Quotas {
+	q.Projects = cmp.Or(max(0, q.Projects), 1000)
+	q.Queued = cmp.Or(max(0, q.Queued), 20)
+	q.CacheMiB = cmp.Or(max(0, q.CacheMiB), 4096)
+	q.UploadMiB = cmp.Or(max(0, q.UploadMiB), 8192)
+	return q // the platform has its own
 }
 
 // Ready tells where a started Anchor is found.
@@ -53,6 +74,7 @@ func (c Config) withDefaults() Config {
 	if c.Keep <= 0 {
 		c.Keep = 10
 	}
+	c.Quotas = c.Quotas.withDefaults()
 	if c.Drain <= 0 {
 		c.Drain = 5 * time.Minute
 	}

@@ -43,7 +43,10 @@ func (s *Store) Add(ctx context.Context, what string, content io.Reader, atMost 
 	if have || err != nil {
 		return digest, size, s.giveUp(err, temp)
 	}
-	return digest, size, s.adopt(temp, incomingPath(digest))
+	if err := s.unowned.reserve(size, 0, 0); err != nil {
+		return "", 0, s.giveUp(err, temp)
+	}
+	return digest, size, s.adopt(temp, incomingPath(digest), size)
 }
 
 // Content opens a content, whether it is durable yet or not: ErrNotFound when it is

@@ -135,6 +135,9 @@ func (s *Store) collect(name string, named *names, before time.Time) (freed int6
 	if err := s.root.Remove(name); err != nil {
 		return 0, err
 	}
+	if path.Dir(name) == incomingDir {
+		s.unowned.release(info.Size())
+	}
 	return info.Size(), nil
 }
 

@@ -34,16 +34,23 @@ func (s *Store) Put(ctx context.Context, digest Digest, size int64, content io.R
 	if have || err != nil {
 		return err
 	}
+	if err := s.unowned.reserve(size, s.MaxUnowned, unownedPerFile*s.Limits.Files); err != nil {
+		return err
+	}
 	temp, err := s.write("the content "+string(digest), func(file io.Writer) error {
 		return receive(ctx, file, digest, size, content)
 	})
 	if err != nil {
+		s.unowned.release(size)
 		return err
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.adopt(temp, incomingPath(digest))
+	return s.adopt(temp, incomingPath(digest), size)
 }
+
+// unownedPerFile is how many files MaxUnowned goes with, by the limit of one artifact's.
+const unownedPerFile = 4
 
 // have tells whether the content is there, and marks it as just used, which keeps
 // Collect from taking it before a manifest names it.
@@ -127,16 +134,20 @@ func wrongLength(digest Digest, read, size int64) error {
 }
 
 // adopt gives a temporary file its name, unless the name is taken: then what is
-// there has the same content and may be in use.
-func (s *Store) adopt(temp, name string) error {
+// there has the same content and may be in use. Its size is reserved.
+func (s *Store) adopt(temp, name string, size int64) error {
 	linking := os.Link(s.path(temp), s.path(name))
 	if linking == nil || errors.Is(linking, fs.ErrExist) {
+		if linking != nil {
+			s.unowned.release(size)
+		}
 		if err := os.Remove(s.path(temp)); err != nil {
 			return diskError(err, "remove %s", s.path(temp))
 		}
 		return nil
 	}
 	if err := os.Rename(s.path(temp), s.path(name)); err != nil { // the file system has no hard links
+		s.unowned.release(size)
 		return s.giveUp(diskError(err, "store %s", s.path(name)), temp)
 	}
 	return nil

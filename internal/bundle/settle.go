@@ -34,10 +34,12 @@ func (s *Store) settle(ctx context.Context, id anchor.DeploymentID, m Manifest) 
 		}
 		s.unsynced = true
 	}
+	sizes := m.Contents()
 	for _, digest := range arrived {
 		if err := s.keep(digest); err != nil {
 			return err
 		}
+		s.unowned.release(sizes[digest])
 	}
 	if !s.unsynced {
 		return nil

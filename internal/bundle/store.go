@@ -34,6 +34,12 @@ const (
 type Store struct {
 	Limits Limits // what SaveManifest lets in; set before the first use
 
+	// MaxUnowned bounds the bytes that Put takes before a Sync or Unpack needs them; 0 bounds
+	// nothing. Set before the first use.
+	MaxUnowned int64
+
+	unowned unowned
+
 	dir  string
 	root *os.Root
 	busy keyed.Locks[string] // one Unpack or Remove at a time for each id

@@ -44,6 +44,12 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.StringSliceVar(&o.HTTPS.Resolvers, "resolver", nil, "HOST:PORT of a DNS server to look with")
 	flags.StringSliceVar(&o.HTTPS.Addresses, "public-ip", nil, "address that domains shall point to")
 	flags.IntVar(&o.Keep, "keep", 10, "deployments kept of each project")
+	flags.IntVar(&o.Quotas.Projects, "max-projects", 1000, "projects there may be")
+	flags.IntVar(&o.Quotas.Queued, "max-queued", 20, "deployments of a project that have not ended")
+	flags.IntVar(&o.Quotas.Functions, "max-functions", 64, "functions of a deployment")
+	flags.IntVar(&o.Quotas.Processes, "max-processes", 0, "processes of a deployment's split functions together (default: 2 a core, at least 8)")
+	flags.Int64Var(&o.Quotas.CacheMiB, "max-cache-mib", 4096, "MiB that a project's apps write to the incremental cache")
+	flags.Int64Var(&o.Quotas.UploadMiB, "max-upload-mib", 8192, "MiB sent for deployments whose upload has not ended")
 	return cmd
 }
 
@@ -76,8 +82,26 @@ func checkServer(o app.Config) error {
 	if o.Keep < 1 {
 		return usagef("--keep is %d; it takes 1 or more", o.Keep)
 	}
+	if err := checkQuotas(o.Quotas); err != nil {
+		return err
+	}
 	if o.BaseDomain == "" || strings.ContainsAny(o.BaseDomain, "/: ") {
 		return usagef("--base-domain is %q, which is no domain", o.BaseDomain)
+	}
+	return nil
+}
+
+func checkQuotas(q app.Quotas) error {
+	for flag, value := range map[string]int64{
+		"--max-projects": int64(q.Projects), "--max-queued": int64(q.Queued), "--max-functions": int64(q.Functions),
+		"--max-cache-mib": q.CacheMiB, "--max-upload-mib": q.UploadMiB,
+	} {
+		if value < 1 || value > 1<<40 {
+			return usagef("%s is %d; it takes 1 or more", flag, value)
+		}
+	}
+	if q.Processes < 0 {
+		return usagef("--max-processes is %d; it takes 1 or more, or 0 for the default", q.Processes)
 	}
 	return nil
 }

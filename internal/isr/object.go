@@ -63,10 +63,26 @@ func (s *Store) Put(ctx context.Context, ns, key string, body io.Reader) (Info, 
 	if err != nil {
 		return Info{}, fmt.Errorf("write cache entry %q: %w", key, err)
 	}
-	if err := f.Replace(); err != nil {
+	if err := s.replace(ns, key, f, h.length()+h.size); err != nil {
 		return Info{}, fmt.Errorf("write cache entry %q: %w", key, err)
 	}
 	return h.info(), nil
+}
+
+// replace gives the object its name, if there is room for its size.
+func (s *Store) replace(ns, key string, f *durable.File, size int64) error {
+	before, err := fileSize(s.objectPath(ns, key))
+	if err == nil {
+		err = s.reserve(ns, before, size)
+	}
+	if err != nil {
+		return err
+	}
+	if err := f.Replace(); err != nil {
+		s.release(ns, size-before)
+		return err
+	}
+	return nil
 }
 
 // Delete removes the object of a key, seeded or written. A key that does not exist is no error.
@@ -75,9 +91,17 @@ func (s *Store) Delete(ctx context.Context, ns, key string) error {
 	if err := s.deleteSeed(ctx, ns, key); err != nil {
 		return fmt.Errorf("delete cache entry %q: %w", key, err)
 	}
-	if err := os.Remove(s.objectPath(ns, key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	before, err := fileSize(s.objectPath(ns, key))
+	if err == nil {
+		err = os.Remove(s.objectPath(ns, key))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("delete cache entry %q: %w", key, err)
 	}
+	s.release(ns, before)
 	return nil
 }
 

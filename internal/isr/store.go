@@ -18,6 +18,8 @@ var ErrNotFound = errors.New("no such object in the incremental cache")
 // Store is the incremental cache and the tag table of all namespaces. Its methods may be called at the same
 // time; only one Store may have a folder open.
 type Store struct {
+	Quota Quota // set before the first use
+
 	dir string
 	db  *database
 }
@@ -60,6 +62,7 @@ func (s *Store) Drop(ctx context.Context, ns string) error {
 	if _, err := s.db.write.ExecContext(ctx, `DELETE FROM namespaces WHERE name = ?`, ns); err != nil {
 		return fmt.Errorf("drop cache namespace %q: %w", ns, err)
 	}
+	s.forget(ns)
 	if err := os.RemoveAll(doomed); err != nil {
 		return fmt.Errorf("drop cache namespace %q: %w", ns, err)
 	}

@@ -31,6 +31,8 @@ func s3ErrorOf(err error) *s3Error {
 		return &s3Error{http.StatusNotFound, "NoSuchKey", "The specified key does not exist."}
 	case errors.Is(err, isr.ErrKey):
 		return &s3Error{http.StatusBadRequest, "KeyTooLongError", err.Error()}
+	case errors.Is(err, isr.ErrQuota): // of 4xx, as SDKs try 5xx again
+		return &s3Error{http.StatusForbidden, "QuotaExceeded", err.Error()}
 	case errors.As(err, &tooLarge):
 		return &s3Error{http.StatusBadRequest, "EntityTooLarge", "Your proposed upload exceeds " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes."}
 	}

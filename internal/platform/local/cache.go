@@ -52,3 +52,21 @@ func buildTags(tree fs.FS, b anchor.Build) ([]isr.TagRow, error) {
 	}
 	return rows, nil
 }
+
+// Siblings lists the namespaces of the project that the deployment is of: the ids of its
+// deployments that have a site here, none for an unknown deployment.
+func (p *Platform) Siblings(id anchor.DeploymentID) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	own := p.sites[id]
+	if own == nil {
+		return nil
+	}
+	var all []string
+	for _, s := range p.sites {
+		if s.Project == own.Project {
+			all = append(all, string(s.Deployment))
+		}
+	}
+	return all
+}

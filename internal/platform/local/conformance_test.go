@@ -50,6 +50,7 @@ type installation struct {
 	edge     *edge.Edge
 	platform *local.Platform
 	client   *http.Client
+	limits   local.Limits
 }
 
 func newInstallation(t *testing.T) *installation {
@@ -89,6 +90,7 @@ func (in *installation) start(t *testing.T) {
 		Dir: filepath.Join(in.dir, "platform"), Run: run, BaseDomain: "localhost", Node: in.node,
 		Drain: time.Minute, Warm: time.Minute, ProbeLimit: 15 * time.Second,
 		Edge: in.edge, Cache: in.cache, Bundles: in.bundles, Logs: in.logs, Records: in.store, Secrets: in.env,
+		Limits: in.limits,
 	})
 	must(t, err)
 	must(t, in.platform.Restore(t.Context()))

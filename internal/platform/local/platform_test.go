@@ -16,11 +16,25 @@ import (
 // publish brings an app of a new project up and gives its record.
 func (in *installation) publish(t *testing.T, slug string) (anchor.Project, anchor.Deployment) {
 	t.Helper()
+	p, _, a := in.prepare(t, slug, platformtest.NewApp("one"))
+	return p, a.Deployment
+}
+
+// publishApp is publish, and probes what it has brought up.
+func (in *installation) publishApp(t *testing.T, slug string, app platformtest.App) (anchor.Project, anchor.Deployment) {
+	t.Helper()
+	p, d, a := in.prepare(t, slug, app)
+	must(t, in.platform.Probe(t.Context(), a, t.Logf))
+	return p, d
+}
+
+func (in *installation) prepare(t *testing.T, slug string, app platformtest.App) (anchor.Project, anchor.Deployment, deploy.Artifact) {
+	t.Helper()
 	p := anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: slug}
 	must(t, in.store.CreateProject(t.Context(), p))
 	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID, Status: anchor.Deploying}
 	must(t, in.store.CreateDeployment(t.Context(), d))
-	source := platformtest.NewApp("one").Write(t)
+	source := app.Write(t)
 	manifest, err := bundle.Scan(t.Context(), source, nil)
 	must(t, err)
 	must(t, in.bundles.SaveManifest(t.Context(), d.ID, manifest))
@@ -41,7 +55,7 @@ func (in *installation) publish(t *testing.T, slug string) (anchor.Project, anch
 	_, err = in.platform.Publish(t.Context(), a, t.Logf)
 	must(t, err)
 	must(t, in.platform.Seed(t.Context(), a, t.Logf))
-	return p, d
+	return p, d, a
 }
 
 func (in *installation) status(t *testing.T, host, path string) int {
