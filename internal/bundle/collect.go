@@ -12,21 +12,6 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Remove forgets a deployment: its tree first, then its manifest. What is not there
-// is no error. Its contents stay until Collect.
-func (s *Store) Remove(_ context.Context, id anchor.DeploymentID) error {
-	if err := CheckID(id); err != nil {
-		return err
-	}
-	defer s.busy.Lock(string(id))()
-	for _, name := range []string{donePath(id), treePath(id), manifestPath(id)} {
-		if err := s.root.RemoveAll(name); err != nil {
-			return diskError(err, "remove %s", s.path(name))
-		}
-	}
-	return nil
-}
-
 // names is a set of digests that may grow while it is read. A nil one drops what
 // is added.
 type names struct {
@@ -111,7 +96,7 @@ func (s *Store) readNames(ctx context.Context, into *names) error {
 		}
 		into.add(m)
 	}
-	return nil
+	return s.readTrashNames(ctx, into)
 }
 
 // collect removes one file, unless it is named or was used lately.
@@ -146,6 +131,7 @@ type Usage struct {
 	Manifests int
 	Contents  int
 	Bytes     int64 // of the contents, each once
+	Trash     int   // removed deployments that EmptyTrash has not taken yet
 }
 
 // Usage counts what the store holds.
@@ -178,5 +164,7 @@ func (s *Store) Usage(ctx context.Context) (Usage, error) {
 			return Usage{}, diskError(err, "count what is in %s", s.path(folder))
 		}
 	}
-	return u, nil
+	trash, err := s.trashed()
+	u.Trash = len(trash)
+	return u, err
 }

@@ -22,6 +22,8 @@ const (
 	blobsDir     = "blobs"     // blobs/ab/abcd…, and abcd….x for the executable twin
 	manifestsDir = "manifests" // manifests/<id>.json
 	treesDir     = "trees"     // trees/<id>/, and trees/<id>.done once it is complete
+	trashDir     = "trash"     // trash/<id>.<unique>/tree and manifest.json, until EmptyTrash
+	asideDir     = "set-aside" // set-aside/<id>.<unique>/, which Anchor never removes
 )
 
 // Store keeps the contents, manifests and trees of artifacts in one folder. Its
@@ -85,7 +87,7 @@ func (s *Store) prepare() error {
 	for _, folder := range []struct {
 		name string
 		mode os.FileMode
-	}{{".", 0o711}, {treesDir, 0o711}, {incomingDir, 0o700}, {blobsDir, 0o700}, {manifestsDir, 0o700}} {
+	}{{".", 0o711}, {treesDir, 0o711}, {incomingDir, 0o700}, {blobsDir, 0o700}, {manifestsDir, 0o700}, {trashDir, 0o700}} {
 		if err := s.makeFolder(folder.name); err != nil {
 			return err
 		}

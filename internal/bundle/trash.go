@@ -1,0 +1,177 @@
+package bundle
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// The names inside an entry of the trash.
+const (
+	trashedTree     = "tree"
+	trashedManifest = "manifest.json"
+)
+
+// Remove moves a deployment's tree and manifest to the trash, where they stay, with
+// the contents that the manifest names, until EmptyTrash. What is not there is no
+// error.
+func (s *Store) Remove(_ context.Context, id anchor.DeploymentID) error {
+	return s.moveAway(id, trashDir)
+}
+
+// SetAside moves a deployment's tree and manifest to a folder that Anchor never
+// empties: for files that no record tells anything of. It returns the folder.
+func (s *Store) SetAside(_ context.Context, id anchor.DeploymentID) (string, error) {
+	if err := s.makeFolder(asideDir); err != nil {
+		return "", err
+	}
+	return s.path(asideDir), s.moveAway(id, asideDir)
+}
+
+func (s *Store) moveAway(id anchor.DeploymentID, folder string) error {
+	if err := CheckID(id); err != nil {
+		return err
+	}
+	defer s.busy.Lock(string(id))()
+	// A tree is complete only while it is in its place.
+	if err := s.root.RemoveAll(donePath(id)); err != nil {
+		return diskError(err, "remove %s", s.path(donePath(id)))
+	}
+	entry := folder + "/" + string(id) + "." + anchor.NewID()
+	for _, move := range []struct{ from, to string }{
+		{treePath(id), trashedTree}, {manifestPath(id), trashedManifest},
+	} {
+		if _, err := s.root.Lstat(move.from); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := s.root.MkdirAll(entry, 0o700); err != nil {
+			return diskError(err, "make the folder %s", s.path(entry))
+		}
+		if err := s.root.Rename(move.from, entry+"/"+move.to); err != nil {
+			return diskError(err, "move %s to %s", s.path(move.from), s.path(entry))
+		}
+	}
+	return nil
+}
+
+// TakeBack returns a deployment's latest removal from the trash to its place, and
+// reports whether there was one. The tree has to be completed by Unpack.
+func (s *Store) TakeBack(ctx context.Context, id anchor.DeploymentID) (bool, error) {
+	if _, err := s.Manifest(ctx, id); anchor.KindOf(err) != anchor.KindNotFound || err == nil {
+		return false, err
+	}
+	entries, err := s.trashed()
+	if err != nil {
+		return false, err
+	}
+	defer s.busy.Lock(string(id))()
+	for _, entry := range slices.Backward(entries) {
+		if entry.id != id {
+			continue
+		}
+		err := s.root.Rename(entry.path+"/"+trashedManifest, manifestPath(id))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return false, diskError(err, "take the deployment %s back from the trash", id)
+		}
+		err = s.root.Rename(entry.path+"/"+trashedTree, treePath(id))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
+			return true, diskError(err, "take the tree of %s back from the trash", id)
+		}
+		return true, errors.Join(s.syncFolder(manifestsDir), s.root.RemoveAll(entry.path))
+	}
+	return false, nil
+}
+
+// EmptyTrash deletes what was removed longer than age ago.
+func (s *Store) EmptyTrash(ctx context.Context, age time.Duration) error {
+	entries, err := s.trashed()
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if time.Since(entry.removed) < age {
+			continue
+		}
+		if err := s.root.RemoveAll(entry.path); err != nil {
+			return diskError(err, "empty the trash %s", s.path(entry.path))
+		}
+	}
+	return nil
+}
+
+type trashEntry struct {
+	id      anchor.DeploymentID
+	path    string
+	removed time.Time
+}
+
+// trashed lists the trash, the latest removal of a deployment last.
+func (s *Store) trashed() ([]trashEntry, error) {
+	found, err := fs.ReadDir(s.root.FS(), trashDir) // sorted by name
+	if err != nil {
+		return nil, diskError(err, "list %s", s.path(trashDir))
+	}
+	entries := make([]trashEntry, 0, len(found))
+	for _, f := range found {
+		id, _, _ := strings.Cut(f.Name(), ".")
+		info, err := f.Info()
+		if errors.Is(err, fs.ErrNotExist) || !anchor.ValidID(id) {
+			continue
+		}
+		if err != nil {
+			return nil, diskError(err, "list %s", s.path(trashDir))
+		}
+		entries = append(entries, trashEntry{anchor.DeploymentID(id), trashDir + "/" + f.Name(), info.ModTime()})
+	}
+	return entries, nil
+}
+
+// readTrashNames adds what the manifests in the trash name: what is taken back from
+// there needs its contents.
+func (s *Store) readTrashNames(ctx context.Context, into *names) error {
+	entries, err := s.trashed()
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		data, err := s.root.ReadFile(entry.path + "/" + trashedManifest)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return diskError(err, "read the manifest of %s in the trash", entry.id)
+		}
+		var m Manifest
+		if json.Unmarshal(data, &m) == nil { // a damaged one cannot be taken back
+			into.add(m)
+		}
+	}
+	return ctx.Err()
+}
+
+// Trees lists the deployments that have a tree here, complete or not.
+func (s *Store) Trees(ctx context.Context) ([]anchor.DeploymentID, error) {
+	entries, err := fs.ReadDir(s.root.FS(), treesDir)
+	if err != nil {
+		return nil, diskError(err, "list %s", s.path(treesDir))
+	}
+	var ids []anchor.DeploymentID
+	for _, entry := range entries {
+		if entry.IsDir() && anchor.ValidID(entry.Name()) {
+			ids = append(ids, anchor.DeploymentID(entry.Name()))
+		}
+	}
+	return ids, ctx.Err()
+}
