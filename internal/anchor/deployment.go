@@ -28,6 +28,28 @@ type Deployment struct {
 
 	ErrorStep    string `json:"errorStep"`
 	ErrorMessage string `json:"errorMessage"`
+
+	// Order is the place of the request among those of its project, from 1. The
+	// records hand it out when they accept a deployment and keep it: what a caller
+	// writes there is ignored. 0 is a record of before there were such numbers, and
+	// comes before every other.
+	Order int64 `json:"order,omitempty" doc:"Place among the requests of the project, in the order in which the server accepted them"`
+}
+
+// Before reports whether d was accepted before other, a deployment of the same project.
+func (d Deployment) Before(other Deployment) bool {
+	if d.Order != other.Order {
+		return d.Order < other.Order
+	}
+	return d.ID < other.ID // both of before there was an Order
+}
+
+// CanServe reports whether d has functions and files that traffic can be sent to:
+// it was deployed, or superseded by a newer request once it was ready, and retention
+// has not removed it. The record of a rollback has none of its own.
+func (d Deployment) CanServe() bool {
+	ready := d.Status == Deployed || d.Status == Superseded && d.Version != "" && d.Order > 0
+	return ready && !d.IsRollback && d.PrunedAt == 0
 }
 
 // Serves is the deployment whose files and functions answer for d: d itself, or

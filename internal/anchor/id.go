@@ -10,8 +10,8 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// Ids are lower-case ULIDs (26 characters of Crockford base32): they sort by the
-// time they were made.
+// Ids are lower-case ULIDs (26 characters of Crockford base32). They carry the time
+// of a clock that can be set back, so they are no order: Deployment.Order is.
 type (
 	// ProjectID names a project.
 	ProjectID string
@@ -24,13 +24,21 @@ type (
 var entropy = struct {
 	sync.Mutex
 	*ulid.MonotonicEntropy
+	last uint64 // milliseconds of the id made last
 }{MonotonicEntropy: ulid.Monotonic(rand.Reader, 0)}
 
 // NewID returns a lower-case ULID greater than every one this process made before.
 func NewID() string {
 	entropy.Lock()
 	defer entropy.Unlock()
-	id := ulid.MustNew(ulid.Timestamp(time.Now()), entropy.MonotonicEntropy)
+	return newID(time.Now())
+}
+
+// newID makes an id of the time, or of the last one's when that is later. entropy is
+// locked.
+func newID(t time.Time) string {
+	entropy.last = max(entropy.last, ulid.Timestamp(t))
+	id := ulid.MustNew(entropy.last, entropy.MonotonicEntropy)
 	return strings.ToLower(id.String())
 }
 

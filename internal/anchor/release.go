@@ -7,7 +7,7 @@ type Live struct {
 	Record     DeploymentID `json:"recordId"`     // the deployment record the last release wrote or named
 	Version    string       `json:"version"`      // the served deployment's version label
 	Release    ReleaseID    `json:"releaseId"`
-	Request    string       `json:"-"`        // see Release.Request
+	Order      int64        `json:"-"`        // see Release.Order
 	Revision   int64        `json:"revision"` // grows by one with every move; 0 before the first
 }
 
@@ -23,10 +23,11 @@ type Release struct {
 	CreatedAt  int64        `json:"createdAt"`        // Unix milliseconds
 	Revision   int64        `json:"revision"`         // the pointer's, after the move
 
-	// Request orders requests: the id of the deployment for a deploy, which was
-	// made when the user asked for it, else of the release. A deploy older than
-	// the live one's Request is superseded.
-	Request string `json:"-"`
+	// Order is the place of the request that caused the release among those of its
+	// project: the Order of the deployment for a deploy, else a number that the records
+	// hand out with the move. A deploy with a smaller Order than the live one's is
+	// superseded.
+	Order int64 `json:"-"`
 }
 
 // ReleaseKind says what asked for a release.

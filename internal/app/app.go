@@ -121,6 +121,9 @@ func (a *app) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.onClose(a.api.Close)
+	if err := folder(a.Data).check(ctx); err != nil {
+		return err
+	}
 	box, err := a.openKey()
 	if err != nil {
 		return err

@@ -5,11 +5,18 @@ import (
 	"time"
 )
 
-// sweepEvery is how often the janitor comes by. What it reclaims is no hurry.
-const sweepEvery = time.Hour
+const (
+	// sweepEvery is how often the janitor comes by. What it reclaims is no hurry.
+	sweepEvery = time.Hour
+	// backupEvery is the age at which the newest copy of the records is followed by
+	// another.
+	backupEvery = 6 * time.Hour
+	// backupsKept reach back two days.
+	backupsKept = 8
+)
 
-// janitor reclaims what crashes and abandoned uploads left, now and every hour,
-// until ctx ends.
+// janitor reclaims what crashes and abandoned uploads left, and copies the records,
+// now and every hour, until ctx ends.
 func (a *app) janitor(ctx context.Context) {
 	for tick := time.NewTicker(sweepEvery); ; {
 		if err := a.deploys.Resume(ctx); err != nil && ctx.Err() == nil {
@@ -18,6 +25,9 @@ func (a *app) janitor(ctx context.Context) {
 		if err := a.platform.Sweep(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Error("sweep the data folder", "error", err)
 		}
+		if err := a.backUp(ctx); err != nil && ctx.Err() == nil {
+			a.Log.Error("copy the records", "error", err)
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -25,4 +35,18 @@ func (a *app) janitor(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// backUp copies the records unless there is a young copy. A copy of the future is of a
+// clock that went back.
+func (a *app) backUp(ctx context.Context) error {
+	backups := folder(a.Data).backups()
+	path, made, err := backups.Newest()
+	if err != nil {
+		return err
+	}
+	if age := time.Since(made); path != "" && age >= 0 && age < backupEvery {
+		return nil
+	}
+	return a.store.Backup(ctx, backups, backupsKept)
 }

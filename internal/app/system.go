@@ -7,11 +7,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+	"github.com/anchor-deploy/anchor/internal/platform/local"
 	"github.com/anchor-deploy/anchor/internal/worker"
 )
 
@@ -91,6 +94,7 @@ func (a *app) Doctor(ctx context.Context) []wire.Check {
 		a.checkNode(ctx),
 		a.checkData(),
 		a.checkDisk(),
+		a.checkSites(ctx),
 		a.checkUsers(),
 		a.checkNames(ctx),
 	}
@@ -141,6 +145,44 @@ func (a *app) checkDisk() wire.Check {
 		c.Hint = "Free some space, or keep fewer deployments: anchor up --keep N."
 	}
 	return c
+}
+
+// checkSites reads the files of every live site. What could be put right is reported
+// once: the next look finds nothing.
+func (a *app) checkSites(ctx context.Context) wire.Check {
+	c := wire.Check{Name: "Live sites"}
+	sites, err := a.platform.Examine(ctx)
+	if err != nil {
+		c.Detail, c.Hint = err.Error(), "Look at the disk and the records of the data folder."
+		return c
+	}
+	var details, hints []string
+	for _, h := range sites {
+		if h.Well() {
+			continue
+		}
+		detail, hint := siteFinding(h)
+		details, hints = append(details, detail), append(hints, hint)
+	}
+	if c.OK = len(details) == 0; c.OK {
+		c.Detail = fmt.Sprintf("%s, all files as they were uploaded", count(len(sites), "site"))
+		return c
+	}
+	c.Detail, c.Hint = strings.Join(details, "; "), strings.Join(slices.Compact(hints), " ")
+	return c
+}
+
+func siteFinding(h local.Health) (detail, hint string) {
+	detail = fmt.Sprintf("%s: %s of deployment %s missing or damaged", h.Project.Slug, count(h.Damaged, "file"), h.Deployment)
+	switch {
+	case h.Err != nil:
+		return fmt.Sprintf("%s: deployment %s cannot serve: %v", h.Project.Slug, h.Deployment, h.Err),
+			"Deploy its commit again, or go back to an earlier one with anchor rollback."
+	case h.Left > 0:
+		return fmt.Sprintf("%s, %d beyond repair", detail, h.Left),
+			"Deploy its commit again, or go back to an earlier one with anchor rollback."
+	}
+	return detail + ", put right just now", "Run anchor doctor again to see that all is well, and find out what damaged them."
 }
 
 func (a *app) checkUsers() wire.Check {

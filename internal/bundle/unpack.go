@@ -27,7 +27,9 @@ func (s *Store) Unpack(ctx context.Context, id anchor.DeploymentID) (dir string,
 	}
 	done, err := s.root.ReadFile(donePath(id))
 	if err == nil && string(done) == string(m.Digest()) {
-		return s.Tree(id), m, nil
+		if _, gone := s.root.Lstat(treePath(id)); gone == nil {
+			return s.Tree(id), m, nil
+		}
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", Manifest{}, diskError(err, "read %s", s.path(donePath(id)))

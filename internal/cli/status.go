@@ -84,11 +84,34 @@ func span(ms int64) string {
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
+type doctorOptions struct {
+	repair bool
+	data   string
+}
+
 func (s *shell) doctorCommand() *cobra.Command {
-	return &cobra.Command{
+	var o doctorOptions
+	cmd := &cobra.Command{
 		Use: "doctor", Short: "Find what is wrong here and on the server", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return s.doctor(cmd.Context()) },
+		Long: "Looks at this machine and the server. On the server it compares the files of\n" +
+			"the live sites with what was uploaded and puts right what it can.\n\n" +
+			"With --repair it makes the records of a data folder go with the files in it\n" +
+			"again, after anchor.db was lost, damaged or replaced by an older one. The server\n" +
+			"must not run. It deletes nothing and says what it could not rebuild.",
+		Example: "  anchor doctor\n  anchor doctor --repair --data /var/lib/anchor",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.repair {
+				return s.repair(cmd.Context(), o.data)
+			}
+			if o.data != "" {
+				return usagef("--data goes with --repair")
+			}
+			return s.doctor(cmd.Context())
+		},
 	}
+	cmd.Flags().BoolVar(&o.repair, "repair", false, "rebuild the records of a data folder from its files")
+	cmd.Flags().StringVar(&o.data, "data", "", "with --repair: the data folder (default: as of anchor up)")
+	return cmd
 }
 
 // doctor looks at this side first: it has to be of use when no server runs.

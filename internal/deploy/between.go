@@ -58,7 +58,7 @@ func (s *Service) CancelAll(ctx context.Context, p anchor.ProjectID) error {
 // clearUp takes away what a deployment has that ended without being deployed: its pass
 // may have been cut off. What it does not come to is left to the platform's sweep.
 func (s *Service) clearUp(ctx context.Context, d anchor.Deployment) {
-	if d.Status == anchor.Deployed {
+	if d.Status == anchor.Deployed || d.CanServe() {
 		return
 	}
 	for pause := shortPause; ; pause = min(2*pause, longPause) {

@@ -29,13 +29,13 @@ const (
 )
 
 // begin has the deployment's pass run: here in its lane, or where Dispatch leads.
-func (s *Service) begin(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) error {
+func (s *Service) begin(ctx context.Context, d anchor.Deployment) error {
 	if s.Dispatch == nil {
-		s.lanes.add(p, id)
+		s.lanes.add(d)
 		return nil
 	}
-	if err := s.Dispatch(ctx, p, id); err != nil {
-		return anchor.Failed("dispatch_failed", "deployment %s is complete, but its pipeline could not be started", id).
+	if err := s.Dispatch(ctx, d.ProjectID, d.ID); err != nil {
+		return anchor.Failed("dispatch_failed", "deployment %s is complete, but its pipeline could not be started", d.ID).
 			Hintf("Nothing is lost: finish it again, or wait for the next round of the schedule.").Because(err)
 	}
 	return nil
@@ -56,7 +56,7 @@ func (s *Service) resume(ctx context.Context, d anchor.Deployment) error {
 			return fmt.Errorf("look whether project %s is being deployed: %w", d.ProjectID, err)
 		}
 	}
-	return s.begin(ctx, d.ProjectID, d.ID)
+	return s.begin(ctx, d)
 }
 
 // Process runs the pipeline over one built or half-deployed deployment in the

@@ -37,10 +37,11 @@ func (s *Service) drop(ctx context.Context, next anchor.Deployment, from anchor.
 	return ended, err
 }
 
-// leftovers tells after an end whether what the deployment has is of no use: it did
-// not go well, or its record went with its project.
+// leftovers reports after an end whether what the deployment has is of no use: it did
+// not go well, or its record went with its project. A superseded one that was ready
+// can still be promoted.
 func leftovers(ended anchor.Deployment, err error) bool {
-	return errors.Is(err, anchor.ErrNotFound) || err == nil && ended.Status != anchor.Deployed
+	return errors.Is(err, anchor.ErrNotFound) || err == nil && !ended.CanServe()
 }
 
 // end writes how a deployment ended and tells it, if its status is one of from, else

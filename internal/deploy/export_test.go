@@ -1,5 +1,11 @@
 package deploy
 
+import (
+	"context"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
 // Closing reports whether the service has begun to close.
 func (s *Service) Closing() bool { return s.lanes.ctx.Err() != nil }
 
@@ -8,4 +14,28 @@ func (s *Service) Watchers() int {
 	s.feed.mu.Lock()
 	defer s.feed.mu.Unlock()
 	return len(s.feed.bells)
+}
+
+// Queued gives a lane deployments whose Orders count up, the last one first, and returns
+// in which order it processed them.
+func Queued(p anchor.ProjectID, ids []anchor.DeploymentID) []anchor.DeploymentID {
+	var processed []anchor.DeploymentID
+	held, all := make(chan struct{}), make(chan struct{})
+	l := newLanes(1, func(_ context.Context, id anchor.DeploymentID) {
+		<-held
+		if id == "" {
+			return
+		}
+		if processed = append(processed, id); len(processed) == len(ids) {
+			close(all)
+		}
+	})
+	defer l.close()
+	l.add(anchor.Deployment{ProjectID: p})
+	for i := len(ids) - 1; i >= 0; i-- {
+		l.add(anchor.Deployment{ID: ids[i], ProjectID: p, Order: int64(i + 1)})
+	}
+	close(held)
+	<-all
+	return processed
 }

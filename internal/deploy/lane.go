@@ -9,13 +9,13 @@ import (
 )
 
 // lanes runs the deployments of one project one at a time in the order they were
-// asked for (ids sort by time), and those of different projects side by side.
+// accepted, and those of different projects side by side.
 type lanes struct {
 	process func(context.Context, anchor.DeploymentID)
 	slots   chan struct{} // how many projects deploy at once
 
 	mu      sync.Mutex
-	waiting map[anchor.ProjectID][]anchor.DeploymentID // present while the lane runs
+	waiting map[anchor.ProjectID][]anchor.Deployment // present while the lane runs
 	cancel  map[anchor.DeploymentID]context.CancelCauseFunc
 	ctx     context.Context // ends with close
 	stopAll context.CancelFunc
@@ -27,7 +27,7 @@ func newLanes(width int, process func(context.Context, anchor.DeploymentID)) *la
 	return &lanes{
 		process: process,
 		slots:   make(chan struct{}, width),
-		waiting: map[anchor.ProjectID][]anchor.DeploymentID{},
+		waiting: map[anchor.ProjectID][]anchor.Deployment{},
 		cancel:  map[anchor.DeploymentID]context.CancelCauseFunc{},
 		ctx:     ctx,
 		stopAll: stop,
@@ -36,19 +36,22 @@ func newLanes(width int, process func(context.Context, anchor.DeploymentID)) *la
 
 // add puts a deployment in its project's lane. Adding one that is there or
 // running already does nothing.
-func (l *lanes) add(p anchor.ProjectID, id anchor.DeploymentID) {
+func (l *lanes) add(d anchor.Deployment) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	queue, running := l.waiting[p]
-	if slices.Contains(queue, id) || l.cancel[id] != nil || l.ctx.Err() != nil {
+	queue, running := l.waiting[d.ProjectID]
+	same := func(w anchor.Deployment) bool { return w.ID == d.ID }
+	if slices.ContainsFunc(queue, same) || l.cancel[d.ID] != nil || l.ctx.Err() != nil {
 		return
 	}
-	queue = append(queue, id)
-	slices.Sort(queue)
-	l.waiting[p] = queue
+	at := slices.IndexFunc(queue, d.Before)
+	if at < 0 {
+		at = len(queue)
+	}
+	l.waiting[d.ProjectID] = slices.Insert(queue, at, d)
 	if !running {
 		l.wg.Add(1)
-		go l.run(p)
+		go l.run(d.ProjectID)
 	}
 }
 
@@ -81,7 +84,7 @@ func (l *lanes) next(p anchor.ProjectID) (context.Context, anchor.DeploymentID, 
 		delete(l.waiting, p)
 		return nil, "", false
 	}
-	id := queue[0]
+	id := queue[0].ID
 	l.waiting[p] = queue[1:]
 	ctx, cancel := context.WithCancelCause(l.ctx)
 	l.cancel[id] = cancel

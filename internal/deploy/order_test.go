@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
 )
 
@@ -25,7 +26,40 @@ func TestOlderRequestThatFinishesLaterIsSuperseded(t *testing.T) {
 		t.Errorf("superseded at %q: %q", d.ErrorStep, d.ErrorMessage)
 	}
 	s.wantLive(t, s.project, newer)
-	eventually(t, "what it had is reclaimed", func() bool { return !s.platform.Holds(older) })
+
+	// What its error recommends.
+	if want := "anchor promote " + string(older); !strings.Contains(d.ErrorMessage, want) {
+		t.Errorf("the error %q does not recommend %q", d.ErrorMessage, want)
+	}
+	_, err = s.releases.Promote(t.Context(), s.project, older)
+	must(t, err)
+	s.wantLive(t, s.project, older)
+	if !s.platform.Holds(older) {
+		t.Error("what was promoted has lost its files")
+	}
+	back, err := s.releases.Rollback(t.Context(), s.project, "")
+	must(t, err)
+	again, err := s.releases.Rollback(t.Context(), s.project, older)
+	must(t, err)
+	for _, d := range []anchor.Deployment{back.Record, again.Record} {
+		if d.Status != anchor.Deployed || d.ErrorMessage != "" || d.ErrorStep != "" {
+			t.Errorf("the rollback's record is %s: %q at %q", d.Status, d.ErrorMessage, d.ErrorStep)
+		}
+	}
+	s.wantLive(t, s.project, older)
+}
+
+// TestLanesFollowTheRecordsNotTheClock queues deployments whose ids go back, as those
+// of a clock that was set back do, behind one that is held up.
+func TestLanesFollowTheRecordsNotTheClock(t *testing.T) {
+	p := anchor.ProjectID(anchor.NewID())
+	ids := make([]anchor.DeploymentID, 4)
+	for i := range ids {
+		ids[len(ids)-1-i] = anchor.DeploymentID(anchor.NewID())
+	}
+	if got := deploy.Queued(p, ids); !slices.Equal(got, ids) {
+		t.Errorf("processed in the order %v, want %v", got, ids)
+	}
 }
 
 func TestDeployAskedForBeforeARollbackIsSuperseded(t *testing.T) {
@@ -188,8 +222,8 @@ func TestRollbacksAmongDeploys(t *testing.T) {
 	releases, err := s.store.Releases(t.Context(), s.project, anchor.Page{Limit: anchor.MaxPage})
 	must(t, err)
 	for i := 1; i < len(releases.Items); i++ {
-		if newer, older := releases.Items[i-1], releases.Items[i]; newer.Kind == anchor.ReleaseDeploy && newer.Request < older.Request {
-			t.Errorf("the deploy %s went live after the newer request %s", newer.Deployment, older.Request)
+		if newer, older := releases.Items[i-1], releases.Items[i]; newer.Kind == anchor.ReleaseDeploy && newer.Order < older.Order {
+			t.Errorf("the deploy %s went live after the newer request %d", newer.Deployment, older.Order)
 		}
 	}
 	s.wantLive(t, s.project, releases.Items[0].Deployment)
@@ -211,6 +245,9 @@ func TestAnotherProcessReleasesFirst(t *testing.T) {
 				}
 			})
 			base = s.deployed(t, s.project)
+			if !newer {
+				base = s.start(t, s.project)
+			}
 			id := s.start(t, s.project)
 			armed.Store(true)
 			_, err := s.Finish(t.Context(), s.project, id)
@@ -225,16 +262,26 @@ func TestAnotherProcessReleasesFirst(t *testing.T) {
 	}
 }
 
+// moveBy makes a deployment live as another process would: one that was accepted
+// before by its own deploy, or, newer, any by a promote.
 func moveBy(t *testing.T, s *stand, to anchor.DeploymentID, newer bool) {
 	from, err := s.store.Live(t.Context(), s.project)
 	must(t, err)
 	next := anchor.Release{
-		ID: anchor.ReleaseID(anchor.NewID()), ProjectID: s.project, Kind: anchor.ReleaseRollback,
-		Deployment: to, Record: to, Request: string(to),
+		ID: anchor.ReleaseID(anchor.NewID()), ProjectID: s.project, Kind: anchor.ReleasePromote, Deployment: to, Record: to,
 	}
-	if newer {
-		next.Request = string(next.ID)
+	var record *anchor.Deployment
+	if !newer {
+		d, err := s.store.Deployment(t.Context(), to)
+		must(t, err)
+		for _, status := range []anchor.Status{anchor.Built, anchor.Deploying} {
+			before := d.Status
+			d.Status = status
+			must(t, s.store.UpdateDeployment(t.Context(), d, before))
+		}
+		d.Status, next.Kind = anchor.Deployed, anchor.ReleaseDeploy
+		record = &d
 	}
-	_, err = s.store.Move(t.Context(), from, next, nil)
+	_, err = s.store.Move(t.Context(), from, next, record)
 	must(t, err)
 }

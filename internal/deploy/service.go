@@ -260,7 +260,7 @@ func (s *Service) Finish(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 	}
 	switch d.Status {
 	case anchor.Built, anchor.Deploying:
-		return d, s.begin(ctx, p, id)
+		return d, s.begin(ctx, d)
 	case anchor.Deployed:
 		return d, nil
 	}

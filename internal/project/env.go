@@ -120,6 +120,12 @@ func (e Env) Locked(ctx context.Context, d anchor.DeploymentID) (map[string]stri
 	return e.unlock(d, sealed)
 }
 
+// Sealed returns the variables the deployment was locked with as the records keep
+// them, NotFound before.
+func (e Env) Sealed(ctx context.Context, d anchor.DeploymentID) ([]byte, error) {
+	return e.Variables.LockedEnv(ctx, d)
+}
+
 func (e Env) unlock(d anchor.DeploymentID, sealed []byte) (map[string]string, error) {
 	plain, err := e.Box.Open(sealed, lockedPlace(d)...)
 	if err != nil {

@@ -11,9 +11,8 @@ import (
 // newRelease describes the move from the pointer to the deployment that shall
 // serve; named is the record that tells of it.
 func newRelease(kind anchor.ReleaseKind, from anchor.Live, serving anchor.Deployment, named anchor.DeploymentID) anchor.Release {
-	id := anchor.NewID()
 	return anchor.Release{
-		ID:         anchor.ReleaseID(id),
+		ID:         anchor.ReleaseID(anchor.NewID()),
 		ProjectID:  serving.ProjectID,
 		Kind:       kind,
 		Deployment: serving.ID,
@@ -21,7 +20,6 @@ func newRelease(kind anchor.ReleaseKind, from anchor.Live, serving anchor.Deploy
 		Record:     named,
 		Version:    serving.Version,
 		CreatedAt:  time.Now().UnixMilli(),
-		Request:    id,
 	}
 }
 
@@ -37,15 +35,19 @@ func rollbackRecord(target anchor.Deployment, from anchor.Live) *anchor.Deployme
 	rec.RollbackFrom = from.Version
 	rec.RollbackTo = target.ID
 	rec.NoRelease = false
+	// The target may have ended as superseded.
+	rec.Status, rec.ErrorStep, rec.ErrorMessage = anchor.Deployed, "", ""
 	return &rec
 }
 
 // SupersededCode marks the error of a deployment that came after a newer request.
 const SupersededCode = "superseded"
 
-func supersededBy(live anchor.Live) error {
+// supersededBy is the error of a deployment that a newer request came before. It is
+// ready to serve, and stays so until retention removes it.
+func supersededBy(live anchor.Live, late anchor.DeploymentID) error {
 	return anchor.Conflict(SupersededCode, "a newer request made %s (deployment %s) live first", live.Version, live.Deployment).
-		Hintf("Deploy this commit again if it shall be live after all.")
+		Hintf("To make this one live all the same: `anchor promote %s`.", late)
 }
 
 // switchFailed tells of a switch that went wrong and left live as it was. Errors

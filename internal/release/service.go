@@ -59,11 +59,10 @@ func (s *Service) goLive(ctx context.Context, record anchor.Deployment) (anchor.
 		if err != nil {
 			return anchor.Live{}, err
 		}
-		if from.Request > string(record.ID) {
-			return anchor.Live{}, supersededBy(from)
+		if from.Order > record.Order {
+			return anchor.Live{}, supersededBy(from, record.ID)
 		}
 		to := newRelease(anchor.ReleaseDeploy, from, record, record.ID)
-		to.Request = string(record.ID)
 		live, err := s.move(ctx, from, to, &record)
 		if !errors.Is(err, anchor.ErrConflict) {
 			return live, err
@@ -87,7 +86,7 @@ func (s *Service) Follow(ctx context.Context, p anchor.ProjectID) error {
 }
 
 // Promote makes an earlier deployment of the project live again, or one that was
-// deployed without going live.
+// deployed without going live, or superseded when it was ready to.
 func (s *Service) Promote(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (Result, error) {
 	return s.turnTo(ctx, p, id, anchor.ReleasePromote, func(target anchor.Deployment, _ anchor.Live) *anchor.Deployment {
 		return nil
@@ -133,6 +132,9 @@ func (s *Service) turnTo(
 	if err != nil {
 		return Result{}, err
 	}
+	if rec != nil {
+		named.Order = live.Order
+	}
 	if err := s.Traffic.Route(ctx, live); err != nil {
 		return Result{}, notFollowed(live, err)
 	}
@@ -169,12 +171,12 @@ func (s *Service) target(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 	switch {
 	case err != nil:
 		return anchor.Deployment{}, fmt.Errorf("read deployment %s: %w", id, err)
-	case d.Status != anchor.Deployed:
-		return anchor.Deployment{}, anchor.Conflict("never_deployed", "deployment %s was never deployed: it is %s", id, d.Status).
-			Hintf("Choose one whose status is deployed.")
 	case d.PrunedAt != 0:
 		return anchor.Deployment{}, anchor.Conflict("pruned", "deployment %s was removed by retention", id).
 			Hintf("Deploy its commit %s again, or choose a kept one.", d.CommitSha)
+	case !d.CanServe():
+		return anchor.Deployment{}, anchor.Conflict("never_deployed", "deployment %s was never deployed: it is %s", id, d.Status).
+			Hintf("Choose one whose status is deployed or superseded: `anchor deployments`.")
 	}
 	return d, nil
 }

@@ -49,6 +49,8 @@ func (s *stand) record(t *testing.T, p anchor.ProjectID, status anchor.Status) a
 		CommitSha: "c0ffee", Branch: "main", Functions: map[string]anchor.FunctionVersion{"default": {Version: "1"}},
 	}
 	must(t, s.store.CreateDeployment(t.Context(), d))
+	d, err := s.store.Deployment(t.Context(), d.ID) // with its Order
+	must(t, err)
 	return d
 }
 

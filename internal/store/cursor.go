@@ -24,7 +24,12 @@ func BeforeID(page anchor.Page) (string, error) {
 }
 
 // BeforeRevision reads the cursor of a list sorted by revision, as BeforeID does.
-func BeforeRevision(page anchor.Page) (int64, error) {
+func BeforeRevision(page anchor.Page) (int64, error) { return beforeNumber(page) }
+
+// BeforeOrder reads the cursor of a list sorted by Order, as BeforeID does.
+func BeforeOrder(page anchor.Page) (int64, error) { return beforeNumber(page) }
+
+func beforeNumber(page anchor.Page) (int64, error) {
 	if page.Cursor == "" {
 		return 1<<63 - 1, nil
 	}
@@ -49,7 +54,7 @@ func Cut[T any](rows []T, page anchor.Page, cursor func(T) string) anchor.List[T
 func ProjectCursor(p anchor.Project) string { return string(p.ID) }
 
 // DeploymentCursor gives the cursor after d.
-func DeploymentCursor(d anchor.Deployment) string { return string(d.ID) }
+func DeploymentCursor(d anchor.Deployment) string { return strconv.FormatInt(d.Order, 10) }
 
 // HostnameCursor gives the cursor after h.
 func HostnameCursor(h anchor.Hostname) string { return string(h.ID) }

@@ -10,7 +10,7 @@ func LiveAfter(r anchor.Release) anchor.Live {
 		Record:     r.Record,
 		Version:    r.Version,
 		Release:    r.ID,
-		Request:    r.Request,
+		Order:      r.Order,
 		Revision:   r.Revision,
 	}
 }

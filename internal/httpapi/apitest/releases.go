@@ -30,7 +30,7 @@ func (a *Anchor) servable(p anchor.ProjectID, id anchor.DeploymentID) (*deployme
 	if err != nil {
 		return nil, err
 	}
-	if d.Status != anchor.Deployed || d.IsRollback || d.PrunedAt > 0 {
+	if !d.CanServe() {
 		return nil, anchor.Conflict("not_deployed", "deployment %s is %s and cannot go live", id, d.Status).
 			Hintf("Choose one that is deployed.")
 	}

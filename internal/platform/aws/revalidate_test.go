@@ -79,6 +79,8 @@ func (s *shop) built(t *testing.T, dir string) deploy.Artifact {
 	must(t, err)
 	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: s.project.ID, Status: anchor.Deploying, CreatedAt: 1}
 	must(t, s.store.CreateDeployment(t.Context(), d))
+	d, err = s.store.Deployment(t.Context(), d.ID) // with its Order
+	must(t, err)
 	return deploy.Artifact{Project: s.project, Deployment: d, Build: build, Manifest: manifest, Dir: dir}
 }
 

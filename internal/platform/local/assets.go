@@ -31,7 +31,7 @@ func (p *Platform) Upload(ctx context.Context, a deploy.Artifact, note deploy.No
 	if err := index.Encode(&text); err != nil {
 		return fmt.Errorf("encode the index of static files: %w", err)
 	}
-	if err := durable.WriteFile(p.indexPath(d.Deployment), text.Bytes(), 0o600); err != nil {
+	if err := durable.WriteFile(p.folder().index(d.Deployment), text.Bytes(), 0o600); err != nil {
 		return err
 	}
 	note("%d static files", len(files))
@@ -49,7 +49,7 @@ func assetFiles(a deploy.Artifact) []asset.File {
 	return files
 }
 
-func (p *Platform) place(d description) asset.Place {
+func (p *Platform) place(d Description) asset.Place {
 	return asset.Place{
 		Root:     filepath.Join(d.Dir, filepath.FromSlash(d.Build.Assets)),
 		Variants: filepath.Join(p.Dir, "variants"),
@@ -57,8 +57,8 @@ func (p *Platform) place(d description) asset.Place {
 	}
 }
 
-func (p *Platform) readIndex(d description) (*asset.Index, error) {
-	in, err := os.Open(p.indexPath(d.Deployment))
+func (p *Platform) readIndex(d Description) (*asset.Index, error) {
+	in, err := os.Open(p.folder().index(d.Deployment))
 	if err != nil {
 		return nil, fmt.Errorf("read the index of static files: %w", err)
 	}

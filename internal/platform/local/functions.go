@@ -20,8 +20,11 @@ func (p *Platform) Publish(ctx context.Context, a deploy.Artifact, note deploy.N
 	if err != nil {
 		return nil, fmt.Errorf("number the versions: %w", err)
 	}
-	d := p.describe(a)
-	if err := p.writeDescription(d); err != nil {
+	d, err := p.sealed(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.folder().write(p.folder().description(d.Deployment), d); err != nil {
 		return nil, err
 	}
 	if err := p.open(d, a.Env); err != nil {
@@ -51,12 +54,25 @@ func codeSha256(a deploy.Artifact, f anchor.Function) string {
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
-func (p *Platform) describe(a deploy.Artifact) description {
-	return description{
+func (p *Platform) describe(a deploy.Artifact) Description {
+	return Description{
 		Deployment: a.Deployment.ID,
 		Project:    a.Project.ID,
 		Slug:       a.Project.Slug,
 		Dir:        a.Dir,
 		Build:      a.Build,
+		Owner:      a.Project,
+		Record:     a.Deployment,
 	}
+}
+
+// sealed describes the deployment with its sealed environment.
+func (p *Platform) sealed(ctx context.Context, a deploy.Artifact) (Description, error) {
+	d := p.describe(a)
+	sealed, err := p.Secrets.Sealed(ctx, a.Deployment.ID)
+	if err != nil {
+		return d, fmt.Errorf("read the deployment's environment: %w", err)
+	}
+	d.Sealed = sealed
+	return d, nil
 }

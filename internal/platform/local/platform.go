@@ -6,12 +6,9 @@ package local
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -27,6 +24,14 @@ import (
 
 // Records is what the platform reads of the records.
 type Records interface {
+	// Projects lists all.
+	Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error)
+	// Project returns one or ErrNotFound.
+	Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error)
+	// Kept returns the project's deployments that can serve, newest first.
+	Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error)
+	// Removed reports whether the deployment went with its project.
+	Removed(ctx context.Context, id anchor.DeploymentID) (bool, error)
 	// Number gives the deployment's number within its project, the same at every call.
 	Number(ctx context.Context, id anchor.DeploymentID) (int64, error)
 	// Lives gives the live pointer of every project.
@@ -38,6 +43,8 @@ type Records interface {
 // Secrets gives the environment a deployment was locked to.
 type Secrets interface {
 	Locked(ctx context.Context, d anchor.DeploymentID) (map[string]string, error)
+	// Sealed returns the same as the records keep it.
+	Sealed(ctx context.Context, d anchor.DeploymentID) ([]byte, error)
 }
 
 // Config is what the platform works with.
@@ -85,10 +92,8 @@ const (
 
 // New starts the platform; Close ends it. Restore brings the stored sites back.
 func New(c Config) (*Platform, error) {
-	for _, dir := range []string{"sites", "variants"} {
-		if err := os.MkdirAll(filepath.Join(c.Dir, dir), 0o700); err != nil {
-			return nil, fmt.Errorf("make the platform's folders: %w", err)
-		}
+	if err := Folder(c.Dir).make(); err != nil {
+		return nil, err
 	}
 	c.Limits = c.Limits.withDefaults()
 	if c.ProbeLimit <= 0 {
@@ -112,63 +117,7 @@ func New(c Config) (*Platform, error) {
 	return p, nil
 }
 
-// Restore builds the table from the records: what a crash between the commit of a
-// release and its publication left undone heals here.
-func (p *Platform) Restore(ctx context.Context) error {
-	lives, err := p.Records.Lives(ctx)
-	if err != nil {
-		return fmt.Errorf("read the live pointers: %w", err)
-	}
-	if err := p.restoreSites(ctx); err != nil {
-		return err
-	}
-	p.mu.Lock()
-	for _, live := range lives {
-		p.lives[live.ProjectID] = live
-	}
-	p.publish()
-	p.mu.Unlock()
-	for _, live := range lives {
-		if s := p.site(live.Deployment); s != nil {
-			s.keepWarm(true)
-		} else {
-			slog.Error("the live deployment's files are gone; deploy again", "projectId", live.ProjectID, "deploymentId", live.Deployment)
-		}
-	}
-	return nil
-}
-
-func (p *Platform) restoreSites(ctx context.Context) error {
-	ids, err := p.described()
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		d, err := p.Records.Deployment(ctx, id)
-		if errors.Is(err, anchor.ErrNotFound) || err == nil && (d.Status != anchor.Deployed || d.PrunedAt != 0) {
-			continue // the pipeline goes on with it, or the sweep takes it away
-		}
-		if err != nil {
-			return fmt.Errorf("read deployment %s: %w", id, err)
-		}
-		if err := p.restoreSite(ctx, d); err != nil {
-			slog.Error("bring a deployment back", "deploymentId", id, "error", err)
-		}
-	}
-	return nil
-}
-
-func (p *Platform) restoreSite(ctx context.Context, d anchor.Deployment) error {
-	desc, err := p.readDescription(d.ID)
-	if err != nil {
-		return err
-	}
-	env, err := p.Secrets.Locked(ctx, d.ID)
-	if err != nil {
-		return fmt.Errorf("read the deployment's environment: %w", err)
-	}
-	return p.open(desc, env)
-}
+func (p *Platform) folder() Folder { return Folder(p.Dir) }
 
 func (p *Platform) site(id anchor.DeploymentID) *site {
 	p.mu.Lock()

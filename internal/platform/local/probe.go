@@ -49,7 +49,17 @@ func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Not
 			Hintf("`anchor logs` shows what it printed; live traffic was not touched.")
 	}
 	note("GET %s answered %d", path, answer.Code)
-	return nil
+	return p.markReady(ctx, a)
+}
+
+// markReady notes that the deployment can serve, in case the records are lost.
+func (p *Platform) markReady(ctx context.Context, a deploy.Artifact) error {
+	d, err := p.sealed(ctx, a)
+	if err != nil {
+		return err
+	}
+	d.Ready = true
+	return p.folder().write(p.folder().description(d.Deployment), d)
 }
 
 // warmServers starts the server, its split functions and the middleware: a bundle

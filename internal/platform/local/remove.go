@@ -20,7 +20,7 @@ func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	p.mu.Unlock()
 	switch {
 	case s == nil:
-	case d.Status.Ended() && d.Status != anchor.Deployed:
+	case d.Status.Ended() && d.Status != anchor.Deployed && d.PrunedAt == 0:
 		s.close()
 	default:
 		limit, cancel := context.WithTimeout(ctx, p.Drain)
@@ -38,7 +38,7 @@ func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	if err := p.Bundles.Remove(ctx, d.ID); err != nil {
 		return err
 	}
-	return p.eraseDescription(d.ID)
+	return p.folder().Remove(d.ID)
 }
 
 // RemoveProject takes away all a deleted project has left.
@@ -61,5 +61,5 @@ func (p *Platform) RemoveProject(ctx context.Context, project anchor.ProjectID) 
 	for _, id := range all {
 		errs = append(errs, p.Remove(ctx, anchor.Deployment{ID: id, ProjectID: project}))
 	}
-	return errors.Join(append(errs, p.Logs.Remove(project))...)
+	return errors.Join(append(errs, p.folder().dropPointer(project), p.Logs.Remove(project))...)
 }

@@ -17,14 +17,14 @@ import (
 // site is one deployment at work: what the edge serves of it and the pools of
 // its functions.
 type site struct {
-	description
+	Description
 	edge  *edge.Site
 	pools map[string]*worker.Pool
 }
 
 // open brings a deployment's site up and makes it reachable under its own host.
 // No process starts before the first request. Opened again, it is as it was.
-func (p *Platform) open(d description, env map[string]string) error {
+func (p *Platform) open(d Description, env map[string]string) error {
 	if p.site(d.Deployment) != nil {
 		return nil
 	}
@@ -32,7 +32,7 @@ func (p *Platform) open(d description, env map[string]string) error {
 	if err != nil {
 		return err
 	}
-	s := &site{description: d, pools: map[string]*worker.Pool{}}
+	s := &site{Description: d, pools: map[string]*worker.Pool{}}
 	split := worker.NewBudget(p.Limits.Processes)
 	for _, f := range d.Build.Functions {
 		spec := p.spec(d, f, env)

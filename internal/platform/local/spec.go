@@ -11,7 +11,7 @@ import (
 
 // spec says how a function runs. The server and its split functions share the
 // deployment's cache; the image function reads the deployment's public files.
-func (p *Platform) spec(d description, f anchor.Function, env map[string]string) worker.Spec {
+func (p *Platform) spec(d Description, f anchor.Function, env map[string]string) worker.Spec {
 	spec := worker.Spec{
 		Name:    f.Name,
 		Dir:     d.Dir + string(os.PathSeparator) + f.Dir,
@@ -36,7 +36,7 @@ const imagesAtOnce = 8
 
 // environment is all that a function sees: the app's variables and, over them,
 // those by which OpenNext finds its cache (OPENNEXT.md, Environment).
-func (p *Platform) environment(d description, f anchor.Function, app map[string]string) map[string]string {
+func (p *Platform) environment(d Description, f anchor.Function, app map[string]string) map[string]string {
 	env := maps.Clone(app)
 	if env == nil {
 		env = map[string]string{}
@@ -63,7 +63,7 @@ func (p *Platform) environment(d description, f anchor.Function, app map[string]
 // it chooses is of no account: the edge routes the URL it gives.
 const origins = `{"default":{"host":"default","protocol":"http","port":80}}`
 
-func (p *Platform) logTo(d description, function string) func(worker.Line) {
+func (p *Platform) logTo(d Description, function string) func(worker.Line) {
 	return func(l worker.Line) {
 		// A log that cannot be written must not stop the app that writes it.
 		_ = p.Logs.Append(d.Project, anchor.LogLine{

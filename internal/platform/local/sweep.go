@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,27 +15,33 @@ import (
 	"github.com/anchor-deploy/anchor/internal/bundle"
 )
 
-// young files may belong to an upload or a pass of the pipeline under way.
+// young contents may belong to an upload or a pass of the pipeline under way.
 const young = time.Hour
 
-// Sweep reclaims what crashes left: files of deployments that have ended without
-// being deployed, or are pruned or unknown, and contents and compressed variants
-// that no deployment names.
+// trashAge is how long what was removed can be taken back.
+const trashAge = 24 * time.Hour
+
+// Sweep removes what crashes left: files of deployments that, by the records, ended
+// without being able to serve, were pruned, or went with their project; contents and
+// compressed variants that no deployment names; and what has been in the trash for a
+// day. What the records do not know stays: it is they that may be wrong.
 func (p *Platform) Sweep(ctx context.Context) error {
 	uploaded, err := p.Bundles.IDs(ctx)
 	if err != nil {
 		return err
 	}
-	described, err := p.described()
+	laidOut, err := p.Bundles.Trees(ctx)
 	if err != nil {
 		return err
 	}
-	// A manifest is written before its record: an unknown one gets time. A site is
-	// described long after it: the record of an unknown one has been deleted.
-	if err := p.sweepGone(ctx, uploaded, young); err != nil {
+	described, err := p.folder().Described()
+	if err != nil {
 		return err
 	}
-	if err := p.sweepGone(ctx, described, 0); err != nil {
+	if err := p.sweepGone(ctx, slices.Concat(uploaded, laidOut, described)); err != nil {
+		return err
+	}
+	if err := errors.Join(p.Bundles.EmptyTrash(ctx, trashAge), p.folder().emptyTrash(trashAge)); err != nil {
 		return err
 	}
 	if _, err := p.Bundles.Collect(ctx, young); err != nil {
@@ -43,9 +50,10 @@ func (p *Platform) Sweep(ctx context.Context) error {
 	return p.sweepVariants(ctx)
 }
 
-func (p *Platform) sweepGone(ctx context.Context, ids []anchor.DeploymentID, unknownFor time.Duration) error {
-	for _, id := range ids {
-		gone, d, err := p.gone(ctx, id, unknownFor)
+func (p *Platform) sweepGone(ctx context.Context, ids []anchor.DeploymentID) error {
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		gone, d, err := p.gone(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -58,21 +66,18 @@ func (p *Platform) sweepGone(ctx context.Context, ids []anchor.DeploymentID, unk
 	return nil
 }
 
-// gone reports whether nothing may need a deployment's files any more.
-func (p *Platform) gone(ctx context.Context, id anchor.DeploymentID, unknownFor time.Duration) (bool, anchor.Deployment, error) {
+// gone reports whether the records say that nothing may need a deployment's files any
+// more.
+func (p *Platform) gone(ctx context.Context, id anchor.DeploymentID) (bool, anchor.Deployment, error) {
 	d, err := p.Records.Deployment(ctx, id)
 	if errors.Is(err, anchor.ErrNotFound) {
-		return madeBefore(id, time.Now().Add(-unknownFor)), anchor.Deployment{ID: id}, nil
+		removed, err := p.Records.Removed(ctx, id)
+		return removed, anchor.Deployment{ID: id}, err
 	}
 	if err != nil {
 		return false, d, fmt.Errorf("read deployment %s: %w", id, err)
 	}
-	return d.PrunedAt != 0 || d.Status.Ended() && d.Status != anchor.Deployed, d, nil
-}
-
-func madeBefore(id anchor.DeploymentID, t time.Time) bool {
-	made, err := anchor.TimeOf(string(id))
-	return err == nil && made.Before(t)
+	return d.Status.Ended() && !d.CanServe(), d, nil
 }
 
 func (p *Platform) sweepVariants(ctx context.Context) error {

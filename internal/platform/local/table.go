@@ -1,7 +1,6 @@
 package local
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"sync/atomic"
@@ -38,7 +37,7 @@ func (p *Platform) publish() {
 		byProject[s.Project] = append(byProject[s.Project], s)
 	}
 	for project, sites := range byProject {
-		slices.SortFunc(sites, func(a, b *site) int { return cmp.Compare(b.Deployment, a.Deployment) })
+		slices.SortFunc(sites, func(a, b *site) int { return newerFirst(a.Record, b.Record) })
 		indexes := make([]*asset.Index, len(sites))
 		for i, s := range sites {
 			indexes[i] = s.edge.Assets
@@ -53,6 +52,16 @@ func (p *Platform) publish() {
 	}
 	policies := p.attached(hosts)
 	p.Edge.Publish(edge.NewTable(hosts).With(policies))
+}
+
+func newerFirst(a, b anchor.Deployment) int {
+	switch {
+	case b.Before(a):
+		return -1
+	case a.Before(b):
+		return 1
+	}
+	return 0
 }
 
 // shelf gives the project's; p.mu is held.

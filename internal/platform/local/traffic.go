@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -28,6 +29,17 @@ func filesGone(id anchor.DeploymentID) error {
 // deployment, unless that has no site here. Requests in flight hold the site they
 // were routed to; its workers stop only when nothing is in flight.
 func (p *Platform) Route(_ context.Context, live anchor.Live) error {
+	if err := p.route(live); err != nil {
+		return err
+	}
+	// Traffic has moved, and the next start writes the copy that is missing.
+	if err := p.folder().keepPointer(live); err != nil {
+		slog.Error("keep a copy of the live pointer", "projectId", live.ProjectID, "error", err)
+	}
+	return nil
+}
+
+func (p *Platform) route(live anchor.Live) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before := p.lives[live.ProjectID]

@@ -80,6 +80,8 @@ func (h Harness) Artifact(t *testing.T, p anchor.Project, app App) deploy.Artifa
 	t.Helper()
 	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID, Status: anchor.Deploying, CreatedAt: 1}
 	must(t, h.Records.CreateDeployment(t.Context(), d))
+	d, err := h.Records.Deployment(t.Context(), d.ID) // with its Order
+	must(t, err)
 	h.upload(t, d.ID, app)
 	dir, manifest, err := h.Bundles.Unpack(t.Context(), d.ID)
 	must(t, err)

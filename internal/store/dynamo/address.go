@@ -13,7 +13,8 @@ type address struct{ table, pk, sk string }
 
 // The sort keys that many items share the beginning of.
 const (
-	listedPrefix  = "DEPLOY#"
+	listedPrefix  = "DEPLOY#" // of before there was an Order
+	orderPrefix   = "ORDER#"
 	keptPrefix    = "KEPT#"
 	eventPrefix   = "EVENT#"
 	releasePrefix = "RELEASE#"
@@ -93,8 +94,9 @@ func (t Tables) lockedEnv(d anchor.DeploymentID) address {
 	return address{t.Deployments, ofDeployment(d), "ENV"}
 }
 
-func (t Tables) listed(p anchor.ProjectID, d anchor.DeploymentID) address {
-	return address{t.Deployments, ofProject(p), listedPrefix + string(d)}
+// ordered names a deployment of the project by its Order.
+func (t Tables) ordered(p anchor.ProjectID, order int64) address {
+	return address{t.Deployments, ofProject(p), orderPrefix + number(order)}
 }
 
 func (t Tables) kept(p anchor.ProjectID, d anchor.DeploymentID) address {

@@ -58,8 +58,17 @@ func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 // journal go before what hangs on them, so that nothing new comes, and its entry in
 // the list, by which the next try finds it, goes last.
 func (s *Store) deleteDeployments(ctx context.Context, what string, p anchor.ProjectID) error {
+	for _, prefix := range []string{orderPrefix, listedPrefix} {
+		if err := s.deleteListed(ctx, what, p, prefix); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) deleteListed(ctx context.Context, what string, p anchor.ProjectID, prefix string) error {
 	for {
-		q := under(s.t.Deployments, ofProject(p), listedPrefix)
+		q := under(s.t.Deployments, ofProject(p), prefix)
 		q.limit = maxBatchGet
 		listed, err := s.query(ctx, what, q)
 		if err != nil || len(listed) == 0 {
@@ -74,7 +83,7 @@ func (s *Store) deleteDeployments(ctx context.Context, what string, p anchor.Pro
 func (s *Store) deleteSome(ctx context.Context, what string, p anchor.ProjectID, listed []item) error {
 	var records, children, entries []types.WriteRequest
 	for _, entry := range listed {
-		d := anchor.DeploymentID(suffix(entry))
+		d := named(entry)
 		for _, a := range []address{s.t.record(d), s.t.journal(d), s.t.unfinished(d), s.t.kept(p, d)} {
 			records = append(records, deletion(a.key()))
 		}
@@ -84,7 +93,7 @@ func (s *Store) deleteSome(ctx context.Context, what string, p anchor.ProjectID,
 		return err
 	}
 	for _, entry := range listed {
-		items, err := s.query(ctx, what, whole(s.t.Deployments, ofDeployment(anchor.DeploymentID(suffix(entry)))))
+		items, err := s.query(ctx, what, whole(s.t.Deployments, ofDeployment(named(entry))))
 		if err != nil {
 			return err
 		}

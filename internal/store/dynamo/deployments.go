@@ -1,9 +1,11 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -13,44 +15,53 @@ import (
 	"github.com/anchor-deploy/anchor/internal/store"
 )
 
-const numberAttr = "number"
+const (
+	numberAttr = "number"
+	orderAttr  = "order"
+)
 
 // errNumbered ends a try at a deployment that has its number.
 var errNumbered = errors.New("it is numbered already")
 
-func readDeployment(it item) (anchor.Deployment, error) { return recordOf[anchor.Deployment](it) }
-
-func canServe(d anchor.Deployment) bool {
-	return d.Status == anchor.Deployed && !d.IsRollback && d.PrunedAt == 0
+func readDeployment(it item) (anchor.Deployment, error) {
+	d, err := recordOf[anchor.Deployment](it)
+	d.Order = numOf(it, orderAttr)
+	return d, err
 }
 
 // CreateDeployment inserts d, durable on return: a Conflict when its id is taken,
 // NotFound when its project is unknown.
 func (s *Store) CreateDeployment(ctx context.Context, d anchor.Deployment) error {
+	const what = "create the deployment"
+	order, err := s.nextOrder(ctx, what, d.ProjectID)
+	if err != nil {
+		return err
+	}
+	d.Order = order
 	insert, err := s.insert(d)
 	if err != nil {
 		return err
 	}
-	return s.transact(ctx, "create the deployment", append(insert, s.ownedBy(d.ProjectID))...)
+	return s.transact(ctx, what, append(insert, s.ownedBy(d.ProjectID))...)
 }
 
-// insert puts a deployment with what names it; the check of its project is the
-// caller's.
+// insert puts a deployment, whose Order is set, with what names it; the check of its
+// project is the caller's.
 func (s *Store) insert(d anchor.Deployment) ([]change, error) {
 	rec, err := record(d)
 	if err != nil {
 		return nil, err
 	}
 	changes := []change{
-		{at: s.t.record(d.ID), put: item{recordAttr: rec}, when: notThere,
+		{at: s.t.record(d.ID), put: item{recordAttr: rec, orderAttr: num(d.Order)}, when: notThere,
 			refused: always(store.IDTaken("deployment", string(d.ID)))},
 		{at: s.t.journal(d.ID), put: item{lastAttr: num(0)}},
-		{at: s.t.listed(d.ProjectID, d.ID), put: item{}},
+		{at: s.t.ordered(d.ProjectID, d.Order), put: item{idAttr: str(d.ID)}},
 	}
 	if !d.Status.Ended() {
 		changes = append(changes, change{at: s.t.unfinished(d.ID), put: item{}})
 	}
-	if canServe(d) {
+	if d.CanServe() {
 		changes = append(changes, change{at: s.t.kept(d.ProjectID, d.ID), put: item{}})
 	}
 	return changes, nil
@@ -117,28 +128,44 @@ func (s *Store) move(d anchor.Deployment, from anchor.Status, missing func(item)
 	if !from.Ended() && d.Status.Ended() {
 		changes = append(changes, change{at: s.t.unfinished(d.ID), delete: true})
 	}
-	if canServe(d) {
+	if d.CanServe() {
 		changes = append(changes, change{at: s.t.kept(d.ProjectID, d.ID), put: item{}})
-	} else if from == anchor.Deployed {
+	} else if from == anchor.Deployed || from == anchor.Superseded {
 		changes = append(changes, change{at: s.t.kept(d.ProjectID, d.ID), delete: true})
 	}
 	return changes, nil
 }
 
-// Unfinished gives every deployment that has not ended, oldest first.
+// Unfinished returns every deployment that has not ended, those of a project together
+// and oldest first.
 func (s *Store) Unfinished(ctx context.Context) ([]anchor.Deployment, error) {
-	return s.named(ctx, "list the unfinished deployments", under(s.t.Deployments, allUnfinished, listedPrefix),
+	all, err := s.spanned(ctx, "list the unfinished deployments", under(s.t.Deployments, allUnfinished, listedPrefix),
 		func(d anchor.Deployment) bool { return !d.Status.Ended() })
+	slices.SortFunc(all, func(a, b anchor.Deployment) int {
+		return cmp.Or(cmp.Compare(a.ProjectID, b.ProjectID), byOrder(a, b))
+	})
+	return all, err
 }
 
-// Kept gives the project's deployments that can serve, newest first: deployed,
-// not pruned, and no records of rollbacks.
+func byOrder(a, b anchor.Deployment) int {
+	switch {
+	case a.Before(b):
+		return -1
+	case b.Before(a):
+		return 1
+	}
+	return 0
+}
+
+// Kept returns the project's deployments that can serve, newest first.
 func (s *Store) Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error) {
-	return s.named(ctx, "list the kept deployments", before(s.t.Deployments, ofProject(p), keptPrefix, "~"), canServe)
+	all, err := s.spanned(ctx, "list the kept deployments", under(s.t.Deployments, ofProject(p), keptPrefix), anchor.Deployment.CanServe)
+	slices.SortFunc(all, func(a, b anchor.Deployment) int { return byOrder(b, a) })
+	return all, err
 }
 
-// named reads the deployments that a span names and that still are what it says.
-func (s *Store) named(ctx context.Context, what string, q span, still func(anchor.Deployment) bool) ([]anchor.Deployment, error) {
+// spanned reads the deployments that a span names and that still are what it says.
+func (s *Store) spanned(ctx context.Context, what string, q span, still func(anchor.Deployment) bool) ([]anchor.Deployment, error) {
 	entries, err := s.query(ctx, what, q)
 	if err != nil {
 		return nil, err
@@ -147,10 +174,18 @@ func (s *Store) named(ctx context.Context, what string, q span, still func(ancho
 	return slices.DeleteFunc(all, func(d anchor.Deployment) bool { return !still(d) }), err
 }
 
+// named returns the deployment that an entry of a list names.
+func named(entry item) anchor.DeploymentID {
+	if id := strOf(entry, idAttr); id != "" {
+		return anchor.DeploymentID(id)
+	}
+	return anchor.DeploymentID(suffix(entry))
+}
+
 func (s *Store) deployments(ctx context.Context, what string, entries []item) ([]anchor.Deployment, error) {
 	at := make([]address, 0, len(entries))
 	for _, e := range entries {
-		at = append(at, s.t.record(anchor.DeploymentID(suffix(e))))
+		at = append(at, s.t.record(named(e)))
 	}
 	items, err := s.load(ctx, what, at)
 	if err != nil {
@@ -163,13 +198,41 @@ func (s *Store) deployments(ctx context.Context, what string, entries []item) ([
 // none. An unknown project has none.
 func (s *Store) Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error) {
 	const what = "list the deployments"
-	entries, err := s.page(ctx, what, s.t.Deployments, ofProject(p), listedPrefix, page)
+	entries, err := s.listed(ctx, what, p, page)
 	if err != nil {
 		return anchor.List[anchor.Deployment]{}, err
 	}
-	list := store.Cut(entries, page, suffix)
+	list := store.Cut(entries, page, listCursor)
 	rows, err := s.deployments(ctx, what, list.Items)
 	return anchor.List[anchor.Deployment]{Items: rows, Next: list.Next}, err
+}
+
+// listed reads one entry beyond the page of the project's deployments: those with an
+// Order, and behind them those of before there was one, by their ids.
+func (s *Store) listed(ctx context.Context, what string, p anchor.ProjectID, page anchor.Page) ([]item, error) {
+	if anchor.ValidID(page.Cursor) {
+		return s.page(ctx, what, s.t.Deployments, ofProject(p), listedPrefix, page)
+	}
+	order, err := store.BeforeOrder(page)
+	if err != nil {
+		return nil, err
+	}
+	q := before(s.t.Deployments, ofProject(p), orderPrefix, number(order-1))
+	q.limit = page.Size() + 1
+	entries, err := s.query(ctx, what, q)
+	if err != nil || len(entries) == q.limit {
+		return entries, err
+	}
+	old, err := s.page(ctx, what, s.t.Deployments, ofProject(p), listedPrefix, anchor.Page{Limit: page.Limit})
+	entries = append(entries, old...)
+	return entries[:min(len(entries), q.limit)], err
+}
+
+func listCursor(entry item) string {
+	if !strings.HasPrefix(strOf(entry, sk), orderPrefix) {
+		return suffix(entry)
+	}
+	return strings.TrimLeft(suffix(entry), "0")
 }
 
 // Number gives the deployment's number within its project, from 1, growing with
@@ -187,7 +250,8 @@ func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, erro
 	case numOf(it, numberAttr) > 0:
 		return numOf(it, numberAttr), nil
 	}
-	n, err := s.nextNumber(ctx, what, id, anchor.ProjectID(strOf(mapOf(it, recordAttr), "projectId")))
+	p := anchor.ProjectID(strOf(mapOf(it, recordAttr), "projectId"))
+	n, err := s.count(ctx, what, p, "numbers", store.NoDeployment(id))
 	if err != nil {
 		return 0, err
 	}
@@ -206,15 +270,22 @@ func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, erro
 	return n, nil
 }
 
-// nextNumber counts the project's numbers up.
-func (s *Store) nextNumber(ctx context.Context, what string, id anchor.DeploymentID, p anchor.ProjectID) (int64, error) {
+// nextOrder hands out the project's next place in the order of requests. It is left
+// out when the call ends before it is used.
+func (s *Store) nextOrder(ctx context.Context, what string, p anchor.ProjectID) (int64, error) {
+	return s.count(ctx, what, p, "orders", store.NoProject(string(p)))
+}
+
+// count counts an attribute of the project up and returns it; missing is the error
+// without the project.
+func (s *Store) count(ctx context.Context, what string, p anchor.ProjectID, attr string, missing error) (int64, error) {
 	at := s.t.project(p)
 	counted, err := s.update(ctx, what, &dynamodb.UpdateItemInput{
 		TableName: sdk.String(at.table), Key: at.key(),
-		UpdateExpression: sdk.String("ADD #numbers :one"), ConditionExpression: sdk.String(isThere),
-		ExpressionAttributeNames:  map[string]string{"#numbers": "numbers", "#pk": pk},
+		UpdateExpression: sdk.String("ADD #counter :one"), ConditionExpression: sdk.String(isThere),
+		ExpressionAttributeNames:  map[string]string{"#counter": attr, "#pk": pk},
 		ExpressionAttributeValues: item{":one": num(1)},
 		ReturnValues:              types.ReturnValueUpdatedNew,
-	}, always(store.NoDeployment(id)))
-	return numOf(counted, "numbers"), err
+	}, always(missing))
+	return numOf(counted, attr), err
 }

@@ -12,7 +12,7 @@
 //
 // The tables have the keys pk and sk. What lies where (address.go):
 //
-//	projects     PROJECT      PROJECT#<id>          a project; counts its numbers; "deleting" while it is deleted
+//	projects     PROJECT      PROJECT#<id>          a project; counts its numbers and Orders; "deleting" while it is deleted
 //	             SLUG         SLUG#<slug>           a copy of it
 //	             LIVE         LIVE#<project>        its live pointer: the last release
 //	             LEASE        LEASE#<project>       who changes its functions
@@ -27,7 +27,8 @@
 //	             DEPLOY#<id>  JOURNAL               the Seq of its last event
 //	             DEPLOY#<id>  EVENT#<seq>           an event
 //	             DEPLOY#<id>  ENV                   its locked environment
-//	             PROJECT#<p>  DEPLOY#<id>           that it is the project's
+//	             PROJECT#<p>  ORDER#<order>         that it is the project's, and its place there
+//	             PROJECT#<p>  DEPLOY#<id>           the same of a deployment of before there was an Order
 //	             PROJECT#<p>  KEPT#<id>             that it can serve
 //	             UNFINISHED   DEPLOY#<id>           that it has not ended
 //	domains      HOST         HOST#<id>             a hostname, with due and dueAt when it is to be looked at

@@ -7,17 +7,15 @@ import (
 	"github.com/anchor-deploy/anchor/internal/store"
 )
 
-const requestAttr = "request"
-
 // releaseItem is a release with what its JSON keeps from the API.
 func releaseItem(r anchor.Release) (item, error) {
 	rec, err := record(r)
-	return item{recordAttr: rec, requestAttr: str(r.Request), revisionAttr: num(r.Revision), idAttr: str(r.ID)}, err
+	return item{recordAttr: rec, orderAttr: num(r.Order), revisionAttr: num(r.Revision), idAttr: str(r.ID)}, err
 }
 
 func readRelease(it item) (anchor.Release, error) {
 	r, err := recordOf[anchor.Release](it)
-	r.Request = strOf(it, requestAttr)
+	r.Order = numOf(it, orderAttr)
 	return r, err
 }
 
@@ -50,14 +48,24 @@ func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
 // Move moves the project's pointer to to if its revision still is from's (0
 // before the first release), appends to with its new revision to the releases,
 // and writes record when it is not nil: inserts a rollback's, or moves a deploy's
-// from deploying to its new status. All in one transaction and one call, durable on
-// return.
+// from deploying to its new status. All in one transaction, durable on return. A
+// release that no deployment asked for takes another call, for its Order.
 //
 // It is a Conflict when the pointer has moved, the release's id is taken, or the
 // record cannot be written; NotFound when the project is unknown or the
 // deployment none of its own.
 func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error) {
+	const what = "move the live pointer"
 	to.Revision = from.Revision + 1
+	if record != nil && !record.IsRollback {
+		to.Order = record.Order
+	} else {
+		order, err := s.nextOrder(ctx, what, to.ProjectID)
+		if err != nil {
+			return anchor.Live{}, err
+		}
+		to.Order = order
+	}
 	release, err := releaseItem(to)
 	if err != nil {
 		return anchor.Live{}, err
@@ -73,7 +81,7 @@ func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, r
 		change{at: s.t.releaseID(to.ID), put: item{}, when: notThere, refused: always(store.IDTaken("release", string(to.ID)))},
 		change{at: s.t.release(p, to.Revision), put: release},
 	)
-	if err := s.transact(ctx, "move the live pointer", changes...); err != nil {
+	if err := s.transact(ctx, what, changes...); err != nil {
 		return anchor.Live{}, err
 	}
 	return store.LiveAfter(to), nil
@@ -110,7 +118,9 @@ func (s *Store) moveRecord(to anchor.Release, record *anchor.Deployment) ([]chan
 	case record.IsRollback && same:
 		return nil, store.IDTaken("deployment", string(record.ID))
 	case record.IsRollback:
-		insert, err := s.insert(*record)
+		inserted := *record
+		inserted.Order = to.Order
+		insert, err := s.insert(inserted)
 		return append([]change{check}, insert...), err
 	case !anchor.Deploying.CanMove(record.Status):
 		return nil, store.NoSuchMove(record.ID, anchor.Deploying, record.Status)

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -28,9 +29,28 @@ func (s *Store) CreateDeployment(ctx context.Context, d anchor.Deployment) error
 		if err := s.checkInsert(d); err != nil {
 			return err
 		}
-		s.deployments[d.ID] = clone(d)
+		s.insert(d)
 		return nil
 	})
+}
+
+// insert stores d under the next place in the order of requests, and returns that.
+func (s *Store) insert(d anchor.Deployment) int64 {
+	d.Order = s.nextOrder(d.ProjectID)
+	s.deployments[d.ID] = clone(d)
+	return d.Order
+}
+
+func (s *Store) nextOrder(p anchor.ProjectID) int64 {
+	s.lastOrder[p]++
+	return s.lastOrder[p]
+}
+
+// update replaces the stored record and keeps its place in the order of requests.
+func (s *Store) update(d anchor.Deployment) int64 {
+	d.Order = s.deployments[d.ID].Order
+	s.deployments[d.ID] = clone(d)
+	return d.Order
 }
 
 func (s *Store) checkInsert(d anchor.Deployment) error {
@@ -58,7 +78,7 @@ func (s *Store) UpdateDeployment(ctx context.Context, d anchor.Deployment, from 
 		if err := s.checkUpdate(d, from); err != nil {
 			return err
 		}
-		s.deployments[d.ID] = clone(d)
+		s.update(d)
 		return nil
 	})
 }
@@ -76,32 +96,38 @@ func (s *Store) checkUpdate(d anchor.Deployment, from anchor.Status) error {
 	return nil
 }
 
-// Unfinished gives every deployment that has not ended, oldest first.
+// accepted returns the deployments that want accepts, the newest of a project first.
+func (s *Store) accepted(want func(anchor.Deployment) bool) []anchor.Deployment {
+	found := newest(s.deployments, func(_ anchor.DeploymentID, d anchor.Deployment) bool { return want(d) })
+	slices.SortStableFunc(found, func(a, b anchor.Deployment) int {
+		return cmp.Or(cmp.Compare(b.ProjectID, a.ProjectID), cmp.Compare(b.Order, a.Order))
+	})
+	return clones(found)
+}
+
+// Unfinished returns every deployment that has not ended, those of a project together
+// and oldest first.
 func (s *Store) Unfinished(ctx context.Context) ([]anchor.Deployment, error) {
 	return call(ctx, s, "Unfinished", func() ([]anchor.Deployment, error) {
-		found := newest(s.deployments, func(_ anchor.DeploymentID, d anchor.Deployment) bool { return !d.Status.Ended() })
+		found := s.accepted(func(d anchor.Deployment) bool { return !d.Status.Ended() })
 		slices.Reverse(found)
-		return clones(found), nil
+		return found, nil
 	})
 }
 
 // Deployments lists the project's, newest first.
 func (s *Store) Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error) {
 	return call(ctx, s, "Deployments", func() (anchor.List[anchor.Deployment], error) {
-		before, err := store.BeforeID(page)
-		found := newest(s.deployments, func(id anchor.DeploymentID, d anchor.Deployment) bool {
-			return d.ProjectID == p && string(id) < before
-		})
-		return store.Cut(clones(found), page, store.DeploymentCursor), err
+		before, err := store.BeforeOrder(page)
+		found := s.accepted(func(d anchor.Deployment) bool { return d.ProjectID == p && d.Order < before })
+		return store.Cut(found, page, store.DeploymentCursor), err
 	})
 }
 
 // Kept gives the project's deployments that can serve, newest first.
 func (s *Store) Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error) {
 	return call(ctx, s, "Kept", func() ([]anchor.Deployment, error) {
-		return clones(newest(s.deployments, func(_ anchor.DeploymentID, d anchor.Deployment) bool {
-			return d.ProjectID == p && d.Status == anchor.Deployed && !d.IsRollback && d.PrunedAt == 0
-		})), nil
+		return s.accepted(func(d anchor.Deployment) bool { return d.ProjectID == p && d.CanServe() }), nil
 	})
 }
 

@@ -41,8 +41,13 @@ func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, r
 		if err != nil {
 			return anchor.Live{}, err
 		}
-		if record != nil {
-			s.deployments[record.ID] = clone(*record)
+		switch {
+		case record == nil:
+			to.Order = s.nextOrder(to.ProjectID)
+		case record.IsRollback:
+			to.Order = s.insert(*record)
+		default:
+			to.Order = s.update(*record)
 		}
 		to.Revision = from.Revision + 1
 		s.releases[to.ProjectID] = append(s.releases[to.ProjectID], to)

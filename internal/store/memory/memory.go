@@ -29,6 +29,7 @@ type data struct {
 	deployments map[anchor.DeploymentID]anchor.Deployment
 	numbers     map[anchor.DeploymentID]int64
 	lastNumber  map[anchor.ProjectID]int64
+	lastOrder   map[anchor.ProjectID]int64
 	releases    map[anchor.ProjectID][]anchor.Release // by revision, from 1
 	events      map[anchor.DeploymentID][]anchor.Event
 	tokens      map[string]anchor.Token
@@ -44,6 +45,7 @@ func New() *Store {
 		deployments: map[anchor.DeploymentID]anchor.Deployment{},
 		numbers:     map[anchor.DeploymentID]int64{},
 		lastNumber:  map[anchor.ProjectID]int64{},
+		lastOrder:   map[anchor.ProjectID]int64{},
 		releases:    map[anchor.ProjectID][]anchor.Release{},
 		events:      map[anchor.DeploymentID][]anchor.Event{},
 		tokens:      map[string]anchor.Token{},

@@ -107,6 +107,7 @@ func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 		maps.DeleteFunc(s.hostnames, func(_ anchor.HostnameID, h anchor.Hostname) bool { return h.ProjectID == id })
 		delete(s.projects, id)
 		delete(s.lastNumber, id)
+		delete(s.lastOrder, id)
 		delete(s.releases, id)
 		delete(s.env, id)
 		return nil

@@ -13,32 +13,50 @@ import (
 
 func scanDeployment(row scanner) (d anchor.Deployment, err error) {
 	var record []byte
-	if err := row.Scan(&record); err != nil {
+	var order int64
+	if err := row.Scan(&record, &order); err != nil {
 		return d, err
 	}
 	err = json.Unmarshal(record, &d)
+	d.Order = order
 	return d, err
 }
 
 // CreateDeployment inserts d, durable on return: a Conflict when its id is taken,
 // NotFound when its project is unknown.
 func (s *Store) CreateDeployment(ctx context.Context, d anchor.Deployment) error {
-	return s.write(ctx, "create the deployment", func(t tx) error { return insertDeployment(t, d) })
+	return s.write(ctx, "create the deployment", func(t tx) error {
+		_, err := insertDeployment(t, d)
+		return err
+	})
 }
 
-func insertDeployment(t tx, d anchor.Deployment) error {
+func insertDeployment(t tx, d anchor.Deployment) (order int64, err error) {
+	switch found, err := exists(t, `SELECT 1 FROM deployments WHERE id = ?`, d.ID); {
+	case err != nil:
+		return 0, err
+	case found:
+		return 0, store.IDTaken("deployment", string(d.ID))
+	}
+	if order, err = nextOrder(t, d.ProjectID); err != nil {
+		return 0, err
+	}
 	record, err := json.Marshal(d)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = t.exec(`INSERT INTO deployments (id, project_id, record) VALUES (?, ?, ?)`, d.ID, d.ProjectID, string(record))
-	switch {
-	case taken(err):
-		return store.IDTaken("deployment", string(d.ID))
-	case orphan(err):
-		return store.NoProject(string(d.ProjectID))
+	_, err = t.exec(`INSERT INTO deployments (id, project_id, accepted, record) VALUES (?, ?, ?, ?)`,
+		d.ID, d.ProjectID, order, string(record))
+	return order, err
+}
+
+// nextOrder hands out the project's next place in the order of requests.
+func nextOrder(t tx, p anchor.ProjectID) (order int64, err error) {
+	err = t.row(`UPDATE projects SET last_order = last_order + 1 WHERE id = ? RETURNING last_order`, p).Scan(&order)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, store.NoProject(string(p))
 	}
-	return err
+	return order, err
 }
 
 // Deployment gives one deployment or NotFound.
@@ -78,29 +96,30 @@ func updateDeployment(t tx, d anchor.Deployment, from anchor.Status) error {
 	return err
 }
 
-// Unfinished gives every deployment that has not ended, oldest first.
+// Unfinished returns every deployment that has not ended, those of a project together
+// and oldest first.
 func (s *Store) Unfinished(ctx context.Context) ([]anchor.Deployment, error) {
 	return all(ctx, s.read, "list the unfinished deployments", scanDeployment,
-		`SELECT record FROM deployments WHERE status IN ('queued', 'building', 'built', 'deploying') ORDER BY id`)
+		`SELECT record, accepted FROM deployments WHERE status IN ('queued', 'building', 'built', 'deploying')
+			ORDER BY project_id, accepted`)
 }
 
 // Deployments lists the project's, newest first; Invalid for a cursor that is
 // none. An unknown project has none.
 func (s *Store) Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error) {
-	before, err := store.BeforeID(page)
+	before, err := store.BeforeOrder(page)
 	if err != nil {
 		return anchor.List[anchor.Deployment]{}, err
 	}
 	found, err := all(ctx, s.read, "list the deployments", scanDeployment,
-		`SELECT record FROM deployments WHERE project_id = ? AND id < ? ORDER BY id DESC LIMIT ?`, p, before, page.Size()+1)
+		`SELECT record, accepted FROM deployments WHERE project_id = ? AND accepted < ? ORDER BY accepted DESC LIMIT ?`, p, before, page.Size()+1)
 	return store.Cut(found, page, store.DeploymentCursor), err
 }
 
-// Kept gives the project's deployments that can serve, newest first: deployed,
-// not pruned, and no records of rollbacks.
+// Kept returns the project's deployments that can serve, newest first.
 func (s *Store) Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error) {
 	return all(ctx, s.read, "list the kept deployments", scanDeployment,
-		`SELECT record FROM deployments WHERE project_id = ? AND kept ORDER BY id DESC`, p)
+		`SELECT record, accepted FROM deployments WHERE project_id = ? AND serves ORDER BY accepted DESC`, p)
 }
 
 // Number gives the deployment's number within its project, from 1, growing with

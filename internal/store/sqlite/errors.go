@@ -34,6 +34,9 @@ func explain(what string, err error) error {
 		return err
 	}
 	switch primary(err) {
+	case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
+		return anchor.Failed("records_damaged", "%s: the records are damaged", what).
+			Hintf("Stop Anchor and start it again: it checks the records and names the copy to put back.").Because(err)
 	case sqlite3.SQLITE_FULL:
 		return anchor.Failed("disk_full", "%s: the disk is full", what).
 			Hintf("Free space on the disk that holds Anchor's data.").Because(err)
@@ -45,15 +48,25 @@ func explain(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
+func damaged(path string) *anchor.Error {
+	return anchor.Failed("records_damaged", "%s is damaged or no database", path).
+		Hintf("Put back a copy of it, or give Anchor another folder with --data.")
+}
+
 func explainOpen(path string, err error) error {
 	switch primary(err) {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return (&anchor.Error{
 			Kind: anchor.KindBusy, Code: "records_busy", Message: "the records in " + path + " are in use by another process",
 		}).Hintf("Stop the other Anchor, or give this one another folder with --data.").Because(err)
-	case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
-		return anchor.Failed("records_damaged", "%s is damaged or no database", path).
-			Hintf("Put back a copy of it, or give Anchor another folder with --data.").Because(err)
+	case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT:
+		return damaged(path).Because(err)
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
+		return anchor.Failed("records_denied", "Anchor may not write to %s or its folder", path).
+			Hintf("Make the data folder and all in it writable for the user that runs Anchor.").Because(err)
+	}
+	if errors.Is(err, errUnsound) {
+		return damaged(path).Because(err)
 	}
 	return explain("open the records in "+path, err)
 }

@@ -25,7 +25,7 @@ func Pragmas(t *testing.T, s *Store) map[string]map[string]string {
 }
 
 func TestMigrations(t *testing.T) {
-	db, err := connect(filepath.Join(t.TempDir(), "records.db"), 1, "synchronous(FULL)")
+	db, err := connect(filepath.Join(t.TempDir(), "records.db"), 1, "synchronous(FULL)", "rwc")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,9 +66,9 @@ func TestQueriesUseIndexes(t *testing.T) {
 	defer s.Close()
 	for _, query := range []string{
 		`SELECT ` + liveColumns + ` FROM releases r WHERE project_id = ? ORDER BY revision DESC LIMIT 1`,
-		`SELECT record FROM deployments WHERE status IN ('queued', 'building', 'built', 'deploying') ORDER BY id`,
-		`SELECT record FROM deployments WHERE project_id = ? AND id < ? ORDER BY id DESC LIMIT ?`,
-		`SELECT record FROM deployments WHERE project_id = ? AND kept ORDER BY id DESC`,
+		`SELECT record FROM deployments WHERE status IN ('queued', 'building', 'built', 'deploying') ORDER BY project_id, accepted`,
+		`SELECT record FROM deployments WHERE project_id = ? AND accepted < ? ORDER BY accepted DESC LIMIT ?`,
+		`SELECT record FROM deployments WHERE project_id = ? AND serves ORDER BY accepted DESC`,
 		`DELETE FROM deployments WHERE project_id = ?`,
 		`SELECT * FROM tokens WHERE hash = ?`,
 		`SELECT ` + hostnameColumns + ` FROM hostnames WHERE project_id = ? AND id < ? ORDER BY id DESC LIMIT ?`,

@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	liveColumns    = `r.project_id, r.deployment_id, r.record_id, r.version, r.id, r.request, r.revision`
-	releaseColumns = `id, project_id, kind, deployment_id, from_id, record_id, version, created_at, revision, request`
+	liveColumns    = `r.project_id, r.deployment_id, r.record_id, r.version, r.id, r.accepted, r.revision`
+	releaseColumns = `id, project_id, kind, deployment_id, from_id, record_id, version, created_at, revision, accepted`
 )
 
 func scanLive(row scanner) (l anchor.Live, err error) {
-	err = row.Scan(&l.ProjectID, &l.Deployment, &l.Record, &l.Version, &l.Release, &l.Request, &l.Revision)
+	err = row.Scan(&l.ProjectID, &l.Deployment, &l.Record, &l.Version, &l.Release, &l.Order, &l.Revision)
 	return l, err
 }
 
 func scanRelease(row scanner) (r anchor.Release, err error) {
-	err = row.Scan(&r.ID, &r.ProjectID, &r.Kind, &r.Deployment, &r.From, &r.Record, &r.Version, &r.CreatedAt, &r.Revision, &r.Request)
+	err = row.Scan(&r.ID, &r.ProjectID, &r.Kind, &r.Deployment, &r.From, &r.Record, &r.Version, &r.CreatedAt, &r.Revision, &r.Order)
 	return r, err
 }
 
@@ -54,11 +54,11 @@ func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, r
 		if err := checkMove(t, from, to); err != nil {
 			return err
 		}
-		if record != nil {
-			if err := moveRecord(t, to.ProjectID, *record); err != nil {
-				return err
-			}
+		order, err := moveRecord(t, to.ProjectID, record)
+		if err != nil {
+			return err
 		}
+		to.Order = order
 		return insertRelease(t, to)
 	})
 	if err != nil {
@@ -87,26 +87,33 @@ func checkMove(t tx, from anchor.Live, to anchor.Release) error {
 	return nil
 }
 
-func moveRecord(t tx, p anchor.ProjectID, record anchor.Deployment) error {
-	if record.ProjectID != p {
-		return store.ForeignRecord(record.ID, p)
+// moveRecord writes the record of a release, which may have none, and returns the
+// release's place in the order of requests.
+func moveRecord(t tx, p anchor.ProjectID, record *anchor.Deployment) (order int64, err error) {
+	switch {
+	case record == nil:
+		return nextOrder(t, p)
+	case record.ProjectID != p:
+		return 0, store.ForeignRecord(record.ID, p)
+	case record.IsRollback:
+		return insertDeployment(t, *record)
+	case record.Status == anchor.Deploying:
+		return 0, store.NoSuchMove(record.ID, anchor.Deploying, record.Status)
 	}
-	if record.IsRollback {
-		return insertDeployment(t, record)
-	}
-	if record.Status == anchor.Deploying {
-		return store.NoSuchMove(record.ID, anchor.Deploying, record.Status)
-	}
-	err := updateDeployment(t, record, anchor.Deploying)
+	err = updateDeployment(t, *record, anchor.Deploying)
 	if errors.Is(err, anchor.ErrNotFound) {
-		return store.ForeignRecord(record.ID, p)
+		return 0, store.ForeignRecord(record.ID, p)
 	}
-	return err
+	if err != nil {
+		return 0, err
+	}
+	err = t.row(`SELECT accepted FROM deployments WHERE id = ?`, record.ID).Scan(&order)
+	return order, err
 }
 
 func insertRelease(t tx, r anchor.Release) error {
 	_, err := t.exec(`INSERT INTO releases (`+releaseColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.ID, r.ProjectID, r.Kind, r.Deployment, r.From, r.Record, r.Version, r.CreatedAt, r.Revision, r.Request)
+		r.ID, r.ProjectID, r.Kind, r.Deployment, r.From, r.Record, r.Version, r.CreatedAt, r.Revision, r.Order)
 	if taken(err) {
 		return store.IDTaken("release", string(r.ID))
 	}

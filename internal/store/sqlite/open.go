@@ -27,6 +27,7 @@ type Store struct {
 	read    *sql.DB
 	records *sql.DB // synchronous=FULL: durable on return
 	journal *sql.DB // synchronous=NORMAL: see Append
+	copies  *sql.DB // opened for a Backup
 	turn    chan struct{}
 	hot     statements
 }
@@ -41,11 +42,14 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	}
 	s := &Store{turn: make(chan struct{}, 1)}
 	var err error
-	if s.records, err = connect(path, 1, "synchronous(FULL)"); err == nil {
-		s.journal, err = connect(path, 1, "synchronous(NORMAL)")
+	if s.records, err = connect(path, 1, "synchronous(FULL)", "rw"); err == nil {
+		s.journal, err = connect(path, 1, "synchronous(NORMAL)", "rw")
 	}
 	if err == nil {
-		s.read, err = connect(path, readers, "query_only(1)")
+		s.read, err = connect(path, readers, "query_only(1)", "rw")
+	}
+	if err == nil {
+		s.copies, err = connect(path, 1, "synchronous(FULL)", "rw")
 	}
 	if err == nil {
 		err = s.prepare(ctx)
@@ -81,12 +85,13 @@ func create(path string) error {
 	return f.Close()
 }
 
-func connect(path string, most int, pragma string) (*sql.DB, error) {
+func connect(path string, most int, pragma, mode string) (*sql.DB, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
 	query := url.Values{
+		"mode":    {mode},
 		"_txlock": {"immediate"}, // a write that may have to wait does so at its beginning
 		"_pragma": {
 			fmt.Sprintf("busy_timeout(%d)", busyTimeoutMS),
@@ -107,7 +112,7 @@ func connect(path string, most int, pragma string) (*sql.DB, error) {
 // Close ends all connections; no call may be under way.
 func (s *Store) Close() error {
 	errs := []error{s.hot.close()}
-	for _, db := range []*sql.DB{s.read, s.journal, s.records} {
+	for _, db := range []*sql.DB{s.copies, s.read, s.journal, s.records} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}

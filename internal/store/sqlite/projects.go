@@ -69,10 +69,21 @@ func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anc
 	return store.Cut(found, page, store.ProjectCursor), err
 }
 
+// Removed reports whether the deployment went with its project.
+func (s *Store) Removed(ctx context.Context, id anchor.DeploymentID) (found bool, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM removed_deployments WHERE id = ?)`, id).Scan(&found)
+	return found, explain("look for a removed deployment", err)
+}
+
 // DeleteProject removes the project and all that hangs on it, durable on return;
-// NotFound when it is not there.
+// NotFound when it is not there. Removed remembers its deployments.
 func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 	return s.write(ctx, "delete the project", func(t tx) error {
+		_, err := t.exec(`INSERT OR IGNORE INTO removed_deployments (id, project_id)
+			SELECT id, project_id FROM deployments WHERE project_id = ?`, id)
+		if err != nil {
+			return err
+		}
 		switch n, err := t.exec(`DELETE FROM projects WHERE id = ?`, id); {
 		case err != nil:
 			return err

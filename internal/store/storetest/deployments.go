@@ -18,7 +18,7 @@ var deploymentTests = []test{
 		var d anchor.Deployment
 		fill(&d)
 		d.ID, d.ProjectID, d.Status = anchor.DeploymentID(anchor.NewID()), b.project("shop").ID, anchor.Deploying
-		b.ok(b.s.CreateDeployment(b.ctx, d))
+		d = b.create(d)
 		b.same(must(b.s.Deployment(b.ctx, d.ID))(b), d)
 		b.same(must(b.s.Deployments(b.ctx, d.ProjectID, anchor.Page{}))(b).Items, []anchor.Deployment{d})
 		b.same(must(b.s.Unfinished(b.ctx))(b), []anchor.Deployment{d})
@@ -110,6 +110,7 @@ var deploymentTests = []test{
 		b.same(keys(must(b.s.Unfinished(b.ctx))(b), deploymentKey), want)
 	}},
 	{"are kept while they can serve", keptDeployments},
+	{"are in the order in which they were accepted, whatever their ids", orderDeployments},
 	{"are numbered once", numberDeployments},
 	{"hold large values", func(b bench) {
 		d := b.deployment(b.project("shop").ID, anchor.Deploying)
@@ -152,6 +153,14 @@ func keptDeployments(b bench) {
 		}
 	}
 	old, young := b.deployment(p, anchor.Deployed), b.deployment(p, anchor.Deployed)
+	late := b.deployment(p, anchor.Deploying)
+	late.Status, late.Version = anchor.Superseded, "v1" // it was ready, and can be promoted
+	b.ok(b.s.UpdateDeployment(b.ctx, late, anchor.Deploying))
+	lost := late
+	lost.ID = anchor.DeploymentID(anchor.NewID())
+	lost = b.create(lost)
+	lost.PrunedAt = now()
+	b.ok(b.s.UpdateDeployment(b.ctx, lost, anchor.Superseded))
 	pruned := b.deployment(p, anchor.Deployed)
 	pruned.PrunedAt = now()
 	b.ok(b.s.UpdateDeployment(b.ctx, pruned, anchor.Deployed))
@@ -159,7 +168,40 @@ func keptDeployments(b bench) {
 	b.ok(b.s.CreateDeployment(b.ctx, rollback))
 	b.deployment(b.project("other").ID, anchor.Deployed)
 
-	b.same(must(b.s.Kept(b.ctx, p))(b), []anchor.Deployment{young, old})
+	b.same(must(b.s.Kept(b.ctx, p))(b), []anchor.Deployment{late, young, old})
+}
+
+// orderDeployments makes deployments whose ids go back, as those of a clock that was
+// set back do.
+func orderDeployments(b bench) {
+	p := b.project("shop").ID
+	ids := make([]anchor.DeploymentID, 5)
+	for i := range ids {
+		ids[i] = anchor.DeploymentID(anchor.NewID())
+	}
+	slices.Reverse(ids)
+	var made []anchor.Deployment
+	for i, id := range ids {
+		status := []anchor.Status{anchor.Deployed, anchor.Deploying}[i%2]
+		made = append(made, b.create(anchor.Deployment{ID: id, ProjectID: p, Status: status, Order: 99}))
+		if i > 0 && !made[i-1].Before(made[i]) {
+			b.Errorf("deployment %d has the Order %d, the one before it %d", i, made[i].Order, made[i-1].Order)
+		}
+	}
+	changed := made[1]
+	changed.Order, changed.CommitSha = 99, "new"
+	b.ok(b.s.UpdateDeployment(b.ctx, changed, anchor.Deploying))
+	made[1].CommitSha = "new"
+
+	newest := slices.Clone(made)
+	slices.Reverse(newest)
+	b.same(must(b.s.Deployments(b.ctx, p, anchor.Page{}))(b).Items, newest)
+	b.same(b.pages(2, func(page anchor.Page) ([]string, string) {
+		list := must(b.s.Deployments(b.ctx, p, page))(b)
+		return keys(list.Items, deploymentKey), list.Next
+	}), keys(newest, deploymentKey))
+	b.same(must(b.s.Unfinished(b.ctx))(b), []anchor.Deployment{made[1], made[3]})
+	b.same(must(b.s.Kept(b.ctx, p))(b), []anchor.Deployment{made[4], made[2], made[0]})
 }
 
 func numberDeployments(b bench) {

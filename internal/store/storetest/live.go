@@ -27,10 +27,13 @@ var liveTests = []test{
 		fill(&r)
 		r.ProjectID, r.Deployment = d.ProjectID, d.ID
 		got := must(b.s.Move(b.ctx, anchor.Live{}, r, nil))(b)
-		r.Revision = 1
+		r.Revision, r.Order = 1, got.Order
 		want := anchor.Live{
 			ProjectID: r.ProjectID, Deployment: r.Deployment, Record: r.Record, Version: r.Version,
-			Release: r.ID, Request: r.Request, Revision: 1,
+			Release: r.ID, Order: got.Order, Revision: 1,
+		}
+		if got.Order <= d.Order {
+			b.Errorf("the release has the Order %d, the deployment before it %d", got.Order, d.Order)
 		}
 		b.same(got, want)
 		b.same(must(b.s.Live(b.ctx, r.ProjectID))(b), want)
@@ -129,7 +132,9 @@ func moveDeploy(b bench) {
 			if stored == anchor.Deploying && stored.CanMove(to) {
 				b.ok(err)
 				b.same(must(b.s.Deployment(b.ctx, d.ID))(b), next)
-				b.same(must(b.s.Live(b.ctx, d.ProjectID))(b).Deployment, d.ID)
+				live := must(b.s.Live(b.ctx, d.ProjectID))(b)
+				b.same(live.Deployment, d.ID)
+				b.same(live.Order, d.Order) // a deploy's place is that of its request
 				continue
 			}
 			b.is(err, anchor.KindConflict, "")
@@ -177,13 +182,18 @@ func moveRollback(b bench) {
 	r, record := rollback(target)
 	live = must(b.s.Move(b.ctx, live, r, &record))(b)
 	b.same(live.Record, record.ID)
+	late := b.deployment(target.ProjectID, anchor.Deploying)
+	if live.Order <= target.Order || live.Order >= late.Order {
+		b.Errorf("the rollback has the Order %d, between %d before it and %d after it", live.Order, target.Order, late.Order)
+	}
+	record.Order = live.Order
 	b.same(must(b.s.Deployment(b.ctx, record.ID))(b), record)
 
 	again := release(target)
 	_, err := b.s.Move(b.ctx, live, again, &record)
 	b.is(err, anchor.KindConflict, "id_taken")
-	_, late := rollback(target)
-	_, err = b.s.Move(b.ctx, anchor.Live{Revision: 1}, again, &late)
+	_, stale := rollback(target)
+	_, err = b.s.Move(b.ctx, anchor.Live{Revision: 1}, again, &stale)
 	b.is(err, anchor.KindConflict, "pointer_moved")
 	_, foreign := rollback(b.deployment(b.project("other").ID, anchor.Deployed))
 	_, err = b.s.Move(b.ctx, live, again, &foreign)
@@ -193,7 +203,7 @@ func moveRollback(b bench) {
 	b.is(err, anchor.KindConflict, "id_taken")
 
 	b.same(must(b.s.Live(b.ctx, target.ProjectID))(b), live)
-	for _, id := range []anchor.DeploymentID{late.ID, foreign.ID, unreleased.ID} {
+	for _, id := range []anchor.DeploymentID{stale.ID, foreign.ID, unreleased.ID} {
 		_, err := b.s.Deployment(b.ctx, id)
 		b.is(err, anchor.KindNotFound, "unknown_deployment")
 	}

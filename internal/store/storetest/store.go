@@ -17,8 +17,8 @@ import (
 // power cut once the method returned; a context that has ended before the call is
 // its error, with nothing written; records come back whole, every field.
 //
-// Lists are newest first (by id, releases by revision), never nil, and empty
-// about what is unknown. Paging gives every row that was there at the first page
+// Lists are newest first (deployments by Order, releases by revision, all else by
+// id), never nil, and empty about what is unknown. Paging gives every row that was there at the first page
 // once, whatever is inserted between. A cursor that is none is Invalid.
 type Store interface {
 	Projects
@@ -46,21 +46,22 @@ type Projects interface {
 
 // Deployments keeps deployments.
 type Deployments interface {
-	// CreateDeployment inserts d, durable: Conflict when its id is taken, NotFound
-	// when its project is unknown.
+	// CreateDeployment inserts d, durable, under the next Order of its project, which
+	// is above every one handed out there before: Conflict when its id is taken,
+	// NotFound when its project is unknown.
 	CreateDeployment(ctx context.Context, d anchor.Deployment) error
 	// Deployment gives one or NotFound.
 	Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error)
 	// UpdateDeployment writes d if the stored status is from and d's status is from
 	// or a move from it, else Conflict; NotFound when there is none of its id and
-	// project. Durable. Without a move it is idempotent.
+	// project. Durable. Without a move it is idempotent. The Order stays.
 	UpdateDeployment(ctx context.Context, d anchor.Deployment, from anchor.Status) error
-	// Unfinished gives every deployment that has not ended, of all projects, oldest first.
+	// Unfinished gives every deployment that has not ended, of all projects, those of
+	// a project together and oldest first.
 	Unfinished(ctx context.Context) ([]anchor.Deployment, error)
 	// Deployments lists the project's.
 	Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error)
-	// Kept gives the project's that can serve, newest first: deployed, not pruned,
-	// and no records of rollbacks.
+	// Kept returns the project's that can serve (anchor.Deployment.CanServe), newest first.
 	Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error)
 	// Number gives the deployment's number within its project: unique, above all
 	// given before, the same when asked again. Durable; NotFound.
@@ -76,7 +77,8 @@ type Live interface {
 	// Move is the compare-and-swap. In one transaction, durable, it moves the
 	// pointer of to.ProjectID to to if its revision still is from.Revision (0 before
 	// the first release), appends to with the next revision to the releases (what
-	// to.Revision was does not count), and writes record when it is not nil: inserts
+	// to.Revision was does not count) and the record's Order, or else the project's
+	// next, and writes record when it is not nil: inserts
 	// it when IsRollback, else moves the stored one from deploying to
 	// record.Status. Conflict when the pointer moved, the release's id is taken or
 	// the record cannot be written so; NotFound when the project is unknown or

@@ -102,7 +102,18 @@ func (b bench) project(slug string) anchor.Project {
 func (b bench) deployment(p anchor.ProjectID, status anchor.Status) anchor.Deployment {
 	b.Helper()
 	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p, Status: status, CreatedAt: now()}
+	return b.create(d)
+}
+
+// create makes d and returns it with its Order.
+func (b bench) create(d anchor.Deployment) anchor.Deployment {
+	b.Helper()
 	b.ok(b.s.CreateDeployment(b.ctx, d))
+	stored := must(b.s.Deployment(b.ctx, d.ID))(b)
+	if stored.Order < 1 {
+		b.Errorf("the deployment has the Order %d, want one from 1", stored.Order)
+	}
+	d.Order = stored.Order
 	return d
 }
 

@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/anchor-deploy/anchor/internal/announce"
+	"github.com/anchor-deploy/anchor/internal/app"
+)
+
+// repair works on the data folder itself: without records no server starts.
+func (s *shell) repair(ctx context.Context, data string) error {
+	if data == "" {
+		standard, err := announce.DefaultData()
+		if err != nil {
+			return err
+		}
+		data = standard
+	}
+	done, err := app.Repair(ctx, data)
+	if err != nil {
+		return err
+	}
+	return s.show(done, func(w io.Writer) {
+		for _, line := range done.Done {
+			fmt.Fprintf(w, "%s %s\n", s.paint(green, "✓"), clean(line))
+		}
+		for _, line := range done.Lost {
+			fmt.Fprintf(w, "%s Lost: %s\n", s.paint(red, "✗"), clean(line))
+		}
+		if len(done.Done)+len(done.Lost) == 0 {
+			fmt.Fprintf(w, "The records of %s go with its files. Nothing was changed.\n", clean(done.Data))
+			return
+		}
+		fmt.Fprintln(w, "\nStart Anchor again: anchor up")
+	})
+}

@@ -1,0 +1,108 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Contents is what a file of records knows of the files beside it.
+type Contents struct {
+	Deployments map[anchor.DeploymentID]bool // those that went with their project too
+	Revisions   map[anchor.ProjectID]int64   // of the live pointers
+}
+
+// Inspect reads the records at path without changing them, and checks every page of
+// the file. A file that is not there or empty has no contents; a damaged one, one of
+// another program and one of a newer Anchor are errors as Open's.
+func Inspect(ctx context.Context, path string) (Contents, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && info.Size() == 0:
+		return Contents{}, nil
+	case err != nil:
+		return Contents{}, fmt.Errorf("look at the records: %w", err)
+	}
+	db, err := connect(path, 1, "query_only(1)", "ro")
+	if err != nil {
+		return Contents{}, err
+	}
+	defer db.Close()
+	c, err := inspect(ctx, db)
+	return c, explainOpen(path, err)
+}
+
+func inspect(ctx context.Context, db *sql.DB) (c Contents, err error) {
+	t, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return c, err
+	}
+	defer t.Rollback() //nolint:errcheck // it has changed nothing
+	version, err := schemaVersion(tx{ctx, t}, len(migrations))
+	if err != nil || version == 0 {
+		return c, err
+	}
+	if err := sound(tx{ctx, t}); err != nil {
+		return c, err
+	}
+	known := `SELECT id FROM deployments`
+	if version >= removedSince {
+		known += ` UNION SELECT id FROM removed_deployments`
+	}
+	c.Deployments, c.Revisions = map[anchor.DeploymentID]bool{}, map[anchor.ProjectID]int64{}
+	err = each(tx{ctx, t}, known, func(row scanner) error {
+		var id anchor.DeploymentID
+		err := row.Scan(&id)
+		c.Deployments[id] = true
+		return err
+	})
+	if err != nil {
+		return c, err
+	}
+	return c, each(tx{ctx, t}, `SELECT project_id, max(revision) FROM releases GROUP BY project_id`, func(row scanner) error {
+		var p anchor.ProjectID
+		var revision int64
+		err := row.Scan(&p, &revision)
+		c.Revisions[p] = revision
+		return err
+	})
+}
+
+// removedSince is the first version of the schema with removed_deployments.
+const removedSince = 3
+
+// errUnsound is a file whose pages contradict each other, as they do under the log
+// (-wal) of another database.
+var errUnsound = errors.New("its pages contradict each other")
+
+func sound(t tx) error {
+	var verdict string
+	if err := t.row(`PRAGMA integrity_check(1)`).Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("%w: %s", errUnsound, verdict)
+	}
+	return each(t, `PRAGMA foreign_key_check`, func(scanner) error {
+		return fmt.Errorf("%w: a row names another that is not there", errUnsound)
+	})
+}
+
+func each(t tx, query string, read func(scanner) error) error {
+	rows, err := t.QueryContext(t.ctx, query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := read(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
