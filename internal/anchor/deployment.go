@@ -1,5 +1,7 @@
 package anchor
 
+import "time"
+
 // Deployment is one immutable build of one commit of a project, and the record
 // of what became of it. The JSON names are part of the API. Times are Unix
 // milliseconds; 0 means not yet.
@@ -14,6 +16,7 @@ type Deployment struct {
 	CreatedAt     int64        `json:"createdAt"`
 	DeployedAt    int64        `json:"deployedAt"`
 	PrunedAt      int64        `json:"prunedAt,omitempty"` // when retention removed its files and versions
+	AssetsUntil   int64        `json:"assetsUntil,omitempty" doc:"Until when its hashed files stay reachable after it was pruned, for browsers that loaded its pages"`
 	NoRelease     bool         `json:"noRelease,omitempty"`
 
 	Functions              map[string]FunctionVersion `json:"functions"`
@@ -59,6 +62,11 @@ func (d Deployment) Serves() DeploymentID {
 		return d.RollbackTo
 	}
 	return d.ID
+}
+
+// KeepsAssets reports whether d is pruned but for its hashed files.
+func (d Deployment) KeepsAssets(now time.Time) bool {
+	return d.PrunedAt != 0 && now.UnixMilli() < d.AssetsUntil
 }
 
 // FunctionVersion names one published, immutable version of a function: code

@@ -31,13 +31,13 @@ var entropy = struct {
 func NewID() string {
 	entropy.Lock()
 	defer entropy.Unlock()
-	return newID(time.Now())
+	return newID(ulid.Timestamp(time.Now()))
 }
 
-// newID makes an id of the time, or of the last one's when that is later. entropy is
-// locked.
-func newID(t time.Time) string {
-	entropy.last = max(entropy.last, ulid.Timestamp(t))
+// newID makes an id of the time in Unix milliseconds, or of the last one's when that is
+// later. entropy is locked.
+func newID(ms uint64) string {
+	entropy.last = max(entropy.last, ms)
 	id := ulid.MustNew(entropy.last, entropy.MonotonicEntropy)
 	return strings.ToLower(id.String())
 }

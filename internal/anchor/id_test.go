@@ -3,6 +3,8 @@ package anchor
 import (
 	"testing"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 )
 
 func TestIDsGrowWhenTheClockGoesBack(t *testing.T) {
@@ -11,7 +13,7 @@ func TestIDsGrowWhenTheClockGoesBack(t *testing.T) {
 	now := time.Now()
 	last := ""
 	for _, at := range []time.Time{now, now, now.Add(-time.Hour), now.Add(-2 * time.Hour), now.Add(time.Millisecond)} {
-		id := newID(at)
+		id := newID(ulid.Timestamp(at))
 		if id <= last {
 			t.Errorf("%s of %v follows %s", id, at, last)
 		}

@@ -197,8 +197,11 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	a.deploys = deploy.NewService(deploy.Ports{
 		Projects: a.store, Records: a.store, Journal: a.store, Bundles: a.bundles, Env: env,
 		Platform: a.platform, Releases: a.releases, Remover: a.platform,
-		Retention: release.Retention{Service: a.releases, Shelf: a.store, Remover: a.platform, Keep: a.Keep},
-		Refuse:    a.platform.Refuse, Quota: deploy.Quota{Queued: a.Quotas.Queued},
+		Retention: release.Retention{
+			Service: a.releases, Shelf: a.store, Remover: a.platform,
+			Keep: a.Keep, Previews: a.KeepPreviews, Assets: a.KeepAssets,
+		},
+		Refuse: a.platform.Refuse, Quota: deploy.Quota{Queued: a.Quotas.Queued},
 		BeforeStep: a.BeforeStep,
 	})
 	a.onClose(func() error { a.deploys.Close(); return nil })

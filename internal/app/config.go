@@ -10,15 +10,17 @@ import (
 
 // Config is what `anchor up` is told. Zero fields take the defaults named here.
 type Config struct {
-	Data         string   // folder of everything Anchor keeps
-	Listen       string   // host:port of site traffic, ":3000"; port 0 picks a free one
-	API          string   // host:port of the control API, "127.0.0.1:3080"
-	BaseDomain   string   // "localhost"
-	PublicURL    string   // how sites are reached from outside, when a proxy stands in front: https://example.com
-	APIHosts     []string // names that the API answers for, besides its address and localhost
-	TrustProxies []string // addresses or CIDRs whose X-Forwarded-* are believed
-	HTTPS        HTTPS    // custom domains
-	Keep         int      // deployments kept per project, 10
+	Data         string        // folder of everything Anchor keeps
+	Listen       string        // host:port of site traffic, ":3000"; port 0 picks a free one
+	API          string        // host:port of the control API, "127.0.0.1:3080"
+	BaseDomain   string        // "localhost"
+	PublicURL    string        // how sites are reached from outside, when a proxy stands in front: https://example.com
+	APIHosts     []string      // names that the API answers for, besides its address and localhost
+	TrustProxies []string      // addresses or CIDRs whose X-Forwarded-* are believed
+	HTTPS        HTTPS         // custom domains
+	Keep         int           // deployments kept per project of those that were live, 10
+	KeepPreviews int           // and of the others, 10
+	KeepAssets   time.Duration // how long hashed files that production served stay, 7 days; negative: no longer than their deployment
 	Quotas       Quotas
 	Node         string        // path of Node.js, found in PATH when empty
 	Drain        time.Duration // how long a removed deployment's requests may go on, 5 min
@@ -75,6 +77,12 @@ func (c Config) withDefaults() Config {
 		c.Keep = 10
 	}
 	c.Quotas = c.Quotas.withDefaults()
+	if c.KeepPreviews <= 0 {
+		c.KeepPreviews = 10
+	}
+	if c.KeepAssets == 0 {
+		c.KeepAssets = 7 * 24 * time.Hour
+	}
 	if c.Drain <= 0 {
 		c.Drain = 5 * time.Minute
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -28,6 +29,10 @@ func (a *app) Status(ctx context.Context) (wire.Status, error) {
 	if err != nil {
 		return wire.Status{}, err
 	}
+	data, err := usedBytes(ctx, a.Data)
+	if err != nil {
+		return wire.Status{}, err
+	}
 	live, err := a.serving(ctx)
 	if err != nil {
 		return wire.Status{}, err
@@ -36,7 +41,9 @@ func (a *app) Status(ctx context.Context) (wire.Status, error) {
 	return wire.Status{
 		Version: a.Version, Platform: "local", UptimeMS: time.Since(a.started).Milliseconds(),
 		Sites: here.SiteURL, API: here.APIURL, Data: a.Data, Node: a.node.Version,
-		Disk: wire.Disk{FreeBytes: free, ArtifactBytes: usage.Bytes},
+		Disk: wire.Disk{
+			FreeBytes: free, ArtifactBytes: usage.Bytes, DataBytes: data, Shelved: a.platform.Shelved(), Trashed: usage.Trash,
+		},
 		Live: live, Workers: a.workers(),
 	}, nil
 }
@@ -82,6 +89,36 @@ func freeBytes(dir string) (uint64, error) {
 		return 0, fmt.Errorf("read the free space of %s: %w", dir, err)
 	}
 	return fs.Bavail * uint64(fs.Bsize), nil
+}
+
+// usedBytes is what the files below dir take on the disk, those of several names once.
+func usedBytes(ctx context.Context, dir string) (total int64, err error) {
+	seen := map[uint64]bool{}
+	err = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err == nil {
+			err = ctx.Err()
+		}
+		var info fs.FileInfo
+		if err == nil {
+			info, err = entry.Info()
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // removed meanwhile
+		}
+		if err != nil {
+			return fmt.Errorf("count what %s takes: %w", dir, err)
+		}
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		if !ok || stat.Nlink > 1 && !entry.IsDir() && seen[stat.Ino] {
+			return nil
+		}
+		if stat.Nlink > 1 {
+			seen[stat.Ino] = true
+		}
+		total += stat.Blocks * 512 // stat(2): whatever the block size is
+		return nil
+	})
+	return total, err
 }
 
 // scarce is the free space below which the doctor warns: room for about a dozen

@@ -60,6 +60,38 @@ func (s *Store) moveAway(id anchor.DeploymentID, folder string) error {
 	return nil
 }
 
+// Reduce leaves of a deployment what keep says. Its whole tree and manifest go to the
+// trash; one that has nothing else stays as it is, and so does one that is not here.
+func (s *Store) Reduce(ctx context.Context, id anchor.DeploymentID, keep func(File) bool) error {
+	// Cut short between the removal and the smaller manifest, it begins with the whole one.
+	if _, err := s.TakeBack(ctx, id); err != nil {
+		return err
+	}
+	m, err := s.Manifest(ctx, id)
+	if anchor.KindOf(err) == anchor.KindNotFound && err != nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var less Manifest
+	for _, f := range m.Files {
+		if keep(f) {
+			less.Files = append(less.Files, f)
+		}
+	}
+	if len(less.Files) < len(m.Files) {
+		if err := s.Remove(ctx, id); err != nil {
+			return err
+		}
+		if err := s.SaveManifest(ctx, id, less); err != nil {
+			return err
+		}
+	}
+	_, _, err = s.Unpack(ctx, id)
+	return err
+}
+
 // TakeBack returns a deployment's latest removal from the trash to its place, and
 // reports whether there was one. The tree has to be completed by Unpack.
 func (s *Store) TakeBack(ctx context.Context, id anchor.DeploymentID) (bool, error) {

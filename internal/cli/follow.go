@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -64,13 +65,16 @@ func ending(d wire.Deployment) error {
 		return nil
 	}
 	message := d.ErrorMessage
+	if d.Status == anchor.Superseded { // the line after it is what to do, which the hint says
+		message, _, _ = strings.Cut(message, "\n")
+	}
 	if d.ErrorStep != "" {
 		message = "step " + d.ErrorStep + ": " + message
 	}
 	e := anchor.Failed(string(d.Status), "deployment %s ended as %s: %s", d.ID, d.Status, message)
 	switch d.Status {
 	case anchor.Superseded:
-		return e.Hintf("A newer deployment went live first. Nothing is wrong with this one: anchor promote %s", d.ID)
+		return e.Hintf("Nothing is wrong with this one. To make it live all the same: anchor promote %s", d.ID)
 	case anchor.Canceled:
 		return e.Hintf("Start another with anchor deploy.")
 	}

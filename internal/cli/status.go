@@ -41,7 +41,7 @@ func (s *shell) running(w io.Writer, st wire.Status) {
 		{"Sites", st.Sites},
 		{"API", st.API},
 		{"Data", st.Data},
-		{"Disk", fmt.Sprintf("%s free, %s of artifacts", size(int64(st.Disk.FreeBytes)), size(st.Disk.ArtifactBytes))},
+		{"Disk", diskLine(st.Disk)},
 		{"Node", st.Node},
 	} {
 		fmt.Fprintf(w, "  %s %s\n", s.paint(dim, fmt.Sprintf("%-6s", row[0])), clean(row[1]))
@@ -68,6 +68,17 @@ func (s *shell) running(w io.Writer, st wire.Status) {
 		})
 	}
 	s.table(w, []string{"WORKERS OF", "FUNCTION", "UP", "BUSY", "RESTARTS", "MEMORY", "DEPLOYMENT"}, rows)
+}
+
+func diskLine(d wire.Disk) string {
+	line := fmt.Sprintf("%s free, %s in the data folder, %s of it artifacts", size(int64(d.FreeBytes)), size(d.DataBytes), size(d.ArtifactBytes))
+	if d.Shelved > 0 {
+		line += fmt.Sprintf("; hashed files of %d pruned", d.Shelved)
+	}
+	if d.Trashed > 0 {
+		line += fmt.Sprintf("; %d in the trash", d.Trashed)
+	}
+	return line
 }
 
 // span writes milliseconds in the two largest units that matter.

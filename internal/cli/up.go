@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +22,9 @@ func (s *shell) upCommand() *cobra.Command {
 			"and what apps do after their answers have 10 s to end; a second signal ends the\n" +
 			"server at once. Without --data it keeps everything in $XDG_DATA_HOME/anchor, else\n" +
 			"/var/lib/anchor for root, else ~/.local/share/anchor. Of each project it keeps the\n" +
-			"newest deployments (--keep), and always the live one and the one live before it.",
+			"newest deployments that were live (--keep) and that never were (--keep-previews),\n" +
+			"and always the live one and the one live before it. It refuses to start when the\n" +
+			"records do not know the deployments in the folder: see anchor doctor --repair.",
 		Example: "  anchor up\n  anchor up --data /srv/anchor --listen :80 --base-domain example.com",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return s.up(cmd.Context(), o) },
 	}
@@ -43,7 +46,9 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.StringVar(&o.HTTPS.DNSHook, "acme-dns-hook", "", "program that sets DNS records, for wildcards and *.<base-domain>")
 	flags.StringSliceVar(&o.HTTPS.Resolvers, "resolver", nil, "HOST:PORT of a DNS server to look with")
 	flags.StringSliceVar(&o.HTTPS.Addresses, "public-ip", nil, "address that domains shall point to")
-	flags.IntVar(&o.Keep, "keep", 10, "deployments kept of each project")
+	flags.IntVar(&o.Keep, "keep", 10, "deployments kept of each project that were live")
+	flags.IntVar(&o.KeepPreviews, "keep-previews", 10, "deployments kept of each project that never were live")
+	flags.DurationVar(&o.KeepAssets, "keep-assets", 7*24*time.Hour, "time that hashed files which production served stay reachable")
 	flags.IntVar(&o.Quotas.Projects, "max-projects", 1000, "projects there may be")
 	flags.IntVar(&o.Quotas.Queued, "max-queued", 20, "deployments of a project that have not ended")
 	flags.IntVar(&o.Quotas.Functions, "max-functions", 64, "functions of a deployment")
@@ -65,6 +70,9 @@ func (s *shell) up(ctx context.Context, o app.Config) error {
 		o.Data = data
 	}
 	surviveClosedPipes()
+	if o.KeepAssets == 0 {
+		o.KeepAssets = -1 // the zero value is the default
+	}
 	o.Version = s.version
 	o.Ready = s.ready
 	if err := s.parts.Server(ctx, o); err != nil && !errors.Is(err, context.Canceled) {
@@ -84,6 +92,12 @@ func checkServer(o app.Config) error {
 	}
 	if err := checkQuotas(o.Quotas); err != nil {
 		return err
+	}
+	if o.KeepPreviews < 1 {
+		return usagef("--keep-previews is %d; it takes 1 or more", o.KeepPreviews)
+	}
+	if o.KeepAssets < 0 {
+		return usagef("--keep-assets is %s; it takes 0 or more", o.KeepAssets)
 	}
 	if o.BaseDomain == "" || strings.ContainsAny(o.BaseDomain, "/: ") {
 		return usagef("--base-domain is %q, which is no domain", o.BaseDomain)

@@ -122,7 +122,7 @@ func Compose(p Parts) *Handlers {
 	deploys := deploy.NewService(deploy.Ports{
 		Projects: p.Store, Records: p.Store, Journal: p.Store, Bundles: p.Artifacts, Env: env,
 		Platform: p.Cloud, Releases: releases, Remover: remover,
-		Retention: release.Retention{Service: releases, Shelf: p.Store, Remover: remover, Keep: cmp.Or(p.Keep, 10)},
+		Retention: release.Retention{Service: releases, Shelf: p.Store, Remover: remover, Keep: cmp.Or(p.Keep, 10), Assets: keepAssets},
 		Builder:   builder{p.Builder, env}, Dispatch: p.Dispatch, Leases: p.Leases,
 		Refuse: p.Cloud.CheckManifest,
 	})
@@ -149,6 +149,9 @@ func Compose(p Parts) *Handlers {
 	return h
 }
 
+// keepAssets is how long browsers that loaded a page find its hashed files.
+const keepAssets = 7 * 24 * time.Hour
+
 // remover takes the artifact away too.
 type remover struct {
 	Cloud
@@ -158,6 +161,9 @@ type remover struct {
 func (r remover) Remove(ctx context.Context, d anchor.Deployment) error {
 	if err := r.Cloud.Remove(ctx, d); err != nil {
 		return err
+	}
+	if d.KeepsAssets(time.Now()) {
+		return nil // the sweep finds it by its artifact when that is over
 	}
 	return r.artifacts.Remove(ctx, d.ID)
 }

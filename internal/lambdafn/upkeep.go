@@ -193,7 +193,7 @@ func (u *Upkeep) sweepDeployment(ctx context.Context, id anchor.DeploymentID) er
 	if err != nil {
 		return fmt.Errorf("read deployment %s: %w", id, err)
 	}
-	if !d.Status.Ended() || d.CanServe() || d.IsRollback {
+	if !d.Status.Ended() || d.CanServe() || d.IsRollback || d.KeepsAssets(time.Now()) {
 		return nil
 	}
 	u.Log.InfoContext(ctx, "remove what is left of a deployment", "deploymentId", id, "projectId", d.ProjectID, "status", d.Status)

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,8 +11,9 @@ import (
 )
 
 // Remover takes away what a deployment has on the platform: files, functions,
-// cache. It waits for the requests in flight, and it is idempotent. The end of ctx
-// ends the waiting, not the removal.
+// cache. Of one that KeepsAssets its hashed files stay; it has to be removed again when
+// that is over. It waits for the requests in flight, and it is idempotent. The end of
+// ctx ends the waiting, not the removal.
 type Remover interface {
 	Remove(ctx context.Context, d anchor.Deployment) error
 }
@@ -25,13 +27,17 @@ type Shelf interface {
 	UpdateDeployment(ctx context.Context, d anchor.Deployment, from anchor.Status) error
 }
 
-// Retention removes old deployments: all but the newest Keep of a project, the
-// live one and the one live before it.
+// Retention removes old deployments. Those that were ever live and the others, the
+// previews, are counted apart: of each the newest stay, and always the live one and the
+// one live before it.
 type Retention struct {
-	Service *Service
-	Shelf   Shelf
-	Remover Remover
-	Keep    int
+	Service  *Service
+	Shelf    Shelf
+	Remover  Remover
+	Keep     int           // deployments that were live
+	Previews int           // others; Keep when 0
+	Assets   time.Duration // how long the hashed files of one that was live stay once it is not
+	Now      func() time.Time
 }
 
 // Prune applies the rule to one project and gives the ids it removed. A removal
@@ -62,18 +68,64 @@ func (r Retention) mark(ctx context.Context, p anchor.ProjectID) ([]anchor.Deplo
 	if err != nil {
 		return nil, err
 	}
+	lives, err := r.livesOf(ctx, p, kept)
+	if err != nil {
+		return nil, err
+	}
 	var marked []anchor.Deployment
-	for i, d := range kept {
-		if i < r.Keep || needed[d.ID] {
+	now := r.now()
+	left := map[bool]int{true: r.Keep, false: cmp.Or(r.Previews, r.Keep)}
+	for _, d := range kept {
+		until, wasLive := lives[d.ID]
+		if left[wasLive]--; left[wasLive] >= 0 || needed[d.ID] {
 			continue
 		}
-		d.PrunedAt = time.Now().UnixMilli()
-		if err := r.Shelf.UpdateDeployment(ctx, d, anchor.Deployed); err != nil {
+		d.PrunedAt = now.UnixMilli()
+		if until := until.Add(r.Assets); wasLive && until.After(now) {
+			d.AssetsUntil = until.UnixMilli()
+		}
+		if err := r.Shelf.UpdateDeployment(ctx, d, d.Status); err != nil {
 			return marked, fmt.Errorf("mark deployment %s as pruned: %w", d.ID, err)
 		}
 		marked = append(marked, d)
 	}
 	return marked, nil
+}
+
+func (r Retention) now() time.Time {
+	if r.Now == nil {
+		return time.Now()
+	}
+	return r.Now()
+}
+
+// livesOf returns which of the kept deployments have been live and until when, now for
+// the one that is. It reads the releases back to the oldest of them.
+func (r Retention) livesOf(ctx context.Context, p anchor.ProjectID, kept []anchor.Deployment) (map[anchor.DeploymentID]time.Time, error) {
+	lives := map[anchor.DeploymentID]time.Time{}
+	if len(kept) == 0 {
+		return lives, nil
+	}
+	oldest, end := kept[len(kept)-1].Order, r.now()
+	for page := (anchor.Page{Limit: anchor.MaxPage}); ; {
+		list, err := r.Service.Records.Releases(ctx, p, page)
+		if err != nil {
+			return nil, fmt.Errorf("list the releases of project %s: %w", p, err)
+		}
+		for _, release := range list.Items {
+			if release.Order < oldest {
+				return lives, nil
+			}
+			if _, known := lives[release.Deployment]; !known {
+				lives[release.Deployment] = end
+			}
+			end = time.UnixMilli(release.CreatedAt)
+		}
+		if list.Next == "" {
+			return lives, nil
+		}
+		page.Cursor = list.Next
+	}
 }
 
 func (r Retention) needed(ctx context.Context, p anchor.ProjectID) (map[anchor.DeploymentID]bool, error) {

@@ -203,6 +203,9 @@ type Status struct {
 type Disk struct {
 	FreeBytes     uint64 `json:"freeBytes"`
 	ArtifactBytes int64  `json:"artifactBytes" doc:"Contents of all artifacts, each once"`
+	DataBytes     int64  `json:"dataBytes" doc:"All of the data folder, each file once"`
+	Shelved       int    `json:"shelved" doc:"Pruned deployments whose hashed files are kept for a time"`
+	Trashed       int    `json:"trashed" doc:"Removed deployments that stay in the trash for a day"`
 }
 
 // Serving is a project with the deployment that its traffic reaches.

@@ -29,7 +29,11 @@ func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	if err := p.functions.Remove(ctx, project, d); err != nil {
 		return fmt.Errorf("remove the functions of deployment %s: %w", d.ID, err)
 	}
-	if err := p.assets.Remove(ctx, project, d.ID); err != nil {
+	remove := p.assets.Remove
+	if d.KeepsAssets(p.Now()) {
+		remove = p.assets.RemoveOwn
+	}
+	if err := remove(ctx, project, d.ID); err != nil {
 		return fmt.Errorf("remove the files of deployment %s: %w", d.ID, err)
 	}
 	return nil

@@ -80,6 +80,7 @@ type Platform struct {
 	lives   map[anchor.ProjectID]anchor.Live
 	domains map[string]anchor.Hostname // attached, by name
 	hashed  map[anchor.ProjectID]*shelf
+	shelves map[anchor.DeploymentID]*shelved
 	cool    map[anchor.ProjectID]*time.Timer
 }
 
@@ -106,6 +107,7 @@ func New(c Config) (*Platform, error) {
 		lives:   map[anchor.ProjectID]anchor.Live{},
 		domains: map[string]anchor.Hostname{},
 		hashed:  map[anchor.ProjectID]*shelf{},
+		shelves: map[anchor.DeploymentID]*shelved{},
 		cool:    map[anchor.ProjectID]*time.Timer{},
 	}
 	p.previews = isr.NewQueue(p.revalidate, isr.QueueOptions{})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
@@ -11,11 +12,15 @@ import (
 // Remove takes a deployment away: its host first, then, when its requests have
 // ended or the drain limit is over, its functions, cache and files. One that failed
 // was nobody's site: what its functions still do is cut off, or a handler that never
-// settles would hold up the project's next deployment for the drain limit.
+// settles would hold up the project's next deployment for the drain limit. The hashed
+// files of one that keeps them stay.
 func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	p.mu.Lock()
 	s := p.sites[d.ID]
 	delete(p.sites, d.ID)
+	if !d.KeepsAssets(time.Now()) {
+		delete(p.shelves, d.ID)
+	}
 	p.publish()
 	p.mu.Unlock()
 	switch {
@@ -35,6 +40,9 @@ func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	if err := p.Cache.Drop(ctx, string(d.ID)); err != nil {
 		return err
 	}
+	if d.KeepsAssets(time.Now()) {
+		return p.shelve(ctx, d)
+	}
 	if err := p.Bundles.Remove(ctx, d.ID); err != nil {
 		return err
 	}
@@ -47,6 +55,11 @@ func (p *Platform) RemoveProject(ctx context.Context, project anchor.ProjectID) 
 	var all []anchor.DeploymentID
 	for id, s := range p.sites {
 		if s.Project == project {
+			all = append(all, id)
+		}
+	}
+	for id, s := range p.shelves {
+		if s.project == project {
 			all = append(all, id)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/deploy"
@@ -23,6 +24,9 @@ func (p *Platform) Restore(ctx context.Context) error {
 	if err := p.restoreSites(ctx); err != nil {
 		return err
 	}
+	if err := p.restoreShelves(ctx); err != nil {
+		return err
+	}
 	p.mu.Lock()
 	for _, live := range lives {
 		p.lives[live.ProjectID] = live
@@ -37,6 +41,30 @@ func (p *Platform) Restore(ctx context.Context) error {
 			s.keepWarm(true)
 		} else {
 			slog.Error("the live deployment's files are gone: see anchor doctor", "projectId", live.ProjectID, "deploymentId", live.Deployment)
+		}
+	}
+	return nil
+}
+
+// restoreShelves has the hashed files of pruned deployments found again.
+func (p *Platform) restoreShelves(ctx context.Context) error {
+	ids, err := p.folder().Described()
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		d, err := p.Records.Deployment(ctx, id)
+		if errors.Is(err, anchor.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read deployment %s: %w", id, err)
+		}
+		if !d.KeepsAssets(time.Now()) {
+			continue
+		}
+		if err := p.shelve(ctx, d); err != nil {
+			slog.Error("keep the hashed files of a pruned deployment", "projectId", d.ProjectID, "deploymentId", id, "error", err)
 		}
 	}
 	return nil

@@ -77,6 +77,9 @@ func (p *Platform) gone(ctx context.Context, id anchor.DeploymentID) (bool, anch
 	if err != nil {
 		return false, d, fmt.Errorf("read deployment %s: %w", id, err)
 	}
+	if d.KeepsAssets(time.Now()) {
+		return !p.isShelved(id), d, nil
+	}
 	return d.Status.Ended() && !d.CanServe(), d, nil
 }
 

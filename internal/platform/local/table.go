@@ -10,8 +10,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/edge/asset"
 )
 
-// shelf holds the asset indexes of a project's kept deployments, newest first: a
-// browser that loaded yesterday's page still finds its chunks.
+// shelf holds the asset indexes of a project's deployments, newest first, those that
+// are kept and those of which only the hashed files are: a browser that loaded
+// yesterday's page still finds its chunks.
 type shelf struct {
 	indexes atomic.Pointer[[]*asset.Index]
 }
@@ -31,16 +32,19 @@ func (s *shelf) find(path string) (asset.Asset, bool) {
 // with the table they have.
 func (p *Platform) publish() {
 	hosts := make(map[string]*edge.Site, len(p.sites)+len(p.lives))
-	byProject := map[anchor.ProjectID][]*site{}
+	byProject := map[anchor.ProjectID][]shelved{}
 	for _, s := range p.sites {
 		hosts[p.deploymentHost(s.Deployment, s.Slug)] = s.edge
-		byProject[s.Project] = append(byProject[s.Project], s)
+		byProject[s.Project] = append(byProject[s.Project], shelved{s.Project, s.Record, s.edge.Assets})
 	}
-	for project, sites := range byProject {
-		slices.SortFunc(sites, func(a, b *site) int { return newerFirst(a.Record, b.Record) })
-		indexes := make([]*asset.Index, len(sites))
-		for i, s := range sites {
-			indexes[i] = s.edge.Assets
+	for _, s := range p.shelves {
+		byProject[s.project] = append(byProject[s.project], *s)
+	}
+	for project, all := range byProject {
+		slices.SortFunc(all, func(a, b shelved) int { return newerFirst(a.record, b.record) })
+		indexes := make([]*asset.Index, len(all))
+		for i, s := range all {
+			indexes[i] = s.index
 		}
 		p.shelf(project).indexes.Store(&indexes)
 	}

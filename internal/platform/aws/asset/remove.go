@@ -26,6 +26,12 @@ func (s *Assets) Remove(ctx context.Context, p anchor.Project, d anchor.Deployme
 	return s.remove(ctx, []string{indexKey(p.ID, d)})
 }
 
+// RemoveOwn is Remove but for the hashed files, which its index keeps from being
+// deleted.
+func (s *Assets) RemoveOwn(ctx context.Context, p anchor.Project, d anchor.DeploymentID) error {
+	return s.removeOwn(ctx, p, d)
+}
+
 func (s *Assets) removeOwn(ctx context.Context, p anchor.Project, d anchor.DeploymentID) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.erase(ctx, deploymentPrefix(d)) })

@@ -1,0 +1,61 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/edge/asset"
+	"github.com/anchor-deploy/anchor/internal/staticfile"
+)
+
+// shelved is a pruned deployment whose hashed files can still be reached.
+type shelved struct {
+	project anchor.ProjectID
+	record  anchor.Deployment
+	index   *asset.Index
+}
+
+// shelve reduces a pruned deployment to its hashed files, and has the sites of its
+// project find them. Done again, it changes nothing.
+func (p *Platform) shelve(ctx context.Context, d anchor.Deployment) error {
+	desc, err := p.folder().Description(d.ID)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p.Bundles.Remove(ctx, d.ID)
+	}
+	if err != nil {
+		return err
+	}
+	hashed := desc.Build.Assets + "/" + staticfile.HashedFolder
+	err = p.Bundles.Reduce(ctx, d.ID, func(f bundle.File) bool { return strings.HasPrefix(f.Path, hashed) })
+	if err != nil {
+		return fmt.Errorf("keep the hashed files of deployment %s: %w", d.ID, err)
+	}
+	desc.Dir = p.Bundles.Tree(d.ID)
+	index, err := p.readIndex(desc)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shelves[d.ID] = &shelved{desc.Project, d, index}
+	p.publish()
+	return nil
+}
+
+func (p *Platform) isShelved(id anchor.DeploymentID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.shelves[id] != nil
+}
+
+// Shelved is how many pruned deployments still have their hashed files here.
+func (p *Platform) Shelved() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.shelves)
+}
