@@ -46,6 +46,17 @@ func (f folder) deployments() ([]anchor.DeploymentID, error) {
 	return slices.Compact(ids), nil
 }
 
+// known counts the deployments here that the records know.
+func (f folder) known(known sqlite.Contents) (n int, err error) {
+	ids, err := f.deployments()
+	for _, id := range ids {
+		if known.Deployments[id] {
+			n++
+		}
+	}
+	return n, err
+}
+
 // unknown lists the deployments here that the records do not know.
 func (f folder) unknown(known sqlite.Contents) ([]anchor.DeploymentID, error) {
 	ids, err := f.deployments()

@@ -68,7 +68,11 @@ func (f folder) repair(ctx context.Context, r *Repaired) error {
 		return checked
 	}
 	known, err := sqlite.Inspect(ctx, f.records())
-	if err != nil || len(known.Deployments) == 0 {
+	ours, listErr := f.known(known)
+	if listErr != nil {
+		return listErr
+	}
+	if err != nil || ours == 0 { // damaged, empty, or those of another folder
 		if err := f.restoreCopy(ctx, r); err != nil {
 			return err
 		}
@@ -233,7 +237,7 @@ func (f folder) adoptProject(
 		found.Project = stored
 	} else if other, err := store.ProjectBySlug(ctx, found.Project.Slug); err == nil {
 		r.lose("Project %s (%s): another project (%s) has its name.", found.Project.Slug, found.Project.ID, other.ID)
-		return idsOf(found), nil
+		return idsOf(found), f.platform().DropPointer(found.Project.ID)
 	}
 	guess(&found, isNew)
 	if _, err := store.Deployment(ctx, found.Live.Deployment); errors.Is(err, anchor.ErrNotFound) && !holds(found, found.Live.Deployment) {

@@ -69,6 +69,15 @@ func (s *Store) Drop(ctx context.Context, ns string) error {
 	return nil
 }
 
+// Has reports whether the namespace exists: whether it was seeded or written to since it was dropped last.
+func (s *Store) Has(ctx context.Context, ns string) (found bool, err error) {
+	err = s.db.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM namespaces WHERE name = ?)`, ns).Scan(&found)
+	if err != nil {
+		return false, fmt.Errorf("look for cache namespace %q: %w", ns, err)
+	}
+	return found, nil
+}
+
 func (s *Store) tmpDir() string   { return filepath.Join(s.dir, "tmp") }
 func (s *Store) trashDir() string { return filepath.Join(s.dir, "trash") }
 

@@ -250,3 +250,18 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	s.wantLive(t, releases.Items[0].Deployment)
 }
+
+// TestAClockThatWasSetBack makes a deployment live whose id is of before the live one's.
+func TestAClockThatWasSetBack(t *testing.T) {
+	s := newStand(t)
+	early := anchor.DeploymentID(anchor.NewID())
+	s.deployed(t)
+	must(t, s.store.CreateDeployment(t.Context(), anchor.Deployment{
+		ID: early, ProjectID: s.project, Status: anchor.Deploying, Version: "v2",
+	}))
+	d := s.get(t, early)
+	d.Status = anchor.Deployed
+	_, err := s.GoLive(t.Context(), d)
+	must(t, err)
+	s.wantLive(t, early)
+}

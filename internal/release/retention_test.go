@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/release"
@@ -150,4 +151,87 @@ func TestRollbackRacesPrune(t *testing.T) {
 		}
 		s.wantLive(t, target.ID)
 	}
+}
+
+// prune applies a rule with the clock moved by ahead.
+func (s *stand) prune(t *testing.T, r release.Retention, ahead time.Duration) {
+	t.Helper()
+	r.Now = func() time.Time { return time.Now().Add(ahead) }
+	_, err := r.Prune(t.Context(), s.project)
+	must(t, err)
+}
+
+func TestPreviewsAndProductionAreCountedApart(t *testing.T) {
+	s := newStand(t)
+	target := s.deployed(t)
+	live := s.deployed(t)
+	var previews []anchor.Deployment
+	for range 5 {
+		d := s.record(t, s.project, anchor.Deployed)
+		previews = append(previews, d)
+	}
+	_, err := s.Promote(t.Context(), s.project, previews[0].ID) // it counts as production from now on
+	must(t, err)
+	_, err = s.Promote(t.Context(), s.project, live.ID)
+	must(t, err)
+	r := s.retention(3)
+	r.Previews = 2
+	s.prune(t, r, 0)
+	for i, d := range append([]anchor.Deployment{target, live}, previews...) {
+		want := i == 3 || i == 4 // the oldest two that never were live
+		if gone := s.get(t, d.ID).PrunedAt != 0; gone != want {
+			t.Errorf("deployment %d: pruned %v, want %v", i, gone, want)
+		}
+	}
+}
+
+// TestHashedFilesStayAfterTheEndOfBeingLive counts from when production left it, not
+// from when it was made.
+func TestHashedFilesStayAfterTheEndOfBeingLive(t *testing.T) {
+	const week = 7 * 24 * time.Hour
+	for _, c := range []struct {
+		name   string
+		ahead  time.Duration
+		assets time.Duration
+		keeps  bool
+	}{
+		{"pruned at once", time.Minute, week, true},
+		{"pruned within the time", week - time.Hour, week, true},
+		{"pruned after it", week + time.Hour, week, false},
+		{"none are to stay", time.Minute, -1, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newStand(t)
+			old := s.deployed(t)
+			s.deployed(t)
+			preview := s.record(t, s.project, anchor.Deployed)
+			s.record(t, s.project, anchor.Deployed)
+			s.deployed(t)
+			r := s.retention(1)
+			r.Assets = c.assets
+			s.prune(t, r, c.ahead)
+			at := time.Now().Add(c.ahead)
+			if got := s.get(t, old.ID); got.PrunedAt == 0 || got.KeepsAssets(at) != c.keeps {
+				t.Errorf("what was live: pruned at %d, keeps its hashed files %v, want %v", got.PrunedAt, got.KeepsAssets(at), c.keeps)
+			}
+			if got := s.get(t, preview.ID); got.PrunedAt == 0 || got.KeepsAssets(at) {
+				t.Errorf("a preview: pruned at %d, keeps its hashed files %v", got.PrunedAt, got.KeepsAssets(at))
+			}
+		})
+	}
+}
+
+func TestASupersededDeploymentIsPrunedAsAPreview(t *testing.T) {
+	s := newStand(t)
+	late := s.record(t, s.project, anchor.Deploying)
+	s.deployed(t)
+	late.Status = anchor.Superseded
+	must(t, s.store.UpdateDeployment(t.Context(), late, anchor.Deploying))
+	s.record(t, s.project, anchor.Deployed)
+	s.prune(t, s.retention(1), 0)
+	if got := s.get(t, late.ID); got.PrunedAt == 0 || got.Status != anchor.Superseded {
+		t.Errorf("superseded: %s, pruned at %d", got.Status, got.PrunedAt)
+	}
+	_, err := s.Promote(t.Context(), s.project, late.ID)
+	wantCode(t, err, anchor.KindConflict, "pruned")
 }

@@ -127,7 +127,8 @@ func (f Folder) keepPointer(live anchor.Live) error {
 	return f.write(f.pointer(live.ProjectID), Pointer{live, live.Order})
 }
 
-func (f Folder) dropPointer(p anchor.ProjectID) error {
+// DropPointer forgets where the project's live pointer was.
+func (f Folder) DropPointer(p anchor.ProjectID) error {
 	if err := os.Remove(f.pointer(p)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -13,25 +13,37 @@ import (
 	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
 )
 
-// publish brings an app of a new project up and gives its record.
+// publish brings an app of a new project up and returns its records.
 func (in *installation) publish(t *testing.T, slug string) (anchor.Project, anchor.Deployment) {
 	t.Helper()
-	p, _, a := in.prepare(t, slug, platformtest.NewApp("one"))
-	return p, a.Deployment
+	p := in.project(t, slug)
+	return p, in.publishIn(t, p, "one")
 }
 
 // publishApp is publish, and probes what it has brought up.
 func (in *installation) publishApp(t *testing.T, slug string, app platformtest.App) (anchor.Project, anchor.Deployment) {
 	t.Helper()
-	p, d, a := in.prepare(t, slug, app)
+	p := in.project(t, slug)
+	a := in.prepare(t, p, app)
 	must(t, in.platform.Probe(t.Context(), a, t.Logf))
-	return p, d
+	return p, a.Deployment
 }
 
-func (in *installation) prepare(t *testing.T, slug string, app platformtest.App) (anchor.Project, anchor.Deployment, deploy.Artifact) {
+// publishIn brings a version of an app of the project up.
+func (in *installation) publishIn(t *testing.T, p anchor.Project, version string) anchor.Deployment {
+	t.Helper()
+	return in.prepare(t, p, platformtest.NewApp(version)).Deployment
+}
+
+func (in *installation) project(t *testing.T, slug string) anchor.Project {
 	t.Helper()
 	p := anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: slug}
 	must(t, in.store.CreateProject(t.Context(), p))
+	return p
+}
+
+func (in *installation) prepare(t *testing.T, p anchor.Project, app platformtest.App) deploy.Artifact {
+	t.Helper()
 	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID, Status: anchor.Deploying}
 	must(t, in.store.CreateDeployment(t.Context(), d))
 	source := app.Write(t)
@@ -55,7 +67,7 @@ func (in *installation) prepare(t *testing.T, slug string, app platformtest.App)
 	_, err = in.platform.Publish(t.Context(), a, t.Logf)
 	must(t, err)
 	must(t, in.platform.Seed(t.Context(), a, t.Logf))
-	return p, d, a
+	return a
 }
 
 func (in *installation) status(t *testing.T, host, path string) int {

@@ -74,5 +74,5 @@ func (p *Platform) RemoveProject(ctx context.Context, project anchor.ProjectID) 
 	for _, id := range all {
 		errs = append(errs, p.Remove(ctx, anchor.Deployment{ID: id, ProjectID: project}))
 	}
-	return errors.Join(append(errs, p.folder().dropPointer(project), p.Logs.Remove(project))...)
+	return errors.Join(append(errs, p.folder().DropPointer(project), p.Logs.Remove(project))...)
 }

@@ -102,7 +102,11 @@ func (p *Platform) restoreSite(ctx context.Context, project anchor.Project, d an
 		return fmt.Errorf("read the deployment's environment: %w", err)
 	}
 	desc, whole := p.described(d.ID)
-	if !whole {
+	seeded, err := p.Cache.Has(ctx, string(d.ID))
+	if err != nil {
+		return err
+	}
+	if !whole || !seeded {
 		if desc, err = p.rebuild(ctx, project, d, env); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -14,7 +15,7 @@ import (
 // Contents is what a file of records knows of the files beside it.
 type Contents struct {
 	Deployments map[anchor.DeploymentID]bool // those that went with their project too
-	Revisions   map[anchor.ProjectID]int64   // of the live pointers
+	Revisions   map[anchor.ProjectID]int64   // of the live pointers; math.MaxInt64 of a deleted project's
 }
 
 // Inspect reads the records at path without changing them, and checks every page of
@@ -64,7 +65,11 @@ func inspect(ctx context.Context, db *sql.DB) (c Contents, err error) {
 	if err != nil {
 		return c, err
 	}
-	return c, each(tx{ctx, t}, `SELECT project_id, max(revision) FROM releases GROUP BY project_id`, func(row scanner) error {
+	revisions := `SELECT project_id, max(revision) FROM releases GROUP BY project_id`
+	if version >= removedSince {
+		revisions += fmt.Sprintf(` UNION SELECT project_id, %d FROM removed_deployments`, int64(math.MaxInt64))
+	}
+	return c, each(tx{ctx, t}, revisions, func(row scanner) error {
 		var p anchor.ProjectID
 		var revision int64
 		err := row.Scan(&p, &revision)
