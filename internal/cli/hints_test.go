@@ -18,7 +18,7 @@ import (
 var named = regexp.MustCompile("(?:^|[\\s`(\"])anchor ((?:[a-z][a-z-]*|--[a-z][a-z-]*)(?:[ =](?:[A-Za-z0-9%./<>_-]+))*)")
 
 // prose follows "anchor" where it is no command.
-var prose = map[string]bool{"needs": true, "was": true, "takeover": true}
+var prose = map[string]bool{"needs": true, "does": true, "was": true, "takeover": true}
 
 // TestEveryCommandThatATextNamesExists reads all texts of the program: errors, their
 // hints, checks, help. A hint that cannot be followed is worse than none.
