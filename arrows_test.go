@@ -44,7 +44,7 @@ var arrows = map[string][]string{
 
 	// The records.
 	"internal/store":           {"internal/anchor"},
-	"internal/store/sqlite":    {"internal/anchor", "internal/store"},
+	"internal/store/sqlite":    {"internal/anchor", "internal/durable", "internal/store"},
 	"internal/store/dynamo":    {"internal/anchor", "internal/awserror", "internal/store"},
 	"internal/store/memory":    {"internal/anchor", "internal/store"},
 	"internal/store/storetest": {"internal/anchor", "internal/store"},

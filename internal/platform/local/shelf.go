@@ -10,7 +10,6 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/bundle"
 	"github.com/anchor-deploy/anchor/internal/edge/asset"
-	"github.com/anchor-deploy/anchor/internal/staticfile"
 )
 
 // shelved is a pruned deployment whose hashed files can still be reached.
@@ -30,15 +29,17 @@ func (p *Platform) shelve(ctx context.Context, d anchor.Deployment) error {
 	if err != nil {
 		return err
 	}
-	hashed := desc.Build.Assets + "/" + staticfile.HashedFolder
-	err = p.Bundles.Reduce(ctx, d.ID, func(f bundle.File) bool { return strings.HasPrefix(f.Path, hashed) })
-	if err != nil {
-		return fmt.Errorf("keep the hashed files of deployment %s: %w", d.ID, err)
-	}
 	desc.Dir = p.Bundles.Tree(d.ID)
 	index, err := p.readIndex(desc)
 	if err != nil {
 		return err
+	}
+	err = p.Bundles.Reduce(ctx, d.ID, func(f bundle.File) bool {
+		below, isAsset := strings.CutPrefix(f.Path, desc.Build.Assets+"/")
+		return isAsset && index.Hashed(desc.Build.BasePath+"/"+below)
+	})
+	if err != nil {
+		return fmt.Errorf("keep the hashed files of deployment %s: %w", d.ID, err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
