@@ -30,12 +30,18 @@ func diskError(err error, format string, args ...any) error {
 		Hintf("Check the disk that holds the server's data folder, and try again.")
 }
 
-// makeFolder makes a folder that every user may read, whatever the umask, and those
-// it is in.
-func (s *Store) makeFolder(name string) error {
-	err := s.root.MkdirAll(name, 0o755)
+const (
+	openFolder    = 0o755 // inside of a tree, which is closed as a whole
+	passedFolder  = 0o711 // can be passed, not listed
+	groupFolder   = 0o750
+	privateFolder = 0o700
+)
+
+// makeFolder makes a folder with a mode, whatever the umask, and those it is in.
+func (s *Store) makeFolder(name string, mode fs.FileMode) error {
+	err := s.root.MkdirAll(name, mode)
 	if err == nil {
-		err = s.root.Chmod(name, 0o755)
+		err = s.root.Chmod(name, mode)
 	}
 	if err != nil {
 		return diskError(err, "make the folder %s", s.path(name))

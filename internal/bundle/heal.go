@@ -183,7 +183,7 @@ func (s *Store) healContent(f File, inTree string) error {
 		if whole, _ := s.holds(source, f); !whole {
 			continue
 		}
-		if err := s.makeFolder(path.Dir(blob)); err != nil {
+		if err := s.makeFolder(path.Dir(blob), openFolder); err != nil {
 			return err
 		}
 		return s.copy(source, blob, false)

@@ -74,7 +74,7 @@ func (s *Store) keep(digest Digest) error {
 	from, to := s.path(incomingPath(digest)), blobPath(digest)
 	err := os.Rename(from, s.path(to))
 	if errors.Is(err, fs.ErrNotExist) { // the first content of its folder
-		if err := s.makeFolder(path.Dir(to)); err != nil {
+		if err := s.makeFolder(path.Dir(to), openFolder); err != nil {
 			return err
 		}
 		err = os.Rename(from, s.path(to))

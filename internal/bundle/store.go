@@ -82,22 +82,21 @@ func (s *Store) prepare() error {
 	if err := s.root.RemoveAll(incomingDir); err != nil {
 		return diskError(err, "empty %s", s.path(incomingDir))
 	}
-	// Workers run as other users and must get through to their tree, whose name
-	// they are told; nobody but the owner may list what else is here.
+	// Workers run as other users and must get through to their own tree; nobody but
+	// the owner may list what else is here.
 	for _, folder := range []struct {
 		name string
 		mode os.FileMode
-	}{{".", 0o711}, {treesDir, 0o711}, {incomingDir, 0o700}, {blobsDir, 0o700}, {manifestsDir, 0o700}, {trashDir, 0o700}} {
-		if err := s.makeFolder(folder.name); err != nil {
+	}{{".", passedFolder}, {treesDir, passedFolder}, {incomingDir, privateFolder}, {blobsDir, privateFolder}, {manifestsDir, privateFolder}, {trashDir, privateFolder}} {
+		if err := s.makeFolder(folder.name, folder.mode); err != nil {
 			return err
-		}
-		if err := s.root.Chmod(folder.name, folder.mode); err != nil {
-			return diskError(err, "set the mode of %s", s.path(folder.name))
 		}
 	}
 	var err error
-	s.folds, err = s.findFolds()
-	return err
+	if s.folds, err = s.findFolds(); err != nil {
+		return err
+	}
+	return s.closeTrees()
 }
 
 // findFolds tries whether the disk takes names that differ in case, or in Unicode form, for

@@ -28,7 +28,7 @@ func (s *Store) Remove(_ context.Context, id anchor.DeploymentID) error {
 // SetAside moves a deployment's tree and manifest to a folder that Anchor never
 // empties: for files that no record tells anything of. It returns the folder.
 func (s *Store) SetAside(_ context.Context, id anchor.DeploymentID) (string, error) {
-	if err := s.makeFolder(asideDir); err != nil {
+	if err := s.makeFolder(asideDir, privateFolder); err != nil {
 		return "", err
 	}
 	return s.path(asideDir), s.moveAway(id, asideDir)

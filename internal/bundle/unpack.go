@@ -52,12 +52,17 @@ func (s *Store) Unpack(ctx context.Context, id anchor.DeploymentID) (dir string,
 // layOut makes the folders, then the files, then the links, so that no file is ever
 // written by way of a link.
 func (s *Store) layOut(ctx context.Context, tree string, m Manifest) error {
-	folders := map[string]bool{tree: true}
+	if err := s.makeFolder(tree, privateFolder); err != nil {
+		return err
+	}
+	folders := map[string]bool{}
 	for _, f := range m.Files {
-		folders[path.Join(tree, path.Dir(f.Path))] = true
+		for dir := path.Dir(f.Path); dir != "." && !folders[dir]; dir = path.Dir(dir) {
+			folders[dir] = true
+		}
 	}
 	for _, folder := range slices.Sorted(maps.Keys(folders)) {
-		if err := s.makeFolder(folder); err != nil {
+		if err := s.makeFolder(path.Join(tree, folder), openFolder); err != nil {
 			return err
 		}
 	}

@@ -32,6 +32,11 @@ func (p *Platform) open(d Description, env map[string]string) error {
 	if err != nil {
 		return err
 	}
+	if user := p.Users.of(d.Project); user != nil {
+		if err := p.Bundles.Admit(context.Background(), d.Deployment, int(user.GID)); err != nil {
+			return err
+		}
+	}
 	s := &site{Description: d, pools: map[string]*worker.Pool{}}
 	split := worker.NewBudget(p.Limits.Processes)
 	for _, f := range d.Build.Functions {

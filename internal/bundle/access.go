@@ -1,0 +1,54 @@
+package bundle
+
+import (
+	"context"
+	"io/fs"
+	"os"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Admit lets the members of a group read a deployment's tree; until then only the
+// owner of the store may. A file is shared by all trees that have its content, so it
+// is the tree's folder that keeps other users out.
+func (s *Store) Admit(_ context.Context, id anchor.DeploymentID, group int) error {
+	if err := CheckID(id); err != nil {
+		return err
+	}
+	defer s.busy.Lock(string(id))()
+	tree := treePath(id)
+	// The group first: between the two nobody gets in who should not.
+	if err := s.root.Chown(tree, -1, group); err != nil {
+		return diskError(err, "hand %s to group %d", s.path(tree), group)
+	}
+	if err := s.root.Chmod(tree, groupFolder); err != nil {
+		return diskError(err, "let group %d into %s", group, s.path(tree))
+	}
+	return nil
+}
+
+// closeTrees takes the trees from everyone who is not in their group. Stores of
+// earlier versions left them open to every user.
+func (s *Store) closeTrees() error {
+	entries, err := fs.ReadDir(s.root.FS(), treesDir)
+	if err != nil {
+		return diskError(err, "list %s", s.path(treesDir))
+	}
+	for _, entry := range entries {
+		if !entry.IsDir() {
+			continue
+		}
+		name := treesDir + "/" + entry.Name()
+		info, err := s.root.Lstat(name)
+		if err != nil {
+			return diskError(err, "look at %s", s.path(name))
+		}
+		if info.Mode().Perm()&^os.FileMode(groupFolder) == 0 {
+			continue
+		}
+		if err := s.root.Chmod(name, privateFolder); err != nil {
+			return diskError(err, "close %s", s.path(name))
+		}
+	}
+	return nil
+}
