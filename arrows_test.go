@@ -22,7 +22,8 @@ var arrows = map[string][]string{
 	"internal/keyed":       {},
 	"internal/secret":      {"internal/anchor", "internal/durable"},
 	"internal/staticfile":  {},
-	"internal/worker":      {},
+	"internal/jail":        {},
+	"internal/worker":      {"internal/jail"},
 	"internal/edge":        {"internal/edge/..."},
 	"internal/edge/asset":  {"internal/staticfile"},
 	"internal/logs":        {"internal/anchor"},
@@ -56,7 +57,7 @@ var arrows = map[string][]string{
 	"internal/acme/acmetest":    {},
 
 	// The platforms.
-	"internal/platform/local":                     {"internal/anchor", "internal/bundle", "internal/deploy", "internal/durable", "internal/edge/...", "internal/isr/...", "internal/logs", "internal/opennext", "internal/worker"},
+	"internal/platform/local":                     {"internal/anchor", "internal/bundle", "internal/deploy", "internal/durable", "internal/edge/...", "internal/isr/...", "internal/jail", "internal/logs", "internal/opennext", "internal/worker"},
 	"internal/platform/platformtest":              {"internal/anchor", "internal/bundle", "internal/deploy", "internal/release", "internal/opennext"},
 	"internal/platform/aws":                       {"internal/anchor", "internal/bundle", "internal/deploy", "internal/platform/aws/..."},
 	"internal/platform/aws/artifact":              {"internal/anchor", "internal/awserror", "internal/bundle", "internal/deploy", "internal/opennext"},

@@ -1,0 +1,179 @@
+package jail
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	initName   = "anchor-jail"
+	initFailed = 125          // exit code when the program could not be started
+	endAll     = unix.SIGQUIT // asks an init process to end the program and all that it started
+)
+
+// An executable that contains this package becomes an init process here, before packages that such a process does
+// not need are initialized: this is what keeps a start cheap.
+func init() {
+	if len(os.Args) != 2 || os.Args[0] != initName {
+		return
+	}
+	// Rights belong to a thread on Linux. The first one, which signals to the process are judged by, stays without the
+	// program's Landlock rules; the program is started from another, see launch.
+	runtime.LockOSThread()
+	code, err := runInit(os.Args[1])
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", initName, err)
+		code = initFailed
+	}
+	os.Exit(code)
+}
+
+func runInit(fd string) (code int, err error) {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, endAll)
+	s, err := open(fd)
+	if err != nil {
+		return 0, fmt.Errorf("read what to start: %w", err)
+	}
+	if err := s.confine(); err != nil {
+		return 0, err
+	}
+	pid, ended, err := s.launch()
+	if err != nil {
+		return 0, fmt.Errorf("start %s: %w", s.Path, err)
+	}
+	if err := dropCapabilities(); err != nil {
+		return 0, err
+	}
+	closeStreams(len(s.Files))
+	return attend(s, pid, ended, signals), nil
+}
+
+func open(number string) (s Spec, err error) {
+	fd, err := strconv.Atoi(number)
+	if err != nil {
+		return s, err
+	}
+	letter := os.NewFile(uintptr(fd), "jail")
+	if letter == nil {
+		return s, errors.New("no such descriptor")
+	}
+	defer letter.Close()
+	if err := json.NewDecoder(letter).Decode(&s); err != nil {
+		return s, err
+	}
+	s.Files = nil
+	for n := 3; n < fd; n++ {
+		s.Files = append(s.Files, os.NewFile(uintptr(n), "inherited"))
+	}
+	return s, nil
+}
+
+// confine takes from this process what the program must not have either, but for the rules of launch.
+func (s Spec) confine() error {
+	if s.Level >= Namespaced {
+		if err := s.enterRoot(); err != nil {
+			return err
+		}
+	} else if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("become the parent of orphans: %w", err)
+	}
+	if err := os.Chdir(s.Dir); err != nil {
+		return err
+	}
+	if err := s.Limits.set(); err != nil {
+		return err
+	}
+	if err := s.become(); err != nil {
+		return err
+	}
+	return s.dieWithParent()
+}
+
+// dieWithParent has this process end with Anchor. A change of user cleared what was set before (prctl(2)).
+func (s Spec) dieWithParent() error {
+	how := endAll
+	if s.Level >= Namespaced {
+		how = unix.SIGKILL
+	}
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(how), 0, 0, 0); err != nil {
+		return fmt.Errorf("ask to end with the parent: %w", err)
+	}
+	// Anchor holds the other end of standard input. It may have ended before the signal was asked for.
+	stdin := []unix.PollFd{{Fd: 0}}
+	if n, err := unix.Poll(stdin, 0); err == nil && n > 0 && stdin[0].Revents&unix.POLLHUP != 0 {
+		return errors.New("the parent has ended")
+	}
+	return nil
+}
+
+// launch starts the program from a thread that has given up its rights, which the program inherits. It returns the
+// program's process id and a channel on which its end is reported.
+func (s Spec) launch() (pid int, ended <-chan int, err error) {
+	started, end := make(chan error), make(chan int, 1)
+	go func() {
+		runtime.LockOSThread() // for as long as this process lives: the program ends with this thread
+		if err := s.restrictThread(); err != nil {
+			started <- err
+			return
+		}
+		var err error
+		pid, err = syscall.ForkExec(s.Path, append([]string{s.Path}, s.Args...), &syscall.ProcAttr{
+			Env: s.Env, Files: s.descriptors(),
+			Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+		})
+		started <- err
+		if err == nil {
+			end <- reap(pid)
+		}
+	}()
+	err = <-started
+	return pid, end, err
+}
+
+func (s Spec) descriptors() []uintptr {
+	fds := []uintptr{0, 1, 2}
+	for _, f := range s.Files {
+		fds = append(fds, f.Fd())
+	}
+	return fds
+}
+
+// restrictThread limits what the calling thread and all that it starts may do.
+func (s Spec) restrictThread() error {
+	if s.Level < Filtered {
+		return nil
+	}
+	if err := dropCapabilities(); err != nil {
+		return err
+	}
+	// Without it only root could put the rules below in force, and setuid programs would get out of them.
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("renounce new privileges: %w", err)
+	}
+	if err := s.restrictFiles(); err != nil {
+		return err
+	}
+	return filterCalls()
+}
+
+// closeStreams lets go of the program's streams, so that they close when the program closes them.
+func closeStreams(files int) {
+	if null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err == nil {
+		for fd := range 3 {
+			_ = unix.Dup3(null, fd, 0)
+		}
+		_ = unix.Close(null)
+	}
+	for fd := 3; fd < 3+files; fd++ {
+		_ = unix.Close(fd)
+	}
+}

@@ -1,0 +1,52 @@
+package jail
+
+// Level says how much keeps a program from the rest of the machine. A higher level includes the lower ones.
+type Level int
+
+const (
+	// None leaves the program every right of the user it runs as. On Linux its children still end with it.
+	None Level = iota
+	// Filtered limits files by Landlock, system calls by seccomp, and resources. The program sees which other
+	// processes and files exist.
+	Filtered
+	// Namespaced adds a root file system and a process table of the program's own, by way of a user namespace.
+	Namespaced
+	// Separated is Namespaced for a server that runs as root: each User has a user id of its own as well.
+	Separated
+)
+
+// String returns what the level consists of, for people to read.
+func (l Level) String() string {
+	switch l {
+	case Separated:
+		return "a user, a file system and a process table of its own"
+	case Namespaced:
+		return "a file system and a process table of its own"
+	case Filtered:
+		return "filtered files and system calls"
+	default:
+		return "no isolation"
+	}
+}
+
+// Leaves returns what the level does not keep a program from, for people to read; empty when that is nothing that a
+// higher level would.
+func (l Level) Leaves() string {
+	switch l {
+	case Separated:
+		return ""
+	case Namespaced:
+		return "the workers of all projects share Anchor's user id, and with it what the system allows one user"
+	case Filtered:
+		return "a project's workers see other processes and the names of files, and reach unix sockets of other projects"
+	default:
+		return "a project's workers can read and change what Anchor can: its key, its records, other projects' files and variables"
+	}
+}
+
+// Walls separate programs from the machine at the Level that Try found possible. The zero value starts programs as
+// any other.
+type Walls struct {
+	Level Level
+	init  bool // programs get an init process
+}

@@ -1,0 +1,25 @@
+//go:build !linux
+
+package jail
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+)
+
+// Try returns an error: the mechanisms are Linux's.
+func Try(_ context.Context, level Level, _ string, _ *User) (Walls, error) {
+	return Walls{}, fmt.Errorf("level %d is not possible: only Linux can isolate workers", level)
+}
+
+// Start starts a program by way of run, which starts a command. The command's standard streams are set by prepare.
+func (w Walls) Start(s Spec, prepare func(*exec.Cmd), run func(*exec.Cmd) error) (*exec.Cmd, error) {
+	return w.startBare(s, prepare, run)
+}
+
+// Kill ends a program that Start started, and its process group.
+func (w Walls) Kill(pid int, _ <-chan struct{}) { killGroup(pid) }
+
+// Descendants returns nothing: there is no /proc to read them from.
+func Descendants(int) []int { return nil }

@@ -1,0 +1,24 @@
+//go:build unix
+
+package jail
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// startBare starts a program without an init process, in a process group of its own.
+func (w Walls) startBare(s Spec, prepare func(*exec.Cmd), run func(*exec.Cmd) error) (*exec.Cmd, error) {
+	cmd := exec.Command(s.Path, s.Args...)
+	cmd.Dir, cmd.Env, cmd.ExtraFiles = s.Dir, s.Env, s.Files
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if s.User != nil && os.Geteuid() == 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: s.User.UID, Gid: s.User.GID}
+	}
+	prepare(cmd)
+	return cmd, run(cmd)
+}
+
+// killGroup ends a process group. That it has ended already is the only possible error.
+func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
