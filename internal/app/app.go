@@ -38,7 +38,7 @@ type app struct {
 	Config
 	started time.Time
 	node    worker.Node
-	users   local.Users
+	walls   local.Isolation
 	closers []func() error // in the order of opening
 
 	sites, api net.Listener
@@ -104,6 +104,9 @@ func (a *app) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.onClose(func() error { unlock(); return nil })
+	if err := a.openWalls(ctx); err != nil {
+		return err
+	}
 	if a.sites, err = listen(ctx, "--listen", a.Listen); err != nil {
 		return err
 	}
@@ -177,10 +180,9 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 		return err
 	}
 	a.edge = edge.New(a.edgeConfig(proxies))
-	a.users = local.FindUsers(ctx, a.node, a.Data)
 	a.platform, err = local.New(local.Config{
 		Dir: filepath.Join(a.Data, "platform"), Run: run, BaseDomain: a.BaseDomain,
-		Addresses: addresses, Node: a.node, Users: a.users, Drain: a.Drain, Warm: a.Warm,
+		Addresses: addresses, Node: a.node, Users: a.walls.Users, Walls: a.walls.Walls, Drain: a.Drain, Warm: a.Warm,
 		Limits: local.Limits{Functions: a.Quotas.Functions, Processes: a.Quotas.Processes},
 		Edge:   a.edge, Cache: cache, Bundles: a.bundles, Logs: a.logs, Records: a.store, Secrets: env,
 	})
@@ -301,8 +303,8 @@ func (a *app) ready() Ready {
 		SiteURL: a.sitesOrigin().of("<project>." + a.BaseDomain), APIURL: apiURL(a.api),
 		Data: a.Data, TokenFile: a.tokenFile(), HTTPS: a.httpsURL(),
 	}
-	if !a.users.Separate {
-		r.Warnings = append(r.Warnings, a.users.Why)
+	if !a.sound() {
+		r.Warnings = append(r.Warnings, a.isolationGap())
 	}
 	return r
 }

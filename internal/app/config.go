@@ -25,8 +25,10 @@ type Config struct {
 	Node         string        // path of Node.js, found in PATH when empty
 	Drain        time.Duration // how long a removed deployment's requests may go on, 5 min
 	Warm         time.Duration // how long the deployment live before keeps a worker, 15 min
-	Version      string
-	Log          *slog.Logger
+	// RequireIsolation is the least level of jail.Level at which Anchor starts, 0 to 3.
+	RequireIsolation int
+	Version          string
+	Log              *slog.Logger
 
 	// Ready is called once when everything listens.
 	Ready func(Ready)

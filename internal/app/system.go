@@ -40,7 +40,7 @@ func (a *app) Status(ctx context.Context) (wire.Status, error) {
 	here := a.ready()
 	return wire.Status{
 		Version: a.Version, Platform: "local", UptimeMS: time.Since(a.started).Milliseconds(),
-		Sites: here.SiteURL, API: here.APIURL, Data: a.Data, Node: a.node.Version,
+		Sites: here.SiteURL, API: here.APIURL, Data: a.Data, Node: a.node.Version, Isolation: a.isolation(),
 		Disk: wire.Disk{
 			FreeBytes: free, ArtifactBytes: usage.Bytes, DataBytes: data, Shelved: a.platform.Shelved(), Trashed: usage.Trash,
 		},
@@ -132,7 +132,7 @@ func (a *app) Doctor(ctx context.Context) []wire.Check {
 		a.checkData(),
 		a.checkDisk(),
 		a.checkSites(ctx),
-		a.checkUsers(),
+		a.checkIsolation(),
 		a.checkNames(ctx),
 	}
 	if _, wanted := a.wildcard(); wanted {
@@ -220,15 +220,6 @@ func siteFinding(h local.Health) (detail, hint string) {
 			"Deploy its commit again, or go back to an earlier one with anchor rollback."
 	}
 	return detail + ", put right just now", "Run anchor doctor again to see that all is well, and find out what damaged them."
-}
-
-func (a *app) checkUsers() wire.Check {
-	c := wire.Check{Name: "Isolation", OK: a.users.Separate, Detail: "every project's workers run as a user of their own"}
-	if !c.OK {
-		c.Detail = a.users.Why
-		c.Hint = "Run Anchor as root with its data in a folder others can pass (chmod o+x) if projects must not see each other."
-	}
-	return c
 }
 
 // checkNames looks whether a site's host name leads to this machine.

@@ -43,7 +43,11 @@ func (s *shell) running(w io.Writer, st wire.Status) {
 		{"Data", st.Data},
 		{"Disk", diskLine(st.Disk)},
 		{"Node", st.Node},
+		{"Walls", walls(st.Isolation)},
 	} {
+		if row[1] == "" {
+			continue
+		}
 		fmt.Fprintf(w, "  %s %s\n", s.paint(dim, fmt.Sprintf("%-6s", row[0])), clean(row[1]))
 	}
 	fmt.Fprintln(w)
@@ -79,6 +83,13 @@ func diskLine(d wire.Disk) string {
 		line += fmt.Sprintf("; %d in the trash", d.Trashed)
 	}
 	return line
+}
+
+func walls(i *wire.Isolation) string {
+	if i == nil {
+		return ""
+	}
+	return fmt.Sprintf("level %d: %s", i.Level, i.Name)
 }
 
 // span writes milliseconds in the two largest units that matter.

@@ -46,6 +46,7 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.StringVar(&o.HTTPS.DNSHook, "acme-dns-hook", "", "program that sets DNS records, for wildcards and *.<base-domain>")
 	flags.StringSliceVar(&o.HTTPS.Resolvers, "resolver", nil, "HOST:PORT of a DNS server to look with")
 	flags.StringSliceVar(&o.HTTPS.Addresses, "public-ip", nil, "address that domains shall point to")
+	flags.IntVar(&o.RequireIsolation, "require-isolation", 0, "refuse to start below this level of isolation, 1 to 3")
 	flags.IntVar(&o.Keep, "keep", 10, "deployments kept of each project that were live")
 	flags.IntVar(&o.KeepPreviews, "keep-previews", 10, "deployments kept of each project that never were live")
 	flags.DurationVar(&o.KeepAssets, "keep-assets", 7*24*time.Hour, "time that hashed files which production served stay reachable")
@@ -98,6 +99,9 @@ func checkServer(o app.Config) error {
 	}
 	if o.KeepAssets < 0 {
 		return usagef("--keep-assets is %s; it takes 0 or more", o.KeepAssets)
+	}
+	if o.RequireIsolation < 0 || o.RequireIsolation > 3 {
+		return usagef("--require-isolation is %d; it takes 0 to 3", o.RequireIsolation)
 	}
 	if o.BaseDomain == "" || strings.ContainsAny(o.BaseDomain, "/: ") {
 		return usagef("--base-domain is %q, which is no domain", o.BaseDomain)

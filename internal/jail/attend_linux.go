@@ -59,6 +59,19 @@ func endDescendants() {
 	}
 }
 
+// Program returns the process id of the program whose init process is pid: pid itself without an init process, or when
+// the program has ended.
+func (w Walls) Program(pid int) int {
+	if !w.init {
+		return pid
+	}
+	// The init process forks on its main thread only, and the program first: orphans come after it.
+	if below := Descendants(pid); len(below) > 0 {
+		return below[0]
+	}
+	return pid
+}
+
 // Descendants returns the ids of all processes below pid, parents first.
 func Descendants(pid int) []int {
 	var below []int

@@ -16,7 +16,7 @@ const maxSocketPath = 100
 
 // home is a pool's folders: bootstrap and TMPDIR for its processes, sockets for itself alone.
 type home struct {
-	dir     string // holds bootstrap/ and tmp/
+	dir     string // holds bootstrap/, tmp/ and root/
 	sockets string // entered by this process only: one project's app shall not call another's
 }
 
@@ -42,8 +42,10 @@ func newHome(spec Spec) (_ *home, err error) {
 }
 
 func (h *home) fill(user *User) error {
-	if err := os.Mkdir(h.tmp(), 0o700); err != nil {
-		return err
+	for _, dir := range []string{h.tmp(), h.root()} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return err
+		}
 	}
 	if err := os.CopyFS(h.dir, bootstrapFiles); err != nil {
 		return err
@@ -57,6 +59,7 @@ func (h *home) fill(user *User) error {
 }
 
 func (h *home) tmp() string           { return filepath.Join(h.dir, "tmp") }
+func (h *home) root() string          { return filepath.Join(h.dir, "root") } // mount point in each process's own table
 func (h *home) main() string          { return filepath.Join(h.dir, "bootstrap", "main.mjs") }
 func (h *home) socket(n int64) string { return filepath.Join(h.sockets, fmt.Sprintf("%d", n)) }
 

@@ -21,7 +21,7 @@ const (
 const (
 	frameHeaderSize = 9
 	maxHead         = 1 << 20 // octets of a message's head
-	maxData         = 16 << 20
+	maxFrameData         = 16 << 20
 )
 
 // frameHeader begins each frame on the connection between a pool and a process: kind (1 octet), number of the exchange
@@ -102,7 +102,7 @@ func (m *messageReader) advance() error {
 	switch {
 	case err != nil:
 		return err
-	case h.kind == frameData && h.length <= maxData:
+	case h.kind == frameData && h.length <= maxFrameData:
 		m.left = h.length
 		return nil
 	case h.kind == frameEnd && h.length == 0:

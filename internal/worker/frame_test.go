@@ -84,7 +84,7 @@ func modelMessage(stream []byte, number uint32) (body []byte, whole bool) {
 		there := stream[:min(uint64(len(stream)), uint64(length))]
 		switch {
 		case first && kind == frameHead && length <= maxHead && len(there) == int(length):
-		case !first && kind == frameData && length <= maxData:
+		case !first && kind == frameData && length <= maxFrameData:
 			body = append(body, there...)
 		case !first && kind == frameEnd && length == 0:
 			return body, true

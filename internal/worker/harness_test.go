@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/anchor-deploy/anchor/internal/jail"
 	"github.com/anchor-deploy/anchor/internal/leak"
 )
 
@@ -22,6 +24,13 @@ import (
 const testPatience = 60 * time.Second
 
 func TestMain(m *testing.M) {
+	if name := os.Getenv("WORKER_TEST_PROBE"); name != "" {
+		probe(name, os.Getenv("WORKER_TEST_ARG"))
+		return
+	}
+	if os.Getenv("WORKER_TEST_STAGE") == "refuse" {
+		refuseNamespaces()
+	}
 	if dir := os.Getenv("ORPHAN_TEST_TMP"); dir != "" {
 		holdPoolForEver(dir, os.Getenv("ORPHAN_TEST_BUNDLE"))
 	}
@@ -113,6 +122,36 @@ func testNode(t testing.TB) Node {
 	return node
 }
 
+// testUser is whom processes run as, as a project's do. No level but the highest lets it through to the tests' files.
+func testUser(walls jail.Walls) *User {
+	if walls.Level != jail.Separated {
+		return nil
+	}
+	return &User{UID: 1_000_001, GID: 1_000_001}
+}
+
+// testWalls are the walls that all tests run their processes in: none, unless a test of walls runs the others once more.
+var testWalls = sync.OnceValue(func() jail.Walls {
+	level := os.Getenv("WORKER_TEST_LEVEL")
+	if level == "" {
+		return jail.Walls{}
+	}
+	node, err := FindNode(context.Background(), "")
+	if err != nil {
+		panic(err)
+	}
+	number, err := strconv.Atoi(level)
+	if err != nil {
+		panic(err)
+	}
+	wanted := jail.Walls{Level: jail.Level(number)}
+	walls, err := jail.Try(context.Background(), wanted.Level, node.Path, testUser(wanted))
+	if err != nil {
+		panic(err)
+	}
+	return walls
+})
+
 func newTestPool(t testing.TB, spec Spec) (*Pool, *logbook) {
 	t.Helper()
 	logs := newLogbook()
@@ -126,6 +165,13 @@ func newTestPool(t testing.TB, spec Spec) (*Pool, *logbook) {
 		spec.Max = 1
 	}
 	spec.Tmp, spec.Log = t.TempDir(), logs.add
+	if spec.Tree == "" {
+		spec.Tree = "testdata" // the bundles share modules
+	} else {
+		spec.Tree = spec.Dir
+	}
+	spec.Walls = testWalls()
+	spec.User = testUser(spec.Walls)
 	pool, err := NewPool(testNode(t), spec)
 	if err != nil {
 		t.Fatal(err)

@@ -6,13 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/anchor-deploy/anchor/internal/jail"
 )
 
 func TestStartErrorsSayWhy(t *testing.T) {
@@ -184,8 +188,10 @@ func TestACrashIsAnsweredAndRepaired(t *testing.T) {
 }
 
 func TestAGetWhoseProcessDiedIsTriedOnceMore(t *testing.T) {
-	mark := filepath.Join(t.TempDir(), "mark")
-	s := newSite(t, Spec{Min: 1, Env: map[string]string{"CRASH_MARK": "file://" + mark}})
+	var calls atomic.Int32
+	counter := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, calls.Add(1)) }))
+	t.Cleanup(counter.Close)
+	s := newSite(t, Spec{Min: 1, Env: map[string]string{"COUNTER": counter.URL}})
 	if a := s.get(t, "/crash-once"); a.StatusCode != 200 || a.body != "second" {
 		t.Errorf("got %d %q", a.StatusCode, a.body)
 	}
@@ -291,7 +297,10 @@ func holdPoolForEver(tmp, bundle string) {
 		panic(err)
 	}
 	print := func(l Line) { fmt.Println(l.Text) }
-	pool, err := NewPool(node, Spec{Dir: "testdata/broken", Handler: bundle, Min: 1, Max: 1, Tmp: tmp, StartTimeout: time.Hour, Log: print})
+	pool, err := NewPool(node, Spec{
+		Dir: "testdata/broken", Handler: bundle, Min: 1, Max: 1, Tmp: tmp, StartTimeout: time.Hour, Log: print,
+		Walls: testWalls(), Tree: "testdata", User: testUser(testWalls()),
+	})
 	if err != nil {
 		panic(err)
 	}
@@ -300,38 +309,48 @@ func holdPoolForEver(tmp, bundle string) {
 }
 
 func TestNoProcessOutlivesAKilledAnchor(t *testing.T) {
+	for _, bundle := range []string{"pid.handler", "spin.handler"} {
+		t.Run(bundle, func(t *testing.T) { killAnchor(t, bundle, os.Getenv("WORKER_TEST_LEVEL")) })
+	}
+}
+
+// killAnchor kills a process that holds a pool of the bundle, and waits until all that it has started has ended.
+func killAnchor(t *testing.T, bundle, level string) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, bundle := range []string{"pid.handler", "spin.handler"} {
-		t.Run(bundle, func(t *testing.T) {
-			cmd := exec.Command(self)
-			cmd.Env = append(os.Environ(), "ORPHAN_TEST_TMP="+t.TempDir(), "ORPHAN_TEST_BUNDLE="+bundle)
-			out, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), "ORPHAN_TEST_TMP="+t.TempDir(), "ORPHAN_TEST_BUNDLE="+bundle, "WORKER_TEST_LEVEL="+level)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Fscan(out, &pid); err != nil {
+		t.Fatal(err)
+	}
+	all := jail.Descendants(cmd.Process.Pid)
+	if level == "" {
+		all = []int{pid} // else it is a number in another process table
+	}
+	if len(all) == 0 || residentBytes(all[0]) == 0 {
+		t.Fatalf("processes %v are not running", all)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	for _, pid := range all {
+		for deadline := time.Now().Add(testPatience); residentBytes(pid) > 0; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("process %d is still running", pid)
 			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			var pid int
-			if _, err := fmt.Fscan(out, &pid); err != nil {
-				t.Fatal(err)
-			}
-			if residentBytes(pid) == 0 {
-				t.Fatalf("process %d is not running", pid)
-			}
-			if err := cmd.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-			_ = cmd.Wait() // it was killed
-			for deadline := time.Now().Add(testPatience); residentBytes(pid) > 0; time.Sleep(5 * time.Millisecond) {
-				if time.Now().After(deadline) {
-					t.Fatalf("process %d is still running", pid)
-				}
-			}
-		})
+		}
 	}
 }
 

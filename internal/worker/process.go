@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"sync"
 	"time"
+
+	"github.com/anchor-deploy/anchor/internal/jail"
 )
 
 // killAfter is how long a process may take to end after SIGTERM once nobody waits for it any more.
@@ -18,6 +20,7 @@ const killAfter = 2 * time.Second
 // process is one Node.js process that runs the bundle.
 type process struct {
 	cmd      *exec.Cmd
+	walls    jail.Walls
 	hop      *hop
 	socket   string
 	stdin    *os.File // the process ends itself when this closes, hence with us
@@ -62,7 +65,7 @@ func (p *Pool) startProcess(n int64) (*process, error) {
 		return nil, err
 	}
 	pr := &process{
-		socket: p.home.socket(n), started: time.Now(),
+		socket: p.home.socket(n), started: time.Now(), walls: p.spec.Walls,
 		ready: make(chan struct{}), gone: make(chan struct{}), exited: make(chan struct{}),
 		beats: make(chan struct{}, 1), busy: make(chan struct{}, 1), farewell: make(chan string, 1),
 	}
@@ -71,14 +74,7 @@ func (p *Pool) startProcess(n int64) (*process, error) {
 		files.closeAll()
 		return nil, err
 	}
-	pr.cmd = exec.Command(p.node.Path, append(p.nodeFlags(), p.home.main())...)
-	pr.cmd.Dir = p.spec.Dir
-	// In the environment, which other users cannot read, not in the command line, which they can.
-	pr.cmd.Env = append(p.spec.environ(p.node, p.home.tmp()), "ANCHOR_WORKER="+string(args))
-	pr.cmd.Stdin, pr.cmd.Stdout, pr.cmd.Stderr = files.stdin, files.stdout, files.stderr
-	pr.cmd.ExtraFiles = []*os.File{files.listener, files.control} // fd 3 and 4 of the process
-	pr.cmd.SysProcAttr = processAttributes(p.spec.User)
-	if err := start(pr.cmd); err != nil {
+	if pr.cmd, err = p.startConfined(string(args), files); err != nil {
 		files.closeAll()
 		return nil, fmt.Errorf("run %s: %w", p.node.Path, err)
 	}
@@ -174,7 +170,7 @@ func (pr *process) stop(ctx context.Context) bool {
 
 func (pr *process) kill() {
 	if !pr.isGone() {
-		killGroup(pr.cmd.Process.Pid)
+		pr.killAll()
 	}
 	<-pr.exited
 }

@@ -2,19 +2,7 @@
 
 package worker
 
-import (
-	"os"
-	"syscall"
-)
-
-// processAttributes puts a process in a group of its own, and under another user when there is one and we may.
-func processAttributes(user *User) *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{Setpgid: true}
-	if user != nil && os.Geteuid() == 0 {
-		attr.Credential = &syscall.Credential{Uid: user.UID, Gid: user.GID}
-	}
-	return attr
-}
+import "syscall"
 
 // The errors of kill are not reported: the only one possible is that there is nothing left to signal.
 

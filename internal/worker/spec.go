@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/anchor-deploy/anchor/internal/jail"
 )
 
 // EventKind says which Lambda event a bundle was built for.
@@ -20,8 +22,8 @@ const (
 	CloudFrontRequest
 )
 
-// User is whom a process runs as.
-type User struct{ UID, GID uint32 }
+// User is the user and the group that a process runs as.
+type User = jail.User
 
 // Spec says which bundle a Pool runs and how. Dir, Handler and Tmp are required.
 type Spec struct {
@@ -43,7 +45,10 @@ type Spec struct {
 	// HangAfter is how long the event loop of a process may be blocked before it is killed and replaced (0: 10 s).
 	HangAfter time.Duration
 
-	Budget      *Budget    // bounds the processes of this pool and others together; nil: of none
+	Budget *Budget    // bounds the processes of this pool and others together; nil: of none
+	Walls  jail.Walls // what keeps the processes from the rest of the machine; zero: nothing
+	Tree   string     // folder that the processes may read, when that is more than Dir
+
 	User        *User      // who to run as when Anchor runs as root; nil: the same user
 	MaxMemoryMB int        // of the JavaScript heap (--max-old-space-size); 0: Node.js decides
 	Log         func(Line) // called from several goroutines; nil: logs are dropped
@@ -58,6 +63,12 @@ func (s Spec) withDefaults() (Spec, error) {
 	var err error
 	if s.Dir, err = filepath.Abs(s.Dir); err != nil {
 		return s, fmt.Errorf("worker: bundle folder: %w", err)
+	}
+	if s.Tree == "" {
+		s.Tree = s.Dir
+	}
+	if s.Tree, err = filepath.Abs(s.Tree); err != nil {
+		return s, fmt.Errorf("worker: bundle's tree: %w", err)
 	}
 	if s.Max == 0 {
 		s.Max = max(s.Min, runtime.NumCPU())

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+
+	"github.com/anchor-deploy/anchor/internal/jail"
 )
 
 // Stats is what a pool is doing at one moment.
@@ -29,6 +31,9 @@ func (p *Pool) Stats() Stats {
 	p.mu.Unlock()
 	for _, pid := range pids {
 		s.RSS += residentBytes(pid)
+		for _, child := range jail.Descendants(pid) {
+			s.RSS += residentBytes(child)
+		}
 	}
 	return s
 }

@@ -29,7 +29,7 @@ func (p *Pool) calmTick() time.Duration { return p.spec.HangAfter / 4 }
 // Silence is counted in ticks of our own clock, of which the ticker drops those that we come too late for: when Anchor or
 // the machine stood still, no process is to blame.
 func (p *Pool) supervise(pr *process) {
-	quiet := silence{pid: pr.cmd.Process.Pid, tick: p.calmTick()}
+	quiet := silence{pid: pr.walls.Program(pr.cmd.Process.Pid), tick: p.calmTick()}
 	ticker := time.NewTicker(quiet.tick)
 	defer ticker.Stop()
 	watch := func(every time.Duration) {
@@ -67,7 +67,7 @@ func (p *Pool) judge(pr *process, quiet *silence) {
 	case quiet.blocks(p.spec.HangAfter):
 		if !pr.isGone() {
 			p.say("error", fmt.Sprintf("process killed: its event loop was blocked for %s", p.spec.HangAfter))
-			killGroup(quiet.pid)
+			pr.killAll()
 			<-pr.gone
 		}
 	case quiet.blocks(late):

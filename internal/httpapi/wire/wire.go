@@ -187,16 +187,25 @@ const PackType = "application/vnd.anchor.filepack"
 
 // Status answers GET /status: what runs here.
 type Status struct {
-	Version  string    `json:"version"`
-	Platform string    `json:"platform" enum:"local,aws"`
-	UptimeMS int64     `json:"uptimeMs"`
-	Sites    string    `json:"sites" doc:"Pattern of the sites' URLs"`
-	API      string    `json:"api"`
-	Data     string    `json:"data"`
-	Node     string    `json:"node" doc:"Version of Node.js"`
-	Disk     Disk      `json:"disk"`
-	Live     []Serving `json:"live" nullable:"false"`
-	Workers  []Worker  `json:"workers" nullable:"false"`
+	Version  string `json:"version"`
+	Platform string `json:"platform" enum:"local,aws"`
+	UptimeMS int64  `json:"uptimeMs"`
+	Sites    string `json:"sites" doc:"Pattern of the sites' URLs"`
+	API      string `json:"api"`
+	Data     string `json:"data"`
+	Node     string `json:"node" doc:"Version of Node.js"`
+	// Isolation is absent on aws, where Lambda isolates functions.
+	Isolation *Isolation `json:"isolation,omitempty" doc:"What keeps projects' workers apart, on local"`
+	Disk      Disk       `json:"disk"`
+	Live      []Serving  `json:"live" nullable:"false"`
+	Workers   []Worker   `json:"workers" nullable:"false"`
+}
+
+// Isolation is what keeps projects' workers from each other and from the server.
+type Isolation struct {
+	Level int    `json:"level" minimum:"0" maximum:"3" doc:"3 is the strongest, 0 is none"`
+	Name  string `json:"name" doc:"What the level consists of"`
+	Why   string `json:"why,omitempty" doc:"Why the level is not higher"`
 }
 
 // Disk is the disk of the data folder.

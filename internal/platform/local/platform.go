@@ -18,6 +18,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/edge"
 	"github.com/anchor-deploy/anchor/internal/edge/asset"
 	"github.com/anchor-deploy/anchor/internal/isr"
+	"github.com/anchor-deploy/anchor/internal/jail"
 	"github.com/anchor-deploy/anchor/internal/logs"
 	"github.com/anchor-deploy/anchor/internal/worker"
 )
@@ -55,6 +56,7 @@ type Config struct {
 	Addresses  []netip.Addr // under which the world reaches this machine
 	Node       worker.Node
 	Users      Users
+	Walls      jail.Walls
 	Drain      time.Duration // how long a removed deployment's requests may go on
 	Warm       time.Duration // how long the deployment live before keeps a worker
 	ProbeLimit time.Duration // how long a new version may take to start and answer; 0: 30 s

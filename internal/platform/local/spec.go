@@ -18,6 +18,8 @@ func (p *Platform) spec(d Description, f anchor.Function, env map[string]string)
 		Handler: f.Handler,
 		Env:     p.environment(d, f, env),
 		User:    p.Users.of(d.Project),
+		Walls:   p.Walls,
+		Tree:    d.Dir,
 		Log:     p.logTo(d, f.Name),
 		Tmp:     p.Run,
 	}

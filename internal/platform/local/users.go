@@ -2,23 +2,24 @@ package local
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"hash/fnv"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/jail"
 	"github.com/anchor-deploy/anchor/internal/worker"
 )
 
 // Users gives each project's workers a Unix user of their own, so that one
 // project's code can read neither another's environment nor Anchor's files. It
 // takes root; without it the workers run as Anchor does.
-type Users struct {
-	Separate bool
-	Why      string // why not, for `anchor doctor`
-}
+type Users struct{ Separate bool }
 
 // The user ids lie far above those that systems give out (useradd's UID_MAX is 60000).
 const (
@@ -26,24 +27,69 @@ const (
 	uidRange = 1_000_000_000
 )
 
-// FindUsers tries whether a worker can run under another user and still reach
-// what is below dir.
-func FindUsers(ctx context.Context, node worker.Node, dir string) Users {
+// Isolation is what keeps workers from each other and from Anchor on this machine.
+type Isolation struct {
+	Walls jail.Walls
+	Users Users
+	Why   string // why the level is not higher; empty at the highest
+}
+
+// FindIsolation tries the levels of isolation from the highest down, with node, and
+// with workers that have to reach what is below dir.
+func FindIsolation(ctx context.Context, node worker.Node, dir string) Isolation {
+	trials, why := trials(ctx, node, dir)
+	for _, t := range trials {
+		walls, err := jail.Try(ctx, t.level, node.Path, t.user)
+		if err == nil {
+			i := Isolation{Walls: walls, Users: Users{Separate: t.user != nil}}
+			if t.level < jail.Separated {
+				i.Why = strings.Join(why, "; ")
+			}
+			return i
+		}
+		why = append(why, err.Error())
+	}
+	return Isolation{Users: Users{Separate: findUser(ctx, node, dir) == nil}, Why: strings.Join(why, "; ")}
+}
+
+type trial struct {
+	level jail.Level
+	user  *worker.User
+}
+
+// trials lists what may be possible for the user that runs Anchor, and why not more.
+// A program that runs as root cannot be kept from anything.
+func trials(ctx context.Context, node worker.Node, dir string) (list []trial, why []string) {
 	if os.Geteuid() != 0 {
-		return Users{Why: "Anchor does not run as root, so workers share its user"}
+		return []trial{{level: jail.Namespaced}, {level: jail.Filtered}, {level: jail.None}}, []string{"Anchor does not run as root"}
+	}
+	first := &worker.User{UID: firstUID, GID: firstUID}
+	list = []trial{{jail.Separated, first}}
+	if err := findUser(ctx, node, dir); err != nil {
+		// Namespaces show a worker its files without their parents, so only the other levels depend on it.
+		return append(list, trial{level: jail.None}), []string{err.Error()}
+	}
+	return append(list, trial{jail.Filtered, first}, trial{jail.None, first}), nil
+}
+
+// findUser tries whether a worker can run under another user and still reach what is
+// below dir without a file system of its own.
+func findUser(ctx context.Context, node worker.Node, dir string) error {
+	if os.Geteuid() != 0 {
+		return errors.New("Anchor does not run as root, so workers share its user")
 	}
 	for at := dir; at != filepath.Dir(at); at = filepath.Dir(at) {
 		if info, err := os.Stat(at); err != nil || info.Mode()&0o001 == 0 {
-			return Users{Why: at + " lets no other user through (chmod o+x), so workers share Anchor's user"}
+			return fmt.Errorf("%s lets no other user through (chmod o+x), so workers share Anchor's user", at)
 		}
 	}
 	try := exec.CommandContext(ctx, node.Path, "--version")
 	try.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: firstUID, Gid: firstUID}}
 	try.Dir = "/"
 	if err := try.Run(); err != nil {
-		return Users{Why: "another user cannot run " + node.Path + " (" + err.Error() + "), so workers share Anchor's user"}
+		return fmt.Errorf("another user cannot run %s, so workers share Anchor's user: %w", node.Path, err)
 	}
-	return Users{Separate: true}
+	return nil
 }
 
 func (u Users) of(p anchor.ProjectID) *worker.User {

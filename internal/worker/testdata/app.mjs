@@ -98,10 +98,8 @@ const routes = {
   },
   "/crash": () => process.exit(7),
   "/crash-once": async ({ res }) => {
-    const fs = await import("node:fs");
-    const mark = new URL(process.env.CRASH_MARK);
-    if (fs.existsSync(mark)) return res.end("second");
-    fs.writeFileSync(mark, "");
+    const count = await (await fetch(process.env.COUNTER)).text();
+    if (count !== "1") return res.end("second");
     process.kill(process.pid, "SIGKILL");
     await sleep(60_000);
   },

@@ -1,0 +1,50 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+	"github.com/anchor-deploy/anchor/internal/jail"
+	"github.com/anchor-deploy/anchor/internal/platform/local"
+)
+
+// sound reports whether a project's workers can read neither other projects' files nor Anchor's, nor touch their
+// processes.
+func (a *app) sound() bool {
+	level := a.walls.Walls.Level
+	return level >= jail.Namespaced || level == jail.Filtered && a.walls.Users.Separate
+}
+
+const isolationHint = "Run Anchor as root, with the rights that deploy/anchor.service grants, or let its user make user namespaces; docs/operations.md, Isolation, has the systems' settings."
+
+// openWalls finds out how workers are isolated here, and refuses a level below the one that is required.
+func (a *app) openWalls(ctx context.Context) error {
+	a.walls = local.FindIsolation(ctx, a.node, a.Data)
+	if level := a.walls.Walls.Level; int(level) < a.RequireIsolation {
+		return anchor.Invalid("isolation_missing", "workers are isolated at level %d here (%s), and --require-isolation is %d: %s",
+			level, level, a.RequireIsolation, a.walls.Why).Hintf(isolationHint)
+	}
+	return nil
+}
+
+// isolationGap says what a low level means for projects, and why it is low.
+func (a *app) isolationGap() string {
+	level := a.walls.Walls.Level
+	return fmt.Sprintf("isolation level %d (%s): %s. %s", level, level, level.Leaves(), a.walls.Why)
+}
+
+func (a *app) isolation() *wire.Isolation {
+	level := a.walls.Walls.Level
+	return &wire.Isolation{Level: int(level), Name: level.String(), Why: a.walls.Why}
+}
+
+func (a *app) checkIsolation() wire.Check {
+	level := a.walls.Walls.Level
+	c := wire.Check{Name: "Isolation", OK: a.sound(), Detail: fmt.Sprintf("level %d: each worker has %s", level, level)}
+	if !c.OK {
+		c.Detail, c.Hint = a.isolationGap(), isolationHint
+	}
+	return c
+}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package worker
+
+func probe(string, string) {}
+
+func refuseNamespaces() {}
