@@ -42,6 +42,7 @@ func (e *Edge) answer(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, overloaded)
 		return
 	}
+	r = normalized(r)
 	if no := e.unacceptable(r); no != nil {
 		refuse(w, r, no)
 		return
@@ -83,6 +84,7 @@ func (e *Edge) Dispatch(site *Site, w http.ResponseWriter, r *http.Request) {
 	if site.Hold != nil {
 		defer site.Hold()()
 	}
+	r = normalized(r)
 	t := site.resolve(r.Method, r.URL.Path)
 	if t.function == nil {
 		e.serveStatic(site, t, w, r)

@@ -115,8 +115,9 @@ func hasBadOctet(target string) bool {
 	return false
 }
 
-// hostile finds, in a decoded path, what no client sends by accident: browsers resolve dot segments themselves.
-// A backslash is none: it can stand in a dynamic route, and no file of an index has one in its path.
+// hostile reports whether a decoded path, normalized before, holds what no client sends by accident: a NUL, or a ".."
+// that encoded slashes or backslashes set apart and that whatever decodes the path behind the edge may resolve.
+// A backslash alone is harmless: it can stand in a dynamic route, and no file of an index has one in its path.
 func hostile(path string) bool {
 	if strings.IndexByte(path, 0) >= 0 {
 		return true

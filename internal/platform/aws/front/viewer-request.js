@@ -29,6 +29,30 @@ function answer(status, text, headers) {
   return { statusCode: status, statusDescription: text, headers: all };
 }
 
+// Returns the path that a browser would have sent, so that the app's rules compare one
+// spelling (https://url.spec.whatwg.org/#path-state).
+function normalize(uri) {
+  if (!/[.\\]|%2e/i.test(uri)) {
+    return uri;
+  }
+  var parts = uri.replace(/\\/g, '/').slice(1).split('/');
+  var kept = [];
+  for (var i = 0; i < parts.length; i++) {
+    var dots = parts[i].replace(/%2e/gi, '.');
+    if (dots !== '.' && dots !== '..') {
+      kept.push(parts[i]);
+      continue;
+    }
+    if (dots === '..') {
+      kept.pop();
+    }
+    if (i === parts.length - 1) {
+      kept.push('');
+    }
+  }
+  return '/' + kept.join('/');
+}
+
 // Gives the percent-decoded path, null for what no client sends by accident.
 function decode(uri) {
   var path;
@@ -220,6 +244,7 @@ async function toFunction(chosen, name) {
 
 async function handler(event) {
   var request = event.request;
+  request.uri = normalize(request.uri);
   var path = decode(request.uri);
   if (path === null) {
     return answer(400, 'Bad Request');
