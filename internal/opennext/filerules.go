@@ -1,0 +1,183 @@
+package opennext
+
+import (
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// FileRules are the rules of an app that run before its static files: Next.js' order is
+// headers, redirects, middleware, beforeFiles rewrites, files.
+type FileRules struct {
+	// Asked reports that the functions say which static file answers a request: bundles of
+	// OpenNext 3.7 and later look for public files between beforeFiles rewrites and pages
+	// (core/routingHandler.js, assetResolver). Others know nothing of files.
+	Asked bool
+
+	basePath  string
+	locales   []string
+	deciding  []fileRule
+	headers   []headerRule
+	undecided string // what may concern any file, because the build does not say which; "" if nothing
+}
+
+// FileRule is what the rules mean for one file.
+type FileRule struct {
+	// Deciders name the rules that may answer in the file's place, or whose effect depends
+	// on the request, such as `redirect "/old.txt"`.
+	Deciders []string
+	// Header are the headers of next.config that every answer with the file has.
+	Header http.Header
+}
+
+// fileRule is a redirect, a beforeFiles rewrite or a matcher of the middleware.
+type fileRule struct {
+	name    string
+	pattern pathPattern
+}
+
+type headerRule struct {
+	name    string
+	pattern pathPattern
+	// depends reports that the headers need the request: a condition of has or missing, or
+	// a parameter of the path in a value.
+	depends bool
+	headers []routeHeader
+}
+
+// ReadFileRules reads the manifests of the server function.
+func ReadFileRules(tree fs.FS, build anchor.Build) (*FileRules, error) {
+	rules := &FileRules{basePath: build.BasePath}
+	var external bool
+	for _, f := range build.Functions {
+		external = external || f.Edge
+		if f.Name != anchor.ServerFunction {
+			continue
+		}
+		home, err := bundleHome(tree, f)
+		if err != nil {
+			return nil, err
+		}
+		if err := rules.readManifests(tree, home); err != nil {
+			return nil, err
+		}
+	}
+	if external && !rules.hasMiddleware() {
+		rules.undecided = middlewareName
+	}
+	var err error
+	rules.Asked, err = asksForFiles(tree, build, external)
+	return rules, err
+}
+
+// Locales are the app's, of i18n in next.config. A public file has a path below each, too.
+func (r *FileRules) Locales() []string { return r.locales }
+
+// Of returns what the rules mean for the file at path, which is below the base path,
+// without a leading slash and not percent-encoded.
+func (r *FileRules) Of(path string) FileRule {
+	var found FileRule
+	if r.undecided != "" {
+		found.decidedBy(r.undecided)
+	}
+	spellings := r.spellings(path)
+	for _, rule := range r.deciding {
+		if some, _ := rule.pattern.match(spellings); some {
+			found.decidedBy(rule.name)
+		}
+	}
+	for _, rule := range r.headers {
+		switch some, all := rule.pattern.match(spellings); {
+		case !some:
+		case rule.depends || !all:
+			found.decidedBy(rule.name)
+		default:
+			found.add(rule.headers)
+		}
+	}
+	return found
+}
+
+func (f *FileRule) decidedBy(name string) {
+	for _, known := range f.Deciders {
+		if known == name {
+			return
+		}
+	}
+	f.Deciders = append(f.Deciders, name)
+}
+
+// add lets a later header replace an earlier one, but for Set-Cookie, as Next.js does
+// (server/lib/router-utils/resolve-routes.js).
+func (f *FileRule) add(headers []routeHeader) {
+	if f.Header == nil {
+		f.Header = http.Header{}
+	}
+	for _, h := range headers {
+		if strings.EqualFold(h.Key, "Set-Cookie") {
+			f.Header.Add(h.Key, h.Value)
+			continue
+		}
+		f.Header.Set(h.Key, h.Value)
+	}
+}
+
+// spellings are the paths that a pattern may be compared with for one file, in groups.
+// They are those of the path as it was sent or decoded, and with a locale before it or
+// none: Next.js puts the locale behind the base path, OpenNext in front of it
+// (core/routing/i18n, localizePath).
+func (r *FileRules) spellings(path string) spellings {
+	plain := "/" + path
+	encoded := (&url.URL{Path: plain}).EscapedPath()
+	groups := spellings{{r.basePath + plain, r.basePath + encoded}}
+	var behind, before []string
+	for _, locale := range r.locales {
+		behind = append(behind, r.basePath+"/"+locale+plain, r.basePath+"/"+locale+encoded)
+		before = append(before, "/"+locale+r.basePath+plain, "/"+locale+r.basePath+encoded)
+	}
+	return append(groups, behind, before)
+}
+
+func (r *FileRules) hasMiddleware() bool {
+	for _, rule := range r.deciding {
+		if rule.name == middlewareName {
+			return true
+		}
+	}
+	return r.undecided != ""
+}
+
+// namedFiles is how many files a warning names.
+const namedFiles = 5
+
+// Warning names the files that some rule decides about, in one line, and those rules; ""
+// when there are none. It is for platforms and builds where files are served past them.
+func (r *FileRules) Warning(paths []string) string {
+	var files, rules []string
+	for _, path := range paths {
+		rule := r.Of(path)
+		if len(rule.Deciders) == 0 || strings.HasPrefix(path, "_next/") || path == "BUILD_ID" {
+			continue
+		}
+		files = append(files, path)
+		for _, name := range rule.Deciders {
+			if !slices.Contains(rules, name) {
+				rules = append(rules, name)
+			}
+		}
+	}
+	if len(files) == 0 {
+		return ""
+	}
+	slices.Sort(files)
+	named := strings.Join(files[:min(namedFiles, len(files))], ", ")
+	if more := len(files) - namedFiles; more > 0 {
+		named += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("Warning: static files are served without asking %s: %s.", strings.Join(rules, ", "), named)
+}

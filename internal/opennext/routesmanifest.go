@@ -1,0 +1,202 @@
+package opennext
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+const middlewareName = "the middleware"
+
+// routesManifest is the part of .next/routes-manifest.json that concerns files.
+type routesManifest struct {
+	Redirects []route       `json:"redirects"`
+	Headers   []route       `json:"headers"`
+	Rewrites  rewritesField `json:"rewrites"`
+	I18n      *struct {
+		Locales       []string `json:"locales"`
+		DefaultLocale string   `json:"defaultLocale"`
+		Domains       []struct {
+			DefaultLocale string `json:"defaultLocale"`
+		} `json:"domains"`
+	} `json:"i18n"`
+}
+
+type route struct {
+	Source   string        `json:"source"`
+	Regex    string        `json:"regex"`
+	Internal bool          `json:"internal"` // of Next.js: trailing slashes
+	Has      []any         `json:"has"`
+	Missing  []any         `json:"missing"`
+	Headers  []routeHeader `json:"headers"`
+}
+
+type routeHeader struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// rewritesField holds the rewrites that run before files. An array, which next.config may
+// have as well, holds afterFiles rewrites only.
+type rewritesField struct{ BeforeFiles []route }
+
+func (f *rewritesField) UnmarshalJSON(data []byte) error {
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")) {
+		return nil
+	}
+	var object struct {
+		BeforeFiles []route `json:"beforeFiles"`
+	}
+	err := json.Unmarshal(data, &object)
+	f.BeforeFiles = object.BeforeFiles
+	return err
+}
+
+// matchers of the middleware stand in middleware-manifest.json for the edge runtime and
+// in functions-config-manifest.json for Node.js.
+type middlewareManifest struct {
+	Middleware map[string]middlewareEntry `json:"middleware"`
+}
+
+type functionsManifest struct {
+	Functions map[string]middlewareEntry `json:"functions"`
+}
+
+type middlewareEntry struct {
+	Matchers []struct {
+		Regexp string `json:"regexp"`
+	} `json:"matchers"`
+	Regexp string `json:"regexp"` // of Next.js 12
+}
+
+func (r *FileRules) readManifests(tree fs.FS, home string) error {
+	var routes routesManifest
+	if err := readJSON(tree, path.Join(home, ".next/routes-manifest.json"), maxManifest, &routes); errors.Is(err, fs.ErrNotExist) {
+		r.undecided = "next.config, whose routes-manifest.json is not in the build"
+	} else if err != nil {
+		return err
+	}
+	r.readRoutes(routes)
+
+	var edge middlewareManifest
+	if err := optional(readJSON(tree, path.Join(home, ".next/server/middleware-manifest.json"), maxManifest, &edge)); err != nil {
+		return err
+	}
+	var node functionsManifest
+	if err := optional(readJSON(tree, path.Join(home, ".next/server/functions-config-manifest.json"), maxManifest, &node)); err != nil {
+		return err
+	}
+	for _, entry := range edge.Middleware {
+		r.readMiddleware(entry)
+	}
+	if entry, found := node.Functions["/_middleware"]; found {
+		r.readMiddleware(entry)
+	}
+	return nil
+}
+
+func optional(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func (r *FileRules) readRoutes(manifest routesManifest) {
+	for _, redirect := range manifest.Redirects {
+		if !redirect.Internal {
+			r.decide(fmt.Sprintf("the redirect %q", redirect.Source), redirect.Regex)
+		}
+	}
+	for _, rewrite := range manifest.Rewrites.BeforeFiles {
+		r.decide(fmt.Sprintf("the beforeFiles rewrite %q", rewrite.Source), rewrite.Regex)
+	}
+	for _, header := range manifest.Headers {
+		r.headers = append(r.headers, headerRule{
+			name:    fmt.Sprintf("headers for %q", header.Source),
+			pattern: newPathPattern(header.Regex),
+			depends: len(header.Has) > 0 || len(header.Missing) > 0 || interpolated(header),
+			headers: header.Headers,
+		})
+	}
+	if i18n := manifest.I18n; i18n != nil {
+		r.locales = i18n.Locales
+	}
+}
+
+func (r *FileRules) decide(name, pattern string) {
+	r.deciding = append(r.deciding, fileRule{name, newPathPattern(pattern)})
+}
+
+// readMiddleware takes a middleware without matchers for one that runs before everything.
+func (r *FileRules) readMiddleware(entry middlewareEntry) {
+	if len(entry.Matchers) == 0 {
+		r.decide(middlewareName, entry.Regexp)
+	}
+	for _, matcher := range entry.Matchers {
+		r.decide(middlewareName, matcher.Regexp)
+	}
+}
+
+var parameter = regexp.MustCompile(`:(\w+)`)
+
+// interpolated reports whether a parameter of the source stands in a header
+// (next/dist/shared/lib/router/utils/prepare-destination.js, compileNonPath). Groups
+// without a name are numbered.
+func interpolated(r route) bool {
+	var names []string
+	for _, match := range parameter.FindAllStringSubmatch(r.Source, -1) {
+		names = append(names, match[1])
+	}
+	for i := range strings.Count(r.Source, "(") {
+		names = append(names, strconv.Itoa(i))
+	}
+	for _, header := range r.Headers {
+		for _, name := range names {
+			if strings.Contains(header.Key+"\n"+header.Value, ":"+name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// asksForFiles looks for the question in the bundles whose routing runs before pages: the
+// external middleware's, or those of all server functions.
+func asksForFiles(tree fs.FS, build anchor.Build, external bool) (bool, error) {
+	for _, f := range build.Functions {
+		if f.Image || f.Edge != external {
+			continue
+		}
+		code, err := bundleCode(tree, f)
+		if err != nil {
+			return false, err
+		}
+		if !bytes.Contains(code, []byte("maybeGetAssetResult")) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// bundleCode is the module that holds the real handler of f.
+func bundleCode(tree fs.FS, f anchor.Function) ([]byte, error) {
+	home, err := bundleHome(tree, f)
+	if err != nil {
+		return nil, err
+	}
+	name := handlerFile(tree, f)
+	if home != f.Dir {
+		name = path.Join(home, path.Base(name))
+	}
+	code, err := readFile(tree, name, maxBundle)
+	return code, optional(err)
+}
