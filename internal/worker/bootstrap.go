@@ -38,10 +38,10 @@ func newHome(spec Spec) (_ *home, err error) {
 	} else if err = os.Mkdir(h.sockets, 0o700); err != nil {
 		return nil, err
 	}
-	return h, h.fill(spec.User)
+	return h, h.fill(spec)
 }
 
-func (h *home) fill(user *User) error {
+func (h *home) fill(spec Spec) error {
 	for _, dir := range []string{h.tmp(), h.root()} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return err
@@ -50,17 +50,23 @@ func (h *home) fill(user *User) error {
 	if err := os.CopyFS(h.dir, bootstrapFiles); err != nil {
 		return err
 	}
+	if err := spec.Files.write(h.files()); err != nil {
+		return err
+	}
+	user := spec.User
 	if user == nil || os.Geteuid() != 0 {
 		return nil
 	}
 	// The other user reads the bootstrap and owns TMPDIR. The folder itself stays ours, so that he cannot put
 	// another one in the place of the sockets.
-	return errors.Join(os.Chmod(h.dir, 0o711), os.Chown(h.tmp(), int(user.UID), int(user.GID)))
+	uid, gid := int(user.UID), int(user.GID)
+	return errors.Join(os.Chmod(h.dir, 0o711), os.Chown(h.tmp(), uid, gid), os.Chown(h.files(), uid, gid))
 }
 
 func (h *home) tmp() string           { return filepath.Join(h.dir, "tmp") }
 func (h *home) root() string          { return filepath.Join(h.dir, "root") } // mount point in each process's own table
 func (h *home) main() string          { return filepath.Join(h.dir, "bootstrap", "main.mjs") }
+func (h *home) files() string         { return filepath.Join(h.dir, "bootstrap", filesName) }
 func (h *home) socket(n int64) string { return filepath.Join(h.sockets, fmt.Sprintf("%d", n)) }
 
 func (h *home) remove() error {

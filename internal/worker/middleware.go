@@ -108,7 +108,11 @@ func (m *Middleware) Run(ctx context.Context, r *http.Request) (Decision, error)
 		return Decision{}, fmt.Errorf("worker: middleware %s answered something else than a CloudFront result: %w", m.pool.spec.Name, err)
 	}
 	if result.Status != "" {
-		return result.response()
+		d, err := result.response()
+		if err == nil {
+			m.pool.checkFile(d.Response.Header)
+		}
+		return d, err
 	}
 	return result.rewrite(r)
 }

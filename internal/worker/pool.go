@@ -15,6 +15,7 @@ type Pool struct {
 	node Node
 	spec Spec
 	home *home
+	mark string // see fileMark
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -67,7 +68,7 @@ func NewPool(node Node, spec Spec) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{node: node, spec: spec, home: home, min: spec.Min, released: make(chan struct{})}
+	p := &Pool{node: node, spec: spec, home: home, mark: newFileMark(), min: spec.Min, released: make(chan struct{})}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	spec.Budget.join(p)
 	p.mu.Lock()

@@ -59,7 +59,7 @@ func (p *Pool) startProcess(n int64) (*process, error) {
 	}
 	args, err := json.Marshal(map[string]any{
 		"module": file, "handler": export, "name": p.spec.Name,
-		"pulse": p.calmTick().Milliseconds(), "busyPulse": beatEvery.Milliseconds(),
+		"pulse": p.calmTick().Milliseconds(), "busyPulse": beatEvery.Milliseconds(), "mark": p.mark,
 	})
 	if err != nil {
 		return nil, err

@@ -99,6 +99,7 @@ func (p *Pool) forward(w http.ResponseWriter, r *http.Request, out *requestHead,
 	defer answer.Close()
 	header := w.Header()
 	maps.Copy(header, head.header)
+	p.checkFile(header)
 	w.WriteHeader(head.status)
 	if err := copyBody(w, answer, head.length < 0); err != nil && r.Context().Value(http.ServerContextKey) != nil {
 		// The status is sent: only a broken connection can tell the client that this is not the whole answer.

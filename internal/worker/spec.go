@@ -35,6 +35,9 @@ type Spec struct {
 	// Env has none.
 	Env map[string]string
 
+	// Files are the static files beside the bundle. The app's routing hands a request for one back by FileHeader.
+	Files Files
+
 	Min, Max    int // processes; Max 0: the number of cores
 	Concurrency int // requests in flight per process at which another process is started; 0: 8
 	Limit       int // requests in flight per process at which further ones queue; 0: 1024

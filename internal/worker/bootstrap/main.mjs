@@ -9,6 +9,7 @@ import { passesBuffers, streamMarkedBodies } from "./body.mjs";
 import { admitEdgeBundles } from "./edge.mjs";
 import { Connection } from "./exchange.mjs";
 import { beginServing, exit, interceptExits } from "./exit.mjs";
+import { nameFiles } from "./files.mjs";
 import { withImageErrors } from "./image.mjs";
 import { readOwnWrites } from "./incremental.mjs";
 import { Invocation, STREAMING } from "./invocation.mjs";
@@ -19,7 +20,7 @@ import { repairRewrites } from "./rewrite.mjs";
 import { describe, surviveExceptions } from "./uncaught.mjs";
 
 const SOCKET_FD = 3;
-const { module: modulePath, handler: exportName, name, pulse, busyPulse } = JSON.parse(process.env.ANCHOR_WORKER);
+const { module: modulePath, handler: exportName, name, pulse, busyPulse, mark } = JSON.parse(process.env.ANCHOR_WORKER);
 delete process.env.ANCHOR_WORKER;
 process.argv[1] = modulePath;
 
@@ -36,6 +37,7 @@ resolveLocalhost();
 speakPlainLocalhost();
 repairRewrites();
 noteResponses();
+nameFiles(mark);
 surviveExceptions();
 interceptExits(() => stopping && active.size === 0);
 

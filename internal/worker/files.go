@@ -1,0 +1,47 @@
+package worker
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+)
+
+// FileHeader, in what ServeHTTP and Middleware answer, names the static file that the app's routing has let the request
+// pass to, by its percent-encoded URL path. The rest of the answer are the headers that the app wants with it.
+const FileHeader = "X-Anchor-File"
+
+// Files are static files that an app has beside its bundle.
+type Files struct {
+	BasePath string   `json:"basePath"`
+	Locales  []string `json:"locales"` // a path below one of them names the same file
+	Paths    []string `json:"paths"`   // URL paths, not percent-encoded, the base path included
+}
+
+// filesName is where the bootstrap looks for Files.
+const filesName = "files.json"
+
+func (f Files) write(name string) error {
+	text, err := json.Marshal(f)
+	if err != nil {
+		return fmt.Errorf("encode the names of the static files: %w", err)
+	}
+	return os.WriteFile(name, text, 0o600)
+}
+
+// newFileMark returns what stands before a path in FileHeader as the bootstrap sends it. The bundle does not know it, so
+// that neither the app nor a server whose answer it passes on can name a file.
+func newFileMark() string { return newRequestID() }
+
+// checkFile leaves FileHeader in h only where the bootstrap has set it.
+func (p *Pool) checkFile(h http.Header) {
+	values := h[FileHeader]
+	delete(h, FileHeader)
+	if len(values) != 1 {
+		return
+	}
+	if path, marked := strings.CutPrefix(values[0], p.mark+" "); marked {
+		h[FileHeader] = []string{path}
+	}
+}
