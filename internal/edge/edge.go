@@ -69,7 +69,7 @@ func (e *Edge) answer(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, siteOverloaded)
 		return
 	}
-	t := site.resolve(r.Method, r.URL.Path)
+	t := site.resolve(r.Method, r.URL)
 	if t.function == nil {
 		e.serveStatic(site, t, w, r)
 		return
@@ -85,7 +85,7 @@ func (e *Edge) Dispatch(site *Site, w http.ResponseWriter, r *http.Request) {
 		defer site.Hold()()
 	}
 	r = normalized(r)
-	t := site.resolve(r.Method, r.URL.Path)
+	t := site.resolve(r.Method, r.URL)
 	if t.function == nil {
 		e.serveStatic(site, t, w, r)
 		return
@@ -127,10 +127,14 @@ func (e *Edge) serveFunction(site *Site, t target, w http.ResponseWriter, r *htt
 
 // run passes a request through the site's middleware, if its behaviour has one, to its function.
 func (e *Edge) run(site *Site, t target, res *response, r *http.Request) {
-	res.site = site.Header
+	res.site, res.files = site.Header, true
+	if t.found {
+		r = spelledAs(r)
+	}
 	if site.Middleware != nil && site.guarded(t.pattern) {
 		var done bool
 		if t, r, done = e.runMiddleware(site, t, res, r); done {
+			e.serveNamed(site, res, r)
 			return
 		}
 	}
@@ -138,7 +142,14 @@ func (e *Edge) run(site *Site, t target, res *response, r *http.Request) {
 		e.serveStatic(site, t, res, r)
 		return
 	}
+	accepted := r.Header["Accept-Encoding"]
 	e.invoke(t.function, res, r)
+	if accepted != nil {
+		r.Header["Accept-Encoding"] = accepted // a file has other variants than a function's answer
+	} else {
+		delete(r.Header, "Accept-Encoding")
+	}
+	e.serveNamed(site, res, r)
 }
 
 // invoke is the one place where a function is called: the shared cache (edge/cache) stands here, in front of it.
@@ -150,6 +161,7 @@ func (e *Edge) invoke(function http.Handler, res *response, r *http.Request) {
 }
 
 func (e *Edge) serveStatic(site *Site, t target, w http.ResponseWriter, r *http.Request) {
+	w = ruled(w, t.rule)
 	if res, ok := w.(*response); ok {
 		res.site = site.Header
 	} else {

@@ -50,7 +50,7 @@ func (e *Edge) runMiddleware(site *Site, t target, res *response, r *http.Reques
 	if d.URL != nil {
 		r.URL = &url.URL{Path: d.URL.Path, RawPath: d.URL.RawPath, RawQuery: d.URL.RawQuery}
 		r.RequestURI = r.URL.RequestURI()
-		t = site.resolve(r.Method, r.URL.Path)
+		t = site.locate(r.Method, r.URL)
 	}
 	return t, r, false
 }

@@ -53,6 +53,8 @@ var (
 		detail: "The path of this request has a \"..\" segment or a NUL character."}
 	noMethod = &refusal{status: http.StatusNotImplemented, title: "Method not supported",
 		detail: "This server does not support the CONNECT and TRACE methods.", close: true}
+	fileIsReadOnly = &refusal{status: http.StatusMethodNotAllowed, title: "Method not allowed",
+		detail: "This address is a static file, which can only be read."}
 	noUpgrade = &refusal{status: http.StatusNotImplemented, title: "WebSocket not supported",
 		detail: "Functions answer one request with one response. Use server-sent events, or a WebSocket service beside this site.",
 		close:  true}

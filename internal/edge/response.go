@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 )
 
 // response notes whether the header was sent, and adds headers of the edge at the last moment, so that a function cannot
@@ -12,7 +13,10 @@ type response struct {
 	http.ResponseWriter
 	extra    http.Header // set, whatever the function says
 	site     http.Header // of the Site: set unless the function says otherwise
-	override http.Header // of the middleware
+	override http.Header // of the middleware, or of the rules for a static file
+
+	files bool   // whether HeaderFile is obeyed
+	named string // the static file that the function named; what it writes is dropped
 
 	status   int // 0 until the final header is written
 	bodyless bool
@@ -26,8 +30,14 @@ func (r *response) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 func (r *response) WriteHeader(status int) {
 	if status >= 200 && r.status == 0 {
 		r.status = status
+		if r.names(r.Header()) {
+			return
+		}
 		r.decorate(r.Header())
 		r.endEarly(r.Header())
+	}
+	if r.named != "" {
+		return
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
@@ -49,6 +59,8 @@ func (r *response) decorate(h http.Header) {
 		case "Content-Length", "Transfer-Encoding", "Connection":
 		case "Set-Cookie":
 			h["Set-Cookie"] = append(h["Set-Cookie"], values...)
+		case "Vary":
+			h["Vary"] = union(h["Vary"], values)
 		default:
 			h[http.CanonicalHeaderKey(key)] = values
 		}
@@ -72,6 +84,17 @@ func (r *response) endEarly(h http.Header) {
 	}
 }
 
+// union is the lines of a list-valued header of two sources.
+func union(lines, more []string) []string {
+	all := slices.Clone(lines)
+	for _, line := range more {
+		if !slices.Contains(all, line) {
+			all = append(all, line)
+		}
+	}
+	return all
+}
+
 // addHeader shares the value slices, so it costs no allocation; nothing in net/http writes to them.
 func addHeader(h, extra http.Header) {
 	for key, values := range extra {
@@ -83,7 +106,7 @@ func addHeader(h, extra http.Header) {
 
 func (r *response) Write(p []byte) (int, error) {
 	r.finish()
-	if r.bodyless {
+	if r.bodyless || r.named != "" {
 		return len(p), nil
 	}
 	return r.ResponseWriter.Write(p)
@@ -104,7 +127,7 @@ func (r *response) ReadFrom(src io.Reader) (int64, error) {
 		first = n
 	}
 	to, ok := r.ResponseWriter.(io.ReaderFrom)
-	if !ok || r.bodyless {
+	if !ok || r.bodyless || r.named != "" {
 		n, err := io.Copy(onlyWriter{r}, src)
 		return first + n, err
 	}
@@ -115,6 +138,9 @@ func (r *response) ReadFrom(src io.Reader) (int64, error) {
 // FlushError is what http.ResponseController calls; Flush is for functions that ask for an http.Flusher.
 func (r *response) FlushError() error {
 	r.finish()
+	if r.named != "" {
+		return nil
+	}
 	return http.NewResponseController(r.ResponseWriter).Flush()
 }
 

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -62,7 +63,10 @@ func storefront(t testing.TB) *Site {
 			"hello.txt": "hello", "_next/static/chunks/new.js": "new chunk",
 			"_next/static/chunks/app/[slug]/page.js": "slug", "api/shadowed.txt": "never", "plus+sign.txt": "plus",
 		}),
-		Shared: func(path string) (asset.Asset, bool) { return yesterday.Lookup(path) },
+		Shared: func(path string) (asset.Asset, *Rule, bool) {
+			a, ok := yesterday.Lookup(path)
+			return a, nil, ok
+		},
 		Routes: []Route{
 			{Pattern: "_next/image*", Target: says("image")},
 			{Pattern: "api/*", Target: says("api")},
@@ -226,7 +230,7 @@ func FuzzResolve(f *testing.F) {
 		if hostile(path) {
 			return
 		}
-		got := site.resolve("GET", path)
+		got := site.resolve("GET", &url.URL{Path: path})
 		if got.found && strings.Contains("/"+got.asset.Path(), "..") {
 			t.Errorf("%q resolves to %q", path, got.asset.Path())
 		}

@@ -2,6 +2,8 @@ package edge
 
 import (
 	"net/http"
+	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -22,7 +24,10 @@ type Site struct {
 	Assets *asset.Index
 	// Shared finds hashed files (_next/static) that other builds of the same app brought, by URL path: a browser that
 	// loaded yesterday's page still asks for its chunks. May be nil.
-	Shared func(path string) (asset.Asset, bool)
+	Shared func(path string) (asset.Asset, *Rule, bool)
+	// Rules are what the app's routing says about single files, by percent-decoded URL path. A file without rule is
+	// served as it is.
+	Rules map[string]*Rule
 	// Routes are the behaviours in match order. "*" is the default whatever its place and is served by Default.
 	Routes []Route
 	// Default answers what no route and no static file does.
@@ -30,7 +35,7 @@ type Site struct {
 	// Middleware runs before the behaviours that MiddlewareRoutes names. May be nil.
 	Middleware Middleware
 	// MiddlewareRoutes are the patterns, as written in Routes or "*", of the behaviours that have the middleware
-	// (OpenNext: behaviors[].edgeFunction). Requests that a static file answers do not run it.
+	// (OpenNext: behaviors[].edgeFunction). Of requests for static files only those run it whose Rule says Ask.
 	MiddlewareRoutes []string
 	// Hold is called once for each request, and what it returns when the request has ended. A drain that has published a
 	// table without the site and then counts no hold may stop what the site runs on. May be nil.
@@ -94,28 +99,56 @@ type target struct {
 	function http.Handler
 	pattern  string
 	asset    asset.Asset
+	rule     *Rule
 	found    bool
 }
 
-// resolve takes the percent-decoded path.
-func (s *Site) resolve(method, path string) target {
+// resolve finds what answers a request. A file whose rule says Ask is the function's to name.
+func (s *Site) resolve(method string, u *url.URL) target {
+	t := s.locate(method, u)
+	if t.function == nil && t.rule != nil && t.rule.Ask {
+		t.function, t.pattern = s.fallback(), defaultPattern
+	}
+	return t
+}
+
+// locate is resolve for a path that the app's rules have already passed.
+func (s *Site) locate(method string, u *url.URL) target {
 	s.prepare()
-	if t, ok := s.routed(path); ok {
+	if t, ok := s.routed(u.Path); ok {
 		return t
 	}
-	if method == http.MethodGet || method == http.MethodHead {
-		if a, ok := s.Assets.Lookup(path); ok {
-			return target{asset: a, found: true}
-		}
-		if s.Assets.Hashed(path) {
-			return s.shared(path)
+	if (method == http.MethodGet || method == http.MethodHead) && !hasEncodedSlash(u) {
+		if t := s.file(u.Path); t.found || s.Assets.Hashed(u.Path) {
+			return t
 		}
 	}
-	function := s.Default
-	if function == nil {
-		function = noFunction
+	return target{function: s.fallback(), pattern: defaultPattern}
+}
+
+func (s *Site) fallback() http.Handler {
+	if s.Default == nil {
+		return noFunction
 	}
-	return target{function: function, pattern: defaultPattern}
+	return s.Default
+}
+
+// file finds a static file by its percent-decoded path.
+func (s *Site) file(path string) target {
+	if a, ok := s.Assets.Lookup(path); ok {
+		return target{asset: a, rule: s.Rules[path], found: true}
+	}
+	if s.Shared == nil || !s.Assets.Hashed(path) {
+		return target{}
+	}
+	a, rule, ok := s.Shared(path)
+	return target{asset: a, rule: rule, found: ok}
+}
+
+// hasEncodedSlash: an encoded slash does not separate segments, so a path that has one names no file. Otherwise a file
+// would have a spelling that the app's rules do not know.
+func hasEncodedSlash(u *url.URL) bool {
+	return u.RawPath != "" && strings.Contains(strings.ToLower(u.RawPath), "%2f")
 }
 
 func (s *Site) routed(path string) (target, bool) {
@@ -125,12 +158,4 @@ func (s *Site) routed(path string) (target, bool) {
 		}
 	}
 	return target{}, false
-}
-
-func (s *Site) shared(path string) target {
-	if s.Shared == nil {
-		return target{}
-	}
-	a, ok := s.Shared(path)
-	return target{asset: a, found: ok}
 }

@@ -6,6 +6,8 @@ package asset
 import (
 	"fmt"
 	"io/fs"
+	"iter"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -93,6 +95,14 @@ func (x *Index) Hashed(path string) bool {
 		}
 	}
 	return strings.HasPrefix(path, "/"+staticfile.HashedFolder)
+}
+
+// Paths are the files' paths below their root, in no order.
+func (x *Index) Paths() iter.Seq[string] {
+	if x == nil {
+		return func(func(string) bool) {}
+	}
+	return maps.Keys(x.entries)
 }
 
 // Len is the number of files.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,7 +37,7 @@ func (p *Platform) Upload(ctx context.Context, a deploy.Artifact, note deploy.No
 		return err
 	}
 	note("%d static files", len(files))
-	return nil
+	return p.settleRules(d, files, note)
 }
 
 func assetFiles(a deploy.Artifact) []asset.File {
@@ -66,16 +68,25 @@ func (p *Platform) readIndex(d Description) (*asset.Index, error) {
 	return asset.Decode(in, p.place(d))
 }
 
-// original finds the file behind a key that the image function asks for
-// (OpenNext's s3 image loader: the URL's path without the leading slash).
+// original finds the file behind a key that the image function asks for (OpenNext's s3
+// image loader: the URL's path without the leading slash). A file that the app's rules
+// decide about is an original only where they let a visitor without credentials have it:
+// Next.js fetches originals with such a request (server/image-optimizer.js).
 func (p *Platform) original(ns, key string) (awswire.Asset, bool) {
 	s := p.siteByName(ns)
 	if s == nil {
 		return awswire.Asset{}, false
 	}
 	base := strings.TrimPrefix(s.Build.BasePath+"/", "/")
-	file := strings.TrimPrefix(key, base)
-	found, ok := s.edge.Assets.Lookup("/" + base + file)
+	path := "/" + base + strings.TrimPrefix(key, base)
+	found, ok := s.edge.Assets.Lookup(path)
+	if rule := s.edge.Rules[path]; ok && rule != nil && rule.Ask {
+		r, err := p.request(context.Background(), s, http.MethodHead, (&url.URL{Path: path}).EscapedPath())
+		if err != nil {
+			return awswire.Asset{}, false
+		}
+		found, ok = p.Edge.Named(s.edge, r)
+	}
 	if !ok {
 		return awswire.Asset{}, false
 	}

@@ -48,6 +48,7 @@ func (f Folder) description(id anchor.DeploymentID) string {
 	return f.path("sites", string(id)+".json")
 }
 func (f Folder) index(id anchor.DeploymentID) string { return f.path("sites", string(id)+".assets") }
+func (f Folder) rules(id anchor.DeploymentID) string { return f.path("sites", string(id)+".rules") }
 func (f Folder) pointer(p anchor.ProjectID) string   { return f.path("lives", string(p)+".json") }
 
 // make makes the folders that are not there.
@@ -139,7 +140,7 @@ func (f Folder) DropPointer(p anchor.ProjectID) error {
 // no error.
 func (f Folder) Remove(id anchor.DeploymentID) error {
 	var errs []error
-	for _, path := range []string{f.index(id), f.description(id)} {
+	for _, path := range []string{f.index(id), f.rules(id), f.description(id)} {
 		now, trashed := time.Now(), f.path("trash", filepath.Base(path))
 		err := os.Chtimes(path, now, now) // its age there is that of its removal
 		if err == nil {

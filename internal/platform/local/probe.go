@@ -93,16 +93,10 @@ func startFailed(err error) error {
 // ask sends a request of Anchor's own to a site, past the public limits. target, a path with a query, may come from the
 // app: what cannot stand in a request line is encoded, or refused.
 func (p *Platform) ask(ctx context.Context, s *site, method, target string, headers ...string) (*httptest.ResponseRecorder, error) {
-	u, err := requestTarget(target)
+	r, err := p.request(ctx, s, method, target)
 	if err != nil {
 		return nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+p.deploymentHost(s.Deployment, s.Slug), http.NoBody)
-	if err != nil {
-		return nil, fmt.Errorf("ask deployment %s for %s: %w", s.Deployment, target, err)
-	}
-	r.URL, r.RequestURI = u, u.RequestURI()
-	r.Header.Set("User-Agent", "Anchor")
 	for i := 0; i+1 < len(headers); i += 2 {
 		if headers[i] == "Host" {
 			r.Host = headers[i+1]
@@ -122,6 +116,21 @@ func requestTarget(target string) (*url.URL, error) {
 		return nil, fmt.Errorf("%q is no path of a page: it must begin with a slash and encode what a URL cannot hold", target)
 	}
 	return u, nil
+}
+
+// request returns one of Anchor's own to a site.
+func (p *Platform) request(ctx context.Context, s *site, method, target string) (*http.Request, error) {
+	u, err := requestTarget(target)
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+p.deploymentHost(s.Deployment, s.Slug), http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("ask deployment %s for %s: %w", s.Deployment, target, err)
+	}
+	r.URL, r.RequestURI = u, u.RequestURI()
+	r.Header.Set("User-Agent", "Anchor")
+	return r, nil
 }
 
 func (p *Platform) siteByName(ns string) *site { return p.site(anchor.DeploymentID(ns)) }

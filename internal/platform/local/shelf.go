@@ -9,6 +9,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/edge"
 	"github.com/anchor-deploy/anchor/internal/edge/asset"
 )
 
@@ -17,6 +18,7 @@ type shelved struct {
 	project anchor.ProjectID
 	record  anchor.Deployment
 	index   *asset.Index
+	rules   map[string]*edge.Rule // by URL path
 }
 
 // shelve reduces a pruned deployment to its hashed files, and has the sites of its
@@ -34,6 +36,10 @@ func (p *Platform) shelve(ctx context.Context, d anchor.Deployment) error {
 	if err != nil {
 		return err
 	}
+	rules, err := p.readRules(desc, index)
+	if err != nil {
+		return err
+	}
 	err = p.Bundles.Reduce(ctx, d.ID, func(f bundle.File) bool {
 		below, isAsset := strings.CutPrefix(f.Path, desc.Build.Assets+"/")
 		return isAsset && index.Hashed(desc.Build.BasePath+"/"+below)
@@ -43,7 +49,7 @@ func (p *Platform) shelve(ctx context.Context, d anchor.Deployment) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.shelves[d.ID] = &shelved{desc.Project, d, index}
+	p.shelves[d.ID] = &shelved{desc.Project, d, index, rules.forEdge(desc.Build.BasePath)}
 	p.publish()
 	return nil
 }

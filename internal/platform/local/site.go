@@ -32,15 +32,23 @@ func (p *Platform) open(d Description, env map[string]string) error {
 	if err != nil {
 		return err
 	}
+	rules, err := p.readRules(d, index)
+	if err != nil {
+		return err
+	}
 	if user := p.Users.of(d.Project); user != nil {
 		if err := p.Bundles.Admit(context.Background(), d.Deployment, int(user.GID)); err != nil {
 			return err
 		}
 	}
 	s := &site{Description: d, pools: map[string]*worker.Pool{}}
+	files := rules.forWorkers(d.Build.BasePath, index)
 	split := worker.NewBudget(p.Limits.Processes)
 	for _, f := range d.Build.Functions {
 		spec := p.spec(d, f, env)
+		if !f.Image {
+			spec.Files = files
+		}
 		if isSplit(f) {
 			spec.Budget = split
 		}
@@ -51,7 +59,7 @@ func (p *Platform) open(d Description, env map[string]string) error {
 		}
 		s.pools[f.Name] = pool
 	}
-	if s.edge, err = s.edgeSite(index); err != nil {
+	if s.edge, err = s.edgeSite(index, rules); err != nil {
 		s.close()
 		return err
 	}
@@ -75,12 +83,13 @@ func isSplit(f anchor.Function) bool {
 	return !f.Image && !f.Edge && f.Name != anchor.ServerFunction
 }
 
-func (s *site) edgeSite(index *asset.Index) (_ *edge.Site, err error) {
+func (s *site) edgeSite(index *asset.Index, rules fileRules) (_ *edge.Site, err error) {
 	e := &edge.Site{
 		ID:      string(s.Deployment),
 		Project: string(s.Project),
 		Header:  http.Header{"X-Anchor-Deployment": {string(s.Deployment)}},
 		Assets:  index,
+		Rules:   rules.forEdge(s.Build.BasePath),
 		Default: s.handler(anchor.ServerFunction, index),
 	}
 	for _, r := range s.Build.Routes {

@@ -10,22 +10,22 @@ import (
 	"github.com/anchor-deploy/anchor/internal/edge/asset"
 )
 
-// shelf holds the asset indexes of a project's deployments, newest first, those that
+// shelf holds the static files of a project's deployments, newest first, those that
 // are kept and those of which only the hashed files are: a browser that loaded
 // yesterday's page still finds its chunks.
 type shelf struct {
-	indexes atomic.Pointer[[]*asset.Index]
+	deployments atomic.Pointer[[]shelved]
 }
 
-func (s *shelf) find(path string) (asset.Asset, bool) {
-	if all := s.indexes.Load(); all != nil {
-		for _, x := range *all {
-			if a, ok := x.Lookup(path); ok && x.Hashed(path) {
-				return a, true
+func (s *shelf) find(path string) (asset.Asset, *edge.Rule, bool) {
+	if all := s.deployments.Load(); all != nil {
+		for _, d := range *all {
+			if a, ok := d.index.Lookup(path); ok && d.index.Hashed(path) {
+				return a, d.rules[path], true
 			}
 		}
 	}
-	return asset.Asset{}, false
+	return asset.Asset{}, nil, false
 }
 
 // publish makes the edge's table from what is known; p.mu is held. Readers go on
@@ -35,18 +35,14 @@ func (p *Platform) publish() {
 	byProject := map[anchor.ProjectID][]shelved{}
 	for _, s := range p.sites {
 		hosts[p.deploymentHost(s.Deployment, s.Slug)] = s.edge
-		byProject[s.Project] = append(byProject[s.Project], shelved{s.Project, s.Record, s.edge.Assets})
+		byProject[s.Project] = append(byProject[s.Project], shelved{s.Project, s.Record, s.edge.Assets, s.edge.Rules})
 	}
 	for _, s := range p.shelves {
 		byProject[s.project] = append(byProject[s.project], *s)
 	}
 	for project, all := range byProject {
 		slices.SortFunc(all, func(a, b shelved) int { return newerFirst(a.record, b.record) })
-		indexes := make([]*asset.Index, len(all))
-		for i, s := range all {
-			indexes[i] = s.index
-		}
-		p.shelf(project).indexes.Store(&indexes)
+		p.shelf(project).deployments.Store(&all)
 	}
 	maps.DeleteFunc(p.hashed, func(project anchor.ProjectID, _ *shelf) bool { return byProject[project] == nil })
 	for _, live := range p.lives {

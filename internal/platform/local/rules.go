@@ -1,0 +1,98 @@
+package local
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/durable"
+	"github.com/anchor-deploy/anchor/internal/edge"
+	"github.com/anchor-deploy/anchor/internal/edge/asset"
+	"github.com/anchor-deploy/anchor/internal/opennext"
+	"github.com/anchor-deploy/anchor/internal/staticfile"
+	"github.com/anchor-deploy/anchor/internal/worker"
+)
+
+// fileRules are what a deployment's routing says about its static files. They are worked
+// out once, when it is deployed.
+type fileRules struct {
+	Locales []string            `json:"locales,omitempty"`
+	Files   map[string]fileRule `json:"files"` // by path below the folder of static files
+}
+
+type fileRule struct {
+	Ask    bool        `json:"ask,omitempty"`
+	Header http.Header `json:"header,omitempty"`
+}
+
+// settleRules works out the rules of a deployment and stores them.
+func (p *Platform) settleRules(d Description, files []asset.File, note deploy.Note) error {
+	found, err := opennext.ReadFileRules(os.DirFS(d.Dir), d.Build)
+	if err != nil {
+		return fmt.Errorf("read the rules for static files: %w", err)
+	}
+	rules := fileRules{Locales: found.Locales(), Files: map[string]fileRule{}}
+	var paths []string
+	for _, f := range files {
+		paths = append(paths, f.Path)
+		if rule := found.Of(f.Path); rule.Header != nil || len(rule.Deciders) > 0 {
+			rules.Files[f.Path] = fileRule{Ask: found.Asked && len(rule.Deciders) > 0, Header: rule.Header}
+		}
+	}
+	if warning := found.Warning(paths); warning != "" && !found.Asked {
+		note("%s", warning)
+	}
+	text, err := json.Marshal(rules)
+	if err != nil {
+		return fmt.Errorf("encode the rules for static files: %w", err)
+	}
+	return durable.WriteFile(p.folder().rules(d.Deployment), text, 0o600)
+}
+
+// readRules reads what settleRules has stored. A deployment of an Anchor that stored none
+// has its rules worked out now.
+func (p *Platform) readRules(d Description, index *asset.Index) (rules fileRules, err error) {
+	text, err := os.ReadFile(p.folder().rules(d.Deployment))
+	if errors.Is(err, fs.ErrNotExist) {
+		var files []asset.File
+		for path := range index.Paths() {
+			files = append(files, asset.File{Path: path})
+		}
+		if err := p.settleRules(d, files, func(string, ...any) {}); err != nil {
+			return rules, err
+		}
+		text, err = os.ReadFile(p.folder().rules(d.Deployment))
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &rules)
+	}
+	if err != nil {
+		return rules, fmt.Errorf("read the rules for the static files of deployment %s: %w", d.Deployment, err)
+	}
+	return rules, nil
+}
+
+func (r fileRules) forEdge(basePath string) map[string]*edge.Rule {
+	rules := make(map[string]*edge.Rule, len(r.Files))
+	for path, rule := range r.Files {
+		rules[basePath+"/"+path] = &edge.Rule{Ask: rule.Ask, Header: rule.Header}
+	}
+	return rules
+}
+
+// forWorkers are the files that the functions may name. The hashed ones are known by
+// their folder.
+func (r fileRules) forWorkers(basePath string, index *asset.Index) worker.Files {
+	files := worker.Files{BasePath: basePath, Locales: r.Locales}
+	for path := range index.Paths() {
+		if !strings.HasPrefix(path, staticfile.HashedFolder) {
+			files.Paths = append(files.Paths, basePath+"/"+path)
+		}
+	}
+	return files
+}
