@@ -42,6 +42,10 @@ func (d *deploying) event(e anchor.Event) {
 		d.progress.begin(stepLabel(e.Step))
 		d.progress.say(e.Message)
 	case anchor.StepNote:
+		if warning, found := strings.CutPrefix(e.Message, "warning: "); found {
+			d.progress.warn(warning)
+			return
+		}
 		d.progress.say(e.Message)
 	case anchor.StepEnd:
 		d.progress.doneIn(e.Step, time.Duration(e.DurationMS)*time.Millisecond, e.Message)

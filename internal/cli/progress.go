@@ -84,6 +84,19 @@ func (p *progress) say(note string) {
 	p.mu.Unlock()
 }
 
+// warn leaves a line of its own above the running step's.
+func (p *progress) warn(text string) {
+	if p.quiet {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stop != nil {
+		io.WriteString(p.streams.Err, "\r\x1b[K")
+	}
+	wrapped(p.streams.Err, "  ", p.streams.paint(bold, "Warning:")+" "+clean(text))
+}
+
 // bar shows how much of something is done.
 func (p *progress) bar(done, total int64, text string) {
 	const cells = 20

@@ -105,3 +105,19 @@ func TestHumanUnits(t *testing.T) {
 		}
 	}
 }
+
+func TestAWarningStays(t *testing.T) {
+	for _, terminal := range []bool{true, false} {
+		term := &screen{}
+		p := newProgress(&shell{IOStreams: IOStreams{Err: term, IsTerminal: terminal, Width: 40}})
+		d := deploying{progress: p}
+		d.event(anchor.Event{Phase: anchor.StepStart, Step: "assets"})
+		d.event(anchor.Event{Phase: anchor.StepNote, Step: "assets", Message: "3 static files"})
+		d.event(anchor.Event{Phase: anchor.StepNote, Step: "assets", Message: "warning: files are served past the middleware"})
+		d.event(anchor.Event{Phase: anchor.StepEnd, Step: "assets"})
+		shown := strings.Join(term.lines(), "\n")
+		if !strings.Contains(shown, "Warning: files are served past the middleware") || strings.Contains(shown, "3 static files") {
+			t.Errorf("terminal %t shows %q", terminal, shown)
+		}
+	}
+}

@@ -152,32 +152,49 @@ func (r *FileRules) hasMiddleware() bool {
 	return r.undecided != ""
 }
 
-// namedFiles is how many files a warning names.
-const namedFiles = 5
+// Passed are files that a platform serves without the rules that Next.js would run before.
+type Passed struct {
+	files, rules []string
+}
 
-// Warning names the files that some rule decides about, in one line, and those rules; ""
-// when there are none. It is for platforms and builds where files are served past them.
-func (r *FileRules) Warning(paths []string) string {
-	var files, rules []string
-	for _, path := range paths {
+// Passed returns which of the files have rules that do not take effect: where
+// headers is set, the headers of next.config, and else only those that decide about a file.
+func (r *FileRules) Passed(paths []string, headers bool) Passed {
+	var p Passed
+	for _, path := range slices.Sorted(slices.Values(paths)) {
 		rule := r.Of(path)
-		if len(rule.Deciders) == 0 || strings.HasPrefix(path, "_next/") || path == "BUILD_ID" {
+		names := rule.Deciders
+		if headers && len(rule.Header) > 0 {
+			names = append(slices.Clone(names), "headers of next.config")
+		}
+		if len(names) == 0 || path == "BUILD_ID" { // which is a file of the build alone
 			continue
 		}
-		files = append(files, path)
-		for _, name := range rule.Deciders {
-			if !slices.Contains(rules, name) {
-				rules = append(rules, name)
+		p.files = append(p.files, path)
+		for _, name := range names {
+			if !slices.Contains(p.rules, name) {
+				p.rules = append(p.rules, name)
 			}
 		}
 	}
-	if len(files) == 0 {
+	return p
+}
+
+// namedInWarning is how many files, and how many rules, a warning names.
+const namedInWarning = 5
+
+// Warning names the files and the rules in one line; "" when there are none.
+func (p Passed) Warning() string {
+	if len(p.files) == 0 {
 		return ""
 	}
-	slices.Sort(files)
-	named := strings.Join(files[:min(namedFiles, len(files))], ", ")
-	if more := len(files) - namedFiles; more > 0 {
-		named += fmt.Sprintf(" and %d more", more)
+	return fmt.Sprintf("static files are served past rules that Next.js runs first: %s. They are %s", firstOf(p.rules), firstOf(p.files))
+}
+
+func firstOf(names []string) string {
+	text := strings.Join(names[:min(namedInWarning, len(names))], ", ")
+	if more := len(names) - namedInWarning; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Sprintf("Warning: static files are served without asking %s: %s.", strings.Join(rules, ", "), named)
+	return text
 }

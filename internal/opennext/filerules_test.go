@@ -212,15 +212,20 @@ func TestWhetherBundlesAskForFiles(t *testing.T) {
 
 func TestWarningNamesFilesAndRules(t *testing.T) {
 	rules := fileRulesOf(t, ruledTree(t, nil), anchor.Build{})
-	if got := rules.Warning([]string{"free/plain.txt", "fonts/f.woff2"}); got != "" {
+	if got := rules.Passed([]string{"free/plain.txt", "fonts/f.woff2"}, false).Warning(); got != "" {
 		t.Errorf("without a file that a rule decides about: %q", got)
 	}
-	paths := []string{"old.txt", "free/plain.txt"}
+	want := `static files are served past rules that Next.js runs first: headers of next.config. They are fonts/f.woff2`
+	if got := rules.Passed([]string{"free/plain.txt", "fonts/f.woff2"}, true).Warning(); got != want {
+		t.Errorf("with headers: %q", got)
+	}
+	paths := []string{"old.txt", "free/plain.txt", "BUILD_ID"}
 	for i := range 9 {
 		paths = append(paths, fmt.Sprintf("private/%d.txt", i))
 	}
-	want := `Warning: static files are served without asking the redirect "/old.txt", the middleware: old.txt, private/0.txt, private/1.txt, private/2.txt, private/3.txt and 5 more.`
-	if got := rules.Warning(paths); got != want {
+	want = `static files are served past rules that Next.js runs first: the redirect "/old.txt", the middleware. ` +
+		`They are old.txt, private/0.txt, private/1.txt, private/2.txt, private/3.txt and 5 more`
+	if got := rules.Passed(paths, false).Warning(); got != want {
 		t.Errorf("%s", got)
 	}
 }

@@ -58,7 +58,7 @@ func TestSplitFunctionsShareProcesses(t *testing.T) {
 	must(t, in.platform.Close())
 	in.limits = local.Limits{Processes: 2}
 	in.start(t)
-	p, d := in.publishApp(t, "shop", splitApp(t, 6))
+	p, d, _ := in.publishApp(t, "shop", splitApp(t, 6))
 	if running := in.processes(); running > 2 {
 		t.Errorf("%d processes after the probe", running)
 	}

@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,19 +21,20 @@ func (in *installation) publish(t *testing.T, slug string) (anchor.Project, anch
 	return p, in.publishIn(t, p, "one")
 }
 
-// publishApp is publish, and probes what it has brought up.
-func (in *installation) publishApp(t *testing.T, slug string, app platformtest.App) (anchor.Project, anchor.Deployment) {
+// publishApp is publish for app, which it also probes. It returns the notes of the upload as well.
+func (in *installation) publishApp(t *testing.T, slug string, app platformtest.App) (anchor.Project, anchor.Deployment, []string) {
 	t.Helper()
 	p := in.project(t, slug)
-	a := in.prepare(t, p, app)
+	a, notes := in.prepare(t, p, app)
 	must(t, in.platform.Probe(t.Context(), a, t.Logf))
-	return p, a.Deployment
+	return p, a.Deployment, notes
 }
 
 // publishIn brings a version of an app of the project up.
 func (in *installation) publishIn(t *testing.T, p anchor.Project, version string) anchor.Deployment {
 	t.Helper()
-	return in.prepare(t, p, platformtest.NewApp(version)).Deployment
+	a, _ := in.prepare(t, p, platformtest.NewApp(version))
+	return a.Deployment
 }
 
 func (in *installation) project(t *testing.T, slug string) anchor.Project {
@@ -42,7 +44,7 @@ func (in *installation) project(t *testing.T, slug string) anchor.Project {
 	return p
 }
 
-func (in *installation) prepare(t *testing.T, p anchor.Project, app platformtest.App) deploy.Artifact {
+func (in *installation) prepare(t *testing.T, p anchor.Project, app platformtest.App) (deploy.Artifact, []string) {
 	t.Helper()
 	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID, Status: anchor.Deploying}
 	must(t, in.store.CreateDeployment(t.Context(), d))
@@ -63,11 +65,12 @@ func (in *installation) prepare(t *testing.T, p anchor.Project, app platformtest
 	env, err := in.env.Lock(t.Context(), p.ID, d.ID)
 	must(t, err)
 	a := deploy.Artifact{Project: p, Deployment: d, Build: build, Manifest: manifest, Dir: dir, Env: env}
-	must(t, in.platform.Upload(t.Context(), a, t.Logf))
+	var notes []string
+	must(t, in.platform.Upload(t.Context(), a, func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }))
 	_, err = in.platform.Publish(t.Context(), a, t.Logf)
 	must(t, err)
 	must(t, in.platform.Seed(t.Context(), a, t.Logf))
-	return a
+	return a, notes
 }
 
 func (in *installation) status(t *testing.T, host, path string) int {

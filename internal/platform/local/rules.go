@@ -44,8 +44,8 @@ func (p *Platform) settleRules(d Description, files []asset.File, note deploy.No
 			rules.Files[f.Path] = fileRule{Ask: found.Asked && len(rule.Deciders) > 0, Header: rule.Header}
 		}
 	}
-	if warning := found.Warning(paths); warning != "" && !found.Asked {
-		note("%s", warning)
+	if warning := found.Passed(paths, false).Warning(); warning != "" && !found.Asked {
+		note("warning: %s. Build with @opennextjs/aws 3.7 or later, whose functions decide about files", warning)
 	}
 	text, err := json.Marshal(rules)
 	if err != nil {

@@ -49,6 +49,7 @@ func newApp(version, basePath string) App {
 
 		serverDir + "index.mjs":             module(version, basePath),
 		next + "required-server-files.json": `{"config": {"basePath": "` + basePath + `"}}`,
+		next + "routes-manifest.json":       `{}`,
 		next + "prerender-manifest.json":    `{"preview": {"previewModeId": "preview-of-` + version + `"}}`,
 	}
 }

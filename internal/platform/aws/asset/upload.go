@@ -2,12 +2,16 @@ package asset
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"os"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/opennext"
 	"github.com/anchor-deploy/anchor/internal/staticfile"
 )
 
@@ -48,6 +52,9 @@ func (s *Assets) Upload(ctx context.Context, a deploy.Artifact, note deploy.Note
 		return err
 	}
 	warn(differ, note)
+	if err := warnOfRules(a, note); err != nil {
+		return err
+	}
 	note("%d static files, %d of them new", len(shared)+len(own), len(missing)-len(run.found))
 	return nil
 }
@@ -129,4 +136,23 @@ func warn(differ []object, note deploy.Note) {
 	}
 	note("warning: %d files under %s differ from an earlier deployment's of the same name, which browsers keep for a year and which stay: %s, … Let generateBuildId in next.config give each build an id of its own",
 		len(differ), staticfile.HashedFolder, differ[0].file)
+}
+
+// warnOfRules names the files that CloudFront serves from S3 though a rule of the app comes
+// before them.
+func warnOfRules(a deploy.Artifact, note deploy.Note) error {
+	rules, err := opennext.ReadFileRules(os.DirFS(a.Dir), a.Build)
+	if err != nil {
+		return fmt.Errorf("read the rules for static files: %w", err)
+	}
+	var paths []string
+	for _, f := range a.Manifest.Files {
+		if path, found := strings.CutPrefix(f.Path, a.Build.Assets+"/"); found && f.Link == "" {
+			paths = append(paths, path)
+		}
+	}
+	if warning := rules.Passed(paths, true).Warning(); warning != "" {
+		note("warning: %s. On aws, serve what needs a login from a route handler", warning)
+	}
+	return nil
 }

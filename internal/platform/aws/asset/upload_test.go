@@ -40,6 +40,27 @@ func TestUploadLaysFilesOut(t *testing.T) {
 	}
 }
 
+func TestUploadWarnsOfFilesThatRulesAreFor(t *testing.T) {
+	s := newStand(t, awstest.MiniStack(t))
+	const next = "server-functions/default/.next/"
+	app := platformtest.NewApp("one").With("assets/private/report.txt", "secret").
+		With(next+"server/middleware-manifest.json", `{"middleware": {"/": {"matchers": [{"regexp": "^/private/.*$"}]}}}`).
+		With(next+"routes-manifest.json", `{"headers": [{"source": "/public.txt", "regex": "^/public\\.txt$", "headers": [{"key": "x-a", "value": "1"}]}]}`)
+	s.upload(t, s.artifact(t, app))
+	want := "warning: static files are served past rules that Next.js runs first: the middleware, headers of next.config. " +
+		"They are private/report.txt, public.txt. On aws, serve what needs a login from a route handler"
+	if !slices.Contains(s.notes, want) {
+		t.Errorf("the notes are %q", s.notes)
+	}
+	s.notes = nil
+	s.upload(t, s.artifact(t, platformtest.NewApp("two")))
+	for _, note := range s.notes {
+		if strings.HasPrefix(note, "warning") {
+			t.Errorf("an app without rules: %s", note)
+		}
+	}
+}
+
 func TestUploadKeepsTheBasePath(t *testing.T) {
 	s := newStand(t, awstest.MiniStack(t))
 	const next = "server-functions/default/.next/required-server-files.json"
