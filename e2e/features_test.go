@@ -48,8 +48,10 @@ func TestStorefront(t *testing.T) {
 			t.Errorf("a range of 10 bytes has %d", len(part.Body))
 		}
 		s.get("/version.txt").want(t, 200).has(t, Label)
-		s.post("/robots.txt", "").want(t, 404) // another method is the app's to answer
+		s.post("/robots.txt", "").want(t, 405).header(t, "Allow", "GET, HEAD")
 	})
+	t.Run("rules of the app hold for files", func(t *testing.T) { rulesOnFiles(t, s) })
+	t.Run("no spelling of a path passes by the middleware", func(t *testing.T) { spellings(t, s) })
 	t.Run("every method reaches a route handler", func(t *testing.T) {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
 			var echo struct{ Method, Sha256 string }
@@ -314,4 +316,38 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		}
 	}
 	t.Fatalf("waited in vain until %s", what)
+}
+
+func rulesOnFiles(t *testing.T, s *site) {
+	const members = "/members/prices.txt"
+	for _, method := range []string{"GET", "HEAD", "POST"} {
+		if to := s.request(method, members, nil).want(t, 307).Header.Get("Location"); !strings.HasSuffix(to, "/gate?from="+members) {
+			t.Errorf("%s %s leads to %q", method, members, to)
+		}
+	}
+	p := s.get(members, "Cookie", "gate=open").want(t, 200).has(t, "a tenth less").
+		header(t, "X-Middleware", "1").header(t, "X-Storefront-Version", Label).header(t, "Cache-Control", "public,max-age=0,must-revalidate")
+	s.get(members, "Cookie", "gate=open", "If-None-Match", p.Header.Get("ETag")).want(t, 304).header(t, "X-Middleware", "1")
+	if part := s.get(members, "Cookie", "gate=open", "Range", "bytes=0-6").want(t, 206); part.Body != "Members" {
+		t.Errorf("a range is %q", part.Body)
+	}
+	if to := s.get("/old-prices.txt").want(t, 308).Header.Get("Location"); location(t, to) != members {
+		t.Errorf("/old-prices.txt leads to %q", to)
+	}
+	s.get("/stock.txt").want(t, 200).has(t, `"stock"`)
+	s.get("/terms").want(t, 200).has(t, "You pay, we send.").header(t, "Content-Type", "text/html; charset=utf-8")
+	s.get("/pictures/print.jpg").want(t, 200).header(t, "Cache-Control", "public, max-age=86400").header(t, "X-Middleware", "")
+	s.get("/robots.txt").want(t, 200).header(t, "X-Storefront-Version", Label)
+}
+
+func spellings(t *testing.T, s *site) {
+	for _, path := range []string{
+		"/gated/.", "/./gated", "/gated/%2e", "/x/../gated", "/x/%2e%2e/gated", "/gated/.%2e/gated", `/x\..\gated`, "//gated", "/gated;", "/gated%2f",
+		"/members/./prices.txt", "/x/../members/prices.txt", "/%6dembers/prices.txt", "/members%2fprices.txt", "//members/prices.txt",
+	} {
+		p := s.raw(t, path)
+		if strings.Contains(p, "a tenth less") || strings.Contains(p, `data-gate="open"`) || strings.HasPrefix(p, "HTTP/1.1 200") {
+			t.Errorf("%s: %.300s", path, p)
+		}
+	}
 }

@@ -5,11 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // site is one project as a visitor sees it.
@@ -64,6 +67,23 @@ func (s *site) try(method, path string, body io.Reader, headers ...string) (page
 func (s *site) get(path string, headers ...string) page {
 	s.t.Helper()
 	return s.request(http.MethodGet, path, nil, headers...)
+}
+
+// raw sends a target as it is, which a client library would rewrite, and returns the whole answer.
+func (s *site) raw(t *testing.T, target string) string {
+	t.Helper()
+	c, err := net.Dial("tcp", s.anchor.sites)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(time.Minute)) // ends a test that would hang
+	fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", target, s.host)
+	answer, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatalf("GET %s: %v", target, err)
+	}
+	return string(answer)
 }
 
 func (s *site) post(path, body string, headers ...string) page {

@@ -11,13 +11,17 @@ export function middleware(request) {
 
 function route(request) {
   const { pathname } = request.nextUrl;
+  const open = request.cookies.get('gate')?.value === 'open';
+  if (pathname.startsWith('/members/') && !open) {
+    return NextResponse.redirect(new URL(`/gate?from=${pathname}`, request.url));
+  }
   switch (pathname) {
     case '/mw-json':
       return NextResponse.json({ from: 'middleware', version: VERSION });
     case '/ab':
       return NextResponse.rewrite(new URL(`/ab/${variant(request)}`, request.url));
     case '/gated':
-      if (request.cookies.get('gate')?.value !== 'open') {
+      if (!open) {
         return NextResponse.redirect(new URL('/gate?from=/gated', request.url));
       }
   }

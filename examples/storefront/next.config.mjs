@@ -20,19 +20,27 @@ export default {
           { key: 'x-content-type-options', value: 'nosniff' },
         ],
       },
+      { source: '/pictures/:path*', headers: [{ key: 'cache-control', value: 'public, max-age=86400' }] },
       { source: '/about', headers: [{ key: 'x-shop-page', value: 'about' }] },
     ];
   },
   async redirects() {
     return [
       { source: '/old-shop', destination: '/', permanent: true },
+      { source: '/old-prices.txt', destination: '/members/prices.txt', permanent: true },
       { source: '/p/:slug', destination: '/products/:slug', permanent: false },
     ];
   },
   async rewrites() {
-    return [
-      { source: '/about-us', destination: '/about' },
-      { source: '/proxy/:path*', destination: `${proxyTarget}/:path*` },
-    ];
+    return {
+      beforeFiles: [
+        { source: '/stock.txt', destination: '/api/data' },
+        { source: '/terms', destination: '/files/terms.html' },
+      ],
+      afterFiles: [
+        { source: '/about-us', destination: '/about' },
+        { source: '/proxy/:path*', destination: `${proxyTarget}/:path*` },
+      ],
+    };
   },
 };

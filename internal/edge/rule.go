@@ -104,6 +104,10 @@ func ruled(w http.ResponseWriter, rule *Rule) http.ResponseWriter {
 	if !ok {
 		res = newResponse(w)
 	}
+	if len(res.override) == 0 {
+		res.override = rule.Header
+		return res
+	}
 	override := maps.Clone(rule.Header)
 	maps.Copy(override, res.override)
 	res.override = override

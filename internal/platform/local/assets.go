@@ -81,7 +81,9 @@ func (p *Platform) original(ns, key string) (awswire.Asset, bool) {
 	path := "/" + base + strings.TrimPrefix(key, base)
 	found, ok := s.edge.Assets.Lookup(path)
 	if rule := s.edge.Rules[path]; ok && rule != nil && rule.Ask {
-		r, err := p.request(context.Background(), s, http.MethodHead, (&url.URL{Path: path}).EscapedPath())
+		ctx, cancel := context.WithTimeout(context.Background(), p.ProbeLimit)
+		defer cancel()
+		r, err := p.request(ctx, s, http.MethodHead, (&url.URL{Path: path}).EscapedPath())
 		if err != nil {
 			return awswire.Asset{}, false
 		}

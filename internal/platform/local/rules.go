@@ -77,10 +77,16 @@ func (p *Platform) readRules(d Description, index *asset.Index) (rules fileRules
 	return rules, nil
 }
 
+// forEdge shares equal rules: headers for "/:path*" concern every file of a site.
 func (r fileRules) forEdge(basePath string) map[string]*edge.Rule {
 	rules := make(map[string]*edge.Rule, len(r.Files))
+	known := map[string]*edge.Rule{}
 	for path, rule := range r.Files {
-		rules[basePath+"/"+path] = &edge.Rule{Ask: rule.Ask, Header: rule.Header}
+		text := fmt.Sprint(rule)
+		if known[text] == nil {
+			known[text] = &edge.Rule{Ask: rule.Ask, Header: rule.Header}
+		}
+		rules[basePath+"/"+path] = known[text]
 	}
 	return rules
 }
