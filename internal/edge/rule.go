@@ -19,7 +19,7 @@ type Rule struct {
 	Header http.Header
 }
 
-// HeaderFile, in the answer of a function or a middleware, names a static file of the site by its percent-encoded URL
+// HeaderFile names, in the answer of a function or a middleware, a static file of the site by its percent-encoded URL
 // path. The edge serves that file instead, with the headers of the answer, whose body it drops. A function
 // must set it only where the app's rules have let a request for that file pass: it never comes from the app or from a
 // server that the app passes on.

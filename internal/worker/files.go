@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// FileHeader, in what ServeHTTP and Middleware answer, names the static file that the app's routing has let the request
+// FileHeader names, in what ServeHTTP and Middleware answer, the static file that the app's routing has let the request
 // pass to, by its percent-encoded URL path. The rest of the answer are the headers that the app wants with it.
 const FileHeader = "X-Anchor-File"
 

@@ -7,14 +7,12 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/durable"
 	"github.com/anchor-deploy/anchor/internal/edge"
 	"github.com/anchor-deploy/anchor/internal/edge/asset"
 	"github.com/anchor-deploy/anchor/internal/opennext"
-	"github.com/anchor-deploy/anchor/internal/staticfile"
 	"github.com/anchor-deploy/anchor/internal/worker"
 )
 
@@ -95,9 +93,9 @@ func (r fileRules) forEdge(basePath string) map[string]*edge.Rule {
 // their folder.
 func (r fileRules) forWorkers(basePath string, index *asset.Index) worker.Files {
 	files := worker.Files{BasePath: basePath, Locales: r.Locales}
-	for path := range index.Paths() {
-		if !strings.HasPrefix(path, staticfile.HashedFolder) {
-			files.Paths = append(files.Paths, basePath+"/"+path)
+	for name := range index.Paths() {
+		if path := basePath + "/" + name; !index.Hashed(path) {
+			files.Paths = append(files.Paths, path)
 		}
 	}
 	return files
