@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -31,6 +32,22 @@ func TestRewriteToAnotherHost(t *testing.T) {
 		body := bytes.Repeat([]byte("tide"), size/4)
 		s.request("POST", "/proxy/upload", bytes.NewReader(body), "Content-Type", "application/octet-stream").
 			want(t, 202).header(t, "X-Outside", "POST /upload").has(t, sha(body))
+	}
+}
+
+// TestRewriteToAHostThatIsDown costs the visitor who asked for it, and nobody else.
+func TestRewriteToAHostThatIsDown(t *testing.T) {
+	outside := httptest.NewServer(http.NotFoundHandler())
+	a := up(t)
+	app := variant(t, 1)
+	retarget(t, app, "http://127.0.0.1:9", outside.URL)
+	outside.Close()
+	a.deploy(app, "shop")
+	s := a.site(t, "shop")
+	for range 3 {
+		s.get("/proxy/tide").want(t, 502).header(t, "X-Anchor-Error", "stream")
+		s.request("POST", "/proxy/tide", strings.NewReader("a body")).want(t, 502)
+		s.get("/").want(t, 200)
 	}
 }
 

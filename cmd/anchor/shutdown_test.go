@@ -56,14 +56,14 @@ func upWith(t *testing.T, handler string) *server {
 	t.Helper()
 	s := &server{home: t.TempDir()}
 	s.Cmd = s.command("up", "--json", "--data", filepath.Join(s.home, "data"), "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0")
-	stdout, err := s.Cmd.StdoutPipe()
+	stdout, err := s.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Cmd.Start(); err != nil {
+	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Cmd.Process.Kill() }) // it has ended, unless the test failed
+	t.Cleanup(func() { _ = s.Process.Kill() }) // it has ended, unless the test failed
 	if err := json.NewDecoder(stdout).Decode(&s.Ready); err != nil {
 		t.Fatalf("anchor up printed no document: %v", err)
 	}
@@ -139,7 +139,7 @@ func wantWhole(t *testing.T, resp *http.Response) {
 func (s *server) ends(t *testing.T) error {
 	t.Helper()
 	ended := make(chan error, 1)
-	go func() { ended <- s.Cmd.Wait() }()
+	go func() { ended <- s.Wait() }()
 	select {
 	case err := <-ended:
 		return err
@@ -229,7 +229,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	}
 	s.refusesConnections(t)
 	ended := make(chan error, 1)
-	go func() { ended <- s.Cmd.Wait() }()
+	go func() { ended <- s.Wait() }()
 	for {
 		select {
 		case err := <-ended:
@@ -257,11 +257,11 @@ func TestAServerOutlivesTheReaderOfItsOutput(t *testing.T) {
 	}
 	r.Close()
 	s.Stdout, s.Stderr = w, w
-	if err := s.Cmd.Start(); err != nil {
+	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
 	w.Close()
-	t.Cleanup(func() { _ = s.Cmd.Process.Kill() })
+	t.Cleanup(func() { _ = s.Process.Kill() })
 	for deadline := time.Now().Add(patience); s.command("status").Run() != nil; {
 		if time.Now().After(deadline) {
 			t.Fatal("it does not serve")

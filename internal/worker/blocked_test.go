@@ -103,7 +103,7 @@ func TestWaitingForAProcessorIsNotBeingBlocked(t *testing.T) {
 		"it slept, or was stopped":    {quiet(10*time.Second, 0), true},
 		"it has just begun":           {quiet(9*time.Second, 0), false},
 	} {
-		if got := tt.silence.blocks(10 * time.Second); got != tt.blocked {
+		if got := tt.blocks(10 * time.Second); got != tt.blocked {
 			t.Errorf("%s: blocked %v", name, got)
 		}
 	}

@@ -43,11 +43,11 @@ func (p *Pool) choose(suspect bool) *process {
 	return p.leastLoaded((*process).takesLast)
 }
 
-// chooseApart returns the process for a suspect. A few go one after the other, so that only the culprit ends a process;
-// many go together, as they would wait for too long.
+// chooseApart returns the process for a suspect. It takes one at a time, so that only the culprit ends a process, and
+// more at a time when many wait.
 func (p *Pool) chooseApart() *process {
 	pr := p.leastLoaded((*process).apart)
-	if pr != nil && pr.inFlight > 0 && p.suspects() <= p.spec.Concurrency {
+	if pr != nil && pr.inFlight >= max(1, p.suspects()/p.spec.Concurrency) {
 		return nil
 	}
 	return pr

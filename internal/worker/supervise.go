@@ -173,7 +173,8 @@ func (p *Pool) seeOff(pr *process) {
 // more. Callers hold mu.
 func (p *Pool) dismiss() {
 	for _, pr := range append([]*process(nil), p.procs...) {
-		if pr.leaving && pr.inFlight == 0 && !(pr.takesLast() && p.wantsAnother()) {
+		needed := pr.inFlight > 0 || pr.takesLast() && p.wantsAnother()
+		if pr.leaving && !needed {
 			p.retire(p.ctx, pr)
 		}
 	}
