@@ -18,13 +18,14 @@ func (s *shell) upCommand() *cobra.Command {
 	var o app.Config
 	cmd := &cobra.Command{
 		Use: "up", Short: "Run the server: API, edge and workers, data in one folder", Args: cobra.NoArgs,
-		Long: "Runs the server in the foreground until Ctrl-C, SIGTERM or SIGHUP. Then requests\n" +
-			"and what apps do after their answers have 10 s to end; a second signal ends the\n" +
-			"server at once. Without --data it keeps everything in $XDG_DATA_HOME/anchor, else\n" +
-			"/var/lib/anchor for root, else ~/.local/share/anchor. Of each project it keeps the\n" +
-			"newest deployments that were live (--keep) and that never were (--keep-previews),\n" +
-			"and always the live one and the one live before it. It refuses to start when the\n" +
-			"records do not know the deployments in the folder: see anchor doctor --repair.",
+		Long: "Runs the server in the foreground until Ctrl-C, SIGTERM or SIGHUP. Then\n" +
+			"requests and what apps do after their answers have 10 s to end; a second signal\n" +
+			"ends the server at once. Without --data it keeps everything in\n" +
+			"$XDG_DATA_HOME/anchor, else /var/lib/anchor for root, else\n" +
+			"~/.local/share/anchor. Of each project it keeps the newest deployments that\n" +
+			"were live (--keep) and that never were (--keep-previews), and always the live\n" +
+			"one and the one live before it. It refuses to start when the records do not\n" +
+			"know the deployments in the folder: see anchor doctor --repair.",
 		Example: "  anchor up\n  anchor up --data /srv/anchor --listen :80 --base-domain example.com",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return s.up(cmd.Context(), o) },
 	}
