@@ -124,7 +124,7 @@ func weaken(h http.Header) {
 	}
 }
 
-// confirm gives a 304 the validator and the Vary of the 200 that it confirms (RFC 9110, section 15.4.5). That 200 was
+// confirm sets on a 304 the validator and the Vary of the 200 that it confirms (RFC 9110, section 15.4.5). That 200 was
 // coded if the client's tag is the function's, weakened. For a tag that says nothing about it the type decides, and
 // without a type a superfluous Vary does no harm.
 func (c *compressor) confirm(h http.Header) {

@@ -19,7 +19,7 @@ type pacedConn struct {
 	net.Conn
 	pace     Pace
 	deadline time.Time
-	leave    func() // gives the connection's place in the gate back
+	leave    func() // returns the connection's place to the gate
 }
 
 const (

@@ -29,14 +29,14 @@ type framing struct {
 type expectation uint8
 
 const (
-	expectHead      expectation = iota // or empty lines before one
-	expectField                        // a field line of a head, or its end
-	expectBody                         // octets counted by Content-Length
-	expectChunkSize                    //
-	expectChunk                        // octets counted by a chunk size
-	expectChunkEnd                     //
-	expectTrailer                      // a field line after the last chunk, or the end
-	expectNothing                      // the connection cannot carry another request
+	expectHead  expectation = iota // or empty lines before one
+	expectField                    // a field line of a head, or its end
+	expectBody                     // octets counted by Content-Length
+	expectChunkSize
+	expectChunk    // octets counted by a chunk size
+	expectChunkEnd // CRLF
+	expectTrailer  // a field line after the last chunk, or the end
+	expectNothing  // the connection cannot carry another request
 )
 
 // longestLine bounds what framing keeps of an unfinished line. net/http's own limits are lower.
@@ -183,8 +183,8 @@ func (f *framing) headEnds() {
 	}
 }
 
-// endsInOneChunked tells a coding that is only unknown (501) from a body without an end (400; RFC 9112, sections 6.1
-// and 6.3).
+// endsInOneChunked distinguishes a coding that is only unknown (501) from a body without an end (400; RFC 9112,
+// sections 6.1 and 6.3).
 func endsInOneChunked(lines []string) bool {
 	codings := strings.Split(strings.ToLower(strings.Join(lines, ",")), ",")
 	count := 0

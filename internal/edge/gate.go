@@ -60,7 +60,7 @@ func defaultConnections() int {
 	return int(min(max((files-max(reservedFiles, files/4))/2, fewestConnections), mostConnections))
 }
 
-// enter takes a place for a connection. Whoever gets one calls leave when the connection is closed.
+// enter takes a place for a connection. The caller calls leave when the connection is closed.
 func (g *gate) enter(peer net.Addr) (leave func(), ok bool) {
 	client, known := clientOf(peer)
 	if known && g.trusts(client) {

@@ -74,7 +74,10 @@ func (c *http1Conn) Write(p []byte) (int, error) {
 		status = http.StatusBadRequest
 	}
 	c.refused.Store(true)
-	c.SetReadDeadline(time.Now().Add(linger)) // net/http may read the body next, without limit
+	// net/http may read the body next, without limit.
+	if err := c.SetReadDeadline(time.Now().Add(linger)); err != nil {
+		return 0, err
+	}
 	if _, err := c.Conn.Write(refusedByServer(status).message()); err != nil {
 		return 0, err
 	}
@@ -96,11 +99,8 @@ func ownRefusal(p []byte) (status int, own bool) {
 const linger = 500 * time.Millisecond
 
 func (c *http1Conn) Close() error {
-	if c.refused.Load() {
-		if c.CloseWrite() == nil {
-			c.SetReadDeadline(time.Now().Add(linger))
-			_, _ = io.CopyN(io.Discard, c.Conn, maxLeftover)
-		}
+	if c.refused.Load() && c.CloseWrite() == nil && c.SetReadDeadline(time.Now().Add(linger)) == nil {
+		_, _ = io.CopyN(io.Discard, c.Conn, maxLeftover)
 	}
 	return c.Conn.Close()
 }

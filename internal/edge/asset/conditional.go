@@ -106,7 +106,7 @@ func tagListHas(list, etag string, compare comparison) bool {
 		if end < 0 {
 			return false
 		}
-		if tag[:end+2] == etag && !(weak && compare == strongly) {
+		if tag[:end+2] == etag && (!weak || compare == weakly) {
 			return true
 		}
 		list = tag[end+2:]

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux || darwin
 
 package edge
 
@@ -14,5 +14,5 @@ func openFiles() int64 {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return 1024
 	}
-	return int64(min(uint64(limit.Cur), math.MaxInt32))
+	return int64(min(limit.Cur, math.MaxInt32))
 }
