@@ -104,7 +104,7 @@ func (s *scanner) list(rel string) ([]fs.DirEntry, error) {
 	defer folder.Close()
 	room := entriesPerFile*s.rules.Files - s.entries
 	entries, err := folder.ReadDir(room + 1)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, unreadable(err, s.source(rel))
 	}
 	if s.entries += len(entries); len(entries) > room {

@@ -83,22 +83,21 @@ func jsonItems[T any](items iter.Seq2[T, error]) (*huma.StreamResponse, error) {
 		hc.SetHeader("Content-Type", "application/json")
 		hc.SetStatus(http.StatusOK)
 		out := bufio.NewWriterSize(hc.BodyWriter(), 32<<10)
-		before := `{"items":[`
+		text := []byte(`{"items":[`)
 		for ; more; item, err, more = next() {
-			text, encoding := json.Marshal(item)
+			encoded, encoding := json.Marshal(item)
 			if err := errors.Join(err, encoding); err != nil {
 				panic(http.ErrAbortHandler)
 			}
-			out.WriteString(before)
-			if _, err := out.Write(text); err != nil {
+			if _, err := out.Write(append(text, encoded...)); err != nil {
 				return // the client is gone
 			}
-			before = ","
+			text = []byte(",")
 		}
-		if before != "," {
-			out.WriteString(before)
+		if string(text) == "," {
+			text = nil
 		}
-		out.WriteString("]}\n")
+		_, _ = out.Write(append(text, "]}\n"...))
 		_ = out.Flush() // a client that is gone cannot be told
 	}}, nil
 }
