@@ -186,6 +186,33 @@ func errorsOf(errs ...error) error {
 	return nil
 }
 
+// Notes and package.json of a repository may be no files, or have no end.
+func TestARepositorysOwnFilesAreReadWithinBounds(t *testing.T) {
+	for name, put := range map[string]func(string) error{
+		"a pipe":       func(name string) error { return syscall.Mkfifo(name, 0o644) },
+		"a device":     func(name string) error { return os.Symlink("/dev/zero", name) },
+		"a huge file":  func(name string) error { return errorsOf(os.WriteFile(name, nil, 0o644), os.Truncate(name, 1<<40)) },
+		"a file above": func(name string) error { return os.Symlink("/etc/hostname", name) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := errorsOf(put(filepath.Join(dir, "package.json")), os.Mkdir(filepath.Join(dir, stateDir), 0o755)); err != nil {
+				t.Fatal(err)
+			}
+			if got := packageName(dir); got != "" {
+				t.Errorf("package.json names %q", got)
+			}
+			notes := filepath.Join(dir, stateDir, "project.json")
+			if err := put(notes); err != nil {
+				t.Fatal(err)
+			}
+			if slug, err := recall(dir); err == nil || !strings.Contains(err.Error(), "project.json") {
+				t.Errorf("remembered %q, %v", slug, err)
+			}
+		})
+	}
+}
+
 // A repository may bring along links where Anchor keeps its notes.
 func TestAnchorsFolderInTheAppIsNotLedOut(t *testing.T) {
 	for _, name := range []string{stateDir, stateDir + "/project.json", stateDir + "/.gitignore"} {

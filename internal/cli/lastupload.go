@@ -27,7 +27,7 @@ func (d *deploying) lastUploadFile() string {
 
 // delta tells m by the last upload. Any trouble with that is no reason not to deploy.
 func (d *deploying) delta(m bundle.Manifest) *bundle.Delta {
-	content, err := os.ReadFile(filepath.Join(d.dir, stateDir, d.lastUploadFile()))
+	content, err := readOwn(d.dir, filepath.ToSlash(filepath.Join(stateDir, d.lastUploadFile())), maxUpload)
 	if err != nil {
 		return nil
 	}

@@ -43,7 +43,7 @@ func (s *shell) projectFor(dir string) (string, error) {
 func recall(dir string) (string, error) {
 	for ; ; dir = filepath.Dir(dir) {
 		name := filepath.Join(dir, stateDir, "project.json")
-		content, err := os.ReadFile(name)
+		content, err := readOwn(dir, stateDir+"/project.json", maxSettings)
 		if err == nil {
 			var r remembered
 			if err := json.Unmarshal(content, &r); err != nil {
@@ -62,7 +62,7 @@ func recall(dir string) (string, error) {
 }
 
 func packageName(dir string) string {
-	content, err := os.ReadFile(filepath.Join(dir, "package.json"))
+	content, err := readOwn(dir, "package.json", maxSettings)
 	if err != nil {
 		return ""
 	}
