@@ -95,11 +95,11 @@ func (f folder) check(ctx context.Context) error {
 	case len(unknown) > 0:
 		return anchor.Conflict("records_unknown", "%s does not know %s in %s", f.recordsName(),
 			count(len(unknown), "deployment"), f).
-			Hintf("%s", f.restoreHint(some(unknown)))
+			Hintf("%s", f.restoreHint("Unknown: "+some(unknown)))
 	case len(behind) > 0:
 		return anchor.Conflict("records_old", "%s is older than the files in %s: %s served a later release",
 			f.records(), f, count(len(behind), "project")).
-			Hintf("%s", f.restoreHint(some(behind)))
+			Hintf("%s", f.restoreHint("Behind: "+some(behind)))
 	}
 	return f.checkLog()
 }
@@ -111,10 +111,13 @@ func (f folder) checkLog() error {
 		return nil
 	}
 	wal, err := os.Stat(f.records() + "-wal")
-	if err != nil || wal.Size() == 0 {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && wal.Size() == 0:
 		return nil
+	case err != nil:
+		return fmt.Errorf("look at the log of the records: %w", err)
 	}
-	return anchor.Conflict("records_unknown", "%s, but %s-wal, which belongs to it, is there", f.recordsName()+" is missing", f.records()).
+	return anchor.Conflict("records_unknown", "%s is missing or empty, but its log, %s-wal, is there", f.records(), f.records()).
 		Hintf("%s", f.restoreHint(""))
 }
 
@@ -138,7 +141,7 @@ func (f folder) damaged(err error) error {
 func (f folder) restoreHint(which string) string {
 	var lines []string
 	if which != "" {
-		lines = append(lines, "It is about "+which+".")
+		lines = append(lines, which+".")
 	}
 	lines = append(lines, "Nothing was changed. Put back the anchor.db that belongs to this folder, with anchor.db-wal if there is one.")
 	if newest, made, err := f.backups().Newest(); err == nil && newest != "" {

@@ -258,6 +258,18 @@ func TestAnUploadThatWasCutShort(t *testing.T) {
 	}
 }
 
+// TestALogWithoutItsRecords: SQLite deletes such a log, and with it what is only there.
+func TestALogWithoutItsRecords(t *testing.T) {
+	c := config(t, t.TempDir())
+	must(t, os.MkdirAll(c.Data, 0o700))
+	log := filepath.Join(c.Data, "anchor.db-wal")
+	must(t, os.WriteFile(log, []byte("a log"), 0o600))
+	wantRefused(t, c, anchor.KindConflict, "records_unknown")
+	if _, err := os.Stat(log); err != nil {
+		t.Errorf("the refusal removed the log: %v", err)
+	}
+}
+
 // TestADeletedProjectLeavesFiles when Anchor is killed before it removed them.
 func TestADeletedProjectLeavesFiles(t *testing.T) {
 	u := newUsed(t)

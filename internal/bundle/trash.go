@@ -68,7 +68,7 @@ func (s *Store) Reduce(ctx context.Context, id anchor.DeploymentID, keep func(Fi
 		return err
 	}
 	m, err := s.Manifest(ctx, id)
-	if anchor.KindOf(err) == anchor.KindNotFound && err != nil {
+	if errors.Is(err, anchor.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *Store) Reduce(ctx context.Context, id anchor.DeploymentID, keep func(Fi
 // TakeBack returns a deployment's latest removal from the trash to its place, and
 // reports whether there was one. The tree has to be completed by Unpack.
 func (s *Store) TakeBack(ctx context.Context, id anchor.DeploymentID) (bool, error) {
-	if _, err := s.Manifest(ctx, id); anchor.KindOf(err) != anchor.KindNotFound || err == nil {
+	if _, err := s.Manifest(ctx, id); !errors.Is(err, anchor.ErrNotFound) {
 		return false, err
 	}
 	entries, err := s.trashed()

@@ -14,11 +14,16 @@ type Pointer interface {
 	// Live gives the pointer, ErrNotFound before the first release.
 	Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error)
 
+	// Accept hands out the project's next place in the order of requests: above every
+	// one before. ErrNotFound when the project is unknown.
+	Accept(ctx context.Context, p anchor.ProjectID) (order int64, err error)
+
 	// Move is the one compare-and-swap that everything hangs on. In one
 	// transaction, durable on return, it
 	//   - moves the pointer of to.ProjectID to to, if its revision still is
 	//     from.Revision (0 before the first release), else ErrConflict;
-	//   - appends to with its new revision to the releases;
+	//   - appends to with its new revision to the releases, under to.Order, the
+	//     record's for a deploy, or the next one when that is 0;
 	//   - writes record when it is not nil: inserts it (a rollback's), or moves
 	//     the stored one from deploying to record.Status (a deploy's), else
 	//     ErrConflict.

@@ -117,7 +117,7 @@ func (s *Service) turnTo(
 	if err != nil {
 		return Result{}, err
 	}
-	from, err := s.warmAndLook(ctx, target)
+	from, order, err := s.warmAndLook(ctx, target)
 	if err != nil {
 		return Result{}, err
 	}
@@ -128,7 +128,9 @@ func (s *Service) turnTo(
 	}
 	// From here on a caller that goes away must not leave pointer and traffic apart.
 	ctx = context.WithoutCancel(ctx)
-	live, err := s.move(ctx, from, newRelease(kind, from, target, named.ID), rec)
+	to := newRelease(kind, from, target, named.ID)
+	to.Order = order
+	live, err := s.move(ctx, from, to, rec)
 	if err != nil {
 		return Result{}, err
 	}
@@ -181,21 +183,26 @@ func (s *Service) target(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 	return d, nil
 }
 
-// warmAndLook warms the target up and reads the pointer meanwhile: where the records
-// are a network away, a rollback cannot spare the time to do one after the other.
-func (s *Service) warmAndLook(ctx context.Context, target anchor.Deployment) (from anchor.Live, err error) {
-	both, bound := errgroup.WithContext(ctx)
-	both.Go(func() error {
+// warmAndLook warms the target up, and meanwhile has the request accepted and reads the
+// pointer: where the records are a network away, a rollback cannot spare the time to do
+// one after the other.
+func (s *Service) warmAndLook(ctx context.Context, target anchor.Deployment) (from anchor.Live, order int64, err error) {
+	all, bound := errgroup.WithContext(ctx)
+	all.Go(func() error {
 		if err := s.warm(bound, target); err != nil {
 			return switchFailed(target.ID, err)
 		}
 		return nil
 	})
-	both.Go(func() (err error) {
+	all.Go(func() (err error) {
 		from, err = s.current(bound, target.ProjectID)
 		return err
 	})
-	return from, both.Wait()
+	all.Go(func() (err error) {
+		order, err = s.Pointer.Accept(bound, target.ProjectID)
+		return err
+	})
+	return from, order, all.Wait()
 }
 
 func (s *Service) warm(ctx context.Context, target anchor.Deployment) error {

@@ -15,12 +15,15 @@ import (
 	"github.com/anchor-deploy/anchor/internal/store/dynamo"
 )
 
-// TestCalls holds what the paths with a budget cost: a rollback has ten calls in all.
+// TestCalls holds what the paths with a budget cost: a rollback has ten calls in all, and one that waits for none of them.
 func TestCalls(t *testing.T) {
 	s := newStand(t)
 	d, deploying := s.deployment(anchor.Deployed), s.deployment(anchor.Deploying)
 	s.ok(s.CreateToken(s.ctx, anchor.Token{ID: anchor.NewID(), Hash: []byte("hash")}))
 	live, err := s.Move(s.ctx, anchor.Live{}, releaseOf(d), nil)
+	s.ok(err)
+	accepted := releaseOf(d)
+	accepted.Order, err = s.Accept(s.ctx, s.project.ID)
 	s.ok(err)
 	rollback := s.fresh(anchor.Deployed)
 	rollback.IsRollback, rollback.RollbackTo = true, d.ID
@@ -47,9 +50,10 @@ func TestCalls(t *testing.T) {
 		}, []string{"TransactWriteItems", "TransactWriteItems"}},
 		{"UpdateDeployment", func() error { return s.UpdateDeployment(s.ctx, deploying, anchor.Deploying) }, []string{"TransactWriteItems"}},
 		{"Move with a rollback's record", func() error {
-			live, err = s.Move(s.ctx, live, releaseOf(d), &rollback)
+			live, err = s.Move(s.ctx, live, accepted, &rollback)
 			return err
 		}, []string{"TransactWriteItems"}},
+		{"Accept", func() error { _, err := s.Accept(s.ctx, s.project.ID); return err }, []string{"UpdateItem"}},
 		{"Move with a deploy's record", func() error {
 			live, err = s.Move(s.ctx, live, releaseOf(deployed), &deployed)
 			return err

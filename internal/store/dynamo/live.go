@@ -45,22 +45,27 @@ func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
 	return recordsOf(items, readLive)
 }
 
+// Accept hands out the project's next place in the order of requests, durable on
+// return; NotFound when the project is unknown.
+func (s *Store) Accept(ctx context.Context, p anchor.ProjectID) (int64, error) {
+	return s.nextOrder(ctx, "accept the request", p)
+}
+
 // Move moves the project's pointer to to if its revision still is from's (0
 // before the first release), appends to with its new revision to the releases,
 // and writes record when it is not nil: inserts a rollback's, or moves a deploy's
-// from deploying to its new status. All in one transaction, durable on return. A
-// release that no deployment asked for takes another call, for its Order.
+// from deploying to its new status. All in one transaction and one call, durable on
+// return; another call goes before it for a release that has no Order.
 //
 // It is a Conflict when the pointer has moved, the release's id is taken, or the
 // record cannot be written; NotFound when the project is unknown or the
 // deployment none of its own.
 func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error) {
-	const what = "move the live pointer"
 	to.Revision = from.Revision + 1
 	if record != nil && !record.IsRollback {
 		to.Order = record.Order
-	} else {
-		order, err := s.nextOrder(ctx, what, to.ProjectID)
+	} else if to.Order == 0 {
+		order, err := s.Accept(ctx, to.ProjectID)
 		if err != nil {
 			return anchor.Live{}, err
 		}
@@ -81,7 +86,7 @@ func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, r
 		change{at: s.t.releaseID(to.ID), put: item{}, when: notThere, refused: always(store.IDTaken("release", string(to.ID)))},
 		change{at: s.t.release(p, to.Revision), put: release},
 	)
-	if err := s.transact(ctx, what, changes...); err != nil {
+	if err := s.transact(ctx, "move the live pointer", changes...); err != nil {
 		return anchor.Live{}, err
 	}
 	return store.LiveAfter(to), nil

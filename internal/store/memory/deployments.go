@@ -29,16 +29,10 @@ func (s *Store) CreateDeployment(ctx context.Context, d anchor.Deployment) error
 		if err := s.checkInsert(d); err != nil {
 			return err
 		}
-		s.insert(d)
+		d.Order = s.nextOrder(d.ProjectID)
+		s.deployments[d.ID] = clone(d)
 		return nil
 	})
-}
-
-// insert stores d under the next place in the order of requests, and returns that.
-func (s *Store) insert(d anchor.Deployment) int64 {
-	d.Order = s.nextOrder(d.ProjectID)
-	s.deployments[d.ID] = clone(d)
-	return d.Order
 }
 
 func (s *Store) nextOrder(p anchor.ProjectID) int64 {

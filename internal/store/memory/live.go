@@ -30,6 +30,16 @@ func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
 	})
 }
 
+// Accept hands out the project's next place in the order of requests, or is NotFound.
+func (s *Store) Accept(ctx context.Context, p anchor.ProjectID) (int64, error) {
+	return call(ctx, s, "Accept", func() (int64, error) {
+		if err := s.checkOwner(p); err != nil {
+			return 0, err
+		}
+		return s.nextOrder(p), nil
+	})
+}
+
 // Move is the compare-and-swap that release.Pointer describes; NotFound when the
 // project is unknown or the deployment none of its own.
 func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error) {
@@ -41,11 +51,15 @@ func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, r
 		if err != nil {
 			return anchor.Live{}, err
 		}
+		if to.Order == 0 && (record == nil || record.IsRollback) {
+			to.Order = s.nextOrder(to.ProjectID)
+		}
 		switch {
 		case record == nil:
-			to.Order = s.nextOrder(to.ProjectID)
 		case record.IsRollback:
-			to.Order = s.insert(*record)
+			inserted := clone(*record)
+			inserted.Order = to.Order
+			s.deployments[record.ID] = inserted
 		default:
 			to.Order = s.update(*record)
 		}

@@ -26,28 +26,33 @@ func scanDeployment(row scanner) (d anchor.Deployment, err error) {
 // NotFound when its project is unknown.
 func (s *Store) CreateDeployment(ctx context.Context, d anchor.Deployment) error {
 	return s.write(ctx, "create the deployment", func(t tx) error {
-		_, err := insertDeployment(t, d)
-		return err
+		order, err := nextOrder(t, d.ProjectID)
+		if err != nil {
+			return err
+		}
+		d.Order = order
+		return insertDeployment(t, d)
 	})
 }
 
-func insertDeployment(t tx, d anchor.Deployment) (order int64, err error) {
+// insertDeployment inserts d under its Order.
+func insertDeployment(t tx, d anchor.Deployment) error {
 	switch found, err := exists(t, `SELECT 1 FROM deployments WHERE id = ?`, d.ID); {
 	case err != nil:
-		return 0, err
+		return err
 	case found:
-		return 0, store.IDTaken("deployment", string(d.ID))
-	}
-	if order, err = nextOrder(t, d.ProjectID); err != nil {
-		return 0, err
+		return store.IDTaken("deployment", string(d.ID))
 	}
 	record, err := json.Marshal(d)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	_, err = t.exec(`INSERT INTO deployments (id, project_id, accepted, record) VALUES (?, ?, ?, ?)`,
-		d.ID, d.ProjectID, order, string(record))
-	return order, err
+		d.ID, d.ProjectID, d.Order, string(record))
+	if taken(err) { // its place is another record's: the same release again
+		return store.IDTaken("deployment", string(d.ID))
+	}
+	return err
 }
 
 // nextOrder hands out the project's next place in the order of requests.

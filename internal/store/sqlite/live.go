@@ -54,7 +54,7 @@ func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, r
 		if err := checkMove(t, from, to); err != nil {
 			return err
 		}
-		order, err := moveRecord(t, to.ProjectID, record)
+		order, err := moveRecord(t, to, record)
 		if err != nil {
 			return err
 		}
@@ -87,16 +87,34 @@ func checkMove(t tx, from anchor.Live, to anchor.Release) error {
 	return nil
 }
 
+// Accept hands out the project's next place in the order of requests, durable on
+// return; NotFound when the project is unknown.
+func (s *Store) Accept(ctx context.Context, p anchor.ProjectID) (order int64, err error) {
+	err = s.write(ctx, "accept the request", func(t tx) (err error) {
+		order, err = nextOrder(t, p)
+		return err
+	})
+	return order, err
+}
+
 // moveRecord writes the record of a release, which may have none, and returns the
 // release's place in the order of requests.
-func moveRecord(t tx, p anchor.ProjectID, record *anchor.Deployment) (order int64, err error) {
+func moveRecord(t tx, to anchor.Release, record *anchor.Deployment) (order int64, err error) {
+	p := to.ProjectID
+	if to.Order == 0 && (record == nil || record.IsRollback) {
+		if to.Order, err = nextOrder(t, p); err != nil {
+			return 0, err
+		}
+	}
 	switch {
 	case record == nil:
-		return nextOrder(t, p)
+		return to.Order, nil
 	case record.ProjectID != p:
 		return 0, store.ForeignRecord(record.ID, p)
 	case record.IsRollback:
-		return insertDeployment(t, *record)
+		record := *record
+		record.Order = to.Order
+		return to.Order, insertDeployment(t, record)
 	case record.Status == anchor.Deploying:
 		return 0, store.NoSuchMove(record.ID, anchor.Deploying, record.Status)
 	}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"database/sql"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -46,7 +47,7 @@ func TestMigrationOrdersWhatIsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !(0 < order["a"] && order["a"] < live.Order && live.Order < order["c"] && order["c"] < order["b"]) {
+	if all := []int64{0, order["a"], live.Order, order["c"], order["b"]}; !slices.IsSorted(all) || len(slices.Compact(all)) != 5 {
 		t.Errorf("deployments %v, the promote %d; want a, the promote, c, b", order, live.Order)
 	}
 	next := anchor.Deployment{ID: "0", ProjectID: "p", Status: anchor.Building}

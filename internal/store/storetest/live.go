@@ -26,19 +26,29 @@ var liveTests = []test{
 		var r anchor.Release
 		fill(&r)
 		r.ProjectID, r.Deployment = d.ProjectID, d.ID
+		r.Order = b.accept(d.ProjectID)
 		got := must(b.s.Move(b.ctx, anchor.Live{}, r, nil))(b)
-		r.Revision, r.Order = 1, got.Order
+		r.Revision = 1
 		want := anchor.Live{
 			ProjectID: r.ProjectID, Deployment: r.Deployment, Record: r.Record, Version: r.Version,
-			Release: r.ID, Order: got.Order, Revision: 1,
-		}
-		if got.Order <= d.Order {
-			b.Errorf("the release has the Order %d, the deployment before it %d", got.Order, d.Order)
+			Release: r.ID, Order: r.Order, Revision: 1,
 		}
 		b.same(got, want)
 		b.same(must(b.s.Live(b.ctx, r.ProjectID))(b), want)
 		b.same(must(b.s.Lives(b.ctx))(b), []anchor.Live{want})
 		b.same(must(b.s.Releases(b.ctx, r.ProjectID, anchor.Page{}))(b).Items, []anchor.Release{r})
+	}},
+	{"has an order of requests", func(b bench) {
+		p, other := b.project("shop").ID, b.project("other").ID
+		first := b.deployment(p, anchor.Queued)
+		b.deployment(other, anchor.Queued)
+		second := b.accept(p)
+		third := b.deployment(p, anchor.Queued)
+		if first.Order < 1 || second <= first.Order || third.Order <= second {
+			b.Errorf("in the order of their acceptance the requests have the Orders %d, %d, %d", first.Order, second, third.Order)
+		}
+		_, err := b.s.Accept(b.ctx, "unknown")
+		b.is(err, anchor.KindNotFound, "unknown_project")
 	}},
 	{"moves from its own revision only", func(b bench) {
 		d := b.deployment(b.project("shop").ID, anchor.Deployed)
@@ -180,6 +190,7 @@ func moveRollback(b bench) {
 	target := b.deployment(b.project("shop").ID, anchor.Deployed)
 	live := b.goLive(target)
 	r, record := rollback(target)
+	r.Order = b.accept(target.ProjectID)
 	live = must(b.s.Move(b.ctx, live, r, &record))(b)
 	b.same(live.Record, record.ID)
 	late := b.deployment(target.ProjectID, anchor.Deploying)
@@ -215,10 +226,12 @@ func raceMove(b bench) {
 	const racers, rounds = 100, 3
 	target := b.deployment(b.project("shop").ID, anchor.Deployed)
 	live := b.goLive(target)
-	for range rounds {
+	for round := range rounds {
 		var winner atomic.Value
-		won := b.race(racers, func(int) error {
+		order := b.accept(target.ProjectID) + int64(round*racers)
+		won := b.race(racers, func(i int) error {
 			r, record := rollback(target)
+			r.Order = order + int64(i)
 			moved, err := b.s.Move(b.ctx, live, r, &record)
 			if err == nil {
 				winner.Store(moved)

@@ -74,11 +74,15 @@ type Live interface {
 	Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error)
 	// Lives gives the pointers of all projects that have one, in any order.
 	Lives(ctx context.Context) ([]anchor.Live, error)
+	// Accept hands out the project's next place in the order of requests, durable:
+	// above every one that it or CreateDeployment handed out before. NotFound.
+	Accept(ctx context.Context, p anchor.ProjectID) (order int64, err error)
 	// Move is the compare-and-swap. In one transaction, durable, it moves the
 	// pointer of to.ProjectID to to if its revision still is from.Revision (0 before
 	// the first release), appends to with the next revision to the releases (what
-	// to.Revision was does not count) and the record's Order, or else the project's
-	// next, and writes record when it is not nil: inserts
+	// to.Revision was does not count), under the Order of a deploy's record, else
+	// its own or, when that is 0, the next one,
+	// which a rollback's record gets too, and writes record when it is not nil: inserts
 	// it when IsRollback, else moves the stored one from deploying to
 	// record.Status. Conflict when the pointer moved, the release's id is taken or
 	// the record cannot be written so; NotFound when the project is unknown or

@@ -117,6 +117,12 @@ func (b bench) create(d anchor.Deployment) anchor.Deployment {
 	return d
 }
 
+// accept has a request accepted.
+func (b bench) accept(p anchor.ProjectID) int64 {
+	b.Helper()
+	return must(b.s.Accept(b.ctx, p))(b)
+}
+
 // release is a release of d, not moved to yet.
 func release(d anchor.Deployment) anchor.Release {
 	return anchor.Release{

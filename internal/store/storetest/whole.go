@@ -87,6 +87,7 @@ func (b bench) calls(ctx context.Context, have snapshot, t anchor.Token) map[str
 		"Hostnames":      last(b.s.Hostnames(ctx, p, anchor.Page{})),
 		"DueHostnames":   last(b.s.DueHostnames(ctx, 1, 1)),
 		"Move":           last(b.s.Move(ctx, have.Live, release(d), nil)),
+		"Accept":         last(b.s.Accept(ctx, p)),
 		"Number":         last(b.s.Number(ctx, queued.ID)),
 		"Append":         last(b.s.Append(ctx, anchor.Event{DeploymentID: d.ID})),
 		"LockEnv":        last(b.s.LockEnv(ctx, queued.ID, []byte("x"))),
