@@ -252,7 +252,7 @@ func (f folder) adoptProject(
 	for _, d := range found.Deployments {
 		r.did("Deployment %s of %s is in the records again.", d.ID, found.Project.Slug)
 		if d.Sealed == nil {
-			r.lose("The variables that deployment %s was locked to.", d.ID)
+			r.lose("The variables that deployment %s was locked to: it runs without any. Set them and deploy again.", d.ID)
 		}
 	}
 	if found.Live.Revision > known.Revisions[found.Project.ID] {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -70,7 +71,7 @@ func (p *Platform) describe(a deploy.Artifact) Description {
 func (p *Platform) sealed(ctx context.Context, a deploy.Artifact) (Description, error) {
 	d := p.describe(a)
 	sealed, err := p.Secrets.Sealed(ctx, a.Deployment.ID)
-	if err != nil {
+	if err != nil && !errors.Is(err, anchor.ErrNotFound) {
 		return d, fmt.Errorf("read the deployment's environment: %w", err)
 	}
 	d.Sealed = sealed

@@ -98,7 +98,9 @@ func (p *Platform) restoreSites(ctx context.Context) error {
 
 func (p *Platform) restoreSite(ctx context.Context, project anchor.Project, d anchor.Deployment) error {
 	env, err := p.Secrets.Locked(ctx, d.ID)
-	if err != nil {
+	if errors.Is(err, anchor.ErrNotFound) { // its record was rebuilt from files of an older Anchor
+		slog.Warn("a deployment runs without its variables, which were lost", "projectId", project.ID, "deploymentId", d.ID)
+	} else if err != nil {
 		return fmt.Errorf("read the deployment's environment: %w", err)
 	}
 	desc, whole := p.described(d.ID)
