@@ -54,9 +54,17 @@ import https from "node:https";
 import { syncBuiltinESMExports } from "node:module";
 import * as app from "./.next/server/app.mjs";
 import * as packaged from "./node_modules/sdk/index.mjs";
+import * as workspace from "./packages/lib/index.mjs";
+import * as monorepo from "./apps/web/index.mjs";
 dns.lookup = (name, options, callback) => (callback ?? options)(Object.assign(new Error(name), { code: "to " + name }));
 syncBuiltinESMExports();
-const asked = { fetch: async (url, init) => fetch(url, init), signed, credentials };
+const asked = {
+  fetch: async (url, init) => fetch(url, init),
+  fetchRequest: async (url, init) => fetch(new Request(url, init)),
+  fetchURL: async (url, init) => fetch(new URL(url), init),
+  signed,
+  credentials,
+};
 function signed(module, region, options) {
   const authorization = "AWS4-HMAC-SHA256 Credential=AKID/20260101/" + region + "/s3/aws4_request, SignedHeaders=host, Signature=0";
   return new Promise((resolve, reject) => {
@@ -74,12 +82,15 @@ function credentials() {
 const outcome = (call) => call().then(async (r) => (r?.text ? r.text() : r), (err) => err.cause?.code ?? err.code ?? String(err));
 export async function handler(event) {
   const { who, call, args } = JSON.parse(Buffer.from(event.body, "base64"));
-  const by = { openNext: asked, app, packaged }[who];
+  const by = { openNext: asked, app, packaged, workspace, monorepo }[who];
   const body = JSON.stringify(await outcome(async () => by[call](...args)));
   return { statusCode: 200, headers: {}, cookies: [], body, isBase64Encoded: false };
 }`,
 	".next/server/app.mjs":       appSource,
 	"node_modules/sdk/index.mjs": appSource,
+	"packages/lib/index.mjs":     appSource,
+	"apps/web/.next/BUILD_ID":    "b",
+	"apps/web/index.mjs":         appSource, // there OpenNext's handler is
 }
 
 const appSource = `
@@ -132,6 +143,8 @@ func TestWhatOpenNextAsksOfAnchorIsLedToAnchor(t *testing.T) {
 		want string
 	}{
 		"a bucket, by fetch":             {"fetch", []any{"https://anchor-cache.s3.anchor-local-1.amazonaws.com/_cache/a%2Fb?x-id=1", object{"method": "PUT", "body": "B"}}, "PUT /anchor-cache/_cache/a%2Fb?x-id=1 " + ours + " B"},
+		"a Request":                      {"fetchRequest", []any{"https://anchor-cache.s3.anchor-local-1.amazonaws.com/k", object{"method": "PUT", "body": "B", "headers": object{"authorization": "x"}}}, "PUT /anchor-cache/k " + ours + " B"},
+		"a URL":                          {"fetchURL", []any{"https://sqs.anchor-local-1.amazonaws.com/1/q", object{"method": "POST", "body": "B"}}, "POST /1/q " + ours + " B"},
 		"a table, by fetch":              {"fetch", []any{"https://dynamodb.anchor-local-1.amazonaws.com", object{"method": "POST", "body": "Q", "headers": object{"authorization": "x"}}}, "POST / " + ours + " Q"},
 		"a bucket, by an SDK":            {"signed", []any{"https", "anchor-local-1", object{"host": "anchor-cache.s3.anchor-local-1.amazonaws.com", "path": "/k//../l", "method": "PUT", "body": "B"}}, "PUT /anchor-cache/k//../l " + ours + " B"},
 		"a bucket in the path":           {"signed", []any{"https", "anchor-local-1", object{"host": "s3.anchor-local-1.amazonaws.com", "path": "/anchor-cache/k"}}, "GET /anchor-cache/k " + ours + " "},
@@ -197,7 +210,7 @@ func TestCredentialsAreLentToOpenNextOnly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newAWSSite(t, newWireServer(t), c.env)
-			for who, want := range map[string]string{"openNext": c.openNext, "app": c.app, "packaged": c.app} {
+			for who, want := range map[string]string{"openNext": c.openNext, "monorepo": c.openNext, "app": c.app, "packaged": c.app, "workspace": c.app} {
 				if got := s.asks(t, who, "credentials"); got != want {
 					t.Errorf("%s reads %s, want %s", who, got, want)
 				}

@@ -4,12 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 )
 
@@ -239,28 +237,5 @@ func TestLogLinesCarryLevelAndRequest(t *testing.T) {
 		if line := s.logs.wait(t, text); len(line.Text) > maxLine+100 || !strings.HasSuffix(line.Text, mark) {
 			t.Errorf("a line of 3 MiB was kept with %d bytes, ending in %q", len(line.Text), line.Text[len(line.Text)-20:])
 		}
-	}
-}
-
-func TestLiteOverridesReachTheEndpoints(t *testing.T) {
-	var mu sync.Mutex
-	var seen []string
-	aws := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		seen = append(seen, r.Method+" "+r.URL.RequestURI()+" "+r.Header.Get("Authorization"))
-	}))
-	defer aws.Close()
-	s := newSite(t, Spec{Env: map[string]string{
-		"AWS_ENDPOINT_URL_S3": aws.URL + "/s3", "AWS_ENDPOINT_URL_DYNAMODB": aws.URL + "/ddb", "AWS_ENDPOINT_URL_SQS": aws.URL + "/sqs/",
-	}})
-	if a := s.get(t, "/aws?other="+aws.URL); a.body != "called" {
-		t.Fatalf("%d %q", a.StatusCode, a.body)
-	}
-	want := []string{
-		"GET /s3/cache.bucket/pre/key.cache?x-id=GetObject ", "PUT /s3/b/k sig", "POST /ddb/ ", "POST /sqs/1/queue.fifo ", "GET /not-aws ",
-	}
-	if !slices.Equal(seen, want) {
-		t.Errorf("calls:\n%q\nwant\n%q", seen, want)
 	}
 }

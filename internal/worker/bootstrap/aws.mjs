@@ -35,7 +35,7 @@ export function redirectAWS(modulePath) {
   const { request } = http;
   const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
   for (const module of [http, https]) module.request = redirectedRequest(module.request, request, agent);
-  lendCredentials(path.dirname(fs.realpathSync(modulePath)));
+  lendCredentials(openNextFiles(modulePath));
   syncBuiltinESMExports();
 }
 
@@ -82,7 +82,7 @@ function redirectedRequest(request, plainRequest, agent) {
 // OpenNext's clients find credentials as any AWS client does and fail without. Put into the environment, Anchor's would
 // take the place of what the app's own clients find elsewhere (a profile, a role, nothing). So only OpenNext's files
 // read them there, and only where the app sets none: with which key they sign is of no account.
-function lendCredentials(root) {
+function lendCredentials(isOpenNext) {
   const env = process.env;
   const lent = (name) => {
     if (name === "AWS_PROFILE" || name === "AWS_CONFIG_FILE") return undefined; // would come before the key
@@ -90,7 +90,7 @@ function lendCredentials(root) {
     return { AWS_ACCESS_KEY_ID: wire.key, AWS_SECRET_ACCESS_KEY: wire.secret }[name];
   };
   const names = new Set(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_CONFIG_FILE"]);
-  const get = (target, name) => (names.has(name) && isOpenNext(root, readerOf(get)) ? lent(name) : target[name]);
+  const get = (target, name) => (names.has(name) && isOpenNext(readerOf(get)) ? lent(name) : target[name]);
   // An assignment to a proxy defines the property on its target, in a form that process.env refuses.
   const set = (target, name, value) => ((target[name] = value), true);
   process.env = new Proxy(env, { get, set });
@@ -110,9 +110,22 @@ function readerOf(trap) {
   }
 }
 
-// OpenNext writes its bundles beside .next and node_modules, in which the app's code and its packages are.
-function isOpenNext(root, file) {
-  if (!file) return false;
-  const name = path.relative(root, file.startsWith("file:") ? fileURLToPath(file) : file);
-  return !/(^|\/)(\.\.|\.next|node_modules)\//.test(name) && path.basename(name) !== "middleware.mjs";
+// The files in which OpenNext's code is: the handler's module, and the cache handlers of Next.js that it writes beside it.
+const CACHES = ["cache.cjs", "composable-cache.cjs"];
+
+// Returns a predicate for OpenNext's files. In a monorepo the handler's module only leads to the one in the app's own
+// folder, which is where .next is; packages of the workspace are the app's.
+function openNextFiles(modulePath) {
+  const root = path.dirname(fs.realpathSync(modulePath));
+  const names = new Set([path.basename(modulePath), ...CACHES]);
+  const known = new Map();
+  return (file) => {
+    if (!file) return false;
+    if (!known.has(file)) {
+      const name = file.startsWith("file:") ? fileURLToPath(file) : file;
+      const folder = path.dirname(name);
+      known.set(file, names.has(path.basename(name)) && (folder === root || fs.existsSync(path.join(folder, ".next"))));
+    }
+    return known.get(file);
+  };
 }

@@ -128,15 +128,6 @@ const routes = {
     process.stdout.write("y".repeat(3 * MiB) + "\n");
     res.end("logged");
   },
-  "/aws": async ({ res, req }) => {
-    const other = new URL(req.url, "http://x").searchParams.get("other");
-    await fetch("https://cache.bucket.s3.eu-west-1.amazonaws.com/pre/key.cache?x-id=GetObject");
-    await fetch(new Request("https://b.s3.eu-west-1.amazonaws.com/k", { method: "PUT", body: "value", headers: { authorization: "sig" } }));
-    await fetch("https://dynamodb.eu-west-1.amazonaws.com", { method: "POST", body: "{}" });
-    await fetch(new URL("https://sqs.eu-west-1.amazonaws.com/1/queue.fifo"), { method: "POST", body: "{}" });
-    await fetch(`${other}/not-aws`);
-    res.end("called");
-  },
 };
 
 export const app = (call) => (routes[call.internal.rawPath] ?? routes["/event"])(call);

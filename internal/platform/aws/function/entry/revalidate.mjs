@@ -13,14 +13,29 @@ function succeeded(answer, opts) {
     (answer.status === 404 && Boolean(opts?.unstable_onlyGenerated));
 }
 
+// Returns where a redirect leads that only adds a slash to the path of url, or removes it: Next.js' router, which its own
+// revalidate asks, is past those redirects.
+function otherSlash(answer, url) {
+  const location = answer.status === 308 ? answer.headers.get("location") : null;
+  if (!location || !URL.canParse(location, url)) return undefined;
+  const to = new URL(location, url);
+  const bare = ({ pathname }) => pathname.replace(/\/$/, "");
+  return to.host === url.host && to.pathname !== url.pathname && bare(to) === bare(url) ? to : undefined;
+}
+
 export async function revalidate({ urlPath, revalidateHeaders, opts }) {
   const { host, cookie } = current.getStore() ?? {};
   if (!host) throw new Error(`cannot revalidate ${urlPath}: the request did not come by CloudFront, so the site's host is not known`);
-  const url = new URL(`https://${host}${urlPath}`);
+  let url = new URL(`https://${host}${urlPath}`);
   const ask = () => fetch(url, {
     method: "HEAD", redirect: "manual", headers: { ...revalidateHeaders, ...(cookie && { cookie }), "x-isr": "1" },
   });
-  const answer = await ask().catch(ask); // a connection that was kept while the function was frozen may be dead
+  let answer = await ask().catch(ask); // a connection that was kept while the function was frozen may be dead
+  const slashed = otherSlash(answer, url);
+  if (slashed) {
+    url = slashed;
+    answer = await ask().catch(ask);
+  }
   if (!succeeded(answer, opts)) throw new Error(`${urlPath} answered ${answer.status}`);
   const { pathname } = url;
   await invalidator().invalidatePaths([{ initialPath: pathname, rawPath: pathname, resolvedRoutes: [{ route: pathname, type: "page" }] }]);

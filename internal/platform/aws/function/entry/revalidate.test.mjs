@@ -11,7 +11,9 @@ const site = createServer((request, response) => {
     return request.socket.destroy();
   }
   asked.push({ method: request.method, url: request.url, headers: request.headers });
-  response.writeHead(...answer).end();
+  const [status, headers] = answer;
+  if (status === 308) answer = [200, {}];
+  response.writeHead(status, headers).end();
 });
 await new Promise((resolve) => site.listen(0, "127.0.0.1", resolve));
 const host = `127.0.0.1:${site.address().port}`;
@@ -43,7 +45,8 @@ test("Next.js keeps what it sets itself", () => {
 
 const event = (headers) => received({ headers: { "x-anchor-distribution": "E1", "x-forwarded-host": host, "x-anchor-deployment": "d1", ...headers } });
 const headers = { "x-prerender-revalidate": "preview-id" };
-const ask = (request, opts = {}) => current.run(request, () => methods.revalidate({ urlPath: "/docs/guide/?x=1", revalidateHeaders: headers, opts }));
+const ask = (request, opts = {}, urlPath = "/docs/guide/?x=1") =>
+  current.run(request, () => methods.revalidate({ urlPath, revalidateHeaders: headers, opts }));
 
 test("the page renders itself again for the deployment that asks, and CloudFront's copy is stale", async () => {
   for (const [status, sent] of [[200, {}], [404, { "x-nextjs-cache": "REVALIDATED" }]]) {
@@ -88,4 +91,21 @@ test("an invalidation that the app brings itself is asked", async () => {
   assert.equal(request.stale.size, 0);
   scope.cdnInvalidationHandler = { name: "dummy" };
   assert.equal(scope.cdnInvalidationHandler, handler);
+});
+
+test("a path without the slash that the site redirects to is revalidated under the other, and no other redirect is followed", async () => {
+  for (const [path, location, stale] of [
+    ["/docs/guide?x=1", "/docs/guide/?x=1", "/docs/guide/"],
+    ["/docs/guide/", `https://${host}/docs/guide`, "/docs/guide"],
+  ]) {
+    answer = [308, { location }];
+    const request = event();
+    await ask(request, {}, path);
+    assert.equal(asked.pop().url, location.replace(`https://${host}`, ""));
+    assert.deepEqual([...request.stale], [[stale, true]]);
+  }
+  for (const location of ["/docs/other/", "https://elsewhere.example/docs/guide/", "/docs/guide", "http://["]) {
+    answer = [308, { location }];
+    await assert.rejects(ask(event(), {}, "/docs/guide"), /answered 308/);
+  }
 });
