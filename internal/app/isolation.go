@@ -42,7 +42,7 @@ func (a *app) isolation() *wire.Isolation {
 
 func (a *app) checkIsolation() wire.Check {
 	level := a.walls.Walls.Level
-	c := wire.Check{Name: "Isolation", OK: a.sound(), Detail: fmt.Sprintf("level %d: each worker has %s", level, level)}
+	c := wire.Check{Name: "Isolation", OK: a.sound(), Detail: fmt.Sprintf("level %d: each worker has %s; the network is the machine's", level, level)}
 	if !c.OK {
 		c.Detail, c.Hint = a.isolationGap(), isolationHint
 	}

@@ -76,7 +76,7 @@ func trials(ctx context.Context, node worker.Node, dir string) (list []trial, wh
 // below dir without a file system of its own.
 func findUser(ctx context.Context, node worker.Node, dir string) error {
 	if os.Geteuid() != 0 {
-		return errors.New("Anchor does not run as root, so workers share its user")
+		return errors.New("workers share the user of Anchor, which is not root")
 	}
 	for at := dir; at != filepath.Dir(at); at = filepath.Dir(at) {
 		if info, err := os.Stat(at); err != nil || info.Mode()&0o001 == 0 {
