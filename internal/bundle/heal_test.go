@@ -32,6 +32,20 @@ func overwrite(t *testing.T, path string) {
 	must(t, os.WriteFile(path, []byte("xxx"), 0o644))
 }
 
+// TestHealLeavesATreeOpenToItsGroup: workers read it meanwhile.
+func TestHealLeavesATreeOpenToItsGroup(t *testing.T) {
+	store, id, _ := unpacked(t)
+	must(t, store.Admit(t.Context(), id, os.Getgid()))
+	must(t, os.Remove(filepath.Join(store.Tree(id), "a")))
+	_, err := store.Heal(t.Context(), id)
+	must(t, err)
+	info, err := os.Stat(store.Tree(id))
+	must(t, err)
+	if info.Mode().Perm() != 0o750 {
+		t.Errorf("the tree's mode is %v", info.Mode())
+	}
+}
+
 func TestHealRestoresATree(t *testing.T) {
 	for name, damage := range map[string]func(t *testing.T, store *bundle.Store, tree string){
 		"the tree is gone":   func(t *testing.T, _ *bundle.Store, tree string) { must(t, os.RemoveAll(tree)) },

@@ -52,8 +52,11 @@ func (s *Store) Unpack(ctx context.Context, id anchor.DeploymentID) (dir string,
 // layOut makes the folders, then the files, then the links, so that no file is ever
 // written by way of a link.
 func (s *Store) layOut(ctx context.Context, tree string, m Manifest) error {
-	if err := s.makeFolder(tree, privateFolder); err != nil {
-		return err
+	// A tree that is there may have been admitted to its group already.
+	if _, err := s.root.Lstat(tree); errors.Is(err, fs.ErrNotExist) {
+		if err := s.makeFolder(tree, privateFolder); err != nil {
+			return err
+		}
 	}
 	folders := map[string]bool{}
 	for _, f := range m.Files {

@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -65,9 +66,11 @@ func (w Walls) Program(pid int) int {
 	if !w.init {
 		return pid
 	}
-	// The init process forks on its main thread only, and the program first: orphans come after it.
-	if below := Descendants(pid); len(below) > 0 {
-		return below[0]
+	for _, thread := range threads(pid) {
+		// The init process starts the program from a thread of its own; orphans become children of the main one.
+		if below := children(pid, thread); thread != pid && len(below) > 0 {
+			return below[0]
+		}
 	}
 	return pid
 }
@@ -75,20 +78,40 @@ func (w Walls) Program(pid int) int {
 // Descendants returns the ids of all processes below pid, parents first.
 func Descendants(pid int) []int {
 	var below []int
-	tasks, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task")
-	if err != nil {
-		return nil // it has ended
-	}
-	for _, task := range tasks {
-		list, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/task/" + task.Name() + "/children")
-		if err != nil {
-			continue
-		}
-		for field := range strings.FieldsSeq(string(list)) {
-			if child, err := strconv.Atoi(field); err == nil {
-				below = append(append(below, child), Descendants(child)...)
-			}
+	for _, thread := range threads(pid) {
+		for _, child := range children(pid, thread) {
+			below = append(append(below, child), Descendants(child)...)
 		}
 	}
 	return below
+}
+
+// threads returns the ids of a process's threads; none when it has ended.
+func threads(pid int) []int {
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return nil
+	}
+	ids := make([]int, 0, len(tasks))
+	for _, task := range tasks {
+		if id, err := strconv.Atoi(task.Name()); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// children returns the ids of the processes that a thread has started or was handed.
+func children(pid, thread int) []int {
+	list, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, thread))
+	if err != nil {
+		return nil // the thread has ended
+	}
+	var ids []int
+	for field := range strings.FieldsSeq(string(list)) {
+		if id, err := strconv.Atoi(field); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }

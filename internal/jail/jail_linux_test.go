@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/jail"
 )
@@ -174,4 +175,39 @@ func TestATrialOfWhatCannotRun(t *testing.T) {
 	if _, err := jail.Try(t.Context(), level, "/bin/false", user); err == nil {
 		t.Error("a program that fails is good enough")
 	}
+}
+
+// TestProgramIsNoOrphan: processes that the program leaves behind become children of its init process, too.
+func TestProgramIsNoOrphan(t *testing.T) {
+	w, user := walls(t)
+	stdin, feed, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	s := jail.Spec{
+		User: user, Path: shell, Args: []string{"-c", "(sleep 300 &); exec cat"}, Env: []string{"PATH=/usr/bin:/bin"},
+		Dir: "/", Root: t.TempDir(),
+	}
+	cmd, err := w.Start(s, func(cmd *exec.Cmd) { cmd.Stdin = stdin }, (*exec.Cmd).Start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for len(jail.Descendants(cmd.Process.Pid)) < 2 || name(w.Program(cmd.Process.Pid)) != "cat" {
+		if t.Context().Err() != nil || name(cmd.Process.Pid) == "" {
+			t.Fatalf("the program is taken for %q", name(w.Program(cmd.Process.Pid)))
+		}
+		time.Sleep(time.Millisecond)
+	}
+	feed.Close()
+	_ = cmd.Wait() // cat ends with its input
+}
+
+// name is what a process list shows; empty when the process has ended.
+func name(pid int) string {
+	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(comm))
 }

@@ -213,6 +213,9 @@ func (p *Platform) examine(ctx context.Context, h *Health) error {
 	if found.Any() {
 		left, err := p.Bundles.Heal(ctx, h.Deployment)
 		h.Left = len(left.Missing) + len(left.Changed)
+		if err == nil {
+			err = p.admit(h.Project.ID, h.Deployment) // a tree that was gone is there again, closed to everyone
+		}
 		if err != nil || h.Left > 0 {
 			return err
 		}

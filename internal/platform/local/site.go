@@ -36,10 +36,8 @@ func (p *Platform) open(d Description, env map[string]string) error {
 	if err != nil {
 		return err
 	}
-	if user := p.Users.of(d.Project); user != nil {
-		if err := p.Bundles.Admit(context.Background(), d.Deployment, int(user.GID)); err != nil {
-			return err
-		}
+	if err := p.admit(d.Project, d.Deployment); err != nil {
+		return err
 	}
 	s := &site{Description: d, pools: map[string]*worker.Pool{}}
 	files := rules.forWorkers(d.Build.BasePath, index)
@@ -74,6 +72,15 @@ func (p *Platform) open(d Description, env map[string]string) error {
 	p.sites[d.Deployment] = s
 	p.publish()
 	return nil
+}
+
+// admit lets the project's workers read a deployment's files.
+func (p *Platform) admit(project anchor.ProjectID, id anchor.DeploymentID) error {
+	user := p.Users.of(project)
+	if user == nil {
+		return nil
+	}
+	return p.Bundles.Admit(context.Background(), id, int(user.GID))
 }
 
 // isSplit reports whether a function is one of those that open-next.config.ts splits off the
