@@ -21,7 +21,7 @@ const (
 const (
 	frameHeaderSize = 9
 	maxHead         = 1 << 20 // octets of a message's head
-	maxFrameData         = 16 << 20
+	maxFrameData    = 16 << 20
 )
 
 // frameHeader begins each frame on the connection between a pool and a process: kind (1 octet), number of the exchange
