@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -18,22 +19,45 @@ import (
 	"github.com/anchor-deploy/anchor/internal/app"
 )
 
-// served is an app whose answers end at once or when a file is there, and which works on after them.
+// served is an app whose answers end when a gate opens, if one is named, and which works on after them until another does.
 const served = `
-import fs from "node:fs";
-const appears = async (name) => { while (!fs.existsSync(name)) await new Promise((r) => setTimeout(r, 10)); };
 export const handler = awslambda.streamifyResponse(async (event, stream) => {
-  const { answer, work } = event.queryStringParameters ?? Object.fromEntries(new URLSearchParams(event.rawQueryString));
+  const { answer, work } = Object.fromEntries(new URLSearchParams(event.rawQueryString));
   stream.setContentType("application/vnd.awslambda.http-integration-response");
   stream.write(JSON.stringify({ statusCode: 200, headers: { "content-type": "text/plain" } }));
   stream.write(new Uint8Array(8));
   stream.write("begun ");
-  if (answer) await appears(answer);
+  if (answer) await fetch(answer);
   stream.end("whole");
   if (!work) return;
-  await appears(work);
-  fs.writeFileSync(work + ".done", "");
+  await fetch(work);
+  await fetch(work + "/done");
 });`
+
+// gates are URLs that answer once they are opened. A worker reaches them from its jail, where it shares no files.
+type gates struct {
+	*httptest.Server
+	answer, work, done chan struct{}
+}
+
+func newGates(t *testing.T) *gates {
+	g := &gates{answer: make(chan struct{}), work: make(chan struct{}), done: make(chan struct{})}
+	wait := func(gate chan struct{}) http.HandlerFunc {
+		return func(_ http.ResponseWriter, r *http.Request) {
+			select {
+			case <-gate:
+			case <-r.Context().Done():
+			}
+		}
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/answer", wait(g.answer))
+	mux.HandleFunc("/work", wait(g.work))
+	mux.HandleFunc("/work/done", func(http.ResponseWriter, *http.Request) { close(g.done) })
+	g.Server = httptest.NewServer(mux)
+	t.Cleanup(g.Close)
+	return g
+}
 
 const (
 	output = `{"edgeFunctions":{},"origins":{"s3":{"type":"s3","originPath":"_assets","copy":[{"from":".open-next/assets","to":"_assets","cached":true,"versionedSubDir":"_next"}]},` +
@@ -168,13 +192,6 @@ func (s *server) refusesConnections(t *testing.T) {
 	}
 }
 
-func touch(t *testing.T, name string) {
-	t.Helper()
-	if err := os.WriteFile(name, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestShutdownWaitsForRequestsAndTheWorkAfterThem sends each signal that asks Anchor to end.
 func TestShutdownWaitsForRequestsAndTheWorkAfterThem(t *testing.T) {
 	for name, end := range map[string]func(*server) error{
@@ -185,45 +202,31 @@ func TestShutdownWaitsForRequestsAndTheWorkAfterThem(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := upWith(t, served)
-			dir := openFolder(t)
-			answer, work := filepath.Join(dir, "answer"), filepath.Join(dir, "work")
-			wantWhole(t, s.get(t, url.Values{"work": {work}}))
-			inFlight := s.get(t, url.Values{"answer": {answer}})
+			g := newGates(t)
+			wantWhole(t, s.get(t, url.Values{"work": {g.URL + "/work"}}))
+			inFlight := s.get(t, url.Values{"answer": {g.URL + "/answer"}})
 			if err := end(s); err != nil {
 				t.Fatal(err)
 			}
 			s.refusesConnections(t)
-			touch(t, answer)
+			close(g.answer)
 			wantWhole(t, inFlight)
-			touch(t, work)
+			close(g.work)
 			if err := s.ends(t); err != nil {
 				t.Errorf("it ended with %v", err)
 			}
-			if _, err := os.Stat(work + ".done"); err != nil {
-				t.Errorf("the work after the answer was cut: %v", err)
+			select {
+			case <-g.done:
+			default:
+				t.Error("the work after the answer was cut")
 			}
 		})
 	}
 }
 
-// openFolder is a folder in which workers of any user may write.
-func openFolder(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "shutdown")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 func TestASecondSignalEndsAtOnce(t *testing.T) {
 	s := upWith(t, served)
-	never := filepath.Join(openFolder(t), "never")
-	inFlight := s.get(t, url.Values{"answer": {never}})
+	inFlight := s.get(t, url.Values{"answer": {newGates(t).URL + "/answer"}})
 	if err := s.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
