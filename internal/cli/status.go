@@ -43,12 +43,12 @@ func (s *shell) running(w io.Writer, st wire.Status) {
 		{"Data", st.Data},
 		{"Disk", diskLine(st.Disk)},
 		{"Node", st.Node},
-		{"Walls", walls(st.Isolation)},
+		{"Isolation", isolation(st.Isolation)},
 	} {
 		if row[1] == "" {
 			continue
 		}
-		fmt.Fprintf(w, "  %s %s\n", s.paint(dim, fmt.Sprintf("%-6s", row[0])), clean(row[1]))
+		fmt.Fprintf(w, "  %s %s\n", s.paint(dim, fmt.Sprintf("%-9s", row[0])), clean(row[1]))
 	}
 	fmt.Fprintln(w)
 	if len(st.Live) == 0 {
@@ -85,7 +85,7 @@ func diskLine(d wire.Disk) string {
 	return line
 }
 
-func walls(i *wire.Isolation) string {
+func isolation(i *wire.Isolation) string {
 	if i == nil {
 		return ""
 	}
