@@ -58,7 +58,8 @@ func answers(t *testing.T, a *anchor, apps []string) map[string][]string {
 			first = id
 		}
 		if command == "status" {
-			delete(document.(map[string]any), "workers") // processes of this machine; Lambda shows none
+			delete(document.(map[string]any), "workers")   // processes of this machine; Lambda shows none
+			delete(document.(map[string]any), "isolation") // of these processes; Lambda isolates each function
 		}
 		command, _, _ = strings.Cut(command, " --prebuilt")
 		shapes[command] = append(shape(document, ""), fmt.Sprintf("exit code: %d", code))

@@ -42,6 +42,10 @@ func (e *Edge) answer(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, overloaded)
 		return
 	}
+	if hasBadOctet(r.RequestURI) { // before normalized encodes them
+		refuse(w, r, badOctet)
+		return
+	}
 	r = normalized(r)
 	if no := e.unacceptable(r); no != nil {
 		refuse(w, r, no)

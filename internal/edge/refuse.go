@@ -94,8 +94,6 @@ func (e *Edge) unacceptable(r *http.Request) *refusal {
 		return badHost
 	case r.URL.Path == "*" && r.Method != http.MethodOptions:
 		return badTarget
-	case hasBadOctet(r.RequestURI):
-		return badOctet
 	case r.URL.User != nil, r.URL.Scheme != "" && r.URL.Scheme != "http" && r.URL.Scheme != "https":
 		return badScheme
 	case hostile(r.URL.Path):

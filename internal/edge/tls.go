@@ -58,7 +58,7 @@ func resumeUnderOneName(config *tls.Config) {
 	}
 }
 
-const ticketName = "anchor server name: "
+const ticketName = "server name: "
 
 // errNoTLS: ServeTLS was called on an Edge that has no certificates.
 var errNoTLS = errors.New("edge: ServeTLS needs Config.GetCertificate")
