@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"runtime"
@@ -74,7 +75,20 @@ func open(number string) (s Spec, err error) {
 	for n := 3; n < fd; n++ {
 		s.Files = append(s.Files, os.NewFile(uintptr(n), "inherited"))
 	}
+	keepFrom(fd + 1)
 	return s, nil
+}
+
+// keepFrom keeps from the program the descriptors from first on. Anchor may have been started with some that are open
+// across execve(2), by a shell or a supervisor, and a folder among them would lead out of the program's root.
+func keepFrom(first int) {
+	if unix.CloseRange(uint(first), math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC) == nil {
+		return
+	}
+	const usualLimit = 1024 // Linux before 5.11 has no such call
+	for fd := first; fd < usualLimit; fd++ {
+		unix.CloseOnExec(fd)
+	}
 }
 
 // confine takes from this process what the program must not have either, but for the rules of launch.

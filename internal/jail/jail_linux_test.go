@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -82,6 +83,24 @@ func TestTheEnvironmentReachesTheProgramOnly(t *testing.T) {
 	out, _ := run(t, "echo $SECRET; tr '\\0' '\\n' </proc/1/environ 2>&1", func(s *jail.Spec) { s.Env = append(s.Env, "GODEBUG=inittrace=1") })
 	if !strings.HasPrefix(out, "mine\n") || strings.Contains(out, "SECRET") || strings.Contains(out, "init internal") {
 		t.Errorf("got %q", out)
+	}
+}
+
+// TestDescriptorsThatAnchorWasStartedWithStayBehind: a folder among them would lead out of the root.
+func TestDescriptorsThatAnchorWasStartedWithStayBehind(t *testing.T) {
+	folder, err := os.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folder.Close()
+	inherited, err := syscall.Dup(int(folder.Fd())) // without close-on-exec, unlike what os.Open returns
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(inherited)
+	out, _ := run(t, "for fd in /proc/self/fd/*; do test -d $fd && readlink $fd; done; echo end", nil)
+	if out != "end\n" {
+		t.Errorf("the program has the folders %q", out)
 	}
 }
 
