@@ -35,9 +35,9 @@ export const handler = awslambda.streamifyResponse(async (event, stream) => {
 // originalModule is an image function that answers with the original's status and text.
 const originalModule = `
 export const handler = async (event) => {
-  const { AWS_ENDPOINT_URL_S3: endpoint, AWS_ACCESS_KEY_ID: key, BUCKET_NAME: bucket } = process.env;
-  const authorization = "AWS4-HMAC-SHA256 Credential=" + key + "/anchor";
-  const original = await fetch(endpoint + "/" + bucket + new URLSearchParams(event.rawQueryString).get("url"), { headers: { authorization } });
+  const { BUCKET_NAME: bucket, BUCKET_REGION: region } = process.env;
+  const source = new URLSearchParams(event.rawQueryString).get("url");
+  const original = await fetch("https://" + bucket + ".s3." + region + ".amazonaws.com" + source);
   return { statusCode: original.status, headers: { "content-type": "text/plain" }, body: original.ok ? await original.text() : "none" };
 };`
 
