@@ -99,13 +99,15 @@ func (h *handler) getObject(w http.ResponseWriter, r *http.Request, ns, key stri
 const httpDateMillis = "Mon, 02 Jan 2006 15:04:05.000 GMT"
 
 // asset finds an original. OpenNext passes what follows the host in its URL, so a key can still be percent-encoded and
-// have a query, such as the ?v=2 that gets a new picture past old caches.
+// have a query, such as the ?v=2 that gets a new picture past old caches, or a fragment, such as the #cart of a sprite.
 func (h *handler) asset(ns, key string) (Asset, bool) {
 	asset, ok := h.Assets(ns, key)
 	if ok {
 		return asset, true
 	}
-	key, _, _ = strings.Cut(key, "?")
+	if end := strings.IndexAny(key, "?#"); end >= 0 {
+		key = key[:end]
+	}
 	if asset, ok = h.Assets(ns, key); ok {
 		return asset, true
 	}

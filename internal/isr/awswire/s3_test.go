@@ -220,7 +220,7 @@ func TestTheImageFunctionReadsOriginals(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.assets["one my logo.png"] = awswire.Asset{Path: file, ContentType: "image/png", CacheControl: "public,max-age=60"}
-	for _, key := range []string{"my logo.png", "my%20logo.png", "my%20logo.png?v=2", "my logo.png?v=a/b?c"} {
+	for _, key := range []string{"my logo.png", "my%20logo.png", "my%20logo.png?v=2", "my logo.png?v=a/b?c", "my logo.png#part", "my%20logo.png?v=2#part?"} {
 		out, err := s.s3("one").GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(awswire.AssetBucket), Key: aws.String(key)})
 		if err != nil {
 			t.Fatal(err)
