@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/edge"
 	"github.com/anchor-deploy/anchor/internal/edge/asset"
 )
 
@@ -23,11 +24,13 @@ type images struct {
 	function http.Handler
 	headers  anchor.Images
 	files    *asset.Index
+	rules    map[string]*edge.Rule
 	seen     seenImages
 }
 
-func newImages(function http.Handler, headers anchor.Images, files *asset.Index) *images {
-	return &images{function: function, headers: headers.OrDefault(), files: files}
+// newImages takes the site whose static files the originals are.
+func newImages(function http.Handler, headers anchor.Images, site *edge.Site) *images {
+	return &images{function: function, headers: headers.OrDefault(), files: site.Assets, rules: site.Rules}
 }
 
 // ServeHTTP implements http.Handler.
@@ -39,7 +42,7 @@ func (i *images) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	made := i.make(r)
 	if made.status != http.StatusOK {
-		i.fail(w, r, made, source, own)
+		i.fail(w, r, made, source)
 		return
 	}
 	h := made.header
@@ -72,9 +75,9 @@ func (i *images) make(r *http.Request) *madeImage {
 
 // fail passes a failure on. The function knows no status but 400 and 500; that of an upstream's failure the bootstrap has
 // set (worker/bootstrap/image.mjs).
-func (i *images) fail(w http.ResponseWriter, r *http.Request, made *madeImage, source string, own bool) {
+func (i *images) fail(w http.ResponseWriter, r *http.Request, made *madeImage, source string) {
 	isOwnPath := strings.HasPrefix(source, "/") && !strings.HasPrefix(source, "//")
-	if made.status == http.StatusInternalServerError && isOwnPath && !own && made.header.Get("X-Anchor-Error") == "" {
+	if made.status == http.StatusInternalServerError && isOwnPath && !i.isHandedOut(source) && made.header.Get("X-Anchor-Error") == "" {
 		made.status = http.StatusNotFound
 		made.body.Reset()
 		made.body.WriteString(`"url" parameter is valid but internal response is invalid`)
@@ -93,12 +96,26 @@ func (i *images) fail(w http.ResponseWriter, r *http.Request, made *madeImage, s
 
 // isOwnFile reports whether source, the url parameter, names a file of the deployment, which never changes.
 func (i *images) isOwnFile(source string) bool {
+	_, ok := i.ownFile(source)
+	return ok
+}
+
+// isHandedOut reports whether the function gets the original in any case. One that the app's rules decide about may have
+// been kept from it, which to the function is the same as none.
+func (i *images) isHandedOut(source string) bool {
+	path, ok := i.ownFile(source)
+	rule := i.rules[path]
+	return ok && (rule == nil || !rule.Ask)
+}
+
+// ownFile returns the URL path, not percent-encoded, of the file that source names.
+func (i *images) ownFile(source string) (path string, ok bool) {
 	u, err := url.Parse(source)
 	if err != nil || u.Host != "" || u.Scheme != "" {
-		return false
+		return "", false
 	}
-	_, ok := i.files.Lookup(u.Path)
-	return ok
+	_, ok = i.files.Lookup(u.Path)
+	return u.Path, ok
 }
 
 // madeImage keeps a function's answer. Pictures are small: what Next.js makes of one is at most as large as its original.

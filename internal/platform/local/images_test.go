@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/edge"
 	"github.com/anchor-deploy/anchor/internal/edge/asset"
 )
 
@@ -35,19 +36,25 @@ func (p *picture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, p.body)
 }
 
-// optimizer is the handler in front of p, for a deployment whose one file is /docs/own.png.
+// optimizer is the handler in front of p, for a deployment whose files are /docs/own.png and, under the middleware,
+// /docs/guarded.png.
 func optimizer(t *testing.T, p *picture, headers anchor.Images) http.Handler {
 	t.Helper()
 	root := t.TempDir()
-	if err := os.WriteFile(filepath.Join(root, "own.png"), []byte("png"), 0o600); err != nil {
-		t.Fatal(err)
+	var list []asset.File
+	for _, name := range []string{"own.png", "guarded.png"} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte("png"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, asset.File{Path: name, Digest: strings.Repeat("0", 64), Size: 3})
 	}
 	files, err := asset.Build(t.Context(), asset.Place{Root: root, Variants: t.TempDir(), Memory: asset.NewMemory(1<<10, 1<<10)},
-		asset.BuildOptions{Prefix: "/docs"}, []asset.File{{Path: "own.png", Digest: strings.Repeat("0", 64), Size: 3}})
+		asset.BuildOptions{Prefix: "/docs"}, list)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newImages(p, headers, files)
+	rules := map[string]*edge.Rule{"/docs/own.png": {}, "/docs/guarded.png": {Ask: true}}
+	return newImages(p, headers, &edge.Site{Assets: files, Rules: rules})
 }
 
 func request(h http.Handler, method, source string, headers ...string) *httptest.ResponseRecorder {
@@ -136,6 +143,8 @@ func TestFailedImages(t *testing.T) {
 		cache  string
 	}{
 		"an original that is not there":  {"%2Fdocs%2Fnone.png", 500, nil, 404, ""},
+		"one that the app's rules kept":  {"%2Fdocs%2Fguarded.png", 500, nil, 404, ""},
+		"the same, spelled otherwise":    {"%2Fdocs%2F%2567uarded.png%3Fv=1", 500, nil, 404, ""},
 		"a broken original":              {own, 500, nil, 500, ""},
 		"a refused original":             {own, 400, nil, 400, ""},
 		"a failed upstream":              {remote, 500, nil, 500, ""},

@@ -97,10 +97,10 @@ func (s *site) edgeSite(index *asset.Index, rules fileRules) (_ *edge.Site, err 
 		Header:  http.Header{"X-Anchor-Deployment": {string(s.Deployment)}},
 		Assets:  index,
 		Rules:   rules.forEdge(s.Build.BasePath),
-		Default: s.handler(anchor.ServerFunction, index),
 	}
+	e.Default = s.handler(anchor.ServerFunction, e)
 	for _, r := range s.Build.Routes {
-		e.Routes = append(e.Routes, edge.Route{Pattern: r.Pattern, Static: r.Function == "", Target: s.handler(r.Function, index)})
+		e.Routes = append(e.Routes, edge.Route{Pattern: r.Pattern, Static: r.Function == "", Target: s.handler(r.Function, e)})
 		if r.Middleware == "" {
 			continue
 		}
@@ -114,14 +114,14 @@ func (s *site) edgeSite(index *asset.Index, rules fileRules) (_ *edge.Site, err 
 	return e, nil
 }
 
-// handler returns the pool of a function as a handler, nil when there is none.
-func (s *site) handler(function string, files *asset.Index) http.Handler {
+// handler returns the pool of a function of e as a handler, nil when there is none.
+func (s *site) handler(function string, e *edge.Site) http.Handler {
 	pool := s.pools[function]
 	if pool == nil {
 		return nil
 	}
 	if f, _ := s.Build.Function(function); f.Image {
-		return newImages(pool, s.Build.Images, files)
+		return newImages(pool, s.Build.Images, e)
 	}
 	return pool
 }
