@@ -23,7 +23,8 @@ type FileRules struct {
 	locales   []string
 	deciding  []fileRule
 	headers   []headerRule
-	undecided string // what may concern any file, because the build does not say which; "" if nothing
+	localized []string // the rules that Mismatched names
+	undecided string   // what may concern any file, because the build does not say which; "" if nothing
 }
 
 // FileRule is what the rules mean for one file.

@@ -44,19 +44,21 @@ type routeHeader struct {
 	Value string `json:"value"`
 }
 
-// rewritesField holds the rewrites that run before files. An array, which next.config may
-// have as well, holds afterFiles rewrites only.
-type rewritesField struct{ BeforeFiles []route }
+// rewritesField holds the rewrites that run before files, and those that run after them.
+// An array, which next.config may have as well, holds afterFiles rewrites only.
+type rewritesField struct{ BeforeFiles, Later []route }
 
 func (f *rewritesField) UnmarshalJSON(data []byte) error {
 	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")) {
-		return nil
+		return json.Unmarshal(data, &f.Later)
 	}
 	var object struct {
 		BeforeFiles []route `json:"beforeFiles"`
+		AfterFiles  []route `json:"afterFiles"`
+		Fallback    []route `json:"fallback"`
 	}
 	err := json.Unmarshal(data, &object)
-	f.BeforeFiles = object.BeforeFiles
+	f.BeforeFiles, f.Later = object.BeforeFiles, append(object.AfterFiles, object.Fallback...)
 	return err
 }
 
@@ -130,6 +132,9 @@ func (r *FileRules) readRoutes(manifest routesManifest) {
 	if i18n := manifest.I18n; i18n != nil {
 		r.locales = i18n.Locales
 	}
+	r.noteLocalized("the redirect", manifest.Redirects)
+	r.noteLocalized("the rewrite", append(manifest.Rewrites.BeforeFiles, manifest.Rewrites.Later...))
+	r.noteLocalized("headers for", manifest.Headers)
 }
 
 func (r *FileRules) decide(name, pattern string) {
@@ -143,6 +148,7 @@ func (r *FileRules) readMiddleware(entry middlewareEntry) {
 	}
 	for _, matcher := range entry.Matchers {
 		r.decide(middlewareName, matcher.Regexp)
+		r.noteMatcher(matcher.Regexp)
 	}
 }
 

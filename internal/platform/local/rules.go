@@ -45,6 +45,9 @@ func (p *Platform) settleRules(d Description, files []asset.File, note deploy.No
 	if warning := found.Passed(paths, false).Warning(); warning != "" && !found.Asked {
 		note("warning: %s. Build with @opennextjs/aws 3.7 or later, whose functions decide about files", warning)
 	}
+	if warning := found.Mismatched(); warning != "" {
+		note("warning: %s", warning)
+	}
 	text, err := json.Marshal(rules)
 	if err != nil {
 		return fmt.Errorf("encode the rules for static files: %w", err)

@@ -154,5 +154,8 @@ func warnOfRules(a deploy.Artifact, note deploy.Note) error {
 	if warning := rules.Passed(paths, true).Warning(); warning != "" {
 		note("warning: %s. On aws, serve what needs a login from a route handler", warning)
 	}
+	if warning := rules.Mismatched(); warning != "" {
+		note("warning: %s", warning)
+	}
 	return nil
 }
