@@ -114,14 +114,19 @@ func ruled(w http.ResponseWriter, rule *Rule) http.ResponseWriter {
 	return res
 }
 
-// spelledAs returns r with the one spelling of its file's path. The app's middleware then need not know that
-// "/%70rivate/report.txt" is that file, too.
+// spelledAs returns r with the one spelling of its file's path, a browser's. The app's middleware then need not know that
+// "/%70rivate/report.txt" is that file, too, and a matcher for "/(private)/" sees its parentheses.
 func spelledAs(r *http.Request) *http.Request {
-	u := *r.URL
-	u.RawPath = ""
-	if u.EscapedPath() == r.URL.EscapedPath() {
+	var segments []string
+	for segment := range strings.SplitSeq(r.URL.Path, "/") {
+		segments = append(segments, encodeSegment(strings.ReplaceAll(segment, "%", "%25")))
+	}
+	path := strings.Join(segments, "/")
+	if path == r.URL.EscapedPath() {
 		return r
 	}
+	u := *r.URL
+	u.RawPath = path
 	out := r.WithContext(r.Context())
 	out.URL, out.RequestURI = &u, u.RequestURI()
 	return out

@@ -205,3 +205,22 @@ func TestNamed(t *testing.T) {
 		}
 	}
 }
+
+// TestSpelledAs: a matcher of the app is compared with what a browser writes.
+func TestSpelledAs(t *testing.T) {
+	for sent, want := range map[string]string{
+		"/%70rivate/a.txt":             "/private/a.txt",
+		"/(private)/a!.txt":            "/(private)/a!.txt",
+		"/%28private%29/a%21.txt?q=%2": "/(private)/a!.txt?q=%2",
+		"/a%5b1%5D'*.txt":              "/a[1]'*.txt",
+		"/a%20b%2b%c3%bc.txt":          "/a%20b+%C3%BC.txt",
+		"/100%25%2541.txt":             "/100%25%2541.txt",
+		"/a%22%3c%7C%5e.txt":           "/a%22%3C%7C%5E.txt",
+	} {
+		r := spelledAs(httptest.NewRequest(http.MethodGet, sent, nil))
+		path, _, _ := strings.Cut(want, "?")
+		if r.RequestURI != want || r.URL.RequestURI() != want || r.URL.EscapedPath() != path {
+			t.Errorf("%s: %s, %s, want %s", sent, r.RequestURI, r.URL.RequestURI(), want)
+		}
+	}
+}

@@ -6,6 +6,10 @@ import fs from "node:fs";
 
 const HEADER = "x-anchor-file";
 
+// An escape of a character that a browser writes as it is (edge, spelledAs). A path that has one passes by a middleware
+// that compares it with "/private/": the edge writes the paths of files without, but knows none below a language.
+const NEEDLESS_ESCAPE = /%(?:2[146-9a-e]|3[0-9abd]|4[0-9a-f]|5[0-9abdf]|6[1-9a-f]|7[0-9ae])/i;
+
 export function nameFiles(mark) {
   const { basePath, locales, paths } = JSON.parse(fs.readFileSync(new URL("files.json", import.meta.url), "utf8"));
   if (!paths?.length) return;
@@ -23,6 +27,7 @@ export function nameFiles(mark) {
     }
     // A browser may still ask for the hashed files of an earlier deployment: the edge knows which are there.
     if (files.has(path) || path.startsWith(hashed)) return path;
+    if (NEEDLESS_ESCAPE.test(rawPath)) return undefined;
     const locale = locales?.find((one) => path.startsWith(`${basePath}/${one}/`));
     const plain = locale && basePath + path.slice(basePath.length + 1 + locale.length);
     return files.has(plain) ? plain : undefined;
