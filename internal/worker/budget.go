@@ -7,19 +7,29 @@ import (
 	"time"
 )
 
-// Budget bounds the processes of several pools together. A pool that needs one more than
-// there are places gets that of the process that has been idle for longest, or waits until
-// one is idle. A nil Budget bounds nothing.
+// Budget bounds the processes of several pools together. A pool that needs one more than there are places waits for
+// one. Pools without any process come first. Meanwhile the process that has been idle for longest ends; for a pool
+// without a process, a busy one also ends after its requests, in a pool that has several. A nil Budget bounds nothing.
 type Budget struct {
 	max int
 
-	mu       sync.Mutex // taken after a pool's, never before
-	used     int
-	waiting  int // starts that have no place
-	yielding int // processes that were told to end for them
-	pools    []*Pool
-	changed  chan struct{} // closed and replaced when a place may be had
+	mu      sync.Mutex // taken after a pool's, never before
+	used    int
+	claims  []*claim // starts that have no place, oldest first
+	pools   []*Pool
+	changed chan struct{} // closed and replaced when a place may be had
 }
+
+// claim is a start that waits for a place.
+type claim struct {
+	pool  *Pool
+	bare  bool      // the pool has no process; guarded by Budget.mu
+	asked time.Time // when a process was last asked to make room for it
+}
+
+// askAgain is how long a process that was asked to make room may take before another one is asked, too. Its background
+// work may last for minutes.
+const askAgain = time.Second
 
 // NewBudget returns a budget of max processes.
 func NewBudget(max int) *Budget {
@@ -50,26 +60,57 @@ func (b *Budget) take(ctx context.Context, p *Pool) error {
 	if b == nil {
 		return nil
 	}
+	c := &claim{pool: p}
 	b.mu.Lock()
-	b.waiting++
-	defer func() { b.waiting--; b.mu.Unlock() }()
-	for b.used >= b.max {
-		changed, shed := b.changed, b.yielding < b.waiting
-		pools := slices.Clone(b.pools)
-		b.mu.Unlock()
-		if shed {
-			b.shed(p, pools)
+	b.claims = append(b.claims, c)
+	b.mu.Unlock()
+	defer b.withdraw(c)
+	again := time.NewTicker(askAgain)
+	defer again.Stop()
+	for {
+		taken, changed := b.try(c, p.isBare())
+		if taken {
+			return nil
+		}
+		if time.Since(c.asked) >= askAgain && b.makeRoom(c) {
+			c.asked = time.Now()
 		}
 		select {
 		case <-changed:
+		case <-again.C:
 		case <-ctx.Done():
-			b.mu.Lock()
 			return ErrClosed
 		}
-		b.mu.Lock()
+	}
+}
+
+// try takes a place for c if there is one and it is c's turn. Otherwise changed is closed when it may be.
+func (b *Budget) try(c *claim, bare bool) (taken bool, changed <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.bare = bare
+	if b.used >= b.max || b.next() != c {
+		return false, b.changed
 	}
 	b.used++
-	return nil
+	return true, nil
+}
+
+// next returns the claim that gets the next place. Callers hold mu.
+func (b *Budget) next() *claim {
+	for _, c := range b.claims {
+		if c.bare {
+			return c
+		}
+	}
+	return b.claims[0]
+}
+
+func (b *Budget) withdraw(c *claim) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.claims = slices.DeleteFunc(b.claims, func(other *claim) bool { return other == c })
+	b.tell() // it is another's turn
 }
 
 // free gives back the place of a process that is gone.
@@ -80,18 +121,17 @@ func (b *Budget) free() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.used--
-	b.yielding = max(0, b.yielding-1)
 	b.tell()
 }
 
-// idle says that a process has become idle.
+// idle reports that a process has become idle.
 func (b *Budget) idle() {
 	if b == nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.waiting > 0 {
+	if len(b.claims) > 0 {
 		b.tell()
 	}
 }
@@ -101,24 +141,65 @@ func (b *Budget) tell() {
 	b.changed = make(chan struct{})
 }
 
-// shed ends the process, of another pool than p, that has been idle for longest.
-func (b *Budget) shed(p *Pool, pools []*Pool) {
+// makeRoom has one process of another pool end for c, and reports whether there was one.
+func (b *Budget) makeRoom(c *claim) bool {
+	b.mu.Lock()
+	others := slices.DeleteFunc(slices.Clone(b.pools), func(p *Pool) bool { return p == c.pool })
+	bare := c.bare
+	b.mu.Unlock()
+	return endIdle(others) || bare && endBusy(others)
+}
+
+// endIdle ends the process that has been idle for longest.
+func endIdle(pools []*Pool) bool {
 	var longest *Pool
 	var since time.Time
-	for _, other := range pools {
-		if other == p {
-			continue
-		}
-		if at, ok := other.idleSince(); ok && (longest == nil || at.Before(since)) {
-			longest, since = other, at
+	for _, p := range pools {
+		if at, ok := p.idleSince(); ok && (longest == nil || at.Before(since)) {
+			longest, since = p, at
 		}
 	}
-	if longest == nil || !longest.shed() {
-		return
+	return longest != nil && longest.shed()
+}
+
+// endBusy has a process of the pool with most of them end once its requests have.
+func endBusy(pools []*Pool) bool {
+	var largest *Pool
+	most := 1
+	for _, p := range pools {
+		if n := p.ableCount(); n > most {
+			largest, most = p, n
+		}
 	}
-	b.mu.Lock()
-	b.yielding++
-	b.mu.Unlock()
+	return largest != nil && largest.yieldOne()
+}
+
+// isBare reports whether the pool has no process that takes requests.
+func (p *Pool) isBare() bool { return p.ableCount() == 0 }
+
+func (p *Pool) ableCount() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.count((*process).able)
+}
+
+// yieldOne takes new requests away from the process with the fewest in flight, unless it is the only one, and stops it
+// when they have ended.
+func (p *Pool) yieldOne() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.draining || p.count((*process).able) < 2 {
+		return false
+	}
+	var least *process
+	for _, pr := range p.procs {
+		if pr.able() && (least == nil || pr.inFlight < least.inFlight) {
+			least = pr
+		}
+	}
+	least.yielding = true
+	p.dismiss()
+	return true
 }
 
 // idleSince returns since when the process is idle that the pool can do without.

@@ -74,3 +74,69 @@ func TestAStartThatWaitsEndsWithItsPool(t *testing.T) {
 		t.Errorf("%d places are taken by nobody", used)
 	}
 }
+
+func yielding(p *Pool) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.count(func(pr *process) bool { return pr.yielding })
+}
+
+// A function whose visitors never stop does not keep every place: one without a process gets the next.
+func TestALoadedPoolYieldsToOneWithoutAProcess(t *testing.T) {
+	budget := NewBudget(2)
+	loaded, other := newSite(t, Spec{Budget: budget, Max: 2, Concurrency: 1, Limit: 1}), newSite(t, Spec{Budget: budget})
+	ctx, hangUp := context.WithCancel(t.Context())
+	defer hangUp()
+	first, firstEnds := context.WithCancel(ctx)
+	defer firstEnds()
+	loaded.open(t, first, "/sse")
+	loaded.open(t, ctx, "/sse")
+	loaded.eventually(t, "two busy processes", func(st Stats) bool { return st.Processes == 2 && st.InFlight == 2 })
+	next := loaded.background(t, "GET", "/hello", nil)
+	loaded.eventually(t, "a visitor for the next room", func(st Stats) bool { return st.Queued == 1 })
+	answered := other.background(t, "GET", "/hello", nil)
+	loaded.eventually(t, "a process that yields", func(Stats) bool { return yielding(loaded.Pool) == 1 })
+	firstEnds()
+	if status := receive(t, answered, "the answer of the other"); status != 200 {
+		t.Errorf("the other answered %d", status)
+	}
+	hangUp()
+	if status := receive(t, next, "the visitor's answer"); status != 200 {
+		t.Errorf("the visitor of the loaded function got %d", status)
+	}
+}
+
+// A process that is idle but for endless background work does not hold up those who wait for a place.
+func TestBackgroundWorkDoesNotHoldUpTheBudget(t *testing.T) {
+	budget := NewBudget(2)
+	working, idle, asking := newSite(t, Spec{Budget: budget}), newSite(t, Spec{Budget: budget}), newSite(t, Spec{Budget: budget})
+	if a := working.get(t, "/background-forever"); a.StatusCode != 200 {
+		t.Fatalf("the working one answered %d", a.StatusCode)
+	}
+	working.eventually(t, "an idle process", func(st Stats) bool { return st.InFlight == 0 })
+	warm(t, idle.Pool)
+	if a := asking.get(t, "/hello"); a.StatusCode != 200 {
+		t.Errorf("the one that asks answered %d", a.StatusCode)
+	}
+}
+
+// The replacement of a process that crashed comes before the growth of a function that has processes.
+func TestAPoolWithoutAProcessIsNext(t *testing.T) {
+	budget := NewBudget(1)
+	loaded, crashed := &Pool{}, &Pool{}
+	growth, replacement := &claim{pool: loaded}, &claim{pool: crashed}
+	budget.claims = []*claim{growth, replacement}
+	budget.used = 1
+	for _, c := range budget.claims {
+		if taken, _ := budget.try(c, c == replacement); taken {
+			t.Fatal("a place was taken that does not exist")
+		}
+	}
+	budget.free()
+	if taken, _ := budget.try(growth, false); taken {
+		t.Error("growth took the place of the replacement")
+	}
+	if taken, _ := budget.try(replacement, true); !taken {
+		t.Error("the replacement got no place")
+	}
+}

@@ -42,6 +42,7 @@ type process struct {
 	doubted   bool      // has broken a connection and given no sign of life since
 	late      bool      // has given no sign of life for lateAfter
 	leaving   bool      // has announced its end
+	yielding  bool      // ends after its requests, see Budget
 	lastCall  time.Time // until when a leaving process takes requests that no other takes
 }
 

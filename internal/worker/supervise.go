@@ -93,7 +93,9 @@ func (pr *process) able() bool { return !pr.aside && pr.sound() }
 // apart reports whether the process may get suspects. Callers hold Pool.mu.
 func (pr *process) apart() bool { return pr.aside && pr.sound() }
 
-func (pr *process) sound() bool { return !pr.doubted && !pr.late && !pr.leaving && !pr.isGone() }
+func (pr *process) sound() bool {
+	return !pr.doubted && !pr.late && !pr.leaving && !pr.yielding && !pr.isGone()
+}
 
 // takesLast reports whether the process, though it has announced its end, may get requests that no other takes. Callers
 // hold Pool.mu.
@@ -169,12 +171,12 @@ func (p *Pool) seeOff(pr *process) {
 	pr.kill()
 }
 
-// dismiss stops the processes that have announced their end, if nothing is in flight on them and nobody needs them any
-// more. Callers hold mu.
+// dismiss stops the processes that have announced their end or make room for another pool's, if nothing is in flight on
+// them and nobody needs them any more. Callers hold mu.
 func (p *Pool) dismiss() {
 	for _, pr := range append([]*process(nil), p.procs...) {
 		needed := pr.inFlight > 0 || pr.takesLast() && p.wantsAnother()
-		if pr.leaving && !needed {
+		if (pr.leaving || pr.yielding) && !needed {
 			p.retire(p.ctx, pr)
 		}
 	}

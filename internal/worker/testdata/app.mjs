@@ -93,6 +93,11 @@ const routes = {
     res.end("answered");
     waitUntil(sleep(300).then(() => console.log("background work done")));
   },
+  "/background-forever": ({ res, waitUntil }) => {
+    setInterval(() => {}, 1000);
+    waitUntil(new Promise(() => {}));
+    res.end("answered");
+  },
   "/spin": () => {
     for (;;);
   },
