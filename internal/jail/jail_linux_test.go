@@ -34,6 +34,12 @@ func walls(t *testing.T) (jail.Walls, *jail.User) {
 // run runs a script within walls and returns what it prints.
 func run(t *testing.T, script string, change func(*jail.Spec)) (out string, exitCode int) {
 	t.Helper()
+	out, state, _ := runState(t, script, change)
+	return out, state.ExitCode()
+}
+
+func runState(t *testing.T, script string, change func(*jail.Spec)) (string, *os.ProcessState, jail.Walls) {
+	t.Helper()
 	w, user := walls(t)
 	s := jail.Spec{
 		User: user, Path: shell, Args: []string{"-c", script}, Env: []string{"PATH=/usr/bin:/bin", "SECRET=mine"},
@@ -48,7 +54,7 @@ func run(t *testing.T, script string, change func(*jail.Spec)) (out string, exit
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // the exit code says it
-	return printed.String(), cmd.ProcessState.ExitCode()
+	return printed.String(), cmd.ProcessState, w
 }
 
 func TestTheProgramsEndIsItsInitProcesses(t *testing.T) {
@@ -229,4 +235,20 @@ func name(pid int) string {
 		return ""
 	}
 	return strings.TrimSpace(string(comm))
+}
+
+// The log says which signal ended a program, as it does without an init process.
+func TestTheOutcomeNamesTheSignal(t *testing.T) {
+	for script, want := range map[string]jail.Outcome{
+		"exit 7":        {Code: 7, Text: "exit status 7"},
+		"kill -9 $$":    {Code: -1, Text: "signal: killed"},
+		"kill -SEGV $$": {Code: -1, Text: "signal: segmentation fault"},
+		"exit 128":      {Code: 128, Text: "exit status 128"},
+		"exit 255":      {Code: 255, Text: "exit status 255"},
+	} {
+		_, state, w := runState(t, script, nil)
+		if got := w.Outcome(state); got != want {
+			t.Errorf("%s: %+v, want %+v", script, got, want)
+		}
+	}
 }

@@ -206,7 +206,7 @@ func (p *Pool) launch(n int64) (*process, error) {
 	case <-pr.exited:
 		return nil, &StartError{
 			Name: p.spec.Name, Reason: Crashed,
-			ExitCode: pr.cmd.ProcessState.ExitCode(), LogTail: pr.logs.String(),
+			ExitCode: pr.outcome().Code, LogTail: pr.logs.String(),
 		}
 	case <-timeout.C:
 		pr.kill()
@@ -272,7 +272,7 @@ func (p *Pool) ended(pr *process) {
 	}
 	p.mu.Unlock()
 	if byItself {
-		p.say("error", fmt.Sprintf("process ended by itself (%s) with %d requests in flight", pr.cmd.ProcessState, inFlight))
+		p.say("error", fmt.Sprintf("process ended by itself (%s) with %d requests in flight", pr.outcome(), inFlight))
 	}
 }
 

@@ -149,6 +149,9 @@ func (pr *process) isGone() bool {
 	}
 }
 
+// outcome returns how the process ended. Call it when gone is closed.
+func (pr *process) outcome() jail.Outcome { return pr.walls.Outcome(pr.cmd.ProcessState) }
+
 // stop tells the process to end, upon which it finishes its background work and does. The word comes through its stdin,
 // where it cannot be mistaken for a signal that somebody else sends; SIGTERM is for the listeners of the app. When ctx
 // ends first the process is killed after a short grace, and stop returns false. The process is gone when stop returns.
