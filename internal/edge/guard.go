@@ -25,7 +25,14 @@ func (e *Edge) guard(w http.ResponseWriter, r *http.Request, next http.HandlerFu
 		// A handler that panics has broken its connection off: then there is nothing to settle.
 		defer body.stop()
 	}
+	if conn != nil && !r.ProtoAtLeast(1, 1) {
+		// The answer may end where the connection does. It is whole only if next returns.
+		conn.cut.Store(true)
+	}
 	next(w, r)
+	if conn != nil {
+		conn.cut.Store(false)
+	}
 	if body == nil {
 		return
 	}

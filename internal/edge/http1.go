@@ -20,6 +20,7 @@ type http1Conn struct {
 
 	answering atomic.Bool // from the handler's start until the connection waits for the next request
 	refused   atomic.Bool // net/http answered by itself
+	cut       atomic.Bool // the answer is incomplete, and only the connection's end can say so
 }
 
 // plainConn is an http1Conn without TLS.
@@ -99,10 +100,29 @@ func ownRefusal(p []byte) (status int, own bool) {
 const linger = 500 * time.Millisecond
 
 func (c *http1Conn) Close() error {
+	if c.cut.Load() {
+		return c.reset()
+	}
 	if c.refused.Load() && c.CloseWrite() == nil && c.SetReadDeadline(time.Now().Add(linger)) == nil {
 		_, _ = io.CopyN(io.Discard, c.Conn, maxLeftover)
 	}
 	return c.Conn.Close()
+}
+
+// reset closes the connection so that the client sees an error and not the end of an answer: HTTP/1.0 has no other way to
+// say that an answer without a Content-Length is incomplete (RFC 9112, section 8). Over TLS there is no close_notify,
+// which would say that nothing is missing.
+func (c *http1Conn) reset() error {
+	conn := c.Conn
+	if session, ok := conn.(*tls.Conn); ok {
+		conn = session.NetConn()
+	}
+	if paced, ok := conn.(*pacedConn); ok {
+		if tcp, ok := paced.Conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // fails for a connection that is closed
+		}
+	}
+	return conn.Close()
 }
 
 // CloseWrite lets net/http end its side before it closes the connection.

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"crypto/tls"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -312,4 +314,33 @@ type waitsForTheEnd struct{}
 func (waitsForTheEnd) Run(ctx context.Context, _ *http.Request) (Decision, error) {
 	<-ctx.Done()
 	return Decision{}, ctx.Err()
+}
+
+// Without a Content-Length an answer to HTTP/1.0 ends where the connection does (RFC 9112, section 8), so the connection
+// of one that is broken off must not end like that of a whole one. Proxies that ask with HTTP/1.0 would store the part.
+func TestABrokenAnswerToHTTP10DoesNotLookWhole(t *testing.T) {
+	s := startTLS(t, Config{}, "a.test")
+	s.Publish(NewTable(map[string]*Site{"a.test": {
+		Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "part")
+			http.NewResponseController(w).Flush()
+			if r.URL.Path == "/broken" {
+				panic(http.ErrAbortHandler)
+			}
+		}),
+	}}))
+	for _, secure := range []bool{false, true} {
+		for path, whole := range map[string]bool{"/whole": true, "/broken": false} {
+			c, err := s.open(secure)
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.WriteString(c, "GET "+path+" HTTP/1.0\r\nHost: a.test\r\n\r\n")
+			got, err := io.ReadAll(c)
+			if errors.Is(err, os.ErrDeadlineExceeded) || (err == nil) != whole {
+				t.Errorf("TLS %v, %s: the client read %q and then %v", secure, path, got, err)
+			}
+			c.Close()
+		}
+	}
 }
