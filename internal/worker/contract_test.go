@@ -35,7 +35,7 @@ func TestEventIsPayloadFormat2(t *testing.T) {
 	bothWrappers(t, func(t *testing.T, s *site) {
 		a := s.do(t, "PATCH", "/a%2Fb/%C3%A9%20c?x=1&x=%26&y", strings.NewReader("päyload"),
 			"Cookie", "a=1; b=2", "X-Two", "one", "X-Two", "two", "X-Request-Id", "req-1",
-			"User-Agent", "tester",
+			"User-Agent", "tester", "Constructor", "c",
 			"Connection", "x-hop, x-other-hop", "X-Hop", "1", "X-Other-Hop", "1")
 		got := decode[struct {
 			Event   event
@@ -56,6 +56,7 @@ func TestEventIsPayloadFormat2(t *testing.T) {
 		check("rawQueryString", e.RawQueryString, "x=1&x=%26&y")
 		check("cookies", strings.Join(e.Cookies, "|"), "a=1|b=2")
 		check("joined header", e.Headers["x-two"], "one,two")
+		check("a header that every object has", e.Headers["constructor"], "c")
 		check("host", "http://"+e.Headers["host"], s.url)
 		check("cookie header", e.Headers["cookie"], "")
 		check("headers of the connection", e.Headers["x-hop"]+e.Headers["x-other-hop"], "")

@@ -97,7 +97,7 @@ export class Request extends Readable {
 }
 
 function joined(fields) {
-  const headers = {};
+  const headers = Object.create(null); // a client may name a field "constructor"
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i];
     const before = headers[name];
