@@ -39,7 +39,7 @@ func init() {
 
 func runInit(fd string) (code int, err error) {
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, endAll)
+	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, endAll)
 	s, err := open(fd)
 	if err != nil {
 		return 0, fmt.Errorf("read what to start: %w", err)

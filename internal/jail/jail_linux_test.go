@@ -252,3 +252,34 @@ func TestTheOutcomeNamesTheSignal(t *testing.T) {
 		}
 	}
 }
+
+// Service managers and operators signal every process of a service. The program decides what that means.
+func TestSignalsReachTheProgram(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM} {
+		w, user := walls(t)
+		said, says, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := jail.Spec{
+			User: user, Path: shell, Args: []string{"-c", "trap 'exit 3' HUP INT TERM; echo ready; while :; do sleep 0.01; done"},
+			Env: []string{"PATH=/usr/bin:/bin"}, Dir: "/", Root: t.TempDir(),
+		}
+		cmd, err := w.Start(s, func(cmd *exec.Cmd) { cmd.Stdout = says }, (*exec.Cmd).Start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		says.Close()
+		if _, err := said.Read(make([]byte, 16)); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // the outcome says it
+		if got := w.Outcome(cmd.ProcessState); got.Code != 3 {
+			t.Errorf("%s: the program ended with %s, not by its own handler", sig, got)
+		}
+		said.Close()
+	}
+}
