@@ -44,7 +44,7 @@ func TestRequestsGoAroundABlockedProcess(t *testing.T) {
 }
 
 func TestAStoppedProcessIsReplaced(t *testing.T) {
-	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, HangAfter: 3 * time.Second})
+	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, HangAfter: 3 * time.Second, IdleAfter: time.Millisecond})
 	stopped := s.pid(t)
 	signal(t, stopped, syscall.SIGSTOP)
 	// Sent before it is known, a GET goes to the stopped process, and to another when that is killed.
@@ -56,11 +56,10 @@ func TestAStoppedProcessIsReplaced(t *testing.T) {
 }
 
 func TestAStoppedProcessThatNobodyAsksIsReplaced(t *testing.T) {
-	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, HangAfter: 2 * time.Second})
+	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, HangAfter: 2 * time.Second, IdleAfter: time.Millisecond})
 	warm(t, s.Pool)
-	s.mu.Lock()
-	pid := s.procs[0].cmd.Process.Pid
-	s.mu.Unlock()
+	pr := s.running()[0]
+	pid := pr.walls.Program(pr.cmd.Process.Pid)
 	signal(t, pid, syscall.SIGSTOP)
 	s.eventually(t, "another process", func(st Stats) bool { return st.Processes == 1 && st.Restarts == 1 })
 	if now := s.pid(t); now == pid {

@@ -1,22 +1,40 @@
 package worker
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/anchor-deploy/anchor/internal/jail"
 )
 
-// pid is the number of the process that answers.
+// pid returns the number that the process that answers has here; it may have another one in its walls.
 func (s *site) pid(t testing.TB) int {
 	t.Helper()
-	pid, err := strconv.Atoi(s.get(t, "/pid").body)
+	number, table, _ := strings.Cut(s.get(t, "/pid").body, " ")
+	pid, err := strconv.Atoi(number)
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, pr := range s.running() {
+		program := pr.walls.Program(pr.cmd.Process.Pid)
+		if of, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", program)); err == nil && of == table && pr.walls.Level >= jail.Namespaced {
+			return program
+		}
+	}
 	return pid
+}
+
+func (p *Pool) running() []*process {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.procs)
 }
 
 func signal(t testing.TB, pid int, sig syscall.Signal) {
@@ -29,7 +47,7 @@ func signal(t testing.TB, pid int, sig syscall.Signal) {
 func TestAnAppThatExitsLetsOthersFinish(t *testing.T) {
 	for _, path := range []string{"/exit", "/exit-swallowed", "/exit-timer", "/abort"} {
 		t.Run(path[1:], func(t *testing.T) {
-			s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
+			s := newSite(t, Spec{Handler: "faults.handler", Min: 1, IdleAfter: time.Millisecond})
 			old := s.pid(t)
 			inFlight := s.witnesses(t)
 			want := 502
@@ -60,7 +78,7 @@ func TestAListenerThatExitsLetsOthersFinish(t *testing.T) {
 }
 
 func TestSignalsFromOutside(t *testing.T) {
-	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
+	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, IdleAfter: time.Millisecond})
 	old := s.pid(t)
 	inFlight := s.witnesses(t)
 	// Those of a terminal are Anchor's to decide about.
