@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/secret"
@@ -15,15 +16,38 @@ import (
 // openKey reads the key of the environment variables. A new one is made for a new
 // data folder only: records that another key sealed could never be read again.
 func (a *app) openKey() (*secret.Box, error) {
-	path := filepath.Join(a.Data, "secret.key")
-	_, keyErr := os.Stat(path)
-	_, recordsErr := os.Stat(filepath.Join(a.Data, "anchor.db"))
-	if errors.Is(keyErr, fs.ErrNotExist) && recordsErr == nil {
-		return nil, anchor.Invalid("key_missing", "%s is gone, with which the records beside it were sealed", path).
-			Hintf("Put it back from the backup of the data folder. Without it the deployments' environment variables are lost.")
+	f := folder(a.Data)
+	if _, err := os.Stat(f.records()); err == nil {
+		if err := f.checkKey(); err != nil {
+			return nil, err
+		}
 	}
-	return secret.Open(path)
+	return secret.Open(f.key())
 }
+
+func (f folder) key() string { return f.path("secret.key") }
+
+// checkKey refuses a folder whose key is missing or cannot be used. It makes none.
+func (f folder) checkKey() error {
+	if _, err := os.Stat(f.key()); errors.Is(err, fs.ErrNotExist) {
+		return anchor.Invalid("key_missing", "%s is missing: the records beside it were sealed with it", f.key()).
+			Hintf("%s", f.keyHint())
+	}
+	_, err := secret.Open(f.key())
+	if anchor.CodeOf(err) == "key_damaged" {
+		return anchor.Failed("key_damaged", "%s cannot be used", f.key()).Hintf("%s", f.keyHint()).Because(err)
+	}
+	return err
+}
+
+func (f folder) keyHint() string {
+	return "Put it back from the backup of the data folder. If there is none, the environment variables are lost:\n" +
+		"make a key with this command, start Anchor, set the variables again and deploy again.\n" +
+		"(umask 077; head -c 32 /dev/urandom >" + shellQuoted(f.key()) + ")"
+}
+
+// shellQuoted returns text as one word of a POSIX shell.
+func shellQuoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // runFolder makes the folder of sockets and temporary files. It has a short name, as
 // a socket's has 108 bytes at most (unix(7)), and one that stays the same, so that

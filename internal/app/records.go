@@ -82,7 +82,7 @@ func (f folder) behind(known sqlite.Contents) ([]anchor.ProjectID, error) {
 func (f folder) check(ctx context.Context) error {
 	known, err := sqlite.Inspect(ctx, f.records())
 	if err != nil {
-		return f.damaged(err)
+		return f.damaged(ctx, err)
 	}
 	unknown, err := f.unknown(known)
 	if err != nil {
@@ -95,17 +95,17 @@ func (f folder) check(ctx context.Context) error {
 	case len(unknown) > 0:
 		return anchor.Conflict("records_unknown", "%s does not know %s in %s", f.recordsName(),
 			count(len(unknown), "deployment"), f).
-			Hintf("%s", f.restoreHint("Unknown: "+some(unknown)))
+			Hintf("%s", f.restoreHint(ctx, "Unknown: "+some(unknown)))
 	case len(behind) > 0:
 		return anchor.Conflict("records_old", "%s is older than the files in %s: %s served a later release",
 			f.records(), f, count(len(behind), "project")).
-			Hintf("%s", f.restoreHint("Behind: "+some(behind)))
+			Hintf("%s", f.restoreHint(ctx, "Behind: "+some(behind)))
 	}
-	return f.checkLog()
+	return f.checkLog(ctx)
 }
 
 // checkLog refuses a log without the records that it belongs to: SQLite would delete it.
-func (f folder) checkLog() error {
+func (f folder) checkLog(ctx context.Context) error {
 	info, err := os.Stat(f.records())
 	if err == nil && info.Size() > 0 {
 		return nil
@@ -118,7 +118,7 @@ func (f folder) checkLog() error {
 		return fmt.Errorf("look at the log of the records: %w", err)
 	}
 	return anchor.Conflict("records_unknown", "%s is missing or empty, but its log, %s-wal, is there", f.records(), f.records()).
-		Hintf("%s", f.restoreHint(""))
+		Hintf("%s", f.restoreHint(ctx, ""))
 }
 
 // recordsName says that the records are missing where they are.
@@ -130,25 +130,48 @@ func (f folder) recordsName() string {
 }
 
 // damaged adds to the error of damaged records which copy to put back.
-func (f folder) damaged(err error) error {
+func (f folder) damaged(ctx context.Context, err error) error {
 	if anchor.CodeOf(err) != "records_damaged" {
 		return err
 	}
 	return anchor.Failed("records_damaged", "%s cannot be used", f.records()).
-		Hintf("%s", f.restoreHint("")).Because(err)
+		Hintf("%s", f.restoreHint(ctx, "")).Because(err)
 }
 
-func (f folder) restoreHint(which string) string {
+func (f folder) restoreHint(ctx context.Context, which string) string {
 	var lines []string
 	if which != "" {
 		lines = append(lines, which+".")
 	}
 	lines = append(lines, "Nothing was changed. Put back the anchor.db that belongs to this folder, with anchor.db-wal if there is one.")
-	if newest, made, err := f.backups().Newest(); err == nil && newest != "" {
-		lines = append(lines, fmt.Sprintf("The newest copy that Anchor made is %s, of %s.", newest, made.Format("2006-01-02 15:04")))
+	if newest, err := f.newestCopy(ctx); err == nil && newest != "" {
+		lines = append(lines, fmt.Sprintf("The newest usable copy that Anchor made is %s%s.", newest, madeAt(newest)))
 	}
 	lines = append(lines, "Or have the records rebuilt from what is here: anchor doctor --repair --data "+string(f))
 	return strings.Join(lines, "\n")
+}
+
+// newestCopy returns the path of the newest copy of the records that can take their
+// place, "" when there is none.
+func (f folder) newestCopy(ctx context.Context) (string, error) {
+	copies, err := f.backups().All()
+	if err != nil {
+		return "", err
+	}
+	for _, path := range copies {
+		if c, err := sqlite.Inspect(ctx, path); err == nil && c.Deployments != nil { // nil: an empty file
+			return path, nil
+		}
+	}
+	return "", nil
+}
+
+func madeAt(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	return ", of " + info.ModTime().Format("2006-01-02 15:04")
 }
 
 func count(n int, what string) string {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -123,6 +124,15 @@ var losses = map[string]struct {
 	"garbage": {func(t *testing.T, u used) {
 		must(t, os.WriteFile(u.path("anchor.db"), []byte(strings.Repeat("garbage ", 2000)), 0o600))
 	}, "records_damaged"},
+	"a folder": {func(t *testing.T, u used) {
+		must(t, os.Remove(u.path("anchor.db")))
+		must(t, os.Mkdir(u.path("anchor.db"), 0o700))
+	}, "records_damaged"},
+	"missing, and newer copies damaged": {func(t *testing.T, u used) {
+		must(t, os.Remove(u.path("anchor.db")))
+		must(t, os.WriteFile(u.path("backups", "records-000002.db"), nil, 0o600))
+		must(t, os.WriteFile(u.path("backups", "records-000003.db"), []byte("garbage"), 0o600))
+	}, "records_unknown"},
 	"cut off": {func(t *testing.T, u used) { must(t, os.Truncate(u.path("anchor.db"), 3*4096)) }, "records_damaged"},
 	"of before the last release": {func(t *testing.T, u used) {
 		u.write(t, u.path("platform", "lives", string(u.project.ID)+".json"), local.Pointer{
@@ -277,4 +287,35 @@ func TestADeletedProjectLeavesFiles(t *testing.T) {
 	must(t, store.DeleteProject(t.Context(), u.project.ID))
 	must(t, store.Close())
 	up(t, u.Config)
+}
+
+// TestRepairWithoutTheKey refuses before it changes anything: a start would refuse what
+// it made. The command in the hint makes a key that both take.
+func TestRepairWithoutTheKey(t *testing.T) {
+	for name, lose := range map[string]func(path string) error{
+		"missing":   os.Remove,
+		"truncated": func(path string) error { return os.Truncate(path, 5) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := newUsed(t)
+			must(t, os.Remove(u.path("anchor.db")))
+			must(t, lose(u.path("secret.key")))
+			before := u.files(t)
+			_, err := app.Repair(t.Context(), u.Data)
+			if code := anchor.CodeOf(err); code != "key_missing" && code != "key_damaged" {
+				t.Fatalf("repaired: %v (%s)", err, code)
+			}
+			if after := u.files(t); !slices.Equal(before, after) {
+				t.Errorf("the repair changed the folder from\n%q to\n%q", before, after)
+			}
+			hint := strings.Split(anchor.HintOf(err), "\n")
+			out, err := exec.CommandContext(t.Context(), "/bin/sh", "-c", hint[len(hint)-1]).CombinedOutput()
+			if err != nil {
+				t.Fatalf("the command of the hint %q: %v\n%s", hint, err, out)
+			}
+			_, err = app.Repair(t.Context(), u.Data)
+			must(t, err)
+			up(t, u.Config)
+		})
+	}
 }

@@ -51,6 +51,9 @@ func Repair(ctx context.Context, data string) (Repaired, error) {
 	}
 	defer unlock()
 	f, r := folder(abs), &Repaired{Data: abs, Done: []string{}, Lost: []string{}}
+	if err := f.checkKey(); err != nil {
+		return *r, err
+	}
 	if err := f.repair(ctx, r); err != nil {
 		return *r, err
 	}
@@ -89,18 +92,15 @@ func (f folder) restoreCopy(ctx context.Context, r *Repaired) error {
 	if err := f.setRecordsAside(r); err != nil {
 		return err
 	}
-	copies, err := f.backups().All()
+	newest, err := f.newestCopy(ctx)
 	if err != nil {
 		return err
 	}
-	for _, path := range copies {
-		if _, err := sqlite.Inspect(ctx, path); err != nil {
-			continue
-		}
-		if err := copyFile(path, f.records()); err != nil {
+	if newest != "" {
+		if err := copyFile(newest, f.records()); err != nil {
 			return err
 		}
-		r.did("The records come from %s.", path)
+		r.did("The records come from %s.", newest)
 		r.lose("What was changed in the records after that copy was made: variables, tokens and domains.")
 		return nil
 	}

@@ -213,7 +213,7 @@ func siteFinding(h local.Health) (detail, hint string) {
 	detail = fmt.Sprintf("%s: %s of deployment %s missing or damaged", h.Project.Slug, count(h.Damaged, "file"), h.Deployment)
 	switch {
 	case h.Err != nil:
-		return fmt.Sprintf("%s: deployment %s cannot serve: %v", h.Project.Slug, h.Deployment, h.Err),
+		return fmt.Sprintf("%s: deployment %s is not whole: %v", h.Project.Slug, h.Deployment, h.Err),
 			"Deploy its commit again, or go back to an earlier one with anchor rollback."
 	case h.Left > 0:
 		return fmt.Sprintf("%s, %d beyond repair", detail, h.Left),

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
@@ -28,6 +29,8 @@ func Inspect(ctx context.Context, path string) (Contents, error) {
 		return Contents{}, nil
 	case err != nil:
 		return Contents{}, fmt.Errorf("look at the records: %w", err)
+	case !info.Mode().IsRegular():
+		return Contents{}, damaged(path).Because(errNoFile)
 	}
 	db, err := connect(path, 1, "query_only(1)", "ro")
 	if err != nil {
@@ -81,6 +84,8 @@ func inspect(ctx context.Context, db *sql.DB) (c Contents, err error) {
 // removedSince is the first version of the schema with removed_deployments.
 const removedSince = 3
 
+var errNoFile = errors.New("it is not a file")
+
 // errUnsound is a file whose pages contradict each other, as they do under the log
 // (-wal) of another database.
 var errUnsound = errors.New("its pages contradict each other")
@@ -91,7 +96,7 @@ func sound(t tx) error {
 		return err
 	}
 	if verdict != "ok" {
-		return fmt.Errorf("%w: %s", errUnsound, verdict)
+		return fmt.Errorf("%w: %s", errUnsound, strings.Join(strings.Fields(verdict), " "))
 	}
 	return each(t, `PRAGMA foreign_key_check`, func(scanner) error {
 		return fmt.Errorf("%w: a row names another that is not there", errUnsound)
