@@ -167,3 +167,31 @@ func TestSetAsideStays(t *testing.T) {
 		t.Errorf("set aside in %s: %v", folder, found)
 	}
 }
+
+// TestADeploymentReplacesADamagedContent: the upload asks for it again, without a look
+// by the doctor, and the deployment that shares it is served the new one.
+func TestADeploymentReplacesADamagedContent(t *testing.T) {
+	for name, content := range map[string]string{"cut off": "", "longer": "onetwothree"} {
+		t.Run(name, func(t *testing.T) {
+			store, id, want := unpacked(t)
+			blob := filepath.Join(storeDir(store), "blobs", string(bundle.DigestOf([]byte("one")))[:2], string(bundle.DigestOf([]byte("one"))))
+			must(t, os.Chmod(blob, 0o644))
+			must(t, os.WriteFile(blob, []byte(content), 0o644))
+			source, next := writeTree(t, map[string]string{"a": "one"}), newID()
+			upload(t, store, next, source)
+			_, _, err := store.Unpack(t.Context(), next)
+			must(t, err)
+			if got := readTree(t, store.Tree(next))["a"]; got != "one" {
+				t.Errorf("the next deployment has %q", got)
+			}
+			left, err := store.Heal(t.Context(), id)
+			must(t, err)
+			if left.Any() {
+				t.Errorf("not healed: %+v", left)
+			}
+			if diff := cmp.Diff(want, readTree(t, store.Tree(id))); diff != "" {
+				t.Errorf("the healed tree (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -20,10 +20,10 @@ func (u *unowned) reserve(size, limit int64, files int) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if limit > 0 && (u.bytes+size > limit || u.files >= files) {
-		return anchor.TooLarge("upload_quota", "%d files with %d bytes were sent that no finished deployment owns; %d bytes more exceed the server's limit of %d files and %d bytes",
+		return anchor.TooLarge("upload_quota", "uploads that have not ended hold %d files with %d bytes, and %d bytes more exceed the server's limit: %d files, %d bytes",
 			u.files, u.bytes, size, files, limit).
-			Hintf("Finish the uploads under way (anchor deployments lists them). Leftovers of canceled ones go within two hours. " +
-				"A higher limit: anchor up --max-upload-mib")
+			Hintf("Wait until other uploads end (anchor deployments lists them); what canceled ones left is removed within two hours.\n" +
+				"For larger builds start the server with a higher limit: anchor up --max-upload-mib N")
 	}
 	u.files++
 	u.bytes += size

@@ -49,6 +49,7 @@ type Store struct {
 	// mu orders Collect's removals after the saves of manifests and contents
 	// that began before them: savers hold it for reading.
 	mu       sync.RWMutex
+	dropping sync.Mutex // held while a damaged content is looked at and removed
 	settling sync.Mutex // held while contents move from incoming to blobs
 	unsynced bool       // blobs may have names that are not durable yet
 	folds    bool       // the disk takes names that differ in case or Unicode form for one
@@ -203,8 +204,9 @@ func (s *Store) Missing(ctx context.Context, id anchor.DeploymentID) ([]Digest, 
 	return missing, ctx.Err()
 }
 
-// find gives the path of a content, "" when it is not there. A size other than
-// the content's is an Invalid error: a manifest or a request lies.
+// find returns the path of a content, "" when it is not there. A size other than
+// the content's is an Invalid error: a manifest or a request lies. A stored content
+// that the disk damaged counts as not there, so that the client sends it again.
 func (s *Store) find(d Digest, size int64) (string, error) {
 	// Blobs twice: a Sync may move the content there between the first two looks.
 	for _, name := range []string{blobPath(d), incomingPath(d), blobPath(d)} {
@@ -214,13 +216,37 @@ func (s *Store) find(d Digest, size int64) (string, error) {
 		case err != nil:
 			return "", diskError(err, "look for the content %s", d)
 		case info.Size() != size:
-			return "", anchor.Invalid("wrong_size", "the content %s has %d bytes, not %d", d, info.Size(), size).
-				Hintf("Make the manifest again while nothing writes to the folder.")
+			if whole, err := s.dropIfDamaged(name, d); err != nil {
+				return "", err
+			} else if whole {
+				return "", anchor.Invalid("wrong_size", "the content %s has %d bytes, not %d", d, info.Size(), size).
+					Hintf("Make the manifest again while nothing writes to the folder.")
+			}
 		default:
 			return name, nil
 		}
 	}
 	return "", nil
+}
+
+// dropIfDamaged removes a stored content whose digest is another, and reports whether
+// it is whole. Trees that hold the damaged file keep it.
+func (s *Store) dropIfDamaged(name string, d Digest) (whole bool, err error) {
+	s.dropping.Lock() // or a content sent in place of the damaged one could go
+	defer s.dropping.Unlock()
+	whole, err = s.hasDigest(name, d)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil || whole {
+		return whole, err
+	}
+	for _, damaged := range []string{name, name + ".x"} {
+		if err := os.Remove(s.path(damaged)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, diskError(err, "remove the damaged content %s", d)
+		}
+	}
+	return false, nil
 }
 
 // CheckID refuses what is no deployment id.
