@@ -40,6 +40,18 @@ func (f folder) checkKey() error {
 	return err
 }
 
+// checkKeyInUse is checkKey for a folder that holds records or deployments.
+func (f folder) checkKeyInUse() error {
+	ids, err := f.deployments()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(f.records()); err != nil && len(ids) == 0 {
+		return nil
+	}
+	return f.checkKey()
+}
+
 func (f folder) keyHint() string {
 	return "Put it back from the backup of the data folder. If there is none, the environment variables are lost:\n" +
 		"make a key with this command, start Anchor, set the variables again and deploy again.\n" +

@@ -2,12 +2,14 @@ package app_test
 
 import (
 	"encoding/json"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -317,5 +319,46 @@ func TestRepairWithoutTheKey(t *testing.T) {
 			must(t, err)
 			up(t, u.Config)
 		})
+	}
+}
+
+// TestRepairByRoot leaves nothing in another user's folder that he cannot write.
+func TestRepairByRoot(t *testing.T) {
+	u := newUsed(t)
+	owner := chownAll(t, u.Data)
+	must(t, os.WriteFile(u.path("anchor.db"), []byte(strings.Repeat("garbage ", 2000)), 0o600))
+	_, err := app.Repair(t.Context(), u.Data)
+	must(t, err)
+	must(t, filepath.WalkDir(u.Data, func(path string, entry fs.DirEntry, err error) error {
+		must(t, err)
+		info, err := entry.Info()
+		must(t, err)
+		if got := info.Sys().(*syscall.Stat_t).Uid; got != owner { //nolint:forcetypeassert // Unix
+			t.Errorf("%s belongs to %d, not to %d", path, got, owner)
+		}
+		return nil
+	}))
+}
+
+// chownAll gives a folder to another user if we may, and returns the owner.
+func chownAll(t *testing.T, dir string) uint32 {
+	t.Helper()
+	owner := os.Geteuid()
+	if owner == 0 {
+		owner = 65534
+	}
+	must(t, filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		must(t, err)
+		return os.Lchown(path, owner, -1)
+	}))
+	return uint32(owner) //nolint:gosec // a user id
+}
+
+func TestRepairOfANewFolder(t *testing.T) {
+	c := config(t, t.TempDir())
+	must(t, os.Mkdir(c.Data, 0o700))
+	done, err := app.Repair(t.Context(), c.Data)
+	if err != nil || len(done.Done)+len(done.Lost) != 0 || !done.Start {
+		t.Errorf("repaired: %+v, %v", done, err)
 	}
 }

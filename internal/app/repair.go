@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/bundle"
@@ -51,15 +52,41 @@ func Repair(ctx context.Context, data string) (Repaired, error) {
 	}
 	defer unlock()
 	f, r := folder(abs), &Repaired{Data: abs, Done: []string{}, Lost: []string{}}
-	if err := f.checkKey(); err != nil {
+	if err := f.checkKeyInUse(); err != nil {
 		return *r, err
 	}
-	if err := f.repair(ctx, r); err != nil {
+	err = f.repair(ctx, r)
+	if err = errors.Join(err, f.giveToOwner()); err != nil {
 		return *r, err
 	}
 	err = f.check(ctx)
 	r.Start = err == nil
 	return *r, err
+}
+
+// giveToOwner gives what a repair made to the owner of the data folder: root may have
+// repaired what Anchor uses as another user.
+func (f folder) giveToOwner() error {
+	folder, err := os.Stat(string(f))
+	if err != nil {
+		return fmt.Errorf("look at the data folder: %w", err)
+	}
+	owner, ok := folder.Sys().(*syscall.Stat_t)
+	if !ok || os.Geteuid() != 0 || owner.Uid == 0 {
+		return nil
+	}
+	for _, made := range []string{"lock", "anchor.db", "anchor.db-wal", "anchor.db-shm", "set-aside", "artifacts/set-aside"} {
+		err := filepath.WalkDir(f.path(filepath.FromSlash(made)), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			return os.Lchown(path, int(owner.Uid), int(owner.Gid))
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("give what the repair made to the owner of the data folder: %w", err)
+		}
+	}
+	return nil
 }
 
 func (f folder) repair(ctx context.Context, r *Repaired) error {

@@ -79,6 +79,9 @@ func TestRefusedTargets(t *testing.T) {
 	for _, c := range cases {
 		_, err := s.Rollback(t.Context(), s.project, c.target)
 		wantCode(t, err, c.kind, c.code)
+		if hint := anchor.HintOf(err); strings.Contains(hint, "  ") {
+			t.Errorf("the hint %q lacks a word", hint)
+		}
 		_, err = s.Promote(t.Context(), s.project, c.target)
 		wantCode(t, err, c.kind, c.code)
 	}

@@ -175,12 +175,20 @@ func (s *Service) target(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 		return anchor.Deployment{}, fmt.Errorf("read deployment %s: %w", id, err)
 	case d.PrunedAt != 0:
 		return anchor.Deployment{}, anchor.Conflict("pruned", "deployment %s was removed by retention", id).
-			Hintf("Deploy its commit %s again, or choose a kept one.", d.CommitSha)
+			Hintf("Deploy %s again, or choose a deployment that is kept: `anchor deployments`.", sourceOf(d))
 	case !d.CanServe():
 		return anchor.Deployment{}, anchor.Conflict("never_deployed", "deployment %s was never deployed: it is %s", id, d.Status).
 			Hintf("Choose one whose status is deployed or superseded: `anchor deployments`.")
 	}
 	return d, nil
+}
+
+// sourceOf names what a deployment was made of; one made outside of Git has no commit.
+func sourceOf(d anchor.Deployment) string {
+	if d.CommitSha == "" {
+		return "its build"
+	}
+	return "commit " + d.CommitSha
 }
 
 // warmAndLook warms the target up, and meanwhile has the request accepted and reads the
