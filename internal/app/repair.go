@@ -83,7 +83,7 @@ func (f folder) giveToOwner() error {
 			return os.Lchown(path, int(owner.Uid), int(owner.Gid))
 		})
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("give what the repair made to the owner of the data folder: %w", err)
+			return fmt.Errorf("change the owner of what the repair made: %w", err)
 		}
 	}
 	return nil
@@ -128,7 +128,7 @@ func (f folder) restoreCopy(ctx context.Context, r *Repaired) error {
 			return err
 		}
 		r.did("The records come from %s.", newest)
-		r.lose("What was changed in the records after that copy was made: variables, tokens and domains.")
+		r.lose("Changes made after that copy: variables of projects, tokens, domains and the history of releases.")
 		return nil
 	}
 	r.lose("Variables of projects, tokens, domains, and the history of releases: set them up again.")
@@ -153,7 +153,7 @@ func (f folder) setRecordsAside(r *Repaired) error {
 		moved = true
 	}
 	if moved {
-		r.did("The records that were there are in %s.", aside)
+		r.did("The previous records are in %s.", aside)
 	}
 	return nil
 }
@@ -330,7 +330,7 @@ func (f folder) setAside(ctx context.Context, ids []anchor.DeploymentID, r *Repa
 		if err := f.platform().Remove(id); err != nil {
 			return err
 		}
-		r.lose("Deployment %s: nothing says of which project it is, or it never was ready. Its files are in %s.", id, aside)
+		r.lose("Deployment %s: its project is unknown, or it was never ready. Its files are in %s.", id, aside)
 	}
 	return nil
 }

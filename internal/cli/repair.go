@@ -30,7 +30,7 @@ func (s *shell) repair(ctx context.Context, data string) error {
 			fmt.Fprintf(w, "%s Lost: %s\n", s.paint(red, "✗"), clean(line))
 		}
 		if len(done.Done)+len(done.Lost) == 0 {
-			fmt.Fprintf(w, "The records of %s go with its files. Nothing was changed.\n", clean(done.Data))
+			fmt.Fprintf(w, "The records of %s match its files. Nothing was changed.\n", clean(done.Data))
 			return
 		}
 		fmt.Fprintln(w, "\nStart Anchor again: anchor up")

@@ -42,6 +42,7 @@ func (s *stand) writes() map[string]write {
 	kept.Revision, kept.Problem = 1, "changed"
 	s.ok(s.PutEnv(s.ctx, s.project.ID, []anchor.EnvVar{{Name: "GONE", Value: strings.Repeat("x", 1000)}}))
 	r := releaseOf(target)
+	r.Order = 9 // Accept's, so that Move is one call
 	return map[string]write{
 		"CreateProject": {func() error { return s.CreateProject(s.ctx, project) }, func() error {
 			_, err := s.ProjectBySlug(s.ctx, "new")
@@ -147,7 +148,8 @@ func TestWritesWhoseAnswerIsLostHappenOnce(t *testing.T) {
 func TestWritesWhoseAnswersAllAreLostTookEffect(t *testing.T) {
 	s := newStand(t)
 	for name, w := range s.writes() {
-		if name == "DeleteProject" || name == "Number" || name == "PutEnv" {
+		switch name {
+		case "DeleteProject", "Number", "PutEnv", "CreateDeployment":
 			continue // of many calls: they end at the first, see TestDeleteProjectEndedAnywhere
 		}
 		s.breakWrites(awstest.Fault{After: true, Status: 500, Code: "InternalServerError"})
@@ -159,6 +161,29 @@ func TestWritesWhoseAnswersAllAreLostTookEffect(t *testing.T) {
 		if err := w.look(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestCreateDeploymentEndedAtItsOrder leaves the Order out, and the next call works.
+func TestCreateDeploymentEndedAtItsOrder(t *testing.T) {
+	s := newStand(t)
+	first := s.deployment(anchor.Deploying)
+	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: s.project.ID, Status: anchor.Deploying}
+	s.breakWrites(awstest.Fault{After: true, Status: 500, Code: "InternalServerError"})
+	err := s.CreateDeployment(s.ctx, d)
+	s.cloud.Wire.Mend()
+	if anchor.KindOf(err) != anchor.KindFailed {
+		t.Errorf("created with %v", err)
+	}
+	_, err = s.Deployment(s.ctx, d.ID)
+	s.code(err, anchor.KindNotFound, "unknown_deployment")
+	s.ok(s.CreateDeployment(s.ctx, d))
+	d, err = s.Deployment(s.ctx, d.ID)
+	s.ok(err)
+	first, err = s.Deployment(s.ctx, first.ID)
+	s.ok(err)
+	if !first.Before(d) {
+		t.Errorf("the Order is %d after %d", d.Order, first.Order)
 	}
 }
 
@@ -196,7 +221,7 @@ func TestThrottledCallsAreTriedAgain(t *testing.T) {
 
 func TestSingleWritesGoOnWhenATransactionIsInTheWay(t *testing.T) {
 	s := newStand(t)
-	d := s.deployment(anchor.Deploying)
+	d, other := s.deployment(anchor.Deploying), s.deployment(anchor.Deploying)
 	conflict := awstest.Fault{Operation: "DynamoDB.UpdateItem", Status: 400, Code: "TransactionConflictException"}
 	conflict.Nth = 1
 	s.cloud.Wire.Break(conflict)
@@ -207,7 +232,7 @@ func TestSingleWritesGoOnWhenATransactionIsInTheWay(t *testing.T) {
 	}
 	conflict.Nth = 0
 	s.cloud.Wire.Break(conflict)
-	_, err = s.Number(s.ctx, s.deployment(anchor.Deploying).ID)
+	_, err = s.Number(s.ctx, other.ID)
 	s.code(err, anchor.KindBusy, "records_busy")
 }
 
