@@ -23,6 +23,7 @@ var arrows = map[string][]string{
 	"internal/secret":      {"internal/anchor", "internal/durable"},
 	"internal/staticfile":  {},
 	"internal/jail":        {},
+	"internal/egress":      {},
 	"internal/worker":      {"internal/jail"},
 	"internal/edge":        {"internal/edge/..."},
 	"internal/edge/asset":  {"internal/staticfile"},
@@ -57,7 +58,7 @@ var arrows = map[string][]string{
 	"internal/acme/acmetest":    {},
 
 	// The platforms.
-	"internal/platform/local":                     {"internal/anchor", "internal/bundle", "internal/deploy", "internal/durable", "internal/edge/...", "internal/isr/...", "internal/jail", "internal/logs", "internal/opennext", "internal/worker"},
+	"internal/platform/local":                     {"internal/anchor", "internal/bundle", "internal/deploy", "internal/durable", "internal/edge/...", "internal/egress", "internal/isr/...", "internal/jail", "internal/logs", "internal/opennext", "internal/worker"},
 	"internal/platform/platformtest":              {"internal/anchor", "internal/bundle", "internal/deploy", "internal/release", "internal/opennext"},
 	"internal/platform/aws":                       {"internal/anchor", "internal/bundle", "internal/deploy", "internal/platform/aws/..."},
 	"internal/platform/aws/artifact":              {"internal/anchor", "internal/awserror", "internal/bundle", "internal/deploy", "internal/opennext"},

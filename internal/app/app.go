@@ -124,6 +124,9 @@ func (a *app) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.onClose(a.api.Close)
+	if err := a.closeAddresses(ctx); err != nil {
+		return err
+	}
 	if err := folder(a.Data).check(ctx); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
@@ -29,6 +30,25 @@ func (a *app) openWalls(ctx context.Context) error {
 	return nil
 }
 
+// closeAddresses keeps workers from addresses that hand out more than an app's own, the API's among them.
+func (a *app) closeAddresses(ctx context.Context) error {
+	api, err := netip.ParseAddrPort(a.api.Addr().String())
+	if err != nil {
+		return fmt.Errorf("read the API's address: %w", err)
+	}
+	a.walls.CloseAddresses(ctx, a.node, api)
+	a.onClose(a.walls.Close)
+	return nil
+}
+
+// network says what of the network workers reach.
+func (a *app) network() string {
+	if a.walls.Open != "" {
+		return "the machine's network, with clouds' metadata addresses and Anchor's API: " + a.walls.Open
+	}
+	return "the machine's network without clouds' metadata addresses and Anchor's API"
+}
+
 // isolationGap says what a low level means for projects, and why it is low.
 func (a *app) isolationGap() string {
 	level := a.walls.Walls.Level
@@ -37,12 +57,12 @@ func (a *app) isolationGap() string {
 
 func (a *app) isolation() *wire.Isolation {
 	level := a.walls.Walls.Level
-	return &wire.Isolation{Level: int(level), Name: level.String(), Why: a.walls.Why}
+	return &wire.Isolation{Level: int(level), Name: level.String() + "; " + a.network(), Why: a.walls.Why}
 }
 
 func (a *app) checkIsolation() wire.Check {
 	level := a.walls.Walls.Level
-	c := wire.Check{Name: "Isolation", OK: a.sound(), Detail: fmt.Sprintf("level %d: each worker has %s; the network is the machine's", level, level)}
+	c := wire.Check{Name: "Isolation", OK: a.sound(), Detail: fmt.Sprintf("level %d: %s; %s", level, level, a.network())}
 	if !c.OK {
 		c.Detail, c.Hint = a.isolationGap(), isolationHint
 	}

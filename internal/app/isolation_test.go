@@ -23,3 +23,18 @@ func TestALevelOfIsolationThatIsNotThereIsRefusedBeforeAnythingIsMade(t *testing
 		t.Errorf("the records: %v", err)
 	}
 }
+
+func TestStatusSaysWhichAddressesWorkersReach(t *testing.T) {
+	r, _ := up(t, config(t, t.TempDir()))
+	_, body := status(t, r, readToken(t, r))
+	isolation, _ := body["isolation"].(map[string]any)
+	name, _ := isolation["name"].(string)
+	closed := strings.HasSuffix(name, "; the machine's network without clouds' metadata addresses and Anchor's API")
+	_, why, open := strings.Cut(name, "; the machine's network, with clouds' metadata addresses and Anchor's API: ")
+	switch level, _ := isolation["level"].(float64); {
+	case level < 3 && !strings.HasPrefix(why, "this takes level 3"):
+		t.Errorf("at level %v it says %q", level, name)
+	case closed == open, open && why == "":
+		t.Errorf("it says %q", name)
+	}
+}

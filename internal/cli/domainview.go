@@ -191,19 +191,22 @@ func (s *shell) certificate(w io.Writer, d wire.Domain) {
 
 // wrapped prints text in lines of at most a page's width, each after indent. A
 // colour counts as text, and its line ends a little earlier.
-func wrapped(w io.Writer, indent, text string) {
-	line := indent
+func wrapped(w io.Writer, indent, text string) { hanging(w, indent, indent, text) }
+
+// hanging is wrapped with a first line that stands after head.
+func hanging(w io.Writer, head, indent, text string) {
+	line, begun := head, false
 	for word := range strings.FieldsSeq(text) {
-		if line != indent && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > page80 {
+		if begun && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > page80 {
 			fmt.Fprintln(w, line)
-			line = indent
+			line, begun = indent, false
 		}
-		if line != indent {
+		if begun {
 			line += " "
 		}
-		line += word
+		line, begun = line+word, true
 	}
-	if line != indent {
+	if begun {
 		fmt.Fprintln(w, line)
 	}
 }

@@ -48,7 +48,7 @@ func (s *shell) running(w io.Writer, st wire.Status) {
 		if row[1] == "" {
 			continue
 		}
-		fmt.Fprintf(w, "  %s %s\n", s.paint(dim, fmt.Sprintf("%-9s", row[0])), clean(row[1]))
+		hanging(w, fmt.Sprintf("  %s ", s.paint(dim, fmt.Sprintf("%-9s", row[0]))), strings.Repeat(" ", 12), clean(row[1]))
 	}
 	fmt.Fprintln(w)
 	if len(st.Live) == 0 {
@@ -174,9 +174,10 @@ func (s *shell) checks(w io.Writer, checks []wire.Check) {
 		if !check.OK {
 			mark = s.paint(red, "✗")
 		}
-		fmt.Fprintf(w, "%s %-14s %s\n", mark, check.Name, clean(check.Detail))
+		indent := strings.Repeat(" ", 17)
+		hanging(w, fmt.Sprintf("%s %-14s ", mark, check.Name), indent, clean(check.Detail))
 		if !check.OK && check.Hint != "" {
-			fmt.Fprintf(w, "  %-14s %s\n", "", check.Hint)
+			wrapped(w, indent, check.Hint)
 		}
 	}
 }

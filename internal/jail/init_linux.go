@@ -44,6 +44,11 @@ func runInit(fd string) (code int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("read what to start: %w", err)
 	}
+	if s.Join {
+		if err := join(fd); err != nil {
+			return 0, fmt.Errorf("join the control group: %w", err)
+		}
+	}
 	if err := s.confine(); err != nil {
 		return 0, err
 	}
@@ -89,6 +94,21 @@ func keepFrom(first int) {
 	for fd := first; fd < usualLimit; fd++ {
 		unix.CloseOnExec(fd)
 	}
+}
+
+// join moves this process to the control group whose cgroup.procs follows the letter. Anchor cannot start it there: that
+// takes clone3(2), which systemd's RestrictNamespaces= refuses.
+func join(letter string) error {
+	fd, err := strconv.Atoi(letter)
+	if err != nil {
+		return err
+	}
+	members := os.NewFile(uintptr(fd+1), "cgroup.procs")
+	if members == nil {
+		return errors.New("no such descriptor")
+	}
+	_, err = members.WriteString("0") // the process that writes (cgroups(7))
+	return errors.Join(err, members.Close())
 }
 
 // confine takes from this process what the program must not have either, but for the rules of launch.

@@ -1,5 +1,7 @@
 package jail
 
+import "os"
+
 // Level says how much keeps a program from the rest of the machine. A higher level includes the lower ones.
 type Level int
 
@@ -19,9 +21,9 @@ const (
 func (l Level) String() string {
 	switch l {
 	case Separated:
-		return "a user, a file system and a process table of its own"
+		return "own user, file system and process table"
 	case Namespaced:
-		return "a file system and a process table of its own"
+		return "own file system and process table"
 	case Filtered:
 		return "filtered files and system calls"
 	default:
@@ -48,5 +50,6 @@ func (l Level) Leaves() string {
 // any other.
 type Walls struct {
 	Level Level
-	init  bool // programs get an init process
+	init  bool     // programs get an init process
+	group *os.File // where a process joins the control group of programs; nil: they stay in Anchor's
 }

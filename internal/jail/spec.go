@@ -14,6 +14,7 @@ type User struct{ UID, GID uint32 }
 // Spec is a program and what it may reach. Paths are absolute.
 type Spec struct {
 	Level Level
+	Join  bool  // a control group, see Walls.Within
 	User  *User // nil: the user that runs Anchor
 
 	Path string

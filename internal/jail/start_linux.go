@@ -20,7 +20,7 @@ func (w Walls) Start(s Spec, prepare func(*exec.Cmd), run func(*exec.Cmd) error)
 	if !w.init {
 		return w.startBare(s, prepare, run)
 	}
-	s.Level = w.Level
+	s.Level, s.Join = w.Level, w.group != nil
 	letter, err := seal(s)
 	if err != nil {
 		return nil, fmt.Errorf("describe the program to its init process: %w", err)
@@ -32,6 +32,9 @@ func (w Walls) Start(s Spec, prepare func(*exec.Cmd), run func(*exec.Cmd) error)
 	// None of the program's environment: it must not reach code that still has rights.
 	cmd.Env = []string{"GOMAXPROCS=1", "GOTRACEBACK=none"}
 	cmd.ExtraFiles = append(append([]*os.File(nil), s.Files...), letter)
+	if s.Join {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, w.group)
+	}
 	cmd.SysProcAttr = w.attributes()
 	prepare(cmd)
 	return cmd, run(cmd)

@@ -23,6 +23,16 @@ func Try(ctx context.Context, level Level, program string, user *User) (Walls, e
 	return w, nil
 }
 
+// Within returns walls whose programs run in a control group (cgroups(7)), when a program that prints its version does
+// there. members is the group's cgroup.procs, open for writing for as long as programs are started.
+func (w Walls) Within(ctx context.Context, members *os.File, program string, user *User) (Walls, error) {
+	w.group = members
+	if err := w.try(ctx, program, user); err != nil {
+		return Walls{}, fmt.Errorf("start a program in a control group: %w", err)
+	}
+	return w, nil
+}
+
 func (w Walls) try(ctx context.Context, program string, user *User) error {
 	installation, err := Installation(program)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strconv"
@@ -48,6 +49,26 @@ func socket(family, kind, protocol int) func(string) error {
 	return func(string) error {
 		_, err := unix.Socket(family, kind, protocol)
 		return err
+	}
+}
+
+// send tries a way to send something to the address in its argument.
+func send(kind int, try func(fd int, to unix.Sockaddr) error) func(string) error {
+	return func(arg string) error {
+		to, err := netip.ParseAddrPort(arg)
+		if err != nil {
+			return err
+		}
+		family, address := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()})
+		if to.Addr().Is4() {
+			family, address = unix.AF_INET, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}
+		}
+		fd, err := unix.Socket(family, kind, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		return try(fd, address)
 	}
 }
 
@@ -119,6 +140,15 @@ var probes = map[string]func(arg string) error{
 	"bluetooth": socket(unix.AF_BLUETOOTH, unix.SOCK_RAW, 0),
 	"raw":       socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP),
 	"netfilter": socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_NETFILTER),
+	"multipath": socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP),
+	"sctp":      socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_SCTP),
+	"udpLite":   socket(unix.AF_INET6, unix.SOCK_DGRAM, unix.IPPROTO_UDPLITE),
+
+	"tcp":          send(unix.SOCK_STREAM, unix.Connect),
+	"fastOpen":     send(unix.SOCK_STREAM, func(fd int, to unix.Sockaddr) error { return unix.Sendto(fd, []byte("x"), unix.MSG_FASTOPEN, to) }),
+	"udpConnected": send(unix.SOCK_DGRAM, unix.Connect),
+	"udp":          send(unix.SOCK_DGRAM, func(fd int, to unix.Sockaddr) error { return unix.Sendto(fd, []byte("x"), 0, to) }),
+	"udpMessages":  send(unix.SOCK_DGRAM, func(fd int, to unix.Sockaddr) error { return unix.Sendmsg(fd, []byte("x"), nil, to, 0) }),
 
 	"memory":      takeMemory,
 	"descriptors": takeDescriptors,

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io/fs"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/egress"
 	"github.com/anchor-deploy/anchor/internal/jail"
 	"github.com/anchor-deploy/anchor/internal/worker"
 )
@@ -32,6 +35,46 @@ type Isolation struct {
 	Walls jail.Walls
 	Users Users
 	Why   string // why the level is not higher; empty at the highest
+
+	// Open says why workers reach clouds' metadata addresses and Anchor's API; empty when they do not.
+	Open string
+	gate *egress.Fence
+}
+
+// CloseAddresses keeps workers from the metadata addresses of clouds and from Anchor's
+// API, where the system permits that; see Isolation.Open. Close ends it.
+func (i *Isolation) CloseAddresses(ctx context.Context, node worker.Node, api netip.AddrPort) {
+	if err := i.closeAddresses(ctx, node, api); err != nil {
+		i.Open = err.Error()
+	}
+}
+
+func (i *Isolation) closeAddresses(ctx context.Context, node worker.Node, api netip.AddrPort) error {
+	if i.Walls.Level < jail.Separated {
+		return fmt.Errorf("this takes level %d", jail.Separated)
+	}
+	config, err := os.ReadFile("/etc/resolv.conf")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // without it libraries ask loopback (resolv.conf(5))
+		return err
+	}
+	gate, err := egress.Open(egress.Rules(api, egress.Nameservers(string(config))))
+	if err != nil {
+		return err
+	}
+	walls, err := i.Walls.Within(ctx, gate.Members(), node.Path, i.Users.of("trial"))
+	if err != nil {
+		return errors.Join(err, gate.Close())
+	}
+	i.Walls, i.gate = walls, gate
+	return nil
+}
+
+// Close removes what CloseAddresses made. All workers must have ended.
+func (i *Isolation) Close() error {
+	if i.gate == nil {
+		return nil
+	}
+	return i.gate.Close()
 }
 
 // FindIsolation tries the levels of isolation from the highest down, with node, and
