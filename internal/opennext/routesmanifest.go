@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,7 +59,7 @@ func (f *rewritesField) UnmarshalJSON(data []byte) error {
 		Fallback    []route `json:"fallback"`
 	}
 	err := json.Unmarshal(data, &object)
-	f.BeforeFiles, f.Later = object.BeforeFiles, append(object.AfterFiles, object.Fallback...)
+	f.BeforeFiles, f.Later = object.BeforeFiles, slices.Concat(object.AfterFiles, object.Fallback)
 	return err
 }
 
@@ -133,7 +134,7 @@ func (r *FileRules) readRoutes(manifest routesManifest) {
 		r.locales = i18n.Locales
 	}
 	r.noteLocalized("the redirect", manifest.Redirects)
-	r.noteLocalized("the rewrite", append(manifest.Rewrites.BeforeFiles, manifest.Rewrites.Later...))
+	r.noteLocalized("the rewrite", slices.Concat(manifest.Rewrites.BeforeFiles, manifest.Rewrites.Later))
 	r.noteLocalized("headers for", manifest.Headers)
 }
 
