@@ -2,7 +2,9 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"testing"
+	"time"
 )
 
 func budgetUsed(b *Budget) int {
@@ -138,5 +140,17 @@ func TestAPoolWithoutAProcessIsNext(t *testing.T) {
 	}
 	if taken, _ := budget.try(replacement, true); !taken {
 		t.Error("the replacement got no place")
+	}
+}
+
+// A probe does not wait for ever for a place that long requests hold.
+func TestWarmEndsWhenThereIsNoPlace(t *testing.T) {
+	budget := NewBudget(1)
+	busy, other := newSite(t, Spec{Budget: budget}), newSite(t, Spec{Budget: budget, StartTimeout: time.Millisecond})
+	ctx, hangUp := context.WithCancel(t.Context())
+	defer hangUp()
+	busy.open(t, ctx, "/sse")
+	if err := other.Warm(t.Context()); !errors.Is(err, ErrNoPlace) {
+		t.Errorf("got %v", err)
 	}
 }

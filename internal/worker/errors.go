@@ -17,6 +17,9 @@ const (
 // ErrClosed is returned by a pool that is closed or drained.
 var ErrClosed = errors.New("worker: the pool is closed")
 
+// ErrNoPlace is returned when the pools of a Budget keep all of its places busy.
+var ErrNoPlace = errors.New("all processes that the functions share are busy")
+
 // StartError says why a process did not come up.
 type StartError struct {
 	Name     string // Spec.Name

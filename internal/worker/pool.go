@@ -51,8 +51,9 @@ type grant struct {
 
 // attempt is one start; err may be read when done is closed.
 type attempt struct {
-	done chan struct{}
-	err  error
+	placed chan struct{} // closed when Spec.Budget has a place for it
+	done   chan struct{}
+	err    error
 }
 
 // NewPool returns a pool for the bundle. Spec.Min processes start at once, in the background: Warm waits for one.
@@ -78,7 +79,8 @@ func NewPool(node Node, spec Spec) (*Pool, error) {
 }
 
 // Warm returns when at least one process has imported the bundle and listens. If none is there and the next start
-// fails, it returns that start's *StartError.
+// fails, it returns that start's *StartError, and ErrNoPlace if Spec.Budget has no place for it within
+// Spec.StartTimeout.
 func (p *Pool) Warm(ctx context.Context) error {
 	p.mu.Lock()
 	if p.closed || p.draining {
@@ -94,6 +96,15 @@ func (p *Pool) Warm(ctx context.Context) error {
 	}
 	current := p.attempt
 	p.mu.Unlock()
+	limit := time.NewTimer(p.spec.StartTimeout)
+	defer limit.Stop()
+	select {
+	case <-current.placed:
+	case <-current.done:
+	case <-ctx.Done():
+	case <-limit.C:
+		return fmt.Errorf("worker: start function %s: %w", p.spec.Name, ErrNoPlace)
+	}
 	select {
 	case <-current.done:
 		return current.err
@@ -172,12 +183,13 @@ func (p *Pool) start() {
 	p.starting++
 	p.launched++
 	n := p.launched
-	current := &attempt{done: make(chan struct{})}
+	current := &attempt{placed: make(chan struct{}), done: make(chan struct{})}
 	p.attempt = current
 	p.tasks.Go(func() {
 		var pr *process
 		err := p.spec.Budget.take(p.ctx, p)
 		if err == nil {
+			close(current.placed)
 			defer p.spec.Budget.free()
 			pr, err = p.launch(n)
 		}

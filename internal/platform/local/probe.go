@@ -80,6 +80,9 @@ func (s *site) warmServers(ctx context.Context) error {
 func startFailed(err error) error {
 	var start *worker.StartError
 	switch {
+	case errors.Is(err, worker.ErrNoPlace):
+		return anchor.Failed("no_process_free", "a function cannot start beside the deployment's others, which are all busy").
+			Hintf("Try again when their requests have ended, or start the server with a higher limit: anchor up --max-processes").Because(err)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &start) && start.Reason == worker.Timeout:
 		return anchor.Failed("start_timeout", "the functions do not start").
 			Hintf("A module is still loading after the time limit: look for top-level work that waits.").Because(err)
