@@ -22,7 +22,7 @@ const (
 // the contents that the manifest names, until EmptyTrash. What is not there is no
 // error.
 func (s *Store) Remove(_ context.Context, id anchor.DeploymentID) error {
-	return s.moveAway(id, trashDir)
+	return s.moveAway(id, trashDir, "")
 }
 
 // SetAside moves a deployment's tree and manifest to a folder that Anchor never
@@ -31,10 +31,12 @@ func (s *Store) SetAside(_ context.Context, id anchor.DeploymentID) (string, err
 	if err := s.makeFolder(asideDir, privateFolder); err != nil {
 		return "", err
 	}
-	return s.path(asideDir), s.moveAway(id, asideDir)
+	return s.path(asideDir), s.moveAway(id, asideDir, "")
 }
 
-func (s *Store) moveAway(id anchor.DeploymentID, folder string) error {
+// moveAway moves a deployment's tree and manifest to a folder. A successor, if it is
+// not "", takes the place of the tree, which is there.
+func (s *Store) moveAway(id anchor.DeploymentID, folder, successor string) error {
 	if err := CheckID(id); err != nil {
 		return err
 	}
@@ -44,8 +46,16 @@ func (s *Store) moveAway(id anchor.DeploymentID, folder string) error {
 		return diskError(err, "remove %s", s.path(donePath(id)))
 	}
 	entry := folder + "/" + string(id) + "." + anchor.NewID()
+	tree := treePath(id)
+	if successor != "" {
+		old, err := s.succeed(tree, successor)
+		if err != nil {
+			return err
+		}
+		tree = old
+	}
 	for _, move := range []struct{ from, to string }{
-		{treePath(id), trashedTree}, {manifestPath(id), trashedManifest},
+		{tree, trashedTree}, {manifestPath(id), trashedManifest},
 	} {
 		if _, err := s.root.Lstat(move.from); errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -60,7 +70,23 @@ func (s *Store) moveAway(id anchor.DeploymentID, folder string) error {
 	return nil
 }
 
-// Reduce leaves of a deployment what keep says. Its whole tree and manifest go to the
+// succeed puts a successor in the place of a tree, without a moment at which neither is
+// there where the system can exchange folders, and returns where the tree is now.
+func (s *Store) succeed(tree, successor string) (old string, err error) {
+	if err := exchange(s.path(tree), s.path(successor)); err == nil {
+		return successor, nil
+	}
+	old = tempPath()
+	if err := s.root.Rename(tree, old); err != nil {
+		return "", diskError(err, "move %s", s.path(tree))
+	}
+	if err := s.root.Rename(successor, tree); err != nil {
+		return "", diskError(err, "move %s to %s", s.path(successor), s.path(tree))
+	}
+	return old, nil
+}
+
+// Reduce leaves of a deployment what keep says, which can be read all the while. Its whole tree and manifest go to the
 // trash; one that has nothing else stays as it is, and so does one that is not here.
 func (s *Store) Reduce(ctx context.Context, id anchor.DeploymentID, keep func(File) bool) error {
 	// Cut short between the removal and the smaller manifest, it begins with the whole one.
@@ -81,7 +107,7 @@ func (s *Store) Reduce(ctx context.Context, id anchor.DeploymentID, keep func(Fi
 		}
 	}
 	if len(less.Files) < len(m.Files) {
-		if err := s.Remove(ctx, id); err != nil {
+		if err := s.replaceTree(ctx, id, less); err != nil {
 			return err
 		}
 		if err := s.SaveManifest(ctx, id, less); err != nil {
@@ -90,6 +116,23 @@ func (s *Store) Reduce(ctx context.Context, id anchor.DeploymentID, keep func(Fi
 	}
 	_, _, err = s.Unpack(ctx, id)
 	return err
+}
+
+// replaceTree moves a deployment's tree and manifest to the trash, and puts a tree of
+// less in the place of the former.
+func (s *Store) replaceTree(ctx context.Context, id anchor.DeploymentID, less Manifest) error {
+	if _, err := s.root.Lstat(treePath(id)); err != nil {
+		return s.Remove(ctx, id)
+	}
+	successor := tempPath()
+	err := s.layOut(ctx, successor, less)
+	if err == nil {
+		err = s.moveAway(id, trashDir, successor)
+	}
+	if err != nil {
+		return errors.Join(err, s.root.RemoveAll(successor))
+	}
+	return nil
 }
 
 // TakeBack returns a deployment's latest removal from the trash to its place, and

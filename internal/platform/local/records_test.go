@@ -146,7 +146,17 @@ func TestHashedFilesOutliveTheirDeployment(t *testing.T) {
 
 	old.PrunedAt, old.AssetsUntil = 1, time.Now().Add(time.Hour).UnixMilli()
 	must(t, in.store.UpdateDeployment(t.Context(), old, anchor.Deployed))
-	must(t, in.platform.Remove(t.Context(), old))
+	removed := make(chan error)
+	go func() { removed <- in.platform.Remove(t.Context(), old) }()
+	for removing := true; removing; {
+		in.want(t, site, chunk, http.StatusOK) // there is no moment without it
+		select {
+		case err := <-removed:
+			must(t, err)
+			removing = false
+		default:
+		}
+	}
 	reachable := func() {
 		t.Helper()
 		in.want(t, site, chunk, http.StatusOK)

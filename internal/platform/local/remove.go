@@ -18,8 +18,11 @@ func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	p.mu.Lock()
 	s := p.sites[d.ID]
 	delete(p.sites, d.ID)
-	if !d.KeepsAssets(time.Now()) {
+	switch {
+	case !d.KeepsAssets(time.Now()):
 		delete(p.shelves, d.ID)
+	case s != nil: // found in the same table, so that no request misses them
+		p.shelves[d.ID] = &shelved{s.Project, d, s.edge.Assets, s.edge.Rules, false}
 	}
 	p.publish()
 	p.mu.Unlock()

@@ -19,6 +19,7 @@ type shelved struct {
 	record  anchor.Deployment
 	index   *asset.Index
 	rules   map[string]*edge.Rule // by URL path
+	reduced bool                  // nothing else is left of it
 }
 
 // shelve reduces a pruned deployment to its hashed files, and has the sites of its
@@ -49,7 +50,7 @@ func (p *Platform) shelve(ctx context.Context, d anchor.Deployment) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.shelves[d.ID] = &shelved{desc.Project, d, index, rules.forEdge(desc.Build.BasePath)}
+	p.shelves[d.ID] = &shelved{desc.Project, d, index, rules.forEdge(desc.Build.BasePath), true}
 	p.publish()
 	return nil
 }
@@ -57,7 +58,8 @@ func (p *Platform) shelve(ctx context.Context, d anchor.Deployment) error {
 func (p *Platform) isShelved(id anchor.DeploymentID) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.shelves[id] != nil
+	s := p.shelves[id]
+	return s != nil && s.reduced
 }
 
 // Shelved is how many pruned deployments still have their hashed files here.

@@ -35,7 +35,7 @@ func (p *Platform) publish() {
 	byProject := map[anchor.ProjectID][]shelved{}
 	for _, s := range p.sites {
 		hosts[p.deploymentHost(s.Deployment, s.Slug)] = s.edge
-		byProject[s.Project] = append(byProject[s.Project], shelved{s.Project, s.Record, s.edge.Assets, s.edge.Rules})
+		byProject[s.Project] = append(byProject[s.Project], shelved{s.Project, s.Record, s.edge.Assets, s.edge.Rules, false})
 	}
 	for _, s := range p.shelves {
 		byProject[s.project] = append(byProject[s.project], *s)

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package bundle
+
+import "errors"
+
+// exchange would swap two files or folders in one step.
+func exchange(_, _ string) error { return errors.ErrUnsupported }
