@@ -133,6 +133,7 @@ func (a *app) Doctor(ctx context.Context) []wire.Check {
 		a.checkDisk(),
 		a.checkSites(ctx),
 		a.checkIsolation(),
+		a.checkAddresses(),
 		a.checkNames(ctx),
 	}
 	if _, wanted := a.wildcard(); wanted {

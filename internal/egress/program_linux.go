@@ -127,8 +127,8 @@ func forIPv6(rules []Rule) program {
 	return p
 }
 
-// forSockets allows sockets of the protocols whose destinations are decided about. Multipath TCP is not one of them, and
-// reaches what TCP does.
+// forSockets allows sockets of the protocols whose destinations every kernel asks the other programs about. Multipath TCP,
+// which reaches what TCP does, is not one of them.
 func forSockets() program {
 	known := []int32{unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_ICMP, unix.IPPROTO_ICMPV6}
 	var p program
