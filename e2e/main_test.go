@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -16,7 +18,8 @@ import (
 // TestMain makes the test binary be Anchor itself when it is asked to, so that the
 // processes under test are the code under test, with a hook to end them at a step.
 func TestMain(m *testing.M) {
-	if os.Getenv("ANCHOR_E2E_MAIN") != "" {
+	if tests, err := strconv.Atoi(os.Getenv("ANCHOR_E2E_MAIN")); err == nil {
+		go endWith(tests)
 		os.Exit(asAnchor())
 	}
 	build := exec.Command("make", "--no-print-directory", "-C", "..", "examples")
@@ -26,6 +29,14 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
+}
+
+// endWith ends this process once the process of the tests has ended: a run that is cut off leaves no server behind.
+func endWith(tests int) {
+	for !errors.Is(syscall.Kill(tests, 0), syscall.ESRCH) {
+		time.Sleep(time.Second)
+	}
+	os.Exit(1)
 }
 
 // asAnchor is cmd/anchor's main with the aws commands in the same process, but for the

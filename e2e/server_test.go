@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -128,7 +129,7 @@ func (a *anchor) kill() {
 // command is the real main in a process of its own: the test binary runs it.
 func command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), "ANCHOR_E2E_MAIN=1", "NO_COLOR=1")
+	cmd.Env = append(os.Environ(), "ANCHOR_E2E_MAIN="+strconv.Itoa(os.Getpid()), "NO_COLOR=1")
 	return cmd
 }
 
