@@ -31,7 +31,9 @@ func (p *Pool) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	}
 	answer, body, err := pr.hop.exchange(ctx, head, bytes.NewReader(event))
 	if err != nil {
-		p.doubt(pr)
+		if ctx.Err() == nil {
+			p.doubt(pr)
+		}
 		return nil, fmt.Errorf("worker: call function %s: %w", p.spec.Name, err)
 	}
 	defer body.Close()

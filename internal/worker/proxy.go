@@ -93,7 +93,9 @@ func (p *Pool) forward(w http.ResponseWriter, r *http.Request, out *requestHead,
 	}
 	head, answer, err := pr.hop.exchange(r.Context(), out, body)
 	if err != nil {
-		p.doubt(pr)
+		if body.failure() == nil && r.Context().Err() == nil { // else the client broke the exchange off
+			p.doubt(pr)
+		}
 		return err
 	}
 	defer answer.Close()
