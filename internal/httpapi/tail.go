@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"fmt"
-	"iter"
 	"strconv"
 	"strings"
 
@@ -47,14 +46,23 @@ func (p place) after(line anchor.LogLine) place {
 func (s *server) tail(ctx context.Context, logs Tail, p anchor.ProjectID, in *logsInput) (*huma.StreamResponse, error) {
 	d := anchor.DeploymentID(in.Deployment)
 	at := place{time: logs.Settled()}
-	first := func(func(anchor.LogLine, error) bool) {}
+	var first []anchor.LogLine
 	if in.After != "" {
 		var err error
 		if at, err = parsePlace(in.After); err != nil {
 			return nil, err
 		}
 	} else {
-		first = settled(logs.Last(ctx, p, d, in.Limit), at.time)
+		// Now, and not within the time that a watch may take: a client that is told to continue after them would never ask
+		// for those that did not arrive.
+		for line, err := range logs.Last(ctx, p, d, in.Limit) {
+			if err != nil {
+				return nil, err
+			}
+			if line.Time < at.time { // the others come by Since
+				first = append(first, line)
+			}
+		}
 	}
 	skip, started := at, at.time
 	following := logs.Since(ctx, p, d, at.time)
@@ -75,17 +83,14 @@ func (s *server) tail(ctx context.Context, logs Tail, p anchor.ProjectID, in *lo
 		}
 		return at.String(), "line"
 	}
-	return sseFrom(s, chain(first, rest), label, at.String), nil
+	return sseFrom(s, chain(all(first), rest), label, at.String), nil
 }
 
-// settled yields the lines before a time.
-func settled(lines iter.Seq2[anchor.LogLine, error], before int64) func(func(anchor.LogLine, error) bool) {
+// all yields lines that are there.
+func all(lines []anchor.LogLine) func(func(anchor.LogLine, error) bool) {
 	return func(yield func(anchor.LogLine, error) bool) {
-		for line, err := range lines {
-			if err == nil && line.Time >= before { // the others come by Since
-				continue
-			}
-			if !yield(line, err) {
+		for _, line := range lines {
+			if !yield(line, nil) {
 				return
 			}
 		}
