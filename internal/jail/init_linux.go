@@ -37,7 +37,12 @@ func init() {
 	os.Exit(code)
 }
 
-func runInit(fd string) (code int, err error) {
+// runInit is the init process. The letter that describes the program is at the descriptor that arg names.
+func runInit(arg string) (code int, err error) {
+	fd, err := strconv.Atoi(arg)
+	if err != nil {
+		return 0, err
+	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, endAll)
 	s, err := open(fd)
@@ -45,7 +50,7 @@ func runInit(fd string) (code int, err error) {
 		return 0, fmt.Errorf("read what to start: %w", err)
 	}
 	if s.Join {
-		if err := join(fd); err != nil {
+		if err := join(fd + 1); err != nil {
 			return 0, fmt.Errorf("join the control group: %w", err)
 		}
 	}
@@ -63,11 +68,7 @@ func runInit(fd string) (code int, err error) {
 	return attend(s, pid, ended, signals), nil
 }
 
-func open(number string) (s Spec, err error) {
-	fd, err := strconv.Atoi(number)
-	if err != nil {
-		return s, err
-	}
+func open(fd int) (s Spec, err error) {
 	letter := os.NewFile(uintptr(fd), "jail")
 	if letter == nil {
 		return s, errors.New("no such descriptor")
@@ -96,18 +97,14 @@ func keepFrom(first int) {
 	}
 }
 
-// join moves this process to the control group whose cgroup.procs follows the letter. Anchor cannot start it there: that
+// join moves this process to the control group whose cgroup.procs fd is. Anchor cannot start it there: that
 // takes clone3(2), which systemd's RestrictNamespaces= refuses.
-func join(letter string) error {
-	fd, err := strconv.Atoi(letter)
-	if err != nil {
-		return err
-	}
-	members := os.NewFile(uintptr(fd+1), "cgroup.procs")
+func join(fd int) error {
+	members := os.NewFile(uintptr(fd), "cgroup.procs")
 	if members == nil {
 		return errors.New("no such descriptor")
 	}
-	_, err = members.WriteString("0") // the process that writes (cgroups(7))
+	_, err := members.WriteString("0") // the process that writes (cgroups(7))
 	return errors.Join(err, members.Close())
 }
 
