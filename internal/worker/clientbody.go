@@ -12,12 +12,12 @@ import (
 // clientBody remembers why a request's body could not be read to its end: then the process did nothing wrong, and
 // neither its log nor the client shall hear that it did.
 type clientBody struct {
-	io.ReadCloser
+	io.Reader
 	err atomic.Pointer[error]
 }
 
 func (b *clientBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
+	n, err := b.Reader.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.err.CompareAndSwap(nil, &err)
 	}

@@ -27,8 +27,8 @@ const (
 // frameHeader begins each frame on the connection between a pool and a process: kind (1 octet), number of the exchange
 // (4) and length of the payload (4), big-endian. bootstrap/frame.mjs has the other end.
 //
-// That the end of an answer is a frame, written by the bootstrap, and that each frame names its exchange, keeps the
-// octets of one answer out of every other one, whatever an app writes.
+// The bootstrap ends an answer with a frame, and each frame names its exchange. This keeps the octets of one answer out of
+// every other one, whatever an app writes.
 type frameHeader struct {
 	kind   byte
 	number uint32
@@ -52,7 +52,7 @@ type messageReader struct {
 	ended  bool
 }
 
-// head reads the payload of the frame that begins the answer. The slice is valid until the next read.
+// head reads the payload of the frame that begins the answer.
 func (m *messageReader) head() ([]byte, error) {
 	h, err := m.next()
 	switch {

@@ -155,7 +155,7 @@ func (x *hopBody) send(body io.Reader) {
 			return
 		}
 		if err != nil {
-			x.conn.SetDeadline(past) // what the process answers to a part of a request is worth nothing
+			x.conn.SetDeadline(past) // an answer to part of a request must not reach the client
 			return
 		}
 	}

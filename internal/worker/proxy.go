@@ -34,7 +34,7 @@ func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out := outgoing(r)
 	var body *clientBody
 	if out.length != 0 {
-		body = &clientBody{ReadCloser: r.Body}
+		body = &clientBody{Reader: r.Body}
 	}
 	for attempt := 0; ; attempt++ {
 		pr, err := p.acquire(r.Context(), attempt > 0)

@@ -81,7 +81,7 @@ function redirectedRequest(request, plainRequest, agent) {
 
 // OpenNext's clients find credentials as any AWS client does and fail without. Put into the environment, Anchor's would
 // take the place of what the app's own clients find elsewhere (a profile, a role, nothing). So only OpenNext's files
-// read them there, and only where the app sets none: with which key they sign is of no account.
+// read them there, and only where the app sets none. Which key signs does not matter.
 function lendCredentials(isOpenNext) {
   const env = process.env;
   const lent = (name) => {

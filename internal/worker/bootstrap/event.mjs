@@ -1,14 +1,12 @@
 // What Lambda gives a handler: the event (API Gateway payload format 2.0) and the context.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 
-// They describe the hop from the supervisor, or have a field of their own in an event.
-const ELSEWHERE = ["connection", "keep-alive", "transfer-encoding", "te", "upgrade", "cookie"];
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 export function gatewayEvent(request, id, body) {
   const mark = request.url.indexOf("?");
   const rawPath = mark < 0 ? request.url : request.url.slice(0, mark);
-  const headers = eventHeaders(request.headers);
+  const { cookie, ...headers } = request.headers;
   const now = new Date();
   const host = headers.host ?? "";
   const event = {
@@ -37,19 +35,13 @@ export function gatewayEvent(request, id, body) {
     },
     isBase64Encoded: false,
   };
-  if (request.headers.cookie) event.cookies = request.headers.cookie.split(/;\s*/).filter(Boolean);
+  if (cookie) event.cookies = cookie.split(/;\s*/).filter(Boolean);
   if (body.marked) event.body = body.marked;
   else if (body.buffer?.length) {
     event.body = body.buffer.toString("base64");
     event.isBase64Encoded = true;
   }
   return event;
-}
-
-function eventHeaders(all) {
-  const headers = { ...all };
-  for (const name of ELSEWHERE) delete headers[name];
-  return headers;
 }
 
 function clfTime(date) {

@@ -89,7 +89,7 @@ export class Request extends Readable {
     this.#socket.resume();
   }
 
-  // What still arrives of the body is dropped, and the connection is read on: its end tells of the client's departure.
+  // The rest of the body is read and dropped, because the end of the connection, the client's departure, comes after it.
   _destroy(err, callback) {
     this.#socket.resume();
     callback(err);

@@ -1,6 +1,6 @@
 // The frames of the hop between the supervisor and this process; worker/frame.go has the other end. Each has a header
-// of nine octets (kind, number of the exchange, length of the payload; big-endian) and a payload. Where an answer ends
-// is said by a frame of this file and never inferred from what the app writes.
+// of nine octets (kind, number of the exchange, length of the payload; big-endian) and a payload. A frame
+// states where an answer ends, so that it is never inferred from what the app writes.
 export const HEAD = 1; // of a request or its answer
 export const DATA = 2; // a piece of the body
 export const END = 3; // the message is complete

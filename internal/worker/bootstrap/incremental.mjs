@@ -1,6 +1,6 @@
-// OpenNext sends a page's answer before the page is stored (adapters/cache.js, set), and Next.js believes it stored. Who
-// asks in between, as everybody does after a tag's revalidation, would have the page rendered once more. A read of an entry
-// therefore waits for the write of that entry which this process has under way.
+// OpenNext sends a page's answer before the page is stored (adapters/cache.js, set), and Next.js takes it for stored. A
+// request in between, which is common after a tag's revalidation, would render the page once more. A read of an entry
+// therefore waits until this process has written that entry.
 
 // OpenNext sets globalThis.incrementalCache while its bundle is imported.
 export function readOwnWrites() {

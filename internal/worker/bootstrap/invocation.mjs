@@ -65,7 +65,7 @@ export class Invocation {
     this.#stream?.destroy();
   }
 
-  // Whoever destroys its response ends it: under a plain HTTP server the connection would close.
+  // An app that destroys its response ends it: under a plain HTTP server the connection would close.
   #closedEarly() {
     if (!this.reply.ended) this.#fail(new Error("the app closed its answer before it was complete"));
   }
