@@ -75,11 +75,11 @@ type server struct {
 	home string
 }
 
-// upWith deploys an app with that handler to a server of its own.
-func upWith(t *testing.T, handler string) *server {
+// upWith deploys an app with that handler as the project shop to a server of its own, which has more flags.
+func upWith(t *testing.T, handler string, flags ...string) *server {
 	t.Helper()
 	s := &server{home: t.TempDir()}
-	s.Cmd = s.command("up", "--json", "--data", filepath.Join(s.home, "data"), "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0")
+	s.Cmd = s.command(append([]string{"up", "--json", "--data", filepath.Join(s.home, "data"), "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"}, flags...)...)
 	stdout, err := s.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -107,11 +107,16 @@ func upWith(t *testing.T, handler string) *server {
 			t.Fatal(err)
 		}
 	}
-	deploy := s.command("deploy", "--prebuilt", filepath.Join(s.home, "shop"), "--project", "shop")
-	if out, err := deploy.CombinedOutput(); err != nil {
+	if out, err := s.deploy("shop"); err != nil {
 		t.Fatalf("deploy: %v\n%s", err, out)
 	}
 	return s
+}
+
+// deploy deploys the app and returns what the command prints.
+func (s *server) deploy(project string) (string, error) {
+	out, err := s.command("deploy", "--prebuilt", filepath.Join(s.home, "shop"), "--project", project).CombinedOutput()
+	return string(out), err
 }
 
 // command is anchor, which this test program is under that name.

@@ -210,7 +210,7 @@ func (d *deploying) ensureProject(ctx context.Context) error {
 		return err
 	}
 	_, err = d.client.CreateProject(ctx, d.slug, "main")
-	if errors.Is(err, anchor.ErrConflict) {
+	if anchor.CodeOf(err) == "slug_taken" {
 		return nil
 	}
 	return err
