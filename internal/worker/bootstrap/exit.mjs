@@ -39,7 +39,7 @@ function depart(call, how) {
     return (finish ?? how)();
   }
   const departure = new Departure(`the app called ${call}; the process ends when its requests in flight have ended`);
-  if (!finish) log("error", departure.stack);
+  if (!finish || current.getStore()) log("error", departure.stack);
   announce(call, how);
   current.getStore()?.fail(departure, 502);
   throw departure;

@@ -5,7 +5,7 @@ import { readBody } from "./body.mjs";
 import { gatewayEvent, lambdaContext } from "./event.mjs";
 import { current, log } from "./log.mjs";
 import { ResponseStream, sendResult } from "./response.mjs";
-import { describe } from "./uncaught.mjs";
+import { describe, isDeparture } from "./uncaught.mjs";
 
 // The mark that Lambda's own runtime puts on streaming handlers.
 export const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
@@ -121,7 +121,8 @@ export class Invocation {
 
   #fail(err, status = 500) {
     if (this.#gone) return;
-    log("error", `${status === 502 ? "request" : "handler"} failed: ${describe(err)}`, this.id);
+    // A departure was logged where it arose.
+    if (!isDeparture(err)) log("error", `${status === 502 ? "request" : "handler"} failed: ${describe(err)}`, this.id);
     if (this.reply.begun) return void this.reply.breakOff(); // a cut response must not look like a whole one
     const body = Buffer.from(status === 502 ? "Bad Gateway\n" : "Internal Server Error\n");
     const fields = [["content-type", "text/plain; charset=utf-8"], ["x-anchor-error", status === 502 ? "stream" : "handler"]];

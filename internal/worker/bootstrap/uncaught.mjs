@@ -45,7 +45,7 @@ function take(event, err) {
 }
 
 // What was thrown may be a proxy whose traps throw.
-function isDeparture(err) {
+export function isDeparture(err) {
   try {
     return err instanceof Departure;
   } catch {
