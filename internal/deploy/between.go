@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -39,20 +40,26 @@ func (s *Service) Between(ctx context.Context, p anchor.ProjectID, work func(con
 // CancelAll cancels what of the project has not ended. One whose release has begun
 // ends as deployed.
 func (s *Service) CancelAll(ctx context.Context, p anchor.ProjectID) error {
-	unfinished, err := s.Records.Unfinished(ctx)
+	unfinished, err := s.unfinishedOf(ctx, p)
 	if err != nil {
-		return fmt.Errorf("list unfinished deployments: %w", err)
+		return err
 	}
 	for _, d := range unfinished {
-		if d.ProjectID != p {
-			continue
-		}
 		_, err := s.end(ctx, ending(d, anchor.Canceled, "", "its project is being removed"), d.Status)
 		if err != nil && !errors.Is(err, anchor.ErrConflict) && !errors.Is(err, anchor.ErrNotFound) {
 			return err
 		}
 	}
 	return nil
+}
+
+// unfinishedOf lists the deployments of a project that have not ended, as Unfinished does.
+func (s *Service) unfinishedOf(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error) {
+	all, err := s.Records.Unfinished(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list unfinished deployments: %w", err)
+	}
+	return slices.DeleteFunc(all, func(d anchor.Deployment) bool { return d.ProjectID != p }), nil
 }
 
 // clearUp takes away what a deployment has that ended without being deployed: its pass

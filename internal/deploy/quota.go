@@ -28,23 +28,10 @@ func (s *Service) admit(ctx context.Context, d anchor.Deployment) error {
 }
 
 func (s *Service) checkQueued(ctx context.Context, p anchor.ProjectID) error {
-	unfinished, err := s.Records.Unfinished(ctx)
-	if err != nil {
-		return fmt.Errorf("count the deployments under way: %w", err)
+	queued, err := s.unfinishedOf(ctx, p)
+	if err != nil || len(queued) < s.Quota.Queued {
+		return err
 	}
-	var oldest anchor.DeploymentID
-	count := 0
-	for _, d := range unfinished {
-		if d.ProjectID != p {
-			continue
-		}
-		if count++; oldest == "" {
-			oldest = d.ID
-		}
-	}
-	if count < s.Quota.Queued {
-		return nil
-	}
-	return anchor.Conflict("too_many_deployments", "the project has %d deployments that have not ended, and %d are the limit", count, s.Quota.Queued).
-		Hintf("Wait until they end, give one up with anchor cancel %s, or start the server with a higher limit: anchor up --max-queued %d", oldest, 2*s.Quota.Queued)
+	return anchor.Conflict("too_many_deployments", "the project has %d deployments that have not ended, and %d are the limit", len(queued), s.Quota.Queued).
+		Hintf("Wait until they end, give one up with anchor cancel %s, or start the server with a higher limit: anchor up --max-queued %d", queued[0].ID, 2*s.Quota.Queued)
 }
