@@ -10,8 +10,12 @@ import (
 // Inline replaces links by what they lead to. A link that never leaves the folder that
 // home returns for its path stays a link, whether its target is there or not; "" means
 // that none may stay. An Invalid error names a link whose target is not in m
-// (broken_link) or is a folder that it is in itself (link_loop). m has passed Check.
+// (broken_link) or is a folder that it is in itself (link_loop). The other errors are
+// those of Check, of m or of what becomes of it.
 func (m Manifest) Inline(home func(path string) string, limits Limits) (Manifest, error) {
+	if err := m.Check(limits); err != nil {
+		return Manifest{}, err
+	}
 	in := inliner{links: m.links(func(p string) string { return p }), limits: limits}
 	var leaving []File
 	for _, f := range m.Files {
@@ -30,7 +34,8 @@ func (m Manifest) Inline(home func(path string) string, limits Limits) (Manifest
 			return Manifest{}, err
 		}
 	}
-	return Manifest{Files: in.out}.Sorted(), nil
+	inlined := Manifest{Files: in.out}.Sorted()
+	return inlined, inlined.Check(limits)
 }
 
 type inliner struct {

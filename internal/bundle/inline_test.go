@@ -75,7 +75,8 @@ func TestInlineRefuses(t *testing.T) {
 			[2]string{"f1/d/self", "."}, [2]string{"assets/d", "../f1/d"})},
 		"a path that grows too long": {"path_too_long", "", linked(map[string]string{"assets/" + strings.Repeat("d/", 300) + "x": "1"},
 			[2]string{"other/" + strings.Repeat("e/", 300) + "link", strings.Repeat("../", 301) + "assets"})},
-		"what multiplies": {"too_many_files", "", linked(map[string]string{"assets/8/x": "1"}, bomb...)},
+		"what multiplies":   {"too_many_files", "", linked(map[string]string{"assets/8/x": "1"}, bomb...)},
+		"too much together": {"artifact_too_large", "", linked(map[string]string{"assets/x": strings.Repeat("x", 600<<10)}, [2]string{"assets/y", "x"})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			must(t, test.m.Check(bundle.DefaultLimits))

@@ -89,13 +89,7 @@ func scan(ctx context.Context, tree string) (artifact, error) {
 	if a.found, err = bundle.Scan(ctx, tree, &bundle.Rules{Keep: opennext.Needed, Limits: bundle.DefaultLimits}); err != nil {
 		return a, fmt.Errorf("read the build: %w", err)
 	}
-	if err := a.found.Check(bundle.DefaultLimits); err != nil {
-		return a, fmt.Errorf("read the build: %w", err)
-	}
 	if a.manifest, err = a.found.Inline(opennext.LinkHome, bundle.DefaultLimits); err != nil {
-		return a, fmt.Errorf("read the build: %w", err)
-	}
-	if err := a.manifest.Check(bundle.DefaultLimits); err != nil {
 		return a, fmt.Errorf("read the build: %w", err)
 	}
 	_, err = parse(tree)

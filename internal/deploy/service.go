@@ -151,7 +151,7 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 // check refuses a manifest before anything is recorded, and returns it without the links
 // that cannot stay links.
 func (s *Service) check(ctx context.Context, p anchor.ProjectID, m bundle.Manifest) (bundle.Manifest, error) {
-	m, err := inline(m)
+	m, err := m.Inline(opennext.LinkHome, bundle.DefaultLimits)
 	if err != nil || s.Refuse == nil {
 		return m, err
 	}
@@ -164,18 +164,6 @@ func (s *Service) check(ctx context.Context, p anchor.ProjectID, m bundle.Manife
 		return m, fmt.Errorf("read the environment variables: %w", err)
 	}
 	return m, s.Refuse(project, m, env)
-}
-
-// inline checks what was sent, then what becomes of it.
-func inline(m bundle.Manifest) (bundle.Manifest, error) {
-	if err := m.Check(bundle.DefaultLimits); err != nil {
-		return m, err
-	}
-	m, err := m.Inline(opennext.LinkHome, bundle.DefaultLimits)
-	if err != nil {
-		return m, err
-	}
-	return m, m.Check(bundle.DefaultLimits)
 }
 
 // whole makes the manifest that delta tells.
