@@ -70,17 +70,17 @@ func (f File) checkTarget() error {
 	return nil
 }
 
-// follow walks from the root to where the link leads, the way the kernel does, and
-// returns the path of that. A step out of the folder home, on which f is, is an Invalid
-// error (link_escapes).
+// follow walks from the folder home, which f is in, to where the link leads, the way the
+// kernel does, and returns the path of that. A step out of home is an Invalid error
+// (link_escapes).
 func (l links) follow(f File, home string) (string, error) {
 	var at []string
-	floor := 0 // how many names of at are home's, once it was entered
-	if home != "." {
-		floor = strings.Count(home, "/") + 1
-	}
-	entered := floor == 0
 	rest := strings.Split(f.Path, "/")
+	if home != "." {
+		at = strings.Split(home, "/")
+		rest = rest[len(at):]
+	}
+	floor := len(at)
 	for hops := 0; len(rest) > 0; {
 		name := rest[0]
 		rest = rest[1:]
@@ -88,14 +88,13 @@ func (l links) follow(f File, home string) (string, error) {
 		case "", ".":
 			continue
 		case "..":
-			if entered && len(at) == floor {
+			if len(at) == floor {
 				return "", f.escapes(home)
 			}
 			at = at[:len(at)-1]
 			continue
 		}
 		at = append(at, name)
-		entered = entered || len(at) == floor
 		target, isLink := l.targets[l.key(strings.Join(at, "/"))]
 		if !isLink {
 			continue
@@ -103,9 +102,6 @@ func (l links) follow(f File, home string) (string, error) {
 		if hops++; hops > maxLinks {
 			return "", anchor.Invalid("link_loop", "the link %q leads through more than %d links", f.Path, maxLinks).
 				Hintf("Links that lead in a circle cannot be opened; remove them.")
-		}
-		if len(at) <= floor {
-			return "", f.escapes(home)
 		}
 		at = at[:len(at)-1]
 		rest = append(strings.Split(target, "/"), rest...)
