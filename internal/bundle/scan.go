@@ -51,7 +51,7 @@ func Scan(ctx context.Context, dir string, rules *Rules) (Manifest, error) {
 		return Manifest{}, unreadable(err, dir)
 	}
 	defer root.Close()
-	s := &scanner{ctx: ctx, dir: real, root: root, rules: rules}
+	s := &scanner{ctx: ctx, root: root, rules: rules}
 	if err := s.walk("."); err != nil {
 		return Manifest{}, err
 	}
@@ -63,8 +63,7 @@ func Scan(ctx context.Context, dir string, rules *Rules) (Manifest, error) {
 
 type scanner struct {
 	ctx     context.Context
-	dir     string // without links
-	root    *os.Root
+	root    *os.Root // its name is without links
 	rules   *Rules
 	files   []File
 	entries int
@@ -147,7 +146,7 @@ func (s *scanner) link(name string) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return s.dangling(name)
-	case errors.Is(err, syscall.ELOOP), err != nil && isLoop(s.root, name):
+	case errors.Is(err, syscall.ELOOP), err != nil && isLoop(source):
 		return anchor.Invalid("link_loop", "the link %q leads in a circle", source).Hintf("Remove the link.")
 	case err != nil:
 		return unreadable(err, source)
@@ -163,10 +162,10 @@ func (s *scanner) link(name string) error {
 	return s.found(File{Path: name, Link: filepath.ToSlash(relative)})
 }
 
-// isLoop reports whether the kernel gives up on the links that name leads through.
+// isLoop reports whether the kernel stops following the links on the way of name.
 // EvalSymlinks counts them itself and returns an error without a type.
-func isLoop(root *os.Root, name string) bool {
-	_, err := os.Stat(filepath.Join(root.Name(), filepath.FromSlash(name)))
+func isLoop(name string) bool {
+	_, err := os.Stat(name)
 	return errors.Is(err, syscall.ELOOP)
 }
 
@@ -189,11 +188,15 @@ func (s *scanner) dangling(name string) error {
 	return s.found(File{Path: name, Link: filepath.ToSlash(target)})
 }
 
-func (s *scanner) source(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
+func (s *scanner) source(name string) string { return below(s.root, name) }
+
+func below(root *os.Root, name string) string {
+	return filepath.Join(root.Name(), filepath.FromSlash(name))
+}
 
 // relative returns the slash-separated path of a real path below the root.
 func (s *scanner) relative(target string) (string, bool) {
-	rel, err := filepath.Rel(s.dir, target)
+	rel, err := filepath.Rel(s.root.Name(), target)
 	if err != nil || !filepath.IsLocal(rel) {
 		return "", false
 	}
@@ -258,7 +261,7 @@ func (s *scanner) fits(name string, size int64) error {
 // OpenIn opens a regular file below root, without waiting for anything: a pipe in its
 // place is an Invalid error (special_file), as is a link that leads out of root.
 func OpenIn(root *os.Root, name string) (*os.File, error) {
-	source := filepath.Join(root.Name(), filepath.FromSlash(name))
+	source := below(root, name)
 	file, err := root.OpenFile(filepath.FromSlash(name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, unreadable(err, source)
