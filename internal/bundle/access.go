@@ -2,7 +2,6 @@ package bundle
 
 import (
 	"context"
-	"io/fs"
 	"os"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -30,9 +29,9 @@ func (s *Store) Admit(_ context.Context, id anchor.DeploymentID, group int) erro
 // closeTrees takes the trees from everyone who is not in their group. Stores of
 // earlier versions left them open to every user.
 func (s *Store) closeTrees() error {
-	entries, err := fs.ReadDir(s.root.FS(), treesDir)
+	entries, err := s.list(treesDir)
 	if err != nil {
-		return diskError(err, "list %s", s.path(treesDir))
+		return err
 	}
 	for _, entry := range entries {
 		if !entry.IsDir() {

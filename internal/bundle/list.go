@@ -10,9 +10,9 @@ import (
 
 // IDs lists the deployments that have a manifest here.
 func (s *Store) IDs(ctx context.Context) ([]anchor.DeploymentID, error) {
-	entries, err := fs.ReadDir(s.root.FS(), manifestsDir)
+	entries, err := s.list(manifestsDir)
 	if err != nil {
-		return nil, diskError(err, "list %s", s.path(manifestsDir))
+		return nil, err
 	}
 	var ids []anchor.DeploymentID
 	for _, entry := range entries {
@@ -21,6 +21,30 @@ func (s *Store) IDs(ctx context.Context) ([]anchor.DeploymentID, error) {
 		}
 	}
 	return ids, ctx.Err()
+}
+
+// Trees lists the deployments that have a tree here, complete or not.
+func (s *Store) Trees(ctx context.Context) ([]anchor.DeploymentID, error) {
+	entries, err := s.list(treesDir)
+	if err != nil {
+		return nil, err
+	}
+	var ids []anchor.DeploymentID
+	for _, entry := range entries {
+		if entry.IsDir() && anchor.ValidID(entry.Name()) {
+			ids = append(ids, anchor.DeploymentID(entry.Name()))
+		}
+	}
+	return ids, ctx.Err()
+}
+
+// list returns what is in a folder of the store, sorted by name.
+func (s *Store) list(folder string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(s.root.FS(), folder)
+	if err != nil {
+		return nil, diskError(err, "list %s", s.path(folder))
+	}
+	return entries, nil
 }
 
 // Digests gives every content that a manifest names.

@@ -60,8 +60,8 @@ func (s *Store) moveAway(id anchor.DeploymentID, folder, successor string) error
 		if _, err := s.root.Lstat(move.from); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err := s.root.MkdirAll(entry, 0o700); err != nil {
-			return diskError(err, "make the folder %s", s.path(entry))
+		if err := s.makeFolder(entry, privateFolder); err != nil {
+			return err
 		}
 		if err := s.root.Rename(move.from, entry+"/"+move.to); err != nil {
 			return diskError(err, "move %s to %s", s.path(move.from), s.path(entry))
@@ -194,9 +194,9 @@ type trashEntry struct {
 
 // trashed lists the trash, the latest removal of a deployment last.
 func (s *Store) trashed() ([]trashEntry, error) {
-	found, err := fs.ReadDir(s.root.FS(), trashDir) // sorted by name
+	found, err := s.list(trashDir)
 	if err != nil {
-		return nil, diskError(err, "list %s", s.path(trashDir))
+		return nil, err
 	}
 	entries := make([]trashEntry, 0, len(found))
 	for _, f := range found {
@@ -234,19 +234,4 @@ func (s *Store) readTrashNames(ctx context.Context, into *names) error {
 		}
 	}
 	return ctx.Err()
-}
-
-// Trees lists the deployments that have a tree here, complete or not.
-func (s *Store) Trees(ctx context.Context) ([]anchor.DeploymentID, error) {
-	entries, err := fs.ReadDir(s.root.FS(), treesDir)
-	if err != nil {
-		return nil, diskError(err, "list %s", s.path(treesDir))
-	}
-	var ids []anchor.DeploymentID
-	for _, entry := range entries {
-		if entry.IsDir() && anchor.ValidID(entry.Name()) {
-			ids = append(ids, anchor.DeploymentID(entry.Name()))
-		}
-	}
-	return ids, ctx.Err()
 }
