@@ -3,7 +3,6 @@ package bundle
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -31,7 +30,7 @@ func (s *Store) Add(ctx context.Context, what string, content io.Reader, atMost 
 			return anchor.TooLarge("file_too_large", "%s has more than %d bytes", what, atMost).
 				Hintf("Keep files of this size in object storage and link to them.")
 		}
-		digest, size = Digest(hex.EncodeToString(hash.Sum(nil))), read
+		digest, size = sumOf(hash), read
 		return nil
 	})
 	if err != nil {

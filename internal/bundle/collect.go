@@ -107,7 +107,7 @@ func (s *Store) collect(name string, named *names, before time.Time) (freed int6
 	if strings.HasSuffix(base, tempSuffix) { // of a Put under way
 		return 0, nil
 	}
-	if named.has(Digest(strings.TrimSuffix(base, ".x"))) {
+	if named.has(Digest(strings.TrimSuffix(base, twinSuffix))) {
 		return 0, nil
 	}
 	info, err := s.root.Lstat(name)

@@ -3,6 +3,7 @@ package bundle
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"hash"
 	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -26,6 +27,8 @@ func DigestOf(b []byte) Digest {
 	sum := sha256.Sum256(b)
 	return Digest(hex.EncodeToString(sum[:]))
 }
+
+func sumOf(h hash.Hash) Digest { return Digest(hex.EncodeToString(h.Sum(nil))) }
 
 func (d Digest) valid() bool {
 	return len(d) == digestLen && strings.Trim(string(d), "0123456789abcdef") == ""

@@ -3,7 +3,6 @@ package bundle
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -76,7 +75,7 @@ func (s *Store) hasDigest(name string, want Digest) (bool, error) {
 	if _, err := io.Copy(hash, file); err != nil {
 		return false, err
 	}
-	return Digest(hex.EncodeToString(hash.Sum(nil))) == want, nil
+	return sumOf(hash) == want, nil
 }
 
 // Heal lays out again what Inspect finds missing or changed, from the contents and
@@ -167,7 +166,7 @@ func (s *Store) healContents(ctx context.Context, id anchor.DeploymentID, m Mani
 
 func (s *Store) healContent(f File, inTree string) error {
 	blob := blobPath(f.Digest)
-	twin := blob + ".x"
+	twin := blob + twinSuffix
 	if whole, _ := s.holds(twin, f); !whole {
 		if err := s.root.RemoveAll(twin); err != nil {
 			return diskError(err, "remove the damaged %s", s.path(twin))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"hash"
 	"io"
@@ -114,7 +113,7 @@ func receive(ctx context.Context, file io.Writer, digest Digest, size int64, con
 }
 
 func checkSum(hash hash.Hash, digest Digest) error {
-	if got := Digest(hex.EncodeToString(hash.Sum(nil))); got != digest {
+	if got := sumOf(hash); got != digest {
 		return anchor.Invalid("wrong_digest", "the content sent as %s has the digest %s", digest, got).
 			Hintf("The file changed after it was listed, or on its way. Make the manifest again.")
 	}

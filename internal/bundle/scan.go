@@ -3,7 +3,6 @@ package bundle
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -242,7 +241,7 @@ func (s *scanner) hashFile(ctx context.Context, f *File) error {
 			Hintf("Wait until the build is done, then deploy again.")
 	}
 	f.Size = read
-	f.Digest = Digest(hex.EncodeToString(hash.Sum(nil)))
+	f.Digest = sumOf(hash)
 	f.Exec = before.Mode()&0o111 != 0
 	return nil
 }

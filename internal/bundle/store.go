@@ -241,7 +241,7 @@ func (s *Store) dropIfDamaged(name string, d Digest) (whole bool, err error) {
 	if err != nil || whole {
 		return whole, err
 	}
-	for _, damaged := range []string{name, name + ".x"} {
+	for _, damaged := range []string{name, name + twinSuffix} {
 		if err := os.Remove(s.path(damaged)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return false, diskError(err, "remove the damaged content %s", d)
 		}
@@ -259,6 +259,9 @@ func CheckID(id anchor.DeploymentID) error {
 }
 
 func (s *Store) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
+
+// twinSuffix ends the name of a content's copy that may be executed.
+const twinSuffix = ".x"
 
 func blobPath(d Digest) string                   { return blobsDir + "/" + string(d[:2]) + "/" + string(d) }
 func incomingPath(d Digest) string               { return incomingDir + "/" + string(d) }

@@ -149,7 +149,7 @@ func (s *Store) sameFile(a, b string) (bool, error) {
 // executable gives the twin of a content that has the mode of a program: a mode
 // belongs to the file, and so to all its hard links.
 func (s *Store) executable(d Digest) (string, error) {
-	twin := blobPath(d) + ".x"
+	twin := blobPath(d) + twinSuffix
 	_, err := s.root.Lstat(twin)
 	if errors.Is(err, fs.ErrNotExist) {
 		return twin, s.copy(blobPath(d), twin, true)
