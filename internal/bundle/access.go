@@ -26,8 +26,8 @@ func (s *Store) Admit(_ context.Context, id anchor.DeploymentID, group int) erro
 	return nil
 }
 
-// closeTrees takes the trees from everyone who is not in their group. Stores of
-// earlier versions left them open to every user.
+// closeTrees closes the trees to everyone but their group. Stores of earlier versions
+// left them open to every user.
 func (s *Store) closeTrees() error {
 	entries, err := s.list(treesDir)
 	if err != nil {

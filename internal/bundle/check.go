@@ -169,7 +169,7 @@ func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 // as its folder. Paths that differ in case or Unicode form only are two, as they are to
 // Linux, S3 and Next.js; a store on a disk that takes them for one has checkFolded.
 func (m Manifest) checkClashes() error {
-	return m.clashes(func(p string) string { return p })
+	return m.clashes(exactPath)
 }
 
 // checkFolded is checkClashes for a disk on which case or Unicode form does not count.
@@ -205,6 +205,9 @@ func (m Manifest) clashes(key func(string) string) error {
 	}
 	return nil
 }
+
+// exactPath tells apart all paths that differ in anything.
+func exactPath(p string) string { return p }
 
 // foldPath returns the same text for all spellings of a path that a file system
 // without case or with Unicode normalization takes for one.

@@ -16,7 +16,7 @@ func (m Manifest) Inline(home func(path string) string, limits Limits) (Manifest
 	if err := m.Check(limits); err != nil {
 		return Manifest{}, err
 	}
-	in := inliner{links: m.links(func(p string) string { return p }), limits: limits}
+	in := inliner{links: m.links(exactPath), limits: limits}
 	var leaving []File
 	for _, f := range m.Files {
 		if f.Link != "" && !in.stays(f, home(f.Path)) {

@@ -24,7 +24,7 @@ func (m Manifest) checkLinks() error {
 			return err
 		}
 	}
-	return m.followLinks(func(p string) string { return p })
+	return m.followLinks(exactPath)
 }
 
 // followLinks refuses links that leave the artifact where paths with the same key are one.

@@ -14,8 +14,8 @@ type unowned struct {
 	bytes int64
 }
 
-// reserve makes room for a content before it is read, or is a TooLarge error. 0 as a limit
-// is none.
+// reserve counts a content before it is read. A TooLarge error says that there is no room
+// for it; a limit of 0 bounds nothing.
 func (u *unowned) reserve(size, limit int64, files int) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -30,7 +30,7 @@ func (u *unowned) reserve(size, limit int64, files int) error {
 	return nil
 }
 
-// release counts a content no longer: it is owned, or gone.
+// release stops counting a content that is owned now, or gone.
 func (u *unowned) release(size int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

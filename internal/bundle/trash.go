@@ -26,7 +26,7 @@ func (s *Store) Remove(_ context.Context, id anchor.DeploymentID) error {
 }
 
 // SetAside moves a deployment's tree and manifest to a folder that Anchor never
-// empties: for files that no record tells anything of. It returns the folder.
+// empties: for files that no record mentions. It returns the folder.
 func (s *Store) SetAside(_ context.Context, id anchor.DeploymentID) (string, error) {
 	if err := s.makeFolder(asideDir, privateFolder); err != nil {
 		return "", err
@@ -86,8 +86,9 @@ func (s *Store) succeed(tree, successor string) (old string, err error) {
 	return old, nil
 }
 
-// Reduce leaves of a deployment what keep says, which can be read all the while. Its whole tree and manifest go to the
-// trash; one that has nothing else stays as it is, and so does one that is not here.
+// Reduce removes the files of a deployment that keep refuses; the others can be read
+// meanwhile. The whole tree and manifest are moved to the trash. A deployment without
+// such files stays as it is, and one that is not here is no error.
 func (s *Store) Reduce(ctx context.Context, id anchor.DeploymentID, keep func(File) bool) error {
 	// Cut short between the removal and the smaller manifest, it begins with the whole one.
 	if _, err := s.TakeBack(ctx, id); err != nil {
