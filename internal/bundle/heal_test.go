@@ -1,6 +1,8 @@
 package bundle_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -153,6 +155,27 @@ func TestARemovalOfWhatWasRemovedBefore(t *testing.T) {
 	must(t, err)
 	if len(m.Files) != 1 || m.Files[0].Path != "second" {
 		t.Errorf("took back %+v, want the removal of last", m.Files)
+	}
+}
+
+// TestReducingToNothingRemoves: an app may have no hashed files, and is pruned all the same.
+func TestReducingToNothingRemoves(t *testing.T) {
+	store, id, want := unpacked(t)
+	for range 2 {
+		must(t, store.Reduce(t.Context(), id, func(bundle.File) bool { return false }))
+		_, err := store.Manifest(t.Context(), id)
+		wantCode(t, err, "no_manifest")
+		if _, err := os.Stat(store.Tree(id)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the tree is still there: %v", err)
+		}
+	}
+	if back, err := store.TakeBack(t.Context(), id); !back || err != nil {
+		t.Fatalf("taken back: %v, %v", back, err)
+	}
+	_, _, err := store.Unpack(t.Context(), id)
+	must(t, err)
+	if diff := cmp.Diff(want, readTree(t, store.Tree(id))); diff != "" {
+		t.Errorf("taken back (-want +got):\n%s", diff)
 	}
 }
 

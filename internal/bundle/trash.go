@@ -88,7 +88,8 @@ func (s *Store) succeed(tree, successor string) (old string, err error) {
 
 // Reduce removes the files of a deployment that keep refuses; the others can be read
 // meanwhile. The whole tree and manifest are moved to the trash. A deployment without
-// such files stays as it is, and one that is not here is no error.
+// such files stays as it is, one without others is removed, and one that is not here is
+// no error.
 func (s *Store) Reduce(ctx context.Context, id anchor.DeploymentID, keep func(File) bool) error {
 	// Cut short between the removal and the smaller manifest, it begins with the whole one.
 	if _, err := s.TakeBack(ctx, id); err != nil {
@@ -106,6 +107,9 @@ func (s *Store) Reduce(ctx context.Context, id anchor.DeploymentID, keep func(Fi
 		if keep(f) {
 			less.Files = append(less.Files, f)
 		}
+	}
+	if len(less.Files) == 0 { // no manifest may be empty
+		return s.Remove(ctx, id)
 	}
 	if len(less.Files) < len(m.Files) {
 		if err := s.replaceTree(ctx, id, less); err != nil {
