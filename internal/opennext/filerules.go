@@ -54,13 +54,8 @@ type headerRule struct {
 // ReadFileRules reads the manifests of the server function.
 func ReadFileRules(tree fs.FS, build anchor.Build) (*FileRules, error) {
 	rules := &FileRules{basePath: build.BasePath}
-	var external bool
-	for _, f := range build.Functions {
-		external = external || f.Edge
-		if f.Name != anchor.ServerFunction {
-			continue
-		}
-		home, err := bundleHome(tree, f)
+	if server, ok := build.Function(anchor.ServerFunction); ok {
+		home, err := bundleHome(tree, server)
 		if err != nil {
 			return nil, err
 		}
@@ -68,6 +63,7 @@ func ReadFileRules(tree fs.FS, build anchor.Build) (*FileRules, error) {
 			return nil, err
 		}
 	}
+	external := slices.ContainsFunc(build.Functions, func(f anchor.Function) bool { return f.Edge })
 	if external && !rules.hasMiddleware() {
 		rules.undecided = middlewareName
 	}
@@ -105,12 +101,9 @@ func (r *FileRules) Of(path string) FileRule {
 }
 
 func (f *FileRule) decidedBy(name string) {
-	for _, known := range f.Deciders {
-		if known == name {
-			return
-		}
+	if !slices.Contains(f.Deciders, name) {
+		f.Deciders = append(f.Deciders, name)
 	}
-	f.Deciders = append(f.Deciders, name)
 }
 
 // add lets a later header replace an earlier one, but for Set-Cookie, as Next.js does
@@ -145,12 +138,8 @@ func (r *FileRules) spellings(path string) spellings {
 }
 
 func (r *FileRules) hasMiddleware() bool {
-	for _, rule := range r.deciding {
-		if rule.name == middlewareName {
-			return true
-		}
-	}
-	return r.undecided != ""
+	isMiddleware := func(rule fileRule) bool { return rule.name == middlewareName }
+	return r.undecided != "" || slices.ContainsFunc(r.deciding, isMiddleware)
 }
 
 // Passed are files that a platform serves without the rules that Next.js would run before.

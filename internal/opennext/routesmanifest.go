@@ -22,12 +22,8 @@ type routesManifest struct {
 	Redirects []route       `json:"redirects"`
 	Headers   []route       `json:"headers"`
 	Rewrites  rewritesField `json:"rewrites"`
-	I18n      *struct {
-		Locales       []string `json:"locales"`
-		DefaultLocale string   `json:"defaultLocale"`
-		Domains       []struct {
-			DefaultLocale string `json:"defaultLocale"`
-		} `json:"domains"`
+	I18n      struct {
+		Locales []string `json:"locales"`
 	} `json:"i18n"`
 }
 
@@ -130,9 +126,7 @@ func (r *FileRules) readRoutes(manifest routesManifest) {
 			headers: header.Headers,
 		})
 	}
-	if i18n := manifest.I18n; i18n != nil {
-		r.locales = i18n.Locales
-	}
+	r.locales = manifest.I18n.Locales
 	r.noteLocalized("the redirect", manifest.Redirects)
 	r.noteLocalized("the rewrite", slices.Concat(manifest.Rewrites.BeforeFiles, manifest.Rewrites.Later))
 	r.noteLocalized("headers for", manifest.Headers)
