@@ -22,15 +22,11 @@ func fallbackShells(tree fs.FS, b anchor.Build) (shells, error) {
 			Data     string `json:"dataRoute"` // ends in .json for the pages router, in .rsc for the app router
 		} `json:"dynamicRoutes"`
 	}
-	homes := []string{revalidationDir}
-	if server, ok := b.Function(anchor.ServerFunction); ok {
-		home, err := bundleHome(tree, server)
-		if err != nil {
-			return nil, err
-		}
-		homes = append(homes, path.Join(home, ".next"))
+	homes, err := nextHomes(tree, b)
+	if err != nil {
+		return nil, err
 	}
-	for _, home := range homes {
+	for _, home := range append([]string{revalidationDir}, homes...) {
 		err := readJSON(tree, path.Join(home, "prerender-manifest.json"), maxManifest, &manifest)
 		if err == nil {
 			break

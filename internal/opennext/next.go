@@ -28,18 +28,26 @@ func (n nextBuild) cacheBuild() string {
 	return n.buildID
 }
 
-// readNext looks for Next.js's own files in the image function, whose .next is at its
-// root in all layouts, then in the server function, then where only one layout has them.
-func readNext(tree fs.FS, functions []anchor.Function) (nextBuild, error) {
+// nextHomes are the folders in which Next.js's own files may be: that of the image
+// function, whose .next is at its root in all layouts, then the server function's.
+func nextHomes(tree fs.FS, b anchor.Build) ([]string, error) {
 	homes := []string{path.Join(imageDir, ".next")}
-	for _, f := range functions {
-		if f.Name == anchor.ServerFunction {
-			home, err := bundleHome(tree, f)
-			if err != nil {
-				return nextBuild{}, err
-			}
-			homes = append(homes, path.Join(home, ".next"))
+	if server, ok := b.Function(anchor.ServerFunction); ok {
+		home, err := bundleHome(tree, server)
+		if err != nil {
+			return nil, err
 		}
+		homes = append(homes, path.Join(home, ".next"))
+	}
+	return homes, nil
+}
+
+// readNext looks for Next.js's own files in all its homes, and where only one layout has
+// them.
+func readNext(tree fs.FS, b anchor.Build) (nextBuild, error) {
+	homes, err := nextHomes(tree, b)
+	if err != nil {
+		return nextBuild{}, err
 	}
 	var next nextBuild
 	if err := next.readBuildID(tree, append([]string{assetsDir}, homes...)); err != nil {

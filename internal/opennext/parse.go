@@ -76,7 +76,7 @@ func describe(tree fs.FS, build *anchor.Build) error {
 		return anchor.Invalid("assets_missing", "the folder %s is not there", assetsDir).Hintf(buildAgain)
 	}
 	build.Assets = assetsDir
-	next, err := readNext(tree, build.Functions)
+	next, err := readNext(tree, *build)
 	if err != nil {
 		return err
 	}
