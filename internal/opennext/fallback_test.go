@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"testing"
+	"testing/fstest"
 
 	"github.com/anchor-deploy/anchor/internal/opennext"
 )
@@ -13,18 +14,14 @@ func TestShellsOfFallbackPagesAreNotSeeded(t *testing.T) {
 	tree := load(t, "app-router.txtar")
 	build, err := opennext.Parse(tree)
 	must(t, err)
-	var manifest map[string]any
-	const name = "revalidation-function/prerender-manifest.json"
-	must(t, json.Unmarshal(tree[name].Data, &manifest))
-	manifest["dynamicRoutes"] = map[string]any{
-		"/posts/[id]":   map[string]any{"fallback": "/posts/[id].html", "dataRoute": "/_next/data/B/posts/[id].json"},
-		"/blocking/[b]": map[string]any{"fallback": nil, "dataRoute": "/_next/data/B/blocking/[b].json"},
-		"/closed/[c]":   map[string]any{"fallback": false, "dataRoute": "/_next/data/B/closed/[c].json"},
-		"/app/[slug]":   map[string]any{"fallback": "/app/[slug].html", "dataRoute": "/app/[slug].rsc"},
-	}
-	edited, err := json.Marshal(manifest)
-	must(t, err)
-	tree[name] = text(string(edited))
+	edit(t, tree, "revalidation-function/prerender-manifest.json", func(manifest map[string]any) {
+		manifest["dynamicRoutes"] = map[string]any{
+			"/posts/[id]":   map[string]any{"fallback": "/posts/[id].html", "dataRoute": "/_next/data/B/posts/[id].json"},
+			"/blocking/[b]": map[string]any{"fallback": nil, "dataRoute": "/_next/data/B/blocking/[b].json"},
+			"/closed/[c]":   map[string]any{"fallback": false, "dataRoute": "/_next/data/B/closed/[c].json"},
+			"/app/[slug]":   map[string]any{"fallback": "/app/[slug].html", "dataRoute": "/app/[slug].rsc"},
+		}
+	})
 	shells := []string{"posts/[id]", "de/posts/[id]", "route-cache/PAGES/c0ffee/$/posts/[id]", "route-cache/PAGES/c0ffee/$/de/posts/[id]"}
 	pages := []string{
 		"posts/a", "posts/[id]/more", "blocking/[b]", "app/[slug]", "route-cache/PAGES/c0ffee/$/posts/a",
@@ -52,21 +49,23 @@ func TestShellsOfFallbackPagesAreNotSeeded(t *testing.T) {
 
 func TestHeadersOfImagesAreTheConfigs(t *testing.T) {
 	tree := load(t, "app-router.txtar")
-	for name := range tree {
-		if name == "image-optimization-function/.next/required-server-files.json" {
-			var file struct {
-				Config map[string]any `json:"config"`
-			}
-			must(t, json.Unmarshal(tree[name].Data, &file))
-			file.Config["images"] = map[string]any{"contentSecurityPolicy": "sandbox", "contentDispositionType": "inline"}
-			edited, err := json.Marshal(file)
-			must(t, err)
-			tree[name] = text(string(edited))
-		}
-	}
+	edit(t, tree, "image-optimization-function/.next/required-server-files.json", func(file map[string]any) {
+		file["config"].(map[string]any)["images"] = map[string]any{"contentSecurityPolicy": "sandbox", "contentDispositionType": "inline"}
+	})
 	build, err := opennext.Parse(tree)
 	must(t, err)
 	if build.Images.SecurityPolicy != "sandbox" || build.Images.Disposition != "inline" {
 		t.Errorf("%+v", build.Images)
 	}
+}
+
+// edit changes a JSON file of a tree.
+func edit(t *testing.T, tree fstest.MapFS, name string, change func(map[string]any)) {
+	t.Helper()
+	var file map[string]any
+	must(t, json.Unmarshal(tree[name].Data, &file))
+	change(file)
+	edited, err := json.Marshal(file)
+	must(t, err)
+	tree[name] = text(string(edited))
 }
