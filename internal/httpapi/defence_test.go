@@ -118,14 +118,12 @@ func TestOnlyTheAPIsOwnNamesAreAnswered(t *testing.T) {
 type endless struct {
 	httpapi.Logs
 	line    string
-	broken  int // after so many lines; 0: never
-	ended   chan struct{}
+	broken  int      // after so many lines; 0: never
 	yielded chan int // is told how many were taken
 }
 
 func (e endless) Last(_ context.Context, _ anchor.ProjectID, _ anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) {
-		defer close(e.ended)
 		for n := range limit {
 			if n == e.broken-1 {
 				yield(anchor.LogLine{}, fmt.Errorf("disk on fire"))
@@ -153,10 +151,26 @@ func serveLogs(t *testing.T, e endless, o httpapi.Options) string {
 	return apitest.ServeServices(t, services, o)
 }
 
+// open asks for what the test reads itself, if at all.
+func open(t *testing.T, url string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+apitest.ReadToken)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { res.Body.Close() })
+	return res
+}
+
 // The first lines arrive while the last are not read yet, and a reader who takes none of them
 // is cut off.
 func TestLogsAreStreamedAndAStalledReaderIsCut(t *testing.T) {
-	e := endless{line: strings.Repeat("x", 64<<10), ended: make(chan struct{}), yielded: make(chan int, 1)}
+	e := endless{line: strings.Repeat("x", 64<<10), yielded: make(chan int, 1)}
 	base := serveLogs(t, e, httpapi.Options{Stall: 50 * time.Millisecond})
 	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
 	if err != nil {
@@ -179,7 +193,7 @@ func TestLogsAreStreamedAndAStalledReaderIsCut(t *testing.T) {
 
 func TestLogsAreOneDocument(t *testing.T) {
 	for limit, want := range map[int]int{0: 0, 1: 1, 1000: 1000} {
-		e := endless{line: "<&>\u2028", ended: make(chan struct{}), yielded: make(chan int, 1)}
+		e := endless{line: "<&>\u2028", yielded: make(chan int, 1)}
 		base := serveLogs(t, e, httpapi.Options{})
 		got := call(t, base, "GET", fmt.Sprintf("/projects/shop/logs?limit=%d", limit), apitest.ReadToken, "", nil)
 		var lines wire.Items[anchor.LogLine]
@@ -190,20 +204,11 @@ func TestLogsAreOneDocument(t *testing.T) {
 }
 
 func TestABreakWhileLogsAreReadIsSeen(t *testing.T) {
-	e := endless{line: "x", broken: 1, ended: make(chan struct{}), yielded: make(chan int, 1)}
+	e := endless{line: "x", broken: 1, yielded: make(chan int, 1)}
 	call(t, serveLogs(t, e, httpapi.Options{}), "GET", "/projects/shop/logs", apitest.ReadToken, "", nil).isProblem(t, 500, "internal")
 
-	e = endless{line: strings.Repeat("x", 1000), broken: 150, ended: make(chan struct{}), yielded: make(chan int, 1)}
-	req, err := http.NewRequestWithContext(t.Context(), "GET", serveLogs(t, e, httpapi.Options{})+"/projects/shop/logs", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+apitest.ReadToken)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
+	e = endless{line: strings.Repeat("x", 1000), broken: 150, yielded: make(chan int, 1)}
+	res := open(t, serveLogs(t, e, httpapi.Options{})+"/projects/shop/logs")
 	if text, err := io.ReadAll(res.Body); err == nil {
 		t.Errorf("an answer that broke off after 149 lines ends well, with %d bytes", len(text))
 	}
@@ -211,18 +216,9 @@ func TestABreakWhileLogsAreReadIsSeen(t *testing.T) {
 
 // A follower who takes nothing is cut off, too.
 func TestAStalledFollowerIsCut(t *testing.T) {
-	e := endless{line: strings.Repeat("x", 64<<10), ended: make(chan struct{}), yielded: make(chan int, 1)}
+	e := endless{line: strings.Repeat("x", 64<<10), yielded: make(chan int, 1)}
 	base := serveLogs(t, e, httpapi.Options{Stall: 50 * time.Millisecond})
-	req, err := http.NewRequestWithContext(t.Context(), "GET", base+"/projects/shop/logs?limit=10000&follow=true", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+apitest.ReadToken)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
+	open(t, base+"/projects/shop/logs?limit=10000&follow=true")
 	if n := <-e.yielded; n == 10000 {
 		t.Error("all lines were taken for a client that reads none")
 	}
