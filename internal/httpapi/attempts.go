@@ -4,14 +4,15 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 )
 
 // How wrong tokens are slowed. A token has 256 random bits, so no pace of guessing finds
-// one; the delay keeps a guesser from costing more than a connection, and the log tells of
-// him.
+// one; the delay keeps a guesser from costing more than a connection, and the log names its
+// address.
 const (
 	freeFailures    = 10 // of an address before its wrong tokens wait
 	firstDelay      = 50 * time.Millisecond
@@ -89,8 +90,8 @@ func (a *attempts) makeRoom() {
 	delete(a.byAddr, oldest)
 }
 
-// refuse counts, logs and delays the answer to a wrong token. A valid token is never asked
-// for here, whatever else its address sends.
+// refuse counts, logs and delays the answer to a wrong token. Requests with a valid token do
+// not come here, whatever else their address sends.
 func (s *server) refuse(ctx context.Context, r *http.Request, why error) error {
 	from := s.client(r)
 	if !from.IsValid() {
@@ -141,12 +142,7 @@ func (s *server) client(r *http.Request) netip.Prefix {
 }
 
 func (s *server) trusts(addr netip.Addr) bool {
-	for _, p := range s.TrustedProxies {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -11,8 +11,8 @@ import (
 
 // checkHost refuses a request for a name that is none of the API's. A page of any site can
 // have its own name resolve to this machine (DNS rebinding), and a browser then takes the API
-// for a part of that site; the Host it sends still tells. Addresses and localhost cannot be
-// rebound.
+// for a part of that site; the Host that it sends is still the site's. Addresses and localhost
+// cannot be rebound.
 func (s *server) checkHost(r *http.Request) *problem {
 	if s.Hosts == nil || r.Host == "" { // no Host: HTTP/1.0, which no browser sends
 		return nil

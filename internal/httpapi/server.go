@@ -43,7 +43,7 @@ type Options struct {
 	// Hosts, when not nil, are the names that the API answers for, besides localhost and
 	// addresses.
 	Hosts []string
-	// TrustedProxies are those whose X-Forwarded-For tells the client's address.
+	// TrustedProxies are those whose X-Forwarded-For is believed to name the client.
 	TrustedProxies []netip.Prefix
 	// Sleep delays the answer to a wrong token; nil waits for d or the end of ctx.
 	Sleep func(ctx context.Context, d time.Duration)

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 
@@ -53,8 +54,8 @@ func (s *server) tail(ctx context.Context, logs Tail, p anchor.ProjectID, in *lo
 			return nil, err
 		}
 	} else {
-		// Now, and not within the time that a watch may take: a client that is told to continue after them would never ask
-		// for those that did not arrive.
+		// Before the time that a watch may take begins: a client that continues after these lines would never ask for
+		// those that did not arrive.
 		for line, err := range logs.Last(ctx, p, d, in.Limit) {
 			if err != nil {
 				return nil, err
@@ -87,7 +88,7 @@ func (s *server) tail(ctx context.Context, logs Tail, p anchor.ProjectID, in *lo
 }
 
 // all yields lines that are there.
-func all(lines []anchor.LogLine) func(func(anchor.LogLine, error) bool) {
+func all(lines []anchor.LogLine) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) {
 		for _, line := range lines {
 			if !yield(line, nil) {
