@@ -47,10 +47,10 @@ func (v view) last(ctx context.Context, d anchor.DeploymentID, limit int, yield 
 	var spots []spot // of the lines that may be among the last
 	for _, in := range []*os.File{v.aside, v.current} {
 		_, err := scan(in, 0, func(at int64, l anchor.LogLine) bool {
-			if d != "" && l.DeploymentID != d {
-				return ctx.Err() == nil
+			if d == "" || l.DeploymentID == d {
+				spots = append(spots, spot{in, at})
 			}
-			if spots = append(spots, spot{in, at}); len(spots) >= 2*limit {
+			if len(spots) >= 2*limit {
 				spots = append(spots[:0], spots[len(spots)-limit:]...)
 			}
 			return ctx.Err() == nil
@@ -63,21 +63,21 @@ func (v view) last(ctx context.Context, d anchor.DeploymentID, limit int, yield 
 	if len(spots) == 0 {
 		return nil
 	}
-	left, wanted := len(spots), true
-	for in, begin := spots[0].in, spots[0].at; wanted; in, begin = v.current, 0 {
-		_, err := scan(in, begin, func(_ int64, l anchor.LogLine) bool {
-			if d == "" || l.DeploymentID == d {
-				left--
-				wanted = yield(l)
-			}
-			wanted = wanted && left > 0 // what was written since the first look is not asked for
-			return wanted
-		})
-		if err != nil || in == v.current {
-			return err
+	first, left := spots[0], len(spots)
+	each := func(_ int64, l anchor.LogLine) bool {
+		if d != "" && l.DeploymentID != d {
+			return true
 		}
+		if left--; !yield(l) {
+			left = 0
+		}
+		return left > 0 // what was written since the first look is not asked for
 	}
-	return nil
+	if _, err := scan(first.in, first.at, each); err != nil || left == 0 || first.in == v.current {
+		return err
+	}
+	_, err := scan(v.current, 0, each)
+	return err
 }
 
 // Follow gives the lines appended after this call until ctx ends.
