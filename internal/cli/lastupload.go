@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -22,12 +23,12 @@ type lastUpload struct {
 
 // lastUploadFile is in Anchor's folder in the app.
 func (d *deploying) lastUploadFile() string {
-	return filepath.Join("uploads", url.PathEscape(d.slug)+".json")
+	return "uploads/" + url.PathEscape(d.slug) + ".json"
 }
 
 // delta tells m by the last upload. Any trouble with that is no reason not to deploy.
 func (d *deploying) delta(m bundle.Manifest) *bundle.Delta {
-	content, err := readOwn(d.dir, filepath.ToSlash(filepath.Join(stateDir, d.lastUploadFile())), maxUpload)
+	content, err := readOwn(d.dir, stateDir+"/"+d.lastUploadFile(), maxUpload)
 	if err != nil {
 		return nil
 	}
@@ -54,7 +55,7 @@ func (d *deploying) rememberUpload(id anchor.DeploymentID, m bundle.Manifest) er
 	name := d.lastUploadFile()
 	temp := fmt.Sprintf("%s.%d", name, os.Getpid())
 	err = inState(d.dir, func(state *os.Root) error {
-		err := state.MkdirAll(filepath.Dir(name), 0o755)
+		err := state.MkdirAll(path.Dir(name), 0o755)
 		if err == nil {
 			err = state.WriteFile(temp, content, 0o644)
 		}
