@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -159,12 +160,12 @@ func TestDeployRefusesPublicFilesBeforeTheBuild(t *testing.T) {
 		"a device's name":  {`"assets/CON"`, func(public string) error { return os.WriteFile(filepath.Join(public, "CON"), nil, 0o644) }},
 		"a newline":        {`a\nb`, func(public string) error { return os.WriteFile(filepath.Join(public, "a\nb"), nil, 0o644) }},
 		"a pipe":           {"public/pipe", func(public string) error { return syscall.Mkfifo(filepath.Join(public, "pipe"), 0o644) }},
-		"the whole folder": {"public", func(public string) error { return errorsOf(os.Remove(public), os.Symlink("/etc", public)) }},
+		"the whole folder": {"public", func(public string) error { return errors.Join(os.Remove(public), os.Symlink("/etc", public)) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := t.TempDir()
 			public := filepath.Join(app, "public")
-			err := errorsOf(os.Mkdir(public, 0o755),
+			err := errors.Join(os.Mkdir(public, 0o755),
 				os.WriteFile(filepath.Join(app, "package.json"), []byte(`{"name":"shop","dependencies":{"next":"15.0.0"}}`), 0o644),
 				test.prepare(public))
 			if err != nil {
@@ -177,26 +178,17 @@ func TestDeployRefusesPublicFilesBeforeTheBuild(t *testing.T) {
 	}
 }
 
-func errorsOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Notes and package.json of a repository may be no files, or have no end.
 func TestARepositorysOwnFilesAreReadWithinBounds(t *testing.T) {
 	for name, put := range map[string]func(string) error{
 		"a pipe":       func(name string) error { return syscall.Mkfifo(name, 0o644) },
 		"a device":     func(name string) error { return os.Symlink("/dev/zero", name) },
-		"a huge file":  func(name string) error { return errorsOf(os.WriteFile(name, nil, 0o644), os.Truncate(name, 1<<40)) },
+		"a huge file":  func(name string) error { return errors.Join(os.WriteFile(name, nil, 0o644), os.Truncate(name, 1<<40)) },
 		"a file above": func(name string) error { return os.Symlink("/etc/hostname", name) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := errorsOf(put(filepath.Join(dir, "package.json")), os.Mkdir(filepath.Join(dir, stateDir), 0o755)); err != nil {
+			if err := errors.Join(put(filepath.Join(dir, "package.json")), os.Mkdir(filepath.Join(dir, stateDir), 0o755)); err != nil {
 				t.Fatal(err)
 			}
 			if got := packageName(dir); got != "" {
@@ -219,7 +211,7 @@ func TestAnchorsFolderInTheAppIsNotLedOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			app, outside := t.TempDir(), t.TempDir()
 			precious := filepath.Join(outside, "precious")
-			err := errorsOf(os.WriteFile(precious, []byte("precious"), 0o644), os.MkdirAll(filepath.Dir(filepath.Join(app, name)), 0o755))
+			err := errors.Join(os.WriteFile(precious, []byte("precious"), 0o644), os.MkdirAll(filepath.Dir(filepath.Join(app, name)), 0o755))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -233,7 +225,7 @@ func TestAnchorsFolderInTheAppIsNotLedOut(t *testing.T) {
 			}
 			left, err := os.ReadDir(outside)
 			content, reading := os.ReadFile(precious)
-			if err := errorsOf(err, reading); err != nil || len(left) != 1 || string(content) != "precious" {
+			if err := errors.Join(err, reading); err != nil || len(left) != 1 || string(content) != "precious" {
 				t.Errorf("outside there are %v, %q, %v", left, content, err)
 			}
 		})
