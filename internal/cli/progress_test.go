@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
 )
 
 // screen is a terminal that keeps what was written and what it shows.
@@ -97,6 +98,8 @@ func TestHumanUnits(t *testing.T) {
 	cases := map[string]string{
 		took(12 * time.Millisecond): "12 ms", took(3200 * time.Millisecond): "3.2 s", took(65 * time.Second): "1 min 05 s",
 		size(999): "999 B", size(1500): "2 kB", size(43_800_000): "43.8 MB", size(2_500_000_000): "2.50 GB",
+		diskLine(wire.Disk{Shelved: 1, Trashed: 1}): "0 B free, 0 B in the data folder, 0 B of it artifacts" +
+			"; the hashed files of 1 pruned deployment are kept; the trash holds 1 removed deployment",
 		plural(1, "file"): "1 file", plural(2, "file"): "2 files", cut("abcdef", 4): "abc…", short("c0ffee"): "c0ffee",
 	}
 	for got, want := range cases {

@@ -77,10 +77,10 @@ func (s *shell) running(w io.Writer, st wire.Status) {
 func diskLine(d wire.Disk) string {
 	line := fmt.Sprintf("%s free, %s in the data folder, %s of it artifacts", size(int64(d.FreeBytes)), size(d.DataBytes), size(d.ArtifactBytes))
 	if d.Shelved > 0 {
-		line += fmt.Sprintf("; the hashed files of %d pruned deployments are kept", d.Shelved)
+		line += fmt.Sprintf("; the hashed files of %s are kept", plural(int64(d.Shelved), "pruned deployment"))
 	}
 	if d.Trashed > 0 {
-		line += fmt.Sprintf("; %d removed deployments are in the trash", d.Trashed)
+		line += fmt.Sprintf("; the trash holds %s", plural(int64(d.Trashed), "removed deployment"))
 	}
 	return line
 }
