@@ -80,6 +80,7 @@ func upWith(t *testing.T, handler string, flags ...string) *server {
 	t.Helper()
 	s := &server{home: t.TempDir()}
 	s.Cmd = s.command(append([]string{"up", "--json", "--data", filepath.Join(s.home, "data"), "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"}, flags...)...)
+	s.Stderr = os.Stderr
 	stdout, err := s.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -128,20 +129,23 @@ func (s *server) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(self)
 	cmd.Args = append([]string{"anchor"}, args...)
 	cmd.Env = append(os.Environ(), "HOME="+s.home, "XDG_DATA_HOME=", "XDG_RUNTIME_DIR=", "ANCHOR_URL=", "ANCHOR_TOKEN=")
-	cmd.Stderr = os.Stderr
-	if len(args) > 0 && args[0] != "up" {
-		cmd.Stderr = nil
-	}
 	return cmd
 }
 
-// get sends a request, whose answer has begun when get returns.
-func (s *server) get(t *testing.T, query url.Values) *http.Response {
+// site is the origin of the project that upWith deploys.
+func (s *server) site(t *testing.T) *url.URL {
 	t.Helper()
 	site, err := url.Parse(strings.Replace(s.SiteURL, "<project>", "shop", 1))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return site
+}
+
+// get sends a request, whose answer has begun when get returns.
+func (s *server) get(t *testing.T, query url.Values) *http.Response {
+	t.Helper()
+	site := s.site(t)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%s/?%s", site.Port(), query.Encode()), http.NoBody)
@@ -181,36 +185,29 @@ func (s *server) ends(t *testing.T) error {
 // refusesConnections waits until the shutdown has begun.
 func (s *server) refusesConnections(t *testing.T) {
 	t.Helper()
-	site, err := url.Parse(strings.Replace(s.SiteURL, "<project>", "shop", 1))
-	if err != nil {
-		t.Fatal(err)
-	}
+	at := "http://127.0.0.1:" + s.site(t).Port()
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://127.0.0.1:" + site.Port())
+		resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(at)
 		if err != nil {
 			return
 		}
 		resp.Body.Close()
 		if time.Now().After(deadline) {
-			t.Fatal("it goes on listening")
+			t.Fatal("it still listens")
 		}
 	}
 }
 
 // TestShutdownWaitsForRequestsAndTheWorkAfterThem sends each signal that asks Anchor to end.
 func TestShutdownWaitsForRequestsAndTheWorkAfterThem(t *testing.T) {
-	for name, end := range map[string]func(*server) error{
-		"SIGTERM": func(s *server) error { return s.Process.Signal(syscall.SIGTERM) },
-		"SIGINT":  func(s *server) error { return s.Process.Signal(syscall.SIGINT) },
-		"SIGHUP":  func(s *server) error { return s.Process.Signal(syscall.SIGHUP) },
-	} {
+	for name, signal := range map[string]os.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": syscall.SIGINT, "SIGHUP": syscall.SIGHUP} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := upWith(t, served)
 			g := newGates(t)
 			wantWhole(t, s.get(t, url.Values{"work": {g.URL + "/work"}}))
 			inFlight := s.get(t, url.Values{"answer": {g.URL + "/answer"}})
-			if err := end(s); err != nil {
+			if err := s.Process.Signal(signal); err != nil {
 				t.Fatal(err)
 			}
 			s.refusesConnections(t)
