@@ -69,7 +69,7 @@ func ending(d wire.Deployment) error {
 		return nil
 	}
 	message := d.ErrorMessage
-	if d.Status == anchor.Superseded { // the line after it is what to do, which the hint says
+	if d.Status == anchor.Superseded { // its other lines say what to do, as the hint does
 		message, _, _ = strings.Cut(message, "\n")
 	}
 	if d.ErrorStep != "" {

@@ -116,10 +116,10 @@ func (s *shell) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Find what is wrong here and on the server", Args: cobra.NoArgs,
 		Long: "Looks at this machine and the server. On the server it compares the files of\n" +
-			"the live sites with what was uploaded and puts right what it can.\n\n" +
-			"With --repair it makes the records of a data folder go with the files in it\n" +
-			"again, after anchor.db was lost, damaged or replaced by an older one. The server\n" +
-			"must not run. It deletes nothing and says what it could not rebuild.",
+			"the live sites with what was uploaded and restores what it can.\n\n" +
+			"With --repair it makes the records of a data folder match its files again, after\n" +
+			"anchor.db was lost, damaged or replaced by an older one. The server must not\n" +
+			"run. It deletes nothing and says what it could not rebuild.",
 		Example: "  anchor doctor\n  anchor doctor --repair --data /var/lib/anchor",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.repair {
