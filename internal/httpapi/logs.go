@@ -83,21 +83,19 @@ func jsonItems[T any](items iter.Seq2[T, error]) (*huma.StreamResponse, error) {
 		hc.SetHeader("Content-Type", "application/json")
 		hc.SetStatus(http.StatusOK)
 		out := bufio.NewWriterSize(hc.BodyWriter(), 32<<10)
-		text := []byte(`{"items":[`)
-		for ; more; item, err, more = next() {
+		_, _ = out.WriteString(`{"items":[`)
+		for separator := ""; more; item, err, more = next() {
 			encoded, encoding := json.Marshal(item)
 			if err := errors.Join(err, encoding); err != nil {
 				panic(http.ErrAbortHandler)
 			}
-			if _, err := out.Write(append(text, encoded...)); err != nil {
+			_, _ = out.WriteString(separator)
+			if _, err := out.Write(encoded); err != nil {
 				return // the client is gone
 			}
-			text = []byte(",")
+			separator = ","
 		}
-		if string(text) == "," {
-			text = nil
-		}
-		_, _ = out.Write(append(text, "]}\n"...))
+		_, _ = out.WriteString("]}\n")
 		_ = out.Flush() // a client that is gone cannot be told
 	}}, nil
 }
