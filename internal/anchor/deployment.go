@@ -1,6 +1,9 @@
 package anchor
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Deployment is one immutable build of one commit of a project, and the record
 // of what became of it. The JSON names are part of the API. Times are Unix
@@ -39,13 +42,14 @@ type Deployment struct {
 	Order int64 `json:"order,omitempty" doc:"Place among the requests of the project, in the order in which the server accepted them"`
 }
 
-// Before reports whether d was accepted before other, a deployment of the same project.
-func (d Deployment) Before(other Deployment) bool {
-	if d.Order != other.Order {
-		return d.Order < other.Order
-	}
-	return d.ID < other.ID // both of before there was an Order
+// Compare orders deployments of a project by when they were accepted, for slices.SortFunc. The ids decide between two of
+// before there was an Order.
+func (d Deployment) Compare(other Deployment) int {
+	return cmp.Or(cmp.Compare(d.Order, other.Order), cmp.Compare(d.ID, other.ID))
 }
+
+// Before reports whether d was accepted before other, a deployment of the same project.
+func (d Deployment) Before(other Deployment) bool { return d.Compare(other) < 0 }
 
 // CanServe reports whether d has functions and files that traffic can be sent to:
 // it was deployed, or superseded by a newer request once it was ready, and retention

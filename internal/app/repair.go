@@ -293,12 +293,7 @@ func guess(f *sqlite.Found, isNew bool) {
 	if !isNew || f.Live.Deployment != "" || len(f.Deployments) == 0 {
 		return
 	}
-	newest := f.Deployments[0].Deployment
-	for _, d := range f.Deployments {
-		if newest.Before(d.Deployment) {
-			newest = d.Deployment
-		}
-	}
+	newest := slices.MaxFunc(f.Deployments, func(a, b sqlite.FoundDeployment) int { return a.Compare(b.Deployment) })
 	f.Live = anchor.Live{ProjectID: f.Project.ID, Deployment: newest.ID, Version: newest.Version, Revision: 1, Order: newest.Order}
 }
 

@@ -41,7 +41,7 @@ func (p *Platform) publish() {
 		byProject[s.project] = append(byProject[s.project], *s)
 	}
 	for project, all := range byProject {
-		slices.SortFunc(all, func(a, b shelved) int { return newerFirst(a.record, b.record) })
+		slices.SortFunc(all, func(a, b shelved) int { return b.record.Compare(a.record) })
 		p.shelf(project).deployments.Store(&all)
 	}
 	maps.DeleteFunc(p.hashed, func(project anchor.ProjectID, _ *shelf) bool { return byProject[project] == nil })
@@ -52,16 +52,6 @@ func (p *Platform) publish() {
 	}
 	policies := p.attached(hosts)
 	p.Edge.Publish(edge.NewTable(hosts).With(policies))
-}
-
-func newerFirst(a, b anchor.Deployment) int {
-	switch {
-	case b.Before(a):
-		return -1
-	case a.Before(b):
-		return 1
-	}
-	return 0
 }
 
 // shelf gives the project's; p.mu is held.

@@ -142,25 +142,15 @@ func (s *Store) Unfinished(ctx context.Context) ([]anchor.Deployment, error) {
 	all, err := s.spanned(ctx, "list the unfinished deployments", under(s.t.Deployments, allUnfinished, listedPrefix),
 		func(d anchor.Deployment) bool { return !d.Status.Ended() })
 	slices.SortFunc(all, func(a, b anchor.Deployment) int {
-		return cmp.Or(cmp.Compare(a.ProjectID, b.ProjectID), byOrder(a, b))
+		return cmp.Or(cmp.Compare(a.ProjectID, b.ProjectID), a.Compare(b))
 	})
 	return all, err
-}
-
-func byOrder(a, b anchor.Deployment) int {
-	switch {
-	case a.Before(b):
-		return -1
-	case b.Before(a):
-		return 1
-	}
-	return 0
 }
 
 // Kept returns the project's deployments that can serve, newest first.
 func (s *Store) Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error) {
 	all, err := s.spanned(ctx, "list the kept deployments", under(s.t.Deployments, ofProject(p), keptPrefix), anchor.Deployment.CanServe)
-	slices.SortFunc(all, func(a, b anchor.Deployment) int { return byOrder(b, a) })
+	slices.SortFunc(all, func(a, b anchor.Deployment) int { return b.Compare(a) })
 	return all, err
 }
 

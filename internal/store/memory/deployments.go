@@ -93,8 +93,8 @@ func (s *Store) checkUpdate(d anchor.Deployment, from anchor.Status) error {
 // accepted returns the deployments that want accepts, the newest of a project first.
 func (s *Store) accepted(want func(anchor.Deployment) bool) []anchor.Deployment {
 	found := newest(s.deployments, func(_ anchor.DeploymentID, d anchor.Deployment) bool { return want(d) })
-	slices.SortStableFunc(found, func(a, b anchor.Deployment) int {
-		return cmp.Or(cmp.Compare(b.ProjectID, a.ProjectID), cmp.Compare(b.Order, a.Order))
+	slices.SortFunc(found, func(a, b anchor.Deployment) int {
+		return cmp.Or(cmp.Compare(b.ProjectID, a.ProjectID), b.Compare(a))
 	})
 	return clones(found)
 }

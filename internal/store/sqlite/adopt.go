@@ -36,12 +36,7 @@ func (s *Store) Adopt(ctx context.Context, f Found) error {
 		if err != nil {
 			return err
 		}
-		slices.SortFunc(f.Deployments, func(a, b FoundDeployment) int {
-			if a.Before(b.Deployment) {
-				return -1
-			}
-			return 1
-		})
+		slices.SortFunc(f.Deployments, func(a, b FoundDeployment) int { return a.Compare(b.Deployment) })
 		for _, d := range f.Deployments {
 			if err := adoptDeployment(t, d); err != nil {
 				return err
