@@ -44,6 +44,7 @@ type app struct {
 	sites, api net.Listener
 	secure     net.Listener // nil without HTTPS
 	public     origin
+	proxies    []netip.Prefix
 	store      *sqlite.Store
 	bundles    *bundle.Store
 	edge       *edge.Edge
@@ -171,8 +172,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	}
 
 	env := project.Env{Variables: a.store, Box: box}
-	proxies, err := trusted(a.TrustProxies)
-	if err != nil {
+	if a.proxies, err = trusted(a.TrustProxies); err != nil {
 		return err
 	}
 	addresses, err := a.HTTPS.addresses()
@@ -182,7 +182,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	if err := a.openACME(); err != nil {
 		return err
 	}
-	a.edge = edge.New(a.edgeConfig(proxies))
+	a.edge = edge.New(a.edgeConfig())
 	a.platform, err = local.New(local.Config{
 		Dir: filepath.Join(a.Data, "platform"), Run: run, BaseDomain: a.BaseDomain,
 		Addresses: addresses, Node: a.node, Users: a.walls.Users, Walls: a.walls.Walls, Drain: a.Drain, Warm: a.Warm,
@@ -215,11 +215,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 
 // serve answers until ctx ends, then lets requests in flight end.
 func (a *app) serve(ctx context.Context, token string) error {
-	proxies, err := trusted(a.TrustProxies)
-	if err != nil {
-		return err
-	}
-	api := a.apiServer(proxies)
+	api := a.apiServer()
 	failed := make(chan error, 3)
 	go func() { failed <- a.edge.Serve(a.sites) }()
 	if a.secure != nil {
@@ -234,6 +230,7 @@ func (a *app) serve(ctx context.Context, token string) error {
 	if a.Ready != nil {
 		a.Ready(a.ready())
 	}
+	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
@@ -244,11 +241,11 @@ func (a *app) serve(ctx context.Context, token string) error {
 // apiConnections is how many connections the API takes at a time.
 const apiConnections = 512
 
-func (a *app) apiServer(proxies []netip.Prefix) *http.Server {
+func (a *app) apiServer() *http.Server {
 	connections := &httpapi.Connections{Max: apiConnections}
 	return &http.Server{
 		Handler: httpapi.New(a.services(), httpapi.Options{
-			Version: a.Version, Log: a.Log, Hosts: a.apiHosts(), TrustedProxies: proxies,
+			Version: a.Version, Log: a.Log, Hosts: a.apiHosts(), TrustedProxies: a.proxies,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
@@ -271,8 +268,8 @@ func (a *app) apiHosts() []string {
 	return hosts
 }
 
-func (a *app) edgeConfig(proxies []netip.Prefix) edge.Config {
-	c := edge.Config{Log: a.Log, TrustedProxies: proxies, GetCertificate: a.getCertificate()}
+func (a *app) edgeConfig() edge.Config {
+	c := edge.Config{Log: a.Log, TrustedProxies: a.proxies, GetCertificate: a.getCertificate()}
 	if a.certs != nil {
 		c.Wrap = a.certs.HTTPChallenge
 		_, c.HTTPSPort, _ = net.SplitHostPort(a.secure.Addr().String())
