@@ -18,29 +18,27 @@ import (
 func (a *app) openKey() (*secret.Box, error) {
 	f := folder(a.Data)
 	if _, err := os.Stat(f.records()); err == nil {
-		if err := f.checkKey(); err != nil {
-			return nil, err
-		}
+		return f.keyInUse()
 	}
 	return secret.Open(f.key())
 }
 
 func (f folder) key() string { return f.path("secret.key") }
 
-// checkKey refuses a folder whose key is missing or cannot be used. It makes none.
-func (f folder) checkKey() error {
+// keyInUse reads the key of a folder that has been used, and refuses one that is missing or cannot be used. It makes none.
+func (f folder) keyInUse() (*secret.Box, error) {
 	if _, err := os.Stat(f.key()); errors.Is(err, fs.ErrNotExist) {
-		return anchor.Invalid("key_missing", "%s is missing: the records beside it were sealed with it", f.key()).
+		return nil, anchor.Invalid("key_missing", "%s is missing: the records beside it were sealed with it", f.key()).
 			Hintf("%s", f.keyHint())
 	}
-	_, err := secret.Open(f.key())
+	box, err := secret.Open(f.key())
 	if anchor.CodeOf(err) == "key_damaged" {
-		return anchor.Failed("key_damaged", "%s cannot be used", f.key()).Hintf("%s", f.keyHint()).Because(err)
+		return nil, anchor.Failed("key_damaged", "%s cannot be used", f.key()).Hintf("%s", f.keyHint()).Because(err)
 	}
-	return err
+	return box, err
 }
 
-// checkKeyInUse is checkKey for a folder that holds records or deployments.
+// checkKeyInUse refuses a folder that holds records or deployments without a key that can be used.
 func (f folder) checkKeyInUse() error {
 	ids, err := f.deployments()
 	if err != nil {
@@ -49,7 +47,8 @@ func (f folder) checkKeyInUse() error {
 	if _, err := os.Stat(f.records()); err != nil && len(ids) == 0 {
 		return nil
 	}
-	return f.checkKey()
+	_, err = f.keyInUse()
+	return err
 }
 
 func (f folder) keyHint() string {
