@@ -80,47 +80,37 @@ func (i *Isolation) Close() error {
 // FindIsolation tries the levels of isolation from the highest down, with node, and
 // with workers that have to reach what is below dir.
 func FindIsolation(ctx context.Context, node worker.Node, dir string) Isolation {
-	trials, why := trials(ctx, node, dir)
-	for _, t := range trials {
-		walls, err := jail.Try(ctx, t.level, node.Path, t.user)
+	var user *worker.User
+	levels, why := []jail.Level{jail.Namespaced, jail.Filtered, jail.None}, []string{"Anchor does not run as root"}
+	if os.Geteuid() == 0 {
+		user = &worker.User{UID: firstUID, GID: firstUID}
+		walls, err := jail.Try(ctx, jail.Separated, node.Path, user)
 		if err == nil {
-			i := Isolation{Walls: walls, Users: Users{Separate: t.user != nil}}
-			if t.level < jail.Separated {
-				i.Why = strings.Join(why, "; ")
-			}
-			return i
+			return Isolation{Walls: walls, Users: Users{Separate: true}}
+		}
+		levels, why = []jail.Level{jail.Filtered, jail.None}, []string{err.Error()}
+		// Namespaces show a worker its files without their parents, so only the other levels depend on this.
+		if err := findUser(ctx, node, dir); err != nil {
+			user, levels = nil, []jail.Level{jail.None} // a program that runs as root cannot be kept from anything
+			why = append(why, err.Error())
+		}
+	}
+	i := Isolation{Users: Users{Separate: user != nil}}
+	for _, level := range levels {
+		walls, err := jail.Try(ctx, level, node.Path, user)
+		if err == nil {
+			i.Walls = walls
+			break
 		}
 		why = append(why, err.Error())
 	}
-	return Isolation{Users: Users{Separate: findUser(ctx, node, dir) == nil}, Why: strings.Join(why, "; ")}
+	i.Why = strings.Join(why, "; ")
+	return i
 }
 
-type trial struct {
-	level jail.Level
-	user  *worker.User
-}
-
-// trials lists what may be possible for the user that runs Anchor, and why not more.
-// A program that runs as root cannot be kept from anything.
-func trials(ctx context.Context, node worker.Node, dir string) (list []trial, why []string) {
-	if os.Geteuid() != 0 {
-		return []trial{{level: jail.Namespaced}, {level: jail.Filtered}, {level: jail.None}}, []string{"Anchor does not run as root"}
-	}
-	first := &worker.User{UID: firstUID, GID: firstUID}
-	list = []trial{{jail.Separated, first}}
-	if err := findUser(ctx, node, dir); err != nil {
-		// Namespaces show a worker its files without their parents, so only the other levels depend on it.
-		return append(list, trial{level: jail.None}), []string{err.Error()}
-	}
-	return append(list, trial{jail.Filtered, first}, trial{jail.None, first}), nil
-}
-
-// findUser tries whether a worker can run under another user and still reach what is
-// below dir without a file system of its own.
+// findUser tries, as root, whether a worker can run under another user and still reach
+// what is below dir without a file system of its own.
 func findUser(ctx context.Context, node worker.Node, dir string) error {
-	if os.Geteuid() != 0 {
-		return errors.New("workers share the user of Anchor, which is not root")
-	}
 	for at := dir; at != filepath.Dir(at); at = filepath.Dir(at) {
 		if info, err := os.Stat(at); err != nil || info.Mode()&0o001 == 0 {
 			return fmt.Errorf("%s lets no other user through (chmod o+x), so workers share Anchor's user", at)
