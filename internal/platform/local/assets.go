@@ -37,7 +37,8 @@ func (p *Platform) Upload(ctx context.Context, a deploy.Artifact, note deploy.No
 		return err
 	}
 	note("%d static files", len(files))
-	return p.settleRules(d, files, note)
+	_, err = p.settleRules(d, files, note)
+	return err
 }
 
 func assetFiles(a deploy.Artifact) []asset.File {

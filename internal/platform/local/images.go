@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -54,7 +55,7 @@ func (i *images) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if own {
 		i.seen.add(query, h.Clone())
 	}
-	copyHeader(w.Header(), h)
+	maps.Copy(w.Header(), h)
 	// It knows conditions, ranges and HEAD.
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(made.body.Bytes()))
 }
@@ -87,7 +88,7 @@ func (i *images) fail(w http.ResponseWriter, r *http.Request, made *madeImage, s
 		made.header.Del("Cache-Control")
 	}
 	made.header.Del("Content-Length")
-	copyHeader(w.Header(), made.header)
+	maps.Copy(w.Header(), made.header)
 	w.WriteHeader(made.status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(made.body.Bytes()) // the client is gone if this fails
@@ -171,15 +172,9 @@ func notModified(w http.ResponseWriter, r *http.Request, header http.Header) boo
 	if answer.status != http.StatusNotModified {
 		return false
 	}
-	copyHeader(w.Header(), answer.header)
+	maps.Copy(w.Header(), answer.header)
 	w.WriteHeader(http.StatusNotModified)
 	return true
-}
-
-func copyHeader(to, from http.Header) {
-	for name, values := range from {
-		to[name] = values
-	}
 }
 
 // seenImages remembers the headers of pictures that were made of the deployment's own files, by query and Accept: who has

@@ -1,7 +1,6 @@
 package local
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,7 +8,6 @@ import (
 	"os"
 
 	"github.com/anchor-deploy/anchor/internal/deploy"
-	"github.com/anchor-deploy/anchor/internal/durable"
 	"github.com/anchor-deploy/anchor/internal/edge"
 	"github.com/anchor-deploy/anchor/internal/edge/asset"
 	"github.com/anchor-deploy/anchor/internal/opennext"
@@ -29,10 +27,10 @@ type fileRule struct {
 }
 
 // settleRules works out the rules of a deployment and stores them.
-func (p *Platform) settleRules(d Description, files []asset.File, note deploy.Note) error {
+func (p *Platform) settleRules(d Description, files []asset.File, note deploy.Note) (fileRules, error) {
 	found, err := opennext.ReadFileRules(os.DirFS(d.Dir), d.Build)
 	if err != nil {
-		return fmt.Errorf("read the rules for static files: %w", err)
+		return fileRules{}, fmt.Errorf("read the rules for static files: %w", err)
 	}
 	rules := fileRules{Locales: found.Locales(), Files: map[string]fileRule{}}
 	var paths []string
@@ -48,34 +46,21 @@ func (p *Platform) settleRules(d Description, files []asset.File, note deploy.No
 	if warning := found.Mismatched(); warning != "" {
 		note("warning: %s", warning)
 	}
-	text, err := json.Marshal(rules)
-	if err != nil {
-		return fmt.Errorf("encode the rules for static files: %w", err)
-	}
-	return durable.WriteFile(p.folder().rules(d.Deployment), text, 0o600)
+	return rules, p.folder().write(p.folder().rules(d.Deployment), rules)
 }
 
 // readRules reads what settleRules has stored. A deployment of an Anchor that stored none
 // has its rules worked out now.
 func (p *Platform) readRules(d Description, index *asset.Index) (rules fileRules, err error) {
-	text, err := os.ReadFile(p.folder().rules(d.Deployment))
-	if errors.Is(err, fs.ErrNotExist) {
-		var files []asset.File
-		for path := range index.Paths() {
-			files = append(files, asset.File{Path: path})
-		}
-		if err := p.settleRules(d, files, func(string, ...any) {}); err != nil {
-			return rules, err
-		}
-		text, err = os.ReadFile(p.folder().rules(d.Deployment))
+	err = p.folder().read(p.folder().rules(d.Deployment), &rules)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return rules, err
 	}
-	if err == nil {
-		err = json.Unmarshal(text, &rules)
+	var files []asset.File
+	for path := range index.Paths() {
+		files = append(files, asset.File{Path: path})
 	}
-	if err != nil {
-		return rules, fmt.Errorf("read the rules for the static files of deployment %s: %w", d.Deployment, err)
-	}
-	return rules, nil
+	return p.settleRules(d, files, func(string, ...any) {})
 }
 
 // forEdge shares equal rules: headers for "/:path*" concern every file of a site.
