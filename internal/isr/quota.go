@@ -34,13 +34,16 @@ func (s *Store) reserve(ns string, before, size int64) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	group := q.Group(ns)
-	total, err := s.usage(ns, group)
+	if !slices.Contains(group, ns) {
+		group = append(slices.Clip(group), ns)
+	}
+	total, err := s.usage(group)
 	if err == nil && total-before+size > q.Bytes {
 		// Two writes of one object at a time may have been counted wrongly: look again.
 		for _, name := range group {
 			delete(q.used, name)
 		}
-		total, err = s.usage(ns, group)
+		total, err = s.usage(group)
 	}
 	if err != nil {
 		return err
@@ -62,19 +65,13 @@ func (s *Store) release(ns string, bytes int64) {
 	}
 }
 
-// usage sums up what the group has written, ns too if the group lacks it. Callers hold
-// Quota.mu.
-func (s *Store) usage(ns string, group []string) (total int64, err error) {
+// usage sums up what the group has written. Callers hold Quota.mu.
+func (s *Store) usage(group []string) (total int64, err error) {
 	q := &s.Quota
 	if q.used == nil {
 		q.used = map[string]int64{}
 	}
-	seen := map[string]bool{}
-	for _, name := range slices.Concat(group, []string{ns}) {
-		if seen[name] {
-			continue
-		}
-		seen[name] = true
+	for _, name := range group {
 		if _, known := q.used[name]; !known {
 			if q.used[name], err = folderSize(s.objectDir(name)); err != nil {
 				return 0, fmt.Errorf("measure the incremental cache: %w", err)
