@@ -18,7 +18,7 @@ import (
 // an Upload of the same project could come to rely on a file that goes.
 func (s *Assets) Remove(ctx context.Context, p anchor.Project, d anchor.DeploymentID) error {
 	g, parts := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.removeOwn(parts, p, d) })
+	g.Go(func() error { return s.RemoveOwn(parts, p, d) })
 	g.Go(func() error { return s.sweep(parts, p.ID, d) })
 	if err := g.Wait(); err != nil {
 		return err
@@ -29,10 +29,6 @@ func (s *Assets) Remove(ctx context.Context, p anchor.Project, d anchor.Deployme
 // RemoveOwn is Remove but for the hashed files, which its index keeps from being
 // deleted.
 func (s *Assets) RemoveOwn(ctx context.Context, p anchor.Project, d anchor.DeploymentID) error {
-	return s.removeOwn(ctx, p, d)
-}
-
-func (s *Assets) removeOwn(ctx context.Context, p anchor.Project, d anchor.DeploymentID) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.erase(ctx, deploymentPrefix(d)) })
 	g.Go(func() error { return s.erase(ctx, cachePrefix(p.ID, d)) })
@@ -70,7 +66,7 @@ func (s *Assets) RemoveProject(ctx context.Context, p anchor.Project) error {
 		return err
 	}
 	for _, d := range ids {
-		if err := s.removeOwn(ctx, p, d); err != nil {
+		if err := s.RemoveOwn(ctx, p, d); err != nil {
 			return err
 		}
 	}
