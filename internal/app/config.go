@@ -65,6 +65,9 @@ type Ready struct {
 	Warnings  []string `json:"warnings,omitempty"` // what is not as it should be
 }
 
+// keepAssets is KeepAssets where none is given.
+const keepAssets = 7 * 24 * time.Hour
+
 func (c Config) withDefaults() Config {
 	set := func(s *string, v string) {
 		if *s == "" {
@@ -83,7 +86,7 @@ func (c Config) withDefaults() Config {
 		c.KeepPreviews = 10
 	}
 	if c.KeepAssets == 0 {
-		c.KeepAssets = 7 * 24 * time.Hour
+		c.KeepAssets = keepAssets
 	}
 	if c.Drain <= 0 {
 		c.Drain = 5 * time.Minute

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/app"
@@ -241,6 +242,31 @@ func TestRepairWithoutACopyOfTheRecords(t *testing.T) {
 	must(t, err)
 	if next, err = store.Deployment(t.Context(), next.ID); err != nil || !second.Before(next) {
 		t.Errorf("the next deployment has the Order %d behind %d, %v", next.Order, second.Order, err)
+	}
+}
+
+// TestRepairOfAPrunedDeployment adds what retention left but for its hashed files as pruned, and never makes it live.
+func TestRepairOfAPrunedDeployment(t *testing.T) {
+	u := newUsed(t)
+	must(t, os.Remove(u.path("anchor.db")))
+	must(t, os.RemoveAll(u.path("backups")))
+	must(t, os.RemoveAll(u.path("platform", "lives")))
+	pruned, err := local.Folder(u.path("platform")).Description(u.second)
+	must(t, err)
+	pruned.Build.Assets = "assets"
+	u.write(t, u.path("platform", "sites", string(u.second)+".json"), pruned)
+	must(t, os.MkdirAll(u.path("artifacts", "trees", string(u.second), "assets", "_next"), 0o755))
+	done, err := app.Repair(t.Context(), u.Data)
+	if err != nil || !done.Start {
+		t.Fatalf("repaired: %+v, %v", done, err)
+	}
+	store := u.open(t)
+	defer store.Close()
+	if d, err := store.Deployment(t.Context(), u.second); err != nil || d.CanServe() || !d.KeepsAssets(time.Now()) {
+		t.Errorf("the pruned deployment is %+v, %v", d, err)
+	}
+	if live, err := store.Live(t.Context(), u.project.ID); err != nil || live.Deployment != u.first {
+		t.Errorf("live is %s, %v; want %s", live.Deployment, err, u.first)
 	}
 }
 

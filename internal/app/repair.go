@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/bundle"
@@ -219,9 +220,20 @@ func (f folder) found(unknown []anchor.DeploymentID) (projects map[anchor.Projec
 			p = &sqlite.Found{Project: ownerOf(d)}
 			projects[d.Project] = p
 		}
-		p.Deployments = append(p.Deployments, sqlite.FoundDeployment{Deployment: recordOf(d), Sealed: d.Sealed})
+		record := recordOf(d)
+		if f.reduced(d) {
+			now := time.Now()
+			record.PrunedAt, record.AssetsUntil = now.UnixMilli(), now.Add(keepAssets).UnixMilli()
+		}
+		p.Deployments = append(p.Deployments, sqlite.FoundDeployment{Deployment: record, Sealed: d.Sealed})
 	}
 	return projects, rest
+}
+
+// reduced reports whether a deployment was pruned but for its hashed files: nothing else is in its tree.
+func (f folder) reduced(d local.Description) bool {
+	entries, err := os.ReadDir(f.path("artifacts", "trees", string(d.Deployment)))
+	return err == nil && len(entries) == 1 && entries[0].Name() == d.Build.Assets
 }
 
 func ownerOf(d local.Description) anchor.Project {
@@ -278,7 +290,7 @@ func (f folder) adoptProject(
 	}
 	for _, d := range found.Deployments {
 		r.did("Deployment %s of %s is in the records again.", d.ID, found.Project.Slug)
-		if d.Sealed == nil {
+		if d.Sealed == nil && d.CanServe() {
 			r.lose("The variables that deployment %s was locked to: it runs without any. Set them and deploy again.", d.ID)
 		}
 	}
@@ -290,10 +302,11 @@ func (f folder) adoptProject(
 
 // guess makes the newest deployment live in a project that nothing tells the live one of.
 func guess(f *sqlite.Found, isNew bool) {
-	if !isNew || f.Live.Deployment != "" || len(f.Deployments) == 0 {
+	ready := slices.DeleteFunc(slices.Clone(f.Deployments), func(d sqlite.FoundDeployment) bool { return !d.CanServe() })
+	if !isNew || f.Live.Deployment != "" || len(ready) == 0 {
 		return
 	}
-	newest := slices.MaxFunc(f.Deployments, func(a, b sqlite.FoundDeployment) int { return a.Compare(b.Deployment) })
+	newest := slices.MaxFunc(ready, func(a, b sqlite.FoundDeployment) int { return a.Compare(b.Deployment) })
 	f.Live = anchor.Live{ProjectID: f.Project.ID, Deployment: newest.ID, Version: newest.Version, Revision: 1, Order: newest.Order}
 }
 
