@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -219,14 +220,18 @@ h1{font-size:1.5rem;margin:.25rem 0}
 
 const notFound = "Not Found\n"
 
+// missingHeader is shared by all answers, as asset's headers are: browsers with a page of long ago ask for many files.
+var missingHeader = http.Header{
+	"Cache-Control":          {"no-store"},
+	"Content-Type":           {"text/plain; charset=utf-8"},
+	"X-Content-Type-Options": {"nosniff"},
+	"Content-Length":         {strconv.Itoa(len(notFound))},
+}
+
 // missingAsset answers for a hashed file that no kept deployment has. It is never the app's HTML page, which a browser
 // would take for a script, and it is not cached: the file may be there after the next deployment.
 func missingAsset(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Length", strconv.Itoa(len(notFound)))
+	maps.Copy(w.Header(), missingHeader)
 	w.WriteHeader(http.StatusNotFound)
 	if r.Method != http.MethodHead {
 		_, _ = io.WriteString(w, notFound)
