@@ -1,9 +1,6 @@
 package edge
 
-import (
-	"net/http"
-	"strings"
-)
+import "net/http"
 
 // misdirects reports whether a request came by a connection that was not made for its address (RFC 9110, section 7.4):
 // an https URL without TLS or the reverse, or, over TLS, the host of another project than the one whose name the client
@@ -34,5 +31,5 @@ func (t *Table) behind(host string) *Site {
 	if to := t.policy(host).RedirectTo; to != "" {
 		host = to
 	}
-	return t.find(strings.ToLower(host))
+	return t.find(host)
 }
