@@ -143,16 +143,12 @@ func (c *compressor) confirm(h http.Header) {
 
 // listed looks for a tag as it is written.
 func listed(lines []string, tag string) bool {
+	weak := strings.HasPrefix(tag, "W/")
 	for _, line := range lines {
-		for at := strings.Index(line, tag); at >= 0; {
-			if strings.HasPrefix(tag, "W/") || at < 2 || line[at-2:at] != "W/" {
+		for before, rest, found := strings.Cut(line, tag); found; before, rest, found = strings.Cut(rest, tag) {
+			if weak || !strings.HasSuffix(before, "W/") {
 				return true
 			}
-			next := strings.Index(line[at+1:], tag)
-			if next < 0 {
-				break
-			}
-			at += 1 + next
 		}
 	}
 	return false
