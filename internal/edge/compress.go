@@ -58,16 +58,11 @@ type compressor struct {
 	encoder encoder // nil: the body goes as it is
 }
 
-// compressed returns the request to call a function with, and the writer for its answer.
-func compressed(res *response, r *http.Request) (*compressor, *http.Request) {
-	c := &compressor{
+func newCompressor(res *response, r *http.Request) *compressor {
+	return &compressor{
 		to: res, coding: asset.Coding(r.Header["Accept-Encoding"]), tags: r.Header["If-None-Match"],
 		head: r.Method == http.MethodHead,
 	}
-	if _, said := r.Header["Accept-Encoding"]; said {
-		r.Header["Accept-Encoding"] = identityOnly
-	}
-	return c, r
 }
 
 var identityOnly = []string{"identity"}

@@ -146,20 +146,21 @@ func (e *Edge) run(site *Site, t target, res *response, r *http.Request) {
 		e.serveStatic(site, t, res, r)
 		return
 	}
-	accepted := r.Header["Accept-Encoding"]
 	e.invoke(t.function, res, r)
-	if accepted != nil {
-		r.Header["Accept-Encoding"] = accepted // a file has other variants than a function's answer
-	} else {
-		delete(r.Header, "Accept-Encoding")
-	}
 	e.serveNamed(site, res, r)
 }
 
 // invoke is the one place where a function is called: the shared cache (edge/cache) stands here, in front of it.
 func (e *Edge) invoke(function http.Handler, res *response, r *http.Request) {
-	out, r := compressed(res, r)
+	out := newCompressor(res, r)
+	accepted, named := r.Header["Accept-Encoding"]
+	if named {
+		r.Header["Accept-Encoding"] = identityOnly
+	}
 	function.ServeHTTP(out, r)
+	if named {
+		r.Header["Accept-Encoding"] = accepted // a file that the function names has variants of its own
+	}
 	out.close()
 	res.finish()
 }
