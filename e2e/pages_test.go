@@ -213,7 +213,7 @@ func TestPagesRouterCache(t *testing.T) {
 				t.Errorf("%s was not rendered again", path)
 			}
 		}
-		// What is no path of a page harms nobody.
+		// A path that no page can have fails its own request only.
 		for _, path := range []string{"/docs/a b/", "/docs/ü/", "/100%", "/docs/x\r\ny: z"} {
 			s.get("/docs/api/revalidate/?path="+url.QueryEscape(path)).want(t, 500)
 		}

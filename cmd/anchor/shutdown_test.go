@@ -193,7 +193,7 @@ func (s *server) refusesConnections(t *testing.T) {
 		}
 		resp.Body.Close()
 		if time.Now().After(deadline) {
-			t.Fatal("it still listens")
+			t.Fatal("the server still listens")
 		}
 	}
 }
