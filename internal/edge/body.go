@@ -143,12 +143,14 @@ func (b *pacedBody) end() {
 	}
 }
 
-// stop takes the body from the function, sets the time for what is left of it, and reports whether nothing is.
+// stop takes the body from the function, sets the time for what is left of it, and reports whether nothing is. Only the
+// first call sets the time.
 func (b *pacedBody) stop() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	first := !b.ended
 	b.ended = true
-	if !b.whole {
+	if first && !b.whole {
 		b.client.SetReadDeadline(time.Now().Add(min(b.pace.Grace, leftoverTime)))
 	}
 	return b.whole

@@ -9,11 +9,13 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -291,5 +293,26 @@ func TestAmbiguousLengthsAreRefused(t *testing.T) {
 		if got, err := s.send(false, old); err != nil || !strings.HasPrefix(got, "HTTP/1.1 "+want+" ") && !strings.HasPrefix(got, "HTTP/1.0 "+want+" ") {
 			t.Errorf("%q: %v, %.300q", old, err, got)
 		}
+	}
+}
+
+// readDeadline notes until when a request may be read.
+type readDeadline struct {
+	http.ResponseWriter
+	at time.Time
+}
+
+func (d *readDeadline) SetReadDeadline(t time.Time) error {
+	d.at = t
+	return nil
+}
+
+// The time for the rest of a body runs once. After it, the connection is read only so that the client sees its answer.
+func TestTimeForTheRestOfABodyRunsOnce(t *testing.T) {
+	w := &readDeadline{ResponseWriter: httptest.NewRecorder()}
+	r := httptest.NewRequest(http.MethodPost, "/", iotest.ErrReader(os.ErrDeadlineExceeded))
+	New(Config{}).guard(w, r, func(http.ResponseWriter, *http.Request) {})
+	if left := time.Until(w.at); w.at.IsZero() || left > linger {
+		t.Errorf("the connection is read for another %s, want at most %s", left, linger)
 	}
 }
