@@ -11,7 +11,7 @@ import (
 // pacedConn cuts a client that stops reading. Timeouts of http.Server cannot: its WriteTimeout counts from the request
 // and would end every long stream.
 //
-// Every write gets the pace's grace. When that is over, the write goes on if the client took what the pace asks for in
+// Every write has the pace's grace. When that is over, the write continues if the client took what the pace asks for in
 // that time, so a stalled client is cut after one grace however much there is to send.
 //
 // net/http writes from one goroutine at a time.

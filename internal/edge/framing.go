@@ -45,7 +45,7 @@ const longestLine = 1 << 20
 // head is what the field lines of one request say about its length.
 type head struct {
 	old     bool // HTTP/1.0
-	folded  bool // a field line goes on in the next (RFC 9112, section 5.2)
+	folded  bool // a field line continues in the next (RFC 9112, section 5.2)
 	lengths int
 	length  int64 // -1: no number
 	codings []string

@@ -51,7 +51,7 @@ func (l *secureListener) accept() {
 	}
 }
 
-// temporary is what net/http's own Accept loop goes on after: above all, no file descriptor was free.
+// temporary reports whether net/http's own Accept loop would continue after err: above all, no file descriptor was free.
 func temporary(err error) bool {
 	var netErr interface{ Temporary() bool }
 	return errors.As(err, &netErr) && netErr.Temporary()

@@ -36,7 +36,7 @@ func (s *secured) message(t *testing.T, secure bool, octets string) (*http.Respo
 	return res, string(body)
 }
 
-// Every answer has a Date (RFC 9110, section 6.6.1) and a request id, those that net/http gives by itself among them.
+// Every answer has a Date (RFC 9110, section 6.6.1) and a request id, those that net/http sends by itself included.
 func TestEveryRefusalIsAPage(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.publish(nil, "a.test", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "app") })
@@ -123,7 +123,7 @@ func TestEmptyLinesBeforeARequestAreSkipped(t *testing.T) {
 	}
 }
 
-func TestAMethodsOfTheServer(t *testing.T) {
+func TestOptionsOfTheServer(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.publish(nil, "a.test", func(http.ResponseWriter, *http.Request) { t.Error("the function was asked") })
 	if res, _ := s.message(t, false, "OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n"); res.StatusCode != 200 || res.Header.Get("Content-Length") != "0" {
@@ -280,7 +280,7 @@ func TestStatusesWithoutBody(t *testing.T) {
 			}
 			for range cap(failed) {
 				if err := <-failed; err != nil {
-					t.Errorf("%d: the function is told %v", status, err)
+					t.Errorf("%d: the function got the error %v", status, err)
 				}
 			}
 		}

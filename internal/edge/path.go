@@ -14,7 +14,7 @@ import (
 // that cannot stand in a path are percent-encoded. Empty segments and encoded slashes stay, because there they carry
 // meaning.
 func normalized(r *http.Request) *http.Request {
-	// net/url leaves RawPath empty where the default encoding gives the path back: that has neither backslashes nor
+	// net/url leaves RawPath empty where the default encoding reproduces the path: that has neither backslashes nor
 	// encoded dots.
 	if r.URL.RawPath == "" && !strings.Contains(r.URL.Path, "/.") || !strings.HasPrefix(r.URL.Path, "/") {
 		return r

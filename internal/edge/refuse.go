@@ -36,7 +36,7 @@ var (
 	bodyBroken = &refusal{status: http.StatusBadRequest, title: "Bad request",
 		detail: "The body of this request is malformed.", close: true}
 	badHost = &refusal{status: http.StatusBadRequest, title: "Bad host",
-		detail: "The port in the Host header of this request is none."}
+		detail: "The Host header of this request has an invalid port."}
 	badTarget = &refusal{status: http.StatusBadRequest, title: "Bad address",
 		detail: "Only OPTIONS can ask for \"*\"."}
 	badOctet = &refusal{status: http.StatusBadRequest, title: "Bad address",
@@ -105,7 +105,7 @@ func (e *Edge) unacceptable(r *http.Request) *refusal {
 	return nil
 }
 
-// hasBadOctet finds what is no part of a request target (RFC 9112, section 3.2; RFC 3986, section 3.5): parties that
+// hasBadOctet finds what cannot be part of a request target (RFC 9112, section 3.2; RFC 3986, section 3.5): parties that
 // cut or recode it would each see another address.
 func hasBadOctet(target string) bool {
 	for i := range len(target) {

@@ -42,8 +42,8 @@ func (r *response) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// leaks are headers of a function that say something about its inside only: OpenNext's own id of the request, which it
-// also sends when an app builds it with debug.
+// leaks are headers that concern only the inside of a function: OpenNext's own id of the request, which it also sends to
+// visitors when an app is built with debug.
 var leaks = []string{"X-Opennext-Requestid"}
 
 func (r *response) decorate(h http.Header) {

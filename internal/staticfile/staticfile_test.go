@@ -37,7 +37,7 @@ func TestMediaTypesDoNotDependOnTheMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := staticfile.MediaType("a.only-here"); got != "application/octet-stream" {
-		t.Errorf("a type of this machine is told to browsers: %q", got)
+		t.Errorf("a type of this machine is sent to browsers: %q", got)
 	}
 }
 

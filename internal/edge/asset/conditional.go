@@ -53,7 +53,7 @@ func (a Asset) unmodified(since []string) bool {
 	return ok && t.Equal(a.index.modTime)
 }
 
-// date understands the three forms of an HTTP date (RFC 9110, section 5.6.7). What is none is ignored.
+// date understands the three forms of an HTTP date (RFC 9110, section 5.6.7). Anything else is ignored.
 func date(values []string) (time.Time, bool) {
 	if len(values) != 1 {
 		return time.Time{}, false

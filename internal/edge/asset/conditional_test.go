@@ -124,7 +124,7 @@ func TestSuffixesAndUnits(t *testing.T) {
 	}
 }
 
-// An .svgz file is compressed on disk, which a browser has to be told.
+// An .svgz file is compressed on disk, and a browser must learn that from its header.
 func TestFilesCodedOnDisk(t *testing.T) {
 	var svgz bytes.Buffer
 	z := gzip.NewWriter(&svgz)

@@ -66,7 +66,7 @@ func parseAccept(lines []string) codings {
 	return c.withOthers(others)
 }
 
-// set compares lengths first: this runs for every static file, and most names are neither.
+// set compares lengths first: this runs for every static file, and most names are others.
 func (c *codings) set(name string, weight int) {
 	switch len(name) {
 	case len("br"):

@@ -8,7 +8,7 @@ import (
 
 const bytesUnit = "bytes="
 
-// wantsPart: only GET has ranges, and a unit that nobody here knows is no range (RFC 9110, section 14.2). Names of units
+// wantsPart: only GET has ranges, and an unknown unit is ignored (RFC 9110, section 14.2). Names of units
 // are compared without regard to case (section 14.1).
 func wantsPart(r *http.Request) bool {
 	lines := r.Header["Range"]
