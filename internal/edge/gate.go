@@ -18,26 +18,19 @@ type gate struct {
 	mu      sync.Mutex
 	open    int
 	clients map[netip.Addr]int
-	refused Refused
-	said    Refused
+	refused refusals
+	said    refusals  // of refused, in the log
 	next    time.Time // when the log may be written to again
 }
 
-// Refused counts the connections that were closed at once.
-type Refused struct {
-	Full      int64 // beyond Config.MaxConnections
-	PerClient int64 // beyond Config.MaxConnectionsPerClient
+// refusals counts the connections that were closed at once.
+type refusals struct {
+	full      int64 // beyond Config.MaxConnections
+	perClient int64 // beyond Config.MaxConnectionsPerClient
 }
 
 // logRefusals is how often refusals are logged.
 const logRefusals = time.Minute
-
-// Refused returns how many connections were refused since the edge was made.
-func (e *Edge) Refused() Refused {
-	e.gate.mu.Lock()
-	defer e.gate.mu.Unlock()
-	return e.gate.refused
-}
 
 func (e *Edge) newGate() *gate {
 	return &gate{
@@ -49,7 +42,7 @@ func (e *Edge) newGate() *gate {
 const (
 	mostConnections   = 16384
 	fewestConnections = 64
-	// reservedFiles are for what is no client's connection: the records, logs, the API, and the workers.
+	// reservedFiles are for everything but clients' connections: the records, logs, the API, and the workers.
 	reservedFiles = 256
 )
 
@@ -71,9 +64,9 @@ func (g *gate) enter(peer net.Addr) (leave func(), ok bool) {
 	defer g.mu.Unlock()
 	switch {
 	case g.open >= g.max:
-		g.refused.Full++
+		g.refused.full++
 	case known && g.clients[client] >= g.perClient:
-		g.refused.PerClient++
+		g.refused.perClient++
 	default:
 		g.open++
 		if known {
@@ -104,7 +97,7 @@ func (g *gate) report(client netip.Addr) {
 	}
 	g.next = time.Now().Add(logRefusals)
 	g.log.Warn("connections of clients refused; see \"Limits\" in docs/operations.md",
-		"too_many", g.refused.Full-g.said.Full, "too_many_of_one_client", g.refused.PerClient-g.said.PerClient,
+		"too_many", g.refused.full-g.said.full, "too_many_of_one_client", g.refused.perClient-g.said.perClient,
 		"limit", g.max, "limit_of_one_client", g.perClient, "last_client", client.String())
 	g.said = g.refused
 }

@@ -36,6 +36,12 @@ func served(c net.Conn) bool {
 	return err == nil
 }
 
+func (e *running) refused() refusals {
+	e.gate.mu.Lock()
+	defer e.gate.mu.Unlock()
+	return e.gate.refused
+}
+
 // lines is a log that a test can read while it is written to.
 type lines struct {
 	mu sync.Mutex
@@ -73,7 +79,7 @@ func TestConnectionsAreCapped(t *testing.T) {
 			t.Fatal("the place of a closed connection is not free")
 		}
 	}
-	if got := e.Refused(); got.Full == 0 || got.PerClient != 0 {
+	if got := e.refused(); got.full == 0 || got.perClient != 0 {
 		t.Errorf("refused %+v", got)
 	}
 	if n := log.count("refused"); n != 1 {
@@ -100,7 +106,7 @@ func TestOneClientIsCapped(t *testing.T) {
 			t.Error("a trusted proxy was refused")
 		}
 	}
-	if got := e.Refused(); got.PerClient != 1 || got.Full != 0 {
+	if got := e.refused(); got.perClient != 1 || got.full != 0 {
 		t.Errorf("refused %+v", got)
 	}
 }
