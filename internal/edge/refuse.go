@@ -220,7 +220,7 @@ h1{font-size:1.5rem;margin:.25rem 0}
 
 const notFound = "Not Found\n"
 
-// missingHeader is shared by all answers, as asset's headers are: browsers with a page of long ago ask for many files.
+// missingHeader is shared by all answers, as those of files are: a browser that shows an old page asks for many files.
 var missingHeader = http.Header{
 	"Cache-Control":          {"no-store"},
 	"Content-Type":           {"text/plain; charset=utf-8"},
