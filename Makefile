@@ -15,14 +15,14 @@ help: ## This list
 # The code of the AWS handlers, which the anchor binary carries. It is built for
 # both architectures whatever this machine's is, and the same source gives the same zips.
 .PHONY: handlers
-handlers: ## The AWS handlers' zips in internal/stack/handlers
-	env -u GOOS -u GOARCH $(GO) run ./internal/stack/pack
+handlers: ## The AWS handlers' zips in internal/aws/install/handlers
+	env -u GOOS -u GOARCH $(GO) run ./internal/aws/install/pack
 
-# The aws commands, which the anchor binary carries packed (internal/companion).
-PROGRAM := internal/companion/program/anchor-aws.gz
+# The aws commands, which the anchor binary carries packed (internal/aws/companion).
+PROGRAM := internal/aws/companion/program/anchor-aws.gz
 
 .PHONY: companion
-companion: handlers ## The aws commands in internal/companion/program
+companion: handlers ## The aws commands in internal/aws/companion/program
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags '-s -w' -o bin/anchor-aws ./cmd/anchor-aws
 	@gzip -nc bin/anchor-aws > bin/anchor-aws.gz
 	@cmp -s bin/anchor-aws.gz $(PROGRAM) || cp bin/anchor-aws.gz $(PROGRAM) # an older file spares a build
@@ -80,7 +80,7 @@ test-all: test test-race test-slow ## Everything
 
 .PHONY: test-slow
 test-slow: build examples emulators ## Switches under load, kill -9, concurrency: some ten minutes
-	$(GO) test -tags slow -count=1 -timeout 40m -v -run "TestKill|TestNoLost|TestConcurrent|TestManyNames|TestShipped" ./e2e/... ./internal/acme/...
+	$(GO) test -tags slow -count=1 -timeout 40m -v -run "TestKill|TestNoLost|TestConcurrent|TestManyNames|TestShipped" ./e2e/... ./internal/local/acme/...
 
 .PHONY: lint
 lint: ## golangci-lint, zero findings

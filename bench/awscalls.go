@@ -9,7 +9,7 @@ import (
 
 // awsCalls holds what a test of the aws platform counts and compares at every run. It
 // is shown here, not counted again.
-const awsCalls = "internal/platform/aws/testdata/calls.golden"
+const awsCalls = "internal/aws/testdata/calls.golden"
 
 // The budget of a rollback of a project with two functions.
 const (

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/anchor-deploy/anchor/internal/worker"
+	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
 // measureDeploy deploys the whole artifact into a fresh data folder, in turns with

@@ -10,7 +10,7 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/anchor-deploy/anchor/internal/worker"
+	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
 // lab is what every measurement needs: the build under test, the tools, a folder.

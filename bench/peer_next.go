@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/anchor-deploy/anchor/internal/freeport"
+	"github.com/anchor-deploy/anchor/internal/testport"
 )
 
 // nextStart runs the same build as one standalone Next.js process, with public and

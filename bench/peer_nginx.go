@@ -7,7 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
-	"github.com/anchor-deploy/anchor/internal/freeport"
+	"github.com/anchor-deploy/anchor/internal/testport"
 )
 
 // nginxConf is tuned as its documentation suggests for static files. One process:

@@ -18,9 +18,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anchor-deploy/anchor/internal/awstest"
-	"github.com/anchor-deploy/anchor/internal/platform/aws/front/fronttest"
-	"github.com/anchor-deploy/anchor/internal/platform/aws/function/functiontest"
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
+	"github.com/anchor-deploy/anchor/internal/aws/front/fronttest"
+	"github.com/anchor-deploy/anchor/internal/aws/function/functiontest"
 )
 
 // account is an AWS account on an emulator with an installation in it that

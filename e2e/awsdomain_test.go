@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
 // TestDomainsOnAWS is a custom domain's life by the real CLI and handlers: the records to

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/anchor-deploy/anchor/internal/awstest"
-	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
 // TestRefusalsOnAWS is what AWS cannot run, or does not let us: each is told in words

@@ -19,9 +19,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anchor-deploy/anchor/internal/acme/acmetest"
-	"github.com/anchor-deploy/anchor/internal/dnscheck/dnstest"
-	"github.com/anchor-deploy/anchor/internal/freeport"
+	"github.com/anchor-deploy/anchor/internal/domains/dnscheck/dnstest"
+	"github.com/anchor-deploy/anchor/internal/local/acme/acmetest"
+	"github.com/anchor-deploy/anchor/internal/testport"
 )
 
 // world is what an Anchor with custom domains needs around it: a DNS, and a CA that

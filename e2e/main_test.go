@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anchor-deploy/anchor/internal/app"
-	"github.com/anchor-deploy/anchor/internal/awsapp"
+	"github.com/anchor-deploy/anchor/internal/aws/install/open"
 	"github.com/anchor-deploy/anchor/internal/cli"
+	"github.com/anchor-deploy/anchor/internal/local/server"
 )
 
 // TestMain makes the test binary be Anchor itself when it is asked to, so that the

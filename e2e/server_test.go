@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anchor-deploy/anchor/internal/freeport"
+	"github.com/anchor-deploy/anchor/internal/testport"
 )
 
 // anchor is a running `anchor up`, a process of its own.

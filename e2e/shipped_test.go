@@ -8,7 +8,7 @@ import (
 	"os/exec"
 	"testing"
 
-	"github.com/anchor-deploy/anchor/internal/awstest"
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 )
 
 // TestShippedBinary runs what make build makes, which carries the aws commands and the

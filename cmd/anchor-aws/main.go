@@ -5,9 +5,9 @@ package main
 import (
 	"os"
 
-	"github.com/anchor-deploy/anchor/internal/app"
-	"github.com/anchor-deploy/anchor/internal/awsapp"
+	"github.com/anchor-deploy/anchor/internal/aws/install/open"
 	"github.com/anchor-deploy/anchor/internal/cli"
+	"github.com/anchor-deploy/anchor/internal/local/server"
 )
 
 func main() {

@@ -15,10 +15,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/awstest"
-	"github.com/anchor-deploy/anchor/internal/lambdafn"
-	"github.com/anchor-deploy/anchor/internal/platform/aws/function/functiontest"
-	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
+	"github.com/anchor-deploy/anchor/internal/aws/function/functiontest"
+	"github.com/anchor-deploy/anchor/internal/aws/lambda"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
 func TestMain(m *testing.M) { os.Exit(functiontest.Main(m)) }

@@ -9,10 +9,10 @@ import (
 // foreign is what belongs to the other platform and would only make cold starts longer.
 var foreign = []string{
 	"modernc.org/sqlite", "github.com/caddyserver/certmagic", "github.com/quic-go/quic-go", "github.com/spf13/cobra",
-	"github.com/anchor-deploy/anchor/internal/edge", "github.com/anchor-deploy/anchor/internal/worker",
-	"github.com/anchor-deploy/anchor/internal/acme", "github.com/anchor-deploy/anchor/internal/isr",
-	"github.com/anchor-deploy/anchor/internal/store/sqlite", "github.com/anchor-deploy/anchor/internal/platform/local",
-	"github.com/anchor-deploy/anchor/internal/app", "github.com/anchor-deploy/anchor/internal/cli",
+	"github.com/anchor-deploy/anchor/internal/local/edge", "github.com/anchor-deploy/anchor/internal/worker",
+	"github.com/anchor-deploy/anchor/internal/local/acme", "github.com/anchor-deploy/anchor/internal/isr",
+	"github.com/anchor-deploy/anchor/internal/local/sqlite", "github.com/anchor-deploy/anchor/internal/local/sites",
+	"github.com/anchor-deploy/anchor/internal/local/server", "github.com/anchor-deploy/anchor/internal/cli",
 	"net/rpc", "testing",
 }
 

@@ -22,15 +22,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/awsretry"
-	"github.com/anchor-deploy/anchor/internal/dnscheck"
-	"github.com/anchor-deploy/anchor/internal/lambdafn"
-	"github.com/anchor-deploy/anchor/internal/platform/aws"
-	"github.com/anchor-deploy/anchor/internal/platform/aws/artifact"
-	builds "github.com/anchor-deploy/anchor/internal/platform/aws/codebuild"
-	"github.com/anchor-deploy/anchor/internal/platform/aws/logtail"
-	"github.com/anchor-deploy/anchor/internal/secret"
-	"github.com/anchor-deploy/anchor/internal/store/dynamo"
+	"github.com/anchor-deploy/anchor/internal/aws"
+	"github.com/anchor-deploy/anchor/internal/aws/artifact"
+	"github.com/anchor-deploy/anchor/internal/aws/awsretry"
+	builds "github.com/anchor-deploy/anchor/internal/aws/codebuild"
+	"github.com/anchor-deploy/anchor/internal/aws/dynamo"
+	"github.com/anchor-deploy/anchor/internal/aws/lambda"
+	"github.com/anchor-deploy/anchor/internal/aws/logtail"
+	"github.com/anchor-deploy/anchor/internal/domains/dnscheck"
+	"github.com/anchor-deploy/anchor/internal/project/secret"
 )
 
 // settings are what the template gives the handlers in their environment.

@@ -26,8 +26,8 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/access"
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/awstest"
-	"github.com/anchor-deploy/anchor/internal/store/dynamo"
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
+	"github.com/anchor-deploy/anchor/internal/aws/dynamo"
 )
 
 func must(t *testing.T, err error) {

@@ -14,11 +14,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/app"
-	"github.com/anchor-deploy/anchor/internal/awsapp"
-	"github.com/anchor-deploy/anchor/internal/awstest"
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
+	"github.com/anchor-deploy/anchor/internal/aws/dynamo"
+	"github.com/anchor-deploy/anchor/internal/aws/install/open"
 	"github.com/anchor-deploy/anchor/internal/cli"
-	"github.com/anchor-deploy/anchor/internal/store/dynamo"
+	"github.com/anchor-deploy/anchor/internal/local/server"
 )
 
 // mainOnAWS is the command with its aws commands in the same process and handlers that

@@ -5,10 +5,10 @@ import (
 	"context"
 	"os"
 
-	"github.com/anchor-deploy/anchor/internal/app"
+	"github.com/anchor-deploy/anchor/internal/aws/companion"
+	"github.com/anchor-deploy/anchor/internal/aws/installation"
 	"github.com/anchor-deploy/anchor/internal/cli"
-	"github.com/anchor-deploy/anchor/internal/companion"
-	"github.com/anchor-deploy/anchor/internal/installation"
+	"github.com/anchor-deploy/anchor/internal/local/server"
 )
 
 func main() {

@@ -17,10 +17,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/announce"
-	"github.com/anchor-deploy/anchor/internal/hostname"
-	"github.com/anchor-deploy/anchor/internal/httpapi"
-	"github.com/anchor-deploy/anchor/internal/httpapi/apitest"
+	"github.com/anchor-deploy/anchor/internal/api"
+	"github.com/anchor-deploy/anchor/internal/api/apitest"
+	"github.com/anchor-deploy/anchor/internal/domains"
+	"github.com/anchor-deploy/anchor/internal/local/discovery"
 )
 
 func TestMain(m *testing.M) {

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anchor-deploy/anchor/internal/app"
+	"github.com/anchor-deploy/anchor/internal/local/server"
 )
 
 // served is an app whose answers end when a gate opens, if one is named, and which works on after them until another does.

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/anchor-deploy/anchor/internal/httpapi"
+	"github.com/anchor-deploy/anchor/internal/api"
 )
 
 // openAPI gives the document as the API serves it, indented.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/access"
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/store/memory"
+	"github.com/anchor-deploy/anchor/internal/records/memory"
 )
 
 func service() (access.Service, *memory.Store) {

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/bundle"
-	"github.com/anchor-deploy/anchor/internal/opennext"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 )
 
 // treeName is the folder that OpenNext builds in.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/anchor-deploy/anchor/internal/installation"
+	"github.com/anchor-deploy/anchor/internal/aws/installation"
 )
 
 // awsOptions say which installation an aws command is about.

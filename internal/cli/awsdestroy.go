@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/anchor-deploy/anchor/internal/announce"
-	"github.com/anchor-deploy/anchor/internal/installation"
+	"github.com/anchor-deploy/anchor/internal/aws/installation"
+	"github.com/anchor-deploy/anchor/internal/local/discovery"
 )
 
 // destroyOptions are the flags of aws destroy.

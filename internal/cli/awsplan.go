@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/anchor-deploy/anchor/internal/installation"
+	"github.com/anchor-deploy/anchor/internal/aws/installation"
 )
 
 func (o *awsOptions) planCommand() *cobra.Command {

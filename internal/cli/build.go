@@ -8,7 +8,7 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/anchor-deploy/anchor/internal/opennext"
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 )
 
 // What an app is built with that names nothing itself. Both were tried together.

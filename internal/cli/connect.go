@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/announce"
-	"github.com/anchor-deploy/anchor/internal/apiclient"
+	"github.com/anchor-deploy/anchor/internal/api/client"
+	"github.com/anchor-deploy/anchor/internal/local/discovery"
 )
 
 // client finds the server: ANCHOR_URL and ANCHOR_TOKEN, else the anchor up that

@@ -10,10 +10,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/hostname"
-	"github.com/anchor-deploy/anchor/internal/httpapi"
-	"github.com/anchor-deploy/anchor/internal/httpapi/apitest"
-	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+	"github.com/anchor-deploy/anchor/internal/api"
+	"github.com/anchor-deploy/anchor/internal/api/apitest"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
 // atTerminal is a person's terminal at an Anchor that has the project shop.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
 func (s *shell) setDomainCommand() *cobra.Command {

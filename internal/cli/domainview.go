@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/hostname"
-	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
 // page80 is the width of what is to be read and copied.

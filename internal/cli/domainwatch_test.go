@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/anchor-deploy/anchor/internal/hostname"
-	"github.com/anchor-deploy/anchor/internal/httpapi"
-	"github.com/anchor-deploy/anchor/internal/httpapi/apitest"
+	"github.com/anchor-deploy/anchor/internal/api"
+	"github.com/anchor-deploy/anchor/internal/api/apitest"
+	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
 // A server that restarts while its domain is watched is waited for.

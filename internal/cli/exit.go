@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/apiclient"
+	"github.com/anchor-deploy/anchor/internal/api/client"
 )
 
 // The exit codes. Scripts rely on them.

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/apiclient"
+	"github.com/anchor-deploy/anchor/internal/api/client"
 )
 
 func TestExitCodes(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/apiclient"
-	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+	"github.com/anchor-deploy/anchor/internal/api/client"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
 // follow shows the pipeline's steps as they come and gives the deployment's end.

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
 // lastUpload is .anchor/uploads/<project>.json: what was deployed from this folder

@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/app"
-	"github.com/anchor-deploy/anchor/internal/installation"
+	"github.com/anchor-deploy/anchor/internal/aws/installation"
+	"github.com/anchor-deploy/anchor/internal/local/server"
 )
 
 // shell is what the commands share: streams, the global flags, the server.

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/httpapi/wire"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
 // screen is a terminal that keeps what was written and what it shows.

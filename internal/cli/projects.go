@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/apiclient"
+	"github.com/anchor-deploy/anchor/internal/api/client"
 )
 
 func (s *shell) projectsCommand() *cobra.Command {

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/anchor-deploy/anchor/internal/httpapi"
-	"github.com/anchor-deploy/anchor/internal/httpapi/apitest"
+	"github.com/anchor-deploy/anchor/internal/api"
+	"github.com/anchor-deploy/anchor/internal/api/apitest"
 )
 
 // removeShop runs anchor projects rm where a removal takes a while.

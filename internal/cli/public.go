@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
 // checkPublic refuses, before the build, what the build would copy of the app's public

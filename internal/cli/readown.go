@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
 // The most that is read of a repository's own files, in bytes.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/anchor-deploy/anchor/internal/announce"
-	"github.com/anchor-deploy/anchor/internal/app"
+	"github.com/anchor-deploy/anchor/internal/local/discovery"
+	"github.com/anchor-deploy/anchor/internal/local/server"
 )
 
 // repair works on the data folder itself: without records no server starts.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/anchor-deploy/anchor/internal/announce"
-	"github.com/anchor-deploy/anchor/internal/app"
+	"github.com/anchor-deploy/anchor/internal/local/discovery"
+	"github.com/anchor-deploy/anchor/internal/local/server"
 )
 
 func (s *shell) upCommand() *cobra.Command {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/deploy"
-	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
 // leases are those of several processes, in memory.

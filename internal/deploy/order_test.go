@@ -12,7 +12,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/deploy"
-	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
 func TestOlderRequestThatFinishesLaterIsSuperseded(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
 func TestDeployGoesLive(t *testing.T) {

@@ -2,7 +2,7 @@ package deploy
 
 import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
 // Request asks for a deployment of the files the manifest names.

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/bundle"
-	"github.com/anchor-deploy/anchor/internal/opennext"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 

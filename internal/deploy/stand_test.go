@@ -10,14 +10,14 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/bundle"
+	"github.com/anchor-deploy/anchor/internal/artifact"
 	"github.com/anchor-deploy/anchor/internal/deploy"
-	"github.com/anchor-deploy/anchor/internal/leak"
-	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 	"github.com/anchor-deploy/anchor/internal/project"
+	"github.com/anchor-deploy/anchor/internal/project/secret"
+	"github.com/anchor-deploy/anchor/internal/records/memory"
 	"github.com/anchor-deploy/anchor/internal/release"
-	"github.com/anchor-deploy/anchor/internal/secret"
-	"github.com/anchor-deploy/anchor/internal/store/memory"
+	"github.com/anchor-deploy/anchor/internal/testleak"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/opennext"
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 )
 
 // run is one pass of the pipeline over one deployment.

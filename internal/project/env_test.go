@@ -11,8 +11,8 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/project"
-	"github.com/anchor-deploy/anchor/internal/secret"
-	"github.com/anchor-deploy/anchor/internal/store/memory"
+	"github.com/anchor-deploy/anchor/internal/project/secret"
+	"github.com/anchor-deploy/anchor/internal/records/memory"
 )
 
 func environment(t *testing.T) (project.Env, *memory.Store, anchor.ProjectID, anchor.DeploymentID) {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/project"
-	"github.com/anchor-deploy/anchor/internal/store/memory"
+	"github.com/anchor-deploy/anchor/internal/records/memory"
 )
 
 // platform remembers what it was told to remove.

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/keyed"
+	"github.com/anchor-deploy/anchor/internal/keylock"
 )
 
 // warmUp bounds how long a promote or rollback waits for its target's functions.

@@ -7,10 +7,10 @@ import (
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/leak"
-	"github.com/anchor-deploy/anchor/internal/platform/platformtest"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
+	"github.com/anchor-deploy/anchor/internal/records/memory"
 	"github.com/anchor-deploy/anchor/internal/release"
-	"github.com/anchor-deploy/anchor/internal/store/memory"
+	"github.com/anchor-deploy/anchor/internal/testleak"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }

@@ -1,0 +1,226 @@
+package apiclient
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+)
+
+// event is one server-sent event.
+type event struct {
+	id, name string
+	data     string
+}
+
+// errCut says that a stream stopped without its end event.
+var errCut = errors.New("the event stream was cut off")
+
+// moreError says that the server ended its answer and wants to be asked for the rest.
+type moreError struct{ after string }
+
+func (*moreError) Error() string { return "the event stream goes on in another answer" }
+
+// Watch gives a deployment's events from the first on, and returns after its last.
+// A stream that is cut off is taken up again after the event last seen; it is
+// given up when several attempts in a row bring nothing, or when the server cannot be
+// reached for longer than Client.Restart.
+func (c *Client) Watch(ctx context.Context, project string, d anchor.DeploymentID) iter.Seq2[anchor.Event, error] {
+	return func(yield func(anchor.Event, error) bool) {
+		var last int64
+		r := retake{client: c}
+		for {
+			before := last
+			done, err := c.watchOnce(ctx, deploymentPath(project, d, "events"), &last, yield)
+			if done {
+				return
+			}
+			if last > before {
+				r.brought()
+			}
+			if !r.again(ctx, err) {
+				yield(anchor.Event{}, err)
+				return
+			}
+		}
+	}
+}
+
+func (c *Client) watchOnce(ctx context.Context, path string, last *int64, yield func(anchor.Event, error) bool) (done bool, err error) {
+	cl := get(path, nil)
+	if *last > 0 {
+		cl.header = http.Header{"Last-Event-Id": {strconv.FormatInt(*last, 10)}}
+	}
+	return c.stream(ctx, cl, func(sent event) (bool, error) {
+		var e anchor.Event
+		if err := json.Unmarshal([]byte(sent.data), &e); err != nil {
+			return false, fmt.Errorf("read an event of %s: %w", path, err)
+		}
+		if e.Seq <= *last {
+			return true, nil
+		}
+		*last = e.Seq
+		return yield(e, nil), nil
+	})
+}
+
+// Logs gives a project's last lines, oldest first; deployment "" means all.
+func (c *Client) Logs(ctx context.Context, project string, d anchor.DeploymentID, limit int) ([]anchor.LogLine, error) {
+	list, err := fetch[wire.Items[anchor.LogLine]](ctx, c, get(projectPath(project, "logs"), logQuery(d, limit)))
+	return list.Items, err
+}
+
+// FollowLogs gives the last lines and then those to come, until ctx is done. A
+// stream that is cut off is taken up again after the line last seen, where the server
+// can tell them apart, else with what comes from then on.
+func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
+	return func(yield func(anchor.LogLine, error) bool) {
+		last := ""
+		r := retake{client: c}
+		for {
+			query := logQuery(d, limit)
+			query.Set("follow", "true")
+			cl := get(projectPath(project, "logs"), query)
+			if last != "" {
+				cl.header = http.Header{"Last-Event-Id": {last}}
+			}
+			done, err := c.stream(ctx, cl, func(e event) (bool, error) {
+				var line anchor.LogLine
+				if err := json.Unmarshal([]byte(e.data), &line); err != nil {
+					return false, fmt.Errorf("read a log line: %w", err)
+				}
+				last = cmp.Or(e.id, last)
+				r.brought()
+				return yield(line, nil), nil
+			})
+			if done {
+				return
+			}
+			if more := (*moreError)(nil); errors.As(err, &more) {
+				last = cmp.Or(more.after, last)
+			}
+			if !r.again(ctx, err) {
+				yield(anchor.LogLine{}, err)
+				return
+			}
+			if r.open {
+				limit = 0
+			}
+		}
+	}
+}
+
+func logQuery(d anchor.DeploymentID, limit int) url.Values {
+	q := url.Values{"limit": {strconv.Itoa(limit)}}
+	if d != "" {
+		q.Set("deployment", string(d))
+	}
+	return q
+}
+
+// stream hands over each event until the end event or until take says
+// to stop; then done is true.
+func (c *Client) stream(ctx context.Context, cl call, take func(event) (more bool, err error)) (done bool, err error) {
+	cl.header = withAccept(cl.header)
+	res, err := c.do(ctx, cl)
+	if err != nil {
+		return false, err
+	}
+	defer res.Body.Close()
+	in := bufio.NewReader(res.Body)
+	for {
+		e, err := readEvent(in)
+		if err != nil {
+			if ctx.Err() != nil {
+				return false, ctx.Err()
+			}
+			return false, fmt.Errorf("%w: %w", errCut, err)
+		}
+		switch e.name {
+		case wire.EventEnd:
+			return true, nil
+		case wire.EventMore:
+			return false, &moreError{e.id}
+		case wire.EventError:
+			return false, eventError(e.data)
+		}
+		if more, err := take(e); err != nil || !more {
+			return err == nil, err
+		}
+	}
+}
+
+func withAccept(h http.Header) http.Header {
+	if h == nil {
+		h = http.Header{}
+	}
+	h.Set("Accept", "text/event-stream")
+	return h
+}
+
+func eventError(data string) error {
+	var p wire.Problem
+	if err := json.Unmarshal([]byte(data), &p); err != nil {
+		return fmt.Errorf("read the error that ended the stream: %w", err)
+	}
+	return fromProblem(p)
+}
+
+// readEvent reads up to the blank line that ends an event (HTML Living Standard,
+// §9.2.6); comments make no event.
+func readEvent(in *bufio.Reader) (event, error) {
+	var e event
+	var data []string
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return event{}, notClean(err)
+		}
+		line = strings.TrimRight(line, "\r\n")
+		if line == "" {
+			if data == nil && e.name == "" {
+				continue
+			}
+			e.data = strings.Join(data, "\n")
+			return e, nil
+		}
+		field, value, _ := strings.Cut(line, ":")
+		value = strings.TrimPrefix(value, " ")
+		switch field {
+		case "id":
+			e.id = value
+		case "event":
+			e.name = value
+		case "data":
+			data = append(data, value)
+		}
+	}
+}
+
+// notClean: a stream has its own end event, so the connection's end is too early.
+func notClean(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func (c *Client) sleep(ctx context.Context, attempt int) {
+	select {
+	case <-time.After(rand.N(c.Pause<<min(attempt, 5) + 1)):
+	case <-ctx.Done():
+	}
+}

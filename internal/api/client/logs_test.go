@@ -1,0 +1,41 @@
+package apiclient_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/anchor-deploy/anchor/internal/api"
+	"github.com/anchor-deploy/anchor/internal/api/apitest"
+	"github.com/anchor-deploy/anchor/internal/api/client"
+)
+
+func TestLogsGoOnWithWhatIsWritten(t *testing.T) {
+	a := apitest.New()
+	c := apiclient.New(apitest.Serve(t, a, httpapi.Options{}, nil), apitest.AdminToken)
+	_, manifest := tree(t, 1)
+	id := startShop(t, c, manifest).Deployment.ID
+	a.Log(id, "info", "older")
+	a.Log(id, "info", "before")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var got []string
+	for line, err := range c.FollowLogs(ctx, "shop", id, 1) {
+		if err != nil {
+			if !errors.Is(err, context.Canceled) || ctx.Err() == nil {
+				t.Errorf("following ended with %v", err)
+			}
+			break
+		}
+		got = append(got, line.Text)
+		switch line.Text {
+		case "before":
+			a.Log(id, "error", "after")
+		case "after":
+			stop()
+		}
+	}
+	if len(got) != 2 || got[0] != "before" || got[1] != "after" {
+		t.Errorf("the lines are %q", got)
+	}
+}

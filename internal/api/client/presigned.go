@@ -1,0 +1,184 @@
+package apiclient
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+)
+
+// storageSenders is how many contents travel at a time: S3 takes each by itself, and
+// answers a small one after some 50 ms whatever else is under way.
+const storageSenders = 32
+
+// Presign asks for URLs to send contents to, at most wire.MaxPresign at a time.
+func (c *Client) Presign(ctx context.Context, project string, d anchor.DeploymentID, digests []bundle.Digest) ([]bundle.Upload, error) {
+	cl, err := send(http.MethodPost, deploymentPath(project, d, "uploads"), wire.Presign{Digests: digests})
+	if err != nil {
+		return nil, err
+	}
+	cl.once = false // it changes nothing
+	signed, err := fetch[wire.Presigned](ctx, c, cl)
+	return signed.Uploads, err
+}
+
+// newStorage is the client of the place that URLs lead to. It knows no token, and goes
+// nowhere but to the URL it was given.
+func newStorage(transport *http.Transport) *http.Client {
+	transport = transport.Clone()
+	transport.MaxIdleConnsPerHost = storageSenders
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// sendPresigned sends every content to a URL of its own.
+func (u *uploading) sendPresigned(ctx context.Context, missing []bundle.Digest) error {
+	for _, d := range missing {
+		if _, ok := u.files[d]; !ok {
+			return fmt.Errorf("the server asks for %s, which is no file of this upload", d)
+		}
+	}
+	for len(missing) > 0 {
+		batch := missing[:min(wire.MaxPresign, len(missing))]
+		missing = missing[len(batch):]
+		signed, err := u.client.Presign(ctx, u.project, u.deployment, batch)
+		if err != nil {
+			return err
+		}
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(storageSenders)
+		for _, to := range signed {
+			group.Go(func() error { return u.store(ctx, to) })
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// store sends one content, again where that can help: to the same URL after a broken
+// connection, to a fresh one when the URL is refused.
+func (u *uploading) store(ctx context.Context, to bundle.Upload) error {
+	f, ok := u.files[to.Digest]
+	if !ok {
+		return fmt.Errorf("the server signs %s, which is no file of this upload", to.Digest)
+	}
+	for attempt := 1; ; attempt++ {
+		err := u.client.putTo(ctx, to, f.Size, func() (io.ReadCloser, error) { return u.open(f) })
+		if err == nil {
+			u.add(1, f.Size)
+			return nil
+		}
+		refused := (*storageRefusal)(nil)
+		expired := errors.As(err, &refused) && refused.expired()
+		if attempt >= u.client.Attempts || ctx.Err() != nil || !expired && !refused.passing() && !isConnection(err) {
+			return fmt.Errorf("upload %s: %w", f.Path, u.client.explain(ctx, f, to, err))
+		}
+		u.client.sleep(ctx, attempt)
+		if expired {
+			signed, err := u.client.Presign(ctx, u.project, u.deployment, []bundle.Digest{f.Digest})
+			if err != nil {
+				return err
+			}
+			if len(signed) == 1 {
+				to = signed[0]
+			}
+		}
+	}
+}
+
+func (c *Client) putTo(ctx context.Context, to bundle.Upload, size int64, open func() (io.ReadCloser, error)) error {
+	body, err := open()
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, to.URL, c.counted(body))
+	if err != nil {
+		body.Close()
+		return fmt.Errorf("request the storage: %w", err)
+	}
+	if req.ContentLength = size; size == 0 {
+		body.Close()
+		req.Body = http.NoBody
+	}
+	for name, value := range to.Header {
+		req.Header.Set(name, value)
+	}
+	req.Header.Set("User-Agent", userAgent)
+	res, err := c.storage.Do(req)
+	if err != nil {
+		return err
+	}
+	defer drain(res)
+	if res.StatusCode/100 == 2 {
+		return nil
+	}
+	refused := &storageRefusal{Status: res.StatusCode}
+	_ = xml.NewDecoder(io.LimitReader(res.Body, 64<<10)).Decode(refused) // a proxy's page has no code
+	return refused
+}
+
+// storageRefusal is an error of S3 (Amazon S3 API Reference, "Error responses").
+type storageRefusal struct {
+	Status  int    `xml:"-"`
+	Code    string `xml:"Code"`
+	Message string `xml:"Message"`
+}
+
+func (r *storageRefusal) Error() string {
+	return fmt.Sprintf("the storage answered %d %s: %s", r.Status, r.Code, r.Message)
+}
+
+// expired says that another URL may be taken: this one's time, or that of the
+// credentials it was signed with, is over.
+func (r *storageRefusal) expired() bool {
+	return r.Status == http.StatusForbidden || r.Code == "ExpiredToken"
+}
+
+// passing says that the same may be taken in a moment.
+func (r *storageRefusal) passing() bool {
+	if r == nil {
+		return false
+	}
+	return r.Status >= 500 || r.Status == http.StatusTooManyRequests || r.Status == http.StatusTemporaryRedirect ||
+		r.Code == "RequestTimeout" || r.Code == "IncompleteBody" || r.Code == "OperationAborted"
+}
+
+// explain tells a user why a content did not get through. URLs stay out: they are keys.
+func (c *Client) explain(ctx context.Context, f bundle.File, to bundle.Upload, err error) error {
+	host := to.URL
+	if at, bad := url.Parse(to.URL); bad == nil {
+		host = at.Scheme + "://" + at.Host
+	}
+	var refused *storageRefusal
+	var ours *brokenBody
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &ours):
+		return err
+	case !errors.As(err, &refused):
+		return &Unreachable{URL: host, Err: err}
+	case refused.Code == "BadDigest", refused.Code == "XAmzContentSHA256Mismatch":
+		return changed(f, refused)
+	case refused.passing():
+		return &anchor.Error{Kind: anchor.KindBusy, Code: "storage_busy", Message: "the storage at " + host + " takes no more", Err: refused,
+			Hint: "Deploy again in a moment; what has arrived is kept."}
+	}
+	return anchor.Failed("upload_refused", "the storage at %s refuses the content", host).Because(refused).
+		Hintf("Check this machine's clock, and that no proxy between changes requests; then deploy again.")
+}
+
+func changed(f bundle.File, cause error) error {
+	return anchor.Conflict("file_changed", "%s changed after the build was scanned", f.Path).Because(cause).
+		Hintf("Wait until the build is done, then deploy again.")
+}

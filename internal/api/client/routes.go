@@ -1,0 +1,215 @@
+package apiclient
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+)
+
+func projectPath(idOrSlug string, rest ...string) string {
+	path := "/projects/" + url.PathEscape(idOrSlug)
+	for _, part := range rest {
+		path += "/" + url.PathEscape(part)
+	}
+	return path
+}
+
+func deploymentPath(project string, d anchor.DeploymentID, rest ...string) string {
+	return projectPath(project, append([]string{"deployments", string(d)}, rest...)...)
+}
+
+func paging(p anchor.Page) url.Values {
+	q := url.Values{"limit": {strconv.Itoa(p.Size())}}
+	if p.Cursor != "" {
+		q.Set("cursor", p.Cursor)
+	}
+	return q
+}
+
+// Status tells what runs.
+func (c *Client) Status(ctx context.Context) (wire.Status, error) {
+	return fetch[wire.Status](ctx, c, get("/status", nil))
+}
+
+// Doctor tells what is wrong with the server's machine.
+func (c *Client) Doctor(ctx context.Context) ([]wire.Check, error) {
+	list, err := fetch[wire.Items[wire.Check]](ctx, c, get("/doctor", nil))
+	return list.Items, err
+}
+
+// CreateProject makes a project: ErrConflict when the slug is taken.
+func (c *Client) CreateProject(ctx context.Context, slug, productionBranch string) (wire.Project, error) {
+	return sendFetch[wire.Project](ctx, c, http.MethodPost, "/projects",
+		wire.CreateProject{Slug: slug, ProductionBranch: productionBranch})
+}
+
+// Project finds a project by id or slug, ErrNotFound.
+func (c *Client) Project(ctx context.Context, idOrSlug string) (wire.Project, error) {
+	return fetch[wire.Project](ctx, c, get(projectPath(idOrSlug), nil))
+}
+
+// Projects lists projects, newest first.
+func (c *Client) Projects(ctx context.Context, p anchor.Page) (anchor.List[wire.Project], error) {
+	return fetch[anchor.List[wire.Project]](ctx, c, get("/projects", paging(p)))
+}
+
+// DeleteProject takes a project and all that hangs on it away, or begins to: removing
+// says that it goes on when the call has returned, until the project is ErrNotFound.
+func (c *Client) DeleteProject(ctx context.Context, idOrSlug string) (removing bool, err error) {
+	p, err := fetch[*wire.Project](ctx, c, call{method: http.MethodDelete, path: projectPath(idOrSlug)})
+	return p != nil && p.Removing, err
+}
+
+// Start begins a deployment and tells which files the server lacks: ErrConflict with
+// the code no_base when it cannot tell the files by r.Delta.
+func (c *Client) Start(ctx context.Context, project string, r wire.StartDeployment) (wire.StartedDeployment, error) {
+	cl, err := sendZipped(http.MethodPost, projectPath(project, "deployments"), r)
+	if err != nil {
+		return wire.StartedDeployment{}, err
+	}
+	return fetch[wire.StartedDeployment](ctx, c, cl)
+}
+
+// StartBuild has the server build a commit and deploy it. Calls with the same key
+// start one build.
+func (c *Client) StartBuild(ctx context.Context, project, key string, r wire.StartBuild) (wire.Deployment, error) {
+	cl, err := send(http.MethodPost, projectPath(project, "builds"), r)
+	if err != nil {
+		return wire.Deployment{}, err
+	}
+	cl.once = key == ""
+	if key != "" {
+		cl.header.Set("Idempotency-Key", key)
+	}
+	return fetch[wire.Deployment](ctx, c, cl)
+}
+
+// Missing tells which files of a deployment have not arrived.
+func (c *Client) Missing(ctx context.Context, project string, d anchor.DeploymentID) ([]bundle.Digest, error) {
+	m, err := fetch[wire.Missing](ctx, c, get(deploymentPath(project, d, "missing"), nil))
+	return m.Missing, err
+}
+
+// Finish lets the pipeline begin.
+func (c *Client) Finish(ctx context.Context, project string, d anchor.DeploymentID) (wire.Deployment, error) {
+	cl, err := send(http.MethodPost, deploymentPath(project, d, "finish"), nil)
+	if err != nil {
+		return wire.Deployment{}, err
+	}
+	cl.once = false // the server takes it again after a lost answer
+	return fetch[wire.Deployment](ctx, c, cl)
+}
+
+// Cancel ends a deployment that has not ended, ErrConflict if it has.
+func (c *Client) Cancel(ctx context.Context, project string, d anchor.DeploymentID) (wire.Deployment, error) {
+	return sendFetch[wire.Deployment](ctx, c, http.MethodPost, deploymentPath(project, d, "cancel"), nil)
+}
+
+// Deployment gets one deployment.
+func (c *Client) Deployment(ctx context.Context, project string, d anchor.DeploymentID) (wire.Deployment, error) {
+	return fetch[wire.Deployment](ctx, c, get(deploymentPath(project, d), nil))
+}
+
+// Deployments lists a project's deployments, newest first.
+func (c *Client) Deployments(ctx context.Context, project string, p anchor.Page) (anchor.List[wire.Deployment], error) {
+	return fetch[anchor.List[wire.Deployment]](ctx, c, get(projectPath(project, "deployments"), paging(p)))
+}
+
+// Promote makes a deployment live.
+func (c *Client) Promote(ctx context.Context, project string, d anchor.DeploymentID) (wire.Promoted, error) {
+	return sendFetch[wire.Promoted](ctx, c, http.MethodPost, deploymentPath(project, d, "promote"), nil)
+}
+
+// Rollback brings target back, or with "" what was live before the current one.
+func (c *Client) Rollback(ctx context.Context, project string, target anchor.DeploymentID) (wire.RolledBack, error) {
+	return sendFetch[wire.RolledBack](ctx, c, http.MethodPost, projectPath(project, "rollback"),
+		wire.Rollback{TargetDeploymentID: target, Previous: target == ""})
+}
+
+// Releases lists a project's releases, newest first.
+func (c *Client) Releases(ctx context.Context, project string, p anchor.Page) (anchor.List[anchor.Release], error) {
+	return fetch[anchor.List[anchor.Release]](ctx, c, get(projectPath(project, "releases"), paging(p)))
+}
+
+// Env lists a project's variables; values only with reveal, which needs admin.
+func (c *Client) Env(ctx context.Context, project string, reveal bool) ([]anchor.EnvVar, error) {
+	q := url.Values{}
+	if reveal {
+		q.Set("reveal", "true")
+	}
+	env, err := fetch[wire.Env](ctx, c, get(projectPath(project, "env"), q))
+	return env.Items, err
+}
+
+// BuildEnv gives the variables of a build with their values.
+func (c *Client) BuildEnv(ctx context.Context, project string) (map[string]string, error) {
+	env, err := fetch[wire.BuildEnv](ctx, c, get(projectPath(project, "env", "build"), nil))
+	return env.Variables, err
+}
+
+// SetEnv sets all of vars or none.
+func (c *Client) SetEnv(ctx context.Context, project string, vars []wire.SetVar) error {
+	return c.exec(ctx, http.MethodPut, projectPath(project, "env"), wire.SetEnv{Variables: vars})
+}
+
+// RemoveEnv takes one variable away.
+func (c *Client) RemoveEnv(ctx context.Context, project, name string) error {
+	return c.exec(ctx, http.MethodDelete, projectPath(project, "env", name), nil)
+}
+
+// AddDomain attaches a name to a project: ErrInvalid when it can be none,
+// ErrConflict when it is attached already.
+func (c *Client) AddDomain(ctx context.Context, project string, r wire.AddDomain) (wire.Domain, error) {
+	return sendFetch[wire.Domain](ctx, c, http.MethodPost, projectPath(project, "domains"), r)
+}
+
+// Domains lists a project's names, newest first, without a diagnosis.
+func (c *Client) Domains(ctx context.Context, project string, p anchor.Page) (anchor.List[wire.Domain], error) {
+	return fetch[anchor.List[wire.Domain]](ctx, c, get(projectPath(project, "domains"), paging(p)))
+}
+
+// Domain finds a name, by itself or its id, with a fresh diagnosis of its DNS.
+func (c *Client) Domain(ctx context.Context, project, idOrName string) (wire.Domain, error) {
+	return fetch[wire.Domain](ctx, c, get(projectPath(project, "domains", idOrName), nil))
+}
+
+// CheckDomain is Domain, and the server tries at once what waits for the DNS.
+func (c *Client) CheckDomain(ctx context.Context, project, idOrName string) (wire.Domain, error) {
+	return sendFetch[wire.Domain](ctx, c, http.MethodPost, projectPath(project, "domains", idOrName, "check"), nil)
+}
+
+// SetDomain changes how the edge answers for a name.
+func (c *Client) SetDomain(ctx context.Context, project, idOrName string, set wire.SetDomain) (wire.Domain, error) {
+	return sendFetch[wire.Domain](ctx, c, http.MethodPatch, projectPath(project, "domains", idOrName), set)
+}
+
+// RemoveDomain takes a name from the edge and gives its certificate up.
+func (c *Client) RemoveDomain(ctx context.Context, project, idOrName string) error {
+	return c.exec(ctx, http.MethodDelete, projectPath(project, "domains", idOrName), nil)
+}
+
+// MoveDomain makes another project, by id or slug, answer for a name.
+func (c *Client) MoveDomain(ctx context.Context, project, idOrName, to string) (wire.Domain, error) {
+	return sendFetch[wire.Domain](ctx, c, http.MethodPost, projectPath(project, "domains", idOrName, "move"), wire.MoveDomain{ProjectID: to})
+}
+
+// CreateToken makes a token; only its answer holds the secret.
+func (c *Client) CreateToken(ctx context.Context, name string, scope anchor.Scope) (wire.CreatedToken, error) {
+	return sendFetch[wire.CreatedToken](ctx, c, http.MethodPost, "/tokens", wire.CreateToken{Name: name, Scope: scope})
+}
+
+// Tokens lists all tokens.
+func (c *Client) Tokens(ctx context.Context) ([]anchor.Token, error) {
+	list, err := fetch[wire.Items[anchor.Token]](ctx, c, get("/tokens", nil))
+	return list.Items, err
+}
+
+// RevokeToken makes a token useless.
+func (c *Client) RevokeToken(ctx context.Context, id string) error {
+	return c.exec(ctx, http.MethodDelete, "/tokens/"+url.PathEscape(id), nil)
+}

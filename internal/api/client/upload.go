@@ -1,0 +1,244 @@
+package apiclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sort"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/filepack"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+)
+
+// The shape of an upload: packs are kept well under filepack.MaxSize so that the
+// parallel senders end at about the same time and a lost one costs little.
+const (
+	senders   = 4
+	packBytes = 8 << 20
+	smallFile = 256 << 10
+)
+
+// Upload is a set of files on their way to the server.
+type Upload struct {
+	Dir      string          // the folder the manifest was made of
+	Manifest bundle.Manifest //
+	Missing  []bundle.Digest // what the server said it lacks
+
+	// Presigned makes the contents go to URLs that the server signs, as its answer to
+	// the start of the deployment says.
+	Presigned bool
+
+	// Progress is told after every request, from several goroutines.
+	Progress func(sent Sent)
+}
+
+// Sent counts what an upload has sent and what it will have.
+type Sent struct {
+	Files, TotalFiles int64
+	Bytes, TotalBytes int64
+}
+
+// Upload sends what is missing in parallel, small files packed together. When a
+// connection breaks it asks again what is missing and goes on from there.
+func (c *Client) Upload(ctx context.Context, project string, d anchor.DeploymentID, u Upload) (Sent, error) {
+	root, err := os.OpenRoot(u.Dir)
+	if err != nil {
+		return Sent{}, fmt.Errorf("open the build: %w", err)
+	}
+	defer root.Close()
+	run := &uploading{client: c, project: project, deployment: d, root: root, files: byDigest(u.Manifest), tell: u.Progress}
+	deliver := run.send
+	if u.Presigned {
+		deliver = run.sendPresigned
+	}
+	missing := u.Missing
+	run.expect(missing)
+	for attempt := 1; ; attempt++ {
+		err := deliver(ctx, missing)
+		if err == nil {
+			return run.sent(), nil
+		}
+		if !resumable(err) || attempt >= c.Attempts || ctx.Err() != nil {
+			return run.sent(), err
+		}
+		c.sleep(ctx, attempt)
+		if missing, err = c.Missing(ctx, project, d); err != nil {
+			return run.sent(), err
+		}
+		run.arrived(missing)
+	}
+}
+
+func resumable(err error) bool {
+	var lost *Unreachable
+	return errors.As(err, &lost) || anchor.KindOf(err) == anchor.KindBusy
+}
+
+type uploading struct {
+	client     *Client
+	project    string
+	root       *os.Root // of the build; no link that was put in since leads out of it
+	deployment anchor.DeploymentID
+	files      map[bundle.Digest]bundle.File
+	tell       func(Sent)
+
+	total        Sent
+	doneN, doneB atomic.Int64
+}
+
+// byDigest keeps one file for each content.
+func byDigest(m bundle.Manifest) map[bundle.Digest]bundle.File {
+	files := make(map[bundle.Digest]bundle.File, len(m.Files))
+	for _, f := range m.Files {
+		if f.Link == "" {
+			files[f.Digest] = f
+		}
+	}
+	return files
+}
+
+func (u *uploading) expect(missing []bundle.Digest) {
+	u.total.TotalFiles = int64(len(missing))
+	for _, d := range missing {
+		u.total.TotalBytes += u.files[d].Size
+	}
+}
+
+// arrived counts as sent what is missing no more: the answer to it may have been lost.
+func (u *uploading) arrived(missing []bundle.Digest) {
+	bytes := u.total.TotalBytes
+	for _, d := range missing {
+		bytes -= u.files[d].Size
+	}
+	u.doneN.Store(u.total.TotalFiles - int64(len(missing)))
+	u.doneB.Store(bytes)
+}
+
+func (u *uploading) sent() Sent {
+	s := u.total
+	s.Files, s.Bytes = u.doneN.Load(), u.doneB.Load()
+	return s
+}
+
+func (u *uploading) add(files, bytes int64) {
+	u.doneN.Add(files)
+	u.doneB.Add(bytes)
+	if u.tell != nil {
+		u.tell(u.sent())
+	}
+}
+
+func (u *uploading) send(ctx context.Context, missing []bundle.Digest) error {
+	packs, single, err := u.plan(missing)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(senders)
+	for _, f := range single {
+		group.Go(func() error { return u.sendFile(ctx, f) })
+	}
+	for _, pack := range packs {
+		group.Go(func() error { return u.sendPack(ctx, pack) })
+	}
+	return group.Wait()
+}
+
+// plan sorts what is missing into files that travel alone, largest first, and
+// packs of small ones.
+func (u *uploading) plan(missing []bundle.Digest) (packs [][]filepack.Entry, single []bundle.File, err error) {
+	var pack []filepack.Entry
+	var size int64
+	for _, d := range missing {
+		f, ok := u.files[d]
+		switch {
+		case !ok:
+			return nil, nil, fmt.Errorf("the server asks for %s, which is no file of this upload", d)
+		case f.Size > smallFile:
+			single = append(single, f)
+			continue
+		case len(pack) == filepack.MaxFiles || size+f.Size > packBytes:
+			packs, pack, size = append(packs, pack), nil, 0
+		}
+		pack, size = append(pack, filepack.Entry{Digest: string(d), Size: f.Size}), size+f.Size
+	}
+	if len(pack) > 0 {
+		packs = append(packs, pack)
+	}
+	sort.Slice(single, func(i, j int) bool { return single[i].Size > single[j].Size })
+	return packs, single, nil
+}
+
+func (u *uploading) sendFile(ctx context.Context, f bundle.File) error {
+	err := u.put(ctx, call{
+		method: http.MethodPut, path: projectPath(u.project, "files", string(f.Digest)), size: f.Size,
+		header: http.Header{"Content-Type": {"application/octet-stream"}},
+		body:   func() (io.ReadCloser, error) { return u.open(f) },
+	})
+	if err != nil {
+		return fmt.Errorf("upload %s: %w", f.Path, err)
+	}
+	u.add(1, f.Size)
+	return nil
+}
+
+// sendPack repeats a POST, which is safe: a file that is there already is kept.
+func (u *uploading) sendPack(ctx context.Context, entries []filepack.Entry) error {
+	err := u.put(ctx, call{
+		method: http.MethodPost, path: projectPath(u.project, "files"), size: filepack.Size(entries),
+		header: http.Header{"Content-Type": {wire.PackType}},
+		body:   func() (io.ReadCloser, error) { return u.pack(entries), nil },
+	})
+	if err != nil {
+		return fmt.Errorf("upload %d files: %w", len(entries), err)
+	}
+	var size int64
+	for _, e := range entries {
+		size += e.Size
+	}
+	u.add(int64(len(entries)), size)
+	return nil
+}
+
+func (u *uploading) put(ctx context.Context, cl call) error {
+	res, err := u.client.do(ctx, cl)
+	if err != nil {
+		return err
+	}
+	drain(res)
+	return nil
+}
+
+func (u *uploading) pack(entries []filepack.Entry) io.ReadCloser {
+	r, w := io.Pipe()
+	go func() {
+		err := filepack.Write(w, entries, func(e filepack.Entry) (io.ReadCloser, error) {
+			return u.open(u.files[bundle.Digest(e.Digest)])
+		})
+		if err != nil {
+			err = &brokenBody{err}
+		}
+		w.CloseWithError(err)
+	}()
+	return r
+}
+
+func (u *uploading) open(f bundle.File) (io.ReadCloser, error) {
+	file, err := bundle.OpenIn(u.root, f.Path)
+	if err != nil {
+		return nil, &brokenBody{fmt.Errorf("%q was there when the build was scanned: %w", f.Path, err)}
+	}
+	if info, err := file.Stat(); err != nil || info.Size() != f.Size {
+		file.Close()
+		return nil, &brokenBody{changed(f, err)}
+	}
+	return file, nil
+}

@@ -1,0 +1,183 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+)
+
+// InDeployment is the part of an input that names the deployment.
+type InDeployment struct {
+	InProject
+	DeploymentID string `path:"deploymentId" maxLength:"64"`
+}
+
+func (s *server) deploymentRoutes() {
+	const all, one = "/projects/{projectId}/deployments", "/projects/{projectId}/deployments/{deploymentId}"
+	start := operation("start-deployment", http.MethodPost, all, anchor.ScopeDeploy,
+		"Start a deployment; the answer names the files to upload", 404, 409)
+	start.DefaultStatus = http.StatusCreated
+	start.MaxBodyBytes, start.BodyReadTimeout = maxManifest, 5*time.Minute
+	handle(s, start, s.startDeployment)
+	handle(s, operation("list-deployments", http.MethodGet, all, anchor.ScopeRead, "List deployments, newest first", 404), s.listDeployments)
+	handle(s, operation("get-deployment", http.MethodGet, one, anchor.ScopeRead, "Get a deployment", 404), s.getDeployment)
+	handle(s, operation("list-missing", http.MethodGet, one+"/missing", anchor.ScopeDeploy, "List the files that have not arrived yet", 404, 409), s.missing)
+	handle(s, operation("presign-uploads", http.MethodPost, one+"/uploads", anchor.ScopeDeploy,
+		"Get URLs to send contents to, where they do not come through the API", 404, 409), s.presign)
+	finish := operation("finish-deployment", http.MethodPost, one+"/finish", anchor.ScopeDeploy,
+		"Say that every file has arrived; the pipeline begins", 404, 409)
+	finish.DefaultStatus = http.StatusAccepted
+	handle(s, finish, s.finishDeployment)
+	handle(s, operation("cancel-deployment", http.MethodPost, one+"/cancel", anchor.ScopeDeploy, "Cancel a deployment that has not ended", 404, 409), s.cancelDeployment)
+	s.eventRoutes(one)
+}
+
+func (s *server) startDeployment(ctx context.Context, in *struct {
+	InProject
+	Body wire.StartDeployment
+}) (*body[wire.StartedDeployment], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	if in.Body.Delta != nil && len(in.Body.Manifest.Files) > 0 {
+		return nil, anchor.Invalid("two_manifests", "the request has a manifest and a delta").Hintf("Send either.")
+	}
+	started, err := s.Deploys.Start(ctx, p.ID, deploy.Request{
+		Manifest: in.Body.Manifest, Delta: in.Body.Delta, CommitSha: in.Body.CommitSha, CommitMessage: in.Body.CommitMessage,
+		Branch: in.Body.Branch, NoRelease: in.Body.NoRelease,
+	})
+	if err != nil {
+		return nil, err
+	}
+	shown, err := s.shown(ctx, p, started.Deployment)
+	if err != nil {
+		return nil, err
+	}
+	return answer(wire.StartedDeployment{Deployment: shown, Missing: notNil(started.Missing), Presigned: s.Uploads != nil}), nil
+}
+
+func (s *server) listDeployments(ctx context.Context, in *struct {
+	InProject
+	Paged
+}) (*body[anchor.List[wire.Deployment]], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.Deploys.List(ctx, p.ID, in.page())
+	if err != nil {
+		return nil, err
+	}
+	live, err := s.live(ctx, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	return answer(mapList(list, func(d anchor.Deployment) wire.Deployment { return s.show(p, d, live) })), nil
+}
+
+func (s *server) getDeployment(ctx context.Context, in *InDeployment) (*body[wire.Deployment], error) {
+	return s.withDeployment(ctx, in, s.Deploys.Get)
+}
+
+func (s *server) finishDeployment(ctx context.Context, in *InDeployment) (*body[wire.Deployment], error) {
+	return s.withDeployment(ctx, in, s.Deploys.Finish)
+}
+
+func (s *server) cancelDeployment(ctx context.Context, in *InDeployment) (*body[wire.Deployment], error) {
+	return s.withDeployment(ctx, in, s.Deploys.Cancel)
+}
+
+func (s *server) missing(ctx context.Context, in *InDeployment) (*body[wire.Missing], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	missing, err := s.Deploys.Missing(ctx, p.ID, anchor.DeploymentID(in.DeploymentID))
+	if err != nil {
+		return nil, err
+	}
+	return answer(wire.Missing{Missing: notNil(missing)}), nil
+}
+
+func (s *server) presign(ctx context.Context, in *struct {
+	InDeployment
+	Body wire.Presign
+}) (*body[wire.Presigned], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	if s.Uploads == nil {
+		return nil, anchor.Conflict("direct_uploads", "here contents come through the API").
+			Hintf("Send them to /projects/{projectId}/files, as the start of a deployment without \"presigned\" says.")
+	}
+	files, err := s.Deploys.Files(ctx, p.ID, anchor.DeploymentID(in.DeploymentID), in.Body.Digests)
+	if err != nil {
+		return nil, err
+	}
+	uploads, err := s.Uploads.Presign(ctx, files)
+	if err != nil {
+		return nil, err
+	}
+	return answer(wire.Presigned{Uploads: uploads}), nil
+}
+
+type deploymentCall func(context.Context, anchor.ProjectID, anchor.DeploymentID) (anchor.Deployment, error)
+
+func (s *server) withDeployment(ctx context.Context, in *InDeployment, call deploymentCall) (*body[wire.Deployment], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	d, err := call(ctx, p.ID, anchor.DeploymentID(in.DeploymentID))
+	if err != nil {
+		return nil, err
+	}
+	shown, err := s.shown(ctx, p, d)
+	if err != nil {
+		return nil, err
+	}
+	return answer(shown), nil
+}
+
+func (s *server) shown(ctx context.Context, p anchor.Project, d anchor.Deployment) (wire.Deployment, error) {
+	live, err := s.live(ctx, p.ID)
+	if err != nil {
+		return wire.Deployment{}, err
+	}
+	return s.show(p, d, live), nil
+}
+
+// show adds what a record does not hold. After a rollback it is the rollback's
+// record that is live, which says which deployment it brought back.
+func (s *server) show(p anchor.Project, d anchor.Deployment, live anchor.Live) wire.Deployment {
+	if d.Functions == nil {
+		d.Functions = map[string]anchor.FunctionVersion{}
+	}
+	site, own := s.Sites.URLs(p, d.Serves())
+	return wire.Deployment{Deployment: d, URL: site, DeploymentURL: own,
+		Live: d.ID == live.Record}
+}
+
+// live gives the pointer, zero before the first release.
+func (s *server) live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
+	live, err := s.Releases.Live(ctx, p)
+	if errors.Is(err, anchor.ErrNotFound) {
+		return anchor.Live{}, nil
+	}
+	return live, err
+}
+
+func notNil(digests []bundle.Digest) []bundle.Digest {
+	if digests == nil {
+		return []bundle.Digest{}
+	}
+	return digests
+}

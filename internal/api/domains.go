@@ -1,0 +1,125 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+	"github.com/anchor-deploy/anchor/internal/domains"
+)
+
+// InDomain is the part of an input that names the domain.
+type InDomain struct {
+	InProject
+	DomainID string `path:"domainId" maxLength:"2048" doc:"The domain's id or its name"`
+}
+
+func (s *server) domainRoutes() {
+	const all, one = "/projects/{projectId}/domains", "/projects/{projectId}/domains/{domainId}"
+	handle(s, operation("list-domains", http.MethodGet, all, anchor.ScopeRead, "List domains, newest first", 404), s.listDomains)
+	add := operation("add-domain", http.MethodPost, all, anchor.ScopeDeploy, "Attach a domain; the answer holds the records to set", 404, 409)
+	add.DefaultStatus = http.StatusCreated
+	handle(s, add, s.addDomain)
+	handle(s, operation("get-domain", http.MethodGet, one, anchor.ScopeRead, "Get a domain and how its DNS stands now", 404), s.getDomain)
+	handle(s, operation("check-domain", http.MethodPost, one+"/check", anchor.ScopeDeploy,
+		"Get a domain, and let what waits for its DNS be tried again at once", 404), s.checkDomain)
+	handle(s, operation("set-domain", http.MethodPatch, one, anchor.ScopeDeploy,
+		"Change where a domain redirects to, and its HSTS", 404, 409), s.setDomain)
+	handle(s, operation("remove-domain", http.MethodDelete, one, anchor.ScopeDeploy,
+		"Take a domain from the edge and give its certificate up", 404, 409), s.removeDomain)
+	handle(s, operation("move-domain", http.MethodPost, one+"/move", anchor.ScopeAdmin,
+		"Let another project answer for a domain", 404, 409), s.moveDomain)
+}
+
+func (s *server) listDomains(ctx context.Context, in *struct {
+	InProject
+	Paged
+}) (*body[anchor.List[wire.Domain]], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.Domains.List(ctx, p.ID, in.page())
+	if err != nil {
+		return nil, err
+	}
+	return answer(mapList(list, shownDomain)), nil
+}
+
+func (s *server) addDomain(ctx context.Context, in *struct {
+	InProject
+	Body wire.AddDomain
+}) (*body[wire.Domain], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	b := in.Body
+	if (b.Certificate == "") != (b.PrivateKey == "") {
+		return nil, anchor.Invalid("half_certificate", "the request has one of certificate and privateKey without the other").
+			Hintf("Send both, or neither to have a certificate issued.")
+	}
+	r := hostname.Request{Domain: b.Domain, Redirect: b.RedirectTo, WWW: b.WWW, HSTS: b.HSTS}
+	if b.Certificate != "" {
+		r.Chain, r.Key = []byte(b.Certificate), []byte(b.PrivateKey)
+	}
+	return domainOf(s.Domains.Add(ctx, p.ID, r))
+}
+
+func (s *server) getDomain(ctx context.Context, in *InDomain) (*body[wire.Domain], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	return domainOf(s.Domains.Get(ctx, p.ID, in.DomainID))
+}
+
+func (s *server) checkDomain(ctx context.Context, in *InDomain) (*body[wire.Domain], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	return domainOf(s.Domains.Check(ctx, p.ID, in.DomainID))
+}
+
+func (s *server) setDomain(ctx context.Context, in *struct {
+	InDomain
+	Body wire.SetDomain
+}) (*body[wire.Domain], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	return domainOf(s.Domains.Set(ctx, p.ID, in.DomainID, hostname.Settings{Redirect: in.Body.RedirectTo, HSTS: in.Body.HSTS}))
+}
+
+func (s *server) removeDomain(ctx context.Context, in *InDomain) (*empty, error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.Domains.Remove(ctx, p.ID, in.DomainID)
+}
+
+func (s *server) moveDomain(ctx context.Context, in *struct {
+	InDomain
+	Body wire.MoveDomain
+}) (*body[wire.Domain], error) {
+	from, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	to, err := s.Projects.Get(ctx, in.Body.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	return domainOf(s.Domains.Move(ctx, from.ID, in.DomainID, to.ID))
+}
+
+func domainOf(v hostname.View, err error) (*body[wire.Domain], error) {
+	if err != nil {
+		return nil, err
+	}
+	return answer(shownDomain(v)), nil
+}

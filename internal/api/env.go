@@ -1,0 +1,90 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+)
+
+func (s *server) envRoutes() {
+	const all = "/projects/{projectId}/env"
+	list := operation("list-env", http.MethodGet, all, anchor.ScopeRead, "List environment variables", 404)
+	list.Description += " With `reveal=true` it needs `admin` and shows the values."
+	handle(s, list, s.listEnv)
+	handle(s, operation("set-env", http.MethodPut, all, anchor.ScopeDeploy, "Set environment variables", 404), s.setEnv)
+	handle(s, operation("remove-env", http.MethodDelete, all+"/{name}", anchor.ScopeDeploy, "Remove an environment variable", 404), s.removeEnv)
+	handle(s, operation("get-build-env", http.MethodGet, all+"/build", anchor.ScopeDeploy, "Get the variables a build is given, with values", 404), s.buildEnv)
+}
+
+func (s *server) listEnv(ctx context.Context, in *struct {
+	InProject
+	Reveal bool `query:"reveal" doc:"Show the values"`
+}) (*body[wire.Env], error) {
+	if in.Reveal {
+		token, _ := ctx.Value(tokenKey{}).(anchor.Token)
+		if err := require(token, anchor.ScopeAdmin); err != nil {
+			return nil, err
+		}
+	}
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	vars, err := s.Env.List(ctx, p.ID, in.Reveal)
+	if err != nil {
+		return nil, err
+	}
+	out := wire.Env{Items: make([]anchor.EnvVar, 0, len(vars)), Revealed: in.Reveal}
+	for _, v := range vars {
+		if !in.Reveal {
+			v.Value = "" // whatever the use-case gave, nothing leaves unasked
+		}
+		out.Items = append(out.Items, v)
+	}
+	return answer(out), nil
+}
+
+func (s *server) setEnv(ctx context.Context, in *struct {
+	InProject
+	Body wire.SetEnv
+}) (*empty, error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now().UnixMilli()
+	vars := make([]anchor.EnvVar, 0, len(in.Body.Variables))
+	for _, v := range in.Body.Variables {
+		if v.For == "" {
+			v.For = anchor.EnvBoth
+		}
+		vars = append(vars, anchor.EnvVar{Name: v.Name, Value: v.Value, For: v.For, UpdatedAt: now})
+	}
+	return nil, s.Env.Set(ctx, p.ID, vars)
+}
+
+func (s *server) removeEnv(ctx context.Context, in *struct {
+	InProject
+	Name string `path:"name" maxLength:"128"`
+}) (*empty, error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.Env.Remove(ctx, p.ID, in.Name)
+}
+
+func (s *server) buildEnv(ctx context.Context, in *InProject) (*body[wire.BuildEnv], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	values, err := s.Env.ForBuild(ctx, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	return answer(wire.BuildEnv{Variables: values}), nil
+}

@@ -1,0 +1,202 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+)
+
+func (s *server) eventRoutes(deployment string) {
+	op := operation("watch-deployment", http.MethodGet, deployment+"/events", anchor.ScopeRead,
+		"Follow a deployment as server-sent events", 404)
+	op.Description += " Replays what happened, or what came after `Last-Event-ID`, and follows. " +
+		"The stream is whole only when it ends with an event named `done`; after one named `more`, ask for the rest."
+	streams(&op)
+	handle(s, op, s.watchDeployment)
+}
+
+type watchInput struct {
+	InDeployment
+	LastEventID string `header:"Last-Event-ID" maxLength:"20" doc:"The id of the last event seen"`
+}
+
+func (s *server) watchDeployment(ctx context.Context, in *watchInput) (*huma.StreamResponse, error) {
+	after, err := lastEvent(in.LastEventID)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	// The stream outlives the handler's return but not its request, whose context this is.
+	events, err := s.Deploys.Watch(ctx, p.ID, anchor.DeploymentID(in.DeploymentID), after)
+	if err != nil {
+		return nil, err
+	}
+	return sse(s, events, func(e anchor.Event) (id, name string) {
+		return strconv.FormatInt(e.Seq, 10), string(e.Phase)
+	}), nil
+}
+
+func lastEvent(id string) (int64, error) {
+	if id == "" {
+		return 0, nil
+	}
+	after, err := strconv.ParseInt(id, 10, 64)
+	if err != nil || after < 0 {
+		return 0, anchor.Invalid("bad_last_event_id", "Last-Event-ID is %q, which is no event's id", id).
+			Hintf("Send the id of the last event seen, or none.")
+	}
+	return after, nil
+}
+
+// sse answers with items as server-sent events (HTML Living Standard, §9.2), a
+// "done" when they end by themselves, a "more" when the answer is over before they
+// are, and an "error" when they break.
+func sse[T any](s *server, items iter.Seq2[T, error], label func(T) (id, name string)) *huma.StreamResponse {
+	return sseFrom(s, items, label, func() string { return "" })
+}
+
+// sseFrom is sse whose "more" carries what to go on after.
+func sseFrom[T any](s *server, items iter.Seq2[T, error], label func(T) (id, name string), after func() string) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		_, w := humago.Unwrap(hc)
+		out := &eventWriter{w: w, control: http.NewResponseController(w)}
+		out.begin()
+		pace, stop := s.pace()
+		defer stop()
+		err := pump(hc.Context(), items, pace, out, label)
+		switch {
+		case hc.Context().Err() != nil:
+		case errors.Is(err, errMore):
+			out.event(after(), wire.EventMore, struct{}{})
+		case err != nil:
+			out.event("", wire.EventError, problemOf(hc.Context(), s.Log, err).Problem)
+		default:
+			out.event("", wire.EventEnd, struct{}{})
+		}
+	}}
+}
+
+type result[T any] struct {
+	item T
+	err  error
+}
+
+// pace is how an event stream runs.
+type pace struct {
+	beat time.Duration // between comments
+	end  <-chan time.Time
+	soon func() // makes end come soon
+}
+
+// gather is how long an answer with a WatchFor waits for more once something came.
+const gather = 250 * time.Millisecond
+
+func (s *server) pace() (p pace, stop func()) {
+	if s.WatchFor == 0 {
+		return pace{beat: s.Heartbeat, soon: func() {}}, func() {}
+	}
+	over, timer := time.Now().Add(s.WatchFor), time.NewTimer(s.WatchFor)
+	soon := func() { timer.Reset(min(gather, time.Until(over))) }
+	return pace{beat: s.Heartbeat, end: timer.C, soon: soon}, func() { timer.Stop() }
+}
+
+// errMore ends an answer before its stream.
+var errMore = errors.New("the answer ends here, the stream does not")
+
+// pump writes items as they come and a comment whenever none came for a while, so
+// that proxies keep the connection and a dead client is noticed.
+func pump[T any](ctx context.Context, items iter.Seq2[T, error], p pace, out *eventWriter, label func(T) (string, string)) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	results := make(chan result[T])
+	go func() {
+		defer close(results)
+		for item, err := range items {
+			select {
+			case results <- result[T]{item, err}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	beat := time.NewTicker(p.beat)
+	defer beat.Stop()
+	for {
+		select {
+		case r, ok := <-results:
+			if !ok || r.err != nil {
+				return r.err
+			}
+			id, name := label(r.item)
+			out.event(id, name, r.item)
+			p.soon()
+		case <-p.end:
+			return errMore
+		case <-beat.C:
+			out.comment("still here")
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if out.err != nil {
+			return out.err
+		}
+	}
+}
+
+// eventWriter writes one event at a time and flushes it. The first error sticks.
+type eventWriter struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	err     error
+}
+
+func (e *eventWriter) begin() {
+	e.w.Header().Set("Content-Type", eventStream)
+	e.w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
+	e.w.WriteHeader(http.StatusOK)
+	e.comment("anchor")
+}
+
+func (e *eventWriter) event(id, name string, data any) {
+	encoded, err := json.Marshal(data)
+	if err != nil {
+		e.err = fmt.Errorf("encode an event: %w", err)
+		return
+	}
+	if id != "" {
+		e.write("id: %s\n", id)
+	}
+	e.write("event: %s\ndata: %s\n\n", name, encoded)
+	e.flush()
+}
+
+func (e *eventWriter) comment(text string) {
+	e.write(": %s\n\n", text)
+	e.flush()
+}
+
+func (e *eventWriter) write(format string, args ...any) {
+	if e.err == nil {
+		_, e.err = fmt.Fprintf(e.w, format, args...)
+	}
+}
+
+func (e *eventWriter) flush() {
+	if e.err == nil {
+		e.err = e.control.Flush()
+	}
+}

@@ -1,0 +1,101 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+)
+
+// InProject (exported, as huma reads embedded inputs only then) is the part of an input that names the project.
+type InProject struct {
+	ProjectID string `path:"projectId" doc:"The project's id or slug" maxLength:"64"`
+}
+
+// Paged is the part of an input that asks for a page.
+type Paged struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Rows a page"`
+	Cursor string `query:"cursor" maxLength:"256" doc:"The next of the page before"`
+}
+
+func (p Paged) page() anchor.Page { return anchor.Page{Limit: p.Limit, Cursor: p.Cursor} }
+
+func (s *server) projectRoutes() {
+	create := operation("create-project", http.MethodPost, "/projects", anchor.ScopeDeploy, "Create a project", 409)
+	create.DefaultStatus = http.StatusCreated
+	handle(s, create, s.createProject)
+	handle(s, operation("list-projects", http.MethodGet, "/projects", anchor.ScopeRead, "List projects, newest first"), s.listProjects)
+	handle(s, operation("get-project", http.MethodGet, "/projects/{projectId}", anchor.ScopeRead, "Get a project", 404), s.getProject)
+	remove := operation("delete-project", http.MethodDelete, "/projects/{projectId}", anchor.ScopeAdmin,
+		"Delete a project, its deployments and its files", 404)
+	remove.Description += " 204 says that it is gone. 202, on `aws`, says that its removal has begun: " +
+		"it takes nothing new, and is `removing` until nothing of it is left, some minutes later."
+	remove.DefaultStatus = http.StatusAccepted
+	remove.Responses = map[string]*huma.Response{"202": {Description: "Accepted: it is being removed"}, "204": {Description: "No Content: it is gone"}}
+	handle(s, remove, s.deleteProject)
+}
+
+func (s *server) createProject(ctx context.Context, in *struct{ Body wire.CreateProject }) (*body[wire.Project], error) {
+	branch := in.Body.ProductionBranch
+	if branch == "" {
+		branch = "main"
+	}
+	p, err := s.Projects.Create(ctx, in.Body.Slug, branch)
+	if err != nil {
+		return nil, err
+	}
+	return answer(s.shownProject(p)), nil
+}
+
+func (s *server) listProjects(ctx context.Context, in *struct{ Paged }) (*body[anchor.List[wire.Project]], error) {
+	list, err := s.Projects.List(ctx, in.page())
+	if err != nil {
+		return nil, err
+	}
+	return answer(mapList(list, s.shownProject)), nil
+}
+
+func (s *server) getProject(ctx context.Context, in *InProject) (*body[wire.Project], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	return answer(s.shownProject(p)), nil
+}
+
+// removal is what is left of a project that was deleted: nothing, or what is being removed.
+type removal struct {
+	Status int
+	Body   *wire.Project
+}
+
+func (s *server) deleteProject(ctx context.Context, in *InProject) (*removal, error) {
+	if err := s.Projects.Delete(ctx, in.ProjectID); err != nil {
+		return nil, err
+	}
+	// Another of the same slug may have come.
+	if p, err := s.Projects.Get(ctx, in.ProjectID); err == nil && p.Removing {
+		shown := s.shownProject(p)
+		return &removal{Status: http.StatusAccepted, Body: &shown}, nil
+	}
+	return &removal{Status: http.StatusNoContent}, nil
+}
+
+func (s *server) shownProject(p anchor.Project) wire.Project {
+	site, _ := s.Sites.URLs(p, "")
+	return wire.Project{Project: p, URL: site}
+}
+
+// mapList converts the items of a page; they are never null in JSON.
+func mapList[A, B any](list anchor.List[A], f func(A) B) anchor.List[B] {
+	out := anchor.List[B]{Items: make([]B, 0, len(list.Items)), Next: list.Next}
+	for _, item := range list.Items {
+		out.Items = append(out.Items, f(item))
+	}
+	return out
+}
+
+func same[T any](v T) T { return v }

@@ -1,0 +1,83 @@
+package httpapi
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+	"github.com/anchor-deploy/anchor/internal/domains"
+)
+
+// shownDomain tells of a hostname what its user needs.
+func shownDomain(v hostname.View) wire.Domain {
+	d := wire.Domain{
+		Hostname: v.Hostname, Unicode: v.Unicode, IsActive: v.IsActive,
+		Target:  target(v),
+		Records: append([]anchor.DNSRecord{}, v.Records...),
+		Note:    v.Note, Warnings: v.Warnings,
+	}
+	d.CloudFrontCNAME = cloudFront(d.Target)
+	d.DNSInstructions = instructions(v)
+	if v.Diagnosis != nil {
+		checks := append([]hostname.Finding{}, v.Diagnosis.Checks...)
+		d.Diagnosis = &hostname.Diagnosis{OK: v.Diagnosis.OK, Checks: checks}
+	}
+	return d
+}
+
+// instructions gives the record to set first: nothing goes on before the name is
+// proved, then it has to lead here.
+func instructions(v hostname.View) *wire.Instruction {
+	switch {
+	case v.Status == anchor.HostRemoving:
+		return nil
+	case len(v.Records) > 0:
+		i := instruction(v.Records[0])
+		i.Message = "Set this " + i.RecordType + " record to prove that " + v.Name + " is yours."
+		i.Note = noteOf(v) + " Leave the record where it is afterwards."
+		return &i
+	case len(v.Target) > 0:
+		i := instruction(v.Target[0])
+		i.Message, i.Note = leadsHere(v), noteOf(v)
+		return &i
+	}
+	return nil
+}
+
+func leadsHere(v hostname.View) string {
+	return "Set this " + v.Target[0].Type + " record, so that " + v.Name + " leads here."
+}
+
+func noteOf(v hostname.View) string {
+	if v.IsActive {
+		return "The domain is served over HTTPS; nothing is left to do."
+	}
+	return "A new record is seen within minutes, a changed one after the TTL of the old one. Anchor keeps looking by itself."
+}
+
+func target(v hostname.View) *wire.Target {
+	if len(v.Target) == 0 || v.Status == anchor.HostRemoving {
+		return nil
+	}
+	t := &wire.Target{Instruction: instruction(v.Target[0]), Records: slices.Clone(v.Target)}
+	t.Message = leadsHere(v)
+	if len(v.Target) > 1 {
+		t.Message = "Set one of these records, so that " + v.Name + " leads here; more only if they are A and AAAA."
+	}
+	return t
+}
+
+// cloudFront gives the target under the name it has on aws, where it is the
+// domain of a distribution (CloudFront API, Distribution.DomainName).
+func cloudFront(t *wire.Target) *wire.Instruction {
+	if t == nil || t.RecordType != "CNAME" || !strings.HasSuffix(t.RecordValue, ".cloudfront.net") {
+		return nil
+	}
+	i := t.Instruction
+	return &i
+}
+
+func instruction(r anchor.DNSRecord) wire.Instruction {
+	return wire.Instruction{RecordType: r.Type, RecordName: r.Name, RecordValue: r.Value}
+}

@@ -1,0 +1,100 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+)
+
+func (s *server) releaseRoutes() {
+	const project = "/projects/{projectId}"
+	handle(s, operation("promote-deployment", http.MethodPost, project+"/deployments/{deploymentId}/promote", anchor.ScopeDeploy,
+		"Make a deployment live", 404, 409), s.promote)
+	handle(s, operation("rollback-project", http.MethodPost, project+"/rollback", anchor.ScopeDeploy,
+		"Bring an earlier deployment back", 404, 409), s.rollback)
+	handle(s, operation("list-releases", http.MethodGet, project+"/releases", anchor.ScopeRead, "List releases, newest first", 404), s.listReleases)
+	handle(s, operation("get-live", http.MethodGet, project+"/live", anchor.ScopeRead, "Get the live pointer", 404), s.getLive)
+}
+
+func (s *server) promote(ctx context.Context, in *InDeployment) (*body[wire.Promoted], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.Releases.Promote(ctx, p.ID, anchor.DeploymentID(in.DeploymentID))
+	if err != nil {
+		return nil, err
+	}
+	return answer(wire.Promoted{
+		Message:         fmt.Sprintf("%s is live on %s", r.Live.Version, p.Slug),
+		DeploymentID:    r.Live.Deployment,
+		PreviousVersion: r.PreviousVersion,
+		NewAliasVersion: r.Live.Version,
+		PromoteTimeMS:   r.Took.Milliseconds(),
+	}), nil
+}
+
+func (s *server) rollback(ctx context.Context, in *struct {
+	InProject
+	Body wire.Rollback
+}) (*body[wire.RolledBack], error) {
+	target := in.Body.TargetDeploymentID
+	if (target == "") != in.Body.Previous {
+		return nil, badTarget(target)
+	}
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.Releases.Rollback(ctx, p.ID, target)
+	if err != nil {
+		return nil, err
+	}
+	return answer(wire.RolledBack{
+		Message:         fmt.Sprintf("%s is rolled back to %s", p.Slug, r.Live.Version),
+		DeploymentID:    r.Record.ID,
+		RolledBackTo:    r.Live.Deployment,
+		PreviousVersion: r.PreviousVersion,
+		NewAliasVersion: r.Live.Version,
+		RollbackTimeMS:  r.Took.Milliseconds(),
+	}), nil
+}
+
+func badTarget(target anchor.DeploymentID) error {
+	if target == "" {
+		return anchor.Invalid("no_target", "the rollback names no targetDeploymentId").
+			Hintf("Send the id of a deployed deployment; GET …/deployments lists them.")
+	}
+	return anchor.Invalid("two_targets", "the rollback names a targetDeploymentId and asks for the previous one").
+		Hintf("Send one of the two.")
+}
+
+func (s *server) listReleases(ctx context.Context, in *struct {
+	InProject
+	Paged
+}) (*body[anchor.List[anchor.Release]], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.Releases.List(ctx, p.ID, in.page())
+	if err != nil {
+		return nil, err
+	}
+	return answer(mapList(list, same)), nil
+}
+
+func (s *server) getLive(ctx context.Context, in *InProject) (*body[anchor.Live], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	live, err := s.Releases.Live(ctx, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	return answer(live), nil
+}

@@ -1,0 +1,39 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+)
+
+func (s *server) tokenRoutes() {
+	create := operation("create-token", http.MethodPost, "/tokens", anchor.ScopeAdmin, "Create a token; its secret is shown this once")
+	create.DefaultStatus = http.StatusCreated
+	handle(s, create, s.createToken)
+	handle(s, operation("list-tokens", http.MethodGet, "/tokens", anchor.ScopeAdmin, "List tokens, without their secrets"), s.listTokens)
+	handle(s, operation("revoke-token", http.MethodDelete, "/tokens/{tokenId}", anchor.ScopeAdmin, "Revoke a token", 404), s.revokeToken)
+}
+
+func (s *server) createToken(ctx context.Context, in *struct{ Body wire.CreateToken }) (*body[wire.CreatedToken], error) {
+	secret, token, err := s.Access.Create(ctx, in.Body.Name, in.Body.Scope)
+	if err != nil {
+		return nil, err
+	}
+	return answer(wire.CreatedToken{Token: token, Secret: secret}), nil
+}
+
+func (s *server) listTokens(ctx context.Context, _ *none) (*body[wire.Items[anchor.Token]], error) {
+	tokens, err := s.Access.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return answer(wire.Items[anchor.Token]{Items: append([]anchor.Token{}, tokens...)}), nil
+}
+
+func (s *server) revokeToken(ctx context.Context, in *struct {
+	TokenID string `path:"tokenId" maxLength:"64"`
+}) (*empty, error) {
+	return nil, s.Access.Revoke(ctx, in.TokenID)
+}

@@ -1,0 +1,238 @@
+// Package wire holds the JSON bodies that the API and its client exchange, where
+// they are not the domain's own types.
+package wire
+
+import (
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+)
+
+// Deployment is a deployment's record with where it can be seen.
+type Deployment struct {
+	anchor.Deployment
+	URL           string `json:"url" doc:"The project's production URL"`
+	DeploymentURL string `json:"deploymentUrl" doc:"The deployment's own URL, which works before and after it is live"`
+	Live          bool   `json:"live" doc:"Whether production traffic reaches it now"`
+}
+
+// Project is a project with where it can be seen.
+type Project struct {
+	anchor.Project
+	URL string `json:"url"`
+}
+
+// CreateProject is the body of POST /projects.
+type CreateProject struct {
+	Slug             string `json:"slug" example:"shop"`
+	ProductionBranch string `json:"productionBranch,omitempty" example:"main"`
+}
+
+// StartDeployment is the body of POST /projects/{projectId}/deployments.
+type StartDeployment struct {
+	Manifest      bundle.Manifest `json:"manifest,omitzero" required:"false" doc:"All files; either this or delta"`
+	Delta         *bundle.Delta   `json:"delta,omitempty" doc:"What differs from an earlier deployment's files; refused as no_base when the server has not kept those"`
+	CommitSha     string          `json:"commitSha,omitempty" maxLength:"64"`
+	CommitMessage string          `json:"commitMessage,omitempty" maxLength:"4096"`
+	Branch        string          `json:"branch,omitempty" maxLength:"255"`
+	NoRelease     bool            `json:"noRelease,omitempty" doc:"End as deployed without going live"`
+}
+
+// StartBuild is the body of POST /projects/{projectId}/builds.
+type StartBuild struct {
+	Repository    string `json:"repository" maxLength:"1000" example:"https://github.com/you/shop" doc:"The https URL to clone, without credentials"`
+	CommitSha     string `json:"commitSha,omitempty" maxLength:"64" doc:"What to build; the head of the branch when it is missing"`
+	CommitMessage string `json:"commitMessage,omitempty" maxLength:"4096"`
+	Branch        string `json:"branch,omitempty" maxLength:"255" doc:"The production branch when it is missing"`
+	NoRelease     bool   `json:"noRelease,omitempty" doc:"End as deployed without going live"`
+}
+
+// StartedDeployment answers StartDeployment.
+type StartedDeployment struct {
+	Deployment Deployment      `json:"deployment"`
+	Missing    []bundle.Digest `json:"missing" doc:"The digests the server lacks" nullable:"false"`
+	Presigned  bool            `json:"presigned,omitempty" doc:"Contents go to the URLs that POST …/uploads gives, not to the API"`
+}
+
+// MaxPresign is how many URLs one call gives.
+const MaxPresign = 500
+
+// Presign is the body of POST …/uploads.
+type Presign struct {
+	Digests []bundle.Digest `json:"digests" minItems:"1" maxItems:"500" nullable:"false" doc:"Of those that are missing"`
+}
+
+// Presigned answers Presign.
+type Presigned struct {
+	Uploads []bundle.Upload `json:"uploads" nullable:"false" doc:"In the order of the digests"`
+}
+
+// Missing answers GET …/missing.
+type Missing struct {
+	Missing []bundle.Digest `json:"missing" nullable:"false"`
+}
+
+// Received answers an upload.
+type Received struct {
+	Files int   `json:"files"`
+	Bytes int64 `json:"bytes"`
+}
+
+// Rollback is the body of POST /projects/{projectId}/rollback.
+type Rollback struct {
+	TargetDeploymentID anchor.DeploymentID `json:"targetDeploymentId,omitempty" doc:"The deployment to bring back (required)"`
+
+	// Previous asks for the deployment that was live before the current one, when
+	// no target is named. Without it a missing target is an error.
+	Previous bool `json:"previous,omitempty" doc:"Bring back the one that was live before, instead of naming a target"`
+}
+
+// RolledBack answers Rollback.
+type RolledBack struct {
+	Message         string              `json:"message"`
+	DeploymentID    anchor.DeploymentID `json:"deploymentId" doc:"The record this rollback wrote"`
+	RolledBackTo    anchor.DeploymentID `json:"rolledBackTo"`
+	PreviousVersion string              `json:"previousVersion"`
+	NewAliasVersion string              `json:"newAliasVersion"`
+	RollbackTimeMS  int64               `json:"rollbackTimeMs"`
+}
+
+// Promoted answers POST …/promote.
+type Promoted struct {
+	Message         string              `json:"message"`
+	DeploymentID    anchor.DeploymentID `json:"deploymentId"`
+	PreviousVersion string              `json:"previousVersion"`
+	NewAliasVersion string              `json:"newAliasVersion"`
+	PromoteTimeMS   int64               `json:"promoteTimeMs"`
+}
+
+// SetEnv is the body of PUT /projects/{projectId}/env.
+type SetEnv struct {
+	Variables []SetVar `json:"variables" minItems:"1" maxItems:"500" nullable:"false"`
+}
+
+// SetVar is one variable to set.
+type SetVar struct {
+	Name  string          `json:"name"`
+	Value string          `json:"value"`
+	For   anchor.EnvPhase `json:"for,omitempty" enum:"build,run,both" doc:"When it is set; both by default"`
+}
+
+// Env answers GET /projects/{projectId}/env. Without reveal every value is "".
+type Env struct {
+	Items    []anchor.EnvVar `json:"items" nullable:"false"`
+	Revealed bool            `json:"revealed"`
+}
+
+// BuildEnv answers GET /projects/{projectId}/env/build.
+type BuildEnv struct {
+	Variables map[string]string `json:"variables"`
+}
+
+// Items is a list that has one page only.
+type Items[T any] struct {
+	Items []T `json:"items" nullable:"false"`
+}
+
+// CreateToken is the body of POST /tokens.
+type CreateToken struct {
+	Name  string       `json:"name" minLength:"1" maxLength:"100"`
+	Scope anchor.Scope `json:"scope" enum:"read,deploy,admin"`
+}
+
+// CreatedToken answers CreateToken. The secret is shown this once.
+type CreatedToken struct {
+	anchor.Token
+	Secret string `json:"secret"`
+}
+
+// Check is one finding of the doctor.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// Version answers GET /version.
+type Version struct {
+	Version string `json:"version"`
+}
+
+// Health answers GET /health.
+type Health struct {
+	Status string `json:"status" example:"ok"`
+}
+
+// Problem is an error as RFC 9457 shapes it, with two members of our own.
+type Problem struct {
+	Type      string `json:"type" example:"about:blank" doc:"about:blank: the code says more (RFC 9457 §4.2.1)"`
+	Title     string `json:"title" example:"Not Found"`
+	Status    int    `json:"status" example:"404"`
+	Detail    string `json:"detail" doc:"What happened to what"`
+	Code      string `json:"code" example:"project_not_found" doc:"Stable, for programs"`
+	Hint      string `json:"hint,omitempty" doc:"What to do next"`
+	RequestID string `json:"requestId,omitempty" doc:"Names the request in the server's log"`
+}
+
+// EventEnd is the name of the server-sent event after which a stream holds
+// nothing more; a stream that ends without it, or EventMore, was cut off.
+const (
+	EventEnd   = "done" // no anchor.Phase has one of these names
+	EventMore  = "more" // the answer is over: ask for what comes after the last id
+	EventError = "error"
+)
+
+// PackType is the media type of a filepack.
+const PackType = "application/vnd.anchor.filepack"
+
+// Status answers GET /status: what runs here.
+type Status struct {
+	Version  string `json:"version"`
+	Platform string `json:"platform" enum:"local,aws"`
+	UptimeMS int64  `json:"uptimeMs"`
+	Sites    string `json:"sites" doc:"Pattern of the sites' URLs"`
+	API      string `json:"api"`
+	Data     string `json:"data"`
+	Node     string `json:"node" doc:"Version of Node.js"`
+	// Isolation is absent on aws, where Lambda isolates functions.
+	Isolation *Isolation `json:"isolation,omitempty" doc:"What keeps projects' workers apart, on local"`
+	Disk      Disk       `json:"disk"`
+	Live      []Serving  `json:"live" nullable:"false"`
+	Workers   []Worker   `json:"workers" nullable:"false"`
+}
+
+// Isolation is what keeps projects' workers from each other and from the server.
+type Isolation struct {
+	Level int    `json:"level" minimum:"0" maximum:"3" doc:"3 is the strongest, 0 is none"`
+	Name  string `json:"name" doc:"What the level consists of"`
+	Why   string `json:"why,omitempty" doc:"Why the level is not higher"`
+}
+
+// Disk is the disk of the data folder.
+type Disk struct {
+	FreeBytes     uint64 `json:"freeBytes"`
+	ArtifactBytes int64  `json:"artifactBytes" doc:"Contents of all artifacts, each once"`
+	DataBytes     int64  `json:"dataBytes" doc:"All of the data folder, each file once"`
+	Shelved       int    `json:"shelved" doc:"Pruned deployments whose hashed files are kept for a time"`
+	Trashed       int    `json:"trashed" doc:"Removed deployments that stay in the trash for a day"`
+}
+
+// Serving is a project with the deployment that its traffic reaches.
+type Serving struct {
+	Project
+	DeploymentID anchor.DeploymentID `json:"deploymentId"`
+	Version      string              `json:"version"`
+}
+
+// Worker tells of the processes of one function.
+type Worker struct {
+	DeploymentID anchor.DeploymentID `json:"deploymentId"`
+	Slug         string              `json:"slug"`
+	Function     string              `json:"function"`
+	Processes    int                 `json:"processes" doc:"Up and able to serve"`
+	Starting     int                 `json:"starting"`
+	InFlight     int                 `json:"inFlight"`
+	Queued       int                 `json:"queued"`
+	Restarts     int                 `json:"restarts" doc:"Processes that ended by themselves"`
+	MemoryBytes  int64               `json:"memoryBytes" doc:"Resident"`
+}

@@ -1,0 +1,84 @@
+package opennext_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
+)
+
+func TestFindApp(t *testing.T) {
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{
+		"package.json":                              `{"name":"shop","scripts":{"build":"next build"},"dependencies":{"next":"^15.0.0"},"devDependencies":{"@opennextjs/aws":"^4.1.0"}}`,
+		"next.config.mjs":                           "",
+		"open-next.config.ts":                       "",
+		"package-lock.json":                         "{}",
+		"node_modules/next/package.json":            `{"version":"15.5.29"}`,
+		"node_modules/@opennextjs/aws/package.json": `{"version":"4.1.12"}`,
+		".open-next/open-next.output.json":          "{}",
+	})
+	app, err := opennext.FindApp(dir)
+	must(t, err)
+	want := opennext.App{
+		Dir: dir, Root: dir, PackageManager: "npm",
+		NextVersion: "15.5.29", OpenNextVersion: "4.1.12",
+		OpenNextConfig: "open-next.config.ts",
+	}
+	if diff := cmp.Diff(want, app); diff != "" {
+		t.Errorf("the app differs (-want +got):\n%s", diff)
+	}
+}
+
+func TestFindAppInAMonorepo(t *testing.T) {
+	for lockfile, manager := range map[string]string{
+		"pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn", "bun.lock": "bun", "bun.lockb": "bun", "package-lock.json": "npm",
+	} {
+		root := t.TempDir()
+		writeFiles(t, root, map[string]string{
+			lockfile:                         "",
+			"package.json":                   `{"dependencies":{"next":"15.1.0"}}`,
+			"node_modules/next/package.json": `{"version":"15.1.0"}`,
+			"apps/web/package.json":          `{"name":"@shop/web"}`,
+			"apps/web/next.config.js":        "",
+		})
+		app, err := opennext.FindApp(filepath.Join(root, "apps/web"))
+		must(t, err)
+		if app.Root != root || app.PackageManager != manager || app.NextVersion != "15.1.0" {
+			t.Errorf("with %s: %+v", lockfile, app)
+		}
+		if app.OpenNextVersion != "" {
+			t.Errorf("finds an OpenNext that is not there: %+v", app)
+		}
+	}
+}
+
+func TestFindAppGivesTheAskedVersionBeforeInstall(t *testing.T) {
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"package.json": `{"dependencies":{"next":"^15.0.0","open-next":"2.3.9"}}`})
+	app, err := opennext.FindApp(dir)
+	must(t, err)
+	if app.NextVersion != "^15.0.0" || app.OpenNextVersion != "2.3.9" {
+		t.Errorf("gives %+v", app)
+	}
+}
+
+func TestFindAppRefuses(t *testing.T) {
+	for code, files := range map[string]map[string]string{
+		"no_package_json":  {"index.html": ""},
+		"bad_package_json": {"package.json": "{"},
+		"no_nextjs":        {"package.json": `{"dependencies":{"vite":"5"}}`},
+		"file_too_large":   {"package.json": string(make([]byte, 9<<20))},
+	} {
+		t.Run(code, func(t *testing.T) {
+			dir := t.TempDir()
+			writeFiles(t, dir, files)
+			_, err := opennext.FindApp(dir)
+			wantCode(t, err, code)
+		})
+	}
+	_, err := opennext.FindApp(filepath.Join(t.TempDir(), "gone"))
+	wantCode(t, err, "no_folder")
+}

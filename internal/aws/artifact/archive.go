@@ -1,0 +1,152 @@
+package artifact
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+)
+
+// readArchive puts the contents of a tar.gz in scratch and lists its files. Nothing is
+// ever written under a name of the archive: names are only listed, and checked before
+// anything is laid out.
+func (s *Store) readArchive(ctx context.Context, from io.Reader) ([]bundle.File, error) {
+	source := &upload{Reader: from}
+	inflated, err := gzip.NewReader(source)
+	if err != nil {
+		return nil, badArchive(source, err)
+	}
+	// An archive has headers and padding besides its files, of which it may have two to an entry.
+	bounded := &bounded{from: inflated, left: s.Limits.Total + int64(s.Limits.Files)*4096}
+	a := &archive{store: s, names: map[string]bundle.File{}}
+	for entries := tar.NewReader(bounded); ; {
+		header, err := entries.Next()
+		if errors.Is(err, io.EOF) {
+			// The rest holds the checksum of the whole.
+			if _, err = io.Copy(io.Discard, bounded); err == nil {
+				return a.files, nil
+			}
+		}
+		if err == nil {
+			err = a.add(ctx, header, entries)
+		}
+		switch {
+		case bounded.left < 0:
+			return nil, tooMuch("the archive", s.Limits)
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case anchor.CodeOf(err) == "upload_broken" || err != nil && anchor.CodeOf(err) == "":
+			return nil, badArchive(source, err)
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+func badArchive(source *upload, err error) error {
+	if source.err != nil {
+		return anchor.Failed("download_broken", "the download of %s broke off", archiveName).Because(source.err).Hintf("Try again.")
+	}
+	return anchor.Invalid("bad_archive", "%s is no whole gzipped tar archive", archiveName).Because(err).
+		Hintf("Make it with: tar -czf %s -C .open-next .", archiveName)
+}
+
+// archive is what was read of one so far.
+type archive struct {
+	store   *Store
+	files   []bundle.File
+	names   map[string]bundle.File // by path, dropped ones too: hard links name them
+	entries int
+	total   int64
+}
+
+func (a *archive) add(ctx context.Context, h *tar.Header, content io.Reader) error {
+	if h.Typeflag == tar.TypeXGlobalHeader { // git archive's comment
+		return nil
+	}
+	a.entries++
+	a.total += h.Size // a sparse file's too, which hardly has bytes of its own
+	if limits := a.store.Limits; a.entries > 2*limits.Files || a.total > limits.Total || h.Size > limits.FileSize {
+		return tooMuch("the archive", limits)
+	}
+	name := entryName(h.Name)
+	if h.Typeflag == tar.TypeDir {
+		return a.folder(name)
+	}
+	keep, err := wanted(name)
+	if err != nil {
+		return err
+	}
+	f := bundle.File{Path: name, Exec: h.FileInfo().Mode()&0o111 != 0}
+	switch h.Typeflag {
+	case tar.TypeReg, tar.TypeGNUSparse:
+		f.Digest, f.Size, err = a.store.scratch.Add(ctx, "the archive's entry "+name, content, a.store.Limits.FileSize)
+	case tar.TypeSymlink:
+		f = bundle.File{Path: name, Link: h.Linkname}
+	case tar.TypeLink:
+		f, err = a.hardLink(name, h.Linkname)
+	default:
+		return anchor.Invalid("special_file", "the archive's entry %q is neither a file nor a folder nor a link (%s)", name, kind(h)).
+			Hintf("Leave it out of the archive.")
+	}
+	if err != nil {
+		return err
+	}
+	a.names[name] = f
+	if keep {
+		a.files = append(a.files, f)
+	}
+	return nil
+}
+
+// folder checks a folder's name; folders come to be by the files in them.
+func (a *archive) folder(name string) error {
+	switch name = strings.TrimSuffix(name, "/"); name {
+	case "", ".", ".open-next":
+		return nil
+	}
+	return bundle.CheckPath(name)
+}
+
+// hardLink gives the file again that an entry before had.
+func (a *archive) hardLink(name, to string) (bundle.File, error) {
+	f, there := a.names[entryName(to)]
+	if !there {
+		return f, anchor.Invalid("link_escapes", "the archive's entry %q is a hard link to %q, which is not in the archive before it", name, to).
+			Hintf("Pack the file itself: tar --hard-dereference.")
+	}
+	f.Path = name
+	return f, nil
+}
+
+func kind(h *tar.Header) string {
+	switch mode := h.FileInfo().Mode(); {
+	case mode&fs.ModeDevice != 0:
+		return "a device"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	}
+	return "type " + string(h.Typeflag)
+}
+
+// bounded ends an archive that inflates to more than anyone needs.
+type bounded struct {
+	from io.Reader
+	left int64
+}
+
+var errTooMuch = errors.New("the archive inflates to more than is allowed")
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, errTooMuch
+	}
+	return n, err
+}

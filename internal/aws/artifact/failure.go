@@ -1,0 +1,46 @@
+package artifact
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+)
+
+// failed tells what S3 refused to do with key, and what to do about it. Errors that
+// have a message for users already, and ends of ctx, are given back as they are.
+func (s *Store) failed(err error, operation, key string) error {
+	var told *anchor.Error
+	if errors.As(err, &told) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	switch status := statusOf(err); {
+	case awserror.Is(err, "NoSuchBucket"):
+		return anchor.Failed("no_bucket", "the bucket %s is not there", s.Bucket).Because(err).
+			Hintf("Run anchor aws bootstrap: it makes what is missing.")
+	case status == http.StatusForbidden:
+		action := strings.Join(awserror.Actions("S3", operation), ", ")
+		return anchor.Failed("access_denied", "AWS does not allow %s on %s", action, s.uri(key)).Because(err).
+			Hintf("Allow %s on the bucket %s to the role that Anchor runs as; without s3:ListBucket S3 answers so for what is not there, too.", action, s.Bucket)
+	case status == http.StatusServiceUnavailable, status == http.StatusTooManyRequests:
+		busy := anchor.Failed("s3_busy", "S3 takes no more calls for the bucket %s", s.Bucket).Because(err).
+			Hintf("Try again in a moment.")
+		busy.Kind = anchor.KindBusy
+		return busy
+	}
+	return anchor.Failed("s3", "%s of %s went wrong", operation, s.uri(key)).Because(err).
+		Hintf("Try again; what has arrived is kept.")
+}
+
+// statusOf gives the HTTP status of S3's answer, 0 when there was none.
+func statusOf(err error) int {
+	if e := (*awshttp.ResponseError)(nil); errors.As(err, &e) {
+		return e.HTTPStatusCode()
+	}
+	return 0
+}

@@ -1,0 +1,239 @@
+package artifact
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
+)
+
+// archiveName is the archive a build pipeline leaves below its path.
+const archiveName = "open-next.tar.gz"
+
+// Import makes of what a build pipeline left at path what an upload of the same tree
+// would have made: the same manifest and the same contents. path is a key prefix of the
+// bucket or its s3:// URI, artifacts/<projectId>/<commitSha>/. Below it is either
+// open-next.tar.gz or the tree's files themselves; those have no links and no modes.
+// A second Import for id does only what the first left undone.
+func (s *Store) Import(ctx context.Context, id anchor.DeploymentID, path string) (bundle.Manifest, error) {
+	if err := bundle.CheckID(id); err != nil {
+		return bundle.Manifest{}, err
+	}
+	prefix, err := s.prefix(path)
+	if err != nil {
+		return bundle.Manifest{}, err
+	}
+	if m, done, err := s.imported(ctx, id); done || err != nil {
+		return m, err
+	}
+	s.importing.RLock()
+	defer s.importing.RUnlock()
+	m, err := s.fetchTree(ctx, prefix)
+	if err != nil {
+		return bundle.Manifest{}, err
+	}
+	if err := s.SaveManifest(ctx, id, m); err != nil {
+		return bundle.Manifest{}, err
+	}
+	return m, s.sendAll(ctx, m)
+}
+
+// prefix accepts paths below artifacts/ of this bucket only.
+func (s *Store) prefix(path string) (string, error) {
+	key := path
+	if rest, isURI := strings.CutPrefix(path, "s3://"); isURI {
+		var bucket string
+		if bucket, key, _ = strings.Cut(rest, "/"); bucket != s.Bucket {
+			return "", anchor.Invalid("bad_artifact_path", "the artifact %q is not in the bucket %s", path, s.Bucket).
+				Hintf("Upload it to s3://%s/artifacts/<projectId>/<commitSha>/.", s.Bucket)
+		}
+	}
+	key = strings.TrimSuffix(strings.TrimPrefix(key, "/"), "/")
+	if err := bundle.CheckPath(key); err != nil || !strings.HasPrefix(key, "artifacts/") {
+		return "", anchor.Invalid("bad_artifact_path", "%q is no artifact's path", path).Because(err).
+			Hintf("It looks like artifacts/<projectId>/<commitSha>/.")
+	}
+	return key + "/", nil
+}
+
+// imported tells whether an Import for id has ended well before.
+func (s *Store) imported(ctx context.Context, id anchor.DeploymentID) (bundle.Manifest, bool, error) {
+	m, err := s.Manifest(ctx, id)
+	if errors.Is(err, anchor.ErrNotFound) {
+		return m, false, nil
+	}
+	if err != nil {
+		return m, false, err
+	}
+	missing, err := s.absent(ctx, contents(m))
+	return m, err == nil && len(missing) == 0, err
+}
+
+func (s *Store) fetchTree(ctx context.Context, prefix string) (bundle.Manifest, error) {
+	for attempt := 1; ; attempt++ {
+		files, err := s.fetchArchive(ctx, prefix+archiveName)
+		switch {
+		case err == nil:
+			return s.checked(files, prefix+archiveName)
+		case isStatus(err, http.StatusNotFound) && anchor.CodeOf(err) != "no_bucket":
+			return s.fetchFiles(ctx, prefix)
+		case anchor.CodeOf(err) != "download_broken" || attempt == attempts:
+			return bundle.Manifest{}, err
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return bundle.Manifest{}, err
+		}
+	}
+}
+
+func (s *Store) fetchArchive(ctx context.Context, key string) ([]bundle.File, error) {
+	body, err := s.open(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return s.readArchive(ctx, body)
+}
+
+// fetchFiles reads the files that lie below prefix as they are.
+func (s *Store) fetchFiles(ctx context.Context, prefix string) (bundle.Manifest, error) {
+	names, err := s.plainFiles(ctx, prefix)
+	if err != nil {
+		return bundle.Manifest{}, err
+	}
+	files := make([]bundle.File, len(names))
+	group, downloads := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for i, name := range names {
+		group.Go(func() (err error) {
+			files[i], err = s.take(downloads, prefix+name)
+			files[i].Path = entryName(name)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return bundle.Manifest{}, err
+	}
+	return s.checked(files, prefix)
+}
+
+// plainFiles lists what an upload would have of the files below prefix, by their names
+// there.
+func (s *Store) plainFiles(ctx context.Context, prefix string) (names []string, err error) {
+	listed, total := 0, int64(0)
+	listing := s.list(ctx, prefix, func(name string, object types.Object) error {
+		if name == "" || strings.HasSuffix(name, "/") { // a "folder" that the console made
+			return nil
+		}
+		if listed, total = listed+1, total+*object.Size; listed > 2*s.Limits.Files || total > s.Limits.Total {
+			return tooMuch(s.uri(prefix), s.Limits)
+		}
+		keep, err := wanted(entryName(name))
+		if keep {
+			names = append(names, name)
+		}
+		return err
+	})
+	if listing == nil && listed == 0 {
+		return nil, anchor.NotFound("no_artifact", "there is no artifact at %s", s.uri(prefix)).
+			Hintf("The build uploads %s, or the files of .open-next, before it starts the deployment.", archiveName)
+	}
+	return names, listing
+}
+
+// take downloads one file of unknown content, which has no Path yet.
+func (s *Store) take(ctx context.Context, key string) (bundle.File, error) {
+	for attempt := 1; ; attempt++ {
+		body, err := s.open(ctx, key)
+		if err != nil {
+			return bundle.File{}, err
+		}
+		digest, size, err := s.scratch.Add(ctx, s.uri(key), body, s.Limits.FileSize)
+		body.Close()
+		switch {
+		case err == nil:
+			return bundle.File{Size: size, Digest: digest}, nil
+		case ctx.Err() != nil:
+			return bundle.File{}, ctx.Err()
+		case anchor.CodeOf(err) != "upload_broken":
+			return bundle.File{}, err
+		case attempt == attempts:
+			return bundle.File{}, s.failed(brokenOff{err}, "GetObject", key)
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return bundle.File{}, err
+		}
+	}
+}
+
+// wanted tells whether an upload would have the file. A path that no upload could have
+// is an error, wanted or not.
+func wanted(name string) (bool, error) {
+	if err := bundle.CheckPath(name); err != nil {
+		return false, err
+	}
+	for i, c := range name {
+		if c == '/' && !opennext.Needed(name[:i]) {
+			return false, nil
+		}
+	}
+	return opennext.Needed(name), nil
+}
+
+// entryName takes the folder away that archives of the folder itself begin with.
+func entryName(name string) string {
+	for strings.HasPrefix(name, "./") {
+		name = name[2:]
+	}
+	return strings.TrimPrefix(name, ".open-next/")
+}
+
+func (s *Store) checked(files []bundle.File, key string) (bundle.Manifest, error) {
+	m := bundle.Manifest{Files: files}.Sorted()
+	err := m.Check(s.Limits)
+	if err == nil {
+		m, err = m.Inline(opennext.LinkHome, s.Limits)
+	}
+	if err == nil {
+		err = m.Check(s.Limits) // what links led to counts, too
+	}
+	if err != nil {
+		return bundle.Manifest{}, &anchor.Error{Kind: anchor.KindOf(err), Code: anchor.CodeOf(err), Hint: anchor.HintOf(err),
+			Message: "the artifact " + s.uri(key) + " is refused", Err: err}
+	}
+	return m, nil
+}
+
+func tooMuch(what string, l bundle.Limits) error {
+	return anchor.TooLarge("artifact_too_large", "%s has more than %d files or %d bytes", what, l.Files, l.Total).
+		Hintf("Keep large files in object storage, and see whether a bundle traces more than it needs.")
+}
+
+// sendAll stores the contents of m, which are all in scratch.
+func (s *Store) sendAll(ctx context.Context, m bundle.Manifest) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for _, f := range contents(m) {
+		group.Go(func() error {
+			have, err := s.has(ctx, f.Digest, f.Size)
+			if have || err != nil {
+				return err
+			}
+			content, err := s.scratch.Content(f.Digest, f.Size)
+			if err != nil {
+				return err
+			}
+			defer content.Close()
+			return s.send(ctx, f.Digest, f.Size, io.ReadSeeker(content))
+		})
+	}
+	return group.Wait()
+}

@@ -1,0 +1,79 @@
+package artifact
+
+import (
+	"context"
+	"net/http"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+)
+
+// Unpack downloads what is not on the local disk yet, lays the deployment's files out
+// and gives the folder. What an Unpack that was cut short has downloaded is kept while
+// the process lives; a second one of a complete tree downloads the manifest only.
+func (s *Store) Unpack(ctx context.Context, id anchor.DeploymentID) (dir string, m bundle.Manifest, err error) {
+	if m, err = s.Manifest(ctx, id); err != nil {
+		return "", bundle.Manifest{}, err
+	}
+	if err := s.scratch.SaveManifest(ctx, id, m); err != nil {
+		return "", bundle.Manifest{}, err
+	}
+	missing, err := s.scratch.Missing(ctx, id)
+	if err != nil {
+		return "", bundle.Manifest{}, err
+	}
+	sizes := m.Contents()
+	group, downloads := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for _, d := range missing {
+		group.Go(func() error { return s.download(downloads, d, sizes[d]) })
+	}
+	if err := group.Wait(); err != nil {
+		return "", bundle.Manifest{}, err
+	}
+	return s.scratch.Unpack(ctx, id)
+}
+
+// attempts is how often a download is begun whose connection breaks on the way, which
+// the SDK does not see.
+const attempts = 4
+
+func (s *Store) download(ctx context.Context, d bundle.Digest, size int64) error {
+	for attempt := 1; ; attempt++ {
+		err := s.fetch(ctx, d, size)
+		if anchor.CodeOf(err) != "upload_broken" || ctx.Err() != nil {
+			return err
+		}
+		if attempt == attempts {
+			return s.failed(brokenOff{err}, "GetObject", fileKey(d))
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return err
+		}
+	}
+}
+
+// brokenOff hides the code of an error that speaks of an upload.
+type brokenOff struct{ cause error }
+
+func (b brokenOff) Error() string { return b.cause.Error() }
+
+func (s *Store) fetch(ctx context.Context, d bundle.Digest, size int64) error {
+	body, err := s.open(ctx, fileKey(d))
+	if isStatus(err, http.StatusNotFound) {
+		return s.missing(d, err)
+	}
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	err = s.scratch.Put(ctx, d, size, body)
+	switch anchor.CodeOf(err) {
+	case "wrong_digest", "wrong_size":
+		return anchor.Failed("artifact_damaged", "%s is not what its name says", s.uri(fileKey(d))).Because(err).
+			Hintf("Something else wrote to the bucket. Delete the object and deploy again.")
+	}
+	return err
+}

@@ -1,0 +1,39 @@
+package asset
+
+import (
+	"cmp"
+	"errors"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+)
+
+// failed says what could not be done with which object or prefix of the assets
+// bucket. An error that says so already is given as it is.
+func (s *Assets) failed(err error, what, key string) error {
+	return failed(err, what, "s3://"+s.AssetsBucket+"/"+key)
+}
+
+func (s *Assets) tableFailed(err error, what, table string) error {
+	return failed(err, what, "the table "+table)
+}
+
+func failed(err error, what, resource string) error {
+	if e := (*anchor.Error)(nil); errors.As(err, &e) {
+		return err
+	}
+	e := anchor.Failed("aws_failed", "could not %s (%s)", what, resource).Because(err).
+		Hintf("Run it again; what is done is not done twice.")
+	switch {
+	case awserror.Denied(err):
+		e.Code = "access_denied"
+		_ = e.Hintf("Allow %s on %s to the role that Anchor runs as; the cause names it. anchor aws bootstrap grants it.", cmp.Or(awserror.Action(err), "the call"), resource)
+	case awserror.Is(err, "PermanentRedirect", "AuthorizationHeaderMalformed"):
+		e.Code = "wrong_region"
+		_ = e.Hintf("The bucket is in another region: set AWS_REGION to the installation's.")
+	case awserror.Is(err, "NoSuchBucket"):
+		e.Code = "no_bucket"
+		_ = e.Hintf("anchor aws bootstrap makes the installation's buckets; see whether region and account are the right ones.")
+	}
+	return e
+}

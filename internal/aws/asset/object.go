@@ -1,0 +1,108 @@
+package asset
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
+	"github.com/anchor-deploy/anchor/internal/artifact/staticfile"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+)
+
+// object is a file of the artifact and the key it goes to.
+type object struct {
+	key    string
+	file   string // in the artifact's tree
+	size   int64
+	digest bundle.Digest
+
+	contentType  string
+	cacheControl string
+	encoding     string // Content-Encoding of what is coded on disk
+
+	once  bool // others may write the key too: the first one stays
+	fixed bool // the name says nothing of the content: it is below a BUILD_ID, not hashed
+}
+
+// sha256 is the digest as S3 writes checksums.
+func (o object) sha256() string {
+	sum, err := hex.DecodeString(string(o.digest))
+	if err != nil { // S3 refuses it by name, and the manifest's Check did before
+		return string(o.digest)
+	}
+	return base64.StdEncoding.EncodeToString(sum)
+}
+
+// static lists where the deployment's static files go: the project's shared ones and
+// the deployment's own.
+func static(a deploy.Artifact) (shared, own []object, err error) {
+	base := basePrefix(a.Build)
+	for _, f := range a.Manifest.Files {
+		name, below := strings.CutPrefix(f.Path, a.Build.Assets+"/")
+		if !below || f.Link != "" {
+			continue
+		}
+		o := object{
+			key: deploymentPrefix(a.Deployment.ID) + base + name, file: f.Path, size: f.Size, digest: f.Digest,
+			contentType: staticfile.MediaType(name), cacheControl: staticfile.CacheControl(name),
+			encoding: staticfile.ContentEncoding(name),
+		}
+		hashed := strings.HasPrefix(name, staticfile.HashedFolder)
+		if !hashed || isOriginal(a.Build, name, o.contentType) {
+			own = append(own, o)
+		}
+		if hashed {
+			o.key = sharedPrefix(a.Project.ID) + base + name
+			o.once = true
+			o.fixed = strings.HasPrefix(name, staticfile.HashedFolder+a.Build.BuildID+"/")
+			shared = append(shared, o)
+		}
+	}
+	return shared, own, checkKeys(slices.Concat(shared, own))
+}
+
+// isOriginal tells the imported pictures: the page asks for them through next/image,
+// whose function looks for every original below one prefix, the deployment's.
+func isOriginal(b anchor.Build, name, contentType string) bool {
+	_, optimizes := b.Function(anchor.ImageFunction)
+	return optimizes && strings.HasPrefix(name, staticfile.HashedFolder+"media/") && strings.HasPrefix(contentType, "image/")
+}
+
+// seeds lists what the incremental cache begins with.
+func seeds(a deploy.Artifact) ([]object, error) {
+	files, err := opennext.CacheFiles(os.DirFS(a.Dir), a.Build)
+	if err != nil {
+		return nil, err
+	}
+	listed := make(map[string]bundle.File, len(a.Manifest.Files))
+	for _, f := range a.Manifest.Files {
+		listed[f.Path] = f
+	}
+	objects := make([]object, 0, len(files))
+	for _, f := range files {
+		in, ok := listed[f.Path]
+		if !ok {
+			return nil, anchor.Failed("file_not_listed", "%s is in the unpacked artifact and not in its manifest", f.Path).
+				Hintf("Deploy again; something wrote to the unpacked artifact.")
+		}
+		objects = append(objects, object{
+			key: cachePrefix(a.Project.ID, a.Deployment.ID) + f.Key, file: f.Path, size: in.Size, digest: in.Digest, once: true,
+		})
+	}
+	return objects, checkKeys(objects)
+}
+
+func checkKeys(objects []object) error {
+	for _, o := range objects {
+		if over := len(o.key) - longestKey; over > 0 {
+			return anchor.Invalid("name_too_long", "%s cannot be stored: its key in S3 would be %d bytes too long", o.file, over).
+				Hintf("Shorten the path.")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package asset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+)
+
+// digestKey is the metadata that tells an object's SHA-256, in hex, whatever S3 made
+// of its ETag (parts, encryption).
+const digestKey = "sha256"
+
+// run sends objects of one artifact.
+type run struct {
+	*Assets
+	tree *os.Root
+
+	uncopied atomic.Bool // the artifact's contents are not in the artifacts bucket
+
+	mu    sync.Mutex
+	found []object // those that were there when they were to be put
+}
+
+func (s *Assets) open(dir string) (*run, error) {
+	tree, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open the unpacked artifact: %w", err)
+	}
+	r := &run{Assets: s, tree: tree}
+	r.uncopied.Store(s.ArtifactsBucket == "")
+	return r, nil
+}
+
+func (r *run) close() { r.tree.Close() }
+
+// send puts the objects, the large ones beside the small. The first error ends it.
+func (r *run) send(ctx context.Context, objects []object) error {
+	var small, large []object
+	for _, o := range objects {
+		if o.size < largeSize {
+			small = append(small, o)
+		} else {
+			large = append(large, o)
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.sendAll(ctx, large, largeParallel) })
+	g.Go(func() error { return r.sendAll(ctx, small, Parallel) })
+	return g.Wait()
+}
+
+func (r *run) sendAll(ctx context.Context, objects []object, parallel int) error {
+	g, running := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for _, o := range objects {
+		if running.Err() != nil {
+			break
+		}
+		g.Go(func() error { return r.sendOne(running, o) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+func (r *run) sendOne(ctx context.Context, o object) error {
+	err := r.copyOrPut(ctx, o)
+	if o.once && awserror.Is(err, "PreconditionFailed") { // another deployment's, or ours, whose answer was lost
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.found = append(r.found, o)
+		return nil
+	}
+	if err != nil {
+		return r.failed(err, "put "+o.file, o.key)
+	}
+	return nil
+}
+
+// copyOrPut copies a deployment's own file inside S3, where the artifact arrived: an
+// unchanged public file is not sent again with every deployment.
+func (r *run) copyOrPut(ctx context.Context, o object) error {
+	if !o.once && !r.uncopied.Load() {
+		err := r.copy(ctx, o)
+		if !awserror.Is(err, "NoSuchKey") {
+			return err
+		}
+		r.uncopied.Store(true)
+	}
+	in, err := r.tree.Open(filepath.FromSlash(o.file))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if o.size >= largeSize {
+		return r.putParts(ctx, o, in)
+	}
+	return r.put(ctx, o, in)
+}
+
+// copy replaces the tags too, so that it needs no right to read those of the source.
+func (r *run) copy(ctx context.Context, o object) error {
+	_, err := r.S3.CopyObject(ctx, &s3.CopyObjectInput{
+		Bucket: &r.AssetsBucket, Key: &o.key,
+		CopySource:        sdk.String(r.ArtifactsBucket + "/" + contentRoot + string(o.digest)),
+		MetadataDirective: types.MetadataDirectiveReplace, TaggingDirective: types.TaggingDirectiveReplace,
+		ContentType: optional(o.contentType), CacheControl: optional(o.cacheControl), ContentEncoding: optional(o.encoding), Metadata: o.metadata(),
+	})
+	return err
+}
+
+// put lets S3 compare what arrives with the manifest's digest.
+func (r *run) put(ctx context.Context, o object, in *os.File) error {
+	_, err := r.S3.PutObject(ctx, &s3.PutObjectInput{
+		Bucket: &r.AssetsBucket, Key: &o.key, Body: in, ContentLength: &o.size, ChecksumSHA256: sdk.String(o.sha256()),
+		ContentType: optional(o.contentType), CacheControl: optional(o.cacheControl), ContentEncoding: optional(o.encoding), Metadata: o.metadata(),
+		IfNoneMatch: o.ifNoneMatch(),
+	})
+	return err
+}
+
+// putParts streams a large file. When the answer that ended the upload is lost, S3
+// may not know the upload any more: the object then is there.
+func (r *run) putParts(ctx context.Context, o object, in *os.File) error {
+	_, err := r.transfer.UploadObject(ctx, &transfermanager.UploadObjectInput{
+		Bucket: &r.AssetsBucket, Key: &o.key, Body: in,
+		ContentType: optional(o.contentType), CacheControl: optional(o.cacheControl), ContentEncoding: optional(o.encoding), Metadata: o.metadata(),
+		IfNoneMatch: o.ifNoneMatch(),
+	})
+	if !awserror.Is(err, "NoSuchUpload") {
+		return err
+	}
+	if same, headErr := r.holds(ctx, o); headErr != nil || !same {
+		return errors.Join(err, headErr)
+	}
+	return nil
+}
+
+// holds reports whether the object is there with the content it should have.
+func (s *Assets) holds(ctx context.Context, o object) (bool, error) {
+	head, err := s.S3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.AssetsBucket, Key: &o.key})
+	if awserror.Is(err, "NotFound") {
+		return false, nil
+	}
+	if err != nil {
+		return false, s.failed(err, "look at", o.key)
+	}
+	return head.Metadata[digestKey] == string(o.digest), nil
+}
+
+func (o object) metadata() map[string]string { return map[string]string{digestKey: string(o.digest)} }
+
+func (o object) ifNoneMatch() *string {
+	if o.once {
+		return sdk.String("*")
+	}
+	return nil
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

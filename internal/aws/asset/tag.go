@@ -1,0 +1,109 @@
+package asset
+
+import (
+	"context"
+	"io/fs"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
+)
+
+const (
+	mostBatched   = 25 // items that BatchWriteItem takes
+	batchParallel = 8
+	batchTries    = 10
+)
+
+// tagRow is a row of the tag table.
+type tagRow = opennext.TagRow
+
+// tagRows gives what the table begins with, each key once: BatchWriteItem refuses a
+// batch that names one twice.
+func tagRows(tree fs.FS, b anchor.Build) ([]tagRow, error) {
+	rows, err := opennext.TagsOf(tree, b)
+	if err != nil {
+		return nil, err
+	}
+	seen := make(map[[2]string]bool, len(rows))
+	unique := rows[:0]
+	for _, row := range rows {
+		row = row.For(b)
+		if key := [2]string{row.Tag, row.Path}; !seen[key] {
+			seen[key] = true
+			unique = append(unique, row)
+		}
+	}
+	return unique, nil
+}
+
+// fill writes the rows. They may replace what is there: until the cache is marked as
+// seeded, nobody but an earlier run of this has written.
+func (s *Assets) fill(ctx context.Context, table string, rows []tagRow) error {
+	g, running := errgroup.WithContext(ctx)
+	g.SetLimit(batchParallel)
+	for batch := range slices.Chunk(rows, mostBatched) {
+		if running.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			writes := make([]types.WriteRequest, len(batch))
+			for i, row := range batch {
+				writes[i].PutRequest = &types.PutRequest{Item: item(row)}
+			}
+			return s.writeBatch(running, table, writes)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// item spells a row as OpenNext does (overrides/tagCache/dynamodb.js).
+func item(row tagRow) map[string]types.AttributeValue {
+	return map[string]types.AttributeValue{
+		"tag":           &types.AttributeValueMemberS{Value: row.Tag},
+		"path":          &types.AttributeValueMemberS{Value: row.Path},
+		"revalidatedAt": &types.AttributeValueMemberN{Value: strconv.FormatInt(row.RevalidatedAt, 10)},
+	}
+}
+
+// writeBatch repeats what DynamoDB hands back as unprocessed, which is how it
+// throttles a batch (API BatchWriteItem: "we strongly recommend an exponential backoff").
+func (s *Assets) writeBatch(ctx context.Context, table string, writes []types.WriteRequest) error {
+	wait := 25 * time.Millisecond
+	for range batchTries {
+		out, err := s.DynamoDB.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
+			RequestItems: map[string][]types.WriteRequest{table: writes},
+		})
+		if err != nil {
+			return s.tableFailed(err, "write tags to", table)
+		}
+		if writes = out.UnprocessedItems[table]; len(writes) == 0 {
+			return nil
+		}
+		if err := sleep(ctx, wait/2+rand.N(wait)); err != nil {
+			return err
+		}
+		wait = min(2*wait, 2*time.Second)
+	}
+	return anchor.Failed("tags_throttled", "DynamoDB left %d tags of the table %s unwritten %d times over", len(writes), table, batchTries).
+		Hintf("Deploy again in a minute; the account's write limit for on-demand tables may be in use.")
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

@@ -1,0 +1,186 @@
+// Package awstest gives tests an AWS: emulators as processes, and a wire between
+// the SDK and them that counts calls and breaks them. What each emulator cannot show
+// is listed in docs/conformance.md.
+package awstest
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/anchor-deploy/anchor/internal/aws/awsretry"
+	"github.com/anchor-deploy/anchor/internal/testport"
+)
+
+// Region is where the test's installation is. It is not us-east-1, so that what has
+// to go there shows.
+const Region = "eu-central-1"
+
+// secret signs every call. MiniStack is told it, to check presigned URLs.
+const secret = "secret"
+
+// Cloud is a running emulator.
+type Cloud struct {
+	Endpoint string // http://127.0.0.1:PORT
+	Account  string // 12 digits
+	Wire     *Wire  // every call of Config's clients goes over it
+
+	judge func(*middleware.Stack) error
+}
+
+// MiniStack starts MiniStack until the test ends. It executes functions.
+func MiniStack(t testing.TB) *Cloud {
+	t.Helper()
+	_, port, _ := strings.Cut(freeport.Address(t), ":")
+	return start(t, port, "ministack", nil,
+		"GATEWAY_PORT="+port, "BIND_HOST=127.0.0.1", "MINISTACK_HOST=localhost", "LOG_LEVEL=WARNING",
+		"S3_DATA_DIR="+t.TempDir(), "AWS_SECRET_ACCESS_KEY="+secret)
+}
+
+// Moto starts moto until the test ends: a second opinion.
+func Moto(t testing.TB) *Cloud {
+	t.Helper()
+	_, port, _ := strings.Cut(freeport.Address(t), ":")
+	return start(t, port, "moto_server", []string{"-H", "127.0.0.1", "-p", port}, "MOTO_ACM_VALIDATION_WAIT=1")
+}
+
+// Config is what a client of the emulator is made with. Retries do not wait. A request
+// that AWS's own model of it forbids fails the test, whatever the emulator makes of it.
+func (c *Cloud) Config() aws.Config {
+	return aws.Config{
+		Region:       Region,
+		BaseEndpoint: aws.String(c.Endpoint),
+		// Twelve digits for a key: the emulators take them for the account.
+		Credentials: credentials.NewStaticCredentialsProvider(c.Account, secret, ""),
+		HTTPClient:  c.Wire,
+		APIOptions:  []func(*middleware.Stack) error{c.judge},
+		// MiniStack takes the account from signatures of version 4 only; the data plane of
+		// CloudFront's KeyValueStore would sign with 4A.
+		AuthSchemePreference: []string{"sigv4"},
+		Retryer: func() aws.Retryer {
+			return awsretry.Standard(func(o *retry.StandardOptions) { o.MaxBackoff = 5 * time.Millisecond })
+		},
+	}
+}
+
+// Env is what the AWS CLI and the SDK's default configuration need to meet the same
+// emulator.
+func (c *Cloud) Env() []string {
+	return []string{
+		"AWS_ENDPOINT_URL=" + c.Endpoint, "AWS_REGION=" + Region, "AWS_DEFAULT_REGION=" + Region,
+		"AWS_ACCESS_KEY_ID=" + c.Account, "AWS_SECRET_ACCESS_KEY=" + secret, "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
+	}
+}
+
+// CLI runs the real AWS CLI against the emulator and gives what it prints.
+func (c *Cloud) CLI(t testing.TB, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), tool(t, "aws"), args...)
+	cmd.Env = append(os.Environ(), c.Env()...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("aws %v: %v\n%s", args, err, stderr.Bytes())
+	}
+	return string(out)
+}
+
+// Tool is the path of a program of the emulators' Python environment: cfn-lint, aws.
+func Tool(t testing.TB, name string) string { t.Helper(); return tool(t, name) }
+
+// tool finds a program in the environment that `make emulators` made at the
+// module's root.
+func tool(t testing.TB, name string) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("the test runs outside of the module")
+		}
+	}
+	path := filepath.Join(dir, ".venv", "bin", name)
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("%s is not there, make it with: make emulators (%v)", name, err)
+	}
+	return path
+}
+
+func start(t testing.TB, port, name string, args []string, env ...string) *Cloud {
+	t.Helper()
+	c := &Cloud{
+		Endpoint: "http://127.0.0.1:" + port,
+		Account:  strconv.Itoa(100_000_000_000 + rand.IntN(800_000_000_000)),
+		Wire:     newWire("127.0.0.1:" + port),
+		judge:    judge(t),
+	}
+	var log bytes.Buffer
+	cmd := exec.Command(tool(t, name), args...)
+	cmd.Env = append(append(os.Environ(), env...), "AWS_DEFAULT_REGION="+Region)
+	cmd.Dir = t.TempDir()
+	cmd.Stdout, cmd.Stderr = &log, &log
+	// A group of its own: the workers that execute functions end with it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
+	t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		<-ended
+		c.Wire.close()
+		if t.Failed() {
+			t.Logf("%s says:\n%s", name, tail(log.Bytes(), 4000))
+		}
+	})
+	for deadline := time.Now().Add(time.Minute); ; {
+		if answers(t.Context(), c.Endpoint) {
+			return c
+		}
+		select {
+		case <-ended:
+			t.Fatalf("%s ended before it answered: %v\n%s", name, cmd.ProcessState, log.Bytes())
+		case <-time.After(50 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not answer", name)
+		}
+	}
+}
+
+func answers(ctx context.Context, url string) bool {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/", http.NoBody)
+	if err != nil {
+		return false
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false
+	}
+	res.Body.Close()
+	return true
+}
+
+func tail(b []byte, n int) []byte { return b[max(0, len(b)-n):] }

@@ -1,0 +1,203 @@
+package certificate
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+)
+
+// Attach implements hostname.Front: the hostname's distribution tenant gets what the
+// record says, in one UpdateDistributionTenant. Until CloudFront has a new tenant
+// everywhere the error is of KindBusy.
+func (d *Domains) Attach(ctx context.Context, h anchor.Hostname) error {
+	p, err := d.Projects.Project(ctx, h.ProjectID)
+	if err != nil {
+		return err
+	}
+	group, _, err := d.connection(ctx)
+	if err != nil {
+		return failed(err, h.Name)
+	}
+	if done, err := d.unchanged(ctx, h, group); err != nil || done {
+		return failed(err, h.Name)
+	}
+	id, spread, err := d.place(ctx, h, p)
+	if err != nil {
+		return failed(err, h.Name)
+	}
+	err = d.settle(ctx, func() error { return d.seat(ctx, h, p, seat{distribution: id, group: group, spread: spread}) })
+	if awserror.Is(err, "CNAMEAlreadyExists") {
+		return d.conflict(ctx, h, id, err)
+	}
+	if err != nil {
+		return failed(err, h.Name)
+	}
+	d.sweep(ctx, h)
+	return nil
+}
+
+// unchanged is for the many times that there is nothing to do.
+func (d *Domains) unchanged(ctx context.Context, h anchor.Hostname, group string) (done bool, err error) {
+	id, err := d.find(ctx, keyOf(h))
+	if err != nil || id == "" {
+		return false, err
+	}
+	now, err := d.CloudFront.GetDistributionTenant(ctx, &cloudfront.GetDistributionTenantInput{Identifier: sdk.String(d.tenantName(h))})
+	if gone(err) {
+		return false, nil
+	}
+	if err != nil || !seated(now.DistributionTenant, h, seat{distribution: id, group: group}) {
+		return false, err
+	}
+	d.sweep(ctx, h)
+	return true, d.ready(h, now.DistributionTenant)
+}
+
+// seat is where a tenant belongs.
+type seat struct {
+	distribution, group string
+	spread              bool // all of CloudFront knows of the distribution
+}
+
+func (d *Domains) seat(ctx context.Context, h anchor.Hostname, p anchor.Project, at seat) error {
+	now, err := d.CloudFront.GetDistributionTenant(ctx, &cloudfront.GetDistributionTenantInput{Identifier: sdk.String(d.tenantName(h))})
+	if gone(err) {
+		return d.createTenant(ctx, h, p, at)
+	}
+	if err != nil {
+		return err
+	}
+	t := now.DistributionTenant
+	if seated(t, h, at) {
+		return d.ready(h, t)
+	}
+	if !at.spread && sdk.ToString(t.DistributionId) != at.distribution {
+		// Where it is, it is served: it goes when it will be served there.
+		return settling("CloudFront is still spreading the distribution that %s moves to", h.Name)
+	}
+	customizations := types.Customizations{}
+	if t.Customizations != nil {
+		customizations = *t.Customizations
+	}
+	customizations.Certificate = &types.Certificate{Arn: sdk.String(h.CertificateARN)}
+	_, err = d.CloudFront.UpdateDistributionTenant(ctx, &cloudfront.UpdateDistributionTenantInput{
+		Id: t.Id, IfMatch: now.ETag, Enabled: sdk.Bool(true),
+		DistributionId: sdk.String(at.distribution), ConnectionGroupId: sdk.String(at.group),
+		Domains:        []types.DomainItem{{Domain: sdk.String(h.Name)}},
+		Customizations: &customizations, Parameters: values(h),
+	})
+	if err == nil && sdk.ToString(t.DistributionId) != at.distribution {
+		d.retag(ctx, h, p, t.Arn)
+	}
+	return err
+}
+
+func (d *Domains) createTenant(ctx context.Context, h anchor.Hostname, p anchor.Project, at seat) error {
+	out, err := d.CloudFront.CreateDistributionTenant(ctx, &cloudfront.CreateDistributionTenantInput{
+		Name: sdk.String(d.tenantName(h)), Enabled: sdk.Bool(true),
+		DistributionId: sdk.String(at.distribution), ConnectionGroupId: sdk.String(at.group),
+		Domains:        []types.DomainItem{{Domain: sdk.String(h.Name)}},
+		Customizations: &types.Customizations{Certificate: &types.Certificate{Arn: sdk.String(h.CertificateARN)}},
+		Parameters:     values(h), Tags: d.cloudFrontTags(p),
+	})
+	if taken(err) {
+		return settling("CloudFront is making the distribution tenant of %s", h.Name)
+	}
+	if err != nil {
+		return err
+	}
+	d.Log.Info("domain attached", "domain", h.Name, "tenant", sdk.ToString(out.DistributionTenant.Id))
+	return d.ready(h, out.DistributionTenant)
+}
+
+// ready: a hostname that was served before is not called unready for a change. A domain
+// is inactive while CloudFront does not see that the certificate covers it.
+func (d *Domains) ready(h anchor.Hostname, t *types.DistributionTenant) error {
+	if len(t.Domains) == 1 && t.Domains[0].Status == types.DomainStatusInactive {
+		return settling("CloudFront has not activated %s yet", h.Name)
+	}
+	if deployed(t.Status) || h.CloudFrontStatus == anchor.EdgeDeployed {
+		return nil
+	}
+	return settling("CloudFront is still spreading %s", h.Name)
+}
+
+func values(h anchor.Hostname) []types.Parameter {
+	redirect, hsts := nothing, nothing
+	if h.Redirect != "" {
+		redirect = h.Redirect
+	}
+	if h.HSTS {
+		hsts = "on"
+	}
+	return []types.Parameter{
+		{Name: sdk.String(parameterRedirect), Value: sdk.String(redirect)},
+		{Name: sdk.String(parameterHSTS), Value: sdk.String(hsts)},
+	}
+}
+
+// seated reports whether the tenant is as the record says.
+func seated(t *types.DistributionTenant, h anchor.Hostname, at seat) bool {
+	have := map[string]string{}
+	for _, p := range t.Parameters {
+		have[sdk.ToString(p.Name)] = sdk.ToString(p.Value)
+	}
+	for _, p := range values(h) {
+		if have[*p.Name] != *p.Value {
+			return false
+		}
+	}
+	return sdk.ToBool(t.Enabled) && sdk.ToString(t.DistributionId) == at.distribution &&
+		sdk.ToString(t.ConnectionGroupId) == at.group && certificateOf(t.Customizations) == h.CertificateARN &&
+		len(t.Domains) == 1 && strings.EqualFold(sdk.ToString(t.Domains[0].Domain), h.Name)
+}
+
+// retag is for who reads the bill: nothing depends on the project's tag.
+func (d *Domains) retag(ctx context.Context, h anchor.Hostname, p anchor.Project, arn *string) {
+	_, err := d.CloudFront.TagResource(ctx, &cloudfront.TagResourceInput{Resource: arn, Tags: d.cloudFrontTags(p)})
+	if err == nil {
+		err = d.tagCertificate(ctx, h, p)
+	}
+	if err != nil {
+		d.Log.Warn("tag a moved domain", "domain", h.Name, "error", err)
+	}
+}
+
+// conflict says who has the name, as far as CloudFront tells: it hides parts of the ids
+// of other accounts.
+func (d *Domains) conflict(ctx context.Context, h anchor.Hostname, distribution string, cause error) error {
+	holder := "another CloudFront distribution, in this or another AWS account"
+	out, err := d.CloudFront.ListDomainConflicts(ctx, &cloudfront.ListDomainConflictsInput{
+		Domain:                          sdk.String(h.Name),
+		DomainControlValidationResource: &types.DistributionResourceId{DistributionId: sdk.String(distribution)},
+	})
+	if err == nil && len(out.DomainConflicts) > 0 {
+		c := out.DomainConflicts[0]
+		holder = fmt.Sprintf("the CloudFront %s %s of the account %s", c.ResourceType, sdk.ToString(c.ResourceId), sdk.ToString(c.AccountId))
+	}
+	return anchor.Conflict("cname_already_exists", "%s is an alternate domain name of %s", h.Name, holder).Because(cause).
+		Hintf("Take it from there; it is attached here by itself then. To see who has it: "+
+			"aws cloudfront list-domain-conflicts --domain %s --domain-control-validation-resource DistributionId=%s (API ListDomainConflicts).",
+			h.Name, distribution)
+}
+
+// sweep deletes the certificates that the hostname's present one took the place of.
+// What it cannot delete now the next look does, or Release.
+func (d *Domains) sweep(ctx context.Context, h anchor.Hostname) {
+	arns, err := d.own(ctx, h, h.OwnCert)
+	for _, arn := range arns {
+		if arn != h.CertificateARN && err == nil {
+			err = d.drop(ctx, arn, h.Name)
+		}
+	}
+	if err != nil {
+		d.Log.Warn("delete a replaced certificate", "domain", h.Name, "error", err)
+	}
+}

@@ -1,0 +1,129 @@
+// Package certificate gives custom domains their certificates and their place at the
+// edge on AWS: a certificate of its own from ACM for every hostname, and a CloudFront
+// distribution tenant of its own that holds it (docs/decisions/0009-aws-certificates.md).
+// So no hostname's certificate, validation or removal touches another's.
+package certificate
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/acm"
+	acmtypes "github.com/aws/aws-sdk-go-v2/service/acm/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+	"github.com/anchor-deploy/anchor/internal/domains"
+)
+
+// Region is where CloudFront takes certificates from, wherever the installation is
+// (CloudFront Developer Guide, "Requirements for using SSL/TLS certificates").
+const Region = "us-east-1"
+
+// Projects finds a project, NotFound when there is none.
+type Projects interface {
+	Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error)
+}
+
+// Config is what New needs.
+type Config struct {
+	ACM          *acm.Client // of any region: it is used in Region
+	CloudFront   *cloudfront.Client
+	Installation string
+	Projects     Projects
+	// Distribution gives the id of the distribution that serves the project at its
+	// cloudfront.net name; domains are served as it does.
+	Distribution func(context.Context, anchor.Project) (string, error)
+	Log          *slog.Logger // slog.Default() when nil
+}
+
+// Domains implements hostname.Certificates and hostname.Front. All of its methods can
+// be called again after any failure, by several at a time and by several processes.
+type Domains struct {
+	Config
+	pause func(ctx context.Context, attempt int) error
+
+	mu     sync.Mutex
+	routes string            // routing endpoint of the connection group, "" until it is known
+	group  string            // its id
+	known  map[string]string // key of a distribution → its id
+}
+
+var (
+	_ hostname.Certificates = (*Domains)(nil)
+	_ hostname.Front        = (*Domains)(nil)
+)
+
+// New makes a Domains. It calls nothing.
+func New(c Config) *Domains {
+	c.ACM = acm.New(c.ACM.Options(), func(o *acm.Options) { o.Region = Region })
+	c.Log = cmp.Or(c.Log, slog.Default())
+	return &Domains{Config: c, pause: backOff, known: map[string]string{}}
+}
+
+// attempts bounds what is tried again because somebody else was faster.
+const attempts = 8
+
+// backOff waits 0.25 s, twice that the next time, at most 4 s; at random between half
+// of it and all, so that two who collided do not again.
+func backOff(ctx context.Context, attempt int) error {
+	d := min(250*time.Millisecond<<attempt, 4*time.Second)
+	select {
+	case <-time.After(d/2 + rand.N(d/2)):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// settle does a read-and-write again while others get between the two.
+func (d *Domains) settle(ctx context.Context, do func() error) error {
+	for attempt := 0; ; attempt++ {
+		err := do()
+		if !awserror.Stale(err) || attempt == attempts {
+			return err
+		}
+		if err := d.pause(ctx, attempt); err != nil {
+			return err
+		}
+	}
+}
+
+// tenantName is that of a hostname's distribution tenant. Another hostname of the same
+// name, added after this one was removed, has another id.
+func (d *Domains) tenantName(h anchor.Hostname) string { return d.Installation + "-" + string(h.ID) }
+
+// hostnameTag is on a certificate, with the hostname's id: it is found again by it
+// when its ARN did not make it into the record.
+const hostnameTag = "Hostname"
+
+func (d *Domains) tags(p anchor.Project) [][2]string {
+	tags := [][2]string{{"ManagedBy", "anchor-deploy"}, {"Installation", d.Installation}}
+	if p.Slug != "" {
+		tags = slices.Insert(tags, 0, [2]string{"Project", p.Slug})
+	}
+	return tags
+}
+
+func (d *Domains) acmTags(p anchor.Project, h anchor.Hostname) (list []acmtypes.Tag) {
+	for _, t := range append(d.tags(p), [2]string{hostnameTag, string(h.ID)}) {
+		list = append(list, acmtypes.Tag{Key: sdk.String(t[0]), Value: sdk.String(t[1])})
+	}
+	return list
+}
+
+func (d *Domains) cloudFrontTags(p anchor.Project) *types.Tags {
+	tags := &types.Tags{}
+	for _, t := range d.tags(p) {
+		tags.Items = append(tags.Items, types.Tag{Key: sdk.String(t[0]), Value: sdk.String(t[1])})
+	}
+	return tags
+}

@@ -1,0 +1,222 @@
+package certificate
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/acm"
+	acmtypes "github.com/aws/aws-sdk-go-v2/service/acm/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/domains"
+)
+
+// Ensure implements hostname.Certificates. A request that failed is told of once, and
+// taken up anew by the next Ensure after that: ACM never goes on with a failed one.
+func (d *Domains) Ensure(ctx context.Context, h anchor.Hostname) (hostname.Certificate, error) {
+	detail, waiting, err := d.current(ctx, h)
+	switch {
+	case err != nil:
+		return hostname.Certificate{}, failed(err, h.Name)
+	case waiting:
+		return hostname.Certificate{ARN: h.CertificateARN, Status: anchor.CertPending}, nil
+	case detail != nil && (alive(detail) || !told(h, detail)):
+		return describe(h, detail), nil
+	}
+	c, err := d.request(ctx, h)
+	if err != nil {
+		return hostname.Certificate{}, failed(err, h.Name)
+	}
+	if detail != nil {
+		// It was never issued, so nothing uses it; what is not deleted now, Release does.
+		if err := d.delete(ctx, sdk.ToString(detail.CertificateArn)); err != nil {
+			d.Log.Warn("delete a failed certificate request", "domain", h.Name, "error", err)
+		}
+	}
+	return c, nil
+}
+
+// alive: it serves, or may still be issued.
+func alive(c *acmtypes.CertificateDetail) bool {
+	return c.Status == acmtypes.CertificateStatusIssued || c.Status == acmtypes.CertificateStatusPendingValidation
+}
+
+// told: the record says already that this one failed.
+func told(h anchor.Hostname, c *acmtypes.CertificateDetail) bool {
+	return h.CertificateARN == sdk.ToString(c.CertificateArn) &&
+		(h.CertificateStatus == anchor.CertFailed || h.CertificateStatus == anchor.CertExpired)
+}
+
+// longestUnseen is how many looks a certificate that was just asked for may be unknown
+// to ACM's other calls (API reference: "a delay of several seconds").
+const longestUnseen = 20
+
+// current gives the hostname's certificate, nil when there is none: the one that the
+// record names, unless it is dead and there is a better one that the record missed.
+// waiting: it was asked for and cannot be seen yet.
+func (d *Domains) current(ctx context.Context, h anchor.Hostname) (detail *acmtypes.CertificateDetail, waiting bool, err error) {
+	if h.CertificateARN != "" {
+		detail, err = d.see(ctx, h.CertificateARN)
+		if err != nil || detail != nil && alive(detail) {
+			return detail, false, err
+		}
+	}
+	others, err := d.own(ctx, h, false)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, arn := range others {
+		other, err := d.see(ctx, arn)
+		if err != nil {
+			return nil, false, err
+		}
+		if other == nil || other.Type == acmtypes.CertificateTypeImported {
+			continue
+		}
+		if detail == nil || !alive(detail) && (alive(other) || newer(other, detail)) {
+			detail = other
+		}
+	}
+	unseen := h.CertificateARN != "" && h.CertificateStatus == anchor.CertPending && h.DNSValidation == nil
+	return detail, detail == nil && unseen && h.Attempts < longestUnseen, nil
+}
+
+func newer(a, b *acmtypes.CertificateDetail) bool {
+	return sdk.ToTime(a.CreatedAt).After(sdk.ToTime(b.CreatedAt))
+}
+
+// see gives nil for a certificate that ACM does not know.
+func (d *Domains) see(ctx context.Context, arn string) (*acmtypes.CertificateDetail, error) {
+	out, err := d.ACM.DescribeCertificate(ctx, &acm.DescribeCertificateInput{CertificateArn: sdk.String(arn)})
+	if gone(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out.Certificate, nil
+}
+
+// own gives the ARNs of all certificates that were made for the hostname, with imported
+// also of those that its user brought.
+func (d *Domains) own(ctx context.Context, h anchor.Hostname, imported bool) (arns []string, err error) {
+	pages := acm.NewListCertificatesPaginator(d.ACM, &acm.ListCertificatesInput{
+		// Without these ACM lists certificates with RSA keys only.
+		Includes: &acmtypes.Filters{KeyTypes: acmtypes.KeyAlgorithm("").Values()},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range page.CertificateSummaryList {
+			// One that a user brought may have another name first.
+			if sdk.ToString(c.DomainName) != primary(h.Name) && (!imported || c.Type == acmtypes.CertificateTypeAmazonIssued) {
+				continue
+			}
+			ours := sdk.ToString(c.CertificateArn) == h.CertificateARN
+			if !ours {
+				if ours, err = d.isOf(ctx, c.CertificateArn, h); err != nil {
+					return nil, err
+				}
+			}
+			if ours {
+				arns = append(arns, sdk.ToString(c.CertificateArn))
+			}
+		}
+	}
+	return arns, nil
+}
+
+func (d *Domains) isOf(ctx context.Context, arn *string, h anchor.Hostname) (bool, error) {
+	out, err := d.ACM.ListTagsForCertificate(ctx, &acm.ListTagsForCertificateInput{CertificateArn: arn})
+	if gone(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, t := range out.Tags {
+		if sdk.ToString(t.Key) == hostnameTag && sdk.ToString(t.Value) == string(h.ID) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// request asks for a certificate and waits a few seconds for the record to set.
+func (d *Domains) request(ctx context.Context, h anchor.Hostname) (hostname.Certificate, error) {
+	p, err := d.Projects.Project(ctx, h.ProjectID)
+	if err != nil {
+		return hostname.Certificate{}, err
+	}
+	in := &acm.RequestCertificateInput{
+		DomainName:       sdk.String(primary(h.Name)),
+		ValidationMethod: acmtypes.ValidationMethodDns,
+		IdempotencyToken: sdk.String(token(h)),
+		KeyAlgorithm:     acmtypes.KeyAlgorithmRsa2048,
+		Tags:             d.acmTags(p, h),
+	}
+	if primary(h.Name) != h.Name {
+		in.SubjectAlternativeNames = []string{h.Name}
+	}
+	out, err := d.ACM.RequestCertificate(ctx, in)
+	if err != nil {
+		return hostname.Certificate{}, err
+	}
+	arn := sdk.ToString(out.CertificateArn)
+	d.Log.Info("certificate requested", "domain", h.Name, "arn", arn)
+	return d.firstSight(ctx, h, arn), nil
+}
+
+// glances is how often a new request is looked at before the reconciler goes on with it.
+const glances = 5
+
+func (d *Domains) firstSight(ctx context.Context, h anchor.Hostname, arn string) hostname.Certificate {
+	c := hostname.Certificate{ARN: arn, Status: anchor.CertPending}
+	for attempt := range glances {
+		detail, err := d.see(ctx, arn)
+		if err != nil {
+			// It is asked for: the record must come to know its ARN all the same.
+			d.Log.Warn("look at a new certificate", "domain", h.Name, "error", err)
+			break
+		}
+		if detail != nil {
+			if c = describe(h, detail); c.Validation != nil || c.Status != anchor.CertPending {
+				return c
+			}
+		}
+		if attempt < glances-1 && d.pause(ctx, attempt) != nil {
+			break
+		}
+	}
+	return c
+}
+
+// token makes ACM give the same certificate to a request that is made again, for an
+// hour: after that, the certificate is found by its tag. Whatever follows a certificate
+// that the record knows is another generation.
+func token(h anchor.Hostname) string {
+	sum := sha256.Sum256([]byte(string(h.ID) + "\x00" + h.Name + "\x00" + h.CertificateARN))
+	return hex.EncodeToString(sum[:16]) // 32 characters are the most
+}
+
+// longestPrimary is in octets: the first name goes into the common name (RFC 5280,
+// ub-common-name).
+const longestPrimary = 64
+
+// primary is the name itself, or for a long one the nearest name above it that is short
+// enough; that one is validated too then.
+func primary(name string) string {
+	for len(name) > longestPrimary {
+		_, above, found := strings.Cut(name, ".")
+		if !found {
+			return name
+		}
+		name = above
+	}
+	return name
+}

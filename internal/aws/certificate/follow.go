@@ -1,0 +1,67 @@
+package certificate
+
+import (
+	"context"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+)
+
+// Follow makes the project's domains be served as its own distribution is now: to be
+// called when that one changed (a new origin, another secret). Without domains it does
+// nothing.
+func (d *Domains) Follow(ctx context.Context, p anchor.Project) error {
+	id, err := d.find(ctx, string(p.ID))
+	if err != nil || id == "" {
+		return failed(err, p.Slug)
+	}
+	function, err := d.function(ctx)
+	if err != nil {
+		return failed(err, p.Slug)
+	}
+	want, err := d.like(ctx, p, function)
+	if err != nil {
+		return failed(err, p.Slug)
+	}
+	tenants, err := d.tenants(ctx, sdk.String(id))
+	if err != nil {
+		return failed(err, p.Slug)
+	}
+	_, err = d.align(ctx, id, string(p.ID), want, anyOf(tenants, ""))
+	if gone(err) {
+		return nil
+	}
+	return failed(err, p.Slug)
+}
+
+// Purge drops all that CloudFront cached for the project's domains, once a release.
+// Without domains it does nothing.
+func (d *Domains) Purge(ctx context.Context, p anchor.Project, live anchor.Live) error {
+	id, err := d.find(ctx, string(p.ID))
+	if err != nil || id == "" {
+		return failed(err, p.Slug)
+	}
+	for attempt := 0; ; attempt++ {
+		_, err := d.CloudFront.CreateInvalidation(ctx, &cloudfront.CreateInvalidationInput{
+			DistributionId: sdk.String(id),
+			InvalidationBatch: &types.InvalidationBatch{
+				CallerReference: sdk.String(string(live.Release)),
+				Paths:           &types.Paths{Quantity: sdk.Int32(1), Items: []string{"/*"}},
+			},
+		})
+		if gone(err) {
+			d.learn(string(p.ID), "")
+			return nil
+		}
+		if !awserror.Crowded(err) || attempt == attempts {
+			return failed(err, p.Slug)
+		}
+		if err := d.pause(ctx, attempt); err != nil {
+			return err
+		}
+	}
+}

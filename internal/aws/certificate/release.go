@@ -1,0 +1,58 @@
+package certificate
+
+import (
+	"context"
+	"slices"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/acm"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+)
+
+// Release implements hostname.Certificates: it deletes all certificates that were ever
+// made for the hostname. While CloudFront holds on to one the error is of KindBusy, and
+// calling again goes on where it was.
+func (d *Domains) Release(ctx context.Context, h anchor.Hostname) error {
+	arns, err := d.own(ctx, h, true)
+	if err != nil {
+		return failed(err, h.Name)
+	}
+	if h.CertificateARN != "" && !slices.Contains(arns, h.CertificateARN) {
+		arns = append(arns, h.CertificateARN)
+	}
+	for _, arn := range arns {
+		if err := d.drop(ctx, arn, h.Name); err != nil {
+			return failed(err, h.Name)
+		}
+	}
+	return nil
+}
+
+// drop takes a certificate from the distributions that fall back on it and deletes it.
+func (d *Domains) drop(ctx context.Context, arn, name string) error {
+	if err := d.free(ctx, arn); err != nil {
+		return err
+	}
+	err := d.delete(ctx, arn)
+	if awserror.Is(err, "ResourceInUseException") {
+		return settling("CloudFront has not let go of the certificate of %s yet", name)
+	}
+	return err
+}
+
+func (d *Domains) delete(ctx context.Context, arn string) error {
+	_, err := d.ACM.DeleteCertificate(ctx, &acm.DeleteCertificateInput{CertificateArn: sdk.String(arn)})
+	if gone(err) {
+		return nil
+	}
+	return err
+}
+
+func (d *Domains) tagCertificate(ctx context.Context, h anchor.Hostname, p anchor.Project) error {
+	_, err := d.ACM.AddTagsToCertificate(ctx, &acm.AddTagsToCertificateInput{
+		CertificateArn: sdk.String(h.CertificateARN), Tags: d.acmTags(p, h),
+	})
+	return err
+}

@@ -1,0 +1,127 @@
+package certificate
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/acm/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/domains"
+)
+
+// What to wait before ACM is asked again. An account may make twice as many requests a
+// year as it may have certificates (ACM User Guide, "Quotas").
+const (
+	retryAfter     = time.Hour
+	retryAfterHand = 24 * time.Hour // when somebody at AWS has to act
+)
+
+// describe tells what ACM knows in the use-case's words.
+func describe(h anchor.Hostname, c *types.CertificateDetail) hostname.Certificate {
+	out := hostname.Certificate{
+		ARN: sdk.ToString(c.CertificateArn), Status: status(c.Status), Validation: validation(h, c),
+	}
+	if c.NotAfter != nil && out.Status != anchor.CertPending {
+		out.NotAfter = c.NotAfter.UnixMilli()
+	}
+	switch out.Status {
+	case anchor.CertIssued:
+		out.Problem = renewalProblem(h, c, out.Validation)
+	case anchor.CertFailed, anchor.CertExpired:
+		reason := problemOf(h, c)
+		out.Problem, out.RetryAt = reason.text, time.Now().Add(reason.wait).UnixMilli()
+	}
+	return out
+}
+
+func status(s types.CertificateStatus) anchor.CertStatus {
+	switch s {
+	case types.CertificateStatusIssued:
+		return anchor.CertIssued
+	case types.CertificateStatusPendingValidation:
+		return anchor.CertPending
+	case types.CertificateStatusExpired:
+		return anchor.CertExpired
+	}
+	return anchor.CertFailed // FAILED, VALIDATION_TIMED_OUT, REVOKED, INACTIVE
+}
+
+// validation is the record to set: one that ACM still waits for, else the hostname's
+// own. nil while ACM has not made it up yet.
+func validation(h anchor.Hostname, c *types.CertificateDetail) (record *anchor.DNSRecord) {
+	for _, v := range c.DomainValidationOptions {
+		r := v.ResourceRecord
+		if r == nil {
+			continue
+		}
+		pending := v.ValidationStatus == types.DomainStatusPendingValidation
+		if pending || record == nil || sdk.ToString(v.DomainName) == h.Name {
+			record = &anchor.DNSRecord{Name: undotted(r.Name), Type: string(r.Type), Value: undotted(r.Value)}
+		}
+		if pending {
+			break
+		}
+	}
+	return record
+}
+
+func undotted(s *string) string { return strings.TrimSuffix(sdk.ToString(s), ".") }
+
+// renewalProblem: ACM renews by itself as long as the record of the validation stays.
+func renewalProblem(h anchor.Hostname, c *types.CertificateDetail, v *anchor.DNSRecord) string {
+	if c.RenewalSummary == nil {
+		return ""
+	}
+	switch c.RenewalSummary.RenewalStatus {
+	case types.RenewalStatusPendingValidation, types.RenewalStatusFailed:
+		text := "ACM cannot renew the certificate of " + h.Name
+		if c.NotAfter != nil {
+			text += ", which ends on " + c.NotAfter.UTC().Format(time.DateOnly)
+		}
+		if v == nil {
+			return text + ". Look at it in the ACM console, in us-east-1."
+		}
+		return fmt.Sprintf("%s. Set the record %s %s %s again and leave it there.", text, v.Name, v.Type, v.Value)
+	}
+	return ""
+}
+
+// reason is why a certificate failed and what to do about it.
+type reason struct {
+	text string
+	wait time.Duration
+}
+
+// problemOf follows ACM's failure reasons (ACM User Guide, "Troubleshoot failed
+// certificate requests").
+func problemOf(h anchor.Hostname, c *types.CertificateDetail) reason {
+	switch c.Status {
+	case types.CertificateStatusValidationTimedOut:
+		return reason{"ACM gave up on " + h.Name + " because its validation record was not in the DNS for 72 hours. " +
+			"A new request is made by itself; set the record it shows.", 0}
+	case types.CertificateStatusRevoked:
+		return reason{"The certificate of " + h.Name + " was revoked (" + string(c.RevocationReason) + "). A new one is requested by itself.", 0}
+	case types.CertificateStatusExpired:
+		return reason{"The certificate of " + h.Name + " expired. A new one is requested by itself; its validation record has to stay in the DNS.", 0}
+	}
+	again := " It is tried again by itself."
+	switch c.FailureReason {
+	case types.FailureReasonCaaError:
+		return reason{"A CAA record at " + h.Name + " or above forbids Amazon to issue. Add one with the value 0 issue \"amazon.com\", " +
+			"or remove those that are there." + again, retryAfter}
+	case types.FailureReasonDomainNotAllowed:
+		return reason{"ACM refuses " + h.Name + " because it is on a list of unsafe domains. If it is on none any more " +
+			"(check at VirusTotal and Google Safe Browsing), ask AWS Support.", retryAfterHand}
+	case types.FailureReasonAdditionalVerificationRequired:
+		return reason{"Amazon wants to know more before it issues for " + h.Name + ", as it does for well-known names. " +
+			"Ask AWS Support, or bring your own certificate: anchor domains add " + h.Name + " --cert FILE --key FILE", retryAfterHand}
+	case types.FailureReasonInvalidPublicDomain:
+		return reason{h.Name + " is no name for a public certificate: its last label is no public domain, or the name is misspelled. Remove it and add the right one.", retryAfterHand}
+	case types.FailureReasonDomainValidationDenied:
+		return reason{"The validation of " + h.Name + " was denied. Remove it and add it again if that was not meant.", retryAfterHand}
+	}
+	return reason{"ACM could not issue a certificate for " + h.Name + " (" + string(c.Status) + ", " + string(c.FailureReason) + ")." + again, retryAfter}
+}

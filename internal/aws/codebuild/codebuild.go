@@ -1,0 +1,98 @@
+// Package codebuild builds commits with AWS CodeBuild, in the project of the
+// installation. Its buildspec hands what it made to the deploy handler.
+package codebuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/codebuild"
+	"github.com/aws/aws-sdk-go-v2/service/codebuild/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+)
+
+// Builder starts builds.
+type Builder struct {
+	Client     *codebuild.Client
+	Parameters *ssm.Client
+	Project    string // of CodeBuild
+	Prefix     string // of the parameters that hold the variables of builds, "/<installation>/builds/"
+}
+
+// Build starts the build of d. The deployment's id is its idempotency token: within
+// five minutes (StartBuild, idempotencyToken) a second call gives the same build. env
+// is the app's, which whoever may read the account's builds does not see: Forget takes
+// it away.
+func (b Builder) Build(ctx context.Context, p anchor.Project, d anchor.Deployment, s deploy.Source, env map[string]string) error {
+	kind, err := sourceOf(s.Repository)
+	if err != nil {
+		return err
+	}
+	if err := b.hide(ctx, d.ID, env); err != nil {
+		return err
+	}
+	_, err = b.Client.StartBuild(ctx, &codebuild.StartBuildInput{
+		ProjectName:                  sdk.String(b.Project),
+		IdempotencyToken:             sdk.String(string(d.ID)),
+		SourceTypeOverride:           kind,
+		SourceLocationOverride:       sdk.String(s.Repository),
+		SourceVersion:                sdk.String(s.Version),
+		EnvironmentVariablesOverride: b.variables(p, d, env),
+	})
+	if err != nil {
+		err = b.explain(s, err)
+		if refused := (*anchor.Error)(nil); errors.As(err, &refused) { // else it may run
+			err = errors.Join(err, b.Forget(ctx, d.ID))
+		}
+		return err
+	}
+	return nil
+}
+
+// hosts are those whose repositories CodeBuild knows how to clone without a
+// connection of their own (ProjectSource, type).
+var hosts = map[string]types.SourceType{
+	"github.com": types.SourceTypeGithub, "gitlab.com": types.SourceTypeGitlab, "bitbucket.org": types.SourceTypeBitbucket,
+}
+
+func sourceOf(repository string) (types.SourceType, error) {
+	at, err := url.Parse(repository)
+	if err != nil {
+		return "", anchor.Invalid("bad_repository", "%q is no URL", repository).Hintf("Send the https URL to clone.").Because(err)
+	}
+	host := strings.ToLower(at.Hostname())
+	if kind, ok := hosts[host]; ok {
+		return kind, nil
+	}
+	if strings.HasPrefix(host, "git-codecommit.") && strings.HasSuffix(host, ".amazonaws.com") {
+		return types.SourceTypeCodecommit, nil
+	}
+	return "", anchor.Invalid("bad_repository", "CodeBuild cannot clone from %s", host).
+		Hintf("It takes github.com, gitlab.com, bitbucket.org and CodeCommit. Build elsewhere and use: anchor deploy --prebuilt")
+}
+
+func (b Builder) explain(s deploy.Source, err error) error {
+	switch {
+	case awserror.Denied(err):
+		return anchor.Failed("access_denied", "the role of the API may not start builds in %s", b.Project).
+			Hintf("Grant it codebuild:StartBuild: run anchor aws bootstrap again.").Because(err)
+	case awserror.Is(err, "ResourceNotFoundException"):
+		return anchor.Failed("no_build_project", "the CodeBuild project %s is not there", b.Project).
+			Hintf("Run anchor aws bootstrap again.").Because(err)
+	case awserror.Is(err, "AccountLimitExceededException"):
+		e := &anchor.Error{Kind: anchor.KindBusy, Code: "too_many_builds", Message: "the account runs as many builds as it may", Err: err}
+		return e.Hintf("Ask again when one has ended, or have the quota raised.")
+	case awserror.Is(err, "InvalidInputException"):
+		return anchor.Invalid("build_refused", "CodeBuild does not build %s of %s", s.Version, s.Repository).
+			Hintf("For a private repository give CodeBuild access: aws codebuild import-source-credentials").Because(err)
+	}
+	return fmt.Errorf("start a build in %s: %w", b.Project, err)
+}

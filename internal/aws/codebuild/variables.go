@@ -1,0 +1,100 @@
+package codebuild
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/codebuild/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+)
+
+// hidden is the variable by which the buildspec gets the app's variables.
+const hidden = "ANCHOR_BUILD_ENV"
+
+// maxHidden is what a parameter of the advanced tier takes, in bytes (Systems Manager,
+// "Managing parameter tiers").
+const maxHidden = 8 << 10
+
+func (b Builder) parameter(d anchor.DeploymentID) *string { return sdk.String(b.Prefix + string(d)) }
+
+// variables tell the build what it is for and where the app's variables are. A call that
+// is repeated has to be the same to the byte, else its token is refused.
+func (b Builder) variables(p anchor.Project, d anchor.Deployment, env map[string]string) []types.EnvironmentVariable {
+	variable := func(name string, value *string, kind types.EnvironmentVariableType) types.EnvironmentVariable {
+		return types.EnvironmentVariable{Name: sdk.String(name), Value: value, Type: kind}
+	}
+	all := []types.EnvironmentVariable{
+		variable(deploy.DeploymentVariable, sdk.String(string(d.ID)), types.EnvironmentVariableTypePlaintext),
+		variable(deploy.ProjectVariable, sdk.String(string(p.ID)), types.EnvironmentVariableTypePlaintext),
+	}
+	if len(env) > 0 {
+		all = append(all, variable(hidden, b.parameter(d.ID), types.EnvironmentVariableTypeParameterStore))
+	}
+	return all
+}
+
+// hide keeps the app's variables where the build reads them. CodeBuild shows the
+// parameter's name and keeps its value out of the log.
+func (b Builder) hide(ctx context.Context, d anchor.DeploymentID, env map[string]string) error {
+	if len(env) == 0 {
+		return nil
+	}
+	script, err := exports(env)
+	if err != nil {
+		return err
+	}
+	_, err = b.Parameters.PutParameter(ctx, &ssm.PutParameterInput{
+		Name: b.parameter(d), Value: &script, Type: ssmtypes.ParameterTypeSecureString, Overwrite: sdk.Bool(true),
+		Tier: ssmtypes.ParameterTierIntelligentTiering, Description: sdk.String("Anchor: variables of one build, deleted when it ends"),
+	})
+	return parameterFailed(err, "keep the variables of the build", "ssm:PutParameter")
+}
+
+// Forget takes away what Build kept for the build of d. Idempotent.
+func (b Builder) Forget(ctx context.Context, d anchor.DeploymentID) error {
+	_, err := b.Parameters.DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: b.parameter(d)})
+	if missing := (*ssmtypes.ParameterNotFound)(nil); errors.As(err, &missing) {
+		return nil
+	}
+	return parameterFailed(err, "delete the variables of the build", "ssm:DeleteParameter")
+}
+
+func parameterFailed(err error, what, action string) error {
+	if err == nil {
+		return nil
+	}
+	if awserror.Denied(err) {
+		return anchor.Failed("access_denied", "the handler's role may not %s", what).
+			Hintf("Grant it %s: run anchor aws bootstrap again.", action).Because(err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// exports is a shell script, in base64 because Systems Manager refuses "{{" in a value.
+func exports(env map[string]string) (string, error) {
+	var script strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		if strings.HasPrefix(name, "CODEBUILD_") || strings.HasPrefix(name, "AWS_") { // with AWS_* the build stores its result
+			return "", anchor.Invalid("reserved_env", "the variable %s is CodeBuild's own", name).
+				Hintf("Rename it, or set it for run time only: anchor env set NAME=VALUE --for run")
+		}
+		fmt.Fprintf(&script, "export %s='%s'\n", name, strings.ReplaceAll(env[name], "'", `'\''`))
+	}
+	encoded := base64.StdEncoding.EncodeToString([]byte(script.String()))
+	if len(encoded) > maxHidden {
+		return "", anchor.TooLarge("build_env_too_large", "the variables of the build have %d bytes; %d are possible", script.Len(), maxHidden/4*3).
+			Hintf("Set those that only run time needs for that: anchor env set NAME=VALUE --for run")
+	}
+	return encoded, nil
+}

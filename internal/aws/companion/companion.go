@@ -1,0 +1,106 @@
+// Package companion is the program inside of this one: the aws commands with AWS's
+// SDK, cmd/anchor-aws. The SDK makes tables of all its operations as it starts, and
+// its code is as large as the rest of Anchor: a server would hold 15 MB for commands
+// that it does not run, and every command would start three times slower. So it is
+// carried packed, laid out in the user's cache folder when it is first asked for, and
+// takes this process over.
+package companion
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/atomicfile"
+)
+
+//go:embed all:program
+var embedded embed.FS
+
+// packed is cmd/anchor-aws for this platform, gzipped by make companion.
+const packed = "program/anchor-aws.gz"
+
+// Exec has the aws program go on in place of this one, with args (the first is the
+// program's name), environment and streams as they are. It returns errors only:
+// no_companion when this binary was built without or the system does not run it,
+// no_cache when there is no place to lay it out.
+func Exec(args []string) error {
+	return exec(embedded, args)
+}
+
+func exec(files fs.FS, args []string) error {
+	program, err := fs.ReadFile(files, packed)
+	if errors.Is(err, fs.ErrNotExist) {
+		return anchor.Invalid("no_companion", "this anchor was built without its aws commands").
+			Hintf("Build it with make build, which builds them first, or use a released binary.")
+	}
+	if err != nil {
+		return fmt.Errorf("read the aws program: %w", err)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return anchor.Invalid("no_cache", "there is no cache folder to lay the aws program out in").
+			Hintf("Set HOME or XDG_CACHE_HOME.").Because(err)
+	}
+	path, err := layOut(filepath.Join(cache, "anchor"), program)
+	if err == nil {
+		err = syscall.Exec(path, args, os.Environ()) // keeps process id, terminal and signals
+	}
+	return anchor.Failed("no_companion", "cannot run the aws program from %s", cache).
+		Hintf("XDG_CACHE_HOME names another folder; it has to allow programs to run.").Because(err)
+}
+
+const prefix = "aws-"
+
+// layOut unpacks the program into dir, under a name that says its content, unless it is
+// there. Other versions go.
+func layOut(dir string, program []byte) (path string, err error) {
+	digest := sha256.Sum256(program)
+	name := prefix + hex.EncodeToString(digest[:8])
+	path = filepath.Join(dir, name)
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	if err := unpack(path, program); err != nil {
+		return "", err
+	}
+	return path, removeOthers(dir, name)
+}
+
+// unpack writes the whole program or nothing.
+func unpack(path string, program []byte) error {
+	unpacked, err := gzip.NewReader(bytes.NewReader(program))
+	if err != nil {
+		return err
+	}
+	_, err = durable.WriteFrom(path, unpacked, 0o700)
+	return err
+}
+
+func removeOthers(dir, name string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) && e.Name() != name {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

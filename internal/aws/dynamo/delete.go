@@ -1,0 +1,144 @@
+package dynamo
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+// RetireProject marks the project as being removed, durable on return: nothing new can
+// hang on it, and nothing of it is live. Idempotent; NotFound when it is not there.
+func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {
+	p, err := s.Project(ctx, id)
+	if err != nil {
+		return err
+	}
+	return s.retire(ctx, "retire the project", p)
+}
+
+func (s *Store) retire(ctx context.Context, what string, p anchor.Project) error {
+	mark := item{removingAttr: &types.AttributeValueMemberBOOL{Value: true}}
+	gone := always(store.NoProject(string(p.ID)))
+	return s.transact(ctx, what,
+		change{at: s.t.project(p.ID), set: mark, when: isThere, refused: gone},
+		change{at: s.t.slug(p.Slug), set: mark, when: isThere, refused: gone},
+		change{at: s.t.live(p.ID), delete: true},
+		change{at: s.t.env(p.ID), delete: true},
+	)
+}
+
+// DeleteProject removes the project and all that hangs on it, durable on return;
+// NotFound when it is not there. It takes many calls: first the project is marked,
+// from when on nothing new can hang on it, last it goes itself. One that ended in
+// between is finished by the next.
+func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
+	const what = "delete the project"
+	p, err := s.Project(ctx, id)
+	if err != nil {
+		return err
+	}
+	err = s.retire(ctx, what, p)
+	for _, step := range []func(context.Context, string, anchor.ProjectID) error{
+		s.deleteDeployments, s.deleteHostnames, s.deleteReleases, s.deleteLease,
+	} {
+		if err == nil {
+			err = step(ctx, what, id)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return s.deleteLast(ctx, what, p)
+}
+
+// deleteDeployments deletes the project's deployments. Each one's record and
+// journal go before what hangs on them, so that nothing new comes, and its entry in
+// the list, by which the next try finds it, goes last.
+func (s *Store) deleteDeployments(ctx context.Context, what string, p anchor.ProjectID) error {
+	for _, prefix := range []string{orderPrefix, listedPrefix} {
+		if err := s.deleteListed(ctx, what, p, prefix); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) deleteListed(ctx context.Context, what string, p anchor.ProjectID, prefix string) error {
+	for {
+		q := under(s.t.Deployments, ofProject(p), prefix)
+		q.limit = maxBatchGet
+		listed, err := s.query(ctx, what, q)
+		if err != nil || len(listed) == 0 {
+			return err
+		}
+		if err := s.deleteSome(ctx, what, p, listed); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Store) deleteSome(ctx context.Context, what string, p anchor.ProjectID, listed []item) error {
+	var records, children, entries []types.WriteRequest
+	for _, entry := range listed {
+		d := named(entry)
+		for _, a := range []address{s.t.record(d), s.t.journal(d), s.t.unfinished(d), s.t.kept(p, d)} {
+			records = append(records, deletion(a.key()))
+		}
+		entries = append(entries, deletion(keyOf(entry)))
+	}
+	if err := s.batch(ctx, what, s.t.Deployments, records); err != nil {
+		return err
+	}
+	for _, entry := range listed {
+		items, err := s.query(ctx, what, whole(s.t.Deployments, ofDeployment(named(entry))))
+		if err != nil {
+			return err
+		}
+		for _, it := range items {
+			children = append(children, deletion(keyOf(it)))
+		}
+	}
+	if err := s.batch(ctx, what, s.t.Deployments, children); err != nil {
+		return err
+	}
+	return s.batch(ctx, what, s.t.Deployments, entries)
+}
+
+// deleteReleases deletes the releases, the ids they took before them, and what is
+// left of the environment.
+func (s *Store) deleteReleases(ctx context.Context, what string, p anchor.ProjectID) error {
+	items, err := s.query(ctx, what, whole(s.t.Projects, ofProject(p)))
+	if err != nil {
+		return err
+	}
+	var ids, rest []types.WriteRequest
+	for _, it := range items {
+		if id := strOf(it, idAttr); id != "" {
+			ids = append(ids, deletion(s.t.releaseID(anchor.ReleaseID(id)).key()))
+		}
+		rest = append(rest, deletion(keyOf(it)))
+	}
+	if err := s.batch(ctx, what, s.t.Projects, ids); err != nil {
+		return err
+	}
+	return s.batch(ctx, what, s.t.Projects, rest)
+}
+
+// deleteLast deletes the project itself. Its slug may be another project's by now,
+// when somebody else finished the same deletion.
+func (s *Store) deleteLast(ctx context.Context, what string, p anchor.Project) error {
+	taken := false
+	err := s.transact(ctx, what,
+		change{at: s.t.project(p.ID), delete: true},
+		change{at: s.t.slug(p.Slug), delete: true,
+			when: notThere + " OR #record.#projectId = :p", values: item{":p": str(p.ID)},
+			refused: func(item) error { taken = true; return store.SlugTaken(p.Slug) }},
+	)
+	if taken {
+		return nil
+	}
+	return err
+}

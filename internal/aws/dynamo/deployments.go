@@ -1,0 +1,281 @@
+package dynamo
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+const (
+	numberAttr = "number"
+	orderAttr  = "order"
+)
+
+// errNumbered ends a try at a deployment that has its number.
+var errNumbered = errors.New("it is numbered already")
+
+func readDeployment(it item) (anchor.Deployment, error) {
+	d, err := recordOf[anchor.Deployment](it)
+	d.Order = numOf(it, orderAttr)
+	return d, err
+}
+
+// CreateDeployment inserts d, durable on return: a Conflict when its id is taken,
+// NotFound when its project is unknown.
+func (s *Store) CreateDeployment(ctx context.Context, d anchor.Deployment) error {
+	const what = "create the deployment"
+	order, err := s.nextOrder(ctx, what, d.ProjectID)
+	if err != nil {
+		return err
+	}
+	d.Order = order
+	insert, err := s.insert(d)
+	if err != nil {
+		return err
+	}
+	return s.transact(ctx, what, append(insert, s.ownedBy(d.ProjectID))...)
+}
+
+// insert puts a deployment, whose Order is set, with what names it; the check of its
+// project is the caller's.
+func (s *Store) insert(d anchor.Deployment) ([]change, error) {
+	rec, err := record(d)
+	if err != nil {
+		return nil, err
+	}
+	changes := []change{
+		{at: s.t.record(d.ID), put: item{recordAttr: rec, orderAttr: num(d.Order)}, when: notThere,
+			refused: always(store.IDTaken("deployment", string(d.ID)))},
+		{at: s.t.journal(d.ID), put: item{lastAttr: num(0)}},
+		{at: s.t.ordered(d.ProjectID, d.Order), put: item{idAttr: str(d.ID)}},
+	}
+	if !d.Status.Ended() {
+		changes = append(changes, change{at: s.t.unfinished(d.ID), put: item{}})
+	}
+	if d.CanServe() {
+		changes = append(changes, change{at: s.t.kept(d.ProjectID, d.ID), put: item{}})
+	}
+	return changes, nil
+}
+
+// Deployment gives one deployment or NotFound.
+func (s *Store) Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error) {
+	it, err := s.get(ctx, "read the deployment", s.t.record(id))
+	switch {
+	case err != nil:
+		return anchor.Deployment{}, err
+	case it == nil:
+		return anchor.Deployment{}, store.NoDeployment(id)
+	}
+	return readDeployment(it)
+}
+
+// UpdateDeployment writes d if the stored status is from and d's status is from
+// or a move from it, else a Conflict; NotFound when there is none of its id and
+// project. Durable on return. Written twice without a move, it is the same.
+func (s *Store) UpdateDeployment(ctx context.Context, d anchor.Deployment, from anchor.Status) error {
+	if d.Status != from && !from.CanMove(d.Status) {
+		return s.noSuchMove(ctx, d, from)
+	}
+	changes, err := s.move(d, from, func(item) error { return store.NoDeployment(d.ID) })
+	if err != nil {
+		return err
+	}
+	return s.transact(ctx, "update the deployment", changes...)
+}
+
+// noSuchMove says what is the matter first with a move that the domain does not know.
+func (s *Store) noSuchMove(ctx context.Context, d anchor.Deployment, from anchor.Status) error {
+	stored, err := s.Deployment(ctx, d.ID)
+	switch {
+	case err != nil:
+		return err
+	case stored.ProjectID != d.ProjectID:
+		return store.NoDeployment(d.ID)
+	case stored.Status != from:
+		return store.StatusChanged(d.ID, stored.Status, from)
+	}
+	return store.NoSuchMove(d.ID, from, d.Status)
+}
+
+// move writes d over the stored record of the status from, and what names it.
+// missing is the error when the project has no such deployment.
+func (s *Store) move(d anchor.Deployment, from anchor.Status, missing func(item) error) ([]change, error) {
+	rec, err := record(d)
+	if err != nil {
+		return nil, err
+	}
+	changes := []change{{
+		at: s.t.record(d.ID), set: item{recordAttr: rec},
+		when:   "#record.#status = :from AND #record.#projectId = :p",
+		values: item{":from": str(from), ":p": str(d.ProjectID)},
+		refused: func(stored item) error {
+			if have := mapOf(stored, recordAttr); have != nil && strOf(have, "projectId") == string(d.ProjectID) {
+				return store.StatusChanged(d.ID, anchor.Status(strOf(have, "status")), from)
+			}
+			return missing(stored)
+		},
+	}}
+	if !from.Ended() && d.Status.Ended() {
+		changes = append(changes, change{at: s.t.unfinished(d.ID), delete: true})
+	}
+	if d.CanServe() {
+		changes = append(changes, change{at: s.t.kept(d.ProjectID, d.ID), put: item{}})
+	} else if from == anchor.Deployed || from == anchor.Superseded {
+		changes = append(changes, change{at: s.t.kept(d.ProjectID, d.ID), delete: true})
+	}
+	return changes, nil
+}
+
+// Unfinished returns every deployment that has not ended, those of a project together
+// and oldest first.
+func (s *Store) Unfinished(ctx context.Context) ([]anchor.Deployment, error) {
+	all, err := s.spanned(ctx, "list the unfinished deployments", under(s.t.Deployments, allUnfinished, listedPrefix),
+		func(d anchor.Deployment) bool { return !d.Status.Ended() })
+	slices.SortFunc(all, func(a, b anchor.Deployment) int {
+		return cmp.Or(cmp.Compare(a.ProjectID, b.ProjectID), a.Compare(b))
+	})
+	return all, err
+}
+
+// Kept returns the project's deployments that can serve, newest first.
+func (s *Store) Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error) {
+	all, err := s.spanned(ctx, "list the kept deployments", under(s.t.Deployments, ofProject(p), keptPrefix), anchor.Deployment.CanServe)
+	slices.SortFunc(all, func(a, b anchor.Deployment) int { return b.Compare(a) })
+	return all, err
+}
+
+// spanned reads the deployments that a span names and that still are what it says.
+func (s *Store) spanned(ctx context.Context, what string, q span, still func(anchor.Deployment) bool) ([]anchor.Deployment, error) {
+	entries, err := s.query(ctx, what, q)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.deployments(ctx, what, entries)
+	return slices.DeleteFunc(all, func(d anchor.Deployment) bool { return !still(d) }), err
+}
+
+// named returns the deployment that an entry of a list names.
+func named(entry item) anchor.DeploymentID {
+	if id := strOf(entry, idAttr); id != "" {
+		return anchor.DeploymentID(id)
+	}
+	return anchor.DeploymentID(suffix(entry))
+}
+
+func (s *Store) deployments(ctx context.Context, what string, entries []item) ([]anchor.Deployment, error) {
+	at := make([]address, 0, len(entries))
+	for _, e := range entries {
+		at = append(at, s.t.record(named(e)))
+	}
+	items, err := s.load(ctx, what, at)
+	if err != nil {
+		return nil, err
+	}
+	return recordsOf(items, readDeployment)
+}
+
+// Deployments lists the project's, newest first; Invalid for a cursor that is
+// none. An unknown project has none.
+func (s *Store) Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error) {
+	const what = "list the deployments"
+	entries, err := s.listed(ctx, what, p, page)
+	if err != nil {
+		return anchor.List[anchor.Deployment]{}, err
+	}
+	list := store.Cut(entries, page, listCursor)
+	rows, err := s.deployments(ctx, what, list.Items)
+	return anchor.List[anchor.Deployment]{Items: rows, Next: list.Next}, err
+}
+
+// listed reads one entry beyond the page of the project's deployments: those with an
+// Order, and behind them those of before there was one, by their ids.
+func (s *Store) listed(ctx context.Context, what string, p anchor.ProjectID, page anchor.Page) ([]item, error) {
+	if anchor.ValidID(page.Cursor) {
+		return s.page(ctx, what, s.t.Deployments, ofProject(p), listedPrefix, page)
+	}
+	order, err := store.BeforeOrder(page)
+	if err != nil {
+		return nil, err
+	}
+	q := before(s.t.Deployments, ofProject(p), orderPrefix, number(order-1))
+	q.limit = page.Size() + 1
+	entries, err := s.query(ctx, what, q)
+	if err != nil || len(entries) == q.limit {
+		return entries, err
+	}
+	old, err := s.page(ctx, what, s.t.Deployments, ofProject(p), listedPrefix, anchor.Page{Limit: page.Limit})
+	entries = append(entries, old...)
+	return entries[:min(len(entries), q.limit)], err
+}
+
+func listCursor(entry item) string {
+	if !strings.HasPrefix(strOf(entry, sk), orderPrefix) {
+		return suffix(entry)
+	}
+	return strings.TrimLeft(suffix(entry), "0")
+}
+
+// Number gives the deployment's number within its project, from 1, growing with
+// every deployment that asks; asked again, it is the same. Durable on return;
+// NotFound when the deployment is unknown. A number may be left out when a call
+// ended before it was given.
+func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, error) {
+	const what = "number the deployment"
+	it, err := s.get(ctx, what, s.t.record(id))
+	switch {
+	case err != nil:
+		return 0, err
+	case it == nil:
+		return 0, store.NoDeployment(id)
+	case numOf(it, numberAttr) > 0:
+		return numOf(it, numberAttr), nil
+	}
+	p := anchor.ProjectID(strOf(mapOf(it, recordAttr), "projectId"))
+	n, err := s.count(ctx, what, p, "numbers", store.NoDeployment(id))
+	if err != nil {
+		return 0, err
+	}
+	err = s.transact(ctx, what, change{
+		at: s.t.record(id), set: item{numberAttr: num(n)}, when: isThere + " AND attribute_not_exists(#number)",
+		refused: func(stored item) error {
+			if n = numOf(stored, numberAttr); n > 0 {
+				return errNumbered
+			}
+			return store.NoDeployment(id)
+		},
+	})
+	if err != nil && !errors.Is(err, errNumbered) {
+		return 0, err
+	}
+	return n, nil
+}
+
+// nextOrder hands out the project's next place in the order of requests. It is left
+// out when the call ends before it is used.
+func (s *Store) nextOrder(ctx context.Context, what string, p anchor.ProjectID) (int64, error) {
+	return s.count(ctx, what, p, "orders", store.NoProject(string(p)))
+}
+
+// count counts an attribute of the project up and returns it; missing is the error
+// without the project.
+func (s *Store) count(ctx context.Context, what string, p anchor.ProjectID, attr string, missing error) (int64, error) {
+	at := s.t.project(p)
+	counted, err := s.update(ctx, what, &dynamodb.UpdateItemInput{
+		TableName: sdk.String(at.table), Key: at.key(),
+		UpdateExpression: sdk.String("ADD #counter :one"), ConditionExpression: sdk.String(isThere),
+		ExpressionAttributeNames:  map[string]string{"#counter": attr, "#pk": pk},
+		ExpressionAttributeValues: item{":one": num(1)},
+		ReturnValues:              types.ReturnValueUpdatedNew,
+	}, always(missing))
+	return numOf(counted, attr), err
+}

@@ -1,0 +1,61 @@
+package dynamo_test
+
+import (
+	"net/http"
+	"sync"
+	"testing"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
+	"github.com/anchor-deploy/anchor/internal/aws/dynamo"
+	"github.com/anchor-deploy/anchor/internal/records/recordstest"
+)
+
+// tables makes the tables of a new installation.
+func tables(t *testing.T, client *dynamodb.Client) dynamo.Tables {
+	t.Helper()
+	installation := anchor.NewID()
+	for _, table := range dynamo.Schema() {
+		table.TableName = sdk.String(installation + "-" + *table.TableName)
+		_, err := client.CreateTable(t.Context(), &table)
+		if err := awstest.Made(err); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dynamo.TablesOf(installation)
+}
+
+func conform(t *testing.T, config sdk.Config) {
+	storetest.Run(t, func(t *testing.T) (storetest.Store, func() storetest.Store) {
+		client := dynamodb.NewFromConfig(config)
+		names := tables(t, client)
+		return dynamo.New(client, names), func() storetest.Store {
+			return dynamo.New(dynamodb.NewFromConfig(config), names)
+		}
+	})
+}
+
+func TestConformanceOnMiniStack(t *testing.T) { conform(t, awstest.MiniStack(t).Config()) }
+
+func TestConformanceOnMoto(t *testing.T) {
+	config := awstest.Moto(t).Config()
+	config.HTTPClient = &oneByOne{client: config.HTTPClient}
+	conform(t, config)
+}
+
+// oneByOne lets one call through at a time: moto undoes a refused transaction by
+// putting back the tables as they were before it, and with them what others wrote
+// meanwhile.
+type oneByOne struct {
+	mu     sync.Mutex
+	client sdk.HTTPClient
+}
+
+func (o *oneByOne) Do(r *http.Request) (*http.Response, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.client.Do(r)
+}

@@ -1,0 +1,192 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+// A project's environment is one item, made with the project, with one attribute a
+// variable: so a write of many is one call, for all or none. Values too large for
+// it lie in items of their own, written before it and never changed: each call is a
+// set, and a variable names the set that wrote it.
+const (
+	variable   = "env_" // before the name: no other attribute begins so
+	maxInside  = 256    // bytes of a value that lies inside
+	setAttr    = "set"
+	phaseAttr  = "for"
+	atAttr     = "at"
+	sealedAttr = "sealed"
+)
+
+// errReplaced ends a try at what somebody else changed meanwhile.
+var errReplaced = errors.New("the environment changed meanwhile")
+
+// PutEnv sets all of vars, whose Values are sealed, or none; at most 100 at once.
+// A name set before gets the new value and phase. Idempotent, durable on return;
+// NotFound when the project is unknown. A call that ends before its answer may leave
+// large values that nothing names any more: they go with the project.
+func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error {
+	const what = "set the environment"
+	if len(vars) == 0 {
+		_, err := s.Project(ctx, p)
+		return err
+	}
+	set, byName := anchor.NewID(), map[string]anchor.EnvVar{}
+	for _, v := range vars {
+		byName[v.Name] = v
+	}
+	var values, own []types.WriteRequest
+	for _, v := range byName {
+		if len(v.Value) > maxInside {
+			key := s.t.value(p, set, v.Name).key()
+			own = append(own, deletion(key))
+			values = append(values, types.WriteRequest{PutRequest: &types.PutRequest{
+				Item: item{pk: key[pk], sk: key[sk], sealedAttr: bin([]byte(v.Value))},
+			}})
+		}
+	}
+	if err := s.batch(ctx, what, s.t.Projects, values); err != nil {
+		return err
+	}
+	old, err := s.setVariables(ctx, what, p, set, byName)
+	if errors.Is(err, anchor.ErrNotFound) {
+		return errors.Join(err, s.batch(ctx, what, s.t.Projects, own))
+	}
+	if err != nil {
+		return err
+	}
+	return s.batch(ctx, what, s.t.Projects, s.oldValues(p, set, old))
+}
+
+// setVariables writes them into the project's environment and gives those that were
+// there before.
+func (s *Store) setVariables(ctx context.Context, what string, p anchor.ProjectID, set string, vars map[string]anchor.EnvVar) (item, error) {
+	at := s.t.env(p)
+	names, values := map[string]string{"#pk": pk}, item{}
+	var sets []string
+	for name, v := range vars {
+		// The aliases are short: an expression is 4 KB at most (DynamoDB quotas).
+		alias := fmt.Sprintf("v%d", len(sets))
+		names["#"+alias] = variable + name
+		values[":"+alias] = variableItem(v, set)
+		sets = append(sets, "#"+alias+" = :"+alias)
+	}
+	return s.update(ctx, what, &dynamodb.UpdateItemInput{
+		TableName: sdk.String(at.table), Key: at.key(),
+		UpdateExpression:    sdk.String("SET " + strings.Join(sets, ", ")),
+		ConditionExpression: sdk.String(isThere), ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+		ReturnValues: types.ReturnValueUpdatedOld,
+	}, always(store.NoProject(string(p))))
+}
+
+func variableItem(v anchor.EnvVar, set string) types.AttributeValue {
+	m := item{setAttr: str(set), phaseAttr: str(v.For), atAttr: num(v.UpdatedAt)}
+	if len(v.Value) <= maxInside {
+		m[sealedAttr] = bin([]byte(v.Value))
+	}
+	return &types.AttributeValueMemberM{Value: m}
+}
+
+// oldValues deletes the values of variables that another set has replaced.
+func (s *Store) oldValues(p anchor.ProjectID, set string, old item) (all []types.WriteRequest) {
+	for attr := range old {
+		name, ours := strings.CutPrefix(attr, variable)
+		v := mapOf(old, attr)
+		if ours && v[sealedAttr] == nil && strOf(v, setAttr) != set {
+			all = append(all, deletion(s.t.value(p, strOf(v, setAttr), name).key()))
+		}
+	}
+	return all
+}
+
+// EnvRows gives the project's variables with their sealed Values, by name. An
+// unknown project has none.
+func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVar, error) {
+	const what = "read the environment"
+	for turn := (pause{what: what}); ; {
+		all, err := s.get(ctx, what, s.t.env(p))
+		if err != nil {
+			return nil, err
+		}
+		vars, err := s.variables(ctx, what, p, all)
+		if !errors.Is(err, errReplaced) {
+			return vars, err
+		}
+		if err := turn.wait(ctx, err); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// variables reads what the environment holds and the values beside it.
+func (s *Store) variables(ctx context.Context, what string, p anchor.ProjectID, all item) ([]anchor.EnvVar, error) {
+	vars := []anchor.EnvVar{}
+	var beside []address
+	var missing []int
+	for attr := range all {
+		name, ours := strings.CutPrefix(attr, variable)
+		if !ours {
+			continue
+		}
+		m := mapOf(all, attr)
+		v := anchor.EnvVar{Name: name, For: anchor.EnvPhase(strOf(m, phaseAttr)), UpdatedAt: numOf(m, atAttr)}
+		if m[sealedAttr] == nil {
+			beside = append(beside, s.t.value(p, strOf(m, setAttr), name))
+			missing = append(missing, len(vars))
+		}
+		v.Value = string(binOf(m, sealedAttr))
+		vars = append(vars, v)
+	}
+	values, err := s.load(ctx, what, beside)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(values) < len(beside):
+		return nil, errReplaced
+	}
+	for i, at := range missing {
+		vars[at].Value = string(binOf(values[i], sealedAttr))
+	}
+	slices.SortFunc(vars, func(a, b anchor.EnvVar) int { return strings.Compare(a.Name, b.Name) })
+	return vars, nil
+}
+
+// DeleteEnv removes a variable, durable on return; NotFound when the project has
+// none of that name.
+func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) error {
+	const what = "remove the variable"
+	attr := variable + name
+	for turn := (pause{what: what}); ; {
+		all, err := s.get(ctx, what, s.t.env(p))
+		switch {
+		case err != nil:
+			return err
+		case mapOf(all, attr) == nil:
+			return store.NoEnv(name)
+		}
+		err = s.transact(ctx, what, change{
+			at: s.t.env(p), set: item{attr: nil}, when: "#" + attr + ".#set = :set",
+			values:  item{":set": mapOf(all, attr)[setAttr]},
+			refused: always(errReplaced),
+		})
+		if err == nil {
+			return s.batch(ctx, what, s.t.Projects, s.oldValues(p, "", item{attr: all[attr]}))
+		}
+		if !errors.Is(err, errReplaced) {
+			return err
+		}
+		if err := turn.wait(ctx, err); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package dynamo
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+)
+
+// explain adds to an error of DynamoDB's what the user can do about it.
+func explain(what string, err error) error {
+	if e := (*anchor.Error)(nil); err == nil || errors.As(err, &e) {
+		return err
+	}
+	switch code := awserror.Code(err); {
+	case awserror.Denied(err):
+		return anchor.Failed("access_denied", "%s: AWS forbids it", what).
+			Hintf("The cause names the role and the action it lacks. Give it back with: anchor aws bootstrap").Because(err)
+	case code == "ResourceNotFoundException":
+		return anchor.Failed("no_tables", "%s: a table of the records is not there", what).
+			Hintf("Look at the installation with: anchor aws status. Make what is missing with: anchor aws bootstrap").Because(err)
+	case tooLarge(err):
+		return anchor.TooLarge("record_too_large", "%s: it is larger than DynamoDB keeps (400 KB)", what).
+			Hintf("Shorten its longest text.").Because(err)
+	case throttled(code):
+		return busy(what, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+func busy(what string, err error) error {
+	return (&anchor.Error{Kind: anchor.KindBusy, Code: "records_busy", Message: what + ": the records are busy"}).
+		Hintf("Try again in a moment.").Because(err)
+}
+
+func throttled(code string) bool {
+	_, throttle := retry.DefaultThrottleErrorCodes[code]
+	return throttle || code == "TransactionConflictException"
+}
+
+// tooLarge reads it from the message: DynamoDB has no code for it.
+func tooLarge(err error) bool {
+	large := func(s string) bool { return strings.Contains(strings.ToLower(s), "size") }
+	if canceled := (*types.TransactionCanceledException)(nil); errors.As(err, &canceled) {
+		for _, r := range canceled.CancellationReasons {
+			if sdk.ToString(r.Code) == "ValidationError" && large(sdk.ToString(r.Message)) {
+				return true
+			}
+		}
+		return false
+	}
+	var api smithy.APIError
+	return errors.As(err, &api) && api.ErrorCode() == "ValidationException" && large(api.ErrorMessage())
+}

@@ -1,0 +1,238 @@
+package dynamo
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+const challengeAttr = "challenge"
+
+// errElsewhere ends a try at a hostname that has changed its project.
+var errElsewhere = errors.New("the domain is another project's by now")
+
+// hostnameItem is a hostname with what its JSON keeps from the API, and its place in
+// the index when it is due at some time.
+func hostnameItem(h anchor.Hostname) (item, error) {
+	rec, err := record(h)
+	it := item{
+		recordAttr: rec, challengeAttr: str(h.Challenge), revisionAttr: num(h.Revision), duePK: nil, dueSK: nil,
+	}
+	if h.NextCheck > 0 {
+		it[duePK], it[dueSK] = str("DUE"), str(number(h.NextCheck)+"#"+string(h.ID))
+	}
+	return it, err
+}
+
+func readHostname(it item) (anchor.Hostname, error) {
+	h, err := recordOf[anchor.Hostname](it)
+	h.Challenge, h.Revision = strOf(it, challengeAttr), numOf(it, revisionAttr)
+	return h, err
+}
+
+// CreateHostname inserts h at revision 1, durable on return: a Conflict
+// "domain_taken" or "id_taken" when there is one of that name or id, NotFound
+// when its project is unknown.
+func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
+	h.Revision = 1
+	it, err := hostnameItem(h)
+	if err != nil {
+		return err
+	}
+	return s.transact(ctx, "attach the domain",
+		change{at: s.t.hostName(h.Name), put: item{idAttr: str(h.ID)}, when: notThere, refused: always(store.DomainTaken(h.Name))},
+		change{at: s.t.host(h.ID), set: it, when: notThere, refused: always(store.IDTaken("domain", string(h.ID)))},
+		s.ownedBy(h.ProjectID),
+		change{at: s.t.hostOf(h.ProjectID, h.ID), put: item{}},
+	)
+}
+
+// UpdateHostname writes h if the stored revision is h's and gives it with the
+// next; a Conflict "domain_changed" when it is not, NotFound when there is none of
+// its id and name or its project is unknown. Durable on return.
+func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
+	const what = "update the domain"
+	next := h
+	next.Revision++
+	it, err := hostnameItem(next)
+	if err != nil {
+		return anchor.Hostname{}, err
+	}
+	var was anchor.ProjectID
+	err = s.transact(ctx, what, s.writeHostname(h, h.ProjectID, it, &was))
+	if errors.Is(err, errElsewhere) {
+		err = s.transact(ctx, what,
+			s.writeHostname(h, was, it, &was),
+			s.ownedBy(h.ProjectID),
+			change{at: s.t.hostOf(was, h.ID), delete: true},
+			change{at: s.t.hostOf(h.ProjectID, h.ID), put: item{}},
+		)
+	}
+	if err != nil {
+		return anchor.Hostname{}, err
+	}
+	return next, nil
+}
+
+// writeHostname writes it over h, which the project was owns. When another does,
+// the error is errElsewhere, and was is that one.
+func (s *Store) writeHostname(h anchor.Hostname, owner anchor.ProjectID, it item, was *anchor.ProjectID) change {
+	return change{
+		at: s.t.host(h.ID), set: it,
+		when:   "#record.#domain = :name AND #revision = :revision AND #record.#projectId = :p",
+		values: item{":name": str(h.Name), ":revision": num(h.Revision), ":p": str(owner)},
+		refused: func(stored item) error {
+			have := mapOf(stored, recordAttr)
+			switch {
+			case strOf(have, "domain") != h.Name:
+				return store.NoHostname(h.Name)
+			case numOf(stored, revisionAttr) != h.Revision:
+				return store.DomainChanged(h.Name, numOf(stored, revisionAttr), h.Revision)
+			}
+			*was = anchor.ProjectID(strOf(have, "projectId"))
+			return errElsewhere
+		},
+	}
+}
+
+// DeleteHostname removes it, durable on return; what is not there is removed.
+func (s *Store) DeleteHostname(ctx context.Context, id anchor.HostnameID) error {
+	const what = "remove the domain"
+	for turn := (pause{what: what}); ; {
+		h, err := s.Hostname(ctx, id)
+		if errors.Is(err, anchor.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err = s.deleteHostname(ctx, what, h); !errors.Is(err, errElsewhere) {
+			return err
+		}
+		if err := turn.wait(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+// deleteHostname removes it if it still is the project's, else is errElsewhere.
+func (s *Store) deleteHostname(ctx context.Context, what string, h anchor.Hostname) error {
+	return s.transact(ctx, what,
+		change{at: s.t.host(h.ID), delete: true, when: "#record.#projectId = :p", values: item{":p": str(h.ProjectID)},
+			refused: always(errElsewhere)},
+		change{at: s.t.hostName(h.Name), delete: true},
+		change{at: s.t.hostOf(h.ProjectID, h.ID), delete: true},
+	)
+}
+
+// deleteHostnames removes the project's; one that goes to another project meanwhile
+// is that one's.
+func (s *Store) deleteHostnames(ctx context.Context, what string, p anchor.ProjectID) error {
+	all, err := s.hostnames(ctx, what, under(s.t.Domains, ofProject(p), hostPrefix))
+	if err != nil {
+		return err
+	}
+	for _, h := range all {
+		if h.ProjectID != p {
+			continue
+		}
+		if err := s.deleteHostname(ctx, what, h); err != nil && !errors.Is(err, errElsewhere) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Hostname gives one or NotFound.
+func (s *Store) Hostname(ctx context.Context, id anchor.HostnameID) (anchor.Hostname, error) {
+	return s.oneHostname(ctx, id, string(id))
+}
+
+func (s *Store) oneHostname(ctx context.Context, id anchor.HostnameID, idOrName string) (anchor.Hostname, error) {
+	it, err := s.get(ctx, "read the domain", s.t.host(id))
+	switch {
+	case err != nil:
+		return anchor.Hostname{}, err
+	case it == nil:
+		return anchor.Hostname{}, store.NoHostname(idOrName)
+	}
+	return readHostname(it)
+}
+
+// HostnameByName gives one or NotFound.
+func (s *Store) HostnameByName(ctx context.Context, name string) (anchor.Hostname, error) {
+	it, err := s.get(ctx, "read the domain", s.t.hostName(name))
+	switch {
+	case err != nil:
+		return anchor.Hostname{}, err
+	case it == nil:
+		return anchor.Hostname{}, store.NoHostname(name)
+	}
+	return s.oneHostname(ctx, anchor.HostnameID(strOf(it, idAttr)), name)
+}
+
+// Hostnames lists the project's, or all when p is "", newest first; Invalid for a
+// cursor that is none.
+func (s *Store) Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Hostname], error) {
+	const what = "list the domains"
+	partition := allHosts
+	if p != "" {
+		partition = ofProject(p)
+	}
+	entries, err := s.page(ctx, what, s.t.Domains, partition, hostPrefix, page)
+	if err != nil {
+		return anchor.List[anchor.Hostname]{}, err
+	}
+	list := store.Cut(entries, page, suffix)
+	items := list.Items
+	if p != "" {
+		if items, err = s.loadHosts(ctx, what, items); err != nil {
+			return anchor.List[anchor.Hostname]{}, err
+		}
+	}
+	rows, err := recordsOf(items, readHostname)
+	return anchor.List[anchor.Hostname]{Items: rows, Next: list.Next}, err
+}
+
+// loadHosts reads the hostnames that the items name.
+func (s *Store) loadHosts(ctx context.Context, what string, entries []item) ([]item, error) {
+	at := make([]address, 0, len(entries))
+	for _, e := range entries {
+		at = append(at, s.t.host(anchor.HostnameID(suffix(e))))
+	}
+	return s.load(ctx, what, at)
+}
+
+// hostnames reads those that a span names.
+func (s *Store) hostnames(ctx context.Context, what string, q span) ([]anchor.Hostname, error) {
+	entries, err := s.query(ctx, what, q)
+	if err != nil {
+		return nil, err
+	}
+	items, err := s.loadHosts(ctx, what, entries)
+	if err != nil {
+		return nil, err
+	}
+	return recordsOf(items, readHostname)
+}
+
+// DueHostnames gives at most limit with 0 < NextCheck <= at, the longest due first.
+// The index it asks may be some seconds behind: a hostname that became due just now
+// comes with the next call. What it gives is as it is stored now.
+func (s *Store) DueHostnames(ctx context.Context, at int64, limit int) ([]anchor.Hostname, error) {
+	if limit <= 0 {
+		return []anchor.Hostname{}, ctx.Err()
+	}
+	all, err := s.hostnames(ctx, "list the domains that are due", span{
+		table: s.t.Domains, index: true, pk: "DUE", from: number(0), to: number(max(at, 0)) + "~", limit: limit,
+	})
+	all = slices.DeleteFunc(all, func(h anchor.Hostname) bool { return h.NextCheck <= 0 || h.NextCheck > at })
+	slices.SortFunc(all, func(a, b anchor.Hostname) int {
+		return cmp.Or(cmp.Compare(a.NextCheck, b.NextCheck), cmp.Compare(a.ID, b.ID))
+	})
+	return all, err
+}

@@ -1,0 +1,90 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+// lastAttr is the Seq of the journal's last event.
+const lastAttr = "last"
+
+// errMovedOn ends a try at a Seq that is taken.
+var errMovedOn = errors.New("the journal has moved on")
+
+// counts remembers the Seq that this process saw last of each deployment, so that an
+// Append need not ask first. It may be behind; it never is ahead.
+type counts struct {
+	sync.Mutex
+	last map[anchor.DeploymentID]int64
+}
+
+// maxCounts bounds what is remembered: more deployments than run at a time.
+const maxCounts = 1000
+
+func (c *counts) get(id anchor.DeploymentID) int64 {
+	c.Lock()
+	defer c.Unlock()
+	return c.last[id]
+}
+
+func (c *counts) saw(id anchor.DeploymentID, seq int64) {
+	c.Lock()
+	defer c.Unlock()
+	if len(c.last) >= maxCounts {
+		clear(c.last)
+	}
+	c.last[id] = max(seq, c.last[id])
+}
+
+// Append stores e under the next Seq of its deployment and gives it back, durable on
+// return; NotFound. It is not idempotent. The count and the event are written
+// together, so that there are no gaps; who finds the count moved on is told how far
+// and tries again.
+func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error) {
+	const what = "append to the journal"
+	last := s.counts.get(e.DeploymentID)
+	for {
+		e.Seq = last + 1
+		rec, err := record(e)
+		if err != nil {
+			return anchor.Event{}, err
+		}
+		err = s.transact(ctx, what,
+			change{at: s.t.journal(e.DeploymentID), set: item{lastAttr: num(e.Seq)},
+				when: "#last = :last", values: item{":last": num(last)},
+				refused: func(stored item) error {
+					if stored == nil {
+						return store.NoDeployment(e.DeploymentID)
+					}
+					last = numOf(stored, lastAttr)
+					return errMovedOn
+				}},
+			change{at: s.t.event(e.DeploymentID, e.Seq), put: item{recordAttr: rec}},
+		)
+		if err == nil {
+			s.counts.saw(e.DeploymentID, e.Seq)
+			return e, nil
+		}
+		if !errors.Is(err, errMovedOn) {
+			return anchor.Event{}, err
+		}
+		s.counts.saw(e.DeploymentID, last)
+	}
+}
+
+// Events gives the deployment's with a Seq above after, in order. An unknown
+// deployment has none.
+func (s *Store) Events(ctx context.Context, id anchor.DeploymentID, after int64) ([]anchor.Event, error) {
+	q := under(s.t.Deployments, ofDeployment(id), eventPrefix)
+	q.from = eventPrefix + number(min(max(after, 0), math.MaxInt64-1)+1)
+	items, err := s.query(ctx, "read the journal", q)
+	if err != nil {
+		return nil, err
+	}
+	return recordsOf(items, recordOf[anchor.Event])
+}

@@ -1,0 +1,178 @@
+package dynamo
+
+import (
+	"context"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+// releaseItem is a release with what its JSON keeps from the API.
+func releaseItem(r anchor.Release) (item, error) {
+	rec, err := record(r)
+	return item{recordAttr: rec, orderAttr: num(r.Order), revisionAttr: num(r.Revision), idAttr: str(r.ID)}, err
+}
+
+func readRelease(it item) (anchor.Release, error) {
+	r, err := recordOf[anchor.Release](it)
+	r.Order = numOf(it, orderAttr)
+	return r, err
+}
+
+func readLive(it item) (anchor.Live, error) {
+	r, err := readRelease(it)
+	return store.LiveAfter(r), err
+}
+
+// Live gives the project's pointer, NotFound before the first release.
+func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
+	it, err := s.get(ctx, "read the live pointer", s.t.live(p))
+	switch {
+	case err != nil:
+		return anchor.Live{}, err
+	case it == nil:
+		return anchor.Live{}, store.NeverLive(p)
+	}
+	return readLive(it)
+}
+
+// Lives gives the pointers of all projects that have one, in no order to rely on.
+func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
+	items, err := s.query(ctx, "read the live pointers", under(s.t.Projects, allLives, "LIVE#"))
+	if err != nil {
+		return nil, err
+	}
+	return recordsOf(items, readLive)
+}
+
+// Accept hands out the project's next place in the order of requests, durable on
+// return; NotFound when the project is unknown.
+func (s *Store) Accept(ctx context.Context, p anchor.ProjectID) (int64, error) {
+	return s.nextOrder(ctx, "accept the request", p)
+}
+
+// Move moves the project's pointer to to if its revision still is from's (0
+// before the first release), appends to with its new revision to the releases,
+// and writes record when it is not nil: inserts a rollback's, or moves a deploy's
+// from deploying to its new status. All in one transaction and one call, durable on
+// return; another call goes before it for a release that has no Order.
+//
+// It is a Conflict when the pointer has moved, the release's id is taken, or the
+// record cannot be written; NotFound when the project is unknown or the
+// deployment none of its own.
+func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error) {
+	to.Revision = from.Revision + 1
+	if record != nil && !record.IsRollback {
+		to.Order = record.Order
+	} else if to.Order == 0 {
+		order, err := s.Accept(ctx, to.ProjectID)
+		if err != nil {
+			return anchor.Live{}, err
+		}
+		to.Order = order
+	}
+	release, err := releaseItem(to)
+	if err != nil {
+		return anchor.Live{}, err
+	}
+	written, err := s.moveRecord(to, record)
+	if err != nil {
+		return anchor.Live{}, err
+	}
+	p := to.ProjectID
+	changes := []change{s.ownedBy(p), s.pointer(from, p, release)}
+	changes = append(changes, written...)
+	changes = append(changes,
+		change{at: s.t.releaseID(to.ID), put: item{}, when: notThere, refused: always(store.IDTaken("release", string(to.ID)))},
+		change{at: s.t.release(p, to.Revision), put: release},
+	)
+	if err := s.transact(ctx, "move the live pointer", changes...); err != nil {
+		return anchor.Live{}, err
+	}
+	return store.LiveAfter(to), nil
+}
+
+// pointer puts the release where the pointer is, if that is where from says.
+func (s *Store) pointer(from anchor.Live, p anchor.ProjectID, release item) change {
+	c := change{
+		at: s.t.live(p), put: release, when: "#revision = :from", values: item{":from": num(from.Revision)},
+		refused: func(stored item) error { return store.PointerMoved(p, numOf(stored, revisionAttr), from.Revision) },
+	}
+	if from.Revision == 0 {
+		c.when, c.values = notThere, nil
+	}
+	return c
+}
+
+// moveRecord checks that the deployment to go live is the project's and writes the
+// record of the release. One item can be in a transaction once: where both are the
+// same deployment, writing it is the check.
+func (s *Store) moveRecord(to anchor.Release, record *anchor.Deployment) ([]change, error) {
+	p := to.ProjectID
+	missing := func(item) error { return store.NoDeployment(to.Deployment) }
+	check := change{
+		at: s.t.record(to.Deployment), when: "#record.#projectId = :p", values: item{":p": str(p)}, refused: missing,
+	}
+	if record == nil {
+		return []change{check}, nil
+	}
+	same := record.ID == to.Deployment
+	switch {
+	case record.ProjectID != p:
+		return nil, store.ForeignRecord(record.ID, p)
+	case record.IsRollback && same:
+		return nil, store.IDTaken("deployment", string(record.ID))
+	case record.IsRollback:
+		inserted := *record
+		inserted.Order = to.Order
+		insert, err := s.insert(inserted)
+		return append([]change{check}, insert...), err
+	case !anchor.Deploying.CanMove(record.Status):
+		return nil, store.NoSuchMove(record.ID, anchor.Deploying, record.Status)
+	case same:
+		return s.move(*record, anchor.Deploying, missing)
+	}
+	moved, err := s.move(*record, anchor.Deploying, always(store.ForeignRecord(record.ID, p)))
+	return append([]change{check}, moved...), err
+}
+
+// Releases lists the project's moves, newest first; Invalid for a cursor that is
+// none. An unknown project has none.
+func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error) {
+	revision, err := store.BeforeRevision(page)
+	if err != nil {
+		return anchor.List[anchor.Release]{}, err
+	}
+	q := before(s.t.Projects, ofProject(p), releasePrefix, number(revision-1))
+	q.limit = page.Size() + 1
+	items, err := s.query(ctx, "list the releases", q)
+	if err != nil {
+		return anchor.List[anchor.Release]{}, err
+	}
+	rows, err := recordsOf(items, readRelease)
+	return store.Cut(rows, page, store.ReleaseCursor), err
+}
+
+// LastLive gives the deployment that was live before the one that is, however
+// often that one was released; NotFound when there was none.
+func (s *Store) LastLive(ctx context.Context, p anchor.ProjectID) (anchor.DeploymentID, error) {
+	var live anchor.DeploymentID
+	for page := (anchor.Page{Limit: anchor.DefaultPage}); ; {
+		list, err := s.Releases(ctx, p, page)
+		if err != nil {
+			return "", err
+		}
+		for _, r := range list.Items {
+			if live == "" {
+				live = r.Deployment
+			}
+			if r.Deployment != live {
+				return r.Deployment, nil
+			}
+		}
+		if list.Next == "" {
+			return "", store.NeverLive(p)
+		}
+		page.Cursor = list.Next
+	}
+}

@@ -1,0 +1,41 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+// errLocked ends a try at an environment that is locked.
+var errLocked = errors.New("it is locked already")
+
+// LockEnv stores sealed as the deployment's environment unless there is one, and
+// gives what is stored. Durable on return; NotFound when the deployment is unknown.
+func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []byte) ([]byte, error) {
+	stored := sealed
+	err := s.transact(ctx, "lock the environment",
+		change{at: s.t.record(id), when: isThere, refused: always(store.NoDeployment(id))},
+		change{at: s.t.lockedEnv(id), put: item{sealedAttr: bin(sealed)}, when: notThere, refused: func(have item) error {
+			stored = binOf(have, sealedAttr)
+			return errLocked
+		}},
+	)
+	if err != nil && !errors.Is(err, errLocked) {
+		return nil, err
+	}
+	return stored, nil
+}
+
+// LockedEnv gives what LockEnv stored, NotFound before.
+func (s *Store) LockedEnv(ctx context.Context, id anchor.DeploymentID) ([]byte, error) {
+	it, err := s.get(ctx, "read the locked environment", s.t.lockedEnv(id))
+	switch {
+	case err != nil:
+		return nil, err
+	case it == nil:
+		return nil, store.NotLocked(id)
+	}
+	return binOf(it, sealedAttr), nil
+}

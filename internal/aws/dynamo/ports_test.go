@@ -1,0 +1,20 @@
+package dynamo_test
+
+import (
+	"github.com/anchor-deploy/anchor/internal/access"
+	"github.com/anchor-deploy/anchor/internal/aws/dynamo"
+	"github.com/anchor-deploy/anchor/internal/domains"
+	"github.com/anchor-deploy/anchor/internal/project"
+	"github.com/anchor-deploy/anchor/internal/release"
+)
+
+// What the use-cases ask for is what the store gives.
+var (
+	_ access.Tokens      = (*dynamo.Store)(nil)
+	_ hostname.Directory = (*dynamo.Store)(nil)
+	_ hostname.Records   = (*dynamo.Store)(nil)
+	_ project.Records    = (*dynamo.Store)(nil)
+	_ project.Variables  = (*dynamo.Store)(nil)
+	_ release.Pointer    = (*dynamo.Store)(nil)
+	_ release.Records    = (*dynamo.Store)(nil)
+)

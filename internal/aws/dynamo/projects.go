@@ -1,0 +1,91 @@
+package dynamo
+
+import (
+	"context"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+// removingAttr marks the project, and the copy under its slug, once it is being removed.
+const removingAttr = "deleting"
+
+func readProject(it item) (anchor.Project, error) {
+	p, err := recordOf[anchor.Project](it)
+	_, p.Removing = it[removingAttr]
+	return p, err
+}
+
+// CreateProject inserts p, durable on return: a Conflict when its slug or id is
+// taken.
+func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
+	rec, err := record(p)
+	if err != nil {
+		return err
+	}
+	return s.transact(ctx, "create the project",
+		change{at: s.t.slug(p.Slug), put: item{recordAttr: rec}, when: notThere, refused: always(store.SlugTaken(p.Slug))},
+		change{at: s.t.project(p.ID), put: item{recordAttr: rec}, when: notThere, refused: always(store.IDTaken("project", string(p.ID)))},
+		change{at: s.t.env(p.ID), put: item{}},
+	)
+}
+
+// ownedBy checks that the project is there and stays: one that is being deleted
+// takes nothing new.
+func (s *Store) ownedBy(p anchor.ProjectID) change {
+	return change{
+		at: s.t.project(p), when: isThere + " AND attribute_not_exists(#deleting)",
+		refused: func(stored item) error {
+			if stored != nil {
+				return store.Removing(p)
+			}
+			return store.NoProject(string(p))
+		},
+	}
+}
+
+// Project gives one project or NotFound.
+func (s *Store) Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error) {
+	return s.oneProject(ctx, s.t.project(id), string(id))
+}
+
+// ProjectBySlug gives one project or NotFound.
+func (s *Store) ProjectBySlug(ctx context.Context, slug string) (anchor.Project, error) {
+	return s.oneProject(ctx, s.t.slug(slug), slug)
+}
+
+func (s *Store) oneProject(ctx context.Context, at address, idOrSlug string) (anchor.Project, error) {
+	it, err := s.get(ctx, "read the project", at)
+	switch {
+	case err != nil:
+		return anchor.Project{}, err
+	case it == nil:
+		return anchor.Project{}, store.NoProject(idOrSlug)
+	}
+	return readProject(it)
+}
+
+// Projects lists all, newest first; Invalid for a cursor that is none.
+func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error) {
+	items, err := s.page(ctx, "list the projects", s.t.Projects, allProjects, "PROJECT#", page)
+	if err != nil {
+		return anchor.List[anchor.Project]{}, err
+	}
+	rows, err := recordsOf(items, readProject)
+	return store.Cut(rows, page, store.ProjectCursor), err
+}
+
+// page reads one item beyond the page of a list sorted by id.
+func (s *Store) page(ctx context.Context, what, table, partition, prefix string, page anchor.Page) ([]item, error) {
+	id, err := store.BeforeID(page)
+	if err != nil {
+		return nil, err
+	}
+	q := before(table, partition, prefix, id)
+	q.limit = page.Size() + 2 // the one of the cursor itself may be among them
+	items, err := s.query(ctx, what, q)
+	if len(items) > 0 && strOf(items[0], sk) == q.to {
+		items = items[1:]
+	}
+	return items[:min(len(items), page.Size()+1)], err
+}

@@ -1,0 +1,94 @@
+package dynamo
+
+import (
+	"context"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+const (
+	hashAttr    = "hash"
+	revokedAttr = "revokedAt"
+)
+
+func readToken(it item) (anchor.Token, error) {
+	t, err := recordOf[anchor.Token](it)
+	t.Hash, t.RevokedAt = binOf(it, hashAttr), numOf(it, revokedAttr)
+	return t, err
+}
+
+// CreateToken inserts token, durable on return: a Conflict when its id or hash is
+// taken.
+func (s *Store) CreateToken(ctx context.Context, token anchor.Token) error {
+	rec, err := record(token)
+	if err != nil {
+		return err
+	}
+	whole := item{recordAttr: rec, hashAttr: bin(token.Hash)}
+	if token.RevokedAt != 0 {
+		whole[revokedAttr] = num(token.RevokedAt)
+	}
+	taken := always(store.IDTaken("token", token.ID))
+	return s.transact(ctx, "create the token",
+		change{at: s.t.tokenID(token.ID), put: item{hashAttr: bin(token.Hash)}, when: notThere, refused: taken},
+		change{at: s.t.token(token.Hash), put: whole, when: notThere, refused: taken},
+	)
+}
+
+// TokenByHash gives the token, revoked or not, or NotFound.
+func (s *Store) TokenByHash(ctx context.Context, hash []byte) (anchor.Token, error) {
+	it, err := s.get(ctx, "read the token", s.t.token(hash))
+	switch {
+	case err != nil:
+		return anchor.Token{}, err
+	case it == nil:
+		return anchor.Token{}, store.NoToken()
+	}
+	return readToken(it)
+}
+
+// Tokens gives all, newest first.
+func (s *Store) Tokens(ctx context.Context) ([]anchor.Token, error) {
+	const what = "list the tokens"
+	q := under(s.t.Projects, allTokens, "TOKEN#")
+	q.newest = true
+	entries, err := s.query(ctx, what, q)
+	if err != nil {
+		return nil, err
+	}
+	at := make([]address, 0, len(entries))
+	for _, e := range entries {
+		at = append(at, s.t.token(binOf(e, hashAttr)))
+	}
+	items, err := s.load(ctx, what, at)
+	if err != nil {
+		return nil, err
+	}
+	return recordsOf(items, readToken)
+}
+
+// RevokeToken marks the token, durable on return, or is NotFound; the first time
+// stays.
+func (s *Store) RevokeToken(ctx context.Context, id string, at int64) error {
+	const what = "revoke the token"
+	entry, err := s.get(ctx, what, s.t.tokenID(id))
+	switch {
+	case err != nil:
+		return err
+	case entry == nil:
+		return store.NoToken()
+	}
+	token := s.t.token(binOf(entry, hashAttr))
+	_, err = s.update(ctx, what, &dynamodb.UpdateItemInput{
+		TableName: sdk.String(token.table), Key: token.key(),
+		UpdateExpression:          sdk.String("SET #revokedAt = if_not_exists(#revokedAt, :at)"),
+		ConditionExpression:       sdk.String(isThere),
+		ExpressionAttributeNames:  map[string]string{"#revokedAt": revokedAttr, "#pk": pk},
+		ExpressionAttributeValues: item{":at": num(at)},
+	}, always(store.NoToken()))
+	return err
+}

@@ -1,0 +1,238 @@
+package front_test
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
+	"github.com/anchor-deploy/anchor/internal/aws/front"
+)
+
+func (s *stand) ready(f *front.Front) front.Ahead {
+	s.t.Helper()
+	ahead, err := f.Ready(s.t.Context(), s.project)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return ahead
+}
+
+const putKeys = "CloudFront KeyValueStore.UpdateKeys"
+
+// TestSwitchAheadMeetsOthers: a release whose Ready knows no more than an ETag goes to
+// revision 5, and another process writes to the store in between, either before the
+// Switch or just before its write.
+func TestSwitchAheadMeetsOthers(t *testing.T) {
+	first := newStand(t)
+	for name, test := range map[string]struct {
+		theirs int64 // the revision that the other process switches to, 0: it publishes
+		want   int
+	}{
+		"a newer release":               {6, 6},
+		"this very release":             {5, 5}, // by a reconciler
+		"an older release that is late": {4, 5},
+		"a deployment's routes":         {0, 5},
+	} {
+		for _, late := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				s := first.fresh(t)
+				site := s.ensure()
+				ours, theirs := s.artifact(), s.artifact()
+				if test.theirs == 5 {
+					theirs = ours
+				}
+				s.publish(ours)
+				must(t, s.Switch(t.Context(), s.project, s.live(s.artifact(), 3), front.Ahead{}))
+				f, _ := s.another()
+				ahead := s.ready(f)
+				other := func() {
+					if test.theirs == 0 {
+						s.publish(theirs)
+						return
+					}
+					must(t, s.Switch(t.Context(), s.project, s.live(theirs, test.theirs), front.Ahead{}))
+				}
+				if late {
+					s.cloud.Wire.Break(awstest.Fault{Operation: putKeys, Nth: 1, Do: other})
+				} else {
+					other()
+				}
+				must(t, f.Switch(t.Context(), s.project, s.live(ours, 5), ahead))
+				serves := ours
+				if test.want == 6 {
+					serves = theirs
+				}
+				s.wantLive(site, test.want, serves.Deployment.ID)
+			})
+		}
+	}
+}
+
+// TestSwitchAheadWhoseAnswerIsLost took effect, or not: either way it is done once.
+func TestSwitchAheadWhoseAnswerIsLost(t *testing.T) {
+	first := newStand(t)
+	for _, after := range []bool{false, true} {
+		s := first.fresh(t)
+		site := s.ensure()
+		a := s.artifact()
+		s.publish(a)
+		f, _ := s.another()
+		ahead := s.ready(f)
+		s.cloud.Wire.Break(awstest.Fault{Operation: putKeys, Nth: 1, After: after})
+		must(t, f.Switch(t.Context(), s.project, s.live(a, 1), ahead))
+		s.wantLive(site, 1, a.Deployment.ID)
+		s.cloud.Wire.Mend()
+		// What the process remembers of the store is right: it refuses and goes on as before.
+		wantError(t, f.Forget(t.Context(), s.project, a.Deployment.ID), "deployment_live", "live")
+		must(t, f.Switch(t.Context(), s.project, s.live(a, 2), front.Ahead{}))
+		s.wantLive(site, 2, a.Deployment.ID)
+	}
+}
+
+// TestForgetAfterReady: who knows the ETag alone does not take away what is live.
+func TestForgetAfterReady(t *testing.T) {
+	s := newStand(t)
+	s.publishAndSwitch(s.ensure())
+	a := s.artifact()
+	s.publish(a)
+	must(t, s.Switch(t.Context(), s.project, s.live(a, 2), front.Ahead{}))
+	f, _ := s.another()
+	s.ready(f)
+	wantError(t, f.Forget(t.Context(), s.project, a.Deployment.ID), "deployment_live", "live")
+}
+
+// TestReleasesNeverGoBack lets processes release at once, each as a release does (look
+// ahead, move the pointer, switch), while a reconciler that shares its Front with one of
+// them follows pointers that it read before. The store is read all the while.
+func TestReleasesNeverGoBack(t *testing.T) {
+	s := newStand(t)
+	site := s.ensure()
+	a := s.artifact()
+	s.publish(a)
+	s.cloud.Wire.Slow(3 * time.Millisecond) // so that calls of one come between those of another
+	var mu sync.Mutex
+	var moved int64 // the pointer
+	move := func(by int64) int64 {
+		mu.Lock()
+		defer mu.Unlock()
+		moved += by
+		return moved
+	}
+	// A process that is slow after its move comes with what is old by then.
+	follow := func(f *front.Front, revision int64, ahead front.Ahead) {
+		time.Sleep(rand.N(20 * time.Millisecond))
+		err := f.Switch(t.Context(), s.project, s.live(a, revision), ahead)
+		if err != nil && anchor.KindOf(err) != anchor.KindBusy {
+			t.Error(err)
+		}
+	}
+	var all, watch sync.WaitGroup
+	for range 3 {
+		f, _ := s.another()
+		all.Go(func() {
+			for range 8 {
+				ahead, err := f.Ready(t.Context(), s.project)
+				if err != nil {
+					t.Error(err)
+				}
+				follow(f, move(1), ahead)
+			}
+		})
+		all.Go(func() {
+			for range 8 {
+				now := move(0)
+				if err := f.Look(t.Context(), s.project); err != nil {
+					t.Error(err)
+				}
+				follow(f, now, front.Ahead{})
+			}
+		})
+	}
+	done := make(chan struct{})
+	watch.Go(func() {
+		for last := int64(0); ; {
+			now := revisionOf(t, s.stored(site)["live"])
+			if now < last {
+				t.Errorf("the store went back from revision %d to %d", last, now)
+			}
+			last = now
+			select {
+			case <-done:
+				return
+			default:
+			}
+		}
+	})
+	all.Wait()
+	close(done)
+	watch.Wait()
+	must(t, s.Look(t.Context(), s.project))
+	follow(s.Front, move(0), front.Ahead{})
+	s.wantLive(site, 24, a.Deployment.ID)
+}
+
+func revisionOf(t *testing.T, live string) int64 {
+	var at struct {
+		R int64 `json:"r"`
+	}
+	if live == "" {
+		return 0
+	}
+	if err := json.Unmarshal([]byte(live), &at); err != nil {
+		t.Error(err)
+	}
+	return at.R
+}
+
+// TestReadyFindsAWrongNoteOut: what is known is a store that is no more.
+func TestReadyFindsAWrongNoteOut(t *testing.T) {
+	s := newStand(t)
+	site := s.ensure()
+	a := s.artifact()
+	s.publish(a)
+	f, _ := s.another()
+	wrong := site
+	wrong.Store += "0"
+	f.Know(s.project, wrong)
+	calls := s.cloud.Wire.Record()
+	must(t, f.Switch(t.Context(), s.project, s.live(a, 1), s.ready(f)))
+	if n := len(calls()); n != 4 {
+		t.Errorf("it makes %d calls: two reads of ETags, the look-up and the write were due", n)
+	}
+	s.wantLive(site, 1, a.Deployment.ID)
+
+	// A note that is right spares the look-up, and does not replace what is known.
+	f, _ = s.another()
+	f.Know(s.project, site)
+	f.Know(s.project, wrong)
+	calls = s.cloud.Wire.Record()
+	must(t, f.Switch(t.Context(), s.project, s.live(a, 2), s.ready(f)))
+	if n := len(calls()); n != 2 {
+		t.Errorf("it makes %d calls", n)
+	}
+	s.wantLive(site, 2, a.Deployment.ID)
+}
+
+// TestEnsureFindsAWrongNoteOut too.
+func TestEnsureFindsAWrongNoteOut(t *testing.T) {
+	s := newStand(t)
+	site := s.ensure()
+	s.Front, _ = s.another()
+	wrong := site
+	wrong.Store += "0"
+	s.Know(s.project, wrong)
+	if again := s.ensure(); again != site {
+		t.Errorf("first it is %+v, then %+v", site, again)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

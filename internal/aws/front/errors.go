@@ -1,0 +1,55 @@
+package front
+
+import (
+	"cmp"
+	"errors"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+)
+
+// gone: what was asked for is not there.
+func gone(err error) bool {
+	return awserror.Is(err, "NoSuchDistribution", "NoSuchFunctionExists", "EntityNotFound", "ResourceNotFoundException",
+		"NoSuchCachePolicy", "NoSuchOriginAccessControl")
+}
+
+// taken: what was to be made is there already.
+func taken(err error) bool {
+	return awserror.Is(err, "DistributionAlreadyExists", "FunctionAlreadyExists", "EntityAlreadyExists",
+		"CachePolicyAlreadyExists", "OriginAccessControlAlreadyExists")
+}
+
+// failed says which action on what went wrong; action is the IAM action's name, unless
+// the error itself knows.
+func failed(err error, action, what string) error {
+	if err == nil {
+		return nil
+	}
+	var known *anchor.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	action = cmp.Or(awserror.Action(err), action)
+	e := anchor.Failed("cloudfront_failed", "%s of %s failed", action, what).Because(err)
+	switch {
+	case awserror.Denied(err):
+		e.Code = "access_denied"
+		return e.Hintf("Allow %s to the role that Anchor runs as; anchor aws bootstrap does.", action)
+	case awserror.Crowded(err):
+		e.Kind, e.Code = anchor.KindBusy, "cloudfront_busy"
+		return e.Hintf("CloudFront limits how fast an account may change things. Try again in a few minutes.")
+	case awserror.Stale(err):
+		e.Kind, e.Code = anchor.KindBusy, "cloudfront_contended"
+		return e.Hintf("Others changed it at the same time, again and again. Try again.")
+	}
+	return e
+}
+
+// settling says that CloudFront is still at work on what a removal needs done.
+func settling(what string, err error) error {
+	e := anchor.Failed("cloudfront_settling", "CloudFront is still taking %s away", what).Because(err).
+		Hintf("It takes some minutes. Remove the project again then; what is gone stays gone.")
+	e.Kind = anchor.KindBusy
+	return e
+}

@@ -1,0 +1,65 @@
+package function_test
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestCalls holds how often AWS is called against testdata/calls.golden: two functions,
+// published and released.
+func TestCalls(t *testing.T) {
+	awstest.Golden(t, "testdata/calls.golden", *update, func() (*awstest.Wire, string) { return callsOfAll(t) })
+}
+
+func callsOfAll(t *testing.T) (*awstest.Wire, string) {
+	t.Helper()
+	s, p := newStand(t), newProject()
+	s.Amble()
+	var report strings.Builder
+	chain, slow := "", false
+	count := func(what string, do func()) {
+		record := s.cloud.Wire.Record()
+		do()
+		calls := record()
+		if slow {
+			chain = fmt.Sprintf(", %d one after another", awstest.Serial(calls))
+		}
+		tell(&report, fmt.Sprintf("%s: %d calls%s", what, len(calls), chain), calls)
+	}
+	first, second := artifact(t, p, splitApp()), artifact(t, p, splitApp().With("server-functions/default/new.txt", "new"))
+	one, two := first.Deployment, second.Deployment
+	count("publish, first of the project", func() { one = s.publish(t, first) })
+	count("publish again", func() { s.publish(t, first) })
+	count("publish, second of the project, one function's code is new", func() { two = s.publish(t, second) })
+	s.cloud.Wire.Slow(200 * time.Millisecond) // parallel calls overlap for certain
+	slow = true
+	count("route, first of the project", func() { must(t, s.Route(t.Context(), p, one, liveOf(one, 1))) })
+	count("ready", func() { must(t, s.Ready(t.Context(), p, two)) })
+	count("route after ready", func() { must(t, s.Route(t.Context(), p, two, liveOf(two, 2))) })
+	count("route of what is aligned", func() { must(t, s.Route(t.Context(), p, two, liveOf(two, 2))) })
+	count("hosts", func() {
+		_, err := s.Hosts(t.Context(), p, "live")
+		must(t, err)
+	})
+	return s.cloud.Wire, report.String()
+}
+
+func tell(w *strings.Builder, what string, calls []awstest.Call) {
+	counts := map[string]int{}
+	for _, call := range calls {
+		counts[call.Operation]++
+	}
+	fmt.Fprintln(w, what)
+	for _, operation := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(w, "  %d %s\n", counts[operation], operation)
+	}
+}

@@ -1,0 +1,77 @@
+package function
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+)
+
+// failed says what could not be done, nil for nil. What says something already, and the
+// end of a context, pass.
+func failed(err error, format string, args ...any) error {
+	var known *anchor.Error
+	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	what := fmt.Sprintf(format, args...)
+	if awserror.Denied(err) {
+		return denied(err, what)
+	}
+	return anchor.Failed("aws_failed", "AWS did not %s", what).
+		Hintf("Live traffic was not touched; run it again. If it stays, the cause says what to change.").Because(err)
+}
+
+var caller = regexp.MustCompile(`arn:aws[a-z-]*:(?:sts|iam)::\d+:\S+`)
+
+// denied names the action that is missing and who misses it: AWS mostly says so, and
+// never for HeadObject.
+func denied(err error, what string) error {
+	action, who := cmp.Or(awserror.Action(err), "the call"), "the role that Anchor runs as"
+	if arn := caller.FindString(err.Error()); arn != "" {
+		who = arn
+	}
+	return anchor.Failed("aws_denied", "AWS did not %s: %s is not allowed", what, action).
+		Hintf("Allow %s to %s.", action, who).Because(err)
+}
+
+func isMissing(err error) bool {
+	var missing *types.ResourceNotFoundException
+	return errors.As(err, &missing)
+}
+
+// isConflict is true for what is there already and for what is busy: read before
+// deciding.
+func isConflict(err error) bool {
+	var conflict *types.ResourceConflictException
+	return errors.As(err, &conflict)
+}
+
+// isStale is true when a RevisionId or CodeSha256 is no longer the function's.
+func isStale(err error) bool {
+	var precondition *types.PreconditionFailedException
+	if errors.As(err, &precondition) {
+		return true
+	}
+	var invalid *types.InvalidParameterValueException
+	return errors.As(err, &invalid) && strings.Contains(strings.ToLower(invalid.ErrorMessage()), "codesha256")
+}
+
+// isYoungRole is true while Lambda does not know yet of a role that was just made.
+func isYoungRole(err error) bool {
+	var invalid *types.InvalidParameterValueException
+	return errors.As(err, &invalid) && strings.Contains(invalid.ErrorMessage(), "cannot be assumed by Lambda")
+}
+
+// isUnsure reports whether the answer was lost on its way: what was asked for may have
+// been done. An end of ctx is nobody's loss.
+func isUnsure(err error) bool {
+	return err != nil && awserror.Code(err) == "" && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+}

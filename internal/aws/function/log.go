@@ -1,0 +1,39 @@
+package function
+
+import (
+	"context"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+)
+
+// boundLog says for how long the function's log is kept. Left to itself, Lambda makes the
+// log group with the first line, and CloudWatch keeps that for ever. No deployment fails
+// for it.
+func (f *Functions) boundLog(ctx context.Context, function string) {
+	if f.LogDays == 0 {
+		return
+	}
+	group := logGroup(function)
+	err := f.retain(ctx, group)
+	if awserror.Is(err, "ResourceNotFoundException") {
+		_, err = f.Logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
+		if err == nil || awserror.Is(err, "ResourceAlreadyExistsException") {
+			err = f.retain(ctx, group)
+		}
+	}
+	if err != nil {
+		f.Log.WarnContext(ctx, "the log of a function is kept for ever", "group", group, "error", err)
+	}
+}
+
+func (f *Functions) retain(ctx context.Context, group string) error {
+	_, err := f.Logs.PutRetentionPolicy(ctx, &cloudwatchlogs.PutRetentionPolicyInput{
+		LogGroupName: &group, RetentionInDays: sdk.Int32(int32(f.LogDays)),
+	})
+	return err
+}
+
+func logGroup(function string) string { return "/aws/lambda/" + function }

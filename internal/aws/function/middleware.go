@@ -1,0 +1,53 @@
+package function
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+)
+
+// middleware is what OpenNext built to run at CloudFront's edge before the server
+// functions. Here it is in their zips, and runs in their processes: so it is live with
+// them, in the same step (docs/decisions/0013).
+type middleware struct {
+	bundled
+	routes []anchor.Route
+	base   string
+}
+
+// middlewareOf gives a build's external middleware, or nil. The files are sorted.
+func middlewareOf(b anchor.Build, sorted []bundle.File) *middleware {
+	for _, fn := range b.Functions {
+		if fn.Edge {
+			return &middleware{bundled{dir: fn.Dir, handler: fn.Handler, files: below(sorted, fn.Dir)}, b.Routes, b.BasePath}
+		}
+	}
+	return nil
+}
+
+// source is the module that starts the middleware, see entry/middleware.mjs.
+func (m *middleware) source() string {
+	file, export := m.module()
+	options := struct {
+		Name   string   `json:"name"`
+		Base   string   `json:"base"`
+		Routes [][3]any `json:"routes"`
+		Rest   [2]any   `json:"rest"`
+	}{Name: export, Base: m.base, Routes: [][3]any{}, Rest: [2]any{anchor.ServerFunction, false}}
+	for _, r := range m.routes {
+		guarded := r.Middleware != ""
+		if r.Pattern == "*" {
+			options.Rest = [2]any{r.Function, guarded}
+			continue
+		}
+		options.Routes = append(options.Routes, [3]any{"/" + r.Pattern, r.Function, guarded})
+	}
+	text, err := json.Marshal(options)
+	if err != nil {
+		panic(err) // strings and booleans
+	}
+	return fmt.Sprintf("import { middleware } from %q;\n\nexport const { ready, before } = middleware({\n  module: new URL(%q, import.meta.url),\n  ...%s,\n});\n",
+		"./"+ownFolder+"/middleware.mjs", "./"+middlewareFolder+"/"+file, text)
+}

@@ -1,0 +1,151 @@
+package function
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+)
+
+// Revalidation names the function that asks pages to render themselves again, in what
+// Publish takes and gives. It answers no HTTP: messages of the project's queue start it.
+const Revalidation = "revalidation"
+
+const (
+	revalidationDir   = "revalidation-function"
+	revalidationShort = "revalidate"
+)
+
+// part is one function of a build and of Lambda.
+type part struct {
+	bundled
+	name       string      // as the build calls it
+	function   string      // as Lambda does
+	http       bool        // it has URLs, and our entry before it
+	middleware *middleware // runs before it; nil without
+}
+
+// bundled is a folder of the tree that OpenNext made to run.
+type bundled struct {
+	dir     string
+	handler string        // "index.handler", the bundle's own
+	files   []bundle.File // with their paths in dir
+}
+
+// deploymentAlias is the alias that keeps a deployment's version.
+func deploymentAlias(d anchor.DeploymentID) string { return "d-" + string(d) }
+
+// prefix begins the names of all functions of a project.
+func (f *Functions) prefix(p anchor.Project) string { return f.Installation + "-" + p.Slug + "-" }
+
+// mark is the description of a project's functions: they are found again by it.
+func mark(p anchor.ProjectID) string { return "Anchor project " + string(p) }
+
+func (f *Functions) tags(p anchor.Project) map[string]string {
+	return map[string]string{"Project": p.Slug, "ManagedBy": "anchor-deploy", "Installation": f.Installation}
+}
+
+// parts gives the functions of an artifact, in the build's order. External middleware is
+// none, but a part of each that renders.
+func (f *Functions) parts(a deploy.Artifact) []part {
+	var parts []part
+	sorted := a.Manifest.Sorted().Files
+	before := middlewareOf(a.Build, sorted)
+	add := func(name, dir, handler string) *part {
+		parts = append(parts, part{
+			bundled: bundled{dir: dir, handler: handler, files: below(sorted, dir)},
+			name:    name, function: f.functionName(a.Project, name),
+		})
+		return &parts[len(parts)-1]
+	}
+	for _, fn := range a.Build.Functions {
+		if fn.Edge {
+			continue
+		}
+		p := add(fn.Name, fn.Dir, fn.Handler)
+		p.http = true
+		if !fn.Image {
+			p.middleware = before
+		}
+	}
+	if len(below(sorted, revalidationDir)) > 0 {
+		add(Revalidation, revalidationDir, "index.handler")
+	}
+	return parts
+}
+
+// below gives those of the files, which are sorted by path, that lie in a folder, with
+// their paths in it. It looks at no others: a manifest may name as many folders as files.
+func below(sorted []bundle.File, dir string) []bundle.File {
+	first, _ := slices.BinarySearchFunc(sorted, dir+"/", func(f bundle.File, path string) int { return strings.Compare(f.Path, path) })
+	var files []bundle.File
+	for _, file := range sorted[first:] {
+		rest, found := strings.CutPrefix(file.Path, dir+"/")
+		if !found {
+			break
+		}
+		file.Path = rest
+		files = append(files, file)
+	}
+	return files
+}
+
+var notName = regexp.MustCompile(`[^a-zA-Z0-9-_]`)
+
+func (f *Functions) functionName(p anchor.Project, name string) string {
+	short := notName.ReplaceAllString(name, "-")
+	switch name {
+	case anchor.ServerFunction:
+		short = "server"
+	case anchor.ImageFunction:
+		short = "image"
+	case Revalidation:
+		short = revalidationShort
+	}
+	return f.prefix(p) + short
+}
+
+// nameOf is the build's name of one of the project's functions in Lambda.
+func (f *Functions) nameOf(p anchor.Project, function string) string {
+	switch short := strings.TrimPrefix(function, f.prefix(p)); short {
+	case "server":
+		return anchor.ServerFunction
+	case "image":
+		return anchor.ImageFunction
+	case revalidationShort:
+		return Revalidation
+	default:
+		return short
+	}
+}
+
+// module gives the file of the bundle's handler and the name it exports it by.
+func (b bundled) module() (file, export string) {
+	dot := strings.LastIndexByte(b.handler, '.')
+	stem := b.handler[:max(dot, 0)]
+	for _, extension := range []string{".mjs", ".js", ".cjs"} {
+		name := path.Clean(stem + extension)
+		if slices.ContainsFunc(b.files, func(f bundle.File) bool { return f.Path == name }) {
+			return name, b.handler[dot+1:]
+		}
+	}
+	return stem + ".mjs", b.handler[dot+1:]
+}
+
+// size is how much Lambda unpacks, in bytes.
+func (p part) size() int64 {
+	total := bundle.Manifest{Files: p.files}.Size()
+	if p.middleware != nil {
+		total += bundle.Manifest{Files: p.middleware.files}.Size()
+	}
+	if p.http {
+		for _, file := range entryFiles(p) {
+			total += int64(len(file.content))
+		}
+	}
+	return total
+}

@@ -1,0 +1,139 @@
+package function_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
+)
+
+func TestRouteGetsOver(t *testing.T) {
+	s, p := newStand(t), newProject()
+	one := s.publish(t, artifact(t, p, platformtest.NewApp("one")))
+	two := s.publish(t, artifact(t, p, platformtest.NewApp("two")))
+	s.route(t, p, one, 1)
+	revision := int64(1)
+	for name, fault := range map[string]awstest.Fault{
+		"a stale revision": {Operation: "Lambda.UpdateAlias", Nth: 1, Status: 412, Code: "PreconditionFailedException"},
+		"a busy function":  {Operation: "Lambda.UpdateAlias", Nth: 1, Status: 409, Code: "ResourceConflictException"},
+		"a throttled call": {Operation: "Lambda.UpdateAlias", Nth: 1, Status: 429, Code: "TooManyRequestsException"},
+		"a lost answer":    {Operation: "Lambda.UpdateAlias", Nth: 1, After: true, Status: 503, Code: "ServiceException"},
+		"a broken wire":    {Operation: "Lambda.UpdateAlias", Nth: 1, After: true},
+		"half an answer":   {Operation: "Lambda.UpdateAlias", Nth: 1, After: true, Status: 200},
+		"an old read":      {Operation: "Lambda.GetAlias", Nth: 1, Status: 404, Code: "ResourceNotFoundException"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, test := range []struct {
+				to   anchor.Deployment
+				page string
+			}{{two, "two"}, {one, "one"}} {
+				revision++
+				s.cloud.Wire.Break(fault)
+				must(t, s.Route(t.Context(), p, test.to, liveOf(test.to, revision)))
+				s.cloud.Wire.Mend()
+				s.want(t, p, anchor.LiveAlias, "/", test.page)
+			}
+		})
+	}
+}
+
+// Between Ready and Route another release moves the alias: what Ready saw is refused by
+// its RevisionId, and the later revision stays.
+func TestRouteNeverGoesBack(t *testing.T) {
+	s, p := newStand(t), newProject()
+	one := s.publish(t, artifact(t, p, platformtest.NewApp("one")))
+	two := s.publish(t, artifact(t, p, platformtest.NewApp("two")))
+	s.route(t, p, one, 1)
+	must(t, s.Ready(t.Context(), p, one))
+	must(t, s.open().Route(t.Context(), p, two, liveOf(two, 3)))
+	must(t, s.Route(t.Context(), p, one, liveOf(one, 2)))
+	s.want(t, p, anchor.LiveAlias, "/", "two")
+
+	must(t, s.Ready(t.Context(), p, one))
+	must(t, s.open().Route(t.Context(), p, two, liveOf(two, 4)))
+	must(t, s.Route(t.Context(), p, one, liveOf(one, 5)))
+	s.want(t, p, anchor.LiveAlias, "/", "one")
+}
+
+func TestRouteMovesTheServerLast(t *testing.T) {
+	s, p := newStand(t), newProject()
+	app := splitApp()
+	one, two := s.publish(t, artifact(t, p, app)), s.publish(t, artifact(t, p, app))
+	s.route(t, p, one, 1)
+	must(t, s.Ready(t.Context(), p, two))
+	s.cloud.Wire.Break(awstest.Fault{Operation: "Lambda.UpdateAlias", Nth: 2, Status: 403, Code: "AccessDeniedException"})
+	wantCode(t, s.Route(t.Context(), p, two, liveOf(two, 2)), "aws_denied")
+	s.cloud.Wire.Mend()
+	server, api := "anchor-"+p.Slug+"-server", "anchor-"+p.Slug+"-api"
+	if s.aliasVersion(t, server, "live") != "1" || s.aliasVersion(t, api, "live") != "2" {
+		t.Error("the server function's alias does not move last")
+	}
+	must(t, s.Route(t.Context(), p, two, liveOf(two, 2)))
+	if s.aliasVersion(t, server, "live") != "2" {
+		t.Error("the half-done switch is not finished")
+	}
+}
+
+func TestNothingToRouteTo(t *testing.T) {
+	s, p := newStand(t), newProject()
+	one := s.publish(t, artifact(t, p, platformtest.NewApp("one")))
+	s.route(t, p, one, 1)
+	gone := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID}
+	wantCode(t, s.Ready(t.Context(), p, gone), "not_published")
+	wantCode(t, s.Route(t.Context(), p, gone, liveOf(gone, 2)), "not_published")
+	gone.Functions = one.Functions // another's versions, without aliases of its own
+	wantCode(t, s.Ready(t.Context(), p, gone), "not_published")
+	s.want(t, p, anchor.LiveAlias, "/", "one")
+	rollback := anchor.Deployment{ID: gone.ID, ProjectID: p.ID, IsRollback: true, RollbackTo: one.ID, Functions: one.Functions}
+	must(t, s.Ready(t.Context(), p, rollback))
+}
+
+func TestRacingDeployments(t *testing.T) {
+	s, p := newStand(t), newProject()
+	pages := []string{"one", "two", "three"}
+	deployments := make([]anchor.Deployment, len(pages))
+	var all sync.WaitGroup
+	for i, page := range pages {
+		a := artifact(t, p, platformtest.NewApp(page))
+		deployments[i] = a.Deployment
+		all.Go(func() {
+			versions, err := s.open().Publish(t.Context(), a, env(a), t.Logf)
+			if err != nil {
+				t.Error(err)
+			}
+			deployments[i].Functions = versions
+		})
+	}
+	all.Wait()
+	for i, page := range pages {
+		s.wantPublished(t, p, deployments[i], page)
+	}
+}
+
+// splitApp has a function api beside the server's.
+func splitApp() platformtest.App {
+	app := platformtest.NewApp("one").With("open-next.output.json", splitOutput)
+	for _, file := range []string{"index.mjs", ".next/required-server-files.json"} {
+		app = app.With("server-functions/api/"+file, app["server-functions/default/"+file])
+	}
+	return app
+}
+
+const splitOutput = `{
+	"edgeFunctions": {},
+	"origins": {
+		"s3": {"type": "s3", "originPath": "_assets", "copy": [{"from": ".open-next/assets", "to": "_assets", "cached": true, "versionedSubDir": "_next"}]},
+		"default": {"type": "function", "handler": "index.handler", "bundle": ".open-next/server-functions/default",
+			"streaming": true, "wrapper": "aws-lambda-streaming", "converter": "aws-apigw-v2", "queue": "sqs", "incrementalCache": "s3", "tagCache": "dynamodb"},
+		"api": {"type": "function", "handler": "index.handler", "bundle": ".open-next/server-functions/api",
+			"streaming": false, "wrapper": "aws-lambda", "converter": "aws-apigw-v2", "queue": "sqs", "incrementalCache": "s3", "tagCache": "dynamodb"}
+	},
+	"behaviors": [
+		{"pattern": "*", "origin": "default"},
+		{"pattern": "api/*", "origin": "api"},
+		{"pattern": "_next/*", "origin": "s3"}
+	],
+	"additionalProps": {}
+}`

@@ -1,0 +1,68 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"regexp"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awsretry"
+)
+
+// validRegion is the form of all of AWS's: eu-central-1, us-gov-west-1.
+var validRegion = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-\d+$`)
+
+// LoadConfig finds credentials, profile and region where the AWS SDK and CLI do:
+// environment, ~/.aws, SSO, instance roles. profile and region, when not empty, go
+// before what those say. It calls no service of AWS.
+func LoadConfig(ctx context.Context, profile, region string) (sdk.Config, error) {
+	c, err := config.LoadDefaultConfig(ctx, config.WithSharedConfigProfile(profile), config.WithRegion(region),
+		config.WithRetryer(func() sdk.Retryer { return awsretry.Standard() }),
+		config.WithLogger(logging.Nop{})) // its warnings would stand between our lines; what matters comes as an error
+	var missing config.SharedConfigProfileNotExistError
+	switch {
+	case errors.As(err, &missing):
+		return sdk.Config{}, anchor.Invalid("no_profile", "there is no AWS profile %q", missing.Profile).
+			Hintf("aws configure list-profiles shows those there are.").Because(err)
+	case err != nil:
+		return sdk.Config{}, anchor.Invalid("bad_aws_config", "the AWS configuration cannot be read").
+			Hintf("Look at ~/.aws/config and the AWS_* variables.").Because(err)
+	case c.Region == "":
+		return sdk.Config{}, anchor.Invalid("no_region", "no AWS region is set").
+			Hintf("Name one with --region, AWS_REGION, or in the profile: aws configure set region eu-central-1")
+	case !validRegion.MatchString(c.Region):
+		return sdk.Config{}, anchor.Invalid("unknown_region", "%q is no AWS region", c.Region).
+			Hintf("They look like eu-central-1.")
+	}
+	return c, nil
+}
+
+// open finds out who is calling, which is the first that can go wrong: credentials,
+// region, network.
+func (i *Installation) open(ctx context.Context) error {
+	if i.account != "" {
+		return nil
+	}
+	if i.AWS.Credentials == nil {
+		return noCredentials(errors.New("the AWS configuration has none"))
+	}
+	if _, err := i.AWS.Credentials.Retrieve(ctx); err != nil && ctx.Err() == nil {
+		return noCredentials(err)
+	}
+	who, err := i.sts.GetCallerIdentity(ctx, nil)
+	if err != nil {
+		return i.explain(err, "ask AWS for the account")
+	}
+	i.account = sdk.ToString(who.Account)
+	return nil
+}
+
+func noCredentials(err error) error {
+	e := &anchor.Error{Kind: anchor.KindUnauthorized, Code: "no_credentials", Message: "no AWS credentials were found, or they cannot be used", Err: err}
+	return e.Hintf("Set up a profile with aws configure or aws sso login, name it with AWS_PROFILE or --profile,\n" +
+		"or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")
+}

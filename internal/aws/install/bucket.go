@@ -1,0 +1,190 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+)
+
+// hasBucket finds out whether the account has the bucket; one of somebody else's
+// under the name is a Conflict.
+func (i *Installation) hasBucket(ctx context.Context, name string) (bool, error) {
+	_, err := i.s3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &name, ExpectedBucketOwner: &i.account})
+	switch code := awserror.Code(err); {
+	case err == nil:
+		return true, nil
+	case code == "NotFound" || code == "NoSuchBucket":
+		return false, nil
+	case code == "Forbidden": // HEAD has no body that would tell more
+		return false, i.explain(err, "look at the bucket "+name+" (another account may have taken the name)")
+	default:
+		return false, i.explain(err, "look at the bucket "+name)
+	}
+}
+
+// makeBucket makes the artifacts bucket and sets what it should be like, every time,
+// so that a first run that died half-way is finished by the next.
+func (i *Installation) makeBucket(ctx context.Context) error {
+	name := i.artifactsBucket()
+	i.tell("Bucket", name)
+	there, err := i.hasBucket(ctx, name)
+	if err != nil {
+		return err
+	}
+	if !there {
+		if err := i.createBucket(ctx, name); err != nil {
+			return i.explain(err, "make the bucket "+name)
+		}
+	}
+	if err := i.closeBucket(ctx, name); err != nil {
+		return i.explain(err, "set up the bucket "+name)
+	}
+	i.done("Bucket", name)
+	return nil
+}
+
+func (i *Installation) createBucket(ctx context.Context, name string) error {
+	in := &s3.CreateBucketInput{Bucket: &name, ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced}
+	if i.AWS.Region != "us-east-1" { // which CreateBucket does not take as a constraint
+		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(i.AWS.Region)}
+	}
+	_, err := i.s3.CreateBucket(ctx, in)
+	switch awserror.Code(err) {
+	case "BucketAlreadyOwnedByYou": // another run was faster
+		return nil
+	case "BucketAlreadyExists":
+		return anchor.Conflict("bucket_taken", "the bucket name %s is taken by another AWS account", name).
+			Hintf("Choose another name for the installation with --name.").Because(err)
+	}
+	return err
+}
+
+// archiveDays is for how long the archives of builds are kept. A deployment has copies of
+// its own; until then the event that CodeBuild sent can be sent again.
+const archiveDays = 30
+
+// onlyTLS is a bucket's policy, as the assets bucket has it from the template.
+func onlyTLS(bucket string) string {
+	arn := "arn:aws:s3:::" + bucket
+	return `{"Version":"2012-10-17","Statement":[{"Sid":"OnlyTLS","Effect":"Deny","Principal":"*","Action":"s3:*",` +
+		`"Resource":["` + arn + `","` + arn + `/*"],"Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}`
+}
+
+// closeBucket keeps the public and bare HTTP out, encrypts, and drops archives that are old and uploads
+// that were never finished, which cost money and show in no listing.
+func (i *Installation) closeBucket(ctx context.Context, name string) error {
+	_, err := i.s3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: &name,
+		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
+			BlockPublicAcls: sdk.Bool(true), BlockPublicPolicy: sdk.Bool(true), IgnorePublicAcls: sdk.Bool(true), RestrictPublicBuckets: sdk.Bool(true),
+		}})
+	if err != nil {
+		return err
+	}
+	_, err = i.s3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: &name,
+		ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{Rules: []types.ServerSideEncryptionRule{{
+			ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: types.ServerSideEncryptionAes256},
+		}}}})
+	if err != nil {
+		return err
+	}
+	_, err = i.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &name, Policy: sdk.String(onlyTLS(name))})
+	if err != nil {
+		return err
+	}
+	_, err = i.s3.PutBucketTagging(ctx, &s3.PutBucketTaggingInput{Bucket: &name, Tagging: &types.Tagging{TagSet: []types.Tag{
+		{Key: sdk.String("ManagedBy"), Value: sdk.String("anchor-deploy")}, {Key: sdk.String("Installation"), Value: &i.Name},
+	}}})
+	if err != nil {
+		return err
+	}
+	_, err = i.s3.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{Bucket: &name,
+		LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: []types.LifecycleRule{{
+			ID: sdk.String("abort-uploads"), Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: sdk.String("")},
+			AbortIncompleteMultipartUpload: &types.AbortIncompleteMultipartUpload{DaysAfterInitiation: sdk.Int32(1)},
+		}, {
+			ID: sdk.String("expire-archives"), Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: sdk.String("artifacts/")},
+			Expiration: &types.LifecycleExpiration{Days: sdk.Int32(archiveDays)},
+		}}}})
+	return err
+}
+
+// upload puts the handlers' code into the artifacts bucket, if it is not there.
+func (i *Installation) upload(ctx context.Context, c code) error {
+	bucket := i.artifactsBucket()
+	i.tell("Handlers", c.key)
+	_, err := i.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &c.key})
+	if err == nil {
+		i.done("Handlers", "unchanged")
+		return nil
+	}
+	if !awserror.Is(err, "NotFound") {
+		return i.explain(err, "look for the handlers' code in "+bucket)
+	}
+	_, err = i.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &c.key, Body: bytes.NewReader(c.zip),
+		ContentType: sdk.String("application/zip"), ChecksumSHA256: sdk.String(base64.StdEncoding.EncodeToString(c.digest[:]))})
+	if err != nil {
+		return i.explain(err, "upload the handlers' code to "+bucket)
+	}
+	i.done("Handlers", "uploaded")
+	return nil
+}
+
+// emptyBucket deletes every object and version. A bucket that is not there is empty.
+func (i *Installation) emptyBucket(ctx context.Context, name string) error {
+	pages := s3.NewListObjectVersionsPaginator(i.s3, &s3.ListObjectVersionsInput{Bucket: &name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if awserror.Is(err, "NoSuchBucket") {
+			return nil
+		}
+		if err != nil {
+			return i.explain(err, "list the bucket "+name)
+		}
+		if err := i.deleteObjects(ctx, name, page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteObjects takes one page: 1,000 are what DeleteObjects takes, too.
+func (i *Installation) deleteObjects(ctx context.Context, bucket string, page *s3.ListObjectVersionsOutput) error {
+	var objects []types.ObjectIdentifier
+	for _, v := range page.Versions {
+		objects = append(objects, types.ObjectIdentifier{Key: v.Key, VersionId: v.VersionId})
+	}
+	for _, m := range page.DeleteMarkers {
+		objects = append(objects, types.ObjectIdentifier{Key: m.Key, VersionId: m.VersionId})
+	}
+	if len(objects) == 0 {
+		return nil
+	}
+	out, err := i.s3.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: &bucket, Delete: &types.Delete{Objects: objects, Quiet: sdk.Bool(true)}})
+	if err != nil {
+		return i.explain(err, "empty the bucket "+bucket)
+	}
+	if len(out.Errors) > 0 {
+		first := out.Errors[0]
+		return anchor.Failed("bucket_not_empty", "%d objects of the bucket %s cannot be deleted, the first is %s: %s",
+			len(out.Errors), bucket, sdk.ToString(first.Key), sdk.ToString(first.Message)).Hintf("Run the command again.")
+	}
+	return nil
+}
+
+func (i *Installation) deleteBucket(ctx context.Context, name string) error {
+	if err := i.emptyBucket(ctx, name); err != nil {
+		return err
+	}
+	_, err := i.s3.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &name})
+	if awserror.Is(err, "NoSuchBucket") {
+		return nil
+	}
+	return i.explain(err, "delete the bucket "+name)
+}

@@ -1,0 +1,109 @@
+package stack_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
+	"github.com/anchor-deploy/anchor/internal/aws/install"
+)
+
+// phase is the commands of one as the template gives them to CodeBuild.
+func phase(t *testing.T, name string) string {
+	t.Helper()
+	var template struct {
+		Resources map[string]struct {
+			Properties struct {
+				Source struct {
+					BuildSpec string `yaml:"BuildSpec"`
+				} `yaml:"Source"`
+			} `yaml:"Properties"`
+		} `yaml:"Resources"`
+	}
+	if err := yaml.Unmarshal([]byte(stack.Template()), &template); err != nil {
+		t.Fatal(err)
+	}
+	var spec struct {
+		Phases map[string]struct{ Commands []string }
+	}
+	if err := yaml.Unmarshal([]byte(template.Resources["BuildProject"].Properties.Source.BuildSpec), &spec); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(spec.Phases[name].Commands, "\n")
+}
+
+// The phase runs as CodeBuild would run it, with the real AWS CLI.
+func TestPostBuildUploadsAndInvokes(t *testing.T) {
+	cloud := awstest.MiniStack(t)
+	_, b := bootstrapped(t, config(t, cloud))
+	app := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(app, ".open-next"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(app, ".open-next", "open-next.output.json"), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(succeeding string) string {
+		t.Helper()
+		cmd := exec.Command("bash", "-c", phase(t, "post_build"))
+		cmd.Dir = app
+		cmd.Env = append(append(os.Environ(), cloud.Env()...), "PATH="+filepath.Dir(awstest.Tool(t, "aws"))+":"+os.Getenv("PATH"),
+			"CODEBUILD_BUILD_SUCCEEDING="+succeeding, "APP_DIR=.", "ARTIFACTS_BUCKET="+b.ArtifactsBucket, "DEPLOY_FUNCTION=anchor-deploy",
+			"ANCHOR_DEPLOYMENT_ID=d1", "ANCHOR_PROJECT_ID=p1", "CODEBUILD_RESOLVED_SOURCE_VERSION=c0ffee")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("post_build: %v\n%s", err, out)
+		}
+		return string(out)
+	}
+	archives := func() string { return cloud.CLI(t, "s3", "ls", "--recursive", "s3://"+b.ArtifactsBucket) }
+
+	if out := run("0"); !strings.Contains(out, "nothing is deployed") || strings.Contains(archives(), "artifacts/") {
+		t.Errorf("after a failed build it says %s and the bucket has %s", out, archives())
+	}
+	if out := run("1"); !strings.Contains(out, `"StatusCode": 202`) {
+		t.Errorf("after a good build it says %s", out)
+	}
+	if !strings.Contains(archives(), "artifacts/p1/c0ffee/d1/open-next.tar.gz") {
+		t.Errorf("the bucket has %s", archives())
+	}
+}
+
+// An app that has neither OpenNext nor a configuration of it is built as anchor deploy
+// builds it; npx and npm only tell what they are asked for.
+func TestBuildOfAPlainApp(t *testing.T) {
+	app, bin := t.TempDir(), t.TempDir()
+	for name, script := range map[string]string{"npx": "#!/bin/sh\necho npx \"$@\"\n", "npm": "#!/bin/sh\nexit 1\n"} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func() string {
+		t.Helper()
+		cmd := exec.Command("bash", "-c", phase(t, "build"))
+		cmd.Dir, cmd.Env = app, append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "APP_DIR=.")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("build: %v\n%s", err, out)
+		}
+		return string(out)
+	}
+	if out := run(); out != "npx --yes @opennextjs/aws@4.1.12 build --config-path .anchor/open-next.config.mjs\n" {
+		t.Errorf("it runs %s", out)
+	}
+	config, err := os.ReadFile(filepath.Join(app, ".anchor", "open-next.config.mjs"))
+	if err != nil || !strings.Contains(string(config), "aws-lambda-streaming") {
+		t.Errorf("the configuration is %s, %v", config, err)
+	}
+	if err := os.WriteFile(filepath.Join(app, "open-next.config.ts"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := run(); out != "npx --yes @opennextjs/aws@4.1.12 build\n" {
+		t.Errorf("with a configuration it runs %s", out)
+	}
+}

@@ -1,0 +1,165 @@
+package stack
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/installation"
+)
+
+// changeSet is one that CloudFormation has computed. No changes: its status was
+// FAILED, as CloudFormation has it, and it is deleted already.
+type changeSet struct {
+	id, stack string // ARNs
+	changes   []installation.Change
+}
+
+// compute makes a change set and waits for it.
+func (i *Installation) compute(ctx context.Context, s state, c code) (changeSet, error) {
+	kind := types.ChangeSetTypeUpdate
+	if s.absent() {
+		kind = types.ChangeSetTypeCreate
+	}
+	name := "anchor-" + strconv.FormatInt(time.Now().UnixMilli(), 10)
+	out, err := i.formation.CreateChangeSet(ctx, &cloudformation.CreateChangeSetInput{
+		StackName: &i.Name, ChangeSetName: &name, ChangeSetType: kind, TemplateBody: sdk.String(Template()),
+		Parameters: i.parameters(s, c), Capabilities: []types.Capability{types.CapabilityCapabilityIam}, Tags: i.tags(),
+	})
+	if err != nil {
+		return changeSet{}, i.explain(err, "compute the changes of the stack "+i.Name)
+	}
+	set := changeSet{id: sdk.ToString(out.Id), stack: sdk.ToString(out.StackId)}
+	return set, i.computed(ctx, &set)
+}
+
+// tags go from the stack to every resource in it that can have some.
+func (i *Installation) tags() []types.Tag {
+	return []types.Tag{
+		{Key: sdk.String("ManagedBy"), Value: sdk.String("anchor-deploy")},
+		{Key: sdk.String("Installation"), Value: &i.Name},
+	}
+}
+
+// computed waits until set has its changes. One that has none, or is refused, is deleted.
+func (i *Installation) computed(ctx context.Context, set *changeSet) error {
+	for {
+		in := &cloudformation.DescribeChangeSetInput{ChangeSetName: &set.id}
+		out, err := i.formation.DescribeChangeSet(ctx, in)
+		if err != nil {
+			return i.explain(err, "read the changes of the stack "+i.Name)
+		}
+		switch out.Status {
+		case types.ChangeSetStatusCreateComplete:
+			return i.readChanges(ctx, in, out, set)
+		case types.ChangeSetStatusFailed:
+			err := i.drop(ctx, *set)
+			if reason := sdk.ToString(out.StatusReason); !unchanged(reason) {
+				refused := anchor.Failed("change_set_failed", "CloudFormation refuses the changes of the stack %s: %s", i.Name, reason)
+				return refused.Hintf("Nothing was changed.").Because(err)
+			}
+			return err
+		}
+		if err := i.wait(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// unchanged tells the failure of a change set that has no changes from others; there
+// is no code for it.
+func unchanged(reason string) bool {
+	return strings.Contains(reason, "didn't contain changes") || strings.Contains(reason, "No updates are to be performed")
+}
+
+func (i *Installation) readChanges(ctx context.Context, in *cloudformation.DescribeChangeSetInput, out *cloudformation.DescribeChangeSetOutput, set *changeSet) error {
+	for {
+		for _, c := range out.Changes {
+			if c.ResourceChange != nil {
+				set.changes = append(set.changes, readChange(*c.ResourceChange))
+			}
+		}
+		if sdk.ToString(out.NextToken) == "" {
+			break
+		}
+		next := *in
+		next.NextToken = out.NextToken
+		var err error
+		if out, err = i.formation.DescribeChangeSet(ctx, &next); err != nil {
+			return i.explain(err, "read the changes of the stack "+i.Name)
+		}
+	}
+	slices.SortFunc(set.changes, func(a, b installation.Change) int {
+		return cmp.Or(cmp.Compare(a.Action, b.Action), cmp.Compare(a.Resource, b.Resource))
+	})
+	return nil
+}
+
+func readChange(c types.ResourceChange) installation.Change {
+	change := installation.Change{Resource: sdk.ToString(c.LogicalResourceId), Type: sdk.ToString(c.ResourceType), Physical: sdk.ToString(c.PhysicalResourceId)}
+	switch {
+	case c.Action == types.ChangeActionAdd:
+		change.Action = "add"
+	case c.Action == types.ChangeActionRemove:
+		change.Action = "remove"
+	case c.Replacement == types.ReplacementTrue:
+		change.Action = "replace"
+	case c.Replacement == types.ReplacementConditional:
+		change.Action = "maybe replace"
+	default:
+		change.Action = "change"
+	}
+	for _, d := range c.Details {
+		if d.Target == nil {
+			continue
+		}
+		why := string(d.Target.Attribute)
+		if name := sdk.ToString(d.Target.Name); name != "" {
+			why = name
+		}
+		if !slices.Contains(change.Why, why) {
+			change.Why = append(change.Why, why)
+		}
+	}
+	slices.Sort(change.Why)
+	return change
+}
+
+// drop deletes a change set, and the stack when that is but the shell which a change
+// set of a new stack leaves (CreateChangeSet: REVIEW_IN_PROGRESS).
+func (i *Installation) drop(ctx context.Context, set changeSet) error {
+	if _, err := i.formation.DeleteChangeSet(ctx, &cloudformation.DeleteChangeSetInput{ChangeSetName: &set.id}); err != nil {
+		return i.explain(err, "delete the change set "+set.id)
+	}
+	s, err := i.describe(ctx, set.stack)
+	if err != nil || s.status != types.StackStatusReviewInProgress {
+		return err
+	}
+	others, err := i.formation.ListChangeSets(ctx, &cloudformation.ListChangeSetsInput{StackName: &set.stack})
+	if err != nil {
+		return i.explain(err, "list the change sets of "+i.Name)
+	}
+	if len(others.Summaries) > 0 {
+		return nil // somebody else's plan hangs on the shell
+	}
+	_, err = i.formation.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &set.stack})
+	return i.explain(err, "delete the empty stack "+i.Name)
+}
+
+func (i *Installation) wait(ctx context.Context) error {
+	select {
+	case <-time.After(i.Poll):
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the stack %s: %w", i.Name, ctx.Err())
+	}
+}

@@ -1,0 +1,206 @@
+package stack
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+	"github.com/anchor-deploy/anchor/internal/aws/installation"
+)
+
+// Destroy removes the installation and all it holds. What a killed run left is removed
+// by the next: the key and the bucket with the code go last.
+func (i *Installation) Destroy(ctx context.Context, o installation.DestroyOptions) (installation.Destroyed, error) {
+	if err := i.open(ctx); err != nil {
+		return installation.Destroyed{}, err
+	}
+	s, err := i.stack(ctx)
+	if err != nil {
+		return installation.Destroyed{}, err
+	}
+	if s.busy() {
+		return installation.Destroyed{}, i.settled(s)
+	}
+	if err := i.something(ctx, s); err != nil {
+		return installation.Destroyed{}, err
+	}
+	projects, err := i.projects(ctx, s)
+	if err != nil {
+		return installation.Destroyed{}, err
+	}
+	d := installation.Destroyed{Installation: i.Name, Account: i.account, Region: i.AWS.Region, Projects: slugs(projects), Kept: []string{}}
+	if err := i.allowed(d.Projects, o); err != nil {
+		return installation.Destroyed{}, err
+	}
+	if d.Kept, err = i.removeProjects(ctx, s, projects); err != nil {
+		return d, err
+	}
+	kept, err := i.removeShared(ctx)
+	if d.Kept = append(d.Kept, kept...); err != nil {
+		return d, err
+	}
+	return d, i.removeRest(ctx, s)
+}
+
+// something is NotFound when there is neither a stack nor what one leaves.
+func (i *Installation) something(ctx context.Context, s state) error {
+	if s.status != "" {
+		return nil
+	}
+	left, err := i.hasBucket(ctx, i.artifactsBucket())
+	if err != nil || left {
+		return err
+	}
+	return anchor.NotFound("no_installation", "there is no installation %s in account %s, %s", i.Name, i.account, i.AWS.Region).
+		Hintf("Name another with --name and --region.")
+}
+
+func slugs(projects []anchor.Project) []string {
+	all := []string{}
+	for _, p := range projects {
+		all = append(all, p.Slug)
+	}
+	return all
+}
+
+func (i *Installation) allowed(projects []string, o installation.DestroyOptions) error {
+	if len(projects) > 0 && (!o.Force || i.Remover == nil) {
+		return anchor.Conflict("projects_live", "the installation %s still holds projects: %s", i.Name, strings.Join(projects, ", ")).
+			Hintf("Remove them with anchor projects rm, or destroy all with --force.")
+	}
+	if o.Confirm != nil {
+		return o.Confirm(projects)
+	}
+	return nil
+}
+
+func (i *Installation) removeProjects(ctx context.Context, s state, projects []anchor.Project) ([]string, error) {
+	kept := []string{}
+	for _, p := range projects {
+		i.tell("Projects", p.Slug)
+		k, err := i.Remover.Remove(ctx, i.readOutputs(s), p)
+		for anchor.KindOf(err) == anchor.KindBusy && i.wait(ctx) == nil {
+			i.tell("Projects", p.Slug+": "+err.Error())
+			k, err = i.Remover.Remove(ctx, i.readOutputs(s), p)
+		}
+		kept = append(kept, k...)
+		if err != nil {
+			return kept, i.explain(err, "remove the project "+p.Slug)
+		}
+	}
+	if len(projects) > 0 {
+		i.done("Projects", strings.Join(slugs(projects), ", "))
+	}
+	return kept, nil
+}
+
+func (i *Installation) removeShared(ctx context.Context) ([]string, error) {
+	if i.Remover == nil {
+		return nil, nil
+	}
+	i.tell("CloudFront", "what the projects shared")
+	kept, err := i.Remover.RemoveShared(ctx)
+	for anchor.KindOf(err) == anchor.KindBusy && i.wait(ctx) == nil {
+		i.tell("CloudFront", err.Error())
+		kept, err = i.Remover.RemoveShared(ctx)
+	}
+	if err != nil {
+		return kept, i.explain(err, "remove what the projects of "+i.Name+" shared")
+	}
+	i.done("CloudFront", "removed")
+	return kept, nil
+}
+
+func (i *Installation) removeRest(ctx context.Context, s state) error {
+	i.tell("Buckets", i.assetsBucket())
+	if err := i.emptyBucket(ctx, i.assetsBucket()); err != nil {
+		return err
+	}
+	if s.status != "" {
+		if err := i.deleteStack(ctx, s); err != nil {
+			return err
+		}
+		i.done("Stack", "deleted")
+	}
+	if err := i.deleteLogs(ctx); err != nil {
+		return err
+	}
+	i.tell("Key", i.keyParameter())
+	if err := i.deleteKey(ctx); err != nil {
+		return err
+	}
+	i.tell("Buckets", i.artifactsBucket())
+	if err := i.deleteBucket(ctx, i.artifactsBucket()); err != nil {
+		return err
+	}
+	i.done("Buckets", "deleted")
+	return nil
+}
+
+// deleteStack deletes the stack and waits. The tables' protection goes first: with it
+// even the rollback of a failed creation cannot delete them.
+func (i *Installation) deleteStack(ctx context.Context, s state) error {
+	if err := i.unprotect(ctx); err != nil {
+		return err
+	}
+	since := time.Now()
+	if _, err := i.formation.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &s.id}); err != nil {
+		return i.explain(err, "delete the stack "+i.Name)
+	}
+	after, err := i.follow(ctx, s.id, since)
+	if err != nil {
+		return err
+	}
+	if after.status == "" || after.status == "DELETE_COMPLETE" {
+		return nil
+	}
+	return anchor.Failed("stack_failed", "the stack %s could not be deleted (%s): %s", i.Name, after.status, i.firstFailure(ctx, s.id, since)).
+		Hintf("Repair what the message names and run the command again.")
+}
+
+func (i *Installation) unprotect(ctx context.Context) error {
+	for _, name := range i.tableNames() {
+		out, err := i.tables.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})
+		if awserror.Is(err, "ResourceNotFoundException") {
+			continue
+		}
+		if err != nil {
+			return i.explain(err, "look at the table "+name)
+		}
+		if !sdk.ToBool(out.Table.DeletionProtectionEnabled) {
+			continue
+		}
+		_, err = i.tables.UpdateTable(ctx, &dynamodb.UpdateTableInput{TableName: &name, DeletionProtectionEnabled: sdk.Bool(false)})
+		if err != nil {
+			return i.explain(err, "take the deletion protection off the table "+name)
+		}
+	}
+	return nil
+}
+
+// deleteLogs deletes the log groups that the sites' functions made for themselves.
+func (i *Installation) deleteLogs(ctx context.Context) error {
+	pages := cloudwatchlogs.NewDescribeLogGroupsPaginator(i.logs, &cloudwatchlogs.DescribeLogGroupsInput{
+		LogGroupNamePrefix: sdk.String("/aws/lambda/" + i.Name + "-"),
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return i.explain(err, "list the log groups of "+i.Name)
+		}
+		for _, g := range page.LogGroups {
+			_, err := i.logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: g.LogGroupName})
+			if err != nil && !awserror.Is(err, "ResourceNotFoundException") {
+				return i.explain(err, "delete the log group "+sdk.ToString(g.LogGroupName))
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package stack_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
+	"github.com/anchor-deploy/anchor/internal/aws/install"
+	"github.com/anchor-deploy/anchor/internal/aws/installation"
+	"github.com/anchor-deploy/anchor/internal/records/memory"
+)
+
+// projects are those of an installation whose records are in memory.
+type projects struct {
+	*memory.Store
+	kept string
+}
+
+func (p projects) List(ctx context.Context, _ installation.Outputs) ([]anchor.Project, error) {
+	list, err := p.Projects(ctx, anchor.Page{})
+	return list.Items, err
+}
+
+func (p projects) Remove(ctx context.Context, _ installation.Outputs, project anchor.Project) ([]string, error) {
+	return []string{p.kept}, p.DeleteProject(ctx, project.ID)
+}
+
+func (p projects) RemoveShared(context.Context) ([]string, error) {
+	return []string{"the cache policy anchor-pages, which a distribution uses"}, nil
+}
+
+func withProject(t *testing.T, c stack.Config) (stack.Config, projects) {
+	t.Helper()
+	p := projects{memory.New(), "certificate arn:1, which is in use"}
+	if err := p.CreateProject(t.Context(), anchor.Project{ID: "p1", Slug: "shop"}); err != nil {
+		t.Fatal(err)
+	}
+	c.Projects, c.Remover = p, p
+	return c, p
+}
+
+func TestDestroyLeavesNothing(t *testing.T) {
+	cloud := awstest.MiniStack(t)
+	before := everything(t, cloud)
+	c, records := withProject(t, config(t, cloud))
+	i, b := bootstrapped(t, c)
+	fill(t, cloud, b.Outputs)
+
+	full := everything(t, cloud)
+	_, err := i.Destroy(t.Context(), installation.DestroyOptions{})
+	fails(t, err, anchor.KindConflict, "projects_live", "shop", "--force")
+	no := errors.New("no")
+	if _, err := i.Destroy(t.Context(), installation.DestroyOptions{Force: true, Confirm: func([]string) error { return no }}); !errors.Is(err, no) {
+		t.Errorf("not confirmed: %v", err)
+	}
+	if now := everything(t, cloud); !slices.Equal(now, full) {
+		t.Errorf("refused, it left %v of %v", now, full)
+	}
+
+	if got := rulesAndAPIs(t, cloud); len(got) != 3 {
+		t.Errorf("there are %v, want two rules and an API", got)
+	}
+	d, err := i.Destroy(t.Context(), installation.DestroyOptions{Force: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(d.Projects, []string{"shop"}) || !slices.Equal(d.Kept, []string{records.kept, "the cache policy anchor-pages, which a distribution uses"}) {
+		t.Errorf("destroyed: %+v", d)
+	}
+	if after := everything(t, cloud); !slices.Equal(after, before) {
+		t.Errorf("the account had %v and has %v", before, after)
+	}
+	if got := rulesAndAPIs(t, cloud); len(got) != 0 {
+		t.Errorf("it left %v", got)
+	}
+	_, err = i.Destroy(t.Context(), installation.DestroyOptions{})
+	fails(t, err, anchor.KindNotFound, "no_installation", "anchor")
+	_, err = i.Status(t.Context())
+	fails(t, err, anchor.KindNotFound, "no_installation", "anchor")
+}
+
+// fill puts into an installation what deployments put there.
+func fill(t *testing.T, cloud *awstest.Cloud, o installation.Outputs) {
+	t.Helper()
+	files := s3.NewFromConfig(cloud.Config(), func(o *s3.Options) { o.UsePathStyle = true })
+	cloud.CLI(t, "s3api", "put-bucket-versioning", "--bucket", o.ArtifactsBucket, "--versioning-configuration", "Status=Enabled")
+	for _, bucket := range []string{o.AssetsBucket, o.ArtifactsBucket} {
+		for _, content := range []string{"one", "two"} {
+			key := "artifacts/p1/c1/open-next.tar.gz"
+			if _, err := files.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader(content)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	cloud.CLI(t, "ssm", "put-parameter", "--name", "/anchor/builds/d1", "--type", "SecureString", "--value", "x")
+	group := "/aws/lambda/anchor-shop-server"
+	if _, err := cloudwatchlogs.NewFromConfig(cloud.Config()).CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A destruction that died is gone on with by the next, wherever that was.
+func TestDestroyGoesOn(t *testing.T) {
+	cloud := awstest.MiniStack(t)
+	before := everything(t, cloud)
+	i, b := bootstrapped(t, config(t, cloud))
+	fill(t, cloud, b.Outputs)
+	for _, operation := range []string{ // in their order
+		"S3.DeleteObjects", "DynamoDB.UpdateTable", "CloudFormation.DeleteStack", "CloudWatch Logs.DescribeLogGroups", "SSM.DeleteParameter", "S3.DeleteBucket",
+	} {
+		cloud.Wire.Break(awstest.Fault{Operation: operation, Nth: 1, Status: 400, Code: "Broken", Message: "by the test"})
+		_, err := i.Destroy(t.Context(), installation.DestroyOptions{})
+		fails(t, err, anchor.KindFailed, "aws_failed", operation[strings.Index(operation, ".")+1:], "Run the command again")
+	}
+	if _, err := i.Destroy(t.Context(), installation.DestroyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if after := everything(t, cloud); !slices.Equal(after, before) {
+		t.Errorf("the account had %v and has %v", before, after)
+	}
+}

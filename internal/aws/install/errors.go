@@ -1,0 +1,61 @@
+package stack
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+)
+
+// badCredentials are codes about keys that are unknown, wrong, or of a session that is over.
+var badCredentials = []string{
+	"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "ExpiredToken", "ExpiredTokenException",
+	"AuthFailure", "IncompleteSignature", "RequestExpired", "InvalidAccessKeyId",
+}
+
+// explain turns an error of the SDK into one that says what to do. doing completes
+// "cannot …".
+func (i *Installation) explain(err error, doing string) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	if e := (*anchor.Error)(nil); errors.As(err, &e) {
+		return err
+	}
+	var name *net.DNSError
+	if errors.As(err, &name) && name.IsNotFound {
+		return anchor.Invalid("unknown_region", "AWS cannot be reached in %s: %s has no address", i.AWS.Region, name.Name).
+			Hintf("Is the region spelled well, and is this machine online? Name another with --region.").Because(err)
+	}
+	switch {
+	case awserror.Denied(err):
+		return i.refused(err, doing)
+	case awserror.Is(err, "OptInRequired"):
+		return anchor.Invalid("region_disabled", "the region %s is not enabled in this account", i.AWS.Region).
+			Hintf("Enable it in the account's settings, or name another with --region.").Because(err)
+	case awserror.Is(err, badCredentials...):
+		return noCredentials(err)
+	case awserror.Crowded(err):
+		e := &anchor.Error{Kind: anchor.KindBusy, Code: "aws_busy", Err: err, Message: "cannot " + doing + ": AWS throttles the calls of this account"}
+		return e.Hintf("What is done stays. Run the command again in a minute.")
+	}
+	return anchor.Failed("aws_failed", "cannot %s", doing).Hintf("What is done stays. Run the command again to go on.").Because(err)
+}
+
+func (i *Installation) refused(err error, doing string) error {
+	action := cmp.Or(awserror.Action(err), "the call")
+	e := &anchor.Error{Kind: anchor.KindForbidden, Code: "access_denied", Err: err,
+		Message: "cannot " + doing + ": the AWS user or role has no permission for " + action}
+	return e.Hintf("Allow %s on the installation %s in account %s, or use another profile.\n"+
+		"docs/aws.md lists what this command needs.", action, i.Name, i.accountOr("(unknown)"))
+}
+
+func (i *Installation) accountOr(none string) string {
+	if i.account == "" {
+		return none
+	}
+	return i.account
+}

@@ -1,0 +1,134 @@
+// Package stack is an installation of Anchor in an AWS account: its CloudFormation
+// stack and the little that has to be there before it. What belongs to one project is
+// no business of it.
+package stack
+
+import (
+	"cmp"
+	"context"
+	"io/fs"
+	"regexp"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/installation"
+)
+
+// The architectures of Lambda functions, as the service spells them.
+const (
+	ARM64 = "arm64"
+	X8664 = "x86_64"
+)
+
+// Config is what an Installation is made from.
+type Config struct {
+	installation.Options
+	AWS      sdk.Config // with credentials and region
+	Handlers fs.FS      // arm64.zip and amd64.zip; Handlers() when nil
+
+	Projects Projects                          // what is in the installation
+	Remover  Remover                           // what removes it; nil: Destroy refuses while there is something
+	Tokens   func(installation.Outputs) Tokens // the use-case of tokens over its records
+
+	Poll time.Duration // between two looks at a stack that changes, 3 s
+}
+
+// Projects is what an installation holds.
+type Projects interface {
+	// List gives all projects. It is NotFound when the records are gone already.
+	List(ctx context.Context, o installation.Outputs) ([]anchor.Project, error)
+}
+
+// Remover removes a project.
+type Remover interface {
+	// Remove deletes what AWS has of p outside of the stack, and then its record, and tells
+	// what cannot go yet, such as a certificate that is in use. Idempotent. KindBusy:
+	// AWS takes its time, and the next call goes on.
+	Remove(ctx context.Context, o installation.Outputs, p anchor.Project) (kept []string, err error)
+	// RemoveShared deletes what AWS has outside of the stack for all projects together, once
+	// there is none, and tells what cannot go. Idempotent.
+	RemoveShared(ctx context.Context) (kept []string, err error)
+}
+
+// Tokens makes tokens: an access.Service.
+type Tokens interface {
+	// List gives all, revoked ones too.
+	List(ctx context.Context) ([]anchor.Token, error)
+	// Create makes one and gives its secret, which is kept nowhere.
+	Create(ctx context.Context, name string, scope anchor.Scope) (string, anchor.Token, error)
+}
+
+// Installation implements installation.Installation.
+type Installation struct {
+	Config
+	account string // set by open
+
+	formation *cloudformation.Client
+	tables    *dynamodb.Client
+	logs      *cloudwatchlogs.Client
+	s3        *s3.Client
+	ssm       *ssm.Client
+	sts       *sts.Client
+}
+
+// Sixteen characters leave room for a slug (35) and a function's name within the 64
+// of a Lambda function. Without a hyphen no name of one installation begins with that
+// of another.
+var validName = regexp.MustCompile(`^[a-z][a-z0-9]{0,15}$`)
+
+// reservedName is what AWS keeps for itself: parameters that begin with aws or ssm (SSM:
+// PutParameter), buckets that begin with sthree- (S3: "General purpose bucket naming rules").
+var reservedName = regexp.MustCompile(`^(aws|ssm|sthree$)`)
+
+// New gives the installation that c names. It calls nothing.
+func New(c Config) (*Installation, error) {
+	c.Name = cmp.Or(c.Name, "anchor")
+	c.Poll = cmp.Or(c.Poll, 3*time.Second)
+	if c.Handlers == nil {
+		c.Handlers = Handlers()
+	}
+	if !validName.MatchString(c.Name) {
+		return nil, anchor.Invalid("bad_installation", "%q cannot be the name of an installation", c.Name).
+			Hintf("It takes a letter and then at most 15 letters or digits, all small.")
+	}
+	if reservedName.MatchString(c.Name) {
+		return nil, anchor.Invalid("bad_installation", "AWS keeps names such as %s to itself", c.Name).
+			Hintf("Choose a name for the installation that does not begin with aws or ssm.")
+	}
+	if c.Architecture != "" && c.Architecture != ARM64 && c.Architecture != X8664 {
+		return nil, anchor.Invalid("bad_architecture", "functions cannot run on %q", c.Architecture).
+			Hintf("Lambda has %s and %s.", ARM64, X8664)
+	}
+	if err := checkParameters(c.Parameters); err != nil {
+		return nil, err
+	}
+	return &Installation{
+		Config: c, formation: cloudformation.NewFromConfig(c.AWS), tables: dynamodb.NewFromConfig(c.AWS),
+		logs: cloudwatchlogs.NewFromConfig(c.AWS), s3: s3.NewFromConfig(c.AWS, pathStyle), ssm: ssm.NewFromConfig(c.AWS),
+		sts: sts.NewFromConfig(c.AWS),
+	}, nil
+}
+
+// pathStyle keeps buckets out of host names where the endpoint is one of the user's
+// own, which has no name for each bucket.
+func pathStyle(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil }
+
+func (i *Installation) tell(step, text string) {
+	if i.Watch != nil {
+		i.Watch(installation.Event{Step: step, Text: text})
+	}
+}
+
+func (i *Installation) done(step, text string) {
+	if i.Watch != nil {
+		i.Watch(installation.Event{Step: step, Text: text, Done: true})
+	}
+}

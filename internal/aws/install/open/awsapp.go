@@ -1,0 +1,143 @@
+// Package awsapp is the composition root of the aws commands, as internal/local/server is the
+// server's. They are in a program of their own: internal/aws/companion says why.
+package awsapp
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/acm"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/anchor-deploy/anchor/internal/access"
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	awsplatform "github.com/anchor-deploy/anchor/internal/aws"
+	"github.com/anchor-deploy/anchor/internal/aws/certificate"
+	"github.com/anchor-deploy/anchor/internal/aws/dynamo"
+	"github.com/anchor-deploy/anchor/internal/aws/front"
+	"github.com/anchor-deploy/anchor/internal/aws/install"
+	"github.com/anchor-deploy/anchor/internal/aws/installation"
+	"github.com/anchor-deploy/anchor/internal/domains"
+	"github.com/anchor-deploy/anchor/internal/domains/dnscheck"
+)
+
+// Opener composes installations as they are reached from this machine.
+type Opener struct {
+	Handlers fs.FS         // the handlers' code; this binary's own when nil
+	Poll     time.Duration // between two looks at a stack that changes, 3 s
+}
+
+// Open is an installation.Open.
+func (o Opener) Open(ctx context.Context, options installation.Options) (installation.Installation, error) {
+	aws, err := stack.LoadConfig(ctx, options.Profile, options.Region)
+	if err != nil {
+		return nil, err
+	}
+	r := records{aws}
+	return stack.New(stack.Config{
+		Options: options, AWS: aws, Handlers: o.Handlers, Poll: o.Poll, Projects: r, Remover: remover{aws, options.Name, r},
+		Tokens: func(out installation.Outputs) stack.Tokens { return access.Service{Tokens: r.store(out)} },
+	})
+}
+
+// records reads an installation's records with the rights of who runs the command.
+type records struct{ aws sdk.Config }
+
+func (r records) store(o installation.Outputs) *dynamo.Store {
+	return dynamo.New(dynamodb.NewFromConfig(r.aws), dynamo.Tables{
+		Projects: o.ProjectsTable, Deployments: o.DeploymentsTable, Domains: o.DomainsTable,
+	})
+}
+
+// List implements stack.Projects.
+func (r records) List(ctx context.Context, o installation.Outputs) ([]anchor.Project, error) {
+	var all []anchor.Project
+	var page anchor.Page
+	for {
+		list, err := r.store(o).Projects(ctx, page)
+		if anchor.CodeOf(err) == "no_tables" { // half of a destruction
+			return nil, anchor.NotFound("no_records", "the installation has no records any more").Because(err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, list.Items...)
+		if list.Next == "" {
+			return all, nil
+		}
+		page.Cursor = list.Next
+	}
+}
+
+// remover removes projects with the rights of who runs the command.
+type remover struct {
+	aws     sdk.Config
+	name    string // of the installation
+	records records
+}
+
+// Remove implements stack.Remover.
+func (r remover) Remove(ctx context.Context, o installation.Outputs, p anchor.Project) (kept []string, err error) {
+	store := r.records.store(o)
+	key, err := awsplatform.ReadKey(ctx, r.aws, stack.KeyParameter(r.name))
+	if err != nil {
+		return nil, err
+	}
+	platform, err := awsplatform.New(awsplatform.Config{
+		AWS: r.aws, Installation: r.name, AssetsBucket: o.AssetsBucket, ArtifactsBucket: o.ArtifactsBucket,
+		FunctionRole: o.FunctionRole, Key: key, Records: store, Notes: store, Leases: store,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := removeDomains(ctx, platform, store, p); err != nil {
+		return nil, err
+	}
+	if err := store.RetireProject(ctx, p.ID); err != nil && !errors.Is(err, anchor.ErrNotFound) {
+		return nil, err
+	}
+	if err := platform.RemoveProject(ctx, p.ID); err != nil {
+		return nil, err
+	}
+	err = store.DeleteProject(ctx, p.ID)
+	if errors.Is(err, anchor.ErrNotFound) { // the installation's own schedule was faster
+		err = nil
+	}
+	return nil, err
+}
+
+// RemoveShared implements stack.Remover.
+func (r remover) RemoveShared(ctx context.Context) (kept []string, err error) {
+	edge := cloudfront.NewFromConfig(r.aws)
+	domains := certificate.New(certificate.Config{ACM: acm.NewFromConfig(r.aws), CloudFront: edge, Installation: r.name})
+	if err := domains.Remove(ctx); err != nil {
+		return nil, err
+	}
+	return front.New(front.Config{CloudFront: edge, Installation: r.name}).RemoveShared(ctx)
+}
+
+// removeDomains gives the project's domains up. CloudFront and ACM let go of each some
+// minutes later: until then it is Busy.
+func removeDomains(ctx context.Context, platform *awsplatform.Platform, store *dynamo.Store, p anchor.Project) error {
+	domains := &hostname.Service{
+		Records: store, Directory: store, Certificates: platform.Domains(), Front: platform.Domains(),
+		Resolver: dnscheck.New(dnscheck.Config{}), OrderFirst: true, Log: slog.Default(),
+	}
+	if err := domains.RemoveAll(ctx, p.ID); err != nil && anchor.CodeOf(err) != "domains_remain" {
+		return err
+	}
+	domains.Reconcile(ctx)
+	left, err := store.Hostnames(ctx, p.ID, anchor.Page{Limit: 1})
+	if err == nil && len(left.Items) > 0 {
+		err = &anchor.Error{
+			Kind: anchor.KindBusy, Code: "domains_remain", Message: "AWS is still taking " + left.Items[0].Name + " away",
+			Hint: "It takes some minutes. Ask again.",
+		}
+	}
+	return err
+}

@@ -1,0 +1,71 @@
+package stack
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"github.com/anchor-deploy/anchor/internal/aws/installation"
+
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+)
+
+// Plan computes what Bootstrap would do and touches nothing: its change set is
+// deleted again, and so is the empty stack that CloudFormation hangs it on.
+func (i *Installation) Plan(ctx context.Context) (installation.Plan, error) {
+	if err := i.open(ctx); err != nil {
+		return installation.Plan{}, err
+	}
+	s, err := i.stack(ctx)
+	if err == nil {
+		err = i.settled(s)
+	}
+	if err != nil {
+		return installation.Plan{}, err
+	}
+	c, err := i.code(s)
+	if err != nil {
+		return installation.Plan{}, err
+	}
+	p := installation.Plan{Installation: i.Name, Account: i.account, Region: i.AWS.Region, From: s.version, To: i.Version, Changes: []installation.Change{}}
+	before, err := i.beforeStack(ctx)
+	if err != nil {
+		return installation.Plan{}, err
+	}
+	p.Changes = append(p.Changes, before...)
+	if s.stillborn() {
+		p.Changes = append(p.Changes, installation.Change{Action: "replace", Resource: i.Name, Type: "AWS::CloudFormation::Stack",
+			Physical: s.id, Why: []string{string(s.status)}})
+		return p, nil // CloudFormation computes nothing for such a stack
+	}
+	set, err := i.compute(ctx, s, c)
+	if err != nil {
+		return installation.Plan{}, err
+	}
+	p.Changes = append(p.Changes, set.changes...)
+	if len(set.changes) > 0 {
+		err = i.drop(ctx, set)
+	}
+	return p, err
+}
+
+// beforeStack tells what of the things outside of the stack is not there yet.
+func (i *Installation) beforeStack(ctx context.Context) ([]installation.Change, error) {
+	var changes []installation.Change
+	there, err := i.hasBucket(ctx, i.artifactsBucket())
+	if err != nil {
+		return nil, err
+	}
+	if !there {
+		changes = append(changes, installation.Change{Action: "add", Resource: "ArtifactsBucket", Type: "AWS::S3::Bucket", Physical: i.artifactsBucket()})
+	}
+	name := i.keyParameter()
+	_, err = i.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: &name})
+	switch {
+	case awserror.Is(err, "ParameterNotFound"):
+		changes = append(changes, installation.Change{Action: "add", Resource: "Key", Type: "AWS::SSM::Parameter", Physical: name})
+	case err != nil:
+		return nil, i.explain(err, "look for the key "+name)
+	}
+	return changes, nil
+}

@@ -1,0 +1,96 @@
+package stack_test
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
+	"github.com/anchor-deploy/anchor/internal/aws/installation"
+)
+
+// What a plan may call: it only reads, but for its change set and the shell of a stack
+// that CloudFormation hangs that on.
+var planCalls = []string{
+	"CloudFormation.CreateChangeSet", "CloudFormation.DeleteChangeSet", "CloudFormation.DeleteStack", "CloudFormation.DescribeChangeSet",
+	"CloudFormation.DescribeStacks", "CloudFormation.ListChangeSets", "S3.HeadBucket", "SSM.GetParameter", "STS.GetCallerIdentity",
+}
+
+func TestPlanTouchesNothing(t *testing.T) {
+	cloud := awstest.MiniStack(t)
+	before := everything(t, cloud)
+	i := open(t, config(t, cloud))
+	calls := cloud.Wire.Record()
+	p, err := i.Plan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := operations(calls()); !slices.Equal(got, planCalls) {
+		t.Errorf("it calls %v, want %v", got, planCalls)
+	}
+	if after := everything(t, cloud); !slices.Equal(after, before) {
+		t.Errorf("the account had %v and has %v", before, after)
+	}
+	for _, want := range []string{"ArtifactsBucket", "Key", "ProjectsTable", "AssetsBucket", "DeployFunction", "BuildProject", "Api"} {
+		if !slices.ContainsFunc(p.Changes, func(c installation.Change) bool { return c.Resource == want && c.Action == "add" }) {
+			t.Errorf("it does not add %s: %+v", want, p.Changes)
+		}
+	}
+}
+
+// Nor does one that CloudFormation refuses: else the shell of the stack would pass for an
+// installation.
+func TestARefusedPlanTouchesNothing(t *testing.T) {
+	cloud := awstest.MiniStack(t)
+	before := everything(t, cloud)
+	c := answering(config(t, cloud), "DescribeChangeSet", regexp.MustCompile(`<Status>\w+</Status>`), "<Status>FAILED</Status>")
+	c = answering(c, "DescribeChangeSet", regexp.MustCompile(`<StatusReason ?/>|<StatusReason>.*</StatusReason>`),
+		"<StatusReason>a hook said no</StatusReason>")
+	_, err := open(t, c).Plan(t.Context())
+	fails(t, err, anchor.KindFailed, "change_set_failed", "a hook said no", "Nothing was changed")
+	if after := everything(t, cloud); !slices.Equal(after, before) {
+		t.Errorf("the account had %v and has %v", before, after)
+	}
+	_, err = open(t, config(t, cloud)).Status(t.Context())
+	fails(t, err, anchor.KindNotFound, "no_installation")
+}
+
+func TestPlanOfAnInstallation(t *testing.T) {
+	cloud := awstest.MiniStack(t)
+	c := config(t, cloud)
+	i, _ := bootstrapped(t, c)
+	p, err := i.Plan(t.Context())
+	if err != nil || len(p.Changes) != 0 {
+		t.Errorf("the plan of an installation that is as it should be: %+v, %v", p, err)
+	}
+	before := everything(t, cloud)
+	c.Handlers, c.Version = handlers(t, "two"), "v1.3.0"
+	calls := cloud.Wire.Record()
+	p, err = open(t, c).Plan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.From != "v1.2.0" || p.To != "v1.3.0" || len(p.Changes) < 4 {
+		t.Errorf("the plan of an upgrade: %+v", p)
+	}
+	for _, change := range p.Changes {
+		// What a changed function's ARN goes into is "maybe" replaced: CloudFormation knows
+		// only when it has changed the function that the ARN is the same.
+		if change.Action != "change" && change.Action != "maybe replace" || strings.HasSuffix(change.Type, "Table") || strings.HasSuffix(change.Type, "Bucket") {
+			t.Errorf("new code would %+v", change)
+		}
+	}
+	for _, call := range operations(calls()) {
+		if !slices.Contains(planCalls, call) || call == "CloudFormation.DeleteStack" {
+			t.Errorf("it calls %s", call)
+		}
+	}
+	if after := everything(t, cloud); !slices.Equal(after, before) {
+		t.Errorf("the account had %v and has %v", before, after)
+	}
+	if st, err := i.Status(t.Context()); err != nil || st.Version != "v1.2.0" {
+		t.Errorf("after the plan: %+v, %v", st, err)
+	}
+}

@@ -1,0 +1,225 @@
+package stack
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// runs is a package that a handler runs code of.
+type runs struct {
+	path string
+	from []string // where it goes in; nil: at every exported function
+}
+
+const (
+	records     = "internal/aws/dynamo"
+	platform    = "internal/aws"
+	artifacts   = platform + "/artifact"
+	certificate = platform + "/certificate"
+	lambdafn    = "internal/aws/lambda"
+	handler     = "cmd/anchor-lambda"
+)
+
+// handlers is what the handler of each role runs: all are one binary, and differ in
+// the events and routes that reach them. The walk does not see through ports, so the
+// packages behind those are named.
+var handlers = map[string][]runs{
+	"DeployRole": {
+		{handler, nil}, {records, nil}, {lambdafn, []string{"Dispatch"}},
+		{platform, []string{"Check", "Upload", "Seed", "Publish", "Probe", "Expect", "Ready", "Route", "Purge", "Remove", "Reconcile",
+			"RemoveProject", "Sweep"}},
+		{artifacts, []string{"Import", "SaveManifest", "Manifest", "Unpack", "Remove", "Discard", "Missing", "Sync", "IDs", "Collect"}},
+		{platform + "/codebuild", []string{"Forget"}},
+	},
+	"RollbackRole": { // dispatches nothing: of the start, only the key is its own
+		{records, []string{"Project", "ProjectBySlug", "Deployment", "Live", "Move", "LastLive", "TokenByHash", "Note"}},
+		{platform, []string{"ReadKey", "Expect", "Ready", "Route", "URLs"}},
+	},
+	"DomainsRole": {
+		{records, []string{"Project", "ProjectBySlug", "TokenByHash", "CreateHostname", "UpdateHostname", "DeleteHostname", "Hostname",
+			"HostnameByName", "Hostnames", "DueHostnames"}},
+		{certificate, []string{"Ensure", "Import", "Release", "Attach", "Detach", "Target"}},
+		{platform, []string{"ReadKey", "distribution"}},
+	},
+	"ApiRole": {
+		{handler, nil}, {records, nil}, {lambdafn, []string{"Dispatch"}}, {platform + "/codebuild", nil}, {platform + "/logtail", nil},
+		{platform, []string{"URLs"}}, // what is removed, the deploy handler removes
+		{artifacts, []string{"Presign", "Missing", "Put", "Sync", "SaveManifest", "Manifest"}},
+		{certificate, []string{"Detach", "Release"}}, // of the domains of a project that is removed
+	},
+}
+
+// besides are actions that no call of ours names, and why they are needed.
+var besides = map[string]string{
+	"logs:CreateLogStream": "Lambda writes the handler's log with the handler's role",
+	"logs:PutLogEvents":    "Lambda writes the handler's log with the handler's role",
+	"iam:PassRole":         "CreateFunction and UpdateFunctionConfiguration hand the sites' role over",
+	"lambda:TagResource":   "CreateFunction and CreateEventSourceMapping with tags",
+	"sqs:TagQueue":         "CreateQueue with tags",
+	"dynamodb:TagResource": "CreateTable with tags",
+	"s3:ListBucket":        "without it HeadObject of a key that is not there is forbidden",
+}
+
+// platformParts are what the platform is made of, which the walk finds by itself.
+var platformParts = []string{platform + "/function", platform + "/asset", platform + "/front", certificate}
+
+func packagesOf(handlers map[string][]runs) []string {
+	var all []string
+	for _, code := range handlers {
+		for _, c := range code {
+			if !slices.Contains(all, c.path) {
+				all = append(all, c.path)
+			}
+		}
+	}
+	return all
+}
+
+// Every action that a handler's code needs is granted to its role, and no other.
+func TestLeastPrivilege(t *testing.T) {
+	granted := grants(t)
+	code := load(t, append(platformParts, packagesOf(handlers)...))
+	for _, role := range slices.Sorted(maps.Keys(handlers)) {
+		t.Run(role, func(t *testing.T) {
+			used := code.used(t, handlers[role])
+			if len(used) < 3 {
+				t.Fatalf("the code's calls are %v: it is not read rightly", used)
+			}
+			for _, action := range used {
+				if !slices.Contains(granted[role], action) {
+					t.Errorf("%s is used and not granted", action)
+				}
+			}
+			for _, action := range granted[role] {
+				if !slices.Contains(used, action) && besides[action] == "" {
+					t.Errorf("%s is granted and not used", action)
+				}
+			}
+		})
+	}
+}
+
+// No role may do everything, nor anything to everything that has a name.
+func TestGrantsAreBounded(t *testing.T) {
+	for role, statements := range policies(t) {
+		for _, s := range statements {
+			for _, action := range s.Action {
+				if strings.Contains(action, "*") {
+					t.Errorf("%s may %s", role, action)
+				}
+			}
+			for _, resource := range s.Resource {
+				if resource == "*" && unbounded[s.Sid] == "" {
+					t.Errorf("%s may %v everything (%s)", role, s.Action, s.Sid)
+				}
+			}
+		}
+	}
+}
+
+func grants(t *testing.T) map[string][]string {
+	t.Helper()
+	all := map[string][]string{}
+	for role, statements := range policies(t) {
+		for _, s := range statements {
+			all[role] = append(all[role], s.Action...)
+		}
+	}
+	return all
+}
+
+// statement is one of a policy, as far as it is looked at.
+type statement struct {
+	Sid       string                       `yaml:"Sid"`
+	Action    texts                        `yaml:"Action"`
+	Resource  texts                        `yaml:"Resource"`
+	Condition map[string]map[string]string `yaml:"Condition"`
+}
+
+// texts is one or many; of an intrinsic function, its text.
+type texts []string
+
+func (l *texts) UnmarshalYAML(n *yaml.Node) error {
+	nodes := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		nodes = n.Content
+	}
+	for _, n := range nodes {
+		if n.Kind != yaml.ScalarNode {
+			return fmt.Errorf("line %d: it is neither a text nor a list of such", n.Line)
+		}
+		*l = append(*l, n.Value)
+	}
+	return nil
+}
+
+func policies(t *testing.T) map[string][]statement {
+	t.Helper()
+	var doc struct {
+		Resources map[string]struct {
+			Type       string    `yaml:"Type"`
+			Properties yaml.Node `yaml:"Properties"`
+		} `yaml:"Resources"`
+	}
+	if err := yaml.Unmarshal([]byte(Template()), &doc); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]statement{}
+	for name, r := range doc.Resources {
+		if r.Type != "AWS::IAM::Role" {
+			continue
+		}
+		var role struct {
+			Policies []struct {
+				PolicyDocument struct {
+					Statement []statement `yaml:"Statement"`
+				} `yaml:"PolicyDocument"`
+			} `yaml:"Policies"`
+		}
+		if err := r.Properties.Decode(&role); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range role.Policies {
+			all[name] = append(all[name], p.PolicyDocument.Statement...)
+		}
+	}
+	return all
+}
+
+// unbounded are statements on "*", and why they cannot name less.
+var unbounded = map[string]string{
+	"CertificateLists": "ListCertificates and RequestCertificate know no resource to name",
+	"EdgeLists":        "CloudFront's lists know no resource to name",
+	"EdgeCreations":    "what is yet to be made has no name",
+	"CreateMappings":   "what is yet to be made has no name; its function is a condition",
+	"FindMappings":     "ListEventSourceMappings and ListFunctions know no resource to name",
+}
+
+// The routes on which aliases move lead to the handler whose role may move them.
+func TestSwitchesAreRoutedToWhoMayMoveAliases(t *testing.T) {
+	var doc struct {
+		Resources map[string]struct {
+			Properties struct {
+				RouteKey string `yaml:"RouteKey"`
+				Target   string `yaml:"Target"`
+			} `yaml:"Properties"`
+		} `yaml:"Resources"`
+	}
+	if err := yaml.Unmarshal([]byte(Template()), &doc); err != nil {
+		t.Fatal(err)
+	}
+	targets := map[string]string{}
+	for _, r := range doc.Resources {
+		targets[r.Properties.RouteKey] = r.Properties.Target
+	}
+	for _, route := range []string{"POST /projects/{projectId}/rollback", "POST /projects/{projectId}/deployments/{deploymentId}/promote"} {
+		if to := targets[route]; to != "integrations/${RollbackIntegration}" {
+			t.Errorf("%s leads to %q", route, to)
+		}
+	}
+}

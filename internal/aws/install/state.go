@@ -1,0 +1,113 @@
+package stack
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+	"github.com/anchor-deploy/anchor/internal/aws/installation"
+)
+
+// state is a stack as it is; the zero state is of none.
+type state struct {
+	id       string
+	status   types.StackStatus
+	reason   string
+	drift    types.StackDriftStatus
+	version  string
+	outputs  map[string]string
+	settings map[string]string // its parameters
+	changed  time.Time
+}
+
+// stack gives the installation's stack. A deleted one is none: DescribeStacks knows
+// those by id only.
+func (i *Installation) stack(ctx context.Context) (state, error) {
+	return i.describe(ctx, i.Name)
+}
+
+func (i *Installation) describe(ctx context.Context, nameOrID string) (state, error) {
+	out, err := i.formation.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &nameOrID})
+	if err != nil {
+		// CloudFormation has no code of its own for it.
+		if awserror.Is(err, "ValidationError") && strings.Contains(err.Error(), "does not exist") {
+			return state{}, nil
+		}
+		return state{}, i.explain(err, "look at the stack "+i.Name)
+	}
+	if len(out.Stacks) == 0 {
+		return state{}, nil
+	}
+	return readState(out.Stacks[0]), nil
+}
+
+func readState(s types.Stack) state {
+	st := state{id: sdk.ToString(s.StackId), status: s.StackStatus, reason: sdk.ToString(s.StackStatusReason), outputs: map[string]string{}, settings: map[string]string{}}
+	for _, o := range s.Outputs {
+		st.outputs[sdk.ToString(o.OutputKey)] = sdk.ToString(o.OutputValue)
+	}
+	for _, p := range s.Parameters {
+		st.settings[sdk.ToString(p.ParameterKey)] = sdk.ToString(p.ParameterValue)
+	}
+	st.version = st.outputs["AnchorVersion"]
+	if s.DriftInformation != nil {
+		st.drift = s.DriftInformation.StackDriftStatus
+	}
+	st.changed = sdk.ToTime(s.CreationTime)
+	if s.LastUpdatedTime != nil {
+		st.changed = *s.LastUpdatedTime
+	}
+	return st
+}
+
+func (i *Installation) readOutputs(s state) installation.Outputs {
+	return installation.Outputs{
+		APIURL: s.outputs["ApiUrl"], Version: s.version, Region: i.AWS.Region, Account: i.account,
+		AssetsBucket: s.outputs["AssetsBucket"], ArtifactsBucket: s.outputs["ArtifactsBucket"],
+		ProjectsTable: s.outputs["ProjectsTable"], DeploymentsTable: s.outputs["DeploymentsTable"], DomainsTable: s.outputs["DomainsTable"],
+		FunctionRole: s.outputs["FunctionRole"], BuildProject: s.outputs["BuildProject"],
+	}
+}
+
+// What can be done with a stack in its state.
+func (s state) absent() bool {
+	return s.status == "" || s.status == types.StackStatusDeleteComplete || s.status == types.StackStatusReviewInProgress
+}
+
+func (s state) busy() bool {
+	return strings.HasSuffix(string(s.status), "_IN_PROGRESS") && s.status != types.StackStatusReviewInProgress
+}
+
+// stillborn is a stack whose creation failed: it holds nothing of use and cannot be
+// updated, only deleted (CloudFormation, "Stack status codes").
+func (s state) stillborn() bool {
+	switch s.status {
+	case types.StackStatusRollbackComplete, types.StackStatusRollbackFailed, types.StackStatusCreateFailed:
+		return true
+	}
+	return false
+}
+
+// settled refuses a stack that no change set can be made for.
+func (i *Installation) settled(s state) error {
+	switch {
+	case s.busy():
+		return anchor.Conflict("stack_busy", "the stack %s is being changed (%s)", i.Name, s.status).
+			Hintf("Another anchor aws command may be at it. anchor aws status shows when it has ended; then run this again.")
+	case s.status == types.StackStatusUpdateRollbackFailed:
+		return anchor.Conflict("stack_rollback_failed", "the stack %s is stuck: an update failed, and so did taking it back (%s)", i.Name, s.reason).
+			Hintf("Repair what the reason names, then:\n"+
+				"  aws cloudformation continue-update-rollback --stack-name %s --region %s\n"+
+				"and run this again.", i.Name, i.AWS.Region)
+	case s.status == types.StackStatusDeleteFailed:
+		return anchor.Conflict("stack_delete_failed", "the stack %s was to be deleted and could not be (%s)", i.Name, s.reason).
+			Hintf("Finish it with anchor aws destroy, then run this again.")
+	}
+	return nil
+}

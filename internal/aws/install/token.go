@@ -1,0 +1,26 @@
+package stack
+
+import (
+	"context"
+	"slices"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/installation"
+)
+
+// FirstToken makes a token of scope admin when there is none that is valid, or when
+// another is asked for, and gives its secret; "" when there is one.
+func (i *Installation) FirstToken(ctx context.Context, o installation.Outputs, name string, another bool) (string, error) {
+	tokens := i.Tokens(o)
+	if !another {
+		there, err := tokens.List(ctx)
+		if err != nil {
+			return "", i.explain(err, "list the tokens of "+i.Name)
+		}
+		if slices.ContainsFunc(there, func(t anchor.Token) bool { return t.Scope == anchor.ScopeAdmin && t.RevokedAt == 0 }) {
+			return "", nil
+		}
+	}
+	secret, _, err := tokens.Create(ctx, name, anchor.ScopeAdmin)
+	return secret, i.explain(err, "make a token of "+i.Name)
+}

@@ -1,0 +1,58 @@
+package aws_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/anchor-deploy/anchor/internal/aws"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
+)
+
+// TestKilledInADeploy kills the process among the assets, among the functions and when
+// these are there. What is live is untouched, and another process takes the same
+// deployment live: after the second kill it waits until the dead one's lease is over.
+func TestKilledInADeploy(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	live, version := s.deploy(t, platformtest.NewApp("v0")), "v0"
+	for _, n := range []int{4, 20, 36} {
+		next := fmt.Sprintf("v%d", n)
+		a := s.artifact(t, platformtest.NewApp(next))
+		net := &mortal{wire: s.Wire, n: n, after: n == 20}
+		c := s.Config()
+		c.HTTPClient, c.Retryer = net, func() sdk.Retryer { return sdk.NopRetryer{} }
+		if err := prepare(t.Context(), s.process(t, c), a); err == nil {
+			t.Fatalf("it made only %d calls and was not killed at %d", net.seen, n)
+		}
+		s.wantLive(t, live, version)
+		s.platform = s.process(t, s.Config())
+		live, version = platformtest.Prepare(t, s.platform, a), next
+		_, err := s.releases(s.platform).GoLive(t.Context(), live)
+		must(t, err)
+		s.wantLive(t, live, version)
+	}
+}
+
+// prepare runs the steps before a release.
+func prepare(ctx context.Context, p *aws.Platform, a deploy.Artifact) error {
+	note := func(string, ...any) {}
+	if err := p.Check(ctx, a); err != nil {
+		return err
+	}
+	if err := p.Upload(ctx, a, note); err != nil {
+		return err
+	}
+	if _, err := p.Publish(ctx, a, note); err != nil {
+		return err
+	}
+	if err := p.Seed(ctx, a, note); err != nil {
+		return err
+	}
+	return p.Probe(ctx, a, note)
+}
+
+var _ deploy.Platform = (*aws.Platform)(nil)

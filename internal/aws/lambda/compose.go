@@ -1,0 +1,169 @@
+// Package lambdafn turns the events of AWS Lambda into calls of the use-cases. It
+// decides nothing else: what a deployment, a rollback or a domain is, is the same as
+// on one machine.
+package lambdafn
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/access"
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/domains"
+	"github.com/anchor-deploy/anchor/internal/project"
+	"github.com/anchor-deploy/anchor/internal/release"
+)
+
+// Store is the records the use-cases need.
+type Store interface {
+	deploy.Records
+	deploy.Journal
+	deploy.Projects
+	project.Records
+	project.Variables
+	release.Pointer
+	release.Records
+	release.Shelf
+	access.Tokens
+	hostname.Records
+	hostname.Directory
+	// RetireProject marks a project as being removed, durable on return: it takes nothing
+	// new. Idempotent.
+	RetireProject(ctx context.Context, id anchor.ProjectID) error
+	// Lives gives the pointers of all projects that have one.
+	Lives(ctx context.Context) ([]anchor.Live, error)
+}
+
+// Cloud is the platform as the handlers use it.
+type Cloud interface {
+	deploy.Platform
+	release.Traffic
+	release.Remover
+	Platform
+	httpapi.Sites
+	// RemoveProject takes away all the platform keeps of a project. Idempotent; KindBusy
+	// while AWS takes its time, and the next call goes on.
+	RemoveProject(ctx context.Context, p anchor.ProjectID) error
+	// Sweep takes away what projects that are gone have left, and the code of functions
+	// that no version was made of. It goes on where a call before was cut off.
+	Sweep(ctx context.Context) error
+}
+
+// Artifacts keeps uploaded artifacts and takes those of builds.
+type Artifacts interface {
+	deploy.Bundles
+	Importer
+	httpapi.Uploads
+	// Remove takes away what is kept of a deployment's artifact, Discard what of it
+	// lies on this machine's disk. Both are idempotent.
+	Remove(ctx context.Context, id anchor.DeploymentID) error
+	Discard(ctx context.Context, id anchor.DeploymentID) error
+	// IDs lists the deployments of which something is kept.
+	IDs(ctx context.Context) ([]anchor.DeploymentID, error)
+	// Collect removes contents that no deployment names and that came longer ago than
+	// unusedSince, and gives the bytes they had.
+	Collect(ctx context.Context, unusedSince time.Duration) (freed int64, err error)
+}
+
+// Parts are what the handlers are made of. All are needed but Domains and Log.
+type Parts struct {
+	Installation string
+	Version      string
+	Region       string
+	Keep         int // deployments kept per project, 10 when 0
+
+	Store     Store
+	Leases    deploy.Leases
+	Box       project.Box
+	Cloud     Cloud
+	Artifacts Artifacts
+	Domains   *Domains // nil: names cannot be attached
+	Builder   BuilderWithEnv
+	Logs      httpapi.Tail
+	// Dispatch has the deploy handler process a deployment or, when d is "", remove a
+	// project that is retired.
+	Dispatch func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
+	Log      *slog.Logger // slog.Default() when nil
+}
+
+// Domains are the parts behind custom domains.
+type Domains struct {
+	Certificates hostname.Certificates
+	Front        hostname.Front
+	Resolver     hostname.Resolver
+}
+
+// watchFor bounds an answer with an event stream: API Gateway ends one after 30 s,
+// and what was in it is lost then.
+const watchFor = 20 * time.Second
+
+// acmIssuers are the CAA values by which ACM may issue (ACM, "Configure a CAA record").
+var acmIssuers = []string{"amazon.com", "amazontrust.com", "awstrust.com", "amazonaws.com"}
+
+// Handlers are the installation's, made of one set of parts.
+type Handlers struct {
+	deployer  *Deployer
+	hostnames *hostname.Service // nil without domains
+	http      http.Handler
+	log       *slog.Logger
+}
+
+// Compose makes the handlers. It makes no call.
+func Compose(p Parts) *Handlers {
+	log := cmp.Or(p.Log, slog.Default())
+	env := project.Env{Variables: p.Store, Box: p.Box}
+	remover := remover{p.Cloud, p.Artifacts}
+	releases := &release.Service{Pointer: p.Store, Traffic: p.Cloud, Records: p.Store}
+	deploys := deploy.NewService(deploy.Ports{
+		Projects: p.Store, Records: p.Store, Journal: p.Store, Bundles: p.Artifacts, Env: env,
+		Platform: p.Cloud, Releases: releases, Remover: remover,
+		Retention: release.Retention{Service: releases, Shelf: p.Store, Remover: remover, Keep: cmp.Or(p.Keep, 10), Assets: keepAssets},
+		Builder:   builder{p.Builder, env}, Dispatch: p.Dispatch, Leases: p.Leases,
+		Refuse: p.Cloud.CheckManifest,
+	})
+	h := &Handlers{log: log, deployer: &Deployer{
+		Deploys: deploys, Records: p.Store, Dispatch: p.Dispatch, Artifacts: p.Artifacts, Platform: p.Cloud, Log: log,
+		Upkeep:  &Upkeep{Store: p.Store, Leases: p.Leases, Cloud: p.Cloud, Artifacts: p.Artifacts, Deploys: deploys, Log: log},
+		Builder: p.Builder,
+	}}
+	services := httpapi.Services{
+		Env: env, Deploys: deploys, Builds: deploys, Uploads: p.Artifacts, Releases: releases, Access: access.Service{Tokens: p.Store},
+		Logs: p.Logs, Sites: p.Cloud, System: system{Parts: p, started: time.Now()},
+	}
+	if p.Domains != nil {
+		h.hostnames = &hostname.Service{
+			Records: p.Store, Directory: p.Store, Certificates: p.Domains.Certificates, Front: p.Domains.Front,
+			Resolver: p.Domains.Resolver, Base: "cloudfront.net", Issuers: acmIssuers, OrderFirst: true, Log: log,
+		}
+		services.Domains = h.hostnames
+	}
+	services.Projects = projects{
+		Service: project.Service{Records: p.Store}, retire: p.Store.RetireProject, dispatch: p.Dispatch, hostnames: h.hostnames, log: log,
+	}
+	h.http = httpapi.New(services, httpapi.Options{Version: p.Version, Log: log, WatchFor: watchFor})
+	return h
+}
+
+// keepAssets is how long browsers that loaded a page find its hashed files.
+const keepAssets = 7 * 24 * time.Hour
+
+// remover takes the artifact away too.
+type remover struct {
+	Cloud
+	artifacts Artifacts
+}
+
+func (r remover) Remove(ctx context.Context, d anchor.Deployment) error {
+	if err := r.Cloud.Remove(ctx, d); err != nil {
+		return err
+	}
+	if d.KeepsAssets(time.Now()) {
+		return nil // the sweep finds it by its artifact when that is over
+	}
+	return r.artifacts.Remove(ctx, d.ID)
+}

@@ -1,0 +1,196 @@
+package lambdafn
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+)
+
+// Importer takes artifacts that a build left in the archive layout.
+type Importer interface {
+	// Import makes the artifact at path (s3://bucket/artifacts/<projectId>/<commitSha>/)
+	// the deployment's and gives its manifest. Idempotent; an Invalid or NotFound
+	// error says that it can never be had.
+	Import(ctx context.Context, id anchor.DeploymentID, path string) (bundle.Manifest, error)
+}
+
+// Platform is what the handlers ask of the platform beyond the use-cases' ports.
+type Platform interface {
+	// Reconcile finishes what was cut off: traffic follows the pointers. Idempotent.
+	Reconcile(ctx context.Context) error
+	// CheckManifest refuses an artifact that cannot run, by what its manifest and its
+	// environment tell.
+	CheckManifest(p anchor.Project, m bundle.Manifest, env map[string]string) error
+}
+
+// DeployEvent asks for a deployment: what CodeBuild's post_build, and the API, send
+// to the deploy handler.
+type DeployEvent struct {
+	DeploymentID anchor.DeploymentID `json:"deploymentId,omitempty"` // "": the project is retired and to be removed
+	ProjectID    anchor.ProjectID    `json:"projectId"`
+	// ArtifactPath is where a build left its artifact; "" when the files are there.
+	ArtifactPath string `json:"artifactPath,omitempty"`
+}
+
+// Deployer is the deploy handler.
+type Deployer struct {
+	Deploys   *deploy.Service
+	Records   deploy.Records
+	Dispatch  func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
+	Artifacts Artifacts
+	Platform  Platform
+	Upkeep    *Upkeep
+	Builder   BuilderWithEnv
+	Log       *slog.Logger
+}
+
+// event is any of the events the deploy and domains handlers get.
+type event struct {
+	DeployEvent
+	Reconcile  bool            `json:"reconcile"` // the schedule's
+	Source     string          `json:"source"`    // EventBridge's
+	DetailType string          `json:"detail-type"`
+	Detail     json.RawMessage `json:"detail"`
+}
+
+// Handle takes one event. It may get any of them again. An error makes Lambda try
+// the same event twice more (Lambda, "Error handling for asynchronous invocation").
+func (d *Deployer) Handle(ctx context.Context, raw json.RawMessage) error {
+	var e event
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return d.failed(ctx, "", "read", fmt.Errorf("read the event: %w", err))
+	}
+	switch {
+	case e.Reconcile:
+		return d.reconcile(ctx)
+	case e.Source == events.CodeBuildEventSource && e.DetailType == events.CodeBuildStateChangeDetailType:
+		return d.buildEnded(ctx, e.Detail)
+	case e.DeploymentID != "" && e.ProjectID != "":
+		return d.deploy(ctx, e.DeployEvent)
+	case e.ProjectID != "" && e.ArtifactPath == "":
+		return d.removeProject(ctx, e.ProjectID)
+	}
+	return d.failed(ctx, e.DeploymentID, "read", anchor.Invalid("unknown_event", "the event is none of the deploy handler's").
+		Hintf("Send deploymentId and projectId, or {\"reconcile\": true}."))
+}
+
+func (d *Deployer) deploy(ctx context.Context, e DeployEvent) error {
+	log := d.Log.With("deploymentId", e.DeploymentID, "projectId", e.ProjectID)
+	log.InfoContext(ctx, "deploy", "artifactPath", e.ArtifactPath)
+	defer d.discard(ctx, e.DeploymentID)
+	if e.ArtifactPath != "" {
+		d.forget(ctx, e.DeploymentID)
+		adopted, err := d.adopt(ctx, e)
+		if err != nil {
+			return d.failed(ctx, e.DeploymentID, "import", err)
+		}
+		if adopted.Status.Ended() {
+			d.tell(ctx, adopted)
+			return nil
+		}
+	} else if _, err := d.Deploys.Get(ctx, e.ProjectID, e.DeploymentID); err != nil {
+		return d.failed(ctx, e.DeploymentID, "read", err)
+	}
+	err := d.Deploys.Process(ctx, e.DeploymentID)
+	if errors.Is(err, deploy.ErrUnfinished) {
+		log.InfoContext(ctx, "out of time; going on in another invocation", "cause", err.Error())
+		err = d.Dispatch(ctx, e.ProjectID, e.DeploymentID)
+	}
+	if err != nil {
+		return d.failed(ctx, e.DeploymentID, "process", err)
+	}
+	if ended, err := d.Records.Deployment(ctx, e.DeploymentID); err == nil {
+		d.tell(ctx, ended)
+	}
+	return nil
+}
+
+func (d *Deployer) adopt(ctx context.Context, e DeployEvent) (anchor.Deployment, error) {
+	commit, err := commitOf(e)
+	if err != nil {
+		return anchor.Deployment{}, err
+	}
+	return d.Deploys.Adopt(ctx, e.ProjectID, e.DeploymentID, commit, func(ctx context.Context) (bundle.Manifest, error) {
+		return d.Artifacts.Import(ctx, e.DeploymentID, e.ArtifactPath)
+	})
+}
+
+// commitOf reads the commit from the path, which has to be the project's own.
+func commitOf(e DeployEvent) (string, error) {
+	path := e.ArtifactPath
+	if rest, ok := strings.CutPrefix(path, "s3://"); ok {
+		_, path, _ = strings.Cut(rest, "/")
+	}
+	rest, ok := strings.CutPrefix(path, "artifacts/"+string(e.ProjectID)+"/")
+	commit, _, _ := strings.Cut(rest, "/")
+	if !ok || commit == "" || commit == "." || commit == ".." {
+		return "", anchor.Invalid("bad_artifact_path", "%q is no artifact of project %s", e.ArtifactPath, e.ProjectID).
+			Hintf("Artifacts lie under artifacts/<projectId>/<commitSha>/ of the artifact bucket.")
+	}
+	return commit, nil
+}
+
+// discard makes room on the disk, which outlives the invocation.
+func (d *Deployer) discard(ctx context.Context, id anchor.DeploymentID) {
+	if err := d.Artifacts.Discard(ctx, id); err != nil {
+		d.Log.WarnContext(ctx, "free the disk", "deploymentId", id, "cause", err.Error())
+	}
+}
+
+// forget takes away what a build that has ended was told.
+func (d *Deployer) forget(ctx context.Context, id anchor.DeploymentID) {
+	if err := d.Builder.Forget(ctx, id); err != nil {
+		d.Log.WarnContext(ctx, "the variables of a build stay in its parameter", "deploymentId", id, "cause", err.Error())
+	}
+}
+
+// tell logs how a deployment stands.
+func (d *Deployer) tell(ctx context.Context, now anchor.Deployment) {
+	level := slog.LevelInfo
+	if now.Status == anchor.DeployFailed || now.Status == anchor.BuildFailed {
+		level = slog.LevelError
+	}
+	d.Log.Log(ctx, level, "deployment "+string(now.Status), "deploymentId", now.ID, "projectId", now.ProjectID,
+		"status", now.Status, "version", now.Version, "step", now.ErrorStep, "cause", now.ErrorMessage)
+}
+
+// failed logs an error of the handler itself; the deployment's own are its record's.
+func (d *Deployer) failed(ctx context.Context, id anchor.DeploymentID, step string, err error) error {
+	d.Log.ErrorContext(ctx, "the deploy handler failed", "deploymentId", id, "step", step, "cause", err.Error(), "hint", anchor.HintOf(err))
+	return err
+}
+
+// removeProject begins a removal. What has to wait for AWS is left to the schedule.
+func (d *Deployer) removeProject(ctx context.Context, p anchor.ProjectID) error {
+	working, stop := soonerThan(ctx, margin)
+	defer stop()
+	err := d.Upkeep.RemoveProject(working, p)
+	if anchor.KindOf(err) == anchor.KindBusy {
+		d.Log.InfoContext(ctx, "a project's removal goes on in a minute", "projectId", p, "cause", err.Error())
+		return nil
+	}
+	if err != nil {
+		return d.failed(ctx, "", "remove", err)
+	}
+	return nil
+}
+
+// reconcile is the schedule's round. What is cheap and pressing goes first.
+func (d *Deployer) reconcile(ctx context.Context) error {
+	working, stop := soonerThan(ctx, margin)
+	defer stop()
+	err := errors.Join(d.Deploys.Resume(working), d.Platform.Reconcile(working), d.Upkeep.RemoveProjects(working), d.Upkeep.Sweep(working))
+	if err != nil {
+		return d.failed(ctx, "", "reconcile", err)
+	}
+	return nil
+}

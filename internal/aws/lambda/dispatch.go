@@ -1,0 +1,51 @@
+package lambdafn
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+)
+
+// Invoker is the part of Lambda that dispatching needs.
+type Invoker interface {
+	Invoke(ctx context.Context, in *lambda.InvokeInput, options ...func(*lambda.Options)) (*lambda.InvokeOutput, error)
+}
+
+// Dispatch has the deploy handler, the function of this name, process deployments.
+// It returns once Lambda has queued the event. Lambda stops a function that called
+// itself some 16 times over (Lambda, "Recursive loop detection"); a deployment that
+// takes longer goes on with the schedule's next round.
+func Dispatch(client Invoker, function string) func(context.Context, anchor.ProjectID, anchor.DeploymentID) error {
+	return func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error {
+		payload, err := json.Marshal(DeployEvent{DeploymentID: d, ProjectID: p})
+		if err != nil {
+			return fmt.Errorf("encode the event of deployment %s: %w", d, err)
+		}
+		_, err = client.Invoke(ctx, &lambda.InvokeInput{
+			FunctionName: sdk.String(function), InvocationType: types.InvocationTypeEvent, Payload: payload,
+		})
+		if err != nil {
+			return notInvoked(function, err)
+		}
+		return nil
+	}
+}
+
+func notInvoked(function string, err error) error {
+	switch {
+	case awserror.Denied(err):
+		return anchor.Failed("access_denied", "the handler may not invoke %s", function).
+			Hintf("Grant its role lambda:InvokeFunction on it: run anchor aws bootstrap again.").Because(err)
+	case awserror.Is(err, "ResourceNotFoundException"):
+		return anchor.Failed("no_deploy_handler", "the deploy handler %s is not there", function).
+			Hintf("Run anchor aws bootstrap again.").Because(err)
+	}
+	return fmt.Errorf("invoke %s: %w", function, err)
+}

@@ -1,0 +1,320 @@
+package lambdafn_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/anchor-deploy/anchor/internal/access"
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/aws/lambda"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
+	"github.com/anchor-deploy/anchor/internal/project/secret"
+	"github.com/anchor-deploy/anchor/internal/records/memory"
+	"github.com/anchor-deploy/anchor/internal/testleak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// stand is an installation over records and a platform in memory. Each of its
+// handlers is composed anew, as cold processes are.
+type stand struct {
+	t         *testing.T
+	store     *memory.Store
+	cloud     *cloud
+	artifacts *artifacts
+	builder   *builder
+	leases    *leases
+	box       *secret.Box
+	token     string
+	log       bytes.Buffer
+
+	mu         sync.Mutex
+	dispatched []anchor.DeploymentID
+}
+
+func newStand(t *testing.T) *stand {
+	t.Helper()
+	bundles, err := bundle.Open(t.TempDir())
+	must(t, err)
+	t.Cleanup(func() { must(t, bundles.Close()) })
+	box, err := secret.New(make([]byte, 32))
+	must(t, err)
+	s := &stand{
+		t: t, store: memory.New(), cloud: &cloud{Memory: platformtest.NewMemory()}, artifacts: &artifacts{Store: bundles},
+		builder: &builder{}, leases: &leases{held: map[anchor.ProjectID]bool{}}, box: box,
+	}
+	s.token, _, err = access.Service{Tokens: s.store}.Create(t.Context(), "test", anchor.ScopeAdmin)
+	must(t, err)
+	return s
+}
+
+func (s *stand) compose() *lambdafn.Handlers {
+	return lambdafn.Compose(lambdafn.Parts{
+		Installation: "anchor", Version: "v-test", Region: "eu-central-1",
+		Store: s.store, Leases: s.leases, Box: s.box, Cloud: s.cloud, Artifacts: s.artifacts, Builder: s.builder, Logs: twoLines{},
+		Dispatch: func(_ context.Context, _ anchor.ProjectID, d anchor.DeploymentID) error {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.dispatched = append(s.dispatched, d)
+			return nil
+		},
+		Log: slog.New(slog.NewJSONHandler(&s.log, nil)),
+	})
+}
+
+// event sends one event, as JSON, to the handler of that name.
+func (s *stand) event(ctx context.Context, name string, e any) (any, error) {
+	s.t.Helper()
+	handler, err := s.compose().Named(name)
+	must(s.t, err)
+	raw, ok := e.(string)
+	if !ok {
+		encoded, err := json.Marshal(e)
+		must(s.t, err)
+		raw = string(encoded)
+	}
+	return handler(ctx, json.RawMessage(raw))
+}
+
+// call sends a request to a handler as API Gateway does and decodes a good answer.
+func (s *stand) call(handler, method, path, body string, header map[string]string, into any) events.APIGatewayV2HTTPResponse {
+	s.t.Helper()
+	e := get(path)
+	e.RequestContext.HTTP.Method = method
+	e.Headers["authorization"] = "Bearer " + s.token
+	if body != "" {
+		e.Headers["content-type"] = "application/json"
+		e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString([]byte(body)), true
+	}
+	for name, value := range header {
+		e.Headers[name] = value
+	}
+	out, err := s.event(s.t.Context(), handler, e)
+	must(s.t, err)
+	res := out.(events.APIGatewayV2HTTPResponse)
+	if into != nil {
+		if res.StatusCode >= 300 {
+			s.t.Fatalf("%s %s is answered %d: %s", method, path, res.StatusCode, res.Body)
+		}
+		must(s.t, json.Unmarshal([]byte(res.Body), into))
+	}
+	return res
+}
+
+func (s *stand) newProject() wire.Project {
+	s.t.Helper()
+	var p wire.Project
+	s.call("api", "POST", "/projects", `{"slug":"shop"}`, nil, &p)
+	return p
+}
+
+// upload starts a deployment over the API and sends its files.
+func (s *stand) upload() anchor.DeploymentID {
+	s.t.Helper()
+	dir := platformtest.NewApp("v1").Write(s.t)
+	m, err := bundle.Scan(s.t.Context(), dir, nil)
+	must(s.t, err)
+	encoded, err := json.Marshal(wire.StartDeployment{Manifest: m, CommitSha: "c0ffee"})
+	must(s.t, err)
+	var started wire.StartedDeployment
+	s.call("api", "POST", "/projects/shop/deployments", string(encoded), nil, &started)
+	paths := map[bundle.Digest]string{}
+	for _, f := range m.Files {
+		paths[f.Digest] = f.Path
+	}
+	for _, digest := range started.Missing {
+		content, err := os.ReadFile(filepath.Join(dir, paths[digest]))
+		must(s.t, err)
+		if len(content) == 0 {
+			must(s.t, s.artifacts.Put(s.t.Context(), digest, 0, bytes.NewReader(nil)))
+			continue
+		}
+		var got wire.Received
+		s.call("api", "PUT", "/projects/shop/files/"+string(digest), string(content), map[string]string{"content-type": "application/octet-stream"}, &got)
+	}
+	return started.Deployment.ID
+}
+
+func (s *stand) wantStatus(id anchor.DeploymentID, want anchor.Status) anchor.Deployment {
+	s.t.Helper()
+	d, err := s.store.Deployment(s.t.Context(), id)
+	must(s.t, err)
+	if d.Status != want {
+		s.t.Fatalf("deployment %s is %s (%s: %s), want %s", id, d.Status, d.ErrorStep, d.ErrorMessage, want)
+	}
+	return d
+}
+
+// wantLogged checks that one line of the log has all of these members.
+func (s *stand) wantLogged(members ...string) {
+	s.t.Helper()
+	for line := range strings.Lines(s.log.String()) {
+		all := true
+		for _, m := range members {
+			all = all && strings.Contains(line, m)
+		}
+		if all {
+			return
+		}
+	}
+	s.t.Errorf("no line of the log has all of %q:\n%s", members, s.log.String())
+}
+
+type cloud struct {
+	*platformtest.Memory
+	reconciled, swept int
+	sweepErr          error
+	busy              int // calls of RemoveProject that have to wait for AWS
+	removed           []anchor.ProjectID
+}
+
+func (c *cloud) URLs(p anchor.Project, d anchor.DeploymentID) (site, deployment string) {
+	return "https://" + p.Slug + ".cloudfront.example", "https://" + p.Slug + ".cloudfront.example/" + string(d)
+}
+
+func (c *cloud) Reconcile(context.Context) error { c.reconciled++; return nil }
+func (c *cloud) Sweep(context.Context) error     { c.swept++; return c.sweepErr }
+
+func (c *cloud) CheckManifest(anchor.Project, bundle.Manifest, map[string]string) error {
+	return nil
+}
+
+func (c *cloud) RemoveProject(_ context.Context, p anchor.ProjectID) error {
+	if c.busy > 0 {
+		c.busy--
+		return &anchor.Error{Kind: anchor.KindBusy, Code: "settling", Message: "the distribution is being stopped"}
+	}
+	c.removed = append(c.removed, p)
+	return nil
+}
+
+// artifacts imports from a folder of this machine.
+type artifacts struct {
+	*bundle.Store
+	from      string // the tree that builds leave
+	imported  []string
+	discarded []anchor.DeploymentID
+	err       error
+}
+
+func (a *artifacts) Import(ctx context.Context, id anchor.DeploymentID, path string) (bundle.Manifest, error) {
+	a.imported = append(a.imported, path)
+	if a.err != nil {
+		return bundle.Manifest{}, a.err
+	}
+	m, err := bundle.Scan(ctx, a.from, nil)
+	if err != nil {
+		return m, err
+	}
+	if err := a.SaveManifest(ctx, id, m); err != nil {
+		return m, err
+	}
+	for _, f := range m.Files {
+		content, err := os.ReadFile(filepath.Join(a.from, f.Path))
+		if err == nil && f.Digest != "" {
+			err = a.Put(ctx, f.Digest, f.Size, bytes.NewReader(content))
+		}
+		if err != nil {
+			return m, err
+		}
+	}
+	return m, nil
+}
+
+func (a *artifacts) Presign(context.Context, []bundle.File) ([]bundle.Upload, error) {
+	return nil, anchor.Failed("no_presign", "this test's artifacts are on disk")
+}
+
+func (a *artifacts) Discard(_ context.Context, id anchor.DeploymentID) error {
+	a.discarded = append(a.discarded, id)
+	return nil
+}
+
+type build struct {
+	deployment anchor.DeploymentID
+	source     deploy.Source
+	env        map[string]string
+}
+
+type builder struct {
+	builds    []build
+	forgotten []anchor.DeploymentID
+	err       error
+}
+
+func (b *builder) Build(_ context.Context, _ anchor.Project, d anchor.Deployment, s deploy.Source, env map[string]string) error {
+	b.builds = append(b.builds, build{d.ID, s, env})
+	return b.err
+}
+
+func (b *builder) Forget(_ context.Context, d anchor.DeploymentID) error {
+	b.forgotten = append(b.forgotten, d)
+	return nil
+}
+
+type leases struct {
+	mu   sync.Mutex
+	held map[anchor.ProjectID]bool
+}
+
+func (l *leases) Lease(_ context.Context, p anchor.ProjectID, _ string, _ time.Duration) (renew, release func(context.Context) error, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.held[p] {
+		return nil, nil, anchor.Conflict("lease_held", "%s is taken", p)
+	}
+	l.held[p] = true
+	free := func(context.Context) error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.held, p)
+		return nil
+	}
+	return func(context.Context) error { return nil }, free, nil
+}
+
+type twoLines struct{}
+
+func (twoLines) Last(_ context.Context, _ anchor.ProjectID, _ anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
+	return func(yield func(anchor.LogLine, error) bool) {
+		for _, line := range []anchor.LogLine{{Time: 1, Function: "default", Level: "info", Text: "first"}, {Time: 2, Text: "last"}}[2-min(limit, 2):] {
+			if !yield(line, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (l twoLines) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
+	return l.Since(ctx, p, d, 0)
+}
+
+func (twoLines) Settled() int64 { return 3 }
+
+func (twoLines) Since(context.Context, anchor.ProjectID, anchor.DeploymentID, int64) iter.Seq2[anchor.LogLine, error] {
+	return func(yield func(anchor.LogLine, error) bool) {
+		_ = yield(anchor.LogLine{Time: 3, Text: "one"}, nil) && yield(anchor.LogLine{Time: 3, Text: "two"}, nil)
+	}
+}

@@ -1,0 +1,263 @@
+// Package logtail reads what the sites' functions wrote to CloudWatch Logs.
+package logtail
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+)
+
+// Records tells which functions a project's deployments have.
+type Records interface {
+	// Deployment gives one or ErrNotFound.
+	Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error)
+	// Deployments gives a page of the project's, newest first.
+	Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error)
+}
+
+// Config is what a Reader works with.
+type Config struct {
+	Logs    *cloudwatchlogs.Client
+	Records Records
+	Pause   time.Duration    // between two looks while following; 0 means 2 s
+	Settle  time.Duration    // how late CloudWatch may show a line; 0 means 4 s
+	Now     func() time.Time // time.Now when nil
+}
+
+// Reader is an httpapi.Tail. It is safe for concurrent use.
+type Reader struct{ Config }
+
+// New gives a reader. It makes no call.
+func New(c Config) *Reader {
+	c.Pause, c.Settle = cmp.Or(c.Pause, 2*time.Second), cmp.Or(c.Settle, 4*time.Second)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Reader{c}
+}
+
+// The windows in which Read looks back for enough lines. CloudWatch gives events
+// only from the oldest on, and a busy site writes a lot in a minute.
+const (
+	firstWindow = time.Minute
+	farthest    = 14 * 24 * time.Hour
+)
+
+// Last yields the lines that Read returns.
+func (r *Reader) Last(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
+	return func(yield func(anchor.LogLine, error) bool) {
+		lines, err := r.Read(ctx, p, d, limit)
+		if err != nil {
+			yield(anchor.LogLine{}, err)
+			return
+		}
+		for _, line := range lines {
+			if !yield(line, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Read returns the last limit lines, oldest first, at most two weeks back.
+func (r *Reader) Read(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]anchor.LogLine, error) {
+	sources, err := r.sources(ctx, p, d)
+	if err != nil || limit <= 0 || len(sources) == 0 {
+		return nil, err
+	}
+	now := r.Now()
+	oldest := now.Add(-farthest)
+	var lines []anchor.LogLine
+	for until, window := now, firstWindow; len(lines) < limit && until.After(oldest); window *= 8 {
+		from := until.Add(-window)
+		if from.Before(oldest) {
+			from = oldest
+		}
+		found, err := r.between(ctx, sources, from.UnixMilli(), until.UnixMilli())
+		if err != nil {
+			return nil, err
+		}
+		lines = append(found, lines...)
+		until = from
+	}
+	return lines[max(0, len(lines)-limit):], nil
+}
+
+// Follow gives the lines written from the call on, until ctx ends.
+func (r *Reader) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
+	return r.Since(ctx, p, d, r.Now().UnixMilli())
+}
+
+// Settled is up to when (Unix milliseconds) the lines there are will stay as they are.
+func (r *Reader) Settled() int64 { return r.Now().Add(-r.Settle).UnixMilli() }
+
+// Since gives the lines with a Time of from or later, in an order that stays, and
+// follows until ctx ends. It keeps a line back until none is likely to come before it.
+func (r *Reader) Since(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, from int64) iter.Seq2[anchor.LogLine, error] {
+	return func(yield func(anchor.LogLine, error) bool) {
+		for {
+			// A deployment that came meanwhile has functions and versions of its own.
+			sources, err := r.sources(ctx, p, d)
+			until := r.Settled()
+			var lines []anchor.LogLine
+			if err == nil && until > from {
+				lines, err = r.between(ctx, sources, from, until)
+				from = until
+			}
+			for _, line := range lines {
+				if !yield(line, nil) {
+					return
+				}
+			}
+			if err != nil {
+				if ctx.Err() == nil {
+					yield(anchor.LogLine{}, err)
+				}
+				return
+			}
+			select {
+			case <-time.After(r.Pause):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// source is one function's log group.
+type source struct {
+	group    string
+	function string                         // by the name the build gave it
+	versions map[string]anchor.DeploymentID // by number
+	only     bool                           // leave lines of other versions out
+}
+
+// sources finds the functions of a project, or of one of its deployments.
+func (r *Reader) sources(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) ([]source, error) {
+	var all []anchor.Deployment
+	if d != "" {
+		one, err := r.Records.Deployment(ctx, d)
+		if err != nil {
+			return nil, fmt.Errorf("read deployment %s: %w", d, err)
+		}
+		all = []anchor.Deployment{one}
+	} else {
+		newest, err := r.Records.Deployments(ctx, p, anchor.Page{Limit: anchor.MaxPage})
+		if err != nil {
+			return nil, fmt.Errorf("list the deployments of project %s: %w", p, err)
+		}
+		all = newest.Items
+	}
+	byGroup := map[string]source{}
+	for _, one := range all {
+		for name, v := range one.Functions {
+			group := groupOf(v.VersionARN)
+			if group == "" {
+				continue
+			}
+			s, ok := byGroup[group]
+			if !ok {
+				s = source{group: group, function: name, versions: map[string]anchor.DeploymentID{}, only: d != ""}
+				byGroup[group] = s
+			}
+			s.versions[v.Version] = one.Serves()
+		}
+	}
+	sources := make([]source, 0, len(byGroup))
+	for _, s := range byGroup {
+		sources = append(sources, s)
+	}
+	slices.SortFunc(sources, func(a, b source) int { return strings.Compare(a.group, b.group) })
+	return sources, nil
+}
+
+// groupOf names the log group of the function in a version's ARN,
+// arn:aws:lambda:<region>:<account>:function:<name>:<version>, "" if it is none.
+func groupOf(arn string) string {
+	parts := strings.Split(arn, ":")
+	if len(parts) != 8 || parts[2] != "lambda" || parts[5] != "function" {
+		return ""
+	}
+	return "/aws/lambda/" + parts[6]
+}
+
+// between gives all lines with from <= Time < until in the order of their times.
+func (r *Reader) between(ctx context.Context, sources []source, from, until int64) ([]anchor.LogLine, error) {
+	found := make([][]anchor.LogLine, len(sources))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, s := range sources {
+		group.Go(func() (err error) {
+			found[i], err = r.ofSource(ctx, s, from, until)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	lines := slices.Concat(found...)
+	slices.SortStableFunc(lines, func(a, b anchor.LogLine) int { return cmp.Compare(a.Time, b.Time) })
+	return lines, nil
+}
+
+func (r *Reader) ofSource(ctx context.Context, s source, from, until int64) ([]anchor.LogLine, error) {
+	var events []types.FilteredLogEvent
+	pages := cloudwatchlogs.NewFilterLogEventsPaginator(r.Logs, &cloudwatchlogs.FilterLogEventsInput{
+		LogGroupName: sdk.String(s.group), StartTime: sdk.Int64(from), EndTime: sdk.Int64(until - 1),
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		var none *types.ResourceNotFoundException
+		if errors.As(err, &none) {
+			return nil, nil // it was never called
+		}
+		if err != nil {
+			return nil, explain(s.group, err)
+		}
+		events = append(events, page.Events...)
+	}
+	// By stream too, so that two looks agree about lines of one millisecond; within a
+	// stream they come as they were written.
+	slices.SortStableFunc(events, func(a, b types.FilteredLogEvent) int {
+		return cmp.Or(cmp.Compare(sdk.ToInt64(a.Timestamp), sdk.ToInt64(b.Timestamp)),
+			cmp.Compare(sdk.ToString(a.LogStreamName), sdk.ToString(b.LogStreamName)))
+	})
+	var lines []anchor.LogLine
+	for _, e := range events {
+		line, ok := parse(sdk.ToString(e.Message))
+		id, known := s.versions[versionOf(sdk.ToString(e.LogStreamName))]
+		if !ok || s.only && !known {
+			continue
+		}
+		line.Time, line.DeploymentID, line.Function = sdk.ToInt64(e.Timestamp), id, s.function
+		lines = append(lines, line)
+	}
+	return lines, nil
+}
+
+// versionOf reads the version from a stream's name, 2026/11/21/[12]4f3a….
+func versionOf(stream string) string {
+	_, rest, _ := strings.Cut(stream, "[")
+	version, _, _ := strings.Cut(rest, "]")
+	return version
+}
+
+func explain(group string, err error) error {
+	if awserror.Denied(err) {
+		return anchor.Failed("access_denied", "the role of the API may not read the log group %s", group).
+			Hintf("Grant it logs:FilterLogEvents on it: run anchor aws bootstrap again.").Because(err)
+	}
+	return fmt.Errorf("read the log group %s: %w", group, err)
+}

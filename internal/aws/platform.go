@@ -1,0 +1,176 @@
+// Package aws is the platform of an AWS account: it turns deployments into Lambda
+// versions, files and caches into S3 objects and DynamoDB tables, and projects into
+// CloudFront distributions. It is the glue between its sub-packages, which know
+// nothing of each other.
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/acm"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfrontkeyvaluestore"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/asset"
+	"github.com/anchor-deploy/anchor/internal/aws/certificate"
+	"github.com/anchor-deploy/anchor/internal/aws/front"
+	"github.com/anchor-deploy/anchor/internal/aws/function"
+)
+
+// Records is what the platform reads of the records.
+type Records interface {
+	// Project gives one project or ErrNotFound.
+	Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error)
+	// Deployment gives one deployment or ErrNotFound.
+	Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error)
+	// Live gives the live pointer of a project, ErrNotFound before its first release.
+	Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error)
+	// Lives gives the live pointer of every project.
+	Lives(ctx context.Context) ([]anchor.Live, error)
+}
+
+// Notes keeps a text a project, so that a process without memory need not look up what
+// an earlier one knew. It is a cache: a note that is lost, old or unreadable costs calls.
+type Notes interface {
+	// Note gives what PutNote wrote last, "" when there is nothing.
+	Note(ctx context.Context, p anchor.ProjectID) (string, error)
+	// PutNote replaces the project's note. It goes with the project's records.
+	PutNote(ctx context.Context, p anchor.ProjectID, text string) error
+}
+
+// Config is what the platform works with.
+type Config struct {
+	AWS             sdk.Config
+	Installation    string // begins the name of all that is made
+	AssetsBucket    string
+	ArtifactsBucket string
+	FunctionRole    string // ARN of the role that the sites' functions run as
+	LogDays         int    // for how long CloudWatch keeps what the sites' functions print; 0: for ever
+	Key             []byte // of the installation: 32 bytes, from which secrets are derived
+	Secrets         Generations
+	Records         Records
+	Notes           Notes
+	Leases          function.Leases
+	HTTP            *http.Client  // sends the probes; http.DefaultClient when nil
+	ProbeLimit      time.Duration // how long a new version may take to answer; 0 is function.ProbeLimit
+	Log             *slog.Logger  // slog.Default() when nil
+	Now             func() time.Time
+}
+
+// Platform implements the ports of deploy and release on AWS. It is safe for
+// concurrent use, by many processes too: all that lasts is in the account, and what
+// it remembers only saves calls.
+type Platform struct {
+	Config
+	functions *function.Functions
+	assets    *asset.Assets
+	front     *front.Front
+	domains   *certificate.Domains
+	s3        *s3.Client
+
+	mu       sync.Mutex
+	projects map[anchor.ProjectID]anchor.Project
+	sites    map[anchor.ProjectID]front.Site
+	ready    map[anchor.ProjectID]readied // by the last Ready
+}
+
+// New gives the platform. It makes no call.
+func New(c Config) (*Platform, error) {
+	if len(c.Key) != keySize {
+		return nil, fmt.Errorf("the installation's key has %d bytes, not %d", len(c.Key), keySize)
+	}
+	if err := c.Secrets.check(); err != nil {
+		return nil, err
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.HTTP == nil {
+		c.HTTP = http.DefaultClient
+	}
+	p := &Platform{
+		Config:   c,
+		s3:       s3.NewFromConfig(c.AWS),
+		projects: map[anchor.ProjectID]anchor.Project{},
+		sites:    map[anchor.ProjectID]front.Site{},
+		ready:    map[anchor.ProjectID]readied{},
+	}
+	p.functions = function.New(function.Config{
+		Lambda: lambda.NewFromConfig(c.AWS), S3: p.s3, SQS: sqs.NewFromConfig(c.AWS),
+		Logs: cloudwatchlogs.NewFromConfig(c.AWS), Leases: c.Leases,
+		Installation: c.Installation, ArtifactsBucket: c.ArtifactsBucket, Role: c.FunctionRole, LogDays: c.LogDays, HTTP: c.HTTP,
+		ProbeLimit: c.ProbeLimit, Log: c.Log,
+	})
+	p.assets = asset.New(asset.Config{
+		S3: p.s3, DynamoDB: dynamodb.NewFromConfig(c.AWS), Installation: c.Installation,
+		AssetsBucket: c.AssetsBucket, ArtifactsBucket: c.ArtifactsBucket,
+	})
+	p.front = front.New(front.Config{
+		CloudFront: cloudfront.NewFromConfig(c.AWS), KeyValueStore: cloudfrontkeyvaluestore.NewFromConfig(c.AWS),
+		Installation: c.Installation, AssetsBucket: c.AssetsBucket, Region: c.AWS.Region, Secrets: p.secrets, Log: c.Log,
+	})
+	p.domains = certificate.New(certificate.Config{
+		ACM: acm.NewFromConfig(c.AWS), CloudFront: cloudfront.NewFromConfig(c.AWS), Installation: c.Installation,
+		Projects: c.Records, Distribution: p.distribution, Log: c.Log,
+	})
+	return p, nil
+}
+
+// Domains keeps the certificates of custom domains and serves them.
+func (p *Platform) Domains() *certificate.Domains { return p.domains }
+
+func (p *Platform) distribution(ctx context.Context, project anchor.Project) (string, error) {
+	site, err := p.site(ctx, project)
+	return site.Distribution, err
+}
+
+// project gives the project of an id; its slug, all that names are made of, never changes.
+func (p *Platform) project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error) {
+	p.mu.Lock()
+	known, ok := p.projects[id]
+	p.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	project, err := p.Records.Project(ctx, id)
+	if err != nil {
+		return anchor.Project{}, fmt.Errorf("read project %s: %w", id, err)
+	}
+	p.know(project)
+	return project, nil
+}
+
+func (p *Platform) know(project anchor.Project) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.projects[project.ID] = project
+}
+
+// serving gives the deployment whose functions answer for id.
+func (p *Platform) serving(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error) {
+	d, err := p.Records.Deployment(ctx, id)
+	if errors.Is(err, anchor.ErrNotFound) {
+		return anchor.Deployment{}, anchor.NotFound("unknown_deployment", "there is no deployment %s to send traffic to", id).
+			Hintf("`anchor deployments` lists those there are.").Because(err)
+	}
+	if err != nil {
+		return anchor.Deployment{}, fmt.Errorf("read deployment %s: %w", id, err)
+	}
+	return d, nil
+}

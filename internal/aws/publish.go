@@ -1,0 +1,107 @@
+package aws
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/aws/function"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+)
+
+// Check implements deploy.Limits.
+func (p *Platform) Check(_ context.Context, a deploy.Artifact) error {
+	return p.functions.Check(a)
+}
+
+// CheckManifest refuses an artifact with functions or an environment that Lambda does not
+// take, before its files are sent. Check looks again, and at more.
+func (p *Platform) CheckManifest(project anchor.Project, m bundle.Manifest, env map[string]string) error {
+	return p.functions.CheckManifest(project, m, env)
+}
+
+// Upload implements deploy.Assets.
+func (p *Platform) Upload(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
+	p.know(a.Project)
+	if err := p.remember(ctx, a.Project); err != nil {
+		return err
+	}
+	return p.assets.Upload(ctx, a, note)
+}
+
+// Seed implements deploy.Cache.
+func (p *Platform) Seed(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
+	return p.assets.Seed(ctx, a, note)
+}
+
+// Publish implements deploy.Functions: versions of every function, and the
+// deployment's own URL, which the project's distribution serves.
+func (p *Platform) Publish(ctx context.Context, a deploy.Artifact, note deploy.Note) (map[string]anchor.FunctionVersion, error) {
+	p.know(a.Project)
+	queue, err := p.functions.Queue(ctx, a.Project)
+	if err != nil {
+		return nil, fmt.Errorf("make the revalidation queue: %w", err)
+	}
+	versions, err := p.functions.Publish(ctx, a, p.environment(a, queue), note)
+	if err != nil {
+		return nil, err
+	}
+	return versions, p.show(ctx, a, versions)
+}
+
+// show makes the deployment's own URL answer. The project's distribution is made with
+// the first deployment, for which it needs to know where live requests will go.
+func (p *Platform) show(ctx context.Context, a deploy.Artifact, versions map[string]anchor.FunctionVersion) error {
+	var hosts map[string]string
+	both, bound := errgroup.WithContext(ctx)
+	both.Go(func() (err error) {
+		hosts, err = p.functions.DeploymentHosts(bound, a.Project, a.Deployment.ID, versions)
+		return err
+	})
+	both.Go(func() error {
+		live, err := p.functions.Open(bound, a.Project, a.Deployment.ID, versions)
+		if err != nil {
+			return err
+		}
+		return p.ensure(bound, a.Project, live)
+	})
+	if err := both.Wait(); err != nil {
+		return err
+	}
+	if err := p.front.Publish(ctx, a, hosts); err != nil {
+		return fmt.Errorf("publish the routes of deployment %s: %w", a.Deployment.ID, err)
+	}
+	return nil
+}
+
+// Probe implements deploy.Functions.
+func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
+	return p.functions.Probe(ctx, a, note)
+}
+
+// environment is what each function's version gets: the app's variables and, over
+// them, those by which OpenNext finds its cache and images (OPENNEXT.md, Environment).
+func (p *Platform) environment(a deploy.Artifact, queue string) map[string]map[string]string {
+	all := map[string]map[string]string{}
+	for _, f := range a.Build.Functions {
+		env := map[string]string{}
+		if f.Image {
+			maps.Copy(env, p.assets.ImageEnv(a))
+		} else {
+			maps.Copy(env, a.Env)
+			maps.Copy(env, p.assets.Env(a))
+			env["REVALIDATION_QUEUE_URL"] = queue
+			env["REVALIDATION_QUEUE_REGION"] = p.AWS.Region
+		}
+		env["NODE_ENV"] = "production"
+		env["ANCHOR_DEPLOYMENT_ID"] = string(a.Deployment.ID)
+		env["ANCHOR_ORIGIN_SECRET"] = p.secret(a.Project.ID)
+		all[f.Name] = env
+	}
+	all[function.Revalidation] = map[string]string{"NODE_ENV": "production", "ANCHOR_DEPLOYMENT_ID": string(a.Deployment.ID)}
+	return all
+}

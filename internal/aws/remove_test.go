@@ -1,0 +1,109 @@
+package aws_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
+)
+
+// TestRemoveProject after its record is gone, in a process that never heard of it,
+// beside a project whose slug begins like its own.
+func TestRemoveProject(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.deploy(t, twoFunctions("one").Tagged())
+	s.deploy(t, twoFunctions("two"))
+	next := &shop{s.installation, anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop-two"}}
+	must(t, s.store.CreateProject(t.Context(), next.project))
+	kept := next.deploy(t, platformtest.NewApp("kept"))
+
+	must(t, s.store.DeleteProject(t.Context(), s.project.ID))
+	for again := range 2 {
+		p := s.process(t, s.Config())
+		for attempt := 0; ; attempt++ {
+			err := p.RemoveProject(t.Context(), s.project.ID)
+			if err == nil {
+				break
+			}
+			if anchor.KindOf(err) != anchor.KindBusy || attempt == 20 {
+				t.Fatalf("time %d: %v", again, err)
+			}
+		}
+	}
+	for what, left := range map[string]string{
+		"functions":     s.CLI(t, "lambda", "list-functions", "--query", "Functions[].FunctionName", "--output", "text"),
+		"queues":        s.queues(t),
+		"stores":        s.CLI(t, "cloudfront", "list-key-value-stores", "--query", "KeyValueStoreList.Items[].Name", "--output", "text"),
+		"distributions": s.CLI(t, "cloudfront", "list-distributions", "--query", "DistributionList.Items[].Comment", "--output", "text"),
+		"objects":       s.CLI(t, "s3api", "list-objects-v2", "--bucket", assetsBucket, "--query", "Contents[].Key", "--output", "text"),
+		"tables":        s.CLI(t, "dynamodb", "list-tables", "--query", "TableNames", "--output", "text"),
+	} {
+		for name := range strings.FieldsSeq(left) {
+			mine := strings.Contains(name, string(s.project.ID)) || strings.HasPrefix(name, "anchor-tags-") && !strings.Contains(name, string(kept.ID))
+			shops := strings.Contains(name, "anchor-shop") && !strings.Contains(name, "anchor-shop-two")
+			if mine || shops {
+				t.Errorf("of the %s there is left %s", what, name)
+			}
+		}
+	}
+	next.wantLive(t, kept, "kept")
+}
+
+// queues are asked for by the SDK: the CLI takes SQS to be elsewhere.
+func (s *shop) queues(t *testing.T) string {
+	t.Helper()
+	out, err := sqs.NewFromConfig(s.Config()).ListQueues(t.Context(), &sqs.ListQueuesInput{})
+	must(t, err)
+	return strings.Join(out.QueueUrls, " ")
+}
+
+// TestRemoveOfAFirstThatNeverWentLive: its versions are under the live aliases, which
+// were made with it.
+func TestRemoveOfAFirstThatNeverWentLive(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	bad := s.artifact(t, twoFunctions("bad"))
+	platformtest.Publish(t, s.platform, bad)
+	must(t, s.platform.Remove(t.Context(), bad.Deployment))
+	must(t, s.platform.Remove(t.Context(), bad.Deployment))
+	good := s.deploy(t, twoFunctions("good"))
+	s.wantLive(t, good, "good")
+	_, host := s.platform.Hosts(s.project, bad.Deployment.ID)
+	if got := s.page(t, host, "/"); got == "bad" {
+		t.Error("the removed deployment still answers")
+	}
+}
+
+// TestSweep takes away a project whose record is gone, and nothing of one that is there.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.deploy(t, twoFunctions("gone"))
+	next := &shop{s.installation, anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop-two"}}
+	must(t, s.store.CreateProject(t.Context(), next.project))
+	kept := next.deploy(t, platformtest.NewApp("kept"))
+	must(t, s.platform.Sweep(t.Context()))
+	if got := s.CLI(t, "lambda", "list-functions", "--query", "Functions[].FunctionName"); !strings.Contains(got, "anchor-shop-server") {
+		t.Fatalf("of a project that is there it took the functions: %s", got)
+	}
+	must(t, s.store.DeleteProject(t.Context(), s.project.ID))
+	for attempt := 0; ; attempt++ {
+		err := s.process(t, s.Config()).Sweep(t.Context())
+		if err == nil {
+			break
+		}
+		if anchor.KindOf(err) != anchor.KindBusy || attempt == 20 {
+			t.Fatal(err)
+		}
+	}
+	left := s.CLI(t, "lambda", "list-functions", "--query", "Functions[].FunctionName", "--output", "text") +
+		s.CLI(t, "s3api", "list-objects-v2", "--bucket", assetsBucket, "--query", "Contents[].Key", "--output", "text")
+	if strings.Contains(left, string(s.project.ID)) || strings.Contains(left, "anchor-shop-server") {
+		t.Errorf("there is left %s", left)
+	}
+	next.wantLive(t, kept, "kept")
+}

@@ -1,0 +1,167 @@
+package aws_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws"
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
+)
+
+// TestAliasesAsTheCLISeesThem looks at each switch from outside of the SDK.
+func TestAliasesAsTheCLISeesThem(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	one := s.deploy(t, twoFunctions("one"))
+	two := s.deploy(t, twoFunctions("two"))
+	want := func(d anchor.Deployment) {
+		t.Helper()
+		for function, name := range map[string]string{"anchor-shop-server": anchor.ServerFunction, "anchor-shop-image": anchor.ImageFunction} {
+			if got := s.cliAlias(t, function, "live"); got != d.Functions[name].Version {
+				t.Errorf("live of %s is version %s, want %s", function, got, d.Functions[name].Version)
+			}
+			if got := s.cliAlias(t, function, "d-"+string(d.ID)); got != d.Functions[name].Version {
+				t.Errorf("the deployment's alias of %s is version %s, want %s", function, got, d.Functions[name].Version)
+			}
+		}
+	}
+	want(two)
+	_, err := s.releases(s.platform).Rollback(t.Context(), s.project.ID, one.ID)
+	must(t, err)
+	want(one)
+	_, err = s.releases(s.platform).Promote(t.Context(), s.project.ID, two.ID)
+	must(t, err)
+	want(two)
+}
+
+// TestFaultsInASwitch breaks one call of a rollback in each way that AWS does. Where
+// the rollback tells of an error the reconciler finishes it; live is whole either way.
+func TestFaultsInASwitch(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	one, two := s.deploy(t, twoFunctions("one")), s.deploy(t, twoFunctions("two"))
+	at, other, names := one, two, map[anchor.DeploymentID]string{one.ID: "one", two.ID: "two"}
+	const alias, keys, move = "Lambda.UpdateAlias", "CloudFront KeyValueStore.UpdateKeys", "DynamoDB.TransactWriteItems"
+	stale := awstest.Fault{Operation: alias, Nth: 1, Status: 412, Code: "PreconditionFailedException", Message: "The RevisionId provided does not match the latest RevisionId"}
+	for name, test := range map[string]struct {
+		fault awstest.Fault
+		told  bool // the rollback itself cannot mend it
+	}{
+		"a stale RevisionId":              {stale, false},
+		"a stale RevisionId, server's":    {awstest.Fault{Operation: alias, Nth: 2, Status: 412, Code: stale.Code}, false},
+		"an alias too busy":               {awstest.Fault{Operation: alias, Nth: 1, Status: 429, Code: "TooManyRequestsException"}, false},
+		"an alias in an update":           {awstest.Fault{Operation: alias, Nth: 1, Status: 409, Code: "ResourceConflictException"}, false},
+		"an alias' lost answer":           {awstest.Fault{Operation: alias, Nth: 2, After: true}, false},
+		"an alias that cannot move":       {awstest.Fault{Operation: alias, Status: 500, Code: "ServiceException"}, true},
+		"an alias that must not move":     {awstest.Fault{Operation: alias, Status: 403, Code: "AccessDeniedException"}, true},
+		"a stale ETag":                    {awstest.Fault{Operation: keys, Nth: 1, Status: 409, Code: "ConflictException", Message: "the ETag is stale"}, false},
+		"a store that is unavailable":     {awstest.Fault{Operation: keys, Nth: 1, Status: 503, Code: "ServiceUnavailable"}, false},
+		"a store's lost answer":           {awstest.Fault{Operation: keys, Nth: 1, After: true}, false},
+		"a store that must not change":    {awstest.Fault{Operation: keys, Status: 403, Code: "AccessDeniedException"}, true},
+		"a pointer's lost answer":         {awstest.Fault{Operation: move, Nth: 1, After: true}, false},
+		"a pointer's conflict of another": {awstest.Fault{Operation: move, Nth: 1, Status: 400, Code: "TransactionInProgressException"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.Wire.Break(test.fault)
+			_, err := s.releases(s.platform).Rollback(t.Context(), s.project.ID, at.ID)
+			s.Wire.Mend()
+			if (err != nil) != test.told {
+				t.Errorf("the rollback's error is %v", err)
+			}
+			if err != nil && (anchor.CodeOf(err) == "" || anchor.HintOf(err) == "") {
+				t.Errorf("%v does not say what to do", err)
+			}
+			if test.fault.Code == "AccessDeniedException" && !strings.Contains(err.Error(), ":Update") {
+				t.Errorf("%v does not name the action that is missing", err)
+			}
+			must(t, s.platform.Reconcile(t.Context()))
+			s.wantLive(t, at, names[at.ID])
+			at, other = other, at
+		})
+	}
+}
+
+// TestSomebodyMovesAnAlias by hand; the reconciler brings it back.
+func TestSomebodyMovesAnAlias(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	one, two := s.deploy(t, twoFunctions("one")), s.deploy(t, twoFunctions("two"))
+	_, err := s.lambda.UpdateAlias(t.Context(), &lambda.UpdateAliasInput{
+		FunctionName: sdk.String("anchor-shop-server"), Name: sdk.String("live"), FunctionVersion: sdk.String(one.Functions["default"].Version),
+	})
+	must(t, err)
+	must(t, s.process(t, s.Config()).Reconcile(t.Context()))
+	s.wantLive(t, two, "two")
+}
+
+// TestOutsiders cannot use a function's own URL.
+func TestOutsiders(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.deploy(t, twoFunctions("one"))
+	out, err := s.lambda.GetFunctionUrlConfig(t.Context(), &lambda.GetFunctionUrlConfigInput{
+		FunctionName: sdk.String("anchor-shop-server"), Qualifier: sdk.String("live"),
+	})
+	must(t, err)
+	for name, secret := range map[string]string{"no secret": "", "another secret": "nonsense"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, sdk.ToString(out.FunctionUrl), http.NoBody)
+		must(t, err)
+		r.Header.Set("X-Anchor-Origin", secret)
+		res, err := s.client.Do(r)
+		must(t, err)
+		res.Body.Close()
+		if res.StatusCode != http.StatusForbidden {
+			t.Errorf("%s: the function answers %d", name, res.StatusCode)
+		}
+	}
+}
+
+// TestRotatedSecrets goes through a rotation with a deployment from before it.
+func TestRotatedSecrets(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	old := s.deploy(t, platformtest.NewApp("old"))
+	s.platform = s.with(t, func(c *aws.Config) { c.Secrets = aws.Generations{Newest: 2} })
+	fresh := s.deploy(t, platformtest.NewApp("fresh"))
+	s.wantLive(t, fresh, "fresh")
+	_, err := s.releases(s.platform).Rollback(t.Context(), s.project.ID, old.ID)
+	must(t, err)
+	s.wantLive(t, old, "old")
+
+	s.platform = s.with(t, func(c *aws.Config) { c.Secrets = aws.Generations{Newest: 2, Oldest: 2} })
+	last := s.deploy(t, platformtest.NewApp("last"))
+	s.wantLive(t, last, "last")
+	_, host := s.platform.Hosts(s.project, old.ID)
+	if got := s.page(t, host, "/"); got == "old" {
+		t.Error("a version with a secret that is out of use is still reached")
+	}
+	_, host = s.platform.Hosts(s.project, fresh.ID)
+	if got := s.page(t, host, "/"); got != "fresh" {
+		t.Errorf("a version with the secret in use answers %q", got)
+	}
+}
+
+func TestURLs(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	if site, deployment := s.platform.URLs(s.project, "x"); site != "" || deployment != "" {
+		t.Errorf("before the first deployment there are the URLs %q and %q", site, deployment)
+	}
+	d := s.deploy(t, platformtest.NewApp("one"))
+	for _, p := range []*aws.Platform{s.platform, s.process(t, s.Config())} {
+		site, deployment := p.URLs(s.project, d.ID)
+		domain, _ := p.Hosts(s.project, "")
+		if domain == "" || site != "https://"+domain || deployment != site+"/__anchor/preview/"+string(d.ID) {
+			t.Errorf("the URLs are %q and %q, the host %q", site, deployment, domain)
+		}
+		if _, none := p.URLs(s.project, ""); none != "" {
+			t.Errorf("no deployment has the URL %q", none)
+		}
+	}
+}

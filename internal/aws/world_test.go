@@ -1,0 +1,169 @@
+package aws_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws"
+	"github.com/anchor-deploy/anchor/internal/aws/artifact"
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
+	"github.com/anchor-deploy/anchor/internal/aws/dynamo"
+	"github.com/anchor-deploy/anchor/internal/aws/front/fronttest"
+	"github.com/anchor-deploy/anchor/internal/aws/function/functiontest"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
+	"github.com/anchor-deploy/anchor/internal/project"
+	"github.com/anchor-deploy/anchor/internal/project/secret"
+)
+
+const (
+	assetsBucket    = "anchor-assets"
+	artifactsBucket = "anchor-artifacts"
+)
+
+var tables = dynamo.TablesOf("anchor")
+
+// installation is an account with what the stack makes in it, and one process that
+// works on it.
+type installation struct {
+	*awstest.Cloud
+	s3       *s3.Client
+	lambda   *lambda.Client
+	store    *dynamo.Store
+	bundles  *artifact.Store
+	env      project.Env
+	platform *aws.Platform
+	client   *http.Client    // reaches function URLs
+	front    *http.Transport // leads to CloudFront, whatever the host
+}
+
+func newInstallation(t *testing.T) *installation {
+	t.Helper()
+	in := &installation{Cloud: awstest.MiniStack(t)}
+	in.client = functiontest.Client(t, in.Endpoint)
+	in.s3, in.lambda = s3.NewFromConfig(in.Config()), lambda.NewFromConfig(in.Config())
+	for _, bucket := range []string{assetsBucket, artifactsBucket} {
+		_, err := in.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{
+			Bucket:                    sdk.String(bucket),
+			CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: awstest.Region},
+		})
+		must(t, awstest.Made(err))
+	}
+	in.makeTables(t)
+	var err error
+	in.bundles, err = artifact.Open(artifact.Config{S3: in.s3, Bucket: artifactsBucket, Dir: t.TempDir()})
+	must(t, err)
+	t.Cleanup(func() { must(t, in.bundles.Close()) })
+	box, err := secret.Open(filepath.Join(t.TempDir(), "secret.key"))
+	must(t, err)
+	in.env = project.Env{Variables: in.store, Box: box}
+	in.platform = in.process(t, in.Config())
+	in.serve(t)
+	return in
+}
+
+// serve puts the test's CloudFront behind a socket.
+func (in *installation) serve(t *testing.T) {
+	t.Helper()
+	edge := httptest.NewServer(fronttest.New(t, in.Cloud))
+	t.Cleanup(edge.Close)
+	functiontest.Front(t, in.Endpoint, edge.URL)
+	in.front = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", edge.Listener.Addr().String())
+	}}
+	t.Cleanup(in.front.CloseIdleConnections)
+}
+
+func (in *installation) makeTables(t *testing.T) {
+	t.Helper()
+	client := dynamodb.NewFromConfig(in.Config())
+	for _, table := range dynamo.Schema() {
+		table.TableName = sdk.String("anchor-" + *table.TableName)
+		_, err := client.CreateTable(t.Context(), &table)
+		must(t, awstest.Made(err))
+	}
+	in.store = dynamo.New(client, tables)
+}
+
+// process is a platform as another process has it: with nothing remembered.
+func (in *installation) process(t *testing.T, c sdk.Config) *aws.Platform {
+	t.Helper()
+	return in.with(t, func(own *aws.Config) { own.AWS = c })
+}
+
+// with is another process whose configuration is changed.
+func (in *installation) with(t *testing.T, change func(*aws.Config)) *aws.Platform {
+	t.Helper()
+	c := aws.Config{
+		AWS: in.Config(), Installation: "anchor", AssetsBucket: assetsBucket, ArtifactsBucket: artifactsBucket,
+		FunctionRole: "arn:aws:iam::" + in.Account + ":role/anchor-function",
+		Key:          bytes.Repeat([]byte{7}, 32),
+		HTTP:         in.client, ProbeLimit: 15 * time.Second,
+	}
+	change(&c)
+	store := dynamo.New(dynamodb.NewFromConfig(c.AWS), tables)
+	c.Records, c.Notes, c.Leases = store, store, store
+	p, err := aws.New(c)
+	must(t, err)
+	return p
+}
+
+func (in *installation) harness() platformtest.Harness {
+	return platformtest.Harness{
+		Platform: in.platform, Records: in.store, Bundles: in.bundles, Env: in.env,
+		Do:         in.front.RoundTrip,
+		ReadCache:  in.readCache,
+		WriteCache: in.writeCache,
+		Reopen:     func(t *testing.T) platformtest.Platform { return in.process(t, in.Config()) },
+	}
+}
+
+// cacheKey is where OpenNext's functions find an entry, CACHE_BUCKET_KEY_PREFIX first.
+func (in *installation) cacheKey(ctx context.Context, d anchor.DeploymentID, key string) (*string, error) {
+	record, err := in.store.Deployment(ctx, d)
+	return sdk.String("cache/" + string(record.ProjectID) + "/" + string(d) + "/" + key), err
+}
+
+func (in *installation) readCache(ctx context.Context, d anchor.DeploymentID, key string) (string, error) {
+	at, err := in.cacheKey(ctx, d, key)
+	if err != nil {
+		return "", err
+	}
+	out, err := in.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: sdk.String(assetsBucket), Key: at})
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(out.Body)
+	return string(text), errors.Join(err, out.Body.Close())
+}
+
+func (in *installation) writeCache(ctx context.Context, d anchor.DeploymentID, key, content string) error {
+	at, err := in.cacheKey(ctx, d, key)
+	if err != nil {
+		return err
+	}
+	_, err = in.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: sdk.String(assetsBucket), Key: at, Body: strings.NewReader(content)})
+	return err
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

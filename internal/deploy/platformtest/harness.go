@@ -1,0 +1,238 @@
+// Package platformtest is what every platform is held to: Run asserts the behaviour
+// that deploy and release rely on, over a tiny OpenNext tree and through real
+// requests. Memory is a platform for tests of the use-cases themselves.
+package platformtest
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/release"
+)
+
+// Platform is what is held to the suite.
+type Platform interface {
+	deploy.Platform
+	release.Traffic
+	release.Remover
+	// Hosts gives the host names of a project and of one of its deployments.
+	Hosts(p anchor.Project, d anchor.DeploymentID) (site, deployment string)
+}
+
+// Records keeps what the platform and the use-cases read.
+type Records interface {
+	deploy.Records
+	release.Pointer
+	release.Records
+	CreateProject(ctx context.Context, p anchor.Project) error
+}
+
+// Harness is an installation with a platform under test.
+type Harness struct {
+	Platform Platform
+	Records  Records
+	Bundles  deploy.Bundles
+	Env      deploy.Env
+
+	// Do sends a request to the installation's front, whatever its URL's host.
+	Do func(r *http.Request) (*http.Response, error)
+	// ReadCache and WriteCache are what the deployment's functions do to an entry of
+	// the incremental cache, named as in the tree below its cache folder.
+	ReadCache  func(ctx context.Context, d anchor.DeploymentID, key string) (string, error)
+	WriteCache func(ctx context.Context, d anchor.DeploymentID, key, content string) error
+	// Reopen ends the platform and starts another over the same data and records,
+	// which Do then reaches.
+	Reopen func(t *testing.T) Platform
+}
+
+// stand is one test's project on a harness.
+type stand struct {
+	Harness
+	project  anchor.Project
+	releases *release.Service
+}
+
+func newStand(t *testing.T, open func(*testing.T) Harness) *stand {
+	t.Helper()
+	s := &stand{Harness: open(t), project: anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop"}}
+	must(t, s.Records.CreateProject(t.Context(), s.project))
+	s.use(s.Platform)
+	return s
+}
+
+func (s *stand) use(p Platform) {
+	s.Platform = p
+	s.releases = &release.Service{Pointer: s.Records, Traffic: p, Records: s.Records}
+}
+
+// Artifact makes a deployment of the project, uploads the app and gives what a
+// platform is told of it.
+func (h Harness) Artifact(t *testing.T, p anchor.Project, app App) deploy.Artifact {
+	t.Helper()
+	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID, Status: anchor.Deploying, CreatedAt: 1}
+	must(t, h.Records.CreateDeployment(t.Context(), d))
+	d, err := h.Records.Deployment(t.Context(), d.ID) // with its Order
+	must(t, err)
+	h.upload(t, d.ID, app)
+	dir, manifest, err := h.Bundles.Unpack(t.Context(), d.ID)
+	must(t, err)
+	build, err := opennext.Parse(os.DirFS(dir))
+	must(t, err)
+	env, err := h.Env.Lock(t.Context(), p.ID, d.ID)
+	must(t, err)
+	return deploy.Artifact{Project: p, Deployment: d, Build: build, Manifest: manifest, Dir: dir, Env: env}
+}
+
+func (h Harness) upload(t *testing.T, id anchor.DeploymentID, app App) {
+	t.Helper()
+	source := app.Write(t)
+	manifest, err := bundle.Scan(t.Context(), source, nil)
+	must(t, err)
+	must(t, h.Bundles.SaveManifest(t.Context(), id, manifest))
+	missing, err := h.Bundles.Missing(t.Context(), id)
+	must(t, err)
+	paths := map[bundle.Digest]string{}
+	for _, f := range manifest.Files {
+		paths[f.Digest] = f.Path
+	}
+	for _, digest := range missing {
+		content, err := os.ReadFile(filepath.Join(source, paths[digest]))
+		must(t, err)
+		must(t, h.Bundles.Put(t.Context(), digest, int64(len(content)), bytes.NewReader(content)))
+	}
+	must(t, h.Bundles.Sync(t.Context(), id))
+}
+
+// Publish runs the steps that make a deployment reachable.
+func Publish(t *testing.T, p Platform, a deploy.Artifact) map[string]anchor.FunctionVersion {
+	t.Helper()
+	must(t, p.Check(t.Context(), a))
+	must(t, p.Upload(t.Context(), a, note(t)))
+	versions, err := p.Publish(t.Context(), a, note(t))
+	must(t, err)
+	must(t, p.Seed(t.Context(), a, note(t)))
+	return versions
+}
+
+// Prepare takes an artifact to where it could go live, and gives the record it would
+// have.
+func Prepare(t *testing.T, p Platform, a deploy.Artifact) anchor.Deployment {
+	t.Helper()
+	versions := Publish(t, p, a)
+	must(t, p.Probe(t.Context(), a, note(t)))
+	d := a.Deployment
+	d.Status, d.Functions, d.Version = anchor.Deployed, versions, "v"+versions[anchor.ServerFunction].Version
+	return d
+}
+
+func (s *stand) artifact(t *testing.T, app App) deploy.Artifact {
+	t.Helper()
+	return s.Artifact(t, s.project, app)
+}
+
+func (s *stand) publish(t *testing.T, a deploy.Artifact) map[string]anchor.FunctionVersion {
+	t.Helper()
+	return Publish(t, s.Platform, a)
+}
+
+func (s *stand) prepare(t *testing.T, app App) (deploy.Artifact, anchor.Deployment) {
+	t.Helper()
+	a := s.artifact(t, app)
+	return a, Prepare(t, s.Platform, a)
+}
+
+// live deploys the app of a version and makes it live.
+func (s *stand) live(t *testing.T, version string) (deploy.Artifact, anchor.Live) {
+	t.Helper()
+	return s.liveApp(t, NewApp(version))
+}
+
+// liveApp deploys an app and makes it live.
+func (s *stand) liveApp(t *testing.T, app App) (deploy.Artifact, anchor.Live) {
+	t.Helper()
+	a, d := s.prepare(t, app)
+	live, err := s.releases.GoLive(t.Context(), d)
+	must(t, err)
+	must(t, s.Platform.Purge(t.Context(), live))
+	return a, live
+}
+
+func (s *stand) site() string {
+	site, _ := s.Platform.Hosts(s.project, "")
+	return site
+}
+
+func (s *stand) hostOf(a deploy.Artifact) string {
+	_, host := s.Platform.Hosts(s.project, a.Deployment.ID)
+	return host
+}
+
+// answer is what came back from the front.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// open sends a request and leaves the answer's body, the caller's to close, to be read.
+func (s *stand) open(t *testing.T, method, host, path string, header ...string) *http.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+host+path, http.NoBody)
+	must(t, err)
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	res, err := s.Do(r)
+	must(t, err)
+	return res
+}
+
+// send sends a request with the headers, names and values in turn.
+func (s *stand) send(t *testing.T, method, host, path string, header ...string) answer {
+	t.Helper()
+	res := s.open(t, method, host, path, header...)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	must(t, err)
+	return answer{res.StatusCode, res.Header, string(text)}
+}
+
+// ask gives the status and body of a page.
+func (s *stand) ask(t *testing.T, host, path string) (status int, body string) {
+	t.Helper()
+	a := s.send(t, http.MethodGet, host, path)
+	return a.status, a.body
+}
+
+func (s *stand) want(t *testing.T, host, path, body string) {
+	t.Helper()
+	if status, got := s.ask(t, host, path); status != http.StatusOK || got != body {
+		t.Errorf("%s%s answers %d %q, want %q", host, path, status, got, body)
+	}
+}
+
+// wantGone asserts that a host leads to no deployment.
+func (s *stand) wantGone(t *testing.T, host, path string) {
+	t.Helper()
+	if status, body := s.ask(t, host, path); status < http.StatusBadRequest {
+		t.Errorf("%s%s still answers %d %q", host, path, status, body)
+	}
+}
+
+func note(t *testing.T) deploy.Note { return func(f string, args ...any) { t.Logf(f, args...) } }
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

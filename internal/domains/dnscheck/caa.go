@@ -1,0 +1,211 @@
+package dnscheck
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/miekg/dns"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/domains"
+)
+
+// property is one CAA record (RFC 8659 section 4.1).
+type property struct {
+	critical   bool
+	tag, value string
+}
+
+// knownTags are the properties a CA understands: RFC 8659, RFC 9495, and the CA/B
+// Forum's contact properties. An unknown one counts only when it is critical.
+var knownTags = []string{"issue", "issuewild", "iodef", "issuemail", "issuevmc", "contactemail", "contactphone"}
+
+// parseProperty reads what rdata writes of a CAA record.
+func parseProperty(text string) (property, bool) {
+	flag, rest, ok := strings.Cut(text, " ")
+	tag, quoted, ok2 := strings.Cut(rest, " ")
+	bits, err := strconv.ParseUint(flag, 10, 8)
+	value, err2 := strconv.Unquote(quoted)
+	if !ok || !ok2 || err != nil || err2 != nil {
+		return property{}, false
+	}
+	return property{critical: bits&0x80 != 0, tag: tag, value: value}, true
+}
+
+// issuer splits an issue value into the CA's domain, "" for nobody, and its
+// parameters (RFC 8659 section 4.2). A malformed value names nobody.
+func (p property) issuer() (domain string, parameters []string) {
+	fields := strings.Split(p.value, ";")
+	domain = strings.ToLower(strings.Trim(fields[0], " \t"))
+	for _, f := range fields[1:] {
+		f = strings.Trim(f, " \t")
+		if f == "" {
+			continue
+		}
+		if tag, _, ok := strings.Cut(f, "="); !ok || strings.Trim(tag, " \t") == "" {
+			return "", nil
+		}
+		parameters = append(parameters, f)
+	}
+	if strings.ContainsAny(domain, " \t") {
+		return "", nil
+	}
+	return domain, parameters
+}
+
+// permission is what a set of CAA records says about the issuers in question.
+type permission struct {
+	allowed    bool
+	issuer     string   // who may, "" when the records do not say
+	parameters []string // under these conditions (RFC 8657)
+	critical   string   // an unknown critical property that stops every CA
+}
+
+// permits applies RFC 8659 section 4.3: issuewild rules wildcards where there is
+// one, and a set that says nothing about issuing forbids nothing.
+func permits(set []property, issuers []string, wild bool) permission {
+	for _, p := range set {
+		if p.critical && !slices.Contains(knownTags, p.tag) {
+			return permission{critical: p.tag}
+		}
+	}
+	tag := "issue"
+	if wild && slices.ContainsFunc(set, func(p property) bool { return p.tag == "issuewild" }) {
+		tag = "issuewild"
+	}
+	rules, under := 0, permission{}
+	for _, p := range set {
+		if p.tag != tag {
+			continue
+		}
+		rules++
+		domain, parameters := p.issuer()
+		if domain == "" || !slices.ContainsFunc(issuers, func(i string) bool { return strings.EqualFold(i, domain) }) {
+			continue
+		}
+		if len(parameters) == 0 {
+			return permission{allowed: true, issuer: domain}
+		}
+		under = permission{allowed: true, issuer: domain, parameters: append(under.parameters, parameters...)}
+	}
+	under.allowed = under.allowed || rules == 0
+	return under
+}
+
+// caa climbs from the name to the nearest CAA records (RFC 8659 section 3) and says
+// whether they let one of the issuers issue.
+func (s *session) caa(ctx context.Context, need hostname.Need) []hostname.Finding {
+	bare, wild := strings.CutPrefix(dns.CanonicalName(need.Name), "*.")
+	levels := s.climb(ctx, bare)
+	for _, l := range levels {
+		r := anchor.DNSRecord{Name: shown(l.name), Type: "CAA", Value: "0 issue " + strconv.Quote(need.Issuers[0])}
+		if errors.Is(l.src.err, errNoDomain) && len(need.Target)+len(need.Records) > 0 {
+			return nil // their findings say so already
+		}
+		if errors.Is(l.src.err, errNoDomain) {
+			return []hostname.Finding{silent(l.src, l.name, r)}
+		}
+		if len(l.src.views) == 0 {
+			f := hostname.Finding{Record: r, State: hostname.FindingUnknown, Detail: caaSilentText(l.src, l.name)}
+			return []hostname.Finding{f}
+		}
+		if found := l.found(); len(found) > 0 {
+			return []hostname.Finding{caaFinding(need, r, l, found, wild)}
+		}
+	}
+	none := anchor.DNSRecord{Name: shown(bare), Type: "CAA"}
+	f := hostname.Finding{Record: none, State: hostname.FindingRight, Detail: noCAAText(bare, need.Issuers)}
+	if levels[0].src.secondary {
+		f.Detail += secondHandNote(levels[0].src)
+	}
+	return []hostname.Finding{f}
+}
+
+// level is one name on the way up.
+type level struct {
+	name string
+	src  source
+}
+
+// found are the CAA records of all servers together.
+func (l level) found() []string {
+	var all []string
+	for _, v := range l.src.views {
+		all = append(all, v.values...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// climb asks at all levels at once. Above the registered domain nobody but the
+// registry sets CAA, so there a resolver's word is enough.
+func (s *session) climb(ctx context.Context, name string) []level {
+	var levels []level
+	for at := name; at != "."; at = parent(at) {
+		levels = append(levels, level{name: at})
+	}
+	domain := registrable(name)
+	var wg sync.WaitGroup
+	for i := range levels {
+		l := &levels[i]
+		wg.Go(func() {
+			if dns.IsSubDomain(domain, l.name) {
+				l.src = s.at(ctx, l.name, dns.TypeCAA)
+				l.src.views = s.ended(ctx, l.name, dns.TypeCAA, l.src.views)
+				return
+			}
+			v := view{}
+			if reply, err := s.recurse(ctx, query{name: l.name, typ: dns.TypeCAA}); err == nil {
+				v.read(reply, query{name: l.name, typ: dns.TypeCAA})
+			}
+			l.src.views = []view{v}
+		})
+	}
+	wg.Wait()
+	return levels
+}
+
+// worst is the least that any server's set permits: a CA may ask any of them.
+func worst(views []view, issuers []string, wild bool) permission {
+	least := permission{allowed: true}
+	for _, v := range views {
+		var set []property
+		for _, text := range v.values {
+			if p, ok := parseProperty(text); ok {
+				set = append(set, p)
+			}
+		}
+		p := permits(set, issuers, wild)
+		if !p.allowed {
+			return p
+		}
+		if least.issuer == "" || len(p.parameters) > 0 {
+			least = p
+		}
+	}
+	return least
+}
+
+// caaFinding says what the records of one level mean for the certificate.
+func caaFinding(need hostname.Need, r anchor.DNSRecord, l level, found []string, wild bool) hostname.Finding {
+	verdict := worst(l.src.views, need.Issuers, wild)
+	if verdict.issuer != "" {
+		r.Value = "0 issue " + strconv.Quote(verdict.issuer)
+	}
+	f := hostname.Finding{Record: r, State: hostname.FindingRight, Detail: caaRightText(r, verdict.parameters)}
+	if wild && !verdict.allowed && slices.ContainsFunc(found, func(v string) bool { return strings.Contains(v, " issuewild ") }) {
+		f.Record.Value = "0 issuewild " + strconv.Quote(need.Issuers[0])
+	}
+	if !verdict.allowed {
+		f.State, f.Found = hostname.FindingCAA, found
+		f.Detail = caaForbidsText(f.Record, zoneFor(l.src, l.name), found, need.Issuers, verdict.critical)
+	}
+	if l.src.secondary {
+		f.Detail += secondHandNote(l.src)
+	}
+	return f
+}

@@ -1,0 +1,115 @@
+package dnscheck
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/domains"
+)
+
+// record says whether one record is there. Others of the same name and type may
+// stand beside it.
+func (s *session) record(ctx context.Context, r anchor.DNSRecord) hostname.Finding {
+	name, typ := dns.CanonicalName(r.Name), recordTypes[r.Type]
+	src := s.at(ctx, name, typ)
+	zone := zoneFor(src, name)
+	if len(src.views) == 0 {
+		return silent(src, zone, r)
+	}
+	expected := canonical(r)
+	right := func(found []string) bool { return slices.Contains(found, expected) }
+	views := s.ended(ctx, name, typ, src.views)
+	f := recordFinding(r, zone, views, right)
+	if f.State == hostname.FindingMissing {
+		s.hintDoubledRecord(ctx, name, zone, right, &f)
+	}
+	return s.finish(ctx, []hostname.Finding{f}, src, func() aging {
+		return s.agingRecord(ctx, name, typ, right)
+	})[0]
+}
+
+// ended follows the views' aliases to the values at their end.
+func (s *session) ended(ctx context.Context, name string, typ uint16, views []view) []view {
+	ends := map[string][]string{}
+	all := slices.Clone(views)
+	for i, v := range all {
+		if v.alias == "" {
+			continue
+		}
+		if _, known := ends[v.alias]; !known {
+			ends[v.alias] = s.follow(ctx, name, v.alias, typ).values
+		}
+		all[i].values = ends[v.alias]
+	}
+	return all
+}
+
+func recordFinding(r anchor.DNSRecord, zone string, views []view, right func([]string) bool) hostname.Finding {
+	f := hostname.Finding{Record: r}
+	var good, bad []view
+	for _, v := range views {
+		if right(v.values) {
+			good = append(good, v)
+		} else {
+			bad = append(bad, v)
+			f.Found = append(f.Found, display(r.Type, v.values)...)
+		}
+	}
+	slices.Sort(f.Found)
+	f.Found = slices.Compact(f.Found)
+	switch {
+	case len(bad) == 0:
+		f.State, f.Detail = hostname.FindingRight, rightText(r)
+	case len(good) > 0:
+		f.State, f.Detail = hostname.FindingWrong, disagreeText(zone, names(good), names(bad), f.Found)
+	case len(f.Found) == 0:
+		f.State, f.Detail = hostname.FindingMissing, missingText(r, zone)
+	default:
+		f.State, f.Detail = hostname.FindingWrong, wrongRecordText(r, zone, f.Found)
+	}
+	return f
+}
+
+func (s *session) hintDoubledRecord(ctx context.Context, name, zone string, right func([]string) bool, f *hostname.Finding) {
+	doubled := name + zone
+	if name == zone || askable(doubled) != nil {
+		return
+	}
+	src := s.at(ctx, doubled, recordTypes[f.Record.Type])
+	if len(src.views) > 0 && right(src.views[0].values) {
+		f.Found = []string{shown(doubled)}
+		f.Detail = doubledText(shown(name), doubled, zone, f.Record)
+	}
+}
+
+// zoneFor is the zone that name's records are set in, as far as it is known.
+func zoneFor(src source, name string) string {
+	domain := registrable(name)
+	if src.zone.name != "" && dns.IsSubDomain(domain, src.zone.name) {
+		return src.zone.name
+	}
+	return domain
+}
+
+func names(views []view) []string {
+	all := make([]string, 0, len(views))
+	for _, v := range views {
+		all = append(all, shown(v.server))
+	}
+	return all
+}
+
+// display writes values as a user would enter them.
+func display(typ string, found []string) []string {
+	all := slices.Clone(found)
+	if typ == "CNAME" {
+		for i, v := range all {
+			all[i] = strings.TrimSuffix(v, ".")
+		}
+	}
+	return all
+}

@@ -1,0 +1,143 @@
+package dnscheck
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/miekg/dns"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/domains"
+)
+
+// target says whether the name leads here: one finding, or one for IPv4 and one for
+// IPv6 when only a part of its addresses does.
+func (s *session) target(ctx context.Context, need hostname.Need) []hostname.Finding {
+	name, wild := dns.CanonicalName(need.Name), false
+	if rest, is := strings.CutPrefix(name, "*."); is {
+		// A label nobody has asked for: neither records nor caches know it.
+		name, wild = "anchor-check-"+strings.ToLower(rand.Text()[:10])+"."+rest, true
+	}
+	stands, src := s.standings(ctx, name)
+	w := wanted(need, name, src.zone)
+	if len(stands) == 0 {
+		return []hostname.Finding{w.silent(src, w.pick())}
+	}
+	verdicts := s.judge(ctx, w, stands)
+	findings := w.findings(verdicts)
+	if findings[0].State == hostname.FindingMissing {
+		s.hintDoubled(ctx, w, name, &findings[0])
+	}
+	return s.finish(ctx, findings, src, func() aging {
+		if wild {
+			return aging{}
+		}
+		return s.aging(ctx, name, w)
+	})
+}
+
+// finish adds what the way the answer was found, and the caches, make of findings.
+func (s *session) finish(ctx context.Context, findings []hostname.Finding, src source, age func() aging) []hostname.Finding {
+	first := &findings[0]
+	right := !slices.ContainsFunc(findings, func(f hostname.Finding) bool { return f.State != hostname.FindingRight })
+	switch {
+	case src.secondary:
+		first.Detail += secondHandNote(src)
+	case right:
+		age().apply(first)
+	}
+	if right && !src.secondary && len(src.troubles) > 0 {
+		first.Detail += troublesNote(src)
+	}
+	return findings
+}
+
+// judge sorts the standings out. Where the target's addresses matter they are
+// looked up first.
+func (s *session) judge(ctx context.Context, w *want, stands []standing) []verdict {
+	all := make([]verdict, len(stands))
+	for i, st := range stands {
+		all[i] = w.judge(st)
+	}
+	if len(w.aliases) == 0 || !slices.ContainsFunc(all, func(v verdict) bool { return v.state != hostname.FindingRight && len(v.addrs) > 0 }) {
+		return all
+	}
+	s.flatten(ctx, w)
+	for i, st := range stands {
+		all[i] = w.judge(st)
+	}
+	return all
+}
+
+// standings asks for both kinds of address at every server and goes along the
+// aliases each of them gives.
+func (s *session) standings(ctx context.Context, name string) ([]standing, source) {
+	var srcs [2]source
+	var wg sync.WaitGroup
+	for i, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
+		wg.Go(func() { srcs[i] = s.at(ctx, name, typ) })
+	}
+	wg.Wait()
+	if len(srcs[0].views) == 0 && len(srcs[1].views) > 0 && !errors.Is(srcs[0].err, errNoDomain) {
+		srcs[0], srcs[1] = srcs[1], source{}
+	}
+	trails := map[string]standing{}
+	var all []standing
+	for _, v := range srcs[0].views {
+		st := standing{server: v.server, addrs: slices.Clone(v.values)}
+		if v.alias != "" {
+			if _, known := trails[v.alias]; !known {
+				trails[v.alias] = s.trailing(ctx, name, v.alias)
+			}
+			st = trails[v.alias]
+			st.server = v.server
+		} else if i := slices.IndexFunc(srcs[1].views, func(o view) bool { return o.server == v.server }); i >= 0 {
+			st.addrs = append(st.addrs, srcs[1].views[i].values...)
+		}
+		all = append(all, st)
+	}
+	return all, srcs[0]
+}
+
+func (s *session) trailing(ctx context.Context, name, alias string) standing {
+	var ends [2]trail
+	var wg sync.WaitGroup
+	for i, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
+		wg.Go(func() { ends[i] = s.follow(ctx, name, alias, typ) })
+	}
+	wg.Wait()
+	return standing{trail: ends[0].names, addrs: append(ends[0].values, ends[1].values...), broken: ends[0].broken}
+}
+
+// hintDoubled looks for the record one level too deep: many registrars append the
+// domain by themselves, and www.example.com becomes www.example.com.example.com.
+func (s *session) hintDoubled(ctx context.Context, w *want, name string, f *hostname.Finding) {
+	doubled := name + w.zone
+	if w.apex || askable(doubled) != nil {
+		return
+	}
+	stands, src := s.standings(ctx, doubled)
+	if len(stands) == 0 || src.secondary {
+		return
+	}
+	if v := s.judge(ctx, w, stands)[0]; v.state == hostname.FindingRight {
+		f.Found = []string{shown(doubled)}
+		f.Detail = doubledText(w.label, doubled, w.zone, f.Record)
+	}
+}
+
+// silent is the finding when nothing at all could be learned.
+func (w *want) silent(src source, r anchor.DNSRecord) hostname.Finding {
+	return silent(src, w.zone, r)
+}
+
+func silent(src source, zone string, r anchor.DNSRecord) hostname.Finding {
+	if errors.Is(src.err, errNoDomain) {
+		return hostname.Finding{Record: r, State: hostname.FindingNoDomain, Detail: noDomainText(dns.CanonicalName(r.Name))}
+	}
+	return hostname.Finding{Record: r, State: hostname.FindingUnknown, Detail: silentText(src, zone)}
+}

@@ -1,0 +1,91 @@
+package acme
+
+import (
+	"context"
+	"crypto/x509"
+	"hash/fnv"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/domains"
+)
+
+// entry is what is known of an attached name. Manager.mu guards it. It is small: there may be ten thousand.
+type entry struct {
+	name string
+	own  bool   // the certificate was imported
+	hash string // of the certificate to serve; "" while it is not known
+
+	notBefore, notAfter time.Time // zero without a certificate
+	renewAt             time.Time
+	askAt               time.Time // when the CA is next asked for its renewal window
+
+	hurries int // renewals before their time, one after the other
+	retryAt time.Time
+	problem string
+
+	work *work // the order under way, nil when none is
+}
+
+// work is one run of an order in the background.
+type work struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+func (e *entry) valid(now time.Time) bool { return now.Before(e.notAfter) }
+
+// holds sets the certificate of the entry.
+func (e *entry) holds(leaf *x509.Certificate, hash string) {
+	e.hash, e.notBefore, e.notAfter = hash, leaf.NotBefore, leaf.NotAfter
+	e.renewAt = renewalTime(e.name, leaf.NotBefore, leaf.NotAfter)
+	e.retryAt, e.problem = time.Time{}, ""
+}
+
+// renewalTime is two thirds into the life of a certificate, and up to a thirtieth earlier: names that were attached
+// together do not all renew in the same second, and each keeps its time across restarts.
+func renewalTime(name string, from, to time.Time) time.Time {
+	life := to.Sub(from)
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(name))
+	early := time.Duration(float64(life) / 30 * float64(sum.Sum32()) / (1 << 32))
+	return from.Add(life*2/3 - early)
+}
+
+// due says whether work should start: there is none under way, no failure to sit out, and a certificate to get.
+func (e *entry) due(now time.Time) bool {
+	if e.own || e.work != nil || now.Before(e.retryAt) {
+		return false
+	}
+	return e.notAfter.IsZero() || !now.Before(e.renewAt)
+}
+
+// wakeAt is when due may become true next; ok is false when nothing is waited for.
+func (e *entry) wakeAt() (time.Time, bool) {
+	switch {
+	case e.own || e.work != nil || e.notAfter.IsZero() && e.retryAt.IsZero():
+		return time.Time{}, false
+	case e.retryAt.After(e.renewAt):
+		return e.retryAt, true
+	}
+	return e.renewAt, true
+}
+
+func (e *entry) certificate(project anchor.ProjectID, now time.Time) hostname.Certificate {
+	c := hostname.Certificate{
+		ARN:    "arn:anchor:local:" + string(project) + ":certificate:" + e.name,
+		Status: anchor.CertPending, Problem: e.problem,
+	}
+	switch {
+	case e.valid(now):
+		c.Status = anchor.CertIssued
+	case !e.notAfter.IsZero():
+		c.Status = anchor.CertExpired
+	case e.problem != "":
+		c.Status = anchor.CertFailed
+	}
+	if !e.notAfter.IsZero() {
+		c.NotAfter = e.notAfter.UnixMilli()
+	}
+	return c
+}

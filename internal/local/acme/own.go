@@ -1,0 +1,197 @@
+package acme
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/domains"
+)
+
+const (
+	// maxOwn bounds chain and key together.
+	maxOwn = 256 << 10
+	// expiresSoon is how long before the end the owner is reminded.
+	expiresSoon = 30 * 24 * time.Hour
+	// leastRSA and leastECDSA are the smallest keys that clients accept, in bits. Ed25519 they accept none of
+	// (CA/Browser Forum Baseline Requirements, section 6.1.5).
+	leastRSA, leastECDSA = 2048, 256
+)
+
+// Import implements hostname.Certificates. The certificate is served from now on, in place of the one before.
+func (m *Manager) Import(_ context.Context, h anchor.Hostname, chain, key []byte) (hostname.Certificate, error) {
+	name, err := m.checkName(h.Name)
+	if err != nil {
+		return hostname.Certificate{}, err
+	}
+	now := time.Now()
+	leaf, err := checkOwn(name, chain, key, now)
+	if err != nil {
+		return hostname.Certificate{}, err
+	}
+	// One file: chain and key are replaced together.
+	if err := writeFile(ownPath(m.cfg.Dir, name), slices.Concat(bytes.TrimSpace(chain), []byte("\n"), bytes.TrimSpace(key), []byte("\n"))); err != nil {
+		return hostname.Certificate{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.names[name]
+	if e == nil {
+		e = &entry{name: name}
+		m.names[name] = e
+	}
+	if e.work != nil {
+		e.work.cancel()
+		e.work = nil
+	}
+	if e.hash != "" {
+		m.drop(e.hash)
+	}
+	e.own = true
+	e.holds(leaf, "")
+	return m.ownState(e, h, now), nil
+}
+
+func (m *Manager) ownState(e *entry, h anchor.Hostname, now time.Time) hostname.Certificate {
+	c := e.certificate(h.ProjectID, now)
+	switch left := e.notAfter.Sub(now); {
+	case left <= 0:
+		c.Problem = "The certificate you brought for " + h.Name + " has expired. Import its successor, or have one issued."
+	case left < expiresSoon:
+		c.Problem = "The certificate you brought for " + h.Name + " expires on " + e.notAfter.UTC().Format("2006-01-02") + ". Import its successor."
+	}
+	return c
+}
+
+// checkOwn finds what is wrong with a certificate before visitors do.
+func checkOwn(name string, chain, key []byte, now time.Time) (*x509.Certificate, error) {
+	bad := func(format string, args ...any) *anchor.Error {
+		return anchor.Invalid("bad_certificate", format, args...)
+	}
+	if len(chain)+len(key) > maxOwn {
+		return nil, bad("the certificate and key for %s are larger than %d KiB", name, maxOwn>>10).
+			Hintf("Send the leaf, its intermediates and one key, in PEM.")
+	}
+	certs, err := parseChain(chain)
+	if err != nil {
+		return nil, bad("the certificate for %s cannot be read", name).Because(err).
+			Hintf("Give the full chain in PEM: your certificate first, then the intermediates.")
+	}
+	leaf := certs[0]
+	if _, err := tls.X509KeyPair(chain, key); err != nil {
+		return nil, bad("the certificate and the key for %s do not belong together", name).Because(err).
+			Hintf("The certificate of %s has to come first, and the key has to be the unencrypted PEM key it was requested with.", name)
+	}
+	if !covers(leaf, name) {
+		return nil, bad("the certificate is for %v, not for %s", leaf.DNSNames, name).Hintf("Get one that names %s.", name)
+	}
+	if now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
+		return nil, bad("the certificate for %s is valid from %s to %s only", name,
+			leaf.NotBefore.UTC().Format(time.DateOnly), leaf.NotAfter.UTC().Format(time.DateOnly)).Hintf("Renew it and import the new one.")
+	}
+	return leaf, errors.Join(checkUse(name, leaf), checkLinks(name, certs))
+}
+
+func checkUse(name string, leaf *x509.Certificate) error {
+	bits, least := 0, leastECDSA
+	switch key := leaf.PublicKey.(type) {
+	case *rsa.PublicKey:
+		bits, least = key.N.BitLen(), leastRSA
+	case *ecdsa.PublicKey:
+		bits = key.Curve.Params().BitSize
+	}
+	if bits == 0 {
+		return anchor.Invalid("bad_certificate", "browsers take no %s key, as the certificate for %s has", leaf.PublicKeyAlgorithm, name).
+			Hintf("Get a certificate for an ECDSA P-256 key.")
+	}
+	if bits < least {
+		return anchor.Invalid("bad_certificate", "the %s key of %s has %d bits; browsers want %d", leaf.PublicKeyAlgorithm, name, bits, least).
+			Hintf("Get a certificate for an ECDSA P-256 key.")
+	}
+	usable := len(leaf.ExtKeyUsage) == 0 || slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) || slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny)
+	if !usable {
+		return anchor.Invalid("bad_certificate", "the certificate for %s is not one for servers", name).
+			Hintf("Get one with the extended key usage serverAuth.")
+	}
+	return nil
+}
+
+// checkLinks: each certificate has to be signed by the next one.
+func checkLinks(name string, certs []*x509.Certificate) error {
+	for i, cert := range certs[:len(certs)-1] {
+		if err := cert.CheckSignatureFrom(certs[i+1]); err != nil {
+			return anchor.Invalid("bad_certificate", "certificate %d in the chain for %s was not signed by the one after it", i+1, name).
+				Because(err).Hintf("Put them in order: your certificate, then each intermediate after the one it signed.")
+		}
+	}
+	return nil
+}
+
+func covers(leaf *x509.Certificate, name string) bool {
+	if wildcard(name) {
+		return slices.Contains(leaf.DNSNames, name)
+	}
+	return leaf.VerifyHostname(name) == nil
+}
+
+func ownPath(dir, name string) string { return filepath.Join(dir, "own", fileName(name, ".pem")) }
+
+func removeOwn(dir, name string) error {
+	if err := removeFile(ownPath(dir, name)); err != nil {
+		return fmt.Errorf("remove the imported certificate of %s: %w", name, err)
+	}
+	return nil
+}
+
+// restoreOwn attaches the names with an imported certificate; it goes before an issued one.
+func (m *Manager) restoreOwn() error {
+	imported, err := hosts(filepath.Join(m.cfg.Dir, "own"), ".pem")
+	if err != nil {
+		return err
+	}
+	for _, name := range imported {
+		data, err := os.ReadFile(ownPath(m.cfg.Dir, name))
+		if err != nil {
+			return fmt.Errorf("read the imported certificate of %s: %w", name, err)
+		}
+		leaf, err := leafOf(data)
+		if err != nil {
+			m.cfg.Log.Error("an imported certificate is damaged; import it again", "domain", name, "error", err)
+			continue
+		}
+		e := &entry{name: name, own: true}
+		e.holds(leaf, "")
+		m.names[name] = e
+	}
+	return nil
+}
+
+// readOwn puts an imported certificate into the cache.
+func (m *Manager) readOwn(name string) (certmagic.Certificate, error) {
+	data, err := os.ReadFile(ownPath(m.cfg.Dir, name))
+	if err != nil {
+		return certmagic.Certificate{}, fmt.Errorf("read the imported certificate: %w", err)
+	}
+	hash, err := certmagic.New(m.cache, m.magic).CacheUnmanagedCertificatePEMBytes(m.ctx, data, data, nil)
+	if err != nil {
+		return certmagic.Certificate{}, fmt.Errorf("use the imported certificate: %w", err)
+	}
+	for _, cert := range m.cache.AllMatchingCertificates(name) {
+		if cert.Hash() == hash {
+			return cert, nil
+		}
+	}
+	return certmagic.Certificate{}, fmt.Errorf("the imported certificate of %s does not name it", name)
+}

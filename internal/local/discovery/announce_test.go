@@ -1,0 +1,129 @@
+package announce_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/local/discovery"
+)
+
+func TestARunningServerIsFoundWhereverItsDataIs(t *testing.T) {
+	home(t)
+	want := announce.Server{URL: "http://127.0.0.1:1", Token: "t", PID: os.Getpid(), Data: t.TempDir()}
+	if err := announce.Write(want); err != nil {
+		t.Fatal(err)
+	}
+	got, _, ok := announce.Find()
+	if !ok || got != want {
+		t.Fatalf("Find() = %+v, %v; want %+v", got, ok, want)
+	}
+	info, err := os.Stat(announce.FileIn(want.Data))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("announcement: %v, %v; want mode 0600", info, err)
+	}
+	if err := announce.Remove(want); err != nil {
+		t.Fatal(err)
+	}
+	if _, tried, ok := announce.Find(); ok || len(tried) != 2 {
+		t.Fatalf("after Remove: found %v, tried %v", ok, tried)
+	}
+}
+
+func TestADeadServerIsPassedOver(t *testing.T) {
+	home(t)
+	if err := announce.Write(announce.Server{URL: "http://127.0.0.1:1", PID: 1<<31 - 1, Data: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	if _, tried, ok := announce.Find(); ok || !strings.Contains(tried[0], "has ended") {
+		t.Fatalf("a server whose process is gone: found %v, tried %q", ok, tried)
+	}
+}
+
+func TestRemoveLeavesTheNextServersAnnouncement(t *testing.T) {
+	home(t)
+	data := t.TempDir()
+	old := announce.Server{PID: 1 << 30, Data: data}
+	next := announce.Server{PID: os.Getpid(), Data: data}
+	if err := announce.Write(next); err != nil {
+		t.Fatal(err)
+	}
+	if err := announce.Remove(old); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, ok := announce.Find(); !ok {
+		t.Fatal("the running server's announcement was removed by another's")
+	}
+}
+
+func TestAnAnnouncementOthersCanReadIsPassedOver(t *testing.T) {
+	home(t)
+	here := announce.Server{Token: "t", PID: os.Getpid(), Data: t.TempDir()}
+	if err := announce.Write(here); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(pointers(t)[0], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, tried, ok := announce.Find(); ok || !strings.Contains(tried[0], "0644") {
+		t.Fatalf("Find() = %+v, tried %q; want none, and the mode named", got, tried)
+	}
+}
+
+// Two servers of one user: the CLI takes the one started last, and when that one ends,
+// in order or not, the other.
+func TestTheEndOfOneServerLeavesTheOthers(t *testing.T) {
+	home(t)
+	first := announce.Server{URL: "http://127.0.0.1:1", PID: os.Getpid(), Data: t.TempDir()}
+	second := announce.Server{URL: "http://127.0.0.1:2", PID: os.Getppid(), Data: t.TempDir()}
+	killed := announce.Server{URL: "http://127.0.0.1:3", PID: 1<<31 - 1, Data: t.TempDir()}
+	for i, s := range []announce.Server{first, second, killed} {
+		before := pointers(t)
+		if err := announce.Write(s); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range pointers(t) {
+			if !slices.Contains(before, name) {
+				at := time.Unix(int64(1_700_000_000+i), 0) // file systems do not tell the same moment apart
+				if err := os.Chtimes(name, at, at); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if got, tried, ok := announce.Find(); !ok || got != second || len(tried) != 1 {
+		t.Errorf("Find() = %+v, %v, tried %q; want %+v", got, ok, tried, second)
+	}
+	if err := announce.Remove(second); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, ok := announce.Find(); !ok || got != first {
+		t.Errorf("after the end of the second: Find() = %+v, %v; want %+v", got, ok, first)
+	}
+	if err := announce.Write(second); err != nil {
+		t.Fatal(err)
+	}
+	if left := pointers(t); len(left) != 2 {
+		t.Errorf("what the killed server left is still there: %q", left)
+	}
+}
+
+func pointers(t *testing.T) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(os.Getenv("HOME"), ".anchor", "server-*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func home(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv("HOME", dir)
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	t.Setenv("XDG_DATA_HOME", filepath.Join(dir, "data"))
+}

@@ -1,0 +1,233 @@
+package edge
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
+)
+
+// Functions are asked for identity and compressed here: OpenNext's streaming wrapper would do it inside of Node.js at
+// brotli's highest quality, on the one thread that renders pages.
+
+// Qualities for bodies that are compressed while the client waits.
+const (
+	liveBrotli = 4
+	liveGzip   = 5
+)
+
+// liveWindow bounds what one zstd stream takes of memory, here and in the client (RFC 9659 allows 8 MB).
+const liveWindow = 512 << 10
+
+// encoder is one of the libraries' writers.
+type encoder interface {
+	io.WriteCloser
+	Flush() error
+	Reset(io.Writer)
+}
+
+var encoders = map[string]*sync.Pool{
+	asset.Brotli: {New: func() any { return brotli.NewWriterLevel(nil, liveBrotli) }},
+	asset.Gzip: {New: func() any {
+		w, _ := gzip.NewWriterLevel(nil, liveGzip) // fails for a level out of range only
+		return w
+	}},
+	asset.Zstd: {New: func() any {
+		w, _ := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), // fail out of range only
+			zstd.WithWindowSize(liveWindow))
+		return w
+	}},
+}
+
+// compressor encodes a function's answer if the client, the type and the size allow it. Flushes pass through, so that
+// a stream stays one.
+type compressor struct {
+	to     *response
+	coding string   // what the client prefers: "br", "zstd", "gzip" or ""
+	tags   []string // If-None-Match
+	head   bool
+
+	begun   bool
+	encoder encoder // nil: the body goes as it is
+}
+
+func newCompressor(res *response, r *http.Request) *compressor {
+	return &compressor{
+		to: res, coding: asset.Coding(r.Header["Accept-Encoding"]), tags: r.Header["If-None-Match"],
+		head: r.Method == http.MethodHead,
+	}
+}
+
+var identityOnly = []string{"identity"}
+
+func (c *compressor) Header() http.Header { return c.to.Header() }
+
+// Unwrap lets http.ResponseController reach the connection's deadlines.
+func (c *compressor) Unwrap() http.ResponseWriter { return c.to }
+
+func (c *compressor) WriteHeader(status int) {
+	if status >= http.StatusOK && !c.begun {
+		c.begun = true
+		c.begin(status, c.to.Header())
+	}
+	c.to.WriteHeader(status)
+}
+
+// begin decides. An answer that can go out in several codings says so in Vary, coded or not (RFC 9110, section 12.5.5),
+// and the header of an answer to HEAD is that of the answer to GET (section 9.3.2).
+func (c *compressor) begin(status int, h http.Header) {
+	if strings.EqualFold(h.Get("Content-Encoding"), "identity") {
+		delete(h, "Content-Encoding") // no registered coding; OpenNext sends it
+	}
+	if status == http.StatusNotModified {
+		c.confirm(h)
+		return
+	}
+	if !encodable(status, h) {
+		return
+	}
+	addVary(h, "Accept-Encoding")
+	if c.coding == "" {
+		return
+	}
+	h.Set("Content-Encoding", c.coding)
+	for _, name := range ofIdentity {
+		delete(h, name)
+	}
+	weaken(h)
+	if c.head {
+		return
+	}
+	c.encoder = encoders[c.coding].Get().(encoder)
+	c.encoder.Reset(onlyWriter{c.to})
+}
+
+// ofIdentity are fields that only hold for the octets as the function wrote them (RFC 9110, section 8; RFC 9530).
+var ofIdentity = []string{"Content-Length", "Accept-Ranges", "Content-Digest", "Repr-Digest", "Digest", "Content-Md5"}
+
+// weaken changes the tag: the octets differ from those that it was made for.
+func weaken(h http.Header) {
+	if tag := h.Get("Etag"); strings.HasPrefix(tag, `"`) {
+		h.Set("Etag", "W/"+tag)
+	}
+}
+
+// confirm sets on a 304 the validator and the Vary of the 200 that it confirms (RFC 9110, section 15.4.5). That 200 was
+// coded if the client's tag is the function's, weakened. For a tag that says nothing about it the type decides, and
+// without a type a superfluous Vary does no harm.
+func (c *compressor) confirm(h http.Header) {
+	tag, mediaType := h.Get("Etag"), h.Get("Content-Type")
+	strong := strings.HasPrefix(tag, `"`)
+	switch {
+	case strong && listed(c.tags, "W/"+tag):
+		weaken(h)
+	case strong && c.coding != "" && listed(c.tags, tag):
+		return // this client would have got a coded body, if there were one
+	case mediaType != "" && !compressible(mediaType):
+		return
+	}
+	addVary(h, "Accept-Encoding")
+}
+
+// listed looks for a tag as it is written.
+func listed(lines []string, tag string) bool {
+	weak := strings.HasPrefix(tag, "W/")
+	for _, line := range lines {
+		for before, rest, found := strings.Cut(line, tag); found; before, rest, found = strings.Cut(rest, tag) {
+			if weak || !strings.HasSuffix(before, "W/") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// addVary names a request field once.
+func addVary(h http.Header, field string) {
+	for _, line := range h["Vary"] {
+		for said := range strings.SplitSeq(line, ",") {
+			if said = strings.TrimSpace(said); said == "*" || strings.EqualFold(said, field) {
+				return
+			}
+		}
+	}
+	h.Add("Vary", field)
+}
+
+func encodable(status int, h http.Header) bool {
+	switch status {
+	case http.StatusNoContent, http.StatusResetContent, http.StatusPartialContent:
+		return false
+	}
+	if h.Get("Content-Encoding") != "" || forbidsTransform(h) {
+		return false
+	}
+	if n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64); err == nil && n < asset.SmallestToCompress {
+		return false
+	}
+	return compressible(h.Get("Content-Type"))
+}
+
+// compressible leaves out events: they are short and each is flushed, so coding would make them longer.
+func compressible(mediaType string) bool {
+	return asset.Compressible(mediaType) && !asset.Is(mediaType, "text/event-stream")
+}
+
+// forbidsTransform: directives are compared without regard to case (RFC 9111, section 5.2).
+func forbidsTransform(h http.Header) bool {
+	for _, line := range h["Cache-Control"] {
+		for directive := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(directive), "no-transform") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (c *compressor) Write(p []byte) (int, error) {
+	if !c.begun {
+		c.WriteHeader(http.StatusOK)
+	}
+	if c.encoder == nil {
+		return c.to.Write(p)
+	}
+	return c.encoder.Write(p)
+}
+
+// FlushError is what http.ResponseController calls.
+func (c *compressor) FlushError() error {
+	if !c.begun {
+		c.WriteHeader(http.StatusOK)
+	}
+	if c.encoder != nil {
+		if err := c.encoder.Flush(); err != nil {
+			return err
+		}
+	}
+	return c.to.FlushError()
+}
+
+// Flush is for functions that ask for an http.Flusher.
+func (c *compressor) Flush() { _ = c.FlushError() }
+
+// close ends the body. A function that panics never comes here: a body that is cut off must not look whole.
+func (c *compressor) close() {
+	if !c.begun {
+		c.WriteHeader(http.StatusOK)
+	}
+	if c.encoder == nil {
+		return
+	}
+	_ = c.encoder.Close() // an error here is that of a client that went
+	c.encoder.Reset(nil)
+	encoders[c.coding].Put(c.encoder)
+	c.encoder = nil
+}

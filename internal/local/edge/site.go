@@ -1,0 +1,161 @@
+package edge
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
+)
+
+// Site is what answers under a host. Its fields are set before it is first published or dispatched to, and never
+// changed after; it must not be copied.
+type Site struct {
+	// ID names the site in logs.
+	ID string
+	// Project is what the site belongs to. A TLS connection that a client made for one host of a project may carry
+	// requests for its other hosts. "" stands alone.
+	Project string
+	// Header is added to every response of the site (for example X-Anchor-Deployment). Keys are canonical.
+	Header http.Header
+	// Assets are the static files. May be nil.
+	Assets *asset.Index
+	// Shared finds hashed files (_next/static) that other builds of the same app brought, by URL path: a browser that
+	// loaded yesterday's page still asks for its chunks. May be nil.
+	Shared func(path string) (asset.Asset, *Rule, bool)
+	// Rules are what the app's routing says about single files, by percent-decoded URL path. A file without rule is
+	// served as it is.
+	Rules map[string]*Rule
+	// Routes are the behaviours in match order. "*" is the default whatever its place and is served by Default.
+	Routes []Route
+	// Default answers what no route and no static file does.
+	Default http.Handler
+	// Middleware runs before the behaviours that MiddlewareRoutes names. May be nil.
+	Middleware Middleware
+	// MiddlewareRoutes are the patterns, as written in Routes or "*", of the behaviours that have the middleware
+	// (OpenNext: behaviors[].edgeFunction). Of requests for static files only those run it whose Rule says Ask.
+	MiddlewareRoutes []string
+	// Hold is called once for each request, and what it returns when the request has ended. A drain that has published a
+	// table without the site and then counts no hold may stop what the site runs on. May be nil.
+	Hold func() (release func())
+
+	inFlight atomic.Int64
+	once     sync.Once
+	routes   []Route
+	guards   map[string]bool
+}
+
+// Route is one behaviour: what answers the paths that match Pattern.
+type Route struct {
+	// Pattern is a CloudFront path pattern: "*" stands for any run of characters and "?" for one, case counts, and
+	// a leading slash may be left out.
+	Pattern string
+	// Target is the function of this behaviour. Reading a body beyond Config.MaxBodyBytes gives it an
+	// *http.MaxBytesError; it should answer 413 then, and 408 when it gets os.ErrDeadlineExceeded, from a client slower than
+	// Config.Upload. It must not read the body after it has returned.
+	Target http.Handler
+	// Static marks a behaviour of static files; Target is not used. A path without file goes to the site's Default.
+	Static bool
+}
+
+// prepare compiles the routes once, whichever of NewTable and Dispatch comes first.
+func (s *Site) prepare() {
+	s.once.Do(func() {
+		s.routes = compile(s.Routes)
+		s.guards = make(map[string]bool, len(s.MiddlewareRoutes))
+		for _, p := range s.MiddlewareRoutes {
+			s.guards[normalPattern(p)] = true
+		}
+	})
+}
+
+func (s *Site) guarded(pattern string) bool { return s.guards[pattern] }
+
+// hold is one request's claim on its site; a value, so that a static file costs no allocation for it.
+type hold struct {
+	site *Site
+	free func()
+}
+
+func (s *Site) hold() hold {
+	s.inFlight.Add(1)
+	if s.Hold == nil {
+		return hold{site: s}
+	}
+	return hold{site: s, free: s.Hold()}
+}
+
+func (h hold) release() {
+	if h.free != nil {
+		h.free()
+	}
+	h.site.inFlight.Add(-1)
+}
+
+// target is what a path resolves to: a function, a static file, or neither (a hashed file that nobody has).
+type target struct {
+	function http.Handler
+	pattern  string
+	asset    asset.Asset
+	rule     *Rule
+	found    bool
+}
+
+// resolve finds what answers a request. A file whose rule says Ask is the function's to name.
+func (s *Site) resolve(method string, u *url.URL) target {
+	t := s.locate(method, u)
+	if t.function == nil && t.rule != nil && t.rule.Ask {
+		t.function, t.pattern = s.fallback(), defaultPattern
+	}
+	return t
+}
+
+// locate is resolve for a path that the app's rules have already passed.
+func (s *Site) locate(method string, u *url.URL) target {
+	s.prepare()
+	if t, ok := s.routed(u.Path); ok {
+		return t
+	}
+	if (method == http.MethodGet || method == http.MethodHead) && !hasEncodedSlash(u) {
+		if t := s.file(u.Path); t.found || s.Assets.Hashed(u.Path) {
+			return t
+		}
+	}
+	return target{function: s.fallback(), pattern: defaultPattern}
+}
+
+func (s *Site) fallback() http.Handler {
+	if s.Default == nil {
+		return noFunction
+	}
+	return s.Default
+}
+
+// file finds a static file by its percent-decoded path.
+func (s *Site) file(path string) target {
+	if a, ok := s.Assets.Lookup(path); ok {
+		return target{asset: a, rule: s.Rules[path], found: true}
+	}
+	if s.Shared == nil || !s.Assets.Hashed(path) {
+		return target{}
+	}
+	a, rule, ok := s.Shared(path)
+	return target{asset: a, rule: rule, found: ok}
+}
+
+// hasEncodedSlash: an encoded slash does not separate segments, so a path that has one names no file. Otherwise a file
+// would have a spelling that the app's rules do not know.
+func hasEncodedSlash(u *url.URL) bool {
+	return u.RawPath != "" && strings.Contains(strings.ToLower(u.RawPath), "%2f")
+}
+
+func (s *Site) routed(path string) (target, bool) {
+	for i := range s.routes {
+		if route := &s.routes[i]; matches(route.Pattern, path) {
+			return target{function: route.Target, pattern: route.Pattern}, !route.Static
+		}
+	}
+	return target{}, false
+}

@@ -1,0 +1,327 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/access"
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/domains"
+	"github.com/anchor-deploy/anchor/internal/local/acme"
+	"github.com/anchor-deploy/anchor/internal/local/discovery"
+	"github.com/anchor-deploy/anchor/internal/local/edge"
+	"github.com/anchor-deploy/anchor/internal/local/isr"
+	"github.com/anchor-deploy/anchor/internal/local/logs"
+	"github.com/anchor-deploy/anchor/internal/local/sites"
+	"github.com/anchor-deploy/anchor/internal/local/sqlite"
+	"github.com/anchor-deploy/anchor/internal/local/worker"
+	"github.com/anchor-deploy/anchor/internal/project"
+	"github.com/anchor-deploy/anchor/internal/project/secret"
+	"github.com/anchor-deploy/anchor/internal/release"
+)
+
+// app is a running Anchor on one machine.
+type app struct {
+	Config
+	started time.Time
+	node    worker.Node
+	walls   local.Isolation
+	closers []func() error // in the order of opening
+
+	sites, api net.Listener
+	secure     net.Listener // nil without HTTPS
+	public     origin
+	proxies    []netip.Prefix
+	store      *sqlite.Store
+	bundles    *bundle.Store
+	edge       *edge.Edge
+	platform   *local.Platform
+	env        project.Env
+	projects   project.Service
+	access     access.Service
+	deploys    *deploy.Service
+	releases   *release.Service
+	logs       *logs.Book
+	certs      *acme.Manager // nil without HTTPS
+	localCA    *acme.LocalCA // nil unless the base domain is localhost
+	hostnames  *hostname.Service
+	changed    chan string // names whose certificate changed
+
+	covered         atomic.Bool            // the wildcard's certificate is there
+	wildcardProblem atomic.Pointer[string] // why it is not
+}
+
+// Run starts Anchor, calls c.Ready and serves until ctx ends. What was
+// acknowledged before is there again after the next start, however this one ends.
+func Run(ctx context.Context, c Config) error {
+	a := &app{Config: c.withDefaults(), started: time.Now(), changed: make(chan string, 1024)}
+	defer a.close()
+	if err := a.open(ctx); err != nil {
+		return err
+	}
+	if err := a.platform.Restore(ctx); err != nil {
+		return err
+	}
+	if err := a.hostnames.Restore(ctx); err != nil {
+		return err
+	}
+	working, stop := context.WithCancel(ctx)
+	var background sync.WaitGroup
+	for _, work := range []func(context.Context){a.janitor, a.hostnames.Run, a.lookAtChanged, a.keepWildcard} {
+		background.Go(func() { work(working) })
+	}
+	a.onClose(func() error { stop(); background.Wait(); return nil })
+	token, err := a.localToken(ctx)
+	if err != nil {
+		return err
+	}
+	return a.serve(ctx, token)
+}
+
+// open brings the parts up in the order of their arrows. What can be refused
+// (Node.js, folder, port) is refused before any record is touched.
+func (a *app) open(ctx context.Context) (err error) {
+	if a.node, err = worker.FindNode(ctx, a.Node); err != nil {
+		return nodeMissing(err)
+	}
+	if a.Data, err = filepath.Abs(a.Data); err != nil {
+		return fmt.Errorf("find the data folder: %w", err)
+	}
+	unlock, err := lockData(a.Data)
+	if err != nil {
+		return err
+	}
+	a.onClose(func() error { unlock(); return nil })
+	if err := a.openWalls(ctx); err != nil {
+		return err
+	}
+	if a.sites, err = listen(ctx, "--listen", a.Listen); err != nil {
+		return err
+	}
+	a.onClose(a.sites.Close)
+	if a.public, err = a.publicOrigin(a.sites); err != nil {
+		return err
+	}
+	if a.HTTPS.Listen != "" {
+		if a.secure, err = listen(ctx, "--https", a.HTTPS.Listen); err != nil {
+			return err
+		}
+		a.onClose(a.secure.Close)
+	}
+	if a.api, err = listen(ctx, "--api", a.API); err != nil {
+		return err
+	}
+	a.onClose(a.api.Close)
+	if err := a.closeAddresses(ctx); err != nil {
+		return err
+	}
+	if err := folder(a.Data).check(ctx); err != nil {
+		return err
+	}
+	box, err := a.openKey()
+	if err != nil {
+		return err
+	}
+	if err := a.openStores(ctx); err != nil {
+		return err
+	}
+	return a.openUseCases(ctx, box)
+}
+
+func (a *app) openStores(ctx context.Context) (err error) {
+	if a.store, err = sqlite.Open(ctx, filepath.Join(a.Data, "anchor.db")); err != nil {
+		return err
+	}
+	a.onClose(a.store.Close)
+	if a.bundles, err = bundle.Open(filepath.Join(a.Data, "artifacts")); err != nil {
+		return err
+	}
+	a.bundles.MaxUnowned = a.Quotas.UploadMiB << 20
+	a.onClose(a.bundles.Close)
+	if a.logs, err = logs.Open(filepath.Join(a.Data, "logs")); err != nil {
+		return err
+	}
+	a.onClose(a.logs.Close)
+	return nil
+}
+
+func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
+	cache, err := isr.Open(filepath.Join(a.Data, "cache"))
+	if err != nil {
+		return err
+	}
+	cache.Quota.Bytes = a.Quotas.CacheMiB << 20
+	cache.Quota.Group = func(ns string) []string { return a.platform.Siblings(anchor.DeploymentID(ns)) }
+	a.onClose(cache.Close)
+	run, err := a.runFolder()
+	if err != nil {
+		return err
+	}
+
+	env := project.Env{Variables: a.store, Box: box}
+	if a.proxies, err = trusted(a.TrustProxies); err != nil {
+		return err
+	}
+	addresses, err := a.HTTPS.addresses()
+	if err != nil {
+		return err
+	}
+	if err := a.openACME(); err != nil {
+		return err
+	}
+	a.edge = edge.New(a.edgeConfig())
+	a.platform, err = local.New(local.Config{
+		Dir: filepath.Join(a.Data, "platform"), Run: run, BaseDomain: a.BaseDomain,
+		Addresses: addresses, Node: a.node, Users: a.walls.Users, Walls: a.walls.Walls, Drain: a.Drain, Warm: a.Warm,
+		Limits: local.Limits{Functions: a.Quotas.Functions, Processes: a.Quotas.Processes},
+		Edge:   a.edge, Cache: cache, Bundles: a.bundles, Logs: a.logs, Records: a.store, Secrets: env,
+	})
+	if err != nil {
+		return err
+	}
+	a.onClose(a.platform.Close)
+
+	a.openHostnames()
+	a.access = access.Service{Tokens: a.store}
+	a.env = env
+	a.projects = project.Service{Records: a.store, Remover: projectRemover{a.platform}, Quota: &project.Quota{Projects: a.Quotas.Projects}}
+	a.releases = &release.Service{Pointer: a.store, Traffic: a.platform, Records: a.store}
+	a.deploys = deploy.NewService(deploy.Ports{
+		Projects: a.store, Records: a.store, Journal: a.store, Bundles: a.bundles, Env: env,
+		Platform: a.platform, Releases: a.releases, Remover: a.platform,
+		Retention: release.Retention{
+			Service: a.releases, Shelf: a.store, Remover: a.platform,
+			Keep: a.Keep, Previews: a.KeepPreviews, Assets: a.KeepAssets,
+		},
+		Refuse: a.platform.Refuse, Quota: deploy.Quota{Queued: a.Quotas.Queued},
+		BeforeStep: a.BeforeStep,
+	})
+	a.onClose(func() error { a.deploys.Close(); return nil })
+	return nil
+}
+
+// serve answers until ctx ends, then lets requests in flight end.
+func (a *app) serve(ctx context.Context, token string) error {
+	api := a.apiServer()
+	failed := make(chan error, 3)
+	go func() { failed <- a.edge.Serve(a.sites) }()
+	if a.secure != nil {
+		go func() { failed <- a.edge.ServeTLS(a.secure) }()
+	}
+	go func() { failed <- api.Serve(a.api) }()
+	here := announce.Server{URL: apiURL(a.api), Token: token, PID: os.Getpid(), Data: a.Data}
+	if err := announce.Write(here); err != nil {
+		return err
+	}
+	a.onClose(func() error { return announce.Remove(here) })
+	if a.Ready != nil {
+		a.Ready(a.ready())
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	return errors.Join(err, a.shutDown(api))
+}
+
+// apiConnections is how many connections the API takes at a time.
+const apiConnections = 512
+
+func (a *app) apiServer() *http.Server {
+	connections := &httpapi.Connections{Max: apiConnections}
+	return &http.Server{
+		Handler: httpapi.New(a.services(), httpapi.Options{
+			Version: a.Version, Log: a.Log, Hosts: a.apiHosts(), TrustedProxies: a.proxies,
+		}),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ConnState:         connections.Track,
+	}
+}
+
+// apiHosts are the names that the API answers for. Where it listens beyond this machine and
+// none is named, clients may know it by any name, so it answers for all: nil.
+func (a *app) apiHosts() []string {
+	at, err := netip.ParseAddrPort(a.api.Addr().String())
+	if len(a.APIHosts) == 0 && (err != nil || !at.Addr().IsLoopback()) {
+		return nil
+	}
+	hosts := append([]string{a.API}, a.APIHosts...)
+	if u, err := url.Parse(a.PublicURL); err == nil && u.Host != "" {
+		hosts = append(hosts, u.Host)
+	}
+	return hosts
+}
+
+func (a *app) edgeConfig() edge.Config {
+	c := edge.Config{Log: a.Log, TrustedProxies: a.proxies, GetCertificate: a.getCertificate()}
+	if a.certs != nil {
+		c.Wrap = a.certs.HTTPChallenge
+		_, c.HTTPSPort, _ = net.SplitHostPort(a.secure.Addr().String())
+	}
+	return c
+}
+
+// grace is how long requests in flight, and what apps do after their answers, may go on when Anchor itself ends.
+const grace = 10 * time.Second
+
+// shutDown lets what is under way end within the grace: requests first, then the work that functions go on with after
+// their answers. Deployments are interrupted in between, so that none fails because its function is stopped; the next
+// start goes on with them.
+func (a *app) shutDown(api *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	err := a.edge.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = nil // streams that would go on for ever
+	}
+	err = errors.Join(err, api.Close())
+	a.deploys.Close()
+	if cut := a.platform.Finish(ctx); cut != nil {
+		a.Log.Warn("functions were still at work when the grace was over", "error", cut)
+	}
+	return err
+}
+
+func (a *app) ready() Ready {
+	r := Ready{
+		SiteURL: a.sitesOrigin().of("<project>." + a.BaseDomain), APIURL: apiURL(a.api),
+		Data: a.Data, TokenFile: a.tokenFile(), HTTPS: a.httpsURL(),
+	}
+	if !a.sound() {
+		r.Warnings = append(r.Warnings, a.isolationGap())
+	}
+	return r
+}
+
+func (a *app) onClose(f func() error) { a.closers = append(a.closers, f) }
+
+func (a *app) close() {
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		if err := a.closers[i](); err != nil && !errors.Is(err, net.ErrClosed) {
+			a.Log.Error("close", "error", err)
+		}
+	}
+}
+
+// projectRemover is the platform as project asks for it.
+type projectRemover struct{ *local.Platform }
+
+func (r projectRemover) Remove(ctx context.Context, p anchor.ProjectID) error {
+	return r.RemoveProject(ctx, p)
+}

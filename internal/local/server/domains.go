@@ -1,0 +1,231 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/domains"
+	"github.com/anchor-deploy/anchor/internal/domains/dnscheck"
+	"github.com/anchor-deploy/anchor/internal/local/acme"
+	"github.com/anchor-deploy/anchor/internal/project"
+)
+
+// HTTPS is what Config says of custom domains. Without Listen nothing is served
+// over TLS and domains wait.
+type HTTPS struct {
+	Listen    string   // host:port, ":443"
+	Email     string   // contact of the ACME account
+	CA        string   // URL of an ACME directory; Let's Encrypt when empty
+	Fallback  string   // URL of the directory that is asked when CA fails for reasons of its own; "" for none
+	Staging   bool     // Let's Encrypt's staging CA
+	CARoots   string   // PEM file of the roots of CA's own HTTPS; the system's when empty, and for Fallback beside them
+	DNSHook   string   // program that sets _acme-challenge records, for wildcards
+	Resolvers []string // host:port of DNS servers; the system's when empty
+	Addresses []string // public IP addresses of this machine; its interfaces' when empty
+}
+
+// letsEncrypt is the CAA value by which Let's Encrypt may issue (RFC 8659). Other CAs
+// tell theirs in their directory, which is not asked at start: it may be out of reach.
+var letsEncrypt = []string{"letsencrypt.org"}
+
+// openACME starts the certificates when HTTPS is asked for.
+func (a *app) openACME() error {
+	if a.HTTPS.Listen == "" {
+		return nil
+	}
+	roots, err := a.HTTPS.roots()
+	if err != nil {
+		return err
+	}
+	a.certs, err = acme.New(acme.Config{
+		Dir: filepath.Join(a.Data, "acme"), Email: a.HTTPS.Email, CA: a.HTTPS.CA, FallbackCA: a.HTTPS.Fallback, Staging: a.HTTPS.Staging,
+		TrustedRoots: roots, DNS01: a.HTTPS.DNSHook, Resolvers: a.HTTPS.Resolvers,
+		Changed: a.certificateChanged, Log: a.Log,
+	})
+	if err != nil {
+		return err
+	}
+	a.onClose(func() error { a.certs.Close(); return nil })
+	if isLocal(a.BaseDomain) {
+		a.localCA, err = acme.OpenLocalCA(filepath.Join(a.Data, localCADir), a.BaseDomain)
+	}
+	return err
+}
+
+// localCADir is the folder, in the data folder, of the CA for *.localhost.
+const localCADir = "localca"
+
+func isLocal(domain string) bool {
+	return domain == "localhost" || strings.HasSuffix(domain, ".localhost")
+}
+
+// Trust adds the root of the CA for *.localhost to the system's store, or takes it
+// away, and says what the system's store does not reach. data is the data folder of
+// an Anchor that was started with HTTPS.
+func Trust(ctx context.Context, data string, install bool) (root, browsers string, err error) {
+	root = filepath.Join(data, localCADir, "root.pem")
+	if _, err := os.Stat(root); err != nil {
+		return "", "", anchor.Invalid("no_local_ca", "Anchor in %s has no CA for *.localhost", data).
+			Hintf("Start it with HTTPS first: anchor up --https 127.0.0.1:3443").Because(err)
+	}
+	trust := acme.TrustOf(root)
+	if install {
+		return root, trust.Browsers(), trust.Install(ctx)
+	}
+	return root, "", trust.Uninstall(ctx)
+}
+
+func (h HTTPS) roots() (*x509.CertPool, error) {
+	if h.CARoots == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(h.CARoots)
+	if err != nil {
+		return nil, anchor.Invalid("bad_roots", "cannot read --acme-roots").Hintf("Name a PEM file.").Because(err)
+	}
+	pool := x509.NewCertPool()
+	if h.Fallback != "" { // mostly a public one, beside one that is not
+		if pool, err = x509.SystemCertPool(); err != nil {
+			return nil, fmt.Errorf("read the system's roots for --acme-fallback: %w", err)
+		}
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, anchor.Invalid("bad_roots", "--acme-roots %s holds no certificate", h.CARoots).Hintf("Name a PEM file.")
+	}
+	return pool, nil
+}
+
+// certificateChanged notes a name for lookAtChanged. It is called from acme's own
+// goroutines, from before the use-case is there, and must not wait: what finds no
+// room is looked at when it is due.
+func (a *app) certificateChanged(name string) {
+	select {
+	case a.changed <- name:
+	default:
+	}
+}
+
+// lookAtChanged has the reconciler look at once at names whose certificate changed,
+// until ctx ends.
+func (a *app) lookAtChanged(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case name := <-a.changed:
+			h, err := a.store.HostnameByName(ctx, name)
+			if err == nil {
+				_, err = a.hostnames.Check(ctx, h.ProjectID, name)
+			}
+			if err != nil && ctx.Err() == nil && !errors.Is(err, anchor.ErrNotFound) {
+				a.Log.Warn("look at a domain whose certificate changed", "domain", name, "error", err)
+			}
+		}
+	}
+}
+
+func (a *app) openHostnames() {
+	a.hostnames = &hostname.Service{
+		Records: a.store, Directory: a.store, Front: a.platform, Base: a.BaseDomain, Log: a.Log,
+		Resolver:     dnscheck.New(dnscheck.Config{Resolvers: a.HTTPS.Resolvers, Log: a.Log}),
+		Certificates: noTLS{},
+	}
+	if a.certs != nil {
+		a.hostnames.Certificates = a.certs
+	}
+	if a.HTTPS.CA == "" {
+		a.hostnames.Issuers = letsEncrypt
+	}
+}
+
+// getCertificate is nil without HTTPS.
+func (a *app) getCertificate() func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if a.certs == nil {
+		return nil
+	}
+	if a.localCA == nil {
+		return a.certs.GetCertificate
+	}
+	return acme.First(a.certs.GetCertificate, a.localCA.GetCertificate)
+}
+
+// noTLS stands for the certificates of an Anchor that serves no HTTPS.
+type noTLS struct{}
+
+const noTLSProblem = "This Anchor serves no HTTPS. Start it with: anchor up --https :443"
+
+func (noTLS) Ensure(context.Context, anchor.Hostname) (hostname.Certificate, error) {
+	return hostname.Certificate{Status: anchor.CertPending, Problem: noTLSProblem}, nil
+}
+
+func (noTLS) Import(context.Context, anchor.Hostname, []byte, []byte) (hostname.Certificate, error) {
+	return hostname.Certificate{}, anchor.Conflict("no_https", "this Anchor serves no HTTPS").Hintf("Start it with: anchor up --https :443")
+}
+
+func (noTLS) Release(context.Context, anchor.Hostname) error { return nil }
+
+// addresses are those under which the world reaches this machine: as told, else the
+// global ones of its interfaces, else all but loopback, else loopback.
+func (h HTTPS) addresses() ([]netip.Addr, error) {
+	var told []netip.Addr
+	for _, text := range h.Addresses {
+		addr, err := netip.ParseAddr(text)
+		if err != nil {
+			return nil, anchor.Invalid("bad_address", "--public-ip is %q, which is no IP address", text).
+				Hintf("Give the addresses that domains shall point to.")
+		}
+		told = append(told, addr.Unmap())
+	}
+	if len(told) > 0 {
+		return told, nil
+	}
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, fmt.Errorf("read the addresses of this machine: %w", err)
+	}
+	var public, private []netip.Addr
+	for _, one := range all {
+		prefix, err := netip.ParsePrefix(one.String())
+		addr := prefix.Addr().Unmap()
+		switch {
+		case err != nil || !addr.IsGlobalUnicast():
+		case addr.IsPrivate():
+			private = append(private, addr)
+		default:
+			public = append(public, addr)
+		}
+	}
+	if len(public) > 0 {
+		return public, nil
+	}
+	if len(private) > 0 {
+		return private, nil
+	}
+	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+}
+
+// projects are the projects whose domains go before they do.
+type projects struct {
+	project.Service
+	hostnames *hostname.Service
+}
+
+func (p projects) Delete(ctx context.Context, idOrSlug string) error {
+	found, err := p.Get(ctx, idOrSlug)
+	if err == nil {
+		err = p.hostnames.RemoveAll(ctx, found.ID)
+	}
+	if err != nil && !errors.Is(err, anchor.ErrNotFound) {
+		return err
+	}
+	return p.Service.Delete(ctx, idOrSlug)
+}

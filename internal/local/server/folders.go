@@ -1,0 +1,82 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/project/secret"
+)
+
+// openKey reads the key of the environment variables. A new one is made for a new
+// data folder only: records that another key sealed could never be read again.
+func (a *app) openKey() (*secret.Box, error) {
+	f := folder(a.Data)
+	if _, err := os.Stat(f.records()); err == nil {
+		return f.keyInUse()
+	}
+	return secret.Open(f.key())
+}
+
+func (f folder) key() string { return f.path("secret.key") }
+
+// keyInUse reads the key of a folder that has been used, and refuses one that is missing or cannot be used. It makes none.
+func (f folder) keyInUse() (*secret.Box, error) {
+	if _, err := os.Stat(f.key()); errors.Is(err, fs.ErrNotExist) {
+		return nil, anchor.Invalid("key_missing", "%s is missing: the records beside it were sealed with it", f.key()).
+			Hintf("%s", f.keyHint())
+	}
+	box, err := secret.Open(f.key())
+	if anchor.CodeOf(err) == "key_damaged" {
+		return nil, anchor.Failed("key_damaged", "%s cannot be used", f.key()).Hintf("%s", f.keyHint()).Because(err)
+	}
+	return box, err
+}
+
+// checkKeyInUse refuses a folder that holds records or deployments without a key that can be used.
+func (f folder) checkKeyInUse() error {
+	ids, err := f.deployments()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(f.records()); err != nil && len(ids) == 0 {
+		return nil
+	}
+	_, err = f.keyInUse()
+	return err
+}
+
+func (f folder) keyHint() string {
+	return "Put it back from the backup of the data folder. If there is none, the environment variables are lost:\n" +
+		"make a key with this command, start Anchor, set the variables again and deploy again.\n" +
+		"(umask 077; head -c 32 /dev/urandom >" + shellQuoted(f.key()) + ")"
+}
+
+// shellQuoted returns text as one word of a POSIX shell.
+func shellQuoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// runFolder makes the folder of sockets and temporary files. It has a short name, as
+// a socket's has 108 bytes at most (unix(7)), and one that stays the same, so that
+// what a killed Anchor left in it is taken away.
+func (a *app) runFolder() (string, error) {
+	h := fnv.New64a()
+	h.Write([]byte(a.Data))
+	run := filepath.Join(os.TempDir(), fmt.Sprintf("anchor-%x", h.Sum64()))
+	if err := os.RemoveAll(run); err != nil {
+		return "", fmt.Errorf("empty the folder for sockets: %w", err)
+	}
+	// Mkdir, not MkdirAll: nobody else may have made it in between.
+	if err := os.Mkdir(run, 0o711); err != nil {
+		return "", fmt.Errorf("make the folder for sockets: %w", err)
+	}
+	a.onClose(func() error { return os.RemoveAll(run) })
+	if err := os.Chmod(run, 0o711); err != nil {
+		return "", fmt.Errorf("open the folder for sockets to workers: %w", err)
+	}
+	return run, nil
+}

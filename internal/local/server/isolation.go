@@ -1,0 +1,75 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+	"github.com/anchor-deploy/anchor/internal/local/sites"
+	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
+)
+
+// sound reports whether a project's workers can read neither other projects' files nor Anchor's, nor touch their
+// processes.
+func (a *app) sound() bool {
+	level := a.walls.Walls.Level
+	return level >= jail.Namespaced || level == jail.Filtered && a.walls.Users.Separate
+}
+
+const isolationHint = "Run Anchor as root, with the rights that deploy/anchor.service grants, or let its user make user namespaces; docs/operations.md, Isolation, has the systems' settings."
+
+// openWalls finds out how workers are isolated here, and refuses a level below the one that is required.
+func (a *app) openWalls(ctx context.Context) error {
+	a.walls = local.FindIsolation(ctx, a.node, a.Data)
+	if level := a.walls.Walls.Level; int(level) < a.RequireIsolation {
+		return anchor.Invalid("isolation_missing", "workers are isolated at level %d here (%s), and --require-isolation is %d: %s",
+			level, level, a.RequireIsolation, a.walls.Why).Hintf(isolationHint)
+	}
+	return nil
+}
+
+// closeAddresses keeps workers from addresses that hand out more than an app's own, the API's among them.
+func (a *app) closeAddresses(ctx context.Context) error {
+	api, err := netip.ParseAddrPort(a.api.Addr().String())
+	if err != nil {
+		return fmt.Errorf("read the API's address: %w", err)
+	}
+	a.walls.CloseAddresses(ctx, a.node, api)
+	a.onClose(a.walls.Close)
+	return nil
+}
+
+// addresses says whether workers reach clouds' metadata addresses and the API, and why.
+func (a *app) addresses() string {
+	if a.walls.Open != "" {
+		return "clouds' metadata and Anchor's API are in reach: " + a.walls.Open
+	}
+	return "clouds' metadata and Anchor's API are out of reach"
+}
+
+// isolationGap says what a low level means for projects, and why it is low.
+func (a *app) isolationGap() string {
+	level := a.walls.Walls.Level
+	return fmt.Sprintf("isolation level %d (%s): %s. %s", level, level, level.Leaves(), a.walls.Why)
+}
+
+func (a *app) isolation() *wire.Isolation {
+	level := a.walls.Walls.Level
+	return &wire.Isolation{Level: int(level), Name: level.String() + "; " + a.addresses(), Why: a.walls.Why}
+}
+
+func (a *app) checkIsolation() wire.Check {
+	level := a.walls.Walls.Level
+	c := wire.Check{Name: "Isolation", OK: a.sound(), Detail: fmt.Sprintf("level %d: %s", level, level)}
+	if !c.OK {
+		c.Detail, c.Hint = a.isolationGap(), isolationHint
+	}
+	return c
+}
+
+// checkAddresses never fails: the isolation of projects from each other does not depend on it.
+func (a *app) checkAddresses() wire.Check {
+	return wire.Check{Name: "Addresses", OK: true, Detail: "of workers: " + a.addresses()}
+}

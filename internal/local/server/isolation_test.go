@@ -1,0 +1,40 @@
+package app_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/local/server"
+)
+
+func TestALevelOfIsolationThatIsNotThereIsRefusedBeforeAnythingIsMade(t *testing.T) {
+	c := config(t, t.TempDir())
+	c.RequireIsolation = 4 // above the highest
+	err := app.Run(t.Context(), c)
+	if anchor.KindOf(err) != anchor.KindInvalid || !strings.Contains(err.Error(), "--require-isolation is 4") || anchor.HintOf(err) == "" {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(c.Data, "anchor.db")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the records: %v", err)
+	}
+}
+
+func TestStatusSaysWhichAddressesWorkersReach(t *testing.T) {
+	r, _ := up(t, config(t, t.TempDir()))
+	_, body := status(t, r, readToken(t, r))
+	isolation, _ := body["isolation"].(map[string]any)
+	name, _ := isolation["name"].(string)
+	closed := strings.HasSuffix(name, "; clouds' metadata and Anchor's API are out of reach")
+	_, why, open := strings.Cut(name, "; clouds' metadata and Anchor's API are in reach: ")
+	switch level, _ := isolation["level"].(float64); {
+	case level < 3 && !strings.HasPrefix(why, "this takes level 3"):
+		t.Errorf("at level %v it says %q", level, name)
+	case closed == open, open && why == "":
+		t.Errorf("it says %q", name)
+	}
+}

@@ -1,0 +1,31 @@
+package app
+
+import (
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api"
+)
+
+func (a *app) services() httpapi.Services {
+	return httpapi.Services{
+		Projects: projects{a.projects, a.hostnames},
+		Env:      a.env,
+		Deploys:  a.deploys,
+		Releases: a.releases,
+		Access:   a.access,
+		Logs:     a.logs,
+		Sites:    a,
+		System:   a,
+		Domains:  a.hostnames,
+	}
+}
+
+// URLs implements httpapi.Sites.
+func (a *app) URLs(p anchor.Project, d anchor.DeploymentID) (site, deployment string) {
+	siteHost, deploymentHost := a.platform.Hosts(p, d)
+	at := a.sitesOrigin()
+	site = at.of(siteHost)
+	if d != "" {
+		deployment = at.of(deploymentHost)
+	}
+	return site, deployment
+}

@@ -1,0 +1,37 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/atomicfile"
+)
+
+// localToken gives the token by which the CLI on this machine is let in. It is
+// kept in a file that only Anchor's own user can read, and made anew when that is
+// lost or its token revoked.
+func (a *app) localToken(ctx context.Context) (string, error) {
+	old, err := os.ReadFile(a.tokenFile())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read the token of this machine: %w", err)
+	}
+	secret := strings.TrimSpace(string(old))
+	if t, err := a.access.Check(ctx, secret); err == nil && t.Scope == anchor.ScopeAdmin {
+		return secret, nil
+	}
+	if secret, _, err = a.access.Create(ctx, "this machine", anchor.ScopeAdmin); err != nil {
+		return "", fmt.Errorf("make the token of this machine: %w", err)
+	}
+	if err := durable.WriteFile(a.tokenFile(), []byte(secret+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("keep the token of this machine: %w", err)
+	}
+	return secret, nil
+}
+
+func (a *app) tokenFile() string { return filepath.Join(a.Data, "token") }

@@ -1,0 +1,90 @@
+package app
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+)
+
+// wildcard is the name whose certificate the sites below the base domain share:
+// <project>.<base> and <deployment>--<project>.<base>. A CA gives a wildcard for
+// DNS-01 only, so it takes the DNS hook; one certificate for each of these names
+// would meet the CA's limits with the first busy day. *.localhost has a CA of its own.
+func (a *app) wildcard() (h anchor.Hostname, wanted bool) {
+	return anchor.Hostname{Name: "*." + a.BaseDomain, Verified: true}, a.certs != nil && a.localCA == nil
+}
+
+// How long until the wildcard's certificate is looked at again.
+const (
+	wildcardPending = 5 * time.Second
+	wildcardIssued  = 10 * time.Minute // renewals are the manager's; this notices a revoked or lost one
+)
+
+// keepWildcard has the wildcard's certificate issued and notes whether it is there.
+func (a *app) keepWildcard(ctx context.Context) {
+	h, wanted := a.wildcard()
+	if !wanted || a.HTTPS.DNSHook == "" {
+		return
+	}
+	for told := ""; ; {
+		cert, err := a.certs.Ensure(ctx, h)
+		if ctx.Err() != nil {
+			return
+		}
+		issued := err == nil && cert.Status == anchor.CertIssued
+		a.covered.Store(issued)
+		problem := cert.Problem
+		if err != nil {
+			problem = err.Error()
+		}
+		if problem != "" && problem != told {
+			a.Log.Warn("no certificate for the sites below the base domain", "domain", h.Name, "problem", problem)
+		}
+		told = problem
+		a.wildcardProblem.Store(&told)
+		pause := wildcardPending
+		if issued {
+			pause = wildcardIssued
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// sitesOrigin is how sites below the base domain are best reached now.
+func (a *app) sitesOrigin() origin {
+	if a.PublicURL != "" || !a.covered.Load() {
+		return a.public
+	}
+	_, port, _ := net.SplitHostPort(a.secure.Addr().String())
+	if port == "443" {
+		port = ""
+	}
+	return origin{"https", port}
+}
+
+// checkWildcard says why sites below the base domain have no HTTPS, if they should.
+func (a *app) checkWildcard() wire.Check {
+	h, _ := a.wildcard()
+	c := wire.Check{Name: "HTTPS of sites", OK: a.covered.Load(), Detail: "the certificate of " + h.Name + " is there"}
+	if c.OK {
+		return c
+	}
+	if a.HTTPS.DNSHook == "" {
+		c.Detail = "sites below " + a.BaseDomain + " are served over plain HTTP: a certificate for " + h.Name + " needs a DNS hook"
+		c.Hint = "Start Anchor with --acme-dns-hook PROGRAM, or attach domains of their own: anchor domains add NAME."
+		return c
+	}
+	c.Detail = "the certificate of " + h.Name + " is on its way"
+	if problem := a.wildcardProblem.Load(); problem != nil && *problem != "" {
+		c.Detail = *problem
+	}
+	c.Hint = "Run the DNS hook by hand as docs/domains.md says, and look at the log of anchor up."
+	return c
+}

@@ -1,0 +1,101 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/atomicfile"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
+	"github.com/anchor-deploy/anchor/internal/local/isr/awswire"
+)
+
+// Upload indexes the deployment's static files and makes the compressed variants
+// that are not there yet. The files themselves arrived with the artifact and are
+// served from where they lie.
+func (p *Platform) Upload(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
+	d := p.describe(a)
+	files := assetFiles(a)
+	index, err := asset.Build(ctx, p.place(d), asset.BuildOptions{
+		Prefix:  a.Build.BasePath,
+		ModTime: stamp(a.Deployment.CreatedAt),
+	}, files)
+	if err != nil {
+		return fmt.Errorf("index the static files: %w", err)
+	}
+	var text bytes.Buffer
+	if err := index.Encode(&text); err != nil {
+		return fmt.Errorf("encode the index of static files: %w", err)
+	}
+	if err := durable.WriteFile(p.folder().index(d.Deployment), text.Bytes(), 0o600); err != nil {
+		return err
+	}
+	note("%d static files", len(files))
+	_, err = p.settleRules(d, files, note)
+	return err
+}
+
+func assetFiles(a deploy.Artifact) []asset.File {
+	prefix := a.Build.Assets + "/"
+	var files []asset.File
+	for _, f := range a.Manifest.Files {
+		if below, found := strings.CutPrefix(f.Path, prefix); found && f.Link == "" {
+			files = append(files, asset.File{Path: below, Digest: string(f.Digest), Size: f.Size})
+		}
+	}
+	return files
+}
+
+func (p *Platform) place(d Description) asset.Place {
+	return asset.Place{
+		Root:     filepath.Join(d.Dir, filepath.FromSlash(d.Build.Assets)),
+		Variants: filepath.Join(p.Dir, "variants"),
+		Memory:   p.memory,
+	}
+}
+
+func (p *Platform) readIndex(d Description) (*asset.Index, error) {
+	in, err := os.Open(p.folder().index(d.Deployment))
+	if err != nil {
+		return nil, fmt.Errorf("read the index of static files: %w", err)
+	}
+	defer in.Close()
+	return asset.Decode(in, p.place(d))
+}
+
+// original finds the file behind a key that the image function asks for (OpenNext's s3
+// image loader: the URL's path without the leading slash). A file that the app's rules
+// decide about is an original only where they let a visitor without credentials have it:
+// Next.js fetches originals with such a request (server/image-optimizer.js).
+func (p *Platform) original(ns, key string) (awswire.Asset, bool) {
+	s := p.siteByName(ns)
+	if s == nil {
+		return awswire.Asset{}, false
+	}
+	base := strings.TrimPrefix(s.Build.BasePath+"/", "/")
+	path := "/" + base + strings.TrimPrefix(key, base)
+	found, ok := s.edge.Assets.Lookup(path)
+	if rule := s.edge.Rules[path]; ok && rule != nil && rule.Ask {
+		ctx, cancel := context.WithTimeout(context.Background(), p.ProbeLimit)
+		defer cancel()
+		r, err := p.request(ctx, s, http.MethodHead, (&url.URL{Path: path}).EscapedPath())
+		if err != nil {
+			return awswire.Asset{}, false
+		}
+		found, ok = p.Edge.Named(s.edge, r)
+	}
+	if !ok {
+		return awswire.Asset{}, false
+	}
+	return awswire.Asset{
+		Path:         filepath.Join(s.Dir, filepath.FromSlash(s.Build.Assets), filepath.FromSlash(found.Path())),
+		ContentType:  found.ContentType(),
+		CacheControl: found.CacheControl(),
+	}, true
+}

@@ -1,0 +1,72 @@
+package local
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/local/isr"
+	"github.com/anchor-deploy/anchor/internal/local/isr/awswire"
+)
+
+// Seed gives the deployment a namespace with the prerendered pages and tags of its
+// build. The entries are as old as the deployment, as they would be in S3.
+func (p *Platform) Seed(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
+	tree := os.DirFS(a.Dir)
+	files, err := opennext.CacheFiles(tree, a.Build)
+	if err != nil {
+		return err
+	}
+	objects := make([]isr.SeedObject, len(files))
+	for i, f := range files {
+		objects[i] = isr.SeedObject{
+			Key:      awswire.SeedKey(f.Key),
+			File:     filepath.Join(a.Dir, filepath.FromSlash(f.Path)),
+			Modified: stamp(a.Deployment.CreatedAt),
+		}
+	}
+	tags, err := buildTags(tree, a.Build)
+	if err != nil {
+		return err
+	}
+	if err := p.Cache.Seed(ctx, string(a.Deployment.ID), objects, tags); err != nil {
+		return err
+	}
+	note("%d entries, %d tags", len(objects), len(tags))
+	return nil
+}
+
+func buildTags(tree fs.FS, b anchor.Build) ([]isr.TagRow, error) {
+	read, err := opennext.TagsOf(tree, b)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]isr.TagRow, len(read))
+	for i, row := range read {
+		row = row.For(b)
+		rows[i] = isr.TagRow{Tag: row.Tag, Path: row.Path, RevalidatedAt: row.RevalidatedAt}
+	}
+	return rows, nil
+}
+
+// Siblings lists the namespaces of the project that the deployment is of: the ids of its
+// deployments that have a site here, none for an unknown deployment.
+func (p *Platform) Siblings(id anchor.DeploymentID) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	own := p.sites[id]
+	if own == nil {
+		return nil
+	}
+	var all []string
+	for _, s := range p.sites {
+		if s.Project == own.Project {
+			all = append(all, string(s.Deployment))
+		}
+	}
+	return all
+}

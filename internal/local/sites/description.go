@@ -1,0 +1,172 @@
+package local
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/atomicfile"
+)
+
+// Description is what the platform needs to bring a deployment's site back after a
+// restart without reading its artifact again, and what the records can be rebuilt from
+// when they are lost.
+type Description struct {
+	Deployment anchor.DeploymentID
+	Project    anchor.ProjectID
+	Slug       string
+	Dir        string // the unpacked tree, absolute; set when it is read
+	Build      anchor.Build
+
+	Owner  anchor.Project    // the zero value in a file of an older Anchor, as the rest
+	Record anchor.Deployment // as it was when it was last written here
+	Sealed []byte            // the environment it is locked to, sealed with the key of the data folder
+	Ready  bool              // it has answered its probe
+}
+
+// Pointer is where a project's live pointer was when traffic last followed it.
+type Pointer struct {
+	anchor.Live
+	Order int64
+}
+
+// Folder is the folder of the platform's own files. It is read without a Platform when
+// the records are compared with it or rebuilt from it.
+type Folder string
+
+func (f Folder) path(parts ...string) string {
+	return filepath.Join(append([]string{string(f)}, parts...)...)
+}
+
+func (f Folder) description(id anchor.DeploymentID) string {
+	return f.path("sites", string(id)+".json")
+}
+func (f Folder) index(id anchor.DeploymentID) string { return f.path("sites", string(id)+".assets") }
+func (f Folder) rules(id anchor.DeploymentID) string { return f.path("sites", string(id)+".rules") }
+func (f Folder) pointer(p anchor.ProjectID) string   { return f.path("lives", string(p)+".json") }
+
+// make makes the folders that are not there.
+func (f Folder) make() error {
+	for _, dir := range []string{"sites", "variants", "lives", "trash"} {
+		if err := os.MkdirAll(f.path(dir), 0o700); err != nil {
+			return fmt.Errorf("make the platform's folders: %w", err)
+		}
+	}
+	return nil
+}
+
+// Described lists the deployments that have a description; none without the folder.
+func (f Folder) Described() ([]anchor.DeploymentID, error) {
+	names, err := f.ids("sites")
+	ids := make([]anchor.DeploymentID, len(names))
+	for i, name := range names {
+		ids[i] = anchor.DeploymentID(name)
+	}
+	return ids, err
+}
+
+// ids lists the names <id>.json in a folder.
+func (f Folder) ids(folder string) ([]string, error) {
+	entries, err := os.ReadDir(f.path(folder))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list the folder %s: %w", f.path(folder), err)
+	}
+	var ids []string
+	for _, e := range entries {
+		if id, found := strings.CutSuffix(e.Name(), ".json"); found && anchor.ValidID(id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// Description reads one. Its error is fs.ErrNotExist when there is none.
+func (f Folder) Description(id anchor.DeploymentID) (d Description, err error) {
+	return d, f.read(f.description(id), &d)
+}
+
+func (f Folder) read(path string, into any) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read the platform's files: %w", err)
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	return nil
+}
+
+func (f Folder) write(path string, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", path, err)
+	}
+	return durable.WriteFile(path, text, 0o600)
+}
+
+// Pointers returns the live pointers of all projects as far as they can be read.
+func (f Folder) Pointers() (map[anchor.ProjectID]Pointer, error) {
+	names, err := f.ids("lives")
+	all := make(map[anchor.ProjectID]Pointer, len(names))
+	for _, name := range names {
+		var p Pointer
+		if f.read(f.pointer(anchor.ProjectID(name)), &p) == nil {
+			p.Live.Order = p.Order
+			all[p.ProjectID] = p
+		}
+	}
+	return all, err
+}
+
+func (f Folder) keepPointer(live anchor.Live) error {
+	return f.write(f.pointer(live.ProjectID), Pointer{live, live.Order})
+}
+
+// DropPointer forgets where the project's live pointer was.
+func (f Folder) DropPointer(p anchor.ProjectID) error {
+	if err := os.Remove(f.pointer(p)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Remove moves what the folder has of a deployment to its trash. What is not there is
+// no error.
+func (f Folder) Remove(id anchor.DeploymentID) error {
+	var errs []error
+	for _, path := range []string{f.index(id), f.rules(id), f.description(id)} {
+		now, trashed := time.Now(), f.path("trash", filepath.Base(path))
+		err := os.Chtimes(path, now, now) // its age there is that of its removal
+		if err == nil {
+			err = os.Rename(path, trashed)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// emptyTrash deletes what was removed longer than age ago.
+func (f Folder) emptyTrash(age time.Duration) error {
+	entries, err := os.ReadDir(f.path("trash"))
+	if err != nil {
+		return fmt.Errorf("empty the trash: %w", err)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err == nil && time.Since(info.ModTime()) >= age {
+			err = os.Remove(f.path("trash", e.Name()))
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("empty the trash: %w", err)
+		}
+	}
+	return nil
+}

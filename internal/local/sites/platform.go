@@ -1,0 +1,170 @@
+// Package local is the platform of one machine: it turns deployments into sites
+// of the edge, functions into Node.js workers, and incremental caches into
+// namespaces. It is the glue between engines that know nothing of projects.
+package local
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/local/edge"
+	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
+	"github.com/anchor-deploy/anchor/internal/local/isr"
+	"github.com/anchor-deploy/anchor/internal/local/logs"
+	"github.com/anchor-deploy/anchor/internal/local/worker"
+	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
+)
+
+// Records is what the platform reads of the records.
+type Records interface {
+	// Projects lists all.
+	Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error)
+	// Project returns one or ErrNotFound.
+	Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error)
+	// Kept returns the project's deployments that can serve, newest first.
+	Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error)
+	// Removed reports whether the deployment went with its project.
+	Removed(ctx context.Context, id anchor.DeploymentID) (bool, error)
+	// Number gives the deployment's number within its project, the same at every call.
+	Number(ctx context.Context, id anchor.DeploymentID) (int64, error)
+	// Lives gives the live pointer of every project.
+	Lives(ctx context.Context) ([]anchor.Live, error)
+	// Deployment gives one deployment or ErrNotFound.
+	Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error)
+}
+
+// Secrets gives the environment a deployment was locked to.
+type Secrets interface {
+	Locked(ctx context.Context, d anchor.DeploymentID) (map[string]string, error)
+	// Sealed returns the same as the records keep it.
+	Sealed(ctx context.Context, d anchor.DeploymentID) ([]byte, error)
+}
+
+// Config is what the platform works with.
+type Config struct {
+	Dir        string       // of the platform's own files
+	Run        string       // of sockets and temporary files; short, as a socket's path has 108 bytes
+	BaseDomain string       // sites are <slug>.<base> and <deploymentId>--<slug>.<base>
+	Addresses  []netip.Addr // under which the world reaches this machine
+	Node       worker.Node
+	Users      Users
+	Walls      jail.Walls
+	Drain      time.Duration // how long a removed deployment's requests may go on
+	Warm       time.Duration // how long the deployment live before keeps a worker
+	ProbeLimit time.Duration // how long a new version may take to start and answer; 0: 30 s
+	Limits     Limits
+
+	Edge    *edge.Edge
+	Cache   *isr.Store
+	Bundles *bundle.Store
+	Logs    *logs.Book
+	Records Records
+	Secrets Secrets
+}
+
+// Platform implements the ports of deploy and release on one machine.
+type Platform struct {
+	Config
+	wire     *wire
+	memory   *asset.Memory
+	previews *isr.Queue
+
+	mu      sync.Mutex
+	sites   map[anchor.DeploymentID]*site
+	lives   map[anchor.ProjectID]anchor.Live
+	domains map[string]anchor.Hostname // attached, by name
+	hashed  map[anchor.ProjectID]*shelf
+	shelves map[anchor.DeploymentID]*shelved
+	cool    map[anchor.ProjectID]*time.Timer
+}
+
+// assetMemory is how many bytes of small static files the edge serves from memory,
+// all sites together; single ones up to assetInMemory.
+const (
+	assetMemory   = 16 << 20
+	assetInMemory = 64 << 10
+)
+
+// New starts the platform; Close ends it. Restore brings the stored sites back.
+func New(c Config) (*Platform, error) {
+	if err := Folder(c.Dir).make(); err != nil {
+		return nil, err
+	}
+	c.Limits = c.Limits.withDefaults()
+	if c.ProbeLimit <= 0 {
+		c.ProbeLimit = 30 * time.Second
+	}
+	p := &Platform{
+		Config:  c,
+		memory:  asset.NewMemory(assetMemory, assetInMemory),
+		sites:   map[anchor.DeploymentID]*site{},
+		lives:   map[anchor.ProjectID]anchor.Live{},
+		domains: map[string]anchor.Hostname{},
+		hashed:  map[anchor.ProjectID]*shelf{},
+		shelves: map[anchor.DeploymentID]*shelved{},
+		cool:    map[anchor.ProjectID]*time.Timer{},
+	}
+	p.previews = isr.NewQueue(p.revalidate, isr.QueueOptions{})
+	w, err := p.serveWire()
+	if err != nil {
+		return nil, err
+	}
+	p.wire = w
+	return p, nil
+}
+
+func (p *Platform) folder() Folder { return Folder(p.Dir) }
+
+func (p *Platform) site(id anchor.DeploymentID) *site {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sites[id]
+}
+
+// Finish waits until no function has anything in flight, work after its answers included, and stops them. When ctx ends
+// before, it cuts the rest off and returns the cause. Send no more requests first.
+func (p *Platform) Finish(ctx context.Context) error {
+	p.mu.Lock()
+	sites := slices.Collect(maps.Values(p.sites))
+	p.mu.Unlock()
+	cut := make(chan error, len(sites))
+	for _, s := range sites {
+		go func() { cut <- s.drain(ctx) }()
+	}
+	var errs []error
+	for range sites {
+		errs = append(errs, <-cut)
+	}
+	return errors.Join(errs...)
+}
+
+// Close ends every worker. Requests in flight should have ended before.
+func (p *Platform) Close() error {
+	// Pages that wait for their revalidation are asked for again by the next stale hit.
+	soon, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := p.previews.Close(soon); err != nil {
+		slog.Warn("end the revalidations under way", "error", err)
+	}
+	p.mu.Lock()
+	sites := p.sites
+	p.sites = map[anchor.DeploymentID]*site{}
+	for _, t := range p.cool {
+		t.Stop()
+	}
+	p.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, s := range sites {
+		wg.Go(s.close)
+	}
+	wg.Wait()
+	return p.wire.close()
+}

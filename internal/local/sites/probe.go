@@ -1,0 +1,139 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/local/worker"
+)
+
+// Probe starts every function that pages need and asks for the front page under
+// the deployment's own host. Anything below 500 is a sane answer: a front page may
+// well redirect, ask for a login or not exist.
+func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
+	s := p.site(a.Deployment.ID)
+	if s == nil {
+		return anchor.Failed("not_published", "deployment %s has no site to probe", a.Deployment.ID)
+	}
+	start := time.Now()
+	// Starting has a limit of its own (worker.Spec.StartTimeout), which knows why.
+	if err := s.warmServers(ctx); err != nil {
+		return startFailed(err)
+	}
+	note("functions started in %d ms", time.Since(start).Milliseconds())
+
+	path := a.Build.BasePath + "/"
+	limited, cancel := context.WithTimeout(ctx, p.ProbeLimit)
+	defer cancel()
+	answer, err := p.ask(limited, s, http.MethodGet, path)
+	if err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // canceled: not the new version's fault
+	}
+	if limited.Err() != nil {
+		return anchor.Failed("probe_timeout", "the new version did not answer GET %s within %s", path, p.ProbeLimit).
+			Hintf("See what it waits for: `anchor logs`.")
+	}
+	if answer.Code >= http.StatusInternalServerError {
+		return anchor.Failed("probe_failed", "the new version answered GET %s with %d", path, answer.Code).
+			Hintf("`anchor logs` shows what it printed; live traffic was not touched.")
+	}
+	note("GET %s answered %d", path, answer.Code)
+	return p.markReady(ctx, a)
+}
+
+// markReady notes that the deployment can serve, in case the records are lost.
+func (p *Platform) markReady(ctx context.Context, a deploy.Artifact) error {
+	d, err := p.sealed(ctx, a)
+	if err != nil {
+		return err
+	}
+	d.Ready = true
+	return p.folder().write(p.folder().description(d.Deployment), d)
+}
+
+// warmServers starts the server, its split functions and the middleware: a bundle
+// that crashes at import is found before it is live. The image function starts
+// with the first image; what can be wrong with it is checked without running it.
+func (s *site) warmServers(ctx context.Context) error {
+	for _, f := range s.Build.Functions {
+		if f.Image {
+			continue
+		}
+		if err := s.pools[f.Name].Warm(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func startFailed(err error) error {
+	var start *worker.StartError
+	switch {
+	case errors.Is(err, worker.ErrNoPlace):
+		return anchor.Failed("no_process_free", "a function cannot start beside the deployment's others, which are all busy").
+			Hintf("Try again when their requests have ended, or start the server with a higher limit: anchor up --max-processes").Because(err)
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &start) && start.Reason == worker.Timeout:
+		return anchor.Failed("start_timeout", "the functions do not start").
+			Hintf("A module is still loading after the time limit: look for top-level work that waits.").Because(err)
+	case start != nil:
+		return anchor.Failed("start_crashed", "function %s crashes when it starts", start.Name).
+			Hintf("Run the build locally, or set the environment variables it misses: `anchor env set`.").Because(err)
+	}
+	return err
+}
+
+// ask sends a request of Anchor's own to a site, past the public limits. target, a path with a query, may come from the
+// app: what cannot stand in a request line is encoded, or refused.
+func (p *Platform) ask(ctx context.Context, s *site, method, target string, headers ...string) (*httptest.ResponseRecorder, error) {
+	r, err := p.request(ctx, s, method, target)
+	if err != nil {
+		return nil, err
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			r.Host = headers[i+1]
+			continue
+		}
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	p.Edge.Dispatch(s.edge, w, r)
+	return w, nil
+}
+
+// requestTarget reads the path and query of a request in origin form (RFC 9112, section 3.2.1).
+func requestTarget(target string) (*url.URL, error) {
+	u, err := url.ParseRequestURI(target)
+	if err != nil || !strings.HasPrefix(target, "/") {
+		return nil, fmt.Errorf("%q is no path of a page: it must begin with a slash and encode what a URL cannot hold", target)
+	}
+	return u, nil
+}
+
+// request returns one of Anchor's own to a site.
+func (p *Platform) request(ctx context.Context, s *site, method, target string) (*http.Request, error) {
+	u, err := requestTarget(target)
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+p.deploymentHost(s.Deployment, s.Slug), http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("ask deployment %s for %s: %w", s.Deployment, target, err)
+	}
+	r.URL, r.RequestURI = u, u.RequestURI()
+	r.Header.Set("User-Agent", "Anchor")
+	return r, nil
+}
+
+func (p *Platform) siteByName(ns string) *site { return p.site(anchor.DeploymentID(ns)) }

@@ -1,0 +1,81 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/local/isr"
+	"github.com/anchor-deploy/anchor/internal/local/isr/awswire"
+)
+
+// revalidate asks a page to render itself again, as OpenNext's revalidation
+// function does over HTTPS (adapters/revalidate: HEAD, x-prerender-revalidate, x-isr).
+func (p *Platform) revalidate(ctx context.Context, ns string, m isr.Message) error {
+	s := p.siteByName(ns)
+	if s == nil {
+		return nil
+	}
+	answer, err := p.renderAgain(ctx, s, m.Host, m.URL)
+	if err != nil {
+		return err
+	}
+	if answer.Header().Get("x-nextjs-cache") != "REVALIDATED" && answer.Code >= http.StatusInternalServerError {
+		return fmt.Errorf("revalidate %s: answered %d", m.URL, answer.Code)
+	}
+	return nil
+}
+
+// revalidateNow is what res.revalidate() of the pages router waits for; Next.js' own
+// (server/api-utils/node/api-resolver.js) counts the same answers as done. It asks its router past the redirects that set
+// trailing slashes right, so one of those is followed here.
+func (p *Platform) revalidateNow(ctx context.Context, ns string, page awswire.Page) error {
+	s := p.siteByName(ns)
+	if s == nil {
+		return fmt.Errorf("deployment %s is being removed", ns)
+	}
+	var headers []string
+	if page.OnlyGenerated {
+		headers = []string{"x-prerender-revalidate-if-generated", "1"}
+	}
+	answer, err := p.renderAgain(ctx, s, page.Host, page.URL, headers...)
+	if err != nil {
+		return err
+	}
+	if slashed, ok := otherSlash(answer, page.URL); ok {
+		if answer, err = p.renderAgain(ctx, s, page.Host, slashed, headers...); err != nil {
+			return err
+		}
+	}
+	done := answer.Header().Get("x-nextjs-cache") == "REVALIDATED" || answer.Code == http.StatusOK ||
+		answer.Code == http.StatusNotFound && page.OnlyGenerated
+	if !done {
+		return fmt.Errorf("%s answered %d", page.URL, answer.Code)
+	}
+	return nil
+}
+
+// otherSlash returns where a redirect leads that only adds a slash to the path of target, or removes it.
+func otherSlash(answer *httptest.ResponseRecorder, target string) (string, bool) {
+	if answer.Code != http.StatusPermanentRedirect {
+		return "", false
+	}
+	to, err := url.Parse(answer.Header().Get("Location"))
+	if err != nil {
+		return "", false
+	}
+	from, err := requestTarget(target)
+	if err != nil {
+		return "", false
+	}
+	before, after := from.EscapedPath(), to.EscapedPath()
+	return to.RequestURI(), before != after && strings.TrimSuffix(before, "/") == strings.TrimSuffix(after, "/")
+}
+
+func (p *Platform) renderAgain(ctx context.Context, s *site, host, target string, headers ...string) (*httptest.ResponseRecorder, error) {
+	return p.ask(ctx, s, http.MethodHead, target,
+		append(headers, "x-prerender-revalidate", s.Build.PreviewModeID, "x-isr", "1", "Host", host)...)
+}

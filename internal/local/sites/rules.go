@@ -1,0 +1,90 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/local/edge"
+	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
+	"github.com/anchor-deploy/anchor/internal/local/worker"
+)
+
+// fileRules are what a deployment's routing says about its static files. They are worked
+// out once, when it is deployed.
+type fileRules struct {
+	Locales []string            `json:"locales,omitempty"`
+	Files   map[string]fileRule `json:"files"` // by path below the folder of static files
+}
+
+type fileRule struct {
+	Ask    bool        `json:"ask,omitempty"`
+	Header http.Header `json:"header,omitempty"`
+}
+
+// settleRules works out the rules of a deployment and stores them.
+func (p *Platform) settleRules(d Description, files []asset.File, note deploy.Note) (fileRules, error) {
+	found, err := opennext.ReadFileRules(os.DirFS(d.Dir), d.Build)
+	if err != nil {
+		return fileRules{}, fmt.Errorf("read the rules for static files: %w", err)
+	}
+	rules := fileRules{Locales: found.Locales(), Files: map[string]fileRule{}}
+	var paths []string
+	for _, f := range files {
+		paths = append(paths, f.Path)
+		if rule := found.Of(f.Path); rule.Header != nil || len(rule.Deciders) > 0 {
+			rules.Files[f.Path] = fileRule{Ask: found.Asked && len(rule.Deciders) > 0, Header: rule.Header}
+		}
+	}
+	if warning := found.Passed(paths, false).Warning(); warning != "" && !found.Asked {
+		note("warning: %s. Build with @opennextjs/aws 3.7 or later, whose functions decide about files", warning)
+	}
+	if warning := found.Mismatched(); warning != "" {
+		note("warning: %s", warning)
+	}
+	return rules, p.folder().write(p.folder().rules(d.Deployment), rules)
+}
+
+// readRules reads what settleRules has stored. A deployment of an Anchor that stored none
+// has its rules worked out now.
+func (p *Platform) readRules(d Description, index *asset.Index) (rules fileRules, err error) {
+	err = p.folder().read(p.folder().rules(d.Deployment), &rules)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return rules, err
+	}
+	var files []asset.File
+	for path := range index.Paths() {
+		files = append(files, asset.File{Path: path})
+	}
+	return p.settleRules(d, files, func(string, ...any) {})
+}
+
+// forEdge shares equal rules: headers for "/:path*" concern every file of a site.
+func (r fileRules) forEdge(basePath string) map[string]*edge.Rule {
+	rules := make(map[string]*edge.Rule, len(r.Files))
+	known := map[string]*edge.Rule{}
+	for path, rule := range r.Files {
+		text := fmt.Sprint(rule)
+		if known[text] == nil {
+			known[text] = &edge.Rule{Ask: rule.Ask, Header: rule.Header}
+		}
+		rules[basePath+"/"+path] = known[text]
+	}
+	return rules
+}
+
+// forWorkers are the files that the functions may name. The hashed ones are known by
+// their folder.
+func (r fileRules) forWorkers(basePath string, index *asset.Index) worker.Files {
+	files := worker.Files{BasePath: basePath, Locales: r.Locales}
+	for name := range index.Paths() {
+		if path := basePath + "/" + name; !index.Hashed(path) {
+			files.Paths = append(files.Paths, path)
+		}
+	}
+	return files
+}

@@ -1,0 +1,180 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/local/edge"
+	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
+	"github.com/anchor-deploy/anchor/internal/local/worker"
+)
+
+// site is one deployment at work: what the edge serves of it and the pools of
+// its functions.
+type site struct {
+	Description
+	edge  *edge.Site
+	pools map[string]*worker.Pool
+}
+
+// open brings a deployment's site up and makes it reachable under its own host.
+// No process starts before the first request. Opened again, it is as it was.
+func (p *Platform) open(d Description, env map[string]string) error {
+	if p.site(d.Deployment) != nil {
+		return nil
+	}
+	index, err := p.readIndex(d)
+	if err != nil {
+		return err
+	}
+	rules, err := p.readRules(d, index)
+	if err != nil {
+		return err
+	}
+	if err := p.admit(d.Project, d.Deployment); err != nil {
+		return err
+	}
+	s := &site{Description: d, pools: map[string]*worker.Pool{}}
+	files := rules.forWorkers(d.Build.BasePath, index)
+	split := worker.NewBudget(p.Limits.Processes)
+	for _, f := range d.Build.Functions {
+		spec := p.spec(d, f, env)
+		if !f.Image {
+			spec.Files = files
+		}
+		if isSplit(f) {
+			spec.Budget = split
+		}
+		pool, err := worker.NewPool(p.Node, spec)
+		if err != nil {
+			s.close()
+			return fmt.Errorf("prepare function %s: %w", f.Name, err)
+		}
+		s.pools[f.Name] = pool
+	}
+	if s.edge, err = s.edgeSite(index, rules); err != nil {
+		s.close()
+		return err
+	}
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sites[d.Deployment] != nil {
+		go s.close()
+		return nil
+	}
+	s.edge.Shared = p.shelf(d.Project).find
+	p.sites[d.Deployment] = s
+	p.publish()
+	return nil
+}
+
+// admit lets the project's workers read a deployment's files.
+func (p *Platform) admit(project anchor.ProjectID, id anchor.DeploymentID) error {
+	user := p.Users.of(project)
+	if user == nil {
+		return nil
+	}
+	return p.Bundles.Admit(context.Background(), id, int(user.GID))
+}
+
+// isSplit reports whether a function is one of those that open-next.config.ts splits off the
+// server. There may be dozens, of which a visitor needs one: they run on demand, and share a
+// number of processes.
+func isSplit(f anchor.Function) bool {
+	return !f.Image && !f.Edge && f.Name != anchor.ServerFunction
+}
+
+func (s *site) edgeSite(index *asset.Index, rules fileRules) (_ *edge.Site, err error) {
+	e := &edge.Site{
+		ID:      string(s.Deployment),
+		Project: string(s.Project),
+		Header:  http.Header{"X-Anchor-Deployment": {string(s.Deployment)}},
+		Assets:  index,
+		Rules:   rules.forEdge(s.Build.BasePath),
+	}
+	e.Default = s.handler(anchor.ServerFunction, e)
+	for _, r := range s.Build.Routes {
+		e.Routes = append(e.Routes, edge.Route{Pattern: r.Pattern, Static: r.Function == "", Target: s.handler(r.Function, e)})
+		if r.Middleware == "" {
+			continue
+		}
+		e.MiddlewareRoutes = append(e.MiddlewareRoutes, r.Pattern)
+		if e.Middleware == nil {
+			if e.Middleware, err = s.middleware(r.Middleware); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return e, nil
+}
+
+// handler returns the pool of a function of e as a handler, nil when there is none.
+func (s *site) handler(function string, e *edge.Site) http.Handler {
+	pool := s.pools[function]
+	if pool == nil {
+		return nil
+	}
+	if f, _ := s.Build.Function(function); f.Image {
+		return newImages(pool, s.Build.Images, e)
+	}
+	return pool
+}
+
+// warm brings one process of the server function up, and of the middleware in
+// front of it.
+func (s *site) warm(ctx context.Context) error {
+	for _, name := range []string{anchor.ServerFunction, anchor.MiddlewareFunction} {
+		if pool := s.pools[name]; pool != nil {
+			if err := pool.Warm(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// keepWarm holds a process of the functions every page needs, or lets all of
+// them go when they are idle.
+func (s *site) keepWarm(on bool) {
+	for _, name := range []string{anchor.ServerFunction, anchor.MiddlewareFunction} {
+		if pool := s.pools[name]; pool != nil {
+			pool.SetMin(map[bool]int{true: 1}[on])
+		}
+	}
+}
+
+// drain waits until nothing is in flight, at most until ctx ends, and stops the
+// functions.
+func (s *site) drain(ctx context.Context) error {
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex
+		errs []error
+	)
+	for name, pool := range s.pools {
+		wg.Go(func() {
+			if err := pool.Drain(ctx); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, fmt.Errorf("function %s of deployment %s: %w", name, s.Deployment, err))
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (s *site) close() {
+	for _, pool := range s.pools {
+		pool.Close()
+	}
+}
+
+// stamp is a time with the resolution that Last-Modified has.
+func stamp(ms int64) time.Time { return time.UnixMilli(ms).Truncate(time.Second) }

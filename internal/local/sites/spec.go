@@ -1,0 +1,76 @@
+package local
+
+import (
+	"maps"
+	"os"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/local/isr/awswire"
+	"github.com/anchor-deploy/anchor/internal/local/worker"
+)
+
+// spec says how a function runs. The server and its split functions share the
+// deployment's cache; the image function reads the deployment's public files.
+func (p *Platform) spec(d Description, f anchor.Function, env map[string]string) worker.Spec {
+	spec := worker.Spec{
+		Name:    f.Name,
+		Dir:     d.Dir + string(os.PathSeparator) + f.Dir,
+		Handler: f.Handler,
+		Env:     p.environment(d, f, env),
+		User:    p.Users.of(d.Project),
+		Walls:   p.Walls,
+		Tree:    d.Dir,
+		Log:     p.logTo(d, f.Name),
+		Tmp:     p.Run,
+	}
+	switch {
+	case f.Edge:
+		spec.Event = worker.CloudFrontRequest
+	case f.Image:
+		spec.Limit = imagesAtOnce
+	}
+	return spec
+}
+
+// imagesAtOnce is how many images one process works on; each takes a core and the
+// memory of a decoded picture, and the rest waits in the queue.
+const imagesAtOnce = 8
+
+// environment is all that a function sees: the app's variables and, over them,
+// those by which OpenNext finds its cache (OPENNEXT.md, Environment).
+func (p *Platform) environment(d Description, f anchor.Function, app map[string]string) map[string]string {
+	env := maps.Clone(app)
+	if env == nil {
+		env = map[string]string{}
+	}
+	key := p.wire.keys.Issue(string(d.Deployment))
+	// OPENNEXT_STATIC_ETAG stays unset: its ETag is made of the URL and the BUILD_ID, and a picture that changed would
+	// answer 304 (see images).
+	if f.Image {
+		env = awswire.ImageEnv(p.wire.endpoint, key)
+	} else {
+		maps.Copy(env, awswire.ServerEnv(p.wire.endpoint, key))
+	}
+	if f.Edge {
+		env["OPEN_NEXT_ORIGIN"] = origins
+	}
+	env["NODE_ENV"] = "production"
+	// Which Node.js there is, is the operator's matter, not a line of each app's log.
+	env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] = "true"
+	env["ANCHOR_DEPLOYMENT_ID"] = string(d.Deployment)
+	return env
+}
+
+// origins is what the middleware's origin resolver (pattern-env) insists on. Which
+// it chooses is of no account: the edge routes the URL it gives.
+const origins = `{"default":{"host":"default","protocol":"http","port":80}}`
+
+func (p *Platform) logTo(d Description, function string) func(worker.Line) {
+	return func(l worker.Line) {
+		// A log that cannot be written must not stop the app that writes it.
+		_ = p.Logs.Append(d.Project, anchor.LogLine{
+			Time: l.Time.UnixMilli(), DeploymentID: d.Deployment, Function: function,
+			RequestID: l.RequestID, Level: l.Level, Text: l.Text,
+		})
+	}
+}

@@ -1,0 +1,29 @@
+package local
+
+import (
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/local/worker"
+)
+
+// Stats tells of the workers of one function.
+type Stats struct {
+	Deployment anchor.DeploymentID
+	Slug       string
+	Function   string
+	worker.Stats
+}
+
+// Stats gives the functions that have a process or a request.
+func (p *Platform) Stats() []Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := []Stats{}
+	for _, s := range p.sites {
+		for name, pool := range s.pools {
+			if st := pool.Stats(); st.Processes+st.Starting+st.Queued > 0 {
+				all = append(all, Stats{Deployment: s.Deployment, Slug: s.Slug, Function: name, Stats: st})
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,109 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+)
+
+// young contents may belong to an upload or a pass of the pipeline under way.
+const young = time.Hour
+
+// trashAge is how long what was removed can be taken back.
+const trashAge = 24 * time.Hour
+
+// Sweep removes what crashes left: files of deployments that, by the records, ended
+// without being able to serve, were pruned, or went with their project; contents and
+// compressed variants that no deployment names; and what has been in the trash for a
+// day. What the records do not know stays: it is they that may be wrong.
+func (p *Platform) Sweep(ctx context.Context) error {
+	uploaded, err := p.Bundles.IDs(ctx)
+	if err != nil {
+		return err
+	}
+	laidOut, err := p.Bundles.Trees(ctx)
+	if err != nil {
+		return err
+	}
+	described, err := p.folder().Described()
+	if err != nil {
+		return err
+	}
+	if err := p.sweepGone(ctx, slices.Concat(uploaded, laidOut, described)); err != nil {
+		return err
+	}
+	if err := errors.Join(p.Bundles.EmptyTrash(ctx, trashAge), p.folder().emptyTrash(trashAge)); err != nil {
+		return err
+	}
+	if _, err := p.Bundles.Collect(ctx, young); err != nil {
+		return err
+	}
+	return p.sweepVariants(ctx)
+}
+
+func (p *Platform) sweepGone(ctx context.Context, ids []anchor.DeploymentID) error {
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		gone, d, err := p.gone(ctx, id)
+		if err != nil {
+			return err
+		}
+		if gone {
+			if err := p.Remove(ctx, d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// gone reports whether the records say that nothing may need a deployment's files any
+// more.
+func (p *Platform) gone(ctx context.Context, id anchor.DeploymentID) (bool, anchor.Deployment, error) {
+	d, err := p.Records.Deployment(ctx, id)
+	if errors.Is(err, anchor.ErrNotFound) {
+		removed, err := p.Records.Removed(ctx, id)
+		return removed, anchor.Deployment{ID: id}, err
+	}
+	if err != nil {
+		return false, d, fmt.Errorf("read deployment %s: %w", id, err)
+	}
+	if d.KeepsAssets(time.Now()) {
+		return !p.isShelved(id), d, nil
+	}
+	return d.Status.Ended() && !d.CanServe(), d, nil
+}
+
+func (p *Platform) sweepVariants(ctx context.Context) error {
+	named, err := p.Bundles.Digests(ctx)
+	if err != nil {
+		return err
+	}
+	root := filepath.Join(p.Dir, "variants")
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		digest := strings.TrimSuffix(entry.Name(), filepath.Ext(entry.Name()))
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || named[bundle.Digest(digest)] || time.Since(info.ModTime()) < young {
+			return err
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return ctx.Err()
+	})
+}

@@ -1,0 +1,136 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/local/worker"
+	"github.com/anchor-deploy/anchor/internal/local/worker/egress"
+	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
+)
+
+// Users gives each project's workers a Unix user of their own, so that one
+// project's code can read neither another's environment nor Anchor's files. It
+// takes root; without it the workers run as Anchor does.
+type Users struct{ Separate bool }
+
+// The user ids lie far above those that systems give out (useradd's UID_MAX is 60000).
+const (
+	firstUID = 1_000_000
+	uidRange = 1_000_000_000
+)
+
+// Isolation is what keeps workers from each other and from Anchor on this machine.
+type Isolation struct {
+	Walls jail.Walls
+	Users Users
+	Why   string // why the level is not higher; empty at the highest
+
+	// Open says why workers reach clouds' metadata addresses and Anchor's API; empty when they do not.
+	Open string
+	gate *egress.Fence
+}
+
+// CloseAddresses keeps workers from the metadata addresses of clouds and from Anchor's
+// API, where the system permits that; see Isolation.Open. Close ends it.
+func (i *Isolation) CloseAddresses(ctx context.Context, node worker.Node, api netip.AddrPort) {
+	if err := i.closeAddresses(ctx, node, api); err != nil {
+		i.Open = err.Error()
+	}
+}
+
+func (i *Isolation) closeAddresses(ctx context.Context, node worker.Node, api netip.AddrPort) error {
+	if i.Walls.Level < jail.Separated {
+		return fmt.Errorf("this takes level %d", jail.Separated)
+	}
+	config, err := os.ReadFile("/etc/resolv.conf")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // without it libraries ask loopback (resolv.conf(5))
+		return err
+	}
+	gate, err := egress.Open(egress.Rules(api, egress.Nameservers(string(config))))
+	if err != nil {
+		return err
+	}
+	walls, err := i.Walls.Within(ctx, gate.Members(), node.Path, i.Users.of("trial"))
+	if err != nil {
+		return errors.Join(err, gate.Close())
+	}
+	i.Walls, i.gate = walls, gate
+	return nil
+}
+
+// Close removes what CloseAddresses made. All workers must have ended.
+func (i *Isolation) Close() error {
+	if i.gate == nil {
+		return nil
+	}
+	return i.gate.Close()
+}
+
+// FindIsolation tries the levels of isolation from the highest down, with node, and
+// with workers that have to reach what is below dir.
+func FindIsolation(ctx context.Context, node worker.Node, dir string) Isolation {
+	var user *worker.User
+	levels, why := []jail.Level{jail.Namespaced, jail.Filtered, jail.None}, []string{"Anchor does not run as root"}
+	if os.Geteuid() == 0 {
+		user = &worker.User{UID: firstUID, GID: firstUID}
+		walls, err := jail.Try(ctx, jail.Separated, node.Path, user)
+		if err == nil {
+			return Isolation{Walls: walls, Users: Users{Separate: true}}
+		}
+		levels, why = []jail.Level{jail.Filtered, jail.None}, []string{err.Error()}
+		// Namespaces show a worker its files without their parents, so only the other levels depend on this.
+		if err := findUser(ctx, node, dir); err != nil {
+			user, levels = nil, []jail.Level{jail.None} // a program that runs as root cannot be kept from anything
+			why = append(why, err.Error())
+		}
+	}
+	i := Isolation{Users: Users{Separate: user != nil}}
+	for _, level := range levels {
+		walls, err := jail.Try(ctx, level, node.Path, user)
+		if err == nil {
+			i.Walls = walls
+			break
+		}
+		why = append(why, err.Error())
+	}
+	i.Why = strings.Join(why, "; ")
+	return i
+}
+
+// findUser tries, as root, whether a worker can run under another user and still reach
+// what is below dir without a file system of its own.
+func findUser(ctx context.Context, node worker.Node, dir string) error {
+	for at := dir; at != filepath.Dir(at); at = filepath.Dir(at) {
+		if info, err := os.Stat(at); err != nil || info.Mode()&0o001 == 0 {
+			return fmt.Errorf("%s lets no other user through (chmod o+x), so workers share Anchor's user", at)
+		}
+	}
+	try := exec.CommandContext(ctx, node.Path, "--version")
+	try.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: firstUID, Gid: firstUID}}
+	try.Dir = "/"
+	if err := try.Run(); err != nil {
+		return fmt.Errorf("another user cannot run %s, so workers share Anchor's user: %w", node.Path, err)
+	}
+	return nil
+}
+
+func (u Users) of(p anchor.ProjectID) *worker.User {
+	if !u.Separate {
+		return nil
+	}
+	h := fnv.New64a()
+	h.Write([]byte(p))
+	id := firstUID + uint32(h.Sum64()%uidRange)
+	return &worker.User{UID: id, GID: id}
+}

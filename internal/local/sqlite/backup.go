@@ -1,0 +1,115 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/atomicfile"
+)
+
+// Backups is a folder of copies of the records, named records-<n>.db, the newest with
+// the highest number.
+type Backups string
+
+// Newest returns the path of the newest copy, "" when there is none, and when it was
+// made.
+func (b Backups) Newest() (path string, made time.Time, err error) {
+	all, err := b.numbers()
+	if err != nil || len(all) == 0 {
+		return "", time.Time{}, err
+	}
+	path = b.path(all[len(all)-1])
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("look at the copy of the records: %w", err)
+	}
+	return path, info.ModTime(), nil
+}
+
+// All returns the paths of all copies, the newest first.
+func (b Backups) All() ([]string, error) {
+	numbers, err := b.numbers()
+	paths := make([]string, len(numbers))
+	for i, n := range numbers {
+		paths[len(numbers)-1-i] = b.path(n)
+	}
+	return paths, err
+}
+
+func (b Backups) path(n int) string {
+	return filepath.Join(string(b), fmt.Sprintf("records-%06d.db", n))
+}
+
+// numbers lists the copies there are, the oldest first.
+func (b Backups) numbers() ([]int, error) {
+	names, err := filepath.Glob(filepath.Join(string(b), "records-*.db")) // sorted
+	if err != nil {
+		return nil, err
+	}
+	var all []int
+	for _, name := range names {
+		text := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(name), "records-"), ".db")
+		if n, err := strconv.Atoi(text); err == nil {
+			all = append(all, n)
+		}
+	}
+	return all, nil
+}
+
+// Backup writes a copy of the records as they are now, durable on return, and deletes
+// all but the newest keep copies. Readers and writers go on meanwhile.
+func (s *Store) Backup(ctx context.Context, to Backups, keep int) error {
+	if err := os.MkdirAll(string(to), 0o700); err != nil {
+		return fmt.Errorf("make the folder of copies of the records: %w", err)
+	}
+	all, err := to.numbers()
+	if err != nil {
+		return err
+	}
+	next := 1
+	if len(all) > 0 {
+		next = all[len(all)-1] + 1
+	}
+	temp := filepath.Join(string(to), "unfinished")
+	if err := s.copyTo(ctx, temp); err != nil {
+		return errors.Join(err, os.RemoveAll(temp))
+	}
+	if err := os.Rename(temp, to.path(next)); err != nil {
+		return fmt.Errorf("keep the copy of the records: %w", err)
+	}
+	if err := durable.SyncDir(string(to)); err != nil {
+		return err
+	}
+	for _, n := range all[:max(0, len(all)+1-keep)] {
+		if err := os.Remove(to.path(n)); err != nil {
+			return fmt.Errorf("remove an old copy of the records: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) copyTo(ctx context.Context, temp string) error {
+	if err := os.RemoveAll(temp); err != nil {
+		return fmt.Errorf("copy the records: %w", err)
+	}
+	if err := create(temp); err != nil { // VACUUM INTO takes an empty file and keeps its mode
+		return err
+	}
+	if _, err := s.copies.ExecContext(ctx, `VACUUM INTO ?`, temp); err != nil {
+		return explain("copy the records", err)
+	}
+	f, err := os.Open(temp)
+	if err != nil {
+		return fmt.Errorf("copy the records: %w", err)
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("copy the records: %w", err)
+	}
+	return nil
+}

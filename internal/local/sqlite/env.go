@@ -1,0 +1,82 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+// PutEnv sets all of vars, whose Values are sealed, or none; at most 100 at once.
+// A name set before gets the new value and phase. Idempotent, durable on return;
+// NotFound when the project is unknown.
+func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error {
+	return s.write(ctx, "set the environment", func(t tx) error {
+		switch found, err := exists(t, `SELECT 1 FROM projects WHERE id = ?`, p); {
+		case err != nil:
+			return err
+		case !found:
+			return store.NoProject(string(p))
+		}
+		for _, v := range vars {
+			_, err := t.exec(`INSERT INTO env (project_id, name, phase, sealed, updated_at) VALUES (?, ?, ?, ?, ?)
+				ON CONFLICT DO UPDATE SET phase = excluded.phase, sealed = excluded.sealed, updated_at = excluded.updated_at`,
+				p, v.Name, v.For, []byte(v.Value), v.UpdatedAt)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// EnvRows gives the project's variables with their sealed Values, by name. An
+// unknown project has none.
+func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVar, error) {
+	return all(ctx, s.read, "read the environment", func(row scanner) (v anchor.EnvVar, err error) {
+		err = row.Scan(&v.Name, &v.For, &v.Value, &v.UpdatedAt)
+		return v, err
+	}, `SELECT name, phase, sealed, updated_at FROM env WHERE project_id = ? ORDER BY name`, p)
+}
+
+// DeleteEnv removes a variable, durable on return; NotFound when the project has
+// none of that name.
+func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) error {
+	return s.write(ctx, "remove the variable", func(t tx) error {
+		n, err := t.exec(`DELETE FROM env WHERE project_id = ? AND name = ?`, p, name)
+		if err == nil && n == 0 {
+			return store.NoEnv(name)
+		}
+		return err
+	})
+}
+
+// LockEnv stores sealed as the deployment's environment unless there is one, and
+// gives what is stored. Durable on return; NotFound when the deployment is unknown.
+func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []byte) (stored []byte, err error) {
+	err = s.write(ctx, "lock the environment", func(t tx) error {
+		_, err := t.exec(`INSERT INTO locked_env (deployment_id, sealed) VALUES (?, ?) ON CONFLICT DO NOTHING`, id, sealed)
+		if orphan(err) {
+			return store.NoDeployment(id)
+		}
+		if err != nil {
+			return err
+		}
+		return t.row(`SELECT sealed FROM locked_env WHERE deployment_id = ?`, id).Scan(&stored)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stored, nil
+}
+
+// LockedEnv gives what LockEnv stored, NotFound before.
+func (s *Store) LockedEnv(ctx context.Context, id anchor.DeploymentID) (sealed []byte, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT sealed FROM locked_env WHERE deployment_id = ?`, id).Scan(&sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, store.NotLocked(id)
+	}
+	return sealed, explain("read the locked environment", err)
+}

@@ -1,0 +1,151 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+// hostnameRecord is a hostname with what its JSON keeps from the API.
+type hostnameRecord struct {
+	anchor.Hostname
+	Challenge string `json:"challenge,omitempty"`
+}
+
+const hostnameColumns = `revision, record`
+
+func scanHostname(row scanner) (anchor.Hostname, error) {
+	var text []byte
+	var revision int64
+	if err := row.Scan(&revision, &text); err != nil {
+		return anchor.Hostname{}, err
+	}
+	var r hostnameRecord
+	if err := json.Unmarshal(text, &r); err != nil {
+		return anchor.Hostname{}, err
+	}
+	h := r.Hostname
+	h.Challenge, h.Revision = r.Challenge, revision
+	return h, nil
+}
+
+func hostnameText(h anchor.Hostname) (string, error) {
+	text, err := json.Marshal(hostnameRecord{Hostname: h, Challenge: h.Challenge})
+	return string(text), err
+}
+
+// CreateHostname inserts h at revision 1, durable on return: a Conflict
+// "domain_taken" or "id_taken" when there is one of that name or id, NotFound
+// when its project is unknown.
+func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
+	text, err := hostnameText(h)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, "attach the domain", func(t tx) error {
+		switch nameTaken, err := exists(t, `SELECT 1 FROM hostnames WHERE name = ?`, h.Name); {
+		case err != nil:
+			return err
+		case nameTaken:
+			return store.DomainTaken(h.Name)
+		}
+		_, err := t.exec(`INSERT INTO hostnames (id, project_id, name, revision, record) VALUES (?, ?, ?, 1, ?)`,
+			h.ID, h.ProjectID, h.Name, text)
+		switch {
+		case taken(err):
+			return store.IDTaken("domain", string(h.ID))
+		case orphan(err):
+			return store.NoProject(string(h.ProjectID))
+		}
+		return err
+	})
+}
+
+// UpdateHostname writes h if the stored revision is h's and gives it with the
+// next; a Conflict "domain_changed" when it is not, NotFound when there is none of
+// its id and name or its project is unknown. Durable on return.
+func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
+	err := s.write(ctx, "update the domain", func(t tx) error { return updateHostname(t, h) })
+	if err != nil {
+		return anchor.Hostname{}, err
+	}
+	h.Revision++
+	return h, nil
+}
+
+func updateHostname(t tx, h anchor.Hostname) error {
+	var stored int64
+	err := t.row(`SELECT revision FROM hostnames WHERE id = ? AND name = ?`, h.ID, h.Name).Scan(&stored)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return store.NoHostname(h.Name)
+	case err != nil:
+		return err
+	case stored != h.Revision:
+		return store.DomainChanged(h.Name, stored, h.Revision)
+	}
+	text, err := hostnameText(h)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`UPDATE hostnames SET project_id = ?, revision = ?, record = ? WHERE id = ?`,
+		h.ProjectID, h.Revision+1, text, h.ID)
+	if orphan(err) {
+		return store.NoProject(string(h.ProjectID))
+	}
+	return err
+}
+
+// DeleteHostname removes it, durable on return; what is not there is removed.
+func (s *Store) DeleteHostname(ctx context.Context, id anchor.HostnameID) error {
+	return s.write(ctx, "remove the domain", func(t tx) error {
+		_, err := t.exec(`DELETE FROM hostnames WHERE id = ?`, id)
+		return err
+	})
+}
+
+// Hostname gives one or NotFound.
+func (s *Store) Hostname(ctx context.Context, id anchor.HostnameID) (anchor.Hostname, error) {
+	return s.oneHostname(ctx, `id = ?`, string(id))
+}
+
+// HostnameByName gives one or NotFound.
+func (s *Store) HostnameByName(ctx context.Context, name string) (anchor.Hostname, error) {
+	return s.oneHostname(ctx, `name = ?`, name)
+}
+
+func (s *Store) oneHostname(ctx context.Context, where, key string) (anchor.Hostname, error) {
+	h, err := scanHostname(s.read.QueryRowContext(ctx, `SELECT `+hostnameColumns+` FROM hostnames WHERE `+where, key))
+	if errors.Is(err, sql.ErrNoRows) {
+		return anchor.Hostname{}, store.NoHostname(key)
+	}
+	return h, explain("read the domain", err)
+}
+
+// Hostnames lists the project's, or all when p is "", newest first; Invalid for a
+// cursor that is none.
+func (s *Store) Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Hostname], error) {
+	before, err := store.BeforeID(page)
+	if err != nil {
+		return anchor.List[anchor.Hostname]{}, err
+	}
+	where, args := `id < ?`, []any{before}
+	if p != "" {
+		where, args = `project_id = ? AND id < ?`, []any{p, before}
+	}
+	found, err := all(ctx, s.read, "list the domains", scanHostname,
+		`SELECT `+hostnameColumns+` FROM hostnames WHERE `+where+` ORDER BY id DESC LIMIT ?`, append(args, page.Size()+1)...)
+	return store.Cut(found, page, store.HostnameCursor), err
+}
+
+// DueHostnames gives at most limit with 0 < NextCheck <= at, the longest due first.
+func (s *Store) DueHostnames(ctx context.Context, at int64, limit int) ([]anchor.Hostname, error) {
+	return all(ctx, s.read, "list the domains that are due", scanHostname, dueHostnames, at, limit)
+}
+
+const dueHostnames = `SELECT ` + hostnameColumns + ` FROM hostnames
+	WHERE next_check > 0 AND next_check <= ? ORDER BY next_check, id LIMIT ?`

@@ -1,0 +1,164 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+const (
+	liveColumns    = `r.project_id, r.deployment_id, r.record_id, r.version, r.id, r.accepted, r.revision`
+	releaseColumns = `id, project_id, kind, deployment_id, from_id, record_id, version, created_at, revision, accepted`
+)
+
+func scanLive(row scanner) (l anchor.Live, err error) {
+	err = row.Scan(&l.ProjectID, &l.Deployment, &l.Record, &l.Version, &l.Release, &l.Order, &l.Revision)
+	return l, err
+}
+
+func scanRelease(row scanner) (r anchor.Release, err error) {
+	err = row.Scan(&r.ID, &r.ProjectID, &r.Kind, &r.Deployment, &r.From, &r.Record, &r.Version, &r.CreatedAt, &r.Revision, &r.Order)
+	return r, err
+}
+
+// Live gives the project's pointer, NotFound before the first release.
+func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
+	l, err := scanLive(s.hot.live.QueryRowContext(ctx, p))
+	if errors.Is(err, sql.ErrNoRows) {
+		return anchor.Live{}, store.NeverLive(p)
+	}
+	return l, explain("read the live pointer", err)
+}
+
+// Lives gives the pointers of all projects that have one, in no order to rely on.
+func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
+	return all(ctx, s.read, "read the live pointers", scanLive,
+		`SELECT `+liveColumns+` FROM projects p JOIN releases r ON r.project_id = p.id
+			AND r.revision = (SELECT max(revision) FROM releases WHERE project_id = p.id)`)
+}
+
+// Move moves the project's pointer to to if its revision still is from's (0
+// before the first release), appends to with its new revision to the releases,
+// and writes record when it is not nil: inserts a rollback's, or moves a deploy's
+// from deploying to its new status. All in one transaction, durable on return.
+//
+// It is a Conflict when the pointer has moved, the release's id is taken, or the
+// record cannot be written; NotFound when the project is unknown or the
+// deployment none of its own.
+func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error) {
+	to.Revision = from.Revision + 1
+	err := s.write(ctx, "move the live pointer", func(t tx) error {
+		if err := checkMove(t, from, to); err != nil {
+			return err
+		}
+		order, err := moveRecord(t, to, record)
+		if err != nil {
+			return err
+		}
+		to.Order = order
+		return insertRelease(t, to)
+	})
+	if err != nil {
+		return anchor.Live{}, err
+	}
+	return store.LiveAfter(to), nil
+}
+
+func checkMove(t tx, from anchor.Live, to anchor.Release) error {
+	var revision int64
+	var ours bool
+	err := t.row(`SELECT
+		coalesce((SELECT max(revision) FROM releases WHERE project_id = p.id), 0),
+		EXISTS (SELECT 1 FROM deployments WHERE id = ? AND project_id = p.id)
+		FROM projects p WHERE p.id = ?`, to.Deployment, to.ProjectID).Scan(&revision, &ours)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return store.NoProject(string(to.ProjectID))
+	case err != nil:
+		return err
+	case revision != from.Revision:
+		return store.PointerMoved(to.ProjectID, revision, from.Revision)
+	case !ours:
+		return store.NoDeployment(to.Deployment)
+	}
+	return nil
+}
+
+// Accept hands out the project's next place in the order of requests, durable on
+// return; NotFound when the project is unknown.
+func (s *Store) Accept(ctx context.Context, p anchor.ProjectID) (order int64, err error) {
+	err = s.write(ctx, "accept the request", func(t tx) (err error) {
+		order, err = nextOrder(t, p)
+		return err
+	})
+	return order, err
+}
+
+// moveRecord writes the record of a release, which may have none, and returns the
+// release's place in the order of requests.
+func moveRecord(t tx, to anchor.Release, record *anchor.Deployment) (order int64, err error) {
+	p := to.ProjectID
+	if to.Order == 0 && (record == nil || record.IsRollback) {
+		if to.Order, err = nextOrder(t, p); err != nil {
+			return 0, err
+		}
+	}
+	switch {
+	case record == nil:
+		return to.Order, nil
+	case record.ProjectID != p:
+		return 0, store.ForeignRecord(record.ID, p)
+	case record.IsRollback:
+		record := *record
+		record.Order = to.Order
+		return to.Order, insertDeployment(t, record)
+	case record.Status == anchor.Deploying:
+		return 0, store.NoSuchMove(record.ID, anchor.Deploying, record.Status)
+	}
+	err = updateDeployment(t, *record, anchor.Deploying)
+	if errors.Is(err, anchor.ErrNotFound) {
+		return 0, store.ForeignRecord(record.ID, p)
+	}
+	if err != nil {
+		return 0, err
+	}
+	err = t.row(`SELECT accepted FROM deployments WHERE id = ?`, record.ID).Scan(&order)
+	return order, err
+}
+
+func insertRelease(t tx, r anchor.Release) error {
+	_, err := t.exec(`INSERT INTO releases (`+releaseColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.ID, r.ProjectID, r.Kind, r.Deployment, r.From, r.Record, r.Version, r.CreatedAt, r.Revision, r.Order)
+	if taken(err) {
+		return store.IDTaken("release", string(r.ID))
+	}
+	return err
+}
+
+// Releases lists the project's moves, newest first; Invalid for a cursor that is
+// none. An unknown project has none.
+func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error) {
+	before, err := store.BeforeRevision(page)
+	if err != nil {
+		return anchor.List[anchor.Release]{}, err
+	}
+	found, err := all(ctx, s.read, "list the releases", scanRelease,
+		`SELECT `+releaseColumns+` FROM releases WHERE project_id = ? AND revision < ? ORDER BY revision DESC LIMIT ?`,
+		p, before, page.Size()+1)
+	return store.Cut(found, page, store.ReleaseCursor), err
+}
+
+// LastLive gives the deployment that was live before the one that is, however
+// often that one was released; NotFound when there was none.
+func (s *Store) LastLive(ctx context.Context, p anchor.ProjectID) (id anchor.DeploymentID, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT deployment_id FROM releases WHERE project_id = ?1 AND deployment_id !=
+		(SELECT deployment_id FROM releases WHERE project_id = ?1 ORDER BY revision DESC LIMIT 1)
+		ORDER BY revision DESC LIMIT 1`, p).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", store.NeverLive(p)
+	}
+	return id, explain("read the deployment live before", err)
+}

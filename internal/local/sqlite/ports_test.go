@@ -1,0 +1,20 @@
+package sqlite_test
+
+import (
+	"github.com/anchor-deploy/anchor/internal/access"
+	"github.com/anchor-deploy/anchor/internal/domains"
+	"github.com/anchor-deploy/anchor/internal/local/sqlite"
+	"github.com/anchor-deploy/anchor/internal/project"
+	"github.com/anchor-deploy/anchor/internal/release"
+)
+
+// What the use-cases ask for is what the store gives.
+var (
+	_ access.Tokens      = (*sqlite.Store)(nil)
+	_ hostname.Directory = (*sqlite.Store)(nil)
+	_ hostname.Records   = (*sqlite.Store)(nil)
+	_ project.Records    = (*sqlite.Store)(nil)
+	_ project.Variables  = (*sqlite.Store)(nil)
+	_ release.Pointer    = (*sqlite.Store)(nil)
+	_ release.Records    = (*sqlite.Store)(nil)
+)

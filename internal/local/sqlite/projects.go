@@ -1,0 +1,95 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+const projectColumns = `id, slug, production_branch, created_at`
+
+func scanProject(row scanner) (p anchor.Project, err error) {
+	err = row.Scan(&p.ID, &p.Slug, &p.ProductionBranch, &p.CreatedAt)
+	return p, err
+}
+
+// CreateProject inserts p, durable on return: a Conflict "slug_taken" or
+// "id_taken" when there is one of that slug or id.
+func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
+	return s.write(ctx, "create the project", func(t tx) error {
+		switch slugTaken, err := exists(t, `SELECT 1 FROM projects WHERE slug = ?`, p.Slug); {
+		case err != nil:
+			return err
+		case slugTaken:
+			return store.SlugTaken(p.Slug)
+		}
+		_, err := t.exec(`INSERT INTO projects (`+projectColumns+`) VALUES (?, ?, ?, ?)`,
+			p.ID, p.Slug, p.ProductionBranch, p.CreatedAt)
+		if taken(err) {
+			return store.IDTaken("project", string(p.ID))
+		}
+		return err
+	})
+}
+
+func exists(t tx, query string, args ...any) (found bool, err error) {
+	err = t.row(`SELECT EXISTS (`+query+`)`, args...).Scan(&found)
+	return found, err
+}
+
+// Project gives one project or NotFound.
+func (s *Store) Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error) {
+	return s.oneProject(ctx, `id = ?`, string(id))
+}
+
+// ProjectBySlug gives one project or NotFound.
+func (s *Store) ProjectBySlug(ctx context.Context, slug string) (anchor.Project, error) {
+	return s.oneProject(ctx, `slug = ?`, slug)
+}
+
+func (s *Store) oneProject(ctx context.Context, where, key string) (anchor.Project, error) {
+	p, err := scanProject(s.read.QueryRowContext(ctx, `SELECT `+projectColumns+` FROM projects WHERE `+where, key))
+	if errors.Is(err, sql.ErrNoRows) {
+		return anchor.Project{}, store.NoProject(key)
+	}
+	return p, explain("read the project", err)
+}
+
+// Projects lists all, newest first; Invalid for a cursor that is none.
+func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error) {
+	before, err := store.BeforeID(page)
+	if err != nil {
+		return anchor.List[anchor.Project]{}, err
+	}
+	found, err := all(ctx, s.read, "list the projects", scanProject,
+		`SELECT `+projectColumns+` FROM projects WHERE id < ? ORDER BY id DESC LIMIT ?`, before, page.Size()+1)
+	return store.Cut(found, page, store.ProjectCursor), err
+}
+
+// Removed reports whether the deployment went with its project.
+func (s *Store) Removed(ctx context.Context, id anchor.DeploymentID) (found bool, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM removed_deployments WHERE id = ?)`, id).Scan(&found)
+	return found, explain("look for a removed deployment", err)
+}
+
+// DeleteProject removes the project and all that hangs on it, durable on return;
+// NotFound when it is not there. Removed remembers its deployments.
+func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
+	return s.write(ctx, "delete the project", func(t tx) error {
+		_, err := t.exec(`INSERT OR IGNORE INTO removed_deployments (id, project_id)
+			SELECT id, project_id FROM deployments WHERE project_id = ?`, id)
+		if err != nil {
+			return err
+		}
+		switch n, err := t.exec(`DELETE FROM projects WHERE id = ?`, id); {
+		case err != nil:
+			return err
+		case n == 0:
+			return store.NoProject(string(id))
+		}
+		return nil
+	})
+}

@@ -1,0 +1,36 @@
+package sqlite_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/anchor-deploy/anchor/internal/local/sqlite"
+	"github.com/anchor-deploy/anchor/internal/records/recordstest"
+)
+
+func open(t *testing.T, path string) *sqlite.Store {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) (storetest.Store, func() storetest.Store) {
+		path := filepath.Join(t.TempDir(), "with ?%# in it.db")
+		s := open(t, path)
+		return s, func() storetest.Store {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			return open(t, path)
+		}
+	})
+}

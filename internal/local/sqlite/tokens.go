@@ -1,0 +1,56 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+const tokenColumns = `id, name, scope, hash, created_at, revoked_at`
+
+func scanToken(row scanner) (t anchor.Token, err error) {
+	err = row.Scan(&t.ID, &t.Name, &t.Scope, &t.Hash, &t.CreatedAt, &t.RevokedAt)
+	return t, err
+}
+
+// CreateToken inserts token, durable on return: a Conflict when its id or hash is taken.
+func (s *Store) CreateToken(ctx context.Context, token anchor.Token) error {
+	return s.write(ctx, "create the token", func(t tx) error {
+		_, err := t.exec(`INSERT INTO tokens (`+tokenColumns+`) VALUES (?, ?, ?, ?, ?, ?)`,
+			token.ID, token.Name, token.Scope, token.Hash, token.CreatedAt, token.RevokedAt)
+		if taken(err) {
+			return store.IDTaken("token", token.ID)
+		}
+		return err
+	})
+}
+
+// TokenByHash gives the token, revoked or not, of the secret with that SHA-256,
+// or NotFound.
+func (s *Store) TokenByHash(ctx context.Context, hash []byte) (anchor.Token, error) {
+	t, err := scanToken(s.hot.tokenByHash.QueryRowContext(ctx, hash))
+	if errors.Is(err, sql.ErrNoRows) {
+		return anchor.Token{}, store.NoToken()
+	}
+	return t, explain("read the token", err)
+}
+
+// Tokens gives all, revoked ones too, newest first.
+func (s *Store) Tokens(ctx context.Context) ([]anchor.Token, error) {
+	return all(ctx, s.read, "list the tokens", scanToken, `SELECT `+tokenColumns+` FROM tokens ORDER BY id DESC`)
+}
+
+// RevokeToken marks the token as revoked at at (Unix milliseconds), durable on
+// return; NotFound when it is unknown. Revoked again, it keeps its first time.
+func (s *Store) RevokeToken(ctx context.Context, id string, at int64) error {
+	return s.write(ctx, "revoke the token", func(t tx) error {
+		n, err := t.exec(`UPDATE tokens SET revoked_at = CASE revoked_at WHEN 0 THEN ? ELSE revoked_at END WHERE id = ?`, at, id)
+		if err == nil && n == 0 {
+			return store.NoToken()
+		}
+		return err
+	})
+}

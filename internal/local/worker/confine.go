@@ -1,0 +1,55 @@
+package worker
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
+)
+
+// What a process may take, beside the heap limit. A number of processes counts for all of a user's at once.
+const (
+	maxProcesses = 2048 // processes and threads: a Node.js process has about a dozen threads
+	maxFiles     = 8192
+	maxData      = 2 << 30 // bytes of private memory, beside a heap limit that Spec sets
+	maxTmp       = 256 << 20
+)
+
+// startConfined starts Node.js on the bundle within Spec.Walls.
+func (p *Pool) startConfined(args string, files *pipes) (*exec.Cmd, error) {
+	installation, err := jail.Installation(p.node.Path)
+	if err != nil {
+		return nil, err
+	}
+	tmp := p.home.tmp()
+	spec := jail.Spec{
+		User: p.spec.User,
+		Path: p.node.Path, Args: append(p.nodeFlags(), p.home.main()), Dir: p.spec.Dir,
+		Root:     p.home.root(),
+		ReadOnly: append(installation, p.spec.Tree, filepath.Dir(p.home.main())),
+		Limits:   jail.Limits{Processes: p.maxProcesses(), Files: maxFiles, Data: maxData + uint64(p.spec.MaxMemoryMB)<<20, Tmp: maxTmp},
+		Files:    []*os.File{files.listener, files.control}, // fd 3 and 4 of the process
+	}
+	if p.spec.Walls.Level >= jail.Namespaced {
+		tmp = "/tmp" // of its own
+	} else {
+		spec.Writable = []string{tmp}
+	}
+	// In the environment, which other users cannot read, not in the command line, which they can.
+	spec.Env = append(p.spec.environ(p.node, tmp), "ANCHOR_WORKER="+args)
+	return p.spec.Walls.Start(spec, func(cmd *exec.Cmd) {
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = files.stdin, files.stdout, files.stderr
+	}, start)
+}
+
+// maxProcesses is 0 where the limit would count what the server's own user runs besides.
+func (p *Pool) maxProcesses() uint64 {
+	if p.spec.User == nil && p.spec.Walls.Level < jail.Namespaced {
+		return 0
+	}
+	return maxProcesses
+}
+
+// killAll ends the process and everything that it has started.
+func (pr *process) killAll() { pr.walls.Kill(pr.cmd.Process.Pid, pr.gone) }

@@ -1,0 +1,227 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"sync"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
+)
+
+// killAfter is how long a process may take to end after SIGTERM once nobody waits for it any more.
+const killAfter = 2 * time.Second
+
+// process is one Node.js process that runs the bundle.
+type process struct {
+	cmd      *exec.Cmd
+	walls    jail.Walls
+	hop      *hop
+	socket   string
+	stdin    *os.File // the process ends itself when this closes, hence with us
+	logs     tail
+	ready    chan struct{} // closed when the bundle is imported and the server listens
+	gone     chan struct{} // closed when it has ended
+	exited   chan struct{} // closed when all its output is read, too
+	started  time.Time
+	beats    chan struct{} // has a sign of life, when there was one since the last look
+	busy     chan struct{} // has a word when the process gets a request while it is watched calmly
+	farewell chan string   // has the reason, once the process has announced its end
+
+	// Guarded by Pool.mu.
+	inFlight  int
+	idleSince time.Time
+	stopping  bool
+	aside     bool      // takes suspects only, see Pool.acquire
+	watched   bool      // several times a second, as requests are in flight
+	doubted   bool      // has broken a connection and given no sign of life since
+	late      bool      // has given no sign of life for lateAfter
+	leaving   bool      // has announced its end
+	yielding  bool      // ends after its requests, see Budget
+	lastCall  time.Time // until when a leaving process takes requests that no other takes
+}
+
+// pipes are the ends that belong to the process, and those that stay here.
+type pipes struct {
+	stdin, stdout, stderr, control *os.File // the process's ends
+	listener                       *os.File
+	stdinW, outR, errR, controlR   *os.File
+}
+
+func (p *Pool) startProcess(n int64) (*process, error) {
+	file, export, err := p.spec.module()
+	if err != nil {
+		return nil, err
+	}
+	args, err := json.Marshal(map[string]any{
+		"module": file, "handler": export, "name": p.spec.Name,
+		"pulse": p.calmTick().Milliseconds(), "busyPulse": beatEvery.Milliseconds(), "mark": p.mark,
+	})
+	if err != nil {
+		return nil, err
+	}
+	pr := &process{
+		socket: p.home.socket(n), started: time.Now(), walls: p.spec.Walls,
+		ready: make(chan struct{}), gone: make(chan struct{}), exited: make(chan struct{}),
+		beats: make(chan struct{}, 1), busy: make(chan struct{}, 1), farewell: make(chan string, 1),
+	}
+	files, err := openPipes(pr.socket)
+	if err != nil {
+		files.closeAll()
+		return nil, err
+	}
+	if pr.cmd, err = p.startConfined(string(args), files); err != nil {
+		files.closeAll()
+		return nil, fmt.Errorf("run %s: %w", p.node.Path, err)
+	}
+	files.closeTheirs()
+	pr.stdin = files.stdinW
+	pr.hop = newHop(pr.socket)
+	go pr.watch(files, p.logFrom(pr))
+	return pr, nil
+}
+
+func (p *Pool) nodeFlags() []string {
+	if p.spec.MaxMemoryMB <= 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("--max-old-space-size=%d", p.spec.MaxMemoryMB)}
+}
+
+// logFrom passes lines of pr to the log, and keeps the last of them.
+func (p *Pool) logFrom(pr *process) func(Line) {
+	return func(line Line) {
+		pr.logs.add(line.Text)
+		p.spec.Log(line)
+	}
+}
+
+// watch reads the output of the process until it has ended.
+func (pr *process) watch(files *pipes, log func(Line)) {
+	pid := pr.cmd.Process.Pid
+	var readers sync.WaitGroup
+	readers.Go(func() { readRaw(&rest{file: files.outR}, "info", log) })
+	readers.Go(func() { readRaw(&rest{file: files.errR}, "error", log) })
+	readers.Go(func() { readControl(&rest{file: files.controlR}, pr.beat(), pr.announced, log) })
+	_ = pr.cmd.Wait() // the exit code is in ProcessState
+	close(pr.gone)
+	killGroup(pid)      // what the app has spawned shall not outlive it, nor hold the pipes open
+	files.expireReads() // nor what left the group
+	readers.Wait()
+	files.closeOurs()
+	_ = os.Remove(pr.socket)
+	pr.hop.close()
+	close(pr.exited)
+}
+
+// beat returns what takes a sign of life. The first says that the process is ready.
+func (pr *process) beat() func() {
+	ready := sync.OnceFunc(func() { close(pr.ready) })
+	return func() {
+		ready()
+		notify(pr.beats, struct{}{})
+	}
+}
+
+func (pr *process) announced(why string) {
+	notify(pr.farewell, why)
+}
+
+// notify puts v into ch, which has room for one, unless the last one was not looked at yet.
+func notify[T any](ch chan<- T, v T) {
+	select {
+	case ch <- v:
+	default:
+	}
+}
+
+func (pr *process) isGone() bool {
+	select {
+	case <-pr.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// outcome returns how the process ended. Call it when gone is closed.
+func (pr *process) outcome() jail.Outcome { return pr.walls.Outcome(pr.cmd.ProcessState) }
+
+// stop tells the process to end, upon which it finishes its background work and does. The word comes through its stdin,
+// where it cannot be mistaken for a signal that somebody else sends; SIGTERM is for the listeners of the app. When ctx
+// ends first the process is killed after a short grace, and stop returns false. The process is gone when stop returns.
+func (pr *process) stop(ctx context.Context) bool {
+	_, _ = io.WriteString(pr.stdin, "stop\n") // if it fails the process is gone
+	terminate(pr.cmd.Process.Pid)
+	select {
+	case <-pr.exited:
+		return true
+	case <-ctx.Done():
+	}
+	select {
+	case <-pr.exited:
+		return true
+	case <-time.After(killAfter):
+		pr.kill()
+		return false
+	}
+}
+
+func (pr *process) kill() {
+	if !pr.isGone() {
+		pr.killAll()
+	}
+	<-pr.exited
+}
+
+// openPipes makes all files that a process needs. On error some are open: see closeAll.
+func openPipes(socket string) (f *pipes, err error) {
+	f = &pipes{}
+	pairs := []struct{ r, w **os.File }{
+		{&f.stdin, &f.stdinW}, {&f.outR, &f.stdout}, {&f.errR, &f.stderr}, {&f.controlR, &f.control},
+	}
+	for _, pair := range pairs {
+		if *pair.r, *pair.w, err = os.Pipe(); err != nil {
+			return f, fmt.Errorf("open a pipe: %w", err)
+		}
+	}
+	// The process inherits the listening socket: it needs no access to the folder, and nothing can connect too early.
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	if err != nil {
+		return f, fmt.Errorf("listen on a socket: %w", err)
+	}
+	listener.SetUnlinkOnClose(false)
+	defer listener.Close()
+	f.listener, err = listener.File()
+	return f, err
+}
+
+func (f *pipes) theirs() []*os.File {
+	return []*os.File{f.stdin, f.stdout, f.stderr, f.control, f.listener}
+}
+
+func (f *pipes) ours() []*os.File { return []*os.File{f.stdinW, f.outR, f.errR, f.controlR} }
+
+func (f *pipes) closeTheirs() { closeFiles(f.theirs()) }
+func (f *pipes) closeOurs()   { closeFiles(f.ours()) }
+func (f *pipes) closeAll()    { f.closeTheirs(); f.closeOurs() }
+
+func closeFiles(files []*os.File) {
+	for _, file := range files {
+		if file != nil {
+			_ = file.Close() // pipes and sockets: nothing is lost
+		}
+	}
+}
+
+// expireReads ends reads that no writer will serve any more; what was written before is still read, see rest.
+func (f *pipes) expireReads() {
+	for _, file := range []*os.File{f.outR, f.errR, f.controlR} {
+		_ = file.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+	}
+}

@@ -1,0 +1,79 @@
+package secret
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/atomicfile"
+)
+
+const keySize = 32
+
+// Open gives the Box of the key in the file at path. A file that is not there is
+// made, mode 0600 and durable before it is used; of two who make it at once, both
+// get the one key. It refuses a file that others may read, and one that holds no key.
+func Open(path string) (*Box, error) {
+	key, err := readKey(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeKey(path); err != nil {
+			return nil, fmt.Errorf("make the key file %s: %w", path, err)
+		}
+		key, err = readKey(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return New(key)
+}
+
+func readKey(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the key file: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read the key file: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, anchor.Failed("key_exposed", "the key file %s has mode %04o: others may read it", path, info.Mode().Perm()).
+			Hintf("Close it with: chmod 600 %s", path)
+	}
+	key, err := io.ReadAll(io.LimitReader(f, keySize+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the key file %s: %w", path, err)
+	}
+	if len(key) != keySize {
+		return nil, anchor.Failed("key_damaged", "the key file %s does not hold a key of %d bytes", path, keySize).
+			Hintf("Put back a copy of it. Without it the environment variables in the records are lost.")
+	}
+	return key, nil
+}
+
+// makeKey writes a whole file beside path and links it there: the name never
+// leads to half a key, and link(2) never replaces one.
+func makeKey(path string) error {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, ".key-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	key := make([]byte, keySize)
+	rand.Read(key) //nolint:errcheck // it never fails (crypto/rand, Go 1.24)
+	_, err = f.Write(key)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return durable.SyncDir(dir)
+}

@@ -1,0 +1,142 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+func clone(d anchor.Deployment) anchor.Deployment {
+	d.Functions = maps.Clone(d.Functions)
+	return d
+}
+
+func clones(list []anchor.Deployment) []anchor.Deployment {
+	for i := range list {
+		list[i] = clone(list[i])
+	}
+	return list
+}
+
+// CreateDeployment inserts d: a Conflict when its id is taken, NotFound when its
+// project is unknown.
+func (s *Store) CreateDeployment(ctx context.Context, d anchor.Deployment) error {
+	return change(ctx, s, "CreateDeployment", func() error {
+		if err := s.checkInsert(d); err != nil {
+			return err
+		}
+		d.Order = s.nextOrder(d.ProjectID)
+		s.deployments[d.ID] = clone(d)
+		return nil
+	})
+}
+
+func (s *Store) nextOrder(p anchor.ProjectID) int64 {
+	s.lastOrder[p]++
+	return s.lastOrder[p]
+}
+
+// update replaces the stored record and keeps its place in the order of requests.
+func (s *Store) update(d anchor.Deployment) int64 {
+	d.Order = s.deployments[d.ID].Order
+	s.deployments[d.ID] = clone(d)
+	return d.Order
+}
+
+func (s *Store) checkInsert(d anchor.Deployment) error {
+	if _, found := s.deployments[d.ID]; found {
+		return store.IDTaken("deployment", string(d.ID))
+	}
+	return s.checkOwner(d.ProjectID)
+}
+
+// Deployment gives one deployment or NotFound.
+func (s *Store) Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error) {
+	return call(ctx, s, "Deployment", func() (anchor.Deployment, error) {
+		d, found := s.deployments[id]
+		if !found {
+			return d, store.NoDeployment(id)
+		}
+		return clone(d), nil
+	})
+}
+
+// UpdateDeployment writes d if the stored status is from and d's status is from
+// or a move from it, else a Conflict; NotFound when there is none.
+func (s *Store) UpdateDeployment(ctx context.Context, d anchor.Deployment, from anchor.Status) error {
+	return change(ctx, s, "UpdateDeployment", func() error {
+		if err := s.checkUpdate(d, from); err != nil {
+			return err
+		}
+		s.update(d)
+		return nil
+	})
+}
+
+func (s *Store) checkUpdate(d anchor.Deployment, from anchor.Status) error {
+	stored, found := s.deployments[d.ID]
+	switch {
+	case !found || stored.ProjectID != d.ProjectID:
+		return store.NoDeployment(d.ID)
+	case stored.Status != from:
+		return store.StatusChanged(d.ID, stored.Status, from)
+	case d.Status != from && !from.CanMove(d.Status):
+		return store.NoSuchMove(d.ID, from, d.Status)
+	}
+	return nil
+}
+
+// accepted returns the deployments that want accepts, the newest of a project first.
+func (s *Store) accepted(want func(anchor.Deployment) bool) []anchor.Deployment {
+	found := newest(s.deployments, func(_ anchor.DeploymentID, d anchor.Deployment) bool { return want(d) })
+	slices.SortFunc(found, func(a, b anchor.Deployment) int {
+		return cmp.Or(cmp.Compare(b.ProjectID, a.ProjectID), b.Compare(a))
+	})
+	return clones(found)
+}
+
+// Unfinished returns every deployment that has not ended, those of a project together
+// and oldest first.
+func (s *Store) Unfinished(ctx context.Context) ([]anchor.Deployment, error) {
+	return call(ctx, s, "Unfinished", func() ([]anchor.Deployment, error) {
+		found := s.accepted(func(d anchor.Deployment) bool { return !d.Status.Ended() })
+		slices.Reverse(found)
+		return found, nil
+	})
+}
+
+// Deployments lists the project's, newest first.
+func (s *Store) Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error) {
+	return call(ctx, s, "Deployments", func() (anchor.List[anchor.Deployment], error) {
+		before, err := store.BeforeOrder(page)
+		found := s.accepted(func(d anchor.Deployment) bool { return d.ProjectID == p && d.Order < before })
+		return store.Cut(found, page, store.DeploymentCursor), err
+	})
+}
+
+// Kept gives the project's deployments that can serve, newest first.
+func (s *Store) Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error) {
+	return call(ctx, s, "Kept", func() ([]anchor.Deployment, error) {
+		return s.accepted(func(d anchor.Deployment) bool { return d.ProjectID == p && d.CanServe() }), nil
+	})
+}
+
+// Number gives the deployment's number within its project, the same when asked
+// again, or NotFound.
+func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, error) {
+	return call(ctx, s, "Number", func() (int64, error) {
+		d, found := s.deployments[id]
+		if !found {
+			return 0, store.NoDeployment(id)
+		}
+		if s.numbers[id] == 0 {
+			s.lastNumber[d.ProjectID]++
+			s.numbers[id] = s.lastNumber[d.ProjectID]
+		}
+		return s.numbers[id], nil
+	})
+}

@@ -1,0 +1,71 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+// PutEnv sets all of vars or is NotFound.
+func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error {
+	return change(ctx, s, "PutEnv", func() error {
+		if err := s.checkOwner(p); err != nil {
+			return err
+		}
+		if s.env[p] == nil {
+			s.env[p] = map[string]anchor.EnvVar{}
+		}
+		for _, v := range vars {
+			s.env[p][v.Name] = v
+		}
+		return nil
+	})
+}
+
+// EnvRows gives the project's variables, by name.
+func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVar, error) {
+	return call(ctx, s, "EnvRows", func() ([]anchor.EnvVar, error) {
+		found := newest(s.env[p], func(string, anchor.EnvVar) bool { return true })
+		slices.Reverse(found)
+		return found, nil
+	})
+}
+
+// DeleteEnv removes a variable, or is NotFound.
+func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) error {
+	return change(ctx, s, "DeleteEnv", func() error {
+		if _, found := s.env[p][name]; !found {
+			return store.NoEnv(name)
+		}
+		delete(s.env[p], name)
+		return nil
+	})
+}
+
+// LockEnv stores sealed for the deployment unless there is one and gives what is
+// stored, or is NotFound.
+func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []byte) ([]byte, error) {
+	return call(ctx, s, "LockEnv", func() ([]byte, error) {
+		if _, found := s.deployments[id]; !found {
+			return nil, store.NoDeployment(id)
+		}
+		if _, found := s.locked[id]; !found {
+			s.locked[id] = bytes.Clone(sealed)
+		}
+		return bytes.Clone(s.locked[id]), nil
+	})
+}
+
+// LockedEnv gives what LockEnv stored, NotFound before.
+func (s *Store) LockedEnv(ctx context.Context, id anchor.DeploymentID) ([]byte, error) {
+	return call(ctx, s, "LockedEnv", func() ([]byte, error) {
+		sealed, found := s.locked[id]
+		if !found {
+			return nil, store.NotLocked(id)
+		}
+		return bytes.Clone(sealed), nil
+	})
+}

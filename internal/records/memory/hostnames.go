@@ -1,0 +1,127 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+func cloneHostname(h anchor.Hostname) anchor.Hostname {
+	if h.DNSValidation != nil {
+		record := *h.DNSValidation
+		h.DNSValidation = &record
+	}
+	return h
+}
+
+// CreateHostname inserts h at revision 1: a Conflict when its name or id is taken,
+// NotFound when its project is unknown.
+func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
+	return change(ctx, s, "CreateHostname", func() error {
+		if _, found := s.byName(h.Name); found {
+			return store.DomainTaken(h.Name)
+		}
+		if _, found := s.hostnames[h.ID]; found {
+			return store.IDTaken("domain", string(h.ID))
+		}
+		if err := s.checkOwner(h.ProjectID); err != nil {
+			return err
+		}
+		h = cloneHostname(h)
+		h.Revision = 1
+		s.hostnames[h.ID] = h
+		return nil
+	})
+}
+
+func (s *Store) byName(name string) (anchor.Hostname, bool) {
+	for _, h := range s.hostnames {
+		if h.Name == name {
+			return h, true
+		}
+	}
+	return anchor.Hostname{}, false
+}
+
+// UpdateHostname writes h if the stored revision is h's and gives it with the
+// next, else a Conflict; NotFound when it or its project is not there.
+func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
+	return call(ctx, s, "UpdateHostname", func() (anchor.Hostname, error) {
+		stored, found := s.hostnames[h.ID]
+		switch {
+		case !found || stored.Name != h.Name:
+			return h, store.NoHostname(h.Name)
+		case stored.Revision != h.Revision:
+			return h, store.DomainChanged(h.Name, stored.Revision, h.Revision)
+		}
+		if _, found := s.projects[h.ProjectID]; !found {
+			return h, store.NoProject(string(h.ProjectID))
+		}
+		h.Revision++
+		s.hostnames[h.ID] = cloneHostname(h)
+		return h, nil
+	})
+}
+
+// DeleteHostname removes it; what is not there is removed.
+func (s *Store) DeleteHostname(ctx context.Context, id anchor.HostnameID) error {
+	return change(ctx, s, "DeleteHostname", func() error {
+		delete(s.hostnames, id)
+		return nil
+	})
+}
+
+// Hostname gives one or NotFound.
+func (s *Store) Hostname(ctx context.Context, id anchor.HostnameID) (anchor.Hostname, error) {
+	return call(ctx, s, "Hostname", func() (anchor.Hostname, error) {
+		h, found := s.hostnames[id]
+		if !found {
+			return h, store.NoHostname(string(id))
+		}
+		return cloneHostname(h), nil
+	})
+}
+
+// HostnameByName gives one or NotFound.
+func (s *Store) HostnameByName(ctx context.Context, name string) (anchor.Hostname, error) {
+	return call(ctx, s, "HostnameByName", func() (anchor.Hostname, error) {
+		h, found := s.byName(name)
+		if !found {
+			return h, store.NoHostname(name)
+		}
+		return cloneHostname(h), nil
+	})
+}
+
+// Hostnames lists the project's, or all when p is "", newest first.
+func (s *Store) Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Hostname], error) {
+	return call(ctx, s, "Hostnames", func() (anchor.List[anchor.Hostname], error) {
+		before, err := store.BeforeID(page)
+		found := newest(s.hostnames, func(id anchor.HostnameID, h anchor.Hostname) bool {
+			return (p == "" || h.ProjectID == p) && string(id) < before
+		})
+		for i := range found {
+			found[i] = cloneHostname(found[i])
+		}
+		return store.Cut(found, page, store.HostnameCursor), err
+	})
+}
+
+// DueHostnames gives at most limit with 0 < NextCheck <= at, the longest due first.
+func (s *Store) DueHostnames(ctx context.Context, at int64, limit int) ([]anchor.Hostname, error) {
+	return call(ctx, s, "DueHostnames", func() ([]anchor.Hostname, error) {
+		found := []anchor.Hostname{}
+		for _, h := range s.hostnames {
+			if h.NextCheck > 0 && h.NextCheck <= at {
+				found = append(found, cloneHostname(h))
+			}
+		}
+		slices.SortFunc(found, func(a, b anchor.Hostname) int {
+			return cmp.Or(cmp.Compare(a.NextCheck, b.NextCheck), cmp.Compare(a.ID, b.ID))
+		})
+		return found[:min(limit, len(found))], nil
+	})
+}

@@ -1,0 +1,130 @@
+package memory
+
+import (
+	"context"
+	"slices"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+// Live gives the project's pointer, NotFound before the first release.
+func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
+	return call(ctx, s, "Live", func() (anchor.Live, error) {
+		all := s.releases[p]
+		if len(all) == 0 {
+			return anchor.Live{}, store.NeverLive(p)
+		}
+		return store.LiveAfter(all[len(all)-1]), nil
+	})
+}
+
+// Lives gives the pointers of all projects that have one.
+func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
+	return call(ctx, s, "Lives", func() ([]anchor.Live, error) {
+		found := []anchor.Live{}
+		for _, all := range s.releases {
+			found = append(found, store.LiveAfter(all[len(all)-1]))
+		}
+		return found, nil
+	})
+}
+
+// Accept hands out the project's next place in the order of requests, or is NotFound.
+func (s *Store) Accept(ctx context.Context, p anchor.ProjectID) (int64, error) {
+	return call(ctx, s, "Accept", func() (int64, error) {
+		if err := s.checkOwner(p); err != nil {
+			return 0, err
+		}
+		return s.nextOrder(p), nil
+	})
+}
+
+// Move is the compare-and-swap that release.Pointer describes; NotFound when the
+// project is unknown or the deployment none of its own.
+func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error) {
+	return call(ctx, s, "Move", func() (anchor.Live, error) {
+		err := s.checkMove(from, to)
+		if err == nil && record != nil {
+			err = s.checkRecord(to.ProjectID, *record)
+		}
+		if err != nil {
+			return anchor.Live{}, err
+		}
+		if to.Order == 0 && (record == nil || record.IsRollback) {
+			to.Order = s.nextOrder(to.ProjectID)
+		}
+		switch {
+		case record == nil:
+		case record.IsRollback:
+			inserted := clone(*record)
+			inserted.Order = to.Order
+			s.deployments[record.ID] = inserted
+		default:
+			to.Order = s.update(*record)
+		}
+		to.Revision = from.Revision + 1
+		s.releases[to.ProjectID] = append(s.releases[to.ProjectID], to)
+		return store.LiveAfter(to), nil
+	})
+}
+
+func (s *Store) checkMove(from anchor.Live, to anchor.Release) error {
+	if err := s.checkOwner(to.ProjectID); err != nil {
+		return err
+	}
+	if revision := int64(len(s.releases[to.ProjectID])); revision != from.Revision {
+		return store.PointerMoved(to.ProjectID, revision, from.Revision)
+	}
+	if d, found := s.deployments[to.Deployment]; !found || d.ProjectID != to.ProjectID {
+		return store.NoDeployment(to.Deployment)
+	}
+	for _, all := range s.releases {
+		if slices.ContainsFunc(all, func(r anchor.Release) bool { return r.ID == to.ID }) {
+			return store.IDTaken("release", string(to.ID))
+		}
+	}
+	return nil
+}
+
+func (s *Store) checkRecord(p anchor.ProjectID, record anchor.Deployment) error {
+	stored, found := s.deployments[record.ID]
+	switch {
+	case record.ProjectID != p:
+		return store.ForeignRecord(record.ID, p)
+	case record.IsRollback:
+		return s.checkInsert(record)
+	case !found || stored.ProjectID != p:
+		return store.ForeignRecord(record.ID, p)
+	case record.Status == anchor.Deploying:
+		return store.NoSuchMove(record.ID, anchor.Deploying, record.Status)
+	}
+	return s.checkUpdate(record, anchor.Deploying)
+}
+
+// Releases lists the project's moves, newest first.
+func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error) {
+	return call(ctx, s, "Releases", func() (anchor.List[anchor.Release], error) {
+		before, err := store.BeforeRevision(page)
+		found := []anchor.Release{}
+		for _, r := range slices.Backward(s.releases[p]) {
+			if r.Revision < before {
+				found = append(found, r)
+			}
+		}
+		return store.Cut(found, page, store.ReleaseCursor), err
+	})
+}
+
+// LastLive gives the deployment that was live before the one that is, or NotFound.
+func (s *Store) LastLive(ctx context.Context, p anchor.ProjectID) (anchor.DeploymentID, error) {
+	return call(ctx, s, "LastLive", func() (anchor.DeploymentID, error) {
+		all := s.releases[p]
+		for _, r := range slices.Backward(all) {
+			if r.Deployment != all[len(all)-1].Deployment {
+				return r.Deployment, nil
+			}
+		}
+		return "", store.NeverLive(p)
+	})
+}

@@ -1,0 +1,36 @@
+package memory_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records/memory"
+	"github.com/anchor-deploy/anchor/internal/records/recordstest"
+)
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, func(*testing.T) (storetest.Store, func() storetest.Store) {
+		s := memory.New()
+		return s, func() storetest.Store { return s } // it has nothing to reopen
+	})
+}
+
+func TestFaultBeforeAndAfter(t *testing.T) {
+	lost := errors.New("lost")
+	for _, apply := range []bool{false, true} {
+		s, ctx := memory.New(), t.Context()
+		s.Fault = func(op string) (bool, error) {
+			if op == "CreateProject" {
+				return apply, lost
+			}
+			return false, nil
+		}
+		if err := s.CreateProject(ctx, anchor.Project{ID: "p", Slug: "shop"}); !errors.Is(err, lost) {
+			t.Errorf("apply %v: error %v, want %v", apply, err, lost)
+		}
+		if _, err := s.Project(ctx, "p"); (err == nil) != apply {
+			t.Errorf("apply %v: afterwards the project's error is %v", apply, err)
+		}
+	}
+}

@@ -1,0 +1,20 @@
+package memory_test
+
+import (
+	"github.com/anchor-deploy/anchor/internal/access"
+	"github.com/anchor-deploy/anchor/internal/domains"
+	"github.com/anchor-deploy/anchor/internal/project"
+	"github.com/anchor-deploy/anchor/internal/records/memory"
+	"github.com/anchor-deploy/anchor/internal/release"
+)
+
+// What the use-cases ask for is what the store gives.
+var (
+	_ access.Tokens      = (*memory.Store)(nil)
+	_ hostname.Directory = (*memory.Store)(nil)
+	_ hostname.Records   = (*memory.Store)(nil)
+	_ project.Records    = (*memory.Store)(nil)
+	_ project.Variables  = (*memory.Store)(nil)
+	_ release.Pointer    = (*memory.Store)(nil)
+	_ release.Records    = (*memory.Store)(nil)
+)

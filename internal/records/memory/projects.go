@@ -1,0 +1,115 @@
+package memory
+
+import (
+	"context"
+	"maps"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records"
+)
+
+// CreateProject inserts p: a Conflict when its slug or id is taken.
+func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
+	return change(ctx, s, "CreateProject", func() error {
+		if _, found := s.bySlug(p.Slug); found {
+			return store.SlugTaken(p.Slug)
+		}
+		if _, found := s.projects[p.ID]; found {
+			return store.IDTaken("project", string(p.ID))
+		}
+		s.projects[p.ID] = p
+		return nil
+	})
+}
+
+func (s *Store) bySlug(slug string) (anchor.Project, bool) {
+	for _, p := range s.projects {
+		if p.Slug == slug {
+			return p, true
+		}
+	}
+	return anchor.Project{}, false
+}
+
+// Project gives one project or NotFound.
+func (s *Store) Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error) {
+	return call(ctx, s, "Project", func() (anchor.Project, error) {
+		p, found := s.projects[id]
+		if !found {
+			return p, store.NoProject(string(id))
+		}
+		return p, nil
+	})
+}
+
+// ProjectBySlug gives one project or NotFound.
+func (s *Store) ProjectBySlug(ctx context.Context, slug string) (anchor.Project, error) {
+	return call(ctx, s, "ProjectBySlug", func() (anchor.Project, error) {
+		p, found := s.bySlug(slug)
+		if !found {
+			return p, store.NoProject(slug)
+		}
+		return p, nil
+	})
+}
+
+// Projects lists all, newest first.
+func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error) {
+	return call(ctx, s, "Projects", func() (anchor.List[anchor.Project], error) {
+		before, err := store.BeforeID(page)
+		found := newest(s.projects, func(id anchor.ProjectID, _ anchor.Project) bool { return string(id) < before })
+		return store.Cut(found, page, store.ProjectCursor), err
+	})
+}
+
+// RetireProject marks the project as being removed: nothing new can hang on it, and
+// nothing of it is live. Idempotent; NotFound when it is not there.
+func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {
+	return change(ctx, s, "RetireProject", func() error {
+		p, found := s.projects[id]
+		if !found {
+			return store.NoProject(string(id))
+		}
+		p.Removing = true
+		s.projects[id] = p
+		delete(s.releases, id)
+		delete(s.env, id)
+		return nil
+	})
+}
+
+// checkOwner is NotFound for a project that is not there or is being removed.
+func (s *Store) checkOwner(id anchor.ProjectID) error {
+	switch p, found := s.projects[id]; {
+	case !found:
+		return store.NoProject(string(id))
+	case p.Removing:
+		return store.Removing(id)
+	}
+	return nil
+}
+
+// DeleteProject removes the project and all that hangs on it, or is NotFound.
+func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
+	return change(ctx, s, "DeleteProject", func() error {
+		if _, found := s.projects[id]; !found {
+			return store.NoProject(string(id))
+		}
+		maps.DeleteFunc(s.deployments, func(d anchor.DeploymentID, deployment anchor.Deployment) bool {
+			if deployment.ProjectID != id {
+				return false
+			}
+			delete(s.numbers, d)
+			delete(s.events, d)
+			delete(s.locked, d)
+			return true
+		})
+		maps.DeleteFunc(s.hostnames, func(_ anchor.HostnameID, h anchor.Hostname) bool { return h.ProjectID == id })
+		delete(s.projects, id)
+		delete(s.lastNumber, id)
+		delete(s.lastOrder, id)
+		delete(s.releases, id)
+		delete(s.env, id)
+		return nil
+	})
+}
