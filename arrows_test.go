@@ -17,92 +17,86 @@ var arrows = map[string][]string{
 	// The domain.
 	"internal/anchor": {},
 
-	// What knows nothing of deployments.
-	"internal/atomicfile":          {},
-	"internal/keylock":             {},
-	"internal/project/secret":      {"internal/anchor", "internal/atomicfile"},
+	// Tools that know nothing of deployments.
+	"internal/atomicfile": {},
+	"internal/keylock":    {},
+	"internal/testleak":   {},
+	"internal/testport":   {},
+
+	// The spine: builds and their files.
+	"internal/artifact":            {"internal/anchor", "internal/atomicfile", "internal/keylock"},
+	"internal/artifact/opennext":   {"internal/anchor"},
 	"internal/artifact/staticfile": {},
-	"internal/local/worker/jail":   {},
-	"internal/local/worker/egress": {},
-	"internal/local/worker":        {"internal/local/worker/jail"},
-	"internal/local/edge":          {"internal/local/edge/..."},
-	"internal/local/edge/asset":    {"internal/artifact/staticfile"},
-	"internal/local/logs":          {"internal/anchor"},
-	"internal/local/isr":           {"internal/atomicfile"},
-	"internal/local/isr/awswire":   {"internal/atomicfile", "internal/local/isr"},
-	"internal/aws/awsretry":        {},
-	"internal/aws/awserr":          {},
 
-	// Builds and their files.
-	"internal/artifact/opennext": {"internal/anchor"},
-	"internal/artifact":          {"internal/anchor", "internal/atomicfile", "internal/keylock"},
-
-	// The use-cases.
-	"internal/deploy":  {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/release"},
-	"internal/release": {"internal/anchor", "internal/keylock"},
-	"internal/project": {"internal/anchor", "internal/project/secret"},
-	"internal/access":  {"internal/anchor"},
-	"internal/domains": {"internal/anchor"},
-
-	// The records.
-	"internal/records":             {"internal/anchor"},
-	"internal/local/sqlite":        {"internal/anchor", "internal/atomicfile", "internal/records"},
-	"internal/aws/dynamo":          {"internal/anchor", "internal/aws/awserr", "internal/records"},
-	"internal/records/memory":      {"internal/anchor", "internal/records"},
-	"internal/records/recordstest": {"internal/anchor", "internal/records"},
-
-	// Domains: DNS and certificates.
+	// The spine: the use-cases, and the records behind them.
+	"internal/access":                   {"internal/anchor"},
+	"internal/deploy":                   {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/release"},
+	"internal/deploy/platformtest":      {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/deploy", "internal/release"},
+	"internal/domains":                  {"internal/anchor"},
 	"internal/domains/dnscheck":         {"internal/anchor", "internal/domains"},
 	"internal/domains/dnscheck/dnstest": {},
-	"internal/local/acme":               {"internal/anchor", "internal/atomicfile", "internal/domains"},
-	"internal/local/acme/acmetest":      {},
+	"internal/project":                  {"internal/anchor", "internal/project/secret"},
+	"internal/project/secret":           {"internal/anchor", "internal/atomicfile"},
+	"internal/records":                  {"internal/anchor"},
+	"internal/records/memory":           {"internal/anchor", "internal/records"},
+	"internal/records/recordstest":      {"internal/anchor", "internal/records"},
+	"internal/release":                  {"internal/anchor", "internal/keylock"},
 
-	// The platforms.
-	"internal/local/sites":               {"internal/anchor", "internal/artifact", "internal/deploy", "internal/atomicfile", "internal/local/edge/...", "internal/local/worker/egress", "internal/local/isr/...", "internal/local/worker/jail", "internal/local/logs", "internal/artifact/opennext", "internal/local/worker"},
-	"internal/deploy/platformtest":       {"internal/anchor", "internal/artifact", "internal/deploy", "internal/release", "internal/artifact/opennext"},
-	"internal/aws":                       {"internal/anchor", "internal/artifact", "internal/deploy", "internal/aws/..."},
-	"internal/aws/artifact":              {"internal/anchor", "internal/aws/awserr", "internal/artifact", "internal/deploy", "internal/artifact/opennext"},
-	"internal/aws/asset":                 {"internal/anchor", "internal/aws/awserr", "internal/artifact", "internal/deploy", "internal/artifact/opennext", "internal/artifact/staticfile"},
+	// The spine: the API.
+	"internal/api":          {"internal/anchor", "internal/api/...", "internal/artifact", "internal/deploy", "internal/domains", "internal/release"},
+	"internal/api/apitest":  {"internal/..."},
+	"internal/api/client":   {"internal/anchor", "internal/api/filepack", "internal/api/wire", "internal/artifact"},
+	"internal/api/filepack": {"internal/anchor", "internal/artifact"},
+	"internal/api/wire":     {"internal/anchor", "internal/artifact", "internal/domains"},
+
+	// One machine.
+	"internal/local/acme":          {"internal/anchor", "internal/atomicfile", "internal/domains"},
+	"internal/local/acme/acmetest": {},
+	"internal/local/discovery":     {"internal/anchor", "internal/atomicfile"},
+	"internal/local/edge":          {"internal/local/edge/..."},
+	"internal/local/edge/asset":    {"internal/artifact/staticfile"},
+	"internal/local/isr":           {"internal/atomicfile"},
+	"internal/local/isr/awswire":   {"internal/atomicfile", "internal/local/isr"},
+	"internal/local/logs":          {"internal/anchor"},
+	"internal/local/server":        {"internal/..."},
+	"internal/local/sites":         {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/atomicfile", "internal/deploy", "internal/local/edge/...", "internal/local/isr/...", "internal/local/logs", "internal/local/worker", "internal/local/worker/egress", "internal/local/worker/jail"},
+	"internal/local/sqlite":        {"internal/anchor", "internal/atomicfile", "internal/records"},
+	"internal/local/worker":        {"internal/local/worker/jail"},
+	"internal/local/worker/egress": {},
+	"internal/local/worker/jail":   {},
+
+	// One AWS account.
+	"internal/aws":                       {"internal/anchor", "internal/artifact", "internal/aws/...", "internal/deploy"},
+	"internal/aws/artifacts":             {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/aws/awserr", "internal/deploy"},
+	"internal/aws/asset":                 {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/artifact/staticfile", "internal/aws/awserr", "internal/deploy"},
+	"internal/aws/awserr":                {},
+	"internal/aws/awsretry":              {},
+	"internal/aws/awstest":               {"internal/aws/awserr", "internal/aws/awsretry", "internal/testport"},
 	"internal/aws/certificate":           {"internal/anchor", "internal/aws/awserr", "internal/domains"},
 	"internal/aws/codebuild":             {"internal/anchor", "internal/aws/awserr", "internal/deploy"},
+	"internal/aws/companion":             {"internal/anchor", "internal/atomicfile"},
+	"internal/aws/dynamo":                {"internal/anchor", "internal/aws/awserr", "internal/records"},
 	"internal/aws/front":                 {"internal/anchor", "internal/aws/awserr", "internal/deploy"},
 	"internal/aws/front/fronttest":       {"internal/anchor", "internal/aws/awstest"},
-	"internal/aws/function":              {"internal/anchor", "internal/aws/awserr", "internal/artifact", "internal/deploy", "internal/artifact/opennext"},
+	"internal/aws/function":              {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/aws/awserr", "internal/deploy"},
 	"internal/aws/function/functiontest": {"internal/anchor"},
+	"internal/aws/install":               {"internal/anchor", "internal/aws/awserr", "internal/aws/awsretry", "internal/aws/installation"},
+	"internal/aws/install/open":          {"internal/..."},
+	"internal/aws/install/pack":          {},
+	"internal/aws/installation":          {},
+	"internal/aws/lambda":                {"internal/access", "internal/anchor", "internal/api/...", "internal/artifact", "internal/aws/awserr", "internal/deploy", "internal/domains", "internal/project", "internal/release"},
 	"internal/aws/logtail":               {"internal/anchor", "internal/aws/awserr"},
 
-	// The API and its events on Lambda.
-	"internal/api":          {"internal/anchor", "internal/artifact", "internal/deploy", "internal/domains", "internal/release", "internal/api/..."},
-	"internal/api/wire":     {"internal/anchor", "internal/artifact", "internal/domains"},
-	"internal/api/filepack": {"internal/anchor", "internal/artifact"},
-	"internal/api/apitest":  {"internal/..."},
-	"internal/aws/lambda":   {"internal/access", "internal/anchor", "internal/aws/awserr", "internal/artifact", "internal/deploy", "internal/domains", "internal/api/...", "internal/project", "internal/release"},
-
-	// The command line.
-	"internal/cli":              {"internal/anchor", "internal/local/discovery", "internal/api/client", "internal/local/server", "internal/artifact", "internal/domains", "internal/api/wire", "internal/aws/installation", "internal/artifact/opennext"},
-	"internal/api/client":       {"internal/anchor", "internal/artifact", "internal/api/filepack", "internal/api/wire"},
-	"internal/local/discovery":  {"internal/anchor", "internal/atomicfile"},
-	"internal/aws/installation": {},
-	"internal/aws/companion":    {"internal/anchor", "internal/atomicfile"},
-
-	// An installation on AWS.
-	"internal/aws/install":      {"internal/anchor", "internal/aws/awserr", "internal/aws/awsretry", "internal/aws/installation"},
-	"internal/aws/install/pack": {},
-
-	// The composition roots.
-	"internal/local/server":     {"internal/..."},
-	"internal/aws/install/open": {"internal/..."},
-	"cmd/anchor":                {"internal/local/server", "internal/cli", "internal/aws/companion", "internal/aws/installation"},
-	"cmd/anchor-aws":            {"internal/local/server", "internal/aws/install/open", "internal/cli"},
-	"cmd/anchor-lambda":         {"internal/anchor", "internal/aws/awsretry", "internal/domains/dnscheck", "internal/aws/lambda", "internal/aws/...", "internal/project/secret", "internal/aws/dynamo"},
+	// The command line and the mains.
+	"cmd/anchor":        {"internal/aws/companion", "internal/aws/installation", "internal/cli", "internal/local/server"},
+	"cmd/anchor-aws":    {"internal/aws/install/open", "internal/cli", "internal/local/server"},
+	"cmd/anchor-lambda": {"internal/anchor", "internal/aws/...", "internal/aws/awsretry", "internal/aws/dynamo", "internal/aws/lambda", "internal/domains/dnscheck", "internal/project/secret"},
+	"internal/cli":      {"internal/anchor", "internal/api/client", "internal/api/wire", "internal/artifact", "internal/artifact/opennext", "internal/aws/installation", "internal/domains", "internal/local/discovery", "internal/local/server"},
 
 	// Tests, benchmarks, documents.
-	"internal/aws/awstest": {"internal/aws/awserr", "internal/aws/awsretry", "internal/testport"},
-	"internal/testport":    {},
-	"internal/testleak":    {},
-	"e2e":                  {},
-	"bench":                {"e2e", "internal/..."},
-	"docs/generate":        {"internal/..."},
+	"bench":         {"e2e", "internal/..."},
+	"docs/generate": {"internal/..."},
+	"e2e":           {},
 }
 
 func TestArrows(t *testing.T) {

@@ -118,7 +118,7 @@ func (s *server) fill(ctx context.Context) (files int, busy weight, err error) {
 	return len(m.Files), busy, err
 }
 
-func fillProject(ctx context.Context, c *apiclient.Client, project, tree string, m bundle.Manifest) error {
+func fillProject(ctx context.Context, c *client.Client, project, tree string, m artifact.Manifest) error {
 	if _, err := c.CreateProject(ctx, project, "main"); err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func fillProject(ctx context.Context, c *apiclient.Client, project, tree string,
 			return err
 		}
 		id := started.Deployment.ID
-		if _, err := c.Upload(ctx, project, id, apiclient.Upload{Dir: tree, Manifest: m, Missing: started.Missing}); err != nil {
+		if _, err := c.Upload(ctx, project, id, client.Upload{Dir: tree, Manifest: m, Missing: started.Missing}); err != nil {
 			return err
 		}
 		if _, err := c.Finish(ctx, project, id); err != nil {

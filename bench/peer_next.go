@@ -28,7 +28,7 @@ func (l *lab) nextStart(ctx context.Context, cores string) (*process, string, er
 			return nil, "", fmt.Errorf("lay out the standalone build: %w", err)
 		}
 	}
-	port, err := freeport.Get()
+	port, err := testport.Get()
 	if err != nil {
 		return nil, "", err
 	}

@@ -40,7 +40,7 @@ func (l *lab) nginx(ctx context.Context, root, path string) (*process, string, e
 	if err != nil {
 		return nil, "", err
 	}
-	port, err := freeport.Get()
+	port, err := testport.Get()
 	if err != nil {
 		return nil, "", err
 	}

@@ -74,7 +74,7 @@ type resent struct {
 	wire      int64 // by the relay's
 }
 
-func (s *server) redeploy(ctx context.Context, app string, before bundle.Manifest) (r resent, err error) {
+func (s *server) redeploy(ctx context.Context, app string, before artifact.Manifest) (r resent, err error) {
 	after, err := scanBuild(ctx, app)
 	if err != nil {
 		return r, err
@@ -100,6 +100,6 @@ func (s *server) redeploy(ctx context.Context, app string, before bundle.Manifes
 	return r, err
 }
 
-func scanBuild(ctx context.Context, app string) (bundle.Manifest, error) {
-	return bundle.Scan(ctx, filepath.Join(app, ".open-next"), nil)
+func scanBuild(ctx context.Context, app string) (artifact.Manifest, error) {
+	return artifact.Scan(ctx, filepath.Join(app, ".open-next"), nil)
 }

@@ -77,7 +77,7 @@ func (s *server) restart(ctx context.Context) error {
 	return s.start(ctx)
 }
 
-func (s *server) client() *apiclient.Client { return apiclient.New(s.api, s.token) }
+func (s *server) client() *client.Client { return client.New(s.api, s.token) }
 
 // site is the address of site traffic; the Host header names the project.
 func (s *server) site() string { return "http://127.0.0.1:" + s.port }

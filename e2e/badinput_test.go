@@ -54,19 +54,19 @@ var badBuilds = map[string]badBuild{
 		code: 1, step: "check", says: []string{`sharp in image-optimization-function is built for linux-(arm64|x64), and this machine is`, `install: \{ packages: \["sharp@`},
 	},
 	"crash at import": {
-		edit: server(`console.error("DATABASE_URL is not set"); throw new Error("no database");`),
+		edit: serverModule(`console.error("DATABASE_URL is not set"); throw new Error("no database");`),
 		code: 1, step: "probe", says: []string{`function default crashes when it starts`, `DATABASE_URL is not set`, `anchor env set`},
 	},
 	"exit at import": {
-		edit: server(`process.exit(7);`),
+		edit: serverModule(`process.exit(7);`),
 		code: 1, step: "probe", says: []string{`function default crashes when it starts`, `exit code 7`},
 	},
 	"no handler": {
-		edit: server(`export const other = 1;`),
+		edit: serverModule(`export const other = 1;`),
 		code: 1, step: "probe", says: []string{`function default crashes when it starts`, `handler`},
 	},
 	"500 to the probe": {
-		edit: server(`export const handler = awslambda.streamifyResponse(async (event, out) => {
+		edit: serverModule(`export const handler = awslambda.streamifyResponse(async (event, out) => {
   console.error("out of order on purpose");
   out.setContentType("application/vnd.awslambda.http-integration-response");
   out.write(JSON.stringify({ statusCode: 500, headers: {}, cookies: [] }) + "\0".repeat(8));
@@ -119,9 +119,9 @@ func TestBundlesThatNeverAnswer(t *testing.T) {
 	live := a.deploy(variant(t, 1), "shop").DeploymentID
 	var wg sync.WaitGroup
 	for project, b := range map[string]badBuild{
-		"import": {edit: server(`setInterval(() => {}, 1000); await new Promise(() => {}); export const handler = 1;`),
+		"import": {edit: serverModule(`setInterval(() => {}, 1000); await new Promise(() => {}); export const handler = 1;`),
 			says: []string{`function default did not start`, `top-level`}},
-		"request": {edit: server(`export const handler = awslambda.streamifyResponse(() => new Promise(() => {}));`),
+		"request": {edit: serverModule(`export const handler = awslambda.streamifyResponse(() => new Promise(() => {}));`),
 			says: []string{`did not answer GET / within 30s`}},
 	} {
 		dir := broken(t, b.edit)

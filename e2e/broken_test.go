@@ -64,8 +64,8 @@ func rewriteFile(t *testing.T, name string, change func([]byte) []byte) {
 	}
 }
 
-// server makes text the server function's module.
-func server(text string) func(*testing.T, string) {
+// serverModule makes text the server function's module.
+func serverModule(text string) func(*testing.T, string) {
 	return func(t *testing.T, tree string) {
 		rewriteFile(t, filepath.Join(tree, "server-functions", "default", "index.mjs"), func([]byte) []byte { return []byte(text) })
 	}

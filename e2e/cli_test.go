@@ -136,7 +136,7 @@ func TestHelp(t *testing.T) {
 func TestInterrupt(t *testing.T) {
 	a := up(t)
 	live := a.deploy(variant(t, 1), "shop").DeploymentID
-	dir := broken(t, server(`export const handler = awslambda.streamifyResponse(() => {
+	dir := broken(t, serverModule(`export const handler = awslambda.streamifyResponse(() => {
   console.log("asked");
   return new Promise(() => {});
 });`))

@@ -41,7 +41,7 @@ func newWorld(t *testing.T) *world {
 	for key, value := range map[string]string{"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "15"} {
 		t.Setenv(key, value)
 	}
-	w := &world{dns: dnstest.Start(t), http: freeport.Address(t), tls: freeport.Address(t)}
+	w := &world{dns: dnstest.Start(t), http: testport.Address(t), tls: testport.Address(t)}
 	ca := acmetest.Start(t, acmetest.Options{
 		HTTP: portOf(w.http), TLS: portOf(w.tls), Resolver: w.dns.Addr(),
 	})
@@ -315,7 +315,7 @@ func TestFallbackCA(t *testing.T) {
 
 // TestLocalHTTPS is *.localhost over TLS, from the CA that Anchor keeps for it.
 func TestLocalHTTPS(t *testing.T) {
-	w := &world{tls: freeport.Address(t)}
+	w := &world{tls: testport.Address(t)}
 	a := up(t, "--https", w.tls)
 	a.deploy(variant(t, 1), "shop")
 	root, err := os.ReadFile(filepath.Join(a.data, "localca", "root.pem"))

@@ -43,21 +43,21 @@ func endWith(tests int) {
 // hooks: the step to end at, and a folder with the handlers' code that make build puts
 // into the binary.
 func asAnchor() int {
-	parts := cli.Parts{Server: app.Run}
+	parts := cli.Parts{Server: server.Run}
 	if step := os.Getenv("ANCHOR_E2E_DIE_BEFORE"); step != "" {
-		parts.Server = func(ctx context.Context, c app.Config) error {
+		parts.Server = func(ctx context.Context, c server.Config) error {
 			c.BeforeStep = func(next string) {
 				if next == step {
 					syscall.Kill(os.Getpid(), syscall.SIGKILL)
 					select {}
 				}
 			}
-			return app.Run(ctx, c)
+			return server.Run(ctx, c)
 		}
 	}
-	aws := awsapp.Opener{}
+	aws := open.Opener{}
 	if dir := os.Getenv("ANCHOR_E2E_HANDLERS"); dir != "" {
-		aws = awsapp.Opener{Handlers: os.DirFS(dir), Poll: 50 * time.Millisecond}
+		aws = open.Opener{Handlers: os.DirFS(dir), Poll: 50 * time.Millisecond}
 	}
 	parts.Installation = aws.Open
 	return cli.Main(parts)

@@ -59,7 +59,7 @@ func upAt(t *testing.T, sites string, args ...string) *anchor {
 	if err := os.Chmod(data, 0o711); err != nil {
 		t.Fatal(err)
 	}
-	a := &anchor{t: t, data: data, args: args, sites: cmp.Or(sites, freeport.Address(t)), api: "http://" + freeport.Address(t)}
+	a := &anchor{t: t, data: data, args: args, sites: cmp.Or(sites, testport.Address(t)), api: "http://" + testport.Address(t)}
 	a.start()
 	t.Cleanup(func() {
 		a.stop()

@@ -11,5 +11,5 @@ import (
 )
 
 func main() {
-	os.Exit(cli.Main(cli.Parts{Server: app.Run, Installation: awsapp.Opener{}.Open}))
+	os.Exit(cli.Main(cli.Parts{Server: server.Run, Installation: open.Opener{}.Open}))
 }

@@ -49,7 +49,7 @@ func TestABuildsEventGoesLive(t *testing.T) {
 	path := "artifacts/" + string(p.ID) + "/c0ffee/"
 	put(t, client, s.uploads, path, platformtest.NewApp("v1").Write(t))
 
-	handler, err := lambdafn.Compose(parts).Named(lambdafn.NameDeploy)
+	handler, err := lambda.Compose(parts).Named(lambda.NameDeploy)
 	must(t, err)
 	event := fmt.Sprintf(`{"deploymentId":%q,"projectId":%q,"artifactPath":"s3://%s/%s"}`, d.ID, p.ID, s.uploads, path)
 	for range 2 {
@@ -78,10 +78,10 @@ func TestABuildsEventGoesLive(t *testing.T) {
 }
 
 // goesAway runs the schedule until the project is gone, with all it had.
-func goesAway(t *testing.T, cloud *awstest.Cloud, parts lambdafn.Parts, p anchor.Project) {
+func goesAway(t *testing.T, cloud *awstest.Cloud, parts lambda.Parts, p anchor.Project) {
 	t.Helper()
 	for round := 0; ; round++ {
-		handler, err := lambdafn.Compose(parts).Named(lambdafn.NameDeploy)
+		handler, err := lambda.Compose(parts).Named(lambda.NameDeploy)
 		must(t, err)
 		_, err = handler(t.Context(), json.RawMessage(`{"reconcile": true}`))
 		must(t, err)

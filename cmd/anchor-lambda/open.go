@@ -17,13 +17,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/codebuild"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdasdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/aws"
-	"github.com/anchor-deploy/anchor/internal/aws/artifact"
+	"github.com/anchor-deploy/anchor/internal/aws/artifacts"
 	"github.com/anchor-deploy/anchor/internal/aws/awsretry"
 	builds "github.com/anchor-deploy/anchor/internal/aws/codebuild"
 	"github.com/anchor-deploy/anchor/internal/aws/dynamo"
@@ -81,7 +81,7 @@ func read(env func(string) string) (s settings, err error) {
 
 // open composes the handler that the environment names. Its only call is for the
 // installation's key.
-func open(ctx context.Context, env func(string) string) (lambdafn.Handler, error) {
+func open(ctx context.Context, env func(string) string) (lambda.Handler, error) {
 	s, err := read(env)
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func open(ctx context.Context, env func(string) string) (lambdafn.Handler, error
 	if err != nil {
 		return nil, err
 	}
-	return lambdafn.Compose(parts).Named(s.handler)
+	return lambda.Compose(parts).Named(s.handler)
 }
 
 // manyAtOnce keeps as many connections to S3 as files are sent at once: by default ten
@@ -114,34 +114,34 @@ func manyAtOnce() *awshttp.BuildableClient {
 const diagnosis = 8 * time.Second
 
 // parts makes what the handlers are made of; probes sends requests to the sites.
-func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambdafn.Parts, error) {
+func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambda.Parts, error) {
 	box, err := secret.New(key)
 	if err != nil {
-		return lambdafn.Parts{}, err
+		return lambda.Parts{}, err
 	}
 	store := dynamo.New(dynamodb.NewFromConfig(c), dynamo.Tables{Projects: s.projects, Deployments: s.deployments, Domains: s.domains})
-	artifacts, err := artifact.Open(artifact.Config{
+	artifacts, err := artifacts.Open(artifacts.Config{
 		S3: s3.NewFromConfig(c), Bucket: s.uploads, Dir: filepath.Join(os.TempDir(), "artifacts"),
 	})
 	if err != nil {
-		return lambdafn.Parts{}, err
+		return lambda.Parts{}, err
 	}
 	cloud, err := aws.New(aws.Config{
 		AWS: c, Installation: s.installation, AssetsBucket: s.assets, ArtifactsBucket: s.uploads, FunctionRole: s.siteRole, LogDays: s.logDays,
 		Key: key, Secrets: s.secrets, Records: store, Notes: store, Leases: store, HTTP: probes,
 	})
 	if err != nil {
-		return lambdafn.Parts{}, err
+		return lambda.Parts{}, err
 	}
-	return lambdafn.Parts{
+	return lambda.Parts{
 		Installation: s.installation, Version: s.version, Region: c.Region,
 		Store: store, Leases: store, Box: box, Cloud: cloud, Artifacts: artifacts,
-		Domains: &lambdafn.Domains{Certificates: cloud.Domains(), Front: cloud.Domains(), Resolver: dnscheck.New(dnscheck.Config{Budget: diagnosis})},
+		Domains: &lambda.Domains{Certificates: cloud.Domains(), Front: cloud.Domains(), Resolver: dnscheck.New(dnscheck.Config{Budget: diagnosis})},
 		Builder: builds.Builder{
 			Client: codebuild.NewFromConfig(c), Project: s.buildProject,
 			Parameters: ssm.NewFromConfig(c), Prefix: "/" + s.installation + "/builds/",
 		},
 		Logs:     logtail.New(logtail.Config{Logs: cloudwatchlogs.NewFromConfig(c), Records: store}),
-		Dispatch: lambdafn.Dispatch(lambda.NewFromConfig(c), s.deployer),
+		Dispatch: lambda.Dispatch(lambdasdk.NewFromConfig(c), s.deployer),
 	}, nil
 }

@@ -32,8 +32,8 @@ func mainOnAWS() {
 	if err := z.Close(); err != nil {
 		panic(err)
 	}
-	aws := awsapp.Opener{Handlers: fstest.MapFS{"arm64.zip": {Data: b.Bytes()}}, Poll: 10 * time.Millisecond}
-	os.Exit(cli.Main(cli.Parts{Server: app.Run, Installation: aws.Open}))
+	aws := open.Opener{Handlers: fstest.MapFS{"arm64.zip": {Data: b.Bytes()}}, Poll: 10 * time.Millisecond}
+	os.Exit(cli.Main(cli.Parts{Server: server.Run, Installation: aws.Open}))
 }
 
 // TestAWSScripts runs the aws commands against an emulated account.

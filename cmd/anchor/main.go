@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	os.Exit(cli.Main(cli.Parts{Server: app.Run, Installation: elsewhere}))
+	os.Exit(cli.Main(cli.Parts{Server: server.Run, Installation: elsewhere}))
 }
 
 // elsewhere has the same command done by cmd/anchor-aws, which takes over from here.

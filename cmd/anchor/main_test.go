@@ -46,7 +46,7 @@ const anchorKey = "anchor"
 func setup(t *testing.T, env *testscript.Env) error {
 	a := apitest.New()
 	env.Values[anchorKey] = a
-	env.Setenv("ANCHOR_URL", apitest.Serve(t, a, httpapi.Options{Version: "test"}, nil))
+	env.Setenv("ANCHOR_URL", apitest.Serve(t, a, api.Options{Version: "test"}, nil))
 	env.Setenv("ANCHOR_TOKEN", apitest.AdminToken)
 	env.Setenv("NOWHERE", nobody)
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
@@ -132,7 +132,7 @@ func appLog(ts *testscript.TestScript, _ bool, args []string) {
 
 // dns NAME STATE [FOUND…] sets how the record of a domain is found.
 func setDNS(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(ts.Value(anchorKey).(*apitest.Anchor).DNS(args[0], hostname.FindingState(args[1]), args[2:]...))
+	ts.Check(ts.Value(anchorKey).(*apitest.Anchor).DNS(args[0], domains.FindingState(args[1]), args[2:]...))
 }
 
 // issue NAME lets a domain's certificate be issued.
@@ -151,10 +151,10 @@ func looked(ts *testscript.TestScript, _ bool, args []string) {
 func announceServer(ts *testscript.TestScript, _ bool, _ []string) {
 	data := ts.MkAbs("home/data/anchor")
 	ts.Check(os.MkdirAll(data, 0o700))
-	s := announce.Server{URL: ts.Getenv("ANCHOR_URL"), Token: apitest.AdminToken, PID: os.Getpid(), Data: data}
+	s := discovery.Server{URL: ts.Getenv("ANCHOR_URL"), Token: apitest.AdminToken, PID: os.Getpid(), Data: data}
 	content, err := json.Marshal(s)
 	ts.Check(err)
-	ts.Check(os.WriteFile(announce.FileIn(data), content, 0o600))
+	ts.Check(os.WriteFile(discovery.FileIn(data), content, 0o600))
 }
 
 // lines80 checks that no line of stdout or stderr is longer than a terminal's.
@@ -172,7 +172,7 @@ func narrow(ts *testscript.TestScript, _ bool, _ []string) {
 func noBuilds(ts *testscript.TestScript, _ bool, _ []string) {
 	services := ts.Value(anchorKey).(*apitest.Anchor).Services()
 	services.Builds = nil
-	server := httptest.NewServer(httpapi.New(services, httpapi.Options{Log: slog.New(slog.DiscardHandler)}))
+	server := httptest.NewServer(api.New(services, api.Options{Log: slog.New(slog.DiscardHandler)}))
 	ts.Defer(server.Close)
 	ts.Setenv("ANCHOR_URL", server.URL)
 }

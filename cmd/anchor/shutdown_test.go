@@ -68,17 +68,17 @@ const (
 	patience  = time.Minute // bounds waits; it only matters when something is broken
 )
 
-// server is the command itself, run as anchor up.
-type server struct {
-	app.Ready
+// runningServer is the command itself, run as anchor up.
+type runningServer struct {
+	server.Ready
 	*exec.Cmd
 	home string
 }
 
 // upWith deploys an app with that handler as the project shop to a server of its own, which has more flags.
-func upWith(t *testing.T, handler string, flags ...string) *server {
+func upWith(t *testing.T, handler string, flags ...string) *runningServer {
 	t.Helper()
-	s := &server{home: t.TempDir()}
+	s := &runningServer{home: t.TempDir()}
 	s.Cmd = s.command(append([]string{"up", "--json", "--data", filepath.Join(s.home, "data"), "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"}, flags...)...)
 	s.Stderr = os.Stderr
 	stdout, err := s.StdoutPipe()
@@ -115,13 +115,13 @@ func upWith(t *testing.T, handler string, flags ...string) *server {
 }
 
 // deploy deploys the app and returns what the command prints.
-func (s *server) deploy(project string) (string, error) {
+func (s *runningServer) deploy(project string) (string, error) {
 	out, err := s.command("deploy", "--prebuilt", filepath.Join(s.home, "shop"), "--project", project).CombinedOutput()
 	return string(out), err
 }
 
 // command is anchor, which this test program is under that name.
-func (s *server) command(args ...string) *exec.Cmd {
+func (s *runningServer) command(args ...string) *exec.Cmd {
 	self, err := os.Executable()
 	if err != nil {
 		panic(err)
@@ -133,7 +133,7 @@ func (s *server) command(args ...string) *exec.Cmd {
 }
 
 // site is the origin of the project that upWith deploys.
-func (s *server) site(t *testing.T) *url.URL {
+func (s *runningServer) site(t *testing.T) *url.URL {
 	t.Helper()
 	site, err := url.Parse(strings.Replace(s.SiteURL, "<project>", "shop", 1))
 	if err != nil {
@@ -143,7 +143,7 @@ func (s *server) site(t *testing.T) *url.URL {
 }
 
 // get sends a request, whose answer has begun when get returns.
-func (s *server) get(t *testing.T, query url.Values) *http.Response {
+func (s *runningServer) get(t *testing.T, query url.Values) *http.Response {
 	t.Helper()
 	site := s.site(t)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -169,7 +169,7 @@ func wantWhole(t *testing.T, resp *http.Response) {
 }
 
 // ends waits for the end of the process.
-func (s *server) ends(t *testing.T) error {
+func (s *runningServer) ends(t *testing.T) error {
 	t.Helper()
 	ended := make(chan error, 1)
 	go func() { ended <- s.Wait() }()
@@ -183,7 +183,7 @@ func (s *server) ends(t *testing.T) error {
 }
 
 // refusesConnections waits until the shutdown has begun.
-func (s *server) refusesConnections(t *testing.T) {
+func (s *runningServer) refusesConnections(t *testing.T) {
 	t.Helper()
 	at := "http://127.0.0.1:" + s.site(t).Port()
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
@@ -253,7 +253,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 
 // TestAServerOutlivesTheReaderOfItsOutput is anchor up | head, or | tee at Ctrl-C, which ends tee first.
 func TestAServerOutlivesTheReaderOfItsOutput(t *testing.T) {
-	s := &server{home: t.TempDir()}
+	s := &runningServer{home: t.TempDir()}
 	data := filepath.Join(s.home, "data")
 	s.Cmd = s.command("up", "--data", data, "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0")
 	r, w, err := os.Pipe()

@@ -19,7 +19,7 @@ import (
 func openAPI() ([]byte, error) {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/openapi.json", http.NoBody)
-	httpapi.New(httpapi.Services{Domains: unasked{}}, httpapi.Options{}).ServeHTTP(w, r)
+	api.New(api.Services{Domains: unasked{}}, api.Options{}).ServeHTTP(w, r)
 	if w.Code != http.StatusOK {
 		return nil, fmt.Errorf("the API answers %d for its document: %s", w.Code, w.Body)
 	}
@@ -32,7 +32,7 @@ func openAPI() ([]byte, error) {
 }
 
 // unasked makes the API have the routes of domains, and is not called for its document.
-type unasked struct{ httpapi.Domains }
+type unasked struct{ api.Domains }
 
 // document is what the page says of an OpenAPI 3.1 document.
 type document struct {

@@ -1,4 +1,4 @@
-package httpapi_test
+package api_test
 
 import (
 	"log/slog"
@@ -14,7 +14,7 @@ import (
 const build = `{"repository":"https://git.example/shop","commitSha":"c0ffee","branch":"main"}`
 
 func TestABuildIsStartedOnceForItsKey(t *testing.T) {
-	base := withShop(t, httpapi.Options{})
+	base := withShop(t, api.Options{})
 	ask := func(key string) (d wire.Deployment) {
 		header := http.Header{}
 		if key != "" {
@@ -40,7 +40,7 @@ func TestABuildIsStartedOnceForItsKey(t *testing.T) {
 func TestWithoutABuilderTheRouteSaysWhereBuildsRun(t *testing.T) {
 	services := apitest.New().Services()
 	services.Builds = nil
-	server := httptest.NewServer(httpapi.New(services, httpapi.Options{Log: slog.New(slog.DiscardHandler)}))
+	server := httptest.NewServer(api.New(services, api.Options{Log: slog.New(slog.DiscardHandler)}))
 	defer server.Close()
 	got := call(t, server.URL, "POST", "/projects/shop/builds", apitest.DeployToken, build, nil)
 	got.isProblem(t, http.StatusNotImplemented, "no_builds")

@@ -1,4 +1,4 @@
-package httpapi_test
+package api_test
 
 import (
 	"bufio"
@@ -39,7 +39,7 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 func TestWrongTokensWaitAndTheValidOneDoesNot(t *testing.T) {
 	var log lockedBuffer
 	waits, release := make(chan time.Duration, 100), make(chan struct{})
-	base := serveWith(t, httpapi.Options{
+	base := serveWith(t, api.Options{
 		Log:   slog.New(slog.NewTextHandler(&log, nil)),
 		Sleep: func(_ context.Context, d time.Duration) { waits <- d; <-release },
 	})
@@ -74,14 +74,14 @@ func TestWrongTokensWaitAndTheValidOneDoesNot(t *testing.T) {
 	}
 }
 
-func serveWith(t *testing.T, o httpapi.Options) string {
+func serveWith(t *testing.T, o api.Options) string {
 	t.Helper()
 	return apitest.Serve(t, apitest.New(), o, nil)
 }
 
 func TestOnlyTheAPIsOwnNamesAreAnswered(t *testing.T) {
-	base := serveWith(t, httpapi.Options{Hosts: []string{"anchor.example:3080", "api.example"}})
-	open := serveWith(t, httpapi.Options{})
+	base := serveWith(t, api.Options{Hosts: []string{"anchor.example:3080", "api.example"}})
+	open := serveWith(t, api.Options{})
 	for host, known := range map[string]bool{
 		"127.0.0.1:3080": true, "localhost": true, "LocalHost:80": true, "[::1]:3080": true, "[::1]": true, "10.0.0.7": true,
 		"anchor.example": true, "ANCHOR.example.:443": true, "api.example:1": true,
@@ -116,7 +116,7 @@ func TestOnlyTheAPIsOwnNamesAreAnswered(t *testing.T) {
 
 // endless are logs that never fit in memory.
 type endless struct {
-	httpapi.Logs
+	api.Logs
 	line    string
 	broken  int      // after so many lines; 0: never
 	yielded chan int // is told how many were taken
@@ -138,7 +138,7 @@ func (e endless) Last(_ context.Context, _ anchor.ProjectID, _ anchor.Deployment
 	}
 }
 
-func serveLogs(t *testing.T, e endless, o httpapi.Options) string {
+func serveLogs(t *testing.T, e endless, o api.Options) string {
 	t.Helper()
 	a := apitest.New()
 	services := a.Services()
@@ -171,7 +171,7 @@ func open(t *testing.T, url string) *http.Response {
 // is cut off.
 func TestLogsAreStreamedAndAStalledReaderIsCut(t *testing.T) {
 	e := endless{line: strings.Repeat("x", 64<<10), yielded: make(chan int, 1)}
-	base := serveLogs(t, e, httpapi.Options{Stall: 50 * time.Millisecond})
+	base := serveLogs(t, e, api.Options{Stall: 50 * time.Millisecond})
 	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +194,7 @@ func TestLogsAreStreamedAndAStalledReaderIsCut(t *testing.T) {
 func TestLogsAreOneDocument(t *testing.T) {
 	for limit, want := range map[int]int{0: 0, 1: 1, 1000: 1000} {
 		e := endless{line: "<&>\u2028", yielded: make(chan int, 1)}
-		base := serveLogs(t, e, httpapi.Options{})
+		base := serveLogs(t, e, api.Options{})
 		got := call(t, base, "GET", fmt.Sprintf("/projects/shop/logs?limit=%d", limit), apitest.ReadToken, "", nil)
 		var lines wire.Items[anchor.LogLine]
 		if err := json.Unmarshal([]byte(got.body), &lines); err != nil || got.status != 200 || lines.Items == nil || len(lines.Items) != want {
@@ -205,10 +205,10 @@ func TestLogsAreOneDocument(t *testing.T) {
 
 func TestABreakWhileLogsAreReadIsSeen(t *testing.T) {
 	e := endless{line: "x", broken: 1, yielded: make(chan int, 1)}
-	call(t, serveLogs(t, e, httpapi.Options{}), "GET", "/projects/shop/logs", apitest.ReadToken, "", nil).isProblem(t, 500, "internal")
+	call(t, serveLogs(t, e, api.Options{}), "GET", "/projects/shop/logs", apitest.ReadToken, "", nil).isProblem(t, 500, "internal")
 
 	e = endless{line: strings.Repeat("x", 1000), broken: 150, yielded: make(chan int, 1)}
-	res := open(t, serveLogs(t, e, httpapi.Options{})+"/projects/shop/logs")
+	res := open(t, serveLogs(t, e, api.Options{})+"/projects/shop/logs")
 	if text, err := io.ReadAll(res.Body); err == nil {
 		t.Errorf("an answer that broke off after 149 lines ends well, with %d bytes", len(text))
 	}
@@ -217,7 +217,7 @@ func TestABreakWhileLogsAreReadIsSeen(t *testing.T) {
 // A follower who takes nothing is cut off, too.
 func TestAStalledFollowerIsCut(t *testing.T) {
 	e := endless{line: strings.Repeat("x", 64<<10), yielded: make(chan int, 1)}
-	base := serveLogs(t, e, httpapi.Options{Stall: 50 * time.Millisecond})
+	base := serveLogs(t, e, api.Options{Stall: 50 * time.Millisecond})
 	open(t, base+"/projects/shop/logs?limit=10000&follow=true")
 	if n := <-e.yielded; n == 10000 {
 		t.Error("all lines were taken for a client that reads none")
@@ -233,7 +233,7 @@ func TestAnIdleConnectionMakesRoomForANewOne(t *testing.T) {
 			<-finish
 		}
 	}))
-	connections := &httpapi.Connections{Max: 2}
+	connections := &api.Connections{Max: 2}
 	idle := make(chan struct{}, 10)
 	server.Config.ConnState = func(conn net.Conn, state http.ConnState) {
 		if connections.Track(conn, state); state == http.StateIdle {

@@ -1,4 +1,4 @@
-package httpapi_test
+package api_test
 
 import (
 	"bufio"
@@ -19,11 +19,11 @@ import (
 )
 
 func TestAnUploadIsTakenOnlyAsDeclared(t *testing.T) {
-	base := withShop(t, httpapi.Options{MaxFile: 10})
+	base := withShop(t, api.Options{MaxFile: 10})
 	put := func(digest, body string) answer {
 		return call(t, base, "PUT", "/projects/shop/files/"+digest, apitest.DeployToken, body, nil)
 	}
-	hello := string(bundle.DigestOf([]byte("hello")))
+	hello := string(artifact.DigestOf([]byte("hello")))
 	put(hello, "hello").is(t, 200)
 	put(hello, "jello").isProblem(t, 400, "digest_mismatch")
 	put(strings.ToUpper(hello), "hello").isProblem(t, 400, "")
@@ -34,8 +34,8 @@ func TestAnUploadIsTakenOnlyAsDeclared(t *testing.T) {
 }
 
 func TestAnUploadSaysItsLength(t *testing.T) {
-	base := withShop(t, httpapi.Options{})
-	req, err := http.NewRequest("PUT", base+"/projects/shop/files/"+string(bundle.DigestOf([]byte("x"))), io.MultiReader(strings.NewReader("x")))
+	base := withShop(t, api.Options{})
+	req, err := http.NewRequest("PUT", base+"/projects/shop/files/"+string(artifact.DigestOf([]byte("x"))), io.MultiReader(strings.NewReader("x")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,11 +52,11 @@ func TestAnUploadSaysItsLength(t *testing.T) {
 }
 
 func TestAPackIsKeptUpToItsFault(t *testing.T) {
-	base := withShop(t, httpapi.Options{})
+	base := withShop(t, api.Options{})
 	good, bad := []byte("good"), []byte("bad")
 	entries := []filepack.Entry{
-		{Digest: string(bundle.DigestOf(good)), Size: 4},
-		{Digest: string(bundle.DigestOf(good)), Size: 3}, // announces what it is not
+		{Digest: string(artifact.DigestOf(good)), Size: 4},
+		{Digest: string(artifact.DigestOf(good)), Size: 3}, // announces what it is not
 	}
 	var pack bytes.Buffer
 	contents := [][]byte{good, bad}
@@ -70,13 +70,13 @@ func TestAPackIsKeptUpToItsFault(t *testing.T) {
 	}
 	call(t, base, "POST", "/projects/shop/files", apitest.DeployToken, pack.String(), nil).isProblem(t, 400, "digest_mismatch")
 	started := start(t, base, "", file("a", good), file("b", bad))
-	if len(started.Missing) != 1 || started.Missing[0] != bundle.DigestOf(bad) {
+	if len(started.Missing) != 1 || started.Missing[0] != artifact.DigestOf(bad) {
 		t.Errorf("missing %v, want only that of %q", started.Missing, bad)
 	}
 }
 
 func TestADeploymentGoesLive(t *testing.T) {
-	base := withShop(t, httpapi.Options{})
+	base := withShop(t, api.Options{})
 	content := []byte("page")
 	started := start(t, base, "a message", file("index.html", content))
 	one := "/projects/shop/deployments/" + string(started.Deployment.ID)
@@ -101,7 +101,7 @@ func TestADeploymentGoesLive(t *testing.T) {
 }
 
 func TestAnEventStreamGoesOnAfterTheLastSeen(t *testing.T) {
-	base := withShop(t, httpapi.Options{})
+	base := withShop(t, api.Options{})
 	one := deploy(t, base, "")
 	all := events(t, base, one, "")
 	if len(all) < 3 || all[len(all)-1].name != wire.EventEnd || all[len(all)-2].name != "status" {
@@ -116,7 +116,7 @@ func TestAnEventStreamGoesOnAfterTheLastSeen(t *testing.T) {
 }
 
 func TestASilentStreamHasAHeartbeat(t *testing.T) {
-	base := withShop(t, httpapi.Options{Heartbeat: time.Millisecond})
+	base := withShop(t, api.Options{Heartbeat: time.Millisecond})
 	started := start(t, base, "hang", file("a", []byte("a")))
 	call(t, base, "PUT", "/projects/shop/files/"+string(started.Missing[0]), apitest.DeployToken, "a", nil).is(t, 200)
 	one := "/projects/shop/deployments/" + string(started.Deployment.ID)
@@ -141,7 +141,7 @@ func TestASilentStreamHasAHeartbeat(t *testing.T) {
 }
 
 func TestRollback(t *testing.T) {
-	base := withShop(t, httpapi.Options{})
+	base := withShop(t, api.Options{})
 	first := idOf(deploy(t, base, ""))
 	second := idOf(deploy(t, base, ""))
 	failed := idOf(deploy(t, base, "fail probe"))
@@ -181,20 +181,20 @@ func TestRollback(t *testing.T) {
 	}
 }
 
-func withShop(t *testing.T, o httpapi.Options) string {
+func withShop(t *testing.T, o api.Options) string {
 	t.Helper()
 	base := apitest.Serve(t, apitest.New(), o, nil)
 	call(t, base, "POST", "/projects", apitest.DeployToken, `{"slug":"shop"}`, nil).is(t, 201)
 	return base
 }
 
-func file(path string, content []byte) bundle.File {
-	return bundle.File{Path: path, Size: int64(len(content)), Digest: bundle.DigestOf(content)}
+func file(path string, content []byte) artifact.File {
+	return artifact.File{Path: path, Size: int64(len(content)), Digest: artifact.DigestOf(content)}
 }
 
-func start(t *testing.T, base, message string, files ...bundle.File) wire.StartedDeployment {
+func start(t *testing.T, base, message string, files ...artifact.File) wire.StartedDeployment {
 	t.Helper()
-	body, err := json.Marshal(wire.StartDeployment{Manifest: bundle.Manifest{Files: files}, CommitMessage: message})
+	body, err := json.Marshal(wire.StartDeployment{Manifest: artifact.Manifest{Files: files}, CommitMessage: message})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func start(t *testing.T, base, message string, files ...bundle.File) wire.Starte
 func deploy(t *testing.T, base, message string) string {
 	t.Helper()
 	started := start(t, base, message, file("a", []byte("a")))
-	call(t, base, "PUT", "/projects/shop/files/"+string(bundle.DigestOf([]byte("a"))), apitest.DeployToken, "a", nil).is(t, 200)
+	call(t, base, "PUT", "/projects/shop/files/"+string(artifact.DigestOf([]byte("a"))), apitest.DeployToken, "a", nil).is(t, 200)
 	one := "/projects/shop/deployments/" + string(started.Deployment.ID)
 	call(t, base, "POST", one+"/finish", apitest.DeployToken, "", nil).is(t, 202)
 	events(t, base, one, "")

@@ -1,4 +1,4 @@
-package httpapi
+package api
 
 import (
 	"context"
@@ -175,9 +175,9 @@ func (s *server) live(ctx context.Context, p anchor.ProjectID) (anchor.Live, err
 	return live, err
 }
 
-func notNil(digests []bundle.Digest) []bundle.Digest {
+func notNil(digests []artifact.Digest) []artifact.Digest {
 	if digests == nil {
-		return []bundle.Digest{}
+		return []artifact.Digest{}
 	}
 	return digests
 }

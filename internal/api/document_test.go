@@ -1,4 +1,4 @@
-package httpapi_test
+package api_test
 
 import (
 	"encoding/json"
@@ -20,8 +20,8 @@ type described struct {
 
 var describedAPI = sync.OnceValues(func() (described, error) {
 	w := httptest.NewRecorder()
-	services := httpapi.Services{Domains: struct{ httpapi.Domains }{}} // asked for nothing but to be there
-	httpapi.New(services, httpapi.Options{}).ServeHTTP(w, httptest.NewRequest("GET", "/openapi.json", nil))
+	services := api.Services{Domains: struct{ api.Domains }{}} // asked for nothing but to be there
+	api.New(services, api.Options{}).ServeHTTP(w, httptest.NewRequest("GET", "/openapi.json", nil))
 	var doc document
 	if err := json.Unmarshal(w.Body.Bytes(), &doc); err != nil {
 		return described{}, err

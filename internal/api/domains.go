@@ -1,4 +1,4 @@
-package httpapi
+package api
 
 import (
 	"context"
@@ -60,7 +60,7 @@ func (s *server) addDomain(ctx context.Context, in *struct {
 		return nil, anchor.Invalid("half_certificate", "the request has one of certificate and privateKey without the other").
 			Hintf("Send both, or neither to have a certificate issued.")
 	}
-	r := hostname.Request{Domain: b.Domain, Redirect: b.RedirectTo, WWW: b.WWW, HSTS: b.HSTS}
+	r := domains.Request{Domain: b.Domain, Redirect: b.RedirectTo, WWW: b.WWW, HSTS: b.HSTS}
 	if b.Certificate != "" {
 		r.Chain, r.Key = []byte(b.Certificate), []byte(b.PrivateKey)
 	}
@@ -91,7 +91,7 @@ func (s *server) setDomain(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return domainOf(s.Domains.Set(ctx, p.ID, in.DomainID, hostname.Settings{Redirect: in.Body.RedirectTo, HSTS: in.Body.HSTS}))
+	return domainOf(s.Domains.Set(ctx, p.ID, in.DomainID, domains.Settings{Redirect: in.Body.RedirectTo, HSTS: in.Body.HSTS}))
 }
 
 func (s *server) removeDomain(ctx context.Context, in *InDomain) (*empty, error) {
@@ -117,7 +117,7 @@ func (s *server) moveDomain(ctx context.Context, in *struct {
 	return domainOf(s.Domains.Move(ctx, from.ID, in.DomainID, to.ID))
 }
 
-func domainOf(v hostname.View, err error) (*body[wire.Domain], error) {
+func domainOf(v domains.View, err error) (*body[wire.Domain], error) {
 	if err != nil {
 		return nil, err
 	}

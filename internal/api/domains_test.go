@@ -1,4 +1,4 @@
-package httpapi_test
+package api_test
 
 import (
 	"context"
@@ -134,11 +134,11 @@ func TestWhatIsNoDomainIsRefused(t *testing.T) {
 func TestADomainIsFoundByIDAndByName(t *testing.T) {
 	a, base := inShop(t)
 	d := addDomain(t, base, "shop", `{"domain":"*.bücher.example"}`)
-	check(t, a.DNS(d.Name, hostname.FindingWrong, "198.51.100.4"))
+	check(t, a.DNS(d.Name, domains.FindingWrong, "198.51.100.4"))
 	for _, name := range []string{string(d.ID), "*.xn--bcher-kva.example", "%2A.b%C3%BCcher.example", "https:%2F%2F*.xn--bcher-kva.example%2Fx"} {
 		var got wire.Domain
 		call(t, base, "GET", "/projects/shop/domains/"+name, apitest.ReadToken, "", nil).decode(t, &got)
-		if got.ID != d.ID || got.Diagnosis == nil || got.Diagnosis.OK || got.Diagnosis.Checks[0].State != hostname.FindingWrong {
+		if got.ID != d.ID || got.Diagnosis == nil || got.Diagnosis.OK || got.Diagnosis.Checks[0].State != domains.FindingWrong {
 			t.Errorf("%s gave %+v", name, got)
 		}
 		call(t, base, "GET", "/projects/blog/domains/"+name, apitest.ReadToken, "", nil).isProblem(t, 404, "unknown_domain")
@@ -153,7 +153,7 @@ func TestADomainsLife(t *testing.T) {
 	a, base := inShop(t)
 	const one = "/domains/shop.example.com"
 	addDomain(t, base, "shop", `{"domain":"shop.example.com"}`)
-	check(t, a.DNS("shop.example.com", hostname.FindingRight))
+	check(t, a.DNS("shop.example.com", domains.FindingRight))
 	check(t, a.Issue("shop.example.com"))
 	var d wire.Domain
 	call(t, base, "POST", "/projects/shop"+one+"/check", apitest.DeployToken, "", nil).decode(t, &d)
@@ -170,7 +170,7 @@ func TestADomainsLife(t *testing.T) {
 func TestWithoutDomainsThereAreNoRoutes(t *testing.T) {
 	services := apitest.New().Services()
 	services.Domains = nil
-	server := httptest.NewServer(httpapi.New(services, httpapi.Options{}))
+	server := httptest.NewServer(api.New(services, api.Options{}))
 	defer server.Close()
 	call(t, server.URL, "GET", "/projects/shop/domains", apitest.ReadToken, "", nil).isProblem(t, 404, "no_such_route")
 }
@@ -178,7 +178,7 @@ func TestWithoutDomainsThereAreNoRoutes(t *testing.T) {
 func TestOnCloudFrontTheTargetHasBothNames(t *testing.T) {
 	services := apitest.New().Services()
 	services.Domains = distribution{services.Domains}
-	server := httptest.NewServer(httpapi.New(services, httpapi.Options{}))
+	server := httptest.NewServer(api.New(services, api.Options{}))
 	defer server.Close()
 	call(t, server.URL, "POST", "/projects", apitest.DeployToken, `{"slug":"shop"}`, nil).is(t, 201)
 	d := addDomain(t, server.URL, "shop", `{"domain":"www.example.com"}`)
@@ -191,10 +191,10 @@ func TestOnCloudFrontTheTargetHasBothNames(t *testing.T) {
 }
 
 // distribution adds names as the aws platform does.
-type distribution struct{ httpapi.Domains }
+type distribution struct{ api.Domains }
 
-func (distribution) Add(_ context.Context, p anchor.ProjectID, r hostname.Request) (hostname.View, error) {
-	return hostname.View{
+func (distribution) Add(_ context.Context, p anchor.ProjectID, r domains.Request) (domains.View, error) {
+	return domains.View{
 		Hostname: anchor.Hostname{ID: "d", ProjectID: p, Name: r.Domain, Status: anchor.HostPending},
 		Target:   []anchor.DNSRecord{{Name: r.Domain, Type: "CNAME", Value: "d111111abcdef8.cloudfront.net"}},
 		Records:  []anchor.DNSRecord{{Name: "_x." + r.Domain, Type: "CNAME", Value: "_y.acm-validations.aws"}},

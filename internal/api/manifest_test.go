@@ -1,4 +1,4 @@
-package httpapi_test
+package api_test
 
 import (
 	"bytes"
@@ -15,12 +15,12 @@ import (
 )
 
 func TestABodyMayBeCompressed(t *testing.T) {
-	base := withShop(t, httpapi.Options{})
+	base := withShop(t, api.Options{})
 	zipped := http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"gzip"}}
 	post := func(path, body string, header http.Header) answer {
 		return call(t, base, "POST", path, apitest.DeployToken, body, header)
 	}
-	manifest := `{"manifest":{"files":[{"path":"a","size":1,"digest":"` + string(bundle.DigestOf([]byte("a"))) + `"}]}}`
+	manifest := `{"manifest":{"files":[{"path":"a","size":1,"digest":"` + string(artifact.DigestOf([]byte("a"))) + `"}]}}`
 	const deployments = "/projects/shop/deployments"
 	post(deployments, zip(t, manifest), zipped).is(t, 201)
 	post(deployments, zip(t, `{"surprise":1}`), zipped).isProblem(t, 400, "unknown_field")
@@ -32,13 +32,13 @@ func TestABodyMayBeCompressed(t *testing.T) {
 	post(deployments, "", zipped).isProblem(t, 400, "bad_encoding")
 	post(deployments, manifest, http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"br"}}).
 		isProblem(t, 415, "unsupported_encoding")
-	call(t, base, "PUT", "/projects/shop/files/"+string(bundle.DigestOf([]byte("a"))), apitest.DeployToken, zip(t, "a"),
+	call(t, base, "PUT", "/projects/shop/files/"+string(artifact.DigestOf([]byte("a"))), apitest.DeployToken, zip(t, "a"),
 		http.Header{"Content-Type": {"application/octet-stream"}, "Content-Encoding": {"gzip"}}).isProblem(t, 415, "unsupported_encoding")
 	call(t, base, "POST", deployments, "", zip(t, manifest), zipped).isProblem(t, 401, "no_token")
 }
 
 func TestACompressedBodyKeepsTheLimits(t *testing.T) {
-	base := withShop(t, httpapi.Options{})
+	base := withShop(t, api.Options{})
 	zipped := http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"gzip"}}
 	bomb := zip(t, `{"slug":"`+strings.Repeat("x", 33<<20)+`"}`)
 	for _, path := range []string{"/projects", "/projects/shop/deployments"} {
@@ -50,10 +50,10 @@ func TestACompressedBodyKeepsTheLimits(t *testing.T) {
 }
 
 func TestAManifestIsToldByWhatChanged(t *testing.T) {
-	base := withShop(t, httpapi.Options{})
-	before := bundle.Manifest{Files: []bundle.File{file("a", []byte("a")), file("b", []byte("b")), file("c", []byte("c"))}}
+	base := withShop(t, api.Options{})
+	before := artifact.Manifest{Files: []artifact.File{file("a", []byte("a")), file("b", []byte("b")), file("c", []byte("c"))}}
 	first := start(t, base, "", before.Files...)
-	after := bundle.Manifest{Files: []bundle.File{file("a", []byte("a")), file("b", []byte("B"))}}
+	after := artifact.Manifest{Files: []artifact.File{file("a", []byte("a")), file("b", []byte("B"))}}
 	tell := func(project string, r wire.StartDeployment) answer {
 		body, err := json.Marshal(r)
 		if err != nil {
@@ -71,7 +71,7 @@ func TestAManifestIsToldByWhatChanged(t *testing.T) {
 	tell("other", wire.StartDeployment{Delta: &delta}).isProblem(t, 409, "no_base")
 	tell("shop", wire.StartDeployment{Delta: &delta, Manifest: after}).isProblem(t, 400, "two_manifests")
 	wrong := delta
-	wrong.Digest = bundle.DigestOf(nil)
+	wrong.Digest = artifact.DigestOf(nil)
 	tell("shop", wire.StartDeployment{Delta: &wrong}).isProblem(t, 409, "no_base")
 }
 

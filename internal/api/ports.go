@@ -1,4 +1,4 @@
-package httpapi
+package api
 
 import (
 	"context"
@@ -43,13 +43,13 @@ type Deploys interface {
 	// Start checks the manifest and records a deployment that waits for its files.
 	Start(ctx context.Context, p anchor.ProjectID, r deploy.Request) (deploy.Started, error)
 	// Missing gives what has not arrived yet.
-	Missing(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) ([]bundle.Digest, error)
+	Missing(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) ([]artifact.Digest, error)
 	// Files gives a file of the deployment for each digest: ErrInvalid for a digest
 	// of none, ErrConflict once the deployment waits for no files.
-	Files(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, digests []bundle.Digest) ([]bundle.File, error)
+	Files(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, digests []artifact.Digest) ([]artifact.File, error)
 	// PutFile stores one content, ErrInvalid when it is not what digest says. It
 	// is idempotent and reads no more than size bytes and one.
-	PutFile(ctx context.Context, p anchor.ProjectID, digest bundle.Digest, size int64, content io.Reader) error
+	PutFile(ctx context.Context, p anchor.ProjectID, digest artifact.Digest, size int64, content io.Reader) error
 	// Finish says that every file has arrived and lets the pipeline begin; it does
 	// not wait for the pipeline.
 	Finish(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (anchor.Deployment, error)
@@ -73,7 +73,7 @@ type Builds interface {
 type Uploads interface {
 	// Presign gives for each content a URL that takes it and nothing else for some
 	// minutes. It does not look whether the content is there.
-	Presign(ctx context.Context, files []bundle.File) ([]bundle.Upload, error)
+	Presign(ctx context.Context, files []artifact.File) ([]artifact.Upload, error)
 }
 
 // Releases moves the live pointer.
@@ -91,19 +91,19 @@ type Releases interface {
 type Domains interface {
 	// Add attaches a name, ErrInvalid when it can be none, ErrConflict when it is
 	// attached already. It does not wait for the DNS or the certificate.
-	Add(ctx context.Context, p anchor.ProjectID, r hostname.Request) (hostname.View, error)
+	Add(ctx context.Context, p anchor.ProjectID, r domains.Request) (domains.View, error)
 	// List gives them without a Diagnosis.
-	List(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[hostname.View], error)
+	List(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[domains.View], error)
 	// Get asks the DNS.
-	Get(ctx context.Context, p anchor.ProjectID, idOrName string) (hostname.View, error)
+	Get(ctx context.Context, p anchor.ProjectID, idOrName string) (domains.View, error)
 	// Check is Get, and whatever waits for the DNS is tried again at once.
-	Check(ctx context.Context, p anchor.ProjectID, idOrName string) (hostname.View, error)
+	Check(ctx context.Context, p anchor.ProjectID, idOrName string) (domains.View, error)
 	// Set changes how the edge answers for the name, in one step.
-	Set(ctx context.Context, p anchor.ProjectID, idOrName string, set hostname.Settings) (hostname.View, error)
+	Set(ctx context.Context, p anchor.ProjectID, idOrName string, set domains.Settings) (domains.View, error)
 	// Remove takes the name from the edge and gives its certificate up.
 	Remove(ctx context.Context, p anchor.ProjectID, idOrName string) error
 	// Move makes another project answer for the name, in one step.
-	Move(ctx context.Context, p anchor.ProjectID, idOrName string, to anchor.ProjectID) (hostname.View, error)
+	Move(ctx context.Context, p anchor.ProjectID, idOrName string, to anchor.ProjectID) (domains.View, error)
 }
 
 // Access keeps the tokens.

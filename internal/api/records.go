@@ -1,4 +1,4 @@
-package httpapi
+package api
 
 import (
 	"slices"
@@ -10,7 +10,7 @@ import (
 )
 
 // shownDomain tells of a hostname what its user needs.
-func shownDomain(v hostname.View) wire.Domain {
+func shownDomain(v domains.View) wire.Domain {
 	d := wire.Domain{
 		Hostname: v.Hostname, Unicode: v.Unicode, IsActive: v.IsActive,
 		Target:  target(v),
@@ -20,15 +20,15 @@ func shownDomain(v hostname.View) wire.Domain {
 	d.CloudFrontCNAME = cloudFront(d.Target)
 	d.DNSInstructions = instructions(v)
 	if v.Diagnosis != nil {
-		checks := append([]hostname.Finding{}, v.Diagnosis.Checks...)
-		d.Diagnosis = &hostname.Diagnosis{OK: v.Diagnosis.OK, Checks: checks}
+		checks := append([]domains.Finding{}, v.Diagnosis.Checks...)
+		d.Diagnosis = &domains.Diagnosis{OK: v.Diagnosis.OK, Checks: checks}
 	}
 	return d
 }
 
 // instructions gives the record to set first: nothing goes on before the name is
 // proved, then it has to lead here.
-func instructions(v hostname.View) *wire.Instruction {
+func instructions(v domains.View) *wire.Instruction {
 	switch {
 	case v.Status == anchor.HostRemoving:
 		return nil
@@ -45,18 +45,18 @@ func instructions(v hostname.View) *wire.Instruction {
 	return nil
 }
 
-func leadsHere(v hostname.View) string {
+func leadsHere(v domains.View) string {
 	return "Set this " + v.Target[0].Type + " record, so that " + v.Name + " leads here."
 }
 
-func noteOf(v hostname.View) string {
+func noteOf(v domains.View) string {
 	if v.IsActive {
 		return "The domain is served over HTTPS; nothing is left to do."
 	}
 	return "A new record is seen within minutes, a changed one after the TTL of the old one. Anchor keeps looking by itself."
 }
 
-func target(v hostname.View) *wire.Target {
+func target(v domains.View) *wire.Target {
 	if len(v.Target) == 0 || v.Status == anchor.HostRemoving {
 		return nil
 	}

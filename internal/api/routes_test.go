@@ -1,4 +1,4 @@
-package httpapi_test
+package api_test
 
 import (
 	"encoding/json"
@@ -32,7 +32,7 @@ var routes = []route{
 	{"POST", "/projects/P/deployments/D/cancel", "deploy", "", true},
 	{"GET", "/projects/P/deployments/D/events", "read", "", true},
 	{"POST", "/projects/P/deployments/D/promote", "deploy", "", true},
-	{"PUT", "/projects/P/files/" + string(bundle.DigestOf([]byte("x"))), "deploy", "x", true},
+	{"PUT", "/projects/P/files/" + string(artifact.DigestOf([]byte("x"))), "deploy", "x", true},
 	{"POST", "/projects/P/files", "deploy", "anchorpack1\n\x00\x00\x00\x00", true},
 	{"POST", "/projects/P/rollback", "deploy", `{"targetDeploymentId":"D"}`, true},
 	{"GET", "/projects/P/releases", "read", "", true},
@@ -326,7 +326,7 @@ func collectRefs(v any, refs map[string]bool) {
 
 func serve(t *testing.T, a *apitest.Anchor) string {
 	t.Helper()
-	return apitest.Serve(t, a, httpapi.Options{Version: "v-test"}, nil)
+	return apitest.Serve(t, a, api.Options{Version: "v-test"}, nil)
 }
 
 // answer is a response, read.

@@ -1,7 +1,7 @@
-// Package httpapi is Anchor's HTTP API: JSON over HTTP/1.1 and 2, described by the
+// Package api is Anchor's HTTP API: JSON over HTTP/1.1 and 2, described by the
 // OpenAPI 3.1 document at /openapi.json, errors as RFC 9457. It decides nothing
 // itself: every route checks the token's scope and asks a use-case.
-package httpapi
+package api
 
 import (
 	"context"

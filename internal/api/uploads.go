@@ -1,4 +1,4 @@
-package httpapi
+package api
 
 import (
 	"context"
@@ -61,7 +61,7 @@ func (s *server) putFile(ctx context.Context, in *putFileInput) (*body[wire.Rece
 	if err != nil {
 		return nil, err
 	}
-	digest, err := bundle.ParseDigest(in.Digest)
+	digest, err := artifact.ParseDigest(in.Digest)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (s *server) putFiles(ctx context.Context, in *struct {
 	err = filepack.Read(content, func(e filepack.Entry, r io.Reader) error {
 		got.Files++
 		got.Bytes += e.Size
-		return s.Deploys.PutFile(ctx, p.ID, bundle.Digest(e.Digest), e.Size, r)
+		return s.Deploys.PutFile(ctx, p.ID, artifact.Digest(e.Digest), e.Size, r)
 	})
 	if err != nil {
 		return nil, err

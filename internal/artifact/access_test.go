@@ -1,4 +1,4 @@
-package bundle_test
+package artifact_test
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package bundle_test
+package artifact_test
 
 import (
 	"encoding/json"
@@ -15,63 +15,63 @@ import (
 )
 
 func TestHostileManifests(t *testing.T) {
-	a := bundle.DigestOf([]byte("a"))
-	file := func(p string) bundle.File { return bundle.File{Path: p, Size: 1, Digest: a} }
-	link := func(p, target string) bundle.File { return bundle.File{Path: p, Link: target} }
+	a := artifact.DigestOf([]byte("a"))
+	file := func(p string) artifact.File { return artifact.File{Path: p, Size: 1, Digest: a} }
+	link := func(p, target string) artifact.File { return artifact.File{Path: p, Link: target} }
 	store := openStore(t)
-	store.Limits = bundle.Limits{Files: 4, FileSize: 100, Total: 200}
+	store.Limits = artifact.Limits{Files: 4, FileSize: 100, Total: 200}
 	for name, test := range map[string]struct {
 		code  string
-		files []bundle.File
+		files []artifact.File
 	}{
 		"nothing":                       {"no_files", nil},
-		"too many":                      {"too_many_files", []bundle.File{file("1"), file("2"), file("3"), file("4"), file("5")}},
-		"one too large":                 {"file_too_large", []bundle.File{{Path: "a", Size: 101, Digest: a}}},
-		"too large together":            {"artifact_too_large", []bundle.File{{Path: "a", Size: 90, Digest: a}, {Path: "b", Size: 90, Digest: a}, {Path: "c", Size: 90, Digest: a}}},
-		"sizes that overflow":           {"file_too_large", []bundle.File{{Path: "a", Size: 1<<63 - 1, Digest: a}, {Path: "b", Size: 1<<63 - 1, Digest: a}}},
-		"negative size":                 {"bad_size", []bundle.File{{Path: "a", Size: -1, Digest: a}}},
-		"one digest, two sizes":         {"size_differs", []bundle.File{{Path: "a", Size: 1, Digest: a}, {Path: "b", Size: 2, Digest: a}}},
-		"no path":                       {"empty_path", []bundle.File{file("")}},
-		"absolute":                      {"absolute_path", []bundle.File{file("/etc/passwd")}},
-		"drive":                         {"absolute_path", []bundle.File{file("C:/Windows/x")}},
-		"parent":                        {"path_escapes", []bundle.File{file("../x")}},
-		"parent inside":                 {"path_escapes", []bundle.File{file("a/../../x")}},
-		"parent that stays":             {"path_escapes", []bundle.File{file("a/../x")}},
-		"dot":                           {"unclean_path", []bundle.File{file("./a")}},
-		"only a dot":                    {"unclean_path", []bundle.File{file(".")}},
-		"two slashes":                   {"unclean_path", []bundle.File{file("a//b")}},
-		"slash at the end":              {"unclean_path", []bundle.File{file("a/")}},
-		"backslash":                     {"backslash_in_path", []bundle.File{file(`a\..\..\x`)}},
-		"NUL":                           {"control_in_path", []bundle.File{file("a\x00b")}},
-		"newline":                       {"control_in_path", []bundle.File{file("a\nb")}},
-		"escape sequence":               {"control_in_path", []bundle.File{file("a\x1b[2Jb")}},
-		"not UTF-8":                     {"bad_path_encoding", []bundle.File{file("a\xffb")}},
-		"device":                        {"reserved_name", []bundle.File{file("a/CON")}},
-		"device with extension":         {"reserved_name", []bundle.File{file("nul.tar.gz")}},
-		"device as folder":              {"reserved_name", []bundle.File{file("Com1/x")}},
-		"long path":                     {"path_too_long", []bundle.File{file(strings.Repeat("a/", 512) + "b")}},
-		"long name":                     {"name_too_long", []bundle.File{file(strings.Repeat("a", 256))}},
-		"twice":                         {"duplicate_path", []bundle.File{file("a"), file("a")}},
-		"file and folder":               {"file_is_folder", []bundle.File{file("a"), file("a/b")}},
-		"file and folder, other order":  {"file_is_folder", []bundle.File{file("a/b/c"), file("a")}},
-		"link and folder":               {"file_is_folder", []bundle.File{link("a", "x"), file("a/b")}},
-		"no digest":                     {"bad_digest", []bundle.File{{Path: "a", Size: 1}}},
-		"digest with a path":            {"bad_digest", []bundle.File{{Path: "a", Size: 1, Digest: bundle.Digest("../" + strings.Repeat("a", 61))}}},
-		"link with a content":           {"bad_link", []bundle.File{{Path: "a", Link: "b", Size: 1, Digest: a}}},
-		"link with NUL":                 {"bad_link", []bundle.File{link("a", "b\x00")}},
-		"link with backslash":           {"bad_link", []bundle.File{link("a", `..\x`)}},
-		"absolute link":                 {"link_escapes", []bundle.File{link("a", "/etc/passwd")}},
-		"link to the drive":             {"link_escapes", []bundle.File{link("a", "c:/x")}},
-		"link out":                      {"link_escapes", []bundle.File{link("a", "..")}},
-		"link out from a folder":        {"link_escapes", []bundle.File{link("d/a", "../../x")}},
-		"link out and in again":         {"link_escapes", []bundle.File{link("a", "../tree/b")}},
-		"link out by another link":      {"link_escapes", []bundle.File{link("a", "d/up/../x"), link("d/up", "..")}},
-		"link out by what is not there": {"link_escapes", []bundle.File{link("a", "no/../../x")}},
-		"links in a circle":             {"link_loop", []bundle.File{link("a", "b"), link("b", "a")}},
-		"link to itself":                {"link_loop", []bundle.File{link("a", "a")}},
+		"too many":                      {"too_many_files", []artifact.File{file("1"), file("2"), file("3"), file("4"), file("5")}},
+		"one too large":                 {"file_too_large", []artifact.File{{Path: "a", Size: 101, Digest: a}}},
+		"too large together":            {"artifact_too_large", []artifact.File{{Path: "a", Size: 90, Digest: a}, {Path: "b", Size: 90, Digest: a}, {Path: "c", Size: 90, Digest: a}}},
+		"sizes that overflow":           {"file_too_large", []artifact.File{{Path: "a", Size: 1<<63 - 1, Digest: a}, {Path: "b", Size: 1<<63 - 1, Digest: a}}},
+		"negative size":                 {"bad_size", []artifact.File{{Path: "a", Size: -1, Digest: a}}},
+		"one digest, two sizes":         {"size_differs", []artifact.File{{Path: "a", Size: 1, Digest: a}, {Path: "b", Size: 2, Digest: a}}},
+		"no path":                       {"empty_path", []artifact.File{file("")}},
+		"absolute":                      {"absolute_path", []artifact.File{file("/etc/passwd")}},
+		"drive":                         {"absolute_path", []artifact.File{file("C:/Windows/x")}},
+		"parent":                        {"path_escapes", []artifact.File{file("../x")}},
+		"parent inside":                 {"path_escapes", []artifact.File{file("a/../../x")}},
+		"parent that stays":             {"path_escapes", []artifact.File{file("a/../x")}},
+		"dot":                           {"unclean_path", []artifact.File{file("./a")}},
+		"only a dot":                    {"unclean_path", []artifact.File{file(".")}},
+		"two slashes":                   {"unclean_path", []artifact.File{file("a//b")}},
+		"slash at the end":              {"unclean_path", []artifact.File{file("a/")}},
+		"backslash":                     {"backslash_in_path", []artifact.File{file(`a\..\..\x`)}},
+		"NUL":                           {"control_in_path", []artifact.File{file("a\x00b")}},
+		"newline":                       {"control_in_path", []artifact.File{file("a\nb")}},
+		"escape sequence":               {"control_in_path", []artifact.File{file("a\x1b[2Jb")}},
+		"not UTF-8":                     {"bad_path_encoding", []artifact.File{file("a\xffb")}},
+		"device":                        {"reserved_name", []artifact.File{file("a/CON")}},
+		"device with extension":         {"reserved_name", []artifact.File{file("nul.tar.gz")}},
+		"device as folder":              {"reserved_name", []artifact.File{file("Com1/x")}},
+		"long path":                     {"path_too_long", []artifact.File{file(strings.Repeat("a/", 512) + "b")}},
+		"long name":                     {"name_too_long", []artifact.File{file(strings.Repeat("a", 256))}},
+		"twice":                         {"duplicate_path", []artifact.File{file("a"), file("a")}},
+		"file and folder":               {"file_is_folder", []artifact.File{file("a"), file("a/b")}},
+		"file and folder, other order":  {"file_is_folder", []artifact.File{file("a/b/c"), file("a")}},
+		"link and folder":               {"file_is_folder", []artifact.File{link("a", "x"), file("a/b")}},
+		"no digest":                     {"bad_digest", []artifact.File{{Path: "a", Size: 1}}},
+		"digest with a path":            {"bad_digest", []artifact.File{{Path: "a", Size: 1, Digest: artifact.Digest("../" + strings.Repeat("a", 61))}}},
+		"link with a content":           {"bad_link", []artifact.File{{Path: "a", Link: "b", Size: 1, Digest: a}}},
+		"link with NUL":                 {"bad_link", []artifact.File{link("a", "b\x00")}},
+		"link with backslash":           {"bad_link", []artifact.File{link("a", `..\x`)}},
+		"absolute link":                 {"link_escapes", []artifact.File{link("a", "/etc/passwd")}},
+		"link to the drive":             {"link_escapes", []artifact.File{link("a", "c:/x")}},
+		"link out":                      {"link_escapes", []artifact.File{link("a", "..")}},
+		"link out from a folder":        {"link_escapes", []artifact.File{link("d/a", "../../x")}},
+		"link out and in again":         {"link_escapes", []artifact.File{link("a", "../tree/b")}},
+		"link out by another link":      {"link_escapes", []artifact.File{link("a", "d/up/../x"), link("d/up", "..")}},
+		"link out by what is not there": {"link_escapes", []artifact.File{link("a", "no/../../x")}},
+		"links in a circle":             {"link_loop", []artifact.File{link("a", "b"), link("b", "a")}},
+		"link to itself":                {"link_loop", []artifact.File{link("a", "a")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, id := bundle.Manifest{Files: test.files}, newID()
+			m, id := artifact.Manifest{Files: test.files}, newID()
 			wantCode(t, m.Check(store.Limits), test.code)
 			wantCode(t, store.SaveManifest(t.Context(), id, m), test.code)
 			_, err := store.Manifest(t.Context(), id)
@@ -81,39 +81,39 @@ func TestHostileManifests(t *testing.T) {
 }
 
 func TestOrdinaryPathsPass(t *testing.T) {
-	a := bundle.DigestOf([]byte("a"))
-	var m bundle.Manifest
+	a := artifact.DigestOf([]byte("a"))
+	var m artifact.Manifest
 	for _, p := range []string{
 		"index.mjs", ".next/BUILD_ID", "app/[[...slug]]/page.js", "app/(group)/@modal/(.)photo/page.js",
 		"cache/b/route-cache/APP_PAGE/0f/$/isr.cache", "straße", "strasse", "日本語/ページ.html", "a b/c~d+e,f", "..a/b..", "console.js", "com10",
 		"tag/Development", "tag/development", "k", "\u212a", "caf\u00e9", "cafe\u0301", "A", "a/b",
 		"node_modules/@img/sharp-linux-x64/lib/sharp-linux-x64.node", strings.Repeat("n", 255),
 	} {
-		m.Files = append(m.Files, bundle.File{Path: p, Size: 1, Digest: a})
+		m.Files = append(m.Files, artifact.File{Path: p, Size: 1, Digest: a})
 	}
 	m.Files = append(m.Files,
-		bundle.File{Path: "node_modules/next", Link: ".pnpm/next@15/node_modules/next"},
-		bundle.File{Path: "node_modules/.bin/x", Link: "../x/bin/x.js"},
-		bundle.File{Path: "node_modules/gone", Link: "not/there"})
-	must(t, m.Check(bundle.DefaultLimits))
+		artifact.File{Path: "node_modules/next", Link: ".pnpm/next@15/node_modules/next"},
+		artifact.File{Path: "node_modules/.bin/x", Link: "../x/bin/x.js"},
+		artifact.File{Path: "node_modules/gone", Link: "not/there"})
+	must(t, m.Check(artifact.DefaultLimits))
 }
 
 // Whatever Check lets pass, plain calls of the operating system must lay out inside.
 func TestNoManifestThatPassesLeavesItsFolder(t *testing.T) {
 	name := rapid.SampledFrom([]string{"a", "b", "A", "c"})
 	rapid.Check(t, func(t *rapid.T) {
-		var m bundle.Manifest
+		var m artifact.Manifest
 		for range rapid.IntRange(1, 6).Draw(t, "files") {
 			p := strings.Join(rapid.SliceOfN(name, 1, 3).Draw(t, "path"), "/")
 			step := rapid.SampledFrom([]string{"..", ".", "a", "b", "B", "c"})
 			target := strings.Join(rapid.SliceOfN(step, 0, 5).Draw(t, "target"), "/")
 			if target == "" {
-				m.Files = append(m.Files, bundle.File{Path: p, Digest: bundle.DigestOf(nil)})
+				m.Files = append(m.Files, artifact.File{Path: p, Digest: artifact.DigestOf(nil)})
 			} else {
-				m.Files = append(m.Files, bundle.File{Path: p, Link: target})
+				m.Files = append(m.Files, artifact.File{Path: p, Link: target})
 			}
 		}
-		if m.Check(bundle.DefaultLimits) == nil {
+		if m.Check(artifact.DefaultLimits) == nil {
 			layOutPlainly(t, m)
 		}
 	})
@@ -126,11 +126,11 @@ func FuzzManifest(f *testing.F) {
 	f.Add([]byte(`{"files":[{"path":"a","size":9223372036854775807},{"path":"b","size":-1}]}`))
 	f.Add([]byte(`{"files":null}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var m bundle.Manifest
+		var m artifact.Manifest
 		if json.Unmarshal(data, &m) != nil {
 			return
 		}
-		if err := m.Check(bundle.Limits{Files: 100, FileSize: 1 << 20, Total: 1 << 20}); err != nil {
+		if err := m.Check(artifact.Limits{Files: 100, FileSize: 1 << 20, Total: 1 << 20}); err != nil {
 			wantHint(t, err)
 			return
 		}
@@ -142,7 +142,7 @@ type testingT interface {
 	Fatalf(format string, args ...any)
 }
 
-func layOutPlainly(t testingT, m bundle.Manifest) {
+func layOutPlainly(t testingT, m artifact.Manifest) {
 	outer, err := os.MkdirTemp("", "bundle")
 	if err != nil {
 		t.Fatalf("%v", err)

@@ -1,4 +1,4 @@
-package bundle_test
+package artifact_test
 
 import (
 	"context"
@@ -41,7 +41,7 @@ func TestUnpackFinishesWhatAKillLeft(t *testing.T) {
 			source := writeTree(t, files)
 			must(t, os.Chmod(filepath.Join(source, "bin/run"), 0o755))
 			must(t, os.Symlink("a/b", filepath.Join(source, "link")))
-			store, err := bundle.Open(dir)
+			store, err := artifact.Open(dir)
 			must(t, err)
 			upload(t, store, id, source)
 			tree, _, err := store.Unpack(t.Context(), id)
@@ -62,7 +62,7 @@ func TestUnpackFinishesWhatAKillLeft(t *testing.T) {
 
 func TestAnUnfinishedUploadIsMissingAfterARestart(t *testing.T) {
 	dir, id := t.TempDir(), newID()
-	store, err := bundle.Open(dir)
+	store, err := artifact.Open(dir)
 	must(t, err)
 	must(t, store.SaveManifest(t.Context(), id, manifestOf(map[string]string{"a": "kept", "b": "lost"})))
 	kept := newID()
@@ -75,7 +75,7 @@ func TestAnUnfinishedUploadIsMissingAfterARestart(t *testing.T) {
 	again := reopen(t, dir)
 	missing, err := again.Missing(t.Context(), id)
 	must(t, err)
-	want := []bundle.Digest{bundle.DigestOf([]byte("lost"))}
+	want := []artifact.Digest{artifact.DigestOf([]byte("lost"))}
 	if diff := cmp.Diff(want, missing); diff != "" {
 		t.Errorf("what was not made durable is not missing (-want +got):\n%s", diff)
 	}
@@ -126,7 +126,7 @@ func TestCollectTakesOnlyWhatNobodyNeeds(t *testing.T) {
 	}
 	usage, err := store.Usage(t.Context())
 	must(t, err)
-	if want := (bundle.Usage{Manifests: 1, Contents: 2, Bytes: 10}); usage != want {
+	if want := (artifact.Usage{Manifests: 1, Contents: 2, Bytes: 10}); usage != want {
 		t.Errorf("holds %+v, want %+v", usage, want)
 	}
 	missing, err := store.Missing(t.Context(), kept)
@@ -166,13 +166,13 @@ func TestCollectNeverTakesAContentInUse(t *testing.T) {
 	collector.Wait()
 }
 
-func deployAndRemove(ctx context.Context, store *bundle.Store, random *rand.Rand) error {
-	contents := map[bundle.Digest]string{}
+func deployAndRemove(ctx context.Context, store *artifact.Store, random *rand.Rand) error {
+	contents := map[artifact.Digest]string{}
 	files := map[string]string{}
 	for i := range 5 {
 		text := fmt.Sprint("content ", random.IntN(8))
 		files[fmt.Sprint("file", i)] = text
-		contents[bundle.DigestOf([]byte(text))] = text
+		contents[artifact.DigestOf([]byte(text))] = text
 	}
 	id := newID()
 	if err := store.SaveManifest(ctx, id, manifestOf(files)); err != nil {
@@ -204,7 +204,7 @@ func deployAndRemove(ctx context.Context, store *bundle.Store, random *rand.Rand
 func TestPutsOfOneContentDoNotDisturbEachOther(t *testing.T) {
 	store, id := openStore(t), newID()
 	content := strings.Repeat("the same ", 10_000)
-	digest := bundle.DigestOf([]byte(content))
+	digest := artifact.DigestOf([]byte(content))
 	must(t, store.SaveManifest(t.Context(), id, manifestOf(map[string]string{"a": content})))
 	var group sync.WaitGroup
 	for range 8 {

@@ -1,4 +1,4 @@
-package bundle
+package artifact
 
 import (
 	"github.com/anchor-deploy/anchor/internal/anchor"

@@ -1,4 +1,4 @@
-package bundle_test
+package artifact_test
 
 import (
 	"testing"
@@ -29,9 +29,9 @@ func TestADeltaMakesTheManifestAgain(t *testing.T) {
 
 func TestADeltaTellsModesAndLinks(t *testing.T) {
 	before := manifestOf(map[string]string{"a": "1", "b": "2", "c": "3"})
-	after := bundle.Manifest{Files: append([]bundle.File(nil), before.Files...)}
+	after := artifact.Manifest{Files: append([]artifact.File(nil), before.Files...)}
 	after.Files[0].Exec = true
-	after.Files[1] = bundle.File{Path: "b", Link: "a"}
+	after.Files[1] = artifact.File{Path: "b", Link: "a"}
 	if d := after.Since("base", before); len(d.Changed) != 2 || len(d.Removed) != 0 {
 		t.Errorf("it tells %+v", d)
 	}
@@ -40,7 +40,7 @@ func TestADeltaTellsModesAndLinks(t *testing.T) {
 func TestADeltaOfAnotherBaseIsRefused(t *testing.T) {
 	before, after := manifestOf(map[string]string{"a": "1", "b": "2"}), manifestOf(map[string]string{"a": "1", "b": "3"})
 	delta := after.Since("base", before)
-	for name, other := range map[string]bundle.Manifest{
+	for name, other := range map[string]artifact.Manifest{
 		"none": {}, "one more": manifestOf(map[string]string{"a": "1", "b": "2", "c": "1"}), "one other": manifestOf(map[string]string{"a": "2"}),
 	} {
 		_, err := delta.Apply(other)

@@ -1,4 +1,4 @@
-// Package bundle keeps artifacts by content. A client describes its files in a
+// Package artifact keeps artifacts by content. A client describes its files in a
 // [Manifest], sends the contents the [Store] does not have yet, and the store lays
 // the files out as a tree whose files are hard links to one copy of each content.
 //
@@ -7,4 +7,4 @@
 // as a user that does not own the store.
 //
 // A folder belongs to one process at a time.
-package bundle
+package artifact

@@ -1,4 +1,4 @@
-package bundle
+package artifact
 
 // DiskError lets tests see what becomes of the errors of a real full disk.
 var DiskError = diskError

@@ -1,4 +1,4 @@
-package bundle_test
+package artifact_test
 
 import (
 	"errors"
@@ -14,32 +14,32 @@ import (
 
 func newID() anchor.DeploymentID { return anchor.DeploymentID(anchor.NewID()) }
 
-func openStore(t *testing.T) *bundle.Store {
+func openStore(t *testing.T) *artifact.Store {
 	t.Helper()
 	return reopen(t, t.TempDir())
 }
 
-func reopen(t *testing.T, dir string) *bundle.Store {
+func reopen(t *testing.T, dir string) *artifact.Store {
 	t.Helper()
-	store, err := bundle.Open(dir)
+	store, err := artifact.Open(dir)
 	must(t, err)
 	t.Cleanup(func() { must(t, store.Close()) })
 	return store
 }
 
-func storeDir(s *bundle.Store) string {
+func storeDir(s *artifact.Store) string {
 	return filepath.Dir(filepath.Dir(s.Tree(newID())))
 }
 
 // upload does what the command line does: list, ask, send.
-func upload(t *testing.T, store *bundle.Store, id anchor.DeploymentID, source string) bundle.Manifest {
+func upload(t *testing.T, store *artifact.Store, id anchor.DeploymentID, source string) artifact.Manifest {
 	t.Helper()
-	m, err := bundle.Scan(t.Context(), source, nil)
+	m, err := artifact.Scan(t.Context(), source, nil)
 	must(t, err)
 	must(t, store.SaveManifest(t.Context(), id, m))
 	missing, err := store.Missing(t.Context(), id)
 	must(t, err)
-	byDigest := map[bundle.Digest]bundle.File{}
+	byDigest := map[artifact.Digest]artifact.File{}
 	for _, f := range m.Files {
 		byDigest[f.Digest] = f
 	}
@@ -53,15 +53,15 @@ func upload(t *testing.T, store *bundle.Store, id anchor.DeploymentID, source st
 	return m
 }
 
-func put(t *testing.T, store *bundle.Store, content string) {
+func put(t *testing.T, store *artifact.Store, content string) {
 	t.Helper()
-	must(t, store.Put(t.Context(), bundle.DigestOf([]byte(content)), int64(len(content)), strings.NewReader(content)))
+	must(t, store.Put(t.Context(), artifact.DigestOf([]byte(content)), int64(len(content)), strings.NewReader(content)))
 }
 
-func manifestOf(files map[string]string) bundle.Manifest {
-	var m bundle.Manifest
+func manifestOf(files map[string]string) artifact.Manifest {
+	var m artifact.Manifest
 	for name, content := range files {
-		m.Files = append(m.Files, bundle.File{Path: name, Size: int64(len(content)), Digest: bundle.DigestOf([]byte(content))})
+		m.Files = append(m.Files, artifact.File{Path: name, Size: int64(len(content)), Digest: artifact.DigestOf([]byte(content))})
 	}
 	return m.Sorted()
 }
@@ -98,7 +98,7 @@ func readTree(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-func wantNoLeftovers(t *testing.T, store *bundle.Store) {
+func wantNoLeftovers(t *testing.T, store *artifact.Store) {
 	t.Helper()
 	left, err := filepath.Glob(filepath.Join(storeDir(store), "incoming", "*.part"))
 	must(t, err)

@@ -1,4 +1,4 @@
-package bundle_test
+package artifact_test
 
 import (
 	"path/filepath"
@@ -12,7 +12,7 @@ import (
 // Linux tells these names apart, and so does what is served of them.
 func TestPathsThatDifferInCaseOrUnicodeFormAreTwo(t *testing.T) {
 	store := openStore(t)
-	if bundle.Folds(store) {
+	if artifact.Folds(store) {
 		t.Fatalf("the disk of %s takes names for one that this test needs two of", storeDir(store))
 	}
 	want := map[string]string{
@@ -33,21 +33,21 @@ func TestPathsThatDifferInCaseOrUnicodeFormAreTwo(t *testing.T) {
 
 func TestADiskWithoutCaseRefusesWhatItWouldLose(t *testing.T) {
 	store := openStore(t)
-	bundle.Fold(store)
-	file := func(p string) bundle.File { return bundle.File{Path: p, Digest: bundle.DigestOf(nil)} }
-	link := func(p, target string) bundle.File { return bundle.File{Path: p, Link: target} }
+	artifact.Fold(store)
+	file := func(p string) artifact.File { return artifact.File{Path: p, Digest: artifact.DigestOf(nil)} }
+	link := func(p, target string) artifact.File { return artifact.File{Path: p, Link: target} }
 	for name, test := range map[string]struct {
 		code  string
-		files []bundle.File
+		files []artifact.File
 	}{
-		"case":                            {"path_clash", []bundle.File{file("a/README"), file("a/readme")}},
-		"case, Kelvin":                    {"path_clash", []bundle.File{file("k"), file("\u212a")}},
-		"Unicode form":                    {"path_clash", []bundle.File{file("caf\u00e9"), file("cafe\u0301")}},
-		"file and folder":                 {"file_is_folder", []bundle.File{file("A"), file("a/b")}},
-		"link out by another link's case": {"link_escapes", []bundle.File{link("d/a", "../b/../y"), link("B", ".")}},
+		"case":                            {"path_clash", []artifact.File{file("a/README"), file("a/readme")}},
+		"case, Kelvin":                    {"path_clash", []artifact.File{file("k"), file("\u212a")}},
+		"Unicode form":                    {"path_clash", []artifact.File{file("caf\u00e9"), file("cafe\u0301")}},
+		"file and folder":                 {"file_is_folder", []artifact.File{file("A"), file("a/b")}},
+		"link out by another link's case": {"link_escapes", []artifact.File{link("d/a", "../b/../y"), link("B", ".")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, id := bundle.Manifest{Files: test.files}, newID()
+			m, id := artifact.Manifest{Files: test.files}, newID()
 			must(t, m.Check(store.Limits))
 			wantCode(t, store.SaveManifest(t.Context(), id, m), test.code)
 			_, err := store.Manifest(t.Context(), id)

@@ -1,4 +1,4 @@
-package bundle_test
+package artifact_test
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 )
 
 // unpacked returns a store with one deployment laid out and the files it has.
-func unpacked(t *testing.T) (*bundle.Store, anchor.DeploymentID, map[string]string) {
+func unpacked(t *testing.T) (*artifact.Store, anchor.DeploymentID, map[string]string) {
 	t.Helper()
 	store, id := openStore(t), newID()
 	source := writeTree(t, map[string]string{"a": "one", "b/c": "two", "b/d": "two", "run": "program"})
@@ -49,21 +49,21 @@ func TestHealLeavesATreeOpenToItsGroup(t *testing.T) {
 }
 
 func TestHealRestoresATree(t *testing.T) {
-	for name, damage := range map[string]func(t *testing.T, store *bundle.Store, tree string){
-		"the tree is gone":   func(t *testing.T, _ *bundle.Store, tree string) { must(t, os.RemoveAll(tree)) },
-		"a folder is gone":   func(t *testing.T, _ *bundle.Store, tree string) { must(t, os.RemoveAll(filepath.Join(tree, "b"))) },
-		"a file is gone":     func(t *testing.T, _ *bundle.Store, tree string) { must(t, os.Remove(filepath.Join(tree, "b/c"))) },
-		"a link is gone":     func(t *testing.T, _ *bundle.Store, tree string) { must(t, os.Remove(filepath.Join(tree, "link"))) },
-		"a program is wrong": func(t *testing.T, _ *bundle.Store, tree string) { overwrite(t, filepath.Join(tree, "run")) },
-		"a file is another": func(t *testing.T, _ *bundle.Store, tree string) {
+	for name, damage := range map[string]func(t *testing.T, store *artifact.Store, tree string){
+		"the tree is gone":   func(t *testing.T, _ *artifact.Store, tree string) { must(t, os.RemoveAll(tree)) },
+		"a folder is gone":   func(t *testing.T, _ *artifact.Store, tree string) { must(t, os.RemoveAll(filepath.Join(tree, "b"))) },
+		"a file is gone":     func(t *testing.T, _ *artifact.Store, tree string) { must(t, os.Remove(filepath.Join(tree, "b/c"))) },
+		"a link is gone":     func(t *testing.T, _ *artifact.Store, tree string) { must(t, os.Remove(filepath.Join(tree, "link"))) },
+		"a program is wrong": func(t *testing.T, _ *artifact.Store, tree string) { overwrite(t, filepath.Join(tree, "run")) },
+		"a file is another": func(t *testing.T, _ *artifact.Store, tree string) {
 			must(t, os.Remove(filepath.Join(tree, "a")))
 			must(t, os.WriteFile(filepath.Join(tree, "a"), []byte("ONE"), 0o644))
 		},
-		"a folder is a file": func(t *testing.T, _ *bundle.Store, tree string) {
+		"a folder is a file": func(t *testing.T, _ *artifact.Store, tree string) {
 			must(t, os.RemoveAll(filepath.Join(tree, "a")))
 			must(t, os.MkdirAll(filepath.Join(tree, "a", "b"), 0o755))
 		},
-		"the contents are gone": func(t *testing.T, store *bundle.Store, _ string) {
+		"the contents are gone": func(t *testing.T, store *artifact.Store, _ string) {
 			must(t, os.RemoveAll(filepath.Join(storeDir(store), "blobs")))
 			must(t, os.Mkdir(filepath.Join(storeDir(store), "blobs"), 0o700))
 		},
@@ -95,7 +95,7 @@ func TestADamagedContentIsSentAgain(t *testing.T) {
 	overwrite(t, filepath.Join(store.Tree(id), "a"))
 	found, err := store.Inspect(t.Context(), id)
 	must(t, err)
-	if diff := cmp.Diff(bundle.Damage{Changed: []string{"a"}}, found); diff != "" {
+	if diff := cmp.Diff(artifact.Damage{Changed: []string{"a"}}, found); diff != "" {
 		t.Errorf("found (-want +got):\n%s", diff)
 	}
 	left, err := store.Heal(t.Context(), id)
@@ -105,7 +105,7 @@ func TestADamagedContentIsSentAgain(t *testing.T) {
 	}
 	missing, err := store.Missing(t.Context(), id)
 	must(t, err)
-	if want := []bundle.Digest{bundle.DigestOf([]byte("one"))}; !cmp.Equal(want, missing) {
+	if want := []artifact.Digest{artifact.DigestOf([]byte("one"))}; !cmp.Equal(want, missing) {
 		t.Errorf("missing %v, want %v", missing, want)
 	}
 }
@@ -162,7 +162,7 @@ func TestARemovalOfWhatWasRemovedBefore(t *testing.T) {
 func TestReducingToNothingRemoves(t *testing.T) {
 	store, id, want := unpacked(t)
 	for range 2 {
-		must(t, store.Reduce(t.Context(), id, func(bundle.File) bool { return false }))
+		must(t, store.Reduce(t.Context(), id, func(artifact.File) bool { return false }))
 		_, err := store.Manifest(t.Context(), id)
 		wantCode(t, err, "no_manifest")
 		if _, err := os.Stat(store.Tree(id)); !errors.Is(err, fs.ErrNotExist) {
@@ -197,7 +197,7 @@ func TestADeploymentReplacesADamagedContent(t *testing.T) {
 	for name, content := range map[string]string{"cut off": "", "longer": "onetwothree"} {
 		t.Run(name, func(t *testing.T) {
 			store, id, want := unpacked(t)
-			blob := filepath.Join(storeDir(store), "blobs", string(bundle.DigestOf([]byte("one")))[:2], string(bundle.DigestOf([]byte("one"))))
+			blob := filepath.Join(storeDir(store), "blobs", string(artifact.DigestOf([]byte("one")))[:2], string(artifact.DigestOf([]byte("one"))))
 			must(t, os.Chmod(blob, 0o644))
 			must(t, os.WriteFile(blob, []byte(content), 0o644))
 			source, next := writeTree(t, map[string]string{"a": "one"}), newID()

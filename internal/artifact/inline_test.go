@@ -1,4 +1,4 @@
-package bundle_test
+package artifact_test
 
 import (
 	"fmt"
@@ -18,10 +18,10 @@ func homeOf(path string) string {
 	return ""
 }
 
-func linked(files map[string]string, links ...[2]string) bundle.Manifest {
+func linked(files map[string]string, links ...[2]string) artifact.Manifest {
 	m := manifestOf(files)
 	for _, l := range links {
-		m.Files = append(m.Files, bundle.File{Path: l[0], Link: l[1]})
+		m.Files = append(m.Files, artifact.File{Path: l[0], Link: l[1]})
 	}
 	return m.Sorted()
 }
@@ -35,10 +35,10 @@ func TestInline(t *testing.T) {
 		[2]string{"assets/same", "logo"}, [2]string{"assets/twice", "same"}, [2]string{"assets/lib", "../f1/folder"},
 		[2]string{"assets/within", "lib/b"},
 	)
-	must(t, m.Check(bundle.DefaultLimits))
-	got, err := m.Inline(homeOf, bundle.DefaultLimits)
+	must(t, m.Check(artifact.DefaultLimits))
+	got, err := m.Inline(homeOf, artifact.DefaultLimits)
 	must(t, err)
-	must(t, got.Check(bundle.DefaultLimits))
+	must(t, got.Check(artifact.DefaultLimits))
 	want := linked(map[string]string{
 		"f1/a": "1", "f1/d/b": "2", "f2/x": "3", "assets/logo": "4",
 		"f1/other": "3", "f1/back": "1", "f2/tree/b": "2",
@@ -48,7 +48,7 @@ func TestInline(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the manifest differs (-want +got):\n%s", diff)
 	}
-	again, err := got.Inline(homeOf, bundle.DefaultLimits)
+	again, err := got.Inline(homeOf, artifact.DefaultLimits)
 	must(t, err)
 	if again.Digest() != got.Digest() {
 		t.Error("a second time changes it")
@@ -64,7 +64,7 @@ func TestInlineRefuses(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		code, names string
-		m           bundle.Manifest
+		m           artifact.Manifest
 	}{
 		"a target that is not there": {"broken_link", "assets/gone", linked(map[string]string{"a": "1"}, [2]string{"assets/gone", "none"})},
 		"a folder above":             {"link_loop", "assets/d/up", linked(map[string]string{"assets/d/x": "1"}, [2]string{"assets/d/up", ".."})},
@@ -79,8 +79,8 @@ func TestInlineRefuses(t *testing.T) {
 		"too much together": {"artifact_too_large", "", linked(map[string]string{"assets/x": strings.Repeat("x", 600<<10)}, [2]string{"assets/y", "x"})},
 	} {
 		t.Run(name, func(t *testing.T) {
-			must(t, test.m.Check(bundle.DefaultLimits))
-			_, err := test.m.Inline(homeOf, bundle.Limits{Files: 1000, FileSize: 1 << 20, Total: 1 << 20})
+			must(t, test.m.Check(artifact.DefaultLimits))
+			_, err := test.m.Inline(homeOf, artifact.Limits{Files: 1000, FileSize: 1 << 20, Total: 1 << 20})
 			wantCode(t, err, test.code)
 			if !strings.Contains(err.Error(), test.names) {
 				t.Errorf("%v does not name %s", err, test.names)

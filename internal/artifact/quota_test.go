@@ -1,4 +1,4 @@
-package bundle_test
+package artifact_test
 
 import (
 	"io"
@@ -21,7 +21,7 @@ func TestUploadsThatNobodyOwnsAreBounded(t *testing.T) {
 	store := openStore(t)
 	store.MaxUnowned = 100
 	send := func(content string, in io.Reader) error {
-		return store.Put(t.Context(), bundle.DigestOf([]byte(content)), int64(len(content)), in)
+		return store.Put(t.Context(), artifact.DigestOf([]byte(content)), int64(len(content)), in)
 	}
 	one, two, three := strings.Repeat("1", 60), strings.Repeat("2", 40), strings.Repeat("3", 60)
 	if err := send(one, iotest.ErrReader(io.ErrUnexpectedEOF)); err == nil {

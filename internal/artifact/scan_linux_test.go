@@ -1,4 +1,4 @@
-package bundle_test
+package artifact_test
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 // being written.
 func TestScanNoticesAFileThatGrows(t *testing.T) {
 	keep := func(p string) bool { return p == "status" }
-	_, err := bundle.Scan(t.Context(), "/proc/self", &bundle.Rules{Limits: bundle.DefaultLimits, Keep: keep})
+	_, err := artifact.Scan(t.Context(), "/proc/self", &artifact.Rules{Limits: artifact.DefaultLimits, Keep: keep})
 	wantCode(t, err, "file_changed")
 	if !errors.Is(err, anchor.ErrConflict) {
 		t.Errorf("gives %v, want a conflict", err)
@@ -30,5 +30,5 @@ func TestAFullDiskIsNamed(t *testing.T) {
 	if !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("/dev/full gives %v", err)
 	}
-	wantCode(t, bundle.DiskError(err, "store the content %s", "abc"), "disk_full")
+	wantCode(t, artifact.DiskError(err, "store the content %s", "abc"), "disk_full")
 }

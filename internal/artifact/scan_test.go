@@ -1,4 +1,4 @@
-package bundle_test
+package artifact_test
 
 import (
 	"os"
@@ -26,9 +26,9 @@ func TestScanKeepsLinksInside(t *testing.T) {
 	} {
 		must(t, os.Symlink(target, filepath.Join(dir, name)))
 	}
-	m, err := bundle.Scan(t.Context(), dir, nil)
+	m, err := artifact.Scan(t.Context(), dir, nil)
 	must(t, err)
-	must(t, m.Check(bundle.DefaultLimits))
+	must(t, m.Check(artifact.DefaultLimits))
 	got := map[string]string{}
 	for _, f := range m.Files {
 		got[f.Path] = "-> " + f.Link
@@ -37,7 +37,7 @@ func TestScanKeepsLinksInside(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"a/real.js":  string(bundle.DigestOf([]byte("real"))),
+		"a/real.js":  string(artifact.DigestOf([]byte("real"))),
 		"a/link.js":  "-> real.js",
 		"b":          "-> a",
 		"absolute":   "-> a/real.js",
@@ -73,7 +73,7 @@ func TestScanRefusesLinksOut(t *testing.T) {
 			for _, l := range links {
 				must(t, os.Symlink(l[1], filepath.Join(dir, l[0])))
 			}
-			_, err := bundle.Scan(t.Context(), dir, nil)
+			_, err := artifact.Scan(t.Context(), dir, nil)
 			wantCode(t, err, "link_escapes")
 			if !slices.ContainsFunc(links, func(l [2]string) bool { return strings.Contains(err.Error(), filepath.Join(dir, l[0])) }) {
 				t.Errorf("%v does not name the link", err)
@@ -104,8 +104,8 @@ func TestScanReadsNothingOutsideWhateverIsPutIn(t *testing.T) {
 				}
 				return true
 			}
-			rules := &bundle.Rules{Limits: bundle.DefaultLimits, Keep: keep}
-			_, err := bundle.Scan(t.Context(), dir, rules)
+			rules := &artifact.Rules{Limits: artifact.DefaultLimits, Keep: keep}
+			_, err := artifact.Scan(t.Context(), dir, rules)
 			wantCode(t, err, test.code)
 		})
 	}
@@ -114,7 +114,7 @@ func TestScanReadsNothingOutsideWhateverIsPutIn(t *testing.T) {
 func TestScanLeavesOutWhatIsNotKept(t *testing.T) {
 	dir := writeTree(t, map[string]string{"a/x": "1", "b/x": "2", "c": "3"})
 	keep := func(p string) bool { return p != "b" && p != "c" }
-	m, err := bundle.Scan(t.Context(), dir, &bundle.Rules{Limits: bundle.DefaultLimits, Keep: keep})
+	m, err := artifact.Scan(t.Context(), dir, &artifact.Rules{Limits: artifact.DefaultLimits, Keep: keep})
 	must(t, err)
 	if len(m.Files) != 1 || m.Files[0].Path != "a/x" {
 		t.Errorf("lists %+v, want a/x only", m.Files)
@@ -122,7 +122,7 @@ func TestScanLeavesOutWhatIsNotKept(t *testing.T) {
 }
 
 func TestScanRefuses(t *testing.T) {
-	limits := bundle.Limits{Files: 10, FileSize: 1 << 20, Total: 2 << 20}
+	limits := artifact.Limits{Files: 10, FileSize: 1 << 20, Total: 2 << 20}
 	sparse := func(t *testing.T, name string, size int64) {
 		must(t, os.WriteFile(name, nil, 0o644))
 		must(t, os.Truncate(name, size))
@@ -170,11 +170,11 @@ func TestScanRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := writeTree(t, map[string]string{"a": "1"})
 			test.prepare(t, dir)
-			rules := bundle.Rules{Limits: limits}
+			rules := artifact.Rules{Limits: limits}
 			if test.code == "path_too_long" {
 				rules.Files = 1000
 			}
-			_, err := bundle.Scan(t.Context(), dir, &rules)
+			_, err := artifact.Scan(t.Context(), dir, &rules)
 			wantCode(t, err, test.code)
 			if strings.ContainsAny(err.Error(), "\n\x1b") {
 				t.Errorf("%q holds control characters", err)
@@ -185,7 +185,7 @@ func TestScanRefuses(t *testing.T) {
 
 func TestTheDigestOfAManifestDoesNotDependOnOrder(t *testing.T) {
 	m := manifestOf(map[string]string{"a": "1", "b": "2"})
-	turned := bundle.Manifest{Files: []bundle.File{m.Files[1], m.Files[0]}}
+	turned := artifact.Manifest{Files: []artifact.File{m.Files[1], m.Files[0]}}
 	if m.Digest() != turned.Digest() {
 		t.Error("the order of the files changes the digest")
 	}

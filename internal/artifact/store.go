@@ -1,4 +1,4 @@
-package bundle
+package artifact
 
 import (
 	"context"
@@ -44,7 +44,7 @@ type Store struct {
 
 	dir  string
 	root *os.Root
-	busy keyed.Locks[string] // one Unpack or Remove at a time for each id
+	busy keylock.Locks[string] // one Unpack or Remove at a time for each id
 
 	// mu orders Collect's removals after the saves of manifests and contents
 	// that began before them: savers hold it for reading.

@@ -1,4 +1,4 @@
-package bundle_test
+package artifact_test
 
 import (
 	"bytes"
@@ -53,7 +53,7 @@ func TestDeploymentsShareContents(t *testing.T) {
 	source := writeTree(t, map[string]string{"a": "same", "b": "same"})
 	store, first, second := openStore(t), newID(), newID()
 	upload(t, store, first, source)
-	m, err := bundle.Scan(t.Context(), source, nil)
+	m, err := artifact.Scan(t.Context(), source, nil)
 	must(t, err)
 	must(t, store.SaveManifest(t.Context(), second, m))
 	missing, err := store.Missing(t.Context(), second)
@@ -108,9 +108,9 @@ func TestIDsAreCheckedBeforeTheyBecomePaths(t *testing.T) {
 func TestPutRefusesWhatWasNotDeclared(t *testing.T) {
 	store := openStore(t)
 	content := "the content"
-	digest := bundle.DigestOf([]byte(content))
+	digest := artifact.DigestOf([]byte(content))
 	for name, test := range map[string]struct {
-		digest bundle.Digest
+		digest artifact.Digest
 		size   int64
 		body   io.Reader
 		code   string
@@ -120,7 +120,7 @@ func TestPutRefusesWhatWasNotDeclared(t *testing.T) {
 		"too long":        {digest, 11, strings.NewReader(content + "!"), "wrong_size"},
 		"broken off":      {digest, 11, io.MultiReader(strings.NewReader("the"), failing{}), "upload_broken"},
 		"no digest":       {"../../x", 11, strings.NewReader(content), "bad_digest"},
-		"upper case":      {bundle.Digest(strings.ToUpper(string(digest))), 11, strings.NewReader(content), "bad_digest"},
+		"upper case":      {artifact.Digest(strings.ToUpper(string(digest))), 11, strings.NewReader(content), "bad_digest"},
 		"negative":        {digest, -1, strings.NewReader(content), "file_too_large"},
 		"too large":       {digest, store.Limits.FileSize + 1, strings.NewReader(content), "file_too_large"},
 	} {
@@ -136,19 +136,19 @@ func TestPutRefusesWhatWasNotDeclared(t *testing.T) {
 func TestPutReadsOneByteTooManyAtMost(t *testing.T) {
 	store := openStore(t)
 	endless := &counting{}
-	err := store.Put(t.Context(), bundle.DigestOf([]byte("x")), 1000, endless)
+	err := store.Put(t.Context(), artifact.DigestOf([]byte("x")), 1000, endless)
 	wantCode(t, err, "wrong_size")
 	if endless.read > 1001 {
 		t.Errorf("read %d bytes of a content of 1000", endless.read)
 	}
-	must(t, store.Put(t.Context(), bundle.DigestOf(nil), 0, bytes.NewReader(nil)))
-	must(t, store.Put(t.Context(), bundle.DigestOf(nil), 0, failing{})) // is there: nothing is read
+	must(t, store.Put(t.Context(), artifact.DigestOf(nil), 0, bytes.NewReader(nil)))
+	must(t, store.Put(t.Context(), artifact.DigestOf(nil), 0, failing{})) // is there: nothing is read
 }
 
 func TestPutStopsWhenTheRequestEnds(t *testing.T) {
 	store := openStore(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	err := store.Put(ctx, bundle.DigestOf([]byte("x")), 1<<20, &counting{after: 1 << 16, call: cancel})
+	err := store.Put(ctx, artifact.DigestOf([]byte("x")), 1<<20, &counting{after: 1 << 16, call: cancel})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("gives %v, want the context's end", err)
 	}
@@ -180,7 +180,7 @@ func TestMissingContentsStopAnUnpack(t *testing.T) {
 	put(t, store, "1")
 	missing, err := store.Missing(t.Context(), id)
 	must(t, err)
-	if want := []bundle.Digest{bundle.DigestOf([]byte("2"))}; !slices.Equal(missing, want) {
+	if want := []artifact.Digest{artifact.DigestOf([]byte("2"))}; !slices.Equal(missing, want) {
 		t.Errorf("misses %v, want %v", missing, want)
 	}
 	_, _, err = store.Unpack(t.Context(), id)

@@ -1,4 +1,4 @@
-package bundle
+package artifact
 
 // Upload says how to send a content past the API: PUT it to URL with Header. It can be
 // used for some minutes, more than once, by whoever has it and for this content only.

@@ -1,4 +1,4 @@
-package bundle_test
+package artifact_test
 
 import (
 	"bytes"
@@ -12,19 +12,19 @@ import (
 )
 
 func TestVerifyGivesNoWrongContentWhole(t *testing.T) {
-	hello := bundle.DigestOf([]byte("hello"))
+	hello := artifact.DigestOf([]byte("hello"))
 	for name, test := range map[string]struct {
 		content string
-		digest  bundle.Digest
+		digest  artifact.Digest
 		size    int64
 		code    string
 	}{
 		"right":         {"hello", hello, 5, ""},
-		"empty":         {"", bundle.DigestOf(nil), 0, ""},
+		"empty":         {"", artifact.DigestOf(nil), 0, ""},
 		"another":       {"jello", hello, 5, "wrong_digest"},
 		"short":         {"hell", hello, 5, "wrong_size"},
 		"long":          {"hello!", hello, 5, "wrong_size"},
-		"long for none": {"!", bundle.DigestOf(nil), 0, "wrong_size"},
+		"long for none": {"!", artifact.DigestOf(nil), 0, "wrong_size"},
 		"wrong none":    {"", hello, 0, "wrong_digest"},
 	} {
 		for way, from := range map[string]io.Reader{
@@ -32,7 +32,7 @@ func TestVerifyGivesNoWrongContentWhole(t *testing.T) {
 			"by bytes": iotest.OneByteReader(strings.NewReader(test.content)),
 			"with EOF": iotest.DataErrReader(strings.NewReader(test.content)),
 		} {
-			got, err := io.ReadAll(bundle.Verify(from, test.digest, test.size))
+			got, err := io.ReadAll(artifact.Verify(from, test.digest, test.size))
 			if anchor.CodeOf(err) != test.code || (err == nil) != (test.code == "") {
 				t.Errorf("%s, %s: gives %v, want the code %q", name, way, err, test.code)
 			}
@@ -47,7 +47,7 @@ func TestVerifyGivesNoWrongContentWhole(t *testing.T) {
 }
 
 func TestVerifyKeepsTheSendersError(t *testing.T) {
-	if _, err := io.ReadAll(bundle.Verify(failing{}, bundle.DigestOf([]byte("x")), 1)); err == nil || anchor.CodeOf(err) != "" {
+	if _, err := io.ReadAll(artifact.Verify(failing{}, artifact.DigestOf([]byte("x")), 1)); err == nil || anchor.CodeOf(err) != "" {
 		t.Errorf("gives %v, want the connection's own error", err)
 	}
 }
@@ -57,7 +57,7 @@ func TestAddStoresWhatIsNotAnnounced(t *testing.T) {
 	for range 2 {
 		digest, size, err := store.Add(t.Context(), "the entry x", strings.NewReader("hello"), 5)
 		must(t, err)
-		if size != 5 || digest != bundle.DigestOf([]byte("hello")) {
+		if size != 5 || digest != artifact.DigestOf([]byte("hello")) {
 			t.Errorf("it is %s of %d bytes", digest, size)
 		}
 	}
@@ -67,7 +67,7 @@ func TestAddStoresWhatIsNotAnnounced(t *testing.T) {
 	wantCode(t, err, "upload_broken")
 	wantNoLeftovers(t, store)
 
-	file, err := store.Content(bundle.DigestOf([]byte("hello")), 5)
+	file, err := store.Content(artifact.DigestOf([]byte("hello")), 5)
 	must(t, err)
 	var got bytes.Buffer
 	_, err = got.ReadFrom(file)
@@ -76,6 +76,6 @@ func TestAddStoresWhatIsNotAnnounced(t *testing.T) {
 	if got.String() != "hello" {
 		t.Errorf("the content is %q", got.String())
 	}
-	_, err = store.Content(bundle.DigestOf([]byte("jello")), 5)
+	_, err = store.Content(artifact.DigestOf([]byte("jello")), 5)
 	wantCode(t, err, "content_missing")
 }

@@ -1,6 +1,6 @@
-// Package durable writes files that are whole or absent, never half: a temporary file beside the target,
+// Package atomicfile writes files that are whole or absent, never half: a temporary file beside the target,
 // fsync, rename, fsync of the folder. It imports nothing of Anchor's.
-package durable
+package atomicfile
 
 import (
 	"errors"

@@ -20,7 +20,7 @@ func (p *Platform) Check(_ context.Context, a deploy.Artifact) error {
 
 // CheckManifest refuses an artifact with functions or an environment that Lambda does not
 // take, before its files are sent. Check looks again, and at more.
-func (p *Platform) CheckManifest(project anchor.Project, m bundle.Manifest, env map[string]string) error {
+func (p *Platform) CheckManifest(project anchor.Project, m artifact.Manifest, env map[string]string) error {
 	return p.functions.CheckManifest(project, m, env)
 }
 

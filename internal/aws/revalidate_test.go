@@ -73,7 +73,7 @@ func narrowed(t *testing.T) string {
 // built is a deployment of what OpenNext built.
 func (s *shop) built(t *testing.T, dir string) deploy.Artifact {
 	t.Helper()
-	manifest, err := bundle.Scan(t.Context(), dir, nil)
+	manifest, err := artifact.Scan(t.Context(), dir, nil)
 	must(t, err)
 	build, err := opennext.Parse(os.DirFS(dir))
 	must(t, err)

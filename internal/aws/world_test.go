@@ -21,7 +21,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/aws"
-	"github.com/anchor-deploy/anchor/internal/aws/artifact"
+	"github.com/anchor-deploy/anchor/internal/aws/artifacts"
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 	"github.com/anchor-deploy/anchor/internal/aws/dynamo"
 	"github.com/anchor-deploy/anchor/internal/aws/front/fronttest"
@@ -45,7 +45,7 @@ type installation struct {
 	s3       *s3.Client
 	lambda   *lambda.Client
 	store    *dynamo.Store
-	bundles  *artifact.Store
+	bundles  *artifacts.Store
 	env      project.Env
 	platform *aws.Platform
 	client   *http.Client    // reaches function URLs
@@ -66,7 +66,7 @@ func newInstallation(t *testing.T) *installation {
 	}
 	in.makeTables(t)
 	var err error
-	in.bundles, err = artifact.Open(artifact.Config{S3: in.s3, Bucket: artifactsBucket, Dir: t.TempDir()})
+	in.bundles, err = artifacts.Open(artifacts.Config{S3: in.s3, Bucket: artifactsBucket, Dir: t.TempDir()})
 	must(t, err)
 	t.Cleanup(func() { must(t, in.bundles.Close()) })
 	box, err := secret.Open(filepath.Join(t.TempDir(), "secret.key"))

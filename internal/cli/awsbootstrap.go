@@ -68,7 +68,7 @@ func (o *awsOptions) bootstrap(ctx context.Context, b bootstrapOptions) error {
 // keepToken makes the first token and keeps it, "" when there is one that somebody
 // else keeps.
 func (o *awsOptions) keepToken(ctx context.Context, i installation.Installation, out installation.Outputs, another bool) (file string, err error) {
-	r := announce.Remote{URL: out.APIURL, Installation: o.Name, Account: out.Account, Region: out.Region}
+	r := discovery.Remote{URL: out.APIURL, Installation: o.Name, Account: out.Account, Region: out.Region}
 	file, kept := r.Kept()
 	if kept && !another {
 		return file, nil

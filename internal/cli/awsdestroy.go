@@ -52,7 +52,7 @@ func (o *awsOptions) destroy(ctx context.Context, d destroyOptions) error {
 		p.failed()
 		return err
 	}
-	r := announce.Remote{Installation: done.Installation, Account: done.Account, Region: done.Region}
+	r := discovery.Remote{Installation: done.Installation, Account: done.Account, Region: done.Region}
 	if err := r.Forget(); err != nil {
 		return err
 	}

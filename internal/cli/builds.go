@@ -78,7 +78,7 @@ func (s *shell) startBuild(ctx context.Context, o buildOptions) error {
 
 // followBuild shows what happens until the deployment has ended. The end of ctx ends the
 // watching and not the build, which runs on no machine of the user's.
-func (s *shell) followBuild(ctx context.Context, c *apiclient.Client, project string, id anchor.DeploymentID, p *progress) (wire.Deployment, error) {
+func (s *shell) followBuild(ctx context.Context, c *client.Client, project string, id anchor.DeploymentID, p *progress) (wire.Deployment, error) {
 	defer p.halt()
 	p.begin("Build")
 	d, err := (&deploying{shell: s, client: c, slug: project, progress: p}).watch(ctx, id)

@@ -14,11 +14,11 @@ import (
 // client finds the server: ANCHOR_URL and ANCHOR_TOKEN, else the anchor up that
 // announced itself on this machine. A token that is kept here, the local server's or an
 // installation's on AWS, goes to its own server only.
-func (s *shell) client() (*apiclient.Client, error) {
-	local, tried, running := announce.Find()
+func (s *shell) client() (*client.Client, error) {
+	local, tried, running := discovery.Find()
 	base, token := os.Getenv("ANCHOR_URL"), os.Getenv("ANCHOR_TOKEN")
 	if base == "" && !running {
-		return nil, &apiclient.Unreachable{Err: noServer(tried)}
+		return nil, &client.Unreachable{Err: noServer(tried)}
 	}
 	if base == "" {
 		base = local.URL
@@ -27,7 +27,7 @@ func (s *shell) client() (*apiclient.Client, error) {
 		token = local.Token
 	}
 	if token == "" {
-		if remote, ok := announce.FindRemote(base); ok {
+		if remote, ok := discovery.FindRemote(base); ok {
 			token = remote.Token
 		}
 	}
@@ -36,11 +36,11 @@ func (s *shell) client() (*apiclient.Client, error) {
 		return nil, anchor.Invalid("bad_url", "ANCHOR_URL is %q, which is no address of a server", base).
 			Hintf("Set it to something like http://127.0.0.1:3080.")
 	}
-	return apiclient.New(base, token), nil
+	return client.New(base, token), nil
 }
 
 // inProject gives the server and the project that the working folder belongs to.
-func (s *shell) inProject() (*apiclient.Client, string, error) {
+func (s *shell) inProject() (*client.Client, string, error) {
 	c, err := s.client()
 	if err != nil {
 		return nil, "", err

@@ -112,9 +112,9 @@ type deploying struct {
 	dir      string
 	progress *progress
 
-	client  *apiclient.Client
+	client  *client.Client
 	slug    string
-	sent    apiclient.Sent
+	sent    client.Sent
 	bytes   int64 // of all requests of the upload
 	skipped int64 // files the server had already
 }
@@ -164,7 +164,7 @@ func (d *deploying) runPrebuilt(ctx context.Context) (wire.Deployment, error) {
 	return d.send(ctx, a)
 }
 
-func (d *deploying) scan(ctx context.Context, tree string) (artifact, error) {
+func (d *deploying) scan(ctx context.Context, tree string) (openNextBuild, error) {
 	d.progress.begin("Scan")
 	a, err := scan(ctx, tree)
 	if err != nil {
@@ -218,7 +218,7 @@ func (d *deploying) ensureProject(ctx context.Context) error {
 
 // send starts the deployment and sees it through. When it cannot, it cancels what it
 // started, so that the server does not wait for files that will not come.
-func (d *deploying) send(ctx context.Context, a artifact) (wire.Deployment, error) {
+func (d *deploying) send(ctx context.Context, a openNextBuild) (wire.Deployment, error) {
 	c := readCommit(ctx, d.dir).with(d.options)
 	d.progress.begin("Upload")
 	before := d.client.BytesSent()
@@ -249,7 +249,7 @@ func (d *deploying) send(ctx context.Context, a artifact) (wire.Deployment, erro
 }
 
 // start tells the files by what differs from the last upload's, or all of them.
-func (d *deploying) start(ctx context.Context, m bundle.Manifest, r wire.StartDeployment) (wire.StartedDeployment, error) {
+func (d *deploying) start(ctx context.Context, m artifact.Manifest, r wire.StartDeployment) (wire.StartedDeployment, error) {
 	if r.Delta = d.delta(m); r.Delta != nil {
 		started, err := d.client.Start(ctx, d.slug, r)
 		if anchor.CodeOf(err) != "no_base" {
@@ -261,10 +261,10 @@ func (d *deploying) start(ctx context.Context, m bundle.Manifest, r wire.StartDe
 	return d.client.Start(ctx, d.slug, r)
 }
 
-func (d *deploying) upload(ctx context.Context, a artifact, started wire.StartedDeployment) error {
-	sent, err := d.client.Upload(ctx, d.slug, started.Deployment.ID, apiclient.Upload{
+func (d *deploying) upload(ctx context.Context, a openNextBuild, started wire.StartedDeployment) error {
+	sent, err := d.client.Upload(ctx, d.slug, started.Deployment.ID, client.Upload{
 		Dir: a.tree, Manifest: a.found, Missing: started.Missing, Presigned: started.Presigned,
-		Progress: func(sent apiclient.Sent) {
+		Progress: func(sent client.Sent) {
 			d.progress.bar(sent.Bytes, sent.TotalBytes, size(sent.Bytes)+" of "+size(sent.TotalBytes))
 		},
 	})

@@ -20,7 +20,7 @@ import (
 func atTerminal(t *testing.T) (*apitest.Anchor, IOStreams, *bytes.Buffer, *screen) {
 	t.Helper()
 	a := apitest.New()
-	t.Setenv("ANCHOR_URL", apitest.Serve(t, a, httpapi.Options{}, nil))
+	t.Setenv("ANCHOR_URL", apitest.Serve(t, a, api.Options{}, nil))
 	t.Setenv("ANCHOR_TOKEN", apitest.AdminToken)
 	out, term := &bytes.Buffer{}, &screen{}
 	streams := IOStreams{In: strings.NewReader(""), Out: out, Err: term, IsTerminal: true, Width: 80}
@@ -33,7 +33,7 @@ func atTerminal(t *testing.T) (*apitest.Anchor, IOStreams, *bytes.Buffer, *scree
 func TestATerminalShowsEachCheckTurningGreen(t *testing.T) {
 	a, streams, out, term := atTerminal(t)
 	const name = "shop.example.com"
-	if err := a.DNS(name, hostname.FindingWrong, "198.51.100.4"); err != nil {
+	if err := a.DNS(name, domains.FindingWrong, "198.51.100.4"); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan int)
@@ -41,7 +41,7 @@ func TestATerminalShowsEachCheckTurningGreen(t *testing.T) {
 		ended <- run(t.Context(), []string{"domains", "add", "--project", "shop", name}, streams, Parts{})
 	}()
 	looked(t, a, name)
-	for _, step := range []error{a.DNS(name, hostname.FindingRight), a.Issue(name)} {
+	for _, step := range []error{a.DNS(name, domains.FindingRight), a.Issue(name)} {
 		if step != nil {
 			t.Fatal(step)
 		}
@@ -94,7 +94,7 @@ func TestARefusedCertificateIsTold(t *testing.T) {
 	ended := make(chan int)
 	go func() { ended <- run(ctx, []string{"domains", "add", "--project", "shop", name}, streams, Parts{}) }()
 	looked(t, a, name)
-	if err := errors.Join(a.Refuse(name, "The CA may not issue: CAA."), a.DNS(name, hostname.FindingRight)); err != nil {
+	if err := errors.Join(a.Refuse(name, "The CA may not issue: CAA."), a.DNS(name, domains.FindingRight)); err != nil {
 		t.Fatal(err)
 	}
 	for !strings.Contains(strings.Join(term.lines(), "\n"), "The CA may not issue: CAA.") {

@@ -144,7 +144,7 @@ func quoted(name string) string {
 }
 
 // withCompanion gives the added domain and, with --www, the one that redirects to it.
-func withCompanion(ctx context.Context, c *apiclient.Client, project string, d wire.Domain, www bool) ([]wire.Domain, error) {
+func withCompanion(ctx context.Context, c *client.Client, project string, d wire.Domain, www bool) ([]wire.Domain, error) {
 	added := []wire.Domain{d}
 	if !www {
 		return added, nil

@@ -100,7 +100,7 @@ func (s *shell) recordBlocks(w io.Writer, headers []string, rows [][]string) {
 
 // zoneOf gives the domain that was registered, in whose zone the records go.
 func zoneOf(name string) string {
-	parsed, err := hostname.Parse(name)
+	parsed, err := domains.Parse(name)
 	if err != nil {
 		return clean(name)
 	}
@@ -153,15 +153,15 @@ func domainState(d wire.Domain) string {
 	return "is " + string(d.Status)
 }
 
-func findingsOf(d wire.Domain) []hostname.Finding {
+func findingsOf(d wire.Domain) []domains.Finding {
 	if d.Diagnosis == nil {
 		return nil
 	}
 	return d.Diagnosis.Checks
 }
 
-func (s *shell) finding(w io.Writer, f hostname.Finding) {
-	if f.State == hostname.FindingRight {
+func (s *shell) finding(w io.Writer, f domains.Finding) {
+	if f.State == domains.FindingRight {
 		fmt.Fprintf(w, "%s %s %s\n", s.paint(green, "✓"), pad(findingLabel(f), labelWidth), clean(f.Record.Name))
 		return
 	}
@@ -170,7 +170,7 @@ func (s *shell) finding(w io.Writer, f hostname.Finding) {
 	wrapped(w, strings.Repeat(" ", labelWidth+3), clean(f.Detail))
 }
 
-func findingLabel(f hostname.Finding) string { return strings.TrimSpace("DNS " + clean(f.Record.Type)) }
+func findingLabel(f domains.Finding) string { return strings.TrimSpace("DNS " + clean(f.Record.Type)) }
 
 func (s *shell) certificate(w io.Writer, d wire.Domain) {
 	mark, text := s.paint(green, "✓"), "issued"

@@ -24,7 +24,7 @@ const (
 // reconciler does the work and goes on without it.
 type watching struct {
 	shell    *shell
-	client   *apiclient.Client
+	client   *client.Client
 	project  string
 	progress *progress
 	began    time.Time
@@ -33,7 +33,7 @@ type watching struct {
 }
 
 // watchDomains watches until all are served, and puts into them how they stand then.
-func (s *shell) watchDomains(ctx context.Context, c *apiclient.Client, project string, domains []wire.Domain, o domainOptions) error {
+func (s *shell) watchDomains(ctx context.Context, c *client.Client, project string, domains []wire.Domain, o domainOptions) error {
 	name := domains[0].Name
 	if !s.json {
 		fmt.Fprintln(s.Err, "\nWatching. Ctrl-C ends the watching only; Anchor goes on by itself.")
@@ -92,7 +92,7 @@ func (w *watching) until(ctx context.Context, domains []wire.Domain) error {
 
 // passing tells errors of a server that restarts.
 func passing(err error) bool {
-	var gone *apiclient.Unreachable
+	var gone *client.Unreachable
 	return errors.As(err, &gone) || anchor.KindOf(err) == anchor.KindBusy
 }
 
@@ -118,7 +118,7 @@ func (w *watching) show(d wire.Domain) {
 	waits, right := "", true
 	for _, f := range findingsOf(d) {
 		key := strings.Join([]string{d.Name, f.Record.Type, f.Record.Name, f.Record.Value}, " ")
-		if f.State == hostname.FindingRight {
+		if f.State == domains.FindingRight {
 			w.turn(key, findingLabel(f), f.Record.Name+" "+f.Record.Value)
 			continue
 		}
@@ -161,7 +161,7 @@ func (w *watching) trouble(key, what, label, detail string) {
 	if w.told[key] == what {
 		return
 	}
-	missing := string(hostname.FindingMissing)
+	missing := string(domains.FindingMissing)
 	first := w.told[key] == "" && what == missing
 	w.told[key] = what
 	if first || w.progress.quiet {

@@ -16,7 +16,7 @@ func TestWatchingOutlastsARestart(t *testing.T) {
 	a := apitest.New()
 	var down atomic.Int64
 	t.Setenv("ANCHOR_TOKEN", apitest.AdminToken)
-	t.Setenv("ANCHOR_URL", apitest.Serve(t, a, httpapi.Options{}, func(next http.Handler) http.Handler {
+	t.Setenv("ANCHOR_URL", apitest.Serve(t, a, api.Options{}, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/domains") || r.Method != http.MethodGet || down.Add(1) > 4 {
 				next.ServeHTTP(w, r)
@@ -36,7 +36,7 @@ func TestWatchingOutlastsARestart(t *testing.T) {
 		ended <- run(t.Context(), []string{"domains", "add", "--project", "shop", "--wait", name}, streams, Parts{})
 	}()
 	looked(t, a, name)
-	if err := a.DNS(name, hostname.FindingRight); err != nil {
+	if err := a.DNS(name, domains.FindingRight); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.Issue(name); err != nil {

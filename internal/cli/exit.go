@@ -44,7 +44,7 @@ func usagef(format string, args ...any) error { return &usageError{err: fmt.Erro
 // exitCode is the one place where an error becomes an exit code.
 func exitCode(err error) int {
 	var usage *usageError
-	var gone *apiclient.Unreachable
+	var gone *client.Unreachable
 	switch {
 	case err == nil:
 		return exitDone
@@ -75,7 +75,7 @@ type failure struct {
 
 func failureOf(err error) failure {
 	var usage *usageError
-	var gone *apiclient.Unreachable
+	var gone *client.Unreachable
 	var e *anchor.Error
 	switch {
 	case errors.Is(err, context.Canceled):

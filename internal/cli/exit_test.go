@@ -30,7 +30,7 @@ func TestExitCodes(t *testing.T) {
 		{kind(anchor.KindUnauthorized), 4, "c"},
 		{kind(anchor.KindForbidden), 4, "c"},
 		{kind(anchor.KindBusy), 4, "c"},
-		{fmt.Errorf("upload: %w", &apiclient.Unreachable{URL: "u", Err: errors.New("refused")}), 4, "unreachable"},
+		{fmt.Errorf("upload: %w", &client.Unreachable{URL: "u", Err: errors.New("refused")}), 4, "unreachable"},
 		{fmt.Errorf("upload: %w", context.Canceled), 130, "canceled"},
 	}
 	for _, c := range cases {

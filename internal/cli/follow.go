@@ -21,7 +21,7 @@ func (d *deploying) follow(ctx context.Context, id anchor.DeploymentID) (wire.De
 // watch shows events under the step that has begun.
 func (d *deploying) watch(ctx context.Context, id anchor.DeploymentID) (wire.Deployment, error) {
 	for e, err := range d.client.Watch(ctx, d.slug, id) {
-		if gone := (*apiclient.Unreachable)(nil); errors.As(err, &gone) {
+		if gone := (*client.Unreachable)(nil); errors.As(err, &gone) {
 			gone.Hint = "The deployment goes on when the server is back: anchor deployments shows how it ends."
 		}
 		if err != nil {

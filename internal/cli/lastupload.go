@@ -18,7 +18,7 @@ import (
 // the server has forgotten that deployment or is another, all files are listed.
 type lastUpload struct {
 	DeploymentID anchor.DeploymentID `json:"deploymentId"`
-	Manifest     bundle.Manifest     `json:"manifest"`
+	Manifest     artifact.Manifest   `json:"manifest"`
 }
 
 // lastUploadFile is in Anchor's folder in the app.
@@ -27,7 +27,7 @@ func (d *deploying) lastUploadFile() string {
 }
 
 // delta tells m by the last upload. Any trouble with that is no reason not to deploy.
-func (d *deploying) delta(m bundle.Manifest) *bundle.Delta {
+func (d *deploying) delta(m artifact.Manifest) *artifact.Delta {
 	content, err := readOwn(d.dir, stateDir+"/"+d.lastUploadFile(), maxUpload)
 	if err != nil {
 		return nil
@@ -44,7 +44,7 @@ func (d *deploying) delta(m bundle.Manifest) *bundle.Delta {
 }
 
 // rememberUpload keeps what delta needs.
-func (d *deploying) rememberUpload(id anchor.DeploymentID, m bundle.Manifest) error {
+func (d *deploying) rememberUpload(id anchor.DeploymentID, m artifact.Manifest) error {
 	if filepath.Base(d.dir) == treeName { // the app's folder is not known
 		return nil
 	}

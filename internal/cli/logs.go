@@ -57,7 +57,7 @@ func (s *shell) logs(ctx context.Context, o logsOptions) error {
 	})
 }
 
-func (s *shell) followLogs(ctx context.Context, c *apiclient.Client, project string, o logsOptions) error {
+func (s *shell) followLogs(ctx context.Context, c *client.Client, project string, o logsOptions) error {
 	for line, err := range c.FollowLogs(ctx, project, anchor.DeploymentID(o.deployment), o.limit) {
 		switch {
 		case ctx.Err() != nil:

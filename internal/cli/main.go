@@ -31,8 +31,8 @@ type shell struct {
 
 // Parts are what commands run that is more than a call of the API.
 type Parts struct {
-	Server       func(context.Context, app.Config) error // anchor up: serves until the context ends
-	Installation installation.Open                       // anchor aws
+	Server       func(context.Context, server.Config) error // anchor up: serves until the context ends
+	Installation installation.Open                          // anchor aws
 }
 
 // Main runs the command of this process and returns its exit code.

@@ -123,7 +123,7 @@ func (s *shell) removeProject(ctx context.Context, slug string, yes bool) error 
 
 // awaitRemoval waits until the project is gone. Who does not want to interrupts it, or a
 // call fails: it goes on all the same, and is reported as still going on.
-func (s *shell) awaitRemoval(ctx context.Context, c *apiclient.Client, p anchor.Project) (removing bool) {
+func (s *shell) awaitRemoval(ctx context.Context, c *client.Client, p anchor.Project) (removing bool) {
 	fmt.Fprintf(s.Err, "%s is down. AWS takes some minutes to remove all it had; Ctrl-C stops the waiting only.\n", p.Slug)
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		select {

@@ -15,7 +15,7 @@ func removeShop(t *testing.T, terminal bool, looks int, args ...string) (*apites
 	a := apitest.New()
 	a.RemovalLooks = looks
 	t.Setenv("ANCHOR_TOKEN", apitest.AdminToken)
-	t.Setenv("ANCHOR_URL", apitest.Serve(t, a, httpapi.Options{}, nil))
+	t.Setenv("ANCHOR_URL", apitest.Serve(t, a, api.Options{}, nil))
 	var out bytes.Buffer
 	streams := IOStreams{In: strings.NewReader(""), Out: &out, Err: &out, Width: 80, IsTerminal: terminal}
 	if code := run(t.Context(), []string{"projects", "create", "shop"}, streams, Parts{}); code != 0 {

@@ -32,7 +32,7 @@ func checkPublic(ctx context.Context, app string) error {
 		if err != nil {
 			return err
 		}
-		if err := bundle.CheckPath("assets/" + filepath.ToSlash(below)); err != nil {
+		if err := artifact.CheckPath("assets/" + filepath.ToSlash(below)); err != nil {
 			return err
 		}
 		return publicEntry(name, entry.Type())

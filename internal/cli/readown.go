@@ -30,7 +30,7 @@ func readOwn(dir, name string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("open %q: %w", dir, err)
 	}
 	defer root.Close()
-	file, err := bundle.OpenIn(root, name)
+	file, err := artifact.OpenIn(root, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fs.ErrNotExist
 	}

@@ -12,13 +12,13 @@ import (
 // repair works on the data folder itself: without records no server starts.
 func (s *shell) repair(ctx context.Context, data string) error {
 	if data == "" {
-		standard, err := announce.DefaultData()
+		standard, err := discovery.DefaultData()
 		if err != nil {
 			return err
 		}
 		data = standard
 	}
-	done, err := app.Repair(ctx, data)
+	done, err := server.Repair(ctx, data)
 	if err != nil {
 		return err
 	}

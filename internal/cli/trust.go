@@ -37,13 +37,13 @@ func (s *shell) trustCommand() *cobra.Command {
 
 func (s *shell) trust(ctx context.Context, o trustOptions) error {
 	if o.data == "" {
-		here, tried, running := announce.Find()
+		here, tried, running := discovery.Find()
 		if !running {
-			return &apiclient.Unreachable{Err: noServer(tried)}
+			return &client.Unreachable{Err: noServer(tried)}
 		}
 		o.data = here.Data
 	}
-	root, browsers, err := app.Trust(ctx, o.data, !o.uninstall)
+	root, browsers, err := server.Trust(ctx, o.data, !o.uninstall)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 func (s *shell) upCommand() *cobra.Command {
-	var o app.Config
+	var o server.Config
 	cmd := &cobra.Command{
 		Use: "up", Short: "Run the server: API, edge and workers, data in one folder", Args: cobra.NoArgs,
 		Long: "Runs the server in the foreground until Ctrl-C, SIGTERM or SIGHUP. Then\n" +
@@ -60,12 +60,12 @@ func (s *shell) upCommand() *cobra.Command {
 	return cmd
 }
 
-func (s *shell) up(ctx context.Context, o app.Config) error {
+func (s *shell) up(ctx context.Context, o server.Config) error {
 	if err := checkServer(o); err != nil {
 		return err
 	}
 	if o.Data == "" {
-		data, err := announce.DefaultData()
+		data, err := discovery.DefaultData()
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func (s *shell) up(ctx context.Context, o app.Config) error {
 	return nil
 }
 
-func checkServer(o app.Config) error {
+func checkServer(o server.Config) error {
 	for flag, address := range map[string]string{"--listen": o.Listen, "--api": o.API} {
 		if _, _, err := net.SplitHostPort(address); err != nil {
 			return usagef("%s is %q, which is no HOST:PORT", flag, address)
@@ -110,7 +110,7 @@ func checkServer(o app.Config) error {
 	return nil
 }
 
-func checkQuotas(q app.Quotas) error {
+func checkQuotas(q server.Quotas) error {
 	for flag, value := range map[string]int64{
 		"--max-projects": int64(q.Projects), "--max-queued": int64(q.Queued), "--max-functions": int64(q.Functions),
 		"--max-cache-mib": q.CacheMiB, "--max-upload-mib": q.UploadMiB,
@@ -125,7 +125,7 @@ func checkQuotas(q app.Quotas) error {
 	return nil
 }
 
-func (s *shell) ready(r app.Ready) {
+func (s *shell) ready(r server.Ready) {
 	if s.json {
 		_ = s.document(r) // a closed stdout is no reason to stop serving
 		return

@@ -182,7 +182,7 @@ func (s *Service) moved(ctx context.Context, d anchor.Deployment, to anchor.Stat
 // has come further or ended is given as it is; a refused artifact ends it as
 // build_failed. commit is what was built, for a record that does not know.
 func (s *Service) Adopt(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, commit string,
-	bring func(context.Context) (bundle.Manifest, error),
+	bring func(context.Context) (artifact.Manifest, error),
 ) (anchor.Deployment, error) {
 	d, err := s.Get(ctx, p, id)
 	if err == nil && d.Status == anchor.Queued {

@@ -52,18 +52,18 @@ type Leases interface {
 // Bundles keeps uploaded artifacts by content.
 type Bundles interface {
 	// SaveManifest ties m to the deployment, once and for all. Durable on return.
-	SaveManifest(ctx context.Context, id anchor.DeploymentID, m bundle.Manifest) error
+	SaveManifest(ctx context.Context, id anchor.DeploymentID, m artifact.Manifest) error
 	// Manifest gives what was tied to the deployment, ErrNotFound when nothing is or it was removed.
-	Manifest(ctx context.Context, id anchor.DeploymentID) (bundle.Manifest, error)
+	Manifest(ctx context.Context, id anchor.DeploymentID) (artifact.Manifest, error)
 	// Missing gives the digests of the deployment's files that are not there yet.
-	Missing(ctx context.Context, id anchor.DeploymentID) ([]bundle.Digest, error)
+	Missing(ctx context.Context, id anchor.DeploymentID) ([]artifact.Digest, error)
 	// Put stores one file's content: an Invalid error when it is not what digest says.
-	Put(ctx context.Context, digest bundle.Digest, size int64, content io.Reader) error
+	Put(ctx context.Context, digest artifact.Digest, size int64, content io.Reader) error
 	// Sync makes the deployment's files durable.
 	Sync(ctx context.Context, id anchor.DeploymentID) error
 	// Unpack lays the deployment's files out and gives the folder; what was laid
 	// out before is kept. The tree is durable on return.
-	Unpack(ctx context.Context, id anchor.DeploymentID) (dir string, m bundle.Manifest, err error)
+	Unpack(ctx context.Context, id anchor.DeploymentID) (dir string, m artifact.Manifest, err error)
 }
 
 // Env gives the environment a deployment runs with.
@@ -80,7 +80,7 @@ type Artifact struct {
 	Project    anchor.Project
 	Deployment anchor.Deployment
 	Build      anchor.Build
-	Manifest   bundle.Manifest
+	Manifest   artifact.Manifest
 	Dir        string            // the unpacked .open-next tree
 	Env        map[string]string // the app's run-time variables
 }

@@ -7,8 +7,8 @@ import (
 
 // Request asks for a deployment of the files the manifest names.
 type Request struct {
-	Manifest      bundle.Manifest
-	Delta         *bundle.Delta // in place of Manifest when not nil
+	Manifest      artifact.Manifest
+	Delta         *artifact.Delta // in place of Manifest when not nil
 	CommitSha     string
 	CommitMessage string
 	Branch        string
@@ -18,5 +18,5 @@ type Request struct {
 // Started is a deployment that waits for its files.
 type Started struct {
 	Deployment anchor.Deployment
-	Missing    []bundle.Digest // what the server does not have yet
+	Missing    []artifact.Digest // what the server does not have yet
 }

@@ -51,7 +51,7 @@ type Ports struct {
 	// Refuse refuses a manifest for what the platform cannot run, with the environment that
 	// it would be locked with now, before the files are sent; Platform's Check looks again,
 	// at the files and what is locked. nil: none is refused.
-	Refuse func(p anchor.Project, m bundle.Manifest, env map[string]string) error
+	Refuse func(p anchor.Project, m artifact.Manifest, env map[string]string) error
 
 	Quota Quota
 
@@ -150,8 +150,8 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 
 // check refuses a manifest before anything is recorded, and returns it without the links
 // that cannot stay links.
-func (s *Service) check(ctx context.Context, p anchor.ProjectID, m bundle.Manifest) (bundle.Manifest, error) {
-	m, err := m.Inline(opennext.LinkHome, bundle.DefaultLimits)
+func (s *Service) check(ctx context.Context, p anchor.ProjectID, m artifact.Manifest) (artifact.Manifest, error) {
+	m, err := m.Inline(opennext.LinkHome, artifact.DefaultLimits)
 	if err != nil || s.Refuse == nil {
 		return m, err
 	}
@@ -167,17 +167,17 @@ func (s *Service) check(ctx context.Context, p anchor.ProjectID, m bundle.Manife
 }
 
 // whole makes the manifest that delta tells.
-func (s *Service) whole(ctx context.Context, p anchor.ProjectID, delta bundle.Delta) (bundle.Manifest, error) {
+func (s *Service) whole(ctx context.Context, p anchor.ProjectID, delta artifact.Delta) (artifact.Manifest, error) {
 	_, err := s.Get(ctx, p, delta.Base)
-	var before bundle.Manifest
+	var before artifact.Manifest
 	if err == nil {
 		before, err = s.Bundles.Manifest(ctx, delta.Base)
 	}
 	switch {
 	case errors.Is(err, anchor.ErrNotFound), errors.Is(err, anchor.ErrInvalid):
-		return bundle.Manifest{}, delta.NoBase(err)
+		return artifact.Manifest{}, delta.NoBase(err)
 	case err != nil:
-		return bundle.Manifest{}, err
+		return artifact.Manifest{}, err
 	}
 	return delta.Apply(before)
 }
@@ -198,7 +198,7 @@ func (s *Service) List(ctx context.Context, p anchor.ProjectID, page anchor.Page
 }
 
 // Missing gives the digests that have not arrived, for an upload that goes on.
-func (s *Service) Missing(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) ([]bundle.Digest, error) {
+func (s *Service) Missing(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) ([]artifact.Digest, error) {
 	d, err := s.Get(ctx, p, id)
 	if err != nil {
 		return nil, err
@@ -211,7 +211,7 @@ func (s *Service) Missing(ctx context.Context, p anchor.ProjectID, id anchor.Dep
 
 // Files gives those of the deployment's files that have the digests, one for each:
 // Invalid for a digest of none, a Conflict once it waits for files no more.
-func (s *Service) Files(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, digests []bundle.Digest) ([]bundle.File, error) {
+func (s *Service) Files(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, digests []artifact.Digest) ([]artifact.File, error) {
 	d, err := s.Get(ctx, p, id)
 	if err != nil {
 		return nil, err
@@ -232,7 +232,7 @@ func notWaiting(d anchor.Deployment) error {
 }
 
 // PutFile stores one file's content.
-func (s *Service) PutFile(ctx context.Context, _ anchor.ProjectID, digest bundle.Digest, size int64, content io.Reader) error {
+func (s *Service) PutFile(ctx context.Context, _ anchor.ProjectID, digest artifact.Digest, size int64, content io.Reader) error {
 	return s.Bundles.Put(ctx, digest, size, content)
 }
 

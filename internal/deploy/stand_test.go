@@ -20,7 +20,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/testleak"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) { testleak.Main(m) }
 
 // patience bounds waits; it only matters when something is broken.
 const patience = 30 * time.Second
@@ -31,7 +31,7 @@ type stand struct {
 	*deploy.Service
 	store    *memory.Store
 	platform *platformtest.Memory
-	bundles  *bundle.Store
+	bundles  *artifact.Store
 	remover  remover
 	journal  *journal
 	releases *release.Service
@@ -41,13 +41,13 @@ type stand struct {
 	keep     int
 	dispatch func(context.Context, anchor.ProjectID, anchor.DeploymentID) error
 	leases   deploy.Leases
-	refuse   func(anchor.Project, bundle.Manifest, map[string]string) error
+	refuse   func(anchor.Project, artifact.Manifest, map[string]string) error
 	quota    deploy.Quota
 }
 
 func newStand(t *testing.T, options ...func(*stand)) *stand {
 	t.Helper()
-	bundles, err := bundle.Open(t.TempDir())
+	bundles, err := artifact.Open(t.TempDir())
 	must(t, err)
 	t.Cleanup(func() { must(t, bundles.Close()) })
 	box, err := secret.Open(filepath.Join(t.TempDir(), "key"))
@@ -105,14 +105,14 @@ var smallApp = platformtest.NewApp("v1")
 func request(t *testing.T) (deploy.Request, string) {
 	t.Helper()
 	dir := smallApp.Write(t)
-	manifest, err := bundle.Scan(t.Context(), dir, nil)
+	manifest, err := artifact.Scan(t.Context(), dir, nil)
 	must(t, err)
 	return deploy.Request{Manifest: manifest, CommitSha: "c0ffee"}, dir
 }
 
-func (s *stand) send(t *testing.T, dir string, m bundle.Manifest, missing []bundle.Digest) {
+func (s *stand) send(t *testing.T, dir string, m artifact.Manifest, missing []artifact.Digest) {
 	t.Helper()
-	paths := map[bundle.Digest]bundle.File{}
+	paths := map[artifact.Digest]artifact.File{}
 	for _, f := range m.Files {
 		paths[f.Digest] = f
 	}
@@ -169,7 +169,7 @@ func noRelease(r *deploy.Request) { r.NoRelease = true }
 // remover takes the artifact away too, as platforms do.
 type remover struct {
 	*platformtest.Memory
-	bundles *bundle.Store
+	bundles *artifact.Store
 }
 
 func (r remover) Remove(ctx context.Context, d anchor.Deployment) error {
@@ -249,7 +249,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 // deployTree deploys the OpenNext tree in dir.
 func (s *stand) deployTree(t *testing.T, dir string) anchor.DeploymentID {
 	t.Helper()
-	manifest, err := bundle.Scan(t.Context(), dir, nil)
+	manifest, err := artifact.Scan(t.Context(), dir, nil)
 	must(t, err)
 	started, err := s.Start(t.Context(), s.project, deploy.Request{Manifest: manifest})
 	must(t, err)
@@ -262,6 +262,6 @@ func (s *stand) deployTree(t *testing.T, dir string) anchor.DeploymentID {
 // fullDisk keeps no manifest.
 type fullDisk struct{ deploy.Bundles }
 
-func (fullDisk) SaveManifest(context.Context, anchor.DeploymentID, bundle.Manifest) error {
+func (fullDisk) SaveManifest(context.Context, anchor.DeploymentID, artifact.Manifest) error {
 	return errLost
 }

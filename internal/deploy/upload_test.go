@@ -40,14 +40,14 @@ func TestStartAsksForWhatIsMissing(t *testing.T) {
 func TestStartRefuses(t *testing.T) {
 	s := newStand(t)
 	good, _ := request(t)
-	for _, bad := range []bundle.File{
-		{Path: "../out", Digest: bundle.DigestOf(nil)},
+	for _, bad := range []artifact.File{
+		{Path: "../out", Digest: artifact.DigestOf(nil)},
 		{Path: "assets/out", Link: "../../out"},
 		{Path: "assets/out", Link: "/etc/passwd"},
 		{Path: "assets/gone", Link: "none"},
 		{Path: "assets/loop", Link: ".."},
 	} {
-		m := bundle.Manifest{Files: append([]bundle.File{bad}, good.Manifest.Files...)}
+		m := artifact.Manifest{Files: append([]artifact.File{bad}, good.Manifest.Files...)}
 		_, err := s.Start(t.Context(), s.project, deploy.Request{Manifest: m})
 		wantKind(t, err, anchor.KindInvalid)
 		if err != nil && !strings.Contains(err.Error(), bad.Path) {
@@ -71,13 +71,13 @@ func TestStartRefuses(t *testing.T) {
 func TestStartStoresWhatLinksLeadTo(t *testing.T) {
 	s := newStand(t)
 	req, _ := request(t)
-	var target bundle.File
+	var target artifact.File
 	for _, f := range req.Manifest.Files {
 		if strings.HasPrefix(f.Path, "assets/") && f.Size > 0 {
 			target = f
 		}
 	}
-	req.Manifest.Files = append(req.Manifest.Files, bundle.File{Path: "assets/same", Link: strings.TrimPrefix(target.Path, "assets/")})
+	req.Manifest.Files = append(req.Manifest.Files, artifact.File{Path: "assets/same", Link: strings.TrimPrefix(target.Path, "assets/")})
 	started, err := s.Start(t.Context(), s.project, req)
 	must(t, err)
 	m, err := s.bundles.Manifest(t.Context(), started.Deployment.ID)
@@ -93,7 +93,7 @@ func TestStartStoresWhatLinksLeadTo(t *testing.T) {
 // manifest is told.
 func TestStartRefusesWhatThePlatformDoes(t *testing.T) {
 	s := newStand(t, func(s *stand) {
-		s.refuse = func(p anchor.Project, m bundle.Manifest, _ map[string]string) error {
+		s.refuse = func(p anchor.Project, m artifact.Manifest, _ map[string]string) error {
 			for _, f := range m.Files {
 				if f.Path == "bad" {
 					return anchor.Invalid("unfit", "%s cannot have %s", p.Slug, f.Path)
@@ -105,7 +105,7 @@ func TestStartRefusesWhatThePlatformDoes(t *testing.T) {
 	req, _ := request(t)
 	first, err := s.Start(t.Context(), s.project, req)
 	must(t, err)
-	bad := bundle.Manifest{Files: append(req.Manifest.Files, bundle.File{Path: "bad", Digest: bundle.DigestOf(nil)})}
+	bad := artifact.Manifest{Files: append(req.Manifest.Files, artifact.File{Path: "bad", Digest: artifact.DigestOf(nil)})}
 	delta := bad.Since(first.Deployment.ID, req.Manifest)
 	for name, told := range map[string]deploy.Request{"whole": {Manifest: bad}, "by what changed": {Delta: &delta}} {
 		if _, err := s.Start(t.Context(), s.project, told); anchor.CodeOf(err) != "unfit" || err.Error() != "shop cannot have bad" {
@@ -128,7 +128,7 @@ func TestStartRefusesWhatThePlatformDoes(t *testing.T) {
 // they are set.
 func TestStartRefusesForTheEnvironment(t *testing.T) {
 	s := newStand(t, func(s *stand) {
-		s.refuse = func(_ anchor.Project, _ bundle.Manifest, env map[string]string) error {
+		s.refuse = func(_ anchor.Project, _ artifact.Manifest, env map[string]string) error {
 			if env["SIZE"] == "large" {
 				return anchor.TooLarge("env_too_large", "SIZE is %s", env["SIZE"]).Hintf("Make it smaller.")
 			}
@@ -201,7 +201,7 @@ func TestFinishOfWhatHasFailed(t *testing.T) {
 
 func TestPutFileThatIsNotWhatItsDigestSays(t *testing.T) {
 	s := newStand(t)
-	err := s.PutFile(t.Context(), s.project, bundle.DigestOf([]byte("a")), 1, strings.NewReader("b"))
+	err := s.PutFile(t.Context(), s.project, artifact.DigestOf([]byte("a")), 1, strings.NewReader("b"))
 	wantKind(t, err, anchor.KindInvalid)
 }
 
@@ -210,7 +210,7 @@ func TestStartByWhatChanged(t *testing.T) {
 	req, _ := request(t)
 	first, err := s.Start(t.Context(), s.project, req)
 	must(t, err)
-	after := bundle.Manifest{Files: append([]bundle.File{{Path: "0", Size: 1, Digest: bundle.DigestOf([]byte("0"))}}, req.Manifest.Files...)}
+	after := artifact.Manifest{Files: append([]artifact.File{{Path: "0", Size: 1, Digest: artifact.DigestOf([]byte("0"))}}, req.Manifest.Files...)}
 	delta := after.Since(first.Deployment.ID, req.Manifest)
 	second, err := s.Start(t.Context(), s.project, deploy.Request{Delta: &delta})
 	must(t, err)
@@ -221,7 +221,7 @@ func TestStartByWhatChanged(t *testing.T) {
 		t.Errorf("the manifest kept is %s, %v", m.Digest(), err)
 	}
 	must(t, s.bundles.Remove(t.Context(), first.Deployment.ID))
-	for name, d := range map[string]bundle.Delta{"pruned": delta, "unknown": after.Since("01hzzzzzzzzzzzzzzzzzzzzzzz", req.Manifest), "none": after.Since("", req.Manifest)} {
+	for name, d := range map[string]artifact.Delta{"pruned": delta, "unknown": after.Since("01hzzzzzzzzzzzzzzzzzzzzzzz", req.Manifest), "none": after.Since("", req.Manifest)} {
 		_, err := s.Start(t.Context(), s.project, deploy.Request{Delta: &d})
 		if anchor.CodeOf(err) != "no_base" || anchor.KindOf(err) != anchor.KindConflict {
 			t.Errorf("%s: started by it: %v", name, err)
@@ -250,7 +250,7 @@ func TestFilesOfADeployment(t *testing.T) {
 	if len(files) != 2 || files[0].Digest != started.Missing[0] || files[0].Size != req.Manifest.Contents()[started.Missing[0]] {
 		t.Errorf("the files are %+v", files)
 	}
-	_, err = s.Files(t.Context(), s.project, id, []bundle.Digest{bundle.DigestOf([]byte("another"))})
+	_, err = s.Files(t.Context(), s.project, id, []artifact.Digest{artifact.DigestOf([]byte("another"))})
 	wantKind(t, err, anchor.KindInvalid)
 	_, err = s.Files(t.Context(), s.newProject(t, "other"), id, started.Missing[:1])
 	wantKind(t, err, anchor.KindNotFound)

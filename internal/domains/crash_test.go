@@ -1,4 +1,4 @@
-package hostname_test
+package domains_test
 
 import (
 	"context"
@@ -34,7 +34,7 @@ func (w *world) kill(n int, after bool) (died func() bool) {
 }
 
 // recover starts a new process and lets it work until nothing changes any more.
-func (w *world) recover() *hostname.Service {
+func (w *world) recover() *domains.Service {
 	w.Helper()
 	w.setFault(nil)
 	clear(w.edge.routes) // as where the edge is part of the process
@@ -65,41 +65,41 @@ func (w *world) whole(names ...string) {
 // story is something a process does, and may die at any point of.
 type story struct {
 	before []string // names that are active before
-	do     func(context.Context, *hostname.Service)
+	do     func(context.Context, *domains.Service)
 	orders int // the most there may be of it
 }
 
 var stories = map[string]story{
 	"add": {
-		do:     func(ctx context.Context, s *hostname.Service) { _, _ = s.Add(ctx, "one", add("a.example.com")) },
+		do:     func(ctx context.Context, s *domains.Service) { _, _ = s.Add(ctx, "one", add("a.example.com")) },
 		orders: 1,
 	},
 	"add with a companion": {
-		do: func(ctx context.Context, s *hostname.Service) {
-			_, _ = s.Add(ctx, "one", hostname.Request{Domain: "example.com", WWW: true})
+		do: func(ctx context.Context, s *domains.Service) {
+			_, _ = s.Add(ctx, "one", domains.Request{Domain: "example.com", WWW: true})
 		},
 		orders: 2,
 	},
 	"remove": {
 		before: []string{"a.example.com"},
-		do:     func(ctx context.Context, s *hostname.Service) { _ = s.Remove(ctx, "one", "a.example.com") },
+		do:     func(ctx context.Context, s *domains.Service) { _ = s.Remove(ctx, "one", "a.example.com") },
 	},
 	"move": {
 		before: []string{"a.example.com"},
-		do:     func(ctx context.Context, s *hostname.Service) { _, _ = s.Move(ctx, "one", "a.example.com", "two") },
+		do:     func(ctx context.Context, s *domains.Service) { _, _ = s.Move(ctx, "one", "a.example.com", "two") },
 	},
 	"remove all": {
 		before: []string{"a.example.com", "www.example.com"},
-		do:     func(ctx context.Context, s *hostname.Service) { _ = s.RemoveAll(ctx, "one") },
+		do:     func(ctx context.Context, s *domains.Service) { _ = s.RemoveAll(ctx, "one") },
 	},
 	"check": {
 		before: []string{"a.example.com"},
-		do:     func(ctx context.Context, s *hostname.Service) { _, _ = s.Check(ctx, "one", "a.example.com") },
+		do:     func(ctx context.Context, s *domains.Service) { _, _ = s.Check(ctx, "one", "a.example.com") },
 	},
 }
 
 // bystander is settled with a name of the other project, which nothing may disturb.
-func bystander(t *testing.T, before []string) (*world, *hostname.Service) {
+func bystander(t *testing.T, before []string) (*world, *domains.Service) {
 	w, s := settled(t, before...)
 	w.dns.set(here("bystander.example.net"))
 	_, err := s.Add(t.Context(), "two", add("bystander.example.net"))
@@ -212,7 +212,7 @@ func TestAKilledImportIsExplained(t *testing.T) {
 			}
 			return false, nil
 		})
-		own := hostname.Request{Domain: "a.example.com", Chain: []byte("valid for 8760h"), Key: []byte("key")}
+		own := domains.Request{Domain: "a.example.com", Chain: []byte("valid for 8760h"), Key: []byte("key")}
 		_, err := s.Add(t.Context(), "one", own)
 		if !errors.Is(err, errKilled) {
 			t.Errorf("error %v", err)

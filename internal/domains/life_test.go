@@ -1,4 +1,4 @@
-package hostname_test
+package domains_test
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 )
 
 // running gives a process whose reconciler runs until stop, which waits for its end.
-func (w *world) running(t *testing.T) (s *hostname.Service, stop func()) {
+func (w *world) running(t *testing.T) (s *domains.Service, stop func()) {
 	t.Helper()
 	s = w.start()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -25,7 +25,7 @@ func (w *world) running(t *testing.T) (s *hostname.Service, stop func()) {
 	return s, sync.OnceFunc(func() { cancel(); run.Wait() })
 }
 
-func add(domain string) hostname.Request { return hostname.Request{Domain: domain} }
+func add(domain string) domains.Request { return domains.Request{Domain: domain} }
 
 func TestAWholeLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestARestartWithAnotherCA(t *testing.T) {
 		w.must("a.example.com", anchor.HostActive)
 		stop()
 
-		w.ca.answers(&hostname.Certificate{Status: anchor.CertPending})
+		w.ca.answers(&domains.Certificate{Status: anchor.CertPending})
 		_, stop = w.running(t)
 		defer stop()
 		synctest.Wait()
@@ -328,7 +328,7 @@ func TestARefusalOfTheCA(t *testing.T) {
 		w := newWorld(t)
 		w.dns.set(here("a.example.com"))
 		again := time.Now().Add(3 * time.Hour)
-		w.ca.answers(&hostname.Certificate{
+		w.ca.answers(&domains.Certificate{
 			Status: anchor.CertFailed, Problem: "CAA forbids it. Add ca.example to the CAA record.", RetryAt: again.UnixMilli(),
 		})
 		var asked atomic.Int32

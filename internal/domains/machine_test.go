@@ -1,4 +1,4 @@
-package hostname_test
+package domains_test
 
 import (
 	"context"
@@ -20,7 +20,7 @@ import (
 // name, a released certificate that is in use.
 type machine struct {
 	w     *world
-	s     *hostname.Service
+	s     *domains.Service
 	names []string
 }
 
@@ -45,7 +45,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"": func(t *rapid.T) { m.consistent(t) },
 		"add": func(t *rapid.T) {
-			r := hostname.Request{Domain: m.name(t), WWW: rapid.Bool().Draw(t, "www"), HSTS: rapid.Bool().Draw(t, "hsts")}
+			r := domains.Request{Domain: m.name(t), WWW: rapid.Bool().Draw(t, "www"), HSTS: rapid.Bool().Draw(t, "hsts")}
 			if rapid.IntRange(0, 4).Draw(t, "own") == 0 {
 				r.Chain, r.Key = []byte("valid for 100h"), []byte("key")
 			}
@@ -69,7 +69,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 			status := rapid.SampledFrom([]anchor.CertStatus{"", anchor.CertPending, anchor.CertFailed}).Draw(t, "status")
 			m.w.ca.answers(nil)
 			if status != "" {
-				m.w.ca.answers(&hostname.Certificate{Status: status})
+				m.w.ca.answers(&domains.Certificate{Status: status})
 			}
 		},
 		"fail": func(t *rapid.T) {

@@ -1,7 +1,7 @@
-// Package hostname is the use-case of custom domains: attach a name to a project,
+// Package domains is the use-case of custom domains: attach a name to a project,
 // prove it, get its certificate, keep it, move it, let it go. A reconciler in the
 // background takes every step; nothing waits for somebody's request.
-package hostname
+package domains
 
 import (
 	"context"

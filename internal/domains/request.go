@@ -1,4 +1,4 @@
-package hostname
+package domains
 
 import "github.com/anchor-deploy/anchor/internal/anchor"
 

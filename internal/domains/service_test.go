@@ -1,4 +1,4 @@
-package hostname_test
+package domains_test
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 
 // settled gives a world with a clock of its own and a process whose names are
 // active.
-func settled(t tb, names ...string) (*world, *hostname.Service) {
+func settled(t tb, names ...string) (*world, *domains.Service) {
 	w := newWorld(t)
 	w.clock = time.UnixMilli(1_800_000_000_000)
 	s := w.start()
@@ -212,7 +212,7 @@ func TestANameThatIsNotBelowAnothersNeedsNoProof(t *testing.T) {
 
 func TestAMoveSwitchesInOneStep(t *testing.T) {
 	w, s := settled(t, "example.com", "other.example.com")
-	_, err := s.Add(t.Context(), "one", hostname.Request{Domain: "example.com", WWW: true})
+	_, err := s.Add(t.Context(), "one", domains.Request{Domain: "example.com", WWW: true})
 	w.ok(err)
 	orders, detached := w.ca.ordered(), w.edge.detached
 	v, err := s.Move(t.Context(), "one", "example.com", "two")
@@ -264,12 +264,12 @@ func failing(ops ...string) func(string) (bool, error) {
 // A user's change does not wait for a CA that takes its time.
 func TestAChangeInterruptsALook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for name, change := range map[string]func(*hostname.Service) error{
-			"move": func(s *hostname.Service) error {
+		for name, change := range map[string]func(*domains.Service) error{
+			"move": func(s *domains.Service) error {
 				_, err := s.Move(t.Context(), "one", "a.example.com", "two")
 				return err
 			},
-			"remove": func(s *hostname.Service) error { return s.Remove(t.Context(), "one", "a.example.com") },
+			"remove": func(s *domains.Service) error { return s.Remove(t.Context(), "one", "a.example.com") },
 		} {
 			w := newWorld(t)
 			w.dns.set(here("a.example.com"))
@@ -342,7 +342,7 @@ func TestCompanions(t *testing.T) {
 		"example.co.uk": "www.example.co.uk", "www.shop.example.com": "shop.example.com",
 	} {
 		w, s := settled(t)
-		v, err := s.Add(t.Context(), "one", hostname.Request{Domain: primary, WWW: true, HSTS: true})
+		v, err := s.Add(t.Context(), "one", domains.Request{Domain: primary, WWW: true, HSTS: true})
 		w.ok(err)
 		h, found := w.stored(companion)
 		if !found || h.Redirect != primary || !h.HSTS || v.Redirect != "" || !strings.Contains(v.Note, companion) {
@@ -354,10 +354,10 @@ func TestCompanions(t *testing.T) {
 	}
 	w, s := settled(t, "www.example.com")
 	for domain, code := range map[string]string{"shop.example.com": "no_companion", "*.example.com": "no_companion", "www.co.uk": "bad_domain"} {
-		_, err := s.Add(t.Context(), "one", hostname.Request{Domain: domain, WWW: true})
+		_, err := s.Add(t.Context(), "one", domains.Request{Domain: domain, WWW: true})
 		w.isKind(err, anchor.KindInvalid, code)
 	}
-	_, err := s.Add(t.Context(), "two", hostname.Request{Domain: "example.com", WWW: true})
+	_, err := s.Add(t.Context(), "two", domains.Request{Domain: "example.com", WWW: true})
 	w.isKind(err, anchor.KindConflict, "domain_taken")
 	if _, found := w.stored("example.com"); found {
 		t.Error("the name is attached without its companion")
@@ -379,7 +379,7 @@ func TestALostAnswerIsNoRefusal(t *testing.T) {
 
 func TestRedirects(t *testing.T) {
 	w, s := settled(t, "example.com")
-	_, err := s.Add(t.Context(), "one", hostname.Request{Domain: "old.example.com", Redirect: "https://EXAMPLE.com/"})
+	_, err := s.Add(t.Context(), "one", domains.Request{Domain: "old.example.com", Redirect: "https://EXAMPLE.com/"})
 	w.ok(err)
 	if h, _ := w.stored("old.example.com"); h.Redirect != "example.com" {
 		t.Errorf("redirects to %q", h.Redirect)
@@ -387,12 +387,12 @@ func TestRedirects(t *testing.T) {
 	for to, code := range map[string]string{
 		"x.example.com": "bad_redirect", "old.example.com": "bad_redirect", "*.example.com": "bad_redirect", "1.2.3.4": "bad_domain", "other.example.net": "bad_redirect",
 	} {
-		_, err := s.Add(t.Context(), "one", hostname.Request{Domain: "x.example.com", Redirect: to})
+		_, err := s.Add(t.Context(), "one", domains.Request{Domain: "x.example.com", Redirect: to})
 		w.isKind(err, anchor.KindInvalid, code)
 	}
-	_, err = s.Add(t.Context(), "one", hostname.Request{Domain: "example.net", Redirect: "example.com", WWW: true})
+	_, err = s.Add(t.Context(), "one", domains.Request{Domain: "example.net", Redirect: "example.com", WWW: true})
 	w.isKind(err, anchor.KindInvalid, "bad_redirect")
-	_, err = s.Add(t.Context(), "two", hostname.Request{Domain: "example.net", Redirect: "example.com"})
+	_, err = s.Add(t.Context(), "two", domains.Request{Domain: "example.net", Redirect: "example.com"})
 	w.isKind(err, anchor.KindInvalid, "bad_redirect")
 }
 
@@ -400,12 +400,12 @@ func TestSettingsChangeInOneStep(t *testing.T) {
 	w, s := settled(t, "a.example.com", "b.example.com", "c.example.com")
 	orders, detached := w.ca.ordered(), w.edge.detached
 	to, off, on, b := "a.example.com", "", true, "b.example.com"
-	v, err := s.Set(t.Context(), "one", "b.example.com", hostname.Settings{Redirect: &to, HSTS: &on})
+	v, err := s.Set(t.Context(), "one", "b.example.com", domains.Settings{Redirect: &to, HSTS: &on})
 	w.ok(err)
 	if v.Redirect != to || !v.HSTS || !v.IsActive || w.edge.detached != detached || w.ca.ordered() != orders {
 		t.Errorf("it is %+v, detached %d", v.Hostname, w.edge.detached-detached)
 	}
-	for name, set := range map[string]hostname.Settings{
+	for name, set := range map[string]domains.Settings{
 		"a.example.com": {Redirect: &b}, // which redirects here
 		"c.example.com": {Redirect: &b}, // in two steps
 	} {
@@ -413,11 +413,11 @@ func TestSettingsChangeInOneStep(t *testing.T) {
 			t.Errorf("%s redirects to %s", name, b)
 		}
 	}
-	_, err = s.Set(t.Context(), "one", "b.example.com", hostname.Settings{Redirect: &b})
+	_, err = s.Set(t.Context(), "one", "b.example.com", domains.Settings{Redirect: &b})
 	w.isKind(err, anchor.KindInvalid, "bad_redirect")
-	_, err = s.Set(t.Context(), "two", "b.example.com", hostname.Settings{HSTS: &on})
+	_, err = s.Set(t.Context(), "two", "b.example.com", domains.Settings{HSTS: &on})
 	w.isKind(err, anchor.KindNotFound, "unknown_domain")
-	v, err = s.Set(t.Context(), "one", "b.example.com", hostname.Settings{Redirect: &off})
+	v, err = s.Set(t.Context(), "one", "b.example.com", domains.Settings{Redirect: &off})
 	w.ok(err)
 	if v.Redirect != "" || !v.HSTS {
 		t.Errorf("it is %+v", v.Hostname)
@@ -426,12 +426,12 @@ func TestSettingsChangeInOneStep(t *testing.T) {
 
 func TestOwnCertificates(t *testing.T) {
 	const year = "valid for 8760h"
-	own := func(chain string) hostname.Request {
-		return hostname.Request{Domain: "a.example.com", Chain: []byte(chain), Key: []byte("key")}
+	own := func(chain string) domains.Request {
+		return domains.Request{Domain: "a.example.com", Chain: []byte(chain), Key: []byte("key")}
 	}
 	w, s := settled(t)
 	w.dns.set(here("a.example.com"))
-	for _, r := range []hostname.Request{{Domain: "a.example.com", Chain: []byte(year)}, {Domain: "a.example.com", Key: []byte("key")}, own("nonsense")} {
+	for _, r := range []domains.Request{{Domain: "a.example.com", Chain: []byte(year)}, {Domain: "a.example.com", Key: []byte("key")}, own("nonsense")} {
 		_, err := s.Add(t.Context(), "one", r)
 		w.isKind(err, anchor.KindInvalid, "bad_certificate")
 		if _, found := w.stored("a.example.com"); found {
@@ -472,7 +472,7 @@ func TestOwnCertificates(t *testing.T) {
 // changes the DNS then.
 func TestAnOwnCertificateServesBeforeTheDNSLeadsHere(t *testing.T) {
 	w, s := settled(t)
-	_, err := s.Add(t.Context(), "one", hostname.Request{Domain: "a.example.com", Chain: []byte("valid for 8760h"), Key: []byte("key")})
+	_, err := s.Add(t.Context(), "one", domains.Request{Domain: "a.example.com", Chain: []byte("valid for 8760h"), Key: []byte("key")})
 	w.ok(err)
 	s.Reconcile(t.Context())
 	if h := w.must("a.example.com", anchor.HostPending); !strings.Contains(h.Problem, "a.example.com") || h.CertificateStatus != anchor.CertIssued {

@@ -1,4 +1,4 @@
-package hostname_test
+package domains_test
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/testleak"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) { testleak.Main(m) }
 
 // tb is what *testing.T and *rapid.T have in common.
 type tb interface {
@@ -89,9 +89,9 @@ func (w *world) sleep(d time.Duration) {
 }
 
 // start gives a new process over the world.
-func (w *world) start() *hostname.Service {
+func (w *world) start() *domains.Service {
 	records := checkedRecords{w.store, w}
-	return &hostname.Service{
+	return &domains.Service{
 		Records: records, Directory: records, Certificates: w.ca, Front: w.edge, Resolver: w.dns,
 		Base: "localhost", Issuers: []string{"ca.example"}, OrderFirst: w.first, Now: w.now,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
@@ -135,7 +135,7 @@ func (c checkedRecords) UpdateHostname(ctx context.Context, h anchor.Hostname) (
 
 // cert is a certificate the authority has made or refused.
 type cert struct {
-	hostname.Certificate
+	domains.Certificate
 	own bool
 }
 
@@ -146,13 +146,13 @@ type authority struct {
 	certs    map[string]*cert
 	busy     map[string]bool
 	orders   int
-	answer   *hostname.Certificate // to all, when not nil
+	answer   *domains.Certificate // to all, when not nil
 	hang     func(ctx context.Context, name string)
 	validate bool // as ACM, with a record to set
 	life     time.Duration
 }
 
-func (a *authority) Ensure(ctx context.Context, h anchor.Hostname) (hostname.Certificate, error) {
+func (a *authority) Ensure(ctx context.Context, h anchor.Hostname) (domains.Certificate, error) {
 	if !h.Verified || h.Status == anchor.HostRemoving || h.OwnCert {
 		a.Errorf("a certificate is ordered for %s, verified %v, %s, own %v", h.Name, h.Verified, h.Status, h.OwnCert)
 	}
@@ -162,9 +162,9 @@ func (a *authority) Ensure(ctx context.Context, h anchor.Hostname) (hostname.Cer
 		a.hang(ctx, h.Name)
 	}
 	if err := ctx.Err(); err != nil {
-		return hostname.Certificate{}, err
+		return domains.Certificate{}, err
 	}
-	return withFault(a.world, "Ensure", func() (hostname.Certificate, error) { return a.ensure(h), nil })
+	return withFault(a.world, "Ensure", func() (domains.Certificate, error) { return a.ensure(h), nil })
 }
 
 // stuck lets every order hang until its end or until free is called.
@@ -178,18 +178,18 @@ func (a *authority) stuck() (free func()) {
 	return func() { freed.Store(true) }
 }
 
-func (a *authority) answers(c *hostname.Certificate) {
+func (a *authority) answers(c *domains.Certificate) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.answer = c
 }
 
-func (a *authority) ensure(h anchor.Hostname) hostname.Certificate {
+func (a *authority) ensure(h anchor.Hostname) domains.Certificate {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c := a.certs[h.Name]
 	if c == nil {
-		c = &cert{Certificate: hostname.Certificate{ARN: fmt.Sprintf("arn:%s:%d", h.Name, a.orders), Status: anchor.CertIssued}}
+		c = &cert{Certificate: domains.Certificate{ARN: fmt.Sprintf("arn:%s:%d", h.Name, a.orders), Status: anchor.CertIssued}}
 		c.NotAfter = a.now().Add(a.lifetime()).UnixMilli()
 		if a.validate {
 			c.Status, c.NotAfter = anchor.CertPending, 0
@@ -236,17 +236,17 @@ func (a *authority) leave(name string) {
 }
 
 // Import takes "valid for <duration>" as a chain.
-func (a *authority) Import(_ context.Context, h anchor.Hostname, chain, _ []byte) (hostname.Certificate, error) {
+func (a *authority) Import(_ context.Context, h anchor.Hostname, chain, _ []byte) (domains.Certificate, error) {
 	a.enter(h.Name)
 	defer a.leave(h.Name)
-	return withFault(a.world, "Import", func() (hostname.Certificate, error) {
+	return withFault(a.world, "Import", func() (domains.Certificate, error) {
 		life, err := time.ParseDuration(strings.TrimPrefix(string(chain), "valid for "))
 		if err != nil {
-			return hostname.Certificate{}, anchor.Invalid("bad_certificate", "the certificate does not fit its key").Hintf("Bring the right key.")
+			return domains.Certificate{}, anchor.Invalid("bad_certificate", "the certificate does not fit its key").Hintf("Bring the right key.")
 		}
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		c := &cert{own: true, Certificate: hostname.Certificate{ARN: "own:" + h.Name, Status: anchor.CertIssued, NotAfter: a.now().Add(life).UnixMilli()}}
+		c := &cert{own: true, Certificate: domains.Certificate{ARN: "own:" + h.Name, Status: anchor.CertIssued, NotAfter: a.now().Add(life).UnixMilli()}}
 		a.certs[h.Name] = c
 		return c.Certificate, nil
 	})
@@ -333,7 +333,7 @@ type zone struct {
 	mu      sync.Mutex
 	records map[string][]string
 	hang    func(ctx context.Context, name string)
-	needs   []hostname.Need
+	needs   []domains.Need
 }
 
 // here is the record that leads a name here.
@@ -362,32 +362,32 @@ func (z *zone) has(r anchor.DNSRecord) bool {
 }
 
 // asked gives what was asked about.
-func (z *zone) asked() []hostname.Need {
+func (z *zone) asked() []domains.Need {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	return slices.Clone(z.needs)
 }
 
-func (z *zone) Diagnose(ctx context.Context, need hostname.Need) (hostname.Diagnosis, error) {
+func (z *zone) Diagnose(ctx context.Context, need domains.Need) (domains.Diagnosis, error) {
 	if z.hang != nil {
 		z.hang(ctx, need.Name)
 	}
 	if err := ctx.Err(); err != nil {
-		return hostname.Diagnosis{}, err
+		return domains.Diagnosis{}, err
 	}
-	return withFault(z.world, "Diagnose", func() (hostname.Diagnosis, error) {
+	return withFault(z.world, "Diagnose", func() (domains.Diagnosis, error) {
 		z.mu.Lock()
 		defer z.mu.Unlock()
 		z.needs = append(z.needs, need)
-		d := hostname.Diagnosis{OK: true}
+		d := domains.Diagnosis{OK: true}
 		for _, r := range append(slices.Clone(need.Records), need.Target...) {
-			f := hostname.Finding{Record: r, State: hostname.FindingRight, Found: z.records[r.Name+" "+r.Type]}
+			f := domains.Finding{Record: r, State: domains.FindingRight, Found: z.records[r.Name+" "+r.Type]}
 			if len(f.Found) == 0 {
-				f.State = hostname.FindingMissing
+				f.State = domains.FindingMissing
 			} else if !slices.Contains(f.Found, r.Value) {
-				f.State = hostname.FindingWrong
+				f.State = domains.FindingWrong
 			}
-			d.OK = d.OK && f.State == hostname.FindingRight
+			d.OK = d.OK && f.State == domains.FindingRight
 			d.Checks = append(d.Checks, f)
 		}
 		return d, nil

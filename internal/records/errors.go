@@ -1,7 +1,7 @@
-// Package store holds what every implementation of the records says alike: the
+// Package records holds what every implementation of the records says alike: the
 // errors, with their codes, and the cursors of lists. The implementations are in
-// the packages below it, and storetest holds them to one behaviour.
-package store
+// the packages below it, and recordstest holds them to one behaviour.
+package records
 
 import "github.com/anchor-deploy/anchor/internal/anchor"
 

@@ -34,7 +34,7 @@ type Service struct {
 
 	// Keeps the releases and the pruning of one project apart, as Traffic asks for. Those of
 	// other processes it cannot: the pointer's revision makes them harmless.
-	projects keyed.Locks[anchor.ProjectID]
+	projects keylock.Locks[anchor.ProjectID]
 }
 
 // GoLive makes record, a deployment that has passed its probe, live and writes it

@@ -13,7 +13,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/testleak"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) { testleak.Main(m) }
 
 var errLost = errors.New("lost")
 

@@ -29,8 +29,8 @@ const (
 
 // Anchor is all state, behind one lock.
 type Anchor struct {
-	Bundles deploy.Bundles  // keeps the contents when not nil
-	Uploads httpapi.Uploads // lets clients send them past the API when not nil
+	Bundles deploy.Bundles // keeps the contents when not nil
+	Uploads api.Uploads    // lets clients send them past the API when not nil
 
 	// RemovalLooks is how often a project that is deleted is seen before it is gone.
 	RemovalLooks int
@@ -43,9 +43,9 @@ type Anchor struct {
 	releases []anchor.Release
 	env      map[anchor.ProjectID]map[string]anchor.EnvVar
 	world    *world
-	domains  *hostname.Service
+	domains  *domains.Service
 	store    *memory.Store // of the domains and of the projects they belong to
-	blobs    map[bundle.Digest]int64
+	blobs    map[artifact.Digest]int64
 	logs     []anchor.LogLine
 	tokens   map[string]anchor.Token // by secret
 	running  sync.WaitGroup          // pipelines
@@ -53,7 +53,7 @@ type Anchor struct {
 
 type deployment struct {
 	anchor.Deployment
-	manifest bundle.Manifest
+	manifest artifact.Manifest
 	key      string // of the build that was asked for
 	events   []anchor.Event
 	stop     chan struct{} // closed by Cancel
@@ -66,7 +66,7 @@ func New() *Anchor {
 		live:    map[anchor.ProjectID]anchor.Live{},
 		env:     map[anchor.ProjectID]map[string]anchor.EnvVar{},
 		store:   memory.New(),
-		blobs:   map[bundle.Digest]int64{},
+		blobs:   map[artifact.Digest]int64{},
 		tokens:  map[string]anchor.Token{},
 	}
 	a.world = newWorld(a)
@@ -80,15 +80,15 @@ func New() *Anchor {
 }
 
 // Services are the API's ports, all served by a.
-func (a *Anchor) Services() httpapi.Services {
-	return httpapi.Services{
+func (a *Anchor) Services() api.Services {
+	return api.Services{
 		Projects: projects{a}, Env: env{a}, Deploys: deploys{a}, Builds: deploys{a}, Uploads: a.Uploads, Releases: releases{a},
 		Domains: a.domains, Access: access{a}, Logs: logs{a}, Sites: sites{}, System: system{a},
 	}
 }
 
 // Serve starts the API; wrap, when not nil, stands in front of it.
-func Serve(t testing.TB, a *Anchor, o httpapi.Options, wrap func(http.Handler) http.Handler) string {
+func Serve(t testing.TB, a *Anchor, o api.Options, wrap func(http.Handler) http.Handler) string {
 	t.Helper()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -96,7 +96,7 @@ func Serve(t testing.TB, a *Anchor, o httpapi.Options, wrap func(http.Handler) h
 	if o.Sleep == nil {
 		o.Sleep = func(context.Context, time.Duration) {} // wrong tokens are tried by the dozen
 	}
-	handler := httpapi.New(a.Services(), o)
+	handler := api.New(a.Services(), o)
 	if wrap != nil {
 		handler = wrap(handler)
 	}
@@ -111,9 +111,9 @@ func Serve(t testing.TB, a *Anchor, o httpapi.Options, wrap func(http.Handler) h
 
 // ServeServices starts the API over services of the test's own, of which some are an
 // Anchor's.
-func ServeServices(t testing.TB, services httpapi.Services, o httpapi.Options) string {
+func ServeServices(t testing.TB, services api.Services, o api.Options) string {
 	t.Helper()
-	server := httptest.NewServer(httpapi.New(services, o))
+	server := httptest.NewServer(api.New(services, o))
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()

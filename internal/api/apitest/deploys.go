@@ -67,11 +67,11 @@ func (a deploys) StartBuild(_ context.Context, p anchor.ProjectID, r deploy.Buil
 }
 
 // missing needs mu.
-func (a *Anchor) missing(ctx context.Context, d *deployment) ([]bundle.Digest, error) {
+func (a *Anchor) missing(ctx context.Context, d *deployment) ([]artifact.Digest, error) {
 	if a.Bundles != nil {
 		return a.Bundles.Missing(ctx, d.ID)
 	}
-	var out []bundle.Digest
+	var out []artifact.Digest
 	for digest := range d.manifest.Contents() {
 		if _, ok := a.blobs[digest]; !ok {
 			out = append(out, digest)
@@ -91,7 +91,7 @@ func (a *Anchor) get(p anchor.ProjectID, id anchor.DeploymentID) (*deployment, e
 		Hintf("anchor deployments lists them.")
 }
 
-func (a deploys) Missing(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) ([]bundle.Digest, error) {
+func (a deploys) Missing(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) ([]artifact.Digest, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	d, err := a.get(p, id)
@@ -101,7 +101,7 @@ func (a deploys) Missing(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 	return a.missing(ctx, d)
 }
 
-func (a deploys) Files(_ context.Context, p anchor.ProjectID, id anchor.DeploymentID, digests []bundle.Digest) ([]bundle.File, error) {
+func (a deploys) Files(_ context.Context, p anchor.ProjectID, id anchor.DeploymentID, digests []artifact.Digest) ([]artifact.File, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	d, err := a.get(p, id)
@@ -111,7 +111,7 @@ func (a deploys) Files(_ context.Context, p anchor.ProjectID, id anchor.Deployme
 	return d.manifest.Select(digests)
 }
 
-func (a deploys) PutFile(ctx context.Context, _ anchor.ProjectID, digest bundle.Digest, size int64, content io.Reader) error {
+func (a deploys) PutFile(ctx context.Context, _ anchor.ProjectID, digest artifact.Digest, size int64, content io.Reader) error {
 	if a.Bundles != nil {
 		return a.Bundles.Put(ctx, digest, size, content)
 	}
@@ -119,7 +119,7 @@ func (a deploys) PutFile(ctx context.Context, _ anchor.ProjectID, digest bundle.
 	if err != nil {
 		return fmt.Errorf("read the upload of %s: %w", digest, err)
 	}
-	if int64(len(read)) != size || bundle.DigestOf(read) != digest {
+	if int64(len(read)) != size || artifact.DigestOf(read) != digest {
 		return anchor.Invalid("digest_mismatch", "the content is not %s", digest).Hintf("Upload it again.")
 	}
 	a.mu.Lock()

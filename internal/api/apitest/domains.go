@@ -18,17 +18,17 @@ const Address = "203.0.113.7"
 // the world changes.
 type world struct {
 	*Anchor
-	zone   map[string]hostname.Finding     // by the record's name
-	certs  map[string]hostname.Certificate // by the hostname
-	looked map[string]bool                 // the names somebody asked the DNS for
+	zone   map[string]domains.Finding     // by the record's name
+	certs  map[string]domains.Certificate // by the hostname
+	looked map[string]bool                // the names somebody asked the DNS for
 }
 
 func newWorld(a *Anchor) *world {
-	return &world{Anchor: a, zone: map[string]hostname.Finding{}, certs: map[string]hostname.Certificate{}, looked: map[string]bool{}}
+	return &world{Anchor: a, zone: map[string]domains.Finding{}, certs: map[string]domains.Certificate{}, looked: map[string]bool{}}
 }
 
-func (w *world) service() *hostname.Service {
-	return &hostname.Service{
+func (w *world) service() *domains.Service {
+	return &domains.Service{
 		Records: w.store, Directory: w.store, Certificates: w, Front: w, Resolver: w,
 		Log: slog.New(slog.DiscardHandler),
 	}
@@ -36,24 +36,24 @@ func (w *world) service() *hostname.Service {
 
 // DNS sets how the record of this name is found from now on, and what is there
 // instead. A record that never was set is missing.
-func (a *Anchor) DNS(name string, state hostname.FindingState, found ...string) error {
+func (a *Anchor) DNS(name string, state domains.FindingState, found ...string) error {
 	a.mu.Lock()
-	a.world.zone[name] = hostname.Finding{State: state, Found: found}
+	a.world.zone[name] = domains.Finding{State: state, Found: found}
 	a.mu.Unlock()
 	return a.reconcile(name)
 }
 
 // Issue lets the CA issue the certificate of a name.
 func (a *Anchor) Issue(name string) error {
-	return a.certify(name, hostname.Certificate{Status: anchor.CertIssued, NotAfter: now() + (90 * 24 * time.Hour).Milliseconds()})
+	return a.certify(name, domains.Certificate{Status: anchor.CertIssued, NotAfter: now() + (90 * 24 * time.Hour).Milliseconds()})
 }
 
 // Refuse lets the CA refuse the certificate of a name.
 func (a *Anchor) Refuse(name, problem string) error {
-	return a.certify(name, hostname.Certificate{Status: anchor.CertFailed, Problem: problem})
+	return a.certify(name, domains.Certificate{Status: anchor.CertFailed, Problem: problem})
 }
 
-func (a *Anchor) certify(name string, c hostname.Certificate) error {
+func (a *Anchor) certify(name string, c domains.Certificate) error {
 	a.mu.Lock()
 	a.world.certs[name] = c
 	a.mu.Unlock()
@@ -91,19 +91,19 @@ func (a *Anchor) Looked(ctx context.Context, name string) error {
 	}
 }
 
-// Diagnose implements hostname.Resolver.
-func (w *world) Diagnose(_ context.Context, need hostname.Need) (hostname.Diagnosis, error) {
+// Diagnose implements domains.Resolver.
+func (w *world) Diagnose(_ context.Context, need domains.Need) (domains.Diagnosis, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	d := hostname.Diagnosis{OK: true}
+	d := domains.Diagnosis{OK: true}
 	for _, r := range append(need.Records, need.Target[:min(1, len(need.Target))]...) {
 		f, set := w.zone[r.Name]
 		if !set {
-			f.State = hostname.FindingMissing
+			f.State = domains.FindingMissing
 		}
 		f.Record = r
 		f.Detail = fmt.Sprintf("The %s record of %s is %s; it has to be %s.", r.Type, r.Name, f.State, r.Value)
-		d.OK = d.OK && f.State == hostname.FindingRight
+		d.OK = d.OK && f.State == domains.FindingRight
 		d.Checks = append(d.Checks, f)
 	}
 	w.looked[need.Name] = true
@@ -111,26 +111,26 @@ func (w *world) Diagnose(_ context.Context, need hostname.Need) (hostname.Diagno
 	return d, nil
 }
 
-// Ensure implements hostname.Certificates.
-func (w *world) Ensure(_ context.Context, h anchor.Hostname) (hostname.Certificate, error) {
+// Ensure implements domains.Certificates.
+func (w *world) Ensure(_ context.Context, h anchor.Hostname) (domains.Certificate, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if c, ok := w.certs[h.Name]; ok {
 		return c, nil
 	}
-	return hostname.Certificate{Status: anchor.CertPending}, nil
+	return domains.Certificate{Status: anchor.CertPending}, nil
 }
 
-// Import implements hostname.Certificates.
-func (w *world) Import(_ context.Context, h anchor.Hostname, _, _ []byte) (hostname.Certificate, error) {
+// Import implements domains.Certificates.
+func (w *world) Import(_ context.Context, h anchor.Hostname, _, _ []byte) (domains.Certificate, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c := hostname.Certificate{Status: anchor.CertIssued, NotAfter: now() + (365 * 24 * time.Hour).Milliseconds()}
+	c := domains.Certificate{Status: anchor.CertIssued, NotAfter: now() + (365 * 24 * time.Hour).Milliseconds()}
 	w.certs[h.Name] = c
 	return c, nil
 }
 
-// Release implements hostname.Certificates.
+// Release implements domains.Certificates.
 func (w *world) Release(_ context.Context, h anchor.Hostname) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -138,13 +138,13 @@ func (w *world) Release(_ context.Context, h anchor.Hostname) error {
 	return nil
 }
 
-// Attach implements hostname.Front.
+// Attach implements domains.Front.
 func (*world) Attach(context.Context, anchor.Hostname) error { return nil }
 
-// Detach implements hostname.Front.
+// Detach implements domains.Front.
 func (*world) Detach(context.Context, anchor.Hostname) error { return nil }
 
-// Target implements hostname.Front.
+// Target implements domains.Front.
 func (*world) Target(_ context.Context, h anchor.Hostname) ([]anchor.DNSRecord, error) {
 	return []anchor.DNSRecord{{Name: h.Name, Type: "A", Value: Address}, {Name: h.Name, Type: "AAAA", Value: "2001:db8::7"}}, nil
 }

@@ -1,6 +1,6 @@
-// Package apiclient is the typed client of Anchor's HTTP API. Errors the server
+// Package client is the typed client of Anchor's HTTP API. Errors the server
 // tells are *anchor.Error; a server that cannot be reached is *Unreachable.
-package apiclient
+package client
 
 import (
 	"bytes"

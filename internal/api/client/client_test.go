@@ -1,4 +1,4 @@
-package apiclient_test
+package client_test
 
 import (
 	"bytes"
@@ -26,7 +26,7 @@ import (
 )
 
 func TestErrorsArriveAsTheyLeft(t *testing.T) {
-	c := client(t, nil)
+	c := newClient(t, nil)
 	_, err := c.Project(t.Context(), "nowhere")
 	var e *anchor.Error
 	if !errors.As(err, &e) || e.Kind != anchor.KindNotFound || e.Code != "project_not_found" || e.Hint == "" {
@@ -40,7 +40,7 @@ func TestErrorsArriveAsTheyLeft(t *testing.T) {
 func TestAServerThatIsNotAnchor(t *testing.T) {
 	site := httptest.NewServer(http.NotFoundHandler())
 	defer site.Close()
-	_, err := apiclient.New(site.URL, "").Projects(t.Context(), anchor.Page{})
+	_, err := client.New(site.URL, "").Projects(t.Context(), anchor.Page{})
 	var e *anchor.Error
 	if !errors.As(err, &e) || e.Code != "not_anchor" {
 		t.Errorf("Projects = %v, want it to say that no Anchor answers", err)
@@ -52,7 +52,7 @@ func TestAServerThatIsBusy(t *testing.T) {
 	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		var calls atomic.Int64
 		left := int64(2)
-		c := client(t, func(next http.Handler) http.Handler {
+		c := newClient(t, func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if calls.Add(1) > left {
 					next.ServeHTTP(w, r)
@@ -75,10 +75,10 @@ func TestAServerThatIsBusy(t *testing.T) {
 
 func TestAnUnreachableServer(t *testing.T) {
 	const url = "http://127.0.0.1:1" // a port that was free a moment ago may be another test's by now
-	c := apiclient.New(url, "")
+	c := client.New(url, "")
 	c.Pause = time.Millisecond
 	_, err := c.Projects(t.Context(), anchor.Page{})
-	var gone *apiclient.Unreachable
+	var gone *client.Unreachable
 	if !errors.As(err, &gone) || !strings.Contains(err.Error(), url) {
 		t.Errorf("Projects = %v, want Unreachable naming %s", err, url)
 	}
@@ -86,7 +86,7 @@ func TestAnUnreachableServer(t *testing.T) {
 
 func TestOnlyIdempotentCallsAreRepeated(t *testing.T) {
 	var calls atomic.Int64
-	c := client(t, func(next http.Handler) http.Handler {
+	c := newClient(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch calls.Add(1) {
 			case 1:
@@ -108,7 +108,7 @@ func TestOnlyIdempotentCallsAreRepeated(t *testing.T) {
 }
 
 func TestACallEndsWithItsContext(t *testing.T) {
-	c := client(t, func(http.Handler) http.Handler {
+	c := newClient(t, func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "10")
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -123,7 +123,7 @@ func TestACallEndsWithItsContext(t *testing.T) {
 
 func TestAnUploadGoesOnWhereItBroke(t *testing.T) {
 	var packs, broken atomic.Int64
-	c := client(t, func(next http.Handler) http.Handler {
+	c := newClient(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/files") {
 				packs.Add(1)
@@ -137,7 +137,7 @@ func TestAnUploadGoesOnWhereItBroke(t *testing.T) {
 	})
 	dir, manifest := tree(t, 1500)
 	started := startShop(t, c, manifest)
-	sent, err := c.Upload(t.Context(), "shop", started.Deployment.ID, apiclient.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing})
+	sent, err := c.Upload(t.Context(), "shop", started.Deployment.ID, client.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestAnUploadGoesOnWhereItBroke(t *testing.T) {
 }
 
 func TestAFileThatChangedStopsTheUpload(t *testing.T) {
-	c := client(t, nil)
+	c := newClient(t, nil)
 	dir, manifest := tree(t, 3)
 	started := startShop(t, c, manifest)
 	if err := os.WriteFile(filepath.Join(dir, "f0"), []byte("other"), 0o644); err != nil {
@@ -163,11 +163,11 @@ func TestAFileThatChangedStopsTheUpload(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "f1")); err != nil {
 		t.Fatal(err)
 	}
-	_, err := c.Upload(t.Context(), "shop", started.Deployment.ID, apiclient.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing})
+	_, err := c.Upload(t.Context(), "shop", started.Deployment.ID, client.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing})
 	if err == nil {
 		t.Fatal("the upload of files that changed succeeded")
 	}
-	var gone *apiclient.Unreachable
+	var gone *client.Unreachable
 	if errors.As(err, &gone) {
 		t.Errorf("Upload = %v: it blames the server", err)
 	}
@@ -175,7 +175,7 @@ func TestAFileThatChangedStopsTheUpload(t *testing.T) {
 
 // A link that is put in the place of a listed file is not followed out of the build.
 func TestAnUploadReadsNothingOutsideTheBuild(t *testing.T) {
-	c := client(t, nil)
+	c := newClient(t, nil)
 	dir, manifest := tree(t, 3)
 	started := startShop(t, c, manifest)
 	content, err := os.ReadFile(filepath.Join(dir, "f0"))
@@ -188,7 +188,7 @@ func TestAnUploadReadsNothingOutsideTheBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.Upload(t.Context(), "shop", started.Deployment.ID, apiclient.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing})
+	_, err = c.Upload(t.Context(), "shop", started.Deployment.ID, client.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing})
 	if err == nil || !strings.Contains(err.Error(), "f0") {
 		t.Errorf("Upload = %v, want an error that names f0", err)
 	}
@@ -196,7 +196,7 @@ func TestAnUploadReadsNothingOutsideTheBuild(t *testing.T) {
 
 func TestEventsGoOnAfterACut(t *testing.T) {
 	var streams atomic.Int64
-	c := client(t, func(next http.Handler) http.Handler {
+	c := newClient(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/events") && streams.Add(1) <= 3 {
 				w = &cutAfter{ResponseWriter: w, events: 2}
@@ -239,7 +239,7 @@ func gone(last int64) func(http.Handler) http.Handler {
 }
 
 func TestEventsGoOnWhenTheServerWasStartedAgain(t *testing.T) {
-	c := client(t, gone(20))
+	c := newClient(t, gone(20))
 	id := deployed(t, c)
 	events := 0
 	for _, err := range c.Watch(t.Context(), "shop", id) {
@@ -254,19 +254,19 @@ func TestEventsGoOnWhenTheServerWasStartedAgain(t *testing.T) {
 }
 
 func TestWatchGivesUpOnAServerThatStaysAway(t *testing.T) {
-	c := client(t, gone(math.MaxInt64))
+	c := newClient(t, gone(math.MaxInt64))
 	c.Restart = time.Millisecond
 	id, err := deployed(t, c), error(nil)
 	for _, err = range c.Watch(t.Context(), "shop", id) {
 	}
-	var away *apiclient.Unreachable
+	var away *client.Unreachable
 	if !errors.As(err, &away) {
 		t.Errorf("Watch = %v", err)
 	}
 }
 
 func TestWatchGivesUpOnAStreamThatBringsNothing(t *testing.T) {
-	c := client(t, func(next http.Handler) http.Handler {
+	c := newClient(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/events") {
 				w.Header().Set("Content-Type", "text/event-stream")
@@ -301,20 +301,20 @@ func (c *cutAfter) Write(p []byte) (int, error) {
 
 func (c *cutAfter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
-func client(t *testing.T, wrap func(http.Handler) http.Handler) *apiclient.Client {
+func newClient(t *testing.T, wrap func(http.Handler) http.Handler) *client.Client {
 	t.Helper()
-	c := apiclient.New(apitest.Serve(t, apitest.New(), httpapi.Options{}, wrap), apitest.AdminToken)
+	c := client.New(apitest.Serve(t, apitest.New(), api.Options{}, wrap), apitest.AdminToken)
 	c.Pause = time.Millisecond
 	return c
 }
 
 // deployed is a deployment of shop whose files have arrived.
-func deployed(t *testing.T, c *apiclient.Client) anchor.DeploymentID {
+func deployed(t *testing.T, c *client.Client) anchor.DeploymentID {
 	t.Helper()
 	dir, manifest := tree(t, 1)
 	started := startShop(t, c, manifest)
 	id := started.Deployment.ID
-	if _, err := c.Upload(t.Context(), "shop", id, apiclient.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing}); err != nil {
+	if _, err := c.Upload(t.Context(), "shop", id, client.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Finish(t.Context(), "shop", id); err != nil {
@@ -323,7 +323,7 @@ func deployed(t *testing.T, c *apiclient.Client) anchor.DeploymentID {
 	return id
 }
 
-func startShop(t *testing.T, c *apiclient.Client, m bundle.Manifest) wire.StartedDeployment {
+func startShop(t *testing.T, c *client.Client, m artifact.Manifest) wire.StartedDeployment {
 	t.Helper()
 	if _, err := c.CreateProject(t.Context(), "shop", "main"); err != nil {
 		t.Fatal(err)
@@ -336,7 +336,7 @@ func startShop(t *testing.T, c *apiclient.Client, m bundle.Manifest) wire.Starte
 }
 
 // tree writes n small files and one that is too large for a pack.
-func tree(t *testing.T, n int) (string, bundle.Manifest) {
+func tree(t *testing.T, n int) (string, artifact.Manifest) {
 	t.Helper()
 	dir := t.TempDir()
 	for i := range n {
@@ -347,7 +347,7 @@ func tree(t *testing.T, n int) (string, bundle.Manifest) {
 	if err := os.WriteFile(filepath.Join(dir, "large"), bytes.Repeat([]byte("x"), filepack.MaxFileSize+1), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	m, err := bundle.Scan(t.Context(), dir, nil)
+	m, err := artifact.Scan(t.Context(), dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -359,7 +359,7 @@ func tree(t *testing.T, n int) (string, bundle.Manifest) {
 func TestEventsOverAnswersThatEnd(t *testing.T) {
 	a := apitest.New()
 	var answers atomic.Int64
-	base := apitest.Serve(t, a, httpapi.Options{WatchFor: 20 * time.Millisecond}, func(next http.Handler) http.Handler {
+	base := apitest.Serve(t, a, api.Options{WatchFor: 20 * time.Millisecond}, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/events") {
 				answers.Add(1)
@@ -369,12 +369,12 @@ func TestEventsOverAnswersThatEnd(t *testing.T) {
 			next.ServeHTTP(w, r)
 		})
 	})
-	c := apiclient.New(base, apitest.AdminToken)
+	c := client.New(base, apitest.AdminToken)
 	c.Pause, c.Attempts = time.Millisecond, 2
 	dir, manifest := tree(t, 1)
 	started := startShop(t, c, manifest)
 	id := started.Deployment.ID
-	if _, err := c.Upload(t.Context(), "shop", id, apiclient.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing}); err != nil {
+	if _, err := c.Upload(t.Context(), "shop", id, client.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing}); err != nil {
 		t.Fatal(err)
 	}
 	type seen struct {
@@ -423,7 +423,7 @@ func (b *buffered) send() {
 
 func TestABuildIsAskedForAgainUnderItsKey(t *testing.T) {
 	var calls atomic.Int64
-	c := client(t, func(next http.Handler) http.Handler {
+	c := newClient(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/builds") && calls.Add(1) == 1 {
 				next.ServeHTTP(httptest.NewRecorder(), r) // it takes effect and its answer is lost
@@ -463,12 +463,12 @@ func lost(suffix string, n int64) func(http.Handler) http.Handler {
 // repeated; finishing an upload is one.
 func TestCallsWaitForAServerThatIsStartedAgain(t *testing.T) {
 	for _, suffix := range []string{"/missing", "/finish"} {
-		c := client(t, lost(suffix, 10))
+		c := newClient(t, lost(suffix, 10))
 		c.Pause = time.Millisecond
 		dir, manifest := tree(t, 1)
 		started := startShop(t, c, manifest)
 		id := started.Deployment.ID
-		if _, err := c.Upload(t.Context(), "shop", id, apiclient.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing}); err != nil {
+		if _, err := c.Upload(t.Context(), "shop", id, client.Upload{Dir: dir, Manifest: manifest, Missing: started.Missing}); err != nil {
 			t.Fatal(err)
 		}
 		if missing, err := c.Missing(t.Context(), "shop", id); err != nil || len(missing) != 0 {

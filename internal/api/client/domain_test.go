@@ -1,4 +1,4 @@
-package apiclient_test
+package client_test
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 
 // Names hold what a path gives a meaning of its own.
 func TestADomainIsNamedAsItsUserWritesIt(t *testing.T) {
-	c := client(t, nil)
+	c := newClient(t, nil)
 	for _, slug := range []string{"shop", "blog"} {
 		if _, err := c.CreateProject(t.Context(), slug, "main"); err != nil {
 			t.Fatal(err)

@@ -1,4 +1,4 @@
-package apiclient_test
+package client_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 
 func TestLogsGoOnWithWhatIsWritten(t *testing.T) {
 	a := apitest.New()
-	c := apiclient.New(apitest.Serve(t, a, httpapi.Options{}, nil), apitest.AdminToken)
+	c := client.New(apitest.Serve(t, a, api.Options{}, nil), apitest.AdminToken)
 	_, manifest := tree(t, 1)
 	id := startShop(t, c, manifest).Deployment.ID
 	a.Log(id, "info", "older")

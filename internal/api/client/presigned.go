@@ -1,4 +1,4 @@
-package apiclient
+package client
 
 import (
 	"context"
@@ -21,7 +21,7 @@ import (
 const storageSenders = 32
 
 // Presign asks for URLs to send contents to, at most wire.MaxPresign at a time.
-func (c *Client) Presign(ctx context.Context, project string, d anchor.DeploymentID, digests []bundle.Digest) ([]bundle.Upload, error) {
+func (c *Client) Presign(ctx context.Context, project string, d anchor.DeploymentID, digests []artifact.Digest) ([]artifact.Upload, error) {
 	cl, err := send(http.MethodPost, deploymentPath(project, d, "uploads"), wire.Presign{Digests: digests})
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func newStorage(transport *http.Transport) *http.Client {
 }
 
 // sendPresigned sends every content to a URL of its own.
-func (u *uploading) sendPresigned(ctx context.Context, missing []bundle.Digest) error {
+func (u *uploading) sendPresigned(ctx context.Context, missing []artifact.Digest) error {
 	for _, d := range missing {
 		if _, ok := u.files[d]; !ok {
 			return fmt.Errorf("the server asks for %s, which is no file of this upload", d)
@@ -67,7 +67,7 @@ func (u *uploading) sendPresigned(ctx context.Context, missing []bundle.Digest) 
 
 // store sends one content, again where that can help: to the same URL after a broken
 // connection, to a fresh one when the URL is refused.
-func (u *uploading) store(ctx context.Context, to bundle.Upload) error {
+func (u *uploading) store(ctx context.Context, to artifact.Upload) error {
 	f, ok := u.files[to.Digest]
 	if !ok {
 		return fmt.Errorf("the server signs %s, which is no file of this upload", to.Digest)
@@ -85,7 +85,7 @@ func (u *uploading) store(ctx context.Context, to bundle.Upload) error {
 		}
 		u.client.sleep(ctx, attempt)
 		if expired {
-			signed, err := u.client.Presign(ctx, u.project, u.deployment, []bundle.Digest{f.Digest})
+			signed, err := u.client.Presign(ctx, u.project, u.deployment, []artifact.Digest{f.Digest})
 			if err != nil {
 				return err
 			}
@@ -96,7 +96,7 @@ func (u *uploading) store(ctx context.Context, to bundle.Upload) error {
 	}
 }
 
-func (c *Client) putTo(ctx context.Context, to bundle.Upload, size int64, open func() (io.ReadCloser, error)) error {
+func (c *Client) putTo(ctx context.Context, to artifact.Upload, size int64, open func() (io.ReadCloser, error)) error {
 	body, err := open()
 	if err != nil {
 		return err
@@ -154,7 +154,7 @@ func (r *storageRefusal) passing() bool {
 }
 
 // explain tells a user why a content did not get through. URLs stay out: they are keys.
-func (c *Client) explain(ctx context.Context, f bundle.File, to bundle.Upload, err error) error {
+func (c *Client) explain(ctx context.Context, f artifact.File, to artifact.Upload, err error) error {
 	host := to.URL
 	if at, bad := url.Parse(to.URL); bad == nil {
 		host = at.Scheme + "://" + at.Host
@@ -178,7 +178,7 @@ func (c *Client) explain(ctx context.Context, f bundle.File, to bundle.Upload, e
 		Hintf("Check this machine's clock, and that no proxy between changes requests; then deploy again.")
 }
 
-func changed(f bundle.File, cause error) error {
+func changed(f artifact.File, cause error) error {
 	return anchor.Conflict("file_changed", "%s changed after the build was scanned", f.Path).Because(cause).
 		Hintf("Wait until the build is done, then deploy again.")
 }

@@ -1,4 +1,4 @@
-package apiclient_test
+package client_test
 
 import (
 	"context"
@@ -26,7 +26,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/apitest"
 	"github.com/anchor-deploy/anchor/internal/api/client"
 	"github.com/anchor-deploy/anchor/internal/artifact"
-	"github.com/anchor-deploy/anchor/internal/aws/artifact"
+	"github.com/anchor-deploy/anchor/internal/aws/artifacts"
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 )
 
@@ -35,15 +35,15 @@ const bucket = "anchor-artifacts"
 // storage is the API with an S3 behind it, and a proxy before that S3 that sees what
 // clients send there.
 type storage struct {
-	client *apiclient.Client
+	client *client.Client
 	api    string // its URL
-	kept   *artifact.Store
+	kept   *artifacts.Store
 
 	mu      sync.Mutex
 	puts    []*http.Request
 	between func(w http.ResponseWriter, r *http.Request, nth int) bool // true: it has answered
 	signs   int
-	signed  func(uploads []bundle.Upload, nth int)
+	signed  func(uploads []artifact.Upload, nth int)
 }
 
 func newStorage(t *testing.T) *storage {
@@ -69,23 +69,23 @@ func newStorage(t *testing.T) *storage {
 	t.Cleanup(proxy.Close)
 	config := cloud.Config()
 	config.BaseEndpoint, config.HTTPClient = &proxy.URL, nil
-	client := s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true })
-	_, err = client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: sdk.String(bucket),
+	bucketClient := s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true })
+	_, err = bucketClient.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: sdk.String(bucket),
 		CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: awstest.Region}})
 	must(t, awstest.Made(err))
-	s.kept, err = artifact.Open(artifact.Config{S3: client, Bucket: bucket, Dir: t.TempDir()})
+	s.kept, err = artifacts.Open(artifacts.Config{S3: bucketClient, Bucket: bucket, Dir: t.TempDir()})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.kept.Close()) })
 	a := apitest.New()
 	a.Bundles, a.Uploads = s.kept, s
-	s.api = apitest.Serve(t, a, httpapi.Options{}, nil)
-	s.client = apiclient.New(s.api, apitest.AdminToken)
+	s.api = apitest.Serve(t, a, api.Options{}, nil)
+	s.client = client.New(s.api, apitest.AdminToken)
 	s.client.Pause = time.Millisecond
 	return s
 }
 
-// Presign implements httpapi.Uploads.
-func (s *storage) Presign(ctx context.Context, files []bundle.File) ([]bundle.Upload, error) {
+// Presign implements api.Uploads.
+func (s *storage) Presign(ctx context.Context, files []artifact.File) ([]artifact.Upload, error) {
 	uploads, err := s.kept.Presign(ctx, files)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,14 +95,14 @@ func (s *storage) Presign(ctx context.Context, files []bundle.File) ([]bundle.Up
 	return uploads, err
 }
 
-func (s *storage) upload(t *testing.T, dir string, m bundle.Manifest) (apiclient.Sent, anchor.DeploymentID, error) {
+func (s *storage) upload(t *testing.T, dir string, m artifact.Manifest) (client.Sent, anchor.DeploymentID, error) {
 	t.Helper()
 	started := startShop(t, s.client, m)
 	if !started.Presigned {
 		t.Fatal("the server does not say that contents go by presigned URLs")
 	}
 	sent, err := s.client.Upload(t.Context(), "shop", started.Deployment.ID,
-		apiclient.Upload{Dir: dir, Manifest: m, Missing: started.Missing, Presigned: started.Presigned})
+		client.Upload{Dir: dir, Manifest: m, Missing: started.Missing, Presigned: started.Presigned})
 	return sent, started.Deployment.ID, err
 }
 
@@ -110,7 +110,7 @@ func TestContentsGoToTheStorage(t *testing.T) {
 	s := newStorage(t)
 	dir, _ := tree(t, 600)
 	must(t, os.WriteFile(filepath.Join(dir, "empty"), nil, 0o644))
-	m, err := bundle.Scan(t.Context(), dir, nil)
+	m, err := artifact.Scan(t.Context(), dir, nil)
 	must(t, err)
 	const together = 8
 	met := make(chan struct{})
@@ -138,7 +138,7 @@ func TestContentsGoToTheStorage(t *testing.T) {
 	}
 	got, _, err := s.kept.Unpack(t.Context(), id)
 	must(t, err)
-	if again, err := bundle.Scan(t.Context(), got, nil); err != nil || again.Digest() != m.Digest() {
+	if again, err := artifact.Scan(t.Context(), got, nil); err != nil || again.Digest() != m.Digest() {
 		t.Errorf("what arrived differs (%v)", err)
 	}
 	for _, r := range s.puts {
@@ -153,7 +153,7 @@ func TestContentsGoToTheStorage(t *testing.T) {
 func TestARefusedURLIsAskedForAnew(t *testing.T) {
 	s := newStorage(t)
 	dir, m := tree(t, 3)
-	s.signed = func(uploads []bundle.Upload, nth int) {
+	s.signed = func(uploads []artifact.Upload, nth int) {
 		if nth > 1 {
 			return
 		}
@@ -200,7 +200,7 @@ func TestTheStorageRefusesAFileThatChanged(t *testing.T) {
 	}
 	missing, err := s.client.Missing(t.Context(), "shop", id)
 	must(t, err)
-	if !contains(missing, bundle.DigestOf([]byte("file 1"))) {
+	if !contains(missing, artifact.DigestOf([]byte("file 1"))) {
 		t.Error("the storage has taken it")
 	}
 }
@@ -233,14 +233,14 @@ func TestAStorageThatIsGoneIsNamed(t *testing.T) {
 	dir, m := tree(t, 1)
 	s.between = func(http.ResponseWriter, *http.Request, int) bool { panic(http.ErrAbortHandler) }
 	_, _, err := s.upload(t, dir, m)
-	var gone *apiclient.Unreachable
+	var gone *client.Unreachable
 	if !errors.As(err, &gone) || gone.URL == s.api || strings.Contains(err.Error(), "Signature") {
 		t.Errorf("Upload = %v", err)
 	}
 }
 
 func TestAServerThatTakesContentsItselfSignsNothing(t *testing.T) {
-	c := client(t, nil)
+	c := newClient(t, nil)
 	_, m := tree(t, 1)
 	started := startShop(t, c, m)
 	if started.Presigned {
@@ -255,9 +255,9 @@ func TestOnlyFilesOfTheDeploymentAreSigned(t *testing.T) {
 	s := newStorage(t)
 	_, m := tree(t, 1)
 	started := startShop(t, s.client, m)
-	for code, digests := range map[string][]bundle.Digest{
-		"unknown_content": {bundle.DigestOf([]byte("another"))},
-		"bad_field":       make([]bundle.Digest, 501),
+	for code, digests := range map[string][]artifact.Digest{
+		"unknown_content": {artifact.DigestOf([]byte("another"))},
+		"bad_field":       make([]artifact.Digest, 501),
 	} {
 		if _, err := s.client.Presign(t.Context(), "shop", started.Deployment.ID, digests); anchor.CodeOf(err) != code {
 			t.Errorf("Presign = %v, want %s", err, code)
@@ -265,7 +265,7 @@ func TestOnlyFilesOfTheDeploymentAreSigned(t *testing.T) {
 	}
 }
 
-func contains(list []bundle.Digest, d bundle.Digest) bool {
+func contains(list []artifact.Digest, d artifact.Digest) bool {
 	for _, other := range list {
 		if other == d {
 			return true

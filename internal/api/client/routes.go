@@ -1,4 +1,4 @@
-package apiclient
+package client
 
 import (
 	"context"
@@ -90,7 +90,7 @@ func (c *Client) StartBuild(ctx context.Context, project, key string, r wire.Sta
 }
 
 // Missing tells which files of a deployment have not arrived.
-func (c *Client) Missing(ctx context.Context, project string, d anchor.DeploymentID) ([]bundle.Digest, error) {
+func (c *Client) Missing(ctx context.Context, project string, d anchor.DeploymentID) ([]artifact.Digest, error) {
 	m, err := fetch[wire.Missing](ctx, c, get(deploymentPath(project, d, "missing"), nil))
 	return m.Missing, err
 }

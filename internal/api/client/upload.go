@@ -1,4 +1,4 @@
-package apiclient
+package client
 
 import (
 	"context"
@@ -28,9 +28,9 @@ const (
 
 // Upload is a set of files on their way to the server.
 type Upload struct {
-	Dir      string          // the folder the manifest was made of
-	Manifest bundle.Manifest //
-	Missing  []bundle.Digest // what the server said it lacks
+	Dir      string            // the folder the manifest was made of
+	Manifest artifact.Manifest //
+	Missing  []artifact.Digest // what the server said it lacks
 
 	// Presigned makes the contents go to URLs that the server signs, as its answer to
 	// the start of the deployment says.
@@ -87,7 +87,7 @@ type uploading struct {
 	project    string
 	root       *os.Root // of the build; no link that was put in since leads out of it
 	deployment anchor.DeploymentID
-	files      map[bundle.Digest]bundle.File
+	files      map[artifact.Digest]artifact.File
 	tell       func(Sent)
 
 	total        Sent
@@ -95,8 +95,8 @@ type uploading struct {
 }
 
 // byDigest keeps one file for each content.
-func byDigest(m bundle.Manifest) map[bundle.Digest]bundle.File {
-	files := make(map[bundle.Digest]bundle.File, len(m.Files))
+func byDigest(m artifact.Manifest) map[artifact.Digest]artifact.File {
+	files := make(map[artifact.Digest]artifact.File, len(m.Files))
 	for _, f := range m.Files {
 		if f.Link == "" {
 			files[f.Digest] = f
@@ -105,7 +105,7 @@ func byDigest(m bundle.Manifest) map[bundle.Digest]bundle.File {
 	return files
 }
 
-func (u *uploading) expect(missing []bundle.Digest) {
+func (u *uploading) expect(missing []artifact.Digest) {
 	u.total.TotalFiles = int64(len(missing))
 	for _, d := range missing {
 		u.total.TotalBytes += u.files[d].Size
@@ -113,7 +113,7 @@ func (u *uploading) expect(missing []bundle.Digest) {
 }
 
 // arrived counts as sent what is missing no more: the answer to it may have been lost.
-func (u *uploading) arrived(missing []bundle.Digest) {
+func (u *uploading) arrived(missing []artifact.Digest) {
 	bytes := u.total.TotalBytes
 	for _, d := range missing {
 		bytes -= u.files[d].Size
@@ -136,7 +136,7 @@ func (u *uploading) add(files, bytes int64) {
 	}
 }
 
-func (u *uploading) send(ctx context.Context, missing []bundle.Digest) error {
+func (u *uploading) send(ctx context.Context, missing []artifact.Digest) error {
 	packs, single, err := u.plan(missing)
 	if err != nil {
 		return err
@@ -154,7 +154,7 @@ func (u *uploading) send(ctx context.Context, missing []bundle.Digest) error {
 
 // plan sorts what is missing into files that travel alone, largest first, and
 // packs of small ones.
-func (u *uploading) plan(missing []bundle.Digest) (packs [][]filepack.Entry, single []bundle.File, err error) {
+func (u *uploading) plan(missing []artifact.Digest) (packs [][]filepack.Entry, single []artifact.File, err error) {
 	var pack []filepack.Entry
 	var size int64
 	for _, d := range missing {
@@ -177,7 +177,7 @@ func (u *uploading) plan(missing []bundle.Digest) (packs [][]filepack.Entry, sin
 	return packs, single, nil
 }
 
-func (u *uploading) sendFile(ctx context.Context, f bundle.File) error {
+func (u *uploading) sendFile(ctx context.Context, f artifact.File) error {
 	err := u.put(ctx, call{
 		method: http.MethodPut, path: projectPath(u.project, "files", string(f.Digest)), size: f.Size,
 		header: http.Header{"Content-Type": {"application/octet-stream"}},
@@ -221,7 +221,7 @@ func (u *uploading) pack(entries []filepack.Entry) io.ReadCloser {
 	r, w := io.Pipe()
 	go func() {
 		err := filepack.Write(w, entries, func(e filepack.Entry) (io.ReadCloser, error) {
-			return u.open(u.files[bundle.Digest(e.Digest)])
+			return u.open(u.files[artifact.Digest(e.Digest)])
 		})
 		if err != nil {
 			err = &brokenBody{err}
@@ -231,8 +231,8 @@ func (u *uploading) pack(entries []filepack.Entry) io.ReadCloser {
 	return r
 }
 
-func (u *uploading) open(f bundle.File) (io.ReadCloser, error) {
-	file, err := bundle.OpenIn(u.root, f.Path)
+func (u *uploading) open(f artifact.File) (io.ReadCloser, error) {
+	file, err := artifact.OpenIn(u.root, f.Path)
 	if err != nil {
 		return nil, &brokenBody{fmt.Errorf("%q was there when the build was scanned: %w", f.Path, err)}
 	}

@@ -39,9 +39,9 @@ type Domain struct {
 	CloudFrontCNAME *Instruction       `json:"cloudfrontCname,omitempty" doc:"On aws: the same as target"`
 	Records         []anchor.DNSRecord `json:"records" nullable:"false" doc:"What proves the name; each of these is needed"`
 
-	Diagnosis *hostname.Diagnosis `json:"diagnosis,omitempty" doc:"How the DNS stands now; not in lists"`
-	Note      string              `json:"note,omitempty" doc:"What was made of an input that was no plain name"`
-	Warnings  []string            `json:"warnings,omitempty"`
+	Diagnosis *domains.Diagnosis `json:"diagnosis,omitempty" doc:"How the DNS stands now; not in lists"`
+	Note      string             `json:"note,omitempty" doc:"What was made of an input that was no plain name"`
+	Warnings  []string           `json:"warnings,omitempty"`
 }
 
 // Instruction is a record to set in the DNS, in words and in parts.

@@ -29,12 +29,12 @@ type CreateProject struct {
 
 // StartDeployment is the body of POST /projects/{projectId}/deployments.
 type StartDeployment struct {
-	Manifest      bundle.Manifest `json:"manifest,omitzero" required:"false" doc:"All files; either this or delta"`
-	Delta         *bundle.Delta   `json:"delta,omitempty" doc:"What differs from an earlier deployment's files; refused as no_base when the server has not kept those"`
-	CommitSha     string          `json:"commitSha,omitempty" maxLength:"64"`
-	CommitMessage string          `json:"commitMessage,omitempty" maxLength:"4096"`
-	Branch        string          `json:"branch,omitempty" maxLength:"255"`
-	NoRelease     bool            `json:"noRelease,omitempty" doc:"End as deployed without going live"`
+	Manifest      artifact.Manifest `json:"manifest,omitzero" required:"false" doc:"All files; either this or delta"`
+	Delta         *artifact.Delta   `json:"delta,omitempty" doc:"What differs from an earlier deployment's files; refused as no_base when the server has not kept those"`
+	CommitSha     string            `json:"commitSha,omitempty" maxLength:"64"`
+	CommitMessage string            `json:"commitMessage,omitempty" maxLength:"4096"`
+	Branch        string            `json:"branch,omitempty" maxLength:"255"`
+	NoRelease     bool              `json:"noRelease,omitempty" doc:"End as deployed without going live"`
 }
 
 // StartBuild is the body of POST /projects/{projectId}/builds.
@@ -48,9 +48,9 @@ type StartBuild struct {
 
 // StartedDeployment answers StartDeployment.
 type StartedDeployment struct {
-	Deployment Deployment      `json:"deployment"`
-	Missing    []bundle.Digest `json:"missing" doc:"The digests the server lacks" nullable:"false"`
-	Presigned  bool            `json:"presigned,omitempty" doc:"Contents go to the URLs that POST …/uploads gives, not to the API"`
+	Deployment Deployment        `json:"deployment"`
+	Missing    []artifact.Digest `json:"missing" doc:"The digests the server lacks" nullable:"false"`
+	Presigned  bool              `json:"presigned,omitempty" doc:"Contents go to the URLs that POST …/uploads gives, not to the API"`
 }
 
 // MaxPresign is how many URLs one call gives.
@@ -58,17 +58,17 @@ const MaxPresign = 500
 
 // Presign is the body of POST …/uploads.
 type Presign struct {
-	Digests []bundle.Digest `json:"digests" minItems:"1" maxItems:"500" nullable:"false" doc:"Of those that are missing"`
+	Digests []artifact.Digest `json:"digests" minItems:"1" maxItems:"500" nullable:"false" doc:"Of those that are missing"`
 }
 
 // Presigned answers Presign.
 type Presigned struct {
-	Uploads []bundle.Upload `json:"uploads" nullable:"false" doc:"In the order of the digests"`
+	Uploads []artifact.Upload `json:"uploads" nullable:"false" doc:"In the order of the digests"`
 }
 
 // Missing answers GET …/missing.
 type Missing struct {
-	Missing []bundle.Digest `json:"missing" nullable:"false"`
+	Missing []artifact.Digest `json:"missing" nullable:"false"`
 }
 
 // Received answers an upload.

@@ -25,13 +25,13 @@ func failed(err error, what, resource string) error {
 	e := anchor.Failed("aws_failed", "could not %s (%s)", what, resource).Because(err).
 		Hintf("Run it again; what is done is not done twice.")
 	switch {
-	case awserror.Denied(err):
+	case awserr.Denied(err):
 		e.Code = "access_denied"
-		_ = e.Hintf("Allow %s on %s to the role that Anchor runs as; the cause names it. anchor aws bootstrap grants it.", cmp.Or(awserror.Action(err), "the call"), resource)
-	case awserror.Is(err, "PermanentRedirect", "AuthorizationHeaderMalformed"):
+		_ = e.Hintf("Allow %s on %s to the role that Anchor runs as; the cause names it. anchor aws bootstrap grants it.", cmp.Or(awserr.Action(err), "the call"), resource)
+	case awserr.Is(err, "PermanentRedirect", "AuthorizationHeaderMalformed"):
 		e.Code = "wrong_region"
 		_ = e.Hintf("The bucket is in another region: set AWS_REGION to the installation's.")
-	case awserror.Is(err, "NoSuchBucket"):
+	case awserr.Is(err, "NoSuchBucket"):
 		e.Code = "no_bucket"
 		_ = e.Hintf("anchor aws bootstrap makes the installation's buckets; see whether region and account are the right ones.")
 	}

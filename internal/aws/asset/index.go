@@ -89,7 +89,7 @@ func (s *Assets) used(ctx context.Context, p anchor.ProjectID, d anchor.Deployme
 // readIndex gives an empty one when the deployment was removed since it was listed.
 func (s *Assets) readIndex(ctx context.Context, key string) (in index, err error) {
 	out, err := s.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.AssetsBucket, Key: &key})
-	if awserror.Is(err, "NoSuchKey") {
+	if awserr.Is(err, "NoSuchKey") {
 		return in, nil
 	}
 	if err != nil {

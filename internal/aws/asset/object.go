@@ -19,7 +19,7 @@ type object struct {
 	key    string
 	file   string // in the artifact's tree
 	size   int64
-	digest bundle.Digest
+	digest artifact.Digest
 
 	contentType  string
 	cacheControl string
@@ -79,7 +79,7 @@ func seeds(a deploy.Artifact) ([]object, error) {
 	if err != nil {
 		return nil, err
 	}
-	listed := make(map[string]bundle.File, len(a.Manifest.Files))
+	listed := make(map[string]artifact.File, len(a.Manifest.Files))
 	for _, f := range a.Manifest.Files {
 		listed[f.Path] = f
 	}

@@ -78,7 +78,7 @@ func (r *run) sendAll(ctx context.Context, objects []object, parallel int) error
 
 func (r *run) sendOne(ctx context.Context, o object) error {
 	err := r.copyOrPut(ctx, o)
-	if o.once && awserror.Is(err, "PreconditionFailed") { // another deployment's, or ours, whose answer was lost
+	if o.once && awserr.Is(err, "PreconditionFailed") { // another deployment's, or ours, whose answer was lost
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.found = append(r.found, o)
@@ -95,7 +95,7 @@ func (r *run) sendOne(ctx context.Context, o object) error {
 func (r *run) copyOrPut(ctx context.Context, o object) error {
 	if !o.once && !r.uncopied.Load() {
 		err := r.copy(ctx, o)
-		if !awserror.Is(err, "NoSuchKey") {
+		if !awserr.Is(err, "NoSuchKey") {
 			return err
 		}
 		r.uncopied.Store(true)
@@ -140,7 +140,7 @@ func (r *run) putParts(ctx context.Context, o object, in *os.File) error {
 		ContentType: optional(o.contentType), CacheControl: optional(o.cacheControl), ContentEncoding: optional(o.encoding), Metadata: o.metadata(),
 		IfNoneMatch: o.ifNoneMatch(),
 	})
-	if !awserror.Is(err, "NoSuchUpload") {
+	if !awserr.Is(err, "NoSuchUpload") {
 		return err
 	}
 	if same, headErr := r.holds(ctx, o); headErr != nil || !same {
@@ -152,7 +152,7 @@ func (r *run) putParts(ctx context.Context, o object, in *os.File) error {
 // holds reports whether the object is there with the content it should have.
 func (s *Assets) holds(ctx context.Context, o object) (bool, error) {
 	head, err := s.S3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.AssetsBucket, Key: &o.key})
-	if awserror.Is(err, "NotFound") {
+	if awserr.Is(err, "NotFound") {
 		return false, nil
 	}
 	if err != nil {

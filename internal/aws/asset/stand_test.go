@@ -24,7 +24,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/testleak"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) { testleak.Main(m) }
 
 const (
 	assetsBucket    = "anchor-assets"
@@ -83,7 +83,7 @@ func (s *stand) artifact(t *testing.T, app platformtest.App) deploy.Artifact {
 func (s *stand) unstored(t *testing.T, app platformtest.App) deploy.Artifact {
 	t.Helper()
 	dir := app.Write(t)
-	manifest, err := bundle.Scan(t.Context(), dir, nil)
+	manifest, err := artifact.Scan(t.Context(), dir, nil)
 	must(t, err)
 	build, err := opennext.Parse(os.DirFS(dir))
 	must(t, err)

@@ -69,7 +69,7 @@ func TestLargeFilesAreStreamed(t *testing.T) {
 		name := fmt.Sprintf("assets/film-%d.mp4", i)
 		must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o644))
 		must(t, os.Truncate(filepath.Join(dir, name), size)) // a file with a hole
-		a.Manifest.Files = append(a.Manifest.Files, bundle.File{Path: name, Size: size, Digest: bundle.DigestOf([]byte(name))})
+		a.Manifest.Files = append(a.Manifest.Files, artifact.File{Path: name, Size: size, Digest: artifact.DigestOf([]byte(name))})
 	}
 	all := &sink{}
 	s := asset.New(asset.Config{AssetsBucket: assetsBucket, S3: s3.New(s3.Options{

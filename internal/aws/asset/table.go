@@ -88,7 +88,7 @@ func (s *Assets) dropTable(ctx context.Context, d anchor.DeploymentID) error {
 // dropBusy handles a table that is being deleted already, or still being made.
 func (s *Assets) dropBusy(ctx context.Context, table string) error {
 	out, err := s.DynamoDB.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table})
-	if awserror.Is(err, "ResourceNotFoundException") {
+	if awserr.Is(err, "ResourceNotFoundException") {
 		return nil
 	}
 	if err != nil || out.Table.TableStatus == types.TableStatusDeleting {
@@ -102,7 +102,7 @@ func (s *Assets) dropBusy(ctx context.Context, table string) error {
 
 func (s *Assets) deleteTable(ctx context.Context, table string) error {
 	_, err := s.DynamoDB.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &table})
-	if awserror.Is(err, "ResourceNotFoundException") {
+	if awserr.Is(err, "ResourceNotFoundException") {
 		return nil
 	}
 	return err

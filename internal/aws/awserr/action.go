@@ -1,4 +1,4 @@
-package awserror
+package awserr
 
 import (
 	"errors"

@@ -45,7 +45,7 @@ type Cloud struct {
 // MiniStack starts MiniStack until the test ends. It executes functions.
 func MiniStack(t testing.TB) *Cloud {
 	t.Helper()
-	_, port, _ := strings.Cut(freeport.Address(t), ":")
+	_, port, _ := strings.Cut(testport.Address(t), ":")
 	return start(t, port, "ministack", nil,
 		"GATEWAY_PORT="+port, "BIND_HOST=127.0.0.1", "MINISTACK_HOST=localhost", "LOG_LEVEL=WARNING",
 		"S3_DATA_DIR="+t.TempDir(), "AWS_SECRET_ACCESS_KEY="+secret)
@@ -54,7 +54,7 @@ func MiniStack(t testing.TB) *Cloud {
 // Moto starts moto until the test ends: a second opinion.
 func Moto(t testing.TB) *Cloud {
 	t.Helper()
-	_, port, _ := strings.Cut(freeport.Address(t), ":")
+	_, port, _ := strings.Cut(testport.Address(t), ":")
 	return start(t, port, "moto_server", []string{"-H", "127.0.0.1", "-p", port}, "MOTO_ACM_VALIDATION_WAIT=1")
 }
 

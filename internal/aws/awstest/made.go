@@ -6,7 +6,7 @@ import "github.com/anchor-deploy/anchor/internal/aws/awserr"
 // then cuts a connection before it answers, and the SDK's second try meets what the
 // first one made. It is for set-up only.
 func Made(err error) error {
-	if awserror.Is(err, "ResourceInUseException", "BucketAlreadyOwnedByYou") {
+	if awserr.Is(err, "ResourceInUseException", "BucketAlreadyOwnedByYou") {
 		return nil
 	}
 	return err

@@ -13,7 +13,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// Attach implements hostname.Front: the hostname's distribution tenant gets what the
+// Attach implements domains.Front: the hostname's distribution tenant gets what the
 // record says, in one UpdateDistributionTenant. Until CloudFront has a new tenant
 // everywhere the error is of KindBusy.
 func (d *Domains) Attach(ctx context.Context, h anchor.Hostname) error {
@@ -33,7 +33,7 @@ func (d *Domains) Attach(ctx context.Context, h anchor.Hostname) error {
 		return failed(err, h.Name)
 	}
 	err = d.settle(ctx, func() error { return d.seat(ctx, h, p, seat{distribution: id, group: group, spread: spread}) })
-	if awserror.Is(err, "CNAMEAlreadyExists") {
+	if awserr.Is(err, "CNAMEAlreadyExists") {
 		return d.conflict(ctx, h, id, err)
 	}
 	if err != nil {

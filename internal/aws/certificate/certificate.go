@@ -45,7 +45,7 @@ type Config struct {
 	Log          *slog.Logger // slog.Default() when nil
 }
 
-// Domains implements hostname.Certificates and hostname.Front. All of its methods can
+// Domains implements domains.Certificates and domains.Front. All of its methods can
 // be called again after any failure, by several at a time and by several processes.
 type Domains struct {
 	Config
@@ -58,8 +58,8 @@ type Domains struct {
 }
 
 var (
-	_ hostname.Certificates = (*Domains)(nil)
-	_ hostname.Front        = (*Domains)(nil)
+	_ domains.Certificates = (*Domains)(nil)
+	_ domains.Front        = (*Domains)(nil)
 )
 
 // New makes a Domains. It calls nothing.
@@ -88,7 +88,7 @@ func backOff(ctx context.Context, attempt int) error {
 func (d *Domains) settle(ctx context.Context, do func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := do()
-		if !awserror.Stale(err) || attempt == attempts {
+		if !awserr.Stale(err) || attempt == attempts {
 			return err
 		}
 		if err := d.pause(ctx, attempt); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// Detach implements hostname.Front. CloudFront deletes a tenant only some time after it
+// Detach implements domains.Front. CloudFront deletes a tenant only some time after it
 // was disabled: until then the error is of KindBusy, and calling again goes on where it
 // was.
 func (d *Domains) Detach(ctx context.Context, h anchor.Hostname) error {
@@ -18,7 +18,7 @@ func (d *Domains) Detach(ctx context.Context, h anchor.Hostname) error {
 	switch {
 	case err == nil || gone(err):
 		return nil
-	case awserror.Is(err, "ResourceNotDisabled"):
+	case awserr.Is(err, "ResourceNotDisabled"):
 		return settling("CloudFront is still taking %s away", h.Name)
 	}
 	return failed(err, h.Name)

@@ -14,21 +14,21 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// Ensure implements hostname.Certificates. A request that failed is told of once, and
+// Ensure implements domains.Certificates. A request that failed is told of once, and
 // taken up anew by the next Ensure after that: ACM never goes on with a failed one.
-func (d *Domains) Ensure(ctx context.Context, h anchor.Hostname) (hostname.Certificate, error) {
+func (d *Domains) Ensure(ctx context.Context, h anchor.Hostname) (domains.Certificate, error) {
 	detail, waiting, err := d.current(ctx, h)
 	switch {
 	case err != nil:
-		return hostname.Certificate{}, failed(err, h.Name)
+		return domains.Certificate{}, failed(err, h.Name)
 	case waiting:
-		return hostname.Certificate{ARN: h.CertificateARN, Status: anchor.CertPending}, nil
+		return domains.Certificate{ARN: h.CertificateARN, Status: anchor.CertPending}, nil
 	case detail != nil && (alive(detail) || !told(h, detail)):
 		return describe(h, detail), nil
 	}
 	c, err := d.request(ctx, h)
 	if err != nil {
-		return hostname.Certificate{}, failed(err, h.Name)
+		return domains.Certificate{}, failed(err, h.Name)
 	}
 	if detail != nil {
 		// It was never issued, so nothing uses it; what is not deleted now, Release does.
@@ -148,10 +148,10 @@ func (d *Domains) isOf(ctx context.Context, arn *string, h anchor.Hostname) (boo
 }
 
 // request asks for a certificate and waits a few seconds for the record to set.
-func (d *Domains) request(ctx context.Context, h anchor.Hostname) (hostname.Certificate, error) {
+func (d *Domains) request(ctx context.Context, h anchor.Hostname) (domains.Certificate, error) {
 	p, err := d.Projects.Project(ctx, h.ProjectID)
 	if err != nil {
-		return hostname.Certificate{}, err
+		return domains.Certificate{}, err
 	}
 	in := &acm.RequestCertificateInput{
 		DomainName:       sdk.String(primary(h.Name)),
@@ -165,7 +165,7 @@ func (d *Domains) request(ctx context.Context, h anchor.Hostname) (hostname.Cert
 	}
 	out, err := d.ACM.RequestCertificate(ctx, in)
 	if err != nil {
-		return hostname.Certificate{}, err
+		return domains.Certificate{}, err
 	}
 	arn := sdk.ToString(out.CertificateArn)
 	d.Log.Info("certificate requested", "domain", h.Name, "arn", arn)
@@ -175,8 +175,8 @@ func (d *Domains) request(ctx context.Context, h anchor.Hostname) (hostname.Cert
 // glances is how often a new request is looked at before the reconciler goes on with it.
 const glances = 5
 
-func (d *Domains) firstSight(ctx context.Context, h anchor.Hostname, arn string) hostname.Certificate {
-	c := hostname.Certificate{ARN: arn, Status: anchor.CertPending}
+func (d *Domains) firstSight(ctx context.Context, h anchor.Hostname, arn string) domains.Certificate {
+	c := domains.Certificate{ARN: arn, Status: anchor.CertPending}
 	for attempt := range glances {
 		detail, err := d.see(ctx, arn)
 		if err != nil {

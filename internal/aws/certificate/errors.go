@@ -10,17 +10,17 @@ import (
 
 // gone: what was asked for is not there.
 func gone(err error) bool {
-	return awserror.Is(err, "EntityNotFound", "NoSuchDistribution", "NoSuchFunctionExists", "NoSuchResource", "ResourceNotFoundException")
+	return awserr.Is(err, "EntityNotFound", "NoSuchDistribution", "NoSuchFunctionExists", "NoSuchResource", "ResourceNotFoundException")
 }
 
 // taken: what was to be made is there already.
 func taken(err error) bool {
-	return awserror.Is(err, "EntityAlreadyExists", "DistributionAlreadyExists", "FunctionAlreadyExists")
+	return awserr.Is(err, "EntityAlreadyExists", "DistributionAlreadyExists", "FunctionAlreadyExists")
 }
 
 // full: a quota of the account is used up.
 func full(err error) bool {
-	return awserror.Is(err, "EntityLimitExceeded", "TooManyDistributions", "LimitExceededException", "TooManyDistributionsWithFunctionAssociations",
+	return awserr.Is(err, "EntityLimitExceeded", "TooManyDistributions", "LimitExceededException", "TooManyDistributionsWithFunctionAssociations",
 		"TooManyDistributionsWithSingleFunctionARN", "TooManyFunctions")
 }
 
@@ -33,20 +33,20 @@ func failed(err error, what string) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	action := cmp.Or(awserror.Action(err), "a call")
+	action := cmp.Or(awserr.Action(err), "a call")
 	e := anchor.Failed("aws_failed", "%s for %s failed", action, what).Because(err).
 		Hintf("What AWS says is above. It is tried again by itself.")
 	switch {
-	case awserror.Denied(err):
+	case awserr.Denied(err):
 		e.Code = "access_denied"
 		return e.Hintf("Allow %s to the role that Anchor runs as; anchor aws bootstrap does.", action)
 	case full(err):
 		e.Kind, e.Code = anchor.KindBusy, "aws_quota"
 		return e.Hintf("A quota of the AWS account is used up. Ask for more in Service Quotas (us-east-1), or remove domains that are not needed.")
-	case awserror.Crowded(err):
+	case awserr.Crowded(err):
 		e.Kind, e.Code = anchor.KindBusy, "aws_busy"
 		return e.Hintf("AWS limits how fast an account may change things. It is tried again in a while.")
-	case awserror.Stale(err):
+	case awserr.Stale(err):
 		e.Kind, e.Code = anchor.KindBusy, "aws_contended"
 		return e.Hintf("Others changed it at the same time, again and again. It is tried again in a while.")
 	}

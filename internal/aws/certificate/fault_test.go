@@ -22,7 +22,7 @@ func TestTheRecordComesLater(t *testing.T) {
 		t.Run(fmt.Sprint(late), func(t *testing.T) {
 			s := first.fresh(t)
 			s.glass.hide = late
-			v := s.add(s.shop, hostname.Request{Domain: "www.example.com"})
+			v := s.add(s.shop, domains.Request{Domain: "www.example.com"})
 			if h := s.must("www.example.com", anchor.HostPending); h.CertificateARN == "" || len(v.Records) != map[int]int{3: 1, 100: 0}[late] {
 				t.Errorf("it has the ARN %q and the records %+v", h.CertificateARN, v.Records)
 			}
@@ -42,7 +42,7 @@ func TestAnUnseenRequestIsWaitedFor(t *testing.T) {
 	s := newStand(t)
 	unseen := awstest.Fault{Operation: "ACM.DescribeCertificate", Status: 400, Code: "ResourceNotFoundException"}
 	s.cloud.Wire.Break(unseen)
-	s.add(s.shop, hostname.Request{Domain: "www.example.com"})
+	s.add(s.shop, domains.Request{Domain: "www.example.com"})
 	s.cloud.Wire.Break(awstest.Fault{Operation: "ACM.ListTagsForCertificate", Status: 400, Code: "ResourceNotFoundException"})
 	s.pass(time.Minute)
 	s.cloud.Wire.Mend()
@@ -65,7 +65,7 @@ func TestAnUnseenRequestIsWaitedFor(t *testing.T) {
 // the record knew, longer ago than ACM remembers the idempotency token.
 func TestALostARNIsFoundByItsTag(t *testing.T) {
 	s := newStand(t)
-	s.add(s.shop, hostname.Request{Domain: "www.example.com"})
+	s.add(s.shop, domains.Request{Domain: "www.example.com"})
 	h := s.must("www.example.com", anchor.HostPending)
 	arn := h.CertificateARN
 	h.CertificateARN, h.DNSValidation = "", nil
@@ -80,7 +80,7 @@ func TestALostARNIsFoundByItsTag(t *testing.T) {
 
 func TestAFailedRequestIsMadeAnew(t *testing.T) {
 	s := newStand(t)
-	s.add(s.shop, hostname.Request{Domain: "www.example.com"})
+	s.add(s.shop, domains.Request{Domain: "www.example.com"})
 	first := s.must("www.example.com", anchor.HostPending).CertificateARN
 	s.glass.alter = func(operation, body string) string {
 		if operation != "ACM.DescribeCertificate" || !strings.Contains(body, first) {
@@ -121,7 +121,7 @@ func TestRemovalGoesOnLater(t *testing.T) {
 			if h := s.must("www.example.com", anchor.HostRemoving); h.Problem == "" {
 				t.Error("it does not say what is in the way")
 			}
-			_, err := s.service(s.process()).Add(t.Context(), s.shop.ID, hostname.Request{Domain: "www.example.com"})
+			_, err := s.service(s.process()).Add(t.Context(), s.shop.ID, domains.Request{Domain: "www.example.com"})
 			wantError(t, err, "domain_removing")
 			s.cloud.Wire.Mend()
 			s.pass(time.Minute)
@@ -170,7 +170,7 @@ func TestAttachWaitsForCloudFront(t *testing.T) {
 				}
 				return body
 			}
-			s.add(s.shop, hostname.Request{Domain: "www.example.com"})
+			s.add(s.shop, domains.Request{Domain: "www.example.com"})
 			s.pass(time.Minute)
 			if h := s.must("www.example.com", anchor.HostPending); !strings.Contains(h.Problem, says) || h.CloudFrontStatus != "" {
 				t.Errorf("it stands at %+v", h)
@@ -217,7 +217,7 @@ func TestANameThatAnotherDistributionHas(t *testing.T) {
 	site, err := s.front.Find(t.Context(), s.blog)
 	s.ok(err)
 	s.aliases(site.Distribution, "www.example.com")
-	s.add(s.shop, hostname.Request{Domain: "www.example.com"})
+	s.add(s.shop, domains.Request{Domain: "www.example.com"})
 	s.pass(time.Minute)
 	h := s.must("www.example.com", anchor.HostPending)
 	for _, part := range []string{site.Distribution, "list-domain-conflicts", "ListDomainConflicts"} {
@@ -263,7 +263,7 @@ func TestWhatAWSRefusesIsExplained(t *testing.T) {
 		s := first.fresh(t)
 		p := anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "new"}
 		s.ok(s.store.CreateProject(t.Context(), p))
-		s.add(p, hostname.Request{Domain: "www.example.com"})
+		s.add(p, domains.Request{Domain: "www.example.com"})
 		s.pass(time.Minute)
 		if h := s.must("www.example.com", anchor.HostPending); !strings.Contains(h.Problem, "Deploy to it") {
 			t.Errorf("its problem is %q", h.Problem)
@@ -272,7 +272,7 @@ func TestWhatAWSRefusesIsExplained(t *testing.T) {
 	t.Run("too many distributions", func(t *testing.T) {
 		s := first.fresh(t)
 		s.cloud.Wire.Break(awstest.Fault{Operation: "CloudFront.CreateDistributionWithTags", Status: 400, Code: "TooManyDistributions"})
-		s.add(s.shop, hostname.Request{Domain: "www.example.com"})
+		s.add(s.shop, domains.Request{Domain: "www.example.com"})
 		s.pass(time.Minute)
 		if h := s.must("www.example.com", anchor.HostPending); !strings.Contains(h.Problem, "Service Quotas") {
 			t.Errorf("its problem is %q", h.Problem)
@@ -305,7 +305,7 @@ func TestAnyBrokenCallConverges(t *testing.T) {
 			t.Run(fmt.Sprintf("add/%s/%d/%s", adding[i], nth(adding, i), how), func(t *testing.T) {
 				s := s.fresh(t)
 				ctx := s.breakAt(adding[i], nth(adding, i), how)
-				_, _ = s.service(s.process()).Add(ctx, s.shop.ID, hostname.Request{Domain: "www.example.com"})
+				_, _ = s.service(s.process()).Add(ctx, s.shop.ID, domains.Request{Domain: "www.example.com"})
 				s.setAll("www.example.com")
 				s.clock = s.clock.Add(time.Minute)
 				s.service(s.process()).Reconcile(ctx)

@@ -57,7 +57,7 @@ func (d *Domains) Purge(ctx context.Context, p anchor.Project, live anchor.Live)
 			d.learn(string(p.ID), "")
 			return nil
 		}
-		if !awserror.Crowded(err) || attempt == attempts {
+		if !awserr.Crowded(err) || attempt == attempts {
 			return failed(err, p.Slug)
 		}
 		if err := d.pause(ctx, attempt); err != nil {

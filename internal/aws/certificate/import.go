@@ -21,34 +21,34 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// Import implements hostname.Certificates. Over a certificate that the user brought
+// Import implements domains.Certificates. Over a certificate that the user brought
 // before it keeps the ARN, so that CloudFront takes it up by itself.
-func (d *Domains) Import(ctx context.Context, h anchor.Hostname, chain, key []byte) (hostname.Certificate, error) {
+func (d *Domains) Import(ctx context.Context, h anchor.Hostname, chain, key []byte) (domains.Certificate, error) {
 	leaf, err := checkOwn(h.Name, chain, key, time.Now())
 	if err != nil {
-		return hostname.Certificate{}, err
+		return domains.Certificate{}, err
 	}
 	p, err := d.Projects.Project(ctx, h.ProjectID)
 	if err != nil {
-		return hostname.Certificate{}, err
+		return domains.Certificate{}, err
 	}
 	first, rest := split(chain)
 	in := &acm.ImportCertificateInput{Certificate: first, PrivateKey: key, CertificateChain: rest}
 	if in.CertificateArn, err = d.imported(ctx, h); err != nil {
-		return hostname.Certificate{}, failed(err, h.Name)
+		return domains.Certificate{}, failed(err, h.Name)
 	}
 	if in.CertificateArn == nil {
 		in.Tags = d.acmTags(p, h) // ACM takes none with an import over another
 	}
 	out, err := d.ACM.ImportCertificate(ctx, in)
-	if awserror.Is(err, "ValidationException", "InvalidParameterException") {
-		return hostname.Certificate{}, badOwn("ACM refuses the certificate for %s", h.Name).Because(err).
+	if awserr.Is(err, "ValidationException", "InvalidParameterException") {
+		return domains.Certificate{}, badOwn("ACM refuses the certificate for %s", h.Name).Because(err).
 			Hintf("Give your certificate, then its intermediates, and the unencrypted key, all in PEM.")
 	}
 	if err != nil {
-		return hostname.Certificate{}, failed(err, h.Name)
+		return domains.Certificate{}, failed(err, h.Name)
 	}
-	return hostname.Certificate{
+	return domains.Certificate{
 		ARN: sdk.ToString(out.CertificateArn), Status: anchor.CertIssued, NotAfter: leaf.NotAfter.UnixMilli(),
 	}, nil
 }

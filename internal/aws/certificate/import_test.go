@@ -73,7 +73,7 @@ func TestAnOwnCertificate(t *testing.T) {
 	s := newStand(t)
 	ca, key, end := newIssuer(t), newKey(t, elliptic.P256()), time.Now().Add(20*time.Hour)
 	chain, private := ca.issue(key, end, "www.example.com")
-	own := hostname.Request{Domain: "www.example.com", Chain: chain, Key: private}
+	own := domains.Request{Domain: "www.example.com", Chain: chain, Key: private}
 	s.add(s.shop, own)
 	s.pass(time.Minute)
 	h := s.must("www.example.com", anchor.HostActive)
@@ -83,7 +83,7 @@ func TestAnOwnCertificate(t *testing.T) {
 	before := s.tenants()["www.example.com"]
 
 	chain, private = ca.issue(key, end.Add(time.Hour), "www.example.com")
-	s.add(s.shop, hostname.Request{Domain: "www.example.com", Chain: chain, Key: private})
+	s.add(s.shop, domains.Request{Domain: "www.example.com", Chain: chain, Key: private})
 	s.pass(time.Minute)
 	again := s.must("www.example.com", anchor.HostActive)
 	if after := s.tenants()["www.example.com"]; again.CertificateARN != h.CertificateARN || again.NotAfter == h.NotAfter || *after.ETag != *before.ETag {
@@ -104,7 +104,7 @@ func TestAnOwnCertificateTakesAnIssuedOnesPlace(t *testing.T) {
 	s := newStand(t)
 	issued := s.active(s.shop, "www.example.com").CertificateARN
 	chain, private := newIssuer(t).issue(newKey(t, elliptic.P256()), time.Now().Add(20*time.Hour), "www.example.com")
-	s.add(s.shop, hostname.Request{Domain: "www.example.com", Chain: chain, Key: private})
+	s.add(s.shop, domains.Request{Domain: "www.example.com", Chain: chain, Key: private})
 	s.pass(time.Minute)
 	s.pass(time.Minute)
 	own := s.must("www.example.com", anchor.HostActive).CertificateARN

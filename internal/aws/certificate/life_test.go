@@ -13,7 +13,7 @@ import (
 
 func TestAWholeLife(t *testing.T) {
 	s := newStand(t)
-	v, err := s.service(s.process()).Add(t.Context(), s.shop.ID, hostname.Request{Domain: "www.example.com"})
+	v, err := s.service(s.process()).Add(t.Context(), s.shop.ID, domains.Request{Domain: "www.example.com"})
 	s.ok(err)
 	if v.Status != anchor.HostPending || v.CertificateStatus != anchor.CertPending || len(v.Records) != 1 ||
 		v.Records[0].Type != "CNAME" || strings.HasSuffix(v.Records[0].Value, ".") {
@@ -128,7 +128,7 @@ func TestAMoveWaitsForTheOtherDistribution(t *testing.T) {
 func TestRedirectAndHSTS(t *testing.T) {
 	s := newStand(t)
 	s.active(s.shop, "example.com")
-	s.add(s.shop, hostname.Request{Domain: "www.example.com", Redirect: "example.com", HSTS: true})
+	s.add(s.shop, domains.Request{Domain: "www.example.com", Redirect: "example.com", HSTS: true})
 	s.pass(time.Minute)
 	s.must("www.example.com", anchor.HostActive)
 	s.wantServed("example.com", "www.example.com")
@@ -139,7 +139,7 @@ func TestRedirectAndHSTS(t *testing.T) {
 		t.Errorf("there are %d distributions", n)
 	}
 	serve, on := "", true
-	_, err := s.service(s.process()).Set(t.Context(), s.shop.ID, "www.example.com", hostname.Settings{Redirect: &serve, HSTS: &on})
+	_, err := s.service(s.process()).Set(t.Context(), s.shop.ID, "www.example.com", domains.Settings{Redirect: &serve, HSTS: &on})
 	s.ok(err)
 	tenants := s.tenants()
 	if *tenants["www.example.com"].DistributionId != *tenants["example.com"].DistributionId || s.parameters("www.example.com") != "hsts=on redirect=-" {

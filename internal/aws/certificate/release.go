@@ -11,7 +11,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// Release implements hostname.Certificates: it deletes all certificates that were ever
+// Release implements domains.Certificates: it deletes all certificates that were ever
 // made for the hostname. While CloudFront holds on to one the error is of KindBusy, and
 // calling again goes on where it was.
 func (d *Domains) Release(ctx context.Context, h anchor.Hostname) error {
@@ -36,7 +36,7 @@ func (d *Domains) drop(ctx context.Context, arn, name string) error {
 		return err
 	}
 	err := d.delete(ctx, arn)
-	if awserror.Is(err, "ResourceInUseException") {
+	if awserr.Is(err, "ResourceInUseException") {
 		return settling("CloudFront has not let go of the certificate of %s yet", name)
 	}
 	return err

@@ -49,7 +49,7 @@ func (d *Domains) removeDistribution(ctx context.Context, key, what string) erro
 		d.learn(key, "")
 		return nil
 	}
-	if awserror.Is(err, "DistributionNotDisabled", "ResourceInUse", "CannotDeleteEntityWhileInUse") {
+	if awserr.Is(err, "DistributionNotDisabled", "ResourceInUse", "CannotDeleteEntityWhileInUse") {
 		return settling("CloudFront is still taking the distribution %s of %s away", id, what)
 	}
 	return err
@@ -91,7 +91,7 @@ func (d *Domains) removeFunction(ctx context.Context) error {
 	switch {
 	case gone(err):
 		return nil
-	case awserror.Is(err, "FunctionInUse"):
+	case awserr.Is(err, "FunctionInUse"):
 		return settling("distributions for custom domains still use the function %s", *name)
 	}
 	return err
@@ -125,7 +125,7 @@ func (d *Domains) removeGroup(ctx context.Context) error {
 		defer d.mu.Unlock()
 		d.group, d.routes = "", ""
 		return nil
-	case awserror.Is(err, "CannotDeleteEntityWhileInUse", "ResourceNotDisabled"):
+	case awserr.Is(err, "CannotDeleteEntityWhileInUse", "ResourceNotDisabled"):
 		return settling("the connection group %s is still in use", d.Installation)
 	}
 	return err

@@ -130,8 +130,8 @@ func (s *stand) process() *certificate.Domains {
 	return d
 }
 
-func (s *stand) service(d *certificate.Domains) *hostname.Service {
-	return &hostname.Service{
+func (s *stand) service(d *certificate.Domains) *domains.Service {
+	return &domains.Service{
 		Records: s.store, Directory: s.store, Certificates: d, Front: d, Resolver: s.zone,
 		Issuers: []string{"amazon.com"}, OrderFirst: true, Log: quiet, Now: func() time.Time { return s.clock },
 	}
@@ -145,7 +145,7 @@ func (s *stand) pass(d time.Duration) {
 }
 
 // add attaches a name and sets its records.
-func (s *stand) add(p anchor.Project, r hostname.Request) hostname.View {
+func (s *stand) add(p anchor.Project, r domains.Request) domains.View {
 	s.t.Helper()
 	v, err := s.service(s.process()).Add(s.t.Context(), p.ID, r)
 	s.ok(err)
@@ -156,7 +156,7 @@ func (s *stand) add(p anchor.Project, r hostname.Request) hostname.View {
 // active attaches a name and waits until it is served.
 func (s *stand) active(p anchor.Project, name string) anchor.Hostname {
 	s.t.Helper()
-	s.add(p, hostname.Request{Domain: name})
+	s.add(p, domains.Request{Domain: name})
 	s.pass(time.Minute)
 	return s.must(name, anchor.HostActive)
 }
@@ -355,12 +355,12 @@ func (z *zone) value(key string) string {
 	return z.records[strings.TrimSuffix(name, ".")+" "+kind]
 }
 
-func (z *zone) Diagnose(_ context.Context, need hostname.Need) (hostname.Diagnosis, error) {
-	d := hostname.Diagnosis{OK: true}
+func (z *zone) Diagnose(_ context.Context, need domains.Need) (domains.Diagnosis, error) {
+	d := domains.Diagnosis{OK: true}
 	for _, r := range slices.Concat(need.Records, need.Target) {
-		f := hostname.Finding{Record: r, State: hostname.FindingRight}
+		f := domains.Finding{Record: r, State: domains.FindingRight}
 		if z.value(r.Name+" "+r.Type) != r.Value {
-			f.State, d.OK = hostname.FindingMissing, false
+			f.State, d.OK = domains.FindingMissing, false
 		}
 		d.Checks = append(d.Checks, f)
 	}
@@ -392,7 +392,7 @@ func (s *stand) parameters(name string) string {
 	return strings.Join(all, " ")
 }
 
-func hostnameRequest(name string) hostname.Request { return hostname.Request{Domain: name} }
+func hostnameRequest(name string) domains.Request { return domains.Request{Domain: name} }
 
 // tags gives those of the hostname's certificate but the one that names the hostname.
 func (s *stand) tags(h anchor.Hostname) string {

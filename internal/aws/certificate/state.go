@@ -20,8 +20,8 @@ const (
 )
 
 // describe tells what ACM knows in the use-case's words.
-func describe(h anchor.Hostname, c *types.CertificateDetail) hostname.Certificate {
-	out := hostname.Certificate{
+func describe(h anchor.Hostname, c *types.CertificateDetail) domains.Certificate {
+	out := domains.Certificate{
 		ARN: sdk.ToString(c.CertificateArn), Status: status(c.Status), Validation: validation(h, c),
 	}
 	if c.NotAfter != nil && out.Status != anchor.CertPending {

@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Target implements hostname.Front: a CNAME to the installation's connection group. It
+// Target implements domains.Front: a CNAME to the installation's connection group. It
 // is the same for all hostnames, and a move to another project does not change it.
 func (d *Domains) Target(ctx context.Context, h anchor.Hostname) ([]anchor.DNSRecord, error) {
 	_, endpoint, err := d.connection(ctx)

@@ -48,7 +48,7 @@ func TestTheTenthNameDisturbsNone(t *testing.T) {
 	for i := range 10 {
 		name := fmt.Sprintf("n%d.example.com", i)
 		// One whose DNS is never set holds up none.
-		s.add(s.shop, hostname.Request{Domain: fmt.Sprintf("broken%d.example.com", i)})
+		s.add(s.shop, domains.Request{Domain: fmt.Sprintf("broken%d.example.com", i)})
 		s.unset(fmt.Sprintf("broken%d.example.com", i))
 		s.glass.seen()
 		s.active(s.shop, name)

@@ -81,16 +81,16 @@ func sourceOf(repository string) (types.SourceType, error) {
 
 func (b Builder) explain(s deploy.Source, err error) error {
 	switch {
-	case awserror.Denied(err):
+	case awserr.Denied(err):
 		return anchor.Failed("access_denied", "the role of the API may not start builds in %s", b.Project).
 			Hintf("Grant it codebuild:StartBuild: run anchor aws bootstrap again.").Because(err)
-	case awserror.Is(err, "ResourceNotFoundException"):
+	case awserr.Is(err, "ResourceNotFoundException"):
 		return anchor.Failed("no_build_project", "the CodeBuild project %s is not there", b.Project).
 			Hintf("Run anchor aws bootstrap again.").Because(err)
-	case awserror.Is(err, "AccountLimitExceededException"):
+	case awserr.Is(err, "AccountLimitExceededException"):
 		e := &anchor.Error{Kind: anchor.KindBusy, Code: "too_many_builds", Message: "the account runs as many builds as it may", Err: err}
 		return e.Hintf("Ask again when one has ended, or have the quota raised.")
-	case awserror.Is(err, "InvalidInputException"):
+	case awserr.Is(err, "InvalidInputException"):
 		return anchor.Invalid("build_refused", "CodeBuild does not build %s of %s", s.Version, s.Repository).
 			Hintf("For a private repository give CodeBuild access: aws codebuild import-source-credentials").Because(err)
 	}

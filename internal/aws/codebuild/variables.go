@@ -74,7 +74,7 @@ func parameterFailed(err error, what, action string) error {
 	if err == nil {
 		return nil
 	}
-	if awserror.Denied(err) {
+	if awserr.Denied(err) {
 		return anchor.Failed("access_denied", "the handler's role may not %s", what).
 			Hintf("Grant it %s: run anchor aws bootstrap again.", action).Because(err)
 	}

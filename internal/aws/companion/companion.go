@@ -86,7 +86,7 @@ func unpack(path string, program []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = durable.WriteFrom(path, unpacked, 0o700)
+	_, err = atomicfile.WriteFrom(path, unpacked, 0o700)
 	return err
 }
 

@@ -21,7 +21,7 @@ func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {
 
 func (s *Store) retire(ctx context.Context, what string, p anchor.Project) error {
 	mark := item{removingAttr: &types.AttributeValueMemberBOOL{Value: true}}
-	gone := always(store.NoProject(string(p.ID)))
+	gone := always(records.NoProject(string(p.ID)))
 	return s.transact(ctx, what,
 		change{at: s.t.project(p.ID), set: mark, when: isThere, refused: gone},
 		change{at: s.t.slug(p.Slug), set: mark, when: isThere, refused: gone},
@@ -135,7 +135,7 @@ func (s *Store) deleteLast(ctx context.Context, what string, p anchor.Project) e
 		change{at: s.t.project(p.ID), delete: true},
 		change{at: s.t.slug(p.Slug), delete: true,
 			when: notThere + " OR #record.#projectId = :p", values: item{":p": str(p.ID)},
-			refused: func(item) error { taken = true; return store.SlugTaken(p.Slug) }},
+			refused: func(item) error { taken = true; return records.SlugTaken(p.Slug) }},
 	)
 	if taken {
 		return nil

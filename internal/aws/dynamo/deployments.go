@@ -54,7 +54,7 @@ func (s *Store) insert(d anchor.Deployment) ([]change, error) {
 	}
 	changes := []change{
 		{at: s.t.record(d.ID), put: item{recordAttr: rec, orderAttr: num(d.Order)}, when: notThere,
-			refused: always(store.IDTaken("deployment", string(d.ID)))},
+			refused: always(records.IDTaken("deployment", string(d.ID)))},
 		{at: s.t.journal(d.ID), put: item{lastAttr: num(0)}},
 		{at: s.t.ordered(d.ProjectID, d.Order), put: item{idAttr: str(d.ID)}},
 	}
@@ -74,7 +74,7 @@ func (s *Store) Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.
 	case err != nil:
 		return anchor.Deployment{}, err
 	case it == nil:
-		return anchor.Deployment{}, store.NoDeployment(id)
+		return anchor.Deployment{}, records.NoDeployment(id)
 	}
 	return readDeployment(it)
 }
@@ -86,7 +86,7 @@ func (s *Store) UpdateDeployment(ctx context.Context, d anchor.Deployment, from 
 	if d.Status != from && !from.CanMove(d.Status) {
 		return s.noSuchMove(ctx, d, from)
 	}
-	changes, err := s.move(d, from, func(item) error { return store.NoDeployment(d.ID) })
+	changes, err := s.move(d, from, func(item) error { return records.NoDeployment(d.ID) })
 	if err != nil {
 		return err
 	}
@@ -100,11 +100,11 @@ func (s *Store) noSuchMove(ctx context.Context, d anchor.Deployment, from anchor
 	case err != nil:
 		return err
 	case stored.ProjectID != d.ProjectID:
-		return store.NoDeployment(d.ID)
+		return records.NoDeployment(d.ID)
 	case stored.Status != from:
-		return store.StatusChanged(d.ID, stored.Status, from)
+		return records.StatusChanged(d.ID, stored.Status, from)
 	}
-	return store.NoSuchMove(d.ID, from, d.Status)
+	return records.NoSuchMove(d.ID, from, d.Status)
 }
 
 // move writes d over the stored record of the status from, and what names it.
@@ -120,7 +120,7 @@ func (s *Store) move(d anchor.Deployment, from anchor.Status, missing func(item)
 		values: item{":from": str(from), ":p": str(d.ProjectID)},
 		refused: func(stored item) error {
 			if have := mapOf(stored, recordAttr); have != nil && strOf(have, "projectId") == string(d.ProjectID) {
-				return store.StatusChanged(d.ID, anchor.Status(strOf(have, "status")), from)
+				return records.StatusChanged(d.ID, anchor.Status(strOf(have, "status")), from)
 			}
 			return missing(stored)
 		},
@@ -192,7 +192,7 @@ func (s *Store) Deployments(ctx context.Context, p anchor.ProjectID, page anchor
 	if err != nil {
 		return anchor.List[anchor.Deployment]{}, err
 	}
-	list := store.Cut(entries, page, listCursor)
+	list := records.Cut(entries, page, listCursor)
 	rows, err := s.deployments(ctx, what, list.Items)
 	return anchor.List[anchor.Deployment]{Items: rows, Next: list.Next}, err
 }
@@ -203,7 +203,7 @@ func (s *Store) listed(ctx context.Context, what string, p anchor.ProjectID, pag
 	if anchor.ValidID(page.Cursor) {
 		return s.page(ctx, what, s.t.Deployments, ofProject(p), listedPrefix, page)
 	}
-	order, err := store.BeforeOrder(page)
+	order, err := records.BeforeOrder(page)
 	if err != nil {
 		return nil, err
 	}
@@ -236,12 +236,12 @@ func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, erro
 	case err != nil:
 		return 0, err
 	case it == nil:
-		return 0, store.NoDeployment(id)
+		return 0, records.NoDeployment(id)
 	case numOf(it, numberAttr) > 0:
 		return numOf(it, numberAttr), nil
 	}
 	p := anchor.ProjectID(strOf(mapOf(it, recordAttr), "projectId"))
-	n, err := s.count(ctx, what, p, "numbers", store.NoDeployment(id))
+	n, err := s.count(ctx, what, p, "numbers", records.NoDeployment(id))
 	if err != nil {
 		return 0, err
 	}
@@ -251,7 +251,7 @@ func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, erro
 			if n = numOf(stored, numberAttr); n > 0 {
 				return errNumbered
 			}
-			return store.NoDeployment(id)
+			return records.NoDeployment(id)
 		},
 	})
 	if err != nil && !errors.Is(err, errNumbered) {
@@ -263,7 +263,7 @@ func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, erro
 // nextOrder hands out the project's next place in the order of requests. It is left
 // out when the call ends before it is used.
 func (s *Store) nextOrder(ctx context.Context, what string, p anchor.ProjectID) (int64, error) {
-	return s.count(ctx, what, p, "orders", store.NoProject(string(p)))
+	return s.count(ctx, what, p, "orders", records.NoProject(string(p)))
 }
 
 // count counts an attribute of the project up and returns it; missing is the error

@@ -1,5 +1,5 @@
 // Package dynamo keeps the records in DynamoDB, in three tables. It passes
-// storetest.
+// recordstest.
 //
 // A record lies once, under a key that its id makes, so that it is read with one
 // consistent GetItem. What lists need (a project's deployments, those that are

@@ -29,10 +29,10 @@ func tables(t *testing.T, client *dynamodb.Client) dynamo.Tables {
 }
 
 func conform(t *testing.T, config sdk.Config) {
-	storetest.Run(t, func(t *testing.T) (storetest.Store, func() storetest.Store) {
+	recordstest.Run(t, func(t *testing.T) (recordstest.Store, func() recordstest.Store) {
 		client := dynamodb.NewFromConfig(config)
 		names := tables(t, client)
-		return dynamo.New(client, names), func() storetest.Store {
+		return dynamo.New(client, names), func() recordstest.Store {
 			return dynamo.New(dynamodb.NewFromConfig(config), names)
 		}
 	})

@@ -86,7 +86,7 @@ func (s *Store) setVariables(ctx context.Context, what string, p anchor.ProjectI
 		UpdateExpression:    sdk.String("SET " + strings.Join(sets, ", ")),
 		ConditionExpression: sdk.String(isThere), ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 		ReturnValues: types.ReturnValueUpdatedOld,
-	}, always(store.NoProject(string(p))))
+	}, always(records.NoProject(string(p))))
 }
 
 func variableItem(v anchor.EnvVar, set string) types.AttributeValue {
@@ -172,7 +172,7 @@ func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) 
 		case err != nil:
 			return err
 		case mapOf(all, attr) == nil:
-			return store.NoEnv(name)
+			return records.NoEnv(name)
 		}
 		err = s.transact(ctx, what, change{
 			at: s.t.env(p), set: item{attr: nil}, when: "#" + attr + ".#set = :set",

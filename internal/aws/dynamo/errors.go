@@ -19,8 +19,8 @@ func explain(what string, err error) error {
 	if e := (*anchor.Error)(nil); err == nil || errors.As(err, &e) {
 		return err
 	}
-	switch code := awserror.Code(err); {
-	case awserror.Denied(err):
+	switch code := awserr.Code(err); {
+	case awserr.Denied(err):
 		return anchor.Failed("access_denied", "%s: AWS forbids it", what).
 			Hintf("The cause names the role and the action it lacks. Give it back with: anchor aws bootstrap").Because(err)
 	case code == "ResourceNotFoundException":

@@ -44,8 +44,8 @@ func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
 		return err
 	}
 	return s.transact(ctx, "attach the domain",
-		change{at: s.t.hostName(h.Name), put: item{idAttr: str(h.ID)}, when: notThere, refused: always(store.DomainTaken(h.Name))},
-		change{at: s.t.host(h.ID), set: it, when: notThere, refused: always(store.IDTaken("domain", string(h.ID)))},
+		change{at: s.t.hostName(h.Name), put: item{idAttr: str(h.ID)}, when: notThere, refused: always(records.DomainTaken(h.Name))},
+		change{at: s.t.host(h.ID), set: it, when: notThere, refused: always(records.IDTaken("domain", string(h.ID)))},
 		s.ownedBy(h.ProjectID),
 		change{at: s.t.hostOf(h.ProjectID, h.ID), put: item{}},
 	)
@@ -89,9 +89,9 @@ func (s *Store) writeHostname(h anchor.Hostname, owner anchor.ProjectID, it item
 			have := mapOf(stored, recordAttr)
 			switch {
 			case strOf(have, "domain") != h.Name:
-				return store.NoHostname(h.Name)
+				return records.NoHostname(h.Name)
 			case numOf(stored, revisionAttr) != h.Revision:
-				return store.DomainChanged(h.Name, numOf(stored, revisionAttr), h.Revision)
+				return records.DomainChanged(h.Name, numOf(stored, revisionAttr), h.Revision)
 			}
 			*was = anchor.ProjectID(strOf(have, "projectId"))
 			return errElsewhere
@@ -158,7 +158,7 @@ func (s *Store) oneHostname(ctx context.Context, id anchor.HostnameID, idOrName 
 	case err != nil:
 		return anchor.Hostname{}, err
 	case it == nil:
-		return anchor.Hostname{}, store.NoHostname(idOrName)
+		return anchor.Hostname{}, records.NoHostname(idOrName)
 	}
 	return readHostname(it)
 }
@@ -170,7 +170,7 @@ func (s *Store) HostnameByName(ctx context.Context, name string) (anchor.Hostnam
 	case err != nil:
 		return anchor.Hostname{}, err
 	case it == nil:
-		return anchor.Hostname{}, store.NoHostname(name)
+		return anchor.Hostname{}, records.NoHostname(name)
 	}
 	return s.oneHostname(ctx, anchor.HostnameID(strOf(it, idAttr)), name)
 }
@@ -187,7 +187,7 @@ func (s *Store) Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.P
 	if err != nil {
 		return anchor.List[anchor.Hostname]{}, err
 	}
-	list := store.Cut(entries, page, suffix)
+	list := records.Cut(entries, page, suffix)
 	items := list.Items
 	if p != "" {
 		if items, err = s.loadHosts(ctx, what, items); err != nil {

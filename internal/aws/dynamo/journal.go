@@ -59,7 +59,7 @@ func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error
 				when: "#last = :last", values: item{":last": num(last)},
 				refused: func(stored item) error {
 					if stored == nil {
-						return store.NoDeployment(e.DeploymentID)
+						return records.NoDeployment(e.DeploymentID)
 					}
 					last = numOf(stored, lastAttr)
 					return errMovedOn

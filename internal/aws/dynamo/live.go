@@ -21,7 +21,7 @@ func readRelease(it item) (anchor.Release, error) {
 
 func readLive(it item) (anchor.Live, error) {
 	r, err := readRelease(it)
-	return store.LiveAfter(r), err
+	return records.LiveAfter(r), err
 }
 
 // Live gives the project's pointer, NotFound before the first release.
@@ -31,7 +31,7 @@ func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, erro
 	case err != nil:
 		return anchor.Live{}, err
 	case it == nil:
-		return anchor.Live{}, store.NeverLive(p)
+		return anchor.Live{}, records.NeverLive(p)
 	}
 	return readLive(it)
 }
@@ -83,20 +83,20 @@ func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, r
 	changes := []change{s.ownedBy(p), s.pointer(from, p, release)}
 	changes = append(changes, written...)
 	changes = append(changes,
-		change{at: s.t.releaseID(to.ID), put: item{}, when: notThere, refused: always(store.IDTaken("release", string(to.ID)))},
+		change{at: s.t.releaseID(to.ID), put: item{}, when: notThere, refused: always(records.IDTaken("release", string(to.ID)))},
 		change{at: s.t.release(p, to.Revision), put: release},
 	)
 	if err := s.transact(ctx, "move the live pointer", changes...); err != nil {
 		return anchor.Live{}, err
 	}
-	return store.LiveAfter(to), nil
+	return records.LiveAfter(to), nil
 }
 
 // pointer puts the release where the pointer is, if that is where from says.
 func (s *Store) pointer(from anchor.Live, p anchor.ProjectID, release item) change {
 	c := change{
 		at: s.t.live(p), put: release, when: "#revision = :from", values: item{":from": num(from.Revision)},
-		refused: func(stored item) error { return store.PointerMoved(p, numOf(stored, revisionAttr), from.Revision) },
+		refused: func(stored item) error { return records.PointerMoved(p, numOf(stored, revisionAttr), from.Revision) },
 	}
 	if from.Revision == 0 {
 		c.when, c.values = notThere, nil
@@ -109,7 +109,7 @@ func (s *Store) pointer(from anchor.Live, p anchor.ProjectID, release item) chan
 // same deployment, writing it is the check.
 func (s *Store) moveRecord(to anchor.Release, record *anchor.Deployment) ([]change, error) {
 	p := to.ProjectID
-	missing := func(item) error { return store.NoDeployment(to.Deployment) }
+	missing := func(item) error { return records.NoDeployment(to.Deployment) }
 	check := change{
 		at: s.t.record(to.Deployment), when: "#record.#projectId = :p", values: item{":p": str(p)}, refused: missing,
 	}
@@ -119,27 +119,27 @@ func (s *Store) moveRecord(to anchor.Release, record *anchor.Deployment) ([]chan
 	same := record.ID == to.Deployment
 	switch {
 	case record.ProjectID != p:
-		return nil, store.ForeignRecord(record.ID, p)
+		return nil, records.ForeignRecord(record.ID, p)
 	case record.IsRollback && same:
-		return nil, store.IDTaken("deployment", string(record.ID))
+		return nil, records.IDTaken("deployment", string(record.ID))
 	case record.IsRollback:
 		inserted := *record
 		inserted.Order = to.Order
 		insert, err := s.insert(inserted)
 		return append([]change{check}, insert...), err
 	case !anchor.Deploying.CanMove(record.Status):
-		return nil, store.NoSuchMove(record.ID, anchor.Deploying, record.Status)
+		return nil, records.NoSuchMove(record.ID, anchor.Deploying, record.Status)
 	case same:
 		return s.move(*record, anchor.Deploying, missing)
 	}
-	moved, err := s.move(*record, anchor.Deploying, always(store.ForeignRecord(record.ID, p)))
+	moved, err := s.move(*record, anchor.Deploying, always(records.ForeignRecord(record.ID, p)))
 	return append([]change{check}, moved...), err
 }
 
 // Releases lists the project's moves, newest first; Invalid for a cursor that is
 // none. An unknown project has none.
 func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error) {
-	revision, err := store.BeforeRevision(page)
+	revision, err := records.BeforeRevision(page)
 	if err != nil {
 		return anchor.List[anchor.Release]{}, err
 	}
@@ -150,7 +150,7 @@ func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Pa
 		return anchor.List[anchor.Release]{}, err
 	}
 	rows, err := recordsOf(items, readRelease)
-	return store.Cut(rows, page, store.ReleaseCursor), err
+	return records.Cut(rows, page, records.ReleaseCursor), err
 }
 
 // LastLive gives the deployment that was live before the one that is, however
@@ -171,7 +171,7 @@ func (s *Store) LastLive(ctx context.Context, p anchor.ProjectID) (anchor.Deploy
 			}
 		}
 		if list.Next == "" {
-			return "", store.NeverLive(p)
+			return "", records.NeverLive(p)
 		}
 		page.Cursor = list.Next
 	}

@@ -16,7 +16,7 @@ var errLocked = errors.New("it is locked already")
 func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []byte) ([]byte, error) {
 	stored := sealed
 	err := s.transact(ctx, "lock the environment",
-		change{at: s.t.record(id), when: isThere, refused: always(store.NoDeployment(id))},
+		change{at: s.t.record(id), when: isThere, refused: always(records.NoDeployment(id))},
 		change{at: s.t.lockedEnv(id), put: item{sealedAttr: bin(sealed)}, when: notThere, refused: func(have item) error {
 			stored = binOf(have, sealedAttr)
 			return errLocked
@@ -35,7 +35,7 @@ func (s *Store) LockedEnv(ctx context.Context, id anchor.DeploymentID) ([]byte, 
 	case err != nil:
 		return nil, err
 	case it == nil:
-		return nil, store.NotLocked(id)
+		return nil, records.NotLocked(id)
 	}
 	return binOf(it, sealedAttr), nil
 }

@@ -10,11 +10,11 @@ import (
 
 // What the use-cases ask for is what the store gives.
 var (
-	_ access.Tokens      = (*dynamo.Store)(nil)
-	_ hostname.Directory = (*dynamo.Store)(nil)
-	_ hostname.Records   = (*dynamo.Store)(nil)
-	_ project.Records    = (*dynamo.Store)(nil)
-	_ project.Variables  = (*dynamo.Store)(nil)
-	_ release.Pointer    = (*dynamo.Store)(nil)
-	_ release.Records    = (*dynamo.Store)(nil)
+	_ access.Tokens     = (*dynamo.Store)(nil)
+	_ domains.Directory = (*dynamo.Store)(nil)
+	_ domains.Records   = (*dynamo.Store)(nil)
+	_ project.Records   = (*dynamo.Store)(nil)
+	_ project.Variables = (*dynamo.Store)(nil)
+	_ release.Pointer   = (*dynamo.Store)(nil)
+	_ release.Records   = (*dynamo.Store)(nil)
 )

@@ -24,8 +24,8 @@ func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
 		return err
 	}
 	return s.transact(ctx, "create the project",
-		change{at: s.t.slug(p.Slug), put: item{recordAttr: rec}, when: notThere, refused: always(store.SlugTaken(p.Slug))},
-		change{at: s.t.project(p.ID), put: item{recordAttr: rec}, when: notThere, refused: always(store.IDTaken("project", string(p.ID)))},
+		change{at: s.t.slug(p.Slug), put: item{recordAttr: rec}, when: notThere, refused: always(records.SlugTaken(p.Slug))},
+		change{at: s.t.project(p.ID), put: item{recordAttr: rec}, when: notThere, refused: always(records.IDTaken("project", string(p.ID)))},
 		change{at: s.t.env(p.ID), put: item{}},
 	)
 }
@@ -37,9 +37,9 @@ func (s *Store) ownedBy(p anchor.ProjectID) change {
 		at: s.t.project(p), when: isThere + " AND attribute_not_exists(#deleting)",
 		refused: func(stored item) error {
 			if stored != nil {
-				return store.Removing(p)
+				return records.Removing(p)
 			}
-			return store.NoProject(string(p))
+			return records.NoProject(string(p))
 		},
 	}
 }
@@ -60,7 +60,7 @@ func (s *Store) oneProject(ctx context.Context, at address, idOrSlug string) (an
 	case err != nil:
 		return anchor.Project{}, err
 	case it == nil:
-		return anchor.Project{}, store.NoProject(idOrSlug)
+		return anchor.Project{}, records.NoProject(idOrSlug)
 	}
 	return readProject(it)
 }
@@ -72,12 +72,12 @@ func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anc
 		return anchor.List[anchor.Project]{}, err
 	}
 	rows, err := recordsOf(items, readProject)
-	return store.Cut(rows, page, store.ProjectCursor), err
+	return records.Cut(rows, page, records.ProjectCursor), err
 }
 
 // page reads one item beyond the page of a list sorted by id.
 func (s *Store) page(ctx context.Context, what, table, partition, prefix string, page anchor.Page) ([]item, error) {
-	id, err := store.BeforeID(page)
+	id, err := records.BeforeID(page)
 	if err != nil {
 		return nil, err
 	}

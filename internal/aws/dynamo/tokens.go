@@ -32,7 +32,7 @@ func (s *Store) CreateToken(ctx context.Context, token anchor.Token) error {
 	if token.RevokedAt != 0 {
 		whole[revokedAttr] = num(token.RevokedAt)
 	}
-	taken := always(store.IDTaken("token", token.ID))
+	taken := always(records.IDTaken("token", token.ID))
 	return s.transact(ctx, "create the token",
 		change{at: s.t.tokenID(token.ID), put: item{hashAttr: bin(token.Hash)}, when: notThere, refused: taken},
 		change{at: s.t.token(token.Hash), put: whole, when: notThere, refused: taken},
@@ -46,7 +46,7 @@ func (s *Store) TokenByHash(ctx context.Context, hash []byte) (anchor.Token, err
 	case err != nil:
 		return anchor.Token{}, err
 	case it == nil:
-		return anchor.Token{}, store.NoToken()
+		return anchor.Token{}, records.NoToken()
 	}
 	return readToken(it)
 }
@@ -80,7 +80,7 @@ func (s *Store) RevokeToken(ctx context.Context, id string, at int64) error {
 	case err != nil:
 		return err
 	case entry == nil:
-		return store.NoToken()
+		return records.NoToken()
 	}
 	token := s.t.token(binOf(entry, hashAttr))
 	_, err = s.update(ctx, what, &dynamodb.UpdateItemInput{
@@ -89,6 +89,6 @@ func (s *Store) RevokeToken(ctx context.Context, id string, at int64) error {
 		ConditionExpression:       sdk.String(isThere),
 		ExpressionAttributeNames:  map[string]string{"#revokedAt": revokedAttr, "#pk": pk},
 		ExpressionAttributeValues: item{":at": num(at)},
-	}, always(store.NoToken()))
+	}, always(records.NoToken()))
 	return err
 }

@@ -10,13 +10,13 @@ import (
 
 // gone: what was asked for is not there.
 func gone(err error) bool {
-	return awserror.Is(err, "NoSuchDistribution", "NoSuchFunctionExists", "EntityNotFound", "ResourceNotFoundException",
+	return awserr.Is(err, "NoSuchDistribution", "NoSuchFunctionExists", "EntityNotFound", "ResourceNotFoundException",
 		"NoSuchCachePolicy", "NoSuchOriginAccessControl")
 }
 
 // taken: what was to be made is there already.
 func taken(err error) bool {
-	return awserror.Is(err, "DistributionAlreadyExists", "FunctionAlreadyExists", "EntityAlreadyExists",
+	return awserr.Is(err, "DistributionAlreadyExists", "FunctionAlreadyExists", "EntityAlreadyExists",
 		"CachePolicyAlreadyExists", "OriginAccessControlAlreadyExists")
 }
 
@@ -30,16 +30,16 @@ func failed(err error, action, what string) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	action = cmp.Or(awserror.Action(err), action)
+	action = cmp.Or(awserr.Action(err), action)
 	e := anchor.Failed("cloudfront_failed", "%s of %s failed", action, what).Because(err)
 	switch {
-	case awserror.Denied(err):
+	case awserr.Denied(err):
 		e.Code = "access_denied"
 		return e.Hintf("Allow %s to the role that Anchor runs as; anchor aws bootstrap does.", action)
-	case awserror.Crowded(err):
+	case awserr.Crowded(err):
 		e.Kind, e.Code = anchor.KindBusy, "cloudfront_busy"
 		return e.Hintf("CloudFront limits how fast an account may change things. Try again in a few minutes.")
-	case awserror.Stale(err):
+	case awserr.Stale(err):
 		e.Kind, e.Code = anchor.KindBusy, "cloudfront_contended"
 		return e.Hintf("Others changed it at the same time, again and again. Try again.")
 	}

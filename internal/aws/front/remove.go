@@ -63,7 +63,7 @@ func (f *Front) removeDistribution(ctx context.Context, p anchor.Project, id str
 	switch {
 	case err == nil || gone(err):
 		return nil
-	case awserror.Stale(err) || awserror.Is(err, "DistributionNotDisabled", "ResourceInUse"):
+	case awserr.Stale(err) || awserr.Is(err, "DistributionNotDisabled", "ResourceInUse"):
 		return settling(what, err)
 	}
 	return failed(err, "cloudfront:DeleteDistribution", what)
@@ -95,7 +95,7 @@ func (f *Front) removeFunction(ctx context.Context, p anchor.Project) error {
 	switch {
 	case gone(err):
 		return nil
-	case awserror.Is(err, "FunctionInUse"):
+	case awserr.Is(err, "FunctionInUse"):
 		return settling("the function "+f.name(p), err)
 	}
 	return failed(err, "cloudfront:DeleteFunction", f.name(p))
@@ -113,7 +113,7 @@ func (f *Front) removeStore(ctx context.Context, p anchor.Project) error {
 	switch {
 	case gone(err):
 		return nil
-	case awserror.Is(err, "CannotDeleteEntityWhileInUse"):
+	case awserr.Is(err, "CannotDeleteEntityWhileInUse"):
 		return settling("the store "+f.name(p), err)
 	}
 	return failed(err, "cloudfront:DeleteKeyValueStore", f.name(p))

@@ -27,7 +27,7 @@ func (f *Front) RemoveShared(ctx context.Context) (kept []string, err error) {
 	remove := func(what, action string, do func() error) {
 		switch err := f.settle(ctx, do); {
 		case err == nil || gone(err):
-		case awserror.Is(err, "CachePolicyInUse", "OriginAccessControlInUse"):
+		case awserr.Is(err, "CachePolicyInUse", "OriginAccessControlInUse"):
 			kept = append(kept, what+", which a distribution uses")
 		default:
 			errs = append(errs, failed(err, action, what))

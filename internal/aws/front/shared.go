@@ -150,7 +150,7 @@ func (f *Front) updateCachePolicy(ctx context.Context, id string, want *types.Ca
 func (f *Front) settle(ctx context.Context, do func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := do()
-		if !awserror.Stale(err) || attempt == attempts {
+		if !awserr.Stale(err) || attempt == attempts {
 			return err
 		}
 		if err := f.pause(ctx, attempt); err != nil {

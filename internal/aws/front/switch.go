@@ -102,7 +102,7 @@ func (f *Front) invalidate(ctx context.Context, distribution, reference string) 
 				Paths: &types.Paths{Quantity: sdk.Int32(1), Items: []string{"/*"}},
 			},
 		})
-		if !awserror.Crowded(err) || attempt == attempts {
+		if !awserr.Crowded(err) || attempt == attempts {
 			return err
 		}
 		if err := f.pause(ctx, attempt); err != nil {

@@ -114,7 +114,7 @@ func packFiles(ctx context.Context, archive *zip.Writer, root *os.Root, b bundle
 }
 
 // packFile puts the file at from in the tree under the name to.
-func packFile(archive *zip.Writer, root *os.Root, from, to string, file bundle.File) error {
+func packFile(archive *zip.Writer, root *os.Root, from, to string, file artifact.File) error {
 	mode := fs.FileMode(0o644)
 	switch {
 	case file.Link != "":

@@ -41,7 +41,7 @@ func (f *Functions) Check(a deploy.Artifact) error {
 
 // CheckManifest refuses, before its files are sent, an artifact that Check would refuse
 // for the functions that its manifest shows, or for its environment.
-func (f *Functions) CheckManifest(p anchor.Project, m bundle.Manifest, env map[string]string) error {
+func (f *Functions) CheckManifest(p anchor.Project, m artifact.Manifest, env map[string]string) error {
 	functions := opennext.Laid(func(yield func(string) bool) {
 		for _, file := range m.Files {
 			if !yield(file.Path) {

@@ -43,7 +43,7 @@ func TestCheck(t *testing.T) {
 		"a link in a bundle":     {func(a *deploy.Artifact) { link(a, "node_modules/x", ".store/x") }, "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := artifact(t, anchor.Project{ID: "p", Slug: "shop"}, platformtest.NewApp("one"))
+			a := artifactOf(t, anchor.Project{ID: "p", Slug: "shop"}, platformtest.NewApp("one"))
 			test.change(&a)
 			err := f.Check(a)
 			if test.code == "" {
@@ -87,7 +87,7 @@ func TestCheckManifest(t *testing.T) {
 		"a name Lambda sets":    {app: shop, change: setEnv("AWS_PROFILE", "x"), code: "reserved_env"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := artifact(t, anchor.Project{ID: "p", Slug: "shop"}, test.app)
+			a := artifactOf(t, anchor.Project{ID: "p", Slug: "shop"}, test.app)
 			if test.change != nil {
 				test.change(&a)
 			}
@@ -115,7 +115,7 @@ func split(a *deploy.Artifact, name string) {
 // grow adds a file of that many bytes.
 func grow(path string, size int64) func(*deploy.Artifact) {
 	return func(a *deploy.Artifact) {
-		a.Manifest.Files = append(a.Manifest.Files, bundle.File{Path: path, Size: size})
+		a.Manifest.Files = append(a.Manifest.Files, artifact.File{Path: path, Size: size})
 	}
 }
 
@@ -124,7 +124,7 @@ func setEnv(name, value string) func(*deploy.Artifact) {
 }
 
 func link(a *deploy.Artifact, from, to string) {
-	a.Manifest.Files = append(a.Manifest.Files, bundle.File{Path: "server-functions/default/" + from, Link: to})
+	a.Manifest.Files = append(a.Manifest.Files, artifact.File{Path: "server-functions/default/" + from, Link: to})
 }
 
 // elf is the beginning of a module for a machine (e_machine of the ELF header).
@@ -152,7 +152,7 @@ func TestArchitecture(t *testing.T) {
 			for module, machine := range test.modules {
 				app = app.With("server-functions/default/node_modules/"+module+"/build/"+module+".node", elf(machine))
 			}
-			a := artifact(t, p, app)
+			a := artifactOf(t, p, app)
 			err := s.Check(a)
 			if test.want == "" {
 				wantCode(t, err, "native_mismatch")
@@ -181,7 +181,7 @@ func TestZip(t *testing.T) {
 		home := filepath.Join(dir, "server-functions/default")
 		write(t, filepath.Join(home, "bin/tool"), "#!/bin/sh\n", 0o755)
 		symlink(t, "bin/tool", filepath.Join(home, "tool"))
-		return artifactOf(t, p, dir)
+		return artifactIn(t, p, dir)
 	}
 	packed := f.Zip(t, tree(), anchor.ServerFunction)
 	if again := f.Zip(t, tree(), anchor.ServerFunction); string(again) != string(packed) {

@@ -35,7 +35,7 @@ func callsOfAll(t *testing.T) (*awstest.Wire, string) {
 		}
 		tell(&report, fmt.Sprintf("%s: %d calls%s", what, len(calls), chain), calls)
 	}
-	first, second := artifact(t, p, splitApp()), artifact(t, p, splitApp().With("server-functions/default/new.txt", "new"))
+	first, second := artifactOf(t, p, splitApp()), artifactOf(t, p, splitApp().With("server-functions/default/new.txt", "new"))
 	one, two := first.Deployment, second.Deployment
 	count("publish, first of the project", func() { one = s.publish(t, first) })
 	count("publish again", func() { s.publish(t, first) })

@@ -22,7 +22,7 @@ func failed(err error, format string, args ...any) error {
 		return err
 	}
 	what := fmt.Sprintf(format, args...)
-	if awserror.Denied(err) {
+	if awserr.Denied(err) {
 		return denied(err, what)
 	}
 	return anchor.Failed("aws_failed", "AWS did not %s", what).
@@ -34,7 +34,7 @@ var caller = regexp.MustCompile(`arn:aws[a-z-]*:(?:sts|iam)::\d+:\S+`)
 // denied names the action that is missing and who misses it: AWS mostly says so, and
 // never for HeadObject.
 func denied(err error, what string) error {
-	action, who := cmp.Or(awserror.Action(err), "the call"), "the role that Anchor runs as"
+	action, who := cmp.Or(awserr.Action(err), "the call"), "the role that Anchor runs as"
 	if arn := caller.FindString(err.Error()); arn != "" {
 		who = arn
 	}
@@ -73,5 +73,5 @@ func isYoungRole(err error) bool {
 // isUnsure reports whether the answer was lost on its way: what was asked for may have
 // been done. An end of ctx is nobody's loss.
 func isUnsure(err error) bool {
-	return err != nil && awserror.Code(err) == "" && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	return err != nil && awserr.Code(err) == "" && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }

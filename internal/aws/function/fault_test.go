@@ -48,10 +48,10 @@ func TestPublishGetsOver(t *testing.T) {
 	t.Parallel()
 	inGroups(t, slices.Sorted(maps.Keys(passing)), func(name string) string { return name }, func(t *testing.T) func(*testing.T, string) {
 		s, p := newStand(t), newProject()
-		s.route(t, p, s.publish(t, artifact(t, p, platformtest.NewApp("live"))), 1)
+		s.route(t, p, s.publish(t, artifactOf(t, p, platformtest.NewApp("live"))), 1)
 		return func(t *testing.T, name string) {
 			app := platformtest.NewApp(anchor.NewID())
-			a := artifact(t, p, app)
+			a := artifactOf(t, p, app)
 			s.cloud.Wire.Break(passing[name]...)
 			d := s.publish(t, a)
 			s.cloud.Wire.Mend()
@@ -87,7 +87,7 @@ func (s *stand) wantPublished(t *testing.T, p anchor.Project, d anchor.Deploymen
 func TestPublishNeverTakesAnothersEnvironment(t *testing.T) {
 	s, p := newStand(t), newProject()
 	function := "anchor-" + p.Slug + "-server"
-	a := artifact(t, p, platformtest.NewApp("one"))
+	a := artifactOf(t, p, platformtest.NewApp("one"))
 	s.cloud.Wire.Break(awstest.Fault{
 		Operation: "Lambda.PublishVersion", Nth: 1, Status: 412, Code: "PreconditionFailedException",
 		Do: func() {
@@ -101,7 +101,7 @@ func TestPublishNeverTakesAnothersEnvironment(t *testing.T) {
 // A call without an answer ends with the caller's patience, and the next run goes on.
 func TestPublishGivesUpOnSilence(t *testing.T) {
 	s, p := newStand(t), newProject()
-	a := artifact(t, p, platformtest.NewApp("one"))
+	a := artifactOf(t, p, platformtest.NewApp("one"))
 	s.cloud.Wire.Break(awstest.Fault{Operation: "Lambda.CreateAlias", Hang: true, Do: func() {}})
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
@@ -114,10 +114,10 @@ func TestPublishGivesUpOnSilence(t *testing.T) {
 
 func TestPublishRefusesAnothersFunction(t *testing.T) {
 	s, p := newStand(t), newProject()
-	s.publish(t, artifact(t, p, platformtest.NewApp("one")))
+	s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))
 	other := newProject()
 	other.Slug = p.Slug
-	a := artifact(t, other, platformtest.NewApp("two"))
+	a := artifactOf(t, other, platformtest.NewApp("two"))
 	_, err := s.Publish(t.Context(), a, env(a), t.Logf)
 	wantCode(t, err, "function_name_taken")
 }
@@ -125,7 +125,7 @@ func TestPublishRefusesAnothersFunction(t *testing.T) {
 // What AWS goes on to refuse ends the run with the resource's name and what to do.
 func TestPublishSaysWhatAWSRefuses(t *testing.T) {
 	s, p := newStand(t), newProject()
-	s.route(t, p, s.publish(t, artifact(t, p, platformtest.NewApp("live"))), 1)
+	s.route(t, p, s.publish(t, artifactOf(t, p, platformtest.NewApp("live"))), 1)
 	for name, test := range map[string]struct {
 		fault awstest.Fault
 		code  string
@@ -144,7 +144,7 @@ func TestPublishSaysWhatAWSRefuses(t *testing.T) {
 		"a bucket that denies": {awstest.Fault{Operation: "S3.HeadObject", Status: 403, Code: "Forbidden"}, "aws_denied", []string{bucket, "s3:GetObject"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := artifact(t, p, platformtest.NewApp(anchor.NewID()))
+			a := artifactOf(t, p, platformtest.NewApp(anchor.NewID()))
 			s.cloud.Wire.Break(test.fault)
 			_, err := s.Publish(t.Context(), a, env(a), t.Logf)
 			s.cloud.Wire.Mend()
@@ -192,7 +192,7 @@ func TestCrash(t *testing.T) {
 	t.Parallel()
 	inGroups(t, crashPoints(t), crashPoint.name, func(t *testing.T) func(*testing.T, crashPoint) {
 		s, p := newStand(t), newProject()
-		s.route(t, p, s.publish(t, artifact(t, p, platformtest.NewApp("one"))), 1)
+		s.route(t, p, s.publish(t, artifactOf(t, p, platformtest.NewApp("one"))), 1)
 		return func(t *testing.T, c crashPoint) {
 			switch c.phase {
 			case "making":
@@ -217,9 +217,9 @@ func crashPoints(t *testing.T) []crashPoint {
 		name string
 		do   func()
 	}{
-		{"making", func() { s.publish(t, artifact(t, p, platformtest.NewApp("one"))) }},
-		{"updating", func() { s.publish(t, artifact(t, p, platformtest.NewApp("two"))) }},
-		{"", func() { d = s.publish(t, artifact(t, p, app)) }},
+		{"making", func() { s.publish(t, artifactOf(t, p, platformtest.NewApp("one"))) }},
+		{"updating", func() { s.publish(t, artifactOf(t, p, platformtest.NewApp("two"))) }},
+		{"", func() { d = s.publish(t, artifactOf(t, p, app)) }},
 		{"routing", func() { s.route(t, p, d, 1) }},
 	} {
 		record := s.cloud.Wire.Record()
@@ -254,7 +254,7 @@ func (s *stand) crash(t *testing.T, point crashPoint, do func(context.Context) e
 func (s *stand) wantAfterCrash(t *testing.T, p anchor.Project, point crashPoint, live string) {
 	t.Helper()
 	app := platformtest.NewApp(anchor.NewID())
-	a := artifact(t, p, app)
+	a := artifactOf(t, p, app)
 	s.crash(t, point, func(ctx context.Context) error {
 		_, err := s.Publish(ctx, a, env(a), t.Logf)
 		return err
@@ -281,7 +281,7 @@ func (s *stand) wantAfterCrash(t *testing.T, p anchor.Project, point crashPoint,
 func (s *stand) wantRoutedAfterCrash(t *testing.T, point crashPoint) {
 	t.Helper()
 	p := newProject()
-	d := s.publish(t, artifact(t, p, platformtest.NewApp("one").With("revalidation-function/index.mjs", revalidation)))
+	d := s.publish(t, artifactOf(t, p, platformtest.NewApp("one").With("revalidation-function/index.mjs", revalidation)))
 	s.crash(t, point, func(ctx context.Context) error { return s.Route(ctx, p, d, liveOf(d, 1)) })
 	must(t, s.open().Route(t.Context(), p, d, liveOf(d, 1)))
 	s.want(t, p, anchor.LiveAlias, "/", "one")

@@ -40,7 +40,7 @@ func TestLeaseIsRenewed(t *testing.T) {
 	lease := &shaky{}
 	s.Leases = lease
 	s.LeaseTimes(30*time.Millisecond, 0)
-	s.publish(t, artifact(t, p, platformtest.NewApp("one")))
+	s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))
 	if lease.renewed.Load() == 0 || !lease.releasedAfterwards.Load() {
 		t.Errorf("it was renewed %d times, released %t", lease.renewed.Load(), lease.releasedAfterwards.Load())
 	}
@@ -51,7 +51,7 @@ func TestLostLeaseEndsTheWork(t *testing.T) {
 	s.Leases = &shaky{lost: true}
 	s.LeaseTimes(30*time.Millisecond, 0)
 	s.cloud.Wire.Break(awstest.Fault{Operation: "Lambda.PublishVersion", Hang: true})
-	a := artifact(t, p, platformtest.NewApp("one"))
+	a := artifactOf(t, p, platformtest.NewApp("one"))
 	_, err := s.Publish(t.Context(), a, env(a), t.Logf)
 	wantCode(t, err, "lease_lost")
 }
@@ -61,7 +61,7 @@ func TestLeaseOfAnother(t *testing.T) {
 	s.LeaseTimes(time.Minute, 0)
 	_, release, err := s.leases.Lease(t.Context(), p.ID, "another", time.Minute)
 	must(t, err)
-	a := artifact(t, p, platformtest.NewApp("one"))
+	a := artifactOf(t, p, platformtest.NewApp("one"))
 	calls := s.cloud.Wire.Record()
 	if _, err := s.Publish(t.Context(), a, env(a), t.Logf); anchor.CodeOf(err) != "lease_held" {
 		t.Errorf("it says %v", err)
@@ -79,7 +79,7 @@ func TestCanceledPublishReleasesTheLease(t *testing.T) {
 	s.Leases = lease
 	ctx, cancel := context.WithCancel(t.Context())
 	s.cloud.Wire.Break(awstest.Fault{Operation: "Lambda.CreateFunction", Do: cancel})
-	a := artifact(t, p, platformtest.NewApp("one"))
+	a := artifactOf(t, p, platformtest.NewApp("one"))
 	if _, err := s.Publish(ctx, a, env(a), t.Logf); !errors.Is(err, context.Canceled) {
 		t.Errorf("it says %v", err)
 	}

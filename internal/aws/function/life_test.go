@@ -12,7 +12,7 @@ import (
 
 func TestLife(t *testing.T) {
 	s, p := newStand(t), newProject()
-	one := artifact(t, p, platformtest.NewApp("one"))
+	one := artifactOf(t, p, platformtest.NewApp("one"))
 	must(t, s.Check(one))
 	first := s.publish(t, one)
 	v := first.Functions[anchor.ServerFunction]
@@ -28,7 +28,7 @@ func TestLife(t *testing.T) {
 
 	s.route(t, p, first, 1)
 	s.want(t, p, anchor.LiveAlias, "/", "one")
-	second := s.publish(t, artifact(t, p, platformtest.NewApp("two")))
+	second := s.publish(t, artifactOf(t, p, platformtest.NewApp("two")))
 	s.want(t, p, anchor.LiveAlias, "/", "one")
 	s.route(t, p, second, 2)
 	s.want(t, p, anchor.LiveAlias, "/", "two")
@@ -50,7 +50,7 @@ func TestLife(t *testing.T) {
 
 func TestOutsidersAreKeptOut(t *testing.T) {
 	s, p := newStand(t), newProject()
-	d := s.publish(t, artifact(t, p, platformtest.NewApp("one")))
+	d := s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))
 	s.route(t, p, d, 1)
 	for _, alias := range []string{"d-" + string(d.ID), anchor.LiveAlias} {
 		hosts, err := s.Hosts(t.Context(), p, alias)
@@ -69,7 +69,7 @@ func TestOutsidersAreKeptOut(t *testing.T) {
 // What cannot be published is refused before AWS is asked for anything.
 func TestPublishRefuses(t *testing.T) {
 	s, p := newStand(t), newProject()
-	a := artifact(t, p, platformtest.NewApp("one"))
+	a := artifactOf(t, p, platformtest.NewApp("one"))
 	open, large := env(a), env(a)
 	delete(open[anchor.ServerFunction], "ANCHOR_ORIGIN_SECRET")
 	large[anchor.ServerFunction]["CATALOGUE"] = strings.Repeat("x", 4096)

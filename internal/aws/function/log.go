@@ -18,9 +18,9 @@ func (f *Functions) boundLog(ctx context.Context, function string) {
 	}
 	group := logGroup(function)
 	err := f.retain(ctx, group)
-	if awserror.Is(err, "ResourceNotFoundException") {
+	if awserr.Is(err, "ResourceNotFoundException") {
 		_, err = f.Logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
-		if err == nil || awserror.Is(err, "ResourceAlreadyExistsException") {
+		if err == nil || awserr.Is(err, "ResourceAlreadyExistsException") {
 			err = f.retain(ctx, group)
 		}
 	}

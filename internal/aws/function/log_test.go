@@ -17,7 +17,7 @@ func TestLogsAreBounded(t *testing.T) {
 	p := newProject()
 	for _, days := range []int{7, 30} {
 		s.LogDays = days
-		a := artifact(t, p, platformtest.NewApp("one"))
+		a := artifactOf(t, p, platformtest.NewApp("one"))
 		_, err := s.Publish(t.Context(), a, env(a), t.Logf)
 		must(t, err)
 		out, err := s.Logs.DescribeLogGroups(t.Context(), &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: sdk.String("/aws/lambda/anchor-" + p.Slug + "-")})
@@ -37,7 +37,7 @@ func TestADeploymentOutlivesALogThatCannotBeBounded(t *testing.T) {
 	s := newStand(t)
 	s.LogDays = 7
 	s.cloud.Wire.Break(awstest.Fault{Operation: "CloudWatch Logs.PutRetentionPolicy", Status: 400, Code: "AccessDeniedException"})
-	a := artifact(t, newProject(), platformtest.NewApp("one"))
+	a := artifactOf(t, newProject(), platformtest.NewApp("one"))
 	_, err := s.Publish(t.Context(), a, env(a), t.Logf)
 	must(t, err)
 }

@@ -18,7 +18,7 @@ type middleware struct {
 }
 
 // middlewareOf gives a build's external middleware, or nil. The files are sorted.
-func middlewareOf(b anchor.Build, sorted []bundle.File) *middleware {
+func middlewareOf(b anchor.Build, sorted []artifact.File) *middleware {
 	for _, fn := range b.Functions {
 		if fn.Edge {
 			return &middleware{bundled{dir: fn.Dir, handler: fn.Handler, files: below(sorted, fn.Dir)}, b.Routes, b.BasePath}

@@ -38,7 +38,7 @@ func guidesWith(t *testing.T, rewrite string) deploy.Artifact {
 		t.Fatal("the middleware of the built guides has no rewrite of /mw-rewrite")
 	}
 	must(t, os.WriteFile(name, slices.Concat(head, []byte(`"/mw-rewrite"`), changed), 0o600))
-	return artifactOf(t, anchor.Project{ID: "p", Slug: "shop"}, dir)
+	return artifactIn(t, anchor.Project{ID: "p", Slug: "shop"}, dir)
 }
 
 // visitor asks a function as CloudFront does.
@@ -142,15 +142,15 @@ func TestZipHasMiddleware(t *testing.T) {
 	app := platformtest.NewApp("one").Split("api", "api/*", "one").Images("one").Middleware()
 	shop := anchor.Project{ID: "p", Slug: "shop"}
 	for name, has := range map[string]bool{anchor.ServerFunction: true, "api": true, anchor.ImageFunction: false} {
-		packed := f.Zip(t, artifact(t, shop, app), name)
-		if !bytes.Equal(packed, f.Zip(t, artifact(t, shop, app), name)) {
+		packed := f.Zip(t, artifactOf(t, shop, app), name)
+		if !bytes.Equal(packed, f.Zip(t, artifactOf(t, shop, app), name)) {
 			t.Errorf("the zips of %s differ", name)
 		}
 		if got := bytes.Contains(packed, []byte("anchor-middleware/handler.mjs")); got != has {
 			t.Errorf("%s has middleware: %t", name, got)
 		}
 	}
-	_, source := entry(t, f.Zip(t, artifact(t, shop, app), "api"), "anchor-middleware.mjs")
+	_, source := entry(t, f.Zip(t, artifactOf(t, shop, app), "api"), "anchor-middleware.mjs")
 	if want := `"routes":[["/_next/image*","imageOptimizer",false],["/api/*","api",true],["/_next/*","",false],["/public.txt","",false]],"rest":["default",true]`; !strings.Contains(source, want) {
 		t.Errorf("the routes are\n%s", source)
 	}

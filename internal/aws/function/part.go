@@ -32,8 +32,8 @@ type part struct {
 // bundled is a folder of the tree that OpenNext made to run.
 type bundled struct {
 	dir     string
-	handler string        // "index.handler", the bundle's own
-	files   []bundle.File // with their paths in dir
+	handler string          // "index.handler", the bundle's own
+	files   []artifact.File // with their paths in dir
 }
 
 // deploymentAlias is the alias that keeps a deployment's version.
@@ -80,9 +80,9 @@ func (f *Functions) parts(a deploy.Artifact) []part {
 
 // below gives those of the files, which are sorted by path, that lie in a folder, with
 // their paths in it. It looks at no others: a manifest may name as many folders as files.
-func below(sorted []bundle.File, dir string) []bundle.File {
-	first, _ := slices.BinarySearchFunc(sorted, dir+"/", func(f bundle.File, path string) int { return strings.Compare(f.Path, path) })
-	var files []bundle.File
+func below(sorted []artifact.File, dir string) []artifact.File {
+	first, _ := slices.BinarySearchFunc(sorted, dir+"/", func(f artifact.File, path string) int { return strings.Compare(f.Path, path) })
+	var files []artifact.File
 	for _, file := range sorted[first:] {
 		rest, found := strings.CutPrefix(file.Path, dir+"/")
 		if !found {
@@ -129,7 +129,7 @@ func (b bundled) module() (file, export string) {
 	stem := b.handler[:max(dot, 0)]
 	for _, extension := range []string{".mjs", ".js", ".cjs"} {
 		name := path.Clean(stem + extension)
-		if slices.ContainsFunc(b.files, func(f bundle.File) bool { return f.Path == name }) {
+		if slices.ContainsFunc(b.files, func(f artifact.File) bool { return f.Path == name }) {
 			return name, b.handler[dot+1:]
 		}
 	}
@@ -138,9 +138,9 @@ func (b bundled) module() (file, export string) {
 
 // size is how much Lambda unpacks, in bytes.
 func (p part) size() int64 {
-	total := bundle.Manifest{Files: p.files}.Size()
+	total := artifact.Manifest{Files: p.files}.Size()
 	if p.middleware != nil {
-		total += bundle.Manifest{Files: p.middleware.files}.Size()
+		total += artifact.Manifest{Files: p.middleware.files}.Size()
 	}
 	if p.http {
 		for _, file := range entryFiles(p) {

@@ -38,7 +38,7 @@ func TestProbe(t *testing.T) {
 		"a page that never comes":    {answering(`await new Promise((resolve) => setTimeout(resolve, 8_000));`), "probe_timeout", []string{"GET /", "3s"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := artifact(t, p, platformtest.NewApp("one").Server(test.module))
+			a := artifactOf(t, p, platformtest.NewApp("one").Server(test.module))
 			s.publish(t, a)
 			f := s.open()
 			if test.code == "probe_timeout" {
@@ -62,10 +62,10 @@ func TestProbe(t *testing.T) {
 func TestProbeStartsSplitFunctions(t *testing.T) {
 	s, p := newStand(t), newProject()
 	good := splitApp()
-	a := artifact(t, p, good)
+	a := artifactOf(t, p, good)
 	s.publish(t, a)
 	must(t, s.Probe(t.Context(), a, t.Logf))
-	a = artifact(t, p, good.With("server-functions/api/index.mjs", `throw new Error("no module today");`))
+	a = artifactOf(t, p, good.With("server-functions/api/index.mjs", `throw new Error("no module today");`))
 	s.publish(t, a)
 	err := s.Probe(t.Context(), a, t.Logf)
 	wantCode(t, err, "start_crashed")
@@ -96,7 +96,7 @@ func (e *early) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func TestProbeOfAYoungURL(t *testing.T) {
 	s, p := newStand(t), newProject()
-	a := artifact(t, p, platformtest.NewApp("one"))
+	a := artifactOf(t, p, platformtest.NewApp("one"))
 	s.publish(t, a)
 	s.HTTP = &http.Client{Transport: &early{next: s.client.Transport, before: []func(*http.Request) (*http.Response, error){
 		func(*http.Request) (*http.Response, error) {

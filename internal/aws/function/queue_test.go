@@ -22,7 +22,7 @@ func TestRevalidation(t *testing.T) {
 			writeFileSync(process.env.SEEN, event.Records[0].body);
 			return { batchItemFailures: [] };
 		};`)
-	a := artifact(t, p, app)
+	a := artifactOf(t, p, app)
 	seen := filepath.Join(t.TempDir(), "seen")
 	vars := env(a)
 	vars[function.Revalidation] = map[string]string{"SEEN": seen}

@@ -17,8 +17,8 @@ import (
 
 func TestRemove(t *testing.T) {
 	s, p := newStand(t), newProject()
-	one := s.publish(t, artifact(t, p, platformtest.NewApp("one")))
-	two := s.publish(t, artifact(t, p, platformtest.NewApp("two")))
+	one := s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))
+	two := s.publish(t, artifactOf(t, p, platformtest.NewApp("two")))
 	s.route(t, p, one, 1)
 	wantCode(t, s.Remove(t.Context(), p, one), "deployment_live")
 	s.want(t, p, "d-"+string(one.ID), "/", "one")
@@ -48,9 +48,9 @@ func TestRemove(t *testing.T) {
 // not keep the deployment.
 func TestRemoveOfADroppedFunction(t *testing.T) {
 	s, p := newStand(t), newProject()
-	split := s.publish(t, artifact(t, p, splitApp()))
+	split := s.publish(t, artifactOf(t, p, splitApp()))
 	s.route(t, p, split, 1)
-	plain := s.publish(t, artifact(t, p, platformtest.NewApp("plain")))
+	plain := s.publish(t, artifactOf(t, p, platformtest.NewApp("plain")))
 	s.route(t, p, plain, 2)
 	for range 2 {
 		must(t, s.Remove(t.Context(), p, split))
@@ -59,7 +59,7 @@ func TestRemoveOfADroppedFunction(t *testing.T) {
 		t.Errorf("the removed deployment has hosts: %v, %v", hosts, err)
 	}
 	s.want(t, p, anchor.LiveAlias, "/", "plain")
-	again := s.publish(t, artifact(t, p, splitApp()))
+	again := s.publish(t, artifactOf(t, p, splitApp()))
 	s.route(t, p, again, 3)
 	if got, want := s.aliasVersion(t, "anchor-"+p.Slug+"-api", "live"), again.Functions["api"].Version; got != want {
 		t.Errorf("the function that came back has version %s live, want %s", got, want)
@@ -71,7 +71,7 @@ func TestRemoveProject(t *testing.T) {
 	near := newProject()
 	near.Slug = p.Slug + "-server" // its functions' names begin like p's
 	app := platformtest.NewApp("one").With("revalidation-function/index.mjs", `export const handler = async () => ({});`)
-	gone, kept := s.publish(t, artifact(t, p, app)), s.publish(t, artifact(t, near, app))
+	gone, kept := s.publish(t, artifactOf(t, p, app)), s.publish(t, artifactOf(t, near, app))
 	s.route(t, p, gone, 1)
 	s.route(t, near, kept, 1)
 	for _, project := range []anchor.Project{p, near} { // as Lambda does with the first request

@@ -11,8 +11,8 @@ import (
 
 func TestRouteGetsOver(t *testing.T) {
 	s, p := newStand(t), newProject()
-	one := s.publish(t, artifact(t, p, platformtest.NewApp("one")))
-	two := s.publish(t, artifact(t, p, platformtest.NewApp("two")))
+	one := s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))
+	two := s.publish(t, artifactOf(t, p, platformtest.NewApp("two")))
 	s.route(t, p, one, 1)
 	revision := int64(1)
 	for name, fault := range map[string]awstest.Fault{
@@ -43,8 +43,8 @@ func TestRouteGetsOver(t *testing.T) {
 // its RevisionId, and the later revision stays.
 func TestRouteNeverGoesBack(t *testing.T) {
 	s, p := newStand(t), newProject()
-	one := s.publish(t, artifact(t, p, platformtest.NewApp("one")))
-	two := s.publish(t, artifact(t, p, platformtest.NewApp("two")))
+	one := s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))
+	two := s.publish(t, artifactOf(t, p, platformtest.NewApp("two")))
 	s.route(t, p, one, 1)
 	must(t, s.Ready(t.Context(), p, one))
 	must(t, s.open().Route(t.Context(), p, two, liveOf(two, 3)))
@@ -60,7 +60,7 @@ func TestRouteNeverGoesBack(t *testing.T) {
 func TestRouteMovesTheServerLast(t *testing.T) {
 	s, p := newStand(t), newProject()
 	app := splitApp()
-	one, two := s.publish(t, artifact(t, p, app)), s.publish(t, artifact(t, p, app))
+	one, two := s.publish(t, artifactOf(t, p, app)), s.publish(t, artifactOf(t, p, app))
 	s.route(t, p, one, 1)
 	must(t, s.Ready(t.Context(), p, two))
 	s.cloud.Wire.Break(awstest.Fault{Operation: "Lambda.UpdateAlias", Nth: 2, Status: 403, Code: "AccessDeniedException"})
@@ -78,7 +78,7 @@ func TestRouteMovesTheServerLast(t *testing.T) {
 
 func TestNothingToRouteTo(t *testing.T) {
 	s, p := newStand(t), newProject()
-	one := s.publish(t, artifact(t, p, platformtest.NewApp("one")))
+	one := s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))
 	s.route(t, p, one, 1)
 	gone := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID}
 	wantCode(t, s.Ready(t.Context(), p, gone), "not_published")
@@ -96,7 +96,7 @@ func TestRacingDeployments(t *testing.T) {
 	deployments := make([]anchor.Deployment, len(pages))
 	var all sync.WaitGroup
 	for i, page := range pages {
-		a := artifact(t, p, platformtest.NewApp(page))
+		a := artifactOf(t, p, platformtest.NewApp(page))
 		deployments[i] = a.Deployment
 		all.Go(func() {
 			versions, err := s.open().Publish(t.Context(), a, env(a), t.Logf)

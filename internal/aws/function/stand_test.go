@@ -103,15 +103,16 @@ func newProject() anchor.Project {
 	return anchor.Project{ID: anchor.ProjectID(id), Slug: "shop-" + id[len(id)-6:]}
 }
 
-// artifact is a deployment of an app.
-func artifact(t *testing.T, p anchor.Project, app platformtest.App) deploy.Artifact {
+// artifactOf is a deployment of an app.
+func artifactOf(t *testing.T, p anchor.Project, app platformtest.App) deploy.Artifact {
 	t.Helper()
-	return artifactOf(t, p, app.Write(t))
+	return artifactIn(t, p, app.Write(t))
 }
 
-func artifactOf(t *testing.T, p anchor.Project, dir string) deploy.Artifact {
+// artifactIn is a deployment of the build in dir.
+func artifactIn(t *testing.T, p anchor.Project, dir string) deploy.Artifact {
 	t.Helper()
-	manifest, err := bundle.Scan(t.Context(), dir, nil)
+	manifest, err := artifact.Scan(t.Context(), dir, nil)
 	must(t, err)
 	build, err := opennext.Parse(os.DirFS(dir))
 	must(t, err)

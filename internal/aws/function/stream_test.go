@@ -36,7 +36,7 @@ func TestZipStreams(t *testing.T) {
 		"buffered":  {buffered, "whole", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := artifact(t, anchor.Project{ID: "p", Slug: "shop"}, platformtest.NewApp("one").Server(test.module))
+			a := artifactOf(t, anchor.Project{ID: "p", Slug: "shop"}, platformtest.NewApp("one").Server(test.module))
 			url := run(t, function.New(function.Config{Installation: "anchor"}).Zip(t, a, anchor.ServerFunction))
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/", http.NoBody)
 			must(t, err)

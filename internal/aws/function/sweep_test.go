@@ -28,8 +28,8 @@ func (s *stand) zips(t *testing.T, p anchor.Project) []string {
 // live; what came a moment ago may be about to be used.
 func TestSweepCode(t *testing.T) {
 	s, p := newStand(t), newProject()
-	one := s.publish(t, artifact(t, p, platformtest.NewApp("one")))
-	two := s.publish(t, artifact(t, p, platformtest.NewApp("two")))
+	one := s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))
+	two := s.publish(t, artifactOf(t, p, platformtest.NewApp("two")))
 	s.route(t, p, two, 1)
 	stray := "functions/" + string(p.ID) + "/" + strings.Repeat("ab", 32) + ".zip"
 	_, err := s.S3.PutObject(t.Context(), &s3.PutObjectInput{Bucket: sdk.String(bucket), Key: &stray, Body: strings.NewReader("zip")})
@@ -54,7 +54,7 @@ func TestSweepCode(t *testing.T) {
 
 func TestSweepCodeKeepsAwayFromADeployment(t *testing.T) {
 	s, p := newStand(t), newProject()
-	s.publish(t, artifact(t, p, platformtest.NewApp("one")))
+	s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))
 	_, release, err := s.leases.Lease(t.Context(), p.ID, "a deployment", time.Minute)
 	must(t, err)
 	if err := s.SweepCode(t.Context(), p, -time.Hour); anchor.KindOf(err) != anchor.KindBusy {

@@ -1,4 +1,4 @@
-package stack_test
+package install_test
 
 import (
 	"encoding/json"
@@ -170,7 +170,7 @@ func TestTheFirstToken(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	records := access.Service{Tokens: memory.New()}
 	c := config(t, cloud)
-	c.Tokens = func(installation.Outputs) stack.Tokens { return records }
+	c.Tokens = func(installation.Outputs) install.Tokens { return records }
 	i := open(t, c)
 	secret, err := i.FirstToken(t.Context(), installation.Outputs{}, "me", false)
 	if err != nil {

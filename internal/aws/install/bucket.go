@@ -1,4 +1,4 @@
-package stack
+package install
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 // under the name is a Conflict.
 func (i *Installation) hasBucket(ctx context.Context, name string) (bool, error) {
 	_, err := i.s3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &name, ExpectedBucketOwner: &i.account})
-	switch code := awserror.Code(err); {
+	switch code := awserr.Code(err); {
 	case err == nil:
 		return true, nil
 	case code == "NotFound" || code == "NoSuchBucket":
@@ -56,7 +56,7 @@ func (i *Installation) createBucket(ctx context.Context, name string) error {
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(i.AWS.Region)}
 	}
 	_, err := i.s3.CreateBucket(ctx, in)
-	switch awserror.Code(err) {
+	switch awserr.Code(err) {
 	case "BucketAlreadyOwnedByYou": // another run was faster
 		return nil
 	case "BucketAlreadyExists":
@@ -124,7 +124,7 @@ func (i *Installation) upload(ctx context.Context, c code) error {
 		i.done("Handlers", "unchanged")
 		return nil
 	}
-	if !awserror.Is(err, "NotFound") {
+	if !awserr.Is(err, "NotFound") {
 		return i.explain(err, "look for the handlers' code in "+bucket)
 	}
 	_, err = i.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &c.key, Body: bytes.NewReader(c.zip),
@@ -141,7 +141,7 @@ func (i *Installation) emptyBucket(ctx context.Context, name string) error {
 	pages := s3.NewListObjectVersionsPaginator(i.s3, &s3.ListObjectVersionsInput{Bucket: &name})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
-		if awserror.Is(err, "NoSuchBucket") {
+		if awserr.Is(err, "NoSuchBucket") {
 			return nil
 		}
 		if err != nil {
@@ -183,7 +183,7 @@ func (i *Installation) deleteBucket(ctx context.Context, name string) error {
 		return err
 	}
 	_, err := i.s3.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &name})
-	if awserror.Is(err, "NoSuchBucket") {
+	if awserr.Is(err, "NoSuchBucket") {
 		return nil
 	}
 	return i.explain(err, "delete the bucket "+name)

@@ -1,4 +1,4 @@
-package stack_test
+package install_test
 
 import (
 	"os"
@@ -25,7 +25,7 @@ func phase(t *testing.T, name string) string {
 			} `yaml:"Properties"`
 		} `yaml:"Resources"`
 	}
-	if err := yaml.Unmarshal([]byte(stack.Template()), &template); err != nil {
+	if err := yaml.Unmarshal([]byte(install.Template()), &template); err != nil {
 		t.Fatal(err)
 	}
 	var spec struct {

@@ -1,4 +1,4 @@
-package stack
+package install
 
 import (
 	"go/ast"
@@ -75,7 +75,7 @@ func (s *source) used(t *testing.T, code []runs) []string {
 	var all []string
 	for call := range calls {
 		service, operation, _ := strings.Cut(call, " ")
-		for _, action := range awserror.Actions(service, operation) {
+		for _, action := range awserr.Actions(service, operation) {
 			if !slices.Contains(all, action) {
 				all = append(all, action)
 			}

@@ -1,4 +1,4 @@
-package stack
+package install
 
 import (
 	"context"
@@ -168,7 +168,7 @@ func (i *Installation) deleteStack(ctx context.Context, s state) error {
 func (i *Installation) unprotect(ctx context.Context) error {
 	for _, name := range i.tableNames() {
 		out, err := i.tables.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})
-		if awserror.Is(err, "ResourceNotFoundException") {
+		if awserr.Is(err, "ResourceNotFoundException") {
 			continue
 		}
 		if err != nil {
@@ -197,7 +197,7 @@ func (i *Installation) deleteLogs(ctx context.Context) error {
 		}
 		for _, g := range page.LogGroups {
 			_, err := i.logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: g.LogGroupName})
-			if err != nil && !awserror.Is(err, "ResourceNotFoundException") {
+			if err != nil && !awserr.Is(err, "ResourceNotFoundException") {
 				return i.explain(err, "delete the log group "+sdk.ToString(g.LogGroupName))
 			}
 		}

@@ -1,4 +1,4 @@
-package stack_test
+package install_test
 
 import (
 	"context"
@@ -36,7 +36,7 @@ func (p projects) RemoveShared(context.Context) ([]string, error) {
 	return []string{"the cache policy anchor-pages, which a distribution uses"}, nil
 }
 
-func withProject(t *testing.T, c stack.Config) (stack.Config, projects) {
+func withProject(t *testing.T, c install.Config) (install.Config, projects) {
 	t.Helper()
 	p := projects{memory.New(), "certificate arn:1, which is in use"}
 	if err := p.CreateProject(t.Context(), anchor.Project{ID: "p1", Slug: "shop"}); err != nil {

@@ -1,4 +1,4 @@
-package stack
+package install
 
 import (
 	"cmp"
@@ -31,14 +31,14 @@ func (i *Installation) explain(err error, doing string) error {
 			Hintf("Is the region spelled well, and is this machine online? Name another with --region.").Because(err)
 	}
 	switch {
-	case awserror.Denied(err):
+	case awserr.Denied(err):
 		return i.refused(err, doing)
-	case awserror.Is(err, "OptInRequired"):
+	case awserr.Is(err, "OptInRequired"):
 		return anchor.Invalid("region_disabled", "the region %s is not enabled in this account", i.AWS.Region).
 			Hintf("Enable it in the account's settings, or name another with --region.").Because(err)
-	case awserror.Is(err, badCredentials...):
+	case awserr.Is(err, badCredentials...):
 		return noCredentials(err)
-	case awserror.Crowded(err):
+	case awserr.Crowded(err):
 		e := &anchor.Error{Kind: anchor.KindBusy, Code: "aws_busy", Err: err, Message: "cannot " + doing + ": AWS throttles the calls of this account"}
 		return e.Hintf("What is done stays. Run the command again in a minute.")
 	}
@@ -46,7 +46,7 @@ func (i *Installation) explain(err error, doing string) error {
 }
 
 func (i *Installation) refused(err error, doing string) error {
-	action := cmp.Or(awserror.Action(err), "the call")
+	action := cmp.Or(awserr.Action(err), "the call")
 	e := &anchor.Error{Kind: anchor.KindForbidden, Code: "access_denied", Err: err,
 		Message: "cannot " + doing + ": the AWS user or role has no permission for " + action}
 	return e.Hintf("Allow %s on the installation %s in account %s, or use another profile.\n"+

@@ -1,4 +1,4 @@
-package stack_test
+package install_test
 
 import (
 	"net"
@@ -30,17 +30,17 @@ func emptyEnvironment(t *testing.T) {
 
 func TestTheAWSConfiguration(t *testing.T) {
 	emptyEnvironment(t)
-	_, err := stack.LoadConfig(t.Context(), "", "")
+	_, err := install.LoadConfig(t.Context(), "", "")
 	fails(t, err, anchor.KindInvalid, "no_region", "--region", "AWS_REGION")
-	_, err = stack.LoadConfig(t.Context(), "", "nowhere")
+	_, err = install.LoadConfig(t.Context(), "", "nowhere")
 	fails(t, err, anchor.KindInvalid, "unknown_region", "nowhere")
-	_, err = stack.LoadConfig(t.Context(), "ghost", "eu-central-1")
+	_, err = install.LoadConfig(t.Context(), "ghost", "eu-central-1")
 	fails(t, err, anchor.KindInvalid, "no_profile", "ghost")
-	c, err := stack.LoadConfig(t.Context(), "", "eu-central-1")
+	c, err := install.LoadConfig(t.Context(), "", "eu-central-1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := open(t, stack.Config{AWS: c, Handlers: handlers(t, "one")})
+	i := open(t, install.Config{AWS: c, Handlers: handlers(t, "one")})
 	_, err = i.Plan(t.Context())
 	fails(t, err, anchor.KindUnauthorized, "no_credentials", "AWS_PROFILE", "aws configure")
 }
@@ -84,12 +84,12 @@ func TestRefusalsNameTheAction(t *testing.T) {
 func TestWhatCannotBeBootstrapped(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	for _, c := range []installation.Options{{Name: "Bad"}, {Name: "two-words"}, {Name: "averyveryverylong"}, {Name: "1st"}, {Name: "awsprod"}, {Name: "ssm"}} {
-		_, err := stack.New(stack.Config{Options: c})
+		_, err := install.New(install.Config{Options: c})
 		fails(t, err, anchor.KindInvalid, "bad_installation", c.Name)
 	}
-	_, err := stack.New(stack.Config{Options: installation.Options{Architecture: "sparc"}})
+	_, err := install.New(install.Config{Options: installation.Options{Architecture: "sparc"}})
 	fails(t, err, anchor.KindInvalid, "bad_architecture", "sparc")
-	_, err = stack.New(stack.Config{Options: installation.Options{Parameters: map[string]string{"Color": "red"}}})
+	_, err = install.New(install.Config{Options: installation.Options{Parameters: map[string]string{"Color": "red"}}})
 	fails(t, err, anchor.KindInvalid, "unknown_parameter", "Color", "LogRetentionDays")
 
 	c := config(t, cloud)
@@ -115,7 +115,7 @@ func TestSettingsAreChecked(t *testing.T) {
 		{"OriginSecretNewest", "0", "from 1 on"}, {"OriginSecretOldest", "first", "from 1 on"},
 		{"LogRetentionDays", "365", ""}, {"DeletionProtection", "false", ""}, {"OriginSecretNewest", "2", ""},
 	} {
-		_, err := stack.New(stack.Config{Options: installation.Options{Parameters: map[string]string{test.name: test.value}}})
+		_, err := install.New(install.Config{Options: installation.Options{Parameters: map[string]string{test.name: test.value}}})
 		if test.wants != "" {
 			fails(t, err, anchor.KindInvalid, "bad_parameter", test.name, test.wants)
 		} else if err != nil {

@@ -1,7 +1,7 @@
-// Package stack is an installation of Anchor in an AWS account: its CloudFormation
+// Package install is an installation of Anchor in an AWS account: its CloudFormation
 // stack and the little that has to be there before it. What belongs to one project is
 // no business of it.
-package stack
+package install
 
 import (
 	"cmp"

@@ -1,4 +1,4 @@
-package stack
+package install
 
 import (
 	"context"
@@ -30,7 +30,7 @@ func (i *Installation) makeKey(ctx context.Context) error {
 	switch {
 	case err == nil:
 		i.done("Key", name)
-	case awserror.Is(err, "ParameterAlreadyExists"):
+	case awserr.Is(err, "ParameterAlreadyExists"):
 		i.done("Key", "unchanged")
 	default:
 		return i.explain(err, "make the key "+name)
@@ -47,7 +47,7 @@ func (i *Installation) deleteKey(ctx context.Context) error {
 	}
 	for _, name := range append(names, "/"+i.Name+"/token", i.keyParameter()) {
 		_, err := i.ssm.DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: &name})
-		if err != nil && !awserror.Is(err, "ParameterNotFound") {
+		if err != nil && !awserr.Is(err, "ParameterNotFound") {
 			return i.explain(err, "delete the parameter "+name)
 		}
 	}

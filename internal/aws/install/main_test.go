@@ -1,4 +1,4 @@
-package stack_test
+package install_test
 
 import (
 	"archive/zip"
@@ -40,13 +40,13 @@ func handlers(t *testing.T, content string) fs.FS {
 	return fstest.MapFS{"arm64.zip": {Data: b.Bytes()}, "amd64.zip": {Data: b.Bytes()}}
 }
 
-func config(t *testing.T, cloud *awstest.Cloud) stack.Config {
-	return stack.Config{AWS: cloud.Config(), Options: installation.Options{Version: "v1.2.0"}, Handlers: handlers(t, "one"), Poll: 5 * time.Millisecond}
+func config(t *testing.T, cloud *awstest.Cloud) install.Config {
+	return install.Config{AWS: cloud.Config(), Options: installation.Options{Version: "v1.2.0"}, Handlers: handlers(t, "one"), Poll: 5 * time.Millisecond}
 }
 
-func open(t *testing.T, c stack.Config) *stack.Installation {
+func open(t *testing.T, c install.Config) *install.Installation {
 	t.Helper()
-	i, err := stack.New(c)
+	i, err := install.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func open(t *testing.T, c stack.Config) *stack.Installation {
 }
 
 // bootstrapped is an installation that is there.
-func bootstrapped(t *testing.T, c stack.Config) (*stack.Installation, installation.Bootstrapped) {
+func bootstrapped(t *testing.T, c install.Config) (*install.Installation, installation.Bootstrapped) {
 	t.Helper()
 	i := open(t, c)
 	b, err := i.Bootstrap(t.Context(), installation.BootstrapOptions{})
@@ -98,14 +98,14 @@ func (c client) Do(r *http.Request) (*http.Response, error) { return c(r) }
 
 // inState makes the stack look as if it were in another state than it is; the
 // emulators cannot be brought into all.
-func inState(c stack.Config, status types.StackStatus) stack.Config {
+func inState(c install.Config, status types.StackStatus) install.Config {
 	return answering(c, "DescribeStacks", stackStatus, "<StackStatus>"+string(status)+"</StackStatus>")
 }
 
 var stackStatus = regexp.MustCompile(`<StackStatus>\w+</StackStatus>`)
 
 // answering has something else in the answers to an operation than the emulator says.
-func answering(c stack.Config, operation string, said *regexp.Regexp, instead string) stack.Config {
+func answering(c install.Config, operation string, said *regexp.Regexp, instead string) install.Config {
 	wire := c.AWS.HTTPClient
 	c.AWS.HTTPClient = client(func(r *http.Request) (*http.Response, error) {
 		res, err := wire.Do(r)

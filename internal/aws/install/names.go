@@ -1,4 +1,4 @@
-package stack
+package install
 
 // The names of what is made outside of the stack. docs/aws.md lists all names.
 

@@ -1,4 +1,4 @@
-package stack
+package install
 
 import (
 	"context"
@@ -62,7 +62,7 @@ func (i *Installation) beforeStack(ctx context.Context) ([]installation.Change, 
 	name := i.keyParameter()
 	_, err = i.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: &name})
 	switch {
-	case awserror.Is(err, "ParameterNotFound"):
+	case awserr.Is(err, "ParameterNotFound"):
 		changes = append(changes, installation.Change{Action: "add", Resource: "Key", Type: "AWS::SSM::Parameter", Physical: name})
 	case err != nil:
 		return nil, i.explain(err, "look for the key "+name)

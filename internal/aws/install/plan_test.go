@@ -1,4 +1,4 @@
-package stack_test
+package install_test
 
 import (
 	"regexp"

@@ -1,4 +1,4 @@
-package stack
+package install
 
 import (
 	"fmt"
@@ -19,9 +19,9 @@ type runs struct {
 const (
 	records     = "internal/aws/dynamo"
 	platform    = "internal/aws"
-	artifacts   = platform + "/artifact"
+	artifacts   = platform + "/artifacts"
 	certificate = platform + "/certificate"
-	lambdafn    = "internal/aws/lambda"
+	lambda      = "internal/aws/lambda"
 	handler     = "cmd/anchor-lambda"
 )
 
@@ -30,7 +30,7 @@ const (
 // packages behind those are named.
 var handlers = map[string][]runs{
 	"DeployRole": {
-		{handler, nil}, {records, nil}, {lambdafn, []string{"Dispatch"}},
+		{handler, nil}, {records, nil}, {lambda, []string{"Dispatch"}},
 		{platform, []string{"Check", "Upload", "Seed", "Publish", "Probe", "Expect", "Ready", "Route", "Purge", "Remove", "Reconcile",
 			"RemoveProject", "Sweep"}},
 		{artifacts, []string{"Import", "SaveManifest", "Manifest", "Unpack", "Remove", "Discard", "Missing", "Sync", "IDs", "Collect"}},
@@ -47,7 +47,7 @@ var handlers = map[string][]runs{
 		{platform, []string{"ReadKey", "distribution"}},
 	},
 	"ApiRole": {
-		{handler, nil}, {records, nil}, {lambdafn, []string{"Dispatch"}}, {platform + "/codebuild", nil}, {platform + "/logtail", nil},
+		{handler, nil}, {records, nil}, {lambda, []string{"Dispatch"}}, {platform + "/codebuild", nil}, {platform + "/logtail", nil},
 		{platform, []string{"URLs"}}, // what is removed, the deploy handler removes
 		{artifacts, []string{"Presign", "Missing", "Put", "Sync", "SaveManifest", "Manifest"}},
 		{certificate, []string{"Detach", "Release"}}, // of the domains of a project that is removed

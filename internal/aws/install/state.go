@@ -1,4 +1,4 @@
-package stack
+package install
 
 import (
 	"context"
@@ -36,7 +36,7 @@ func (i *Installation) describe(ctx context.Context, nameOrID string) (state, er
 	out, err := i.formation.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &nameOrID})
 	if err != nil {
 		// CloudFormation has no code of its own for it.
-		if awserror.Is(err, "ValidationError") && strings.Contains(err.Error(), "does not exist") {
+		if awserr.Is(err, "ValidationError") && strings.Contains(err.Error(), "does not exist") {
 			return state{}, nil
 		}
 		return state{}, i.explain(err, "look at the stack "+i.Name)

@@ -1,4 +1,4 @@
-package stack_test
+package install_test
 
 import (
 	"os"
@@ -19,13 +19,13 @@ import (
 
 func TestTheTemplateIsClean(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "template.yaml")
-	if err := os.WriteFile(name, []byte(stack.Template()), 0o600); err != nil {
+	if err := os.WriteFile(name, []byte(install.Template()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := exec.Command(awstest.Tool(t, "cfn-lint"), "--include-checks", "I", "--", name).CombinedOutput(); err != nil {
 		t.Errorf("cfn-lint: %v\n%s", err, out)
 	}
-	if n := len(stack.Template()); n > 51_200 {
+	if n := len(install.Template()); n > 51_200 {
 		t.Errorf("the template has %d bytes; CreateChangeSet takes 51,200 as a body", n)
 	}
 }

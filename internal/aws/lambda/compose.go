@@ -1,7 +1,7 @@
-// Package lambdafn turns the events of AWS Lambda into calls of the use-cases. It
+// Package lambda turns the events of AWS Lambda into calls of the use-cases. It
 // decides nothing else: what a deployment, a rollback or a domain is, is the same as
 // on one machine.
-package lambdafn
+package lambda
 
 import (
 	"cmp"
@@ -30,8 +30,8 @@ type Store interface {
 	release.Records
 	release.Shelf
 	access.Tokens
-	hostname.Records
-	hostname.Directory
+	domains.Records
+	domains.Directory
 	// RetireProject marks a project as being removed, durable on return: it takes nothing
 	// new. Idempotent.
 	RetireProject(ctx context.Context, id anchor.ProjectID) error
@@ -45,7 +45,7 @@ type Cloud interface {
 	release.Traffic
 	release.Remover
 	Platform
-	httpapi.Sites
+	api.Sites
 	// RemoveProject takes away all the platform keeps of a project. Idempotent; KindBusy
 	// while AWS takes its time, and the next call goes on.
 	RemoveProject(ctx context.Context, p anchor.ProjectID) error
@@ -58,7 +58,7 @@ type Cloud interface {
 type Artifacts interface {
 	deploy.Bundles
 	Importer
-	httpapi.Uploads
+	api.Uploads
 	// Remove takes away what is kept of a deployment's artifact, Discard what of it
 	// lies on this machine's disk. Both are idempotent.
 	Remove(ctx context.Context, id anchor.DeploymentID) error
@@ -84,7 +84,7 @@ type Parts struct {
 	Artifacts Artifacts
 	Domains   *Domains // nil: names cannot be attached
 	Builder   BuilderWithEnv
-	Logs      httpapi.Tail
+	Logs      api.Tail
 	// Dispatch has the deploy handler process a deployment or, when d is "", remove a
 	// project that is retired.
 	Dispatch func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
@@ -93,9 +93,9 @@ type Parts struct {
 
 // Domains are the parts behind custom domains.
 type Domains struct {
-	Certificates hostname.Certificates
-	Front        hostname.Front
-	Resolver     hostname.Resolver
+	Certificates domains.Certificates
+	Front        domains.Front
+	Resolver     domains.Resolver
 }
 
 // watchFor bounds an answer with an event stream: API Gateway ends one after 30 s,
@@ -108,7 +108,7 @@ var acmIssuers = []string{"amazon.com", "amazontrust.com", "awstrust.com", "amaz
 // Handlers are the installation's, made of one set of parts.
 type Handlers struct {
 	deployer  *Deployer
-	hostnames *hostname.Service // nil without domains
+	hostnames *domains.Service // nil without domains
 	http      http.Handler
 	log       *slog.Logger
 }
@@ -131,12 +131,12 @@ func Compose(p Parts) *Handlers {
 		Upkeep:  &Upkeep{Store: p.Store, Leases: p.Leases, Cloud: p.Cloud, Artifacts: p.Artifacts, Deploys: deploys, Log: log},
 		Builder: p.Builder,
 	}}
-	services := httpapi.Services{
+	services := api.Services{
 		Env: env, Deploys: deploys, Builds: deploys, Uploads: p.Artifacts, Releases: releases, Access: access.Service{Tokens: p.Store},
 		Logs: p.Logs, Sites: p.Cloud, System: system{Parts: p, started: time.Now()},
 	}
 	if p.Domains != nil {
-		h.hostnames = &hostname.Service{
+		h.hostnames = &domains.Service{
 			Records: p.Store, Directory: p.Store, Certificates: p.Domains.Certificates, Front: p.Domains.Front,
 			Resolver: p.Domains.Resolver, Base: "cloudfront.net", Issuers: acmIssuers, OrderFirst: true, Log: log,
 		}
@@ -145,7 +145,7 @@ func Compose(p Parts) *Handlers {
 	services.Projects = projects{
 		Service: project.Service{Records: p.Store}, retire: p.Store.RetireProject, dispatch: p.Dispatch, hostnames: h.hostnames, log: log,
 	}
-	h.http = httpapi.New(services, httpapi.Options{Version: p.Version, Log: log, WatchFor: watchFor})
+	h.http = api.New(services, api.Options{Version: p.Version, Log: log, WatchFor: watchFor})
 	return h
 }
 

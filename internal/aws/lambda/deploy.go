@@ -1,4 +1,4 @@
-package lambdafn
+package lambda
 
 import (
 	"context"
@@ -20,7 +20,7 @@ type Importer interface {
 	// Import makes the artifact at path (s3://bucket/artifacts/<projectId>/<commitSha>/)
 	// the deployment's and gives its manifest. Idempotent; an Invalid or NotFound
 	// error says that it can never be had.
-	Import(ctx context.Context, id anchor.DeploymentID, path string) (bundle.Manifest, error)
+	Import(ctx context.Context, id anchor.DeploymentID, path string) (artifact.Manifest, error)
 }
 
 // Platform is what the handlers ask of the platform beyond the use-cases' ports.
@@ -29,7 +29,7 @@ type Platform interface {
 	Reconcile(ctx context.Context) error
 	// CheckManifest refuses an artifact that cannot run, by what its manifest and its
 	// environment tell.
-	CheckManifest(p anchor.Project, m bundle.Manifest, env map[string]string) error
+	CheckManifest(p anchor.Project, m artifact.Manifest, env map[string]string) error
 }
 
 // DeployEvent asks for a deployment: what CodeBuild's post_build, and the API, send
@@ -119,7 +119,7 @@ func (d *Deployer) adopt(ctx context.Context, e DeployEvent) (anchor.Deployment,
 	if err != nil {
 		return anchor.Deployment{}, err
 	}
-	return d.Deploys.Adopt(ctx, e.ProjectID, e.DeploymentID, commit, func(ctx context.Context) (bundle.Manifest, error) {
+	return d.Deploys.Adopt(ctx, e.ProjectID, e.DeploymentID, commit, func(ctx context.Context) (artifact.Manifest, error) {
 		return d.Artifacts.Import(ctx, e.DeploymentID, e.ArtifactPath)
 	})
 }

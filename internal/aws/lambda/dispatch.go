@@ -1,4 +1,4 @@
-package lambdafn
+package lambda
 
 import (
 	"context"
@@ -40,10 +40,10 @@ func Dispatch(client Invoker, function string) func(context.Context, anchor.Proj
 
 func notInvoked(function string, err error) error {
 	switch {
-	case awserror.Denied(err):
+	case awserr.Denied(err):
 		return anchor.Failed("access_denied", "the handler may not invoke %s", function).
 			Hintf("Grant its role lambda:InvokeFunction on it: run anchor aws bootstrap again.").Because(err)
-	case awserror.Is(err, "ResourceNotFoundException"):
+	case awserr.Is(err, "ResourceNotFoundException"):
 		return anchor.Failed("no_deploy_handler", "the deploy handler %s is not there", function).
 			Hintf("Run anchor aws bootstrap again.").Because(err)
 	}

@@ -1,4 +1,4 @@
-package lambdafn_test
+package lambda_test
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdasdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/aws/lambda"
@@ -36,7 +36,7 @@ func (l *lambdaAPI) Do(r *http.Request) (*http.Response, error) {
 
 func TestDispatchInvokesTheDeployHandler(t *testing.T) {
 	api := &lambdaAPI{status: http.StatusAccepted}
-	dispatch := lambdafn.Dispatch(lambda.NewFromConfig(sdk.Config{
+	dispatch := lambda.Dispatch(lambdasdk.NewFromConfig(sdk.Config{
 		Region: "eu-central-1", HTTPClient: api, Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 	}), "anchor-deploy")
 	must(t, dispatch(t.Context(), "p", "d"))

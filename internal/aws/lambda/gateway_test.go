@@ -1,4 +1,4 @@
-package lambdafn_test
+package lambda_test
 
 import (
 	"bytes"
@@ -22,7 +22,7 @@ func ask(t *testing.T, h http.HandlerFunc, e events.APIGatewayV2HTTPRequest) eve
 	t.Helper()
 	var sent events.APIGatewayV2HTTPRequest
 	recode(t, e, &sent)
-	got, err := lambdafn.Gateway(h, slog.New(slog.DiscardHandler))(t.Context(), sent)
+	got, err := lambda.Gateway(h, slog.New(slog.DiscardHandler))(t.Context(), sent)
 	must(t, err)
 	var out events.APIGatewayV2HTTPResponse
 	recode(t, got, &out)

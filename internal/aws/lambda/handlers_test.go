@@ -1,4 +1,4 @@
-package lambdafn_test
+package lambda_test
 
 import (
 	"context"
@@ -26,7 +26,7 @@ func TestADeploymentOverTheHandlers(t *testing.T) {
 	if finished.Status != anchor.Built || len(s.dispatched) != 1 || s.dispatched[0] != id {
 		t.Fatalf("finished, it is %s and dispatched were %v", finished.Status, s.dispatched)
 	}
-	event := lambdafn.DeployEvent{DeploymentID: id, ProjectID: p.ID}
+	event := lambda.DeployEvent{DeploymentID: id, ProjectID: p.ID}
 	for range 2 { // Lambda may deliver it twice
 		_, err := s.event(t.Context(), "deploy", event)
 		must(t, err)
@@ -41,7 +41,7 @@ func TestADeploymentOverTheHandlers(t *testing.T) {
 
 	second := s.upload()
 	s.call("api", "POST", "/projects/shop/deployments/"+string(second)+"/finish", "", nil, &finished)
-	_, err := s.event(t.Context(), "deploy", lambdafn.DeployEvent{DeploymentID: second, ProjectID: p.ID})
+	_, err := s.event(t.Context(), "deploy", lambda.DeployEvent{DeploymentID: second, ProjectID: p.ID})
 	must(t, err)
 	var back wire.RolledBack
 	s.call("rollback", "POST", "/projects/shop/rollback", fmt.Sprintf(`{"targetDeploymentId":%q}`, id), nil, &back)
@@ -80,7 +80,7 @@ func TestFailuresAreTheRecords(t *testing.T) {
 		return false, nil
 	}
 	id := s.finished()
-	_, err := s.event(t.Context(), "deploy", lambdafn.DeployEvent{DeploymentID: id, ProjectID: p.ID})
+	_, err := s.event(t.Context(), "deploy", lambda.DeployEvent{DeploymentID: id, ProjectID: p.ID})
 	must(t, err)
 	if d := s.wantStatus(id, anchor.DeployFailed); d.ErrorStep != "functions" || !strings.Contains(d.ErrorMessage, "lambda:PublishVersion") {
 		t.Errorf("it failed in %q: %s", d.ErrorStep, d.ErrorMessage)
@@ -101,7 +101,7 @@ func TestOutOfTimeItGoesOnInAnotherInvocation(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
 	id := s.finished()
-	event := lambdafn.DeployEvent{DeploymentID: id, ProjectID: p.ID}
+	event := lambda.DeployEvent{DeploymentID: id, ProjectID: p.ID}
 	short, cancel := context.WithTimeout(t.Context(), 25*time.Second) // less than a step needs
 	defer cancel()
 	_, err := s.event(short, "deploy", event)
@@ -194,7 +194,7 @@ func TestAnArtifactThatIsRefused(t *testing.T) {
 	p := s.newProject()
 	d := s.asked("one")
 	event := func(path string) error {
-		_, err := s.event(t.Context(), "deploy", lambdafn.DeployEvent{DeploymentID: d.ID, ProjectID: p.ID, ArtifactPath: path})
+		_, err := s.event(t.Context(), "deploy", lambda.DeployEvent{DeploymentID: d.ID, ProjectID: p.ID, ArtifactPath: path})
 		return err
 	}
 	for _, foreign := range []string{"artifacts/other/c0ffee/", "s3://b/artifacts/" + string(p.ID) + "/../x", "/etc", "s3://b"} {

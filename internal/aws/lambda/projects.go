@@ -1,4 +1,4 @@
-package lambdafn
+package lambda
 
 import (
 	"context"
@@ -14,7 +14,7 @@ type projects struct {
 	project.Service
 	retire    func(context.Context, anchor.ProjectID) error
 	dispatch  func(context.Context, anchor.ProjectID, anchor.DeploymentID) error
-	hostnames *hostname.Service // nil without domains
+	hostnames *domains.Service // nil without domains
 	log       *slog.Logger
 }
 

@@ -1,4 +1,4 @@
-package lambdafn_test
+package lambda_test
 
 import (
 	"bytes"
@@ -28,7 +28,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/testleak"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) { testleak.Main(m) }
 
 func must(t *testing.T, err error) {
 	t.Helper()
@@ -56,7 +56,7 @@ type stand struct {
 
 func newStand(t *testing.T) *stand {
 	t.Helper()
-	bundles, err := bundle.Open(t.TempDir())
+	bundles, err := artifact.Open(t.TempDir())
 	must(t, err)
 	t.Cleanup(func() { must(t, bundles.Close()) })
 	box, err := secret.New(make([]byte, 32))
@@ -70,8 +70,8 @@ func newStand(t *testing.T) *stand {
 	return s
 }
 
-func (s *stand) compose() *lambdafn.Handlers {
-	return lambdafn.Compose(lambdafn.Parts{
+func (s *stand) compose() *lambda.Handlers {
+	return lambda.Compose(lambda.Parts{
 		Installation: "anchor", Version: "v-test", Region: "eu-central-1",
 		Store: s.store, Leases: s.leases, Box: s.box, Cloud: s.cloud, Artifacts: s.artifacts, Builder: s.builder, Logs: twoLines{},
 		Dispatch: func(_ context.Context, _ anchor.ProjectID, d anchor.DeploymentID) error {
@@ -134,13 +134,13 @@ func (s *stand) newProject() wire.Project {
 func (s *stand) upload() anchor.DeploymentID {
 	s.t.Helper()
 	dir := platformtest.NewApp("v1").Write(s.t)
-	m, err := bundle.Scan(s.t.Context(), dir, nil)
+	m, err := artifact.Scan(s.t.Context(), dir, nil)
 	must(s.t, err)
 	encoded, err := json.Marshal(wire.StartDeployment{Manifest: m, CommitSha: "c0ffee"})
 	must(s.t, err)
 	var started wire.StartedDeployment
 	s.call("api", "POST", "/projects/shop/deployments", string(encoded), nil, &started)
-	paths := map[bundle.Digest]string{}
+	paths := map[artifact.Digest]string{}
 	for _, f := range m.Files {
 		paths[f.Digest] = f.Path
 	}
@@ -197,7 +197,7 @@ func (c *cloud) URLs(p anchor.Project, d anchor.DeploymentID) (site, deployment 
 func (c *cloud) Reconcile(context.Context) error { c.reconciled++; return nil }
 func (c *cloud) Sweep(context.Context) error     { c.swept++; return c.sweepErr }
 
-func (c *cloud) CheckManifest(anchor.Project, bundle.Manifest, map[string]string) error {
+func (c *cloud) CheckManifest(anchor.Project, artifact.Manifest, map[string]string) error {
 	return nil
 }
 
@@ -212,19 +212,19 @@ func (c *cloud) RemoveProject(_ context.Context, p anchor.ProjectID) error {
 
 // artifacts imports from a folder of this machine.
 type artifacts struct {
-	*bundle.Store
+	*artifact.Store
 	from      string // the tree that builds leave
 	imported  []string
 	discarded []anchor.DeploymentID
 	err       error
 }
 
-func (a *artifacts) Import(ctx context.Context, id anchor.DeploymentID, path string) (bundle.Manifest, error) {
+func (a *artifacts) Import(ctx context.Context, id anchor.DeploymentID, path string) (artifact.Manifest, error) {
 	a.imported = append(a.imported, path)
 	if a.err != nil {
-		return bundle.Manifest{}, a.err
+		return artifact.Manifest{}, a.err
 	}
-	m, err := bundle.Scan(ctx, a.from, nil)
+	m, err := artifact.Scan(ctx, a.from, nil)
 	if err != nil {
 		return m, err
 	}
@@ -243,7 +243,7 @@ func (a *artifacts) Import(ctx context.Context, id anchor.DeploymentID, path str
 	return m, nil
 }
 
-func (a *artifacts) Presign(context.Context, []bundle.File) ([]bundle.Upload, error) {
+func (a *artifacts) Presign(context.Context, []artifact.File) ([]artifact.Upload, error) {
 	return nil, anchor.Failed("no_presign", "this test's artifacts are on disk")
 }
 

@@ -1,4 +1,4 @@
-package lambdafn
+package lambda
 
 import (
 	"context"
@@ -16,7 +16,7 @@ type system struct {
 	started time.Time // of this process, which is one of many and lives for minutes
 }
 
-// Status implements httpapi.System.
+// Status implements api.System.
 func (s system) Status(ctx context.Context) (wire.Status, error) {
 	lives, err := s.Store.Lives(ctx)
 	if err != nil {
@@ -43,7 +43,7 @@ func (s system) Status(ctx context.Context) (wire.Status, error) {
 	return status, nil
 }
 
-// Doctor implements httpapi.System.
+// Doctor implements api.System.
 func (s system) Doctor(ctx context.Context) []wire.Check {
 	records := wire.Check{Name: "records", OK: true, Detail: "the tables answer"}
 	unfinished, err := s.Store.Unfinished(ctx)

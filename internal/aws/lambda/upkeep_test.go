@@ -1,4 +1,4 @@
-package lambdafn_test
+package lambda_test
 
 import (
 	"bytes"
@@ -42,7 +42,7 @@ func TestAProjectIsRemovedByTheSchedule(t *testing.T) {
 		t.Errorf("once more it is answered %d: %s", again.StatusCode, again.Body)
 	}
 
-	_, err := s.event(t.Context(), "deploy", lambdafn.DeployEvent{ProjectID: p.ID})
+	_, err := s.event(t.Context(), "deploy", lambda.DeployEvent{ProjectID: p.ID})
 	must(t, err)
 	s.wantStatus(waiting, anchor.Canceled)
 	for range 2 {
@@ -54,7 +54,7 @@ func TestAProjectIsRemovedByTheSchedule(t *testing.T) {
 	if !slices.Equal(s.cloud.removed, []anchor.ProjectID{p.ID}) {
 		t.Errorf("removed were %v", s.cloud.removed)
 	}
-	_, err = s.event(t.Context(), "deploy", lambdafn.DeployEvent{ProjectID: p.ID}) // Lambda may deliver it twice
+	_, err = s.event(t.Context(), "deploy", lambda.DeployEvent{ProjectID: p.ID}) // Lambda may deliver it twice
 	must(t, err)
 	s.newProject()
 }
@@ -63,7 +63,7 @@ func TestAProjectIsRemovedByTheSchedule(t *testing.T) {
 func TestOnlyRetiredProjectsAreRemoved(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
-	_, err := s.event(t.Context(), "deploy", lambdafn.DeployEvent{ProjectID: p.ID})
+	_, err := s.event(t.Context(), "deploy", lambda.DeployEvent{ProjectID: p.ID})
 	must(t, err)
 	_, err = s.event(t.Context(), "deploy", round)
 	must(t, err)
@@ -109,7 +109,7 @@ func TestWhatACanceledDeploymentHasGoesElsewhere(t *testing.T) {
 	if _, err := s.artifacts.Manifest(t.Context(), id); err != nil {
 		t.Fatalf("its manifest went with the request: %v", err)
 	}
-	_, err := s.event(t.Context(), "deploy", lambdafn.DeployEvent{DeploymentID: id, ProjectID: p.ID})
+	_, err := s.event(t.Context(), "deploy", lambda.DeployEvent{DeploymentID: id, ProjectID: p.ID})
 	must(t, err)
 	if _, err := s.artifacts.Manifest(t.Context(), id); !errors.Is(err, anchor.ErrNotFound) {
 		t.Errorf("its manifest is still there: %v", err)
@@ -120,7 +120,7 @@ func TestWhatACanceledDeploymentHasGoesElsewhere(t *testing.T) {
 func (s *stand) manifest(ago time.Duration) anchor.DeploymentID {
 	s.t.Helper()
 	id := anchor.DeploymentID(strings.ToLower(ulid.MustNew(ulid.Timestamp(time.Now().Add(-ago)), rand.Reader).String()))
-	m := bundle.Manifest{Files: []bundle.File{{Path: "a", Digest: bundle.DigestOf([]byte("a")), Size: 1}}}
+	m := artifact.Manifest{Files: []artifact.File{{Path: "a", Digest: artifact.DigestOf([]byte("a")), Size: 1}}}
 	must(s.t, s.artifacts.SaveManifest(s.t.Context(), id, m))
 	must(s.t, s.artifacts.Put(s.t.Context(), m.Files[0].Digest, 1, bytes.NewReader([]byte("a"))))
 	return id

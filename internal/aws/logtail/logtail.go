@@ -37,7 +37,7 @@ type Config struct {
 	Now     func() time.Time // time.Now when nil
 }
 
-// Reader is an httpapi.Tail. It is safe for concurrent use.
+// Reader is an api.Tail. It is safe for concurrent use.
 type Reader struct{ Config }
 
 // New gives a reader. It makes no call.
@@ -255,7 +255,7 @@ func versionOf(stream string) string {
 }
 
 func explain(group string, err error) error {
-	if awserror.Denied(err) {
+	if awserr.Denied(err) {
 		return anchor.Failed("access_denied", "the role of the API may not read the log group %s", group).
 			Hintf("Grant it logs:FilterLogEvents on it: run anchor aws bootstrap again.").Because(err)
 	}

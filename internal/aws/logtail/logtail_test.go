@@ -175,8 +175,8 @@ func TestFollowingOverManyAnswers(t *testing.T) {
 	a := apitest.New()
 	services := a.Services()
 	services.Logs = inProject{s}
-	server := apitest.ServeServices(t, services, httpapi.Options{WatchFor: 30 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
-	c := apiclient.New(server, apitest.AdminToken)
+	server := apitest.ServeServices(t, services, api.Options{WatchFor: 30 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
+	c := client.New(server, apitest.AdminToken)
 	c.Pause = time.Millisecond
 	_, err := c.CreateProject(t.Context(), "shop", "main")
 	must(t, err)

@@ -95,12 +95,12 @@ func (h Harness) Artifact(t *testing.T, p anchor.Project, app App) deploy.Artifa
 func (h Harness) upload(t *testing.T, id anchor.DeploymentID, app App) {
 	t.Helper()
 	source := app.Write(t)
-	manifest, err := bundle.Scan(t.Context(), source, nil)
+	manifest, err := artifact.Scan(t.Context(), source, nil)
 	must(t, err)
 	must(t, h.Bundles.SaveManifest(t.Context(), id, manifest))
 	missing, err := h.Bundles.Missing(t.Context(), id)
 	must(t, err)
-	paths := map[bundle.Digest]string{}
+	paths := map[artifact.Digest]string{}
 	for _, f := range manifest.Files {
 		paths[f.Digest] = f.Path
 	}

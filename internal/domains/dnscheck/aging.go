@@ -18,12 +18,12 @@ type aging struct {
 }
 
 // apply turns a right finding into what visitors meet meanwhile.
-func (a aging) apply(f *hostname.Finding) {
+func (a aging) apply(f *domains.Finding) {
 	switch {
 	case a.bogus != "":
-		f.State, f.Detail = hostname.FindingUnknown, bogusText(f.Record, a.bogus)
+		f.State, f.Detail = domains.FindingUnknown, bogusText(f.Record, a.bogus)
 	case a.wait > 0:
-		f.State, f.Found, f.RetryIn = hostname.FindingCached, a.old, a.wait
+		f.State, f.Found, f.RetryIn = domains.FindingCached, a.old, a.wait
 		f.Detail = cachedText(f.Record, a.old, a.wait)
 	}
 }
@@ -41,7 +41,7 @@ func (s *session) aging(ctx context.Context, name string, w *want) aging {
 			st.addrs = append(st.addrs, found...)
 		}
 		v := s.judge(ctx, w, []standing{st})[0]
-		if v.state == hostname.FindingRight {
+		if v.state == domains.FindingRight {
 			return nil, nil
 		}
 		v4, v6 := split(v.stray)

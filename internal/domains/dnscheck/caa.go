@@ -98,7 +98,7 @@ func permits(set []property, issuers []string, wild bool) permission {
 
 // caa climbs from the name to the nearest CAA records (RFC 8659 section 3) and says
 // whether they let one of the issuers issue.
-func (s *session) caa(ctx context.Context, need hostname.Need) []hostname.Finding {
+func (s *session) caa(ctx context.Context, need domains.Need) []domains.Finding {
 	bare, wild := strings.CutPrefix(dns.CanonicalName(need.Name), "*.")
 	levels := s.climb(ctx, bare)
 	for _, l := range levels {
@@ -107,22 +107,22 @@ func (s *session) caa(ctx context.Context, need hostname.Need) []hostname.Findin
 			return nil // their findings say so already
 		}
 		if errors.Is(l.src.err, errNoDomain) {
-			return []hostname.Finding{silent(l.src, l.name, r)}
+			return []domains.Finding{silent(l.src, l.name, r)}
 		}
 		if len(l.src.views) == 0 {
-			f := hostname.Finding{Record: r, State: hostname.FindingUnknown, Detail: caaSilentText(l.src, l.name)}
-			return []hostname.Finding{f}
+			f := domains.Finding{Record: r, State: domains.FindingUnknown, Detail: caaSilentText(l.src, l.name)}
+			return []domains.Finding{f}
 		}
 		if found := l.found(); len(found) > 0 {
-			return []hostname.Finding{caaFinding(need, r, l, found, wild)}
+			return []domains.Finding{caaFinding(need, r, l, found, wild)}
 		}
 	}
 	none := anchor.DNSRecord{Name: shown(bare), Type: "CAA"}
-	f := hostname.Finding{Record: none, State: hostname.FindingRight, Detail: noCAAText(bare, need.Issuers)}
+	f := domains.Finding{Record: none, State: domains.FindingRight, Detail: noCAAText(bare, need.Issuers)}
 	if levels[0].src.secondary {
 		f.Detail += secondHandNote(levels[0].src)
 	}
-	return []hostname.Finding{f}
+	return []domains.Finding{f}
 }
 
 // level is one name on the way up.
@@ -191,17 +191,17 @@ func worst(views []view, issuers []string, wild bool) permission {
 }
 
 // caaFinding says what the records of one level mean for the certificate.
-func caaFinding(need hostname.Need, r anchor.DNSRecord, l level, found []string, wild bool) hostname.Finding {
+func caaFinding(need domains.Need, r anchor.DNSRecord, l level, found []string, wild bool) domains.Finding {
 	verdict := worst(l.src.views, need.Issuers, wild)
 	if verdict.issuer != "" {
 		r.Value = "0 issue " + strconv.Quote(verdict.issuer)
 	}
-	f := hostname.Finding{Record: r, State: hostname.FindingRight, Detail: caaRightText(r, verdict.parameters)}
+	f := domains.Finding{Record: r, State: domains.FindingRight, Detail: caaRightText(r, verdict.parameters)}
 	if wild && !verdict.allowed && slices.ContainsFunc(found, func(v string) bool { return strings.Contains(v, " issuewild ") }) {
 		f.Record.Value = "0 issuewild " + strconv.Quote(need.Issuers[0])
 	}
 	if !verdict.allowed {
-		f.State, f.Found = hostname.FindingCAA, found
+		f.State, f.Found = domains.FindingCAA, found
 		f.Detail = caaForbidsText(f.Record, zoneFor(l.src, l.name), found, need.Issuers, verdict.critical)
 	}
 	if l.src.secondary {

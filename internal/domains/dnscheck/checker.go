@@ -43,7 +43,7 @@ type Config struct {
 	Log  *slog.Logger
 }
 
-// Checker implements hostname.Resolver. It keeps nothing between diagnoses and is
+// Checker implements domains.Resolver. It keeps nothing between diagnoses and is
 // safe for concurrent use.
 type Checker struct {
 	resolvers []server
@@ -54,7 +54,7 @@ type Checker struct {
 	log       *slog.Logger
 }
 
-var _ hostname.Resolver = (*Checker)(nil)
+var _ domains.Resolver = (*Checker)(nil)
 
 // New makes a Checker.
 func New(cfg Config) *Checker {
@@ -85,53 +85,53 @@ func New(cfg Config) *Checker {
 // finding's Record has no Value when no such record should be there.
 // Its errors are an Invalid need and the context's own; a DNS that does not answer
 // is a finding, not an error.
-func (c *Checker) Diagnose(ctx context.Context, need hostname.Need) (hostname.Diagnosis, error) {
+func (c *Checker) Diagnose(ctx context.Context, need domains.Need) (domains.Diagnosis, error) {
 	if err := valid(need); err != nil {
-		return hostname.Diagnosis{}, err
+		return domains.Diagnosis{}, err
 	}
 	bounded, cancel := context.WithTimeout(ctx, c.budget)
 	defer cancel()
 	s := newSession(c)
 	checks := s.run(bounded, s.plan(need))
 	if err := ctx.Err(); err != nil {
-		return hostname.Diagnosis{}, fmt.Errorf("the check of %s's DNS was ended: %w", need.Name, err)
+		return domains.Diagnosis{}, fmt.Errorf("the check of %s's DNS was ended: %w", need.Name, err)
 	}
-	d := hostname.Diagnosis{OK: len(checks) > 0, Checks: checks}
+	d := domains.Diagnosis{OK: len(checks) > 0, Checks: checks}
 	for _, f := range checks {
-		d.OK = d.OK && (f.State == hostname.FindingRight || f.State == hostname.FindingCached)
+		d.OK = d.OK && (f.State == domains.FindingRight || f.State == domains.FindingCached)
 		c.log.DebugContext(ctx, "dns checked", "name", f.Record.Name, "type", f.Record.Type, "state", f.State)
 	}
 	return d, nil
 }
 
 // check is one thing to look at; it gives its findings.
-type check func(ctx context.Context) []hostname.Finding
+type check func(ctx context.Context) []domains.Finding
 
-func (s *session) plan(need hostname.Need) []check {
+func (s *session) plan(need domains.Need) []check {
 	var checks []check
 	if len(need.Target) > 0 {
-		checks = append(checks, func(ctx context.Context) []hostname.Finding { return s.target(ctx, need) })
+		checks = append(checks, func(ctx context.Context) []domains.Finding { return s.target(ctx, need) })
 	}
 	for _, record := range need.Records {
-		checks = append(checks, func(ctx context.Context) []hostname.Finding {
-			return []hostname.Finding{s.record(ctx, record)}
+		checks = append(checks, func(ctx context.Context) []domains.Finding {
+			return []domains.Finding{s.record(ctx, record)}
 		})
 	}
 	if len(need.Issuers) > 0 {
-		checks = append(checks, func(ctx context.Context) []hostname.Finding { return s.caa(ctx, need) })
+		checks = append(checks, func(ctx context.Context) []domains.Finding { return s.caa(ctx, need) })
 	}
 	return checks
 }
 
 // run makes all checks at once and keeps their order.
-func (s *session) run(ctx context.Context, checks []check) []hostname.Finding {
-	results := make([][]hostname.Finding, len(checks))
+func (s *session) run(ctx context.Context, checks []check) []domains.Finding {
+	results := make([][]domains.Finding, len(checks))
 	var wg sync.WaitGroup
 	for i, look := range checks {
 		wg.Go(func() { results[i] = look(ctx) })
 	}
 	wg.Wait()
-	var all []hostname.Finding
+	var all []domains.Finding
 	for _, r := range results {
 		all = append(all, r...)
 	}
@@ -139,7 +139,7 @@ func (s *session) run(ctx context.Context, checks []check) []hostname.Finding {
 }
 
 // valid refuses what could not be asked for.
-func valid(need hostname.Need) error {
+func valid(need domains.Need) error {
 	names := []string{strings.TrimPrefix(need.Name, "*.")}
 	for _, r := range need.Records {
 		names = append(names, r.Name)

@@ -49,7 +49,7 @@ func TestWhatIsNotKnownWithinTheBudgetIsUnknown(t *testing.T) {
 	w.cfg.Timeout, w.cfg.Budget = time.Hour, 50*time.Millisecond
 	w.resolver.Misbehave(dnstest.Fault{Drop: true})
 	d := w.diagnose(t, leads("www.example.com"))
-	if d.OK || len(d.Checks) != 1 || d.Checks[0].State != hostname.FindingUnknown {
+	if d.OK || len(d.Checks) != 1 || d.Checks[0].State != domains.FindingUnknown {
 		t.Errorf("a DNS that does not answer is %+v", d)
 	}
 }
@@ -97,12 +97,12 @@ func TestHearsAllResolvers(t *testing.T) {
 	second.Cache("www.example.com", "A", 100, other)
 	third.Cache("www.example.com", "A", 200, "198.51.100.8")
 	f := w.diagnose(t, leads("www.example.com")).Checks[0]
-	if f.State != hostname.FindingCached || f.RetryIn != 200 || !slices.Equal(f.Found, []string{other, "198.51.100.8"}) {
+	if f.State != domains.FindingCached || f.RetryIn != 200 || !slices.Equal(f.Found, []string{other, "198.51.100.8"}) {
 		t.Errorf("with two old caches: %+v", f)
 	}
 	second.MisbehaveAt("www.example.com", dnstest.Fault{Bogus: true})
 	d := w.diagnose(t, leads("www.example.com"))
-	if d.OK || d.Checks[0].State != hostname.FindingUnknown {
+	if d.OK || d.Checks[0].State != domains.FindingUnknown {
 		t.Errorf("with one resolver that validates: %+v", d)
 	}
 }
@@ -160,7 +160,7 @@ func TestManyDiagnosesShareAChecker(t *testing.T) {
 
 func TestRefusesWhatCannotBeAskedFor(t *testing.T) {
 	c := dnscheck.New(dnscheck.Config{Resolvers: []string{"192.0.2.53"}})
-	for _, need := range []hostname.Need{
+	for _, need := range []domains.Need{
 		{Name: ""},
 		{Name: "."},
 		{Name: "a..b"},

@@ -8,10 +8,10 @@ import (
 )
 
 // findings tells what the servers' verdicts come to. There is at least one.
-func (w *want) findings(verdicts []verdict) []hostname.Finding {
+func (w *want) findings(verdicts []verdict) []domains.Finding {
 	var good, bad []verdict
 	for _, v := range verdicts {
-		if v.state == hostname.FindingRight {
+		if v.state == domains.FindingRight {
 			good = append(good, v)
 		} else {
 			bad = append(bad, v)
@@ -19,17 +19,17 @@ func (w *want) findings(verdicts []verdict) []hostname.Finding {
 	}
 	switch {
 	case len(bad) == 0:
-		return []hostname.Finding{w.right(good[0])}
+		return []domains.Finding{w.right(good[0])}
 	case len(good) > 0:
-		return []hostname.Finding{w.disagree(good, bad)}
-	case len(bad[0].ours) > 0 && bad[0].state == hostname.FindingWrong:
+		return []domains.Finding{w.disagree(good, bad)}
+	case len(bad[0].ours) > 0 && bad[0].state == domains.FindingWrong:
 		return w.mixed(bad[0])
 	}
-	return []hostname.Finding{w.wrong(bad[0])}
+	return []domains.Finding{w.wrong(bad[0])}
 }
 
 // right names the record that does it.
-func (w *want) right(v verdict) hostname.Finding {
+func (w *want) right(v verdict) domains.Finding {
 	r := w.pick()
 	if len(v.trail) > 0 {
 		if alias, ok := w.ofType("CNAME"); ok {
@@ -40,18 +40,18 @@ func (w *want) right(v verdict) hostname.Finding {
 	} else if len(v6) > 0 {
 		r = anchor.DNSRecord{Name: w.label, Type: "AAAA", Value: v6[0]}
 	}
-	return hostname.Finding{Record: r, State: hostname.FindingRight, Detail: leadsHereText(w, v)}
+	return domains.Finding{Record: r, State: domains.FindingRight, Detail: leadsHereText(w, v)}
 }
 
 // wrong is about a name that does not lead here at all.
-func (w *want) wrong(v verdict) hostname.Finding {
-	f := hostname.Finding{Record: w.pick(), State: v.state, Found: v.found()}
+func (w *want) wrong(v verdict) domains.Finding {
+	f := domains.Finding{Record: w.pick(), State: v.state, Found: v.found()}
 	switch v.state {
-	case hostname.FindingMissing:
+	case domains.FindingMissing:
 		f.Detail = missingTargetText(w, f.Record)
-	case hostname.FindingApexCNAME:
+	case domains.FindingApexCNAME:
 		f.Detail = apexText(w, f.Record, v)
-	case hostname.FindingProxied:
+	case domains.FindingProxied:
 		f.Detail = proxiedText(w, f.Record, v)
 	default:
 		f.Detail = wrongTargetText(w, f.Record, v)
@@ -61,10 +61,10 @@ func (w *want) wrong(v verdict) hostname.Finding {
 
 // mixed is about a name only some of whose addresses lead here: a finding each for
 // IPv4 and IPv6, as they are separate records.
-func (w *want) mixed(v verdict) []hostname.Finding {
+func (w *want) mixed(v verdict) []domains.Finding {
 	ours4, ours6 := split(v.ours)
 	stray4, stray6 := split(v.stray)
-	var all []hostname.Finding
+	var all []domains.Finding
 	for _, side := range []struct {
 		typ         string
 		ours, stray []string
@@ -72,12 +72,12 @@ func (w *want) mixed(v verdict) []hostname.Finding {
 		r, _ := w.ofType(side.typ)
 		switch {
 		case len(side.stray) > 0:
-			f := hostname.Finding{Record: r, State: hostname.FindingWrong, Found: side.stray}
+			f := domains.Finding{Record: r, State: domains.FindingWrong, Found: side.stray}
 			f.Detail = strayText(w, r, side.stray, len(side.ours) > 0)
 			all = append(all, f)
 		case len(side.ours) > 0:
 			r.Value = side.ours[0]
-			f := hostname.Finding{Record: r, State: hostname.FindingRight}
+			f := domains.Finding{Record: r, State: domains.FindingRight}
 			f.Detail = "The " + side.typ + " record of " + w.label + " leads here."
 			all = append(all, f)
 		}
@@ -86,8 +86,8 @@ func (w *want) mixed(v verdict) []hostname.Finding {
 }
 
 // disagree is about a change that has not come to all servers, or never will.
-func (w *want) disagree(good, bad []verdict) hostname.Finding {
-	f := hostname.Finding{Record: w.pick(), State: hostname.FindingWrong}
+func (w *want) disagree(good, bad []verdict) domains.Finding {
+	f := domains.Finding{Record: w.pick(), State: domains.FindingWrong}
 	for _, v := range bad {
 		f.Found = append(f.Found, v.found()...)
 	}

@@ -13,7 +13,7 @@ import (
 
 // record says whether one record is there. Others of the same name and type may
 // stand beside it.
-func (s *session) record(ctx context.Context, r anchor.DNSRecord) hostname.Finding {
+func (s *session) record(ctx context.Context, r anchor.DNSRecord) domains.Finding {
 	name, typ := dns.CanonicalName(r.Name), recordTypes[r.Type]
 	src := s.at(ctx, name, typ)
 	zone := zoneFor(src, name)
@@ -24,10 +24,10 @@ func (s *session) record(ctx context.Context, r anchor.DNSRecord) hostname.Findi
 	right := func(found []string) bool { return slices.Contains(found, expected) }
 	views := s.ended(ctx, name, typ, src.views)
 	f := recordFinding(r, zone, views, right)
-	if f.State == hostname.FindingMissing {
+	if f.State == domains.FindingMissing {
 		s.hintDoubledRecord(ctx, name, zone, right, &f)
 	}
-	return s.finish(ctx, []hostname.Finding{f}, src, func() aging {
+	return s.finish(ctx, []domains.Finding{f}, src, func() aging {
 		return s.agingRecord(ctx, name, typ, right)
 	})[0]
 }
@@ -48,8 +48,8 @@ func (s *session) ended(ctx context.Context, name string, typ uint16, views []vi
 	return all
 }
 
-func recordFinding(r anchor.DNSRecord, zone string, views []view, right func([]string) bool) hostname.Finding {
-	f := hostname.Finding{Record: r}
+func recordFinding(r anchor.DNSRecord, zone string, views []view, right func([]string) bool) domains.Finding {
+	f := domains.Finding{Record: r}
 	var good, bad []view
 	for _, v := range views {
 		if right(v.values) {
@@ -63,18 +63,18 @@ func recordFinding(r anchor.DNSRecord, zone string, views []view, right func([]s
 	f.Found = slices.Compact(f.Found)
 	switch {
 	case len(bad) == 0:
-		f.State, f.Detail = hostname.FindingRight, rightText(r)
+		f.State, f.Detail = domains.FindingRight, rightText(r)
 	case len(good) > 0:
-		f.State, f.Detail = hostname.FindingWrong, disagreeText(zone, names(good), names(bad), f.Found)
+		f.State, f.Detail = domains.FindingWrong, disagreeText(zone, names(good), names(bad), f.Found)
 	case len(f.Found) == 0:
-		f.State, f.Detail = hostname.FindingMissing, missingText(r, zone)
+		f.State, f.Detail = domains.FindingMissing, missingText(r, zone)
 	default:
-		f.State, f.Detail = hostname.FindingWrong, wrongRecordText(r, zone, f.Found)
+		f.State, f.Detail = domains.FindingWrong, wrongRecordText(r, zone, f.Found)
 	}
 	return f
 }
 
-func (s *session) hintDoubledRecord(ctx context.Context, name, zone string, right func([]string) bool, f *hostname.Finding) {
+func (s *session) hintDoubledRecord(ctx context.Context, name, zone string, right func([]string) bool, f *domains.Finding) {
 	doubled := name + zone
 	if name == zone || askable(doubled) != nil {
 		return

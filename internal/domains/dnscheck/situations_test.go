@@ -24,14 +24,14 @@ const golden = "testdata/situations.golden"
 type situation struct {
 	title string
 	set   func(w *world)
-	need  hostname.Need
+	need  domains.Need
 }
 
 var situations = []situation{
 	{"nothing is set yet", func(*world) {}, leads("www.example.com")},
 	{"nothing is set yet at the apex", func(*world) {}, leads("example.com")},
 	{"nothing is set yet deep down", func(*world) {}, leads("a.b.example.com")},
-	{"an apex that needs an alias", func(*world) {}, hostname.Need{Name: "example.com", Target: []anchor.DNSRecord{{Name: "example.com", Type: "CNAME", Value: "edge.anchor.test"}}}},
+	{"an apex that needs an alias", func(*world) {}, domains.Need{Name: "example.com", Target: []anchor.DNSRecord{{Name: "example.com", Type: "CNAME", Value: "edge.anchor.test"}}}},
 	{"an address here", func(w *world) { w.set("www.example.com", "A", 300, edge) }, leads("www.example.com")},
 	{"an alias here", func(w *world) { w.set("www.example.com", "CNAME", 300, "edge.anchor.test.") }, leads("www.example.com")},
 	{"an alias here through another", func(w *world) {
@@ -45,7 +45,7 @@ var situations = []situation{
 	{"a flattened alias at the apex", func(w *world) {
 		w.set("example.com", "A", 300, edge)
 		w.set("example.com", "AAAA", 300, edge6)
-	}, hostname.Need{Name: "example.com", Target: []anchor.DNSRecord{{Name: "example.com", Type: "CNAME", Value: "edge.anchor.test"}}}},
+	}, domains.Need{Name: "example.com", Target: []anchor.DNSRecord{{Name: "example.com", Type: "CNAME", Value: "edge.anchor.test"}}}},
 	{"an address elsewhere", func(w *world) { w.set("www.example.com", "A", 300, other) }, leads("www.example.com")},
 	{"an alias elsewhere", func(w *world) {
 		w.set("www.example.com", "CNAME", 300, "old.dns.test.")
@@ -87,13 +87,13 @@ var situations = []situation{
 		w.registry.Zone("net", "a.registry.test")
 		w.registry.Set("d111.cloudfront.net", "A", 60, "13.32.0.1")
 		w.set("example.com", "A", 60, "13.32.0.9")
-	}, hostname.Need{Name: "example.com", Target: []anchor.DNSRecord{{Name: "example.com", Type: "CNAME", Value: "d111.cloudfront.net"}}}},
+	}, domains.Need{Name: "example.com", Target: []anchor.DNSRecord{{Name: "example.com", Type: "CNAME", Value: "d111.cloudfront.net"}}}},
 	{"another distribution of the platform's CDN", func(w *world) {
 		w.registry.Zone("net", "a.registry.test")
 		w.registry.Set("d111.cloudfront.net", "A", 60, "13.32.0.1")
 		w.registry.Set("d222.cloudfront.net", "A", 60, "13.32.0.9")
 		w.set("www.example.com", "CNAME", 60, "d222.cloudfront.net.")
-	}, hostname.Need{Name: "www.example.com", Target: []anchor.DNSRecord{{Name: "www.example.com", Type: "CNAME", Value: "d111.cloudfront.net"}}}},
+	}, domains.Need{Name: "www.example.com", Target: []anchor.DNSRecord{{Name: "www.example.com", Type: "CNAME", Value: "d111.cloudfront.net"}}}},
 	{"cached: the old address", func(w *world) {
 		w.set("www.example.com", "A", 300, edge)
 		w.resolver.Cache("www.example.com", "A", 1234, other)
@@ -112,7 +112,7 @@ var situations = []situation{
 		w.resolver.Cache("www.example.com", "A", 1234, other)
 	}, leads("www.example.com")},
 	{"a domain nobody registered", func(*world) {}, issued("www.exmaple.com", "letsencrypt.org")},
-	{"a domain nobody registered, for its CAA only", func(*world) {}, hostname.Need{Name: "exmaple.com", Issuers: []string{"letsencrypt.org"}}},
+	{"a domain nobody registered, for its CAA only", func(*world) {}, domains.Need{Name: "exmaple.com", Issuers: []string{"letsencrypt.org"}}},
 	{"the registry serves the domain itself", func(w *world) {
 		w.registry.Zone("example.com", "a.registry.test")
 		w.registry.Set("shop.example.com", "A", 300, edge)
@@ -274,7 +274,7 @@ var situations = []situation{
 		w.set("www.example.com", "A", 300, other)
 		w.set("_ab12.www.example.com", "CNAME", 300, "_cd34.acm-validations.aws.")
 		w.set("example.com", "CAA", 300, `0 issue "digicert.com"`)
-	}, hostname.Need{
+	}, domains.Need{
 		Name:    "www.example.com",
 		Target:  leads("www.example.com").Target,
 		Records: []anchor.DNSRecord{{Name: "_ab12.www.example.com", Type: "CNAME", Value: "_cd34.acm-validations.aws"}, {Name: "_anchor-challenge.example.com", Type: "TXT", Value: "token-1"}},
@@ -309,7 +309,7 @@ func TestSituations(t *testing.T) {
 	}
 }
 
-func render(s situation, d hostname.Diagnosis) string {
+func render(s situation, d domains.Diagnosis) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\nok: %t\n", s.title, d.OK)
 	for _, f := range d.Checks {

@@ -16,7 +16,7 @@ import (
 
 // target says whether the name leads here: one finding, or one for IPv4 and one for
 // IPv6 when only a part of its addresses does.
-func (s *session) target(ctx context.Context, need hostname.Need) []hostname.Finding {
+func (s *session) target(ctx context.Context, need domains.Need) []domains.Finding {
 	name, wild := dns.CanonicalName(need.Name), false
 	if rest, is := strings.CutPrefix(name, "*."); is {
 		// A label nobody has asked for: neither records nor caches know it.
@@ -25,11 +25,11 @@ func (s *session) target(ctx context.Context, need hostname.Need) []hostname.Fin
 	stands, src := s.standings(ctx, name)
 	w := wanted(need, name, src.zone)
 	if len(stands) == 0 {
-		return []hostname.Finding{w.silent(src, w.pick())}
+		return []domains.Finding{w.silent(src, w.pick())}
 	}
 	verdicts := s.judge(ctx, w, stands)
 	findings := w.findings(verdicts)
-	if findings[0].State == hostname.FindingMissing {
+	if findings[0].State == domains.FindingMissing {
 		s.hintDoubled(ctx, w, name, &findings[0])
 	}
 	return s.finish(ctx, findings, src, func() aging {
@@ -41,9 +41,9 @@ func (s *session) target(ctx context.Context, need hostname.Need) []hostname.Fin
 }
 
 // finish adds what the way the answer was found, and the caches, make of findings.
-func (s *session) finish(ctx context.Context, findings []hostname.Finding, src source, age func() aging) []hostname.Finding {
+func (s *session) finish(ctx context.Context, findings []domains.Finding, src source, age func() aging) []domains.Finding {
 	first := &findings[0]
-	right := !slices.ContainsFunc(findings, func(f hostname.Finding) bool { return f.State != hostname.FindingRight })
+	right := !slices.ContainsFunc(findings, func(f domains.Finding) bool { return f.State != domains.FindingRight })
 	switch {
 	case src.secondary:
 		first.Detail += secondHandNote(src)
@@ -63,7 +63,7 @@ func (s *session) judge(ctx context.Context, w *want, stands []standing) []verdi
 	for i, st := range stands {
 		all[i] = w.judge(st)
 	}
-	if len(w.aliases) == 0 || !slices.ContainsFunc(all, func(v verdict) bool { return v.state != hostname.FindingRight && len(v.addrs) > 0 }) {
+	if len(w.aliases) == 0 || !slices.ContainsFunc(all, func(v verdict) bool { return v.state != domains.FindingRight && len(v.addrs) > 0 }) {
 		return all
 	}
 	s.flatten(ctx, w)
@@ -115,7 +115,7 @@ func (s *session) trailing(ctx context.Context, name, alias string) standing {
 
 // hintDoubled looks for the record one level too deep: many registrars append the
 // domain by themselves, and www.example.com becomes www.example.com.example.com.
-func (s *session) hintDoubled(ctx context.Context, w *want, name string, f *hostname.Finding) {
+func (s *session) hintDoubled(ctx context.Context, w *want, name string, f *domains.Finding) {
 	doubled := name + w.zone
 	if w.apex || askable(doubled) != nil {
 		return
@@ -124,20 +124,20 @@ func (s *session) hintDoubled(ctx context.Context, w *want, name string, f *host
 	if len(stands) == 0 || src.secondary {
 		return
 	}
-	if v := s.judge(ctx, w, stands)[0]; v.state == hostname.FindingRight {
+	if v := s.judge(ctx, w, stands)[0]; v.state == domains.FindingRight {
 		f.Found = []string{shown(doubled)}
 		f.Detail = doubledText(w.label, doubled, w.zone, f.Record)
 	}
 }
 
 // silent is the finding when nothing at all could be learned.
-func (w *want) silent(src source, r anchor.DNSRecord) hostname.Finding {
+func (w *want) silent(src source, r anchor.DNSRecord) domains.Finding {
 	return silent(src, w.zone, r)
 }
 
-func silent(src source, zone string, r anchor.DNSRecord) hostname.Finding {
+func silent(src source, zone string, r anchor.DNSRecord) domains.Finding {
 	if errors.Is(src.err, errNoDomain) {
-		return hostname.Finding{Record: r, State: hostname.FindingNoDomain, Detail: noDomainText(dns.CanonicalName(r.Name))}
+		return domains.Finding{Record: r, State: domains.FindingNoDomain, Detail: noDomainText(dns.CanonicalName(r.Name))}
 	}
-	return hostname.Finding{Record: r, State: hostname.FindingUnknown, Detail: silentText(src, zone)}
+	return domains.Finding{Record: r, State: domains.FindingUnknown, Detail: silentText(src, zone)}
 }

@@ -24,7 +24,7 @@ type want struct {
 	flat    bool // the aliases' addresses are among addrs
 }
 
-func wanted(need hostname.Need, name string, z zone) *want {
+func wanted(need domains.Need, name string, z zone) *want {
 	w := &want{label: shown(need.Name), zone: z.name, records: need.Target}
 	domain := registrable(name)
 	if w.zone == "" || !dns.IsSubDomain(domain, w.zone) {
@@ -98,7 +98,7 @@ type standing struct {
 // verdict is what that means.
 type verdict struct {
 	standing
-	state       hostname.FindingState
+	state       domains.FindingState
 	ours, stray []string // the addresses, sorted out
 }
 
@@ -115,25 +115,25 @@ func (w *want) judge(st standing) verdict {
 	return v
 }
 
-func (w *want) state(v verdict) hostname.FindingState {
+func (w *want) state(v verdict) domains.FindingState {
 	aliased := slices.ContainsFunc(v.trail, func(n string) bool { return slices.Contains(w.aliases, n) })
 	switch {
 	case w.apex && len(v.trail) > 0:
-		return hostname.FindingApexCNAME
+		return domains.FindingApexCNAME
 	case aliased:
-		return hostname.FindingRight
+		return domains.FindingRight
 	case v.broken != "":
-		return hostname.FindingWrong
+		return domains.FindingWrong
 	case len(v.addrs) == 0 && len(v.trail) == 0:
-		return hostname.FindingMissing
+		return domains.FindingMissing
 	case len(v.addrs) == 0:
-		return hostname.FindingWrong
+		return domains.FindingWrong
 	case len(v.stray) == 0:
-		return hostname.FindingRight
+		return domains.FindingRight
 	case len(v.ours) == 0 && v.proxy() != nil && v.proxy() != w.cdn:
-		return hostname.FindingProxied
+		return domains.FindingProxied
 	}
-	return hostname.FindingWrong
+	return domains.FindingWrong
 }
 
 // proxy is the CDN that all of it belongs to, nil without.

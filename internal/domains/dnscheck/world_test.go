@@ -11,7 +11,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/testleak"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) { testleak.Main(m) }
 
 const (
 	edge  = "192.0.2.1"
@@ -62,7 +62,7 @@ func (w *world) set(name, typ string, ttl int, values ...string) {
 	}
 }
 
-func (w *world) diagnose(t *testing.T, need hostname.Need) hostname.Diagnosis {
+func (w *world) diagnose(t *testing.T, need domains.Need) domains.Diagnosis {
 	t.Helper()
 	d, err := dnscheck.New(w.cfg).Diagnose(t.Context(), need)
 	if err != nil {
@@ -72,18 +72,18 @@ func (w *world) diagnose(t *testing.T, need hostname.Need) hostname.Diagnosis {
 }
 
 // leads is the need of a name that has to lead to the edge.
-func leads(name string) hostname.Need {
-	return hostname.Need{Name: name, Target: []anchor.DNSRecord{
+func leads(name string) domains.Need {
+	return domains.Need{Name: name, Target: []anchor.DNSRecord{
 		{Name: name, Type: "A", Value: edge},
 		{Name: name, Type: "CNAME", Value: "edge.anchor.test"},
 	}}
 }
 
-func needs(name, typ, value string) hostname.Need {
-	return hostname.Need{Name: "www.example.com", Records: []anchor.DNSRecord{{Name: name, Type: typ, Value: value}}}
+func needs(name, typ, value string) domains.Need {
+	return domains.Need{Name: "www.example.com", Records: []anchor.DNSRecord{{Name: name, Type: typ, Value: value}}}
 }
 
-func issued(name string, issuers ...string) hostname.Need {
+func issued(name string, issuers ...string) domains.Need {
 	need := leads(name)
 	need.Issuers = issuers
 	return need

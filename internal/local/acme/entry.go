@@ -71,8 +71,8 @@ func (e *entry) wakeAt() (time.Time, bool) {
 	return e.renewAt, true
 }
 
-func (e *entry) certificate(project anchor.ProjectID, now time.Time) hostname.Certificate {
-	c := hostname.Certificate{
+func (e *entry) certificate(project anchor.ProjectID, now time.Time) domains.Certificate {
+	c := domains.Certificate{
 		ARN:    "arn:anchor:local:" + string(project) + ":certificate:" + e.name,
 		Status: anchor.CertPending, Problem: e.problem,
 	}

@@ -124,12 +124,12 @@ func named(name string) anchor.Hostname {
 }
 
 // ensured asks until the name's certificate is issued.
-func ensured(t testing.TB, m *Manager, name string) hostname.Certificate {
+func ensured(t testing.TB, m *Manager, name string) domains.Certificate {
 	t.Helper()
 	return reaches(t, m, name, anchor.CertIssued)
 }
 
-func reaches(t testing.TB, m *Manager, name string, want anchor.CertStatus) hostname.Certificate {
+func reaches(t testing.TB, m *Manager, name string, want anchor.CertStatus) domains.Certificate {
 	t.Helper()
 	deadline := time.Now().Add(testPatience)
 	for {

@@ -19,7 +19,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// Manager issues, renews and serves certificates. It implements hostname.Certificates.
+// Manager issues, renews and serves certificates. It implements domains.Certificates.
 type Manager struct {
 	cfg     Config
 	store   *storage
@@ -43,7 +43,7 @@ type Manager struct {
 	closing sync.Once
 }
 
-var _ hostname.Certificates = (*Manager)(nil)
+var _ domains.Certificates = (*Manager)(nil)
 
 // New opens cfg.Dir and begins to renew what is there. Names with a certificate in it are served at once; names whose
 // order was under way go on with it. Close ends it.
@@ -174,12 +174,12 @@ func (m *Manager) restoreOrder(name string) error {
 	return nil
 }
 
-// Ensure implements hostname.Certificates. It does not wait: an order runs in the background, and Config.Changed tells
+// Ensure implements domains.Certificates. It does not wait: an order runs in the background, and Config.Changed tells
 // when it has ended. After a failure the next attempt is not before the time that the problem names.
-func (m *Manager) Ensure(_ context.Context, h anchor.Hostname) (hostname.Certificate, error) {
+func (m *Manager) Ensure(_ context.Context, h anchor.Hostname) (domains.Certificate, error) {
 	name, err := m.checkName(h.Name)
 	if err != nil {
-		return hostname.Certificate{}, err
+		return domains.Certificate{}, err
 	}
 	now := time.Now()
 	m.mu.Lock()
@@ -187,7 +187,7 @@ func (m *Manager) Ensure(_ context.Context, h anchor.Hostname) (hostname.Certifi
 	e := m.names[name]
 	if h.OwnCert {
 		if e == nil || !e.own {
-			return hostname.Certificate{}, anchor.NotFound("certificate_missing", "the certificate you brought for %s is not here", h.Name).
+			return domains.Certificate{}, anchor.NotFound("certificate_missing", "the certificate you brought for %s is not here", h.Name).
 				Hintf("Import it again: anchor domains add %s --cert FILE --key FILE.", h.Name)
 		}
 		return m.ownState(e, h, now), nil
@@ -213,7 +213,7 @@ func (m *Manager) checkName(name string) (string, error) {
 	return name, nil
 }
 
-// Release implements hostname.Certificates. New handshakes for the name fail from now on; connections stay.
+// Release implements domains.Certificates. New handshakes for the name fail from now on; connections stay.
 func (m *Manager) Release(ctx context.Context, h anchor.Hostname) error {
 	m.mu.Lock()
 	e := m.names[h.Name]

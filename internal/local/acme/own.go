@@ -30,20 +30,20 @@ const (
 	leastRSA, leastECDSA = 2048, 256
 )
 
-// Import implements hostname.Certificates. The certificate is served from now on, in place of the one before.
-func (m *Manager) Import(_ context.Context, h anchor.Hostname, chain, key []byte) (hostname.Certificate, error) {
+// Import implements domains.Certificates. The certificate is served from now on, in place of the one before.
+func (m *Manager) Import(_ context.Context, h anchor.Hostname, chain, key []byte) (domains.Certificate, error) {
 	name, err := m.checkName(h.Name)
 	if err != nil {
-		return hostname.Certificate{}, err
+		return domains.Certificate{}, err
 	}
 	now := time.Now()
 	leaf, err := checkOwn(name, chain, key, now)
 	if err != nil {
-		return hostname.Certificate{}, err
+		return domains.Certificate{}, err
 	}
 	// One file: chain and key are replaced together.
 	if err := writeFile(ownPath(m.cfg.Dir, name), slices.Concat(bytes.TrimSpace(chain), []byte("\n"), bytes.TrimSpace(key), []byte("\n"))); err != nil {
-		return hostname.Certificate{}, err
+		return domains.Certificate{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -64,7 +64,7 @@ func (m *Manager) Import(_ context.Context, h anchor.Hostname, chain, key []byte
 	return m.ownState(e, h, now), nil
 }
 
-func (m *Manager) ownState(e *entry, h anchor.Hostname, now time.Time) hostname.Certificate {
+func (m *Manager) ownState(e *entry, h anchor.Hostname, now time.Time) domains.Certificate {
 	c := e.certificate(h.ProjectID, now)
 	switch left := e.notAfter.Sub(now); {
 	case left <= 0:

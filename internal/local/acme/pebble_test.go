@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 			log.Fatal(err)
 		}
 	}
-	leak.Main(m,
+	testleak.Main(m,
 		// Pebble's validation loop has no end.
 		goleak.IgnoreTopFunction("github.com/letsencrypt/pebble/v2/va.VAImpl.processTasks"))
 }
@@ -88,7 +88,7 @@ type pebbleOptions struct {
 func startPebble(t testing.TB, o pebbleOptions) *pebble {
 	t.Helper()
 	quiet := log.New(io.Discard, "", 0)
-	zone := freeport.Address(t)
+	zone := testport.Address(t)
 	dns, err := challtestsrv.New(challtestsrv.Config{DNSAddrs: []string{zone}, Log: quiet})
 	if err != nil {
 		t.Fatal(err)

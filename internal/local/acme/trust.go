@@ -101,7 +101,7 @@ func (t Trust) place(path string, install bool) error {
 	if err != nil {
 		return fmt.Errorf("read the internal CA's root: %w", err)
 	}
-	return durable.WriteFile(path, data, 0o644)
+	return atomicfile.WriteFile(path, data, 0o644)
 }
 
 func (t Trust) run(ctx context.Context, name string, args ...string) error {

@@ -1,4 +1,4 @@
-package announce
+package discovery
 
 import (
 	"encoding/json"
@@ -18,7 +18,7 @@ func writePrivate(name string, v any) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
-	return durable.WriteFile(name, append(content, '\n'), 0o600)
+	return atomicfile.WriteFile(name, append(content, '\n'), 0o600)
 }
 
 // readPrivate reads what writePrivate wrote. A file that others could have read is

@@ -1,4 +1,4 @@
-package announce_test
+package discovery_test
 
 import (
 	"os"
@@ -9,14 +9,14 @@ import (
 
 func TestARemoteIsFoundByItsURLOnly(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
-	one := announce.Remote{URL: "https://one.example.com", Token: "anchor_1", Installation: "anchor", Account: "1", Region: "eu-central-1"}
+	one := discovery.Remote{URL: "https://one.example.com", Token: "anchor_1", Installation: "anchor", Account: "1", Region: "eu-central-1"}
 	two := one
 	two.URL, two.Token, two.Region = "https://two.example.com", "anchor_2", "us-east-1"
 	if _, kept := one.Kept(); kept {
 		t.Error("it is kept before it was")
 	}
 	var files []string
-	for _, r := range []announce.Remote{one, two} {
+	for _, r := range []discovery.Remote{one, two} {
 		name, err := r.Keep()
 		if err != nil {
 			t.Fatal(err)
@@ -27,10 +27,10 @@ func TestARemoteIsFoundByItsURLOnly(t *testing.T) {
 		}
 		files = append(files, name)
 	}
-	if got, ok := announce.FindRemote("https://two.example.com/"); !ok || got != two {
+	if got, ok := discovery.FindRemote("https://two.example.com/"); !ok || got != two {
 		t.Errorf("found %+v, %v", got, ok)
 	}
-	if got, ok := announce.FindRemote("https://two.example.com.evil.com"); ok {
+	if got, ok := discovery.FindRemote("https://two.example.com.evil.com"); ok {
 		t.Errorf("found %+v for a stranger", got)
 	}
 	moved := one
@@ -41,7 +41,7 @@ func TestARemoteIsFoundByItsURLOnly(t *testing.T) {
 	if err := os.Chmod(files[0], 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := announce.FindRemote(one.URL); ok {
+	if _, ok := discovery.FindRemote(one.URL); ok {
 		t.Error("a token that others can read is used")
 	}
 	for range 2 {
@@ -49,7 +49,7 @@ func TestARemoteIsFoundByItsURLOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, ok := announce.FindRemote(two.URL); ok {
+	if _, ok := discovery.FindRemote(two.URL); ok {
 		t.Error("it is found after it was forgotten")
 	}
 }

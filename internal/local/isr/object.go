@@ -70,7 +70,7 @@ func (s *Store) Put(ctx context.Context, ns, key string, body io.Reader) (Info, 
 }
 
 // replace gives the object its name, if there is room for its size.
-func (s *Store) replace(ns, key string, f *durable.File, size int64) error {
+func (s *Store) replace(ns, key string, f *atomicfile.File, size int64) error {
 	before, err := fileSize(s.objectPath(ns, key))
 	if err == nil {
 		err = s.reserve(ns, before, size)
@@ -109,15 +109,15 @@ func (s *Store) objectPath(ns, key string) string {
 	return filepath.Join(s.objectDir(ns), fileName(key))
 }
 
-func (s *Store) createObject(ns, key string) (*durable.File, error) {
+func (s *Store) createObject(ns, key string) (*atomicfile.File, error) {
 	if err := os.MkdirAll(s.objectDir(ns), 0o700); err != nil {
 		return nil, err
 	}
-	return durable.CreateIn(s.tmpDir(), s.objectPath(ns, key), 0o600)
+	return atomicfile.CreateIn(s.tmpDir(), s.objectPath(ns, key), 0o600)
 }
 
 // fillObject writes the header twice: room for it first, its content when the body has been measured.
-func fillObject(f *durable.File, key string, body io.Reader) (header, error) {
+func fillObject(f *atomicfile.File, key string, body io.Reader) (header, error) {
 	h := header{key: key}
 	if _, err := f.Write(h.encode()); err != nil {
 		return h, err

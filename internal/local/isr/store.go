@@ -56,7 +56,7 @@ func (s *Store) Drop(ctx context.Context, ns string) error {
 	if err := os.Rename(s.objectDir(ns), doomed); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("drop cache namespace %q: %w", ns, err)
 	}
-	if err := durable.SyncDir(filepath.Join(s.dir, "objects")); err != nil {
+	if err := atomicfile.SyncDir(filepath.Join(s.dir, "objects")); err != nil {
 		return fmt.Errorf("drop cache namespace %q: %w", ns, err)
 	}
 	if _, err := s.db.write.ExecContext(ctx, `DELETE FROM namespaces WHERE name = ?`, ns); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/testleak"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) { testleak.Main(m) }
 
 const (
 	shop  = anchor.ProjectID("01jaaaaaaaaaaaaaaaaaaaaaaa")

@@ -1,6 +1,6 @@
-// Package app is the composition root: it alone knows which adapters stand behind
+// Package server is the composition root: it alone knows which adapters stand behind
 // the ports, and turns a Config into a running Anchor.
-package app
+package server
 
 import (
 	"cmp"

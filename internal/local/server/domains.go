@@ -1,4 +1,4 @@
-package app
+package server
 
 import (
 	"context"
@@ -134,7 +134,7 @@ func (a *app) lookAtChanged(ctx context.Context) {
 }
 
 func (a *app) openHostnames() {
-	a.hostnames = &hostname.Service{
+	a.hostnames = &domains.Service{
 		Records: a.store, Directory: a.store, Front: a.platform, Base: a.BaseDomain, Log: a.Log,
 		Resolver:     dnscheck.New(dnscheck.Config{Resolvers: a.HTTPS.Resolvers, Log: a.Log}),
 		Certificates: noTLS{},
@@ -163,12 +163,12 @@ type noTLS struct{}
 
 const noTLSProblem = "This Anchor serves no HTTPS. Start it with: anchor up --https :443"
 
-func (noTLS) Ensure(context.Context, anchor.Hostname) (hostname.Certificate, error) {
-	return hostname.Certificate{Status: anchor.CertPending, Problem: noTLSProblem}, nil
+func (noTLS) Ensure(context.Context, anchor.Hostname) (domains.Certificate, error) {
+	return domains.Certificate{Status: anchor.CertPending, Problem: noTLSProblem}, nil
 }
 
-func (noTLS) Import(context.Context, anchor.Hostname, []byte, []byte) (hostname.Certificate, error) {
-	return hostname.Certificate{}, anchor.Conflict("no_https", "this Anchor serves no HTTPS").Hintf("Start it with: anchor up --https :443")
+func (noTLS) Import(context.Context, anchor.Hostname, []byte, []byte) (domains.Certificate, error) {
+	return domains.Certificate{}, anchor.Conflict("no_https", "this Anchor serves no HTTPS").Hintf("Start it with: anchor up --https :443")
 }
 
 func (noTLS) Release(context.Context, anchor.Hostname) error { return nil }
@@ -216,7 +216,7 @@ func (h HTTPS) addresses() ([]netip.Addr, error) {
 // projects are the projects whose domains go before they do.
 type projects struct {
 	project.Service
-	hostnames *hostname.Service
+	hostnames *domains.Service
 }
 
 func (p projects) Delete(ctx context.Context, idOrSlug string) error {

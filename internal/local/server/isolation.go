@@ -1,4 +1,4 @@
-package app
+package server
 
 import (
 	"context"
@@ -22,7 +22,7 @@ const isolationHint = "Run Anchor as root, with the rights that deploy/anchor.se
 
 // openWalls finds out how workers are isolated here, and refuses a level below the one that is required.
 func (a *app) openWalls(ctx context.Context) error {
-	a.walls = local.FindIsolation(ctx, a.node, a.Data)
+	a.walls = sites.FindIsolation(ctx, a.node, a.Data)
 	if level := a.walls.Walls.Level; int(level) < a.RequireIsolation {
 		return anchor.Invalid("isolation_missing", "workers are isolated at level %d here (%s), and --require-isolation is %d: %s",
 			level, level, a.RequireIsolation, a.walls.Why).Hintf(isolationHint)

@@ -1,4 +1,4 @@
-package app_test
+package server_test
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 func TestALevelOfIsolationThatIsNotThereIsRefusedBeforeAnythingIsMade(t *testing.T) {
 	c := config(t, t.TempDir())
 	c.RequireIsolation = 4 // above the highest
-	err := app.Run(t.Context(), c)
+	err := server.Run(t.Context(), c)
 	if anchor.KindOf(err) != anchor.KindInvalid || !strings.Contains(err.Error(), "--require-isolation is 4") || anchor.HintOf(err) == "" {
 		t.Errorf("got %v", err)
 	}

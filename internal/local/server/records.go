@@ -1,4 +1,4 @@
-package app
+package server
 
 import (
 	"context"
@@ -24,7 +24,7 @@ func (f folder) path(parts ...string) string {
 
 func (f folder) records() string         { return f.path("anchor.db") }
 func (f folder) backups() sqlite.Backups { return sqlite.Backups(f.path("backups")) }
-func (f folder) platform() local.Folder  { return local.Folder(f.path("platform")) }
+func (f folder) platform() sites.Folder  { return sites.Folder(f.path("platform")) }
 
 // deployments lists those that have been laid out here. A manifest alone is none: an
 // upload that a kill cut short leaves one.

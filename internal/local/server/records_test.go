@@ -1,4 +1,4 @@
-package app_test
+package server_test
 
 import (
 	"encoding/json"
@@ -22,7 +22,7 @@ import (
 // used is a data folder with two deployments of a project, the second of which is live,
 // and with a copy of the records of before them.
 type used struct {
-	app.Config
+	server.Config
 	project anchor.Project
 	first   anchor.DeploymentID
 	second  anchor.DeploymentID
@@ -64,7 +64,7 @@ func (u used) deployed(t *testing.T, store *sqlite.Store, version string) anchor
 	must(t, store.CreateDeployment(t.Context(), d))
 	d, err := store.Deployment(t.Context(), d.ID)
 	must(t, err)
-	u.write(t, u.path("platform", "sites", string(d.ID)+".json"), local.Description{
+	u.write(t, u.path("platform", "sites", string(d.ID)+".json"), sites.Description{
 		Deployment: d.ID, Project: u.project.ID, Slug: u.project.Slug, Owner: u.project, Record: d, Sealed: []byte("sealed"), Ready: true,
 	})
 	must(t, os.MkdirAll(u.path("artifacts", "trees", string(d.ID)), 0o755))
@@ -77,7 +77,7 @@ func (u used) deployed(t *testing.T, store *sqlite.Store, version string) anchor
 		ID: anchor.ReleaseID(anchor.NewID()), ProjectID: u.project.ID, Kind: anchor.ReleaseDeploy, Deployment: d.ID, Record: d.ID, Version: version,
 	}, &d)
 	must(t, err)
-	u.write(t, u.path("platform", "lives", string(u.project.ID)+".json"), local.Pointer{Live: live, Order: live.Order})
+	u.write(t, u.path("platform", "lives", string(u.project.ID)+".json"), sites.Pointer{Live: live, Order: live.Order})
 	return d.ID
 }
 
@@ -138,7 +138,7 @@ var losses = map[string]struct {
 	}, "records_unknown"},
 	"cut off": {func(t *testing.T, u used) { must(t, os.Truncate(u.path("anchor.db"), 3*4096)) }, "records_damaged"},
 	"of before the last release": {func(t *testing.T, u used) {
-		u.write(t, u.path("platform", "lives", string(u.project.ID)+".json"), local.Pointer{
+		u.write(t, u.path("platform", "lives", string(u.project.ID)+".json"), sites.Pointer{
 			Live: anchor.Live{ProjectID: u.project.ID, Deployment: u.first, Version: "v1", Revision: 3}, Order: 9,
 		})
 	}, "records_old"},
@@ -151,8 +151,8 @@ func TestRecordsThatDoNotGoWithTheFiles(t *testing.T) {
 			loss.lose(t, u)
 			before := u.files(t)
 			c := u.Config
-			c.Ready = func(app.Ready) { t.Error("it started") }
-			err := app.Run(t.Context(), c)
+			c.Ready = func(server.Ready) { t.Error("it started") }
+			err := server.Run(t.Context(), c)
 			if anchor.CodeOf(err) != loss.code {
 				t.Errorf("refused with %v (%s), want %s", err, anchor.CodeOf(err), loss.code)
 			}
@@ -173,7 +173,7 @@ func TestRepair(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u := newUsed(t)
 			loss.lose(t, u)
-			done, err := app.Repair(t.Context(), u.Data)
+			done, err := server.Repair(t.Context(), u.Data)
 			must(t, err)
 			if !done.Start || len(done.Done) == 0 {
 				t.Errorf("repaired: %+v", done)
@@ -194,7 +194,7 @@ func TestRepair(t *testing.T) {
 				}
 			}
 			must(t, store.Close())
-			again, err := app.Repair(t.Context(), u.Data)
+			again, err := server.Repair(t.Context(), u.Data)
 			if err != nil || len(again.Done) != 0 || len(again.Lost) != 0 {
 				t.Errorf("repaired again: %+v, %v", again, err)
 			}
@@ -214,7 +214,7 @@ func TestRepairWithoutACopyOfTheRecords(t *testing.T) {
 	must(t, os.RemoveAll(u.path("backups")))
 	stray := anchor.NewID()
 	must(t, os.MkdirAll(u.path("artifacts", "trees", stray), 0o755))
-	done, err := app.Repair(t.Context(), u.Data)
+	done, err := server.Repair(t.Context(), u.Data)
 	must(t, err)
 	if !strings.Contains(strings.Join(done.Lost, "\n"), stray) {
 		t.Errorf("lost %q, and not a word of %s", done.Lost, stray)
@@ -251,12 +251,12 @@ func TestRepairOfAPrunedDeployment(t *testing.T) {
 	must(t, os.Remove(u.path("anchor.db")))
 	must(t, os.RemoveAll(u.path("backups")))
 	must(t, os.RemoveAll(u.path("platform", "lives")))
-	pruned, err := local.Folder(u.path("platform")).Description(u.second)
+	pruned, err := sites.Folder(u.path("platform")).Description(u.second)
 	must(t, err)
 	pruned.Build.Assets = "assets"
 	u.write(t, u.path("platform", "sites", string(u.second)+".json"), pruned)
 	must(t, os.MkdirAll(u.path("artifacts", "trees", string(u.second), "assets", "_next"), 0o755))
-	done, err := app.Repair(t.Context(), u.Data)
+	done, err := server.Repair(t.Context(), u.Data)
 	if err != nil || !done.Start {
 		t.Fatalf("repaired: %+v, %v", done, err)
 	}
@@ -273,11 +273,11 @@ func TestRepairOfAPrunedDeployment(t *testing.T) {
 func TestRepairRefusesAFolderInUse(t *testing.T) {
 	c := config(t, t.TempDir())
 	up(t, c)
-	_, err := app.Repair(t.Context(), c.Data)
+	_, err := server.Repair(t.Context(), c.Data)
 	if anchor.CodeOf(err) != "data_in_use" {
 		t.Errorf("repaired under a running server: %v", err)
 	}
-	if _, err := app.Repair(t.Context(), filepath.Join(t.TempDir(), "none")); anchor.CodeOf(err) != "bad_data" {
+	if _, err := server.Repair(t.Context(), filepath.Join(t.TempDir(), "none")); anchor.CodeOf(err) != "bad_data" {
 		t.Errorf("repaired what is not there: %v", err)
 	}
 }
@@ -329,7 +329,7 @@ func TestRepairWithoutTheKey(t *testing.T) {
 			must(t, os.Remove(u.path("anchor.db")))
 			must(t, lose(u.path("secret.key")))
 			before := u.files(t)
-			_, err := app.Repair(t.Context(), u.Data)
+			_, err := server.Repair(t.Context(), u.Data)
 			if code := anchor.CodeOf(err); code != "key_missing" && code != "key_damaged" {
 				t.Fatalf("repaired: %v (%s)", err, code)
 			}
@@ -341,7 +341,7 @@ func TestRepairWithoutTheKey(t *testing.T) {
 			if err != nil {
 				t.Fatalf("the command of the hint %q: %v\n%s", hint, err, out)
 			}
-			_, err = app.Repair(t.Context(), u.Data)
+			_, err = server.Repair(t.Context(), u.Data)
 			must(t, err)
 			up(t, u.Config)
 		})
@@ -353,7 +353,7 @@ func TestRepairByRoot(t *testing.T) {
 	u := newUsed(t)
 	owner := chownAll(t, u.Data)
 	must(t, os.WriteFile(u.path("anchor.db"), []byte(strings.Repeat("garbage ", 2000)), 0o600))
-	_, err := app.Repair(t.Context(), u.Data)
+	_, err := server.Repair(t.Context(), u.Data)
 	must(t, err)
 	must(t, filepath.WalkDir(u.Data, func(path string, entry fs.DirEntry, err error) error {
 		must(t, err)
@@ -383,7 +383,7 @@ func chownAll(t *testing.T, dir string) uint32 {
 func TestRepairOfANewFolder(t *testing.T) {
 	c := config(t, t.TempDir())
 	must(t, os.Mkdir(c.Data, 0o700))
-	done, err := app.Repair(t.Context(), c.Data)
+	done, err := server.Repair(t.Context(), c.Data)
 	if err != nil || len(done.Done)+len(done.Lost) != 0 || !done.Start {
 		t.Errorf("repaired: %+v, %v", done, err)
 	}

@@ -1,4 +1,4 @@
-package app
+package server
 
 import (
 	"context"
@@ -165,7 +165,7 @@ func copyFile(from, to string) error {
 		return fmt.Errorf("put a copy of the records back: %w", err)
 	}
 	defer in.Close()
-	if _, err := durable.WriteFrom(to, in, 0o600); err != nil {
+	if _, err := atomicfile.WriteFrom(to, in, 0o600); err != nil {
 		return fmt.Errorf("put a copy of the records back: %w", err)
 	}
 	return nil
@@ -231,12 +231,12 @@ func (f folder) found(unknown []anchor.DeploymentID) (projects map[anchor.Projec
 }
 
 // reduced reports whether a deployment was pruned but for its hashed files: nothing else is in its tree.
-func (f folder) reduced(d local.Description) bool {
+func (f folder) reduced(d sites.Description) bool {
 	entries, err := os.ReadDir(f.path("artifacts", "trees", string(d.Deployment)))
 	return err == nil && len(entries) == 1 && entries[0].Name() == d.Build.Assets
 }
 
-func ownerOf(d local.Description) anchor.Project {
+func ownerOf(d sites.Description) anchor.Project {
 	p := d.Owner
 	if p.ID == "" { // written by an older Anchor
 		p = anchor.Project{ID: d.Project, Slug: d.Slug}
@@ -248,7 +248,7 @@ func ownerOf(d local.Description) anchor.Project {
 }
 
 // recordOf returns the record of a deployment that is ready to serve.
-func recordOf(d local.Description) anchor.Deployment {
+func recordOf(d sites.Description) anchor.Deployment {
 	record := d.Record
 	record.ID, record.ProjectID = d.Deployment, d.Project
 	record.Status = anchor.Deployed
@@ -325,7 +325,7 @@ func (f folder) setAside(ctx context.Context, ids []anchor.DeploymentID, r *Repa
 	if len(ids) == 0 {
 		return nil
 	}
-	bundles, err := bundle.Open(f.path("artifacts"))
+	bundles, err := artifact.Open(f.path("artifacts"))
 	if err != nil {
 		return err
 	}

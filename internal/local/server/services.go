@@ -1,12 +1,12 @@
-package app
+package server
 
 import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api"
 )
 
-func (a *app) services() httpapi.Services {
-	return httpapi.Services{
+func (a *app) services() api.Services {
+	return api.Services{
 		Projects: projects{a.projects, a.hostnames},
 		Env:      a.env,
 		Deploys:  a.deploys,
@@ -19,7 +19,7 @@ func (a *app) services() httpapi.Services {
 	}
 }
 
-// URLs implements httpapi.Sites.
+// URLs implements api.Sites.
 func (a *app) URLs(p anchor.Project, d anchor.DeploymentID) (site, deployment string) {
 	siteHost, deploymentHost := a.platform.Hosts(p, d)
 	at := a.sitesOrigin()

@@ -1,4 +1,4 @@
-package app
+package server
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
-// Status implements httpapi.System.
+// Status implements api.System.
 func (a *app) Status(ctx context.Context) (wire.Status, error) {
 	free, err := freeBytes(a.Data)
 	if err != nil {
@@ -125,7 +125,7 @@ func usedBytes(ctx context.Context, dir string) (total int64, err error) {
 // artifacts.
 const scarce = 1 << 30
 
-// Doctor implements httpapi.System.
+// Doctor implements api.System.
 func (a *app) Doctor(ctx context.Context) []wire.Check {
 	checks := []wire.Check{
 		a.checkNode(ctx),
@@ -210,7 +210,7 @@ func (a *app) checkSites(ctx context.Context) wire.Check {
 	return c
 }
 
-func siteFinding(h local.Health) (detail, hint string) {
+func siteFinding(h sites.Health) (detail, hint string) {
 	detail = fmt.Sprintf("%s: %s of deployment %s missing or damaged", h.Project.Slug, count(h.Damaged, "file"), h.Deployment)
 	switch {
 	case h.Err != nil:

@@ -1,4 +1,4 @@
-package app
+package server
 
 import (
 	"context"
@@ -28,7 +28,7 @@ func (a *app) localToken(ctx context.Context) (string, error) {
 	if secret, _, err = a.access.Create(ctx, "this machine", anchor.ScopeAdmin); err != nil {
 		return "", fmt.Errorf("make the token of this machine: %w", err)
 	}
-	if err := durable.WriteFile(a.tokenFile(), []byte(secret+"\n"), 0o600); err != nil {
+	if err := atomicfile.WriteFile(a.tokenFile(), []byte(secret+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("keep the token of this machine: %w", err)
 	}
 	return secret, nil

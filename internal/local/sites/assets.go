@@ -1,4 +1,4 @@
-package local
+package sites
 
 import (
 	"bytes"
@@ -33,7 +33,7 @@ func (p *Platform) Upload(ctx context.Context, a deploy.Artifact, note deploy.No
 	if err := index.Encode(&text); err != nil {
 		return fmt.Errorf("encode the index of static files: %w", err)
 	}
-	if err := durable.WriteFile(p.folder().index(d.Deployment), text.Bytes(), 0o600); err != nil {
+	if err := atomicfile.WriteFile(p.folder().index(d.Deployment), text.Bytes(), 0o600); err != nil {
 		return err
 	}
 	note("%d static files", len(files))

@@ -1,4 +1,4 @@
-package local_test
+package sites_test
 
 import (
 	"context"
@@ -30,7 +30,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// The worker package keeps one thread for the starts of processes.
-	leak.Main(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/local/worker.spawn"))
+	testleak.Main(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/local/worker.spawn"))
 }
 
 func TestConformance(t *testing.T) {
@@ -43,14 +43,14 @@ type installation struct {
 	dir      string
 	node     worker.Node
 	store    *sqlite.Store
-	bundles  *bundle.Store
+	bundles  *artifact.Store
 	cache    *isr.Store
 	logs     *logs.Book
 	env      project.Env
 	edge     *edge.Edge
-	platform *local.Platform
+	platform *sites.Platform
 	client   *http.Client
-	limits   local.Limits
+	limits   sites.Limits
 }
 
 func newInstallation(t *testing.T) *installation {
@@ -62,7 +62,7 @@ func newInstallation(t *testing.T) *installation {
 	in.store, err = sqlite.Open(t.Context(), filepath.Join(in.dir, "anchor.db"))
 	must(t, err)
 	t.Cleanup(func() { must(t, in.store.Close()) })
-	in.bundles, err = bundle.Open(filepath.Join(in.dir, "artifacts"))
+	in.bundles, err = artifact.Open(filepath.Join(in.dir, "artifacts"))
 	must(t, err)
 	t.Cleanup(func() { must(t, in.bundles.Close()) })
 	in.logs, err = logs.Open(filepath.Join(in.dir, "logs"))
@@ -86,7 +86,7 @@ func (in *installation) start(t *testing.T) {
 	must(t, err)
 	t.Cleanup(func() { must(t, os.RemoveAll(run)) })
 	in.edge = edge.New(edge.Config{})
-	in.platform, err = local.New(local.Config{
+	in.platform, err = sites.New(sites.Config{
 		Dir: filepath.Join(in.dir, "platform"), Run: run, BaseDomain: "localhost", Node: in.node,
 		Drain: time.Minute, Warm: time.Minute, ProbeLimit: 15 * time.Second,
 		Edge: in.edge, Cache: in.cache, Bundles: in.bundles, Logs: in.logs, Records: in.store, Secrets: in.env,

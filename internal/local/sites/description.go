@@ -1,4 +1,4 @@
-package local
+package sites
 
 import (
 	"encoding/json"
@@ -107,7 +107,7 @@ func (f Folder) write(path string, v any) error {
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", path, err)
 	}
-	return durable.WriteFile(path, text, 0o600)
+	return atomicfile.WriteFile(path, text, 0o600)
 }
 
 // Pointers returns the live pointers of all projects as far as they can be read.

@@ -1,4 +1,4 @@
-package local
+package sites
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 // names it in seconds).
 const oneYear = "max-age=31536000"
 
-// Attach implements hostname.Front: the name leads to its project's live deployment
+// Attach implements domains.Front: the name leads to its project's live deployment
 // over HTTPS, in the next table.
 func (p *Platform) Attach(_ context.Context, h anchor.Hostname) error {
 	p.mu.Lock()
@@ -22,7 +22,7 @@ func (p *Platform) Attach(_ context.Context, h anchor.Hostname) error {
 	return nil
 }
 
-// Detach implements hostname.Front.
+// Detach implements domains.Front.
 func (p *Platform) Detach(_ context.Context, h anchor.Hostname) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -33,7 +33,7 @@ func (p *Platform) Detach(_ context.Context, h anchor.Hostname) error {
 	return nil
 }
 
-// Target implements hostname.Front: the addresses of this machine.
+// Target implements domains.Front: the addresses of this machine.
 func (p *Platform) Target(_ context.Context, h anchor.Hostname) ([]anchor.DNSRecord, error) {
 	records := make([]anchor.DNSRecord, 0, len(p.Addresses))
 	for _, addr := range p.Addresses {

@@ -1,4 +1,4 @@
-package local
+package sites
 
 import (
 	"context"
@@ -38,7 +38,7 @@ func (p *Platform) Check(_ context.Context, a deploy.Artifact) error {
 }
 
 // Refuse refuses a build by the paths of its files, before they are sent.
-func (p *Platform) Refuse(_ anchor.Project, m bundle.Manifest, _ map[string]string) error {
+func (p *Platform) Refuse(_ anchor.Project, m artifact.Manifest, _ map[string]string) error {
 	return p.checkFunctions(opennext.Laid(func(yield func(string) bool) {
 		for _, f := range m.Files {
 			if !yield(f.Path) {

@@ -1,4 +1,4 @@
-package local_test
+package sites_test
 
 import (
 	"encoding/json"
@@ -56,7 +56,7 @@ func (in *installation) processes() (split int) {
 func TestSplitFunctionsShareProcesses(t *testing.T) {
 	in := newInstallation(t)
 	must(t, in.platform.Close())
-	in.limits = local.Limits{Processes: 2}
+	in.limits = sites.Limits{Processes: 2}
 	in.start(t)
 	p, d, _ := in.publishApp(t, "shop", splitApp(t, 6))
 	if running := in.processes(); running > 2 {
@@ -76,7 +76,7 @@ func TestSplitFunctionsShareProcesses(t *testing.T) {
 func TestTooManyFunctionsAreRefusedBeforeAndAfterTheUpload(t *testing.T) {
 	in := newInstallation(t)
 	source := splitApp(t, 64).Write(t) // and the server
-	m, err := bundle.Scan(t.Context(), source, nil)
+	m, err := artifact.Scan(t.Context(), source, nil)
 	must(t, err)
 	build, err := opennext.Parse(os.DirFS(source))
 	must(t, err)
@@ -88,7 +88,7 @@ func TestTooManyFunctionsAreRefusedBeforeAndAfterTheUpload(t *testing.T) {
 		}
 	}
 	must(t, os.RemoveAll(filepath.Join(source, "server-functions/split0")))
-	m, err = bundle.Scan(t.Context(), source, nil)
+	m, err = artifact.Scan(t.Context(), source, nil)
 	must(t, err)
 	must(t, in.platform.Refuse(anchor.Project{}, m, nil))
 }

@@ -1,7 +1,7 @@
-// Package local is the platform of one machine: it turns deployments into sites
+// Package sites is the platform of one machine: it turns deployments into sites
 // of the edge, functions into Node.js workers, and incremental caches into
 // namespaces. It is the glue between engines that know nothing of projects.
-package local
+package sites
 
 import (
 	"context"
@@ -64,7 +64,7 @@ type Config struct {
 
 	Edge    *edge.Edge
 	Cache   *isr.Store
-	Bundles *bundle.Store
+	Bundles *artifact.Store
 	Logs    *logs.Book
 	Records Records
 	Secrets Secrets

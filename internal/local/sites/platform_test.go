@@ -1,4 +1,4 @@
-package local_test
+package sites_test
 
 import (
 	"fmt"
@@ -49,7 +49,7 @@ func (in *installation) prepare(t *testing.T, p anchor.Project, app platformtest
 	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID, Status: anchor.Deploying}
 	must(t, in.store.CreateDeployment(t.Context(), d))
 	source := app.Write(t)
-	manifest, err := bundle.Scan(t.Context(), source, nil)
+	manifest, err := artifact.Scan(t.Context(), source, nil)
 	must(t, err)
 	must(t, in.bundles.SaveManifest(t.Context(), d.ID, manifest))
 	for _, f := range manifest.Files {

@@ -1,4 +1,4 @@
-package local_test
+package sites_test
 
 import (
 	"io"

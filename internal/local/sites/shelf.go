@@ -1,4 +1,4 @@
-package local
+package sites
 
 import (
 	"context"
@@ -41,7 +41,7 @@ func (p *Platform) shelve(ctx context.Context, d anchor.Deployment) error {
 	if err != nil {
 		return err
 	}
-	err = p.Bundles.Reduce(ctx, d.ID, func(f bundle.File) bool {
+	err = p.Bundles.Reduce(ctx, d.ID, func(f artifact.File) bool {
 		below, isAsset := strings.CutPrefix(f.Path, desc.Build.Assets+"/")
 		return isAsset && index.Hashed(desc.Build.BasePath+"/"+below)
 	})

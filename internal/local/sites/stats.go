@@ -1,4 +1,4 @@
-package local
+package sites
 
 import (
 	"github.com/anchor-deploy/anchor/internal/anchor"

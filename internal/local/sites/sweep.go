@@ -1,4 +1,4 @@
-package local
+package sites
 
 import (
 	"context"
@@ -98,7 +98,7 @@ func (p *Platform) sweepVariants(ctx context.Context) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		if err != nil || named[bundle.Digest(digest)] || time.Since(info.ModTime()) < young {
+		if err != nil || named[artifact.Digest(digest)] || time.Since(info.ModTime()) < young {
 			return err
 		}
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -83,7 +83,7 @@ func (s *Store) Backup(ctx context.Context, to Backups, keep int) error {
 	if err := os.Rename(temp, to.path(next)); err != nil {
 		return fmt.Errorf("keep the copy of the records: %w", err)
 	}
-	if err := durable.SyncDir(string(to)); err != nil {
+	if err := atomicfile.SyncDir(string(to)); err != nil {
 		return err
 	}
 	for _, n := range all[:max(0, len(all)+1-keep)] {

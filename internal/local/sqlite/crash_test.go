@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, releaseOnAndOn(path))
 		os.Exit(1)
 	}
-	leak.Main(m)
+	testleak.Main(m)
 }
 
 // releaseOnAndOn deploys and rolls back without end and prints each revision it got.

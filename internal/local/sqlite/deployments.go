@@ -41,7 +41,7 @@ func insertDeployment(t tx, d anchor.Deployment) error {
 	case err != nil:
 		return err
 	case found:
-		return store.IDTaken("deployment", string(d.ID))
+		return records.IDTaken("deployment", string(d.ID))
 	}
 	record, err := json.Marshal(d)
 	if err != nil {
@@ -50,7 +50,7 @@ func insertDeployment(t tx, d anchor.Deployment) error {
 	_, err = t.exec(`INSERT INTO deployments (id, project_id, accepted, record) VALUES (?, ?, ?, ?)`,
 		d.ID, d.ProjectID, d.Order, string(record))
 	if taken(err) { // its place is another record's: the same release again
-		return store.IDTaken("deployment", string(d.ID))
+		return records.IDTaken("deployment", string(d.ID))
 	}
 	return err
 }
@@ -59,7 +59,7 @@ func insertDeployment(t tx, d anchor.Deployment) error {
 func nextOrder(t tx, p anchor.ProjectID) (order int64, err error) {
 	err = t.row(`UPDATE projects SET last_order = last_order + 1 WHERE id = ? RETURNING last_order`, p).Scan(&order)
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, store.NoProject(string(p))
+		return 0, records.NoProject(string(p))
 	}
 	return order, err
 }
@@ -68,7 +68,7 @@ func nextOrder(t tx, p anchor.ProjectID) (order int64, err error) {
 func (s *Store) Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error) {
 	d, err := scanDeployment(s.hot.deployment.QueryRowContext(ctx, id))
 	if errors.Is(err, sql.ErrNoRows) {
-		return anchor.Deployment{}, store.NoDeployment(id)
+		return anchor.Deployment{}, records.NoDeployment(id)
 	}
 	return d, explain("read the deployment", err)
 }
@@ -85,13 +85,13 @@ func updateDeployment(t tx, d anchor.Deployment, from anchor.Status) error {
 	err := t.row(`SELECT status FROM deployments WHERE id = ? AND project_id = ?`, d.ID, d.ProjectID).Scan(&stored)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return store.NoDeployment(d.ID)
+		return records.NoDeployment(d.ID)
 	case err != nil:
 		return err
 	case stored != from:
-		return store.StatusChanged(d.ID, stored, from)
+		return records.StatusChanged(d.ID, stored, from)
 	case d.Status != from && !from.CanMove(d.Status):
-		return store.NoSuchMove(d.ID, from, d.Status)
+		return records.NoSuchMove(d.ID, from, d.Status)
 	}
 	record, err := json.Marshal(d)
 	if err != nil {
@@ -112,13 +112,13 @@ func (s *Store) Unfinished(ctx context.Context) ([]anchor.Deployment, error) {
 // Deployments lists the project's, newest first; Invalid for a cursor that is
 // none. An unknown project has none.
 func (s *Store) Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error) {
-	before, err := store.BeforeOrder(page)
+	before, err := records.BeforeOrder(page)
 	if err != nil {
 		return anchor.List[anchor.Deployment]{}, err
 	}
 	found, err := all(ctx, s.read, "list the deployments", scanDeployment,
 		`SELECT record, accepted FROM deployments WHERE project_id = ? AND accepted < ? ORDER BY accepted DESC LIMIT ?`, p, before, page.Size()+1)
-	return store.Cut(found, page, store.DeploymentCursor), err
+	return records.Cut(found, page, records.DeploymentCursor), err
 }
 
 // Kept returns the project's deployments that can serve, newest first.
@@ -138,7 +138,7 @@ func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (number int6
 			FROM deployments d JOIN projects p ON p.id = d.project_id WHERE d.id = ?`, id).Scan(&project, &given, &number)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			return store.NoDeployment(id)
+			return records.NoDeployment(id)
 		case err != nil:
 			return err
 		case given.Valid:

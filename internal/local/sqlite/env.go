@@ -18,7 +18,7 @@ func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.En
 		case err != nil:
 			return err
 		case !found:
-			return store.NoProject(string(p))
+			return records.NoProject(string(p))
 		}
 		for _, v := range vars {
 			_, err := t.exec(`INSERT INTO env (project_id, name, phase, sealed, updated_at) VALUES (?, ?, ?, ?, ?)
@@ -47,7 +47,7 @@ func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) 
 	return s.write(ctx, "remove the variable", func(t tx) error {
 		n, err := t.exec(`DELETE FROM env WHERE project_id = ? AND name = ?`, p, name)
 		if err == nil && n == 0 {
-			return store.NoEnv(name)
+			return records.NoEnv(name)
 		}
 		return err
 	})
@@ -59,7 +59,7 @@ func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []by
 	err = s.write(ctx, "lock the environment", func(t tx) error {
 		_, err := t.exec(`INSERT INTO locked_env (deployment_id, sealed) VALUES (?, ?) ON CONFLICT DO NOTHING`, id, sealed)
 		if orphan(err) {
-			return store.NoDeployment(id)
+			return records.NoDeployment(id)
 		}
 		if err != nil {
 			return err
@@ -76,7 +76,7 @@ func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []by
 func (s *Store) LockedEnv(ctx context.Context, id anchor.DeploymentID) (sealed []byte, err error) {
 	err = s.read.QueryRowContext(ctx, `SELECT sealed FROM locked_env WHERE deployment_id = ?`, id).Scan(&sealed)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, store.NotLocked(id)
+		return nil, records.NotLocked(id)
 	}
 	return sealed, explain("read the locked environment", err)
 }

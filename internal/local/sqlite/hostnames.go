@@ -51,15 +51,15 @@ func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
 		case err != nil:
 			return err
 		case nameTaken:
-			return store.DomainTaken(h.Name)
+			return records.DomainTaken(h.Name)
 		}
 		_, err := t.exec(`INSERT INTO hostnames (id, project_id, name, revision, record) VALUES (?, ?, ?, 1, ?)`,
 			h.ID, h.ProjectID, h.Name, text)
 		switch {
 		case taken(err):
-			return store.IDTaken("domain", string(h.ID))
+			return records.IDTaken("domain", string(h.ID))
 		case orphan(err):
-			return store.NoProject(string(h.ProjectID))
+			return records.NoProject(string(h.ProjectID))
 		}
 		return err
 	})
@@ -82,11 +82,11 @@ func updateHostname(t tx, h anchor.Hostname) error {
 	err := t.row(`SELECT revision FROM hostnames WHERE id = ? AND name = ?`, h.ID, h.Name).Scan(&stored)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return store.NoHostname(h.Name)
+		return records.NoHostname(h.Name)
 	case err != nil:
 		return err
 	case stored != h.Revision:
-		return store.DomainChanged(h.Name, stored, h.Revision)
+		return records.DomainChanged(h.Name, stored, h.Revision)
 	}
 	text, err := hostnameText(h)
 	if err != nil {
@@ -95,7 +95,7 @@ func updateHostname(t tx, h anchor.Hostname) error {
 	_, err = t.exec(`UPDATE hostnames SET project_id = ?, revision = ?, record = ? WHERE id = ?`,
 		h.ProjectID, h.Revision+1, text, h.ID)
 	if orphan(err) {
-		return store.NoProject(string(h.ProjectID))
+		return records.NoProject(string(h.ProjectID))
 	}
 	return err
 }
@@ -121,7 +121,7 @@ func (s *Store) HostnameByName(ctx context.Context, name string) (anchor.Hostnam
 func (s *Store) oneHostname(ctx context.Context, where, key string) (anchor.Hostname, error) {
 	h, err := scanHostname(s.read.QueryRowContext(ctx, `SELECT `+hostnameColumns+` FROM hostnames WHERE `+where, key))
 	if errors.Is(err, sql.ErrNoRows) {
-		return anchor.Hostname{}, store.NoHostname(key)
+		return anchor.Hostname{}, records.NoHostname(key)
 	}
 	return h, explain("read the domain", err)
 }
@@ -129,7 +129,7 @@ func (s *Store) oneHostname(ctx context.Context, where, key string) (anchor.Host
 // Hostnames lists the project's, or all when p is "", newest first; Invalid for a
 // cursor that is none.
 func (s *Store) Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Hostname], error) {
-	before, err := store.BeforeID(page)
+	before, err := records.BeforeID(page)
 	if err != nil {
 		return anchor.List[anchor.Hostname]{}, err
 	}
@@ -139,7 +139,7 @@ func (s *Store) Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.P
 	}
 	found, err := all(ctx, s.read, "list the domains", scanHostname,
 		`SELECT `+hostnameColumns+` FROM hostnames WHERE `+where+` ORDER BY id DESC LIMIT ?`, append(args, page.Size()+1)...)
-	return store.Cut(found, page, store.HostnameCursor), err
+	return records.Cut(found, page, records.HostnameCursor), err
 }
 
 // DueHostnames gives at most limit with 0 < NextCheck <= at, the longest due first.

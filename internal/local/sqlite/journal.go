@@ -20,7 +20,7 @@ func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error
 	err := s.writeOn(ctx, s.journal, "append to the journal", func(t tx) error {
 		err := t.StmtContext(t.ctx, s.hot.nextSeq).QueryRowContext(t.ctx, e.DeploymentID).Scan(&e.Seq)
 		if errors.Is(err, sql.ErrNoRows) {
-			return store.NoDeployment(e.DeploymentID)
+			return records.NoDeployment(e.DeploymentID)
 		}
 		if err != nil {
 			return err

@@ -28,7 +28,7 @@ func scanRelease(row scanner) (r anchor.Release, err error) {
 func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
 	l, err := scanLive(s.hot.live.QueryRowContext(ctx, p))
 	if errors.Is(err, sql.ErrNoRows) {
-		return anchor.Live{}, store.NeverLive(p)
+		return anchor.Live{}, records.NeverLive(p)
 	}
 	return l, explain("read the live pointer", err)
 }
@@ -64,7 +64,7 @@ func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, r
 	if err != nil {
 		return anchor.Live{}, err
 	}
-	return store.LiveAfter(to), nil
+	return records.LiveAfter(to), nil
 }
 
 func checkMove(t tx, from anchor.Live, to anchor.Release) error {
@@ -76,13 +76,13 @@ func checkMove(t tx, from anchor.Live, to anchor.Release) error {
 		FROM projects p WHERE p.id = ?`, to.Deployment, to.ProjectID).Scan(&revision, &ours)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return store.NoProject(string(to.ProjectID))
+		return records.NoProject(string(to.ProjectID))
 	case err != nil:
 		return err
 	case revision != from.Revision:
-		return store.PointerMoved(to.ProjectID, revision, from.Revision)
+		return records.PointerMoved(to.ProjectID, revision, from.Revision)
 	case !ours:
-		return store.NoDeployment(to.Deployment)
+		return records.NoDeployment(to.Deployment)
 	}
 	return nil
 }
@@ -110,17 +110,17 @@ func moveRecord(t tx, to anchor.Release, record *anchor.Deployment) (order int64
 	case record == nil:
 		return to.Order, nil
 	case record.ProjectID != p:
-		return 0, store.ForeignRecord(record.ID, p)
+		return 0, records.ForeignRecord(record.ID, p)
 	case record.IsRollback:
 		record := *record
 		record.Order = to.Order
 		return to.Order, insertDeployment(t, record)
 	case record.Status == anchor.Deploying:
-		return 0, store.NoSuchMove(record.ID, anchor.Deploying, record.Status)
+		return 0, records.NoSuchMove(record.ID, anchor.Deploying, record.Status)
 	}
 	err = updateDeployment(t, *record, anchor.Deploying)
 	if errors.Is(err, anchor.ErrNotFound) {
-		return 0, store.ForeignRecord(record.ID, p)
+		return 0, records.ForeignRecord(record.ID, p)
 	}
 	if err != nil {
 		return 0, err
@@ -133,7 +133,7 @@ func insertRelease(t tx, r anchor.Release) error {
 	_, err := t.exec(`INSERT INTO releases (`+releaseColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		r.ID, r.ProjectID, r.Kind, r.Deployment, r.From, r.Record, r.Version, r.CreatedAt, r.Revision, r.Order)
 	if taken(err) {
-		return store.IDTaken("release", string(r.ID))
+		return records.IDTaken("release", string(r.ID))
 	}
 	return err
 }
@@ -141,14 +141,14 @@ func insertRelease(t tx, r anchor.Release) error {
 // Releases lists the project's moves, newest first; Invalid for a cursor that is
 // none. An unknown project has none.
 func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error) {
-	before, err := store.BeforeRevision(page)
+	before, err := records.BeforeRevision(page)
 	if err != nil {
 		return anchor.List[anchor.Release]{}, err
 	}
 	found, err := all(ctx, s.read, "list the releases", scanRelease,
 		`SELECT `+releaseColumns+` FROM releases WHERE project_id = ? AND revision < ? ORDER BY revision DESC LIMIT ?`,
 		p, before, page.Size()+1)
-	return store.Cut(found, page, store.ReleaseCursor), err
+	return records.Cut(found, page, records.ReleaseCursor), err
 }
 
 // LastLive gives the deployment that was live before the one that is, however
@@ -158,7 +158,7 @@ func (s *Store) LastLive(ctx context.Context, p anchor.ProjectID) (id anchor.Dep
 		(SELECT deployment_id FROM releases WHERE project_id = ?1 ORDER BY revision DESC LIMIT 1)
 		ORDER BY revision DESC LIMIT 1`, p).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
-		return "", store.NeverLive(p)
+		return "", records.NeverLive(p)
 	}
 	return id, explain("read the deployment live before", err)
 }

@@ -10,11 +10,11 @@ import (
 
 // What the use-cases ask for is what the store gives.
 var (
-	_ access.Tokens      = (*sqlite.Store)(nil)
-	_ hostname.Directory = (*sqlite.Store)(nil)
-	_ hostname.Records   = (*sqlite.Store)(nil)
-	_ project.Records    = (*sqlite.Store)(nil)
-	_ project.Variables  = (*sqlite.Store)(nil)
-	_ release.Pointer    = (*sqlite.Store)(nil)
-	_ release.Records    = (*sqlite.Store)(nil)
+	_ access.Tokens     = (*sqlite.Store)(nil)
+	_ domains.Directory = (*sqlite.Store)(nil)
+	_ domains.Records   = (*sqlite.Store)(nil)
+	_ project.Records   = (*sqlite.Store)(nil)
+	_ project.Variables = (*sqlite.Store)(nil)
+	_ release.Pointer   = (*sqlite.Store)(nil)
+	_ release.Records   = (*sqlite.Store)(nil)
 )

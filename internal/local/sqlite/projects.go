@@ -24,12 +24,12 @@ func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
 		case err != nil:
 			return err
 		case slugTaken:
-			return store.SlugTaken(p.Slug)
+			return records.SlugTaken(p.Slug)
 		}
 		_, err := t.exec(`INSERT INTO projects (`+projectColumns+`) VALUES (?, ?, ?, ?)`,
 			p.ID, p.Slug, p.ProductionBranch, p.CreatedAt)
 		if taken(err) {
-			return store.IDTaken("project", string(p.ID))
+			return records.IDTaken("project", string(p.ID))
 		}
 		return err
 	})
@@ -53,20 +53,20 @@ func (s *Store) ProjectBySlug(ctx context.Context, slug string) (anchor.Project,
 func (s *Store) oneProject(ctx context.Context, where, key string) (anchor.Project, error) {
 	p, err := scanProject(s.read.QueryRowContext(ctx, `SELECT `+projectColumns+` FROM projects WHERE `+where, key))
 	if errors.Is(err, sql.ErrNoRows) {
-		return anchor.Project{}, store.NoProject(key)
+		return anchor.Project{}, records.NoProject(key)
 	}
 	return p, explain("read the project", err)
 }
 
 // Projects lists all, newest first; Invalid for a cursor that is none.
 func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error) {
-	before, err := store.BeforeID(page)
+	before, err := records.BeforeID(page)
 	if err != nil {
 		return anchor.List[anchor.Project]{}, err
 	}
 	found, err := all(ctx, s.read, "list the projects", scanProject,
 		`SELECT `+projectColumns+` FROM projects WHERE id < ? ORDER BY id DESC LIMIT ?`, before, page.Size()+1)
-	return store.Cut(found, page, store.ProjectCursor), err
+	return records.Cut(found, page, records.ProjectCursor), err
 }
 
 // Removed reports whether the deployment went with its project.
@@ -88,7 +88,7 @@ func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 		case err != nil:
 			return err
 		case n == 0:
-			return store.NoProject(string(id))
+			return records.NoProject(string(id))
 		}
 		return nil
 	})

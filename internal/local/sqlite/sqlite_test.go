@@ -23,10 +23,10 @@ func open(t *testing.T, path string) *sqlite.Store {
 }
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) (storetest.Store, func() storetest.Store) {
+	recordstest.Run(t, func(t *testing.T) (recordstest.Store, func() recordstest.Store) {
 		path := filepath.Join(t.TempDir(), "with ?%# in it.db")
 		s := open(t, path)
-		return s, func() storetest.Store {
+		return s, func() recordstest.Store {
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}

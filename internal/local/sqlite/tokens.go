@@ -22,7 +22,7 @@ func (s *Store) CreateToken(ctx context.Context, token anchor.Token) error {
 		_, err := t.exec(`INSERT INTO tokens (`+tokenColumns+`) VALUES (?, ?, ?, ?, ?, ?)`,
 			token.ID, token.Name, token.Scope, token.Hash, token.CreatedAt, token.RevokedAt)
 		if taken(err) {
-			return store.IDTaken("token", token.ID)
+			return records.IDTaken("token", token.ID)
 		}
 		return err
 	})
@@ -33,7 +33,7 @@ func (s *Store) CreateToken(ctx context.Context, token anchor.Token) error {
 func (s *Store) TokenByHash(ctx context.Context, hash []byte) (anchor.Token, error) {
 	t, err := scanToken(s.hot.tokenByHash.QueryRowContext(ctx, hash))
 	if errors.Is(err, sql.ErrNoRows) {
-		return anchor.Token{}, store.NoToken()
+		return anchor.Token{}, records.NoToken()
 	}
 	return t, explain("read the token", err)
 }
@@ -49,7 +49,7 @@ func (s *Store) RevokeToken(ctx context.Context, id string, at int64) error {
 	return s.write(ctx, "revoke the token", func(t tx) error {
 		n, err := t.exec(`UPDATE tokens SET revoked_at = CASE revoked_at WHEN 0 THEN ? ELSE revoked_at END WHERE id = ?`, at, id)
 		if err == nil && n == 0 {
-			return store.NoToken()
+			return records.NoToken()
 		}
 		return err
 	})

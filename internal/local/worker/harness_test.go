@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("ORPHAN_TEST_TMP"); dir != "" {
 		holdPoolForEver(dir, os.Getenv("ORPHAN_TEST_BUNDLE"))
 	}
-	leak.Main(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/local/worker.spawn"))
+	testleak.Main(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/local/worker.spawn"))
 }
 
 // logbook keeps what a pool logs, and lets tests wait for it.

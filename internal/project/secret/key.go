@@ -75,5 +75,5 @@ func makeKey(path string) error {
 	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return durable.SyncDir(dir)
+	return atomicfile.SyncDir(dir)
 }

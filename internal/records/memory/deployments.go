@@ -49,7 +49,7 @@ func (s *Store) update(d anchor.Deployment) int64 {
 
 func (s *Store) checkInsert(d anchor.Deployment) error {
 	if _, found := s.deployments[d.ID]; found {
-		return store.IDTaken("deployment", string(d.ID))
+		return records.IDTaken("deployment", string(d.ID))
 	}
 	return s.checkOwner(d.ProjectID)
 }
@@ -59,7 +59,7 @@ func (s *Store) Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.
 	return call(ctx, s, "Deployment", func() (anchor.Deployment, error) {
 		d, found := s.deployments[id]
 		if !found {
-			return d, store.NoDeployment(id)
+			return d, records.NoDeployment(id)
 		}
 		return clone(d), nil
 	})
@@ -81,11 +81,11 @@ func (s *Store) checkUpdate(d anchor.Deployment, from anchor.Status) error {
 	stored, found := s.deployments[d.ID]
 	switch {
 	case !found || stored.ProjectID != d.ProjectID:
-		return store.NoDeployment(d.ID)
+		return records.NoDeployment(d.ID)
 	case stored.Status != from:
-		return store.StatusChanged(d.ID, stored.Status, from)
+		return records.StatusChanged(d.ID, stored.Status, from)
 	case d.Status != from && !from.CanMove(d.Status):
-		return store.NoSuchMove(d.ID, from, d.Status)
+		return records.NoSuchMove(d.ID, from, d.Status)
 	}
 	return nil
 }
@@ -112,9 +112,9 @@ func (s *Store) Unfinished(ctx context.Context) ([]anchor.Deployment, error) {
 // Deployments lists the project's, newest first.
 func (s *Store) Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error) {
 	return call(ctx, s, "Deployments", func() (anchor.List[anchor.Deployment], error) {
-		before, err := store.BeforeOrder(page)
+		before, err := records.BeforeOrder(page)
 		found := s.accepted(func(d anchor.Deployment) bool { return d.ProjectID == p && d.Order < before })
-		return store.Cut(found, page, store.DeploymentCursor), err
+		return records.Cut(found, page, records.DeploymentCursor), err
 	})
 }
 
@@ -131,7 +131,7 @@ func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, erro
 	return call(ctx, s, "Number", func() (int64, error) {
 		d, found := s.deployments[id]
 		if !found {
-			return 0, store.NoDeployment(id)
+			return 0, records.NoDeployment(id)
 		}
 		if s.numbers[id] == 0 {
 			s.lastNumber[d.ProjectID]++

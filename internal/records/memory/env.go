@@ -38,7 +38,7 @@ func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVa
 func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) error {
 	return change(ctx, s, "DeleteEnv", func() error {
 		if _, found := s.env[p][name]; !found {
-			return store.NoEnv(name)
+			return records.NoEnv(name)
 		}
 		delete(s.env[p], name)
 		return nil
@@ -50,7 +50,7 @@ func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) 
 func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []byte) ([]byte, error) {
 	return call(ctx, s, "LockEnv", func() ([]byte, error) {
 		if _, found := s.deployments[id]; !found {
-			return nil, store.NoDeployment(id)
+			return nil, records.NoDeployment(id)
 		}
 		if _, found := s.locked[id]; !found {
 			s.locked[id] = bytes.Clone(sealed)
@@ -64,7 +64,7 @@ func (s *Store) LockedEnv(ctx context.Context, id anchor.DeploymentID) ([]byte, 
 	return call(ctx, s, "LockedEnv", func() ([]byte, error) {
 		sealed, found := s.locked[id]
 		if !found {
-			return nil, store.NotLocked(id)
+			return nil, records.NotLocked(id)
 		}
 		return bytes.Clone(sealed), nil
 	})

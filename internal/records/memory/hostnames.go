@@ -22,10 +22,10 @@ func cloneHostname(h anchor.Hostname) anchor.Hostname {
 func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
 	return change(ctx, s, "CreateHostname", func() error {
 		if _, found := s.byName(h.Name); found {
-			return store.DomainTaken(h.Name)
+			return records.DomainTaken(h.Name)
 		}
 		if _, found := s.hostnames[h.ID]; found {
-			return store.IDTaken("domain", string(h.ID))
+			return records.IDTaken("domain", string(h.ID))
 		}
 		if err := s.checkOwner(h.ProjectID); err != nil {
 			return err
@@ -53,12 +53,12 @@ func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.H
 		stored, found := s.hostnames[h.ID]
 		switch {
 		case !found || stored.Name != h.Name:
-			return h, store.NoHostname(h.Name)
+			return h, records.NoHostname(h.Name)
 		case stored.Revision != h.Revision:
-			return h, store.DomainChanged(h.Name, stored.Revision, h.Revision)
+			return h, records.DomainChanged(h.Name, stored.Revision, h.Revision)
 		}
 		if _, found := s.projects[h.ProjectID]; !found {
-			return h, store.NoProject(string(h.ProjectID))
+			return h, records.NoProject(string(h.ProjectID))
 		}
 		h.Revision++
 		s.hostnames[h.ID] = cloneHostname(h)
@@ -79,7 +79,7 @@ func (s *Store) Hostname(ctx context.Context, id anchor.HostnameID) (anchor.Host
 	return call(ctx, s, "Hostname", func() (anchor.Hostname, error) {
 		h, found := s.hostnames[id]
 		if !found {
-			return h, store.NoHostname(string(id))
+			return h, records.NoHostname(string(id))
 		}
 		return cloneHostname(h), nil
 	})
@@ -90,7 +90,7 @@ func (s *Store) HostnameByName(ctx context.Context, name string) (anchor.Hostnam
 	return call(ctx, s, "HostnameByName", func() (anchor.Hostname, error) {
 		h, found := s.byName(name)
 		if !found {
-			return h, store.NoHostname(name)
+			return h, records.NoHostname(name)
 		}
 		return cloneHostname(h), nil
 	})
@@ -99,14 +99,14 @@ func (s *Store) HostnameByName(ctx context.Context, name string) (anchor.Hostnam
 // Hostnames lists the project's, or all when p is "", newest first.
 func (s *Store) Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Hostname], error) {
 	return call(ctx, s, "Hostnames", func() (anchor.List[anchor.Hostname], error) {
-		before, err := store.BeforeID(page)
+		before, err := records.BeforeID(page)
 		found := newest(s.hostnames, func(id anchor.HostnameID, h anchor.Hostname) bool {
 			return (p == "" || h.ProjectID == p) && string(id) < before
 		})
 		for i := range found {
 			found[i] = cloneHostname(found[i])
 		}
-		return store.Cut(found, page, store.HostnameCursor), err
+		return records.Cut(found, page, records.HostnameCursor), err
 	})
 }
 

@@ -12,7 +12,7 @@ import (
 func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error) {
 	return call(ctx, s, "Append", func() (anchor.Event, error) {
 		if _, found := s.deployments[e.DeploymentID]; !found {
-			return e, store.NoDeployment(e.DeploymentID)
+			return e, records.NoDeployment(e.DeploymentID)
 		}
 		e.Seq = int64(len(s.events[e.DeploymentID]) + 1)
 		s.events[e.DeploymentID] = append(s.events[e.DeploymentID], e)

@@ -13,9 +13,9 @@ func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, erro
 	return call(ctx, s, "Live", func() (anchor.Live, error) {
 		all := s.releases[p]
 		if len(all) == 0 {
-			return anchor.Live{}, store.NeverLive(p)
+			return anchor.Live{}, records.NeverLive(p)
 		}
-		return store.LiveAfter(all[len(all)-1]), nil
+		return records.LiveAfter(all[len(all)-1]), nil
 	})
 }
 
@@ -24,7 +24,7 @@ func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
 	return call(ctx, s, "Lives", func() ([]anchor.Live, error) {
 		found := []anchor.Live{}
 		for _, all := range s.releases {
-			found = append(found, store.LiveAfter(all[len(all)-1]))
+			found = append(found, records.LiveAfter(all[len(all)-1]))
 		}
 		return found, nil
 	})
@@ -65,7 +65,7 @@ func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, r
 		}
 		to.Revision = from.Revision + 1
 		s.releases[to.ProjectID] = append(s.releases[to.ProjectID], to)
-		return store.LiveAfter(to), nil
+		return records.LiveAfter(to), nil
 	})
 }
 
@@ -74,14 +74,14 @@ func (s *Store) checkMove(from anchor.Live, to anchor.Release) error {
 		return err
 	}
 	if revision := int64(len(s.releases[to.ProjectID])); revision != from.Revision {
-		return store.PointerMoved(to.ProjectID, revision, from.Revision)
+		return records.PointerMoved(to.ProjectID, revision, from.Revision)
 	}
 	if d, found := s.deployments[to.Deployment]; !found || d.ProjectID != to.ProjectID {
-		return store.NoDeployment(to.Deployment)
+		return records.NoDeployment(to.Deployment)
 	}
 	for _, all := range s.releases {
 		if slices.ContainsFunc(all, func(r anchor.Release) bool { return r.ID == to.ID }) {
-			return store.IDTaken("release", string(to.ID))
+			return records.IDTaken("release", string(to.ID))
 		}
 	}
 	return nil
@@ -91,13 +91,13 @@ func (s *Store) checkRecord(p anchor.ProjectID, record anchor.Deployment) error 
 	stored, found := s.deployments[record.ID]
 	switch {
 	case record.ProjectID != p:
-		return store.ForeignRecord(record.ID, p)
+		return records.ForeignRecord(record.ID, p)
 	case record.IsRollback:
 		return s.checkInsert(record)
 	case !found || stored.ProjectID != p:
-		return store.ForeignRecord(record.ID, p)
+		return records.ForeignRecord(record.ID, p)
 	case record.Status == anchor.Deploying:
-		return store.NoSuchMove(record.ID, anchor.Deploying, record.Status)
+		return records.NoSuchMove(record.ID, anchor.Deploying, record.Status)
 	}
 	return s.checkUpdate(record, anchor.Deploying)
 }
@@ -105,14 +105,14 @@ func (s *Store) checkRecord(p anchor.ProjectID, record anchor.Deployment) error 
 // Releases lists the project's moves, newest first.
 func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error) {
 	return call(ctx, s, "Releases", func() (anchor.List[anchor.Release], error) {
-		before, err := store.BeforeRevision(page)
+		before, err := records.BeforeRevision(page)
 		found := []anchor.Release{}
 		for _, r := range slices.Backward(s.releases[p]) {
 			if r.Revision < before {
 				found = append(found, r)
 			}
 		}
-		return store.Cut(found, page, store.ReleaseCursor), err
+		return records.Cut(found, page, records.ReleaseCursor), err
 	})
 }
 
@@ -125,6 +125,6 @@ func (s *Store) LastLive(ctx context.Context, p anchor.ProjectID) (anchor.Deploy
 				return r.Deployment, nil
 			}
 		}
-		return "", store.NeverLive(p)
+		return "", records.NeverLive(p)
 	})
 }

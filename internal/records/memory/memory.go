@@ -1,5 +1,5 @@
 // Package memory keeps the records in maps: for tests of use-cases, which can
-// make any call fail before or after it took effect. It passes storetest.
+// make any call fail before or after it took effect. It passes recordstest.
 package memory
 
 import (

@@ -10,9 +10,9 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, func(*testing.T) (storetest.Store, func() storetest.Store) {
+	recordstest.Run(t, func(*testing.T) (recordstest.Store, func() recordstest.Store) {
 		s := memory.New()
-		return s, func() storetest.Store { return s } // it has nothing to reopen
+		return s, func() recordstest.Store { return s } // it has nothing to reopen
 	})
 }
 

@@ -10,11 +10,11 @@ import (
 
 // What the use-cases ask for is what the store gives.
 var (
-	_ access.Tokens      = (*memory.Store)(nil)
-	_ hostname.Directory = (*memory.Store)(nil)
-	_ hostname.Records   = (*memory.Store)(nil)
-	_ project.Records    = (*memory.Store)(nil)
-	_ project.Variables  = (*memory.Store)(nil)
-	_ release.Pointer    = (*memory.Store)(nil)
-	_ release.Records    = (*memory.Store)(nil)
+	_ access.Tokens     = (*memory.Store)(nil)
+	_ domains.Directory = (*memory.Store)(nil)
+	_ domains.Records   = (*memory.Store)(nil)
+	_ project.Records   = (*memory.Store)(nil)
+	_ project.Variables = (*memory.Store)(nil)
+	_ release.Pointer   = (*memory.Store)(nil)
+	_ release.Records   = (*memory.Store)(nil)
 )

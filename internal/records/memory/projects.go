@@ -12,10 +12,10 @@ import (
 func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
 	return change(ctx, s, "CreateProject", func() error {
 		if _, found := s.bySlug(p.Slug); found {
-			return store.SlugTaken(p.Slug)
+			return records.SlugTaken(p.Slug)
 		}
 		if _, found := s.projects[p.ID]; found {
-			return store.IDTaken("project", string(p.ID))
+			return records.IDTaken("project", string(p.ID))
 		}
 		s.projects[p.ID] = p
 		return nil
@@ -36,7 +36,7 @@ func (s *Store) Project(ctx context.Context, id anchor.ProjectID) (anchor.Projec
 	return call(ctx, s, "Project", func() (anchor.Project, error) {
 		p, found := s.projects[id]
 		if !found {
-			return p, store.NoProject(string(id))
+			return p, records.NoProject(string(id))
 		}
 		return p, nil
 	})
@@ -47,7 +47,7 @@ func (s *Store) ProjectBySlug(ctx context.Context, slug string) (anchor.Project,
 	return call(ctx, s, "ProjectBySlug", func() (anchor.Project, error) {
 		p, found := s.bySlug(slug)
 		if !found {
-			return p, store.NoProject(slug)
+			return p, records.NoProject(slug)
 		}
 		return p, nil
 	})
@@ -56,9 +56,9 @@ func (s *Store) ProjectBySlug(ctx context.Context, slug string) (anchor.Project,
 // Projects lists all, newest first.
 func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error) {
 	return call(ctx, s, "Projects", func() (anchor.List[anchor.Project], error) {
-		before, err := store.BeforeID(page)
+		before, err := records.BeforeID(page)
 		found := newest(s.projects, func(id anchor.ProjectID, _ anchor.Project) bool { return string(id) < before })
-		return store.Cut(found, page, store.ProjectCursor), err
+		return records.Cut(found, page, records.ProjectCursor), err
 	})
 }
 
@@ -68,7 +68,7 @@ func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {
 	return change(ctx, s, "RetireProject", func() error {
 		p, found := s.projects[id]
 		if !found {
-			return store.NoProject(string(id))
+			return records.NoProject(string(id))
 		}
 		p.Removing = true
 		s.projects[id] = p
@@ -82,9 +82,9 @@ func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {
 func (s *Store) checkOwner(id anchor.ProjectID) error {
 	switch p, found := s.projects[id]; {
 	case !found:
-		return store.NoProject(string(id))
+		return records.NoProject(string(id))
 	case p.Removing:
-		return store.Removing(id)
+		return records.Removing(id)
 	}
 	return nil
 }
@@ -93,7 +93,7 @@ func (s *Store) checkOwner(id anchor.ProjectID) error {
 func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 	return change(ctx, s, "DeleteProject", func() error {
 		if _, found := s.projects[id]; !found {
-			return store.NoProject(string(id))
+			return records.NoProject(string(id))
 		}
 		maps.DeleteFunc(s.deployments, func(d anchor.DeploymentID, deployment anchor.Deployment) bool {
 			if deployment.ProjectID != id {

@@ -13,7 +13,7 @@ func (s *Store) CreateToken(ctx context.Context, token anchor.Token) error {
 	return change(ctx, s, "CreateToken", func() error {
 		_, sameID := s.tokens[token.ID]
 		if _, sameHash := s.byHash(token.Hash); sameID || sameHash {
-			return store.IDTaken("token", token.ID)
+			return records.IDTaken("token", token.ID)
 		}
 		token.Hash = bytes.Clone(token.Hash)
 		s.tokens[token.ID] = token
@@ -35,7 +35,7 @@ func (s *Store) TokenByHash(ctx context.Context, hash []byte) (anchor.Token, err
 	return call(ctx, s, "TokenByHash", func() (anchor.Token, error) {
 		t, found := s.byHash(hash)
 		if !found {
-			return t, store.NoToken()
+			return t, records.NoToken()
 		}
 		return t, nil
 	})
@@ -53,7 +53,7 @@ func (s *Store) RevokeToken(ctx context.Context, id string, at int64) error {
 	return change(ctx, s, "RevokeToken", func() error {
 		t, found := s.tokens[id]
 		if !found {
-			return store.NoToken()
+			return records.NoToken()
 		}
 		if t.RevokedAt == 0 {
 			t.RevokedAt = at

@@ -1,4 +1,4 @@
-package storetest
+package recordstest
 
 import (
 	"errors"
@@ -59,6 +59,6 @@ func fillValue(v reflect.Value, n *int64) {
 	case reflect.Uint8:
 		v.SetUint(uint64(255 - *n%7))
 	default:
-		panic("storetest: fill knows no " + v.Kind().String())
+		panic("recordstest: fill knows no " + v.Kind().String())
 	}
 }

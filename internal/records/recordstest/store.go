@@ -1,7 +1,7 @@
-// Package storetest is the suite that every implementation of the records passes.
+// Package recordstest is the suite that every implementation of the records passes.
 // It assumes nothing of SQL: single records are read after they are written, and
 // only what Store's comments say is atomic is tested to be.
-package storetest
+package recordstest
 
 import (
 	"context"

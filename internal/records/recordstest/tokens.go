@@ -1,4 +1,4 @@
-package storetest
+package recordstest
 
 import (
 	"github.com/anchor-deploy/anchor/internal/anchor"

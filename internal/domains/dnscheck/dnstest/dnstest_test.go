@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/testleak"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) { testleak.Main(m) }
 
 // goResolver is Go's own stub resolver over s, a client that knows nothing of dnstest.
 func goResolver(s *dnstest.Server) *net.Resolver {

@@ -21,7 +21,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/testleak"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) { testleak.Main(m) }
 
 var built = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 

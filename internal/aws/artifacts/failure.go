@@ -1,4 +1,4 @@
-package artifact
+package artifacts
 
 import (
 	"context"
@@ -20,11 +20,11 @@ func (s *Store) failed(err error, operation, key string) error {
 		return err
 	}
 	switch status := statusOf(err); {
-	case awserror.Is(err, "NoSuchBucket"):
+	case awserr.Is(err, "NoSuchBucket"):
 		return anchor.Failed("no_bucket", "the bucket %s is not there", s.Bucket).Because(err).
 			Hintf("Run anchor aws bootstrap: it makes what is missing.")
 	case status == http.StatusForbidden:
-		action := strings.Join(awserror.Actions("S3", operation), ", ")
+		action := strings.Join(awserr.Actions("S3", operation), ", ")
 		return anchor.Failed("access_denied", "AWS does not allow %s on %s", action, s.uri(key)).Because(err).
 			Hintf("Allow %s on the bucket %s to the role that Anchor runs as; without s3:ListBucket S3 answers so for what is not there, too.", action, s.Bucket)
 	case status == http.StatusServiceUnavailable, status == http.StatusTooManyRequests:

@@ -1,4 +1,4 @@
-package app_test
+package server_test
 
 import (
 	"context"
@@ -20,29 +20,29 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	leak.Main(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/local/worker.spawn"))
+	testleak.Main(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/local/worker.spawn"))
 }
 
-func config(t *testing.T, data string) app.Config {
+func config(t *testing.T, data string) server.Config {
 	t.Helper()
 	// Where the server announces itself to the CLI is below the home folder.
 	t.Setenv("HOME", data)
 	t.Setenv("XDG_CONFIG_HOME", filepath.Join(data, "config"))
 	t.Setenv("XDG_RUNTIME_DIR", filepath.Join(data, "run"))
 	t.Setenv("XDG_STATE_HOME", filepath.Join(data, "state"))
-	return app.Config{
+	return server.Config{
 		Data: filepath.Join(data, "anchor"), Listen: "127.0.0.1:0", API: "127.0.0.1:0",
 		Log: slog.New(slog.DiscardHandler),
 	}
 }
 
 // up runs Anchor until the test ends or down is called.
-func up(t *testing.T, c app.Config) (r app.Ready, down func()) {
+func up(t *testing.T, c server.Config) (r server.Ready, down func()) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	ready, ended := make(chan app.Ready, 1), make(chan error, 1)
-	c.Ready = func(r app.Ready) { ready <- r }
-	go func() { ended <- app.Run(ctx, c) }()
+	ready, ended := make(chan server.Ready, 1), make(chan error, 1)
+	c.Ready = func(r server.Ready) { ready <- r }
+	go func() { ended <- server.Run(ctx, c) }()
 	over := false
 	down = func() {
 		t.Helper()
@@ -66,10 +66,10 @@ func up(t *testing.T, c app.Config) (r app.Ready, down func()) {
 	return r, down
 }
 
-func wantRefused(t *testing.T, c app.Config, kind anchor.Kind, code string) {
+func wantRefused(t *testing.T, c server.Config, kind anchor.Kind, code string) {
 	t.Helper()
-	c.Ready = func(app.Ready) { t.Error("it started") }
-	err := app.Run(t.Context(), c)
+	c.Ready = func(server.Ready) { t.Error("it started") }
+	err := server.Run(t.Context(), c)
 	if anchor.KindOf(err) != kind || anchor.CodeOf(err) != code || anchor.HintOf(err) == "" {
 		t.Errorf("refused with %v (%s, hint %q), want %s %s", err, anchor.CodeOf(err), anchor.HintOf(err), kind, code)
 	}
@@ -116,7 +116,7 @@ func TestDataThatCannotBeAFolder(t *testing.T) {
 	wantRefused(t, c, anchor.KindInvalid, "bad_data")
 }
 
-func readToken(t *testing.T, r app.Ready) string {
+func readToken(t *testing.T, r server.Ready) string {
 	t.Helper()
 	info, err := os.Stat(r.TokenFile)
 	if err != nil {
@@ -133,7 +133,7 @@ func readToken(t *testing.T, r app.Ready) string {
 }
 
 // status asks the API for what `anchor status` shows.
-func status(t *testing.T, r app.Ready, token string) (code int, body map[string]any) {
+func status(t *testing.T, r server.Ready, token string) (code int, body map[string]any) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.APIURL+"/status", http.NoBody)
 	if err != nil {

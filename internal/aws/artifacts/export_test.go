@@ -1,4 +1,4 @@
-package artifact
+package artifacts
 
 import "github.com/anchor-deploy/anchor/internal/artifact"
 
@@ -6,4 +6,4 @@ import "github.com/anchor-deploy/anchor/internal/artifact"
 var ReadArchive = (*Store).readArchive
 
 // Scratch is where contents are kept on the local disk.
-func (s *Store) Scratch() *bundle.Store { return s.scratch }
+func (s *Store) Scratch() *artifact.Store { return s.scratch }

@@ -1,4 +1,4 @@
-package artifact_test
+package artifacts_test
 
 import (
 	"archive/tar"
@@ -18,14 +18,14 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/artifact"
 	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
-	"github.com/anchor-deploy/anchor/internal/aws/artifact"
+	"github.com/anchor-deploy/anchor/internal/aws/artifacts"
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 )
 
 const path = "artifacts/p1/c0ffee/"
 
 // buildTree is a .open-next as OpenNext leaves it, with what no upload takes.
-func buildTree(t *testing.T) (dir string, m bundle.Manifest) {
+func buildTree(t *testing.T) (dir string, m artifact.Manifest) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), ".open-next")
 	for name, content := range map[string]string{
@@ -37,7 +37,7 @@ func buildTree(t *testing.T) (dir string, m bundle.Manifest) {
 		must(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755))
 		must(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
 	}
-	m, err := bundle.Scan(t.Context(), dir, &bundle.Rules{Keep: opennext.Needed, Limits: bundle.DefaultLimits})
+	m, err := artifact.Scan(t.Context(), dir, &artifact.Rules{Keep: opennext.Needed, Limits: artifact.DefaultLimits})
 	must(t, err)
 	return dir, m
 }
@@ -54,7 +54,7 @@ func TestAnArchiveIsWhatAnUploadWouldBe(t *testing.T) {
 	must(t, os.Chmod(filepath.Join(dir, "server-functions/default/index.mjs"), 0o755))
 	must(t, os.Symlink("index.mjs", filepath.Join(dir, "server-functions/default/main.mjs")))
 	must(t, os.Link(filepath.Join(dir, "assets/a.js"), filepath.Join(dir, "assets/b.js")))
-	m, err := bundle.Scan(t.Context(), dir, &bundle.Rules{Keep: opennext.Needed, Limits: bundle.DefaultLimits})
+	m, err := artifact.Scan(t.Context(), dir, &artifact.Rules{Keep: opennext.Needed, Limits: artifact.DefaultLimits})
 	must(t, err)
 	for name, args := range map[string][]string{"its files": {"-C", dir, "."}, "the folder": {"-C", filepath.Dir(dir), ".open-next"}} {
 		archive := filepath.Join(t.TempDir(), "a.tar.gz")
@@ -73,10 +73,10 @@ func TestAnArchiveIsWhatAnUploadWouldBe(t *testing.T) {
 			t.Errorf("%s: the manifest differs from that of an upload: %s", name, diff)
 		}
 		must(t, store.Sync(t.Context(), id))
-		for what, from := range map[string]*artifact.Store{"here": store, "elsewhere": w.open(t)} {
+		for what, from := range map[string]*artifacts.Store{"here": store, "elsewhere": w.open(t)} {
 			tree, _, err := from.Unpack(t.Context(), id)
 			must(t, err)
-			if again, err := bundle.Scan(t.Context(), tree, nil); err != nil || again.Digest() != m.Digest() {
+			if again, err := artifact.Scan(t.Context(), tree, nil); err != nil || again.Digest() != m.Digest() {
 				t.Errorf("%s, %s: the tree differs from the build's (%v)", name, what, err)
 			}
 		}
@@ -161,7 +161,7 @@ func TestHostileArchivesAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.put(t, path+"open-next.tar.gz", test.archive)
-			store := w.openWith(t, artifact.Config{Limits: bundle.Limits{Files: 4, FileSize: 2000, Total: 5000}})
+			store := w.openWith(t, artifacts.Config{Limits: artifact.Limits{Files: 4, FileSize: 2000, Total: 5000}})
 			before := len(w.keys(t))
 			_, err := store.Import(t.Context(), newID(), path)
 			wantCode(t, err, test.code)
@@ -181,7 +181,7 @@ func TestHostilePlainFilesAreRefused(t *testing.T) {
 		wantCode(t, err, code)
 	}
 	w.put(t, "artifacts/p1/big/a", make([]byte, 101))
-	_, err := w.openWith(t, artifact.Config{Limits: bundle.Limits{Files: 9, FileSize: 100, Total: 100}}).Import(t.Context(), newID(), "artifacts/p1/big")
+	_, err := w.openWith(t, artifacts.Config{Limits: artifact.Limits{Files: 9, FileSize: 100, Total: 100}}).Import(t.Context(), newID(), "artifacts/p1/big")
 	wantCode(t, err, "artifact_too_large")
 }
 

@@ -1,4 +1,4 @@
-package artifact
+package artifacts
 
 import (
 	"context"
@@ -20,7 +20,7 @@ import (
 
 // Missing gives the digests of the deployment's files whose contents are not in S3,
 // sorted by the path of the first file that needs them.
-func (s *Store) Missing(ctx context.Context, id anchor.DeploymentID) ([]bundle.Digest, error) {
+func (s *Store) Missing(ctx context.Context, id anchor.DeploymentID) ([]artifact.Digest, error) {
 	m, err := s.Manifest(ctx, id)
 	if err != nil {
 		return nil, err
@@ -48,9 +48,9 @@ func (s *Store) Sync(ctx context.Context, id anchor.DeploymentID) error {
 }
 
 // contents gives one file for each content, in the manifest's order.
-func contents(m bundle.Manifest) []bundle.File {
-	var files []bundle.File
-	seen := map[bundle.Digest]bool{}
+func contents(m artifact.Manifest) []artifact.File {
+	var files []artifact.File
+	seen := map[artifact.Digest]bool{}
 	for _, f := range m.Sorted().Files {
 		if f.Link == "" && !seen[f.Digest] {
 			seen[f.Digest] = true
@@ -60,7 +60,7 @@ func contents(m bundle.Manifest) []bundle.File {
 	return files
 }
 
-func (s *Store) absent(ctx context.Context, files []bundle.File) ([]bundle.Digest, error) {
+func (s *Store) absent(ctx context.Context, files []artifact.File) ([]artifact.Digest, error) {
 	there := make([]bool, len(files))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
@@ -73,7 +73,7 @@ func (s *Store) absent(ctx context.Context, files []bundle.File) ([]bundle.Diges
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	var missing []bundle.Digest
+	var missing []artifact.Digest
 	for i, f := range files {
 		if !there[i] {
 			missing = append(missing, f.Digest)
@@ -84,7 +84,7 @@ func (s *Store) absent(ctx context.Context, files []bundle.File) ([]bundle.Diges
 
 // has tells whether a content is in S3. A size other than the content's is an Invalid
 // error: a manifest or a request lies.
-func (s *Store) has(ctx context.Context, d bundle.Digest, size int64) (bool, error) {
+func (s *Store) has(ctx context.Context, d artifact.Digest, size int64) (bool, error) {
 	out, err := s.S3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.Bucket, Key: sdk.String(fileKey(d))})
 	switch {
 	case isStatus(err, http.StatusNotFound):
@@ -101,8 +101,8 @@ func (s *Store) has(ctx context.Context, d bundle.Digest, size int64) (bool, err
 // Put stores a content unless it is there already. It is held to its digest twice, on
 // its way through here and by S3; what is not size bytes with that digest is an Invalid
 // error and leaves nothing behind.
-func (s *Store) Put(ctx context.Context, digest bundle.Digest, size int64, content io.Reader) error {
-	if _, err := bundle.ParseDigest(string(digest)); err != nil {
+func (s *Store) Put(ctx context.Context, digest artifact.Digest, size int64, content io.Reader) error {
+	if _, err := artifact.ParseDigest(string(digest)); err != nil {
 		return err
 	}
 	if size < 0 || size > s.Limits.FileSize {
@@ -112,7 +112,7 @@ func (s *Store) Put(ctx context.Context, digest bundle.Digest, size int64, conte
 	if have, err := s.has(ctx, digest, size); have || err != nil {
 		return err
 	}
-	return s.send(ctx, digest, size, &upload{Reader: bundle.Verify(content, digest, size)})
+	return s.send(ctx, digest, size, &upload{Reader: artifact.Verify(content, digest, size)})
 }
 
 // upload keeps what went wrong at the sender apart from what went wrong at S3.
@@ -130,7 +130,7 @@ func (u *upload) Read(p []byte) (int, error) {
 }
 
 // send writes a content. A body that can seek is sent again when a call goes wrong.
-func (s *Store) send(ctx context.Context, digest bundle.Digest, size int64, body io.Reader) error {
+func (s *Store) send(ctx context.Context, digest artifact.Digest, size int64, body io.Reader) error {
 	sum, err := checksum(digest)
 	if err != nil {
 		return err
@@ -163,7 +163,7 @@ func (s *Store) send(ctx context.Context, digest bundle.Digest, size int64, body
 
 // signed signs the body by the digest that is known, so that it need not be read for
 // that beforehand.
-func signed(digest bundle.Digest) func(*s3.Options) {
+func signed(digest artifact.Digest) func(*s3.Options) {
 	known := middleware.InitializeMiddlewareFunc("AnchorPayloadHash",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 			return next.HandleInitialize(v4.SetPayloadHash(ctx, string(digest)), in)
@@ -172,7 +172,7 @@ func signed(digest bundle.Digest) func(*s3.Options) {
 }
 
 // checksum spells a digest as x-amz-checksum-sha256 does.
-func checksum(d bundle.Digest) (string, error) {
+func checksum(d artifact.Digest) (string, error) {
 	raw, err := hex.DecodeString(string(d))
 	if err != nil {
 		return "", anchor.Invalid("bad_digest", "%q is no digest", d).Because(err).

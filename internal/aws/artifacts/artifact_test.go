@@ -1,4 +1,4 @@
-package artifact_test
+package artifacts_test
 
 import (
 	"bytes"
@@ -18,12 +18,12 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact"
-	"github.com/anchor-deploy/anchor/internal/aws/artifact"
+	"github.com/anchor-deploy/anchor/internal/aws/artifacts"
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-var _ deploy.Bundles = (*artifact.Store)(nil)
+var _ deploy.Bundles = (*artifacts.Store)(nil)
 
 func TestAnUploadIsUnpackedElsewhere(t *testing.T) {
 	for name, cloud := range map[string]func(testing.TB) *awstest.Cloud{"ministack": awstest.MiniStack, "moto": awstest.Moto} {
@@ -38,7 +38,7 @@ func TestAnUploadIsUnpackedElsewhere(t *testing.T) {
 			if diff := cmp.Diff(m, unpacked); diff != "" {
 				t.Error(diff)
 			}
-			again, err := bundle.Scan(t.Context(), dir, nil)
+			again, err := artifact.Scan(t.Context(), dir, nil)
 			must(t, err)
 			if diff := cmp.Diff(m, again); diff != "" {
 				t.Errorf("the tree differs from what was uploaded: %s", diff)
@@ -57,21 +57,21 @@ func TestAManifestIsTiedOnceAndForAll(t *testing.T) {
 	w.Wire.Break(awstest.Fault{Operation: "S3.PutObject", Nth: 1, After: true})
 	must(t, store.SaveManifest(t.Context(), id, m))
 	must(t, w.open(t).SaveManifest(t.Context(), id, m))
-	other := bundle.Manifest{Files: m.Files[1:]}
+	other := artifact.Manifest{Files: m.Files[1:]}
 	wantCode(t, store.SaveManifest(t.Context(), id, other), "manifest_exists")
 	if got, err := store.Manifest(t.Context(), id); err != nil || got.Digest() != m.Digest() {
 		t.Errorf("after a conflict the manifest is %s, %v", got.Digest(), err)
 	}
 	w.Wire.Break(awstest.Fault{Operation: "S3.PutObject", Nth: 1, Status: 409, Code: "ConditionalRequestConflict"})
 	must(t, store.SaveManifest(t.Context(), newID(), m))
-	wantCode(t, store.SaveManifest(t.Context(), newID(), bundle.Manifest{}), "no_files")
+	wantCode(t, store.SaveManifest(t.Context(), newID(), artifact.Manifest{}), "no_files")
 	wantCode(t, store.SaveManifest(t.Context(), "../x", m), "bad_deployment_id")
 }
 
 func TestPutTakesOnlyWhatTheDigestSays(t *testing.T) {
 	w := newWorld(t, awstest.MiniStack(t))
 	store := w.open(t)
-	hello := bundle.DigestOf([]byte("hello"))
+	hello := artifact.DigestOf([]byte("hello"))
 	put := func(size int64, content io.Reader) error { return store.Put(t.Context(), hello, size, content) }
 	wantCode(t, put(5, strings.NewReader("jello")), "wrong_digest")
 	wantCode(t, put(5, strings.NewReader("hell")), "wrong_size")
@@ -83,7 +83,7 @@ func TestPutTakesOnlyWhatTheDigestSays(t *testing.T) {
 		t.Errorf("left behind: %v", keys)
 	}
 	must(t, put(5, strings.NewReader("hello")))
-	must(t, store.Put(t.Context(), bundle.DigestOf(nil), 0, strings.NewReader("")))
+	must(t, store.Put(t.Context(), artifact.DigestOf(nil), 0, strings.NewReader("")))
 	if keys := w.keys(t); len(keys) != 2 {
 		t.Errorf("there are %v", keys)
 	}
@@ -193,7 +193,7 @@ func TestRefusalsNameWhatToDo(t *testing.T) {
 
 func TestPresignedUploadsTakeOnlyTheirContent(t *testing.T) {
 	w := newWorld(t, awstest.MiniStack(t))
-	uploads, err := w.open(t).Presign(t.Context(), []bundle.File{{Size: 5, Digest: bundle.DigestOf([]byte("hello"))}})
+	uploads, err := w.open(t).Presign(t.Context(), []artifact.File{{Size: 5, Digest: artifact.DigestOf([]byte("hello"))}})
 	must(t, err)
 	send := func(content string) int {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, uploads[0].URL, strings.NewReader(content))
@@ -253,7 +253,7 @@ func TestCollectKeepsWhatAManifestNames(t *testing.T) {
 	upload(t, store, first, m, files)
 	many, contents := manyFiles()
 	upload(t, store, second, many, contents)
-	must(t, store.Put(t.Context(), bundle.DigestOf([]byte("stray")), 5, strings.NewReader("stray")))
+	must(t, store.Put(t.Context(), artifact.DigestOf([]byte("stray")), 5, strings.NewReader("stray")))
 
 	collect := func(want int64, unused time.Duration) {
 		t.Helper()
@@ -273,7 +273,7 @@ func TestCollectKeepsWhatAManifestNames(t *testing.T) {
 	// A deployment that begins while contents are collected keeps its own.
 	third := newID()
 	w.Wire.Break(awstest.Fault{Operation: "S3.ListObjectsV2", Nth: 3, Do: func() {
-		must(t, w.open(t).SaveManifest(t.Context(), third, bundle.Manifest{Files: many.Files[:50]}))
+		must(t, w.open(t).SaveManifest(t.Context(), third, artifact.Manifest{Files: many.Files[:50]}))
 	}})
 	collect(2*150, -time.Second)
 	if missing, err := store.Missing(t.Context(), third); err != nil || len(missing) != 0 {

@@ -1,6 +1,6 @@
-// Package awsapp is the composition root of the aws commands, as internal/local/server is the
+// Package open is the composition root of the aws commands, as internal/local/server is the
 // server's. They are in a program of their own: internal/aws/companion says why.
-package awsapp
+package open
 
 import (
 	"context"
@@ -34,14 +34,14 @@ type Opener struct {
 
 // Open is an installation.Open.
 func (o Opener) Open(ctx context.Context, options installation.Options) (installation.Installation, error) {
-	aws, err := stack.LoadConfig(ctx, options.Profile, options.Region)
+	aws, err := install.LoadConfig(ctx, options.Profile, options.Region)
 	if err != nil {
 		return nil, err
 	}
 	r := records{aws}
-	return stack.New(stack.Config{
+	return install.New(install.Config{
 		Options: options, AWS: aws, Handlers: o.Handlers, Poll: o.Poll, Projects: r, Remover: remover{aws, options.Name, r},
-		Tokens: func(out installation.Outputs) stack.Tokens { return access.Service{Tokens: r.store(out)} },
+		Tokens: func(out installation.Outputs) install.Tokens { return access.Service{Tokens: r.store(out)} },
 	})
 }
 
@@ -54,7 +54,7 @@ func (r records) store(o installation.Outputs) *dynamo.Store {
 	})
 }
 
-// List implements stack.Projects.
+// List implements install.Projects.
 func (r records) List(ctx context.Context, o installation.Outputs) ([]anchor.Project, error) {
 	var all []anchor.Project
 	var page anchor.Page
@@ -81,10 +81,10 @@ type remover struct {
 	records records
 }
 
-// Remove implements stack.Remover.
+// Remove implements install.Remover.
 func (r remover) Remove(ctx context.Context, o installation.Outputs, p anchor.Project) (kept []string, err error) {
 	store := r.records.store(o)
-	key, err := awsplatform.ReadKey(ctx, r.aws, stack.KeyParameter(r.name))
+	key, err := awsplatform.ReadKey(ctx, r.aws, install.KeyParameter(r.name))
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (r remover) Remove(ctx context.Context, o installation.Outputs, p anchor.Pr
 	return nil, err
 }
 
-// RemoveShared implements stack.Remover.
+// RemoveShared implements install.Remover.
 func (r remover) RemoveShared(ctx context.Context) (kept []string, err error) {
 	edge := cloudfront.NewFromConfig(r.aws)
 	domains := certificate.New(certificate.Config{ACM: acm.NewFromConfig(r.aws), CloudFront: edge, Installation: r.name})
@@ -124,7 +124,7 @@ func (r remover) RemoveShared(ctx context.Context) (kept []string, err error) {
 // removeDomains gives the project's domains up. CloudFront and ACM let go of each some
 // minutes later: until then it is Busy.
 func removeDomains(ctx context.Context, platform *awsplatform.Platform, store *dynamo.Store, p anchor.Project) error {
-	domains := &hostname.Service{
+	domains := &domains.Service{
 		Records: store, Directory: store, Certificates: platform.Domains(), Front: platform.Domains(),
 		Resolver: dnscheck.New(dnscheck.Config{}), OrderFirst: true, Log: slog.Default(),
 	}

@@ -1,6 +1,6 @@
-// Package freeport finds ports for servers that have to know theirs before they
+// Package testport finds ports for servers that have to know theirs before they
 // listen, or listen on it again after a restart. It is for tests and benchmarks.
-package freeport
+package testport
 
 import (
 	"fmt"

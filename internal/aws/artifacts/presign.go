@@ -1,4 +1,4 @@
-package artifact
+package artifacts
 
 import (
 	"context"
@@ -19,8 +19,8 @@ const lifetime = 15 * time.Minute
 // Presign gives for each content a URL and headers to PUT it with, without any other
 // credentials. The SHA-256 and the length are signed as headers: S3 refuses another
 // content (BadDigest), and a request without them (SignatureDoesNotMatch).
-func (s *Store) Presign(ctx context.Context, files []bundle.File) ([]bundle.Upload, error) {
-	uploads := make([]bundle.Upload, 0, len(files))
+func (s *Store) Presign(ctx context.Context, files []artifact.File) ([]artifact.Upload, error) {
+	uploads := make([]artifact.Upload, 0, len(files))
 	for _, f := range files {
 		sum, err := checksum(f.Digest)
 		if err != nil {
@@ -32,7 +32,7 @@ func (s *Store) Presign(ctx context.Context, files []bundle.File) ([]bundle.Uplo
 		if err != nil {
 			return nil, fmt.Errorf("sign the upload of %s: %w", f.Digest, err)
 		}
-		uploads = append(uploads, bundle.Upload{Digest: f.Digest, URL: signed.URL, Header: toSend(signed.SignedHeader)})
+		uploads = append(uploads, artifact.Upload{Digest: f.Digest, URL: signed.URL, Header: toSend(signed.SignedHeader)})
 	}
 	return uploads, nil
 }

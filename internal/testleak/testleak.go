@@ -1,6 +1,6 @@
-// Package leak fails the tests of a package that leave goroutines behind. It is for
+// Package testleak fails the tests of a package that leave goroutines behind. It is for
 // tests.
-package leak
+package testleak
 
 import (
 	"time"

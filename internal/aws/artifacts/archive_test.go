@@ -1,4 +1,4 @@
-package artifact_test
+package artifacts_test
 
 import (
 	"archive/tar"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact"
-	"github.com/anchor-deploy/anchor/internal/aws/artifact"
+	"github.com/anchor-deploy/anchor/internal/aws/artifacts"
 )
 
 // FuzzReadArchive holds whatever an archive says to this: it is refused with a code and
@@ -28,19 +28,19 @@ func FuzzReadArchive(f *testing.F) {
 	f.Add(tarOf(t, file("../a", "a"), entry{tar.Header{Typeflag: tar.TypeChar, Name: "b"}, ""}))
 	f.Add([]byte("no tar"))
 	outer := f.TempDir()
-	limits := bundle.Limits{Files: 100, FileSize: 1 << 16, Total: 1 << 18}
-	store, err := artifact.Open(artifact.Config{S3: s3.New(s3.Options{}), Bucket: "none", Dir: filepath.Join(outer, "store"), Limits: limits})
+	limits := artifact.Limits{Files: 100, FileSize: 1 << 16, Total: 1 << 18}
+	store, err := artifacts.Open(artifacts.Config{S3: s3.New(s3.Options{}), Bucket: "none", Dir: filepath.Join(outer, "store"), Limits: limits})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { store.Close() })
 	f.Fuzz(func(t *testing.T, tarred []byte) {
-		files, err := artifact.ReadArchive(store, t.Context(), bytes.NewReader(zip(t, tarred)))
+		files, err := artifacts.ReadArchive(store, t.Context(), bytes.NewReader(zip(t, tarred)))
 		if err != nil {
 			if anchor.CodeOf(err) == "" || anchor.HintOf(err) == "" {
 				t.Errorf("refused with %v, which does not say what to do", err)
 			}
-		} else if m := (bundle.Manifest{Files: files}); m.Check(limits) == nil {
+		} else if m := (artifact.Manifest{Files: files}); m.Check(limits) == nil {
 			for digest, size := range m.Contents() {
 				content, err := store.Scratch().Content(digest, size)
 				if err != nil {

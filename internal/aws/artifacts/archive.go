@@ -1,4 +1,4 @@
-package artifact
+package artifacts
 
 import (
 	"archive/tar"
@@ -16,7 +16,7 @@ import (
 // readArchive puts the contents of a tar.gz in scratch and lists its files. Nothing is
 // ever written under a name of the archive: names are only listed, and checked before
 // anything is laid out.
-func (s *Store) readArchive(ctx context.Context, from io.Reader) ([]bundle.File, error) {
+func (s *Store) readArchive(ctx context.Context, from io.Reader) ([]artifact.File, error) {
 	source := &upload{Reader: from}
 	inflated, err := gzip.NewReader(source)
 	if err != nil {
@@ -24,7 +24,7 @@ func (s *Store) readArchive(ctx context.Context, from io.Reader) ([]bundle.File,
 	}
 	// An archive has headers and padding besides its files, of which it may have two to an entry.
 	bounded := &bounded{from: inflated, left: s.Limits.Total + int64(s.Limits.Files)*4096}
-	a := &archive{store: s, names: map[string]bundle.File{}}
+	a := &archive{store: s, names: map[string]artifact.File{}}
 	for entries := tar.NewReader(bounded); ; {
 		header, err := entries.Next()
 		if errors.Is(err, io.EOF) {
@@ -60,8 +60,8 @@ func badArchive(source *upload, err error) error {
 // archive is what was read of one so far.
 type archive struct {
 	store   *Store
-	files   []bundle.File
-	names   map[string]bundle.File // by path, dropped ones too: hard links name them
+	files   []artifact.File
+	names   map[string]artifact.File // by path, dropped ones too: hard links name them
 	entries int
 	total   int64
 }
@@ -83,12 +83,12 @@ func (a *archive) add(ctx context.Context, h *tar.Header, content io.Reader) err
 	if err != nil {
 		return err
 	}
-	f := bundle.File{Path: name, Exec: h.FileInfo().Mode()&0o111 != 0}
+	f := artifact.File{Path: name, Exec: h.FileInfo().Mode()&0o111 != 0}
 	switch h.Typeflag {
 	case tar.TypeReg, tar.TypeGNUSparse:
 		f.Digest, f.Size, err = a.store.scratch.Add(ctx, "the archive's entry "+name, content, a.store.Limits.FileSize)
 	case tar.TypeSymlink:
-		f = bundle.File{Path: name, Link: h.Linkname}
+		f = artifact.File{Path: name, Link: h.Linkname}
 	case tar.TypeLink:
 		f, err = a.hardLink(name, h.Linkname)
 	default:
@@ -111,11 +111,11 @@ func (a *archive) folder(name string) error {
 	case "", ".", ".open-next":
 		return nil
 	}
-	return bundle.CheckPath(name)
+	return artifact.CheckPath(name)
 }
 
 // hardLink gives the file again that an entry before had.
-func (a *archive) hardLink(name, to string) (bundle.File, error) {
+func (a *archive) hardLink(name, to string) (artifact.File, error) {
 	f, there := a.names[entryName(to)]
 	if !there {
 		return f, anchor.Invalid("link_escapes", "the archive's entry %q is a hard link to %q, which is not in the archive before it", name, to).

@@ -1,4 +1,4 @@
-package durable_test
+package atomicfile_test
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ import (
 func TestWriteFileReplacesAndSetsTheMode(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	for _, content := range []string{"first, the longer one", "second", ""} {
-		if err := durable.WriteFile(path, []byte(content), 0o640); err != nil {
+		if err := atomicfile.WriteFile(path, []byte(content), 0o640); err != nil {
 			t.Fatal(err)
 		}
 		expect(t, path, content)
@@ -32,11 +32,11 @@ func TestWriteFileReplacesAndSetsTheMode(t *testing.T) {
 
 func TestAFailingSourceLeavesTheOldContentAndNothingElse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "entry")
-	if err := durable.WriteFile(path, []byte("old"), 0o600); err != nil {
+	if err := atomicfile.WriteFile(path, []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	broken := errors.New("the peer went away")
-	_, err := durable.WriteFrom(path, io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken)), 0o600)
+	_, err := atomicfile.WriteFrom(path, io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken)), 0o600)
 	if !errors.Is(err, broken) || !strings.Contains(err.Error(), path) {
 		t.Fatalf("got %v", err)
 	}
@@ -50,7 +50,7 @@ func TestDiscardAfterCommitKeepsTheFile(t *testing.T) {
 	if err := os.Mkdir(tmp, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	f, err := durable.CreateIn(tmp, path, 0o600)
+	f, err := atomicfile.CreateIn(tmp, path, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,14 +73,14 @@ func TestDiscardAfterCommitKeepsTheFile(t *testing.T) {
 func TestReadersSeeOneWholeVersionWhileItIsReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "page")
 	versions := []string{strings.Repeat("a", 1<<16), strings.Repeat("b", 1<<15)}
-	if err := durable.WriteFile(path, []byte(versions[0]), 0o600); err != nil {
+	if err := atomicfile.WriteFile(path, []byte(versions[0]), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var writers sync.WaitGroup
 	for _, content := range versions {
 		writers.Go(func() {
 			for range 20 {
-				if err := durable.WriteFile(path, []byte(content), 0o600); err != nil {
+				if err := atomicfile.WriteFile(path, []byte(content), 0o600); err != nil {
 					t.Error(err)
 				}
 			}
@@ -97,11 +97,11 @@ func TestReadersSeeOneWholeVersionWhileItIsReplaced(t *testing.T) {
 
 func TestErrorsNameTheFileAndSayWhatToDo(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "no", "such", "file")
-	err := durable.WriteFile(missing, nil, 0o600)
+	err := atomicfile.WriteFile(missing, nil, 0o600)
 	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), missing) {
 		t.Fatalf("got %v", err)
 	}
-	full := &durable.Error{Op: "write", Path: "/data/isr/x", Err: &fs.PathError{Op: "write", Path: "tmp", Err: syscall.ENOSPC}}
+	full := &atomicfile.Error{Op: "write", Path: "/data/isr/x", Err: &fs.PathError{Op: "write", Path: "tmp", Err: syscall.ENOSPC}}
 	if !strings.Contains(full.Error(), "disk is full") || !strings.Contains(full.Error(), "/data/isr") {
 		t.Fatalf("got %v", full)
 	}
@@ -118,18 +118,18 @@ func TestAFullDiskIsRecognised(t *testing.T) {
 	}
 	defer f.Close()
 	_, err = f.Write([]byte("x"))
-	if got := (&durable.Error{Op: "write", Path: "/dev/full", Err: err}).Error(); !strings.Contains(got, "free space") {
+	if got := (&atomicfile.Error{Op: "write", Path: "/dev/full", Err: err}).Error(); !strings.Contains(got, "free space") {
 		t.Fatalf("got %q", got)
 	}
 }
 
 func TestSyncDir(t *testing.T) {
 	root := t.TempDir()
-	if err := durable.SyncDir(root); err != nil {
+	if err := atomicfile.SyncDir(root); err != nil {
 		t.Fatal(err)
 	}
 	gone := filepath.Join(root, "gone")
-	if err := durable.SyncDir(gone); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), gone) {
+	if err := atomicfile.SyncDir(gone); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), gone) {
 		t.Fatalf("got %v", err)
 	}
 }

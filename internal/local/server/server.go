@@ -1,4 +1,4 @@
-package app
+package server
 
 import (
 	"context"
@@ -38,7 +38,7 @@ type app struct {
 	Config
 	started time.Time
 	node    worker.Node
-	walls   local.Isolation
+	walls   sites.Isolation
 	closers []func() error // in the order of opening
 
 	sites, api net.Listener
@@ -46,9 +46,9 @@ type app struct {
 	public     origin
 	proxies    []netip.Prefix
 	store      *sqlite.Store
-	bundles    *bundle.Store
+	bundles    *artifact.Store
 	edge       *edge.Edge
-	platform   *local.Platform
+	platform   *sites.Platform
 	env        project.Env
 	projects   project.Service
 	access     access.Service
@@ -57,7 +57,7 @@ type app struct {
 	logs       *logs.Book
 	certs      *acme.Manager // nil without HTTPS
 	localCA    *acme.LocalCA // nil unless the base domain is localhost
-	hostnames  *hostname.Service
+	hostnames  *domains.Service
 	changed    chan string // names whose certificate changed
 
 	covered         atomic.Bool            // the wildcard's certificate is there
@@ -146,7 +146,7 @@ func (a *app) openStores(ctx context.Context) (err error) {
 		return err
 	}
 	a.onClose(a.store.Close)
-	if a.bundles, err = bundle.Open(filepath.Join(a.Data, "artifacts")); err != nil {
+	if a.bundles, err = artifact.Open(filepath.Join(a.Data, "artifacts")); err != nil {
 		return err
 	}
 	a.bundles.MaxUnowned = a.Quotas.UploadMiB << 20
@@ -183,10 +183,10 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 		return err
 	}
 	a.edge = edge.New(a.edgeConfig())
-	a.platform, err = local.New(local.Config{
+	a.platform, err = sites.New(sites.Config{
 		Dir: filepath.Join(a.Data, "platform"), Run: run, BaseDomain: a.BaseDomain,
 		Addresses: addresses, Node: a.node, Users: a.walls.Users, Walls: a.walls.Walls, Drain: a.Drain, Warm: a.Warm,
-		Limits: local.Limits{Functions: a.Quotas.Functions, Processes: a.Quotas.Processes},
+		Limits: sites.Limits{Functions: a.Quotas.Functions, Processes: a.Quotas.Processes},
 		Edge:   a.edge, Cache: cache, Bundles: a.bundles, Logs: a.logs, Records: a.store, Secrets: env,
 	})
 	if err != nil {
@@ -222,11 +222,11 @@ func (a *app) serve(ctx context.Context, token string) error {
 		go func() { failed <- a.edge.ServeTLS(a.secure) }()
 	}
 	go func() { failed <- api.Serve(a.api) }()
-	here := announce.Server{URL: apiURL(a.api), Token: token, PID: os.Getpid(), Data: a.Data}
-	if err := announce.Write(here); err != nil {
+	here := discovery.Server{URL: apiURL(a.api), Token: token, PID: os.Getpid(), Data: a.Data}
+	if err := discovery.Write(here); err != nil {
 		return err
 	}
-	a.onClose(func() error { return announce.Remove(here) })
+	a.onClose(func() error { return discovery.Remove(here) })
 	if a.Ready != nil {
 		a.Ready(a.ready())
 	}
@@ -242,9 +242,9 @@ func (a *app) serve(ctx context.Context, token string) error {
 const apiConnections = 512
 
 func (a *app) apiServer() *http.Server {
-	connections := &httpapi.Connections{Max: apiConnections}
+	connections := &api.Connections{Max: apiConnections}
 	return &http.Server{
-		Handler: httpapi.New(a.services(), httpapi.Options{
+		Handler: api.New(a.services(), api.Options{
 			Version: a.Version, Log: a.Log, Hosts: a.apiHosts(), TrustedProxies: a.proxies,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -320,7 +320,7 @@ func (a *app) close() {
 }
 
 // projectRemover is the platform as project asks for it.
-type projectRemover struct{ *local.Platform }
+type projectRemover struct{ *sites.Platform }
 
 func (r projectRemover) Remove(ctx context.Context, p anchor.ProjectID) error {
 	return r.RemoveProject(ctx, p)

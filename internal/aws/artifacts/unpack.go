@@ -1,4 +1,4 @@
-package artifact
+package artifacts
 
 import (
 	"context"
@@ -13,16 +13,16 @@ import (
 // Unpack downloads what is not on the local disk yet, lays the deployment's files out
 // and gives the folder. What an Unpack that was cut short has downloaded is kept while
 // the process lives; a second one of a complete tree downloads the manifest only.
-func (s *Store) Unpack(ctx context.Context, id anchor.DeploymentID) (dir string, m bundle.Manifest, err error) {
+func (s *Store) Unpack(ctx context.Context, id anchor.DeploymentID) (dir string, m artifact.Manifest, err error) {
 	if m, err = s.Manifest(ctx, id); err != nil {
-		return "", bundle.Manifest{}, err
+		return "", artifact.Manifest{}, err
 	}
 	if err := s.scratch.SaveManifest(ctx, id, m); err != nil {
-		return "", bundle.Manifest{}, err
+		return "", artifact.Manifest{}, err
 	}
 	missing, err := s.scratch.Missing(ctx, id)
 	if err != nil {
-		return "", bundle.Manifest{}, err
+		return "", artifact.Manifest{}, err
 	}
 	sizes := m.Contents()
 	group, downloads := errgroup.WithContext(ctx)
@@ -31,7 +31,7 @@ func (s *Store) Unpack(ctx context.Context, id anchor.DeploymentID) (dir string,
 		group.Go(func() error { return s.download(downloads, d, sizes[d]) })
 	}
 	if err := group.Wait(); err != nil {
-		return "", bundle.Manifest{}, err
+		return "", artifact.Manifest{}, err
 	}
 	return s.scratch.Unpack(ctx, id)
 }
@@ -40,7 +40,7 @@ func (s *Store) Unpack(ctx context.Context, id anchor.DeploymentID) (dir string,
 // the SDK does not see.
 const attempts = 4
 
-func (s *Store) download(ctx context.Context, d bundle.Digest, size int64) error {
+func (s *Store) download(ctx context.Context, d artifact.Digest, size int64) error {
 	for attempt := 1; ; attempt++ {
 		err := s.fetch(ctx, d, size)
 		if anchor.CodeOf(err) != "upload_broken" || ctx.Err() != nil {
@@ -60,7 +60,7 @@ type brokenOff struct{ cause error }
 
 func (b brokenOff) Error() string { return b.cause.Error() }
 
-func (s *Store) fetch(ctx context.Context, d bundle.Digest, size int64) error {
+func (s *Store) fetch(ctx context.Context, d artifact.Digest, size int64) error {
 	body, err := s.open(ctx, fileKey(d))
 	if isStatus(err, http.StatusNotFound) {
 		return s.missing(d, err)

@@ -1,4 +1,4 @@
-package artifact
+package artifacts
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// maxManifest bounds what is read into memory: bundle.DefaultLimits.Files entries
+// maxManifest bounds what is read into memory: artifact.DefaultLimits.Files entries
 // stay below.
 const maxManifest = 64 << 20
 

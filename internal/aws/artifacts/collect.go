@@ -1,4 +1,4 @@
-package artifact
+package artifacts
 
 import (
 	"context"
@@ -36,17 +36,17 @@ func (s *Store) IDs(ctx context.Context) ([]anchor.DeploymentID, error) {
 // that a content is missing, and it is sent anew.
 func (s *Store) Collect(ctx context.Context, unusedSince time.Duration) (freed int64, err error) {
 	before := time.Now().Add(-unusedSince)
-	var old []bundle.File
+	var old []artifact.File
 	err = s.list(ctx, "files/", func(name string, object types.Object) error {
 		if object.LastModified.Before(before) {
-			old = append(old, bundle.File{Digest: bundle.Digest(name), Size: *object.Size})
+			old = append(old, artifact.File{Digest: artifact.Digest(name), Size: *object.Size})
 		}
 		return nil
 	})
 	if err != nil {
 		return 0, err
 	}
-	n := &named{store: s, seen: map[anchor.DeploymentID]bool{}, digests: map[bundle.Digest]bool{}}
+	n := &named{store: s, seen: map[anchor.DeploymentID]bool{}, digests: map[artifact.Digest]bool{}}
 	if err := n.update(ctx); err != nil {
 		return 0, err
 	}
@@ -82,7 +82,7 @@ func (s *Store) list(ctx context.Context, prefix string, found func(name string,
 	return nil
 }
 
-func (s *Store) remove(ctx context.Context, files []bundle.File) (freed int64, err error) {
+func (s *Store) remove(ctx context.Context, files []artifact.File) (freed int64, err error) {
 	if len(files) == 0 {
 		return 0, nil
 	}
@@ -109,7 +109,7 @@ type named struct {
 	store   *Store
 	mu      sync.Mutex // guards digests
 	seen    map[anchor.DeploymentID]bool
-	digests map[bundle.Digest]bool
+	digests map[artifact.Digest]bool
 }
 
 // update reads the manifests it has not read yet.
@@ -144,8 +144,8 @@ func (n *named) update(ctx context.Context) error {
 	return group.Wait()
 }
 
-func (n *named) without(files []bundle.File) []bundle.File {
-	var left []bundle.File
+func (n *named) without(files []artifact.File) []artifact.File {
+	var left []artifact.File
 	for _, f := range files {
 		if !n.digests[f.Digest] {
 			left = append(left, f)

@@ -3,12 +3,12 @@
 // the bucket:
 //
 //	files/<sha256>                        contents, never overwritten with another
-//	manifests/<deploymentId>.json         bundle.Manifest
+//	manifests/<deploymentId>.json         artifact.Manifest
 //	artifacts/<projectId>/<commitSha>/    what a build pipeline left, for Import
 //
-// Trees are laid out on the local disk by a bundle.Store, which also keeps what was
+// Trees are laid out on the local disk by an artifact.Store, which also keeps what was
 // downloaded, so that an Unpack that was cut short goes on from there.
-package artifact
+package artifacts
 
 import (
 	"context"
@@ -32,16 +32,16 @@ const parallel = 64
 type Config struct {
 	S3     *s3.Client
 	Bucket string
-	Dir    string        // scratch on the local disk; belongs to the store alone
-	Limits bundle.Limits // bundle.DefaultLimits when zero
-	Log    *slog.Logger  // slog.Default() when nil
+	Dir    string          // scratch on the local disk; belongs to the store alone
+	Limits artifact.Limits // artifact.DefaultLimits when zero
+	Log    *slog.Logger    // slog.Default() when nil
 }
 
 // Store implements deploy.Bundles. Its methods may be called concurrently, and from
 // several processes with a Dir of their own.
 type Store struct {
 	Config
-	scratch *bundle.Store
+	scratch *artifact.Store
 	presign *s3.PresignClient
 
 	// importing keeps Discard from contents that no manifest names yet.
@@ -51,13 +51,13 @@ type Store struct {
 
 // Open prepares the scratch folder. It does not call S3.
 func Open(c Config) (*Store, error) {
-	if c.Limits == (bundle.Limits{}) {
-		c.Limits = bundle.DefaultLimits
+	if c.Limits == (artifact.Limits{}) {
+		c.Limits = artifact.DefaultLimits
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	scratch, err := bundle.Open(c.Dir)
+	scratch, err := artifact.Open(c.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -68,19 +68,19 @@ func Open(c Config) (*Store, error) {
 // Close lets go of the scratch folder.
 func (s *Store) Close() error { return s.scratch.Close() }
 
-func fileKey(d bundle.Digest) string            { return "files/" + string(d) }
+func fileKey(d artifact.Digest) string          { return "files/" + string(d) }
 func manifestKey(id anchor.DeploymentID) string { return "manifests/" + string(id) + ".json" }
 func (s *Store) uri(key string) string          { return "s3://" + s.Bucket + "/" + key }
 func isStatus(err error, status int) bool       { return statusOf(err) == status }
-func (s *Store) missing(d bundle.Digest, e error) error {
+func (s *Store) missing(d artifact.Digest, e error) error {
 	return anchor.Invalid("content_missing", "the content %s was never sent", d).Because(e).
 		Hintf("Ask which files are missing, send them, and finish again.")
 }
 
 // SaveManifest ties m to id once and for all; the same manifest again is no error,
 // another one is a Conflict. It checks m against the store's limits.
-func (s *Store) SaveManifest(ctx context.Context, id anchor.DeploymentID, m bundle.Manifest) error {
-	if err := bundle.CheckID(id); err != nil {
+func (s *Store) SaveManifest(ctx context.Context, id anchor.DeploymentID, m artifact.Manifest) error {
+	if err := artifact.CheckID(id); err != nil {
 		return err
 	}
 	if err := m.Check(s.Limits); err != nil {
@@ -102,21 +102,21 @@ func (s *Store) SaveManifest(ctx context.Context, id anchor.DeploymentID, m bund
 }
 
 // Manifest gives what SaveManifest tied to id, or ErrNotFound.
-func (s *Store) Manifest(ctx context.Context, id anchor.DeploymentID) (bundle.Manifest, error) {
-	if err := bundle.CheckID(id); err != nil {
-		return bundle.Manifest{}, err
+func (s *Store) Manifest(ctx context.Context, id anchor.DeploymentID) (artifact.Manifest, error) {
+	if err := artifact.CheckID(id); err != nil {
+		return artifact.Manifest{}, err
 	}
 	data, err := s.read(ctx, manifestKey(id))
 	if isStatus(err, http.StatusNotFound) {
-		return bundle.Manifest{}, anchor.NotFound("no_manifest", "the deployment %s has no manifest", id).
+		return artifact.Manifest{}, anchor.NotFound("no_manifest", "the deployment %s has no manifest", id).
 			Hintf("Send the manifest before the files.")
 	}
 	if err != nil {
-		return bundle.Manifest{}, err
+		return artifact.Manifest{}, err
 	}
-	var m bundle.Manifest
+	var m artifact.Manifest
 	if err := json.Unmarshal(data, &m); err != nil {
-		return bundle.Manifest{}, anchor.Failed("manifest_damaged", "%s cannot be read", s.uri(manifestKey(id))).
+		return artifact.Manifest{}, anchor.Failed("manifest_damaged", "%s cannot be read", s.uri(manifestKey(id))).
 			Because(err).Hintf("Something else wrote to the bucket. Deploy again.")
 	}
 	return m, nil
@@ -125,7 +125,7 @@ func (s *Store) Manifest(ctx context.Context, id anchor.DeploymentID) (bundle.Ma
 // Remove forgets a deployment's manifest and what Unpack made here. Its contents stay
 // until Collect. What is not there is no error.
 func (s *Store) Remove(ctx context.Context, id anchor.DeploymentID) error {
-	if err := bundle.CheckID(id); err != nil {
+	if err := artifact.CheckID(id); err != nil {
 		return err
 	}
 	_, err := s.S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.Bucket, Key: sdk.String(manifestKey(id))})

@@ -1,4 +1,4 @@
-package announce_test
+package discovery_test
 
 import (
 	"os"
@@ -13,32 +13,32 @@ import (
 
 func TestARunningServerIsFoundWhereverItsDataIs(t *testing.T) {
 	home(t)
-	want := announce.Server{URL: "http://127.0.0.1:1", Token: "t", PID: os.Getpid(), Data: t.TempDir()}
-	if err := announce.Write(want); err != nil {
+	want := discovery.Server{URL: "http://127.0.0.1:1", Token: "t", PID: os.Getpid(), Data: t.TempDir()}
+	if err := discovery.Write(want); err != nil {
 		t.Fatal(err)
 	}
-	got, _, ok := announce.Find()
+	got, _, ok := discovery.Find()
 	if !ok || got != want {
 		t.Fatalf("Find() = %+v, %v; want %+v", got, ok, want)
 	}
-	info, err := os.Stat(announce.FileIn(want.Data))
+	info, err := os.Stat(discovery.FileIn(want.Data))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("announcement: %v, %v; want mode 0600", info, err)
 	}
-	if err := announce.Remove(want); err != nil {
+	if err := discovery.Remove(want); err != nil {
 		t.Fatal(err)
 	}
-	if _, tried, ok := announce.Find(); ok || len(tried) != 2 {
+	if _, tried, ok := discovery.Find(); ok || len(tried) != 2 {
 		t.Fatalf("after Remove: found %v, tried %v", ok, tried)
 	}
 }
 
 func TestADeadServerIsPassedOver(t *testing.T) {
 	home(t)
-	if err := announce.Write(announce.Server{URL: "http://127.0.0.1:1", PID: 1<<31 - 1, Data: t.TempDir()}); err != nil {
+	if err := discovery.Write(discovery.Server{URL: "http://127.0.0.1:1", PID: 1<<31 - 1, Data: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
-	if _, tried, ok := announce.Find(); ok || !strings.Contains(tried[0], "has ended") {
+	if _, tried, ok := discovery.Find(); ok || !strings.Contains(tried[0], "has ended") {
 		t.Fatalf("a server whose process is gone: found %v, tried %q", ok, tried)
 	}
 }
@@ -46,29 +46,29 @@ func TestADeadServerIsPassedOver(t *testing.T) {
 func TestRemoveLeavesTheNextServersAnnouncement(t *testing.T) {
 	home(t)
 	data := t.TempDir()
-	old := announce.Server{PID: 1 << 30, Data: data}
-	next := announce.Server{PID: os.Getpid(), Data: data}
-	if err := announce.Write(next); err != nil {
+	old := discovery.Server{PID: 1 << 30, Data: data}
+	next := discovery.Server{PID: os.Getpid(), Data: data}
+	if err := discovery.Write(next); err != nil {
 		t.Fatal(err)
 	}
-	if err := announce.Remove(old); err != nil {
+	if err := discovery.Remove(old); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, ok := announce.Find(); !ok {
+	if _, _, ok := discovery.Find(); !ok {
 		t.Fatal("the running server's announcement was removed by another's")
 	}
 }
 
 func TestAnAnnouncementOthersCanReadIsPassedOver(t *testing.T) {
 	home(t)
-	here := announce.Server{Token: "t", PID: os.Getpid(), Data: t.TempDir()}
-	if err := announce.Write(here); err != nil {
+	here := discovery.Server{Token: "t", PID: os.Getpid(), Data: t.TempDir()}
+	if err := discovery.Write(here); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(pointers(t)[0], 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got, tried, ok := announce.Find(); ok || !strings.Contains(tried[0], "0644") {
+	if got, tried, ok := discovery.Find(); ok || !strings.Contains(tried[0], "0644") {
 		t.Fatalf("Find() = %+v, tried %q; want none, and the mode named", got, tried)
 	}
 }
@@ -77,12 +77,12 @@ func TestAnAnnouncementOthersCanReadIsPassedOver(t *testing.T) {
 // in order or not, the other.
 func TestTheEndOfOneServerLeavesTheOthers(t *testing.T) {
 	home(t)
-	first := announce.Server{URL: "http://127.0.0.1:1", PID: os.Getpid(), Data: t.TempDir()}
-	second := announce.Server{URL: "http://127.0.0.1:2", PID: os.Getppid(), Data: t.TempDir()}
-	killed := announce.Server{URL: "http://127.0.0.1:3", PID: 1<<31 - 1, Data: t.TempDir()}
-	for i, s := range []announce.Server{first, second, killed} {
+	first := discovery.Server{URL: "http://127.0.0.1:1", PID: os.Getpid(), Data: t.TempDir()}
+	second := discovery.Server{URL: "http://127.0.0.1:2", PID: os.Getppid(), Data: t.TempDir()}
+	killed := discovery.Server{URL: "http://127.0.0.1:3", PID: 1<<31 - 1, Data: t.TempDir()}
+	for i, s := range []discovery.Server{first, second, killed} {
 		before := pointers(t)
-		if err := announce.Write(s); err != nil {
+		if err := discovery.Write(s); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range pointers(t) {
@@ -94,16 +94,16 @@ func TestTheEndOfOneServerLeavesTheOthers(t *testing.T) {
 			}
 		}
 	}
-	if got, tried, ok := announce.Find(); !ok || got != second || len(tried) != 1 {
+	if got, tried, ok := discovery.Find(); !ok || got != second || len(tried) != 1 {
 		t.Errorf("Find() = %+v, %v, tried %q; want %+v", got, ok, tried, second)
 	}
-	if err := announce.Remove(second); err != nil {
+	if err := discovery.Remove(second); err != nil {
 		t.Fatal(err)
 	}
-	if got, _, ok := announce.Find(); !ok || got != first {
+	if got, _, ok := discovery.Find(); !ok || got != first {
 		t.Errorf("after the end of the second: Find() = %+v, %v; want %+v", got, ok, first)
 	}
-	if err := announce.Write(second); err != nil {
+	if err := discovery.Write(second); err != nil {
 		t.Fatal(err)
 	}
 	if left := pointers(t); len(left) != 2 {

@@ -1,4 +1,4 @@
-package awserror_test
+package awserr_test
 
 import (
 	"errors"
@@ -21,16 +21,16 @@ func answered(service, operation, code, message string) error {
 
 func TestCodes(t *testing.T) {
 	err := answered("S3", "GetObject", "NoSuchKey", "")
-	if awserror.Code(err) != "NoSuchKey" || !awserror.Is(err, "NotFound", "NoSuchKey") || awserror.Is(err, "NotFound") || awserror.Denied(err) {
-		t.Errorf("%v has the code %q", err, awserror.Code(err))
+	if awserr.Code(err) != "NoSuchKey" || !awserr.Is(err, "NotFound", "NoSuchKey") || awserr.Is(err, "NotFound") || awserr.Denied(err) {
+		t.Errorf("%v has the code %q", err, awserr.Code(err))
 	}
 	for _, none := range []error{nil, errors.New("cut off"), &smithy.OperationError{Err: errors.New("cut off")}} {
-		if awserror.Code(none) != "" || awserror.Is(none, "") || awserror.Denied(none) {
+		if awserr.Code(none) != "" || awserr.Is(none, "") || awserr.Denied(none) {
 			t.Errorf("%v has a code", none)
 		}
 	}
 	for _, code := range []string{"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden"} {
-		if !awserror.Denied(answered("S3", "HeadObject", code, "")) {
+		if !awserr.Denied(answered("S3", "HeadObject", code, "")) {
 			t.Errorf("%s is no denial", code)
 		}
 	}
@@ -38,8 +38,8 @@ func TestCodes(t *testing.T) {
 
 func TestACallThatMaySucceedLater(t *testing.T) {
 	for code, is := range map[string]func(error) bool{
-		"InvalidIfMatchVersion": awserror.Stale, "PreconditionFailed": awserror.Stale,
-		"ThrottlingException": awserror.Crowded, "TooManyInvalidationsInProgress": awserror.Crowded,
+		"InvalidIfMatchVersion": awserr.Stale, "PreconditionFailed": awserr.Stale,
+		"ThrottlingException": awserr.Crowded, "TooManyInvalidationsInProgress": awserr.Crowded,
 	} {
 		if !is(answered("CloudFront", "UpdateDistribution", code, "")) || is(answered("CloudFront", "UpdateDistribution", "AccessDenied", "")) || is(nil) {
 			t.Errorf("%s is not told from other codes", code)
@@ -49,7 +49,7 @@ func TestACallThatMaySucceedLater(t *testing.T) {
 		err := fmt.Errorf("wrapped: %w", &smithyhttp.ResponseError{
 			Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}}, Err: &smithy.GenericAPIError{Code: "UnknownError"},
 		})
-		if awserror.Crowded(err) != want {
+		if awserr.Crowded(err) != want {
 			t.Errorf("%v is taken for crowded: %v", err, !want)
 		}
 	}
@@ -65,11 +65,11 @@ func TestAction(t *testing.T) {
 		"iam:PassRole": answered("Lambda", "CreateFunction", "AccessDeniedException",
 			"User: arn:aws:iam::1:user/me is not authorized to perform: iam:PassRole on resource: r"),
 	} {
-		if got := awserror.Action(err); got != want {
+		if got := awserr.Action(err); got != want {
 			t.Errorf("%v needs %q, want %q", err, got, want)
 		}
 	}
-	if got := awserror.Action(errors.New("cut off")); got != "" {
+	if got := awserr.Action(errors.New("cut off")); got != "" {
 		t.Errorf("no call needs %q", got)
 	}
 }

@@ -1,5 +1,5 @@
-// Package keyed is a lock for each key of a set that nobody lists beforehand.
-package keyed
+// Package keylock is a lock for each key of a set that nobody lists beforehand.
+package keylock
 
 import "sync"
 

@@ -1,4 +1,4 @@
-package artifact
+package artifacts
 
 import (
 	"context"
@@ -23,13 +23,13 @@ const archiveName = "open-next.tar.gz"
 // bucket or its s3:// URI, artifacts/<projectId>/<commitSha>/. Below it is either
 // open-next.tar.gz or the tree's files themselves; those have no links and no modes.
 // A second Import for id does only what the first left undone.
-func (s *Store) Import(ctx context.Context, id anchor.DeploymentID, path string) (bundle.Manifest, error) {
-	if err := bundle.CheckID(id); err != nil {
-		return bundle.Manifest{}, err
+func (s *Store) Import(ctx context.Context, id anchor.DeploymentID, path string) (artifact.Manifest, error) {
+	if err := artifact.CheckID(id); err != nil {
+		return artifact.Manifest{}, err
 	}
 	prefix, err := s.prefix(path)
 	if err != nil {
-		return bundle.Manifest{}, err
+		return artifact.Manifest{}, err
 	}
 	if m, done, err := s.imported(ctx, id); done || err != nil {
 		return m, err
@@ -38,10 +38,10 @@ func (s *Store) Import(ctx context.Context, id anchor.DeploymentID, path string)
 	defer s.importing.RUnlock()
 	m, err := s.fetchTree(ctx, prefix)
 	if err != nil {
-		return bundle.Manifest{}, err
+		return artifact.Manifest{}, err
 	}
 	if err := s.SaveManifest(ctx, id, m); err != nil {
-		return bundle.Manifest{}, err
+		return artifact.Manifest{}, err
 	}
 	return m, s.sendAll(ctx, m)
 }
@@ -57,7 +57,7 @@ func (s *Store) prefix(path string) (string, error) {
 		}
 	}
 	key = strings.TrimSuffix(strings.TrimPrefix(key, "/"), "/")
-	if err := bundle.CheckPath(key); err != nil || !strings.HasPrefix(key, "artifacts/") {
+	if err := artifact.CheckPath(key); err != nil || !strings.HasPrefix(key, "artifacts/") {
 		return "", anchor.Invalid("bad_artifact_path", "%q is no artifact's path", path).Because(err).
 			Hintf("It looks like artifacts/<projectId>/<commitSha>/.")
 	}
@@ -65,7 +65,7 @@ func (s *Store) prefix(path string) (string, error) {
 }
 
 // imported tells whether an Import for id has ended well before.
-func (s *Store) imported(ctx context.Context, id anchor.DeploymentID) (bundle.Manifest, bool, error) {
+func (s *Store) imported(ctx context.Context, id anchor.DeploymentID) (artifact.Manifest, bool, error) {
 	m, err := s.Manifest(ctx, id)
 	if errors.Is(err, anchor.ErrNotFound) {
 		return m, false, nil
@@ -77,7 +77,7 @@ func (s *Store) imported(ctx context.Context, id anchor.DeploymentID) (bundle.Ma
 	return m, err == nil && len(missing) == 0, err
 }
 
-func (s *Store) fetchTree(ctx context.Context, prefix string) (bundle.Manifest, error) {
+func (s *Store) fetchTree(ctx context.Context, prefix string) (artifact.Manifest, error) {
 	for attempt := 1; ; attempt++ {
 		files, err := s.fetchArchive(ctx, prefix+archiveName)
 		switch {
@@ -86,15 +86,15 @@ func (s *Store) fetchTree(ctx context.Context, prefix string) (bundle.Manifest, 
 		case isStatus(err, http.StatusNotFound) && anchor.CodeOf(err) != "no_bucket":
 			return s.fetchFiles(ctx, prefix)
 		case anchor.CodeOf(err) != "download_broken" || attempt == attempts:
-			return bundle.Manifest{}, err
+			return artifact.Manifest{}, err
 		}
 		if err := pause(ctx, attempt); err != nil {
-			return bundle.Manifest{}, err
+			return artifact.Manifest{}, err
 		}
 	}
 }
 
-func (s *Store) fetchArchive(ctx context.Context, key string) ([]bundle.File, error) {
+func (s *Store) fetchArchive(ctx context.Context, key string) ([]artifact.File, error) {
 	body, err := s.open(ctx, key)
 	if err != nil {
 		return nil, err
@@ -104,12 +104,12 @@ func (s *Store) fetchArchive(ctx context.Context, key string) ([]bundle.File, er
 }
 
 // fetchFiles reads the files that lie below prefix as they are.
-func (s *Store) fetchFiles(ctx context.Context, prefix string) (bundle.Manifest, error) {
+func (s *Store) fetchFiles(ctx context.Context, prefix string) (artifact.Manifest, error) {
 	names, err := s.plainFiles(ctx, prefix)
 	if err != nil {
-		return bundle.Manifest{}, err
+		return artifact.Manifest{}, err
 	}
-	files := make([]bundle.File, len(names))
+	files := make([]artifact.File, len(names))
 	group, downloads := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for i, name := range names {
@@ -120,7 +120,7 @@ func (s *Store) fetchFiles(ctx context.Context, prefix string) (bundle.Manifest,
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return bundle.Manifest{}, err
+		return artifact.Manifest{}, err
 	}
 	return s.checked(files, prefix)
 }
@@ -150,26 +150,26 @@ func (s *Store) plainFiles(ctx context.Context, prefix string) (names []string, 
 }
 
 // take downloads one file of unknown content, which has no Path yet.
-func (s *Store) take(ctx context.Context, key string) (bundle.File, error) {
+func (s *Store) take(ctx context.Context, key string) (artifact.File, error) {
 	for attempt := 1; ; attempt++ {
 		body, err := s.open(ctx, key)
 		if err != nil {
-			return bundle.File{}, err
+			return artifact.File{}, err
 		}
 		digest, size, err := s.scratch.Add(ctx, s.uri(key), body, s.Limits.FileSize)
 		body.Close()
 		switch {
 		case err == nil:
-			return bundle.File{Size: size, Digest: digest}, nil
+			return artifact.File{Size: size, Digest: digest}, nil
 		case ctx.Err() != nil:
-			return bundle.File{}, ctx.Err()
+			return artifact.File{}, ctx.Err()
 		case anchor.CodeOf(err) != "upload_broken":
-			return bundle.File{}, err
+			return artifact.File{}, err
 		case attempt == attempts:
-			return bundle.File{}, s.failed(brokenOff{err}, "GetObject", key)
+			return artifact.File{}, s.failed(brokenOff{err}, "GetObject", key)
 		}
 		if err := pause(ctx, attempt); err != nil {
-			return bundle.File{}, err
+			return artifact.File{}, err
 		}
 	}
 }
@@ -177,7 +177,7 @@ func (s *Store) take(ctx context.Context, key string) (bundle.File, error) {
 // wanted tells whether an upload would have the file. A path that no upload could have
 // is an error, wanted or not.
 func wanted(name string) (bool, error) {
-	if err := bundle.CheckPath(name); err != nil {
+	if err := artifact.CheckPath(name); err != nil {
 		return false, err
 	}
 	for i, c := range name {
@@ -196,8 +196,8 @@ func entryName(name string) string {
 	return strings.TrimPrefix(name, ".open-next/")
 }
 
-func (s *Store) checked(files []bundle.File, key string) (bundle.Manifest, error) {
-	m := bundle.Manifest{Files: files}.Sorted()
+func (s *Store) checked(files []artifact.File, key string) (artifact.Manifest, error) {
+	m := artifact.Manifest{Files: files}.Sorted()
 	err := m.Check(s.Limits)
 	if err == nil {
 		m, err = m.Inline(opennext.LinkHome, s.Limits)
@@ -206,19 +206,19 @@ func (s *Store) checked(files []bundle.File, key string) (bundle.Manifest, error
 		err = m.Check(s.Limits) // what links led to counts, too
 	}
 	if err != nil {
-		return bundle.Manifest{}, &anchor.Error{Kind: anchor.KindOf(err), Code: anchor.CodeOf(err), Hint: anchor.HintOf(err),
+		return artifact.Manifest{}, &anchor.Error{Kind: anchor.KindOf(err), Code: anchor.CodeOf(err), Hint: anchor.HintOf(err),
 			Message: "the artifact " + s.uri(key) + " is refused", Err: err}
 	}
 	return m, nil
 }
 
-func tooMuch(what string, l bundle.Limits) error {
+func tooMuch(what string, l artifact.Limits) error {
 	return anchor.TooLarge("artifact_too_large", "%s has more than %d files or %d bytes", what, l.Files, l.Total).
 		Hintf("Keep large files in object storage, and see whether a bundle traces more than it needs.")
 }
 
 // sendAll stores the contents of m, which are all in scratch.
-func (s *Store) sendAll(ctx context.Context, m bundle.Manifest) error {
+func (s *Store) sendAll(ctx context.Context, m artifact.Manifest) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for _, f := range contents(m) {

@@ -73,23 +73,23 @@ func parse(tree string) (anchor.Build, error) {
 	return opennext.Parse(root.FS())
 }
 
-// artifact is a build on this machine that can be deployed.
-type artifact struct {
+// openNextBuild is a build on this machine that can be deployed.
+type openNextBuild struct {
 	tree     string
-	found    bundle.Manifest // as the files lie there
-	manifest bundle.Manifest // as they are deployed
+	found    artifact.Manifest // as the files lie there
+	manifest artifact.Manifest // as they are deployed
 }
 
 // scan reads the tree, refuses what could not be deployed, and lists what the
 // server needs of it.
-func scan(ctx context.Context, tree string) (artifact, error) {
-	a := artifact{tree: tree}
+func scan(ctx context.Context, tree string) (openNextBuild, error) {
+	a := openNextBuild{tree: tree}
 	var err error
 	// What leads out of the tree is named before anything in it is believed.
-	if a.found, err = bundle.Scan(ctx, tree, &bundle.Rules{Keep: opennext.Needed, Limits: bundle.DefaultLimits}); err != nil {
+	if a.found, err = artifact.Scan(ctx, tree, &artifact.Rules{Keep: opennext.Needed, Limits: artifact.DefaultLimits}); err != nil {
 		return a, fmt.Errorf("read the build: %w", err)
 	}
-	if a.manifest, err = a.found.Inline(opennext.LinkHome, bundle.DefaultLimits); err != nil {
+	if a.manifest, err = a.found.Inline(opennext.LinkHome, artifact.DefaultLimits); err != nil {
 		return a, fmt.Errorf("read the build: %w", err)
 	}
 	_, err = parse(tree)

@@ -1,5 +1,5 @@
-// Package awserror reads what AWS says of a call that failed, for whoever tells a user.
-package awserror
+// Package awserr reads what AWS says of a call that failed, for whoever tells a user.
+package awserr
 
 import (
 	"errors"

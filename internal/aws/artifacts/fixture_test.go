@@ -1,4 +1,4 @@
-package artifact_test
+package artifacts_test
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact"
-	"github.com/anchor-deploy/anchor/internal/aws/artifact"
+	"github.com/anchor-deploy/anchor/internal/aws/artifacts"
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 )
 
@@ -35,12 +35,12 @@ func newWorld(t *testing.T, cloud *awstest.Cloud) *world {
 }
 
 // open gives a store as a new process has it.
-func (w *world) open(t *testing.T) *artifact.Store { return w.openWith(t, artifact.Config{}) }
+func (w *world) open(t *testing.T) *artifacts.Store { return w.openWith(t, artifacts.Config{}) }
 
-func (w *world) openWith(t *testing.T, c artifact.Config) *artifact.Store {
+func (w *world) openWith(t *testing.T, c artifacts.Config) *artifacts.Store {
 	t.Helper()
 	c.S3, c.Bucket, c.Dir = w.s3, bucket, t.TempDir()
-	store, err := artifact.Open(c)
+	store, err := artifacts.Open(c)
 	must(t, err)
 	t.Cleanup(func() { must(t, store.Close()) })
 	return store
@@ -67,7 +67,7 @@ func (w *world) keys(t *testing.T) (keys []string) {
 }
 
 // someTree gives what an upload of a small tree has: its manifest, and the contents.
-func someTree(t *testing.T) (bundle.Manifest, map[bundle.Digest]string) {
+func someTree(t *testing.T) (artifact.Manifest, map[artifact.Digest]string) {
 	t.Helper()
 	dir := t.TempDir()
 	for name, content := range map[string]string{
@@ -80,9 +80,9 @@ func someTree(t *testing.T) (bundle.Manifest, map[bundle.Digest]string) {
 	}
 	must(t, os.Chmod(filepath.Join(dir, "server-functions/default/run.sh"), 0o755))
 	must(t, os.Symlink("index.mjs", filepath.Join(dir, "server-functions/default/link.mjs")))
-	m, err := bundle.Scan(t.Context(), dir, nil)
+	m, err := artifact.Scan(t.Context(), dir, nil)
 	must(t, err)
-	files := map[bundle.Digest]string{}
+	files := map[artifact.Digest]string{}
 	for _, f := range m.Files {
 		if f.Link == "" {
 			content, err := os.ReadFile(filepath.Join(dir, f.Path))
@@ -94,17 +94,17 @@ func someTree(t *testing.T) (bundle.Manifest, map[bundle.Digest]string) {
 }
 
 // manyFiles gives 200 files of 2 bytes.
-func manyFiles() (m bundle.Manifest, files map[bundle.Digest]string) {
-	files = map[bundle.Digest]string{}
+func manyFiles() (m artifact.Manifest, files map[artifact.Digest]string) {
+	files = map[artifact.Digest]string{}
 	for i := range 200 {
 		content := []byte{byte(i), 1}
-		f := bundle.File{Path: fmt.Sprintf("f/%03d", i), Size: 2, Digest: bundle.DigestOf(content)}
+		f := artifact.File{Path: fmt.Sprintf("f/%03d", i), Size: 2, Digest: artifact.DigestOf(content)}
 		m.Files, files[f.Digest] = append(m.Files, f), string(content)
 	}
 	return m, files
 }
 
-func upload(t *testing.T, store *artifact.Store, id anchor.DeploymentID, m bundle.Manifest, files map[bundle.Digest]string) {
+func upload(t *testing.T, store *artifacts.Store, id anchor.DeploymentID, m artifact.Manifest, files map[artifact.Digest]string) {
 	t.Helper()
 	must(t, store.SaveManifest(t.Context(), id, m))
 	missing, err := store.Missing(t.Context(), id)

@@ -1,6 +1,6 @@
-// Package announce is how the CLI finds the Anchor that runs on the same machine: the
+// Package discovery is how the CLI finds the Anchor that runs on the same machine: the
 // server writes where it is and a token into a file that only its user can read.
-package announce
+package discovery
 
 import (
 	"errors"
