@@ -1,4 +1,4 @@
-// Package artifact keeps uploaded artifacts in S3: manifests by deployment, contents
+// Package artifacts keeps uploaded artifacts in S3: manifests by deployment, contents
 // by digest, so that a content of any project is stored and sent once. The layout of
 // the bucket:
 //
@@ -7,7 +7,7 @@
 //	artifacts/<projectId>/<commitSha>/    what a build pipeline left, for Import
 //
 // Trees are laid out on the local disk by an artifact.Store, which also keeps what was
-// downloaded, so that an Unpack that was cut short goes on from there.
+// downloaded, so that an Unpack that was cut short continues from there.
 package artifacts
 
 import (
