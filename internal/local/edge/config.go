@@ -49,7 +49,8 @@ type Config struct {
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// HTTPSPort is the port at which clients find ServeTLS, for redirects to it. Default: 443.
 	HTTPSPort string
-	// Wrap stands in front of the edge on all listeners; ACME challenges are answered there. Default: none.
+	// Wrap stands in front of the edge on all listeners; ACME challenges are answered there. It does not see requests for
+	// static files in memory. Default: none.
 	Wrap func(http.Handler) http.Handler
 
 	// Log receives what the operator should know. Default: slog.Default().

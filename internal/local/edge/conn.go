@@ -54,6 +54,17 @@ func (c *pacedConn) Write(p []byte) (int, error) {
 	}
 }
 
+// writeBuffers writes all of left, with writev(2) where there is one, and empties it.
+func (c *pacedConn) writeBuffers(left *net.Buffers) error {
+	for {
+		c.renew()
+		n, err := left.WriteTo(c.Conn)
+		if !c.goesOn(n, err) {
+			return err
+		}
+	}
+}
+
 // goesOn reports whether a write that ended with err is only slow, not stalled.
 func (c *pacedConn) goesOn(octets int64, err error) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) && octets > 0 && octets >= c.pace.least()

@@ -19,6 +19,10 @@ type Edge struct {
 	inFlight atomic.Int64
 	gate     *gate
 	server   *http.Server
+
+	noHits       bool // in tests: leaves every request to net/http
+	hitsInFlight atomic.Int64
+	newcomers    newcomers
 }
 
 // New makes an Edge with an empty table. Zero fields of cfg take their defaults.

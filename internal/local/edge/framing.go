@@ -26,6 +26,9 @@ type framing struct {
 	coding    atomic.Bool  // the last head had a Transfer-Encoding that does not end in one "chunked"
 }
 
+// atHead reports whether the next octet is the first of a request, or of empty lines before one.
+func (f *framing) atHead() bool { return f.expect == expectHead && len(f.partial) == 0 }
+
 type expectation uint8
 
 const (

@@ -147,12 +147,15 @@ func (l gatedListener) Accept() (net.Conn, error) {
 }
 
 // plainListener hands out connections for HTTP/1.
-type plainListener struct{ gatedListener }
+type plainListener struct {
+	gatedListener
+	edge *Edge
+}
 
 func (l plainListener) Accept() (net.Conn, error) {
 	c, err := l.gatedListener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return plainConn{&http1Conn{Conn: c}}, nil
+	return plainConn{&http1Conn{Conn: c, hits: hitConn{edge: l.edge}}}, nil
 }

@@ -13,8 +13,7 @@ import (
 // an http1Conn, one for HTTP/2 is handed on as it is, because net/http wants a *tls.Conn for it.
 type secureListener struct {
 	net.Listener
-	config  *tls.Config
-	timeout time.Duration
+	edge *Edge
 
 	ready   chan net.Conn
 	ctx     context.Context // ends with the listener
@@ -22,8 +21,8 @@ type secureListener struct {
 	running sync.WaitGroup
 }
 
-func listenTLS(ln net.Listener, config *tls.Config, timeout time.Duration) *secureListener {
-	l := &secureListener{Listener: ln, config: config, timeout: timeout, ready: make(chan net.Conn)}
+func listenTLS(ln net.Listener, e *Edge) *secureListener {
+	l := &secureListener{Listener: ln, edge: e, ready: make(chan net.Conn)}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	l.running.Go(l.accept)
 	return l
@@ -58,8 +57,8 @@ func temporary(err error) bool {
 }
 
 func (l *secureListener) handshake(c net.Conn) {
-	session := tls.Server(c, l.config)
-	ctx, cancel := context.WithTimeout(l.ctx, l.timeout)
+	session := tls.Server(c, l.edge.server.TLSConfig)
+	ctx, cancel := context.WithTimeout(l.ctx, l.edge.cfg.HeaderTimeout)
 	defer cancel()
 	if err := session.HandshakeContext(ctx); err != nil {
 		answerPlain(err)
@@ -74,7 +73,8 @@ func (l *secureListener) handshake(c net.Conn) {
 	case protocolHTTP2:
 		next = session
 	default:
-		next = secureConn{&http1Conn{Conn: session}, session}
+		name := hostname(session.ConnectionState().ServerName)
+		next = secureConn{&http1Conn{Conn: session, hits: hitConn{edge: l.edge, secure: true, serverName: name}}, session}
 	}
 	select {
 	case l.ready <- next:

@@ -16,6 +16,7 @@ import (
 type http1Conn struct {
 	net.Conn
 	framing  framing
+	hits     hitConn
 	requests int64 // passed to the handler
 
 	answering atomic.Bool // from the handler's start until the connection waits for the next request
@@ -37,16 +38,6 @@ func (c secureConn) ConnectionState() tls.ConnectionState { return c.session.Con
 // ReadFrom keeps sendfile(2) reachable, which TLS has no use for.
 func (c plainConn) ReadFrom(src io.Reader) (int64, error) {
 	return c.Conn.(io.ReaderFrom).ReadFrom(src)
-}
-
-func (c *http1Conn) Read(p []byte) (int, error) {
-	for {
-		n, err := c.Conn.Read(p)
-		n = c.framing.follow(p[:n])
-		if n > 0 || err != nil || len(p) == 0 {
-			return n, err
-		}
-	}
 }
 
 // begin counts a request that net/http passes to the handler, and reports whether the client sent exactly this one. If
@@ -100,6 +91,9 @@ func ownRefusal(p []byte) (status int, own bool) {
 const linger = 500 * time.Millisecond
 
 func (c *http1Conn) Close() error {
+	if !c.hits.close() {
+		return nil
+	}
 	if c.cut.Load() {
 		return c.reset()
 	}
@@ -149,10 +143,20 @@ func http1(c net.Conn) *http1Conn {
 	return nil
 }
 
-// connState learns from net/http that an answer is written to its end.
+// connState learns from net/http that an answer is written to its end, and what becomes of connections.
 func connState(c net.Conn, state http.ConnState) {
-	if conn := http1(c); conn != nil && state == http.StateIdle {
+	conn := http1(c)
+	if conn == nil {
+		return
+	}
+	switch state {
+	case http.StateIdle:
 		conn.answering.Store(false)
+	case http.StateActive, http.StateClosed:
+		if conn.hits.known {
+			conn.hits.edge.newcomers.remove(conn)
+		}
+		conn.hits.known = true
 	}
 }
 

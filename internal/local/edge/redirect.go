@@ -21,8 +21,16 @@ type Policy struct {
 func (t *Table) With(policies map[string]Policy) *Table {
 	with := *t
 	with.policies = maps.Clone(policies)
+	with.hsts = map[string][]byte{}
+	for _, p := range policies {
+		if p.HSTS != "" {
+			with.hsts[p.HSTS] = serialized(http.Header{headerHSTS: {p.HSTS}})
+		}
+	}
 	return &with
 }
+
+const headerHSTS = "Strict-Transport-Security"
 
 func (t *Table) policy(host string) Policy {
 	if len(t.policies) == 0 {
@@ -47,7 +55,7 @@ func (e *Edge) directed(w http.ResponseWriter, r *http.Request) bool {
 	}
 	secure := e.secure(r)
 	if p.HSTS != "" && secure {
-		w.Header()["Strict-Transport-Security"] = []string{p.HSTS}
+		w.Header()[headerHSTS] = []string{p.HSTS}
 	}
 	host, https := hostname(r.Host), secure || p.HTTPSOnly
 	if p.RedirectTo != "" {

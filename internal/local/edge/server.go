@@ -29,6 +29,7 @@ func (e *Edge) newServer() *http.Server {
 		// What clients do wrong on a connection is no concern of the operator.
 		ErrorLog: slog.NewLogLogger(e.cfg.Log.Handler(), slog.LevelDebug),
 	}
+	server.RegisterOnShutdown(e.newcomers.closeAll)
 	if e.cfg.GetCertificate != nil {
 		server.TLSConfig = TLSConfig(e.cfg.GetCertificate)
 	}
@@ -42,7 +43,7 @@ const maxStreams = 128
 // Serve answers connections of ln, in plain HTTP/1.1, until Shutdown; then it returns nil, while requests may still
 // be under way. It can be called for several listeners.
 func (e *Edge) Serve(ln net.Listener) error {
-	err := e.server.Serve(plainListener{e.gated(ln)})
+	err := e.server.Serve(plainListener{e.gated(ln), e})
 	if err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve sites on %s: %w", ln.Addr(), err)
 	}
@@ -57,6 +58,9 @@ func (e *Edge) gated(ln net.Listener) gatedListener {
 // and returns the cause.
 func (e *Edge) Shutdown(ctx context.Context) error {
 	err := e.server.Shutdown(ctx)
+	if err == nil {
+		err = e.awaitHits(ctx)
+	}
 	if err == nil {
 		return nil
 	}

@@ -37,7 +37,7 @@ type Site struct {
 	// MiddlewareRoutes are the patterns, as written in Routes or "*", of the behaviours that have the middleware
 	// (OpenNext: behaviors[].edgeFunction). Of requests for static files only those run it whose Rule says Ask.
 	MiddlewareRoutes []string
-	// Hold is called once for each request, and what it returns when the request has ended. A drain that has published a
+	// Hold is called once for each request but for static files in memory, and what it returns when the request has ended. A drain that has published a
 	// table without the site and then counts no hold may stop what the site runs on. May be nil.
 	Hold func() (release func())
 
@@ -45,6 +45,9 @@ type Site struct {
 	once     sync.Once
 	routes   []Route
 	guards   map[string]bool
+
+	serialize  sync.Once
+	serialized []byte // Header
 }
 
 // Route is one behaviour: what answers the paths that match Pattern.

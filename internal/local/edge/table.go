@@ -7,6 +7,7 @@ type Table struct {
 	exact    map[string]*Site
 	wildcard map[string]*Site // by what follows the first label
 	policies map[string]Policy
+	hsts     map[string][]byte // the header field of each Policy.HSTS, as octets
 }
 
 // NewTable takes lower-case hosts without port. "*.example.com" matches every name with exactly one more label, as

@@ -68,7 +68,7 @@ func (e *Edge) ServeTLS(ln net.Listener) error {
 	if e.server.TLSConfig == nil {
 		return errNoTLS
 	}
-	err := e.server.Serve(listenTLS(e.gated(ln), e.server.TLSConfig, e.cfg.HeaderTimeout))
+	err := e.server.Serve(listenTLS(e.gated(ln), e))
 	if err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve sites over TLS on %s: %w", ln.Addr(), err)
 	}

@@ -26,6 +26,7 @@ type variant struct {
 	size   int64
 	kept   atomic.Pointer[[]byte] // the body, while Memory keeps it
 	used   atomic.Bool            // asked for since Memory last looked
+	fields atomic.Pointer[[]byte] // the header of a 200, once it was asked for
 }
 
 func newVariant(coding []string, tag, suffix string, size int64) *variant {

@@ -1,0 +1,187 @@
+package edge
+
+import (
+	"bytes"
+	"encoding/binary"
+	"unsafe"
+)
+
+// plainGet is a GET request that the edge understands to the last octet. Its strings lie in the buffer that was parsed.
+type plainGet struct {
+	size   int    // octets of the head, its empty line included
+	target string // path and query
+	path   string // equal to its percent-decoded form
+	host   string
+	accept string // Accept-Encoding; "" if the field is absent
+	coded  bool   // there is an Accept-Encoding
+
+	conditional bool // a precondition or a range
+	forwarded   bool // X-Forwarded-Proto
+}
+
+// parsePlainGet reads a head at the front of b, and reports whether all of it is there and understood. It knows less
+// than HTTP/1.1: what it refuses is for net/http to read.
+func parsePlainGet(b []byte) (plainGet, bool) {
+	var r plainGet
+	line, size := nextLine(b)
+	if !r.requestLine(line) {
+		return plainGet{}, false
+	}
+	for {
+		line, n := nextLine(b[size:])
+		if n == 0 {
+			return plainGet{}, false
+		}
+		size += n
+		if len(line) == 0 {
+			r.size = size
+			return r, r.host != ""
+		}
+		if !r.field(line) {
+			return plainGet{}, false
+		}
+	}
+}
+
+// nextLine returns a line without its CRLF, and its length with it; 0 when b has no line that ends in CRLF.
+func nextLine(b []byte) (line []byte, size int) {
+	end := bytes.IndexByte(b, '\n')
+	if end < 1 || b[end-1] != '\r' {
+		return nil, 0
+	}
+	return b[:end-1], end + 1
+}
+
+// requestLine takes "GET /path?query HTTP/1.1" (RFC 9112, section 3) of characters that have one meaning and no escape.
+func (r *plainGet) requestLine(line []byte) bool {
+	target, ok := bytes.CutPrefix(line, []byte("GET "))
+	if !ok {
+		return false
+	}
+	if target, ok = bytes.CutSuffix(target, []byte(" HTTP/1.1")); !ok || len(target) == 0 || target[0] != '/' {
+		return false
+	}
+	for _, c := range target {
+		if !plainTarget[c] {
+			return false
+		}
+	}
+	path, _, _ := bytes.Cut(target, []byte("?"))
+	r.target, r.path = view(target), view(path)
+	return true
+}
+
+// field takes a field line (RFC 9112, section 5) whose name changes nothing about the answer to a GET of a static file, or
+// is one of those that are looked at.
+func (r *plainGet) field(line []byte) bool {
+	colon := bytes.IndexByte(line, ':')
+	if colon <= 0 || colon > longestName {
+		return false
+	}
+	var lower [longestName]byte
+	for i, c := range line[:colon] {
+		if lower[i] = lowerToken[c]; lower[i] == 0 {
+			return false
+		}
+	}
+	value := bytes.TrimPrefix(line[colon+1:], []byte(" "))
+	if !isPrintable(value) {
+		return false
+	}
+	switch name := lower[:colon]; string(name) {
+	case "host":
+		return r.setHost(value)
+	case "accept-encoding":
+		if r.coded {
+			return false
+		}
+		r.accept, r.coded = view(value), true
+	case "connection":
+		return string(value) == "keep-alive"
+	case "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range":
+		r.conditional = true
+	case "x-forwarded-proto":
+		r.forwarded = true
+	default:
+		return indifferent[string(name)]
+	}
+	return true
+}
+
+func (r *plainGet) setHost(value []byte) bool {
+	if r.host != "" {
+		return false
+	}
+	for _, c := range value {
+		if !plainHost[c] {
+			return false
+		}
+	}
+	r.host = view(value)
+	return true
+}
+
+// longestName is the longest of the field names that are understood.
+const longestName = len("upgrade-insecure-requests")
+
+// indifferent are fields that no answer with a static file depends on.
+var indifferent = set(
+	"accept", "accept-language", "cache-control", "cookie", "dnt", "origin", "pragma", "priority", "referer", "user-agent",
+	"sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-fetch-user",
+	"sec-gpc", "upgrade-insecure-requests", "x-forwarded-for", "x-real-ip", "x-request-id",
+)
+
+func set(names ...string) map[string]bool {
+	m := make(map[string]bool, len(names))
+	for _, name := range names {
+		m[name] = true
+	}
+	return m
+}
+
+// Tables of octets.
+var (
+	plainTarget [256]bool // of a target: unreserved, sub-delims, and what separates
+	plainHost   [256]bool // of a host in lower case and its port
+	lowerToken  [256]byte // of a field name, in lower case; 0 for all others
+)
+
+func init() {
+	for c := '0'; c <= '9'; c++ {
+		plainTarget[c], plainHost[c], lowerToken[c] = true, true, byte(c)
+	}
+	for c := 'a'; c <= 'z'; c++ {
+		upper := c - 'a' + 'A'
+		plainTarget[c], plainTarget[upper], plainHost[c] = true, true, true
+		lowerToken[c], lowerToken[upper] = byte(c), byte(c)
+	}
+	for _, c := range "/?-._~!$&'()*+,;=:@" {
+		plainTarget[c] = true
+	}
+	for _, c := range "-.:" {
+		plainHost[c] = true
+	}
+	lowerToken['-'] = '-'
+}
+
+// isPrintable reports whether b has only octets from 0x20 to 0x7e. It looks at eight at a time: cookies are long.
+func isPrintable(b []byte) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for len(b) >= 8 {
+		x := binary.LittleEndian.Uint64(b)
+		// The top bit of an octet: set in x from 0x80 on; by the subtraction below 0x20; by the addition at 0x7f.
+		if (x|(x-ones*0x20)|(x+ones))&tops != 0 {
+			return false
+		}
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c < 0x20 || c > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+// view is b as a string without a copy. The string is valid until b is written to.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

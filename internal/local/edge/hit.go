@@ -1,0 +1,96 @@
+package edge
+
+import (
+	"bytes"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
+)
+
+// hit is the answer to a plain GET for a static file in memory. The connection sends it inside the Read by which
+// net/http waits for the next request (hitconn.go), so net/http does not see the request.
+type hit struct {
+	file asset.Ready
+	site *Site
+	hsts []byte // Strict-Transport-Security, or nothing
+}
+
+// findHit returns the answer to a request if it is a hit. The answer needs nothing that stops when its site leaves the
+// table, so the site is not held.
+func (e *Edge) findHit(c *hitConn, r *plainGet) (hit, bool) {
+	if !e.takesHit(c, r) {
+		return hit{}, false
+	}
+	table := e.table.Load()
+	policy := table.policy(r.host)
+	if policy != (Policy{}) && (r.forwarded || policy.RedirectTo != "" || policy.HTTPSOnly && !c.secure) {
+		return hit{}, false
+	}
+	site := table.find(r.host)
+	if site == nil || site.inFlight.Load() >= e.cfg.MaxPerSite {
+		return hit{}, false
+	}
+	file, ok := site.plainFile(r.path)
+	if !ok {
+		return hit{}, false
+	}
+	h := hit{site: site}
+	if h.file, ok = file.Ready(r.accept); !ok {
+		return hit{}, false
+	}
+	if c.secure {
+		h.hsts = table.hsts[policy.HSTS]
+	}
+	return h, true
+}
+
+// takesHit reports whether a request is one that ServeHTTP would answer with a whole file, if there is one.
+func (e *Edge) takesHit(c *hitConn, r *plainGet) bool {
+	if r.conditional || len(r.target) > e.cfg.MaxURLBytes || e.inFlight.Load() >= e.cfg.MaxConcurrent {
+		return false
+	}
+	if port := portOf(r.host); port != "" && !isPort(port) {
+		return false
+	}
+	return c.serverName == "" || c.serverName == hostname(r.host)
+}
+
+// plainFile finds a static file that no rule of the app concerns.
+func (s *Site) plainFile(path string) (asset.Asset, bool) {
+	if _, routed := s.routed(path); routed {
+		return asset.Asset{}, false
+	}
+	t := s.file(path)
+	return t.asset, t.found && t.rule == nil
+}
+
+// fields are Site.Header as octets, written once.
+func (s *Site) fields() []byte {
+	s.serialize.Do(func() { s.serialized = serialized(s.Header) })
+	return s.serialized
+}
+
+func serialized(h http.Header) []byte {
+	var b bytes.Buffer
+	_ = h.Write(&b) // a Buffer takes everything
+	return b.Bytes()
+}
+
+// dateField is the Date of one second, with the empty line that ends a header.
+type dateField struct {
+	second int64
+	octets []byte
+}
+
+var lastDate atomic.Pointer[dateField]
+
+func dateAt(now time.Time) []byte {
+	if last := lastDate.Load(); last != nil && last.second == now.Unix() {
+		return last.octets
+	}
+	next := &dateField{now.Unix(), []byte("Date: " + now.UTC().Format(http.TimeFormat) + "\r\n\r\n")}
+	lastDate.Store(next)
+	return next.octets
+}

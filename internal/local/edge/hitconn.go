@@ -1,0 +1,221 @@
+package edge
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// hitConn is the part of an http1Conn that answers hits. Only the goroutine in which net/http reads from the connection
+// uses its fields, but for state.
+type hitConn struct {
+	edge       *Edge
+	secure     bool   // TLS
+	serverName string // of the TLS handshake; "" for none
+
+	state   atomic.Int32
+	known   bool      // net/http has seen a request, or the connection is among Edge.newcomers
+	renewed time.Time // when the deadline for the next request was set last
+}
+
+// States of a hitConn. net/http closes a connection that waits for a request, and does not know of an answer under way.
+const (
+	idle int32 = iota
+	sending
+	closed
+	closedWhileSending
+)
+
+// Read answers hits. What it returns is for net/http: everything from the first request that is no hit.
+func (c *http1Conn) Read(p []byte) (int, error) {
+	for {
+		first := c.atRequest()
+		n, err := c.Conn.Read(p)
+		if first && n > 0 {
+			var failed error
+			if n, failed = c.answerHits(p[:n]); failed != nil {
+				return 0, failed
+			}
+		}
+		n = c.framing.follow(p[:n])
+		if n > 0 || err != nil || len(p) == 0 {
+			return n, err
+		}
+	}
+}
+
+// atRequest reports whether the next octet is the first of a request.
+func (c *http1Conn) atRequest() bool { return !c.answering.Load() && c.framing.atHead() }
+
+// answerHits answers the requests at the front of p as long as they are hits, and moves what follows to the front. It
+// returns the length of that.
+func (c *http1Conn) answerHits(p []byte) (int, error) {
+	if c.hits.edge.noHits {
+		return len(p), nil
+	}
+	done := 0
+	for done < len(p) {
+		r, ok := parsePlainGet(p[done:])
+		if !ok {
+			break
+		}
+		h, ok := c.hits.edge.findHit(&c.hits, &r)
+		if !ok {
+			break
+		}
+		if err := c.sendHit(&h); err != nil {
+			return 0, err
+		}
+		done += r.size
+	}
+	if done == 0 {
+		return len(p), nil
+	}
+	rest := copy(p, p[done:])
+	return rest, c.awaitRequest(rest > 0)
+}
+
+// awaitRequest sets the deadline that net/http sets after its own answers. A request that has begun is net/http's.
+func (c *http1Conn) awaitRequest(begun bool) error {
+	now, e := time.Now(), c.hits.edge
+	if begun {
+		c.hits.renewed = time.Time{}
+		return c.SetReadDeadline(now.Add(e.cfg.HeaderTimeout))
+	}
+	if now.Sub(c.hits.renewed) < min(renewAfter, e.cfg.IdleTimeout/4) {
+		return nil
+	}
+	c.hits.renewed = now
+	return c.SetReadDeadline(now.Add(e.cfg.IdleTimeout))
+}
+
+func (c *http1Conn) sendHit(h *hit) error {
+	if !c.hits.state.CompareAndSwap(idle, sending) {
+		return net.ErrClosed
+	}
+	e := c.hits.edge
+	e.inFlight.Add(1)
+	h.site.inFlight.Add(1)
+	e.hitsInFlight.Add(1)
+	err := c.writeHit(h)
+	if !c.hits.state.CompareAndSwap(sending, idle) {
+		_ = c.Conn.Close() // the client has its answer, or cannot take it
+		err = net.ErrClosed
+	}
+	e.hitsInFlight.Add(-1)
+	h.site.inFlight.Add(-1)
+	e.inFlight.Add(-1)
+	if err == nil && !c.hits.known {
+		c.hits.known = true
+		if !e.newcomers.add(c) {
+			return net.ErrClosed
+		}
+	}
+	return err
+}
+
+// close reports whether the connection may be closed now. If not, sendHit closes it after the answer under way; a second
+// call does not wait for that.
+func (c *hitConn) close() bool {
+	for {
+		switch {
+		case c.state.CompareAndSwap(sending, closedWhileSending):
+			return false
+		case c.state.CompareAndSwap(idle, closed), c.state.Load() >= closed:
+			return true
+		}
+	}
+}
+
+// message is the memory in which an answer is put together.
+type message struct {
+	parts [6][]byte
+	left  net.Buffers
+	whole []byte
+}
+
+var messages = sync.Pool{New: func() any { return new(message) }}
+
+var statusOK = []byte("HTTP/1.1 200 OK\r\n")
+
+// recordSize is the most that one TLS record carries (RFC 8446, section 5.1).
+const recordSize = 16 << 10
+
+func (c *http1Conn) writeHit(h *hit) error {
+	m := messages.Get().(*message)
+	defer messages.Put(m)
+	m.parts = [...][]byte{statusOK, h.file.Fields, h.site.fields(), h.hsts, dateAt(time.Now()), h.file.Body}
+	if paced, ok := c.Conn.(*pacedConn); ok {
+		m.left = m.parts[:]
+		return paced.writeBuffers(&m.left)
+	}
+	// One record for the header and what fits of the body.
+	m.whole = m.whole[:0]
+	for _, part := range m.parts[:len(m.parts)-1] {
+		m.whole = append(m.whole, part...)
+	}
+	first := min(len(h.file.Body), max(recordSize-len(m.whole), 0))
+	m.whole = append(m.whole, h.file.Body[:first]...)
+	if _, err := c.Conn.Write(m.whole); err != nil {
+		return err
+	}
+	if first == len(h.file.Body) {
+		return nil
+	}
+	_, err := c.Conn.Write(h.file.Body[first:])
+	return err
+}
+
+// newcomers are connections that got nothing but hits. net/http takes them for new, and when it shuts down it would wait
+// five seconds for their first request.
+type newcomers struct {
+	mu      sync.Mutex
+	conns   map[*http1Conn]struct{}
+	leaving bool
+}
+
+// add reports whether the connection may take more requests.
+func (n *newcomers) add(c *http1Conn) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.leaving {
+		return false
+	}
+	if n.conns == nil {
+		n.conns = map[*http1Conn]struct{}{}
+	}
+	n.conns[c] = struct{}{}
+	return true
+}
+
+func (n *newcomers) remove(c *http1Conn) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.conns, c)
+}
+
+// closeAll closes the connections, each after the answer under way.
+func (n *newcomers) closeAll() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.leaving = true
+	for c := range n.conns {
+		c.Close()
+	}
+}
+
+// awaitHits waits for the answers on connections that net/http has closed.
+func (e *Edge) awaitHits(ctx context.Context) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for e.hitsInFlight.Load() > 0 {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+	return nil
+}
