@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -48,7 +47,7 @@ func MiniStack(t testing.TB) *Cloud {
 	_, port, _ := strings.Cut(testport.Address(t), ":")
 	return start(t, port, "ministack", nil,
 		"GATEWAY_PORT="+port, "BIND_HOST=127.0.0.1", "MINISTACK_HOST=localhost", "LOG_LEVEL=WARNING",
-		"S3_DATA_DIR="+t.TempDir(), "AWS_SECRET_ACCESS_KEY="+secret)
+		"AWS_SECRET_ACCESS_KEY="+secret)
 }
 
 // Moto starts moto until the test ends: a second opinion.
@@ -136,20 +135,9 @@ func start(t testing.TB, port, name string, args []string, env ...string) *Cloud
 		judge:    judge(t),
 	}
 	var log bytes.Buffer
-	cmd := exec.Command(tool(t, name), args...)
-	cmd.Env = append(append(os.Environ(), env...), "AWS_DEFAULT_REGION="+Region)
-	cmd.Dir = t.TempDir()
-	cmd.Stdout, cmd.Stderr = &log, &log
-	// A group of its own: the workers that execute functions end with it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
+	p := run(t, &log, append([]string{tool(t, name)}, args...), append(env, "AWS_DEFAULT_REGION="+Region))
 	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		<-ended
+		p.end(t)
 		c.Wire.close()
 		if t.Failed() {
 			t.Logf("%s says:\n%s", name, tail(log.Bytes(), 4000))
@@ -160,8 +148,8 @@ func start(t testing.TB, port, name string, args []string, env ...string) *Cloud
 			return c
 		}
 		select {
-		case <-ended:
-			t.Fatalf("%s ended before it answered: %v\n%s", name, cmd.ProcessState, log.Bytes())
+		case <-p.ended:
+			t.Fatalf("%s ended before it answered: %v\n%s", name, p.cmd.ProcessState, log.Bytes())
 		case <-time.After(50 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
