@@ -195,11 +195,15 @@ func answersAll(t *testing.T, seen *atomic.Int64) *secured {
 	return s
 }
 
-// open is a bare connection to the plain port or, over TLS, to the other.
+// open opens a bare connection to the plain port or, over TLS, to the other. It opens no second one: for a connection
+// without a request, net/http's Shutdown waits five seconds.
 func (s *secured) open(secure bool) (net.Conn, error) {
-	c, err := net.Dial("tcp", s.plain)
+	var c net.Conn
+	var err error
 	if secure {
 		c, err = tls.Dial("tcp", s.tls, &tls.Config{RootCAs: s.roots, ServerName: "a.test", NextProtos: []string{"http/1.1"}})
+	} else {
+		c, err = net.Dial("tcp", s.plain)
 	}
 	if err != nil {
 		return nil, err
