@@ -322,7 +322,8 @@ func killAnchor(t *testing.T, bundle, level string) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), "ORPHAN_TEST_TMP="+t.TempDir(), "ORPHAN_TEST_BUNDLE="+bundle, "WORKER_TEST_LEVEL="+level)
+	// Nobody removes the folder for sockets that a killed pool leaves in TMPDIR.
+	cmd.Env = append(os.Environ(), "TMPDIR="+shortDir(t), "ORPHAN_TEST_TMP="+t.TempDir(), "ORPHAN_TEST_BUNDLE="+bundle, "WORKER_TEST_LEVEL="+level)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -352,6 +353,20 @@ func killAnchor(t *testing.T, bundle, level string) {
 			}
 		}
 	}
+}
+
+// shortDir returns a folder of the test whose path is short enough for sockets (unix(7)), and which other users may enter.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 func TestFindNode(t *testing.T) {
