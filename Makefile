@@ -44,7 +44,7 @@ demo: check-node anchor examples/storefront/.open-next/.stamp ## Build, start, d
 examples: check-node $(addprefix examples/,$(addsuffix /.open-next/.stamp,storefront pages legacy)) ## Build the example apps with OpenNext
 
 # An example is built again when its sources or its lockfile change.
-examples/%/.open-next/.stamp: FORCE
+examples/%/.open-next/.stamp: check-node FORCE
 	@STOREFRONT_VERSION=$(LABEL) scripts/build-example examples/$*
 
 .PHONY: FORCE
@@ -67,13 +67,27 @@ emulators: .venv/.stamp
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-virtualenv --no-deps -r $<
 	touch $@
 
+# Many packages wait: for emulators, for Node.js, for time limits. Four at a time keep
+# two processors busy.
+TEST := $(GO) test -p 4 -timeout 20m
+
 .PHONY: test
-test: lint examples chromium emulators ## All tests but the slow suite
-	$(GO) test -timeout 20m ./...
+test: lint ## All tests but the slow suite
+	@$(MAKE) --no-print-directory -j2 examples chromium emulators
+	$(TEST) ./...
+
+# The race detector has nothing to find in packages that neither start goroutines nor
+# share state between them. `make test` runs their tests; a package that is not listed
+# here is tested under the detector, too.
+UNRACED := access|api/filepack|artifact/opennext|artifact/staticfile|aws/awserr|aws/awsretry|aws/codebuild|aws/companion|aws/install|aws/install/pack|local/discovery|local/worker/egress|testleak|testport
+
+# Tests of what surrounds a child process: the system's walls and program starts. They
+# run that process for tens of seconds and concern no goroutine.
+UNRACED_TESTS := ^(TestWallsOfAnOrdinaryUser|TestAHostileAppReachesNothing|TestAppsWorkWithinWalls)$$
 
 .PHONY: test-race
-test-race: emulators ## Unit and conformance tests under the race detector
-	$(GO) test -race -timeout 20m ./internal/...
+test-race: emulators ## Packages with goroutines under the race detector
+	$(TEST) -race -skip '$(UNRACED_TESTS)' $$($(GO) list ./internal/... | grep -vE '/internal/($(UNRACED))$$')
 
 .PHONY: test-all
 test-all: test test-race test-slow ## Everything

@@ -16,6 +16,7 @@ var steps = []string{"check", "assets", "functions", "cache", "probe", "release"
 // After a restart the site is the old or the new version, whole, and the deployment
 // is brought to its end, which the command that waits for it tells.
 func TestKillAtEveryStep(t *testing.T) {
+	t.Parallel()
 	a := up(t)
 	a.deploy(variant(t, 1), "shop")
 	for n, step := range steps {
@@ -42,6 +43,7 @@ func TestKillAtEveryStep(t *testing.T) {
 
 // TestKillAtRandom ends the server at random moments of deploys and rollbacks.
 func TestKillAtRandom(t *testing.T) {
+	t.Parallel()
 	a := up(t)
 	ids := []string{a.deploy(variant(t, 1), "shop").DeploymentID, a.deploy(variant(t, 2), "shop").DeploymentID}
 	for n := range 12 {

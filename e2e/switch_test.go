@@ -13,6 +13,7 @@ import (
 // TestNoLostRequest has visitors on the site while 20 deployments and 200 switches
 // happen. Every answer must be expected, whole and of one version.
 func TestNoLostRequest(t *testing.T) {
+	t.Parallel()
 	const deployments, switches = 20, 200
 	a := up(t, "--keep", "30")
 	first := a.deploy(variant(t, 1), "shop")
@@ -59,6 +60,7 @@ func TestNoLostRequest(t *testing.T) {
 
 // TestConcurrentDeployments asks for ten at once of one project, then of ten.
 func TestConcurrentDeployments(t *testing.T) {
+	t.Parallel()
 	a := up(t, "--keep", "30")
 	apps := make([]string, 10)
 	for n := range apps {
