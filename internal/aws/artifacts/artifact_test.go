@@ -48,7 +48,7 @@ func TestAnUploadIsUnpackedElsewhere(t *testing.T) {
 }
 
 func TestAManifestIsTiedOnceAndForAll(t *testing.T) {
-	w := newWorld(t, awstest.MiniStack(t))
+	w := newWorld(t, awstest.Shared(t))
 	store, id := w.open(t), newID()
 	m, _ := someTree(t)
 	_, err := store.Manifest(t.Context(), id)
@@ -69,7 +69,7 @@ func TestAManifestIsTiedOnceAndForAll(t *testing.T) {
 }
 
 func TestPutTakesOnlyWhatTheDigestSays(t *testing.T) {
-	w := newWorld(t, awstest.MiniStack(t))
+	w := newWorld(t, awstest.Shared(t))
 	store := w.open(t)
 	hello := artifact.DigestOf([]byte("hello"))
 	put := func(size int64, content io.Reader) error { return store.Put(t.Context(), hello, size, content) }
@@ -95,7 +95,7 @@ func TestPutTakesOnlyWhatTheDigestSays(t *testing.T) {
 }
 
 func TestMissingAsksInParallel(t *testing.T) {
-	w := newWorld(t, awstest.MiniStack(t))
+	w := newWorld(t, awstest.Shared(t))
 	store, id := w.open(t), newID()
 	m, _ := manyFiles()
 	must(t, store.SaveManifest(t.Context(), id, m))
@@ -123,7 +123,7 @@ func TestMissingAsksInParallel(t *testing.T) {
 }
 
 func TestUnpackGoesOnWhereItWasCutShort(t *testing.T) {
-	w := newWorld(t, awstest.MiniStack(t))
+	w := newWorld(t, awstest.Shared(t))
 	m, files := manyFiles()
 	id := newID()
 	upload(t, w.open(t), id, m, files)
@@ -152,7 +152,7 @@ func TestUnpackGoesOnWhereItWasCutShort(t *testing.T) {
 }
 
 func TestUnpackNoticesDamage(t *testing.T) {
-	w := newWorld(t, awstest.MiniStack(t))
+	w := newWorld(t, awstest.Shared(t))
 	m, files := someTree(t)
 	id := newID()
 	upload(t, w.open(t), id, m, files)
@@ -171,7 +171,7 @@ func TestUnpackNoticesDamage(t *testing.T) {
 }
 
 func TestRefusalsNameWhatToDo(t *testing.T) {
-	w := newWorld(t, awstest.MiniStack(t))
+	w := newWorld(t, awstest.Shared(t))
 	m, _ := someTree(t)
 	for code, fault := range map[string]awstest.Fault{
 		"access_denied": {Status: 403, Code: "AccessDenied"},
@@ -192,7 +192,7 @@ func TestRefusalsNameWhatToDo(t *testing.T) {
 }
 
 func TestPresignedUploadsTakeOnlyTheirContent(t *testing.T) {
-	w := newWorld(t, awstest.MiniStack(t))
+	w := newWorld(t, awstest.Shared(t))
 	uploads, err := w.open(t).Presign(t.Context(), []artifact.File{{Size: 5, Digest: artifact.DigestOf([]byte("hello"))}})
 	must(t, err)
 	send := func(content string) int {
@@ -225,7 +225,7 @@ func TestPresignedUploadsTakeOnlyTheirContent(t *testing.T) {
 }
 
 func TestSyncDoesNotAskTwice(t *testing.T) {
-	w := newWorld(t, awstest.MiniStack(t))
+	w := newWorld(t, awstest.Shared(t))
 	store, id := w.open(t), newID()
 	m, files := someTree(t)
 	must(t, store.SaveManifest(t.Context(), id, m))
@@ -247,7 +247,7 @@ func TestSyncDoesNotAskTwice(t *testing.T) {
 }
 
 func TestCollectKeepsWhatAManifestNames(t *testing.T) {
-	w := newWorld(t, awstest.MiniStack(t))
+	w := newWorld(t, awstest.Shared(t))
 	store, first, second := w.open(t), newID(), newID()
 	m, files := someTree(t)
 	upload(t, store, first, m, files)
@@ -285,7 +285,7 @@ func TestCollectKeepsWhatAManifestNames(t *testing.T) {
 }
 
 func TestRemoveAndDiscard(t *testing.T) {
-	w := newWorld(t, awstest.MiniStack(t))
+	w := newWorld(t, awstest.Shared(t))
 	m, files := someTree(t)
 	id := newID()
 	store := w.open(t)

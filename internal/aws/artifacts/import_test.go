@@ -49,7 +49,7 @@ func (w *world) put(t *testing.T, key string, content []byte) {
 }
 
 func TestAnArchiveIsWhatAnUploadWouldBe(t *testing.T) {
-	w := newWorld(t, awstest.MiniStack(t))
+	w := newWorld(t, awstest.Shared(t))
 	dir, _ := buildTree(t)
 	must(t, os.Chmod(filepath.Join(dir, "server-functions/default/index.mjs"), 0o755))
 	must(t, os.Symlink("index.mjs", filepath.Join(dir, "server-functions/default/main.mjs")))
@@ -84,7 +84,7 @@ func TestAnArchiveIsWhatAnUploadWouldBe(t *testing.T) {
 }
 
 func TestPlainFilesAreWhatAnUploadWouldBe(t *testing.T) {
-	w := newWorld(t, awstest.MiniStack(t))
+	w := newWorld(t, awstest.Shared(t))
 	dir, m := buildTree(t)
 	w.CLI(t, "s3", "cp", "--recursive", "--quiet", dir, "s3://"+bucket+"/"+path)
 	w.put(t, path+"assets/", nil) // the console's folders
@@ -103,7 +103,7 @@ func TestPlainFilesAreWhatAnUploadWouldBe(t *testing.T) {
 }
 
 func TestAnImportThatWasCutShortGoesOn(t *testing.T) {
-	w := newWorld(t, awstest.MiniStack(t))
+	w := newWorld(t, awstest.Shared(t))
 	dir, m := buildTree(t)
 	w.put(t, path+"open-next.tar.gz", pack(t, entriesOf(t, dir)...))
 	id := newID()
@@ -122,7 +122,7 @@ func TestAnImportThatWasCutShortGoesOn(t *testing.T) {
 }
 
 func TestHostileArchivesAreRefused(t *testing.T) {
-	w := newWorld(t, awstest.MiniStack(t))
+	w := newWorld(t, awstest.Shared(t))
 	file := func(name, content string) entry {
 		return entry{tar.Header{Name: name, Size: int64(len(content))}, content}
 	}
@@ -173,7 +173,7 @@ func TestHostileArchivesAreRefused(t *testing.T) {
 }
 
 func TestHostilePlainFilesAreRefused(t *testing.T) {
-	w := newWorld(t, awstest.MiniStack(t))
+	w := newWorld(t, awstest.Shared(t))
 	for name, code := range map[string]string{"a/../../x": "path_escapes", `a\b`: "backslash_in_path"} {
 		at := "artifacts/p1/" + code + "/"
 		w.put(t, at+name, []byte("x"))
@@ -186,7 +186,7 @@ func TestHostilePlainFilesAreRefused(t *testing.T) {
 }
 
 func TestOnlyArtifactsAreImported(t *testing.T) {
-	store := newWorld(t, awstest.MiniStack(t)).open(t)
+	store := newWorld(t, awstest.Shared(t)).open(t)
 	for at, code := range map[string]string{
 		"artifacts/p1/none/": "no_artifact", "files/": "bad_artifact_path", "": "bad_artifact_path",
 		"s3://other/artifacts/p1/x/": "bad_artifact_path", "artifacts/../files/": "bad_artifact_path",

@@ -18,7 +18,7 @@ func TestCalls(t *testing.T) {
 
 func callsOfAll(t *testing.T) (*awstest.Wire, string) {
 	t.Helper()
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	app := tagged(60)
 	for i := range 20 {
 		app[fmt.Sprintf("assets/_next/static/chunks/%02d.js", i)] = fmt.Sprint("chunk ", i)

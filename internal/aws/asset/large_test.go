@@ -47,7 +47,7 @@ func TestLargeFile(t *testing.T) {
 }
 
 func TestLargeFileThatFailsLeavesNothing(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, large(20<<20))
 	s.cloud.Wire.Break(awstest.Fault{Operation: "S3.UploadPart", Nth: 2, Status: http.StatusForbidden, Code: "AccessDenied"})
 	calls := s.cloud.Wire.Record()
@@ -61,7 +61,7 @@ func TestLargeFileThatFailsLeavesNothing(t *testing.T) {
 }
 
 func TestLargeFileThatAnotherPutFirst(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	app := large(9 << 20)
 	a := s.unstored(t, app)
 	s.cloud.Wire.Break(awstest.Fault{Operation: "S3.CompleteMultipartUpload", Nth: 1, Do: func() {

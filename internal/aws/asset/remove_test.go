@@ -41,7 +41,7 @@ func (s *stand) tables(t *testing.T) []string {
 }
 
 func TestRemoveSparesWhatAnotherUses(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	app := tagged(2)
 	a := s.deployed(t, app.With("assets/_next/static/chunks/old.js", "old"))
 	b := s.deployed(t, app.With("assets/_next/static/chunks/new.js", "new"))
@@ -74,7 +74,7 @@ func TestRemoveSparesWhatAnotherUses(t *testing.T) {
 }
 
 func TestRemoveManyPages(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, manyFiles(10))
 	s.upload(t, a)
 	var group errgroup.Group
@@ -97,7 +97,7 @@ func TestRemoveManyPages(t *testing.T) {
 }
 
 func TestRemoveEndedAnywhere(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	kept := s.deployed(t, tagged(1))
 	for _, operation := range []string{"S3.ListObjectsV2", "S3.GetObject", "S3.DeleteObjects", "DynamoDB.DeleteTable"} {
 		for nth := 1; nth <= 4; nth++ {
@@ -126,7 +126,7 @@ func TestRemoveEndedAnywhere(t *testing.T) {
 }
 
 func TestRemoveSparesWhatIsUploadedMeanwhile(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.deployed(t, platformtest.NewApp("one"))
 	b := s.unstored(t, platformtest.NewApp("two").With("assets/_next/static/chunks/one.js", "chunk of one"))
 	other := s.over(http.DefaultClient)
@@ -144,7 +144,7 @@ func TestRemoveSparesWhatIsUploadedMeanwhile(t *testing.T) {
 }
 
 func TestRemoveSparesWhatAHalfDoneUploadFound(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.deployed(t, platformtest.NewApp("one"))
 	b := s.unstored(t, platformtest.NewApp("one"))
 	ctx, kill := context.WithCancel(t.Context())
@@ -160,7 +160,7 @@ func TestRemoveSparesWhatAHalfDoneUploadFound(t *testing.T) {
 }
 
 func TestRemoveDeletesNothingByABrokenIndex(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.deployed(t, platformtest.NewApp("one"))
 	b := s.deployed(t, platformtest.NewApp("one"))
 	s.write(t, assetsBucket, s.shared(".anchor/"+string(b.Deployment.ID)+".json"), "{")
@@ -169,7 +169,7 @@ func TestRemoveDeletesNothingByABrokenIndex(t *testing.T) {
 }
 
 func TestRemoveTellsOfWhatStays(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.deployed(t, platformtest.NewApp("one"))
 	s.cloud.Wire.Break(awstest.Fault{Operation: "S3.DeleteObjects", Nth: 1, Status: http.StatusForbidden, Code: "AccessDenied"})
 	err := s.Remove(t.Context(), s.project, a.Deployment.ID)
@@ -190,7 +190,7 @@ func (c refusing) Do(r *http.Request) (*http.Response, error) {
 }
 
 func TestRemoveOfSomeObjectsFails(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.deployed(t, platformtest.NewApp("one"))
 	wantCode(t, s.over(refusing{s.cloud.Wire}).Remove(t.Context(), s.project, a.Deployment.ID), "objects_not_deleted")
 	must(t, s.Remove(t.Context(), s.project, a.Deployment.ID))
@@ -216,7 +216,7 @@ func TestRemoveTableInUse(t *testing.T) {
 }
 
 func TestRemoveProject(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	stranger := *s
 	stranger.project = anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "other"}
 	c := stranger.deployed(t, tagged(1))

@@ -77,7 +77,7 @@ func (s *stand) seed(t *testing.T, a deploy.Artifact) {
 }
 
 func TestSeed(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, tagged(60).With("cache/__fetch/one/57620d2e", "fetched"))
 	must(t, s.Check(a))
 	s.seed(t, a)
@@ -109,7 +109,7 @@ func TestSeed(t *testing.T) {
 }
 
 func TestTagTableIsWhatOpenNextAsks(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, tagged(3))
 	s.seed(t, a)
 	for after, want := range map[string]int32{"0": 1, "1": 0} { // getLastModified of overrides/tagCache/dynamodb.js
@@ -143,7 +143,7 @@ func TestTagTableIsWhatOpenNextAsks(t *testing.T) {
 // TestNothingTaggedStillHasATable deploys what a pages-router build makes: a tag cache
 // that the functions ask at each cached page, and no dynamodb-cache.json.
 func TestNothingTaggedStillHasATable(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, platformtest.NewApp("one"))
 	s.seed(t, a)
 	if n := s.rows(t, a); n != 0 {
@@ -159,7 +159,7 @@ func TestNothingTaggedStillHasATable(t *testing.T) {
 }
 
 func TestNoTagCacheNoTable(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, platformtest.NewApp("one"))
 	a.Build.TagCache = false // as opennext.Parse reads disableTagCache
 	calls := s.cloud.Wire.Record()
@@ -174,7 +174,7 @@ func TestNoTagCacheNoTable(t *testing.T) {
 }
 
 func TestSeedDoesNotUndoWhatTheAppDid(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, tagged(3))
 	s.seed(t, a)
 	s.write(t, assetsBucket, cached(a, "one/index.cache"), "rendered anew")
@@ -201,7 +201,7 @@ func TestSeedDoesNotUndoWhatTheAppDid(t *testing.T) {
 }
 
 func TestSeedNeverOverwritesAnEntry(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, tagged(1))
 	// The list does not show it, as it came after.
 	s.cloud.Wire.Break(awstest.Fault{Operation: "S3.PutObject", Nth: 1, Do: func() {
@@ -245,7 +245,7 @@ func TestSeedBroken(t *testing.T) {
 // TestSeedEndedAnywhere ends the caller at each of its calls in turn, before or after
 // the call took effect; the next run ends what it began.
 func TestSeedEndedAnywhere(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	for _, operation := range []string{"S3.ListObjectsV2", "S3.PutObject", "DynamoDB.CreateTable", "DynamoDB.DescribeTable", "DynamoDB.BatchWriteItem"} {
 		for nth := 1; nth <= 3; nth++ {
 			for _, after := range []bool{false, true} {
@@ -269,7 +269,7 @@ func TestSeedEndedAnywhere(t *testing.T) {
 }
 
 func TestUnprocessedTagsAreWrittenAgain(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, tagged(60))
 	half := &halving{next: s.cloud.Wire}
 	s.Assets = s.over(half)
@@ -283,7 +283,7 @@ func TestUnprocessedTagsAreWrittenAgain(t *testing.T) {
 }
 
 func TestSeedIsRefused(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, tagged(1))
 	s.cloud.Wire.Break(awstest.Fault{Operation: "DynamoDB.CreateTable", Status: http.StatusBadRequest, Code: "AccessDeniedException", Message: "role/deploy may not"})
 	err := s.Seed(t.Context(), a, s.note)
@@ -297,7 +297,7 @@ func TestSeedIsRefused(t *testing.T) {
 }
 
 func TestBrokenTags(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, tagged(1).With(tagsFile, `[{"tag":`))
 	calls := s.cloud.Wire.Record()
 	wantCode(t, s.Seed(t.Context(), a, s.note), "bad_tags")

@@ -24,7 +24,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/testleak"
 )
 
-func TestMain(m *testing.M) { testleak.Main(m) }
+func TestMain(m *testing.M) { testleak.Main(awstest.Sharing(m)) }
 
 const (
 	assetsBucket    = "anchor-assets"

@@ -19,7 +19,7 @@ import (
 )
 
 func TestUploadLaysFilesOut(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.artifact(t, platformtest.NewApp("one"))
 	s.upload(t, a)
 	want := []string{
@@ -41,7 +41,7 @@ func TestUploadLaysFilesOut(t *testing.T) {
 }
 
 func TestUploadWarnsOfFilesThatRulesAreFor(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	const next = "server-functions/default/.next/"
 	app := platformtest.NewApp("one").With("assets/private/report.txt", "secret").
 		With(next+"server/middleware-manifest.json", `{"middleware": {"/": {"matchers": [{"regexp": "^/private/.*$"}]}}}`).
@@ -62,7 +62,7 @@ func TestUploadWarnsOfFilesThatRulesAreFor(t *testing.T) {
 }
 
 func TestUploadKeepsTheBasePath(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	const next = "server-functions/default/.next/required-server-files.json"
 	a := s.artifact(t, platformtest.NewApp("one").With(next, `{"config": {"basePath": "/docs"}}`))
 	s.upload(t, a)
@@ -142,7 +142,7 @@ func manyFiles(n int) platformtest.App {
 }
 
 func TestUploadIsParallel(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.artifact(t, manyFiles(1500))
 	s.cloud.Wire.Slow(50 * time.Millisecond)
 	calls := s.cloud.Wire.Record()
@@ -165,7 +165,7 @@ func TestUploadIsParallel(t *testing.T) {
 }
 
 func TestUploadSendsWhatChanged(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	app := platformtest.NewApp("one")
 	s.upload(t, s.artifact(t, app))
 	b := s.artifact(t, app.With("assets/_next/static/chunks/two.js", "chunk of two").With("assets/public.txt", "another"))
@@ -180,7 +180,7 @@ func TestUploadSendsWhatChanged(t *testing.T) {
 }
 
 func TestUploadWithoutContentsInS3(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, platformtest.NewApp("one"))
 	s.upload(t, a)
 	if got := s.read(t, own(a, "public.txt")); got != "public of one" {
@@ -189,7 +189,7 @@ func TestUploadWithoutContentsInS3(t *testing.T) {
 }
 
 func TestImportedPicturesAreOriginals(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	app := platformtest.NewApp("one").With("assets/_next/static/media/cat.1a.png", "cat").With("assets/_next/static/media/font.1a.woff2", "font")
 	a := s.artifact(t, app)
 	a.Build.Functions = append(a.Build.Functions, imageFunction)
@@ -207,7 +207,7 @@ func TestImportedPicturesAreOriginals(t *testing.T) {
 }
 
 func TestFixedBuildIDIsTold(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	const name = "_next/static/one/_buildManifest.js"
 	app := platformtest.NewApp("one").With("assets/"+name, "manifest 1")
 	s.upload(t, s.artifact(t, app))
@@ -225,7 +225,7 @@ func TestFixedBuildIDIsTold(t *testing.T) {
 }
 
 func TestLongNameIsRefusedBeforeAnyCall(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.artifact(t, platformtest.NewApp("one"))
 	for i, f := range a.Manifest.Files {
 		if f.Path == "assets/public.txt" {
@@ -280,7 +280,7 @@ func TestUploadBroken(t *testing.T) {
 }
 
 func TestFailedUploadConverges(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	a := s.artifact(t, manyFiles(200))
 	s.cloud.Wire.Break(awstest.Fault{Operation: "S3.PutObject", Nth: 150, Status: http.StatusForbidden, Code: "AccessDenied", Message: "role/deploy may not"})
 	err := s.Upload(t.Context(), a, s.note)
@@ -300,7 +300,7 @@ func TestFailedUploadConverges(t *testing.T) {
 // TestTwoDeploymentsPutOneFile lets another deployment put the same files after this
 // one has looked for them.
 func TestTwoDeploymentsPutOneFile(t *testing.T) {
-	s := newStand(t, awstest.MiniStack(t))
+	s := newStand(t, awstest.Shared(t))
 	app := manyFiles(60)
 	a, b := s.artifact(t, app), s.artifact(t, app)
 	other := s.over(http.DefaultClient)

@@ -22,7 +22,6 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/anchor-deploy/anchor/internal/aws/awsretry"
-	"github.com/anchor-deploy/anchor/internal/testport"
 )
 
 // Region is where the test's installation is. It is not us-east-1, so that what has
@@ -44,17 +43,13 @@ type Cloud struct {
 // MiniStack starts MiniStack until the test ends. It executes functions.
 func MiniStack(t testing.TB) *Cloud {
 	t.Helper()
-	_, port, _ := strings.Cut(testport.Address(t), ":")
-	return start(t, port, "ministack", nil,
-		"GATEWAY_PORT="+port, "BIND_HOST=127.0.0.1", "MINISTACK_HOST=localhost", "LOG_LEVEL=WARNING",
-		"AWS_SECRET_ACCESS_KEY="+secret)
+	return start(t, miniStack)
 }
 
 // Moto starts moto until the test ends: a second opinion.
 func Moto(t testing.TB) *Cloud {
 	t.Helper()
-	_, port, _ := strings.Cut(testport.Address(t), ":")
-	return start(t, port, "moto_server", []string{"-H", "127.0.0.1", "-p", port}, "MOTO_ACM_VALIDATION_WAIT=1")
+	return start(t, moto)
 }
 
 // Config is what a client of the emulator is made with. Retries do not wait. A request
@@ -126,36 +121,36 @@ func tool(t testing.TB, name string) string {
 	return path
 }
 
-func start(t testing.TB, port, name string, args []string, env ...string) *Cloud {
+func start(t testing.TB, e emulator) *Cloud {
 	t.Helper()
-	c := &Cloud{
-		Endpoint: "http://127.0.0.1:" + port,
-		Account:  strconv.Itoa(100_000_000_000 + rand.IntN(800_000_000_000)),
-		Wire:     newWire("127.0.0.1:" + port),
-		judge:    judge(t),
+	p, err := run(t, e)
+	if err != nil {
+		t.Fatal(err)
 	}
-	var log bytes.Buffer
-	p := run(t, &log, append([]string{tool(t, name)}, args...), append(env, "AWS_DEFAULT_REGION="+Region))
 	t.Cleanup(func() {
-		p.end(t)
-		c.Wire.close()
-		if t.Failed() {
-			t.Logf("%s says:\n%s", name, tail(log.Bytes(), 4000))
+		if err := p.end(); err != nil {
+			t.Error(err)
 		}
 	})
-	for deadline := time.Now().Add(time.Minute); ; {
-		if answers(t.Context(), c.Endpoint) {
-			return c
-		}
-		select {
-		case <-p.ended:
-			t.Fatalf("%s ended before it answered: %v\n%s", name, p.cmd.ProcessState, log.Bytes())
-		case <-time.After(50 * time.Millisecond):
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s does not answer", name)
-		}
+	return p.account(t)
+}
+
+// account returns an account of its own on the emulator.
+func (p *process) account(t testing.TB) *Cloud {
+	t.Helper()
+	c := &Cloud{
+		Endpoint: p.endpoint,
+		Account:  strconv.Itoa(100_000_000_000 + rand.IntN(800_000_000_000)),
+		Wire:     newWire(strings.TrimPrefix(p.endpoint, "http://")),
+		judge:    judge(t),
 	}
+	t.Cleanup(func() {
+		c.Wire.close()
+		if t.Failed() {
+			t.Logf("%s says:\n%s", p.name, p.log.tail(4000))
+		}
+	})
+	return c
 }
 
 func answers(ctx context.Context, url string) bool {
@@ -170,5 +165,3 @@ func answers(ctx context.Context, url string) bool {
 	res.Body.Close()
 	return true
 }
-
-func tail(b []byte, n int) []byte { return b[max(0, len(b)-n):] }

@@ -1,7 +1,6 @@
 package awstest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -12,14 +11,22 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/anchor-deploy/anchor/internal/testleak"
 )
+
+func TestMain(m *testing.M) { testleak.Main(Sharing(m)) }
 
 // TestProcessesEndWithTheTests kills a process of tests that runs a command, as a run
 // that is cut off does, and waits for the command and for what that started.
 func TestProcessesEndWithTheTests(t *testing.T) {
 	if os.Getenv("AWSTEST_RUN") != "" {
-		var log bytes.Buffer
-		run(t, &log, []string{"sh", "-c", `sleep 3600 & echo $$ $! > pids.new; mv pids.new "$PIDS"; wait`}, nil)
+		if _, err := execute([]string{"sh", "-c", `sleep 3600 & echo $$ $! > "$PIDS.new"; mv "$PIDS.new" "$PIDS"; wait`}, nil); err != nil {
+			t.Fatal(err)
+		}
 		select {}
 	}
 	pids := filepath.Join(t.TempDir(), "pids")
@@ -50,19 +57,54 @@ func TestProcessesEndWithTheTests(t *testing.T) {
 
 // A command that ends by itself is seen to have ended, and its folder goes with it.
 func TestACommandThatEndsIsSeen(t *testing.T) {
-	var log bytes.Buffer
-	p := run(t, &log, []string{"sh", "-c", "echo last words; touch \"$TMPDIR/file\"; exit 3"}, nil)
+	p, err := execute([]string{"sh", "-c", `echo last words; touch "$TMPDIR/file"; exit 3`}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	select {
 	case <-p.ended:
 	case <-time.After(time.Minute):
 		t.Error("the end is not seen")
 	}
-	p.end(t)
-	if p.cmd.ProcessState.ExitCode() != 3 || log.String() != "last words\n" {
-		t.Errorf("%v, %q", p.cmd.ProcessState, log.String())
+	if err := p.end(); err != nil {
+		t.Error(err)
+	}
+	if got := p.log.tail(100); p.cmd.ProcessState.ExitCode() != 3 || got != "last words\n" {
+		t.Errorf("%v, %q", p.cmd.ProcessState, got)
 	}
 	if _, err := os.Stat(p.dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("its folder: %v", err)
+	}
+}
+
+// A test finds nothing of the tests before it on the emulator that they share.
+func TestTheSharedEmulatorIsEmptyAtFirst(t *testing.T) {
+	var endpoints []string
+	for _, name := range []string{"one test", "the next"} {
+		t.Run(name, func(t *testing.T) {
+			c := Shared(t)
+			endpoints = append(endpoints, c.Endpoint)
+			client := s3.NewFromConfig(c.Config())
+			if list, err := client.ListBuckets(t.Context(), nil); err != nil || len(list.Buckets) != 0 {
+				t.Errorf("%v, %+v", err, list)
+			}
+			bucket, key := "a-name", "a-key" // names of buckets are unique among all accounts
+			_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket, CreateBucketConfiguration: &types.CreateBucketConfiguration{
+				LocationConstraint: Region,
+			}})
+			if err := Made(err); err != nil {
+				t.Fatal(err)
+			}
+			if list, err := client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &bucket}); err != nil || len(list.Contents) != 0 {
+				t.Errorf("%v, %+v", err, list)
+			}
+			if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader("x")}); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	if len(endpoints) != 2 || endpoints[0] != endpoints[1] {
+		t.Errorf("the emulators are %q", endpoints)
 	}
 }
 
