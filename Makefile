@@ -81,8 +81,8 @@ test: lint ## All tests but the slow suite
 # here is tested under the detector, too.
 UNRACED := access|api/filepack|artifact/opennext|artifact/staticfile|aws/awserr|aws/awsretry|aws/codebuild|aws/companion|aws/install|aws/install/pack|local/discovery|local/worker/egress|testleak|testport
 
-# Tests of the walls around a child process, and of a second emulator whose first one is
-# asked under the detector. Nearly all of their time is the other process's.
+# Tests of the walls around a child process, and the conformance tests on moto, which run
+# on MiniStack under the detector. Nearly all of their time is the other process's.
 UNRACED_TESTS := ^(TestWallsOfAnOrdinaryUser|TestAHostileAppReachesNothing|TestAppsWorkWithinWalls|TestConformanceOnMoto)$$
 
 .PHONY: test-race

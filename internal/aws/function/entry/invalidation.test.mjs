@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test from "node:test";
@@ -12,6 +12,7 @@ const { guard } = await import("./guard.mjs");
 
 // The build that the function's folder holds.
 const home = mkdtempSync(path.join(tmpdir(), "anchor-invalidation-"));
+process.on("exit", () => rmSync(home, { recursive: true, force: true }));
 mkdirSync(path.join(home, ".next/server"), { recursive: true });
 for (const [name, content] of Object.entries({ BUILD_ID: "b1", "routes-manifest.json": "{}", "server/middleware-manifest.json": "{}" })) {
   writeFileSync(path.join(home, ".next", name), content);

@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test from "node:test";
 import { invalidationPaths, pathOf } from "./surface.mjs";
+
+process.setMaxListeners(0); // one for each build
 
 let builds = 0;
 
 // Reads a build as a function does that has changed into its folder.
 async function surfaceOf({ routes = {}, middleware = {}, functions, files = true } = {}) {
   const home = mkdtempSync(path.join(tmpdir(), "anchor-surface-"));
+  process.on("exit", () => rmSync(home, { recursive: true, force: true }));
   const write = (name, content) => {
     const to = path.join(home, ".next", name);
     mkdirSync(path.dirname(to), { recursive: true });
