@@ -4,6 +4,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { send } from "./answer.mjs";
 import { completeImages } from "./image.mjs";
+import { install as installIncremental } from "./incremental.mjs";
 import { install as installInvalidation, settle } from "./invalidation.mjs";
 import { current, received, take } from "./request.mjs";
 import { install as installRevalidate } from "./revalidate.mjs";
@@ -16,6 +17,7 @@ const REFUSAL = { statusCode: 403, headers: { "content-type": "text/plain", "cac
 const own = process.env.ANCHOR_ORIGIN_SECRET;
 delete process.env.ANCHOR_ORIGIN_SECRET;
 
+installIncremental();
 installInvalidation();
 installRevalidate();
 

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { format } from "node:util";
 import { parentPort, workerData } from "node:worker_threads";
 import { admitEdgeBundles } from "./edge.mjs";
+import { install as installIncremental } from "./incremental.mjs";
 
 const current = new AsyncLocalStorage(); // number of the request
 
@@ -18,6 +19,7 @@ process.on("unhandledRejection", (reason) => console.error("unhandled rejection:
 
 const { module, name } = workerData;
 admitEdgeBundles(fileURLToPath(module));
+installIncremental(); // for OpenNext's cache interception
 const bundle = await import(module);
 const handler = bundle[name] ?? bundle.default?.[name];
 if (typeof handler !== "function") throw new Error(`the middleware exports no ${name}`);
