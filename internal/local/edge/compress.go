@@ -14,8 +14,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
 )
 
-// Functions are asked for identity and compressed here: OpenNext's streaming wrapper would do it inside of Node.js at
-// brotli's highest quality, on the one thread that renders pages.
+// What functions answer is compressed here, and not inside of Node.js on the one thread that renders pages. The worker keeps
+// OpenNext's wrappers from it (worker/bootstrap/compression.mjs), so that the app sees the client's Accept-Encoding.
 
 // Qualities for bodies that are compressed while the client waits.
 const (
@@ -64,8 +64,6 @@ func newCompressor(res *response, r *http.Request) *compressor {
 		head: r.Method == http.MethodHead,
 	}
 }
-
-var identityOnly = []string{"identity"}
 
 func (c *compressor) Header() http.Header { return c.to.Header() }
 

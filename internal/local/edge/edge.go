@@ -157,14 +157,7 @@ func (e *Edge) run(site *Site, t target, res *response, r *http.Request) {
 // invoke is the one place where a function is called: the shared cache (edge/cache) stands here, in front of it.
 func (e *Edge) invoke(function http.Handler, res *response, r *http.Request) {
 	out := newCompressor(res, r)
-	accepted, named := r.Header["Accept-Encoding"]
-	if named {
-		r.Header["Accept-Encoding"] = identityOnly
-	}
 	function.ServeHTTP(out, r)
-	if named {
-		r.Header["Accept-Encoding"] = accepted // a file that the function names has variants of its own
-	}
 	out.close()
 	res.finish()
 }

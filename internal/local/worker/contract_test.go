@@ -1,12 +1,15 @@
 package worker
 
 import (
+	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -107,6 +110,36 @@ func TestResponses(t *testing.T) {
 			t.Errorf("hello: %q %v", a.body, a.Header)
 		}
 	})
+}
+
+// The edge compresses, so OpenNext's wrappers do not, though the app sees what its visitor accepts. What the app itself
+// compresses is left as it is.
+func TestTheAppSeesTheVisitorsAcceptEncoding(t *testing.T) {
+	for _, wrapper := range []string{"streaming", "buffered", "compressed"} {
+		t.Run(wrapper, func(t *testing.T) {
+			s := newSite(t, Spec{Dir: "testdata/" + wrapper, Name: "default"})
+			for _, accepted := range []string{"", "identity", "gzip", "gzip, deflate, br, zstd", "deflate", "br;q=0, *"} {
+				header := []string{"Accept-Encoding", accepted}
+				want := strconv.Quote(accepted)
+				if accepted == "" {
+					header, want = nil, "null"
+				}
+				a := s.getRaw(t, "/accepted", header...)
+				if a.body != want || a.Header["Content-Encoding"] != nil {
+					t.Errorf("%q: the answer is %q in %q", accepted, a.body, a.Header["Content-Encoding"])
+				}
+				a = s.getRaw(t, "/accepted?gzip", header...)
+				plain, err := gzip.NewReader(strings.NewReader(a.body))
+				if err != nil || a.Header.Get("Content-Encoding") != "gzip" {
+					t.Errorf("%q: the answer that the app compresses is in %q: %v", accepted, a.Header["Content-Encoding"], err)
+					continue
+				}
+				if got, err := io.ReadAll(plain); err != nil || string(got) != want {
+					t.Errorf("%q: the app compressed %q (%v), want %q", accepted, got, err, want)
+				}
+			}
+		})
+	}
 }
 
 func TestRedirectsCanBeFollowed(t *testing.T) {

@@ -199,6 +199,19 @@ type answer struct {
 
 func (s *site) do(t testing.TB, method, path string, body io.Reader, headers ...string) answer {
 	t.Helper()
+	return s.send(t, http.DefaultClient, method, path, body, headers...)
+}
+
+// getRaw sends a GET with no Accept-Encoding but what headers hold, and returns the octets of the body as they came.
+func (s *site) getRaw(t testing.TB, path string, headers ...string) answer {
+	t.Helper()
+	transport := &http.Transport{DisableCompression: true}
+	defer transport.CloseIdleConnections()
+	return s.send(t, &http.Client{Transport: transport}, http.MethodGet, path, nil, headers...)
+}
+
+func (s *site) send(t testing.TB, client *http.Client, method, path string, body io.Reader, headers ...string) answer {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testPatience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, s.url+path, body)
@@ -208,7 +221,7 @@ func (s *site) do(t testing.TB, method, path string, body io.Reader, headers ...
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Add(headers[i], headers[i+1])
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { finished } from "node:stream/promises";
 import { readBody } from "./body.mjs";
+import { declareIdentity } from "./compression.mjs";
 import { gatewayEvent, lambdaContext } from "./event.mjs";
 import { current, log } from "./log.mjs";
 import { ResponseStream, sendResult } from "./response.mjs";
@@ -55,6 +56,7 @@ export class Invocation {
 
   adopt(response) {
     this.#response = response;
+    if (!this.app.handler[STREAMING]) declareIdentity(response);
     response.on("close", () => response.writableFinished || this.#closedEarly());
     if (this.#gone) response.destroy();
   }
@@ -86,7 +88,7 @@ export class Invocation {
 
   async #streamed(event, context) {
     let sources = 0;
-    const stream = new ResponseStream(this.reply, this.request, () => this.#stopRetaining());
+    const stream = new ResponseStream(this.reply, this.request, () => this.#stopRetaining(), () => this.#response?.getHeader("content-encoding"));
     this.#stream = stream;
     stream.on("error", (err) => this.#fail(err));
     stream.on("close", () => stream.writableFinished || stream.errored || this.#closedEarly());

@@ -1,5 +1,6 @@
 // The two ways in which a Lambda handler answers.
 import { Writable } from "node:stream";
+import { bypass, codingOf } from "./compression.mjs";
 import { followable } from "./location.mjs";
 import { log } from "./log.mjs";
 
@@ -19,7 +20,7 @@ function headOf(result, request) {
     if (name === "set-cookie") cookies.push(...[].concat(value));
     else if (name === "content-length") length = declared(value);
     else if (name === "location") fields.set(name, followable(String(value), request));
-    else if (name === "content-encoding" && value === "identity") continue; // not a registered content coding in responses
+    else if (name === "content-encoding" && value === "identity") continue; // not a coding of content (RFC 9110, section 8.4.1)
     else fields.set(name, value);
   }
   if (cookies.length) fields.set("set-cookie", cookies);
@@ -53,17 +54,22 @@ export class ResponseStream extends Writable {
   #reply;
   #request;
   #onHead;
+  #ownCoding;
+  #compressor; // of the wrapper
   #prelude = [];
   #contentType;
   #held; // the first chunk, for as long as it is held back
   #released = false;
   begun = false; // something was written; event "begin"
 
-  constructor(reply, request, onHead) {
+  // onHead is called before the head of the answer is read. ownCoding returns the Content-Encoding that the app set.
+  constructor(reply, request, onHead, ownCoding = () => undefined) {
     super();
     this.#reply = reply;
     this.#request = request;
     this.#onHead = onHead;
+    this.#ownCoding = ownCoding;
+    this.on("pipe", (source) => codingOf(source) && (this.#compressor = source));
   }
 
   setContentType(type) {
@@ -139,8 +145,17 @@ export class ResponseStream extends Writable {
   #head(result) {
     this.#prelude = null;
     this.#onHead();
+    this.#undoCompression(result.headers);
     this.#reply.setHead(headOf(result, this.#request));
     setImmediate(() => this.#release());
+  }
+
+  // OpenNext's streaming wrapper overwrites the app's Content-Encoding with the coding that it compresses with, or "identity".
+  #undoCompression(headers) {
+    const coding = headers?.["content-encoding"];
+    if (coding === undefined) return;
+    const bypassed = this.#compressor && codingOf(this.#compressor) === coding && bypass(this.#compressor);
+    if (bypassed || coding === "identity") headers["content-encoding"] = this.#ownCoding();
   }
 
   // Head and first chunk are held back for one turn of the event loop. A body that ends within it, as most do, goes out

@@ -1,7 +1,8 @@
-// OpenNext's default way to a rewrite's external host (proxyExternalRequest "node") is https.request, with two faults.
+// OpenNext's default way to a rewrite's external host (proxyExternalRequest "node") is https.request, with three faults.
 // It calls it whatever the target's protocol is, and Node.js refuses http: there, though a rewrite to a plain service
 // beside the app is common on one machine: let https.request take it. And it pipes a compressed answer into a
-// decompressor, which never hears that the answer broke off: the visitor would wait for ever.
+// decompressor, which never hears that the answer broke off: the visitor would wait for ever. It knows two content codings;
+// of an answer in another one it loses the name, so the host is asked for those two only.
 import http from "node:http";
 import https from "node:https";
 import { syncBuiltinESMExports } from "node:module";
@@ -10,7 +11,7 @@ export function repairRewrites() {
   const { request } = https;
   https.request = function (target, ...rest) {
     const { protocol } = typeof target === "string" ? new URL(target) : target;
-    if (isRewrite(target, rest)) rest[1] = breakingOff(rest[1]);
+    if (isRewrite(target, rest)) rest = [acceptingDecodable(rest[0]), breakingOff(rest[1])];
     return (protocol === "http:" ? http.request : request).call(this, target, ...rest);
   };
   syncBuiltinESMExports();
@@ -19,6 +20,15 @@ export function repairRewrites() {
 // The call as OpenNext writes it: request(url, {headers, method, rejectUnauthorized: false}, callback).
 const isRewrite = (target, [options, callback]) =>
   typeof target === "string" && typeof callback === "function" && options?.rejectUnauthorized === false;
+
+const DECODABLE = /^(br|gzip)\s*(;|$)/i;
+
+function acceptingDecodable(options) {
+  const accepted = options.headers?.["accept-encoding"];
+  if (!accepted) return options;
+  const decodable = accepted.split(",").map((coding) => coding.trim()).filter((coding) => DECODABLE.test(coding));
+  return { ...options, headers: { ...options.headers, "accept-encoding": decodable.join(", ") || "identity" } };
+}
 
 // Returns callback for a response that breaks off what it is piped into when it breaks off itself.
 function breakingOff(callback) {

@@ -2,6 +2,7 @@
 import http from "node:http";
 import https from "node:https";
 import { once } from "node:events";
+import zlib from "node:zlib";
 
 const MiB = 1024 * 1024;
 const json = (res, value) => res.setHeader("content-type", "application/json").end(JSON.stringify(value));
@@ -26,6 +27,13 @@ const routes = {
     res.setHeader("x-status", "set").end("body");
   },
   "/lengths": ({ res }) => res.setHeader("content-length", "5").end("hello"),
+  // Answers the Accept-Encoding it sees, in pieces, itself compressed if the query asks for it.
+  "/accepted": ({ res, req }) => {
+    const accepted = JSON.stringify(req.headers["accept-encoding"] ?? null);
+    res.setHeader("content-type", "application/json");
+    if (new URL(req.url, "http://x").searchParams.has("gzip")) res.setHeader("content-encoding", "gzip").end(zlib.gzipSync(accepted));
+    else res.write(accepted.slice(0, 2)), setImmediate(() => res.end(accepted.slice(2)));
+  },
   "/hello": ({ res }) => res.setHeader("content-type", "text/plain").end("hello"),
   "/method": ({ res, req }) => res.setHeader("x-method", req.method).end(req.method),
   "/download": async ({ res, req }) => {

@@ -33,6 +33,12 @@ export class OpenNextNodeResponse extends Transform {
     else this.headers[name] = value;
     return this;
   }
+  getHeader(name) {
+    return this.headers[name];
+  }
+  getFixedHeaders() {
+    return this.headers;
+  }
   flushHeaders() {
     this.headersSent = true;
     const head = { statusCode: this.statusCode, cookies: this._cookies, headers: { ...this.headers } };
@@ -83,9 +89,18 @@ export const streaming = (app) =>
     responseStream.on("error", () => responseStream.end());
     let encoding = "identity";
     let body = responseStream;
-    if ((event.headers["accept-encoding"] ?? "").includes("gzip")) {
+    const accepted = event.headers["accept-encoding"] ?? "";
+    if (accepted.includes("br")) {
+      encoding = "br";
+      body = zlib.createBrotliCompress({ flush: zlib.constants.BROTLI_OPERATION_FLUSH, finishFlush: zlib.constants.BROTLI_OPERATION_FINISH });
+      body.pipe(responseStream);
+    } else if (accepted.includes("gzip")) {
       encoding = "gzip";
       body = zlib.createGzip({ flush: zlib.constants.Z_SYNC_FLUSH });
+      body.pipe(responseStream);
+    } else if (accepted.includes("deflate")) {
+      encoding = "deflate";
+      body = zlib.createDeflate({ flush: zlib.constants.Z_SYNC_FLUSH });
       body.pipe(responseStream);
     }
     const writeHeaders = (prelude) => {
@@ -108,8 +123,19 @@ export const buffered = (app) => async (event, context) => {
   await done;
   const { res } = call;
   const body = Buffer.concat(res._chunks);
-  const binary = res.headers["content-type"] === "application/octet-stream";
-  return { statusCode: res.statusCode, headers: res.headers, cookies: res._cookies, body: body.toString(binary ? "base64" : "utf8"), isBase64Encoded: binary };
+  const headers = res.getFixedHeaders();
+  const binary = headers["content-type"] === "application/octet-stream" || headers["content-encoding"] === "gzip";
+  return { statusCode: res.statusCode, headers, cookies: res._cookies, body: body.toString(binary ? "base64" : "utf8"), isBase64Encoded: binary };
+};
+
+export const compressed = async (app) => {
+  const inner = await buffered(app);
+  return async (event, context) => {
+    const result = await inner(event, context);
+    if (result.headers["content-encoding"] || !(event.headers["accept-encoding"] ?? "").includes("gzip")) return result;
+    const body = zlib.gzipSync(Buffer.from(result.body, result.isBase64Encoded ? "base64" : "utf8")).toString("base64");
+    return { ...result, headers: { ...result.headers, "content-encoding": "gzip" }, body, isBase64Encoded: true };
+  };
 };
 
 export { Readable };

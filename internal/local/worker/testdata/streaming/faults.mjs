@@ -84,7 +84,8 @@ const routes = {
     }));
   },
   "/rewrite": async ({ res, req }) => {
-    const answer = await proxy(query(req).get("to"), req.method, {});
+    const { "accept-encoding": accepted } = req.headers;
+    const answer = await proxy(query(req).get("to"), req.method, accepted ? { "accept-encoding": accepted } : {});
     res.statusCode = answer.status;
     res.flushHeaders();
     for await (const chunk of answer.body) res.write(chunk);
