@@ -159,3 +159,19 @@ func FuzzNormalPath(f *testing.F) {
 		}
 	})
 }
+
+// A query that is not UTF-8 is the app's to read: URLSearchParams replaces what it cannot decode, and next start answers 200.
+func TestQueriesReachTheAppAsSent(t *testing.T) {
+	e := start(t, Config{})
+	saw := make(chan string, 1)
+	e.publish(map[string]*Site{"a.test": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		saw <- r.RequestURI
+	})}})
+	for _, target := range []string{"/p?q=%FF", "/p?%C3", "/p?q=%E0%A4&r=%", "/a%2Fb%C3%A9?x=%2F", "/caf%c3%a9?%ED%A0%80"} {
+		if status := e.raw(t, "GET "+target+" HTTP/1.1\r\nHost: a.test\r\n\r\n"); status != 200 {
+			t.Errorf("%s: status %d", target, status)
+		} else if got := <-saw; got != target {
+			t.Errorf("%s: the function saw %s", target, got)
+		}
+	}
+}

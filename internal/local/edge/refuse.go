@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // refusal is an answer of the edge itself: a small page for people, RFC 9457 problem details for programs.
@@ -52,6 +53,8 @@ var (
 		detail: "This port speaks HTTPS, and the request came without TLS. Use an https:// address.", close: true}
 	badPath = &refusal{status: http.StatusBadRequest, title: "Bad address",
 		detail: "The path of this request has a \"..\" segment or a NUL character."}
+	badEncoding = &refusal{status: http.StatusBadRequest, title: "Bad address",
+		detail: "The path of this request is not UTF-8 after percent-decoding."}
 	noMethod = &refusal{status: http.StatusNotImplemented, title: "Method not supported",
 		detail: "This server does not support the CONNECT and TRACE methods.", close: true}
 	fileIsReadOnly = &refusal{status: http.StatusMethodNotAllowed, title: "Method not allowed",
@@ -97,6 +100,8 @@ func (e *Edge) unacceptable(r *http.Request) *refusal {
 		return badTarget
 	case r.URL.User != nil, r.URL.Scheme != "" && r.URL.Scheme != "http" && r.URL.Scheme != "https":
 		return badScheme
+	case !utf8.ValidString(r.URL.Path): // Next.js answers 400; OpenNext's decodeURIComponent fails with 500
+		return badEncoding
 	case hostile(r.URL.Path):
 		return badPath
 	case e.cfg.MaxBodyBytes > 0 && r.ContentLength > e.cfg.MaxBodyBytes:
