@@ -6,6 +6,7 @@ import { send } from "./answer.mjs";
 import { completeImages } from "./image.mjs";
 import { install as installIncremental } from "./incremental.mjs";
 import { install as installInvalidation, settle } from "./invalidation.mjs";
+import { install as installLength } from "./length.mjs";
 import { current, received, take } from "./request.mjs";
 import { install as installRevalidate } from "./revalidate.mjs";
 
@@ -19,6 +20,7 @@ delete process.env.ANCHOR_ORIGIN_SECRET;
 
 installIncremental();
 installInvalidation();
+installLength();
 installRevalidate();
 
 const asItIs = async (event) => ({ event });

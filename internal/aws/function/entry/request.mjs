@@ -25,11 +25,12 @@ export function received(event) {
   const distribution = take(event, DISTRIBUTION);
   const hosts = JSON.parse(take(event, HOSTS) || "{}");
   const routed = take(event, ROUTED) !== "";
-  const { "x-forwarded-host": host = "", "x-anchor-deployment": deployment } = event?.headers ?? {};
+  const { "x-forwarded-host": host = "", "x-anchor-deployment": deployment, "content-length": length } = event?.headers ?? {};
   return {
     distribution: /^[A-Z0-9]+$/.test(distribution) ? distribution : "",
     host,
     hosts,
+    length, // of the body, as it was sent; undefined for a request without one
     routed, // the middleware has run
     cookie: deployment ? `${COOKIE}=${deployment}` : "",
     stale: new Map(), // path of a page -> whether it has a data file (pages router)
