@@ -19,12 +19,13 @@ type FileRules struct {
 	// (core/routingHandler.js, assetResolver). Others know nothing of files.
 	Asked bool
 
-	basePath  string
-	locales   []string
-	deciding  []fileRule
-	headers   []headerRule
-	localized []string // the rules that Mismatched names
-	undecided string   // what may concern any file, because the build does not say which; "" if nothing
+	basePath   string
+	locales    []string
+	deciding   []fileRule
+	headers    []headerRule
+	localized  []string // the rules that mismatched names
+	conditions []string // the matchers that unconditional names
+	undecided  string   // what may concern any file, because the build does not say which; "" if nothing
 }
 
 // FileRule is what the rules mean for one file.

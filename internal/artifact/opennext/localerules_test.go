@@ -48,7 +48,7 @@ func TestRulesThatOpenNextNeverAppliesAreNamed(t *testing.T) {
 		for file, entry := range manifest("server/middleware-manifest.json", c.matcher) {
 			tree[file] = entry
 		}
-		got := fileRulesOf(t, tree, anchor.Build{BasePath: c.basePath}).Mismatched()
+		got := fileRulesOf(t, tree, anchor.Build{BasePath: c.basePath}).mismatched()
 		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q", name, got)
 		}

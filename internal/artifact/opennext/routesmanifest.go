@@ -71,7 +71,10 @@ type functionsManifest struct {
 
 type middlewareEntry struct {
 	Matchers []struct {
-		Regexp string `json:"regexp"`
+		Regexp         string `json:"regexp"`
+		OriginalSource string `json:"originalSource"`
+		Has            []any  `json:"has"`
+		Missing        []any  `json:"missing"`
 	} `json:"matchers"`
 	Regexp string `json:"regexp"` // of Next.js 12
 }
@@ -144,6 +147,9 @@ func (r *FileRules) readMiddleware(entry middlewareEntry) {
 	for _, matcher := range entry.Matchers {
 		r.decide(middlewareName, matcher.Regexp)
 		r.noteMatcher(matcher.Regexp)
+		if len(matcher.Has) > 0 || len(matcher.Missing) > 0 {
+			r.conditions = append(r.conditions, strconv.Quote(matcher.OriginalSource))
+		}
 	}
 }
 

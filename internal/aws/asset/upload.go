@@ -154,7 +154,7 @@ func warnOfRules(a deploy.Artifact, note deploy.Note) error {
 	if warning := rules.Passed(paths, true).Warning(); warning != "" {
 		note("warning: %s. On aws, serve what needs a login from a route handler", warning)
 	}
-	if warning := rules.Mismatched(); warning != "" {
+	for _, warning := range rules.Warnings() {
 		note("warning: %s", warning)
 	}
 	return nil

@@ -43,7 +43,7 @@ func (p *Platform) settleRules(d Description, files []asset.File, note deploy.No
 	if warning := found.Passed(paths, false).Warning(); warning != "" && !found.Asked {
 		note("warning: %s. Build with @opennextjs/aws 3.7 or later, whose functions decide about files", warning)
 	}
-	if warning := found.Mismatched(); warning != "" {
+	for _, warning := range found.Warnings() {
 		note("warning: %s", warning)
 	}
 	return rules, p.folder().write(p.folder().rules(d.Deployment), rules)

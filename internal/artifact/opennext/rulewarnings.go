@@ -1,0 +1,25 @@
+package opennext
+
+import "fmt"
+
+// Warnings returns a line for each way in which OpenNext applies the app's rules otherwise than Next.js does, whatever the
+// platform.
+func (r *FileRules) Warnings() []string {
+	var warnings []string
+	for _, warning := range []string{r.mismatched(), r.unconditional()} {
+		if warning != "" {
+			warnings = append(warnings, warning)
+		}
+	}
+	return warnings
+}
+
+// unconditional returns a warning of matchers with conditions: OpenNext compares their pattern only
+// (utils/regex.js, getMiddlewareMatch). "" when there are none.
+func (r *FileRules) unconditional() string {
+	if len(r.conditions) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("OpenNext ignores has and missing in the middleware's matcher, so the middleware runs for every request that matches %s. Test the conditions in the middleware itself",
+		firstOf(r.conditions))
+}
