@@ -131,7 +131,7 @@ func splitFunction(t *testing.T, s *site) {
 	}
 }
 
-// nothingInvented: the app sees the headers that the client sent. On aws OpenNext adds a content-length of its own.
+// nothingInvented: the app sees the headers that the client sent. On aws CloudFront reduces accept-encoding.
 func nothingInvented(t *testing.T, s *site) {
 	var plain struct{ Headers map[string]string }
 	s.request("GET", "/docs/api/echo/", nil).want(t, 200).json(t, &plain)
@@ -139,6 +139,11 @@ func nothingInvented(t *testing.T, s *site) {
 		if got, ok := plain.Headers[invented]; ok {
 			t.Errorf("the app sees %s: %q, which the client did not send", invented, got)
 		}
+	}
+	const accepted = "deflate, compress;q=0.5" // which the edge does not produce
+	s.request("GET", "/docs/api/echo/", nil, "Accept-Encoding", accepted).want(t, 200).json(t, &plain)
+	if got := plain.Headers["accept-encoding"]; got != accepted {
+		t.Errorf("the app sees accept-encoding: %q, the client sent %q", got, accepted)
 	}
 }
 
