@@ -8,7 +8,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Both manifests are of real builds of Next.js 15.5: the first of a middleware on the edge runtime, the second on Node.js.
+// A middleware on the edge runtime stands in one manifest, one on Node.js in the other.
 func TestMatchersWithConditionsAreNamed(t *testing.T) {
 	const matchers = `[
 		{"regexp": "^(?:\\/(_next\\/data\\/[^/]{1,}))?\\/private(?:\\/.*)?$", "originalSource": "/private/:path*"},

@@ -14,8 +14,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
 )
 
-// What functions answer is compressed here, and not inside of Node.js on the one thread that renders pages. The worker keeps
-// OpenNext's wrappers from it (worker/bootstrap/compression.mjs), so that the app sees the client's Accept-Encoding.
+// What functions answer is compressed here, and not inside of Node.js on the one thread that
+// renders pages. The worker keeps OpenNext's wrappers from compressing
+// (worker/bootstrap/compression.mjs), so that the app sees the client's Accept-Encoding.
 
 // Qualities for bodies that are compressed while the client waits.
 const (

@@ -1,6 +1,7 @@
-// S3 has an object's age in whole seconds, and tags are revalidated at a millisecond: an entry that was stored after its
-// tag's revalidation, within the same second, would count as older, and each request of that second would render the page
-// again. So an entry carries the time at which it was stored.
+// S3 has an object's age in whole seconds, and tags are revalidated at a millisecond: an entry
+// that was stored after its tag's revalidation, within the same second, would count as older, and
+// each request of that second would render the page again. So an entry carries the time at which
+// it was stored.
 const STORED = "anchorStoredAt"; // a field of the stored JSON; milliseconds since 1970
 
 function dated(cache) {
@@ -10,7 +11,8 @@ function dated(cache) {
       const { [STORED]: stored, ...value } = entry?.value ?? {};
       return Number.isFinite(stored) ? { ...entry, value, lastModified: stored } : entry;
     },
-    // The time before the request to S3: what is revalidated while it is under way is newer than the entry.
+    // The time before the request to S3: a revalidation while it is under way is newer than the
+    // entry.
     async set(key, value, ...rest) {
       return cache.set(key, { ...value, [STORED]: Date.now() }, ...rest);
     },

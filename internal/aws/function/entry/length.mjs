@@ -1,9 +1,11 @@
-// OpenNext takes a request without a body for one with an empty body, and hands the app a Content-Length of 0 for each GET
-// (http/request.js). An app sees the length that was sent, or none.
+// OpenNext takes a request without a body for one with an empty body, and passes the app a
+// Content-Length of 0 for each GET (http/request.js). An app sees the length that was sent, or
+// none.
 import { IncomingMessage } from "node:http";
 import { current } from "./request.mjs";
 
-// OpenNext's request is an IncomingMessage that gets its headers and then a _read of its own, in its constructor.
+// The constructor of OpenNext's request, an IncomingMessage, sets its headers and then a _read of
+// its own.
 export function install(prototype = IncomingMessage.prototype) {
   const read = prototype._read;
   Object.defineProperty(prototype, "_read", {

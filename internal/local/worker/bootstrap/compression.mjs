@@ -1,5 +1,6 @@
-// Apps see the visitor's Accept-Encoding, and the edge compresses what they answer. OpenNext's wrappers would compress by the
-// same header, inside of Node.js, on the one thread that renders pages: aws-lambda-streaming at brotli's highest quality.
+// Apps see the visitor's Accept-Encoding, and the edge compresses what they answer. OpenNext's
+// wrappers would compress by the same header, inside of Node.js, on the one thread that renders
+// pages: aws-lambda-streaming at brotli's highest quality.
 import zlib from "node:zlib";
 
 const CODINGS = [
@@ -20,8 +21,8 @@ export function bypass(compressor) {
   return true;
 }
 
-// Keeps aws-lambda-compressed from compressing an OpenNext response: it leaves alone what has a coding. No answer goes out
-// with the coding "identity".
+// Keeps aws-lambda-compressed from compressing an OpenNext response: it leaves alone what has a
+// coding. No answer goes out with the coding "identity".
 export function declareIdentity(response) {
   const { getFixedHeaders } = response;
   if (typeof getFixedHeaders !== "function") return; // before OpenNext 3, which has no such wrapper

@@ -62,7 +62,8 @@ export class ResponseStream extends Writable {
   #released = false;
   begun = false; // something was written; event "begin"
 
-  // onHead is called before the head of the answer is read. ownCoding returns the Content-Encoding that the app set.
+  // onHead is called before the head of the answer is read. ownCoding returns the
+  // Content-Encoding that the app set.
   constructor(reply, request, onHead, ownCoding = () => undefined) {
     super();
     this.#reply = reply;
@@ -150,7 +151,8 @@ export class ResponseStream extends Writable {
     setImmediate(() => this.#release());
   }
 
-  // OpenNext's streaming wrapper overwrites the app's Content-Encoding with the coding that it compresses with, or "identity".
+  // OpenNext's streaming wrapper overwrites the app's Content-Encoding with the coding that it
+  // compresses with, or "identity".
   #undoCompression(headers) {
     const coding = headers?.["content-encoding"];
     if (coding === undefined) return;

@@ -1,8 +1,8 @@
 // OpenNext's default way to a rewrite's external host (proxyExternalRequest "node") is https.request, with three faults.
 // It calls it whatever the target's protocol is, and Node.js refuses http: there, though a rewrite to a plain service
 // beside the app is common on one machine: let https.request take it. And it pipes a compressed answer into a
-// decompressor, which never hears that the answer broke off: the visitor would wait for ever. It knows two content codings;
-// of an answer in another one it loses the name, so the host is asked for those two only.
+// decompressor, which never hears that the answer broke off: the visitor would wait for ever. It
+// knows two content codings and drops the name of any other, so the host is asked for those two.
 import http from "node:http";
 import https from "node:https";
 import { syncBuiltinESMExports } from "node:module";
