@@ -40,6 +40,11 @@ type Records interface {
 	Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error)
 	// Lives gives the live pointer of every project.
 	Lives(ctx context.Context) ([]anchor.Live, error)
+	// ProjectBySlug returns the project that has a slug, or ErrNotFound.
+	ProjectBySlug(ctx context.Context, slug string) (anchor.Project, error)
+	// ProjectRemoved reports whether the records say that a project was removed. It is
+	// false for a project that they never held.
+	ProjectRemoved(ctx context.Context, id anchor.ProjectID) (bool, error)
 }
 
 // Notes keeps a text a project, so that a process without memory need not look up what

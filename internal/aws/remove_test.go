@@ -1,12 +1,18 @@
 package aws_test
 
 import (
+	"bytes"
+	"log/slog"
 	"strings"
 	"testing"
 
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws"
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
@@ -106,4 +112,60 @@ func TestSweep(t *testing.T) {
 		t.Errorf("there is left %s", left)
 	}
 	next.wantLive(t, kept, "kept")
+}
+
+// loseRecords is an installation whose tables are lost and made again, as a restore of
+// the wrong table or to an earlier time may leave them.
+func (in *installation) loseRecords(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{tables.Projects, tables.Deployments, tables.Domains} {
+		_, err := dynamodb.NewFromConfig(in.Config()).DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: &name})
+		must(t, err)
+	}
+	in.makeTables(t)
+}
+
+// everything lists what there is in the account of sites.
+func (s *shop) everything(t *testing.T) string {
+	t.Helper()
+	return s.CLI(t, "lambda", "list-functions", "--query", "Functions[].FunctionName", "--output", "text") +
+		s.CLI(t, "s3api", "list-objects-v2", "--bucket", assetsBucket, "--query", "Contents[].Key", "--output", "text") +
+		s.CLI(t, "s3api", "list-objects-v2", "--bucket", artifactsBucket, "--query", "Contents[].Key", "--output", "text") +
+		s.CLI(t, "cloudfront", "list-distributions", "--query", "DistributionList.Items[].Comment", "--output", "text") +
+		s.CLI(t, "cloudfront", "list-key-value-stores", "--query", "KeyValueStoreList.Items[].Name", "--output", "text")
+}
+
+// TestSweepKeepsWhatTheRecordsDoNotKnow, and says so.
+func TestSweepKeepsWhatTheRecordsDoNotKnow(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.deploy(t, twoFunctions("live"))
+	before := s.everything(t)
+	s.loseRecords(t)
+	var log bytes.Buffer
+	unaware := s.with(t, func(c *aws.Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	must(t, unaware.Sweep(t.Context()))
+	if after := s.everything(t); after != before {
+		t.Errorf("after a sweep without records there is %s, before there was %s", after, before)
+	}
+	if !strings.Contains(log.String(), string(s.project.ID)) {
+		t.Errorf("the log does not name the project that the records do not know: %s", log.String())
+	}
+}
+
+// TestSweepKeepsAwayFromAnHeir: a deployment that ended late noted the slug of a removed
+// project again, and the next project has that slug, so functions of the same names.
+func TestSweepKeepsAwayFromAnHeir(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	gone := anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "old"}
+	must(t, s.store.CreateProject(t.Context(), gone))
+	must(t, s.store.DeleteProject(t.Context(), gone.ID))
+	_, err := s.s3.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: sdk.String(assetsBucket), Key: sdk.String("projects/" + string(gone.ID) + "/slug"), Body: strings.NewReader(s.project.Slug),
+	})
+	must(t, err)
+	live := s.deploy(t, platformtest.NewApp("live"))
+	must(t, s.process(t, s.Config()).Sweep(t.Context()))
+	s.wantLive(t, live, "live")
 }

@@ -16,9 +16,11 @@ import (
 // youngCode is what a deployment under way may be about to use, should it lose its lease.
 const youngCode = 24 * time.Hour
 
-// Sweep takes away what projects that are gone have left, and of the others the code
-// of functions that no version was made of. It ends with ctx between two projects, and
-// goes on where a call before was cut off. KindBusy: CloudFront takes its time.
+// Sweep removes what is left of projects that the records say were removed, and of the
+// others the code of functions that no version was made of. A project that the records
+// do not know stays, and is logged: it is they that may be lost, or restored to an
+// earlier time. Sweep ends with ctx between two projects, and the next call continues
+// where it was cut off. KindBusy: CloudFront takes its time.
 func (p *Platform) Sweep(ctx context.Context) error {
 	noted, err := p.noted(ctx)
 	if err != nil {
@@ -45,8 +47,7 @@ func (p *Platform) Sweep(ctx context.Context) error {
 func (p *Platform) sweepProject(ctx context.Context, id anchor.ProjectID) error {
 	project, err := p.Records.Project(ctx, id)
 	if errors.Is(err, anchor.ErrNotFound) {
-		p.Log.InfoContext(ctx, "remove what is left of a project", "projectId", id)
-		return p.RemoveProject(ctx, id)
+		return p.sweepRemoved(ctx, id)
 	}
 	if err != nil {
 		return fmt.Errorf("read project %s: %w", id, err)
@@ -55,6 +56,50 @@ func (p *Platform) sweepProject(ctx context.Context, id anchor.ProjectID) error 
 		return nil // who removes it is at it
 	}
 	return p.functions.SweepCode(ctx, project, youngCode)
+}
+
+// sweepRemoved removes what is left of a project without a record, if the records say
+// that it was removed.
+func (p *Platform) sweepRemoved(ctx context.Context, id anchor.ProjectID) error {
+	removed, err := p.Records.ProjectRemoved(ctx, id)
+	if err != nil {
+		return fmt.Errorf("read whether project %s was removed: %w", id, err)
+	}
+	if !removed {
+		p.Log.WarnContext(ctx, "the records do not know a project that has files, functions or a distribution here; they stay",
+			"projectId", id, "note", "s3://"+p.AssetsBucket+"/"+slugKey(id))
+		return nil
+	}
+	heir, err := p.heir(ctx, id)
+	if err != nil {
+		return err
+	}
+	if heir != "" {
+		p.Log.WarnContext(ctx, "what is left of a removed project stays: another project has its slug, and functions of the same names",
+			"projectId", id, "otherProjectId", heir)
+		return nil
+	}
+	p.Log.InfoContext(ctx, "remove what is left of a project", "projectId", id)
+	return p.RemoveProject(ctx, id)
+}
+
+// heir returns the project that has the slug of a removed one now, "" when there is none.
+func (p *Platform) heir(ctx context.Context, id anchor.ProjectID) (anchor.ProjectID, error) {
+	before, err := p.recall(ctx, id)
+	if errors.Is(err, anchor.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	now, err := p.Records.ProjectBySlug(ctx, before.Slug)
+	if errors.Is(err, anchor.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read whose the slug %s is: %w", before.Slug, err)
+	}
+	return now.ID, nil
 }
 
 // noted lists the projects whose slugs are noted: all that have something here.

@@ -21,6 +21,9 @@ const (
 	hostPrefix    = "HOST#"
 )
 
+// removedPrefix begins the partition of an id that was deleted.
+const removedPrefix = "REMOVED#"
+
 // The partitions that hold one sort of item of all projects.
 const (
 	allProjects   = "PROJECT"
@@ -105,6 +108,16 @@ func (t Tables) kept(p anchor.ProjectID, d anchor.DeploymentID) address {
 
 func (t Tables) unfinished(d anchor.DeploymentID) address {
 	return address{t.Deployments, allUnfinished, listedPrefix + string(d)}
+}
+
+// removed keeps that a deployment was deleted with its project.
+func (t Tables) removed(d anchor.DeploymentID) address {
+	return address{t.Deployments, removedPrefix + string(d), "REMOVED"}
+}
+
+// removedProject keeps that a project was deleted.
+func (t Tables) removedProject(p anchor.ProjectID) address {
+	return address{t.Projects, removedPrefix + string(p), "REMOVED"}
 }
 
 func (t Tables) host(h anchor.HostnameID) address {

@@ -104,3 +104,8 @@ func (s *Store) batchSome(ctx context.Context, what, table string, some []types.
 func deletion(key item) types.WriteRequest {
 	return types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: key}}
 }
+
+// insertion puts an item that is nothing but its key.
+func insertion(at address) types.WriteRequest {
+	return types.WriteRequest{PutRequest: &types.PutRequest{Item: at.key()}}
+}

@@ -31,7 +31,7 @@ func (s *Store) retire(ctx context.Context, what string, p anchor.Project) error
 }
 
 // DeleteProject removes the project and all that hangs on it, durable on return;
-// NotFound when it is not there. It takes many calls: first the project is marked,
+// NotFound when it is not there. Removed and ProjectRemoved remember it. It takes many calls: first the project is marked,
 // from when on nothing new can hang on it, last it goes itself. One that ended in
 // between is finished by the next.
 func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
@@ -54,7 +54,8 @@ func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 	return s.deleteLast(ctx, what, p)
 }
 
-// deleteDeployments deletes the project's deployments. Each one's record and
+// deleteDeployments deletes the project's deployments. That they are removed is noted
+// first: their files outlive the records. Each one's record and
 // journal go before what hangs on them, so that nothing new comes, and its entry in
 // the list, by which the next try finds it, goes last.
 func (s *Store) deleteDeployments(ctx context.Context, what string, p anchor.ProjectID) error {
@@ -81,13 +82,17 @@ func (s *Store) deleteListed(ctx context.Context, what string, p anchor.ProjectI
 }
 
 func (s *Store) deleteSome(ctx context.Context, what string, p anchor.ProjectID, listed []item) error {
-	var records, children, entries []types.WriteRequest
+	var removed, records, children, entries []types.WriteRequest
 	for _, entry := range listed {
 		d := named(entry)
+		removed = append(removed, insertion(s.t.removed(d)))
 		for _, a := range []address{s.t.record(d), s.t.journal(d), s.t.unfinished(d), s.t.kept(p, d)} {
 			records = append(records, deletion(a.key()))
 		}
 		entries = append(entries, deletion(keyOf(entry)))
+	}
+	if err := s.batch(ctx, what, s.t.Deployments, removed); err != nil {
+		return err
 	}
 	if err := s.batch(ctx, what, s.t.Deployments, records); err != nil {
 		return err
@@ -133,6 +138,7 @@ func (s *Store) deleteLast(ctx context.Context, what string, p anchor.Project) e
 	taken := false
 	err := s.transact(ctx, what,
 		change{at: s.t.project(p.ID), delete: true},
+		change{at: s.t.removedProject(p.ID), put: item{}},
 		change{at: s.t.slug(p.Slug), delete: true,
 			when: notThere + " OR #record.#projectId = :p", values: item{":p": str(p.ID)},
 			refused: func(item) error { taken = true; return records.SlugTaken(p.Slug) }},

@@ -23,6 +23,7 @@
 //	             PROJECT#<p>  NOTE                  what the platform notes of it
 //	             SHA256       SHA256#<hex>          a token
 //	             TOKEN        TOKEN#<id>            the hash of a token
+//	             REMOVED#<p>  REMOVED               that the project was deleted
 //	deployments  DEPLOY#<id>  RECORD                a deployment and its number
 //	             DEPLOY#<id>  JOURNAL               the Seq of its last event
 //	             DEPLOY#<id>  EVENT#<seq>           an event
@@ -31,9 +32,13 @@
 //	             PROJECT#<p>  DEPLOY#<id>           the same of a deployment of before there was an Order
 //	             PROJECT#<p>  KEPT#<id>             that it can serve
 //	             UNFINISHED   DEPLOY#<id>           that it has not ended
+//	             REMOVED#<id> REMOVED               that it was deleted with its project
 //	domains      HOST         HOST#<id>             a hostname, with due and dueAt when it is to be looked at
 //	             NAME         NAME#<name>           whose the name is
 //	             PROJECT#<p>  HOST#<id>             that it is the project's
+//
+// The REMOVED items stay: by them a sweep tells what was deleted from what a table that
+// is lost, older or another installation's does not know. One takes some 100 bytes.
 //
 // Some partitions hold an item of every project. One takes 1,000 writes and 3,000
 // reads a second (DynamoDB Developer Guide, "Partitions"), far above what people who

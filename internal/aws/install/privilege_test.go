@@ -49,7 +49,7 @@ var handlers = map[string][]runs{
 	"ApiRole": {
 		{handler, nil}, {records, nil}, {lambda, []string{"Dispatch"}}, {platform + "/codebuild", nil}, {platform + "/logtail", nil},
 		{platform, []string{"URLs"}}, // what is removed, the deploy handler removes
-		{artifacts, []string{"Presign", "Missing", "Put", "Sync", "SaveManifest", "Manifest"}},
+		{artifacts, []string{"Presign", "Missing", "Put", "Sync", "SaveManifest", "Manifest", "IDs"}},
 		{certificate, []string{"Detach", "Release"}}, // of the domains of a project that is removed
 	},
 }

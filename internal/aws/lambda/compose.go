@@ -37,6 +37,9 @@ type Store interface {
 	RetireProject(ctx context.Context, id anchor.ProjectID) error
 	// Lives gives the pointers of all projects that have one.
 	Lives(ctx context.Context) ([]anchor.Live, error)
+	// Removed reports whether the records say that a deployment was deleted with its
+	// project. It is false for a deployment that they never held.
+	Removed(ctx context.Context, id anchor.DeploymentID) (bool, error)
 }
 
 // Cloud is the platform as the handlers use it.

@@ -51,7 +51,7 @@ func (s system) Doctor(ctx context.Context) []wire.Check {
 		records.OK, records.Detail, records.Hint = false, err.Error(), anchor.HintOf(err)
 		return []wire.Check{records}
 	}
-	return []wire.Check{records, waiting(unfinished)}
+	return []wire.Check{records, waiting(unfinished), s.artifacts(ctx)}
 }
 
 // late is when a deployment should have ended.

@@ -163,41 +163,54 @@ func worst(errs ...error) error {
 	return fmt.Errorf("sweep: %w", others)
 }
 
-// sweepDeployments removes what is left of deployments that have ended without being
-// deployed, are pruned, or are unknown. All that were uploaded have a manifest, which
-// goes last.
+// sweepDeployments removes what is left of deployments that, by the records, ended
+// without being deployed, were pruned or went with their project. All that were uploaded
+// have a manifest, which goes last. What the records do not know stays: it is they that
+// may be lost, or restored to an earlier time.
 func (u *Upkeep) sweepDeployments(ctx context.Context) error {
 	ids, err := u.Artifacts.IDs(ctx)
 	if err != nil {
 		return err
 	}
 	var errs []error
+	var unknown []anchor.DeploymentID
 	for _, id := range ids {
 		if ctx.Err() != nil {
 			break
 		}
-		errs = append(errs, u.sweepDeployment(ctx, id))
+		known, err := u.sweepDeployment(ctx, id)
+		if err == nil && !known {
+			unknown = append(unknown, id)
+		}
+		errs = append(errs, err)
+	}
+	if len(unknown) > 0 {
+		u.Log.WarnContext(ctx, "the artifacts bucket holds deployments that the records do not know; they stay",
+			"deployments", len(unknown), "first", unknown[0], "hint", hintUnknown)
 	}
 	return worst(errs...)
 }
 
-func (u *Upkeep) sweepDeployment(ctx context.Context, id anchor.DeploymentID) error {
+// sweepDeployment reports whether the records know the deployment, as one that they
+// hold or as one that was removed.
+func (u *Upkeep) sweepDeployment(ctx context.Context, id anchor.DeploymentID) (known bool, err error) {
 	d, err := u.Store.Deployment(ctx, id)
 	if errors.Is(err, anchor.ErrNotFound) {
-		// Its project is gone with all it had, or a record is about to be written.
-		if made, err := anchor.TimeOf(string(id)); err == nil && time.Since(made) > young {
-			return u.Artifacts.Remove(ctx, id)
+		removed, err := u.Store.Removed(ctx, id)
+		if err != nil || !removed {
+			return false, err
 		}
-		return nil
+		u.Log.InfoContext(ctx, "remove the artifact of a deployment whose project is removed", "deploymentId", id)
+		return true, u.Artifacts.Remove(ctx, id)
 	}
 	if err != nil {
-		return fmt.Errorf("read deployment %s: %w", id, err)
+		return false, fmt.Errorf("read deployment %s: %w", id, err)
 	}
 	if !d.Status.Ended() || d.CanServe() || d.IsRollback || d.KeepsAssets(time.Now()) {
-		return nil
+		return true, nil
 	}
 	u.Log.InfoContext(ctx, "remove what is left of a deployment", "deploymentId", id, "projectId", d.ProjectID, "status", d.Status)
-	return u.Deploys.Between(ctx, d.ProjectID, func(ctx context.Context) error {
+	return true, u.Deploys.Between(ctx, d.ProjectID, func(ctx context.Context) error {
 		return remover{u.Cloud, u.Artifacts}.Remove(ctx, d)
 	})
 }

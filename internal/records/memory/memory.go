@@ -27,6 +27,7 @@ type Store struct {
 type data struct {
 	projects    map[anchor.ProjectID]anchor.Project
 	deployments map[anchor.DeploymentID]anchor.Deployment
+	removed     map[anchor.DeploymentID]bool // with their projects
 	numbers     map[anchor.DeploymentID]int64
 	lastNumber  map[anchor.ProjectID]int64
 	lastOrder   map[anchor.ProjectID]int64
@@ -43,6 +44,7 @@ func New() *Store {
 	return &Store{data: data{
 		projects:    map[anchor.ProjectID]anchor.Project{},
 		deployments: map[anchor.DeploymentID]anchor.Deployment{},
+		removed:     map[anchor.DeploymentID]bool{},
 		numbers:     map[anchor.DeploymentID]int64{},
 		lastNumber:  map[anchor.ProjectID]int64{},
 		lastOrder:   map[anchor.ProjectID]int64{},

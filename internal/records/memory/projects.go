@@ -99,6 +99,7 @@ func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 			if deployment.ProjectID != id {
 				return false
 			}
+			s.removed[d] = true
 			delete(s.numbers, d)
 			delete(s.events, d)
 			delete(s.locked, d)
@@ -112,4 +113,9 @@ func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 		delete(s.env, id)
 		return nil
 	})
+}
+
+// Removed reports whether the deployment was deleted with its project.
+func (s *Store) Removed(ctx context.Context, id anchor.DeploymentID) (bool, error) {
+	return call(ctx, s, "Removed", func() (bool, error) { return s.removed[id], nil })
 }

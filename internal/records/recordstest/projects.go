@@ -55,6 +55,7 @@ var projectTests = []test{
 		b.is(err, anchor.KindInvalid, "bad_cursor")
 	}},
 	{"take all that hangs on them along", deleteProject},
+	{"are remembered by the ids of their deployments", rememberRemoved},
 	{"leave their slug to the next", func(b bench) {
 		b.ok(b.s.DeleteProject(b.ctx, b.project("shop").ID))
 		b.project("shop")
@@ -81,4 +82,23 @@ func deleteProject(b bench) {
 	b.same(must(b.s.Unfinished(b.ctx))(b), before.Unfinished)
 	_, err = b.s.Move(b.ctx, anchor.Live{}, release(d), nil)
 	b.is(err, anchor.KindNotFound, "unknown_project")
+}
+
+func rememberRemoved(b bench) {
+	gone, stays := b.project("gone"), b.project("stays")
+	removed := []anchor.Deployment{
+		b.deployment(gone.ID, anchor.Deployed), b.deployment(gone.ID, anchor.Building), b.deployment(gone.ID, anchor.DeployFailed),
+	}
+	kept := b.deployment(stays.ID, anchor.Deployed)
+	for _, d := range removed {
+		b.same(must(b.s.Removed(b.ctx, d.ID))(b), false)
+	}
+	b.ok(b.s.DeleteProject(b.ctx, gone.ID))
+	for _, s := range []Store{b.s, b.reopen()} {
+		for _, d := range removed {
+			b.same(must(s.Removed(b.ctx, d.ID))(b), true)
+		}
+		b.same(must(s.Removed(b.ctx, kept.ID))(b), false)
+		b.same(must(s.Removed(b.ctx, anchor.DeploymentID(anchor.NewID())))(b), false)
+	}
 }

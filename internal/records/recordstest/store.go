@@ -42,6 +42,10 @@ type Projects interface {
 	// DeleteProject removes the project and all that hangs on it: deployments,
 	// releases, journals, environments, hostnames. Durable; NotFound when it is not there.
 	DeleteProject(ctx context.Context, id anchor.ProjectID) error
+	// Removed reports whether the deployment was deleted with its project, however long
+	// ago: what the records never held is not removed. Durable before DeleteProject deletes
+	// the deployment.
+	Removed(ctx context.Context, id anchor.DeploymentID) (bool, error)
 }
 
 // Deployments keeps deployments.
