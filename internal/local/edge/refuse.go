@@ -64,8 +64,10 @@ var (
 		close:  true}
 	middlewareFailed = &refusal{status: http.StatusBadGateway, title: "Middleware failed",
 		detail: "The middleware of this site could not be run. Its operator finds the cause in the log."}
-	unreadable = &refusal{status: http.StatusInternalServerError, title: "File not readable",
+	unreadable = &refusal{status: http.StatusServiceUnavailable, title: "File not readable",
 		detail: "A static file of this site could not be read. Its operator finds the cause in the log."}
+	damaged = &refusal{status: http.StatusServiceUnavailable, title: "Site not available",
+		detail: "This site is there, but the server cannot bring it up. Its operator finds the cause in the log.", retryAfter: "60"}
 )
 
 // abandon ends a request whose client went before there was an answer. A client that only ended its side of the
@@ -81,6 +83,10 @@ func abandon(w http.ResponseWriter, r *http.Request) {
 var noFunction = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	refuse(w, r, &refusal{status: http.StatusNotFound, title: "Not found", detail: "There is nothing at this address."})
 })
+
+// Damaged is the Default of a site that cannot be opened: a crawler or a cache that was
+// told 404 would forget its pages.
+var Damaged = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { refuse(w, r, damaged) })
 
 func unknownHost(host string) *refusal {
 	return &refusal{status: http.StatusNotFound, title: "No site here",

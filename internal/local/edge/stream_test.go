@@ -97,7 +97,7 @@ func TestBrokenFileIsAnErrorNotAHalfAnswer(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	if got := e.get(t, "a.test", "/film.mp4"); got.status != 500 || got.header.Get("Cache-Control") != "no-store" {
+	if got := e.get(t, "a.test", "/film.mp4"); got.status != 503 || got.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %v", got.status, got.header)
 	}
 }

@@ -59,8 +59,8 @@ func (p *Platform) attached(hosts map[string]*edge.Site) map[string]edge.Policy 
 			policy.HSTS = oneYear
 		}
 		policies[name] = policy
-		if s := p.sites[p.lives[h.ProjectID].Deployment]; s != nil {
-			hosts[name] = s.edge
+		if s := p.answering(p.lives[h.ProjectID].Deployment); s != nil {
+			hosts[name] = s
 		}
 	}
 	return policies

@@ -79,6 +79,7 @@ type Platform struct {
 
 	mu      sync.Mutex
 	sites   map[anchor.DeploymentID]*site
+	damaged map[anchor.DeploymentID]damaged // of those that have no site
 	lives   map[anchor.ProjectID]anchor.Live
 	domains map[string]anchor.Hostname // attached, by name
 	hashed  map[anchor.ProjectID]*shelf
@@ -106,6 +107,7 @@ func New(c Config) (*Platform, error) {
 		Config:  c,
 		memory:  asset.NewMemory(assetMemory, assetInMemory),
 		sites:   map[anchor.DeploymentID]*site{},
+		damaged: map[anchor.DeploymentID]damaged{},
 		lives:   map[anchor.ProjectID]anchor.Live{},
 		domains: map[string]anchor.Hostname{},
 		hashed:  map[anchor.ProjectID]*shelf{},

@@ -3,6 +3,7 @@ package sites_test
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -105,9 +106,7 @@ func TestExamineFindsAndHeals(t *testing.T) {
 	in.wantHealth(t, true, 0)
 
 	must(t, os.Remove(filepath.Join(in.bundles.Tree(d.ID), "assets", "public.txt")))
-	if status := in.status(t, site, "/public.txt"); status == http.StatusOK {
-		t.Error("a file that is gone is served")
-	}
+	in.want(t, site, "/public.txt", http.StatusServiceUnavailable)
 	in.wantHealth(t, false, 0)
 	in.want(t, site, "/public.txt", http.StatusOK)
 	in.wantHealth(t, true, 0)
@@ -116,6 +115,67 @@ func TestExamineFindsAndHeals(t *testing.T) {
 	must(t, os.RemoveAll(filepath.Join(in.dir, "artifacts", "blobs")))
 	must(t, os.Mkdir(filepath.Join(in.dir, "artifacts", "blobs"), 0o700))
 	in.wantHealth(t, false, 1)
+}
+
+// TestADamagedSiteAnswers503 from the start until its files are there again: 404 would
+// have crawlers and caches forget its pages.
+func TestADamagedSiteAnswers503(t *testing.T) {
+	in := newInstallation(t)
+	d, site, own := in.live(t, "shop")
+	must(t, in.platform.Attach(t.Context(), anchor.Hostname{ID: "h", ProjectID: d.ProjectID, Name: "shop.example"}))
+	must(t, in.platform.Close())
+	for _, folder := range []string{"trees", "blobs"} {
+		from := filepath.Join(in.dir, "artifacts", folder)
+		must(t, os.Rename(from, from+".away"))
+	}
+	in.start(t)
+	must(t, in.platform.Attach(t.Context(), anchor.Hostname{ID: "h", ProjectID: d.ProjectID, Name: "shop.example"}))
+	hosts := []string{site, own}
+	in.wantSecure(t, "shop.example", http.StatusServiceUnavailable)
+	for _, host := range hosts {
+		in.want(t, host, "/public.txt", http.StatusServiceUnavailable)
+		in.want(t, host, "/", http.StatusServiceUnavailable)
+	}
+	in.want(t, "other."+site, "/", http.StatusNotFound)
+	in.wantHealth(t, false, 1)
+	for _, host := range hosts {
+		in.want(t, host, "/", http.StatusServiceUnavailable)
+	}
+
+	must(t, os.RemoveAll(filepath.Join(in.dir, "artifacts", "blobs")))
+	must(t, os.Rename(filepath.Join(in.dir, "artifacts", "blobs.away"), filepath.Join(in.dir, "artifacts", "blobs")))
+	in.wantHealth(t, false, 0)
+	in.wantHealth(t, true, 0)
+	in.wantSecure(t, "shop.example", http.StatusOK)
+	for _, host := range hosts {
+		in.want(t, host, "/public.txt", http.StatusOK)
+		in.want(t, host, "/", http.StatusOK)
+	}
+}
+
+// wantSecure asks a custom domain for its front page, as over TLS.
+func (in *installation) wantSecure(t *testing.T, host string, status int) {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	in.platform.Edge.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "https://"+host+"/", nil))
+	if answer.Code != status {
+		t.Errorf("https://%s/ answers %d, want %d", host, answer.Code, status)
+	}
+}
+
+// TestADamagedSiteIsRemoved with its project, or when it is pruned.
+func TestADamagedSiteIsRemoved(t *testing.T) {
+	in := newInstallation(t)
+	d, site, own := in.live(t, "shop")
+	must(t, in.platform.Close())
+	for _, folder := range []string{"trees", "blobs"} {
+		must(t, os.RemoveAll(filepath.Join(in.dir, "artifacts", folder)))
+	}
+	in.start(t)
+	in.want(t, own, "/", http.StatusServiceUnavailable)
+	must(t, in.platform.RemoveProject(t.Context(), d.ProjectID))
+	in.want(t, own, "/", http.StatusNotFound)
+	in.want(t, site, "/", http.StatusNotFound)
 }
 
 // wantHealth examines the one live site: left is whether files are beyond repair.

@@ -18,6 +18,7 @@ func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	p.mu.Lock()
 	s := p.sites[d.ID]
 	delete(p.sites, d.ID)
+	delete(p.damaged, d.ID)
 	switch {
 	case !d.KeepsAssets(time.Now()):
 		delete(p.shelves, d.ID)
@@ -63,6 +64,11 @@ func (p *Platform) RemoveProject(ctx context.Context, project anchor.ProjectID) 
 	}
 	for id, s := range p.shelves {
 		if s.project == project {
+			all = append(all, id)
+		}
+	}
+	for id, d := range p.damaged {
+		if d.project.ID == project {
 			all = append(all, id)
 		}
 	}

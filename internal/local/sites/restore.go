@@ -39,8 +39,6 @@ func (p *Platform) Restore(ctx context.Context) error {
 		}
 		if s := p.site(live.Deployment); s != nil {
 			s.keepWarm(true)
-		} else {
-			slog.Error("the live deployment's files are gone: see anchor doctor", "projectId", live.ProjectID, "deploymentId", live.Deployment)
 		}
 	}
 	return nil
@@ -85,7 +83,7 @@ func (p *Platform) restoreSites(ctx context.Context) error {
 			}
 			for _, d := range kept {
 				if err := p.restoreSite(ctx, project, d); err != nil {
-					slog.Error("bring a deployment back", "projectId", project.ID, "deploymentId", d.ID, "error", err)
+					p.markDamaged(project, d.ID, err)
 				}
 			}
 		}

@@ -70,6 +70,7 @@ func (p *Platform) open(d Description, env map[string]string) error {
 	}
 	s.edge.Shared = p.shelf(d.Project).find
 	p.sites[d.Deployment] = s
+	delete(p.damaged, d.Deployment)
 	p.publish()
 	return nil
 }

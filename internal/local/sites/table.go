@@ -37,6 +37,12 @@ func (p *Platform) publish() {
 		hosts[p.deploymentHost(s.Deployment, s.Slug)] = s.edge
 		byProject[s.Project] = append(byProject[s.Project], shelved{s.Project, s.Record, s.edge.Assets, s.edge.Rules, false})
 	}
+	for id, d := range p.damaged {
+		hosts[p.deploymentHost(id, d.project.Slug)] = d.edge
+		if p.lives[d.project.ID].Deployment == id {
+			hosts[p.siteHost(d.project.Slug)] = d.edge
+		}
+	}
 	for _, s := range p.shelves {
 		byProject[s.project] = append(byProject[s.project], *s)
 	}
