@@ -122,7 +122,7 @@ func (s *server) uploadSize(r *http.Request) (int64, error) {
 		return 0, newProblem(http.StatusLengthRequired, "length_required", "the upload does not say its size",
 			"Send it with Content-Length, not chunked.")
 	case size > s.MaxFile:
-		return 0, anchor.TooLarge("file_too_large", "the file is %d bytes, %d are allowed", size, s.MaxFile).
+		return 0, anchor.TooLarge("file_too_large", "the file is too large: its size in bytes is %d; the limit is %d", size, s.MaxFile).
 			Hintf("Keep files this large out of the build, for example in object storage.")
 	default:
 		return size, nil

@@ -59,7 +59,7 @@ func (m Manifest) Check(l Limits) error {
 }
 
 func tooManyFiles(have, limit int) error {
-	return anchor.TooLarge("too_many_files", "the artifact has %d files and folders or more, and %d files are the limit", have, limit).
+	return anchor.TooLarge("too_many_files", "the artifact has too many files and folders: at least %d; the limit is %d", have, limit).
 		Hintf("Remove what the app does not need from public/ and from the traced files of the build.")
 }
 

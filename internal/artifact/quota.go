@@ -20,8 +20,8 @@ func (u *unowned) reserve(size, limit int64, files int) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if limit > 0 && (u.bytes+size > limit || u.files >= files) {
-		return anchor.TooLarge("upload_quota", "uploads that have not ended hold %d files with %d bytes, and %d bytes more exceed the server's limit: %d files, %d bytes",
-			u.files, u.bytes, size, files, limit).
+		return anchor.TooLarge("upload_quota", "uploads that no deployment owns take too much room: files %d of %d, bytes %d of %d; this file adds bytes: %d",
+			u.files, files, u.bytes, limit, size).
 			Hintf("Wait until other uploads end (anchor deployments lists them); what canceled ones left is removed within two hours.\n" +
 				"For larger builds start the server with a higher limit: anchor up --max-upload-mib N")
 	}

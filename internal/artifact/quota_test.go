@@ -35,7 +35,7 @@ func TestUploadsThatNobodyOwnsAreBounded(t *testing.T) {
 	put(t, store, two)
 	err := send(three, unread{t})
 	wantCode(t, err, "upload_quota")
-	if !strings.Contains(err.Error(), "100 bytes") || !strings.Contains(anchor.HintOf(err), "--max-upload-mib") {
+	if !strings.Contains(err.Error(), "bytes 100 of 100") || !strings.Contains(anchor.HintOf(err), "--max-upload-mib") {
 		t.Errorf("%v: %s", err, anchor.HintOf(err))
 	}
 	must(t, store.Sync(t.Context(), id))

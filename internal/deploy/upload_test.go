@@ -276,7 +276,7 @@ func TestSoManyDeploymentsOfAProjectMayBeUnderWay(t *testing.T) {
 			defer mu.Unlock()
 			if err == nil {
 				started = append(started, one.Deployment.ID)
-			} else if hint := anchor.HintOf(err); anchor.CodeOf(err) != "too_many_deployments" || !strings.Contains(err.Error(), "has 3 ") || !strings.Contains(hint, "--max-queued") {
+			} else if hint := anchor.HintOf(err); anchor.CodeOf(err) != "too_many_deployments" || !strings.Contains(err.Error(), ": 3; the limit is 3") || !strings.Contains(hint, "--max-queued") {
 				t.Errorf("refused with %v (%s)", err, hint)
 			}
 		})

@@ -31,7 +31,7 @@ func (q *Quota) create(ctx context.Context, records Records, p anchor.Project) e
 		return err
 	}
 	if count >= q.Projects {
-		return anchor.Conflict("too_many_projects", "this server has %d projects, and %d are its limit", count, q.Projects).
+		return anchor.Conflict("too_many_projects", "this server has as many projects as it may have: %d; the limit is %d", count, q.Projects).
 			Hintf("Remove one with anchor projects rm SLUG, or start the server with a higher limit: anchor up --max-projects %d", 2*q.Projects)
 	}
 	return records.CreateProject(ctx, p)

@@ -104,7 +104,7 @@ func readHeader(r io.Reader) (int, error) {
 	}
 	count := binary.BigEndian.Uint32(head[len(magic):])
 	if count > MaxFiles {
-		return 0, anchor.TooLarge("pack_too_large", "the pack holds %d files, %d are allowed", count, MaxFiles).
+		return 0, anchor.TooLarge("pack_too_large", "the pack holds too many files: %d; the limit is %d", count, MaxFiles).
 			Hintf("Send the files in several packs.")
 	}
 	return int(count), nil
@@ -117,7 +117,7 @@ func readEntry(r io.Reader, i int, file func(Entry, io.Reader) error) error {
 	}
 	size := binary.BigEndian.Uint64(head[32:])
 	if size > MaxFileSize {
-		return anchor.TooLarge("pack_file_too_large", "file %d of the pack is %d bytes, %d are allowed", i+1, size, MaxFileSize).
+		return anchor.TooLarge("pack_file_too_large", "file %d of the pack is too large: its size in bytes is %d; the limit is %d", i+1, size, MaxFileSize).
 			Hintf("Send it by itself with PUT …/files/{digest}.")
 	}
 	content := &io.LimitedReader{R: r, N: int64(size)}

@@ -49,7 +49,7 @@ func (s *Store) reserve(ns string, before, size int64) error {
 		return err
 	}
 	if size > before && total-before+size > q.Bytes {
-		return fmt.Errorf("%w: it has %d bytes, this entry %d more, and %d are the limit (anchor up --max-cache-mib)",
+		return fmt.Errorf("%w: its size in bytes is %d, this entry adds %d, and the limit is %d (anchor up --max-cache-mib)",
 			ErrQuota, total, size-before, q.Bytes)
 	}
 	q.used[ns] += size - before

@@ -52,6 +52,6 @@ func (p *Platform) checkFunctions(functions []anchor.Function) error {
 	if len(functions) <= p.Limits.Functions {
 		return nil
 	}
-	return anchor.TooLarge("too_many_functions", "the build has %d functions, and %d are the limit of this server", len(functions), p.Limits.Functions).
+	return anchor.TooLarge("too_many_functions", "the build has too many functions: %d; the limit of this server is %d", len(functions), p.Limits.Functions).
 		Hintf("Give several routes to one function in open-next.config.ts, or start the server with a higher limit: anchor up --max-functions %d", len(functions))
 }

@@ -82,7 +82,7 @@ func TestTooManyFunctionsAreRefusedBeforeAndAfterTheUpload(t *testing.T) {
 	must(t, err)
 	check := in.platform.Check(t.Context(), deploy.Artifact{Build: build, Manifest: m, Dir: source})
 	for when, err := range map[string]error{"before": in.platform.Refuse(anchor.Project{}, m, nil), "after": check} {
-		if anchor.CodeOf(err) != "too_many_functions" || !strings.Contains(err.Error(), "65 functions, and 64") ||
+		if anchor.CodeOf(err) != "too_many_functions" || !strings.Contains(err.Error(), "too many functions: 65; the limit of this server is 64") ||
 			!strings.Contains(anchor.HintOf(err), "--max-functions 65") {
 			t.Errorf("%s: %v: %s", when, err, anchor.HintOf(err))
 		}
