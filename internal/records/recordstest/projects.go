@@ -94,7 +94,8 @@ func rememberRemoved(b bench) {
 		b.same(must(b.s.Removed(b.ctx, d.ID))(b), false)
 	}
 	b.ok(b.s.DeleteProject(b.ctx, gone.ID))
-	for _, s := range []Store{b.s, b.reopen()} {
+	for _, open := range []func() Store{func() Store { return b.s }, b.reopen} {
+		s := open()
 		for _, d := range removed {
 			b.same(must(s.Removed(b.ctx, d.ID))(b), true)
 		}
