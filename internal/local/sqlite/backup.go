@@ -46,6 +46,12 @@ func (b Backups) path(n int) string {
 	return filepath.Join(string(b), fmt.Sprintf("records-%06d.db", n))
 }
 
+// ofSchema is where records stay as they were before an upgrade of their schema. It is
+// none of the numbered copies, which are deleted in turn.
+func (b Backups) ofSchema(version int) string {
+	return filepath.Join(string(b), fmt.Sprintf("before-upgrade-from-schema-%d.db", version))
+}
+
 // numbers lists the copies there are, the oldest first.
 func (b Backups) numbers() ([]int, error) {
 	names, err := filepath.Glob(filepath.Join(string(b), "records-*.db")) // sorted
@@ -65,9 +71,6 @@ func (b Backups) numbers() ([]int, error) {
 // Backup writes a copy of the records as they are now, durable on return, and deletes
 // all but the newest keep copies. Readers and writers go on meanwhile.
 func (s *Store) Backup(ctx context.Context, to Backups, keep int) error {
-	if err := os.MkdirAll(string(to), 0o700); err != nil {
-		return fmt.Errorf("make the folder of copies of the records: %w", err)
-	}
 	all, err := to.numbers()
 	if err != nil {
 		return err
@@ -76,14 +79,7 @@ func (s *Store) Backup(ctx context.Context, to Backups, keep int) error {
 	if len(all) > 0 {
 		next = all[len(all)-1] + 1
 	}
-	temp := filepath.Join(string(to), "unfinished")
-	if err := s.copyTo(ctx, temp); err != nil {
-		return errors.Join(err, os.RemoveAll(temp))
-	}
-	if err := os.Rename(temp, to.path(next)); err != nil {
-		return fmt.Errorf("keep the copy of the records: %w", err)
-	}
-	if err := atomicfile.SyncDir(string(to)); err != nil {
+	if err := s.copyAs(ctx, to.path(next)); err != nil {
 		return err
 	}
 	for _, n := range all[:max(0, len(all)+1-keep)] {
@@ -92,6 +88,23 @@ func (s *Store) Backup(ctx context.Context, to Backups, keep int) error {
 		}
 	}
 	return nil
+}
+
+// copyAs writes a copy of the records, durable on return, to a path in a folder of
+// copies, which it makes if need be. A file of that name is replaced by the whole copy.
+func (s *Store) copyAs(ctx context.Context, path string) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the folder of copies of the records: %w", err)
+	}
+	temp := filepath.Join(dir, "unfinished")
+	if err := s.copyTo(ctx, temp); err != nil {
+		return errors.Join(err, os.RemoveAll(temp))
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return fmt.Errorf("keep the copy of the records: %w", err)
+	}
+	return errors.Join(atomicfile.SyncDir(dir), atomicfile.SyncDir(filepath.Dir(dir)))
 }
 
 func (s *Store) copyTo(ctx context.Context, temp string) error {

@@ -60,6 +60,26 @@ func migrate(ctx context.Context, db *sql.DB, steps []string) error {
 	return nil
 }
 
+// copyBefore copies records of an older schema to the folder of copies before the first
+// step changes them: the older Anchor can use that copy. The copy of an earlier try at
+// the same version is replaced, and copies of other versions stay.
+func (s *Store) copyBefore(ctx context.Context, steps []string) error {
+	var version int
+	err := transact(ctx, s.records, func(t tx) (err error) {
+		version, err = schemaVersion(t, len(steps))
+		return err
+	})
+	if err != nil || version == 0 || version == len(steps) { // 0: an empty file
+		return err
+	}
+	if err := s.copyAs(ctx, s.backups.ofSchema(version)); err != nil {
+		return anchor.Failed("no_upgrade_copy", "the records have schema %d and need schema %d, but they could not be copied first", version, len(steps)).
+			Hintf("The records were not changed. Make %s a folder that Anchor may write to, on a disk with room for another copy of the records, then start again.", s.backups).
+			Because(err)
+	}
+	return nil
+}
+
 func migrateOne(t tx, steps []string) (done bool, err error) {
 	version, err := schemaVersion(t, len(steps))
 	if err != nil || version == len(steps) {

@@ -28,19 +28,21 @@ type Store struct {
 	records *sql.DB // synchronous=FULL: durable on return
 	journal *sql.DB // synchronous=NORMAL: see Append
 	copies  *sql.DB // opened for a Backup
+	backups Backups
 	turn    chan struct{}
 	hot     statements
 }
 
 // Open opens the file at path and brings its schema up to date, making the file
-// (mode 0600) when it is not there. It refuses a file that a newer Anchor wrote,
+// (mode 0600) when it is not there. Records of an older schema are first copied to the
+// folder "backups" beside the file, under a name with their version. It refuses a file that a newer Anchor wrote,
 // that is no database of Anchor's, and, after 5 s, one that another process is
 // writing to.
 func Open(ctx context.Context, path string) (*Store, error) {
 	if err := create(path); err != nil {
 		return nil, err
 	}
-	s := &Store{turn: make(chan struct{}, 1)}
+	s := &Store{turn: make(chan struct{}, 1), backups: Backups(filepath.Join(filepath.Dir(path), "backups"))}
 	var err error
 	if s.records, err = connect(path, 1, "synchronous(FULL)", "rw"); err == nil {
 		s.journal, err = connect(path, 1, "synchronous(NORMAL)", "rw")
@@ -67,6 +69,9 @@ func (s *Store) prepare(ctx context.Context) error {
 		return err
 	}
 	if _, err := s.records.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
+		return err
+	}
+	if err := s.copyBefore(ctx, migrations); err != nil {
 		return err
 	}
 	if err := migrate(ctx, s.records, migrations); err != nil {
