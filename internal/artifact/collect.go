@@ -78,7 +78,16 @@ func (s *Store) watch(n *names) {
 	s.named = n
 }
 
+// readNames adds what manifests name, those in the trash included.
 func (s *Store) readNames(ctx context.Context, into *names) error {
+	if err := s.readNamesBut(ctx, into, ""); err != nil {
+		return err
+	}
+	return s.readTrashNames(ctx, into)
+}
+
+// readNamesBut adds what the manifests in their places name, but for one deployment's.
+func (s *Store) readNamesBut(ctx context.Context, into *names, but anchor.DeploymentID) error {
 	ids, err := s.IDs(ctx)
 	if err != nil {
 		return err
@@ -86,6 +95,9 @@ func (s *Store) readNames(ctx context.Context, into *names) error {
 	for _, id := range ids {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if id == but {
+			continue
 		}
 		m, err := s.Manifest(ctx, id)
 		if errors.Is(err, anchor.ErrNotFound) { // removed meanwhile
@@ -96,7 +108,7 @@ func (s *Store) readNames(ctx context.Context, into *names) error {
 		}
 		into.add(m)
 	}
-	return s.readTrashNames(ctx, into)
+	return nil
 }
 
 // collect removes one file, unless it is named or was used lately.
@@ -122,6 +134,8 @@ func (s *Store) collect(name string, named *names, before time.Time) (freed int6
 	}
 	if path.Dir(name) == incomingDir {
 		s.unowned.release(info.Size())
+	} else {
+		s.unowned.claim(Digest(base))
 	}
 	return info.Size(), nil
 }

@@ -1,17 +1,23 @@
 package artifact
 
 import (
+	"context"
+	"errors"
+	"io/fs"
 	"sync"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// unowned counts the contents that were sent and that no finished upload has claimed: those
-// on their way and those in incoming. It begins at nothing, as Open empties incoming.
+// unowned counts the contents that were sent and that no deployment owns: those on their
+// way, those in incoming, and those that only deployments named which ended without being
+// deployed. It begins at nothing: Open empties incoming, and what failed before a restart
+// is not counted again.
 type unowned struct {
-	mu    sync.Mutex
-	files int
-	bytes int64
+	mu       sync.Mutex
+	files    int
+	bytes    int64
+	disowned map[Digest]int64 // sizes of those that failed deployments left
 }
 
 // reserve counts a content before it is read. A TooLarge error says that there is no room
@@ -22,7 +28,7 @@ func (u *unowned) reserve(size, limit int64, files int) error {
 	if limit > 0 && (u.bytes+size > limit || u.files >= files) {
 		return anchor.TooLarge("upload_quota", "uploads that no deployment owns take too much room: files %d of %d, bytes %d of %d; this file adds bytes: %d",
 			u.files, files, u.bytes, limit, size).
-			Hintf("Wait until other uploads end (anchor deployments lists them); what canceled ones left is removed within two hours.\n" +
+			Hintf("Wait until other uploads end (anchor deployments lists them); what canceled ones left is removed within two hours, what failed deployments left a day later.\n" +
 				"For larger builds start the server with a higher limit: anchor up --max-upload-mib N")
 	}
 	u.files++
@@ -36,4 +42,63 @@ func (u *unowned) release(size int64) {
 	defer u.mu.Unlock()
 	u.files--
 	u.bytes -= size
+}
+
+// disown counts a content that its only deployment leaves.
+func (u *unowned) disown(digest Digest, size int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if _, counted := u.disowned[digest]; counted {
+		return
+	}
+	if u.disowned == nil {
+		u.disowned = map[Digest]int64{}
+	}
+	u.disowned[digest] = size
+	u.files++
+	u.bytes += size
+}
+
+// claim stops counting a content, if it was disowned, that a deployment owns again or
+// that is gone.
+func (u *unowned) claim(digest Digest) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	size, counted := u.disowned[digest]
+	if !counted {
+		return
+	}
+	delete(u.disowned, digest)
+	u.files--
+	u.bytes -= size
+}
+
+// Disown counts the contents of a deployment that ended without being deployed, and that
+// no other deployment names, as belonging to none: MaxUnowned bounds them until another
+// deployment needs them or Collect removes them. A deployment without manifest has none.
+func (s *Store) Disown(ctx context.Context, id anchor.DeploymentID) error {
+	m, err := s.Manifest(ctx, id)
+	if errors.Is(err, anchor.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.settling.Lock() // no other deployment claims them meanwhile
+	defer s.settling.Unlock()
+	named := &names{set: map[Digest]bool{}}
+	if err := s.readNamesBut(ctx, named, id); err != nil {
+		return err
+	}
+	for digest, size := range m.Contents() {
+		_, err := s.root.Lstat(blobPath(digest))
+		if errors.Is(err, fs.ErrNotExist) || named.has(digest) {
+			continue // what is in incoming is counted already
+		}
+		if err != nil {
+			return diskError(err, "look for the content %s", digest)
+		}
+		s.unowned.disown(digest, size)
+	}
+	return nil
 }

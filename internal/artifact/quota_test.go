@@ -45,3 +45,46 @@ func TestUploadsThatNobodyOwnsAreBounded(t *testing.T) {
 	must(t, err)
 	put(t, store, strings.Repeat("4", 60))
 }
+
+// TestWhatFailedDeploymentsLeaveIsBounded: a deployment that finished its upload and then
+// failed leaves contents on the disk, which count until they are gone or another
+// deployment needs them.
+func TestWhatFailedDeploymentsLeaveIsBounded(t *testing.T) {
+	store := openStore(t)
+	store.MaxUnowned = 100
+	one, two, shared := strings.Repeat("1", 60), strings.Repeat("2", 60), strings.Repeat("s", 30)
+	deploy := func(files map[string]string) anchor.DeploymentID {
+		m, id := manifestOf(files), newID()
+		must(t, store.SaveManifest(t.Context(), id, m))
+		for _, content := range files {
+			put(t, store, content)
+		}
+		must(t, store.Sync(t.Context(), id))
+		return id
+	}
+	fail := func(id anchor.DeploymentID) {
+		for range 2 { // a removal that was cut short is done again
+			must(t, store.Disown(t.Context(), id))
+		}
+		must(t, store.Remove(t.Context(), id))
+		must(t, store.Disown(t.Context(), id))
+	}
+	full := func() {
+		t.Helper()
+		err := store.Put(t.Context(), artifact.DigestOf([]byte(two)), int64(len(two)), unread{t})
+		wantCode(t, err, "upload_quota")
+	}
+	deploy(map[string]string{"s": shared})
+	fail(deploy(map[string]string{"a": one, "s": shared}))
+	full()
+	again := deploy(map[string]string{"a": one}) // its contents are there, and its own
+	put(t, store, two)
+	_, err := store.Collect(t.Context(), 0)
+	must(t, err)
+	fail(again)
+	full()
+	must(t, store.EmptyTrash(t.Context(), 0))
+	_, err = store.Collect(t.Context(), 0)
+	must(t, err)
+	put(t, store, two)
+}

@@ -35,6 +35,9 @@ func (s *Store) settle(ctx context.Context, id anchor.DeploymentID, m Manifest) 
 		s.unsynced = true
 	}
 	sizes := m.Contents()
+	for digest := range sizes {
+		s.unowned.claim(digest)
+	}
 	for _, digest := range arrived {
 		if err := s.keep(digest); err != nil {
 			return err

@@ -36,8 +36,8 @@ const (
 type Store struct {
 	Limits Limits // what SaveManifest lets in; set before the first use
 
-	// MaxUnowned bounds the bytes that Put takes before a Sync or Unpack needs them; 0 bounds
-	// nothing. Set before the first use.
+	// MaxUnowned bounds the bytes that Put takes before a Sync or Unpack needs them, together
+	// with those that Disown counts; 0 bounds nothing. Set before the first use.
 	MaxUnowned int64
 
 	unowned unowned

@@ -105,3 +105,19 @@ func TestSiblings(t *testing.T) {
 		t.Errorf("siblings of none: %v", got)
 	}
 }
+
+// TestAFailedDeploymentCountsAsUnowned: what it left on the disk is bounded like uploads
+// that did not end; what a deployment left that was live is not.
+func TestAFailedDeploymentCountsAsUnowned(t *testing.T) {
+	for status, code := range map[anchor.Status]string{anchor.Deployed: "", anchor.DeployFailed: "upload_quota", anchor.Canceled: "upload_quota"} {
+		in := newInstallation(t)
+		_, d := in.publish(t, "shop")
+		in.bundles.MaxUnowned = 10
+		d.Status = status
+		must(t, in.platform.Remove(t.Context(), d))
+		err := in.bundles.Put(t.Context(), artifact.DigestOf([]byte("x")), 1, strings.NewReader("x"))
+		if anchor.CodeOf(err) != code {
+			t.Errorf("after the removal of one that is %s an upload ends with %v", status, err)
+		}
+	}
+}

@@ -29,7 +29,7 @@ func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	p.mu.Unlock()
 	switch {
 	case s == nil:
-	case d.Status.Ended() && d.Status != anchor.Deployed && d.PrunedAt == 0:
+	case failed(d):
 		s.close()
 	default:
 		limit, cancel := context.WithTimeout(ctx, p.Drain)
@@ -47,10 +47,20 @@ func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	if d.KeepsAssets(time.Now()) {
 		return p.shelve(ctx, d)
 	}
+	if failed(d) {
+		if err := p.Bundles.Disown(ctx, d.ID); err != nil {
+			return err
+		}
+	}
 	if err := p.Bundles.Remove(ctx, d.ID); err != nil {
 		return err
 	}
 	return p.folder().Remove(d.ID)
+}
+
+// failed reports whether a deployment ended without ever being deployed.
+func failed(d anchor.Deployment) bool {
+	return d.Status.Ended() && d.Status != anchor.Deployed && d.PrunedAt == 0
 }
 
 // RemoveProject takes away all a deleted project has left.
