@@ -59,9 +59,10 @@ var arrows = map[string][]string{
 	"internal/local/isr/awswire":   {"internal/atomicfile", "internal/local/isr"},
 	"internal/local/logs":          {"internal/anchor"},
 	"internal/local/server":        {"internal/..."},
-	"internal/local/sites":         {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/atomicfile", "internal/deploy", "internal/local/edge/...", "internal/local/isr/...", "internal/local/logs", "internal/local/worker", "internal/local/worker/egress", "internal/local/worker/jail"},
+	"internal/local/sites":         {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/atomicfile", "internal/deploy", "internal/local/edge/...", "internal/local/isr/...", "internal/local/logs", "internal/local/worker", "internal/local/worker/cgroup", "internal/local/worker/egress", "internal/local/worker/jail"},
 	"internal/local/sqlite":        {"internal/anchor", "internal/atomicfile", "internal/records"},
-	"internal/local/worker":        {"internal/local/worker/jail"},
+	"internal/local/worker":        {"internal/local/worker/cgroup", "internal/local/worker/jail"},
+	"internal/local/worker/cgroup": {},
 	"internal/local/worker/egress": {},
 	"internal/local/worker/jail":   {},
 

@@ -15,6 +15,7 @@ type Project struct {
 	Slug             string    `json:"slug"`
 	ProductionBranch string    `json:"productionBranch"`
 	CreatedAt        int64     `json:"createdAt"` // Unix milliseconds
+	Limits           Limits    `json:"limits,omitzero" required:"false" doc:"What its processes may take together"`
 	// Removing says that what it has is being taken away, which on aws takes minutes.
 	// It takes nothing new, and is gone from the records when nothing is left.
 	Removing bool `json:"removing,omitempty" doc:"It is being removed and takes nothing new"`

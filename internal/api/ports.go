@@ -20,6 +20,10 @@ type Projects interface {
 	// Get finds a project by id or slug, ErrNotFound.
 	Get(ctx context.Context, idOrSlug string) (anchor.Project, error)
 	List(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error)
+	// Limits returns a project's limits, ErrNotFound; SetLimits replaces them, ErrInvalid for
+	// limits out of range and where the platform has none.
+	Limits(ctx context.Context, idOrSlug string) (anchor.ProjectLimits, error)
+	SetLimits(ctx context.Context, idOrSlug string, l anchor.Limits) (anchor.ProjectLimits, error)
 	// Delete takes a project and all that hangs on it away, ErrNotFound. Where that takes
 	// long it begins it: the project is Removing until it is gone.
 	Delete(ctx context.Context, idOrSlug string) error

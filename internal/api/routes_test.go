@@ -37,6 +37,8 @@ var routes = []route{
 	{"POST", "/projects/P/rollback", "deploy", `{"targetDeploymentId":"D"}`, true},
 	{"GET", "/projects/P/releases", "read", "", true},
 	{"GET", "/projects/P/live", "read", "", true},
+	{"GET", "/projects/P/limits", "read", "", true},
+	{"PUT", "/projects/P/limits", "deploy", `{"memoryBytes":1073741824}`, true},
 	{"GET", "/projects/P/env", "read", "", true},
 	{"PUT", "/projects/P/env", "deploy", `{"variables":[{"name":"A","value":"b"}]}`, true},
 	{"DELETE", "/projects/P/env/A", "deploy", "", true},

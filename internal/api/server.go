@@ -91,6 +91,7 @@ func New(services Services, o Options) http.Handler {
 	s.api.UseMiddleware(s.authorize)
 	s.systemRoutes()
 	s.projectRoutes()
+	s.limitRoutes()
 	s.deploymentRoutes()
 	s.buildRoutes()
 	s.uploadRoutes()

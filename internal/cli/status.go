@@ -44,6 +44,7 @@ func (s *shell) running(w io.Writer, st wire.Status) {
 		{"Disk", diskLine(st.Disk)},
 		{"Node", st.Node},
 		{"Isolation", isolation(st.Isolation)},
+		{"Limits", limitsOf(st.Isolation)},
 	} {
 		if row[1] == "" {
 			continue
@@ -71,7 +72,21 @@ func (s *shell) running(w io.Writer, st wire.Status) {
 			string(k.DeploymentID),
 		})
 	}
+	defer memoryKills(w, st.Workers)
 	s.table(w, []string{"WORKERS OF", "FUNCTION", "UP", "BUSY", "RESTARTS", "MEMORY", "DEPLOYMENT"}, rows)
+}
+
+// memoryKills names the projects whose processes were killed at their memory limit.
+func memoryKills(w io.Writer, workers []wire.Worker) {
+	told := map[string]bool{}
+	for _, k := range workers {
+		if k.MemoryKills > 0 && !told[k.Slug] {
+			told[k.Slug] = true
+			fmt.Fprintln(w)
+			wrapped(w, "", fmt.Sprintf("%s reached its memory limit: the kernel killed %s since the server started. "+
+				"anchor limits --project %s shows the limit.", k.Slug, plural(k.MemoryKills, "worker"), k.Slug))
+		}
+	}
 }
 
 func diskLine(d wire.Disk) string {
@@ -90,6 +105,13 @@ func isolation(i *wire.Isolation) string {
 		return ""
 	}
 	return fmt.Sprintf("level %d: %s", i.Level, i.Name)
+}
+
+func limitsOf(i *wire.Isolation) string {
+	if i == nil {
+		return ""
+	}
+	return i.Limits
 }
 
 // span writes milliseconds in the two largest units that matter.

@@ -18,6 +18,8 @@ type Records interface {
 	ProjectBySlug(ctx context.Context, slug string) (anchor.Project, error)
 	// Projects lists all, newest first.
 	Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error)
+	// SetLimits replaces the project's limits, durable on return, or is ErrNotFound.
+	SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Limits) error
 	// DeleteProject removes the project's records, all of them, durable on return,
 	// or is ErrNotFound.
 	DeleteProject(ctx context.Context, id anchor.ProjectID) error
@@ -27,6 +29,15 @@ type Records interface {
 type Remover interface {
 	// Remove is idempotent; what is not there is removed.
 	Remove(ctx context.Context, p anchor.ProjectID) error
+}
+
+// Limiter enforces limits where the platform can.
+type Limiter interface {
+	// Limit puts the limits that the records have of the project in force, for what runs of it as well.
+	Limit(ctx context.Context, p anchor.ProjectID) error
+	// Enforcement says what is enforced, and LimitUsage what the project takes.
+	Enforcement() anchor.Enforcement
+	LimitUsage(p anchor.ProjectID) anchor.LimitUsage
 }
 
 // Variables keeps sealed environment variables: bytes in a string.

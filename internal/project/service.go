@@ -18,6 +18,7 @@ const defaultBranch = "main"
 type Service struct {
 	Records Records
 	Remover Remover
+	Limiter Limiter          // nil where the platform has no limits per project
 	Now     func() time.Time // time.Now when nil
 	Quota   *Quota           // nil bounds nothing
 }

@@ -53,6 +53,16 @@ func (c *Client) Project(ctx context.Context, idOrSlug string) (wire.Project, er
 	return fetch[wire.Project](ctx, c, get(projectPath(idOrSlug), nil))
 }
 
+// Limits returns a project's limits, ErrNotFound.
+func (c *Client) Limits(ctx context.Context, idOrSlug string) (anchor.ProjectLimits, error) {
+	return fetch[anchor.ProjectLimits](ctx, c, get(projectPath(idOrSlug, "limits"), nil))
+}
+
+// SetLimits replaces a project's limits.
+func (c *Client) SetLimits(ctx context.Context, idOrSlug string, l anchor.Limits) (anchor.ProjectLimits, error) {
+	return sendFetch[anchor.ProjectLimits](ctx, c, http.MethodPut, projectPath(idOrSlug, "limits"), l)
+}
+
 // Projects lists projects, newest first.
 func (c *Client) Projects(ctx context.Context, p anchor.Page) (anchor.List[wire.Project], error) {
 	return fetch[anchor.List[wire.Project]](ctx, c, get("/projects", paging(p)))

@@ -206,6 +206,8 @@ type Isolation struct {
 	Level int    `json:"level" minimum:"0" maximum:"3" doc:"3 is the strongest, 0 is none"`
 	Name  string `json:"name" doc:"What the level consists of"`
 	Why   string `json:"why,omitempty" doc:"Why the level is not higher"`
+
+	Limits string `json:"limits,omitempty" doc:"Which limits of projects are enforced, and for what"`
 }
 
 // Disk is the disk of the data folder.
@@ -234,5 +236,6 @@ type Worker struct {
 	InFlight     int                 `json:"inFlight"`
 	Queued       int                 `json:"queued"`
 	Restarts     int                 `json:"restarts" doc:"Processes that ended by themselves"`
+	MemoryKills  int64               `json:"memoryKills,omitempty" doc:"Processes killed at the project's memory limit, all its functions together"`
 	MemoryBytes  int64               `json:"memoryBytes" doc:"Resident"`
 }

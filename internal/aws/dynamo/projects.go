@@ -30,6 +30,27 @@ func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
 	)
 }
 
+// SetLimits replaces the project's limits, durable on return; NotFound when it is not there. Nothing else of a
+// project's record ever changes.
+func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Limits) error {
+	p, err := s.Project(ctx, id)
+	if err != nil {
+		return err
+	}
+	if p.Removing {
+		return records.Removing(id)
+	}
+	p.Limits = l
+	rec, err := record(p)
+	if err != nil {
+		return err
+	}
+	owned := s.ownedBy(id)
+	owned.set = item{recordAttr: rec}
+	return s.transact(ctx, "set the project's limits", owned,
+		change{at: s.t.slug(p.Slug), set: item{recordAttr: rec}, when: isThere, refused: always(records.NoProject(string(id)))})
+}
+
 // ownedBy checks that the project is there and stays: one that is being deleted
 // takes nothing new.
 func (s *Store) ownedBy(p anchor.ProjectID) change {

@@ -30,15 +30,15 @@ func (a *app) openWalls(ctx context.Context) error {
 	return nil
 }
 
-// closeAddresses keeps workers from addresses that hand out more than an app's own, the API's among them.
-func (a *app) closeAddresses(ctx context.Context) error {
+// confine puts workers into control groups, which hold limits per project and keep workers from addresses that hand
+// out more than an app's own, the API's among them.
+func (a *app) confine(ctx context.Context) error {
 	api, err := netip.ParseAddrPort(a.api.Addr().String())
 	if err != nil {
 		return fmt.Errorf("read the API's address: %w", err)
 	}
-	a.walls.CloseAddresses(ctx, a.node, api)
-	a.onClose(a.walls.Close)
-	return nil
+	a.onClose(func() error { return a.walls.Close() })
+	return a.walls.Confine(ctx, a.node, api)
 }
 
 // addresses says whether workers reach clouds' metadata addresses and the API, and why.
@@ -57,7 +57,10 @@ func (a *app) isolationGap() string {
 
 func (a *app) isolation() *wire.Isolation {
 	level := a.walls.Walls.Level
-	return &wire.Isolation{Level: int(level), Name: level.String() + "; " + a.addresses(), Why: a.walls.Why}
+	return &wire.Isolation{
+		Level: int(level), Name: level.String() + "; " + a.addresses(), Why: a.walls.Why,
+		Limits: limitsLine(a.enforcement()),
+	}
 }
 
 func (a *app) checkIsolation() wire.Check {

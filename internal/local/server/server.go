@@ -125,7 +125,7 @@ func (a *app) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.onClose(a.api.Close)
-	if err := a.closeAddresses(ctx); err != nil {
+	if err := a.confine(ctx); err != nil {
 		return err
 	}
 	if err := folder(a.Data).check(ctx); err != nil {
@@ -185,7 +185,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	a.edge = edge.New(a.edgeConfig())
 	a.platform, err = sites.New(sites.Config{
 		Dir: filepath.Join(a.Data, "platform"), Run: run, BaseDomain: a.BaseDomain,
-		Addresses: addresses, Node: a.node, Users: a.walls.Users, Walls: a.walls.Walls, Drain: a.Drain, Warm: a.Warm,
+		Addresses: addresses, Node: a.node, Users: a.walls.Users, Walls: a.walls.Walls, Groups: a.walls.Groups, Drain: a.Drain, Warm: a.Warm,
 		Limits: sites.Limits{Functions: a.Quotas.Functions, Processes: a.Quotas.Processes},
 		Edge:   a.edge, Cache: cache, Bundles: a.bundles, Logs: a.logs, Records: a.store, Secrets: env,
 	})
@@ -197,7 +197,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	a.openHostnames()
 	a.access = access.Service{Tokens: a.store}
 	a.env = env
-	a.projects = project.Service{Records: a.store, Remover: projectRemover{a.platform}, Quota: &project.Quota{Projects: a.Quotas.Projects}}
+	a.projects = project.Service{Records: a.store, Remover: projectRemover{a.platform}, Limiter: limiter{a.platform, a.enforcement()}, Quota: &project.Quota{Projects: a.Quotas.Projects}}
 	a.releases = &release.Service{Pointer: a.store, Traffic: a.platform, Records: a.store}
 	a.deploys = deploy.NewService(deploy.Ports{
 		Projects: a.store, Records: a.store, Journal: a.store, Bundles: a.bundles, Env: env,
@@ -228,7 +228,7 @@ func (a *app) serve(ctx context.Context, token string) error {
 	}
 	a.onClose(func() error { return discovery.Remove(here) })
 	if a.Ready != nil {
-		a.Ready(a.ready())
+		a.Ready(a.ready(ctx))
 	}
 	var err error
 	select {
@@ -298,13 +298,16 @@ func (a *app) shutDown(api *http.Server) error {
 	return err
 }
 
-func (a *app) ready() Ready {
+func (a *app) ready(ctx context.Context) Ready {
 	r := Ready{
 		SiteURL: a.sitesOrigin().of("<project>." + a.BaseDomain), APIURL: apiURL(a.api),
 		Data: a.Data, TokenFile: a.tokenFile(), HTTPS: a.httpsURL(),
 	}
 	if !a.sound() {
 		r.Warnings = append(r.Warnings, a.isolationGap())
+	}
+	if warning := a.limitsWarning(ctx); warning != "" {
+		r.Warnings = append(r.Warnings, warning)
 	}
 	return r
 }

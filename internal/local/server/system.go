@@ -37,7 +37,7 @@ func (a *app) Status(ctx context.Context) (wire.Status, error) {
 	if err != nil {
 		return wire.Status{}, err
 	}
-	here := a.ready()
+	here := a.ready(ctx)
 	return wire.Status{
 		Version: a.Version, Platform: "local", UptimeMS: time.Since(a.started).Milliseconds(),
 		Sites: here.SiteURL, API: here.APIURL, Data: a.Data, Node: a.node.Version, Isolation: a.isolation(),
@@ -77,7 +77,7 @@ func (a *app) workers() []wire.Worker {
 		all[i] = wire.Worker{
 			DeploymentID: st.Deployment, Slug: st.Slug, Function: st.Function,
 			Processes: st.Processes, Starting: st.Starting, InFlight: st.InFlight, Queued: st.Queued,
-			Restarts: st.Restarts, MemoryBytes: st.RSS,
+			Restarts: st.Restarts, MemoryBytes: st.RSS, MemoryKills: a.platform.LimitUsage(st.Project).MemoryKills,
 		}
 	}
 	return all
@@ -134,6 +134,7 @@ func (a *app) Doctor(ctx context.Context) []wire.Check {
 		a.checkSites(ctx),
 		a.checkIsolation(),
 		a.checkAddresses(),
+		a.checkLimits(ctx),
 		a.checkNames(ctx),
 	}
 	if _, wanted := a.wildcard(); wanted {

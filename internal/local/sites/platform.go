@@ -20,6 +20,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/isr"
 	"github.com/anchor-deploy/anchor/internal/local/logs"
 	"github.com/anchor-deploy/anchor/internal/local/worker"
+	"github.com/anchor-deploy/anchor/internal/local/worker/cgroup"
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
@@ -57,6 +58,7 @@ type Config struct {
 	Node       worker.Node
 	Users      Users
 	Walls      jail.Walls
+	Groups     *cgroup.Tree  // nil: workers are in Anchor's control group
 	Drain      time.Duration // how long a removed deployment's requests may go on
 	Warm       time.Duration // how long the deployment live before keeps a worker
 	ProbeLimit time.Duration // how long a new version may take to start and answer; 0: 30 s
@@ -85,6 +87,8 @@ type Platform struct {
 	hashed  map[anchor.ProjectID]*shelf
 	shelves map[anchor.DeploymentID]*shelved
 	cool    map[anchor.ProjectID]*time.Timer
+
+	limiting sync.Mutex
 }
 
 // assetMemory is how many bytes of small static files the edge serves from memory,

@@ -93,5 +93,8 @@ func (p *Platform) RemoveProject(ctx context.Context, project anchor.ProjectID) 
 	for _, id := range all {
 		errs = append(errs, p.Remove(ctx, anchor.Deployment{ID: id, ProjectID: project}))
 	}
+	if p.Groups != nil {
+		errs = append(errs, p.Groups.Remove(string(project)))
+	}
 	return errors.Join(append(errs, p.folder().DropPointer(project), p.Logs.Remove(project))...)
 }

@@ -39,11 +39,16 @@ func (p *Platform) open(d Description, env map[string]string) error {
 	if err := p.admit(d.Project, d.Deployment); err != nil {
 		return err
 	}
+	group, err := p.group(d.Project)
+	if err != nil {
+		return fmt.Errorf("limit the project's workers: %w", err)
+	}
 	s := &site{Description: d, pools: map[string]*worker.Pool{}}
 	files := rules.forWorkers(d.Build.BasePath, index)
 	split := worker.NewBudget(p.Limits.Processes)
 	for _, f := range d.Build.Functions {
 		spec := p.spec(d, f, env)
+		spec.Group = group
 		if !f.Image {
 			spec.Files = files
 		}

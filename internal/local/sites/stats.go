@@ -8,6 +8,7 @@ import (
 // Stats tells of the workers of one function.
 type Stats struct {
 	Deployment anchor.DeploymentID
+	Project    anchor.ProjectID
 	Slug       string
 	Function   string
 	worker.Stats
@@ -21,7 +22,7 @@ func (p *Platform) Stats() []Stats {
 	for _, s := range p.sites {
 		for name, pool := range s.pools {
 			if st := pool.Stats(); st.Processes+st.Starting+st.Queued > 0 {
-				all = append(all, Stats{Deployment: s.Deployment, Slug: s.Slug, Function: name, Stats: st})
+				all = append(all, Stats{Deployment: s.Deployment, Project: s.Project, Slug: s.Slug, Function: name, Stats: st})
 			}
 		}
 	}

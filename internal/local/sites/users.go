@@ -15,6 +15,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/local/worker"
+	"github.com/anchor-deploy/anchor/internal/local/worker/cgroup"
 	"github.com/anchor-deploy/anchor/internal/local/worker/egress"
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
@@ -38,18 +39,43 @@ type Isolation struct {
 
 	// Open says why workers reach clouds' metadata addresses and Anchor's API; empty when they do not.
 	Open string
-	gate *egress.Fence
+	// Groups bound what each project's workers take together. Nil before Confine.
+	Groups *cgroup.Tree
+	// Unconfined says why workers are in no control group; empty when they are.
+	Unconfined string
 }
 
-// CloseAddresses keeps workers from the metadata addresses of clouds and from Anchor's
-// API, where the system permits that; see Isolation.Open. Close ends it.
-func (i *Isolation) CloseAddresses(ctx context.Context, node worker.Node, api netip.AddrPort) {
-	if err := i.closeAddresses(ctx, node, api); err != nil {
+// Confine puts workers into control groups, a project's into one of their own, and keeps them from the metadata
+// addresses of clouds and from Anchor's API, as far as the system permits; see Groups and Open. Close ends it.
+func (i *Isolation) Confine(ctx context.Context, node worker.Node, api netip.AddrPort) error {
+	i.Groups = cgroup.Open()
+	if err := i.tryGroup(ctx, node); err != nil {
+		i.Unconfined, i.Open = err.Error(), err.Error()
+		err := i.Groups.Close()
+		i.Groups = &cgroup.Tree{}
+		return err
+	}
+	if err := i.closeAddresses(api); err != nil {
 		i.Open = err.Error()
 	}
+	return nil
 }
 
-func (i *Isolation) closeAddresses(ctx context.Context, node worker.Node, api netip.AddrPort) error {
+// tryGroup finds out whether a worker starts in a group.
+func (i *Isolation) tryGroup(ctx context.Context, node worker.Node) error {
+	if i.Groups.Folder() == nil {
+		return i.Groups.Why()
+	}
+	const name = "trial"
+	trial, err := i.Groups.Group(name)
+	if err != nil {
+		return err
+	}
+	err = i.Walls.TryWithin(ctx, trial.Members(), node.Path, i.Users.of(name))
+	return errors.Join(err, i.Groups.Remove(name))
+}
+
+func (i *Isolation) closeAddresses(api netip.AddrPort) error {
 	if i.Walls.Level < jail.Separated {
 		return fmt.Errorf("this takes level %d", jail.Separated)
 	}
@@ -57,24 +83,15 @@ func (i *Isolation) closeAddresses(ctx context.Context, node worker.Node, api ne
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // without it libraries ask loopback (resolv.conf(5))
 		return err
 	}
-	gate, err := egress.Open(egress.Rules(api, egress.Nameservers(string(config))))
-	if err != nil {
-		return err
-	}
-	walls, err := i.Walls.Within(ctx, gate.Members(), node.Path, i.Users.of("trial"))
-	if err != nil {
-		return errors.Join(err, gate.Close())
-	}
-	i.Walls, i.gate = walls, gate
-	return nil
+	return egress.Attach(i.Groups.Folder(), egress.Rules(api, egress.Nameservers(string(config))))
 }
 
-// Close removes what CloseAddresses made. All workers must have ended.
+// Close removes what Confine made. All workers must have ended.
 func (i *Isolation) Close() error {
-	if i.gate == nil {
+	if i.Groups == nil {
 		return nil
 	}
-	return i.gate.Close()
+	return i.Groups.Close()
 }
 
 // FindIsolation tries the levels of isolation from the highest down, with node, and

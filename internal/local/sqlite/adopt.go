@@ -31,8 +31,7 @@ type FoundDeployment struct {
 // know stays as it is; the live pointer moves only forward.
 func (s *Store) Adopt(ctx context.Context, f Found) error {
 	return s.write(ctx, "add the project "+f.Project.Slug+" to the records", func(t tx) error {
-		_, err := t.exec(`INSERT INTO projects (`+projectColumns+`) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-			f.Project.ID, f.Project.Slug, f.Project.ProductionBranch, f.Project.CreatedAt)
+		_, err := t.exec(insertProject+` ON CONFLICT (id) DO NOTHING`, projectValues(f.Project)...)
 		if err != nil {
 			return err
 		}

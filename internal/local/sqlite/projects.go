@@ -9,10 +9,21 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records"
 )
 
-const projectColumns = `id, slug, production_branch, created_at`
+const (
+	projectColumns = `id, slug, production_branch, created_at, memory_bytes, cpu_millis, processes`
+	insertProject  = `INSERT INTO projects (` + projectColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?)`
+)
+
+func projectValues(p anchor.Project) []any {
+	return []any{
+		p.ID, p.Slug, p.ProductionBranch, p.CreatedAt,
+		p.Limits.MemoryBytes, p.Limits.CPUMillis, p.Limits.Processes,
+	}
+}
 
 func scanProject(row scanner) (p anchor.Project, err error) {
-	err = row.Scan(&p.ID, &p.Slug, &p.ProductionBranch, &p.CreatedAt)
+	err = row.Scan(&p.ID, &p.Slug, &p.ProductionBranch, &p.CreatedAt,
+		&p.Limits.MemoryBytes, &p.Limits.CPUMillis, &p.Limits.Processes)
 	return p, err
 }
 
@@ -26,8 +37,7 @@ func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
 		case slugTaken:
 			return records.SlugTaken(p.Slug)
 		}
-		_, err := t.exec(`INSERT INTO projects (`+projectColumns+`) VALUES (?, ?, ?, ?)`,
-			p.ID, p.Slug, p.ProductionBranch, p.CreatedAt)
+		_, err := t.exec(insertProject, projectValues(p)...)
 		if taken(err) {
 			return records.IDTaken("project", string(p.ID))
 		}
@@ -67,6 +77,18 @@ func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anc
 	found, err := all(ctx, s.read, "list the projects", scanProject,
 		`SELECT `+projectColumns+` FROM projects WHERE id < ? ORDER BY id DESC LIMIT ?`, before, page.Size()+1)
 	return records.Cut(found, page, records.ProjectCursor), err
+}
+
+// SetLimits replaces the project's limits, durable on return; NotFound when it is not there.
+func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Limits) error {
+	return s.write(ctx, "set the project's limits", func(t tx) error {
+		n, err := t.exec(`UPDATE projects SET memory_bytes = ?, cpu_millis = ?, processes = ? WHERE id = ?`,
+			l.MemoryBytes, l.CPUMillis, l.Processes, id)
+		if err == nil && n == 0 {
+			return records.NoProject(string(id))
+		}
+		return err
+	})
 }
 
 // Removed reports whether the deployment went with its project.

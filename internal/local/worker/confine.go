@@ -28,7 +28,7 @@ func (p *Pool) startConfined(args string, files *pipes) (*exec.Cmd, error) {
 		Path: p.node.Path, Args: append(p.nodeFlags(), p.home.main()), Dir: p.spec.Dir,
 		Root:     p.home.root(),
 		ReadOnly: append(installation, p.spec.Tree, filepath.Dir(p.home.main())),
-		Limits:   jail.Limits{Processes: p.maxProcesses(), Files: maxFiles, Data: maxData + uint64(p.spec.MaxMemoryMB)<<20, Tmp: maxTmp},
+		Limits:   p.limits(),
 		Files:    []*os.File{files.listener, files.control}, // fd 3 and 4 of the process
 	}
 	if p.spec.Walls.Level >= jail.Namespaced {
@@ -38,7 +38,7 @@ func (p *Pool) startConfined(args string, files *pipes) (*exec.Cmd, error) {
 	}
 	// In the environment, which other users cannot read, not in the command line, which they can.
 	spec.Env = append(p.spec.environ(p.node, tmp), "ANCHOR_WORKER="+args)
-	return p.spec.Walls.Start(spec, func(cmd *exec.Cmd) {
+	return p.walls().Start(spec, func(cmd *exec.Cmd) {
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = files.stdin, files.stdout, files.stderr
 	}, start)
 }

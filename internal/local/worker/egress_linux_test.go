@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/anchor-deploy/anchor/internal/local/worker/cgroup"
 	"github.com/anchor-deploy/anchor/internal/local/worker/egress"
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
@@ -20,7 +21,16 @@ import (
 // fenced is a pool of the hostile app behind a fence around api; nil where the system has none, which it must say.
 func fenced(t *testing.T, api netip.AddrPort, nameservers ...netip.Addr) *site {
 	t.Helper()
-	fence, err := egress.Open(egress.Rules(api, nameservers))
+	tree := cgroup.Open()
+	t.Cleanup(func() {
+		if err := tree.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	err := tree.Why()
+	if tree.Folder() != nil {
+		err = egress.Attach(tree.Folder(), egress.Rules(api, nameservers))
+	}
 	if err != nil {
 		reasons := []error{unix.EPERM, unix.EACCES, unix.ENOSYS, unix.EINVAL, unix.ENODEV}
 		if !slices.ContainsFunc(reasons, func(r error) bool { return errors.Is(err, r) }) {
@@ -28,22 +38,14 @@ func fenced(t *testing.T, api netip.AddrPort, nameservers ...netip.Addr) *site {
 		}
 		return nil
 	}
-	t.Cleanup(func() {
-		if err := fence.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	if level := useWalls(t); level != jail.Separated {
 		t.Fatalf("addresses can be closed, and the walls are at level %d", level)
 	}
-	inner, before := testWalls(), testWalls
-	walls, err := inner.Within(t.Context(), fence.Members(), testNode(t).Path, testUser(inner))
+	group, err := tree.Group("fenced")
 	if err != nil {
 		t.Fatal(err)
 	}
-	testWalls = func() jail.Walls { return walls }
-	t.Cleanup(func() { testWalls = before })
-	return newSite(t, Spec{Dir: hostileTree(t), Tree: "own", Min: 1})
+	return newSite(t, Spec{Dir: hostileTree(t), Tree: "own", Min: 1, Group: group})
 }
 
 func (s *site) probe(t *testing.T, name, arg string) string {
@@ -178,7 +180,7 @@ func TestAFenceLeavesNoDescriptors(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, file := range files {
-			if to, err := os.Readlink(folder + "/" + file.Name()); err == nil && (strings.Contains(to, "cgroup.procs") || strings.Contains(to, "anchor-egress")) {
+			if to, err := os.Readlink(folder + "/" + file.Name()); err == nil && (strings.Contains(to, "cgroup.procs") || strings.Contains(to, "anchor-workers")) {
 				t.Errorf("process %d holds %s", pid, to)
 			}
 		}

@@ -25,6 +25,7 @@ type StartError struct {
 	Name     string // Spec.Name
 	Reason   string // Crashed, Timeout or Failed
 	ExitCode int    // of a crash; -1 when a signal ended the process
+	Cause    string // of a crash that the app is not to blame for by itself, else empty
 	LogTail  string // the last lines it wrote
 	Err      error
 }
@@ -34,6 +35,10 @@ func (e *StartError) Error() string {
 	fmt.Fprintf(&b, "worker: function %s did not start: ", e.Name)
 	switch e.Reason {
 	case Crashed:
+		if e.Cause != "" {
+			fmt.Fprintf(&b, "it was %s", e.Cause)
+			break
+		}
 		fmt.Fprintf(&b, "it ended with exit code %d while loading", e.ExitCode)
 	case Timeout:
 		b.WriteString("it was still loading when its time was up")

@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -218,7 +219,7 @@ func (p *Pool) launch(n int64) (*process, error) {
 	case <-pr.exited:
 		return nil, &StartError{
 			Name: p.spec.Name, Reason: Crashed,
-			ExitCode: pr.outcome().Code, LogTail: pr.logs.String(),
+			ExitCode: pr.outcome().Code, Cause: p.killedForMemory(pr), LogTail: pr.logs.String(),
 		}
 	case <-timeout.C:
 		pr.kill()
@@ -284,7 +285,7 @@ func (p *Pool) ended(pr *process) {
 	}
 	p.mu.Unlock()
 	if byItself {
-		p.say("error", fmt.Sprintf("process ended by itself (%s) with %d requests in flight", pr.outcome(), inFlight))
+		p.say("error", fmt.Sprintf("process ended by itself (%s) with %d requests in flight", cmp.Or(p.killedForMemory(pr), pr.outcome().String()), inFlight))
 	}
 }
 

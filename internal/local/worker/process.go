@@ -66,7 +66,7 @@ func (p *Pool) startProcess(n int64) (*process, error) {
 		return nil, err
 	}
 	pr := &process{
-		socket: p.home.socket(n), started: time.Now(), walls: p.spec.Walls,
+		socket: p.home.socket(n), started: time.Now(), walls: p.walls(),
 		ready: make(chan struct{}), gone: make(chan struct{}), exited: make(chan struct{}),
 		beats: make(chan struct{}, 1), busy: make(chan struct{}, 1), farewell: make(chan string, 1),
 	}
@@ -87,10 +87,11 @@ func (p *Pool) startProcess(n int64) (*process, error) {
 }
 
 func (p *Pool) nodeFlags() []string {
-	if p.spec.MaxMemoryMB <= 0 {
+	heap := p.heapMB()
+	if heap <= 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("--max-old-space-size=%d", p.spec.MaxMemoryMB)}
+	return []string{fmt.Sprintf("--max-old-space-size=%d", heap)}
 }
 
 // logFrom passes lines of pr to the log, and keeps the last of them.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/anchor-deploy/anchor/internal/local/worker/cgroup"
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
@@ -50,7 +51,9 @@ type Spec struct {
 
 	Budget *Budget    // bounds the processes of this pool and others together; nil: of none
 	Walls  jail.Walls // what keeps the processes from the rest of the machine; zero: nothing
-	Tree   string     // folder that the processes may read, when that is more than Dir
+	// Group is the control group of the processes and bounds what they take together; nil: Anchor's own.
+	Group *cgroup.Group
+	Tree  string // folder that the processes may read, when that is more than Dir
 
 	User        *User      // who to run as when Anchor runs as root; nil: the same user
 	MaxMemoryMB int        // of the JavaScript heap (--max-old-space-size); 0: Node.js decides

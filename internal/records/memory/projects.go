@@ -62,6 +62,19 @@ func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anc
 	})
 }
 
+// SetLimits replaces the project's limits, or is NotFound.
+func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Limits) error {
+	return change(ctx, s, "SetLimits", func() error {
+		if err := s.checkOwner(id); err != nil {
+			return err
+		}
+		p := s.projects[id]
+		p.Limits = l
+		s.projects[id] = p
+		return nil
+	})
+}
+
 // RetireProject marks the project as being removed: nothing new can hang on it, and
 // nothing of it is live. Idempotent; NotFound when it is not there.
 func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {

@@ -54,6 +54,17 @@ var projectTests = []test{
 		_, err := b.s.Projects(b.ctx, anchor.Page{Cursor: "nonsense"})
 		b.is(err, anchor.KindInvalid, "bad_cursor")
 	}},
+	{"keep the limits that were set last", func(b bench) {
+		p, other := b.project("shop"), b.project("other")
+		for _, l := range []anchor.Limits{{MemoryBytes: 1 << 40, CPUMillis: 1500, Processes: 200}, {CPUMillis: 7}, {}} {
+			b.ok(b.s.SetLimits(b.ctx, p.ID, l))
+			p.Limits = l
+			b.same(must(b.s.Project(b.ctx, p.ID))(b), p)
+			b.same(must(b.s.ProjectBySlug(b.ctx, p.Slug))(b), p)
+			b.same(must(b.s.Projects(b.ctx, anchor.Page{}))(b).Items, []anchor.Project{other, p})
+		}
+		b.is(b.s.SetLimits(b.ctx, anchor.ProjectID(anchor.NewID()), anchor.Limits{}), anchor.KindNotFound, "unknown_project")
+	}},
 	{"take all that hangs on them along", deleteProject},
 	{"are remembered by the ids of their deployments", rememberRemoved},
 	{"leave their slug to the next", func(b bench) {

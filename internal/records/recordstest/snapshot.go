@@ -31,6 +31,7 @@ func (b bench) furnish(p anchor.ProjectID) {
 		must(b.s.Append(b.ctx, anchor.Event{DeploymentID: d.ID, Step: "probe", Phase: anchor.StepStart}))(b)
 		must(b.s.LockEnv(b.ctx, d.ID, []byte("sealed of "+d.ID)))(b)
 	}
+	b.ok(b.s.SetLimits(b.ctx, p, anchor.Limits{MemoryBytes: 1 << 30}))
 	b.hostname(p, "www."+string(p)+".example")
 	b.ok(b.s.PutEnv(b.ctx, p, []anchor.EnvVar{{Name: "A", Value: "\xff\x00", For: anchor.EnvRun, UpdatedAt: 1}}))
 }

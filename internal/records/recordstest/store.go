@@ -39,6 +39,8 @@ type Projects interface {
 	ProjectBySlug(ctx context.Context, slug string) (anchor.Project, error)
 	// Projects lists all.
 	Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error)
+	// SetLimits replaces the project's limits, durable; NotFound.
+	SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Limits) error
 	// DeleteProject removes the project and all that hangs on it: deployments,
 	// releases, journals, environments, hostnames. Durable; NotFound when it is not there.
 	DeleteProject(ctx context.Context, id anchor.ProjectID) error

@@ -46,6 +46,13 @@ func (l Level) Leaves() string {
 	}
 }
 
+// Within returns walls whose programs run in a control group (cgroups(7)). members is the group's cgroup.procs, open
+// for writing for as long as programs are started; nil leaves programs in Anchor's group.
+func (w Walls) Within(members *os.File) Walls {
+	w.group = members
+	return w
+}
+
 // Walls separate programs from the machine at the Level that Try found possible. The zero value starts programs as
 // any other.
 type Walls struct {

@@ -15,9 +15,9 @@ func Try(_ context.Context, level Level, _ string, _ *User) (Walls, error) {
 	return Walls{}, fmt.Errorf("level %d is not possible: only Linux can isolate workers", level)
 }
 
-// Within returns an error: control groups are Linux's.
-func (w Walls) Within(context.Context, *os.File, string, *User) (Walls, error) {
-	return Walls{}, errors.New("only Linux has control groups")
+// TryWithin returns an error: control groups are Linux's.
+func (w Walls) TryWithin(context.Context, *os.File, string, *User) error {
+	return errors.New("only Linux has control groups")
 }
 
 // Start starts a program by way of run, which starts a command. The command's standard streams are set by prepare.

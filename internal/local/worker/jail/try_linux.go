@@ -3,6 +3,7 @@ package jail
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,14 +24,15 @@ func Try(ctx context.Context, level Level, program string, user *User) (Walls, e
 	return w, nil
 }
 
-// Within returns walls whose programs run in a control group (cgroups(7)), when a program that prints its version does
-// there. members is the group's cgroup.procs, open for writing for as long as programs are started.
-func (w Walls) Within(ctx context.Context, members *os.File, program string, user *User) (Walls, error) {
-	w.group = members
-	if err := w.try(ctx, program, user); err != nil {
-		return Walls{}, fmt.Errorf("start a program in a control group: %w", err)
+// TryWithin starts `program --version` in the control group of Within.
+func (w Walls) TryWithin(ctx context.Context, members *os.File, program string, user *User) error {
+	if !w.init {
+		return errors.New("programs that have no init process stay in Anchor's control group")
 	}
-	return w, nil
+	if err := w.Within(members).try(ctx, program, user); err != nil {
+		return fmt.Errorf("start a program in a control group: %w", err)
+	}
+	return nil
 }
 
 func (w Walls) try(ctx context.Context, program string, user *User) error {

@@ -1,0 +1,128 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// serverGroup is the group that Anchor moves to: a group with controllers for those below it has no processes itself.
+const serverGroup = "anchor-server"
+
+const (
+	controllersFile = "cgroup.controllers"
+	subtreeFile     = "cgroup.subtree_control"
+	membersFile     = "cgroup.procs"
+)
+
+// ErrNotDelegated is the Why of a Tree whose part of the hierarchy belongs to somebody else, systemd for one.
+var ErrNotDelegated = errors.New("the service manager has not delegated Anchor's control group to it")
+
+// enable lets groups hold limits, as many as the system permits. The error says what is missing.
+func (t *Tree) enable() error {
+	if err := t.checkDelegated(); err != nil {
+		return err
+	}
+	available, err := readWords(t.parent, controllersFile)
+	if err != nil {
+		return err
+	}
+	if exists(t.parent, "cgroup.type") { // the root of the whole hierarchy has none, and may have processes
+		if err := t.moveAway(); err != nil {
+			return err
+		}
+	}
+	var errs []error
+	for _, c := range []struct {
+		name string
+		held *bool
+	}{{"memory", &t.held.Memory}, {"cpu", &t.held.CPU}, {"pids", &t.held.Processes}} {
+		if err := t.enableOne(c.name, available); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		*c.held = true
+	}
+	if t.moved && t.held == (Controllers{}) {
+		errs = append(errs, t.moveBack())
+	}
+	return errors.Join(errs...)
+}
+
+func (t *Tree) enableOne(name string, available []string) error {
+	if !slices.Contains(available, name) {
+		return fmt.Errorf("the controller %s is not available to Anchor's control group", name)
+	}
+	for _, group := range []*os.File{t.parent, t.workers} {
+		err := write(group, subtreeFile, "+"+name)
+		if errors.Is(err, unix.EBUSY) {
+			return fmt.Errorf("the controller %s cannot be enabled: other processes run in Anchor's control group", name)
+		}
+		if err != nil {
+			return fmt.Errorf("enable the controller %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// checkDelegated reports whether this process may arrange its own group. Root could everywhere, but must not where
+// systemd manages the group; systemd marks what it delegates (https://systemd.io/CGROUP_DELEGATION).
+func (t *Tree) checkDelegated() error {
+	parent := int(t.parent.Fd())
+	if os.Geteuid() != 0 {
+		for _, file := range []string{subtreeFile, membersFile} {
+			if err := unix.Faccessat(parent, file, unix.W_OK, unix.AT_EACCESS); err != nil {
+				return fmt.Errorf("%w (%s: %w)", ErrNotDelegated, file, err)
+			}
+		}
+		return nil
+	}
+	path, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return err
+	}
+	if own, err := ownPath(string(path)); err == nil && own == "/" { // a container's own, or a machine without a manager
+		return nil
+	}
+	for _, mark := range []string{"trusted.delegate", "user.delegate"} {
+		value := make([]byte, 8)
+		if n, err := unix.Fgetxattr(parent, mark, value); err == nil && string(value[:n]) == "1" {
+			return nil
+		}
+	}
+	return ErrNotDelegated
+}
+
+// moveAway moves this process into a group of its own.
+func (t *Tree) moveAway() error {
+	if err := unix.Mkdirat(int(t.parent.Fd()), serverGroup, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make a control group for Anchor itself: %w", err)
+	}
+	if err := write(t.parent, serverGroup+"/"+membersFile, "0"); err != nil { // the process that writes (cgroups(7))
+		return fmt.Errorf("move Anchor to a control group of its own: %w", err)
+	}
+	t.moved = true
+	return nil
+}
+
+// moveBack undoes moveAway. Controllers that are enabled keep this process out of the group.
+func (t *Tree) moveBack() error {
+	for _, name := range []string{"memory", "cpu", "pids"} {
+		_ = write(t.parent, subtreeFile, "-"+name) // others may use it: then the move fails
+	}
+	if err := write(t.parent, membersFile, "0"); err != nil {
+		return fmt.Errorf("move Anchor back to the control group it was started in: %w", err)
+	}
+	t.moved = false
+	return unix.Unlinkat(int(t.parent.Fd()), serverGroup, unix.AT_REMOVEDIR)
+}
+
+func readWords(group *os.File, file string) ([]string, error) {
+	text, err := read(group, file)
+	return strings.Fields(text), err
+}

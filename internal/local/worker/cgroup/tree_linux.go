@@ -1,0 +1,168 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// prefix begins the names of the groups that hold all workers of one Anchor, which has a lock on its own.
+const prefix = "anchor-workers-"
+
+// Tree is a control group for all workers of this process, with one group for each project below it. The zero Tree
+// has no groups. Close removes it.
+type Tree struct {
+	parent  *os.File // the group in which Anchor was started
+	workers *os.File // locked; nil: there are no groups
+	name    string   // of workers
+	moved   bool     // Anchor has left parent for a group of its own
+	held    Controllers
+	why     error // why held lacks some
+
+	mu     sync.Mutex
+	groups map[string]*Group
+}
+
+// Open makes the group for all workers below that of this process and, where that part of the hierarchy is delegated,
+// enables its controllers, for which this process moves into a group beside it (cgroups(7), "no internal processes").
+// It never fails: a Tree without groups or controllers has a Why. Groups that a killed process left are removed.
+func Open() *Tree {
+	t := &Tree{groups: map[string]*Group{}}
+	if err := t.open(); err != nil {
+		t.why = err
+		t.forget()
+		return t
+	}
+	if err := t.enable(); err != nil {
+		t.why = err
+	}
+	return t
+}
+
+func (t *Tree) open() (err error) {
+	if t.parent, err = openOwn(); err != nil {
+		return fmt.Errorf("open the control group of this process: %w", err)
+	}
+	if err := sweep(t.parent); err != nil {
+		return fmt.Errorf("remove old control groups: %w", err)
+	}
+	if err := t.create(); err != nil {
+		return fmt.Errorf("make a control group: %w", err)
+	}
+	return nil
+}
+
+// create makes the group for all workers and locks it. Another process may take a new group for one that was left
+// behind, before it is locked.
+func (t *Tree) create() (err error) {
+	for n := range 16 {
+		name := fmt.Sprintf("%s%d-%d", prefix, os.Getpid(), n)
+		if err = unix.Mkdirat(int(t.parent.Fd()), name, 0o700); err != nil {
+			continue
+		}
+		group, err := openFolder(int(t.parent.Fd()), name)
+		if err != nil {
+			continue
+		}
+		if unix.Flock(int(group.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && exists(t.parent, name) {
+			t.workers, t.name = group, name
+			return nil
+		}
+		_ = group.Close() // only a folder that was read
+	}
+	return err
+}
+
+// Folder is the group of all workers, nil when there are no groups. What is attached to it, BPF programs for one,
+// applies to every group below. Close closes it.
+func (t *Tree) Folder() *os.File { return t.workers }
+
+// Held returns the limits that groups hold here.
+func (t *Tree) Held() Controllers { return t.held }
+
+// Why returns why groups do not hold every limit, nil when they do.
+func (t *Tree) Why() error { return t.why }
+
+// Group returns the group of the given name, which it makes when there is none. The name is a folder's: letters,
+// digits and hyphens.
+func (t *Tree) Group(name string) (*Group, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if g := t.groups[name]; g != nil {
+		return g, nil
+	}
+	g := &Group{held: t.held}
+	if t.workers != nil {
+		if err := g.open(t.workers, "project-"+name); err != nil {
+			return nil, fmt.Errorf("make the control group of %s: %w", name, err)
+		}
+	}
+	if t.groups == nil {
+		t.groups = map[string]*Group{}
+	}
+	t.groups[name] = g
+	return g, nil
+}
+
+// Remove ends what runs in the group of the given name and removes it. It is no error when there is none.
+func (t *Tree) Remove(name string) error {
+	t.mu.Lock()
+	g := t.groups[name]
+	delete(t.groups, name)
+	t.mu.Unlock()
+	if g == nil || t.workers == nil {
+		return nil
+	}
+	if err := g.remove(t.workers); err != nil {
+		return fmt.Errorf("remove the control group of %s: %w", name, err)
+	}
+	return nil
+}
+
+// Close removes all groups, whose processes must have ended, and returns this process to the group that it came from.
+func (t *Tree) Close() error {
+	t.mu.Lock()
+	names := make([]string, 0, len(t.groups))
+	for name := range t.groups {
+		names = append(names, name)
+	}
+	t.mu.Unlock()
+	var errs []error
+	for _, name := range names {
+		errs = append(errs, t.Remove(name))
+	}
+	if t.workers != nil {
+		errs = append(errs, removeTree(t.parent, t.name), sweep(t.parent))
+	}
+	if t.moved {
+		errs = append(errs, t.moveBack())
+	}
+	t.forget()
+	return errors.Join(errs...)
+}
+
+// forget closes what is open.
+func (t *Tree) forget() {
+	for _, f := range []*os.File{t.workers, t.parent} {
+		if f != nil {
+			_ = f.Close() // only folders that were read
+		}
+	}
+	t.workers, t.parent = nil, nil
+}
+
+func openFolder(at int, name string) (*os.File, error) {
+	fd, err := unix.Openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), filepath.Base(name)), nil
+}
+
+func exists(parent *os.File, name string) bool {
+	return unix.Faccessat(int(parent.Fd()), name, unix.F_OK, 0) == nil
+}

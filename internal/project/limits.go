@@ -1,0 +1,55 @@
+package project
+
+import (
+	"context"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Limits returns the limits of the project of an id or slug, or NotFound.
+func (s Service) Limits(ctx context.Context, idOrSlug string) (anchor.ProjectLimits, error) {
+	p, err := s.Get(ctx, idOrSlug)
+	if err != nil {
+		return anchor.ProjectLimits{}, err
+	}
+	return s.limitsOf(p), nil
+}
+
+// SetLimits replaces the limits of the project of an id or slug and puts them in force at once. It refuses limits out
+// of range and a platform that has none of its own (Invalid) before anything changes.
+func (s Service) SetLimits(ctx context.Context, idOrSlug string, l anchor.Limits) (anchor.ProjectLimits, error) {
+	if err := anchor.CheckLimits(l); err != nil {
+		return anchor.ProjectLimits{}, err
+	}
+	if s.Limiter == nil {
+		return anchor.ProjectLimits{}, anchor.Invalid("limits_unsupported", "this platform has no limits per project").Hintf("%s", lambdaHint)
+	}
+	p, err := s.Get(ctx, idOrSlug)
+	if err != nil {
+		return anchor.ProjectLimits{}, err
+	}
+	if err := s.Records.SetLimits(ctx, p.ID, l); err != nil {
+		return anchor.ProjectLimits{}, err
+	}
+	p.Limits = l
+	// The records have the limits, so they are put in force when the caller has gone, too.
+	if err := s.Limiter.Limit(context.WithoutCancel(ctx), p.ID); err != nil {
+		return anchor.ProjectLimits{}, anchor.Failed("limits_not_enforced", "the limits of %s are stored but could not be put in force", p.Slug).
+			Hintf("Set them again; anchor doctor shows what the server can enforce.").Because(err)
+	}
+	return s.limitsOf(p), nil
+}
+
+// lambdaHint is for the one platform without a Limiter.
+const lambdaHint = "On aws, Lambda bounds the memory and the time of each function by itself. " +
+	"To bound a whole site, set a budget in AWS Budgets or the account's concurrency quota."
+
+func (s Service) limitsOf(p anchor.Project) anchor.ProjectLimits {
+	if s.Limiter == nil {
+		none := anchor.ReachNone
+		return anchor.ProjectLimits{Limits: p.Limits, Enforced: anchor.Enforcement{
+			Memory: none, CPU: none, Processes: none, Why: "this platform has no limits per project", Hint: lambdaHint,
+		}}
+	}
+	return anchor.ProjectLimits{Limits: p.Limits, Enforced: s.Limiter.Enforcement(), Usage: s.Limiter.LimitUsage(p.ID)}
+}
