@@ -50,10 +50,6 @@ func (p *Platform) LimitUsage(project anchor.ProjectID) anchor.LimitUsage {
 	if p.Groups == nil {
 		return anchor.LimitUsage{}
 	}
-	g, err := p.Groups.Group(string(project))
-	if err != nil {
-		return anchor.LimitUsage{}
-	}
-	u := g.Usage()
+	u := p.Groups.Usage(string(project))
 	return anchor.LimitUsage{MemoryBytes: u.Memory, Processes: u.Processes, MemoryKills: u.Kills}
 }

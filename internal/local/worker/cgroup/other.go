@@ -39,6 +39,9 @@ func (t *Tree) Group(name string) (*Group, error) {
 	return t.groups[name], nil
 }
 
+// Usage returns nothing.
+func (t *Tree) Usage(string) Usage { return Usage{} }
+
 // Remove forgets the group.
 func (t *Tree) Remove(name string) error {
 	t.mu.Lock()

@@ -108,6 +108,17 @@ func (t *Tree) Group(name string) (*Group, error) {
 	return g, nil
 }
 
+// Usage returns what the group of the given name takes: nothing when there is none.
+func (t *Tree) Usage(name string) Usage {
+	t.mu.Lock()
+	g := t.groups[name]
+	t.mu.Unlock()
+	if g == nil {
+		return Usage{}
+	}
+	return g.Usage()
+}
+
 // Remove ends what runs in the group of the given name and removes it. It is no error when there is none.
 func (t *Tree) Remove(name string) error {
 	t.mu.Lock()

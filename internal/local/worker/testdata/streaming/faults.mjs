@@ -118,6 +118,15 @@ const routes = {
   "/exit-timer": ({ res }) => (setTimeout(() => process.exit(7), 20), res.end("soon")),
   "/abort": () => process.abort(),
   "/kill": () => process.kill(process.pid, "SIGKILL"),
+  "/buffers": ({ res }) => {
+    const all = [];
+    try {
+      while (all.length < 400) all.push(Buffer.alloc(1 << 20, 1));
+    } catch {
+      return res.end("refused");
+    }
+    res.end("took 400 MiB");
+  },
   "/memory": () => {
     const all = [];
     for (;;) all.push(new Array(1e5).fill({}));
