@@ -59,7 +59,7 @@ var arrows = map[string][]string{
 	"internal/local/isr/awswire":   {"internal/atomicfile", "internal/local/isr"},
 	"internal/local/logs":          {"internal/anchor"},
 	"internal/local/server":        {"internal/..."},
-	"internal/local/sites":         {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/atomicfile", "internal/deploy", "internal/local/edge/...", "internal/local/isr/...", "internal/local/logs", "internal/local/worker", "internal/local/worker/cgroup", "internal/local/worker/egress", "internal/local/worker/jail"},
+	"internal/local/sites":         {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/atomicfile", "internal/deploy", "internal/local/edge/...", "internal/local/isr/...", "internal/local/logs", "internal/local/worker", "internal/local/worker/cgroup", "internal/local/worker/egress", "internal/local/worker/jail", "internal/release"},
 	"internal/local/sqlite":        {"internal/anchor", "internal/atomicfile", "internal/records"},
 	"internal/local/worker":        {"internal/local/worker/cgroup", "internal/local/worker/jail"},
 	"internal/local/worker/cgroup": {},
@@ -67,7 +67,7 @@ var arrows = map[string][]string{
 	"internal/local/worker/jail":   {},
 
 	// One AWS account.
-	"internal/aws":                       {"internal/anchor", "internal/artifact", "internal/aws/...", "internal/deploy"},
+	"internal/aws":                       {"internal/anchor", "internal/artifact", "internal/aws/...", "internal/deploy", "internal/release"},
 	"internal/aws/artifacts":             {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/aws/awserr", "internal/deploy"},
 	"internal/aws/asset":                 {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/artifact/staticfile", "internal/aws/awserr", "internal/deploy"},
 	"internal/aws/awserr":                {},

@@ -18,10 +18,9 @@ type note struct {
 	Store        string `json:"store"`        // ARN of the KeyValueStore
 }
 
-// Expect implements release.Traffic: the process comes to know the project by its note,
-// in one call that needs not wait for the target's record. Without a note Ready looks
-// things up.
-func (p *Platform) Expect(ctx context.Context, id anchor.ProjectID) {
+// readNote reads the project's note, unless the process knows the project, in one call that
+// need not wait for the target's record. Without a note Prepare looks things up.
+func (p *Platform) readNote(ctx context.Context, id anchor.ProjectID) {
 	p.mu.Lock()
 	_, known := p.projects[id]
 	p.mu.Unlock()

@@ -2,6 +2,8 @@ package aws_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws"
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
@@ -92,26 +95,47 @@ func (n noNotes) Do(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// TestExpectChangesNothing, known project or not, and asks once.
-func TestExpectChangesNothing(t *testing.T) {
+// TestPrepareReadsTheNoteOnce, beside the target: a process that knows the project reads
+// none.
+func TestPrepareReadsTheNoteOnce(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	s.deploy(t, platformtest.NewApp("one"))
-	p := s.process(t, s.Config())
-	for want, ask := range []func(){
-		func() { s.platform.Expect(t.Context(), s.project.ID) }, // which deployed it
-		func() { p.Expect(t.Context(), s.project.ID); p.Expect(t.Context(), s.project.ID) },
-	} {
+	d := s.deploy(t, platformtest.NewApp("one"))
+	fresh := s.process(t, s.Config())
+	for _, test := range []struct {
+		process *aws.Platform
+		notes   int
+	}{{s.platform, 0}, {fresh, 1}, {fresh, 0}} {
 		calls := s.Wire.Record()
-		ask()
-		made := calls()
-		if len(made) != want || want > 0 && made[0].Operation != "DynamoDB.GetItem" {
-			t.Errorf("it makes the calls %+v, want %d", made, want)
+		_, err := test.process.Prepare(t.Context(), s.project.ID, func(context.Context) (anchor.Deployment, error) { return d, nil })
+		must(t, err)
+		notes := 0
+		for _, call := range calls() {
+			if call.Operation == "DynamoDB.GetItem" {
+				notes++
+			}
+		}
+		if notes != test.notes {
+			t.Errorf("it reads %d items of the records, want %d", notes, test.notes)
 		}
 	}
-	calls := s.Wire.Record()
-	p.Expect(t.Context(), "nobody")
-	if made := calls(); len(made) != 1 || made[0].Operation != "DynamoDB.GetItem" {
-		t.Errorf("of a project that is not there it makes the calls %+v", made)
+	s.wantLive(t, d, "one")
+}
+
+// TestPrepareWithoutATarget reads the project's note and nothing else.
+func TestPrepareWithoutATarget(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	calls, none := s.Wire.Record(), errors.New("no target")
+	_, err := s.process(t, s.Config()).Prepare(t.Context(), "nobody", func(context.Context) (anchor.Deployment, error) {
+		return anchor.Deployment{}, none
+	})
+	if !errors.Is(err, none) {
+		t.Errorf("it returns %v, want the target's error", err)
+	}
+	for _, call := range calls() {
+		if call.Operation != "DynamoDB.GetItem" {
+			t.Errorf("without a target it calls %s", call.Operation)
+		}
 	}
 }

@@ -89,7 +89,6 @@ type Platform struct {
 	mu       sync.Mutex
 	projects map[anchor.ProjectID]anchor.Project
 	sites    map[anchor.ProjectID]front.Site
-	ready    map[anchor.ProjectID]readied // by the last Ready
 }
 
 // New gives the platform. It makes no call.
@@ -114,7 +113,6 @@ func New(c Config) (*Platform, error) {
 		s3:       s3.NewFromConfig(c.AWS),
 		projects: map[anchor.ProjectID]anchor.Project{},
 		sites:    map[anchor.ProjectID]front.Site{},
-		ready:    map[anchor.ProjectID]readied{},
 	}
 	p.functions = function.New(function.Config{
 		Lambda: lambda.NewFromConfig(c.AWS), S3: p.s3, SQS: sqs.NewFromConfig(c.AWS),

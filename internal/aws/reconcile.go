@@ -56,10 +56,10 @@ func (p *Platform) reconcile(ctx context.Context, live anchor.Live) error {
 	if err != nil {
 		return err
 	}
-	if err := p.front.Look(ctx, project); err != nil {
-		return fmt.Errorf("look what the distribution of %s serves: %w", project.Slug, err)
+	if err := p.front.Refresh(ctx, project); err != nil {
+		return fmt.Errorf("read what the distribution of %s serves: %w", project.Slug, err)
 	}
-	if err := p.route(ctx, now, readied{}); err != nil {
+	if err := p.Follow(ctx, now); err != nil {
 		return err
 	}
 	return p.purgeAgain(ctx, now)

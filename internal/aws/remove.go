@@ -67,7 +67,6 @@ func (p *Platform) RemoveProject(ctx context.Context, id anchor.ProjectID) error
 	defer p.mu.Unlock()
 	delete(p.projects, id)
 	delete(p.sites, id)
-	delete(p.ready, id)
 	return nil
 }
 

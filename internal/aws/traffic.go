@@ -8,76 +8,80 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/aws/front"
+	"github.com/anchor-deploy/anchor/internal/aws/function"
+	"github.com/anchor-deploy/anchor/internal/release"
 )
 
-// readied is what Ready learned, for the Route that follows it.
-type readied struct {
+// trafficSwitch is a prepared change of a project's aliases and of its distribution.
+type trafficSwitch struct {
+	project    anchor.Project
 	deployment anchor.Deployment // the one that serves
-	ahead      front.Ahead
+	functions  function.Switch
+	front      front.Switch
 }
 
-// Ready implements release.Traffic: the versions are there, and what Route needs to
-// know of aliases and store is read beforehand, all at once.
-func (p *Platform) Ready(ctx context.Context, d anchor.Deployment) error {
-	project, err := p.project(ctx, d.ProjectID)
+// Prepare implements release.Traffic: it checks that the versions exist, and reads
+// aliases and store at once. A process that does not know the project yet reads its note
+// beside the target.
+func (p *Platform) Prepare(
+	ctx context.Context, id anchor.ProjectID, target func(context.Context) (anchor.Deployment, error),
+) (release.Switch, error) {
+	both, bound := errgroup.WithContext(ctx)
+	both.Go(func() error {
+		p.readNote(bound, id)
+		return nil
+	})
+	var d anchor.Deployment
+	both.Go(func() (err error) { d, err = target(bound); return err })
+	if err := both.Wait(); err != nil {
+		return nil, err
+	}
+	project, err := p.project(ctx, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if d.IsRollback {
 		if d, err = p.serving(ctx, d.RollbackTo); err != nil {
-			return err
+			return nil, err
 		}
 	}
+	return p.prepare(ctx, project, d)
+}
+
+func (p *Platform) prepare(ctx context.Context, project anchor.Project, d anchor.Deployment) (release.Switch, error) {
+	s := trafficSwitch{project: project, deployment: d}
 	both, bound := errgroup.WithContext(ctx)
-	both.Go(func() error { return p.functions.Ready(bound, project, d) })
-	var ahead front.Ahead
-	both.Go(func() (err error) { ahead, err = p.front.Ready(bound, project); return err })
+	both.Go(func() (err error) { s.functions, err = p.functions.Prepare(bound, project, d); return err })
+	both.Go(func() (err error) { s.front, err = p.front.Prepare(bound, project); return err })
 	if err := both.Wait(); err != nil {
-		return fmt.Errorf("make deployment %s ready: %w", d.ID, err)
+		return nil, fmt.Errorf("prepare the switch to deployment %s: %w", d.ID, err)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.ready[d.ProjectID] = readied{d, ahead}
-	return nil
+	return s, nil
 }
 
-// Route implements release.Traffic.
-func (p *Platform) Route(ctx context.Context, live anchor.Live) error {
-	return p.route(ctx, live, p.takeReady(live))
+// Commit implements release.Switch. The distribution's switch and the server function's
+// are one moment: neither order would keep a request between them from meeting both
+// deployments, and a rollback has no call to spare.
+func (s trafficSwitch) Commit(ctx context.Context, live anchor.Live) error {
+	err := s.functions.Commit(ctx, live, func(ctx context.Context) error { return s.front.Commit(ctx, live) })
+	return notRouted(err, s.project, s.deployment)
 }
 
-// takeReady gives what Ready learned if it was asked for the deployment that live names,
-// once. A release's Ready ends before it moves the pointer, and release.Traffic allows
-// one release of a project at a time; others, as the reconciler, have no part in it.
-func (p *Platform) takeReady(live anchor.Live) readied {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	r := p.ready[live.ProjectID]
-	delete(p.ready, live.ProjectID)
-	if r.deployment.ID != live.Deployment {
-		return readied{}
-	}
-	return r
-}
-
-// route follows live with what a Ready before its move learned, or with nothing.
-func (p *Platform) route(ctx context.Context, live anchor.Live, ready readied) error {
+// Follow implements release.Traffic.
+func (p *Platform) Follow(ctx context.Context, live anchor.Live) error {
 	project, err := p.project(ctx, live.ProjectID)
 	if err != nil {
 		return err
 	}
-	d := ready.deployment
-	if d.ID == "" {
-		if d, err = p.serving(ctx, live.Deployment); err != nil {
-			return err
-		}
+	d, err := p.serving(ctx, live.Deployment)
+	if err != nil {
+		return err
 	}
-	// The distribution's switch and the server function's are one moment: neither order
-	// would keep a request between them from meeting both deployments, and a rollback
-	// has no call to spare.
-	err = p.functions.Route(ctx, project, d, live, func(ctx context.Context) error {
-		return p.front.Switch(ctx, project, live, ready.ahead)
-	})
+	err = p.functions.Follow(ctx, project, d, live, func(ctx context.Context) error { return p.front.Follow(ctx, project, live) })
+	return notRouted(err, project, d)
+}
+
+func notRouted(err error, project anchor.Project, d anchor.Deployment) error {
 	if err != nil {
 		return fmt.Errorf("route %s to deployment %s: %w", project.Slug, d.ID, err)
 	}

@@ -143,7 +143,7 @@ func TestCancelInTheReleaseComesTooLate(t *testing.T) {
 	h := newHold()
 	s := newStand(t, func(s *stand) {
 		s.platform.Fault = func(ctx context.Context, op string, _ anchor.DeploymentID) (bool, error) {
-			if op == "Route" {
+			if op == "Follow" {
 				return false, h.wait(ctx)
 			}
 			return false, nil

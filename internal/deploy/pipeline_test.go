@@ -156,7 +156,7 @@ func wantSound(t *testing.T, s *stand, failed string, old, fresh anchor.Deployme
 	default:
 		t.Errorf("it ended as %q", d.Status)
 	}
-	if routed := s.platform.Routed(s.project); routed != live.Deployment && failed != "platform.Route" {
+	if routed := s.platform.Routed(s.project); routed != live.Deployment && failed != "platform.Follow" {
 		t.Errorf("traffic goes to %s, live is %s", routed, live.Deployment)
 	}
 	if !s.platform.Holds(old) {

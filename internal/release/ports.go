@@ -11,10 +11,10 @@ import (
 
 // Pointer holds the live pointer of every project.
 type Pointer interface {
-	// Live gives the pointer, ErrNotFound before the first release.
+	// Live returns the pointer, ErrNotFound before the first release.
 	Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error)
 
-	// Accept hands out the project's next place in the order of requests: above every
+	// Accept returns the project's next place in the order of requests: above every
 	// one before. ErrNotFound when the project is unknown.
 	Accept(ctx context.Context, p anchor.ProjectID) (order int64, err error)
 
@@ -31,27 +31,44 @@ type Pointer interface {
 	Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error)
 }
 
-// Traffic makes requests follow the pointer. One release of a project at a time goes
-// through it: Ready, the pointer's move, Route.
+// Traffic makes requests follow the pointer. Its methods are safe for concurrent use, also
+// for one project: of two switches the one to the later revision holds.
 type Traffic interface {
-	// Expect says that Ready will be called for a deployment of the project, before it
-	// is known for which: to look up then what Ready would have to. It changes nothing,
-	// and what it cannot look up Ready does.
-	Expect(ctx context.Context, p anchor.ProjectID)
+	// Prepare does all that can be done before the pointer moves to the deployment that
+	// target returns: it reads what Commit needs and starts functions, so that Commit is
+	// short and meets warm functions. It calls target once, beside what it can read of the
+	// project without it, and returns an error of target unchanged. Live traffic stays as it
+	// is, whether the Switch is committed or dropped.
+	//
+	// When ctx ends before the functions have started, Prepare returns ctx's error, or a
+	// Switch if it has read what Commit needs.
+	Prepare(ctx context.Context, p anchor.ProjectID, target func(context.Context) (anchor.Deployment, error)) (Switch, error)
 
-	// Ready brings the deployment's functions up, so that Route meets warm ones.
-	// It is idempotent; its error leaves live traffic as it was.
-	Ready(ctx context.Context, d anchor.Deployment) error
-
-	// Route sends production traffic to live. It is idempotent and never goes
-	// back to an older revision.
-	Route(ctx context.Context, live anchor.Live) error
+	// Follow sends production traffic to live without a Switch, and reads what it needs
+	// itself. It is idempotent and never goes back to an older revision.
+	Follow(ctx context.Context, live anchor.Live) error
 }
+
+// Switch is a prepared change of a project's production traffic. It holds what Prepare read,
+// so that any number of them may be prepared at a time.
+type Switch interface {
+	// Commit sends production traffic to live: to the deployment that Prepare was called
+	// for, at a revision that the pointer reached after Prepare returned. It is idempotent
+	// and never goes back to an older revision. What others changed since Prepare it reads
+	// again.
+	Commit(ctx context.Context, live anchor.Live) error
+}
+
+// SwitchFunc is a Switch that is one function.
+type SwitchFunc func(ctx context.Context, live anchor.Live) error
+
+// Commit calls f.
+func (f SwitchFunc) Commit(ctx context.Context, live anchor.Live) error { return f(ctx, live) }
 
 // Records reads what the use-case decides on.
 type Records interface {
 	Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error)
 	Releases(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error)
-	// LastLive gives the deployment that was live before the one that is, or ErrNotFound.
+	// LastLive returns the deployment that was live before the current one, or ErrNotFound.
 	LastLive(ctx context.Context, p anchor.ProjectID) (anchor.DeploymentID, error)
 }

@@ -67,8 +67,8 @@ func switchUnknown(target anchor.DeploymentID, err error) error {
 		Hintf("`anchor doctor` checks the server; once the records answer, ask for the same again.").Because(err)
 }
 
-// notFollowed tells of traffic that still goes where it went.
-func notFollowed(live anchor.Live, err error) error {
+// trafficNotSwitched reports traffic that still goes to the deployment live before.
+func trafficNotSwitched(live anchor.Live, err error) error {
 	return anchor.Failed("traffic_failed", "deployment %s is live in the records, but traffic does not follow", live.Deployment).
 		Hintf("Ask for the same again, or start Anchor anew: it routes by the records.").Because(err)
 }

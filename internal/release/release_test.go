@@ -152,7 +152,7 @@ func TestNobodyKnows(t *testing.T) {
 func TestTargetThatDoesNotStart(t *testing.T) {
 	s := newStand(t)
 	first, second := s.deployed(t), s.deployed(t)
-	s.failPlatform("Ready", false, errLost)
+	s.failPlatform("Prepare", false, errLost)
 	_, err := s.Rollback(t.Context(), s.project, first.ID)
 	wantCode(t, err, anchor.KindFailed, "switch_failed")
 	s.wantLive(t, second.ID)
@@ -167,7 +167,7 @@ func TestColdTarget(t *testing.T) {
 	first := s.deployed(t)
 	s.deployed(t)
 	s.platform.Fault = func(ctx context.Context, op string, _ anchor.DeploymentID) (bool, error) {
-		if op == "Ready" {
+		if op == "Prepare" {
 			<-ctx.Done()
 			return false, fmt.Errorf("still starting: %w", ctx.Err())
 		}
@@ -181,7 +181,7 @@ func TestColdTarget(t *testing.T) {
 func TestTrafficThatDoesNotFollow(t *testing.T) {
 	s := newStand(t)
 	first, second := s.deployed(t), s.deployed(t)
-	s.failPlatform("Route", false, errLost)
+	s.failPlatform("Commit", false, errLost)
 	_, err := s.Rollback(t.Context(), s.project, first.ID)
 	wantCode(t, err, anchor.KindFailed, "traffic_failed")
 	if routed := s.platform.Routed(s.project); routed != second.ID {

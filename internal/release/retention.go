@@ -134,8 +134,8 @@ func (r Retention) needed(ctx context.Context, p anchor.ProjectID) (map[anchor.D
 		return nil, err
 	}
 	needed := map[anchor.DeploymentID]bool{live.Deployment: true}
-	if before, err := r.Service.before(ctx, p); err == nil {
-		needed[before] = true
+	if previous, err := r.Service.previousLive(ctx, p); err == nil {
+		needed[previous] = true
 	} else if anchor.KindOf(err) != anchor.KindConflict {
 		return nil, err
 	}

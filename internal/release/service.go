@@ -6,17 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/keylock"
 )
-
-// warmUp bounds how long a promote or rollback waits for its target's functions.
-// The target answered its probe when it was deployed, so past this bound the
-// switch goes ahead and requests wait for the rest of the cold start instead of
-// the caller: a rollback is asked for when live is broken.
-const warmUp = 700 * time.Millisecond
 
 // Result is what a promote or rollback did.
 type Result struct {
@@ -32,8 +24,8 @@ type Service struct {
 	Traffic Traffic
 	Records Records
 
-	// Keeps the releases and the pruning of one project apart, as Traffic asks for. Those of
-	// other processes it cannot: the pointer's revision makes them harmless.
+	// Keeps the releases and the pruning of one project apart. Those of other processes it
+	// cannot: the pointer's revision makes them harmless.
 	projects keylock.Locks[anchor.ProjectID]
 }
 
@@ -47,8 +39,8 @@ func (s *Service) GoLive(ctx context.Context, record anchor.Deployment) (anchor.
 	if err != nil {
 		return anchor.Live{}, err
 	}
-	if err := s.Traffic.Route(ctx, live); err != nil {
-		return live, notFollowed(live, err)
+	if err := s.Traffic.Follow(ctx, live); err != nil {
+		return live, trafficNotSwitched(live, err)
 	}
 	return live, nil
 }
@@ -82,13 +74,13 @@ func (s *Service) Follow(ctx context.Context, p anchor.ProjectID) error {
 	if err != nil || live.Revision == 0 {
 		return err
 	}
-	return s.Traffic.Route(ctx, live)
+	return s.Traffic.Follow(ctx, live)
 }
 
 // Promote makes an earlier deployment of the project live again, or one that was
 // deployed without going live, or superseded when it was ready to.
 func (s *Service) Promote(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (Result, error) {
-	return s.turnTo(ctx, p, id, anchor.ReleasePromote, func(target anchor.Deployment, _ anchor.Live) *anchor.Deployment {
+	return s.switchTo(ctx, p, id, anchor.ReleasePromote, func(target anchor.Deployment, _ anchor.Live) *anchor.Deployment {
 		return nil
 	})
 }
@@ -97,70 +89,49 @@ func (s *Service) Promote(ctx context.Context, p anchor.ProjectID, id anchor.Dep
 // it. An empty target means the deployment that was live before this one.
 func (s *Service) Rollback(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (Result, error) {
 	if id == "" {
-		before, err := s.before(ctx, p)
+		previous, err := s.previousLive(ctx, p)
 		if err != nil {
 			return Result{}, err
 		}
-		id = before
+		id = previous
 	}
-	return s.turnTo(ctx, p, id, anchor.ReleaseRollback, rollbackRecord)
+	return s.switchTo(ctx, p, id, anchor.ReleaseRollback, rollbackRecord)
 }
 
-// turnTo is what promote and rollback share; record gives the record to insert.
-func (s *Service) turnTo(
+// switchTo is what promote and rollback share; record returns the record to insert.
+func (s *Service) switchTo(
 	ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, kind anchor.ReleaseKind,
 	record func(target anchor.Deployment, from anchor.Live) *anchor.Deployment,
 ) (Result, error) {
 	start := time.Now()
 	defer s.projects.Lock(p)()
-	target, err := s.expectTarget(ctx, p, id)
+	ready, err := s.prepare(ctx, p, id)
 	if err != nil {
 		return Result{}, err
 	}
-	from, order, err := s.warmAndLook(ctx, target)
-	if err != nil {
-		return Result{}, err
-	}
-	rec := record(target, from)
-	named := target
+	rec := record(ready.target, ready.from)
+	named := ready.target
 	if rec != nil {
 		named = *rec
 	}
 	// From here on a caller that goes away must not leave pointer and traffic apart.
 	ctx = context.WithoutCancel(ctx)
-	to := newRelease(kind, from, target, named.ID)
-	to.Order = order
-	live, err := s.move(ctx, from, to, rec)
+	to := newRelease(kind, ready.from, ready.target, named.ID)
+	to.Order = ready.order
+	live, err := s.move(ctx, ready.from, to, rec)
 	if err != nil {
 		return Result{}, err
 	}
 	if rec != nil {
 		named.Order = live.Order
 	}
-	if err := s.Traffic.Route(ctx, live); err != nil {
-		return Result{}, notFollowed(live, err)
+	if err := ready.traffic.Commit(ctx, live); err != nil {
+		return Result{}, trafficNotSwitched(live, err)
 	}
-	return Result{Record: named, Live: live, PreviousVersion: from.Version, Took: time.Since(start)}, nil
+	return Result{Record: named, Live: live, PreviousVersion: ready.from.Version, Took: time.Since(start)}, nil
 }
 
-// expectTarget reads the target and has Traffic prepare meanwhile: a process that knows
-// nothing of the project yet would look it up after the read, while live is broken.
-func (s *Service) expectTarget(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (target anchor.Deployment, err error) {
-	both, bound := errgroup.WithContext(ctx)
-	both.Go(func() error {
-		bounded, cancel := context.WithTimeout(bound, warmUp)
-		defer cancel()
-		s.Traffic.Expect(bounded, p)
-		return nil
-	})
-	both.Go(func() (err error) {
-		target, err = s.target(bound, p, id)
-		return err
-	})
-	return target, both.Wait()
-}
-
-// target gives the deployment that serves for id, and refuses what cannot serve.
+// target returns the deployment that serves for id, and refuses one that cannot serve.
 func (s *Service) target(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
 	d, err := s.Records.Deployment(ctx, id)
 	if err == nil && d.ProjectID == p && d.IsRollback {
@@ -191,39 +162,7 @@ func sourceOf(d anchor.Deployment) string {
 	return "commit " + d.CommitSha
 }
 
-// warmAndLook warms the target up, and meanwhile has the request accepted and reads the
-// pointer: where the records are a network away, a rollback cannot spare the time to do
-// one after the other.
-func (s *Service) warmAndLook(ctx context.Context, target anchor.Deployment) (from anchor.Live, order int64, err error) {
-	all, bound := errgroup.WithContext(ctx)
-	all.Go(func() error {
-		if err := s.warm(bound, target); err != nil {
-			return switchFailed(target.ID, err)
-		}
-		return nil
-	})
-	all.Go(func() (err error) {
-		from, err = s.current(bound, target.ProjectID)
-		return err
-	})
-	all.Go(func() (err error) {
-		order, err = s.Pointer.Accept(bound, target.ProjectID)
-		return err
-	})
-	return from, order, all.Wait()
-}
-
-func (s *Service) warm(ctx context.Context, target anchor.Deployment) error {
-	bounded, cancel := context.WithTimeout(ctx, warmUp)
-	defer cancel()
-	err := s.Traffic.Ready(bounded, target)
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return nil
-	}
-	return err
-}
-
-// current gives the pointer, or its zero value before the first release.
+// current returns the pointer, or its zero value before the first release.
 func (s *Service) current(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
 	live, err := s.Pointer.Live(ctx, p)
 	if errors.Is(err, anchor.ErrNotFound) {
@@ -252,8 +191,8 @@ func (s *Service) move(ctx context.Context, from anchor.Live, to anchor.Release,
 	return anchor.Live{}, switchFailed(to.Deployment, fmt.Errorf("move the live pointer: %w", err))
 }
 
-// before finds what served before the deployment that serves now.
-func (s *Service) before(ctx context.Context, p anchor.ProjectID) (anchor.DeploymentID, error) {
+// previousLive returns the deployment that served before the current one.
+func (s *Service) previousLive(ctx context.Context, p anchor.ProjectID) (anchor.DeploymentID, error) {
 	id, err := s.Records.LastLive(ctx, p)
 	if errors.Is(err, anchor.ErrNotFound) {
 		return "", anchor.Conflict("nothing_before", "no other deployment of this project was ever live").

@@ -41,20 +41,20 @@ func callsOfAll(t *testing.T) (*awstest.Wire, string) {
 	step("ensure again", ensure)
 	step("publish", func() error { return s.Publish(t.Context(), a, hosts) })
 	step("publish another", func() error { return s.Publish(t.Context(), b, hosts) })
-	var ahead front.Ahead
-	ready := func() (err error) { ahead, err = s.Ready(t.Context(), s.project); return err }
-	step("ready, in the process that wrote last", ready)
-	step("switch and purge", func() error {
-		return errors.Join(s.Switch(t.Context(), s.project, one, ahead), s.Purge(t.Context(), s.project, one))
+	var ready front.Switch
+	prepare := func() (err error) { ready, err = s.Prepare(t.Context(), s.project); return err }
+	step("prepare, in the process that wrote last", prepare)
+	step("commit and purge", func() error {
+		return errors.Join(ready.Commit(t.Context(), one), s.Purge(t.Context(), s.project, one))
 	})
 	s.Front, _ = s.another()
 	step("ensure, in a new process", ensure)
 	s.Front, _ = s.another()
-	step("ready, in a new process", ready)
-	step("switch and purge after it", func() error {
-		return errors.Join(s.Switch(t.Context(), s.project, two, ahead), s.Purge(t.Context(), s.project, two))
+	step("prepare, in a new process", prepare)
+	step("commit and purge after it", func() error {
+		return errors.Join(ready.Commit(t.Context(), two), s.Purge(t.Context(), s.project, two))
 	})
-	step("switch to what is live", func() error { return s.Switch(t.Context(), s.project, two, front.Ahead{}) })
+	step("follow what is live", func() error { return s.Follow(t.Context(), s.project, two) })
 	step("forget", func() error { return s.Forget(t.Context(), s.project, a.Deployment.ID) })
 	step("remove the project", func() error { return s.RemoveProject(t.Context(), s.project) })
 	return s.cloud.Wire, out.String()

@@ -17,7 +17,6 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
-	"github.com/anchor-deploy/anchor/internal/aws/front"
 	"github.com/anchor-deploy/anchor/internal/aws/front/fronttest"
 )
 
@@ -143,7 +142,7 @@ func TestServe(t *testing.T) {
 	if res := s.get(edge, base+"/"); res.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("before the first release it answers %d", res.StatusCode)
 	}
-	if err := s.Switch(t.Context(), s.project, s.live(a, 1), front.Ahead{}); err != nil {
+	if err := s.Follow(t.Context(), s.project, s.live(a, 1)); err != nil {
 		t.Fatal(err)
 	}
 	got := s.echo(s.get(edge, base+"/page?x=%20y"))
@@ -187,7 +186,7 @@ func TestServe(t *testing.T) {
 		}
 	}
 
-	if err := s.Switch(t.Context(), s.project, s.live(b, 2), front.Ahead{}); err != nil {
+	if err := s.Follow(t.Context(), s.project, s.live(b, 2)); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{"/": "live", "/api/x": "live-api", "/_next/image?url=%2Fa.png&w=64&q=75": "live-image"} {

@@ -11,40 +11,44 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// Ahead is what Ready read, for the Switch of one release. The zero value is of no store.
-type Ahead struct{ store, etag string }
+// Switch is a change of what CloudFront has live, with the store's ETag as Prepare read it.
+type Switch struct {
+	front       *Front
+	project     anchor.Project
+	store, etag string // of which store; "" when it was not read
+}
 
-// Ready reads what makes Switch one call, whoever wrote to the store last: its ETag
-// alone, in one call. It is for the Switch to what the pointer was moved to, or seen at,
-// after Ready returned, and for no other.
+// Prepare reads what makes Commit one call, even if other processes wrote to the store
+// last: its ETag alone, in one call. The Switch is for the revision that the pointer was
+// moved to, or seen at, after Prepare returned, and for no other.
 //
-// Such a Switch need not know what the store has live. The store follows the pointer,
+// Such a Commit need not know what the store has live. The store follows the pointer,
 // which only grows: what the store held when its ETag was read was a revision that the
 // pointer had had by then, and so none that is newer than what the pointer got to later.
 // Whatever is newer than that moved the pointer after it, was written to the store after
-// that, and so changed the ETag: the Switch fails, and reads anew, ETag first. With an
-// ETag that was old already when it was read it does the same.
+// that, and so changed the ETag: Commit's write fails, and it reads the store, ETag first.
+// With an ETag that was old already when it was read it does the same.
 //
-// The ETag is handed over instead of kept here, because a Switch of another caller, to
-// what the pointer was at before, must not meet it.
-func (f *Front) Ready(ctx context.Context, p anchor.Project) (Ahead, error) {
+// The ETag travels in the Switch instead of staying here, because a Follow of another
+// caller, of what the pointer was at before, must not use it.
+func (f *Front) Prepare(ctx context.Context, p anchor.Project) (Switch, error) {
 	s, err := f.store(ctx, p)
 	if err != nil {
-		return Ahead{}, err
+		return Switch{}, err
 	}
 	etag, err := f.readETag(ctx, s)
-	if gone(err) { // what was known is a store that is no more; there may be another
+	if gone(err) { // the store that was known no longer exists; there may be another
 		if s, err = f.store(ctx, p); err != nil {
-			return Ahead{}, err
+			return Switch{}, err
 		}
 		etag, err = f.readETag(ctx, s)
 	}
-	return Ahead{s.arn, etag}, err
+	return Switch{front: f, project: p, store: s.arn, etag: etag}, err
 }
 
-// Look forgets what earlier calls learned and reads it anew, for a Switch to a release
+// Refresh drops what earlier calls remembered and reads it again, for a Follow of a release
 // from before it.
-func (f *Front) Look(ctx context.Context, p anchor.Project) error {
+func (f *Front) Refresh(ctx context.Context, p anchor.Project) error {
 	s, err := f.store(ctx, p)
 	if err != nil {
 		return err
@@ -52,22 +56,27 @@ func (f *Front) Look(ctx context.Context, p anchor.Project) error {
 	return f.read(ctx, s)
 }
 
-// Switch makes CloudFront follow the pointer. It never goes back to an older revision:
-// then it does nothing. ahead is what a Ready gave that ended before the pointer was moved
-// to live or seen there, or the zero value.
-func (f *Front) Switch(ctx context.Context, p anchor.Project, live anchor.Live, ahead Ahead) error {
-	s, err := f.store(ctx, p)
+// Follow is the Commit of a Switch that nothing was read for.
+func (f *Front) Follow(ctx context.Context, p anchor.Project, live anchor.Live) error {
+	return Switch{front: f, project: p}.Commit(ctx, live)
+}
+
+// Commit makes CloudFront follow the pointer. It never goes back to an older revision:
+// then it does nothing.
+func (s Switch) Commit(ctx context.Context, live anchor.Live) error {
+	f := s.front
+	at, err := f.store(ctx, s.project)
 	if err != nil {
 		return err
 	}
 	to := pointer{Revision: live.Revision, Deployment: live.Deployment}
-	known := ahead.etag != "" && ahead.store == s.arn
-	return f.settled(ctx, s, func() error {
+	known := s.etag != "" && s.store == at.arn
+	return f.settled(ctx, at, func() error {
 		if known {
 			known = false
-			return f.write(ctx, s, ahead.etag, to, edit{live: &to})
+			return f.write(ctx, at, s.etag, to, edit{live: &to})
 		}
-		return f.apply(ctx, s, func(now pointer) (edit, error) {
+		return f.apply(ctx, at, func(now pointer) (edit, error) {
 			if now.Revision >= to.Revision {
 				return edit{}, nil
 			}

@@ -15,7 +15,7 @@ func (s *stand) publishAndSwitch(site front.Site) {
 	s.t.Helper()
 	a := s.artifact()
 	s.publish(a)
-	if err := s.Switch(s.t.Context(), s.project, s.live(a, 1), front.Ahead{}); err != nil {
+	if err := s.Follow(s.t.Context(), s.project, s.live(a, 1)); err != nil {
 		s.t.Fatal(err)
 	}
 	s.wantLive(site, 1, a.Deployment.ID)
@@ -35,18 +35,18 @@ func TestSwitchNeverGoesBack(t *testing.T) {
 	s.publish(a)
 	s.publish(b)
 	other, _ := s.another()
-	if err := other.Look(t.Context(), s.project); err != nil {
+	if err := other.Refresh(t.Context(), s.project); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Switch(t.Context(), s.project, s.live(b, 2), front.Ahead{}); err != nil {
+	if err := s.Follow(t.Context(), s.project, s.live(b, 2)); err != nil {
 		t.Fatal(err)
 	}
 	// The other process knows nothing of revision 2, and comes with 1.
-	if err := other.Switch(t.Context(), s.project, s.live(a, 1), front.Ahead{}); err != nil {
+	if err := other.Follow(t.Context(), s.project, s.live(a, 1)); err != nil {
 		t.Fatal(err)
 	}
 	s.wantLive(site, 2, b.Deployment.ID)
-	if err := other.Switch(t.Context(), s.project, s.live(a, 3), front.Ahead{}); err != nil {
+	if err := other.Follow(t.Context(), s.project, s.live(a, 3)); err != nil {
 		t.Fatal(err)
 	}
 	s.wantLive(site, 3, a.Deployment.ID)
@@ -58,10 +58,10 @@ func TestSwitchIsOneCallWhenReady(t *testing.T) {
 	a := s.artifact()
 	s.publish(a)
 	f, _ := s.another()
-	ahead := s.ready(f)
+	ready := s.prepare(f)
 	calls := s.cloud.Wire.Record()
 	live := s.live(a, 1)
-	if err := errors.Join(f.Switch(t.Context(), s.project, live, ahead), f.Purge(t.Context(), s.project, live)); err != nil {
+	if err := errors.Join(ready.Commit(t.Context(), live), f.Purge(t.Context(), s.project, live)); err != nil {
 		t.Fatal(err)
 	}
 	if got := calls(); len(got) != 2 {
@@ -86,7 +86,7 @@ func TestSwitchOutlivesFaults(t *testing.T) {
 			s.publish(a)
 			fault.Operation = "CloudFront KeyValueStore.UpdateKeys"
 			s.cloud.Wire.Break(fault)
-			if err := s.Switch(t.Context(), s.project, s.live(a, 1), front.Ahead{}); err != nil {
+			if err := s.Follow(t.Context(), s.project, s.live(a, 1)); err != nil {
 				t.Fatal(err)
 			}
 			s.wantLive(site, 1, a.Deployment.ID)
@@ -112,8 +112,8 @@ func TestStoreConvergesAfterAnyBrokenCall(t *testing.T) {
 						for _, step := range []func() error{
 							func() error { return s.Publish(t.Context(), a, hosts) },
 							func() error { return s.Publish(t.Context(), b, hosts) },
-							func() error { return s.Switch(t.Context(), s.project, s.live(a, 1), front.Ahead{}) },
-							func() error { return s.Switch(t.Context(), s.project, s.live(b, 2), front.Ahead{}) },
+							func() error { return s.Follow(t.Context(), s.project, s.live(a, 1)) },
+							func() error { return s.Follow(t.Context(), s.project, s.live(b, 2)) },
 							func() error { return s.Forget(t.Context(), s.project, a.Deployment.ID) },
 						} {
 							if err := step(); err != nil {
@@ -144,7 +144,7 @@ func TestSwitchGivesUpOnEndlessConflicts(t *testing.T) {
 	a := s.artifact()
 	s.publish(a)
 	s.cloud.Wire.Break(awstest.Fault{Operation: "CloudFront KeyValueStore.UpdateKeys", Status: 409, Code: "ConflictException"})
-	err := s.Switch(t.Context(), s.project, s.live(a, 1), front.Ahead{})
+	err := s.Follow(t.Context(), s.project, s.live(a, 1))
 	wantError(t, err, "cloudfront_contended", "anchor-shop")
 }
 
@@ -194,7 +194,7 @@ func TestForget(t *testing.T) {
 	}
 	s.publish(a)
 	s.publish(b)
-	if err := s.Switch(t.Context(), s.project, s.live(a, 1), front.Ahead{}); err != nil {
+	if err := s.Follow(t.Context(), s.project, s.live(a, 1)); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {

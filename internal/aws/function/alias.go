@@ -35,21 +35,6 @@ func aliasOf(revisionID, version, description *string) alias {
 	return a
 }
 
-// seen gives what Ready saw of a function's live alias, once.
-func (f *Functions) seen(function string) (alias, bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	a, found := f.live[function]
-	delete(f.live, function)
-	return a, found
-}
-
-func (f *Functions) remember(function string, a alias) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.live[function] = a
-}
-
 func (f *Functions) readLive(ctx context.Context, function string) (alias, error) {
 	out, err := f.Lambda.GetAlias(ctx, &lambda.GetAliasInput{FunctionName: &function, Name: sdk.String(anchor.LiveAlias)})
 	if isMissing(err) {
@@ -62,10 +47,16 @@ func (f *Functions) readLive(ctx context.Context, function string) (alias, error
 }
 
 // move makes a function's live alias follow the pointer. An alias that follows a later
-// revision stays; a write that another one overtook is decided anew. complete makes what a
-// new alias needs.
-func (f *Functions) move(ctx context.Context, function, version string, live anchor.Live, complete func(context.Context) error) error {
-	have, known := f.seen(function)
+// revision stays; after a write that another one overtook the alias is read again. read is
+// the alias as Prepare read it, nil if it did not. complete makes what a new alias needs.
+func (f *Functions) move(
+	ctx context.Context, function, version string, live anchor.Live, read *alias, complete func(context.Context) error,
+) error {
+	var have alias
+	if read != nil {
+		have = *read
+	}
+	known := read != nil
 	for round := range maxRounds {
 		if !known {
 			var err error

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
+	"github.com/anchor-deploy/anchor/internal/aws/function"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -42,10 +43,11 @@ func callsOfAll(t *testing.T) (*awstest.Wire, string) {
 	count("publish, second of the project, one function's code is new", func() { two = s.publish(t, second) })
 	s.cloud.Wire.Slow(200 * time.Millisecond) // parallel calls overlap for certain
 	slow = true
-	count("route, first of the project", func() { must(t, s.Route(t.Context(), p, one, liveOf(one, 1))) })
-	count("ready", func() { must(t, s.Ready(t.Context(), p, two)) })
-	count("route after ready", func() { must(t, s.Route(t.Context(), p, two, liveOf(two, 2))) })
-	count("route of what is aligned", func() { must(t, s.Route(t.Context(), p, two, liveOf(two, 2))) })
+	count("follow, first of the project", func() { must(t, s.Follow(t.Context(), p, one, liveOf(one, 1))) })
+	var ready function.Switch
+	count("prepare", func() { ready = s.prepare(t, p, two) })
+	count("commit", func() { must(t, ready.Commit(t.Context(), liveOf(two, 2))) })
+	count("follow what is aligned", func() { must(t, s.Follow(t.Context(), p, two, liveOf(two, 2))) })
 	count("hosts", func() {
 		_, err := s.Hosts(t.Context(), p, "live")
 		must(t, err)

@@ -67,7 +67,7 @@ func (s *stand) wantPublished(t *testing.T, p anchor.Project, d anchor.Deploymen
 	t.Helper()
 	s.want(t, p, "d-"+string(d.ID), "/", page)
 	s.want(t, p, "d-"+string(d.ID), "/greeting", "hello")
-	must(t, s.Ready(t.Context(), p, d))
+	s.prepare(t, p, d)
 	function := "anchor-" + p.Slug + "-server"
 	out, err := s.Lambda.ListVersionsByFunction(t.Context(), &lambda.ListVersionsByFunctionInput{FunctionName: &function})
 	must(t, err)
@@ -282,8 +282,8 @@ func (s *stand) wantRoutedAfterCrash(t *testing.T, point crashPoint) {
 	t.Helper()
 	p := newProject()
 	d := s.publish(t, artifactOf(t, p, platformtest.NewApp("one").With("revalidation-function/index.mjs", revalidation)))
-	s.crash(t, point, func(ctx context.Context) error { return s.Route(ctx, p, d, liveOf(d, 1)) })
-	must(t, s.open().Route(t.Context(), p, d, liveOf(d, 1)))
+	s.crash(t, point, func(ctx context.Context) error { return s.Follow(ctx, p, d, liveOf(d, 1)) })
+	must(t, s.open().Follow(t.Context(), p, d, liveOf(d, 1)))
 	s.want(t, p, anchor.LiveAlias, "/", "one")
 	s.wantMapped(t, p)
 }

@@ -9,7 +9,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -68,18 +67,14 @@ type Functions struct {
 	step      time.Duration // the first wait between two looks
 	leaseTTL  time.Duration
 	leaseWait time.Duration // how long to wait for another's lease
-
-	mu   sync.Mutex
-	live map[string]alias // by Lambda's name of the function: what Ready saw, until Route uses it
 }
 
-// New gives the functions of an installation.
+// New returns the functions of an installation.
 func New(c Config) *Functions {
 	if c.ProbeLimit == 0 {
 		c.ProbeLimit = ProbeLimit
 	}
 	return &Functions{
 		Config: c, step: 200 * time.Millisecond, leaseTTL: 30 * time.Second, leaseWait: 3 * time.Minute,
-		live: map[string]alias{},
 	}
 }

@@ -41,7 +41,7 @@ func TestLife(t *testing.T) {
 	}
 	s.route(t, p, first, 3) // a rollback
 	s.want(t, p, anchor.LiveAlias, "/", "one")
-	must(t, s.Route(t.Context(), p, second, liveOf(second, 2)))
+	must(t, s.Follow(t.Context(), p, second, liveOf(second, 2)))
 	s.want(t, p, anchor.LiveAlias, "/", "one")
 	if got := s.aliasVersion(t, "anchor-"+p.Slug+"-server", "live"); got != "1" {
 		t.Errorf("the AWS CLI sees version %s live", got)

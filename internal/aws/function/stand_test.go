@@ -146,8 +146,21 @@ func liveOf(d anchor.Deployment, revision int64) anchor.Live {
 // route makes a deployment live.
 func (s *stand) route(t *testing.T, p anchor.Project, d anchor.Deployment, revision int64) {
 	t.Helper()
-	must(t, s.Ready(t.Context(), p, d))
-	must(t, s.Route(t.Context(), p, d, liveOf(d, revision)))
+	must(t, s.prepare(t, p, d).Commit(t.Context(), liveOf(d, revision)))
+}
+
+func (s *stand) prepare(t *testing.T, p anchor.Project, d anchor.Deployment) function.Switch {
+	t.Helper()
+	ready, err := s.Prepare(t.Context(), p, d)
+	must(t, err)
+	return ready
+}
+
+// refused returns the error of a Prepare.
+func (s *stand) refused(t *testing.T, p anchor.Project, d anchor.Deployment) error {
+	t.Helper()
+	_, err := s.Prepare(t.Context(), p, d)
+	return err
 }
 
 // ask asks a function's URL, with the secret when there is one.

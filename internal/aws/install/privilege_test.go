@@ -31,14 +31,14 @@ const (
 var handlers = map[string][]runs{
 	"DeployRole": {
 		{handler, nil}, {records, nil}, {lambda, []string{"Dispatch"}},
-		{platform, []string{"Check", "Upload", "Seed", "Publish", "Probe", "Expect", "Ready", "Route", "Purge", "Remove", "Reconcile",
+		{platform, []string{"Check", "Upload", "Seed", "Publish", "Probe", "Prepare", "Commit", "Follow", "Purge", "Remove", "Reconcile",
 			"RemoveProject", "Sweep"}},
 		{artifacts, []string{"Import", "SaveManifest", "Manifest", "Unpack", "Remove", "Discard", "Missing", "Sync", "IDs", "Collect"}},
 		{platform + "/codebuild", []string{"Forget"}},
 	},
 	"RollbackRole": { // dispatches nothing: of the start, only the key is its own
 		{records, []string{"Project", "ProjectBySlug", "Deployment", "Live", "Move", "LastLive", "TokenByHash", "Note"}},
-		{platform, []string{"ReadKey", "Expect", "Ready", "Route", "URLs"}},
+		{platform, []string{"ReadKey", "Prepare", "Commit", "Follow", "URLs"}},
 	},
 	"DomainsRole": {
 		{records, []string{"Project", "ProjectBySlug", "TokenByHash", "CreateHostname", "UpdateHostname", "DeleteHostname", "Hostname",

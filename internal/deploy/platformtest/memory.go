@@ -9,6 +9,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/release"
 )
 
 // Memory is a platform that serves nothing and remembers what it was asked: for
@@ -138,17 +139,27 @@ func (m *Memory) Seed(ctx context.Context, a deploy.Artifact, _ deploy.Note) err
 	return m.hold(ctx, "Seed", a.Deployment.ID)
 }
 
-// Expect implements release.Traffic. There is nothing to look up.
-func (m *Memory) Expect(context.Context, anchor.ProjectID) {}
-
-// Ready implements release.Traffic.
-func (m *Memory) Ready(ctx context.Context, d anchor.Deployment) error {
-	return m.call(ctx, "Ready", d.Serves(), func() {})
+// Prepare implements release.Traffic.
+func (m *Memory) Prepare(
+	ctx context.Context, _ anchor.ProjectID, target func(context.Context) (anchor.Deployment, error),
+) (release.Switch, error) {
+	d, err := target(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.call(ctx, "Prepare", d.Serves(), func() {}); err != nil {
+		return nil, err
+	}
+	return release.SwitchFunc(func(ctx context.Context, live anchor.Live) error { return m.route(ctx, "Commit", live) }), nil
 }
 
-// Route implements release.Traffic.
-func (m *Memory) Route(ctx context.Context, live anchor.Live) error {
-	return m.call(ctx, "Route", live.Deployment, func() {
+// Follow implements release.Traffic.
+func (m *Memory) Follow(ctx context.Context, live anchor.Live) error {
+	return m.route(ctx, "Follow", live)
+}
+
+func (m *Memory) route(ctx context.Context, op string, live anchor.Live) error {
+	return m.call(ctx, op, live.Deployment, func() {
 		if m.routed[live.ProjectID].Revision < live.Revision {
 			m.routed[live.ProjectID] = live
 		}

@@ -25,6 +25,10 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"traffic follows the pointer", trafficFollows},
 		{"traffic never goes back to an older revision", noOlderRevision},
 		{"a route to nothing leaves traffic as it is", routeToNothing},
+		{"a Prepare that is never committed changes nothing", prepareWithoutCommit},
+		{"two Prepares, one Commit", twoPreparesOneCommit},
+		{"a Switch outlives what others change", staleSwitch},
+		{"a Switch that comes late does not go back", lateSwitch},
 		{"hashed files outlive their deployment, public ones are the live one's", assets},
 		{"a seed never overwrites what the app wrote", seedAgain},
 		{"a probe refuses what is broken", probeRefuses},
@@ -103,7 +107,7 @@ func noOlderRevision(t *testing.T, s *stand) {
 	_, older := s.live(t, "one")
 	_, newer := s.live(t, "two")
 	for _, live := range []anchor.Live{older, newer, older} {
-		must(t, s.Platform.Route(t.Context(), live))
+		must(t, s.Platform.Follow(t.Context(), live))
 		s.want(t, s.site(), "/", "two")
 	}
 }
@@ -111,11 +115,11 @@ func noOlderRevision(t *testing.T, s *stand) {
 func routeToNothing(t *testing.T, s *stand) {
 	_, live := s.live(t, "one")
 	live.Deployment, live.Revision = anchor.DeploymentID(anchor.NewID()), live.Revision+1
-	if err := s.Platform.Route(t.Context(), live); err == nil {
+	if err := s.Platform.Follow(t.Context(), live); err == nil {
 		t.Error("it routes to a deployment that is not there")
 	}
-	if err := s.Platform.Ready(t.Context(), anchor.Deployment{ID: live.Deployment, ProjectID: s.project.ID}); err == nil {
-		t.Error("a deployment that is not there is ready")
+	if _, err := s.prepareSwitch(t, anchor.Deployment{ID: live.Deployment, ProjectID: s.project.ID}); err == nil {
+		t.Error("it prepares a switch to a deployment that is not there")
 	}
 	s.want(t, s.site(), "/", "one")
 }
@@ -237,8 +241,10 @@ func readyForARollback(t *testing.T, s *stand) {
 	record := anchor.Deployment{
 		ID: anchor.DeploymentID(anchor.NewID()), ProjectID: s.project.ID, IsRollback: true, RollbackTo: one.Deployment.ID,
 	}
-	must(t, s.Platform.Ready(t.Context(), record))
-	must(t, s.Platform.Ready(t.Context(), record))
+	for range 2 {
+		_, err := s.prepareSwitch(t, record)
+		must(t, err)
+	}
 }
 
 func restart(t *testing.T, s *stand) {
@@ -258,7 +264,8 @@ func restart(t *testing.T, s *stand) {
 	s.wantCache(t, one.Deployment.ID, "one/index.cache", "written by the app")
 	record, err := s.Records.Deployment(t.Context(), one.Deployment.ID)
 	must(t, err)
-	must(t, s.Platform.Ready(t.Context(), record))
+	_, err = s.prepareSwitch(t, record)
+	must(t, err)
 	_, err = s.releases.Promote(t.Context(), s.project.ID, two.Deployment.ID)
 	must(t, err)
 	s.want(t, s.site(), "/", "two")

@@ -137,7 +137,7 @@ func TestRemoveProject(t *testing.T) {
 	in := newInstallation(t)
 	p, d := in.publish(t, "shop")
 	other, kept := in.publish(t, "other")
-	must(t, in.platform.Route(t.Context(), anchor.Live{ProjectID: p.ID, Deployment: d.ID, Revision: 1}))
+	must(t, in.platform.Follow(t.Context(), anchor.Live{ProjectID: p.ID, Deployment: d.ID, Revision: 1}))
 	site, _ := in.platform.Hosts(p, d.ID)
 	if status := in.status(t, site, "/public.txt"); status != http.StatusOK {
 		t.Fatalf("live, it answers %d", status)

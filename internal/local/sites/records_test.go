@@ -24,7 +24,7 @@ func (in *installation) live(t *testing.T, slug string) (d anchor.Deployment, si
 		ID: anchor.ReleaseID(anchor.NewID()), ProjectID: p.ID, Kind: anchor.ReleaseDeploy, Deployment: d.ID, Record: d.ID,
 	}, &d)
 	must(t, err)
-	must(t, in.platform.Route(t.Context(), live))
+	must(t, in.platform.Follow(t.Context(), live))
 	site, own = in.platform.Hosts(p, d.ID)
 	return d, site, own
 }
@@ -202,7 +202,7 @@ func TestHashedFilesOutliveTheirDeployment(t *testing.T) {
 		ID: anchor.ReleaseID(anchor.NewID()), ProjectID: project.ID, Kind: anchor.ReleaseDeploy, Deployment: next.ID, Record: next.ID,
 	}, &next)
 	must(t, err)
-	must(t, in.platform.Route(t.Context(), live))
+	must(t, in.platform.Follow(t.Context(), live))
 
 	old.PrunedAt, old.AssetsUntil = 1, time.Now().Add(time.Hour).UnixMilli()
 	must(t, in.store.UpdateDeployment(t.Context(), old, anchor.Deployed))

@@ -6,18 +6,26 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/release"
 )
 
-// Expect has nothing to look up: all is in memory.
-func (p *Platform) Expect(context.Context, anchor.ProjectID) {}
-
-// Ready starts the deployment's server function unless it runs.
-func (p *Platform) Ready(ctx context.Context, d anchor.Deployment) error {
+// Prepare starts the functions that every page of the target needs, unless they run. All
+// else is in memory.
+func (p *Platform) Prepare(
+	ctx context.Context, _ anchor.ProjectID, target func(context.Context) (anchor.Deployment, error),
+) (release.Switch, error) {
+	d, err := target(ctx)
+	if err != nil {
+		return nil, err
+	}
 	s := p.site(d.Serves())
 	if s == nil {
-		return filesGone(d.Serves())
+		return nil, filesGone(d.Serves())
 	}
-	return s.warm(ctx)
+	if err := s.warm(ctx); err != nil {
+		return nil, err
+	}
+	return release.SwitchFunc(p.Follow), nil
 }
 
 func filesGone(id anchor.DeploymentID) error {
@@ -25,10 +33,10 @@ func filesGone(id anchor.DeploymentID) error {
 		Hintf("Deploy its commit again.")
 }
 
-// Route publishes a table in which the project's host leads to the live
+// Follow publishes a table in which the project's host leads to the live
 // deployment, unless that has no site here. Requests in flight hold the site they
 // were routed to; its workers stop only when nothing is in flight.
-func (p *Platform) Route(_ context.Context, live anchor.Live) error {
+func (p *Platform) Follow(_ context.Context, live anchor.Live) error {
 	if err := p.route(live); err != nil {
 		return err
 	}

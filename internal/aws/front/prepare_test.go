@@ -1,6 +1,7 @@
 package front_test
 
 import (
+	"context"
 	"encoding/json"
 	"math/rand/v2"
 	"sync"
@@ -12,21 +13,21 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/front"
 )
 
-func (s *stand) ready(f *front.Front) front.Ahead {
+func (s *stand) prepare(f *front.Front) front.Switch {
 	s.t.Helper()
-	ahead, err := f.Ready(s.t.Context(), s.project)
+	ready, err := f.Prepare(s.t.Context(), s.project)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return ahead
+	return ready
 }
 
 const putKeys = "CloudFront KeyValueStore.UpdateKeys"
 
-// TestSwitchAheadMeetsOthers: a release whose Ready knows no more than an ETag goes to
+// TestSwitch_Commit_MeetsOthers: a release whose Prepare knows no more than an ETag goes to
 // revision 5, and another process writes to the store in between, either before the
-// Switch or just before its write.
-func TestSwitchAheadMeetsOthers(t *testing.T) {
+// Commit or just before its write.
+func TestSwitch_Commit_MeetsOthers(t *testing.T) {
 	first := newStand(t)
 	for name, test := range map[string]struct {
 		theirs int64 // the revision that the other process switches to, 0: it publishes
@@ -46,22 +47,22 @@ func TestSwitchAheadMeetsOthers(t *testing.T) {
 					theirs = ours
 				}
 				s.publish(ours)
-				must(t, s.Switch(t.Context(), s.project, s.live(s.artifact(), 3), front.Ahead{}))
+				must(t, s.Follow(t.Context(), s.project, s.live(s.artifact(), 3)))
 				f, _ := s.another()
-				ahead := s.ready(f)
+				ready := s.prepare(f)
 				other := func() {
 					if test.theirs == 0 {
 						s.publish(theirs)
 						return
 					}
-					must(t, s.Switch(t.Context(), s.project, s.live(theirs, test.theirs), front.Ahead{}))
+					must(t, s.Follow(t.Context(), s.project, s.live(theirs, test.theirs)))
 				}
 				if late {
 					s.cloud.Wire.Break(awstest.Fault{Operation: putKeys, Nth: 1, Do: other})
 				} else {
 					other()
 				}
-				must(t, f.Switch(t.Context(), s.project, s.live(ours, 5), ahead))
+				must(t, ready.Commit(t.Context(), s.live(ours, 5)))
 				serves := ours
 				if test.want == 6 {
 					serves = theirs
@@ -72,8 +73,8 @@ func TestSwitchAheadMeetsOthers(t *testing.T) {
 	}
 }
 
-// TestSwitchAheadWhoseAnswerIsLost took effect, or not: either way it is done once.
-func TestSwitchAheadWhoseAnswerIsLost(t *testing.T) {
+// TestSwitch_Commit_AnswerLost took effect, or not: either way it is done once.
+func TestSwitch_Commit_AnswerLost(t *testing.T) {
 	first := newStand(t)
 	for _, after := range []bool{false, true} {
 		s := first.fresh(t)
@@ -81,32 +82,32 @@ func TestSwitchAheadWhoseAnswerIsLost(t *testing.T) {
 		a := s.artifact()
 		s.publish(a)
 		f, _ := s.another()
-		ahead := s.ready(f)
+		ready := s.prepare(f)
 		s.cloud.Wire.Break(awstest.Fault{Operation: putKeys, Nth: 1, After: after})
-		must(t, f.Switch(t.Context(), s.project, s.live(a, 1), ahead))
+		must(t, ready.Commit(t.Context(), s.live(a, 1)))
 		s.wantLive(site, 1, a.Deployment.ID)
 		s.cloud.Wire.Mend()
 		// What the process remembers of the store is right: it refuses and goes on as before.
 		wantError(t, f.Forget(t.Context(), s.project, a.Deployment.ID), "deployment_live", "live")
-		must(t, f.Switch(t.Context(), s.project, s.live(a, 2), front.Ahead{}))
+		must(t, f.Follow(t.Context(), s.project, s.live(a, 2)))
 		s.wantLive(site, 2, a.Deployment.ID)
 	}
 }
 
-// TestForgetAfterReady: who knows the ETag alone does not take away what is live.
-func TestForgetAfterReady(t *testing.T) {
+// TestFront_Forget_AfterPrepare: a process that knows the ETag alone does not remove what is live.
+func TestFront_Forget_AfterPrepare(t *testing.T) {
 	s := newStand(t)
 	s.publishAndSwitch(s.ensure())
 	a := s.artifact()
 	s.publish(a)
-	must(t, s.Switch(t.Context(), s.project, s.live(a, 2), front.Ahead{}))
+	must(t, s.Follow(t.Context(), s.project, s.live(a, 2)))
 	f, _ := s.another()
-	s.ready(f)
+	s.prepare(f)
 	wantError(t, f.Forget(t.Context(), s.project, a.Deployment.ID), "deployment_live", "live")
 }
 
-// TestReleasesNeverGoBack lets processes release at once, each as a release does (look
-// ahead, move the pointer, switch), while a reconciler that shares its Front with one of
+// TestReleasesNeverGoBack lets processes release at once, each as a release does
+// (prepare, move the pointer, commit), while a reconciler that shares its Front with one of
 // them follows pointers that it read before. The store is read all the while.
 func TestReleasesNeverGoBack(t *testing.T) {
 	s := newStand(t)
@@ -123,9 +124,9 @@ func TestReleasesNeverGoBack(t *testing.T) {
 		return moved
 	}
 	// A process that is slow after its move comes with what is old by then.
-	follow := func(f *front.Front, revision int64, ahead front.Ahead) {
+	follow := func(revision int64, commit func(context.Context, anchor.Live) error) {
 		time.Sleep(rand.N(20 * time.Millisecond))
-		err := f.Switch(t.Context(), s.project, s.live(a, revision), ahead)
+		err := commit(t.Context(), s.live(a, revision))
 		if err != nil && anchor.KindOf(err) != anchor.KindBusy {
 			t.Error(err)
 		}
@@ -135,20 +136,20 @@ func TestReleasesNeverGoBack(t *testing.T) {
 		f, _ := s.another()
 		all.Go(func() {
 			for range 8 {
-				ahead, err := f.Ready(t.Context(), s.project)
+				ready, err := f.Prepare(t.Context(), s.project)
 				if err != nil {
 					t.Error(err)
 				}
-				follow(f, move(1), ahead)
+				follow(move(1), ready.Commit)
 			}
 		})
 		all.Go(func() {
 			for range 8 {
 				now := move(0)
-				if err := f.Look(t.Context(), s.project); err != nil {
+				if err := f.Refresh(t.Context(), s.project); err != nil {
 					t.Error(err)
 				}
-				follow(f, now, front.Ahead{})
+				follow(now, s.following(f))
 			}
 		})
 	}
@@ -170,9 +171,14 @@ func TestReleasesNeverGoBack(t *testing.T) {
 	all.Wait()
 	close(done)
 	watch.Wait()
-	must(t, s.Look(t.Context(), s.project))
-	follow(s.Front, move(0), front.Ahead{})
+	must(t, s.Refresh(t.Context(), s.project))
+	follow(move(0), s.following(s.Front))
 	s.wantLive(site, 24, a.Deployment.ID)
+}
+
+// following is a commit without a Prepare.
+func (s *stand) following(f *front.Front) func(context.Context, anchor.Live) error {
+	return func(ctx context.Context, live anchor.Live) error { return f.Follow(ctx, s.project, live) }
 }
 
 func revisionOf(t *testing.T, live string) int64 {
@@ -188,8 +194,8 @@ func revisionOf(t *testing.T, live string) int64 {
 	return at.R
 }
 
-// TestReadyFindsAWrongNoteOut: what is known is a store that is no more.
-func TestReadyFindsAWrongNoteOut(t *testing.T) {
+// TestFront_Prepare_WrongNote: the store that is known no longer exists.
+func TestFront_Prepare_WrongNote(t *testing.T) {
 	s := newStand(t)
 	site := s.ensure()
 	a := s.artifact()
@@ -199,7 +205,7 @@ func TestReadyFindsAWrongNoteOut(t *testing.T) {
 	wrong.Store += "0"
 	f.Know(s.project, wrong)
 	calls := s.cloud.Wire.Record()
-	must(t, f.Switch(t.Context(), s.project, s.live(a, 1), s.ready(f)))
+	must(t, s.prepare(f).Commit(t.Context(), s.live(a, 1)))
 	if n := len(calls()); n != 4 {
 		t.Errorf("it makes %d calls: two reads of ETags, the look-up and the write were due", n)
 	}
@@ -210,7 +216,7 @@ func TestReadyFindsAWrongNoteOut(t *testing.T) {
 	f.Know(s.project, site)
 	f.Know(s.project, wrong)
 	calls = s.cloud.Wire.Record()
-	must(t, f.Switch(t.Context(), s.project, s.live(a, 2), s.ready(f)))
+	must(t, s.prepare(f).Commit(t.Context(), s.live(a, 2)))
 	if n := len(calls()); n != 2 {
 		t.Errorf("it makes %d calls", n)
 	}

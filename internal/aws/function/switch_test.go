@@ -9,7 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-func TestRouteGetsOver(t *testing.T) {
+func TestFunctions_Follow_GetsOver(t *testing.T) {
 	s, p := newStand(t), newProject()
 	one := s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))
 	two := s.publish(t, artifactOf(t, p, platformtest.NewApp("two")))
@@ -31,7 +31,7 @@ func TestRouteGetsOver(t *testing.T) {
 			}{{two, "two"}, {one, "one"}} {
 				revision++
 				s.cloud.Wire.Break(fault)
-				must(t, s.Route(t.Context(), p, test.to, liveOf(test.to, revision)))
+				must(t, s.Follow(t.Context(), p, test.to, liveOf(test.to, revision)))
 				s.cloud.Wire.Mend()
 				s.want(t, p, anchor.LiveAlias, "/", test.page)
 			}
@@ -39,55 +39,55 @@ func TestRouteGetsOver(t *testing.T) {
 	}
 }
 
-// Between Ready and Route another release moves the alias: what Ready saw is refused by
-// its RevisionId, and the later revision stays.
-func TestRouteNeverGoesBack(t *testing.T) {
+// Between Prepare and Commit another release moves the alias: the RevisionId that Prepare
+// read is refused, and the later revision stays.
+func TestSwitch_Commit_NeverGoesBack(t *testing.T) {
 	s, p := newStand(t), newProject()
 	one := s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))
 	two := s.publish(t, artifactOf(t, p, platformtest.NewApp("two")))
 	s.route(t, p, one, 1)
-	must(t, s.Ready(t.Context(), p, one))
-	must(t, s.open().Route(t.Context(), p, two, liveOf(two, 3)))
-	must(t, s.Route(t.Context(), p, one, liveOf(one, 2)))
+	ready := s.prepare(t, p, one)
+	must(t, s.open().Follow(t.Context(), p, two, liveOf(two, 3)))
+	must(t, ready.Commit(t.Context(), liveOf(one, 2)))
 	s.want(t, p, anchor.LiveAlias, "/", "two")
 
-	must(t, s.Ready(t.Context(), p, one))
-	must(t, s.open().Route(t.Context(), p, two, liveOf(two, 4)))
-	must(t, s.Route(t.Context(), p, one, liveOf(one, 5)))
+	ready = s.prepare(t, p, one)
+	must(t, s.open().Follow(t.Context(), p, two, liveOf(two, 4)))
+	must(t, ready.Commit(t.Context(), liveOf(one, 5)))
 	s.want(t, p, anchor.LiveAlias, "/", "one")
 }
 
-func TestRouteMovesTheServerLast(t *testing.T) {
+func TestSwitch_Commit_MovesTheServerLast(t *testing.T) {
 	s, p := newStand(t), newProject()
 	app := splitApp()
 	one, two := s.publish(t, artifactOf(t, p, app)), s.publish(t, artifactOf(t, p, app))
 	s.route(t, p, one, 1)
-	must(t, s.Ready(t.Context(), p, two))
+	ready := s.prepare(t, p, two)
 	s.cloud.Wire.Break(awstest.Fault{Operation: "Lambda.UpdateAlias", Nth: 2, Status: 403, Code: "AccessDeniedException"})
-	wantCode(t, s.Route(t.Context(), p, two, liveOf(two, 2)), "aws_denied")
+	wantCode(t, ready.Commit(t.Context(), liveOf(two, 2)), "aws_denied")
 	s.cloud.Wire.Mend()
 	server, api := "anchor-"+p.Slug+"-server", "anchor-"+p.Slug+"-api"
 	if s.aliasVersion(t, server, "live") != "1" || s.aliasVersion(t, api, "live") != "2" {
 		t.Error("the server function's alias does not move last")
 	}
-	must(t, s.Route(t.Context(), p, two, liveOf(two, 2)))
+	must(t, s.Follow(t.Context(), p, two, liveOf(two, 2)))
 	if s.aliasVersion(t, server, "live") != "2" {
 		t.Error("the half-done switch is not finished")
 	}
 }
 
-func TestNothingToRouteTo(t *testing.T) {
+func TestFunctions_Prepare_NotPublished(t *testing.T) {
 	s, p := newStand(t), newProject()
 	one := s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))
 	s.route(t, p, one, 1)
 	gone := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID}
-	wantCode(t, s.Ready(t.Context(), p, gone), "not_published")
-	wantCode(t, s.Route(t.Context(), p, gone, liveOf(gone, 2)), "not_published")
+	wantCode(t, s.refused(t, p, gone), "not_published")
+	wantCode(t, s.Follow(t.Context(), p, gone, liveOf(gone, 2)), "not_published")
 	gone.Functions = one.Functions // another's versions, without aliases of its own
-	wantCode(t, s.Ready(t.Context(), p, gone), "not_published")
+	wantCode(t, s.refused(t, p, gone), "not_published")
 	s.want(t, p, anchor.LiveAlias, "/", "one")
 	rollback := anchor.Deployment{ID: gone.ID, ProjectID: p.ID, IsRollback: true, RollbackTo: one.ID, Functions: one.Functions}
-	must(t, s.Ready(t.Context(), p, rollback))
+	must(t, s.refused(t, p, rollback))
 }
 
 func TestRacingDeployments(t *testing.T) {
