@@ -90,6 +90,10 @@ type Note func(format string, args ...any)
 
 // Limits refuses what the platform cannot run before anything is touched.
 type Limits interface {
+	// CheckManifest refuses, before the files are sent, what Check would refuse for the
+	// manifest alone or for env, the environment that a deployment would be locked with now.
+	CheckManifest(p anchor.Project, m artifact.Manifest, env map[string]string) error
+	// Check reads the files and the locked environment as well.
 	Check(ctx context.Context, a Artifact) error
 }
 

@@ -48,11 +48,6 @@ type Ports struct {
 	// nil where there is but one.
 	Leases Leases
 
-	// Refuse refuses a manifest for what the platform cannot run, with the environment that
-	// it would be locked with now, before the files are sent; Platform's Check looks again,
-	// at the files and what is locked. nil: none is refused.
-	Refuse func(p anchor.Project, m artifact.Manifest, env map[string]string) error
-
 	Quota Quota
 
 	// BeforeStep is called before each step. Tests end the process in it.
@@ -152,7 +147,7 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 // that cannot stay links.
 func (s *Service) check(ctx context.Context, p anchor.ProjectID, m artifact.Manifest) (artifact.Manifest, error) {
 	m, err := m.Inline(opennext.LinkHome, artifact.DefaultLimits)
-	if err != nil || s.Refuse == nil {
+	if err != nil {
 		return m, err
 	}
 	project, err := s.Projects.Project(ctx, p)
@@ -163,7 +158,7 @@ func (s *Service) check(ctx context.Context, p anchor.ProjectID, m artifact.Mani
 	if err != nil {
 		return m, fmt.Errorf("read the environment variables: %w", err)
 	}
-	return m, s.Refuse(project, m, env)
+	return m, s.Platform.CheckManifest(project, m, env)
 }
 
 // whole makes the manifest that delta tells.

@@ -41,7 +41,6 @@ type stand struct {
 	keep     int
 	dispatch func(context.Context, anchor.ProjectID, anchor.DeploymentID) error
 	leases   deploy.Leases
-	refuse   func(anchor.Project, artifact.Manifest, map[string]string) error
 	quota    deploy.Quota
 }
 
@@ -75,7 +74,7 @@ func (s *stand) open() {
 		Env:      project.Env{Variables: s.store, Box: s.box},
 		Platform: s.platform, Releases: s.releases, Remover: s.remover,
 		Retention:  release.Retention{Service: s.releases, Shelf: s.store, Remover: s.remover, Keep: s.keep},
-		BeforeStep: s.before, Dispatch: s.dispatch, Leases: s.leases, Refuse: s.refuse,
+		BeforeStep: s.before, Dispatch: s.dispatch, Leases: s.leases,
 		Quota: s.quota,
 	})
 }

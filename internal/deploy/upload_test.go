@@ -93,7 +93,7 @@ func TestStartStoresWhatLinksLeadTo(t *testing.T) {
 // manifest is told.
 func TestStartRefusesWhatThePlatformDoes(t *testing.T) {
 	s := newStand(t, func(s *stand) {
-		s.refuse = func(p anchor.Project, m artifact.Manifest, _ map[string]string) error {
+		s.platform.Refuse = func(p anchor.Project, m artifact.Manifest, _ map[string]string) error {
 			for _, f := range m.Files {
 				if f.Path == "bad" {
 					return anchor.Invalid("unfit", "%s cannot have %s", p.Slug, f.Path)
@@ -128,7 +128,7 @@ func TestStartRefusesWhatThePlatformDoes(t *testing.T) {
 // they are set.
 func TestStartRefusesForTheEnvironment(t *testing.T) {
 	s := newStand(t, func(s *stand) {
-		s.refuse = func(_ anchor.Project, _ artifact.Manifest, env map[string]string) error {
+		s.platform.Refuse = func(_ anchor.Project, _ artifact.Manifest, env map[string]string) error {
 			if env["SIZE"] == "large" {
 				return anchor.TooLarge("env_too_large", "SIZE is %s", env["SIZE"]).Hintf("Make it smaller.")
 			}

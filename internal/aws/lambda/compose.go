@@ -127,7 +127,6 @@ func Compose(p Parts) *Handlers {
 		Platform: p.Cloud, Releases: releases, Remover: remover,
 		Retention: release.Retention{Service: releases, Shelf: p.Store, Remover: remover, Keep: cmp.Or(p.Keep, 10), Assets: keepAssets},
 		Builder:   builder{p.Builder, env}, Dispatch: p.Dispatch, Leases: p.Leases,
-		Refuse: p.Cloud.CheckManifest,
 	})
 	h := &Handlers{log: log, deployer: &Deployer{
 		Deploys: deploys, Records: p.Store, Dispatch: p.Dispatch, Artifacts: p.Artifacts, Platform: p.Cloud, Log: log,

@@ -27,9 +27,6 @@ type Importer interface {
 type Platform interface {
 	// Reconcile finishes what was cut off: traffic follows the pointers. Idempotent.
 	Reconcile(ctx context.Context) error
-	// CheckManifest refuses an artifact that cannot run, by what its manifest and its
-	// environment tell.
-	CheckManifest(p anchor.Project, m artifact.Manifest, env map[string]string) error
 }
 
 // DeployEvent asks for a deployment: what CodeBuild's post_build, and the API, send

@@ -115,6 +115,7 @@ func (h Harness) upload(t *testing.T, id anchor.DeploymentID, app App) {
 // Publish runs the steps that make a deployment reachable.
 func Publish(t *testing.T, p Platform, a deploy.Artifact) map[string]anchor.FunctionVersion {
 	t.Helper()
+	must(t, p.CheckManifest(a.Project, a.Manifest, a.Env))
 	must(t, p.Check(t.Context(), a))
 	must(t, p.Upload(t.Context(), a, note(t)))
 	versions, err := p.Publish(t.Context(), a, note(t))

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/release"
 )
@@ -21,6 +22,9 @@ type Memory struct {
 	// if apply is true, after it took effect. It is called without a lock held and
 	// may block. Set it before the Memory is shared.
 	Fault func(ctx context.Context, op string, d anchor.DeploymentID) (apply bool, err error)
+
+	// Refuse, when set, is what CheckManifest returns. Set it before the Memory is shared.
+	Refuse func(p anchor.Project, m artifact.Manifest, env map[string]string) error
 
 	mu      sync.Mutex
 	calls   []Call
@@ -92,6 +96,14 @@ func (m *Memory) call(ctx context.Context, op string, d anchor.DeploymentID, do 
 
 func (m *Memory) hold(ctx context.Context, op string, d anchor.DeploymentID) error {
 	return m.call(ctx, op, d, func() { m.held[d] = true })
+}
+
+// CheckManifest implements deploy.Limits.
+func (m *Memory) CheckManifest(p anchor.Project, manifest artifact.Manifest, env map[string]string) error {
+	if m.Refuse == nil {
+		return nil
+	}
+	return m.Refuse(p, manifest, env)
 }
 
 // Check implements deploy.Limits.

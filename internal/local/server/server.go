@@ -206,7 +206,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 			Service: a.releases, Shelf: a.store, Remover: a.platform,
 			Keep: a.Keep, Previews: a.KeepPreviews, Assets: a.KeepAssets,
 		},
-		Refuse: a.platform.Refuse, Quota: deploy.Quota{Queued: a.Quotas.Queued},
+		Quota:      deploy.Quota{Queued: a.Quotas.Queued},
 		BeforeStep: a.BeforeStep,
 	})
 	a.onClose(func() error { a.deploys.Close(); return nil })

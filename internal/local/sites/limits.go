@@ -37,8 +37,8 @@ func (p *Platform) Check(_ context.Context, a deploy.Artifact) error {
 	return opennext.CheckNative(os.DirFS(a.Dir), opennext.HostOS(runtime.GOOS), runtime.GOARCH)
 }
 
-// Refuse refuses a build by the paths of its files, before they are sent.
-func (p *Platform) Refuse(_ anchor.Project, m artifact.Manifest, _ map[string]string) error {
+// CheckManifest implements deploy.Limits: the paths of its files show a build's functions.
+func (p *Platform) CheckManifest(_ anchor.Project, m artifact.Manifest, _ map[string]string) error {
 	return p.checkFunctions(opennext.Laid(func(yield func(string) bool) {
 		for _, f := range m.Files {
 			if !yield(f.Path) {

@@ -81,7 +81,7 @@ func TestTooManyFunctionsAreRefusedBeforeAndAfterTheUpload(t *testing.T) {
 	build, err := opennext.Parse(os.DirFS(source))
 	must(t, err)
 	check := in.platform.Check(t.Context(), deploy.Artifact{Build: build, Manifest: m, Dir: source})
-	for when, err := range map[string]error{"before": in.platform.Refuse(anchor.Project{}, m, nil), "after": check} {
+	for when, err := range map[string]error{"before": in.platform.CheckManifest(anchor.Project{}, m, nil), "after": check} {
 		if anchor.CodeOf(err) != "too_many_functions" || !strings.Contains(err.Error(), "too many functions: 65; the limit of this server is 64") ||
 			!strings.Contains(anchor.HintOf(err), "--max-functions 65") {
 			t.Errorf("%s: %v: %s", when, err, anchor.HintOf(err))
@@ -90,7 +90,7 @@ func TestTooManyFunctionsAreRefusedBeforeAndAfterTheUpload(t *testing.T) {
 	must(t, os.RemoveAll(filepath.Join(source, "server-functions/split0")))
 	m, err = artifact.Scan(t.Context(), source, nil)
 	must(t, err)
-	must(t, in.platform.Refuse(anchor.Project{}, m, nil))
+	must(t, in.platform.CheckManifest(anchor.Project{}, m, nil))
 }
 
 // The cache of a project is that of all its deployments.
