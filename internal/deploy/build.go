@@ -22,6 +22,8 @@ type Builder interface {
 	// d within minutes it starts nothing. An error that is no *anchor.Error leaves
 	// open whether the build runs.
 	Build(ctx context.Context, p anchor.Project, d anchor.Deployment, s Source) error
+	// AccessHint says in one sentence how to let builds clone a private repository.
+	AccessHint() string
 }
 
 // The environment variables that tell a build whose artifact it makes.
@@ -49,11 +51,11 @@ type BuildRequest struct {
 // version is what git checkout takes and no option of it.
 var version = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._/+-]*$`)
 
-func (r BuildRequest) source(p anchor.Project) (Source, error) {
+func (r BuildRequest) source(p anchor.Project, accessHint string) (Source, error) {
 	at, err := url.Parse(r.Repository)
 	if err != nil || at.Scheme != "https" || at.Host == "" || at.User != nil {
-		return Source{}, anchor.Invalid("bad_repository", "the repository is no https URL without credentials").
-			Hintf("Send the URL to clone, and give CodeBuild access to it with: aws codebuild import-source-credentials")
+		return Source{}, anchor.Invalid("bad_repository", "the repository is not an https URL without credentials").
+			Hintf("Send the URL to clone. %s", accessHint)
 	}
 	s := Source{Repository: r.Repository, Version: r.CommitSha}
 	for _, other := range []string{r.Branch, p.ProductionBranch} {
@@ -75,7 +77,7 @@ func (s *Service) StartBuild(ctx context.Context, id anchor.ProjectID, r BuildRe
 	if err != nil {
 		return anchor.Deployment{}, err
 	}
-	source, err := r.source(p)
+	source, err := r.source(p, s.Builder.AccessHint())
 	if err != nil {
 		return anchor.Deployment{}, err
 	}

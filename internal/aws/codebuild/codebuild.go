@@ -57,6 +57,14 @@ func (b Builder) Build(ctx context.Context, p anchor.Project, d anchor.Deploymen
 	return nil
 }
 
+// accessCommand lets CodeBuild clone private repositories.
+const accessCommand = "aws codebuild import-source-credentials"
+
+// AccessHint implements deploy.Builder.
+func (b Builder) AccessHint() string {
+	return "For a private repository give CodeBuild access to it: " + accessCommand
+}
+
 // hosts are those whose repositories CodeBuild knows how to clone without a
 // connection of their own (ProjectSource, type).
 var hosts = map[string]types.SourceType{
@@ -92,7 +100,7 @@ func (b Builder) explain(s deploy.Source, err error) error {
 		return e.Hintf("Ask again when one has ended, or have the quota raised.")
 	case awserr.Is(err, "InvalidInputException"):
 		return anchor.Invalid("build_refused", "CodeBuild does not build %s of %s", s.Version, s.Repository).
-			Hintf("For a private repository give CodeBuild access: aws codebuild import-source-credentials").Because(err)
+			Hintf("%s", b.AccessHint()).Because(err)
 	}
 	return fmt.Errorf("start a build in %s: %w", b.Project, err)
 }

@@ -12,7 +12,9 @@ import (
 // BuilderWithEnv is deploy.Builder that is told the build's environment variables.
 type BuilderWithEnv interface {
 	Build(ctx context.Context, p anchor.Project, d anchor.Deployment, s deploy.Source, env map[string]string) error
-	// Forget takes away what Build kept of env, once the build has ended. Idempotent.
+	// AccessHint is deploy.Builder's.
+	AccessHint() string
+	// Forget removes what Build kept of env, once the build has ended. Idempotent.
 	Forget(ctx context.Context, d anchor.DeploymentID) error
 }
 

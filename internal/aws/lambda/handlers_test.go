@@ -290,6 +290,9 @@ func TestABuildThatDoesNotStart(t *testing.T) {
 		if got.StatusCode != 400 {
 			t.Errorf("the repository %q is answered %d", bad, got.StatusCode)
 		}
+		if bad != "" && !strings.Contains(got.Body, "Give the builder access.") {
+			t.Errorf("the answer does not say how a private repository is cloned: %s", got.Body)
+		}
 	}
 	got = s.call("api", "POST", "/projects/shop/builds", `{"repository":"https://git.example/shop","branch":"--upload-pack=x"}`, nil, nil)
 	if got.StatusCode != 400 {

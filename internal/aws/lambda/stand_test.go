@@ -269,6 +269,8 @@ func (b *builder) Build(_ context.Context, _ anchor.Project, d anchor.Deployment
 	return b.err
 }
 
+func (b *builder) AccessHint() string { return "Give the builder access." }
+
 func (b *builder) Forget(_ context.Context, d anchor.DeploymentID) error {
 	b.forgotten = append(b.forgotten, d)
 	return nil
