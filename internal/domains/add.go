@@ -53,7 +53,7 @@ func (s *Service) Add(ctx context.Context, p anchor.ProjectID, r Request) (View,
 // begin sets the reconciler going. Where the CA names a record to set, its first
 // look is waited for, so that the user is told of all records at once.
 func (s *Service) begin(ctx context.Context, h anchor.Hostname) (View, error) {
-	if s.OrderFirst {
+	if s.Certificates.NeedsRecord() {
 		s.look(ctx, h.ID)
 		stored, err := s.Directory.Hostname(ctx, h.ID)
 		if err != nil {
@@ -71,7 +71,7 @@ func (s *Service) parse(domain string) (Name, error) {
 	if err != nil {
 		return Name{}, err
 	}
-	base := strings.TrimSuffix(strings.ToLower(s.Base), ".")
+	base := strings.TrimSuffix(strings.ToLower(s.Front.Base()), ".")
 	if base != "" && (name.Base == base || strings.HasSuffix(name.Base, "."+base)) {
 		return Name{}, bad("%q is one of the names that Anchor gives to sites by itself", name.ASCII).
 			Hintf("Every project has such a name already; attach a domain outside %s.", base)

@@ -12,7 +12,7 @@ import (
 // record itself, and then nothing more may be written.
 func (s *Service) advance(ctx context.Context, h *anchor.Hostname) error {
 	var cert Certificate
-	if s.OrderFirst && h.Verified {
+	if s.Certificates.NeedsRecord() && h.Verified {
 		if ok, err := s.order(ctx, h, &cert); !ok {
 			return err
 		}
@@ -29,7 +29,7 @@ func (s *Service) advance(ctx context.Context, h *anchor.Hostname) error {
 		h.Verified = true
 		h.Problem, h.Attempts, h.NextCheck = "", 0, s.now().UnixMilli() // and on, without the challenge in the way
 		return nil
-	case s.OrderFirst:
+	case s.Certificates.NeedsRecord():
 	case !d.OK && h.Status != anchor.HostActive && !h.OwnCert: // one's own serves before the DNS leads here
 		s.wait(h, dnsProblem(*h, d))
 		return nil
@@ -70,7 +70,7 @@ func (s *Service) order(ctx context.Context, h *anchor.Hostname, cert *Certifica
 		h.CertificateStatus = cert.Status
 		return true, nil
 	}
-	if !s.OrderFirst && h.Status != anchor.HostActive && h.Status != anchor.HostIssuing {
+	if !s.Certificates.NeedsRecord() && h.Status != anchor.HostActive && h.Status != anchor.HostIssuing {
 		h.Status = anchor.HostIssuing
 		stored, err := s.write(ctx, claim(*h, s.now()))
 		if err != nil {

@@ -53,6 +53,12 @@ type Certificates interface {
 	Import(ctx context.Context, h anchor.Hostname, chain, key []byte) (Certificate, error)
 	// Release forgets the name's certificate. It is idempotent.
 	Release(ctx context.Context, h anchor.Hostname) error
+	// Issuers returns the CAA values (RFC 8659) of the CAs that may issue; nil when they are
+	// not known, and CAA records are not checked.
+	Issuers() []string
+	// NeedsRecord reports whether the CA names a record to set before it validates (ACM). Then
+	// the certificate is ordered at once, before DNS leads here.
+	NeedsRecord() bool
 }
 
 // Front makes the edge answer for names.
@@ -64,6 +70,9 @@ type Front interface {
 	Detach(ctx context.Context, h anchor.Hostname) error
 	// Target says which records a name must have to lead here.
 	Target(ctx context.Context, h anchor.Hostname) ([]anchor.DNSRecord, error)
+	// Base returns the domain under which the platform names sites itself: it and all below
+	// it cannot be attached. "" when there is none.
+	Base() string
 }
 
 // Resolver looks at the DNS as the CA will: at the authoritative servers.
@@ -76,7 +85,7 @@ type Need struct {
 	Name    string
 	Target  []anchor.DNSRecord // any one address or alias of these makes the name lead here
 	Records []anchor.DNSRecord // each of these must be there (ownership TXT, ACM's CNAME, _acme-challenge)
-	Issuers []string           // CAA values that may issue ("letsencrypt.org"); empty when CAA is of no account
+	Issuers []string           // CAA values that may issue ("letsencrypt.org"); empty when CAA is not checked
 }
 
 // Diagnosis says how the DNS of a name stands.

@@ -21,14 +21,6 @@ type Service struct {
 	Front        Front
 	Resolver     Resolver
 
-	// Base is the domain that Anchor names sites under by itself; it and all below
-	// it cannot be attached.
-	Base string
-	// Issuers are the CAA values of the CAs that may issue.
-	Issuers []string
-	// OrderFirst is set where the CA names a record to set before it looks (ACM):
-	// the certificate is then asked for at once, before DNS leads here.
-	OrderFirst bool
 	// Parallel is how many names the reconciler works on at once; 0 means 16.
 	Parallel int
 	Now      func() time.Time // time.Now when nil

@@ -110,7 +110,7 @@ func TestAClaimWithoutProofIsTakenOver(t *testing.T) {
 
 func TestNamesOfAnchorsOwnAreRefused(t *testing.T) {
 	w, s := settled(t)
-	s.Base = "Sites.Example.org."
+	w.base = "Sites.Example.org."
 	for _, name := range []string{"sites.example.org", "*.sites.example.org", "shop.sites.example.org", "a.b.SITES.example.org"} {
 		_, err := s.Add(t.Context(), "one", add(name))
 		w.isKind(err, anchor.KindInvalid, "bad_domain")

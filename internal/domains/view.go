@@ -103,7 +103,7 @@ func (s *Service) records(h anchor.Hostname) (need []anchor.DNSRecord) {
 func (s *Service) need(h anchor.Hostname, target []anchor.DNSRecord) Need {
 	need := Need{Name: h.Name, Target: target, Records: s.records(h)}
 	if !h.OwnCert {
-		need.Issuers = s.Issuers
+		need.Issuers = s.Certificates.Issuers()
 	}
 	return need
 }

@@ -40,11 +40,12 @@ type world struct {
 	mu    sync.Mutex
 	fault func(op string) (apply bool, err error)
 	clock time.Time // zero: the real one, or synctest's
-	first bool      // OrderFirst
+	first bool      // the CA needs a record
+	base  string    // of the sites
 }
 
 func newWorld(t tb) *world {
-	w := &world{tb: t, store: memory.New()}
+	w := &world{tb: t, store: memory.New(), base: "localhost"}
 	w.ca = &authority{world: w, certs: map[string]*cert{}, busy: map[string]bool{}}
 	w.edge = &edge{world: w, routes: map[string]anchor.ProjectID{}}
 	w.dns = &zone{world: w, records: map[string][]string{}}
@@ -93,7 +94,7 @@ func (w *world) start() *domains.Service {
 	records := checkedRecords{w.store, w}
 	return &domains.Service{
 		Records: records, Directory: records, Certificates: w.ca, Front: w.edge, Resolver: w.dns,
-		Base: "localhost", Issuers: []string{"ca.example"}, OrderFirst: w.first, Now: w.now,
+		Now: w.now,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 }
@@ -286,6 +287,10 @@ type edge struct {
 	routes   map[string]anchor.ProjectID
 	detached int
 }
+
+func (a *authority) Issuers() []string { return []string{"ca.example"} }
+func (a *authority) NeedsRecord() bool { return a.first }
+func (e *edge) Base() string           { return e.base }
 
 func (e *edge) Attach(_ context.Context, h anchor.Hostname) error {
 	_, err := withFault(e.world, "Attach", func() (struct{}, error) {

@@ -138,6 +138,15 @@ func (w *world) Release(_ context.Context, h anchor.Hostname) error {
 	return nil
 }
 
+// Issuers implements domains.Certificates.
+func (*world) Issuers() []string { return nil }
+
+// NeedsRecord implements domains.Certificates.
+func (*world) NeedsRecord() bool { return false }
+
+// Base implements domains.Front.
+func (*world) Base() string { return "" }
+
 // Attach implements domains.Front.
 func (*world) Attach(context.Context, anchor.Hostname) error { return nil }
 

@@ -133,7 +133,7 @@ func (s *stand) process() *certificate.Domains {
 func (s *stand) service(d *certificate.Domains) *domains.Service {
 	return &domains.Service{
 		Records: s.store, Directory: s.store, Certificates: d, Front: d, Resolver: s.zone,
-		Issuers: []string{"amazon.com"}, OrderFirst: true, Log: quiet, Now: func() time.Time { return s.clock },
+		Log: quiet, Now: func() time.Time { return s.clock },
 	}
 }
 

@@ -20,6 +20,17 @@ func (d *Domains) Target(ctx context.Context, h anchor.Hostname) ([]anchor.DNSRe
 	return []anchor.DNSRecord{{Name: h.Name, Type: "CNAME", Value: endpoint}}, nil
 }
 
+// Base implements domains.Front: the domain of CloudFront's own names.
+func (d *Domains) Base() string { return "cloudfront.net" }
+
+// Issuers implements domains.Certificates (ACM, "Configure a CAA record").
+func (d *Domains) Issuers() []string {
+	return []string{"amazon.com", "amazontrust.com", "awstrust.com", "amazonaws.com"}
+}
+
+// NeedsRecord implements domains.Certificates: ACM validates by a CNAME that it names.
+func (d *Domains) NeedsRecord() bool { return true }
+
 // connection finds or makes the connection group that all hostnames are reached by.
 func (d *Domains) connection(ctx context.Context) (id, endpoint string, err error) {
 	d.mu.Lock()

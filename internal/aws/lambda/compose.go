@@ -105,9 +105,6 @@ type Domains struct {
 // and what was in it is lost then.
 const watchFor = 20 * time.Second
 
-// acmIssuers are the CAA values by which ACM may issue (ACM, "Configure a CAA record").
-var acmIssuers = []string{"amazon.com", "amazontrust.com", "awstrust.com", "amazonaws.com"}
-
 // Handlers are the installation's, made of one set of parts.
 type Handlers struct {
 	deployer  *Deployer
@@ -140,7 +137,7 @@ func Compose(p Parts) *Handlers {
 	if p.Domains != nil {
 		h.hostnames = &domains.Service{
 			Records: p.Store, Directory: p.Store, Certificates: p.Domains.Certificates, Front: p.Domains.Front,
-			Resolver: p.Domains.Resolver, Base: "cloudfront.net", Issuers: acmIssuers, OrderFirst: true, Log: log,
+			Resolver: p.Domains.Resolver, Log: log,
 		}
 		services.Domains = h.hostnames
 	}

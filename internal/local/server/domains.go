@@ -33,10 +33,6 @@ type HTTPS struct {
 	Addresses []string // public IP addresses of this machine; its interfaces' when empty
 }
 
-// letsEncrypt is the CAA value by which Let's Encrypt may issue (RFC 8659). Other CAs
-// tell theirs in their directory, which is not asked at start: it may be out of reach.
-var letsEncrypt = []string{"letsencrypt.org"}
-
 // openACME starts the certificates when HTTPS is asked for.
 func (a *app) openACME() error {
 	if a.HTTPS.Listen == "" {
@@ -135,15 +131,12 @@ func (a *app) lookAtChanged(ctx context.Context) {
 
 func (a *app) openHostnames() {
 	a.hostnames = &domains.Service{
-		Records: a.store, Directory: a.store, Front: a.platform, Base: a.BaseDomain, Log: a.Log,
+		Records: a.store, Directory: a.store, Front: a.platform, Log: a.Log,
 		Resolver:     dnscheck.New(dnscheck.Config{Resolvers: a.HTTPS.Resolvers, Log: a.Log}),
 		Certificates: noTLS{},
 	}
 	if a.certs != nil {
 		a.hostnames.Certificates = a.certs
-	}
-	if a.HTTPS.CA == "" {
-		a.hostnames.Issuers = letsEncrypt
 	}
 }
 
@@ -172,6 +165,12 @@ func (noTLS) Import(context.Context, anchor.Hostname, []byte, []byte) (domains.C
 }
 
 func (noTLS) Release(context.Context, anchor.Hostname) error { return nil }
+
+// Issuers returns those of the default CA, so that a CAA record that forbids it is found before
+// HTTPS is switched on.
+func (noTLS) Issuers() []string { return []string{acme.LetsEncrypt} }
+
+func (noTLS) NeedsRecord() bool { return false }
 
 // addresses are those under which the world reaches this machine: as told, else the
 // global ones of its interfaces, else all but loopback, else loopback.

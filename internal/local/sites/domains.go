@@ -42,6 +42,9 @@ func (p *Platform) Target(_ context.Context, h anchor.Hostname) ([]anchor.DNSRec
 	return records, nil
 }
 
+// Base implements domains.Front.
+func (p *Platform) Base() string { return p.BaseDomain }
+
 func recordType(addr netip.Addr) string {
 	if addr.Is4() {
 		return "A"

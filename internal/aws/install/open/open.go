@@ -126,7 +126,7 @@ func (r remover) RemoveShared(ctx context.Context) (kept []string, err error) {
 func removeDomains(ctx context.Context, platform *awsplatform.Platform, store *dynamo.Store, p anchor.Project) error {
 	domains := &domains.Service{
 		Records: store, Directory: store, Certificates: platform.Domains(), Front: platform.Domains(),
-		Resolver: dnscheck.New(dnscheck.Config{}), OrderFirst: true, Log: slog.Default(),
+		Resolver: dnscheck.New(dnscheck.Config{}), Log: slog.Default(),
 	}
 	if err := domains.RemoveAll(ctx, p.ID); err != nil && anchor.CodeOf(err) != "domains_remain" {
 		return err
