@@ -88,7 +88,7 @@ func (s *Service) StartBuild(ctx context.Context, id anchor.ProjectID, r BuildRe
 	if err := s.Builder.Build(ctx, p, d, source); err != nil {
 		return d, s.notBuilt(ctx, d, err)
 	}
-	return s.moved(ctx, d, anchor.Building)
+	return s.setStatus(ctx, d, anchor.Building)
 }
 
 // notBuilt ends a deployment whose build was refused. One whose build may run all
@@ -97,7 +97,7 @@ func (s *Service) notBuilt(ctx context.Context, d anchor.Deployment, err error) 
 	if refused := (*anchor.Error)(nil); !errors.As(err, &refused) {
 		return fmt.Errorf("start the build of deployment %s: %w", d.ID, err)
 	}
-	_, unwritten := s.drop(context.WithoutCancel(ctx), ending(d, anchor.BuildFailed, "build", describe(err)), anchor.Queued)
+	_, unwritten := s.abandon(context.WithoutCancel(ctx), withOutcome(d, anchor.BuildFailed, "build", describe(err)), anchor.Queued)
 	return errors.Join(err, unwritten)
 }
 
@@ -109,7 +109,7 @@ func (s *Service) queue(ctx context.Context, p anchor.Project, r BuildRequest) (
 	}
 	if s.Leases != nil {
 		holder := anchor.NewID()
-		_, release, err := s.Leases.Lease(ctx, leased(p.ID, "build"), holder, queueTime)
+		_, release, err := s.Leases.Lease(ctx, leaseKey(p.ID, "build"), holder, queueTime)
 		if errors.Is(err, anchor.ErrConflict) {
 			e := &anchor.Error{Kind: anchor.KindBusy, Code: "build_starting", Message: "another build of project " + p.Slug + " is being started"}
 			return anchor.Deployment{}, e.Hintf("Ask again in a few seconds.")
@@ -163,9 +163,9 @@ func sameKey(a, b string) bool {
 	return len(a) == ulid.EncodedSize && len(b) == ulid.EncodedSize && a[10:] == b[10:]
 }
 
-// moved writes the deployment's next status. When something else came first, it
-// gives what that made of it.
-func (s *Service) moved(ctx context.Context, d anchor.Deployment, to anchor.Status) (anchor.Deployment, error) {
+// setStatus writes the deployment's next status. When something else changed the record
+// first, it returns the record as it is now.
+func (s *Service) setStatus(ctx context.Context, d anchor.Deployment, to anchor.Status) (anchor.Deployment, error) {
 	from := d.Status
 	d.Status = to
 	err := s.Records.UpdateDeployment(ctx, d, from)
@@ -188,7 +188,7 @@ func (s *Service) Adopt(ctx context.Context, p anchor.ProjectID, id anchor.Deplo
 ) (anchor.Deployment, error) {
 	d, err := s.Get(ctx, p, id)
 	if err == nil && d.Status == anchor.Queued {
-		d, err = s.moved(ctx, d, anchor.Building)
+		d, err = s.setStatus(ctx, d, anchor.Building)
 	}
 	if err != nil || d.Status != anchor.Building {
 		return d, err
@@ -198,7 +198,7 @@ func (s *Service) Adopt(ctx context.Context, p anchor.ProjectID, id anchor.Deplo
 		err = s.Bundles.SaveManifest(ctx, id, m)
 	}
 	if refused := (*anchor.Error)(nil); errors.As(err, &refused) && refused.Kind != anchor.KindFailed && refused.Kind != anchor.KindBusy {
-		return s.drop(ctx, ending(d, anchor.BuildFailed, "import", describe(err)), anchor.Building)
+		return s.abandon(ctx, withOutcome(d, anchor.BuildFailed, "import", describe(err)), anchor.Building)
 	}
 	if err != nil {
 		return d, fmt.Errorf("import the artifact of deployment %s: %w", id, err)
@@ -220,7 +220,7 @@ func (s *Service) BuildFailed(ctx context.Context, id anchor.DeploymentID, step,
 		if d.Status != anchor.Queued && d.Status != anchor.Building {
 			return nil
 		}
-		_, err = s.drop(ctx, ending(d, anchor.BuildFailed, step, why), d.Status)
+		_, err = s.abandon(ctx, withOutcome(d, anchor.BuildFailed, step, why), d.Status)
 		if !errors.Is(err, anchor.ErrConflict) {
 			return err
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 // ErrUnfinished says that a pass ran out of time, or did not get its turn, and left
-// the deployment so that another pass goes on with it.
+// the deployment so that another pass continues it.
 var ErrUnfinished = errors.New("the deployment has not ended; process it again")
 
 // errNoTime ends a pass between two steps.
@@ -45,7 +45,7 @@ func (s *Service) begin(ctx context.Context, d anchor.Deployment) error {
 // that, or the next round, comes to it.
 func (s *Service) resume(ctx context.Context, d anchor.Deployment) error {
 	if s.Dispatch != nil && s.Leases != nil {
-		_, free, err := s.Leases.Lease(ctx, leased(d.ProjectID, "deploy"), anchor.NewID(), leaseTime)
+		_, free, err := s.Leases.Lease(ctx, leaseKey(d.ProjectID, "deploy"), anchor.NewID(), leaseTime)
 		if errors.Is(err, anchor.ErrConflict) {
 			return nil
 		}
@@ -70,7 +70,7 @@ func (s *Service) Process(ctx context.Context, id anchor.DeploymentID) error {
 	if err != nil {
 		return fmt.Errorf("read deployment %s: %w", id, err)
 	}
-	working, stop := early(ctx)
+	working, stop := withEarlyDeadline(ctx)
 	defer stop()
 	switch {
 	case d.Status.Ended():
@@ -80,37 +80,37 @@ func (s *Service) Process(ctx context.Context, id anchor.DeploymentID) error {
 		return anchor.Conflict("not_built", "deployment %s cannot be deployed yet: it is %s", id, d.Status).
 			Hintf("Its files have to arrive first.")
 	case time.Since(time.UnixMilli(d.CreatedAt)) > giveUp:
-		return s.surrender(ctx, d)
+		return s.giveUpAfterADay(ctx, d)
 	}
-	turn, err := s.takeTurn(working, d)
-	if err != nil || turn == nil {
+	lease, err := s.acquireLease(working, d)
+	if err != nil || lease == nil {
 		return err
 	}
-	defer turn.end(ctx)
-	after := &aside{ctx: working}
+	defer lease.close(ctx)
+	after := &backgroundTasks{ctx: working}
 	defer after.Wait()
-	r := &run{Service: s, aside: after, between: func(ctx context.Context) error { return s.mayGoOn(ctx, id) }}
-	if !s.attempt(turn.ctx, ctx, id, r) {
+	r := &run{Service: s, background: after, between: func(ctx context.Context) error { return s.checkBeforeStep(ctx, id) }}
+	if !s.attempt(lease.ctx, ctx, id, r) {
 		return fmt.Errorf("deployment %s: %w", id, ErrUnfinished)
 	}
 	return nil
 }
 
-// early gives a context that ends before ctx does.
-func early(ctx context.Context) (context.Context, context.CancelFunc) {
+// withEarlyDeadline returns a context that ends cutOff before ctx does.
+func withEarlyDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if deadline, ok := ctx.Deadline(); ok {
 		return context.WithDeadline(ctx, deadline.Add(-cutOff))
 	}
 	return context.WithCancel(ctx)
 }
 
-// mayGoOn is asked between two steps: a cancel by another process is seen in the
-// record only.
-func (s *Service) mayGoOn(ctx context.Context, id anchor.DeploymentID) error {
+// checkBeforeStep ends a pass for which too little time is left, or whose deployment was
+// canceled: a cancel by another process is seen in the record only.
+func (s *Service) checkBeforeStep(ctx context.Context, id anchor.DeploymentID) error {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < lastStep-cutOff {
 		return errNoTime
 	}
-	return s.insist(ctx, id, func() error {
+	return s.retryRecords(ctx, id, func() error {
 		d, err := s.Records.Deployment(ctx, id)
 		if err == nil && d.Status.Ended() {
 			err = errCanceled
@@ -119,9 +119,9 @@ func (s *Service) mayGoOn(ctx context.Context, id anchor.DeploymentID) error {
 	})
 }
 
-// surrender ends a deployment that a day of passes could not.
-func (s *Service) surrender(ctx context.Context, d anchor.Deployment) error {
+// giveUpAfterADay ends a deployment that a day of passes could not.
+func (s *Service) giveUpAfterADay(ctx context.Context, d anchor.Deployment) error {
 	slog.ErrorContext(ctx, "deployment given up", "deploymentId", d.ID, "step", "process", "cause", "no pass ended it within a day")
-	_, err := s.drop(ctx, ending(d, anchor.DeployFailed, "process", "it was not deployed within a day"), d.Status)
+	_, err := s.abandon(ctx, withOutcome(d, anchor.DeployFailed, "process", "it was not deployed within a day"), d.Status)
 	return err
 }

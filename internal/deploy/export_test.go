@@ -11,9 +11,9 @@ func (s *Service) Closing() bool { return s.lanes.ctx.Err() != nil }
 
 // Watchers is how many deployments somebody watches.
 func (s *Service) Watchers() int {
-	s.feed.mu.Lock()
-	defer s.feed.mu.Unlock()
-	return len(s.feed.bells)
+	s.notifier.mu.Lock()
+	defer s.notifier.mu.Unlock()
+	return len(s.notifier.watchers)
 }
 
 // Queued gives a lane deployments whose Orders count up, the last one first, and returns

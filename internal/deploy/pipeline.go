@@ -14,14 +14,14 @@ import (
 // ends because the process stops leaves it as it is: the next start goes on.
 func (s *Service) process(ctx context.Context, id anchor.DeploymentID) {
 	lasting := context.WithoutCancel(ctx) // a canceled deployment has to be ended too
-	s.attempt(ctx, lasting, id, &run{Service: s, aside: &s.removals})
+	s.attempt(ctx, lasting, id, &run{Service: s, background: &s.removals})
 }
 
 // attempt runs one pass and reports whether the deployment has ended. It works
 // until ctx ends, and tells the records about it until lasting does.
 func (s *Service) attempt(ctx, lasting context.Context, id anchor.DeploymentID, r *run) (ended bool) {
 	var record anchor.Deployment
-	err := s.insist(lasting, id, func() (err error) {
+	err := s.retryRecords(lasting, id, func() (err error) {
 		record, err = s.Records.Deployment(lasting, id)
 		return err
 	})
@@ -36,12 +36,12 @@ func (s *Service) attempt(ctx, lasting context.Context, id anchor.DeploymentID, 
 		return true
 	case errors.Is(context.Cause(ctx), errCanceled):
 		// Whatever the step made of its context's end, this is why it ended.
-		return r.fail(lasting, step, errCanceled)
+		return r.failPass(lasting, step, errCanceled)
 	case ctx.Err() != nil || errors.Is(err, errNoTime):
 		slog.InfoContext(lasting, "deployment interrupted; the next pass goes on with it", "deploymentId", id, "step", step)
 		return false
 	default:
-		return r.fail(lasting, step, err)
+		return r.failPass(lasting, step, err)
 	}
 }
 
@@ -101,7 +101,7 @@ func (r *run) runStep(ctx context.Context, st step) error {
 // wait for it: a removal lasts as long as the requests on the old deployment.
 func (r *run) prune() {
 	p := r.record.ProjectID
-	r.aside.run(func(ctx context.Context) {
+	r.background.run(func(ctx context.Context) {
 		removed, err := r.Retention.Prune(ctx, p)
 		if err != nil {
 			slog.Error("prune old deployments", "projectId", p, "error", err)
@@ -119,7 +119,7 @@ func (s *Service) tell(ctx context.Context, id anchor.DeploymentID, e anchor.Eve
 	if _, err := s.Journal.Append(ctx, e); err != nil {
 		slog.Warn("write the journal of a deployment", "deploymentId", id, "error", err)
 	}
-	s.feed.wake(id)
+	s.notifier.wake(id)
 }
 
 func (r *run) tell(ctx context.Context, e anchor.Event) { r.Service.tell(ctx, r.record.ID, e) }

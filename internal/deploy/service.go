@@ -58,8 +58,8 @@ type Ports struct {
 type Service struct {
 	Ports
 	lanes     *lanes
-	feed      feed
-	removals  aside
+	notifier  notifier
+	removals  backgroundTasks
 	admission sync.Mutex
 }
 
@@ -93,8 +93,8 @@ func (s *Service) Resume(ctx context.Context) error {
 		case d.Status == anchor.Built || d.Status == anchor.Deploying:
 			failed = errors.Join(failed, s.resume(ctx, d))
 		case time.Since(time.UnixMilli(d.CreatedAt)) > abandoned:
-			ended := ending(d, anchor.Canceled, "upload", "its files did not arrive within a day")
-			if _, err := s.drop(ctx, ended, d.Status); err != nil && !errors.Is(err, anchor.ErrConflict) {
+			ended := withOutcome(d, anchor.Canceled, "upload", "its files did not arrive within a day")
+			if _, err := s.abandon(ctx, ended, d.Status); err != nil && !errors.Is(err, anchor.ErrConflict) {
 				return err
 			}
 		}
@@ -111,7 +111,7 @@ const abandoned = 24 * time.Hour
 func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (Started, error) {
 	if req.Delta != nil {
 		var err error
-		if req.Manifest, err = s.whole(ctx, p, *req.Delta); err != nil {
+		if req.Manifest, err = s.expandDelta(ctx, p, *req.Delta); err != nil {
 			return Started{}, err
 		}
 	}
@@ -136,7 +136,7 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 	}
 	s.tell(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
 	if err := s.Bundles.SaveManifest(ctx, d.ID, req.Manifest); err != nil {
-		_, unwritten := s.drop(ctx, ending(d, anchor.BuildFailed, "upload", describe(err)), anchor.Building)
+		_, unwritten := s.abandon(ctx, withOutcome(d, anchor.BuildFailed, "upload", describe(err)), anchor.Building)
 		return Started{}, errors.Join(err, unwritten)
 	}
 	missing, err := s.Bundles.Missing(ctx, d.ID)
@@ -161,8 +161,8 @@ func (s *Service) check(ctx context.Context, p anchor.ProjectID, m artifact.Mani
 	return m, s.Platform.CheckManifest(project, m, env)
 }
 
-// whole makes the manifest that delta tells.
-func (s *Service) whole(ctx context.Context, p anchor.ProjectID, delta artifact.Delta) (artifact.Manifest, error) {
+// expandDelta returns the whole manifest that a delta stands for.
+func (s *Service) expandDelta(ctx context.Context, p anchor.ProjectID, delta artifact.Delta) (artifact.Manifest, error) {
 	_, err := s.Get(ctx, p, delta.Base)
 	var before artifact.Manifest
 	if err == nil {
@@ -264,7 +264,7 @@ func (s *Service) built(ctx context.Context, d anchor.Deployment) (anchor.Deploy
 	if err := s.Bundles.Sync(ctx, d.ID); err != nil {
 		return d, err
 	}
-	return s.moved(ctx, d, anchor.Built)
+	return s.setStatus(ctx, d, anchor.Built)
 }
 
 // Cancel ends a deployment that is not deployed yet. One whose release has begun
@@ -282,7 +282,7 @@ func (s *Service) Cancel(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 		if s.lanes.stop(id, errCanceled) {
 			return s.wait(ctx, p, id)
 		}
-		d, err = s.drop(ctx, ending(d, anchor.Canceled, "", errCanceled.Error()), d.Status)
+		d, err = s.abandon(ctx, withOutcome(d, anchor.Canceled, "", errCanceled.Error()), d.Status)
 		if !errors.Is(err, anchor.ErrConflict) {
 			return d, err
 		}

@@ -13,12 +13,12 @@ import (
 // run is one pass of the pipeline over one deployment.
 type run struct {
 	*Service
-	artifact Artifact
-	record   anchor.Deployment
-	live     anchor.Live
-	released bool
-	aside    *aside                      // where removals go on after the pass
-	between  func(context.Context) error // asked before each step up to the release, nil: nothing
+	artifact   Artifact
+	record     anchor.Deployment
+	live       anchor.Live
+	released   bool
+	background *backgroundTasks            // runs removals after the pass
+	between    func(context.Context) error // asked before each step up to the release, nil: nothing
 }
 
 // step is one part of the pipeline. Each can be run again without harm, so a
@@ -42,14 +42,14 @@ var (
 		{"release", (*run).release},
 		{"purge", (*run).purge},
 	}
-	goNowhere = []step{
+	recordOnlySteps = []step{
 		{"record", (*run).recordOnly},
 	}
 )
 
 func (r *run) steps() []step {
 	if r.record.NoRelease {
-		return append(prepare[:len(prepare):len(prepare)], goNowhere...)
+		return append(prepare[:len(prepare):len(prepare)], recordOnlySteps...)
 	}
 	return append(prepare[:len(prepare):len(prepare)], goLive...)
 }

@@ -19,7 +19,7 @@ func (s *Service) Watch(ctx context.Context, p anchor.ProjectID, id anchor.Deplo
 
 func (s *Service) follow(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, after int64) iter.Seq2[anchor.Event, error] {
 	return func(yield func(anchor.Event, error) bool) {
-		bell, stop := s.feed.listen(id)
+		updates, stop := s.notifier.listen(id)
 		defer stop()
 		for last := false; ; {
 			d, err := s.Get(ctx, p, id)
@@ -47,34 +47,34 @@ func (s *Service) follow(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 			if d.Status.Ended() {
 				pause = lastWord
 			}
-			rang, err := ring(ctx, bell, pause)
+			woken, err := waitForUpdate(ctx, updates, pause)
 			if err != nil {
 				yield(anchor.Event{}, err)
 				return
 			}
-			last = d.Status.Ended() && !rang
+			last = d.Status.Ended() && !woken
 		}
 	}
 }
 
 const (
 	// lookAgain bounds a watcher's sleep: a process that was killed may have ended
-	// the deployment without ringing.
+	// the deployment without waking it.
 	lookAgain = 5 * time.Second
-	// lookElsewhere is the same where passes run in other processes, which ring no
-	// bell of this one.
+	// lookElsewhere is the same where passes run in other processes, which cannot wake
+	// the watchers of this one.
 	lookElsewhere = 500 * time.Millisecond
 	// lastWord is what a deployment's last event has after its record, which is
 	// written first, says that it ended.
 	lastWord = 200 * time.Millisecond
 )
 
-// ring waits for the bell, at most for atMost.
-func ring(ctx context.Context, bell <-chan struct{}, atMost time.Duration) (rang bool, err error) {
+// waitForUpdate waits for an update, at most for atMost, and reports whether one came.
+func waitForUpdate(ctx context.Context, updates <-chan struct{}, atMost time.Duration) (woken bool, err error) {
 	again := time.NewTimer(atMost)
 	defer again.Stop()
 	select {
-	case <-bell:
+	case <-updates:
 		return true, nil
 	case <-again.C:
 		return false, nil

@@ -15,26 +15,26 @@ import (
 // from being: a KindBusy error, and nothing done, when one is. work's context ends
 // when that right is lost.
 func (s *Service) Between(ctx context.Context, p anchor.ProjectID, work func(context.Context) error) error {
-	t := &turn{kept: make(chan struct{})}
-	t.ctx, t.cancel = context.WithCancelCause(ctx)
+	l := &projectLease{renewed: make(chan struct{})}
+	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	if s.Leases == nil {
-		close(t.kept)
-		defer t.end(ctx)
-		return work(t.ctx)
+		close(l.renewed)
+		defer l.close(ctx)
+		return work(l.ctx)
 	}
-	renew, release, err := s.Leases.Lease(ctx, leased(p, "deploy"), "between/"+anchor.NewID(), leaseTime)
+	renew, release, err := s.Leases.Lease(ctx, leaseKey(p, "deploy"), "between/"+anchor.NewID(), leaseTime)
 	if err != nil {
-		t.cancel(err)
+		l.cancel(err)
 		if errors.Is(err, anchor.ErrConflict) {
 			e := &anchor.Error{Kind: anchor.KindBusy, Code: "deploying", Message: "a deployment of project " + string(p) + " is under way", Err: err}
 			return e.Hintf("Ask again when it has ended.")
 		}
 		return fmt.Errorf("take the lease of project %s: %w", p, err)
 	}
-	t.release = release
-	go s.keep(t, "", renew)
-	defer t.end(context.WithoutCancel(ctx))
-	return work(t.ctx)
+	l.release = release
+	go s.renewLoop(l, "", renew)
+	defer l.close(context.WithoutCancel(ctx))
+	return work(l.ctx)
 }
 
 // CancelAll cancels what of the project has not ended. One whose release has begun
@@ -45,7 +45,7 @@ func (s *Service) CancelAll(ctx context.Context, p anchor.ProjectID) error {
 		return err
 	}
 	for _, d := range unfinished {
-		_, err := s.end(ctx, ending(d, anchor.Canceled, "", "its project is being removed"), d.Status)
+		_, err := s.recordOutcome(ctx, withOutcome(d, anchor.Canceled, "", "its project is being removed"), d.Status)
 		if err != nil && !errors.Is(err, anchor.ErrConflict) && !errors.Is(err, anchor.ErrNotFound) {
 			return err
 		}
@@ -62,8 +62,8 @@ func (s *Service) unfinishedOf(ctx context.Context, p anchor.ProjectID) ([]ancho
 	return slices.DeleteFunc(all, func(d anchor.Deployment) bool { return d.ProjectID != p }), nil
 }
 
-// clearUp takes away what a deployment has that ended without being deployed: its pass
-// may have been cut off. What it does not come to is left to the platform's sweep.
+// clearUp removes what is left of a deployment that ended without being deployed: its pass
+// may have been cut off. What it cannot remove is left to the platform's sweep.
 func (s *Service) clearUp(ctx context.Context, d anchor.Deployment) {
 	if d.Status == anchor.Deployed || d.CanServe() {
 		return
@@ -74,7 +74,7 @@ func (s *Service) clearUp(ctx context.Context, d anchor.Deployment) {
 			return
 		}
 		if anchor.KindOf(err) != anchor.KindBusy {
-			slog.ErrorContext(ctx, "take away what an ended deployment has; the next sweep tries again", "deploymentId", d.ID, "error", err)
+			slog.ErrorContext(ctx, "remove what an ended deployment left; the next sweep tries again", "deploymentId", d.ID, "error", err)
 			return
 		}
 		select {

@@ -15,20 +15,20 @@ import (
 // errCanceled is the cause of a context that a user's cancel ended.
 var errCanceled = errors.New("canceled on request")
 
-// ending is d as it shall have ended.
-func ending(d anchor.Deployment, as anchor.Status, step, why string) anchor.Deployment {
+// withOutcome returns d with the status and the reason that it ends with.
+func withOutcome(d anchor.Deployment, as anchor.Status, step, why string) anchor.Deployment {
 	d.Status, d.ErrorStep, d.ErrorMessage = as, step, why
 	return d
 }
 
-// drop ends a deployment that no pass works on and reclaims its disk. Where passes run
-// elsewhere, that is done there: whoever drops may have little time and no right to it.
-func (s *Service) drop(ctx context.Context, next anchor.Deployment, from anchor.Status) (anchor.Deployment, error) {
-	ended, err := s.end(ctx, next, from)
+// abandon ends a deployment that no pass works on and removes what it has. Where passes
+// run elsewhere, it is removed there: the caller may have little time and no right to it.
+func (s *Service) abandon(ctx context.Context, next anchor.Deployment, from anchor.Status) (anchor.Deployment, error) {
+	ended, err := s.recordOutcome(ctx, next, from)
 	switch {
 	case !leftovers(ended, err):
 	case s.Dispatch == nil:
-		s.reclaim(context.WithoutCancel(ctx), ended)
+		s.removeLeftovers(context.WithoutCancel(ctx), ended)
 	case err == nil:
 		if failed := s.Dispatch(context.WithoutCancel(ctx), ended.ProjectID, ended.ID); failed != nil {
 			slog.WarnContext(ctx, "what an ended deployment has stays until the next sweep", "deploymentId", ended.ID, "error", failed)
@@ -44,11 +44,11 @@ func leftovers(ended anchor.Deployment, err error) bool {
 	return errors.Is(err, anchor.ErrNotFound) || err == nil && !ended.CanServe()
 }
 
-// end writes how a deployment ended and tells it, if its status is one of from, else
-// it is a Conflict. One that has ended already, by another's hand or by
-// a try whose answer was lost, keeps that end, which is given back.
-func (s *Service) end(ctx context.Context, next anchor.Deployment, from ...anchor.Status) (anchor.Deployment, error) {
-	err := s.insist(ctx, next.ID, func() error {
+// recordOutcome writes how a deployment ended and notifies its watchers. It is a Conflict if
+// the stored status is none of from. A deployment that has ended already, by another process
+// or by a try whose answer was lost, keeps that end, which is returned.
+func (s *Service) recordOutcome(ctx context.Context, next anchor.Deployment, from ...anchor.Status) (anchor.Deployment, error) {
+	err := s.retryRecords(ctx, next.ID, func() error {
 		stored, err := s.Records.Deployment(ctx, next.ID)
 		switch {
 		case err != nil:
@@ -74,10 +74,10 @@ const (
 	longPause  = 5 * time.Second
 )
 
-// insist tries until the records say yes or no. No deployment shall stay half-way
-// because a disk was full for a minute, and while it is, its lane can do nothing
-// better than wait. The end of ctx or of the service ends it.
-func (s *Service) insist(ctx context.Context, id anchor.DeploymentID, try func() error) error {
+// retryRecords retries until the records accept or refuse. A deployment must not stay
+// half-way because a disk was full for a minute, and until then its lane has nothing else
+// to do. The end of ctx or of the service ends the retries.
+func (s *Service) retryRecords(ctx context.Context, id anchor.DeploymentID, try func() error) error {
 	for pause := shortPause; ; pause = min(2*pause, longPause) {
 		err := try()
 		if err == nil || errors.Is(err, anchor.ErrConflict) || errors.Is(err, anchor.ErrNotFound) || errors.Is(err, errCanceled) {
@@ -95,20 +95,20 @@ func (s *Service) insist(ctx context.Context, id anchor.DeploymentID, try func()
 	}
 }
 
-// fail ends the deployment of a pass with the step that failed and its cause. The
-// lane does not wait for the removal, which lasts as long as requests in flight. It
-// reports whether the records took the end.
-func (r *run) fail(ctx context.Context, step string, cause error) bool {
-	next := ending(r.record, anchor.DeployFailed, step, describe(cause))
+// failPass ends the deployment of a pass with the step that failed and its cause. The lane
+// does not wait for the removal, which lasts as long as requests in flight. failPass
+// reports whether the records accepted the end.
+func (r *run) failPass(ctx context.Context, step string, cause error) bool {
+	next := withOutcome(r.record, anchor.DeployFailed, step, describe(cause))
 	switch {
 	case errors.Is(cause, errCanceled):
 		next.Status, next.ErrorMessage = anchor.Canceled, errCanceled.Error()
 	case anchor.CodeOf(cause) == release.SupersededCode:
 		next.Status = anchor.Superseded
 	}
-	ended, err := r.end(ctx, next, anchor.Deploying, anchor.Built)
+	ended, err := r.recordOutcome(ctx, next, anchor.Deploying, anchor.Built)
 	if leftovers(ended, err) {
-		r.aside.run(func(ctx context.Context) { r.reclaim(ctx, ended) })
+		r.background.run(func(ctx context.Context) { r.removeLeftovers(ctx, ended) })
 	}
 	if err != nil {
 		slog.Error("write the end of a deployment", "deploymentId", next.ID, "step", step, "error", err)
@@ -131,8 +131,8 @@ func describe(err error) string {
 	return err.Error()
 }
 
-func (s *Service) reclaim(ctx context.Context, d anchor.Deployment) {
+func (s *Service) removeLeftovers(ctx context.Context, d anchor.Deployment) {
 	if err := s.Remover.Remove(ctx, d); err != nil {
-		slog.Error("reclaim the disk of an ended deployment; the next sweep tries again", "deploymentId", d.ID, "error", err)
+		slog.Error("remove what an ended deployment left; the next sweep tries again", "deploymentId", d.ID, "error", err)
 	}
 }
