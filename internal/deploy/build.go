@@ -107,18 +107,15 @@ func (s *Service) queue(ctx context.Context, p anchor.Project, r BuildRequest) (
 	if r.Key == "" {
 		return s.create(ctx, p.ID, r, anchor.NewID())
 	}
-	if s.Leases != nil {
-		holder := anchor.NewID()
-		_, release, err := s.Leases.Lease(ctx, leaseKey(p.ID, "build"), holder, queueTime)
-		if errors.Is(err, anchor.ErrConflict) {
-			e := &anchor.Error{Kind: anchor.KindBusy, Code: "build_starting", Message: "another build of project " + p.Slug + " is being started"}
-			return anchor.Deployment{}, e.Hintf("Ask again in a few seconds.")
-		}
-		if err != nil {
-			return anchor.Deployment{}, fmt.Errorf("take the build lease of project %s: %w", p.ID, err)
-		}
-		defer func() { _ = release(context.WithoutCancel(ctx)) }() // it ends by itself
+	_, release, err := s.Leases.Lease(ctx, leaseKey(p.ID, "build"), anchor.NewID(), queueTime)
+	if errors.Is(err, anchor.ErrConflict) {
+		e := &anchor.Error{Kind: anchor.KindBusy, Code: "build_starting", Message: "another build of project " + p.Slug + " is being started"}
+		return anchor.Deployment{}, e.Hintf("Ask again in a few seconds.")
 	}
+	if err != nil {
+		return anchor.Deployment{}, fmt.Errorf("take the build lease of project %s: %w", p.ID, err)
+	}
+	defer func() { _ = release(context.WithoutCancel(ctx)) }() // it ends by itself
 	id := keyedID(p.ID, r.Key)
 	newest, err := s.Records.Deployments(ctx, p.ID, anchor.Page{Limit: anchor.MaxPage})
 	if err != nil {

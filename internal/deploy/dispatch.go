@@ -28,35 +28,20 @@ const (
 	giveUp = 24 * time.Hour
 )
 
-// begin has the deployment's pass run: here in its lane, or where Dispatch leads.
-func (s *Service) begin(ctx context.Context, d anchor.Deployment) error {
-	if s.Dispatch == nil {
-		s.lanes.add(d)
+// resume starts a deployment again unless another process works on its project: that one,
+// or the next round, comes to it.
+func (s *Service) resume(ctx context.Context, d anchor.Deployment) error {
+	_, release, err := s.Leases.Lease(ctx, leaseKey(d.ProjectID, "deploy"), anchor.NewID(), leaseTime)
+	if errors.Is(err, anchor.ErrConflict) {
 		return nil
 	}
-	if err := s.Dispatch(ctx, d.ProjectID, d.ID); err != nil {
-		return anchor.Failed("dispatch_failed", "deployment %s is complete, but its pipeline could not be started", d.ID).
-			Hintf("Nothing is lost: finish it again, or wait for the next round of the schedule.").Because(err)
+	if err == nil {
+		err = release(ctx)
 	}
-	return nil
-}
-
-// resume runs a deployment again unless its project is being worked on: who does
-// that, or the next round, comes to it.
-func (s *Service) resume(ctx context.Context, d anchor.Deployment) error {
-	if s.Dispatch != nil && s.Leases != nil {
-		_, free, err := s.Leases.Lease(ctx, leaseKey(d.ProjectID, "deploy"), anchor.NewID(), leaseTime)
-		if errors.Is(err, anchor.ErrConflict) {
-			return nil
-		}
-		if err == nil {
-			err = free(ctx)
-		}
-		if err != nil {
-			return fmt.Errorf("look whether project %s is being deployed: %w", d.ProjectID, err)
-		}
+	if err != nil {
+		return fmt.Errorf("look whether project %s is being deployed: %w", d.ProjectID, err)
 	}
-	return s.begin(ctx, d)
+	return s.runner.start(ctx, d)
 }
 
 // Process runs the pipeline over one built or half-deployed deployment in the
@@ -89,7 +74,7 @@ func (s *Service) Process(ctx context.Context, id anchor.DeploymentID) error {
 	defer lease.close(ctx)
 	after := &backgroundTasks{ctx: working}
 	defer after.Wait()
-	r := &run{Service: s, background: after, between: func(ctx context.Context) error { return s.checkBeforeStep(ctx, id) }}
+	r := &run{Service: s, background: after, proceed: func(ctx context.Context) error { return s.checkBeforeStep(ctx, id) }}
 	if !s.attempt(lease.ctx, ctx, id, r) {
 		return fmt.Errorf("deployment %s: %w", id, ErrUnfinished)
 	}

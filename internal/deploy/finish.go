@@ -21,18 +21,11 @@ func withOutcome(d anchor.Deployment, as anchor.Status, step, why string) anchor
 	return d
 }
 
-// abandon ends a deployment that no pass works on and removes what it has. Where passes
-// run elsewhere, it is removed there: the caller may have little time and no right to it.
+// abandon ends a deployment that no pass works on and has what it has removed.
 func (s *Service) abandon(ctx context.Context, next anchor.Deployment, from anchor.Status) (anchor.Deployment, error) {
 	ended, err := s.recordOutcome(ctx, next, from)
-	switch {
-	case !leftovers(ended, err):
-	case s.Dispatch == nil:
-		s.removeLeftovers(context.WithoutCancel(ctx), ended)
-	case err == nil:
-		if failed := s.Dispatch(context.WithoutCancel(ctx), ended.ProjectID, ended.ID); failed != nil {
-			slog.WarnContext(ctx, "what an ended deployment has stays until the next sweep", "deploymentId", ended.ID, "error", failed)
-		}
+	if leftovers(ended, err) {
+		s.runner.cleanUp(context.WithoutCancel(ctx), ended, err == nil)
 	}
 	return ended, err
 }

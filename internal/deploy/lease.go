@@ -39,10 +39,6 @@ var errLeaseLost = errors.New("the project's lease was lost")
 func (s *Service) acquireLease(ctx context.Context, d anchor.Deployment) (*projectLease, error) {
 	l := &projectLease{renewed: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
-	if s.Leases == nil {
-		close(l.renewed)
-		return l, nil
-	}
 	renew, err := s.waitForLease(ctx, d, l)
 	if err != nil || renew == nil {
 		l.cancel(err)
@@ -114,9 +110,6 @@ func (s *Service) renewLoop(l *projectLease, id anchor.DeploymentID, renew func(
 func (l *projectLease) close(ctx context.Context) {
 	l.cancel(nil)
 	<-l.renewed
-	if l.release == nil {
-		return
-	}
 	if err := l.release(ctx); err != nil {
 		slog.WarnContext(ctx, "release the project's lease; it ends by itself", "error", err)
 	}

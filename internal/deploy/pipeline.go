@@ -14,7 +14,7 @@ import (
 // ends because the process stops leaves it as it is: the next start goes on.
 func (s *Service) process(ctx context.Context, id anchor.DeploymentID) {
 	lasting := context.WithoutCancel(ctx) // a canceled deployment has to be ended too
-	s.attempt(ctx, lasting, id, &run{Service: s, background: &s.removals})
+	s.attempt(ctx, lasting, id, &run{Service: s, background: &s.removals, proceed: func(context.Context) error { return nil }})
 }
 
 // attempt runs one pass and reports whether the deployment has ended. It works
@@ -61,8 +61,8 @@ func (r *run) pass(ctx context.Context) (failed string, err error) {
 	}
 	r.artifact.Deployment = r.record
 	for _, st := range r.steps() {
-		if r.between != nil && !r.released {
-			if err := r.between(ctx); err != nil {
+		if !r.released {
+			if err := r.proceed(ctx); err != nil {
 				return st.name, err
 			}
 		}
@@ -75,9 +75,7 @@ func (r *run) pass(ctx context.Context) (failed string, err error) {
 }
 
 func (r *run) runStep(ctx context.Context, st step) error {
-	if r.BeforeStep != nil {
-		r.BeforeStep(st.name)
-	}
+	r.BeforeStep(st.name)
 	start := time.Now()
 	r.tell(ctx, anchor.Event{Step: st.name, Phase: anchor.StepStart})
 	note := func(format string, args ...any) {

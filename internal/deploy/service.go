@@ -57,6 +57,7 @@ type Ports struct {
 // Service takes artifacts in and runs the pipeline over them.
 type Service struct {
 	Ports
+	runner    runner
 	lanes     *lanes
 	notifier  notifier
 	removals  backgroundTasks
@@ -66,7 +67,14 @@ type Service struct {
 // NewService starts a service; Close ends it. As many projects deploy at once as
 // the machine has processors, as a deploy is bound by the cold start of its functions.
 func NewService(p Ports) *Service {
+	if p.Leases == nil {
+		p.Leases = soleProcess{}
+	}
+	if p.BeforeStep == nil {
+		p.BeforeStep = func(string) {}
+	}
 	s := &Service{Ports: p}
+	s.runner = newRunner(s)
 	s.lanes = newLanes(max(2, runtime.NumCPU()), s.process)
 	s.removals.ctx = s.lanes.ctx
 	return s
@@ -243,7 +251,7 @@ func (s *Service) Finish(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 	}
 	switch d.Status {
 	case anchor.Built, anchor.Deploying:
-		return d, s.begin(ctx, d)
+		return d, s.runner.start(ctx, d)
 	case anchor.Deployed:
 		return d, nil
 	}

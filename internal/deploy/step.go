@@ -18,7 +18,7 @@ type run struct {
 	live       anchor.Live
 	released   bool
 	background *backgroundTasks            // runs removals after the pass
-	between    func(context.Context) error // asked before each step up to the release, nil: nothing
+	proceed    func(context.Context) error // called before each step up to the release; its error ends the pass
 }
 
 // step is one part of the pipeline. Each can be run again without harm, so a

@@ -40,10 +40,7 @@ func (s *Service) follow(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 			if last {
 				return
 			}
-			pause := lookAgain
-			if s.Dispatch != nil {
-				pause = lookElsewhere
-			}
+			pause := s.runner.lookAgain()
 			if d.Status.Ended() {
 				pause = lastWord
 			}
@@ -57,17 +54,9 @@ func (s *Service) follow(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 	}
 }
 
-const (
-	// lookAgain bounds a watcher's sleep: a process that was killed may have ended
-	// the deployment without waking it.
-	lookAgain = 5 * time.Second
-	// lookElsewhere is the same where passes run in other processes, which cannot wake
-	// the watchers of this one.
-	lookElsewhere = 500 * time.Millisecond
-	// lastWord is what a deployment's last event has after its record, which is
-	// written first, says that it ended.
-	lastWord = 200 * time.Millisecond
-)
+// lastWord is how long a watcher waits for a deployment's last event after its record, which
+// is written first, says that it ended.
+const lastWord = 200 * time.Millisecond
 
 // waitForUpdate waits for an update, at most for atMost, and reports whether one came.
 func waitForUpdate(ctx context.Context, updates <-chan struct{}, atMost time.Duration) (woken bool, err error) {
