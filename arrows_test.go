@@ -42,6 +42,9 @@ var arrows = map[string][]string{
 	"internal/records/recordstest":      {"internal/anchor", "internal/records"},
 	"internal/release":                  {"internal/anchor", "internal/keylock"},
 
+	// The spine: the use-cases, wired.
+	"internal/core": {"internal/access", "internal/anchor", "internal/artifact", "internal/deploy", "internal/domains", "internal/project", "internal/release"},
+
 	// The spine: the API.
 	"internal/api":          {"internal/anchor", "internal/api/...", "internal/artifact", "internal/deploy", "internal/domains", "internal/release"},
 	"internal/api/apitest":  {"internal/..."},
@@ -85,7 +88,7 @@ var arrows = map[string][]string{
 	"internal/aws/install/open":          {"internal/..."},
 	"internal/aws/install/pack":          {},
 	"internal/aws/installation":          {},
-	"internal/aws/lambda":                {"internal/access", "internal/anchor", "internal/api/...", "internal/artifact", "internal/aws/awserr", "internal/deploy", "internal/domains", "internal/project", "internal/release"},
+	"internal/aws/lambda":                {"internal/anchor", "internal/api/...", "internal/artifact", "internal/aws/awserr", "internal/core", "internal/deploy", "internal/domains", "internal/project", "internal/release"},
 	"internal/aws/logtail":               {"internal/anchor", "internal/aws/awserr"},
 
 	// The command line and the mains.

@@ -131,7 +131,7 @@ func installation(t *testing.T, cloud *awstest.Cloud) (env []string, token strin
 	})
 	must(t, err)
 	store := dynamo.New(client, dynamo.Tables{Projects: "anchor-projects", Deployments: "anchor-deployments", Domains: "anchor-domains"})
-	token, _, err = access.Service{Tokens: store}.Create(t.Context(), "test", anchor.ScopeAdmin)
+	token, _, err = access.New(access.Ports{Tokens: store}, access.Options{}).Create(t.Context(), "test", anchor.ScopeAdmin)
 	must(t, err)
 	return append(cloud.Env(), "ANCHOR_VERSION=v-test", "ANCHOR_INSTALLATION=anchor", "ANCHOR_KEY_PARAMETER=/anchor/key",
 		"ANCHOR_FUNCTION_ROLE=arn:aws:iam::123456789012:role/anchor-site", "ANCHOR_DEPLOY_FUNCTION=anchor-deploy", "ANCHOR_BUILD_PROJECT=anchor-build",

@@ -13,9 +13,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records/memory"
 )
 
-func service() (access.Service, *memory.Store) {
+func service() (*access.Service, *memory.Store) {
 	s := memory.New()
-	return access.Service{Tokens: s, Now: func() time.Time { return time.UnixMilli(7) }}, s
+	return access.New(access.Ports{Tokens: s}, access.Options{Now: func() time.Time { return time.UnixMilli(7) }}), s
 }
 
 func fails(t *testing.T, err error, kind anchor.Kind, code string) *anchor.Error {

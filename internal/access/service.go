@@ -14,15 +14,28 @@ import (
 // maxName is the length, in characters, a token's name may have.
 const maxName = 64
 
+// Ports are what the use-case works with.
+type Ports struct {
+	Tokens Tokens
+}
+
+// Options tune the use-case. The zero value is ready for production.
+type Options struct {
+	Now func() time.Time // time.Now when nil
+}
+
 // Service makes, checks and revokes tokens.
 type Service struct {
-	Tokens Tokens
-	Now    func() time.Time // time.Now when nil
+	Ports
+	Options
 }
+
+// New returns the use-case over its ports.
+func New(p Ports, o Options) *Service { return &Service{Ports: p, Options: o} }
 
 // Create makes a token and gives its secret, which is kept nowhere. Invalid when
 // the name is empty or too long or the scope is none.
-func (s Service) Create(ctx context.Context, name string, scope anchor.Scope) (string, anchor.Token, error) {
+func (s *Service) Create(ctx context.Context, name string, scope anchor.Scope) (string, anchor.Token, error) {
 	name = strings.TrimSpace(name)
 	switch {
 	case name == "" || utf8.RuneCountInString(name) > maxName:
@@ -44,7 +57,7 @@ func (s Service) Create(ctx context.Context, name string, scope anchor.Scope) (s
 // is revoked. How long it takes tells
 // nothing of the secrets there are: what is looked up is a hash, which a guesser
 // cannot steer.
-func (s Service) Check(ctx context.Context, secret string) (anchor.Token, error) {
+func (s *Service) Check(ctx context.Context, secret string) (anchor.Token, error) {
 	if !wellFormed(secret) {
 		return anchor.Token{}, unauthorized("bad_token", "this is no token of Anchor's")
 	}
@@ -69,14 +82,14 @@ func unauthorized(code, message string) error {
 }
 
 // List gives all tokens, revoked ones too, newest first.
-func (s Service) List(ctx context.Context) ([]anchor.Token, error) { return s.Tokens.Tokens(ctx) }
+func (s *Service) List(ctx context.Context) ([]anchor.Token, error) { return s.Tokens.Tokens(ctx) }
 
 // Revoke ends a token for every later Check, or is NotFound. It is idempotent.
-func (s Service) Revoke(ctx context.Context, id string) error {
+func (s *Service) Revoke(ctx context.Context, id string) error {
 	return s.Tokens.RevokeToken(ctx, id, s.now())
 }
 
-func (s Service) now() int64 {
+func (s *Service) now() int64 {
 	if s.Now == nil {
 		return time.Now().UnixMilli()
 	}

@@ -57,7 +57,7 @@ func (s *shop) rollbackAs(t *testing.T, to anchor.DeploymentID, n int, after boo
 	c.HTTPClient, c.Retryer = net, func() sdk.Retryer { return sdk.NopRetryer{} }
 	p := s.process(t, c)
 	store := dynamo.New(dynamodb.NewFromConfig(c), tables)
-	_, err = (&release.Service{Pointer: store, Traffic: p, Records: store}).Rollback(t.Context(), s.project.ID, to)
+	_, err = release.New(release.Ports{Pointer: store, Traffic: p, Records: store}, release.Options{}).Rollback(t.Context(), s.project.ID, to)
 	return net.seen, err
 }
 

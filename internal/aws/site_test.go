@@ -41,7 +41,7 @@ func (s *shop) artifact(t *testing.T, app platformtest.App) deploy.Artifact {
 
 // releases is the use-case in the process that p is of.
 func (s *shop) releases(p *aws.Platform) *release.Service {
-	return &release.Service{Pointer: s.store, Traffic: p, Records: s.store}
+	return release.New(release.Ports{Pointer: s.store, Traffic: p, Records: s.store}, release.Options{})
 }
 
 // deploy makes an app live.

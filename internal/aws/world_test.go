@@ -46,7 +46,7 @@ type installation struct {
 	lambda   *lambda.Client
 	store    *dynamo.Store
 	bundles  *artifacts.Store
-	env      project.Env
+	env      *project.Env
 	platform *aws.Platform
 	client   *http.Client    // reaches function URLs
 	front    *http.Transport // leads to CloudFront, whatever the host
@@ -71,7 +71,7 @@ func newInstallation(t *testing.T) *installation {
 	t.Cleanup(func() { must(t, in.bundles.Close()) })
 	box, err := secret.Open(filepath.Join(t.TempDir(), "secret.key"))
 	must(t, err)
-	in.env = project.Env{Variables: in.store, Box: box}
+	in.env = project.NewEnv(project.EnvPorts{Variables: in.store, Box: box}, project.EnvOptions{})
 	in.platform = in.process(t, in.Config())
 	in.serve(t)
 	return in

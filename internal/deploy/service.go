@@ -47,7 +47,10 @@ type Ports struct {
 	// Leases keep the processes that Dispatch reaches from meeting in one project;
 	// nil where there is but one.
 	Leases Leases
+}
 
+// Options tune the use-case. The zero value is ready for production.
+type Options struct {
 	Quota Quota
 
 	// BeforeStep is called before each step. Tests end the process in it.
@@ -57,6 +60,7 @@ type Ports struct {
 // Service takes artifacts in and runs the pipeline over them.
 type Service struct {
 	Ports
+	Options
 	runner    runner
 	lanes     *lanes
 	notifier  notifier
@@ -64,16 +68,16 @@ type Service struct {
 	admission sync.Mutex
 }
 
-// NewService starts a service; Close ends it. As many projects deploy at once as
+// New starts a service; Close ends it. As many projects deploy at once as
 // the machine has processors, as a deploy is bound by the cold start of its functions.
-func NewService(p Ports) *Service {
+func New(p Ports, o Options) *Service {
 	if p.Leases == nil {
 		p.Leases = soleProcess{}
 	}
-	if p.BeforeStep == nil {
-		p.BeforeStep = func(string) {}
+	if o.BeforeStep == nil {
+		o.BeforeStep = func(string) {}
 	}
-	s := &Service{Ports: p}
+	s := &Service{Ports: p, Options: o}
 	s.runner = newRunner(s)
 	s.lanes = newLanes(max(2, runtime.NumCPU()), s.process)
 	s.removals.ctx = s.lanes.ctx

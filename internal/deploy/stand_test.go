@@ -68,15 +68,14 @@ func newStand(t *testing.T, options ...func(*stand)) *stand {
 
 // open starts the service over the records there are, as a start of Anchor does.
 func (s *stand) open() {
-	s.releases = &release.Service{Pointer: s.store, Traffic: s.platform, Records: s.store}
-	s.Service = deploy.NewService(deploy.Ports{
+	s.releases = release.New(release.Ports{Pointer: s.store, Traffic: s.platform, Records: s.store}, release.Options{})
+	s.Service = deploy.New(deploy.Ports{
 		Projects: s.store, Records: s.store, Journal: s.journal, Bundles: s.bundles,
-		Env:      project.Env{Variables: s.store, Box: s.box},
+		Env:      project.NewEnv(project.EnvPorts{Variables: s.store, Box: s.box}, project.EnvOptions{}),
 		Platform: s.platform, Releases: s.releases, Remover: s.remover,
-		Retention:  release.Retention{Service: s.releases, Shelf: s.store, Remover: s.remover, Keep: s.keep},
-		BeforeStep: s.before, Dispatch: s.dispatch, Leases: s.leases,
-		Quota: s.quota,
-	})
+		Retention: release.Retention{Service: s.releases, Shelf: s.store, Remover: s.remover, Keep: s.keep},
+		Dispatch:  s.dispatch, Leases: s.leases,
+	}, deploy.Options{Quota: s.quota, BeforeStep: s.before})
 }
 
 func (s *stand) newProject(t *testing.T, slug string) anchor.ProjectID {

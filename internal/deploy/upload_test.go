@@ -135,7 +135,7 @@ func TestStartRefusesForTheEnvironment(t *testing.T) {
 			return nil
 		}
 	})
-	env := project.Env{Variables: s.store, Box: s.box}
+	env := project.NewEnv(project.EnvPorts{Variables: s.store, Box: s.box}, project.EnvOptions{})
 	req, _ := request(t)
 	must(t, env.Set(t.Context(), s.project, []anchor.EnvVar{{Name: "SIZE", Value: "large", For: anchor.EnvBoth}}))
 	_, err := s.Start(t.Context(), s.project, req)

@@ -24,7 +24,7 @@ func (s *Service) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.bell():
+		case <-s.kicked:
 		case <-time.After(every):
 		}
 	}

@@ -5,30 +5,42 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Service is the use-case. Its methods are safe for concurrent use; a Service
-// must not be copied. One process may serve the API and another run the
-// reconciler: the records are all they share.
-type Service struct {
+// Ports are what the use-case works with.
+type Ports struct {
 	Records      Records
 	Directory    Directory
 	Certificates Certificates
 	Front        Front
 	Resolver     Resolver
+}
 
+// Options tune the use-case.
+type Options struct {
 	// Parallel is how many names the reconciler works on at once; 0 means 16.
 	Parallel int
 	Now      func() time.Time // time.Now when nil
 	Log      *slog.Logger     // slog.Default() when nil
+}
+
+// Service is the use-case. Its methods are safe for concurrent use; a Service
+// must not be copied. One process may serve the API and another run the
+// reconciler: the records are all they share.
+type Service struct {
+	Ports
+	Options
 
 	lanes  lanes
-	once   sync.Once
 	kicked chan struct{}
+}
+
+// New returns the use-case over its ports.
+func New(p Ports, o Options) *Service {
+	return &Service{Ports: p, Options: o, kicked: make(chan struct{}, 1)}
 }
 
 func (s *Service) now() time.Time {
@@ -43,14 +55,9 @@ func (s *Service) log() *slog.Logger { return cmp.Or(s.Log, slog.Default()) }
 // wake makes Run look for due names now.
 func (s *Service) wake() {
 	select {
-	case s.bell() <- struct{}{}:
+	case s.kicked <- struct{}{}:
 	default: // it is awake already
 	}
-}
-
-func (s *Service) bell() chan struct{} {
-	s.once.Do(func() { s.kicked = make(chan struct{}, 1) })
-	return s.kicked
 }
 
 // find gives the project's hostname by id or name; one of another project is not

@@ -92,11 +92,12 @@ func (w *world) sleep(d time.Duration) {
 // start gives a new process over the world.
 func (w *world) start() *domains.Service {
 	records := checkedRecords{w.store, w}
-	return &domains.Service{
+	return domains.New(domains.Ports{
 		Records: records, Directory: records, Certificates: w.ca, Front: w.edge, Resolver: w.dns,
+	}, domains.Options{
 		Now: w.now,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	}
+	})
 }
 
 // stored gives the record of a name as it is.

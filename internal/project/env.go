@@ -14,17 +14,30 @@ import (
 // transaction (DynamoDB, TransactWriteItems).
 const maxSet = 100
 
+// EnvPorts are what Env works with.
+type EnvPorts struct {
+	Variables Variables
+	Box       Box
+}
+
+// EnvOptions tune Env. The zero value is ready for production.
+type EnvOptions struct {
+	Now func() time.Time // time.Now when nil
+}
+
 // Env keeps the environment variables of projects, and of each deployment those
 // it was deployed with.
 type Env struct {
-	Variables Variables
-	Box       Box
-	Now       func() time.Time // time.Now when nil
+	EnvPorts
+	EnvOptions
 }
+
+// NewEnv returns the use-case over its ports.
+func NewEnv(p EnvPorts, o EnvOptions) *Env { return &Env{EnvPorts: p, EnvOptions: o} }
 
 // Set sets all of vars or none; one set before is replaced. UpdatedAt is Set's
 // to fill. Invalid for a variable that cannot be one or comes twice.
-func (e Env) Set(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error {
+func (e *Env) Set(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error {
 	if err := checkSet(vars); err != nil {
 		return err
 	}
@@ -56,7 +69,7 @@ func checkSet(vars []anchor.EnvVar) error {
 }
 
 // List gives the project's variables by name, their values only if reveal.
-func (e Env) List(ctx context.Context, p anchor.ProjectID, reveal bool) ([]anchor.EnvVar, error) {
+func (e *Env) List(ctx context.Context, p anchor.ProjectID, reveal bool) ([]anchor.EnvVar, error) {
 	vars, err := e.Variables.EnvRows(ctx, p)
 	if err != nil {
 		return nil, err
@@ -75,24 +88,24 @@ func (e Env) List(ctx context.Context, p anchor.ProjectID, reveal bool) ([]ancho
 
 // Remove takes a variable away, or is NotFound. Deployments keep what they were
 // deployed with.
-func (e Env) Remove(ctx context.Context, p anchor.ProjectID, name string) error {
+func (e *Env) Remove(ctx context.Context, p anchor.ProjectID, name string) error {
 	return e.Variables.DeleteEnv(ctx, p, name)
 }
 
 // ForBuild gives the variables a build sees.
-func (e Env) ForBuild(ctx context.Context, p anchor.ProjectID) (map[string]string, error) {
+func (e *Env) ForBuild(ctx context.Context, p anchor.ProjectID) (map[string]string, error) {
 	return e.of(ctx, p, anchor.EnvBuild)
 }
 
 // ForRun gives the run-time variables that Lock would fix now.
-func (e Env) ForRun(ctx context.Context, p anchor.ProjectID) (map[string]string, error) {
+func (e *Env) ForRun(ctx context.Context, p anchor.ProjectID) (map[string]string, error) {
 	return e.of(ctx, p, anchor.EnvRun)
 }
 
 // Lock fixes the project's run-time variables as the deployment's own and gives
 // them; later calls give the same values, whatever the project's became. NotFound
 // when the deployment is unknown.
-func (e Env) Lock(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (map[string]string, error) {
+func (e *Env) Lock(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (map[string]string, error) {
 	values, err := e.Locked(ctx, d)
 	if !errors.Is(err, anchor.ErrNotFound) {
 		return values, err
@@ -112,7 +125,7 @@ func (e Env) Lock(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID
 }
 
 // Locked gives the variables the deployment was locked with, NotFound before.
-func (e Env) Locked(ctx context.Context, d anchor.DeploymentID) (map[string]string, error) {
+func (e *Env) Locked(ctx context.Context, d anchor.DeploymentID) (map[string]string, error) {
 	sealed, err := e.Variables.LockedEnv(ctx, d)
 	if err != nil {
 		return nil, err
@@ -122,11 +135,11 @@ func (e Env) Locked(ctx context.Context, d anchor.DeploymentID) (map[string]stri
 
 // Sealed returns the variables the deployment was locked with as the records keep
 // them, NotFound before.
-func (e Env) Sealed(ctx context.Context, d anchor.DeploymentID) ([]byte, error) {
+func (e *Env) Sealed(ctx context.Context, d anchor.DeploymentID) ([]byte, error) {
 	return e.Variables.LockedEnv(ctx, d)
 }
 
-func (e Env) unlock(d anchor.DeploymentID, sealed []byte) (map[string]string, error) {
+func (e *Env) unlock(d anchor.DeploymentID, sealed []byte) (map[string]string, error) {
 	plain, err := e.Box.Open(sealed, lockedPlace(d)...)
 	if err != nil {
 		return nil, err
@@ -160,7 +173,7 @@ func decode(plain []byte) (map[string]string, error) {
 	return values, nil
 }
 
-func (e Env) of(ctx context.Context, p anchor.ProjectID, phase anchor.EnvPhase) (map[string]string, error) {
+func (e *Env) of(ctx context.Context, p anchor.ProjectID, phase anchor.EnvPhase) (map[string]string, error) {
 	vars, err := e.Variables.EnvRows(ctx, p)
 	if err != nil {
 		return nil, err
@@ -177,7 +190,7 @@ func (e Env) of(ctx context.Context, p anchor.ProjectID, phase anchor.EnvPhase) 
 	return values, nil
 }
 
-func (e Env) open(p anchor.ProjectID, v anchor.EnvVar) (string, error) {
+func (e *Env) open(p anchor.ProjectID, v anchor.EnvVar) (string, error) {
 	plain, err := e.Box.Open([]byte(v.Value), placeOf(p, v.Name)...)
 	return string(plain), err
 }

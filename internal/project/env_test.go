@@ -15,7 +15,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records/memory"
 )
 
-func environment(t *testing.T) (project.Env, *memory.Store, anchor.ProjectID, anchor.DeploymentID) {
+func environment(t *testing.T) (*project.Env, *memory.Store, anchor.ProjectID, anchor.DeploymentID) {
 	t.Helper()
 	s, store, _ := service(t)
 	box, err := secret.Open(filepath.Join(t.TempDir(), "key"))
@@ -27,10 +27,10 @@ func environment(t *testing.T) (project.Env, *memory.Store, anchor.ProjectID, an
 	if err := store.CreateDeployment(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	return project.Env{Variables: store, Box: box, Now: func() time.Time { return time.UnixMilli(7) }}, store, p.ID, d.ID
+	return project.NewEnv(project.EnvPorts{Variables: store, Box: box}, project.EnvOptions{Now: func() time.Time { return time.UnixMilli(7) }}), store, p.ID, d.ID
 }
 
-func set(t *testing.T, e project.Env, p anchor.ProjectID, name, value string, phase anchor.EnvPhase) {
+func set(t *testing.T, e *project.Env, p anchor.ProjectID, name, value string, phase anchor.EnvPhase) {
 	t.Helper()
 	if err := e.Set(t.Context(), p, []anchor.EnvVar{{Name: name, Value: value, For: phase}}); err != nil {
 		t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 )
 
 // Limits returns the limits of the project of an id or slug, or NotFound.
-func (s Service) Limits(ctx context.Context, idOrSlug string) (anchor.ProjectLimits, error) {
+func (s *Service) Limits(ctx context.Context, idOrSlug string) (anchor.ProjectLimits, error) {
 	p, err := s.Get(ctx, idOrSlug)
 	if err != nil {
 		return anchor.ProjectLimits{}, err
@@ -17,7 +17,7 @@ func (s Service) Limits(ctx context.Context, idOrSlug string) (anchor.ProjectLim
 
 // SetLimits replaces the limits of the project of an id or slug and puts them in force at once. It refuses limits out
 // of range and a platform that has none of its own (Invalid) before anything changes.
-func (s Service) SetLimits(ctx context.Context, idOrSlug string, l anchor.Limits) (anchor.ProjectLimits, error) {
+func (s *Service) SetLimits(ctx context.Context, idOrSlug string, l anchor.Limits) (anchor.ProjectLimits, error) {
 	if err := anchor.CheckLimits(l); err != nil {
 		return anchor.ProjectLimits{}, err
 	}
@@ -44,7 +44,7 @@ func (s Service) SetLimits(ctx context.Context, idOrSlug string, l anchor.Limits
 const lambdaHint = "On aws, Lambda bounds the memory and the time of each function by itself. " +
 	"To bound a whole site, set a budget in AWS Budgets or the account's concurrency quota."
 
-func (s Service) limitsOf(p anchor.Project) anchor.ProjectLimits {
+func (s *Service) limitsOf(p anchor.Project) anchor.ProjectLimits {
 	if s.Limiter == nil {
 		none := anchor.ReachNone
 		return anchor.ProjectLimits{Limits: p.Limits, Enforced: anchor.Enforcement{

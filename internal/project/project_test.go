@@ -31,14 +31,14 @@ func (p *platform) Remove(ctx context.Context, id anchor.ProjectID) error {
 	return p.err
 }
 
-func service(t *testing.T) (project.Service, *memory.Store, *platform) {
+func service(t *testing.T) (*project.Service, *memory.Store, *platform) {
 	store := memory.New()
 	remover := &platform{store: store, t: t}
 	clock := func() time.Time { return time.UnixMilli(7) }
-	return project.Service{Records: store, Remover: remover, Now: clock}, store, remover
+	return project.New(project.Ports{Records: store, Remover: remover}, project.Options{Now: clock}), store, remover
 }
 
-func create(t *testing.T, s project.Service, slug string) anchor.Project {
+func create(t *testing.T, s *project.Service, slug string) anchor.Project {
 	t.Helper()
 	p, err := s.Create(t.Context(), slug, "")
 	if err != nil {
@@ -138,7 +138,7 @@ func TestDeleteThatFailedHalfWay(t *testing.T) {
 
 func TestSoManyProjectsMayBe(t *testing.T) {
 	s, _, _ := service(t)
-	s.Quota = &project.Quota{Projects: 150} // more than a page
+	s.MaxProjects = 150 // more than a page
 	for n := range 149 {
 		create(t, s, fmt.Sprintf("shop-%d", n))
 	}

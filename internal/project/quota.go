@@ -3,38 +3,30 @@ package project
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Quota bounds how many projects there may be.
-type Quota struct {
-	Projects int
-
-	mu sync.Mutex // from the count to the record
-}
-
-// create records p unless there are too many projects. The slug of one that is there is a
-// Conflict as ever.
-func (q *Quota) create(ctx context.Context, records Records, p anchor.Project) error {
-	if q == nil {
-		return records.CreateProject(ctx, p)
+// admit records p unless there are too many projects. A slug that is taken is a Conflict
+// "slug_taken" even then.
+func (s *Service) admit(ctx context.Context, p anchor.Project) error {
+	if s.MaxProjects == 0 {
+		return s.Records.CreateProject(ctx, p)
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if _, err := records.ProjectBySlug(ctx, p.Slug); err == nil {
-		return records.CreateProject(ctx, p)
+	s.admission.Lock()
+	defer s.admission.Unlock()
+	if _, err := s.Records.ProjectBySlug(ctx, p.Slug); err == nil {
+		return s.Records.CreateProject(ctx, p)
 	}
-	count, err := countProjects(ctx, records, q.Projects)
+	count, err := countProjects(ctx, s.Records, s.MaxProjects)
 	if err != nil {
 		return err
 	}
-	if count >= q.Projects {
-		return anchor.Conflict("too_many_projects", "this server has as many projects as it may have: %d; the limit is %d", count, q.Projects).
-			Hintf("Remove one with anchor projects rm SLUG, or start the server with a higher limit: anchor up --max-projects %d", 2*q.Projects)
+	if count >= s.MaxProjects {
+		return anchor.Conflict("too_many_projects", "this server has as many projects as it may have: %d; the limit is %d", count, s.MaxProjects).
+			Hintf("Remove one with anchor projects rm SLUG, or start the server with a higher limit: anchor up --max-projects %d", 2*s.MaxProjects)
 	}
-	return records.CreateProject(ctx, p)
+	return s.Records.CreateProject(ctx, p)
 }
 
 // countProjects counts to enough and no further.

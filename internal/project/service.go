@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -14,18 +15,32 @@ import (
 // defaultBranch is the production branch of a project that names none.
 const defaultBranch = "main"
 
-// Service makes, finds and deletes projects.
-type Service struct {
+// Ports are what the use-case works with.
+type Ports struct {
 	Records Records
 	Remover Remover
-	Limiter Limiter          // nil where the platform has no limits per project
-	Now     func() time.Time // time.Now when nil
-	Quota   *Quota           // nil bounds nothing
+	Limiter Limiter // nil where the platform has no limits per project
 }
+
+// Options tune the use-case. The zero value is ready for production.
+type Options struct {
+	Now         func() time.Time // time.Now when nil
+	MaxProjects int              // how many projects there may be; 0 means any number
+}
+
+// Service makes, finds and deletes projects.
+type Service struct {
+	Ports
+	Options
+	admission sync.Mutex // held from the count of the projects to the new record
+}
+
+// New returns the use-case over its ports.
+func New(p Ports, o Options) *Service { return &Service{Ports: p, Options: o} }
 
 // Create makes a project. Invalid when the slug or branch cannot be one, a
 // Conflict "slug_taken" when there is such a project.
-func (s Service) Create(ctx context.Context, slug, productionBranch string) (anchor.Project, error) {
+func (s *Service) Create(ctx context.Context, slug, productionBranch string) (anchor.Project, error) {
 	if productionBranch == "" {
 		productionBranch = defaultBranch
 	}
@@ -38,7 +53,7 @@ func (s Service) Create(ctx context.Context, slug, productionBranch string) (anc
 		ProductionBranch: productionBranch,
 		CreatedAt:        now(s.Now),
 	}
-	if err := s.Quota.create(ctx, s.Records, p); err != nil {
+	if err := s.admit(ctx, p); err != nil {
 		return anchor.Project{}, err
 	}
 	return p, nil
@@ -65,7 +80,7 @@ func checkBranch(branch string) error {
 func notInBranch(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
 // Get gives the project of an id or slug, or NotFound.
-func (s Service) Get(ctx context.Context, idOrSlug string) (anchor.Project, error) {
+func (s *Service) Get(ctx context.Context, idOrSlug string) (anchor.Project, error) {
 	if anchor.ValidID(idOrSlug) {
 		return s.Records.Project(ctx, anchor.ProjectID(idOrSlug))
 	}
@@ -73,14 +88,14 @@ func (s Service) Get(ctx context.Context, idOrSlug string) (anchor.Project, erro
 }
 
 // List gives a page of all projects, newest first.
-func (s Service) List(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error) {
+func (s *Service) List(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error) {
 	return s.Records.Projects(ctx, page)
 }
 
 // Delete removes a project: its records, in one step, and then what the platform
 // keeps of it. It refuses nothing but an unknown one: NotFound. When the second
 // half fails, Delete by the id tries that half again.
-func (s Service) Delete(ctx context.Context, idOrSlug string) error {
+func (s *Service) Delete(ctx context.Context, idOrSlug string) error {
 	id, err := s.deleteRecords(ctx, idOrSlug)
 	if id == "" {
 		return err
@@ -93,7 +108,7 @@ func (s Service) Delete(ctx context.Context, idOrSlug string) error {
 
 // deleteRecords gives the id of which no records are left, "" when there is none
 // to tell.
-func (s Service) deleteRecords(ctx context.Context, idOrSlug string) (anchor.ProjectID, error) {
+func (s *Service) deleteRecords(ctx context.Context, idOrSlug string) (anchor.ProjectID, error) {
 	p, err := s.Get(ctx, idOrSlug)
 	if err == nil {
 		err = s.Records.DeleteProject(ctx, p.ID)
@@ -107,7 +122,7 @@ func (s Service) deleteRecords(ctx context.Context, idOrSlug string) (anchor.Pro
 }
 
 // remove goes on when the caller has gone: the records are no more.
-func (s Service) remove(ctx context.Context, p anchor.ProjectID) error {
+func (s *Service) remove(ctx context.Context, p anchor.ProjectID) error {
 	if err := s.Remover.Remove(context.WithoutCancel(ctx), p); err != nil {
 		return anchor.Failed("remove_failed", "project %s is deleted, but not all it kept could be removed", p).
 			Hintf("Delete it once more by its id %s to remove the rest.", p).Because(err)

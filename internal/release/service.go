@@ -18,15 +18,34 @@ type Result struct {
 	Took            time.Duration     // from the call to traffic moved
 }
 
-// Service moves live pointers.
-type Service struct {
+// Ports are what the use-case works with.
+type Ports struct {
 	Pointer Pointer
 	Traffic Traffic
 	Records Records
+}
+
+// Options tune the use-case. The zero value is ready for production.
+type Options struct {
+	Now func() time.Time // time.Now when nil
+}
+
+// Service moves live pointers. It must not be copied.
+type Service struct {
+	Ports
+	Options
 
 	// Keeps the releases and the pruning of one project apart. Those of other processes it
 	// cannot: the pointer's revision makes them harmless.
 	projects keylock.Locks[anchor.ProjectID]
+}
+
+// New returns the use-case over its ports.
+func New(p Ports, o Options) *Service {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Service{Ports: p, Options: o}
 }
 
 // GoLive makes record, a deployment that has passed its probe, live and writes it
@@ -103,7 +122,7 @@ func (s *Service) switchTo(
 	ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, kind anchor.ReleaseKind,
 	record func(target anchor.Deployment, from anchor.Live) *anchor.Deployment,
 ) (Result, error) {
-	start := time.Now()
+	start := s.Now()
 	defer s.projects.Lock(p)()
 	ready, err := s.prepare(ctx, p, id)
 	if err != nil {
@@ -128,7 +147,7 @@ func (s *Service) switchTo(
 	if err := ready.traffic.Commit(ctx, live); err != nil {
 		return Result{}, trafficNotSwitched(live, err)
 	}
-	return Result{Record: named, Live: live, PreviousVersion: ready.from.Version, Took: time.Since(start)}, nil
+	return Result{Record: named, Live: live, PreviousVersion: ready.from.Version, Took: s.Now().Sub(start)}, nil
 }
 
 // target returns the deployment that serves for id, and refuses one that cannot serve.

@@ -28,7 +28,7 @@ type stand struct {
 func newStand(t *testing.T) *stand {
 	t.Helper()
 	s := &stand{store: memory.New(), platform: platformtest.NewMemory()}
-	s.Service = &release.Service{Pointer: s.store, Traffic: s.platform, Records: s.store}
+	s.Service = release.New(release.Ports{Pointer: s.store, Traffic: s.platform, Records: s.store}, release.Options{})
 	s.project = s.newProject(t, "shop")
 	return s
 }

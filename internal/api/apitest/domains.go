@@ -28,10 +28,10 @@ func newWorld(a *Anchor) *world {
 }
 
 func (w *world) service() *domains.Service {
-	return &domains.Service{
-		Records: w.store, Directory: w.store, Certificates: w, Front: w, Resolver: w,
-		Log: slog.New(slog.DiscardHandler),
-	}
+	return domains.New(
+		domains.Ports{Records: w.store, Directory: w.store, Certificates: w, Front: w, Resolver: w},
+		domains.Options{Log: slog.New(slog.DiscardHandler)},
+	)
 }
 
 // DNS sets how the record of this name is found from now on, and what is there

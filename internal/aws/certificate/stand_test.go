@@ -131,10 +131,10 @@ func (s *stand) process() *certificate.Domains {
 }
 
 func (s *stand) service(d *certificate.Domains) *domains.Service {
-	return &domains.Service{
-		Records: s.store, Directory: s.store, Certificates: d, Front: d, Resolver: s.zone,
-		Log: quiet, Now: func() time.Time { return s.clock },
-	}
+	return domains.New(
+		domains.Ports{Records: s.store, Directory: s.store, Certificates: d, Front: d, Resolver: s.zone},
+		domains.Options{Log: quiet, Now: func() time.Time { return s.clock }},
+	)
 }
 
 // pass lets the time pass, with a round of the reconciler in a new process.

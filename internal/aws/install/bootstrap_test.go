@@ -168,7 +168,7 @@ func TestALostAnswerToTheChangesIsNoFailure(t *testing.T) {
 
 func TestTheFirstToken(t *testing.T) {
 	cloud := awstest.MiniStack(t)
-	records := access.Service{Tokens: memory.New()}
+	records := access.New(access.Ports{Tokens: memory.New()}, access.Options{})
 	c := config(t, cloud)
 	c.Tokens = func(installation.Outputs) install.Tokens { return records }
 	i := open(t, c)

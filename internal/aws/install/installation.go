@@ -58,7 +58,7 @@ type Remover interface {
 	RemoveShared(ctx context.Context) (kept []string, err error)
 }
 
-// Tokens makes tokens: an access.Service.
+// Tokens makes tokens: an *access.Service.
 type Tokens interface {
 	// List gives all, revoked ones too.
 	List(ctx context.Context) ([]anchor.Token, error)

@@ -21,7 +21,7 @@ type BuilderWithEnv interface {
 // builder gives builds the project's variables of the build phase.
 type builder struct {
 	BuilderWithEnv
-	env project.Env
+	env *project.Env
 }
 
 func (b builder) Build(ctx context.Context, p anchor.Project, d anchor.Deployment, s deploy.Source) error {

@@ -10,9 +10,9 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/anchor-deploy/anchor/internal/access"
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api"
+	"github.com/anchor-deploy/anchor/internal/core"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/domains"
 	"github.com/anchor-deploy/anchor/internal/project"
@@ -21,17 +21,7 @@ import (
 
 // Store is the records the use-cases need.
 type Store interface {
-	deploy.Records
-	deploy.Journal
-	deploy.Projects
-	project.Records
-	project.Variables
-	release.Pointer
-	release.Records
-	release.Shelf
-	access.Tokens
-	domains.Records
-	domains.Directory
+	core.Records
 	// RetireProject marks a project as being removed, durable on return: it takes nothing
 	// new. Idempotent.
 	RetireProject(ctx context.Context, id anchor.ProjectID) error
@@ -116,36 +106,38 @@ type Handlers struct {
 // Compose makes the handlers. It makes no call.
 func Compose(p Parts) *Handlers {
 	log := cmp.Or(p.Log, slog.Default())
-	env := project.Env{Variables: p.Store, Box: p.Box}
-	remover := remover{p.Cloud, p.Artifacts}
-	releases := &release.Service{Pointer: p.Store, Traffic: p.Cloud, Records: p.Store}
-	deploys := deploy.NewService(deploy.Ports{
-		Projects: p.Store, Records: p.Store, Journal: p.Store, Bundles: p.Artifacts, Env: env,
-		Platform: p.Cloud, Releases: releases, Remover: remover,
-		Retention: release.Retention{Service: releases, Shelf: p.Store, Remover: remover, Keep: cmp.Or(p.Keep, 10), Assets: keepAssets},
-		Builder:   builder{p.Builder, env}, Dispatch: p.Dispatch, Leases: p.Leases,
+	env := project.NewEnv(project.EnvPorts{Variables: p.Store, Box: p.Box}, project.EnvOptions{})
+	all := core.New(core.Parts{
+		Records: p.Store, Env: env, Artifacts: p.Artifacts, Platform: p.Cloud, Deployments: remover{p.Cloud, p.Artifacts},
+		Domains: p.domainParts(), Builder: builder{p.Builder, env},
+		Dispatch: p.Dispatch, Leases: p.Leases,
+		Keep: core.Keep{Deployments: cmp.Or(p.Keep, 10), Assets: keepAssets}, Log: log,
 	})
-	h := &Handlers{log: log, deployer: &Deployer{
-		Deploys: deploys, Records: p.Store, Dispatch: p.Dispatch, Artifacts: p.Artifacts, Platform: p.Cloud, Log: log,
-		Upkeep:  &Upkeep{Store: p.Store, Leases: p.Leases, Cloud: p.Cloud, Artifacts: p.Artifacts, Deploys: deploys, Log: log},
+	h := &Handlers{log: log, hostnames: all.Domains, deployer: &Deployer{
+		Deploys: all.Deploys, Records: p.Store, Dispatch: p.Dispatch, Artifacts: p.Artifacts, Platform: p.Cloud, Log: log,
+		Upkeep:  &Upkeep{Store: p.Store, Leases: p.Leases, Cloud: p.Cloud, Artifacts: p.Artifacts, Deploys: all.Deploys, Log: log},
 		Builder: p.Builder,
 	}}
 	services := api.Services{
-		Env: env, Deploys: deploys, Builds: deploys, Uploads: p.Artifacts, Releases: releases, Access: access.Service{Tokens: p.Store},
+		Env: env, Deploys: all.Deploys, Builds: all.Deploys, Uploads: p.Artifacts, Releases: all.Releases, Access: all.Access,
 		Logs: p.Logs, Sites: p.Cloud, System: system{Parts: p, started: time.Now()},
 	}
-	if p.Domains != nil {
-		h.hostnames = &domains.Service{
-			Records: p.Store, Directory: p.Store, Certificates: p.Domains.Certificates, Front: p.Domains.Front,
-			Resolver: p.Domains.Resolver, Log: log,
-		}
-		services.Domains = h.hostnames
+	if all.Domains != nil { // else it is no nil interface
+		services.Domains = all.Domains
 	}
 	services.Projects = projects{
-		Service: project.Service{Records: p.Store}, retire: p.Store.RetireProject, dispatch: p.Dispatch, hostnames: h.hostnames, log: log,
+		Service: all.Projects, retire: p.Store.RetireProject, dispatch: p.Dispatch, hostnames: h.hostnames, log: log,
 	}
 	h.http = api.New(services, api.Options{Version: p.Version, Log: log, WatchFor: watchFor})
 	return h
+}
+
+// domainParts returns what custom domains work with, nil without any.
+func (p Parts) domainParts() *core.Domains {
+	if p.Domains == nil {
+		return nil
+	}
+	return &core.Domains{Certificates: p.Domains.Certificates, Front: p.Domains.Front, Resolver: p.Domains.Resolver}
 }
 
 // keepAssets is how long browsers that loaded a page find its hashed files.

@@ -11,7 +11,7 @@ import (
 
 // projects are the projects whose removal takes longer than a request may.
 type projects struct {
-	project.Service
+	*project.Service
 	retire    func(context.Context, anchor.ProjectID) error
 	dispatch  func(context.Context, anchor.ProjectID, anchor.DeploymentID) error
 	hostnames *domains.Service // nil without domains

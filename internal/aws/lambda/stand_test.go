@@ -65,7 +65,7 @@ func newStand(t *testing.T) *stand {
 		t: t, store: memory.New(), cloud: &cloud{Memory: platformtest.NewMemory()}, artifacts: &artifacts{Store: bundles},
 		builder: &builder{}, leases: &leases{held: map[anchor.ProjectID]bool{}}, box: box,
 	}
-	s.token, _, err = access.Service{Tokens: s.store}.Create(t.Context(), "test", anchor.ScopeAdmin)
+	s.token, _, err = access.New(access.Ports{Tokens: s.store}, access.Options{}).Create(t.Context(), "test", anchor.ScopeAdmin)
 	must(t, err)
 	return s
 }

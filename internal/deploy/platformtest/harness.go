@@ -71,7 +71,7 @@ func newStand(t *testing.T, open func(*testing.T) Harness) *stand {
 
 func (s *stand) use(p Platform) {
 	s.Platform = p
-	s.releases = &release.Service{Pointer: s.Records, Traffic: p, Records: s.Records}
+	s.releases = release.New(release.Ports{Pointer: s.Records, Traffic: p, Records: s.Records}, release.Options{})
 }
 
 // Artifact makes a deployment of the project, uploads the app and gives what a

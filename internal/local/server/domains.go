@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/core"
 	"github.com/anchor-deploy/anchor/internal/domains"
 	"github.com/anchor-deploy/anchor/internal/domains/dnscheck"
 	"github.com/anchor-deploy/anchor/internal/local/acme"
@@ -120,7 +121,7 @@ func (a *app) lookAtChanged(ctx context.Context) {
 		case name := <-a.changed:
 			h, err := a.store.HostnameByName(ctx, name)
 			if err == nil {
-				_, err = a.hostnames.Check(ctx, h.ProjectID, name)
+				_, err = a.core.Domains.Check(ctx, h.ProjectID, name)
 			}
 			if err != nil && ctx.Err() == nil && !errors.Is(err, anchor.ErrNotFound) {
 				a.Log.Warn("look at a domain whose certificate changed", "domain", name, "error", err)
@@ -129,15 +130,17 @@ func (a *app) lookAtChanged(ctx context.Context) {
 	}
 }
 
-func (a *app) openHostnames() {
-	a.hostnames = &domains.Service{
-		Records: a.store, Directory: a.store, Front: a.platform, Log: a.Log,
+// domainParts returns what custom domains work with.
+func (a *app) domainParts() *core.Domains {
+	d := &core.Domains{
+		Front:        a.platform,
 		Resolver:     dnscheck.New(dnscheck.Config{Resolvers: a.HTTPS.Resolvers, Log: a.Log}),
 		Certificates: noTLS{},
 	}
 	if a.certs != nil {
-		a.hostnames.Certificates = a.certs
+		d.Certificates = a.certs
 	}
+	return d
 }
 
 // getCertificate is nil without HTTPS.
@@ -214,7 +217,7 @@ func (h HTTPS) addresses() ([]netip.Addr, error) {
 
 // projects are the projects whose domains go before they do.
 type projects struct {
-	project.Service
+	*project.Service
 	hostnames *domains.Service
 }
 

@@ -19,7 +19,7 @@ const (
 // now and every hour, until ctx ends.
 func (a *app) janitor(ctx context.Context) {
 	for tick := time.NewTicker(sweepEvery); ; {
-		if err := a.deploys.Resume(ctx); err != nil && ctx.Err() == nil {
+		if err := a.core.Deploys.Resume(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Error("look for abandoned uploads", "error", err)
 		}
 		if err := a.platform.Sweep(ctx); err != nil && ctx.Err() == nil {

@@ -14,12 +14,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/anchor-deploy/anchor/internal/access"
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api"
 	"github.com/anchor-deploy/anchor/internal/artifact"
-	"github.com/anchor-deploy/anchor/internal/deploy"
-	"github.com/anchor-deploy/anchor/internal/domains"
+	"github.com/anchor-deploy/anchor/internal/core"
 	"github.com/anchor-deploy/anchor/internal/local/acme"
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
 	"github.com/anchor-deploy/anchor/internal/local/edge"
@@ -30,7 +28,6 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 	"github.com/anchor-deploy/anchor/internal/project"
 	"github.com/anchor-deploy/anchor/internal/project/secret"
-	"github.com/anchor-deploy/anchor/internal/release"
 )
 
 // app is a running Anchor on one machine.
@@ -49,16 +46,11 @@ type app struct {
 	bundles    *artifact.Store
 	edge       *edge.Edge
 	platform   *sites.Platform
-	env        project.Env
-	projects   project.Service
-	access     access.Service
-	deploys    *deploy.Service
-	releases   *release.Service
+	core       *core.Anchor
 	logs       *logs.Book
 	certs      *acme.Manager // nil without HTTPS
 	localCA    *acme.LocalCA // nil unless the base domain is localhost
-	hostnames  *domains.Service
-	changed    chan string // names whose certificate changed
+	changed    chan string   // names whose certificate changed
 
 	covered         atomic.Bool            // the wildcard's certificate is there
 	wildcardProblem atomic.Pointer[string] // why it is not
@@ -75,12 +67,12 @@ func Run(ctx context.Context, c Config) error {
 	if err := a.platform.Restore(ctx); err != nil {
 		return err
 	}
-	if err := a.hostnames.Restore(ctx); err != nil {
+	if err := a.core.Domains.Restore(ctx); err != nil {
 		return err
 	}
 	working, stop := context.WithCancel(ctx)
 	var background sync.WaitGroup
-	for _, work := range []func(context.Context){a.janitor, a.hostnames.Run, a.lookAtChanged, a.keepWildcard} {
+	for _, work := range []func(context.Context){a.janitor, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard} {
 		background.Go(func() { work(working) })
 	}
 	a.onClose(func() error { stop(); background.Wait(); return nil })
@@ -171,7 +163,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 		return err
 	}
 
-	env := project.Env{Variables: a.store, Box: box}
+	env := project.NewEnv(project.EnvPorts{Variables: a.store, Box: box}, project.EnvOptions{})
 	if a.proxies, err = trusted(a.TrustProxies); err != nil {
 		return err
 	}
@@ -194,22 +186,14 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	}
 	a.onClose(a.platform.Close)
 
-	a.openHostnames()
-	a.access = access.Service{Tokens: a.store}
-	a.env = env
-	a.projects = project.Service{Records: a.store, Remover: projectRemover{a.platform}, Limiter: limiter{a.platform, a.enforcement()}, Quota: &project.Quota{Projects: a.Quotas.Projects}}
-	a.releases = &release.Service{Pointer: a.store, Traffic: a.platform, Records: a.store}
-	a.deploys = deploy.NewService(deploy.Ports{
-		Projects: a.store, Records: a.store, Journal: a.store, Bundles: a.bundles, Env: env,
-		Platform: a.platform, Releases: a.releases, Remover: a.platform,
-		Retention: release.Retention{
-			Service: a.releases, Shelf: a.store, Remover: a.platform,
-			Keep: a.Keep, Previews: a.KeepPreviews, Assets: a.KeepAssets,
-		},
-		Quota:      deploy.Quota{Queued: a.Quotas.Queued},
-		BeforeStep: a.BeforeStep,
+	a.core = core.New(core.Parts{
+		Records: a.store, Env: env, Artifacts: a.bundles, Platform: a.platform, Deployments: a.platform,
+		Projects: projectRemover{a.platform}, Limiter: limiter{a.platform, a.enforcement()}, Domains: a.domainParts(),
+		Keep:       core.Keep{Deployments: a.Keep, Previews: a.KeepPreviews, Assets: a.KeepAssets},
+		Limits:     core.Limits{Projects: a.Quotas.Projects, Queued: a.Quotas.Queued},
+		BeforeStep: a.BeforeStep, Log: a.Log,
 	})
-	a.onClose(func() error { a.deploys.Close(); return nil })
+	a.onClose(func() error { a.core.Close(); return nil })
 	return nil
 }
 
@@ -291,7 +275,7 @@ func (a *app) shutDown(api *http.Server) error {
 		err = nil // streams that would go on for ever
 	}
 	err = errors.Join(err, api.Close())
-	a.deploys.Close()
+	a.core.Close()
 	if cut := a.platform.Finish(ctx); cut != nil {
 		a.Log.Warn("functions were still at work when the grace was over", "error", cut)
 	}

@@ -7,15 +7,15 @@ import (
 
 func (a *app) services() api.Services {
 	return api.Services{
-		Projects: projects{a.projects, a.hostnames},
-		Env:      a.env,
-		Deploys:  a.deploys,
-		Releases: a.releases,
-		Access:   a.access,
+		Projects: projects{a.core.Projects, a.core.Domains},
+		Env:      a.core.Env,
+		Deploys:  a.core.Deploys,
+		Releases: a.core.Releases,
+		Access:   a.core.Access,
 		Logs:     a.logs,
 		Sites:    a,
 		System:   a,
-		Domains:  a.hostnames,
+		Domains:  a.core.Domains,
 	}
 }
 

@@ -22,10 +22,10 @@ func (a *app) localToken(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("read the token of this machine: %w", err)
 	}
 	secret := strings.TrimSpace(string(old))
-	if t, err := a.access.Check(ctx, secret); err == nil && t.Scope == anchor.ScopeAdmin {
+	if t, err := a.core.Access.Check(ctx, secret); err == nil && t.Scope == anchor.ScopeAdmin {
 		return secret, nil
 	}
-	if secret, _, err = a.access.Create(ctx, "this machine", anchor.ScopeAdmin); err != nil {
+	if secret, _, err = a.core.Access.Create(ctx, "this machine", anchor.ScopeAdmin); err != nil {
 		return "", fmt.Errorf("make the token of this machine: %w", err)
 	}
 	if err := atomicfile.WriteFile(a.tokenFile(), []byte(secret+"\n"), 0o600); err != nil {

@@ -46,7 +46,7 @@ type installation struct {
 	bundles  *artifact.Store
 	cache    *isr.Store
 	logs     *logs.Book
-	env      project.Env
+	env      *project.Env
 	edge     *edge.Edge
 	platform *sites.Platform
 	client   *http.Client
@@ -70,7 +70,7 @@ func newInstallation(t *testing.T) *installation {
 	t.Cleanup(func() { must(t, in.logs.Close()) })
 	box, err := secret.Open(filepath.Join(in.dir, "secret.key"))
 	must(t, err)
-	in.env = project.Env{Variables: in.store, Box: box}
+	in.env = project.NewEnv(project.EnvPorts{Variables: in.store, Box: box}, project.EnvOptions{})
 	in.cache, err = isr.Open(filepath.Join(in.dir, "cache"))
 	must(t, err)
 	t.Cleanup(func() { must(t, in.cache.Close()) })

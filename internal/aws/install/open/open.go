@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"log/slog"
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -41,7 +40,9 @@ func (o Opener) Open(ctx context.Context, options installation.Options) (install
 	r := records{aws}
 	return install.New(install.Config{
 		Options: options, AWS: aws, Handlers: o.Handlers, Poll: o.Poll, Projects: r, Remover: remover{aws, options.Name, r},
-		Tokens: func(out installation.Outputs) install.Tokens { return access.Service{Tokens: r.store(out)} },
+		Tokens: func(out installation.Outputs) install.Tokens {
+			return access.New(access.Ports{Tokens: r.store(out)}, access.Options{})
+		},
 	})
 }
 
@@ -124,10 +125,10 @@ func (r remover) RemoveShared(ctx context.Context) (kept []string, err error) {
 // removeDomains gives the project's domains up. CloudFront and ACM let go of each some
 // minutes later: until then it is Busy.
 func removeDomains(ctx context.Context, platform *awsplatform.Platform, store *dynamo.Store, p anchor.Project) error {
-	domains := &domains.Service{
+	domains := domains.New(domains.Ports{
 		Records: store, Directory: store, Certificates: platform.Domains(), Front: platform.Domains(),
-		Resolver: dnscheck.New(dnscheck.Config{}), Log: slog.Default(),
-	}
+		Resolver: dnscheck.New(dnscheck.Config{}),
+	}, domains.Options{})
 	if err := domains.RemoveAll(ctx, p.ID); err != nil && anchor.CodeOf(err) != "domains_remain" {
 		return err
 	}

@@ -1,0 +1,135 @@
+// Package core wires the use-cases. One machine, an AWS account and the tests of the API
+// differ in the parts they pass to New, not in what is made of them.
+package core
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/access"
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/domains"
+	"github.com/anchor-deploy/anchor/internal/project"
+	"github.com/anchor-deploy/anchor/internal/release"
+)
+
+// Records are the records of all use-cases, in one store.
+type Records interface {
+	access.Tokens
+	deploy.Records
+	deploy.Journal
+	deploy.Projects
+	domains.Records
+	domains.Directory
+	project.Records
+	project.Variables
+	release.Pointer
+	release.Records
+	release.Shelf
+}
+
+// Platform is the place that deployments are served from.
+type Platform interface {
+	deploy.Platform
+	release.Traffic
+}
+
+// Parts are what the use-cases are made of. Fields are required unless their comment says
+// what their zero value means.
+type Parts struct {
+	Records   Records
+	Env       *project.Env
+	Artifacts deploy.Bundles
+	Platform  Platform
+	// Deployments removes all that is kept of a deployment, its artifact too where the
+	// platform does not keep it.
+	Deployments release.Remover
+	// Projects removes what the platform keeps of a project; nil where the caller does.
+	Projects project.Remover
+	// Limiter holds the limits of a project; nil where the platform has none per project.
+	Limiter project.Limiter
+
+	Domains *Domains       // nil: custom domains cannot be attached
+	Builder deploy.Builder // nil: nothing is built from commits
+	// Dispatch and Leases are those of deploy.Ports; nil where one process does all the work.
+	Dispatch func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
+	Leases   deploy.Leases
+
+	Keep   Keep
+	Limits Limits
+
+	BeforeStep func(step string) // called before each step of a deploy; nil: nothing
+	Now        func() time.Time  // the clock of tokens, projects, releases and domains; nil: time.Now
+	Log        *slog.Logger      // nil: slog.Default()
+}
+
+// Domains are the parts behind custom domains.
+type Domains struct {
+	Certificates domains.Certificates
+	Front        domains.Front
+	Resolver     domains.Resolver
+}
+
+// Keep says what retention keeps of a project.
+type Keep struct {
+	Deployments int           // deployments that were live
+	Previews    int           // other deployments; 0 means as many as Deployments
+	Assets      time.Duration // how long hashed files stay after their deployment was live
+}
+
+// Limits bound what users may have at a time. Zero fields bound nothing.
+type Limits struct {
+	Projects int // projects of the installation
+	Queued   int // deployments of one project that have not ended
+}
+
+// Anchor is every use-case over one set of parts.
+type Anchor struct {
+	Access   *access.Service
+	Deploys  *deploy.Service
+	Domains  *domains.Service // nil without Parts.Domains
+	Env      *project.Env
+	Projects *project.Service
+	Releases *release.Service
+}
+
+// New wires the use-cases. It calls none of the parts. Close ends what it started.
+func New(p Parts) *Anchor {
+	releases := release.New(release.Ports{Pointer: p.Records, Traffic: p.Platform, Records: p.Records}, release.Options{Now: p.Now})
+	return &Anchor{
+		Access:   access.New(access.Ports{Tokens: p.Records}, access.Options{Now: p.Now}),
+		Deploys:  newDeploys(p, releases),
+		Domains:  newDomains(p),
+		Env:      p.Env,
+		Projects: project.New(project.Ports{Records: p.Records, Remover: p.Projects, Limiter: p.Limiter}, project.Options{Now: p.Now, MaxProjects: p.Limits.Projects}),
+		Releases: releases,
+	}
+}
+
+// Close interrupts the deployments that run and waits for them. They continue when a
+// deploy.Service over the same records resumes.
+func (a *Anchor) Close() { a.Deploys.Close() }
+
+func newDeploys(p Parts, releases *release.Service) *deploy.Service {
+	return deploy.New(deploy.Ports{
+		Projects: p.Records, Records: p.Records, Journal: p.Records, Bundles: p.Artifacts, Env: p.Env,
+		Platform: p.Platform, Releases: releases, Remover: p.Deployments,
+		Retention: release.Retention{
+			Service: releases, Shelf: p.Records, Remover: p.Deployments,
+			Keep: p.Keep.Deployments, Previews: p.Keep.Previews, Assets: p.Keep.Assets, Now: p.Now,
+		},
+		Builder: p.Builder, Dispatch: p.Dispatch, Leases: p.Leases,
+	}, deploy.Options{Quota: deploy.Quota{Queued: p.Limits.Queued}, BeforeStep: p.BeforeStep})
+}
+
+func newDomains(p Parts) *domains.Service {
+	d := p.Domains
+	if d == nil {
+		return nil
+	}
+	return domains.New(domains.Ports{
+		Records: p.Records, Directory: p.Records, Certificates: d.Certificates, Front: d.Front, Resolver: d.Resolver,
+	}, domains.Options{Now: p.Now, Log: p.Log})
+}
