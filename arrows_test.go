@@ -46,7 +46,7 @@ var arrows = map[string][]string{
 	"internal/core": {"internal/access", "internal/anchor", "internal/artifact", "internal/deploy", "internal/domains", "internal/project", "internal/release"},
 
 	// The spine: the API.
-	"internal/api":          {"internal/anchor", "internal/api/...", "internal/artifact", "internal/deploy", "internal/domains", "internal/release"},
+	"internal/api":          {"internal/access", "internal/anchor", "internal/api/...", "internal/artifact", "internal/deploy", "internal/domains", "internal/project", "internal/release"},
 	"internal/api/apitest":  {"internal/..."},
 	"internal/api/client":   {"internal/anchor", "internal/api/filepack", "internal/api/wire", "internal/artifact"},
 	"internal/api/filepack": {"internal/anchor", "internal/artifact"},

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,15 +25,15 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"anchor": mainOnAWS})
 }
 
-// TestScripts runs the command itself against the real API over an Anchor in memory.
+// TestScripts runs the command itself against the API.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup:               func(env *testscript.Env) error { return setup(t, env) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "json": jsonDocument, "await": await, "applog": appLog, "announce": announceServer, "getid": getID,
-			"lines80": narrow, "dns": setDNS, "issue": issue, "looked": looked, "nobuilds": noBuilds,
+			"code": code, "json": jsonDocument, "hangs": hangs, "applog": appLog, "announce": announceServer, "getid": getID,
+			"lines80": narrow, "dns": setDNS, "issue": issue, "diagnosed": diagnosed, "nobuilds": func(ts *testscript.TestScript, _ bool, _ []string) { noBuilds(t, ts) },
 		},
 	})
 }
@@ -44,10 +42,12 @@ const anchorKey = "anchor"
 
 // setup gives every script a server, a home of its own and an app that is built.
 func setup(t *testing.T, env *testscript.Env) error {
-	a := apitest.New()
+	a := apitest.New(t, apitest.Options{})
 	env.Values[anchorKey] = a
-	env.Setenv("ANCHOR_URL", apitest.Serve(t, a, api.Options{Version: "test"}, nil))
+	env.Setenv("ANCHOR_URL", apitest.Serve(t, a.Services(), api.Options{Version: "test"}, nil))
 	env.Setenv("ANCHOR_TOKEN", apitest.AdminToken)
+	env.Setenv("READ_TOKEN", apitest.ReadToken)
+	env.Setenv("DEPLOY_TOKEN", apitest.DeployToken)
 	env.Setenv("NOWHERE", nobody)
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "home", "data"))
@@ -118,16 +118,16 @@ func getID(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], id)
 }
 
-// await STATUS waits until the newest deployment has it.
-func await(ts *testscript.TestScript, _ bool, args []string) {
+// hangs waits until the probe of another deployment hangs.
+func hangs(ts *testscript.TestScript, _ bool, _ []string) {
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute) // only a broken test waits this long
 	defer stop()
-	ts.Check(ts.Value(anchorKey).(*apitest.Anchor).Await(ctx, anchor.Status(args[0])))
+	ts.Check(ts.Value(anchorKey).(*apitest.Anchor).AwaitHang(ctx))
 }
 
 // applog ID LEVEL TEXT lets an app write a line.
 func appLog(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Value(anchorKey).(*apitest.Anchor).Log(anchor.DeploymentID(args[0]), args[1], args[2])
+	ts.Check(ts.Value(anchorKey).(*apitest.Anchor).Log(anchor.DeploymentID(args[0]), args[1], args[2]))
 }
 
 // dns NAME STATE [FOUND…] sets how the record of a domain is found.
@@ -140,11 +140,11 @@ func issue(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Value(anchorKey).(*apitest.Anchor).Issue(args[0]))
 }
 
-// looked NAME waits until a domain was looked at after it was added.
-func looked(ts *testscript.TestScript, _ bool, args []string) {
+// diagnosed NAME waits until the DNS of a domain was asked for after it was added.
+func diagnosed(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute) // only a broken test waits this long
 	defer stop()
-	ts.Check(ts.Value(anchorKey).(*apitest.Anchor).Looked(ctx, args[0]))
+	ts.Check(ts.Value(anchorKey).(*apitest.Anchor).AwaitDiagnosis(ctx, args[0]))
 }
 
 // announce makes the server be found without ANCHOR_URL.
@@ -169,10 +169,8 @@ func narrow(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // nobuilds makes the server one that builds nothing.
-func noBuilds(ts *testscript.TestScript, _ bool, _ []string) {
+func noBuilds(t *testing.T, ts *testscript.TestScript) {
 	services := ts.Value(anchorKey).(*apitest.Anchor).Services()
 	services.Builds = nil
-	server := httptest.NewServer(api.New(services, api.Options{Log: slog.New(slog.DiscardHandler)}))
-	ts.Defer(server.Close)
-	ts.Setenv("ANCHOR_URL", server.URL)
+	ts.Setenv("ANCHOR_URL", apitest.Serve(t, services, api.Options{}, nil))
 }

@@ -1,9 +1,7 @@
 package api_test
 
 import (
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/api"
@@ -38,11 +36,10 @@ func TestABuildIsStartedOnceForItsKey(t *testing.T) {
 }
 
 func TestWithoutABuilderTheRouteSaysWhereBuildsRun(t *testing.T) {
-	services := apitest.New().Services()
+	services := apitest.New(t, apitest.Options{}).Services()
 	services.Builds = nil
-	server := httptest.NewServer(api.New(services, api.Options{Log: slog.New(slog.DiscardHandler)}))
-	defer server.Close()
-	got := call(t, server.URL, "POST", "/projects/shop/builds", apitest.DeployToken, build, nil)
+	base := apitest.Serve(t, services, api.Options{}, nil)
+	got := call(t, base, "POST", "/projects/shop/builds", apitest.DeployToken, build, nil)
 	got.isProblem(t, http.StatusNotImplemented, "no_builds")
 	if got.problem.Hint == "" {
 		t.Error("it does not say what to do instead")

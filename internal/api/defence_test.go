@@ -76,7 +76,7 @@ func TestWrongTokensWaitAndTheValidOneDoesNot(t *testing.T) {
 
 func serveWith(t *testing.T, o api.Options) string {
 	t.Helper()
-	return apitest.Serve(t, apitest.New(), o, nil)
+	return apitest.Serve(t, apitest.New(t, apitest.Options{}).Services(), o, nil)
 }
 
 func TestOnlyTheAPIsOwnNamesAreAnswered(t *testing.T) {
@@ -140,7 +140,7 @@ func (e endless) Last(_ context.Context, _ anchor.ProjectID, _ anchor.Deployment
 
 func serveLogs(t *testing.T, e endless, o api.Options) string {
 	t.Helper()
-	a := apitest.New()
+	a := apitest.New(t, apitest.Options{})
 	services := a.Services()
 	if _, err := services.Projects.Create(t.Context(), "shop", "main"); err != nil {
 		t.Fatal(err)
@@ -148,7 +148,7 @@ func serveLogs(t *testing.T, e endless, o api.Options) string {
 	e.Logs = services.Logs
 	services.Logs = e
 	o.Log = slog.New(slog.DiscardHandler)
-	return apitest.ServeServices(t, services, o)
+	return apitest.Serve(t, services, o, nil)
 }
 
 // open asks for what the test reads itself, if at all.

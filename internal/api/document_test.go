@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/api"
+	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
 // described is what the OpenAPI document says of each route, found as ServeMux finds it.
@@ -20,7 +21,7 @@ type described struct {
 
 var describedAPI = sync.OnceValues(func() (described, error) {
 	w := httptest.NewRecorder()
-	services := api.Services{Domains: struct{ api.Domains }{}} // asked for nothing but to be there
+	services := api.Services{Domains: &domains.Service{}} // asked for nothing but to be there
 	api.New(services, api.Options{}).ServeHTTP(w, httptest.NewRequest("GET", "/openapi.json", nil))
 	var doc document
 	if err := json.Unmarshal(w.Body.Bytes(), &doc); err != nil {

@@ -1,8 +1,6 @@
 package api_test
 
 import (
-	"context"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -16,7 +14,7 @@ import (
 // inShop serves an Anchor that has the projects shop and blog.
 func inShop(t *testing.T) (*apitest.Anchor, string) {
 	t.Helper()
-	a := apitest.New()
+	a := apitest.New(t, apitest.Options{})
 	base := serve(t, a)
 	for _, slug := range []string{"shop", "blog"} {
 		call(t, base, "POST", "/projects", apitest.DeployToken, `{"slug":"`+slug+`"}`, nil).is(t, 201)
@@ -160,7 +158,7 @@ func TestADomainsLife(t *testing.T) {
 	if !d.IsActive || d.CheckedAt == 0 || !d.Diagnosis.OK || d.CertificateStatus != anchor.CertIssued {
 		t.Errorf("the check gave %+v", d)
 	}
-	call(t, base, "POST", "/projects/shop"+one+"/move", apitest.AdminToken, `{"projectId":"nowhere"}`, nil).isProblem(t, 404, "project_not_found")
+	call(t, base, "POST", "/projects/shop"+one+"/move", apitest.AdminToken, `{"projectId":"nowhere"}`, nil).isProblem(t, 404, "unknown_project")
 	call(t, base, "POST", "/projects/shop"+one+"/move", apitest.AdminToken, `{"projectId":"blog"}`, nil).is(t, 200)
 	call(t, base, "DELETE", "/projects/shop"+one, apitest.DeployToken, "", nil).isProblem(t, 404, "unknown_domain")
 	call(t, base, "DELETE", "/projects/blog"+one, apitest.DeployToken, "", nil).is(t, 204)
@@ -168,35 +166,20 @@ func TestADomainsLife(t *testing.T) {
 }
 
 func TestWithoutDomainsThereAreNoRoutes(t *testing.T) {
-	services := apitest.New().Services()
+	services := apitest.New(t, apitest.Options{}).Services()
 	services.Domains = nil
-	server := httptest.NewServer(api.New(services, api.Options{}))
-	defer server.Close()
-	call(t, server.URL, "GET", "/projects/shop/domains", apitest.ReadToken, "", nil).isProblem(t, 404, "no_such_route")
+	base := apitest.Serve(t, services, api.Options{}, nil)
+	call(t, base, "GET", "/projects/shop/domains", apitest.ReadToken, "", nil).isProblem(t, 404, "no_such_route")
 }
 
 func TestOnCloudFrontTheTargetHasBothNames(t *testing.T) {
-	services := apitest.New().Services()
-	services.Domains = distribution{services.Domains}
-	server := httptest.NewServer(api.New(services, api.Options{}))
-	defer server.Close()
-	call(t, server.URL, "POST", "/projects", apitest.DeployToken, `{"slug":"shop"}`, nil).is(t, 201)
-	d := addDomain(t, server.URL, "shop", `{"domain":"www.example.com"}`)
+	base := serve(t, apitest.New(t, apitest.Options{Distribution: "d111111abcdef8.cloudfront.net"}))
+	call(t, base, "POST", "/projects", apitest.DeployToken, `{"slug":"shop"}`, nil).is(t, 201)
+	d := addDomain(t, base, "shop", `{"domain":"www.example.com"}`)
 	if d.CloudFrontCNAME == nil || d.CloudFrontCNAME.RecordValue != "d111111abcdef8.cloudfront.net" || *d.CloudFrontCNAME != d.Target.Instruction {
 		t.Errorf("cloudfrontCname is %+v, target %+v", d.CloudFrontCNAME, d.Target)
 	}
 	if d.DNSInstructions.RecordName != "_x.www.example.com" {
 		t.Errorf("what proves the name does not come first: %+v", d.DNSInstructions)
 	}
-}
-
-// distribution adds names as the aws platform does.
-type distribution struct{ api.Domains }
-
-func (distribution) Add(_ context.Context, p anchor.ProjectID, r domains.Request) (domains.View, error) {
-	return domains.View{
-		Hostname: anchor.Hostname{ID: "d", ProjectID: p, Name: r.Domain, Status: anchor.HostPending},
-		Target:   []anchor.DNSRecord{{Name: r.Domain, Type: "CNAME", Value: "d111111abcdef8.cloudfront.net"}},
-		Records:  []anchor.DNSRecord{{Name: "_x." + r.Domain, Type: "CNAME", Value: "_y.acm-validations.aws"}},
-	}, nil
 }

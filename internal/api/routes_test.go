@@ -74,7 +74,7 @@ func (r route) limit() int {
 }
 
 func TestEveryRouteIsInTheTable(t *testing.T) {
-	doc := openAPI(t, serve(t, apitest.New()))
+	doc := openAPI(t, serve(t, apitest.New(t, apitest.Options{})))
 	known := map[string]bool{"GET /health": true, "GET /version": true}
 	names := strings.NewReplacer("/P", "/{projectId}", "/D", "/{deploymentId}", "/T", "/{tokenId}", "/N", "/{domainId}")
 	for _, r := range routes {
@@ -98,7 +98,7 @@ func TestEveryRouteIsInTheTable(t *testing.T) {
 }
 
 func TestRoutesRefuse(t *testing.T) {
-	a := apitest.New()
+	a := apitest.New(t, apitest.Options{})
 	base := serve(t, a)
 	tooSmall := map[anchor.Scope]string{anchor.ScopeDeploy: apitest.ReadToken, anchor.ScopeAdmin: apitest.DeployToken}
 	for _, r := range routes {
@@ -108,11 +108,12 @@ func TestRoutesRefuse(t *testing.T) {
 
 			do("", r.body).isProblem(t, 401, "no_token")
 			do("anchor_wrong", r.body).isProblem(t, 401, "bad_token")
+			do(apitest.UnknownToken, r.body).isProblem(t, 401, "unknown_token")
 			if token := tooSmall[r.needs]; token != "" {
 				do(token, r.body).isProblem(t, 403, "scope_too_small")
 			}
 			if r.inProject {
-				do(apitest.AdminToken, r.body).isProblem(t, 404, "project_not_found")
+				do(apitest.AdminToken, r.body).isProblem(t, 404, "unknown_project")
 			}
 			if strings.HasPrefix(r.body, "{") {
 				do(apitest.AdminToken, `{`).isProblem(t, 400, "bad_json")
@@ -133,7 +134,7 @@ func TestRoutesRefuse(t *testing.T) {
 }
 
 func TestUnauthorizedNamesTheScheme(t *testing.T) {
-	base := serve(t, apitest.New())
+	base := serve(t, apitest.New(t, apitest.Options{}))
 	for token, want := range map[string]string{"": `Bearer realm="anchor"`, "wrong": `Bearer realm="anchor", error="invalid_token"`} {
 		got := call(t, base, "GET", "/projects", token, "", nil)
 		if got.header.Get("WWW-Authenticate") != want {
@@ -143,13 +144,19 @@ func TestUnauthorizedNamesTheScheme(t *testing.T) {
 }
 
 func TestARevokedTokenIsRefused(t *testing.T) {
-	base := serve(t, apitest.New())
-	call(t, base, "DELETE", "/tokens/tok_read", apitest.AdminToken, "", nil).is(t, 204)
-	call(t, base, "GET", "/projects", apitest.ReadToken, "", nil).isProblem(t, 401, "bad_token")
+	base := serve(t, apitest.New(t, apitest.Options{}))
+	var tokens wire.Items[anchor.Token]
+	call(t, base, "GET", "/tokens", apitest.AdminToken, "", nil).decode(t, &tokens)
+	for _, token := range tokens.Items {
+		if token.Scope == anchor.ScopeRead {
+			call(t, base, "DELETE", "/tokens/"+token.ID, apitest.AdminToken, "", nil).is(t, 204)
+		}
+	}
+	call(t, base, "GET", "/projects", apitest.ReadToken, "", nil).isProblem(t, 401, "revoked_token")
 }
 
 func TestHealthAndVersionArePublic(t *testing.T) {
-	base := serve(t, apitest.New())
+	base := serve(t, apitest.New(t, apitest.Options{}))
 	call(t, base, "GET", "/health", "", "", nil).is(t, 200)
 	got := call(t, base, "GET", "/version", "", "", nil)
 	got.is(t, 200)
@@ -159,8 +166,12 @@ func TestHealthAndVersionArePublic(t *testing.T) {
 }
 
 func TestAPanicTellsNothing(t *testing.T) {
-	base := serve(t, apitest.New())
-	got := call(t, base, "GET", "/projects/panics", apitest.AdminToken, "", nil)
+	services := apitest.New(t, apitest.Options{}).Services()
+	_, err := services.Projects.Create(t.Context(), "shop", "main")
+	check(t, err)
+	services.Sites = panicking{}
+	base := apitest.Serve(t, services, api.Options{}, nil)
+	got := call(t, base, "GET", "/projects/shop", apitest.AdminToken, "", nil)
 	got.isProblem(t, 500, "internal")
 	if strings.Contains(got.body, "secret") || strings.Contains(got.body, "goroutine") {
 		t.Errorf("the client was told of the panic: %s", got.body)
@@ -170,8 +181,14 @@ func TestAPanicTellsNothing(t *testing.T) {
 	}
 }
 
+type panicking struct{ api.Sites }
+
+func (panicking) URLs(anchor.Project, anchor.DeploymentID) (site, deployment string) {
+	panic("a bug, with a secret in it")
+}
+
 func TestAnUnknownPathIsAProblem(t *testing.T) {
-	base := serve(t, apitest.New())
+	base := serve(t, apitest.New(t, apitest.Options{}))
 	call(t, base, "GET", "/nothing", "", "", nil).isProblem(t, 404, "no_such_route")
 	got := call(t, base, "PATCH", "/projects", apitest.AdminToken, "{}", nil)
 	got.isProblem(t, 405, "method_not_allowed")
@@ -181,13 +198,13 @@ func TestAnUnknownPathIsAProblem(t *testing.T) {
 }
 
 func TestUnknownQueryParametersAreRefused(t *testing.T) {
-	base := serve(t, apitest.New())
+	base := serve(t, apitest.New(t, apitest.Options{}))
 	call(t, base, "GET", "/projects?limt=3", apitest.ReadToken, "", nil).isProblem(t, 400, "")
 	call(t, base, "GET", "/projects?limit=0", apitest.ReadToken, "", nil).isProblem(t, 400, "bad_field")
 }
 
 func TestListsArePaged(t *testing.T) {
-	base := serve(t, apitest.New())
+	base := serve(t, apitest.New(t, apitest.Options{}))
 	for i := range 5 {
 		call(t, base, "POST", "/projects", apitest.DeployToken, fmt.Sprintf(`{"slug":"p%d"}`, i), nil).is(t, 201)
 	}
@@ -216,7 +233,7 @@ func TestListsArePaged(t *testing.T) {
 }
 
 func TestValuesStayHiddenUnlessAskedFor(t *testing.T) {
-	base := serve(t, apitest.New())
+	base := serve(t, apitest.New(t, apitest.Options{}))
 	call(t, base, "POST", "/projects", apitest.DeployToken, `{"slug":"shop"}`, nil).is(t, 201)
 	call(t, base, "PUT", "/projects/shop/env", apitest.DeployToken,
 		`{"variables":[{"name":"KEY","value":"s3cret","for":"run"},{"name":"FLAG","value":"on","for":"build"}]}`, nil).is(t, 204)
@@ -238,7 +255,7 @@ func TestValuesStayHiddenUnlessAskedFor(t *testing.T) {
 }
 
 func TestTheOpenAPIDocument(t *testing.T) {
-	doc := openAPI(t, serve(t, apitest.New()))
+	doc := openAPI(t, serve(t, apitest.New(t, apitest.Options{})))
 	if !strings.HasPrefix(doc.OpenAPI, "3.1.") || doc.Info.Version != "v-test" {
 		t.Errorf("openapi %q, version %q", doc.OpenAPI, doc.Info.Version)
 	}
@@ -328,7 +345,7 @@ func collectRefs(v any, refs map[string]bool) {
 
 func serve(t *testing.T, a *apitest.Anchor) string {
 	t.Helper()
-	return apitest.Serve(t, a, api.Options{Version: "v-test"}, nil)
+	return apitest.Serve(t, a.Services(), api.Options{Version: "v-test"}, nil)
 }
 
 // answer is a response, read.
@@ -389,7 +406,7 @@ func (a answer) is(t *testing.T, status int) {
 func (a answer) isProblem(t *testing.T, status int, code string) {
 	t.Helper()
 	p := a.problem
-	whole := p.Type == "about:blank" && p.Title == http.StatusText(status) && p.Status == status && p.Detail != "" && p.Code != ""
+	whole := p.Type == "about:blank" && p.Title == http.StatusText(status) && p.Status == status && p.Detail != "" && p.Code != "" && p.Hint != ""
 	if a.status != status || !whole || (code != "" && p.Code != code) {
 		t.Errorf("answered %d %s, want the problem %q with %d", a.status, a.body, code, status)
 	}

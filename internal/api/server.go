@@ -13,19 +13,25 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/anchor-deploy/anchor/internal/access"
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/domains"
+	"github.com/anchor-deploy/anchor/internal/project"
+	"github.com/anchor-deploy/anchor/internal/release"
 )
 
-// Services are the use-cases behind the API; all but Builds, Uploads and Domains are needed.
+// Services are the use-cases behind the API, and what it asks of the platform. All but Builds,
+// Uploads and Domains are required.
 type Services struct {
 	Projects Projects
-	Env      Env
-	Deploys  Deploys
-	Builds   Builds  // nil where nothing is built: its route says so
-	Uploads  Uploads // nil where contents come through the API
-	Releases Releases
-	Domains  Domains // nil where names cannot be attached: there are no routes for them then
-	Access   Access
+	Env      *project.Env
+	Deploys  *deploy.Service
+	Builds   *deploy.Service // nil where nothing is built: its route says so
+	Uploads  Uploads         // nil where contents come through the API
+	Releases *release.Service
+	Domains  *domains.Service // nil where domains cannot be attached: they have no routes then
+	Access   *access.Service
 	Logs     Logs
 	Sites    Sites
 	System   System

@@ -19,8 +19,8 @@ import (
 // atTerminal is a person's terminal at an Anchor that has the project shop.
 func atTerminal(t *testing.T) (*apitest.Anchor, IOStreams, *bytes.Buffer, *screen) {
 	t.Helper()
-	a := apitest.New()
-	t.Setenv("ANCHOR_URL", apitest.Serve(t, a, api.Options{}, nil))
+	a := apitest.New(t, apitest.Options{})
+	t.Setenv("ANCHOR_URL", apitest.Serve(t, a.Services(), api.Options{}, nil))
 	t.Setenv("ANCHOR_TOKEN", apitest.AdminToken)
 	out, term := &bytes.Buffer{}, &screen{}
 	streams := IOStreams{In: strings.NewReader(""), Out: out, Err: term, IsTerminal: true, Width: 80}
@@ -112,7 +112,7 @@ func looked(t *testing.T, a *apitest.Anchor, name string) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute) // only a broken test waits this long
 	defer stop()
-	if err := a.Looked(ctx, name); err != nil {
+	if err := a.AwaitDiagnosis(ctx, name); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -13,10 +13,10 @@ import (
 
 // A server that restarts while its domain is watched is waited for.
 func TestWatchingOutlastsARestart(t *testing.T) {
-	a := apitest.New()
+	a := apitest.New(t, apitest.Options{})
 	var down atomic.Int64
 	t.Setenv("ANCHOR_TOKEN", apitest.AdminToken)
-	t.Setenv("ANCHOR_URL", apitest.Serve(t, a, api.Options{}, func(next http.Handler) http.Handler {
+	t.Setenv("ANCHOR_URL", apitest.Serve(t, a.Services(), api.Options{}, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/domains") || r.Method != http.MethodGet || down.Add(1) > 4 {
 				next.ServeHTTP(w, r)

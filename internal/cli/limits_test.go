@@ -14,7 +14,7 @@ import (
 // limited returns what runs commands on a project with the rights of token.
 func limited(t *testing.T, token string) func(args ...string) (out string, code int) {
 	t.Helper()
-	url := apitest.Serve(t, apitest.New(), api.Options{}, nil)
+	url := apitest.Serve(t, apitest.New(t, apitest.Options{}).Services(), api.Options{}, nil)
 	t.Setenv("ANCHOR_URL", url)
 	call := func(args ...string) (string, int) {
 		var out bytes.Buffer

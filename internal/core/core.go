@@ -61,7 +61,6 @@ type Parts struct {
 	Limits Limits
 
 	BeforeStep func(step string) // called before each step of a deploy; nil: nothing
-	Now        func() time.Time  // the clock of tokens, projects, releases and domains; nil: time.Now
 	Log        *slog.Logger      // nil: slog.Default()
 }
 
@@ -97,13 +96,13 @@ type Anchor struct {
 
 // New wires the use-cases. It calls none of the parts. Close ends what it started.
 func New(p Parts) *Anchor {
-	releases := release.New(release.Ports{Pointer: p.Records, Traffic: p.Platform, Records: p.Records}, release.Options{Now: p.Now})
+	releases := release.New(release.Ports{Pointer: p.Records, Traffic: p.Platform, Records: p.Records}, release.Options{})
 	return &Anchor{
-		Access:   access.New(access.Ports{Tokens: p.Records}, access.Options{Now: p.Now}),
+		Access:   access.New(access.Ports{Tokens: p.Records}, access.Options{}),
 		Deploys:  newDeploys(p, releases),
 		Domains:  newDomains(p),
 		Env:      p.Env,
-		Projects: project.New(project.Ports{Records: p.Records, Remover: p.Projects, Limiter: p.Limiter}, project.Options{Now: p.Now, MaxProjects: p.Limits.Projects}),
+		Projects: project.New(project.Ports{Records: p.Records, Remover: p.Projects, Limiter: p.Limiter}, project.Options{MaxProjects: p.Limits.Projects}),
 		Releases: releases,
 	}
 }
@@ -118,7 +117,7 @@ func newDeploys(p Parts, releases *release.Service) *deploy.Service {
 		Platform: p.Platform, Releases: releases, Remover: p.Deployments,
 		Retention: release.Retention{
 			Service: releases, Shelf: p.Records, Remover: p.Deployments,
-			Keep: p.Keep.Deployments, Previews: p.Keep.Previews, Assets: p.Keep.Assets, Now: p.Now,
+			Keep: p.Keep.Deployments, Previews: p.Keep.Previews, Assets: p.Keep.Assets,
 		},
 		Builder: p.Builder, Dispatch: p.Dispatch, Leases: p.Leases,
 	}, deploy.Options{Quota: deploy.Quota{Queued: p.Limits.Queued}, BeforeStep: p.BeforeStep})
@@ -131,5 +130,5 @@ func newDomains(p Parts) *domains.Service {
 	}
 	return domains.New(domains.Ports{
 		Records: p.Records, Directory: p.Records, Certificates: d.Certificates, Front: d.Front, Resolver: d.Resolver,
-	}, domains.Options{Now: p.Now, Log: p.Log})
+	}, domains.Options{Log: p.Log})
 }

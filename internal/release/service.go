@@ -223,9 +223,14 @@ func (s *Service) previousLive(ctx context.Context, p anchor.ProjectID) (anchor.
 	return id, nil
 }
 
-// Live gives the live pointer or ErrNotFound.
+// Live returns the live pointer. Before the first release it is NotFound.
 func (s *Service) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
-	return s.Pointer.Live(ctx, p)
+	live, err := s.Pointer.Live(ctx, p)
+	if errors.Is(err, anchor.ErrNotFound) {
+		return anchor.Live{}, anchor.NotFound("never_live", "no deployment of this project was ever live").
+			Hintf("Deploy one with: anchor deploy").Because(err)
+	}
+	return live, err
 }
 
 // List gives the releases of a project, newest first.

@@ -1,10 +1,11 @@
-// Package apitest is an Anchor in memory behind the real API: the same routes, tokens
-// and errors, with a pipeline that only pretends to serve. Tests of the API and of
-// the command line run against it.
+// Package apitest serves the API for tests: the use-cases are the product's, over records
+// and a platform in memory and artifacts in a temporary folder. What lies outside of Anchor,
+// the DNS, the CA and the apps, answers what a test tells it to.
 package apitest
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -15,88 +16,121 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api"
 	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/core"
 	"github.com/anchor-deploy/anchor/internal/deploy"
-	"github.com/anchor-deploy/anchor/internal/domains"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
+	"github.com/anchor-deploy/anchor/internal/project"
+	"github.com/anchor-deploy/anchor/internal/project/secret"
 	"github.com/anchor-deploy/anchor/internal/records/memory"
 )
 
-// The secrets of the three tokens that are there from the start.
+// The secrets of the three tokens that are valid from the start, and of one that never was.
 const (
-	ReadToken   = "anchor_read"
-	DeployToken = "anchor_deploy"
-	AdminToken  = "anchor_admin"
+	ReadToken    = "anchor_0000000000000000000000000000000000000000001"
+	DeployToken  = "anchor_0000000000000000000000000000000000000000002"
+	AdminToken   = "anchor_0000000000000000000000000000000000000000003"
+	UnknownToken = "anchor_0000000000000000000000000000000000000000004"
 )
 
-// Anchor is all state, behind one lock.
+// Options replace parts. The zero value is an Anchor on one machine.
+type Options struct {
+	Artifacts deploy.Bundles // nil: a store in a temporary folder
+	Uploads   api.Uploads    // nil: contents come through the API
+	// Distribution, when set, is the host name that custom domains lead to, and the CA wants
+	// a record of its own, as on AWS.
+	Distribution string
+}
+
+// Anchor is the use-cases and what they work with.
 type Anchor struct {
-	Bundles deploy.Bundles // keeps the contents when not nil
-	Uploads api.Uploads    // lets clients send them past the API when not nil
+	*core.Anchor
+	Records  *memory.Store
+	Platform *platformtest.Memory
 
-	// RemovalLooks is how often a project that is deleted is seen before it is gone.
-	RemovalLooks int
-
-	mu       sync.Mutex
-	changed  chan struct{} // closed and replaced by every change of the journal and the logs
-	projects []anchor.Project
-	deploys  []*deployment
-	live     map[anchor.ProjectID]anchor.Live
-	releases []anchor.Release
-	env      map[anchor.ProjectID]map[string]anchor.EnvVar
-	world    *world
-	domains  *domains.Service
-	store    *memory.Store // of the domains and of the projects they belong to
-	blobs    map[artifact.Digest]int64
-	logs     []anchor.LogLine
-	tokens   map[string]anchor.Token // by secret
-	running  sync.WaitGroup          // pipelines
+	uploads api.Uploads
+	world   *world
+	logs    *logs
+	hanging chan anchor.DeploymentID // those whose probe hangs
+	builds  sync.WaitGroup
 }
 
-type deployment struct {
-	anchor.Deployment
-	manifest artifact.Manifest
-	key      string // of the build that was asked for
-	events   []anchor.Event
-	stop     chan struct{} // closed by Cancel
-}
-
-// New gives an Anchor with three tokens and nothing else.
-func New() *Anchor {
+// New returns an Anchor that has three tokens and nothing else. It ends with the test.
+func New(t testing.TB, o Options) *Anchor {
+	t.Helper()
 	a := &Anchor{
-		changed: make(chan struct{}),
-		live:    map[anchor.ProjectID]anchor.Live{},
-		env:     map[anchor.ProjectID]map[string]anchor.EnvVar{},
-		store:   memory.New(),
-		blobs:   map[artifact.Digest]int64{},
-		tokens:  map[string]anchor.Token{},
+		Records: memory.New(), Platform: platformtest.NewMemory(), uploads: o.Uploads,
+		hanging: make(chan anchor.DeploymentID, 16),
 	}
-	a.world = newWorld(a)
-	a.domains = a.world.service()
-	for secret, scope := range map[string]anchor.Scope{
-		ReadToken: anchor.ScopeRead, DeployToken: anchor.ScopeDeploy, AdminToken: anchor.ScopeAdmin,
-	} {
-		a.tokens[secret] = anchor.Token{ID: "tok_" + string(scope), Name: string(scope), Scope: scope, CreatedAt: now()}
+	a.world, a.logs = newWorld(a, o.Distribution), newLogs(a.Records)
+	a.Platform.Fault = a.fault
+	box, err := secret.New(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
 	}
+	remover := remover{Memory: a.Platform, records: a.Records}
+	if o.Artifacts == nil {
+		remover.artifacts = openArtifacts(t)
+		o.Artifacts = remover.artifacts
+	}
+	a.Anchor = core.New(core.Parts{
+		Records: a.Records, Env: project.NewEnv(project.EnvPorts{Variables: a.Records, Box: box}, project.EnvOptions{}),
+		Artifacts: o.Artifacts, Platform: a.Platform, Deployments: remover, Projects: projectRemover{remover}, Limiter: limiter{},
+		Domains: a.world.parts(), Builder: builder{Anchor: a, app: buildApp(t)},
+		Keep: core.Keep{Deployments: 10}, Log: slog.New(slog.DiscardHandler),
+	})
+	t.Cleanup(func() { a.Close(); a.builds.Wait() })
+	a.createTokens(t)
 	return a
 }
 
-// Services are the API's ports, all served by a.
-func (a *Anchor) Services() api.Services {
-	return api.Services{
-		Projects: projects{a}, Env: env{a}, Deploys: deploys{a}, Builds: deploys{a}, Uploads: a.Uploads, Releases: releases{a},
-		Domains: a.domains, Access: access{a}, Logs: logs{a}, Sites: sites{}, System: system{a},
+func openArtifacts(t testing.TB) *artifact.Store {
+	t.Helper()
+	store, err := artifact.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return store
+}
+
+// createTokens records the tokens of the constants: secrets that the use-case makes are
+// random.
+func (a *Anchor) createTokens(t testing.TB) {
+	t.Helper()
+	for secret, scope := range map[string]anchor.Scope{
+		ReadToken: anchor.ScopeRead, DeployToken: anchor.ScopeDeploy, AdminToken: anchor.ScopeAdmin,
+	} {
+		hash := sha256.Sum256([]byte(secret))
+		token := anchor.Token{ID: anchor.NewID(), Name: string(scope), Scope: scope, Hash: hash[:], CreatedAt: time.Now().UnixMilli()}
+		if err := a.Records.CreateToken(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
-// Serve starts the API; wrap, when not nil, stands in front of it.
-func Serve(t testing.TB, a *Anchor, o api.Options, wrap func(http.Handler) http.Handler) string {
+// Services returns what the API works with.
+func (a *Anchor) Services() api.Services {
+	return api.Services{
+		Projects: a.Projects, Env: a.Env, Deploys: a.Deploys, Builds: a.Deploys, Uploads: a.uploads, Releases: a.Releases,
+		Domains: a.Domains, Access: a.Access, Logs: a.logs, Sites: sites{}, System: system{a.Records},
+	}
+}
+
+// Serve starts the API over services and returns its URL; wrap, when not nil, stands in
+// front of it.
+func Serve(t testing.TB, services api.Services, o api.Options, wrap func(http.Handler) http.Handler) string {
 	t.Helper()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Sleep == nil {
-		o.Sleep = func(context.Context, time.Duration) {} // wrong tokens are tried by the dozen
+		o.Sleep = func(context.Context, time.Duration) {} // tests send wrong tokens by the dozen
 	}
-	handler := api.New(a.Services(), o)
+	handler := api.New(services, o)
 	if wrap != nil {
 		handler = wrap(handler)
 	}
@@ -104,59 +138,6 @@ func Serve(t testing.TB, a *Anchor, o api.Options, wrap func(http.Handler) http.
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
-		a.stopAll()
 	})
 	return server.URL
-}
-
-// ServeServices starts the API over services of the test's own, of which some are an
-// Anchor's.
-func ServeServices(t testing.TB, services api.Services, o api.Options) string {
-	t.Helper()
-	server := httptest.NewServer(api.New(services, o))
-	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-	})
-	return server.URL
-}
-
-// stopAll ends the pipelines that hang.
-func (a *Anchor) stopAll() {
-	a.mu.Lock()
-	for _, d := range a.deploys {
-		d.halt()
-	}
-	a.mu.Unlock()
-	a.running.Wait()
-}
-
-// notify wakes who waits; it needs mu.
-func (a *Anchor) notify() {
-	close(a.changed)
-	a.changed = make(chan struct{})
-}
-
-func now() int64 { return time.Now().UnixMilli() }
-
-// page cuts a list that is newest last into pages that are newest first. The cursor
-// is the id of the last row shown.
-func page[T any](rows []T, p anchor.Page, id func(T) string) (anchor.List[T], error) {
-	out := anchor.List[T]{}
-	skipping := p.Cursor != ""
-	for i := len(rows) - 1; i >= 0; i-- {
-		if skipping {
-			skipping = id(rows[i]) != p.Cursor
-			continue
-		}
-		if len(out.Items) == p.Size() {
-			out.Next = id(out.Items[len(out.Items)-1])
-			break
-		}
-		out.Items = append(out.Items, rows[i])
-	}
-	if skipping {
-		return out, anchor.Invalid("bad_cursor", "the cursor %q is none of this list", p.Cursor).Hintf("Begin without a cursor.")
-	}
-	return out, nil
 }

@@ -3,90 +3,97 @@ package apitest
 import (
 	"context"
 	"fmt"
-	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/core"
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// Address is where names have to lead.
+// Address is the address that custom domains have to lead to.
 const Address = "203.0.113.7"
 
-// world is what is outside of Anchor for its domains: DNS, CA and edge. It is all
-// pretended; the use-case between is the real one. Its reconciler runs only when
-// the world changes.
+// world is what domains depend on outside of Anchor: the DNS, the CA and the edge. It is
+// an adapter in memory of the three ports.
 type world struct {
 	*Anchor
-	zone   map[string]domains.Finding     // by the record's name
-	certs  map[string]domains.Certificate // by the hostname
-	looked map[string]bool                // the names somebody asked the DNS for
+	distribution string
+
+	mu      sync.Mutex
+	zone    map[string]domains.Finding     // by the record's name
+	certs   map[string]domains.Certificate // by the domain
+	asked   map[string]bool                // the domains whose DNS was asked for
+	changed chan struct{}                  // closed and replaced when asked grows
 }
 
-func newWorld(a *Anchor) *world {
-	return &world{Anchor: a, zone: map[string]domains.Finding{}, certs: map[string]domains.Certificate{}, looked: map[string]bool{}}
+func newWorld(a *Anchor, distribution string) *world {
+	return &world{
+		Anchor: a, distribution: distribution, zone: map[string]domains.Finding{}, certs: map[string]domains.Certificate{},
+		asked: map[string]bool{}, changed: make(chan struct{}),
+	}
 }
 
-func (w *world) service() *domains.Service {
-	return domains.New(
-		domains.Ports{Records: w.store, Directory: w.store, Certificates: w, Front: w, Resolver: w},
-		domains.Options{Log: slog.New(slog.DiscardHandler)},
-	)
+func (w *world) parts() *core.Domains {
+	return &core.Domains{Certificates: w, Front: w, Resolver: w}
 }
 
-// DNS sets how the record of this name is found from now on, and what is there
-// instead. A record that never was set is missing.
+// DNS sets the state in which the record of a name is found from now on, and what is found
+// instead. A record that was never set is missing.
 func (a *Anchor) DNS(name string, state domains.FindingState, found ...string) error {
-	a.mu.Lock()
-	a.world.zone[name] = domains.Finding{State: state, Found: found}
-	a.mu.Unlock()
+	a.world.set(func(w *world) { w.zone[name] = domains.Finding{State: state, Found: found} })
 	return a.reconcile(name)
 }
 
-// Issue lets the CA issue the certificate of a name.
+// Issue makes the CA issue the certificate of a name.
 func (a *Anchor) Issue(name string) error {
-	return a.certify(name, domains.Certificate{Status: anchor.CertIssued, NotAfter: now() + (90 * 24 * time.Hour).Milliseconds()})
+	until := time.Now().Add(90 * 24 * time.Hour).UnixMilli()
+	return a.certify(name, domains.Certificate{Status: anchor.CertIssued, NotAfter: until})
 }
 
-// Refuse lets the CA refuse the certificate of a name.
+// Refuse makes the CA refuse the certificate of a name.
 func (a *Anchor) Refuse(name, problem string) error {
 	return a.certify(name, domains.Certificate{Status: anchor.CertFailed, Problem: problem})
 }
 
 func (a *Anchor) certify(name string, c domains.Certificate) error {
-	a.mu.Lock()
-	a.world.certs[name] = c
-	a.mu.Unlock()
+	a.world.set(func(w *world) { w.certs[name] = c })
 	return a.reconcile(name)
 }
 
-// reconcile makes the name due, whenever it was to be looked at next.
+func (w *world) set(change func(*world)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change(w)
+}
+
+// reconcile runs the reconciler, which runs at no other time, and makes the name due for it.
 func (a *Anchor) reconcile(name string) error {
 	ctx := context.Background()
-	if h, err := a.store.HostnameByName(ctx, name); err == nil {
-		h.NextCheck = now()
-		if _, err := a.store.UpdateHostname(ctx, h); err != nil {
+	if h, err := a.Records.HostnameByName(ctx, name); err == nil {
+		h.NextCheck = time.Now().UnixMilli()
+		if _, err := a.Records.UpdateHostname(ctx, h); err != nil {
 			return fmt.Errorf("make %s due: %w", name, err)
 		}
 	}
-	a.domains.Reconcile(ctx)
+	a.Domains.Reconcile(ctx)
 	return nil
 }
 
-// Looked returns once the DNS of a name was asked for, or with an error when ctx
-// ends before.
-func (a *Anchor) Looked(ctx context.Context, name string) error {
+// AwaitDiagnosis returns once the DNS of a name was asked for, or with an error when ctx
+// ends first.
+func (a *Anchor) AwaitDiagnosis(ctx context.Context, name string) error {
 	for {
-		a.mu.Lock()
-		changed, looked := a.changed, a.world.looked[name]
-		a.mu.Unlock()
-		if looked {
+		a.world.mu.Lock()
+		changed, asked := a.world.changed, a.world.asked[name]
+		a.world.mu.Unlock()
+		if asked {
 			return nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("wait for a look at %s: %w", name, ctx.Err())
+			return fmt.Errorf("wait for a diagnosis of %s: %w", name, ctx.Err())
 		}
 	}
 }
@@ -106,8 +113,9 @@ func (w *world) Diagnose(_ context.Context, need domains.Need) (domains.Diagnosi
 		d.OK = d.OK && f.State == domains.FindingRight
 		d.Checks = append(d.Checks, f)
 	}
-	w.looked[need.Name] = true
-	w.notify()
+	w.asked[need.Name] = true
+	close(w.changed)
+	w.changed = make(chan struct{})
 	return d, nil
 }
 
@@ -118,23 +126,23 @@ func (w *world) Ensure(_ context.Context, h anchor.Hostname) (domains.Certificat
 	if c, ok := w.certs[h.Name]; ok {
 		return c, nil
 	}
-	return domains.Certificate{Status: anchor.CertPending}, nil
+	c := domains.Certificate{Status: anchor.CertPending}
+	if w.distribution != "" {
+		c.Validation = &anchor.DNSRecord{Name: "_x." + h.Name, Type: "CNAME", Value: "_y.acm-validations.aws"}
+	}
+	return c, nil
 }
 
 // Import implements domains.Certificates.
 func (w *world) Import(_ context.Context, h anchor.Hostname, _, _ []byte) (domains.Certificate, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	c := domains.Certificate{Status: anchor.CertIssued, NotAfter: now() + (365 * 24 * time.Hour).Milliseconds()}
-	w.certs[h.Name] = c
+	c := domains.Certificate{Status: anchor.CertIssued, NotAfter: time.Now().Add(365 * 24 * time.Hour).UnixMilli()}
+	w.set(func(w *world) { w.certs[h.Name] = c })
 	return c, nil
 }
 
 // Release implements domains.Certificates.
 func (w *world) Release(_ context.Context, h anchor.Hostname) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.certs, h.Name)
+	w.set(func(w *world) { delete(w.certs, h.Name) })
 	return nil
 }
 
@@ -142,7 +150,7 @@ func (w *world) Release(_ context.Context, h anchor.Hostname) error {
 func (*world) Issuers() []string { return nil }
 
 // NeedsRecord implements domains.Certificates.
-func (*world) NeedsRecord() bool { return false }
+func (w *world) NeedsRecord() bool { return w.distribution != "" }
 
 // Base implements domains.Front.
 func (*world) Base() string { return "" }
@@ -154,6 +162,9 @@ func (*world) Attach(context.Context, anchor.Hostname) error { return nil }
 func (*world) Detach(context.Context, anchor.Hostname) error { return nil }
 
 // Target implements domains.Front.
-func (*world) Target(_ context.Context, h anchor.Hostname) ([]anchor.DNSRecord, error) {
+func (w *world) Target(_ context.Context, h anchor.Hostname) ([]anchor.DNSRecord, error) {
+	if w.distribution != "" {
+		return []anchor.DNSRecord{{Name: h.Name, Type: "CNAME", Value: w.distribution}}, nil
+	}
 	return []anchor.DNSRecord{{Name: h.Name, Type: "A", Value: Address}, {Name: h.Name, Type: "AAAA", Value: "2001:db8::7"}}, nil
 }

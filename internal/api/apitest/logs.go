@@ -3,35 +3,63 @@ package apitest
 import (
 	"context"
 	"iter"
+	"sync"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/records/memory"
 )
 
-type logs struct{ *Anchor }
+// logs keeps what tests let apps write.
+type logs struct {
+	records *memory.Store
 
-// Log lets an app write a line.
-func (a *Anchor) Log(d anchor.DeploymentID, level, text string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.logs = append(a.logs, anchor.LogLine{Time: now(), DeploymentID: d, Function: anchor.ServerFunction, Level: level, Text: text})
-	a.notify()
+	mu      sync.Mutex
+	lines   []logLine
+	changed chan struct{} // closed and replaced by every new line
 }
 
-// written gives the lines from index from on; it needs mu.
-func (a *Anchor) written(p anchor.ProjectID, id anchor.DeploymentID, from int) []anchor.LogLine {
-	var out []anchor.LogLine
-	for _, line := range a.logs[from:] {
-		if _, err := a.get(p, line.DeploymentID); err == nil && (id == "" || id == line.DeploymentID) {
-			out = append(out, line)
+type logLine struct {
+	anchor.LogLine
+	project anchor.ProjectID
+}
+
+func newLogs(records *memory.Store) *logs {
+	return &logs{records: records, changed: make(chan struct{})}
+}
+
+// Log makes the app of a deployment write a line.
+func (a *Anchor) Log(d anchor.DeploymentID, level, text string) error {
+	of, err := a.Records.Deployment(context.Background(), d)
+	if err != nil {
+		return err
+	}
+	line := anchor.LogLine{Time: time.Now().UnixMilli(), DeploymentID: d, Function: anchor.ServerFunction, Level: level, Text: text}
+	l := a.logs
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, logLine{line, of.ProjectID})
+	close(l.changed)
+	l.changed = make(chan struct{})
+	return nil
+}
+
+// since returns the lines from index from on, the index after them, and a channel that
+// the next line closes.
+func (l *logs) since(p anchor.ProjectID, d anchor.DeploymentID, from int) (lines []anchor.LogLine, next int, changed <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.lines[from:] {
+		if line.project == p && (d == "" || d == line.DeploymentID) {
+			lines = append(lines, line.LogLine)
 		}
 	}
-	return out
+	return lines, len(l.lines), l.changed
 }
 
-func (a logs) Last(_ context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	lines := a.written(p, d, 0)
+// Last implements api.Logs.
+func (l *logs) Last(_ context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
+	lines, _, _ := l.since(p, d, 0)
 	return func(yield func(anchor.LogLine, error) bool) {
 		for _, line := range lines[max(0, len(lines)-limit):] {
 			if !yield(line, nil) {
@@ -41,16 +69,13 @@ func (a logs) Last(_ context.Context, p anchor.ProjectID, d anchor.DeploymentID,
 	}
 }
 
-func (a logs) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
-	a.mu.Lock()
-	from := len(a.logs)
-	a.mu.Unlock()
+// Follow implements api.Logs.
+func (l *logs) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
+	_, next, _ := l.since(p, d, 0)
 	return func(yield func(anchor.LogLine, error) bool) {
 		for {
-			a.mu.Lock()
-			lines, changed := a.written(p, d, from), a.changed
-			from = len(a.logs)
-			a.mu.Unlock()
+			lines, after, changed := l.since(p, d, next)
+			next = after
 			for _, line := range lines {
 				if !yield(line, nil) {
 					return

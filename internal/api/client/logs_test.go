@@ -11,12 +11,12 @@ import (
 )
 
 func TestLogsGoOnWithWhatIsWritten(t *testing.T) {
-	a := apitest.New()
-	c := client.New(apitest.Serve(t, a, api.Options{}, nil), apitest.AdminToken)
+	a := apitest.New(t, apitest.Options{})
+	c := client.New(apitest.Serve(t, a.Services(), api.Options{}, nil), apitest.AdminToken)
 	_, manifest := tree(t, 1)
 	id := startShop(t, c, manifest).Deployment.ID
-	a.Log(id, "info", "older")
-	a.Log(id, "info", "before")
+	must(t, a.Log(id, "info", "older"))
+	must(t, a.Log(id, "info", "before"))
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var got []string
@@ -30,7 +30,7 @@ func TestLogsGoOnWithWhatIsWritten(t *testing.T) {
 		got = append(got, line.Text)
 		switch line.Text {
 		case "before":
-			a.Log(id, "error", "after")
+			must(t, a.Log(id, "error", "after"))
 		case "after":
 			stop()
 		}

@@ -76,9 +76,8 @@ func newStorage(t *testing.T) *storage {
 	s.kept, err = artifacts.Open(artifacts.Config{S3: bucketClient, Bucket: bucket, Dir: t.TempDir()})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.kept.Close()) })
-	a := apitest.New()
-	a.Bundles, a.Uploads = s.kept, s
-	s.api = apitest.Serve(t, a, api.Options{}, nil)
+	a := apitest.New(t, apitest.Options{Artifacts: s.kept, Uploads: s})
+	s.api = apitest.Serve(t, a.Services(), api.Options{}, nil)
 	s.client = client.New(s.api, apitest.AdminToken)
 	s.client.Pause = time.Millisecond
 	return s

@@ -169,7 +169,7 @@ type Problem struct {
 	Title     string `json:"title" example:"Not Found"`
 	Status    int    `json:"status" example:"404"`
 	Detail    string `json:"detail" doc:"What happened to what"`
-	Code      string `json:"code" example:"project_not_found" doc:"Stable, for programs"`
+	Code      string `json:"code" example:"unknown_project" doc:"Stable, for programs"`
 	Hint      string `json:"hint,omitempty" doc:"What to do next"`
 	RequestID string `json:"requestId,omitempty" doc:"Names the request in the server's log"`
 }

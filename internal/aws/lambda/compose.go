@@ -119,11 +119,8 @@ func Compose(p Parts) *Handlers {
 		Builder: p.Builder,
 	}}
 	services := api.Services{
-		Env: env, Deploys: all.Deploys, Builds: all.Deploys, Uploads: p.Artifacts, Releases: all.Releases, Access: all.Access,
+		Env: env, Deploys: all.Deploys, Builds: all.Deploys, Uploads: p.Artifacts, Releases: all.Releases, Access: all.Access, Domains: all.Domains,
 		Logs: p.Logs, Sites: p.Cloud, System: system{Parts: p, started: time.Now()},
-	}
-	if all.Domains != nil { // else it is no nil interface
-		services.Domains = all.Domains
 	}
 	services.Projects = projects{
 		Service: all.Projects, retire: p.Store.RetireProject, dispatch: p.Dispatch, hostnames: h.hostnames, log: log,

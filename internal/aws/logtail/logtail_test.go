@@ -172,10 +172,10 @@ func TestFollowGivesWhatIsWrittenFromNowOn(t *testing.T) {
 // TestFollowingOverManyAnswers is the client against the API as on aws.
 func TestFollowingOverManyAnswers(t *testing.T) {
 	s := newStand(t)
-	a := apitest.New()
+	a := apitest.New(t, apitest.Options{})
 	services := a.Services()
 	services.Logs = inProject{s}
-	server := apitest.ServeServices(t, services, api.Options{WatchFor: 30 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
+	server := apitest.Serve(t, services, api.Options{WatchFor: 30 * time.Millisecond, Log: slog.New(slog.DiscardHandler)}, nil)
 	c := client.New(server, apitest.AdminToken)
 	c.Pause = time.Millisecond
 	_, err := c.CreateProject(t.Context(), "shop", "main")
