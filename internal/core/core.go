@@ -46,7 +46,7 @@ type Parts struct {
 	// Deployments removes all that is kept of a deployment, its artifact too where the
 	// platform does not keep it.
 	Deployments release.Remover
-	// Projects removes what the platform keeps of a project; nil where the caller does.
+	// Projects removes what the platform keeps of a project.
 	Projects project.Remover
 	// Limiter holds the limits of a project; nil where the platform has none per project.
 	Limiter project.Limiter
@@ -97,12 +97,14 @@ type Anchor struct {
 // New wires the use-cases. It calls none of the parts. Close ends what it started.
 func New(p Parts) *Anchor {
 	releases := release.New(release.Ports{Pointer: p.Records, Traffic: p.Platform, Records: p.Records}, release.Options{})
+	deploys := newDeploys(p, releases)
 	return &Anchor{
-		Access:   access.New(access.Ports{Tokens: p.Records}, access.Options{}),
-		Deploys:  newDeploys(p, releases),
-		Domains:  newDomains(p),
-		Env:      p.Env,
-		Projects: project.New(project.Ports{Records: p.Records, Remover: p.Projects, Limiter: p.Limiter}, project.Options{MaxProjects: p.Limits.Projects}),
+		Access:  access.New(access.Ports{Tokens: p.Records}, access.Options{}),
+		Deploys: deploys,
+		Domains: newDomains(p),
+		Env:     p.Env,
+		Projects: project.New(project.Ports{Records: p.Records, Deployments: deploys, Remover: p.Projects, Limiter: p.Limiter},
+			project.Options{MaxProjects: p.Limits.Projects}),
 		Releases: releases,
 	}
 }

@@ -25,10 +25,20 @@ type Records interface {
 	DeleteProject(ctx context.Context, id anchor.ProjectID) error
 }
 
-// Remover takes away what a platform keeps of a project: traffic, processes, files.
+// Remover removes what a platform keeps of a project: traffic, processes, files.
 type Remover interface {
-	// Remove is idempotent; what is not there is removed.
-	Remove(ctx context.Context, p anchor.ProjectID) error
+	// RemoveProject is idempotent; what is not there is removed. It is KindBusy while the
+	// platform takes its time, and the next call continues.
+	RemoveProject(ctx context.Context, p anchor.ProjectID) error
+}
+
+// Deployments ends the deployments of a project.
+type Deployments interface {
+	// CancelAll cancels those that have not ended. Idempotent.
+	CancelAll(ctx context.Context, p anchor.ProjectID) error
+	// Between does work while no deployment of the project is processed: KindBusy, and
+	// nothing done, when one is.
+	Between(ctx context.Context, p anchor.ProjectID, work func(context.Context) error) error
 }
 
 // Limiter enforces limits where the platform can.

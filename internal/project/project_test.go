@@ -23,7 +23,7 @@ type platform struct {
 	t       *testing.T
 }
 
-func (p *platform) Remove(ctx context.Context, id anchor.ProjectID) error {
+func (p *platform) RemoveProject(ctx context.Context, id anchor.ProjectID) error {
 	if _, err := p.store.Project(ctx, id); !errors.Is(err, anchor.ErrNotFound) {
 		p.t.Errorf("asked to remove %s while its records are there: %v", id, err)
 	}

@@ -17,9 +17,10 @@ const defaultBranch = "main"
 
 // Ports are what the use-case works with.
 type Ports struct {
-	Records Records
-	Remover Remover
-	Limiter Limiter // nil where the platform has no limits per project
+	Records     Records
+	Deployments Deployments // for FinishRemoval
+	Remover     Remover
+	Limiter     Limiter // nil where the platform has no limits per project
 }
 
 // Options tune the use-case. The zero value is ready for production.
@@ -123,7 +124,7 @@ func (s *Service) deleteRecords(ctx context.Context, idOrSlug string) (anchor.Pr
 
 // remove goes on when the caller has gone: the records are no more.
 func (s *Service) remove(ctx context.Context, p anchor.ProjectID) error {
-	if err := s.Remover.Remove(context.WithoutCancel(ctx), p); err != nil {
+	if err := s.Remover.RemoveProject(context.WithoutCancel(ctx), p); err != nil {
 		return anchor.Failed("remove_failed", "project %s is deleted, but not all it kept could be removed", p).
 			Hintf("Delete it once more by its id %s to remove the rest.", p).Because(err)
 	}

@@ -74,7 +74,7 @@ func New(t testing.TB, o Options) *Anchor {
 	}
 	a.Anchor = core.New(core.Parts{
 		Records: a.Records, Env: project.NewEnv(project.EnvPorts{Variables: a.Records, Box: box}, project.EnvOptions{}),
-		Artifacts: o.Artifacts, Platform: a.Platform, Deployments: remover, Projects: projectRemover{remover}, Limiter: limiter{},
+		Artifacts: o.Artifacts, Platform: a.Platform, Deployments: remover, Projects: remover, Limiter: limiter{},
 		Domains: a.world.parts(), Builder: builder{Anchor: a, app: buildApp(t)},
 		Keep: core.Keep{Deployments: 10}, Log: slog.New(slog.DiscardHandler),
 	})

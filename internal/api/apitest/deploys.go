@@ -75,17 +75,14 @@ func (r remover) Remove(ctx context.Context, d anchor.Deployment) error {
 	return r.artifacts.Remove(context.WithoutCancel(ctx), d.ID)
 }
 
-// projectRemover removes the deployments that the records no longer know: those of the
-// project were deleted first.
-type projectRemover struct{ remover }
-
-// Remove implements project.Remover.
-func (r projectRemover) Remove(ctx context.Context, _ anchor.ProjectID) error {
+// RemoveProject implements project.Remover. It removes the deployments that the records no
+// longer know: those of the project were deleted first.
+func (r remover) RemoveProject(ctx context.Context, _ anchor.ProjectID) error {
 	for _, id := range r.Held() {
 		if _, err := r.records.Deployment(ctx, id); !errors.Is(err, anchor.ErrNotFound) {
 			continue
 		}
-		if err := r.remover.Remove(ctx, anchor.Deployment{ID: id}); err != nil {
+		if err := r.Remove(ctx, anchor.Deployment{ID: id}); err != nil {
 			return err
 		}
 	}

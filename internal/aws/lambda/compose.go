@@ -109,13 +109,13 @@ func Compose(p Parts) *Handlers {
 	env := project.NewEnv(project.EnvPorts{Variables: p.Store, Box: p.Box}, project.EnvOptions{})
 	all := core.New(core.Parts{
 		Records: p.Store, Env: env, Artifacts: p.Artifacts, Platform: p.Cloud, Deployments: remover{p.Cloud, p.Artifacts},
-		Domains: p.domainParts(), Builder: builder{p.Builder, env},
+		Projects: p.Cloud, Domains: p.domainParts(), Builder: builder{p.Builder, env},
 		Dispatch: p.Dispatch, Leases: p.Leases,
 		Keep: core.Keep{Deployments: cmp.Or(p.Keep, 10), Assets: keepAssets}, Log: log,
 	})
 	h := &Handlers{log: log, hostnames: all.Domains, deployer: &Deployer{
 		Deploys: all.Deploys, Records: p.Store, Dispatch: p.Dispatch, Artifacts: p.Artifacts, Platform: p.Cloud, Log: log,
-		Upkeep:  &Upkeep{Store: p.Store, Leases: p.Leases, Cloud: p.Cloud, Artifacts: p.Artifacts, Deploys: all.Deploys, Log: log},
+		Upkeep:  &Upkeep{Store: p.Store, Leases: p.Leases, Cloud: p.Cloud, Artifacts: p.Artifacts, Deploys: all.Deploys, Projects: all.Projects, Log: log},
 		Builder: p.Builder,
 	}}
 	services := api.Services{

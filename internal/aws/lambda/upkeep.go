@@ -9,6 +9,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/project"
 )
 
 // Upkeep is the work that no request waits for: to remove projects, and to take away
@@ -19,33 +20,18 @@ type Upkeep struct {
 	Cloud     Cloud
 	Artifacts Artifacts
 	Deploys   *deploy.Service
+	Projects  *project.Service
 	Log       *slog.Logger
 }
 
-// RemoveProject takes away what a retired project has, and its records last. It is
-// KindBusy while AWS takes its time; the next call goes on. A project that is not
-// retired, or not there, stays as it is.
+// RemoveProject continues the removal of a project, as project.Service.FinishRemoval does.
+// The sweep finds the manifests of its deployments.
 func (u *Upkeep) RemoveProject(ctx context.Context, id anchor.ProjectID) error {
-	p, err := u.Store.Project(ctx, id)
-	if errors.Is(err, anchor.ErrNotFound) || err == nil && !p.Removing {
-		return nil
+	removed, err := u.Projects.FinishRemoval(ctx, id)
+	if removed {
+		u.Log.InfoContext(ctx, "project removed", "projectId", id)
 	}
-	if err != nil {
-		return fmt.Errorf("read project %s: %w", id, err)
-	}
-	if err := u.Deploys.CancelAll(ctx, id); err != nil {
-		return err
-	}
-	err = u.Deploys.Between(ctx, id, func(ctx context.Context) error { return u.Cloud.RemoveProject(ctx, id) })
-	if err != nil {
-		return fmt.Errorf("remove project %s: %w", p.Slug, err)
-	}
-	// The manifests of its deployments are found by the sweep.
-	if err := u.Store.DeleteProject(ctx, id); err != nil && !errors.Is(err, anchor.ErrNotFound) {
-		return fmt.Errorf("remove the records of project %s: %w", p.Slug, err)
-	}
-	u.Log.InfoContext(ctx, "project removed", "projectId", id, "slug", p.Slug)
-	return nil
+	return err
 }
 
 // RemoveProjects goes on with every project that is being removed. One that has to

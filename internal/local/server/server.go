@@ -188,7 +188,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 
 	a.core = core.New(core.Parts{
 		Records: a.store, Env: env, Artifacts: a.bundles, Platform: a.platform, Deployments: a.platform,
-		Projects: projectRemover{a.platform}, Limiter: limiter{a.platform, a.enforcement()}, Domains: a.domainParts(),
+		Projects: a.platform, Limiter: limiter{a.platform, a.enforcement()}, Domains: a.domainParts(),
 		Keep:       core.Keep{Deployments: a.Keep, Previews: a.KeepPreviews, Assets: a.KeepAssets},
 		Limits:     core.Limits{Projects: a.Quotas.Projects, Queued: a.Quotas.Queued},
 		BeforeStep: a.BeforeStep, Log: a.Log,
@@ -304,11 +304,4 @@ func (a *app) close() {
 			a.Log.Error("close", "error", err)
 		}
 	}
-}
-
-// projectRemover is the platform as project asks for it.
-type projectRemover struct{ *sites.Platform }
-
-func (r projectRemover) Remove(ctx context.Context, p anchor.ProjectID) error {
-	return r.RemoveProject(ctx, p)
 }

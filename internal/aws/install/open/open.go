@@ -21,6 +21,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/front"
 	"github.com/anchor-deploy/anchor/internal/aws/install"
 	"github.com/anchor-deploy/anchor/internal/aws/installation"
+	"github.com/anchor-deploy/anchor/internal/core"
 	"github.com/anchor-deploy/anchor/internal/domains"
 	"github.com/anchor-deploy/anchor/internal/domains/dnscheck"
 )
@@ -96,19 +97,21 @@ func (r remover) Remove(ctx context.Context, o installation.Outputs, p anchor.Pr
 	if err != nil {
 		return nil, err
 	}
-	if err := removeDomains(ctx, platform, store, p); err != nil {
+	// A removal deploys nothing, so that the parts of a deploy are left out.
+	all := core.New(core.Parts{
+		Records: store, Platform: platform, Projects: platform, Leases: store,
+		Domains: &core.Domains{
+			Certificates: platform.Domains(), Front: platform.Domains(), Resolver: dnscheck.New(dnscheck.Config{}),
+		},
+	})
+	defer all.Close()
+	if err := removeDomains(ctx, all.Domains, p); err != nil {
 		return nil, err
 	}
 	if err := store.RetireProject(ctx, p.ID); err != nil && !errors.Is(err, anchor.ErrNotFound) {
 		return nil, err
 	}
-	if err := platform.RemoveProject(ctx, p.ID); err != nil {
-		return nil, err
-	}
-	err = store.DeleteProject(ctx, p.ID)
-	if errors.Is(err, anchor.ErrNotFound) { // the installation's own schedule was faster
-		err = nil
-	}
+	_, err = all.Projects.FinishRemoval(ctx, p.ID)
 	return nil, err
 }
 
@@ -124,16 +127,12 @@ func (r remover) RemoveShared(ctx context.Context) (kept []string, err error) {
 
 // removeDomains gives the project's domains up. CloudFront and ACM let go of each some
 // minutes later: until then it is Busy.
-func removeDomains(ctx context.Context, platform *awsplatform.Platform, store *dynamo.Store, p anchor.Project) error {
-	domains := domains.New(domains.Ports{
-		Records: store, Directory: store, Certificates: platform.Domains(), Front: platform.Domains(),
-		Resolver: dnscheck.New(dnscheck.Config{}),
-	}, domains.Options{})
+func removeDomains(ctx context.Context, domains *domains.Service, p anchor.Project) error {
 	if err := domains.RemoveAll(ctx, p.ID); err != nil && anchor.CodeOf(err) != "domains_remain" {
 		return err
 	}
 	domains.Reconcile(ctx)
-	left, err := store.Hostnames(ctx, p.ID, anchor.Page{Limit: 1})
+	left, err := domains.Directory.Hostnames(ctx, p.ID, anchor.Page{Limit: 1})
 	if err == nil && len(left.Items) > 0 {
 		err = &anchor.Error{
 			Kind: anchor.KindBusy, Code: "domains_remain", Message: "AWS is still taking " + left.Items[0].Name + " away",

@@ -1,0 +1,36 @@
+package project
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// FinishRemoval removes all that a retired project has: it cancels its deployments, and
+// while none is processed it removes what the platform keeps of it, and its records last.
+// Each step is idempotent, so that a call after an error or a crash continues. It is
+// KindBusy while a deployment is processed or the platform takes its time. A project that
+// is not retired, or not there, stays as it is: removed is false.
+func (s *Service) FinishRemoval(ctx context.Context, id anchor.ProjectID) (removed bool, err error) {
+	p, err := s.Records.Project(ctx, id)
+	if errors.Is(err, anchor.ErrNotFound) || err == nil && !p.Removing {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read project %s: %w", id, err)
+	}
+	if err := s.Deployments.CancelAll(ctx, id); err != nil {
+		return false, fmt.Errorf("cancel the deployments of project %s: %w", p.Slug, err)
+	}
+	err = s.Deployments.Between(ctx, id, func(ctx context.Context) error { return s.Remover.RemoveProject(ctx, id) })
+	if err != nil {
+		return false, fmt.Errorf("remove project %s: %w", p.Slug, err)
+	}
+	// Another process may have been faster.
+	if err := s.Records.DeleteProject(ctx, id); err != nil && !errors.Is(err, anchor.ErrNotFound) {
+		return false, fmt.Errorf("remove the records of project %s: %w", p.Slug, err)
+	}
+	return true, nil
+}
