@@ -53,7 +53,7 @@ var arrows = map[string][]string{
 	"internal/api/wire":     {"internal/anchor", "internal/artifact", "internal/domains"},
 
 	// One machine.
-	"internal/local/acme":          {"internal/anchor", "internal/atomicfile", "internal/domains"},
+	"internal/local/acme":          {"internal/anchor", "internal/atomicfile", "internal/domains", "internal/keylock"},
 	"internal/local/acme/acmetest": {},
 	"internal/local/discovery":     {"internal/anchor", "internal/atomicfile"},
 	"internal/local/edge":          {"internal/local/edge/..."},

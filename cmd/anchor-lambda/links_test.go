@@ -8,7 +8,7 @@ import (
 
 // foreign is what belongs to the other platform and would only make cold starts longer.
 var foreign = []string{
-	"modernc.org/sqlite", "github.com/caddyserver/certmagic", "github.com/quic-go/quic-go", "github.com/spf13/cobra",
+	"modernc.org/sqlite", "github.com/mholt/acmez", "github.com/quic-go/quic-go", "github.com/spf13/cobra",
 	"github.com/anchor-deploy/anchor/internal/local/edge", "github.com/anchor-deploy/anchor/internal/worker",
 	"github.com/anchor-deploy/anchor/internal/local/acme", "github.com/anchor-deploy/anchor/internal/isr",
 	"github.com/anchor-deploy/anchor/internal/local/sqlite", "github.com/anchor-deploy/anchor/internal/local/sites",

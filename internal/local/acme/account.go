@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 
-	"github.com/caddyserver/certmagic"
 	acmeproto "github.com/mholt/acmez/v3/acme"
 )
 
@@ -80,7 +79,7 @@ func (a *authority) readAccount() (accountFile, crypto.Signer, error) {
 	if err != nil {
 		return file, nil, fmt.Errorf("read the ACME account (%s): %w", a.path, err)
 	}
-	key, err := certmagic.PEMDecodePrivateKey([]byte(file.Key))
+	key, err := parseKey([]byte(file.Key))
 	if err != nil {
 		return file, nil, fmt.Errorf("the key of the ACME account (%s) is damaged; restore the file or remove it: %w", a.path, err)
 	}
@@ -88,20 +87,12 @@ func (a *authority) readAccount() (accountFile, crypto.Signer, error) {
 }
 
 func (a *authority) newAccountFile() (accountFile, crypto.Signer, error) {
-	key, err := certmagic.DefaultKeyGenerator.GenerateKey()
+	key, encoded, err := newKey()
 	if err != nil {
-		return accountFile{}, nil, fmt.Errorf("make a key for the ACME account: %w", err)
-	}
-	signer, ok := key.(crypto.Signer)
-	if !ok {
-		return accountFile{}, nil, fmt.Errorf("a %T cannot be the key of an ACME account", key)
-	}
-	encoded, err := certmagic.PEMEncodePrivateKey(key)
-	if err != nil {
-		return accountFile{}, nil, fmt.Errorf("encode the key of the ACME account: %w", err)
+		return accountFile{}, nil, fmt.Errorf("register an ACME account: %w", err)
 	}
 	file := accountFile{Key: string(encoded)}
-	return file, signer, a.writeAccount(file)
+	return file, key, a.writeAccount(file)
 }
 
 func (a *authority) writeAccount(file accountFile) error {

@@ -1,7 +1,7 @@
-// Package acme gets certificates for attached names from an ACME CA (RFC 8555), keeps them renewed, and hands them to
-// TLS handshakes. It is glue over certmagic (storage, key and certificate files, cache) and acmez (the protocol); what
-// is its own is the order that survives a restart, the order of renewals, OCSP staples that no handshake waits for, and
-// the words for failures.
+// Package acme orders certificates for attached names from an ACME CA (RFC 8555), renews them, and supplies them to TLS
+// handshakes. acmez speaks the protocol; this package stores accounts, orders and certificates so that an order
+// continues after a restart, schedules renewals, staples OCSP responses that no handshake waits for, and explains
+// failures to the owners of the names.
 //
 // It opens no listener: the edge serves both challenges. Nothing is issued because a client asked for a name: only
 // Ensure starts an order.
@@ -11,8 +11,12 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"time"
+)
 
-	"github.com/caddyserver/certmagic"
+// Let's Encrypt's directories.
+const (
+	letsEncrypt        = "https://acme-v02.api.letsencrypt.org/directory"
+	letsEncryptStaging = "https://acme-staging-v02.api.letsencrypt.org/directory"
 )
 
 // Config says which CA to ask and how to answer it. Zero fields take the default their comment names.
@@ -59,9 +63,9 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.CA == "" {
-		c.CA = certmagic.LetsEncryptProductionCA
+		c.CA = letsEncrypt
 		if c.Staging {
-			c.CA = certmagic.LetsEncryptStagingCA
+			c.CA = letsEncryptStaging
 		}
 	}
 	if c.Orders <= 0 {

@@ -7,30 +7,17 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/caddyserver/certmagic"
+	"github.com/mholt/acmez/v3"
 )
 
-// issuer is the CAs as certmagic asks them, for one name.
-type issuer struct {
-	m        *Manager
-	journal  *journal
-	replaces *x509.Certificate // nil for a first certificate
-}
-
-func (m *Manager) issuer(j *journal, replaces *x509.Certificate) certmagic.Issuer {
-	return issuer{m, j, replaces}
-}
-
-// IssuerKey implements certmagic.Issuer. A fallback's certificates lie with those of the CA it stood in for.
-func (i issuer) IssuerKey() string { return i.m.issuerKey() }
-
-// Issue implements certmagic.Issuer. The next CA is asked only when the one before failed for reasons of its own.
-func (i issuer) Issue(ctx context.Context, csr *x509.CertificateRequest) (*certmagic.IssuedCertificate, error) {
+// order asks the CAs for the chain, PEM, for csr. The next CA is asked only when the one before failed for reasons of
+// its own. replaces is nil for a first certificate.
+func (m *Manager) order(ctx context.Context, j *journal, csr *x509.CertificateRequest, replaces *x509.Certificate) ([]byte, error) {
 	var failed error
-	for _, ca := range i.m.cas {
-		chain, err := ca.issue(ctx, i.journal, csr, i.replaces)
+	for _, ca := range m.cas {
+		chain, err := ca.issue(ctx, j, csr, replaces)
 		if err == nil {
-			return &certmagic.IssuedCertificate{Certificate: chain, Metadata: map[string]string{"ca": ca.client.Directory}}, nil
+			return chain, nil
 		}
 		failed = errors.Join(failed, err)
 		if !blameless(err) || ctx.Err() != nil {
@@ -41,7 +28,7 @@ func (i issuer) Issue(ctx context.Context, csr *x509.CertificateRequest) (*certm
 }
 
 // start runs the name's order in the background; m.mu is held.
-func (m *Manager) start(e *entry) {
+func (m *Manager) start(e *certState) {
 	if m.ctx.Err() != nil {
 		return
 	}
@@ -62,7 +49,8 @@ func (m *Manager) start(e *entry) {
 }
 
 // run takes the name's order as far as it goes and notes how it ended.
-func (m *Manager) run(ctx context.Context, e *entry, w *work) {
+func (m *Manager) run(ctx context.Context, e *certState, w *work) {
+	defer m.running.Lock(e.name)() // a cancelled run of the same name may not have ended yet
 	j, err := openJournal(m.cfg.Dir, e.name)
 	if err == nil {
 		limited, patience := withPatience(ctx)
@@ -77,7 +65,7 @@ func (m *Manager) run(ctx context.Context, e *entry, w *work) {
 		return // closed or released
 	}
 	if err == nil {
-		err = m.adopt(ctx, e, w, j)
+		err = m.adopt(e, w, j)
 	}
 	m.mu.Lock()
 	if e.work != w {
@@ -96,58 +84,63 @@ func (m *Manager) run(ctx context.Context, e *entry, w *work) {
 	m.cfg.Changed(e.name)
 }
 
-// obtain has certmagic get a certificate with the journal's key and store it.
+// obtain gets a certificate for the journal's key and stores it.
 func (m *Manager) obtain(ctx context.Context, j *journal) error {
-	current, err := m.current(j.Name)
+	current, err := m.currentLeaf(j.Name)
 	if err != nil {
 		return err
 	}
 	if current != nil && j.Key != "" && madeWith(current, j) {
-		_, err := m.store.pair(m.issuerKey(), j.Name)
-		return err // stored, but a process ended, or its disk was full, before the journal was closed
+		return nil // stored, but a process ended, or its disk was full, before the journal was closed
 	}
-	one := m.magic
-	one.KeySource = j
-	one.Issuers = []certmagic.Issuer{m.issuer(j, current)}
-	magic := certmagic.New(m.cache, one)
-	if current != nil {
-		return magic.RenewCertSync(ctx, j.Name, true)
+	key, err := j.privateKey()
+	if err != nil {
+		return err
 	}
-	return magic.ObtainCertSync(ctx, j.Name)
+	csr, err := acmez.NewCSR(key, []string{j.Name})
+	if err != nil {
+		return fmt.Errorf("request a certificate for %s: %w", j.Name, err)
+	}
+	chain, err := m.order(ctx, j, csr, current)
+	if err != nil {
+		return err
+	}
+	if ctx.Err() != nil { // released, or a certificate was imported
+		return ctx.Err()
+	}
+	return m.issued.write(j.Name, chain, []byte(j.Key))
 }
 
 // adopt serves the certificate that was stored, in place of the one before, and closes the journal.
-func (m *Manager) adopt(ctx context.Context, e *entry, w *work, j *journal) error {
-	cert, err := certmagic.New(m.cache, m.magic).CacheManagedCertificate(ctx, e.name)
+func (m *Manager) adopt(e *certState, w *work, j *journal) error {
+	cert, err := m.issued.read(e.name)
 	if err != nil {
-		return fmt.Errorf("read the new certificate of %s: %w", e.name, err)
+		return fmt.Errorf("use the new certificate: %w", err)
 	}
 	m.mu.Lock()
 	if e.work != w {
 		m.mu.Unlock()
-		m.drop(cert.Hash())
 		return nil
 	}
 	before := *e
-	e.own = false
-	e.holds(cert.Leaf, cert.Hash())
-	e.askAt = time.Now()
-	m.hurried(e, before, e.askAt)
-	m.mu.Unlock()
-	if before.hash != "" && before.hash != cert.Hash() {
-		m.drop(before.hash)
+	e.imported = false
+	e.setCertificate(cert.Leaf)
+	e.nextARICheck = time.Now()
+	m.countEarlyRenewal(e, before, e.nextARICheck)
+	if before.leaf != e.leaf {
+		m.drop(before.leaf)
 	}
-	m.staples.hold(e.name, cert.Hash(), &cert.Certificate)
-	m.touch(cert.Hash())
-	if before.own {
-		err = removeOwn(m.cfg.Dir, e.name)
+	m.mu.Unlock()
+	m.keep(e, cert)
+	if before.imported {
+		err = m.imported.remove(e.name)
 	}
 	m.cfg.Log.Info("certificate issued", "domain", e.name, "until", cert.Leaf.NotAfter, "issuer", cert.Leaf.Issuer.CommonName)
 	return errors.Join(err, j.remove())
 }
 
 // failed notes a failure and when to try again, durably: a CA counts failures across our restarts.
-func (m *Manager) failed(e *entry, j *journal, cause error, patience time.Time) error {
+func (m *Manager) failed(e *certState, j *journal, cause error, patience time.Time) error {
 	j.Failures++
 	now := time.Now()
 	j.RetryAt = now.Add(m.backoff(j.Failures))

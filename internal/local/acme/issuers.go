@@ -1,7 +1,5 @@
 package acme
 
-import "github.com/caddyserver/certmagic"
-
 // LetsEncrypt is the CAA value by which Let's Encrypt may issue (RFC 8659).
 const LetsEncrypt = "letsencrypt.org"
 
@@ -9,7 +7,7 @@ const LetsEncrypt = "letsencrypt.org"
 // is not asked at start because it may be out of reach.
 func (m *Manager) Issuers() []string {
 	switch m.cfg.CA {
-	case certmagic.LetsEncryptProductionCA, certmagic.LetsEncryptStagingCA:
+	case letsEncrypt, letsEncryptStaging:
 		return []string{LetsEncrypt}
 	}
 	return nil

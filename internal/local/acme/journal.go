@@ -9,12 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/caddyserver/certmagic"
 )
 
-// journal is what a name's order under way needs to go on after a restart. It is on disk before the CA hears of the
-// order, and gone when the certificate is stored.
+// journal is what a name's order under way needs to continue after a restart. It is stored before the CA hears of the
+// order and removed once the certificate is stored.
 type journal struct {
 	Name string `json:"name"`
 	// Key is the PEM key of the certificate to come. An order that was finalized with it gives a certificate for it.
@@ -43,7 +41,7 @@ func openJournal(dir, name string) (*journal, error) {
 		return nil, fmt.Errorf("read the order of %s: %w", name, err)
 	}
 	if err := json.Unmarshal(data, j); err != nil {
-		return nil, fmt.Errorf("the order file %s is damaged; remove it, and the certificate is ordered anew: %w", j.path, err)
+		return nil, fmt.Errorf("the order file %s is damaged; remove it to order the certificate again: %w", j.path, err)
 	}
 	j.Name = name
 	return j, nil
@@ -68,18 +66,18 @@ func (j *journal) remove() error {
 	return nil
 }
 
-// GenerateKey implements certmagic.KeyGenerator: the key of the order under way, or a new one, kept before it is used.
-func (j *journal) GenerateKey() (crypto.PrivateKey, error) {
+// privateKey returns the key of the order under way, or a new one that is stored before it is used.
+func (j *journal) privateKey() (crypto.Signer, error) {
 	if j.Key != "" {
-		return certmagic.PEMDecodePrivateKey([]byte(j.Key))
+		key, err := parseKey([]byte(j.Key))
+		if err != nil {
+			return nil, fmt.Errorf("the key in the order file %s is damaged; remove the file to order the certificate again: %w", j.path, err)
+		}
+		return key, nil
 	}
-	key, err := certmagic.DefaultKeyGenerator.GenerateKey()
+	key, encoded, err := newKey()
 	if err != nil {
-		return nil, fmt.Errorf("make a key for %s: %w", j.Name, err)
-	}
-	encoded, err := certmagic.PEMEncodePrivateKey(key)
-	if err != nil {
-		return nil, fmt.Errorf("encode the key for %s: %w", j.Name, err)
+		return nil, fmt.Errorf("order a certificate for %s: %w", j.Name, err)
 	}
 	j.Key = string(encoded)
 	return key, j.save()

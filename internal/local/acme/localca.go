@@ -38,8 +38,7 @@ type LocalCA struct {
 
 	mu     sync.Mutex
 	leaf   crypto.Signer // one key for all leaves of this process
-	leaves map[string]*tls.Certificate
-	hot    *recent
+	leaves *lru[string, *tls.Certificate]
 }
 
 // OpenLocalCA reads the CA in dir, or makes it. base is the domain it issues for, "localhost" or one below it.
@@ -53,7 +52,7 @@ func OpenLocalCA(dir, base string) (*LocalCA, error) {
 	}
 	ca := &LocalCA{
 		base: base, path: filepath.Join(dir, "root.pem"), leaf: leaf,
-		leaves: map[string]*tls.Certificate{}, hot: newRecent(maxLeaves),
+		leaves: newLRU[string, *tls.Certificate](maxLeaves),
 	}
 	pair, err := os.ReadFile(filepath.Join(dir, "root-and-key.pem"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -122,18 +121,14 @@ func (ca *LocalCA) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate,
 	}
 	ca.mu.Lock()
 	defer ca.mu.Unlock()
-	if cert := ca.leaves[name]; cert != nil && time.Until(cert.Leaf.NotAfter) > leafLife/3 {
-		ca.hot.touch(name)
+	if cert, ok := ca.leaves.get(name); ok && time.Until(cert.Leaf.NotAfter) > leafLife/3 {
 		return cert, nil
 	}
 	cert, err := ca.issue(name)
 	if err != nil {
 		return nil, err
 	}
-	ca.leaves[name] = cert
-	if cold := ca.hot.touch(name); cold != "" {
-		delete(ca.leaves, cold)
-	}
+	ca.leaves.put(name, cert)
 	return cert, nil
 }
 

@@ -2,38 +2,37 @@ package acme
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/caddyserver/certmagic"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/domains"
+	"github.com/anchor-deploy/anchor/internal/keylock"
 )
 
 // Manager issues, renews and serves certificates. It implements domains.Certificates.
 type Manager struct {
 	cfg     Config
-	store   *storage
-	cache   *certmagic.Cache
-	magic   certmagic.Config // of which each name has a copy with its own issuer
 	cas     []*authority
 	answers *challenges
 	staples *staples
 	slots   chan struct{} // one for each order that may run
+	running keylock.Locks[string]
+
+	issued, imported certs
+	hot              *lru[fingerprint, *tls.Certificate] // those in memory
+	loads            singleflight.Group
 
 	mu    sync.RWMutex
-	names map[string]*entry // attached names
-	hot   *recent
-	loads singleflight.Group
+	names map[string]*certState // attached names
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -45,8 +44,8 @@ type Manager struct {
 
 var _ domains.Certificates = (*Manager)(nil)
 
-// New opens cfg.Dir and begins to renew what is there. Names with a certificate in it are served at once; names whose
-// order was under way go on with it. Close ends it.
+// New opens cfg.Dir and starts to renew the certificates in it. Names with a certificate are served at once; orders
+// that were under way continue. It migrates the folder of an earlier version first. Close ends the Manager.
 func New(cfg Config) (*Manager, error) {
 	cfg = cfg.withDefaults()
 	hook, err := findHook(cfg.DNS01, cfg.Resolvers)
@@ -54,16 +53,16 @@ func New(cfg Config) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{
-		cfg: cfg, store: newStorage(cfg.Dir), answers: newChallenges(), names: map[string]*entry{},
+		cfg: cfg, answers: newChallenges(), names: map[string]*certState{},
+		issued: issuedCerts(cfg.Dir, caKey(cfg.CA)), imported: importedCerts(cfg.Dir),
 		slots: make(chan struct{}, cfg.Orders), wake: make(chan struct{}, 1),
 	}
 	m.cas = append(m.cas, newAuthority(cfg, cfg.CA, m.answers, hook))
 	if cfg.FallbackCA != "" && cfg.FallbackCA != cfg.CA {
 		m.cas = append(m.cas, newAuthority(cfg, cfg.FallbackCA, m.answers, hook))
 	}
-	m.hot = newRecent(cfg.Hot)
+	m.hot = newLRU[fingerprint, *tls.Certificate](cfg.Hot)
 	m.staples = newStaples(cfg, m.revoked)
-	m.openCache()
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	if err := m.restore(); err != nil {
 		m.Close()
@@ -71,20 +70,6 @@ func New(cfg Config) (*Manager, error) {
 	}
 	m.group.Go(m.maintain)
 	return m, nil
-}
-
-// openCache makes certmagic's cache. Renewals are not left to it, as it renews only what is in memory, and neither are
-// OCSP staples (see staples).
-func (m *Manager) openCache() {
-	log := zapLogger(m.cfg.Log)
-	m.cache = certmagic.NewCache(certmagic.CacheOptions{
-		GetConfigForCert:   func(certmagic.Certificate) (*certmagic.Config, error) { return certmagic.New(m.cache, m.magic), nil },
-		RenewCheckInterval: math.MaxInt64, OCSPCheckInterval: math.MaxInt64, Logger: log,
-	})
-	m.magic = certmagic.Config{
-		Storage: m.store, Logger: log, DisableARI: true, DisableStorageCheck: true,
-		Issuers: []certmagic.Issuer{m.issuer(nil, nil)}, OCSP: certmagic.OCSPConfig{DisableStapling: true},
-	}
 }
 
 // Close stops the work under way. Orders are left as they are at the CA and go on after the next New. Certificates are
@@ -96,7 +81,6 @@ func (m *Manager) Close() {
 		m.mu.Unlock()
 		m.group.Wait()
 		m.staples.close()
-		m.cache.Stop()
 		for _, ca := range m.cas {
 			ca.close()
 		}
@@ -105,19 +89,13 @@ func (m *Manager) Close() {
 
 // restore attaches the names that have files in Dir.
 func (m *Manager) restore() error {
-	issued, err := m.store.names(m.issuerKey())
-	if err != nil {
+	if err := migrate(m.cfg.Dir, m.cfg.Log); err != nil {
 		return err
 	}
-	for _, name := range issued {
-		if err := m.restoreIssued(name); err != nil {
-			m.cfg.Log.Warn("a stored certificate cannot be used and is ordered anew", "domain", name, "error", err)
-			if err := os.RemoveAll(m.store.Filename(certmagic.StorageKeys.CertsSitePrefix(m.issuerKey(), name))); err != nil {
-				return fmt.Errorf("remove the damaged certificate of %s: %w", name, err)
-			}
-		}
+	if err := m.restoreIssued(); err != nil {
+		return err
 	}
-	if err := m.restoreOwn(); err != nil {
+	if err := m.restoreImported(); err != nil {
 		return err
 	}
 	pending, err := hosts(filepath.Join(m.cfg.Dir, "orders"), ".json")
@@ -126,21 +104,29 @@ func (m *Manager) restore() error {
 	}
 	for _, name := range pending {
 		if err := m.restoreOrder(name); err != nil {
-			m.cfg.Log.Error("an order under way cannot be gone on with", "domain", name, "error", err) // the others can
+			m.cfg.Log.Error("an order under way cannot be continued", "domain", name, "error", err) // the others can
 		}
 	}
 	return nil
 }
 
-func (m *Manager) restoreIssued(name string) error {
-	leaf, err := m.store.pair(m.issuerKey(), name)
+// restoreIssued attaches the names with an issued certificate.
+func (m *Manager) restoreIssued() error {
+	names, err := m.issued.names()
 	if err != nil {
 		return err
 	}
-	e := &entry{name: name}
-	e.holds(leaf, "")
-	e.askAt = spread(time.Now(), ariInterval)
-	m.names[name] = e
+	for _, name := range names {
+		cert, err := m.issued.read(name)
+		if err != nil { // its successor replaces it
+			m.cfg.Log.Warn("a stored certificate cannot be used and is ordered again", "domain", name, "error", err)
+			continue
+		}
+		e := &certState{name: name}
+		e.setCertificate(cert.Leaf)
+		e.nextARICheck = spread(time.Now(), ariInterval)
+		m.names[name] = e
+	}
 	return nil
 }
 
@@ -161,9 +147,9 @@ func (m *Manager) restoreOrder(name string) error {
 	e := m.names[name]
 	switch {
 	case e == nil:
-		e = &entry{name: name}
+		e = &certState{name: name}
 		m.names[name] = e
-	case e.own: // imported while the order ran; it goes on when an issued certificate is wanted again
+	case e.imported: // imported while the order ran; it goes on when an issued certificate is wanted again
 		return nil
 	}
 	e.retryAt, e.problem = j.RetryAt, j.Problem
@@ -186,17 +172,17 @@ func (m *Manager) Ensure(_ context.Context, h anchor.Hostname) (domains.Certific
 	defer m.mu.Unlock()
 	e := m.names[name]
 	if h.OwnCert {
-		if e == nil || !e.own {
+		if e == nil || !e.imported {
 			return domains.Certificate{}, anchor.NotFound("certificate_missing", "the certificate you brought for %s is not here", h.Name).
 				Hintf("Import it again: anchor domains add %s --cert FILE --key FILE.", h.Name)
 		}
-		return m.ownState(e, h, now), nil
+		return m.importedState(e, h, now), nil
 	}
 	if e == nil {
-		e = &entry{name: name}
+		e = &certState{name: name}
 		m.names[name] = e
 	}
-	if e.due(now) || e.own && e.work == nil && !now.Before(e.retryAt) {
+	if e.due(now) || e.imported && e.work == nil && !now.Before(e.retryAt) {
 		m.start(e)
 	}
 	return e.certificate(h.ProjectID, now), nil
@@ -234,25 +220,17 @@ func (m *Manager) Release(ctx context.Context, h anchor.Hostname) error {
 		}
 	}
 	m.mu.RLock()
-	hash := e.hash
+	leaf := e.leaf
 	m.mu.RUnlock()
-	if hash != "" {
-		m.drop(hash)
-	}
+	m.drop(leaf)
 	return m.removeFiles(h.Name)
 }
 
 func (m *Manager) removeFiles(name string) error {
 	j := journal{Name: name, path: journalPath(m.cfg.Dir, name)}
-	site := m.store.Filename(certmagic.StorageKeys.CertsSitePrefix(m.issuerKey(), name))
-	if err := errors.Join(j.remove(), os.RemoveAll(site), removeOwn(m.cfg.Dir, name), m.staples.remove(name)); err != nil {
-		return fmt.Errorf("remove the certificate of %s: %w", name, err)
-	}
-	return nil
+	unmigrated := legacySite{dir: m.cfg.Dir, ca: caKey(m.cfg.CA), name: name}
+	return errors.Join(j.remove(), m.issued.remove(name), m.imported.remove(name), m.staples.remove(name), unmigrated.remove())
 }
 
 // HTTPChallenge answers the CA's HTTP-01 requests for orders under way, and passes all else to next.
 func (m *Manager) HTTPChallenge(next http.Handler) http.Handler { return m.answers.handler(next) }
-
-// issuerKey names the folder of certificates: one for each CA, so that a staging one is never taken for a real one.
-func (m *Manager) issuerKey() string { return caKey(m.cfg.CA) }

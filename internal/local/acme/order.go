@@ -11,14 +11,14 @@ import (
 	acmeproto "github.com/mholt/acmez/v3/acme"
 )
 
-// rejected is a validation that the CA tried and that failed: the name is at fault, not the CA.
-type rejected struct {
+// rejection is a validation that the CA tried and that failed: the name is at fault, not the CA.
+type rejection struct {
 	challenge string
 	err       error
 }
 
-func (r *rejected) Error() string { return r.challenge + ": " + r.err.Error() }
-func (r *rejected) Unwrap() error { return r.err }
+func (r *rejection) Error() string { return r.challenge + ": " + r.err.Error() }
+func (r *rejection) Unwrap() error { return r.err }
 
 // errNoChallenge: nothing the CA offers can be answered here.
 var errNoChallenge = errors.New("the CA offers no challenge that this server can answer")
@@ -40,7 +40,7 @@ func (a *authority) issue(ctx context.Context, j *journal, csr *x509.Certificate
 			}
 			chain, err = a.attempt(ctx, j, csr, replaces)
 		}
-		var no *rejected
+		var no *rejection
 		if !errors.As(err, &no) {
 			return chain, err
 		}
@@ -93,7 +93,7 @@ func (a *authority) attempt(ctx context.Context, j *journal, csr *x509.Certifica
 	if len(chains) == 0 {
 		return nil, fmt.Errorf("download the certificate: %s sent none", a.client.Directory)
 	}
-	if err := fits(chains[0].ChainPEM, j.Name, csr); err != nil {
+	if err := checkIssued(chains[0].ChainPEM, j.Name, csr); err != nil {
 		if j.Failures > 0 { // it was no accident on the way
 			err = errors.Join(err, j.forget())
 		}
@@ -108,8 +108,8 @@ var errAccount = errors.New("the ACME account may not order")
 // errUnfit: what the CA sent for the order is no certificate to serve the name with.
 var errUnfit = errors.New("the CA sent a certificate that does not fit")
 
-// fits looks at a certificate before it takes the place of one that works.
-func fits(chain []byte, name string, csr *x509.CertificateRequest) error {
+// checkIssued looks at a certificate before it takes the place of one that works.
+func checkIssued(chain []byte, name string, csr *x509.CertificateRequest) error {
 	leaf, err := leafOf(chain)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnfit, err)
@@ -189,7 +189,7 @@ func (a *authority) prove(ctx context.Context, account acmeproto.Account, j *jou
 			return errNoChallenge
 		}
 		_, err := a.client.PollAuthorization(ctx, account, authz) // over: gives the reason at once
-		return &rejected{"authorization", err}
+		return &rejection{"authorization", err}
 	}
 	withdraw, err := a.present(ctx, c)
 	if err != nil {
@@ -203,7 +203,7 @@ func (a *authority) prove(ctx context.Context, account acmeproto.Account, j *jou
 	}
 	done, err := a.client.PollAuthorization(ctx, account, authz)
 	if err != nil && done.Status != "" && done.Status != acmeproto.StatusPending && done.Status != acmeproto.StatusValid {
-		return &rejected{c.Type, err}
+		return &rejection{c.Type, err}
 	}
 	if err != nil {
 		return fmt.Errorf("wait for the %s challenge: %w", c.Type, err)

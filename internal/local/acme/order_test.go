@@ -1,9 +1,11 @@
 package acme
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,8 +16,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/caddyserver/certmagic"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
@@ -131,66 +131,60 @@ func TestRestartGoesOnWithTheOrder(t *testing.T) {
 	}
 }
 
-// The process ended between storing the key and storing the certificate of a renewal: the certificate before is served.
-func TestKeyBeforeFits(t *testing.T) {
+// The process ended between storing the certificate and closing the journal: nothing is ordered again.
+func TestCertificateStoredAndJournalOpen(t *testing.T) {
+	const name = "d.example.com"
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
 	cfg := p.config(t)
-	first, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := open(t, cfg)
 	f.serve(t, first)
-	ensured(t, first, "k.example.com")
+	issuedFirst(t, first, name)
 	first.Close()
-	_, key := selfMade(t, nil, "k.example.com")
-	store := newStorage(cfg.Dir)
-	path := "certificates/" + caKey(cfg.CA) + "/k.example.com/k.example.com.key"
-	if err := store.Store(t.Context(), path, key); err != nil {
+	data := contentOf(t, first.issued.path(name))
+	j := journal{
+		Name: name, CA: cfg.CA, Order: p.URL + "/my-order/1", path: journalPath(cfg.Dir, name),
+		Key: string(data[bytes.Index(data, []byte("-----BEGIN PRIVATE KEY")):]),
+	}
+	if err := j.save(); err != nil {
 		t.Fatal(err)
 	}
 	m := open(t, cfg)
-	if cert, err := m.GetCertificate(hello("k.example.com")); err != nil || cert == nil {
-		t.Errorf("certificate %v, %v", cert, err)
+	f.serve(t, m)
+	for deadline := time.Now().Add(testPatience); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(j.path); errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the journal is not closed")
+		}
 	}
 	if n := p.Orders(); n != 1 {
 		t.Errorf("%d orders, want 1", n)
 	}
 }
 
-// The process ended between storing the certificate and certmagic's file about it: it is served, renewed, and not
-// ordered twice.
-func TestCertificateWithoutItsDescription(t *testing.T) {
-	const name = "d.example.com"
+// A certificate file that was damaged is replaced by a new certificate.
+func TestDamagedCertificateFile(t *testing.T) {
+	const name = "damaged.example.com"
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
 	cfg := p.config(t)
-	first, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := open(t, cfg)
 	f.serve(t, first)
 	ensured(t, first, name)
 	first.Close()
-	if err := os.Remove(first.store.Filename(certmagic.StorageKeys.SiteMeta(caKey(cfg.CA), name))); err != nil {
+	if err := os.WriteFile(first.issued.path(name), []byte("-----BEGIN CERT"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	m := open(t, cfg)
 	f.serve(t, m)
 	f.publish(name)
+	ensured(t, m, name)
 	get(t, f.client(t, p), "https://"+name+"/")
-	if n := p.Orders(); n != 1 {
-		t.Errorf("%d orders, want 1", n)
+	if n := p.Orders(); n != 2 {
+		t.Errorf("%d orders, want 2", n)
 	}
-	leaf, err := m.current(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.mu.Lock()
-	m.names[name].renewAt = time.Now()
-	m.mu.Unlock()
-	m.poke()
-	renewed(t, m, name, leaf)
 }
 
 func TestAccountIsKept(t *testing.T) {

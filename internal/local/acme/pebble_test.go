@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"io"
 	"log"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -40,6 +41,12 @@ func TestMain(m *testing.M) {
 	}
 	if spec := os.Getenv(serverEnv); spec != "" {
 		serverMain(spec)
+	}
+	if dir := os.Getenv(migrateEnv); dir != "" {
+		if err := migrate(dir, slog.New(slog.DiscardHandler)); err != nil {
+			log.Fatal(err)
+		}
+		return
 	}
 	// Pebble reads its behaviour from the environment: one good nonce in six is refused, validations start at once.
 	for key, value := range map[string]string{"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "15", "PEBBLE_AUTHZREUSE": "0"} {

@@ -37,7 +37,7 @@ func isRefusal(err error) bool {
 
 // blameless: the CA failed, not the name; another CA may do better.
 func blameless(err error) bool {
-	var no *rejected
+	var no *rejection
 	if errors.As(err, &no) || errors.Is(err, context.Canceled) || errors.Is(err, errNoChallenge) {
 		return false
 	}
@@ -136,6 +136,5 @@ func elsewhere(name string, err error) string {
 	case errors.As(err, &network):
 		return "The CA could not be reached: " + strings.TrimRight(network.Error(), ".") + ". Check that this server has a way out to the internet."
 	}
-	said := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "["+name+"] Obtain: "), "["+name+"] Renew: ") // certmagic's
-	return "The certificate for " + name + " could not be had: " + strings.TrimRight(said, ".") + "."
+	return "The certificate for " + name + " could not be issued: " + strings.TrimRight(err.Error(), ".") + "."
 }

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/caddyserver/certmagic"
 	acmeproto "github.com/mholt/acmez/v3/acme"
 )
 
@@ -33,7 +32,7 @@ func spread(from time.Time, over time.Duration) time.Time {
 func (m *Manager) maintain() {
 	for {
 		next := m.startDue(time.Now())
-		m.askWindows(m.ctx)
+		m.refreshRenewalInfo(m.ctx)
 		timer := time.NewTimer(max(time.Until(next), 0))
 		select {
 		case <-timer.C:
@@ -67,35 +66,37 @@ func (m *Manager) startDue(now time.Time) time.Time {
 		if at, ok := e.wakeAt(); ok && at.Before(next) {
 			next = at
 		}
-		if m.asks(e) && e.askAt.Before(next) {
-			next = e.askAt
+		if m.needsRenewalInfo(e) && e.nextARICheck.Before(next) {
+			next = e.nextARICheck
 		}
 	}
 	return next
 }
 
-func (m *Manager) asks(e *entry) bool { return !e.own && !e.notAfter.IsZero() && !e.askAt.IsZero() }
+func (m *Manager) needsRenewalInfo(e *certState) bool {
+	return !e.imported && !e.notAfter.IsZero() && !e.nextARICheck.IsZero()
+}
 
 // revoked renews an issued certificate that its CA takes no responsibility for any more. One's own is left to its owner.
-func (m *Manager) revoked(name, hash string) {
+func (m *Manager) revoked(name string, leaf fingerprint) {
 	now := time.Now()
 	m.mu.Lock()
-	if e := m.names[name]; e != nil && !e.own && e.hash == hash && now.Before(e.renewAt) {
+	if e := m.names[name]; e != nil && !e.imported && e.leaf == leaf && now.Before(e.renewAt) {
 		e.renewAt = now
 	}
 	m.mu.Unlock()
 	m.poke()
 }
 
-// askWindows asks the CA for the renewal windows (ARI, RFC 9773) that are due. A window can only bring a renewal
+// refreshRenewalInfo asks the CA for the renewal windows (ARI, RFC 9773) that are due. A window can only bring a renewal
 // forward: two thirds of life stay the latest time, so a CA that says nonsense delays nothing.
-func (m *Manager) askWindows(ctx context.Context) {
+func (m *Manager) refreshRenewalInfo(ctx context.Context) {
 	now := time.Now()
 	m.mu.Lock()
 	var due []string
 	for name, e := range m.names {
-		if m.asks(e) && !now.Before(e.askAt) {
-			e.askAt = now.Add(ariInterval)
+		if m.needsRenewalInfo(e) && !now.Before(e.nextARICheck) {
+			e.nextARICheck = now.Add(ariInterval)
 			if due = append(due, name); len(due) == ariBatch {
 				break
 			}
@@ -107,14 +108,14 @@ func (m *Manager) askWindows(ctx context.Context) {
 	}
 	m.group.Go(func() {
 		for _, name := range due {
-			m.askWindow(ctx, name)
+			m.askRenewalInfo(ctx, name)
 		}
 		m.poke()
 	})
 }
 
-func (m *Manager) askWindow(ctx context.Context, name string) {
-	leaf, err := m.current(name)
+func (m *Manager) askRenewalInfo(ctx context.Context, name string) {
+	leaf, err := m.currentLeaf(name)
 	if err != nil || leaf == nil {
 		return
 	}
@@ -128,22 +129,22 @@ func (m *Manager) askWindow(ctx context.Context, name string) {
 		return
 	}
 	if errors.Is(err, acmeproto.ErrUnsupported) {
-		e.askAt = time.Time{}
+		e.nextARICheck = time.Time{}
 		return
 	}
 	if err != nil {
 		return // asked again after ariInterval
 	}
 	if info.RetryAfter != nil {
-		e.askAt = m.askAgain(*info.RetryAfter, time.Now())
+		e.nextARICheck = m.nextCheck(*info.RetryAfter, time.Now())
 	}
 	if info.SelectedTime.Before(e.renewAt) {
 		e.renewAt = info.SelectedTime
 	}
 }
 
-// askAgain keeps what a CA says about when to ask again within reason, as RFC 9773, section 4.3.2, advises.
-func (m *Manager) askAgain(told, now time.Time) time.Time {
+// nextCheck keeps what a CA says about when to ask again within reason, as RFC 9773, section 4.3.2, advises.
+func (m *Manager) nextCheck(told, now time.Time) time.Time {
 	if soonest := now.Add(m.cfg.FirstRetry); told.Before(soonest) {
 		return soonest
 	}
@@ -153,22 +154,22 @@ func (m *Manager) askAgain(told, now time.Time) time.Time {
 	return told
 }
 
-// hurried counts renewals that came before their time, one after the other, and those whose certificate is due again
+// countEarlyRenewal counts renewals that came before their time, one after the other, and those whose certificate is due again
 // the moment it arrives: a CA that always wants a new one, or a clock that is ahead of the CA's, must not end in an
 // order every second. Each waits longer than the one before. before is the certificate's before it is replaced.
-func (m *Manager) hurried(e *entry, before entry, now time.Time) {
-	early := !before.own && !before.notAfter.IsZero() && now.Before(renewalTime(before.name, before.notBefore, before.notAfter))
+func (m *Manager) countEarlyRenewal(e *certState, before certState, now time.Time) {
+	early := !before.imported && !before.notAfter.IsZero() && now.Before(renewalTime(before.name, before.notBefore, before.notAfter))
 	if !early && now.Before(e.renewAt) {
-		e.hurries = 0
+		e.earlyRenewals = 0
 		return
 	}
-	e.hurries = before.hurries + 1
-	e.retryAt = now.Add(m.backoff(e.hurries))
+	e.earlyRenewals = before.earlyRenewals + 1
+	e.retryAt = now.Add(m.backoff(e.earlyRenewals))
 }
 
-// madeWith says whether a certificate is for the key of the journal.
+// madeWith reports whether a certificate is for the key of the journal.
 func madeWith(leaf *x509.Certificate, j *journal) bool {
-	key, err := certmagic.PEMDecodePrivateKey([]byte(j.Key))
+	key, err := parseKey([]byte(j.Key))
 	if err != nil {
 		return false
 	}

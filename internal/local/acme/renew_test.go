@@ -155,7 +155,7 @@ func TestRenewalByTheCAsWindow(t *testing.T) {
 func issuedFirst(t *testing.T, m *Manager, name string) *x509.Certificate {
 	t.Helper()
 	ensured(t, m, name)
-	first, err := m.current(name)
+	first, err := m.currentLeaf(name)
 	if err != nil || first == nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func issuedFirst(t *testing.T, m *Manager, name string) *x509.Certificate {
 func renewed(t *testing.T, m *Manager, name string, first *x509.Certificate) *x509.Certificate {
 	t.Helper()
 	for deadline := time.Now().Add(testPatience); ; time.Sleep(20 * time.Millisecond) {
-		leaf, err := m.current(name)
+		leaf, err := m.currentLeaf(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,8 +209,8 @@ func TestCAThatWantsEverythingAtOnce(t *testing.T) {
 			m.mu.RLock()
 			defer m.mu.RUnlock()
 			now, e := time.Now(), m.names[name]
-			if e.due(now) || e.askAt.Before(now.Add(cfg.FirstRetry/2)) {
-				t.Errorf("due %v: at %s, not before %s; asked again at %s", e.due(now), e.renewAt, e.retryAt, e.askAt)
+			if e.due(now) || e.nextARICheck.Before(now.Add(cfg.FirstRetry/2)) {
+				t.Errorf("due %v: at %s, not before %s; asked again at %s", e.due(now), e.renewAt, e.retryAt, e.nextARICheck)
 			}
 			// With the download of a certificate acmez asks, too.
 			if n := int64(p.Orders()); n > 2 || asked.Load() > 2*n {
@@ -225,8 +225,8 @@ func settled(m *Manager, name string) error {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	e := m.names[name]
-	if now := time.Now(); e.work != nil || e.askAt.Before(now) || e.askAt.After(now.Add(ariInterval-time.Hour)) {
-		return fmt.Errorf("work %v, asked again at %s", e.work, e.askAt)
+	if now := time.Now(); e.work != nil || e.nextARICheck.Before(now) || e.nextARICheck.After(now.Add(ariInterval-time.Hour)) {
+		return fmt.Errorf("work %v, asked again at %s", e.work, e.nextARICheck)
 	}
 	return nil
 }
@@ -237,7 +237,7 @@ func TestAskAgainWithinReason(t *testing.T) {
 	for told, want := range map[time.Duration]time.Duration{
 		-time.Hour: time.Minute, 0: time.Minute, 6 * time.Hour: 6 * time.Hour, 10 * 365 * 24 * time.Hour: 24 * time.Hour,
 	} {
-		if got := m.askAgain(now.Add(told), now).Sub(now); got != want {
+		if got := m.nextCheck(now.Add(told), now).Sub(now); got != want {
 			t.Errorf("told %s, asked after %s, want %s", told, got, want)
 		}
 	}
@@ -246,11 +246,11 @@ func TestAskAgainWithinReason(t *testing.T) {
 // The clock of this machine is ahead of a certificate's whole life: it is due for renewal when it arrives.
 func TestClockAheadOfTheCA(t *testing.T) {
 	m, now := &Manager{cfg: Config{}.withDefaults()}, time.Now()
-	e := &entry{name: "late.example.com", notBefore: now.Add(-48 * time.Hour), notAfter: now.Add(-24 * time.Hour)}
+	e := &certState{name: "late.example.com", notBefore: now.Add(-48 * time.Hour), notAfter: now.Add(-24 * time.Hour)}
 	e.renewAt = renewalTime(e.name, e.notBefore, e.notAfter)
 	var waited time.Duration
 	for range 12 {
-		m.hurried(e, *e, now)
+		m.countEarlyRenewal(e, *e, now)
 		wait := e.retryAt.Sub(now)
 		if e.due(now) || wait <= waited && wait < longestRetry*9/10 {
 			t.Fatalf("due %v after %s, the time before after %s", e.due(now), wait, waited)

@@ -3,21 +3,18 @@ package acme
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"time"
 
-	"github.com/caddyserver/certmagic"
 	"github.com/mholt/acmez/v3"
 )
 
-// GetCertificate is for tls.Config.GetCertificate. It gives certificates of attached names only: the name's own, else
-// that of the wildcard above it. For any other name, and without one, it gives nil and no error, which crypto/tls turns
-// into the alert unrecognized_name when the tls.Config has no certificates of its own.
+// GetCertificate is for tls.Config.GetCertificate. It returns certificates of attached names only: the name's own, else
+// that of the wildcard above it. For any other name, and without a certificate, it returns nil and no error, which
+// crypto/tls turns into the alert unrecognized_name when the tls.Config has no certificates of its own.
 func (m *Manager) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	name, ok := normal(hello.ServerName)
 	if !ok {
@@ -26,21 +23,19 @@ func (m *Manager) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, 
 	if slices.Equal(hello.SupportedProtos, []string{acmez.ACMETLS1Protocol}) {
 		return m.answers.certificate(name), nil
 	}
-	served, hash := m.find(name)
+	served, leaf := m.find(name)
 	if served == "" {
 		return nil, nil
 	}
-	if hash != "" {
-		if cert := m.cached(served, hash); cert != nil {
-			return cert, nil
-		}
+	if cert, ok := m.hot.get(leaf); ok {
+		return m.stapled(cert, leaf), nil
 	}
 	return m.load(served)
 }
 
-// find gives the attached name that serves name, and the hash of its certificate if that is known. An expired
-// certificate is better than none: it tells the visitor what is the matter.
-func (m *Manager) find(name string) (served, hash string) {
+// find returns the attached name that serves name, and the fingerprint of its certificate. An expired certificate is
+// better than none: it tells the visitor what is the matter.
+func (m *Manager) find(name string) (served string, leaf fingerprint) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	now := time.Now()
@@ -51,25 +46,23 @@ func (m *Manager) find(name string) (served, hash string) {
 		}
 	}
 	if e == nil || e.notAfter.IsZero() {
-		return "", ""
+		return "", leaf
 	}
-	return e.name, e.hash
+	return e.name, e.leaf
 }
 
-// cached looks a certificate up by name and hash. By name alone would not do: a customer's own certificate may carry
-// names that are not his.
-func (m *Manager) cached(name, hash string) *tls.Certificate {
-	for _, cert := range m.cache.AllMatchingCertificates(name) {
-		if cert.Hash() == hash {
-			m.touch(hash)
-			cert.OCSPStaple = m.staples.of(hash, time.Now())
-			return &cert.Certificate
-		}
+// stapled returns cert with its OCSP response, if there is one.
+func (m *Manager) stapled(cert *tls.Certificate, leaf fingerprint) *tls.Certificate {
+	staple := m.staples.of(leaf, time.Now())
+	if staple == nil {
+		return cert
 	}
-	return nil
+	served := *cert
+	served.OCSPStaple = staple
+	return &served
 }
 
-// load reads a certificate that is not in memory; handshakes that come meanwhile share the reading.
+// load reads a certificate that is not in memory. Handshakes that arrive meanwhile share the reading.
 func (m *Manager) load(name string) (*tls.Certificate, error) {
 	loaded, err, _ := m.loads.Do(name, func() (any, error) { return m.read(name) })
 	if err != nil {
@@ -83,81 +76,53 @@ func (m *Manager) load(name string) (*tls.Certificate, error) {
 func (m *Manager) read(name string) (*tls.Certificate, error) {
 	m.mu.RLock()
 	e := m.names[name]
-	own := e != nil && e.own
+	own := e != nil && e.imported
 	m.mu.RUnlock()
 	if e == nil {
 		return nil, fmt.Errorf("%s was removed", name)
 	}
-	var cert certmagic.Certificate
-	var err error
+	folder := m.issued
 	if own {
-		cert, err = m.readOwn(name)
-	} else {
-		cert, err = certmagic.New(m.cache, m.magic).CacheManagedCertificate(m.ctx, name)
+		folder = m.imported
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read the certificate of %s: %w", name, err)
-	}
-	m.mu.Lock()
-	if m.names[name] == e {
-		e.hash = cert.Hash()
-	}
-	m.mu.Unlock()
-	m.staples.hold(name, cert.Hash(), &cert.Certificate)
-	m.touch(cert.Hash())
-	cert.OCSPStaple = m.staples.of(cert.Hash(), time.Now())
-	return &cert.Certificate, nil
-}
-
-// touch keeps a certificate among the hot ones, and drops the coldest beyond their number.
-func (m *Manager) touch(hash string) {
-	if cold := m.hot.touch(hash); cold != "" {
-		m.staples.forget(cold)
-		m.cache.Remove([]string{cold})
-	}
-}
-
-func (m *Manager) drop(hash string) {
-	m.hot.remove(hash)
-	m.staples.forget(hash)
-	m.cache.Remove([]string{hash})
-}
-
-// current is the leaf of the stored certificate, nil when there is none.
-func (m *Manager) current(name string) (*x509.Certificate, error) {
-	chain, err := os.ReadFile(m.store.Filename(certmagic.StorageKeys.SiteCert(m.issuerKey(), name)))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the certificate of %s: %w", name, err)
-	}
-	return leafOf(chain)
-}
-
-func leafOf(chain []byte) (*x509.Certificate, error) {
-	certs, err := parseChain(chain)
+	cert, err := folder.read(name)
 	if err != nil {
 		return nil, err
 	}
-	return certs[0], nil
+	m.keep(e, cert)
+	return m.stapled(cert, fingerprintOf(cert.Leaf)), nil
 }
 
-// parseChain reads PEM certificates, the leaf first.
-func parseChain(chain []byte) ([]*x509.Certificate, error) {
-	var certs []*x509.Certificate
-	for block, rest := pem.Decode(chain); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("read the certificate: %w", err)
-		}
-		certs = append(certs, cert)
+// keep puts the certificate of an entry into the memory, and drops the one that was used least recently beyond the
+// limit. One that was replaced or released meanwhile does not stay.
+func (m *Manager) keep(e *certState, cert *tls.Certificate) {
+	leaf := fingerprintOf(cert.Leaf)
+	m.staples.hold(e.name, cert)
+	if cold, ok := m.hot.put(leaf, cert); ok {
+		m.staples.forget(cold)
 	}
-	if len(certs) == 0 {
-		return nil, errors.New("there is no PEM certificate in it")
+	m.mu.RLock()
+	current := m.names[e.name] == e && e.leaf == leaf
+	m.mu.RUnlock()
+	if !current {
+		m.drop(leaf)
 	}
-	return certs, nil
+}
+
+// drop removes a certificate from the memory.
+func (m *Manager) drop(leaf fingerprint) {
+	m.hot.remove(leaf)
+	m.staples.forget(leaf)
+}
+
+// currentLeaf returns the leaf of the issued certificate of a name, nil when there is none that can be used.
+func (m *Manager) currentLeaf(name string) (*x509.Certificate, error) {
+	cert, err := m.issued.read(name)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errDamaged) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return cert.Leaf, nil
 }

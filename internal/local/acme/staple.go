@@ -29,37 +29,37 @@ const (
 )
 
 // staples keeps OCSP responses (RFC 6960) for the certificates in memory that name a responder, fresh, to be stapled to
-// handshakes (RFC 6066, section 8). Certmagic's own stapling is off: it asks within the handshake and without a time
-// limit, so that a responder that hangs keeps the site away, and a response that has expired stays.
+// handshakes (RFC 6066, section 8). No handshake waits for a responder, and no response is stapled past its end.
 type staples struct {
 	dir     string
 	pause   time.Duration // after a failure, and the least between two requests for one certificate
 	client  *http.Client
 	log     *slog.Logger
 	slots   chan struct{}
-	revoked func(name, hash string) // must not block for long
+	revoked func(name string, leaf fingerprint) // must not block for long
 
 	ctx    context.Context
 	cancel context.CancelFunc
 	group  sync.WaitGroup
 
 	mu   sync.RWMutex
-	held map[string]*holder // by the certificate's hash
+	held map[fingerprint]*holder
 }
 
 // holder is a certificate in memory that names a responder.
 type holder struct {
-	name, hash   string
+	name         string
+	print        fingerprint
 	leaf, issuer *x509.Certificate
 	cancel       context.CancelFunc
 	response     *ocsp.Response // nil when there is none; staples.mu guards it
 }
 
-func newStaples(cfg Config, revoked func(name, hash string)) *staples {
+func newStaples(cfg Config, revoked func(name string, leaf fingerprint)) *staples {
 	s := &staples{
 		dir: filepath.Join(cfg.Dir, "ocsp"), pause: cfg.FirstRetry, log: cfg.Log, revoked: revoked,
 		client: &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: time.Minute}},
-		slots:  make(chan struct{}, stapleRequests), held: map[string]*holder{},
+		slots:  make(chan struct{}, stapleRequests), held: map[fingerprint]*holder{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
@@ -76,7 +76,7 @@ func (s *staples) close() {
 
 // hold begins to keep a response for the certificate served for name, from the one that was stored if it is still valid.
 // Without a responder, or without the issuer in the chain, there is nothing to ask for.
-func (s *staples) hold(name, hash string, cert *tls.Certificate) {
+func (s *staples) hold(name string, cert *tls.Certificate) {
 	if cert.Leaf == nil || len(cert.Leaf.OCSPServer) == 0 || len(cert.Certificate) < 2 {
 		return
 	}
@@ -84,34 +84,34 @@ func (s *staples) hold(name, hash string, cert *tls.Certificate) {
 	if err != nil {
 		return
 	}
-	h := &holder{name: name, hash: hash, leaf: cert.Leaf, issuer: issuer}
+	h := &holder{name: name, print: fingerprintOf(cert.Leaf), leaf: cert.Leaf, issuer: issuer}
 	h.response = s.stored(h)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ctx.Err() != nil || s.held[hash] != nil {
+	if s.ctx.Err() != nil || s.held[h.print] != nil {
 		return
 	}
 	var ctx context.Context
 	ctx, h.cancel = context.WithCancel(s.ctx)
-	s.held[hash] = h
+	s.held[h.print] = h
 	s.group.Go(func() { s.keep(ctx, h) })
 }
 
 // forget ends it, for a certificate that leaves the memory. The stored response stays.
-func (s *staples) forget(hash string) {
+func (s *staples) forget(leaf fingerprint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if h := s.held[hash]; h != nil {
+	if h := s.held[leaf]; h != nil {
 		h.cancel()
-		delete(s.held, hash)
+		delete(s.held, leaf)
 	}
 }
 
 // of gives what to staple to the certificate, nil when nothing is.
-func (s *staples) of(hash string, now time.Time) []byte {
+func (s *staples) of(leaf fingerprint, now time.Time) []byte {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if h := s.held[hash]; h != nil && h.response != nil && h.response.Status == ocsp.Good && now.Before(validUntil(h.response)) {
+	if h := s.held[leaf]; h != nil && h.response != nil && h.response.Status == ocsp.Good && now.Before(validUntil(h.response)) {
 		return h.response.Raw
 	}
 	return nil
@@ -167,7 +167,7 @@ func (s *staples) refresh(ctx context.Context, h *holder) error {
 	if response.Status == ocsp.Revoked {
 		s.log.Error("the CA has revoked a certificate that is served", "domain", h.name, "at", response.RevokedAt, "issuer", h.leaf.Issuer.CommonName)
 		err = s.remove(h.name)
-		defer s.revoked(h.name, h.hash)
+		defer s.revoked(h.name, h.print)
 	} else {
 		err = s.store(h, raw)
 	}
@@ -251,7 +251,7 @@ func (s *staples) stored(h *holder) *ocsp.Response {
 func (s *staples) store(h *holder, raw []byte) error {
 	err := writeFile(s.path(h.name), raw)
 	s.mu.RLock()
-	held := s.held[h.hash] == h
+	held := s.held[h.print] == h
 	s.mu.RUnlock()
 	if !held { // released meanwhile, perhaps before the file was written
 		return errors.Join(err, s.remove(h.name))

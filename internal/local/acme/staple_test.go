@@ -174,8 +174,8 @@ func TestStapleIsRefreshed(t *testing.T) {
 	r.says(func(w http.ResponseWriter, serial *big.Int) { w.Write(r.response(t, serial, nil)) })
 	_, raw := f.stapled(t, "shop.example.com", r.roots, func(_ *x509.Certificate, raw []byte) bool { return !bytes.Equal(raw, first) })
 	wantGood(t, raw, leaf, r.issuer)
-	_, hash := m.find("shop.example.com")
-	if until := time.Now().Add(2 * time.Hour); m.staples.of(hash, time.Now()) == nil || m.staples.of(hash, until) != nil {
+	_, served := m.find("shop.example.com")
+	if until := time.Now().Add(2 * time.Hour); m.staples.of(served, time.Now()) == nil || m.staples.of(served, until) != nil {
 		t.Error("a staple is not served for as long as it is valid, or is served longer")
 	}
 
@@ -269,7 +269,7 @@ func TestRevokedOwnCertificate(t *testing.T) {
 	})
 	f, m, _ := r.brought(t, 0)
 	f.publish(name)
-	m.staples.revoked = func(name, hash string) { m.revoked(name, hash); told <- struct{}{} }
+	m.staples.revoked = func(name string, leaf fingerprint) { m.revoked(name, leaf); told <- struct{}{} }
 	chain, key, leaf := r.issue(t, name)
 	if _, err := m.Import(t.Context(), named(name), chain, key); err != nil {
 		t.Fatal(err)
@@ -281,7 +281,7 @@ func TestRevokedOwnCertificate(t *testing.T) {
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	if e := m.names[name]; !e.own || e.work != nil || !time.Now().Before(e.renewAt) {
+	if e := m.names[name]; !e.imported || e.work != nil || !time.Now().Before(e.renewAt) {
 		t.Errorf("it is being replaced: %+v", e)
 	}
 }

@@ -10,19 +10,19 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// entry is what is known of an attached name. Manager.mu guards it. It is small: there may be ten thousand.
-type entry struct {
-	name string
-	own  bool   // the certificate was imported
-	hash string // of the certificate to serve; "" while it is not known
+// certState is what is known of an attached name. Manager.mu guards it. It is small: there may be ten thousand.
+type certState struct {
+	name     string
+	imported bool        // the certificate was imported
+	leaf     fingerprint // of the certificate to serve; zero without one
 
 	notBefore, notAfter time.Time // zero without a certificate
 	renewAt             time.Time
-	askAt               time.Time // when the CA is next asked for its renewal window
+	nextARICheck        time.Time // when the CA is next asked for its renewal window
 
-	hurries int // renewals before their time, one after the other
-	retryAt time.Time
-	problem string
+	earlyRenewals int // renewals before their time, one after the other
+	retryAt       time.Time
+	problem       string
 
 	work *work // the order under way, nil when none is
 }
@@ -33,11 +33,11 @@ type work struct {
 	done   chan struct{}
 }
 
-func (e *entry) valid(now time.Time) bool { return now.Before(e.notAfter) }
+func (e *certState) valid(now time.Time) bool { return now.Before(e.notAfter) }
 
-// holds sets the certificate of the entry.
-func (e *entry) holds(leaf *x509.Certificate, hash string) {
-	e.hash, e.notBefore, e.notAfter = hash, leaf.NotBefore, leaf.NotAfter
+// setCertificate notes the certificate to serve. It ends the failures before it.
+func (e *certState) setCertificate(leaf *x509.Certificate) {
+	e.leaf, e.notBefore, e.notAfter = fingerprintOf(leaf), leaf.NotBefore, leaf.NotAfter
 	e.renewAt = renewalTime(e.name, leaf.NotBefore, leaf.NotAfter)
 	e.retryAt, e.problem = time.Time{}, ""
 }
@@ -53,17 +53,17 @@ func renewalTime(name string, from, to time.Time) time.Time {
 }
 
 // due says whether work should start: there is none under way, no failure to sit out, and a certificate to get.
-func (e *entry) due(now time.Time) bool {
-	if e.own || e.work != nil || now.Before(e.retryAt) {
+func (e *certState) due(now time.Time) bool {
+	if e.imported || e.work != nil || now.Before(e.retryAt) {
 		return false
 	}
 	return e.notAfter.IsZero() || !now.Before(e.renewAt)
 }
 
 // wakeAt is when due may become true next; ok is false when nothing is waited for.
-func (e *entry) wakeAt() (time.Time, bool) {
+func (e *certState) wakeAt() (time.Time, bool) {
 	switch {
-	case e.own || e.work != nil || e.notAfter.IsZero() && e.retryAt.IsZero():
+	case e.imported || e.work != nil || e.notAfter.IsZero() && e.retryAt.IsZero():
 		return time.Time{}, false
 	case e.retryAt.After(e.renewAt):
 		return e.retryAt, true
@@ -71,7 +71,7 @@ func (e *entry) wakeAt() (time.Time, bool) {
 	return e.renewAt, true
 }
 
-func (e *entry) certificate(project anchor.ProjectID, now time.Time) domains.Certificate {
+func (e *certState) certificate(project anchor.ProjectID, now time.Time) domains.Certificate {
 	c := domains.Certificate{
 		ARN:    "arn:anchor:local:" + string(project) + ":certificate:" + e.name,
 		Status: anchor.CertPending, Problem: e.problem,

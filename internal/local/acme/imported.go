@@ -1,28 +1,22 @@
 package acme
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
-
-	"github.com/caddyserver/certmagic"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
 const (
-	// maxOwn bounds chain and key together.
-	maxOwn = 256 << 10
+	// maxImported bounds chain and key together.
+	maxImported = 256 << 10
 	// expiresSoon is how long before the end the owner is reminded.
 	expiresSoon = 30 * 24 * time.Hour
 	// leastRSA and leastECDSA are the smallest keys that clients accept, in bits. Ed25519 they accept none of
@@ -37,34 +31,31 @@ func (m *Manager) Import(_ context.Context, h anchor.Hostname, chain, key []byte
 		return domains.Certificate{}, err
 	}
 	now := time.Now()
-	leaf, err := checkOwn(name, chain, key, now)
+	leaf, err := checkImported(name, chain, key, now)
 	if err != nil {
 		return domains.Certificate{}, err
 	}
-	// One file: chain and key are replaced together.
-	if err := writeFile(ownPath(m.cfg.Dir, name), slices.Concat(bytes.TrimSpace(chain), []byte("\n"), bytes.TrimSpace(key), []byte("\n"))); err != nil {
+	if err := m.imported.write(name, chain, key); err != nil {
 		return domains.Certificate{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.names[name]
 	if e == nil {
-		e = &entry{name: name}
+		e = &certState{name: name}
 		m.names[name] = e
 	}
 	if e.work != nil {
 		e.work.cancel()
 		e.work = nil
 	}
-	if e.hash != "" {
-		m.drop(e.hash)
-	}
-	e.own = true
-	e.holds(leaf, "")
-	return m.ownState(e, h, now), nil
+	m.drop(e.leaf)
+	e.imported = true
+	e.setCertificate(leaf)
+	return m.importedState(e, h, now), nil
 }
 
-func (m *Manager) ownState(e *entry, h anchor.Hostname, now time.Time) domains.Certificate {
+func (m *Manager) importedState(e *certState, h anchor.Hostname, now time.Time) domains.Certificate {
 	c := e.certificate(h.ProjectID, now)
 	switch left := e.notAfter.Sub(now); {
 	case left <= 0:
@@ -75,13 +66,13 @@ func (m *Manager) ownState(e *entry, h anchor.Hostname, now time.Time) domains.C
 	return c
 }
 
-// checkOwn finds what is wrong with a certificate before visitors do.
-func checkOwn(name string, chain, key []byte, now time.Time) (*x509.Certificate, error) {
+// checkImported finds what is wrong with a certificate before visitors do.
+func checkImported(name string, chain, key []byte, now time.Time) (*x509.Certificate, error) {
 	bad := func(format string, args ...any) *anchor.Error {
 		return anchor.Invalid("bad_certificate", format, args...)
 	}
-	if len(chain)+len(key) > maxOwn {
-		return nil, bad("the certificate and key for %s are larger than %d KiB", name, maxOwn>>10).
+	if len(chain)+len(key) > maxImported {
+		return nil, bad("the certificate and key for %s are larger than %d KiB", name, maxImported>>10).
 			Hintf("Send the leaf, its intermediates and one key, in PEM.")
 	}
 	certs, err := parseChain(chain)
@@ -146,52 +137,21 @@ func covers(leaf *x509.Certificate, name string) bool {
 	return leaf.VerifyHostname(name) == nil
 }
 
-func ownPath(dir, name string) string { return filepath.Join(dir, "own", fileName(name, ".pem")) }
-
-func removeOwn(dir, name string) error {
-	if err := removeFile(ownPath(dir, name)); err != nil {
-		return fmt.Errorf("remove the imported certificate of %s: %w", name, err)
-	}
-	return nil
-}
-
-// restoreOwn attaches the names with an imported certificate; it goes before an issued one.
-func (m *Manager) restoreOwn() error {
-	imported, err := hosts(filepath.Join(m.cfg.Dir, "own"), ".pem")
+// restoreImported attaches the names with an imported certificate, which goes before an issued one.
+func (m *Manager) restoreImported() error {
+	names, err := m.imported.names()
 	if err != nil {
 		return err
 	}
-	for _, name := range imported {
-		data, err := os.ReadFile(ownPath(m.cfg.Dir, name))
+	for _, name := range names {
+		cert, err := m.imported.read(name)
 		if err != nil {
-			return fmt.Errorf("read the imported certificate of %s: %w", name, err)
-		}
-		leaf, err := leafOf(data)
-		if err != nil {
-			m.cfg.Log.Error("an imported certificate is damaged; import it again", "domain", name, "error", err)
+			m.cfg.Log.Error("an imported certificate cannot be used; import it again", "domain", name, "error", err)
 			continue
 		}
-		e := &entry{name: name, own: true}
-		e.holds(leaf, "")
+		e := &certState{name: name, imported: true}
+		e.setCertificate(cert.Leaf)
 		m.names[name] = e
 	}
 	return nil
-}
-
-// readOwn puts an imported certificate into the cache.
-func (m *Manager) readOwn(name string) (certmagic.Certificate, error) {
-	data, err := os.ReadFile(ownPath(m.cfg.Dir, name))
-	if err != nil {
-		return certmagic.Certificate{}, fmt.Errorf("read the imported certificate: %w", err)
-	}
-	hash, err := certmagic.New(m.cache, m.magic).CacheUnmanagedCertificatePEMBytes(m.ctx, data, data, nil)
-	if err != nil {
-		return certmagic.Certificate{}, fmt.Errorf("use the imported certificate: %w", err)
-	}
-	for _, cert := range m.cache.AllMatchingCertificates(name) {
-		if cert.Hash() == hash {
-			return cert, nil
-		}
-	}
-	return certmagic.Certificate{}, fmt.Errorf("the imported certificate of %s does not name it", name)
 }

@@ -7,24 +7,26 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/atomicfile"
 )
 
 const (
 	// longestPart is how many octets one part of a path may have (NAME_MAX of limits.h).
 	longestPart = 255
-	// head is how much of a name that is too long for that names a folder, and headMark what such a folder ends in. No
-	// host name has the mark.
+	// A name that is too long for that is divided: its first head octets and headMark name a folder. No host name has
+	// the mark.
 	head     = 200
 	headMark = "~"
 )
 
-// fileName is the path, below the folder of such files, of a host name's file; hosts is the way back.
+// fileName returns the path of a host name's file below the folder of such files. hosts reverses it.
 func fileName(host, ext string) string {
 	return filepath.FromSlash(fold(strings.Replace(host, "*", "wildcard_", 1)+ext, longestPart))
 }
 
-// fold divides what is longer than limit between a folder and what is in it: a host name may have 253 octets, and its
-// file then more than a file system takes.
+// fold divides a part that is longer than limit between a folder and a file in it: a host name may have 253 octets,
+// and its file would have more than a file system accepts.
 func fold(part string, limit int) string {
 	if len(part) <= limit {
 		return part
@@ -32,16 +34,7 @@ func fold(part string, limit int) string {
 	return part[:head] + headMark + "/" + part[head:]
 }
 
-// foldKey folds the parts of certmagic's keys. They leave room for the key file before, see storage.Store.
-func foldKey(key string) string {
-	parts := strings.Split(key, "/")
-	for i, part := range parts {
-		parts[i] = fold(part, longestPart-len(previous))
-	}
-	return strings.Join(parts, "/")
-}
-
-// hosts gives the host names that have a file, or with ext "" a folder, in dir; none when there is no dir.
+// hosts lists the host names that have a file in dir or, with ext "", a folder. Without dir there are none.
 func hosts(dir, ext string) (found []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -69,3 +62,23 @@ func hosts(dir, ext string) (found []string, err error) {
 }
 
 func nameOf(file string) string { return strings.Replace(file, "wildcard_", "*", 1) }
+
+// writeFile writes a private file durably, and makes its folder when it is missing.
+func writeFile(path string, data []byte) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the folder of %s: %w", filepath.Base(path), err)
+	}
+	if err := atomicfile.WriteFile(path, data, 0o600); err != nil {
+		return err
+	}
+	return atomicfile.SyncDir(filepath.Dir(dir))
+}
+
+// removeFile removes a file that may be gone already.
+func removeFile(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

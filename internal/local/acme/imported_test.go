@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyserver/certmagic"
-
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
@@ -49,7 +47,7 @@ func TestImportRefuses(t *testing.T) {
 		"not yet valid": {early, earlyKey, "is valid from"},
 		"for e-mail":    {person, personKey, "not one for servers"},
 		"a torn chain":  {append(append([]byte{}, chain...), other...), key, "was not signed by"},
-		"a huge one":    {make([]byte, maxOwn+1), key, "larger than"},
+		"a huge one":    {make([]byte, maxImported+1), key, "larger than"},
 	} {
 		_, err := m.Import(t.Context(), named("shop.example.com"), c.chain, c.key)
 		if !errors.Is(err, anchor.ErrInvalid) || !strings.Contains(err.Error(), c.says) || anchor.HintOf(err) == "" {
@@ -78,7 +76,7 @@ func TestImportIsServedReplacedAndReleased(t *testing.T) {
 	if c, err := m.Ensure(t.Context(), own); err != nil || c.Status != anchor.CertIssued {
 		t.Errorf("Ensure: %+v, %v", c, err)
 	}
-	if info, err := os.Stat(ownPath(m.cfg.Dir, "shop.example.com")); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(m.imported.path("shop.example.com")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("file: %v, %v", info, err)
 	}
 	if err := m.Release(t.Context(), own); err != nil {
@@ -119,7 +117,7 @@ func TestImportEndsTheOrder(t *testing.T) {
 	m := open(t, cfg)
 	f.serve(t, m)
 	ensured(t, m, "issued.example.com") // behind whatever was begun before it
-	if _, err := os.Stat(m.store.Filename(certmagic.StorageKeys.SiteCert(m.issuerKey(), "own.example.com"))); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(m.issued.path("own.example.com")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a certificate was issued that nobody asked for: %v", err)
 	}
 	if cert, err := m.GetCertificate(hello("own.example.com")); err != nil || cert == nil || len(cert.Certificate) != 1 {
