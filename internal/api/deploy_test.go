@@ -3,6 +3,7 @@ package api_test
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -76,6 +77,18 @@ func TestAPackIsKeptUpToItsFault(t *testing.T) {
 	started := start(t, base, "", file("a", good), file("b", bad))
 	if len(started.Missing) != 1 || started.Missing[0] != artifact.DigestOf(bad) {
 		t.Errorf("missing %v, want only that of %q", started.Missing, bad)
+	}
+}
+
+// A CLI of the version before deploys to this server.
+func TestAPackOfAnEarlierClient(t *testing.T) {
+	base := withShop(t, api.Options{})
+	content := []byte("page")
+	sum := sha256.Sum256(content)
+	pack := "anchorpack1\n\x00\x00\x00\x01" + string(sum[:]) + "\x00\x00\x00\x00\x00\x00\x00\x04" + string(content)
+	call(t, base, "POST", "/projects/shop/files", apitest.DeployToken, pack, http.Header{"Content-Type": {wire.PackTypeV1}}).is(t, 200)
+	if started := start(t, base, "", file("index.html", content)); len(started.Missing) != 0 {
+		t.Errorf("missing %v", started.Missing)
 	}
 }
 

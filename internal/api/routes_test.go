@@ -33,7 +33,7 @@ var routes = []route{
 	{"GET", "/projects/P/deployments/D/events", "read", "", true},
 	{"POST", "/projects/P/deployments/D/promote", "deploy", "", true},
 	{"PUT", "/projects/P/files/" + string(artifact.DigestOf([]byte("x"))), "deploy", "x", true},
-	{"POST", "/projects/P/files", "deploy", "anchorpack1\n\x00\x00\x00\x00", true},
+	{"POST", "/projects/P/files", "deploy", strings.Repeat("\x00", 1024), true},
 	{"POST", "/projects/P/rollback", "deploy", `{"targetDeploymentId":"D"}`, true},
 	{"GET", "/projects/P/releases", "read", "", true},
 	{"GET", "/projects/P/live", "read", "", true},

@@ -39,8 +39,8 @@ func (s *server) uploadRoutes() {
 	many := operation("put-files", http.MethodPost, "/projects/{projectId}/files", anchor.ScopeDeploy,
 		"Upload many small files at once", 404)
 	many.RequestBody = rawBody(wire.PackType, fmt.Sprintf(
-		"\"anchorpack1\\n\", the count of files (uint32), then for each its SHA-256 (32 bytes), size (uint64) and content; "+
-			"numbers big-endian; at most %d files of at most %d bytes each.", filepack.MaxFiles, filepack.MaxFileSize))
+		"A tar archive of regular files, each named by the SHA-256 of its content in lower-case hex; "+
+			"at most %d files of at most %d bytes each, and %d bytes in all.", filepack.MaxFiles, filepack.MaxFileSize, filepack.MaxSize))
 	many.DefaultStatus = http.StatusOK
 	handle(s, many, s.putFiles)
 }
@@ -79,12 +79,16 @@ func (s *server) putFiles(ctx context.Context, in *struct {
 	InProject
 	Stream
 }) (*body[wire.Received], error) {
-	p, content, err := s.upload(ctx, in.ProjectID, in.Stream, wire.PackType, filepack.MaxSize)
+	mediaType, read := wire.PackType, filepack.Read
+	if isType(in.request.Header.Get("Content-Type"), wire.PackTypeV1) {
+		mediaType, read = wire.PackTypeV1, filepack.ReadV1
+	}
+	p, content, err := s.upload(ctx, in.ProjectID, in.Stream, mediaType, filepack.MaxSize)
 	if err != nil {
 		return nil, err
 	}
 	var got wire.Received
-	err = filepack.Read(content, func(e filepack.Entry, r io.Reader) error {
+	err = read(content, func(e filepack.Entry, r io.Reader) error {
 		got.Files++
 		got.Bytes += e.Size
 		return s.Deploys.PutFile(ctx, p.ID, artifact.Digest(e.Digest), e.Size, r)

@@ -1,67 +1,61 @@
-// Package filepack is the body that carries many small files in one request:
-//
-//	"anchorpack1\n"  count (uint32)  { digest (32 bytes)  size (uint64)  content }…
-//
-// Numbers are big-endian. The count stands first so that a pack cut off between
-// two files is seen to be short.
+// Package filepack is the body that carries many small files in one request: a tar archive (POSIX ustar) in which each
+// file has the lower-case hex SHA-256 of its content as its name. `tar t` lists it.
 package filepack
 
 import (
-	"encoding/binary"
-	"encoding/hex"
+	"archive/tar"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact"
 )
-
-const magic = "anchorpack1\n"
 
 // The limits of one pack. Larger files travel alone.
 const (
 	MaxFiles    = 1000
 	MaxFileSize = 1 << 20  // bytes
 	MaxSize     = 64 << 20 // bytes, of the whole pack
-	headerSize  = len(magic) + 4
-	entryHeader = 32 + 8
+
+	block   = 512       // bytes; tar pads contents to it, and headers have this size
+	trailer = 2 * block // zeros that end an archive
 )
 
-// Entry heads one file of a pack. Digest is lower-case hex SHA-256.
+// Entry is one file of a pack. Digest is lower-case hex SHA-256.
 type Entry struct {
 	Digest string
 	Size   int64 // bytes
 }
 
-// Size gives the length in bytes of the pack that holds entries.
+// Size returns the length in bytes of the pack that holds entries.
 func Size(entries []Entry) int64 {
-	n := int64(headerSize)
+	n := int64(trailer)
 	for _, e := range entries {
-		n += entryHeader + e.Size
+		n += block + e.Size + padding(e.Size)
 	}
 	return n
 }
 
-// Write writes a pack; open gives each entry's content, of exactly its size.
+func padding(size int64) int64 { return -size & (block - 1) }
+
+// Write writes a pack. open returns the content of an entry, which must have exactly the entry's size.
 func Write(w io.Writer, entries []Entry, open func(Entry) (io.ReadCloser, error)) error {
-	head := binary.BigEndian.AppendUint32([]byte(magic), uint32(len(entries)))
-	if _, err := w.Write(head); err != nil {
-		return err
-	}
+	archive := tar.NewWriter(w)
 	for _, e := range entries {
-		if err := writeEntry(w, e, open); err != nil {
+		if err := writeEntry(archive, e, open); err != nil {
 			return err
 		}
 	}
-	return nil
+	return archive.Close()
 }
 
-func writeEntry(w io.Writer, e Entry, open func(Entry) (io.ReadCloser, error)) error {
-	digest, err := hex.DecodeString(e.Digest)
-	if err != nil || len(digest) != 32 {
-		return fmt.Errorf("pack a file: %q is no SHA-256 digest", e.Digest)
+func writeEntry(archive *tar.Writer, e Entry, open func(Entry) (io.ReadCloser, error)) error {
+	if _, err := artifact.ParseDigest(e.Digest); err != nil {
+		return fmt.Errorf("pack a file: %w", err)
 	}
-	if _, err := w.Write(binary.BigEndian.AppendUint64(digest, uint64(e.Size))); err != nil {
+	header := &tar.Header{Typeflag: tar.TypeReg, Name: e.Digest, Size: e.Size, Mode: 0o644, Format: tar.FormatUSTAR}
+	if err := archive.WriteHeader(header); err != nil {
 		return err
 	}
 	content, err := open(e)
@@ -69,82 +63,123 @@ func writeEntry(w io.Writer, e Entry, open func(Entry) (io.ReadCloser, error)) e
 		return err
 	}
 	defer content.Close()
-	if n, err := io.CopyN(w, content, e.Size); err != nil {
+	if n, err := io.CopyN(archive, content, e.Size); err != nil {
 		return fmt.Errorf("pack %s: %d of %d bytes: %w", e.Digest, n, e.Size, err)
 	}
 	return nil
 }
 
-// Read calls file for each file of a pack, in order, with its content. What file
-// leaves unread is skipped. A malformed pack is an Invalid error; the files before
-// the fault have been handed over.
+// Read calls file for each file of a pack, in order, with its content. What file leaves unread is skipped. A malformed
+// pack, or one that was cut off, is an Invalid error; the files before the fault have been passed to file.
 func Read(r io.Reader, file func(Entry, io.Reader) error) error {
-	count, err := readHeader(r)
-	if err != nil {
-		return err
-	}
-	for i := range count {
-		if err := readEntry(r, i, file); err != nil {
+	counted := &countingReader{r: r}
+	archive := tar.NewReader(counted)
+	end := int64(0) // of the last file with its padding, from the beginning of the pack
+	for i := 0; ; i++ {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return readEnd(counted, end)
+		}
+		if err != nil {
+			return fault(fmt.Sprintf("the header of file %d", i+1), err)
+		}
+		if err := checkEntry(header, i); err != nil {
 			return err
 		}
+		content := &contentReader{r: archive, where: fmt.Sprintf("file %d", i+1)}
+		if err := file(Entry{Digest: header.Name, Size: header.Size}, content); err != nil {
+			return err
+		}
+		if _, err := io.Copy(io.Discard, content); err != nil {
+			return err
+		}
+		end = counted.n + padding(header.Size)
 	}
-	if n, err := io.ReadFull(r, make([]byte, 1)); n > 0 || err != io.EOF {
-		return broken("there is more after the last of %d files", count).Because(notEOF(err))
+}
+
+func checkEntry(header *tar.Header, i int) error {
+	if i == MaxFiles {
+		return tooManyFiles()
+	}
+	if header.Typeflag != tar.TypeReg {
+		return broken("entry %d (%q) is not a regular file", i+1, header.Name)
+	}
+	if _, err := artifact.ParseDigest(header.Name); err != nil {
+		return broken("the name of file %d is %q, not a SHA-256 in lower-case hex", i+1, header.Name)
+	}
+	if header.Size > MaxFileSize {
+		return fileTooLarge(i, header.Size)
 	}
 	return nil
 }
 
-func readHeader(r io.Reader) (int, error) {
-	head := make([]byte, headerSize)
-	if _, err := io.ReadFull(r, head); err != nil {
-		return 0, cut("the header", err)
+// readEnd checks that the archive is complete; its files take the first bytes. archive/tar also takes the end of the input for the end of the archive.
+// tar programs fill the last record with more zeros.
+func readEnd(r *countingReader, files int64) error {
+	if r.n != files+trailer {
+		return broken("it ends before the end of the archive")
 	}
-	if string(head[:len(magic)]) != magic {
-		return 0, broken("it does not begin with %q", magic)
+	rest := make([]byte, block)
+	for {
+		n, err := r.Read(rest)
+		for _, b := range rest[:n] {
+			if b != 0 {
+				return broken("there is more after the end of the archive")
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read the end of the pack: %w", err)
+		}
 	}
-	count := binary.BigEndian.Uint32(head[len(magic):])
-	if count > MaxFiles {
-		return 0, anchor.TooLarge("pack_too_large", "the pack holds too many files: %d; the limit is %d", count, MaxFiles).
-			Hintf("Send the files in several packs.")
-	}
-	return int(count), nil
 }
 
-func readEntry(r io.Reader, i int, file func(Entry, io.Reader) error) error {
-	head := make([]byte, entryHeader)
-	if _, err := io.ReadFull(r, head); err != nil {
-		return cut(fmt.Sprintf("the header of file %d", i+1), err)
-	}
-	size := binary.BigEndian.Uint64(head[32:])
-	if size > MaxFileSize {
-		return anchor.TooLarge("pack_file_too_large", "file %d of the pack is too large: its size in bytes is %d; the limit is %d", i+1, size, MaxFileSize).
-			Hintf("Send it by itself with PUT …/files/{digest}.")
-	}
-	content := &io.LimitedReader{R: r, N: int64(size)}
-	if err := file(Entry{Digest: hex.EncodeToString(head[:32]), Size: int64(size)}, content); err != nil {
-		return err
-	}
-	if _, err := io.Copy(io.Discard, content); err != nil {
-		return cut(fmt.Sprintf("file %d", i+1), err)
-	}
-	if content.N > 0 {
-		return cut(fmt.Sprintf("file %d", i+1), io.ErrUnexpectedEOF)
-	}
-	return nil
+// contentReader reads the content of one file, and names the place in errors.
+type contentReader struct {
+	r     io.Reader
+	where string
 }
 
-func cut(where string, err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+func (c *contentReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = fault(c.where, err)
+	}
+	return n, err
+}
+
+// countingReader counts what was read. It hides Seek, by which archive/tar would skip contents.
+type countingReader struct {
+	r io.Reader
+	n int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+func tooManyFiles() error {
+	return anchor.TooLarge("pack_too_large", "the pack holds more than %d files", MaxFiles).
+		Hintf("Send the files in several packs.")
+}
+
+func fileTooLarge(i int, size int64) error {
+	return anchor.TooLarge("pack_file_too_large", "file %d of the pack is too large: its size in bytes is %d; the limit is %d", i+1, size, MaxFileSize).
+		Hintf("Send it by itself with PUT …/files/{digest}.")
+}
+
+func fault(where string, err error) error {
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return broken("it ends inside %s", where)
+	case errors.Is(err, tar.ErrHeader), errors.Is(err, tar.ErrFieldTooLong):
+		return broken("%s is not that of a tar archive", where).Because(err)
 	}
 	return fmt.Errorf("read %s of the pack: %w", where, err)
-}
-
-func notEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
 }
 
 func broken(format string, args ...any) *anchor.Error {

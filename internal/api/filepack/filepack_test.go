@@ -1,11 +1,15 @@
 package filepack_test
 
 import (
+	"archive/tar"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -58,42 +62,92 @@ func TestEveryCutIsNoticed(t *testing.T) {
 }
 
 func TestBrokenPacksAreRefused(t *testing.T) {
-	header := "anchorpack1\n"
-	zeros := strings.Repeat("\x00", 32)
+	name := strings.Repeat("a", 64)
 	cases := map[string]struct {
 		pack string
 		want anchor.Kind
+		says string
 	}{
-		"another format":  {"PK\x03\x04" + zeros, anchor.KindInvalid},
-		"more at the end": {string(pack(t, "one")) + "x", anchor.KindInvalid},
-		"too many files":  {header + "\xff\xff\xff\xff", anchor.KindTooLarge},
-		"a huge file":     {header + "\x00\x00\x00\x01" + zeros + "\x7f\xff\xff\xff\xff\xff\xff\xff", anchor.KindTooLarge},
-		"a negative size": {header + "\x00\x00\x00\x01" + zeros + "\xff\xff\xff\xff\xff\xff\xff\xff", anchor.KindTooLarge},
+		"another format":  {"PK\x03\x04" + strings.Repeat("x", 2000), anchor.KindInvalid, "not that of a tar archive"},
+		"the old format":  {"anchorpack1\n\x00\x00\x00\x00", anchor.KindInvalid, "it ends inside"},
+		"nothing":         {"", anchor.KindInvalid, "before the end of the archive"},
+		"more at the end": {string(pack(t, "one")) + "x", anchor.KindInvalid, "more after the end"},
+		"a path":          {archive(t, tar.Header{Typeflag: tar.TypeReg, Name: "../" + name}), anchor.KindInvalid, "not a SHA-256"},
+		"upper case":      {archive(t, tar.Header{Typeflag: tar.TypeReg, Name: strings.ToUpper(name)}), anchor.KindInvalid, "not a SHA-256"},
+		"a folder":        {archive(t, tar.Header{Typeflag: tar.TypeDir, Name: name}), anchor.KindInvalid, "not a regular file"},
+		"a link":          {archive(t, tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: "/etc/passwd"}), anchor.KindInvalid, "not a regular file"},
+		"a huge file":     {archive(t, tar.Header{Typeflag: tar.TypeReg, Name: name, Size: filepack.MaxFileSize + 1}), anchor.KindTooLarge, "PUT"},
+		"too many files":  {string(pack(t, make([]string, filepack.MaxFiles+1)...)), anchor.KindTooLarge, "several packs"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			err := filepack.Read(strings.NewReader(c.pack), take)
-			if err == nil || anchor.KindOf(err) != c.want {
-				t.Errorf("Read = %v, want kind %s", err, c.want)
+			if err == nil || anchor.KindOf(err) != c.want || !strings.Contains(err.Error()+anchor.HintOf(err), c.says) {
+				t.Errorf("Read = %v (hint %q), want kind %s and %q", err, anchor.HintOf(err), c.want, c.says)
 			}
 		})
 	}
 }
 
+// archive is a tar archive with one header, and no content.
+func archive(t *testing.T, header tar.Header) string {
+	t.Helper()
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	if err := w.WriteHeader(&header); err != nil {
+		t.Fatal(err)
+	}
+	if header.Size == 0 {
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out.String()
+}
+
+// The programs that people have make packs and list them.
+func TestTarProgramsAndPacks(t *testing.T) {
+	dir := t.TempDir()
+	name := digest("hello")
+	if err := os.WriteFile(filepath.Join(dir, name), []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"ustar", "gnu", "pax"} {
+		made, err := exec.Command("tar", "-C", dir, "--format="+format, "-cf", "-", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []filepack.Entry
+		err = filepack.Read(bytes.NewReader(made), func(e filepack.Entry, r io.Reader) error {
+			got = append(got, e)
+			return take(e, r)
+		})
+		if err != nil || len(got) != 1 || got[0].Digest != name || got[0].Size != 5 {
+			t.Errorf("%s: %v, %v", format, got, err)
+		}
+	}
+	list := exec.Command("tar", "-tf", "-")
+	list.Stdin = bytes.NewReader(pack(t, "hello", "world"))
+	out, err := list.Output()
+	if want := name + "\n" + digest("world") + "\n"; err != nil || string(out) != want {
+		t.Errorf("tar lists %q, %v; want %q", out, err, want)
+	}
+}
+
 func TestTheReadersErrorIsKept(t *testing.T) {
 	reset := errors.New("connection reset")
-	err := filepack.Read(io.MultiReader(bytes.NewReader(pack(t, "one")[:30]), failing{reset}), take)
+	err := filepack.Read(io.MultiReader(bytes.NewReader(pack(t, "one")[:530]), failing{reset}), take)
 	if !errors.Is(err, reset) {
 		t.Errorf("Read = %v, want it to wrap %v", err, reset)
 	}
 }
 
-// FuzzRead: whatever comes in, Read ends, hands over no more than a file may have,
-// and takes only what Write would have written.
+// FuzzRead: whatever comes in, Read ends, passes on no more than a file may have, and what it accepts is the same when
+// it is written again.
 func FuzzRead(f *testing.F) {
-	f.Add([]byte("anchorpack1\n\x00\x00\x00\x00"))
+	f.Add(make([]byte, 1024))
 	f.Add(pack(f, "", "a", "bb"))
-	f.Add(pack(f, "cut")[:20])
+	f.Add(pack(f, "cut")[:520])
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var entries []filepack.Entry
 		contents := map[int][]byte{}
@@ -115,8 +169,20 @@ func FuzzRead(f *testing.F) {
 			next++
 			return io.NopCloser(bytes.NewReader(contents[next-1])), nil
 		})
-		if err != nil || !bytes.Equal(again.Bytes(), in) || filepack.Size(entries) != int64(len(in)) {
-			t.Fatalf("written again it differs (%v)", err)
+		if err != nil || filepack.Size(entries) != int64(again.Len()) {
+			t.Fatalf("written again: %v, %d bytes", err, again.Len())
+		}
+		next = 0
+		err = filepack.Read(&again, func(e filepack.Entry, r io.Reader) error {
+			content, err := io.ReadAll(r)
+			if e != entries[next] || !bytes.Equal(content, contents[next]) {
+				t.Fatalf("file %d differs", next)
+			}
+			next++
+			return err
+		})
+		if err != nil || next != len(entries) {
+			t.Fatalf("read again: %d of %d files, %v", next, len(entries), err)
 		}
 	})
 }

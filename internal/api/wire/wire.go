@@ -182,8 +182,11 @@ const (
 	EventError = "error"
 )
 
-// PackType is the media type of a filepack.
-const PackType = "application/vnd.anchor.filepack"
+// PackType is the media type of a filepack. Clients up to 0.1 send PackTypeV1.
+const (
+	PackType   = "application/x-tar"
+	PackTypeV1 = "application/vnd.anchor.filepack"
+)
 
 // Status answers GET /status: what runs here.
 type Status struct {
