@@ -20,6 +20,7 @@ var arrows = map[string][]string{
 	// Tools that know nothing of deployments.
 	"internal/atomicfile": {},
 	"internal/keylock":    {},
+	"internal/retry":      {},
 	"internal/testleak":   {},
 	"internal/testport":   {},
 
@@ -71,20 +72,19 @@ var arrows = map[string][]string{
 
 	// One AWS account.
 	"internal/aws":                       {"internal/anchor", "internal/artifact", "internal/aws/...", "internal/deploy", "internal/release"},
-	"internal/aws/artifacts":             {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/aws/awserr", "internal/deploy"},
-	"internal/aws/asset":                 {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/artifact/staticfile", "internal/aws/awserr", "internal/deploy"},
+	"internal/aws/artifacts":             {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/aws/awserr", "internal/deploy", "internal/retry"},
+	"internal/aws/asset":                 {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/artifact/staticfile", "internal/aws/awserr", "internal/deploy", "internal/retry"},
 	"internal/aws/awserr":                {},
-	"internal/aws/awsretry":              {},
-	"internal/aws/awstest":               {"internal/aws/awserr", "internal/aws/awsretry", "internal/testport"},
-	"internal/aws/certificate":           {"internal/anchor", "internal/aws/awserr", "internal/domains"},
+	"internal/aws/awstest":               {"internal/aws/awserr", "internal/testport"},
+	"internal/aws/certificate":           {"internal/anchor", "internal/aws/awserr", "internal/domains", "internal/retry"},
 	"internal/aws/codebuild":             {"internal/anchor", "internal/aws/awserr", "internal/deploy"},
 	"internal/aws/companion":             {"internal/anchor", "internal/atomicfile"},
-	"internal/aws/dynamo":                {"internal/anchor", "internal/aws/awserr", "internal/records"},
-	"internal/aws/front":                 {"internal/anchor", "internal/aws/awserr", "internal/deploy"},
+	"internal/aws/dynamo":                {"internal/anchor", "internal/aws/awserr", "internal/records", "internal/retry"},
+	"internal/aws/front":                 {"internal/anchor", "internal/aws/awserr", "internal/deploy", "internal/retry"},
 	"internal/aws/front/fronttest":       {"internal/anchor", "internal/aws/awstest"},
 	"internal/aws/function":              {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/aws/awserr", "internal/deploy"},
 	"internal/aws/function/functiontest": {"internal/anchor"},
-	"internal/aws/install":               {"internal/anchor", "internal/aws/awserr", "internal/aws/awsretry", "internal/aws/installation"},
+	"internal/aws/install":               {"internal/anchor", "internal/aws/awserr", "internal/aws/installation"},
 	"internal/aws/install/open":          {"internal/..."},
 	"internal/aws/install/pack":          {},
 	"internal/aws/installation":          {},
@@ -94,7 +94,7 @@ var arrows = map[string][]string{
 	// The command line and the mains.
 	"cmd/anchor":        {"internal/aws/companion", "internal/aws/installation", "internal/cli", "internal/local/server"},
 	"cmd/anchor-aws":    {"internal/aws/install/open", "internal/cli", "internal/local/server"},
-	"cmd/anchor-lambda": {"internal/anchor", "internal/aws/...", "internal/aws/awsretry", "internal/aws/dynamo", "internal/aws/lambda", "internal/domains/dnscheck", "internal/project/secret"},
+	"cmd/anchor-lambda": {"internal/anchor", "internal/aws/...", "internal/aws/awserr", "internal/aws/dynamo", "internal/aws/lambda", "internal/domains/dnscheck", "internal/project/secret"},
 	"internal/cli":      {"internal/anchor", "internal/api/client", "internal/api/wire", "internal/artifact", "internal/artifact/opennext", "internal/aws/installation", "internal/domains", "internal/local/discovery", "internal/local/server"},
 
 	// Tests, benchmarks, documents.

@@ -24,7 +24,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/aws"
 	"github.com/anchor-deploy/anchor/internal/aws/artifacts"
-	"github.com/anchor-deploy/anchor/internal/aws/awsretry"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 	builds "github.com/anchor-deploy/anchor/internal/aws/codebuild"
 	"github.com/anchor-deploy/anchor/internal/aws/dynamo"
 	"github.com/anchor-deploy/anchor/internal/aws/lambda"
@@ -87,7 +87,7 @@ func open(ctx context.Context, env func(string) string) (lambda.Handler, error) 
 		return nil, err
 	}
 	c, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(manyAtOnce()),
-		config.WithRetryer(func() sdk.Retryer { return awsretry.Standard() }))
+		config.WithRetryer(func() sdk.Retryer { return awserr.NewRetryer() }))
 	if err != nil {
 		return nil, fmt.Errorf("load the configuration of AWS: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact"
 	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 // archiveName is the archive a build pipeline leaves below its path.
@@ -78,20 +79,21 @@ func (s *Store) imported(ctx context.Context, id anchor.DeploymentID) (artifact.
 }
 
 func (s *Store) fetchTree(ctx context.Context, prefix string) (artifact.Manifest, error) {
-	for attempt := 1; ; attempt++ {
-		files, err := s.fetchArchive(ctx, prefix+archiveName)
-		switch {
-		case err == nil:
-			return s.checked(files, prefix+archiveName)
-		case isStatus(err, http.StatusNotFound) && anchor.CodeOf(err) != "no_bucket":
-			return s.fetchFiles(ctx, prefix)
-		case anchor.CodeOf(err) != "download_broken" || attempt == attempts:
-			return artifact.Manifest{}, err
+	var files []artifact.File
+	err := retry.Do(ctx, downloads, func() (err error) {
+		files, err = s.fetchArchive(ctx, prefix+archiveName)
+		if anchor.CodeOf(err) == "download_broken" {
+			return retry.Again(err)
 		}
-		if err := pause(ctx, attempt); err != nil {
-			return artifact.Manifest{}, err
-		}
+		return err
+	})
+	switch {
+	case err == nil:
+		return s.checked(files, prefix+archiveName)
+	case isStatus(err, http.StatusNotFound) && anchor.CodeOf(err) != "no_bucket":
+		return s.fetchFiles(ctx, prefix)
 	}
+	return artifact.Manifest{}, err
 }
 
 func (s *Store) fetchArchive(ctx context.Context, key string) ([]artifact.File, error) {
@@ -151,27 +153,28 @@ func (s *Store) plainFiles(ctx context.Context, prefix string) (names []string, 
 
 // take downloads one file of unknown content, which has no Path yet.
 func (s *Store) take(ctx context.Context, key string) (artifact.File, error) {
-	for attempt := 1; ; attempt++ {
+	var file artifact.File
+	err := retry.Do(ctx, downloads, func() error {
 		body, err := s.open(ctx, key)
 		if err != nil {
-			return artifact.File{}, err
+			return err
 		}
-		digest, size, err := s.scratch.Add(ctx, s.uri(key), body, s.Limits.FileSize)
-		body.Close()
+		defer body.Close()
+		file.Digest, file.Size, err = s.scratch.Add(ctx, s.uri(key), body, s.Limits.FileSize)
 		switch {
 		case err == nil:
-			return artifact.File{Size: size, Digest: digest}, nil
+			return nil
 		case ctx.Err() != nil:
-			return artifact.File{}, ctx.Err()
+			return ctx.Err()
 		case anchor.CodeOf(err) != "upload_broken":
-			return artifact.File{}, err
-		case attempt == attempts:
-			return artifact.File{}, s.failed(brokenOff{err}, "GetObject", key)
+			return err
 		}
-		if err := pause(ctx, attempt); err != nil {
-			return artifact.File{}, err
-		}
+		return retry.Again(s.failed(brokenOff{err}, "GetObject", key))
+	})
+	if err != nil {
+		return artifact.File{}, err
 	}
+	return file, nil
 }
 
 // wanted tells whether an upload would have the file. A path that no upload could have

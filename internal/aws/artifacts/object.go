@@ -9,6 +9,8 @@ import (
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 // maxManifest bounds what is read into memory: artifact.DefaultLimits.Files entries
@@ -43,34 +45,24 @@ func (s *Store) open(ctx context.Context, key string) (io.ReadCloser, error) {
 
 // putNew writes an object unless the key is taken.
 func (s *Store) putNew(ctx context.Context, key string, data []byte) (written bool, err error) {
-	for attempt := 1; ; attempt++ {
-		_, err = s.S3.PutObject(ctx, &s3.PutObjectInput{
+	err = retry.Do(ctx, conflicts, func() error {
+		_, err := s.S3.PutObject(ctx, &s3.PutObjectInput{
 			Bucket: &s.Bucket, Key: &key, Body: bytes.NewReader(data), ContentType: sdk.String("application/json"),
 			IfNoneMatch: sdk.String("*"),
 		})
-		switch statusOf(err) {
-		case http.StatusPreconditionFailed:
-			return false, nil
-		case http.StatusConflict: // ConditionalRequestConflict: another write is under way
-			if attempt < 5 {
-				if err := pause(ctx, attempt); err != nil {
-					return false, err
-				}
-				continue
-			}
+		switch {
+		case statusOf(err) == http.StatusPreconditionFailed:
+			return nil
+		case statusOf(err) == http.StatusConflict: // ConditionalRequestConflict: another write is under way
+			return retry.Again(s.failed(err, "PutObject", key))
+		case err != nil:
+			return s.failed(err, "PutObject", key)
 		}
-		if err != nil {
-			return false, s.failed(err, "PutObject", key)
-		}
-		return true, nil
-	}
+		written = true
+		return nil
+	})
+	return written, err
 }
 
-func pause(ctx context.Context, attempt int) error {
-	select {
-	case <-time.After(time.Duration(attempt) * 50 * time.Millisecond):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+// conflicts is the policy for writes that meet another write of the same key.
+var conflicts = retry.Policy{First: 100 * time.Millisecond, Longest: 400 * time.Millisecond, Calls: 5}

@@ -3,11 +3,13 @@ package artifacts
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 // Unpack downloads what is not on the local disk yet, lays the deployment's files out
@@ -36,23 +38,18 @@ func (s *Store) Unpack(ctx context.Context, id anchor.DeploymentID) (dir string,
 	return s.scratch.Unpack(ctx, id)
 }
 
-// attempts is how often a download is begun whose connection breaks on the way, which
-// the SDK does not see.
-const attempts = 4
+// downloads is the policy for a download whose connection breaks on the way, which the
+// SDK does not see.
+var downloads = retry.Policy{First: 100 * time.Millisecond, Longest: 400 * time.Millisecond, Calls: 4}
 
 func (s *Store) download(ctx context.Context, d artifact.Digest, size int64) error {
-	for attempt := 1; ; attempt++ {
+	return retry.Do(ctx, downloads, func() error {
 		err := s.fetch(ctx, d, size)
 		if anchor.CodeOf(err) != "upload_broken" || ctx.Err() != nil {
 			return err
 		}
-		if attempt == attempts {
-			return s.failed(brokenOff{err}, "GetObject", fileKey(d))
-		}
-		if err := pause(ctx, attempt); err != nil {
-			return err
-		}
-	}
+		return retry.Again(s.failed(brokenOff{err}, "GetObject", fileKey(d)))
+	})
 }
 
 // brokenOff hides the code of an error that speaks of an upload.

@@ -3,7 +3,6 @@ package asset
 import (
 	"context"
 	"io/fs"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 	"time"
@@ -14,13 +13,16 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 const (
 	mostBatched   = 25 // items that BatchWriteItem takes
 	batchParallel = 8
-	batchTries    = 10
 )
+
+// batches is the policy for what DynamoDB leaves unwritten.
+var batches = retry.Policy{First: 50 * time.Millisecond, Longest: 2 * time.Second, Calls: 10}
 
 // tagRow is a row of the tag table.
 type tagRow = opennext.TagRow
@@ -79,8 +81,7 @@ func item(row tagRow) map[string]types.AttributeValue {
 // writeBatch repeats what DynamoDB hands back as unprocessed, which is how it
 // throttles a batch (API BatchWriteItem: "we strongly recommend an exponential backoff").
 func (s *Assets) writeBatch(ctx context.Context, table string, writes []types.WriteRequest) error {
-	wait := 25 * time.Millisecond
-	for range batchTries {
+	return retry.Do(ctx, batches, func() error {
 		out, err := s.DynamoDB.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
 			RequestItems: map[string][]types.WriteRequest{table: writes},
 		})
@@ -90,20 +91,7 @@ func (s *Assets) writeBatch(ctx context.Context, table string, writes []types.Wr
 		if writes = out.UnprocessedItems[table]; len(writes) == 0 {
 			return nil
 		}
-		if err := sleep(ctx, wait/2+rand.N(wait)); err != nil {
-			return err
-		}
-		wait = min(2*wait, 2*time.Second)
-	}
-	return anchor.Failed("tags_throttled", "DynamoDB left %d tags of the table %s unwritten %d times over", len(writes), table, batchTries).
-		Hintf("Deploy again in a minute; the account's write limit for on-demand tables may be in use.")
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
+		return retry.Again(anchor.Failed("tags_throttled", "DynamoDB left %d tags of the table %s unwritten %d times over", len(writes), table, batches.Calls).
+			Hintf("Deploy again in a minute; the account's write limit for on-demand tables may be in use."))
+	})
 }

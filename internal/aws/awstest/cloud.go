@@ -21,7 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/smithy-go/middleware"
 
-	"github.com/anchor-deploy/anchor/internal/aws/awsretry"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
 // Region is where the test's installation is. It is not us-east-1, so that what has
@@ -66,7 +66,7 @@ func (c *Cloud) Config() aws.Config {
 		// CloudFront's KeyValueStore would sign with 4A.
 		AuthSchemePreference: []string{"sigv4"},
 		Retryer: func() aws.Retryer {
-			return awsretry.Standard(func(o *retry.StandardOptions) { o.MaxBackoff = 5 * time.Millisecond })
+			return awserr.NewRetryer(func(o *retry.StandardOptions) { o.MaxBackoff = 5 * time.Millisecond })
 		},
 	}
 }

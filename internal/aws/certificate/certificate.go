@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -22,6 +21,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 	"github.com/anchor-deploy/anchor/internal/domains"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 // Region is where CloudFront takes certificates from, wherever the installation is
@@ -66,23 +66,14 @@ var (
 func New(c Config) *Domains {
 	c.ACM = acm.New(c.ACM.Options(), func(o *acm.Options) { o.Region = Region })
 	c.Log = cmp.Or(c.Log, slog.Default())
-	return &Domains{Config: c, pause: backOff, known: map[string]string{}}
+	return &Domains{Config: c, pause: conflicts.Pause, known: map[string]string{}}
 }
 
 // attempts bounds what is tried again because somebody else was faster.
 const attempts = 8
 
-// backOff waits 0.25 s, twice that the next time, at most 4 s; at random between half
-// of it and all, so that two who collided do not again.
-func backOff(ctx context.Context, attempt int) error {
-	d := min(250*time.Millisecond<<attempt, 4*time.Second)
-	select {
-	case <-time.After(d/2 + rand.N(d/2)):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
+// conflicts is the policy for calls that meet another caller, or are throttled.
+var conflicts = retry.Policy{First: 375 * time.Millisecond, Longest: 6 * time.Second}
 
 // settle does a read-and-write again while others get between the two.
 func (d *Domains) settle(ctx context.Context, do func() error) error {

@@ -3,35 +3,26 @@ package dynamo
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
+
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
-// pause is the time between two tries of one call: longer each time, and of no
-// fixed length, so that those who met do not meet again (full jitter).
+// pause counts the tries of one call and waits between them.
 type pause struct {
 	what  string
 	tries int
 }
 
-const (
-	maxTries  = 12
-	firstWait = 10 * time.Millisecond
-	maxWait   = time.Second
-)
+var conflicts = retry.Policy{First: 20 * time.Millisecond, Longest: time.Second, Calls: 12}
 
 // wait returns when to try again, or with the error that ends it.
 func (p *pause) wait(ctx context.Context, cause error) error {
-	if p.tries++; p.tries >= maxTries {
+	if p.tries++; p.tries >= conflicts.Calls {
 		return busy(p.what, cause)
 	}
-	longest := min(firstWait<<p.tries, maxWait)
-	timer := time.NewTimer(time.Duration(rand.Int64N(int64(longest))))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
+	if conflicts.Pause(ctx, p.tries-1) != nil {
 		return fmt.Errorf("%s: %w", p.what, ctx.Err())
 	}
+	return nil
 }

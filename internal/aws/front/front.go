@@ -9,7 +9,6 @@ import (
 	_ "embed"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfrontkeyvaluestore"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 // Source is the viewer-request function.
@@ -51,7 +51,7 @@ type Front struct {
 
 // New makes a Front. It calls nothing.
 func New(c Config) *Front {
-	return &Front{Config: c, pause: backOff, stores: map[anchor.ProjectID]*store{}}
+	return &Front{Config: c, pause: conflicts.Pause, stores: map[anchor.ProjectID]*store{}}
 }
 
 // Site is what serves a project.
@@ -65,17 +65,8 @@ type Site struct {
 // minutes of throttling.
 const attempts = 8
 
-// backOff waits 0.25 s, twice that the next time, at most 30 s; at random between
-// half of it and all, so that two who collided do not again.
-func backOff(ctx context.Context, attempt int) error {
-	d := min(250*time.Millisecond<<attempt, 30*time.Second)
-	select {
-	case <-time.After(d/2 + rand.N(d/2)):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
+// conflicts is the policy for calls that meet another caller, or are throttled.
+var conflicts = retry.Policy{First: 375 * time.Millisecond, Longest: 45 * time.Second}
 
 // name is that of a project's function and store.
 func (f *Front) name(p anchor.Project) string { return f.Installation + "-" + p.Slug }

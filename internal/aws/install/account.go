@@ -10,7 +10,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/aws/awsretry"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
 // validRegion is the form of all of AWS's: eu-central-1, us-gov-west-1.
@@ -21,7 +21,7 @@ var validRegion = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-\d+$`)
 // before what those say. It calls no service of AWS.
 func LoadConfig(ctx context.Context, profile, region string) (sdk.Config, error) {
 	c, err := config.LoadDefaultConfig(ctx, config.WithSharedConfigProfile(profile), config.WithRegion(region),
-		config.WithRetryer(func() sdk.Retryer { return awsretry.Standard() }),
+		config.WithRetryer(func() sdk.Retryer { return awserr.NewRetryer() }),
 		config.WithLogger(logging.Nop{})) // its warnings would stand between our lines; what matters comes as an error
 	var missing config.SharedConfigProfileNotExistError
 	switch {

@@ -1,4 +1,4 @@
-package awsretry_test
+package awserr_test
 
 import (
 	"errors"
@@ -8,11 +8,11 @@ import (
 
 	"github.com/aws/smithy-go"
 
-	"github.com/anchor-deploy/anchor/internal/aws/awsretry"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-func TestAnAnswerThatBreaksOffIsAskedForAgain(t *testing.T) {
-	r := awsretry.Standard()
+func TestNewRetryer_RepeatsBrokenAnswers(t *testing.T) {
+	r := awserr.NewRetryer()
 	for _, test := range []struct {
 		err  error
 		want bool

@@ -1,5 +1,4 @@
-// Package awsretry says when a call of AWS is made again.
-package awsretry
+package awserr
 
 import (
 	"errors"
@@ -9,11 +8,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 )
 
-// Standard is the SDK's standard retryer that also asks again when an answer breaks off.
+// NewRetryer returns the SDK's standard retryer, which also repeats a call whose answer breaks off.
 // The SDK does so for a connection that breaks before the answer begins, and takes one
 // that breaks within it for a malformed answer; what the service did is as unknown in
 // both cases.
-func Standard(options ...func(*retry.StandardOptions)) aws.Retryer {
+func NewRetryer(options ...func(*retry.StandardOptions)) aws.Retryer {
 	return retry.NewStandard(append([]func(*retry.StandardOptions){func(o *retry.StandardOptions) {
 		o.Retryables = append(o.Retryables, retry.IsErrorRetryableFunc(brokenOff))
 	}}, options...)...)
