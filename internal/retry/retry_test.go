@@ -33,7 +33,8 @@ func TestDo(t *testing.T) {
 				}
 				return nil
 			})
-			if err != c.want || calls != c.calls {
+			var mark *marked
+			if !errors.Is(err, c.want) || errors.As(err, &mark) || calls != c.calls {
 				t.Errorf("%d calls, %v; want %d, %v", calls, err, c.calls, c.want)
 			}
 		})
