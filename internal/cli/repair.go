@@ -33,6 +33,6 @@ func (s *shell) repair(ctx context.Context, data string) error {
 			fmt.Fprintf(w, "The records of %s match its files. Nothing was changed.\n", clean(done.Data))
 			return
 		}
-		fmt.Fprintln(w, "\nStart Anchor again: anchor up")
+		fmt.Fprintf(w, "\nTo start the server again, run %s\n", clean(done.StartCommand()))
 	})
 }

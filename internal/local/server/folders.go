@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -28,7 +29,7 @@ func (f folder) key() string { return f.path("secret.key") }
 // keyInUse reads the key of a folder that has been used, and refuses one that is missing or cannot be used. It makes none.
 func (f folder) keyInUse() (*secret.Box, error) {
 	if _, err := os.Stat(f.key()); errors.Is(err, fs.ErrNotExist) {
-		return nil, anchor.Invalid("key_missing", "%s is missing: the records beside it were sealed with it", f.key()).
+		return nil, anchor.Invalid("key_missing", "%s is missing; it holds the key that encrypts the records in this folder", f.key()).
 			Hintf("%s", f.keyHint())
 	}
 	box, err := secret.Open(f.key())
@@ -52,13 +53,21 @@ func (f folder) checkKeyInUse() error {
 }
 
 func (f folder) keyHint() string {
-	return "Put it back from the backup of the data folder. If there is none, the environment variables are lost:\n" +
-		"make a key with this command, start Anchor, set the variables again and deploy again.\n" +
+	return "Restore it from a backup of the data folder. Without a backup the environment variables are lost;\n" +
+		"create a new key with this command, start Anchor, set every variable again and redeploy each project.\n" +
 		"(umask 077; head -c 32 /dev/urandom >" + shellQuoted(f.key()) + ")"
 }
 
-// shellQuoted returns text as one word of a POSIX shell.
-func shellQuoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+// plainWord matches what no POSIX shell treats specially.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// shellQuoted returns text as one word of a POSIX shell, in quotes only where it needs them.
+func shellQuoted(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
 
 // runFolder makes the folder of sockets and temporary files. It has a short name, as
 // a socket's has 108 bytes at most (unix(7)), and one that stays the same, so that
@@ -68,11 +77,11 @@ func (a *app) runFolder() (string, error) {
 	h.Write([]byte(a.Data))
 	run := filepath.Join(os.TempDir(), fmt.Sprintf("anchor-%x", h.Sum64()))
 	if err := os.RemoveAll(run); err != nil {
-		return "", fmt.Errorf("empty the folder for sockets: %w", err)
+		return "", fmt.Errorf("clear the folder for sockets: %w", err)
 	}
 	// Mkdir, not MkdirAll: nobody else may have made it in between.
 	if err := os.Mkdir(run, 0o711); err != nil {
-		return "", fmt.Errorf("make the folder for sockets: %w", err)
+		return "", fmt.Errorf("create the folder for sockets: %w", err)
 	}
 	a.onClose(func() error { return os.RemoveAll(run) })
 	if err := os.Chmod(run, 0o711); err != nil {

@@ -93,11 +93,11 @@ func (f folder) check(ctx context.Context) error {
 	case err != nil:
 		return err
 	case len(unknown) > 0:
-		return anchor.Conflict("records_unknown", "%s does not know %s in %s", f.recordsName(),
+		return anchor.Conflict("records_unknown", "%s does not contain %s that are in %s", f.recordsName(),
 			count(len(unknown), "deployment"), f).
 			Hintf("%s", f.restoreHint(ctx, "Unknown: "+some(unknown)))
 	case len(behind) > 0:
-		return anchor.Conflict("records_old", "%s is older than the files in %s: %s served a later release",
+		return anchor.Conflict("records_old", "%s is older than the files in %s, where %s had a later release",
 			f.records(), f, count(len(behind), "project")).
 			Hintf("%s", f.restoreHint(ctx, "Behind: "+some(behind)))
 	}
@@ -115,9 +115,9 @@ func (f folder) checkLog(ctx context.Context) error {
 	case errors.Is(err, fs.ErrNotExist), err == nil && wal.Size() == 0:
 		return nil
 	case err != nil:
-		return fmt.Errorf("look at the log of the records: %w", err)
+		return fmt.Errorf("inspect the write-ahead log of the records: %w", err)
 	}
-	return anchor.Conflict("records_unknown", "%s is missing or empty, but its log, %s-wal, is there", f.records(), f.records()).
+	return anchor.Conflict("records_unknown", "%s is missing or empty, but its write-ahead log, %s-wal, exists", f.records(), f.records()).
 		Hintf("%s", f.restoreHint(ctx, ""))
 }
 
@@ -143,11 +143,11 @@ func (f folder) restoreHint(ctx context.Context, which string) string {
 	if which != "" {
 		lines = append(lines, which+".")
 	}
-	lines = append(lines, "Nothing was changed. Put back the anchor.db that belongs to this folder, with anchor.db-wal if there is one.")
+	lines = append(lines, "Nothing was changed. Restore the anchor.db of this folder, with anchor.db-wal if there is one.")
 	if newest, err := f.newestCopy(ctx); err == nil && newest != "" {
-		lines = append(lines, fmt.Sprintf("The newest usable copy that Anchor made is %s%s.", newest, madeAt(newest)))
+		lines = append(lines, fmt.Sprintf("Anchor's newest usable copy is %s%s.", newest, madeAt(newest)))
 	}
-	lines = append(lines, "Or have the records rebuilt from what is here: anchor doctor --repair --data "+string(f))
+	lines = append(lines, "Or rebuild the records from the files in the folder: anchor doctor --repair --data "+shellQuoted(string(f)))
 	return strings.Join(lines, "\n")
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact"
 	"github.com/anchor-deploy/anchor/internal/atomicfile"
+	"github.com/anchor-deploy/anchor/internal/local/discovery"
 	"github.com/anchor-deploy/anchor/internal/local/sites"
 	"github.com/anchor-deploy/anchor/internal/local/sqlite"
 )
@@ -25,6 +26,16 @@ type Repaired struct {
 	Done  []string `json:"done"`  // what was changed, a sentence each
 	Lost  []string `json:"lost"`  // what could not be rebuilt
 	Start bool     `json:"start"` // Anchor starts with what there is now
+}
+
+// StartCommand returns the command that starts the server on the repaired folder, quoted for
+// a POSIX shell. A folder other than the default one needs --data: without it the command
+// would start an empty server.
+func (r Repaired) StartCommand() string {
+	if standard, err := discovery.DefaultData(); err == nil && filepath.Clean(standard) == r.Data {
+		return "anchor up"
+	}
+	return "anchor up --data " + shellQuoted(r.Data)
 }
 
 func (r *Repaired) did(format string, args ...any) {
@@ -44,8 +55,8 @@ func Repair(ctx context.Context, data string) (Repaired, error) {
 		return Repaired{}, fmt.Errorf("find the data folder: %w", err)
 	}
 	if _, err := os.Stat(abs); err != nil {
-		return Repaired{}, anchor.Invalid("bad_data", "there is no data folder %s", abs).
-			Hintf("Name it with --data.").Because(err)
+		return Repaired{}, anchor.Invalid("bad_data", "the data folder %s does not exist", abs).
+			Hintf("Pass the data folder of the server with --data.").Because(err)
 	}
 	unlock, err := lockData(abs)
 	if err != nil {
@@ -70,7 +81,7 @@ func Repair(ctx context.Context, data string) (Repaired, error) {
 func (f folder) giveToOwner() error {
 	folder, err := os.Stat(string(f))
 	if err != nil {
-		return fmt.Errorf("look at the data folder: %w", err)
+		return fmt.Errorf("inspect the data folder: %w", err)
 	}
 	owner, ok := folder.Sys().(*syscall.Stat_t)
 	if !ok || os.Geteuid() != 0 || owner.Uid == 0 {
@@ -84,7 +95,7 @@ func (f folder) giveToOwner() error {
 			return os.Lchown(path, int(owner.Uid), int(owner.Gid))
 		})
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("change the owner of what the repair made: %w", err)
+			return fmt.Errorf("change the owner of the repaired files: %w", err)
 		}
 	}
 	return nil
@@ -128,11 +139,11 @@ func (f folder) restoreCopy(ctx context.Context, r *Repaired) error {
 		if err := copyFile(newest, f.records()); err != nil {
 			return err
 		}
-		r.did("The records come from %s.", newest)
-		r.lose("Changes made after that copy: variables of projects, tokens, domains and the history of releases.")
+		r.did("Restored the records from %s.", newest)
+		r.lose("Changes made after that copy to variables, tokens, domains and the release history.")
 		return nil
 	}
-	r.lose("Variables of projects, tokens, domains, and the history of releases: set them up again.")
+	r.lose("Variables, tokens, domains and the release history. Set up variables, tokens and domains again.")
 	return nil
 }
 
@@ -146,15 +157,15 @@ func (f folder) setRecordsAside(r *Repaired) error {
 			continue
 		}
 		if err := os.MkdirAll(aside, 0o700); err != nil {
-			return fmt.Errorf("set the records aside: %w", err)
+			return fmt.Errorf("move the previous records: %w", err)
 		}
 		if err := os.Rename(path, filepath.Join(aside, filepath.Base(path))); err != nil {
-			return fmt.Errorf("set the records aside: %w", err)
+			return fmt.Errorf("move the previous records: %w", err)
 		}
 		moved = true
 	}
 	if moved {
-		r.did("The previous records are in %s.", aside)
+		r.did("Moved the previous records to %s.", aside)
 	}
 	return nil
 }
@@ -162,11 +173,11 @@ func (f folder) setRecordsAside(r *Repaired) error {
 func copyFile(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {
-		return fmt.Errorf("put a copy of the records back: %w", err)
+		return fmt.Errorf("restore a copy of the records: %w", err)
 	}
 	defer in.Close()
 	if _, err := atomicfile.WriteFrom(to, in, 0o600); err != nil {
-		return fmt.Errorf("put a copy of the records back: %w", err)
+		return fmt.Errorf("restore a copy of the records: %w", err)
 	}
 	return nil
 }
@@ -275,7 +286,7 @@ func (f folder) adoptProject(
 	if !isNew {
 		found.Project = stored
 	} else if other, err := store.ProjectBySlug(ctx, found.Project.Slug); err == nil {
-		r.lose("Project %s (%s): another project (%s) has its name.", found.Project.Slug, found.Project.ID, other.ID)
+		r.lose("Project %s (%s), because another project (%s) has this name.", found.Project.Slug, found.Project.ID, other.ID)
 		return idsOf(found), f.platform().DropPointer(found.Project.ID)
 	}
 	guess(&found, isNew)
@@ -286,12 +297,12 @@ func (f folder) adoptProject(
 		return nil, err
 	}
 	if isNew {
-		r.did("Project %s is in the records again.", found.Project.Slug)
+		r.did("Restored project %s.", found.Project.Slug)
 	}
 	for _, d := range found.Deployments {
-		r.did("Deployment %s of %s is in the records again.", d.ID, found.Project.Slug)
+		r.did("Restored deployment %s of %s.", d.ID, found.Project.Slug)
 		if d.Sealed == nil && d.CanServe() {
-			r.lose("The variables that deployment %s was locked to: it runs without any. Set them and deploy again.", d.ID)
+			r.lose("The variables of deployment %s, which now runs without any. Set them and deploy again.", d.ID)
 		}
 	}
 	if found.Live.Revision > known.Revisions[found.Project.ID] {
@@ -338,7 +349,7 @@ func (f folder) setAside(ctx context.Context, ids []anchor.DeploymentID, r *Repa
 		if err := f.platform().Remove(id); err != nil {
 			return err
 		}
-		r.lose("Deployment %s: its project is unknown, or it was never ready. Its files are in %s.", id, aside)
+		r.lose("Deployment %s, because its project is unknown or it was never ready. Its files are in %s.", id, aside)
 	}
 	return nil
 }
