@@ -85,7 +85,7 @@ func TestBadBuilds(t *testing.T) {
 		t.Run(name, func(t *testing.T) { a.refuses(t, broken(t, b.edit), live, b) })
 	}
 	t.Run("no build", func(t *testing.T) {
-		a.refuses(t, t.TempDir(), live, badBuild{code: 2, says: []string{`holds no OpenNext build`, `Leave --prebuilt away`}})
+		a.refuses(t, t.TempDir(), live, badBuild{code: 2, says: []string{`does not contain an OpenNext build`, `omit --prebuilt`}})
 	})
 	t.Run("the same project deploys well afterwards", func(t *testing.T) {
 		a.unharmed(t, "shop", a.deploy(variant(t, 1), "shop").DeploymentID)
@@ -165,7 +165,7 @@ func TestBadApps(t *testing.T) {
 		if code != 2 {
 			t.Errorf("ended with %d", code)
 		}
-		says(t, text, `there is no folder .*nowhere`)
+		says(t, text, `the folder .*nowhere does not exist`)
 		none(t)
 	})
 	t.Run("no app", func(t *testing.T) {
@@ -202,7 +202,7 @@ func TestBadApps(t *testing.T) {
 		if code != 1 {
 			t.Errorf("ended with %d", code)
 		}
-		says(t, text, `✗ Build`, `│ .*pages/index.jsx`, `error: npx .*open-next build.* failed`, `whole output is in .*build.log`)
+		says(t, text, `✗ Build`, `│ .*pages/index.jsx`, `error: npx .*open-next build.* failed`, `complete output is in .*build.log`)
 		log, err := os.ReadFile(filepath.Join(dir, ".anchor", "build.log"))
 		if err != nil || !strings.Contains(string(log), "pages/index.jsx") {
 			t.Errorf("the kept output is %q, %v", log, err)
@@ -291,8 +291,8 @@ func TestBadRequests(t *testing.T) {
 			"unknown project":    {[]string{"deployments", "--project", "nobody"}, 3, `nobody`},
 			"unknown deployment": {[]string{"rollback", "01arz3ndektsv4rrffq69g5fav", "--project", "shop"}, 3, `has no deployment 01arz3`},
 			"foreign deployment": {[]string{"promote", foreign, "--project", "shop"}, 3, `has no deployment ` + foreign},
-			"pruned deployment":  {[]string{"rollback", pruned, "--project", "old"}, 1, `removed by retention`},
-			"nothing before":     {[]string{"rollback", "--project", "other"}, 1, `no other deployment of this project was ever live`},
+			"pruned deployment":  {[]string{"rollback", pruned, "--project", "old"}, 1, `no longer kept`},
+			"nothing before":     {[]string{"rollback", "--project", "other"}, 1, `no other deployment of this project was live before`},
 			"bad slug":           {[]string{"projects", "create", "No Slug!"}, 2, `(?i)slug`},
 			"unknown flag":       {[]string{"status", "--nope"}, 2, `unknown flag`},
 		} {

@@ -40,13 +40,13 @@ func TestCommands(t *testing.T) {
 		{"projects create spare", []string{`Created spare`}},
 		{"projects rm spare --yes", []string{`Removed spare`}},
 		{"deployments --project shop", []string{`●  ` + second.DeploymentID + `  v2 +live`, first.DeploymentID + `  v1 +deployed`, `2f0c7be second`}},
-		{"deployments --project shop -n 1", []string{`There is more: --cursor `}},
+		{"deployments --project shop -n 1", []string{`For the next page, add --cursor `}},
 		{"releases --project shop", []string{`KIND`, `deploy`, second.Version}},
 		{"open --project shop", []string{`^http://shop\.localhost:`}},
 		{"open --project shop " + first.DeploymentID, []string{`^http://` + first.DeploymentID + `--shop\.localhost:`}},
-		{"rollback --project shop", []string{`✓ Rolled back to `, `before: ` + second.Version}},
+		{"rollback --project shop", []string{`✓ Rolled back to `, `previously: ` + second.Version}},
 		{"promote --project shop " + second.DeploymentID, []string{`✓ .* is live`}},
-		{"env set GREETING=ahoy --project shop", []string{`Set GREETING on shop, from its next deployment on`}},
+		{"env set GREETING=ahoy --project shop", []string{`Set GREETING on shop. It takes effect with the next deployment`}},
 		{"env ls --project shop", []string{`GREETING`, `••••••`}},
 		{"env ls --project shop --reveal", []string{`GREETING .*ahoy`}},
 		{"env rm GREETING --project shop", []string{`Removed GREETING`}},
@@ -169,7 +169,7 @@ func TestInterrupt(t *testing.T) {
 			t.Errorf("the record is %+v", r)
 		}
 		if format == nil {
-			says(t, errs.String(), `Deployment [0-9a-z]{26} is canceled`, `(?m)^error: canceled`)
+			says(t, errs.String(), `Canceled deployment [0-9a-z]{26}`, `(?m)^error: canceled`)
 		} else {
 			says(t, out.String(), `"code": "canceled"`)
 		}

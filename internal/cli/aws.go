@@ -22,9 +22,9 @@ func (s *shell) awsCommand() *cobra.Command {
 	cmd := parent("aws", "Install Anchor in an AWS account",
 		o.planCommand(), o.bootstrapCommand(), o.statusCommand(), o.destroyCommand())
 	cmd.Long = "An installation is one CloudFormation stack: tables, buckets, roles, the HTTP\n" +
-		"API and the build project. Credentials, profile and region are found as the AWS\n" +
-		"CLI finds them. Afterwards every other command works on it with ANCHOR_URL set\n" +
-		"to its API."
+		"API and the build project. Anchor looks up credentials, profile and region the\n" +
+		"way the AWS CLI does. To use other commands with an installation, set ANCHOR_URL\n" +
+		"to the URL of its API."
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&o.Name, "name", "anchor", "name of the installation")
 	flags.StringVar(&o.Region, "region", "", "AWS region (default: the profile's)")
@@ -35,8 +35,8 @@ func (s *shell) awsCommand() *cobra.Command {
 // settings are the flags of those commands that write the stack, or would.
 func (o *awsOptions) settings(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&o.Architecture, "arch", "", "arm64 or x86_64 (default: as it is, arm64 at first)")
-	flags.StringToStringVar(&o.Parameters, "set", nil, "a setting of docs/aws.md, as NAME=VALUE")
+	flags.StringVar(&o.Architecture, "arch", "", "arm64 or x86_64 (default: unchanged; arm64 for a new installation)")
+	flags.StringToStringVar(&o.Parameters, "set", nil, "set a stack parameter, as NAME=VALUE (see docs/aws.md)")
 }
 
 // open gives the installation; what it does is told as progress.

@@ -26,18 +26,18 @@ type bootstrapped struct {
 func (o *awsOptions) bootstrapCommand() *cobra.Command {
 	var b bootstrapOptions
 	cmd := &cobra.Command{
-		Use: "bootstrap", Short: "Make the installation, or upgrade it", Args: cobra.NoArgs,
-		Long: "Makes the installation, or brings it to this version of anchor. It can be run\n" +
-			"again at any time: what is as it should be is left alone. The first token, of\n" +
-			"scope admin, is kept in a file that only this user can read\n" +
-			"(~/.config/anchor/aws-NAME-ACCOUNT-REGION.json); commands that find ANCHOR_URL\n" +
-			"set to the installation's API take it from there.",
+		Use: "bootstrap", Short: "Create or upgrade the installation", Args: cobra.NoArgs,
+		Long: "Creates the installation, or upgrades it to this version of anchor. You can run\n" +
+			"it again at any time: it changes only what differs. It stores the first token,\n" +
+			"which has the admin scope, in a file that only this user can read\n" +
+			"(~/.config/anchor/aws-NAME-ACCOUNT-REGION.json). Commands read the token from\n" +
+			"there when ANCHOR_URL is the URL of the installation's API.",
 		Example: "  anchor aws bootstrap --region eu-central-1\n  anchor aws bootstrap --set LogRetentionDays=30",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.bootstrap(cmd.Context(), b) },
 	}
 	o.settings(cmd)
-	cmd.Flags().BoolVar(&b.AllowDowngrade, "allow-downgrade", false, "put an older version over a newer one")
-	cmd.Flags().BoolVar(&b.newToken, "new-token", false, "make another admin token and keep that")
+	cmd.Flags().BoolVar(&b.AllowDowngrade, "allow-downgrade", false, "replace a newer version by this older one")
+	cmd.Flags().BoolVar(&b.newToken, "new-token", false, "create another admin token and store that one")
 	return cmd
 }
 
@@ -83,12 +83,12 @@ func (o *awsOptions) keepToken(ctx context.Context, i installation.Installation,
 func (s *shell) installed(w io.Writer, b installation.Bootstrapped, file string) {
 	what := "is ready"
 	if len(b.Changes) == 0 {
-		what = "is as it should be"
+		what = "is up to date"
 	}
 	fmt.Fprintf(w, "%s The installation %s: anchor %s in %s\n\n", s.paint(green, "✓"), what, b.Version, where(b.Outputs))
 	fmt.Fprintf(w, "  %s %s\n", s.paint(dim, "API  "), b.APIURL)
 	if file == "" {
-		file = "there is one already; another: anchor aws bootstrap --new-token"
+		file = "not changed; to create another: anchor aws bootstrap --new-token"
 	}
 	fmt.Fprintf(w, "  %s %s\n", s.paint(dim, "Token"), file)
 	fmt.Fprintf(w, "\nNext:\n  export ANCHOR_URL=%s\n  anchor deploy ./my-next-app\n", b.APIURL)

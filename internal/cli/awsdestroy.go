@@ -21,13 +21,13 @@ func (o *awsOptions) destroyCommand() *cobra.Command {
 	var d destroyOptions
 	cmd := &cobra.Command{
 		Use: "destroy", Short: "Remove the installation from the account", Args: cobra.NoArgs,
-		Long: "Removes all that bootstrap made, with the records and files in it, after the\n" +
-			"installation's name was typed. While there are projects it refuses; --force\n" +
-			"removes them, too. What AWS does not let go yet is told.",
+		Long: "Removes everything that bootstrap created, including records and files, after\n" +
+			"you type the name of the installation. It refuses to run while there are\n" +
+			"projects, unless --force is set. It lists resources that AWS cannot delete yet.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.destroy(cmd.Context(), d) },
 	}
-	cmd.Flags().BoolVarP(&d.yes, "yes", "y", false, "do not ask")
-	cmd.Flags().BoolVar(&d.force, "force", false, "remove the projects in it, too")
+	cmd.Flags().BoolVarP(&d.yes, "yes", "y", false, "do not ask for confirmation")
+	cmd.Flags().BoolVar(&d.force, "force", false, "remove the installation's projects too")
 	return cmd
 }
 
@@ -40,11 +40,11 @@ func (o *awsOptions) destroy(ctx context.Context, d destroyOptions) error {
 	options := installation.DestroyOptions{Force: d.force}
 	if !d.yes {
 		options.Confirm = func(projects []string) error {
-			warning := "destroys the installation " + o.Name + " for good"
+			warning := "permanently destroys the installation " + o.Name
 			if len(projects) > 0 {
 				warning += ", with " + strings.Join(projects, ", ")
 			}
-			return o.shell.confirmName(o.Name, "destroys the installation for good", warning)
+			return o.shell.confirmName(o.Name, "permanently destroys the installation", warning)
 		}
 	}
 	done, err := i.Destroy(ctx, options)

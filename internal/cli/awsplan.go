@@ -12,9 +12,9 @@ import (
 
 func (o *awsOptions) planCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "plan", Short: "Show what bootstrap would do; touches nothing", Args: cobra.NoArgs,
-		Long: "Lets CloudFormation compute the changes that bootstrap would make and shows\n" +
-			"them. The change set is deleted again.",
+		Use: "plan", Short: "Show what bootstrap would change, without changing anything", Args: cobra.NoArgs,
+		Long: "Creates a CloudFormation change set, shows the changes that bootstrap would\n" +
+			"make, and deletes the change set.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.plan(cmd.Context()) },
 	}
 	o.settings(cmd)
@@ -36,7 +36,7 @@ func (o *awsOptions) plan(ctx context.Context) error {
 func (s *shell) planned(w io.Writer, p installation.Plan) {
 	place := fmt.Sprintf("%s in %s, account %s", p.Installation, p.Region, p.Account)
 	if len(p.Changes) == 0 {
-		fmt.Fprintf(w, "Nothing to do: the installation %s is as anchor %s makes it.\n", place, p.To)
+		fmt.Fprintf(w, "Nothing to do: the installation %s matches anchor %s.\n", place, p.To)
 		return
 	}
 	fmt.Fprintf(w, "The installation %s\n\n", place)
@@ -45,5 +45,5 @@ func (s *shell) planned(w io.Writer, p installation.Plan) {
 	if p.From != "" && p.From != p.To {
 		fmt.Fprintf(w, ", from anchor %s to %s", p.From, p.To)
 	}
-	fmt.Fprintf(w, ". Make them with %s.\n", s.paint(cyan, "anchor aws bootstrap"))
+	fmt.Fprintf(w, ". To apply them, run %s.\n", s.paint(cyan, "anchor aws bootstrap"))
 }

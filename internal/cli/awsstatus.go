@@ -13,7 +13,7 @@ import (
 
 func (o *awsOptions) statusCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "status", Short: "Show the installation's state", Args: cobra.NoArgs,
+		Use: "status", Short: "Show the state of the installation", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.status(cmd.Context()) },
 	}
 }
@@ -55,9 +55,9 @@ func (s *shell) installationState(w io.Writer, st installation.Status) {
 func drift(status string) string {
 	switch status {
 	case "IN_SYNC":
-		return "none when it was looked for last"
+		return "none at the last check"
 	case "DRIFTED":
 		return "found"
 	}
-	return "never looked for"
+	return "never checked"
 }

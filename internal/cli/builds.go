@@ -31,11 +31,11 @@ func (s *shell) startBuildCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.startBuild(cmd.Context(), o) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.repository, "repo", "", "the repository to clone (default: git's remote origin)")
-	flags.StringVar(&o.ref, "ref", "", "branch, tag or full commit (default: the commit that is checked out)")
-	flags.StringVar(&o.message, "message", "", "message of the record (default: the commit's)")
+	flags.StringVar(&o.repository, "repo", "", "repository to clone (default: git remote origin)")
+	flags.StringVar(&o.ref, "ref", "", "branch, tag or full commit hash (default: the checked-out commit)")
+	flags.StringVar(&o.message, "message", "", "message to record (default: the commit message)")
 	flags.BoolVar(&o.noRelease, "no-release", false, "deploy without going live")
-	flags.BoolVar(&o.noWait, "no-wait", false, "return when the build has begun")
+	flags.BoolVar(&o.noWait, "no-wait", false, "return as soon as the build has started")
 	return cmd
 }
 
@@ -69,7 +69,7 @@ func (s *shell) startBuild(ctx context.Context, o buildOptions) error {
 	}
 	return s.show(out, func(w io.Writer) {
 		if o.noWait {
-			fmt.Fprintf(w, "%s is %s. anchor deployments shows how it goes on.\n", d.ID, d.Status)
+			fmt.Fprintf(w, "%s is %s. To see its progress, run anchor deployments.\n", d.ID, d.Status)
 			return
 		}
 		s.deployedTo(w, d, time.Since(began))
@@ -84,7 +84,7 @@ func (s *shell) followBuild(ctx context.Context, c *client.Client, project strin
 	d, err := (&deploying{shell: s, client: c, slug: project, progress: p}).watch(ctx, id)
 	if ctx.Err() != nil && !s.json {
 		p.halt()
-		fmt.Fprintf(s.Err, "The build goes on. End it with anchor cancel %s\n", id)
+		fmt.Fprintf(s.Err, "The build continues. To stop it, run anchor cancel %s\n", id)
 	}
 	return d, err
 }

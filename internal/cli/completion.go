@@ -15,14 +15,14 @@ type completion struct {
 
 func (s *shell) completionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "completion bash|zsh|fish|powershell", Short: "Print a script that completes commands",
+		Use: "completion bash|zsh|fish|powershell", Short: "Print a shell completion script",
 		Example:   "  source <(anchor completion bash)\n  anchor completion zsh >\"${fpath[1]}/_anchor\"",
 		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var script bytes.Buffer
 			if err := complete(cmd.Root(), args[0], &script); err != nil {
-				return fmt.Errorf("make the completion of %s: %w", args[0], err)
+				return fmt.Errorf("generate the completion script for %s: %w", args[0], err)
 			}
 			return s.show(completion{args[0], script.String()}, func(w io.Writer) { _, _ = script.WriteTo(w) })
 		},

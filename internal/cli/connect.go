@@ -33,8 +33,8 @@ func (s *shell) client() (*client.Client, error) {
 	}
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, anchor.Invalid("bad_url", "ANCHOR_URL is %q, which is no address of a server", base).
-			Hintf("Set it to something like http://127.0.0.1:3080.")
+		return nil, anchor.Invalid("bad_url", "ANCHOR_URL is %q, which is not an http or https URL", base).
+			Hintf("Set it to the URL of the server's API, for example http://127.0.0.1:3080.")
 	}
 	return client.New(base, token), nil
 }
@@ -50,5 +50,5 @@ func (s *shell) inProject() (*client.Client, string, error) {
 }
 
 func noServer(tried []string) error {
-	return errors.New("none is announced in\n  " + strings.Join(tried, "\n  "))
+	return errors.New("looked in\n  " + strings.Join(tried, "\n  "))
 }

@@ -27,7 +27,7 @@ type deployOptions struct {
 func (s *shell) deployCommand() *cobra.Command {
 	var o deployOptions
 	cmd := &cobra.Command{
-		Use: "deploy [DIR]", Short: "Build the app, upload what changed and go live", Args: cobra.MaximumNArgs(1),
+		Use: "deploy [DIR]", Short: "Build the app, upload changed files and go live", Args: cobra.MaximumNArgs(1),
 		Example: "  anchor deploy ./my-next-app\n  anchor deploy --prebuilt ./my-next-app",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.dir = "."
@@ -38,11 +38,11 @@ func (s *shell) deployCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&o.prebuilt, "prebuilt", false, "take the .open-next that is there")
+	flags.BoolVar(&o.prebuilt, "prebuilt", false, "deploy the existing .open-next build")
 	flags.BoolVar(&o.noRelease, "no-release", false, "deploy without going live")
-	flags.StringVar(&o.branch, "branch", "", "branch of the record (default: git's)")
-	flags.StringVar(&o.commit, "commit", "", "commit of the record (default: git's)")
-	flags.StringVar(&o.message, "message", "", "message of the record (default: the commit's)")
+	flags.StringVar(&o.branch, "branch", "", "branch to record (default: the current branch)")
+	flags.StringVar(&o.commit, "commit", "", "commit hash to record (default: the checked-out commit)")
+	flags.StringVar(&o.message, "message", "", "message to record (default: the commit message)")
 	return cmd
 }
 
@@ -82,13 +82,13 @@ func (s *shell) deploy(ctx context.Context, o deployOptions) error {
 }
 
 func (s *shell) deployedTo(w io.Writer, d wire.Deployment, total time.Duration) {
-	fmt.Fprintf(s.Err, "%s\n\n", s.paint(dim, "  "+pad("", labelWidth)+" "+padLeft(took(total), timeWidth)+"  in all"))
+	fmt.Fprintf(s.Err, "%s\n\n", s.paint(dim, "  "+pad("", labelWidth)+" "+padLeft(took(total), timeWidth)+"  total"))
 	if d.Live {
 		fmt.Fprintf(w, "%s %s\n", pad("Live", labelWidth+1), s.paint(bold, d.URL))
 	}
 	fmt.Fprintf(w, "%s %s\n", pad("Deployment", labelWidth+1), d.DeploymentURL)
 	if !d.Live {
-		fmt.Fprintf(s.Err, "\nIt is not live. Make it so with anchor promote %s\n", d.ID)
+		fmt.Fprintf(s.Err, "\nIt is not live. To make it live, run anchor promote %s\n", d.ID)
 	}
 }
 
@@ -99,8 +99,8 @@ func appDir(name string) (string, error) {
 	}
 	info, err := os.Stat(dir)
 	if err != nil || !info.IsDir() {
-		return "", anchor.Invalid("no_folder", "there is no folder %s", dir).Because(err).
-			Hintf("Name the folder of the app: anchor deploy ./my-next-app")
+		return "", anchor.Invalid("no_folder", "the folder %s does not exist", dir).Because(err).
+			Hintf("Pass the folder of the app: anchor deploy ./my-next-app")
 	}
 	return dir, nil
 }
@@ -242,7 +242,7 @@ func (d *deploying) send(ctx context.Context, a openNextBuild) (wire.Deployment,
 	}
 	if err == nil && record.Status == anchor.Deployed {
 		if err := d.rememberUpload(id, a.manifest); err != nil {
-			fmt.Fprintf(d.Err, "The next deploy lists all its files: %v\n", err)
+			fmt.Fprintf(d.Err, "The next deploy will send its complete file list: %v\n", err)
 		}
 	}
 	return record, err
@@ -290,10 +290,10 @@ func (d *deploying) cancel(ctx context.Context, id anchor.DeploymentID) {
 	}
 	switch {
 	case err == nil:
-		fmt.Fprintf(d.Err, "Deployment %s is canceled.\n", id)
+		fmt.Fprintf(d.Err, "Canceled deployment %s.\n", id)
 	case errors.Is(err, anchor.ErrConflict):
-		fmt.Fprintf(d.Err, "Deployment %s had ended already.\n", id)
+		fmt.Fprintf(d.Err, "Deployment %s had already ended.\n", id)
 	default:
-		fmt.Fprintf(d.Err, "Deployment %s could not be canceled: %v\n", id, err)
+		fmt.Fprintf(d.Err, "Could not cancel deployment %s: %v\n", id, err)
 	}
 }

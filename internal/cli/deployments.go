@@ -16,12 +16,12 @@ type pageFlags struct{ anchor.Page }
 
 func (p *pageFlags) declare(cmd *cobra.Command) {
 	cmd.Flags().IntVarP(&p.Limit, "limit", "n", anchor.DefaultPage, "rows to show, at most 100")
-	cmd.Flags().StringVar(&p.Cursor, "cursor", "", "go on after a list that had more")
+	cmd.Flags().StringVar(&p.Cursor, "cursor", "", "continue from the cursor of the previous page")
 }
 
 func (p *pageFlags) check() error {
 	if p.Limit < 1 || p.Limit > anchor.MaxPage {
-		return usagef("--limit is %d; it takes 1 to %d", p.Limit, anchor.MaxPage)
+		return usagef("--limit is %d; it must be from 1 to %d", p.Limit, anchor.MaxPage)
 	}
 	return nil
 }
@@ -29,7 +29,7 @@ func (p *pageFlags) check() error {
 // more tells how to see the next page.
 func (s *shell) more(w io.Writer, next string) {
 	if next != "" {
-		fmt.Fprintln(w, s.paint(dim, "There is more: --cursor "+next))
+		fmt.Fprintln(w, s.paint(dim, "For the next page, add --cursor "+next))
 	}
 }
 
@@ -57,7 +57,7 @@ func (s *shell) deployments(ctx context.Context, page pageFlags) error {
 	}
 	return s.show(list, func(w io.Writer) {
 		if len(list.Items) == 0 {
-			fmt.Fprintln(w, "No deployments yet. Make one with anchor deploy.")
+			fmt.Fprintln(w, "No deployments yet. To create one, run anchor deploy.")
 			return
 		}
 		rows := make([][]string, 0, len(list.Items))
@@ -95,7 +95,7 @@ func shortVersion(d wire.Deployment) string {
 
 func (s *shell) cancelCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "cancel ID", Short: "Cancel a deployment that has not ended", Args: cobra.ExactArgs(1),
+		Use: "cancel ID", Short: "Cancel a running deployment", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, project, err := s.inProject()
 			if err != nil {
@@ -105,7 +105,7 @@ func (s *shell) cancelCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.show(d, func(w io.Writer) { fmt.Fprintf(w, "%s is canceled.\n", d.ID) })
+			return s.show(d, func(w io.Writer) { fmt.Fprintf(w, "Canceled %s.\n", d.ID) })
 		},
 	}
 }

@@ -79,7 +79,7 @@ func TestCtrlCEndsTheWatchingOnly(t *testing.T) {
 		t.Errorf("ended with %d", code)
 	}
 	shown := strings.Join(term.lines(), "\n")
-	if !strings.Contains(shown, "Anchor goes on") || strings.Contains(shown, "error:") {
+	if !strings.Contains(shown, "Anchor continues in the background") || strings.Contains(shown, "error:") {
 		t.Errorf("the terminal shows:\n%s", shown)
 	}
 	if code := run(t.Context(), []string{"domains", "check", "--project", "shop", "shop.example.com"}, streams, Parts{}); code != 1 {

@@ -38,11 +38,11 @@ type domainOptions struct {
 func (s *shell) addDomainCommand() *cobra.Command {
 	var o domainOptions
 	cmd := &cobra.Command{
-		Use: "add NAME", Short: "Attach a domain: prints the DNS records to set, then watches",
+		Use: "add NAME", Short: "Attach a domain, print the DNS records to set and watch",
 		Long: "Attaches a domain to the project and prints the DNS records to set. On a\n" +
-			"terminal it then shows each check turning green, until the domain is served\n" +
-			"over HTTPS. Ctrl-C ends the watching only; the server goes on. Without a\n" +
-			"terminal it ends at once.",
+			"terminal it then shows the result of each check until the domain is served over\n" +
+			"HTTPS. Ctrl-C stops watching; the server continues to set up the domain. Without\n" +
+			"a terminal the command returns at once.",
 		Example: "  anchor domains add shop.example.com\n" +
 			"  anchor domains add example.com --www\n" +
 			"  anchor domains add old.example.com --redirect-to shop.example.com\n" +
@@ -51,25 +51,25 @@ func (s *shell) addDomainCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return s.addDomain(cmd.Context(), args[0], o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.redirectTo, "redirect-to", "", "send every request on to this domain")
-	f.BoolVar(&o.www, "www", false, "attach www (or the name without it), redirecting")
-	f.BoolVar(&o.hsts, "hsts", false, "let browsers use nothing but HTTPS from now on")
-	f.StringVar(&o.cert, "cert", "", "file with your own certificate and its chain (PEM)")
-	f.StringVar(&o.key, "key", "", "file with that certificate's key (PEM)")
-	f.BoolVar(&o.wait, "wait", false, "watch without a terminal too")
+	f.StringVar(&o.redirectTo, "redirect-to", "", "redirect every request to this domain")
+	f.BoolVar(&o.www, "www", false, "also attach the www name (or the name without www) as a redirect")
+	f.BoolVar(&o.hsts, "hsts", false, "make browsers use only HTTPS from now on")
+	f.StringVar(&o.cert, "cert", "", "PEM file with your own certificate and its chain")
+	f.StringVar(&o.key, "key", "", "PEM file with the private key of that certificate")
+	f.BoolVar(&o.wait, "wait", false, "watch even without a terminal")
 	f.BoolVar(&o.noWait, "no-wait", false, "do not watch")
-	f.DurationVar(&o.timeout, "timeout", 0, "watch no longer than this, for example 30m")
+	f.DurationVar(&o.timeout, "timeout", 0, "stop watching after this time, for example 30m")
 	return cmd
 }
 
 func (o domainOptions) check() error {
 	switch {
 	case o.wait && o.noWait:
-		return usagef("--wait and --no-wait exclude each other")
+		return usagef("use either --wait or --no-wait, not both")
 	case (o.cert == "") != (o.key == ""):
-		return usagef("--cert and --key go together")
+		return usagef("use --cert and --key together")
 	case o.timeout < 0:
-		return usagef("--timeout is %s; it takes a duration like 30m", o.timeout)
+		return usagef("--timeout is %s; it must be a positive duration such as 30m", o.timeout)
 	}
 	return nil
 }
@@ -94,7 +94,7 @@ func readPEM(what, file string) (string, error) {
 		return "", usagef("read the %s: %w", what, err)
 	}
 	if !strings.Contains(string(content), "-----BEGIN ") {
-		return "", usagef("%s holds no PEM; the %s has to begin with -----BEGIN", file, what)
+		return "", usagef("%s is not a PEM file; the %s must begin with -----BEGIN", file, what)
 	}
 	return string(content), nil
 }
@@ -127,7 +127,7 @@ func (s *shell) addDomain(ctx context.Context, name string, o domainOptions) err
 			return err
 		}
 	} else if !s.json {
-		fmt.Fprintf(s.Out, "\nSee how it stands with: anchor domains check %s\n", quoted(d.Name))
+		fmt.Fprintf(s.Out, "\nTo see its state, run anchor domains check %s\n", quoted(d.Name))
 	}
 	if s.json {
 		return s.document(added[0])
@@ -172,7 +172,7 @@ func (s *shell) domains(ctx context.Context, page pageFlags) error {
 	}
 	return s.show(list, func(w io.Writer) {
 		if len(list.Items) == 0 {
-			fmt.Fprintf(w, "%s has no domains yet. anchor domains add NAME attaches one.\n", project)
+			fmt.Fprintf(w, "%s has no domains yet. To attach one, run anchor domains add NAME.\n", project)
 			return
 		}
 		var rows [][]string
@@ -202,9 +202,10 @@ func expiry(ms int64) string {
 
 func (s *shell) checkDomainCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "check NAME", Short: "Say what is right and what is wrong with a domain", Args: cobra.ExactArgs(1),
-		Long: "Asks the DNS now, tells what is right and what is wrong, and has the server try\n" +
-			"at once what waits for the DNS. It ends with 0 only if the domain is served.",
+		Use: "check NAME", Short: "Check the DNS and certificate of a domain", Args: cobra.ExactArgs(1),
+		Long: "Queries the DNS now, reports what is correct and what is wrong, and makes the\n" +
+			"server retry anything that waits for the DNS. It exits with 0 only if the domain\n" +
+			"is served.",
 		RunE: func(cmd *cobra.Command, args []string) error { return s.checkDomain(cmd.Context(), args[0]) },
 	}
 }
@@ -230,10 +231,10 @@ func (s *shell) checkDomain(ctx context.Context, name string) error {
 func (s *shell) removeDomainCommand() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
-		Use: "rm NAME", Short: "Stop serving a domain and give its certificate up", Args: cobra.ExactArgs(1),
+		Use: "rm NAME", Short: "Remove a domain and delete its certificate", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return s.removeDomain(cmd.Context(), args[0], yes) },
 	}
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
 	return cmd
 }
 
@@ -248,7 +249,7 @@ func (s *shell) removeDomain(ctx context.Context, name string, yes bool) error {
 			return err
 		}
 		name = d.Name
-		if err := s.confirmName(name, "ends the site at this name", "ends the site at https://"+name); err != nil {
+		if err := s.confirmName(name, "takes the site at this name offline", "takes the site at https://"+name+" offline"); err != nil {
 			return err
 		}
 	}
@@ -263,11 +264,11 @@ func (s *shell) removeDomain(ctx context.Context, name string, yes bool) error {
 func (s *shell) moveDomainCommand() *cobra.Command {
 	var to string
 	cmd := &cobra.Command{
-		Use: "move NAME --to PROJECT", Short: "Let another project answer for a domain (needs an admin token)",
+		Use: "move NAME --to PROJECT", Short: "Move a domain to another project (needs an admin token)",
 		Args: cobra.ExactArgs(1), DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error { return s.moveDomain(cmd.Context(), args[0], to) },
 	}
-	cmd.Flags().StringVar(&to, "to", "", "slug of the project that gets the domain")
+	cmd.Flags().StringVar(&to, "to", "", "slug of the project to move the domain to")
 	return cmd
 }
 
@@ -284,6 +285,6 @@ func (s *shell) moveDomain(ctx context.Context, name, to string) error {
 		return err
 	}
 	return s.show(d, func(w io.Writer) {
-		fmt.Fprintf(w, "Moved %s from %s to %s, in one step.\n", d.Name, project, to)
+		fmt.Fprintf(w, "Moved %s from %s to %s.\n", d.Name, project, to)
 	})
 }

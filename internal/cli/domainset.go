@@ -14,7 +14,7 @@ func (s *shell) setDomainCommand() *cobra.Command {
 	var to string
 	var serve, hsts bool
 	cmd := &cobra.Command{
-		Use: "set NAME", Short: "Change where a domain redirects to, and its HSTS",
+		Use: "set NAME", Short: "Change the redirect and HSTS settings of a domain",
 		Example: "  anchor domains set old.example.com --redirect-to shop.example.com\n" +
 			"  anchor domains set old.example.com --serve\n" +
 			"  anchor domains set shop.example.com --hsts=false",
@@ -26,19 +26,19 @@ func (s *shell) setDomainCommand() *cobra.Command {
 			}
 			switch {
 			case to != "" && serve:
-				return usagef("--redirect-to and --serve exclude each other")
+				return usagef("use either --redirect-to or --serve, not both")
 			case to != "" || serve:
 				set.RedirectTo = &to
 			case set.HSTS == nil:
-				return usagef("say what to change: --redirect-to NAME, --serve or --hsts")
+				return usagef("nothing to change; use --redirect-to NAME, --serve or --hsts")
 			}
 			return s.setDomain(cmd.Context(), args[0], set)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&to, "redirect-to", "", "send every request on to this domain")
-	f.BoolVar(&serve, "serve", false, "serve the site here instead of redirecting")
-	f.BoolVar(&hsts, "hsts", false, "let browsers use nothing but HTTPS from now on")
+	f.StringVar(&to, "redirect-to", "", "redirect every request to this domain")
+	f.BoolVar(&serve, "serve", false, "serve the site on this domain instead of redirecting")
+	f.BoolVar(&hsts, "hsts", false, "make browsers use only HTTPS from now on")
 	return cmd
 }
 

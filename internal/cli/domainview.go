@@ -59,9 +59,9 @@ func (s *shell) domainRecords(w io.Writer, domains []wire.Domain) {
 	fmt.Fprintf(w, "\nSet %s at the DNS provider of %s:\n\n", map[bool]string{true: "this record", false: "these records"}[len(rows) == 1], zone)
 	s.recordTable(w, rows)
 	fmt.Fprintln(w)
-	wrapped(w, "", "HOST is what most providers' forms want as Host or Name (@ is the domain itself); others want the whole NAME. TTL: automatic, or 300.")
+	wrapped(w, "", "Most DNS providers ask for HOST in a field named Host or Name (@ is the domain itself); some ask for the full NAME. Set the TTL to automatic, or to 300.")
 	if choice {
-		wrapped(w, "", "Of A, AAAA and CNAME records with the same NAME one is enough. A and AAAA may be set together; a CNAME stands alone.")
+		wrapped(w, "", "For each NAME, set either its CNAME record or its A and AAAA records. One of A and AAAA is enough.")
 	}
 }
 
@@ -133,20 +133,20 @@ func (s *shell) domainChecked(w io.Writer, d wire.Domain) {
 		s.domainRecords(w, []wire.Domain{d})
 	}
 	if d.Status != anchor.HostRemoving {
-		fmt.Fprintln(w, "\nAnchor keeps looking by itself; nothing has to be started again.")
+		fmt.Fprintln(w, "\nAnchor keeps checking; you do not need to run this command again.")
 	}
 }
 
 func domainState(d wire.Domain) string {
 	switch d.Status {
 	case anchor.HostPending:
-		return "waits for its DNS"
+		return "is waiting for DNS"
 	case anchor.HostIssuing:
-		return "waits for its certificate"
+		return "is waiting for its certificate"
 	case anchor.HostActive:
 		return "is served over HTTPS"
 	case anchor.HostFailed:
-		return "has no certificate; Anchor tries again"
+		return "has no certificate; Anchor will try again"
 	case anchor.HostRemoving:
 		return "is being removed"
 	}
@@ -184,7 +184,7 @@ func (s *shell) certificate(w io.Writer, d wire.Domain) {
 			mark, text = s.paint(red, "✗"), strings.ToLower(string(d.CertificateStatus))
 		}
 	case d.NotAfter > 0:
-		text += ", good until " + time.UnixMilli(d.NotAfter).Format(time.DateOnly)
+		text += ", valid until " + time.UnixMilli(d.NotAfter).Format(time.DateOnly)
 	}
 	fmt.Fprintf(w, "%s %s %s\n", mark, pad("TLS", labelWidth), text)
 }

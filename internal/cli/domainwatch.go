@@ -36,7 +36,7 @@ type watching struct {
 func (s *shell) watchDomains(ctx context.Context, c *client.Client, project string, domains []wire.Domain, o domainOptions) error {
 	name := domains[0].Name
 	if !s.json {
-		fmt.Fprintln(s.Err, "\nWatching. Ctrl-C ends the watching only; Anchor goes on by itself.")
+		fmt.Fprintln(s.Err, "\nWatching. Ctrl-C stops watching; Anchor continues in the background.")
 	}
 	limited, stop := ctx, context.CancelFunc(func() {})
 	if o.timeout > 0 {
@@ -51,15 +51,15 @@ func (s *shell) watchDomains(ctx context.Context, c *client.Client, project stri
 		return nil
 	case ctx.Err() != nil:
 		if !s.json {
-			fmt.Fprintf(s.Err, "%s is attached and Anchor goes on. See how it stands with:\n  anchor domains check %s\n", name, quoted(name))
+			fmt.Fprintf(s.Err, "%s is attached, and Anchor continues in the background. To see its state, run\n  anchor domains check %s\n", name, quoted(name))
 		}
 		if o.wait {
 			return ctx.Err()
 		}
 		return nil
 	case limited.Err() != nil:
-		return anchor.Failed("not_served_yet", "%s is not served after %s", name, o.timeout).
-			Hintf("Anchor goes on by itself. See what is missing with: anchor domains check %s", quoted(name))
+		return anchor.Failed("not_served_yet", "%s is still not served after %s", name, o.timeout).
+			Hintf("Anchor continues in the background. To see what is missing, run anchor domains check %s", quoted(name))
 	}
 	return err
 }
@@ -76,7 +76,7 @@ func (w *watching) until(ctx context.Context, domains []wire.Domain) error {
 			return err
 		case err != nil:
 			lost++
-			w.progress.say("the server does not answer; it is asked again")
+			w.progress.say("the server does not answer; retrying")
 		case served:
 			return nil
 		default:

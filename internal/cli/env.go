@@ -19,14 +19,14 @@ func (s *shell) envCommand() *cobra.Command {
 func (s *shell) setEnvCommand() *cobra.Command {
 	var phase string
 	cmd := &cobra.Command{
-		Use: "set NAME=value… | set NAME -", Short: "Set variables; NAME - reads the value from stdin",
-		Long: "Sets environment variables of the project for its next deployment. A version\n" +
-			"that is deployed keeps the values it was deployed with.",
+		Use: "set NAME=value… | set NAME -", Short: "Set variables; NAME - reads one value from standard input",
+		Long: "Sets environment variables of the project. They take effect with the next\n" +
+			"deployment: every existing deployment keeps the values it was deployed with.",
 		Example: "  anchor env set API_URL=https://api.example.com --for run\n  anchor env set API_KEY - <key.txt",
 		Args:    cobra.MinimumNArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return s.setEnv(cmd.Context(), args, phase) },
 	}
-	cmd.Flags().StringVar(&phase, "for", "both", "when it is set: build, run or both")
+	cmd.Flags().StringVar(&phase, "for", "both", "where the variable is set: build, run or both")
 	return cmd
 }
 
@@ -53,7 +53,7 @@ func (s *shell) setEnv(ctx context.Context, args []string, phase string) error {
 		out.Set = append(out.Set, v.Name)
 	}
 	return s.show(out, func(w io.Writer) {
-		fmt.Fprintf(w, "Set %s on %s, from its next deployment on.\n", strings.Join(out.Set, ", "), project)
+		fmt.Fprintf(w, "Set %s on %s. It takes effect with the next deployment.\n", strings.Join(out.Set, ", "), project)
 	})
 }
 
@@ -64,11 +64,11 @@ func (s *shell) readVars(args []string, phase anchor.EnvPhase) ([]wire.SetVar, e
 		name, value, assigned := strings.Cut(args[i], "=")
 		if !assigned {
 			if i+1 >= len(args) || args[i+1] != "-" || len(vars) > 0 || len(args) > 2 {
-				return nil, usagef("%q is no NAME=value; use NAME=value…, or NAME - to read one value from stdin", name)
+				return nil, usagef("%q is not of the form NAME=value; to read one value from standard input, use NAME -", name)
 			}
 			read, err := s.readValue()
 			if err != nil {
-				return nil, fmt.Errorf("read the value of %s from stdin: %w", name, err)
+				return nil, fmt.Errorf("read the value of %s from standard input: %w", name, err)
 			}
 			value, i = read, i+1
 		}
@@ -89,10 +89,10 @@ func (s *shell) readValue() (string, error) {
 func (s *shell) listEnvCommand() *cobra.Command {
 	var reveal bool
 	cmd := &cobra.Command{
-		Use: "ls", Short: "List variables, without their values", Args: cobra.NoArgs,
+		Use: "ls", Short: "List variables without their values", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.listEnv(cmd.Context(), reveal) },
 	}
-	cmd.Flags().BoolVar(&reveal, "reveal", false, "show the values too (needs an admin token)")
+	cmd.Flags().BoolVar(&reveal, "reveal", false, "also show the values (needs an admin token)")
 	return cmd
 }
 
@@ -134,7 +134,7 @@ func (s *shell) removeEnvCommand() *cobra.Command {
 				return err
 			}
 			return s.show(removed{Removed: args[0]}, func(w io.Writer) {
-				fmt.Fprintf(w, "Removed %s from %s, from its next deployment on.\n", args[0], project)
+				fmt.Fprintf(w, "Removed %s from %s. It takes effect with the next deployment.\n", args[0], project)
 			})
 		},
 	}

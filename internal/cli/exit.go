@@ -89,7 +89,7 @@ func failureOf(err error) failure {
 		}
 		return f
 	case errors.As(err, &gone):
-		return failure{Code: "unreachable", Message: err.Error(), Hint: cmp.Or(gone.Hint, "Start it with anchor up, or set ANCHOR_URL.")}
+		return failure{Code: "unreachable", Message: err.Error(), Hint: cmp.Or(gone.Hint, "Start the server with anchor up, or set ANCHOR_URL to the URL of a running one.")}
 	}
 	return failure{Code: "failed", Message: err.Error()}
 }

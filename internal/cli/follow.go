@@ -22,7 +22,7 @@ func (d *deploying) follow(ctx context.Context, id anchor.DeploymentID) (wire.De
 func (d *deploying) watch(ctx context.Context, id anchor.DeploymentID) (wire.Deployment, error) {
 	for e, err := range d.client.Watch(ctx, d.slug, id) {
 		if gone := (*client.Unreachable)(nil); errors.As(err, &gone) {
-			gone.Hint = "The deployment goes on when the server is back: anchor deployments shows how it ends."
+			gone.Hint = "The deployment continues when the server is back. To see how it ends, run anchor deployments."
 		}
 		if err != nil {
 			return wire.Deployment{}, fmt.Errorf("follow deployment %s: %w", id, err)
@@ -78,9 +78,9 @@ func ending(d wire.Deployment) error {
 	e := anchor.Failed(string(d.Status), "deployment %s ended as %s: %s", d.ID, d.Status, message)
 	switch d.Status {
 	case anchor.Superseded:
-		return e.Hintf("Nothing is wrong with this one. To make it live all the same: anchor promote %s", d.ID)
+		return e.Hintf("A newer release is live. To make this deployment live instead, run anchor promote %s", d.ID)
 	case anchor.Canceled:
-		return e.Hintf("Start another with anchor deploy.")
+		return e.Hintf("To deploy again, run anchor deploy.")
 	}
-	return e.Hintf("Live traffic is as it was. See what the app wrote with anchor logs --deployment %s", d.ID)
+	return e.Hintf("Live traffic was not affected. To see what the app logged, run anchor logs --deployment %s", d.ID)
 }

@@ -50,7 +50,7 @@ func (d *deploying) rememberUpload(id anchor.DeploymentID, m artifact.Manifest) 
 	}
 	content, err := json.Marshal(lastUpload{DeploymentID: id, Manifest: m})
 	if err != nil {
-		return fmt.Errorf("remember the upload: %w", err)
+		return fmt.Errorf("store the file list of this upload: %w", err)
 	}
 	name := d.lastUploadFile()
 	temp := fmt.Sprintf("%s.%d", name, os.Getpid())
@@ -68,7 +68,7 @@ func (d *deploying) rememberUpload(id anchor.DeploymentID, m artifact.Manifest) 
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("remember the upload: %w", err)
+		return fmt.Errorf("store the file list of this upload: %w", err)
 	}
 	return nil
 }

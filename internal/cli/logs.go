@@ -24,20 +24,20 @@ type logsOptions struct {
 func (s *shell) logsCommand() *cobra.Command {
 	var o logsOptions
 	cmd := &cobra.Command{
-		Use: "logs", Short: "Show what the app wrote; -f goes on", Args: cobra.NoArgs,
-		Long: "Shows the last lines the app wrote. With -f it goes on until Ctrl-C; a stream\n" +
-			"has no end to wait for, so -f --json prints one JSON document a line.",
+		Use: "logs", Short: "Show the app's log; -f to follow", Args: cobra.NoArgs,
+		Long: "Shows the last lines of the app's log. With -f it also shows new lines until\n" +
+			"you press Ctrl-C. With -f --json it prints one JSON document per line.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.logs(cmd.Context(), o) },
 	}
-	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on with new lines")
-	cmd.Flags().IntVarP(&o.limit, "limit", "n", 200, "how many of the last lines, at most 10000")
-	cmd.Flags().StringVar(&o.deployment, "deployment", "", "only this deployment's")
+	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "show new lines as they arrive")
+	cmd.Flags().IntVarP(&o.limit, "limit", "n", 200, "number of lines to show, at most 10000")
+	cmd.Flags().StringVar(&o.deployment, "deployment", "", "show only lines of this deployment")
 	return cmd
 }
 
 func (s *shell) logs(ctx context.Context, o logsOptions) error {
 	if o.limit < 0 || o.limit > 10000 {
-		return usagef("--limit is %d; it takes 0 to 10000", o.limit)
+		return usagef("--limit is %d; it must be from 0 to 10000", o.limit)
 	}
 	c, project, err := s.inProject()
 	if err != nil {

@@ -90,8 +90,9 @@ func (s *shell) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "anchor",
 		Short: "Deploy Next.js apps to your own machine",
-		Long: "Anchor puts the OpenNext build of a Next.js app in front of users: every\n" +
-			"deployment immutable, traffic moved in one step, any earlier one back at once.",
+		Long: "Anchor deploys and serves OpenNext builds of Next.js apps. Every deployment is\n" +
+			"immutable, traffic switches in one atomic step, and you can roll back to any\n" +
+			"kept deployment at once.",
 		SilenceErrors: true, SilenceUsage: true,
 		PersistentPreRun: func(*cobra.Command, []string) { s.parsed = true },
 		Args:             cobra.NoArgs,
@@ -104,10 +105,10 @@ func (s *shell) root() *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true // ours knows --json
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
-	root.PersistentFlags().BoolVar(&s.json, "json", false, "print one JSON document and nothing else")
-	root.PersistentFlags().StringVar(&s.project, "project", "", "slug of the project (default: .anchor/project.json's)")
+	root.PersistentFlags().BoolVar(&s.json, "json", false, "print a single JSON document")
+	root.PersistentFlags().StringVar(&s.project, "project", "", "slug of the project (default: the one in .anchor/project.json)")
 	root.AddGroup(&cobra.Group{ID: "main", Title: "Deploy and release:"},
-		&cobra.Group{ID: "look", Title: "Look:"}, &cobra.Group{ID: "settings", Title: "Set up:"})
+		&cobra.Group{ID: "look", Title: "Inspect:"}, &cobra.Group{ID: "settings", Title: "Set up:"})
 	add := func(group string, commands ...*cobra.Command) {
 		for _, c := range commands {
 			c.GroupID = group
@@ -131,7 +132,7 @@ func writeJSON(w io.Writer, v any) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(v); err != nil {
-		return fmt.Errorf("write the answer: %w", err)
+		return fmt.Errorf("write the JSON document: %w", err)
 	}
 	return nil
 }

@@ -33,8 +33,8 @@ func findTree(dir string) (string, error) {
 		_, err := parse(tree)
 		return tree, err
 	}
-	return "", anchor.Invalid("no_artifact", "%q holds no OpenNext build", filepath.Join(dir, treeName)).
-		Hintf("Leave --prebuilt away to build the app, or run npx open-next build first.")
+	return "", anchor.Invalid("no_artifact", "%q does not contain an OpenNext build", filepath.Join(dir, treeName)).
+		Hintf("Run npx open-next build first, or omit --prebuilt to let Anchor build the app.")
 }
 
 // ownTree refuses an .open-next that is a link: in somebody else's repository it may lead
@@ -48,14 +48,14 @@ func ownTree(tree string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("look at the build: %w", err)
+		return fmt.Errorf("inspect the build: %w", err)
 	}
 	target, err := os.Readlink(tree)
 	if err != nil {
-		return fmt.Errorf("look at the build: %w", err)
+		return fmt.Errorf("inspect the build: %w", err)
 	}
-	return anchor.Invalid("link_escapes", "%q is a link, to %q", tree, target).
-		Hintf("Name the folder that it leads to, if that is what you want to deploy.")
+	return anchor.Invalid("link_escapes", "%q is a symbolic link to %q", tree, target).
+		Hintf("To deploy the folder that it points to, pass the path of that folder.")
 }
 
 func isDir(name string) bool {

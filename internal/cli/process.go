@@ -41,7 +41,7 @@ func openBuildLog(dir string, onLine func(string)) (*buildLog, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("keep the build's output: %w", err)
+		return nil, fmt.Errorf("store the build output: %w", err)
 	}
 	return &buildLog{file: file, path: filepath.Join(dir, stateDir, "build.log"), onLine: onLine}, nil
 }
@@ -107,7 +107,7 @@ func (b *buildLog) run(ctx context.Context, dir string, env []string, command ..
 		return ctx.Err()
 	case err != nil:
 		return anchor.Failed("build_failed", "%s failed", strings.Join(command, " ")).Because(err).
-			Hintf("Its whole output is in %s.", b.path)
+			Hintf("The complete output is in %s.", b.path)
 	}
 	return nil
 }

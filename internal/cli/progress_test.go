@@ -99,7 +99,7 @@ func TestHumanUnits(t *testing.T) {
 		took(12 * time.Millisecond): "12 ms", took(3200 * time.Millisecond): "3.2 s", took(65 * time.Second): "1 min 05 s",
 		size(999): "999 B", size(1500): "2 kB", size(43_800_000): "43.8 MB", size(2_500_000_000): "2.50 GB",
 		diskLine(wire.Disk{Shelved: 1, Trashed: 1}): "0 B free, 0 B in the data folder, 0 B of it artifacts" +
-			"; the hashed files of 1 pruned deployment are kept; the trash holds 1 removed deployment",
+			"; hashed files of 1 pruned deployment are still kept; 1 removed deployment in the trash",
 		plural(1, "file"): "1 file", plural(2, "file"): "2 files", cut("abcdef", 4): "abc…", short("c0ffee"): "c0ffee",
 	}
 	for got, want := range cases {

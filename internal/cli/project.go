@@ -36,8 +36,8 @@ func (s *shell) projectFor(dir string) (string, error) {
 	if slug := anchor.Slugify(packageName(dir)); slug != "" {
 		return slug, nil
 	}
-	return "", anchor.Invalid("no_project", "no project is named, and %s has no package.json that names one", dir).
-		Hintf("Name it with --project SLUG; anchor projects lists them.")
+	return "", anchor.Invalid("no_project", "no project was specified, and %s has no package.json with a name", dir).
+		Hintf("Use --project SLUG. To list the projects, run anchor projects.")
 }
 
 func recall(dir string) (string, error) {
@@ -47,13 +47,13 @@ func recall(dir string) (string, error) {
 		if err == nil {
 			var r remembered
 			if err := json.Unmarshal(content, &r); err != nil {
-				return "", anchor.Invalid("bad_project_file", "%s is no JSON", name).Because(err).
-					Hintf("Remove it, or name the project with --project.")
+				return "", anchor.Invalid("bad_project_file", "%s is not valid JSON", name).Because(err).
+					Hintf("Remove the file, or use --project SLUG.")
 			}
 			return r.Project, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("read the remembered project: %w", err)
+			return "", fmt.Errorf("read the project of this folder: %w", err)
 		}
 		if dir == filepath.Dir(dir) {
 			return "", nil
@@ -83,7 +83,7 @@ func remember(dir, slug string) error {
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("remember the project: %w", err)
+		return fmt.Errorf("store the project of this folder: %w", err)
 	}
 	return nil
 }
@@ -98,10 +98,10 @@ func inState(dir string, do func(state *os.Root) error) error {
 	defer app.Close()
 	if info, err := app.Lstat(stateDir); err == nil && !info.IsDir() {
 		return anchor.Invalid("bad_state_folder", "%q is not a folder", filepath.Join(dir, stateDir)).
-			Hintf("Remove it; Anchor makes a folder of this name.")
+			Hintf("Remove it; Anchor creates a folder with this name.")
 	}
 	if err := app.MkdirAll(stateDir, 0o755); err != nil {
-		return fmt.Errorf("make Anchor's folder in the app: %w", err)
+		return fmt.Errorf("create Anchor's folder in the app: %w", err)
 	}
 	state, err := app.OpenRoot(stateDir)
 	if err != nil {
@@ -109,7 +109,7 @@ func inState(dir string, do func(state *os.Root) error) error {
 	}
 	defer state.Close()
 	if err := state.WriteFile(".gitignore", []byte("*\n"), 0o644); err != nil {
-		return fmt.Errorf("make Anchor's folder in the app: %w", err)
+		return fmt.Errorf("create Anchor's folder in the app: %w", err)
 	}
 	return do(state)
 }

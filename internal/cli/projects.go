@@ -40,7 +40,7 @@ func (s *shell) projects(ctx context.Context, page pageFlags) error {
 	}
 	return s.show(list, func(w io.Writer) {
 		if len(list.Items) == 0 {
-			fmt.Fprintln(w, "No projects yet. anchor deploy makes one.")
+			fmt.Fprintln(w, "No projects yet. To create one, run anchor deploy.")
 			return
 		}
 		var rows [][]string
@@ -69,10 +69,10 @@ func (s *shell) createProjectCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.show(p, func(w io.Writer) { fmt.Fprintf(w, "Created %s. It will be at %s\n", p.Slug, p.URL) })
+			return s.show(p, func(w io.Writer) { fmt.Fprintf(w, "Created %s. Its URL will be %s\n", p.Slug, p.URL) })
 		},
 	}
-	cmd.Flags().StringVar(&branch, "production-branch", "main", "the branch that production comes from")
+	cmd.Flags().StringVar(&branch, "production-branch", "main", "branch that is deployed to production")
 	return cmd
 }
 
@@ -82,7 +82,7 @@ func (s *shell) removeProjectCommand() *cobra.Command {
 		Use: "rm SLUG", Short: "Remove a project, its deployments and its files", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return s.removeProject(cmd.Context(), args[0], yes) },
 	}
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
 	return cmd
 }
 
@@ -114,7 +114,7 @@ func (s *shell) removeProject(ctx context.Context, slug string, yes bool) error 
 	}
 	return s.show(removed{Removed: p.Slug, Removing: removing}, func(w io.Writer) {
 		if removing {
-			fmt.Fprintf(w, "%s is being removed; AWS takes some minutes. It is gone when anchor projects does not list it any more.\n", p.Slug)
+			fmt.Fprintf(w, "%s is being removed, which takes some minutes on AWS. To see when it is gone, run anchor projects.\n", p.Slug)
 			return
 		}
 		fmt.Fprintf(w, "Removed %s.\n", p.Slug)
@@ -124,7 +124,7 @@ func (s *shell) removeProject(ctx context.Context, slug string, yes bool) error 
 // awaitRemoval waits until the project is gone. Who does not want to interrupts it, or a
 // call fails: it goes on all the same, and is reported as still going on.
 func (s *shell) awaitRemoval(ctx context.Context, c *client.Client, p anchor.Project) (removing bool) {
-	fmt.Fprintf(s.Err, "%s is down. AWS takes some minutes to remove all it had; Ctrl-C stops the waiting only.\n", p.Slug)
+	fmt.Fprintf(s.Err, "%s is offline. AWS takes some minutes to remove its resources. Ctrl-C stops waiting; the removal continues.\n", p.Slug)
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		select {
 		case <-time.After(pause):
@@ -140,22 +140,23 @@ func (s *shell) awaitRemoval(ctx context.Context, c *client.Client, p anchor.Pro
 
 // confirm wants the slug typed again: what is removed is gone.
 func (s *shell) confirm(p anchor.Project) error {
-	return s.confirmName(p.Slug, "takes its site down for good", "takes "+p.Slug+" down and removes its deployments for good")
+	return s.confirmName(p.Slug, "takes its site offline and permanently removes its deployments",
+		"takes "+p.Slug+" offline and permanently removes its deployments")
 }
 
 // confirmName wants name typed again; what removing it does is told to scripts as
 // effect and to people as warning.
 func (s *shell) confirmName(name, effect, warning string) error {
 	if !s.IsTerminal || s.json {
-		return usagef("removing %s %s; say --yes to do it", name, effect)
+		return usagef("removing %s %s; to confirm, add --yes", name, effect)
 	}
-	fmt.Fprintf(s.Err, "This %s.\nType its name to go on: ", warning)
+	fmt.Fprintf(s.Err, "This %s.\nTo confirm, type its name: ", warning)
 	line, err := bufio.NewReader(s.In).ReadString('\n')
 	if err != nil && line == "" {
-		return usagef("nothing was typed; %s is kept", name)
+		return usagef("no name was typed; %s was not removed", name)
 	}
 	if strings.TrimSpace(line) != name {
-		return usagef("that is not %s; it is kept", name)
+		return usagef("the name does not match; %s was not removed", name)
 	}
 	return nil
 }

@@ -68,11 +68,11 @@ func removeShop(t *testing.T, terminal bool, looks int, args ...string) string {
 }
 
 func TestARemovalThatTakesAWhile(t *testing.T) {
-	if out := removeShop(t, true, 3); !strings.Contains(out, "Ctrl-C stops the waiting only") || !strings.HasSuffix(out, "Removed shop.\n") {
+	if out := removeShop(t, true, 3); !strings.Contains(out, "Ctrl-C stops waiting; the removal continues") || !strings.HasSuffix(out, "Removed shop.\n") {
 		t.Errorf("on a terminal it says %s", out)
 	}
 	out := removeShop(t, false, 100)
-	if !strings.Contains(out, "shop is being removed; AWS takes some minutes") || strings.Contains(out, "Removed") {
+	if !strings.Contains(out, "shop is being removed, which takes some minutes on AWS") || strings.Contains(out, "Removed") {
 		t.Errorf("in a script it says %s", out)
 	}
 	if out := removeShop(t, true, 100, "--json"); !strings.Contains(out, `"removing": true`) {

@@ -21,8 +21,8 @@ func checkPublic(ctx context.Context, app string) error {
 		case name == public && errors.Is(err, fs.ErrNotExist):
 			return nil
 		case err != nil:
-			return anchor.Invalid("unreadable", "could not read %q", name).Because(err).
-				Hintf("Check that you may read it.")
+			return anchor.Invalid("unreadable", "cannot read %q", name).Because(err).
+				Hintf("Check its permissions.")
 		case name == public:
 			return publicFolder(name, entry)
 		case ctx.Err() != nil:
@@ -59,6 +59,6 @@ func publicEntry(name string, kind fs.FileMode) error {
 
 func publicLink(name string) error {
 	target, err := os.Readlink(name)
-	return anchor.Invalid("public_link", "%q is a link, to %q, and OpenNext's build would lead out of .open-next by it", name, target).
-		Because(err).Hintf("Put a copy of what it leads to in the link's place: cp -RL.")
+	return anchor.Invalid("public_link", "%q is a symbolic link to %q, which would lead out of the .open-next folder after the build", name, target).
+		Because(err).Hintf("Replace the link by a copy of its target, for example with cp -RL.")
 }

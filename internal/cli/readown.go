@@ -43,8 +43,8 @@ func readOwn(dir, name string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("read %q: %w", file.Name(), err)
 	}
 	if int64(len(content)) > limit {
-		return nil, anchor.TooLarge("file_too_large", "%q has more than %d bytes", file.Name(), limit).
-			Hintf("Remove it, or put a smaller one in its place.")
+		return nil, anchor.TooLarge("file_too_large", "%q is larger than %d bytes", file.Name(), limit).
+			Hintf("Remove it, or replace it by a smaller file.")
 	}
 	return content, nil
 }

@@ -13,7 +13,7 @@ import (
 
 func (s *shell) rollbackCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "rollback [ID]", Short: "Bring an earlier deployment back: the one live before, or ID", Args: cobra.MaximumNArgs(1),
+		Use: "rollback [ID]", Short: "Roll back to the previous live deployment, or to ID", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var target anchor.DeploymentID
 			if len(args) == 1 {
@@ -64,14 +64,14 @@ func (s *shell) promote(ctx context.Context, id anchor.DeploymentID) error {
 func (s *shell) switched(w io.Writer, done, before string, ms int64) {
 	fmt.Fprintf(w, "%s %s %s\n", s.paint(green, "✓"), done, s.paint(dim, "in "+took(time.Duration(ms)*time.Millisecond)))
 	if before != "" {
-		fmt.Fprintln(w, s.paint(dim, "  before: "+before))
+		fmt.Fprintln(w, s.paint(dim, "  previously: "+before))
 	}
 }
 
 func (s *shell) releasesCommand() *cobra.Command {
 	var page pageFlags
 	cmd := &cobra.Command{
-		Use: "releases", Short: "List what went live, newest first", Args: cobra.NoArgs,
+		Use: "releases", Short: "List releases, newest first", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.releases(cmd.Context(), page) },
 	}
 	page.declare(cmd)

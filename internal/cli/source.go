@@ -22,7 +22,7 @@ func findSource(ctx context.Context, dir string, o buildOptions) (source, error)
 		s.repository = git(ctx, dir, "remote", "get-url", "origin")
 	}
 	if s.repository == "" {
-		return s, usagef("this folder has no git remote named origin; name the repository with --repo")
+		return s, usagef("this folder has no git remote named origin; pass the repository with --repo")
 	}
 	var err error
 	if s.repository, err = httpsURL(s.repository); err != nil {
@@ -45,11 +45,11 @@ func findSource(ctx context.Context, dir string, o buildOptions) (source, error)
 func (s *source) checkedOut(ctx context.Context, dir string) error {
 	head := readCommit(ctx, dir)
 	if head.sha == "" {
-		return usagef("this folder has no commit yet; name what to build with --ref")
+		return usagef("this folder has no commits; pass what to build with --ref")
 	}
 	if git(ctx, dir, "branch", "--remotes", "--contains", head.sha) == "" {
-		return anchor.Conflict("not_pushed", "the commit %.12s is on no branch of a remote", head.sha).
-			Hintf("Push it with git push, or name what is there already: anchor builds start --ref main")
+		return anchor.Conflict("not_pushed", "commit %.12s is not on any remote branch", head.sha).
+			Hintf("Push it with git push, or build a pushed branch: anchor builds start --ref main")
 	}
 	s.sha, s.branch = head.sha, head.branch
 	return nil
@@ -83,8 +83,8 @@ func httpsURL(remote string) (string, error) {
 	}
 	at, err := url.Parse(remote)
 	if err != nil || at.Hostname() == "" || at.Scheme != "https" && at.Scheme != "ssh" && at.Scheme != "git+ssh" {
-		return "", anchor.Invalid("bad_repository", "the repository is at no https or SSH address that could be cloned from elsewhere").
-			Hintf("Name its https URL: anchor builds start --repo https://github.com/you/shop")
+		return "", anchor.Invalid("bad_repository", "the URL of the repository is not an https or SSH URL that CodeBuild can clone").
+			Hintf("Pass its https URL: anchor builds start --repo https://github.com/you/shop")
 	}
 	if at.Scheme != "https" {
 		at.Host = at.Hostname() // the port is SSH's

@@ -18,7 +18,7 @@ import (
 
 func (s *shell) statusCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "status", Short: "Show what runs", Args: cobra.NoArgs,
+		Use: "status", Short: "Show the server, live projects and workers", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.status(cmd.Context()) },
 	}
 }
@@ -53,7 +53,7 @@ func (s *shell) running(w io.Writer, st wire.Status) {
 	}
 	fmt.Fprintln(w)
 	if len(st.Live) == 0 {
-		fmt.Fprintln(w, "Nothing is live yet. Deploy with anchor deploy ./my-next-app.")
+		fmt.Fprintln(w, "Nothing is live yet. To deploy an app, run anchor deploy ./my-next-app.")
 		return
 	}
 	rows := make([][]string, len(st.Live))
@@ -92,10 +92,10 @@ func memoryKills(w io.Writer, workers []wire.Worker) {
 func diskLine(d wire.Disk) string {
 	line := fmt.Sprintf("%s free, %s in the data folder, %s of it artifacts", size(int64(d.FreeBytes)), size(d.DataBytes), size(d.ArtifactBytes))
 	if d.Shelved > 0 {
-		line += fmt.Sprintf("; the hashed files of %s are kept", plural(int64(d.Shelved), "pruned deployment"))
+		line += fmt.Sprintf("; hashed files of %s are still kept", plural(int64(d.Shelved), "pruned deployment"))
 	}
 	if d.Trashed > 0 {
-		line += fmt.Sprintf("; the trash holds %s", plural(int64(d.Trashed), "removed deployment"))
+		line += fmt.Sprintf("; %s in the trash", plural(int64(d.Trashed), "removed deployment"))
 	}
 	return line
 }
@@ -136,25 +136,25 @@ type doctorOptions struct {
 func (s *shell) doctorCommand() *cobra.Command {
 	var o doctorOptions
 	cmd := &cobra.Command{
-		Use: "doctor", Short: "Find what is wrong here and on the server", Args: cobra.NoArgs,
-		Long: "Looks at this machine and the server. On the server it compares the files of\n" +
-			"the live sites with what was uploaded and restores what it can.\n\n" +
+		Use: "doctor", Short: "Diagnose problems on this machine and on the server", Args: cobra.NoArgs,
+		Long: "Checks this machine and the server. On the server it compares the files of the\n" +
+			"live sites with what was uploaded and restores the files it can.\n\n" +
 			"With --repair it makes the records of a data folder match its files again, after\n" +
-			"anchor.db was lost, damaged or replaced by an older one. The server must not\n" +
-			"run. It deletes nothing and says what it could not rebuild.",
+			"anchor.db was lost, damaged or replaced by an older version. Stop the server\n" +
+			"first. The repair deletes nothing and lists what it could not rebuild.",
 		Example: "  anchor doctor\n  anchor doctor --repair --data /var/lib/anchor",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.repair {
 				return s.repair(cmd.Context(), o.data)
 			}
 			if o.data != "" {
-				return usagef("--data goes with --repair")
+				return usagef("--data needs --repair")
 			}
 			return s.doctor(cmd.Context())
 		},
 	}
 	cmd.Flags().BoolVar(&o.repair, "repair", false, "rebuild the records of a data folder from its files")
-	cmd.Flags().StringVar(&o.data, "data", "", "with --repair: the data folder (default: as of anchor up)")
+	cmd.Flags().StringVar(&o.data, "data", "", "with --repair: data folder (default: the same as for anchor up)")
 	return cmd
 }
 
@@ -209,7 +209,7 @@ func localNode(ctx context.Context) wire.Check {
 	check := wire.Check{Name: "node (here)", Hint: "Install Node.js 20 or newer, for example from https://nodejs.org."}
 	out, err := exec.CommandContext(ctx, "node", "--version").Output()
 	if err != nil {
-		check.Detail = "Node.js does not run here: " + err.Error()
+		check.Detail = "cannot run Node.js: " + err.Error()
 		return check
 	}
 	version := strings.TrimSpace(string(out))

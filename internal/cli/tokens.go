@@ -20,7 +20,7 @@ func (s *shell) tokensCommand() *cobra.Command {
 func (s *shell) createTokenCommand() *cobra.Command {
 	var scope string
 	cmd := &cobra.Command{
-		Use: "create [NAME]", Short: "Create a token; its secret is shown this once", Args: cobra.MaximumNArgs(1),
+		Use: "create [NAME]", Short: "Create a token and show its secret once", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := whoAndWhere()
 			if len(args) == 1 {
@@ -29,7 +29,7 @@ func (s *shell) createTokenCommand() *cobra.Command {
 			return s.createToken(cmd.Context(), name, anchor.Scope(scope))
 		},
 	}
-	cmd.Flags().StringVar(&scope, "scope", string(anchor.ScopeDeploy), "what it allows: read, deploy or admin")
+	cmd.Flags().StringVar(&scope, "scope", string(anchor.ScopeDeploy), "scope of the token: read, deploy or admin")
 	return cmd
 }
 
@@ -47,7 +47,7 @@ func whoAndWhere() string {
 
 func (s *shell) createToken(ctx context.Context, name string, scope anchor.Scope) error {
 	if !scope.Known() {
-		return usagef("--scope is %q; it takes read, deploy or admin", scope)
+		return usagef("--scope is %q; it must be read, deploy or admin", scope)
 	}
 	c, err := s.client()
 	if err != nil {
@@ -58,7 +58,7 @@ func (s *shell) createToken(ctx context.Context, name string, scope anchor.Scope
 		return err
 	}
 	return s.show(t, func(w io.Writer) {
-		fmt.Fprintf(s.Err, "Token %s (%s) for %s. It is shown this once:\n", t.ID, t.Scope, t.Name)
+		fmt.Fprintf(s.Err, "Created token %s (%s) for %s. Copy its secret now; it is not shown again:\n", t.ID, t.Scope, t.Name)
 		fmt.Fprintln(w, t.Secret)
 	})
 }
@@ -98,7 +98,7 @@ type revoked struct {
 
 func (s *shell) revokeTokenCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "revoke ID", Short: "Make a token useless", Args: cobra.ExactArgs(1),
+		Use: "revoke ID", Short: "Revoke a token", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := s.client()
 			if err != nil {

@@ -26,12 +26,13 @@ func (s *shell) trustCommand() *cobra.Command {
 	var o trustOptions
 	cmd := &cobra.Command{
 		Use: "trust", Short: "Trust the certificates of *.localhost on this machine", Args: cobra.NoArgs,
-		Long: "Adds the root of Anchor's own CA, which is good for *.localhost only, to this\n" +
-			"system's store. The server must run with --https.",
+		Long: "Adds the root certificate of Anchor's own CA to the trust store of this system.\n" +
+			"The CA issues certificates for *.localhost only. The server must run with\n" +
+			"--https.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.trust(cmd.Context(), o) },
 	}
-	cmd.Flags().StringVar(&o.data, "data", "", "the server's data folder (default: the running one's)")
-	cmd.Flags().BoolVar(&o.uninstall, "uninstall", false, "end the trust")
+	cmd.Flags().StringVar(&o.data, "data", "", "data folder of the server (default: that of the running server)")
+	cmd.Flags().BoolVar(&o.uninstall, "uninstall", false, "remove the root certificate from the trust store")
 	return cmd
 }
 
@@ -52,6 +53,6 @@ func (s *shell) trust(ctx context.Context, o trustOptions) error {
 			fmt.Fprintf(w, "%s is no longer trusted.\n", root)
 			return
 		}
-		fmt.Fprintf(w, "%s This system trusts %s.\n%s\n", s.paint(green, "✓"), root, browsers)
+		fmt.Fprintf(w, "%s This system now trusts %s.\n%s\n", s.paint(green, "✓"), root, browsers)
 	})
 }

@@ -17,46 +17,47 @@ import (
 func (s *shell) upCommand() *cobra.Command {
 	var o server.Config
 	cmd := &cobra.Command{
-		Use: "up", Short: "Run the server: API, edge and workers, data in one folder", Args: cobra.NoArgs,
-		Long: "Runs the server in the foreground until Ctrl-C, SIGTERM or SIGHUP. Then\n" +
-			"requests and what apps do after their answers have 10 s to end; a second signal\n" +
-			"ends the server at once. Without --data it keeps everything in\n" +
-			"$XDG_DATA_HOME/anchor, else /var/lib/anchor for root, else\n" +
-			"~/.local/share/anchor. Of each project it keeps the newest deployments that\n" +
-			"were live (--keep) and that never were (--keep-previews), and always the live\n" +
-			"one and the one live before it. It refuses to start when the records do not\n" +
-			"know the deployments in the folder: see anchor doctor --repair.",
+		Use: "up", Short: "Run the server: sites, API and workers", Args: cobra.NoArgs,
+		Long: "Runs the server in the foreground until Ctrl-C, SIGTERM or SIGHUP. Requests and\n" +
+			"work that apps do after their responses then have 10 s to finish; a second\n" +
+			"signal stops the server at once.\n\n" +
+			"The data folder is --data, else $XDG_DATA_HOME/anchor, else /var/lib/anchor for\n" +
+			"root and ~/.local/share/anchor for other users. The server does not start if the\n" +
+			"records in it do not match the deployments: see anchor doctor --repair.\n\n" +
+			"For each project, the server keeps the newest deployments that were live\n" +
+			"(--keep), the newest that were never live (--keep-previews), and always the live\n" +
+			"one and its predecessor.",
 		Example: "  anchor up\n  anchor up --data /srv/anchor --listen :80 --base-domain example.com",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return s.up(cmd.Context(), o) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.Data, "data", "", "data folder (default: see above)")
-	flags.StringVar(&o.Listen, "listen", ":3000", "HOST:PORT of the sites")
-	flags.StringVar(&o.API, "api", "127.0.0.1:3080", "HOST:PORT of the API")
-	flags.StringSliceVar(&o.APIHosts, "api-host", nil, "host name under which a proxy reaches the API")
-	flags.StringVar(&o.BaseDomain, "base-domain", "localhost", "domain the sites are below")
+	flags.StringVar(&o.Listen, "listen", ":3000", "HOST:PORT that serves the sites")
+	flags.StringVar(&o.API, "api", "127.0.0.1:3080", "HOST:PORT that serves the API")
+	flags.StringSliceVar(&o.APIHosts, "api-host", nil, "host name that a proxy forwards to the API")
+	flags.StringVar(&o.BaseDomain, "base-domain", "localhost", "domain under which the sites are served")
 	flags.StringVar(&o.Node, "node", "", "path of Node.js (default: node in PATH)")
-	flags.StringVar(&o.PublicURL, "public-url", "", "origin of the sites as browsers see it")
+	flags.StringVar(&o.PublicURL, "public-url", "", "origin of the sites as seen by browsers")
 	flags.StringSliceVar(&o.TrustProxies, "trust-proxy", nil, "proxy whose X-Forwarded-* headers to trust")
 	flags.StringVar(&o.HTTPS.Listen, "https", "", "HOST:PORT for custom domains over TLS, such as :443")
 	flags.StringVar(&o.HTTPS.Email, "acme-email", "", "contact for the certificate authority")
-	flags.StringVar(&o.HTTPS.CA, "acme-ca", "", "URL of another CA than Let's Encrypt")
-	flags.StringVar(&o.HTTPS.Fallback, "acme-fallback", "", "URL of a CA to ask while the first one is out of order")
-	flags.StringVar(&o.HTTPS.CARoots, "acme-roots", "", "PEM file of that CA's own roots")
-	flags.BoolVar(&o.HTTPS.Staging, "acme-staging", false, "use Let's Encrypt's staging CA, for trials")
+	flags.StringVar(&o.HTTPS.CA, "acme-ca", "", "ACME directory URL of a CA other than Let's Encrypt")
+	flags.StringVar(&o.HTTPS.Fallback, "acme-fallback", "", "ACME directory URL of a CA to use while the first one is unavailable")
+	flags.StringVar(&o.HTTPS.CARoots, "acme-roots", "", "PEM file with the root certificates of that CA")
+	flags.BoolVar(&o.HTTPS.Staging, "acme-staging", false, "use the staging CA of Let's Encrypt, for tests")
 	flags.StringVar(&o.HTTPS.DNSHook, "acme-dns-hook", "", "program that sets DNS records, for wildcards and *.<base-domain>")
-	flags.StringSliceVar(&o.HTTPS.Resolvers, "resolver", nil, "HOST:PORT of a DNS server to ask")
-	flags.StringSliceVar(&o.HTTPS.Addresses, "public-ip", nil, "address that domains must point to")
-	flags.IntVar(&o.RequireIsolation, "require-isolation", 0, "refuse to start below this level of isolation, 1 to 3")
-	flags.IntVar(&o.Keep, "keep", 10, "deployments to keep of each project that were live")
-	flags.IntVar(&o.KeepPreviews, "keep-previews", 10, "deployments to keep of each project that were never live")
-	flags.DurationVar(&o.KeepAssets, "keep-assets", 7*24*time.Hour, "how long hashed files that production served stay reachable")
-	flags.IntVar(&o.Quotas.Projects, "max-projects", 1000, "number of projects")
-	flags.IntVar(&o.Quotas.Queued, "max-queued", 20, "deployments of a project that have not ended")
-	flags.IntVar(&o.Quotas.Functions, "max-functions", 64, "functions of a deployment")
-	flags.IntVar(&o.Quotas.Processes, "max-processes", 0, "processes of a deployment's split functions together (default: 2 a core, at least 8)")
-	flags.Int64Var(&o.Quotas.CacheMiB, "max-cache-mib", 4096, "MiB that a project's apps may write to the incremental cache")
-	flags.Int64Var(&o.Quotas.UploadMiB, "max-upload-mib", 8192, "MiB sent for deployments whose upload has not ended")
+	flags.StringSliceVar(&o.HTTPS.Resolvers, "resolver", nil, "HOST:PORT of a DNS server to query")
+	flags.StringSliceVar(&o.HTTPS.Addresses, "public-ip", nil, "public IP address that custom domains should point to")
+	flags.IntVar(&o.RequireIsolation, "require-isolation", 0, "refuse to start below this isolation level, 1 to 3")
+	flags.IntVar(&o.Keep, "keep", 10, "number of deployments per project to keep that were live")
+	flags.IntVar(&o.KeepPreviews, "keep-previews", 10, "number of deployments per project to keep that were never live")
+	flags.DurationVar(&o.KeepAssets, "keep-assets", 7*24*time.Hour, "how long to keep serving hashed files of earlier live deployments")
+	flags.IntVar(&o.Quotas.Projects, "max-projects", 1000, "maximum number of projects")
+	flags.IntVar(&o.Quotas.Queued, "max-queued", 20, "maximum number of running and queued deployments per project")
+	flags.IntVar(&o.Quotas.Functions, "max-functions", 64, "maximum number of functions per deployment")
+	flags.IntVar(&o.Quotas.Processes, "max-processes", 0, "maximum number of processes for the split functions of a deployment (default: 2 per core, at least 8)")
+	flags.Int64Var(&o.Quotas.CacheMiB, "max-cache-mib", 4096, "maximum size of a project's incremental cache, in MiB")
+	flags.Int64Var(&o.Quotas.UploadMiB, "max-upload-mib", 8192, "maximum size of unfinished uploads, in MiB")
 	return cmd
 }
 
@@ -86,26 +87,26 @@ func (s *shell) up(ctx context.Context, o server.Config) error {
 func checkServer(o server.Config) error {
 	for flag, address := range map[string]string{"--listen": o.Listen, "--api": o.API} {
 		if _, _, err := net.SplitHostPort(address); err != nil {
-			return usagef("%s is %q, which is no HOST:PORT", flag, address)
+			return usagef("%s is %q, which is not of the form HOST:PORT", flag, address)
 		}
 	}
 	if o.Keep < 1 {
-		return usagef("--keep is %d; it takes 1 or more", o.Keep)
+		return usagef("--keep is %d; it must be 1 or more", o.Keep)
 	}
 	if err := checkQuotas(o.Quotas); err != nil {
 		return err
 	}
 	if o.KeepPreviews < 1 {
-		return usagef("--keep-previews is %d; it takes 1 or more", o.KeepPreviews)
+		return usagef("--keep-previews is %d; it must be 1 or more", o.KeepPreviews)
 	}
 	if o.KeepAssets < 0 {
-		return usagef("--keep-assets is %s; it takes 0 or more", o.KeepAssets)
+		return usagef("--keep-assets is %s; it must not be negative", o.KeepAssets)
 	}
 	if o.RequireIsolation < 0 || o.RequireIsolation > 3 {
-		return usagef("--require-isolation is %d; it takes 0 to 3", o.RequireIsolation)
+		return usagef("--require-isolation is %d; it must be from 0 to 3", o.RequireIsolation)
 	}
 	if o.BaseDomain == "" || strings.ContainsAny(o.BaseDomain, "/: ") {
-		return usagef("--base-domain is %q, which is no domain", o.BaseDomain)
+		return usagef("--base-domain is %q, which is not a domain name", o.BaseDomain)
 	}
 	return nil
 }
@@ -116,11 +117,11 @@ func checkQuotas(q server.Quotas) error {
 		"--max-cache-mib": q.CacheMiB, "--max-upload-mib": q.UploadMiB,
 	} {
 		if value < 1 || value > 1<<40 {
-			return usagef("%s is %d; it takes 1 or more", flag, value)
+			return usagef("%s is %d; it must be from 1 to 2^40", flag, value)
 		}
 	}
 	if q.Processes < 0 {
-		return usagef("--max-processes is %d; it takes 1 or more, or 0 for the default", q.Processes)
+		return usagef("--max-processes is %d; it must be 1 or more, or 0 for the default", q.Processes)
 	}
 	return nil
 }
@@ -140,5 +141,5 @@ func (s *shell) ready(r server.Ready) {
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(s.Out, "\n  Note: %s.\n", warning)
 	}
-	fmt.Fprintf(s.Out, "\n  Deploy with %s. Stop with Ctrl-C.\n", s.paint(cyan, "anchor deploy ./my-next-app"))
+	fmt.Fprintf(s.Out, "\n  To deploy an app, run %s. To stop the server, press Ctrl-C.\n", s.paint(cyan, "anchor deploy ./my-next-app"))
 }
