@@ -39,10 +39,10 @@ func (s *Service) Create(ctx context.Context, name string, scope anchor.Scope) (
 	name = strings.TrimSpace(name)
 	switch {
 	case name == "" || utf8.RuneCountInString(name) > maxName:
-		return "", anchor.Token{}, anchor.Invalid("bad_token_name", "%q cannot be a token's name", name).
-			Hintf("Use 1 to %d characters that say who or what will hold it.", maxName)
+		return "", anchor.Token{}, anchor.Invalid("bad_token_name", "%q is not a valid token name", name).
+			Hintf("Use 1 to %d characters that describe who or what uses the token.", maxName)
 	case !scope.Known():
-		return "", anchor.Token{}, anchor.Invalid("bad_scope", "%q is no scope", scope).
+		return "", anchor.Token{}, anchor.Invalid("bad_scope", "%q is not a scope", scope).
 			Hintf("Use %s, %s or %s.", anchor.ScopeRead, anchor.ScopeDeploy, anchor.ScopeAdmin)
 	}
 	secret := newSecret()
@@ -59,17 +59,17 @@ func (s *Service) Create(ctx context.Context, name string, scope anchor.Scope) (
 // cannot steer.
 func (s *Service) Check(ctx context.Context, secret string) (anchor.Token, error) {
 	if !wellFormed(secret) {
-		return anchor.Token{}, unauthorized("bad_token", "this is no token of Anchor's")
+		return anchor.Token{}, unauthorized("bad_token", "the server does not recognize this token")
 	}
 	want := hash(secret)
 	token, err := s.Tokens.TokenByHash(ctx, want)
 	switch {
 	case errors.Is(err, anchor.ErrNotFound):
-		return anchor.Token{}, unauthorized("unknown_token", "the token is unknown")
+		return anchor.Token{}, unauthorized("unknown_token", "the server does not recognize this token")
 	case err != nil:
 		return anchor.Token{}, err
 	case subtle.ConstantTimeCompare(token.Hash, want) != 1:
-		return anchor.Token{}, unauthorized("unknown_token", "the token is unknown")
+		return anchor.Token{}, unauthorized("unknown_token", "the server does not recognize this token")
 	case token.RevokedAt != 0:
 		return anchor.Token{}, unauthorized("revoked_token", "the token was revoked")
 	}
@@ -78,7 +78,7 @@ func (s *Service) Check(ctx context.Context, secret string) (anchor.Token, error
 
 func unauthorized(code, message string) error {
 	e := &anchor.Error{Kind: anchor.KindUnauthorized, Code: code, Message: message}
-	return e.Hintf("Set ANCHOR_TOKEN to a token of this server. An admin makes one with: anchor tokens create")
+	return e.Hintf("Set ANCHOR_TOKEN to a token of this server. An admin can create one with anchor tokens create")
 }
 
 // List gives all tokens, revoked ones too, newest first.

@@ -104,8 +104,8 @@ func (s *server) refuse(ctx context.Context, r *http.Request, why error) error {
 			"count", failed, "error", why)
 	}
 	if !ok {
-		p := newProblem(http.StatusTooManyRequests, "too_many_wrong_tokens", "this address has sent too many wrong tokens",
-			"Set ANCHOR_TOKEN to a token of this server; requests with a valid one are answered as ever.")
+		p := newProblem(http.StatusTooManyRequests, "too_many_wrong_tokens", "this address sent too many wrong tokens",
+			"Set ANCHOR_TOKEN to a token of this server. Requests with a valid token are still answered.")
 		p.header = http.Header{"Retry-After": {"2"}}
 		return p
 	}

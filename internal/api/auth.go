@@ -37,8 +37,8 @@ func (s *server) authorize(ctx huma.Context, next func(huma.Context)) {
 func (s *server) token(ctx huma.Context) (anchor.Token, error) {
 	scheme, secret, _ := strings.Cut(ctx.Header("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
-		p := newProblem(http.StatusUnauthorized, "no_token", "the request carries no token",
-			"Send Authorization: Bearer <token>; anchor tokens create makes one.")
+		p := newProblem(http.StatusUnauthorized, "no_token", "the request has no token",
+			"Send Authorization: Bearer <token>. To create a token, run anchor tokens create.")
 		p.header = http.Header{"WWW-Authenticate": {`Bearer realm="anchor"`}}
 		return anchor.Token{}, p
 	}
@@ -55,6 +55,6 @@ func require(t anchor.Token, needs anchor.Scope) error {
 		return nil
 	}
 	e := &anchor.Error{Kind: anchor.KindForbidden, Code: "scope_too_small",
-		Message: "the token " + t.Name + " has scope " + string(t.Scope) + ", this needs " + string(needs)}
-	return e.Hintf("Use a token made with anchor tokens create --scope %s.", needs)
+		Message: "the token " + t.Name + " has scope " + string(t.Scope) + ", but this request needs " + string(needs)}
+	return e.Hintf("Use a token created with anchor tokens create --scope %s.", needs)
 }

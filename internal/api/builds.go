@@ -13,18 +13,18 @@ func (s *server) buildRoutes() {
 	op := operation("start-build", http.MethodPost, "/projects/{projectId}/builds", anchor.ScopeDeploy,
 		"Build a commit on AWS CodeBuild and deploy it", 404, 409, 501)
 	op.DefaultStatus = http.StatusAccepted
-	op.Description += " Requests with the same `Idempotency-Key` start one build and get the same deployment."
+	op.Description += " Requests with the same `Idempotency-Key` start one build and return the same deployment."
 	handle(s, op, s.startBuild)
 }
 
 func (s *server) startBuild(ctx context.Context, in *struct {
 	InProject
-	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"Names the request, so that it can be sent again"`
+	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"Identifies the request, so that it can be repeated safely"`
 	Body wire.StartBuild
 }) (*body[wire.Deployment], error) {
 	if s.Builds == nil {
-		return nil, newProblem(http.StatusNotImplemented, "no_builds", "this Anchor builds nothing: builds run on aws",
-			"On this machine build and deploy with: anchor deploy")
+		return nil, newProblem(http.StatusNotImplemented, "no_builds", "this server does not run builds; only an installation on AWS does",
+			"To build on your machine and deploy the result, run anchor deploy")
 	}
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {

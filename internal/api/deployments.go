@@ -21,7 +21,7 @@ type InDeployment struct {
 func (s *server) deploymentRoutes() {
 	const all, one = "/projects/{projectId}/deployments", "/projects/{projectId}/deployments/{deploymentId}"
 	start := operation("start-deployment", http.MethodPost, all, anchor.ScopeDeploy,
-		"Start a deployment; the answer names the files to upload", 404, 409)
+		"Start a deployment; the response lists the files to upload", 404, 409)
 	start.DefaultStatus = http.StatusCreated
 	start.MaxBodyBytes, start.BodyReadTimeout = maxManifest, 5*time.Minute
 	handle(s, start, s.startDeployment)
@@ -29,12 +29,12 @@ func (s *server) deploymentRoutes() {
 	handle(s, operation("get-deployment", http.MethodGet, one, anchor.ScopeRead, "Get a deployment", 404), s.getDeployment)
 	handle(s, operation("list-missing", http.MethodGet, one+"/missing", anchor.ScopeDeploy, "List the files that have not arrived yet", 404, 409), s.missing)
 	handle(s, operation("presign-uploads", http.MethodPost, one+"/uploads", anchor.ScopeDeploy,
-		"Get URLs to send contents to, where they do not come through the API", 404, 409), s.presign)
+		"Get URLs to upload contents to, where contents do not go through the API", 404, 409), s.presign)
 	finish := operation("finish-deployment", http.MethodPost, one+"/finish", anchor.ScopeDeploy,
-		"Say that every file has arrived; the pipeline begins", 404, 409)
+		"Finish the upload and start the pipeline", 404, 409)
 	finish.DefaultStatus = http.StatusAccepted
 	handle(s, finish, s.finishDeployment)
-	handle(s, operation("cancel-deployment", http.MethodPost, one+"/cancel", anchor.ScopeDeploy, "Cancel a deployment that has not ended", 404, 409), s.cancelDeployment)
+	handle(s, operation("cancel-deployment", http.MethodPost, one+"/cancel", anchor.ScopeDeploy, "Cancel a running deployment", 404, 409), s.cancelDeployment)
 	s.eventRoutes(one)
 }
 
@@ -47,7 +47,7 @@ func (s *server) startDeployment(ctx context.Context, in *struct {
 		return nil, err
 	}
 	if in.Body.Delta != nil && len(in.Body.Manifest.Files) > 0 {
-		return nil, anchor.Invalid("two_manifests", "the request has a manifest and a delta").Hintf("Send either.")
+		return nil, anchor.Invalid("two_manifests", "the request has both a manifest and a delta").Hintf("Send one of them.")
 	}
 	started, err := s.Deploys.Start(ctx, p.ID, deploy.Request{
 		Manifest: in.Body.Manifest, Delta: in.Body.Delta, CommitSha: in.Body.CommitSha, CommitMessage: in.Body.CommitMessage,
@@ -115,8 +115,8 @@ func (s *server) presign(ctx context.Context, in *struct {
 		return nil, err
 	}
 	if s.Uploads == nil {
-		return nil, anchor.Conflict("direct_uploads", "here contents come through the API").
-			Hintf("Send them to /projects/{projectId}/files, as the start of a deployment without \"presigned\" says.")
+		return nil, anchor.Conflict("direct_uploads", "this server receives contents through the API").
+			Hintf("Send them to /projects/{projectId}/files, as for every deployment whose start returns no \"presigned\".")
 	}
 	files, err := s.Deploys.Files(ctx, p.ID, anchor.DeploymentID(in.DeploymentID), in.Body.Digests)
 	if err != nil {

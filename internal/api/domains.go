@@ -18,18 +18,18 @@ type InDomain struct {
 func (s *server) domainRoutes() {
 	const all, one = "/projects/{projectId}/domains", "/projects/{projectId}/domains/{domainId}"
 	handle(s, operation("list-domains", http.MethodGet, all, anchor.ScopeRead, "List domains, newest first", 404), s.listDomains)
-	add := operation("add-domain", http.MethodPost, all, anchor.ScopeDeploy, "Attach a domain; the answer holds the records to set", 404, 409)
+	add := operation("add-domain", http.MethodPost, all, anchor.ScopeDeploy, "Attach a domain; the response contains the DNS records to set", 404, 409)
 	add.DefaultStatus = http.StatusCreated
 	handle(s, add, s.addDomain)
-	handle(s, operation("get-domain", http.MethodGet, one, anchor.ScopeRead, "Get a domain and how its DNS stands now", 404), s.getDomain)
+	handle(s, operation("get-domain", http.MethodGet, one, anchor.ScopeRead, "Get a domain and the current state of its DNS", 404), s.getDomain)
 	handle(s, operation("check-domain", http.MethodPost, one+"/check", anchor.ScopeDeploy,
-		"Get a domain, and let what waits for its DNS be tried again at once", 404), s.checkDomain)
+		"Check a domain now, and retry at once anything that waits for its DNS", 404), s.checkDomain)
 	handle(s, operation("set-domain", http.MethodPatch, one, anchor.ScopeDeploy,
-		"Change where a domain redirects to, and its HSTS", 404, 409), s.setDomain)
+		"Change the redirect and HSTS settings of a domain", 404, 409), s.setDomain)
 	handle(s, operation("remove-domain", http.MethodDelete, one, anchor.ScopeDeploy,
-		"Take a domain from the edge and give its certificate up", 404, 409), s.removeDomain)
+		"Remove a domain and delete its certificate", 404, 409), s.removeDomain)
 	handle(s, operation("move-domain", http.MethodPost, one+"/move", anchor.ScopeAdmin,
-		"Let another project answer for a domain", 404, 409), s.moveDomain)
+		"Move a domain to another project", 404, 409), s.moveDomain)
 }
 
 func (s *server) listDomains(ctx context.Context, in *struct {
@@ -57,8 +57,8 @@ func (s *server) addDomain(ctx context.Context, in *struct {
 	}
 	b := in.Body
 	if (b.Certificate == "") != (b.PrivateKey == "") {
-		return nil, anchor.Invalid("half_certificate", "the request has one of certificate and privateKey without the other").
-			Hintf("Send both, or neither to have a certificate issued.")
+		return nil, anchor.Invalid("half_certificate", "the request has only one of certificate and privateKey").
+			Hintf("Send both to use your own certificate, or neither to have one issued.")
 	}
 	r := domains.Request{Domain: b.Domain, Redirect: b.RedirectTo, WWW: b.WWW, HSTS: b.HSTS}
 	if b.Certificate != "" {

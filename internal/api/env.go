@@ -12,11 +12,11 @@ import (
 func (s *server) envRoutes() {
 	const all = "/projects/{projectId}/env"
 	list := operation("list-env", http.MethodGet, all, anchor.ScopeRead, "List environment variables", 404)
-	list.Description += " With `reveal=true` it needs `admin` and shows the values."
+	list.Description += " With `reveal=true` the response contains the values, and the request needs `admin`."
 	handle(s, list, s.listEnv)
 	handle(s, operation("set-env", http.MethodPut, all, anchor.ScopeDeploy, "Set environment variables", 404), s.setEnv)
 	handle(s, operation("remove-env", http.MethodDelete, all+"/{name}", anchor.ScopeDeploy, "Remove an environment variable", 404), s.removeEnv)
-	handle(s, operation("get-build-env", http.MethodGet, all+"/build", anchor.ScopeDeploy, "Get the variables a build is given, with values", 404), s.buildEnv)
+	handle(s, operation("get-build-env", http.MethodGet, all+"/build", anchor.ScopeDeploy, "Get the variables for a build, with their values", 404), s.buildEnv)
 }
 
 func (s *server) listEnv(ctx context.Context, in *struct {

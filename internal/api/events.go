@@ -20,15 +20,15 @@ import (
 func (s *server) eventRoutes(deployment string) {
 	op := operation("watch-deployment", http.MethodGet, deployment+"/events", anchor.ScopeRead,
 		"Follow a deployment as server-sent events", 404)
-	op.Description += " Replays what happened, or what came after `Last-Event-ID`, and follows. " +
-		"The stream is whole only when it ends with an event named `done`; after one named `more`, ask for the rest."
+	op.Description += " Sends all past events, or those after `Last-Event-ID`, and then new ones. " +
+		"The stream is complete only if it ends with an event named `done`; after one named `more`, request the rest."
 	streams(&op)
 	handle(s, op, s.watchDeployment)
 }
 
 type watchInput struct {
 	InDeployment
-	LastEventID string `header:"Last-Event-ID" maxLength:"20" doc:"The id of the last event seen"`
+	LastEventID string `header:"Last-Event-ID" maxLength:"20" doc:"Id of the last event received"`
 }
 
 func (s *server) watchDeployment(ctx context.Context, in *watchInput) (*huma.StreamResponse, error) {
@@ -56,8 +56,8 @@ func lastEvent(id string) (int64, error) {
 	}
 	after, err := strconv.ParseInt(id, 10, 64)
 	if err != nil || after < 0 {
-		return 0, anchor.Invalid("bad_last_event_id", "Last-Event-ID is %q, which is no event's id", id).
-			Hintf("Send the id of the last event seen, or none.")
+		return 0, anchor.Invalid("bad_last_event_id", "Last-Event-ID is %q, which is not an event id", id).
+			Hintf("Send the id of the last event received, or omit the header.")
 	}
 	return after, nil
 }

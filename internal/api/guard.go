@@ -59,8 +59,8 @@ func (s *server) recovered(w *sentWriter, r *http.Request) {
 	if w.sent {
 		panic(http.ErrAbortHandler) // the only way left to tell the client
 	}
-	p := newProblem(http.StatusInternalServerError, "internal", "something went wrong inside Anchor",
-		"Look for the request id in the server's log.")
+	p := newProblem(http.StatusInternalServerError, "internal", "an internal error occurred",
+		"Search the server's log for the request id.")
 	p.RequestID = requestID(r.Context())
 	writeProblem(w, p)
 }
@@ -72,11 +72,11 @@ func unrouted(h http.Handler, r *http.Request) *problem {
 	h.ServeHTTP(&refused, r)
 	if refused.status == http.StatusMethodNotAllowed {
 		p := newProblem(refused.status, "method_not_allowed",
-			fmt.Sprintf("%s does not take %s", r.URL.Path, r.Method), "It takes "+refused.header.Get("Allow")+".")
+			fmt.Sprintf("%s does not support the method %s", r.URL.Path, r.Method), "Use "+refused.header.Get("Allow")+".")
 		p.header = http.Header{"Allow": refused.header["Allow"]}
 		return p
 	}
-	return newProblem(http.StatusNotFound, "no_such_route", "the API has no "+r.URL.Path, "See /openapi.json.")
+	return newProblem(http.StatusNotFound, "no_such_route", "the API has no path "+r.URL.Path, "See /openapi.json.")
 }
 
 // refusal catches the answer of ServeMux's own handlers.

@@ -24,9 +24,9 @@ func (s *server) checkHost(r *http.Request) *problem {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return nil
 	}
-	return newProblem(http.StatusMisdirectedRequest, "wrong_host", fmt.Sprintf("the API does not answer for the host %q", name),
-		fmt.Sprintf("Ask for it by its address, http://127.0.0.1 or http://localhost with its port. "+
-			"If a proxy passes this name on, start the server with: anchor up --api-host %s", name))
+	return newProblem(http.StatusMisdirectedRequest, "wrong_host", fmt.Sprintf("the API does not accept requests for the host %q", name),
+		fmt.Sprintf("Use its IP address or localhost: http://127.0.0.1 or http://localhost, with the port of the API. "+
+			"If a proxy forwards this name, start the server with anchor up --api-host %s", name))
 }
 
 // hostName returns the lower-case name or address of a Host field (RFC 9110 7.2), without

@@ -19,7 +19,7 @@ func inflate(w http.ResponseWriter, r *http.Request) *problem {
 		return nil
 	case coding != "gzip", !isType(r.Header.Get("Content-Type"), "application/json"):
 		p := newProblem(http.StatusUnsupportedMediaType, "unsupported_encoding",
-			fmt.Sprintf("the body is encoded as %q", coding), "Send JSON as it is or as gzip, and files as they are.")
+			fmt.Sprintf("the content encoding %q is not supported", coding), "Send JSON unencoded or as gzip, and files unencoded.")
 		p.header = http.Header{"Accept-Encoding": {"gzip"}}
 		return p
 	}
@@ -56,7 +56,7 @@ func (b *inflated) Close() error { return b.body.Close() }
 // encodingError marks a body that is not what its Content-Encoding says.
 type encodingError struct{ err error }
 
-func (e *encodingError) Error() string { return "the body is no gzip: " + e.err.Error() }
+func (e *encodingError) Error() string { return "the body is not valid gzip: " + e.err.Error() }
 
 func badEncoding(err error) error {
 	var corrupt flate.CorruptInputError

@@ -15,8 +15,8 @@ import (
 )
 
 func (s *server) logRoutes() {
-	op := operation("read-logs", http.MethodGet, "/projects/{projectId}/logs", anchor.ScopeRead, "Read what the app wrote, oldest first", 404)
-	op.Description += " With `follow=true` the answer is server-sent events: these lines, then new ones."
+	op := operation("read-logs", http.MethodGet, "/projects/{projectId}/logs", anchor.ScopeRead, "Read the app's log, oldest line first", 404)
+	op.Description += " With `follow=true` the response is a stream of server-sent events: these lines, then new ones."
 	streams(&op)
 	orJSON[wire.Items[anchor.LogLine]](s, &op)
 	handle(s, op, s.logs)
@@ -24,10 +24,10 @@ func (s *server) logRoutes() {
 
 type logsInput struct {
 	InProject
-	Deployment string `query:"deployment" maxLength:"64" doc:"Only this deployment's"`
-	Limit      int    `query:"limit" minimum:"0" maximum:"10000" default:"200" doc:"How many of the last lines"`
+	Deployment string `query:"deployment" maxLength:"64" doc:"Only lines of this deployment"`
+	Limit      int    `query:"limit" minimum:"0" maximum:"10000" default:"200" doc:"Number of lines, counted from the newest"`
 	Follow     bool   `query:"follow"`
-	After      string `header:"Last-Event-ID" maxLength:"40" doc:"The id of the last event seen, to go on after it while following"`
+	After      string `header:"Last-Event-ID" maxLength:"40" doc:"Id of the last event received; following continues after it"`
 }
 
 func (s *server) logs(ctx context.Context, in *logsInput) (*huma.StreamResponse, error) {

@@ -103,8 +103,8 @@ func detailOf(e *anchor.Error) string {
 }
 
 func internal(ctx context.Context, log *slog.Logger, err error) *problem {
-	p := newProblem(http.StatusInternalServerError, "internal", "something went wrong inside Anchor",
-		"Look for the request id in the server's log.")
+	p := newProblem(http.StatusInternalServerError, "internal", "an internal error occurred",
+		"Search the server's log for the request id.")
 	p.RequestID = requestID(ctx)
 	log.ErrorContext(ctx, "request failed", "requestId", p.RequestID, "error", err)
 	return p
@@ -128,7 +128,7 @@ func init() {
 }
 
 func validationProblem(status int, message string, errs []error) *problem {
-	code, hint := "bad_request", "See /openapi.json for what the API takes."
+	code, hint := "bad_request", "See /openapi.json for the request format."
 	found := describe(errs)
 	var encoding *encodingError
 	var tooLong *http.MaxBytesError

@@ -17,8 +17,8 @@ type InProject struct {
 
 // Paged is the part of an input that asks for a page.
 type Paged struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Rows a page"`
-	Cursor string `query:"cursor" maxLength:"256" doc:"The next of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Items per page"`
+	Cursor string `query:"cursor" maxLength:"256" doc:"Value of next on the previous page"`
 }
 
 func (p Paged) page() anchor.Page { return anchor.Page{Limit: p.Limit, Cursor: p.Cursor} }
@@ -31,10 +31,10 @@ func (s *server) projectRoutes() {
 	handle(s, operation("get-project", http.MethodGet, "/projects/{projectId}", anchor.ScopeRead, "Get a project", 404), s.getProject)
 	remove := operation("delete-project", http.MethodDelete, "/projects/{projectId}", anchor.ScopeAdmin,
 		"Delete a project, its deployments and its files", 404)
-	remove.Description += " 204 says that it is gone. 202, on `aws`, says that its removal has begun: " +
-		"it takes nothing new, and is `removing` until nothing of it is left, some minutes later."
+	remove.Description += " 204 means that the project is deleted. 202, on `aws`, means that its removal has started: " +
+		"it accepts no changes and has the status `removing` until everything is deleted, some minutes later."
 	remove.DefaultStatus = http.StatusAccepted
-	remove.Responses = map[string]*huma.Response{"202": {Description: "Accepted: it is being removed"}, "204": {Description: "No Content: it is gone"}}
+	remove.Responses = map[string]*huma.Response{"202": {Description: "Accepted: the removal has started"}, "204": {Description: "No Content: the project is deleted"}}
 	handle(s, remove, s.deleteProject)
 }
 

@@ -35,7 +35,7 @@ func instructions(v domains.View) *wire.Instruction {
 	case len(v.Records) > 0:
 		i := instruction(v.Records[0])
 		i.Message = "Set this " + i.RecordType + " record to prove that " + v.Name + " is yours."
-		i.Note = noteOf(v) + " Leave the record where it is afterwards."
+		i.Note = noteOf(v) + " Keep the record afterwards."
 		return &i
 	case len(v.Target) > 0:
 		i := instruction(v.Target[0])
@@ -46,14 +46,14 @@ func instructions(v domains.View) *wire.Instruction {
 }
 
 func leadsHere(v domains.View) string {
-	return "Set this " + v.Target[0].Type + " record, so that " + v.Name + " leads here."
+	return "Set this " + v.Target[0].Type + " record, so that " + v.Name + " points to this server."
 }
 
 func noteOf(v domains.View) string {
 	if v.IsActive {
 		return "The domain is served over HTTPS; nothing is left to do."
 	}
-	return "A new record is seen within minutes, a changed one after the TTL of the old one. Anchor keeps looking by itself."
+	return "A new record is visible within minutes, a changed one after the TTL of the old one. Anchor keeps checking."
 }
 
 func target(v domains.View) *wire.Target {
@@ -63,7 +63,7 @@ func target(v domains.View) *wire.Target {
 	t := &wire.Target{Instruction: instruction(v.Target[0]), Records: slices.Clone(v.Target)}
 	t.Message = leadsHere(v)
 	if len(v.Target) > 1 {
-		t.Message = "Set one of these records, so that " + v.Name + " leads here; more only if they are A and AAAA."
+		t.Message = "Set one of these records, so that " + v.Name + " points to this server; set several only if they are A and AAAA records."
 	}
 	return t
 }

@@ -14,7 +14,7 @@ func (s *server) releaseRoutes() {
 	handle(s, operation("promote-deployment", http.MethodPost, project+"/deployments/{deploymentId}/promote", anchor.ScopeDeploy,
 		"Make a deployment live", 404, 409), s.promote)
 	handle(s, operation("rollback-project", http.MethodPost, project+"/rollback", anchor.ScopeDeploy,
-		"Bring an earlier deployment back", 404, 409), s.rollback)
+		"Roll back to an earlier deployment", 404, 409), s.rollback)
 	handle(s, operation("list-releases", http.MethodGet, project+"/releases", anchor.ScopeRead, "List releases, newest first", 404), s.listReleases)
 	handle(s, operation("get-live", http.MethodGet, project+"/live", anchor.ScopeRead, "Get the live pointer", 404), s.getLive)
 }
@@ -65,11 +65,11 @@ func (s *server) rollback(ctx context.Context, in *struct {
 
 func badTarget(target anchor.DeploymentID) error {
 	if target == "" {
-		return anchor.Invalid("no_target", "the rollback names no targetDeploymentId").
+		return anchor.Invalid("no_target", "the request has no targetDeploymentId").
 			Hintf("Send the id of a deployed deployment; GET …/deployments lists them.")
 	}
-	return anchor.Invalid("two_targets", "the rollback names a targetDeploymentId and asks for the previous one").
-		Hintf("Send one of the two.")
+	return anchor.Invalid("two_targets", "the request has both a targetDeploymentId and previous").
+		Hintf("Send one of them.")
 }
 
 func (s *server) listReleases(ctx context.Context, in *struct {

@@ -122,7 +122,7 @@ func config(version string) huma.Config {
 	c.CreateHooks = nil // no $schema members in bodies: record names are the API's own
 	c.OnAddOperation = append(c.OnAddOperation, asAnswered)
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"token": {Type: "http", Scheme: "bearer", Description: "A token made by `anchor tokens create`."},
+		"token": {Type: "http", Scheme: "bearer", Description: "A token created by `anchor tokens create`."},
 	}
 	return c
 }

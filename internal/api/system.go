@@ -9,10 +9,10 @@ import (
 )
 
 func (s *server) systemRoutes() {
-	handle(s, operation("health", http.MethodGet, "/health", "", "Whether the API answers"), s.health)
-	handle(s, operation("version", http.MethodGet, "/version", "", "The version of Anchor"), s.version)
-	handle(s, operation("status", http.MethodGet, "/status", anchor.ScopeRead, "What runs"), s.status)
-	handle(s, operation("doctor", http.MethodGet, "/doctor", anchor.ScopeRead, "What is wrong with the machine, and what helps"), s.doctor)
+	handle(s, operation("health", http.MethodGet, "/health", "", "Check that the API answers"), s.health)
+	handle(s, operation("version", http.MethodGet, "/version", "", "Get the version of Anchor"), s.version)
+	handle(s, operation("status", http.MethodGet, "/status", anchor.ScopeRead, "Get the server, live projects and workers"), s.status)
+	handle(s, operation("doctor", http.MethodGet, "/doctor", anchor.ScopeRead, "Diagnose problems of the server"), s.doctor)
 }
 
 func (s *server) health(context.Context, *none) (*body[wire.Health], error) {

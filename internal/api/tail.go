@@ -30,8 +30,8 @@ func parsePlace(id string) (place, error) {
 			return place{time, seen}, nil
 		}
 	}
-	return place{}, anchor.Invalid("bad_last_event_id", "Last-Event-ID is %q, which is no event's id", id).
-		Hintf("Send the id of the last event seen, or none.")
+	return place{}, anchor.Invalid("bad_last_event_id", "Last-Event-ID is %q, which is not an event id", id).
+		Hintf("Send the id of the last event received, or omit the header.")
 }
 
 // after gives the place after a line.

@@ -9,7 +9,7 @@ import (
 )
 
 func (s *server) tokenRoutes() {
-	create := operation("create-token", http.MethodPost, "/tokens", anchor.ScopeAdmin, "Create a token; its secret is shown this once")
+	create := operation("create-token", http.MethodPost, "/tokens", anchor.ScopeAdmin, "Create a token; only this response contains its secret")
 	create.DefaultStatus = http.StatusCreated
 	handle(s, create, s.createToken)
 	handle(s, operation("list-tokens", http.MethodGet, "/tokens", anchor.ScopeAdmin, "List tokens, without their secrets"), s.listTokens)

@@ -104,7 +104,7 @@ func (s *server) putFiles(ctx context.Context, in *struct {
 func (s *server) upload(ctx context.Context, project string, in Stream, mediaType string, limit int64) (anchor.Project, io.Reader, error) {
 	if sent := in.request.Header.Get("Content-Type"); !isType(sent, mediaType) {
 		return anchor.Project{}, nil, newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type",
-			fmt.Sprintf("the body is %q", sent), "Send it with Content-Type: "+mediaType+".")
+			fmt.Sprintf("the content type of the body is %q", sent), "Send it with Content-Type: "+mediaType+".")
 	}
 	p, err := s.Projects.Get(ctx, project)
 	if err != nil {
@@ -123,11 +123,11 @@ func isType(header, want string) bool {
 func (s *server) uploadSize(r *http.Request) (int64, error) {
 	switch size := r.ContentLength; {
 	case size < 0:
-		return 0, newProblem(http.StatusLengthRequired, "length_required", "the upload does not say its size",
+		return 0, newProblem(http.StatusLengthRequired, "length_required", "the upload has no Content-Length",
 			"Send it with Content-Length, not chunked.")
 	case size > s.MaxFile:
 		return 0, anchor.TooLarge("file_too_large", "the file is too large: its size in bytes is %d; the limit is %d", size, s.MaxFile).
-			Hintf("Keep files this large out of the build, for example in object storage.")
+			Hintf("Move files this large out of the build, for example to object storage.")
 	default:
 		return size, nil
 	}

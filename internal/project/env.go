@@ -52,8 +52,8 @@ func (e *Env) Set(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar)
 
 func checkSet(vars []anchor.EnvVar) error {
 	if len(vars) > maxSet {
-		return anchor.TooLarge("too_many_env", "%d variables at once are too many", len(vars)).
-			Hintf("Set at most %d at once.", maxSet)
+		return anchor.TooLarge("too_many_env", "the request sets %d variables, which is too many", len(vars)).
+			Hintf("Set at most %d per request.", maxSet)
 	}
 	seen := map[string]bool{}
 	for _, v := range vars {
@@ -61,7 +61,7 @@ func checkSet(vars []anchor.EnvVar) error {
 			return err
 		}
 		if seen[v.Name] {
-			return anchor.Invalid("bad_env", "%s is set twice", v.Name).Hintf("Name each variable once.")
+			return anchor.Invalid("bad_env", "%s is set twice", v.Name).Hintf("Set each variable once.")
 		}
 		seen[v.Name] = true
 	}

@@ -64,7 +64,7 @@ func (s *Service) Create(ctx context.Context, slug, productionBranch string) (an
 // asked for by either.
 func checkSlug(slug string) error {
 	if anchor.ValidID(slug) {
-		return anchor.Invalid("bad_slug", "%q has the form of an id and cannot be a project's slug", slug).
+		return anchor.Invalid("bad_slug", "%q has the form of an id and cannot be the slug of a project", slug).
 			Hintf("Choose another slug.")
 	}
 	return anchor.CheckSlug(slug)
@@ -74,7 +74,7 @@ func checkBranch(branch string) error {
 	if len(branch) <= 255 && strings.IndexFunc(branch, notInBranch) < 0 {
 		return nil
 	}
-	return anchor.Invalid("bad_branch", "%q cannot be the name of a branch", branch).
+	return anchor.Invalid("bad_branch", "%q is not a valid branch name", branch).
 		Hintf("Use at most 255 characters without spaces.")
 }
 
@@ -125,8 +125,8 @@ func (s *Service) deleteRecords(ctx context.Context, idOrSlug string) (anchor.Pr
 // remove goes on when the caller has gone: the records are no more.
 func (s *Service) remove(ctx context.Context, p anchor.ProjectID) error {
 	if err := s.Remover.RemoveProject(context.WithoutCancel(ctx), p); err != nil {
-		return anchor.Failed("remove_failed", "project %s is deleted, but not all it kept could be removed", p).
-			Hintf("Delete it once more by its id %s to remove the rest.", p).Because(err)
+		return anchor.Failed("remove_failed", "project %s is deleted, but some of its data could not be removed", p).
+			Hintf("To remove the rest, delete it again by its id %s.", p).Because(err)
 	}
 	return nil
 }

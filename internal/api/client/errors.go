@@ -27,9 +27,9 @@ func (e *Unreachable) Error() string {
 		err = u.Err
 	}
 	if e.URL == "" {
-		return fmt.Sprintf("no Anchor runs on this machine: %v", err)
+		return fmt.Sprintf("no running Anchor server found: %v", err)
 	}
-	return fmt.Sprintf("no Anchor answers at %s: %v", e.URL, err)
+	return fmt.Sprintf("no Anchor server answers at %s: %v", e.URL, err)
 }
 
 // Unwrap gives the cause.
@@ -78,12 +78,12 @@ func decodeError(res *http.Response) error {
 	err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&p)
 	if err != nil || p.Code == "" {
 		e := &anchor.Error{Kind: kindOf(res.StatusCode), Code: "not_anchor",
-			Message: fmt.Sprintf("%s answered %s without saying why", res.Request.URL.Redacted(), res.Status)}
+			Message: fmt.Sprintf("%s answered %s without an error description", res.Request.URL.Redacted(), res.Status)}
 		if e.Kind == anchor.KindBusy {
 			e.Code = "busy"
-			return e.Hintf("The server has too much to do. Try again in a moment.")
+			return e.Hintf("The server is busy. Try again in a moment.")
 		}
-		return e.Hintf("Check that ANCHOR_URL is the address of Anchor's API and not of a site.")
+		return e.Hintf("Check that ANCHOR_URL is the URL of Anchor's API, not the URL of a site.")
 	}
 	return fromProblem(p)
 }

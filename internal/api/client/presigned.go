@@ -43,7 +43,7 @@ func newStorage(transport *http.Transport) *http.Client {
 func (u *uploading) sendPresigned(ctx context.Context, missing []artifact.Digest) error {
 	for _, d := range missing {
 		if _, ok := u.files[d]; !ok {
-			return fmt.Errorf("the server asks for %s, which is no file of this upload", d)
+			return fmt.Errorf("the server asked for %s, which is not a file of this upload", d)
 		}
 	}
 	for len(missing) > 0 {
@@ -70,7 +70,7 @@ func (u *uploading) sendPresigned(ctx context.Context, missing []artifact.Digest
 func (u *uploading) store(ctx context.Context, to artifact.Upload) error {
 	f, ok := u.files[to.Digest]
 	if !ok {
-		return fmt.Errorf("the server signs %s, which is no file of this upload", to.Digest)
+		return fmt.Errorf("the server signed a URL for %s, which is not a file of this upload", to.Digest)
 	}
 	for attempt := 1; ; attempt++ {
 		err := u.client.putTo(ctx, to, f.Size, func() (io.ReadCloser, error) { return u.open(f) })
@@ -171,11 +171,11 @@ func (c *Client) explain(ctx context.Context, f artifact.File, to artifact.Uploa
 	case refused.Code == "BadDigest", refused.Code == "XAmzContentSHA256Mismatch":
 		return changed(f, refused)
 	case refused.passing():
-		return &anchor.Error{Kind: anchor.KindBusy, Code: "storage_busy", Message: "the storage at " + host + " takes no more", Err: refused,
-			Hint: "Deploy again in a moment; what has arrived is kept."}
+		return &anchor.Error{Kind: anchor.KindBusy, Code: "storage_busy", Message: "the storage at " + host + " is busy", Err: refused,
+			Hint: "Deploy again in a moment; files that have arrived are not sent again."}
 	}
-	return anchor.Failed("upload_refused", "the storage at %s refuses the content", host).Because(refused).
-		Hintf("Check this machine's clock, and that no proxy between changes requests; then deploy again.")
+	return anchor.Failed("upload_refused", "the storage at %s refused the content", host).Because(refused).
+		Hintf("Check the clock of this machine, and that no proxy changes the requests; then deploy again.")
 }
 
 func changed(f artifact.File, cause error) error {

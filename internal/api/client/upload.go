@@ -161,7 +161,7 @@ func (u *uploading) plan(missing []artifact.Digest) (packs [][]filepack.Entry, s
 		f, ok := u.files[d]
 		switch {
 		case !ok:
-			return nil, nil, fmt.Errorf("the server asks for %s, which is no file of this upload", d)
+			return nil, nil, fmt.Errorf("the server asked for %s, which is not a file of this upload", d)
 		case f.Size > smallFile:
 			single = append(single, f)
 			continue
@@ -234,7 +234,7 @@ func (u *uploading) pack(entries []filepack.Entry) io.ReadCloser {
 func (u *uploading) open(f artifact.File) (io.ReadCloser, error) {
 	file, err := artifact.OpenIn(u.root, f.Path)
 	if err != nil {
-		return nil, &brokenBody{fmt.Errorf("%q was there when the build was scanned: %w", f.Path, err)}
+		return nil, &brokenBody{fmt.Errorf("%q existed when the build was scanned: %w", f.Path, err)}
 	}
 	if info, err := file.Stat(); err != nil || info.Size() != f.Size {
 		file.Close()

@@ -169,7 +169,7 @@ func tooManyFiles() error {
 
 func fileTooLarge(i int, size int64) error {
 	return anchor.TooLarge("pack_file_too_large", "file %d of the pack is too large: its size in bytes is %d; the limit is %d", i+1, size, MaxFileSize).
-		Hintf("Send it by itself with PUT …/files/{digest}.")
+		Hintf("Send it separately with PUT …/files/{digest}.")
 }
 
 func fault(where string, err error) error {
@@ -184,5 +184,5 @@ func fault(where string, err error) error {
 
 func broken(format string, args ...any) *anchor.Error {
 	return anchor.Invalid("bad_pack", "the pack of files is broken: "+format, args...).
-		Hintf("Send it again; what arrived whole is kept.")
+		Hintf("Send the missing files again; complete files were stored.")
 }

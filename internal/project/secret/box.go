@@ -26,7 +26,7 @@ type Box struct {
 func New(key []byte) (*Box, error) {
 	if len(key) != keySize {
 		return nil, anchor.Failed("key_damaged", "the key has %d bytes, not %d", len(key), keySize).
-			Hintf("Put back a copy of it. Without it the environment variables in the records are lost.")
+			Hintf("Restore it from a backup. Without this key the environment variables in the records are lost.")
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
@@ -58,7 +58,7 @@ func (b *Box) Open(sealed []byte, place ...string) ([]byte, error) {
 	return plain, nil
 }
 
-var errSealed = errors.New("it was sealed under another key or is damaged; put back the key file that belongs to these records")
+var errSealed = errors.New("it was encrypted with another key or is damaged; restore the key file that belongs to these records")
 
 // associated writes each part behind its length: ("a", "bc") is not ("ab", "c").
 func associated(place []string) []byte {

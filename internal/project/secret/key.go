@@ -22,7 +22,7 @@ func Open(path string) (*Box, error) {
 	key, err := readKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := makeKey(path); err != nil {
-			return nil, fmt.Errorf("make the key file %s: %w", path, err)
+			return nil, fmt.Errorf("create the key file %s: %w", path, err)
 		}
 		key, err = readKey(path)
 	}
@@ -43,16 +43,16 @@ func readKey(path string) ([]byte, error) {
 		return nil, fmt.Errorf("read the key file: %w", err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, anchor.Failed("key_exposed", "the key file %s has mode %04o: others may read it", path, info.Mode().Perm()).
-			Hintf("Close it with: chmod 600 %s", path)
+		return nil, anchor.Failed("key_exposed", "other users can read the key file %s: its mode is %04o", path, info.Mode().Perm()).
+			Hintf("Run chmod 600 %s", path)
 	}
 	key, err := io.ReadAll(io.LimitReader(f, keySize+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the key file %s: %w", path, err)
 	}
 	if len(key) != keySize {
-		return nil, anchor.Failed("key_damaged", "the key file %s does not hold a key of %d bytes", path, keySize).
-			Hintf("Put back a copy of it. Without it the environment variables in the records are lost.")
+		return nil, anchor.Failed("key_damaged", "the key file %s does not contain a key of %d bytes", path, keySize).
+			Hintf("Restore it from a backup. Without this key the environment variables in the records are lost.")
 	}
 	return key, nil
 }
