@@ -46,8 +46,8 @@ const SupersededCode = "superseded"
 // supersededBy is the error of a deployment that a newer request came before. It is
 // ready to serve, and stays so until retention removes it.
 func supersededBy(live anchor.Live, late anchor.DeploymentID) error {
-	return anchor.Conflict(SupersededCode, "a newer request made %s (deployment %s) live first", live.Version, live.Deployment).
-		Hintf("To make this one live all the same: `anchor promote %s`.", late)
+	return anchor.Conflict(SupersededCode, "a newer request already made %s (deployment %s) live", live.Version, live.Deployment).
+		Hintf("To make this one live instead, run `anchor promote %s`.", late)
 }
 
 // switchFailed tells of a switch that went wrong and left live as it was. Errors
@@ -56,19 +56,19 @@ func switchFailed(target anchor.DeploymentID, err error) error {
 	if e := (*anchor.Error)(nil); errors.As(err, &e) && e.Kind != anchor.KindFailed {
 		return err
 	}
-	return anchor.Failed("switch_failed", "could not switch to deployment %s; live is as it was", target).
-		Hintf("`anchor doctor` checks the server, `anchor logs` shows what the functions say.").Because(err)
+	return anchor.Failed("switch_failed", "could not switch to deployment %s; live traffic was not affected", target).
+		Hintf("Check the server with `anchor doctor` and the app's log with `anchor logs`.").Because(err)
 }
 
 // switchUnknown tells of a move whose answer was lost, while the records cannot be
 // read either.
 func switchUnknown(target anchor.DeploymentID, err error) error {
-	return anchor.Failed("switch_unknown", "the records did not tell whether deployment %s is live now", target).
-		Hintf("`anchor doctor` checks the server; once the records answer, ask for the same again.").Because(err)
+	return anchor.Failed("switch_unknown", "the records did not confirm whether deployment %s is live", target).
+		Hintf("Check the server with `anchor doctor`, then repeat the request.").Because(err)
 }
 
 // trafficNotSwitched reports traffic that still goes to the deployment live before.
 func trafficNotSwitched(live anchor.Live, err error) error {
-	return anchor.Failed("traffic_failed", "deployment %s is live in the records, but traffic does not follow", live.Deployment).
-		Hintf("Ask for the same again, or start Anchor anew: it routes by the records.").Because(err)
+	return anchor.Failed("traffic_failed", "deployment %s is live in the records, but traffic was not switched to it", live.Deployment).
+		Hintf("Repeat the request, or restart the server, which routes traffic by the records.").Because(err)
 }

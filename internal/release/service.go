@@ -158,17 +158,17 @@ func (s *Service) target(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 	}
 	if errors.Is(err, anchor.ErrNotFound) || err == nil && d.ProjectID != p {
 		return anchor.Deployment{}, anchor.NotFound("unknown_deployment", "this project has no deployment %s", id).
-			Hintf("`anchor deployments` lists those it has.")
+			Hintf("To list its deployments, run `anchor deployments`.")
 	}
 	switch {
 	case err != nil:
 		return anchor.Deployment{}, fmt.Errorf("read deployment %s: %w", id, err)
 	case d.PrunedAt != 0:
-		return anchor.Deployment{}, anchor.Conflict("pruned", "deployment %s was removed by retention", id).
-			Hintf("Deploy %s again, or choose a deployment that is kept: `anchor deployments`.", sourceOf(d))
+		return anchor.Deployment{}, anchor.Conflict("pruned", "deployment %s is no longer kept: its files were pruned", id).
+			Hintf("Deploy %s again, or choose a kept deployment from `anchor deployments`.", sourceOf(d))
 	case !d.CanServe():
-		return anchor.Deployment{}, anchor.Conflict("never_deployed", "deployment %s was never deployed: it is %s", id, d.Status).
-			Hintf("Choose one whose status is deployed or superseded: `anchor deployments`.")
+		return anchor.Deployment{}, anchor.Conflict("never_deployed", "deployment %s cannot go live: its status is %s", id, d.Status).
+			Hintf("Choose one whose status is deployed or superseded from `anchor deployments`.")
 	}
 	return d, nil
 }
@@ -214,8 +214,8 @@ func (s *Service) move(ctx context.Context, from anchor.Live, to anchor.Release,
 func (s *Service) previousLive(ctx context.Context, p anchor.ProjectID) (anchor.DeploymentID, error) {
 	id, err := s.Records.LastLive(ctx, p)
 	if errors.Is(err, anchor.ErrNotFound) {
-		return "", anchor.Conflict("nothing_before", "no other deployment of this project was ever live").
-			Hintf("Name the deployment to go to: `anchor rollback ID`.")
+		return "", anchor.Conflict("nothing_before", "no other deployment of this project was live before").
+			Hintf("Pass the deployment to roll back to: `anchor rollback ID`.")
 	}
 	if err != nil {
 		return "", fmt.Errorf("find what was live before in project %s: %w", p, err)

@@ -32,7 +32,7 @@ func DefaultData() (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", fmt.Errorf("find a place for Anchor's data: %w; name one with --data", err)
+		return "", fmt.Errorf("find a default data folder: %w; pass one with --data", err)
 	}
 	return filepath.Join(home, ".local", "share", "anchor"), nil
 }
@@ -45,12 +45,12 @@ func FileIn(data string) string { return filepath.Join(data, fileName) }
 // is only found through its data folder.
 func Write(s Server) error {
 	if err := writePrivate(FileIn(s.Data), s); err != nil {
-		return fmt.Errorf("announce the server: %w", err)
+		return fmt.Errorf("write the file by which the CLI finds the server: %w", err)
 	}
 	if pointer, err := pointerTo(s); err == nil {
 		dropDead()
 		if err := writePrivate(pointer, s); err != nil {
-			slog.Warn("the CLI will not find this server by itself; set ANCHOR_URL and ANCHOR_TOKEN", "error", err)
+			slog.Warn("the CLI cannot find this server automatically; set ANCHOR_URL and ANCHOR_TOKEN", "error", err)
 		}
 	}
 	return nil
@@ -68,7 +68,7 @@ func Remove(s Server) error {
 			continue
 		}
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, fmt.Errorf("take back the announcement: %w", err))
+			errs = append(errs, fmt.Errorf("remove the file by which the CLI finds the server: %w", err))
 		}
 	}
 	return errors.Join(errs...)

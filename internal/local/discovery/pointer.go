@@ -43,7 +43,7 @@ func pointers() ([]string, error) {
 	}
 	names, err := filepath.Glob(filepath.Join(dir, pointerPattern))
 	if err != nil {
-		return nil, fmt.Errorf("look for servers in %s: %w", dir, err)
+		return nil, fmt.Errorf("find servers in %s: %w", dir, err)
 	}
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(written(b), written(a)) })
 	return names, nil

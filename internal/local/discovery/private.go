@@ -29,7 +29,7 @@ func readPrivate[T any](name string) (v T, err error) {
 		return v, err
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return v, fmt.Errorf("its mode is %04o, so that others can read the token in it", mode)
+		return v, fmt.Errorf("other users can read the token in it: its mode is %04o", mode)
 	}
 	content, err := os.ReadFile(name)
 	if err != nil {

@@ -22,7 +22,7 @@ type Remote struct {
 func (r Remote) file() (string, error) {
 	dir, err := os.UserConfigDir()
 	if err != nil {
-		return "", fmt.Errorf("find a place for the token: %w", err)
+		return "", fmt.Errorf("find a folder for the token: %w", err)
 	}
 	return filepath.Join(dir, "anchor", "aws-"+r.Installation+"-"+r.Account+"-"+r.Region+".json"), nil
 }
@@ -34,7 +34,7 @@ func (r Remote) Keep() (string, error) {
 		return "", err
 	}
 	if err := writePrivate(name, r); err != nil {
-		return "", fmt.Errorf("keep the token: %w", err)
+		return "", fmt.Errorf("store the token: %w", err)
 	}
 	return name, nil
 }
@@ -46,7 +46,7 @@ func (r Remote) Forget() error {
 		return err
 	}
 	if err := os.Remove(name); err != nil && !os.IsNotExist(err) {
-		return fmt.Errorf("forget the token: %w", err)
+		return fmt.Errorf("remove the token: %w", err)
 	}
 	return nil
 }

@@ -71,8 +71,8 @@ func isLocal(domain string) bool {
 func Trust(ctx context.Context, data string, install bool) (root, browsers string, err error) {
 	root = filepath.Join(data, localCADir, "root.pem")
 	if _, err := os.Stat(root); err != nil {
-		return "", "", anchor.Invalid("no_local_ca", "Anchor in %s has no CA for *.localhost", data).
-			Hintf("Start it with HTTPS first: anchor up --https 127.0.0.1:3443").Because(err)
+		return "", "", anchor.Invalid("no_local_ca", "the data folder %s has no CA for *.localhost", data).
+			Hintf("Start the server with HTTPS once, which creates the CA: anchor up --https 127.0.0.1:3443").Because(err)
 	}
 	trust := acme.TrustOf(root)
 	if install {
@@ -87,16 +87,16 @@ func (h HTTPS) roots() (*x509.CertPool, error) {
 	}
 	pem, err := os.ReadFile(h.CARoots)
 	if err != nil {
-		return nil, anchor.Invalid("bad_roots", "cannot read --acme-roots").Hintf("Name a PEM file.").Because(err)
+		return nil, anchor.Invalid("bad_roots", "cannot read --acme-roots").Hintf("Pass a PEM file with root certificates.").Because(err)
 	}
 	pool := x509.NewCertPool()
 	if h.Fallback != "" { // mostly a public one, beside one that is not
 		if pool, err = x509.SystemCertPool(); err != nil {
-			return nil, fmt.Errorf("read the system's roots for --acme-fallback: %w", err)
+			return nil, fmt.Errorf("read the system's root certificates for --acme-fallback: %w", err)
 		}
 	}
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, anchor.Invalid("bad_roots", "--acme-roots %s holds no certificate", h.CARoots).Hintf("Name a PEM file.")
+		return nil, anchor.Invalid("bad_roots", "--acme-roots %s contains no certificate", h.CARoots).Hintf("Pass a PEM file with root certificates.")
 	}
 	return pool, nil
 }
@@ -124,7 +124,7 @@ func (a *app) lookAtChanged(ctx context.Context) {
 				_, err = a.core.Domains.Check(ctx, h.ProjectID, name)
 			}
 			if err != nil && ctx.Err() == nil && !errors.Is(err, anchor.ErrNotFound) {
-				a.Log.Warn("look at a domain whose certificate changed", "domain", name, "error", err)
+				a.Log.Warn("check a domain after its certificate changed", "domain", name, "error", err)
 			}
 		}
 	}
@@ -157,14 +157,14 @@ func (a *app) getCertificate() func(*tls.ClientHelloInfo) (*tls.Certificate, err
 // noTLS stands for the certificates of an Anchor that serves no HTTPS.
 type noTLS struct{}
 
-const noTLSProblem = "This Anchor serves no HTTPS. Start it with: anchor up --https :443"
+const noTLSProblem = "The server does not serve HTTPS. Start it with anchor up --https :443"
 
 func (noTLS) Ensure(context.Context, anchor.Hostname) (domains.Certificate, error) {
 	return domains.Certificate{Status: anchor.CertPending, Problem: noTLSProblem}, nil
 }
 
 func (noTLS) Import(context.Context, anchor.Hostname, []byte, []byte) (domains.Certificate, error) {
-	return domains.Certificate{}, anchor.Conflict("no_https", "this Anchor serves no HTTPS").Hintf("Start it with: anchor up --https :443")
+	return domains.Certificate{}, anchor.Conflict("no_https", "the server does not serve HTTPS").Hintf("Start it with: anchor up --https :443")
 }
 
 func (noTLS) Release(context.Context, anchor.Hostname) error { return nil }
@@ -182,8 +182,8 @@ func (h HTTPS) addresses() ([]netip.Addr, error) {
 	for _, text := range h.Addresses {
 		addr, err := netip.ParseAddr(text)
 		if err != nil {
-			return nil, anchor.Invalid("bad_address", "--public-ip is %q, which is no IP address", text).
-				Hintf("Give the addresses that domains shall point to.")
+			return nil, anchor.Invalid("bad_address", "--public-ip is %q, which is not an IP address", text).
+				Hintf("Pass the public IP address of this server, to which custom domains should point.")
 		}
 		told = append(told, addr.Unmap())
 	}

@@ -18,13 +18,13 @@ func (a *app) sound() bool {
 	return level >= jail.Namespaced || level == jail.Filtered && a.walls.Users.Separate
 }
 
-const isolationHint = "Run Anchor as root, with the rights that deploy/anchor.service grants, or let its user make user namespaces; docs/operations.md, Isolation, has the systems' settings."
+const isolationHint = "Run Anchor as root with the capabilities listed in deploy/anchor.service, or allow its user to create user namespaces; see Isolation in docs/operations.md for the settings of your system."
 
 // openWalls finds out how workers are isolated here, and refuses a level below the one that is required.
 func (a *app) openWalls(ctx context.Context) error {
 	a.walls = sites.FindIsolation(ctx, a.node, a.Data)
 	if level := a.walls.Walls.Level; int(level) < a.RequireIsolation {
-		return anchor.Invalid("isolation_missing", "workers are isolated at level %d here (%s), and --require-isolation is %d: %s",
+		return anchor.Invalid("isolation_missing", "this system isolates workers at level %d (%s), but --require-isolation is %d: %s",
 			level, level, a.RequireIsolation, a.walls.Why).Hintf(isolationHint)
 	}
 	return nil
@@ -44,9 +44,9 @@ func (a *app) confine(ctx context.Context) error {
 // addresses says whether workers reach clouds' metadata addresses and the API, and why.
 func (a *app) addresses() string {
 	if a.walls.Open != "" {
-		return "clouds' metadata and Anchor's API are in reach: " + a.walls.Open
+		return "workers can reach cloud metadata addresses and Anchor's API: " + a.walls.Open
 	}
-	return "clouds' metadata and Anchor's API are out of reach"
+	return "workers cannot reach cloud metadata addresses or Anchor's API"
 }
 
 // isolationGap says what a low level means for projects, and why it is low.

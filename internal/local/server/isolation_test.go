@@ -29,8 +29,8 @@ func TestStatusSaysWhichAddressesWorkersReach(t *testing.T) {
 	_, body := status(t, r, readToken(t, r))
 	isolation, _ := body["isolation"].(map[string]any)
 	name, _ := isolation["name"].(string)
-	closed := strings.HasSuffix(name, "; clouds' metadata and Anchor's API are out of reach")
-	_, why, open := strings.Cut(name, "; clouds' metadata and Anchor's API are in reach: ")
+	closed := strings.HasSuffix(name, "; workers cannot reach cloud metadata addresses or Anchor's API")
+	_, why, open := strings.Cut(name, "; workers can reach cloud metadata addresses and Anchor's API: ")
 	switch level, _ := isolation["level"].(float64); {
 	case level < 3 && !strings.HasPrefix(why, "this takes level 3"):
 		t.Errorf("at level %v it says %q", level, name)

@@ -20,10 +20,10 @@ const (
 func (a *app) janitor(ctx context.Context) {
 	for tick := time.NewTicker(sweepEvery); ; {
 		if err := a.core.Deploys.Resume(ctx); err != nil && ctx.Err() == nil {
-			a.Log.Error("look for abandoned uploads", "error", err)
+			a.Log.Error("cancel abandoned uploads", "error", err)
 		}
 		if err := a.platform.Sweep(ctx); err != nil && ctx.Err() == nil {
-			a.Log.Error("sweep the data folder", "error", err)
+			a.Log.Error("clean up the data folder", "error", err)
 		}
 		if err := a.backUp(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Error("copy the records", "error", err)

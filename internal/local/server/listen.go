@@ -20,13 +20,13 @@ func listen(ctx context.Context, flag, address string) (net.Listener, error) {
 		return ln, nil
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, anchor.Invalid("port_taken", "%s is in use by another program", address).
-			Hintf("Choose another address with %s HOST:PORT, or stop what listens there (ss -ltnp).", flag).Because(err)
+			Hintf("Choose another address with %s HOST:PORT, or stop the other program; ss -ltnp shows it.", flag).Because(err)
 	case errors.Is(err, syscall.EACCES):
-		return nil, anchor.Invalid("port_refused", "this user may not listen on %s", address).
-			Hintf("Choose a port above 1023 with %s, or give the binary the right: setcap cap_net_bind_service=+ep.", flag).Because(err)
+		return nil, anchor.Invalid("port_refused", "this user is not allowed to listen on %s", address).
+			Hintf("Choose a port above 1023 with %s, or allow the binary to use lower ports: setcap cap_net_bind_service=+ep PATH.", flag).Because(err)
 	}
 	return nil, anchor.Invalid("bad_address", "cannot listen on %s", address).
-		Hintf("%s takes HOST:PORT.", flag).Because(err)
+		Hintf("Check that the HOST of %s HOST:PORT is an address of this machine.", flag).Because(err)
 }
 
 // origin is how sites are reached: scheme and, unless it is the scheme's own, port.
@@ -59,8 +59,8 @@ func (c Config) publicOrigin(ln net.Listener) (origin, error) {
 	}
 	u, err := url.Parse(c.PublicURL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() != c.BaseDomain || strings.Trim(u.Path, "/") != "" {
-		return origin{}, anchor.Invalid("bad_public_url", "--public-url is %q, which is no URL of %s", c.PublicURL, c.BaseDomain).
-			Hintf("Give the scheme and port at which a browser finds the sites: https://%s.", c.BaseDomain)
+		return origin{}, anchor.Invalid("bad_public_url", "--public-url is %q, which is not a URL of %s", c.PublicURL, c.BaseDomain).
+			Hintf("Pass the scheme, host and port that browsers use, for example https://%s.", c.BaseDomain)
 	}
 	return origin{u.Scheme, u.Port()}, nil
 }
@@ -84,8 +84,8 @@ func trusted(proxies []string) ([]netip.Prefix, error) {
 			prefix, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 		}
 		if err != nil {
-			return nil, anchor.Invalid("bad_proxy", "--trust-proxy is %q, which is no address", p).
-				Hintf("Give an address or a CIDR: 127.0.0.1, 10.0.0.0/8.").Because(err)
+			return nil, anchor.Invalid("bad_proxy", "--trust-proxy is %q, which is not an IP address or CIDR range", p).
+				Hintf("Pass an IP address or a CIDR range, for example 127.0.0.1 or 10.0.0.0/8.").Because(err)
 		}
 		prefixes = append(prefixes, prefix)
 	}

@@ -106,7 +106,7 @@ func usedBytes(ctx context.Context, dir string) (total int64, err error) {
 			return nil // removed meanwhile
 		}
 		if err != nil {
-			return fmt.Errorf("count what %s takes: %w", dir, err)
+			return fmt.Errorf("measure the size of %s: %w", dir, err)
 		}
 		stat, ok := info.Sys().(*syscall.Stat_t)
 		if !ok || stat.Nlink > 1 && !entry.IsDir() && seen[stat.Ino] {
@@ -156,14 +156,14 @@ func (a *app) checkNode(ctx context.Context) wire.Check {
 
 func nodeMissing(err error) error {
 	return anchor.Invalid("no_node", "Anchor needs Node.js %d or newer to run Next.js", worker.MinNodeMajor).
-		Hintf("Install it from https://nodejs.org or your system's packages, or name it with --node PATH.").Because(err)
+		Hintf("Install it from https://nodejs.org or your system's packages, or pass its path with anchor up --node PATH.").Because(err)
 }
 
 func (a *app) checkData() wire.Check {
 	c := wire.Check{Name: "Data folder", Detail: a.Data}
 	try := filepath.Join(a.Data, ".doctor")
 	if err := os.WriteFile(try, nil, 0o600); err != nil {
-		c.Detail, c.Hint = err.Error(), "Make the folder writable for the user that runs Anchor."
+		c.Detail, c.Hint = err.Error(), "Make the folder writable by the user that runs Anchor."
 		return c
 	}
 	os.Remove(try)
@@ -175,13 +175,13 @@ func (a *app) checkDisk() wire.Check {
 	c := wire.Check{Name: "Disk space"}
 	free, err := freeBytes(a.Data)
 	if err != nil {
-		c.Detail, c.Hint = err.Error(), "Look at the disk with df."
+		c.Detail, c.Hint = err.Error(), "Check the disk, for example with df."
 		return c
 	}
 	c.OK = free >= scarce
 	c.Detail = fmt.Sprintf("%.1f GB free", float64(free)/1e9)
 	if !c.OK {
-		c.Hint = "Free some space, or keep fewer deployments: anchor up --keep N."
+		c.Hint = "Free some space, or keep fewer deployments with anchor up --keep N."
 	}
 	return c
 }
@@ -192,7 +192,7 @@ func (a *app) checkSites(ctx context.Context) wire.Check {
 	c := wire.Check{Name: "Live sites"}
 	sites, err := a.platform.Examine(ctx)
 	if err != nil {
-		c.Detail, c.Hint = err.Error(), "Look at the disk and the records of the data folder."
+		c.Detail, c.Hint = err.Error(), "Check the disk that holds the data folder, and its records."
 		return c
 	}
 	var details, hints []string
@@ -204,7 +204,7 @@ func (a *app) checkSites(ctx context.Context) wire.Check {
 		details, hints = append(details, detail), append(hints, hint)
 	}
 	if c.OK = len(details) == 0; c.OK {
-		c.Detail = fmt.Sprintf("%s, all files as they were uploaded", count(len(sites), "site"))
+		c.Detail = fmt.Sprintf("%s, all files unchanged since the upload", count(len(sites), "site"))
 		return c
 	}
 	c.Detail, c.Hint = strings.Join(details, "; "), strings.Join(slices.Compact(hints), " ")
@@ -215,13 +215,13 @@ func siteFinding(h sites.Health) (detail, hint string) {
 	detail = fmt.Sprintf("%s: %s of deployment %s missing or damaged", h.Project.Slug, count(h.Damaged, "file"), h.Deployment)
 	switch {
 	case h.Err != nil:
-		return fmt.Sprintf("%s: deployment %s is not whole: %v", h.Project.Slug, h.Deployment, h.Err),
-			"Deploy its commit again, or go back to an earlier one with anchor rollback."
+		return fmt.Sprintf("%s: deployment %s is incomplete: %v", h.Project.Slug, h.Deployment, h.Err),
+			"Deploy the same commit again, or roll back with anchor rollback."
 	case h.Left > 0:
-		return fmt.Sprintf("%s, %d beyond repair", detail, h.Left),
-			"Deploy its commit again, or go back to an earlier one with anchor rollback."
+		return fmt.Sprintf("%s, %d of them not restorable", detail, h.Left),
+			"Deploy the same commit again, or roll back with anchor rollback."
 	}
-	return detail + ", put right just now", "Run anchor doctor again to see that all is well, and find out what damaged them."
+	return detail + ", restored just now", "Run anchor doctor again to verify the files, and find out what damaged them."
 }
 
 // checkNames looks whether a site's host name leads to this machine.
@@ -232,9 +232,9 @@ func (a *app) checkNames(ctx context.Context) wire.Check {
 	if err != nil {
 		c.Detail = host + " does not resolve here"
 		if a.BaseDomain == "localhost" {
-			c.Detail = "browsers resolve *.localhost; other programs may not"
+			c.Detail = "browsers resolve *.localhost by themselves; other programs may not"
 		}
-		c.Hint = "Browsers resolve *.localhost by themselves; for curl use --resolve. For another base domain set a wildcard DNS record *." + a.BaseDomain + "."
+		c.Hint = "Browsers resolve *.localhost by themselves; curl needs --resolve. For another base domain, set a wildcard DNS record *." + a.BaseDomain + "."
 		c.OK = a.BaseDomain == "localhost"
 		return c
 	}

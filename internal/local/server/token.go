@@ -26,10 +26,10 @@ func (a *app) localToken(ctx context.Context) (string, error) {
 		return secret, nil
 	}
 	if secret, _, err = a.core.Access.Create(ctx, "this machine", anchor.ScopeAdmin); err != nil {
-		return "", fmt.Errorf("make the token of this machine: %w", err)
+		return "", fmt.Errorf("create the token of this machine: %w", err)
 	}
 	if err := atomicfile.WriteFile(a.tokenFile(), []byte(secret+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("keep the token of this machine: %w", err)
+		return "", fmt.Errorf("store the token of this machine: %w", err)
 	}
 	return secret, nil
 }

@@ -72,19 +72,19 @@ func (a *app) sitesOrigin() origin {
 // checkWildcard says why sites below the base domain have no HTTPS, if they should.
 func (a *app) checkWildcard() wire.Check {
 	h, _ := a.wildcard()
-	c := wire.Check{Name: "HTTPS of sites", OK: a.covered.Load(), Detail: "the certificate of " + h.Name + " is there"}
+	c := wire.Check{Name: "HTTPS of sites", OK: a.covered.Load(), Detail: "the certificate of " + h.Name + " is ready"}
 	if c.OK {
 		return c
 	}
 	if a.HTTPS.DNSHook == "" {
-		c.Detail = "sites below " + a.BaseDomain + " are served over plain HTTP: a certificate for " + h.Name + " needs a DNS hook"
-		c.Hint = "Start Anchor with --acme-dns-hook PROGRAM, or attach domains of their own: anchor domains add NAME."
+		c.Detail = "sites below " + a.BaseDomain + " are served over plain HTTP, because a certificate for " + h.Name + " needs a DNS hook"
+		c.Hint = "Start the server with --acme-dns-hook PROGRAM, or attach a domain to each project with anchor domains add NAME."
 		return c
 	}
-	c.Detail = "the certificate of " + h.Name + " is on its way"
+	c.Detail = "the certificate of " + h.Name + " is being issued"
 	if problem := a.wildcardProblem.Load(); problem != nil && *problem != "" {
 		c.Detail = *problem
 	}
-	c.Hint = "Run the DNS hook by hand as docs/domains.md says, and look at the log of anchor up."
+	c.Hint = "Run the DNS hook by hand as described in docs/domains.md, and check the log of anchor up."
 	return c
 }
