@@ -4,6 +4,12 @@
 
 GO      ?= go
 BIN     := bin/anchor
+# A release sets VERSION to its tag. Without it a binary's version is what go build records from Git.
+VERSION ?=
+LDFLAGS := -s -w $(if $(VERSION),-X github.com/anchor-deploy/anchor/internal/cli.release=$(VERSION))
+# Not in tools/go.mod, because its dependencies conflict with golangci-lint's. Newer versions need
+# Go 1.27, or a module that the Go proxy does not serve.
+GORELEASER ?= $(GO) run github.com/goreleaser/goreleaser/v2@v2.15.1
 # The examples carry their version label in every page; tests and benchmarks
 # rewrite this one, so its length matters and its spelling must be unique.
 LABEL   := storefront-0001
@@ -23,7 +29,7 @@ PROGRAM := internal/aws/companion/program/anchor-aws.gz
 
 .PHONY: companion
 companion: handlers ## The aws commands in internal/aws/companion/program
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags '-s -w' -o bin/anchor-aws ./cmd/anchor-aws
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags '$(LDFLAGS)' -o bin/anchor-aws ./cmd/anchor-aws
 	@gzip -nc bin/anchor-aws > bin/anchor-aws.gz
 	@cmp -s bin/anchor-aws.gz $(PROGRAM) || cp bin/anchor-aws.gz $(PROGRAM) # an older file spares a build
 
@@ -34,7 +40,19 @@ build: companion ## The anchor binary in bin/
 # The binary without what of the two above was never made: all but the aws commands.
 .PHONY: anchor
 anchor:
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags '-s -w' -o $(BIN) ./cmd/anchor
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/anchor
+
+# One target at a time: each embeds the aws commands of its own platform from the same file.
+.PHONY: release-snapshot
+release-snapshot: ## Build the release in dist/ without publishing it
+	env -u GOOS -u GOARCH $(GORELEASER) release --snapshot --clean --parallelism 1 $(SNAPSHOT_FLAGS)
+
+# The unit and the profile for packages, which install in /usr/bin.
+.PHONY: package-files
+package-files:
+	@mkdir -p bin/package
+	@sed -e 's#/usr/local/bin/anchor#/usr/bin/anchor#' -e '/^# Anchor as/,/^$$/d' deploy/anchor.service > bin/package/anchor.service
+	@sed -e 's#/usr/local/bin/anchor#/usr/bin/anchor#' -e '/^#/d' deploy/anchor.apparmor > bin/package/anchor.apparmor
 
 .PHONY: demo
 demo: check-node anchor examples/storefront/.open-next/.stamp ## Build, start, deploy the example shop, print its URL, stay up
@@ -111,4 +129,4 @@ docs: build ## Regenerate the CLI and API reference
 
 .PHONY: clean
 clean: ## Remove what the build made
-	rm -rf bin examples/*/.open-next examples/*/.next
+	rm -rf bin dist examples/*/.open-next examples/*/.next

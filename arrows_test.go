@@ -101,6 +101,7 @@ var arrows = map[string][]string{
 	"bench":         {"e2e", "internal/..."},
 	"docs/generate": {"internal/..."},
 	"e2e":           {},
+	"scripts":       {},
 }
 
 func TestArrows(t *testing.T) {

@@ -9,14 +9,25 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Version is this binary's: the module's when it was installed, else its commit.
+// release is the version of a released binary, such as v0.1.0. The linker sets it (-X), because
+// a build from an archive or in a container has no Git tag to read.
+var release string
+
+// Version returns the version of this binary: the released one, else what the go command
+// recorded (the Git tag, or a pseudo-version after it), else "dev" with the commit if known.
 func Version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
+	info, _ := debug.ReadBuildInfo()
+	return versionOf(release, info)
+}
+
+func versionOf(release string, info *debug.BuildInfo) string {
+	switch {
+	case release != "":
+		return release
+	case info == nil:
 		return "dev"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
+	case info.Main.Version != "" && info.Main.Version != "(devel)":
+		return info.Main.Version
 	}
 	for _, setting := range info.Settings {
 		if setting.Key == "vcs.revision" {
