@@ -113,7 +113,7 @@ func TestBootstrapRefusals(t *testing.T) {
 		says []string
 	}{
 		"no credentials":   {env: []string{"AWS_ACCESS_KEY_ID="}, args: "bootstrap", code: 4, says: []string{`no AWS credentials`, `aws configure`}},
-		"no such region":   {args: "bootstrap --region mars-north-1", code: 2, says: []string{`"mars-north-1" is no AWS region`}},
+		"no such region":   {args: "bootstrap --region mars-north-1", code: 2, says: []string{`"mars-north-1" is not an AWS region`}},
 		"another region":   {args: "status --region us-west-2", code: 3, says: []string{`no installation anchor in account \d+, us-west-2`, `anchor aws bootstrap`}},
 		"no such profile":  {args: "bootstrap --profile ghost", code: 2, says: []string{`no AWS profile "ghost"`}},
 		"without handlers": {args: "bootstrap", code: 2, says: []string{`built without the code of the AWS handlers`, `make build`}},

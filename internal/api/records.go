@@ -46,7 +46,7 @@ func instructions(v domains.View) *wire.Instruction {
 }
 
 func leadsHere(v domains.View) string {
-	return "Set this " + v.Target[0].Type + " record, so that " + v.Name + " points to this server."
+	return "Set this " + v.Target[0].Type + " record, so that " + v.Name + " points to Anchor."
 }
 
 func noteOf(v domains.View) string {
@@ -63,7 +63,7 @@ func target(v domains.View) *wire.Target {
 	t := &wire.Target{Instruction: instruction(v.Target[0]), Records: slices.Clone(v.Target)}
 	t.Message = leadsHere(v)
 	if len(v.Target) > 1 {
-		t.Message = "Set one of these records, so that " + v.Name + " points to this server; set several only if they are A and AAAA records."
+		t.Message = "Set one of these records, so that " + v.Name + " points to Anchor; set several only if they are A and AAAA records."
 	}
 	return t
 }

@@ -56,8 +56,8 @@ func (s *Store) Content(digest Digest, size int64) (*os.File, error) {
 		return nil, err
 	}
 	if name == "" {
-		return nil, anchor.NotFound("content_missing", "the content %s is not there", digest).
-			Hintf("Send it before it is read.")
+		return nil, anchor.NotFound("content_missing", "the content %s does not exist", digest).
+			Hintf("Upload it first.")
 	}
 	file, err := s.root.Open(name)
 	if errors.Is(err, fs.ErrNotExist) { // Sync moved it on

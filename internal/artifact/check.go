@@ -60,7 +60,7 @@ func (m Manifest) Check(l Limits) error {
 
 func tooManyFiles(have, limit int) error {
 	return anchor.TooLarge("too_many_files", "the artifact has too many files and folders: at least %d; the limit is %d", have, limit).
-		Hintf("Remove what the app does not need from public/ and from the traced files of the build.")
+		Hintf("Remove files that the app does not need from public/ and from the traced files of the build.")
 }
 
 func fileTooLarge(name string, size, limit int64) error {
@@ -70,7 +70,7 @@ func fileTooLarge(name string, size, limit int64) error {
 
 func artifactTooLarge(limit int64, name string) error {
 	return anchor.TooLarge("artifact_too_large", "the artifact has more than %d bytes, counted up to %q", limit, name).
-		Hintf("Keep large files in object storage, and see whether a bundle traces more than it needs.")
+		Hintf("Move large files to object storage, and check whether a bundle traces more files than it needs.")
 }
 
 func (m Manifest) checkSizes(l Limits) error {
@@ -79,7 +79,7 @@ func (m Manifest) checkSizes(l Limits) error {
 	for _, f := range m.Files {
 		if f.Size < 0 {
 			return anchor.Invalid("bad_size", "%q has the size %d", f.Path, f.Size).
-				Hintf("Give the size in bytes.")
+				Hintf("Pass the size in bytes.")
 		}
 		if f.Size > l.FileSize {
 			return fileTooLarge(f.Path, f.Size, l.FileSize)
@@ -89,7 +89,7 @@ func (m Manifest) checkSizes(l Limits) error {
 		}
 		if size, seen := sizes[f.Digest]; seen && f.Link == "" && size != f.Size {
 			return anchor.Invalid("size_differs", "%q has %d bytes, but another file of the same digest has %d", f.Path, f.Size, size).
-				Hintf("Make the manifest again while nothing writes to the folder.")
+				Hintf("Create the manifest again while no other program writes to the folder.")
 		}
 		sizes[f.Digest] = f.Size
 	}
@@ -99,11 +99,11 @@ func (m Manifest) checkSizes(l Limits) error {
 func (f File) checkContent() error {
 	switch {
 	case f.Link == "" && !f.Digest.valid():
-		return anchor.Invalid("bad_digest", "%q has the digest %q…, which is none", f.Path, cut(string(f.Digest), digestLen)).
+		return anchor.Invalid("bad_digest", "%q has the digest %q…, which is not valid", f.Path, cut(string(f.Digest), digestLen)).
 			Hintf("A digest is the SHA-256 of the content as 64 lower-case hex digits.")
 	case f.Link != "" && (f.Size != 0 || f.Digest != "" || f.Exec):
 		return anchor.Invalid("bad_link", "%q is a link and has a content too", f.Path).
-			Hintf("Give a link no size, no digest and no exec.")
+			Hintf("Omit size, digest and exec for a link.")
 	}
 	return nil
 }
@@ -118,13 +118,13 @@ func CheckPath(p string) error {
 	switch {
 	case p == "":
 		return anchor.Invalid("empty_path", "a file has no path").
-			Hintf("Give each file a path relative to the artifact's root.")
+			Hintf("Use a path relative to the artifact's root for each file.")
 	case len(p) > maxPath:
 		return anchor.Invalid("path_too_long", "the path %q… has %d bytes, more than %d", cut(p, 80), len(p), maxPath).
 			Hintf("Shorten the names of the folders it is in.")
 	case strings.HasPrefix(p, "/"), len(p) > 1 && p[1] == ':' && isLetter(p[0]):
 		return anchor.Invalid("absolute_path", "the path %q is absolute", p).
-			Hintf("Give paths relative to the artifact's root.")
+			Hintf("Use paths relative to the artifact's root.")
 	case !utf8.ValidString(p):
 		return anchor.Invalid("bad_path_encoding", "the path %q is not UTF-8", p).
 			Hintf("Rename the file.")
@@ -150,13 +150,13 @@ func checkName(name, p string) error {
 			Hintf("Write the path as %q.", path.Clean(p))
 	case name == "..":
 		return anchor.Invalid("path_escapes", "the path %q has \"..\" in it", p).
-			Hintf("Give paths relative to the artifact's root, without \"..\".")
+			Hintf("Use paths relative to the artifact's root, without \"..\".")
 	case len(name) > maxName:
 		return anchor.Invalid("name_too_long", "the path %q… has a name of %d bytes, more than %d", cut(p, 80), len(name), maxName).
 			Hintf("Shorten the name.")
 	case deviceName.MatchString(name):
-		return anchor.Invalid("reserved_name", "the path %q has the name of a device in it, %q", p, name).
-			Hintf("Rename it: Windows cannot hold a file of this name.")
+		return anchor.Invalid("reserved_name", "the path %q contains the device name %q", p, name).
+			Hintf("Rename it: Windows does not support this file name.")
 	}
 	return nil
 }
@@ -190,8 +190,8 @@ func (m Manifest) clashes(key func(string) string) error {
 			return anchor.Invalid("duplicate_path", "the path %q is listed twice", f.Path).
 				Hintf("List each file once.")
 		case seen:
-			return anchor.Invalid("path_clash", "the paths %q and %q are the same on the server's disk, where case or Unicode form does not count", other, f.Path).
-				Hintf("Rename one of the two, or keep the server's data on a disk that tells them apart.")
+			return anchor.Invalid("path_clash", "the paths %q and %q are the same on the server's disk, which ignores case or Unicode form", other, f.Path).
+				Hintf("Rename one of the two, or move the server's data to a disk that distinguishes them.")
 		}
 		byKey[key] = f.Path
 	}

@@ -38,6 +38,6 @@ func badDigest(s string) *anchor.Error {
 	if len(s) > digestLen {
 		s = s[:digestLen] + "…"
 	}
-	return anchor.Invalid("bad_digest", "%q is no digest", s).
+	return anchor.Invalid("bad_digest", "%q is not a digest", s).
 		Hintf("A digest is the SHA-256 of the content as 64 lower-case hex digits.")
 }

@@ -24,7 +24,7 @@ func diskError(err error, format string, args ...any) error {
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		return anchor.Failed("disk_denied", "not allowed to %s", what).Because(err).
-			Hintf("Give the user that the server runs as write access to its data folder.")
+			Hintf("Grant the user that runs the server write access to the data folder.")
 	}
 	return anchor.Failed("disk", "could not %s", what).Because(err).
 		Hintf("Check the disk that holds the server's data folder, and try again.")

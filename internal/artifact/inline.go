@@ -92,7 +92,7 @@ func (in *inliner) inline(name string, f File, within []string) error {
 	}
 	if _, ok := in.children[target]; !ok {
 		return anchor.Invalid("broken_link", "the link %q leads to %q, which is not in the artifact", f.Path, target).
-			Hintf("Remove the link, or put a copy of what it should lead to in its place.")
+			Hintf("Remove the link, or replace it by a copy of its target.")
 	}
 	if slices.Contains(within, target) {
 		return anchor.Invalid("link_loop", "the link %q leads to %q, which it is in", f.Path, target).

@@ -114,6 +114,6 @@ func (f File) escapes(home string) error {
 	if home != "." {
 		from = strconv.Quote(home)
 	}
-	return anchor.Invalid("link_escapes", "the link %q leads out of %s, by %q", f.Path, from, f.Link).
-		Hintf("Link to a file of the artifact, or put a copy in the link's place.")
+	return anchor.Invalid("link_escapes", "the link %q points outside %s, through %q", f.Path, from, f.Link).
+		Hintf("Link to a file of the artifact, or replace the link by a copy of the file.")
 }

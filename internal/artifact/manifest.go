@@ -69,7 +69,7 @@ func (m Manifest) Select(digests []Digest) ([]File, error) {
 		f, ok := byDigest[d]
 		if !ok {
 			return nil, anchor.Invalid("unknown_content", "no file of the deployment has the digest %q", cut(string(d), digestLen)).
-				Hintf("Ask for what the answer to the deployment's start called missing.")
+				Hintf("Request only digests that the start of the deployment listed as missing.")
 		}
 		files = append(files, f)
 	}

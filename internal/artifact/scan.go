@@ -280,5 +280,5 @@ func unreadable(err error, what string) error {
 		return err
 	}
 	return anchor.Invalid("unreadable", "could not read %q", what).Because(err).
-		Hintf("Check that it is there and that you may read it.")
+		Hintf("Check that it exists and that you can read it.")
 }

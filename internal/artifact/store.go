@@ -220,7 +220,7 @@ func (s *Store) find(d Digest, size int64) (string, error) {
 				return "", err
 			} else if whole {
 				return "", anchor.Invalid("wrong_size", "the content %s has %d bytes, not %d", d, info.Size(), size).
-					Hintf("Make the manifest again while nothing writes to the folder.")
+					Hintf("Create the manifest again while no other program writes to the folder.")
 			}
 		default:
 			return name, nil
@@ -254,7 +254,7 @@ func CheckID(id anchor.DeploymentID) error {
 	if anchor.ValidID(string(id)) {
 		return nil
 	}
-	return anchor.Invalid("bad_deployment_id", "%q is no deployment id", cut(string(id), 64)).
+	return anchor.Invalid("bad_deployment_id", "%q is not a deployment id", cut(string(id), 64)).
 		Hintf("An id is a lower-case ULID of 26 characters, as the API gives it.")
 }
 

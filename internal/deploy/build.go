@@ -110,7 +110,7 @@ func (s *Service) queue(ctx context.Context, p anchor.Project, r BuildRequest) (
 	_, release, err := s.Leases.Lease(ctx, leaseKey(p.ID, "build"), anchor.NewID(), queueTime)
 	if errors.Is(err, anchor.ErrConflict) {
 		e := &anchor.Error{Kind: anchor.KindBusy, Code: "build_starting", Message: "another build of project " + p.Slug + " is being started"}
-		return anchor.Deployment{}, e.Hintf("Ask again in a few seconds.")
+		return anchor.Deployment{}, e.Hintf("Try again in a few seconds.")
 	}
 	if err != nil {
 		return anchor.Deployment{}, fmt.Errorf("take the build lease of project %s: %w", p.ID, err)

@@ -62,8 +62,8 @@ func (s *Service) Process(ctx context.Context, id anchor.DeploymentID) error {
 		s.clearUp(working, d)
 		return nil
 	case !d.Status.CanMove(anchor.DeployFailed): // waits for its artifact
-		return anchor.Conflict("not_built", "deployment %s cannot be deployed yet: it is %s", id, d.Status).
-			Hintf("Its files have to arrive first.")
+		return anchor.Conflict("not_built", "deployment %s cannot be deployed yet: its status is %s", id, d.Status).
+			Hintf("Upload its files first.")
 	case time.Since(time.UnixMilli(d.CreatedAt)) > giveUp:
 		return s.giveUpAfterADay(ctx, d)
 	}

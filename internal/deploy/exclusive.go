@@ -22,7 +22,7 @@ func (s *Service) Between(ctx context.Context, p anchor.ProjectID, work func(con
 		l.cancel(err)
 		if errors.Is(err, anchor.ErrConflict) {
 			e := &anchor.Error{Kind: anchor.KindBusy, Code: "deploying", Message: "a deployment of project " + string(p) + " is under way", Err: err}
-			return e.Hintf("Ask again when it has ended.")
+			return e.Hintf("Try again when it has ended.")
 		}
 		return fmt.Errorf("take the lease of project %s: %w", p, err)
 	}
@@ -69,7 +69,7 @@ func (s *Service) clearUp(ctx context.Context, d anchor.Deployment) {
 			return
 		}
 		if anchor.KindOf(err) != anchor.KindBusy {
-			slog.ErrorContext(ctx, "remove what an ended deployment left; the next sweep tries again", "deploymentId", d.ID, "error", err)
+			slog.ErrorContext(ctx, "remove the resources of an ended deployment; the next sweep tries again", "deploymentId", d.ID, "error", err)
 			return
 		}
 		select {

@@ -38,7 +38,7 @@ func (s *Service) attempt(ctx, lasting context.Context, id anchor.DeploymentID, 
 		// Whatever the step made of its context's end, this is why it ended.
 		return r.failPass(lasting, step, errCanceled)
 	case ctx.Err() != nil || errors.Is(err, errNoTime):
-		slog.InfoContext(lasting, "deployment interrupted; the next pass goes on with it", "deploymentId", id, "step", step)
+		slog.InfoContext(lasting, "deployment interrupted; the next pass continues it", "deploymentId", id, "step", step)
 		return false
 	default:
 		return r.failPass(lasting, step, err)

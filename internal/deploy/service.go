@@ -194,7 +194,7 @@ func (s *Service) Get(ctx context.Context, p anchor.ProjectID, id anchor.Deploym
 	d, err := s.Records.Deployment(ctx, id)
 	if errors.Is(err, anchor.ErrNotFound) || err == nil && d.ProjectID != p {
 		return anchor.Deployment{}, anchor.NotFound("unknown_deployment", "this project has no deployment %s", id).
-			Hintf("`anchor deployments` lists those it has.")
+			Hintf("To list its deployments, run `anchor deployments`.")
 	}
 	return d, err
 }
@@ -234,7 +234,7 @@ func (s *Service) Files(ctx context.Context, p anchor.ProjectID, id anchor.Deplo
 }
 
 func notWaiting(d anchor.Deployment) error {
-	return anchor.Conflict("not_uploading", "deployment %s takes no files: it is %s", d.ID, d.Status).
+	return anchor.Conflict("not_uploading", "deployment %s does not accept files: its status is %s", d.ID, d.Status).
 		Hintf("Start a new deployment.")
 }
 
@@ -288,8 +288,8 @@ func (s *Service) Cancel(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 			return d, err
 		}
 		if d.Status.Ended() {
-			return d, anchor.Conflict("ended", "deployment %s is %s and cannot be canceled", id, d.Status).
-				Hintf("`anchor rollback` brings the one before back.")
+			return d, anchor.Conflict("ended", "deployment %s has the status %s and cannot be canceled", id, d.Status).
+				Hintf("To return to the previous deployment, run `anchor rollback`.")
 		}
 		if s.lanes.stop(id, errCanceled) {
 			return s.wait(ctx, p, id)

@@ -73,7 +73,7 @@ func (s *Service) parse(domain string) (Name, error) {
 	}
 	base := strings.TrimSuffix(strings.ToLower(s.Front.Base()), ".")
 	if base != "" && (name.Base == base || strings.HasSuffix(name.Base, "."+base)) {
-		return Name{}, bad("%q is one of the names that Anchor gives to sites by itself", name.ASCII).
+		return Name{}, bad("%q is a name that Anchor assigns to sites", name.ASCII).
 			Hintf("Every project has such a name already; attach a domain outside %s.", base)
 	}
 	return name, nil
@@ -107,7 +107,7 @@ func (s *Service) checkRedirect(ctx context.Context, p anchor.ProjectID, name Na
 	h, err := s.find(ctx, p, target.ASCII)
 	switch {
 	case errors.Is(err, anchor.ErrNotFound):
-		return anchor.Invalid("bad_redirect", "%s is no domain of the project", target.ASCII).Hintf("Attach it first: anchor domains add %s", target.ASCII)
+		return anchor.Invalid("bad_redirect", "%s is not a domain of this project", target.ASCII).Hintf("Attach it first: anchor domains add %s", target.ASCII)
 	case err == nil && h.Redirect != "":
 		return anchor.Invalid("bad_redirect", "%s redirects to %s itself", h.Name, h.Redirect).Hintf("Redirect to %s.", h.Redirect)
 	}

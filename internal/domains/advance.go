@@ -149,9 +149,9 @@ func certProblem(h anchor.Hostname, cert Certificate) string {
 		return cert.Problem
 	case h.CertificateStatus == anchor.CertExpired:
 		return "The certificate of " + h.Name + " expired on " + time.UnixMilli(h.NotAfter).UTC().Format(time.DateOnly) +
-			". A new one is ordered by itself; if this stays, see: anchor domains check " + h.Name
+			". Anchor orders a new one; if this persists, run anchor domains check " + h.Name
 	}
-	return "The certificate authority refused a certificate for " + h.Name + " and gave no reason. It is asked again by itself; see: anchor domains check " + h.Name
+	return "The certificate authority refused a certificate for " + h.Name + " and gave no reason. Anchor will ask again; to see the state, run anchor domains check " + h.Name
 }
 
 // watch plans the next look at an active name: soon when something is the matter.

@@ -289,7 +289,7 @@ func TestABrokenNameDelaysNoOther(t *testing.T) {
 			t.Errorf("the others took %v, as long as the broken ones", took)
 		}
 		time.Sleep(time.Minute)
-		if h := w.must("broken-a0.example.com", anchor.HostPending); !strings.Contains(h.Problem, "could not be asked") {
+		if h := w.must("broken-a0.example.com", anchor.HostPending); !strings.Contains(h.Problem, "could not be queried") {
 			t.Errorf("the broken one's problem is %q", h.Problem)
 		}
 	})

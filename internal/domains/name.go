@@ -239,7 +239,7 @@ func (n *Name) describe(written string) {
 	}
 	if _, known := publicsuffix.PublicSuffix(n.Base); !known && !privateSuffix(n.Base) {
 		top := n.Base[strings.LastIndex(n.Base, ".")+1:]
-		n.Warnings = append(n.Warnings, "\"."+top+"\" is no top-level domain known here: check the spelling. Public CAs issue no certificate for it unless it is new.")
+		n.Warnings = append(n.Warnings, "\"."+top+"\" is not a known top-level domain: check the spelling. Public CAs issue no certificate for it unless it is new.")
 	}
 	n.Warnings = append(n.Warnings, homographs(n.Unicode)...)
 }

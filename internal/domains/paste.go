@@ -44,7 +44,7 @@ func cutScheme(text string) (rest string, isURL bool, err error) {
 	case scheme == "" || strings.EqualFold(scheme, "http:") || strings.EqualFold(scheme, "https:"):
 		return rest, true, nil
 	}
-	return "", false, bad("%q is no web address", text).Hintf("Give the domain alone, like www.example.com.")
+	return "", false, bad("%q is not a web address", text).Hintf("Enter only the domain, for example www.example.com.")
 }
 
 // cutPort lets the ports pass that the scheme means anyway.

@@ -64,7 +64,7 @@ func failure(what string, err error) string {
 	if hint := anchor.HintOf(err); hint != "" {
 		text += " " + hint
 	}
-	return text + " It is tried again by itself."
+	return text + " Anchor will try again."
 }
 
 // warnBefore is how long before its end the owner of a certificate is told.

@@ -112,6 +112,6 @@ func (s *Service) need(h anchor.Hostname, target []anchor.DNSRecord) Need {
 func unanswered(h anchor.Hostname, err error) Diagnosis {
 	return Diagnosis{Checks: []Finding{{
 		Record: anchor.DNSRecord{Name: h.Name}, State: FindingUnknown,
-		Detail: "The DNS of " + h.Name + " could not be asked (" + err.Error() + "). It is asked again by itself.",
+		Detail: "The DNS of " + h.Name + " could not be queried (" + err.Error() + "). Anchor will ask again.",
 	}}}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func badCursor(cursor string) error {
-	return anchor.Invalid("bad_cursor", "%q is no cursor of this list", cursor).
+	return anchor.Invalid("bad_cursor", "%q is not a cursor of this list", cursor).
 		Hintf("Use the \"next\" of the page before as it was given.")
 }
 

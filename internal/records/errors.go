@@ -62,12 +62,12 @@ func PointerMoved(p anchor.ProjectID, stored, from int64) error {
 
 // ForeignRecord is the error for a release of one project with the record of another.
 func ForeignRecord(record anchor.DeploymentID, p anchor.ProjectID) error {
-	return anchor.Conflict("foreign_record", "deployment %s is no record of project %s", record, p)
+	return anchor.Conflict("foreign_record", "deployment %s does not belong to project %s", record, p)
 }
 
 // NoToken is the error for a token, by id or hash, that is not there.
 func NoToken() error {
-	return anchor.NotFound("unknown_token", "there is no such token").
+	return anchor.NotFound("unknown_token", "the token does not exist").
 		Hintf("List the tokens with: anchor tokens list")
 }
 

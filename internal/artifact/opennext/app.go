@@ -45,12 +45,12 @@ func FindApp(dir string) (App, error) {
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return App{}, anchor.Invalid("no_folder", "%s is not a folder", dir).Because(err).
-			Hintf("Give the folder of your Next.js app.")
+			Hintf("Pass the folder of your Next.js app.")
 	}
 	manifest, err := readPackage(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return App{}, anchor.Invalid("no_package_json", "there is no package.json in %s", dir).
-			Hintf("Run this in the folder of your Next.js app, or give that folder.")
+			Hintf("Run this command in the folder of your Next.js app, or pass that folder.")
 	}
 	if err != nil {
 		return App{}, err
@@ -60,7 +60,7 @@ func FindApp(dir string) (App, error) {
 	app.OpenNextConfig = firstFile(dir, "open-next.config.ts", "open-next.config.js", "open-next.config.mjs")
 	if app.NextVersion = versionIn(dir, manifest, "next"); app.NextVersion == "" {
 		return App{}, anchor.Invalid("no_nextjs", "the app in %s does not depend on Next.js", dir).
-			Hintf("Run this in the folder of your Next.js app. In a monorepo that is the app's own folder, such as apps/web.")
+			Hintf("Run this command in the folder of your Next.js app. In a monorepo this is the folder of the app, such as apps/web.")
 	}
 	for _, name := range []string{"@opennextjs/aws", "open-next"} {
 		if app.OpenNextVersion == "" {

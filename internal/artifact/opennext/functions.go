@@ -72,8 +72,8 @@ func readFunction(tree fs.FS, name string, o origin) (anchor.Function, error) {
 		return anchor.Function{}, anchor.Invalid("container_function", "the function %s is built as a container", name).
 			Hintf("Remove generateDockerfile from its override in open-next.config.ts, and build again.")
 	default:
-		return anchor.Function{}, anchor.Invalid("unknown_layout", "%s gives the function %s the type %q, which Anchor does not know", outputFile, name, o.Type).
-			Hintf("Anchor knows the layouts of open-next 2 and @opennextjs/aws 3 and 4. Build with one of these, or update Anchor.")
+		return anchor.Function{}, anchor.Invalid("unknown_layout", "%s declares the function %s with the unknown type %q", outputFile, name, o.Type).
+			Hintf("Anchor supports the layouts of open-next 2 and @opennextjs/aws 3 and 4. Build with one of these, or update Anchor.")
 	}
 	if err := checkCompiledFor(name, o, wrappers, []string{converter}); err != nil {
 		return anchor.Function{}, err
@@ -165,11 +165,11 @@ func checkCaches(name string, o origin) error {
 
 func checkHandler(tree fs.FS, f anchor.Function) error {
 	if !fs.ValidPath(f.Dir) || f.Dir == "." {
-		return anchor.Invalid("bad_bundle_path", "%s puts the bundle of the function %s at %q", outputFile, f.Name, f.Dir).
+		return anchor.Invalid("bad_bundle_path", "%s declares the bundle of the function %s at %q", outputFile, f.Name, f.Dir).
 			Hintf("It must be a folder in .open-next. " + buildAgain)
 	}
 	if !isFolder(tree, f.Dir) {
-		return anchor.Invalid("bundle_missing", "the bundle of the function %s is not there: %s", f.Name, f.Dir).
+		return anchor.Invalid("bundle_missing", "the bundle of the function %s does not exist: %s", f.Name, f.Dir).
 			Hintf(buildAgain)
 	}
 	if handlerFile(tree, f) == "" {

@@ -60,7 +60,7 @@ func readOutput(tree fs.FS) (output, error) {
 	_, hasStatic := out.Origins[staticOrigin]
 	if !hasServer || !hasStatic || len(out.Behaviors) == 0 {
 		return output{}, anchor.Invalid("unknown_layout", "%s lacks the origins %q and %q or the behaviors", outputFile, anchor.ServerFunction, staticOrigin).
-			Hintf("Anchor knows the layouts of open-next 2 and @opennextjs/aws 3 and 4. Build with one of these, or update Anchor.")
+			Hintf("Anchor supports the layouts of open-next 2 and @opennextjs/aws 3 and 4. Build with one of these, or update Anchor.")
 	}
 	return out, nil
 }

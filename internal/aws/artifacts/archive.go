@@ -53,7 +53,7 @@ func badArchive(source *upload, err error) error {
 	if source.err != nil {
 		return anchor.Failed("download_broken", "the download of %s broke off", archiveName).Because(source.err).Hintf("Try again.")
 	}
-	return anchor.Invalid("bad_archive", "%s is no whole gzipped tar archive", archiveName).Because(err).
+	return anchor.Invalid("bad_archive", "%s is not a complete gzipped tar archive", archiveName).Because(err).
 		Hintf("Make it with: tar -czf %s -C .open-next .", archiveName)
 }
 

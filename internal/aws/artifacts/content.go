@@ -93,7 +93,7 @@ func (s *Store) has(ctx context.Context, d artifact.Digest, size int64) (bool, e
 		return false, s.failed(err, "HeadObject", fileKey(d))
 	case sdk.ToInt64(out.ContentLength) != size:
 		return false, anchor.Invalid("wrong_size", "the content %s has %d bytes, not %d", d, sdk.ToInt64(out.ContentLength), size).
-			Hintf("Make the manifest again while nothing writes to the folder.")
+			Hintf("Create the manifest again while no other program writes to the folder.")
 	}
 	return true, nil
 }
@@ -175,7 +175,7 @@ func signed(digest artifact.Digest) func(*s3.Options) {
 func checksum(d artifact.Digest) (string, error) {
 	raw, err := hex.DecodeString(string(d))
 	if err != nil {
-		return "", anchor.Invalid("bad_digest", "%q is no digest", d).Because(err).
+		return "", anchor.Invalid("bad_digest", "%q is not a digest", d).Because(err).
 			Hintf("A digest is the SHA-256 of the content as 64 lower-case hex digits.")
 	}
 	return base64.StdEncoding.EncodeToString(raw), nil

@@ -59,7 +59,7 @@ func (s *Store) prefix(path string) (string, error) {
 	}
 	key = strings.TrimSuffix(strings.TrimPrefix(key, "/"), "/")
 	if err := artifact.CheckPath(key); err != nil || !strings.HasPrefix(key, "artifacts/") {
-		return "", anchor.Invalid("bad_artifact_path", "%q is no artifact's path", path).Because(err).
+		return "", anchor.Invalid("bad_artifact_path", "%q is not the path of an artifact", path).Because(err).
 			Hintf("It looks like artifacts/<projectId>/<commitSha>/.")
 	}
 	return key + "/", nil
@@ -217,7 +217,7 @@ func (s *Store) checked(files []artifact.File, key string) (artifact.Manifest, e
 
 func tooMuch(what string, l artifact.Limits) error {
 	return anchor.TooLarge("artifact_too_large", "%s has more than %d files or %d bytes", what, l.Files, l.Total).
-		Hintf("Keep large files in object storage, and see whether a bundle traces more than it needs.")
+		Hintf("Move large files to object storage, and check whether a bundle traces more files than it needs.")
 }
 
 // sendAll stores the contents of m, which are all in scratch.

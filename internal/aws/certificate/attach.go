@@ -183,7 +183,7 @@ func (d *Domains) conflict(ctx context.Context, h anchor.Hostname, distribution 
 		holder = fmt.Sprintf("the CloudFront %s %s of the account %s", c.ResourceType, sdk.ToString(c.ResourceId), sdk.ToString(c.AccountId))
 	}
 	return anchor.Conflict("cname_already_exists", "%s is an alternate domain name of %s", h.Name, holder).Because(cause).
-		Hintf("Take it from there; it is attached here by itself then. To see who has it: "+
+		Hintf("Remove it there; Anchor then attaches it here. To see where it is attached: "+
 			"aws cloudfront list-domain-conflicts --domain %s --domain-control-validation-resource DistributionId=%s (API ListDomainConflicts).",
 			h.Name, distribution)
 }

@@ -35,7 +35,7 @@ func failed(err error, what string) error {
 	}
 	action := cmp.Or(awserr.Action(err), "a call")
 	e := anchor.Failed("aws_failed", "%s for %s failed", action, what).Because(err).
-		Hintf("What AWS says is above. It is tried again by itself.")
+		Hintf("The answer of AWS is above. Anchor will try again.")
 	switch {
 	case awserr.Denied(err):
 		e.Code = "access_denied"

@@ -101,13 +101,13 @@ func problemOf(h anchor.Hostname, c *types.CertificateDetail) reason {
 	switch c.Status {
 	case types.CertificateStatusValidationTimedOut:
 		return reason{"ACM gave up on " + h.Name + " because its validation record was not in the DNS for 72 hours. " +
-			"A new request is made by itself; set the record it shows.", 0}
+			"Anchor makes a new request; set the record that it shows.", 0}
 	case types.CertificateStatusRevoked:
-		return reason{"The certificate of " + h.Name + " was revoked (" + string(c.RevocationReason) + "). A new one is requested by itself.", 0}
+		return reason{"The certificate of " + h.Name + " was revoked (" + string(c.RevocationReason) + "). Anchor requests a new one.", 0}
 	case types.CertificateStatusExpired:
-		return reason{"The certificate of " + h.Name + " expired. A new one is requested by itself; its validation record has to stay in the DNS.", 0}
+		return reason{"The certificate of " + h.Name + " expired. Anchor requests a new one; keep its validation record in the DNS.", 0}
 	}
-	again := " It is tried again by itself."
+	again := " Anchor will try again."
 	switch c.FailureReason {
 	case types.FailureReasonCaaError:
 		return reason{"A CAA record at " + h.Name + " or above forbids Amazon to issue. Add one with the value 0 issue \"amazon.com\", " +
@@ -119,7 +119,7 @@ func problemOf(h anchor.Hostname, c *types.CertificateDetail) reason {
 		return reason{"Amazon wants to know more before it issues for " + h.Name + ", as it does for well-known names. " +
 			"Ask AWS Support, or bring your own certificate: anchor domains add " + h.Name + " --cert FILE --key FILE", retryAfterHand}
 	case types.FailureReasonInvalidPublicDomain:
-		return reason{h.Name + " is no name for a public certificate: its last label is no public domain, or the name is misspelled. Remove it and add the right one.", retryAfterHand}
+		return reason{h.Name + " cannot have a public certificate: its last label is not a public domain, or the name is misspelled. Remove it and add the right one.", retryAfterHand}
 	case types.FailureReasonDomainValidationDenied:
 		return reason{"The validation of " + h.Name + " was denied. Remove it and add it again if that was not meant.", retryAfterHand}
 	}

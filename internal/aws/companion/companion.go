@@ -49,7 +49,7 @@ func exec(files fs.FS, args []string) error {
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return anchor.Invalid("no_cache", "there is no cache folder to lay the aws program out in").
+		return anchor.Invalid("no_cache", "there is no cache folder to unpack the aws program in").
 			Hintf("Set HOME or XDG_CACHE_HOME.").Because(err)
 	}
 	path, err := layOut(filepath.Join(cache, "anchor"), program)

@@ -103,7 +103,7 @@ func (f *Functions) probeStart(ctx context.Context, t target, note deploy.Note) 
 		return f.unanswered(ctx, t, "/", "", err)
 	case !got.guard:
 		return f.withWords(ctx, t, "/", "", anchor.Failed("start_crashed", "function %s crashes when it starts", t.name).
-			Hintf("Run the build locally, or set the environment variables it misses: `anchor env set`."))
+			Hintf("Run the build locally, or set missing environment variables with `anchor env set`."))
 	}
 	note("function %s started", t.name)
 	return nil
@@ -161,13 +161,13 @@ func (f *Functions) get(ctx context.Context, url, secret string) (got answer, yo
 
 func probeFailed(format string, args ...any) *anchor.Error {
 	return anchor.Failed("probe_failed", format, args...).
-		Hintf("`anchor logs` shows what it printed; live traffic was not touched.")
+		Hintf("To see its output, run `anchor logs`. Live traffic was not affected.")
 }
 
 func (f *Functions) unanswered(ctx context.Context, t target, path, secret string, err error) error {
 	if ctx.Err() != nil {
 		return anchor.Failed("probe_timeout", "function %s did not answer GET %s within %s", t.name, path, f.ProbeLimit).
-			Hintf("See what it waits for: `anchor logs`.").Because(err)
+			Hintf("To see what it waits for, run `anchor logs`.").Because(err)
 	}
 	if anchor.CodeOf(err) != "" {
 		return err

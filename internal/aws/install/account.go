@@ -35,7 +35,7 @@ func LoadConfig(ctx context.Context, profile, region string) (sdk.Config, error)
 		return sdk.Config{}, anchor.Invalid("no_region", "no AWS region is set").
 			Hintf("Name one with --region, AWS_REGION, or in the profile: aws configure set region eu-central-1")
 	case !validRegion.MatchString(c.Region):
-		return sdk.Config{}, anchor.Invalid("unknown_region", "%q is no AWS region", c.Region).
+		return sdk.Config{}, anchor.Invalid("unknown_region", "%q is not an AWS region", c.Region).
 			Hintf("They look like eu-central-1.")
 	}
 	return c, nil

@@ -42,7 +42,7 @@ func (i *Installation) explain(err error, doing string) error {
 		e := &anchor.Error{Kind: anchor.KindBusy, Code: "aws_busy", Err: err, Message: "cannot " + doing + ": AWS throttles the calls of this account"}
 		return e.Hintf("What is done stays. Run the command again in a minute.")
 	}
-	return anchor.Failed("aws_failed", "cannot %s", doing).Hintf("What is done stays. Run the command again to go on.").Because(err)
+	return anchor.Failed("aws_failed", "cannot %s", doing).Hintf("Completed steps are kept. To continue, run the command again.").Because(err)
 }
 
 func (i *Installation) refused(err error, doing string) error {

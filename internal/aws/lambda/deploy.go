@@ -130,7 +130,7 @@ func commitOf(e DeployEvent) (string, error) {
 	rest, ok := strings.CutPrefix(path, "artifacts/"+string(e.ProjectID)+"/")
 	commit, _, _ := strings.Cut(rest, "/")
 	if !ok || commit == "" || commit == "." || commit == ".." {
-		return "", anchor.Invalid("bad_artifact_path", "%q is no artifact of project %s", e.ArtifactPath, e.ProjectID).
+		return "", anchor.Invalid("bad_artifact_path", "%q is not an artifact of project %s", e.ArtifactPath, e.ProjectID).
 			Hintf("Artifacts lie under artifacts/<projectId>/<commitSha>/ of the artifact bucket.")
 	}
 	return commit, nil
@@ -172,7 +172,7 @@ func (d *Deployer) removeProject(ctx context.Context, p anchor.ProjectID) error 
 	defer stop()
 	err := d.Upkeep.RemoveProject(working, p)
 	if anchor.KindOf(err) == anchor.KindBusy {
-		d.Log.InfoContext(ctx, "a project's removal goes on in a minute", "projectId", p, "cause", err.Error())
+		d.Log.InfoContext(ctx, "the removal of a project continues in a minute", "projectId", p, "cause", err.Error())
 		return nil
 	}
 	if err != nil {

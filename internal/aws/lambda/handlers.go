@@ -33,7 +33,7 @@ func (h *Handlers) Named(name string) (Handler, error) {
 	case NameRollback, NameAPI:
 		return h.API, nil
 	}
-	return nil, anchor.Invalid("unknown_handler", "%q is no handler", name).
+	return nil, anchor.Invalid("unknown_handler", "%q is not a handler", name).
 		Hintf("Set ANCHOR_HANDLER to %s, %s, %s or %s.", NameDeploy, NameRollback, NameDomains, NameAPI)
 }
 

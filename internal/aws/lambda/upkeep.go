@@ -44,7 +44,7 @@ func (u *Upkeep) RemoveProjects(ctx context.Context) error {
 		}
 		err := u.RemoveProject(ctx, p.ID)
 		if anchor.KindOf(err) == anchor.KindBusy {
-			u.Log.InfoContext(ctx, "a project's removal goes on in a minute", "projectId", p.ID, "cause", err.Error())
+			u.Log.InfoContext(ctx, "the removal of a project continues in a minute", "projectId", p.ID, "cause", err.Error())
 			return
 		}
 		failed = errors.Join(failed, err)
@@ -103,7 +103,7 @@ func (u *Upkeep) Sweep(ctx context.Context) error {
 	unfinished := working.Err() != nil || anchor.KindOf(err) == anchor.KindBusy
 	if failed := release(ctx); failed != nil || unfinished {
 		if unfinished {
-			u.Log.InfoContext(ctx, "the sweep goes on in a minute", "cause", fmt.Sprint(err))
+			u.Log.InfoContext(ctx, "the sweep continues in a minute", "cause", fmt.Sprint(err))
 			err = nil
 		}
 		return errors.Join(err, failed)

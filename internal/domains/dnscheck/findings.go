@@ -78,7 +78,7 @@ func (w *want) mixed(v verdict) []domains.Finding {
 		case len(side.ours) > 0:
 			r.Value = side.ours[0]
 			f := domains.Finding{Record: r, State: domains.FindingRight}
-			f.Detail = "The " + side.typ + " record of " + w.label + " leads here."
+			f.Detail = "The " + side.typ + " record of " + w.label + " points to Anchor."
 			all = append(all, f)
 		}
 	}

@@ -64,14 +64,14 @@ func add(w *want, r anchor.DNSRecord) string {
 
 func leadsHereText(w *want, v verdict) string {
 	if len(v.trail) > 0 {
-		return fmt.Sprintf("%s is a CNAME to %s and leads here.", w.label, shown(v.trail[0]))
+		return fmt.Sprintf("%s is a CNAME to %s and points to Anchor.", w.label, shown(v.trail[0]))
 	}
 	for _, addr := range v.ours {
 		if !slices.Contains(w.addrs, addr) {
 			return fmt.Sprintf("%s leads to %s of %s, which is here as far as can be told: its customers share addresses.", w.label, addr, w.cdn.name)
 		}
 	}
-	return w.label + " leads here."
+	return w.label + " points to Anchor."
 }
 
 func missingTargetText(w *want, r anchor.DNSRecord) string {

@@ -78,7 +78,7 @@ func checkImported(name string, chain, key []byte, now time.Time) (*x509.Certifi
 	certs, err := parseChain(chain)
 	if err != nil {
 		return nil, bad("the certificate for %s cannot be read", name).Because(err).
-			Hintf("Give the full chain in PEM: your certificate first, then the intermediates.")
+			Hintf("Pass the full chain in PEM: your certificate first, then the intermediates.")
 	}
 	leaf := certs[0]
 	if _, err := tls.X509KeyPair(chain, key); err != nil {

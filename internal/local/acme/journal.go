@@ -41,7 +41,7 @@ func openJournal(dir, name string) (*journal, error) {
 		return nil, fmt.Errorf("read the order of %s: %w", name, err)
 	}
 	if err := json.Unmarshal(data, j); err != nil {
-		return nil, fmt.Errorf("the order file %s is damaged; remove it to order the certificate again: %w", j.path, err)
+		return nil, fmt.Errorf("the order file %s is damaged; remove it, and Anchor orders the certificate again: %w", j.path, err)
 	}
 	j.Name = name
 	return j, nil

@@ -64,19 +64,19 @@ var advice = map[string]string{
 	acmeproto.ProblemTypeUnauthorized:            "The CA did not find this server's proof at NAME. Check that all its A and AAAA records lead to this server, and that no CDN or proxy stands in front.",
 	acmeproto.ProblemTypeIncorrectResponse:       "The CA did not find this server's proof at NAME. Check that all its A and AAAA records lead to this server, and that no CDN or proxy stands in front.",
 	acmeproto.ProblemTypeTLS:                     "The CA could not open a TLS connection to NAME. Check that port 443 leads to this server, and that nothing in front ends TLS.",
-	acmeproto.ProblemTypeCAA:                     "A CAA record forbids this CA to issue for NAME. Add it to the CAA records of the domain, or remove them.",
-	acmeproto.ProblemTypeRateLimited:             "The CA has a limit on certificates and it is reached for NAME or its domain.",
-	acmeproto.ProblemTypeRejectedIdentifier:      "The CA does not issue for NAME. Use another name, or another CA (--acme-ca), or bring a certificate of your own.",
-	acmeproto.ProblemTypeExternalAccountRequired: "The CA wants an account that was opened on its web site. Use another CA (--acme-ca).",
-	acmeproto.ProblemTypeUserActionRequired:      "The CA wants its new terms of service to be read and agreed to on its web site.",
+	acmeproto.ProblemTypeCAA:                     "A CAA record forbids this CA to issue for NAME. Add the CA to the CAA records of the domain, or remove them.",
+	acmeproto.ProblemTypeRateLimited:             "The CA's limit on certificates is reached for NAME or its domain.",
+	acmeproto.ProblemTypeRejectedIdentifier:      "The CA does not issue certificates for NAME. Use another name, another CA (--acme-ca), or your own certificate.",
+	acmeproto.ProblemTypeExternalAccountRequired: "The CA requires an account that was created on its web site. Use another CA (--acme-ca).",
+	acmeproto.ProblemTypeUserActionRequired:      "The CA requires you to agree to its new terms of service on its web site.",
 	acmeproto.ProblemTypeInvalidContact:          "The CA does not accept the contact address. Change --acme-email.",
 	acmeproto.ProblemTypeUnsupportedContact:      "The CA does not accept the contact address. Change --acme-email.",
-	acmeproto.ProblemTypeServerInternal:          "The CA has a fault of its own. There is nothing to do about it here.",
+	acmeproto.ProblemTypeServerInternal:          "The CA has an internal error. You cannot do anything about it.",
 }
 
 // explain puts a failure into words for the owner of the name: what to do, what the CA said, when it is tried again.
 func explain(name string, err error, retry time.Time) string {
-	return sentence(name, err) + " It is tried again at " + retry.UTC().Format("2006-01-02 15:04 MST") + "."
+	return sentence(name, err) + " Anchor will try again at " + retry.UTC().Format("2006-01-02 15:04 MST") + "."
 }
 
 func sentence(name string, err error) string {
@@ -122,7 +122,7 @@ func details(p acmeproto.Problem) string {
 
 func noChallenge(name string) string {
 	if wildcard(name) {
-		return "A wildcard certificate needs a program that sets DNS records: give one with --acme-dns-hook, or attach the single names."
+		return "A wildcard certificate needs a program that sets DNS records: set --acme-dns-hook, or attach each name separately."
 	}
 	return "The CA offers no challenge for " + name + " that this server can answer. Let it answer on port 80 or 443."
 }
@@ -132,9 +132,9 @@ func elsewhere(name string, err error) string {
 	var network net.Error
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return "The CA did not finish the order for " + name + " in time; it goes on where it stopped."
+		return "The CA did not finish the order for " + name + " in time; Anchor continues it where it stopped."
 	case errors.As(err, &network):
-		return "The CA could not be reached: " + strings.TrimRight(network.Error(), ".") + ". Check that this server has a way out to the internet."
+		return "The CA could not be reached: " + strings.TrimRight(network.Error(), ".") + ". Check that this server can reach the internet."
 	}
 	return "The certificate for " + name + " could not be issued: " + strings.TrimRight(err.Error(), ".") + "."
 }

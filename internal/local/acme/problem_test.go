@@ -32,7 +32,7 @@ func TestProblemsInPlainWords(t *testing.T) {
 		{problem("serverInternal", ""), []string{"a fault of its own"}},
 		{errors.Join(errAccount, problem("unauthorized", "deactivated")), []string{"ACME account", "The CA says: deactivated."}},
 		{errors.New("strange"), []string{"could not be issued: strange."}},
-		{context.DeadlineExceeded, []string{"goes on where it stopped"}},
+		{context.DeadlineExceeded, []string{"continues it where it stopped"}},
 		{&net.OpError{Op: "dial", Err: errors.New("connection refused")}, []string{"could not be reached", "connection refused"}},
 		{&HookError{Program: "hook", Action: "present", Output: "no such zone", Err: errors.New("exit status 1")}, []string{"DNS hook", "no such zone"}},
 		{errors.New("strange"), []string{"strange"}},

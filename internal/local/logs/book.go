@@ -74,7 +74,7 @@ func (b *Book) Close() error {
 
 func (b *Book) file(p anchor.ProjectID) (*file, error) {
 	if !anchor.ValidID(string(p)) {
-		return nil, anchor.Invalid("bad_id", "%q is no project's id", p)
+		return nil, anchor.Invalid("bad_id", "%q is not a project id", p)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

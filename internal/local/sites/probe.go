@@ -42,11 +42,11 @@ func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Not
 	}
 	if limited.Err() != nil {
 		return anchor.Failed("probe_timeout", "the new version did not answer GET %s within %s", path, p.ProbeLimit).
-			Hintf("See what it waits for: `anchor logs`.")
+			Hintf("To see what it waits for, run `anchor logs`.")
 	}
 	if answer.Code >= http.StatusInternalServerError {
 		return anchor.Failed("probe_failed", "the new version answered GET %s with %d", path, answer.Code).
-			Hintf("`anchor logs` shows what it printed; live traffic was not touched.")
+			Hintf("To see its output, run `anchor logs`. Live traffic was not affected.")
 	}
 	note("GET %s answered %d", path, answer.Code)
 	return p.markReady(ctx, a)
@@ -81,14 +81,14 @@ func startFailed(err error) error {
 	var start *worker.StartError
 	switch {
 	case errors.Is(err, worker.ErrNoPlace):
-		return anchor.Failed("no_process_free", "a function cannot start beside the deployment's others, which are all busy").
+		return anchor.Failed("no_process_free", "a function cannot start, because all processes of the deployment's other functions are busy").
 			Hintf("Try again when their requests have ended, or start the server with a higher limit: anchor up --max-processes").Because(err)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &start) && start.Reason == worker.Timeout:
 		return anchor.Failed("start_timeout", "the functions do not start").
-			Hintf("A module is still loading after the time limit: look for top-level work that waits.").Because(err)
+			Hintf("A module was still loading after the time limit: check its top-level code for something that waits.").Because(err)
 	case start != nil:
 		return anchor.Failed("start_crashed", "function %s crashes when it starts", start.Name).
-			Hintf("Run the build locally, or set the environment variables it misses: `anchor env set`.").Because(err)
+			Hintf("Run the build locally, or set missing environment variables with `anchor env set`.").Because(err)
 	}
 	return err
 }
@@ -116,7 +116,7 @@ func (p *Platform) ask(ctx context.Context, s *site, method, target string, head
 func requestTarget(target string) (*url.URL, error) {
 	u, err := url.ParseRequestURI(target)
 	if err != nil || !strings.HasPrefix(target, "/") {
-		return nil, fmt.Errorf("%q is no path of a page: it must begin with a slash and encode what a URL cannot hold", target)
+		return nil, fmt.Errorf("%q is not the path of a page: it must begin with a slash and encode characters that a URL cannot contain", target)
 	}
 	return u, nil
 }

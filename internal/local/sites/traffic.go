@@ -29,8 +29,8 @@ func (p *Platform) Prepare(
 }
 
 func filesGone(id anchor.DeploymentID) error {
-	return anchor.Failed("files_gone", "the files of deployment %s are not on this machine", id).
-		Hintf("Deploy its commit again.")
+	return anchor.Failed("files_gone", "the files of deployment %s are missing on this machine", id).
+		Hintf("Deploy the same commit again.")
 }
 
 // Follow publishes a table in which the project's host leads to the live
