@@ -7,8 +7,8 @@ BIN     := bin/anchor
 # A release sets VERSION to its tag. Without it a binary's version is what go build records from Git.
 VERSION ?=
 LDFLAGS := -s -w $(if $(VERSION),-X github.com/anchor-deploy/anchor/internal/cli.release=$(VERSION))
-# Not in tools/go.mod, because its dependencies conflict with golangci-lint's. Newer versions need
-# Go 1.27, or a module that the Go proxy does not serve.
+# Not in tools/go.mod, which every lint would then download for. 2.18 needs Go 1.27; 2.16 and 2.17
+# need a module that the Go proxy does not serve.
 GORELEASER ?= $(GO) run github.com/goreleaser/goreleaser/v2@v2.15.1
 # The examples carry their version label in every page; tests and benchmarks
 # rewrite this one, so its length matters and its spelling must be unique.

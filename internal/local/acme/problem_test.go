@@ -29,7 +29,7 @@ func TestProblemsInPlainWords(t *testing.T) {
 		{problem("somethingNew", "who knows"), []string{"refused a.test", "who knows"}},
 		{fmt.Errorf("final order is invalid: %w", &acmeproto.Problem{Type: acmeproto.ProblemTypeUnauthorized, Detail: "404"}), []string{"no CDN or proxy", "404"}},
 		{problem("userActionRequired", "new terms"), []string{"terms of service", "The CA says: new terms."}},
-		{problem("serverInternal", ""), []string{"a fault of its own"}},
+		{problem("serverInternal", ""), []string{"an internal error"}},
 		{errors.Join(errAccount, problem("unauthorized", "deactivated")), []string{"ACME account", "The CA says: deactivated."}},
 		{errors.New("strange"), []string{"could not be issued: strange."}},
 		{context.DeadlineExceeded, []string{"continues it where it stopped"}},
