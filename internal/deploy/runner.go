@@ -54,7 +54,7 @@ type elsewhere struct {
 func (r elsewhere) start(ctx context.Context, d anchor.Deployment) error {
 	if err := r.dispatch(ctx, d.ProjectID, d.ID); err != nil {
 		return anchor.Failed("dispatch_failed", "deployment %s is complete, but its pipeline could not be started", d.ID).
-			Hintf("Nothing is lost: finish it again, or wait for the next round of the schedule.").Because(err)
+			Hintf("Nothing is lost: finish it again, or wait for the next scheduled run.").Because(err)
 	}
 	return nil
 }

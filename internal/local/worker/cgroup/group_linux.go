@@ -57,7 +57,7 @@ func (g *Group) Set(l Limits) error {
 	defer g.mu.Unlock()
 	for _, setting := range g.settings(l) {
 		err := write(g.folder, setting.file, setting.value)
-		if err != nil && !(setting.optional && errors.Is(err, fs.ErrNotExist)) {
+		if err != nil && (!setting.optional || !errors.Is(err, fs.ErrNotExist)) {
 			return fmt.Errorf("set %s to %q: %w", setting.file, setting.value, err)
 		}
 	}
