@@ -66,6 +66,26 @@ func (v verdicts) ratios() []float64 {
 	return r
 }
 
+// costs are the microseconds of the server's processor time for a request, by round: the figure that survives other
+// load on the machine, and a load generator that is slower than the server.
+func costs(all []loaded, busy []float64) []float64 {
+	c := make([]float64, len(all))
+	for i := range c {
+		c[i] = 1e6 * busy[i] / all[i].perSecond
+	}
+	return c
+}
+
+// costRatios are the peer's costs over ours, by round: greater is better for us.
+func (v verdicts) costRatios() []float64 {
+	ours, peer := costs(v.ours, v.oursBusy), costs(v.peer, v.peerBy)
+	r := make([]float64, len(ours))
+	for i := range r {
+		r[i] = peer[i] / ours[i]
+	}
+	return r
+}
+
 // side says one side's medians.
 func side(all []loaded) string {
 	p50 := median(pick(all, func(l loaded) float64 { return l.p50.Seconds() * 1000 }))
