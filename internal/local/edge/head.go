@@ -15,8 +15,9 @@ type plainGet struct {
 	accept string // Accept-Encoding; "" if the field is absent
 	coded  bool   // there is an Accept-Encoding
 
-	conditional bool // a precondition or a range
-	forwarded   bool // X-Forwarded-Proto
+	noneMatch   string // If-None-Match; "" if the field is absent
+	conditional bool   // another precondition, or a range
+	forwarded   bool   // X-Forwarded-Proto
 }
 
 // parsePlainGet reads a head at the front of b, and reports whether all of it is there and understood. It knows less
@@ -98,7 +99,12 @@ func (r *plainGet) field(line []byte) bool {
 		r.accept, r.coded = view(value), true
 	case "connection":
 		return string(value) == "keep-alive"
-	case "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range":
+	case "if-none-match":
+		if r.noneMatch != "" || len(value) == 0 {
+			return false
+		}
+		r.noneMatch = view(value)
+	case "if-match", "if-modified-since", "if-unmodified-since", "if-range", "range":
 		r.conditional = true
 	case "x-forwarded-proto":
 		r.forwarded = true

@@ -37,7 +37,7 @@ func (e *Edge) findHit(c *hitConn, r *plainGet) (hit, bool) {
 		return hit{}, false
 	}
 	h := hit{site: site}
-	if h.file, ok = file.Ready(r.accept); !ok {
+	if h.file, ok = file.Ready(r.accept, r.noneMatch); !ok {
 		return hit{}, false
 	}
 	if c.secure {

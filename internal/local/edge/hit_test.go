@@ -82,8 +82,13 @@ var exchanges = map[string][]string{
 	"huge cookie": {hitRequest("Cookie: " + strings.Repeat("a", 60000))}, "authorization": {hitRequest("Authorization: Basic eA==")},
 
 	"range": {hitRequest("Range: bytes=0-1")}, "bad range": {hitRequest("Range: bytes=99999-")}, "if-range": {hitRequest(`If-Range: "x"`, "Range: bytes=0-1")},
-	"if-none-match": {hitRequest(`If-None-Match: "2cf24dba5fb0a30e26e83b2ac5b9e29e"`)}, "any": {hitRequest("If-None-Match: *")},
-	"if-match": {hitRequest(`If-Match: "x"`)}, "if-modified-since": {hitRequest("If-Modified-Since: " + time.Now().UTC().Format(http.TimeFormat))},
+	"if-none-match": {hitRequest(`If-None-Match: "2cf24dba5fb0a30e26e83b2ac5b9e29e"`) + plainHit}, "any": {hitRequest("If-None-Match: *")},
+	"weak tag": {hitRequest(`If-None-Match: W/"2cf24dba5fb0a30e26e83b2ac5b9e29e"`)}, "other tag": {hitRequest(`If-None-Match: "x"`)},
+	"list of tags": {hitRequest(`If-None-Match: "x", "2cf24dba5fb0a30e26e83b2ac5b9e29e"`)}, "empty tag": {hitRequest("If-None-Match:")},
+	"two tags":                            {hitRequest(`If-None-Match: "x"`, `If-None-Match: "2cf24dba5fb0a30e26e83b2ac5b9e29e"`)},
+	"tag of the file for a coded variant": {strings.Replace(hitRequest("Accept-Encoding: br", `If-None-Match: "x-br"`), "/small.txt", "/_next/static/a.js", 1)},
+	"tag, date and range":                 {hitRequest(`If-None-Match: "2cf24dba5fb0a30e26e83b2ac5b9e29e"`, "Range: bytes=0-1")},
+	"if-match":                            {hitRequest(`If-Match: "x"`)}, "if-modified-since": {hitRequest("If-Modified-Since: " + time.Now().UTC().Format(http.TimeFormat))},
 	"if-unmodified-since": {hitRequest("If-Unmodified-Since: Sat, 28 Nov 2020 13:25:08 GMT")},
 
 	"brotli":      {strings.Replace(hitRequest("Accept-Encoding: gzip, deflate, br, zstd"), "/small.txt", "/_next/static/a.js", 1)},
@@ -233,8 +238,9 @@ func TestHitsDoNotReachTheHandler(t *testing.T) {
 			t.Errorf("TLS %v: %d answers, %d by net/http: %q", secure, n, handled.Load(), got)
 		}
 		handled.Store(0)
-		if _, _ = s.exchange(t, []string{plainHit, plainHit}, secure); handled.Load() != 0 {
-			t.Errorf("TLS %v: net/http answered %d hits", secure, handled.Load())
+		got, _ = s.exchange(t, []string{plainHit, hitRequest(`If-None-Match: "2cf24dba5fb0a30e26e83b2ac5b9e29e"`)}, secure)
+		if !bytes.Contains(got, []byte(" 304 Not Modified\r\n")) || handled.Load() != 0 {
+			t.Errorf("TLS %v: net/http answered %d hits: %q", secure, handled.Load(), got)
 		}
 	}
 }

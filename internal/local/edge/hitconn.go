@@ -138,7 +138,10 @@ type message struct {
 
 var messages = sync.Pool{New: func() any { return new(message) }}
 
-var statusOK = []byte("HTTP/1.1 200 OK\r\n")
+var (
+	statusOK          = []byte("HTTP/1.1 200 OK\r\n")
+	statusNotModified = []byte("HTTP/1.1 304 Not Modified\r\n")
+)
 
 // recordSize is the most that one TLS record carries (RFC 8446, section 5.1).
 const recordSize = 16 << 10
@@ -146,7 +149,11 @@ const recordSize = 16 << 10
 func (c *http1Conn) writeHit(h *hit) error {
 	m := messages.Get().(*message)
 	defer messages.Put(m)
-	m.parts = [...][]byte{statusOK, h.file.Fields, h.site.fields(), h.hsts, dateAt(time.Now()), h.file.Body}
+	status := statusOK
+	if h.file.Unchanged {
+		status = statusNotModified
+	}
+	m.parts = [...][]byte{status, h.file.Fields, h.site.fields(), h.hsts, dateAt(time.Now()), h.file.Body}
 	if paced, ok := c.Conn.(*pacedConn); ok {
 		m.left = m.parts[:]
 		return paced.writeBuffers(&m.left)
