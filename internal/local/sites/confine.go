@@ -1,23 +1,30 @@
 package sites
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/local/worker/cgroup"
 )
 
-// group returns the control group of a project's workers, with the limits that the records have in force.
+// group returns the control group of a project's workers, with the limits that the records have in force. A site whose
+// limits the system refuses is served all the same, within those that each process can hold.
 func (p *Platform) group(project anchor.ProjectID) (*cgroup.Group, error) {
 	if p.Groups == nil {
 		return nil, nil
 	}
-	g, err := p.Groups.Group(string(project))
+	g := p.Groups.Group(string(project))
+	unheld, err := p.limit(context.Background(), project, g)
 	if err != nil {
 		return nil, err
 	}
-	return g, p.limit(context.Background(), project, g)
+	if unheld != nil {
+		slog.Warn("limits are not enforced for the project as a whole", "projectId", project, "error", unheld)
+	}
+	return g, nil
 }
 
 // Limit puts the limits that the records have of the project in force, for workers that run as well. Where a limit
@@ -26,23 +33,25 @@ func (p *Platform) Limit(ctx context.Context, project anchor.ProjectID) error {
 	if p.Groups == nil {
 		return nil
 	}
-	g, err := p.Groups.Group(string(project))
-	if err != nil {
-		return err
-	}
-	return p.limit(ctx, project, g)
+	unheld, err := p.limit(ctx, project, p.Groups.Group(string(project)))
+	return cmp.Or(err, unheld)
 }
 
-// limit reads and sets under one lock, so that the limits stored last are those in force.
-func (p *Platform) limit(ctx context.Context, project anchor.ProjectID, g *cgroup.Group) error {
+// limit reads and sets under one lock, so that the limits stored last are those in force. It returns the system's
+// reason when the group does not hold them although others would.
+func (p *Platform) limit(ctx context.Context, project anchor.ProjectID, g *cgroup.Group) (unheld, err error) {
 	p.limiting.Lock()
 	defer p.limiting.Unlock()
 	record, err := p.Records.Project(ctx, project)
 	if err != nil {
-		return fmt.Errorf("read the project's limits: %w", err)
+		return nil, fmt.Errorf("read the project's limits: %w", err)
 	}
 	l := record.Limits
-	return g.Set(cgroup.Limits{Memory: l.MemoryBytes, CPUMillis: l.CPUMillis, Processes: l.Processes})
+	unheld = g.Set(cgroup.Limits{Memory: l.MemoryBytes, CPUMillis: l.CPUMillis, Processes: l.Processes})
+	if unheld == nil && l != (anchor.Limits{}) {
+		unheld = g.Why()
+	}
+	return unheld, nil
 }
 
 // LimitUsage returns what the project's workers take.

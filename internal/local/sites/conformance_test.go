@@ -23,6 +23,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/sites"
 	"github.com/anchor-deploy/anchor/internal/local/sqlite"
 	"github.com/anchor-deploy/anchor/internal/local/worker"
+	"github.com/anchor-deploy/anchor/internal/local/worker/cgroup"
 	"github.com/anchor-deploy/anchor/internal/project"
 	"github.com/anchor-deploy/anchor/internal/project/secret"
 	"github.com/anchor-deploy/anchor/internal/testleak"
@@ -51,6 +52,7 @@ type installation struct {
 	platform *sites.Platform
 	client   *http.Client
 	limits   sites.Limits
+	groups   *cgroup.Tree
 }
 
 func newInstallation(t *testing.T) *installation {
@@ -90,7 +92,7 @@ func (in *installation) start(t *testing.T) {
 		Dir: filepath.Join(in.dir, "platform"), Run: run, BaseDomain: "localhost", Node: in.node,
 		Drain: time.Minute, Warm: time.Minute, ProbeLimit: 15 * time.Second,
 		Edge: in.edge, Cache: in.cache, Bundles: in.bundles, Logs: in.logs, Records: in.store, Secrets: in.env,
-		Limits: in.limits,
+		Limits: in.limits, Groups: in.groups,
 	})
 	must(t, err)
 	must(t, in.platform.Restore(t.Context()))

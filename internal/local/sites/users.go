@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io/fs"
+	"log/slog"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -46,19 +47,21 @@ type Isolation struct {
 }
 
 // Confine puts workers into control groups, a project's into one of their own, and keeps them from the metadata
-// addresses of clouds and from Anchor's API, as far as the system permits; see Groups and Open. Close ends it.
-func (i *Isolation) Confine(ctx context.Context, node worker.Node, api netip.AddrPort) error {
+// addresses of clouds and from Anchor's API, as far as the system permits; see Groups and Open. It never fails: workers
+// that cannot be confined serve, too. Close ends it.
+func (i *Isolation) Confine(ctx context.Context, node worker.Node, api netip.AddrPort) {
 	i.Groups = cgroup.Open()
 	if err := i.tryGroup(ctx, node); err != nil {
 		i.Unconfined, i.Open = err.Error(), err.Error()
-		err := i.Groups.Close()
+		if err := i.Groups.Close(); err != nil {
+			slog.Warn("remove the control groups, in which no worker starts", "error", err)
+		}
 		i.Groups = &cgroup.Tree{}
-		return err
+		return
 	}
 	if err := i.closeAddresses(api); err != nil {
 		i.Open = err.Error()
 	}
-	return nil
 }
 
 // tryGroup finds out whether a worker starts in a group.
@@ -66,13 +69,7 @@ func (i *Isolation) tryGroup(ctx context.Context, node worker.Node) error {
 	if i.Groups.Folder() == nil {
 		return i.Groups.Why()
 	}
-	const name = "trial"
-	trial, err := i.Groups.Group(name)
-	if err != nil {
-		return err
-	}
-	err = i.Walls.TryWithin(ctx, trial.Members(), node.Path, i.Users.of(name))
-	return errors.Join(err, i.Groups.Remove(name))
+	return i.Walls.TryWithin(ctx, i.Groups.Shared().Members(), node.Path, i.Users.of("trial"))
 }
 
 func (i *Isolation) closeAddresses(api netip.AddrPort) error {

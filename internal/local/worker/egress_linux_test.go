@@ -41,11 +41,7 @@ func fenced(t *testing.T, api netip.AddrPort, nameservers ...netip.Addr) *site {
 	if level := useWalls(t); level != jail.Separated {
 		t.Fatalf("addresses can be closed, and the walls are at level %d", level)
 	}
-	group, err := tree.Group("fenced")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return newSite(t, Spec{Dir: hostileTree(t), Tree: "own", Min: 1, Group: group})
+	return newSite(t, Spec{Dir: hostileTree(t), Tree: "own", Min: 1, Group: tree.Group("fenced")})
 }
 
 func (s *site) probe(t *testing.T, name, arg string) string {

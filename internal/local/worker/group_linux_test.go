@@ -18,10 +18,7 @@ func inGroup(t *testing.T, limits cgroup.Limits, spec Spec) (*site, *cgroup.Tree
 			t.Error(err)
 		}
 	})
-	group, err := tree.Group("shop")
-	if err != nil {
-		t.Fatal(err)
-	}
+	group := tree.Group("shop")
 	if err := group.Set(limits); err != nil {
 		t.Fatal(err)
 	}
@@ -43,10 +40,7 @@ func TestMemoryLimitOfAProjectIsHeldByItsGroupOrElseByEachProcess(t *testing.T) 
 }
 
 func TestWithoutAGroupLimitsBoundEachProcess(t *testing.T) {
-	group, err := (&cgroup.Tree{}).Group("shop") // of a system without control groups
-	if err != nil {
-		t.Fatal(err)
-	}
+	group := (&cgroup.Tree{}).Group("shop") // of a system without control groups
 	p := &Pool{spec: Spec{Walls: jail.Walls{Level: jail.Namespaced}, Group: group}}
 	free := p.limits()
 	for _, one := range []struct {

@@ -16,6 +16,13 @@ type Controllers struct{ Memory, CPU, Processes bool }
 // all reports whether every limit can be held.
 func (c Controllers) all() bool { return c.Memory && c.CPU && c.Processes }
 
+// without returns the controllers that are not among the others.
+func (c Controllers) without(others Controllers) Controllers {
+	return Controllers{
+		Memory: c.Memory && !others.Memory, CPU: c.CPU && !others.CPU, Processes: c.Processes && !others.Processes,
+	}
+}
+
 // unheld returns the limits that a group with these controllers cannot hold.
 func (c Controllers) unheld(l Limits) Limits {
 	if c.Memory {

@@ -51,7 +51,21 @@ func (t *Tree) enable() error {
 	if t.moved && t.held == (Controllers{}) {
 		errs = append(errs, t.moveBack())
 	}
-	return errors.Join(errs...)
+	return inOneLine(errs)
+}
+
+// inOneLine joins errors as errors.Join does, for a sentence.
+func inOneLine(errs []error) (joined error) {
+	for _, err := range errs {
+		switch {
+		case err == nil:
+		case joined == nil:
+			joined = err
+		default:
+			joined = fmt.Errorf("%w; %w", joined, err)
+		}
+	}
+	return joined
 }
 
 func (t *Tree) enableOne(name string, available []string) error {

@@ -18,13 +18,15 @@ import (
 // Group holds the workers of one project.
 type Group struct {
 	name    string
-	folder  *os.File // nil: the system has no groups, and limits are only remembered
+	folder  *os.File // nil: the project has no group of its own, and limits are only remembered
 	members *os.File
 	held    Controllers
+	why     error // why the system refused a group of its own; nil when it did not
 
-	mu     sync.Mutex
-	limits Limits
-	known  int64 // kills that TakeKill has reported
+	mu      sync.Mutex
+	limits  Limits
+	refused Controllers // limits that the kernel did not take
+	known   int64       // kills that TakeKill has reported
 }
 
 // cpuPeriod is the time over which processor time is counted, in microseconds: the kernel's default.
@@ -40,7 +42,7 @@ func (g *Group) open(workers *os.File, name string) (err error) {
 	}
 	fd, err := unix.Openat(int(g.folder.Fd()), membersFile, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return errors.Join(err, g.folder.Close())
+		return errors.Join(err, g.folder.Close(), unix.Unlinkat(int(workers.Fd()), name, unix.AT_REMOVEDIR))
 	}
 	g.members = os.NewFile(uintptr(fd), membersFile)
 	return nil
@@ -50,22 +52,30 @@ func (g *Group) open(workers *os.File, name string) (err error) {
 // group from then on. Nil when the system has no groups.
 func (g *Group) Members() *os.File { return g.members }
 
+// Why returns why the project has no group of its own and shares one that holds no limits; nil when it has one, or
+// when the system has no groups at all.
+func (g *Group) Why() error { return g.why }
+
 // Set puts limits in force, for the processes that run as well. The kernel kills some when they take more memory than
-// a new limit.
+// a new limit. Limits that the kernel refuses are in the error, and are unheld until the next Set; the others hold.
 func (g *Group) Set(l Limits) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.limits, g.refused = l, Controllers{}
+	var errs []error
 	for _, setting := range g.settings(l) {
 		err := write(g.folder, setting.file, setting.value)
-		if err != nil && (!setting.optional || !errors.Is(err, fs.ErrNotExist)) {
-			return fmt.Errorf("set %s to %q: %w", setting.file, setting.value, err)
+		if err == nil || setting.optional && errors.Is(err, fs.ErrNotExist) {
+			continue
 		}
+		*setting.refused = true
+		errs = append(errs, fmt.Errorf("set %s to %q: %w", setting.file, setting.value, err))
 	}
-	g.limits = l
-	return nil
+	return errors.Join(errs...)
 }
 
 type setting struct {
+	refused     *bool // set when the kernel does not take the value
 	file, value string
 	optional    bool // some kernels have no such file
 }
@@ -77,14 +87,14 @@ func (g *Group) settings(l Limits) (all []setting) {
 		if l.Memory > 0 {
 			swap = "0" // or a process at its limit would not end, but swap
 		}
-		all = append(all, setting{"memory.swap.max", swap, true}, setting{"memory.max", orMax(l.Memory), false})
+		all = append(all, setting{&g.refused.Memory, "memory.swap.max", swap, true}, setting{&g.refused.Memory, "memory.max", orMax(l.Memory), false})
 	}
 	if g.held.CPU {
 		quota := orMax(l.CPUMillis * cpuPeriod / 1000)
-		all = append(all, setting{"cpu.max", fmt.Sprintf("%s %d", quota, cpuPeriod), false})
+		all = append(all, setting{&g.refused.CPU, "cpu.max", fmt.Sprintf("%s %d", quota, cpuPeriod), false})
 	}
 	if g.held.Processes {
-		all = append(all, setting{"pids.max", orMax(l.Processes), false})
+		all = append(all, setting{&g.refused.Processes, "pids.max", orMax(l.Processes), false})
 	}
 	return all
 }
@@ -96,15 +106,19 @@ func orMax(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// Limits returns the limits that were set.
+// Limits returns the limits of the last Set.
 func (g *Group) Limits() Limits {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.limits
 }
 
-// Unheld returns the limits that were set and that the group cannot hold.
-func (g *Group) Unheld() Limits { return g.held.unheld(g.Limits()) }
+// Unheld returns the limits of the last Set that the group does not hold.
+func (g *Group) Unheld() Limits {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.held.without(g.refused).unheld(g.limits)
+}
 
 // Usage returns what the group takes.
 func (g *Group) Usage() Usage {
@@ -160,8 +174,11 @@ func (g *Group) number(file string) int64 {
 // removeWithin is how long the kernel may take to end the processes of a group.
 const removeWithin = 5 * time.Second
 
-// remove ends what runs in the group and removes it.
+// remove ends what runs in the group and removes it. What runs in a shared group ends with its pool alone.
 func (g *Group) remove(workers *os.File) error {
+	if g.folder == nil {
+		return nil
+	}
 	_ = write(g.folder, "cgroup.kill", "1") // Linux 5.14; before it, the ends of the init processes have to do
 	err := unix.EBUSY
 	for limit := time.Now().Add(removeWithin); errors.Is(err, unix.EBUSY) && time.Now().Before(limit); {
@@ -177,22 +194,18 @@ func (g *Group) remove(workers *os.File) error {
 	return fmt.Errorf("its processes did not end within %s: %w", removeWithin, err)
 }
 
-// sweep removes the groups of Anchors that no longer run. One whose processes are still ending stays until the next
-// time.
-func sweep(parent *os.File) error {
+// sweep removes the groups of Anchors that no longer run. One that cannot be removed, because its processes are still
+// ending for example, does no harm and stays until the next time.
+func sweep(parent *os.File) {
 	names, err := subfolders(parent)
 	if err != nil {
-		return err
+		return
 	}
 	for _, name := range names {
-		if !strings.HasPrefix(name, prefix) {
-			continue
-		}
-		if err := removeUnlocked(parent, name); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.EBUSY) {
-			return err
+		if strings.HasPrefix(name, prefix) {
+			_ = removeUnlocked(parent, name)
 		}
 	}
-	return nil
 }
 
 func removeUnlocked(parent *os.File, name string) error {

@@ -29,14 +29,17 @@ func (t *Tree) Held() Controllers { return Controllers{} }
 // Why says that only Linux has control groups.
 func (t *Tree) Why() error { return errors.New("only Linux has control groups") }
 
+// Shared returns nil.
+func (t *Tree) Shared() *Group { return nil }
+
 // Group returns what remembers limits.
-func (t *Tree) Group(name string) (*Group, error) {
+func (t *Tree) Group(name string) *Group {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.groups[name] == nil {
 		t.groups[name] = &Group{}
 	}
-	return t.groups[name], nil
+	return t.groups[name]
 }
 
 // Usage returns nothing.
@@ -61,6 +64,9 @@ type Group struct {
 
 // Members returns nil.
 func (g *Group) Members() *os.File { return nil }
+
+// Why returns nil: there are no groups at all.
+func (g *Group) Why() error { return nil }
 
 // Set remembers limits.
 func (g *Group) Set(l Limits) error {

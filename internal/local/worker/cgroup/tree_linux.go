@@ -13,6 +13,9 @@ import (
 // prefix begins the names of the groups that hold all workers of one Anchor, which has a lock on its own.
 const prefix = "anchor-workers-"
 
+// sharedName is the group of Tree.Shared; no project's has that name.
+const sharedName = "shared"
+
 // Tree is a control group for all workers of this process, with one group for each project below it. The zero Tree
 // has no groups. Close removes it.
 type Tree struct {
@@ -21,7 +24,8 @@ type Tree struct {
 	name    string   // of workers
 	moved   bool     // Anchor has left parent for a group of its own
 	held    Controllers
-	why     error // why held lacks some
+	why     error  // why held lacks some
+	shared  *Group // for projects for which the system refuses a group; nil without workers
 
 	mu     sync.Mutex
 	groups map[string]*Group
@@ -47,12 +51,15 @@ func (t *Tree) open() (err error) {
 	if t.parent, err = openOwn(); err != nil {
 		return fmt.Errorf("open the control group of this process: %w", err)
 	}
-	if err := sweep(t.parent); err != nil {
-		return fmt.Errorf("remove old control groups: %w", err)
-	}
+	sweep(t.parent)
 	if err := t.create(); err != nil {
 		return fmt.Errorf("make a control group: %w", err)
 	}
+	shared := &Group{}
+	if err := shared.open(t.workers, sharedName); err != nil {
+		return errors.Join(fmt.Errorf("make a control group for workers without one: %w", err), removeTree(t.parent, t.name))
+	}
+	t.shared = shared
 	return nil
 }
 
@@ -87,25 +94,29 @@ func (t *Tree) Held() Controllers { return t.held }
 // Why returns why groups do not hold every limit, nil when they do.
 func (t *Tree) Why() error { return t.why }
 
+// Shared is the group of workers whose project has none of its own. It holds no limits. Nil when there are no groups.
+func (t *Tree) Shared() *Group { return t.shared }
+
 // Group returns the group of the given name, which it makes when there is none. The name is a folder's: letters,
-// digits and hyphens.
-func (t *Tree) Group(name string) (*Group, error) {
+// digits and hyphens. Where the system refuses another group, cgroup.max.descendants for one, the members join that of
+// Shared; see Why.
+func (t *Tree) Group(name string) *Group {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if g := t.groups[name]; g != nil {
-		return g, nil
+		return g
 	}
 	g := &Group{held: t.held}
 	if t.workers != nil {
 		if err := g.open(t.workers, "project-"+name); err != nil {
-			return nil, fmt.Errorf("make the control group of %s: %w", name, err)
+			g = &Group{members: t.shared.members, why: fmt.Errorf("make the control group of %s: %w", name, err)}
 		}
 	}
 	if t.groups == nil {
 		t.groups = map[string]*Group{}
 	}
 	t.groups[name] = g
-	return g, nil
+	return g
 }
 
 // Usage returns what the group of the given name takes: nothing when there is none.
@@ -147,7 +158,8 @@ func (t *Tree) Close() error {
 		errs = append(errs, t.Remove(name))
 	}
 	if t.workers != nil {
-		errs = append(errs, removeTree(t.parent, t.name), sweep(t.parent))
+		errs = append(errs, t.shared.remove(t.workers), removeTree(t.parent, t.name))
+		sweep(t.parent)
 	}
 	if t.moved {
 		errs = append(errs, t.moveBack())
@@ -163,7 +175,7 @@ func (t *Tree) forget() {
 			_ = f.Close() // only folders that were read
 		}
 	}
-	t.workers, t.parent = nil, nil
+	t.workers, t.parent, t.shared = nil, nil, nil
 }
 
 func openFolder(at int, name string) (*os.File, error) {

@@ -70,7 +70,7 @@ func TestATreeLeavesNothingBehind(t *testing.T) {
 	if tree == nil {
 		return
 	}
-	if _, err := tree.Group("shop"); err != nil {
+	if err := tree.Group("shop").Why(); err != nil {
 		t.Fatal(err)
 	}
 	name := tree.name
@@ -174,10 +174,7 @@ func TestAGroupTellsWhichLimitsItDoesNotHold(t *testing.T) {
 	if tree == nil {
 		tree = &Tree{}
 	}
-	g, err := tree.Group("shop")
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := tree.Group("shop")
 	all := Limits{Memory: 256 << 20, CPUMillis: 1500, Processes: 200}
 	if err := g.Set(all); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,92 @@
+package cgroup
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestAProjectForWhichTheSystemRefusesAGroupJoinsTheSharedOne(t *testing.T) {
+	tree := open(t)
+	if tree == nil {
+		return
+	}
+	if err := write(tree.Folder(), "cgroup.max.descendants", "1"); err != nil { // Shared is the one
+		t.Fatal(err)
+	}
+	g := tree.Group("shop")
+	if !errors.Is(g.Why(), unix.EAGAIN) {
+		t.Errorf("the reason is %v", g.Why())
+	}
+	l := Limits{Memory: 64 << 20, CPUMillis: 100, Processes: 64}
+	if err := g.Set(l); err != nil {
+		t.Error(err)
+	}
+	if g.Unheld() != l || g.Limits() != l {
+		t.Errorf("of %+v it leaves %+v to each process", l, g.Unheld())
+	}
+	if text := runIn(t, g, "nothing"); !strings.Contains(text, tree.name+"/"+sharedName+"\n") {
+		t.Errorf("a process of it is in %s", text)
+	}
+	// The others' processes stay.
+	if err := tree.Remove("shop"); err != nil {
+		t.Error(err)
+	}
+	if text := runIn(t, tree.Shared(), "nothing"); !strings.Contains(text, sharedName+"\n") {
+		t.Errorf("after the removal a process is in %s", text)
+	}
+	if err := write(tree.Folder(), "cgroup.max.descendants", "max"); err != nil {
+		t.Fatal(err)
+	}
+	if err := tree.Group("shop").Why(); err != nil {
+		t.Errorf("once the system permits it again: %v", err)
+	}
+}
+
+// A folder with the file of one controller stands for a group in which the kernel refuses the others' limits.
+func TestALimitThatTheKernelRefusesIsLeftToEachProcessAndTheOthersHold(t *testing.T) {
+	dir := t.TempDir()
+	pids := filepath.Join(dir, "pids.max")
+	if err := os.WriteFile(pids, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	folder, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folder.Close()
+	g := &Group{folder: folder, held: Controllers{Memory: true, CPU: true, Processes: true}}
+	err = g.Set(Limits{Memory: 64 << 20, CPUMillis: 100, Processes: 64})
+	if err == nil || !strings.Contains(err.Error(), "memory.max") || !strings.Contains(err.Error(), "cpu.max") {
+		t.Errorf("the refusal is %v", err)
+	}
+	if want := (Limits{Memory: 64 << 20, CPUMillis: 100}); g.Unheld() != want {
+		t.Errorf("it leaves %+v to each process, want %+v", g.Unheld(), want)
+	}
+	if text, err := os.ReadFile(pids); err != nil || string(text) != "64" {
+		t.Errorf("pids.max is %q, %v", text, err)
+	}
+	for _, file := range []string{"memory.max", "cpu.max"} {
+		if err := os.WriteFile(filepath.Join(dir, file), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := g.Set(Limits{Memory: 64 << 20, Processes: 64}); err != nil || g.Unheld() != (Limits{}) {
+		t.Errorf("once the kernel takes them: %v, and %+v is left", err, g.Unheld())
+	}
+}
+
+func TestReasonsAreOneSentence(t *testing.T) {
+	one, two := errors.New("one"), errors.New("two")
+	err := inOneLine([]error{nil, one, nil, two})
+	if err == nil || err.Error() != "one; two" || !errors.Is(err, one) || !errors.Is(err, two) {
+		t.Errorf("got %v", err)
+	}
+	if err := inOneLine([]error{nil}); err != nil {
+		t.Errorf("of none: %v", err)
+	}
+}
