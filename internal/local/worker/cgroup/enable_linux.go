@@ -37,48 +37,66 @@ func (t *Tree) enable() error {
 			return err
 		}
 	}
-	var errs []error
+	var lacks []lack
 	for _, c := range []struct {
 		name string
 		held *bool
 	}{{"memory", &t.held.Memory}, {"cpu", &t.held.CPU}, {"pids", &t.held.Processes}} {
 		if err := t.enableOne(c.name, available); err != nil {
-			errs = append(errs, err)
+			lacks = addLack(lacks, c.name, err)
 			continue
 		}
 		*c.held = true
 	}
+	err = describe(lacks)
 	if t.moved && t.held == (Controllers{}) {
-		errs = append(errs, t.moveBack())
-	}
-	return inOneLine(errs)
-}
-
-// inOneLine joins errors as errors.Join does, for a sentence.
-func inOneLine(errs []error) (joined error) {
-	for _, err := range errs {
-		switch {
-		case err == nil:
-		case joined == nil:
-			joined = err
-		default:
-			joined = fmt.Errorf("%w; %w", joined, err)
+		if back := t.moveBack(); back != nil {
+			err = fmt.Errorf("%w; %w", err, back)
 		}
 	}
-	return joined
+	return err
+}
+
+// lack is a reason for which controllers are missing.
+type lack struct {
+	controllers []string
+	why         error
+}
+
+func addLack(lacks []lack, controller string, why error) []lack {
+	for i := range lacks {
+		if lacks[i].why.Error() == why.Error() {
+			lacks[i].controllers = append(lacks[i].controllers, controller)
+			return lacks
+		}
+	}
+	return append(lacks, lack{[]string{controller}, why})
+}
+
+// describe returns an error of one line, nil when nothing is missing.
+func describe(lacks []lack) (err error) {
+	for _, l := range lacks {
+		one := fmt.Errorf("the control group of Anchor cannot limit %s: %w", strings.Join(l.controllers, ", "), l.why)
+		if err == nil {
+			err = one
+			continue
+		}
+		err = fmt.Errorf("%w; %w", err, one)
+	}
+	return err
 }
 
 func (t *Tree) enableOne(name string, available []string) error {
 	if !slices.Contains(available, name) {
-		return fmt.Errorf("the controller %s is not available to Anchor's control group", name)
+		return errors.New("the system has not made the controller available to it")
 	}
 	for _, group := range []*os.File{t.parent, t.workers} {
 		err := write(group, subtreeFile, "+"+name)
 		if errors.Is(err, unix.EBUSY) {
-			return fmt.Errorf("the controller %s cannot be enabled: other processes run in Anchor's control group", name)
+			return fmt.Errorf("other processes run in it: %w", err)
 		}
 		if err != nil {
-			return fmt.Errorf("enable the controller %s: %w", name, err)
+			return fmt.Errorf("enable the controller: %w", err)
 		}
 	}
 	return nil

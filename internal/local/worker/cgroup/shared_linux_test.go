@@ -80,13 +80,21 @@ func TestALimitThatTheKernelRefusesIsLeftToEachProcessAndTheOthersHold(t *testin
 	}
 }
 
-func TestReasonsAreOneSentence(t *testing.T) {
-	one, two := errors.New("one"), errors.New("two")
-	err := inOneLine([]error{nil, one, nil, two})
-	if err == nil || err.Error() != "one; two" || !errors.Is(err, one) || !errors.Is(err, two) {
+func TestReasonsForMissingControllersAreOneLine(t *testing.T) {
+	var lacks []lack
+	for _, one := range []struct {
+		controller string
+		why        error
+	}{{"memory", unix.EBUSY}, {"cpu", unix.EACCES}, {"pids", unix.EBUSY}} {
+		lacks = addLack(lacks, one.controller, one.why)
+	}
+	err := describe(lacks)
+	want := "the control group of Anchor cannot limit memory, pids: device or resource busy; " +
+		"the control group of Anchor cannot limit cpu: permission denied"
+	if err == nil || err.Error() != want || !errors.Is(err, unix.EBUSY) || !errors.Is(err, unix.EACCES) {
 		t.Errorf("got %v", err)
 	}
-	if err := inOneLine([]error{nil}); err != nil {
+	if err := describe(nil); err != nil {
 		t.Errorf("of none: %v", err)
 	}
 }
