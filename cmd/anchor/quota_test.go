@@ -14,7 +14,7 @@ func TestADeployNamesTheLimitOfProjects(t *testing.T) {
 	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
 		t.Errorf("it ended with %v", err)
 	}
-	if !strings.Contains(out, "this server has 1 projects") || !strings.Contains(out, "anchor up --max-projects 2") {
+	if !strings.Contains(out, "this server has reached its limit of projects: 1") || !strings.Contains(out, "anchor up --max-projects 2") {
 		t.Errorf("it printed:\n%s", out)
 	}
 }

@@ -23,7 +23,7 @@ func (s *Service) admit(ctx context.Context, p anchor.Project) error {
 		return err
 	}
 	if count >= s.MaxProjects {
-		return anchor.Conflict("too_many_projects", "this server has as many projects as it may have: %d; the limit is %d", count, s.MaxProjects).
+		return anchor.Conflict("too_many_projects", "this server has reached its limit of projects: %d", s.MaxProjects).
 			Hintf("Remove one with anchor projects rm SLUG, or start the server with a higher limit: anchor up --max-projects %d", 2*s.MaxProjects)
 	}
 	return s.Records.CreateProject(ctx, p)
