@@ -11,7 +11,7 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/calls.golden anew")
 
-// TestCalls keeps the number of AWS calls of every operation in a golden file.
+// TestCalls compares the number of AWS calls of every operation with a golden file.
 func TestCalls(t *testing.T) {
 	awstest.Golden(t, "testdata/calls.golden", *update, func() (*awstest.Wire, string) { return callsOfAll(t) })
 }

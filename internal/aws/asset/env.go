@@ -8,8 +8,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// Env gives the variables by which the server functions find their cache and tag
-// table (OpenNext's incrementalCache and tagCache).
+// Env returns the variables by which the server functions find their cache and tag table
+// (OpenNext's incrementalCache and tagCache).
 func (s *Assets) Env(a deploy.Artifact) map[string]string {
 	region := s.S3.Options().Region
 	env := map[string]string{
@@ -23,11 +23,12 @@ func (s *Assets) Env(a deploy.Artifact) map[string]string {
 	return env
 }
 
-// ImageEnv gives the variables by which the image function finds originals
-// (OpenNext's imageLoader). OPENNEXT_STATIC_ETAG stays unset: its ETag is made of the
-// URL and the BUILD_ID, and with a fixed BUILD_ID a changed picture would answer 304.
+// ImageEnv returns the variables by which the image function finds originals (OpenNext's
+// imageLoader). OPENNEXT_STATIC_ETAG stays unset: it makes the ETag of the URL and the BUILD_ID,
+// so with a fixed BUILD_ID a changed picture would be answered with 304.
 //
-// ANCHOR_IMAGE_HEADERS are those of next.config for its answers (function/entry/image.mjs).
+// ANCHOR_IMAGE_HEADERS holds the headers that next.config sets on image responses
+// (function/entry/image.mjs).
 func (s *Assets) ImageEnv(a deploy.Artifact) map[string]string {
 	return map[string]string{
 		"ANCHOR_IMAGE_HEADERS": imageHeaders(a.Build.Images.OrDefault()),
@@ -40,7 +41,7 @@ func (s *Assets) ImageEnv(a deploy.Artifact) map[string]string {
 func imageHeaders(i anchor.Images) string {
 	text, err := json.Marshal(map[string]string{"policy": i.SecurityPolicy, "disposition": i.Disposition})
 	if err != nil {
-		panic(err) // strings have a JSON form
+		panic(err) // strings always have a JSON form
 	}
 	return string(text)
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// failed says what could not be done with which object or prefix of the assets
-// bucket. An error that says so already is given as it is.
+// failed returns an error that names the operation and the object or prefix of the assets bucket.
+// An error that names them already is returned unchanged.
 func (s *Assets) failed(err error, what, key string) error {
 	return failed(err, what, "s3://"+s.AssetsBucket+"/"+key)
 }

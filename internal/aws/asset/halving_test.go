@@ -10,8 +10,8 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// halving is a DynamoDB that takes the first half of every batch and hands the rest
-// back, as a throttled one does: no emulator does so.
+// halving is a DynamoDB that accepts the first half of every batch and returns the rest as
+// unprocessed, like a throttled one. No emulator does that.
 type halving struct {
 	next   sdk.HTTPClient
 	handed atomic.Int64

@@ -19,8 +19,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// index says which of the project's shared files a deployment uses. Every deployment
-// has one, if it uses none too: RemoveProject finds the deployments by it.
+// index lists the project's shared files that a deployment uses. Every deployment has an index,
+// even if it uses none: RemoveProject finds the deployments by it.
 type index struct {
 	Shared []string `json:"shared"` // keys below assets/<projectId>/
 }
@@ -59,7 +59,7 @@ func (s *Assets) indexed(ctx context.Context, p anchor.ProjectID) ([]anchor.Depl
 	return ids, nil
 }
 
-// used gives the keys of the shared files that deployments other than d use.
+// used returns the keys of the shared files that deployments other than d use.
 func (s *Assets) used(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (map[string]bool, error) {
 	ids, err := s.indexed(ctx, p)
 	if err != nil {
@@ -86,7 +86,7 @@ func (s *Assets) used(ctx context.Context, p anchor.ProjectID, d anchor.Deployme
 	return keys, g.Wait()
 }
 
-// readIndex gives an empty one when the deployment was removed since it was listed.
+// readIndex returns an empty index when the deployment was removed after it was listed.
 func (s *Assets) readIndex(ctx context.Context, key string) (in index, err error) {
 	out, err := s.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.AssetsBucket, Key: &key})
 	if awserr.Is(err, "NoSuchKey") {
@@ -96,7 +96,7 @@ func (s *Assets) readIndex(ctx context.Context, key string) (in index, err error
 		return in, s.failed(err, "get the index of hashed files", key)
 	}
 	defer out.Body.Close()
-	// Read to its end: else the connection is lost and the SDK warns of a wrong checksum.
+	// Read to the end: otherwise the connection is lost and the SDK warns of a wrong checksum.
 	text, err := io.ReadAll(out.Body)
 	if err != nil {
 		return in, s.failed(err, "get the index of hashed files", key)

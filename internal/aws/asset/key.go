@@ -15,8 +15,8 @@ const (
 	indexSuffix    = ".json"
 )
 
-// seededName marks a cache whose seeding is done. OpenNext's keys below a build id
-// end in ".cache", ".composable" or the hash of a fetch, so none is in the way.
+// seededName marks a cache whose seeding is done. OpenNext's keys below a build id end in
+// ".cache", ".composable" or the hash of a fetch, so the mark cannot collide with one.
 const seededName = ".anchor/seeded"
 
 // longestKey is S3's limit, in bytes of UTF-8.
@@ -38,7 +38,7 @@ func cachePrefix(p anchor.ProjectID, d anchor.DeploymentID) string {
 	return projectCachePrefix(p) + string(d) + "/"
 }
 
-// basePrefix is the base path as a key has it: "" or "docs/".
+// basePrefix returns the base path as it appears in a key: "" or "docs/".
 func basePrefix(b anchor.Build) string { return strings.TrimPrefix(b.BasePath+"/", "/") }
 
 func (s *Assets) table(d anchor.DeploymentID) string { return s.Installation + "-tags-" + string(d) }

@@ -12,10 +12,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// mostDeleted is how many keys DeleteObjects takes.
+// mostDeleted is how many keys DeleteObjects accepts.
 const mostDeleted = 1000
 
-// list gives the sizes of the objects below prefix, by key.
+// list returns the sizes of the objects below prefix, by key.
 func (s *Assets) list(ctx context.Context, prefix string) (map[string]int64, error) {
 	sizes := map[string]int64{}
 	err := s.pages(ctx, prefix, func(page []types.Object) error {
@@ -70,7 +70,7 @@ func (s *Assets) erase(ctx context.Context, prefix string) error {
 	})
 }
 
-// remove deletes objects; what is not there is as good as deleted.
+// remove deletes objects. An object that does not exist counts as deleted.
 func (s *Assets) remove(ctx context.Context, keys []string) error {
 	for some := range slices.Chunk(keys, mostDeleted) {
 		named := make([]types.ObjectIdentifier, len(some))

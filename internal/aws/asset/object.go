@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// object is a file of the artifact and the key it goes to.
+// object is a file of the artifact and the key that it is stored under.
 type object struct {
 	key    string
 	file   string // in the artifact's tree
@@ -23,22 +23,22 @@ type object struct {
 
 	contentType  string
 	cacheControl string
-	encoding     string // Content-Encoding of what is coded on disk
+	encoding     string // Content-Encoding of a file that is stored encoded
 
-	once  bool // others may write the key too: the first one stays
-	fixed bool // the name says nothing of the content: it is below a BUILD_ID, not hashed
+	once  bool // others may write the key too: the first object stays
+	fixed bool // the name does not depend on the content: it is below a BUILD_ID, not hashed
 }
 
-// sha256 is the digest as S3 writes checksums.
+// sha256 returns the digest in the form of S3's checksums.
 func (o object) sha256() string {
 	sum, err := hex.DecodeString(string(o.digest))
-	if err != nil { // S3 refuses it by name, and the manifest's Check did before
+	if err != nil { // S3 refuses it by name, and the manifest's Check did so before
 		return string(o.digest)
 	}
 	return base64.StdEncoding.EncodeToString(sum)
 }
 
-// static lists where the deployment's static files go: the project's shared ones and
+// static lists the deployment's static files with their keys: the shared ones of the project, and
 // the deployment's own.
 func static(a deploy.Artifact) (shared, own []object, err error) {
 	base := basePrefix(a.Build)
@@ -66,14 +66,14 @@ func static(a deploy.Artifact) (shared, own []object, err error) {
 	return shared, own, checkKeys(slices.Concat(shared, own))
 }
 
-// isOriginal tells the imported pictures: the page asks for them through next/image,
-// whose function looks for every original below one prefix, the deployment's.
+// isOriginal reports whether a file is an imported picture. Pages request these through
+// next/image, whose function looks for every original below one prefix, the deployment's.
 func isOriginal(b anchor.Build, name, contentType string) bool {
 	_, optimizes := b.Function(anchor.ImageFunction)
 	return optimizes && strings.HasPrefix(name, staticfile.HashedFolder+"media/") && strings.HasPrefix(contentType, "image/")
 }
 
-// seeds lists what the incremental cache begins with.
+// seeds lists the initial entries of the incremental cache.
 func seeds(a deploy.Artifact) ([]object, error) {
 	files, err := opennext.CacheFiles(os.DirFS(a.Dir), a.Build)
 	if err != nil {

@@ -10,12 +10,12 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Remove deletes what the deployment alone has: its public files, its cache, its tag
-// table, and the hashed files that no other deployment of the project uses. It may be
-// run again, also for a deployment that is gone; its index goes last.
+// Remove deletes what belongs to the deployment alone: its public files, its cache, its tag
+// table, and the hashed files that no other deployment of the project uses. It deletes the index
+// last. It may be run again, also for a deployment that no longer exists.
 //
-// Call it under the project's lease: between its look at the indexes and its deletes,
-// an Upload of the same project could come to rely on a file that goes.
+// Call it under the project's lease: between reading the indexes and deleting, a concurrent
+// Upload of the same project could start to rely on a file that is about to be deleted.
 func (s *Assets) Remove(ctx context.Context, p anchor.Project, d anchor.DeploymentID) error {
 	g, parts := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.RemoveOwn(parts, p, d) })
@@ -26,8 +26,8 @@ func (s *Assets) Remove(ctx context.Context, p anchor.Project, d anchor.Deployme
 	return s.remove(ctx, []string{indexKey(p.ID, d)})
 }
 
-// RemoveOwn is Remove but for the hashed files, which its index keeps from being
-// deleted.
+// RemoveOwn does what Remove does, except for the hashed files and the index, which keeps them
+// from being deleted.
 func (s *Assets) RemoveOwn(ctx context.Context, p anchor.Project, d anchor.DeploymentID) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.erase(ctx, deploymentPrefix(d)) })
@@ -36,9 +36,9 @@ func (s *Assets) RemoveOwn(ctx context.Context, p anchor.Project, d anchor.Deplo
 	return g.Wait()
 }
 
-// sweep deletes the shared files that no deployment but d uses, also those that an
-// earlier removal left. The files are listed before the indexes: a file put since has
-// its index among those.
+// sweep deletes the shared files that no deployment except d uses, including those that an
+// earlier removal left. It lists the files before it reads the indexes, so that the index of a
+// file that is put later is among them.
 func (s *Assets) sweep(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error {
 	there, err := s.list(ctx, sharedPrefix(p))
 	if err != nil {
@@ -58,8 +58,7 @@ func (s *Assets) sweep(ctx context.Context, p anchor.ProjectID, d anchor.Deploym
 	return s.remove(ctx, unused)
 }
 
-// RemoveProject deletes what all deployments of the project have left. It may be run
-// again.
+// RemoveProject deletes what all deployments of the project have left. It may be run again.
 func (s *Assets) RemoveProject(ctx context.Context, p anchor.Project) error {
 	ids, err := s.deployments(ctx, p.ID)
 	if err != nil {
@@ -70,11 +69,11 @@ func (s *Assets) RemoveProject(ctx context.Context, p anchor.Project) error {
 			return err
 		}
 	}
-	// With the indexes, by which the deployments are found.
+	// Deletes the indexes too, by which the deployments are found.
 	return s.erase(ctx, sharedPrefix(p.ID))
 }
 
-// deployments lists those that have an index or a cache, oldest first.
+// deployments lists the deployments that have an index or a cache, oldest first.
 func (s *Assets) deployments(ctx context.Context, p anchor.ProjectID) ([]anchor.DeploymentID, error) {
 	ids, err := s.indexed(ctx, p)
 	if err != nil {

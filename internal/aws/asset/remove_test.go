@@ -24,7 +24,7 @@ func (s *stand) deleteKey(t *testing.T, key string) error {
 	return err
 }
 
-// deployed gives a deployment of the app with all its files, cache and tags.
+// deployed returns a deployment of the app with all its files, cache and tags.
 func (s *stand) deployed(t *testing.T, app platformtest.App) deploy.Artifact {
 	t.Helper()
 	a := s.unstored(t, app)
@@ -130,7 +130,7 @@ func TestRemoveSparesWhatIsUploadedMeanwhile(t *testing.T) {
 	a := s.deployed(t, platformtest.NewApp("one"))
 	b := s.unstored(t, platformtest.NewApp("two").With("assets/_next/static/chunks/one.js", "chunk of one"))
 	other := s.over(http.DefaultClient)
-	// Between the removal's first look at the shared files and its look at the indexes.
+	// Between listing the shared files and reading the indexes.
 	s.cloud.Wire.Break(awstest.Fault{Operation: "S3.ListObjectsV2", Nth: 4, Do: func() {
 		if err := other.Upload(t.Context(), b, t.Logf); err != nil {
 			t.Error(err)
@@ -177,8 +177,8 @@ func TestRemoveTellsOfWhatStays(t *testing.T) {
 	wantHint(t, err, "s3:DeleteObject on")
 }
 
-// refusing is an S3 that cannot delete one of the objects of a batch; the answer is
-// 200 all the same (API DeleteObjects), which no emulator shows.
+// refusing is an S3 that cannot delete one of the objects of a batch and still answers 200 (API
+// DeleteObjects). No emulator does that.
 type refusing struct{ next sdk.HTTPClient }
 
 func (c refusing) Do(r *http.Request) (*http.Response, error) {

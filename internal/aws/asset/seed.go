@@ -11,9 +11,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// Seed fills the deployment's incremental cache and makes its tag table. A mark tells
-// when that is done: from then on what the app writes or deletes stays so, however
-// often Seed is run again. Before, a cache entry that is there is not overwritten.
+// Seed fills the deployment's incremental cache and creates its tag table. A mark records that
+// this is done: from then on, running Seed again changes nothing that the app wrote or deleted.
+// Before, Seed does not overwrite a cache entry that exists.
 func (s *Assets) Seed(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
 	objects, err := seeds(a)
 	if err != nil {
@@ -46,7 +46,7 @@ func (s *Assets) seed(ctx context.Context, a deploy.Artifact, objects []object, 
 	defer run.close()
 	g, parts := errgroup.WithContext(ctx)
 	g.Go(func() error { return run.send(parts, objects) })
-	if a.Build.TagCache { // also when the build tagged nothing: the functions ask the table at each cached page
+	if a.Build.TagCache { // also when the build tagged nothing: the functions query the table for each cached page
 		g.Go(func() error { return s.makeTable(parts, a, rows) })
 	}
 	if err := g.Wait(); err != nil {

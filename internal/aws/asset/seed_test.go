@@ -21,7 +21,7 @@ import (
 
 const tagsFile = "dynamodb-provider/dynamodb-cache.json"
 
-// tagged gives an app of n cache entries and n tags.
+// tagged returns an app with n cache entries and n tags.
 func tagged(n int) platformtest.App {
 	app := platformtest.NewApp("one")
 	var rows []string
@@ -40,7 +40,7 @@ func (s *stand) tags() *dynamodb.Client {
 
 func table(a deploy.Artifact) string { return "anchor-tags-" + string(a.Deployment.ID) }
 
-// row gives what the table holds for a key: "" when nothing.
+// row returns what the table holds for a key, or "" when it holds nothing.
 func (s *stand) row(t *testing.T, a deploy.Artifact, tag, path string) string {
 	t.Helper()
 	out, err := s.tags().GetItem(t.Context(), &dynamodb.GetItemInput{
@@ -82,7 +82,7 @@ func TestSeed(t *testing.T) {
 	must(t, s.Check(a))
 	s.seed(t, a)
 	env := s.Env(a)
-	// What OpenNext's buildS3Key makes of the variable.
+	// The keys that OpenNext's buildS3Key makes of the variable.
 	for name, want := range map[string]string{
 		"one/index.cache": "seed of one", "one/page-0059.cache": "page 59", "__fetch/one/57620d2e": "fetched",
 	} {
@@ -140,8 +140,8 @@ func TestTagTableIsWhatOpenNextAsks(t *testing.T) {
 	}
 }
 
-// TestNothingTaggedStillHasATable deploys what a pages-router build makes: a tag cache
-// that the functions ask at each cached page, and no dynamodb-cache.json.
+// TestNothingTaggedStillHasATable deploys what a pages-router build makes: it has a tag cache,
+// which the functions query for each cached page, and no dynamodb-cache.json.
 func TestNothingTaggedStillHasATable(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, platformtest.NewApp("one"))
@@ -203,7 +203,7 @@ func TestSeedDoesNotUndoWhatTheAppDid(t *testing.T) {
 func TestSeedNeverOverwritesAnEntry(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, tagged(1))
-	// The list does not show it, as it came after.
+	// The list does not contain it, because it was written later.
 	s.cloud.Wire.Break(awstest.Fault{Operation: "S3.PutObject", Nth: 1, Do: func() {
 		s.write(t, assetsBucket, cached(a, "one/index.cache"), "rendered anew")
 		s.write(t, assetsBucket, cached(a, "one/page-0000.cache"), "rendered anew")
@@ -242,8 +242,8 @@ func TestSeedBroken(t *testing.T) {
 	}
 }
 
-// TestSeedEndedAnywhere ends the caller at each of its calls in turn, before or after
-// the call took effect; the next run ends what it began.
+// TestSeedEndedAnywhere ends the process at each of its calls in turn, before or after the call
+// took effect. The next run finishes the work.
 func TestSeedEndedAnywhere(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	for _, operation := range []string{"S3.ListObjectsV2", "S3.PutObject", "DynamoDB.CreateTable", "DynamoDB.DescribeTable", "DynamoDB.BatchWriteItem"} {

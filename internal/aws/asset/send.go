@@ -18,11 +18,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// digestKey is the metadata that tells an object's SHA-256, in hex, whatever S3 made
-// of its ETag (parts, encryption).
+// digestKey is the metadata that holds an object's SHA-256 in hex, whatever S3's ETag is (parts,
+// encryption).
 const digestKey = "sha256"
 
-// run sends objects of one artifact.
+// run sends the objects of one artifact.
 type run struct {
 	*Assets
 	tree *os.Root
@@ -30,7 +30,7 @@ type run struct {
 	uncopied atomic.Bool // the artifact's contents are not in the artifacts bucket
 
 	mu    sync.Mutex
-	found []object // those that were there when they were to be put
+	found []object // objects that existed when they were to be put
 }
 
 func (s *Assets) open(dir string) (*run, error) {
@@ -45,7 +45,7 @@ func (s *Assets) open(dir string) (*run, error) {
 
 func (r *run) close() { r.tree.Close() }
 
-// send puts the objects, the large ones beside the small. The first error ends it.
+// send puts the objects, large and small ones concurrently. The first error ends it.
 func (r *run) send(ctx context.Context, objects []object) error {
 	var small, large []object
 	for _, o := range objects {
@@ -78,7 +78,7 @@ func (r *run) sendAll(ctx context.Context, objects []object, parallel int) error
 
 func (r *run) sendOne(ctx context.Context, o object) error {
 	err := r.copyOrPut(ctx, o)
-	if o.once && awserr.Is(err, "PreconditionFailed") { // another deployment's, or ours, whose answer was lost
+	if o.once && awserr.Is(err, "PreconditionFailed") { // written by another deployment, or by us when the answer was lost
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.found = append(r.found, o)
@@ -90,8 +90,8 @@ func (r *run) sendOne(ctx context.Context, o object) error {
 	return nil
 }
 
-// copyOrPut copies a deployment's own file inside S3, where the artifact arrived: an
-// unchanged public file is not sent again with every deployment.
+// copyOrPut copies a deployment's own file inside S3, from the bucket that received the artifact.
+// So an unchanged public file is not sent again with every deployment.
 func (r *run) copyOrPut(ctx context.Context, o object) error {
 	if !o.once && !r.uncopied.Load() {
 		err := r.copy(ctx, o)
@@ -111,7 +111,7 @@ func (r *run) copyOrPut(ctx context.Context, o object) error {
 	return r.put(ctx, o, in)
 }
 
-// copy replaces the tags too, so that it needs no right to read those of the source.
+// copy also replaces the tags, and so needs no permission to read those of the source.
 func (r *run) copy(ctx context.Context, o object) error {
 	_, err := r.S3.CopyObject(ctx, &s3.CopyObjectInput{
 		Bucket: &r.AssetsBucket, Key: &o.key,
@@ -122,7 +122,7 @@ func (r *run) copy(ctx context.Context, o object) error {
 	return err
 }
 
-// put lets S3 compare what arrives with the manifest's digest.
+// put makes S3 compare what arrives with the manifest's digest.
 func (r *run) put(ctx context.Context, o object, in *os.File) error {
 	_, err := r.S3.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &r.AssetsBucket, Key: &o.key, Body: in, ContentLength: &o.size, ChecksumSHA256: sdk.String(o.sha256()),
@@ -132,8 +132,8 @@ func (r *run) put(ctx context.Context, o object, in *os.File) error {
 	return err
 }
 
-// putParts streams a large file. When the answer that ended the upload is lost, S3
-// may not know the upload any more: the object then is there.
+// putParts streams a large file. When the answer that completed the upload is lost, S3 may no
+// longer know the upload; the object then exists.
 func (r *run) putParts(ctx context.Context, o object, in *os.File) error {
 	_, err := r.transfer.UploadObject(ctx, &transfermanager.UploadObjectInput{
 		Bucket: &r.AssetsBucket, Key: &o.key, Body: in,
@@ -149,7 +149,7 @@ func (r *run) putParts(ctx context.Context, o object, in *os.File) error {
 	return nil
 }
 
-// holds reports whether the object is there with the content it should have.
+// holds reports whether the object exists with the content that it should have.
 func (s *Assets) holds(ctx context.Context, o object) (bool, error) {
 	head, err := s.S3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.AssetsBucket, Key: &o.key})
 	if awserr.Is(err, "NotFound") {

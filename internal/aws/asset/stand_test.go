@@ -31,7 +31,7 @@ const (
 	artifactsBucket = "anchor-artifacts"
 )
 
-// stand is a project of an installation's asset side on an emulator.
+// stand is a project with the installation's asset resources on an emulator.
 type stand struct {
 	*asset.Assets
 	cloud   *awstest.Cloud
@@ -53,7 +53,7 @@ func newStand(t *testing.T, cloud *awstest.Cloud) *stand {
 	return s
 }
 
-// over gives a process whose calls go over the client.
+// over returns the Assets of a process whose calls use client.
 func (s *stand) over(client sdk.HTTPClient) *asset.Assets {
 	config := s.cloud.Config()
 	config.HTTPClient = client
@@ -63,8 +63,8 @@ func (s *stand) over(client sdk.HTTPClient) *asset.Assets {
 	})
 }
 
-// artifact gives a new deployment of the app whose contents are in the artifacts
-// bucket, as they are when they came with presigned uploads.
+// artifact returns a new deployment of the app whose contents are in the artifacts bucket, as
+// after presigned uploads.
 func (s *stand) artifact(t *testing.T, app platformtest.App) deploy.Artifact {
 	t.Helper()
 	a := s.unstored(t, app)
@@ -79,7 +79,7 @@ func (s *stand) artifact(t *testing.T, app platformtest.App) deploy.Artifact {
 	return a
 }
 
-// unstored gives a new deployment of the app with nothing in the artifacts bucket.
+// unstored returns a new deployment of the app whose contents are not in the artifacts bucket.
 func (s *stand) unstored(t *testing.T, app platformtest.App) deploy.Artifact {
 	t.Helper()
 	dir := app.Write(t)
@@ -102,7 +102,7 @@ func (s *stand) upload(t *testing.T, a deploy.Artifact) {
 	must(t, s.Upload(t.Context(), a, s.note))
 }
 
-// client is one whose calls are not among those that a test counts or breaks.
+// client returns a client whose calls a test neither counts nor breaks.
 func (s *stand) client() *s3.Client {
 	config := s.cloud.Config()
 	config.HTTPClient = nil
@@ -153,7 +153,7 @@ func own(a deploy.Artifact, name string) string {
 	return "deployments/" + string(a.Deployment.ID) + "/" + name
 }
 
-// count tells how often the operation was called.
+// count returns how often the operation was called.
 func count(calls []awstest.Call, operation string) int {
 	n := 0
 	for _, c := range calls {
@@ -164,7 +164,7 @@ func count(calls []awstest.Call, operation string) int {
 	return n
 }
 
-// tally prints the calls in the order of the names of their operations.
+// tally prints the calls, sorted by the names of their operations.
 func tally(calls []awstest.Call) string {
 	var names []string
 	for _, c := range calls {

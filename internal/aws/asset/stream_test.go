@@ -21,8 +21,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// sink is an S3 that takes everything and keeps nothing but counts: an emulator would
-// hold the file in its memory, and slowly. With every part it looks at this process's.
+// sink is an S3 that accepts everything and stores only counts; an emulator would hold the file
+// in its memory, and be slow. With every part it measures this process's memory.
 type sink struct {
 	mu    sync.Mutex
 	bytes int64
@@ -68,7 +68,7 @@ func TestLargeFilesAreStreamed(t *testing.T) {
 	for i := range files {
 		name := fmt.Sprintf("assets/film-%d.mp4", i)
 		must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o644))
-		must(t, os.Truncate(filepath.Join(dir, name), size)) // a file with a hole
+		must(t, os.Truncate(filepath.Join(dir, name), size)) // a sparse file
 		a.Manifest.Files = append(a.Manifest.Files, artifact.File{Path: name, Size: size, Digest: artifact.DigestOf([]byte(name))})
 	}
 	all := &sink{}

@@ -14,13 +14,13 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// tagIndex is the name that OpenNext's code has for the index by path.
+// tagIndex is the name that OpenNext's code uses for the index by path.
 const tagIndex = "revalidate"
 
-// tablePatience bounds the wait for a table: AWS takes about ten seconds.
+// tablePatience bounds the wait for a table, which takes AWS about ten seconds.
 const tablePatience = 3 * time.Minute
 
-// makeTable makes the deployment's tag table if it is not there and writes the rows.
+// makeTable creates the deployment's tag table if it does not exist, and writes the rows.
 func (s *Assets) makeTable(ctx context.Context, a deploy.Artifact, rows []tagRow) error {
 	table := s.table(a.Deployment.ID)
 	_, err := s.DynamoDB.CreateTable(ctx, s.tableInput(table, a.Project))
@@ -33,7 +33,7 @@ func (s *Assets) makeTable(ctx context.Context, a deploy.Artifact, rows []tagRow
 	return s.fill(ctx, table, rows)
 }
 
-// tableInput is the table that OpenNext's tag caches read and write.
+// tableInput describes the table that OpenNext's tag caches read and write.
 func (s *Assets) tableInput(table string, p anchor.Project) *dynamodb.CreateTableInput {
 	attribute := func(name string, t types.ScalarAttributeType) types.AttributeDefinition {
 		return types.AttributeDefinition{AttributeName: &name, AttributeType: t}
@@ -61,7 +61,8 @@ func (s *Assets) tableInput(table string, p anchor.Project) *dynamodb.CreateTabl
 	}
 }
 
-// awaitTable waits until the table is ACTIVE; one just made may be unknown at first.
+// awaitTable waits until the table is ACTIVE. A table that was just created may be unknown at
+// first.
 func (s *Assets) awaitTable(ctx context.Context, table string) error {
 	waiter := dynamodb.NewTableExistsWaiter(s.DynamoDB, func(o *dynamodb.TableExistsWaiterOptions) {
 		o.MinDelay, o.MaxDelay = 100*time.Millisecond, 2*time.Second
@@ -85,7 +86,7 @@ func (s *Assets) dropTable(ctx context.Context, d anchor.DeploymentID) error {
 	return nil
 }
 
-// dropBusy handles a table that is being deleted already, or still being made.
+// dropBusy handles a table that is already being deleted, or still being created.
 func (s *Assets) dropBusy(ctx context.Context, table string) error {
 	out, err := s.DynamoDB.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table})
 	if awserr.Is(err, "ResourceNotFoundException") {

@@ -17,18 +17,18 @@ import (
 )
 
 const (
-	mostBatched   = 25 // items that BatchWriteItem takes
+	mostBatched   = 25 // items that BatchWriteItem accepts
 	batchParallel = 8
 )
 
-// batches is the policy for what DynamoDB leaves unwritten.
+// batches is the retry policy for what DynamoDB leaves unwritten.
 var batches = retry.Policy{First: 50 * time.Millisecond, Longest: 2 * time.Second, Calls: 10}
 
 // tagRow is a row of the tag table.
 type tagRow = opennext.TagRow
 
-// tagRows gives what the table begins with, each key once: BatchWriteItem refuses a
-// batch that names one twice.
+// tagRows returns the initial rows of the table, each key once: BatchWriteItem refuses a batch
+// that names one twice.
 func tagRows(tree fs.FS, b anchor.Build) ([]tagRow, error) {
 	rows, err := opennext.TagsOf(tree, b)
 	if err != nil {
@@ -46,8 +46,8 @@ func tagRows(tree fs.FS, b anchor.Build) ([]tagRow, error) {
 	return unique, nil
 }
 
-// fill writes the rows. They may replace what is there: until the cache is marked as
-// seeded, nobody but an earlier run of this has written.
+// fill writes the rows. They may replace existing ones: until the cache is marked as seeded, only
+// an earlier run of Seed has written.
 func (s *Assets) fill(ctx context.Context, table string, rows []tagRow) error {
 	g, running := errgroup.WithContext(ctx)
 	g.SetLimit(batchParallel)
@@ -69,7 +69,7 @@ func (s *Assets) fill(ctx context.Context, table string, rows []tagRow) error {
 	return ctx.Err()
 }
 
-// item spells a row as OpenNext does (overrides/tagCache/dynamodb.js).
+// item formats a row as OpenNext does (overrides/tagCache/dynamodb.js).
 func item(row tagRow) map[string]types.AttributeValue {
 	return map[string]types.AttributeValue{
 		"tag":           &types.AttributeValueMemberS{Value: row.Tag},
@@ -78,8 +78,8 @@ func item(row tagRow) map[string]types.AttributeValue {
 	}
 }
 
-// writeBatch repeats what DynamoDB hands back as unprocessed, which is how it
-// throttles a batch (API BatchWriteItem: "we strongly recommend an exponential backoff").
+// writeBatch retries what DynamoDB returns as unprocessed, which is how it throttles a batch (API
+// BatchWriteItem: "we strongly recommend an exponential backoff").
 func (s *Assets) writeBatch(ctx context.Context, table string, writes []types.WriteRequest) error {
 	return retry.Do(ctx, batches, func() error {
 		out, err := s.DynamoDB.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{

@@ -15,7 +15,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// Check refuses an artifact with a file whose key S3 would not take. It calls nothing.
+// Check refuses an artifact with a file whose key S3 would not accept. It makes no call.
 func (s *Assets) Check(a deploy.Artifact) error {
 	if _, _, err := static(a); err != nil {
 		return err
@@ -24,11 +24,11 @@ func (s *Assets) Check(a deploy.Artifact) error {
 	return err
 }
 
-// Upload puts the deployment's static files into S3 and skips what is there. It may
-// be run again.
+// Upload puts the deployment's static files into S3 and skips those that exist. It may be run
+// again.
 //
-// The index of what the deployment uses is written before anything is looked up: a
-// removal that starts from then on keeps these files.
+// It writes the index of what the deployment uses before it looks anything up. A removal that
+// starts after that keeps these files.
 func (s *Assets) Upload(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
 	shared, own, err := static(a)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *Assets) Upload(ctx context.Context, a deploy.Artifact, note deploy.Note
 	return nil
 }
 
-// uploaded writes the index and gives the sizes of the objects that are there, by key.
+// uploaded writes the index and returns the sizes of the existing objects, by key.
 func (s *Assets) uploaded(ctx context.Context, a deploy.Artifact, shared []object) (map[string]int64, error) {
 	var sharedThere, ownThere map[string]int64
 	g, ctx := errgroup.WithContext(ctx)
@@ -84,9 +84,9 @@ func (s *Assets) uploaded(ctx context.Context, a deploy.Artifact, shared []objec
 	return sharedThere, nil
 }
 
-// split tells the objects that have to be sent. S3 shows an object whole or not at
-// all and a deployment's manifest never changes, so an own file of the right size is
-// the right one; a shared one is never overwritten, whatever it is.
+// split returns the objects that have to be sent and those that exist. S3 shows an object whole
+// or not at all and a deployment's manifest never changes, so an own file of the right size is
+// the right one. A shared file is never overwritten, whatever its content.
 func split(objects []object, there map[string]int64) (missing, found []object) {
 	for _, o := range objects {
 		size, ok := there[o.key]
@@ -99,9 +99,8 @@ func split(objects []object, there map[string]int64) (missing, found []object) {
 	return missing, found
 }
 
-// differing gives those of the shared objects that another deployment put first with
-// another content. Hashed names cannot clash; those below a BUILD_ID do when the app
-// fixes it.
+// differing returns the shared objects that another deployment put first with another content.
+// Hashed names cannot clash; names below a BUILD_ID do when the app fixes it.
 func (s *Assets) differing(ctx context.Context, found []object, there map[string]int64) ([]object, error) {
 	differs := make([]bool, len(found))
 	g, ctx := errgroup.WithContext(ctx)
@@ -138,8 +137,8 @@ func warn(differ []object, note deploy.Note) {
 		len(differ), staticfile.HashedFolder, differ[0].file)
 }
 
-// warnOfRules names the files that CloudFront serves from S3 though a rule of the app comes
-// before them.
+// warnOfRules names the files that CloudFront serves from S3 although one of the app's rules has
+// precedence.
 func warnOfRules(a deploy.Artifact, note deploy.Note) error {
 	rules, err := opennext.ReadFileRules(os.DirFS(a.Dir), a.Build)
 	if err != nil {

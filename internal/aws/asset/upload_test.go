@@ -297,8 +297,8 @@ func TestFailedUploadConverges(t *testing.T) {
 	}
 }
 
-// TestTwoDeploymentsPutOneFile lets another deployment put the same files after this
-// one has looked for them.
+// TestTwoDeploymentsPutOneFile lets another deployment put the same files after this one has
+// looked for them.
 func TestTwoDeploymentsPutOneFile(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	app := manyFiles(60)
