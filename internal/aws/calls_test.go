@@ -18,13 +18,12 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // The budget of a rollback of a project with two functions, records included.
 const (
-	rollbackCalls  = 11 // one of them, the acceptance, beside the others
+	rollbackCalls  = 11 // one of them, the acceptance, concurrent with the others
 	rollbackSerial = 5
 )
 
-// TestCalls counts what each operation on a two-function project asks of AWS. Each
-// call takes 50 ms here, so that what is done at once shows as such; no time is
-// asserted.
+// TestCalls counts the AWS calls of each operation on a two-function project. Each call takes 50
+// ms here, which shows what runs concurrently; no time is asserted.
 func TestCalls(t *testing.T) {
 	awstest.Golden(t, "testdata/calls.golden", *update, func() (*awstest.Wire, string) { return callsOfAll(t) })
 }
@@ -50,7 +49,7 @@ func callsOfAll(t *testing.T) (*awstest.Wire, string) {
 	})
 	r.measure("remove", func() { must(t, s.platform.Remove(t.Context(), first)) })
 	if s.Wire.Cuts() > 0 {
-		return s.Wire, "" // the calls made again would count
+		return s.Wire, "" // repeated calls would be counted
 	}
 	if sent := r.counts["redeploy, unchanged: assets"]["S3.PutObject"]; sent > 1 {
 		t.Errorf("an unchanged app uploads %d objects; the list of its files alone was due", sent)
@@ -67,7 +66,7 @@ func within(t *testing.T, what string, calls []awstest.Call, most, serial int) {
 	}
 }
 
-// report tells of operations: how many calls of each kind, in all, one after another.
+// report lists operations: how many calls of each kind, in all, and how many one after another.
 type report struct {
 	*shop
 	text   strings.Builder
@@ -84,15 +83,15 @@ func (r *report) measure(name string, do func()) []awstest.Call {
 	return made
 }
 
-// waits reports whether a call is a look whether Lambda is done, or keeps a lease
-// meanwhile: how many of these there are is up to Lambda.
+// waits reports whether a call checks if Lambda is done, or renews a lease meanwhile. Their
+// number depends on Lambda.
 func waits(name, operation string) bool {
 	return operation == "Lambda.GetFunctionConfiguration" ||
 		operation == "DynamoDB.TransactWriteItems" && strings.HasSuffix(name, longOnes)
 }
 
-// longOnes are the parts of a deployment that do many things at once and wait in
-// between: which call came after which differs from one time to the next.
+// longOnes names the parts of a deployment that do many things concurrently and wait in between.
+// The order of their calls differs from run to run.
 const longOnes = "functions"
 
 func (r *report) write(name string, calls []awstest.Call) {

@@ -12,7 +12,7 @@ func TestMain(m *testing.M) { os.Exit(functiontest.Main(m)) }
 
 func TestConformance(t *testing.T) {
 	platformtest.Run(t, func(t *testing.T) platformtest.Harness {
-		t.Parallel() // most of the time goes by in Lambda's transitions
+		t.Parallel() // it mostly waits for Lambda's transitions
 		return newInstallation(t).harness()
 	})
 }

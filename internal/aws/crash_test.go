@@ -21,8 +21,8 @@ import (
 
 var errKilled = errors.New("the process was killed")
 
-// mortal is the network of a process that is killed at its n-th call: from then on
-// nothing goes out any more. With after set, the call itself still reaches AWS.
+// mortal is the network of a process that is killed at its n-th call: no later call is sent. With
+// after set, the n-th call itself still reaches AWS.
 type mortal struct {
 	wire  *awstest.Wire
 	n     int
@@ -48,8 +48,8 @@ func (m *mortal) Do(r *http.Request) (*http.Response, error) {
 	return nil, errKilled
 }
 
-// rollbackAs rolls back in a process of its own that lives for n calls, for ever if
-// n is 0, and gives how many it made.
+// rollbackAs rolls back in a process of its own that lives for n calls, or forever if n is 0. It
+// returns the number of calls made.
 func (s *shop) rollbackAs(t *testing.T, to anchor.DeploymentID, n int, after bool) (calls int, err error) {
 	t.Helper()
 	net := &mortal{wire: s.Wire, n: n, after: after}
@@ -61,9 +61,9 @@ func (s *shop) rollbackAs(t *testing.T, to anchor.DeploymentID, n int, after boo
 	return net.seen, err
 }
 
-// TestKilledInASwitch kills the process at every call of a rollback, before and after
-// the call took effect. Another process then reconciles: aliases, store and pointer
-// agree, on one side or the other.
+// TestKilledInASwitch kills the process at every call of a rollback, before and after the call
+// took effect. Another process then reconciles: aliases, store and pointer agree on one of the
+// two deployments.
 func TestKilledInASwitch(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -100,7 +100,7 @@ func TestKilledInASwitch(t *testing.T) {
 	}
 }
 
-// TestReconcileOfWhatIsAligned writes nothing.
+// TestReconcileOfWhatIsAligned asserts that Reconcile writes nothing when everything agrees.
 func TestReconcileOfWhatIsAligned(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -115,7 +115,7 @@ func TestReconcileOfWhatIsAligned(t *testing.T) {
 	s.wantLive(t, one, "one")
 }
 
-// TestAReleaseIsPurgedAgainWhenItHasSpread, and only then.
+// TestAReleaseIsPurgedAgainWhenItHasSpread asserts the second purge, and that there is no other.
 func TestAReleaseIsPurgedAgainWhenItHasSpread(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -144,7 +144,8 @@ var written = map[string]bool{
 	"CloudFront.UpdateDistribution": true, "CloudFront.CreateInvalidation": true,
 }
 
-// TestReconcileGoesOn past a project whose switch cannot be finished.
+// TestReconcileGoesOn asserts that Reconcile continues after a project whose switch it cannot
+// finish.
 func TestReconcileGoesOn(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -156,7 +157,7 @@ func TestReconcileGoesOn(t *testing.T) {
 	broken.Functions = nil
 	must(t, s.store.UpdateDeployment(t.Context(), broken, anchor.Deployed))
 
-	// The pointer moves and the process that moved it is gone.
+	// The pointer moves, and the process that moved it ends.
 	s.Wire.Break(awstest.Fault{Operation: "Lambda.UpdateAlias", Status: 500, Code: "ServiceException"})
 	if _, err := s.releases(s.platform).Rollback(t.Context(), s.project.ID, one.ID); err == nil {
 		t.Fatal("the switch told of no error")

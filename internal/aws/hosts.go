@@ -9,13 +9,13 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/front"
 )
 
-// lookup bounds how long a URL that has to be printed may wait for CloudFront.
+// lookup bounds how long printing a URL may wait for CloudFront.
 const lookup = 5 * time.Second
 
-// Hosts gives the host names of a project and of one of its deployments. CloudFront
-// chooses the first when it makes the distribution: before, both are "". The second
-// is a label before it, which requests have to carry themselves: no DNS name of
-// cloudfront.net leads there. Users go by URLs.
+// Hosts returns the host names of a project and of one of its deployments. CloudFront assigns the
+// first when it creates the distribution; until then both are "". The second is a label in front
+// of the first. No DNS name of cloudfront.net resolves to it, so requests have to carry it
+// themselves; users follow URLs.
 func (p *Platform) Hosts(project anchor.Project, d anchor.DeploymentID) (site, deployment string) {
 	domain := p.domain(project)
 	if domain == "" {
@@ -24,8 +24,8 @@ func (p *Platform) Hosts(project anchor.Project, d anchor.DeploymentID) (site, d
 	return domain, string(d) + "--" + project.Slug + "." + domain
 }
 
-// URLs gives the addresses of a project and of one of its deployments; the latter
-// sets a cookie that keeps the browser on that deployment.
+// URLs returns the addresses of a project and of one of its deployments. The second sets a cookie
+// that keeps the browser on that deployment.
 func (p *Platform) URLs(project anchor.Project, d anchor.DeploymentID) (site, deployment string) {
 	domain := p.domain(project)
 	if domain == "" {
@@ -38,10 +38,10 @@ func (p *Platform) URLs(project anchor.Project, d anchor.DeploymentID) (site, de
 	return site, deployment
 }
 
-// noDistribution is the code of front's error about a project before its first deployment.
+// noDistribution is the code of front's error for a project before its first deployment.
 const noDistribution = "no_distribution"
 
-// domain is that of the project's distribution, "" while there is none.
+// domain returns the domain of the project's distribution, or "" while it has none.
 func (p *Platform) domain(project anchor.Project) string {
 	ctx, cancel := context.WithTimeout(context.Background(), lookup)
 	defer cancel()
@@ -72,8 +72,8 @@ func (p *Platform) keep(project anchor.Project, site front.Site) {
 	p.sites[project.ID] = site
 }
 
-// ensure makes the project's distribution, or brings it up to date with what this
-// version of Anchor would make. live are the hosts of the live aliases' URLs.
+// ensure creates the project's distribution, or updates it to what this version of Anchor would
+// create. live holds the hosts of the live aliases' URLs.
 func (p *Platform) ensure(ctx context.Context, project anchor.Project, live map[string]string) error {
 	site, err := p.front.Ensure(ctx, project, live)
 	if err != nil {

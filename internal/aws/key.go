@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// ReadKey reads the installation's key, Config.Key, from the SSM parameter that keeps it.
+// ReadKey reads the installation's key, Config.Key, from the SSM parameter that stores it.
 func ReadKey(ctx context.Context, c sdk.Config, parameter string) ([]byte, error) {
 	got, err := ssm.NewFromConfig(c).GetParameter(ctx, &ssm.GetParameterInput{Name: &parameter, WithDecryption: sdk.Bool(true)})
 	if err != nil {

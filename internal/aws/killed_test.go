@@ -12,9 +12,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-// TestKilledInADeploy kills the process among the assets, among the functions and when
-// these are there. What is live is untouched, and another process takes the same
-// deployment live: after the second kill it waits until the dead one's lease is over.
+// TestKilledInADeploy kills the process while it sends the assets, while it creates the
+// functions, and after that. The live deployment is not affected, and another process takes the
+// same deployment live. After the second kill it waits until the dead process's lease expires.
 func TestKilledInADeploy(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)

@@ -9,17 +9,17 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/front"
 )
 
-// note is what a release would have to look up of its project, one call after another.
-// The slug never changes; the rest does when somebody removes it and a deployment makes
-// it anew, which notes it anew.
+// note holds what a release would otherwise look up about its project, one call after another.
+// The slug never changes. The rest changes when somebody deletes the resource and a deployment
+// creates it again; that deployment also rewrites the note.
 type note struct {
 	Slug         string `json:"slug"`
 	Distribution string `json:"distribution"` // id
 	Store        string `json:"store"`        // ARN of the KeyValueStore
 }
 
-// readNote reads the project's note, unless the process knows the project, in one call that
-// need not wait for the target's record. Without a note Prepare looks things up.
+// readNote reads the project's note, unless the process knows the project already. It is one
+// call, which need not wait for the target's record. Without a note, Prepare looks everything up.
 func (p *Platform) readNote(ctx context.Context, id anchor.ProjectID) {
 	p.mu.Lock()
 	_, known := p.projects[id]
@@ -41,8 +41,8 @@ func (p *Platform) readNote(ctx context.Context, id anchor.ProjectID) {
 	p.front.Know(project, front.Site{Distribution: n.Distribution, Store: n.Store})
 }
 
-// note keeps what Ensure made or found, if it is not noted yet. A note that stays wrong
-// would cost every new process, so that its error is one.
+// note stores what Ensure created or found, if it is not noted yet. It returns an error when that
+// fails, because a note that stays wrong would cost every new process.
 func (p *Platform) note(ctx context.Context, project anchor.Project, site front.Site) error {
 	raw, err := json.Marshal(note{Slug: project.Slug, Distribution: site.Distribution, Store: site.Store})
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 
 const lookUp = "CloudFront.DescribeKeyValueStore"
 
-// TestNoteStandsInForLookUps: with it a new process' rollback looks nothing up; without
-// it, or with one that is wrong, unreadable or not to be had, the rollback does, and
+// TestNoteStandsInForLookUps: with the note, a rollback in a new process looks nothing up. With a
+// note that is absent, wrong, unreadable or unavailable, the rollback looks things up and
 // succeeds.
 func TestNoteStandsInForLookUps(t *testing.T) {
 	t.Parallel()
@@ -34,7 +34,7 @@ func TestNoteStandsInForLookUps(t *testing.T) {
 	at, other, names := one, two, map[anchor.DeploymentID]string{one.ID: "one", two.ID: "two"}
 	for name, test := range map[string]struct {
 		note    string
-		refused bool // the read of it
+		refused bool // reading the note is refused
 		lookUps int
 	}{
 		"noted":            {note: noted},
@@ -66,7 +66,7 @@ func TestNoteStandsInForLookUps(t *testing.T) {
 		})
 	}
 
-	// The next deployment notes what is right, and one after it writes no more.
+	// The next deployment corrects the note, and the one after it writes none.
 	must(t, s.store.PutNote(t.Context(), s.project.ID, "wrong"))
 	s.deploy(t, twoFunctions("three"))
 	if again, err := s.store.Note(t.Context(), s.project.ID); err != nil || again != noted {
@@ -74,7 +74,7 @@ func TestNoteStandsInForLookUps(t *testing.T) {
 	}
 }
 
-// noNotes refuses to give a project's note.
+// noNotes refuses to read a project's note.
 type noNotes struct{ sdk.HTTPClient }
 
 func (n noNotes) Do(r *http.Request) (*http.Response, error) {
@@ -95,8 +95,8 @@ func (n noNotes) Do(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// TestPrepareReadsTheNoteOnce, beside the target: a process that knows the project reads
-// none.
+// TestPrepareReadsTheNoteOnce asserts that the note is read concurrently with the target, and not
+// at all by a process that knows the project.
 func TestPrepareReadsTheNoteOnce(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -122,7 +122,7 @@ func TestPrepareReadsTheNoteOnce(t *testing.T) {
 	s.wantLive(t, d, "one")
 }
 
-// TestPrepareWithoutATarget reads the project's note and nothing else.
+// TestPrepareWithoutATarget asserts that only the project's note is read.
 func TestPrepareWithoutATarget(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)

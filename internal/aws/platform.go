@@ -1,7 +1,6 @@
-// Package aws is the platform of an AWS account: it turns deployments into Lambda
-// versions, files and caches into S3 objects and DynamoDB tables, and projects into
-// CloudFront distributions. It is the glue between its sub-packages, which know
-// nothing of each other.
+// Package aws is the platform of an AWS account. It turns deployments into Lambda versions, files
+// and caches into S3 objects and DynamoDB tables, and projects into CloudFront distributions. It
+// connects its sub-packages, which do not know one another.
 package aws
 
 import (
@@ -30,40 +29,41 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/function"
 )
 
-// Records is what the platform reads of the records.
+// Records is what the platform reads from the records.
 type Records interface {
-	// Project gives one project or ErrNotFound.
+	// Project returns one project, or ErrNotFound.
 	Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error)
-	// Deployment gives one deployment or ErrNotFound.
+	// Deployment returns one deployment, or ErrNotFound.
 	Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error)
-	// Live gives the live pointer of a project, ErrNotFound before its first release.
+	// Live returns the live pointer of a project, or ErrNotFound before its first release.
 	Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error)
-	// Lives gives the live pointer of every project.
+	// Lives returns the live pointers of all projects.
 	Lives(ctx context.Context) ([]anchor.Live, error)
 	// ProjectBySlug returns the project that has a slug, or ErrNotFound.
 	ProjectBySlug(ctx context.Context, slug string) (anchor.Project, error)
-	// ProjectRemoved reports whether the records say that a project was removed. It is
-	// false for a project that they never held.
+	// ProjectRemoved reports whether the records say that a project was removed. It returns false
+	// for a project that they never held.
 	ProjectRemoved(ctx context.Context, id anchor.ProjectID) (bool, error)
 }
 
-// Notes keeps a text a project, so that a process without memory need not look up what
-// an earlier one knew. It is a cache: a note that is lost, old or unreadable costs calls.
+// Notes stores one text per project, so that a process without memory need not look up what an
+// earlier one knew. It is a cache: a note that is lost, old or unreadable costs calls, nothing
+// else.
 type Notes interface {
-	// Note gives what PutNote wrote last, "" when there is nothing.
+	// Note returns what PutNote wrote last, or "" when there is no note.
 	Note(ctx context.Context, p anchor.ProjectID) (string, error)
-	// PutNote replaces the project's note. It goes with the project's records.
+	// PutNote replaces the project's note. Deleting the project's records deletes it.
 	PutNote(ctx context.Context, p anchor.ProjectID, text string) error
 }
 
-// Config is what the platform works with.
+// Config holds what the platform works with.
 type Config struct {
 	AWS             sdk.Config
-	Installation    string // begins the name of all that is made
+	Installation    string // prefix of the names of all resources
 	AssetsBucket    string
 	ArtifactsBucket string
 	FunctionRole    string // ARN of the role that the sites' functions run as
-	LogDays         int    // for how long CloudWatch keeps what the sites' functions print; 0: for ever
+	LogDays         int    // how long CloudWatch keeps what the sites' functions print; 0 means forever
 	Key             []byte // of the installation: 32 bytes, from which secrets are derived
 	Secrets         Generations
 	Records         Records
@@ -75,9 +75,9 @@ type Config struct {
 	Now             func() time.Time
 }
 
-// Platform implements the ports of deploy and release on AWS. It is safe for
-// concurrent use, by many processes too: all that lasts is in the account, and what
-// it remembers only saves calls.
+// Platform implements the ports of deploy and release on AWS. It is safe for concurrent use, also
+// by many processes: all lasting state is in the account, and what a Platform remembers only
+// saves calls.
 type Platform struct {
 	Config
 	functions *function.Functions
@@ -91,7 +91,7 @@ type Platform struct {
 	sites    map[anchor.ProjectID]front.Site
 }
 
-// New gives the platform. It makes no call.
+// New returns the platform. It makes no call.
 func New(c Config) (*Platform, error) {
 	if len(c.Key) != keySize {
 		return nil, fmt.Errorf("the installation's key has %d bytes, not %d", len(c.Key), keySize)
@@ -135,7 +135,7 @@ func New(c Config) (*Platform, error) {
 	return p, nil
 }
 
-// Domains keeps the certificates of custom domains and serves them.
+// Domains returns the adapter that manages the certificates of custom domains and serves them.
 func (p *Platform) Domains() *certificate.Domains { return p.domains }
 
 func (p *Platform) distribution(ctx context.Context, project anchor.Project) (string, error) {
@@ -143,7 +143,7 @@ func (p *Platform) distribution(ctx context.Context, project anchor.Project) (st
 	return site.Distribution, err
 }
 
-// project gives the project of an id; its slug, all that names are made of, never changes.
+// project returns a project by its id. All names are made of its slug, which never changes.
 func (p *Platform) project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error) {
 	p.mu.Lock()
 	known, ok := p.projects[id]
@@ -165,7 +165,7 @@ func (p *Platform) know(project anchor.Project) {
 	p.projects[project.ID] = project
 }
 
-// serving gives the deployment whose functions answer for id.
+// serving returns the deployment whose functions answer for id.
 func (p *Platform) serving(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error) {
 	d, err := p.Records.Deployment(ctx, id)
 	if errors.Is(err, anchor.ErrNotFound) {

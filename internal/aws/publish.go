@@ -18,8 +18,8 @@ func (p *Platform) Check(_ context.Context, a deploy.Artifact) error {
 	return p.functions.Check(a)
 }
 
-// CheckManifest refuses an artifact with functions or an environment that Lambda does not
-// take, before its files are sent. Check looks again, and at more.
+// CheckManifest refuses an artifact whose functions or environment Lambda does not accept, before
+// its files are sent. Check runs later and checks more.
 func (p *Platform) CheckManifest(project anchor.Project, m artifact.Manifest, env map[string]string) error {
 	return p.functions.CheckManifest(project, m, env)
 }
@@ -38,7 +38,7 @@ func (p *Platform) Seed(ctx context.Context, a deploy.Artifact, note deploy.Note
 	return p.assets.Seed(ctx, a, note)
 }
 
-// Publish implements deploy.Functions: versions of every function, and the
+// Publish implements deploy.Functions. It publishes a version of every function and creates the
 // deployment's own URL, which the project's distribution serves.
 func (p *Platform) Publish(ctx context.Context, a deploy.Artifact, note deploy.Note) (map[string]anchor.FunctionVersion, error) {
 	p.know(a.Project)
@@ -53,8 +53,8 @@ func (p *Platform) Publish(ctx context.Context, a deploy.Artifact, note deploy.N
 	return versions, p.show(ctx, a, versions)
 }
 
-// show makes the deployment's own URL answer. The project's distribution is made with
-// the first deployment, for which it needs to know where live requests will go.
+// show makes the deployment's own URL answer. The first deployment creates the project's
+// distribution, which needs to know where live requests will go.
 func (p *Platform) show(ctx context.Context, a deploy.Artifact, versions map[string]anchor.FunctionVersion) error {
 	var hosts map[string]string
 	both, bound := errgroup.WithContext(ctx)
@@ -83,8 +83,8 @@ func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Not
 	return p.functions.Probe(ctx, a, note)
 }
 
-// environment is what each function's version gets: the app's variables and, over
-// them, those by which OpenNext finds its cache and images (OPENNEXT.md, Environment).
+// environment returns the variables of each function's version: the app's variables and,
+// overriding them, those by which OpenNext finds its cache and images (OPENNEXT.md, Environment).
 func (p *Platform) environment(a deploy.Artifact, queue string) map[string]map[string]string {
 	all := map[string]map[string]string{}
 	for _, f := range a.Build.Functions {

@@ -10,8 +10,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
-// TestTwoProcessesDeploy lets two deployments of one project race from their first
-// step on. The newer request wins; the older is superseded, or was live before.
+// TestTwoProcessesDeploy starts two concurrent deployments of one project. The newer request
+// wins; the older one is superseded, or was live before.
 func TestTwoProcessesDeploy(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -43,8 +43,8 @@ func TestTwoProcessesDeploy(t *testing.T) {
 	s.wantLive(t, records[1], "newer")
 }
 
-// TestManyRollbacksAtOnce lets processes roll back to and fro; whatever won, all
-// agrees in the end.
+// TestManyRollbacksAtOnce lets several processes roll back and forth. Whichever wins, pointer,
+// aliases and store agree in the end.
 func TestManyRollbacksAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)

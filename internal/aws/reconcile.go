@@ -12,13 +12,13 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// reconcileAtOnce bounds how many projects are looked at together: the control
-// plane of Lambda allows 15 calls a second per account and region (Lambda quotas,
-// "Control plane API requests").
+// reconcileAtOnce bounds how many projects are reconciled at the same time: the control plane of
+// Lambda allows 15 calls a second per account and region (Lambda quotas, "Control plane API
+// requests").
 const reconcileAtOnce = 4
 
-// Reconcile finishes every switch that was cut off: it makes all traffic follow the
-// pointers. One project's error does not keep the others.
+// Reconcile finishes every switch that was interrupted: it makes all traffic follow the pointers.
+// An error with one project does not stop the others.
 func (p *Platform) Reconcile(ctx context.Context) error {
 	lives, err := p.Records.Lives(ctx)
 	if err != nil {
@@ -38,12 +38,12 @@ func (p *Platform) Reconcile(ctx context.Context) error {
 			return nil
 		})
 	}
-	_ = group.Wait() // the errors are in errs
+	_ = group.Wait() // errs holds the errors
 	return errors.Join(errs...)
 }
 
-// reconcile routes one project. The list of pointers may be older than the pointer,
-// and one whose project was deleted meanwhile is nobody's.
+// reconcile routes one project. The list of pointers may be older than the pointer itself, and a
+// pointer whose project was deleted meanwhile is ignored.
 func (p *Platform) reconcile(ctx context.Context, live anchor.Live) error {
 	now, err := p.Records.Live(ctx, live.ProjectID)
 	if errors.Is(err, anchor.ErrNotFound) {
@@ -65,16 +65,16 @@ func (p *Platform) reconcile(ctx context.Context, live anchor.Live) error {
 	return p.purgeAgain(ctx, now)
 }
 
-// When the new release has reached all edges, and until when that is made up for.
+// When a new release has reached all edges, and for how long the second purge is still made.
 const (
 	spread     = time.Minute
 	spreadLong = 5 * time.Minute
 )
 
-// purgeAgain drops once more what CloudFront cached, when a release has spread: until
-// then an edge that does not know of it may have cached the new deployment's answers
-// under the old one's key, which a rollback would show. Asked for again, the same
-// invalidation is no second one (CloudFront API, CallerReference).
+// purgeAgain repeats the purge of CloudFront's cache once a release has spread. Until then, an
+// edge that does not know the release may have cached the new deployment's answers under the old
+// one's key, and a rollback would show them. Repeating a call does not create a second
+// invalidation (CloudFront API, CallerReference).
 func (p *Platform) purgeAgain(ctx context.Context, live anchor.Live) error {
 	released, err := anchor.TimeOf(string(live.Release))
 	if err != nil {

@@ -14,11 +14,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Remove implements release.Remover: the deployment's URL goes first, then its
-// functions, then its files and cache. Lambda lets the requests in flight on a
-// deleted version end by themselves, so there is nothing to wait for.
+// Remove implements release.Remover. It removes the deployment's URL first, then its functions,
+// then its files and cache. Lambda lets requests in flight on a deleted version finish, so there
+// is nothing to wait for.
 func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
-	ctx = context.WithoutCancel(ctx) // ctx bounds the waiting for requests, not the removal
+	ctx = context.WithoutCancel(ctx) // ctx bounds the wait for requests, not the removal
 	project, err := p.project(ctx, d.ProjectID)
 	if err != nil {
 		return err
@@ -39,9 +39,9 @@ func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	return nil
 }
 
-// RemoveProject takes away all a project has left, whether its record is still there
-// or not. The distribution has to be disabled before it can be deleted, which takes
-// CloudFront minutes: until then the error is of KindBusy, and the next call goes on.
+// RemoveProject removes everything that is left of a project, whether or not its record still
+// exists. The distribution has to be disabled before it can be deleted, which takes CloudFront
+// minutes. Until then the error is of KindBusy, and the next call continues.
 func (p *Platform) RemoveProject(ctx context.Context, id anchor.ProjectID) error {
 	project, err := p.recall(ctx, id)
 	if errors.Is(err, anchor.ErrNotFound) {
@@ -50,8 +50,8 @@ func (p *Platform) RemoveProject(ctx context.Context, id anchor.ProjectID) error
 	if err != nil {
 		return err
 	}
-	// Nothing keeps the functions and files from going while CloudFront takes its time.
-	// The note of the slug goes last: without it nothing of the rest would be found.
+	// Functions and files can be removed while CloudFront takes its time. The note of the slug is
+	// removed last: without it, nothing else would be found.
 	err = errors.Join(
 		p.functions.RemoveProject(ctx, project),
 		p.assets.RemoveProject(ctx, project),
@@ -70,7 +70,8 @@ func (p *Platform) RemoveProject(ctx context.Context, id anchor.ProjectID) error
 	return nil
 }
 
-// removeEdge takes the distribution of the domains first: the other's function is in use there.
+// removeEdge removes the distribution of the domains first, because it uses the other one's
+// function.
 func (p *Platform) removeEdge(ctx context.Context, project anchor.Project) error {
 	if err := p.domains.RemoveProject(ctx, project); err != nil {
 		return err
@@ -78,11 +79,11 @@ func (p *Platform) removeEdge(ctx context.Context, project anchor.Project) error
 	return p.front.RemoveProject(ctx, project)
 }
 
-// slugKey is where a project's slug is noted, because a project is removed after its
-// record, when nothing else tells under which names its things go.
+// slugKey is where a project's slug is noted. A project's resources are removed after its record,
+// when nothing else records the names of its resources.
 func slugKey(id anchor.ProjectID) string { return "projects/" + string(id) + "/slug" }
 
-// remember notes the project's slug, once.
+// remember stores the project's slug, once.
 func (p *Platform) remember(ctx context.Context, project anchor.Project) error {
 	if _, err := p.recall(ctx, project.ID); !errors.Is(err, anchor.ErrNotFound) {
 		return err
@@ -96,7 +97,7 @@ func (p *Platform) remember(ctx context.Context, project anchor.Project) error {
 	return nil
 }
 
-// recall gives the project of a noted slug, or ErrNotFound.
+// recall returns the project whose slug was stored by remember, or ErrNotFound.
 func (p *Platform) recall(ctx context.Context, id anchor.ProjectID) (anchor.Project, error) {
 	out, err := p.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &p.AssetsBucket, Key: sdk.String(slugKey(id))})
 	if missing := (*types.NoSuchKey)(nil); errors.As(err, &missing) {

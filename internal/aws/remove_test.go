@@ -16,8 +16,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-// TestRemoveProject after its record is gone, in a process that never heard of it,
-// beside a project whose slug begins like its own.
+// TestRemoveProject removes a project after its record, in a process that does not know it.
+// Another project, whose slug begins with the same characters, keeps everything.
 func TestRemoveProject(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -59,7 +59,7 @@ func TestRemoveProject(t *testing.T) {
 	next.wantLive(t, kept, "kept")
 }
 
-// queues are asked for by the SDK: the CLI takes SQS to be elsewhere.
+// queues asks for the queues by the SDK, because the CLI uses another endpoint for SQS.
 func (s *shop) queues(t *testing.T) string {
 	t.Helper()
 	out, err := sqs.NewFromConfig(s.Config()).ListQueues(t.Context(), &sqs.ListQueuesInput{})
@@ -67,8 +67,8 @@ func (s *shop) queues(t *testing.T) string {
 	return strings.Join(out.QueueUrls, " ")
 }
 
-// TestRemoveOfAFirstThatNeverWentLive: its versions are under the live aliases, which
-// were made with it.
+// TestRemoveOfAFirstThatNeverWentLive: its versions are those of the live aliases, which were
+// created with it.
 func TestRemoveOfAFirstThatNeverWentLive(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -84,7 +84,7 @@ func TestRemoveOfAFirstThatNeverWentLive(t *testing.T) {
 	}
 }
 
-// TestSweep takes away a project whose record is gone, and nothing of one that is there.
+// TestSweep removes a project whose record is gone, and nothing of one that has a record.
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -114,8 +114,8 @@ func TestSweep(t *testing.T) {
 	next.wantLive(t, kept, "kept")
 }
 
-// loseRecords is an installation whose tables are lost and made again, as a restore of
-// the wrong table or to an earlier time may leave them.
+// loseRecords replaces the tables with empty ones, as after a restore of the wrong table or to an
+// earlier time.
 func (in *installation) loseRecords(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{tables.Projects, tables.Deployments, tables.Domains} {
@@ -125,7 +125,7 @@ func (in *installation) loseRecords(t *testing.T) {
 	in.makeTables(t)
 }
 
-// everything lists what there is in the account of sites.
+// everything lists all resources of sites in the account.
 func (s *shop) everything(t *testing.T) string {
 	t.Helper()
 	return s.CLI(t, "lambda", "list-functions", "--query", "Functions[].FunctionName", "--output", "text") +
@@ -135,7 +135,7 @@ func (s *shop) everything(t *testing.T) string {
 		s.CLI(t, "cloudfront", "list-key-value-stores", "--query", "KeyValueStoreList.Items[].Name", "--output", "text")
 }
 
-// TestSweepKeepsWhatTheRecordsDoNotKnow, and says so.
+// TestSweepKeepsWhatTheRecordsDoNotKnow also asserts the log entry.
 func TestSweepKeepsWhatTheRecordsDoNotKnow(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -153,8 +153,8 @@ func TestSweepKeepsWhatTheRecordsDoNotKnow(t *testing.T) {
 	}
 }
 
-// TestSweepKeepsAwayFromAnHeir: a deployment that ended late noted the slug of a removed
-// project again, and the next project has that slug, so functions of the same names.
+// TestSweepKeepsAwayFromAnHeir: a deployment that ended late stored the slug of a removed project
+// again. The next project has the same slug, so its functions have the same names.
 func TestSweepKeepsAwayFromAnHeir(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)

@@ -21,8 +21,8 @@ import (
 
 const storefront = "../../examples/storefront/.open-next" // built by: make examples
 
-// TestRevalidatedPagesLeaveCloudFront: the functions of a real build invalidate, whichever
-// way the app revalidates.
+// TestRevalidatedPagesLeaveCloudFront: the functions of a real build send invalidations for every
+// way in which the app revalidates.
 func TestRevalidatedPagesLeaveCloudFront(t *testing.T) {
 	for name, test := range map[string]struct {
 		dir  string
@@ -33,7 +33,7 @@ func TestRevalidatedPagesLeaveCloudFront(t *testing.T) {
 		}},
 		"middleware on one path": {narrowed(t), map[string][]string{
 			"tag=catalogue":                 {"/tags/static*", "/ab*"},
-			"path=/about":                   {"/ab*"}, // which has /about, and /about-us that is rewritten to it
+			"path=/about":                   {"/ab*"}, // contains /about, and /about-us that is rewritten to it
 			"path=/":                        {"/", "/?*", "/ab*"},
 			"path=/products/harbour-mug":    {"/products/harbour-mug*", "/ab*"},
 			"path=/tags/static&path=/about": {"/tags/static*", "/ab*"},
@@ -60,7 +60,8 @@ func TestRevalidatedPagesLeaveCloudFront(t *testing.T) {
 	}
 }
 
-// narrowed is the shop whose middleware is for /ab alone, as far as the build tells.
+// narrowed returns a build of the shop whose middleware, according to the build, matches /ab
+// only.
 func narrowed(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -70,7 +71,7 @@ func narrowed(t *testing.T) string {
 	return dir
 }
 
-// built is a deployment of what OpenNext built.
+// built deploys what OpenNext built.
 func (s *shop) built(t *testing.T, dir string) deploy.Artifact {
 	t.Helper()
 	manifest, err := artifact.Scan(t.Context(), dir, nil)
@@ -89,7 +90,7 @@ func (s *shop) revalidate(t *testing.T, query string) {
 	site, _ := s.platform.Hosts(s.project, "")
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+site+"/api/revalidate?"+query, http.NoBody)
 	must(t, err)
-	r.Header.Set("Accept-Encoding", "identity") // MiniStack decodes what is compressed, and says that it is
+	r.Header.Set("Accept-Encoding", "identity") // MiniStack decodes compressed bodies but keeps the header
 	res, err := s.front.RoundTrip(r)
 	must(t, err)
 	defer res.Body.Close()
@@ -100,7 +101,7 @@ func (s *shop) revalidate(t *testing.T, query string) {
 	}
 }
 
-// invalidated gives the paths that were invalidated of the only distribution.
+// invalidated returns the paths of all invalidations of the only distribution.
 func (s *shop) invalidated(t *testing.T) []string {
 	t.Helper()
 	list, err := cloudfront.NewFromConfig(s.Config()).ListDistributions(t.Context(), &cloudfront.ListDistributionsInput{})

@@ -12,12 +12,12 @@ import (
 
 const keySize = 32
 
-// Generations says which of a project's origin secrets are in use. A function version
-// keeps the secret it was published with for ever, and CloudFront sends all of them;
-// docs/aws.md tells how to rotate. The zero value means the first one.
+// Generations reports which of a project's origin secrets are in use. A function version keeps
+// the secret that it was published with forever, and CloudFront sends all of them; docs/aws.md
+// describes how to rotate. The zero value means the first secret.
 type Generations struct {
 	Newest int // new versions are published with it
-	Oldest int // the last that CloudFront still sends; older versions are out of reach
+	Oldest int // the last one that CloudFront still sends; older versions are unreachable
 }
 
 func (g Generations) fill() Generations {
@@ -31,20 +31,21 @@ func (g Generations) check() error {
 	return nil
 }
 
-// originSecret is what tells a project's functions that a request came through its
-// distribution. It is derived from the installation's key and so stored nowhere.
+// originSecret returns the secret that proves to a project's functions that a request came
+// through its distribution. It is derived from the installation's key and therefore stored
+// nowhere.
 func originSecret(key []byte, p anchor.ProjectID, generation int) string {
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte("origin-secret\x00" + string(p) + "\x00" + strconv.Itoa(generation)))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// secret is the one that new versions of the project's functions get.
+// secret returns the secret of the project's new function versions.
 func (p *Platform) secret(id anchor.ProjectID) string {
 	return originSecret(p.Key, id, p.Secrets.fill().Newest)
 }
 
-// secrets are those that the project's distribution sends, newest first.
+// secrets returns the secrets that the project's distribution sends, newest first.
 func (p *Platform) secrets(project anchor.Project) []string {
 	g := p.Secrets.fill()
 	var all []string

@@ -19,8 +19,8 @@ func platformWith(t *testing.T, key byte, g Generations) *Platform {
 	return p
 }
 
-// TestRotation goes through one: a version keeps the secret it was published with,
-// and is reached until the distribution no longer sends it.
+// TestRotation rotates the secret. A version keeps the secret that it was published with, and can
+// be reached until the distribution no longer sends it.
 func TestRotation(t *testing.T) {
 	shop := anchor.Project{ID: "shop"}
 	before := platformWith(t, 1, Generations{})

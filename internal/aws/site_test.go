@@ -16,7 +16,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
-// shop is a project on an installation: a server and an image function.
+// shop is a project on an installation, with a server function and an image function.
 type shop struct {
 	*installation
 	project anchor.Project
@@ -39,7 +39,7 @@ func (s *shop) artifact(t *testing.T, app platformtest.App) deploy.Artifact {
 	return s.harness().Artifact(t, s.project, app)
 }
 
-// releases is the use-case in the process that p is of.
+// releases returns the use-case in p's process.
 func (s *shop) releases(p *aws.Platform) *release.Service {
 	return release.New(release.Ports{Pointer: s.store, Traffic: p, Records: s.store}, release.Options{})
 }
@@ -86,7 +86,7 @@ func (s *shop) wantAliases(t *testing.T, d anchor.Deployment) {
 	}
 }
 
-// lambdaName cuts the version off an ARN: Lambda takes what is left for a name.
+// lambdaName cuts the version off an ARN. Lambda accepts the rest as a function's name.
 func lambdaName(v anchor.FunctionVersion) string {
 	return v.VersionARN[:len(v.VersionARN)-len(v.Version)-1]
 }

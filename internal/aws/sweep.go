@@ -13,14 +13,17 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// youngCode is what a deployment under way may be about to use, should it lose its lease.
+// youngCode is the age up to which code is kept: a deployment in progress that lost its lease may
+// still use it.
 const youngCode = 24 * time.Hour
 
-// Sweep removes what is left of projects that the records say were removed, and of the
-// others the code of functions that no version was made of. A project that the records
-// do not know stays, and is logged: it is they that may be lost, or restored to an
-// earlier time. Sweep ends with ctx between two projects, and the next call continues
-// where it was cut off. KindBusy: CloudFront takes its time.
+// Sweep removes what is left of projects that the records report as removed. Of the other
+// projects it removes the code of functions that no version was made of. A project that the
+// records do not know is kept and logged: the records may have been lost, or restored to an
+// earlier time.
+//
+// When ctx ends, Sweep stops between two projects, and the next call continues there. An error of
+// KindBusy means that CloudFront is still working.
 func (p *Platform) Sweep(ctx context.Context) error {
 	noted, err := p.noted(ctx)
 	if err != nil {
@@ -53,13 +56,13 @@ func (p *Platform) sweepProject(ctx context.Context, id anchor.ProjectID) error 
 		return fmt.Errorf("read project %s: %w", id, err)
 	}
 	if project.Removing {
-		return nil // who removes it is at it
+		return nil // somebody else is removing it
 	}
 	return p.functions.SweepCode(ctx, project, youngCode)
 }
 
-// sweepRemoved removes what is left of a project without a record, if the records say
-// that it was removed.
+// sweepRemoved removes what is left of a project without a record, if the records report that it
+// was removed.
 func (p *Platform) sweepRemoved(ctx context.Context, id anchor.ProjectID) error {
 	removed, err := p.Records.ProjectRemoved(ctx, id)
 	if err != nil {
@@ -83,7 +86,7 @@ func (p *Platform) sweepRemoved(ctx context.Context, id anchor.ProjectID) error 
 	return p.RemoveProject(ctx, id)
 }
 
-// heir returns the project that has the slug of a removed one now, "" when there is none.
+// heir returns the project that now has the slug of a removed one, or "" when none has.
 func (p *Platform) heir(ctx context.Context, id anchor.ProjectID) (anchor.ProjectID, error) {
 	before, err := p.recall(ctx, id)
 	if errors.Is(err, anchor.ErrNotFound) {
@@ -102,7 +105,7 @@ func (p *Platform) heir(ctx context.Context, id anchor.ProjectID) (anchor.Projec
 	return now.ID, nil
 }
 
-// noted lists the projects whose slugs are noted: all that have something here.
+// noted lists the projects whose slugs are stored: all projects that have resources here.
 func (p *Platform) noted(ctx context.Context) ([]anchor.ProjectID, error) {
 	var ids []anchor.ProjectID
 	pages := s3.NewListObjectsV2Paginator(p.s3, &s3.ListObjectsV2Input{Bucket: &p.AssetsBucket, Prefix: sdk.String("projects/")})

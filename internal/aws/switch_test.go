@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-// TestAliasesAsTheCLISeesThem looks at each switch from outside of the SDK.
+// TestAliasesAsTheCLISeesThem checks each switch with the AWS CLI instead of the SDK.
 func TestAliasesAsTheCLISeesThem(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -40,8 +40,9 @@ func TestAliasesAsTheCLISeesThem(t *testing.T) {
 	want(two)
 }
 
-// TestFaultsInASwitch breaks one call of a rollback in each way that AWS does. Where
-// the rollback tells of an error the reconciler finishes it; live is whole either way.
+// TestFaultsInASwitch breaks one call of a rollback in each way that AWS can fail. Where the
+// rollback returns an error, the reconciler finishes it; the live deployment is complete in both
+// cases.
 func TestFaultsInASwitch(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -51,7 +52,7 @@ func TestFaultsInASwitch(t *testing.T) {
 	stale := awstest.Fault{Operation: alias, Nth: 1, Status: 412, Code: "PreconditionFailedException", Message: "The RevisionId provided does not match the latest RevisionId"}
 	for name, test := range map[string]struct {
 		fault awstest.Fault
-		told  bool // the rollback itself cannot mend it
+		told  bool // the rollback returns an error: it cannot recover by itself
 	}{
 		"a stale RevisionId":              {stale, false},
 		"a stale RevisionId, server's":    {awstest.Fault{Operation: alias, Nth: 2, Status: 412, Code: stale.Code}, false},
@@ -87,7 +88,7 @@ func TestFaultsInASwitch(t *testing.T) {
 	}
 }
 
-// TestSomebodyMovesAnAlias by hand; the reconciler brings it back.
+// TestSomebodyMovesAnAlias moves an alias by hand; the reconciler moves it back.
 func TestSomebodyMovesAnAlias(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -100,7 +101,7 @@ func TestSomebodyMovesAnAlias(t *testing.T) {
 	s.wantLive(t, two, "two")
 }
 
-// TestOutsiders cannot use a function's own URL.
+// TestOutsiders asserts that requests to a function's own URL are refused.
 func TestOutsiders(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -122,7 +123,7 @@ func TestOutsiders(t *testing.T) {
 	}
 }
 
-// TestRotatedSecrets goes through a rotation with a deployment from before it.
+// TestRotatedSecrets rotates the secret with a deployment from before the rotation.
 func TestRotatedSecrets(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)

@@ -20,9 +20,9 @@ type trafficSwitch struct {
 	front      front.Switch
 }
 
-// Prepare implements release.Traffic: it checks that the versions exist, and reads
-// aliases and store at once. A process that does not know the project yet reads its note
-// beside the target.
+// Prepare implements release.Traffic. It checks that the versions exist, and reads aliases and
+// store at the same time. A process that does not know the project yet reads its note while the
+// target is read.
 func (p *Platform) Prepare(
 	ctx context.Context, id anchor.ProjectID, target func(context.Context) (anchor.Deployment, error),
 ) (release.Switch, error) {
@@ -59,9 +59,9 @@ func (p *Platform) prepare(ctx context.Context, project anchor.Project, d anchor
 	return s, nil
 }
 
-// Commit implements release.Switch. The distribution's switch and the server function's
-// are one moment: neither order would keep a request between them from meeting both
-// deployments, and a rollback has no call to spare.
+// Commit implements release.Switch. It switches the distribution and the server function at the
+// same moment: in either order, a request between the two could meet both deployments, and a
+// rollback has no call to spare.
 func (s trafficSwitch) Commit(ctx context.Context, live anchor.Live) error {
 	err := s.functions.Commit(ctx, live, func(ctx context.Context) error { return s.front.Commit(ctx, live) })
 	return notRouted(err, s.project, s.deployment)

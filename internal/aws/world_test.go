@@ -38,8 +38,7 @@ const (
 
 var tables = dynamo.TablesOf("anchor")
 
-// installation is an account with what the stack makes in it, and one process that
-// works on it.
+// installation is an account with the stack's resources, and one process that works on it.
 type installation struct {
 	*awstest.Cloud
 	s3       *s3.Client
@@ -49,7 +48,7 @@ type installation struct {
 	env      *project.Env
 	platform *aws.Platform
 	client   *http.Client    // reaches function URLs
-	front    *http.Transport // leads to CloudFront, whatever the host
+	front    *http.Transport // connects to CloudFront, whatever the host
 }
 
 func newInstallation(t *testing.T) *installation {
@@ -77,7 +76,7 @@ func newInstallation(t *testing.T) *installation {
 	return in
 }
 
-// serve puts the test's CloudFront behind a socket.
+// serve makes the test's CloudFront listen on a socket.
 func (in *installation) serve(t *testing.T) {
 	t.Helper()
 	edge := httptest.NewServer(fronttest.New(t, in.Cloud))
@@ -100,13 +99,13 @@ func (in *installation) makeTables(t *testing.T) {
 	in.store = dynamo.New(client, tables)
 }
 
-// process is a platform as another process has it: with nothing remembered.
+// process returns the platform of another process, which remembers nothing.
 func (in *installation) process(t *testing.T, c sdk.Config) *aws.Platform {
 	t.Helper()
 	return in.with(t, func(own *aws.Config) { own.AWS = c })
 }
 
-// with is another process whose configuration is changed.
+// with returns the platform of another process with a changed configuration.
 func (in *installation) with(t *testing.T, change func(*aws.Config)) *aws.Platform {
 	t.Helper()
 	c := aws.Config{
@@ -133,7 +132,8 @@ func (in *installation) harness() platformtest.Harness {
 	}
 }
 
-// cacheKey is where OpenNext's functions find an entry, CACHE_BUCKET_KEY_PREFIX first.
+// cacheKey returns the key under which OpenNext's functions find an entry; it begins with
+// CACHE_BUCKET_KEY_PREFIX.
 func (in *installation) cacheKey(ctx context.Context, d anchor.DeploymentID, key string) (*string, error) {
 	record, err := in.store.Deployment(ctx, d)
 	return sdk.String("cache/" + string(record.ProjectID) + "/" + string(d) + "/" + key), err
