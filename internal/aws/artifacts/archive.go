@@ -13,16 +13,16 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
-// readArchive puts the contents of a tar.gz in scratch and lists its files. Nothing is
-// ever written under a name of the archive: names are only listed, and checked before
-// anything is laid out.
+// readArchive stores the contents of a tar.gz in scratch and lists its files. It never writes
+// under a name from the archive: names are only listed, and checked before anything is laid out.
 func (s *Store) readArchive(ctx context.Context, from io.Reader) ([]artifact.File, error) {
 	source := &upload{Reader: from}
 	inflated, err := gzip.NewReader(source)
 	if err != nil {
 		return nil, badArchive(source, err)
 	}
-	// An archive has headers and padding besides its files, of which it may have two to an entry.
+	// Besides its files, an archive has headers and padding, and may have two of each to an
+	// entry.
 	bounded := &bounded{from: inflated, left: s.Limits.Total + int64(s.Limits.Files)*4096}
 	a := &archive{store: s, names: map[string]artifact.File{}}
 	for entries := tar.NewReader(bounded); ; {
@@ -57,11 +57,11 @@ func badArchive(source *upload, err error) error {
 		Hintf("Make it with: tar -czf %s -C .open-next .", archiveName)
 }
 
-// archive is what was read of one so far.
+// archive is what was read of an archive so far.
 type archive struct {
 	store   *Store
 	files   []artifact.File
-	names   map[string]artifact.File // by path, dropped ones too: hard links name them
+	names   map[string]artifact.File // by path, dropped ones too: hard links may name them
 	entries int
 	total   int64
 }
@@ -71,7 +71,7 @@ func (a *archive) add(ctx context.Context, h *tar.Header, content io.Reader) err
 		return nil
 	}
 	a.entries++
-	a.total += h.Size // a sparse file's too, which hardly has bytes of its own
+	a.total += h.Size // also that of a sparse file, which has few bytes of its own
 	if limits := a.store.Limits; a.entries > 2*limits.Files || a.total > limits.Total || h.Size > limits.FileSize {
 		return tooMuch("the archive", limits)
 	}
@@ -105,7 +105,7 @@ func (a *archive) add(ctx context.Context, h *tar.Header, content io.Reader) err
 	return nil
 }
 
-// folder checks a folder's name; folders come to be by the files in them.
+// folder checks a folder's name. Folders are created by the files in them.
 func (a *archive) folder(name string) error {
 	switch name = strings.TrimSuffix(name, "/"); name {
 	case "", ".", ".open-next":
@@ -114,7 +114,7 @@ func (a *archive) folder(name string) error {
 	return artifact.CheckPath(name)
 }
 
-// hardLink gives the file again that an entry before had.
+// hardLink returns the file of an earlier entry under another name.
 func (a *archive) hardLink(name, to string) (artifact.File, error) {
 	f, there := a.names[entryName(to)]
 	if !there {
@@ -135,7 +135,7 @@ func kind(h *tar.Header) string {
 	return "type " + string(h.Typeflag)
 }
 
-// bounded ends an archive that inflates to more than anyone needs.
+// bounded fails when an archive inflates to more than the limits allow.
 type bounded struct {
 	from io.Reader
 	left int64

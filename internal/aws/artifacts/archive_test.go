@@ -14,9 +14,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/artifacts"
 )
 
-// FuzzReadArchive holds whatever an archive says to this: it is refused with a code and
-// a hint, or what it lists passes the check and can be laid out, and nothing is written
-// beside the store's own folder.
+// FuzzReadArchive asserts that every archive is either refused with a code and a hint, or lists
+// files that pass the check and can be laid out, and that nothing is written outside the store's
+// own folder.
 func FuzzReadArchive(f *testing.F) {
 	t := &testing.T{}
 	file := func(name, content string) entry {

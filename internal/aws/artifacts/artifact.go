@@ -1,13 +1,12 @@
-// Package artifacts keeps uploaded artifacts in S3: manifests by deployment, contents
-// by digest, so that a content of any project is stored and sent once. The layout of
-// the bucket:
+// Package artifacts stores uploaded artifacts in S3: manifests by deployment, contents by digest,
+// so that a content of any project is stored and sent once. The layout of the bucket:
 //
 //	files/<sha256>                        contents, never overwritten with another
 //	manifests/<deploymentId>.json         artifact.Manifest
 //	artifacts/<projectId>/<commitSha>/    what a build pipeline left, for Import
 //
-// Trees are laid out on the local disk by an artifact.Store, which also keeps what was
-// downloaded, so that an Unpack that was cut short continues from there.
+// Trees are laid out on the local disk by an artifact.Store. It also keeps what was downloaded,
+// so that an interrupted Unpack continues from there.
 package artifacts
 
 import (
@@ -24,21 +23,21 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
-// parallel is how many calls to S3 are under way at a time. A call for a small file
-// takes some 50 ms and hardly any bandwidth.
+// parallel is how many calls to S3 run concurrently. A call for a small file takes some 50 ms and
+// hardly any bandwidth.
 const parallel = 64
 
-// Config is what a Store works with. S3, Bucket and Dir are needed.
+// Config holds what a Store works with. S3, Bucket and Dir are required.
 type Config struct {
 	S3     *s3.Client
 	Bucket string
-	Dir    string          // scratch on the local disk; belongs to the store alone
+	Dir    string          // scratch on the local disk; no other store uses it
 	Limits artifact.Limits // artifact.DefaultLimits when zero
 	Log    *slog.Logger    // slog.Default() when nil
 }
 
-// Store implements deploy.Bundles. Its methods may be called concurrently, and from
-// several processes with a Dir of their own.
+// Store implements deploy.Bundles. Its methods may be called concurrently, and from several
+// processes if each has its own Dir.
 type Store struct {
 	Config
 	scratch *artifact.Store
@@ -46,7 +45,7 @@ type Store struct {
 
 	// importing keeps Discard from contents that no manifest names yet.
 	importing sync.RWMutex
-	complete  sync.Map // deployment -> when Missing last gave none; until Sync
+	complete  sync.Map // deployment -> when Missing last returned none; until Sync
 }
 
 // Open prepares the scratch folder. It does not call S3.
@@ -65,7 +64,7 @@ func Open(c Config) (*Store, error) {
 	return &Store{Config: c, scratch: scratch, presign: s3.NewPresignClient(c.S3, s3.WithPresignExpires(lifetime))}, nil
 }
 
-// Close lets go of the scratch folder.
+// Close closes the scratch folder.
 func (s *Store) Close() error { return s.scratch.Close() }
 
 func fileKey(d artifact.Digest) string          { return "files/" + string(d) }
@@ -77,8 +76,8 @@ func (s *Store) missing(d artifact.Digest, e error) error {
 		Hintf("Ask which files are missing, send them, and finish again.")
 }
 
-// SaveManifest ties m to id once and for all; the same manifest again is no error,
-// another one is a Conflict. It checks m against the store's limits.
+// SaveManifest stores m as the manifest of id, which never changes. Saving the same manifest
+// again is allowed; another one is a Conflict. It checks m against the store's limits.
 func (s *Store) SaveManifest(ctx context.Context, id anchor.DeploymentID, m artifact.Manifest) error {
 	if err := artifact.CheckID(id); err != nil {
 		return err
@@ -101,7 +100,7 @@ func (s *Store) SaveManifest(ctx context.Context, id anchor.DeploymentID, m arti
 	return nil
 }
 
-// Manifest gives what SaveManifest tied to id, or ErrNotFound.
+// Manifest returns what SaveManifest stored for id, or ErrNotFound.
 func (s *Store) Manifest(ctx context.Context, id anchor.DeploymentID) (artifact.Manifest, error) {
 	if err := artifact.CheckID(id); err != nil {
 		return artifact.Manifest{}, err
@@ -122,8 +121,8 @@ func (s *Store) Manifest(ctx context.Context, id anchor.DeploymentID) (artifact.
 	return m, nil
 }
 
-// Remove forgets a deployment's manifest and what Unpack made here. Its contents stay
-// until Collect. What is not there is no error.
+// Remove deletes a deployment's manifest and the folder that Unpack made here. Its contents stay
+// until Collect. A deployment without these is not an error.
 func (s *Store) Remove(ctx context.Context, id anchor.DeploymentID) error {
 	if err := artifact.CheckID(id); err != nil {
 		return err
@@ -135,7 +134,7 @@ func (s *Store) Remove(ctx context.Context, id anchor.DeploymentID) error {
 	return s.Discard(ctx, id)
 }
 
-// Discard frees the local disk of what Unpack and Import made for a deployment.
+// Discard deletes from the local disk what Unpack and Import stored for a deployment.
 func (s *Store) Discard(ctx context.Context, id anchor.DeploymentID) error {
 	if err := s.scratch.Remove(ctx, id); err != nil {
 		return err

@@ -53,7 +53,7 @@ func TestAManifestIsTiedOnceAndForAll(t *testing.T) {
 	m, _ := someTree(t)
 	_, err := store.Manifest(t.Context(), id)
 	wantCode(t, err, "no_manifest")
-	// It took effect, the answer was lost: the SDK tries again and meets its own write.
+	// The write took effect but its answer was lost: the SDK retries and finds its own write.
 	w.Wire.Break(awstest.Fault{Operation: "S3.PutObject", Nth: 1, After: true})
 	must(t, store.SaveManifest(t.Context(), id, m))
 	must(t, w.open(t).SaveManifest(t.Context(), id, m))
@@ -88,7 +88,7 @@ func TestPutTakesOnlyWhatTheDigestSays(t *testing.T) {
 		t.Errorf("there are %v", keys)
 	}
 	calls := w.Wire.Record()
-	must(t, put(5, broken{})) // it is there: nothing is read
+	must(t, put(5, broken{})) // the content exists: nothing is read
 	if n := w.count(calls(), "PutObject"); n != 0 {
 		t.Errorf("a content that is there is sent %d times", n)
 	}
@@ -129,7 +129,7 @@ func TestUnpackGoesOnWhereItWasCutShort(t *testing.T) {
 	upload(t, w.open(t), id, m, files)
 	store := w.open(t)
 
-	// Of 150 calls that have begun, all but those of the last 64 have ended.
+	// Of 150 calls that have begun, all but the last 64 have ended.
 	w.Wire.Break(awstest.Fault{Operation: "S3.GetObject", Nth: 150, Status: 403, Code: "AccessDenied"})
 	_, _, err := store.Unpack(t.Context(), id)
 	wantCode(t, err, "access_denied")
@@ -140,7 +140,7 @@ func TestUnpackGoesOnWhereItWasCutShort(t *testing.T) {
 	calls := w.Wire.Record()
 	_, _, err = store.Unpack(t.Context(), id)
 	must(t, err)
-	if n := w.count(calls(), "GetObject") - 1; n < 1 || n > 200-84 { // one is the manifest
+	if n := w.count(calls(), "GetObject") - 1; n < 1 || n > 200-84 { // one reads the manifest
 		t.Errorf("the second try downloaded %d of 200 contents", n)
 	}
 	calls = w.Wire.Record()

@@ -12,8 +12,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 )
 
-// cutting breaks the bodies of the next answers to GETs after their first bytes, when
-// the SDK has given its answer already.
+// cutting cuts the bodies of the next answers to GETs after their first bytes, when the SDK has
+// already returned the answer.
 type cutting struct {
 	*awstest.Wire
 	cut atomic.Int64 // answers still to be cut

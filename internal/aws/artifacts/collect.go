@@ -15,7 +15,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
-// batch is the most keys DeleteObjects takes.
+// batch is how many keys DeleteObjects accepts.
 const batch = 1000
 
 // IDs lists the deployments that have a manifest here.
@@ -30,10 +30,9 @@ func (s *Store) IDs(ctx context.Context) ([]anchor.DeploymentID, error) {
 	return ids, err
 }
 
-// Collect removes contents that no manifest names and that arrived longer ago than
-// unusedSince, and gives the bytes they had. A manifest that is saved while it runs is
-// looked at again before each removal; should one slip through all the same, Sync says
-// that a content is missing, and it is sent anew.
+// Collect removes contents that no manifest names and that arrived longer ago than unusedSince.
+// It returns the number of bytes freed. Before each removal it reads the manifests that were
+// saved meanwhile. Should it miss one, Sync reports the content as missing, and it is sent again.
 func (s *Store) Collect(ctx context.Context, unusedSince time.Duration) (freed int64, err error) {
 	before := time.Now().Add(-unusedSince)
 	var old []artifact.File
@@ -65,7 +64,8 @@ func (s *Store) Collect(ctx context.Context, unusedSince time.Duration) (freed i
 	return freed, nil
 }
 
-// list gives every object below prefix, by its name without that, until found fails.
+// list calls found for every object below prefix, with its name relative to prefix, until found
+// fails.
 func (s *Store) list(ctx context.Context, prefix string, found func(name string, object types.Object) error) error {
 	pages := s3.NewListObjectsV2Paginator(s.S3, &s3.ListObjectsV2Input{Bucket: &s.Bucket, Prefix: &prefix})
 	for pages.HasMorePages() {
@@ -104,7 +104,7 @@ func (s *Store) remove(ctx context.Context, files []artifact.File) (freed int64,
 	return freed, err
 }
 
-// named is what the manifests name.
+// named holds the digests that the manifests name.
 type named struct {
 	store   *Store
 	mu      sync.Mutex // guards digests
@@ -112,7 +112,7 @@ type named struct {
 	digests map[artifact.Digest]bool
 }
 
-// update reads the manifests it has not read yet.
+// update reads the manifests that it has not read yet.
 func (n *named) update(ctx context.Context) error {
 	ids, err := n.store.IDs(ctx)
 	if err != nil {
@@ -130,7 +130,7 @@ func (n *named) update(ctx context.Context) error {
 			if errors.Is(err, anchor.ErrNotFound) { // removed meanwhile
 				return nil
 			}
-			if err != nil { // what it names must not be taken for unused
+			if err != nil { // the contents that it names must not count as unused
 				return err
 			}
 			n.mu.Lock()

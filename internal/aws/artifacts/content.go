@@ -18,8 +18,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
-// Missing gives the digests of the deployment's files whose contents are not in S3,
-// sorted by the path of the first file that needs them.
+// Missing returns the digests of the deployment's files whose contents are not in S3, sorted by
+// the path of the first file that needs them.
 func (s *Store) Missing(ctx context.Context, id anchor.DeploymentID) ([]artifact.Digest, error) {
 	m, err := s.Manifest(ctx, id)
 	if err != nil {
@@ -32,9 +32,9 @@ func (s *Store) Missing(ctx context.Context, id anchor.DeploymentID) ([]artifact
 	return missing, err
 }
 
-// Sync fails with an Invalid error when a content of the deployment is not there. What
-// S3 has taken is durable, so there is nothing else to do; right after a Missing that
-// gave none it does not ask again.
+// Sync returns an Invalid error when a content of the deployment is missing. What S3 has accepted
+// is durable, so nothing else is left to do. Right after a Missing that returned none, it does
+// not ask S3 again.
 func (s *Store) Sync(ctx context.Context, id anchor.DeploymentID) error {
 	if at, asked := s.complete.LoadAndDelete(id); asked && time.Since(at.(time.Time)) < time.Minute {
 		return nil
@@ -47,7 +47,7 @@ func (s *Store) Sync(ctx context.Context, id anchor.DeploymentID) error {
 	return err
 }
 
-// contents gives one file for each content, in the manifest's order.
+// contents returns one file for each content, in the manifest's order.
 func contents(m artifact.Manifest) []artifact.File {
 	var files []artifact.File
 	seen := map[artifact.Digest]bool{}
@@ -82,8 +82,8 @@ func (s *Store) absent(ctx context.Context, files []artifact.File) ([]artifact.D
 	return missing, nil
 }
 
-// has tells whether a content is in S3. A size other than the content's is an Invalid
-// error: a manifest or a request lies.
+// has reports whether a content is in S3. If its size differs from size, the error is Invalid:
+// the manifest or the request is wrong.
 func (s *Store) has(ctx context.Context, d artifact.Digest, size int64) (bool, error) {
 	out, err := s.S3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.Bucket, Key: sdk.String(fileKey(d))})
 	switch {
@@ -98,9 +98,8 @@ func (s *Store) has(ctx context.Context, d artifact.Digest, size int64) (bool, e
 	return true, nil
 }
 
-// Put stores a content unless it is there already. It is held to its digest twice, on
-// its way through here and by S3; what is not size bytes with that digest is an Invalid
-// error and leaves nothing behind.
+// Put stores a content unless it exists. The digest is checked twice, here and by S3. A content
+// whose size or digest differs is an Invalid error and is not stored.
 func (s *Store) Put(ctx context.Context, digest artifact.Digest, size int64, content io.Reader) error {
 	if _, err := artifact.ParseDigest(string(digest)); err != nil {
 		return err
@@ -115,7 +114,7 @@ func (s *Store) Put(ctx context.Context, digest artifact.Digest, size int64, con
 	return s.send(ctx, digest, size, &upload{Reader: artifact.Verify(content, digest, size)})
 }
 
-// upload keeps what went wrong at the sender apart from what went wrong at S3.
+// upload tells errors of the sender from errors of S3.
 type upload struct {
 	io.Reader
 	err error
@@ -129,7 +128,7 @@ func (u *upload) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// send writes a content. A body that can seek is sent again when a call goes wrong.
+// send writes a content. When a call fails, it sends the body again if the body can seek.
 func (s *Store) send(ctx context.Context, digest artifact.Digest, size int64, body io.Reader) error {
 	sum, err := checksum(digest)
 	if err != nil {
@@ -161,8 +160,7 @@ func (s *Store) send(ctx context.Context, digest artifact.Digest, size int64, bo
 	return nil
 }
 
-// signed signs the body by the digest that is known, so that it need not be read for
-// that beforehand.
+// signed signs the body by the known digest, so that the body need not be read for that first.
 func signed(digest artifact.Digest) func(*s3.Options) {
 	known := middleware.InitializeMiddlewareFunc("AnchorPayloadHash",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
@@ -171,7 +169,7 @@ func signed(digest artifact.Digest) func(*s3.Options) {
 	return s3.WithAPIOptions(func(stack *middleware.Stack) error { return stack.Initialize.Add(known, middleware.Before) })
 }
 
-// checksum spells a digest as x-amz-checksum-sha256 does.
+// checksum formats a digest as x-amz-checksum-sha256 does.
 func checksum(d artifact.Digest) (string, error) {
 	raw, err := hex.DecodeString(string(d))
 	if err != nil {

@@ -2,8 +2,8 @@ package artifacts
 
 import "github.com/anchor-deploy/anchor/internal/artifact"
 
-// ReadArchive lets tests feed archives without an S3 between.
+// ReadArchive lets tests read archives without S3.
 var ReadArchive = (*Store).readArchive
 
-// Scratch is where contents are kept on the local disk.
+// Scratch returns the store of contents on the local disk.
 func (s *Store) Scratch() *artifact.Store { return s.scratch }

@@ -12,8 +12,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// failed tells what S3 refused to do with key, and what to do about it. Errors that
-// have a message for users already, and ends of ctx, are given back as they are.
+// failed returns an error that says which operation on key S3 refused, and what to do about it.
+// It returns errors that have a message for users already, and those of an ended ctx, unchanged.
 func (s *Store) failed(err error, operation, key string) error {
 	var told *anchor.Error
 	if errors.As(err, &told) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -37,7 +37,7 @@ func (s *Store) failed(err error, operation, key string) error {
 		Hintf("Try again; what has arrived is kept.")
 }
 
-// statusOf gives the HTTP status of S3's answer, 0 when there was none.
+// statusOf returns the HTTP status of S3's answer, or 0 when there was none.
 func statusOf(err error) int {
 	if e := (*awshttp.ResponseError)(nil); errors.As(err, &e) {
 		return e.HTTPStatusCode()

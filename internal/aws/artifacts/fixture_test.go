@@ -34,7 +34,7 @@ func newWorld(t *testing.T, cloud *awstest.Cloud) *world {
 	return w
 }
 
-// open gives a store as a new process has it.
+// open returns a store as a new process opens it.
 func (w *world) open(t *testing.T) *artifacts.Store { return w.openWith(t, artifacts.Config{}) }
 
 func (w *world) openWith(t *testing.T, c artifacts.Config) *artifacts.Store {
@@ -66,7 +66,7 @@ func (w *world) keys(t *testing.T) (keys []string) {
 	return keys
 }
 
-// someTree gives what an upload of a small tree has: its manifest, and the contents.
+// someTree returns the manifest and the contents of a small tree.
 func someTree(t *testing.T) (artifact.Manifest, map[artifact.Digest]string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -93,7 +93,7 @@ func someTree(t *testing.T) (artifact.Manifest, map[artifact.Digest]string) {
 	return m, files
 }
 
-// manyFiles gives 200 files of 2 bytes.
+// manyFiles returns 200 files of 2 bytes.
 func manyFiles() (m artifact.Manifest, files map[artifact.Digest]string) {
 	files = map[artifact.Digest]string{}
 	for i := range 200 {
@@ -128,7 +128,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// wantCode also holds every error to having a hint.
+// wantCode also asserts that every error has a hint.
 func wantCode(t *testing.T, err error, code string) {
 	t.Helper()
 	if anchor.CodeOf(err) != code {

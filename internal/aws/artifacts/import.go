@@ -16,14 +16,14 @@ import (
 	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
-// archiveName is the archive a build pipeline leaves below its path.
+// archiveName is the name, below its path, of the archive that a build pipeline leaves.
 const archiveName = "open-next.tar.gz"
 
-// Import makes of what a build pipeline left at path what an upload of the same tree
-// would have made: the same manifest and the same contents. path is a key prefix of the
-// bucket or its s3:// URI, artifacts/<projectId>/<commitSha>/. Below it is either
-// open-next.tar.gz or the tree's files themselves; those have no links and no modes.
-// A second Import for id does only what the first left undone.
+// Import stores what a build pipeline left at path, with the same manifest and contents as an
+// upload of the same tree. path is a key prefix of the bucket or its s3:// URI,
+// artifacts/<projectId>/<commitSha>/. Below it is either open-next.tar.gz or the tree's files
+// themselves, which then have neither links nor modes. A second Import for id does only what the
+// first left undone.
 func (s *Store) Import(ctx context.Context, id anchor.DeploymentID, path string) (artifact.Manifest, error) {
 	if err := artifact.CheckID(id); err != nil {
 		return artifact.Manifest{}, err
@@ -65,7 +65,7 @@ func (s *Store) prefix(path string) (string, error) {
 	return key + "/", nil
 }
 
-// imported tells whether an Import for id has ended well before.
+// imported reports whether an earlier Import for id has succeeded.
 func (s *Store) imported(ctx context.Context, id anchor.DeploymentID) (artifact.Manifest, bool, error) {
 	m, err := s.Manifest(ctx, id)
 	if errors.Is(err, anchor.ErrNotFound) {
@@ -105,7 +105,7 @@ func (s *Store) fetchArchive(ctx context.Context, key string) ([]artifact.File, 
 	return s.readArchive(ctx, body)
 }
 
-// fetchFiles reads the files that lie below prefix as they are.
+// fetchFiles reads the files below prefix.
 func (s *Store) fetchFiles(ctx context.Context, prefix string) (artifact.Manifest, error) {
 	names, err := s.plainFiles(ctx, prefix)
 	if err != nil {
@@ -127,8 +127,7 @@ func (s *Store) fetchFiles(ctx context.Context, prefix string) (artifact.Manifes
 	return s.checked(files, prefix)
 }
 
-// plainFiles lists what an upload would have of the files below prefix, by their names
-// there.
+// plainFiles lists the files below prefix that an upload would contain, by their names there.
 func (s *Store) plainFiles(ctx context.Context, prefix string) (names []string, err error) {
 	listed, total := 0, int64(0)
 	listing := s.list(ctx, prefix, func(name string, object types.Object) error {
@@ -151,7 +150,7 @@ func (s *Store) plainFiles(ctx context.Context, prefix string) (names []string, 
 	return names, listing
 }
 
-// take downloads one file of unknown content, which has no Path yet.
+// take downloads one file of unknown content. The file has no Path yet.
 func (s *Store) take(ctx context.Context, key string) (artifact.File, error) {
 	var file artifact.File
 	err := retry.Do(ctx, downloads, func() error {
@@ -177,8 +176,8 @@ func (s *Store) take(ctx context.Context, key string) (artifact.File, error) {
 	return file, nil
 }
 
-// wanted tells whether an upload would have the file. A path that no upload could have
-// is an error, wanted or not.
+// wanted reports whether an upload would contain the file. A path that no upload can have is an
+// error in any case.
 func wanted(name string) (bool, error) {
 	if err := artifact.CheckPath(name); err != nil {
 		return false, err
@@ -191,7 +190,7 @@ func wanted(name string) (bool, error) {
 	return opennext.Needed(name), nil
 }
 
-// entryName takes the folder away that archives of the folder itself begin with.
+// entryName removes the folder that entries begin with when the folder itself was archived.
 func entryName(name string) string {
 	for strings.HasPrefix(name, "./") {
 		name = name[2:]
@@ -206,7 +205,7 @@ func (s *Store) checked(files []artifact.File, key string) (artifact.Manifest, e
 		m, err = m.Inline(opennext.LinkHome, s.Limits)
 	}
 	if err == nil {
-		err = m.Check(s.Limits) // what links led to counts, too
+		err = m.Check(s.Limits) // files that links added count, too
 	}
 	if err != nil {
 		return artifact.Manifest{}, &anchor.Error{Kind: anchor.KindOf(err), Code: anchor.CodeOf(err), Hint: anchor.HintOf(err),
@@ -220,7 +219,7 @@ func tooMuch(what string, l artifact.Limits) error {
 		Hintf("Move large files to object storage, and check whether a bundle traces more files than it needs.")
 }
 
-// sendAll stores the contents of m, which are all in scratch.
+// sendAll sends the contents of m, which are all in scratch.
 func (s *Store) sendAll(ctx context.Context, m artifact.Manifest) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)

@@ -24,7 +24,7 @@ import (
 
 const path = "artifacts/p1/c0ffee/"
 
-// buildTree is a .open-next as OpenNext leaves it, with what no upload takes.
+// buildTree returns a .open-next as OpenNext leaves it, including files that no upload contains.
 func buildTree(t *testing.T) (dir string, m artifact.Manifest) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), ".open-next")

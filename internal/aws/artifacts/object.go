@@ -13,11 +13,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
-// maxManifest bounds what is read into memory: artifact.DefaultLimits.Files entries
-// stay below.
+// maxManifest bounds what is read into memory: a manifest of artifact.DefaultLimits.Files entries
+// is smaller.
 const maxManifest = 64 << 20
 
-// read gives a small object whole.
+// read returns the whole of a small object.
 func (s *Store) read(ctx context.Context, key string) ([]byte, error) {
 	body, err := s.open(ctx, key)
 	if err != nil {
@@ -31,8 +31,8 @@ func (s *Store) read(ctx context.Context, key string) ([]byte, error) {
 	return data, nil
 }
 
-// open begins a download. Contents are checked against their names by who reads, so
-// S3's own checksums are not.
+// open starts a download. It does not check S3's own checksum, because the readers check contents
+// against their names.
 func (s *Store) open(ctx context.Context, key string) (io.ReadCloser, error) {
 	out, err := s.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.Bucket, Key: &key}, func(o *s3.Options) {
 		o.ResponseChecksumValidation = sdk.ResponseChecksumValidationWhenRequired
@@ -43,7 +43,7 @@ func (s *Store) open(ctx context.Context, key string) (io.ReadCloser, error) {
 	return out.Body, nil
 }
 
-// putNew writes an object unless the key is taken.
+// putNew writes an object unless the key exists.
 func (s *Store) putNew(ctx context.Context, key string, data []byte) (written bool, err error) {
 	err = retry.Do(ctx, conflicts, func() error {
 		_, err := s.S3.PutObject(ctx, &s3.PutObjectInput{
@@ -53,7 +53,7 @@ func (s *Store) putNew(ctx context.Context, key string, data []byte) (written bo
 		switch {
 		case statusOf(err) == http.StatusPreconditionFailed:
 			return nil
-		case statusOf(err) == http.StatusConflict: // ConditionalRequestConflict: another write is under way
+		case statusOf(err) == http.StatusConflict: // ConditionalRequestConflict: another write is in progress
 			return retry.Again(s.failed(err, "PutObject", key))
 		case err != nil:
 			return s.failed(err, "PutObject", key)
@@ -64,5 +64,5 @@ func (s *Store) putNew(ctx context.Context, key string, data []byte) (written bo
 	return written, err
 }
 
-// conflicts is the policy for writes that meet another write of the same key.
+// conflicts is the retry policy for writes that collide with another write of the same key.
 var conflicts = retry.Policy{First: 100 * time.Millisecond, Longest: 400 * time.Millisecond, Calls: 5}

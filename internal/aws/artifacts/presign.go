@@ -12,13 +12,13 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
-// lifetime is how long a presigned URL is good for. It ends earlier when the
-// credentials that signed it do; who uploads then asks for another.
+// lifetime is how long a presigned URL is valid. It ends earlier when the credentials that signed
+// it expire; the uploader then requests another.
 const lifetime = 15 * time.Minute
 
-// Presign gives for each content a URL and headers to PUT it with, without any other
-// credentials. The SHA-256 and the length are signed as headers: S3 refuses another
-// content (BadDigest), and a request without them (SignatureDoesNotMatch).
+// Presign returns, for each content, a URL and headers to PUT it with, without any other
+// credentials. The SHA-256 and the length are signed as headers: S3 refuses another content
+// (BadDigest), and a request without the headers (SignatureDoesNotMatch).
 func (s *Store) Presign(ctx context.Context, files []artifact.File) ([]artifact.Upload, error) {
 	uploads := make([]artifact.Upload, 0, len(files))
 	for _, f := range files {
@@ -37,7 +37,7 @@ func (s *Store) Presign(ctx context.Context, files []artifact.File) ([]artifact.
 	return uploads, nil
 }
 
-// toSend leaves out what an HTTP client sets itself.
+// toSend omits the headers that an HTTP client sets itself.
 func toSend(signed http.Header) map[string]string {
 	header := map[string]string{}
 	for name := range signed {

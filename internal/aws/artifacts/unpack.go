@@ -12,9 +12,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
-// Unpack downloads what is not on the local disk yet, lays the deployment's files out
-// and gives the folder. What an Unpack that was cut short has downloaded is kept while
-// the process lives; a second one of a complete tree downloads the manifest only.
+// Unpack downloads what is not on the local disk yet, lays the deployment's files out and returns
+// the folder. What an interrupted Unpack has downloaded is kept while the process lives. A second
+// Unpack of a complete tree downloads the manifest only.
 func (s *Store) Unpack(ctx context.Context, id anchor.DeploymentID) (dir string, m artifact.Manifest, err error) {
 	if m, err = s.Manifest(ctx, id); err != nil {
 		return "", artifact.Manifest{}, err
@@ -38,8 +38,8 @@ func (s *Store) Unpack(ctx context.Context, id anchor.DeploymentID) (dir string,
 	return s.scratch.Unpack(ctx, id)
 }
 
-// downloads is the policy for a download whose connection breaks on the way, which the
-// SDK does not see.
+// downloads is the retry policy for a download whose connection breaks in the middle, which the
+// SDK does not notice.
 var downloads = retry.Policy{First: 100 * time.Millisecond, Longest: 400 * time.Millisecond, Calls: 4}
 
 func (s *Store) download(ctx context.Context, d artifact.Digest, size int64) error {
@@ -52,7 +52,7 @@ func (s *Store) download(ctx context.Context, d artifact.Digest, size int64) err
 	})
 }
 
-// brokenOff hides the code of an error that speaks of an upload.
+// brokenOff hides the code of an error whose text is about uploads.
 type brokenOff struct{ cause error }
 
 func (b brokenOff) Error() string { return b.cause.Error() }
