@@ -13,9 +13,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// Attach implements domains.Front: the hostname's distribution tenant gets what the
-// record says, in one UpdateDistributionTenant. Until CloudFront has a new tenant
-// everywhere the error is of KindBusy.
+// Attach implements domains.Front. It makes the hostname's distribution tenant match the record,
+// in one UpdateDistributionTenant. Until all of CloudFront knows a new tenant, the error is of
+// KindBusy.
 func (d *Domains) Attach(ctx context.Context, h anchor.Hostname) error {
 	p, err := d.Projects.Project(ctx, h.ProjectID)
 	if err != nil {
@@ -43,7 +43,7 @@ func (d *Domains) Attach(ctx context.Context, h anchor.Hostname) error {
 	return nil
 }
 
-// unchanged is for the many times that there is nothing to do.
+// unchanged handles the common case that nothing needs to be done.
 func (d *Domains) unchanged(ctx context.Context, h anchor.Hostname, group string) (done bool, err error) {
 	id, err := d.find(ctx, keyOf(h))
 	if err != nil || id == "" {
@@ -60,10 +60,10 @@ func (d *Domains) unchanged(ctx context.Context, h anchor.Hostname, group string
 	return true, d.ready(h, now.DistributionTenant)
 }
 
-// seat is where a tenant belongs.
+// seat is the place where a tenant belongs.
 type seat struct {
 	distribution, group string
-	spread              bool // all of CloudFront knows of the distribution
+	spread              bool // all of CloudFront knows the distribution
 }
 
 func (d *Domains) seat(ctx context.Context, h anchor.Hostname, p anchor.Project, at seat) error {
@@ -79,7 +79,7 @@ func (d *Domains) seat(ctx context.Context, h anchor.Hostname, p anchor.Project,
 		return d.ready(h, t)
 	}
 	if !at.spread && sdk.ToString(t.DistributionId) != at.distribution {
-		// Where it is, it is served: it goes when it will be served there.
+		// The tenant is served where it is. It moves when it can be served there.
 		return settling("CloudFront is still spreading the distribution that %s moves to", h.Name)
 	}
 	customizations := types.Customizations{}
@@ -117,8 +117,9 @@ func (d *Domains) createTenant(ctx context.Context, h anchor.Hostname, p anchor.
 	return d.ready(h, out.DistributionTenant)
 }
 
-// ready: a hostname that was served before is not called unready for a change. A domain
-// is inactive while CloudFront does not see that the certificate covers it.
+// ready returns nil once the hostname is served. A hostname that was served before does not
+// become unready during a change. A domain is inactive while CloudFront does not see that the
+// certificate covers it.
 func (d *Domains) ready(h anchor.Hostname, t *types.DistributionTenant) error {
 	if len(t.Domains) == 1 && t.Domains[0].Status == types.DomainStatusInactive {
 		return settling("CloudFront has not activated %s yet", h.Name)
@@ -143,7 +144,7 @@ func values(h anchor.Hostname) []types.Parameter {
 	}
 }
 
-// seated reports whether the tenant is as the record says.
+// seated reports whether the tenant matches the record.
 func seated(t *types.DistributionTenant, h anchor.Hostname, at seat) bool {
 	have := map[string]string{}
 	for _, p := range t.Parameters {
@@ -159,7 +160,7 @@ func seated(t *types.DistributionTenant, h anchor.Hostname, at seat) bool {
 		len(t.Domains) == 1 && strings.EqualFold(sdk.ToString(t.Domains[0].Domain), h.Name)
 }
 
-// retag is for who reads the bill: nothing depends on the project's tag.
+// retag updates the project's tag for cost reports. Nothing depends on it.
 func (d *Domains) retag(ctx context.Context, h anchor.Hostname, p anchor.Project, arn *string) {
 	_, err := d.CloudFront.TagResource(ctx, &cloudfront.TagResourceInput{Resource: arn, Tags: d.cloudFrontTags(p)})
 	if err == nil {
@@ -170,8 +171,8 @@ func (d *Domains) retag(ctx context.Context, h anchor.Hostname, p anchor.Project
 	}
 }
 
-// conflict says who has the name, as far as CloudFront tells: it hides parts of the ids
-// of other accounts.
+// conflict returns an error that names the resource that has the name, as far as CloudFront
+// reveals it: it hides parts of the ids of other accounts.
 func (d *Domains) conflict(ctx context.Context, h anchor.Hostname, distribution string, cause error) error {
 	holder := "another CloudFront distribution, in this or another AWS account"
 	out, err := d.CloudFront.ListDomainConflicts(ctx, &cloudfront.ListDomainConflictsInput{
@@ -188,8 +189,8 @@ func (d *Domains) conflict(ctx context.Context, h anchor.Hostname, distribution 
 			h.Name, distribution)
 }
 
-// sweep deletes the certificates that the hostname's present one took the place of.
-// What it cannot delete now the next look does, or Release.
+// sweep deletes the certificates that the hostname's present one replaced. What it cannot delete
+// now, the next reconciliation or Release deletes.
 func (d *Domains) sweep(ctx context.Context, h anchor.Hostname) {
 	arns, err := d.own(ctx, h, h.OwnCert)
 	for _, arn := range arns {

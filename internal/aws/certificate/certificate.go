@@ -1,7 +1,7 @@
-// Package certificate gives custom domains their certificates and their place at the
-// edge on AWS: a certificate of its own from ACM for every hostname, and a CloudFront
-// distribution tenant of its own that holds it (docs/decisions/0009-aws-certificates.md).
-// So no hostname's certificate, validation or removal touches another's.
+// Package certificate provides custom domains with certificates and serves them at the edge on
+// AWS. Each hostname has its own certificate from ACM, and its own CloudFront distribution tenant
+// that holds it (docs/decisions/0009-aws-certificates.md). So a hostname's certificate,
+// validation or removal never affects another hostname.
 package certificate
 
 import (
@@ -24,35 +24,35 @@ import (
 	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
-// Region is where CloudFront takes certificates from, wherever the installation is
+// Region is the region from which CloudFront takes certificates, wherever the installation is
 // (CloudFront Developer Guide, "Requirements for using SSL/TLS certificates").
 const Region = "us-east-1"
 
-// Projects finds a project, NotFound when there is none.
+// Projects finds projects. The error is NotFound when there is none.
 type Projects interface {
 	Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error)
 }
 
-// Config is what New needs.
+// Config holds what New needs.
 type Config struct {
 	ACM          *acm.Client // of any region: it is used in Region
 	CloudFront   *cloudfront.Client
 	Installation string
 	Projects     Projects
-	// Distribution gives the id of the distribution that serves the project at its
-	// cloudfront.net name; domains are served as it does.
+	// Distribution returns the id of the distribution that serves the project at its
+	// cloudfront.net name; domains are served the same way.
 	Distribution func(context.Context, anchor.Project) (string, error)
 	Log          *slog.Logger // slog.Default() when nil
 }
 
-// Domains implements domains.Certificates and domains.Front. All of its methods can
-// be called again after any failure, by several at a time and by several processes.
+// Domains implements domains.Certificates and domains.Front. All of its methods can be repeated
+// after any failure, and run concurrently, also in several processes.
 type Domains struct {
 	Config
 	pause func(ctx context.Context, attempt int) error
 
 	mu     sync.Mutex
-	routes string            // routing endpoint of the connection group, "" until it is known
+	routes string            // routing endpoint of the connection group; "" until it is known
 	group  string            // its id
 	known  map[string]string // key of a distribution → its id
 }
@@ -62,20 +62,20 @@ var (
 	_ domains.Front        = (*Domains)(nil)
 )
 
-// New makes a Domains. It calls nothing.
+// New returns a Domains. It makes no call.
 func New(c Config) *Domains {
 	c.ACM = acm.New(c.ACM.Options(), func(o *acm.Options) { o.Region = Region })
 	c.Log = cmp.Or(c.Log, slog.Default())
 	return &Domains{Config: c, pause: conflicts.Pause, known: map[string]string{}}
 }
 
-// attempts bounds what is tried again because somebody else was faster.
+// attempts bounds how often an operation is repeated because of concurrent changes.
 const attempts = 8
 
-// conflicts is the policy for calls that meet another caller, or are throttled.
+// conflicts is the retry policy for calls that collide with another caller, or are throttled.
 var conflicts = retry.Policy{First: 375 * time.Millisecond, Longest: 6 * time.Second}
 
-// settle does a read-and-write again while others get between the two.
+// settle repeats a read and write while other writers change the resource between the two.
 func (d *Domains) settle(ctx context.Context, do func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := do()
@@ -88,12 +88,12 @@ func (d *Domains) settle(ctx context.Context, do func() error) error {
 	}
 }
 
-// tenantName is that of a hostname's distribution tenant. Another hostname of the same
-// name, added after this one was removed, has another id.
+// tenantName returns the name of a hostname's distribution tenant. When a name is removed and
+// added again, the new hostname has another id.
 func (d *Domains) tenantName(h anchor.Hostname) string { return d.Installation + "-" + string(h.ID) }
 
-// hostnameTag is on a certificate, with the hostname's id: it is found again by it
-// when its ARN did not make it into the record.
+// hostnameTag is the tag of a certificate that holds the hostname's id. By it, a certificate is
+// found whose ARN was not stored in the record.
 const hostnameTag = "Hostname"
 
 func (d *Domains) tags(p anchor.Project) [][2]string {

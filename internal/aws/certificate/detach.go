@@ -10,9 +10,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// Detach implements domains.Front. CloudFront deletes a tenant only some time after it
-// was disabled: until then the error is of KindBusy, and calling again goes on where it
-// was.
+// Detach implements domains.Front. CloudFront deletes a tenant only some time after it was
+// disabled. Until then the error is of KindBusy, and the next call continues.
 func (d *Domains) Detach(ctx context.Context, h anchor.Hostname) error {
 	err := d.settle(ctx, func() error { return d.removeTenant(ctx, h) })
 	switch {

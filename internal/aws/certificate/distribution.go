@@ -12,11 +12,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// redirects is the key of the distribution for names that redirect; those of projects
-// have the project's id.
+// redirects is the key of the distribution for names that redirect. The key of a project's
+// distribution is the project's id.
 const redirects = "redirects"
 
-// keyOf is that of the distribution that the hostname belongs on.
+// keyOf returns the key of the distribution that the hostname belongs on.
 func keyOf(h anchor.Hostname) string {
 	if h.Redirect != "" {
 		return redirects
@@ -24,13 +24,13 @@ func keyOf(h anchor.Hostname) string {
 	return string(h.ProjectID)
 }
 
-// comment is that by which a multi-tenant distribution is found again, followed by the
-// digest of its configuration.
+// comment is the beginning of a multi-tenant distribution's comment, by which it is found. The
+// digest of its configuration follows.
 func (d *Domains) comment(key string) string { return d.Installation + " domains " + key + " " }
 
-// place gives the id of the multi-tenant distribution that the hostname belongs on, in
-// order: enabled, up to date, with a certificate to fall back on. It is made with the
-// first hostname.
+// place returns the id of the multi-tenant distribution that the hostname belongs on, after
+// ensuring that it is enabled, up to date, and has a certificate to fall back on. The first
+// hostname creates it.
 func (d *Domains) place(ctx context.Context, h anchor.Hostname, p anchor.Project) (id string, spread bool, err error) {
 	function, err := d.function(ctx)
 	if err != nil {
@@ -55,7 +55,7 @@ func (d *Domains) place(ctx context.Context, h anchor.Hostname, p anchor.Project
 	return d.create(ctx, key, owner, want, h.CertificateARN)
 }
 
-// like is what the project's multi-tenant distribution has to be.
+// like returns the desired configuration of the project's multi-tenant distribution.
 func (d *Domains) like(ctx context.Context, p anchor.Project, function string) (types.DistributionConfig, error) {
 	source, err := d.Distribution(ctx, p)
 	if err != nil {
@@ -68,7 +68,7 @@ func (d *Domains) like(ctx context.Context, p anchor.Project, function string) (
 	return shaped(*out.DistributionConfig, function), nil
 }
 
-// find gives "" when there is none.
+// find returns "" when there is none.
 func (d *Domains) find(ctx context.Context, key string) (string, error) {
 	d.mu.Lock()
 	id := d.known[key]
@@ -116,8 +116,9 @@ func (d *Domains) distributions(ctx context.Context) (ours []types.DistributionS
 
 func (d *Domains) create(ctx context.Context, key string, owner anchor.Project, want types.DistributionConfig, certificate string) (string, bool, error) {
 	want.Comment = sdk.String(d.comment(key) + digest(want))
-	// The same reference again is refused: two at a time make one distribution. Whether
-	// it is refused after a distribution was deleted too, the API reference leaves open.
+	// CloudFront refuses a repeated reference, so two concurrent calls create one distribution.
+	// The API reference does not say whether it also refuses the reference after the distribution
+	// was deleted.
 	want.CallerReference = sdk.String(d.comment(key) + time.Now().UTC().Format("2006-01-02T15"))
 	want.ViewerCertificate = fallback(certificate)
 	out, err := d.CloudFront.CreateDistributionWithTags(ctx, &cloudfront.CreateDistributionWithTagsInput{
@@ -137,8 +138,8 @@ func (d *Domains) create(ctx context.Context, key string, owner anchor.Project, 
 
 func deployed(status *string) bool { return sdk.ToString(status) == "Deployed" }
 
-// align makes a distribution what it has to be, and gives it the certificate when it
-// has none. spread: all of CloudFront knows of it.
+// align updates a distribution to the desired configuration, and sets its certificate when it has
+// none. spread reports whether all of CloudFront knows it.
 func (d *Domains) align(ctx context.Context, id, key string, want types.DistributionConfig, certificate string) (spread bool, err error) {
 	want.Comment = sdk.String(d.comment(key) + digest(want))
 	err = d.settle(ctx, func() error {
@@ -170,8 +171,8 @@ func (d *Domains) align(ctx context.Context, id, key string, want types.Distribu
 	return spread, err
 }
 
-// free takes a certificate from the distributions that fall back on it: another
-// tenant's takes its place, or none where there are no tenants.
+// free removes a certificate from the distributions that fall back on it. Another tenant's
+// certificate replaces it, or none where there are no tenants.
 func (d *Domains) free(ctx context.Context, arn string) error {
 	all, err := d.distributions(ctx)
 	if err != nil {
@@ -226,7 +227,7 @@ func (d *Domains) tenants(ctx context.Context, distribution *string) (all []type
 	}
 }
 
-// anyOf gives a certificate of the tenants but this one, "" when there is none.
+// anyOf returns the certificate of any tenant other than but, or "" when there is none.
 func anyOf(tenants []types.DistributionTenantSummary, but string) string {
 	for _, t := range tenants {
 		if arn := certificateOf(t.Customizations); arn != but {

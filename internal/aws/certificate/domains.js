@@ -1,8 +1,8 @@
 import cf from 'cloudfront';
 
-// What custom domains have besides what the project's own address has: a name that
-// redirects, and HSTS. Both are parameters of the hostname's distribution tenant. For
-// the runtime cloudfront-js-2.0.
+// Custom domains add two things to what the project's own address has: a name that redirects, and
+// HSTS. Both are parameters of the hostname's distribution tenant. For the runtime
+// cloudfront-js-2.0.
 
 var YEAR = 'max-age=31536000';
 
@@ -14,7 +14,7 @@ function parameter(name) {
   }
 }
 
-// The parts come as the client sent them, and go on so.
+// The parts arrive as the client sent them, and are passed on unchanged.
 function query(querystring) {
   var parts = [];
   for (var name in querystring) {

@@ -14,8 +14,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// Ensure implements domains.Certificates. A request that failed is told of once, and
-// taken up anew by the next Ensure after that: ACM never goes on with a failed one.
+// Ensure implements domains.Certificates. It reports a failed request once, and the next Ensure
+// after that makes a new request: ACM never continues a failed one.
 func (d *Domains) Ensure(ctx context.Context, h anchor.Hostname) (domains.Certificate, error) {
 	detail, waiting, err := d.current(ctx, h)
 	switch {
@@ -31,7 +31,8 @@ func (d *Domains) Ensure(ctx context.Context, h anchor.Hostname) (domains.Certif
 		return domains.Certificate{}, failed(err, h.Name)
 	}
 	if detail != nil {
-		// It was never issued, so nothing uses it; what is not deleted now, Release does.
+		// It was never issued, so nothing uses it. If it cannot be deleted now, Release deletes
+		// it.
 		if err := d.delete(ctx, sdk.ToString(detail.CertificateArn)); err != nil {
 			d.Log.Warn("delete a failed certificate request", "domain", h.Name, "error", err)
 		}
@@ -39,24 +40,24 @@ func (d *Domains) Ensure(ctx context.Context, h anchor.Hostname) (domains.Certif
 	return c, nil
 }
 
-// alive: it serves, or may still be issued.
+// alive reports whether a certificate is in use, or may still be issued.
 func alive(c *acmtypes.CertificateDetail) bool {
 	return c.Status == acmtypes.CertificateStatusIssued || c.Status == acmtypes.CertificateStatusPendingValidation
 }
 
-// told: the record says already that this one failed.
+// told reports whether the record already says that this one failed.
 func told(h anchor.Hostname, c *acmtypes.CertificateDetail) bool {
 	return h.CertificateARN == sdk.ToString(c.CertificateArn) &&
 		(h.CertificateStatus == anchor.CertFailed || h.CertificateStatus == anchor.CertExpired)
 }
 
-// longestUnseen is how many looks a certificate that was just asked for may be unknown
-// to ACM's other calls (API reference: "a delay of several seconds").
+// longestUnseen is how many reads may fail to find a certificate that was just requested (API
+// reference: "a delay of several seconds").
 const longestUnseen = 20
 
-// current gives the hostname's certificate, nil when there is none: the one that the
-// record names, unless it is dead and there is a better one that the record missed.
-// waiting: it was asked for and cannot be seen yet.
+// current returns the hostname's certificate, or nil when it has none: the one that the record
+// names, unless that one is dead and there is a better one that the record missed. waiting
+// reports that it was requested and cannot be seen yet.
 func (d *Domains) current(ctx context.Context, h anchor.Hostname) (detail *acmtypes.CertificateDetail, waiting bool, err error) {
 	if h.CertificateARN != "" {
 		detail, err = d.see(ctx, h.CertificateARN)
@@ -88,7 +89,7 @@ func newer(a, b *acmtypes.CertificateDetail) bool {
 	return sdk.ToTime(a.CreatedAt).After(sdk.ToTime(b.CreatedAt))
 }
 
-// see gives nil for a certificate that ACM does not know.
+// see returns nil for a certificate that ACM does not know.
 func (d *Domains) see(ctx context.Context, arn string) (*acmtypes.CertificateDetail, error) {
 	out, err := d.ACM.DescribeCertificate(ctx, &acm.DescribeCertificateInput{CertificateArn: sdk.String(arn)})
 	if gone(err) {
@@ -100,11 +101,11 @@ func (d *Domains) see(ctx context.Context, arn string) (*acmtypes.CertificateDet
 	return out.Certificate, nil
 }
 
-// own gives the ARNs of all certificates that were made for the hostname, with imported
-// also of those that its user brought.
+// own returns the ARNs of all certificates that were created for the hostname. With imported,
+// they include those that its user brought.
 func (d *Domains) own(ctx context.Context, h anchor.Hostname, imported bool) (arns []string, err error) {
 	pages := acm.NewListCertificatesPaginator(d.ACM, &acm.ListCertificatesInput{
-		// Without these ACM lists certificates with RSA keys only.
+		// Without these, ACM lists only certificates with RSA keys.
 		Includes: &acmtypes.Filters{KeyTypes: acmtypes.KeyAlgorithm("").Values()},
 	})
 	for pages.HasMorePages() {
@@ -113,7 +114,7 @@ func (d *Domains) own(ctx context.Context, h anchor.Hostname, imported bool) (ar
 			return nil, err
 		}
 		for _, c := range page.CertificateSummaryList {
-			// One that a user brought may have another name first.
+			// A certificate that a user brought may have another name first.
 			if sdk.ToString(c.DomainName) != primary(h.Name) && (!imported || c.Type == acmtypes.CertificateTypeAmazonIssued) {
 				continue
 			}
@@ -147,7 +148,7 @@ func (d *Domains) isOf(ctx context.Context, arn *string, h anchor.Hostname) (boo
 	return false, nil
 }
 
-// request asks for a certificate and waits a few seconds for the record to set.
+// request requests a certificate and waits a few seconds for the record that has to be set.
 func (d *Domains) request(ctx context.Context, h anchor.Hostname) (domains.Certificate, error) {
 	p, err := d.Projects.Project(ctx, h.ProjectID)
 	if err != nil {
@@ -172,7 +173,7 @@ func (d *Domains) request(ctx context.Context, h anchor.Hostname) (domains.Certi
 	return d.firstSight(ctx, h, arn), nil
 }
 
-// glances is how often a new request is looked at before the reconciler goes on with it.
+// glances is how often a new request is read before it is left to the reconciler.
 const glances = 5
 
 func (d *Domains) firstSight(ctx context.Context, h anchor.Hostname, arn string) domains.Certificate {
@@ -180,7 +181,7 @@ func (d *Domains) firstSight(ctx context.Context, h anchor.Hostname, arn string)
 	for attempt := range glances {
 		detail, err := d.see(ctx, arn)
 		if err != nil {
-			// It is asked for: the record must come to know its ARN all the same.
+			// The request was made, so its ARN must be stored in the record in any case.
 			d.Log.Warn("look at a new certificate", "domain", h.Name, "error", err)
 			break
 		}
@@ -196,20 +197,19 @@ func (d *Domains) firstSight(ctx context.Context, h anchor.Hostname, arn string)
 	return c
 }
 
-// token makes ACM give the same certificate to a request that is made again, for an
-// hour: after that, the certificate is found by its tag. Whatever follows a certificate
-// that the record knows is another generation.
+// token is the idempotency token: for an hour, ACM returns the same certificate when a request is
+// repeated. After that, the certificate is found by its tag. A certificate that replaces one in
+// the record belongs to another generation.
 func token(h anchor.Hostname) string {
 	sum := sha256.Sum256([]byte(string(h.ID) + "\x00" + h.Name + "\x00" + h.CertificateARN))
-	return hex.EncodeToString(sum[:16]) // 32 characters are the most
+	return hex.EncodeToString(sum[:16]) // at most 32 characters
 }
 
-// longestPrimary is in octets: the first name goes into the common name (RFC 5280,
-// ub-common-name).
+// longestPrimary is in octets: the first name becomes the common name (RFC 5280, ub-common-name).
 const longestPrimary = 64
 
-// primary is the name itself, or for a long one the nearest name above it that is short
-// enough; that one is validated too then.
+// primary returns the name itself or, for a long one, the nearest parent name that is short
+// enough. That one is then validated too.
 func primary(name string) string {
 	for len(name) > longestPrimary {
 		_, above, found := strings.Cut(name, ".")

@@ -8,23 +8,23 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// gone: what was asked for is not there.
+// gone reports whether the resource does not exist.
 func gone(err error) bool {
 	return awserr.Is(err, "EntityNotFound", "NoSuchDistribution", "NoSuchFunctionExists", "NoSuchResource", "ResourceNotFoundException")
 }
 
-// taken: what was to be made is there already.
+// taken reports whether the resource to be created exists already.
 func taken(err error) bool {
 	return awserr.Is(err, "EntityAlreadyExists", "DistributionAlreadyExists", "FunctionAlreadyExists")
 }
 
-// full: a quota of the account is used up.
+// full reports whether a quota of the account is used up.
 func full(err error) bool {
 	return awserr.Is(err, "EntityLimitExceeded", "TooManyDistributions", "LimitExceededException", "TooManyDistributionsWithFunctionAssociations",
 		"TooManyDistributionsWithSingleFunctionARN", "TooManyFunctions")
 }
 
-// failed says which call about what went wrong.
+// failed returns an error that names the call and its object.
 func failed(err error, what string) error {
 	if err == nil {
 		return nil
@@ -53,7 +53,7 @@ func failed(err error, what string) error {
 	return e
 }
 
-// settling says that AWS is still at work on what the next step needs done.
+// settling returns an error of KindBusy: AWS has not finished what the next step depends on.
 func settling(format string, args ...any) error {
 	e := anchor.Failed("aws_settling", format, args...).Hintf("It takes some minutes.")
 	e.Kind = anchor.KindBusy

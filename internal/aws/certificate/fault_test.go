@@ -36,8 +36,8 @@ func TestTheRecordComesLater(t *testing.T) {
 	}
 }
 
-// TestAnUnseenRequestIsWaitedFor: after RequestCertificate the other calls do not know
-// the certificate for some seconds.
+// TestAnUnseenRequestIsWaitedFor: for some seconds after RequestCertificate, the other calls do
+// not know the certificate.
 func TestAnUnseenRequestIsWaitedFor(t *testing.T) {
 	s := newStand(t)
 	unseen := awstest.Fault{Operation: "ACM.DescribeCertificate", Status: 400, Code: "ResourceNotFoundException"}
@@ -61,8 +61,8 @@ func TestAnUnseenRequestIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestALostARNIsFoundByItsTag: a process ended after ACM took the request and before
-// the record knew, longer ago than ACM remembers the idempotency token.
+// TestALostARNIsFoundByItsTag: a process ended after ACM accepted the request and before the
+// record was written, so long ago that ACM has forgotten the idempotency token.
 func TestALostARNIsFoundByItsTag(t *testing.T) {
 	s := newStand(t)
 	s.add(s.shop, domains.Request{Domain: "www.example.com"})
@@ -182,8 +182,8 @@ func TestAttachWaitsForCloudFront(t *testing.T) {
 	}
 }
 
-// TestAttachMeetsAnotherWriter: somebody changes tenant or distribution between the
-// read and the write.
+// TestAttachMeetsAnotherWriter: another writer changes tenant or distribution between the read
+// and the write.
 func TestAttachMeetsAnotherWriter(t *testing.T) {
 	s := newStand(t)
 	h := s.active(s.shop, "www.example.com")
@@ -289,8 +289,8 @@ func TestThrottlingIsWaitedOut(t *testing.T) {
 	s.wantServed("www.example.com")
 }
 
-// TestAnyBrokenCallConverges ends or breaks a process at every one of its calls, of an
-// attachment and of a removal, and lets others go on.
+// TestAnyBrokenCallConverges ends a process or fails a call at each call of an attachment and of
+// a removal. Other processes then continue.
 func TestAnyBrokenCallConverges(t *testing.T) {
 	s := newStand(t)
 	calls := s.cloud.Wire.Record()
@@ -345,7 +345,7 @@ func TestAnyBrokenCallConverges(t *testing.T) {
 	}
 }
 
-// waysToBreak: it makes no difference whether a read took effect.
+// waysToBreak lists the faults of a call. For a read it does not matter whether it took effect.
 func waysToBreak(operation string) []string {
 	for _, verb := range []string{".Get", ".List", ".Describe"} {
 		if strings.Contains(operation, verb) {
@@ -355,8 +355,8 @@ func waysToBreak(operation string) []string {
 	return []string{"refused", "lost", "killed"}
 }
 
-// TestABrokenMoveConverges: from the first call to the last the name is served by one of
-// the two projects.
+// TestABrokenMoveConverges: from the first call to the last, one of the two projects serves the
+// name.
 func TestABrokenMoveConverges(t *testing.T) {
 	s := newStand(t)
 	s.active(s.shop, "www.example.com")
@@ -416,7 +416,7 @@ func (s *stand) breakAt(operation string, nth int, how string) context.Context {
 	return ctx
 }
 
-// setAll sets the records of the name as far as they are known.
+// setAll sets the records of the name that are known so far.
 func (s *stand) setAll(name string) {
 	h, err := s.store.HostnameByName(s.t.Context(), name)
 	if err != nil {

@@ -11,9 +11,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// Follow makes the project's domains be served as its own distribution is now: to be
-// called when that one changed (a new origin, another secret). Without domains it does
-// nothing.
+// Follow updates how the project's domains are served after its own distribution changed (a new
+// origin, another secret). Without domains it does nothing.
 func (d *Domains) Follow(ctx context.Context, p anchor.Project) error {
 	id, err := d.find(ctx, string(p.ID))
 	if err != nil || id == "" {
@@ -38,8 +37,8 @@ func (d *Domains) Follow(ctx context.Context, p anchor.Project) error {
 	return failed(err, p.Slug)
 }
 
-// Purge drops all that CloudFront cached for the project's domains, once a release.
-// Without domains it does nothing.
+// Purge removes everything that CloudFront cached for the project's domains, once for each
+// release. Without domains it does nothing.
 func (d *Domains) Purge(ctx context.Context, p anchor.Project, live anchor.Live) error {
 	id, err := d.find(ctx, string(p.ID))
 	if err != nil || id == "" {

@@ -19,8 +19,8 @@ var Source []byte
 
 func (d *Domains) functionName() string { return d.Installation + "-domains" }
 
-// function makes the installation's function what this version of Anchor wants, and
-// gives its ARN.
+// function creates the installation's function or updates it to this version of Anchor, and
+// returns its ARN.
 func (d *Domains) function(ctx context.Context) (arn string, err error) {
 	err = d.settle(ctx, func() error {
 		arn, err = d.alignFunction(ctx)
@@ -53,7 +53,7 @@ func (d *Domains) alignFunction(ctx context.Context) (string, error) {
 		}); err != nil {
 			return "", err
 		}
-		// The API's model looks for this answer's ETag in a header named ETtag.
+		// The API's model expects this answer's ETag in a header named ETtag.
 		now, err := d.CloudFront.DescribeFunction(ctx, &cloudfront.DescribeFunctionInput{Name: name, Stage: types.FunctionStageDevelopment})
 		if err != nil {
 			return "", err
@@ -76,7 +76,7 @@ func (d *Domains) createFunction(ctx context.Context, name *string, config *type
 	return sdk.ToString(made.FunctionSummary.FunctionMetadata.FunctionARN), d.publish(ctx, name, made.ETag)
 }
 
-// code gives nil for a stage without any.
+// code returns nil for a stage without code.
 func (d *Domains) code(ctx context.Context, name *string, stage types.FunctionStage) ([]byte, error) {
 	out, err := d.CloudFront.GetFunction(ctx, &cloudfront.GetFunctionInput{Name: name, Stage: stage})
 	if gone(err) {

@@ -21,8 +21,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// Import implements domains.Certificates. Over a certificate that the user brought
-// before it keeps the ARN, so that CloudFront takes it up by itself.
+// Import implements domains.Certificates. If the user brought a certificate before, it keeps that
+// one's ARN, so that CloudFront uses the new one without a change.
 func (d *Domains) Import(ctx context.Context, h anchor.Hostname, chain, key []byte) (domains.Certificate, error) {
 	leaf, err := checkOwn(h.Name, chain, key, time.Now())
 	if err != nil {
@@ -38,7 +38,7 @@ func (d *Domains) Import(ctx context.Context, h anchor.Hostname, chain, key []by
 		return domains.Certificate{}, failed(err, h.Name)
 	}
 	if in.CertificateArn == nil {
-		in.Tags = d.acmTags(p, h) // ACM takes none with an import over another
+		in.Tags = d.acmTags(p, h) // ACM accepts no tags when it replaces an imported certificate
 	}
 	out, err := d.ACM.ImportCertificate(ctx, in)
 	if awserr.Is(err, "ValidationException", "InvalidParameterException") {
@@ -53,7 +53,8 @@ func (d *Domains) Import(ctx context.Context, h anchor.Hostname, chain, key []by
 	}, nil
 }
 
-// imported is the ARN of what the user brought before, nil when there is none.
+// imported returns the ARN of the certificate that the user brought before, or nil when there is
+// none.
 func (d *Domains) imported(ctx context.Context, h anchor.Hostname) (*string, error) {
 	if !h.OwnCert || h.CertificateARN == "" {
 		return nil, nil
@@ -69,7 +70,8 @@ func badOwn(format string, args ...any) *anchor.Error {
 	return anchor.Invalid("bad_certificate", format, args...)
 }
 
-// split parts the certificate from what follows it; ACM wants them apart.
+// split separates the certificate from the rest of its chain, because ACM expects them in two
+// fields.
 func split(chain []byte) (first, rest []byte) {
 	block, rest := pem.Decode(chain)
 	if rest = bytes.TrimSpace(rest); len(rest) == 0 {
@@ -78,7 +80,7 @@ func split(chain []byte) (first, rest []byte) {
 	return pem.EncodeToMemory(block), rest
 }
 
-// checkOwn finds what is wrong with a certificate before AWS and visitors do.
+// checkOwn checks a certificate for the faults that AWS or visitors would refuse.
 func checkOwn(name string, chain, key []byte, now time.Time) (*x509.Certificate, error) {
 	pair, err := tls.X509KeyPair(chain, key)
 	if err != nil {
@@ -108,8 +110,8 @@ func covers(leaf *x509.Certificate, name string) bool {
 	return leaf.VerifyHostname(name) == nil
 }
 
-// servable follows the CloudFront Developer Guide, "Requirements for using SSL/TLS
-// certificates with CloudFront".
+// servable follows the CloudFront Developer Guide, "Requirements for using SSL/TLS certificates
+// with CloudFront".
 func servable(leaf *x509.Certificate) bool {
 	switch key := leaf.PublicKey.(type) {
 	case *rsa.PublicKey:

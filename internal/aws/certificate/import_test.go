@@ -99,7 +99,8 @@ func TestAnOwnCertificate(t *testing.T) {
 	s.wantServed()
 }
 
-// TestAnOwnCertificateTakesAnIssuedOnesPlace, which is deleted once it is free.
+// TestAnOwnCertificateTakesAnIssuedOnesPlace also asserts that the issued one is deleted once it
+// is unused.
 func TestAnOwnCertificateTakesAnIssuedOnesPlace(t *testing.T) {
 	s := newStand(t)
 	issued := s.active(s.shop, "www.example.com").CertificateARN

@@ -101,8 +101,8 @@ func TestAMoveIsOneUpdate(t *testing.T) {
 	s.wantServed("blog.example.com")
 }
 
-// TestAMoveWaitsForTheOtherDistribution: until CloudFront knows it everywhere the
-// project that had the name goes on serving it.
+// TestAMoveWaitsForTheOtherDistribution: until all of CloudFront knows that distribution, the
+// project that had the name continues to serve it.
 func TestAMoveWaitsForTheOtherDistribution(t *testing.T) {
 	s := newStand(t)
 	s.active(s.shop, "www.example.com")

@@ -13,7 +13,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records/memory"
 )
 
-// TestOnMoto: a second opinion on ACM. It knows no distribution tenants.
+// TestOnMoto checks the use of ACM against a second emulator, which has no distribution tenants.
 func TestOnMoto(t *testing.T) {
 	cloud := awstest.Moto(t)
 	store := memory.New()
@@ -27,7 +27,7 @@ func TestOnMoto(t *testing.T) {
 	d.Hurry()
 	h := anchor.Hostname{ID: anchor.HostnameID(anchor.NewID()), ProjectID: p.ID, Name: "www.example.com", CertificateStatus: anchor.CertPending}
 
-	// The first answer is lost, and the SDK asks again: the token makes it one certificate.
+	// The first answer is lost and the SDK retries: with the token, one certificate results.
 	cloud.Wire.Break(awstest.Fault{Operation: "ACM.RequestCertificate", Nth: 1, After: true})
 	c, err := d.Ensure(t.Context(), h)
 	if err != nil || c.Status != anchor.CertPending || c.Validation == nil || c.Validation.Type != "CNAME" {

@@ -11,9 +11,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// Release implements domains.Certificates: it deletes all certificates that were ever
-// made for the hostname. While CloudFront holds on to one the error is of KindBusy, and
-// calling again goes on where it was.
+// Release implements domains.Certificates. It deletes all certificates that were ever created for
+// the hostname. While CloudFront still uses one, the error is of KindBusy, and the next call
+// continues.
 func (d *Domains) Release(ctx context.Context, h anchor.Hostname) error {
 	arns, err := d.own(ctx, h, true)
 	if err != nil {
@@ -30,7 +30,7 @@ func (d *Domains) Release(ctx context.Context, h anchor.Hostname) error {
 	return nil
 }
 
-// drop takes a certificate from the distributions that fall back on it and deletes it.
+// drop removes a certificate from the distributions that fall back on it and deletes it.
 func (d *Domains) drop(ctx context.Context, arn, name string) error {
 	if err := d.free(ctx, arn); err != nil {
 		return err

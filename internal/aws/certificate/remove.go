@@ -11,16 +11,16 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// RemoveProject takes away what the project's domains were served by, before the
-// project's own distribution and function go. Its domains are to be removed first: a
-// Conflict "domains_remain" while there are any. CloudFront needs minutes: until then
-// the error is of KindBusy, and calling again goes on where it was.
+// RemoveProject removes the resources that served the project's domains. Call it before the
+// project's own distribution and function are removed, and after its domains are: while it has
+// any, the error is a Conflict "domains_remain". CloudFront needs minutes. Until then the error
+// is of KindBusy, and the next call continues.
 func (d *Domains) RemoveProject(ctx context.Context, p anchor.Project) error {
 	return failed(d.removeDistribution(ctx, string(p.ID), p.Slug), p.Slug)
 }
 
-// Remove takes away what all domains of the installation have in common, when there
-// are none any more. The errors are those of RemoveProject.
+// Remove removes what all domains of the installation share, once there are no domains left. The
+// errors are those of RemoveProject.
 func (d *Domains) Remove(ctx context.Context) error {
 	if err := d.removeDistribution(ctx, redirects, "redirects"); err != nil {
 		return failed(err, d.Installation)

@@ -12,8 +12,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/front/fronttest"
 )
 
-// module is 'cloudfront' as functions of multi-tenant distributions find it
-// (Developer Guide, "Helper methods for CloudFront SaaS Manager properties").
+// module is 'cloudfront' as functions of multi-tenant distributions import it (Developer Guide,
+// "Helper methods for CloudFront SaaS Manager properties").
 const module = `export default { get distributionTenant() {
   if (!globalThis.parameters) {
     throw new TypeError('distributionTenant module is not available');
@@ -47,7 +47,8 @@ func TestScript(t *testing.T) {
 	}
 }
 
-// TestScriptIsForItsRuntime: Node.js takes more than CloudFront's runtime does.
+// TestScriptIsForItsRuntime checks the syntax, because Node.js accepts more than CloudFront's
+// runtime does.
 func TestScriptIsForItsRuntime(t *testing.T) {
 	source := regexp.MustCompile(`(?m)//.*$`).ReplaceAllString(string(certificate.Source), "")
 	if len(certificate.Source) > fronttest.MaxSource {

@@ -11,10 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 )
 
-// shaped makes a multi-tenant distribution's configuration of that of the distribution
-// that serves the same site at its cloudfront.net name. What CloudFront knows for
-// standard distributions only is left out (Developer Guide, "Unsupported features for
-// SaaS Manager"); connection groups and tenants have their own of most of it.
+// shaped returns the configuration of a multi-tenant distribution, made of that of the
+// distribution that serves the same site at its cloudfront.net name. It omits what CloudFront
+// supports for standard distributions only (Developer Guide, "Unsupported features for SaaS
+// Manager"); connection groups and tenants have most of these settings themselves.
 func shaped(source types.DistributionConfig, function string) types.DistributionConfig {
 	c := source
 	c.Enabled = sdk.Bool(true)
@@ -44,8 +44,8 @@ func shaped(source types.DistributionConfig, function string) types.Distribution
 	return c
 }
 
-// The parameters of a distribution tenant, which domains.js reads. A value is never
-// empty: CloudFront takes none that is.
+// The parameters of a distribution tenant, which domains.js reads. A value is never empty,
+// because CloudFront refuses an empty one.
 const (
 	parameterRedirect = "redirect" // a name to redirect to, or nothing
 	parameterHSTS     = "hsts"     // on or nothing
@@ -65,8 +65,8 @@ func parameters() *types.TenantConfig {
 	return c
 }
 
-// withHSTS adds the function to what else there is, unless an operator has one of his
-// own for responses: CloudFront takes one.
+// withHSTS adds the function to the existing associations, unless an operator has associated
+// another one with responses: CloudFront accepts only one.
 func withHSTS(there *types.FunctionAssociations, function string) *types.FunctionAssociations {
 	all := types.FunctionAssociations{}
 	if there != nil {
@@ -79,11 +79,11 @@ func withHSTS(there *types.FunctionAssociations, function string) *types.Functio
 	return &all
 }
 
-// cachingDisabled is a managed cache policy, with the same id in every account.
+// cachingDisabled is a managed cache policy, which has the same id in every account.
 const cachingDisabled = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
 
-// redirecting is the configuration of the distribution for names that redirect.
-// Nothing ever gets to its origin.
+// redirecting is the configuration of the distribution for names that redirect. No request ever
+// reaches its origin.
 func redirecting(function string) types.DistributionConfig {
 	return types.DistributionConfig{
 		Enabled: sdk.Bool(true), HttpVersion: types.HttpVersionHttp2and3,
@@ -112,9 +112,9 @@ func redirecting(function string) types.DistributionConfig {
 	}
 }
 
-// fallback is the certificate of a multi-tenant distribution. Its tenants bring their
-// own, but how TLS is spoken is said here, and CloudFront allows TLS 1.0 where only its
-// own certificate is: so it is that of any of the tenants.
+// fallback sets the certificate of a multi-tenant distribution. Its tenants have their own, but
+// the TLS version is set here, and CloudFront allows TLS 1.0 with its default certificate. So it
+// is the certificate of any of the tenants.
 func fallback(arn string) *types.ViewerCertificate {
 	return &types.ViewerCertificate{
 		ACMCertificateArn: sdk.String(arn), SSLSupportMethod: types.SSLSupportMethodSniOnly,
@@ -122,17 +122,17 @@ func fallback(arn string) *types.ViewerCertificate {
 	}
 }
 
-// vacant is the certificate of a distribution without tenants.
+// vacant sets the certificate of a distribution without tenants.
 func vacant() *types.ViewerCertificate {
 	return &types.ViewerCertificate{CloudFrontDefaultCertificate: sdk.Bool(true)}
 }
 
-// digest tells configurations apart. It stands in the distribution's comment, because
-// CloudFront gives a configuration back with more in it than was sent.
+// digest identifies a configuration. It is stored in the distribution's comment, because the
+// configuration that CloudFront returns contains more than was sent.
 func digest(c types.DistributionConfig) string {
 	text, err := json.Marshal(c)
 	if err != nil {
-		panic(err) // it is made of strings and numbers
+		panic(err) // it consists of strings and numbers
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])

@@ -33,8 +33,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records/memory"
 )
 
-// stand is an emulator, with two projects that have a distribution each, the records
-// and the DNS. The processes that work on it come and go.
+// stand is an emulator with two projects, each with a distribution, the records and the DNS.
+// Tests start and end processes that work on it.
 type stand struct {
 	t     *testing.T
 	cloud *awstest.Cloud
@@ -59,8 +59,8 @@ func newStand(t *testing.T) *stand {
 	return s
 }
 
-// fresh is another account of the same emulator, with one project. They share the wire:
-// one after another.
+// fresh returns another account of the same emulator, with one project. They share the wire, so
+// they cannot be used concurrently.
 func (s *stand) fresh(t *testing.T) *stand {
 	t.Helper()
 	cloud := *s.cloud
@@ -91,7 +91,7 @@ func standOn(t *testing.T, cloud *awstest.Cloud) *stand {
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-// aside is for calls that the wire neither counts nor breaks.
+// aside returns a configuration whose calls the wire neither counts nor breaks.
 func (s *stand) aside() sdk.Config {
 	cfg := s.cloud.Config()
 	cfg.HTTPClient = s.plain
@@ -114,7 +114,7 @@ func (s *stand) ok(err error) {
 	}
 }
 
-// process gives the adapter of a new process.
+// process returns the adapter of a new process.
 func (s *stand) process() *certificate.Domains {
 	cfg := s.cloud.Config()
 	cfg.HTTPClient = s.glass
@@ -137,7 +137,7 @@ func (s *stand) service(d *certificate.Domains) *domains.Service {
 	)
 }
 
-// pass lets the time pass, with a round of the reconciler in a new process.
+// pass advances the clock by d, and reconciles once in a new process.
 func (s *stand) pass(d time.Duration) {
 	s.t.Helper()
 	s.clock = s.clock.Add(d)
@@ -171,7 +171,7 @@ func (s *stand) must(name string, status anchor.HostnameStatus) anchor.Hostname 
 	return h
 }
 
-// tenants gives all that CloudFront serves, by domain.
+// tenants returns everything that CloudFront serves, by domain.
 func (s *stand) tenants() map[string]types.DistributionTenantSummary {
 	s.t.Helper()
 	out, err := s.cf.ListDistributionTenants(s.t.Context(), &cloudfront.ListDistributionTenantsInput{})
@@ -183,7 +183,7 @@ func (s *stand) tenants() map[string]types.DistributionTenantSummary {
 	return all
 }
 
-// certificates gives all of ACM, in us-east-1, by ARN.
+// certificates returns all certificates of ACM in us-east-1, by ARN.
 func (s *stand) certificates() map[string]*acmtypes.CertificateDetail {
 	s.t.Helper()
 	out, err := s.acm.ListCertificates(s.t.Context(), &acm.ListCertificatesInput{})
@@ -197,7 +197,7 @@ func (s *stand) certificates() map[string]*acmtypes.CertificateDetail {
 	return all
 }
 
-// distributions gives the multi-tenant ones.
+// distributions returns the multi-tenant ones.
 func (s *stand) distributions() []types.DistributionSummary {
 	s.t.Helper()
 	out, err := s.cf.ListDistributionsByConnectionMode(s.t.Context(), &cloudfront.ListDistributionsByConnectionModeInput{ConnectionMode: types.ConnectionModeTenantOnly})
@@ -205,8 +205,8 @@ func (s *stand) distributions() []types.DistributionSummary {
 	return out.DistributionList.Items
 }
 
-// wantServed fails the test unless each name has one tenant with a certificate of its
-// own that covers it, and there is nothing else.
+// wantServed fails the test unless each name has one tenant with its own certificate that covers
+// it, and nothing else exists.
 func (s *stand) wantServed(names ...string) {
 	s.t.Helper()
 	tenants, certificates := s.tenants(), s.certificates()
@@ -247,20 +247,20 @@ func (s *stand) wantNothing() {
 	}
 }
 
-// sent is a request as it went out.
+// sent is a request as it was sent.
 type sent struct {
 	operation, path, body string
 }
 
-// glass stands before the wire. It sees what is sent, and lets ACM validate, which the
-// emulator does not: a certificate is pending until its record is in the zone.
+// glass precedes the wire. It records what is sent, and makes ACM validate, which the emulator
+// does not: a certificate is pending until its record is in the zone.
 type glass struct {
 	wire *awstest.Wire
 	zone *zone
 
 	mu    sync.Mutex
 	sent  []sent
-	hide  int                                 // how many times more the record to set is not there yet
+	hide  int                                 // how many more times the record to set is missing
 	alter func(operation, body string) string // of answers
 }
 
@@ -325,7 +325,7 @@ func (g *glass) validated(text string) string {
 	return string(changed)
 }
 
-// seen forgets what was sent so far and gives it.
+// seen returns what was sent since its last call.
 func (g *glass) seen() []sent {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -394,7 +394,7 @@ func (s *stand) parameters(name string) string {
 
 func hostnameRequest(name string) domains.Request { return domains.Request{Domain: name} }
 
-// tags gives those of the hostname's certificate but the one that names the hostname.
+// tags returns the tags of the hostname's certificate, except the one that names the hostname.
 func (s *stand) tags(h anchor.Hostname) string {
 	s.t.Helper()
 	out, err := s.acm.ListTagsForCertificate(s.t.Context(), &acm.ListTagsForCertificateInput{CertificateArn: sdk.String(h.CertificateARN)})

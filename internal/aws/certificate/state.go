@@ -12,14 +12,14 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// What to wait before ACM is asked again. An account may make twice as many requests a
-// year as it may have certificates (ACM User Guide, "Quotas").
+// How long to wait before ACM is called again. An account may make twice as many requests a year
+// as it may have certificates (ACM User Guide, "Quotas").
 const (
 	retryAfter     = time.Hour
-	retryAfterHand = 24 * time.Hour // when somebody at AWS has to act
+	retryAfterHand = 24 * time.Hour // when AWS support has to act
 )
 
-// describe tells what ACM knows in the use-case's words.
+// describe translates ACM's description into that of the use-case.
 func describe(h anchor.Hostname, c *types.CertificateDetail) domains.Certificate {
 	out := domains.Certificate{
 		ARN: sdk.ToString(c.CertificateArn), Status: status(c.Status), Validation: validation(h, c),
@@ -49,8 +49,8 @@ func status(s types.CertificateStatus) anchor.CertStatus {
 	return anchor.CertFailed // FAILED, VALIDATION_TIMED_OUT, REVOKED, INACTIVE
 }
 
-// validation is the record to set: one that ACM still waits for, else the hostname's
-// own. nil while ACM has not made it up yet.
+// validation returns the record to set: one that ACM still waits for, else that of the hostname
+// itself. It returns nil while ACM has not created it yet.
 func validation(h anchor.Hostname, c *types.CertificateDetail) (record *anchor.DNSRecord) {
 	for _, v := range c.DomainValidationOptions {
 		r := v.ResourceRecord
@@ -70,7 +70,8 @@ func validation(h anchor.Hostname, c *types.CertificateDetail) (record *anchor.D
 
 func undotted(s *string) string { return strings.TrimSuffix(sdk.ToString(s), ".") }
 
-// renewalProblem: ACM renews by itself as long as the record of the validation stays.
+// renewalProblem returns why ACM cannot renew, or "". ACM renews without a request as long as
+// the record of the validation stays.
 func renewalProblem(h anchor.Hostname, c *types.CertificateDetail, v *anchor.DNSRecord) string {
 	if c.RenewalSummary == nil {
 		return ""
@@ -89,14 +90,14 @@ func renewalProblem(h anchor.Hostname, c *types.CertificateDetail, v *anchor.DNS
 	return ""
 }
 
-// reason is why a certificate failed and what to do about it.
+// reason says why a certificate failed and what to do about it.
 type reason struct {
 	text string
 	wait time.Duration
 }
 
-// problemOf follows ACM's failure reasons (ACM User Guide, "Troubleshoot failed
-// certificate requests").
+// problemOf translates ACM's failure reasons (ACM User Guide, "Troubleshoot failed certificate
+// requests").
 func problemOf(h anchor.Hostname, c *types.CertificateDetail) reason {
 	switch c.Status {
 	case types.CertificateStatusValidationTimedOut:

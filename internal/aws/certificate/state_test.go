@@ -63,7 +63,7 @@ func TestARenewalThatWaitsForItsRecordIsToldOf(t *testing.T) {
 	}
 }
 
-// TestALongNameHasAShorterOneFirst: both are validated, one after another.
+// TestALongNameHasAShorterOneFirst asserts that both names are validated, one after the other.
 func TestALongNameHasAShorterOneFirst(t *testing.T) {
 	long := strings.Repeat("a", 50) + "." + strings.Repeat("b", 20) + ".example.com"
 	short := strings.Repeat("b", 20) + ".example.com"

@@ -10,8 +10,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Target implements domains.Front: a CNAME to the installation's connection group. It
-// is the same for all hostnames, and a move to another project does not change it.
+// Target implements domains.Front. It returns a CNAME to the installation's connection group,
+// which is the same for all hostnames and does not change when one moves to another project.
 func (d *Domains) Target(ctx context.Context, h anchor.Hostname) ([]anchor.DNSRecord, error) {
 	_, endpoint, err := d.connection(ctx)
 	if err != nil {
@@ -28,10 +28,10 @@ func (d *Domains) Issuers() []string {
 	return []string{"amazon.com", "amazontrust.com", "awstrust.com", "amazonaws.com"}
 }
 
-// NeedsRecord implements domains.Certificates: ACM validates by a CNAME that it names.
+// NeedsRecord implements domains.Certificates: ACM validates by a CNAME that it chooses.
 func (d *Domains) NeedsRecord() bool { return true }
 
-// connection finds or makes the connection group that all hostnames are reached by.
+// connection finds or creates the connection group, through which all hostnames are reached.
 func (d *Domains) connection(ctx context.Context) (id, endpoint string, err error) {
 	d.mu.Lock()
 	id, endpoint = d.group, d.routes

@@ -18,7 +18,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// distributionBody is what matters of UpdateDistribution's and CreateDistribution's.
+// distributionBody holds the tested fields of UpdateDistribution and CreateDistribution.
 type distributionBody struct {
 	Aliases        []string `xml:"Aliases>Items>CNAME"`
 	PriceClass     string   `xml:"PriceClass"`
@@ -32,22 +32,22 @@ type distributionBody struct {
 	} `xml:"ViewerCertificate"`
 }
 
-// tenantBody is what matters of UpdateDistributionTenant's and CreateDistributionTenant's.
+// tenantBody holds the tested fields of UpdateDistributionTenant and CreateDistributionTenant.
 type tenantBody struct {
 	Domains []string `xml:"Domains>member>Domain"`
 	ARN     string   `xml:"Customizations>Certificate>Arn"`
 	Enabled bool     `xml:"Enabled"`
 }
 
-// TestTheTenthNameDisturbsNone looks at every change that goes out while names are
-// added, and at what is served after each.
+// TestTheTenthNameDisturbsNone checks every change that is sent while names are added, and what
+// is served after each.
 func TestTheTenthNameDisturbsNone(t *testing.T) {
 	s := newStand(t)
 	etags := map[string]string{}
 	var names []string
 	for i := range 10 {
 		name := fmt.Sprintf("n%d.example.com", i)
-		// One whose DNS is never set holds up none.
+		// A name whose DNS is never set delays no other.
 		s.add(s.shop, domains.Request{Domain: fmt.Sprintf("broken%d.example.com", i)})
 		s.unset(fmt.Sprintf("broken%d.example.com", i))
 		s.glass.seen()
@@ -70,7 +70,8 @@ func TestTheTenthNameDisturbsNone(t *testing.T) {
 	if n := len(s.distributions()); n != 1 {
 		t.Errorf("there are %d distributions", n)
 	}
-	// The one whose certificate the distribution falls back on goes: another's takes its place.
+	// The certificate that the distribution falls back on is removed: another tenant's replaces
+	// it.
 	s.glass.seen()
 	s.ok(s.service(s.process()).Remove(t.Context(), s.shop.ID, names[0]))
 	s.checkChanges(s.glass.seen(), names[0])
@@ -98,7 +99,7 @@ func (s *stand) wantCovered(arn, name string) {
 	}
 }
 
-// checkChanges fails the test on a change that could take a certificate from a name.
+// checkChanges fails the test on a change that could remove the certificate of a name.
 func (s *stand) checkChanges(all []sent, name string) {
 	s.t.Helper()
 	certificates := s.certificates()
@@ -133,8 +134,8 @@ func (s *stand) checkChanges(all []sent, name string) {
 	}
 }
 
-// TestALookAtAnActiveNameIsCheap: a reconciler looks at each twice a day, and an account
-// may call ACM and CloudFront a few times a second.
+// TestALookAtAnActiveNameIsCheap: a reconciler checks each name twice a day, and an account may
+// call ACM and CloudFront only a few times a second.
 func TestALookAtAnActiveNameIsCheap(t *testing.T) {
 	s := newStand(t)
 	s.active(s.shop, "one.example.com")
@@ -158,8 +159,8 @@ func TestALookAtAnActiveNameIsCheap(t *testing.T) {
 	}
 }
 
-// TestTheFunctionIsUpgraded, and a process that ended between its update and its
-// publication is finished.
+// TestTheFunctionIsUpgraded also finishes for a process that ended between the update and its
+// publication.
 func TestTheFunctionIsUpgraded(t *testing.T) {
 	s := newStand(t)
 	s.active(s.shop, "www.example.com")
@@ -184,7 +185,7 @@ func TestTheFunctionIsUpgraded(t *testing.T) {
 	}
 }
 
-// TestADistributionThatSomebodyDeletedIsMadeAgain, also by a process that knew it.
+// TestADistributionThatSomebodyDeletedIsMadeAgain includes a process that had cached it.
 func TestADistributionThatSomebodyDeletedIsMadeAgain(t *testing.T) {
 	s := newStand(t)
 	d := s.process()
