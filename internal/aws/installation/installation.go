@@ -1,56 +1,56 @@
-// Package installation is an installation of Anchor in an AWS account as commands see
-// it: the port that internal/aws/install implements, and what its operations take and tell.
-// Nothing of AWS's SDK is in it, which the server does not want to carry.
+// Package installation defines an installation of Anchor in an AWS account as commands use it:
+// the port that internal/aws/install implements, and the inputs and results of its operations. It
+// does not import AWS's SDK, which the server must not link.
 package installation
 
 import "context"
 
-// Options name an installation and say how it shall be.
+// Options name an installation and describe its desired configuration.
 type Options struct {
 	Profile, Region string // "": as the AWS SDK finds them
-	Name            string // of the installation and its stack, "anchor"
+	Name            string // "": as the AWS SDK finds them
 	Version         string // of this binary
-	Architecture    string // of the functions; "" is the one they have, arm64 at first
+	Architecture    string // of the functions; "" keeps the present one, arm64 at first
 
-	// Parameters of the template that a user may set; those not named keep what they are.
+	// Parameters of the template that a user may set. Those that are not named keep their values.
 	Parameters map[string]string
 
-	Watch func(Event) // told what happens, when not nil; called from one goroutine
+	Watch func(Event) // called with each event, when not nil; from one goroutine
 }
 
-// Open gives the installation that the options name. It calls nothing of AWS.
+// Open returns the installation that the options name. It makes no call to AWS.
 type Open func(context.Context, Options) (Installation, error)
 
 // Installation is one installation in one account and region.
 type Installation interface {
-	// Plan computes what Bootstrap would do and touches nothing.
+	// Plan computes what Bootstrap would do and changes nothing.
 	Plan(context.Context) (Plan, error)
-	// Bootstrap makes the installation, or brings it to this version. It can be run again
-	// at any time, and after a failure or a killed run goes on where that ended.
+	// Bootstrap creates the installation, or updates it to this version. It can be run again at
+	// any time. After a failure or a killed run, it continues where that ended.
 	Bootstrap(context.Context, BootstrapOptions) (Bootstrapped, error)
-	// FirstToken makes a token of scope admin when there is none that is valid, or when
-	// another is asked for, and gives its secret; "" when there is one.
+	// FirstToken creates a token of scope admin when no valid one exists, or when another is
+	// requested, and returns its secret. It returns "" when it creates none.
 	FirstToken(ctx context.Context, o Outputs, name string, another bool) (string, error)
-	// Status looks at the installation, and is NotFound when there is none.
+	// Status describes the installation. The error is NotFound when it does not exist.
 	Status(context.Context) (Status, error)
-	// Destroy removes the installation and all it holds. What a killed run left is
-	// removed by the next.
+	// Destroy removes the installation and everything in it. It also removes what a killed run
+	// left.
 	Destroy(context.Context, DestroyOptions) (Destroyed, error)
 }
 
 // Event is a step of an operation.
 type Event struct {
 	Step string // "Bucket", "Key", "Handlers", "Change set", "Stack", …
-	Text string // what it is at, or with Done what came of it
+	Text string // what it is doing, or with Done the result
 	Done bool
 }
 
-// Change is what would become of one resource.
+// Change describes what would happen to one resource.
 type Change struct {
 	Action   string   `json:"action"`             // add, change, replace, maybe replace, remove
 	Resource string   `json:"resource"`           // its logical id in the template
 	Type     string   `json:"type"`               // AWS::S3::Bucket
-	Physical string   `json:"physical,omitempty"` // its name or id, where it is there
+	Physical string   `json:"physical,omitempty"` // its name or id, if it exists
 	Why      []string `json:"why,omitempty"`      // the properties that differ
 }
 
@@ -59,15 +59,15 @@ type Plan struct {
 	Installation string   `json:"installation"`
 	Account      string   `json:"account"`
 	Region       string   `json:"region"`
-	From         string   `json:"from,omitempty"` // version that is installed
+	From         string   `json:"from,omitempty"` // the installed version
 	To           string   `json:"to"`
 	Changes      []Change `json:"changes"`
 }
 
-// Outputs are the stack's.
+// Outputs holds the stack's outputs.
 type Outputs struct {
 	APIURL           string `json:"apiUrl"`
-	Version          string `json:"version"` // of the anchor that wrote the stack last
+	Version          string `json:"version"` // of the anchor that last wrote the stack
 	Region           string `json:"region"`
 	Account          string `json:"account"`
 	AssetsBucket     string `json:"assetsBucket"`
@@ -79,22 +79,22 @@ type Outputs struct {
 	BuildProject     string `json:"buildProject"`
 }
 
-// BootstrapOptions are what a user can say.
+// BootstrapOptions holds a user's choices.
 type BootstrapOptions struct {
 	AllowDowngrade bool
-	// Show is given the changes before they are made, when not nil; its error ends the
-	// bootstrap with nothing of the stack touched.
+	// Show, when not nil, is called with the changes before they are made. Its error ends the
+	// bootstrap before the stack is changed.
 	Show func([]Change) error
 }
 
-// Bootstrapped is what Bootstrap did.
+// Bootstrapped reports what Bootstrap did.
 type Bootstrapped struct {
 	Outputs
 	Changes []Change `json:"changes"`
-	Created bool     `json:"created"` // there was no stack before
+	Created bool     `json:"created"` // the stack did not exist before
 }
 
-// Status is an installation as it is.
+// Status describes the state of an installation.
 type Status struct {
 	Outputs
 	Installation string   `json:"installation"`
@@ -103,22 +103,22 @@ type Status struct {
 	ChangedAt    int64    `json:"changedAt"`        // Unix milliseconds
 	Projects     []string `json:"projects"`         // slugs
 	Drift        string   `json:"drift"`            // CloudFormation's: NOT_CHECKED, IN_SYNC, DRIFTED, UNKNOWN
-	Hints        []string `json:"hints,omitempty"`  // what could or has to be done
+	Hints        []string `json:"hints,omitempty"`  // what can or must be done
 }
 
-// DestroyOptions are what a user can say.
+// DestroyOptions holds a user's choices.
 type DestroyOptions struct {
-	Force bool // with the projects in it
-	// Confirm is asked once it is known what would go, when not nil; its error ends
-	// the destruction with nothing touched.
+	Force bool // also with projects in it
+	// Confirm, when not nil, is called with the projects that would be removed. Its error ends
+	// the destruction before anything is removed.
 	Confirm func(projects []string) error
 }
 
-// Destroyed is what Destroy did.
+// Destroyed reports what Destroy did.
 type Destroyed struct {
 	Installation string   `json:"installation"`
 	Account      string   `json:"account"`
 	Region       string   `json:"region"`
-	Projects     []string `json:"projects"` // that were removed
-	Kept         []string `json:"kept"`     // what is there still, and why
+	Projects     []string `json:"projects"` // the removed ones
+	Kept         []string `json:"kept"`     // what still exists, and why
 }
