@@ -7,13 +7,13 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// address is where an item lies. A sort key never is empty (DynamoDB refuses it):
-// each begins with what the item is.
+// address locates an item. A sort key is never empty, because DynamoDB refuses that: each begins
+// with the kind of the item.
 type address struct{ table, pk, sk string }
 
-// The sort keys that many items share the beginning of.
+// The common prefixes of sort keys.
 const (
-	listedPrefix  = "DEPLOY#" // of before there was an Order
+	listedPrefix  = "DEPLOY#" // from before there was an Order
 	orderPrefix   = "ORDER#"
 	keptPrefix    = "KEPT#"
 	eventPrefix   = "EVENT#"
@@ -21,10 +21,10 @@ const (
 	hostPrefix    = "HOST#"
 )
 
-// removedPrefix begins the partition of an id that was deleted.
+// removedPrefix begins the partition key of an id that was deleted.
 const removedPrefix = "REMOVED#"
 
-// The partitions that hold one sort of item of all projects.
+// The partitions that hold one kind of item for all projects.
 const (
 	allProjects   = "PROJECT"
 	allLives      = "LIVE"
@@ -36,14 +36,14 @@ const (
 func ofProject(p anchor.ProjectID) string       { return "PROJECT#" + string(p) }
 func ofDeployment(d anchor.DeploymentID) string { return "DEPLOY#" + string(d) }
 
-// number writes n so that the order of the texts is that of the numbers.
+// number formats n so that texts sort as the numbers do.
 func number(n int64) string { return fmt.Sprintf("%019d", n) }
 
 func (t Tables) project(p anchor.ProjectID) address {
 	return address{t.Projects, allProjects, "PROJECT#" + string(p)}
 }
 
-// slug holds a copy of the project, which never changes.
+// slug is the address of a copy of the project, which never changes.
 func (t Tables) slug(slug string) address { return address{t.Projects, "SLUG", "SLUG#" + slug} }
 
 func (t Tables) live(p anchor.ProjectID) address {
@@ -54,26 +54,26 @@ func (t Tables) release(p anchor.ProjectID, revision int64) address {
 	return address{t.Projects, ofProject(p), releasePrefix + number(revision)}
 }
 
-// releaseID keeps the release's id from being taken twice.
+// releaseID is the address of the item that reserves the release's id.
 func (t Tables) releaseID(id anchor.ReleaseID) address {
 	return address{t.Projects, "RELEASE", releasePrefix + string(id)}
 }
 
 func (t Tables) env(p anchor.ProjectID) address { return address{t.Projects, ofProject(p), "ENV"} }
 
-// value holds a large value of the variable as the set wrote it.
+// value is the address of a large value of the variable, as written by the set.
 func (t Tables) value(p anchor.ProjectID, set, name string) address {
 	return address{t.Projects, ofProject(p), "VALUE#" + set + "#" + name}
 }
 
-// note lies in the project's partition, and so goes with it.
+// note is an address in the project's partition, so deleting the project deletes the note.
 func (t Tables) note(p anchor.ProjectID) address { return address{t.Projects, ofProject(p), "NOTE"} }
 
 func (t Tables) lease(p anchor.ProjectID) address {
 	return address{t.Projects, "LEASE", "LEASE#" + string(p)}
 }
 
-// tokenID names the hash of a token; the token lies under that.
+// tokenID is the address of the hash of a token, which in turn locates the token.
 func (t Tables) tokenID(id string) address { return address{t.Projects, allTokens, "TOKEN#" + id} }
 
 func (t Tables) token(hash []byte) address {
@@ -84,7 +84,7 @@ func (t Tables) record(d anchor.DeploymentID) address {
 	return address{t.Deployments, ofDeployment(d), "RECORD"}
 }
 
-// journal counts the deployment's events.
+// journal is the address of the counter of the deployment's events.
 func (t Tables) journal(d anchor.DeploymentID) address {
 	return address{t.Deployments, ofDeployment(d), "JOURNAL"}
 }
@@ -97,7 +97,7 @@ func (t Tables) lockedEnv(d anchor.DeploymentID) address {
 	return address{t.Deployments, ofDeployment(d), "ENV"}
 }
 
-// ordered names a deployment of the project by its Order.
+// ordered is the address of the item that names a deployment of the project by its Order.
 func (t Tables) ordered(p anchor.ProjectID, order int64) address {
 	return address{t.Deployments, ofProject(p), orderPrefix + number(order)}
 }
@@ -110,12 +110,12 @@ func (t Tables) unfinished(d anchor.DeploymentID) address {
 	return address{t.Deployments, allUnfinished, listedPrefix + string(d)}
 }
 
-// removed keeps that a deployment was deleted with its project.
+// removed is the address of the mark that a deployment was deleted with its project.
 func (t Tables) removed(d anchor.DeploymentID) address {
 	return address{t.Deployments, removedPrefix + string(d), "REMOVED"}
 }
 
-// removedProject keeps that a project was deleted.
+// removedProject is the address of the mark that a project was deleted.
 func (t Tables) removedProject(p anchor.ProjectID) address {
 	return address{t.Projects, removedPrefix + string(p), "REMOVED"}
 }
@@ -128,5 +128,5 @@ func (t Tables) hostOf(p anchor.ProjectID, h anchor.HostnameID) address {
 	return address{t.Domains, ofProject(p), hostPrefix + string(h)}
 }
 
-// hostName keeps the name from being taken twice and names whose it is.
+// hostName is the address of the item that reserves the name and identifies its hostname.
 func (t Tables) hostName(name string) address { return address{t.Domains, "NAME", "NAME#" + name} }

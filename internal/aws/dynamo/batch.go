@@ -12,8 +12,8 @@ import (
 // maxBatchGet is how many items one BatchGetItem reads (DynamoDB API).
 const maxBatchGet = 100
 
-// load reads many items of one table, consistently, in the order of their
-// addresses. It leaves out those that are not there.
+// load reads many items of one table, consistently, in the order of their addresses. It omits
+// those that do not exist.
 func (s *Store) load(ctx context.Context, what string, all []address) ([]item, error) {
 	found := make(map[address]item, len(all))
 	for rest := all; len(rest) > 0; {
@@ -50,7 +50,7 @@ func (s *Store) loadSome(ctx context.Context, what string, some []address, found
 		for _, it := range out.Responses[table] {
 			found[address{table, strOf(it, pk), strOf(it, sk)}] = it
 		}
-		// An answer holds 16 MB at most, and what else the table can give just now.
+		// An answer holds at most 16 MB, and no more than the table's present capacity allows.
 		left := out.UnprocessedKeys
 		if len(left[table].Keys) < len(request[table].Keys) {
 			turn.tries = 0
@@ -65,7 +65,7 @@ func (s *Store) loadSome(ctx context.Context, what string, some []address, found
 // maxBatchWrite is how many items one BatchWriteItem writes (DynamoDB API).
 const maxBatchWrite = 25
 
-// batch writes many items of one table, each by itself, in no order.
+// batch writes many items of one table, each by itself and in any order.
 func (s *Store) batch(ctx context.Context, what, table string, all []types.WriteRequest) error {
 	for rest := all; len(rest) > 0; {
 		n := min(len(rest), maxBatchWrite)
@@ -91,7 +91,7 @@ func (s *Store) batchSome(ctx context.Context, what, table string, some []types.
 		case len(left) == 0:
 			return nil
 		case len(left) < len(some):
-			turn.tries = 0 // it goes on, if slowly
+			turn.tries = 0 // it makes progress, if slowly
 		}
 		if err := turn.wait(ctx, nil); err != nil {
 			return err
@@ -100,12 +100,12 @@ func (s *Store) batchSome(ctx context.Context, what, table string, some []types.
 	}
 }
 
-// deletion deletes an item whether it is there or not.
+// deletion deletes an item whether it exists or not.
 func deletion(key item) types.WriteRequest {
 	return types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: key}}
 }
 
-// insertion puts an item that is nothing but its key.
+// insertion puts an item that consists of its key.
 func insertion(at address) types.WriteRequest {
 	return types.WriteRequest{PutRequest: &types.PutRequest{Item: at.key()}}
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/dynamo"
 )
 
-// TestCalls holds what the paths with a budget cost: a rollback has ten calls in all, and one that waits for none of them.
+// TestCalls asserts the cost of the paths that have a budget: a rollback has ten calls in all,
+// and one that waits for none of them.
 func TestCalls(t *testing.T) {
 	s := newStand(t)
 	d, deploying := s.deployment(anchor.Deployed), s.deployment(anchor.Deploying)
@@ -75,7 +76,7 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-// reading notes the reads that may give what is old.
+// reading records the reads that may return stale data.
 type reading struct {
 	sdk.HTTPClient
 	stale []string
@@ -111,8 +112,8 @@ func (c *reading) Do(r *http.Request) (*http.Response, error) {
 	return c.HTTPClient.Do(r)
 }
 
-// TestReadsAreConsistent: the emulators give what was written last to whoever asks;
-// DynamoDB does so only to whoever asks for it.
+// TestReadsAreConsistent: the emulators always return the last write; DynamoDB does so only for a
+// consistent read.
 func TestReadsAreConsistent(t *testing.T) {
 	s := newStand(t)
 	config := s.cloud.Config()

@@ -9,19 +9,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// change is what a transaction does to one item: put it, set some of its
-// attributes, delete it, or only check a condition.
+// change is what a transaction does to one item: put it, set some of its attributes, delete it,
+// or check a condition without a write.
 type change struct {
 	at     address
 	put    item
 	set    item
 	delete bool
 
-	// when is the condition. "#name" in it is the attribute of that name.
+	// when is the condition. "#name" in it refers to the attribute of that name.
 	when   string
 	values item
-	// refused gives the error for a condition that does not hold; stored is nil
-	// when the item is not there.
+	// refused returns the error for a condition that does not hold. stored is nil when the item
+	// does not exist.
 	refused func(stored item) error
 }
 
@@ -30,7 +30,7 @@ const (
 	notThere = "attribute_not_exists(#pk)"
 )
 
-// always makes an error that does not depend on what is stored.
+// always returns a refused that ignores what is stored.
 func always(err error) func(item) error { return func(item) error { return err } }
 
 var namePattern = regexp.MustCompile(`#\w+`)
@@ -84,7 +84,7 @@ func (c change) item() types.TransactWriteItem {
 	}}
 }
 
-// setExpression sets what has a value and removes what is nil.
+// setExpression sets the attributes that have a value and removes those that are nil.
 func setExpression(set item) (expression string, values item) {
 	values = item{}
 	var sets, removes []string

@@ -9,8 +9,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records"
 )
 
-// RetireProject marks the project as being removed, durable on return: nothing new can
-// hang on it, and nothing of it is live. Idempotent; NotFound when it is not there.
+// RetireProject marks the project as being removed, durable on return: nothing can be added to
+// it, and it has no live release. Idempotent; NotFound when it does not exist.
 func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {
 	p, err := s.Project(ctx, id)
 	if err != nil {
@@ -30,10 +30,11 @@ func (s *Store) retire(ctx context.Context, what string, p anchor.Project) error
 	)
 }
 
-// DeleteProject removes the project and all that hangs on it, durable on return;
-// NotFound when it is not there. Removed and ProjectRemoved remember it. It takes many calls: first the project is marked,
-// from when on nothing new can hang on it, last it goes itself. One that ended in
-// between is finished by the next.
+// DeleteProject removes the project and everything that belongs to it, durable on return;
+// NotFound when it does not exist. Removed and ProjectRemoved report it from then on.
+//
+// It takes many calls. The first marks the project, so that nothing can be added to it; the last
+// deletes the project itself. A deletion that ended in between is finished by the next one.
 func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 	const what = "delete the project"
 	p, err := s.Project(ctx, id)
@@ -54,10 +55,10 @@ func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 	return s.deleteLast(ctx, what, p)
 }
 
-// deleteDeployments deletes the project's deployments. That they are removed is noted
-// first: their files outlive the records. Each one's record and
-// journal go before what hangs on them, so that nothing new comes, and its entry in
-// the list, by which the next try finds it, goes last.
+// deleteDeployments deletes the project's deployments. It first stores that they are removed,
+// because their files outlive the records. Each record and journal is deleted before what belongs
+// to it, so that nothing is added. The entry in the list is deleted last, because the next
+// attempt finds the deployment by it.
 func (s *Store) deleteDeployments(ctx context.Context, what string, p anchor.ProjectID) error {
 	for _, prefix := range []string{orderPrefix, listedPrefix} {
 		if err := s.deleteListed(ctx, what, p, prefix); err != nil {
@@ -112,8 +113,8 @@ func (s *Store) deleteSome(ctx context.Context, what string, p anchor.ProjectID,
 	return s.batch(ctx, what, s.t.Deployments, entries)
 }
 
-// deleteReleases deletes the releases, the ids they took before them, and what is
-// left of the environment.
+// deleteReleases deletes the items that reserve the ids of releases, then the releases and the rest
+// of the environment.
 func (s *Store) deleteReleases(ctx context.Context, what string, p anchor.ProjectID) error {
 	items, err := s.query(ctx, what, whole(s.t.Projects, ofProject(p)))
 	if err != nil {
@@ -132,8 +133,8 @@ func (s *Store) deleteReleases(ctx context.Context, what string, p anchor.Projec
 	return s.batch(ctx, what, s.t.Projects, rest)
 }
 
-// deleteLast deletes the project itself. Its slug may be another project's by now,
-// when somebody else finished the same deletion.
+// deleteLast deletes the project itself. Its slug may belong to another project by now, when
+// another process finished the same deletion.
 func (s *Store) deleteLast(ctx context.Context, what string, p anchor.Project) error {
 	taken := false
 	err := s.transact(ctx, what,

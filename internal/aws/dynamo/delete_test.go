@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 )
 
-// furnish gives the project n of everything.
+// furnish adds n of everything to the project.
 func (s *stand) furnish(n int) {
 	s.Helper()
 	from := anchor.Live{}
@@ -42,9 +42,8 @@ func TestDeleteProjectLargerThanOneTransaction(t *testing.T) {
 	}
 }
 
-// TestDeleteProjectEndedAnywhere fails a deletion at each of its calls, before the
-// call and after it took effect. The project is there until all of it is gone, and
-// takes nothing new.
+// TestDeleteProjectEndedAnywhere fails a deletion at each of its calls, before and after the call
+// took effect. The project exists until all of it is deleted, and nothing can be added to it.
 func TestDeleteProjectEndedAnywhere(t *testing.T) {
 	s := newStand(t)
 	left, ended := s.rows(), 0
@@ -71,13 +70,13 @@ func TestDeleteProjectEndedAnywhere(t *testing.T) {
 	}
 }
 
-// finish deletes what an ended deletion left, so that as many items as before are.
+// finish deletes what an interrupted deletion left, so that the number of items is left again.
 func (s *stand) finish(where string, err error, left int) {
 	s.Helper()
 	if _, there := s.Project(s.ctx, s.project.ID); there == nil {
 		err = s.DeleteProject(s.ctx, s.project.ID)
 	} else if err != nil && errors.Is(there, anchor.ErrNotFound) {
-		err = nil // all of it was gone, only the answer was lost
+		err = nil // everything was deleted, only the answer was lost
 	}
 	if err != nil {
 		s.Errorf("%s: %v", where, err)
@@ -90,7 +89,7 @@ func (s *stand) finish(where string, err error, left int) {
 	}
 }
 
-// TestARetiredProject is seen as such, has nothing live, takes nothing new, and keeps its
+// TestARetiredProject is reported as such, has nothing live, accepts nothing new, and keeps its
 // name until it is deleted.
 func TestARetiredProject(t *testing.T) {
 	s := newStand(t)

@@ -20,7 +20,7 @@ const (
 	orderAttr  = "order"
 )
 
-// errNumbered ends a try at a deployment that has its number.
+// errNumbered ends an attempt to number a deployment that has a number.
 var errNumbered = errors.New("it is numbered already")
 
 func readDeployment(it item) (anchor.Deployment, error) {
@@ -29,8 +29,8 @@ func readDeployment(it item) (anchor.Deployment, error) {
 	return d, err
 }
 
-// CreateDeployment inserts d, durable on return: a Conflict when its id is taken,
-// NotFound when its project is unknown.
+// CreateDeployment inserts d, durable on return: a Conflict when its id exists, NotFound when its
+// project is unknown.
 func (s *Store) CreateDeployment(ctx context.Context, d anchor.Deployment) error {
 	const what = "create the deployment"
 	order, err := s.nextOrder(ctx, what, d.ProjectID)
@@ -45,8 +45,8 @@ func (s *Store) CreateDeployment(ctx context.Context, d anchor.Deployment) error
 	return s.transact(ctx, what, append(insert, s.ownedBy(d.ProjectID))...)
 }
 
-// insert puts a deployment, whose Order is set, with what names it; the check of its
-// project is the caller's.
+// insert puts a deployment, whose Order is set, and the items that name it. The caller checks its
+// project.
 func (s *Store) insert(d anchor.Deployment) ([]change, error) {
 	rec, err := record(d)
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *Store) insert(d anchor.Deployment) ([]change, error) {
 	return changes, nil
 }
 
-// Deployment gives one deployment or NotFound.
+// Deployment returns one deployment or NotFound.
 func (s *Store) Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error) {
 	it, err := s.get(ctx, "read the deployment", s.t.record(id))
 	switch {
@@ -79,9 +79,9 @@ func (s *Store) Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.
 	return readDeployment(it)
 }
 
-// UpdateDeployment writes d if the stored status is from and d's status is from
-// or a move from it, else a Conflict; NotFound when there is none of its id and
-// project. Durable on return. Written twice without a move, it is the same.
+// UpdateDeployment writes d if the stored status is from and d's status is from or a move from
+// it, else a Conflict; NotFound when its id does not exist in its project. Durable on return.
+// Writing d twice without a move changes nothing more.
 func (s *Store) UpdateDeployment(ctx context.Context, d anchor.Deployment, from anchor.Status) error {
 	if d.Status != from && !from.CanMove(d.Status) {
 		return s.noSuchMove(ctx, d, from)
@@ -93,7 +93,7 @@ func (s *Store) UpdateDeployment(ctx context.Context, d anchor.Deployment, from 
 	return s.transact(ctx, "update the deployment", changes...)
 }
 
-// noSuchMove says what is the matter first with a move that the domain does not know.
+// noSuchMove returns the first error that applies to a move that the domain does not know.
 func (s *Store) noSuchMove(ctx context.Context, d anchor.Deployment, from anchor.Status) error {
 	stored, err := s.Deployment(ctx, d.ID)
 	switch {
@@ -107,8 +107,8 @@ func (s *Store) noSuchMove(ctx context.Context, d anchor.Deployment, from anchor
 	return records.NoSuchMove(d.ID, from, d.Status)
 }
 
-// move writes d over the stored record of the status from, and what names it.
-// missing is the error when the project has no such deployment.
+// move replaces the stored record, whose status must be from, and the items that name it. missing
+// returns the error when the project has no such deployment.
 func (s *Store) move(d anchor.Deployment, from anchor.Status, missing func(item) error) ([]change, error) {
 	rec, err := record(d)
 	if err != nil {
@@ -136,8 +136,7 @@ func (s *Store) move(d anchor.Deployment, from anchor.Status, missing func(item)
 	return changes, nil
 }
 
-// Unfinished returns every deployment that has not ended, those of a project together
-// and oldest first.
+// Unfinished returns all deployments that have not ended, grouped by project and oldest first.
 func (s *Store) Unfinished(ctx context.Context) ([]anchor.Deployment, error) {
 	all, err := s.spanned(ctx, "list the unfinished deployments", under(s.t.Deployments, allUnfinished, listedPrefix),
 		func(d anchor.Deployment) bool { return !d.Status.Ended() })
@@ -154,7 +153,7 @@ func (s *Store) Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployme
 	return all, err
 }
 
-// spanned reads the deployments that a span names and that still are what it says.
+// spanned reads the deployments that the items of a span name and for which still holds.
 func (s *Store) spanned(ctx context.Context, what string, q span, still func(anchor.Deployment) bool) ([]anchor.Deployment, error) {
 	entries, err := s.query(ctx, what, q)
 	if err != nil {
@@ -184,8 +183,8 @@ func (s *Store) deployments(ctx context.Context, what string, entries []item) ([
 	return recordsOf(items, readDeployment)
 }
 
-// Deployments lists the project's, newest first; Invalid for a cursor that is
-// none. An unknown project has none.
+// Deployments lists the project's deployments, newest first; Invalid for a malformed cursor. An
+// unknown project has none.
 func (s *Store) Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error) {
 	const what = "list the deployments"
 	entries, err := s.listed(ctx, what, p, page)
@@ -197,8 +196,8 @@ func (s *Store) Deployments(ctx context.Context, p anchor.ProjectID, page anchor
 	return anchor.List[anchor.Deployment]{Items: rows, Next: list.Next}, err
 }
 
-// listed reads one entry beyond the page of the project's deployments: those with an
-// Order, and behind them those of before there was one, by their ids.
+// listed reads one entry beyond the page of the project's deployments: first those with an Order,
+// then those from before there was one, by their ids.
 func (s *Store) listed(ctx context.Context, what string, p anchor.ProjectID, page anchor.Page) ([]item, error) {
 	if anchor.ValidID(page.Cursor) {
 		return s.page(ctx, what, s.t.Deployments, ofProject(p), listedPrefix, page)
@@ -225,10 +224,9 @@ func listCursor(entry item) string {
 	return strings.TrimLeft(suffix(entry), "0")
 }
 
-// Number gives the deployment's number within its project, from 1, growing with
-// every deployment that asks; asked again, it is the same. Durable on return;
-// NotFound when the deployment is unknown. A number may be left out when a call
-// ended before it was given.
+// Number returns the deployment's number within its project. Numbers start at 1 and grow with
+// each deployment that asks for one; repeated calls return the same. Durable on return; NotFound
+// when the deployment is unknown. A number may be skipped when a call ended before it was stored.
 func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, error) {
 	const what = "number the deployment"
 	it, err := s.get(ctx, what, s.t.record(id))
@@ -260,14 +258,14 @@ func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, erro
 	return n, nil
 }
 
-// nextOrder hands out the project's next place in the order of requests. It is left
-// out when the call ends before it is used.
+// nextOrder returns the project's next place in the order of requests. The place is skipped when
+// the caller ends before it is used.
 func (s *Store) nextOrder(ctx context.Context, what string, p anchor.ProjectID) (int64, error) {
 	return s.count(ctx, what, p, "orders", records.NoProject(string(p)))
 }
 
-// count counts an attribute of the project up and returns it; missing is the error
-// without the project.
+// count increments an attribute of the project and returns it. missing is the error when there is
+// no project.
 func (s *Store) count(ctx context.Context, what string, p anchor.ProjectID, attr string, missing error) (int64, error) {
 	at := s.t.project(p)
 	counted, err := s.update(ctx, what, &dynamodb.UpdateItemInput{

@@ -1,26 +1,25 @@
-// Package dynamo keeps the records in DynamoDB, in three tables. It passes
-// recordstest.
+// Package dynamo stores the records in DynamoDB, in three tables. It passes recordstest.
 //
-// A record lies once, under a key that its id makes, so that it is read with one
-// consistent GetItem. What lists need (a project's deployments, those that are
-// unfinished) are small items that name it, written in the same transaction, so
-// that lists are consistent too. Only DueHostnames asks an index, which lags.
+// A record is stored once, under a key made of its id, so that it can be read with one consistent
+// GetItem. Lists (a project's deployments, the unfinished ones) consist of small items that name
+// the records and are written in the same transaction, so lists are consistent too. Only
+// DueHostnames reads an index, which lags.
 //
-// Conditional writes are transactions even when they write one item: the SDK gives
-// each a ClientRequestToken, and so its own retry of a call whose answer was lost
-// is no second call (DynamoDB API, TransactWriteItems).
+// Conditional writes are transactions even when they write one item. The SDK gives each a
+// ClientRequestToken, so when it retries a call whose answer was lost, the call has no second
+// effect (DynamoDB API, TransactWriteItems).
 //
-// The tables have the keys pk and sk. What lies where (address.go):
+// The tables have the keys pk and sk. Their items (address.go):
 //
 //	projects     PROJECT      PROJECT#<id>          a project; counts its numbers and Orders; "deleting" while it is deleted
 //	             SLUG         SLUG#<slug>           a copy of it
 //	             LIVE         LIVE#<project>        its live pointer: the last release
-//	             LEASE        LEASE#<project>       who changes its functions
+//	             LEASE        LEASE#<project>       who may change its functions
 //	             PROJECT#<p>  RELEASE#<revision>    a release
-//	             RELEASE      RELEASE#<id>          that its id is taken
-//	             PROJECT#<p>  ENV                   the environment, an attribute a variable
+//	             RELEASE      RELEASE#<id>          reserves its id
+//	             PROJECT#<p>  ENV                   the environment, one attribute for each variable
 //	             PROJECT#<p>  VALUE#<set>#<name>    a large value of it
-//	             PROJECT#<p>  NOTE                  what the platform notes of it
+//	             PROJECT#<p>  NOTE                  the platform's note about it
 //	             SHA256       SHA256#<hex>          a token
 //	             TOKEN        TOKEN#<id>            the hash of a token
 //	             REMOVED#<p>  REMOVED               that the project was deleted
@@ -28,19 +27,20 @@
 //	             DEPLOY#<id>  JOURNAL               the Seq of its last event
 //	             DEPLOY#<id>  EVENT#<seq>           an event
 //	             DEPLOY#<id>  ENV                   its locked environment
-//	             PROJECT#<p>  ORDER#<order>         that it is the project's, and its place there
-//	             PROJECT#<p>  DEPLOY#<id>           the same of a deployment of before there was an Order
+//	             PROJECT#<p>  ORDER#<order>         that it belongs to the project, and its place there
+//	             PROJECT#<p>  DEPLOY#<id>           the same, for a deployment from before there was an Order
 //	             PROJECT#<p>  KEPT#<id>             that it can serve
 //	             UNFINISHED   DEPLOY#<id>           that it has not ended
 //	             REMOVED#<id> REMOVED               that it was deleted with its project
-//	domains      HOST         HOST#<id>             a hostname, with due and dueAt when it is to be looked at
-//	             NAME         NAME#<name>           whose the name is
-//	             PROJECT#<p>  HOST#<id>             that it is the project's
+//	domains      HOST         HOST#<id>             a hostname, with due and dueAt when a check of it is due
+//	             NAME         NAME#<name>           which hostname has the name
+//	             PROJECT#<p>  HOST#<id>             that it belongs to the project
 //
-// The REMOVED items stay: by them a sweep tells what was deleted from what a table that
-// is lost, older or another installation's does not know. One takes some 100 bytes.
+// The REMOVED items are never deleted. By them a sweep distinguishes what was deleted from what a
+// table does not know because it is lost, older or another installation's. Each takes some 100
+// bytes.
 //
-// Some partitions hold an item of every project. One takes 1,000 writes and 3,000
-// reads a second (DynamoDB Developer Guide, "Partitions"), far above what people who
-// deploy ask for; nothing on the path of a site's requests reads here.
+// Some partitions hold an item of every project. One partition serves 1,000 writes and 3,000 reads
+// a second (DynamoDB Developer Guide, "Partitions"), far more than deploying needs. No request of
+// a site reads here.
 package dynamo

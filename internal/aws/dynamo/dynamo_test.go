@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records/recordstest"
 )
 
-// tables makes the tables of a new installation.
+// tables creates the tables of a new installation.
 func tables(t *testing.T, client *dynamodb.Client) dynamo.Tables {
 	t.Helper()
 	installation := anchor.NewID()
@@ -46,9 +46,8 @@ func TestConformanceOnMoto(t *testing.T) {
 	conform(t, config)
 }
 
-// oneByOne lets one call through at a time: moto undoes a refused transaction by
-// putting back the tables as they were before it, and with them what others wrote
-// meanwhile.
+// oneByOne serialises calls: moto reverts a refused transaction by restoring the tables as they
+// were before it, and so loses what others wrote meanwhile.
 type oneByOne struct {
 	mu     sync.Mutex
 	client sdk.HTTPClient

@@ -15,26 +15,26 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records"
 )
 
-// A project's environment is one item, made with the project, with one attribute a
-// variable: so a write of many is one call, for all or none. Values too large for
-// it lie in items of their own, written before it and never changed: each call is a
-// set, and a variable names the set that wrote it.
+// A project's environment is one item, created with the project, with one attribute for each
+// variable: so one call writes many variables, all or none. Larger values are items of their own,
+// which are written first and never changed. Each call of PutEnv is a set, and a variable names
+// the set that wrote it.
 const (
-	variable   = "env_" // before the name: no other attribute begins so
-	maxInside  = 256    // bytes of a value that lies inside
+	variable   = "env_" // before the name: no other attribute begins with it
+	maxInside  = 256    // bytes of a value that is stored in the item itself
 	setAttr    = "set"
 	phaseAttr  = "for"
 	atAttr     = "at"
 	sealedAttr = "sealed"
 )
 
-// errReplaced ends a try at what somebody else changed meanwhile.
+// errReplaced ends an attempt when somebody else has changed the environment.
 var errReplaced = errors.New("the environment changed meanwhile")
 
-// PutEnv sets all of vars, whose Values are sealed, or none; at most 100 at once.
-// A name set before gets the new value and phase. Idempotent, durable on return;
-// NotFound when the project is unknown. A call that ends before its answer may leave
-// large values that nothing names any more: they go with the project.
+// PutEnv sets all of vars, whose Values are sealed, or none; at most 100 at once. A variable that
+// exists is replaced, value and phase. Idempotent, durable on return; NotFound when the project
+// is unknown. A call that ends before its answer may leave large values that nothing names;
+// deleting the project deletes them.
 func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error {
 	const what = "set the environment"
 	if len(vars) == 0 {
@@ -68,14 +68,14 @@ func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.En
 	return s.batch(ctx, what, s.t.Projects, s.oldValues(p, set, old))
 }
 
-// setVariables writes them into the project's environment and gives those that were
-// there before.
+// setVariables writes the variables into the project's environment and returns those that they
+// replaced.
 func (s *Store) setVariables(ctx context.Context, what string, p anchor.ProjectID, set string, vars map[string]anchor.EnvVar) (item, error) {
 	at := s.t.env(p)
 	names, values := map[string]string{"#pk": pk}, item{}
 	var sets []string
 	for name, v := range vars {
-		// The aliases are short: an expression is 4 KB at most (DynamoDB quotas).
+		// The aliases are short, because an expression may have 4 KB at most (DynamoDB quotas).
 		alias := fmt.Sprintf("v%d", len(sets))
 		names["#"+alias] = variable + name
 		values[":"+alias] = variableItem(v, set)
@@ -109,8 +109,8 @@ func (s *Store) oldValues(p anchor.ProjectID, set string, old item) (all []types
 	return all
 }
 
-// EnvRows gives the project's variables with their sealed Values, by name. An
-// unknown project has none.
+// EnvRows returns the project's variables with their sealed Values, by name. An unknown project
+// has none.
 func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVar, error) {
 	const what = "read the environment"
 	for turn := (pause{what: what}); ; {
@@ -128,7 +128,7 @@ func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVa
 	}
 }
 
-// variables reads what the environment holds and the values beside it.
+// variables reads the variables of the environment and their large values.
 func (s *Store) variables(ctx context.Context, what string, p anchor.ProjectID, all item) ([]anchor.EnvVar, error) {
 	vars := []anchor.EnvVar{}
 	var beside []address
@@ -161,8 +161,8 @@ func (s *Store) variables(ctx context.Context, what string, p anchor.ProjectID, 
 	return vars, nil
 }
 
-// DeleteEnv removes a variable, durable on return; NotFound when the project has
-// none of that name.
+// DeleteEnv removes a variable, durable on return; NotFound when the project has no variable of
+// that name.
 func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) error {
 	const what = "remove the variable"
 	attr := variable + name

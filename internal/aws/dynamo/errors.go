@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// explain adds to an error of DynamoDB's what the user can do about it.
+// explain adds to an error of DynamoDB what the user can do about it.
 func explain(what string, err error) error {
 	if e := (*anchor.Error)(nil); err == nil || errors.As(err, &e) {
 		return err
@@ -45,7 +45,7 @@ func throttled(code string) bool {
 	return throttle || code == "TransactionConflictException"
 }
 
-// tooLarge reads it from the message: DynamoDB has no code for it.
+// tooLarge reads the message, because DynamoDB has no code for this error.
 func tooLarge(err error) bool {
 	large := func(s string) bool { return strings.Contains(strings.ToLower(s), "size") }
 	if canceled := (*types.TransactionCanceledException)(nil); errors.As(err, &canceled) {

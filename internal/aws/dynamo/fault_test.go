@@ -20,13 +20,13 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/dynamo"
 )
 
-// write is one write: what is there before it, the call, and a look at what it did.
+// write is one write: the records that it needs, the call, and a check of its effect.
 type write struct {
 	call func() error
 	look func() error
 }
 
-// writes is every write of a store, each on records of its own.
+// writes returns every write of a store, each on its own records.
 func (s *stand) writes() map[string]write {
 	queued, deploying, target := s.fresh(anchor.Queued), s.deployment(anchor.Deploying), s.deployment(anchor.Deployed)
 	moved := deploying
@@ -42,7 +42,7 @@ func (s *stand) writes() map[string]write {
 	kept.Revision, kept.Problem = 1, "changed"
 	s.ok(s.PutEnv(s.ctx, s.project.ID, []anchor.EnvVar{{Name: "GONE", Value: strings.Repeat("x", 1000)}}))
 	r := releaseOf(target)
-	r.Order = 9 // Accept's, so that Move is one call
+	r.Order = 9 // that of Accept, so that Move is one call
 	return map[string]write{
 		"CreateProject": {func() error { return s.CreateProject(s.ctx, project) }, func() error {
 			_, err := s.ProjectBySlug(s.ctx, "new")
@@ -117,7 +117,7 @@ func (s *stand) writes() map[string]write {
 	}
 }
 
-// want is nil when it is as wanted.
+// want returns nil when right is true and err is nil.
 func want(right bool, err error) error {
 	if right {
 		return nil
@@ -150,7 +150,7 @@ func TestWritesWhoseAnswersAllAreLostTookEffect(t *testing.T) {
 	for name, w := range s.writes() {
 		switch name {
 		case "DeleteProject", "Number", "PutEnv", "CreateDeployment":
-			continue // of many calls: they end at the first, see TestDeleteProjectEndedAnywhere
+			continue // makes many calls and ends at the first, see TestDeleteProjectEndedAnywhere
 		}
 		s.breakWrites(awstest.Fault{After: true, Status: 500, Code: "InternalServerError"})
 		err := w.call()
@@ -164,7 +164,7 @@ func TestWritesWhoseAnswersAllAreLostTookEffect(t *testing.T) {
 	}
 }
 
-// TestCreateDeploymentEndedAtItsOrder leaves the Order out, and the next call works.
+// TestCreateDeploymentEndedAtItsOrder asserts that the Order is skipped and the next call works.
 func TestCreateDeploymentEndedAtItsOrder(t *testing.T) {
 	s := newStand(t)
 	first := s.deployment(anchor.Deploying)
@@ -236,7 +236,7 @@ func TestSingleWritesGoOnWhenATransactionIsInTheWay(t *testing.T) {
 	s.code(err, anchor.KindBusy, "records_busy")
 }
 
-// canceling answers transactions with the reasons for which they are canceled.
+// canceling answers transactions with cancellation reasons.
 type canceling struct {
 	sdk.HTTPClient
 	reasons string

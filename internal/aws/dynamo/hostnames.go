@@ -12,11 +12,11 @@ import (
 
 const challengeAttr = "challenge"
 
-// errElsewhere ends a try at a hostname that has changed its project.
+// errElsewhere ends an attempt when the hostname belongs to another project by now.
 var errElsewhere = errors.New("the domain is another project's by now")
 
-// hostnameItem is a hostname with what its JSON keeps from the API, and its place in
-// the index when it is due at some time.
+// hostnameItem returns the item of a hostname: its fields, including those that its JSON hides
+// from the API, and its place in the index when it is due at some time.
 func hostnameItem(h anchor.Hostname) (item, error) {
 	rec, err := record(h)
 	it := item{
@@ -34,9 +34,8 @@ func readHostname(it item) (anchor.Hostname, error) {
 	return h, err
 }
 
-// CreateHostname inserts h at revision 1, durable on return: a Conflict
-// "domain_taken" or "id_taken" when there is one of that name or id, NotFound
-// when its project is unknown.
+// CreateHostname inserts h at revision 1, durable on return: a Conflict "domain_taken" or
+// "id_taken" when its name or id exists, NotFound when its project is unknown.
 func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
 	h.Revision = 1
 	it, err := hostnameItem(h)
@@ -51,9 +50,9 @@ func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
 	)
 }
 
-// UpdateHostname writes h if the stored revision is h's and gives it with the
-// next; a Conflict "domain_changed" when it is not, NotFound when there is none of
-// its id and name or its project is unknown. Durable on return.
+// UpdateHostname writes h if the stored revision is h's, and returns it with the next revision.
+// It returns a Conflict "domain_changed" when the revision differs, and NotFound when its id and
+// name do not exist or its project is unknown. Durable on return.
 func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
 	const what = "update the domain"
 	next := h
@@ -78,8 +77,8 @@ func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.H
 	return next, nil
 }
 
-// writeHostname writes it over h, which the project was owns. When another does,
-// the error is errElsewhere, and was is that one.
+// writeHostname replaces h, which must belong to owner. When it belongs to another project, the
+// error is errElsewhere, and that project is stored in was.
 func (s *Store) writeHostname(h anchor.Hostname, owner anchor.ProjectID, it item, was *anchor.ProjectID) change {
 	return change{
 		at: s.t.host(h.ID), set: it,
@@ -99,7 +98,8 @@ func (s *Store) writeHostname(h anchor.Hostname, owner anchor.ProjectID, it item
 	}
 }
 
-// DeleteHostname removes it, durable on return; what is not there is removed.
+// DeleteHostname removes a hostname, durable on return. It succeeds when the hostname does not
+// exist.
 func (s *Store) DeleteHostname(ctx context.Context, id anchor.HostnameID) error {
 	const what = "remove the domain"
 	for turn := (pause{what: what}); ; {
@@ -119,7 +119,8 @@ func (s *Store) DeleteHostname(ctx context.Context, id anchor.HostnameID) error 
 	}
 }
 
-// deleteHostname removes it if it still is the project's, else is errElsewhere.
+// deleteHostname removes a hostname if it still belongs to the project; otherwise the error is
+// errElsewhere.
 func (s *Store) deleteHostname(ctx context.Context, what string, h anchor.Hostname) error {
 	return s.transact(ctx, what,
 		change{at: s.t.host(h.ID), delete: true, when: "#record.#projectId = :p", values: item{":p": str(h.ProjectID)},
@@ -129,8 +130,8 @@ func (s *Store) deleteHostname(ctx context.Context, what string, h anchor.Hostna
 	)
 }
 
-// deleteHostnames removes the project's; one that goes to another project meanwhile
-// is that one's.
+// deleteHostnames removes the project's hostnames, except those that move to another project
+// meanwhile.
 func (s *Store) deleteHostnames(ctx context.Context, what string, p anchor.ProjectID) error {
 	all, err := s.hostnames(ctx, what, under(s.t.Domains, ofProject(p), hostPrefix))
 	if err != nil {
@@ -147,7 +148,7 @@ func (s *Store) deleteHostnames(ctx context.Context, what string, p anchor.Proje
 	return nil
 }
 
-// Hostname gives one or NotFound.
+// Hostname returns one hostname or NotFound.
 func (s *Store) Hostname(ctx context.Context, id anchor.HostnameID) (anchor.Hostname, error) {
 	return s.oneHostname(ctx, id, string(id))
 }
@@ -163,7 +164,7 @@ func (s *Store) oneHostname(ctx context.Context, id anchor.HostnameID, idOrName 
 	return readHostname(it)
 }
 
-// HostnameByName gives one or NotFound.
+// HostnameByName returns one hostname or NotFound.
 func (s *Store) HostnameByName(ctx context.Context, name string) (anchor.Hostname, error) {
 	it, err := s.get(ctx, "read the domain", s.t.hostName(name))
 	switch {
@@ -175,8 +176,8 @@ func (s *Store) HostnameByName(ctx context.Context, name string) (anchor.Hostnam
 	return s.oneHostname(ctx, anchor.HostnameID(strOf(it, idAttr)), name)
 }
 
-// Hostnames lists the project's, or all when p is "", newest first; Invalid for a
-// cursor that is none.
+// Hostnames lists the project's hostnames, or all when p is "", newest first; Invalid for a
+// malformed cursor.
 func (s *Store) Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Hostname], error) {
 	const what = "list the domains"
 	partition := allHosts
@@ -207,7 +208,7 @@ func (s *Store) loadHosts(ctx context.Context, what string, entries []item) ([]i
 	return s.load(ctx, what, at)
 }
 
-// hostnames reads those that a span names.
+// hostnames reads the hostnames that the items of a span name.
 func (s *Store) hostnames(ctx context.Context, what string, q span) ([]anchor.Hostname, error) {
 	entries, err := s.query(ctx, what, q)
 	if err != nil {
@@ -220,9 +221,9 @@ func (s *Store) hostnames(ctx context.Context, what string, q span) ([]anchor.Ho
 	return recordsOf(items, readHostname)
 }
 
-// DueHostnames gives at most limit with 0 < NextCheck <= at, the longest due first.
-// The index it asks may be some seconds behind: a hostname that became due just now
-// comes with the next call. What it gives is as it is stored now.
+// DueHostnames returns at most limit hostnames with 0 < NextCheck <= at, the longest due first.
+// The index that it reads may be some seconds behind: a hostname that just became due is returned
+// by a later call. Each returned hostname is as it is stored now.
 func (s *Store) DueHostnames(ctx context.Context, at int64, limit int) ([]anchor.Hostname, error) {
 	if limit <= 0 {
 		return []anchor.Hostname{}, ctx.Err()

@@ -9,13 +9,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// item is what DynamoDB keeps under one key.
+// item is what DynamoDB stores under one key.
 type item = map[string]types.AttributeValue
 
-// The attributes that hold more than one sort of item.
+// The attributes that several kinds of items have.
 const (
-	recordAttr   = "record"   // the record, under its JSON names
-	revisionAttr = "revision" // what a conditional write compares
+	recordAttr   = "record"   // the record, by its JSON names
+	revisionAttr = "revision" // compared by conditional writes
 	idAttr       = "id"       // the id the item names
 )
 
@@ -25,7 +25,7 @@ func num(n int64) types.AttributeValue {
 }
 func bin(b []byte) types.AttributeValue { return &types.AttributeValueMemberB{Value: b} }
 
-// strOf gives a text, "" when the item has none of that name.
+// strOf returns a text, or "" when the item has no such attribute.
 func strOf(it item, name string) string {
 	if s, ok := it[name].(*types.AttributeValueMemberS); ok {
 		return s.Value
@@ -33,7 +33,7 @@ func strOf(it item, name string) string {
 	return ""
 }
 
-// numOf gives a number, 0 when the item has none of that name.
+// numOf returns a number, or 0 when the item has no such attribute.
 func numOf(it item, name string) int64 {
 	if n, ok := it[name].(*types.AttributeValueMemberN); ok {
 		if v, err := strconv.ParseInt(n.Value, 10, 64); err == nil {
@@ -43,7 +43,7 @@ func numOf(it item, name string) int64 {
 	return 0
 }
 
-// binOf gives bytes, nil when the item has none of that name.
+// binOf returns bytes, or nil when the item has no such attribute.
 func binOf(it item, name string) []byte {
 	if b, ok := it[name].(*types.AttributeValueMemberB); ok {
 		return b.Value
@@ -51,7 +51,7 @@ func binOf(it item, name string) []byte {
 	return nil
 }
 
-// mapOf gives a map, nil when the item has none of that name.
+// mapOf returns a map, or nil when the item has no such attribute.
 func mapOf(it item, name string) item {
 	if m, ok := it[name].(*types.AttributeValueMemberM); ok {
 		return m.Value
@@ -59,7 +59,7 @@ func mapOf(it item, name string) item {
 	return nil
 }
 
-// record gives v as a map by its JSON names.
+// record converts v to a map by its JSON names.
 func record(v any) (types.AttributeValue, error) {
 	return attributevalue.MarshalWithOptions(v, func(o *attributevalue.EncoderOptions) { o.TagKey = "json" })
 }
@@ -73,7 +73,7 @@ func recordOf[T any](it item) (v T, err error) {
 	return v, nil
 }
 
-// recordsOf reads all of them; it never is nil.
+// recordsOf reads all of the items. The result is never nil.
 func recordsOf[T any](items []item, read func(item) (T, error)) ([]T, error) {
 	all := make([]T, 0, len(items))
 	for _, it := range items {
@@ -90,7 +90,7 @@ func (a address) key() item { return item{pk: str(a.pk), sk: str(a.sk)} }
 
 func keyOf(it item) item { return item{pk: it[pk], sk: it[sk]} }
 
-// suffix gives what follows the first "#" of the sort key: the id of what the item names.
+// suffix returns what follows the first "#" of the sort key: the id of what the item names.
 func suffix(it item) string {
 	_, id, _ := strings.Cut(strOf(it, sk), "#")
 	return id

@@ -10,20 +10,20 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records"
 )
 
-// lastAttr is the Seq of the journal's last event.
+// lastAttr holds the Seq of the journal's last event.
 const lastAttr = "last"
 
-// errMovedOn ends a try at a Seq that is taken.
+// errMovedOn ends an attempt to use a Seq that is taken.
 var errMovedOn = errors.New("the journal has moved on")
 
-// counts remembers the Seq that this process saw last of each deployment, so that an
-// Append need not ask first. It may be behind; it never is ahead.
+// counts remembers the last Seq that this process saw of each deployment, so that an Append need
+// not read it first. It may be behind, but never ahead.
 type counts struct {
 	sync.Mutex
 	last map[anchor.DeploymentID]int64
 }
 
-// maxCounts bounds what is remembered: more deployments than run at a time.
+// maxCounts bounds what is remembered. It exceeds the number of deployments that run at a time.
 const maxCounts = 1000
 
 func (c *counts) get(id anchor.DeploymentID) int64 {
@@ -41,10 +41,10 @@ func (c *counts) saw(id anchor.DeploymentID, seq int64) {
 	c.last[id] = max(seq, c.last[id])
 }
 
-// Append stores e under the next Seq of its deployment and gives it back, durable on
-// return; NotFound. It is not idempotent. The count and the event are written
-// together, so that there are no gaps; who finds the count moved on is told how far
-// and tries again.
+// Append stores e under the next Seq of its deployment and returns it with that Seq, durable on
+// return; NotFound. It is not idempotent. The count and the event are written together, so that
+// there are no gaps. When another Append was faster, the refused write returns the stored count,
+// and Append tries again.
 func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error) {
 	const what = "append to the journal"
 	last := s.counts.get(e.DeploymentID)
@@ -77,8 +77,8 @@ func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error
 	}
 }
 
-// Events gives the deployment's with a Seq above after, in order. An unknown
-// deployment has none.
+// Events returns the deployment's events with a Seq above after, in order. An unknown deployment
+// has none.
 func (s *Store) Events(ctx context.Context, id anchor.DeploymentID, after int64) ([]anchor.Event, error) {
 	q := under(s.t.Deployments, ofDeployment(id), eventPrefix)
 	q.from = eventPrefix + number(min(max(after, 0), math.MaxInt64-1)+1)

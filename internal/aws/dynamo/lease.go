@@ -14,15 +14,15 @@ const (
 	untilAttr  = "until" // Unix milliseconds
 )
 
-// Lease makes the caller, who calls himself holder, the only one to change the
-// project's functions for ttl, from now by the caller's clock: a Conflict
-// "lease_held" while anybody holds it, the same holder's earlier lease included.
+// Lease makes the caller, identified by holder, the only one to change the project's functions
+// for ttl, from now by the caller's clock. It returns a Conflict "lease_held" while the project
+// is leased, also by the same holder.
 //
-// renew makes it last for ttl from then on; it is a Conflict "lease_lost" once
-// somebody else has taken an expired lease over. release ends it, and is no error
-// when it was lost: both compare the token of this one lease, a ULID made for it,
-// so that nobody touches another's. It does not ask for the project: its functions
-// outlive its records while they are removed.
+// renew extends the lease by ttl from the time of its call. It returns a Conflict "lease_lost"
+// once somebody else has taken over an expired lease. release ends the lease, and succeeds when
+// it was lost. Both compare the token of this one lease, a new ULID, so that they never affect
+// another's. Lease does not check that the project exists: its functions outlive its records
+// while they are removed.
 func (s *Store) Lease(ctx context.Context, p anchor.ProjectID, holder string, ttl time.Duration) (renew, release func(context.Context) error, err error) {
 	at, token := s.t.lease(p), anchor.NewID()
 	until := func() int64 { return s.now().Add(ttl).UnixMilli() }
@@ -60,11 +60,11 @@ func (s *Store) Lease(ctx context.Context, p anchor.ProjectID, holder string, tt
 	return renew, release, nil
 }
 
-// errLost ends the release of a lease that is not held any more.
+// errLost ends the release of a lease that is no longer held.
 var errLost = errors.New("the lease is lost")
 
-// deleteLease removes the project's lease if it has expired. One that is held stays
-// its holder's, who removes it.
+// deleteLease removes the project's lease if it has expired. The holder of a lease that is still
+// held removes it.
 func (s *Store) deleteLease(ctx context.Context, what string, p anchor.ProjectID) error {
 	err := s.transact(ctx, what, change{
 		at: s.t.lease(p), delete: true, when: notThere + " OR #until < :now",

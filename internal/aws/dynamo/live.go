@@ -7,7 +7,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records"
 )
 
-// releaseItem is a release with what its JSON keeps from the API.
+// releaseItem returns the item of a release, including the fields that its JSON hides from the
+// API.
 func releaseItem(r anchor.Release) (item, error) {
 	rec, err := record(r)
 	return item{recordAttr: rec, orderAttr: num(r.Order), revisionAttr: num(r.Revision), idAttr: str(r.ID)}, err
@@ -24,7 +25,7 @@ func readLive(it item) (anchor.Live, error) {
 	return records.LiveAfter(r), err
 }
 
-// Live gives the project's pointer, NotFound before the first release.
+// Live returns the project's pointer, or NotFound before the first release.
 func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
 	it, err := s.get(ctx, "read the live pointer", s.t.live(p))
 	switch {
@@ -36,7 +37,7 @@ func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, erro
 	return readLive(it)
 }
 
-// Lives gives the pointers of all projects that have one, in no order to rely on.
+// Lives returns the pointers of all projects that have one, in no particular order.
 func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
 	items, err := s.query(ctx, "read the live pointers", under(s.t.Projects, allLives, "LIVE#"))
 	if err != nil {
@@ -45,21 +46,21 @@ func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
 	return recordsOf(items, readLive)
 }
 
-// Accept hands out the project's next place in the order of requests, durable on
-// return; NotFound when the project is unknown.
+// Accept returns the project's next place in the order of requests, durable on return; NotFound
+// when the project is unknown.
 func (s *Store) Accept(ctx context.Context, p anchor.ProjectID) (int64, error) {
 	return s.nextOrder(ctx, "accept the request", p)
 }
 
-// Move moves the project's pointer to to if its revision still is from's (0
-// before the first release), appends to with its new revision to the releases,
-// and writes record when it is not nil: inserts a rollback's, or moves a deploy's
-// from deploying to its new status. All in one transaction and one call, durable on
-// return; another call goes before it for a release that has no Order.
+// Move changes the project's pointer to to, if its revision still is from's (0 before the first
+// release). It appends to, with its new revision, to the releases. When record is not nil it also
+// writes record: it inserts a rollback's, or moves a deploy's from deploying to its new status.
+// All of this is one transaction and one call, durable on return. A release without an Order
+// needs another call first.
 //
-// It is a Conflict when the pointer has moved, the release's id is taken, or the
-// record cannot be written; NotFound when the project is unknown or the
-// deployment none of its own.
+// The error is a Conflict when the pointer has moved, the release's id exists, or the record
+// cannot be written. It is NotFound when the project is unknown, or the deployment is not one of
+// the project's.
 func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error) {
 	to.Revision = from.Revision + 1
 	if record != nil && !record.IsRollback {
@@ -92,7 +93,7 @@ func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, r
 	return records.LiveAfter(to), nil
 }
 
-// pointer puts the release where the pointer is, if that is where from says.
+// pointer replaces the pointer with the release, if it is still what from says.
 func (s *Store) pointer(from anchor.Live, p anchor.ProjectID, release item) change {
 	c := change{
 		at: s.t.live(p), put: release, when: "#revision = :from", values: item{":from": num(from.Revision)},
@@ -104,9 +105,9 @@ func (s *Store) pointer(from anchor.Live, p anchor.ProjectID, release item) chan
 	return c
 }
 
-// moveRecord checks that the deployment to go live is the project's and writes the
-// record of the release. One item can be in a transaction once: where both are the
-// same deployment, writing it is the check.
+// moveRecord checks that the deployment to go live belongs to the project, and writes the record
+// of the release. A transaction may contain an item only once: when both are the same deployment,
+// writing it is the check.
 func (s *Store) moveRecord(to anchor.Release, record *anchor.Deployment) ([]change, error) {
 	p := to.ProjectID
 	missing := func(item) error { return records.NoDeployment(to.Deployment) }
@@ -136,8 +137,8 @@ func (s *Store) moveRecord(to anchor.Release, record *anchor.Deployment) ([]chan
 	return append([]change{check}, moved...), err
 }
 
-// Releases lists the project's moves, newest first; Invalid for a cursor that is
-// none. An unknown project has none.
+// Releases lists the project's moves, newest first; Invalid for a malformed cursor. An unknown
+// project has none.
 func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error) {
 	revision, err := records.BeforeRevision(page)
 	if err != nil {
@@ -153,8 +154,8 @@ func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Pa
 	return records.Cut(rows, page, records.ReleaseCursor), err
 }
 
-// LastLive gives the deployment that was live before the one that is, however
-// often that one was released; NotFound when there was none.
+// LastLive returns the deployment that was live before the present one, however often that one
+// was released; NotFound when there was none.
 func (s *Store) LastLive(ctx context.Context, p anchor.ProjectID) (anchor.DeploymentID, error) {
 	var live anchor.DeploymentID
 	for page := (anchor.Page{Limit: anchor.DefaultPage}); ; {

@@ -8,11 +8,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records"
 )
 
-// errLocked ends a try at an environment that is locked.
+// errLocked ends an attempt to lock an environment that is locked.
 var errLocked = errors.New("it is locked already")
 
-// LockEnv stores sealed as the deployment's environment unless there is one, and
-// gives what is stored. Durable on return; NotFound when the deployment is unknown.
+// LockEnv stores sealed as the deployment's environment unless one is stored, and returns the
+// stored one. Durable on return; NotFound when the deployment is unknown.
 func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []byte) ([]byte, error) {
 	stored := sealed
 	err := s.transact(ctx, "lock the environment",
@@ -28,7 +28,7 @@ func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []by
 	return stored, nil
 }
 
-// LockedEnv gives what LockEnv stored, NotFound before.
+// LockedEnv returns what LockEnv stored, or NotFound before.
 func (s *Store) LockedEnv(ctx context.Context, id anchor.DeploymentID) ([]byte, error) {
 	it, err := s.get(ctx, "read the locked environment", s.t.lockedEnv(id))
 	switch {

@@ -8,15 +8,15 @@ import (
 
 const noteAttr = "note"
 
-// Note gives what PutNote wrote last of the project, "" when there is nothing or no such
+// Note returns what PutNote wrote last for the project, or "" when there is no note or no such
 // project.
 func (s *Store) Note(ctx context.Context, p anchor.ProjectID) (string, error) {
 	it, err := s.get(ctx, "read the project's note", s.t.note(p))
 	return strOf(it, noteAttr), err
 }
 
-// PutNote replaces the project's note, durable on return; NotFound when the project is
-// not there or is being removed. It goes with the project.
+// PutNote replaces the project's note, durable on return; NotFound when the project does not
+// exist or is being removed. Deleting the project deletes it.
 func (s *Store) PutNote(ctx context.Context, p anchor.ProjectID, text string) error {
 	return s.transact(ctx, "write the project's note",
 		s.ownedBy(p), change{at: s.t.note(p), put: item{noteAttr: str(text)}},

@@ -28,8 +28,8 @@ func TestNote(t *testing.T) {
 	s.wantNote("nobody", "")
 }
 
-// TestNoteGoesWithItsProject: another one of the same slug has none, and nobody notes
-// anything of a project that is being removed, since it would stay for ever.
+// TestNoteGoesWithItsProject: another project of the same slug has no note. Nobody can write a
+// note for a project that is being removed, since it would stay forever.
 func TestNoteGoesWithItsProject(t *testing.T) {
 	s := newStand(t)
 	s.ok(s.PutNote(s.ctx, s.project.ID, "text"))

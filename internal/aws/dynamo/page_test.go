@@ -19,7 +19,7 @@ import (
 func TestQueriesGoOnWhereAPageEnds(t *testing.T) {
 	s := newStand(t)
 	d := s.deployment(anchor.Deploying)
-	const n = 12 // of 128 KB: a page is 1 MB at most
+	const n = 12 // of 128 KB each: a page is 1 MB at most
 	for range n {
 		_, err := s.Append(s.ctx, anchor.Event{DeploymentID: d.ID, Message: strings.Repeat("x", 128<<10)})
 		s.ok(err)
@@ -32,7 +32,7 @@ func TestQueriesGoOnWhereAPageEnds(t *testing.T) {
 	}
 }
 
-// stingy serves one item of each batch and leaves the rest to the next call.
+// stingy processes one item of each batch and leaves the rest unprocessed.
 type stingy struct{ sdk.HTTPClient }
 
 type batchGet struct {
@@ -56,7 +56,7 @@ func (c stingy) Do(r *http.Request) (*http.Response, error) {
 	return c.HTTPClient.Do(r)
 }
 
-// serveOne lets one item through and adds the rest to the answer under the name.
+// serveOne passes one item on and adds the rest to the answer under the name unprocessed.
 func serveOne[T any](client sdk.HTTPClient, r *http.Request, unprocessed string, cut func(T) (one, rest T)) (*http.Response, error) {
 	var request struct{ RequestItems map[string]T }
 	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
-// pause counts the tries of one call and waits between them.
+// pause counts the attempts of one call and waits between them.
 type pause struct {
 	what  string
 	tries int
@@ -16,7 +16,7 @@ type pause struct {
 
 var conflicts = retry.Policy{First: 20 * time.Millisecond, Longest: time.Second, Calls: 12}
 
-// wait returns when to try again, or with the error that ends it.
+// wait returns nil when it is time to try again, or the error that ends the attempts.
 func (p *pause) wait(ctx context.Context, cause error) error {
 	if p.tries++; p.tries >= conflicts.Calls {
 		return busy(p.what, cause)

@@ -16,8 +16,7 @@ func readProject(it item) (anchor.Project, error) {
 	return p, err
 }
 
-// CreateProject inserts p, durable on return: a Conflict when its slug or id is
-// taken.
+// CreateProject inserts p, durable on return: a Conflict when its slug or id exists.
 func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
 	rec, err := record(p)
 	if err != nil {
@@ -30,8 +29,8 @@ func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
 	)
 }
 
-// SetLimits replaces the project's limits, durable on return; NotFound when it is not there. Nothing else of a
-// project's record ever changes.
+// SetLimits replaces the project's limits, durable on return; NotFound when it does not exist.
+// Nothing else in a project's record ever changes.
 func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Limits) error {
 	p, err := s.Project(ctx, id)
 	if err != nil {
@@ -51,8 +50,8 @@ func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Lim
 		change{at: s.t.slug(p.Slug), set: item{recordAttr: rec}, when: isThere, refused: always(records.NoProject(string(id)))})
 }
 
-// ownedBy checks that the project is there and stays: one that is being deleted
-// takes nothing new.
+// ownedBy checks that the project exists and is not being deleted: nothing can be added to one
+// that is.
 func (s *Store) ownedBy(p anchor.ProjectID) change {
 	return change{
 		at: s.t.project(p), when: isThere + " AND attribute_not_exists(#deleting)",
@@ -65,12 +64,12 @@ func (s *Store) ownedBy(p anchor.ProjectID) change {
 	}
 }
 
-// Project gives one project or NotFound.
+// Project returns one project or NotFound.
 func (s *Store) Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error) {
 	return s.oneProject(ctx, s.t.project(id), string(id))
 }
 
-// ProjectBySlug gives one project or NotFound.
+// ProjectBySlug returns one project or NotFound.
 func (s *Store) ProjectBySlug(ctx context.Context, slug string) (anchor.Project, error) {
 	return s.oneProject(ctx, s.t.slug(slug), slug)
 }
@@ -86,7 +85,7 @@ func (s *Store) oneProject(ctx context.Context, at address, idOrSlug string) (an
 	return readProject(it)
 }
 
-// Projects lists all, newest first; Invalid for a cursor that is none.
+// Projects lists all projects, newest first; Invalid for a malformed cursor.
 func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error) {
 	items, err := s.page(ctx, "list the projects", s.t.Projects, allProjects, "PROJECT#", page)
 	if err != nil {
@@ -103,7 +102,7 @@ func (s *Store) page(ctx context.Context, what, table, partition, prefix string,
 		return nil, err
 	}
 	q := before(table, partition, prefix, id)
-	q.limit = page.Size() + 2 // the one of the cursor itself may be among them
+	q.limit = page.Size() + 2 // the item of the cursor itself may be among them
 	items, err := s.query(ctx, what, q)
 	if len(items) > 0 && strOf(items[0], sk) == q.to {
 		items = items[1:]

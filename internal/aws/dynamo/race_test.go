@@ -8,8 +8,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 )
 
-// meanwhile lets another process act just before the nth call of the operation
-// arrives.
+// meanwhile runs act, as another process, just before the nth call of the operation arrives.
 func (s *stand) meanwhile(operation string, nth int, act func() error) {
 	s.cloud.Wire.Break(awstest.Fault{Operation: "DynamoDB." + operation, Nth: nth, Do: func() {
 		if err := act(); err != nil {

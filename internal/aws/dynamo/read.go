@@ -8,13 +8,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
-// get reads one item, consistently; nil when there is none.
+// get reads one item, consistently. It returns nil when there is none.
 func (s *Store) get(ctx context.Context, what string, a address) (item, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	if len(a.pk) > 2048 || len(a.sk) > 1024 {
-		return nil, nil // no item has such a key (DynamoDB quotas, "Partition keys and sort keys")
+		return nil, nil // DynamoDB refuses such a key (DynamoDB quotas, "Partition keys and sort keys")
 	}
 	out, err := s.db.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: sdk.String(a.table), Key: a.key(), ConsistentRead: sdk.Bool(true),
@@ -25,31 +25,30 @@ func (s *Store) get(ctx context.Context, what string, a address) (item, error) {
 	return out.Item, nil
 }
 
-// span is the items of one partition with a sort key from one to another, both
-// included.
+// span is the items of one partition whose sort keys lie between two keys, both included.
 type span struct {
 	table, pk, from, to string
 
 	index  bool // of the hostnames that are due
 	newest bool // the greatest first
-	limit  int  // 0 is all
+	limit  int  // 0 means all
 }
 
-// under is all items of the partition whose sort key begins with prefix.
+// under is the span of all items whose sort key begins with prefix.
 func under(table, pk, prefix string) span {
 	return span{table: table, pk: pk, from: prefix, to: prefix + "\U0010ffff"}
 }
 
-// whole is all items of the partition: every sort key begins with a letter.
+// whole is the span of all items of the partition: every sort key begins with a letter.
 func whole(table, pk string) span { return span{table: table, pk: pk, from: "!", to: "~"} }
 
-// before is under, the greatest first, from the one below prefix+id.
+// before is like under, greatest first, starting below prefix+id.
 func before(table, pk, prefix, id string) span {
 	return span{table: table, pk: pk, from: prefix, to: prefix + id, newest: true}
 }
 
-// query reads the span, consistently but for the index. A page may end anywhere:
-// it goes on until there is no more or the limit is reached.
+// query reads the span, consistently except from the index. A page may end anywhere, so it reads
+// pages until there are no more or the limit is reached.
 func (s *Store) query(ctx context.Context, what string, q span) ([]item, error) {
 	var found []item
 	input := q.input()

@@ -25,9 +25,9 @@ const (
 	dueSK    = "dueAt"
 )
 
-// Schema gives the tables as CreateTable makes them, named as in TablesOf but
-// without the installation: "projects", "deployments", "domains". Backups and
-// protection against deletion are the infrastructure's.
+// Schema returns the tables as input of CreateTable, named as in TablesOf but without the
+// installation: "projects", "deployments", "domains". Backups and deletion protection belong to
+// the infrastructure.
 func Schema() []dynamodb.CreateTableInput {
 	domains := table("domains")
 	domains.AttributeDefinitions = append(domains.AttributeDefinitions, text(duePK), text(dueSK))

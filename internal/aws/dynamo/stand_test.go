@@ -13,7 +13,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/dynamo"
 )
 
-// stand is a store on MiniStack with a project and what the tests make of it.
+// stand is a store on MiniStack with a project, and the records that tests create.
 type stand struct {
 	*testing.T
 	*dynamo.Store
@@ -34,7 +34,7 @@ func newStand(t *testing.T) *stand {
 
 func (s *stand) client() *dynamodb.Client { return dynamodb.NewFromConfig(s.cloud.Config()) }
 
-// another is the store of another process.
+// another returns the store of another process.
 func (s *stand) another() *dynamo.Store { return dynamo.New(s.client(), s.names) }
 
 func (s *stand) ok(err error) {
@@ -77,7 +77,7 @@ func (s *stand) hostname(name string) anchor.Hostname {
 	return anchor.Hostname{ID: anchor.HostnameID(anchor.NewID()), ProjectID: s.project.ID, Name: name, NextCheck: 1}
 }
 
-// rows counts the items of all tables, but for those that remember what was deleted.
+// rows counts the items of all tables, except those that record deletions.
 func (s *stand) rows() (n int) {
 	s.Helper()
 	for _, table := range []string{s.names.Projects, s.names.Deployments, s.names.Domains} {

@@ -8,10 +8,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Store is the records in DynamoDB. It is safe for concurrent use, also by many
-// processes. Make it with New.
+// Store stores the records in DynamoDB. It is safe for concurrent use, also by many processes.
+// Create it with New.
 type Store struct {
-	// Clock tells the time that leases are compared to; time.Now when nil.
+	// Clock returns the time that leases are compared with; time.Now when nil.
 	Clock func() time.Time
 
 	db     *dynamodb.Client
@@ -19,7 +19,7 @@ type Store struct {
 	counts counts
 }
 
-// New gives the records in the tables, which must be there: see Schema.
+// New returns the Store of the tables, which must exist: see Schema.
 func New(client *dynamodb.Client, t Tables) *Store {
 	return &Store{db: client, t: t, counts: counts{last: map[anchor.DeploymentID]int64{}}}
 }

@@ -21,8 +21,7 @@ func readToken(it item) (anchor.Token, error) {
 	return t, err
 }
 
-// CreateToken inserts token, durable on return: a Conflict when its id or hash is
-// taken.
+// CreateToken inserts token, durable on return: a Conflict when its id or hash exists.
 func (s *Store) CreateToken(ctx context.Context, token anchor.Token) error {
 	rec, err := record(token)
 	if err != nil {
@@ -39,7 +38,7 @@ func (s *Store) CreateToken(ctx context.Context, token anchor.Token) error {
 	)
 }
 
-// TokenByHash gives the token, revoked or not, or NotFound.
+// TokenByHash returns the token, revoked or not, or NotFound.
 func (s *Store) TokenByHash(ctx context.Context, hash []byte) (anchor.Token, error) {
 	it, err := s.get(ctx, "read the token", s.t.token(hash))
 	switch {
@@ -51,7 +50,7 @@ func (s *Store) TokenByHash(ctx context.Context, hash []byte) (anchor.Token, err
 	return readToken(it)
 }
 
-// Tokens gives all, newest first.
+// Tokens returns all tokens, newest first.
 func (s *Store) Tokens(ctx context.Context) ([]anchor.Token, error) {
 	const what = "list the tokens"
 	q := under(s.t.Projects, allTokens, "TOKEN#")
@@ -71,8 +70,8 @@ func (s *Store) Tokens(ctx context.Context) ([]anchor.Token, error) {
 	return recordsOf(items, readToken)
 }
 
-// RevokeToken marks the token, durable on return, or is NotFound; the first time
-// stays.
+// RevokeToken marks the token as revoked, durable on return; NotFound. When it is revoked again,
+// the first time stays.
 func (s *Store) RevokeToken(ctx context.Context, id string, at int64) error {
 	const what = "revoke the token"
 	entry, err := s.get(ctx, what, s.t.tokenID(id))

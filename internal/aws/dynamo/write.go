@@ -10,9 +10,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// transact makes all changes or none. A condition that does not hold is the error
-// its change gives; of several the first one's. Where another transaction or the
-// table's capacity is in the way, it tries again for a while.
+// transact makes all changes or none. When conditions do not hold, the error is that of the first
+// such change. When another transaction or the table's capacity is in the way, it retries for a
+// while.
 func (s *Store) transact(ctx context.Context, what string, changes ...change) error {
 	items := make([]types.TransactWriteItem, 0, len(changes))
 	for _, c := range changes {
@@ -22,7 +22,7 @@ func (s *Store) transact(ctx context.Context, what string, changes ...change) er
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
-		// A new input each time: the SDK puts its ClientRequestToken there.
+		// A new input for each attempt, because the SDK sets its ClientRequestToken.
 		_, err := s.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items})
 		canceled := (*types.TransactionCanceledException)(nil)
 		if err == nil {
@@ -51,7 +51,7 @@ func refusal(changes []change, reasons []types.CancellationReason) error {
 	return nil
 }
 
-// passing reports whether a transaction was canceled for what passes by itself.
+// passing reports whether a transaction was canceled for a temporary reason.
 func passing(reasons []types.CancellationReason) bool {
 	none := true
 	for _, r := range reasons {
@@ -66,8 +66,8 @@ func passing(reasons []types.CancellationReason) bool {
 	return !none
 }
 
-// update changes one item outside of a transaction, to learn what became of it: for
-// what can be done twice without harm. refused is the condition's error.
+// update changes one item outside a transaction and returns the result. Use it for what can be
+// repeated without harm. refused returns the error of the condition.
 func (s *Store) update(ctx context.Context, what string, input *dynamodb.UpdateItemInput, refused func(stored item) error) (item, error) {
 	input.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
 	for turn := (pause{what: what}); ; {
