@@ -8,12 +8,12 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// IAM says so in most of its refusals ("is not authorized to perform: s3:CreateBucket").
+// Most of IAM's refusals name the action ("is not authorized to perform: s3:CreateBucket").
 var named = regexp.MustCompile(`not authorized to perform: ([a-z0-9-]+:\w+)`)
 
-// Action names the IAM actions that a call which failed needs, with commas between: the
-// one that AWS names, which may be of no operation (iam:PassRole), else those of the
-// operation; "" when the error tells of neither.
+// Action returns the IAM actions that a failed call needs, separated by commas: the one that AWS
+// names, which may belong to no operation (iam:PassRole), else those of the operation. It returns
+// "" when the error names neither.
 func Action(err error) string {
 	if err != nil {
 		if said := named.FindStringSubmatch(err.Error()); said != nil {
@@ -27,7 +27,7 @@ func Action(err error) string {
 	return ""
 }
 
-// prefixes of IAM actions where they are not the service's name in small letters
+// prefixes holds the prefixes of IAM actions that are not the service's name in lower case
 // (Service Authorization Reference).
 var prefixes = map[string]string{
 	"CloudWatch Logs":          "logs",
@@ -37,10 +37,10 @@ var prefixes = map[string]string{
 	"transfermanager":          "s3",
 }
 
-// actions of operations that are not called as they are (Service Authorization
-// Reference, "Actions defined by Amazon S3", "… DynamoDB", "… Lambda").
+// actions holds the actions of operations whose names differ from the operation's (Service
+// Authorization Reference, "Actions defined by Amazon S3", "… DynamoDB", "… Lambda").
 var actions = map[string][]string{
-	"sts:GetCallerIdentity":                 {}, // everybody may
+	"sts:GetCallerIdentity":                 {}, // needs no permission
 	"s3:HeadBucket":                         {"s3:ListBucket"},
 	"s3:HeadObject":                         {"s3:GetObject"},
 	"s3:ListObjectsV2":                      {"s3:ListBucket"},
@@ -60,8 +60,8 @@ var actions = map[string][]string{
 	"cloudfront:CreateDistributionWithTags": {"cloudfront:CreateDistribution", "cloudfront:TagResource"},
 }
 
-// Actions gives the IAM actions that a call of the SDK needs: service is the SDK's id
-// of it ("CloudWatch Logs") or its package's name.
+// Actions returns the IAM actions that a call of the SDK needs. service is the SDK's id of the
+// service ("CloudWatch Logs") or its package's name.
 func Actions(service, operation string) []string {
 	prefix, ok := prefixes[service]
 	if !ok {

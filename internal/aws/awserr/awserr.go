@@ -1,4 +1,4 @@
-// Package awserr reads what AWS says of a call that failed, for whoever tells a user.
+// Package awserr interprets the errors of failed AWS calls, for messages to users.
 package awserr
 
 import (
@@ -9,8 +9,8 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// Code is the service's code of an error, "" when it has none: then nothing of AWS
-// answered, or not so that it could be understood.
+// Code returns the service's code of an error, or "" when it has none: then AWS did not answer,
+// or its answer could not be parsed.
 func Code(err error) string {
 	var api smithy.APIError
 	if errors.As(err, &api) {
@@ -25,19 +25,19 @@ func Is(err error, codes ...string) bool {
 	return code != "" && slices.Contains(codes, code)
 }
 
-// Denied reports whether the caller has no permission. Each service has a code of its
-// own for it; S3's answer to HEAD has no body, and so the name of its status.
+// Denied reports whether the caller has no permission. Each service has its own code for that.
+// S3's answer to HEAD has no body, so its code is the name of the status.
 func Denied(err error) bool {
 	return Is(err, "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden")
 }
 
-// Stale reports whether somebody else changed it between the read and the write.
+// Stale reports whether somebody else changed the resource between the read and the write.
 func Stale(err error) bool {
 	return Is(err, "PreconditionFailed", "InvalidIfMatchVersion", "ConflictException")
 }
 
-// Crowded reports whether it was too much at once for the account. An answer without a
-// code is known by its status.
+// Crowded reports whether the account has exceeded a rate. An answer without a code is recognised
+// by its status.
 func Crowded(err error) bool {
 	var answer interface{ HTTPStatusCode() int } // ResponseError of smithy-go/transport/http
 	if errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusTooManyRequests {

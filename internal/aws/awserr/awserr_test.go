@@ -12,7 +12,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// answered is what a client of the SDK gives for an answer with a code.
+// answered returns the error of an SDK client for an answer with a code.
 func answered(service, operation, code, message string) error {
 	return fmt.Errorf("wrapped: %w", &smithy.OperationError{
 		ServiceID: service, OperationName: operation, Err: &smithy.GenericAPIError{Code: code, Message: message},

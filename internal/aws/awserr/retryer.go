@@ -8,10 +8,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 )
 
-// NewRetryer returns the SDK's standard retryer, which also repeats a call whose answer breaks off.
-// The SDK does so for a connection that breaks before the answer begins, and takes one
-// that breaks within it for a malformed answer; what the service did is as unknown in
-// both cases.
+// NewRetryer returns the SDK's standard retryer, extended to retry a call whose answer breaks
+// off. The SDK itself retries when the connection breaks before the answer begins, but treats an
+// answer that breaks off as malformed. In both cases it is unknown what the service did.
 func NewRetryer(options ...func(*retry.StandardOptions)) aws.Retryer {
 	return retry.NewStandard(append([]func(*retry.StandardOptions){func(o *retry.StandardOptions) {
 		o.Retryables = append(o.Retryables, retry.IsErrorRetryableFunc(brokenOff))
