@@ -1,9 +1,8 @@
-// Package companion is the program inside of this one: the aws commands with AWS's
-// SDK, cmd/anchor-aws. The SDK makes tables of all its operations as it starts, and
-// its code is as large as the rest of Anchor: a server would hold 15 MB for commands
-// that it does not run, and every command would start three times slower. So it is
-// carried packed, laid out in the user's cache folder when it is first asked for, and
-// takes this process over.
+// Package companion runs the program that is embedded in this one: cmd/anchor-aws, the aws
+// commands with AWS's SDK. The SDK builds tables of all its operations when it starts, and its
+// code is as large as the rest of Anchor. A server would hold 15 MB for commands that it never
+// runs, and every command would start three times slower. So the program is embedded compressed,
+// unpacked into the user's cache folder on first use, and then replaces this process.
 package companion
 
 import (
@@ -30,10 +29,10 @@ var embedded embed.FS
 // packed is cmd/anchor-aws for this platform, gzipped by make companion.
 const packed = "program/anchor-aws.gz"
 
-// Exec has the aws program go on in place of this one, with args (the first is the
-// program's name), environment and streams as they are. It returns errors only:
-// no_companion when this binary was built without or the system does not run it,
-// no_cache when there is no place to lay it out.
+// Exec replaces this process with the aws program, which gets args (the first is the program's
+// name), the environment and the streams unchanged. It returns only errors: no_companion when
+// this binary was built without the program or the system refuses to run it, no_cache when there
+// is no folder to unpack it into.
 func Exec(args []string) error {
 	return exec(embedded, args)
 }
@@ -62,8 +61,8 @@ func exec(files fs.FS, args []string) error {
 
 const prefix = "aws-"
 
-// layOut unpacks the program into dir, under a name that says its content, unless it is
-// there. Other versions go.
+// layOut unpacks the program into dir, under a name derived from its content, unless it exists.
+// It deletes other versions.
 func layOut(dir string, program []byte) (path string, err error) {
 	digest := sha256.Sum256(program)
 	name := prefix + hex.EncodeToString(digest[:8])

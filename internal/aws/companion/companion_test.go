@@ -16,8 +16,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// The test binary is the carrier when role is "carrier", and the program in it when it
-// was started under the name of one.
+// The test binary acts as the carrier when role is "carrier", and as the program in it when it
+// was started under the program's name.
 const role = "ANCHOR_TEST_ROLE"
 
 func TestMain(m *testing.M) {
@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	self, err := os.ReadFile(os.Args[0])
 	if err == nil {
 		var files fstest.MapFS
-		files, err = carrying(append(self, os.Getenv(role)...)) // each version has bytes of its own
+		files, err = carrying(append(self, os.Getenv(role)...)) // makes the bytes of each version differ
 		if err == nil {
 			err = exec(files, append([]string{"anchor"}, os.Args[1:]...))
 		}
@@ -56,7 +56,7 @@ func carrying(program []byte) (fstest.MapFS, error) {
 	return fstest.MapFS{packed: {Data: b.Bytes()}}, err
 }
 
-// carrier starts one that carries the given version of the program.
+// carrier starts a carrier of the given version of the program.
 func carrier(t *testing.T, cache, version string) (out string, code, pid int) {
 	t.Helper()
 	cmd := osexec.Command(os.Args[0], "aws", "plan", "--json")
@@ -72,7 +72,7 @@ func carrier(t *testing.T, cache, version string) (out string, code, pid int) {
 
 func TestTheProgramTakesTheProcessOver(t *testing.T) {
 	cache := t.TempDir()
-	for range 2 { // unpacked, and as it lies there
+	for range 2 { // just unpacked, then already there
 		out, code, pid := carrier(t, cache, "one")
 		if want := fmt.Sprintf("%d %q typed", pid, []string{"anchor", "aws", "plan", "--json"}); out != want || code != 7 {
 			t.Fatalf("it ended with %d and printed %s, want 7 and %s", code, out, want)
@@ -87,7 +87,7 @@ func TestTheProgramTakesTheProcessOver(t *testing.T) {
 	}
 }
 
-// laidOut is the one program in the cache, which is nobody else's to read.
+// laidOut returns the path of the only program in the cache, which nobody else may read.
 func laidOut(t *testing.T, cache string) string {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(cache, "anchor"))
