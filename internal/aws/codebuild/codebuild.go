@@ -1,5 +1,5 @@
-// Package codebuild builds commits with AWS CodeBuild, in the project of the
-// installation. Its buildspec hands what it made to the deploy handler.
+// Package codebuild builds commits with AWS CodeBuild, in the installation's CodeBuild project.
+// Its buildspec sends the result to the deploy handler.
 package codebuild
 
 import (
@@ -27,10 +27,9 @@ type Builder struct {
 	Prefix     string // of the parameters that hold the variables of builds, "/<installation>/builds/"
 }
 
-// Build starts the build of d. The deployment's id is its idempotency token: within
-// five minutes (StartBuild, idempotencyToken) a second call gives the same build. env
-// is the app's, which whoever may read the account's builds does not see: Forget takes
-// it away.
+// Build starts the build of d. The deployment's id is the idempotency token: within five minutes
+// (StartBuild, idempotencyToken) a second call returns the same build. env holds the app's
+// variables, which are hidden from users who may read the account's builds; Forget deletes them.
 func (b Builder) Build(ctx context.Context, p anchor.Project, d anchor.Deployment, s deploy.Source, env map[string]string) error {
 	kind, err := sourceOf(s.Repository)
 	if err != nil {
@@ -49,7 +48,7 @@ func (b Builder) Build(ctx context.Context, p anchor.Project, d anchor.Deploymen
 	})
 	if err != nil {
 		err = b.explain(s, err)
-		if refused := (*anchor.Error)(nil); errors.As(err, &refused) { // else it may run
+		if refused := (*anchor.Error)(nil); errors.As(err, &refused) { // any other failure leaves open whether it runs
 			err = errors.Join(err, b.Forget(ctx, d.ID))
 		}
 		return err
@@ -65,8 +64,8 @@ func (b Builder) AccessHint() string {
 	return "For a private repository give CodeBuild access to it: " + accessCommand
 }
 
-// hosts are those whose repositories CodeBuild knows how to clone without a
-// connection of their own (ProjectSource, type).
+// hosts holds the hosts whose repositories CodeBuild can clone without a connection of their own
+// (ProjectSource, type).
 var hosts = map[string]types.SourceType{
 	"github.com": types.SourceTypeGithub, "gitlab.com": types.SourceTypeGitlab, "bitbucket.org": types.SourceTypeBitbucket,
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// spy keeps the bodies of the calls on their way to the emulator, which forgets the
+// spy records the bodies of the calls on their way to the emulator, which does not store the
 // overrides of a build.
 type spy struct {
 	next   sdk.HTTPClient
@@ -94,7 +94,7 @@ func TestABuildIsToldWhatToBuildAndWhatFor(t *testing.T) {
 		"PARAMETER_STORE ANCHOR_BUILD_ENV=/anchor/builds/01deployment" {
 		t.Errorf("the variables are %s", got)
 	}
-	// CodeBuild takes two calls for one when token and parameters are the same.
+	// CodeBuild treats two calls as one when token and parameters are equal.
 	if calls.bodies[0] != calls.bodies[1] || sdk.ToString(sent.IdempotencyToken) != "01deployment" {
 		t.Errorf("called again, it asks for %s", calls.bodies[1])
 	}
@@ -166,8 +166,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestVariablesReachTheBuildOnly: in a shell they are what they were, and nowhere else
-// are they in plain sight.
+// TestVariablesReachTheBuildOnly: in a shell they have their original values, and nothing else
+// shows them in plain text.
 func TestVariablesReachTheBuildOnly(t *testing.T) {
 	b, cloud, calls := newBuilder(t)
 	env := map[string]string{"PLAIN": "1", "HARD": "it's {{a}} \"b\" $HOME `id` \\\n\ttwo lines\n ", "EMPTY": ""}

@@ -19,17 +19,17 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// hidden is the variable by which the buildspec gets the app's variables.
+// hidden is the variable that holds the app's variables for the buildspec.
 const hidden = "ANCHOR_BUILD_ENV"
 
-// maxHidden is what a parameter of the advanced tier takes, in bytes (Systems Manager,
+// maxHidden is the size limit of a parameter of the advanced tier, in bytes (Systems Manager,
 // "Managing parameter tiers").
 const maxHidden = 8 << 10
 
 func (b Builder) parameter(d anchor.DeploymentID) *string { return sdk.String(b.Prefix + string(d)) }
 
-// variables tell the build what it is for and where the app's variables are. A call that
-// is repeated has to be the same to the byte, else its token is refused.
+// variables returns the variables that identify the deployment to the build and locate the app's
+// variables. A repeated call must be equal byte by byte, otherwise its token is refused.
 func (b Builder) variables(p anchor.Project, d anchor.Deployment, env map[string]string) []types.EnvironmentVariable {
 	variable := func(name string, value *string, kind types.EnvironmentVariableType) types.EnvironmentVariable {
 		return types.EnvironmentVariable{Name: sdk.String(name), Value: value, Type: kind}
@@ -44,8 +44,8 @@ func (b Builder) variables(p anchor.Project, d anchor.Deployment, env map[string
 	return all
 }
 
-// hide keeps the app's variables where the build reads them. CodeBuild shows the
-// parameter's name and keeps its value out of the log.
+// hide stores the app's variables where the build reads them. CodeBuild shows the parameter's
+// name and masks its value in the log.
 func (b Builder) hide(ctx context.Context, d anchor.DeploymentID, env map[string]string) error {
 	if len(env) == 0 {
 		return nil
@@ -61,7 +61,7 @@ func (b Builder) hide(ctx context.Context, d anchor.DeploymentID, env map[string
 	return parameterFailed(err, "keep the variables of the build", "ssm:PutParameter")
 }
 
-// Forget takes away what Build kept for the build of d. Idempotent.
+// Forget deletes what Build stored for the build of d. Idempotent.
 func (b Builder) Forget(ctx context.Context, d anchor.DeploymentID) error {
 	_, err := b.Parameters.DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: b.parameter(d)})
 	if missing := (*ssmtypes.ParameterNotFound)(nil); errors.As(err, &missing) {
@@ -81,7 +81,7 @@ func parameterFailed(err error, what, action string) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// exports is a shell script, in base64 because Systems Manager refuses "{{" in a value.
+// exports returns a shell script, in base64 because Systems Manager refuses "{{" in a value.
 func exports(env map[string]string) (string, error) {
 	var script strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(env)) {
