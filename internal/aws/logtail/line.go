@@ -8,9 +8,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// parse reads one event as Lambda writes it: what the app printed in the runtime's
-// text or JSON format (Lambda, "Working with Node.js function logs"), or Lambda's own
-// words, of which only those that tell of something wrong are kept.
+// parse reads one event as Lambda writes it: a line that the app printed, in the runtime's text
+// or JSON format (Lambda, "Working with Node.js function logs"), or a message of Lambda itself.
+// Of the latter it keeps only those that report a failure.
 func parse(message string) (anchor.LogLine, bool) {
 	message = strings.TrimRight(message, "\r\n")
 	if strings.HasPrefix(message, "{") {
@@ -56,13 +56,13 @@ func parseText(message string) (anchor.LogLine, bool) {
 		return anchor.LogLine{}, false
 	}
 	id := parts[1]
-	if id == "undefined" { // printed outside of a request
+	if id == "undefined" { // printed outside any request
 		id = ""
 	}
 	return anchor.LogLine{RequestID: id, Level: level, Text: parts[3]}, true
 }
 
-// levels are those of the runtimes in the words of our lines.
+// levels maps the runtimes' levels to ours.
 var levels = map[string]string{
 	"TRACE": "debug", "DEBUG": "debug", "INFO": "info", "WARN": "warn", "ERROR": "error", "FATAL": "error",
 }
@@ -81,7 +81,7 @@ func parseJSON(message string) (line anchor.LogLine, ok, known bool) {
 	}
 	if strings.HasPrefix(e.Type, "platform.") && e.Record != nil {
 		var r struct{ RequestID, Status, ErrorType string }
-		_ = json.Unmarshal(e.Record, &r) // what is not there is ""
+		_ = json.Unmarshal(e.Record, &r) // missing fields are ""
 		if e.Type != "platform.report" || r.Status == "success" || r.Status == "" {
 			return line, false, true
 		}

@@ -8,7 +8,7 @@ import (
 
 const request = "79b4f56e-95b1-4643-9700-2807f4e68189"
 
-// TestParse holds the shapes that the Lambda Developer Guide shows.
+// TestParse covers the formats that the Lambda Developer Guide shows.
 func TestParse(t *testing.T) {
 	for message, want := range map[string]*anchor.LogLine{
 		"2026-11-21T20:00:00.000Z\t" + request + "\tINFO\thello\tworld\n":                            {RequestID: request, Level: "info", Text: "hello\tworld"},

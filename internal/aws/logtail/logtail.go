@@ -20,19 +20,19 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// Records tells which functions a project's deployments have.
+// Records returns the functions of a project's deployments.
 type Records interface {
-	// Deployment gives one or ErrNotFound.
+	// Deployment returns one deployment or ErrNotFound.
 	Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error)
-	// Deployments gives a page of the project's, newest first.
+	// Deployments returns a page of the project's deployments, newest first.
 	Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error)
 }
 
-// Config is what a Reader works with.
+// Config holds what a Reader works with.
 type Config struct {
 	Logs    *cloudwatchlogs.Client
 	Records Records
-	Pause   time.Duration    // between two looks while following; 0 means 2 s
+	Pause   time.Duration    // between two reads while following; 0 means 2 s
 	Settle  time.Duration    // how late CloudWatch may show a line; 0 means 4 s
 	Now     func() time.Time // time.Now when nil
 }
@@ -40,7 +40,7 @@ type Config struct {
 // Reader is an api.Tail. It is safe for concurrent use.
 type Reader struct{ Config }
 
-// New gives a reader. It makes no call.
+// New returns a Reader. It makes no call.
 func New(c Config) *Reader {
 	c.Pause, c.Settle = cmp.Or(c.Pause, 2*time.Second), cmp.Or(c.Settle, 4*time.Second)
 	if c.Now == nil {
@@ -49,8 +49,8 @@ func New(c Config) *Reader {
 	return &Reader{c}
 }
 
-// The windows in which Read looks back for enough lines. CloudWatch gives events
-// only from the oldest on, and a busy site writes a lot in a minute.
+// The windows in which Read searches backwards for enough lines. CloudWatch returns events only
+// from the oldest on, and a busy site writes a lot in a minute.
 const (
 	firstWindow = time.Minute
 	farthest    = 14 * 24 * time.Hour
@@ -96,20 +96,20 @@ func (r *Reader) Read(ctx context.Context, p anchor.ProjectID, d anchor.Deployme
 	return lines[max(0, len(lines)-limit):], nil
 }
 
-// Follow gives the lines written from the call on, until ctx ends.
+// Follow yields the lines written after the call, until ctx ends.
 func (r *Reader) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
 	return r.Since(ctx, p, d, r.Now().UnixMilli())
 }
 
-// Settled is up to when (Unix milliseconds) the lines there are will stay as they are.
+// Settled returns the time (Unix milliseconds) before which the set of lines no longer changes.
 func (r *Reader) Settled() int64 { return r.Now().Add(-r.Settle).UnixMilli() }
 
-// Since gives the lines with a Time of from or later, in an order that stays, and
-// follows until ctx ends. It keeps a line back until none is likely to come before it.
+// Since yields the lines with a Time of from or later, in an order that does not change, and
+// follows until ctx ends. It holds a line back until an earlier one is unlikely to appear.
 func (r *Reader) Since(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, from int64) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) {
 		for {
-			// A deployment that came meanwhile has functions and versions of its own.
+			// A deployment that was created meanwhile has its own functions and versions.
 			sources, err := r.sources(ctx, p, d)
 			until := r.Settled()
 			var lines []anchor.LogLine
@@ -142,7 +142,7 @@ type source struct {
 	group    string
 	function string                         // by the name the build gave it
 	versions map[string]anchor.DeploymentID // by number
-	only     bool                           // leave lines of other versions out
+	only     bool                           // omit lines of other versions
 }
 
 // sources finds the functions of a project, or of one of its deployments.
@@ -184,8 +184,8 @@ func (r *Reader) sources(ctx context.Context, p anchor.ProjectID, d anchor.Deplo
 	return sources, nil
 }
 
-// groupOf names the log group of the function in a version's ARN,
-// arn:aws:lambda:<region>:<account>:function:<name>:<version>, "" if it is none.
+// groupOf returns the log group of the function in a version's ARN,
+// arn:aws:lambda:<region>:<account>:function:<name>:<version>, or "" for any other text.
 func groupOf(arn string) string {
 	parts := strings.Split(arn, ":")
 	if len(parts) != 8 || parts[2] != "lambda" || parts[5] != "function" {
@@ -194,7 +194,7 @@ func groupOf(arn string) string {
 	return "/aws/lambda/" + parts[6]
 }
 
-// between gives all lines with from <= Time < until in the order of their times.
+// between returns all lines with from <= Time < until, sorted by time.
 func (r *Reader) between(ctx context.Context, sources []source, from, until int64) ([]anchor.LogLine, error) {
 	found := make([][]anchor.LogLine, len(sources))
 	group, ctx := errgroup.WithContext(ctx)
@@ -221,15 +221,15 @@ func (r *Reader) ofSource(ctx context.Context, s source, from, until int64) ([]a
 		page, err := pages.NextPage(ctx)
 		var none *types.ResourceNotFoundException
 		if errors.As(err, &none) {
-			return nil, nil // it was never called
+			return nil, nil // the function was never called
 		}
 		if err != nil {
 			return nil, explain(s.group, err)
 		}
 		events = append(events, page.Events...)
 	}
-	// By stream too, so that two looks agree about lines of one millisecond; within a
-	// stream they come as they were written.
+	// Also by stream, so that two reads agree on the order of lines of the same millisecond.
+	// Within a stream they are in the order in which they were written.
 	slices.SortStableFunc(events, func(a, b types.FilteredLogEvent) int {
 		return cmp.Or(cmp.Compare(sdk.ToInt64(a.Timestamp), sdk.ToInt64(b.Timestamp)),
 			cmp.Compare(sdk.ToString(a.LogStreamName), sdk.ToString(b.LogStreamName)))

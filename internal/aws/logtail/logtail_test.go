@@ -40,16 +40,16 @@ type stand struct {
 	first, second  anchor.DeploymentID
 	server, images string // streams of the second deployment, but for server1
 	server1        string
-	clock          atomic.Int64 // the reader's, Unix milliseconds; it goes on by pass
+	clock          atomic.Int64 // the reader's, Unix milliseconds; pass advances it
 }
 
 func (s *stand) now() time.Time { return time.UnixMilli(s.clock.Load()) }
 
-// pass lets time go by, after what was written is there: by the wall's clock a write
-// on a busy machine may take longer than the reader waits for it.
+// pass advances the reader's clock by d, after checking that what was written can be read: on a
+// busy machine, a write may take longer than the reader waits for it.
 func (s *stand) pass(d time.Duration) { s.clock.Add(d.Milliseconds()) }
 
-// settle is how late a line may show.
+// settle is how late a line may appear.
 const settle = 300 * time.Millisecond
 
 const (
@@ -152,7 +152,7 @@ func TestFollowGivesWhatIsWrittenFromNowOn(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	following := s.Follow(ctx, s.project, "")
-	// Two functions, out of order: the line written later happened earlier.
+	// Two functions, out of order: the line that is written later has the earlier time.
 	at := s.now().Add(50 * time.Millisecond)
 	s.write(t, serverGroup, s.server, at.Add(10*time.Millisecond), "second")
 	s.write(t, imageGroup, s.images, at, "first")
@@ -169,7 +169,7 @@ func TestFollowGivesWhatIsWrittenFromNowOn(t *testing.T) {
 	}
 }
 
-// TestFollowingOverManyAnswers is the client against the API as on aws.
+// TestFollowingOverManyAnswers runs the client against the API as it is on AWS.
 func TestFollowingOverManyAnswers(t *testing.T) {
 	s := newStand(t)
 	a := apitest.New(t, apitest.Options{})
@@ -207,7 +207,7 @@ func TestFollowingOverManyAnswers(t *testing.T) {
 	}
 }
 
-// inProject reads the stand's project, whatever the API's is called.
+// inProject reads the stand's project, whatever id the API passes.
 type inProject struct{ s *stand }
 
 func (p inProject) Last(ctx context.Context, _ anchor.ProjectID, d anchor.DeploymentID, limit int) seq {
