@@ -13,15 +13,15 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// alias is what Lambda said of a function's live alias. Without an ID there was none.
+// alias is the state of a function's live alias in Lambda. Without an ID there was none.
 type alias struct {
 	id       string // RevisionId, which changes with every write
 	version  string
-	revision int64 // of the pointer it follows; 0 until it is complete
+	revision int64 // of the pointer that it follows; 0 until it is complete
 }
 
-// describe is the description of the live alias: which revision of the pointer it
-// follows, and for whoever looks, which deployment that is.
+// describe returns the description of the live alias: the revision of the pointer that it follows
+// and, for people, the deployment.
 func describe(revision int64, d anchor.DeploymentID) *string {
 	return sdk.String(fmt.Sprintf("r%d %s", revision, d))
 }
@@ -46,9 +46,9 @@ func (f *Functions) readLive(ctx context.Context, function string) (alias, error
 	return aliasOf(out.RevisionId, out.FunctionVersion, out.Description), nil
 }
 
-// move makes a function's live alias follow the pointer. An alias that follows a later
-// revision stays; after a write that another one overtook the alias is read again. read is
-// the alias as Prepare read it, nil if it did not. complete makes what a new alias needs.
+// move makes a function's live alias follow the pointer. An alias that follows a later revision
+// stays. When another write was faster, move reads the alias again. read is the alias as Prepare
+// read it, nil if it did not. complete creates what a new alias needs.
 func (f *Functions) move(
 	ctx context.Context, function, version string, live anchor.Live, read *alias, complete func(context.Context) error,
 ) error {
@@ -84,7 +84,7 @@ func (f *Functions) move(
 	return busy(function)
 }
 
-// advance takes the alias one write further: it makes it, or moves it.
+// advance makes the next write for the alias: it creates it, or moves it.
 func (f *Functions) advance(ctx context.Context, function, version string, have alias, live anchor.Live, complete func(context.Context) error) (moved bool, err error) {
 	switch {
 	case have.id == "":
@@ -98,8 +98,8 @@ func (f *Functions) advance(ctx context.Context, function, version string, have 
 	return err == nil, err
 }
 
-// createLive makes the alias for revision 0: it serves, and does not count as complete
-// before its URL is there.
+// createLive creates the alias for revision 0. It serves, but does not count as complete before
+// its URL exists.
 func (f *Functions) createLive(ctx context.Context, function, version string, live anchor.Live) error {
 	_, err := f.Lambda.CreateAlias(ctx, &lambda.CreateAliasInput{
 		FunctionName: &function, Name: sdk.String(anchor.LiveAlias), FunctionVersion: &version,
@@ -112,7 +112,7 @@ func (f *Functions) updateLive(ctx context.Context, function, version, revisionI
 	_, err := f.Lambda.UpdateAlias(ctx, &lambda.UpdateAliasInput{
 		FunctionName: &function, Name: sdk.String(anchor.LiveAlias), FunctionVersion: &version,
 		Description: describe(live.Revision, live.Deployment), RevisionId: &revisionID,
-		// All traffic to the one version, whatever somebody weighed in by hand.
+		// All traffic goes to the one version, even if somebody changed the weights by hand.
 		RoutingConfig: &types.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{}},
 	})
 	return err

@@ -28,9 +28,9 @@ type code struct {
 	key string
 }
 
-// upload puts the function's zip into the artifacts bucket under its digest, unless it is
-// there. It is packed on disk first: its name is known only then, and a call that fails
-// can be sent again.
+// upload puts the function's zip into the artifacts bucket under its digest, unless it exists. It
+// packs the zip on disk first, because only then its name is known and a failed call can be
+// repeated.
 func (f *Functions) upload(ctx context.Context, project anchor.ProjectID, dir string, p part) (code, error) {
 	file, err := os.CreateTemp("", "anchor-function-*.zip")
 	if err != nil {
@@ -65,12 +65,12 @@ func (f *Functions) upload(ctx context.Context, project anchor.ProjectID, dir st
 	return c, failed(err, "upload the code of function %s to the bucket %s", p.name, f.ArtifactsBucket)
 }
 
-// epoch is the time of every file in a zip, the first that the format knows: equal trees
+// epoch is the time of every file in a zip, the earliest that the format can express: equal trees
 // make equal zips.
 var epoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// pack writes the function's zip: the bundle's files in their order with their modes,
-// links as links, its middleware's in a folder of their own, and our entry.
+// pack writes the function's zip: the bundle's files in their order with their modes, links as
+// links, the middleware's files in their own folder, and our entry.
 func pack(ctx context.Context, w io.Writer, dir string, p part) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -100,7 +100,7 @@ func pack(ctx context.Context, w io.Writer, dir string, p part) error {
 	return archive.Close()
 }
 
-// packFiles puts the files of b into a folder of the zip.
+// packFiles adds the files of b to a folder of the zip.
 func packFiles(ctx context.Context, archive *zip.Writer, root *os.Root, b bundled, folder string) error {
 	for _, file := range b.files {
 		if err := ctx.Err(); err != nil {
@@ -113,7 +113,7 @@ func packFiles(ctx context.Context, archive *zip.Writer, root *os.Root, b bundle
 	return nil
 }
 
-// packFile puts the file at from in the tree under the name to.
+// packFile adds the file at from in the tree under the name to.
 func packFile(archive *zip.Writer, root *os.Root, from, to string, file artifact.File) error {
 	mode := fs.FileMode(0o644)
 	switch {

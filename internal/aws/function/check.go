@@ -25,12 +25,12 @@ const (
 	maxName     = 64
 	maxEnv      = 4 << 10
 	maxQueue    = 80
-	// ownEnv is kept for the variables that Anchor sets: names of the cache's bucket and
-	// tables, the origin secret, the deployment.
+	// ownEnv is the space reserved for the variables that Anchor sets: names of the cache's
+	// bucket and tables, the origin secret, the deployment.
 	ownEnv = 1 << 10
 )
 
-// Check refuses what Lambda cannot run, before anything is touched.
+// Check refuses what Lambda cannot run, before anything is changed.
 func (f *Functions) Check(a deploy.Artifact) error {
 	if err := f.checkLaid(a); err != nil {
 		return err
@@ -39,8 +39,8 @@ func (f *Functions) Check(a deploy.Artifact) error {
 	return err
 }
 
-// CheckManifest refuses, before its files are sent, an artifact that Check would refuse
-// for the functions that its manifest shows, or for its environment.
+// CheckManifest refuses an artifact before its files are sent, if Check would refuse it for the
+// functions that its manifest shows, or for its environment.
 func (f *Functions) CheckManifest(p anchor.Project, m artifact.Manifest, env map[string]string) error {
 	functions := opennext.Laid(func(yield func(string) bool) {
 		for _, file := range m.Files {
@@ -52,8 +52,7 @@ func (f *Functions) CheckManifest(p anchor.Project, m artifact.Manifest, env map
 	return f.checkLaid(deploy.Artifact{Project: p, Build: anchor.Build{Functions: functions}, Manifest: m, Env: env})
 }
 
-// checkLaid refuses what can be told from the functions, their files' names and sizes,
-// and the environment.
+// checkLaid checks the functions, their files' names and sizes, and the environment.
 func (f *Functions) checkLaid(a deploy.Artifact) error {
 	parts := f.parts(a)
 	if err := f.checkNames(a.Project, parts); err != nil {
@@ -102,7 +101,8 @@ func (f *Functions) checkNames(p anchor.Project, parts []part) error {
 	return nil
 }
 
-// checkLinks: a bundle is all a function gets, so nothing in it may lead out of it.
+// checkLinks refuses links that point out of the bundle, because a function contains nothing
+// else.
 func checkLinks(b bundled) error {
 	for _, file := range b.files {
 		target := path.Join(path.Dir(file.Path), file.Link)
@@ -114,10 +114,10 @@ func checkLinks(b bundled) error {
 	return nil
 }
 
-// lambdaEnv is what Lambda takes for a variable's name (API reference, Environment).
+// lambdaEnv matches the names of variables that Lambda accepts (API reference, Environment).
 var lambdaEnv = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]+$`)
 
-// checkEnv refuses variables that Lambda does, and more than limit bytes of them. Lambda
+// checkEnv refuses variables that Lambda refuses, and more than limit bytes of them. Lambda
 // measures them as JSON: its refusal shows the "String measured".
 func checkEnv(vars map[string]string, limit int) error {
 	total := len("{}")
@@ -149,21 +149,21 @@ func checkEnv(vars map[string]string, limit int) error {
 		Hintf("Keep large values elsewhere, such as Secrets Manager, and read them at run time: `anchor env rm NAME`.")
 }
 
-// envSize is what a variable takes of the environment's JSON, with colon and comma.
+// envSize returns the size of a variable in the environment's JSON, with colon and comma.
 func envSize(name, value string) int { return quotedSize(name) + quotedSize(value) + len(":,") }
 
 func quotedSize(text string) int {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(text); err != nil { // which no text is
+	if err := encoder.Encode(text); err != nil { // which happens for no text
 		return len(text)
 	}
 	return b.Len() - len("\n")
 }
 
-// architecture is the one that all native modules of the artifact run on, arm64 if both
-// would do.
+// architecture returns the architecture that all native modules of the artifact run on, arm64 if
+// both are possible.
 func architecture(a deploy.Artifact) (types.Architecture, error) {
 	tree := os.DirFS(a.Dir)
 	arm := opennext.CheckNative(tree, "linux", "arm64")

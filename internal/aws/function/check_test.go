@@ -32,7 +32,7 @@ func TestCheck(t *testing.T) {
 		"a large environment": {func(a *deploy.Artifact) {
 			a.Env = map[string]string{"SMALL": "x", "HUGE": strings.Repeat("x", 3000), "LARGE": strings.Repeat("x", 1000)}
 		}, "env_too_large", []string{"HUGE (3010 bytes), LARGE (1011 bytes), SMALL"}},
-		// Two thousand bytes, that are four thousand as Lambda counts them.
+		// Two thousand bytes, which Lambda counts as four thousand.
 		"an environment of quotes": {func(a *deploy.Artifact) {
 			a.Env = map[string]string{"FIRST": strings.Repeat(`"`, 1000), "SECOND": strings.Repeat("\n", 1000)}
 		}, "env_too_large", []string{"4025 bytes", "FIRST", "SECOND"}},
@@ -60,7 +60,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// What the manifest shows is refused before the files are sent, in Check's own words.
+// What the manifest shows is refused before the files are sent, with Check's own error.
 func TestCheckManifest(t *testing.T) {
 	f := function.New(function.Config{Installation: "anchor"})
 	shop := platformtest.NewApp("one").Images("one").With("revalidation-function/index.mjs", "")
@@ -112,7 +112,7 @@ func split(a *deploy.Artifact, name string) {
 	a.Build.Functions = append(a.Build.Functions, server)
 }
 
-// grow adds a file of that many bytes.
+// grow adds a file of size bytes.
 func grow(path string, size int64) func(*deploy.Artifact) {
 	return func(a *deploy.Artifact) {
 		a.Manifest.Files = append(a.Manifest.Files, artifact.File{Path: path, Size: size})

@@ -15,8 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// TestCalls holds how often AWS is called against testdata/calls.golden: two functions,
-// published and released.
+// TestCalls compares the number of AWS calls with testdata/calls.golden, for publishing and
+// releasing two functions.
 func TestCalls(t *testing.T) {
 	awstest.Golden(t, "testdata/calls.golden", *update, func() (*awstest.Wire, string) { return callsOfAll(t) })
 }
@@ -41,7 +41,7 @@ func callsOfAll(t *testing.T) (*awstest.Wire, string) {
 	count("publish, first of the project", func() { one = s.publish(t, first) })
 	count("publish again", func() { s.publish(t, first) })
 	count("publish, second of the project, one function's code is new", func() { two = s.publish(t, second) })
-	s.cloud.Wire.Slow(200 * time.Millisecond) // parallel calls overlap for certain
+	s.cloud.Wire.Slow(200 * time.Millisecond) // so that parallel calls certainly overlap
 	slow = true
 	count("follow, first of the project", func() { must(t, s.Follow(t.Context(), p, one, liveOf(one, 1))) })
 	var ready function.Switch

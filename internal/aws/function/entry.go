@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// The modules need each other; the first is the one that is imported.
+// The modules import one another; the first is the one that the entry imports.
 var (
 	//go:embed entry/guard.mjs entry/answer.mjs entry/image.mjs entry/request.mjs entry/incremental.mjs entry/invalidation.mjs entry/length.mjs entry/surface.mjs entry/cloudfront.mjs entry/sign.mjs entry/revalidate.mjs
 	entryModules embed.FS
@@ -15,7 +15,7 @@ var (
 	middlewareModules embed.FS
 )
 
-// Names of ours in a bundle.
+// Names of our files in a bundle.
 const (
 	entryModule      = "anchor-entry.mjs"
 	middlewareModule = "anchor-middleware.mjs"
@@ -24,12 +24,12 @@ const (
 	entryHandler     = "anchor-entry.handler"
 )
 
-// written is a file that is not in the artifact.
+// written is a file that is not part of the artifact.
 type written struct{ name, content string }
 
-// entryFiles are put into the bundle of a function that answers HTTP. The guard is
-// imported first, so that it takes the secret from the environment, and is in OpenNext's
-// ports, before the app runs; then the middleware, which loads while the app does.
+// entryFiles returns the files that are added to the bundle of a function that answers HTTP. The
+// guard is imported first, so that it removes the secret from the environment, and wraps
+// OpenNext's ports, before the app runs. The middleware follows, which loads while the app does.
 func entryFiles(p part) []written {
 	module, export := p.module()
 	if p.middleware == nil {
@@ -56,12 +56,12 @@ func read(embedded embed.FS) (files []written) {
 		files = append(files, written{ownFolder + "/" + m.Name(), string(content)})
 	}
 	if err != nil {
-		panic(err) // the compiler put them there
+		panic(err) // the compiler embedded them
 	}
 	return files
 }
 
-// lambdaHandler is what Lambda calls.
+// lambdaHandler returns the handler that Lambda calls.
 func (p part) lambdaHandler() string {
 	if p.http {
 		return entryHandler

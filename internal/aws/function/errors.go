@@ -14,8 +14,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// failed says what could not be done, nil for nil. What says something already, and the
-// end of a context, pass.
+// failed returns an error that says what could not be done, or nil for nil. An error that says so
+// already, and the end of a context, are returned unchanged.
 func failed(err error, format string, args ...any) error {
 	var known *anchor.Error
 	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -31,8 +31,8 @@ func failed(err error, format string, args ...any) error {
 
 var caller = regexp.MustCompile(`arn:aws[a-z-]*:(?:sts|iam)::\d+:\S+`)
 
-// denied names the action that is missing and who misses it: AWS mostly says so, and
-// never for HeadObject.
+// denied names the missing action and who lacks it. AWS mostly does so itself, but never for
+// HeadObject.
 func denied(err error, what string) error {
 	action, who := cmp.Or(awserr.Action(err), "the call"), "the role that Anchor runs as"
 	if arn := caller.FindString(err.Error()); arn != "" {
@@ -47,14 +47,14 @@ func isMissing(err error) bool {
 	return errors.As(err, &missing)
 }
 
-// isConflict is true for what is there already and for what is busy: read before
-// deciding.
+// isConflict reports whether the resource exists already or is busy; read it before deciding what
+// to do.
 func isConflict(err error) bool {
 	var conflict *types.ResourceConflictException
 	return errors.As(err, &conflict)
 }
 
-// isStale is true when a RevisionId or CodeSha256 is no longer the function's.
+// isStale reports whether a RevisionId or CodeSha256 is no longer the function's.
 func isStale(err error) bool {
 	var precondition *types.PreconditionFailedException
 	if errors.As(err, &precondition) {
@@ -64,14 +64,14 @@ func isStale(err error) bool {
 	return errors.As(err, &invalid) && strings.Contains(strings.ToLower(invalid.ErrorMessage()), "codesha256")
 }
 
-// isYoungRole is true while Lambda does not know yet of a role that was just made.
+// isYoungRole reports whether Lambda does not know a role yet that was just created.
 func isYoungRole(err error) bool {
 	var invalid *types.InvalidParameterValueException
 	return errors.As(err, &invalid) && strings.Contains(invalid.ErrorMessage(), "cannot be assumed by Lambda")
 }
 
-// isUnsure reports whether the answer was lost on its way: what was asked for may have
-// been done. An end of ctx is nobody's loss.
+// isUnsure reports whether the answer was lost, so that the operation may have been done. The end
+// of ctx does not count.
 func isUnsure(err error) bool {
 	return err != nil && awserr.Code(err) == "" && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }

@@ -9,14 +9,13 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// Hurry makes waits short.
+// Hurry shortens the waits.
 func (f *Functions) Hurry() { f.step = 20 * time.Millisecond }
 
-// Amble makes waits longer than the emulator's transitions, so that each is met by two
-// looks.
+// Amble makes waits longer than the emulator's transitions, so that two reads see each.
 func (f *Functions) Amble() { f.step = maxStep }
 
-// LeaseTimes sets how long a lease lasts and how long it is waited for.
+// LeaseTimes sets how long a lease lasts, and how long to wait for one.
 func (f *Functions) LeaseTimes(ttl, wait time.Duration) { f.leaseTTL, f.leaseWait = ttl, wait }
 
 // Zip packs the function of that name.

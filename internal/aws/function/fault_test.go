@@ -19,7 +19,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-// What the emulator lets pass: each is met once and got over within the same run.
+// Faults that the emulator does not show by itself. Each occurs once, and the same run recovers
+// from it.
 var passing = map[string][]awstest.Fault{
 	"another changed the code before":            {{Operation: "Lambda.UpdateFunctionCode", Nth: 1, Status: 412, Code: "PreconditionFailedException"}},
 	"another changed the configuration before":   {{Operation: "Lambda.UpdateFunctionConfiguration", Nth: 1, Status: 412, Code: "PreconditionFailedException"}},
@@ -61,8 +62,8 @@ func TestPublishGetsOver(t *testing.T) {
 	})
 }
 
-// wantPublished asserts that a deployment has one version, reachable, which a further run
-// finds.
+// wantPublished asserts that a deployment has one version, which is reachable and which a further
+// run finds.
 func (s *stand) wantPublished(t *testing.T, p anchor.Project, d anchor.Deployment, page string) {
 	t.Helper()
 	s.want(t, p, "d-"+string(d.ID), "/", page)
@@ -82,8 +83,8 @@ func (s *stand) wantPublished(t *testing.T, p anchor.Project, d anchor.Deploymen
 	}
 }
 
-// Somebody writes to $LATEST between the comparison and the publishing, which Lambda
-// notices by the RevisionId: the version has the deployment's environment all the same.
+// Another process writes to $LATEST between the comparison and the publishing, which Lambda
+// notices by the RevisionId. The version still has the deployment's environment.
 func TestPublishNeverTakesAnothersEnvironment(t *testing.T) {
 	s, p := newStand(t), newProject()
 	function := "anchor-" + p.Slug + "-server"
@@ -98,7 +99,7 @@ func TestPublishNeverTakesAnothersEnvironment(t *testing.T) {
 	s.wantPublished(t, p, d, "one")
 }
 
-// A call without an answer ends with the caller's patience, and the next run goes on.
+// A call without an answer ends when the caller's context does, and the next run continues.
 func TestPublishGivesUpOnSilence(t *testing.T) {
 	s, p := newStand(t), newProject()
 	a := artifactOf(t, p, platformtest.NewApp("one"))
@@ -122,7 +123,8 @@ func TestPublishRefusesAnothersFunction(t *testing.T) {
 	wantCode(t, err, "function_name_taken")
 }
 
-// What AWS goes on to refuse ends the run with the resource's name and what to do.
+// When AWS keeps refusing, the run ends with an error that names the resource and says what to
+// do.
 func TestPublishSaysWhatAWSRefuses(t *testing.T) {
 	s, p := newStand(t), newProject()
 	s.route(t, p, s.publish(t, artifactOf(t, p, platformtest.NewApp("live"))), 1)
@@ -160,8 +162,8 @@ func TestPublishSaysWhatAWSRefuses(t *testing.T) {
 	}
 }
 
-// writes are the recorded calls that change something: a crash before a read leaves
-// what a crash after the write before it does.
+// writes returns the recorded calls that change something. A crash before a read leaves the same
+// state as a crash after the preceding write.
 func writes(calls []awstest.Call) []awstest.Fault {
 	var points []awstest.Fault
 	nth := map[string]int{}
@@ -175,7 +177,7 @@ func writes(calls []awstest.Call) []awstest.Fault {
 	return points
 }
 
-// crashPoint is where a run ends: before a call that changes something.
+// crashPoint is the call, one that changes something, before which a run ends.
 type crashPoint struct {
 	phase string // "making", "updating" or "routing"
 	awstest.Fault
@@ -185,9 +187,8 @@ func (c crashPoint) name() string {
 	return c.phase + "/" + c.Operation + strings.Repeat("'", c.Nth-1)
 }
 
-// TestCrash ends the process before each of the calls that change something, when a
-// function is made, when it is updated and when it goes live for the first time; then
-// another process does the same again.
+// TestCrash ends the process before each call that changes something: when a function is created,
+// when it is updated and when it first goes live. Another process then repeats the operation.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	inGroups(t, crashPoints(t), crashPoint.name, func(t *testing.T) func(*testing.T, crashPoint) {
@@ -206,7 +207,7 @@ func TestCrash(t *testing.T) {
 	})
 }
 
-// crashPoints records what the runs change.
+// crashPoints records the changing calls of the runs.
 func crashPoints(t *testing.T) []crashPoint {
 	t.Helper()
 	s, p := open(t), newProject()
@@ -238,7 +239,7 @@ func crashPoints(t *testing.T) []crashPoint {
 
 const revalidation = `export const handler = async () => ({ batchItemFailures: [] });`
 
-// crash runs do until the call of point, which is not made, and nothing after it.
+// crash runs do up to the call of point. Neither that call nor any later one is made.
 func (s *stand) crash(t *testing.T, point crashPoint, do func(context.Context) error) {
 	t.Helper()
 	ctx, kill := context.WithCancel(t.Context())

@@ -1,8 +1,8 @@
-// Package function runs a project's functions on AWS Lambda: one Lambda function for
-// each function of the build, one immutable version of it for each deployment, and two
-// kinds of alias: "d-<deploymentId>", made once, and "live", which traffic follows.
-// Every alias of a function that answers HTTP has a function URL of its own, open to
-// all and guarded by the entry that is put into the bundle (see entry/guard.mjs).
+// Package function runs a project's functions on AWS Lambda. Each function of the build is one
+// Lambda function, and each deployment has one immutable version of it. There are two kinds of
+// alias: "d-<deploymentId>", which never changes, and "live", which follows the live pointer.
+// Every alias of a function that answers HTTP has its own function URL. The URL is public, and
+// guarded by the entry that is added to the bundle (see entry/guard.mjs).
 package function
 
 import (
@@ -20,29 +20,29 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// What every function is made with.
+// The settings of every function.
 const (
-	// Runtime is the newest of Lambda's that every Next.js since 13 runs on, Node.js 22.
+	// Runtime is the newest of Lambda's runtimes that every Next.js since 13 runs on, Node.js 22.
 	Runtime = types.RuntimeNodejs22x
-	// MemoryMB also sets the processor's share: a whole one begins at 1,769 MB. OpenNext's
-	// own reference takes 1,024.
+	// MemoryMB also sets the share of a processor: a whole one begins at 1,769 MB. OpenNext's own
+	// reference uses 1,024.
 	MemoryMB = 1024
-	// TimeoutSeconds is as long as CloudFront waits for an origin's first byte by default.
+	// TimeoutSeconds equals the time that CloudFront waits for an origin's first byte by default.
 	TimeoutSeconds = 30
 )
 
-// ProbeLimit is how long a new version may take for its first page, its cold start
-// included, unless Config says otherwise.
+// ProbeLimit is how long a new version may take for its first page, including its cold start,
+// unless Config sets another limit.
 const ProbeLimit = 40 * time.Second
 
 // Leases lets one holder at a time work on a project.
 type Leases interface {
-	// Lease takes the project's lease for ttl. Conflict "lease_held" while another holds
-	// it. renew extends it by another ttl and fails when it is lost.
+	// Lease acquires the project's lease for ttl. The error is Conflict "lease_held" while
+	// another holder has it. renew extends it by another ttl, and fails when it is lost.
 	Lease(ctx context.Context, p anchor.ProjectID, holder string, ttl time.Duration) (renew, release func(context.Context) error, err error)
 }
 
-// Config is what Functions needs. All but ProbeLimit and LogDays have to be there.
+// Config holds what Functions needs. All fields but ProbeLimit and LogDays are required.
 type Config struct {
 	Lambda *lambda.Client
 	S3     *s3.Client
@@ -50,23 +50,23 @@ type Config struct {
 	Logs   *cloudwatchlogs.Client
 	Leases Leases
 
-	Installation    string // begins every name
+	Installation    string // prefix of every name
 	ArtifactsBucket string // where the zips go
 	Role            string // ARN of the role that functions run as
-	LogDays         int    // for how long CloudWatch keeps what functions print; 0: for ever
+	LogDays         int    // how long CloudWatch keeps what functions print; 0 means forever
 
 	HTTP       *http.Client  // asks function URLs
-	ProbeLimit time.Duration // 0 is the constant's
+	ProbeLimit time.Duration // 0 means the constant
 	Log        *slog.Logger
 }
 
-// Functions publishes versions of functions and moves traffic between them. It is safe
-// for concurrent use. Make it with New.
+// Functions publishes versions of functions and moves traffic between them. It is safe for
+// concurrent use. Create it with New.
 type Functions struct {
 	Config
-	step      time.Duration // the first wait between two looks
+	step      time.Duration // the first wait between two reads
 	leaseTTL  time.Duration
-	leaseWait time.Duration // how long to wait for another's lease
+	leaseWait time.Duration // how long to wait for another holder's lease
 }
 
 // New returns the functions of an installation.

@@ -13,8 +13,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Hosts gives the host of each function's URL on an alias, by the build's name of the
-// function; those without a URL on it are left out.
+// Hosts returns the host of each function's URL on an alias, by the build's name of the function.
+// It omits functions without a URL on the alias.
 func (f *Functions) Hosts(ctx context.Context, p anchor.Project, alias string) (map[string]string, error) {
 	functions, err := f.list(ctx, p)
 	if err != nil {
@@ -41,8 +41,8 @@ func (f *Functions) Hosts(ctx context.Context, p anchor.Project, alias string) (
 	return hosts, group.Wait()
 }
 
-// list gives the names of the project's functions. A name that begins like them may be
-// of the project whose slug goes on where this one's ends: the description tells.
+// list returns the names of the project's functions. A name with the same prefix may belong to a
+// project whose slug is longer; the description decides.
 func (f *Functions) list(ctx context.Context, p anchor.Project) ([]string, error) {
 	var names []string
 	pages := lambda.NewListFunctionsPaginator(f.Lambda, &lambda.ListFunctionsInput{})

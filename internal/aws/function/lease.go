@@ -8,9 +8,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// leased does work while it holds the project's lease: $LATEST is one mutable slot of
-// every function, and two deployments must not fill it together. When the lease is lost
-// the work's context ends.
+// leased runs work while it holds the project's lease: $LATEST is one mutable slot of every
+// function, and two deployments must not fill it at the same time. When the lease is lost, the
+// work's context ends.
 func (f *Functions) leased(ctx context.Context, a anchor.Deployment, work func(context.Context) error) error {
 	renew, release, err := f.take(ctx, a)
 	if err != nil {
@@ -28,7 +28,7 @@ func (f *Functions) leased(ctx context.Context, a anchor.Deployment, work func(c
 	}
 	stop(nil)
 	<-renewing
-	// Also after a cancellation: else the next deployment waits for the lease to expire.
+	// Also after a cancellation: otherwise the next deployment waits for the lease to expire.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if failed := release(ending); failed != nil {
@@ -37,7 +37,7 @@ func (f *Functions) leased(ctx context.Context, a anchor.Deployment, work func(c
 	return err
 }
 
-// take waits while another holds the lease.
+// take acquires the lease, and waits while another holder has it.
 func (f *Functions) take(ctx context.Context, d anchor.Deployment) (renew, release func(context.Context) error, err error) {
 	holder := string(d.ID) + "." + anchor.NewID()
 	deadline := time.Now().Add(f.leaseWait)

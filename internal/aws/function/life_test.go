@@ -66,7 +66,7 @@ func TestOutsidersAreKeptOut(t *testing.T) {
 	}
 }
 
-// What cannot be published is refused before AWS is asked for anything.
+// What cannot be published is refused before any call to AWS.
 func TestPublishRefuses(t *testing.T) {
 	s, p := newStand(t), newProject()
 	a := artifactOf(t, p, platformtest.NewApp("one"))

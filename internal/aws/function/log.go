@@ -9,9 +9,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// boundLog says for how long the function's log is kept. Left to itself, Lambda makes the
-// log group with the first line, and CloudWatch keeps that for ever. No deployment fails
-// for it.
+// boundLog sets how long the function's log is kept. Otherwise Lambda creates the log group with
+// the first line, and CloudWatch keeps it forever. A failure does not fail the deployment.
 func (f *Functions) boundLog(ctx context.Context, function string) {
 	if f.LogDays == 0 {
 		return

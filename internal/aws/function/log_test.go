@@ -10,8 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-// What an app prints is not kept for ever, nor longer than the setting of the last
-// deployment says.
+// Logs are not kept forever, nor longer than the setting of the last deployment says.
 func TestLogsAreBounded(t *testing.T) {
 	s := newStand(t)
 	p := newProject()

@@ -8,16 +8,16 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
-// middleware is what OpenNext built to run at CloudFront's edge before the server
-// functions. Here it is in their zips, and runs in their processes: so it is live with
-// them, in the same step (docs/decisions/0013).
+// middleware is what OpenNext built to run at CloudFront's edge before the server functions.
+// Anchor puts it into their zips and runs it in their processes, so it becomes live with them, in
+// the same step (docs/decisions/0013).
 type middleware struct {
 	bundled
 	routes []anchor.Route
 	base   string
 }
 
-// middlewareOf gives a build's external middleware, or nil. The files are sorted.
+// middlewareOf returns a build's external middleware, or nil. The files are sorted.
 func middlewareOf(b anchor.Build, sorted []artifact.File) *middleware {
 	for _, fn := range b.Functions {
 		if fn.Edge {
@@ -27,7 +27,7 @@ func middlewareOf(b anchor.Build, sorted []artifact.File) *middleware {
 	return nil
 }
 
-// source is the module that starts the middleware, see entry/middleware.mjs.
+// source returns the module that starts the middleware, see entry/middleware.mjs.
 func (m *middleware) source() string {
 	file, export := m.module()
 	options := struct {
@@ -46,7 +46,7 @@ func (m *middleware) source() string {
 	}
 	text, err := json.Marshal(options)
 	if err != nil {
-		panic(err) // strings and booleans
+		panic(err) // strings and booleans always encode
 	}
 	return fmt.Sprintf("import { middleware } from %q;\n\nexport const { ready, before } = middleware({\n  module: new URL(%q, import.meta.url),\n  ...%s,\n});\n",
 		"./"+ownFolder+"/middleware.mjs", "./"+middlewareFolder+"/"+file, text)

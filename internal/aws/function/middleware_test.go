@@ -23,8 +23,8 @@ import (
 
 const guides = "../../../examples/pages/.open-next" // built by: make examples
 
-// guidesWith is the built guides, whose middleware rewrites /docs/mw-rewrite/ to another
-// place.
+// guidesWith returns the built guides with a middleware that rewrites /docs/mw-rewrite/ to
+// another path.
 func guidesWith(t *testing.T, rewrite string) deploy.Artifact {
 	t.Helper()
 	dir := t.TempDir()
@@ -41,7 +41,7 @@ func guidesWith(t *testing.T, rewrite string) deploy.Artifact {
 	return artifactIn(t, anchor.Project{ID: "p", Slug: "shop"}, dir)
 }
 
-// visitor asks a function as CloudFront does.
+// visitor sends requests to a function as CloudFront does.
 type visitor struct {
 	url   string
 	hosts map[string]string
@@ -66,8 +66,8 @@ func (v visitor) ask(t *testing.T, method, path, body string) (*http.Response, s
 	return res, string(text)
 }
 
-// TestExternalMiddleware runs the published zips of a real build, whose middleware is a
-// bundle of its own.
+// TestExternalMiddleware runs the published zips of a real build whose middleware is a bundle of
+// its own.
 func TestExternalMiddleware(t *testing.T) {
 	a := guidesWith(t, "/api/echo/")
 	f := function.New(function.Config{Installation: "anchor"})
@@ -136,7 +136,7 @@ func TestExternalMiddleware(t *testing.T) {
 	})
 }
 
-// Equal builds make equal zips, of which those that render have the middleware.
+// Equal builds make equal zips. The zips of functions that render contain the middleware.
 func TestZipHasMiddleware(t *testing.T) {
 	f := function.New(function.Config{Installation: "anchor"})
 	app := platformtest.NewApp("one").Split("api", "api/*", "one").Images("one").Middleware()
@@ -156,7 +156,7 @@ func TestZipHasMiddleware(t *testing.T) {
 	}
 }
 
-// What lets bundles for the edge run on Node.js is the same on both platforms.
+// The code that makes bundles for the edge run on Node.js is the same on both platforms.
 func TestEdgeBundlesAreAdmittedAlike(t *testing.T) {
 	ours, err := os.ReadFile("entry/edge.mjs")
 	must(t, err)

@@ -9,9 +9,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Open gives the live alias, with its URL, to each of a deployment's functions that has
-// none yet, and gives the hosts of these URLs by the build's name of the function: what
-// is in front of them has to know them before Route. An alias made here is on the
+// Open creates the live alias, with its URL, of each of a deployment's functions that has none
+// yet. It returns the hosts of these URLs by the build's name of the function: the distribution
+// in front of them must know them before the first switch. An alias created here points to the
 // deployment's own version and follows no revision of the pointer.
 func (f *Functions) Open(ctx context.Context, p anchor.Project, d anchor.DeploymentID, versions map[string]anchor.FunctionVersion) (map[string]string, error) {
 	return f.eachURL(ctx, p, versions, func(ctx context.Context, function, version string) (string, error) {
@@ -30,8 +30,7 @@ func (f *Functions) Open(ctx context.Context, p anchor.Project, d anchor.Deploym
 	})
 }
 
-// DeploymentHosts gives the hosts of the URLs that the deployment's functions have on
-// its own alias.
+// DeploymentHosts returns the hosts of the URLs of the deployment's functions on its own alias.
 func (f *Functions) DeploymentHosts(ctx context.Context, p anchor.Project, d anchor.DeploymentID, versions map[string]anchor.FunctionVersion) (map[string]string, error) {
 	return f.eachURL(ctx, p, versions, func(ctx context.Context, function, _ string) (string, error) {
 		return f.urlHost(ctx, function, deploymentAlias(d))

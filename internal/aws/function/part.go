@@ -11,8 +11,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// Revalidation names the function that asks pages to render themselves again, in what
-// Publish takes and gives. It answers no HTTP: messages of the project's queue start it.
+// Revalidation is the name of the function that makes pages render again, in the inputs and
+// results of Publish. It does not answer HTTP: messages of the project's queue start it.
 const Revalidation = "revalidation"
 
 const (
@@ -20,37 +20,37 @@ const (
 	revalidationShort = "revalidate"
 )
 
-// part is one function of a build and of Lambda.
+// part is a function of a build, which becomes one function of Lambda.
 type part struct {
 	bundled
-	name       string      // as the build calls it
-	function   string      // as Lambda does
-	http       bool        // it has URLs, and our entry before it
-	middleware *middleware // runs before it; nil without
+	name       string      // in the build
+	function   string      // in Lambda
+	http       bool        // it has URLs, and our entry in front
+	middleware *middleware // runs before it; nil if there is none
 }
 
-// bundled is a folder of the tree that OpenNext made to run.
+// bundled is a folder of the tree that OpenNext built to run.
 type bundled struct {
 	dir     string
 	handler string          // "index.handler", the bundle's own
 	files   []artifact.File // with their paths in dir
 }
 
-// deploymentAlias is the alias that keeps a deployment's version.
+// deploymentAlias is the alias that refers to a deployment's version.
 func deploymentAlias(d anchor.DeploymentID) string { return "d-" + string(d) }
 
-// prefix begins the names of all functions of a project.
+// prefix is the prefix of the names of all functions of a project.
 func (f *Functions) prefix(p anchor.Project) string { return f.Installation + "-" + p.Slug + "-" }
 
-// mark is the description of a project's functions: they are found again by it.
+// mark is the description of a project's functions, by which they are found.
 func mark(p anchor.ProjectID) string { return "Anchor project " + string(p) }
 
 func (f *Functions) tags(p anchor.Project) map[string]string {
 	return map[string]string{"Project": p.Slug, "ManagedBy": "anchor-deploy", "Installation": f.Installation}
 }
 
-// parts gives the functions of an artifact, in the build's order. External middleware is
-// none, but a part of each that renders.
+// parts returns the functions of an artifact, in the build's order. External middleware is not
+// one of them, but a part of each that renders.
 func (f *Functions) parts(a deploy.Artifact) []part {
 	var parts []part
 	sorted := a.Manifest.Sorted().Files
@@ -78,8 +78,8 @@ func (f *Functions) parts(a deploy.Artifact) []part {
 	return parts
 }
 
-// below gives those of the files, which are sorted by path, that lie in a folder, with
-// their paths in it. It looks at no others: a manifest may name as many folders as files.
+// below returns the files in a folder, with their paths in it. files are sorted by path, and it
+// reads no others: a manifest may name as many folders as files.
 func below(sorted []artifact.File, dir string) []artifact.File {
 	first, _ := slices.BinarySearchFunc(sorted, dir+"/", func(f artifact.File, path string) int { return strings.Compare(f.Path, path) })
 	var files []artifact.File
@@ -109,7 +109,7 @@ func (f *Functions) functionName(p anchor.Project, name string) string {
 	return f.prefix(p) + short
 }
 
-// nameOf is the build's name of one of the project's functions in Lambda.
+// nameOf returns the build's name of one of the project's functions in Lambda.
 func (f *Functions) nameOf(p anchor.Project, function string) string {
 	switch short := strings.TrimPrefix(function, f.prefix(p)); short {
 	case "server":
@@ -123,7 +123,7 @@ func (f *Functions) nameOf(p anchor.Project, function string) string {
 	}
 }
 
-// module gives the file of the bundle's handler and the name it exports it by.
+// module returns the file of the bundle's handler and the name that it exports it by.
 func (b bundled) module() (file, export string) {
 	dot := strings.LastIndexByte(b.handler, '.')
 	stem := b.handler[:max(dot, 0)]
@@ -136,7 +136,7 @@ func (b bundled) module() (file, export string) {
 	return stem + ".mjs", b.handler[dot+1:]
 }
 
-// size is how much Lambda unpacks, in bytes.
+// size returns how much Lambda unpacks, in bytes.
 func (p part) size() int64 {
 	total := artifact.Manifest{Files: p.files}.Size()
 	if p.middleware != nil {

@@ -19,27 +19,26 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// originHeader is what the guard asks for, see entry/guard.mjs.
+// originHeader is the header that the guard requires, see entry/guard.mjs.
 const originHeader = "x-anchor-origin"
 
-// target is a function of a deployment as a probe sees it.
+// target is a function of a deployment that is probed.
 type target struct {
 	part
 	alias string
 	host  string
 }
 
-// answer is a whole answer of a function URL.
+// answer is a function URL's answer.
 type answer struct {
 	status int
 	body   string // its beginning
-	guard  bool   // the guard itself refused: the bundle is loaded
+	guard  bool   // the guard itself refused, so the bundle is loaded
 }
 
-// Probe asks the new version's server function for the front page through the
-// deployment's own URL; anything below 500 is a sane answer. It also starts the split
-// functions, by a request that their guard refuses: a bundle that crashes at import is
-// found before it is live.
+// Probe requests the front page from the new version's server function through the deployment's
+// own URL. Any status below 500 passes. It also starts the split functions, by a request that
+// their guard refuses, so that a bundle that crashes at import is found before it is live.
 func (f *Functions) Probe(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
 	limited, cancel := context.WithTimeout(ctx, f.ProbeLimit)
 	defer cancel()
@@ -55,7 +54,7 @@ func (f *Functions) Probe(ctx context.Context, a deploy.Artifact, note deploy.No
 	}
 	err := group.Wait()
 	if ctx.Err() != nil {
-		return context.Cause(ctx) // canceled: not the new version's fault
+		return context.Cause(ctx) // canceled: not a fault of the new version
 	}
 	return err
 }
@@ -78,7 +77,7 @@ func (f *Functions) probePage(ctx context.Context, t target, path string, note d
 	return nil
 }
 
-// secretOf gives the origin secret that the version was published with.
+// secretOf returns the origin secret that the version was published with.
 func (f *Functions) secretOf(ctx context.Context, t target) (string, error) {
 	have, err := f.settled(ctx, t.function, t.alias)
 	switch {
@@ -94,8 +93,8 @@ func (f *Functions) secretOf(ctx context.Context, t target) (string, error) {
 	return have.Environment.Variables[secretEnv], nil
 }
 
-// probeStart asks without the secret: that the guard refuses proves that the bundle
-// is loaded, and that the URL is guarded.
+// probeStart sends a request without the secret. The guard's refusal proves that the bundle is
+// loaded and that the URL is guarded.
 func (f *Functions) probeStart(ctx context.Context, t target, note deploy.Note) error {
 	got, err := f.ask(ctx, &t, "/", "")
 	switch {
@@ -109,9 +108,9 @@ func (f *Functions) probeStart(ctx context.Context, t target, note deploy.Note) 
 	return nil
 }
 
-// ask sends a GET to a function's URL and reads the whole answer. A URL that was just made
-// is not known everywhere at once: until its name resolves and its permission holds, it is
-// asked again.
+// ask sends a GET to a function's URL and reads the whole answer. A new URL is not known
+// everywhere at once: until its name resolves and its permission applies, ask repeats the
+// request.
 func (f *Functions) ask(ctx context.Context, t *target, path, secret string) (answer, error) {
 	var err error
 	if t.host, err = f.urlHost(ctx, t.function, t.alias); err != nil {
@@ -128,7 +127,8 @@ func (f *Functions) ask(ctx context.Context, t *target, path, secret string) (an
 	}
 }
 
-// get reports as young what a URL answers before it is known everywhere.
+// get sends one request. young reports that the answer is one of a URL that is not known
+// everywhere yet.
 func (f *Functions) get(ctx context.Context, url, secret string) (got answer, young bool, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
@@ -175,8 +175,8 @@ func (f *Functions) unanswered(ctx context.Context, t target, path, secret strin
 	return f.withWords(ctx, t, path, secret, probeFailed("function %s gave no whole answer to GET %s", t.name, path).Because(err))
 }
 
-// withWords adds what the function itself says of its failure: an invocation past the URL
-// tells the exception that a URL hides.
+// withWords adds the function's own error to a failure: an invocation without the URL returns the
+// exception that a URL hides.
 func (f *Functions) withWords(ctx context.Context, t target, path, secret string, failure *anchor.Error) error {
 	event, err := json.Marshal(map[string]any{
 		"version": "2.0", "rawPath": path, "rawQueryString": "", "headers": map[string]string{originHeader: secret, "host": t.host},

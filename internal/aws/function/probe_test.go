@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-// answering is a server function with statements for a body.
+// answering returns a server function whose body is statements.
 func answering(statements string) string {
 	return `export const handler = awslambda.streamifyResponse(async (event, stream) => {
 		stream.setContentType("application/vnd.awslambda.http-integration-response");
@@ -74,8 +74,7 @@ func TestProbeStartsSplitFunctions(t *testing.T) {
 	}
 }
 
-// early is a function URL that is not known everywhere yet, and then one whose answer
-// breaks off.
+// early is a function URL that is not known everywhere yet, and then one whose answer breaks off.
 type early struct {
 	next   http.RoundTripper
 	before []func(*http.Request) (*http.Response, error)

@@ -17,15 +17,15 @@ import (
 
 // The variables that Anchor itself needs in a function.
 const (
-	deploymentEnv = "ANCHOR_DEPLOYMENT_ID" // makes versions distinct: without it equal code would be an older deployment's version
+	deploymentEnv = "ANCHOR_DEPLOYMENT_ID" // makes versions distinct: otherwise equal code would become an older deployment's version
 	secretEnv     = "ANCHOR_ORIGIN_SECRET" // see entry/guard.mjs
 )
 
-// parallel is how many functions are published at a time: Lambda takes 15 calls a second
-// that change something (Developer Guide, "Lambda quotas"), and each waits in between.
+// parallel is how many functions are published at a time: Lambda accepts 15 calls a second that
+// change something (Developer Guide, "Lambda quotas"), and each function waits in between.
 const parallel = 8
 
-// job is one function of one deployment on its way to a version.
+// job publishes one function of one deployment.
 type job struct {
 	part
 	*Functions
@@ -37,10 +37,10 @@ type job struct {
 	code       code // once it is uploaded
 }
 
-// Publish makes a version of every function and the deployment's alias with its URL on
-// it. env holds the variables of each function by the build's name, Revalidation's too;
-// those that answer HTTP need ANCHOR_ORIGIN_SECRET. Run again, it gives the same versions
-// and repairs what was left undone.
+// Publish publishes a version of every function and creates the deployment's alias with its URL
+// on it. env holds the variables of each function by the build's name, including Revalidation's;
+// functions that answer HTTP need ANCHOR_ORIGIN_SECRET. Run again, it returns the same versions
+// and repairs what an earlier run left undone.
 func (f *Functions) Publish(ctx context.Context, a deploy.Artifact, env map[string]map[string]string, note deploy.Note) (map[string]anchor.FunctionVersion, error) {
 	jobs, err := f.jobs(a, env)
 	if err != nil {
@@ -94,9 +94,9 @@ func (f *Functions) jobs(a deploy.Artifact, env map[string]map[string]string) ([
 	return jobs, nil
 }
 
-// run takes the function to a version, an alias on it and, when it answers HTTP, a URL. The
-// alias tells a later run which version is the deployment's; the URL is made last and
-// tells that all is there.
+// run publishes the function's version, and creates an alias on it and, when it answers HTTP, a
+// URL. The alias records for a later run which version is the deployment's. The URL is created
+// last, so that its existence proves that the rest is complete.
 func (j *job) run(ctx context.Context, note deploy.Note) (anchor.FunctionVersion, error) {
 	name := deploymentAlias(j.deployment)
 	have, err := j.settled(ctx, j.function, name)
@@ -120,7 +120,7 @@ func (j *job) run(ctx context.Context, note deploy.Note) (anchor.FunctionVersion
 	}, nil
 }
 
-// publish uploads the code, makes a version of it and ties the deployment's alias to it.
+// publish uploads the code, publishes a version of it and creates the deployment's alias on it.
 func (j *job) publish(ctx context.Context) (*lambda.GetFunctionConfigurationOutput, error) {
 	var err error
 	if j.code, err = j.upload(ctx, j.project.ID, j.dir, j.part); err != nil {
@@ -134,8 +134,8 @@ func (j *job) publish(ctx context.Context) (*lambda.GetFunctionConfigurationOutp
 	return j.tie(ctx, version)
 }
 
-// tie makes the deployment's alias on a version. When it is there already, another run
-// was quicker, and its version is the deployment's.
+// tie creates the deployment's alias on a version. When the alias exists, another run was faster,
+// and its version is the deployment's.
 func (j *job) tie(ctx context.Context, version string) (*lambda.GetFunctionConfigurationOutput, error) {
 	name := deploymentAlias(j.deployment)
 	for round := range maxRounds {

@@ -14,11 +14,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// How the queue treats messages. A page that cannot be revalidated holds up its group of
-// a FIFO queue until the message is gone; and a lost one comes again with the next stale
-// answer. So a message has two tries or three, and no queue of the dead.
+// How the queue treats messages. A page that cannot be revalidated blocks its group of a FIFO
+// queue until the message is deleted, and the next stale answer sends a lost message again. So a
+// message has two or three attempts, and there is no dead-letter queue.
 const (
-	visibleAfter = 6 * TimeoutSeconds // as the Developer Guide asks for mappings
+	visibleAfter = 6 * TimeoutSeconds // as the Developer Guide recommends for mappings
 	keepMessages = 10 * 60            // seconds
 	batch        = 5
 )
@@ -27,7 +27,7 @@ func (f *Functions) queueName(p anchor.Project) string {
 	return f.prefix(p) + revalidationShort + ".fifo"
 }
 
-// Queue gives the URL of the project's revalidation queue, which it makes on first use.
+// Queue returns the URL of the project's revalidation queue, which it creates on first use.
 func (f *Functions) Queue(ctx context.Context, p anchor.Project) (url string, err error) {
 	name := f.queueName(p)
 	for range 2 {
@@ -54,7 +54,7 @@ func (f *Functions) Queue(ctx context.Context, p anchor.Project) (url string, er
 	return "", busy(name)
 }
 
-// queueURL is "" when there is no such queue.
+// queueURL returns "" when there is no such queue.
 func (f *Functions) queueURL(ctx context.Context, name string) (string, error) {
 	out, err := f.SQS.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name})
 	var missing *sqstypes.QueueDoesNotExist
@@ -67,7 +67,7 @@ func (f *Functions) queueURL(ctx context.Context, name string) (string, error) {
 	return sdk.ToString(out.QueueUrl), nil
 }
 
-// mapQueue lets the queue's messages start the live revalidation function.
+// mapQueue makes the queue's messages start the live revalidation function.
 func (f *Functions) mapQueue(ctx context.Context, p anchor.Project, function string) error {
 	target := function + ":" + anchor.LiveAlias
 	mappings, err := f.mappings(ctx, target)
@@ -89,7 +89,7 @@ func (f *Functions) mapQueue(ctx context.Context, p anchor.Project, function str
 		FunctionName: &target, EventSourceArn: &arn, BatchSize: sdk.Int32(batch), Tags: f.tags(p),
 		FunctionResponseTypes: []types.FunctionResponseType{types.FunctionResponseTypeReportBatchItemFailures},
 	})
-	if isConflict(err) { // there: a source and a function have one mapping
+	if isConflict(err) { // it exists: a source and a function have one mapping
 		return nil
 	}
 	return failed(err, "let the queue start function %s", function)

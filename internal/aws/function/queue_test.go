@@ -63,7 +63,8 @@ func TestRevalidation(t *testing.T) {
 
 func TestQueueIsMadeOnce(t *testing.T) {
 	s, p := newStand(t), newProject()
-	// The first look comes before, and the making after another process made it.
+	// The process looks for the queue before another process creates it, and tries to create it
+	// after.
 	s.cloud.Wire.Break(awstest.Fault{Operation: "SQS.CreateQueue", Nth: 1, After: true, Status: 400, Code: "QueueNameExists"})
 	url, err := s.Queue(t.Context(), p)
 	must(t, err)

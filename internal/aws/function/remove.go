@@ -17,11 +17,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Remove takes away the deployment's aliases, their URLs and its versions, those of a
-// deployment that failed half-way too. Requests in flight end undisturbed: Lambda lets
-// running invocations of a deleted version finish. The code stays in the artifacts bucket
-// until the project goes, since other deployments may have the same. It is idempotent,
-// and refuses what is live.
+// Remove removes the deployment's aliases, their URLs and its versions, also those of a
+// deployment that failed half-way. Requests in flight are not disturbed: Lambda lets running
+// invocations of a deleted version finish. The code stays in the artifacts bucket until the
+// project is removed, since other deployments may have the same. It is idempotent, and refuses to
+// remove the live deployment.
 func (f *Functions) Remove(ctx context.Context, p anchor.Project, d anchor.Deployment) error {
 	functions, err := f.list(ctx, p)
 	if err != nil {
@@ -38,8 +38,8 @@ func (f *Functions) Remove(ctx context.Context, p anchor.Project, d anchor.Deplo
 	return nil
 }
 
-// checkNotLive asks the server function, whose alias tells what is live, once it follows
-// a revision of the pointer: Open makes it before.
+// checkNotLive reads the server function's live alias, which names what is live once it follows a
+// revision of the pointer; Open creates it before.
 func (f *Functions) checkNotLive(ctx context.Context, p anchor.Project, d anchor.DeploymentID) error {
 	function := f.functionName(p, anchor.ServerFunction)
 	live, err := f.readLive(ctx, function)
@@ -57,8 +57,8 @@ func (f *Functions) checkNotLive(ctx context.Context, p anchor.Project, d anchor
 	return nil
 }
 
-// removeFrom keeps a version that the function's live alias still names, although the site
-// has moved on: that of a split function which later deployments do not have.
+// removeFrom keeps a version that the function's live alias still names although another
+// deployment is live: that of a split function which later deployments do not have.
 func (f *Functions) removeFrom(ctx context.Context, function string, d anchor.DeploymentID) error {
 	versions, err := f.versionsOf(ctx, function, d)
 	if len(versions) == 0 || err != nil {
@@ -83,8 +83,8 @@ func (f *Functions) removeFrom(ctx context.Context, function string, d anchor.De
 	return nil
 }
 
-// versionsOf gives the versions that were published for a deployment: one, or more when
-// runs that crashed left theirs.
+// versionsOf returns the versions that were published for a deployment: one, or more when crashed
+// runs left theirs.
 func (f *Functions) versionsOf(ctx context.Context, function string, d anchor.DeploymentID) ([]string, error) {
 	var versions []string
 	pages := lambda.NewListVersionsByFunctionPaginator(f.Lambda, &lambda.ListVersionsByFunctionInput{FunctionName: &function})
@@ -105,7 +105,7 @@ func (f *Functions) versionsOf(ctx context.Context, function string, d anchor.De
 	return versions, nil
 }
 
-// removeAlias takes the URL first: nothing reaches what is about to go.
+// removeAlias deletes the URL first, so that no request reaches what is about to be deleted.
 func (f *Functions) removeAlias(ctx context.Context, function, alias string) error {
 	_, err := f.Lambda.DeleteFunctionUrlConfig(ctx, &lambda.DeleteFunctionUrlConfigInput{FunctionName: &function, Qualifier: &alias})
 	if err != nil && !isMissing(err) {
@@ -124,8 +124,7 @@ func (f *Functions) removeAlias(ctx context.Context, function, alias string) err
 	return err
 }
 
-// RemoveProject takes away all functions of a project, its queue and its zips. It is
-// idempotent.
+// RemoveProject removes all functions of a project, its queue and its zips. It is idempotent.
 func (f *Functions) RemoveProject(ctx context.Context, p anchor.Project) error {
 	functions, err := f.list(ctx, p)
 	if err != nil {
@@ -149,15 +148,15 @@ func (f *Functions) removeFunction(ctx context.Context, function string) error {
 	}
 	for _, m := range mappings {
 		_, err := f.Lambda.DeleteEventSourceMapping(ctx, &lambda.DeleteEventSourceMappingInput{UUID: m.UUID})
-		if err != nil && !isMissing(err) && !isConflict(err) { // a conflict: it is being deleted
+		if err != nil && !isMissing(err) && !isConflict(err) { // a conflict means that it is being deleted
 			return err
 		}
 	}
 	if err := f.removeURLs(ctx, function); err != nil {
 		return err
 	}
-	// Before the function: without that nobody would find its log. A request in flight may
-	// make it once more.
+	// Before the function: without the function nobody would find its log. A request in flight
+	// may create the log once more.
 	if err := f.removeLog(ctx, function); err != nil {
 		return err
 	}
@@ -168,7 +167,7 @@ func (f *Functions) removeFunction(ctx context.Context, function string) error {
 	return err
 }
 
-// removeLog deletes what Lambda keeps of what the function wrote, for ever if nobody does.
+// removeLog deletes the function's log, which is kept forever otherwise.
 func (f *Functions) removeLog(ctx context.Context, function string) error {
 	_, err := f.Logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: sdk.String(logGroup(function))})
 	if missing := (*logtypes.ResourceNotFoundException)(nil); errors.As(err, &missing) {
@@ -177,8 +176,8 @@ func (f *Functions) removeLog(ctx context.Context, function string) error {
 	return err
 }
 
-// removeURLs takes them before the function goes, so that a crash between leaves none
-// behind that nobody would find.
+// removeURLs deletes the URLs before the function, so that a crash in between leaves none that
+// nobody would find.
 func (f *Functions) removeURLs(ctx context.Context, function string) error {
 	aliases := lambda.NewListAliasesPaginator(f.Lambda, &lambda.ListAliasesInput{FunctionName: &function})
 	for aliases.HasMorePages() {
@@ -228,7 +227,7 @@ func (f *Functions) removeCode(ctx context.Context, p anchor.ProjectID) error {
 	return nil
 }
 
-// mostDeleted is how many keys DeleteObjects takes.
+// mostDeleted is how many keys DeleteObjects accepts.
 const mostDeleted = 1000
 
 func (f *Functions) removeObjects(ctx context.Context, objects []s3types.ObjectIdentifier) error {

@@ -24,11 +24,11 @@ func TestRemove(t *testing.T) {
 	s.want(t, p, "d-"+string(one.ID), "/", "one")
 
 	rollback := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID, IsRollback: true, RollbackTo: two.ID, Functions: two.Functions}
-	must(t, s.Remove(t.Context(), p, rollback)) // its versions are its target's
+	must(t, s.Remove(t.Context(), p, rollback)) // its versions are those of its target
 	s.want(t, p, "d-"+string(two.ID), "/", "two")
 
 	s.route(t, p, two, 2)
-	one.Functions = nil // as of a deployment that failed after publishing
+	one.Functions = nil // as with a deployment that failed after publishing
 	for range 2 {
 		must(t, s.Remove(t.Context(), p, one))
 	}
@@ -44,8 +44,8 @@ func TestRemove(t *testing.T) {
 	s.want(t, p, "d-"+string(two.ID), "/", "two")
 }
 
-// A split function that later deployments do not have keeps its live alias, which must
-// not keep the deployment.
+// A split function that later deployments lack keeps its live alias. The alias must not keep the
+// deployment from being removed.
 func TestRemoveOfADroppedFunction(t *testing.T) {
 	s, p := newStand(t), newProject()
 	split := s.publish(t, artifactOf(t, p, splitApp()))
@@ -69,12 +69,12 @@ func TestRemoveOfADroppedFunction(t *testing.T) {
 func TestRemoveProject(t *testing.T) {
 	s, p := newStand(t), newProject()
 	near := newProject()
-	near.Slug = p.Slug + "-server" // its functions' names begin like p's
+	near.Slug = p.Slug + "-server" // its functions' names have the prefix of p's
 	app := platformtest.NewApp("one").With("revalidation-function/index.mjs", `export const handler = async () => ({});`)
 	gone, kept := s.publish(t, artifactOf(t, p, app)), s.publish(t, artifactOf(t, near, app))
 	s.route(t, p, gone, 1)
 	s.route(t, near, kept, 1)
-	for _, project := range []anchor.Project{p, near} { // as Lambda does with the first request
+	for _, project := range []anchor.Project{p, near} { // as Lambda does at the first request
 		for _, short := range []string{"server", "revalidate"} {
 			group := "/aws/lambda/anchor-" + project.Slug + "-" + short
 			_, err := s.Logs.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
@@ -105,7 +105,7 @@ func TestRemoveProject(t *testing.T) {
 			t.Errorf("the %s of the other project are gone", what)
 		}
 	}
-	for _, project := range []anchor.Project{p, near} { // not by the CLI: of SQS it asks another endpoint than it is told
+	for _, project := range []anchor.Project{p, near} { // not by the CLI, which uses another endpoint for SQS than the one that is set
 		name := "anchor-" + project.Slug + "-revalidate.fifo"
 		_, err := s.SQS.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: &name})
 		if there := err == nil; there != (project.ID == near.ID) {

@@ -35,8 +35,8 @@ const (
 	secret = "the-secret-of-the-origin"
 )
 
-// TestMain lets more tests run at a time than there are cores: they wait for Lambda's
-// transitions, and compute little.
+// TestMain runs more tests at a time than there are cores: they mostly wait for Lambda's
+// transitions.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if err := flag.Set("test.parallel", "8"); err != nil {
@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 	os.Exit(functiontest.Main(m))
 }
 
-// inGroups spreads cases over four stands, which open makes, that work side by side.
+// inGroups spreads cases over four stands, created by open, that run concurrently.
 func inGroups[C any](t *testing.T, cases []C, name func(C) string, open func(*testing.T) func(*testing.T, C)) {
 	t.Helper()
 	const groups = 4
@@ -85,7 +85,7 @@ func open(t *testing.T) *stand {
 	return s
 }
 
-// open gives the functions as another process would have them.
+// open returns the functions as another process opens them.
 func (s *stand) open() *function.Functions {
 	config := s.cloud.Config()
 	f := function.New(function.Config{
@@ -103,13 +103,13 @@ func newProject() anchor.Project {
 	return anchor.Project{ID: anchor.ProjectID(id), Slug: "shop-" + id[len(id)-6:]}
 }
 
-// artifactOf is a deployment of an app.
+// artifactOf returns a deployment of an app.
 func artifactOf(t *testing.T, p anchor.Project, app platformtest.App) deploy.Artifact {
 	t.Helper()
 	return artifactIn(t, p, app.Write(t))
 }
 
-// artifactIn is a deployment of the build in dir.
+// artifactIn returns a deployment of the build in dir.
 func artifactIn(t *testing.T, p anchor.Project, dir string) deploy.Artifact {
 	t.Helper()
 	manifest, err := artifact.Scan(t.Context(), dir, nil)
@@ -120,7 +120,7 @@ func artifactIn(t *testing.T, p anchor.Project, dir string) deploy.Artifact {
 	return deploy.Artifact{Project: p, Deployment: d, Build: build, Manifest: manifest, Dir: dir}
 }
 
-// env is what the platform gives each function.
+// env returns the variables that the platform sets for each function.
 func env(a deploy.Artifact) map[string]map[string]string {
 	all := map[string]map[string]string{function.Revalidation: {"GREETING": "none"}}
 	for _, f := range a.Build.Functions {
@@ -129,7 +129,7 @@ func env(a deploy.Artifact) map[string]map[string]string {
 	return all
 }
 
-// publish publishes an artifact and gives the deployment as its record would be.
+// publish publishes an artifact and returns the deployment as its record would be.
 func (s *stand) publish(t *testing.T, a deploy.Artifact) anchor.Deployment {
 	t.Helper()
 	versions, err := s.Publish(t.Context(), a, env(a), t.Logf)
@@ -163,12 +163,12 @@ func (s *stand) refused(t *testing.T, p anchor.Project, d anchor.Deployment) err
 	return err
 }
 
-// ask asks a function's URL, with the secret when there is one.
+// ask sends a request to a function's URL, with the secret unless it is "".
 func (s *stand) ask(t *testing.T, host, path, secret string) (status int, body string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+host+path, http.NoBody)
 	must(t, err)
-	r.Header.Set("Accept-Encoding", "identity") // the emulator passes text only
+	r.Header.Set("Accept-Encoding", "identity") // the emulator passes only text on
 	if secret != "" {
 		r.Header.Set("X-Anchor-Origin", secret)
 	}
@@ -180,7 +180,7 @@ func (s *stand) ask(t *testing.T, host, path, secret string) (status int, body s
 	return res.StatusCode, string(text)
 }
 
-// want asks the server function on an alias.
+// want asserts the answer of the server function on an alias.
 func (s *stand) want(t *testing.T, p anchor.Project, alias, path, body string) {
 	t.Helper()
 	hosts, err := s.Hosts(t.Context(), p, alias)
@@ -190,7 +190,7 @@ func (s *stand) want(t *testing.T, p anchor.Project, alias, path, body string) {
 	}
 }
 
-// aliasVersion is what the AWS CLI says an alias points to.
+// aliasVersion returns the version of an alias according to the AWS CLI.
 func (s *stand) aliasVersion(t *testing.T, function, alias string) string {
 	t.Helper()
 	return strings.TrimSpace(s.cloud.CLI(t, "lambda", "get-alias", "--function-name", function, "--name", alias, "--query", "FunctionVersion", "--output", "text"))
@@ -208,7 +208,7 @@ func symlink(t *testing.T, target, path string) {
 	must(t, os.Symlink(target, path))
 }
 
-// entry gives the mode and the content of a file in a zip.
+// entry returns the mode and the content of a file in a zip.
 func entry(t *testing.T, packed []byte, name string) (mode, content string) {
 	t.Helper()
 	r, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))

@@ -18,10 +18,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
-// The emulator gathers an answer before it sends it. So the published zip itself runs in
-// Anchor's own worker, where the answer of a streaming app has to come in pieces and that
-// of a buffered one whole, both past the guard. The streaming app writes its second piece
-// once the first one has been read.
+// The emulator buffers an answer before it sends it. So the published zip runs in Anchor's own
+// worker, behind the guard: the answer of a streaming app must arrive in pieces, and that of a
+// buffered one whole. The streaming app writes its second piece once the first one has been read.
 func TestZipStreams(t *testing.T) {
 	gate := filepath.Join(t.TempDir(), "read")
 	streaming := `import { existsSync } from "node:fs";` + answering(`
@@ -69,7 +68,7 @@ func TestZipStreams(t *testing.T) {
 	}
 }
 
-// run unpacks a zip and gives the URL of a server that runs it.
+// run unpacks a zip and returns the URL of a server that runs it.
 func run(t *testing.T, packed []byte) (url string) {
 	t.Helper()
 	server := httptest.NewServer(pool(t, packed, nil))
@@ -77,7 +76,7 @@ func run(t *testing.T, packed []byte) (url string) {
 	return server.URL
 }
 
-// pool unpacks a zip and gives what runs it.
+// pool unpacks a zip and returns a worker pool that runs it.
 func pool(t *testing.T, packed []byte, env map[string]string) *worker.Pool {
 	t.Helper()
 	dir := t.TempDir()

@@ -17,10 +17,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// SweepCode deletes the project's zips that arrived longer ago than unusedSince and that
-// no version of its functions was made of: Lambda has a copy of its own, so they are of
-// use only to a deployment of the same code. It holds the project's lease, under which
-// zips are uploaded and used, and is KindBusy while another does.
+// SweepCode deletes the project's zips that arrived longer ago than unusedSince and that no
+// version of its functions was made of. Lambda has its own copy, so only a deployment of the same
+// code could use them. It holds the project's lease, under which zips are uploaded and used. The
+// error is of KindBusy while another holder has it.
 func (f *Functions) SweepCode(ctx context.Context, p anchor.Project, unusedSince time.Duration) error {
 	old, err := f.codeBefore(ctx, p.ID, time.Now().Add(-unusedSince))
 	if len(old) == 0 || err != nil {
@@ -34,7 +34,7 @@ func (f *Functions) SweepCode(ctx context.Context, p anchor.Project, unusedSince
 	if err != nil {
 		return err
 	}
-	bounded, cancel := context.WithTimeout(ctx, f.leaseTTL) // it is not renewed
+	bounded, cancel := context.WithTimeout(ctx, f.leaseTTL) // the lease is not renewed
 	defer cancel()
 	err = f.removeUnused(bounded, p, old)
 	return errors.Join(failed(err, "sweep the code of project %s", p.Slug), release(context.WithoutCancel(ctx)))
@@ -57,8 +57,8 @@ func (f *Functions) removeUnused(ctx context.Context, p anchor.Project, old map[
 	return f.removeObjects(ctx, objects)
 }
 
-// forgetUsed takes out of old, keys by CodeSha256, what versions are made of; $LATEST is
-// one of them.
+// forgetUsed removes from old, keys by CodeSha256, what versions are made of; $LATEST is one of
+// them.
 func (f *Functions) forgetUsed(ctx context.Context, function string, old map[string]string) error {
 	pages := lambda.NewListVersionsByFunctionPaginator(f.Lambda, &lambda.ListVersionsByFunctionInput{FunctionName: &function})
 	for pages.HasMorePages() {
@@ -76,7 +76,7 @@ func (f *Functions) forgetUsed(ctx context.Context, function string, old map[str
 	return nil
 }
 
-// codeBefore gives the keys of the zips that arrived before, by their CodeSha256.
+// codeBefore returns the keys of the zips that arrived before the time, by their CodeSha256.
 func (f *Functions) codeBefore(ctx context.Context, p anchor.ProjectID, before time.Time) (map[string]string, error) {
 	old := map[string]string{}
 	pages := s3.NewListObjectsV2Paginator(f.S3, &s3.ListObjectsV2Input{

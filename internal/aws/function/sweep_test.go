@@ -24,8 +24,8 @@ func (s *stand) zips(t *testing.T, p anchor.Project) []string {
 	return all
 }
 
-// TestSweepCode: what a version was made of stays, also one of a deployment that is not
-// live; what came a moment ago may be about to be used.
+// TestSweepCode: zips that a version was made of stay, also for a deployment that is not live.
+// Zips that just arrived may still be used.
 func TestSweepCode(t *testing.T) {
 	s, p := newStand(t), newProject()
 	one := s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))

@@ -17,7 +17,7 @@ type Switch struct {
 	functions  *Functions
 	project    anchor.Project
 	deployment anchor.Deployment // the one that serves, with its Functions
-	aliases    map[string]*alias // by the build's name of the function; nil or empty: not read
+	aliases    map[string]*alias // by the build's name of the function; nil or empty if not read
 }
 
 // Prepare checks that the deployment's versions exist under its aliases, and reads the
@@ -72,17 +72,17 @@ func notPublished(d anchor.Deployment) error {
 		Hintf("Deploy its commit again, or choose another deployment: `anchor deployments`.")
 }
 
-// Follow is the Commit of a Switch that nothing was read for.
+// Follow commits a Switch for which nothing was read.
 func (f *Functions) Follow(
 	ctx context.Context, p anchor.Project, d anchor.Deployment, live anchor.Live, beside ...func(context.Context) error,
 ) error {
 	return Switch{functions: f, project: p, deployment: d}.Commit(ctx, live, beside...)
 }
 
-// Commit moves the live aliases to the deployment's versions: the server function's last,
-// because its pages name what the others answer. The first time it makes the aliases,
-// with their URLs and the queue's mapping. beside runs at the same time as the server
-// function's move: what else has to follow the pointer at that moment.
+// Commit moves the live aliases to the deployment's versions. The server function's is last,
+// because its pages name what the other functions answer. The first Commit creates the aliases,
+// with their URLs and the queue's mapping. beside runs concurrently with the server function's
+// move, for whatever else must follow the pointer at that moment.
 func (s Switch) Commit(ctx context.Context, live anchor.Live, beside ...func(context.Context) error) error {
 	if _, published := s.deployment.Functions[anchor.ServerFunction]; !published {
 		return notPublished(s.deployment)
@@ -96,7 +96,7 @@ func (s Switch) Commit(ctx context.Context, live anchor.Live, beside ...func(con
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	var last errgroup.Group // where one fails, the others must not stop half-way
+	var last errgroup.Group // when one fails, the others must not stop half-way
 	last.Go(func() error { return s.move(ctx, anchor.ServerFunction, live) })
 	for _, do := range beside {
 		last.Go(func() error { return do(ctx) })

@@ -39,8 +39,8 @@ func TestFunctions_Follow_GetsOver(t *testing.T) {
 	}
 }
 
-// Between Prepare and Commit another release moves the alias: the RevisionId that Prepare
-// read is refused, and the later revision stays.
+// Between Prepare and Commit another release moves the alias. Lambda refuses the RevisionId that
+// Prepare read, and the later revision stays.
 func TestSwitch_Commit_NeverGoesBack(t *testing.T) {
 	s, p := newStand(t), newProject()
 	one := s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))
@@ -83,7 +83,7 @@ func TestFunctions_Prepare_NotPublished(t *testing.T) {
 	gone := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID}
 	wantCode(t, s.refused(t, p, gone), "not_published")
 	wantCode(t, s.Follow(t.Context(), p, gone, liveOf(gone, 2)), "not_published")
-	gone.Functions = one.Functions // another's versions, without aliases of its own
+	gone.Functions = one.Functions // versions of another deployment, without aliases of its own
 	wantCode(t, s.refused(t, p, gone), "not_published")
 	s.want(t, p, anchor.LiveAlias, "/", "one")
 	rollback := anchor.Deployment{ID: gone.ID, ProjectID: p.ID, IsRollback: true, RollbackTo: one.ID, Functions: one.Functions}
@@ -112,7 +112,7 @@ func TestRacingDeployments(t *testing.T) {
 	}
 }
 
-// splitApp has a function api beside the server's.
+// splitApp returns an app with a function api in addition to the server function.
 func splitApp() platformtest.App {
 	app := platformtest.NewApp("one").With("open-next.output.json", splitOutput)
 	for _, file := range []string{"index.mjs", ".next/required-server-files.json"} {

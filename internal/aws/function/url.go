@@ -10,15 +10,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 )
 
-// The statements that let anybody reach an alias' URL are named by what they allow and by
-// the alias. Since October 2025 a new URL needs both (Developer Guide, "Control access to
-// Lambda function URLs").
+// The statements that make an alias' URL public. Their names are made of what they allow and of
+// the alias. Since October 2025 a new URL needs both (Developer Guide, "Control access to Lambda
+// function URLs").
 func urlStatement(alias string) *string    { return sdk.String("anchor-url-" + alias) }
 func invokeStatement(alias string) *string { return sdk.String("anchor-invoke-" + alias) }
 
-// openURL gives an alias its URL: the permissions first, the URL last, so that a URL that
-// is there is complete. It always streams: the mode is the URL's, which outlives any
-// one version, and our entry streams whatever the app does.
+// openURL creates an alias' URL. It creates the permissions first and the URL last, so that a URL
+// that exists is complete. The URL always streams: the mode belongs to the URL, which outlives
+// any one version, and our entry streams whatever the app does.
 func (f *Functions) openURL(ctx context.Context, function, alias string) error {
 	if _, err := f.urlHost(ctx, function, alias); !isMissing(err) {
 		return failed(err, "read the URL of function %s on alias %s", function, alias)
@@ -54,7 +54,7 @@ func (f *Functions) createURL(ctx context.Context, function, alias string) error
 	return busy(function)
 }
 
-// allow adds a statement to an alias' policy unless it is there.
+// allow adds a statement to an alias' policy unless it exists.
 func (f *Functions) allow(ctx context.Context, permission *lambda.AddPermissionInput) error {
 	for round := range maxRounds {
 		_, err := f.Lambda.AddPermission(ctx, permission)
@@ -92,7 +92,7 @@ func (f *Functions) hasStatement(ctx context.Context, permission *lambda.AddPerm
 	return false, nil
 }
 
-// urlHost is the host of an alias' URL, ResourceNotFoundException when it has none.
+// urlHost returns the host of an alias' URL, or ResourceNotFoundException when it has none.
 func (f *Functions) urlHost(ctx context.Context, function, alias string) (string, error) {
 	out, err := f.Lambda.GetFunctionUrlConfig(ctx, &lambda.GetFunctionUrlConfigInput{FunctionName: &function, Qualifier: &alias})
 	if err != nil {

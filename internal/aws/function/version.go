@@ -15,9 +15,9 @@ import (
 
 type configuration = lambda.GetFunctionConfigurationOutput
 
-// version publishes $LATEST once it holds the deployment's code and configuration. Lambda
-// refuses when either changed since they were compared; then they are compared again.
-// After a crash the same call gives the version that was made before it.
+// version publishes $LATEST once it holds the deployment's code and configuration. Lambda refuses
+// when either has changed since they were compared; then it compares them again. After a crash,
+// the same call returns the version that was published before it.
 func (j *job) version(ctx context.Context) (string, error) {
 	for round := range maxRounds {
 		latest, err := j.latest(ctx)
@@ -47,7 +47,7 @@ func (j *job) activate(ctx context.Context, number string) error {
 	for round := range maxRounds {
 		have, err := j.settled(ctx, j.function, number)
 		switch {
-		case isMissing(err): // not everywhere yet
+		case isMissing(err): // not known everywhere yet
 		case err != nil:
 			return err
 		case broken(have) != "":
@@ -63,10 +63,10 @@ func (j *job) activate(ctx context.Context, number string) error {
 	return j.unsettled("its version " + number + " does not appear")
 }
 
-// latest brings $LATEST to the deployment's code and configuration and gives what Lambda
-// then says of it. Each round reads, and writes the first thing that differs: so it
-// goes on from wherever an earlier run ended, and a read that is older than a write
-// costs a round, since Lambda refuses its RevisionId.
+// latest updates $LATEST to the deployment's code and configuration, and returns its state in
+// Lambda. Each round reads, and writes the first thing that differs. So it continues from
+// wherever an earlier run ended, and a stale read costs only a round, since Lambda refuses its
+// RevisionId.
 func (j *job) latest(ctx context.Context) (*configuration, error) {
 	wrote := false
 	for round := range maxRounds {
@@ -150,8 +150,8 @@ func (j *job) updateConfiguration(ctx context.Context, have *configuration) erro
 	return err
 }
 
-// versionARN is the ARN with the version's number; Lambda answers with the qualifier it
-// was asked by.
+// versionARN returns the ARN with the version's number. Lambda's answer has the qualifier of the
+// request.
 func versionARN(have *configuration, version string) string {
 	parts := strings.Split(sdk.ToString(have.FunctionArn), ":")
 	if len(parts) > 7 {

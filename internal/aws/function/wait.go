@@ -13,13 +13,12 @@ import (
 )
 
 const (
-	maxStep   = 2 * time.Second // the longest wait between two looks
+	maxStep   = 2 * time.Second // the longest wait between two reads
 	maxLooks  = 150             // some five minutes: Lambda's own limit for a function to become active
-	maxRounds = 12              // how often a write that meets another's is begun again
+	maxRounds = 12              // how often a write that collides with another is repeated
 )
 
-// pause waits before the next look or round, longer from one to the next, and never
-// together with others.
+// pause waits before the next read or round. The waits grow and are randomised.
 func (f *Functions) pause(ctx context.Context, round int) error {
 	wait := min(f.step<<min(round, 4), maxStep)
 	wait = wait/2 + rand.N(wait/2+1)
@@ -31,8 +30,8 @@ func (f *Functions) pause(ctx context.Context, round int) error {
 	}
 }
 
-// settled reads a function's $LATEST, or the version or alias of a qualifier, once
-// nothing is being done to it. Its state may be Failed.
+// settled reads a function's $LATEST, or the version or alias of a qualifier, once no update is
+// in progress. Its state may be Failed.
 func (f *Functions) settled(ctx context.Context, function, qualifier string) (*lambda.GetFunctionConfigurationOutput, error) {
 	input := &lambda.GetFunctionConfigurationInput{FunctionName: &function}
 	if qualifier != "" {
@@ -54,7 +53,7 @@ func (f *Functions) settled(ctx context.Context, function, qualifier string) (*l
 		Hintf("Deploy again in a while; live traffic was not touched.")
 }
 
-// broken tells why a function's state is Failed, "" when it is not.
+// broken returns why a function's state is Failed, or "" when it is not.
 func broken(have *lambda.GetFunctionConfigurationOutput) string {
 	switch {
 	case have.State == types.StateFailed:

@@ -1,7 +1,8 @@
-// What a function sends to Lambda's response stream.
+// The format of Lambda's response stream.
 const INTEGRATION = "application/vnd.awslambda.http-integration-response";
 
-// Begins an answer. The prelude is written even when there is no body: Lambda waits for the first byte of an answer.
+// Begins an answer. It writes the prelude even when there is no body, because Lambda waits for
+// the first byte of an answer.
 export function begin(stream, { statusCode, headers = {}, cookies = [] }) {
   stream.setContentType(INTEGRATION);
   stream.write(JSON.stringify({ statusCode, headers, cookies }));

@@ -4,7 +4,7 @@ import { sign } from "./sign.mjs";
 
 const fetch = globalThis.fetch; // Next.js replaces it with one that caches
 export const ATTEMPTS = 6;
-const PATIENCE = 10_000; // ms; the app's answer is out, but the function is not free for the next request
+const PATIENCE = 10_000; // ms; the app's answer is sent, but the function is not free for the next request
 
 const escaped = (text) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
@@ -15,14 +15,14 @@ function batch(paths, reference) {
     `<CallerReference>${escaped(reference)}</CallerReference></InvalidationBatch>`;
 }
 
-// Reports whether CloudFront may take the same call a little later.
+// Reports whether CloudFront may accept the same call a little later.
 const passing = (status, text) => status === 429 || status >= 500 || /TooManyInvalidationsInProgress|Throttl|PriorRequestNotComplete/.test(text);
 
 async function post(distribution, body, patience) {
   const { AWS_ENDPOINT_URL_CLOUDFRONT, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = process.env;
   const base = AWS_ENDPOINT_URL_CLOUDFRONT || AWS_ENDPOINT_URL || "https://cloudfront.amazonaws.com";
   const url = new URL(`/2020-05-31/distribution/${distribution}/invalidation`, base);
-  const headers = sign(url, body, { // CloudFront is signed for in us-east-1, wherever the function runs
+  const headers = sign(url, body, { // CloudFront's signing region is us-east-1, wherever the function runs
     region: "us-east-1", service: "cloudfront", key: AWS_ACCESS_KEY_ID, secret: AWS_SECRET_ACCESS_KEY, token: AWS_SESSION_TOKEN,
   });
   const answer = await fetch(url, {
@@ -31,9 +31,10 @@ async function post(distribution, body, patience) {
   return { status: answer.status, text: await answer.text() };
 }
 
-// Has CloudFront drop paths, in so many attempts. Sent again under the same reference, it is the same invalidation. Throws
-// when CloudFront refuses, or (an error with busy set) when it has had no time for it for PATIENCE, or until the function
-// has to end, which is in remaining ms.
+// Invalidates paths in CloudFront, with at most so many attempts. Repeated under the same
+// reference, it is the same invalidation. Throws when CloudFront refuses. Throws an error with
+// busy set when CloudFront was too busy for PATIENCE, or until the function has to end, which is
+// in remaining ms.
 export async function createInvalidation(distribution, paths, { reference, attempts = ATTEMPTS, remaining = Infinity }) {
   const body = batch(paths, reference);
   const until = Date.now() + Math.min(PATIENCE, remaining - 1000);

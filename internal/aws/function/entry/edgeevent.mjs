@@ -1,12 +1,12 @@
-// The shape of a CloudFront request event and its results, which external middleware is compiled for, to and from that
-// of a function URL (payload format 2.0).
+// Converts between the events and results of a function URL (payload format 2.0) and those of a
+// CloudFront request event, for which external middleware is compiled.
 // https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-event-structure.html
 
 const MAX_BODY = 1024 * 1024; // how much of a body CloudFront would show
 const ORIGIN = "origin.anchor.invalid"; // stands for what the functions' routes choose
 
-// What OpenNext's aws-cloudfront converter always leaves out, as CloudFront would not let a function set it. That it is
-// missing does not mean that the app removed it.
+// The headers that OpenNext's aws-cloudfront converter always omits, because CloudFront would not
+// let a function set them. When one is missing, the app need not have removed it.
 const LOST = /^(?:connection|expect|keep-alive|proxy-.*|trailer|upgrade|x-cache|x-forwarded-proto|x-real-ip|x-amz-cf-.*|x-amzn-.*|x-edge-.*|x-accel-.*)$/;
 
 const own = (headers = {}) => Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]);
@@ -17,7 +17,8 @@ function shown({ body, isBase64Encoded }) {
   return data.length <= MAX_BODY ? { data: data.toString("base64"), encoding: "base64" } : undefined;
 }
 
-// Gives the event that the middleware takes. To it the request is for the host that the visitor asked for.
+// Returns the event that the middleware takes. In it, the request's host is the one that the
+// visitor asked for.
 export function edgeEvent(event) {
   const headers = Object.fromEntries(own(event.headers).map(([key, value]) => [key, [{ key, value }]]));
   const [{ value: host }] = headers["x-forwarded-host"] ?? headers.host ?? [{ value: event.requestContext.domainName ?? "" }];
@@ -34,7 +35,8 @@ export function edgeEvent(event) {
 const joined = (headers = {}) => Object.entries(headers).map(([name, values]) =>
   [name.toLowerCase(), values.map(({ value }) => value).join(name.toLowerCase() === "cookie" ? "; " : ",")]);
 
-// Gives what the middleware made of an event: {answer} when it answers itself, or {event} to go on with.
+// Returns the middleware's result for an event: {answer} when it answers itself, or {event} to
+// continue with.
 export function outcome(result, event) {
   if (result?.status) return { answer: answered(result, event) };
   if (!result?.uri?.startsWith("/")) throw new Error("the middleware answered neither with a response nor with a request");

@@ -1,6 +1,6 @@
-// What stands before the app in every function that answers HTTP. A function's URL is open to the whole world, so the
-// guard lets in only those who know the installation's origin secret: CloudFront, which sends it with every request, and
-// Anchor's own probe.
+// Runs before the app in every function that answers HTTP. A function's URL is public, so the
+// guard admits only requests with the installation's origin secret: those of CloudFront, which
+// sends it with every request, and of Anchor's own probe.
 import { createHash, timingSafeEqual } from "node:crypto";
 import { send } from "./answer.mjs";
 import { completeImages } from "./image.mjs";
@@ -27,8 +27,9 @@ const asItIs = async (event) => ({ event });
 
 const digest = (text) => createHash("sha256").update(text).digest();
 
-// Reports whether sent, a comma-joined list of generations, holds the secret. Every generation is compared, and digests
-// are, so that the time tells neither the length nor the place of a difference.
+// Reports whether sent, a comma-joined list of generations, contains the secret. It compares
+// every generation, and compares digests, so that the time reveals neither the length nor the
+// position of a difference.
 export function knows(sent, secret) {
   const want = digest(secret);
   let known = false;
@@ -36,9 +37,9 @@ export function knows(sent, secret) {
   return known;
 }
 
-// Gives the handler that Lambda calls. It always streams, whether the app does or not: the mode belongs to the function's
-// URL, which stays when traffic moves from a version that streams to one that does not. before is what runs before the
-// app, see middleware.mjs.
+// Returns the handler that Lambda calls. It always streams, whether the app does or not: the mode
+// belongs to the function's URL, which stays when traffic moves from a version that streams to
+// one that does not. before runs before the app, see middleware.mjs.
 export function guard(app, secret = own, before = asItIs) {
   if (typeof app !== "function") throw new Error("the bundle exports no handler");
   if (!secret) throw new Error("ANCHOR_ORIGIN_SECRET is not set");

@@ -1,18 +1,19 @@
-// What OpenNext's image function leaves out of its answers, beside `next start` (next/dist/server/image-optimizer.js): the
-// headers that keep an SVG from running scripts, and the status of what Next.js throws, which OpenNext logs and answers
-// with 500.
+// Completes the answers of OpenNext's image function with what `next start` adds
+// (next/dist/server/image-optimizer.js): the headers that keep an SVG from running scripts, and
+// the status of errors that Next.js throws, which OpenNext logs and answers with 500.
 import { AsyncLocalStorage } from "node:async_hooks";
 import { types } from "node:util";
 
 const failure = new AsyncLocalStorage();
 const LOGGED = "Failed to optimize image"; // adapters/image-optimization-adapter.js
-const MISSING = new Set(["NoSuchKey", "AccessDenied"]); // S3 says the second to who may not list the bucket
+const MISSING = new Set(["NoSuchKey", "AccessDenied"]); // S3 sends the second when the caller may not list the bucket
 const EXTENSIONS = { "svg+xml": "svg", "x-icon": "ico" };
 
 // {policy, disposition}, in the image function's environment only.
 const headers = JSON.parse(process.env.ANCHOR_IMAGE_HEADERS ?? "null");
 
-// Returns the image function's handler with its answers completed, any other as it is.
+// Returns the image function's handler with its answers completed, and any other handler
+// unchanged.
 export function completeImages(app, own = headers) {
   if (!own) return app;
   noteErrors();

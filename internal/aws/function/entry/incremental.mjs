@@ -1,7 +1,7 @@
-// S3 has an object's age in whole seconds, and tags are revalidated at a millisecond: an entry
+// S3 stores an object's age in whole seconds, but tags are revalidated at a millisecond. An entry
 // that was stored after its tag's revalidation, within the same second, would count as older, and
-// each request of that second would render the page again. So an entry carries the time at which
-// it was stored.
+// each request of that second would render the page again. So each entry contains the time at
+// which it was stored.
 const STORED = "anchorStoredAt"; // a field of the stored JSON; milliseconds since 1970
 
 function dated(cache) {
@@ -11,7 +11,7 @@ function dated(cache) {
       const { [STORED]: stored, ...value } = entry?.value ?? {};
       return Number.isFinite(stored) ? { ...entry, value, lastModified: stored } : entry;
     },
-    // The time before the request to S3: a revalidation while it is under way is newer than the
+    // The time before the request to S3: a revalidation during the request is newer than the
     // entry.
     async set(key, value, ...rest) {
       return cache.set(key, { ...value, [STORED]: Date.now() }, ...rest);
@@ -19,7 +19,7 @@ function dated(cache) {
   });
 }
 
-// Stands where OpenNext sets its port "incrementalCache" while its bundle is loaded.
+// Intercepts OpenNext's setting of its port "incrementalCache" while its bundle is loaded.
 export function install(scope = globalThis) {
   let cache;
   Object.defineProperty(scope, "incrementalCache", {

@@ -1,14 +1,15 @@
-// On-demand revalidation reaches the page's entry in the incremental cache; CloudFront keeps what it has until its
-// s-maxage ends, which for a static page is a year. So what OpenNext revalidates for a request is noted here, and
-// CloudFront is told when the app has answered, before the function may freeze.
+// On-demand revalidation updates the page's entry in the incremental cache. CloudFront keeps its
+// copy until the s-maxage ends, which for a static page is a year. So this module records what
+// OpenNext revalidates for a request, and invalidates it in CloudFront when the app has answered,
+// before the function may freeze.
 import { randomUUID } from "node:crypto";
 import { ATTEMPTS, createInvalidation } from "./cloudfront.mjs";
 import { current } from "./request.mjs";
 import { invalidationPaths, pathOf, surface } from "./surface.mjs";
 
-const owed = new Map(); // distribution -> what CloudFront did not take: {stale, everything}
+const owed = new Map(); // distribution -> what CloudFront did not accept: {stale, everything}
 
-// Notes that CloudFront's copies of a page are stale.
+// Records that CloudFront's copies of a page are stale.
 export function noteStale(page, hasData = false) {
   const request = current.getStore();
   if (request) request.stale.set(page, hasData || request.stale.get(page) === true);
@@ -19,7 +20,8 @@ function noteEverything() {
   if (request) request.everything = true;
 }
 
-// OpenNext's port "cdnInvalidation". It has revalidatePath's pages, and that of a pages router's render on demand.
+// OpenNext's port "cdnInvalidation". OpenNext calls it for the pages of revalidatePath, and for a
+// pages router's on-demand render.
 export const handler = {
   name: "anchor",
   async invalidatePaths(paths) {
@@ -30,13 +32,15 @@ export const handler = {
   },
 };
 
-// Keys of what is no page in the incremental cache: answers of fetch, and of "use cache".
+// Keys of entries in the incremental cache that are not pages: answers of fetch, and of "use
+// cache".
 const isData = (key) => /^\/?(?:[0-9a-f]{64}|__fetch\/.*|\[.*)$/s.test(key);
 const ROUTE_KEY = /^\/?route-cache\/(?:PAGES|APP_PAGE|APP_ROUTE)\/[0-9a-f]{64}\/\$(?=\/)/;
 
-// Notes the pages of the tags that are written. OpenNext tells its port nothing of revalidateTag's.
+// Records the pages of the tags that are written. OpenNext does not call its port for
+// revalidateTag.
 function noteTags(rows, tagCache) {
-  const revalidated = rows.filter((row) => row?.revalidatedAt !== 1); // 1: a page tells its tags
+  const revalidated = rows.filter((row) => row?.revalidatedAt !== 1); // 1: a page stores its tags
   if (tagCache.mode === "nextMode") {
     if (revalidated.length > 0 && !tagCache.getPathsByTags) noteEverything();
     return;
@@ -54,12 +58,12 @@ function watch(tagCache) {
   };
 }
 
-let own; // an invalidation that the app brings itself
+let own; // an invalidation handler that the app brings
 
-// Gives what invalidates: the app's own if it has one.
+// Returns the handler that invalidates: the app's own if it has one.
 export const invalidator = () => own ?? handler;
 
-// Puts the port and the watch where OpenNext will set its own, when the app is loaded.
+// Installs the port and the watch where OpenNext will set its own, when the app is loaded.
 export function install(scope = globalThis) {
   let tagCache;
   Object.defineProperty(scope, "cdnInvalidationHandler", {
@@ -76,15 +80,16 @@ export function install(scope = globalThis) {
 
 const due = ({ stale, everything }) => stale.size > 0 || everything;
 
-// Gives what is due together with what CloudFront did not take the last time, which is forgotten.
+// Returns what has to be invalidated, including what CloudFront refused the last time, and clears
+// the latter.
 function collect({ distribution, stale, everything }) {
   const before = owed.get(distribution);
   owed.delete(distribution);
   return { stale: new Map([...(before?.stale ?? []), ...stale]), everything: everything || Boolean(before?.everything) };
 }
 
-// Tells CloudFront what the request made stale. It never throws. For what CloudFront is too busy for there is one more
-// attempt after each of the function's next requests.
+// Invalidates in CloudFront what the request made stale. It never throws. What CloudFront is too
+// busy for gets one more attempt after each of the function's next requests.
 export async function settle(request, remaining) {
   const { distribution } = request;
   const all = collect(request);

@@ -10,7 +10,7 @@ globalThis.awslambda = { streamifyResponse: (handler) => ((handler[STREAMING] = 
 process.env.ANCHOR_ORIGIN_SECRET = "new";
 const { guard } = await import("./guard.mjs");
 
-// The build that the function's folder holds.
+// The build in the function's folder.
 const home = mkdtempSync(path.join(tmpdir(), "anchor-invalidation-"));
 process.on("exit", () => rmSync(home, { recursive: true, force: true }));
 mkdirSync(path.join(home, ".next/server"), { recursive: true });
@@ -19,7 +19,7 @@ for (const [name, content] of Object.entries({ BUILD_ID: "b1", "routes-manifest.
 }
 process.chdir(home);
 
-// What OpenNext sets while it loads (createMainHandler).
+// Sets what OpenNext sets while it loads (createMainHandler).
 function openNext({ tagCache = { mode: "original" }, cdn = { name: "dummy", invalidatePaths: async () => assert.fail("the dummy is asked") } } = {}) {
   const written = [];
   globalThis.tagCache = { writeTags: async (rows) => void written.push(...rows), ...tagCache };
@@ -31,7 +31,7 @@ const tag = (...rows) => globalThis.tagCache.writeTags(rows);
 const paths = (...all) => globalThis.cdnInvalidationHandler.invalidatePaths(all);
 const byURL = (initialPath, type, rawPath) => ({ initialPath, rawPath, resolvedRoutes: [{ route: initialPath, type }] });
 
-// Has the function answer a request during which the app does work, and gives what it answers.
+// Sends the function a request during which the app does work, and returns the answer.
 async function request(work, { distribution = "E1DIST", remaining } = {}) {
   const chunks = [];
   const stream = { setContentType() {}, write: (c) => chunks.push(c), end: (c) => chunks.push(c) };
@@ -120,7 +120,7 @@ test("what a busy CloudFront does not take in time goes with the next request", 
   await request(() => paths(byURL("/x", "app")), { remaining: 900 });
   assert.equal(calls.length, 0);
   answers.push([400, "TooManyInvalidationsInProgress"]);
-  await request(async () => {}); // one attempt: it did nothing to wait for
+  await request(async () => {}); // one attempt: it had no reason to wait
   assert.equal(calls.length, 1);
   await request(() => paths(byURL("/y", "app")));
   await request(async () => {});

@@ -1,11 +1,10 @@
-// OpenNext takes a request without a body for one with an empty body, and passes the app a
-// Content-Length of 0 for each GET (http/request.js). An app sees the length that was sent, or
-// none.
+// OpenNext treats a request without a body as one with an empty body, and sets a Content-Length
+// of 0 for each GET (http/request.js). With this, the app sees the length that was sent, or none.
 import { IncomingMessage } from "node:http";
 import { current } from "./request.mjs";
 
-// The constructor of OpenNext's request, an IncomingMessage, sets its headers and then a _read of
-// its own.
+// The constructor of OpenNext's request, an IncomingMessage, sets its headers and then its own
+// _read.
 export function install(prototype = IncomingMessage.prototype) {
   const read = prototype._read;
   Object.defineProperty(prototype, "_read", {

@@ -1,15 +1,17 @@
-// External middleware (OpenNext's middleware: { external: true }), before the app of every function whose routes have it.
-// It is compiled for Lambda@Edge, which no alias moves; here it is part of each version.
+// Runs external middleware (OpenNext's middleware: { external: true }) before the app of every
+// function whose routes have it. It is compiled for Lambda@Edge, which no alias moves; here it is
+// part of each version.
 import { AsyncLocalStorage } from "node:async_hooks";
 import { Worker } from "node:worker_threads";
 import { edgeEvent, outcome } from "./edgeevent.mjs";
 import { relay } from "./relay.mjs";
 import { router } from "./routes.mjs";
 
-// What the bundle's origin resolver (pattern-env) insists on. Its choice is of no account: the build's routes choose.
+// Required by the bundle's origin resolver (pattern-env). Its choice is ignored, because the
+// build's routes choose.
 const OPEN_NEXT_ORIGIN = JSON.stringify({ default: { host: "default", protocol: "https", port: 443 } });
 
-// A thread that runs the middleware, until it fails.
+// A thread that runs the middleware until it fails.
 class Thread {
   #pending = new Map(); // number of a request -> {resolve, reject, within}
   #worker;
@@ -21,7 +23,7 @@ class Thread {
       workerData: { module: String(module), name }, env: { ...process.env, OPEN_NEXT_ORIGIN },
     });
     this.ready = this.#wait("ready");
-    this.ready.catch(() => {}); // whoever asks is told
+    this.ready.catch(() => {}); // every caller gets the error
     this.#worker.on("message", (message) => this.#take(message));
     this.#worker.on("error", (error) => this.#end(error));
     this.#worker.on("exit", (code) => this.#end(new Error(`the middleware ended its process with ${code}`)));
@@ -35,7 +37,7 @@ class Thread {
     return result;
   }
 
-  // While nobody waits, nothing here keeps the process alive.
+  // While nobody waits, nothing here may keep the process alive.
   #wait(id) {
     this.#worker.ref();
     const within = AsyncLocalStorage.snapshot();
@@ -59,21 +61,23 @@ class Thread {
   }
 }
 
-// Answers what only those can have who come by CloudFront, which names the deployment's hosts. For seconds after a first
-// release it may not know them yet.
+// Answers requests that need the deployment's hosts but lack them: only CloudFront sends them. For
+// some seconds after a first release it may not know them yet.
 function unreached({ distribution }) {
   const headers = { "content-type": "text/plain", "cache-control": "no-store" };
   if (distribution) return { answer: { statusCode: 503, headers: { ...headers, "retry-after": "5" }, body: "Service Unavailable\n" } };
   return { answer: { statusCode: 421, headers, body: "Misdirected Request\n" } };
 }
 
-// Gives what runs before an app. module is the URL of the bundle, name that of the export; routes are the build's, for
-// router. The bundle is loaded at once, beside the app; ready settles when it is.
+// Returns what runs before an app. module is the URL of the bundle, name that of the export;
+// routes are the build's, for router. The bundle is loaded at once, while the app loads; ready
+// settles when it is.
 export function middleware({ module, name, ...routes }) {
   let thread = new Thread(module, name);
   const route = router(routes);
 
-  // Gives the event that the app gets, {answer}, or {relay} that answers a stream by another function or CloudFront.
+  // Returns {event} for the app, {answer}, or {relay}, which answers a stream by another function
+  // or CloudFront.
   async function before(event, request, proof) {
     const { method } = event.requestContext.http;
     const asked = route(method, event.rawPath);
@@ -96,7 +100,7 @@ const whole = ({ rawPath, rawQueryString, cookies, body, isBase64Encoded, header
   body: body && Buffer.from(body, isBase64Encoded ? "base64" : "utf8"),
 });
 
-// The other function has middleware too, which has run.
+// The other function has middleware too, which must not run again.
 function toFunction(target, event, request, proof) {
   const { distribution, hosts } = request;
   const host = hosts[target];
@@ -107,10 +111,12 @@ function toFunction(target, event, request, proof) {
   }) };
 }
 
-// Headers by which files and images differ. The others are the middleware's, and none of CloudFront's business.
+// The headers by which files and images differ. The others are the middleware's and not sent to
+// CloudFront.
 const FILE = ["accept", "accept-encoding", "range", "if-range", "if-none-match", "if-modified-since", "user-agent"];
 
-// Files and images, which no middleware runs before, are CloudFront's to give: those of the deployment that asks.
+// No middleware runs before files and images. CloudFront serves them, those of the same
+// deployment.
 function toFront(event, request) {
   const { host, cookie } = request;
   if (!host) return unreached(request);

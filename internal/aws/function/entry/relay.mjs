@@ -1,11 +1,11 @@
-// Has somebody else answer a request, and sends on what he says as it comes.
+// Lets another server answer a request, and passes its answer on as it arrives.
 import https from "node:https";
 import { pipeline } from "node:stream/promises";
 import { begin } from "./answer.mjs";
 
 const { request } = https; // the app may replace it
 
-// They are about one connection (RFC 9110, section 7.6.1), or its way through AWS.
+// These concern one connection (RFC 9110, section 7.6.1), or the path through AWS.
 const HOP = /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|expect|date|via|x-cache|x-amz-cf-.*|x-amzn-.*)$/;
 
 const passing = (headers) => Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP.test(name)));
@@ -16,8 +16,9 @@ function prelude({ statusCode, headers }) {
   return { statusCode, headers: rest, cookies };
 }
 
-// Asks url and answers stream by it. Each request has a connection of its own: one that was kept while the function was
-// frozen may be dead, and not every request may be sent twice.
+// Sends a request to url and streams the answer. Each request has its own connection: one that
+// was kept open while the function was frozen may be dead, and not every request may be sent
+// twice.
 export function relay(stream, url, { method, headers, body }) {
   return new Promise((resolve, reject) => {
     const { host, "content-length": _, ...own } = passing(headers);

@@ -1,15 +1,16 @@
-// What our modules in a bundle know of the request that a function is answering. A Lambda answers one at a time, but
-// what an app leaves running may end within the next one, so each has its own.
+// What our modules in a bundle know about the request that a function is answering. A Lambda
+// answers one request at a time, but what an app leaves running may end within the next one, so
+// each request has its own record.
 import { AsyncLocalStorage } from "node:async_hooks";
 
 export const DISTRIBUTION = "x-anchor-distribution"; // set by the viewer-request function
-const HOSTS = "x-anchor-hosts"; // by it too: function -> host of the deployment's own URL, as JSON
+const HOSTS = "x-anchor-hosts"; // set by it too: function -> host of the deployment's own URL, as JSON
 const ROUTED = "x-anchor-routed"; // set by middleware.mjs in another function
-const COOKIE = "__anchor_deployment"; // which the viewer-request function chooses a deployment by
+const COOKIE = "__anchor_deployment"; // by which the viewer-request function chooses a deployment
 
 export const current = new AsyncLocalStorage();
 
-// Takes a header out of the event, however it is spelled, and gives what was sent, or "".
+// Removes a header from the event, in any spelling, and returns its value, or "".
 export function take(event, header) {
   let sent = "";
   for (const name of Object.keys(event?.headers ?? {})) {
@@ -20,7 +21,8 @@ export function take(event, header) {
   return sent;
 }
 
-// Gives what is known of a request that came past the guard. Without a distribution it came by the function's own URL.
+// Returns what is known about a request that passed the guard. One without a distribution came by
+// the function's own URL.
 export function received(event) {
   const distribution = take(event, DISTRIBUTION);
   const hosts = JSON.parse(take(event, HOSTS) || "{}");

@@ -1,20 +1,22 @@
-// res.revalidate() of the pages router asks Next.js' router server, which OpenNext leaves out of a bundle, and fails
-// with "missing internal router-server-methods". Put that one method where Next.js looks for it. The page may be another
-// function's, so the request goes through CloudFront, to the deployment that asks.
+// res.revalidate() of the pages router calls Next.js' router server, which OpenNext omits from a
+// bundle, and fails with "missing internal router-server-methods". This module puts that one
+// method where Next.js looks for it. The page may belong to another function, so the request goes
+// through CloudFront, to the same deployment.
 import { current } from "./request.mjs";
 import { invalidator } from "./invalidation.mjs";
 
 const ROUTER_SERVER = Symbol.for("@next/router-server-methods");
 const fetch = globalThis.fetch; // Next.js replaces it with one that caches
 
-// Success is what Next.js itself takes for it (api-resolver.ts): notFound answers 404 and is revalidated.
+// Reports success as Next.js does (api-resolver.ts): notFound answers 404 and counts as
+// revalidated.
 function succeeded(answer, opts) {
   return answer.headers.get("x-nextjs-cache")?.toUpperCase() === "REVALIDATED" || answer.status === 200 ||
     (answer.status === 404 && Boolean(opts?.unstable_onlyGenerated));
 }
 
-// Returns where a redirect leads that only adds a slash to the path of url, or removes it: Next.js' router, which its own
-// revalidate asks, is past those redirects.
+// Returns the target of a redirect that only adds a slash to the path of url, or removes it.
+// Next.js' router, which its own revalidate calls, runs after those redirects.
 function otherSlash(answer, url) {
   const location = answer.status === 308 ? answer.headers.get("location") : null;
   if (!location || !URL.canParse(location, url)) return undefined;
@@ -30,7 +32,7 @@ export async function revalidate({ urlPath, revalidateHeaders, opts }) {
   const ask = () => fetch(url, {
     method: "HEAD", redirect: "manual", headers: { ...revalidateHeaders, ...(cookie && { cookie }), "x-isr": "1" },
   });
-  let answer = await ask().catch(ask); // a connection that was kept while the function was frozen may be dead
+  let answer = await ask().catch(ask); // a connection that was kept open while the function was frozen may be dead
   const slashed = otherSlash(answer, url);
   if (slashed) {
     url = slashed;
@@ -42,6 +44,7 @@ export async function revalidate({ urlPath, revalidateHeaders, opts }) {
 }
 
 export function install(scope = globalThis) {
-  // Next.js keys the methods by the project's folder, and sets its own (render404) only where it finds none.
+  // Next.js keys the methods by the project's folder, and sets its own (render404) only when
+  // there are none.
   scope[ROUTER_SERVER] = new Proxy({}, { set: (all, project, own) => Reflect.set(all, project, { revalidate, ...own }) });
 }

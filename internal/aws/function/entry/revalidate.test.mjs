@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import test from "node:test";
 
-// The site, behind https as CloudFront has it: the modules keep the fetch of the time they are loaded.
+// The site, behind https as with CloudFront. The modules keep the fetch of the time when they are
+// loaded.
 const asked = [];
 let answer = [200, {}];
 const site = createServer((request, response) => {
@@ -29,7 +30,7 @@ installInvalidation(scope);
 const methods = nextServer(scope);
 test.after(() => site.close());
 
-// What Next.js' server does with each request (server/next-server.js).
+// Does what Next.js' server does with each request (server/next-server.js).
 function nextServer(scope) {
   const all = (scope[Symbol.for("@next/router-server-methods")] ??= {});
   if (!all["."]) all["."] = { render404() {} };

@@ -1,4 +1,4 @@
-// Which function a path leads to, as front/viewer-request.js tells and the edge of platform local does.
+// Finds the function of a path, as front/viewer-request.js and the local platform's edge do.
 
 // Matches a CloudFront path pattern. It backs up to the last "*" only: time is the pattern's length times the path's.
 export function matches(pattern, path) {
@@ -29,8 +29,8 @@ function decoded(path) {
   }
 }
 
-// Takes [pattern, function ("" for files), whether middleware runs before it] in match order, and the last two of the
-// default. Gives what finds {name, guarded} of a path.
+// Takes [pattern, function ("" for files), whether middleware runs before it] in match order, and
+// the last two values for the default. Returns a function that finds {name, guarded} for a path.
 export function router({ base, routes, rest }) {
   const all = routes.map(([pattern, name, guarded]) => ({ pattern, name, guarded }));
   const other = { name: rest[0], guarded: rest[1] };

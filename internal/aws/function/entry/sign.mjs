@@ -1,11 +1,12 @@
-// Signature Version 4 (IAM User Guide, "Create a signed AWS API request"), as far as the one call needs it that we make.
-// The SDK takes a quarter of a second and more to load, which this does not.
+// Signature Version 4 (IAM User Guide, "Create a signed AWS API request"), as far as our only
+// call needs it. The SDK takes a quarter of a second or more to load; this takes none.
 import { createHash, createHmac } from "node:crypto";
 
 const sha256 = (text) => createHash("sha256").update(text).digest("hex");
 const hmac = (key, text) => createHmac("sha256", key).update(text).digest();
 
-// Gives the headers of a POST to url. Its path must need no escapes, and it must have no query.
+// Returns the headers of a POST to url. The URL's path must need no escapes, and there must be no
+// query.
 export function sign(url, body, { region, service, key, secret, token, now = new Date() }) {
   const time = now.toISOString().replace(/[-:]|\.\d{3}/g, "");
   const scope = `${time.slice(0, 8)}/${region}/${service}/aws4_request`;

@@ -1,20 +1,21 @@
-// Under which paths CloudFront may have a page. Next.js names pages as it caches them: without the base path, and by
-// where a rewrite leads to, not by what the visitor asked for.
+// The paths under which CloudFront may have a page. Next.js names pages as it caches them:
+// without the base path, and by the target of a rewrite, not by the path that the visitor
+// requested.
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 
-// The folder a server function changes into holds its ".next".
+// A server function's working folder contains its ".next".
 const read = (name) => readFile(path.join(process.cwd(), ".next", name), "utf8");
 const json = async (name) => JSON.parse(await read(name));
 
-// Gives the part of a pattern of Next.js (path-to-regexp) that all it matches begins with. "/blog/:path*" matches
-// "/blog" too, so it ends before a slash.
+// Returns the common prefix of everything that a pattern of Next.js (path-to-regexp) matches.
+// "/blog/:path*" matches "/blog" too, so the prefix ends before a slash.
 const fixed = (source) => source.replace(/.?[?*+].*$/, "").replace(/[:({\\].*$/, "").replace(/\/$/, "");
 
 async function load() {
   const [routes, build, edge, functions] = await Promise.all([
     json("routes-manifest.json"), read("BUILD_ID"), json("server/middleware-manifest.json"),
-    json("server/functions-config-manifest.json").catch(() => ({})), // what has middleware on Node.js
+    json("server/functions-config-manifest.json").catch(() => ({})), // lists middleware on Node.js
   ]);
   const base = routes.basePath ?? "";
   const rewrites = Array.isArray(routes.rewrites) ? routes.rewrites : Object.values(routes.rewrites ?? {}).flat();
@@ -23,7 +24,7 @@ async function load() {
     base,
     data: `${base}/_next/data/${build.trim()}`,
     localized: Boolean(routes.i18n),
-    // What begins with "from" may show a page that begins with "to".
+    // A path that begins with "from" may show a page that begins with "to".
     aliases: [
       ...rewrites.filter((r) => r.destination.startsWith("/")).map((r) => ({ from: fixed(r.source), to: fixed(r.destination) })),
       ...middleware.flatMap((m) => m.matchers ?? []).map((m) => ({ from: base + fixed(m.originalSource ?? ""), to: base })),
@@ -33,23 +34,24 @@ async function load() {
 
 let loaded;
 
-// Gives what the build says of its paths, or undefined when it says nothing that is understood.
+// Returns what the build says about its paths, or undefined when nothing is understood.
 export const surface = () => (loaded ??= load().catch(() => undefined));
 
-// Gives the key of the incremental cache as a path: "/index" is the page "/".
+// Returns the key of the incremental cache as a path: "/index" is the page "/".
 export function pathOf(key) {
   const page = `/${key}`.replace(/^\/+/, "/");
   if (page === "/index") return "/";
   return page.startsWith("/index/") ? page.slice("/index".length) : page;
 }
 
-// What OpenNext and apps name by URL has the base path, and a slash at its end if the app wants one.
+// Names by URL, as in OpenNext and apps, contain the base path, and a final slash if the app
+// wants one.
 function bare(page, base) {
   const below = base && (page === base || page.startsWith(`${base}/`)) ? page.slice(base.length) : page;
   return below.replace(/\/+$/, "") || "/";
 }
 
-const MOST = 10; // CloudFront takes 15 paths with a "*" at a time ("Quotas on invalidations")
+const MOST = 10; // CloudFront accepts 15 paths with a "*" at a time ("Quotas on invalidations")
 const ALL = ["/*"];
 
 function encoded(page) {
@@ -60,10 +62,11 @@ function encoded(page) {
   }
 }
 
-// Gives what to invalidate for pages (path -> whether it has a data file), in as few paths as may be: each costs
-// money. "/about*" is "/about" with every query, and what lies below.
+// Returns what to invalidate for pages (path -> whether it has a data file), in as few paths as
+// possible, because each costs money. "/about*" is "/about" with every query, and everything
+// below it.
 export function invalidationPaths(pages, { base, data, localized, aliases }) {
-  if (localized) return ALL; // the default language has no prefix, or a domain of its own
+  if (localized) return ALL; // the default language has no prefix, or its own domain
   const paths = new Set();
   for (const [named, hasData] of pages) {
     const page = bare(named, base);

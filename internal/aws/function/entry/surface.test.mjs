@@ -9,7 +9,7 @@ process.setMaxListeners(0); // one for each build
 
 let builds = 0;
 
-// Reads a build as a function does that has changed into its folder.
+// Reads a build as a function does whose working folder it is.
 async function surfaceOf({ routes = {}, middleware = {}, functions, files = true } = {}) {
   const home = mkdtempSync(path.join(tmpdir(), "anchor-surface-"));
   process.on("exit", () => rmSync(home, { recursive: true, force: true }));

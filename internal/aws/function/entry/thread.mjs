@@ -1,5 +1,5 @@
-// Runs external middleware in a thread of its own: the bundle sets the same names on globalThis as the server's does
-// (openNextConfig, tagCache, fetch, …), and each is to find its own.
+// Runs external middleware in its own thread: the bundle sets the same names on globalThis as the
+// server's does (openNextConfig, tagCache, fetch, …), and each must find its own.
 import { AsyncLocalStorage } from "node:async_hooks";
 import { fileURLToPath } from "node:url";
 import { format } from "node:util";
@@ -9,12 +9,13 @@ import { install as installIncremental } from "./incremental.mjs";
 
 const current = new AsyncLocalStorage(); // number of the request
 
-// Lambda's console, which tells a line's request and level, is the main thread's.
+// Lambda's console, which records a line's request and level, is that of the main thread.
 for (const level of ["debug", "info", "log", "warn", "error"]) {
   console[level] = (...words) => parentPort.postMessage({ id: current.getStore(), level, text: format(...words) });
 }
 
-// A promise that nobody waits for, such as a call that counts visits, would end the thread and with it other requests.
+// A rejected promise that nobody awaits, such as a call that counts visits, would end the thread
+// and with it other requests.
 process.on("unhandledRejection", (reason) => console.error("unhandled rejection:", reason));
 
 const { module, name } = workerData;

@@ -19,9 +19,9 @@ import (
 //go:embed awslambda.cjs
 var awslambda string
 
-// Main runs a package's tests. The Node.js processes of emulators that they start have
-// the global awslambda of Lambda's runtime, which MiniStack 1.5.33 has not, and reach
-// function URLs. It is meant for TestMain.
+// Main runs a package's tests. The emulators that they start run functions in Node.js processes
+// that have the global awslambda of Lambda's runtime, which MiniStack 1.5.33 lacks, and that can
+// reach function URLs. Call it in TestMain.
 func Main(m *testing.M) (code int) {
 	dir, err := os.MkdirTemp("", "anchor-functiontest-")
 	if err != nil {
@@ -38,8 +38,8 @@ func Main(m *testing.M) (code int) {
 	return m.Run()
 }
 
-// Streaming does for one test what Main does for all of a package: emulators that it
-// starts from now on run streaming handlers.
+// Streaming does for one test what Main does for a whole package: emulators that it starts from
+// now on run streaming handlers.
 func Streaming(t *testing.T) {
 	t.Helper()
 	options, err := nodeOptions(t.TempDir())
@@ -54,8 +54,8 @@ func nodeOptions(dir string) (string, error) {
 	return "--require " + path, os.WriteFile(path, []byte(awslambda), 0o600)
 }
 
-// Front leads functions on the emulator at endpoint that ask for their site to front,
-// the URL of what serves its distributions.
+// Front makes functions on the emulator at endpoint send requests for their site to front, the
+// URL of what serves its distributions.
 func Front(t testing.TB, endpoint, front string) {
 	t.Helper()
 	u, err := url.Parse(endpoint)
@@ -71,8 +71,8 @@ func Front(t testing.TB, endpoint, front string) {
 	}
 }
 
-// Client is an HTTP client for which every host is the emulator at endpoint, which speaks
-// no TLS.
+// Client returns an HTTP client that connects to the emulator at endpoint for every host, without
+// TLS.
 func Client(t testing.TB, endpoint string) *http.Client {
 	t.Helper()
 	u, err := url.Parse(endpoint)
@@ -98,7 +98,7 @@ func (p plain) RoundTrip(r *http.Request) (*http.Response, error) {
 // Leases are leases in memory, which do not expire. Make them with NewLeases.
 type Leases struct{ held chan struct{} }
 
-// NewLeases gives leases that nobody holds.
+// NewLeases returns leases that nobody holds.
 func NewLeases() *Leases { return &Leases{held: make(chan struct{}, 1)} }
 
 // Lease implements function.Leases for one project.

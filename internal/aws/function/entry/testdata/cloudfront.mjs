@@ -1,4 +1,5 @@
-// CloudFront's API as far as it invalidates, for tests: a real server, which says what it is told to say.
+// A server with the invalidation calls of CloudFront's API, for tests. It answers what the test
+// sets.
 import { createServer } from "node:http";
 
 export async function fakeCloudFront(t) {
