@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/calls.golden anew")
 
-// TestCalls keeps the AWS calls of every operation, in order, in a golden file.
+// TestCalls compares the AWS calls of every operation, in order, with a golden file.
 func TestCalls(t *testing.T) {
 	awstest.Golden(t, "testdata/calls.golden", *update, func() (*awstest.Wire, string) { return callsOfAll(t) })
 }

@@ -2,10 +2,9 @@ package front
 
 import "reflect"
 
-// covers reports whether have says all that want says. What want leaves unset (nil or
-// zero) may be anything: CloudFront fills in defaults, and others may have set it.
-// Lists are compared whole and in any order: CloudFront promises none, and none of ours
-// depends on it.
+// covers reports whether have contains everything that want sets. What want leaves unset (nil or
+// zero) may have any value: CloudFront fills in defaults, and others may have set it. Lists are
+// compared whole and in any order: CloudFront promises none, and nothing of ours depends on it.
 func covers(want, have any) bool {
 	return within(reflect.ValueOf(want), reflect.ValueOf(have))
 }
@@ -56,7 +55,8 @@ func sameList(want, have reflect.Value) bool {
 	return true
 }
 
-// vacant: "", 0, false, and a structure of such; an answer may leave them out.
+// vacant reports whether a value is "", 0, false, or a structure of such values, which an answer
+// may omit.
 func vacant(v reflect.Value) bool {
 	if v.Kind() == reflect.Pointer {
 		return v.IsNil() || vacant(v.Elem())

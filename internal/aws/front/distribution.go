@@ -10,9 +10,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// distribution finds or makes the project's and keeps our part of its configuration;
-// aliases, certificate and whatever an operator set stay. known is an id to try
-// first, or "".
+// distribution finds or creates the project's distribution and updates our part of its
+// configuration. It keeps aliases, certificate and whatever an operator has set. known is an id
+// to try first, or "".
 func (f *Front) distribution(ctx context.Context, p anchor.Project, known string, w wanted) (Site, error) {
 	id := known
 	if id == "" {
@@ -59,7 +59,7 @@ func (f *Front) alignDistribution(ctx context.Context, id string, w wanted) (Sit
 
 func (f *Front) createDistribution(ctx context.Context, p anchor.Project, w wanted) (Site, error) {
 	config := w.config()
-	// The same reference and configuration again give the same distribution.
+	// CloudFront returns the same distribution for the same reference and configuration.
 	config.CallerReference = sdk.String(f.comment(p))
 	config.Aliases = &types.Aliases{Quantity: sdk.Int32(0)}
 	config.ViewerCertificate = &types.ViewerCertificate{CloudFrontDefaultCertificate: sdk.Bool(true)}
@@ -67,7 +67,7 @@ func (f *Front) createDistribution(ctx context.Context, p anchor.Project, w want
 		DistributionConfigWithTags: &types.DistributionConfigWithTags{DistributionConfig: config, Tags: f.tagList(p)},
 	})
 	if taken(err) {
-		// One that was made a moment ago with another configuration.
+		// A distribution that was created a moment ago with another configuration.
 		if id, found := f.findDistribution(ctx, p); found == nil && id != "" {
 			return f.alignDistribution(ctx, id, w)
 		}
@@ -80,7 +80,7 @@ func (f *Front) createDistribution(ctx context.Context, p anchor.Project, w want
 	return site, nil
 }
 
-// findDistribution gives "" when there is none.
+// findDistribution returns "" when there is none.
 func (f *Front) findDistribution(ctx context.Context, p anchor.Project) (string, error) {
 	pages := cloudfront.NewListDistributionsPaginator(f.CloudFront, &cloudfront.ListDistributionsInput{})
 	for pages.HasMorePages() {

@@ -7,10 +7,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Ensure makes the project's distribution, function and store, or brings them up to
-// what this version of Anchor wants. live are the hosts of the functions' URLs on the
-// live alias, by function; the server function has to be among them. It does not wait
-// for CloudFront to have the distribution everywhere, which takes minutes.
+// Ensure creates the project's distribution, function and store, or updates them to this version
+// of Anchor. live holds the hosts of the functions' URLs on the live alias, by function, and must
+// include the server function. Ensure does not wait until CloudFront has the distribution
+// everywhere, which takes minutes.
 func (f *Front) Ensure(ctx context.Context, p anchor.Project, live map[string]string) (Site, error) {
 	if live[anchor.ServerFunction] == "" {
 		return Site{}, noHost(anchor.ServerFunction)
@@ -42,7 +42,7 @@ func (f *Front) Ensure(ctx context.Context, p anchor.Project, live map[string]st
 	return site, f.publishHosts(ctx, s, live)
 }
 
-// distributionOf gives the id that the store knows, or looks for it.
+// distributionOf returns the id that the store contains, or searches for the distribution.
 func (f *Front) distributionOf(ctx context.Context, p anchor.Project, s *store) (string, error) {
 	if id := s.known(); id != "" {
 		return id, nil
@@ -68,11 +68,11 @@ func (s *store) known() string {
 	return s.distribution
 }
 
-// hostsKey holds the hosts of the live alias that the distribution has no origin for.
+// hostsKey is the key of the live alias' hosts for which the distribution has no origin.
 const hostsKey = "hosts"
 
-// publishHosts keeps hosts of functions that are no more: until the switch, what is
-// live may need them.
+// publishHosts keeps the hosts of functions that no longer exist: until the switch, the live
+// deployment may need them.
 func (f *Front) publishHosts(ctx context.Context, s *store, live map[string]string) error {
 	hosts, err := f.hosts(ctx, s)
 	if err != nil {

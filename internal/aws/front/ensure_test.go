@@ -113,7 +113,7 @@ func TestEnsureMeetsOthers(t *testing.T) {
 				s.ensure()
 				s.secrets = []string{"other"}
 			}
-			// "After": the other did what we were about to do.
+			// "After": the other process did what this one was about to do.
 			status := 412
 			if strings.HasSuffix(code, "Exists") {
 				status = 409
@@ -131,7 +131,7 @@ func TestEnsureNamesTheMissingPermission(t *testing.T) {
 	wantError(t, err, "access_denied", "cloudfront:CreateDistribution")
 }
 
-// recordOf gives the calls that do makes.
+// recordOf returns the calls that do makes.
 func recordOf[T any](s *stand, do func() T) []string {
 	s.t.Helper()
 	calls := s.cloud.Wire.Record()
@@ -167,7 +167,8 @@ func TestEnsureLeavesAliasesAndCertificate(t *testing.T) {
 	}
 }
 
-// TestEnsureMeetsAnotherWriter: somebody changes the distribution between the read and the write.
+// TestEnsureMeetsAnotherWriter: another process changes the distribution between the read and the
+// write.
 func TestEnsureMeetsAnotherWriter(t *testing.T) {
 	s := newStand(t)
 	site := s.ensure()

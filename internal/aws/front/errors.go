@@ -8,20 +8,20 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// gone: what was asked for is not there.
+// gone reports whether the resource does not exist.
 func gone(err error) bool {
 	return awserr.Is(err, "NoSuchDistribution", "NoSuchFunctionExists", "EntityNotFound", "ResourceNotFoundException",
 		"NoSuchCachePolicy", "NoSuchOriginAccessControl")
 }
 
-// taken: what was to be made is there already.
+// taken reports whether the resource to be created exists already.
 func taken(err error) bool {
 	return awserr.Is(err, "DistributionAlreadyExists", "FunctionAlreadyExists", "EntityAlreadyExists",
 		"CachePolicyAlreadyExists", "OriginAccessControlAlreadyExists")
 }
 
-// failed says which action on what went wrong; action is the IAM action's name, unless
-// the error itself knows.
+// failed returns an error that names the action and its object. action is the name of the IAM
+// action, used unless the error contains one.
 func failed(err error, action, what string) error {
 	if err == nil {
 		return nil
@@ -46,7 +46,7 @@ func failed(err error, action, what string) error {
 	return e
 }
 
-// settling says that CloudFront is still at work on what a removal needs done.
+// settling returns an error of KindBusy: CloudFront has not finished what a removal depends on.
 func settling(what string, err error) error {
 	e := anchor.Failed("cloudfront_settling", "CloudFront is still taking %s away", what).Because(err).
 		Hintf("It takes some minutes. Remove the project again then; what is gone stays gone.")

@@ -2,7 +2,7 @@ package front
 
 import "context"
 
-// Hurry makes what would wait go on at once, and counts how often it would.
+// Hurry makes every pause return at once, and counts the pauses.
 func (f *Front) Hurry() *int {
 	n := new(int)
 	f.pause = func(ctx context.Context, _ int) error { *n++; return ctx.Err() }

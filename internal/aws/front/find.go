@@ -9,8 +9,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Find gives what serves the project, an error with the code "no_distribution" before
-// Ensure has made it.
+// Find returns what serves the project. Before Ensure has created it, the error has the code
+// "no_distribution".
 func (f *Front) Find(ctx context.Context, p anchor.Project) (Site, error) {
 	s, err := f.store(ctx, p)
 	if err != nil {

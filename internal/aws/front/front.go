@@ -1,7 +1,7 @@
-// Package front puts CloudFront in front of a project: one distribution, whose
-// viewer-request function (viewer-request.js) reads in a KeyValueStore which
-// deployment is live and where its paths lead, so that a switch is one write to the
-// store and the distribution itself hardly ever changes.
+// Package front puts CloudFront in front of a project. Each project has one distribution. Its
+// viewer-request function (viewer-request.js) reads from a KeyValueStore which deployment is live
+// and where its paths lead. So a switch is one write to the store, and the distribution itself
+// rarely changes.
 package front
 
 import (
@@ -25,21 +25,21 @@ import (
 //go:embed viewer-request.js
 var Source []byte
 
-// Config is what New needs.
+// Config holds what New needs.
 type Config struct {
 	CloudFront    *cloudfront.Client
 	KeyValueStore *cloudfrontkeyvaluestore.Client
 	Installation  string
 	AssetsBucket  string
 	Region        string // of the assets bucket
-	// Secrets are the generations of the origin secret, newest first: the value of
-	// the x-anchor-origin header that functions insist on, joined by commas.
+	// Secrets returns the generations of the origin secret, newest first. Joined by commas, they
+	// are the value of the x-anchor-origin header that functions require.
 	Secrets func(anchor.Project) []string
 	Log     *slog.Logger
 }
 
-// Front makes and keeps the distributions of an installation's projects. All of its
-// methods can be called again after any failure, and by several at a time.
+// Front creates and updates the distributions of an installation's projects. All of its methods
+// can be repeated after any failure, and run concurrently.
 type Front struct {
 	Config
 	pause func(ctx context.Context, attempt int) error
@@ -49,29 +49,28 @@ type Front struct {
 	stores map[anchor.ProjectID]*store
 }
 
-// New makes a Front. It calls nothing.
+// New returns a Front. It makes no call.
 func New(c Config) *Front {
 	return &Front{Config: c, pause: conflicts.Pause, stores: map[anchor.ProjectID]*store{}}
 }
 
-// Site is what serves a project.
+// Site identifies what serves a project.
 type Site struct {
 	Distribution string // id
 	Domain       string // dxxx.cloudfront.net
 	Store        string // ARN of the KeyValueStore
 }
 
-// attempts bounds what is tried again: a dozen conflicts in a row, or about two
-// minutes of throttling.
+// attempts bounds retries: a dozen conflicts in a row, or about two minutes of throttling.
 const attempts = 8
 
-// conflicts is the policy for calls that meet another caller, or are throttled.
+// conflicts is the retry policy for calls that collide with another caller, or are throttled.
 var conflicts = retry.Policy{First: 375 * time.Millisecond, Longest: 45 * time.Second}
 
-// name is that of a project's function and store.
+// name is the name of a project's function and store.
 func (f *Front) name(p anchor.Project) string { return f.Installation + "-" + p.Slug }
 
-// comment is that by which a project's distribution is found again.
+// comment is the comment of a project's distribution, by which it is found.
 func (f *Front) comment(p anchor.Project) string {
 	return fmt.Sprintf("%s %s", f.name(p), p.ID)
 }

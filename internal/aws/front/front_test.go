@@ -23,7 +23,7 @@ import (
 
 const bucket = "anchor-assets"
 
-// stand is an emulator with a Front on it, and a project.
+// stand is an emulator with a Front and a project.
 type stand struct {
 	*front.Front
 	t       *testing.T
@@ -39,8 +39,8 @@ func newStand(t *testing.T) *stand {
 	return standOn(t, awstest.MiniStack(t))
 }
 
-// fresh is another account of the same emulator, whose start takes longest of all. They
-// share the wire: one after another.
+// fresh returns another account of the same emulator, because starting one takes longest of all.
+// They share the wire, so they cannot be used concurrently.
 func (s *stand) fresh(t *testing.T) *stand {
 	t.Helper()
 	cloud := *s.cloud
@@ -58,7 +58,7 @@ func standOn(t *testing.T, cloud *awstest.Cloud) *stand {
 	return s
 }
 
-// another process of the same installation.
+// another returns the Front of another process of the same installation.
 func (s *stand) another() (*front.Front, *int) {
 	f := front.New(front.Config{
 		CloudFront:    cloudfront.NewFromConfig(s.cloud.Config()),
@@ -81,7 +81,7 @@ func (s *stand) ensure() front.Site {
 	return site
 }
 
-// artifact is a deployment with the routes that OpenNext writes for a small app.
+// artifact returns a deployment with the routes that OpenNext writes for a small app.
 func (s *stand) artifact() deploy.Artifact {
 	return deploy.Artifact{
 		Project:    s.project,
@@ -110,7 +110,7 @@ func (s *stand) live(a deploy.Artifact, revision int64) anchor.Live {
 	}
 }
 
-// stored gives the store's keys and values.
+// stored returns the store's keys and values.
 func (s *stand) stored(site front.Site) map[string]string {
 	s.t.Helper()
 	out, err := cloudfrontkeyvaluestore.NewFromConfig(s.cloud.Config()).ListKeys(s.t.Context(), &cloudfrontkeyvaluestore.ListKeysInput{
@@ -137,7 +137,7 @@ func (s *stand) get(edge *fronttest.Edge, url string, cookies ...string) *http.R
 	return w.Result()
 }
 
-// distributions counts those of the project.
+// distributions counts the project's distributions.
 func (s *stand) distributions() (n int) {
 	s.t.Helper()
 	out, err := s.cf.ListDistributions(s.t.Context(), &cloudfront.ListDistributionsInput{})

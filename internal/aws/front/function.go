@@ -11,9 +11,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// function makes the project's viewer-request function what this version of Anchor
-// wants, and gives its ARN. Publishing changes what runs everywhere, so it is done
-// only when there is something to publish.
+// function creates the project's viewer-request function or updates it to this version of Anchor,
+// and returns its ARN. Publishing changes what runs everywhere, so it publishes only when
+// something has changed.
 func (f *Front) function(ctx context.Context, p anchor.Project, store string) (arn string, err error) {
 	err = f.settle(ctx, func() error {
 		arn, err = f.alignFunction(ctx, p, store)
@@ -50,14 +50,14 @@ func (f *Front) alignFunction(ctx context.Context, p anchor.Project, store strin
 		}); err != nil {
 			return "", err
 		}
-		// The API's model looks for that answer's ETag in a header named ETtag.
+		// The API's model expects that answer's ETag in a header named ETtag.
 		now, err := f.CloudFront.DescribeFunction(ctx, &cloudfront.DescribeFunctionInput{Name: name, Stage: types.FunctionStageDevelopment})
 		if err != nil {
 			return "", err
 		}
 		return arn, f.publishFunction(ctx, name, now.ETag)
 	}
-	// A run that ended before it published left a live stage without these.
+	// A run that ended before it published left the live stage without these.
 	live, err := f.CloudFront.GetFunction(ctx, &cloudfront.GetFunctionInput{Name: name, Stage: types.FunctionStageLive})
 	if err != nil && !gone(err) {
 		return "", err

@@ -7,22 +7,22 @@ import (
 
 const year = 365 * 24 * 60 * 60 // seconds
 
-// keyHeaders are the headers that pages differ by, besides URL and query. Nine: a cache
-// policy takes ten. x-prerender-revalidate is not among them because such a request
-// is never answered from the cache (x-anchor-variant, see viewer-request.js).
+// keyHeaders are the headers that pages differ by, besides URL and query. They are nine; a cache
+// policy accepts ten. x-prerender-revalidate is not among them, because such a request is never
+// answered from the cache (x-anchor-variant, see viewer-request.js).
 var keyHeaders = []string{
 	"accept", "rsc", "next-url", "next-router-prefetch", "next-router-state-tree", "next-router-segment-prefetch",
 	"x-forwarded-host", "x-anchor-deployment", "x-anchor-variant",
 }
 
-// pagePolicy caches what the app says and as long as it says.
+// pagePolicy caches what the app allows, for as long as the app allows.
 func pagePolicy(name string) *types.CachePolicyConfig {
 	return cachePolicy(name, keyHeaders, &types.CachePolicyQueryStringsConfig{
 		QueryStringBehavior: types.CachePolicyQueryStringBehaviorAll,
 	})
 }
 
-// imagePolicy: an optimised image depends on these only.
+// imagePolicy lists everything that an optimised image depends on.
 func imagePolicy(name string) *types.CachePolicyConfig {
 	return cachePolicy(name, []string{"accept", "x-anchor-deployment", "x-anchor-variant"}, &types.CachePolicyQueryStringsConfig{
 		QueryStringBehavior: types.CachePolicyQueryStringBehaviorWhitelist,

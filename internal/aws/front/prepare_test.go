@@ -24,9 +24,9 @@ func (s *stand) prepare(f *front.Front) front.Switch {
 
 const putKeys = "CloudFront KeyValueStore.UpdateKeys"
 
-// TestSwitch_Commit_MeetsOthers: a release whose Prepare knows no more than an ETag goes to
-// revision 5, and another process writes to the store in between, either before the
-// Commit or just before its write.
+// TestSwitch_Commit_MeetsOthers: a release whose Prepare read only an ETag goes to revision 5.
+// Meanwhile another process writes to the store, either before the Commit or just before its
+// write.
 func TestSwitch_Commit_MeetsOthers(t *testing.T) {
 	first := newStand(t)
 	for name, test := range map[string]struct {
@@ -73,7 +73,7 @@ func TestSwitch_Commit_MeetsOthers(t *testing.T) {
 	}
 }
 
-// TestSwitch_Commit_AnswerLost took effect, or not: either way it is done once.
+// TestSwitch_Commit_AnswerLost: whether the write took effect or not, it is done once.
 func TestSwitch_Commit_AnswerLost(t *testing.T) {
 	first := newStand(t)
 	for _, after := range []bool{false, true} {
@@ -87,14 +87,15 @@ func TestSwitch_Commit_AnswerLost(t *testing.T) {
 		must(t, ready.Commit(t.Context(), s.live(a, 1)))
 		s.wantLive(site, 1, a.Deployment.ID)
 		s.cloud.Wire.Mend()
-		// What the process remembers of the store is right: it refuses and goes on as before.
+		// What the process remembers of the store is right: it refuses, and works as before.
 		wantError(t, f.Forget(t.Context(), s.project, a.Deployment.ID), "deployment_live", "live")
 		must(t, f.Follow(t.Context(), s.project, s.live(a, 2)))
 		s.wantLive(site, 2, a.Deployment.ID)
 	}
 }
 
-// TestFront_Forget_AfterPrepare: a process that knows the ETag alone does not remove what is live.
+// TestFront_Forget_AfterPrepare: a process that has read only the ETag does not remove the live
+// deployment.
 func TestFront_Forget_AfterPrepare(t *testing.T) {
 	s := newStand(t)
 	s.publishAndSwitch(s.ensure())
@@ -106,15 +107,15 @@ func TestFront_Forget_AfterPrepare(t *testing.T) {
 	wantError(t, f.Forget(t.Context(), s.project, a.Deployment.ID), "deployment_live", "live")
 }
 
-// TestReleasesNeverGoBack lets processes release at once, each as a release does
-// (prepare, move the pointer, commit), while a reconciler that shares its Front with one of
-// them follows pointers that it read before. The store is read all the while.
+// TestReleasesNeverGoBack runs processes that release concurrently, each as a release does
+// (prepare, move the pointer, commit). A reconciler that shares its Front with one of them
+// follows pointers that it read before. The test reads the store all the time.
 func TestReleasesNeverGoBack(t *testing.T) {
 	s := newStand(t)
 	site := s.ensure()
 	a := s.artifact()
 	s.publish(a)
-	s.cloud.Wire.Slow(3 * time.Millisecond) // so that calls of one come between those of another
+	s.cloud.Wire.Slow(3 * time.Millisecond) // so that calls of one process come between those of another
 	var mu sync.Mutex
 	var moved int64 // the pointer
 	move := func(by int64) int64 {
@@ -123,7 +124,7 @@ func TestReleasesNeverGoBack(t *testing.T) {
 		moved += by
 		return moved
 	}
-	// A process that is slow after its move comes with what is old by then.
+	// A process that is slow after its move follows a pointer that is old by then.
 	follow := func(revision int64, commit func(context.Context, anchor.Live) error) {
 		time.Sleep(rand.N(20 * time.Millisecond))
 		err := commit(t.Context(), s.live(a, revision))
@@ -176,7 +177,7 @@ func TestReleasesNeverGoBack(t *testing.T) {
 	s.wantLive(site, 24, a.Deployment.ID)
 }
 
-// following is a commit without a Prepare.
+// following returns a Commit without a Prepare.
 func (s *stand) following(f *front.Front) func(context.Context, anchor.Live) error {
 	return func(ctx context.Context, live anchor.Live) error { return f.Follow(ctx, s.project, live) }
 }
@@ -194,7 +195,7 @@ func revisionOf(t *testing.T, live string) int64 {
 	return at.R
 }
 
-// TestFront_Prepare_WrongNote: the store that is known no longer exists.
+// TestFront_Prepare_WrongNote: the store in the note no longer exists.
 func TestFront_Prepare_WrongNote(t *testing.T) {
 	s := newStand(t)
 	site := s.ensure()
@@ -211,7 +212,7 @@ func TestFront_Prepare_WrongNote(t *testing.T) {
 	}
 	s.wantLive(site, 1, a.Deployment.ID)
 
-	// A note that is right spares the look-up, and does not replace what is known.
+	// A correct note saves the look-up, and does not replace what is known.
 	f, _ = s.another()
 	f.Know(s.project, site)
 	f.Know(s.project, wrong)
@@ -223,7 +224,7 @@ func TestFront_Prepare_WrongNote(t *testing.T) {
 	s.wantLive(site, 2, a.Deployment.ID)
 }
 
-// TestEnsureFindsAWrongNoteOut too.
+// TestEnsureFindsAWrongNoteOut asserts that Ensure detects a wrong note, too.
 func TestEnsureFindsAWrongNoteOut(t *testing.T) {
 	s := newStand(t)
 	site := s.ensure()

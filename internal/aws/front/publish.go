@@ -10,8 +10,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// Publish writes the deployment's routes, and hosts (those of its own aliases, by
-// function) into the store: from then on the deployment answers under its own URL.
+// Publish writes the deployment's routes, and hosts (those of its own aliases, by function), into
+// the store. From then on the deployment answers under its own URL.
 func (f *Front) Publish(ctx context.Context, a deploy.Artifact, hosts map[string]string) error {
 	r, err := makeRecord(a.Build, hosts)
 	if err != nil {
@@ -28,8 +28,8 @@ func (f *Front) Publish(ctx context.Context, a deploy.Artifact, hosts map[string
 	return f.change(ctx, s, func(pointer) (edit, error) { return edit{puts: puts}, nil })
 }
 
-// Forget takes a deployment out of the store; it may be gone already. The live one is
-// refused with a Conflict.
+// Forget removes a deployment from the store. It succeeds when the deployment is not there, and
+// refuses the live one with a Conflict.
 func (f *Front) Forget(ctx context.Context, p anchor.Project, d anchor.DeploymentID) error {
 	s, err := f.store(ctx, p)
 	if anchor.CodeOf(err) == "no_distribution" {
@@ -48,7 +48,7 @@ func (f *Front) Forget(ctx context.Context, p anchor.Project, d anchor.Deploymen
 	})
 }
 
-// pieces gives the keys and the text of a record that was split; none when it is not there.
+// pieces returns the keys and the text of a record that was split; none when it does not exist.
 func (f *Front) pieces(ctx context.Context, s *store, key string) (keys []string, text string, err error) {
 	first, found, err := f.get(ctx, s, partKey(key, 0))
 	if err != nil || !found {

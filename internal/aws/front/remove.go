@@ -12,15 +12,14 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// RemoveProject takes the project's distribution, function and store away. CloudFront
-// needs minutes to stop a distribution: until then the error is of KindBusy, and
-// calling again goes on where it was.
+// RemoveProject removes the project's distribution, function and store. CloudFront needs minutes
+// to disable a distribution. Until then the error is of KindBusy, and the next call continues.
 func (f *Front) RemoveProject(ctx context.Context, p anchor.Project) error {
 	found, _, err := f.findStore(ctx, p)
 	if err != nil && !gone(err) && !errors.Is(err, errForeign) {
 		return failed(err, "cloudfront:DescribeKeyValueStore", f.name(p))
 	}
-	// The comment may be of a distribution that is gone, or not be written yet.
+	// The store's comment may name a distribution that no longer exists, or none yet.
 	id, err := f.findDistribution(ctx, p)
 	if err != nil {
 		return failed(err, "cloudfront:ListDistributions", f.name(p))
@@ -81,7 +80,7 @@ func (f *Front) disable(ctx context.Context, id string) error {
 	return err
 }
 
-// removeFunction leaves a function alone that a project of the same name has made since.
+// removeFunction keeps a function that a project of the same name has created since.
 func (f *Front) removeFunction(ctx context.Context, p anchor.Project) error {
 	name := sdk.String(f.name(p))
 	err := f.settle(ctx, func() error {

@@ -101,8 +101,8 @@ func TestRemoveProjectLeavesTheNextOfItsName(t *testing.T) {
 	s.publishAndSwitch(site)
 }
 
-// TestRemoveShared goes on where it was cut off, tells what stays, and leaves the account's
-// other policies alone.
+// TestRemoveShared continues where it was interrupted, reports what stays, and keeps the
+// account's other policies.
 func TestRemoveShared(t *testing.T) {
 	s := newStand(t)
 	_, err := s.cf.CreateCachePolicy(t.Context(), &cloudfront.CreateCachePolicyInput{CachePolicyConfig: &types.CachePolicyConfig{
@@ -148,7 +148,7 @@ func TestRemoveShared(t *testing.T) {
 	if n := len(controls.OriginAccessControlList.Items); n != 0 || len(policies.CachePolicyList.Items) != 1 {
 		t.Errorf("there are %d access controls and %d policies", n, len(policies.CachePolicyList.Items))
 	}
-	s.publishAndSwitch(s.ensure()) // the same process makes them anew
+	s.publishAndSwitch(s.ensure()) // the same process creates them again
 }
 
 func (s *stand) wantNothingLeft() {

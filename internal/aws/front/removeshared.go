@@ -11,9 +11,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// RemoveShared takes away what all projects have in common: two cache policies and the
-// origin access control. It may be called again, and gives what a distribution uses
-// still, which stays.
+// RemoveShared removes what all projects share: two cache policies and the origin access control.
+// It may be called again. It returns the names of those that a distribution still uses, which
+// stay.
 func (f *Front) RemoveShared(ctx context.Context) (kept []string, err error) {
 	policies, err := f.cachePolicies(ctx)
 	if err != nil {

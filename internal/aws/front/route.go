@@ -10,16 +10,17 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// record is what viewer-request.js reads of a deployment.
+// record is a deployment as viewer-request.js reads it.
 type record struct {
 	BasePath string            `json:"b"`
-	Routes   [][2]string       `json:"r"` // pattern and function, "" for a file; the first that matches counts
+	Routes   [][2]string       `json:"r"` // pattern and function, "" for a file; the first match wins
 	Hosts    map[string]string `json:"h"` // function -> host of its URL on the deployment's own alias
-	// Tell says that functions are told Hosts: what runs before one, external middleware, may lead to another.
+	// Tell reports whether functions receive Hosts: external middleware, which runs before one,
+	// may send requests to another.
 	Tell bool `json:"m,omitempty"`
 }
 
-// makeRecord fails when a route leads to a function without a host.
+// makeRecord returns an error when a route leads to a function without a host.
 func makeRecord(b anchor.Build, hosts map[string]string) (record, error) {
 	r := record{BasePath: b.BasePath, Routes: [][2]string{}, Hosts: map[string]string{}}
 	if hosts[anchor.ServerFunction] == "" {
@@ -48,8 +49,8 @@ func noHost(function string) error {
 		Hintf("Deploy again: the function's alias and URL are made then.")
 }
 
-// normalPattern gives a pattern one leading slash and no doubled ones; the default
-// stays "*".
+// normalPattern gives a pattern exactly one leading slash and removes doubled slashes. The
+// default stays "*".
 func normalPattern(p string) string {
 	for strings.Contains(p, "//") {
 		p = strings.ReplaceAll(p, "//", "/")
@@ -67,8 +68,8 @@ const (
 	maxParts = 50
 )
 
-// split cuts v's JSON into values under key/0, key/1, …; the first begins with their
-// number and a colon.
+// split cuts v's JSON into values under key/0, key/1, …. The first value begins with their number
+// and a colon.
 func split(key string, v any) (map[string]string, error) {
 	raw, err := json.Marshal(v)
 	if err != nil {
@@ -94,7 +95,8 @@ func split(key string, v any) (map[string]string, error) {
 
 func partKey(key string, i int) string { return key + "/" + strconv.Itoa(i) }
 
-// ascii escapes all else, so that octets are characters and can be cut anywhere.
+// ascii escapes all non-ASCII characters, so that bytes are characters and the text can be cut
+// anywhere.
 func ascii(raw []byte) string {
 	var b strings.Builder
 	for len(raw) > 0 {
@@ -113,7 +115,7 @@ func ascii(raw []byte) string {
 	return b.String()
 }
 
-// parts is the number at the beginning of a first value, 0 when it has none.
+// parts returns the number at the beginning of a first value, or 0 when it has none.
 func parts(first string) int {
 	n, _, _ := strings.Cut(first, ":")
 	count, err := strconv.Atoi(n)

@@ -32,9 +32,9 @@ func TestScript(t *testing.T) {
 	}
 }
 
-// TestScriptIsForItsRuntime: Node.js takes more than CloudFront's runtime does, which
-// tells of a syntax error only when a request comes (njs: "await in arguments not
-// supported"; Developer Guide, "JavaScript runtime 2.0 features").
+// TestScriptIsForItsRuntime: Node.js accepts more than CloudFront's runtime does, which reports a
+// syntax error only when a request arrives (njs: "await in arguments not supported"; Developer
+// Guide, "JavaScript runtime 2.0 features").
 func TestScriptIsForItsRuntime(t *testing.T) {
 	source := regexp.MustCompile(`(?m)//.*$`).ReplaceAllString(string(front.Source), "")
 	if len(front.Source) > fronttest.MaxSource {

@@ -20,7 +20,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/front/fronttest"
 )
 
-// echo answers with what reached it.
+// echo answers with the request that reached it.
 const echo = `export const handler = async (event) => ({
   statusCode: 200,
   headers: { 'content-type': 'application/json', 'cache-control': 's-maxage=2' },
@@ -36,7 +36,7 @@ type echoed struct {
 	Cookies                         []string
 }
 
-// functionURL makes a function that calls itself name and gives its URL's host.
+// functionURL creates a function that answers with its name, and returns its URL's host.
 func (s *stand) functionURL(name string) string {
 	s.t.Helper()
 	client := lambda.NewFromConfig(s.cloud.Config())
@@ -86,7 +86,7 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-// put puts a file into the assets bucket.
+// put writes a file into the assets bucket.
 func (s *stand) put(key, text string) {
 	s.t.Helper()
 	client := s3.NewFromConfig(s.cloud.Config(), func(o *s3.Options) { o.UsePathStyle = true })
@@ -115,8 +115,8 @@ func (s *stand) echo(res *http.Response) (e echoed) {
 	return e
 }
 
-// TestServe drives a distribution as a browser would: live and preview, files and
-// functions, a switch and back.
+// TestServe uses a distribution as a browser would: live and preview, files and functions, a
+// switch and back.
 func TestServe(t *testing.T) {
 	s := newStand(t)
 	live := map[string]string{"default": s.functionURL("live"), "imageOptimizer": s.functionURL("live-image"), "api": s.functionURL("live-api")}

@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// shared are the ids of what all projects of the installation have in common.
+// shared holds the ids of what all projects of the installation share.
 type shared struct {
 	access string // origin access control for the assets bucket
 	pages  string // cache policy of pages
@@ -24,7 +24,7 @@ const (
 	allViewerExceptHostHeader = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
 )
 
-// common finds or makes what projects share, once a process.
+// common finds or creates what projects share, once in each process.
 func (f *Front) common(ctx context.Context) (shared, error) {
 	f.mu.Lock()
 	known := f.shared
@@ -53,7 +53,7 @@ func (f *Front) common(ctx context.Context) (shared, error) {
 	return s, nil
 }
 
-// accessControl signs what CloudFront asks of the assets bucket.
+// accessControl signs CloudFront's requests to the assets bucket.
 func (f *Front) accessControl(ctx context.Context) (string, error) {
 	name := f.Installation + "-assets"
 	if id, err := f.findAccessControl(ctx, name); err != nil || id != "" {
@@ -93,7 +93,7 @@ func (f *Front) findAccessControl(ctx context.Context, name string) (string, err
 	return "", nil
 }
 
-// cachePolicies gives the account's own cache policies by name.
+// cachePolicies returns the account's own cache policies by name.
 func (f *Front) cachePolicies(ctx context.Context) (map[string]*types.CachePolicy, error) {
 	all := map[string]*types.CachePolicy{}
 	in := &cloudfront.ListCachePoliciesInput{Type: types.CachePolicyTypeCustom}
@@ -146,7 +146,7 @@ func (f *Front) updateCachePolicy(ctx context.Context, id string, want *types.Ca
 	})
 }
 
-// settle does a read-and-write again while others get between the two.
+// settle repeats a read and write while other writers change the resource between the two.
 func (f *Front) settle(ctx context.Context, do func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := do()

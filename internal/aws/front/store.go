@@ -24,21 +24,21 @@ type pointer struct {
 	Deployment anchor.DeploymentID `json:"d"`
 }
 
-// store is what a process knows of a project's KeyValueStore.
+// store is what a process knows about a project's KeyValueStore.
 type store struct {
 	project      anchor.ProjectID
 	name         string
 	arn          string
-	distribution string // id, "" when nobody has noted it yet
+	distribution string // id, "" when nobody has stored it yet
 
 	mu sync.Mutex
-	// etag and live belong together: live was read under etag or later. A write that
-	// finds etag unchanged therefore knows what it replaces.
+	// etag and live belong together: live was read under etag or later. A write that succeeds
+	// with etag therefore replaces a known state.
 	etag string
 	live pointer
 }
 
-// edit is one change of a store, done whole or not at all.
+// edit is one change of a store, made as a whole or not at all.
 type edit struct {
 	puts    map[string]string
 	deletes []string
@@ -47,7 +47,7 @@ type edit struct {
 
 func (e edit) empty() bool { return len(e.puts) == 0 && len(e.deletes) == 0 && e.live == nil }
 
-// store finds the project's, an error when Ensure has not made it.
+// store finds the project's store, or returns an error when Ensure has not created it.
 func (f *Front) store(ctx context.Context, p anchor.Project) (*store, error) {
 	f.mu.Lock()
 	s := f.stores[p.ID]
@@ -65,7 +65,7 @@ func (f *Front) store(ctx context.Context, p anchor.Project) (*store, error) {
 	return f.remember(p, found), nil
 }
 
-// remember keeps the first that was found, as long as it is the one.
+// remember stores the first store that was found, as long as it is the same one.
 func (f *Front) remember(p anchor.Project, s *store) *store {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -76,15 +76,15 @@ func (f *Front) remember(p anchor.Project, s *store) *store {
 	return s
 }
 
-// drop forgets a store that is no more.
+// drop forgets a store that no longer exists.
 func (f *Front) drop(p anchor.ProjectID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.stores, p)
 }
 
-// Know has what an earlier Ensure gave stand in for the look-up of the project's store.
-// Ready finds out when it is wrong.
+// Know uses the result of an earlier Ensure instead of looking up the project's store. Prepare
+// detects when it is wrong.
 func (f *Front) Know(p anchor.Project, site Site) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -100,10 +100,10 @@ func (f *Front) Knows(p anchor.ProjectID) bool {
 	return f.stores[p] != nil
 }
 
-// errForeign: another project has, or had, the same name.
+// errForeign reports that another project has, or had, the same name.
 var errForeign = errors.New("the name is another project's")
 
-// findStore gives what the store's comment says: project and distribution.
+// findStore returns the store, with what its comment says: project and distribution.
 func (f *Front) findStore(ctx context.Context, p anchor.Project) (*store, *cloudfront.DescribeKeyValueStoreOutput, error) {
 	out, err := f.CloudFront.DescribeKeyValueStore(ctx, &cloudfront.DescribeKeyValueStoreInput{Name: sdk.String(f.name(p))})
 	if err != nil {
@@ -117,8 +117,8 @@ func (f *Front) findStore(ctx context.Context, p anchor.Project) (*store, *cloud
 	return &store{project: p.ID, name: f.name(p), arn: sdk.ToString(out.KeyValueStore.ARN), distribution: distribution}, out, nil
 }
 
-// ensureStore finds or makes the project's store, and waits until functions can be
-// tied to it.
+// ensureStore finds or creates the project's store, and waits until functions can be associated
+// with it.
 func (f *Front) ensureStore(ctx context.Context, p anchor.Project) (*store, error) {
 	var last error
 	for attempt := range 2 * attempts {
@@ -148,8 +148,8 @@ func (f *Front) ensureStore(ctx context.Context, p anchor.Project) (*store, erro
 	return nil, failed(last, "cloudfront:CreateKeyValueStore", f.name(p))
 }
 
-// note writes the distribution's id where a process without memory finds it in the
-// one call it makes anyway.
+// note stores the distribution's id where a process without memory finds it in the one call that
+// it makes anyway.
 func (f *Front) note(ctx context.Context, p anchor.Project, s *store, distribution string) error {
 	s.mu.Lock()
 	known := s.distribution
@@ -176,8 +176,8 @@ func (f *Front) note(ctx context.Context, p anchor.Project, s *store, distributi
 	return nil
 }
 
-// read learns the store's ETag and then what is live: in this order, so that a write
-// in between makes ours fail instead of unseen.
+// read reads the store's ETag and then what is live: in this order, so that a write in between
+// makes ours fail instead of going unnoticed.
 func (f *Front) read(ctx context.Context, s *store) error {
 	etag, err := f.readETag(ctx, s)
 	if err != nil {
@@ -197,7 +197,7 @@ func (s *store) keep(etag string, live pointer) {
 	s.etag, s.live = etag, live
 }
 
-// readETag forgets a store that is no more.
+// readETag forgets a store that no longer exists.
 func (f *Front) readETag(ctx context.Context, s *store) (string, error) {
 	now, err := f.KeyValueStore.DescribeKeyValueStore(ctx, &cloudfrontkeyvaluestore.DescribeKeyValueStoreInput{KvsARN: sdk.String(s.arn)})
 	if gone(err) {
@@ -232,12 +232,12 @@ func (f *Front) get(ctx context.Context, s *store, key string) (value string, fo
 	return sdk.ToString(out.Value), true, nil
 }
 
-// change applies what decide makes of the live pointer, again when others came first.
+// change applies what decide makes of the live pointer, and repeats that when others wrote first.
 func (f *Front) change(ctx context.Context, s *store, decide func(live pointer) (edit, error)) error {
 	return f.settled(ctx, s, func() error { return f.apply(ctx, s, decide) })
 }
 
-// settled does a write to the store, again when others came first.
+// settled writes to the store, and repeats that when others wrote first.
 func (f *Front) settled(ctx context.Context, s *store, do func() error) error {
 	err := f.settle(ctx, do)
 	if gone(err) {
@@ -246,7 +246,7 @@ func (f *Front) settled(ctx context.Context, s *store, do func() error) error {
 	return failed(err, "cloudfront-keyvaluestore:UpdateKeys", s.name)
 }
 
-// apply is one try of a change. A refusal never rests on what is only remembered.
+// apply is one attempt at a change. A refusal never relies only on what is remembered.
 func (f *Front) apply(ctx context.Context, s *store, decide func(live pointer) (edit, error)) error {
 	etag, live, err := f.snapshot(ctx, s)
 	if err != nil {
@@ -303,7 +303,7 @@ func (f *Front) write(ctx context.Context, s *store, etag string, live pointer, 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		// Also when the answer was lost: what is there has to be read.
+		// Also when the answer was lost: then the store has to be read.
 		s.etag = ""
 		return err
 	}

@@ -11,33 +11,34 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// Switch is a change of what CloudFront has live, with the store's ETag as Prepare read it.
+// Switch is a change of the deployment that is live in CloudFront, with the store's ETag as
+// Prepare read it.
 type Switch struct {
 	front       *Front
 	project     anchor.Project
-	store, etag string // of which store; "" when it was not read
+	store, etag string // of the store; "" when it was not read
 }
 
-// Prepare reads what makes Commit one call, even if other processes wrote to the store
-// last: its ETag alone, in one call. The Switch is for the revision that the pointer was
+// Prepare reads what Commit needs to be one call, even if other processes wrote to the store
+// last: only its ETag, in one call. The Switch is valid for the revision that the pointer was
 // moved to, or seen at, after Prepare returned, and for no other.
 //
-// Such a Commit need not know what the store has live. The store follows the pointer,
-// which only grows: what the store held when its ETag was read was a revision that the
-// pointer had had by then, and so none that is newer than what the pointer got to later.
-// Whatever is newer than that moved the pointer after it, was written to the store after
-// that, and so changed the ETag: Commit's write fails, and it reads the store, ETag first.
-// With an ETag that was old already when it was read it does the same.
+// Such a Commit need not know what the store has live. The store follows the pointer, whose
+// revision only grows. So when its ETag was read, the store held a revision that the pointer had
+// already reached, and none newer than the pointer reached later. Any newer revision moved the
+// pointer after that, was then written to the store, and so changed the ETag: Commit's write
+// fails, and it reads the store, ETag first. It does the same when the ETag was already old when
+// it was read.
 //
-// The ETag travels in the Switch instead of staying here, because a Follow of another
-// caller, of what the pointer was at before, must not use it.
+// The ETag is stored in the Switch and not in the Front, because a concurrent Follow of an older
+// pointer must not use it.
 func (f *Front) Prepare(ctx context.Context, p anchor.Project) (Switch, error) {
 	s, err := f.store(ctx, p)
 	if err != nil {
 		return Switch{}, err
 	}
 	etag, err := f.readETag(ctx, s)
-	if gone(err) { // the store that was known no longer exists; there may be another
+	if gone(err) { // the known store no longer exists; there may be another
 		if s, err = f.store(ctx, p); err != nil {
 			return Switch{}, err
 		}
@@ -46,8 +47,8 @@ func (f *Front) Prepare(ctx context.Context, p anchor.Project) (Switch, error) {
 	return Switch{front: f, project: p, store: s.arn, etag: etag}, err
 }
 
-// Refresh drops what earlier calls remembered and reads it again, for a Follow of a release
-// from before it.
+// Refresh discards what earlier calls remembered and reads it again, for a Follow of an earlier
+// release.
 func (f *Front) Refresh(ctx context.Context, p anchor.Project) error {
 	s, err := f.store(ctx, p)
 	if err != nil {
@@ -56,13 +57,13 @@ func (f *Front) Refresh(ctx context.Context, p anchor.Project) error {
 	return f.read(ctx, s)
 }
 
-// Follow is the Commit of a Switch that nothing was read for.
+// Follow commits a Switch for which nothing was read.
 func (f *Front) Follow(ctx context.Context, p anchor.Project, live anchor.Live) error {
 	return Switch{front: f, project: p}.Commit(ctx, live)
 }
 
-// Commit makes CloudFront follow the pointer. It never goes back to an older revision:
-// then it does nothing.
+// Commit makes CloudFront follow the pointer. It never returns to an older revision: then it does
+// nothing.
 func (s Switch) Commit(ctx context.Context, live anchor.Live) error {
 	f := s.front
 	at, err := f.store(ctx, s.project)
@@ -85,9 +86,9 @@ func (s Switch) Commit(ctx context.Context, live anchor.Live) error {
 	})
 }
 
-// Purge drops all that CloudFront cached of the project, once a release: asked again,
-// CloudFront gives the invalidation it has. It does not wait for the invalidation to
-// have reached everywhere.
+// Purge removes everything that CloudFront cached of the project, once for each release: when
+// repeated, CloudFront returns the existing invalidation. It does not wait until the invalidation
+// has reached all edges.
 func (f *Front) Purge(ctx context.Context, p anchor.Project, live anchor.Live) error {
 	s, err := f.store(ctx, p)
 	if err != nil {
@@ -100,14 +101,14 @@ func (f *Front) Purge(ctx context.Context, p anchor.Project, live anchor.Live) e
 	return failed(f.invalidate(ctx, id, string(live.Release)), "cloudfront:CreateInvalidation", "the distribution "+id)
 }
 
-// invalidate backs off while the account has too many invalidations in progress.
+// invalidate retries while the account has too many invalidations in progress.
 func (f *Front) invalidate(ctx context.Context, distribution, reference string) error {
 	for attempt := 0; ; attempt++ {
 		_, err := f.CloudFront.CreateInvalidation(ctx, &cloudfront.CreateInvalidationInput{
 			DistributionId: sdk.String(distribution),
 			InvalidationBatch: &types.InvalidationBatch{
 				CallerReference: sdk.String(reference),
-				// "/*" counts as one path, whatever it stands for.
+				// "/*" counts as one path, whatever it matches.
 				Paths: &types.Paths{Quantity: sdk.Int32(1), Items: []string{"/*"}},
 			},
 		})

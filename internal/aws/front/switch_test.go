@@ -41,7 +41,7 @@ func TestSwitchNeverGoesBack(t *testing.T) {
 	if err := s.Follow(t.Context(), s.project, s.live(b, 2)); err != nil {
 		t.Fatal(err)
 	}
-	// The other process knows nothing of revision 2, and comes with 1.
+	// The other process does not know revision 2, and follows revision 1.
 	if err := other.Follow(t.Context(), s.project, s.live(a, 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -94,8 +94,8 @@ func TestSwitchOutlivesFaults(t *testing.T) {
 	}
 }
 
-// TestStoreConvergesAfterAnyBrokenCall: each call of a deployment's way through the
-// store fails once, before and after it took effect; a new process does it again.
+// TestStoreConvergesAfterAnyBrokenCall: each call with which a deployment changes the store fails
+// once, before and after it took effect. A new process then repeats the operation.
 func TestStoreConvergesAfterAnyBrokenCall(t *testing.T) {
 	first := newStand(t)
 	for _, operation := range []string{"CloudFront.DescribeKeyValueStore", "CloudFront KeyValueStore.DescribeKeyValueStore", "CloudFront KeyValueStore.GetKey", "CloudFront KeyValueStore.UpdateKeys"} {

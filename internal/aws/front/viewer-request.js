@@ -29,8 +29,8 @@ function answer(status, text, headers) {
   return { statusCode: status, statusDescription: text, headers: all };
 }
 
-// Returns the path that a browser would have sent, so that the app's rules compare one
-// spelling (https://url.spec.whatwg.org/#path-state).
+// Returns the path as a browser would send it, so that the app's rules compare one spelling
+// (https://url.spec.whatwg.org/#path-state).
 function normalize(uri) {
   if (!/[.\\]|%2e/i.test(uri)) {
     return uri;
@@ -53,7 +53,7 @@ function normalize(uri) {
   return '/' + kept.join('/');
 }
 
-// Gives the percent-decoded path, null for what no client sends by accident.
+// Returns the percent-decoded path, or null for what no client sends by accident.
 function decode(uri) {
   var path;
   try {
@@ -169,8 +169,7 @@ function matches(pattern, path) {
   return p === pattern.length;
 }
 
-// Gives the name of a function, or "" for a file. The first route that matches
-// counts; they stand in order.
+// Returns the name of a function, or "" for a file. The first matching route counts.
 function resolve(found, method, path) {
   var name = 'default';
   for (var i = 0; i < found.r.length; i++) {
@@ -237,7 +236,7 @@ async function toFunction(chosen, name) {
   if (!hosts || !hosts[name]) {
     return false;
   }
-  // All else, the origin's secret among it, stays as the distribution has it.
+  // Everything else, such as the origin's secret, stays as the distribution sets it.
   cf.updateRequestOrigin({ domainName: hosts[name] });
   return true;
 }
@@ -261,13 +260,13 @@ async function handler(event) {
     return answer(404, 'Not Found');
   }
   clean(request);
-  // A unique part of the cache key: such a request is answered by the app alone.
+  // A unique part of the cache key: only the app answers such a request.
   var alone = request.cookies.__prerender_bypass || request.headers['x-prerender-revalidate'];
   delete request.cookies[COOKIE];
   request.headers['x-forwarded-host'] = { value: request.headers.host.value };
   request.headers['x-anchor-deployment'] = { value: chosen.id };
-  // While an alias moves, answers of two deployments may meet under the live key; a
-  // deployment's own URL must not show them.
+  // While an alias moves, answers of two deployments may share the live key. A deployment's own
+  // URL must not show them.
   request.headers['x-anchor-variant'] = { value: chosen.live ? 'live' : 'preview' };
   var name = resolve(chosen.record, request.method, path);
   if (name === '') {
@@ -279,7 +278,7 @@ async function handler(event) {
   }
   // Where the function invalidates what it revalidates. No part of the cache key.
   request.headers['x-anchor-distribution'] = { value: event.context.distributionId };
-  // Its middleware may lead to another of the deployment's functions.
+  // Its middleware may send requests to another function of the deployment.
   if (chosen.record.m) {
     request.headers['x-anchor-hosts'] = { value: JSON.stringify(chosen.record.h) };
   }

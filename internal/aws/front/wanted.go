@@ -18,7 +18,7 @@ const (
 	originImage  = "image"  // the live image function
 )
 
-// wanted is what our part of a distribution's configuration is made of.
+// wanted holds the values of our part of a distribution's configuration.
 type wanted struct {
 	ids      shared
 	comment  string
@@ -39,7 +39,7 @@ func (f *Front) wanted(p anchor.Project, s shared, function string, live map[str
 	}
 }
 
-// config leaves unset what is not ours.
+// config leaves everything unset that is not ours.
 func (w wanted) config() *types.DistributionConfig {
 	c := &types.DistributionConfig{}
 	w.onto(c)
@@ -89,7 +89,7 @@ func (w wanted) functionURL(id, host string) types.Origin {
 			HTTPPort: sdk.Int32(80), HTTPSPort: sdk.Int32(443),
 			OriginProtocolPolicy: types.OriginProtocolPolicyHttpsOnly,
 			OriginSslProtocols:   &types.OriginSslProtocols{Quantity: sdk.Int32(1), Items: []types.SslProtocol{types.SslProtocolTLSv12}},
-			// The most that CloudFront gives without a quota increase.
+			// The maximum without a quota increase.
 			OriginReadTimeout: sdk.Int32(60), OriginKeepaliveTimeout: sdk.Int32(60),
 		},
 		ConnectionAttempts: sdk.Int32(3), ConnectionTimeout: sdk.Int32(10),
@@ -97,11 +97,11 @@ func (w wanted) functionURL(id, host string) types.Origin {
 	}
 }
 
-// HeaderOrigin proves to a function that a request came by CloudFront.
+// HeaderOrigin proves to a function that a request came through CloudFront.
 const HeaderOrigin = "x-anchor-origin"
 
-// hashedBehavior is for the files of apps without a base path; viewer-request.js leads to the
-// same origin for those with one.
+// hashedBehavior is for the files of apps without a base path. For apps with one,
+// viewer-request.js selects the same origin.
 func (w wanted) hashedBehavior() types.CacheBehavior {
 	return types.CacheBehavior{
 		PathPattern: sdk.String("/_next/static/*"), TargetOriginId: sdk.String(originHashed),
@@ -164,8 +164,8 @@ func methods(all ...types.Method) *types.AllowedMethods {
 	}
 }
 
-// errorsUncached: CloudFront keeps errors for ten seconds unless told otherwise, which
-// would outlive a page's publication or a rollback.
+// errorsUncached sets the caching of errors to zero. By default CloudFront caches them for ten
+// seconds, which would outlast a page's publication or a rollback.
 func errorsUncached() *types.CustomErrorResponses {
 	codes := []int32{400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504}
 	c := &types.CustomErrorResponses{Quantity: sdk.Int32(int32(len(codes)))}
@@ -175,8 +175,8 @@ func errorsUncached() *types.CustomErrorResponses {
 	return c
 }
 
-// UpdateDistribution insists on these, though they say nothing (API reference,
-// "Required fields in a distribution configuration").
+// UpdateDistribution requires these, though they say nothing (API reference, "Required fields in
+// a distribution configuration").
 
 func noLambda() *types.LambdaFunctionAssociations {
 	return &types.LambdaFunctionAssociations{Quantity: sdk.Int32(0)}

@@ -1,6 +1,5 @@
-// Package fronttest stands in for CloudFront's data plane in tests: it serves the
-// distributions that an emulator holds, and runs their viewer-request functions in
-// Node.js. It caches nothing.
+// Package fronttest replaces CloudFront's data plane in tests. It serves the distributions that
+// an emulator stores, and runs their viewer-request functions in Node.js. It caches nothing.
 package fronttest
 
 import (
@@ -22,9 +21,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 )
 
-// Edge is an http.Handler that answers for all distributions of the emulator, by the
-// request's host: a distribution's domain name or one of its aliases. Its own calls do
-// not go over the cloud's wire: they are neither counted nor broken.
+// Edge is an http.Handler that answers for all distributions of the emulator, by the request's
+// host: a distribution's domain name or one of its aliases. Its own calls bypass the cloud's
+// wire, which neither counts nor breaks them.
 type Edge struct {
 	endpoint   string
 	cloudfront *cloudfront.Client
@@ -37,12 +36,12 @@ type Edge struct {
 	runners map[string]*runner
 }
 
-// New makes an Edge until the test ends.
+// New returns an Edge, which works until the test ends.
 func New(t testing.TB, cloud *awstest.Cloud) *Edge {
 	t.Helper()
 	address := strings.TrimPrefix(cloud.Endpoint, "http://")
 	transport := &http.Transport{
-		// Function URLs and buckets are in host names that nobody resolves.
+		// The host names of function URLs and buckets cannot be resolved.
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		},
@@ -76,7 +75,7 @@ func (e *Edge) close() {
 func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d, err := e.find(r.Context(), r.Host)
 	if err != nil {
-		// A distribution that is not there or disabled (Developer Guide, "HTTP 403").
+		// A distribution that does not exist or is disabled (Developer Guide, "HTTP 403").
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return
 	}
@@ -85,7 +84,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// find gives the distribution that answers for host.
+// find returns the distribution that answers for host.
 func (e *Edge) find(ctx context.Context, host string) (*types.DistributionSummary, error) {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -106,8 +105,8 @@ func (e *Edge) find(ctx context.Context, host string) (*types.DistributionSummar
 }
 
 func answersFor(d *types.DistributionSummary, host string) bool {
-	// A label before the domain stands for a wildcard alias, which a test would need a
-	// certificate for.
+	// A label before the domain replaces a wildcard alias, for which a test would need a
+	// certificate.
 	if domain := sdk.ToString(d.DomainName); strings.EqualFold(domain, host) || strings.HasSuffix(host, "."+domain) {
 		return true
 	}
@@ -123,7 +122,7 @@ func answersFor(d *types.DistributionSummary, host string) bool {
 	return false
 }
 
-// behavior is what of a cache behavior matters here.
+// behavior holds what this package uses of a cache behavior.
 type behavior struct {
 	origin   string
 	function string // ARN of the viewer-request function, or ""
@@ -195,7 +194,8 @@ func allows(b behavior, method string) bool {
 	return false
 }
 
-// matches takes a path pattern apart at its stars; "?" stands for one character.
+// matches reports whether a path matches a pattern, in which "*" matches any text and "?" one
+// character.
 func matches(pattern, path string) bool {
 	if !strings.HasPrefix(pattern, "/") && !strings.HasPrefix(pattern, "*") {
 		pattern = "/" + pattern
@@ -214,7 +214,7 @@ func matches(pattern, path string) bool {
 	return match(pattern, path)
 }
 
-// apply runs the live stage of a function on an event, with its store as it is now.
+// apply runs the live stage of a function on an event, with the present content of its store.
 func (e *Edge) apply(ctx context.Context, arn string, ev event) (outcome, error) {
 	run, err := e.runner(ctx, arn[strings.LastIndexByte(arn, '/')+1:])
 	if err != nil {
@@ -246,7 +246,7 @@ func (e *Edge) keys(ctx context.Context, arn string) (map[string]string, error) 
 	return store, nil
 }
 
-// runner gives the process of what is published of a function.
+// runner returns the process of the published version of a function.
 func (e *Edge) runner(ctx context.Context, name string) (*runner, error) {
 	code, err := e.cloudfront.GetFunction(ctx, &cloudfront.GetFunctionInput{Name: sdk.String(name), Stage: types.FunctionStageLive})
 	if err != nil {
@@ -273,7 +273,7 @@ func (e *Edge) runner(ctx context.Context, name string) (*runner, error) {
 	return r, nil
 }
 
-// Invalidations gives the paths that were invalidated of a distribution, oldest first.
+// Invalidations returns the invalidated paths of a distribution, oldest first.
 func (e *Edge) Invalidations(ctx context.Context, distribution string) ([]string, error) {
 	var paths []string
 	pages := cloudfront.NewListInvalidationsPaginator(e.cloudfront, &cloudfront.ListInvalidationsInput{DistributionId: sdk.String(distribution)})

@@ -61,7 +61,7 @@ func (v *values) add(s string, first bool) {
 	v.MultiValue = append(v.MultiValue, value{s})
 }
 
-// unexposed headers are not in the event; connection headers go no further either.
+// unexposed headers are not in the event; connection headers are not passed on either.
 var unexposed = []string{
 	"connection", "cookie", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
 	"te", "trailer", "upgrade", "x-forwarded-proto", "x-real-ip",
@@ -91,7 +91,7 @@ func newEvent(r *http.Request, distribution string) event {
 	}
 }
 
-// pairs takes "a=1;b=2" apart, without decoding.
+// pairs splits "a=1;b=2", without decoding.
 func pairs(text, separator string) map[string]values {
 	all := map[string]values{}
 	for part := range strings.SplitSeq(text, separator) {
@@ -120,7 +120,7 @@ func unpair(all map[string]values, separator string) string {
 	return strings.Join(parts, separator)
 }
 
-// header is what goes on to the origin.
+// header returns the headers that the origin receives.
 func (m message) header() http.Header {
 	h := http.Header{}
 	for name, v := range m.Headers {

@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// originOf is the behavior's origin with what the function changed.
+// originOf returns the behavior's origin with the function's changes.
 func originOf(d *types.DistributionSummary, b behavior, change *originChange) (types.Origin, error) {
 	id := b.origin
 	if change != nil && change.ID != "" {
@@ -44,8 +44,8 @@ func originOf(d *types.DistributionSummary, b behavior, change *originChange) (t
 	return types.Origin{}, fmt.Errorf("the distribution has no origin %q", id)
 }
 
-// file answers from a bucket, as S3 does to a reader that may list it: 404 for what
-// is not there. Without an origin access control nobody may read.
+// file answers from a bucket, as S3 does for a reader that may list it: 404 for an object that
+// does not exist. Without an origin access control, reading is refused.
 func (e *Edge) file(w http.ResponseWriter, r *http.Request, origin types.Origin, m message) error {
 	if _, err := e.cloudfront.GetOriginAccessControl(r.Context(), &cloudfront.GetOriginAccessControlInput{Id: origin.OriginAccessControlId}); err != nil {
 		w.WriteHeader(http.StatusForbidden)

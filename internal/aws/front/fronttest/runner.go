@@ -18,7 +18,7 @@ import (
 //go:embed runner.mjs
 var program []byte
 
-// module is what "import cf from 'cloudfront'" finds.
+// module is what "import cf from 'cloudfront'" imports.
 const module = `export default {
   kvs: () => globalThis.__cloudfront.kvs(),
   selectRequestOriginById: (id) => globalThis.__cloudfront.selectRequestOriginById(id),
@@ -26,7 +26,7 @@ const module = `export default {
 };
 `
 
-// MaxSource is how large a CloudFront function may be (Developer Guide, "Quotas on
+// MaxSource is the largest size of a CloudFront function, in bytes (Developer Guide, "Quotas on
 // CloudFront Functions").
 const MaxSource = 10 * 1024
 
@@ -42,7 +42,7 @@ type runner struct {
 	ended   error
 }
 
-// outcome is what a function made of a request.
+// outcome is a function's result for a request.
 type outcome struct {
 	ID     int             `json:"id"`
 	Error  string          `json:"error"`
@@ -50,7 +50,7 @@ type outcome struct {
 	Origin *originChange   `json:"origin"`
 }
 
-// originChange is what the function did by the module "cloudfront".
+// originChange is what the function changed through the module "cloudfront".
 type originChange struct {
 	ID            string            `json:"id"`
 	DomainName    string            `json:"domainName"`
@@ -58,8 +58,8 @@ type originChange struct {
 	CustomHeaders map[string]string `json:"customHeaders"`
 }
 
-// LayOut writes source into dir as function.mjs, an ES module that exports its
-// handler and finds globalThis.__cloudfront under the name "cloudfront".
+// LayOut writes source into dir as function.mjs, an ES module that exports its handler and
+// imports globalThis.__cloudfront under the name "cloudfront".
 func LayOut(dir string, source []byte) error {
 	for name, text := range map[string]string{
 		"function.mjs":                         string(source) + "\nexport { handler };\n",
@@ -140,7 +140,7 @@ func (r *runner) end(err error) {
 	}
 }
 
-// run gives what the function makes of event with the store's keys and values.
+// run returns the function's result for event, with the store's keys and values.
 func (r *runner) run(event any, store map[string]string) (outcome, error) {
 	waiting := make(chan outcome, 1)
 	r.mu.Lock()

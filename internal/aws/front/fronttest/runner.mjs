@@ -1,5 +1,5 @@
-// Runs a viewer-request function with a stand-in for CloudFront's module "cloudfront".
-// A line of JSON asks ({id, event, store}), a line answers ({id, result, origin}).
+// Runs a viewer-request function with a replacement for CloudFront's module "cloudfront". Each
+// request is a line of JSON ({id, event, store}), and each answer is one ({id, result, origin}).
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
