@@ -11,8 +11,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// buildChange is what is read of a "CodeBuild Build State Change" (CodeBuild User
-// Guide, "Build notifications input format reference").
+// buildChange holds the fields that are read from a "CodeBuild Build State Change" (CodeBuild
+// User Guide, "Build notifications input format reference").
 type buildChange struct {
 	Status string `json:"build-status"`
 	Build  string `json:"build-id"`
@@ -33,8 +33,8 @@ type buildPhase struct {
 	Context []any  `json:"phase-context"` // strings, some of them empty
 }
 
-// buildEnded ends the deployment of a build that went wrong. A build that went well
-// tells so itself, with its artifact.
+// buildEnded ends the deployment of a build that failed. A build that succeeded reports itself,
+// with its artifact.
 func (d *Deployer) buildEnded(ctx context.Context, detail json.RawMessage) error {
 	var c buildChange
 	if err := json.Unmarshal(detail, &c); err != nil {
@@ -67,7 +67,7 @@ func (c buildChange) deployment() anchor.DeploymentID {
 	return ""
 }
 
-// why gives the phase that ended the build and what CodeBuild says of it.
+// why returns the phase that ended the build and CodeBuild's message.
 func (c buildChange) why() (phase, why string) {
 	phase = "build"
 	why = "the build ended as " + strings.ToLower(c.Status)

@@ -9,16 +9,16 @@ import (
 	"github.com/anchor-deploy/anchor/internal/project"
 )
 
-// BuilderWithEnv is deploy.Builder that is told the build's environment variables.
+// BuilderWithEnv is a deploy.Builder that also receives the build's environment variables.
 type BuilderWithEnv interface {
 	Build(ctx context.Context, p anchor.Project, d anchor.Deployment, s deploy.Source, env map[string]string) error
-	// AccessHint is deploy.Builder's.
+	// AccessHint is that of deploy.Builder.
 	AccessHint() string
-	// Forget removes what Build kept of env, once the build has ended. Idempotent.
+	// Forget deletes what Build stored of env, once the build has ended. Idempotent.
 	Forget(ctx context.Context, d anchor.DeploymentID) error
 }
 
-// builder gives builds the project's variables of the build phase.
+// builder passes the project's variables of the build phase to builds.
 type builder struct {
 	BuilderWithEnv
 	env *project.Env

@@ -1,6 +1,5 @@
-// Package lambda turns the events of AWS Lambda into calls of the use-cases. It
-// decides nothing else: what a deployment, a rollback or a domain is, is the same as
-// on one machine.
+// Package lambda translates the events of AWS Lambda into calls of the use-cases, and decides
+// nothing else. A deployment, a rollback or a domain is the same as on one machine.
 package lambda
 
 import (
@@ -19,16 +18,16 @@ import (
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
-// Store is the records the use-cases need.
+// Store holds the records that the use-cases need.
 type Store interface {
 	core.Records
-	// RetireProject marks a project as being removed, durable on return: it takes nothing
-	// new. Idempotent.
+	// RetireProject marks a project as being removed, durable on return: nothing can be added to
+	// it. Idempotent.
 	RetireProject(ctx context.Context, id anchor.ProjectID) error
-	// Lives gives the pointers of all projects that have one.
+	// Lives returns the pointers of all projects that have one.
 	Lives(ctx context.Context) ([]anchor.Live, error)
-	// Removed reports whether the records say that a deployment was deleted with its
-	// project. It is false for a deployment that they never held.
+	// Removed reports whether the records say that a deployment was deleted with its project. It
+	// returns false for a deployment that they never held.
 	Removed(ctx context.Context, id anchor.DeploymentID) (bool, error)
 }
 
@@ -39,31 +38,31 @@ type Cloud interface {
 	release.Remover
 	Platform
 	api.Sites
-	// RemoveProject takes away all the platform keeps of a project. Idempotent; KindBusy
-	// while AWS takes its time, and the next call goes on.
+	// RemoveProject removes everything that the platform stores of a project. Idempotent. The
+	// error is of KindBusy while AWS is still working, and the next call continues.
 	RemoveProject(ctx context.Context, p anchor.ProjectID) error
-	// Sweep takes away what projects that are gone have left, and the code of functions
-	// that no version was made of. It goes on where a call before was cut off.
+	// Sweep removes what removed projects have left, and the code of functions that no version
+	// was made of. It continues where an earlier call was interrupted.
 	Sweep(ctx context.Context) error
 }
 
-// Artifacts keeps uploaded artifacts and takes those of builds.
+// Artifacts stores uploaded artifacts and imports those of builds.
 type Artifacts interface {
 	deploy.Bundles
 	Importer
 	api.Uploads
-	// Remove takes away what is kept of a deployment's artifact, Discard what of it
-	// lies on this machine's disk. Both are idempotent.
+	// Remove deletes what is stored of a deployment's artifact, and Discard what is on this
+	// machine's disk. Both are idempotent.
 	Remove(ctx context.Context, id anchor.DeploymentID) error
 	Discard(ctx context.Context, id anchor.DeploymentID) error
-	// IDs lists the deployments of which something is kept.
+	// IDs lists the deployments of which something is stored.
 	IDs(ctx context.Context) ([]anchor.DeploymentID, error)
-	// Collect removes contents that no deployment names and that came longer ago than
-	// unusedSince, and gives the bytes they had.
+	// Collect removes contents that no deployment names and that arrived longer ago than
+	// unusedSince. It returns the number of bytes freed.
 	Collect(ctx context.Context, unusedSince time.Duration) (freed int64, err error)
 }
 
-// Parts are what the handlers are made of. All are needed but Domains and Log.
+// Parts holds what the handlers are made of. All fields but Domains and Log are required.
 type Parts struct {
 	Installation string
 	Version      string
@@ -78,24 +77,24 @@ type Parts struct {
 	Domains   *Domains // nil: names cannot be attached
 	Builder   BuilderWithEnv
 	Logs      api.Tail
-	// Dispatch has the deploy handler process a deployment or, when d is "", remove a
-	// project that is retired.
+	// Dispatch sends the deploy handler an event: to process a deployment or, when d is "", to
+	// remove a retired project.
 	Dispatch func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
 	Log      *slog.Logger // slog.Default() when nil
 }
 
-// Domains are the parts behind custom domains.
+// Domains holds the parts of custom domains.
 type Domains struct {
 	Certificates domains.Certificates
 	Front        domains.Front
 	Resolver     domains.Resolver
 }
 
-// watchFor bounds an answer with an event stream: API Gateway ends one after 30 s,
-// and what was in it is lost then.
+// watchFor bounds an answer with an event stream: API Gateway ends an answer after 30 s and then
+// discards its content.
 const watchFor = 20 * time.Second
 
-// Handlers are the installation's, made of one set of parts.
+// Handlers are the handlers of the installation, made of one set of parts.
 type Handlers struct {
 	deployer  *Deployer
 	hostnames *domains.Service // nil without domains
@@ -103,7 +102,7 @@ type Handlers struct {
 	log       *slog.Logger
 }
 
-// Compose makes the handlers. It makes no call.
+// Compose returns the handlers. It makes no call.
 func Compose(p Parts) *Handlers {
 	log := cmp.Or(p.Log, slog.Default())
 	env := project.NewEnv(project.EnvPorts{Variables: p.Store, Box: p.Box}, project.EnvOptions{})
@@ -129,7 +128,7 @@ func Compose(p Parts) *Handlers {
 	return h
 }
 
-// domainParts returns what custom domains work with, nil without any.
+// domainParts returns the parts of custom domains, or nil without any.
 func (p Parts) domainParts() *core.Domains {
 	if p.Domains == nil {
 		return nil
@@ -137,10 +136,10 @@ func (p Parts) domainParts() *core.Domains {
 	return &core.Domains{Certificates: p.Domains.Certificates, Front: p.Domains.Front, Resolver: p.Domains.Resolver}
 }
 
-// keepAssets is how long browsers that loaded a page find its hashed files.
+// keepAssets is how long the hashed files of a page that a browser has loaded stay available.
 const keepAssets = 7 * 24 * time.Hour
 
-// remover takes the artifact away too.
+// remover also removes the artifact.
 type remover struct {
 	Cloud
 	artifacts Artifacts
@@ -151,7 +150,7 @@ func (r remover) Remove(ctx context.Context, d anchor.Deployment) error {
 		return err
 	}
 	if d.KeepsAssets(time.Now()) {
-		return nil // the sweep finds it by its artifact when that is over
+		return nil // the sweep finds it by its artifact when the import is over
 	}
 	return r.artifacts.Remove(ctx, d.ID)
 }

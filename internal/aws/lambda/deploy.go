@@ -15,26 +15,25 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// Importer takes artifacts that a build left in the archive layout.
+// Importer imports artifacts that a build left in the archive layout.
 type Importer interface {
-	// Import makes the artifact at path (s3://bucket/artifacts/<projectId>/<commitSha>/)
-	// the deployment's and gives its manifest. Idempotent; an Invalid or NotFound
-	// error says that it can never be had.
+	// Import makes the artifact at path (s3://bucket/artifacts/<projectId>/<commitSha>/) the
+	// deployment's and returns its manifest. Idempotent. An Invalid or NotFound error is final.
 	Import(ctx context.Context, id anchor.DeploymentID, path string) (artifact.Manifest, error)
 }
 
-// Platform is what the handlers ask of the platform beyond the use-cases' ports.
+// Platform is what the handlers need of the platform beyond the use-cases' ports.
 type Platform interface {
-	// Reconcile finishes what was cut off: traffic follows the pointers. Idempotent.
+	// Reconcile finishes interrupted switches: traffic follows the pointers. Idempotent.
 	Reconcile(ctx context.Context) error
 }
 
-// DeployEvent asks for a deployment: what CodeBuild's post_build, and the API, send
-// to the deploy handler.
+// DeployEvent requests a deployment. CodeBuild's post_build and the API send it to the deploy
+// handler.
 type DeployEvent struct {
 	DeploymentID anchor.DeploymentID `json:"deploymentId,omitempty"` // "": the project is retired and to be removed
 	ProjectID    anchor.ProjectID    `json:"projectId"`
-	// ArtifactPath is where a build left its artifact; "" when the files are there.
+	// ArtifactPath is where a build left its artifact; "" when the files were uploaded.
 	ArtifactPath string `json:"artifactPath,omitempty"`
 }
 
@@ -50,7 +49,7 @@ type Deployer struct {
 	Log       *slog.Logger
 }
 
-// event is any of the events the deploy and domains handlers get.
+// event is any of the events that the deploy and domains handlers receive.
 type event struct {
 	DeployEvent
 	Reconcile  bool            `json:"reconcile"` // the schedule's
@@ -59,8 +58,8 @@ type event struct {
 	Detail     json.RawMessage `json:"detail"`
 }
 
-// Handle takes one event. It may get any of them again. An error makes Lambda try
-// the same event twice more (Lambda, "Error handling for asynchronous invocation").
+// Handle processes one event. It may receive any event again. After an error, Lambda retries the
+// event twice (Lambda, "Error handling for asynchronous invocation").
 func (d *Deployer) Handle(ctx context.Context, raw json.RawMessage) error {
 	var e event
 	if err := json.Unmarshal(raw, &e); err != nil {
@@ -121,7 +120,7 @@ func (d *Deployer) adopt(ctx context.Context, e DeployEvent) (anchor.Deployment,
 	})
 }
 
-// commitOf reads the commit from the path, which has to be the project's own.
+// commitOf reads the commit from the path, which must belong to the project.
 func commitOf(e DeployEvent) (string, error) {
 	path := e.ArtifactPath
 	if rest, ok := strings.CutPrefix(path, "s3://"); ok {
@@ -136,21 +135,21 @@ func commitOf(e DeployEvent) (string, error) {
 	return commit, nil
 }
 
-// discard makes room on the disk, which outlives the invocation.
+// discard frees space on the disk, which outlives the invocation.
 func (d *Deployer) discard(ctx context.Context, id anchor.DeploymentID) {
 	if err := d.Artifacts.Discard(ctx, id); err != nil {
 		d.Log.WarnContext(ctx, "free the disk", "deploymentId", id, "cause", err.Error())
 	}
 }
 
-// forget takes away what a build that has ended was told.
+// forget deletes the variables of a build that has ended.
 func (d *Deployer) forget(ctx context.Context, id anchor.DeploymentID) {
 	if err := d.Builder.Forget(ctx, id); err != nil {
 		d.Log.WarnContext(ctx, "the variables of a build stay in its parameter", "deploymentId", id, "cause", err.Error())
 	}
 }
 
-// tell logs how a deployment stands.
+// tell logs the state of a deployment.
 func (d *Deployer) tell(ctx context.Context, now anchor.Deployment) {
 	level := slog.LevelInfo
 	if now.Status == anchor.DeployFailed || now.Status == anchor.BuildFailed {
@@ -160,13 +159,13 @@ func (d *Deployer) tell(ctx context.Context, now anchor.Deployment) {
 		"status", now.Status, "version", now.Version, "step", now.ErrorStep, "cause", now.ErrorMessage)
 }
 
-// failed logs an error of the handler itself; the deployment's own are its record's.
+// failed logs an error of the handler itself. The deployment's own errors are in its record.
 func (d *Deployer) failed(ctx context.Context, id anchor.DeploymentID, step string, err error) error {
 	d.Log.ErrorContext(ctx, "the deploy handler failed", "deploymentId", id, "step", step, "cause", err.Error(), "hint", anchor.HintOf(err))
 	return err
 }
 
-// removeProject begins a removal. What has to wait for AWS is left to the schedule.
+// removeProject starts a removal. The schedule continues what must wait for AWS.
 func (d *Deployer) removeProject(ctx context.Context, p anchor.ProjectID) error {
 	working, stop := soonerThan(ctx, margin)
 	defer stop()
@@ -181,7 +180,7 @@ func (d *Deployer) removeProject(ctx context.Context, p anchor.ProjectID) error 
 	return nil
 }
 
-// reconcile is the schedule's round. What is cheap and pressing goes first.
+// reconcile is the schedule's round. It does what is cheap and urgent first.
 func (d *Deployer) reconcile(ctx context.Context) error {
 	working, stop := soonerThan(ctx, margin)
 	defer stop()

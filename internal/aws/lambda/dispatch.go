@@ -18,10 +18,10 @@ type Invoker interface {
 	Invoke(ctx context.Context, in *lambda.InvokeInput, options ...func(*lambda.Options)) (*lambda.InvokeOutput, error)
 }
 
-// Dispatch has the deploy handler, the function of this name, process deployments.
-// It returns once Lambda has queued the event. Lambda stops a function that called
-// itself some 16 times over (Lambda, "Recursive loop detection"); a deployment that
-// takes longer goes on with the schedule's next round.
+// Dispatch returns a function that sends deployments to the deploy handler, the function named
+// function. It returns once Lambda has queued the event. Lambda stops a function that invokes
+// itself some 16 times (Lambda, "Recursive loop detection"); a deployment that takes longer
+// continues with the schedule's next round.
 func Dispatch(client Invoker, function string) func(context.Context, anchor.ProjectID, anchor.DeploymentID) error {
 	return func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error {
 		payload, err := json.Marshal(DeployEvent{DeploymentID: d, ProjectID: p})

@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/lambda"
 )
 
-// lambdaAPI answers Invoke and keeps what was asked.
+// lambdaAPI answers Invoke and records its input.
 type lambdaAPI struct {
 	status int
 	code   string

@@ -18,20 +18,19 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-// maxAnswer is what Lambda takes of an answer, as JSON (Lambda quotas, "Invocation
-// payload").
+// maxAnswer is Lambda's limit for an answer, as JSON (Lambda quotas, "Invocation payload").
 const maxAnswer = 6 << 20
 
-// Gateway answers API Gateway's HTTP API, payload format 2.0, with h. An answer is
-// sent when it is whole: Flush does nothing.
+// Gateway answers API Gateway's HTTP API, payload format 2.0, with h. An answer is sent when it
+// is complete: Flush does nothing.
 //
-// aws-lambda-go-api-proxy is not used for this: its response writer cannot Flush,
-// which event streams take for a broken connection, and it parses the decoded path
-// of an event as if it were encoded.
+// aws-lambda-go-api-proxy is not used for this. Its response writer has no Flush, which event
+// streams treat as a broken connection, and it parses the decoded path of an event as if it were
+// encoded.
 func Gateway(h http.Handler, log *slog.Logger) func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	return func(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 		ctx, done := context.WithCancel(ctx)
-		defer done() // what a handler began for this request ends with it
+		defer done() // what a handler started for this request ends with it
 		r, err := request(ctx, e)
 		if err != nil {
 			return refuse(http.StatusBadRequest, "bad_request", err.Error(), "Send the body as it is."), nil
@@ -44,8 +43,8 @@ func Gateway(h http.Handler, log *slog.Logger) func(context.Context, events.APIG
 	}
 }
 
-// serve reports whether h came to an end. A panic ends the answer, not the process,
-// which the next requests need.
+// serve reports whether h returned. A panic ends the answer, not the process, which the next
+// requests need.
 func serve(ctx context.Context, h http.Handler, w *answer, r *http.Request, log *slog.Logger) (whole bool) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -78,7 +77,7 @@ func request(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Reque
 			r.Host = value
 			continue
 		}
-		r.Header.Set(name, value) // API Gateway has joined those that came twice
+		r.Header.Set(name, value) // API Gateway has joined repeated headers
 	}
 	if len(e.Cookies) > 0 {
 		r.Header.Set("Cookie", strings.Join(e.Cookies, "; "))
@@ -91,9 +90,8 @@ type readCloser struct{ *bytes.Reader }
 
 func (readCloser) Close() error { return nil }
 
-// target makes the URL without parsing: rawPath comes decoded from API Gateway and
-// encoded from other callers of this format, so that "?" and "%" may stand in it for
-// themselves.
+// target builds the URL without parsing: rawPath is decoded by API Gateway and encoded by other
+// callers of this format, so it may contain "?" and "%" as themselves.
 func target(e events.APIGatewayV2HTTPRequest) *url.URL {
 	u := &url.URL{Path: e.RawPath, RawQuery: e.RawQueryString}
 	if decoded, err := url.PathUnescape(e.RawPath); err == nil && decoded != e.RawPath {
@@ -105,7 +103,7 @@ func target(e events.APIGatewayV2HTTPRequest) *url.URL {
 	return u
 }
 
-// answer keeps what a handler writes.
+// answer records what a handler writes.
 type answer struct {
 	header http.Header
 	sent   http.Header // as it was when the answer began

@@ -17,7 +17,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/lambda"
 )
 
-// ask sends the event as Lambda does, as JSON, and reads the answer from its JSON.
+// ask sends the event as JSON, like Lambda, and reads the answer from its JSON.
 func ask(t *testing.T, h http.HandlerFunc, e events.APIGatewayV2HTTPRequest) events.APIGatewayV2HTTPResponse {
 	t.Helper()
 	var sent events.APIGatewayV2HTTPRequest
@@ -83,7 +83,7 @@ func TestPathsAsCallersSpellThem(t *testing.T) {
 	}
 }
 
-// everyByte is no UTF-8.
+// everyByte is not UTF-8.
 var everyByte = func() []byte {
 	b := make([]byte, 256)
 	for i := range b {

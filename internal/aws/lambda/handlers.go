@@ -11,7 +11,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// The handlers' names, as ANCHOR_HANDLER and the function's handler setting have them.
+// The handlers' names, as in ANCHOR_HANDLER and in the function's handler setting.
 const (
 	NameDeploy   = "deploy"
 	NameRollback = "rollback"
@@ -19,11 +19,11 @@ const (
 	NameAPI      = "api"
 )
 
-// Handler takes one event as Lambda delivers it.
+// Handler processes one event as Lambda delivers it.
 type Handler func(ctx context.Context, event json.RawMessage) (any, error)
 
-// Named gives the handler of a name. rollback and api differ in their roles and
-// routes only, which are API Gateway's.
+// Named returns the handler of a name. rollback and api differ only in their roles and in their
+// routes, which API Gateway has.
 func (h *Handlers) Named(name string) (Handler, error) {
 	switch name {
 	case NameDeploy:
@@ -37,12 +37,12 @@ func (h *Handlers) Named(name string) (Handler, error) {
 		Hintf("Set ANCHOR_HANDLER to %s, %s, %s or %s.", NameDeploy, NameRollback, NameDomains, NameAPI)
 }
 
-// Deploy takes a DeployEvent, {"reconcile": true} and a CodeBuild Build State Change.
+// Deploy accepts a DeployEvent, {"reconcile": true} and a CodeBuild Build State Change.
 func (h *Handlers) Deploy(ctx context.Context, raw json.RawMessage) (any, error) {
 	return nil, h.deployer.Handle(ctx, raw)
 }
 
-// API takes an event of API Gateway's HTTP API.
+// API accepts an event of API Gateway's HTTP API.
 func (h *Handlers) API(ctx context.Context, raw json.RawMessage) (any, error) {
 	var e events.APIGatewayV2HTTPRequest
 	if err := json.Unmarshal(raw, &e); err != nil {
@@ -51,8 +51,8 @@ func (h *Handlers) API(ctx context.Context, raw json.RawMessage) (any, error) {
 	return Gateway(h.http, h.log)(ctx, e)
 }
 
-// Domains takes an event of API Gateway's HTTP API and {"reconcile": true}, which
-// works on all names that are due.
+// Domains accepts an event of API Gateway's HTTP API and {"reconcile": true}, which processes all
+// names that are due.
 func (h *Handlers) Domains(ctx context.Context, raw json.RawMessage) (any, error) {
 	var e event
 	if err := json.Unmarshal(raw, &e); err != nil || !e.Reconcile {
@@ -67,10 +67,10 @@ func (h *Handlers) Domains(ctx context.Context, raw json.RawMessage) (any, error
 	return nil, nil
 }
 
-// margin is left of an invocation for the end of what is under way.
+// margin is the part of an invocation that is reserved for finishing the work in progress.
 const margin = 5 * time.Second
 
-// soonerThan ends so long before ctx does.
+// soonerThan returns a context that ends margin before ctx does.
 func soonerThan(ctx context.Context, margin time.Duration) (context.Context, context.CancelFunc) {
 	if deadline, ok := ctx.Deadline(); ok {
 		return context.WithDeadline(ctx, deadline.Add(-margin))

@@ -70,7 +70,7 @@ func TestErrorsAreProblems(t *testing.T) {
 	}
 }
 
-// TestFailuresAreTheRecords: an invocation whose deployment failed has not failed.
+// TestFailuresAreTheRecords: an invocation succeeds even if its deployment fails.
 func TestFailuresAreTheRecords(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
@@ -149,7 +149,7 @@ func TestEventsThatAreNone(t *testing.T) {
 	}
 }
 
-// asked starts a build over the API.
+// asked starts a build by the API.
 func (s *stand) asked(key string) wire.Deployment {
 	s.t.Helper()
 	var d wire.Deployment
@@ -216,7 +216,7 @@ func TestAnArtifactThatIsRefused(t *testing.T) {
 	}
 }
 
-// buildFailed is shaped as the CodeBuild User Guide shows a state change.
+// buildFailed has the form of a state change in the CodeBuild User Guide.
 const buildFailed = `{
   "version": "0", "id": "c030038d-8c4d-6141-9545-00ff7b7153EX", "detail-type": "CodeBuild Build State Change",
   "source": "aws.codebuild", "account": "123456789012", "time": "2017-09-01T16:14:28Z", "region": "us-west-2",
@@ -258,7 +258,8 @@ func TestABuildThatFailed(t *testing.T) {
 	}
 	s.wantLogged(`"level":"ERROR"`, `"msg":"build failed"`, `"deploymentId":"`+string(d.ID)+`"`, `"step":"build"`)
 
-	// A build that is nobody's, or of a project that is gone, is no error to try again.
+	// A build without a deployment, or of a removed project, is not an error that Lambda should
+	// retry.
 	for _, id := range []string{"", "x", anchor.NewID()} {
 		if _, err := s.event(t.Context(), "deploy", fmt.Sprintf(buildFailed, "STOPPED", id)); err != nil {
 			t.Errorf("the build of %q: %v", id, err)
@@ -276,7 +277,7 @@ func TestABuildThatDoesNotStart(t *testing.T) {
 	}
 	s.wantStatus(s.builder.builds[0].deployment, anchor.BuildFailed)
 
-	// An answer that was lost: the same key starts the same build.
+	// The answer was lost: the same key starts the same build.
 	s.builder.err = errors.New("connection reset")
 	s.call("api", "POST", "/projects/shop/builds", `{"repository":"https://git.example/shop"}`, map[string]string{"idempotency-key": "l"}, nil)
 	s.builder.err = nil
@@ -339,7 +340,7 @@ func TestLogsAreFollowedByTheirPlace(t *testing.T) {
 	}
 }
 
-// lines gives a stream's lines as "id:text".
+// lines returns a stream's lines as "id:text".
 func lines(stream string) string {
 	var out []string
 	id := ""

@@ -9,7 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/project"
 )
 
-// projects are the projects whose removal takes longer than a request may.
+// projects removes projects, which takes longer than a request may.
 type projects struct {
 	*project.Service
 	retire    func(context.Context, anchor.ProjectID) error
@@ -18,9 +18,9 @@ type projects struct {
 	log       *slog.Logger
 }
 
-// Delete begins the removal of a project, whose domains go first. From when it returns
-// the project takes nothing new; it is there, as Removing, until all it has is gone.
-// Called again, it begins again what did not begin.
+// Delete starts the removal of a project, whose domains are removed first. Once it returns,
+// nothing can be added to the project, which exists as Removing until everything is removed. A
+// repeated call starts again what could not be started.
 func (p projects) Delete(ctx context.Context, idOrSlug string) error {
 	found, err := p.Get(ctx, idOrSlug)
 	if err != nil {

@@ -37,8 +37,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// stand is an installation over records and a platform in memory. Each of its
-// handlers is composed anew, as cold processes are.
+// stand is an installation with records and a platform in memory. It composes a handler for each
+// event, as a cold process does.
 type stand struct {
 	t         *testing.T
 	store     *memory.Store
@@ -98,7 +98,7 @@ func (s *stand) event(ctx context.Context, name string, e any) (any, error) {
 	return handler(ctx, json.RawMessage(raw))
 }
 
-// call sends a request to a handler as API Gateway does and decodes a good answer.
+// call sends a request to a handler as API Gateway does, and decodes a successful answer.
 func (s *stand) call(handler, method, path, body string, header map[string]string, into any) events.APIGatewayV2HTTPResponse {
 	s.t.Helper()
 	e := get(path)
@@ -130,7 +130,7 @@ func (s *stand) newProject() wire.Project {
 	return p
 }
 
-// upload starts a deployment over the API and sends its files.
+// upload starts a deployment by the API and sends its files.
 func (s *stand) upload() anchor.DeploymentID {
 	s.t.Helper()
 	dir := platformtest.NewApp("v1").Write(s.t)
@@ -167,7 +167,7 @@ func (s *stand) wantStatus(id anchor.DeploymentID, want anchor.Status) anchor.De
 	return d
 }
 
-// wantLogged checks that one line of the log has all of these members.
+// wantLogged asserts that one line of the log has all of these members.
 func (s *stand) wantLogged(members ...string) {
 	s.t.Helper()
 	for line := range strings.Lines(s.log.String()) {
@@ -186,7 +186,7 @@ type cloud struct {
 	*platformtest.Memory
 	reconciled, swept int
 	sweepErr          error
-	busy              int // calls of RemoveProject that have to wait for AWS
+	busy              int // calls of RemoveProject that must wait for AWS
 	removed           []anchor.ProjectID
 }
 
@@ -210,10 +210,10 @@ func (c *cloud) RemoveProject(_ context.Context, p anchor.ProjectID) error {
 	return nil
 }
 
-// artifacts imports from a folder of this machine.
+// artifacts imports from a local folder.
 type artifacts struct {
 	*artifact.Store
-	from      string // the tree that builds leave
+	from      string // the tree that builds produce
 	imported  []string
 	discarded []anchor.DeploymentID
 	err       error

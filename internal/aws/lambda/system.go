@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-// system tells of the installation.
+// system describes the installation.
 type system struct {
 	Parts
 	started time.Time // of this process, which is one of many and lives for minutes
@@ -54,7 +54,7 @@ func (s system) Doctor(ctx context.Context) []wire.Check {
 	return []wire.Check{records, waiting(unfinished), s.artifacts(ctx)}
 }
 
-// late is when a deployment should have ended.
+// late is the age at which a deployment should have ended.
 const late = time.Hour
 
 func waiting(unfinished []anchor.Deployment) wire.Check {

@@ -13,15 +13,15 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-// hintUnknown is what to do about deployments that the records do not know.
+// hintUnknown says what to do about deployments that the records do not know.
 const hintUnknown = "Restore the tables to the time of the loss (DynamoDB: point-in-time recovery; docs/aws.md). Anchor deletes none of these files."
 
-// lookedUpAtOnce is how many deployments are looked up together.
+// lookedUpAtOnce is how many deployments are looked up concurrently.
 const lookedUpAtOnce = 16
 
-// unknown lists the deployments that have files and that the records neither hold nor say
-// were removed. Every deployment has a record before it has files, so the records are
-// lost, restored to an earlier time, or another installation's.
+// unknown lists the deployments that have files but that the records neither hold nor report as
+// removed. Every deployment has a record before it has files. So the records are lost, restored
+// to an earlier time, or another installation's.
 func (s system) unknown(ctx context.Context) ([]anchor.DeploymentID, error) {
 	ids, err := s.Artifacts.IDs(ctx)
 	if err != nil {
@@ -56,7 +56,7 @@ func (s system) knows(ctx context.Context, id anchor.DeploymentID) (bool, error)
 	return err == nil, err
 }
 
-// artifacts checks that the records know what the artifacts bucket holds.
+// artifacts checks that the records know all deployments in the artifacts bucket.
 func (s system) artifacts(ctx context.Context) wire.Check {
 	unknown, err := s.unknown(ctx)
 	switch {

@@ -12,8 +12,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/project"
 )
 
-// Upkeep is the work that no request waits for: to remove projects, and to take away
-// once a day what crashes and removals that were cut off have left.
+// Upkeep does the work that no request waits for: it removes projects, and removes once a day
+// what crashes and interrupted removals have left.
 type Upkeep struct {
 	Store     Store
 	Leases    deploy.Leases
@@ -34,8 +34,8 @@ func (u *Upkeep) RemoveProject(ctx context.Context, id anchor.ProjectID) error {
 	return err
 }
 
-// RemoveProjects goes on with every project that is being removed. One that has to
-// wait for AWS is no error, and one's error does not keep the others.
+// RemoveProjects continues the removal of every project that is being removed. Waiting for AWS is
+// not an error, and an error with one project does not stop the others.
 func (u *Upkeep) RemoveProjects(ctx context.Context) error {
 	var failed error
 	err := u.projects(ctx, func(p anchor.Project) {
@@ -70,25 +70,25 @@ func (u *Upkeep) projects(ctx context.Context, each func(anchor.Project)) error 
 }
 
 const (
-	// sweepTurn is for how long one process keeps others from sweeping: the deploy
-	// handler's five minutes, and then some.
+	// sweepTurn is how long one process keeps others from sweeping: longer than the deploy
+	// handler's five minutes.
 	sweepTurn = 6 * time.Minute
-	// sweepEvery and sweepAgain are the pauses after a sweep that did all and after one
-	// that met an error which the next is likely to meet, too.
+	// sweepEvery and sweepAgain are the pauses after a complete sweep, and after one with an
+	// error that the next is likely to have, too.
 	sweepEvery = 24 * time.Hour
 	sweepAgain = time.Hour
-	// sweepMargin is left of an invocation when a sweep stops, on top of margin.
+	// sweepMargin is how much of an invocation is left when a sweep stops, in addition to margin.
 	sweepMargin = 30 * time.Second
-	// young is what may belong to an upload or an import under way.
+	// young is the age up to which files may belong to an upload or an import in progress.
 	young = 24 * time.Hour
 )
 
-// sweepLease is what sweeps take a lease on. One that is left to expire is the durable
-// note of when the next is due.
+// sweepLease is the name that sweeps lease. A lease that is left to expire durably records when
+// the next sweep is due.
 const sweepLease = anchor.ProjectID("sweep")
 
-// Sweep takes away what nothing needs, if that is due. It stops early enough before
-// ctx's deadline, and the schedule's next round goes on then.
+// Sweep removes what nothing needs, if a sweep is due. It stops early enough before ctx's
+// deadline, and the schedule's next round continues.
 func (u *Upkeep) Sweep(ctx context.Context) error {
 	_, release, err := u.Leases.Lease(ctx, sweepLease, anchor.NewID(), sweepTurn)
 	if errors.Is(err, anchor.ErrConflict) {
@@ -132,8 +132,8 @@ func (u *Upkeep) sweep(ctx context.Context) error {
 	return worst(left, gone, err)
 }
 
-// worst joins errors so that KindBusy shows only when it is all there is: what fails
-// each time shall not be tried each minute.
+// worst joins errors so that the result is KindBusy only when all of them are: what fails each
+// time must not be retried each minute.
 func worst(errs ...error) error {
 	var busy, others error
 	for _, err := range errs {
@@ -149,10 +149,10 @@ func worst(errs ...error) error {
 	return fmt.Errorf("sweep: %w", others)
 }
 
-// sweepDeployments removes what is left of deployments that, by the records, ended
-// without being deployed, were pruned or went with their project. All that were uploaded
-// have a manifest, which goes last. What the records do not know stays: it is they that
-// may be lost, or restored to an earlier time.
+// sweepDeployments removes what is left of deployments that, by the records, ended without being
+// deployed, were pruned or were removed with their project. Every uploaded deployment has a
+// manifest, which is removed last. What the records do not know stays: the records may have been
+// lost, or restored to an earlier time.
 func (u *Upkeep) sweepDeployments(ctx context.Context) error {
 	ids, err := u.Artifacts.IDs(ctx)
 	if err != nil {

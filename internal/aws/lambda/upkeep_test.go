@@ -21,8 +21,8 @@ import (
 
 const round = `{"reconcile": true}`
 
-// TestAProjectIsRemovedByTheSchedule: the API answers at once, and from then on the
-// project takes nothing new; AWS takes its time.
+// TestAProjectIsRemovedByTheSchedule: the API answers at once, and nothing can be added to the
+// project from then on; AWS takes longer.
 func TestAProjectIsRemovedByTheSchedule(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
@@ -59,7 +59,7 @@ func TestAProjectIsRemovedByTheSchedule(t *testing.T) {
 	s.newProject()
 }
 
-// A project that nobody deletes is not removed, whatever event comes.
+// A project that nobody deletes is not removed by any event.
 func TestOnlyRetiredProjectsAreRemoved(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
@@ -73,7 +73,8 @@ func TestOnlyRetiredProjectsAreRemoved(t *testing.T) {
 	s.call("api", "GET", "/projects/shop", "", nil, &wire.Project{})
 }
 
-// TestARemovalWaitsForAPass of a deployment of the project, which is canceled.
+// TestARemovalWaitsForAPass asserts that a removal waits for a running deployment of the project,
+// which is canceled.
 func TestARemovalWaitsForAPass(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
@@ -95,8 +96,8 @@ func TestARemovalWaitsForAPass(t *testing.T) {
 	}
 }
 
-// TestWhatACanceledDeploymentHasGoesElsewhere: the API has neither the time nor the
-// right to take it away.
+// TestWhatACanceledDeploymentHasGoesElsewhere: the API has neither the time nor the permission to
+// remove what a canceled deployment has.
 func TestWhatACanceledDeploymentHasGoesElsewhere(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
@@ -116,7 +117,7 @@ func TestWhatACanceledDeploymentHasGoesElsewhere(t *testing.T) {
 	}
 }
 
-// manifest is that of a deployment whose id was made that long ago.
+// manifest stores the manifest of a deployment whose id is that old.
 func (s *stand) manifest(ago time.Duration) anchor.DeploymentID {
 	s.t.Helper()
 	id := anchor.DeploymentID(strings.ToLower(ulid.MustNew(ulid.Timestamp(time.Now().Add(-ago)), rand.Reader).String()))
@@ -126,7 +127,7 @@ func (s *stand) manifest(ago time.Duration) anchor.DeploymentID {
 	return id
 }
 
-// TestTheSweep removes what removals that were cut off left, once a day.
+// TestTheSweep asserts that the sweep removes, once a day, what interrupted removals left.
 func TestTheSweep(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
@@ -142,7 +143,7 @@ func TestTheSweep(t *testing.T) {
 	must(t, err)
 	_, err = s.event(t.Context(), "deploy", round)
 	must(t, err)
-	s.wantManifests(slices.Concat(stay, gone)) // the project is busy: in a minute again
+	s.wantManifests(slices.Concat(stay, gone)) // the project is busy: it is retried in a minute
 	must(t, free(t.Context()))
 	for range 2 {
 		_, err := s.event(t.Context(), "deploy", round)
@@ -154,8 +155,8 @@ func TestTheSweep(t *testing.T) {
 	}
 }
 
-// TestTheSweepRemovesOnlyWhatTheRecordsSay: the tables may be empty, restored to an
-// earlier time or another installation's while what they should know is live.
+// TestTheSweepRemovesOnlyWhatTheRecordsSay: the tables may be empty, restored to an earlier time,
+// or another installation's, while what they should contain is live.
 func TestTheSweepRemovesOnlyWhatTheRecordsSay(t *testing.T) {
 	s := newStand(t)
 	other := anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "gone"}
@@ -210,7 +211,7 @@ func (s *stand) wantManifests(want []anchor.DeploymentID) {
 	}
 }
 
-// An error that comes each time is told and not met each minute.
+// An error that occurs each time is logged, and not repeated each minute.
 func TestASweepThatFails(t *testing.T) {
 	s := newStand(t)
 	s.cloud.sweepErr = anchor.Failed("access_denied", "the role may not s3:ListBucket")
@@ -224,7 +225,7 @@ func TestASweepThatFails(t *testing.T) {
 	}
 }
 
-// TestASweepThatIsOutOfTime leaves the rest to the next round.
+// TestASweepThatIsOutOfTime asserts that it leaves the rest to the next round.
 func TestASweepThatIsOutOfTime(t *testing.T) {
 	s := newStand(t)
 	s.newProject()
