@@ -13,16 +13,16 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// validRegion is the form of all of AWS's: eu-central-1, us-gov-west-1.
+// validRegion matches the form of all AWS regions: eu-central-1, us-gov-west-1.
 var validRegion = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-\d+$`)
 
-// LoadConfig finds credentials, profile and region where the AWS SDK and CLI do:
-// environment, ~/.aws, SSO, instance roles. profile and region, when not empty, go
-// before what those say. It calls no service of AWS.
+// LoadConfig finds credentials, profile and region where the AWS SDK and CLI do: environment,
+// ~/.aws, SSO, instance roles. profile and region, when not empty, take precedence. It calls no
+// AWS service.
 func LoadConfig(ctx context.Context, profile, region string) (sdk.Config, error) {
 	c, err := config.LoadDefaultConfig(ctx, config.WithSharedConfigProfile(profile), config.WithRegion(region),
 		config.WithRetryer(func() sdk.Retryer { return awserr.NewRetryer() }),
-		config.WithLogger(logging.Nop{})) // its warnings would stand between our lines; what matters comes as an error
+		config.WithLogger(logging.Nop{})) // its warnings would appear between our lines; what matters is returned as an error
 	var missing config.SharedConfigProfileNotExistError
 	switch {
 	case errors.As(err, &missing):
@@ -41,8 +41,7 @@ func LoadConfig(ctx context.Context, profile, region string) (sdk.Config, error)
 	return c, nil
 }
 
-// open finds out who is calling, which is the first that can go wrong: credentials,
-// region, network.
+// open identifies the caller. This is the first step that can fail: credentials, region, network.
 func (i *Installation) open(ctx context.Context) error {
 	if i.account != "" {
 		return nil

@@ -15,8 +15,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/installation"
 )
 
-// Bootstrap makes the installation, or brings it to this version. It can be run again
-// at any time, and after a failure or a killed run goes on where that ended.
+// Bootstrap creates the installation, or updates it to this version. It can be run again at any
+// time. After a failure or a killed run, it continues where that ended.
 func (i *Installation) Bootstrap(ctx context.Context, o installation.BootstrapOptions) (installation.Bootstrapped, error) {
 	if err := i.open(ctx); err != nil {
 		return installation.Bootstrapped{}, err
@@ -37,7 +37,7 @@ func (i *Installation) Bootstrap(ctx context.Context, o installation.BootstrapOp
 	return i.apply(ctx, s, c, o)
 }
 
-// ready looks whether the stack can be written, before anything is.
+// ready checks that the stack can be written, before anything is.
 func (i *Installation) ready(ctx context.Context, o installation.BootstrapOptions) (state, code, error) {
 	s, err := i.stack(ctx)
 	if err != nil {
@@ -88,8 +88,8 @@ func (i *Installation) apply(ctx context.Context, s state, c code, o installatio
 	return installation.Bootstrapped{Outputs: i.readOutputs(after), Changes: set.changes, Created: s.absent()}, i.worked(ctx, after, since)
 }
 
-// execute begins the changes. When an answer was lost, the SDK's second try meets a
-// change set that is under way, or gone because it was the stack's last.
+// execute starts the changes. When an answer was lost, the SDK's retry finds a change set that is
+// in progress, or deleted because it was the stack's last.
 func (i *Installation) execute(ctx context.Context, id string) error {
 	_, err := i.formation.ExecuteChangeSet(ctx, &cloudformation.ExecuteChangeSetInput{ChangeSetName: &id})
 	var elsewhere *types.InvalidChangeSetStatusException
@@ -108,7 +108,7 @@ func (i *Installation) execute(ctx context.Context, id string) error {
 	return err
 }
 
-// worked turns the end of a change into an error when it was no good one.
+// worked returns an error when the change ended in a failure.
 func (i *Installation) worked(ctx context.Context, s state, since time.Time) error {
 	switch s.status {
 	case "CREATE_COMPLETE", "UPDATE_COMPLETE":

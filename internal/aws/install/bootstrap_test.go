@@ -74,7 +74,7 @@ func TestUpgradeAndDowngrade(t *testing.T) {
 	}
 }
 
-// A name that is taken makes the creation fail; the next bootstrap removes the remains.
+// An existing name makes the creation fail; the next bootstrap removes the remains.
 func TestBootstrapAfterAFailedOne(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	cloud.CLI(t, "codebuild", "create-project", "--name", "anchor-build", "--source", "type=NO_SOURCE,buildspec=x", "--artifacts", "type=NO_ARTIFACTS",
@@ -122,7 +122,7 @@ func TestStacksThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// A run that dies, or is not answered, at any call is gone on with by the next.
+// The next run continues after a run that dies, or gets no answer, at any call.
 func TestBootstrapGoesOn(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	i := open(t, config(t, cloud))
@@ -146,7 +146,7 @@ func TestBootstrapGoesOn(t *testing.T) {
 	}
 }
 
-// The SDK asks again when an answer is lost, and then meets what it asked for.
+// The SDK retries when an answer is lost, and then finds its own change.
 func TestALostAnswerToTheChangesIsNoFailure(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	cloud.Wire.Break(awstest.Fault{Operation: "CloudFormation.ExecuteChangeSet", Nth: 1, After: true})
@@ -188,7 +188,7 @@ func TestTheFirstToken(t *testing.T) {
 	}
 }
 
-// Uploads are as secret as the app's code: nobody may send or fetch them in the clear.
+// Uploads are as secret as the app's code: nobody may send or download them unencrypted.
 func TestTheArtifactsTravelByTLSOnly(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	_, b := bootstrapped(t, config(t, cloud))

@@ -13,8 +13,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// hasBucket finds out whether the account has the bucket; one of somebody else's
-// under the name is a Conflict.
+// hasBucket reports whether the account has the bucket. A bucket of that name in another account
+// is a Conflict.
 func (i *Installation) hasBucket(ctx context.Context, name string) (bool, error) {
 	_, err := i.s3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &name, ExpectedBucketOwner: &i.account})
 	switch code := awserr.Code(err); {
@@ -22,15 +22,15 @@ func (i *Installation) hasBucket(ctx context.Context, name string) (bool, error)
 		return true, nil
 	case code == "NotFound" || code == "NoSuchBucket":
 		return false, nil
-	case code == "Forbidden": // HEAD has no body that would tell more
+	case code == "Forbidden": // HEAD has no body with details
 		return false, i.explain(err, "look at the bucket "+name+" (another account may have taken the name)")
 	default:
 		return false, i.explain(err, "look at the bucket "+name)
 	}
 }
 
-// makeBucket makes the artifacts bucket and sets what it should be like, every time,
-// so that a first run that died half-way is finished by the next.
+// makeBucket creates the artifacts bucket and sets all of its properties, every time, so that the
+// next run finishes what a failed one left half done.
 func (i *Installation) makeBucket(ctx context.Context) error {
 	name := i.artifactsBucket()
 	i.tell("Bucket", name)
@@ -52,7 +52,7 @@ func (i *Installation) makeBucket(ctx context.Context) error {
 
 func (i *Installation) createBucket(ctx context.Context, name string) error {
 	in := &s3.CreateBucketInput{Bucket: &name, ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced}
-	if i.AWS.Region != "us-east-1" { // which CreateBucket does not take as a constraint
+	if i.AWS.Region != "us-east-1" { // which CreateBucket does not accept as a constraint
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(i.AWS.Region)}
 	}
 	_, err := i.s3.CreateBucket(ctx, in)
@@ -66,19 +66,19 @@ func (i *Installation) createBucket(ctx context.Context, name string) error {
 	return err
 }
 
-// archiveDays is for how long the archives of builds are kept. A deployment has copies of
-// its own; until then the event that CodeBuild sent can be sent again.
+// archiveDays is how long the archives of builds are kept. A deployment has its own copy; until
+// the archive expires, CodeBuild's event can be sent again.
 const archiveDays = 30
 
-// onlyTLS is a bucket's policy, as the assets bucket has it from the template.
+// onlyTLS returns a bucket's policy, equal to that of the assets bucket in the template.
 func onlyTLS(bucket string) string {
 	arn := "arn:aws:s3:::" + bucket
 	return `{"Version":"2012-10-17","Statement":[{"Sid":"OnlyTLS","Effect":"Deny","Principal":"*","Action":"s3:*",` +
 		`"Resource":["` + arn + `","` + arn + `/*"],"Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}`
 }
 
-// closeBucket keeps the public and bare HTTP out, encrypts, and drops archives that are old and uploads
-// that were never finished, which cost money and show in no listing.
+// closeBucket refuses public access and plain HTTP, encrypts, and expires old archives and
+// unfinished uploads, which cost money and are in no listing.
 func (i *Installation) closeBucket(ctx context.Context, name string) error {
 	_, err := i.s3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: &name,
 		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
@@ -115,7 +115,7 @@ func (i *Installation) closeBucket(ctx context.Context, name string) error {
 	return err
 }
 
-// upload puts the handlers' code into the artifacts bucket, if it is not there.
+// upload puts the handlers' code into the artifacts bucket, unless it exists.
 func (i *Installation) upload(ctx context.Context, c code) error {
 	bucket := i.artifactsBucket()
 	i.tell("Handlers", c.key)
@@ -136,7 +136,7 @@ func (i *Installation) upload(ctx context.Context, c code) error {
 	return nil
 }
 
-// emptyBucket deletes every object and version. A bucket that is not there is empty.
+// emptyBucket deletes every object and version. A bucket that does not exist is empty.
 func (i *Installation) emptyBucket(ctx context.Context, name string) error {
 	pages := s3.NewListObjectVersionsPaginator(i.s3, &s3.ListObjectVersionsInput{Bucket: &name})
 	for pages.HasMorePages() {
@@ -154,7 +154,7 @@ func (i *Installation) emptyBucket(ctx context.Context, name string) error {
 	return nil
 }
 
-// deleteObjects takes one page: 1,000 are what DeleteObjects takes, too.
+// deleteObjects deletes one page: DeleteObjects accepts 1,000 keys, as many as a page has.
 func (i *Installation) deleteObjects(ctx context.Context, bucket string, page *s3.ListObjectVersionsOutput) error {
 	var objects []types.ObjectIdentifier
 	for _, v := range page.Versions {

@@ -13,7 +13,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/install"
 )
 
-// phase is the commands of one as the template gives them to CodeBuild.
+// phase returns the commands of one phase as the template passes them to CodeBuild.
 func phase(t *testing.T, name string) string {
 	t.Helper()
 	var template struct {
@@ -74,8 +74,8 @@ func TestPostBuildUploadsAndInvokes(t *testing.T) {
 	}
 }
 
-// An app that has neither OpenNext nor a configuration of it is built as anchor deploy
-// builds it; npx and npm only tell what they are asked for.
+// An app with neither OpenNext nor a configuration for it is built as anchor deploy builds it.
+// npx and npm only print their arguments.
 func TestBuildOfAPlainApp(t *testing.T) {
 	app, bin := t.TempDir(), t.TempDir()
 	for name, script := range map[string]string{"npx": "#!/bin/sh\necho npx \"$@\"\n", "npm": "#!/bin/sh\nexit 1\n"} {

@@ -17,14 +17,14 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/installation"
 )
 
-// changeSet is one that CloudFormation has computed. No changes: its status was
-// FAILED, as CloudFormation has it, and it is deleted already.
+// changeSet is a change set that CloudFormation has computed. When it has no changes,
+// CloudFormation has set its status to FAILED, and it is deleted already.
 type changeSet struct {
 	id, stack string // ARNs
 	changes   []installation.Change
 }
 
-// compute makes a change set and waits for it.
+// compute creates a change set and waits for it.
 func (i *Installation) compute(ctx context.Context, s state, c code) (changeSet, error) {
 	kind := types.ChangeSetTypeUpdate
 	if s.absent() {
@@ -42,7 +42,7 @@ func (i *Installation) compute(ctx context.Context, s state, c code) (changeSet,
 	return set, i.computed(ctx, &set)
 }
 
-// tags go from the stack to every resource in it that can have some.
+// tags are applied by CloudFormation to every resource of the stack that supports them.
 func (i *Installation) tags() []types.Tag {
 	return []types.Tag{
 		{Key: sdk.String("ManagedBy"), Value: sdk.String("anchor-deploy")},
@@ -50,7 +50,8 @@ func (i *Installation) tags() []types.Tag {
 	}
 }
 
-// computed waits until set has its changes. One that has none, or is refused, is deleted.
+// computed waits until set has its changes. A change set without any, or a refused one, is
+// deleted.
 func (i *Installation) computed(ctx context.Context, set *changeSet) error {
 	for {
 		in := &cloudformation.DescribeChangeSetInput{ChangeSetName: &set.id}
@@ -75,8 +76,8 @@ func (i *Installation) computed(ctx context.Context, set *changeSet) error {
 	}
 }
 
-// unchanged tells the failure of a change set that has no changes from others; there
-// is no code for it.
+// unchanged reports whether a change set failed because it has no changes; there is no code for
+// that.
 func unchanged(reason string) bool {
 	return strings.Contains(reason, "didn't contain changes") || strings.Contains(reason, "No updates are to be performed")
 }
@@ -134,8 +135,8 @@ func readChange(c types.ResourceChange) installation.Change {
 	return change
 }
 
-// drop deletes a change set, and the stack when that is but the shell which a change
-// set of a new stack leaves (CreateChangeSet: REVIEW_IN_PROGRESS).
+// drop deletes a change set. It also deletes the stack when that is only the empty one that a
+// change set of a new stack leaves (CreateChangeSet: REVIEW_IN_PROGRESS).
 func (i *Installation) drop(ctx context.Context, set changeSet) error {
 	if _, err := i.formation.DeleteChangeSet(ctx, &cloudformation.DeleteChangeSetInput{ChangeSetName: &set.id}); err != nil {
 		return i.explain(err, "delete the change set "+set.id)
@@ -149,7 +150,7 @@ func (i *Installation) drop(ctx context.Context, set changeSet) error {
 		return i.explain(err, "list the change sets of "+i.Name)
 	}
 	if len(others.Summaries) > 0 {
-		return nil // somebody else's plan hangs on the shell
+		return nil // somebody else's plan uses the empty stack
 	}
 	_, err = i.formation.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &set.stack})
 	return i.explain(err, "delete the empty stack "+i.Name)

@@ -17,7 +17,7 @@ const (
 	sdks   = "github.com/aws/aws-sdk-go-v2/"
 )
 
-// source is the code of the handlers as far as it can call AWS.
+// source is the handlers' code that can call AWS.
 type source struct {
 	functions map[string]function // by full name, "(*path.Type).Method"
 }
@@ -54,7 +54,7 @@ func load(t *testing.T, paths []string) *source {
 	return s
 }
 
-// used gives the IAM actions of what code runs, without what it calls through ports.
+// used returns the IAM actions of what code runs, except for calls through ports.
 func (s *source) used(t *testing.T, code []runs) []string {
 	t.Helper()
 	seen, calls := map[string]bool{}, map[string]bool{}
@@ -85,7 +85,7 @@ func (s *source) used(t *testing.T, code []runs) []string {
 	return all
 }
 
-// begins reports whether the handler goes in at a function of the name.
+// begins reports whether the handler enters at a function of that name.
 func (r runs) begins(name string) bool {
 	if len(r.from) == 0 {
 		return ast.IsExported(name) && name != "Schema" || name == "main" // Schema is for tests and this package
@@ -93,7 +93,7 @@ func (r runs) begins(name string) bool {
 	return slices.Contains(r.from, name)
 }
 
-// walk goes from a function to all that it names, and notes the calls of AWS.
+// walk visits everything that a function names, and records the calls to AWS.
 func (s *source) walk(name string, seen, calls map[string]bool) {
 	f, ours := s.functions[name]
 	if !ours || seen[name] {
@@ -115,10 +115,10 @@ func (s *source) walk(name string, seen, calls map[string]bool) {
 	})
 }
 
-// parts of a transaction: IAM knows their operations, and not the transaction's.
+// The parts of a transaction: IAM knows their operations, but not the transaction's.
 var parts = map[string]string{"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 
-// note takes the use of an operation's input for a call of the operation.
+// note counts a use of an operation's input as a call of the operation.
 func note(used *types.TypeName, calls map[string]bool) {
 	if used.Pkg() == nil || !strings.HasPrefix(used.Pkg().Path(), sdks) {
 		return

@@ -15,8 +15,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/installation"
 )
 
-// Destroy removes the installation and all it holds. What a killed run left is removed
-// by the next: the key and the bucket with the code go last.
+// Destroy removes the installation and everything in it. The next run removes what a killed one
+// left: the key and the bucket with the code are removed last.
 func (i *Installation) Destroy(ctx context.Context, o installation.DestroyOptions) (installation.Destroyed, error) {
 	if err := i.open(ctx); err != nil {
 		return installation.Destroyed{}, err
@@ -49,7 +49,7 @@ func (i *Installation) Destroy(ctx context.Context, o installation.DestroyOption
 	return d, i.removeRest(ctx, s)
 }
 
-// something is NotFound when there is neither a stack nor what one leaves.
+// something returns NotFound when there is neither a stack nor what a stack leaves.
 func (i *Installation) something(ctx context.Context, s state) error {
 	if s.status != "" {
 		return nil
@@ -144,8 +144,8 @@ func (i *Installation) removeRest(ctx context.Context, s state) error {
 	return nil
 }
 
-// deleteStack deletes the stack and waits. The tables' protection goes first: with it
-// even the rollback of a failed creation cannot delete them.
+// deleteStack deletes the stack and waits. It first disables the tables' protection, with which
+// not even the rollback of a failed creation can delete them.
 func (i *Installation) deleteStack(ctx context.Context, s state) error {
 	if err := i.unprotect(ctx); err != nil {
 		return err
@@ -185,7 +185,7 @@ func (i *Installation) unprotect(ctx context.Context) error {
 	return nil
 }
 
-// deleteLogs deletes the log groups that the sites' functions made for themselves.
+// deleteLogs deletes the log groups that the sites' functions created.
 func (i *Installation) deleteLogs(ctx context.Context) error {
 	pages := cloudwatchlogs.NewDescribeLogGroupsPaginator(i.logs, &cloudwatchlogs.DescribeLogGroupsInput{
 		LogGroupNamePrefix: sdk.String("/aws/lambda/" + i.Name + "-"),

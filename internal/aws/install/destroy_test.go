@@ -17,7 +17,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records/memory"
 )
 
-// projects are those of an installation whose records are in memory.
+// projects are the projects of an installation whose records are in memory.
 type projects struct {
 	*memory.Store
 	kept string
@@ -86,7 +86,7 @@ func TestDestroyLeavesNothing(t *testing.T) {
 	fails(t, err, anchor.KindNotFound, "no_installation", "anchor")
 }
 
-// fill puts into an installation what deployments put there.
+// fill puts into an installation what deployments would.
 func fill(t *testing.T, cloud *awstest.Cloud, o installation.Outputs) {
 	t.Helper()
 	files := s3.NewFromConfig(cloud.Config(), func(o *s3.Options) { o.UsePathStyle = true })
@@ -106,7 +106,7 @@ func fill(t *testing.T, cloud *awstest.Cloud, o installation.Outputs) {
 	}
 }
 
-// A destruction that died is gone on with by the next, wherever that was.
+// The next destruction continues after one that died, wherever that was.
 func TestDestroyGoesOn(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	before := everything(t, cloud)

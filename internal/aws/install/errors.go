@@ -10,14 +10,13 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// badCredentials are codes about keys that are unknown, wrong, or of a session that is over.
+// badCredentials are the codes for keys that are unknown, wrong, or of an expired session.
 var badCredentials = []string{
 	"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "ExpiredToken", "ExpiredTokenException",
 	"AuthFailure", "IncompleteSignature", "RequestExpired", "InvalidAccessKeyId",
 }
 
-// explain turns an error of the SDK into one that says what to do. doing completes
-// "cannot …".
+// explain turns an error of the SDK into one that says what to do. doing completes "cannot …".
 func (i *Installation) explain(err error, doing string) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err

@@ -16,7 +16,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/installation"
 )
 
-// nothing of the environment names credentials or a region.
+// emptyEnvironment clears the environment's credentials and region.
 func emptyEnvironment(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION",
@@ -101,7 +101,7 @@ func TestWhatCannotBeBootstrapped(t *testing.T) {
 		t.Errorf("refused, it called %v", got)
 	}
 
-	// S3 takes what it is asked for, CloudFormation says no.
+	// S3 accepts the upload, CloudFormation refuses.
 	cloud.Wire.Break(awstest.Fault{Operation: "CloudFormation.CreateChangeSet", Status: 400, Code: "ValidationError", Message: "the template is too new"})
 	_, err = open(t, config(t, cloud)).Bootstrap(t.Context(), installation.BootstrapOptions{})
 	fails(t, err, anchor.KindFailed, "aws_failed", "the template is too new")
@@ -124,7 +124,7 @@ func TestSettingsAreChecked(t *testing.T) {
 	}
 }
 
-// A service that throttles may give no code at all.
+// A service that throttles may return no code at all.
 func TestThrottled(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	c := config(t, cloud)

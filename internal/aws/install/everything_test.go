@@ -19,7 +19,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 )
 
-// everything lists what the account has of all that an installation is made of.
+// everything lists what exists in the account of everything that an installation consists of.
 func everything(t *testing.T, cloud *awstest.Cloud) []string {
 	t.Helper()
 	var all []string
@@ -76,8 +76,8 @@ func everything(t *testing.T, cloud *awstest.Cloud) []string {
 	return all
 }
 
-// rulesAndAPIs is the rest, which only the CLI can list: the SDK's modules for it would
-// be of no use to the product.
+// rulesAndAPIs lists the rest with the CLI, because the product does not need the SDK's modules
+// for it.
 func rulesAndAPIs(t *testing.T, cloud *awstest.Cloud) []string {
 	t.Helper()
 	return append(names(t, cloud, "Rules", "Name", "events", "list-rules"), names(t, cloud, "Items", "Name", "apigatewayv2", "get-apis")...)

@@ -11,12 +11,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 )
 
-// clockSkew is how far this machine's clock may be ahead of CloudFormation's before
-// events of a change are taken for older ones.
+// clockSkew is how far this machine's clock may be ahead of CloudFormation's before events of a
+// change count as older ones.
 const clockSkew = time.Minute
 
-// follow waits until the stack (an ARN) does not change any more and tells of what
-// happens meanwhile.
+// follow waits until the stack (an ARN) no longer changes and reports its events meanwhile.
 func (i *Installation) follow(ctx context.Context, stack string, since time.Time) (state, error) {
 	told := map[string]bool{}
 	for {
@@ -34,8 +33,8 @@ func (i *Installation) follow(ctx context.Context, stack string, since time.Time
 	}
 }
 
-// tellEvents tells of the events not told yet. Not to be allowed to read them is no
-// reason to stop.
+// tellEvents reports the events that were not reported yet. A missing permission to read them
+// does not end the wait.
 func (i *Installation) tellEvents(ctx context.Context, stack string, since time.Time, told map[string]bool) {
 	if i.Watch == nil {
 		return
@@ -52,7 +51,7 @@ func (i *Installation) tellEvents(ctx context.Context, stack string, since time.
 	}
 }
 
-// events gives those since a time, oldest first.
+// events returns the events since a time, oldest first.
 func (i *Installation) events(ctx context.Context, stack string, since time.Time) ([]types.StackEvent, error) {
 	var events []types.StackEvent
 	pages := cloudformation.NewDescribeStackEventsPaginator(i.formation, &cloudformation.DescribeStackEventsInput{StackName: &stack})
@@ -73,7 +72,7 @@ func (i *Installation) events(ctx context.Context, stack string, since time.Time
 	return events, nil
 }
 
-// firstFailure is what went wrong first: what follows is mostly "cancelled".
+// firstFailure returns the first failure: later ones are mostly "cancelled".
 func (i *Installation) firstFailure(ctx context.Context, stack string, since time.Time) string {
 	events, err := i.events(ctx, stack, since)
 	if err != nil {

@@ -14,9 +14,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 )
 
-// reference is the Service Authorization Reference, as cfn-lint brings it with it: by
-// service, the resources that each action can be granted on. An action without any can
-// be granted on "*" only; IAM takes another grant and then denies the call.
+// reference is the Service Authorization Reference, as cfn-lint contains it: by service, the
+// resources that each action can be granted on. An action without any can be granted on "*" only;
+// IAM accepts another grant and then denies the call.
 type reference map[string]struct {
 	Actions map[string]struct {
 		Resources []string `json:"Resources"`
@@ -66,7 +66,7 @@ func (r reference) fits(action, arn string) bool {
 
 var placeholder = regexp.MustCompile(`\$\{\w+\}`)
 
-// arns are those of the template's own resources that its grants name.
+// arns holds the ARNs of the template's own resources that its grants name.
 var arns = map[string]string{
 	"ProjectsTable.Arn":    "arn:aws:dynamodb:eu-central-1:123456789012:table/anchor-projects",
 	"DeploymentsTable.Arn": "arn:aws:dynamodb:eu-central-1:123456789012:table/anchor-deployments",
@@ -106,8 +106,8 @@ func TestEveryGrantIsOnWhatItsActionTakes(t *testing.T) {
 	}
 }
 
-// conditions are the keys that grants depend on, and the actions that have them in their
-// context. To another action such a condition is a denial.
+// conditions holds the keys that grants depend on, with the actions that have them in their
+// context. For any other action, such a condition denies the call.
 var conditions = map[string][]string{
 	"lambda:FunctionArn":           {"lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping"},
 	"iam:PassedToService":          {"iam:PassRole"},
@@ -130,8 +130,8 @@ func TestEveryConditionIsOneThatItsActionKnows(t *testing.T) {
 	}
 }
 
-// IAM takes 10,240 characters of policies within a role, white space not counted (IAM
-// User Guide, "IAM and AWS STS quotas").
+// IAM accepts 10,240 characters of policies within a role, without white space (IAM User Guide,
+// "IAM and AWS STS quotas").
 func TestPoliciesAreNotTooLong(t *testing.T) {
 	longest := strings.NewReplacer("eu-central-1", "ap-southeast-1", "anchor", "sixteenletters16")
 	for role, statements := range policies(t) {
@@ -153,7 +153,7 @@ func TestPoliciesAreNotTooLong(t *testing.T) {
 	}
 }
 
-// CloudFront says for which distribution it reads; the account is documented for other
+// CloudFront names the distribution that it reads for. The account is documented for other
 // services only (CloudFront: "Restrict access to an Amazon S3 origin").
 func TestCloudFrontReadsForTheAccountsDistributions(t *testing.T) {
 	var doc struct {

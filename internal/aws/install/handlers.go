@@ -13,8 +13,8 @@ import (
 //go:embed all:handlers
 var embedded embed.FS
 
-// Handlers is the handlers' code in this binary: arm64.zip and amd64.zip, or neither
-// when it was built without.
+// Handlers returns the handlers' code in this binary: arm64.zip and amd64.zip, or neither when it
+// was built without.
 func Handlers() fs.FS {
 	sub, err := fs.Sub(embedded, "handlers")
 	if err != nil {

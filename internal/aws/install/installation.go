@@ -1,6 +1,6 @@
-// Package install is an installation of Anchor in an AWS account: its CloudFormation
-// stack and the little that has to be there before it. What belongs to one project is
-// no business of it.
+// Package install manages an installation of Anchor in an AWS account: its CloudFormation stack,
+// and the few resources that must exist before it. It does not handle what belongs to one
+// project.
 package install
 
 import (
@@ -28,41 +28,41 @@ const (
 	X8664 = "x86_64"
 )
 
-// Config is what an Installation is made from.
+// Config holds what an Installation is made of.
 type Config struct {
 	installation.Options
 	AWS      sdk.Config // with credentials and region
 	Handlers fs.FS      // arm64.zip and amd64.zip; Handlers() when nil
 
 	Projects Projects                          // what is in the installation
-	Remover  Remover                           // what removes it; nil: Destroy refuses while there is something
-	Tokens   func(installation.Outputs) Tokens // the use-case of tokens over its records
+	Remover  Remover                           // removes it; nil: Destroy refuses while there are projects
+	Tokens   func(installation.Outputs) Tokens // manages tokens in its records
 
-	Poll time.Duration // between two looks at a stack that changes, 3 s
+	Poll time.Duration // between two reads of a stack that changes, 3 s
 }
 
-// Projects is what an installation holds.
+// Projects lists the projects of an installation.
 type Projects interface {
-	// List gives all projects. It is NotFound when the records are gone already.
+	// List returns all projects. The error is NotFound when the records no longer exist.
 	List(ctx context.Context, o installation.Outputs) ([]anchor.Project, error)
 }
 
 // Remover removes a project.
 type Remover interface {
-	// Remove deletes what AWS has of p outside of the stack, and then its record, and tells
-	// what cannot go yet, such as a certificate that is in use. Idempotent. KindBusy:
-	// AWS takes its time, and the next call goes on.
+	// Remove deletes the AWS resources of p outside the stack, and then its record. It returns
+	// what cannot be deleted yet, such as a certificate in use. Idempotent. The error is of
+	// KindBusy while AWS is still working, and the next call continues.
 	Remove(ctx context.Context, o installation.Outputs, p anchor.Project) (kept []string, err error)
-	// RemoveShared deletes what AWS has outside of the stack for all projects together, once
-	// there is none, and tells what cannot go. Idempotent.
+	// RemoveShared deletes the AWS resources outside the stack that all projects share, once
+	// there are no projects. It returns what cannot be deleted. Idempotent.
 	RemoveShared(ctx context.Context) (kept []string, err error)
 }
 
-// Tokens makes tokens: an *access.Service.
+// Tokens creates tokens: an *access.Service.
 type Tokens interface {
-	// List gives all, revoked ones too.
+	// List returns all tokens, including revoked ones.
 	List(ctx context.Context) ([]anchor.Token, error)
-	// Create makes one and gives its secret, which is kept nowhere.
+	// Create creates a token and returns its secret, which is stored nowhere.
 	Create(ctx context.Context, name string, scope anchor.Scope) (string, anchor.Token, error)
 }
 
@@ -79,16 +79,15 @@ type Installation struct {
 	sts       *sts.Client
 }
 
-// Sixteen characters leave room for a slug (35) and a function's name within the 64
-// of a Lambda function. Without a hyphen no name of one installation begins with that
-// of another.
+// Sixteen characters leave room for a slug (35) and a function's name within the 64 of a Lambda
+// function. Without hyphens, no name of one installation is the beginning of another's.
 var validName = regexp.MustCompile(`^[a-z][a-z0-9]{0,15}$`)
 
-// reservedName is what AWS keeps for itself: parameters that begin with aws or ssm (SSM:
-// PutParameter), buckets that begin with sthree- (S3: "General purpose bucket naming rules").
+// reservedName matches what AWS reserves: parameters that begin with aws or ssm (SSM:
+// PutParameter), and buckets that begin with sthree- (S3: "General purpose bucket naming rules").
 var reservedName = regexp.MustCompile(`^(aws|ssm|sthree$)`)
 
-// New gives the installation that c names. It calls nothing.
+// New returns the installation that c names. It makes no call.
 func New(c Config) (*Installation, error) {
 	c.Name = cmp.Or(c.Name, "anchor")
 	c.Poll = cmp.Or(c.Poll, 3*time.Second)
@@ -117,8 +116,8 @@ func New(c Config) (*Installation, error) {
 	}, nil
 }
 
-// pathStyle keeps buckets out of host names where the endpoint is one of the user's
-// own, which has no name for each bucket.
+// pathStyle keeps buckets out of host names when the user has set an endpoint, which has no host
+// name for each bucket.
 func pathStyle(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil }
 
 func (i *Installation) tell(step, text string) {

@@ -14,8 +14,8 @@ import (
 
 const keyBytes = 32
 
-// makeKey makes the installation's key, once: what it has encrypted could not be read
-// with another.
+// makeKey creates the installation's key, once: what it has encrypted could not be read with
+// another.
 func (i *Installation) makeKey(ctx context.Context) error {
 	name := i.keyParameter()
 	i.tell("Key", name)
@@ -38,8 +38,8 @@ func (i *Installation) makeKey(ctx context.Context) error {
 	return nil
 }
 
-// deleteKey deletes the key, and before it every other parameter: those of builds that
-// the stack's end cut off are secret, too.
+// deleteKey deletes the key, and before it every other parameter: those of builds that the
+// stack's removal interrupted are secret, too.
 func (i *Installation) deleteKey(ctx context.Context) error {
 	names, err := i.buildParameters(ctx)
 	if err != nil {

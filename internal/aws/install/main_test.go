@@ -22,7 +22,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/installation"
 )
 
-// handlers is code that could be a handler's; nothing runs it.
+// handlers returns a stand-in for the handlers' code, which nothing runs.
 func handlers(t *testing.T, content string) fs.FS {
 	t.Helper()
 	var b bytes.Buffer
@@ -53,7 +53,7 @@ func open(t *testing.T, c install.Config) *install.Installation {
 	return i
 }
 
-// bootstrapped is an installation that is there.
+// bootstrapped returns an existing installation.
 func bootstrapped(t *testing.T, c install.Config) (*install.Installation, installation.Bootstrapped) {
 	t.Helper()
 	i := open(t, c)
@@ -64,7 +64,7 @@ func bootstrapped(t *testing.T, c install.Config) (*install.Installation, instal
 	return i, b
 }
 
-// fails checks an error that a user meets: its kind, its code, and what it names.
+// fails asserts an error that a user meets: its kind, its code, and what it names.
 func fails(t *testing.T, err error, kind anchor.Kind, code string, names ...string) {
 	t.Helper()
 	if anchor.KindOf(err) != kind || anchor.CodeOf(err) != code || anchor.HintOf(err) == "" {
@@ -79,7 +79,7 @@ func fails(t *testing.T, err error, kind anchor.Kind, code string, names ...stri
 	}
 }
 
-// operations are those of calls, each once.
+// operations returns the operations of calls, each once.
 func operations(calls []awstest.Call) []string {
 	var names []string
 	for _, c := range calls {
@@ -91,20 +91,20 @@ func operations(calls []awstest.Call) []string {
 	return names
 }
 
-// client is a function as an HTTP client of the SDK.
+// client makes a function an HTTP client of the SDK.
 type client func(*http.Request) (*http.Response, error)
 
 func (c client) Do(r *http.Request) (*http.Response, error) { return c(r) }
 
-// inState makes the stack look as if it were in another state than it is; the
-// emulators cannot be brought into all.
+// inState makes the stack appear to be in another state. The emulators cannot be brought into all
+// states.
 func inState(c install.Config, status types.StackStatus) install.Config {
 	return answering(c, "DescribeStacks", stackStatus, "<StackStatus>"+string(status)+"</StackStatus>")
 }
 
 var stackStatus = regexp.MustCompile(`<StackStatus>\w+</StackStatus>`)
 
-// answering has something else in the answers to an operation than the emulator says.
+// answering replaces part of the emulator's answers to an operation.
 func answering(c install.Config, operation string, said *regexp.Regexp, instead string) install.Config {
 	wire := c.AWS.HTTPClient
 	c.AWS.HTTPClient = client(func(r *http.Request) (*http.Response, error) {

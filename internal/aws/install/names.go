@@ -1,17 +1,17 @@
 package install
 
-// The names of what is made outside of the stack. docs/aws.md lists all names.
+// The names of what is created outside the stack. docs/aws.md lists all names.
 
 func (i *Installation) artifactsBucket() string { return i.bucket("artifacts") }
 
 func (i *Installation) assetsBucket() string { return i.bucket("assets") }
 
-// bucket holds account and region: names of buckets are unique in all of AWS.
+// bucket contains account and region, because names of buckets are unique in all of AWS.
 func (i *Installation) bucket(kind string) string {
 	return i.Name + "-" + kind + "-" + i.account + "-" + i.AWS.Region
 }
 
-// KeyParameter is the SSM parameter that keeps an installation's key.
+// KeyParameter is the SSM parameter that stores an installation's key.
 func KeyParameter(installation string) string { return "/" + installation + "/key" }
 
 func (i *Installation) keyParameter() string { return KeyParameter(i.Name) }

@@ -42,14 +42,14 @@ func checkParameters(set map[string]string) error {
 	return nil
 }
 
-// parameter is what the template says of one of the settings (CloudFormation User
-// Guide, "Parameters").
+// parameter is the template's definition of one of the settings (CloudFormation User Guide,
+// "Parameters").
 type parameter struct {
 	AllowedValues []string `yaml:"AllowedValues"`
 	MinValue      *int     `yaml:"MinValue"`
 }
 
-// wants says what the parameter takes when that is not value, else "".
+// wants returns what the parameter accepts when value is not valid, else "".
 func (p parameter) wants(value string) string {
 	if p.AllowedValues != nil && !slices.Contains(p.AllowedValues, value) {
 		return "one of " + strings.Join(p.AllowedValues, ", ")
@@ -63,13 +63,13 @@ func (p parameter) wants(value string) string {
 	return ""
 }
 
-// architecture is the one asked for, else the one the functions have.
+// architecture returns the requested architecture, or the one that the functions have.
 func (i *Installation) architecture(s state) string {
 	return cmp.Or(i.Architecture, s.settings["Architecture"], ARM64)
 }
 
-// parameters of a change set. CloudFormation would put a parameter that is not named
-// back to its default, so what was set once is named again.
+// parameters returns the parameters of a change set. CloudFormation would reset an omitted
+// parameter to its default, so those that were once set are named again.
 func (i *Installation) parameters(s state, c code) []types.Parameter {
 	values := map[string]string{
 		"Installation": i.Name, "ArtifactsBucket": i.artifactsBucket(), "HandlerKey": c.key,

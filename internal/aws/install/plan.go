@@ -10,8 +10,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// Plan computes what Bootstrap would do and touches nothing: its change set is
-// deleted again, and so is the empty stack that CloudFormation hangs it on.
+// Plan computes what Bootstrap would do and changes nothing: it deletes its change set, and the
+// empty stack that CloudFormation creates for it.
 func (i *Installation) Plan(ctx context.Context) (installation.Plan, error) {
 	if err := i.open(ctx); err != nil {
 		return installation.Plan{}, err
@@ -49,7 +49,7 @@ func (i *Installation) Plan(ctx context.Context) (installation.Plan, error) {
 	return p, err
 }
 
-// beforeStack tells what of the things outside of the stack is not there yet.
+// beforeStack returns the resources outside the stack that do not exist yet.
 func (i *Installation) beforeStack(ctx context.Context) ([]installation.Change, error) {
 	var changes []installation.Change
 	there, err := i.hasBucket(ctx, i.artifactsBucket())

@@ -11,8 +11,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/installation"
 )
 
-// What a plan may call: it only reads, but for its change set and the shell of a stack
-// that CloudFormation hangs that on.
+// The calls that a plan may make. It only reads, except for its change set and the empty stack
+// that CloudFormation creates for that.
 var planCalls = []string{
 	"CloudFormation.CreateChangeSet", "CloudFormation.DeleteChangeSet", "CloudFormation.DeleteStack", "CloudFormation.DescribeChangeSet",
 	"CloudFormation.DescribeStacks", "CloudFormation.ListChangeSets", "S3.HeadBucket", "SSM.GetParameter", "STS.GetCallerIdentity",
@@ -40,7 +40,7 @@ func TestPlanTouchesNothing(t *testing.T) {
 	}
 }
 
-// Nor does one that CloudFormation refuses: else the shell of the stack would pass for an
+// A refused plan leaves nothing either: otherwise the empty stack would look like an
 // installation.
 func TestARefusedPlanTouchesNothing(t *testing.T) {
 	cloud := awstest.MiniStack(t)
@@ -76,8 +76,8 @@ func TestPlanOfAnInstallation(t *testing.T) {
 		t.Errorf("the plan of an upgrade: %+v", p)
 	}
 	for _, change := range p.Changes {
-		// What a changed function's ARN goes into is "maybe" replaced: CloudFormation knows
-		// only when it has changed the function that the ARN is the same.
+		// A resource that uses a changed function's ARN is "maybe" replaced: CloudFormation knows
+		// only after the change that the ARN is the same.
 		if change.Action != "change" && change.Action != "maybe replace" || strings.HasSuffix(change.Type, "Table") || strings.HasSuffix(change.Type, "Bucket") {
 			t.Errorf("new code would %+v", change)
 		}

@@ -10,10 +10,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// runs is a package that a handler runs code of.
+// runs names a package whose code a handler runs.
 type runs struct {
 	path string
-	from []string // where it goes in; nil: at every exported function
+	from []string // the functions at which the handler enters; nil: every exported one
 }
 
 const (
@@ -25,8 +25,8 @@ const (
 	handler     = "cmd/anchor-lambda"
 )
 
-// handlers is what the handler of each role runs: all are one binary, and differ in
-// the events and routes that reach them. The walk does not see through ports, so the
+// handlers lists what the handler of each role runs. All handlers are one binary, and differ in
+// the events and routes that reach them. The walk does not follow calls through ports, so the
 // packages behind those are named.
 var handlers = map[string][]runs{
 	"DeployRole": {
@@ -48,13 +48,13 @@ var handlers = map[string][]runs{
 	},
 	"ApiRole": {
 		{handler, nil}, {records, nil}, {lambda, []string{"Dispatch"}}, {platform + "/codebuild", nil}, {platform + "/logtail", nil},
-		{platform, []string{"URLs"}}, // what is removed, the deploy handler removes
+		{platform, []string{"URLs"}}, // the deploy handler removes the rest
 		{artifacts, []string{"Presign", "Missing", "Put", "Sync", "SaveManifest", "Manifest", "IDs"}},
 		{certificate, []string{"Detach", "Release"}}, // of the domains of a project that is removed
 	},
 }
 
-// besides are actions that no call of ours names, and why they are needed.
+// besides holds actions that no call of ours names, and why they are needed.
 var besides = map[string]string{
 	"logs:CreateLogStream": "Lambda writes the handler's log with the handler's role",
 	"logs:PutLogEvents":    "Lambda writes the handler's log with the handler's role",
@@ -65,7 +65,7 @@ var besides = map[string]string{
 	"s3:ListBucket":        "without it HeadObject of a key that is not there is forbidden",
 }
 
-// platformParts are what the platform is made of, which the walk finds by itself.
+// platformParts are the platform's sub-packages, which the walk finds without being told.
 var platformParts = []string{platform + "/function", platform + "/asset", platform + "/front", certificate}
 
 func packagesOf(handlers map[string][]runs) []string {
@@ -104,7 +104,7 @@ func TestLeastPrivilege(t *testing.T) {
 	}
 }
 
-// No role may do everything, nor anything to everything that has a name.
+// No role may do everything, nor use everything that has a name.
 func TestGrantsAreBounded(t *testing.T) {
 	for role, statements := range policies(t) {
 		for _, s := range statements {
@@ -133,7 +133,7 @@ func grants(t *testing.T) map[string][]string {
 	return all
 }
 
-// statement is one of a policy, as far as it is looked at.
+// statement holds the checked fields of a policy's statement.
 type statement struct {
 	Sid       string                       `yaml:"Sid"`
 	Action    texts                        `yaml:"Action"`
@@ -141,7 +141,7 @@ type statement struct {
 	Condition map[string]map[string]string `yaml:"Condition"`
 }
 
-// texts is one or many; of an intrinsic function, its text.
+// texts is one or many texts; of an intrinsic function, its text.
 type texts []string
 
 func (l *texts) UnmarshalYAML(n *yaml.Node) error {
@@ -191,7 +191,7 @@ func policies(t *testing.T) map[string][]statement {
 	return all
 }
 
-// unbounded are statements on "*", and why they cannot name less.
+// unbounded holds statements on "*", and why they cannot name less.
 var unbounded = map[string]string{
 	"CertificateLists": "ListCertificates and RequestCertificate know no resource to name",
 	"EdgeLists":        "CloudFront's lists know no resource to name",
@@ -200,7 +200,7 @@ var unbounded = map[string]string{
 	"FindMappings":     "ListEventSourceMappings and ListFunctions know no resource to name",
 }
 
-// The routes on which aliases move lead to the handler whose role may move them.
+// The routes on which aliases move belong to the handler whose role may move them.
 func TestSwitchesAreRoutedToWhoMayMoveAliases(t *testing.T) {
 	var doc struct {
 		Resources map[string]struct {

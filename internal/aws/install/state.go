@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/installation"
 )
 
-// state is a stack as it is; the zero state is of none.
+// state is the state of a stack. The zero value means that there is none.
 type state struct {
 	id       string
 	status   types.StackStatus
@@ -26,8 +26,8 @@ type state struct {
 	changed  time.Time
 }
 
-// stack gives the installation's stack. A deleted one is none: DescribeStacks knows
-// those by id only.
+// stack returns the state of the installation's stack. It does not find a deleted stack, which
+// DescribeStacks knows by its id only.
 func (i *Installation) stack(ctx context.Context) (state, error) {
 	return i.describe(ctx, i.Name)
 }
@@ -35,7 +35,7 @@ func (i *Installation) stack(ctx context.Context) (state, error) {
 func (i *Installation) describe(ctx context.Context, nameOrID string) (state, error) {
 	out, err := i.formation.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &nameOrID})
 	if err != nil {
-		// CloudFormation has no code of its own for it.
+		// CloudFormation has no code for this.
 		if awserr.Is(err, "ValidationError") && strings.Contains(err.Error(), "does not exist") {
 			return state{}, nil
 		}
@@ -84,7 +84,7 @@ func (s state) busy() bool {
 	return strings.HasSuffix(string(s.status), "_IN_PROGRESS") && s.status != types.StackStatusReviewInProgress
 }
 
-// stillborn is a stack whose creation failed: it holds nothing of use and cannot be
+// stillborn reports whether the stack's creation failed: it holds nothing of use and cannot be
 // updated, only deleted (CloudFormation, "Stack status codes").
 func (s state) stillborn() bool {
 	switch s.status {
@@ -94,7 +94,7 @@ func (s state) stillborn() bool {
 	return false
 }
 
-// settled refuses a stack that no change set can be made for.
+// settled returns an error for a stack that no change set can be created for.
 func (i *Installation) settled(s state) error {
 	switch {
 	case s.busy():

@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/installation"
 )
 
-// Status looks at the installation, and is NotFound when there is none.
+// Status describes the installation. The error is NotFound when there is none.
 func (i *Installation) Status(ctx context.Context) (installation.Status, error) {
 	if err := i.open(ctx); err != nil {
 		return installation.Status{}, err
@@ -61,7 +61,7 @@ func (i *Installation) hints(s state) []string {
 	return hints
 }
 
-// projects lists what the installation holds; none while it has no tables.
+// projects lists the installation's projects; none while it has no tables.
 func (i *Installation) projects(ctx context.Context, s state) ([]anchor.Project, error) {
 	if i.Projects == nil || s.outputs["ProjectsTable"] == "" {
 		return nil, nil

@@ -14,9 +14,9 @@ var buildspec string
 
 const buildspecMark = `"@@BUILDSPEC@@"`
 
-// Template is the stack's, with the buildspec in it and without comments. It stays
-// below the 51,200 bytes that CreateChangeSet takes as a body, so that a plan has to
-// upload nothing.
+// Template returns the stack's template, with the buildspec and without comments. It is smaller
+// than the 51,200 bytes that CreateChangeSet accepts as a body, so that a plan need not upload
+// anything.
 func Template() string {
 	const indent = "\n          "
 	block := "|" + indent + strings.ReplaceAll(strings.TrimSpace(buildspec), "\n", indent)
@@ -24,5 +24,5 @@ func Template() string {
 	return comment.ReplaceAllString(whole, "")
 }
 
-// comment is a line that is nothing else: in YAML, and in the shell of the buildspec.
+// comment matches a line that consists of a comment: in YAML, and in the shell of the buildspec.
 var comment = regexp.MustCompile(`(?m)^ *#[^!].*\n`)

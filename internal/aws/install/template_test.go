@@ -30,7 +30,7 @@ func TestTheTemplateIsClean(t *testing.T) {
 	}
 }
 
-// The tables that the stack makes are those that the records' package asks for.
+// The stack creates exactly the tables of the records' package.
 func TestTheTablesAreThoseOfTheRecords(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	bootstrapped(t, config(t, cloud))

@@ -8,8 +8,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/installation"
 )
 
-// FirstToken makes a token of scope admin when there is none that is valid, or when
-// another is asked for, and gives its secret; "" when there is one.
+// FirstToken creates a token of scope admin when no valid one exists, or when another is
+// requested, and returns its secret. It returns "" when it creates none.
 func (i *Installation) FirstToken(ctx context.Context, o installation.Outputs, name string, another bool) (string, error) {
 	tokens := i.Tokens(o)
 	if !another {

@@ -1,5 +1,5 @@
 // Package open is the composition root of the aws commands, as internal/local/server is the
-// server's. They are in a program of their own: internal/aws/companion says why.
+// server's. They are a program of their own; internal/aws/companion explains why.
 package open
 
 import (
@@ -26,10 +26,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains/dnscheck"
 )
 
-// Opener composes installations as they are reached from this machine.
+// Opener composes installations as this machine reaches them.
 type Opener struct {
-	Handlers fs.FS         // the handlers' code; this binary's own when nil
-	Poll     time.Duration // between two looks at a stack that changes, 3 s
+	Handlers fs.FS         // the handlers' code; that of this binary when nil
+	Poll     time.Duration // between two reads of a stack that changes, 3 s
 }
 
 // Open is an installation.Open.
@@ -47,7 +47,7 @@ func (o Opener) Open(ctx context.Context, options installation.Options) (install
 	})
 }
 
-// records reads an installation's records with the rights of who runs the command.
+// records reads an installation's records with the permissions of the caller.
 type records struct{ aws sdk.Config }
 
 func (r records) store(o installation.Outputs) *dynamo.Store {
@@ -62,7 +62,7 @@ func (r records) List(ctx context.Context, o installation.Outputs) ([]anchor.Pro
 	var page anchor.Page
 	for {
 		list, err := r.store(o).Projects(ctx, page)
-		if anchor.CodeOf(err) == "no_tables" { // half of a destruction
+		if anchor.CodeOf(err) == "no_tables" { // a destruction that is half done
 			return nil, anchor.NotFound("no_records", "the installation has no records any more").Because(err)
 		}
 		if err != nil {
@@ -76,7 +76,7 @@ func (r records) List(ctx context.Context, o installation.Outputs) ([]anchor.Pro
 	}
 }
 
-// remover removes projects with the rights of who runs the command.
+// remover removes projects with the permissions of the caller.
 type remover struct {
 	aws     sdk.Config
 	name    string // of the installation
@@ -97,7 +97,7 @@ func (r remover) Remove(ctx context.Context, o installation.Outputs, p anchor.Pr
 	if err != nil {
 		return nil, err
 	}
-	// A removal deploys nothing, so that the parts of a deploy are left out.
+	// A removal deploys nothing, so the parts of a deployment are omitted.
 	all := core.New(core.Parts{
 		Records: store, Platform: platform, Projects: platform, Leases: store,
 		Domains: &core.Domains{
@@ -125,8 +125,8 @@ func (r remover) RemoveShared(ctx context.Context) (kept []string, err error) {
 	return front.New(front.Config{CloudFront: edge, Installation: r.name}).RemoveShared(ctx)
 }
 
-// removeDomains gives the project's domains up. CloudFront and ACM let go of each some
-// minutes later: until then it is Busy.
+// removeDomains removes the project's domains. CloudFront and ACM need some minutes for each.
+// Until then the error is of KindBusy.
 func removeDomains(ctx context.Context, domains *domains.Service, p anchor.Project) error {
 	if err := domains.RemoveAll(ctx, p.ID); err != nil && anchor.CodeOf(err) != "domains_remain" {
 		return err

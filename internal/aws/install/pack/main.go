@@ -1,6 +1,6 @@
-// Command pack builds the AWS handlers for both of Lambda's architectures and packs
-// them as Lambda takes them: a zip with one executable named bootstrap. The same source
-// gives the same bytes, so that a stack changes only when its code did.
+// Command pack builds the AWS handlers for both of Lambda's architectures and packs them for
+// Lambda: each is a zip with one executable named bootstrap. The same source produces the same
+// bytes, so a stack changes only when its code did.
 package main
 
 import (
@@ -46,7 +46,7 @@ func pack(source, out, arch string) error {
 	}
 	name := filepath.Join(out, arch+".zip")
 	if there, err := os.ReadFile(name); err == nil && bytes.Equal(there, packed) {
-		return nil // an older file spares a build of what embeds it
+		return nil // an unchanged modification time avoids rebuilding what embeds the file
 	}
 	if err := os.WriteFile(name, packed, 0o644); err != nil {
 		return fmt.Errorf("pack %s: %w", arch, err)
@@ -54,8 +54,8 @@ func pack(source, out, arch string) error {
 	return nil
 }
 
-// build leaves out what would tell builds of one source apart, and the RPC mode of the
-// go1.x runtime, which provided.al2023 does not use (aws-lambda-go, README).
+// build omits what would make builds of one source differ, and the RPC mode of the go1.x runtime,
+// which provided.al2023 does not use (aws-lambda-go, README).
 func build(source, binary, arch string) error {
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", binary, source)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
