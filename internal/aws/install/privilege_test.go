@@ -65,7 +65,7 @@ var besides = map[string]string{
 	"s3:ListBucket":        "without it HeadObject of a key that is not there is forbidden",
 }
 
-// platformParts are the platform's sub-packages, which the walk finds without being told.
+// platformParts are the platform's sub-packages, which the walk finds by itself.
 var platformParts = []string{platform + "/function", platform + "/asset", platform + "/front", certificate}
 
 func packagesOf(handlers map[string][]runs) []string {

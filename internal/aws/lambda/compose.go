@@ -150,7 +150,7 @@ func (r remover) Remove(ctx context.Context, d anchor.Deployment) error {
 		return err
 	}
 	if d.KeepsAssets(time.Now()) {
-		return nil // the sweep finds it by its artifact when the import is over
+		return nil // the sweep finds it by its artifact once that time is over
 	}
 	return r.artifacts.Remove(ctx, d.ID)
 }
