@@ -1,6 +1,6 @@
-// Package awstest gives tests an AWS: emulators as processes, and a wire between
-// the SDK and them that counts calls and breaks them. What each emulator cannot show
-// is listed in docs/conformance.md.
+// Package awstest provides tests with an AWS: emulators as processes, and a wire between the SDK
+// and them that counts and breaks calls. docs/conformance.md lists what each emulator does not
+// support.
 package awstest
 
 import (
@@ -24,11 +24,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// Region is where the test's installation is. It is not us-east-1, so that what has
-// to go there shows.
+// Region is the region of the test's installation. It is not us-east-1, so that calls which must
+// go there can be distinguished.
 const Region = "eu-central-1"
 
-// secret signs every call. MiniStack is told it, to check presigned URLs.
+// secret signs every call. MiniStack is started with it, to check presigned URLs.
 const secret = "secret"
 
 // Cloud is a running emulator.
@@ -40,25 +40,25 @@ type Cloud struct {
 	judge func(*middleware.Stack) error
 }
 
-// MiniStack starts MiniStack until the test ends. It executes functions.
+// MiniStack starts MiniStack, which runs until the test ends. It executes functions.
 func MiniStack(t testing.TB) *Cloud {
 	t.Helper()
 	return start(t, miniStack)
 }
 
-// Moto starts moto until the test ends: a second opinion.
+// Moto starts moto, a second emulator for comparison, which runs until the test ends.
 func Moto(t testing.TB) *Cloud {
 	t.Helper()
 	return start(t, moto)
 }
 
-// Config is what a client of the emulator is made with. Retries do not wait. A request
-// that AWS's own model of it forbids fails the test, whatever the emulator makes of it.
+// Config returns the configuration of a client of the emulator. Retries do not wait. A request
+// that AWS's own model forbids fails the test, whatever the emulator does with it.
 func (c *Cloud) Config() aws.Config {
 	return aws.Config{
 		Region:       Region,
 		BaseEndpoint: aws.String(c.Endpoint),
-		// Twelve digits for a key: the emulators take them for the account.
+		// The key has twelve digits, which the emulators use as the account.
 		Credentials: credentials.NewStaticCredentialsProvider(c.Account, secret, ""),
 		HTTPClient:  c.Wire,
 		APIOptions:  []func(*middleware.Stack) error{c.judge},
@@ -71,8 +71,8 @@ func (c *Cloud) Config() aws.Config {
 	}
 }
 
-// Env is what the AWS CLI and the SDK's default configuration need to meet the same
-// emulator.
+// Env returns the variables by which the AWS CLI and the SDK's default configuration reach the
+// same emulator.
 func (c *Cloud) Env() []string {
 	return []string{
 		"AWS_ENDPOINT_URL=" + c.Endpoint, "AWS_REGION=" + Region, "AWS_DEFAULT_REGION=" + Region,
@@ -81,7 +81,7 @@ func (c *Cloud) Env() []string {
 	}
 }
 
-// CLI runs the real AWS CLI against the emulator and gives what it prints.
+// CLI runs the real AWS CLI against the emulator and returns its output.
 func (c *Cloud) CLI(t testing.TB, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), tool(t, "aws"), args...)
@@ -95,7 +95,7 @@ func (c *Cloud) CLI(t testing.TB, args ...string) string {
 	return string(out)
 }
 
-// Tool is the path of a program of the emulators' Python environment: cfn-lint, aws.
+// Tool returns the path of a program in the emulators' Python environment: cfn-lint, aws.
 func Tool(t testing.TB, name string) string { t.Helper(); return tool(t, name) }
 
 // tool finds a program in the environment that `make emulators` made at the
@@ -135,7 +135,7 @@ func start(t testing.TB, e emulator) *Cloud {
 	return p.account(t)
 }
 
-// account returns an account of its own on the emulator.
+// account returns a new account on the emulator.
 func (p *process) account(t testing.TB) *Cloud {
 	t.Helper()
 	c := &Cloud{

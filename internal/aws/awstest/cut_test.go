@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// A connection that breaks before or within an answer is a cut; one that the test breaks
-// is none.
+// A connection that breaks before or within an answer is a cut, unless the test breaks it.
 func TestCutsAreTheEmulatorsOnly(t *testing.T) {
 	for name, answer := range map[string]string{"before": "", "within": "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -50,7 +49,7 @@ func TestCutsAreTheEmulatorsOnly(t *testing.T) {
 	}
 }
 
-// A body that is closed when an answer begins, as the SDK's is, breaks nothing.
+// A body that is closed when an answer begins, like the SDK's, does not break anything.
 func TestABodyClosedEarlyIsNoCut(t *testing.T) {
 	body := &closedEarly{Reader: strings.NewReader("whole"), closed: make(chan struct{})}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -58,7 +57,7 @@ func TestABodyClosedEarlyIsNoCut(t *testing.T) {
 		_, _ = w.Write(content[:2])
 		_ = http.NewResponseController(w).Flush()
 		<-body.closed
-		time.Sleep(20 * time.Millisecond) // in which a transport that takes offence closes the connection
+		time.Sleep(20 * time.Millisecond) // in which a transport that treats this as an error closes the connection
 		_, _ = w.Write(content[2:])
 	}))
 	defer server.Close()

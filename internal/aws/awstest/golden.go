@@ -7,9 +7,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Golden compares a report of calls with a file, or writes the file. run makes the report
-// on an emulator of its own and gives the wire it went over; it is run again when the
-// emulator cut a connection meanwhile, because then there is a call too many.
+// Golden compares a report of calls with a file, or writes the file. run makes the report on its
+// own emulator and returns the wire that it used. It is run again when the emulator cut a
+// connection meanwhile, because that adds a call.
 func Golden(t testing.TB, file string, update bool, run func() (*Wire, string)) {
 	t.Helper()
 	wire, report := run()

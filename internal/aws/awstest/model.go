@@ -20,8 +20,8 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// model is what AWS publishes of a service's requests, as botocore has it: the emulators
-// take names, lengths and values that the service refuses.
+// model is AWS's published definition of a service's requests, as in botocore. The emulators
+// accept names, lengths and values that the service refuses.
 type model struct {
 	Operations map[string]struct {
 		Input struct {
@@ -48,10 +48,10 @@ type member struct {
 	Shape string `json:"shape"`
 }
 
-// folders are botocore's, where they are not the SDK's id in small letters.
+// folders holds botocore's folders that are not the SDK's id in lower case.
 var folders = map[string]string{"cloudwatch logs": "logs", "cloudfront keyvaluestore": "cloudfront-keyvaluestore"}
 
-// invented are shapes of what AWS makes up and the emulators make up otherwise.
+// invented are shapes of values that AWS generates and the emulators generate differently.
 var invented = []string{"KeyValueStoreARN"}
 
 var (
@@ -99,8 +99,8 @@ func (m *model) read(name string) error {
 	return json.NewDecoder(z).Decode(m)
 }
 
-// refusals gives what of a request, one of the SDK's input structs, is against the
-// service's model.
+// refusals returns every violation of the service's model in a request, which is one of the SDK's
+// input structs.
 func (m *model) refusals(operation string, input any) []error {
 	var all []error
 	m.look(m.Operations[operation].Input.Shape, operation, reflect.ValueOf(input), &all)
@@ -151,8 +151,8 @@ func (m *model) structure(s *shape, where string, v reflect.Value, all *[]error)
 	}
 }
 
-// unset: an empty text is one that is not sent. Of the SDK's numbers and booleans those
-// that are no pointers have their zero as default.
+// unset reports whether a value is not sent. An empty text is not sent. The SDK's numbers and
+// booleans that are not pointers have zero as their default.
 func unset(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface, reflect.Slice, reflect.Map:
@@ -175,7 +175,7 @@ func (s *shape) text(where, text string, all *[]error) {
 	if len(s.Enum) > 0 && !slices.Contains(s.Enum, text) {
 		*all = append(*all, fmt.Errorf("%s is %q, which is none of %v", where, text, s.Enum))
 	}
-	// They are of Java's kind, and Go has no looking ahead.
+	// The patterns are Java's, and Go has no look-ahead.
 	pattern, err := regexp.Compile("^(?s:" + ahead.ReplaceAllString(s.Pattern, "") + ")$")
 	if err == nil && s.Pattern != "" && !pattern.MatchString(text) {
 		*all = append(*all, fmt.Errorf("%s is %q, which does not match %s", where, text, s.Pattern))

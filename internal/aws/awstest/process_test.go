@@ -20,8 +20,8 @@ import (
 
 func TestMain(m *testing.M) { testleak.Main(Sharing(m)) }
 
-// TestProcessesEndWithTheTests kills a process of tests that runs a command, as a run
-// that is cut off does, and waits for the command and for what that started.
+// TestProcessesEndWithTheTests kills a test process that runs a command, as an interrupted run
+// does. It then waits until the command and everything that it started have ended.
 func TestProcessesEndWithTheTests(t *testing.T) {
 	if os.Getenv("AWSTEST_RUN") != "" {
 		if _, err := execute([]string{"sh", "-c", `sleep 3600 & echo $$ $! > "$PIDS.new"; mv "$PIDS.new" "$PIDS"; wait`}, nil); err != nil {
@@ -55,7 +55,7 @@ func TestProcessesEndWithTheTests(t *testing.T) {
 	}
 }
 
-// A command that ends by itself is seen to have ended, and its folder goes with it.
+// The end of a command is noticed, and its folder is removed.
 func TestACommandThatEndsIsSeen(t *testing.T) {
 	p, err := execute([]string{"sh", "-c", `echo last words; touch "$TMPDIR/file"; exit 3`}, nil)
 	if err != nil {
@@ -77,7 +77,7 @@ func TestACommandThatEndsIsSeen(t *testing.T) {
 	}
 }
 
-// A test finds nothing of the tests before it on the emulator that they share.
+// The shared emulator contains nothing from earlier tests.
 func TestTheSharedEmulatorIsEmptyAtFirst(t *testing.T) {
 	var endpoints []string
 	for _, name := range []string{"one test", "the next"} {

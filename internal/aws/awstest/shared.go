@@ -40,9 +40,9 @@ func (s sharing) Run() int {
 	return code
 }
 
-// Shared returns the MiniStack that the package's tests use one after another. It is
-// empty: what a test made is dropped when the test ends. Starting another one for each
-// test would take most of the time of a package with many short tests.
+// Shared returns the MiniStack that the package's tests use one after another. It is empty: what
+// a test creates is deleted when the test ends. Starting an emulator for each test would take
+// most of the time of a package with many short tests.
 func Shared(t testing.TB) *Cloud {
 	t.Helper()
 	shared.mu.Lock()
@@ -71,7 +71,7 @@ func Shared(t testing.TB) *Cloud {
 	return shared.process.account(t)
 }
 
-// empty drops all that is in a MiniStack.
+// empty deletes everything in a MiniStack.
 func empty(endpoint string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's has ended
 	defer cancel()

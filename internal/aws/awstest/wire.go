@@ -20,7 +20,7 @@ type Call struct {
 	Began, End time.Time
 }
 
-// Wire carries the calls of SDK clients to an emulator. It is an aws.HTTPClient.
+// Wire sends the calls of SDK clients to an emulator. It is an aws.HTTPClient.
 type Wire struct {
 	client    *http.Client
 	transport *http.Transport
@@ -32,34 +32,34 @@ type Wire struct {
 	cut    int
 }
 
-// Fault is what happens to one call instead of, or after, what should.
+// Fault is what happens to one call, instead of its normal course or after it.
 type Fault struct {
 	Operation string // "Lambda.UpdateAlias"
 	Nth       int    // which of the calls from now on, from 1; 0 is every one
-	After     bool   // the service does what it was asked for and the answer is lost
+	After     bool   // the service executes the call and the answer is lost
 
 	Status  int    // HTTP status of the answer; 0 breaks the connection, 200 breaks the answer off
 	Code    string // "PreconditionFailedException", as the service spells it
 	Message string
 	Hang    bool // no answer at all until the caller gives up
 
-	// Do is called at the moment of the fault when it is not nil: to change what is
-	// there behind the caller's back, or to end the caller. With neither Status, Code
-	// nor Hang set, the call then goes on as if nothing had been.
+	// Do, when not nil, is called at the moment of the fault: to change the state behind the
+	// caller's back, or to end the caller. With neither Status, Code nor Hang set, the call then
+	// continues normally.
 	Do func()
 
 	seen int
 }
 
 func newWire(address string) *Wire {
-	// Some services put accounts and buckets into host names that nobody resolves.
+	// Some services put accounts and buckets into host names that cannot be resolved.
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		},
 		MaxIdleConnsPerHost: 64,
-		// Well before the emulators close it by themselves: a call on a connection that
-		// the other side is closing is lost, and its retry is a call too many.
+		// Well before the emulators close it: a call on a connection that the other side is
+		// closing is lost, and its retry adds a call.
 		IdleConnTimeout: time.Second,
 	}
 	return &Wire{client: &http.Client{Transport: transport}, transport: transport}
@@ -76,7 +76,7 @@ func (w *Wire) Break(faults ...Fault) {
 	}
 }
 
-// Mend takes all faults and the delay away.
+// Mend removes all faults and the delay.
 func (w *Wire) Mend() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -90,7 +90,7 @@ func (w *Wire) Slow(d time.Duration) {
 	w.delay = d
 }
 
-// Record forgets the calls so far and gives a function that gives those since.
+// Record forgets the calls so far and returns a function that returns the calls since.
 func (w *Wire) Record() (calls func() []Call) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -102,8 +102,8 @@ func (w *Wire) Record() (calls func() []Call) {
 	}
 }
 
-// Serial is the length of the longest chain of calls of which each began after the
-// one before it had ended.
+// Serial returns the length of the longest chain of calls in which each began after the one
+// before it had ended.
 func Serial(calls []Call) int {
 	chain := make([]int, len(calls))
 	longest := 0
@@ -150,10 +150,10 @@ func (w *Wire) Do(r *http.Request) (*http.Response, error) {
 	return fault.answer(r)
 }
 
-// send hides that the SDK's body can write itself out. The SDK closes the body once an
-// answer begins; an emulator answers so soon that net/http may not have asked for the
-// body's end yet. A closed body's Read says io.EOF, which is that end, but its WriteTo
-// fails with it, and net/http then closes the connection under the answer.
+// send hides that the SDK's body implements io.WriterTo. The SDK closes the body once an answer
+// begins, and an emulator answers so quickly that net/http may not have read the body's end yet.
+// A closed body's Read returns io.EOF, which is that end, but its WriteTo returns it as an error,
+// and net/http then closes the connection during the answer.
 func (w *Wire) send(r *http.Request) (*http.Response, error) {
 	if r.Body != nil && r.Body != http.NoBody {
 		r = r.WithContext(r.Context())
@@ -162,7 +162,7 @@ func (w *Wire) send(r *http.Request) (*http.Response, error) {
 	return w.client.Do(r)
 }
 
-// watched carries a call and notes when the emulator, not the test, cuts it.
+// watched sends a call and records when the emulator, not the test, cuts it.
 func (w *Wire) watched(r *http.Request) (*http.Response, error) {
 	res, err := w.send(r)
 	if err != nil {
@@ -195,15 +195,15 @@ func (w *Wire) noteCut(ctx context.Context, err error) {
 	w.cut++
 }
 
-// Cuts is how many calls the emulator has cut by itself. The SDK asks again then, which
-// is a call more than the code made.
+// Cuts returns how many calls the emulator has cut. The SDK then retries, which adds a call to
+// those that the code made.
 func (w *Wire) Cuts() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.cut
 }
 
-// note writes the call down, in the order of their beginnings, and picks its fault.
+// note records the call, in the order in which calls begin, and selects its fault.
 func (w *Wire) note(operation string) (index int, fault *Fault, delay time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -247,7 +247,7 @@ func (f *Fault) answer(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// body spells the error as the service's protocol does.
+// body formats the error as the service's protocol does.
 func (f *Fault) body(service string) (kind, body string) {
 	switch service {
 	case "S3":
