@@ -1,5 +1,5 @@
-// Command anchor-aws is the command line of Anchor with AWS's SDK, for the aws commands.
-// It is not installed by itself: cmd/anchor carries it and hands these commands to it.
+// Command anchor-aws is the command line of Anchor with AWS's SDK, for the aws commands. It is
+// not installed by itself: cmd/anchor contains it and runs it for these commands.
 package main
 
 import (

@@ -23,8 +23,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(functiontest.Main(m)) }
 
-// TestABuildsEventGoesLive feeds the deploy handler what CodeBuild's post_build sends,
-// over the real records and platform, twice.
+// TestABuildsEventGoesLive sends the deploy handler the event of CodeBuild's post_build twice,
+// with the real records and platform.
 func TestABuildsEventGoesLive(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	env, _ := installation(t, cloud)
@@ -77,7 +77,7 @@ func TestABuildsEventGoesLive(t *testing.T) {
 	goesAway(t, cloud, parts, p)
 }
 
-// goesAway runs the schedule until the project is gone, with all it had.
+// goesAway runs the schedule until the project and everything in it are removed.
 func goesAway(t *testing.T, cloud *awstest.Cloud, parts lambda.Parts, p anchor.Project) {
 	t.Helper()
 	for round := 0; ; round++ {
@@ -103,7 +103,7 @@ func goesAway(t *testing.T, cloud *awstest.Cloud, parts lambda.Parts, p anchor.P
 	}
 }
 
-// put leaves the tree's files below the path, as the archive layout has them.
+// put stores the tree's files below the path, in the archive layout.
 func put(t *testing.T, client *s3.Client, bucket, path, dir string) {
 	t.Helper()
 	must(t, filepath.WalkDir(dir, func(file string, e os.DirEntry, err error) error {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// foreign is what belongs to the other platform and would only make cold starts longer.
+// foreign lists packages of the other platform, which would only make cold starts longer.
 var foreign = []string{
 	"modernc.org/sqlite", "github.com/mholt/acmez", "github.com/quic-go/quic-go", "github.com/spf13/cobra",
 	"github.com/anchor-deploy/anchor/internal/local/edge", "github.com/anchor-deploy/anchor/internal/worker",

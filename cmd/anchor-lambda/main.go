@@ -1,5 +1,5 @@
-// Command anchor-lambda is the bootstrap of the installation's handlers on AWS
-// Lambda (provided.al2023). ANCHOR_HANDLER says which of them it is.
+// Command anchor-lambda is the bootstrap of the installation's handlers on AWS Lambda
+// (provided.al2023). ANCHOR_HANDLER selects the handler.
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() {
 	lambda.Start(handler)
 }
 
-// name is the handler's: of ANCHOR_HANDLER, else what the function's setting says.
+// name returns the handler's name: ANCHOR_HANDLER, or else the function's handler setting.
 func name() string {
 	if name := os.Getenv("ANCHOR_HANDLER"); name != "" {
 		return name

@@ -33,7 +33,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/project/secret"
 )
 
-// settings are what the template gives the handlers in their environment.
+// settings are the values that the template sets in the handlers' environment.
 type settings struct {
 	handler, version, installation                  string
 	keyParameter, siteRole, deployer, buildProject  string
@@ -63,14 +63,14 @@ func read(env func(string) string) (s settings, err error) {
 		return s, anchor.Invalid("no_settings", "the environment lacks %s", strings.Join(missing, ", ")).
 			Hintf("Run anchor aws bootstrap again: its template sets them.")
 	}
-	// Not set by templates before the secrets could rotate: the first one then.
+	// Templates from before the secrets could rotate do not set it: the first secret is used.
 	if secrets := env("ANCHOR_ORIGIN_SECRETS"); secrets != "" {
 		if _, err := fmt.Sscanf(secrets, "%d-%d", &s.secrets.Oldest, &s.secrets.Newest); err != nil {
 			return s, anchor.Invalid("bad_origin_secrets", "ANCHOR_ORIGIN_SECRETS is %q", secrets).
 				Hintf("Run anchor aws bootstrap again: its template sets it, as OLDEST-NEWEST.").Because(err)
 		}
 	}
-	if days := env("ANCHOR_LOG_DAYS"); days != "" { // only who makes functions is told
+	if days := env("ANCHOR_LOG_DAYS"); days != "" { // set only for the handlers that create functions
 		if s.logDays, err = strconv.Atoi(days); err != nil {
 			return s, anchor.Invalid("bad_log_days", "ANCHOR_LOG_DAYS is %q", days).
 				Hintf("Run anchor aws bootstrap again: its template sets it.").Because(err)
@@ -79,8 +79,8 @@ func read(env func(string) string) (s settings, err error) {
 	return s, nil
 }
 
-// open composes the handler that the environment names. Its only call is for the
-// installation's key.
+// open composes the handler that the environment names. Its only call reads the installation's
+// key.
 func open(ctx context.Context, env func(string) string) (lambda.Handler, error) {
 	s, err := read(env)
 	if err != nil {
@@ -102,18 +102,18 @@ func open(ctx context.Context, env func(string) string) (lambda.Handler, error) 
 	return lambda.Compose(parts).Named(s.handler)
 }
 
-// manyAtOnce keeps as many connections to S3 as files are sent at once: by default ten
-// stay open, and every other file would pay for a handshake.
+// manyAtOnce returns a client that keeps as many connections to S3 open as files are sent at
+// once. By default ten stay open, and every other file would need a handshake.
 func manyAtOnce() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConns, t.MaxIdleConnsPerHost = 128, 64
 	})
 }
 
-// diagnosis is how long one of a domain's DNS may take: a request has 30 s in all.
+// diagnosis bounds the diagnosis of one domain's DNS: a request has 30 s in all.
 const diagnosis = 8 * time.Second
 
-// parts makes what the handlers are made of; probes sends requests to the sites.
+// parts returns what the handlers are made of; probes sends requests to the sites.
 func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambda.Parts, error) {
 	box, err := secret.New(key)
 	if err != nil {

@@ -40,7 +40,7 @@ func must(t *testing.T, err error) {
 // runtime is Lambda's runtime API (Lambda, "Using the Lambda runtime API") for one process.
 type runtime struct {
 	*httptest.Server
-	ready  chan time.Time // when the process first asked for an event
+	ready  chan time.Time // when the process first requested an event
 	events chan string
 	answer chan []byte
 	failed chan string
@@ -110,7 +110,7 @@ func (r *runtime) send(t *testing.T, event string) []byte {
 	return nil
 }
 
-// installation has what bootstrap makes before the handlers run.
+// installation creates what bootstrap creates before the handlers run.
 func installation(t *testing.T, cloud *awstest.Cloud) (env []string, token string) {
 	t.Helper()
 	client := dynamodb.NewFromConfig(cloud.Config())

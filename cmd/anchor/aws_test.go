@@ -21,8 +21,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/server"
 )
 
-// mainOnAWS is the command with its aws commands in the same process and handlers that
-// nothing runs.
+// mainOnAWS runs the command with its aws commands in the same process, and with handlers' code
+// that nothing runs.
 func mainOnAWS() {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)

@@ -15,7 +15,7 @@ func main() {
 	os.Exit(cli.Main(cli.Parts{Server: server.Run, Installation: elsewhere}))
 }
 
-// elsewhere has the same command done by cmd/anchor-aws, which takes over from here.
+// elsewhere replaces this process with cmd/anchor-aws, which runs the same command.
 func elsewhere(context.Context, installation.Options) (installation.Installation, error) {
 	return nil, companion.Exec(os.Args)
 }

@@ -40,7 +40,7 @@ func TestScripts(t *testing.T) {
 
 const anchorKey = "anchor"
 
-// setup gives every script a server, a home of its own and an app that is built.
+// setup prepares a server, a home folder and a built app for every script.
 func setup(t *testing.T, env *testscript.Env) error {
 	a := apitest.New(t, apitest.Options{})
 	env.Values[anchorKey] = a
@@ -65,8 +65,8 @@ func setup(t *testing.T, env *testscript.Env) error {
 	return os.WriteFile(filepath.Join(env.WorkDir, "shop", "package.json"), []byte(manifest), 0o644)
 }
 
-// nobody is an address where nothing listens: a port that was free a moment ago may
-// be another test's by now.
+// nobody is an address where nothing listens. A port that was free a moment ago may be in use by
+// another test.
 const nobody = "http://127.0.0.1:1"
 
 // code N COMMAND… runs a command that must end with exit code N.
@@ -107,7 +107,7 @@ func jsonDocument(ts *testscript.TestScript, neg bool, want []string) {
 	}
 }
 
-// getid VAR KEY sets VAR to what stdout's document has under KEY.
+// getid VAR KEY sets VAR to the value of KEY in stdout's document.
 func getID(ts *testscript.TestScript, neg bool, args []string) {
 	var doc map[string]any
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &doc))
@@ -130,24 +130,24 @@ func appLog(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Value(anchorKey).(*apitest.Anchor).Log(anchor.DeploymentID(args[0]), args[1], args[2]))
 }
 
-// dns NAME STATE [FOUND…] sets how the record of a domain is found.
+// dns NAME STATE [FOUND…] sets the state of a domain's record.
 func setDNS(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Value(anchorKey).(*apitest.Anchor).DNS(args[0], domains.FindingState(args[1]), args[2:]...))
 }
 
-// issue NAME lets a domain's certificate be issued.
+// issue NAME issues a domain's certificate.
 func issue(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Value(anchorKey).(*apitest.Anchor).Issue(args[0]))
 }
 
-// diagnosed NAME waits until the DNS of a domain was asked for after it was added.
+// diagnosed NAME waits until the DNS of a domain was queried after it was added.
 func diagnosed(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute) // only a broken test waits this long
 	defer stop()
 	ts.Check(ts.Value(anchorKey).(*apitest.Anchor).AwaitDiagnosis(ctx, args[0]))
 }
 
-// announce makes the server be found without ANCHOR_URL.
+// announce lets the CLI find the server without ANCHOR_URL.
 func announceServer(ts *testscript.TestScript, _ bool, _ []string) {
 	data := ts.MkAbs("home/data/anchor")
 	ts.Check(os.MkdirAll(data, 0o700))
@@ -168,7 +168,7 @@ func narrow(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 }
 
-// nobuilds makes the server one that builds nothing.
+// nobuilds makes the server refuse builds.
 func noBuilds(t *testing.T, ts *testscript.TestScript) {
 	services := ts.Value(anchorKey).(*apitest.Anchor).Services()
 	services.Builds = nil

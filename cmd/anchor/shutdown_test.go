@@ -19,7 +19,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/server"
 )
 
-// served is an app whose answers end when a gate opens, if one is named, and which works on after them until another does.
+// served is an app whose answers end when a gate opens, if one is named, and which continues to
+// work after them until another gate opens.
 const served = `
 export const handler = awslambda.streamifyResponse(async (event, stream) => {
   const { answer, work } = Object.fromEntries(new URLSearchParams(event.rawQueryString));
@@ -34,7 +35,8 @@ export const handler = awslambda.streamifyResponse(async (event, stream) => {
   await fetch(work + "/done");
 });`
 
-// gates are URLs that answer once they are opened. A worker reaches them from its jail, where it shares no files.
+// gates are URLs that answer once they are opened. A worker can reach them from its jail, where
+// it shares no files.
 type gates struct {
 	*httptest.Server
 	answer, work, done chan struct{}
@@ -75,7 +77,8 @@ type runningServer struct {
 	home string
 }
 
-// upWith deploys an app with that handler as the project shop to a server of its own, which has more flags.
+// upWith deploys an app with that handler as the project shop to its own server, which is started
+// with flags.
 func upWith(t *testing.T, handler string, flags ...string) *runningServer {
 	t.Helper()
 	s := &runningServer{home: t.TempDir()}
@@ -120,7 +123,7 @@ func (s *runningServer) deploy(project string) (string, error) {
 	return string(out), err
 }
 
-// command is anchor, which this test program is under that name.
+// command returns the anchor command, which this test program is under that name.
 func (s *runningServer) command(args ...string) *exec.Cmd {
 	self, err := os.Executable()
 	if err != nil {
@@ -132,7 +135,7 @@ func (s *runningServer) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// site is the origin of the project that upWith deploys.
+// site returns the origin of the project that upWith deploys.
 func (s *runningServer) site(t *testing.T) *url.URL {
 	t.Helper()
 	site, err := url.Parse(strings.Replace(s.SiteURL, "<project>", "shop", 1))
@@ -142,7 +145,7 @@ func (s *runningServer) site(t *testing.T) *url.URL {
 	return site
 }
 
-// get sends a request, whose answer has begun when get returns.
+// get sends a request and returns when its answer has begun.
 func (s *runningServer) get(t *testing.T, query url.Values) *http.Response {
 	t.Helper()
 	site := s.site(t)
@@ -168,7 +171,7 @@ func wantWhole(t *testing.T, resp *http.Response) {
 	}
 }
 
-// ends waits for the end of the process.
+// ends waits until the process has ended.
 func (s *runningServer) ends(t *testing.T) error {
 	t.Helper()
 	ended := make(chan error, 1)
@@ -198,7 +201,7 @@ func (s *runningServer) refusesConnections(t *testing.T) {
 	}
 }
 
-// TestShutdownWaitsForRequestsAndTheWorkAfterThem sends each signal that asks Anchor to end.
+// TestShutdownWaitsForRequestsAndTheWorkAfterThem sends each signal that makes Anchor shut down.
 func TestShutdownWaitsForRequestsAndTheWorkAfterThem(t *testing.T) {
 	for name, signal := range map[string]os.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": syscall.SIGINT, "SIGHUP": syscall.SIGHUP} {
 		t.Run(name, func(t *testing.T) {
