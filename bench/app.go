@@ -10,8 +10,8 @@ import (
 	"github.com/anchor-deploy/anchor/e2e"
 )
 
-// copyApp copies the storefront's OpenNext build as it is: deploying remembers the
-// project in the app's folder, and the example's shall stay clean.
+// copyApp copies the storefront's OpenNext build unchanged: deploying writes the project into the
+// app's folder, and the example's must stay clean.
 func (l *lab) copyApp() (string, error) {
 	dir, err := l.folder("app")
 	if err != nil {
@@ -20,12 +20,12 @@ func (l *lab) copyApp() (string, error) {
 	return dir, os.CopyFS(filepath.Join(dir, ".open-next"), os.DirFS(filepath.Join(l.storefront, ".open-next")))
 }
 
-// variants is where copies of the build are until the run ends.
+// variants holds copies of the build until the run ends.
 const variants = "bench/out"
 
-// variant copies it as another build of the same app with another label.
+// variant copies the build as another build of the same app with another label.
 func (l *lab) variant(n int) (string, error) {
-	// Beside the example, as what does not change is linked to it.
+	// On the file system of the example, because unchanged files are linked to it.
 	if err := os.MkdirAll(variants, 0o755); err != nil {
 		return "", err
 	}
@@ -60,9 +60,9 @@ const cutHandler = `export const handler = awslambda.streamifyResponse(async (ev
 });
 `
 
-// cutApp copies the storefront's build with all that Anchor itself keeps in mind of
-// a deployment (static files, routes, functions, cache), and with bundles cut down
-// to a handler that starts at once, so that hundreds can be probed.
+// cutApp copies the storefront's build with everything that Anchor itself stores of a deployment
+// (static files, routes, functions, cache). It reduces the bundles to a handler that starts at
+// once, so that hundreds can be probed.
 func (l *lab) cutApp() (string, error) {
 	dir, err := l.folder("cut")
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// awsCalls holds what a test of the aws platform counts and compares at every run. It
-// is shown here, not counted again.
+// awsCalls holds the counts that a test of the aws platform compares at every run. They are shown
+// here, not counted again.
 const awsCalls = "internal/aws/testdata/calls.golden"
 
 // The budget of a rollback of a project with two functions.
@@ -17,13 +17,13 @@ const (
 	rollbackSerial = 5
 )
 
-// operation is one headline of the file: what was done and the calls that took.
+// operation is one headline of the file: what was done, and the calls that it took.
 type operation struct {
 	name          string
-	calls, serial int // serial is 0 where it differs from one time to the next
+	calls, serial int // serial is 0 where it differs from run to run
 }
 
-// measureAWSCalls tells how much the platform asks of AWS, which is what takes its time.
+// measureAWSCalls reports how many calls the platform makes to AWS, which take most of its time.
 func measureAWSCalls(context.Context, *lab) ([]result, error) {
 	text, err := os.ReadFile(awsCalls)
 	if err != nil {
@@ -34,7 +34,7 @@ func measureAWSCalls(context.Context, *lab) ([]result, error) {
 		return nil, err
 	}
 	for _, o := range operations {
-		if o.name != "rollback, in a new process" { // as the handler most often is
+		if o.name != "rollback, in a new process" { // the most frequent case for the handler
 			continue
 		}
 		return []result{{

@@ -14,7 +14,7 @@ type contest struct {
 	peerCPU    func() (time.Duration, error)
 }
 
-// verdicts are the rounds of a contest.
+// verdicts holds the rounds of a contest.
 type verdicts struct {
 	ours, peer       []loaded
 	oursBusy, peerBy []float64 // of one core, by round
@@ -57,7 +57,7 @@ func busyDuring(ctx context.Context, l load, cpu func() (time.Duration, error)) 
 
 func rates(all []loaded) []float64 { return pick(all, func(l loaded) float64 { return l.perSecond }) }
 
-// ratios are ours over the peer's, by round.
+// ratios returns ours divided by the peer's, by round.
 func (v verdicts) ratios() []float64 {
 	r := make([]float64, len(v.ours))
 	for i := range r {
@@ -86,14 +86,14 @@ func (v verdicts) costRatios() []float64 {
 	return r
 }
 
-// side says one side's medians.
+// side formats one side's medians.
 func side(all []loaded) string {
 	p50 := median(pick(all, func(l loaded) float64 { return l.p50.Seconds() * 1000 }))
 	p99 := median(pick(all, func(l loaded) float64 { return l.p99.Seconds() * 1000 }))
 	return fmt.Sprintf("%.0f/s, p50 %.1f ms, p99 %.1f ms", median(rates(all)), p50, p99)
 }
 
-// rounds lists what every round gave, so that the noise shows.
+// rounds lists the result of every round, which shows the noise.
 func (v verdicts) rounds() string {
 	var b strings.Builder
 	for i, r := range v.ratios() {

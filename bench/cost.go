@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// pageCost is the processor time that one page takes, by who spends it. Other work
-// on the machine hardly moves it.
+// pageCost is the processor time of one page, by process. Other work on the machine hardly
+// affects it.
 type pageCost struct{ edge, workers, peer time.Duration }
 
 func (c pageCost) String() string {
@@ -42,7 +42,7 @@ func costOf(ctx context.Context, s *server, next *process, ours, peer load) (c p
 	return c, err
 }
 
-// spent is the processor time of Anchor's own process and of its workers so far.
+// spent returns the processor time of Anchor's own process and of its workers so far.
 func (s *server) spent() (edge, workers time.Duration, err error) {
 	if edge, err = s.cpuTime(); err != nil {
 		return 0, 0, err
@@ -51,7 +51,7 @@ func (s *server) spent() (edge, workers time.Duration, err error) {
 	return edge, workers, err
 }
 
-// pagesOf loads once and gives how many answers came, as a number to divide by.
+// pagesOf runs one load and returns the number of answers, as a divisor.
 func pagesOf(ctx context.Context, l load) (time.Duration, error) {
 	got, err := wrk(ctx, l)
 	return time.Duration(max(1, got.perSecond*got.length.Seconds())), err

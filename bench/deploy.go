@@ -14,8 +14,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
-// measureDeploy deploys the whole artifact into a fresh data folder, in turns with
-// a worker that just starts.
+// measureDeploy deploys the whole artifact into a fresh data folder, alternating with a worker
+// that just starts.
 func measureDeploy(ctx context.Context, l *lab) ([]result, error) {
 	app, err := l.copyApp()
 	if err != nil {
@@ -71,8 +71,8 @@ func (l *lab) firstDeploy(ctx context.Context, app string) (time.Duration, deplo
 	return took, d, err
 }
 
-// coldStart gives the time until the server's bundle is imported, and until it has
-// answered its first page.
+// coldStart returns the time until the server's bundle is imported, and until it has answered its
+// first page.
 func (l *lab) coldStart(ctx context.Context, app string) (ready, answered time.Duration, err error) {
 	dir := filepath.Join(app, ".open-next", "server-functions", "default")
 	tmp, err := l.folder("w")

@@ -59,7 +59,7 @@ func (l *lab) page(ctx context.Context, path string) (v verdicts, cost pageCost,
 	return v, cost, err
 }
 
-// wrkCores keeps the load off the two cores under measurement where there are more.
+// wrkCores keeps the load off the two measured cores when there are more.
 func wrkCores() string {
 	if n := runtime.NumCPU(); n > 2 {
 		return fmt.Sprintf("2-%d", n-1)

@@ -15,8 +15,8 @@ const (
 	edgePairs  = 3000
 )
 
-// measureEdgeTime asks the same worker the same thing, once through Anchor and once
-// straight at its socket, in turns.
+// measureEdgeTime sends the same request to the same worker, alternately through Anchor and
+// directly to its socket.
 func measureEdgeTime(ctx context.Context, l *lab) ([]result, error) {
 	s, err := l.shop(ctx, "")
 	if err != nil {
@@ -61,7 +61,7 @@ func measureEdgeTime(ctx context.Context, l *lab) ([]result, error) {
 	}}, nil
 }
 
-// workerSocket finds the socket of the one worker that runs.
+// workerSocket finds the socket of the only worker that runs.
 func (s *server) workerSocket() (string, error) {
 	found, err := filepath.Glob(filepath.Join(s.run, "anchor-*", "w*", "s", "*"))
 	if err != nil {
@@ -78,7 +78,7 @@ type asker struct {
 	client *http.Client
 }
 
-// pair times one request each way.
+// pair times one request on each path.
 func pair(ctx context.Context, through, direct asker, throughFirst bool) (t, d time.Duration, err error) {
 	if throughFirst {
 		if t, err = through.ask(ctx); err != nil {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// facts are the circumstances of a run.
+// facts are the conditions of a run.
 type facts struct {
 	date                       time.Time
 	commit                     string
@@ -33,7 +33,7 @@ func gatherFacts(ctx context.Context, l *lab) (f facts, err error) {
 		commit: said("git", "describe", "--always", "--dirty", "--exclude=*"),
 		kernel: said("uname", "-srm"),
 		nginx:  strings.TrimPrefix(said("nginx", "-v"), "nginx version: "),
-		wrk:    said("wrk", "-v"), // which ends with 1
+		wrk:    said("wrk", "-v"), // which exits with 1
 		anchor: said(l.binary, "version"),
 		next:   said("node", "-p", fmt.Sprintf("require(%q).version", absolute(l.storefront)+"/node_modules/next/package.json")),
 		openNext: said("node", "-p", fmt.Sprintf("require(%q).version",
@@ -46,7 +46,7 @@ func gatherFacts(ctx context.Context, l *lab) (f facts, err error) {
 	return f, err
 }
 
-// loadAverages are those of 1, 5 and 15 minutes: others' work shows in them.
+// loadAverages returns those of 1, 5 and 15 minutes, which reveal other work on the machine.
 func loadAverages() string {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
@@ -68,7 +68,7 @@ func (f facts) rows() [][2]string {
 	}
 }
 
-// procValue gives the first value of a key in a file of proc(5).
+// procValue returns the first value of a key in a file of proc(5).
 func procValue(file, key string) string {
 	text, err := os.ReadFile(file)
 	if err != nil {

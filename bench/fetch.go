@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// fetch asks once, without compression.
+// fetch sends one request, without compression.
 func fetch(ctx context.Context, url, host string) (status int, body string, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -26,11 +26,11 @@ func fetch(ctx context.Context, url, host string) (status int, body string, err 
 	return res.StatusCode, string(text), err
 }
 
-// changing is what differs between two renderings of one page.
+// changing matches what differs between two renderings of one page.
 var changing = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\.\d+|data-pid\\?":\s*\d+|data-pid="\d+"`)
 
-// sameBody checks that two servers answer a path with 200 and the same page, but
-// for its time and process id.
+// sameBody checks that two servers answer a path with 200 and the same page, except for its time
+// and process id.
 func sameBody(ctx context.Context, ours, peer, path string) error {
 	var pages [2]string
 	for i, base := range []string{ours, peer} {

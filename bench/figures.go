@@ -15,7 +15,7 @@ func pick[T any](all []T, f func(T) float64) []float64 {
 	return out
 }
 
-// median of an even number is the mean of the middle two. Of nothing it is NaN.
+// median returns the mean of the middle two for an even number of values, and NaN for none.
 func median(all []float64) float64 {
 	sorted := slices.Sorted(slices.Values(all))
 	n := len(sorted)
@@ -25,7 +25,7 @@ func median(all []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// quantile is by nearest rank: the smallest value that q of all do not exceed.
+// quantile uses the nearest rank: the smallest value that a share q of all does not exceed.
 func quantile(all []float64, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(all))
 	if len(sorted) == 0 {

@@ -13,7 +13,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
-// lab is what every measurement needs: the build under test, the tools, a folder.
+// lab is what every measurement needs: the build under test, the tools and a folder.
 type lab struct {
 	options
 	node  worker.Node
@@ -58,7 +58,7 @@ func (l *lab) close() error { return errors.Join(os.RemoveAll(l.dir), os.RemoveA
 
 func (l *lab) say(format string, args ...any) { fmt.Fprintf(os.Stderr, "· "+format+"\n", args...) }
 
-// folder makes a new empty folder in the lab's.
+// folder creates a new empty folder in the lab's.
 func (l *lab) folder(name string) (string, error) {
 	dir, err := os.MkdirTemp(l.dir, name)
 	if err != nil {

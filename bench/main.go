@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// part is one measurement. It gives a line of the table for each of its budgets.
+// part is one measurement. It returns a line of the table for each of its budgets.
 type part struct {
 	name    string
 	measure func(ctx context.Context, l *lab) ([]result, error)

@@ -22,7 +22,7 @@ const (
 	settle = 8 * time.Second
 )
 
-// measureMemory weighs the Go process: alone, with many projects, and with a few
+// measureMemory measures the memory of the Go process: alone, with many projects, and with a few
 // of them live.
 func measureMemory(ctx context.Context, l *lab) ([]result, error) {
 	s, err := l.up(ctx, "")
@@ -73,7 +73,7 @@ func measureMemory(ctx context.Context, l *lab) ([]result, error) {
 
 type weight struct{ rss, anon int64 }
 
-// weigh gives the memory of the process after a pause.
+// weigh returns the memory of the process after a pause.
 func (s *server) weigh() (w weight, err error) {
 	time.Sleep(settle)
 	if w.rss, err = s.memory("VmRSS"); err != nil {
@@ -85,8 +85,7 @@ func (s *server) weigh() (w weight, err error) {
 
 func slug(n int) string { return fmt.Sprintf("p%03d", n) }
 
-// fill makes the projects and their deployments, and weighs the process after the
-// last batch.
+// fill creates the projects and their deployments, and measures the process after the last batch.
 func (s *server) fill(ctx context.Context) (files int, busy weight, err error) {
 	app, err := s.lab.cutApp()
 	if err != nil {

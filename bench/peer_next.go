@@ -47,7 +47,7 @@ func (l *lab) nextStart(ctx context.Context, cores string) (*process, string, er
 	return p, base, nil
 }
 
-// awaitAnswer asks until the server answers with 200.
+// awaitAnswer repeats a request until the server answers with 200.
 func awaitAnswer(ctx context.Context, p *process, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

@@ -10,8 +10,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/testport"
 )
 
-// nginxConf is tuned as its documentation suggests for static files. One process:
-// its use of the core can then be read from it.
+// nginxConf is tuned as its documentation suggests for static files. It is one process, so that
+// its use of the core can be read from it.
 const nginxConf = `daemon off;
 master_process off;
 worker_processes 1;
@@ -34,7 +34,7 @@ http {
 }
 `
 
-// nginx serves a folder on core 0 and has answered the path once.
+// nginx serves a folder on core 0, and returns once it has answered the path.
 func (l *lab) nginx(ctx context.Context, root, path string) (*process, string, error) {
 	dir, err := l.folder("nginx")
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// process is a server under measurement, with what it has printed.
+// process is a server under measurement, with its output.
 type process struct {
 	cmd    *exec.Cmd
 	output *output
@@ -58,7 +58,7 @@ func launch(cores string, cmd *exec.Cmd) (*process, error) {
 		return nil, fmt.Errorf("start %s: %w", cmd.Args[0], err)
 	}
 	go func() {
-		_ = cmd.Wait() // how it ended is seen by whoever asks it something
+		_ = cmd.Wait() // the next request shows how it ended
 		close(p.ended)
 	}()
 	return p, nil
@@ -66,7 +66,7 @@ func launch(cores string, cmd *exec.Cmd) (*process, error) {
 
 // stop ends the process with SIGTERM, and with SIGKILL when that takes too long.
 func (p *process) stop() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may be gone already
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
 	select {
 	case <-p.ended:
 	case <-time.After(20 * time.Second):
@@ -75,13 +75,13 @@ func (p *process) stop() {
 	}
 }
 
-// cpuTime is what the process has used so far.
+// cpuTime returns the processor time that the process has used so far.
 func (p *process) cpuTime() (time.Duration, error) {
 	_, used, err := readStat(p.cmd.Process.Pid)
 	return used, err
 }
 
-// childrenTime is what its living children have used so far.
+// childrenTime returns the processor time that its living children have used so far.
 func (p *process) childrenTime() (time.Duration, error) {
 	all, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -95,14 +95,14 @@ func (p *process) childrenTime() (time.Duration, error) {
 		}
 		parent, used, err := readStat(pid)
 		if err == nil && parent == p.cmd.Process.Pid {
-			sum += used // others come and go while this loop runs
+			sum += used // others start and end during this loop
 		}
 	}
 	return sum, nil
 }
 
-// readStat reads the fields ppid, utime and stime, in ticks of 10 ms, of a
-// process's stat: proc(5).
+// readStat reads the fields ppid, utime and stime, in ticks of 10 ms, of a process's stat:
+// proc(5).
 func readStat(pid int) (parent int, used time.Duration, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -122,7 +122,7 @@ func readStat(pid int) (parent int, used time.Duration, err error) {
 	return int(numbers[0]), time.Duration(numbers[1]+numbers[2]) * 10 * time.Millisecond, nil
 }
 
-// memory gives a line of /proc/PID/status in bytes: VmRSS, RssAnon.
+// memory returns a line of /proc/PID/status in bytes: VmRSS, RssAnon.
 func (p *process) memory(line string) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {

@@ -64,14 +64,14 @@ func measureRedeploy(ctx context.Context, l *lab) ([]result, error) {
 	}}, nil
 }
 
-// resent is what a redeploy cost.
+// resent is the cost of a redeployment.
 type resent struct {
-	changed   int64 // bytes of contents that the first build had not
-	files     int   // that have them
+	changed   int64 // bytes of contents that the first build lacked
+	files     int   // files with such contents
 	total     int   // files of the build
-	sent      int64 // by the command's own count
+	sent      int64 // as counted by the command
 	filesSent int
-	wire      int64 // by the relay's
+	wire      int64 // as counted by the relay
 }
 
 func (s *server) redeploy(ctx context.Context, app string, before artifact.Manifest) (r resent, err error) {

@@ -48,13 +48,13 @@ func (r *relay) pass(ctx context.Context, client net.Conn) {
 	defer client.Close()
 	server, err := (&net.Dialer{}).DialContext(ctx, "tcp", r.target)
 	if err != nil {
-		return // the client sees its connection end and fails
+		return // the client's connection ends and fails
 	}
 	defer server.Close()
 	go func() {
 		_, err := io.Copy(server, io.TeeReader(client, counter{&r.sent}))
 		if tcp, ok := server.(*net.TCPConn); ok && !errors.Is(err, net.ErrClosed) {
-			_ = tcp.CloseWrite() // the server ends what it still says
+			_ = tcp.CloseWrite() // the server finishes its answer
 		}
 	}()
 	_, _ = io.Copy(client, server)

@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// result is one line of the table and, below it, how it came about.
+// result is one line of the table, with the explanation below it.
 type result struct {
 	what, ours, peer, ratio, budget string
 	verdict                         verdict
 	how                             []string // paragraphs
 }
 
-// verdict is how a figure stands to its budget.
+// verdict compares a figure with its budget.
 type verdict string
 
 const (
 	met       verdict = "met"
 	missed    verdict = "**missed**"
-	lookAhead verdict = "look ahead" // a later issue's budget
+	lookAhead verdict = "look ahead" // the budget of a later version
 )
 
 // judge is met when the budget is kept.
@@ -30,7 +30,7 @@ func judge(kept bool) verdict {
 	return missed
 }
 
-// ahead is the verdict on a budget that a later issue has to keep.
+// ahead is the verdict on a budget of a later version.
 func ahead(kept bool) verdict {
 	if kept {
 		return lookAhead + ": would be met"

@@ -11,7 +11,7 @@ import (
 
 const (
 	switches    = 200
-	calmly      = 50 // switches before anybody visits
+	calmly      = 50 // switches without visitors
 	switchPause = 50 * time.Millisecond
 )
 
@@ -39,7 +39,7 @@ func measureRollback(ctx context.Context, l *lab) ([]result, error) {
 		return nil, err
 	}
 	crowd := visit(ctx, s)
-	time.Sleep(2 * time.Second) // both get going
+	time.Sleep(2 * time.Second) // both start
 	calls, inside, err := switchBetween(ctx, s, ids, switches)
 	seen := crowd.leave()
 	if err != nil {
@@ -71,8 +71,8 @@ func measureRollback(ctx context.Context, l *lab) ([]result, error) {
 	return []result{r}, nil
 }
 
-// switchBetween gives, for each switch in ms, the call's time at the client and the
-// server's own count.
+// switchBetween returns, for each switch in ms, the duration of the call at the client and the
+// server's own measurement.
 func switchBetween(ctx context.Context, s *server, ids []anchor.DeploymentID, n int) (calls, inside []float64, err error) {
 	client := s.client()
 	for n := range n {
@@ -91,7 +91,7 @@ func switchBetween(ctx context.Context, s *server, ids []anchor.DeploymentID, n 
 	return calls, inside, nil
 }
 
-// servedBy checks that the site's traffic goes to a deployment.
+// servedBy checks that the site's traffic reaches a deployment.
 func servedBy(ctx context.Context, s *server, target anchor.DeploymentID) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.site()+"/version.txt", nil)
 	if err != nil {

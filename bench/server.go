@@ -21,7 +21,7 @@ type server struct {
 	lab   *lab
 	cores string
 	data  string
-	run   string // its TMPDIR, hence where the sockets to its workers are
+	run   string // its TMPDIR, which contains the sockets to its workers
 	port  string // of site traffic on 127.0.0.1
 	api   string
 	token string
@@ -71,7 +71,7 @@ func (s *server) start(ctx context.Context) error {
 	return nil
 }
 
-// restart ends Anchor and starts it over the same data.
+// restart stops Anchor and starts it with the same data.
 func (s *server) restart(ctx context.Context) error {
 	s.stop()
 	return s.start(ctx)
@@ -92,8 +92,8 @@ type deployed struct {
 	Timings      map[string]int64 // ms by step
 }
 
-// deploy runs the real command for the prebuilt app in a folder. api is the
-// server's unless something stands between.
+// deploy runs the real command for the prebuilt app in a folder. api is the server's, unless a
+// relay precedes it.
 func (s *server) deploy(ctx context.Context, app, project, api string, args ...string) (deployed, error) {
 	args = append([]string{"deploy", "--prebuilt", app, "--project", project, "--json"}, args...)
 	cmd := exec.CommandContext(ctx, s.lab.binary, args...)
@@ -113,7 +113,7 @@ func (s *server) deploy(ctx context.Context, app, project, api string, args ...s
 	return d, nil
 }
 
-// shop brings Anchor up with the storefront live as project "shop".
+// shop starts Anchor with the storefront live as project "shop".
 func (l *lab) shop(ctx context.Context, cores string) (*server, error) {
 	s, err := l.up(ctx, cores)
 	if err != nil {

@@ -56,7 +56,7 @@ func measureStatic(ctx context.Context, l *lab) ([]result, error) {
 // typical is about the size of a chunk of an app's own code, compressed ones aside.
 const typical = 16 << 10
 
-// typicalChunk gives the URL path of the build's hashed file nearest to typical.
+// typicalChunk returns the URL path of the build's hashed file whose size is nearest to typical.
 func typicalChunk(assets string) (path string, length int64, err error) {
 	nearest := int64(math.MaxInt64)
 	err = filepath.WalkDir(filepath.Join(assets, "_next", "static"), func(file string, e os.DirEntry, err error) error {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// crowd keeps visitors on the shop until it leaves, and counts.
+// crowd sends visitors to the shop until it is stopped, and counts.
 type crowd struct {
 	base  string
 	began time.Time
@@ -33,14 +33,14 @@ type answer struct {
 	body   string
 }
 
-// seen is what a crowd has met with.
+// seen is what a crowd has experienced.
 type seen struct {
 	visits int
 	faults []string
 	took   time.Duration
 }
 
-// crowdIs describes whom visit sends.
+// crowdIs describes the visitors that visit sends.
 const crowdIs = "four visitors (pages over kept connections, pages over new connections, posted bodies of 16 kB, static files, each the next as soon as the last has ended)"
 
 func visit(ctx context.Context, s *server) *crowd {
@@ -84,7 +84,7 @@ var (
 	anyVersion  = regexp.MustCompile(`storefront-\d{4}`)
 )
 
-// page checks that a page is complete and of one version throughout.
+// page checks that a page is complete and of a single version.
 func (c *crowd) page(ctx context.Context, client *http.Client) error {
 	got, err := c.ask(ctx, client, http.MethodGet, "/dynamic", nil)
 	if err != nil {
@@ -118,7 +118,7 @@ func (c *crowd) post(ctx context.Context, client *http.Client) error {
 }
 
 func (c *crowd) file(ctx context.Context, client *http.Client) error {
-	time.Sleep(time.Millisecond) // or it would be all there is
+	time.Sleep(time.Millisecond) // or it would be the only load
 	got, err := c.ask(ctx, client, http.MethodGet, "/robots.txt", nil)
 	if err == nil && (got.status != http.StatusOK || got.body == "") {
 		err = fmt.Errorf("status %d, %d bytes", got.status, len(got.body))

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// load is how wrk asks; both sides of a comparison are asked alike.
+// load is how wrk sends requests, equal for both sides of a comparison.
 type load struct {
 	cores       string // of wrk itself, "" for all
 	connections int
@@ -24,8 +24,8 @@ type loaded struct {
 	length    time.Duration
 }
 
-// wrk loads a server in one round. An answer other than 2xx or 3xx, or a broken
-// connection, is an error: a figure of failures says nothing.
+// wrk loads a server in one round. An answer other than 2xx or 3xx, or a broken connection, is an
+// error: a figure of failures means nothing.
 func wrk(ctx context.Context, l load) (loaded, error) {
 	args := []string{
 		"-t1", fmt.Sprintf("-c%d", l.connections), fmt.Sprintf("-d%ds", max(1, int(l.length.Seconds()))),
