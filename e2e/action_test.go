@@ -9,9 +9,9 @@ import (
 
 var actionInput = regexp.MustCompile(`name="\$ACTION_ID_([0-9a-f]+)"`)
 
-// TestServerActionRedirect calls a server action as the browser's script does. The
-// answer to one that redirects holds the target page, so that the browser need not
-// load it as a whole; for that the app asks for itself over plain HTTP.
+// TestServerActionRedirect calls a server action as the browser's script does. The answer to an
+// action that redirects contains the target page, so that the browser need not load the page. For
+// that the app requests the page from itself over plain HTTP.
 func TestServerActionRedirect(t *testing.T) {
 	a := up(t)
 	a.deploy(variant(t, 1), "shop")

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestReleasesOnAWS is TestReleases for a user who moved to AWS: the same commands, of
-// which Lambda gets every event twice.
+// TestReleasesOnAWS is TestReleases for a user who moved to AWS: the same commands, with every
+// event delivered to Lambda twice.
 func TestReleasesOnAWS(t *testing.T) {
 	a := onAWS(t)
 	a.twice = true
@@ -107,7 +107,7 @@ func TestReleasesOnAWS(t *testing.T) {
 	})
 }
 
-// visit looks at each kind of thing a site has.
+// visit requests each kind of resource of a site.
 func (a *account) visit(t *testing.T, s *site) {
 	s.get("/").want(t, 200).has(t, "storefront-")
 	for _, c := range chunkURL.FindAllString(s.get("/").Body, -1) {
@@ -121,7 +121,7 @@ func (a *account) visit(t *testing.T, s *site) {
 	s.get("/nowhere").want(t, 404)
 }
 
-// rollsBack goes back to a deployment and looks at the answer and the record.
+// rollsBack rolls back to a deployment and checks the answer and the record.
 func (a *account) rollsBack(t *testing.T, to deployed) {
 	s := a.shop(t, to)
 	before := a.records(t, "shop")[0].DeploymentID
@@ -185,8 +185,7 @@ func (a *account) refusesRollbacks(t *testing.T, known string) {
 	}
 }
 
-// locksVariables sets a variable, which is there for the next deployment and not for the
-// one before.
+// locksVariables sets a variable, which the next deployment has and the one before does not.
 func (a *account) locksVariables(t *testing.T, s *site) {
 	seen := func() string {
 		var env struct{ Shop map[string]string }
@@ -213,7 +212,7 @@ func (a *account) locksVariables(t *testing.T, s *site) {
 	}
 }
 
-// keyed asks the API with an Idempotency-Key.
+// keyed sends an API request with an Idempotency-Key.
 func (a *account) keyed(t *testing.T, method, path, key string, in any) ([]byte, int) {
 	t.Helper()
 	body, err := json.Marshal(in)

@@ -23,11 +23,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/function/functiontest"
 )
 
-// account is an AWS account on an emulator with an installation in it that
-// `anchor aws bootstrap` made. The emulator has everything of it but the handlers'
-// runtime: they are real processes here, behind a gateway with the installation's
-// own routes. Its anchor is the CLI with ANCHOR_URL at that gateway, and the site of
-// its projects is the test's CloudFront.
+// account is an AWS account on an emulator, with an installation that `anchor aws bootstrap`
+// created. The emulator has all of it except the handlers' runtime. The handlers are real
+// processes here, behind a gateway with the installation's own routes. Its anchor is the CLI with
+// ANCHOR_URL set to that gateway, and the test's CloudFront serves its projects.
 type account struct {
 	*anchor
 	cloud    *awstest.Cloud
@@ -38,7 +37,7 @@ type account struct {
 	mu        sync.Mutex
 	twice     bool     // deliver every asynchronous event twice
 	delivered []string // events, as they were sent
-	failed    []string // tries at events, and what went wrong
+	failed    []string // attempts at events, with their errors
 	running   sync.WaitGroup
 }
 
@@ -69,7 +68,7 @@ func onAWS(t *testing.T) *account {
 	a.lambda.invoked = a.deliver
 	a.startHandlers(binary, slices.Concat(a.cloud.Env(), net.env(), []string{
 		"AWS_ENDPOINT_URL_LAMBDA=" + a.lambda.URL,
-		// The emulator takes the account from signatures of version 4 only.
+		// The emulator finds the account in signatures of version 4 only.
 		"AWS_AUTH_SCHEME_PREFERENCE=sigv4",
 	}))
 	t.Cleanup(func() {
@@ -86,7 +85,7 @@ func onAWS(t *testing.T) *account {
 	return a
 }
 
-// buildHandlers gives the handlers' binary.
+// buildHandlers returns the path of the handlers' binary.
 func buildHandlers(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "bootstrap")
@@ -98,8 +97,9 @@ func buildHandlers(t *testing.T) string {
 	return binary
 }
 
-// standIn is a folder with what bootstrap uploads as the handlers' code. It is not the
-// binary: the emulator would run that at the schedule's times, with no way to itself.
+// standIn returns a folder with what bootstrap uploads as the handlers' code. It is not the
+// binary, because the emulator would run that at the schedule's times, and it could not reach the
+// emulator.
 func standIn(t *testing.T) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -123,7 +123,7 @@ func standIn(t *testing.T) string {
 	return dir
 }
 
-// bootstrap makes the installation as a user does, and reads the token he then has.
+// bootstrap creates the installation as a user does, and reads the token that it returns.
 func (a *account) bootstrap(handlers string) {
 	a.t.Helper()
 	a.t.Setenv("ANCHOR_E2E_HANDLERS", handlers)
@@ -142,8 +142,8 @@ func (a *account) bootstrap(handlers string) {
 	a.token = first.Token
 }
 
-// startHandlers gives each function of the installation what Lambda would: the
-// environment that the template sets, and its time.
+// startHandlers starts each function of the installation with what Lambda would set: the
+// environment of the template, and its timeout.
 func (a *account) startHandlers(binary string, env []string) {
 	a.t.Helper()
 	var list struct {
@@ -170,7 +170,7 @@ func (a *account) startHandlers(binary string, env []string) {
 	}
 }
 
-// aws asks the real AWS CLI.
+// aws runs the real AWS CLI.
 func (a *account) aws(out any, args ...string) {
 	a.t.Helper()
 	text := a.cloud.CLI(a.t, append(args, "--output", "json")...)
@@ -179,8 +179,8 @@ func (a *account) aws(out any, args ...string) {
 	}
 }
 
-// deliver is Lambda's queue of asynchronous events: an event that fails is tried
-// twice more, and any may come twice.
+// deliver is Lambda's queue of asynchronous events: a failed event is retried twice, and any may
+// be delivered twice.
 func (a *account) deliver(f *lambdaFunction, event []byte) {
 	a.mu.Lock()
 	times := 1
@@ -204,14 +204,14 @@ func (a *account) deliver(f *lambdaFunction, event []byte) {
 	}
 }
 
-// events are those that the handlers were sent asynchronously.
+// events returns the events that were sent to the handlers asynchronously.
 func (a *account) events() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.delivered)
 }
 
-// shop is the site of a deployment's project as its visitors see it.
+// shop returns the site of a deployment's project as its visitors see it.
 func (a *account) shop(t *testing.T, d deployed) *site {
 	return &site{t: t, anchor: a.anchor, host: strings.TrimPrefix(d.URL, "https://"), client: a.client()}
 }

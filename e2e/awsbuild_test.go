@@ -15,8 +15,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 )
 
-// builds starts a build of the commit over the API, twice with one key as a client
-// does that lost the answer, and gives its deployment.
+// startsBuild starts a build of the commit by the API, twice with one key, like a client that
+// lost the answer. It returns the build's deployment.
 func (a *account) startsBuild(t *testing.T, project, commit string) (deployment, projectID string) {
 	t.Helper()
 	var first, second struct{ DeploymentID, ProjectID, Status string }
@@ -33,8 +33,8 @@ func (a *account) startsBuild(t *testing.T, project, commit string) (deployment,
 	return first.DeploymentID, first.ProjectID
 }
 
-// builds runs post_build of the installation's own CodeBuild project over a tree as
-// CodeBuild does: in bash, with the real AWS CLI.
+// builds runs post_build of the installation's own CodeBuild project on a tree as CodeBuild does:
+// in bash, with the real AWS CLI.
 func (a *account) builds(t *testing.T, app, project, commit string) string {
 	t.Helper()
 	deployment, projectID := a.startsBuild(t, project, commit)
@@ -69,8 +69,8 @@ func (a *account) postBuild(t *testing.T) string {
 	return strings.Join(spec.Phases["post_build"].Commands, "\n")
 }
 
-// deploysBuilds has CodeBuild deliver what `anchor deploy --prebuilt` deployed as
-// uploaded: both ways the archive and the files lead to the same functions.
+// deploysBuilds makes CodeBuild deliver what `anchor deploy --prebuilt` uploaded: the archive and
+// the files both result in the same functions.
 func (a *account) deploysBuilds(t *testing.T, app string, uploaded deployed) {
 	built := a.builds(t, app, "shop", "c0ffee0000000000000000000000000000000000")
 	var record struct{ Status, ErrorStep, ErrorMessage, CommitSha, Version string }
@@ -96,7 +96,7 @@ func (a *account) deploysBuilds(t *testing.T, app string, uploaded deployed) {
 	}
 }
 
-// endsFailedBuilds delivers what EventBridge sends of a build that failed or was stopped.
+// endsFailedBuilds delivers EventBridge's events of a build that failed or was stopped.
 func (a *account) endsFailedBuilds(t *testing.T) {
 	live := a.live(t)
 	for n, status := range []string{"FAILED", "STOPPED"} {

@@ -9,8 +9,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-// TestDomainsOnAWS is a custom domain's life by the real CLI and handlers: the records to
-// set, a certificate of ACM, a tenant at CloudFront, a change, the end.
+// TestDomainsOnAWS follows a custom domain with the real CLI and handlers: the records to set, a
+// certificate of ACM, a tenant at CloudFront, a change, the removal.
 func TestDomainsOnAWS(t *testing.T) {
 	a := onAWS(t)
 	a.deploy(platformtest.NewApp("one").Write(t), "shop")
@@ -53,7 +53,7 @@ func TestDomainsOnAWS(t *testing.T) {
 	})
 }
 
-// reconciles runs the schedule of the domains until something is so.
+// reconciles runs the schedule of the domains until a condition holds.
 func (a *account) reconciles(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	eventually(t, what, func() bool {
@@ -64,7 +64,7 @@ func (a *account) reconciles(t *testing.T, what string, so func() bool) {
 	})
 }
 
-// tenants is how many distribution tenants there are.
+// tenants returns the number of distribution tenants.
 func (a *account) tenants() int {
 	var list struct{ DistributionTenantList []struct{ ID string } }
 	a.aws(&list, "cloudfront", "list-distribution-tenants")

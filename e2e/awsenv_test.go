@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// lambdaFunction is one of the installation's handlers as Lambda runs it: the real
-// binary in execution environments, each of which has one event at a time.
+// lambdaFunction is one of the installation's handlers as Lambda runs it: the real binary in
+// execution environments, each of which processes one event at a time.
 type lambdaFunction struct {
 	t       *testing.T
 	name    string
@@ -31,8 +31,8 @@ type lambdaFunction struct {
 	all  []*environment
 }
 
-// invoke has an idle environment, or a new one, take an event and gives its answer. A
-// failed event's error is what the handler says of it.
+// invoke sends an event to an idle environment, or a new one, and returns its answer. The error
+// of a failed event is the handler's.
 func (f *lambdaFunction) invoke(ctx context.Context, event []byte) ([]byte, error) {
 	e, err := f.environment()
 	if err != nil {
@@ -75,7 +75,7 @@ func (f *lambdaFunction) environment() (*environment, error) {
 	return e, nil
 }
 
-// close ends all environments and shows what they printed if the test failed.
+// close ends all environments, and shows their output if the test failed.
 func (f *lambdaFunction) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

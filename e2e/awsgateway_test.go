@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// newGateway is the installation's HTTP API: its own routes, each to its own handler.
+// newGateway returns the installation's HTTP API, with its own routes to its handlers.
 func newGateway(a *account) http.Handler {
 	a.t.Helper()
 	var apis struct {
@@ -50,7 +50,7 @@ func newGateway(a *account) http.Handler {
 	return mux
 }
 
-// pattern spells a route key as net/http does.
+// pattern formats a route key as net/http does.
 func pattern(key string) string {
 	key = strings.TrimPrefix(strings.ReplaceAll(key, "+}", "...}"), "ANY ")
 	if key == "$default" {

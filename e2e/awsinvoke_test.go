@@ -12,8 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 )
 
-// invoker calls one alias of a project's function as Lambda's Invoke does, past every
-// URL and cache: what answers is the alias' version at that moment.
+// invoker calls one alias of a project's function as Lambda's Invoke does, without any URL or
+// cache: the alias' version at that moment answers.
 type invoker struct {
 	client   *lambda.Client
 	function string
@@ -37,7 +37,7 @@ func (a *account) invoker(t *testing.T, function string) invoker {
 	return invoker{lambda.NewFromConfig(config), function, "live", secret}
 }
 
-// get has the function answer a GET as its URL would send it.
+// get sends the function a GET as its URL would, and returns the answer.
 func (i invoker) get(t *testing.T, path string) (page, error) {
 	e := events.LambdaFunctionURLRequest{
 		Version: "2.0", RawPath: path,
@@ -84,7 +84,7 @@ func streamed(payload []byte) (page, error) {
 	return p, nil
 }
 
-// alias is the version that the real AWS CLI says an alias leads to.
+// alias returns the version of an alias according to the real AWS CLI.
 func (a *account) alias(function, alias string) string {
 	a.t.Helper()
 	var got struct{ FunctionVersion string }
@@ -92,7 +92,7 @@ func (a *account) alias(function, alias string) string {
 	return got.FunctionVersion
 }
 
-// versions are those that a deployment's record names, by function.
+// versions returns the versions in a deployment's record, by function.
 func (a *account) versions(t *testing.T, project, deployment string) map[string]functionVersion {
 	t.Helper()
 	var record struct{ Functions map[string]functionVersion }
@@ -104,8 +104,8 @@ func (a *account) versions(t *testing.T, project, deployment string) map[string]
 
 type functionVersion struct{ Version, VersionArn, CodeSha256 string }
 
-// wantLive asks the AWS CLI whether every function of the project serves what the
-// deployment's record names.
+// wantLive asserts with the AWS CLI that every function of the project serves the version in the
+// deployment's record.
 func (a *account) wantLive(t *testing.T, project, deployment string) {
 	t.Helper()
 	for name, want := range a.versions(t, project, deployment) {

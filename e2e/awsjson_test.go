@@ -13,8 +13,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-// TestSameAnswersOnAWS runs the same commands on one machine and on AWS. What they print
-// with --json has the same members of the same types, so that scripts need not change.
+// TestSameAnswersOnAWS runs the same commands on one machine and on AWS. Their --json output has
+// the same members of the same types, so that scripts need not change.
 func TestSameAnswersOnAWS(t *testing.T) {
 	apps := []string{platformtest.NewApp("one").Images("one").Write(t), platformtest.NewApp("two").Images("two").Write(t)}
 	here := answers(t, up(t), apps)
@@ -26,7 +26,7 @@ func TestSameAnswersOnAWS(t *testing.T) {
 	}
 }
 
-// answers gives the shape of what each command prints.
+// answers returns the shape of each command's output.
 func answers(t *testing.T, a *anchor, apps []string) map[string][]string {
 	t.Helper()
 	first := ""
@@ -67,8 +67,8 @@ func answers(t *testing.T, a *anchor, apps []string) map[string][]string {
 	return shapes
 }
 
-// shape lists the members of a document with their types. Those of an object whose keys
-// are data (the timings of steps, functions) are one.
+// shape lists the members of a document with their types. The members of an object whose keys are
+// data (the timings of steps, functions) count as one.
 func shape(v any, at string) []string {
 	lines := map[string]bool{}
 	add := func(more []string) {

@@ -27,9 +27,9 @@ func (p *inPlay) both() [2]string {
 	return [2]string{p.from, p.to}
 }
 
-// TestNoLostRequestsOnAWS invokes function:live in a tight loop while ten deployments
-// and thirty rollbacks happen. Every answer is whole and from one of the two versions
-// in play; after each the AWS CLI sees the expected one.
+// TestNoLostRequestsOnAWS invokes function:live in a tight loop during ten deployments and thirty
+// rollbacks. Every answer is complete and from one of the two versions in play; after each switch
+// the AWS CLI shows the expected one.
 func TestNoLostRequestsOnAWS(t *testing.T) {
 	const deployments, rollbacks = 10, 30
 	a := onAWS(t)
@@ -89,7 +89,7 @@ func (a *account) invoke(t *testing.T, live invoker, play *inPlay) *invocations 
 	return l
 }
 
-// once looks at the page with what was in play before and after: a switch may happen
+// once requests the page and accepts the versions in play before and after: a switch may happen
 // while it is rendered.
 func (l *invocations) once(t *testing.T) {
 	before := l.play.both()
@@ -111,7 +111,7 @@ func (l *invocations) once(t *testing.T) {
 	l.seen[version]++
 }
 
-// wholePage gives the one version that an HTML answer is of.
+// wholePage returns the only version in an HTML answer.
 func wholePage(p page) (string, error) {
 	m := versionMeta.FindStringSubmatch(p.Body)
 	switch {
@@ -130,7 +130,7 @@ func wholePage(p page) (string, error) {
 	return m[1], nil
 }
 
-// settled ends a switch: what is asked from now on has to be of the version.
+// settled ends a switch: all later requests must be answered by the version.
 func (l *invocations) settled(t *testing.T, version string) {
 	t.Helper()
 	l.play.move(version)

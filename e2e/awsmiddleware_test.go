@@ -16,8 +16,8 @@ func TestExternalMiddlewareOnAWS(t *testing.T) {
 	first := a.deploy(guides, "docs")
 	s := a.shop(t, first)
 
-	// First: whoever asks for a stale page says where it is rendered again, and is the only one
-	// to be heard for minutes (the queue drops what it has had).
+	// This is first: the first request for a stale page determines where it is rendered again,
+	// and later ones have no effect for minutes (the queue drops repeated messages).
 	t.Run("a page that the middleware rewrites is refreshed behind", func(t *testing.T) {
 		at := func() string { return s.get("/docs/mw-rewrite/").want(t, 200).find(t, renderedAt) }
 		before := at()
@@ -61,7 +61,7 @@ func TestExternalMiddlewareOnAWS(t *testing.T) {
 	})
 }
 
-// middlewareSays is the built guides with another middleware.
+// middlewareSays returns the built guides with another middleware.
 func middlewareSays(t *testing.T, text string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()

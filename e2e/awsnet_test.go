@@ -26,12 +26,12 @@ import (
 	"time"
 )
 
-// internet is the proxy by which the handlers reach the rest of the world: every host
-// name is the emulator's, in TLS too. The product asks https://… of function URLs
-// and account hosts of KeyValueStore, as on AWS.
+// internet is the proxy by which the handlers reach everything else: every host name is the
+// emulator's, also in TLS. The product connects to https://… of function URLs and to account
+// hosts of KeyValueStore, as on AWS.
 type internet struct {
 	*httptest.Server
-	authority string // PEM file of who signs its certificates
+	authority string // PEM file of the issuer of its certificates
 	emulator  *httputil.ReverseProxy
 	inner     *http.Server
 	tunnels   tunnels
@@ -52,7 +52,7 @@ func newInternet(t *testing.T, endpoint string) *internet {
 	return n
 }
 
-// proxyTo is the emulator under whatever name it is asked by.
+// proxyTo forwards to the emulator under the requested name.
 func proxyTo(t *testing.T, endpoint string) *httputil.ReverseProxy {
 	t.Helper()
 	target, err := url.Parse(endpoint)
@@ -71,7 +71,7 @@ func proxyTo(t *testing.T, endpoint string) *httputil.ReverseProxy {
 	}
 }
 
-// env has a process go by this proxy.
+// env returns the variables that make a process use this proxy.
 func (n *internet) env() []string {
 	return []string{"HTTPS_PROXY=" + n.URL, "HTTP_PROXY=" + n.URL, "SSL_CERT_FILE=" + n.authority}
 }
@@ -117,7 +117,8 @@ func (l tunnels) Close() error { close(l.closed); return nil }
 // Addr implements net.Listener.
 func (l tunnels) Addr() net.Addr { return &net.TCPAddr{} }
 
-// newAuthority gives certificates for any name, and the certificate of who signs them.
+// newAuthority returns a function that issues certificates for any name, and the certificate of
+// their issuer.
 func newAuthority(t *testing.T) (get func(*tls.ClientHelloInfo) (*tls.Certificate, error), authority []byte) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -143,8 +144,8 @@ func newAuthority(t *testing.T) (get func(*tls.ClientHelloInfo) (*tls.Certificat
 	return get, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-// lambdaService is Lambda's API: the emulator's, but for invocations of the
-// installation's handlers, whose runtime the emulator cannot execute.
+// lambdaService is Lambda's API: the emulator's, except for invocations of the installation's
+// handlers, whose runtime the emulator cannot execute.
 type lambdaService struct {
 	*httptest.Server
 	emulator *httputil.ReverseProxy

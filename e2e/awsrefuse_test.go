@@ -11,8 +11,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-// TestRefusalsOnAWS is what AWS cannot run, or does not let us: each is told in words
-// that say what to do, and what is live stays so.
+// TestRefusalsOnAWS covers what AWS cannot run, or does not let us do. Each error says what to
+// do, and the live deployment stays live.
 func TestRefusalsOnAWS(t *testing.T) {
 	a := onAWS(t)
 	const slug = "a-slug-of-the-length-that-is-allowed"
@@ -22,8 +22,8 @@ func TestRefusalsOnAWS(t *testing.T) {
 		tree    func(t *testing.T) string
 		project string
 		env     string // a variable's value
-		denied  string // an action that the handler's role has not
-		step    string // "": it is refused before a file is sent, and no record is made
+		denied  string // an action that the handler's role lacks
+		step    string // "": refused before a file is sent, and without a record
 		says    []string
 	}{
 		"a bundle over 250 MB": {tree: oversized, says: []string{`function default is 25\d MB unpacked`, `at most 250`, `outputFileTracingExcludes`}},
@@ -90,7 +90,7 @@ func TestRefusalsOnAWS(t *testing.T) {
 	})
 }
 
-// oversized is an app whose server function is 251 MB unpacked, all of it a hole.
+// oversized returns an app whose server function is 251 MB unpacked, as a sparse file.
 func oversized(t *testing.T) string {
 	dir := platformtest.NewApp("two").Write(t)
 	name := filepath.Join(dir, "server-functions", "default", "model.bin")
@@ -103,7 +103,8 @@ func oversized(t *testing.T) string {
 	return dir
 }
 
-// TestBootstrapRefusals is who cannot make an installation, or looks for it elsewhere.
+// TestBootstrapRefusals covers users who cannot create an installation, or look for it in the
+// wrong place.
 func TestBootstrapRefusals(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	for name, c := range map[string]struct {
@@ -131,14 +132,14 @@ func TestBootstrapRefusals(t *testing.T) {
 	}
 }
 
-// deny has Lambda refuse an action to everybody from now on; "" lets all do all.
+// deny makes Lambda refuse an action to everybody from now on; "" allows everything.
 func (s *lambdaService) deny(action string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.denied = action
 }
 
-// refuses answers as Lambda does to a role without the permission.
+// refuses answers as Lambda does for a role without the permission.
 func (s *lambdaService) refuses(w http.ResponseWriter, r *http.Request) bool {
 	s.mu.Lock()
 	denied := s.denied

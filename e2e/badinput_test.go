@@ -15,7 +15,7 @@ import (
 type badBuild struct {
 	edit func(t *testing.T, tree string)
 	code int
-	step string // of the pipeline, when it came that far
+	step string // of the pipeline, if it started
 	says []string
 }
 
@@ -76,8 +76,8 @@ var badBuilds = map[string]badBuild{
 	},
 }
 
-// TestBadBuilds deploys what cannot work: each has its own message and exit code,
-// and the live site does not notice.
+// TestBadBuilds deploys builds that cannot work. Each has its own message and exit code, and the
+// live site is not affected.
 func TestBadBuilds(t *testing.T) {
 	a := up(t)
 	live := a.deploy(variant(t, 1), "shop").DeploymentID
@@ -92,7 +92,8 @@ func TestBadBuilds(t *testing.T) {
 	})
 }
 
-// refuses deploys dir to shop, where live is live, and looks that it comes to nothing.
+// refuses deploys dir to shop, whose live deployment is live, and asserts that it fails without
+// effect.
 func (a *anchor) refuses(t *testing.T, dir, live string, b badBuild) {
 	t.Helper()
 	before := len(a.records(t, "shop"))
@@ -113,7 +114,7 @@ func (a *anchor) refuses(t *testing.T, dir, live string, b badBuild) {
 	a.unharmed(t, "shop", live)
 }
 
-// TestBundlesThatNeverAnswer waits for the limits of start and probe, side by side.
+// TestBundlesThatNeverAnswer waits for the limits of start and probe concurrently.
 func TestBundlesThatNeverAnswer(t *testing.T) {
 	a := up(t)
 	live := a.deploy(variant(t, 1), "shop").DeploymentID
@@ -143,7 +144,7 @@ func TestBundlesThatNeverAnswer(t *testing.T) {
 	}
 }
 
-// TestBadApps is what anchor deploy is given to build.
+// TestBadApps covers apps that anchor deploy cannot build.
 func TestBadApps(t *testing.T) {
 	a := up(t)
 	write := func(dir, name, text string) {
@@ -213,7 +214,7 @@ func TestBadApps(t *testing.T) {
 	})
 }
 
-// TestBadRequests is what the API and the commands over it refuse.
+// TestBadRequests covers what the API and its commands refuse.
 func TestBadRequests(t *testing.T) {
 	a := up(t, "--keep", "1")
 	live := a.deploy(variant(t, 1), "shop").DeploymentID
@@ -225,7 +226,7 @@ func TestBadRequests(t *testing.T) {
 			pruned = d
 		}
 	}
-	// The file of the manifest is new, so that the server wants it.
+	// The file of the manifest is new, so the server requests it.
 	var started struct {
 		Deployment struct{ DeploymentID string }
 		Missing    []string

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// broken gives a copy of the storefront's build that edit has spoilt; edit gets the
-// .open-next folder. Files are links until rewriteFile replaces them.
+// broken returns a copy of the storefront's build that edit has broken; edit gets the .open-next
+// folder. Files are links until rewriteFile replaces them.
 func broken(t *testing.T, edit func(t *testing.T, tree string)) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -49,7 +49,8 @@ func linkTree(from, to string) error {
 	})
 }
 
-// rewriteFile replaces a file by a changed copy; the build it is linked to stays.
+// rewriteFile replaces a file with a changed copy. The build that it is linked to does not
+// change.
 func rewriteFile(t *testing.T, name string, change func([]byte) []byte) {
 	t.Helper()
 	text, err := os.ReadFile(name)
@@ -89,7 +90,7 @@ func output(change func(o map[string]any)) func(*testing.T, string) {
 	}
 }
 
-// foreignSharp makes sharp's binary one for another processor (e_machine of ELF).
+// foreignSharp changes sharp's binary to one for another processor (e_machine of ELF).
 func foreignSharp(t *testing.T, tree string) {
 	found := 0
 	err := filepath.WalkDir(filepath.Join(tree, "image-optimization-function"), func(path string, e fs.DirEntry, err error) error {
@@ -128,8 +129,8 @@ func (a *anchor) records(t *testing.T, project string) []record {
 
 var ends = []string{"deployed", "build_failed", "deploy_failed", "canceled", "superseded"}
 
-// unharmed looks that the project's live deployment is live still and serves, that
-// every deployment has ended, and that those which failed hold no disk.
+// unharmed asserts that the project's live deployment is still live and serves, that every
+// deployment has ended, and that failed ones use no disk.
 func (a *anchor) unharmed(t *testing.T, project, live string) {
 	t.Helper()
 	a.site(t, project).get("/dynamic").want(t, 200).has(t, Label)

@@ -16,7 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// browser is a tab of a real Chromium and what went wrong in it.
+// browser is a tab of a real Chromium, with the errors that occurred in it.
 type browser struct {
 	t     *testing.T
 	ctx   context.Context
@@ -53,12 +53,12 @@ func newBrowser(t *testing.T) *browser {
 	return b
 }
 
-// favicon is asked for by the browser itself; the guides have none, being under a
-// base path.
+// favicon is requested by the browser itself. The guides have none, because they have a base
+// path.
 const favicon = "/favicon.ico"
 
-// listen notes every error of the console, every exception, and every request that
-// failed or was answered with an error.
+// listen records every error of the console, every exception, and every request that failed or
+// was answered with an error.
 func (b *browser) listen(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -84,7 +84,7 @@ func (b *browser) listen(event any) {
 			b.wrong = append(b.wrong, fmt.Sprintf("%s answered %d", b.loaded[e.RequestID], e.Response.Status))
 		}
 	case *network.EventLoadingFailed:
-		// A prefetch that a navigation overtakes is given up by Next.js itself.
+		// Next.js itself cancels a prefetch that a navigation overtakes.
 		if !e.Canceled {
 			b.wrong = append(b.wrong, fmt.Sprintf("%s failed: %s", b.loaded[e.RequestID], e.ErrorText))
 		}
@@ -100,7 +100,7 @@ func (b *browser) do(what string, actions ...chromedp.Action) {
 	}
 }
 
-// well fails the test when something went wrong in the tab since the last call.
+// well fails the test when an error occurred in the tab since the last call.
 func (b *browser) well(after string) {
 	b.t.Helper()
 	b.mu.Lock()
@@ -111,7 +111,7 @@ func (b *browser) well(after string) {
 	b.wrong = nil
 }
 
-// requested gives the requests so far whose method, type and URL hold part.
+// requested returns the requests so far whose method, type and URL contain part.
 func (b *browser) requested(part string) (found []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 // columns is the width that output without a terminal is made for.
 const columns = 80
 
-// TestCommands is what every command prints, for a person and for a script.
+// TestCommands checks what every command prints, for people and for scripts.
 func TestCommands(t *testing.T) {
 	a := up(t)
 	first := a.deploy(variant(t, 1), "shop", "--commit", "1f0c7be6f2bd", "--branch", "main", "--message", "first")
@@ -71,8 +71,8 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// narrow fails when a line, but for a URL or path in it, is wider than a terminal,
-// or holds an escape sequence.
+// narrow fails when a line, without URLs and paths, is wider than a terminal, or contains an
+// escape sequence.
 func narrow(t *testing.T, text string) {
 	t.Helper()
 	for line := range strings.Lines(text) {
@@ -85,8 +85,8 @@ func narrow(t *testing.T, text string) {
 	}
 }
 
-// prints looks that the command prints one JSON document with --json and nothing
-// else. What can be done only once fails the second time, as a document too.
+// prints asserts that with --json the command prints one JSON document and nothing else. What can
+// be done only once fails the second time, also with a document.
 func (a *anchor) prints(t *testing.T, args []string) {
 	t.Helper()
 	out, errs, code := a.run(append(args, "--json")...)
@@ -106,8 +106,8 @@ func (a *anchor) prints(t *testing.T, args []string) {
 	}
 }
 
-// TestHelp is the help of every command, which fits a terminal and has an example
-// where the arguments do not explain themselves.
+// TestHelp checks the help of every command, which fits a terminal and has an example where the
+// arguments need one.
 func TestHelp(t *testing.T) {
 	named := regexp.MustCompile(`(?m)^  ([a-z]+) +[A-Z]`)
 	var look func(path ...string)
@@ -132,7 +132,7 @@ func TestHelp(t *testing.T) {
 	look()
 }
 
-// TestInterrupt is Ctrl-C while a deployment waits for its probe.
+// TestInterrupt presses Ctrl-C while a deployment waits for its probe.
 func TestInterrupt(t *testing.T) {
 	a := up(t)
 	live := a.deploy(variant(t, 1), "shop").DeploymentID

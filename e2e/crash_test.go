@@ -12,9 +12,9 @@ import (
 // steps are the boundaries of the pipeline at which the server is killed.
 var steps = []string{"check", "assets", "functions", "cache", "probe", "release", "purge"}
 
-// TestKillAtEveryStep ends the server with SIGKILL before each step of a deploy.
-// After a restart the site is the old or the new version, whole, and the deployment
-// is brought to its end, which the command that waits for it tells.
+// TestKillAtEveryStep ends the server with SIGKILL before each step of a deployment. After a
+// restart the site is the old or the new version, complete. The deployment is brought to its end,
+// which the waiting command reports.
 func TestKillAtEveryStep(t *testing.T) {
 	t.Parallel()
 	a := up(t)
@@ -62,7 +62,7 @@ func TestKillAtRandom(t *testing.T) {
 		a.whole(t)
 	}
 	eventually(t, "everything has ended", func() bool { return !a.busy(t) })
-	a.settled(t, "building") // an upload whose client is gone waits a day for it
+	a.settled(t, "building") // an upload whose client is gone is kept for a day
 }
 
 func (a *anchor) deployInBackground(app string) *exec.Cmd {
@@ -98,7 +98,7 @@ func (a *anchor) whole(t *testing.T) {
 	})
 }
 
-// busy reports whether a deployment is still under way.
+// busy reports whether a deployment is still in progress.
 func (a *anchor) busy(t *testing.T) bool {
 	t.Helper()
 	var list struct{ Items []struct{ Status string } }

@@ -24,8 +24,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/testport"
 )
 
-// world is what an Anchor with custom domains needs around it: a DNS, and a CA that
-// looks at that DNS.
+// world is the environment of an Anchor with custom domains: a DNS, and a CA that queries that
+// DNS.
 type world struct {
 	dns       *dnstest.Server
 	directory string         // URL of the CA
@@ -70,14 +70,14 @@ func portOf(address string) int {
 	return n
 }
 
-// flags are those of `anchor up` in this world.
+// flags returns the flags of `anchor up` in this world.
 func (w *world) flags() []string {
 	return []string{"--https", w.tls, "--acme-ca", w.directory, "--acme-roots", w.apiRoots,
 		"--resolver", w.dns.Addr(), "--public-ip", "127.0.0.1"}
 }
 
-// visitor reaches every name over TLS at this Anchor, as a browser does that trusts
-// the CA.
+// visitor returns a client that reaches every name over TLS at this Anchor, like a browser that
+// trusts the CA.
 func (w *world) visitor() *http.Client {
 	return &http.Client{
 		Timeout:       2 * time.Minute, // after a crash all functions start at once
@@ -110,7 +110,7 @@ func (w *world) get(t *testing.T, c *http.Client, url string) (*http.Response, s
 	return res, string(body)
 }
 
-// domain is what the API says of one.
+// domain is a domain in the API's answers.
 type domain struct {
 	DomainID, Domain, Status, Problem string
 	IsActive                          bool
@@ -140,8 +140,8 @@ func (a *anchor) active(t *testing.T, project, name string) {
 	}
 }
 
-// TestDomains is the whole life of custom domains against a real CA: wrong DNS,
-// right DNS, a certificate, HTTPS, a second name, a move, a crash, the end.
+// TestDomains follows custom domains against a real CA: wrong DNS, right DNS, a certificate,
+// HTTPS, a second name, a move, a crash, the removal.
 func TestDomains(t *testing.T) {
 	w := newWorld(t)
 	a := upAt(t, w.http, w.flags()...)
@@ -156,7 +156,7 @@ func TestDomains(t *testing.T) {
 	}
 	t.Run("wrong DNS is diagnosed", func(t *testing.T) {
 		w.dns.Set(name, "A", 60, "192.0.2.7")
-		eventually(t, "the wrong address is told", func() bool { // a DNS too busy to answer is told of first
+		eventually(t, "the wrong address is told", func() bool { // a DNS too busy to answer is reported first
 			d := a.domain(t, "shop", name)
 			if d.IsActive || d.Diagnosis.OK {
 				t.Fatalf("%+v", d)
@@ -267,7 +267,7 @@ func TestDomains(t *testing.T) {
 	})
 }
 
-// knock asks for a page over and over until stop closes; the first fault comes out.
+// knock requests a page repeatedly until stop is closed, and sends the first fault.
 func (w *world) knock(name string) (stop chan struct{}, fault chan error) {
 	stop, fault = make(chan struct{}), make(chan error, 1)
 	go func() {
@@ -296,8 +296,7 @@ func (w *world) knock(name string) (stop chan struct{}, fault chan error) {
 	return stop, fault
 }
 
-// TestFallbackCA has a certificate issued by the second CA while the first is out of
-// reach.
+// TestFallbackCA: the second CA issues a certificate while the first is unreachable.
 func TestFallbackCA(t *testing.T) {
 	w := newWorld(t)
 	const name = "shop.example.com"
@@ -313,7 +312,7 @@ func TestFallbackCA(t *testing.T) {
 	}
 }
 
-// TestLocalHTTPS is *.localhost over TLS, from the CA that Anchor keeps for it.
+// TestLocalHTTPS checks *.localhost over TLS, with certificates of Anchor's own CA.
 func TestLocalHTTPS(t *testing.T) {
 	w := &world{tls: testport.Address(t)}
 	a := up(t, "--https", w.tls)
@@ -333,8 +332,8 @@ func TestLocalHTTPS(t *testing.T) {
 	}
 }
 
-// TestBaseDomainOverHTTPS has one wildcard certificate, by a DNS hook, for all the
-// sites below a base domain.
+// TestBaseDomainOverHTTPS checks that all sites below a base domain have one wildcard
+// certificate, validated by a DNS hook.
 func TestBaseDomainOverHTTPS(t *testing.T) {
 	w := newWorld(t)
 	provider := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

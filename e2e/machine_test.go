@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// refusedUp runs an `anchor up` that must not come up.
+// refusedUp runs an `anchor up` that must not start.
 func refusedUp(t *testing.T, env []string, args ...string) (text string, code int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -31,8 +31,8 @@ func refusedUp(t *testing.T, env []string, args ...string) (text string, code in
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// TestRefusedUp is a machine on which Anchor cannot start. It says why and leaves
-// nothing behind.
+// TestRefusedUp runs on a machine on which Anchor cannot start. It reports why and leaves nothing
+// behind.
 func TestRefusedUp(t *testing.T) {
 	running := up(t)
 	live := running.deploy(variant(t, 1), "shop").DeploymentID
@@ -83,7 +83,7 @@ func TestRefusedUp(t *testing.T) {
 	running.unharmed(t, "shop", live)
 }
 
-// TestDoctor says what to install.
+// TestDoctor asserts that it says what to install.
 func TestDoctor(t *testing.T) {
 	a := up(t)
 	t.Run("all well", func(t *testing.T) {
@@ -113,16 +113,16 @@ func TestDoctor(t *testing.T) {
 	})
 }
 
-// diskSize lets two versions of the shop in, and not what fills the disk.
+// diskSize has room for two versions of the shop, but not for the file that fills the disk.
 const diskSize = 160 << 20
 
-// TestDiskFull runs Anchor on a small disk: a tmpfs in a mount namespace of its own,
-// which goes with it. That takes root or user namespaces.
+// TestDiskFull runs Anchor on a small disk: a tmpfs in its own mount namespace, which is removed
+// with it. That requires root or user namespaces.
 func TestDiskFull(t *testing.T) {
 	a := upOnSmallDisk(t)
 	live := a.deploy(variant(t, 1), "shop").DeploymentID
 	big := broken(t, func(t *testing.T, tree string) {
-		// No two parts are equal, or the server would store them once.
+		// No two parts are equal, because the server would store equal ones once.
 		noise := rand.NewChaCha8([32]byte{7})
 		for n := range 30 {
 			part := make([]byte, 8<<20)
@@ -152,8 +152,8 @@ func TestDiskFull(t *testing.T) {
 	})
 }
 
-// upOnSmallDisk is up, but for its data folder, which only its own processes see;
-// the test looks at it through /proc.
+// upOnSmallDisk is like up, except for its data folder, which only its own processes see. The
+// test reads it through /proc.
 func upOnSmallDisk(t *testing.T) *anchor {
 	t.Helper()
 	data := t.TempDir()

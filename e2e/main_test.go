@@ -15,8 +15,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/server"
 )
 
-// TestMain makes the test binary be Anchor itself when it is asked to, so that the
-// processes under test are the code under test, with a hook to end them at a step.
+// TestMain runs the test binary as Anchor itself on request. So the processes under test run the
+// code under test, with a hook to end them at a step.
 func TestMain(m *testing.M) {
 	if tests, err := strconv.Atoi(os.Getenv("ANCHOR_E2E_MAIN")); err == nil {
 		go endWith(tests)
@@ -31,7 +31,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// endWith ends this process once the process of the tests has ended: a run that is cut off leaves no server behind.
+// endWith ends this process once the process of the tests has ended, so that an interrupted run
+// leaves no server behind.
 func endWith(tests int) {
 	for !errors.Is(syscall.Kill(tests, 0), syscall.ESRCH) {
 		time.Sleep(time.Second)
@@ -39,9 +40,9 @@ func endWith(tests int) {
 	os.Exit(1)
 }
 
-// asAnchor is cmd/anchor's main with the aws commands in the same process, but for the
-// hooks: the step to end at, and a folder with the handlers' code that make build puts
-// into the binary.
+// asAnchor is cmd/anchor's main with the aws commands in the same process, and with the hooks:
+// the step to end at, and a folder with the handlers' code, which make build embeds in the
+// binary.
 func asAnchor() int {
 	parts := cli.Parts{Server: server.Run}
 	if step := os.Getenv("ANCHOR_E2E_DIE_BEFORE"); step != "" {

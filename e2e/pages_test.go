@@ -131,7 +131,8 @@ func splitFunction(t *testing.T, s *site) {
 	}
 }
 
-// nothingInvented: the app sees the headers that the client sent. On aws CloudFront reduces accept-encoding.
+// nothingInvented asserts that the app sees the headers that the client sent. On aws, CloudFront
+// reduces accept-encoding.
 func nothingInvented(t *testing.T, s *site) {
 	var plain struct{ Headers map[string]string }
 	s.request("GET", "/docs/api/echo/", nil).want(t, 200).json(t, &plain)
@@ -167,7 +168,7 @@ func externalMiddleware(t *testing.T, s *site) {
 	}
 }
 
-// dataRoutes are what a click on a link fetches (_next/data).
+// dataRoutes requests what a click on a link fetches (_next/data).
 func dataRoutes(t *testing.T, s *site) {
 	id, err := os.ReadFile(filepath.Join(guides, ".open-next", "assets", "BUILD_ID"))
 	if err != nil {
@@ -183,7 +184,7 @@ func dataRoutes(t *testing.T, s *site) {
 	s.get("/docs/_next/data/another-build/en/tide.json").want(t, 404)
 }
 
-// TestPagesRouterCache is getStaticProps with revalidate, through the -lite overrides.
+// TestPagesRouterCache covers getStaticProps with revalidate, through the -lite overrides.
 func TestPagesRouterCache(t *testing.T) {
 	a := up(t)
 	first := a.deploy(guides, "docs")
@@ -209,7 +210,7 @@ func TestPagesRouterCache(t *testing.T) {
 			t.Error("it answered before the page was rendered again")
 		}
 		s.get("/docs/api/revalidate/?path=/docs/boom/").want(t, 500)
-		// As under next start: with or without the slash that the site redirects to.
+		// As with next start: with or without the slash that the site redirects to.
 		for _, path := range []string{"/docs/de", "/docs/de?x=1", "/docs/de/guides/knots"} {
 			page, _, _ := strings.Cut(path, "?")
 			before := at(page + "/")
@@ -218,7 +219,7 @@ func TestPagesRouterCache(t *testing.T) {
 				t.Errorf("%s was not rendered again", path)
 			}
 		}
-		// A path that no page can have fails its own request only.
+		// A path that no page can have fails only its own request.
 		for _, path := range []string{"/docs/a b/", "/docs/ü/", "/100%", "/docs/x\r\ny: z"} {
 			s.get("/docs/api/revalidate/?path="+url.QueryEscape(path)).want(t, 500)
 		}

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestReleases is deploying, promoting and rolling back as a user does it.
+// TestReleases deploys, promotes and rolls back as a user does.
 func TestReleases(t *testing.T) {
 	a := up(t)
 	s := a.site(t, "shop")

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestRewriteToAnotherHost sends requests on to a host outside: path, query, body and
-// answer go through, a large body too.
+// TestRewriteToAnotherHost rewrites requests to an external host: path, query, body and answer
+// are passed on, a large body too.
 func TestRewriteToAnotherHost(t *testing.T) {
 	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -35,7 +35,7 @@ func TestRewriteToAnotherHost(t *testing.T) {
 	}
 }
 
-// TestRewriteToAHostThatIsDown costs the visitor who asked for it, and nobody else.
+// TestRewriteToAHostThatIsDown asserts that only the visitor who requested it is affected.
 func TestRewriteToAHostThatIsDown(t *testing.T) {
 	outside := httptest.NewServer(http.NotFoundHandler())
 	a := up(t)
@@ -51,7 +51,7 @@ func TestRewriteToAHostThatIsDown(t *testing.T) {
 	}
 }
 
-// retarget replaces where a build's rewrites lead, which Next.js settles at build time.
+// retarget replaces the targets of a build's rewrites, which Next.js fixes at build time.
 func retarget(t *testing.T, app, from, to string) {
 	t.Helper()
 	changed := 0

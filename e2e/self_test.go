@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestSelf is an app that asks for itself by the name its visitors use, which the
+// TestSelf runs an app that sends requests to itself by the name that its visitors use, which the
 // system's resolver need not know.
 func TestSelf(t *testing.T) {
 	a := up(t)

@@ -49,7 +49,7 @@ func up(t *testing.T, args ...string) *anchor {
 	return upAt(t, "", args...)
 }
 
-// upAt is up with an address of its own for site traffic, or "".
+// upAt is up with its own address for site traffic, or "".
 func upAt(t *testing.T, sites string, args ...string) *anchor {
 	t.Helper()
 	data, err := os.MkdirTemp("", "anchor-e2e-")
@@ -120,7 +120,7 @@ func (a *anchor) stop() {
 	a.cmd = nil
 }
 
-// kill ends it with SIGKILL and waits until it is gone.
+// kill ends it with SIGKILL and waits until it has ended.
 func (a *anchor) kill() {
 	a.cmd.Process.Kill()
 	<-a.ended
@@ -133,7 +133,7 @@ func command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run gives a CLI command's output and exit code.
+// run returns a CLI command's output and exit code.
 func (a *anchor) run(args ...string) (stdout, stderr string, code int) {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
@@ -173,7 +173,8 @@ func (a *anchor) deploy(app, project string, args ...string) deployed {
 	return d
 }
 
-// client reaches every host name at this Anchor. Each has its own connections.
+// client returns a client that reaches every host name at this Anchor. Each client has its own
+// connections.
 func (a *anchor) client() *http.Client {
 	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, network, a.sites)
@@ -191,7 +192,7 @@ func (a *anchor) host(project string) string {
 	return fmt.Sprintf("%s.localhost:%s", project, port)
 }
 
-// call asks the API and decodes its answer into out unless that is nil.
+// call sends an API request and decodes its answer into out unless that is nil.
 func (a *anchor) call(method, path string, in, out any) (int, error) {
 	var body io.Reader
 	if in != nil {
@@ -221,7 +222,7 @@ func (a *anchor) call(method, path string, in, out any) (int, error) {
 	return res.StatusCode, err
 }
 
-// variant makes the n-th version of the storefront in a folder of the test's.
+// variant creates the n-th version of the storefront in a folder of the test.
 func variant(t *testing.T, n int) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), LabelOf(n))

@@ -11,8 +11,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 )
 
-// TestShippedBinary runs what make build makes, which carries the aws commands and the
-// handlers' code, against an empty account. All other tests have them in one process.
+// TestShippedBinary runs the result of make build, which contains the aws commands and the
+// handlers' code, against an empty account. All other tests run these in one process.
 func TestShippedBinary(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	env := append(os.Environ(), cloud.Env()...)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// live is the deployment that the records say is live.
+// live returns the deployment that is live according to the records.
 func (a *anchor) live(t *testing.T) string {
 	t.Helper()
 	var live struct{ DeploymentID string }
@@ -15,8 +15,8 @@ func (a *anchor) live(t *testing.T) string {
 	return live.DeploymentID
 }
 
-// settled checks that every deployment has ended in a stated status; those of a
-// status in also are let pass.
+// settled asserts that every deployment has ended in a terminal status, or has one of the
+// statuses in also.
 func (a *anchor) settled(t *testing.T, also ...string) {
 	t.Helper()
 	var projects struct{ Items []struct{ Slug string } }

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// TestNoLostRequest has visitors on the site while 20 deployments and 200 switches
-// happen. Every answer must be expected, whole and of one version.
+// TestNoLostRequest sends visitors to the site during 20 deployments and 200 switches. Every
+// answer must be expected, complete and of one version.
 func TestNoLostRequest(t *testing.T) {
 	t.Parallel()
 	const deployments, switches = 20, 200
@@ -34,7 +34,7 @@ func TestNoLostRequest(t *testing.T) {
 	}
 
 	var took []time.Duration
-	recent := ids[len(ids)-3:] // warm ones, as a user rolls back to; some cold ones between
+	recent := ids[len(ids)-3:] // warm ones, the usual targets of rollbacks; some cold ones between
 	for n := range switches {
 		target := recent[n%len(recent)]
 		if n%25 == 24 {
@@ -58,7 +58,7 @@ func TestNoLostRequest(t *testing.T) {
 		switches, took[len(took)/2], took[len(took)*99/100])
 }
 
-// TestConcurrentDeployments asks for ten at once of one project, then of ten.
+// TestConcurrentDeployments starts ten concurrent deployments of one project, then of ten.
 func TestConcurrentDeployments(t *testing.T) {
 	t.Parallel()
 	a := up(t, "--keep", "30")

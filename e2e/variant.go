@@ -1,6 +1,6 @@
-// Package e2e drives the real thing: a built example app, the real binary, real
-// Node.js, HTTP from outside. This file makes many distinct deployments out of one
-// Next.js build, so that a test of twenty versions need not build twenty times.
+// Package e2e tests the whole product: a built example app, the real binary, real Node.js, HTTP
+// from outside. This file makes many distinct deployments out of one Next.js build, so that a
+// test of twenty versions need not build twenty times.
 package e2e
 
 import (
@@ -16,13 +16,13 @@ import (
 // Label is the version label the example is built with (Makefile, LABEL).
 const Label = "storefront-0001"
 
-// LabelOf gives the label of the n-th variant; it is as long as Label.
+// LabelOf returns the label of the n-th variant, which is as long as Label.
 func LabelOf(n int) string { return fmt.Sprintf("storefront-%04d", n) }
 
-// Variant copies the OpenNext build of app as the n-th version: its label, its
-// build id and the names of the chunks that hold the label are replaced, all by
-// text of equal length, everywhere. What is left is what another build of the same
-// app with another label would differ in.
+// Variant copies the OpenNext build of app as the n-th version. It replaces its label, its build
+// id and the names of the chunks that contain the label, everywhere and with text of equal
+// length. The copy differs from the original as another build of the same app with another label
+// would.
 func Variant(app, dst string, n int) error {
 	src := filepath.Join(app, ".open-next")
 	swaps, err := findSwaps(src, n)
@@ -74,7 +74,7 @@ func rewrite(from, to string, swaps *strings.Replacer) error {
 	return os.WriteFile(to, []byte(swaps.Replace(string(text))), 0o644)
 }
 
-// isText reports whether a build's file can hold a label. Packages never do.
+// isText reports whether a build's file can contain a label. Files of packages never do.
 func isText(path string) bool {
 	if strings.Contains(path, string(filepath.Separator)+"node_modules"+string(filepath.Separator)) {
 		return false
