@@ -13,15 +13,15 @@ import (
 	acmeproto "github.com/mholt/acmez/v3/acme"
 )
 
-// accountFile is an ACME account as it is kept. Location is empty until the CA has confirmed it.
+// accountFile is an ACME account as it is stored. Location is empty until the CA has confirmed it.
 type accountFile struct {
 	Key     string            `json:"key"` // PEM
 	Account acmeproto.Account `json:"account"`
 }
 
-// login gives the account at this CA, registering it when it is new. The key is kept before the CA hears of it, so
-// that there is never an account whose key is lost: newAccount with a known key finds the account (RFC 8555,
-// section 7.3.1).
+// login returns the account at this CA and registers it when it is new. The key is stored before
+// the CA hears of it, so that an account never exists whose key is lost: newAccount with a known
+// key finds the account (RFC 8555, section 7.3.1).
 func (a *authority) login(ctx context.Context) (acmeproto.Account, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -54,7 +54,7 @@ func (a *authority) login(ctx context.Context) (acmeproto.Account, error) {
 	return account, nil
 }
 
-// logout forgets the account, but not its key: the CA does not know it (any more).
+// logout forgets the account, but not its key: the CA does not know the account (any more).
 func (a *authority) logout() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	acmeproto "github.com/mholt/acmez/v3/acme"
 )
 
-// authority is one CA with our account at it.
+// authority is one CA with our account there.
 type authority struct {
 	client  *acmeproto.Client
 	answers *challenges
@@ -34,7 +34,7 @@ func newAuthority(cfg Config, directory string, answers *challenges, hook *Hook)
 		client: &acmeproto.Client{
 			Directory: directory, UserAgent: "Anchor", Logger: quiet(cfg.Log),
 			HTTPClient: &http.Client{Timeout: time.Minute, Transport: patient{transport(cfg)}},
-			// One order asks a few times a second at most; the CA's Retry-After goes before it.
+			// One order polls a few times a second at most; the CA's Retry-After takes precedence.
 			PollInterval: 300 * time.Millisecond, PollTimeout: cfg.OrderTimeout,
 		},
 	}
@@ -57,7 +57,7 @@ func transport(cfg Config) *http.Transport {
 	return &http.Transport{
 		Proxy:       http.ProxyFromEnvironment,
 		DialContext: (&net.Dialer{Timeout: 20 * time.Second}).DialContext,
-		// Orders run beside each other and all talk to one host.
+		// Orders run in parallel and all talk to one host.
 		MaxIdleConnsPerHost: cfg.Orders, IdleConnTimeout: 30 * time.Second,
 		TLSHandshakeTimeout: 20 * time.Second, ResponseHeaderTimeout: 45 * time.Second,
 		ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: cfg.TrustedRoots, MinVersion: tls.VersionTLS12},
@@ -66,7 +66,7 @@ func transport(cfg Config) *http.Transport {
 
 func (a *authority) close() { a.client.HTTPClient.CloseIdleConnections() }
 
-// caKey is a directory URL as a file name.
+// caKey returns a directory URL as a file name.
 func caKey(directory string) string {
 	u, err := url.Parse(directory)
 	if err != nil {
@@ -75,13 +75,13 @@ func caKey(directory string) string {
 	return strings.Trim(strings.NewReplacer("/", "-", ":", "-", "..", "").Replace(u.Host+u.Path), "-")
 }
 
-// patient is a transport that tells the order about Retry-After of refusals (RFC 8555, section 6.6): acmez has no
-// place for it in a Problem.
+// patient is a transport that reports the Retry-After of refusals to the order (RFC 8555, section
+// 6.6): acmez has no place for it in a Problem.
 type patient struct{ *http.Transport }
 
 type patienceKey struct{}
 
-// withPatience gives a context whose requests write down until when the CA wants to be left alone.
+// withPatience returns a context whose requests record how long the CA asks to be left alone.
 func withPatience(ctx context.Context) (context.Context, *patience) {
 	p := &patience{}
 	return context.WithValue(ctx, patienceKey{}, p), p

@@ -13,15 +13,16 @@ import (
 	"slices"
 )
 
-// certs is a folder of certificates, one PEM file a name: the chain, leaf first, and then the key. Both are replaced by
-// one rename, so that a process that is killed leaves a pair that fits.
+// certs is a folder of certificates, one PEM file per name: the chain, leaf first, and then the
+// key. One rename replaces both, so that a process that is killed leaves a matching pair.
 type certs struct{ dir string }
 
-// issuedCerts is the folder of the certificates that a CA issued. Each CA has its own, so that a certificate of a
-// staging CA is never taken for a real one. Those of a fallback CA lie with those of the CA that it stood in for.
+// issuedCerts is the folder of the certificates that a CA issued. Each CA has its own, so that a
+// certificate of a staging CA is never taken for a real one. Certificates of a fallback CA are
+// stored with those of the CA that it stood in for.
 func issuedCerts(dir, caKey string) certs { return certs{filepath.Join(dir, "issued", caKey)} }
 
-// importedCerts is the folder of the certificates that customers brought.
+// importedCerts is the folder of the certificates that customers imported.
 func importedCerts(dir string) certs { return certs{filepath.Join(dir, "own")} }
 
 // errDamaged marks a certificate file that does not hold a certificate for its name and the key to it.
@@ -55,7 +56,7 @@ func (c certs) write(name string, chain, key []byte) error {
 	return nil
 }
 
-// remove removes the certificate of a name. It may be gone already.
+// remove removes the certificate of a name. It is not an error when it does not exist.
 func (c certs) remove(name string) error {
 	if err := removeFile(c.path(name)); err != nil {
 		return fmt.Errorf("remove the certificate of %s: %w", name, err)

@@ -10,7 +10,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// certState is what is known of an attached name. Manager.mu guards it. It is small: there may be ten thousand.
+// certState is what is known about an attached name. Manager.mu guards it. It is small: there may
+// be ten thousand.
 type certState struct {
 	name     string
 	imported bool        // the certificate was imported
@@ -20,11 +21,11 @@ type certState struct {
 	renewAt             time.Time
 	nextARICheck        time.Time // when the CA is next asked for its renewal window
 
-	earlyRenewals int // renewals before their time, one after the other
+	earlyRenewals int // consecutive renewals before their time
 	retryAt       time.Time
 	problem       string
 
-	work *work // the order under way, nil when none is
+	work *work // the order under way, or nil
 }
 
 // work is one run of an order in the background.
@@ -35,15 +36,16 @@ type work struct {
 
 func (e *certState) valid(now time.Time) bool { return now.Before(e.notAfter) }
 
-// setCertificate notes the certificate to serve. It ends the failures before it.
+// setCertificate records the certificate to serve. It clears earlier failures.
 func (e *certState) setCertificate(leaf *x509.Certificate) {
 	e.leaf, e.notBefore, e.notAfter = fingerprintOf(leaf), leaf.NotBefore, leaf.NotAfter
 	e.renewAt = renewalTime(e.name, leaf.NotBefore, leaf.NotAfter)
 	e.retryAt, e.problem = time.Time{}, ""
 }
 
-// renewalTime is two thirds into the life of a certificate, and up to a thirtieth earlier: names that were attached
-// together do not all renew in the same second, and each keeps its time across restarts.
+// renewalTime returns two thirds of the life of a certificate, or up to a thirtieth earlier: names
+// that were attached together do not all renew in the same second, and each keeps its time across
+// restarts.
 func renewalTime(name string, from, to time.Time) time.Time {
 	life := to.Sub(from)
 	sum := fnv.New32a()
@@ -52,7 +54,8 @@ func renewalTime(name string, from, to time.Time) time.Time {
 	return from.Add(life*2/3 - early)
 }
 
-// due says whether work should start: there is none under way, no failure to sit out, and a certificate to get.
+// due reports whether work should start: none is under way, no failure has to be waited out, and a
+// certificate is needed.
 func (e *certState) due(now time.Time) bool {
 	if e.imported || e.work != nil || now.Before(e.retryAt) {
 		return false
@@ -60,7 +63,7 @@ func (e *certState) due(now time.Time) bool {
 	return e.notAfter.IsZero() || !now.Before(e.renewAt)
 }
 
-// wakeAt is when due may become true next; ok is false when nothing is waited for.
+// wakeAt returns when due may become true next; ok is false when nothing is waited for.
 func (e *certState) wakeAt() (time.Time, bool) {
 	switch {
 	case e.imported || e.work != nil || e.notAfter.IsZero() && e.retryAt.IsZero():

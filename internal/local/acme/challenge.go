@@ -13,8 +13,8 @@ import (
 // challengePath is where the CA looks for HTTP-01 answers (RFC 8555, section 8.3).
 const challengePath = "/.well-known/acme-challenge/"
 
-// challenges are the answers to the CA's challenges under way. They are in memory only: after a restart they are
-// presented again, by the order that goes on.
+// challenges are the answers to the CA's challenges under way. They are in memory only: after a
+// restart the order that continues presents them again.
 type challenges struct {
 	mu   sync.RWMutex
 	http map[string]acmeproto.Challenge // by token
@@ -42,15 +42,17 @@ func (s *challenges) present(c acmeproto.Challenge) (withdraw func(), err error)
 	return func() { s.mu.Lock(); defer s.mu.Unlock(); delete(s.http, c.Token) }, nil
 }
 
-// certificate is the one of RFC 8737 for a name whose TLS-ALPN-01 challenge is under way, or nil.
+// certificate returns the certificate of RFC 8737 for a name whose TLS-ALPN-01 challenge is under
+// way, or nil.
 func (s *challenges) certificate(name string) *tls.Certificate {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.alpn[name]
 }
 
-// handler answers HTTP-01 challenges under way, and leaves all else to next: a site may have an ACME client of its own.
-// The host has to be the one the challenge is about, so that nobody's DNS can be pointed here to borrow an answer.
+// handler answers HTTP-01 challenges under way and passes everything else to next: a site may have
+// an ACME client of its own. The host has to be the one that the challenge is about, so that nobody
+// can borrow an answer by pointing DNS here.
 func (s *challenges) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, ours := strings.CutPrefix(r.URL.Path, challengePath)

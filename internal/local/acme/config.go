@@ -27,32 +27,34 @@ type Config struct {
 	Email string
 	// CA is the URL of the ACME directory. Default: Let's Encrypt. Using it means agreeing to the CA's terms of service.
 	CA string
-	// Staging takes Let's Encrypt's staging CA as the default of CA. Its certificates are kept apart and never served
-	// once Staging is off.
+	// Staging makes Let's Encrypt's staging CA the default of CA. Its certificates are stored apart
+	// and never served once Staging is off.
 	Staging bool
-	// FallbackCA is asked when CA fails for reasons of its own (unreachable, overloaded, out of quota), not when a name's
-	// validation failed. Default: none.
+	// FallbackCA is asked when CA itself fails (unreachable, overloaded, out of quota), not when a
+	// name's validation failed. Default: none.
 	FallbackCA string
-	// TrustedRoots are the roots that CA's own HTTPS is checked against. Default: the system's.
+	// TrustedRoots are the roots that the CA's own HTTPS is checked against. Default: the system's.
 	TrustedRoots *x509.CertPool
 
 	// NoHTTP01 and NoTLSALPN01 say that the edge does not answer that challenge on the port the CA uses (80, 443).
 	NoHTTP01, NoTLSALPN01 bool
-	// DNS01 is a program that sets DNS records, see Hook. Needed for wildcards. Default: none.
+	// DNS01 is a program that sets DNS records, see Hook. Wildcards need it. Default: none.
 	DNS01 string
-	// Resolvers are HOST:PORT of DNS servers that DNS-01 records are looked for at, before the CA is told to look.
-	// Default: the system's.
+	// Resolvers are the HOST:PORT of DNS servers that must return a DNS-01 record before the CA is
+	// told to check it. Default: the system's.
 	Resolvers []string
 
 	// Orders is how many orders run at a time. Default: 16.
 	Orders int
 	// Hot is how many certificates stay in memory; others are read from Dir by the first handshake. Default: 1000.
 	Hot int
-	// OrderTimeout is how long one attempt at an order may take; the next one goes on where it stopped. Default: 5 min.
+	// OrderTimeout is how long one attempt at an order may take; the next one continues where it
+	// stopped. Default: 5 min.
 	OrderTimeout time.Duration
-	// FirstRetry is how long a name waits after its first failure; the wait doubles up to 12 h. A CA's Retry-After goes
-	// before it when it is longer. A CA is asked for a renewal window, and an OCSP responder about a certificate, no more
-	// often. Default: 1 min.
+	// FirstRetry is how long a name waits after its first failure; the wait doubles up to 12 h. A
+	// longer Retry-After of the CA takes precedence. FirstRetry is also the least time between two
+	// questions to a CA for a renewal window, or to an OCSP responder about a certificate. Default:
+	// 1 min.
 	FirstRetry time.Duration
 
 	// Changed is called after the state of a name changed in the background. It must not block. Default: none.

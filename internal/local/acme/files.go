@@ -14,8 +14,8 @@ import (
 const (
 	// longestPart is how many octets one part of a path may have (NAME_MAX of limits.h).
 	longestPart = 255
-	// A name that is too long for that is divided: its first head octets and headMark name a folder. No host name has
-	// the mark.
+	// A longer name is divided: its first head octets and headMark name a folder. No host name
+	// contains the mark.
 	head     = 200
 	headMark = "~"
 )
@@ -34,7 +34,8 @@ func fold(part string, limit int) string {
 	return part[:head] + headMark + "/" + part[head:]
 }
 
-// hosts lists the host names that have a file in dir or, with ext "", a folder. Without dir there are none.
+// hosts lists the host names that have a file in dir or, with ext "", a folder. When dir does not
+// exist there are none.
 func hosts(dir, ext string) (found []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -63,7 +64,7 @@ func hosts(dir, ext string) (found []string, err error) {
 
 func nameOf(file string) string { return strings.Replace(file, "wildcard_", "*", 1) }
 
-// writeFile writes a private file durably, and makes its folder when it is missing.
+// writeFile writes a private file durably and creates its folder when it is missing.
 func writeFile(path string, data []byte) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -75,7 +76,7 @@ func writeFile(path string, data []byte) error {
 	return atomicfile.SyncDir(filepath.Dir(dir))
 }
 
-// removeFile removes a file that may be gone already.
+// removeFile removes a file. It is not an error when the file does not exist.
 func removeFile(path string) error {
 	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// long is a host name of n octets.
+// long returns a host name of n octets.
 func long(n int) string {
 	labels := strings.Repeat(strings.Repeat("a", 49)+".", n/50+1)
 	return strings.TrimPrefix(labels[len(labels)-(n-len("example.com")):], ".") + "example.com"
@@ -62,7 +62,7 @@ func TestLongNames(t *testing.T) {
 	}
 }
 
-// The files of names that are not too long lie where they always did.
+// The files of names that are not too long are where they always were.
 func TestFilesOfEarlierVersions(t *testing.T) {
 	for _, host := range []string{"example.com", long(242), "*." + long(231)} {
 		if got := fileName(host, ".json"); got != strings.Replace(host, "*", "wildcard_", 1)+".json" {

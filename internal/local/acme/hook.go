@@ -52,7 +52,8 @@ func (e *HookError) Error() string {
 
 func (e *HookError) Unwrap() error { return e.Err }
 
-// present sets the record of c and waits until it is seen, for a CA that looks too early rejects for good.
+// present sets the record of c and waits until resolvers return it: a CA that looks too early
+// rejects the challenge for good.
 func (h *Hook) present(ctx context.Context, c acmeproto.Challenge) (withdraw func(), err error) {
 	if err := h.run(ctx, "present", c); err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func (h *Hook) present(ctx context.Context, c acmeproto.Challenge) (withdraw fun
 	withdraw = func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		_ = h.run(ctx, "cleanup", c) // a record left over proves nothing any more
+		_ = h.run(ctx, "cleanup", c) // a record left over no longer proves anything
 	}
 	if err := h.await(ctx, c.DNS01TXTRecordName(), c.DNS01KeyAuthorization()); err != nil {
 		withdraw()
@@ -86,7 +87,7 @@ func (h *Hook) run(ctx context.Context, action string, c acmeproto.Challenge) er
 	return nil
 }
 
-// beginning keeps the first of what is written to it: a program may write without end.
+// beginning keeps the first part of what is written to it: a program may write without end.
 type beginning struct{ kept bytes.Buffer }
 
 const beginningSize = 4 << 10
@@ -125,7 +126,7 @@ func (h *Hook) visible() time.Duration {
 	return 2 * time.Minute
 }
 
-// seen: all resolvers know the record.
+// seen reports whether all resolvers return the record.
 func (h *Hook) seen(ctx context.Context, name, value string) bool {
 	resolvers := []*net.Resolver{net.DefaultResolver}
 	if len(h.Resolvers) > 0 {

@@ -4,5 +4,5 @@ package acme
 
 import "os/exec"
 
-// ownGroup: without process groups the hook itself is all that is ended.
+// ownGroup does nothing: without process groups, only the hook itself can be ended.
 func ownGroup(*exec.Cmd) {}

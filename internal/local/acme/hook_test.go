@@ -10,7 +10,7 @@ import (
 	acmeproto "github.com/mholt/acmez/v3/acme"
 )
 
-// What a DNS hook writes is shown, but not kept whole: it may write without end, and what is no text.
+// The output of a DNS hook is shown, but truncated: it may be endless, and it may not be text.
 func TestHookThatWritesMuch(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "hook")
 	script := "#!/bin/sh\nprintf 'wrong \\377 key\\n' >&2\nhead -c 1000000 /dev/zero >&2\nexit 3\n"

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// ownGroup puts a hook and all it starts in a process group, which ends as a whole: hooks are scripts, and what hangs is
-// mostly the curl or sleep in them.
+// ownGroup puts a hook and all its children in a process group that can be ended as a whole: hooks
+// are scripts, and what hangs is usually the curl or sleep in them.
 func ownGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

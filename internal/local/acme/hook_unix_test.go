@@ -16,10 +16,10 @@ import (
 	acmeproto "github.com/mholt/acmez/v3/acme"
 )
 
-// A hook that hangs is ended with all it has started.
+// A hook that hangs is ended with all the processes it has started.
 func TestHookThatHangs(t *testing.T) {
 	dir := t.TempDir()
-	held := filepath.Join(dir, "held") // as long as anything of the hook lives
+	held := filepath.Join(dir, "held") // held while any process of the hook lives
 	if err := syscall.Mkfifo(held, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -17,14 +17,15 @@ import (
 const (
 	// maxImported bounds chain and key together.
 	maxImported = 256 << 10
-	// expiresSoon is how long before the end the owner is reminded.
+	// expiresSoon is how long before the expiry the owner is reminded.
 	expiresSoon = 30 * 24 * time.Hour
-	// leastRSA and leastECDSA are the smallest keys that clients accept, in bits. Ed25519 they accept none of
-	// (CA/Browser Forum Baseline Requirements, section 6.1.5).
+	// leastRSA and leastECDSA are the smallest keys that clients accept, in bits. They accept no
+	// Ed25519 key (CA/Browser Forum Baseline Requirements, section 6.1.5).
 	leastRSA, leastECDSA = 2048, 256
 )
 
-// Import implements domains.Certificates. The certificate is served from now on, in place of the one before.
+// Import implements domains.Certificates. The certificate replaces the one before and is served
+// from now on.
 func (m *Manager) Import(_ context.Context, h anchor.Hostname, chain, key []byte) (domains.Certificate, error) {
 	name, err := m.checkName(h.Name)
 	if err != nil {
@@ -66,7 +67,7 @@ func (m *Manager) importedState(e *certState, h anchor.Hostname, now time.Time) 
 	return c
 }
 
-// checkImported finds what is wrong with a certificate before visitors do.
+// checkImported finds problems of a certificate before visitors do.
 func checkImported(name string, chain, key []byte, now time.Time) (*x509.Certificate, error) {
 	bad := func(format string, args ...any) *anchor.Error {
 		return anchor.Invalid("bad_certificate", format, args...)
@@ -119,7 +120,7 @@ func checkUse(name string, leaf *x509.Certificate) error {
 	return nil
 }
 
-// checkLinks: each certificate has to be signed by the next one.
+// checkLinks checks that each certificate is signed by the next one.
 func checkLinks(name string, certs []*x509.Certificate) error {
 	for i, cert := range certs[:len(certs)-1] {
 		if err := cert.CheckSignatureFrom(certs[i+1]); err != nil {
@@ -137,7 +138,8 @@ func covers(leaf *x509.Certificate, name string) bool {
 	return leaf.VerifyHostname(name) == nil
 }
 
-// restoreImported attaches the names with an imported certificate, which goes before an issued one.
+// restoreImported attaches the names with an imported certificate, which takes precedence over an
+// issued one.
 func (m *Manager) restoreImported() error {
 	names, err := m.imported.names()
 	if err != nil {

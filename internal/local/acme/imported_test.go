@@ -90,7 +90,8 @@ func TestImportIsServedReplacedAndReleased(t *testing.T) {
 	}
 }
 
-// An import ends the order under way, and it stays ended over a restart: nobody wants that certificate any more.
+// An import ends the order under way, and the order does not continue after a restart: its
+// certificate is no longer wanted.
 func TestImportEndsTheOrder(t *testing.T) {
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
@@ -116,7 +117,7 @@ func TestImportEndsTheOrder(t *testing.T) {
 
 	m := open(t, cfg)
 	f.serve(t, m)
-	ensured(t, m, "issued.example.com") // behind whatever was begun before it
+	ensured(t, m, "issued.example.com") // runs after whatever was started before it
 	if _, err := os.Stat(m.issued.path("own.example.com")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a certificate was issued that nobody asked for: %v", err)
 	}
@@ -125,7 +126,8 @@ func TestImportEndsTheOrder(t *testing.T) {
 	}
 }
 
-// From a certificate of one's own to an issued one: the old one is served until the new one is there.
+// The switch from an imported certificate to an issued one: the old one is served until the new one
+// is there.
 func TestFromOwnToIssued(t *testing.T) {
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))

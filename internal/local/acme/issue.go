@@ -10,8 +10,8 @@ import (
 	"github.com/mholt/acmez/v3"
 )
 
-// order asks the CAs for the chain, PEM, for csr. The next CA is asked only when the one before failed for reasons of
-// its own. replaces is nil for a first certificate.
+// order asks the CAs for the PEM chain for csr. The next CA is asked only when the one before
+// failed and the name is not at fault. replaces is nil for a first certificate.
 func (m *Manager) order(ctx context.Context, j *journal, csr *x509.CertificateRequest, replaces *x509.Certificate) ([]byte, error) {
 	var failed error
 	for _, ca := range m.cas {
@@ -27,7 +27,7 @@ func (m *Manager) order(ctx context.Context, j *journal, csr *x509.CertificateRe
 	return nil, failed
 }
 
-// start runs the name's order in the background; m.mu is held.
+// start runs the name's order in the background. The caller holds m.mu.
 func (m *Manager) start(e *certState) {
 	if m.ctx.Err() != nil {
 		return
@@ -48,7 +48,7 @@ func (m *Manager) start(e *certState) {
 	})
 }
 
-// run takes the name's order as far as it goes and notes how it ended.
+// run advances the name's order as far as possible and records how it ended.
 func (m *Manager) run(ctx context.Context, e *certState, w *work) {
 	defer m.running.Lock(e.name)() // a cancelled run of the same name may not have ended yet
 	j, err := openJournal(m.cfg.Dir, e.name)
@@ -84,14 +84,14 @@ func (m *Manager) run(ctx context.Context, e *certState, w *work) {
 	m.cfg.Changed(e.name)
 }
 
-// obtain gets a certificate for the journal's key and stores it.
+// obtain requests a certificate for the journal's key and stores it.
 func (m *Manager) obtain(ctx context.Context, j *journal) error {
 	current, err := m.currentLeaf(j.Name)
 	if err != nil {
 		return err
 	}
 	if current != nil && j.Key != "" && madeWith(current, j) {
-		return nil // stored, but a process ended, or its disk was full, before the journal was closed
+		return nil // stored, but the process ended or the disk was full before the journal was closed
 	}
 	key, err := j.privateKey()
 	if err != nil {
@@ -105,13 +105,13 @@ func (m *Manager) obtain(ctx context.Context, j *journal) error {
 	if err != nil {
 		return err
 	}
-	if ctx.Err() != nil { // released, or a certificate was imported
+	if ctx.Err() != nil { // the name was released, or a certificate was imported
 		return ctx.Err()
 	}
 	return m.issued.write(j.Name, chain, []byte(j.Key))
 }
 
-// adopt serves the certificate that was stored, in place of the one before, and closes the journal.
+// adopt serves the stored certificate in place of the one before, and closes the journal.
 func (m *Manager) adopt(e *certState, w *work, j *journal) error {
 	cert, err := m.issued.read(e.name)
 	if err != nil {
@@ -139,7 +139,8 @@ func (m *Manager) adopt(e *certState, w *work, j *journal) error {
 	return errors.Join(err, j.remove())
 }
 
-// failed notes a failure and when to try again, durably: a CA counts failures across our restarts.
+// failed records a failure and the time of the next attempt durably: a CA counts failures across
+// our restarts.
 func (m *Manager) failed(e *certState, j *journal, cause error, patience time.Time) error {
 	j.Failures++
 	now := time.Now()
@@ -161,11 +162,12 @@ func (m *Manager) failed(e *certState, j *journal, cause error, patience time.Ti
 	return errors.New(j.Problem)
 }
 
-// longestPatience is how far a CA's Retry-After is believed. Let's Encrypt counts by the week at most; beyond that it is
-// a mistake, or one of the two clocks is wrong, and the name would never have a certificate.
+// longestPatience limits the Retry-After of a CA. Let's Encrypt counts by the week at most. A
+// longer one is a mistake, or one of the two clocks is wrong, and the name would never have a
+// certificate.
 const longestPatience = 7 * 24 * time.Hour
 
-// longestRetry is the most that a name waits between two attempts of its own accord.
+// longestRetry is the longest wait between two attempts that Anchor itself sets.
 const longestRetry = 12 * time.Hour
 
 func (m *Manager) backoff(failures int) time.Duration {

@@ -11,11 +11,12 @@ import (
 	"time"
 )
 
-// journal is what a name's order under way needs to continue after a restart. It is stored before the CA hears of the
-// order and removed once the certificate is stored.
+// journal is what a name's order under way needs to continue after a restart. It is stored before
+// the CA hears of the order and removed once the certificate is stored.
 type journal struct {
 	Name string `json:"name"`
-	// Key is the PEM key of the certificate to come. An order that was finalized with it gives a certificate for it.
+	// Key is the PEM key of the future certificate. An order that was finalized with it returns a
+	// certificate for it.
 	Key string `json:"key,omitempty"`
 	// CA is the directory URL of Order.
 	CA    string `json:"ca,omitempty"`
@@ -30,7 +31,7 @@ type journal struct {
 	path string
 }
 
-// openJournal reads the name's journal; an empty one when there is none.
+// openJournal reads the name's journal, or returns an empty one when it does not exist.
 func openJournal(dir, name string) (*journal, error) {
 	j := &journal{Name: name, path: journalPath(dir, name)}
 	data, err := os.ReadFile(j.path)
@@ -83,7 +84,7 @@ func (j *journal) privateKey() (crypto.Signer, error) {
 	return key, j.save()
 }
 
-// forget drops the order, which came to nothing, and keeps the key.
+// forget drops the order, which failed, and keeps the key.
 func (j *journal) forget() error {
 	j.Order, j.CA = "", ""
 	return j.save()

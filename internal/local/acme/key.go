@@ -11,7 +11,8 @@ import (
 	"fmt"
 )
 
-// newKey makes an ECDSA P-256 key, the kind that all CAs and clients accept, and its PEM (PKCS #8).
+// newKey creates an ECDSA P-256 key, which all CAs and clients accept, and returns it with its PEM
+// (PKCS #8).
 func newKey() (crypto.Signer, []byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

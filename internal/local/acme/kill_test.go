@@ -22,7 +22,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/edge"
 )
 
-// serverEnv makes this test binary a server that gets a certificate, on the listeners it inherits (3 and 4).
+// serverEnv turns this test binary into a server that gets a certificate, on the listeners it
+// inherits (3 and 4).
 const serverEnv = "ANCHOR_TEST_SERVER"
 
 type serverSpec struct{ Dir, CA, Root, Name string }
@@ -60,7 +61,7 @@ func serverMain(encoded string) {
 	}
 }
 
-// server is a serverMain in a process of its own.
+// server runs serverMain in another process.
 func (f *front) server(t *testing.T, spec serverSpec) (cmd *exec.Cmd, out io.Reader) {
 	t.Helper()
 	encoded, err := json.Marshal(spec)
@@ -95,7 +96,7 @@ func (f *front) server(t *testing.T, spec serverSpec) (cmd *exec.Cmd, out io.Rea
 	return cmd, out
 }
 
-// kill -9 at each step of an order: the next process goes on with it, and the CA sees one order only.
+// kill -9 at each step of an order: the next process continues the order, and the CA sees only one.
 func TestKilledDuringAnOrder(t *testing.T) {
 	for _, step := range []string{"/authZ/", "/chalZ/", "/finalize-order/", "/certZ/"} {
 		t.Run(strings.Trim(step, "/"), func(t *testing.T) {

@@ -29,7 +29,7 @@ type front struct {
 	manager    atomic.Pointer[Manager] // of the process that runs now
 }
 
-// listenFront takes the ports first: the CA has to know them.
+// listenFront opens the ports first: the CA has to know them.
 func listenFront(t testing.TB) *front {
 	t.Helper()
 	f := &front{}
@@ -90,7 +90,7 @@ func (f *front) publish(hosts ...string) {
 	f.edge.Publish(edge.NewTable(sites))
 }
 
-// client connects to the front whatever the host.
+// client returns a client that connects to the front whatever the host.
 func (f *front) client(t testing.TB, p *pebble) *http.Client {
 	transport := &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: p.roots}, ForceAttemptHTTP2: true,
@@ -123,7 +123,7 @@ func named(name string) anchor.Hostname {
 	return anchor.Hostname{ID: "h", ProjectID: "p", Name: name}
 }
 
-// ensured asks until the name's certificate is issued.
+// ensured calls Ensure until the name's certificate is issued.
 func ensured(t testing.TB, m *Manager, name string) domains.Certificate {
 	t.Helper()
 	return reaches(t, m, name, anchor.CertIssued)
@@ -203,7 +203,7 @@ func TestWholeLife(t *testing.T) {
 	}
 }
 
-// curl fetches the site as curl does, checking the chain against the CA's root.
+// curl fetches the site with curl, which checks the chain against the CA's root.
 func curl(t *testing.T, f *front, p *pebble, name string) string {
 	t.Helper()
 	bin, err := exec.LookPath("curl")

@@ -23,13 +23,13 @@ import (
 const (
 	rootLife = 10 * 365 * 24 * time.Hour
 	leafLife = 7 * 24 * time.Hour
-	// maxLeaves bounds the memory that made-up names can take.
+	// maxLeaves bounds the memory that invented names can take.
 	maxLeaves = 1000
 )
 
-// LocalCA issues certificates for *.localhost on this machine, for development over HTTPS. Its root may issue for
-// localhost only (a critical name constraint, RFC 5280, section 4.2.1.10): trusting it gives nobody power over other
-// names, whoever gets hold of its key.
+// LocalCA issues certificates for *.localhost on this machine, for development over HTTPS. Its root
+// may issue for localhost only (a critical name constraint, RFC 5280, section 4.2.1.10): a thief of
+// its key has no power over other names.
 type LocalCA struct {
 	base string
 	path string // of the root's PEM
@@ -41,7 +41,8 @@ type LocalCA struct {
 	leaves *lru[string, *tls.Certificate]
 }
 
-// OpenLocalCA reads the CA in dir, or makes it. base is the domain it issues for, "localhost" or one below it.
+// OpenLocalCA reads the CA in dir, or creates it. base is the domain it issues for, "localhost" or
+// one below it.
 func OpenLocalCA(dir, base string) (*LocalCA, error) {
 	if base != "localhost" && !strings.HasSuffix(base, ".localhost") {
 		return nil, fmt.Errorf("the internal CA is for localhost only, not for %s", base)
@@ -105,11 +106,12 @@ func serial() *big.Int {
 	return n
 }
 
-// Root is the path of the root's PEM file, for curl --cacert and for browsers' own stores.
+// Root returns the path of the root's PEM file, for curl --cacert and for browsers' own stores.
 func (ca *LocalCA) Root() string { return ca.path }
 
-// GetCertificate is for tls.Config.GetCertificate: a certificate for the base domain and the names directly below it,
-// made when it is first asked for; nil for other names, as Manager.GetCertificate.
+// GetCertificate is for tls.Config.GetCertificate. It returns a certificate for the base domain and
+// the names directly below it, created at the first request. For other names it returns nil, as
+// Manager.GetCertificate does.
 func (ca *LocalCA) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	name, ok := normal(hello.ServerName)
 	if !ok {
@@ -149,7 +151,7 @@ func (ca *LocalCA) issue(name string) (*tls.Certificate, error) {
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: ca.leaf, Leaf: leaf}, nil
 }
 
-// First asks each source in turn for a certificate and takes the first one given.
+// First asks each source in turn for a certificate and returns the first one found.
 func First(sources ...func(*tls.ClientHelloInfo) (*tls.Certificate, error)) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		for _, get := range sources {

@@ -46,7 +46,7 @@ func TestLocalCA(t *testing.T) {
 	}
 }
 
-// Whoever steals the key of the root cannot use it for other names.
+// A thief of the root's key cannot use it for other names.
 func TestLocalRootIsConstrained(t *testing.T) {
 	ca, err := OpenLocalCA(t.TempDir(), "localhost")
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// lru keeps the values that were used last, up to a limit.
+// lru keeps the most recently used values, up to a limit.
 type lru[K comparable, V any] struct {
 	mu    sync.Mutex
 	limit int
@@ -35,7 +35,8 @@ func (l *lru[K, V]) get(key K) (value V, ok bool) {
 	return item.value, true
 }
 
-// put stores a value and marks it as used. It reports the key that was removed to stay within the limit, if one was.
+// put stores a value and marks it as used. It returns the key that was removed to stay within the
+// limit, if any.
 func (l *lru[K, V]) put(key K, value V) (removed K, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -28,7 +28,7 @@ type Manager struct {
 	running keylock.Locks[string]
 
 	issued, imported certs
-	hot              *lru[fingerprint, *tls.Certificate] // those in memory
+	hot              *lru[fingerprint, *tls.Certificate] // certificates in memory
 	loads            singleflight.Group
 
 	mu    sync.RWMutex
@@ -44,8 +44,9 @@ type Manager struct {
 
 var _ domains.Certificates = (*Manager)(nil)
 
-// New opens cfg.Dir and starts to renew the certificates in it. Names with a certificate are served at once; orders
-// that were under way continue. It migrates the folder of an earlier version first. Close ends the Manager.
+// New opens cfg.Dir and starts to renew the certificates in it. Names with a certificate are served
+// at once; orders that were under way continue. It first migrates the folder of an earlier version.
+// Close ends the Manager.
 func New(cfg Config) (*Manager, error) {
 	cfg = cfg.withDefaults()
 	hook, err := findHook(cfg.DNS01, cfg.Resolvers)
@@ -72,8 +73,8 @@ func New(cfg Config) (*Manager, error) {
 	return m, nil
 }
 
-// Close stops the work under way. Orders are left as they are at the CA and go on after the next New. Certificates are
-// still served. A second Close does nothing.
+// Close stops the work under way. Orders stay as they are at the CA and continue after the next
+// New. Certificates are still served. A second Close does nothing.
 func (m *Manager) Close() {
 	m.closing.Do(func() {
 		m.mu.Lock() // start does not add to the group once it is waited for
@@ -130,26 +131,26 @@ func (m *Manager) restoreIssued() error {
 	return nil
 }
 
-// restoreOrder takes up the failures of an order under way; the order itself goes on when due.
+// restoreOrder loads the failures of an order under way; the order itself continues when due.
 func (m *Manager) restoreOrder(name string) error {
 	j, err := openJournal(m.cfg.Dir, name)
 	if err != nil {
 		return err
 	}
 	if j.CA != "" && !slices.ContainsFunc(m.cas, func(a *authority) bool { return a.client.Directory == j.CA }) {
-		j.Failures, j.RetryAt, j.Problem, j.Failed = 0, time.Time{}, "", nil // they were with another CA
+		j.Failures, j.RetryAt, j.Problem, j.Failed = 0, time.Time{}, "", nil // those were with another CA
 		if err := j.save(); err != nil {
 			return err
 		}
 	}
-	m.mu.Lock() // orders taken up before this one run already
+	m.mu.Lock() // orders restored before this one run already
 	defer m.mu.Unlock()
 	e := m.names[name]
 	switch {
 	case e == nil:
 		e = &certState{name: name}
 		m.names[name] = e
-	case e.imported: // imported while the order ran; it goes on when an issued certificate is wanted again
+	case e.imported: // it continues when an issued certificate is wanted again
 		return nil
 	}
 	e.retryAt, e.problem = j.RetryAt, j.Problem
@@ -160,8 +161,9 @@ func (m *Manager) restoreOrder(name string) error {
 	return nil
 }
 
-// Ensure implements domains.Certificates. It does not wait: an order runs in the background, and Config.Changed tells
-// when it has ended. After a failure the next attempt is not before the time that the problem names.
+// Ensure implements domains.Certificates. It does not wait: an order runs in the background, and
+// Config.Changed reports its end. After a failure the next attempt starts no earlier than the time
+// that the problem names.
 func (m *Manager) Ensure(_ context.Context, h anchor.Hostname) (domains.Certificate, error) {
 	name, err := m.checkName(h.Name)
 	if err != nil {
@@ -199,7 +201,8 @@ func (m *Manager) checkName(name string) (string, error) {
 	return name, nil
 }
 
-// Release implements domains.Certificates. New handshakes for the name fail from now on; connections stay.
+// Release implements domains.Certificates. New handshakes for the name fail from now on; existing
+// connections stay open.
 func (m *Manager) Release(ctx context.Context, h anchor.Hostname) error {
 	m.mu.Lock()
 	e := m.names[h.Name]
@@ -232,5 +235,6 @@ func (m *Manager) removeFiles(name string) error {
 	return errors.Join(j.remove(), m.issued.remove(name), m.imported.remove(name), m.staples.remove(name), unmigrated.remove())
 }
 
-// HTTPChallenge answers the CA's HTTP-01 requests for orders under way, and passes all else to next.
+// HTTPChallenge answers the CA's HTTP-01 requests for orders under way, and passes everything else
+// to next.
 func (m *Manager) HTTPChallenge(next http.Handler) http.Handler { return m.answers.handler(next) }

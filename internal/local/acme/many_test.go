@@ -10,8 +10,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Many names are attached at once, one of them broken: all others are issued, with one order each, and the broken one
-// is told about alone.
+// Many names are attached at once, one of them broken. All others are issued, with one order each,
+// and only the broken one is reported.
 func TestManyNamesAtOnce(t *testing.T) {
 	const broken = "broken.example.net"
 	f := listenFront(t)

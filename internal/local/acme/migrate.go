@@ -22,10 +22,11 @@ import (
 //	certificates/CA/NAME/NAME.json           certmagic's description
 const legacyFolder = "certificates"
 
-// migrate moves the certificates of all CAs from legacyFolder to one file a name. Accounts, orders, imported
-// certificates and OCSP responses lie where they always did. It may be interrupted anywhere: a certificate is stored in
-// its new place before the old one is removed, and the next start continues. A certificate that cannot be used stays,
-// is logged with its name at each start, and is ordered again.
+// migrate moves the certificates of all CAs from legacyFolder to one file per name. Accounts,
+// orders, imported certificates and OCSP responses stay where they always were. It may be
+// interrupted anywhere: a certificate is stored in its new place before the old one is removed, and
+// the next start continues. A certificate that cannot be used stays, is logged with its name at
+// each start, and is ordered again.
 func migrate(dir string, log *slog.Logger) error {
 	root := filepath.Join(dir, legacyFolder)
 	cas, err := os.ReadDir(root)
@@ -85,7 +86,8 @@ func (s legacySite) file(ext string) string {
 func (s legacySite) flat() string { return strings.Replace(s.name, "*", "wildcard_", 1) }
 func (s legacySite) limit() int   { return longestPart - len(".previous") }
 
-// migrate stores the certificate in the new place, unless a newer one lies there, and removes the old files.
+// migrate stores the certificate in the new place, unless a newer one is there, and removes the old
+// files.
 func (s legacySite) migrate() error {
 	if isEmpty(s.path()) {
 		return s.remove()
@@ -129,7 +131,7 @@ func (s legacySite) chain() ([]byte, *x509.Certificate, error) {
 	return chain, leaf, nil
 }
 
-// unusable marks an error of one site, which keeps no other from being migrated.
+// unusable marks an error of one site. It does not keep other sites from being migrated.
 func unusable(err error) error { return fmt.Errorf("%w: %w", errDamaged, err) }
 
 // key returns the key that fits the chain.
@@ -148,7 +150,8 @@ func (s legacySite) key(chain []byte) ([]byte, error) {
 	return nil, unusable(misfit)
 }
 
-// remove removes the files of the site, the certificate last: what an interrupted remove leaves can be told from damage.
+// remove removes the files of the site, the certificate last, so that the remains of an interrupted
+// remove can be told from damage.
 func (s legacySite) remove() error {
 	for _, path := range []string{s.file(".key") + ".previous", s.file(".json"), s.file(".key")} {
 		if err := removeFile(path); err != nil {
@@ -158,7 +161,7 @@ func (s legacySite) remove() error {
 	return os.RemoveAll(s.path())
 }
 
-// isEmpty reports whether dir is a folder that holds no file, at any depth.
+// isEmpty reports whether dir is a folder without files, at any depth.
 func isEmpty(dir string) bool {
 	entries, err := os.ReadDir(dir)
 	return err == nil && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool {

@@ -21,8 +21,8 @@ import (
 // migrateEnv makes this test binary migrate the folder that it names.
 const migrateEnv = "ANCHOR_TEST_MIGRATE"
 
-// legacy moves the certificates of dir to where earlier versions kept them, as TestFolderOfAnEarlierVersion has a
-// folder that one made.
+// legacy moves the certificates of dir to where earlier versions kept them.
+// (TestFolderOfAnEarlierVersion uses a folder that such a version made.)
 func legacy(t *testing.T, dir string) {
 	t.Helper()
 	cas, err := os.ReadDir(filepath.Join(dir, "issued"))
@@ -129,7 +129,8 @@ func contentOf(t *testing.T, path string) []byte {
 	return data
 }
 
-// After an upgrade no name is ordered again, the order under way continues, and the CA sees the account it knows.
+// After an upgrade no name is ordered again, the order under way continues, and the CA sees the
+// account it knows.
 func TestUpgradeOrdersNothingAgain(t *testing.T) {
 	const pending = "pending.example.com"
 	f := listenFront(t)
@@ -174,7 +175,7 @@ func TestUpgradeOrdersNothingAgain(t *testing.T) {
 	wantMigrated(t, cfg.Dir)
 }
 
-// What an interrupted renewal, an interrupted migration or a downgrade left behind.
+// What an interrupted renewal, an interrupted migration or a downgrade leaves behind.
 func TestMigrateOneSite(t *testing.T) {
 	const name = "*.shop.example.com"
 	oldChain, oldKey := selfMade(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(10 * 24 * time.Hour) }, name)
@@ -245,7 +246,7 @@ func TestMigrateOneSite(t *testing.T) {
 	}
 }
 
-// Files that no version of Anchor made keep nobody's certificate from being migrated.
+// Files that no version of Anchor made do not keep certificates from being migrated.
 func TestMigrateAmongStrayFiles(t *testing.T) {
 	site := legacySite{dir: t.TempDir(), ca: "ca", name: "shop.example.com"}
 	chain, key := selfMade(t, nil, site.name)

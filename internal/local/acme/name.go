@@ -6,14 +6,16 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// labels is what browsers do to a host before they look it up (UTS #46, non-transitional), strict about characters.
+// labels does what browsers do to a host before they look it up (UTS #46, non-transitional), strict
+// about characters.
 var labels = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(true))
 
 // maxName is the longest host name in octets, without the root dot (RFC 1035, section 3.1).
 const maxName = 253
 
-// normal is a name from outside (a handshake, a Host header) as hostnames are kept: lower-case A-labels without the
-// root dot. Clients send plain ASCII nearly always, and then it costs no allocation.
+// normal converts a name from outside (a handshake, a Host header) to the form in which hostnames
+// are stored: lower-case A-labels without the root dot. Clients nearly always send plain ASCII,
+// which costs no allocation.
 func normal(name string) (string, bool) {
 	name = strings.TrimSuffix(name, ".")
 	if name == "" || len(name) > maxName {
@@ -42,7 +44,8 @@ func normal(name string) (string, bool) {
 
 func wildcard(name string) bool { return strings.HasPrefix(name, "*.") }
 
-// parent is the wildcard that covers a name: exactly one label is replaced (RFC 9525, section 6.3).
+// parent returns the wildcard that covers a name: exactly one label is replaced (RFC 9525, section
+// 6.3).
 func parent(name string) (string, bool) {
 	_, base, ok := strings.Cut(name, ".")
 	if !ok || !strings.Contains(base, ".") {

@@ -20,21 +20,24 @@ type rejection struct {
 func (r *rejection) Error() string { return r.challenge + ": " + r.err.Error() }
 func (r *rejection) Unwrap() error { return r.err }
 
-// errNoChallenge: nothing the CA offers can be answered here.
+// errNoChallenge reports that the CA offers no challenge that can be answered here.
 var errNoChallenge = errors.New("the CA offers no challenge that this server can answer")
 
-// issue gets the PEM chain for csr. It goes on with the order in j, or makes one and writes it down.
+// issue returns the PEM chain for csr. It continues the order in j, or creates one and records it
+// in j.
 //
-// A rejected challenge spoils its order (RFC 8555, section 7.1.6), so the next challenge type takes a new one.
+// A rejected challenge invalidates its order (RFC 8555, section 7.1.6), so the next challenge type
+// needs a new one.
 func (a *authority) issue(ctx context.Context, j *journal, csr *x509.CertificateRequest, replaces *x509.Certificate) ([]byte, error) {
 	if !a.hasUntried(j) {
-		return nil, errNoChallenge // without troubling the CA
+		return nil, errNoChallenge // without a request to the CA
 	}
 	var failed error // of all challenge types, the preferred one first
 	for {
 		chain, err := a.attempt(ctx, j, csr, replaces)
 		if isProblem(err, acmeproto.ProblemTypeAccountDoesNotExist) {
-			// A CA that was set up anew (staging ones are). The key stays the same, so this happens once.
+			// The CA was set up again from scratch (staging CAs are). The key stays the same, so
+			// this happens once.
 			if err := errors.Join(a.logout(), j.forget()); err != nil {
 				return nil, err
 			}
@@ -62,7 +65,7 @@ func (a *authority) hasUntried(j *journal) bool {
 	})
 }
 
-// attempt takes one order to its end.
+// attempt completes one order.
 func (a *authority) attempt(ctx context.Context, j *journal, csr *x509.CertificateRequest, replaces *x509.Certificate) ([]byte, error) {
 	account, err := a.login(ctx)
 	if err != nil {
@@ -78,7 +81,7 @@ func (a *authority) attempt(ctx context.Context, j *journal, csr *x509.Certifica
 		}
 	}
 	if order.Status != acmeproto.StatusValid {
-		// For an order that is processing already the CA refuses, and acmez polls it.
+		// When the order is already processing the CA refuses, and acmez polls the order.
 		if order, err = a.client.FinalizeOrder(ctx, account, order, csr.Raw); err != nil {
 			if order.Status == acmeproto.StatusInvalid {
 				err = errors.Join(err, j.forget())
@@ -94,7 +97,7 @@ func (a *authority) attempt(ctx context.Context, j *journal, csr *x509.Certifica
 		return nil, fmt.Errorf("download the certificate: %s sent none", a.client.Directory)
 	}
 	if err := checkIssued(chains[0].ChainPEM, j.Name, csr); err != nil {
-		if j.Failures > 0 { // it was no accident on the way
+		if j.Failures > 0 { // it was not an accident on the way
 			err = errors.Join(err, j.forget())
 		}
 		return nil, err
@@ -102,13 +105,14 @@ func (a *authority) attempt(ctx context.Context, j *journal, csr *x509.Certifica
 	return chains[0].ChainPEM, nil
 }
 
-// errAccount: the CA knows the account and lets it order nothing, as it was deactivated (RFC 8555, section 7.3.6).
+// errAccount reports that the CA knows the account but lets it order nothing, because it was
+// deactivated (RFC 8555, section 7.3.6).
 var errAccount = errors.New("the ACME account may not order")
 
-// errUnfit: what the CA sent for the order is no certificate to serve the name with.
+// errUnfit reports that the CA's certificate cannot be served for the name.
 var errUnfit = errors.New("the CA sent a certificate that does not fit")
 
-// checkIssued looks at a certificate before it takes the place of one that works.
+// checkIssued checks a certificate before it replaces one that works.
 func checkIssued(chain []byte, name string, csr *x509.CertificateRequest) error {
 	leaf, err := leafOf(chain)
 	if err != nil {
@@ -123,8 +127,9 @@ func checkIssued(chain []byte, name string, csr *x509.CertificateRequest) error 
 	return nil
 }
 
-// open finds the order in j at the CA, or makes a new one. One case is beyond its reach: a process that is killed after
-// the CA has made an order and before its answer arrives. Boulder (Let's Encrypt) gives the pending order again then.
+// open finds the order in j at the CA, or creates a new one. One case is beyond its reach: a
+// process that is killed after the CA has created an order and before its answer arrives. Boulder
+// (Let's Encrypt) then returns the pending order again.
 func (a *authority) open(ctx context.Context, account acmeproto.Account, j *journal, replaces *x509.Certificate) (acmeproto.Order, error) {
 	if j.CA != a.client.Directory {
 		j.CA, j.Order = a.client.Directory, ""
@@ -139,14 +144,14 @@ func (a *authority) open(ctx context.Context, account acmeproto.Account, j *jour
 		case err != nil && !errors.As(err, &problem):
 			return order, fmt.Errorf("look up the order: %w", err)
 		}
-		// Invalid, expired or unknown: it is over.
+		// The order is invalid, expired or unknown: a new one is needed.
 	}
 	return a.order(ctx, account, j, replaces)
 }
 
 func (a *authority) order(ctx context.Context, account acmeproto.Account, j *journal, replaces *x509.Certificate) (acmeproto.Order, error) {
 	want := acmeproto.Order{Identifiers: []acmeproto.Identifier{{Type: "dns", Value: j.Name}}}
-	// After a failure the order goes without: what it replaces may be the reason.
+	// After a failure the order omits Replaces, which may have caused it.
 	if replaces != nil && j.Failures == 0 && a.renewalInfo(ctx) {
 		want.Replaces, _ = acmeproto.ARIUniqueIdentifier(replaces)
 	}
@@ -155,7 +160,7 @@ func (a *authority) order(ctx context.Context, account acmeproto.Account, j *jou
 		want.Replaces = "" // replaced already, or by another account: RFC 9773, section 5
 		order, err = a.client.NewOrder(ctx, account, want)
 	}
-	if isProblem(err, acmeproto.ProblemTypeUnauthorized) { // nothing has been asked about the name yet
+	if isProblem(err, acmeproto.ProblemTypeUnauthorized) { // the CA has asked nothing about the name yet
 		err = errors.Join(errAccount, err)
 	}
 	if err != nil {
@@ -188,7 +193,7 @@ func (a *authority) prove(ctx context.Context, account acmeproto.Account, j *jou
 		if authz.Status == acmeproto.StatusPending {
 			return errNoChallenge
 		}
-		_, err := a.client.PollAuthorization(ctx, account, authz) // over: gives the reason at once
+		_, err := a.client.PollAuthorization(ctx, account, authz) // over: returns the reason at once
 		return &rejection{"authorization", err}
 	}
 	withdraw, err := a.present(ctx, c)
@@ -211,7 +216,8 @@ func (a *authority) prove(ctx context.Context, account acmeproto.Account, j *jou
 	return nil
 }
 
-// choose takes the challenge that the CA works on already, if there is one, else the first of ours that has not failed.
+// choose returns the challenge that the CA works on already, if there is one, else the first of
+// ours that has not failed.
 func (a *authority) choose(j *journal, authz acmeproto.Authorization) (acmeproto.Challenge, bool) {
 	for _, c := range authz.Challenges {
 		if c.Status == acmeproto.StatusProcessing && slices.Contains(a.solvers, c.Type) {

@@ -31,11 +31,12 @@ func TestTLSALPNAlone(t *testing.T) {
 	get(t, f.client(t, p), "https://alpn.example.com/")
 }
 
-// A CA that is turned away at port 80 gets its proof at port 443, with a second order: the first one is spoiled.
+// A CA whose request at port 80 is rejected gets its proof at port 443, with a second order: the
+// first one is invalid.
 func TestOtherChallengeAfterRejection(t *testing.T) {
 	f := listenFront(t)
 	o := f.ports(t, 0)
-	o.http = portOf(t, f.tls.Addr()) // TLS answers there: no HTTP-01
+	o.http = portOf(t, f.tls.Addr()) // TLS answers there: HTTP-01 fails
 	p := startPebble(t, o)
 	m := open(t, p.config(t))
 	f.serve(t, m)
@@ -94,7 +95,7 @@ func TestWildcardWithoutHook(t *testing.T) {
 	}
 }
 
-// Wherever the process ends during an order, the next one goes on with the same order.
+// Wherever the process ends during an order, the next one continues the same order.
 func TestRestartGoesOnWithTheOrder(t *testing.T) {
 	for _, step := range []string{"/authZ/", "/chalZ/", "/finalize-order/", "/certZ/"} {
 		t.Run(strings.Trim(step, "/"), func(t *testing.T) {
@@ -167,7 +168,7 @@ func TestCertificateStoredAndJournalOpen(t *testing.T) {
 	}
 }
 
-// A certificate file that was damaged is replaced by a new certificate.
+// A damaged certificate file is replaced by a new certificate.
 func TestDamagedCertificateFile(t *testing.T) {
 	const name = "damaged.example.com"
 	f := listenFront(t)
@@ -221,7 +222,7 @@ func TestAccountIsKept(t *testing.T) {
 	}
 }
 
-// A CA that was set up anew knows neither account nor order.
+// A CA that was set up again from scratch knows neither account nor order.
 func TestForgetfulCA(t *testing.T) {
 	f := listenFront(t)
 	before, after := startPebble(t, f.ports(t, 0)), startPebble(t, f.ports(t, 0))
@@ -310,7 +311,7 @@ func TestFallbackCA(t *testing.T) {
 	get(t, f.client(t, up), "https://g.example.com/")
 }
 
-// A rejected validation is the name's fault: the fallback is not bothered.
+// A rejected validation is the name's fault: the fallback CA is not asked.
 func TestNoFallbackForARejectedName(t *testing.T) {
 	f := listenFront(t)
 	first, second := startPebble(t, f.ports(t, 0)), startPebble(t, f.ports(t, 0))
@@ -339,7 +340,8 @@ func TestBadNames(t *testing.T) {
 	}
 }
 
-// What the CA sends in place of the certificate replaces none that works, and the next attempt takes the same order.
+// A wrong certificate from the CA does not replace one that works, and the next attempt continues
+// the same order.
 func TestWrongCertificateFromTheCA(t *testing.T) {
 	const name = "chain.example.com"
 	other, _ := selfMade(t, nil, name)
@@ -374,7 +376,7 @@ func TestWrongCertificateFromTheCA(t *testing.T) {
 	}
 }
 
-// A Retry-After that is a mistake does not end the name's hope for a certificate.
+// A mistaken Retry-After does not keep a name from its certificate for ever.
 func TestRetryAfterBeyondReason(t *testing.T) {
 	p := startPebble(t, pebbleOptions{http: 1, tls: 1})
 	p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
@@ -396,7 +398,7 @@ func TestRetryAfterBeyondReason(t *testing.T) {
 	}
 }
 
-// What a CA refused is no reason for another one to be waited for, as after the staging CA.
+// Failures at one CA do not delay orders at another one, as after the change from the staging CA.
 func TestFailuresStayWithTheirCA(t *testing.T) {
 	const name = "moved.example.com"
 	f := listenFront(t)
@@ -419,7 +421,7 @@ func TestFailuresStayWithTheirCA(t *testing.T) {
 	}
 }
 
-// An order file that cannot be read keeps no other name from its certificate.
+// An order file that cannot be read does not keep other names from their certificates.
 func TestDamagedOrderFile(t *testing.T) {
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))

@@ -29,7 +29,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/testport"
 )
 
-// hookEnv makes this test binary a DNS hook that asks the test's server to set records.
+// hookEnv turns this test binary into a DNS hook that asks the test's server to set records.
 const hookEnv = "ANCHOR_TEST_HOOK_URL"
 
 // testPatience bounds waits; it only matters when something is broken.
@@ -55,7 +55,7 @@ func TestMain(m *testing.M) {
 		}
 	}
 	testleak.Main(m,
-		// Pebble's validation loop has no end.
+		// Pebble's validation loop never ends.
 		goleak.IgnoreTopFunction("github.com/letsencrypt/pebble/v2/va.VAImpl.processTasks"))
 }
 
@@ -141,8 +141,8 @@ func (p *pebble) intercept(f func(w http.ResponseWriter, r *http.Request) bool) 
 	p.before = f
 }
 
-// hang leaves requests to paths that begin with step unanswered, until their client goes. The channel is closed at the
-// first.
+// hang leaves requests to paths that begin with step unanswered, until their client disconnects.
+// The channel is closed at the first one.
 func (p *pebble) hang(step string) (stopped chan struct{}) {
 	stopped = make(chan struct{})
 	var once sync.Once
@@ -171,7 +171,7 @@ func portOf(t testing.TB, addr net.Addr) int {
 	return n
 }
 
-// selfMade is a certificate for names, signed by itself or by the given parent.
+// selfMade returns a certificate for names, signed by itself or by the given parent.
 func selfMade(t testing.TB, change func(*x509.Certificate), names ...string) (chain, key []byte) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -29,13 +29,13 @@ func isProblem(err error, kind string) bool {
 	return ok && p.Type == kind
 }
 
-// isRefusal: the CA answered, and the answer is that the request is no good.
+// isRefusal reports whether the CA answered that the request is not acceptable.
 func isRefusal(err error) bool {
 	p, ok := problemOf(err)
 	return ok && p.Status >= 400 && p.Status < 500
 }
 
-// blameless: the CA failed, not the name; another CA may do better.
+// blameless reports whether the CA failed, not the name; another CA may do better.
 func blameless(err error) bool {
 	var no *rejection
 	if errors.As(err, &no) || errors.Is(err, context.Canceled) || errors.Is(err, errNoChallenge) {
@@ -57,7 +57,7 @@ func blameless(err error) bool {
 	return p.Status >= http.StatusInternalServerError
 }
 
-// advice says what to do about a problem type, NAME being the name.
+// advice maps a problem type to what to do about it. NAME stands for the name.
 var advice = map[string]string{
 	acmeproto.ProblemTypeConnection:              "The CA could not connect to NAME. Check that its A and AAAA records lead to this server and that ports 80 and 443 are open from the internet.",
 	acmeproto.ProblemTypeDNS:                     "The CA could not look up NAME. Check that its DNS records exist and that the domain's name servers answer (a broken DNSSEC chain looks the same).",
@@ -74,7 +74,8 @@ var advice = map[string]string{
 	acmeproto.ProblemTypeServerInternal:          "The CA has an internal error. You cannot do anything about it.",
 }
 
-// explain puts a failure into words for the owner of the name: what to do, what the CA said, when it is tried again.
+// explain describes a failure for the owner of the name: what to do, what the CA said, when Anchor
+// tries again.
 func explain(name string, err error, retry time.Time) string {
 	return sentence(name, err) + " Anchor will try again at " + retry.UTC().Format("2006-01-02 15:04 MST") + "."
 }
@@ -104,7 +105,7 @@ func sentence(name string, err error) string {
 	return text
 }
 
-// details joins what a problem and its subproblems say (RFC 8555, section 6.7.1).
+// details joins the texts of a problem and its subproblems (RFC 8555, section 6.7.1).
 func details(p acmeproto.Problem) string {
 	said := p.Detail
 	for _, sub := range p.Subproblems {
@@ -127,7 +128,7 @@ func noChallenge(name string) string {
 	return "The CA offers no challenge for " + name + " that this server can answer. Let it answer on port 80 or 443."
 }
 
-// elsewhere: the CA did not get as far as to answer.
+// elsewhere describes failures in which the CA did not answer.
 func elsewhere(name string, err error) string {
 	var network net.Error
 	switch {

@@ -5,8 +5,8 @@ import (
 	"log/slog"
 )
 
-// quiet returns a logger for acmez that lowers all it says to the level debug: what matters to the operator this
-// package says itself, in fewer words.
+// quiet returns a logger for acmez that lowers all its records to the level debug: this package
+// itself logs what matters to the operator, in fewer words.
 func quiet(log *slog.Logger) *slog.Logger { return slog.New(loweredHandler{log.Handler()}) }
 
 type loweredHandler struct{ slog.Handler }

@@ -12,11 +12,12 @@ import (
 )
 
 const (
-	// ariInterval is how often the CA is asked for its renewal window where it does not say (RFC 9773, section 4.3).
+	// ariInterval is how often the CA is asked for its renewal window when it does not set the
+	// interval (RFC 9773, section 4.3).
 	ariInterval = 6 * time.Hour
-	// ariLongest is the longest that a CA may have itself not asked (RFC 9773, section 4.3.2).
+	// ariLongest is the longest interval that a CA may set (RFC 9773, section 4.3.2).
 	ariLongest = 24 * time.Hour
-	// longestSleep bounds what a step of the system's clock can do.
+	// longestSleep bounds the effect of a step of the system's clock.
 	longestSleep = 10 * time.Minute
 	// ariBatch is how many names are asked for in one round.
 	ariBatch = 50
@@ -28,7 +29,7 @@ func spread(from time.Time, over time.Duration) time.Time {
 	return from.Add(time.Duration(random() * float64(over)))
 }
 
-// maintain starts renewals when they are due, and retries, until the Manager is closed.
+// maintain starts due renewals and retries until the Manager is closed.
 func (m *Manager) maintain() {
 	for {
 		next := m.startDue(time.Now())
@@ -45,7 +46,7 @@ func (m *Manager) maintain() {
 	}
 }
 
-// poke has maintain look again.
+// poke makes maintain look again.
 func (m *Manager) poke() {
 	select {
 	case m.wake <- struct{}{}:
@@ -53,7 +54,7 @@ func (m *Manager) poke() {
 	}
 }
 
-// startDue starts what is due and says when to look again.
+// startDue starts due work and returns when to look again.
 func (m *Manager) startDue(now time.Time) time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -77,7 +78,8 @@ func (m *Manager) needsRenewalInfo(e *certState) bool {
 	return !e.imported && !e.notAfter.IsZero() && !e.nextARICheck.IsZero()
 }
 
-// revoked renews an issued certificate that its CA takes no responsibility for any more. One's own is left to its owner.
+// revoked renews an issued certificate that its CA has revoked. An imported certificate is left to
+// its owner.
 func (m *Manager) revoked(name string, leaf fingerprint) {
 	now := time.Now()
 	m.mu.Lock()
@@ -88,8 +90,9 @@ func (m *Manager) revoked(name string, leaf fingerprint) {
 	m.poke()
 }
 
-// refreshRenewalInfo asks the CA for the renewal windows (ARI, RFC 9773) that are due. A window can only bring a renewal
-// forward: two thirds of life stay the latest time, so a CA that says nonsense delays nothing.
+// refreshRenewalInfo asks the CA for the renewal windows (ARI, RFC 9773) that are due. A window can
+// only bring a renewal forward: two thirds of life stay the latest time, so a wrong answer of the
+// CA delays nothing.
 func (m *Manager) refreshRenewalInfo(ctx context.Context) {
 	now := time.Now()
 	m.mu.Lock()
@@ -143,7 +146,8 @@ func (m *Manager) askRenewalInfo(ctx context.Context, name string) {
 	}
 }
 
-// nextCheck keeps what a CA says about when to ask again within reason, as RFC 9773, section 4.3.2, advises.
+// nextCheck limits the time at which a CA wants to be asked again to a sensible range, as RFC 9773,
+// section 4.3.2, advises.
 func (m *Manager) nextCheck(told, now time.Time) time.Time {
 	if soonest := now.Add(m.cfg.FirstRetry); told.Before(soonest) {
 		return soonest
@@ -154,9 +158,10 @@ func (m *Manager) nextCheck(told, now time.Time) time.Time {
 	return told
 }
 
-// countEarlyRenewal counts renewals that came before their time, one after the other, and those whose certificate is due again
-// the moment it arrives: a CA that always wants a new one, or a clock that is ahead of the CA's, must not end in an
-// order every second. Each waits longer than the one before. before is the certificate's before it is replaced.
+// countEarlyRenewal counts consecutive renewals that came before their time, and those whose
+// certificate is due again the moment it arrives. A CA that always wants a new one, or a clock that
+// is ahead of the CA's, must not lead to an order every second: each waits longer than the one
+// before. The parameter before is the certificate's state before it is replaced.
 func (m *Manager) countEarlyRenewal(e *certState, before certState, now time.Time) {
 	early := !before.imported && !before.notAfter.IsZero() && now.Before(renewalTime(before.name, before.notBefore, before.notAfter))
 	if !early && now.Before(e.renewAt) {

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// A certificate is renewed some times under load, on kept and on new connections, each time as soon as visitors have
-// met the one before: no request fails.
+// A certificate is renewed several times under load, on kept and on new connections, each time as
+// soon as visitors have met the one before. No request fails.
 func TestRenewalUnderLoad(t *testing.T) {
 	const name, renewals = "busy.example.com", 3
 	f := listenFront(t)
@@ -97,8 +97,8 @@ func TestRenewalUnderLoad(t *testing.T) {
 	t.Logf("%d requests, %d failed, over %d certificates", served.Load(), failed.Load(), len(serials))
 }
 
-// window is the CA's word on a renewal (RFC 9773, section 4.2): a minute from start on, to be asked for again after some
-// seconds.
+// window is the CA's response about a renewal (RFC 9773, section 4.2): a minute from start on, to
+// be asked for again after some seconds.
 func window(w http.ResponseWriter, start time.Time, again int) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Retry-After", strconv.Itoa(again))
@@ -106,7 +106,7 @@ func window(w http.ResponseWriter, start time.Time, again int) {
 	fmt.Fprintf(w, `{"suggestedWindow":{"start":%q,"end":%q}}`, start.Format(time.RFC3339), start.Add(time.Minute).Format(time.RFC3339))
 }
 
-// A certificate that lives fifteen seconds is renewed by itself, and not before its time.
+// A certificate that lives fifteen seconds is renewed automatically, and not before its time.
 func TestRenewalByTheEndOfItsLife(t *testing.T) {
 	const name, lifetime = "short.example.com", 15
 	f := listenFront(t)
@@ -132,7 +132,7 @@ func TestRenewalByTheCAsWindow(t *testing.T) {
 	const name = "ari.example.com"
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
-	var known atomic.Bool // the first one is
+	var known atomic.Bool // reports whether the first one is known
 	p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.Contains(r.URL.Path, "renewalInfo") || p.Orders() > 1 {
 			return false
@@ -151,7 +151,7 @@ func TestRenewalByTheCAsWindow(t *testing.T) {
 	renewed(t, m, name, first)
 }
 
-// issuedFirst gives the first certificate of a name.
+// issuedFirst returns the first certificate of a name.
 func issuedFirst(t *testing.T, m *Manager, name string) *x509.Certificate {
 	t.Helper()
 	ensured(t, m, name)
@@ -212,7 +212,7 @@ func TestCAThatWantsEverythingAtOnce(t *testing.T) {
 			if e.due(now) || e.nextARICheck.Before(now.Add(cfg.FirstRetry/2)) {
 				t.Errorf("due %v: at %s, not before %s; asked again at %s", e.due(now), e.renewAt, e.retryAt, e.nextARICheck)
 			}
-			// With the download of a certificate acmez asks, too.
+			// acmez also asks when it downloads a certificate.
 			if n := int64(p.Orders()); n > 2 || asked.Load() > 2*n {
 				t.Errorf("%d orders, asked %d times", n, asked.Load())
 			}
@@ -220,7 +220,7 @@ func TestCAThatWantsEverythingAtOnce(t *testing.T) {
 	}
 }
 
-// settled is nil when neither an order nor a question to the CA is under way.
+// settled returns nil when neither an order nor a question to the CA is under way.
 func settled(m *Manager, name string) error {
 	m.mu.RLock()
 	defer m.mu.RUnlock()

@@ -32,7 +32,7 @@ type responder struct {
 	answer func(w http.ResponseWriter, serial *big.Int)
 }
 
-// startResponder answers Good, for the next hour, unless says is told otherwise.
+// startResponder answers Good, valid for the next hour, unless says is set otherwise.
 func startResponder(t *testing.T) *responder {
 	t.Helper()
 	r := &responder{roots: x509.NewCertPool()}
@@ -91,7 +91,7 @@ func (r *responder) says(answer func(w http.ResponseWriter, serial *big.Int)) {
 	r.answer = answer
 }
 
-// response is signed by the issuer, or by whom change names.
+// response is signed by the issuer, or by the signer that change sets.
 func (r *responder) response(t testing.TB, serial *big.Int, change func(*ocsp.Response)) []byte {
 	now := time.Now().Truncate(time.Second)
 	template := ocsp.Response{Status: ocsp.Good, SerialNumber: serial, ThisUpdate: now.Add(-time.Minute), NextUpdate: now.Add(time.Hour)}
@@ -109,7 +109,7 @@ func (r *responder) response(t testing.TB, serial *big.Int, change func(*ocsp.Re
 	return raw
 }
 
-// issue gives a certificate of the CA that names the responder, with its chain.
+// issue returns a certificate of the CA that names the responder, with its chain.
 func (r *responder) issue(t *testing.T, name string) (chain, key []byte, leaf *x509.Certificate) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

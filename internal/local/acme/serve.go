@@ -33,8 +33,8 @@ func (m *Manager) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, 
 	return m.load(served)
 }
 
-// find returns the attached name that serves name, and the fingerprint of its certificate. An expired certificate is
-// better than none: it tells the visitor what is the matter.
+// find returns the attached name that serves name, and the fingerprint of its certificate. An
+// expired certificate is better than none: it shows the visitor what is wrong.
 func (m *Manager) find(name string) (served string, leaf fingerprint) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -62,7 +62,7 @@ func (m *Manager) stapled(cert *tls.Certificate, leaf fingerprint) *tls.Certific
 	return &served
 }
 
-// load reads a certificate that is not in memory. Handshakes that arrive meanwhile share the reading.
+// load reads a certificate that is not in memory. Concurrent handshakes share the read.
 func (m *Manager) load(name string) (*tls.Certificate, error) {
 	loaded, err, _ := m.loads.Do(name, func() (any, error) { return m.read(name) })
 	if err != nil {
@@ -93,8 +93,8 @@ func (m *Manager) read(name string) (*tls.Certificate, error) {
 	return m.stapled(cert, fingerprintOf(cert.Leaf)), nil
 }
 
-// keep puts the certificate of an entry into the memory, and drops the one that was used least recently beyond the
-// limit. One that was replaced or released meanwhile does not stay.
+// keep stores the certificate of an entry in memory and drops the least recently used one beyond
+// the limit. It does not keep a certificate that was replaced or released meanwhile.
 func (m *Manager) keep(e *certState, cert *tls.Certificate) {
 	leaf := fingerprintOf(cert.Leaf)
 	m.staples.hold(e.name, cert)
@@ -115,7 +115,8 @@ func (m *Manager) drop(leaf fingerprint) {
 	m.staples.forget(leaf)
 }
 
-// currentLeaf returns the leaf of the issued certificate of a name, nil when there is none that can be used.
+// currentLeaf returns the leaf of the issued certificate of a name, or nil when there is no usable
+// one.
 func (m *Manager) currentLeaf(name string) (*x509.Certificate, error) {
 	cert, err := m.issued.read(name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errDamaged) {

@@ -11,7 +11,7 @@ func hello(name string) *tls.ClientHelloInfo {
 	return &tls.ClientHelloInfo{ServerName: name, SupportedProtos: []string{"h2", "http/1.1"}}
 }
 
-// imported is a manager with own certificates for names, and no CA.
+// imported returns a manager with imported certificates for names, and no CA.
 func imported(t testing.TB, hot int, names ...string) *Manager {
 	t.Helper()
 	m := open(t, Config{Dir: t.TempDir(), CA: "https://127.0.0.1:1/dir", Hot: hot})
@@ -87,7 +87,7 @@ func TestColdCertificatesAreRead(t *testing.T) {
 	}
 }
 
-// What is in the folder is served after a restart, before anybody asks for it.
+// Certificates in the folder are served after a restart, before Ensure is called.
 func TestServedAfterRestart(t *testing.T) {
 	m := imported(t, 0, "shop.example.com", "*.wild.example.com")
 	m.Close()

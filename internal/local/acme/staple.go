@@ -22,17 +22,18 @@ import (
 const (
 	// stapleTimeout is how long a responder may take.
 	stapleTimeout = 10 * time.Second
-	// maxStaple bounds a response. Usual ones have 2 KB with the responder's certificate.
+	// maxStaple bounds a response in bytes. Usual ones have 2 KB with the responder's certificate.
 	maxStaple = 64 << 10
 	// stapleRequests is how many responders are asked at a time.
 	stapleRequests = 16
 )
 
-// staples keeps OCSP responses (RFC 6960) for the certificates in memory that name a responder, fresh, to be stapled to
-// handshakes (RFC 6066, section 8). No handshake waits for a responder, and no response is stapled past its end.
+// staples keeps fresh OCSP responses (RFC 6960) for the certificates in memory that name a
+// responder, to be stapled to handshakes (RFC 6066, section 8). No handshake waits for a responder,
+// and no response is stapled after its end.
 type staples struct {
 	dir     string
-	pause   time.Duration // after a failure, and the least between two requests for one certificate
+	pause   time.Duration // after a failure, and the least time between two requests for one certificate
 	client  *http.Client
 	log     *slog.Logger
 	slots   chan struct{}
@@ -52,7 +53,7 @@ type holder struct {
 	print        fingerprint
 	leaf, issuer *x509.Certificate
 	cancel       context.CancelFunc
-	response     *ocsp.Response // nil when there is none; staples.mu guards it
+	response     *ocsp.Response // nil when there is none; guarded by staples.mu
 }
 
 func newStaples(cfg Config, revoked func(name string, leaf fingerprint)) *staples {
@@ -65,7 +66,7 @@ func newStaples(cfg Config, revoked func(name string, leaf fingerprint)) *staple
 	return s
 }
 
-// close stops the requests. What is there is stapled for as long as it is valid.
+// close stops the requests. Existing responses are stapled for as long as they are valid.
 func (s *staples) close() {
 	s.mu.Lock()
 	s.cancel()
@@ -74,8 +75,9 @@ func (s *staples) close() {
 	s.client.CloseIdleConnections()
 }
 
-// hold begins to keep a response for the certificate served for name, from the one that was stored if it is still valid.
-// Without a responder, or without the issuer in the chain, there is nothing to ask for.
+// hold starts to maintain a response for the certificate served for name. It starts from the stored
+// response if that is still valid. Without a responder, or without the issuer in the chain, there
+// is nothing to ask for.
 func (s *staples) hold(name string, cert *tls.Certificate) {
 	if cert.Leaf == nil || len(cert.Leaf.OCSPServer) == 0 || len(cert.Certificate) < 2 {
 		return
@@ -97,7 +99,8 @@ func (s *staples) hold(name string, cert *tls.Certificate) {
 	s.group.Go(func() { s.keep(ctx, h) })
 }
 
-// forget ends it, for a certificate that leaves the memory. The stored response stays.
+// forget stops maintaining the response of a certificate that leaves the memory. The stored
+// response stays.
 func (s *staples) forget(leaf fingerprint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +110,7 @@ func (s *staples) forget(leaf fingerprint) {
 	}
 }
 
-// of gives what to staple to the certificate, nil when nothing is.
+// of returns the response to staple to the certificate, or nil.
 func (s *staples) of(leaf fingerprint, now time.Time) []byte {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -117,7 +120,8 @@ func (s *staples) of(leaf fingerprint, now time.Time) []byte {
 	return nil
 }
 
-// keep asks for a response once the one there is has lived half its life, until the certificate expires or is forgotten.
+// keep requests a new response once the current one has lived half its life, until the certificate
+// expires or is forgotten.
 func (s *staples) keep(ctx context.Context, h *holder) {
 	for failures := 0; ctx.Err() == nil && time.Now().Before(h.leaf.NotAfter); {
 		wait := time.Until(s.refreshAt(h))
@@ -137,7 +141,7 @@ func (s *staples) keep(ctx context.Context, h *holder) {
 	}
 }
 
-// refreshAt is half-way through the life of the response, and the zero time without one.
+// refreshAt returns half-way through the life of the response, or the zero time without one.
 func (s *staples) refreshAt(h *holder) time.Time {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -148,7 +152,7 @@ func (s *staples) refreshAt(h *holder) time.Time {
 	return from.Add(validUntil(h.response).Sub(from) / 2)
 }
 
-// refresh asks the responder and takes what it says.
+// refresh asks the responder and stores its response.
 func (s *staples) refresh(ctx context.Context, h *holder) error {
 	select {
 	case s.slots <- struct{}{}:
@@ -172,7 +176,7 @@ func (s *staples) refresh(ctx context.Context, h *holder) error {
 		err = s.store(h, raw)
 	}
 	s.mu.Lock()
-	h.response = response // once it is stored: what was stapled outlives this process
+	h.response = response // after it is stored: what was stapled survives this process
 	s.mu.Unlock()
 	return err
 }
@@ -205,8 +209,8 @@ func (s *staples) ask(ctx context.Context, h *holder) ([]byte, error) {
 	return raw, nil
 }
 
-// readResponse gives a response that clients will take: about the leaf, signed by its issuer or by one the issuer lets
-// sign (RFC 6960, section 4.2.2.2), valid now, and Good or Revoked.
+// readResponse returns a response that clients accept: about the leaf, signed by its issuer or by a
+// delegate of the issuer (RFC 6960, section 4.2.2.2), valid now, and Good or Revoked.
 func readResponse(raw []byte, leaf, issuer *x509.Certificate, now time.Time) (*ocsp.Response, error) {
 	response, err := ocsp.ParseResponseForCert(raw, leaf, issuer)
 	if err != nil {
@@ -224,8 +228,8 @@ func readResponse(raw []byte, leaf, issuer *x509.Certificate, now time.Time) (*o
 	return response, nil
 }
 
-// validUntil is when clients cease to take the response. One that does not say its end (RFC 6960, section 4.2.2.1)
-// could be as old as can be, and has ended.
+// validUntil returns when clients stop accepting the response. A response without an end (RFC 6960,
+// section 4.2.2.1) could be of any age and counts as ended.
 func validUntil(r *ocsp.Response) time.Time {
 	if r.Certificate != nil && r.Certificate.NotAfter.Before(r.NextUpdate) {
 		return r.Certificate.NotAfter
@@ -235,7 +239,7 @@ func validUntil(r *ocsp.Response) time.Time {
 
 func (s *staples) path(name string) string { return filepath.Join(s.dir, fileName(name, ".der")) }
 
-// stored reads the response of an earlier process, nil when it cannot be used any more.
+// stored reads the response of an earlier process, or returns nil when it is no longer usable.
 func (s *staples) stored(h *holder) *ocsp.Response {
 	raw, err := os.ReadFile(s.path(h.name))
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/crypto/ocsp"
 )
 
-// brought is a manager with a certificate of the CA for each name, behind a front.
+// brought returns a manager with a certificate of the CA for each name, behind a front.
 func (r *responder) brought(t *testing.T, hot int, names ...string) (*front, *Manager, map[string]*x509.Certificate) {
 	t.Helper()
 	m := open(t, Config{Dir: t.TempDir(), CA: "https://127.0.0.1:1/dir", Hot: hot, FirstRetry: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
@@ -35,7 +35,8 @@ func (r *responder) brought(t *testing.T, hot int, names ...string) (*front, *Ma
 	return f, m, leaves
 }
 
-// shake makes a full handshake, in which the certificate is checked, and gives it and what was stapled to it.
+// shake makes a full handshake, in which the certificate is checked, and returns the certificate
+// and its staple.
 func (f *front) shake(t *testing.T, name string, roots *x509.CertPool) (*x509.Certificate, []byte) {
 	t.Helper()
 	conn, err := tls.Dial("tcp", f.tls.Addr().String(), &tls.Config{ServerName: name, RootCAs: roots})
@@ -47,7 +48,7 @@ func (f *front) shake(t *testing.T, name string, roots *x509.CertPool) (*x509.Ce
 	return state.PeerCertificates[0], state.OCSPResponse
 }
 
-// stapled makes handshakes until one has a staple that wanted is pleased with.
+// stapled makes handshakes until wanted accepts a staple.
 func (f *front) stapled(t *testing.T, name string, roots *x509.CertPool, wanted func(leaf *x509.Certificate, raw []byte) bool) (*x509.Certificate, []byte) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
@@ -61,7 +62,7 @@ func (f *front) stapled(t *testing.T, name string, roots *x509.CertPool, wanted 
 	}
 }
 
-// wantGood checks that the staple is the CA's word on the leaf.
+// wantGood checks that the staple is the CA's statement about the leaf.
 func wantGood(t *testing.T, raw []byte, leaf, issuer *x509.Certificate) {
 	t.Helper()
 	response, err := ocsp.ParseResponseForCert(raw, leaf, issuer)
@@ -99,7 +100,7 @@ func TestOwnCertificateIsStapled(t *testing.T) {
 	}
 }
 
-// Whatever becomes of the responder, no handshake waits for it.
+// Whatever happens to the responder, no handshake waits for it.
 func TestServedWithoutTheResponder(t *testing.T) {
 	const name = "shop.example.com"
 	for what, answer := range map[string]func(r *responder) func(http.ResponseWriter, *big.Int){
@@ -141,7 +142,7 @@ func TestServedWithoutTheResponder(t *testing.T) {
 	})
 }
 
-// Neither a restart nor the way out of memory and back costs a certificate its staple.
+// A certificate keeps its staple over a restart and when it leaves the memory and returns.
 func TestStapleIsKept(t *testing.T) {
 	r := startResponder(t)
 	f, m, _ := r.brought(t, 1, "a.example.com", "b.example.com")
@@ -179,7 +180,7 @@ func TestStapleIsRefreshed(t *testing.T) {
 		t.Error("a staple is not served for as long as it is valid, or is served longer")
 	}
 
-	// One that expired while Anchor was down is not taken up again.
+	// A response that expired while Anchor was down is not used again.
 	m.Close()
 	old := r.response(t, leaves["shop.example.com"].SerialNumber, func(o *ocsp.Response) {
 		o.ThisUpdate, o.NextUpdate = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
@@ -205,7 +206,7 @@ func TestResponsesThatAreNotStapled(t *testing.T) {
 	}
 	for what, c := range map[string]struct {
 		raw  []byte
-		says string // "": it is taken
+		says string // "" when the response is accepted
 	}{
 		"good":                   {r.response(t, leaf.SerialNumber, nil), ""},
 		"revoked":                {r.response(t, leaf.SerialNumber, func(o *ocsp.Response) { o.Status = ocsp.Revoked }), ""},
@@ -225,7 +226,8 @@ func TestResponsesThatAreNotStapled(t *testing.T) {
 	}
 }
 
-// Certificates that came by ACME are stapled too, and one that the CA revoked is replaced by a new one.
+// Certificates issued by ACME are stapled too, and one that the CA revoked is replaced by a new
+// one.
 func TestIssuedCertificateIsStapledAndReplacedWhenRevoked(t *testing.T) {
 	const name = "shop.example.com"
 	f, r := listenFront(t), startResponder(t)
@@ -260,7 +262,8 @@ func TestIssuedCertificateIsStapledAndReplacedWhenRevoked(t *testing.T) {
 	}
 }
 
-// A certificate of one's own that was revoked is served still, without the word of it, and nothing is ordered.
+// A revoked imported certificate is still served, without the response that says so, and nothing is
+// ordered.
 func TestRevokedOwnCertificate(t *testing.T) {
 	const name = "shop.example.com"
 	r, told := startResponder(t), make(chan struct{}, 1)

@@ -15,7 +15,8 @@ import (
 // rootFile is the name of our root in a folder of roots.
 const rootFile = "anchor-local-development.crt"
 
-// anchors is how a family of Linux distributions takes roots: a folder and the command that reads it.
+// anchors describes how a family of Linux distributions takes roots: a folder and the command that
+// reads it.
 type anchors struct {
 	dir    string
 	reload []string
@@ -35,20 +36,20 @@ type Trust struct {
 	system   string // runtime.GOOS
 }
 
-// TrustOf is the trust in a root, on this system.
+// TrustOf returns the trust in a root, on this system.
 func TrustOf(root string) Trust { return Trust{Root: root, families: families, system: runtime.GOOS} }
 
-// Browsers says what the system's store does not reach.
+// Browsers returns a text about what the system's store does not reach.
 func (t Trust) Browsers() string {
 	return "Firefox, and Chromium on Linux, keep stores of their own: import " + t.Root +
 		" in their settings under Certificates, Authorities, or run\n" +
 		"  certutil -d sql:$HOME/.pki/nssdb -A -t C,, -n anchor -i " + t.Root
 }
 
-// Install has the system trust the root. It is idempotent. The error says what to do by hand.
+// Install makes the system trust the root. It is idempotent. The error says what to do by hand.
 func (t Trust) Install(ctx context.Context) error { return t.change(ctx, true) }
 
-// Uninstall ends that. It is idempotent.
+// Uninstall removes the root from the system's store. It is idempotent.
 func (t Trust) Uninstall(ctx context.Context) error { return t.change(ctx, false) }
 
 func (t Trust) change(ctx context.Context, install bool) error {

@@ -21,21 +21,21 @@ import (
 	"github.com/letsencrypt/pebble/v2/wfe"
 )
 
-// CA is a running ACME server: strict, without any wait of its own.
+// CA is a running ACME server. It is strict and adds no delays.
 type CA struct {
 	*httptest.Server // its API, over HTTPS
 	Store            *db.MemoryStore
 	RootPEM          []byte // of what it issues
 
-	// Issuer and IssuerKey sign what it issues. The key is nil without Options.OCSP.
+	// Issuer and IssuerKey sign the certificates. The key is nil without Options.OCSP.
 	Issuer    *x509.Certificate
 	IssuerKey crypto.Signer
 
 	orders atomic.Int64
 }
 
-// Orders is how many orders the CA has made. One that it refuses, as for its nonce, is
-// none; it is asked for again.
+// Orders returns how many orders the CA has made. An order that it refuses, as for its nonce, does
+// not count; the client asks for it again.
 func (c *CA) Orders() int { return int(c.orders.Load()) }
 
 // Options say where the CA looks at names and what it issues.
@@ -44,12 +44,12 @@ type Options struct {
 	Resolver  string // HOST:PORT of the DNS it asks
 	Lifetime  uint64 // of certificates, in seconds; 0 is 90 days
 	OCSP      string // URL of the responder that certificates name; "" is none
-	// Front stands before the API when it is not nil.
+	// Front wraps the API when it is not nil.
 	Front func(api http.Handler) http.Handler
 }
 
-// Start runs a CA until the test ends. How it misbehaves is set by Pebble's own
-// variables (PEBBLE_WFE_NONCEREJECT and so on), before.
+// Start runs a CA until the test ends. Pebble's own variables (PEBBLE_WFE_NONCEREJECT and so on)
+// set how it misbehaves; set them before Start.
 func Start(t testing.TB, o Options) *CA {
 	t.Helper()
 	quiet, store := log.New(io.Discard, "", 0), db.NewMemoryStore()
@@ -87,7 +87,7 @@ func counted(h http.Handler, orders *atomic.Int64) http.Handler {
 	})
 }
 
-// noted remembers the status of a response.
+// noted records the status of a response.
 type noted struct {
 	http.ResponseWriter
 	status int
@@ -98,12 +98,11 @@ func (n *noted) WriteHeader(status int) {
 	n.ResponseWriter.WriteHeader(status)
 }
 
-// oneAtATime keeps Pebble from locking itself up: the view of an authorization
-// locks it and then its order, that of an order locks the order and then its
-// authorizations, and a third request that wants to write the order makes the two
-// wait for each other for ever. So does the certificate that is written into an
-// order behind the answer to its finalization, as the view of an order locks it
-// twice: the next request waits for that, too.
+// oneAtATime keeps Pebble from a deadlock. The view of an authorization locks it and then its
+// order; the view of an order locks the order and then its authorizations. A third request that
+// wants to write the order makes the two wait for each other for ever. The same happens when the
+// certificate is written into an order after its finalization was answered: the view of an order
+// locks it twice, so the next request waits for that, too.
 func oneAtATime(h http.Handler, store *db.MemoryStore) http.Handler {
 	var mu sync.Mutex
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -116,8 +115,8 @@ func oneAtATime(h http.Handler, store *db.MemoryStore) http.Handler {
 	})
 }
 
-// issued waits until the order is not being processed. A minute is for a CA that
-// failed to, which it tells nobody.
+// issued waits until the order is no longer being processed. It waits a minute at most, for a CA
+// that failed to issue, which it reports to nobody.
 func issued(store *db.MemoryStore, id string) {
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if order := store.GetOrderByID(id); order == nil || order.Status != acme.StatusProcessing {

@@ -14,8 +14,8 @@ import (
 	"github.com/mholt/acmez/v3/acme"
 )
 
-// TestOrdersAreSeenWhileTheyAreIssued asks for orders at the moment at which the CA
-// writes their certificates into them.
+// TestOrdersAreSeenWhileTheyAreIssued asks for orders at the moment at which the CA writes their
+// certificates into them.
 func TestOrdersAreSeenWhileTheyAreIssued(t *testing.T) {
 	t.Setenv("PEBBLE_VA_NOSLEEP", "1")
 	t.Setenv("PEBBLE_VA_ALWAYS_VALID", "1")
@@ -38,7 +38,7 @@ func TestOrdersAreSeenWhileTheyAreIssued(t *testing.T) {
 	}
 }
 
-// issue finalizes the order and looks at it from the side until it is valid.
+// issue finalizes the order and reads it from a second client until it is valid.
 func issue(ctx context.Context, t *testing.T, client *acme.Client, account acme.Account, order acme.Order, csr []byte) {
 	t.Helper()
 	ctx, stop := context.WithCancel(ctx)
@@ -54,7 +54,7 @@ func issue(ctx context.Context, t *testing.T, client *acme.Client, account acme.
 			}
 		}
 	})
-	// It waits a second before it looks itself, and is stopped before.
+	// FinalizeOrder waits a second before it reads the order itself, and is stopped before that.
 	if _, err := client.FinalizeOrder(ctx, account, order, csr); err != nil && ctx.Err() == nil {
 		t.Errorf("finalize %s: %v", order.Location, err)
 	}
@@ -73,7 +73,7 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// ready gives an order whose name is proved.
+// ready returns an order whose name is proved.
 func ready(ctx context.Context, t *testing.T, client *acme.Client, account acme.Account, name string) acme.Order {
 	t.Helper()
 	order, err := client.NewOrder(ctx, account, acme.Order{Identifiers: []acme.Identifier{{Type: "dns", Value: name}}})
