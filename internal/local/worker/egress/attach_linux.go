@@ -2,8 +2,9 @@ package egress
 
 import "os"
 
-// Attach puts rules in force for the processes of a control group, whose folder is given, and of those below it, for
-// as long as the group exists. It needs CAP_SYS_ADMIN or CAP_BPF with CAP_NET_ADMIN.
+// Attach applies rules to the processes of a control group and of the groups below it, for as long
+// as the group exists. group is the group's folder. Attach needs CAP_SYS_ADMIN or CAP_BPF with
+// CAP_NET_ADMIN.
 func Attach(group *os.File, rules []Rule) error {
 	for _, a := range attachments(rules) {
 		if err := a.attachTo(int(group.Fd())); err != nil {

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loadAttr and attachAttr are the parts of union bpf_attr (bpf(2)) that are in use; the kernel takes the rest for zero.
+// loadAttr and attachAttr are the used parts of union bpf_attr (bpf(2)); the kernel takes the rest
+// for zero.
 type loadAttr struct {
 	kind, length           uint32
 	instructions, license  uint64
@@ -22,7 +23,7 @@ type loadAttr struct {
 
 type attachAttr struct{ group, program, attach, flags uint32 }
 
-// attachment is a program and the calls that ask it.
+// attachment is a program and the calls at which the kernel runs it.
 type attachment struct {
 	name   string
 	kind   uint32

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// Attach returns an error: the mechanisms are Linux's.
+// Attach returns an error: only Linux has the mechanisms.
 func Attach(*os.File, []Rule) error {
 	return errors.New("only Linux can deny programs addresses")
 }

@@ -35,7 +35,7 @@ const (
 	sockProtocol = 12
 )
 
-// Registers: the kernel passes what is called in 1 and takes the verdict from 0.
+// Registers: the kernel passes the argument in 1 and reads the verdict from 0.
 const (
 	verdict = 0
 	call    = 1
@@ -51,13 +51,13 @@ func (p *program) add(code uint8, to, from uint8, offset int16, value int32) {
 	*p = append(*p, instruction{code: code, registers: to | from<<4, offset: offset, value: value})
 }
 
-// load reads a field in network byte order, of which bits are significant.
+// load reads a field in network byte order; bits of it are significant.
 func (p *program) load(to uint8, offset int16, bits int32) {
 	p.add(loadWord, to, call, offset, 0)
 	p.add(toHost, to, 0, 0, bits)
 }
 
-// leaveWith ends the program: 1 lets the call proceed, 0 has it fail with EPERM.
+// leaveWith ends the program: 1 lets the call proceed, 0 makes it fail with EPERM.
 func (p *program) leaveWith(allow bool) {
 	var value int32
 	if allow {
@@ -67,7 +67,8 @@ func (p *program) leaveWith(allow bool) {
 	p.add(leave, 0, 0, 0, 0)
 }
 
-// decide writes what a rule says about the destination, whose words of prefix are in the registers from address on.
+// decide writes the code of a rule for the destination, whose words of prefix are in the registers
+// from address on.
 func (p *program) decide(r Rule, words []uint32, bits int) {
 	var test program
 	for i, word := range words {
@@ -92,7 +93,7 @@ func (p *program) decide(r Rule, words []uint32, bits int) {
 	*p = append(*p, test...)
 }
 
-// forIPv4 decides about the destinations of IPv4 sockets.
+// forIPv4 returns the program for the destinations of IPv4 sockets.
 func forIPv4(rules []Rule) program {
 	var p program
 	p.load(address, userIP4, 32)
@@ -106,7 +107,8 @@ func forIPv4(rules []Rule) program {
 	return p
 }
 
-// forIPv6 decides about the destinations of IPv6 sockets, IPv4-mapped ones (RFC 4291, 2.5.5.2) among them.
+// forIPv6 returns the program for the destinations of IPv6 sockets, including IPv4-mapped ones (RFC
+// 4291, 2.5.5.2).
 func forIPv6(rules []Rule) program {
 	var p program
 	for i := range int16(4) {
@@ -127,8 +129,8 @@ func forIPv6(rules []Rule) program {
 	return p
 }
 
-// forSockets allows sockets of the protocols whose destinations every kernel asks the other programs about. Multipath TCP,
-// which reaches what TCP does, is not one of them.
+// forSockets allows sockets of the protocols for whose destinations every kernel runs the other
+// programs. Multipath TCP, which reaches what TCP does, is not among them.
 func forSockets() program {
 	known := []int32{unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_ICMP, unix.IPPROTO_ICMPV6}
 	var p program

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// Rule decides about destinations. Of several rules that match, the first decides; without one the destination is allowed.
-// A rule for IPv4 holds for IPv4-mapped IPv6 addresses, too.
+// Rule allows or denies destinations. Of several rules that match, the first decides; without a
+// match the destination is allowed. A rule for IPv4 also applies to IPv4-mapped IPv6 addresses.
 type Rule struct {
 	To    netip.Prefix
 	Port  uint16 // 0: all ports
 	Allow bool
 }
 
-// metadata are the addresses at which clouds hand out a machine's credentials and configuration.
+// metadata are the addresses at which clouds serve a machine's credentials and configuration.
 var metadata = []netip.Prefix{
 	netip.MustParsePrefix("169.254.0.0/16"),     // link-local (RFC 3927): nearly all clouds
 	netip.MustParsePrefix("fe80::/10"),          // link-local (RFC 4291): OpenStack's fe80::a9fe:a9fe
@@ -25,7 +25,8 @@ var metadata = []netip.Prefix{
 	netip.MustParsePrefix("192.0.0.192/32"),     // Oracle Cloud Classic
 }
 
-// loopback are the addresses that lead to a listener on loopback. The unspecified ones are taken for it by connect(2).
+// loopback are the addresses that reach a listener on loopback. connect(2) treats the unspecified
+// ones as loopback.
 var loopback = []netip.Prefix{
 	netip.MustParsePrefix("127.0.0.0/8"),
 	netip.MustParsePrefix("0.0.0.0/8"),
@@ -37,9 +38,10 @@ var everywhere = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustPa
 
 const domainPort = 53
 
-// Rules deny the metadata addresses of clouds, and a listener on this machine. Several clouds serve names at such an
-// address: nameservers stay in reach at port 53. Behind an address that is not loopback's, a machine may be known by
-// addresses that it does not know itself (NAT), so the port of such a listener is denied at every address.
+// Rules returns rules that deny the metadata addresses of clouds, and a listener on this machine.
+// Several clouds serve DNS at such an address: nameservers stay reachable at port 53. A machine may
+// have addresses that it does not know itself (NAT). So the port of a listener outside loopback is
+// denied at every address.
 func Rules(listener netip.AddrPort, nameservers []netip.Addr) []Rule {
 	var rules []Rule
 	at := everywhere

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attend passes signals on to the program until it has ended, and returns its exit code.
+// attend forwards signals to the program until it has ended, and returns its exit code.
 func attend(s Spec, pid int, ended <-chan int, signals <-chan os.Signal) int {
 	for {
 		select {
@@ -28,8 +28,8 @@ func attend(s Spec, pid int, ended <-chan int, signals <-chan os.Signal) int {
 	}
 }
 
-// reap waits for children, of which orphans become some, until the program has ended. It returns the program's exit
-// code: 128+n after signal n.
+// reap waits for children, including orphans, until the program has ended. It returns the program's
+// exit code: 128+n after signal n.
 func reap(program int) int {
 	for {
 		var status unix.WaitStatus
@@ -46,8 +46,8 @@ func reap(program int) int {
 	}
 }
 
-// endDescendants kills everything below this process. What it kills leaves its children to this process, so the
-// loop ends when there are none.
+// endDescendants kills everything below this process. The children of a killed process become
+// children of this one, so the loop ends when there are none.
 func endDescendants() {
 	for {
 		for _, pid := range Descendants(os.Getpid()) {
@@ -67,7 +67,8 @@ func (w Walls) Program(pid int) int {
 		return pid
 	}
 	for _, thread := range threads(pid) {
-		// The init process starts the program from a thread of its own; orphans become children of the main one.
+		// The init process starts the program from a separate thread; orphans become children of
+		// the main one.
 		if below := children(pid, thread); thread != pid && len(below) > 0 {
 			return below[0]
 		}
@@ -86,7 +87,7 @@ func Descendants(pid int) []int {
 	return below
 }
 
-// threads returns the ids of a process's threads; none when it has ended.
+// threads returns the ids of a process's threads, or none when it has ended.
 func threads(pid int) []int {
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	if err != nil {
@@ -101,7 +102,7 @@ func threads(pid int) []int {
 	return ids
 }
 
-// children returns the ids of the processes that a thread has started or was handed.
+// children returns the ids of the processes that a thread has started or adopted.
 func children(pid, thread int) []int {
 	list, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, thread))
 	if err != nil {

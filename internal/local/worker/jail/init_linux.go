@@ -20,14 +20,15 @@ const (
 	endAll     = unix.SIGQUIT // asks an init process to end the program and all that it started
 )
 
-// An executable that contains this package becomes an init process here, before packages that such a process does
-// not need are initialized: this is what keeps a start cheap.
+// An executable that contains this package becomes an init process here, before packages that such
+// a process does not need are initialized. This keeps a start cheap.
 func init() {
 	if len(os.Args) != 2 || os.Args[0] != initName {
 		return
 	}
-	// Rights belong to a thread on Linux. The first one, which signals to the process are judged by, stays without the
-	// program's Landlock rules; the program is started from another, see launch.
+	// Rights belong to a thread on Linux. The kernel judges signals to the process by its first
+	// thread, which therefore stays without the program's Landlock rules; the program is started
+	// from another one, see launch.
 	runtime.LockOSThread()
 	code, err := runInit(os.Args[1])
 	if err != nil {
@@ -37,7 +38,7 @@ func init() {
 	os.Exit(code)
 }
 
-// runInit is the init process. The letter that describes the program is at the descriptor that arg names.
+// runInit is the init process. arg names the descriptor of the letter that describes the program.
 func runInit(arg string) (code int, err error) {
 	fd, err := strconv.Atoi(arg)
 	if err != nil {
@@ -85,8 +86,9 @@ func open(fd int) (s Spec, err error) {
 	return s, nil
 }
 
-// keepFrom keeps from the program the descriptors from first on. Anchor may have been started with some that are open
-// across execve(2), by a shell or a supervisor, and a folder among them would lead out of the program's root.
+// keepFrom closes the descriptors from first on for the program. Anchor may have been started, by a
+// shell or a supervisor, with some that stay open across execve(2), and a folder among them would
+// be a way out of the program's root.
 func keepFrom(first int) {
 	if unix.CloseRange(uint(first), math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC) == nil {
 		return
@@ -97,8 +99,8 @@ func keepFrom(first int) {
 	}
 }
 
-// join moves this process to the control group whose cgroup.procs fd is. Anchor cannot start it there: that
-// takes clone3(2), which systemd's RestrictNamespaces= refuses.
+// join moves this process to the control group whose cgroup.procs fd is. Anchor cannot start it
+// there: that takes clone3(2), which systemd's RestrictNamespaces= refuses.
 func join(fd int) error {
 	members := os.NewFile(uintptr(fd), "cgroup.procs")
 	if members == nil {
@@ -108,7 +110,8 @@ func join(fd int) error {
 	return errors.Join(err, members.Close())
 }
 
-// confine takes from this process what the program must not have either, but for the rules of launch.
+// confine removes the rights of this process that the program must not have either, except for the
+// rules of launch.
 func (s Spec) confine() error {
 	if s.Level >= Namespaced {
 		if err := s.enterRoot(); err != nil {
@@ -129,7 +132,8 @@ func (s Spec) confine() error {
 	return s.dieWithParent()
 }
 
-// dieWithParent has this process end with Anchor. A change of user cleared what was set before (prctl(2)).
+// dieWithParent makes this process end with Anchor. A change of user cleared the earlier setting
+// (prctl(2)).
 func (s Spec) dieWithParent() error {
 	how := endAll
 	if s.Level >= Namespaced {
@@ -146,8 +150,8 @@ func (s Spec) dieWithParent() error {
 	return nil
 }
 
-// launch starts the program from a thread that has given up its rights, which the program inherits. It returns the
-// program's process id and a channel on which its end is reported.
+// launch starts the program from a thread that has dropped its rights, as the program inherits
+// them. It returns the program's process id and a channel on which its end is reported.
 func (s Spec) launch() (pid int, ended <-chan int, err error) {
 	started, end := make(chan error), make(chan int, 1)
 	go func() {
@@ -178,7 +182,7 @@ func (s Spec) descriptors() []uintptr {
 	return fds
 }
 
-// restrictThread limits what the calling thread and all that it starts may do.
+// restrictThread limits what the calling thread and all its children may do.
 func (s Spec) restrictThread() error {
 	if s.Level < Filtered {
 		return nil
@@ -186,7 +190,7 @@ func (s Spec) restrictThread() error {
 	if err := dropCapabilities(); err != nil {
 		return err
 	}
-	// Without it only root could put the rules below in force, and setuid programs would get out of them.
+	// Without it only root could apply the rules below, and setuid programs would escape them.
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("renounce new privileges: %w", err)
 	}
@@ -196,7 +200,8 @@ func (s Spec) restrictThread() error {
 	return filterCalls()
 }
 
-// closeStreams lets go of the program's streams, so that they close when the program closes them.
+// closeStreams closes the init process's copies of the program's streams, so that they close when
+// the program closes them.
 func closeStreams(files int) {
 	if null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err == nil {
 		for fd := range 3 {

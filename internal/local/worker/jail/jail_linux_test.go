@@ -84,7 +84,8 @@ func TestTheProgramHasItsOwnName(t *testing.T) {
 	}
 }
 
-// TestTheEnvironmentReachesTheProgramOnly: variables such as LD_PRELOAD must not reach code that has rights yet.
+// TestTheEnvironmentReachesTheProgramOnly: variables such as LD_PRELOAD must not reach code that
+// still has rights.
 func TestTheEnvironmentReachesTheProgramOnly(t *testing.T) {
 	out, _ := run(t, "echo $SECRET; tr '\\0' '\\n' </proc/1/environ 2>&1", func(s *jail.Spec) { s.Env = append(s.Env, "GODEBUG=inittrace=1") })
 	if !strings.HasPrefix(out, "mine\n") || strings.Contains(out, "SECRET") || strings.Contains(out, "init internal") {
@@ -92,7 +93,8 @@ func TestTheEnvironmentReachesTheProgramOnly(t *testing.T) {
 	}
 }
 
-// TestDescriptorsThatAnchorWasStartedWithStayBehind: a folder among them would lead out of the root.
+// TestDescriptorsThatAnchorWasStartedWithStayBehind: a folder among them would be a way out of the
+// root.
 func TestDescriptorsThatAnchorWasStartedWithStayBehind(t *testing.T) {
 	folder, err := os.Open(t.TempDir())
 	if err != nil {
@@ -154,9 +156,9 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestOrphansAreReaped: nothing else is there to wait for them.
+// TestOrphansAreReaped: no other process waits for them.
 func TestOrphansAreReaped(t *testing.T) {
-	// One that has ended and was not waited for keeps its place in /proc.
+	// A process that has ended and was not waited for keeps its place in /proc.
 	script := "for i in 1 2 3 4 5; do (sleep 0.01 &); done; " +
 		"for i in $(seq 5000); do cat /proc/[0-9]*/stat 2>/dev/null | grep -q '(sleep)' || break; done; echo $i"
 	if out, _ := run(t, script, nil); strings.TrimSpace(out) == "5000" {
@@ -228,7 +230,7 @@ func TestProgramIsNoOrphan(t *testing.T) {
 	_ = cmd.Wait() // cat ends with its input
 }
 
-// name is what a process list shows; empty when the process has ended.
+// name returns the name in a process list; it is empty when the process has ended.
 func name(pid int) string {
 	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	if err != nil {

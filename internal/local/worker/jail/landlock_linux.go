@@ -47,8 +47,8 @@ func landlockVersion() int {
 	return int(version)
 }
 
-// restrictFiles keeps the calling thread to the spec's files. From Namespaced on, where no others are in sight,
-// a kernel without Landlock is good enough.
+// restrictFiles limits the calling thread to the spec's files. From Namespaced on, where no others
+// are in sight, a kernel without Landlock is good enough.
 func (s Spec) restrictFiles() error {
 	version := landlockVersion()
 	if version == 0 {

@@ -2,7 +2,8 @@ package jail
 
 import "os"
 
-// Level says how much keeps a program from the rest of the machine. A higher level includes the lower ones.
+// Level is how far a program is separated from the rest of the machine. A higher level includes the
+// lower ones.
 type Level int
 
 const (
@@ -11,13 +12,14 @@ const (
 	// Filtered limits files by Landlock, system calls by seccomp, and resources. The program sees which other
 	// processes and files exist.
 	Filtered
-	// Namespaced adds a root file system and a process table of the program's own, by way of a user namespace.
+	// Namespaced adds a separate root file system and process table, through a user namespace.
 	Namespaced
-	// Separated is Namespaced for a server that runs as root: each User has a user id of its own as well.
+	// Separated is Namespaced for a server that runs as root: each User also has a separate user
+	// id.
 	Separated
 )
 
-// String returns what the level consists of, for people to read.
+// String describes the level for people.
 func (l Level) String() string {
 	switch l {
 	case Separated:
@@ -31,8 +33,8 @@ func (l Level) String() string {
 	}
 }
 
-// Leaves returns what the level does not keep a program from, for people to read; empty when that is nothing that a
-// higher level would.
+// Leaves describes, for people, what the level does not keep a program from. It is empty when a
+// higher level would not either.
 func (l Level) Leaves() string {
 	switch l {
 	case Separated:
@@ -53,8 +55,8 @@ func (w Walls) Within(members *os.File) Walls {
 	return w
 }
 
-// Walls separate programs from the machine at the Level that Try found possible. The zero value starts programs as
-// any other.
+// Walls separate programs from the machine at the Level that Try found possible. The zero value
+// starts programs without separation.
 type Walls struct {
 	Level Level
 	init  bool     // programs get an init process

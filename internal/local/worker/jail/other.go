@@ -10,17 +10,18 @@ import (
 	"os/exec"
 )
 
-// Try returns an error: the mechanisms are Linux's.
+// Try returns an error: only Linux has the mechanisms.
 func Try(_ context.Context, level Level, _ string, _ *User) (Walls, error) {
 	return Walls{}, fmt.Errorf("level %d is not possible: only Linux can isolate workers", level)
 }
 
-// TryWithin returns an error: control groups are Linux's.
+// TryWithin returns an error: only Linux has control groups.
 func (w Walls) TryWithin(context.Context, *os.File, string, *User) error {
 	return errors.New("only Linux has control groups")
 }
 
-// Start starts a program by way of run, which starts a command. The command's standard streams are set by prepare.
+// Start starts a program through run, which starts a command. prepare sets the command's standard
+// streams.
 func (w Walls) Start(s Spec, prepare func(*exec.Cmd), run func(*exec.Cmd) error) (*exec.Cmd, error) {
 	return w.startBare(s, prepare, run)
 }

@@ -17,8 +17,8 @@ type Outcome struct {
 // String returns Text.
 func (o Outcome) String() string { return o.Text }
 
-// Outcome returns how a program that Start started ended. state is that of its command. An init process exits with 128+n
-// after signal n.
+// Outcome returns how a program that Start started ended. state is that of its command. An init
+// process exits with 128+n after signal n.
 func (w Walls) Outcome(state *os.ProcessState) Outcome {
 	code := state.ExitCode()
 	if signal := syscall.Signal(code - 128); w.init && 0 < signal && signal <= lastSignal {

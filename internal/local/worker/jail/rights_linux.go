@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// set applies the limits to this process, never above what it may have already.
+// set applies the limits to this process. It never raises one above the present value.
 func (l Limits) set() error {
 	for resource, value := range map[int]uint64{
 		unix.RLIMIT_NPROC: l.Processes, unix.RLIMIT_NOFILE: l.Files, unix.RLIMIT_DATA: l.Data,
@@ -24,14 +24,14 @@ func (l Limits) set() error {
 			return fmt.Errorf("set the resource limit %d: %w", resource, err)
 		}
 	}
-	// A core file would hold the environment, and land in the working directory.
+	// A core file would hold the environment, and it would be written to the working directory.
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return fmt.Errorf("turn core files off: %w", err)
 	}
 	return nil
 }
 
-// become makes every thread of this process User's, without groups.
+// become changes every thread of this process to User, without supplementary groups.
 func (s Spec) become() error {
 	if s.User == nil {
 		return nil
@@ -49,8 +49,8 @@ func (s Spec) become() error {
 	return nil
 }
 
-// dropCapabilities takes from the calling thread what a user namespace gave it. Without ambient capabilities the
-// program would have none either way, as its user is not root.
+// dropCapabilities removes the capabilities that a user namespace granted to the calling thread.
+// Without ambient capabilities the program would have none either way, as its user is not root.
 func dropCapabilities() error {
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
 		return fmt.Errorf("clear the ambient capabilities: %w", err)

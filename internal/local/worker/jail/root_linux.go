@@ -22,10 +22,11 @@ type root struct {
 	spec Spec
 }
 
-// enterRoot builds the program's root file system at Root and makes it this process's. Nothing else of the machine's
-// file systems stays in reach: pivot_root(2), unlike chroot(2), leaves no way back.
+// enterRoot builds the program's root file system at Root and makes it the root of this process.
+// Nothing else of the machine's file systems stays in reach: pivot_root(2), unlike chroot(2),
+// leaves no way back.
 func (s Spec) enterRoot() error {
-	// Else the mounts below would appear in the machine's own table.
+	// Otherwise the mounts below would appear in the machine's own table.
 	if err := mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return err
 	}
@@ -109,7 +110,7 @@ func (r root) devices() error {
 	return nil
 }
 
-// scratch makes the folders that anyone writes to, each with a limit: they take memory.
+// scratch makes the folders that anyone may write to, each with a limit: they use memory.
 func (r root) scratch() error {
 	for path, bytes := range map[string]uint64{"/tmp": r.spec.Limits.Tmp, "/dev/shm": shmBytes} {
 		if err := os.MkdirAll(r.dir+path, 0o755); err != nil {
@@ -123,7 +124,8 @@ func (r root) scratch() error {
 	return nil
 }
 
-// granted shows what the spec names. This comes after scratch, which would cover what lies below /tmp.
+// granted shows the paths that the spec names. It runs after scratch, which would cover paths below
+// /tmp.
 func (r root) granted() error {
 	for _, path := range r.spec.ReadOnly {
 		if err := r.show(path, false); err != nil {
@@ -138,7 +140,7 @@ func (r root) granted() error {
 	return nil
 }
 
-// proc shows the processes of this process table only, and of those no other user's.
+// proc shows only the processes of this process table, and of those none of another user.
 func (r root) proc() error {
 	if err := os.MkdirAll(r.dir+"/proc", 0o755); err != nil {
 		return err
@@ -186,7 +188,7 @@ func (r root) bind(path string, attributes uint64) error {
 	return nil
 }
 
-// enter makes the folder the root and lets go of the old one.
+// enter makes the folder the root and unmounts the old one.
 func (r root) enter() error {
 	if err := os.Chdir(r.dir); err != nil {
 		return err

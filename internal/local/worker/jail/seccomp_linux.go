@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Offsets in struct seccomp_data (seccomp(2)). Of an argument the lower half is read, which is all that the conditions
-// below need; it comes first, as the machines in architectures are little-endian.
+// Offsets in struct seccomp_data (seccomp(2)). Only the lower half of an argument is read, which is
+// all that the conditions below need; it comes first, as the machines in architectures are
+// little-endian.
 const (
 	dataNumber   = 0
 	dataArch     = 4
@@ -26,7 +27,7 @@ var architectures = map[string]uint32{
 // x32Bit marks system calls of the x32 interface, which has the architecture of amd64 and numbers of its own.
 const x32Bit = 0x40000000
 
-// refused are calls that no app needs and that reach far into the kernel: they answer EPERM.
+// refused are calls that no app needs and that reach far into the kernel: they fail with EPERM.
 var refused = append([]uint32{
 	unix.SYS_ACCT, unix.SYS_ADD_KEY, unix.SYS_ADJTIMEX, unix.SYS_BPF, unix.SYS_CHROOT, unix.SYS_CLOCK_ADJTIME,
 	unix.SYS_CLOCK_SETTIME, unix.SYS_DELETE_MODULE, unix.SYS_FANOTIFY_INIT, unix.SYS_FINIT_MODULE, unix.SYS_FSCONFIG,
@@ -40,7 +41,8 @@ var refused = append([]uint32{
 	unix.SYS_UMOUNT2, unix.SYS_UNSHARE, unix.SYS_USERFAULTFD, unix.SYS_VHANGUP,
 }, refusedHere...)
 
-// absent answer ENOSYS, which makes libraries take an older way: clone3 has its flags where a filter cannot see them.
+// absent fail with ENOSYS, which makes libraries fall back to an older call: clone3 has its flags
+// where a filter cannot see them.
 var absent = []uint32{unix.SYS_CLONE3, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER, unix.SYS_IO_URING_SETUP}
 
 const newNamespaces = unix.CLONE_NEWCGROUP | unix.CLONE_NEWIPC | unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID |
@@ -48,7 +50,8 @@ const newNamespaces = unix.CLONE_NEWCGROUP | unix.CLONE_NEWIPC | unix.CLONE_NEWN
 
 var errNoFilter = errors.New("no seccomp filter is known for this kind of processor")
 
-// filterCalls keeps the calling thread, and all that it starts, from the calls above. It cannot be undone.
+// filterCalls denies the calls above to the calling thread and all its children. It cannot be
+// undone.
 func filterCalls() error {
 	arch, known := architectures[runtime.GOARCH]
 	if !known {
@@ -62,8 +65,8 @@ func filterCalls() error {
 	return nil
 }
 
-// program is the filter. The kernel remembers which numbers it lets pass whatever the arguments (since 5.11), so its
-// length does not matter to most calls.
+// program returns the filter. The kernel remembers which numbers it allows whatever the arguments
+// (since 5.11), so its length does not matter to most calls.
 func program(arch uint32) []unix.SockFilter {
 	p := []unix.SockFilter{
 		load(dataArch),
@@ -85,7 +88,7 @@ func program(arch uint32) []unix.SockFilter {
 	return append(p, pass)
 }
 
-// Each of these begins with the call's number loaded and skips itself when the number is another one.
+// Each of these begins with the call's number loaded and skips itself for any other number.
 var (
 	namespaces = []unix.SockFilter{
 		jump(unix.BPF_JEQ, unix.SYS_CLONE, 0, 4),
@@ -94,8 +97,8 @@ var (
 		fail(unix.EPERM),
 		pass,
 	}
-	// Of the families of sockets, and of the protocols of netlink, only those that the network needs: the others are
-	// rarely used code of the kernel's.
+	// Allow only the socket families, and the netlink protocols, that the network needs: the others
+	// are rarely used code of the kernel.
 	families = []unix.SockFilter{
 		jump(unix.BPF_JEQ, unix.SYS_SOCKET, 0, 10),
 		load(dataArgument),
@@ -118,7 +121,8 @@ var (
 		fail(unix.EPERM),
 		pass,
 	}
-	// Of processes of the same user the kernel lets one limit another, and Landlock does not keep it from that.
+	// The kernel lets a process limit another one of the same user, and Landlock does not prevent
+	// that.
 	limits = []unix.SockFilter{
 		jump(unix.BPF_JEQ, unix.SYS_PRLIMIT64, 0, 4),
 		load(dataArgument),

@@ -11,7 +11,7 @@ import (
 // User is the user and the group that a program runs as.
 type User struct{ UID, GID uint32 }
 
-// Spec is a program and what it may reach. Paths are absolute.
+// Spec describes a program and what it may reach. Paths are absolute.
 type Spec struct {
 	Level Level
 	Join  bool  // a control group, see Walls.Within
@@ -22,7 +22,7 @@ type Spec struct {
 	Env  []string
 	Dir  string // working directory
 
-	// Root is an empty folder; from Namespaced on the program's root file system is mounted there.
+	// Root is an empty folder; from Namespaced on, the program's root file system is mounted there.
 	Root string
 	// ReadOnly are files and folders that the program may read and execute besides the operating system's.
 	ReadOnly []string
@@ -33,7 +33,7 @@ type Spec struct {
 	Files  []*os.File `json:"-"` // descriptors 3 and up of the program
 }
 
-// Limits bound what one program takes. Zero sets no limit.
+// Limits bound the resources of one program. Zero sets no limit.
 type Limits struct {
 	Processes uint64 // processes and threads, of the user (RLIMIT_NPROC)
 	Files     uint64 // open descriptors of a process (RLIMIT_NOFILE)
@@ -41,8 +41,9 @@ type Limits struct {
 	Tmp       uint64 // bytes in /tmp, from Namespaced on
 }
 
-// Installation returns what a program outside of the operating system's folders needs to run: the folder that it is
-// installed in when that folder is recognizably Node.js's, else its file alone, since the folder may be a home.
+// Installation returns the paths that a program outside of the operating system's folders needs to
+// run: the folder that it is installed in when that folder is recognizably Node.js's, else its file
+// alone, since the folder may be a home.
 func Installation(program string) ([]string, error) {
 	real, err := filepath.EvalSymlinks(program)
 	if err != nil {
@@ -66,7 +67,8 @@ func Installation(program string) ([]string, error) {
 	return []string{real}, nil
 }
 
-// systemFolders hold the operating system's programs and libraries. Some are links in others on most systems.
+// systemFolders hold the operating system's programs and libraries. On most systems some are links
+// into others.
 var systemFolders = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"}
 
 // settings are the files of /etc that programs need: names, certificates, time zones, the loader's cache. The rest
@@ -78,11 +80,11 @@ var settings = []string{
 	"/etc/timezone",
 }
 
-// certificates are read, too, but not the keys in /etc/ssl/private and /etc/pki/tls/private.
+// certificates may be read, too, but not the keys in /etc/ssl/private and /etc/pki/tls/private.
 var certificates = []string{"/etc/ssl/certs", "/etc/pki/ca-trust", "/etc/pki/tls/certs", "/etc/pki/tls/cert.pem", "/etc/pki/tls/openssl.cnf", "/etc/ssl/openssl.cnf", "/etc/ssl/cert.pem"}
 
-// accounts hold names of users and groups. From Namespaced on the program gets its own.
+// accounts hold names of users and groups. From Namespaced on, the program sees its own versions.
 var accounts = []string{"/etc/passwd", "/etc/group"}
 
-// devices may be used by everyone.
+// devices may be used by every program.
 var devices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"}

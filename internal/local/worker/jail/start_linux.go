@@ -14,8 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Start starts a program by way of run, which starts a command. The command's standard streams are set by prepare.
-// Its process is the init process; the program's exit code becomes that process's, 128+n after signal n.
+// Start starts a program through run, which starts a command. prepare sets the command's standard
+// streams. The command's process is the init process; the program's exit code becomes that
+// process's, 128+n after signal n.
 func (w Walls) Start(s Spec, prepare func(*exec.Cmd), run func(*exec.Cmd) error) (*exec.Cmd, error) {
 	if !w.init {
 		return w.startBare(s, prepare, run)
@@ -26,10 +27,11 @@ func (w Walls) Start(s Spec, prepare func(*exec.Cmd), run func(*exec.Cmd) error)
 		return nil, fmt.Errorf("describe the program to its init process: %w", err)
 	}
 	defer letter.Close()
-	// The file that runs, even when another one has taken its name meanwhile.
+	// The running file, even when another one has taken its name meanwhile.
 	cmd := exec.Command("/proc/self/exe", strconv.Itoa(3+len(s.Files)))
 	cmd.Args[0] = initName
-	// None of the program's environment: it must not reach code that still has rights.
+	// This has nothing of the program's environment, which must not reach code that still has
+	// rights.
 	cmd.Env = []string{"GOMAXPROCS=1", "GOTRACEBACK=none"}
 	cmd.ExtraFiles = append(append([]*os.File(nil), s.Files...), letter)
 	if s.Join {
@@ -72,7 +74,8 @@ func seal(s Spec) (_ *os.File, err error) {
 	return file, nil
 }
 
-// killPatience is how long an init process that is not alone in its process table may take to end what it started.
+// killPatience is how long an init process that shares its process table may take to end the
+// processes it started.
 const killPatience = time.Second
 
 // Kill ends a program that Start started and everything the program started. gone is closed when the init process

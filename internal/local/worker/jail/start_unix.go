@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// startBare starts a program without an init process, in a process group of its own.
+// startBare starts a program without an init process, in its own process group.
 func (w Walls) startBare(s Spec, prepare func(*exec.Cmd), run func(*exec.Cmd) error) (*exec.Cmd, error) {
 	cmd := exec.Command(s.Path, s.Args...)
 	cmd.Dir, cmd.Env, cmd.ExtraFiles = s.Dir, s.Env, s.Files
@@ -20,5 +20,5 @@ func (w Walls) startBare(s Spec, prepare func(*exec.Cmd), run func(*exec.Cmd) er
 	return cmd, run(cmd)
 }
 
-// killGroup ends a process group. That it has ended already is the only possible error.
+// killGroup kills a process group. The only possible error is that it has ended already.
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }

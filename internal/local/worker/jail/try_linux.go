@@ -14,8 +14,8 @@ import (
 // tryLimit bounds one trial; a program that prints its version takes milliseconds.
 const tryLimit = 10 * time.Second
 
-// Try starts `program --version` at a level, and returns walls of that level when it runs. user is an example of
-// those that programs run as; nil: the user that runs Anchor.
+// Try starts `program --version` at a level, and returns walls of that level when it runs. user is
+// an example of the users that programs run as; nil: the user that runs Anchor.
 func Try(ctx context.Context, level Level, program string, user *User) (Walls, error) {
 	w := Walls{Level: level, init: true}
 	if err := w.try(ctx, program, user); err != nil {
