@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// text is a plan whose body is one piece of size octets.
+// text returns a plan whose body is one piece of size octets.
 func text(declared, size int, headers map[string]any) plan {
 	return plan{Nonce: "nonce", Declared: declared, Pieces: []piece{{Size: size}}, Headers: headers, End: "end"}
 }
@@ -110,7 +110,8 @@ func TestConnectionFieldsStay(t *testing.T) {
 	}
 }
 
-// TestClosedAnswerBreaks: an app that destroys its response gets no more visitors to wait for it.
+// TestClosedAnswerBreaks: when an app destroys its response, its visitors do not wait for it any
+// longer.
 func TestClosedAnswerBreaks(t *testing.T) {
 	s := newSite(t, Spec{Handler: "wild.handler"})
 	early := plan{Nonce: "nonce", Declared: -1, Pieces: []piece{}, End: "destroy"}
@@ -125,7 +126,8 @@ func TestClosedAnswerBreaks(t *testing.T) {
 	}
 }
 
-// TestBrokenAnswerArrivesBroken: the client sees the head and the octets there are, and a connection that ends.
+// TestBrokenAnswerArrivesBroken: the client sees the head and the octets sent so far, and a
+// connection that ends.
 func TestBrokenAnswerArrivesBroken(t *testing.T) {
 	s := newSite(t, Spec{Handler: "wild.handler"})
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))

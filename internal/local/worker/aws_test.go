@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// wireServer stands for what answers in AWS' place, and notes what it is asked.
+// wireServer stands in for Anchor's endpoint of AWS calls, and records the calls.
 type wireServer struct {
 	*httptest.Server
 	mu   sync.Mutex
@@ -44,8 +44,9 @@ func (s *wireServer) asked() []string {
 	return slices.Clone(s.seen)
 }
 
-// awsBundle is laid out as OpenNext does it: its overrides in index.mjs, the app below .next and node_modules. Both sign as
-// AWS clients do. No name resolves, so that nothing leaves this machine: what is not led elsewhere fails with the name.
+// awsBundle is laid out as OpenNext does it: its overrides in index.mjs, the app below .next and
+// node_modules. Both sign as AWS clients do. No name resolves, so that nothing leaves this machine:
+// a call that is not redirected fails with the name.
 var awsBundle = map[string]string{
 	"index.mjs": `
 import dns from "node:dns";
@@ -90,7 +91,7 @@ export async function handler(event) {
 	"node_modules/sdk/index.mjs": appSource,
 	"packages/lib/index.mjs":     appSource,
 	"apps/web/.next/BUILD_ID":    "b",
-	"apps/web/index.mjs":         appSource, // there OpenNext's handler is
+	"apps/web/index.mjs":         appSource, // OpenNext's handler is there
 }
 
 const appSource = `
@@ -118,7 +119,7 @@ func newAWSSite(t *testing.T, wire *wireServer, env map[string]string) *site {
 	return newSite(t, Spec{Dir: dir, Env: all})
 }
 
-// asks has who call a function with args, and returns what came of it.
+// asks makes who call a function with args, and returns the result.
 func (s *site) asks(t *testing.T, who, call string, args ...any) string {
 	t.Helper()
 	if args == nil {

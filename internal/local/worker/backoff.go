@@ -13,12 +13,12 @@ const (
 
 // backoff spaces out starts after failures. It is guarded by Pool.mu.
 //
-// A process that fails while it starts fails again, so the pauses after it hold for everybody. One that has served ended
-// because of a request or of the machine: waiting visitors are worth another process at once, and only while nobody waits
-// do the pauses grow.
+// A process that fails while it starts fails again, so the pauses after it apply to everybody. One
+// that has served ended because of a request or of the machine: waiting visitors justify another
+// process at once, and the pauses grow only while nobody waits.
 type backoff struct {
 	failures  int       // starts that failed in a row
-	notBefore time.Time // no start before, whoever waits
+	notBefore time.Time // no start before, even if visitors wait
 	lastStart error     // the failure of the latest start, nil when it worked
 	served    bool      // a start has worked before
 
@@ -28,20 +28,20 @@ type backoff struct {
 	timer    *time.Timer
 }
 
-// startFailed notes that a process did not come up.
+// startFailed records that a process did not start.
 func (b *backoff) startFailed(err error) {
 	b.lastStart = err
 	b.failures++
 	b.notBefore = time.Now().Add(pause(b.failures))
 }
 
-// startWorked notes that a process came up.
+// startWorked records that a process started.
 func (b *backoff) startWorked() {
 	b.lastStart, b.failures, b.served = nil, 0, true
 }
 
-// crashed notes that a process ended by itself, or announced it, after uptime. The first crash is followed by a start at
-// once.
+// crashed records that a process ended by itself, or announced it, after uptime. The first crash is
+// followed by a start at once.
 func (b *backoff) crashed(uptime time.Duration) {
 	if uptime >= stableAfter {
 		b.crashes = 0
@@ -53,10 +53,11 @@ func (b *backoff) crashed(uptime time.Duration) {
 	b.crashes++
 }
 
-// pause is how long to wait after the nth failure in a row.
+// pause returns how long to wait after the nth failure in a row.
 func pause(n int) time.Duration { return min(firstBackoff<<min(n-1, 20), maxBackoff) }
 
-// remaining returns how long no process may be started. waiting says whether visitors wait for one.
+// remaining returns for how long no process may be started. waiting says whether visitors wait for
+// one.
 func (b *backoff) remaining(waiting bool) time.Duration {
 	until := b.leisured
 	if waiting {
@@ -77,7 +78,7 @@ func (b *backoff) stop() {
 	}
 }
 
-// hopeless returns the reason when it makes no sense to wait for a process.
+// hopeless returns the reason when waiting for a process makes no sense, else nil.
 func (b *backoff) hopeless() error {
 	if b.lastStart != nil && time.Until(b.notBefore) > patience {
 		return b.lastStart

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// block blocks the event loop of a process until the file is there, and returns when it is blocked.
+// block blocks the event loop of a process until the file exists. It returns when the loop is
+// blocked.
 func (s *site) block(t testing.TB, method string) (status <-chan int, until string) {
 	t.Helper()
 	until = filepath.Join(t.TempDir(), "end")
@@ -19,7 +20,7 @@ func (s *site) block(t testing.TB, method string) (status <-chan int, until stri
 }
 
 func TestRequestsGoAroundABlockedProcess(t *testing.T) {
-	// Nothing is killed here: the blocked process has to come back.
+	// Nothing is killed here: the blocked process has to recover.
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, Max: 1, HangAfter: time.Hour})
 	old := s.pid(t)
 	blocked, until := s.block(t, "POST")

@@ -14,10 +14,10 @@ var bootstrapFiles embed.FS
 // maxSocketPath is below the size of sockaddr_un.sun_path everywhere (Linux: 108, macOS and BSD: 104).
 const maxSocketPath = 100
 
-// home is a pool's folders: bootstrap and TMPDIR for its processes, sockets for itself alone.
+// home is a pool's folders: bootstrap and TMPDIR for its processes, sockets for the pool alone.
 type home struct {
 	dir     string // holds bootstrap/, tmp/ and root/
-	sockets string // entered by this process only: one project's app shall not call another's
+	sockets string // entered by this process only: one project's app must not call another's
 }
 
 func newHome(spec Spec) (_ *home, err error) {
@@ -57,8 +57,8 @@ func (h *home) fill(spec Spec) error {
 	if user == nil || os.Geteuid() != 0 {
 		return nil
 	}
-	// The other user reads the bootstrap and owns TMPDIR. The folder itself stays ours, so that he cannot put
-	// another one in the place of the sockets.
+	// The other user reads the bootstrap and owns TMPDIR. The folder itself stays ours, so that the
+	// other user cannot replace the sockets.
 	uid, gid := int(user.UID), int(user.GID)
 	return errors.Join(os.Chmod(h.dir, 0o711), os.Chown(h.tmp(), uid, gid), os.Chown(h.files(), uid, gid))
 }

@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// Budget bounds the processes of several pools together. A pool that needs one more than there are places waits for
-// one. Pools without any process come first. Meanwhile the process that has been idle for longest ends; for a pool
-// without a process, a busy one also ends after its requests, in a pool that has several. A nil Budget bounds nothing.
+// Budget bounds the processes of several pools together. When all places are taken, a pool that
+// needs another process waits for one. Pools without any process come first. Meanwhile the process
+// that has been idle for longest ends; for a pool without a process, a busy one also ends after its
+// requests, in a pool that has several. A nil Budget bounds nothing.
 type Budget struct {
 	max int
 
@@ -17,7 +18,7 @@ type Budget struct {
 	used    int
 	claims  []*claim // starts that have no place, oldest first
 	pools   []*Pool
-	changed chan struct{} // closed and replaced when a place may be had
+	changed chan struct{} // closed and replaced when a place may be free
 }
 
 // claim is a start that waits for a place.
@@ -27,8 +28,8 @@ type claim struct {
 	asked time.Time // when a process was last asked to make room for it
 }
 
-// askAgain is how long a process that was asked to make room may take before another one is asked, too. Its background
-// work may last for minutes.
+// askAgain is how long a process that was asked to make room may take before another one is asked,
+// too. Its background work may last for minutes.
 const askAgain = time.Second
 
 // NewBudget returns a budget of max processes.
@@ -54,8 +55,8 @@ func (b *Budget) leave(p *Pool) {
 	b.pools = slices.DeleteFunc(b.pools, func(other *Pool) bool { return other == p })
 }
 
-// take returns when p may start a process, or ErrClosed when ctx ends. The place is given
-// back with free.
+// take returns nil when p may start a process, and ErrClosed when ctx ends. Return the place with
+// free.
 func (b *Budget) take(ctx context.Context, p *Pool) error {
 	if b == nil {
 		return nil
@@ -84,7 +85,8 @@ func (b *Budget) take(ctx context.Context, p *Pool) error {
 	}
 }
 
-// try takes a place for c if there is one and it is c's turn. Otherwise changed is closed when it may be.
+// try takes a place for c if there is one and it is c's turn. Otherwise changed is closed when that
+// may have changed.
 func (b *Budget) try(c *claim, bare bool) (taken bool, changed <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -113,7 +115,7 @@ func (b *Budget) withdraw(c *claim) {
 	b.tell() // it is another's turn
 }
 
-// free gives back the place of a process that is gone.
+// free returns the place of a process that is gone.
 func (b *Budget) free() {
 	if b == nil {
 		return
@@ -141,7 +143,7 @@ func (b *Budget) tell() {
 	b.changed = make(chan struct{})
 }
 
-// makeRoom has one process of another pool end for c, and reports whether there was one.
+// makeRoom makes one process of another pool end for c, and reports whether there was one.
 func (b *Budget) makeRoom(c *claim) bool {
 	b.mu.Lock()
 	others := slices.DeleteFunc(slices.Clone(b.pools), func(p *Pool) bool { return p == c.pool })
@@ -162,7 +164,7 @@ func endIdle(pools []*Pool) bool {
 	return longest != nil && longest.shed()
 }
 
-// endBusy has a process of the pool with most of them end once its requests have.
+// endBusy makes a process of the largest pool end once its requests have ended.
 func endBusy(pools []*Pool) bool {
 	var largest *Pool
 	most := 1
@@ -183,8 +185,8 @@ func (p *Pool) ableCount() int {
 	return p.count((*process).able)
 }
 
-// yieldOne takes new requests away from the process with the fewest in flight, unless it is the only one, and stops it
-// when they have ended.
+// yieldOne stops sending new requests to the process with the fewest in flight, unless it is the
+// only one, and stops it when those have ended.
 func (p *Pool) yieldOne() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -202,7 +204,7 @@ func (p *Pool) yieldOne() bool {
 	return true
 }
 
-// idleSince returns since when the process is idle that the pool can do without.
+// idleSince returns since when the process that the pool can spare has been idle.
 func (p *Pool) idleSince() (time.Time, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -223,7 +225,7 @@ func (p *Pool) shed() bool {
 	return pr != nil
 }
 
-// spare is the process above the minimum that has been idle for longest. Callers hold mu.
+// spare returns the process above the minimum that has been idle for longest. Callers hold mu.
 func (p *Pool) spare() *process {
 	if p.closed || p.draining || len(p.procs) <= p.min {
 		return nil

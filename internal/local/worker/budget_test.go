@@ -13,7 +13,7 @@ func budgetUsed(b *Budget) int {
 	return b.used
 }
 
-// Idle processes make room for those that are asked for: many functions, few processes.
+// Idle processes make room for those that visitors need: many functions, few processes.
 func TestPoolsShareABudget(t *testing.T) {
 	budget := NewBudget(2)
 	var sites []*site
@@ -40,7 +40,8 @@ func TestPoolsShareABudget(t *testing.T) {
 	}
 }
 
-// A process that answers is not taken away; who waits for its place gets it once it is idle.
+// A process that answers is not stopped; a pool that waits for its place gets it once the process
+// is idle.
 func TestABusyProcessKeepsItsPlace(t *testing.T) {
 	budget := NewBudget(1)
 	busy, other := newSite(t, Spec{Budget: budget}), newSite(t, Spec{Budget: budget})
@@ -83,7 +84,8 @@ func yielding(p *Pool) int {
 	return p.count(func(pr *process) bool { return pr.yielding })
 }
 
-// A function whose visitors never stop does not keep every place: one without a process gets the next.
+// A function whose visitors never stop does not keep every place: a function without a process gets
+// the next.
 func TestALoadedPoolYieldsToOneWithoutAProcess(t *testing.T) {
 	budget := NewBudget(2)
 	loaded, other := newSite(t, Spec{Budget: budget, Max: 2, Concurrency: 1, Limit: 1}), newSite(t, Spec{Budget: budget})
@@ -108,7 +110,8 @@ func TestALoadedPoolYieldsToOneWithoutAProcess(t *testing.T) {
 	}
 }
 
-// A process that is idle but for endless background work does not hold up those who wait for a place.
+// A process that is idle except for endless background work does not block pools that wait for a
+// place.
 func TestBackgroundWorkDoesNotHoldUpTheBudget(t *testing.T) {
 	budget := NewBudget(2)
 	working, idle, asking := newSite(t, Spec{Budget: budget}), newSite(t, Spec{Budget: budget}), newSite(t, Spec{Budget: budget})

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 )
 
-// clientBody remembers why a request's body could not be read to its end: then the process did nothing wrong, and
-// neither its log nor the client shall hear that it did.
+// clientBody remembers why a request's body could not be read to its end: then the process did
+// nothing wrong, and neither its log nor the client must read that it did.
 type clientBody struct {
 	io.Reader
 	err atomic.Pointer[error]
@@ -24,7 +24,7 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// failure is what Read failed with; nil if it did not, or if there is no body.
+// failure returns the error of Read, or nil if it did not fail or there is no body.
 func (b *clientBody) failure() error {
 	if b == nil {
 		return nil
@@ -35,8 +35,8 @@ func (b *clientBody) failure() error {
 	return nil
 }
 
-// blame answers a client whose body could not be read. A body that came too slowly is told from a client that went by
-// its deadline: net/http ends the request's context for both.
+// blame answers a client whose body could not be read. The deadline tells a body that came too
+// slowly from a client that went: net/http ends the request's context for both.
 func blame(w http.ResponseWriter, r *http.Request, err error) {
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -51,8 +51,9 @@ func blame(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// abandon ends a request whose client went before there was an answer. A client that only ended its side of the
-// connection sees it broken off: there is no status that says so. A caller within Anchor gets 503.
+// abandon ends a request whose client went before there was an answer. A client that only ended its
+// side of the connection sees it broken off: there is no status for this case. A caller within
+// Anchor gets 503.
 func abandon(w http.ResponseWriter, r *http.Request) {
 	if r.Context().Value(http.ServerContextKey) != nil {
 		panic(http.ErrAbortHandler)

@@ -8,7 +8,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
-// What a process may take, beside the heap limit. A number of processes counts for all of a user's at once.
+// Limits of a process, beside the heap limit. A number of processes counts all processes of a user.
 const (
 	maxProcesses = 2048 // processes and threads: a Node.js process has about a dozen threads
 	maxFiles     = 8192
@@ -36,14 +36,15 @@ func (p *Pool) startConfined(args string, files *pipes) (*exec.Cmd, error) {
 	} else {
 		spec.Writable = []string{tmp}
 	}
-	// In the environment, which other users cannot read, not in the command line, which they can.
+	// Passed in the environment, which other users cannot read, not in the command line, which they
+	// can.
 	spec.Env = append(p.spec.environ(p.node, tmp), "ANCHOR_WORKER="+args)
 	return p.walls().Start(spec, func(cmd *exec.Cmd) {
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = files.stdin, files.stdout, files.stderr
 	}, start)
 }
 
-// maxProcesses is 0 where the limit would count what the server's own user runs besides.
+// maxProcesses returns 0 where the limit would also count other processes of the server's own user.
 func (p *Pool) maxProcesses() uint64 {
 	if p.spec.User == nil && p.spec.Walls.Level < jail.Namespaced {
 		return 0
@@ -51,5 +52,5 @@ func (p *Pool) maxProcesses() uint64 {
 	return maxProcesses
 }
 
-// killAll ends the process and everything that it has started.
+// killAll kills the process and everything that it has started.
 func (pr *process) killAll() { pr.walls.Kill(pr.cmd.Process.Pid, pr.gone) }

@@ -112,8 +112,8 @@ func TestResponses(t *testing.T) {
 	})
 }
 
-// The edge compresses, so OpenNext's wrappers do not, though the app sees what its visitor accepts. What the app itself
-// compresses is left as it is.
+// The edge compresses, so OpenNext's wrappers do not, though the app sees the codings that its
+// visitor accepts. Bodies that the app itself compresses are not changed.
 func TestTheAppSeesTheVisitorsAcceptEncoding(t *testing.T) {
 	for _, wrapper := range []string{"streaming", "buffered", "compressed"} {
 		t.Run(wrapper, func(t *testing.T) {

@@ -5,11 +5,12 @@ import (
 	"time"
 )
 
-// backgroundLimit is how long background work may go on in a process that is out of service: Lambda's longest time limit.
-// A handler that never settles after its client has gone counts as such work.
+// backgroundLimit is how long background work may continue in a process that is out of service:
+// Lambda's longest time limit. A handler that never settles after its client has gone counts as
+// such work.
 const backgroundLimit = 15 * time.Minute
 
-// scheduleReap sees to it that reap runs when the next idle process is due. Callers hold mu.
+// scheduleReap makes reap run when the next idle process is due. Callers hold mu.
 func (p *Pool) scheduleReap() {
 	if p.closed || p.draining || len(p.procs) <= p.min {
 		return
@@ -46,7 +47,8 @@ func (p *Pool) reap() {
 	}
 }
 
-// retire takes a process out of service and stops it in the background, by force when ctx ends. Callers hold mu.
+// retire takes a process out of service and stops it in the background. When ctx ends, the process
+// is killed. Callers hold mu.
 func (p *Pool) retire(ctx context.Context, pr *process) {
 	pr.stopping = true
 	p.remove(pr)
@@ -64,7 +66,7 @@ func (p *Pool) retire(ctx context.Context, pr *process) {
 	})
 }
 
-// wake tells Drain that something changed. Callers hold mu.
+// wake signals Drain that something changed. Callers hold mu.
 func (p *Pool) wake() {
 	if p.draining {
 		close(p.released)
@@ -72,9 +74,10 @@ func (p *Pool) wake() {
 	}
 }
 
-// Drain stops every process as soon as nothing is in flight on it, event streams and background work included.
-// Requests that still arrive are served while a process is left, then refused: send new ones elsewhere first.
-// When ctx ends before, the rest is cut off and ctx's error returned. The pool is closed afterwards.
+// Drain stops every process as soon as nothing is in flight on it, event streams and background
+// work included. Requests that still arrive are served while a process is left, then refused: send
+// new ones elsewhere first. When ctx ends first, Drain cuts the rest off and returns ctx's error.
+// The pool is closed afterwards.
 func (p *Pool) Drain(ctx context.Context) error {
 	p.mu.Lock()
 	p.draining = true
@@ -108,8 +111,9 @@ func (p *Pool) drain(ctx context.Context) error {
 	}
 }
 
-// Close stops all processes, requests in flight or not, and removes what the pool has on disk. Processes get two
-// seconds to end by themselves. Close returns when nothing of the pool is left; it may be called again.
+// Close stops all processes, requests in flight or not, and removes the pool's files. Processes get
+// two seconds to end by themselves. Close returns when nothing of the pool is left; it may be
+// called again.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true

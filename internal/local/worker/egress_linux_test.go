@@ -18,7 +18,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
-// fenced is a pool of the hostile app behind a fence around api; nil where the system has none, which it must say.
+// fenced returns a pool of the hostile app behind a fence around api; nil where the system has no
+// fence, which it must report.
 func fenced(t *testing.T, api netip.AddrPort, nameservers ...netip.Addr) *site {
 	t.Helper()
 	tree := cgroup.Open()
@@ -80,7 +81,7 @@ func TestAHostileAppReachesNoMetadata(t *testing.T) {
 		}
 	}
 	for _, protocol := range []string{"multipath", "sctp", "udpLite"} {
-		// Absent from some kernels, and refused by the others.
+		// Some kernels lack it, and the others refuse it.
 		if got := s.probe(t, protocol, ""); got != "EPERM" && got != "EPROTONOSUPPORT" && got != "ESOCKTNOSUPPORT" {
 			t.Errorf("a socket of %s: %s", protocol, got)
 		}
@@ -114,7 +115,7 @@ func TestAHostileAppDoesNotReachTheAPI(t *testing.T) {
 	}
 }
 
-// machineAddresses returns this machine's addresses as they stand before a port.
+// machineAddresses returns this machine's addresses in the form in which they precede a port.
 func machineAddresses(t *testing.T) []string {
 	t.Helper()
 	all, err := net.InterfaceAddrs()
@@ -148,7 +149,7 @@ func TestAFencedAppReachesTheRest(t *testing.T) {
 		}
 	}
 	for _, address := range []string{"169.254.169.253:53", "[::ffff:169.254.169.253]:53", "[fd00:ec2::253]:53"} {
-		// Whether there is a way to it is the machine's matter.
+		// Whether there is a route to it depends on the machine.
 		if got := s.probe(t, "udpConnected", address); got == "EPERM" {
 			t.Errorf("the name server at %s: %s", address, got)
 		}

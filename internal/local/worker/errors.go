@@ -11,7 +11,7 @@ import (
 const (
 	Crashed = "crashed" // the process ended while it imported the bundle
 	Timeout = "timeout" // it was still importing after Spec.StartTimeout
-	Failed  = "failed"  // it could not be run at all; Err says why
+	Failed  = "failed"  // it could not be run at all; see Err
 )
 
 // ErrClosed is returned by a pool that is closed or drained.
@@ -20,12 +20,12 @@ var ErrClosed = errors.New("worker: the pool is closed")
 // ErrNoPlace is returned when the pools of a Budget keep all of its places busy.
 var ErrNoPlace = errors.New("all processes that the functions share are busy")
 
-// StartError says why a process did not come up.
+// StartError reports why a process did not start.
 type StartError struct {
 	Name     string // Spec.Name
 	Reason   string // Crashed, Timeout or Failed
 	ExitCode int    // of a crash; -1 when a signal ended the process
-	Cause    string // of a crash that the app is not to blame for by itself, else empty
+	Cause    string // of a crash that is not the app's own fault, else empty
 	LogTail  string // the last lines it wrote
 	Err      error
 }

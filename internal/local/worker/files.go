@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// FileHeader names, in what ServeHTTP and Middleware answer, the static file that the app's routing has let the request
-// pass to, by its percent-encoded URL path. The rest of the answer are the headers that the app wants with it.
+// FileHeader names, in the answers of ServeHTTP and Middleware, the static file that the app's
+// routing has resolved the request to, as a percent-encoded URL path. The other headers of the
+// answer are those that the app adds to the file.
 const FileHeader = "X-Anchor-File"
 
 // Files are static files that an app has beside its bundle.
@@ -19,7 +20,7 @@ type Files struct {
 	Paths    []string `json:"paths"`   // URL paths, not percent-encoded, the base path included
 }
 
-// filesName is where the bootstrap looks for Files.
+// filesName is the file in which the bootstrap finds Files.
 const filesName = "files.json"
 
 func (f Files) write(name string) error {
@@ -30,11 +31,11 @@ func (f Files) write(name string) error {
 	return os.WriteFile(name, text, 0o600)
 }
 
-// newFileMark returns what stands before a path in FileHeader as the bootstrap sends it. The bundle does not know it, so
-// that neither the app nor a server whose answer it passes on can name a file.
+// newFileMark returns the prefix of a path in FileHeader as the bootstrap sends it. The bundle does
+// not know it, so that neither the app nor a server whose answer it forwards can name a file.
 func newFileMark() string { return newRequestID() }
 
-// checkFile leaves FileHeader in h only where the bootstrap has set it.
+// checkFile keeps FileHeader in h only where the bootstrap has set it.
 func (p *Pool) checkFile(h http.Header) {
 	values := h[FileHeader]
 	delete(h, FileHeader)

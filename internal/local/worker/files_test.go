@@ -11,7 +11,7 @@ var shopFiles = Files{
 	Paths: []string{"/shop/private/report.txt", "/shop/a b+ü%.txt", "/shop/en.txt"},
 }
 
-// namedFiles are the files that requests are for, once the app's routing let them pass.
+// namedFiles are the files that requests are for, once the app's routing has passed them.
 var namedFiles = map[string]string{
 	"/shop/private/report.txt":       "/shop/private/report.txt",
 	"/shop/private/report.txt/":      "/shop/private/report.txt",

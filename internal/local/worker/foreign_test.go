@@ -57,7 +57,7 @@ func randomPlan(r *rand.Rand, visitor int) plan {
 	return p
 }
 
-// body is all that the app writes.
+// body returns all that the app writes.
 func (p plan) body() []byte {
 	var b bytes.Buffer
 	for _, piece := range p.Pieces {
@@ -82,8 +82,9 @@ func (p plan) whole() bool {
 	return p.abort < 0 && p.End == "end" && p.Declared <= len(p.body())
 }
 
-// TestNoVisitorGetsForeignOctets has thousands of visitors ask at the same time, and apps that declare wrong lengths,
-// write what looks like frames, write after the end, fail and break off, while visitors leave early.
+// TestNoVisitorGetsForeignOctets: thousands of visitors ask at the same time, and apps declare
+// wrong lengths, write octets that look like frames, write after the end, fail and break off, while
+// visitors leave early.
 func TestNoVisitorGetsForeignOctets(t *testing.T) {
 	const visitors, atOnce = 3000, 48
 	seed := rand.Uint64()
@@ -108,7 +109,7 @@ func TestNoVisitorGetsForeignOctets(t *testing.T) {
 	wg.Wait()
 }
 
-// path is the request target that makes the app follow p.
+// path returns the request target that makes the app follow p.
 func (p plan) path() string {
 	query, err := json.Marshal(p)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"io"
 )
 
-// Kinds of frames. A message, which is a request or its answer, is one head, any number of pieces of data, and one end;
-// a request without a body is its head alone.
+// Kinds of frames. A message, which is a request or its answer, consists of one head, any number of
+// pieces of data, and one end; a request without a body is its head alone.
 const (
 	frameHead   = 1
 	frameData   = 2
@@ -72,7 +72,7 @@ func (m *messageReader) head() ([]byte, error) {
 	return payload, nil
 }
 
-// Read reads the body. It returns io.EOF only after the frame that says that the answer is complete.
+// Read reads the body. It returns io.EOF only after the frame that marks the answer as complete.
 func (m *messageReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -93,7 +93,8 @@ func (m *messageReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// advance takes the next frame of the body: m.left has its length, or the error says how the answer ended.
+// advance reads the next frame of the body: m.left has its length, or the error reports how the
+// answer ended.
 func (m *messageReader) advance() error {
 	if m.ended {
 		return io.EOF
@@ -128,7 +129,8 @@ func (m *messageReader) next() (frameHeader, error) {
 	return h, nil
 }
 
-// endIsNext looks whether the end has arrived with the data before it, so that both are reported in one read.
+// endIsNext reports whether the end has arrived together with the data before it, so that one read
+// can report both.
 func (m *messageReader) endIsNext() bool {
 	if m.r.Buffered() < frameHeaderSize {
 		return false

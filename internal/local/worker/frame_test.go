@@ -60,7 +60,7 @@ func readMessage(stream []byte, number uint32) ([]byte, error) {
 	return io.ReadAll(&m)
 }
 
-// FuzzMessageReader holds the reader to a model that is too simple to be wrong.
+// FuzzMessageReader compares the reader with a model that is too simple to be wrong.
 func FuzzMessageReader(f *testing.F) {
 	f.Add(bytes.Join([][]byte{frame(frameHead, 7, "200\n"), frame(frameData, 7, "ab"), frame(frameEnd, 7, "")}, nil))
 	f.Add(bytes.Join([][]byte{frame(frameHead, 7, "200\n"), frame(frameData, 7, "ab"), frame(frameData, 8, "foreign")}, nil))

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// A client that ends its side still reads. It sees its request broken off, and never a status that does not exist.
+// A client that ends its side still reads. It sees its request broken off, and never an invented
+// status.
 func TestAClientThatLeftGetsNoStatus(t *testing.T) {
 	for name, request := range map[string]string{
 		"without a body": "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -6,7 +6,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
-// walls are those of the pool, around the group of its project.
+// walls returns the walls of the pool, with the control group of its project.
 func (p *Pool) walls() jail.Walls {
 	if p.spec.Group == nil {
 		return p.spec.Walls
@@ -14,7 +14,8 @@ func (p *Pool) walls() jail.Walls {
 	return p.spec.Walls.Within(p.spec.Group.Members())
 }
 
-// limits bound one process. What the project's group cannot hold for all of them, it holds for each.
+// limits returns the limits of one process. Where the project's group cannot enforce a limit for
+// all of them, it applies to each.
 func (p *Pool) limits() jail.Limits {
 	l := jail.Limits{Processes: p.maxProcesses(), Files: maxFiles, Data: maxData + uint64(p.heapMB())<<20, Tmp: maxTmp}
 	if p.spec.Group == nil {
@@ -30,8 +31,9 @@ func (p *Pool) limits() jail.Limits {
 	return l
 }
 
-// heapMB is the limit of the JavaScript heap of a process, 0 when Node.js decides. V8 cannot see the project's limit:
-// under one of its own, which leaves a quarter for the rest of the process, it collects garbage instead of being killed.
+// heapMB returns the limit of the JavaScript heap of a process, or 0 when Node.js decides. V8
+// cannot see the project's limit. Under its own limit, which leaves a quarter for the rest of the
+// process, it collects garbage instead of being killed.
 func (p *Pool) heapMB() int {
 	heap := p.spec.MaxMemoryMB
 	if p.spec.Group == nil {
@@ -46,8 +48,8 @@ func (p *Pool) heapMB() int {
 	return heap
 }
 
-// killedForMemory says that the kernel ended a process at the project's memory limit; empty when it did not. Call it
-// once, when the process is gone.
+// killedForMemory returns a text when the kernel killed a process at the project's memory limit,
+// else "". Call it once, when the process is gone.
 func (p *Pool) killedForMemory(pr *process) string {
 	group := p.spec.Group
 	if group == nil || pr.outcome().Code != -1 || !group.TakeKill() {

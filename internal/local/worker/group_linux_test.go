@@ -8,7 +8,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
-// inGroup is a site whose processes are bound by limits, in a control group where the system has any.
+// inGroup returns a site whose processes are bound by limits, in a control group where the system
+// has them.
 func inGroup(t *testing.T, limits cgroup.Limits, spec Spec) (*site, *cgroup.Tree) {
 	t.Helper()
 	useWalls(t)
@@ -40,7 +41,7 @@ func TestMemoryLimitOfAProjectIsHeldByItsGroupOrElseByEachProcess(t *testing.T) 
 }
 
 func TestWithoutAGroupLimitsBoundEachProcess(t *testing.T) {
-	group := (&cgroup.Tree{}).Group("shop") // of a system without control groups
+	group := (&cgroup.Tree{}).Group("shop") // as on a system without control groups
 	p := &Pool{spec: Spec{Walls: jail.Walls{Level: jail.Namespaced}, Group: group}}
 	free := p.limits()
 	for _, one := range []struct {

@@ -20,7 +20,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/testleak"
 )
 
-// patience bounds waits in tests. It only matters when something is broken.
+// testPatience bounds waits in tests. It only matters when something is broken.
 const testPatience = 60 * time.Second
 
 func TestMain(m *testing.M) {
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	testleak.Main(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/local/worker.spawn"))
 }
 
-// logbook keeps what a pool logs, and lets tests wait for it.
+// logbook keeps the log lines of a pool, and lets tests wait for them.
 type logbook struct {
 	mu    sync.Mutex
 	lines []Line
@@ -54,7 +54,7 @@ func (b *logbook) add(line Line) {
 	b.more = make(chan struct{})
 }
 
-// wait returns the first line that contains text, once it is there.
+// wait returns the first line that contains text, as soon as there is one.
 func (b *logbook) wait(t testing.TB, text string) Line {
 	t.Helper()
 	deadline := time.After(testPatience)
@@ -122,7 +122,8 @@ func testNode(t testing.TB) Node {
 	return node
 }
 
-// testUser is whom processes run as, as a project's do. No level but the highest lets it through to the tests' files.
+// testUser returns the user that processes run as, as those of a project do. Only the highest level
+// gives it access to the tests' files.
 func testUser(walls jail.Walls) *User {
 	if walls.Level != jail.Separated {
 		return nil
@@ -130,7 +131,8 @@ func testUser(walls jail.Walls) *User {
 	return &User{UID: 1_000_001, GID: 1_000_001}
 }
 
-// testWalls are the walls that all tests run their processes in: none, unless a test of walls runs the others once more.
+// testWalls returns the walls of all tests' processes: none, unless a test of walls runs the others
+// once more.
 var testWalls = sync.OnceValue(func() jail.Walls {
 	level := os.Getenv("WORKER_TEST_LEVEL")
 	if level == "" {
@@ -202,7 +204,8 @@ func (s *site) do(t testing.TB, method, path string, body io.Reader, headers ...
 	return s.send(t, http.DefaultClient, method, path, body, headers...)
 }
 
-// getRaw sends a GET with no Accept-Encoding but what headers hold, and returns the octets of the body as they came.
+// getRaw sends a GET without an Accept-Encoding of its own, and returns the octets of the body as
+// they came.
 func (s *site) getRaw(t testing.TB, path string, headers ...string) answer {
 	t.Helper()
 	transport := &http.Transport{DisableCompression: true}
@@ -238,7 +241,8 @@ func (s *site) get(t testing.TB, path string, headers ...string) answer {
 	return s.do(t, http.MethodGet, path, nil, headers...)
 }
 
-// open sends a GET and returns when the head of the answer is there. The body is left to the caller.
+// open sends a GET and returns when the head of the answer has arrived. The caller reads and closes
+// the body.
 func (s *site) open(t testing.TB, ctx context.Context, path string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
@@ -277,7 +281,7 @@ func (s *site) background(t testing.TB, method, path string, body io.Reader) <-c
 	return status
 }
 
-// eventually waits until the pool's state is as told.
+// eventually waits until the pool's state satisfies the condition.
 func (s *site) eventually(t testing.TB, what string, ok func(Stats) bool) {
 	t.Helper()
 	for deadline := time.Now().Add(testPatience); !ok(s.Stats()); time.Sleep(5 * time.Millisecond) {

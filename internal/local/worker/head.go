@@ -12,7 +12,8 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// requestHead is what a process is told of a request before its body. The zero kind is an HTTP request.
+// requestHead is what a process receives of a request before its body. The zero kind is an HTTP
+// request.
 type requestHead struct {
 	invoke bool // the body is a raw event; only header counts
 	method string
@@ -23,8 +24,8 @@ type requestHead struct {
 	length int64 // of the body; -1 when unknown, 0 for none
 }
 
-// append appends the payload of the frame: one field a line, namely peer, 1 if a body follows, method, target, then name
-// and value of each header. No field holds a line feed.
+// append appends the payload of the frame, one field per line: peer, 1 if a body follows, method,
+// target, then name and value of each header. No field contains a line feed.
 func (h *requestHead) append(b []byte) ([]byte, error) {
 	if strings.ContainsAny(h.peer+h.method+h.target, "\r\n") {
 		return b, fmt.Errorf("the request's method or target holds a line break: %.200q", h.method+" "+h.target)
@@ -90,8 +91,9 @@ type answerHead struct {
 
 var errHead = errors.New("the answer's head is malformed")
 
-// parseAnswerHead reads the payload of a head: one field a line, namely status, length of the body or nothing, then
-// name and value of each header. Fields about a connection are left out (RFC 9110, section 7.6.1).
+// parseAnswerHead reads the payload of a head, one field per line: status, length of the body or
+// nothing, then name and value of each header. It leaves out fields about a connection (RFC 9110,
+// section 7.6.1).
 func parseAnswerHead(payload []byte) (h answerHead, err error) {
 	lines := bytes.Count(payload, []byte{'\n'}) + 1
 	if lines < 2 || lines%2 != 0 {
@@ -134,13 +136,13 @@ func parseAnswerHead(payload []byte) (h answerHead, err error) {
 	return h, nil
 }
 
-// connectionFields are about one connection, not about the message: RFC 9110, section 7.6.1.
+// connectionFields describe one connection, not the message: RFC 9110, section 7.6.1.
 var connectionFields = []string{
 	"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
 	"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect",
 }
 
-// dropConnectionFields also drops what Connection names.
+// dropConnectionFields removes them, and the fields that Connection names.
 func dropConnectionFields(header http.Header) {
 	for _, line := range header["Connection"] {
 		for name := range strings.SplitSeq(line, ",") {

@@ -19,8 +19,8 @@ const (
 // past is a deadline that ends what waits on a connection.
 var past = time.Unix(1, 0)
 
-// hop carries requests to one process over connections with one exchange at a time. They stay open: neither side times
-// them out, so none is closed under a request.
+// hop carries requests to one process over connections with one exchange at a time. The connections
+// stay open: neither side times them out, so none is closed under a request.
 type hop struct {
 	socket string
 
@@ -31,9 +31,10 @@ type hop struct {
 
 func newHop(socket string) *hop { return &hop{socket: socket} }
 
-// exchange sends a request and returns the head of its answer, and the body, which the caller closes. The end of ctx
-// closes the connection, which the app takes for the client's departure. body is read on another goroutine, perhaps
-// until after the answer has ended; an error of its Read ends the exchange.
+// exchange sends a request and returns the head of its answer and the body, which the caller
+// closes. The end of ctx closes the connection, which the app takes for the client's departure.
+// body is read on another goroutine, perhaps until after the answer has ended; an error of its Read
+// ends the exchange.
 func (h *hop) exchange(ctx context.Context, head *requestHead, body io.Reader) (answerHead, *hopBody, error) {
 	c, err := h.take(ctx)
 	if err != nil {
@@ -78,7 +79,7 @@ func (h *hop) give(c *hopConn) {
 	h.idle = append(h.idle, c)
 }
 
-// close ends the idle connections, and those in use when they become idle.
+// close closes the idle connections, and the busy ones when they become idle.
 func (h *hop) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -97,13 +98,14 @@ type hopConn struct {
 	out    []byte // holds the head of a request while it is written
 }
 
-// hopBody is the body of an answer. Read returns io.EOF only when the process has said that the answer is complete.
+// hopBody is the body of an answer. Read returns io.EOF only when the process has marked the answer
+// as complete.
 type hopBody struct {
 	messageReader
 	hop     *hop
 	conn    *hopConn
-	release func() bool // ends the watch over the request's context; false when that has ended the connection
-	sending atomic.Bool // the request is not sent to its end
+	release func() bool // stops watching the request's context; false when that has ended the connection
+	sending atomic.Bool // the request has not been sent completely
 	done    bool
 }
 
@@ -135,7 +137,8 @@ func (x *hopBody) begin(head *requestHead, body io.Reader) (answerHead, error) {
 	return parseAnswerHead(payload)
 }
 
-// send passes the request's body on. Nothing waits for it: the answer may end first, and then the connection does.
+// send forwards the request's body. Nothing waits for it: the answer may end first, and then the
+// connection is closed.
 func (x *hopBody) send(body io.Reader) {
 	buf := copyBuffers.Get().(*[hopBuffer]byte)
 	defer copyBuffers.Put(buf)
@@ -175,7 +178,8 @@ func (x *hopBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close gives the connection back when the exchange is complete in both directions; otherwise nobody else gets it.
+// Close returns the connection to the pool when the exchange is complete in both directions;
+// otherwise the connection is not used again.
 func (x *hopBody) Close() error {
 	if x.done {
 		return nil

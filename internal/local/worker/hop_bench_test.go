@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// The two benchmarks differ by the hop alone: the same process answers, once through the pool's server and once to a
-// client that connects to its socket.
+// The two benchmarks differ only in the hop: the same process answers, once through the pool's
+// server and once to a client that connects to its socket.
 
 func BenchmarkHelloThroughThePool(b *testing.B) {
 	pool, _ := newTestPool(b, Spec{Min: 1})

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// slowCache is a cache as OpenNext sets it up, whose writes end when they are told to.
+// slowCache is a cache as OpenNext sets it up, whose writes end on request.
 const slowCache = `
 class Cache {
   name = "slow";

@@ -8,16 +8,17 @@ import (
 	"net/http"
 )
 
-// maxResult bounds the JSON result of Invoke. Lambda's own limit is 6 MB.
+// maxResult bounds the JSON result of Invoke in bytes. Lambda's own limit is 6 MB.
 const maxResult = 32 << 20
 
-// Invoke calls the handler with a raw Lambda event (JSON) and returns its raw result (JSON), for bundles that do not
-// take API Gateway events. It uses the same processes, queue and limits as ServeHTTP, and is never tried twice. It is
-// not for streaming handlers.
+// Invoke calls the handler with a raw Lambda event (JSON) and returns its raw result (JSON), for
+// bundles that do not take API Gateway events. It uses the same processes, queue and limits as
+// ServeHTTP, and never tries twice. It is not for streaming handlers.
 //
-// From an external middleware (wrapper aws-lambda, converter aws-cloudfront) either of two objects comes back: a final
-// response {status: "307", headers: {name: [{key, value}]}, body, bodyEncoding: "text"|"base64"}, or the request to
-// continue with {method, uri, querystring, headers, origin: {custom: {domainName}}}. Middleware translates both.
+// An external middleware (wrapper aws-lambda, converter aws-cloudfront) returns one of two objects:
+// a final response {status: "307", headers: {name: [{key, value}]}, body, bodyEncoding:
+// "text"|"base64"}, or the request to continue with {method, uri, querystring, headers, origin:
+// {custom: {domainName}}}. Middleware translates both.
 func (p *Pool) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	pr, err := p.acquire(ctx, false)
 	if err != nil {
@@ -51,7 +52,7 @@ func (p *Pool) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 
 type requestIDKey struct{}
 
-// withRequestID gives log lines of an Invoke under ctx their request id.
+// withRequestID sets the request id of the log lines of an Invoke under ctx.
 func withRequestID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, requestIDKey{}, id)
 }

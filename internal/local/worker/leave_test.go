@@ -14,7 +14,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
-// pid returns the number that the process that answers has here; it may have another one in its walls.
+// pid returns the process id, as seen here, of the process that answers; it may have another one in
+// its walls.
 func (s *site) pid(t testing.TB) int {
 	t.Helper()
 	number, table, _ := strings.Cut(s.get(t, "/pid").body, " ")
@@ -58,7 +59,7 @@ func TestAnAppThatExitsLetsOthersFinish(t *testing.T) {
 				t.Errorf("the request that called it got %d %q", a.StatusCode, a.body)
 			}
 			s.logs.wait(t, "is about to end (process.")
-			for s.pid(t) == old { // it takes requests until another is there
+			for s.pid(t) == old { // it takes requests until another one is there
 			}
 			inFlight.arriveWhole(t)
 			s.logs.wait(t, map[bool]string{true: "process ended by itself (signal: aborted", false: "process ended by itself (exit status 7)"}[path == "/abort"])
@@ -81,7 +82,7 @@ func TestSignalsFromOutside(t *testing.T) {
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, IdleAfter: time.Millisecond})
 	old := s.pid(t)
 	inFlight := s.witnesses(t)
-	// Those of a terminal are Anchor's to decide about.
+	// Anchor alone handles the signals of a terminal.
 	signal(t, old, syscall.SIGINT)
 	signal(t, old, syscall.SIGHUP)
 	if now := s.pid(t); now != old {
@@ -95,7 +96,8 @@ func TestSignalsFromOutside(t *testing.T) {
 	s.eventually(t, "one other process", func(st Stats) bool { return st.Processes == 1 && st.Restarts == 1 })
 }
 
-// TestVisitorsOfACrashingSite has one visitor end the process time and again, in every way there is, while others visit.
+// TestVisitorsOfACrashingSite: one visitor ends the process again and again, in every possible way,
+// while others visit.
 func TestVisitorsOfACrashingSite(t *testing.T) {
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, MaxMemoryMB: 64})
 	for range 3 {
@@ -110,12 +112,12 @@ func TestVisitorsOfACrashingSite(t *testing.T) {
 			}
 		}
 	}
-	// A process that is about to end may take the visitors that end it a second time.
+	// A process that is about to end may receive the visitors that end it a second time.
 	s.eventually(t, "the ends were noticed", func(st Stats) bool { return st.Restarts >= 6 })
 }
 
-// TestVisitorsDoNotMeetARequestThatIsTriedAgain has a GET that ends its process, and the one in which it is tried once
-// more. Visitors come in between.
+// TestVisitorsDoNotMeetARequestThatIsTriedAgain: a GET ends its process, and the one in which it is
+// tried again. Visitors come in between.
 func TestVisitorsDoNotMeetARequestThatIsTriedAgain(t *testing.T) {
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	for n := 1; n <= 5; n++ {
@@ -133,7 +135,8 @@ func TestVisitorsDoNotMeetARequestThatIsTriedAgain(t *testing.T) {
 	}
 }
 
-// TestAGetThatWasInFlightWithAnotherThatKills is tried again by itself, and not with the one that kills once more.
+// TestAGetThatWasInFlightWithAnotherThatKills: it is tried again alone, and not with the one that
+// kills a second time.
 func TestAGetThatWasInFlightWithAnotherThatKills(t *testing.T) {
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	for n := 1; n <= 3; n++ {
@@ -180,7 +183,8 @@ func TestPausesAfterCrashesAreNotForVisitors(t *testing.T) {
 	}
 }
 
-// TestAFailedStartOfALiveSiteIsTriedAgain has the process of a site end, and the next one not start, once.
+// TestAFailedStartOfALiveSiteIsTriedAgain: the process of a site ends, and the next one fails to
+// start, once.
 func TestAFailedStartOfALiveSiteIsTriedAgain(t *testing.T) {
 	marks := t.TempDir()
 	s := newSite(t, Spec{Dir: "testdata/broken", Handler: "once.handler", Min: 1, Env: map[string]string{"MARKS": marks}})

@@ -37,7 +37,7 @@ func TestStartErrorsSayWhy(t *testing.T) {
 		})
 	}
 	t.Run("never", func(t *testing.T) {
-		for timeout := 2 * time.Second; ; timeout *= 2 { // Node.js needs some of it to come to the bundle
+		for timeout := 2 * time.Second; ; timeout *= 2 { // Node.js needs some of it to reach the bundle
 			start := failedStart(t, Spec{Handler: "never.handler", StartTimeout: timeout})
 			if start.Reason != Timeout || start.ExitCode != 0 {
 				t.Errorf("got %+v", start)
@@ -52,8 +52,8 @@ func TestStartErrorsSayWhy(t *testing.T) {
 	})
 }
 
-// failedStart is the error of a bundle that does not start, and looks that a visitor
-// is told nothing of it.
+// failedStart returns the error of a bundle that does not start, and checks that a visitor sees
+// nothing of it.
 func failedStart(t *testing.T, spec Spec) StartError {
 	t.Helper()
 	spec.Dir = "testdata/broken"
@@ -213,7 +213,7 @@ func TestDrainWaitsForWhatIsInFlight(t *testing.T) {
 	s.logs.wait(t, "gate waits")
 	drained := make(chan error, 1)
 	go func() { drained <- s.Drain(context.Background()) }()
-	// The process still serves, as it has to: only another request opens the gate.
+	// The process still serves, and it has to: only another request opens the gate.
 	if a := s.get(t, "/open"); a.body != "opened" {
 		t.Errorf("while draining: %d %q", a.StatusCode, a.body)
 	}
@@ -281,7 +281,7 @@ func TestAProcessWhoseEventLoopIsStuckIsReplaced(t *testing.T) {
 		t.Errorf("got %d", a.StatusCode)
 	}
 	s.logs.wait(t, "event loop was blocked")
-	// On a machine so busy that it stands still for HangAfter the next one is killed, too.
+	// On a machine so busy that it stands still for HangAfter, the next one is killed, too.
 	for end := time.Now().Add(testPatience); s.get(t, "/hello").body != "hello"; {
 		if time.Now().After(end) {
 			t.Fatal("no process answers afterwards")
@@ -314,7 +314,8 @@ func TestNoProcessOutlivesAKilledAnchor(t *testing.T) {
 	}
 }
 
-// killAnchor kills a process that holds a pool of the bundle, and waits until all that it has started has ended.
+// killAnchor kills a process that holds a pool of the bundle, and waits until everything it has
+// started has ended.
 func killAnchor(t *testing.T, bundle, level string) {
 	t.Helper()
 	self, err := os.Executable()

@@ -10,11 +10,12 @@ import (
 	"time"
 )
 
-// maxLine is how much of one line is kept, in bytes. The bootstrap cuts console calls at 64 Ki characters, which JSON
-// may write as six bytes each.
+// maxLine is how many bytes of a line are kept. The bootstrap cuts console calls at 64 Ki
+// characters, which JSON may write as six bytes each.
 const maxLine = 512 << 10
 
-// Line is one thing a process said. Text holds line feeds only where one console call wrote several lines.
+// Line is one log entry of a process. Text holds line feeds only where one console call wrote
+// several lines.
 type Line struct {
 	Time      time.Time
 	Level     string // "debug", "info", "warn" or "error"
@@ -22,8 +23,8 @@ type Line struct {
 	Text      string
 }
 
-// record is one JSON line of the control pipe: a sign of life, the first of which says that the process is ready, the
-// announcement that it is about to end, or a console line.
+// record is one JSON line of the control pipe: a sign of life, the first of which reports that the
+// process is ready; the announcement that it is about to end; or a console line.
 type record struct {
 	Alive   bool    `json:"alive"`
 	Leaving string  `json:"leaving"` // why it is about to end: "process.exit(1)"
@@ -33,7 +34,8 @@ type record struct {
 	Time    int64   `json:"time"` // Unix milliseconds
 }
 
-// readLines calls line for each line of r until it ends; what a line has beyond maxLine bytes is dropped.
+// readLines calls line for each line of r until r ends. It drops what a line has beyond maxLine
+// bytes.
 func readLines(r io.Reader, line func(text []byte, cut bool)) {
 	reader := bufio.NewReaderSize(r, 32<<10)
 	var text []byte
@@ -60,7 +62,7 @@ func readLines(r io.Reader, line func(text []byte, cut bool)) {
 	}
 }
 
-// readRaw passes on what the process wrote past the console.
+// readRaw forwards what the process wrote past the console.
 func readRaw(r io.Reader, level string, log func(Line)) {
 	readLines(r, func(text []byte, cut bool) {
 		out := string(text)
@@ -71,7 +73,8 @@ func readRaw(r io.Reader, level string, log func(Line)) {
 	})
 }
 
-// readControl passes on console lines, and calls beat at each sign of life and leave when the process announces its end.
+// readControl forwards console lines, and calls beat at each sign of life and leave when the
+// process announces its end.
 func readControl(r io.Reader, beat func(), leave func(why string), log func(Line)) {
 	readLines(r, func(text []byte, _ bool) {
 		var rec record

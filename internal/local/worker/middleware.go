@@ -15,11 +15,12 @@ import (
 	"strings"
 )
 
-// maxEventBody is how much of a request body Lambda@Edge shows to a function (origin request: 1 MB).
+// maxEventBody is how many bytes of a request body Lambda@Edge shows to a function (origin request:
+// 1 MB).
 const maxEventBody = 1 << 20
 
-// defaultOrigin stands in events for an origin: CloudFront's always have one. What the middleware makes of it is of no
-// account, as the URL is routed again.
+// defaultOrigin is a placeholder for an origin in events: CloudFront's always have one. What the
+// middleware makes of it does not matter, as the URL is routed again.
 const defaultOrigin = "origin.anchor.invalid"
 
 // Middleware runs an external OpenNext middleware, which decides about requests before they reach a function.
@@ -33,8 +34,8 @@ func NewMiddleware(pool *Pool) (*Middleware, error) {
 	return &Middleware{pool: pool}, nil
 }
 
-// Decision is what a middleware wants done with a request: to answer with Response or, when that is nil, to send the
-// request on as the other fields say.
+// Decision is the result of a middleware for a request: to answer with Response or, when that is
+// nil, to forward the request as the other fields say.
 type Decision struct {
 	Response *Response
 
@@ -92,8 +93,8 @@ type (
 	}
 )
 
-// Run asks the middleware about r. A body of known length up to 1 MiB is shown to it and can still be read from r
-// afterwards; a larger one is not shown.
+// Run calls the middleware with r. A body of known length up to 1 MiB is shown to it and can still
+// be read from r afterwards; a larger one is not shown.
 func (m *Middleware) Run(ctx context.Context, r *http.Request) (Decision, error) {
 	event, err := cloudFrontEvent(r)
 	if err != nil {
@@ -187,8 +188,9 @@ func (c cfResult) rewrite(r *http.Request) (Decision, error) {
 	return d, nil
 }
 
-// connectionHeader names headers that OpenNext's aws-cloudfront converter always leaves out, as CloudFront would not
-// let a function set them. That they are missing does not mean that the app removed them.
+// connectionHeader reports whether OpenNext's aws-cloudfront converter always leaves a header out,
+// as CloudFront would not let a function set it. A missing one does not mean that the app removed
+// it.
 func connectionHeader(name string) bool {
 	switch name = strings.ToLower(name); name {
 	case "connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",

@@ -29,7 +29,7 @@ type Node struct {
 	Version string // as `node --version` prints it, without the v: "20.20.2"
 }
 
-// FindNode returns the Node.js at explicitPath, or, when that is empty, the first `node` in PATH.
+// FindNode returns the Node.js at explicitPath or, when that is empty, the first `node` in PATH.
 // The error is ErrNodeMissing or ErrNodeTooOld, and says what to install.
 func FindNode(ctx context.Context, explicitPath string) (Node, error) {
 	name := explicitPath

@@ -1,5 +1,5 @@
-// Package worker runs unmodified OpenNext bundles in supervised Node.js processes. One process runs one bundle; a Pool
-// is the processes of one bundle, and an http.Handler.
+// Package worker runs unmodified OpenNext bundles in supervised Node.js processes. One process runs
+// one bundle. A Pool manages the processes of one bundle and is an http.Handler.
 package worker
 
 import (
@@ -27,7 +27,7 @@ type Pool struct {
 	procs    []*process // able to serve
 	waiters  []*waiter  // requests in the queue, oldest first
 	starting int
-	stopping int      // being stopped by Drain
+	stopping int      // the processes that Drain is stopping
 	launched int64    // numbers the sockets
 	attempt  *attempt // the latest start
 	min      int
@@ -35,11 +35,11 @@ type Pool struct {
 	draining bool
 	restarts int
 	backoff  backoff
-	reaper   *time.Timer   // looks for processes that were idle for long enough
-	released chan struct{} // closed and made anew when a process loses a request while draining
+	reaper   *time.Timer   // looks for processes that have been idle for long enough
+	released chan struct{} // closed and replaced when a process loses a request while draining
 }
 
-// waiter is a request in the queue. Its channel has room for the one answer it gets.
+// waiter is a request in the queue. Its channel has room for the one answer it receives.
 type waiter struct {
 	suspect bool // waits for a process aside
 	answer  chan grant
@@ -79,9 +79,9 @@ func NewPool(node Node, spec Spec) (*Pool, error) {
 	return p, nil
 }
 
-// Warm returns when at least one process has imported the bundle and listens. If none is there and the next start
-// fails, it returns that start's *StartError, and ErrNoPlace if Spec.Budget has no place for it within
-// Spec.StartTimeout.
+// Warm returns when at least one process has imported the bundle and listens. If there is none and
+// the next start fails, it returns that start's *StartError, or ErrNoPlace if Spec.Budget has no
+// place for it within Spec.StartTimeout.
 func (p *Pool) Warm(ctx context.Context) error {
 	p.mu.Lock()
 	if p.closed || p.draining {
@@ -114,8 +114,8 @@ func (p *Pool) Warm(ctx context.Context) error {
 	}
 }
 
-// SetMin changes how many processes are kept without load: starts what is missing at once, and lets what is too much
-// end when it has been idle for Spec.IdleAfter. n is at most Spec.Max.
+// SetMin changes how many processes are kept without load. It starts missing ones at once; surplus
+// ones end when they have been idle for Spec.IdleAfter. n is at most Spec.Max.
 func (p *Pool) SetMin(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -124,7 +124,7 @@ func (p *Pool) SetMin(n int) {
 	p.scheduleReap()
 }
 
-// scale starts the processes that minimum and load ask for. Callers hold mu.
+// scale starts the processes that minimum and load require. Callers hold mu.
 func (p *Pool) scale() {
 	missing := p.missing()
 	if missing <= 0 {
@@ -143,8 +143,8 @@ func (p *Pool) scale() {
 	}
 }
 
-// missing returns how many processes to start. A process that is late, aside or about to end does not count, so that
-// another takes its place.
+// missing returns how many processes to start. A process that is late, aside or about to end does
+// not count, so that another replaces it.
 func (p *Pool) missing() int {
 	suspects := p.suspects()
 	load := len(p.waiters) - suspects
@@ -160,8 +160,8 @@ func (p *Pool) missing() int {
 	return min(want-p.count((*process).able)-p.starting, p.room())
 }
 
-// room returns how many processes may be started: one in the place of each that takes no requests, so that all together
-// are at most twice Spec.Max. Callers hold mu.
+// room returns how many processes may be started: one to replace each that takes no requests, so
+// that the total is at most twice Spec.Max. Callers hold mu.
 func (p *Pool) room() int {
 	if p.closed || p.draining {
 		return 0
@@ -230,7 +230,7 @@ func (p *Pool) launch(n int64) (*process, error) {
 	}
 }
 
-// started takes up a process that is ready, or tells the queue that there will be none.
+// started adds a process that is ready, or refuses the queue when there will be none.
 func (p *Pool) started(pr *process, err error) {
 	if err != nil && !errors.Is(err, ErrClosed) {
 		p.say("error", err.Error())
@@ -242,7 +242,8 @@ func (p *Pool) started(pr *process, err error) {
 	switch {
 	case err != nil:
 		p.backoff.startFailed(err)
-		// What has started before may start again: visitors of a live site wait for the next attempt.
+		// A bundle that has started before may start again: visitors of a live site wait for the
+		// next attempt.
 		if len(p.procs) == 0 && p.starting == 0 && (!p.backoff.served || p.backoff.hopeless() != nil) {
 			p.refuseQueue(err)
 		}
@@ -269,7 +270,7 @@ func (p *Pool) needsAside() bool {
 	return suspects > 0 && served && p.count((*process).apart) == 0
 }
 
-// ended takes note that a process is gone, and replaces it when it went by itself.
+// ended records that a process is gone, and replaces it when it ended by itself.
 func (p *Pool) ended(pr *process) {
 	p.mu.Lock()
 	p.remove(pr)
@@ -299,7 +300,7 @@ func (p *Pool) remove(pr *process) {
 	}
 }
 
-// say logs the pool's own word. Callers do not hold mu.
+// say logs a message of the pool itself. Callers do not hold mu.
 func (p *Pool) say(level, text string) {
 	p.spec.Log(Line{Time: time.Now(), Level: level, Text: text})
 }

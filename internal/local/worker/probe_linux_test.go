@@ -33,7 +33,7 @@ func probe(name, arg string) {
 	}
 }
 
-// call makes a system call with arguments that the kernel would refuse otherwise, if it came to that.
+// call makes a system call with arguments that the kernel would refuse anyway if it got that far.
 func call(number uintptr, args ...uintptr) func(string) error {
 	return func(string) error {
 		var a [6]uintptr
@@ -52,7 +52,7 @@ func socket(family, kind, protocol int) func(string) error {
 	}
 }
 
-// send tries a way to send something to the address in its argument.
+// send tries one way of sending something to the address in its argument.
 func send(kind int, try func(fd int, to unix.Sockaddr) error) func(string) error {
 	return func(arg string) error {
 		to, err := netip.ParseAddrPort(arg)
@@ -159,7 +159,7 @@ var probes = map[string]func(arg string) error{
 
 const x32Bit = 0x40000000
 
-// takeMemory asks for more than a process may have.
+// takeMemory allocates more than a process may have.
 func takeMemory(string) error {
 	_, err := unix.Mmap(-1, 0, maxData+1<<30, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	return err

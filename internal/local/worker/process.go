@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
-// killAfter is how long a process may take to end after SIGTERM once nobody waits for it any more.
+// killAfter is how long a process may take to end after SIGTERM once nobody waits for it.
 const killAfter = 2 * time.Second
 
 // process is one Node.js process that runs the bundle.
@@ -29,9 +29,9 @@ type process struct {
 	gone     chan struct{} // closed when it has ended
 	exited   chan struct{} // closed when all its output is read, too
 	started  time.Time
-	beats    chan struct{} // has a sign of life, when there was one since the last look
-	busy     chan struct{} // has a word when the process gets a request while it is watched calmly
-	farewell chan string   // has the reason, once the process has announced its end
+	beats    chan struct{} // holds a value when there was a sign of life since the last look
+	busy     chan struct{} // holds a value when the process gets a request while it is watched calmly
+	farewell chan string   // holds the reason, once the process has announced its end
 
 	// Guarded by Pool.mu.
 	inFlight  int
@@ -39,14 +39,14 @@ type process struct {
 	stopping  bool
 	aside     bool      // takes suspects only, see Pool.acquire
 	watched   bool      // several times a second, as requests are in flight
-	doubted   bool      // has broken a connection and given no sign of life since
-	late      bool      // has given no sign of life for lateAfter
+	doubted   bool      // has broken a connection and sent no sign of life since
+	late      bool      // has sent no sign of life for lateAfter
 	leaving   bool      // has announced its end
 	yielding  bool      // ends after its requests, see Budget
-	lastCall  time.Time // until when a leaving process takes requests that no other takes
+	lastCall  time.Time // until when a leaving process takes requests that no other one takes
 }
 
-// pipes are the ends that belong to the process, and those that stay here.
+// pipes are the ends of the pipes that belong to the process, and those that stay here.
 type pipes struct {
 	stdin, stdout, stderr, control *os.File // the process's ends
 	listener                       *os.File
@@ -94,7 +94,7 @@ func (p *Pool) nodeFlags() []string {
 	return []string{fmt.Sprintf("--max-old-space-size=%d", heap)}
 }
 
-// logFrom passes lines of pr to the log, and keeps the last of them.
+// logFrom returns a function that forwards lines of pr to the log and keeps the last of them.
 func (p *Pool) logFrom(pr *process) func(Line) {
 	return func(line Line) {
 		pr.logs.add(line.Text)
@@ -111,8 +111,8 @@ func (pr *process) watch(files *pipes, log func(Line)) {
 	readers.Go(func() { readControl(&rest{file: files.controlR}, pr.beat(), pr.announced, log) })
 	_ = pr.cmd.Wait() // the exit code is in ProcessState
 	close(pr.gone)
-	killGroup(pid)      // what the app has spawned shall not outlive it, nor hold the pipes open
-	files.expireReads() // nor what left the group
+	killGroup(pid)      // processes that the app has spawned must not outlive it, nor hold the pipes open
+	files.expireReads() // nor must those that left the group
 	readers.Wait()
 	files.closeOurs()
 	_ = os.Remove(pr.socket)
@@ -120,7 +120,8 @@ func (pr *process) watch(files *pipes, log func(Line)) {
 	close(pr.exited)
 }
 
-// beat returns what takes a sign of life. The first says that the process is ready.
+// beat returns the function to call at each sign of life. The first one reports that the process is
+// ready.
 func (pr *process) beat() func() {
 	ready := sync.OnceFunc(func() { close(pr.ready) })
 	return func() {
@@ -133,7 +134,8 @@ func (pr *process) announced(why string) {
 	notify(pr.farewell, why)
 }
 
-// notify puts v into ch, which has room for one, unless the last one was not looked at yet.
+// notify sends v on ch, which has room for one value, unless the last one has not been received
+// yet.
 func notify[T any](ch chan<- T, v T) {
 	select {
 	case ch <- v:
@@ -153,9 +155,10 @@ func (pr *process) isGone() bool {
 // outcome returns how the process ended. Call it when gone is closed.
 func (pr *process) outcome() jail.Outcome { return pr.walls.Outcome(pr.cmd.ProcessState) }
 
-// stop tells the process to end, upon which it finishes its background work and does. The word comes through its stdin,
-// where it cannot be mistaken for a signal that somebody else sends; SIGTERM is for the listeners of the app. When ctx
-// ends first the process is killed after a short grace, and stop returns false. The process is gone when stop returns.
+// stop makes the process finish its background work and end. The message comes through its stdin,
+// where it cannot be mistaken for a signal that somebody else sends; SIGTERM is for the listeners
+// of the app. When ctx ends first, stop kills the process after a short grace and returns false.
+// The process is gone when stop returns.
 func (pr *process) stop(ctx context.Context) bool {
 	_, _ = io.WriteString(pr.stdin, "stop\n") // if it fails the process is gone
 	terminate(pr.cmd.Process.Pid)
@@ -180,7 +183,7 @@ func (pr *process) kill() {
 	<-pr.exited
 }
 
-// openPipes makes all files that a process needs. On error some are open: see closeAll.
+// openPipes opens all files that a process needs. On error some are open: see closeAll.
 func openPipes(socket string) (f *pipes, err error) {
 	f = &pipes{}
 	pairs := []struct{ r, w **os.File }{
@@ -220,7 +223,8 @@ func closeFiles(files []*os.File) {
 	}
 }
 
-// expireReads ends reads that no writer will serve any more; what was written before is still read, see rest.
+// expireReads ends reads that no writer will complete; what was written before is still read, see
+// rest.
 func (f *pipes) expireReads() {
 	for _, file := range []*os.File{f.outR, f.errR, f.controlR} {
 		_ = file.SetReadDeadline(time.Now().Add(500 * time.Millisecond))

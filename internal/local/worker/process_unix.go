@@ -4,7 +4,8 @@ package worker
 
 import "syscall"
 
-// The errors of kill are not reported: the only one possible is that there is nothing left to signal.
+// The errors of kill are not reported: the only possible one is that there is nothing left to
+// signal.
 
 func terminate(pid int) { _ = syscall.Kill(pid, syscall.SIGTERM) }
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }

@@ -22,10 +22,11 @@ const (
 
 var copyBuffers = sync.Pool{New: func() any { return new([hopBuffer]byte) }}
 
-// ServeHTTP has a process answer r. Bodies stream in both directions; a client that disconnects cancels its request in
-// the app. A request that no process can take is answered with 503 and Retry-After, one whose process ended under it
-// with 502, but a GET or HEAD is first tried once more. A body that cannot be read is its client's doing: 400, 408 when
-// it came too slowly, 413 when it is too large. r.RemoteAddr becomes the event's source address.
+// ServeHTTP sends r to a process and returns its answer. Bodies stream in both directions; a client
+// that disconnects cancels its request in the app. A request that no process can take is answered
+// with 503 and Retry-After. One whose process ended under it is answered with 502, but a GET or
+// HEAD is first tried once more. A body that cannot be read is the client's fault: 400, 408 when it
+// came too slowly, 413 when it is too large. r.RemoteAddr becomes the event's source address.
 func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.spec.Event != APIGatewayV2 {
 		respond(w, http.StatusInternalServerError, "This function takes no HTTP requests.")
@@ -63,7 +64,7 @@ func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// outgoing returns the head of r as the process gets it.
+// outgoing returns the head of r as the process receives it.
 func outgoing(r *http.Request) *requestHead {
 	header := r.Header.Clone()
 	if header == nil {
@@ -84,11 +85,12 @@ func outgoing(r *http.Request) *requestHead {
 	return &requestHead{method: r.Method, target: r.URL.RequestURI(), host: r.Host, peer: peer, header: header, length: length}
 }
 
-// forward has pr answer the request and gives pr back. An error means that nothing was sent to the client.
+// forward sends the request to pr, copies the answer to w, and releases pr. An error means that
+// nothing was sent to the client.
 func (p *Pool) forward(w http.ResponseWriter, r *http.Request, out *requestHead, body *clientBody, pr *process) error {
 	defer p.release(pr)
 	if body != nil && r.ProtoMajor == 1 {
-		// Best effort: not every ResponseWriter can, and most requests do without.
+		// Best effort: not every ResponseWriter supports it, and most requests do not need it.
 		_ = http.NewResponseController(w).EnableFullDuplex()
 	}
 	head, answer, err := pr.hop.exchange(r.Context(), out, body)
@@ -104,14 +106,16 @@ func (p *Pool) forward(w http.ResponseWriter, r *http.Request, out *requestHead,
 	p.checkFile(header)
 	w.WriteHeader(head.status)
 	if err := copyBody(w, answer, head.length < 0); err != nil && r.Context().Value(http.ServerContextKey) != nil {
-		// The status is sent: only a broken connection can tell the client that this is not the whole answer.
-		_ = http.NewResponseController(w).Flush() // the client sees what there is of it
+		// The status is sent: only a broken connection can show the client that this is not the
+		// whole answer.
+		_ = http.NewResponseController(w).Flush() // the client sees the part there is
 		panic(http.ErrAbortHandler)
 	}
 	return nil
 }
 
-// copyBody passes the body on. An open one, of unknown length, may be a stream of events: each piece is flushed.
+// copyBody forwards the body. An open one, of unknown length, may be a stream of events: each piece
+// is flushed.
 func copyBody(w http.ResponseWriter, body io.Reader, open bool) error {
 	var flush func() error
 	if open {
@@ -129,7 +133,7 @@ func copyBody(w http.ResponseWriter, body io.Reader, open bool) error {
 				return werr
 			}
 			if flush != nil && err == nil {
-				_ = flush() // a broken connection shows at the next write
+				_ = flush() // a broken connection is reported by the next write
 			}
 		}
 		if errors.Is(err, io.EOF) {
@@ -141,8 +145,8 @@ func copyBody(w http.ResponseWriter, body io.Reader, open bool) error {
 	}
 }
 
-// awaitEnd gives the end of a process, whose connections break before it, a moment to be noticed: the next attempt shall
-// not reach the same one.
+// awaitEnd waits a moment until the end of a process, whose connections break before it, is
+// noticed: the next attempt must not reach the same process.
 func awaitEnd(pr *process) {
 	select {
 	case <-pr.gone:
@@ -178,7 +182,7 @@ func respond(w http.ResponseWriter, status int, text string) {
 	h.Set("Cache-Control", "private, no-store")
 	h.Set("X-Anchor-Error", strconv.Itoa(status))
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text+"\n") // nobody to tell when the client is gone
+	_, _ = io.WriteString(w, text+"\n") // the client may be gone
 }
 
 func newRequestID() string {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// acquire returns the process that takes a request, waiting in the queue for one when it must. The caller hands it back
-// with release. A request whose process ended under it is suspected to have ended it: it goes to a process aside, where
-// it meets no other visitor's.
+// acquire returns the process for a request, and waits in the queue for one when necessary. The
+// caller returns it with release. A request whose process ended under it is suspected to have ended
+// it: it goes to a process aside, which serves no other visitors.
 func (p *Pool) acquire(ctx context.Context, suspect bool) (*process, error) {
 	p.mu.Lock()
 	if p.closed {
@@ -31,8 +31,8 @@ func (p *Pool) acquire(ctx context.Context, suspect bool) (*process, error) {
 	return p.wait(ctx, w)
 }
 
-// choose returns the process for the next request, nil when none has room. One that has announced its end takes requests
-// for as long as there is no other.
+// choose returns the process for the next request, or nil when none has room. A process that has
+// announced its end takes requests as long as there is no other.
 func (p *Pool) choose(suspect bool) *process {
 	if suspect && (p.count((*process).apart) > 0 || p.room() > 0 || p.starting > 0) {
 		return p.chooseApart()
@@ -43,8 +43,8 @@ func (p *Pool) choose(suspect bool) *process {
 	return p.leastLoaded((*process).takesLast)
 }
 
-// chooseApart returns the process for a suspect. It takes one at a time, so that only the culprit ends a process, and
-// more at a time when many wait.
+// chooseApart returns the process for a suspect. It takes one suspect at a time, so that only the
+// culprit ends a process, and several at a time when many wait.
 func (p *Pool) chooseApart() *process {
 	pr := p.leastLoaded((*process).apart)
 	if pr != nil && pr.inFlight >= max(1, p.suspects()/p.spec.Concurrency) {
@@ -74,7 +74,7 @@ func (p *Pool) leastLoaded(usable func(*process) bool) *process {
 	return best
 }
 
-// enqueue puts a request in the queue, or says why not. Callers hold mu.
+// enqueue puts a request in the queue, or returns why it cannot. Callers hold mu.
 func (p *Pool) enqueue(suspect bool) (*waiter, error) {
 	if p.draining && len(p.procs) == 0 {
 		return nil, ErrClosed
@@ -108,7 +108,7 @@ func (p *Pool) wait(ctx context.Context, w *waiter) (*process, error) {
 	}
 }
 
-// leave takes a request out of the queue, and gives back what it was granted meanwhile.
+// leave removes a request from the queue, and returns the process that it was granted meanwhile.
 func (p *Pool) leave(w *waiter) {
 	p.mu.Lock()
 	for i, other := range p.waiters {
@@ -124,7 +124,7 @@ func (p *Pool) leave(w *waiter) {
 	}
 }
 
-// begin counts a request that the process gets. Callers hold Pool.mu.
+// begin counts a request that the process receives. Callers hold Pool.mu.
 func (pr *process) begin() {
 	pr.inFlight++
 	if !pr.watched {
@@ -152,7 +152,7 @@ func (p *Pool) release(pr *process) {
 	p.wake()
 }
 
-// serveQueue hands processes with room to waiting requests. Callers hold mu.
+// serveQueue assigns processes with room to waiting requests. Callers hold mu.
 func (p *Pool) serveQueue() {
 	var left []*waiter
 	full := map[bool]bool{} // by waiter.suspect

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A process has ended, another holds its pipe, and the time for reading was over
-// before the reader came to it.
+// A process has ended, another one holds its pipe, and the time for reading was over before the
+// reader got to it.
 func TestLastWordsAreReadHoweverLate(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -29,7 +29,7 @@ func TestLastWordsAreReadHoweverLate(t *testing.T) {
 	}
 }
 
-// A stray process that goes on writing does not keep the reader for ever.
+// A stray process that continues to write does not keep the reader for ever.
 func TestAStrayWriterIsLeft(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

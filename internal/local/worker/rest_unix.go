@@ -9,12 +9,13 @@ import (
 	"syscall"
 )
 
-// pipeSize bounds what can lie in a pipe unread (pipe(7), /proc/sys/fs/pipe-max-size), so that a stray process which
-// goes on writing cannot keep its reader.
+// pipeSize bounds the unread octets of a pipe (pipe(7), /proc/sys/fs/pipe-max-size), so that a
+// stray process that continues to write cannot keep its reader.
 const pipeSize = 1 << 20
 
-// rest reads a pipe to its end or, once expireReads has cut that short, to the end of what lies in it: on a busy
-// machine the last words of a process may not have been read by then, and they say why it ended.
+// rest reads a pipe to its end. Once expireReads has cut that short, it reads what is already in
+// the pipe: on a busy machine the last log lines of a process may still be unread, and they say why
+// it ended.
 type rest struct {
 	file *os.File
 	late int // octets read after the deadline
@@ -30,7 +31,7 @@ func (r *rest) Read(p []byte) (int, error) {
 	if err != nil || r.late >= pipeSize {
 		return 0, io.EOF
 	}
-	// Read and RawConn.Read heed the deadline; the descriptor does not block.
+	// Read and RawConn.Read respect the deadline; the descriptor does not block.
 	if err := raw.Control(func(fd uintptr) { n, _ = syscall.Read(int(fd), p) }); err != nil || n <= 0 {
 		return 0, io.EOF
 	}

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// OpenNext decompresses brotli and gzip only; of an answer in another coding it drops the Content-Encoding.
+// OpenNext decompresses brotli and gzip only; it drops the Content-Encoding of an answer in another
+// coding.
 func TestARewritesHostIsAskedForWhatOpenNextDecompresses(t *testing.T) {
 	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "accepts "+r.Header.Get("Accept-Encoding"))

@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// silence is the time in which a process gave no sign of life. On a machine with more work than processors a process is
-// silent because it waits for one, and is not blocked. So a silence counts only once the process has had a quarter of it
-// for itself: on a processor, or asleep, or stopped by a signal, but not waiting for a processor.
+// silence is the time in which a process sent no sign of life. On a machine with more work than
+// processors a process is silent because it waits for one, and is not blocked. So a silence counts
+// only once the process has had a quarter of it for itself: on a processor, or asleep, or stopped
+// by a signal, but not waiting for a processor.
 type silence struct {
 	pid    int
 	tick   time.Duration // between two looks; a sign of life is due in each
@@ -19,13 +20,14 @@ type silence struct {
 	waited time.Duration // for a processor, since the process began
 }
 
-// baseline is the tick at which the time a process has waited for a processor is noted. Most silences are over before.
+// baseline is the tick at which the time that a process has waited for a processor is recorded.
+// Most silences are over before.
 const baseline = 2
 
-// end notes a sign of life.
+// end records a sign of life.
 func (s *silence) end() { s.ticks = 0 }
 
-// goesOn notes that another tick went by without one.
+// goesOn records that another tick passed without one.
 func (s *silence) goesOn() {
 	s.ticks++
 	if s.ticks == baseline {

@@ -13,55 +13,59 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
-// EventKind says which Lambda event a bundle was built for.
+// EventKind is the Lambda event that a bundle was built for.
 type EventKind int
 
 const (
-	// APIGatewayV2 bundles (server and image functions) take payload format 2.0 and are called by Pool.ServeHTTP.
+	// APIGatewayV2 bundles (server and image functions) take payload format 2.0; call them with
+	// Pool.ServeHTTP.
 	APIGatewayV2 EventKind = iota
-	// CloudFrontRequest bundles (the external middleware) are called by Pool.Invoke and Middleware.Run.
+	// CloudFrontRequest bundles (the external middleware) are called with Pool.Invoke and
+	// Middleware.Run.
 	CloudFrontRequest
 )
 
 // User is the user and the group that a process runs as.
 type User = jail.User
 
-// Spec says which bundle a Pool runs and how. Dir, Handler and Tmp are required.
+// Spec describes the bundle that a Pool runs, and how. Dir, Handler and Tmp are required.
 type Spec struct {
 	Name    string // label in logs and in the Lambda context, e.g. "default"
 	Dir     string // bundle root; the working directory of the processes
 	Handler string // "<module>.<export>": "index.handler"; the module may end in .mjs, .js or .cjs
 	Event   EventKind
-	// Env is the complete environment. Only PATH, HOME, TMPDIR and LAMBDA_TASK_ROOT get values of the pool's own when
-	// Env has none.
+	// Env is the complete environment. The pool sets only PATH, HOME, TMPDIR and LAMBDA_TASK_ROOT
+	// when Env lacks them.
 	Env map[string]string
 
-	// Files are the static files beside the bundle. The app's routing hands a request for one back by FileHeader.
+	// Files are the static files beside the bundle. When the app's routing resolves a request to
+	// one of them, the answer names it in FileHeader.
 	Files Files
 
 	Min, Max    int // processes; Max 0: the number of cores
 	Concurrency int // requests in flight per process at which another process is started; 0: 8
 	Limit       int // requests in flight per process at which further ones queue; 0: 1024
 	Queue       int // requests that may wait for a process; 0: 512
-	// QueueTimeout bounds that wait (0: 30 s), IdleAfter is how long a process above Min may be idle before it is
-	// stopped (0: 1 min), StartTimeout how long it may take to import the bundle (0: 30 s).
+	// QueueTimeout bounds that wait (0: 30 s). IdleAfter is how long a process above Min may be
+	// idle before it is stopped (0: 1 min). StartTimeout is how long it may take to import the
+	// bundle (0: 30 s).
 	QueueTimeout, IdleAfter, StartTimeout time.Duration
 	// HangAfter is how long the event loop of a process may be blocked before it is killed and replaced (0: 10 s).
 	HangAfter time.Duration
 
-	Budget *Budget    // bounds the processes of this pool and others together; nil: of none
+	Budget *Budget    // bounds the processes of this pool and others together; nil: no bound
 	Walls  jail.Walls // what keeps the processes from the rest of the machine; zero: nothing
-	// Group is the control group of the processes and bounds what they take together; nil: Anchor's own.
+	// Group is the control group of the processes and bounds their total use; nil: Anchor's own.
 	Group *cgroup.Group
 	Tree  string // folder that the processes may read, when that is more than Dir
 
-	User        *User      // who to run as when Anchor runs as root; nil: the same user
+	User        *User      // the user to run as when Anchor runs as root; nil: the same user
 	MaxMemoryMB int        // of the JavaScript heap (--max-old-space-size); 0: Node.js decides
 	Log         func(Line) // called from several goroutines; nil: logs are dropped
 	Tmp         string     // folder in which the pool makes one of its own for sockets and TMPDIR
 }
 
-// withDefaults checks s and fills in what it leaves open.
+// withDefaults checks s and fills in defaults.
 func (s Spec) withDefaults() (Spec, error) {
 	if s.Dir == "" || s.Tmp == "" {
 		return s, errors.New("worker: Spec.Dir and Spec.Tmp are required")
@@ -119,7 +123,7 @@ func (s Spec) module() (file, export string, err error) {
 	return "", "", fmt.Errorf("worker: bundle %s has no %s.mjs, .js or .cjs; build the app again", s.Dir, s.Handler[:dot])
 }
 
-// environ is Env as the process gets it, with the few variables that programs cannot do without.
+// environ returns Env for the process, with the few variables that programs cannot do without.
 func (s Spec) environ(node Node, tmp string) []string {
 	env := map[string]string{
 		"PATH":   filepath.Dir(node.Path) + ":/usr/local/bin:/usr/bin:/bin",

@@ -9,7 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
-// Stats is what a pool is doing at one moment.
+// Stats is the state of a pool at one moment.
 type Stats struct {
 	Processes int   `json:"processes"` // up and able to serve
 	Starting  int   `json:"starting"`  // importing the bundle

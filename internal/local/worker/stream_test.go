@@ -12,7 +12,7 @@ import (
 
 const mib = 1 << 20
 
-// zeros is a body of n bytes that is nowhere in memory.
+// zeros returns a body of n bytes that takes no memory.
 func zeros(n int64) io.Reader { return io.LimitReader(zeroReader{}, n) }
 
 type zeroReader struct{}
@@ -115,7 +115,7 @@ func TestRequestAndResponseStreamAtOnce(t *testing.T) {
 	s := newSite(t, Spec{})
 	reader, writer := io.Pipe()
 	go func() {
-		// More than fits an event, so that the rest is a stream; then line by line.
+		// More than an event can hold, so that the rest is a stream; then line by line.
 		_, _ = io.Copy(writer, io.LimitReader(newlines{}, 7*mib))
 	}()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/talk", reader)
@@ -216,8 +216,8 @@ func TestDisconnectBeforeTheHeadReachesTheApp(t *testing.T) {
 	})
 }
 
-// TestDisconnectsCastNoDoubt: a process is not to blame for clients that go, in the middle of an upload or while they
-// wait for an answer.
+// TestDisconnectsCastNoDoubt: a process is not to blame for clients that disconnect during an
+// upload or while they wait for an answer.
 func TestDisconnectsCastNoDoubt(t *testing.T) {
 	s := newSite(t, Spec{})
 	before := s.get(t, "/pid").body
@@ -230,7 +230,8 @@ func TestDisconnectsCastNoDoubt(t *testing.T) {
 	}
 }
 
-// disconnect sends a request, a POST with part of a body, and goes when it is in flight. It returns when it no longer is.
+// disconnect sends a request, a POST with part of a body, and disconnects when it is in flight. It
+// returns when it no longer is.
 func (s *site) disconnect(t *testing.T, method, path string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -8,26 +8,27 @@ import (
 const (
 	// beatEvery is the time between two signs of life of a process that has requests in flight.
 	beatEvery = 250 * time.Millisecond
-	// lateAfter is how long such a process may give none before new requests go elsewhere.
+	// lateAfter is how long such a process may send none before new requests go elsewhere.
 	lateAfter = time.Second
-	// calmAfter is how long a process is watched like this after its last request, and less than the bootstrap goes on
-	// with its signs.
+	// calmAfter is how long a process is watched like this after its last request. It is less than
+	// the time for which the bootstrap continues its signs.
 	calmAfter = 3 * time.Second
-	// lastCall is how long a process that has announced its end takes requests while there is no other, and
-	// leaveWithin how long it may take all in all to end what is in flight.
+	// lastCall is how long a process that has announced its end takes requests while there is no
+	// other. leaveWithin is how long it may take altogether to end what is in flight.
 	lastCall    = 5 * time.Second
 	leaveWithin = 15 * time.Second
 )
 
-// calmTick is the time between two signs of life of an idle process, which is not woken more often than it takes to find
-// it blocked.
+// calmTick returns the time between two signs of life of an idle process, which is not woken more
+// often than necessary to find it blocked.
 func (p *Pool) calmTick() time.Duration { return p.spec.HangAfter / 4 }
 
-// supervise looks after a process that is ready, until it has ended: it takes requests away from one whose event loop is
-// blocked, kills one that stays so for Spec.HangAfter, and replaces one that announces its end.
+// supervise watches a process that is ready, until it has ended. It sends no requests to one whose
+// event loop is blocked, kills one that stays blocked for Spec.HangAfter, and replaces one that
+// announces its end.
 //
-// Silence is counted in ticks of our own clock, of which the ticker drops those that we come too late for: when Anchor or
-// the machine stood still, no process is to blame.
+// Silence is counted in ticks of our own clock. The ticker drops those that we are too late for:
+// when Anchor or the machine stood still, the process is not to blame.
 func (p *Pool) supervise(pr *process) {
 	quiet := silence{pid: pr.walls.Program(pr.cmd.Process.Pid), tick: p.calmTick()}
 	ticker := time.NewTicker(quiet.tick)
@@ -57,7 +58,7 @@ func (p *Pool) supervise(pr *process) {
 	}
 }
 
-// judge does what a silence asks for.
+// judge acts on a silence.
 func (p *Pool) judge(pr *process, quiet *silence) {
 	late := lateAfter
 	if quiet.tick != beatEvery {
@@ -75,8 +76,8 @@ func (p *Pool) judge(pr *process, quiet *silence) {
 	}
 }
 
-// calm reports whether a process has been idle for calmAfter, and is to be watched as one that is. One that does not
-// answer is not idle, whatever is in flight.
+// calm reports whether a process has been idle for calmAfter and is to be watched as an idle one.
+// One that does not answer is not idle, whatever is in flight.
 func (p *Pool) calm(pr *process) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -103,7 +104,7 @@ func (pr *process) takesLast() bool {
 	return pr.leaving && !pr.doubted && !pr.late && time.Now().Before(pr.lastCall) && !pr.isGone()
 }
 
-// late takes new requests away from a process until it answers again.
+// late stops sending new requests to a process until it answers again.
 func (p *Pool) late(pr *process) {
 	p.mu.Lock()
 	news := !pr.late
@@ -117,15 +118,15 @@ func (p *Pool) late(pr *process) {
 	}
 }
 
-// doubt takes new requests away from a process that has broken a connection, until it gives a sign of life: its
-// connections break before its end is known. Call it before the request is released.
+// doubt stops sending new requests to a process that has broken a connection, until it sends a sign
+// of life: its connections break before its end is known. Call it before the request is released.
 func (p *Pool) doubt(pr *process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	pr.doubted = true
 }
 
-// answers takes note of a sign of life.
+// answers records a sign of life.
 func (p *Pool) answers(pr *process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,8 +138,9 @@ func (p *Pool) answers(pr *process) {
 	}
 }
 
-// replace starts another process in the place of one that has announced its end. The old one is stopped once the new one
-// is there and nothing is in flight on it, and killed when that takes longer than leaveWithin.
+// replace starts another process to replace one that has announced its end. The old one is stopped
+// once the new one is there and nothing is in flight on it, and killed when that takes longer than
+// leaveWithin.
 func (p *Pool) replace(pr *process, why string) {
 	p.mu.Lock()
 	if pr.stopping || pr.leaving {
@@ -171,8 +173,8 @@ func (p *Pool) seeOff(pr *process) {
 	pr.kill()
 }
 
-// dismiss stops the processes that have announced their end or make room for another pool's, if nothing is in flight on
-// them and nobody needs them any more. Callers hold mu.
+// dismiss stops processes that have announced their end or make room for another pool's, if nothing
+// is in flight on them and they are no longer needed. Callers hold mu.
 func (p *Pool) dismiss() {
 	for _, pr := range append([]*process(nil), p.procs...) {
 		needed := pr.inFlight > 0 || pr.takesLast() && p.wantsAnother()

@@ -100,14 +100,14 @@ func TestAStormOfExceptionsDoesNotFillTheLog(t *testing.T) {
 		t.Fatalf("got %d %q", a.StatusCode, a.body)
 	}
 	s.logs.wait(t, "more exceptions were not logged")
-	// 50 at once, then 5 a second: however long it took here, far fewer than the 2000.
+	// 50 at once, then 5 per second: however long it took here, far fewer than the 2000.
 	if n, most := s.logs.count("Error: storm"), 50+5*int(time.Since(begun).Seconds()+1); n > most {
 		t.Errorf("%d lines", n)
 	}
 }
 
-// TestAStreamThatFailsEndsItsRequestAlone has errors that no listener takes, of whatever a request opened: the client of
-// a rewrite's target above all.
+// TestAStreamThatFailsEndsItsRequestAlone: errors without a listener, of everything a request
+// opens, above all the client of a rewrite's target.
 func TestAStreamThatFailsEndsItsRequestAlone(t *testing.T) {
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	inFlight := s.witnesses(t)
@@ -202,7 +202,7 @@ func rawServer(t *testing.T, text string) string {
 	return "http://" + ln.Addr().String()
 }
 
-// compressed is the beginning of a gzip stream.
+// compressed returns the beginning of a gzip stream.
 func compressed(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder

@@ -20,14 +20,15 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
-// withinWalls is a pool of the hostile app at the level that this run of the tests is about, the highest by default.
+// withinWalls returns a pool of the hostile app at the level of this run of the tests, the highest
+// by default.
 func withinWalls(t *testing.T) *site {
 	t.Helper()
 	useWalls(t)
 	return newSite(t, Spec{Dir: hostileTree(t), Tree: "own", Min: 1})
 }
 
-// useWalls makes the pools of a test have walls.
+// useWalls puts the pools of a test within walls.
 func useWalls(t *testing.T) jail.Level {
 	t.Helper()
 	if level := testWalls().Level; level > jail.None {
@@ -47,7 +48,7 @@ func useWalls(t *testing.T) jail.Level {
 	return level
 }
 
-// hostileTree is a bundle with the program of its probes, which is this one.
+// hostileTree returns a bundle with the program of its probes, which is this test binary.
 func hostileTree(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -166,7 +167,7 @@ func TestAHostileAppReachesNothing(t *testing.T) {
 	}
 }
 
-// tmpOf is TMPDIR as the app sees it.
+// tmpOf returns TMPDIR as the app sees it.
 func tmpOf(s *site) string {
 	if testWalls().Level >= jail.Namespaced {
 		return "/tmp"

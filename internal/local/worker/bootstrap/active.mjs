@@ -1,8 +1,10 @@
-// The requests under way. While there are some, and a while longer, the process gives signs of life several times a second:
-// the supervisor sends new requests elsewhere when they stay out. An idle process is not woken for that.
+// The requests under way. While there are some, and for a while after, the process sends signs of
+// life several times a second: when they stop, the supervisor sends new requests elsewhere. An idle
+// process is not woken for that.
 import { send } from "./log.mjs";
 
-// The supervisor stops to expect them sooner (calmAfter), so that it never waits for signs that do not come.
+// The supervisor stops expecting them sooner (calmAfter), so that it never waits for signs that do
+// not come.
 const LINGER_MS = 6000;
 
 export class Active extends Set {

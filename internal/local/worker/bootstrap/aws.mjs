@@ -1,7 +1,8 @@
-// What OpenNext's overrides ask of Anchor's bucket, table and queue is led to Anchor; every other call of AWS leaves
-// for AWS. The two differ by region: Anchor's is one that AWS cannot have (awswire.Region). The "-lite" overrides put it
-// into the host name of a fetch; the others use the AWS SDK, which also signs for it, so that a request is recognised
-// even where an AWS_ENDPOINT_URL of the app has changed its host.
+// Requests of OpenNext's overrides to Anchor's bucket, table and queue are redirected to Anchor;
+// every other call to AWS goes to AWS. The two differ by region: Anchor's is one that AWS cannot
+// have (awswire.Region). The "-lite" overrides put it into the host name of a fetch. The others use
+// the AWS SDK, which also signs for it, so that a request is recognised even where an
+// AWS_ENDPOINT_URL of the app has changed its host.
 import http from "node:http";
 import https from "node:https";
 import fs from "node:fs";
@@ -14,10 +15,10 @@ import { bodyOf } from "./body.mjs";
 const wire = process.env.ANCHOR_WIRE && JSON.parse(process.env.ANCHOR_WIRE);
 delete process.env.ANCHOR_WIRE;
 
-// Who asks is read from the access key (awswire.accessKeyID); the signature is not checked.
+// The access key identifies the caller (awswire.accessKeyID); the signature is not checked.
 const AUTHORIZATION = `AWS4-HMAC-SHA256 Credential=${wire?.key}/anchor`;
 
-// Sends a JSON call that is none of AWS to the wire.
+// Sends the wire a JSON call that AWS does not have.
 export function callAnchor(fetch, target, body) {
   return fetch(wire.endpoint, {
     method: "POST",
@@ -28,7 +29,7 @@ export function callAnchor(fetch, target, body) {
 
 export const hasWire = Boolean(wire);
 
-// The bundle's modulePath tells OpenNext's code from the app's.
+// modulePath is the bundle's. It tells OpenNext's code from the app's.
 export function redirectAWS(modulePath) {
   globalThis.fetch = redirectedFetch(globalThis.fetch);
   if (!wire) return;
@@ -79,9 +80,10 @@ function redirectedRequest(request, plainRequest, agent) {
   };
 }
 
-// OpenNext's clients find credentials as any AWS client does and fail without. Put into the environment, Anchor's would
-// take the place of what the app's own clients find elsewhere (a profile, a role, nothing). So only OpenNext's files
-// read them there, and only where the app sets none. Which key signs does not matter.
+// OpenNext's clients look for credentials as any AWS client does and fail without them. In the
+// environment, Anchor's would replace what the app's own clients find elsewhere (a profile, a role,
+// nothing). So only OpenNext's files read them there, and only where the app sets none. Any key
+// will do for signing.
 function lendCredentials(isOpenNext) {
   const env = process.env;
   const lent = (name) => {
@@ -110,11 +112,12 @@ function readerOf(trap) {
   }
 }
 
-// The files in which OpenNext's code is: the handler's module, and the cache handlers of Next.js that it writes beside it.
+// The files that hold OpenNext's code: the handler's module, and the cache handlers of Next.js that
+// OpenNext writes beside it.
 const CACHES = ["cache.cjs", "composable-cache.cjs"];
 
-// Returns a predicate for OpenNext's files. In a monorepo the handler's module only leads to the one in the app's own
-// folder, which is where .next is; packages of the workspace are the app's.
+// Returns a predicate for OpenNext's files. In a monorepo the handler's module only re-exports the
+// one in the app's own folder, which contains .next; packages of the workspace belong to the app.
 function openNextFiles(modulePath) {
   const root = path.dirname(fs.realpathSync(modulePath));
   const names = new Set([path.basename(modulePath), ...CACHES]);

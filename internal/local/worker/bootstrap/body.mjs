@@ -1,6 +1,7 @@
-// Request bodies. Lambda hands the whole body over in the event; above MAX_EVENT_BODY this would hold it
-// in memory several times, so a larger one is passed as an empty, marked Buffer: OpenNext's converter passes
-// Buffers on untouched, and where OpenNext finally reads the body the stream behind the mark is read instead.
+// Request bodies. Lambda passes the whole body in the event; above MAX_EVENT_BODY this would hold
+// it in memory several times. So a larger one is passed as an empty, marked Buffer: OpenNext's
+// converter passes Buffers on untouched, and where OpenNext finally reads the body, the stream
+// behind the mark is read instead.
 import fs from "node:fs";
 import http from "node:http";
 import path from "node:path";
@@ -26,7 +27,7 @@ class BodyStream {
   web() {
     return Readable.toWeb(this.#request);
   }
-  // Returns a _read for target that pulls from the request at target's pace.
+  // Returns a _read for target that pulls from the request as fast as target reads.
   reader(target) {
     const request = this.#request;
     let started = false;
@@ -40,7 +41,7 @@ class BodyStream {
       request.resume(); // it may be paused, after the part that was to see whether the body fits an event
     };
   }
-  // Sends the body on as the body of another HTTP request, and ends that.
+  // Forwards the body as the body of another HTTP request, and ends that request.
   forward(outgoing, end) {
     this.#request.pipe(outgoing, { end: false });
     this.#request.on("end", () => end.call(outgoing));
@@ -75,8 +76,9 @@ function mark(request) {
   return buffer;
 }
 
-// Where OpenNext uses a body: its IncomingMessage sets _read on the instance, its proxy for rewrites to another
-// host writes the body to a client request (the fetch variant is handled with the rest of fetch).
+// The places where OpenNext uses a body: its IncomingMessage sets _read on the instance, and its
+// proxy for rewrites to another host writes the body to a client request (the fetch variant is
+// handled with the rest of fetch).
 export function streamMarkedBodies() {
   const read = http.IncomingMessage.prototype._read;
   Object.defineProperty(http.IncomingMessage.prototype, "_read", {
@@ -84,7 +86,8 @@ export function streamMarkedBodies() {
     get: () => read,
     set(value) {
       const body = bodyOf(this.body);
-      // OpenNext took the length of the marked Buffer, or of a body that is not there, for a missing Content-Length.
+      // OpenNext used the length of the marked Buffer, or of a body that does not exist, for a
+      // missing Content-Length.
       const sent = current.getStore()?.request.headers["content-length"];
       if (body ? !body.hasLength : sent === undefined && this.headers["content-length"] === "0") delete this.headers["content-length"];
       Object.defineProperty(this, "_read", { value: body ? body.reader(this) : value, writable: true, configurable: true });
@@ -100,8 +103,9 @@ export function streamMarkedBodies() {
   };
 }
 
-// Whether the bundle's converter passes a Buffer body on untouched (all of OpenNext 3 and 4 do). Others would
-// take the marked Buffer for an empty body, so for them every body travels in the event.
+// Reports whether the bundle's converter passes a Buffer body on untouched (all of OpenNext 3 and 4
+// do). Others would take the marked Buffer for an empty body, so for them every body is part of the
+// event.
 export function passesBuffers(modulePath, depth = 0) {
   const source = fs.readFileSync(modulePath, "utf8");
   if (/Buffer\.isBuffer\((\w+)\)[^]{0,120}?Buffer\.from\(\1,\s*\w+\s*\?\s*["']base64["']/.test(source)) return true;

@@ -1,6 +1,6 @@
-// Apps see the visitor's Accept-Encoding, and the edge compresses what they answer. OpenNext's
-// wrappers would compress by the same header, inside of Node.js, on the one thread that renders
-// pages: aws-lambda-streaming at brotli's highest quality.
+// Apps see the visitor's Accept-Encoding, and the edge compresses their answers. OpenNext's
+// wrappers would compress by the same header inside Node.js, on the one thread that renders pages:
+// aws-lambda-streaming at brotli's highest quality.
 import zlib from "node:zlib";
 
 const CODINGS = [
@@ -13,7 +13,7 @@ const CODINGS = [
 // Returns the content coding that a stream produces, or undefined if it is not a compressor of Node.js.
 export const codingOf = (stream) => CODINGS.find(([, type]) => stream instanceof type)?.[0];
 
-// Makes a compressor that has not begun pass on what is written to it. Returns whether it does.
+// Makes a compressor that has not started pass its input through. Returns whether it does.
 export function bypass(compressor) {
   if (compressor.bytesWritten > 0) return false;
   compressor._transform = (chunk, _encoding, callback) => callback(null, chunk);
@@ -21,8 +21,8 @@ export function bypass(compressor) {
   return true;
 }
 
-// Keeps aws-lambda-compressed from compressing an OpenNext response: it leaves alone what has a
-// coding. No answer goes out with the coding "identity".
+// Keeps aws-lambda-compressed from compressing an OpenNext response: it does not touch a response
+// that has a coding. No answer is sent with the coding "identity".
 export function declareIdentity(response) {
   const { getFixedHeaders } = response;
   if (typeof getFixedHeaders !== "function") return; // before OpenNext 3, which has no such wrapper

@@ -1,4 +1,5 @@
-// What Lambda gives a handler: the event (API Gateway payload format 2.0) and the context.
+// The arguments that Lambda passes to a handler: the event (API Gateway payload format 2.0) and the
+// context.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -60,7 +61,7 @@ export function lambdaContext(id, name) {
     awsRequestId: id,
     logGroupName: name,
     logStreamName: String(process.pid),
-    // Lambda's longest time limit; here there is none to count down to.
+    // Lambda's longest time limit; here there is no limit to count down to.
     getRemainingTimeInMillis: () => 900_000,
     done() {},
     fail() {},

@@ -67,7 +67,7 @@ export class Request extends Readable {
     this.url = url;
     this.headers = joined(fields);
     this.complete = !this.hasBody; // the body has arrived
-    this.on("error", () => {}); // reported by whoever reads the body
+    this.on("error", () => {}); // reported by the reader of the body
     if (!this.hasBody) this.push(null);
   }
 
@@ -80,7 +80,7 @@ export class Request extends Readable {
     if (!this.destroyed) this.push(null);
   }
 
-  // The rest of the body will not come.
+  // The rest of the body will not arrive.
   cut() {
     if (!this.complete) this.destroy();
   }
@@ -89,7 +89,8 @@ export class Request extends Readable {
     this.#socket.resume();
   }
 
-  // The rest of the body is read and dropped, because the end of the connection, the client's departure, comes after it.
+  // The rest of the body is read and dropped, because the end of the connection, which reports that
+  // the client has gone, comes after it.
   _destroy(err, callback) {
     this.#socket.resume();
     callback(err);
@@ -106,8 +107,8 @@ function joined(fields) {
   return headers;
 }
 
-// The answer to a request. The head states the length of the body or leaves it open, and the body is held to it: more
-// is dropped, less breaks the answer.
+// The answer to a request. The head states the length of the body or leaves it open. The body must
+// match it: what exceeds it is dropped, and a shorter body breaks the answer.
 export class Reply {
   #socket;
   #number;
@@ -120,7 +121,7 @@ export class Reply {
   status; // of the head, once it is set
   length; // of the body as the head declares it; undefined: until it ends
   begun = false; // the head is written
-  ended = false; // complete, broken off, or without anybody to read it
+  ended = false; // complete, broken off, or nobody reads it
   closed = new Promise((resolve) => (this.#resolve = resolve)); // nothing more will be written
   onCut = () => {}; // called when the supervisor closes the connection before the answer is complete
 
@@ -130,8 +131,8 @@ export class Reply {
     this.#request = request;
   }
 
-  // Sets the head {status, fields: [[name, value]], length}, which is sent with what is sent first. length is a number of
-  // octets or undefined. Throws for a head that HTTP cannot carry.
+  // Sets the head {status, fields: [[name, value]], length}, which is sent together with the first
+  // data. length is a number of octets or undefined. Throws for a head that HTTP cannot carry.
   setHead({ status, fields, length }) {
     this.#fields = fieldLines(status, fields);
     this.status = status;
@@ -139,7 +140,7 @@ export class Reply {
     this.length = length;
   }
 
-  // Sends the head alone, unless it is sent.
+  // Sends the head alone, unless it was sent already.
   flushHead() {
     if (!this.begun) this.#send(undefined, undefined, false);
   }
@@ -149,12 +150,12 @@ export class Reply {
     this.#send(chunk, callback, false);
   }
 
-  // The answer is complete with chunk, which may be undefined.
+  // Completes the answer with chunk, which may be undefined.
   end(chunk) {
     this.#send(chunk, undefined, true);
   }
 
-  // The client must not take what it has for the whole answer.
+  // Breaks the answer off: the client must not take what it has for the whole answer.
   breakOff() {
     if (!this.ended) this.#finish([], BROKEN);
   }
@@ -191,15 +192,16 @@ export class Reply {
   #finish(frames, kind) {
     this.ended = true;
     writeFrames(this.#socket, this.#number, [...frames, [kind, undefined]], this.#resolve);
-    this.#socket.resume(); // whatever is still to come of the request, the connection's end included
+    this.#socket.resume(); // read what is still to come of the request, including the end of the connection
   }
 
-  // One field a line: status, length of the body or nothing, then name and value of each header.
+  // One field per line: status, length of the body or nothing, then name and value of each header.
   #begin() {
     this.begun = true;
     if (this.#bodiless) this.#left = 0;
     else if (this.length !== undefined) this.#left = this.length;
-    // RFC 9110, sections 8.6 and 15.3.6: of a HEAD and a 304 it is the length that a GET would have had, of a 205 it is 0.
+    // RFC 9110, sections 8.6 and 15.3.6: for a HEAD and a 304 it is the length that a GET would
+    // have had, for a 205 it is 0.
     const length = { 204: "", 205: 0 }[this.status] ?? this.length ?? "";
     return `${this.status}\n${length}${this.#fields}`;
   }
@@ -215,7 +217,7 @@ export class Reply {
   }
 }
 
-// A line feed, which separates the fields, and what latin1 has no octet for are among what Node.js' checks refuse.
+// Node.js' checks also refuse line feeds, which separate the fields, and characters outside latin1.
 function fieldLines(status, fields) {
   if (!Number.isInteger(status) || status < 200 || status > 999) {
     throw new Error(`${status} is not a status that can end a request (200 to 999)`);

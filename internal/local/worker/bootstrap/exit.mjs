@@ -1,18 +1,19 @@
-// process.exit() ends every request in flight with the one that called it. Here the process announces its end on the
-// control pipe instead and goes on serving: the supervisor starts another process, sends no more requests to this one and
-// says stop when nothing is in flight. Only then does the process end, with the code it was given.
+// process.exit() would end every request in flight together with the one that called it. Here the
+// process announces its end on the control pipe instead and continues to serve: the supervisor
+// starts another process, sends no more requests to this one and sends stop when nothing is in
+// flight. Only then does the process end, with the code passed to exit.
 import { syncBuiltinESMExports } from "node:module";
 import { current, log, send } from "./log.mjs";
 
 export const exit = process.exit.bind(process); // at once
 const abort = process.abort.bind(process);
 
-let serving = false; // before that nobody depends on the process
-let mayEnd; // whether the supervisor has said stop and nothing is in flight
+let serving = false; // before that nothing depends on the process
+let mayEnd; // whether the supervisor has sent stop and nothing is in flight
 let ending = false;
 let finish; // how the process will end, once that is announced
 
-// What process.exit() throws, as it must not return to its caller.
+// process.exit() throws this, as it must not return to its caller.
 export class Departure extends Error {
   name = "Departure";
 }
@@ -27,7 +28,7 @@ export function interceptExits(idle) {
   for (const signal of ["SIGINT", "SIGHUP"]) process.on(signal, () => {});
 }
 
-// Called when the process takes requests.
+// Called when the process starts to take requests.
 export function beginServing() {
   serving = true;
   process.on("SIGTERM", () => announce("SIGTERM", () => exit(0)));

@@ -1,13 +1,15 @@
-// Which static file a request is for, once the app's headers, redirects, middleware and beforeFiles rewrites have run.
-// OpenNext's routing asks an asset resolver there (core/routingHandler.js); the one it has by default, `{ name: "dummy" }`,
-// lacks the method. Inherited, the method serves the server's bundle and the external middleware's alike, and a resolver
-// that the app configures has its own.
+// Finds the static file that a request is for, once the app's headers, redirects, middleware and
+// beforeFiles rewrites have run. OpenNext's routing asks an asset resolver there
+// (core/routingHandler.js); the default one, `{ name: "dummy" }`, lacks the method. Inherited, the
+// method serves the server's bundle and the external middleware's alike, and a resolver that the
+// app configures has its own.
 import fs from "node:fs";
 
 const HEADER = "x-anchor-file";
 
-// An escape of a character that a browser writes as it is (edge, spelledAs). A path that has one passes by a middleware
-// that compares it with "/private/": the edge writes the paths of files without, but knows none below a language.
+// An escape of a character that a browser writes as it is (edge, spelledAs). A path with such an
+// escape bypasses a middleware that compares it with "/private/". The edge writes the paths of
+// files without them, but it knows no paths below a language.
 const NEEDLESS_ESCAPE = /%(?:2[146-9a-e]|3[0-9abd]|4[0-9a-f]|5[0-9abdf]|6[1-9a-f]|7[0-9ae])/i;
 
 export function nameFiles(mark) {
@@ -25,7 +27,8 @@ export function nameFiles(mark) {
     } catch {
       return undefined;
     }
-    // A browser may still ask for the hashed files of an earlier deployment: the edge knows which are there.
+    // A browser may still ask for the hashed files of an earlier deployment: the edge knows which
+    // exist.
     if (files.has(path) || path.startsWith(hashed)) return path;
     if (NEEDLESS_ESCAPE.test(rawPath)) return undefined;
     const locale = locales?.find((one) => path.startsWith(`${basePath}/${one}/`));

@@ -11,7 +11,7 @@ const HEADER = 9;
 const MAX_HEAD = 1 << 20;
 // A larger piece of a body is split, so that a length always fits its field.
 const MAX_DATA = 16 << 20;
-// Up to here copying into one buffer is cheaper than a gathering write.
+// Up to this size, copying into one buffer is cheaper than a gathering write.
 const MAX_COPY = 64 << 10;
 
 // Calls take.head(kind, number, text), take.data(number, chunk) and take.end(number) for the frames in a stream of
@@ -21,7 +21,7 @@ export class FrameReader {
   #kind = 0; // of the frame whose payload is being read; 0 between two frames
   #number = 0;
   #left = 0; // octets of its payload still to come
-  #held = []; // what is there of a header or a head
+  #held = []; // the part of a header or a head that has arrived
   #heldLength = 0;
 
   constructor(take) {
@@ -67,7 +67,8 @@ export class FrameReader {
     return next;
   }
 
-  // Returns {bytes, next}: the next size octets when they are there, and where reading continues.
+  // Returns {bytes, next}: the next size octets when they have arrived, and where reading
+  // continues.
   #gather(chunk, at, size) {
     const part = chunk.subarray(at, at + size - this.#heldLength);
     const next = at + part.length;
@@ -82,8 +83,9 @@ export class FrameReader {
   }
 }
 
-// Writes frames of exchange number to socket: each of parts is [kind, payload], a payload a Buffer, latin1 text or
-// undefined. done is called when all is handed to the system. Returns false when the writer should wait for "drain".
+// Writes frames of exchange number to socket. Each of parts is [kind, payload]; a payload is a
+// Buffer, latin1 text or undefined. done is called when all is handed to the system. Returns false
+// when the writer should wait for "drain".
 export function writeFrames(socket, number, parts, done) {
   const pieces = parts.flatMap(([kind, payload]) => split(kind, payload));
   let size = 0;

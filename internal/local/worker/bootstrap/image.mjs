@@ -1,5 +1,6 @@
-// OpenNext's image function answers 500 to whatever Next.js throws, and logs it. Next.js' ImageError has the status that
-// `next start` answers with: 400 for what is no image, an upstream's own status, 413, 508. Answer with that.
+// OpenNext's image function answers 500 to whatever Next.js throws, and logs it. Next.js'
+// ImageError has the status that `next start` answers with: 400 for a file that is not an image, an
+// upstream's own status, 413, 508. Answer with that.
 import { AsyncLocalStorage } from "node:async_hooks";
 import { types } from "node:util";
 import { STREAMING } from "./invocation.mjs";
@@ -7,8 +8,9 @@ import { STREAMING } from "./invocation.mjs";
 const failure = new AsyncLocalStorage();
 const LOGGED = "Failed to optimize image"; // adapters/image-optimization-adapter.js
 
-// Returns an image function's handler with the status of an ImageError in place of OpenNext's 500, any other as it is. Only
-// the image function has a BUCKET_NAME (awswire.ImageEnv).
+// Returns an image function's handler that answers with the status of an ImageError in place of
+// OpenNext's 500. It returns any other handler as it is. Only the image function has a BUCKET_NAME
+// (awswire.ImageEnv).
 export function withImageErrors(handler) {
   if (process.env.BUCKET_NAME === undefined || handler[STREAMING]) return handler;
   noteImageErrors();

@@ -1,6 +1,7 @@
-// OpenNext sends a page's answer before the page is stored (adapters/cache.js, set), and Next.js takes it for stored. A
-// request in between, which is common after a tag's revalidation, would render the page once more. A read of an entry
-// therefore waits until this process has written that entry.
+// OpenNext sends a page's answer before the page is stored (adapters/cache.js, set), and Next.js
+// believes that it is stored. A request in between, which is common after a tag's revalidation,
+// would render the page once more. A read of an entry therefore waits until this process has
+// written that entry.
 
 // OpenNext sets globalThis.incrementalCache while its bundle is imported.
 export function readOwnWrites() {
@@ -25,7 +26,7 @@ function inOrder(cache) {
       const written = Promise.resolve(cache.set(key, value, type));
       const settled = written.then(
         () => {},
-        () => {}, // reported by whoever called set
+        () => {}, // reported by the caller of set
       );
       writes.set(id(key, type), settled);
       settled.then(() => writes.get(id(key, type)) === settled && writes.delete(id(key, type)));

@@ -8,10 +8,10 @@ import { current, log } from "./log.mjs";
 import { ResponseStream, sendResult } from "./response.mjs";
 import { describe, isDeparture } from "./uncaught.mjs";
 
-// The mark that Lambda's own runtime puts on streaming handlers.
+// The mark that Lambda's own runtime sets on streaming handlers.
 export const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
 
-// How long a handler that has returned may take to begin its answer.
+// The time in which a handler that has returned must start its answer.
 const FIRST_WRITE_MS = 30_000;
 
 function firstWrite(stream) {
@@ -43,8 +43,8 @@ export class Invocation {
     return Promise.race([handled, this.#over]);
   }
 
-  // Ends the request because of err, which came past the handler: with status, or as broken if its answer has begun.
-  // After a whole answer only background work is left, which continues.
+  // Ends the request because of err, which bypassed the handler: with status, or as broken if its
+  // answer has begun. After a complete answer only background work is left, which continues.
   fail(err, status = 500) {
     if (this.reply.ended && !this.#gone) return;
     if (!this.#gone) {
@@ -94,12 +94,13 @@ export class Invocation {
     stream.on("close", () => stream.writableFinished || stream.errored || this.#closedEarly());
     stream.on("pipe", () => sources++).on("unpipe", () => sources--);
     await this.app.handler(event, stream, context);
-    // Whatever is piped into the stream ends it, perhaps later; a handler that wrote by hand and forgot is ended here.
+    // Whatever is piped into the stream ends it, perhaps later; the stream of a handler that wrote
+    // by hand and forgot to end it is ended here.
     if (sources > 0 || this.#response || stream.writableEnded) return;
     if (stream.begun) return void stream.end();
-    // OpenNext 2 begins to write only after its handler has returned.
+    // OpenNext 2 starts to write only after its handler has returned.
     await firstWrite(stream);
-    await finished(stream).catch(() => {}); // an error of the stream is told where it arises
+    await finished(stream).catch(() => {}); // an error of the stream is reported where it occurs
   }
 
   // OpenNext keeps a copy of every chunk for wrappers that buffer. This one streams, and a long body must not be held.
@@ -108,7 +109,7 @@ export class Invocation {
     if (creator) creator.retainChunks ??= false;
   }
 
-  // The raw event comes in as the body, the raw result goes out as JSON.
+  // The raw event arrives as the body, and the raw result is sent as JSON.
   async #invoke() {
     try {
       const { buffer } = await readBody(this.request, false);
@@ -123,7 +124,7 @@ export class Invocation {
 
   #fail(err, status = 500) {
     if (this.#gone) return;
-    // A departure was logged where it arose.
+    // A departure was logged where it was thrown.
     if (!isDeparture(err)) log("error", `${status === 502 ? "request" : "handler"} failed: ${describe(err)}`, this.id);
     if (this.reply.begun) return void this.reply.breakOff(); // a cut response must not look like a whole one
     const body = Buffer.from(status === 502 ? "Bad Gateway\n" : "Internal Server Error\n");

@@ -1,6 +1,7 @@
-// Names below localhost are this machine (RFC 6761, section 6.3): browsers know it, the resolver of the C library often
-// does not. An app asks for itself by the name its visitors use, Next.js among others after a server action that
-// redirects; when that fails, the visitor's browser loads the page as a whole.
+// Names below localhost are this machine (RFC 6761, section 6.3). Browsers know it; the resolver of
+// the C library often does not. An app sends requests to itself by the name its visitors use, for
+// example Next.js after a server action that redirects. When that fails, the visitor's browser
+// reloads the whole page.
 import dns from "node:dns";
 import { syncBuiltinESMExports } from "node:module";
 import { current } from "./log.mjs";
@@ -17,8 +18,9 @@ export function resolveLocalhost() {
   syncBuiltinESMExports();
 }
 
-// OpenNext tells Next.js that every request came over TLS. Asking for itself, as after a server action that redirects, an
-// app on plain HTTP would then speak TLS to a server that does not: what came over HTTP goes back over HTTP.
+// OpenNext passes every request to Next.js as one that came over TLS. A request of the app to
+// itself, as after a server action that redirects, would then use TLS with a server on plain HTTP:
+// a request that came over HTTP is answered by one over HTTP.
 export function speakPlainLocalhost() {
   const fetch = globalThis.fetch;
   globalThis.fetch = function (input, init) {

@@ -6,10 +6,10 @@ import { Console } from "node:console";
 const CONTROL_FD = 4;
 const MAX_TEXT = 64 * 1024;
 
-// What is being answered right now: an Invocation, or undefined outside of any request.
+// The Invocation that is being answered, or undefined outside of any request.
 export const current = new AsyncLocalStorage();
 
-// The pipe is written synchronously: what an app logged just before it died must not be lost.
+// The pipe is written synchronously: an app's log lines just before its death must not be lost.
 export function send(record) {
   const line = Buffer.from(JSON.stringify(record) + "\n");
   for (let sent = 0; sent < line.length; ) {

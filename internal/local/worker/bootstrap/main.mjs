@@ -1,5 +1,5 @@
-// Runs one unmodified OpenNext bundle behind an inherited Unix socket.
-// fd 0: says stop, and closes when the supervisor dies. fd 3: the listening socket. fd 4: log lines and signs of life.
+// Runs one unmodified OpenNext bundle behind an inherited Unix socket. fd 0: carries stop, and
+// closes when the supervisor dies. fd 3: the listening socket. fd 4: log lines and signs of life.
 import net from "node:net";
 import { pathToFileURL } from "node:url";
 import { noteResponses } from "./abort.mjs";
@@ -81,15 +81,15 @@ function serve(request, reply) {
   });
 }
 
-// The supervisor sends no more requests. Background work that outlives its response (after(), waitUntil) is part of an
-// invocation and is waited for.
+// The supervisor sends no more requests. Background work that continues after its response
+// (after(), waitUntil) is part of an invocation and is waited for.
 function stop() {
   stopping = true;
   if (active.size === 0) process.exit(0);
 }
 
-// Stops when the supervisor says so, and dies with it. Then the whole process group goes, so that nothing the app has
-// spawned stays behind either.
+// Stops when the supervisor says so, and dies with it. Then the whole process group is killed, so
+// that nothing the app has spawned stays behind.
 function obeySupervisor() {
   const die = () => {
     try {
@@ -98,6 +98,7 @@ function obeySupervisor() {
       exit(1);
     }
   };
-  // Unreferenced: an import that can never settle shall end the process, not be kept waiting by this.
+  // Unreferenced: an import that can never settle must end the process, and this must not keep it
+  // waiting.
   process.stdin.on("data", stop).on("end", die).on("error", die).unref();
 }

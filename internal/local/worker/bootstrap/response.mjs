@@ -8,7 +8,7 @@ const INTEGRATION = "application/vnd.awslambda.http-integration-response";
 const DELIMITER = Buffer.alloc(8);
 const MAX_PRELUDE = 1024 * 1024;
 
-// Returns the head of an answer (see Reply) of a result {statusCode, headers, cookies}.
+// Returns the head of an answer (see Reply) for a result {statusCode, headers, cookies}.
 function headOf(result, request) {
   const status = Number(result.statusCode ?? 200);
   const cookies = [...(result.cookies ?? [])];
@@ -29,7 +29,8 @@ function headOf(result, request) {
   return { status, fields: [...fields].flatMap(([name, value]) => [].concat(value).map((one) => [name, String(one)])), length };
 }
 
-// RFC 9110, section 8.6: digits; equal lengths in a list count as one. Of anything else the body alone can tell.
+// RFC 9110, section 8.6: digits; equal lengths in a list count as one. For anything else only the
+// body shows the length.
 function declared(value) {
   const [length, ...others] = new Set([].concat(value).flatMap((one) => String(one).split(",")).map((one) => one.trim()));
   if (others.length === 0 && /^\d{1,15}$/.test(length)) return Number(length);
@@ -58,12 +59,12 @@ export class ResponseStream extends Writable {
   #compressor; // of the wrapper
   #prelude = [];
   #contentType;
-  #held; // the first chunk, for as long as it is held back
+  #held; // the first chunk, while it is held back
   #released = false;
   begun = false; // something was written; event "begin"
 
-  // onHead is called before the head of the answer is read. ownCoding returns the
-  // Content-Encoding that the app set.
+  // onHead is called before the head of the answer is read. ownCoding returns the Content-Encoding
+  // that the app set.
   constructor(reply, request, onHead, ownCoding = () => undefined) {
     super();
     this.#reply = reply;
@@ -81,8 +82,8 @@ export class ResponseStream extends Writable {
     this.#head(result);
   }
 
-  // What is thrown here would come out of whatever pipes into this stream, caught by nobody: a header that Node.js
-  // refuses would end the process and all it is answering.
+  // An exception here would surface in whatever pipes into this stream, where nothing catches it: a
+  // header that Node.js refuses would end the process and all its requests.
   _write(chunk, _encoding, callback) {
     try {
       this.#take(chunk, callback);
@@ -125,7 +126,7 @@ export class ResponseStream extends Writable {
       this.#head({ headers: this.#plainHeaders() });
       this.#held = plain;
     }
-    // The whole body is known before any of it was sent.
+    // The whole body is known before any of it is sent.
     if (!this.#released) this.#reply.length ??= this.#wholeLength();
     this.#released = true;
     this.#reply.end(this.#held);
@@ -133,7 +134,7 @@ export class ResponseStream extends Writable {
     callback();
   }
 
-  // A HEAD has no body to measure, nor has a 304.
+  // A HEAD has no body to measure, and neither has a 304.
   #wholeLength() {
     return this.#request.method === "HEAD" || this.#reply.status === 304 ? undefined : (this.#held?.length ?? 0);
   }
@@ -160,8 +161,9 @@ export class ResponseStream extends Writable {
     if (bypassed || coding === "identity") headers["content-encoding"] = this.#ownCoding();
   }
 
-  // Head and first chunk are held back for one turn of the event loop. A body that ends within it, as most do, goes out
-  // with its length and in one write; of a stream of events the head goes out alone.
+  // Head and first chunk are held back for one turn of the event loop. A body that ends within it,
+  // as most do, is sent with its length and in one write; of a stream of events the head is sent
+  // alone.
   #release() {
     if (this.#released) return;
     this.#released = true;

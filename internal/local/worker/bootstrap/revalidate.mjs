@@ -1,6 +1,7 @@
-// res.revalidate() of the pages router asks Next.js' router server, which OpenNext leaves out of a bundle, and fails
-// with "missing internal router-server-methods". Put that one method where Next.js looks for it; the page it names may
-// be another function's, so the request goes through the edge, which the endpoint of the AWS calls can reach.
+// res.revalidate() of the pages router calls Next.js' router server, which OpenNext leaves out of a
+// bundle, and fails with "missing internal router-server-methods". Put that one method where
+// Next.js looks for it. The page may belong to another function, so the request goes through the
+// edge, which the endpoint of the AWS calls can reach.
 import { callAnchor, hasWire } from "./aws.mjs";
 import { current } from "./log.mjs";
 

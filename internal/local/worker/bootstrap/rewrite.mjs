@@ -1,8 +1,9 @@
-// OpenNext's default way to a rewrite's external host (proxyExternalRequest "node") is https.request, with three faults.
-// It calls it whatever the target's protocol is, and Node.js refuses http: there, though a rewrite to a plain service
-// beside the app is common on one machine: let https.request take it. And it pipes a compressed answer into a
-// decompressor, which never hears that the answer broke off: the visitor would wait for ever. It
-// knows two content codings and drops the name of any other, so the host is asked for those two.
+// OpenNext's default proxy to a rewrite's external host (proxyExternalRequest "node") is
+// https.request, with three faults. It calls it whatever the target's protocol is, and Node.js
+// refuses http: there, though a rewrite to a plain service beside the app is common on one machine:
+// let https.request accept it. It pipes a compressed answer into a decompressor, which never learns
+// that the answer broke off: the visitor would wait for ever. And it knows two content codings and
+// drops the name of any other, so the host is asked for those two.
 import http from "node:http";
 import https from "node:https";
 import { syncBuiltinESMExports } from "node:module";
@@ -17,7 +18,8 @@ export function repairRewrites() {
   syncBuiltinESMExports();
 }
 
-// The call as OpenNext writes it: request(url, {headers, method, rejectUnauthorized: false}, callback).
+// The call as OpenNext writes it: request(url, {headers, method, rejectUnauthorized: false},
+// callback).
 const isRewrite = (target, [options, callback]) =>
   typeof target === "string" && typeof callback === "function" && options?.rejectUnauthorized === false;
 
@@ -30,7 +32,8 @@ function acceptingDecodable(options) {
   return { ...options, headers: { ...options.headers, "accept-encoding": decodable.join(", ") || "identity" } };
 }
 
-// Returns callback for a response that breaks off what it is piped into when it breaks off itself.
+// Returns callback for a response that, when it breaks off, also breaks off the stream it is piped
+// into.
 function breakingOff(callback) {
   return function (response) {
     const { pipe } = response;

@@ -1,11 +1,13 @@
-// An exception that no code catches is the fault of one request, and many requests share this process. As under
-// `next start`, it is logged and the process lives on. An 'error' event without a listener is different: the stream is
-// dead, and the request that waits for it would wait for ever, so that request ends with 502.
+// An exception that no code catches is the fault of one request, and many requests share this
+// process. As under `next start`, it is logged and the process continues. An 'error' event without
+// a listener is different: the stream is dead, and the request that waits for it would wait for
+// ever, so that request ends with 502.
 import { inspect } from "node:util";
 import { Departure } from "./exit.mjs";
 import { current, log } from "./log.mjs";
 
-// A timer that throws at each tick must not fill the log: a burst is logged, then a few exceptions a second.
+// A timer that throws at each tick must not fill the log: a burst is logged, then a few exceptions
+// per second.
 const BURST = 50;
 const PER_SECOND = 5;
 
@@ -16,7 +18,7 @@ const own = {
 };
 
 export function surviveExceptions() {
-  // Libraries that find no other listener end the process themselves, so ours are real ones.
+  // Libraries that find no other listener end the process themselves, so ours are real listeners.
   for (const [event, listener] of Object.entries(own)) process.on(event, listener);
   const { emit } = process;
   process.emit = function (event, ...args) {
@@ -39,12 +41,12 @@ function notify(event, args) {
 }
 
 function take(event, err) {
-  if (isDeparture(err)) return; // logged where it arose
+  if (isDeparture(err)) return; // logged where it was thrown
   report(LABELS[event], err);
   if (isErrorEvent(err)) current.getStore()?.fail(err, 502);
 }
 
-// What was thrown may be a proxy whose traps throw.
+// err may be a proxy whose traps throw.
 export function isDeparture(err) {
   try {
     return err instanceof Departure;
