@@ -13,22 +13,22 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Found is what the files of a project say of it when its records are lost.
+// Found is what the files of a project show about it when its records are lost.
 type Found struct {
 	Project     anchor.Project
 	Deployments []FoundDeployment
 	Live        anchor.Live // the zero value when it is not known
 }
 
-// FoundDeployment is a deployment with the environment it is locked to, sealed; nil
-// when that is not known.
+// FoundDeployment is a deployment with the sealed environment it is locked to, which is nil when it
+// is not known.
 type FoundDeployment struct {
 	anchor.Deployment
 	Sealed []byte
 }
 
-// Adopt adds to the records what they lack of a project, durable on return. What they
-// know stays as it is; the live pointer moves only forward.
+// Adopt adds to the records what they lack of a project, durable on return. Known records stay as
+// they are; the live pointer moves only forward.
 func (s *Store) Adopt(ctx context.Context, f Found) error {
 	return s.write(ctx, "add the project "+f.Project.Slug+" to the records", func(t tx) error {
 		_, err := t.exec(insertProject+` ON CONFLICT (id) DO NOTHING`, projectValues(f.Project)...)
@@ -85,7 +85,7 @@ func adoptOrder(t tx, d anchor.Deployment) (int64, error) {
 	return d.Order, err
 }
 
-// adoptNumber keeps the number that the deployment's versions are named by.
+// adoptNumber keeps the number that the names of the deployment's versions contain.
 func adoptNumber(t tx, p anchor.ProjectID, id anchor.DeploymentID, number int64) error {
 	if _, err := t.exec(`UPDATE projects SET last_number = max(last_number, ?) WHERE id = ?`, number, p); err != nil {
 		return err

@@ -17,8 +17,7 @@ import (
 // the highest number.
 type Backups string
 
-// Newest returns the path of the newest copy, "" when there is none, and when it was
-// made.
+// Newest returns the path of the newest copy and when it was made, or "" when there is none.
 func (b Backups) Newest() (path string, made time.Time, err error) {
 	all, err := b.numbers()
 	if err != nil || len(all) == 0 {
@@ -46,13 +45,13 @@ func (b Backups) path(n int) string {
 	return filepath.Join(string(b), fmt.Sprintf("records-%06d.db", n))
 }
 
-// ofSchema is where records stay as they were before an upgrade of their schema. It is
-// none of the numbered copies, which are deleted in turn.
+// ofSchema returns the path at which records are kept as they were before an upgrade of their
+// schema. It is not one of the numbered copies, which are deleted in turn.
 func (b Backups) ofSchema(version int) string {
 	return filepath.Join(string(b), fmt.Sprintf("before-upgrade-from-schema-%d.db", version))
 }
 
-// numbers lists the copies there are, the oldest first.
+// numbers returns the numbers of the existing copies, the oldest first.
 func (b Backups) numbers() ([]int, error) {
 	names, err := filepath.Glob(filepath.Join(string(b), "records-*.db")) // sorted
 	if err != nil {
@@ -68,8 +67,8 @@ func (b Backups) numbers() ([]int, error) {
 	return all, nil
 }
 
-// Backup writes a copy of the records as they are now, durable on return, and deletes
-// all but the newest keep copies. Readers and writers go on meanwhile.
+// Backup writes a copy of the records as they are now, durable on return, and deletes all but the
+// newest keep copies. Readers and writers continue meanwhile.
 func (s *Store) Backup(ctx context.Context, to Backups, keep int) error {
 	all, err := to.numbers()
 	if err != nil {
@@ -90,8 +89,8 @@ func (s *Store) Backup(ctx context.Context, to Backups, keep int) error {
 	return nil
 }
 
-// copyAs writes a copy of the records, durable on return, to a path in a folder of
-// copies, which it makes if need be. A file of that name is replaced by the whole copy.
+// copyAs writes a copy of the records, durable on return, to a path in a folder of copies, which it
+// creates if necessary. The whole copy replaces a file of that name.
 func (s *Store) copyAs(ctx context.Context, path string) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {

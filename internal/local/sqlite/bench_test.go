@@ -8,7 +8,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/sqlite"
 )
 
-// furnished gives a store with one live deployment.
+// furnished returns a store with one live deployment.
 func furnished(b *testing.B) (*sqlite.Store, anchor.Live) {
 	b.Helper()
 	s, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "records.db"))

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	testleak.Main(m)
 }
 
-// releaseOnAndOn deploys and rolls back without end and prints each revision it got.
+// releaseOnAndOn deploys and rolls back without end and prints the revision of each.
 func releaseOnAndOn(path string) error {
 	ctx := context.Background()
 	s, err := sqlite.Open(ctx, path)
@@ -112,8 +112,8 @@ func TestKilledAtAnyMomentItAgreesWithItself(t *testing.T) {
 	}
 }
 
-// killChild lets a child release until it promised a random number of revisions,
-// kills it a random moment later and gives the last one promised.
+// killChild lets a child release until it has promised a random number of revisions, kills it a
+// random moment later and returns the last one promised.
 func killChild(t *testing.T, path string) (promised int64) {
 	t.Helper()
 	child := exec.Command(os.Args[0])
@@ -152,8 +152,8 @@ func number(t *testing.T, text string) int64 {
 	return n
 }
 
-// agree fails the test unless pointer, releases, records and journal tell of the
-// same moves, the promised ones among them.
+// agree fails the test unless pointer, releases, records and journal show the same moves, the
+// promised ones among them.
 func agree(t *testing.T, s *sqlite.Store, p anchor.ProjectID, promised int64) {
 	t.Helper()
 	live, err := s.Live(t.Context(), p)

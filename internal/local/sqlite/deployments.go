@@ -22,7 +22,7 @@ func scanDeployment(row scanner) (d anchor.Deployment, err error) {
 	return d, err
 }
 
-// CreateDeployment inserts d, durable on return: a Conflict when its id is taken,
+// CreateDeployment inserts d, durable on return. It returns a Conflict when its id is taken, and
 // NotFound when its project is unknown.
 func (s *Store) CreateDeployment(ctx context.Context, d anchor.Deployment) error {
 	return s.write(ctx, "create the deployment", func(t tx) error {
@@ -49,13 +49,13 @@ func insertDeployment(t tx, d anchor.Deployment) error {
 	}
 	_, err = t.exec(`INSERT INTO deployments (id, project_id, accepted, record) VALUES (?, ?, ?, ?)`,
 		d.ID, d.ProjectID, d.Order, string(record))
-	if taken(err) { // its place is another record's: the same release again
+	if taken(err) { // another record has its place: the same release again
 		return records.IDTaken("deployment", string(d.ID))
 	}
 	return err
 }
 
-// nextOrder hands out the project's next place in the order of requests.
+// nextOrder returns the project's next place in the order of requests.
 func nextOrder(t tx, p anchor.ProjectID) (order int64, err error) {
 	err = t.row(`UPDATE projects SET last_order = last_order + 1 WHERE id = ? RETURNING last_order`, p).Scan(&order)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -64,7 +64,7 @@ func nextOrder(t tx, p anchor.ProjectID) (order int64, err error) {
 	return order, err
 }
 
-// Deployment gives one deployment or NotFound.
+// Deployment returns one deployment or NotFound.
 func (s *Store) Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error) {
 	d, err := scanDeployment(s.hot.deployment.QueryRowContext(ctx, id))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -73,9 +73,9 @@ func (s *Store) Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.
 	return d, explain("read the deployment", err)
 }
 
-// UpdateDeployment writes d if the stored status is from and d's status is from
-// or a move from it, else a Conflict; NotFound when there is none of its id and
-// project. Durable on return. Written twice without a move, it is the same.
+// UpdateDeployment writes d if the stored status is from and d's status is from or a move from it;
+// else it returns a Conflict. It returns NotFound when there is none with its id and project.
+// Durable on return. Without a move, a second write changes nothing.
 func (s *Store) UpdateDeployment(ctx context.Context, d anchor.Deployment, from anchor.Status) error {
 	return s.write(ctx, "update the deployment", func(t tx) error { return updateDeployment(t, d, from) })
 }
@@ -109,8 +109,8 @@ func (s *Store) Unfinished(ctx context.Context) ([]anchor.Deployment, error) {
 			ORDER BY project_id, accepted`)
 }
 
-// Deployments lists the project's, newest first; Invalid for a cursor that is
-// none. An unknown project has none.
+// Deployments lists the project's deployments, newest first. It returns Invalid for a malformed
+// cursor. An unknown project has none.
 func (s *Store) Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error) {
 	before, err := records.BeforeOrder(page)
 	if err != nil {
@@ -127,9 +127,9 @@ func (s *Store) Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployme
 		`SELECT record, accepted FROM deployments WHERE project_id = ? AND serves ORDER BY accepted DESC`, p)
 }
 
-// Number gives the deployment's number within its project, from 1, growing with
-// every deployment that asks; asked again, it is the same. Durable on return;
-// NotFound when the deployment is unknown.
+// Number returns the deployment's number within its project. Numbers start at 1 and grow with every
+// deployment that asks; asked again, a deployment gets the same number. Durable on return. It
+// returns NotFound when the deployment is unknown.
 func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (number int64, err error) {
 	err = s.write(ctx, "number the deployment", func(t tx) error {
 		var project anchor.ProjectID

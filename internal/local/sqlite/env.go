@@ -9,9 +9,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records"
 )
 
-// PutEnv sets all of vars, whose Values are sealed, or none; at most 100 at once.
-// A name set before gets the new value and phase. Idempotent, durable on return;
-// NotFound when the project is unknown.
+// PutEnv sets all of vars, whose Values are sealed, or none; at most 100 at once. A name set before
+// gets the new value and phase. Idempotent, durable on return. It returns NotFound when the project
+// is unknown.
 func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error {
 	return s.write(ctx, "set the environment", func(t tx) error {
 		switch found, err := exists(t, `SELECT 1 FROM projects WHERE id = ?`, p); {
@@ -32,8 +32,8 @@ func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.En
 	})
 }
 
-// EnvRows gives the project's variables with their sealed Values, by name. An
-// unknown project has none.
+// EnvRows returns the project's variables with their sealed Values, by name. An unknown project has
+// none.
 func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVar, error) {
 	return all(ctx, s.read, "read the environment", func(row scanner) (v anchor.EnvVar, err error) {
 		err = row.Scan(&v.Name, &v.For, &v.Value, &v.UpdatedAt)
@@ -41,8 +41,8 @@ func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVa
 	}, `SELECT name, phase, sealed, updated_at FROM env WHERE project_id = ? ORDER BY name`, p)
 }
 
-// DeleteEnv removes a variable, durable on return; NotFound when the project has
-// none of that name.
+// DeleteEnv removes a variable, durable on return. It returns NotFound when the project has none of
+// that name.
 func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) error {
 	return s.write(ctx, "remove the variable", func(t tx) error {
 		n, err := t.exec(`DELETE FROM env WHERE project_id = ? AND name = ?`, p, name)
@@ -53,8 +53,8 @@ func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) 
 	})
 }
 
-// LockEnv stores sealed as the deployment's environment unless there is one, and
-// gives what is stored. Durable on return; NotFound when the deployment is unknown.
+// LockEnv stores sealed as the deployment's environment unless there is one, and returns what is
+// stored. Durable on return. It returns NotFound when the deployment is unknown.
 func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []byte) (stored []byte, err error) {
 	err = s.write(ctx, "lock the environment", func(t tx) error {
 		_, err := t.exec(`INSERT INTO locked_env (deployment_id, sealed) VALUES (?, ?) ON CONFLICT DO NOTHING`, id, sealed)
@@ -72,7 +72,7 @@ func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []by
 	return stored, nil
 }
 
-// LockedEnv gives what LockEnv stored, NotFound before.
+// LockedEnv returns what LockEnv stored, or NotFound when it stored nothing.
 func (s *Store) LockedEnv(ctx context.Context, id anchor.DeploymentID) (sealed []byte, err error) {
 	err = s.read.QueryRowContext(ctx, `SELECT sealed FROM locked_env WHERE deployment_id = ?`, id).Scan(&sealed)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// code gives SQLite's extended result code, 0 when err is none of SQLite's.
+// code returns SQLite's extended result code, or 0 when err is not an error of SQLite.
 func code(err error) int {
 	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
 		return e.Code()
@@ -18,7 +18,7 @@ func code(err error) int {
 	return 0
 }
 
-// primary gives the primary result code: the low byte of the extended one.
+// primary returns the primary result code: the low byte of the extended one.
 func primary(err error) int { return code(err) & 0xff }
 
 func taken(err error) bool {
@@ -28,7 +28,7 @@ func taken(err error) bool {
 
 func orphan(err error) bool { return code(err) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY }
 
-// explain adds to an error of SQLite's what the user can do about it.
+// explain adds a hint for the user to an error of SQLite.
 func explain(what string, err error) error {
 	if e := (*anchor.Error)(nil); err == nil || errors.As(err, &e) {
 		return err

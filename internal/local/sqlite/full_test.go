@@ -9,7 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// SQLite answers SQLITE_FULL for a file at its max_page_count as for a full disk.
+// SQLite returns SQLITE_FULL for a file at its max_page_count as for a full disk.
 func TestAFullDiskLosesNothing(t *testing.T) {
 	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "records.db"))
 	if err != nil {

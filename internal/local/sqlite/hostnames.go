@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records"
 )
 
-// hostnameRecord is a hostname with what its JSON keeps from the API.
+// hostnameRecord is a hostname with the fields that its JSON hides from the API.
 type hostnameRecord struct {
 	anchor.Hostname
 	Challenge string `json:"challenge,omitempty"`
@@ -38,9 +38,8 @@ func hostnameText(h anchor.Hostname) (string, error) {
 	return string(text), err
 }
 
-// CreateHostname inserts h at revision 1, durable on return: a Conflict
-// "domain_taken" or "id_taken" when there is one of that name or id, NotFound
-// when its project is unknown.
+// CreateHostname inserts h at revision 1, durable on return. It returns a Conflict, "domain_taken"
+// or "id_taken", when there is one with that name or id, and NotFound when its project is unknown.
 func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
 	text, err := hostnameText(h)
 	if err != nil {
@@ -65,9 +64,9 @@ func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
 	})
 }
 
-// UpdateHostname writes h if the stored revision is h's and gives it with the
-// next; a Conflict "domain_changed" when it is not, NotFound when there is none of
-// its id and name or its project is unknown. Durable on return.
+// UpdateHostname writes h if the stored revision is h's, and returns it with the next revision. It
+// returns a Conflict "domain_changed" when the revision is not h's, and NotFound when there is none
+// with its id and name or its project is unknown. Durable on return.
 func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
 	err := s.write(ctx, "update the domain", func(t tx) error { return updateHostname(t, h) })
 	if err != nil {
@@ -100,7 +99,8 @@ func updateHostname(t tx, h anchor.Hostname) error {
 	return err
 }
 
-// DeleteHostname removes it, durable on return; what is not there is removed.
+// DeleteHostname removes the hostname, durable on return. Removing one that does not exist is not
+// an error.
 func (s *Store) DeleteHostname(ctx context.Context, id anchor.HostnameID) error {
 	return s.write(ctx, "remove the domain", func(t tx) error {
 		_, err := t.exec(`DELETE FROM hostnames WHERE id = ?`, id)
@@ -108,12 +108,12 @@ func (s *Store) DeleteHostname(ctx context.Context, id anchor.HostnameID) error 
 	})
 }
 
-// Hostname gives one or NotFound.
+// Hostname returns one hostname or NotFound.
 func (s *Store) Hostname(ctx context.Context, id anchor.HostnameID) (anchor.Hostname, error) {
 	return s.oneHostname(ctx, `id = ?`, string(id))
 }
 
-// HostnameByName gives one or NotFound.
+// HostnameByName returns one hostname or NotFound.
 func (s *Store) HostnameByName(ctx context.Context, name string) (anchor.Hostname, error) {
 	return s.oneHostname(ctx, `name = ?`, name)
 }
@@ -126,8 +126,8 @@ func (s *Store) oneHostname(ctx context.Context, where, key string) (anchor.Host
 	return h, explain("read the domain", err)
 }
 
-// Hostnames lists the project's, or all when p is "", newest first; Invalid for a
-// cursor that is none.
+// Hostnames lists the project's hostnames, or all when p is "", newest first. It returns Invalid
+// for a malformed cursor.
 func (s *Store) Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Hostname], error) {
 	before, err := records.BeforeID(page)
 	if err != nil {
@@ -142,7 +142,7 @@ func (s *Store) Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.P
 	return records.Cut(found, page, records.HostnameCursor), err
 }
 
-// DueHostnames gives at most limit with 0 < NextCheck <= at, the longest due first.
+// DueHostnames returns at most limit hostnames with 0 < NextCheck <= at, the longest due first.
 func (s *Store) DueHostnames(ctx context.Context, at int64, limit int) ([]anchor.Hostname, error) {
 	return all(ctx, s.read, "list the domains that are due", scanHostname, dueHostnames, at, limit)
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Pragmas gives the settings of a connection of each pool.
+// Pragmas returns the settings of a connection of each pool.
 func Pragmas(t *testing.T, s *Store) map[string]map[string]string {
 	t.Helper()
 	got := map[string]map[string]string{}
@@ -57,7 +57,7 @@ func TestMigrations(t *testing.T) {
 	}
 }
 
-// The lists and the pointer must not read through whole tables.
+// The lists and the pointer must not scan whole tables.
 func TestQueriesUseIndexes(t *testing.T) {
 	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "records.db"))
 	if err != nil {

@@ -13,15 +13,15 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Contents is what a file of records knows of the files beside it.
+// Contents is what a file of records knows about the files beside it.
 type Contents struct {
-	Deployments map[anchor.DeploymentID]bool // those that went with their project too
-	Revisions   map[anchor.ProjectID]int64   // of the live pointers; math.MaxInt64 of a deleted project's
+	Deployments map[anchor.DeploymentID]bool // including those removed with their project
+	Revisions   map[anchor.ProjectID]int64   // of the live pointers; math.MaxInt64 for a deleted project
 }
 
-// Inspect reads the records at path without changing them, and checks every page of
-// the file. A file that is not there or empty has no contents; a damaged one, one of
-// another program and one of a newer Anchor are errors as Open's.
+// Inspect reads the records at path without changing them, and checks every page of the file. A
+// missing or empty file has no contents. A damaged file, one of another program and one of a newer
+// Anchor are errors as Open's.
 func Inspect(ctx context.Context, path string) (Contents, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -86,8 +86,8 @@ const removedSince = 3
 
 var errNoFile = errors.New("it is not a file")
 
-// errUnsound is a file whose pages contradict each other, as they do under the log
-// (-wal) of another database.
+// errUnsound reports a file whose pages contradict each other, as they do under the log (-wal) of
+// another database.
 var errUnsound = errors.New("its pages contradict each other")
 
 func sound(t tx) error {

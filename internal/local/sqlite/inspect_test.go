@@ -9,7 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/sqlite"
 )
 
-// records makes a file of records with a project and some deployments.
+// records creates a file of records with a project and some deployments.
 func records(t *testing.T, path, slug string, deployments int) *sqlite.Store {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), path)
@@ -73,8 +73,7 @@ func TestInspectRefusesDamage(t *testing.T) {
 	}
 }
 
-// TestInspectRefusesTheLogOfAnother: SQLite applies a log to whatever file it lies
-// beside.
+// TestInspectRefusesTheLogOfAnother: SQLite applies a log to whatever file is beside it.
 func TestInspectRefusesTheLogOfAnother(t *testing.T) {
 	dir := t.TempDir()
 	ours, other := filepath.Join(dir, "ours.db"), filepath.Join(dir, "other.db")

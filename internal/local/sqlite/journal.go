@@ -9,13 +9,13 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records"
 )
 
-// Append stores e under the next Seq of its deployment and gives it back;
-// NotFound when the deployment is unknown. It is not idempotent.
+// Append stores e under the next Seq of its deployment and returns it. It returns NotFound when the
+// deployment is unknown. It is not idempotent.
 //
-// What it stored outlives the process at once. A power cut may take the events
-// after the last durable write, never ones in the middle: it does not wait for
-// the disk (synchronous=NORMAL in WAL mode), and the next durable write does so
-// for it. A deploy writes some 30 events, and its records do not depend on them.
+// A stored event survives the end of the process at once. A power cut may lose the events after the
+// last durable write, never ones in the middle: Append does not wait for the disk
+// (synchronous=NORMAL in WAL mode), but the next durable write also makes the events before it
+// durable. A deploy writes some 30 events, and its records do not depend on them.
 func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error) {
 	err := s.writeOn(ctx, s.journal, "append to the journal", func(t tx) error {
 		err := t.StmtContext(t.ctx, s.hot.nextSeq).QueryRowContext(t.ctx, e.DeploymentID).Scan(&e.Seq)
@@ -35,8 +35,8 @@ func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error
 	return e, nil
 }
 
-// Events gives the deployment's with a Seq above after, in order. An unknown
-// deployment has none.
+// Events returns the deployment's events with a Seq above after, in order. An unknown deployment
+// has none.
 func (s *Store) Events(ctx context.Context, id anchor.DeploymentID, after int64) ([]anchor.Event, error) {
 	rows, err := s.hot.events.QueryContext(ctx, id, after)
 	return collect("read the journal", func(row scanner) (anchor.Event, error) {

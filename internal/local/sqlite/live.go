@@ -24,7 +24,7 @@ func scanRelease(row scanner) (r anchor.Release, err error) {
 	return r, err
 }
 
-// Live gives the project's pointer, NotFound before the first release.
+// Live returns the project's pointer, or NotFound before the first release.
 func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
 	l, err := scanLive(s.hot.live.QueryRowContext(ctx, p))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -33,21 +33,20 @@ func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, erro
 	return l, explain("read the live pointer", err)
 }
 
-// Lives gives the pointers of all projects that have one, in no order to rely on.
+// Lives returns the pointers of all projects that have one, in no particular order.
 func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
 	return all(ctx, s.read, "read the live pointers", scanLive,
 		`SELECT `+liveColumns+` FROM projects p JOIN releases r ON r.project_id = p.id
 			AND r.revision = (SELECT max(revision) FROM releases WHERE project_id = p.id)`)
 }
 
-// Move moves the project's pointer to to if its revision still is from's (0
-// before the first release), appends to with its new revision to the releases,
-// and writes record when it is not nil: inserts a rollback's, or moves a deploy's
-// from deploying to its new status. All in one transaction, durable on return.
+// Move moves the project's pointer to to if its revision is still from's (0 before the first
+// release). It appends to with its new revision to the releases, and writes record when it is not
+// nil: it inserts a rollback's, or moves a deploy's from deploying to its new status. All in one
+// transaction, durable on return.
 //
-// It is a Conflict when the pointer has moved, the release's id is taken, or the
-// record cannot be written; NotFound when the project is unknown or the
-// deployment none of its own.
+// It returns a Conflict when the pointer has moved, the release's id is taken, or the record cannot
+// be written, and NotFound when the project is unknown or does not own the deployment.
 func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error) {
 	to.Revision = from.Revision + 1
 	err := s.write(ctx, "move the live pointer", func(t tx) error {
@@ -87,8 +86,8 @@ func checkMove(t tx, from anchor.Live, to anchor.Release) error {
 	return nil
 }
 
-// Accept hands out the project's next place in the order of requests, durable on
-// return; NotFound when the project is unknown.
+// Accept returns the project's next place in the order of requests, durable on return, or NotFound
+// when the project is unknown.
 func (s *Store) Accept(ctx context.Context, p anchor.ProjectID) (order int64, err error) {
 	err = s.write(ctx, "accept the request", func(t tx) (err error) {
 		order, err = nextOrder(t, p)
@@ -97,8 +96,8 @@ func (s *Store) Accept(ctx context.Context, p anchor.ProjectID) (order int64, er
 	return order, err
 }
 
-// moveRecord writes the record of a release, which may have none, and returns the
-// release's place in the order of requests.
+// moveRecord writes the record of a release, if it has one, and returns the release's place in the
+// order of requests.
 func moveRecord(t tx, to anchor.Release, record *anchor.Deployment) (order int64, err error) {
 	p := to.ProjectID
 	if to.Order == 0 && (record == nil || record.IsRollback) {
@@ -138,8 +137,8 @@ func insertRelease(t tx, r anchor.Release) error {
 	return err
 }
 
-// Releases lists the project's moves, newest first; Invalid for a cursor that is
-// none. An unknown project has none.
+// Releases lists the project's moves, newest first. It returns Invalid for a malformed cursor. An
+// unknown project has none.
 func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error) {
 	before, err := records.BeforeRevision(page)
 	if err != nil {
@@ -151,8 +150,8 @@ func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Pa
 	return records.Cut(found, page, records.ReleaseCursor), err
 }
 
-// LastLive gives the deployment that was live before the one that is, however
-// often that one was released; NotFound when there was none.
+// LastLive returns the deployment that was live before the current one, however often that one was
+// released, or NotFound when there was none.
 func (s *Store) LastLive(ctx context.Context, p anchor.ProjectID) (id anchor.DeploymentID, err error) {
 	err = s.read.QueryRowContext(ctx, `SELECT deployment_id FROM releases WHERE project_id = ?1 AND deployment_id !=
 		(SELECT deployment_id FROM releases WHERE project_id = ?1 ORDER BY revision DESC LIMIT 1)

@@ -16,8 +16,8 @@ const applicationID = 0x616e6368
 //go:embed migrations/*.sql
 var embedded embed.FS
 
-// migrations are the steps of the schema: the n-th file, counted from 1, leads to
-// user_version n. A released one is never changed.
+// migrations are the steps of the schema: the n-th file, counted from 1, upgrades to user_version
+// n. A released one is never changed.
 var migrations = readMigrations(embedded)
 
 func readMigrations(files fs.FS) []string {
@@ -45,8 +45,8 @@ func check(ctx context.Context, db *sql.DB, known int) error {
 	})
 }
 
-// migrate takes the schema through the steps it lacks, each in a transaction of
-// its own with its number, so that a crash leaves a whole version.
+// migrate applies the missing steps to the schema, each in one transaction with its number, so that
+// a crash leaves a complete version.
 func migrate(ctx context.Context, db *sql.DB, steps []string) error {
 	for done := false; !done; {
 		err := transact(ctx, db, func(t tx) (err error) {
@@ -60,9 +60,9 @@ func migrate(ctx context.Context, db *sql.DB, steps []string) error {
 	return nil
 }
 
-// copyBefore copies records of an older schema to the folder of copies before the first
-// step changes them: the older Anchor can use that copy. The copy of an earlier try at
-// the same version is replaced, and copies of other versions stay.
+// copyBefore copies records of an older schema to the folder of copies before the first step
+// changes them: the older Anchor can use that copy. It replaces the copy of an earlier try at the
+// same version; copies of other versions stay.
 func (s *Store) copyBefore(ctx context.Context, steps []string) error {
 	var version int
 	err := transact(ctx, s.records, func(t tx) (err error) {

@@ -1,5 +1,5 @@
-// Package sqlite keeps Anchor's records in one SQLite file. Reads run in
-// parallel on connections of their own; writes take turns.
+// Package sqlite stores Anchor's records in one SQLite file. Reads run in parallel on separate
+// connections; writes take turns.
 package sqlite
 
 import (
@@ -21,8 +21,8 @@ const (
 
 // Store is the records in one file. It is safe for concurrent use.
 //
-// A write checks its context before it begins and is not stopped half-way: it is
-// one short transaction, and an answer beats a doubt.
+// A write checks its context before it begins and is not stopped half-way: it is one short
+// transaction, and a definite result is better than doubt.
 type Store struct {
 	read    *sql.DB
 	records *sql.DB // synchronous=FULL: durable on return
@@ -33,11 +33,10 @@ type Store struct {
 	hot     statements
 }
 
-// Open opens the file at path and brings its schema up to date, making the file
-// (mode 0600) when it is not there. Records of an older schema are first copied to the
-// folder "backups" beside the file, under a name with their version. It refuses a file that a newer Anchor wrote,
-// that is no database of Anchor's, and, after 5 s, one that another process is
-// writing to.
+// Open opens the file at path and upgrades its schema. It creates the file (mode 0600) when it does
+// not exist. Records of an older schema are first copied to the folder "backups" beside the file,
+// under a name with their version. Open refuses a file that a newer Anchor wrote, a file that is
+// not a database of Anchor's, and, after 5 s, one that another process is writing to.
 func Open(ctx context.Context, path string) (*Store, error) {
 	if err := create(path); err != nil {
 		return nil, err
@@ -80,8 +79,8 @@ func (s *Store) prepare(ctx context.Context) error {
 	return s.hot.prepare(ctx, s)
 }
 
-// create makes the file itself, because SQLite would make it readable for
-// everyone; its -wal and -shm take over the mode (unixOpen in SQLite's os_unix.c).
+// create creates the file itself, because SQLite would make it readable for everyone; its -wal and
+// -shm inherit the mode (unixOpen in SQLite's os_unix.c).
 func create(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -97,7 +96,7 @@ func connect(path string, most int, pragma, mode string) (*sql.DB, error) {
 	}
 	query := url.Values{
 		"mode":    {mode},
-		"_txlock": {"immediate"}, // a write that may have to wait does so at its beginning
+		"_txlock": {"immediate"}, // a write that may have to wait does so at its start
 		"_pragma": {
 			fmt.Sprintf("busy_timeout(%d)", busyTimeoutMS),
 			"foreign_keys(1)",
@@ -114,7 +113,7 @@ func connect(path string, most int, pragma, mode string) (*sql.DB, error) {
 	return db, nil
 }
 
-// Close ends all connections; no call may be under way.
+// Close closes all connections; no call may be under way.
 func (s *Store) Close() error {
 	errs := []error{s.hot.close()}
 	for _, db := range []*sql.DB{s.copies, s.read, s.journal, s.records} {

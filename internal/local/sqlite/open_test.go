@@ -12,7 +12,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/sqlite"
 )
 
-// raw opens the file past the Store.
+// raw opens the file directly, not through the Store.
 func raw(t *testing.T, path string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
@@ -99,7 +99,7 @@ func TestOpenRefusesDamage(t *testing.T) {
 }
 
 func TestOpenRefusesFileInUse(t *testing.T) {
-	t.Parallel() // it waits out the busy timeout
+	t.Parallel() // it waits for the busy timeout
 	path := filepath.Join(t.TempDir(), "records.db")
 	if err := open(t, path).Close(); err != nil {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ func TestOpenNeedsItsFolder(t *testing.T) {
 	}
 }
 
-// Whatever connection a pool opens later, it keeps these.
+// Connections that a pool opens later have these settings, too.
 func TestEveryConnectionIsSetUp(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "records.db")
 	for pool, want := range sqlite.Pragmas(t, open(t, path)) {

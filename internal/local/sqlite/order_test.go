@@ -9,9 +9,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// TestMigrationOrdersWhatIsThere brings records of before there was an Order up to
-// date. Deployment "b" was accepted after "c", by a clock that had been set back, and
-// the promote came between "a" and "c".
+// TestMigrationOrdersWhatIsThere upgrades records from before there was an Order. Deployment "b"
+// was accepted after "c", by a clock that had been set back, and the promote came between "a" and
+// "c".
 func TestMigrationOrdersWhatIsThere(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "records.db")
 	old, err := connect(path, 1, "synchronous(FULL)", "rwc")

@@ -8,7 +8,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
-// What the use-cases ask for is what the store gives.
+// The Store implements the ports of the use-cases.
 var (
 	_ access.Tokens     = (*sqlite.Store)(nil)
 	_ domains.Directory = (*sqlite.Store)(nil)

@@ -27,8 +27,8 @@ func scanProject(row scanner) (p anchor.Project, err error) {
 	return p, err
 }
 
-// CreateProject inserts p, durable on return: a Conflict "slug_taken" or
-// "id_taken" when there is one of that slug or id.
+// CreateProject inserts p, durable on return. It returns a Conflict, "slug_taken" or "id_taken",
+// when there is a project with that slug or id.
 func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
 	return s.write(ctx, "create the project", func(t tx) error {
 		switch slugTaken, err := exists(t, `SELECT 1 FROM projects WHERE slug = ?`, p.Slug); {
@@ -50,12 +50,12 @@ func exists(t tx, query string, args ...any) (found bool, err error) {
 	return found, err
 }
 
-// Project gives one project or NotFound.
+// Project returns one project or NotFound.
 func (s *Store) Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error) {
 	return s.oneProject(ctx, `id = ?`, string(id))
 }
 
-// ProjectBySlug gives one project or NotFound.
+// ProjectBySlug returns one project or NotFound.
 func (s *Store) ProjectBySlug(ctx context.Context, slug string) (anchor.Project, error) {
 	return s.oneProject(ctx, `slug = ?`, slug)
 }
@@ -68,7 +68,7 @@ func (s *Store) oneProject(ctx context.Context, where, key string) (anchor.Proje
 	return p, explain("read the project", err)
 }
 
-// Projects lists all, newest first; Invalid for a cursor that is none.
+// Projects lists all, newest first. It returns Invalid for a malformed cursor.
 func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error) {
 	before, err := records.BeforeID(page)
 	if err != nil {
@@ -79,7 +79,8 @@ func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anc
 	return records.Cut(found, page, records.ProjectCursor), err
 }
 
-// SetLimits replaces the project's limits, durable on return; NotFound when it is not there.
+// SetLimits replaces the project's limits, durable on return. It returns NotFound when the project
+// does not exist.
 func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Limits) error {
 	return s.write(ctx, "set the project's limits", func(t tx) error {
 		n, err := t.exec(`UPDATE projects SET memory_bytes = ?, cpu_millis = ?, processes = ? WHERE id = ?`,
@@ -91,14 +92,14 @@ func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Lim
 	})
 }
 
-// Removed reports whether the deployment went with its project.
+// Removed reports whether the deployment was removed with its project.
 func (s *Store) Removed(ctx context.Context, id anchor.DeploymentID) (found bool, err error) {
 	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM removed_deployments WHERE id = ?)`, id).Scan(&found)
 	return found, explain("look for a removed deployment", err)
 }
 
-// DeleteProject removes the project and all that hangs on it, durable on return;
-// NotFound when it is not there. Removed remembers its deployments.
+// DeleteProject removes the project and everything that belongs to it, durable on return. It
+// returns NotFound when the project does not exist. Removed remembers its deployments.
 func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 	return s.write(ctx, "delete the project", func(t tx) error {
 		_, err := t.exec(`INSERT OR IGNORE INTO removed_deployments (id, project_id)

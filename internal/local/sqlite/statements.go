@@ -7,8 +7,8 @@ import (
 	"fmt"
 )
 
-// statements are the reads on the way of every request and the two writes of
-// every step, prepared once.
+// statements are the reads in the path of every request and the two writes of every step, prepared
+// once.
 type statements struct {
 	deployment  *sql.Stmt
 	live        *sql.Stmt

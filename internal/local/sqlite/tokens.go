@@ -16,7 +16,7 @@ func scanToken(row scanner) (t anchor.Token, err error) {
 	return t, err
 }
 
-// CreateToken inserts token, durable on return: a Conflict when its id or hash is taken.
+// CreateToken inserts token, durable on return. It returns a Conflict when its id or hash is taken.
 func (s *Store) CreateToken(ctx context.Context, token anchor.Token) error {
 	return s.write(ctx, "create the token", func(t tx) error {
 		_, err := t.exec(`INSERT INTO tokens (`+tokenColumns+`) VALUES (?, ?, ?, ?, ?, ?)`,
@@ -28,8 +28,7 @@ func (s *Store) CreateToken(ctx context.Context, token anchor.Token) error {
 	})
 }
 
-// TokenByHash gives the token, revoked or not, of the secret with that SHA-256,
-// or NotFound.
+// TokenByHash returns the token, revoked or not, of the secret with that SHA-256, or NotFound.
 func (s *Store) TokenByHash(ctx context.Context, hash []byte) (anchor.Token, error) {
 	t, err := scanToken(s.hot.tokenByHash.QueryRowContext(ctx, hash))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -38,13 +37,13 @@ func (s *Store) TokenByHash(ctx context.Context, hash []byte) (anchor.Token, err
 	return t, explain("read the token", err)
 }
 
-// Tokens gives all, revoked ones too, newest first.
+// Tokens returns all tokens, including revoked ones, newest first.
 func (s *Store) Tokens(ctx context.Context) ([]anchor.Token, error) {
 	return all(ctx, s.read, "list the tokens", scanToken, `SELECT `+tokenColumns+` FROM tokens ORDER BY id DESC`)
 }
 
-// RevokeToken marks the token as revoked at at (Unix milliseconds), durable on
-// return; NotFound when it is unknown. Revoked again, it keeps its first time.
+// RevokeToken marks the token as revoked at at (Unix milliseconds), durable on return. It returns
+// NotFound when the token is unknown. A token that is revoked again keeps its first time.
 func (s *Store) RevokeToken(ctx context.Context, id string, at int64) error {
 	return s.write(ctx, "revoke the token", func(t tx) error {
 		n, err := t.exec(`UPDATE tokens SET revoked_at = CASE revoked_at WHEN 0 THEN ? ELSE revoked_at END WHERE id = ?`, at, id)

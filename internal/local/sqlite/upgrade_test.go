@@ -8,7 +8,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// older makes records of an older schema, with one project, and returns their path.
+// older creates records of an older schema, with one project, and returns their path.
 func older(t *testing.T, version int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "anchor.db")
@@ -54,12 +54,12 @@ func stateOf(t *testing.T, path string) (version, projects int) {
 	return version, projects
 }
 
-// TestAnUpgradeCopiesTheRecordsFirst, from every schema there was.
+// TestAnUpgradeCopiesTheRecordsFirst, from every earlier schema.
 func TestAnUpgradeCopiesTheRecordsFirst(t *testing.T) {
 	for version := 1; version < len(migrations); version++ {
 		path := older(t, version)
 		backups := Backups(filepath.Join(filepath.Dir(path), "backups"))
-		// What a kill during an earlier try left.
+		// The remains of an earlier try that was killed.
 		if err := os.MkdirAll(string(backups), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +86,7 @@ func TestAnUpgradeCopiesTheRecordsFirst(t *testing.T) {
 	}
 }
 
-// TestNoCopyWithoutAnUpgrade: not of a new file, nor of one that is up to date.
+// TestNoCopyWithoutAnUpgrade: a new file is not copied, nor one that is up to date.
 func TestNoCopyWithoutAnUpgrade(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "anchor.db")
 	for range 2 {
@@ -103,8 +103,8 @@ func TestNoCopyWithoutAnUpgrade(t *testing.T) {
 	}
 }
 
-// TestTheCopyOfAnUpgradeStays while the numbered copies are deleted in turn, none of
-// which it is.
+// TestTheCopyOfAnUpgradeStays while the numbered copies, of which it is not one, are deleted in
+// turn.
 func TestTheCopyOfAnUpgradeStays(t *testing.T) {
 	path := older(t, 1)
 	upgraded(t, path)

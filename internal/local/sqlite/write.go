@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// write runs do in a transaction that is durable when write returns nil and has
-// left nothing behind when it returns an error.
+// write runs do in a transaction. When write returns nil the transaction is durable; when it
+// returns an error the transaction has left nothing behind.
 func (s *Store) write(ctx context.Context, what string, do func(tx) error) error {
 	return s.writeOn(ctx, s.records, what, do)
 }
@@ -43,7 +43,7 @@ type tx struct {
 	*sql.Tx
 }
 
-// exec runs a statement and gives the number of rows it changed.
+// exec runs a statement and returns the number of rows it changed.
 func (t tx) exec(query string, args ...any) (int64, error) {
 	result, err := t.ExecContext(t.ctx, query, args...)
 	if err != nil {
