@@ -1,5 +1,5 @@
-// Package server is the composition root: it alone knows which adapters stand behind
-// the ports, and turns a Config into a running Anchor.
+// Package server is the composition root: it alone knows which adapters implement the ports, and
+// turns a Config into a running Anchor.
 package server
 
 import (
@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Config is what `anchor up` is told. Zero fields take the defaults named here.
+// Config is the configuration of `anchor up`. Zero fields take the defaults named here.
 type Config struct {
 	Data         string        // folder of everything Anchor keeps
 	Listen       string        // host:port of site traffic, ":3000"; port 0 picks a free one
@@ -23,21 +23,20 @@ type Config struct {
 	KeepAssets   time.Duration // how long hashed files that production served stay, 7 days; negative: no longer than their deployment
 	Quotas       Quotas
 	Node         string        // path of Node.js, found in PATH when empty
-	Drain        time.Duration // how long a removed deployment's requests may go on, 5 min
-	Warm         time.Duration // how long the deployment live before keeps a worker, 15 min
-	// RequireIsolation is the least level of jail.Level at which Anchor starts, 0 to 3.
+	Drain        time.Duration // how long a removed deployment's requests may continue, 5 min
+	Warm         time.Duration // how long the previously live deployment keeps a worker, 15 min
+	// RequireIsolation is the lowest jail.Level at which Anchor starts, 0 to 3.
 	RequireIsolation int
 	Version          string
 	Log              *slog.Logger
 
 	// Ready is called once when everything listens.
 	Ready func(Ready)
-	// BeforeStep is called before each step of a deploy. Tests end the process in it.
+	// BeforeStep is called before each step of a deploy. Tests use it to end the process there.
 	BeforeStep func(step string)
 }
 
-// Quotas bound what projects may take of the machine. Zero fields take the defaults named
-// here.
+// Quotas bound what projects may use of the machine. Zero fields take the defaults named here.
 type Quotas struct {
 	Projects  int   // 1000
 	Queued    int   // deployments of a project that have not ended, 20
@@ -55,7 +54,7 @@ func (q Quotas) withDefaults() Quotas {
 	return q // the platform has its own
 }
 
-// Ready tells where a started Anchor is found.
+// Ready says how to reach a started Anchor.
 type Ready struct {
 	SiteURL   string   `json:"url"`             // http://<project>.localhost:3000
 	HTTPS     string   `json:"https,omitempty"` // the same over TLS, where there are certificates for it
@@ -65,7 +64,7 @@ type Ready struct {
 	Warnings  []string `json:"warnings,omitempty"` // what is not as it should be
 }
 
-// keepAssets is KeepAssets where none is given.
+// keepAssets is the default of KeepAssets.
 const keepAssets = 7 * 24 * time.Hour
 
 func (c Config) withDefaults() Config {

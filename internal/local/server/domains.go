@@ -20,13 +20,13 @@ import (
 	"github.com/anchor-deploy/anchor/internal/project"
 )
 
-// HTTPS is what Config says of custom domains. Without Listen nothing is served
-// over TLS and domains wait.
+// HTTPS is the part of Config about custom domains. Without Listen nothing is served over TLS and
+// domains wait.
 type HTTPS struct {
 	Listen    string   // host:port, ":443"
 	Email     string   // contact of the ACME account
 	CA        string   // URL of an ACME directory; Let's Encrypt when empty
-	Fallback  string   // URL of the directory that is asked when CA fails for reasons of its own; "" for none
+	Fallback  string   // URL of the directory that is asked when CA itself fails; "" for none
 	Staging   bool     // Let's Encrypt's staging CA
 	CARoots   string   // PEM file of the roots of CA's own HTTPS; the system's when empty, and for Fallback beside them
 	DNSHook   string   // program that sets _acme-challenge records, for wildcards
@@ -34,7 +34,7 @@ type HTTPS struct {
 	Addresses []string // public IP addresses of this machine; its interfaces' when empty
 }
 
-// openACME starts the certificates when HTTPS is asked for.
+// openACME starts the certificate manager when HTTPS is configured.
 func (a *app) openACME() error {
 	if a.HTTPS.Listen == "" {
 		return nil
@@ -65,9 +65,9 @@ func isLocal(domain string) bool {
 	return domain == "localhost" || strings.HasSuffix(domain, ".localhost")
 }
 
-// Trust adds the root of the CA for *.localhost to the system's store, or takes it
-// away, and says what the system's store does not reach. data is the data folder of
-// an Anchor that was started with HTTPS.
+// Trust adds the root of the CA for *.localhost to the system's store, or removes it, and reports
+// what the system's store does not reach. data is the data folder of an Anchor that was started
+// with HTTPS.
 func Trust(ctx context.Context, data string, install bool) (root, browsers string, err error) {
 	root = filepath.Join(data, localCADir, "root.pem")
 	if _, err := os.Stat(root); err != nil {
@@ -90,7 +90,7 @@ func (h HTTPS) roots() (*x509.CertPool, error) {
 		return nil, anchor.Invalid("bad_roots", "cannot read --acme-roots").Hintf("Pass a PEM file with root certificates.").Because(err)
 	}
 	pool := x509.NewCertPool()
-	if h.Fallback != "" { // mostly a public one, beside one that is not
+	if h.Fallback != "" { // usually a public one, beside one that is not
 		if pool, err = x509.SystemCertPool(); err != nil {
 			return nil, fmt.Errorf("read the system's root certificates for --acme-fallback: %w", err)
 		}
@@ -101,9 +101,9 @@ func (h HTTPS) roots() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// certificateChanged notes a name for lookAtChanged. It is called from acme's own
-// goroutines, from before the use-case is there, and must not wait: what finds no
-// room is looked at when it is due.
+// certificateChanged queues a name for lookAtChanged. acme calls it from its own goroutines, even
+// before the use-case exists, and it must not wait: a name that finds no room is checked when it is
+// due.
 func (a *app) certificateChanged(name string) {
 	select {
 	case a.changed <- name:
@@ -111,8 +111,7 @@ func (a *app) certificateChanged(name string) {
 	}
 }
 
-// lookAtChanged has the reconciler look at once at names whose certificate changed,
-// until ctx ends.
+// lookAtChanged makes the reconciler check names whose certificate changed at once, until ctx ends.
 func (a *app) lookAtChanged(ctx context.Context) {
 	for {
 		select {
@@ -130,7 +129,7 @@ func (a *app) lookAtChanged(ctx context.Context) {
 	}
 }
 
-// domainParts returns what custom domains work with.
+// domainParts returns the parts that custom domains work with.
 func (a *app) domainParts() *core.Domains {
 	d := &core.Domains{
 		Front:        a.platform,
@@ -143,7 +142,7 @@ func (a *app) domainParts() *core.Domains {
 	return d
 }
 
-// getCertificate is nil without HTTPS.
+// getCertificate returns nil without HTTPS.
 func (a *app) getCertificate() func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if a.certs == nil {
 		return nil
@@ -154,7 +153,7 @@ func (a *app) getCertificate() func(*tls.ClientHelloInfo) (*tls.Certificate, err
 	return acme.First(a.certs.GetCertificate, a.localCA.GetCertificate)
 }
 
-// noTLS stands for the certificates of an Anchor that serves no HTTPS.
+// noTLS stands in for the certificates of an Anchor that serves no HTTPS.
 type noTLS struct{}
 
 const noTLSProblem = "The server does not serve HTTPS. Start it with anchor up --https :443"
@@ -175,8 +174,8 @@ func (noTLS) Issuers() []string { return []string{acme.LetsEncrypt} }
 
 func (noTLS) NeedsRecord() bool { return false }
 
-// addresses are those under which the world reaches this machine: as told, else the
-// global ones of its interfaces, else all but loopback, else loopback.
+// addresses returns the addresses at which the world reaches this machine: the configured ones,
+// else the global ones of its interfaces, else all but loopback, else loopback.
 func (h HTTPS) addresses() ([]netip.Addr, error) {
 	var told []netip.Addr
 	for _, text := range h.Addresses {
@@ -215,7 +214,7 @@ func (h HTTPS) addresses() ([]netip.Addr, error) {
 	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 }
 
-// projects are the projects whose domains go before they do.
+// projects is the project service; its Delete removes a project's domains first.
 type projects struct {
 	*project.Service
 	hostnames *domains.Service

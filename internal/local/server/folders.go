@@ -14,8 +14,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/project/secret"
 )
 
-// openKey reads the key of the environment variables. A new one is made for a new
-// data folder only: records that another key sealed could never be read again.
+// openKey reads the key of the environment variables. It creates a key for a new data folder only:
+// records that another key sealed could never be read again.
 func (a *app) openKey() (*secret.Box, error) {
 	f := folder(a.Data)
 	if _, err := os.Stat(f.records()); err == nil {
@@ -26,7 +26,8 @@ func (a *app) openKey() (*secret.Box, error) {
 
 func (f folder) key() string { return f.path("secret.key") }
 
-// keyInUse reads the key of a folder that has been used, and refuses one that is missing or cannot be used. It makes none.
+// keyInUse reads the key of a folder that has been used. It refuses a missing or unusable key and
+// never creates one.
 func (f folder) keyInUse() (*secret.Box, error) {
 	if _, err := os.Stat(f.key()); errors.Is(err, fs.ErrNotExist) {
 		return nil, anchor.Invalid("key_missing", "%s is missing; it holds the key that encrypts the records in this folder", f.key()).
@@ -39,7 +40,7 @@ func (f folder) keyInUse() (*secret.Box, error) {
 	return box, err
 }
 
-// checkKeyInUse refuses a folder that holds records or deployments without a key that can be used.
+// checkKeyInUse refuses a folder that holds records or deployments without a usable key.
 func (f folder) checkKeyInUse() error {
 	ids, err := f.deployments()
 	if err != nil {
@@ -61,7 +62,7 @@ func (f folder) keyHint() string {
 // plainWord matches what no POSIX shell treats specially.
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
-// shellQuoted returns text as one word of a POSIX shell, in quotes only where it needs them.
+// shellQuoted returns text as one word of a POSIX shell, in quotes only where necessary.
 func shellQuoted(text string) string {
 	if plainWord.MatchString(text) {
 		return text
@@ -69,9 +70,9 @@ func shellQuoted(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
-// runFolder makes the folder of sockets and temporary files. It has a short name, as
-// a socket's has 108 bytes at most (unix(7)), and one that stays the same, so that
-// what a killed Anchor left in it is taken away.
+// runFolder creates the folder of sockets and temporary files. Its name is short, as the path of a
+// socket has 108 bytes at most (unix(7)). The name stays the same, so that the remains of a killed
+// Anchor are removed.
 func (a *app) runFolder() (string, error) {
 	h := fnv.New64a()
 	h.Write([]byte(a.Data))
@@ -79,7 +80,7 @@ func (a *app) runFolder() (string, error) {
 	if err := os.RemoveAll(run); err != nil {
 		return "", fmt.Errorf("clear the folder for sockets: %w", err)
 	}
-	// Mkdir, not MkdirAll: nobody else may have made it in between.
+	// Mkdir, not MkdirAll: nobody else may have created it in between.
 	if err := os.Mkdir(run, 0o711); err != nil {
 		return "", fmt.Errorf("create the folder for sockets: %w", err)
 	}

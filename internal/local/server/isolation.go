@@ -11,8 +11,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
-// sound reports whether a project's workers can read neither other projects' files nor Anchor's, nor touch their
-// processes.
+// sound reports whether isolation keeps a project's workers from other projects' files and
+// processes, and from Anchor's.
 func (a *app) sound() bool {
 	level := a.walls.Walls.Level
 	return level >= jail.Namespaced || level == jail.Filtered && a.walls.Users.Separate
@@ -20,7 +20,7 @@ func (a *app) sound() bool {
 
 const isolationHint = "Run Anchor as root with the capabilities listed in deploy/anchor.service, or allow its user to create user namespaces; see Isolation in docs/operations.md for the settings of your system."
 
-// openWalls finds out how workers are isolated here, and refuses a level below the one that is required.
+// openWalls finds out how workers are isolated here, and refuses a level below the required one.
 func (a *app) openWalls(ctx context.Context) error {
 	a.walls = sites.FindIsolation(ctx, a.node, a.Data)
 	if level := a.walls.Walls.Level; int(level) < a.RequireIsolation {
@@ -30,8 +30,8 @@ func (a *app) openWalls(ctx context.Context) error {
 	return nil
 }
 
-// confine puts workers into control groups, which hold limits per project and keep workers from addresses that hand
-// out more than an app's own, the API's among them.
+// confine puts workers into control groups. These enforce limits per project and block addresses
+// that expose more than an app's own data, including the API's.
 func (a *app) confine(ctx context.Context) error {
 	api, err := netip.ParseAddrPort(a.api.Addr().String())
 	if err != nil {
@@ -42,7 +42,7 @@ func (a *app) confine(ctx context.Context) error {
 	return nil
 }
 
-// addresses says whether workers reach clouds' metadata addresses and the API, and why.
+// addresses returns a text: whether workers reach clouds' metadata addresses and the API, and why.
 func (a *app) addresses() string {
 	if a.walls.Open != "" {
 		return "workers can reach cloud metadata addresses and Anchor's API: " + a.walls.Open
@@ -50,7 +50,7 @@ func (a *app) addresses() string {
 	return "workers cannot reach cloud metadata addresses or Anchor's API"
 }
 
-// isolationGap says what a low level means for projects, and why it is low.
+// isolationGap returns a text: what a low level means for projects, and why it is low.
 func (a *app) isolationGap() string {
 	level := a.walls.Walls.Level
 	return fmt.Sprintf("isolation level %d (%s): %s. %s", level, level, level.Leaves(), a.walls.Why)

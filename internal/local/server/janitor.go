@@ -6,17 +6,16 @@ import (
 )
 
 const (
-	// sweepEvery is how often the janitor comes by. What it reclaims is no hurry.
+	// sweepEvery is the time between two runs of the janitor. Its work is not urgent.
 	sweepEvery = time.Hour
-	// backupEvery is the age at which the newest copy of the records is followed by
-	// another.
+	// backupEvery is the age at which the newest copy of the records is followed by another one.
 	backupEvery = 6 * time.Hour
 	// backupsKept reach back two days.
 	backupsKept = 8
 )
 
-// janitor reclaims what crashes and abandoned uploads left, and copies the records,
-// now and every hour, until ctx ends.
+// janitor removes what crashes and abandoned uploads left, and copies the records, now and every
+// hour, until ctx ends.
 func (a *app) janitor(ctx context.Context) {
 	for tick := time.NewTicker(sweepEvery); ; {
 		if err := a.core.Deploys.Resume(ctx); err != nil && ctx.Err() == nil {
@@ -37,8 +36,8 @@ func (a *app) janitor(ctx context.Context) {
 	}
 }
 
-// backUp copies the records unless there is a young copy. A copy of the future is of a
-// clock that went back.
+// backUp copies the records unless there is a recent copy. A copy dated in the future means that
+// the clock went back.
 func (a *app) backUp(ctx context.Context) error {
 	backups := folder(a.Data).backups()
 	path, made, err := backups.Newest()

@@ -21,8 +21,8 @@ type limiter struct {
 
 func (l limiter) Enforcement() anchor.Enforcement { return l.enforcement }
 
-// enforcement says which limits of a project are enforced on this machine: for the project by its control group, else
-// for each process by resource limits, which the jail's init process sets.
+// enforcement returns which limits of a project are enforced on this machine: for the project by
+// its control group, else for each process by resource limits, which the jail's init process sets.
 func (a *app) enforcement() anchor.Enforcement {
 	held, level := a.walls.Groups.Held(), a.walls.Walls.Level
 	e := anchor.Enforcement{
@@ -30,7 +30,7 @@ func (a *app) enforcement() anchor.Enforcement {
 		Processes: reach(held.Processes, level >= jail.Namespaced || level == jail.Filtered && a.walls.Users.Separate),
 	}
 	if e.Processes == anchor.ReachProcess && a.walls.Users.Separate {
-		e.Processes = anchor.ReachProject // RLIMIT_NPROC counts a user's, and each project has one of its own
+		e.Processes = anchor.ReachProject // RLIMIT_NPROC counts per user, and each project has its own user
 	}
 	if e.Whole() {
 		return e
@@ -49,7 +49,7 @@ func reach(project, process bool) anchor.Reach {
 	return anchor.ReachNone
 }
 
-// limitsGap says why some limits are not enforced for projects, and what to do.
+// limitsGap returns why some limits are not enforced for projects, and what to do.
 func (a *app) limitsGap() (why, hint string) {
 	why = a.walls.Unconfined
 	err := a.walls.Groups.Why()
@@ -63,7 +63,7 @@ func (a *app) limitsGap() (why, hint string) {
 		"docs/operations.md, Limits of a project, has more."
 }
 
-// limitsLine says in one line what is enforced.
+// limitsLine returns one line about which limits are enforced.
 func limitsLine(e anchor.Enforcement) string {
 	if e.Whole() {
 		return "memory, processor time and processes of each project"
@@ -111,7 +111,7 @@ func (a *app) unenforced(ctx context.Context) (slugs []string, err error) {
 	}
 }
 
-// limitsWarning says that limits which were set are not enforced; empty when all are.
+// limitsWarning returns a warning when limits that were set are not enforced, else "".
 func (a *app) limitsWarning(ctx context.Context) string {
 	slugs, err := a.unenforced(ctx)
 	if err != nil || len(slugs) == 0 {
@@ -121,7 +121,7 @@ func (a *app) limitsWarning(ctx context.Context) string {
 	return fmt.Sprintf("limits of %s are not enforced for the project as a whole. Enforced: %s; %s", strings.Join(slugs, ", "), limitsLine(e), e.Why)
 }
 
-// checkLimits fails when a project has a limit that is not enforced for all of it.
+// checkLimits fails when a project has a limit that is not enforced for the whole project.
 func (a *app) checkLimits(ctx context.Context) wire.Check {
 	e := a.enforcement()
 	c := wire.Check{Name: "Limits", OK: true, Detail: "enforced: " + limitsLine(e)}

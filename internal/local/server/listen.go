@@ -39,7 +39,7 @@ func (o origin) of(host string) string {
 	return fmt.Sprintf("%s://%s:%s", o.scheme, host, o.port)
 }
 
-// httpsURL is the pattern of the sites that the CA of *.localhost is for.
+// httpsURL returns the URL pattern of the sites that the CA of *.localhost serves.
 func (a *app) httpsURL() string {
 	if a.localCA == nil {
 		return ""
@@ -48,7 +48,7 @@ func (a *app) httpsURL() string {
 	return origin{"https", port}.of("<project>." + a.BaseDomain)
 }
 
-// publicOrigin is what PublicURL says, or that of the listener.
+// publicOrigin returns the origin in PublicURL, or that of the listener.
 func (c Config) publicOrigin(ln net.Listener) (origin, error) {
 	if c.PublicURL == "" {
 		_, port, _ := net.SplitHostPort(ln.Addr().String())
@@ -65,8 +65,8 @@ func (c Config) publicOrigin(ln net.Listener) (origin, error) {
 	return origin{u.Scheme, u.Port()}, nil
 }
 
-// apiURL is where the CLI on this machine finds the API: an unspecified address is
-// reached at loopback.
+// apiURL returns where the CLI on this machine finds the API: an unspecified address is reached at
+// loopback.
 func apiURL(ln net.Listener) string {
 	host, port, _ := net.SplitHostPort(ln.Addr().String())
 	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
@@ -75,7 +75,7 @@ func apiURL(ln net.Listener) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// trusted reads addresses and CIDRs.
+// trusted parses addresses and CIDRs.
 func trusted(proxies []string) ([]netip.Prefix, error) {
 	prefixes := make([]netip.Prefix, 0, len(proxies))
 	for _, p := range proxies {

@@ -11,10 +11,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// lockData takes the data folder for this process. The lock goes with the process,
+// lockData locks the data folder for this process. The lock is released when the process ends,
 // however it ends (flock(2)).
 func lockData(dir string) (release func(), err error) {
-	// 0711: workers run as other users and have to get through to their bundles.
+	// 0711: workers run as other users and have to reach their bundles.
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return nil, anchor.Invalid("bad_data", "cannot create the data folder %s", dir).
 			Hintf("Choose another folder with --data.").Because(err)

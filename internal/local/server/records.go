@@ -15,7 +15,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/sqlite"
 )
 
-// folder is a data folder, as it is looked at before anything is opened in it.
+// folder is a data folder, as it is read before anything is opened in it.
 type folder string
 
 func (f folder) path(parts ...string) string {
@@ -26,8 +26,8 @@ func (f folder) records() string         { return f.path("anchor.db") }
 func (f folder) backups() sqlite.Backups { return sqlite.Backups(f.path("backups")) }
 func (f folder) platform() sites.Folder  { return sites.Folder(f.path("platform")) }
 
-// deployments lists those that have been laid out here. A manifest alone is none: an
-// upload that a kill cut short leaves one.
+// deployments lists those that have been unpacked here. A manifest alone does not count: an upload
+// that a kill interrupted leaves one.
 func (f folder) deployments() ([]anchor.DeploymentID, error) {
 	ids, err := f.platform().Described()
 	if err != nil {
@@ -63,7 +63,7 @@ func (f folder) unknown(known sqlite.Contents) ([]anchor.DeploymentID, error) {
 	return slices.DeleteFunc(ids, func(id anchor.DeploymentID) bool { return known.Deployments[id] }), err
 }
 
-// behind lists the projects whose live pointer has been further than the records say.
+// behind lists the projects whose live pointer has been further than the records show.
 func (f folder) behind(known sqlite.Contents) ([]anchor.ProjectID, error) {
 	pointers, err := f.platform().Pointers()
 	var ids []anchor.ProjectID
@@ -76,9 +76,8 @@ func (f folder) behind(known sqlite.Contents) ([]anchor.ProjectID, error) {
 	return ids, err
 }
 
-// check refuses records that are damaged, or that do not go with the files beside
-// them: a copy of before some deployments, those of another folder, or none. It
-// changes nothing.
+// check refuses records that are damaged, or that do not match the files beside them: an old copy
+// from before some deployments, those of another folder, or none. It changes nothing.
 func (f folder) check(ctx context.Context) error {
 	known, err := sqlite.Inspect(ctx, f.records())
 	if err != nil {
@@ -121,7 +120,7 @@ func (f folder) checkLog(ctx context.Context) error {
 		Hintf("%s", f.restoreHint(ctx, ""))
 }
 
-// recordsName says that the records are missing where they are.
+// recordsName returns the name of the records for an error, and says so when they are missing.
 func (f folder) recordsName() string {
 	if _, err := os.Stat(f.records()); errors.Is(err, fs.ErrNotExist) {
 		return f.records() + " (missing)"
@@ -129,7 +128,7 @@ func (f folder) recordsName() string {
 	return f.records()
 }
 
-// damaged adds to the error of damaged records which copy to put back.
+// damaged adds to the error of damaged records which copy to restore.
 func (f folder) damaged(ctx context.Context, err error) error {
 	if anchor.CodeOf(err) != "records_damaged" {
 		return err
@@ -151,8 +150,8 @@ func (f folder) restoreHint(ctx context.Context, which string) string {
 	return strings.Join(lines, "\n")
 }
 
-// newestCopy returns the path of the newest copy of the records that can take their
-// place, "" when there is none.
+// newestCopy returns the path of the newest copy of the records that can replace them, or "" when
+// there is none.
 func (f folder) newestCopy(ctx context.Context) (string, error) {
 	copies, err := f.backups().All()
 	if err != nil {
@@ -181,7 +180,7 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// some names the first few.
+// some returns the first few names.
 func some[T ~string](ids []T) string {
 	const most = 3
 	var names []string

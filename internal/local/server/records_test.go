@@ -19,8 +19,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/sqlite"
 )
 
-// used is a data folder with two deployments of a project, the second of which is live,
-// and with a copy of the records of before them.
+// used is a data folder with two deployments of a project, the second of which is live, and with an
+// earlier copy of the records.
 type used struct {
 	server.Config
 	project anchor.Project
@@ -88,7 +88,7 @@ func (u used) write(t *testing.T, path string, v any) {
 	must(t, os.WriteFile(path, text, 0o600))
 }
 
-// files lists all that is in the folder but for what SQLite makes to read.
+// files lists everything in the folder except what SQLite creates for reading.
 func (u used) files(t *testing.T) []string {
 	t.Helper()
 	var all []string
@@ -108,7 +108,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// losses are the ways in which records come to not go with the files beside them.
+// losses are the ways in which records cease to match the files beside them.
 var losses = map[string]struct {
 	lose func(t *testing.T, u used)
 	code string
@@ -206,8 +206,8 @@ func TestRepair(t *testing.T) {
 	}
 }
 
-// TestRepairWithoutACopyOfTheRecords rebuilds them from the files alone, and sets aside
-// what nothing tells the project of.
+// TestRepairWithoutACopyOfTheRecords rebuilds them from the files alone, and sets aside deployments
+// whose project is unknown.
 func TestRepairWithoutACopyOfTheRecords(t *testing.T) {
 	u := newUsed(t)
 	must(t, os.Remove(u.path("anchor.db")))
@@ -245,7 +245,8 @@ func TestRepairWithoutACopyOfTheRecords(t *testing.T) {
 	}
 }
 
-// TestRepairOfAPrunedDeployment adds what retention left but for its hashed files as pruned, and never makes it live.
+// TestRepairOfAPrunedDeployment adds a deployment of which only hashed files are left as pruned,
+// and never makes it live.
 func TestRepairOfAPrunedDeployment(t *testing.T) {
 	u := newUsed(t)
 	must(t, os.Remove(u.path("anchor.db")))
@@ -282,7 +283,7 @@ func TestRepairRefusesAFolderInUse(t *testing.T) {
 	}
 }
 
-// TestAnUploadThatWasCutShort leaves a manifest, and with it nothing to refuse.
+// TestAnUploadThatWasCutShort: it leaves a manifest, which is no reason to refuse the folder.
 func TestAnUploadThatWasCutShort(t *testing.T) {
 	c := config(t, t.TempDir())
 	_, down := up(t, c)
@@ -296,7 +297,7 @@ func TestAnUploadThatWasCutShort(t *testing.T) {
 	}
 }
 
-// TestALogWithoutItsRecords: SQLite deletes such a log, and with it what is only there.
+// TestALogWithoutItsRecords: SQLite deletes such a log, and with it records that are only there.
 func TestALogWithoutItsRecords(t *testing.T) {
 	c := config(t, t.TempDir())
 	must(t, os.MkdirAll(c.Data, 0o700))
@@ -308,7 +309,7 @@ func TestALogWithoutItsRecords(t *testing.T) {
 	}
 }
 
-// TestADeletedProjectLeavesFiles when Anchor is killed before it removed them.
+// TestADeletedProjectLeavesFiles when Anchor is killed before it has removed them.
 func TestADeletedProjectLeavesFiles(t *testing.T) {
 	u := newUsed(t)
 	store := u.open(t)
@@ -317,8 +318,8 @@ func TestADeletedProjectLeavesFiles(t *testing.T) {
 	up(t, u.Config)
 }
 
-// TestRepairWithoutTheKey refuses before it changes anything: a start would refuse what
-// it made. The command in the hint makes a key that both take.
+// TestRepairWithoutTheKey refuses before it changes anything: a start would refuse the result. The
+// command in the hint makes a key that both accept.
 func TestRepairWithoutTheKey(t *testing.T) {
 	for name, lose := range map[string]func(path string) error{
 		"missing":   os.Remove,
@@ -348,7 +349,7 @@ func TestRepairWithoutTheKey(t *testing.T) {
 	}
 }
 
-// TestRepairByRoot leaves nothing in another user's folder that he cannot write.
+// TestRepairByRoot leaves nothing in another user's folder that this user cannot write.
 func TestRepairByRoot(t *testing.T) {
 	u := newUsed(t)
 	owner := chownAll(t, u.Data)
@@ -366,7 +367,7 @@ func TestRepairByRoot(t *testing.T) {
 	}))
 }
 
-// chownAll gives a folder to another user if we may, and returns the owner.
+// chownAll changes the owner of a folder to another user if we may, and returns the owner.
 func chownAll(t *testing.T, dir string) uint32 {
 	t.Helper()
 	owner := os.Geteuid()

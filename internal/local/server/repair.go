@@ -20,12 +20,12 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/sqlite"
 )
 
-// Repaired is what Repair did, in the order in which it did it.
+// Repaired lists what Repair did, in order.
 type Repaired struct {
 	Data  string   `json:"data"`
-	Done  []string `json:"done"`  // what was changed, a sentence each
+	Done  []string `json:"done"`  // changes, one sentence each
 	Lost  []string `json:"lost"`  // what could not be rebuilt
-	Start bool     `json:"start"` // Anchor starts with what there is now
+	Start bool     `json:"start"` // Anchor starts with the present records
 }
 
 // StartCommand returns the command that starts the server on the repaired folder, quoted for
@@ -45,10 +45,10 @@ func (r *Repaired) lose(format string, args ...any) {
 	r.Lost = append(r.Lost, fmt.Sprintf(format, args...))
 }
 
-// Repair makes the records of a data folder go with the files in it again: records that
-// are lost or damaged come from the newest copy that is whole, and what that does not
-// know is added from the files. Nothing is deleted; what does not fit is set aside.
-// Anchor must not run on the folder.
+// Repair makes the records of a data folder match its files again. Lost or damaged records are
+// replaced by the newest copy that is whole, and deployments that the copy does not know are added
+// from the files. Nothing is deleted; what does not match is set aside. Anchor must not run on the
+// folder.
 func Repair(ctx context.Context, data string) (Repaired, error) {
 	abs, err := filepath.Abs(data)
 	if err != nil {
@@ -76,8 +76,8 @@ func Repair(ctx context.Context, data string) (Repaired, error) {
 	return *r, err
 }
 
-// giveToOwner gives what a repair made to the owner of the data folder: root may have
-// repaired what Anchor uses as another user.
+// giveToOwner changes the owner of repaired files to the owner of the data folder: root may have
+// repaired a folder that Anchor uses as another user.
 func (f folder) giveToOwner() error {
 	folder, err := os.Stat(string(f))
 	if err != nil {
@@ -125,8 +125,8 @@ func (f folder) repair(ctx context.Context, r *Repaired) error {
 	return f.adopt(ctx, known, r)
 }
 
-// restoreCopy sets the records aside and puts the newest copy that is whole in their
-// place; without one, none.
+// restoreCopy sets the records aside and replaces them by the newest copy that is whole, if there
+// is one.
 func (f folder) restoreCopy(ctx context.Context, r *Repaired) error {
 	if err := f.setRecordsAside(r); err != nil {
 		return err
@@ -147,7 +147,7 @@ func (f folder) restoreCopy(ctx context.Context, r *Repaired) error {
 	return nil
 }
 
-// setRecordsAside moves the file of the records and its log to a folder of their own.
+// setRecordsAside moves the file of the records and its log to a separate folder.
 func (f folder) setRecordsAside(r *Repaired) error {
 	aside := f.path("set-aside", anchor.NewID())
 	moved := false
@@ -182,7 +182,7 @@ func copyFile(from, to string) error {
 	return nil
 }
 
-// adopt adds what the files say and the records do not know.
+// adopt adds what the files show and the records do not know.
 func (f folder) adopt(ctx context.Context, known sqlite.Contents, r *Repaired) error {
 	unknown, err := f.unknown(known)
 	if err != nil {
@@ -215,8 +215,8 @@ func (f folder) adopt(ctx context.Context, known sqlite.Contents, r *Repaired) e
 	return f.setAside(ctx, homeless, r)
 }
 
-// found sorts the unknown deployments by their projects. Those that nothing tells a
-// project of, or that were not ready to serve, are the rest.
+// found sorts the unknown deployments by project. The rest are those without a known project and
+// those that were not ready to serve.
 func (f folder) found(unknown []anchor.DeploymentID) (projects map[anchor.ProjectID]*sqlite.Found, rest []anchor.DeploymentID) {
 	projects = map[anchor.ProjectID]*sqlite.Found{}
 	for _, id := range unknown {
@@ -241,7 +241,8 @@ func (f folder) found(unknown []anchor.DeploymentID) (projects map[anchor.Projec
 	return projects, rest
 }
 
-// reduced reports whether a deployment was pruned but for its hashed files: nothing else is in its tree.
+// reduced reports whether a deployment was pruned except for its hashed files: nothing else is in
+// its tree.
 func (f folder) reduced(d sites.Description) bool {
 	entries, err := os.ReadDir(f.path("artifacts", "trees", string(d.Deployment)))
 	return err == nil && len(entries) == 1 && entries[0].Name() == d.Build.Assets
@@ -311,7 +312,7 @@ func (f folder) adoptProject(
 	return nil, nil
 }
 
-// guess makes the newest deployment live in a project that nothing tells the live one of.
+// guess makes the newest deployment live in a project whose live deployment is unknown.
 func guess(f *sqlite.Found, isNew bool) {
 	ready := slices.DeleteFunc(slices.Clone(f.Deployments), func(d sqlite.FoundDeployment) bool { return !d.CanServe() })
 	if !isNew || f.Live.Deployment != "" || len(ready) == 0 {
@@ -331,7 +332,7 @@ func idsOf(f sqlite.Found) []anchor.DeploymentID {
 	return ids
 }
 
-// setAside moves deployments that no records can be rebuilt of out of the way.
+// setAside moves deployments away for which no records can be rebuilt.
 func (f folder) setAside(ctx context.Context, ids []anchor.DeploymentID, r *Repaired) error {
 	if len(ids) == 0 {
 		return nil

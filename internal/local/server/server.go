@@ -56,8 +56,8 @@ type app struct {
 	wildcardProblem atomic.Pointer[string] // why it is not
 }
 
-// Run starts Anchor, calls c.Ready and serves until ctx ends. What was
-// acknowledged before is there again after the next start, however this one ends.
+// Run starts Anchor, calls c.Ready and serves until ctx ends. Everything acknowledged before is
+// there again after the next start, however this one ends.
 func Run(ctx context.Context, c Config) error {
 	a := &app{Config: c.withDefaults(), started: time.Now(), changed: make(chan string, 1024)}
 	defer a.close()
@@ -83,8 +83,8 @@ func Run(ctx context.Context, c Config) error {
 	return a.serve(ctx, token)
 }
 
-// open brings the parts up in the order of their arrows. What can be refused
-// (Node.js, folder, port) is refused before any record is touched.
+// open starts the parts in the order of their dependencies. It refuses what can be refused
+// (Node.js, folder, port) before it changes any record.
 func (a *app) open(ctx context.Context) (err error) {
 	if a.node, err = worker.FindNode(ctx, a.Node); err != nil {
 		return nodeMissing(err)
@@ -197,7 +197,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	return nil
 }
 
-// serve answers until ctx ends, then lets requests in flight end.
+// serve answers until ctx ends, then lets requests in flight finish.
 func (a *app) serve(ctx context.Context, token string) error {
 	api := a.apiServer()
 	failed := make(chan error, 3)
@@ -238,8 +238,8 @@ func (a *app) apiServer() *http.Server {
 	}
 }
 
-// apiHosts are the names that the API answers for. Where it listens beyond this machine and
-// none is named, clients may know it by any name, so it answers for all: nil.
+// apiHosts returns the names that the API answers for. Where it listens beyond this machine and
+// none is configured, clients may know it by any name, so it answers for all: nil.
 func (a *app) apiHosts() []string {
 	at, err := netip.ParseAddrPort(a.api.Addr().String())
 	if len(a.APIHosts) == 0 && (err != nil || !at.Addr().IsLoopback()) {
@@ -261,18 +261,19 @@ func (a *app) edgeConfig() edge.Config {
 	return c
 }
 
-// grace is how long requests in flight, and what apps do after their answers, may go on when Anchor itself ends.
+// grace is how long requests in flight, and the work of apps after their answers, may continue when
+// Anchor itself ends.
 const grace = 10 * time.Second
 
-// shutDown lets what is under way end within the grace: requests first, then the work that functions go on with after
-// their answers. Deployments are interrupted in between, so that none fails because its function is stopped; the next
-// start goes on with them.
+// shutDown lets work under way end within the grace: requests first, then the work that functions
+// continue after their answers. Deployments are interrupted in between, so that none fails because
+// its function is stopped; the next start continues them.
 func (a *app) shutDown(api *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	err := a.edge.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = nil // streams that would go on for ever
+		err = nil // streams that would never end
 	}
 	err = errors.Join(err, api.Close())
 	a.core.Close()

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 
 func config(t *testing.T, data string) server.Config {
 	t.Helper()
-	// Where the server announces itself to the CLI is below the home folder.
+	// The file in which the server announces itself to the CLI is below the home folder.
 	t.Setenv("HOME", data)
 	t.Setenv("XDG_CONFIG_HOME", filepath.Join(data, "config"))
 	t.Setenv("XDG_RUNTIME_DIR", filepath.Join(data, "run"))
@@ -80,7 +80,7 @@ func TestSecondAnchorOnTheSameData(t *testing.T) {
 	_, down := up(t, c)
 	wantRefused(t, c, anchor.KindInvalid, "data_in_use")
 	down()
-	up(t, c) // the lock goes with its holder
+	up(t, c) // the lock is released with its holder
 }
 
 func TestTakenPorts(t *testing.T) {
@@ -132,7 +132,7 @@ func readToken(t *testing.T, r server.Ready) string {
 	return strings.TrimSpace(string(secret))
 }
 
-// status asks the API for what `anchor status` shows.
+// status asks the API for the data that `anchor status` shows.
 func status(t *testing.T, r server.Ready, token string) (code int, body map[string]any) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.APIURL+"/status", http.NoBody)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestRepaired_StartCommand reads the command as a shell does: its last word must be the
-// folder that was repaired, whatever characters the path contains.
+// TestRepaired_StartCommand parses the command as a shell does: its last word must be the repaired
+// folder, whatever characters the path contains.
 func TestRepaired_StartCommand(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("XDG_DATA_HOME", home)

@@ -91,7 +91,8 @@ func freeBytes(dir string) (uint64, error) {
 	return fs.Bavail * uint64(fs.Bsize), nil
 }
 
-// usedBytes is what the files below dir take on the disk, those of several names once.
+// usedBytes returns the bytes that the files below dir take on the disk. It counts files with
+// several names once.
 func usedBytes(ctx context.Context, dir string) (total int64, err error) {
 	seen := map[uint64]bool{}
 	err = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
@@ -186,8 +187,8 @@ func (a *app) checkDisk() wire.Check {
 	return c
 }
 
-// checkSites reads the files of every live site. What could be put right is reported
-// once: the next look finds nothing.
+// checkSites reads the files of every live site. A repaired fault is reported once: the next check
+// finds nothing.
 func (a *app) checkSites(ctx context.Context) wire.Check {
 	c := wire.Check{Name: "Live sites"}
 	sites, err := a.platform.Examine(ctx)
@@ -224,7 +225,7 @@ func siteFinding(h sites.Health) (detail, hint string) {
 	return detail + ", restored just now", "Run anchor doctor again to verify the files, and find out what damaged them."
 }
 
-// checkNames looks whether a site's host name leads to this machine.
+// checkNames checks whether a site's host name points to this machine.
 func (a *app) checkNames(ctx context.Context) wire.Check {
 	host := "anchor-doctor." + a.BaseDomain
 	c := wire.Check{Name: "Host names"}

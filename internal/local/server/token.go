@@ -13,9 +13,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/atomicfile"
 )
 
-// localToken gives the token by which the CLI on this machine is let in. It is
-// kept in a file that only Anchor's own user can read, and made anew when that is
-// lost or its token revoked.
+// localToken returns the token with which the CLI on this machine authenticates. It is stored in a
+// file that only Anchor's own user can read, and replaced when that file is lost or the token is
+// revoked.
 func (a *app) localToken(ctx context.Context) (string, error) {
 	old, err := os.ReadFile(a.tokenFile())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

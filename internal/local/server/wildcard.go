@@ -9,21 +9,21 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-// wildcard is the name whose certificate the sites below the base domain share:
-// <project>.<base> and <deployment>--<project>.<base>. A CA gives a wildcard for
-// DNS-01 only, so it takes the DNS hook; one certificate for each of these names
-// would meet the CA's limits with the first busy day. *.localhost has a CA of its own.
+// wildcard returns the name whose certificate the sites below the base domain share:
+// <project>.<base> and <deployment>--<project>.<base>. A CA issues a wildcard for DNS-01 only, so
+// it needs the DNS hook; one certificate for each of these names would reach the CA's limits on the
+// first busy day. *.localhost has its own CA.
 func (a *app) wildcard() (h anchor.Hostname, wanted bool) {
 	return anchor.Hostname{Name: "*." + a.BaseDomain, Verified: true}, a.certs != nil && a.localCA == nil
 }
 
-// How long until the wildcard's certificate is looked at again.
+// The time until the wildcard's certificate is checked again.
 const (
 	wildcardPending = 5 * time.Second
-	wildcardIssued  = 10 * time.Minute // renewals are the manager's; this notices a revoked or lost one
+	wildcardIssued  = 10 * time.Minute // the manager renews; this notices a revoked or lost one
 )
 
-// keepWildcard has the wildcard's certificate issued and notes whether it is there.
+// keepWildcard orders the wildcard's certificate and records whether there is one.
 func (a *app) keepWildcard(ctx context.Context) {
 	h, wanted := a.wildcard()
 	if !wanted || a.HTTPS.DNSHook == "" {
@@ -57,7 +57,7 @@ func (a *app) keepWildcard(ctx context.Context) {
 	}
 }
 
-// sitesOrigin is how sites below the base domain are best reached now.
+// sitesOrigin returns how sites below the base domain are best reached now.
 func (a *app) sitesOrigin() origin {
 	if a.PublicURL != "" || !a.covered.Load() {
 		return a.public
@@ -69,7 +69,7 @@ func (a *app) sitesOrigin() origin {
 	return origin{"https", port}
 }
 
-// checkWildcard says why sites below the base domain have no HTTPS, if they should.
+// checkWildcard reports why sites below the base domain have no HTTPS, if they should.
 func (a *app) checkWildcard() wire.Check {
 	h, _ := a.wildcard()
 	c := wire.Check{Name: "HTTPS of sites", OK: a.covered.Load(), Detail: "the certificate of " + h.Name + " is ready"}
