@@ -1,6 +1,5 @@
-// Package logs keeps what the functions of a project print: one file of JSON
-// lines a project, cut over to a second at a size limit, so that a chatty app
-// cannot fill the disk.
+// Package logs stores the output of a project's functions: one file of JSON lines per project,
+// which is set aside for a new one at a size limit, so that a chatty app cannot fill the disk.
 package logs
 
 import (
@@ -15,8 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// MaxFile is the size in bytes at which a project's file is set aside. One file
-// set aside is kept.
+// MaxFile is the size in bytes at which a project's file is set aside. One file set aside is kept.
 const MaxFile = 16 << 20
 
 // Book is the logs of an installation.
@@ -27,7 +25,7 @@ type Book struct {
 	files map[anchor.ProjectID]*file
 }
 
-// Open uses dir, which it makes when it is not there.
+// Open uses dir, which it creates when it does not exist.
 func Open(dir string) (*Book, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the log folder: %w", err)
@@ -108,7 +106,7 @@ func (f *file) append(line []byte) error {
 	close(f.more)
 	f.more = make(chan struct{})
 	if err != nil {
-		// What was written of the line is closed off when the file is opened again.
+		// When the file is opened again, closeOff completes the part of the line that was written.
 		return errors.Join(fmt.Errorf("write the log %s: %w", f.path, err), f.shut())
 	}
 	if f.size >= MaxFile {
@@ -133,8 +131,8 @@ func (f *file) open() error {
 	return nil
 }
 
-// closeOff ends a line that a crash has torn, so that it does not take the next one
-// with it, and gives the file's size.
+// closeOff ends a line that a crash has torn, so that it does not spoil the next one, and returns
+// the file's size.
 func closeOff(out *os.File) (size int64, err error) {
 	info, err := out.Stat()
 	if err != nil || info.Size() == 0 {

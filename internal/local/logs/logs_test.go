@@ -86,7 +86,7 @@ func TestLinesSurviveARestart(t *testing.T) {
 	b.want(t, shop, "", 10, "a", "b")
 }
 
-// TestTornLine is what a crash in the middle of a write leaves.
+// TestTornLine: a crash in the middle of a write leaves a torn line.
 func TestTornLine(t *testing.T) {
 	dir := t.TempDir()
 	b := openBook(t, dir)
@@ -102,7 +102,7 @@ func TestTornLine(t *testing.T) {
 	b.want(t, shop, "", 10, "a", "b", "c")
 }
 
-// fill makes the project's file just not full.
+// fill fills the project's file almost to the limit.
 func (b *Book) fill(t *testing.T, p anchor.ProjectID) {
 	t.Helper()
 	f, err := b.file(p)
@@ -175,7 +175,7 @@ func TestFollowGivesOneDeploymentsLines(t *testing.T) {
 	defer stop()
 	following := b.Follow(ctx, shop, one)
 	b.write(t, shop, two, "not this")
-	b.write(t, shop, one, "1") // before anybody takes the first line
+	b.write(t, shop, one, "1") // before the first line is received
 	seen := 0
 	for l, err := range following {
 		must(t, err)

@@ -14,8 +14,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Last yields the last limit lines of a project, oldest first; of one deployment
-// when d is not empty. It holds their places in the files and one of them at a time.
+// Last yields the last limit lines of a project, oldest first; of one deployment when d is not
+// empty. It holds only their positions and one line in memory.
 func (b *Book) Last(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
 	f, err := b.file(p)
 	if err != nil {
@@ -71,7 +71,7 @@ func (v view) last(ctx context.Context, d anchor.DeploymentID, limit int, yield 
 		if left--; !yield(l) {
 			left = 0
 		}
-		return left > 0 // what was written since the first look is not asked for
+		return left > 0 // lines written since the first look are not wanted
 	}
 	if _, err := scan(first.in, first.at, each); err != nil || left == 0 || first.in == v.current {
 		return err
@@ -80,7 +80,7 @@ func (v view) last(ctx context.Context, d anchor.DeploymentID, limit int, yield 
 	return err
 }
 
-// Follow gives the lines appended after this call until ctx ends.
+// Follow yields the lines appended after this call until ctx ends.
 func (b *Book) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
 	f, err := b.file(p)
 	if err != nil {
@@ -117,14 +117,14 @@ func failing(err error) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) { yield(anchor.LogLine{}, err) }
 }
 
-// place is how far a follower has read: up to offset of the file that was current
-// after so many turns.
+// place is how far a follower has read: up to offset of the file that was current after that number
+// of turns.
 type place struct {
 	turns  int
 	offset int64
 }
 
-// end gives the place after the last line.
+// end returns the place after the last line.
 func (f *file) end() (place, error) {
 	v, err := f.view()
 	if err != nil {
@@ -138,8 +138,8 @@ func (f *file) end() (place, error) {
 	return place{v.turns, size}, err
 }
 
-// since calls line for every line after at and gives the place after them, and the
-// channel that closes when there are more.
+// since calls line for every line after at. It returns the place after them, and the channel that
+// closes when there are more.
 func (f *file) since(at place, line eachLine) (place, <-chan struct{}, error) {
 	v, err := f.view()
 	if err != nil {
@@ -158,8 +158,8 @@ func (f *file) since(at place, line eachLine) (place, <-chan struct{}, error) {
 	return at, v.more, err
 }
 
-// view is both files of a project at one moment, nil where there is none. A turn
-// after it renames them and changes nothing in them.
+// view is both files of a project at one moment; a missing one is nil. A later turn renames the
+// files and does not change their content.
 type view struct {
 	aside, current *os.File
 	turns          int
@@ -198,11 +198,11 @@ func (v view) close() {
 	}
 }
 
-// eachLine is called with a line and where it begins; false ends the scan.
+// eachLine is called with a line and the offset at which it begins; false ends the scan.
 type eachLine func(at int64, l anchor.LogLine) bool
 
-// scan calls line for every whole line from offset at and returns the offset after
-// the last. No file has no lines; a torn line, left by a crash, is passed over.
+// scan calls line for every complete line from offset at and returns the offset after the last one.
+// A nil file has no lines; a torn line, left by a crash, is skipped.
 func scan(in *os.File, at int64, line eachLine) (int64, error) {
 	if in == nil {
 		return at, nil
