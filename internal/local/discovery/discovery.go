@@ -1,5 +1,5 @@
-// Package discovery is how the CLI finds the Anchor that runs on the same machine: the
-// server writes where it is and a token into a file that only its user can read.
+// Package discovery lets the CLI find the Anchor that runs on the same machine: the server writes
+// its address and a token into a file that only its user can read.
 package discovery
 
 import (
@@ -21,8 +21,8 @@ type Server struct {
 
 const fileName = "server.json"
 
-// DefaultData is the data folder when none is named: $XDG_DATA_HOME/anchor, else
-// /var/lib/anchor for root, else ~/.local/share/anchor.
+// DefaultData returns the default data folder: $XDG_DATA_HOME/anchor, else /var/lib/anchor for
+// root, else ~/.local/share/anchor.
 func DefaultData() (string, error) {
 	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "anchor"), nil
@@ -37,12 +37,12 @@ func DefaultData() (string, error) {
 	return filepath.Join(home, ".local", "share", "anchor"), nil
 }
 
-// FileIn is where a server with this data folder announces itself.
+// FileIn returns the path at which a server with this data folder announces itself.
 func FileIn(data string) string { return filepath.Join(data, fileName) }
 
-// Write announces s in its data folder and at a pointer of its own. The files are
-// replaced in one step and have mode 0600. A server whose pointer cannot be written
-// is only found through its data folder.
+// Write announces s in its data folder and in a pointer file. The files are replaced in one step
+// and have mode 0600. A server whose pointer cannot be written is only found through its data
+// folder.
 func Write(s Server) error {
 	if err := writePrivate(FileIn(s.Data), s); err != nil {
 		return fmt.Errorf("write the file by which the CLI finds the server: %w", err)
@@ -56,7 +56,7 @@ func Write(s Server) error {
 	return nil
 }
 
-// Remove takes back what Write wrote, and leaves what another server wrote since.
+// Remove removes what Write wrote, and keeps what another server has written since.
 func Remove(s Server) error {
 	files := []string{FileIn(s.Data)}
 	if pointer, err := pointerTo(s); err == nil {
@@ -74,8 +74,9 @@ func Remove(s Server) error {
 	return errors.Join(errs...)
 }
 
-// Find gives the server that runs on this machine, of several the one announced last,
-// or ok false and the files it looked at, with the reason where one is there and of no use.
+// Find returns the server that runs on this machine; of several, the one announced last. Without
+// one, ok is false and tried lists the files it read, with the reason where a file exists and is
+// unusable.
 func Find() (s Server, tried []string, ok bool) {
 	files, err := pointers()
 	if err == nil && len(files) == 0 {

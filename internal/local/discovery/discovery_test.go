@@ -73,8 +73,8 @@ func TestAnAnnouncementOthersCanReadIsPassedOver(t *testing.T) {
 	}
 }
 
-// Two servers of one user: the CLI takes the one started last, and when that one ends,
-// in order or not, the other.
+// Two servers of one user: the CLI uses the one started last. When that one ends, cleanly or not,
+// the CLI uses the other.
 func TestTheEndOfOneServerLeavesTheOthers(t *testing.T) {
 	home(t)
 	first := discovery.Server{URL: "http://127.0.0.1:1", PID: os.Getpid(), Data: t.TempDir()}
@@ -87,7 +87,7 @@ func TestTheEndOfOneServerLeavesTheOthers(t *testing.T) {
 		}
 		for _, name := range pointers(t) {
 			if !slices.Contains(before, name) {
-				at := time.Unix(int64(1_700_000_000+i), 0) // file systems do not tell the same moment apart
+				at := time.Unix(int64(1_700_000_000+i), 0) // file systems do not distinguish times this close
 				if err := os.Chtimes(name, at, at); err != nil {
 					t.Fatal(err)
 				}

@@ -9,11 +9,11 @@ import (
 	"slices"
 )
 
-// pointerPattern matches the files by which the servers of this user are found wherever
-// their data is: one each, so that the end of one leaves the others'.
+// pointerPattern matches the files through which the servers of this user are found wherever their
+// data is. Each server has one, so that its end does not affect the others.
 const pointerPattern = "server-*.json"
 
-// pointerDir is where these files are: $XDG_RUNTIME_DIR/anchor, else ~/.anchor.
+// pointerDir returns the folder of these files: $XDG_RUNTIME_DIR/anchor, else ~/.anchor.
 func pointerDir() (string, error) {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "anchor"), nil
@@ -25,7 +25,8 @@ func pointerDir() (string, error) {
 	return filepath.Join(home, ".anchor"), nil
 }
 
-// pointerTo names the pointer after the data folder, which one server at a time uses.
+// pointerTo returns the path of the pointer, named after the data folder, which one server at a
+// time uses.
 func pointerTo(s Server) (string, error) {
 	dir, err := pointerDir()
 	if err != nil {
@@ -35,7 +36,7 @@ func pointerTo(s Server) (string, error) {
 	return filepath.Join(dir, fmt.Sprintf("server-%x.json", digest[:8])), nil
 }
 
-// pointers lists those that are there, the one written last first.
+// pointers lists the existing pointers, the most recently written first.
 func pointers() ([]string, error) {
 	dir, err := pointerDir()
 	if err != nil {
@@ -49,7 +50,7 @@ func pointers() ([]string, error) {
 	return names, nil
 }
 
-// written gives when the file was, as Unix nanoseconds; 0 when it is gone.
+// written returns when the file was written, in Unix nanoseconds; 0 when it is gone.
 func written(name string) int64 {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -58,7 +59,7 @@ func written(name string) int64 {
 	return info.ModTime().UnixNano()
 }
 
-// dropDead removes what servers left that were killed.
+// dropDead removes the pointers of servers that were killed.
 func dropDead() {
 	names, err := pointers()
 	if err != nil {
@@ -66,7 +67,7 @@ func dropDead() {
 	}
 	for _, name := range names {
 		if s, err := readPrivate[Server](name); err == nil && !runs(s.PID) {
-			_ = os.Remove(name) // what stays is passed over
+			_ = os.Remove(name) // a file that stays is ignored
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/atomicfile"
 )
 
-// writePrivate replaces the file by v as JSON, in one step, for this user's eyes only.
+// writePrivate replaces the file by v as JSON, in one step, readable for this user only.
 func writePrivate(name string, v any) error {
 	content, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
@@ -21,8 +21,8 @@ func writePrivate(name string, v any) error {
 	return atomicfile.WriteFile(name, append(content, '\n'), 0o600)
 }
 
-// readPrivate reads what writePrivate wrote. A file that others could have read is
-// refused: the token in it is no secret.
+// readPrivate reads a file that writePrivate wrote. It refuses a file that others could have read:
+// its token is not secret.
 func readPrivate[T any](name string) (v T, err error) {
 	info, err := os.Stat(name)
 	if err != nil {

@@ -4,7 +4,7 @@ package announce
 
 import "os"
 
-// runs reports whether a process of that id exists.
+// runs reports whether a process with that id exists.
 func runs(pid int) bool {
 	p, err := os.FindProcess(pid)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// runs reports whether a process of that id exists, whoever owns it.
+// runs reports whether a process with that id exists, of whatever user.
 func runs(pid int) bool {
 	if pid <= 0 {
 		return false

@@ -17,8 +17,8 @@ type Remote struct {
 	Region       string `json:"region"`
 }
 
-// file is where the remote is kept: the user's configuration folder, as what is in it
-// cannot be made again.
+// file returns the path of the remote's file. It is in the user's configuration folder, as its
+// content cannot be recreated.
 func (r Remote) file() (string, error) {
 	dir, err := os.UserConfigDir()
 	if err != nil {
@@ -27,7 +27,7 @@ func (r Remote) file() (string, error) {
 	return filepath.Join(dir, "anchor", "aws-"+r.Installation+"-"+r.Account+"-"+r.Region+".json"), nil
 }
 
-// Keep writes r to a file of mode 0600 and gives its name.
+// Keep writes r to a file of mode 0600 and returns its name.
 func (r Remote) Keep() (string, error) {
 	name, err := r.file()
 	if err != nil {
@@ -39,7 +39,7 @@ func (r Remote) Keep() (string, error) {
 	return name, nil
 }
 
-// Forget removes what Keep wrote, if it is there.
+// Forget removes the file that Keep wrote, if it exists.
 func (r Remote) Forget() error {
 	name, err := r.file()
 	if err != nil {
@@ -51,8 +51,7 @@ func (r Remote) Forget() error {
 	return nil
 }
 
-// Kept gives the name of the file of r's installation and whether it holds a token
-// for r's URL.
+// Kept returns the name of the file of r's installation and whether it holds a token for r's URL.
 func (r Remote) Kept() (name string, ok bool) {
 	name, err := r.file()
 	if err != nil {
@@ -62,8 +61,8 @@ func (r Remote) Kept() (name string, ok bool) {
 	return name, err == nil && sameURL(kept.URL, r.URL) && kept.Token != ""
 }
 
-// FindRemote gives the remote of the API at url. A file that others could read is
-// passed over: its token is no secret.
+// FindRemote returns the remote of the API at url. It ignores a file that others could read: its
+// token is not secret.
 func FindRemote(url string) (Remote, bool) {
 	dir, err := os.UserConfigDir()
 	if err != nil {
