@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// Error is a failed write. It names the file that was meant, not the temporary one.
+// Error is a failed write. It names the target file, not the temporary one.
 type Error struct {
 	Op, Path string
 	Err      error

@@ -1,5 +1,5 @@
-// Package atomicfile writes files that are whole or absent, never half: a temporary file beside the target,
-// fsync, rename, fsync of the folder. It imports nothing of Anchor's.
+// Package atomicfile writes files that are whole or absent, never half written: a temporary file
+// beside the target, fsync, rename, fsync of the folder. It imports no other package of Anchor.
 package atomicfile
 
 import (
@@ -9,15 +9,16 @@ import (
 	"path/filepath"
 )
 
-// File is a file being written that does not have its name yet. End it with Commit, Replace or Discard.
+// File is a file that is being written and does not have its name yet. End it with Commit, Replace
+// or Discard.
 type File struct {
 	file *os.File
 	path string
 }
 
-// CreateIn starts a file that will be called path, in a temporary file of the folder tmp, which must be on the
-// file system of path. perm is set exactly: the umask does not apply. A folder of its own for temporary files
-// makes it cheap to remove what a killed process left.
+// CreateIn starts a file that will be named path, as a temporary file in the folder tmp, which must
+// be on the file system of path. perm is set exactly: the umask does not apply. A separate folder
+// for temporary files makes it cheap to remove what a killed process left.
 func CreateIn(tmp, path string, perm fs.FileMode) (*File, error) {
 	f, err := os.CreateTemp(tmp, ".writing-*")
 	if err != nil {
@@ -35,13 +36,14 @@ func (f *File) Write(p []byte) (int, error) {
 	return n, explain("write", f.path, err)
 }
 
-// WriteAt implements io.WriterAt, for headers that are known last.
+// WriteAt implements io.WriterAt, for headers that are known only at the end.
 func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	n, err := f.file.WriteAt(p, off)
 	return n, explain("write", f.path, err)
 }
 
-// Commit gives the file its name, replacing what had it. When it returns nil the file survives a power cut.
+// Commit renames the file to its path and replaces a file there. When it returns nil the file
+// survives a power cut.
 func (f *File) Commit() error {
 	if err := f.Replace(); err != nil {
 		return err
@@ -49,8 +51,8 @@ func (f *File) Commit() error {
 	return SyncDir(filepath.Dir(f.path))
 }
 
-// Replace is Commit without the fsync of the folder: after a power cut path holds the old or the new
-// content, whole, but the new one is not promised. It is for what can be made again.
+// Replace is Commit without the fsync of the folder: after a power cut path holds the old or the
+// new content, whole, but the new one is not promised. It is for content that can be created again.
 func (f *File) Replace() error {
 	defer f.Discard()
 	if err := f.file.Sync(); err != nil {

@@ -1,10 +1,10 @@
-// Package keylock is a lock for each key of a set that nobody lists beforehand.
+// Package keylock provides a lock for each key of an open set.
 package keylock
 
 import "sync"
 
-// Locks holds a lock for each key that somebody holds or waits for, and nothing for the
-// others. The zero value is ready to use.
+// Locks holds a lock for each key that is held or waited for, and nothing for the others. The zero
+// value is ready to use.
 type Locks[K comparable] struct {
 	mu   sync.Mutex
 	held map[K]*lock
@@ -15,7 +15,7 @@ type lock struct {
 	users int
 }
 
-// Lock waits for the key's lock and gives what releases it, once.
+// Lock waits for the key's lock and returns the function that releases it. Call that function once.
 func (l *Locks[K]) Lock(key K) (unlock func()) {
 	l.mu.Lock()
 	if l.held == nil {

@@ -1,5 +1,5 @@
-// Package retry repeats calls that failed for a reason that passes: a conflict, a throttled request. It imports nothing
-// of Anchor's.
+// Package retry repeats calls that failed for a temporary reason: a conflict, a throttled request.
+// It imports no other package of Anchor.
 package retry
 
 import (
@@ -9,15 +9,17 @@ import (
 	"time"
 )
 
-// Policy says how often a call is made and how long the pauses are. The pause after the n-th call, counted from 0, is
-// random between 0 and First·2ⁿ, at most Longest ("full jitter"): callers that collided do not collide again.
+// Policy sets how often a call is made and how long the pauses are. The pause after the n-th call,
+// counted from 0, is random between 0 and First·2ⁿ, at most Longest ("full jitter"), so that
+// callers that collided do not collide again.
 type Policy struct {
 	First, Longest time.Duration
-	Calls          int // that Do makes at most
+	Calls          int // the most that Do makes
 }
 
-// Do calls f until it returns nil, an error that Again did not mark, or the last error that Calls allows, and returns
-// that error without the mark. When ctx ends during a pause it returns the cause of that.
+// Do calls f until it returns nil, an error that Again did not mark, or the last error that Calls
+// allows, and returns that error without the mark. When ctx ends during a pause, Do returns the
+// cause.
 func Do(ctx context.Context, p Policy, f func() error) error {
 	for n := 0; ; n++ {
 		err := f()
@@ -34,7 +36,7 @@ func Do(ctx context.Context, p Policy, f func() error) error {
 	}
 }
 
-// Again marks an error of a call that Do repeats. It returns nil for nil.
+// Again marks an error after which Do repeats the call. It returns nil for nil.
 func Again(err error) error {
 	if err == nil {
 		return nil
@@ -47,7 +49,8 @@ type marked struct{ err error }
 func (m *marked) Error() string { return m.err.Error() }
 func (m *marked) Unwrap() error { return m.err }
 
-// Pause waits for the pause after the n-th call, counted from 0. It returns the cause when ctx ends before.
+// Pause waits for the pause after the n-th call, counted from 0. When ctx ends first, it returns
+// the cause.
 func (p Policy) Pause(ctx context.Context, n int) error {
 	timer := time.NewTimer(rand.N(p.limit(n) + 1))
 	defer timer.Stop()

@@ -8,9 +8,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// patience is how long goroutines may take to end after the last test. goleak itself
-// looks for 0.4 s, in which a busy machine may not come to a connection that closes.
-// It only matters when something leaks.
+// patience is how long goroutines may take to end after the last test. goleak itself waits 0.4 s,
+// in which a busy machine may not get to close a connection. It only matters when something leaks.
 const patience = 30 * time.Second
 
 // Main is goleak.VerifyTestMain with patience. It does not return.
@@ -18,7 +17,7 @@ func Main(m goleak.TestingM, ignored ...goleak.Option) {
 	goleak.VerifyTestMain(patient{m, ignored}, ignored...)
 }
 
-// patient is tests that end when their goroutines have.
+// patient wraps tests: it ends when their goroutines have ended.
 type patient struct {
 	goleak.TestingM
 	ignored []goleak.Option

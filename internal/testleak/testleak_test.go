@@ -7,7 +7,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// tests are some that leave a goroutine behind until end.
+// tests leave a goroutine behind until end.
 type tests struct {
 	code int
 	end  <-chan time.Time
@@ -20,7 +20,7 @@ func (s tests) Run() int {
 
 func TestGoroutinesThatEndAreWaitedFor(t *testing.T) {
 	now := goleak.IgnoreCurrent()
-	late := time.After(2 * time.Second) // goleak looks for less
+	late := time.After(2 * time.Second) // goleak waits less
 	if code := (patient{tests{end: late}, []goleak.Option{now}}).Run(); code != 0 {
 		t.Errorf("the tests ended with %d", code)
 	}

@@ -1,5 +1,5 @@
-// Package testport finds ports for servers that have to know theirs before they
-// listen, or listen on it again after a restart. It is for tests and benchmarks.
+// Package testport finds ports for servers that have to know their port before they listen, or
+// listen on it again after a restart. It is for tests and benchmarks.
 package testport
 
 import (
@@ -10,16 +10,15 @@ import (
 	"testing"
 )
 
-// The ports below those that the kernel gives to outgoing connections
-// (net.ipv4.ip_local_port_range begins at 32768; RFC 6335, section 6 has 49152): with
-// one that was free for `:0`, any connection of the machine may take it before the
-// server does.
+// The ports below those that the kernel assigns to outgoing connections
+// (net.ipv4.ip_local_port_range begins at 32768; RFC 6335, section 6 has 49152). A port that was
+// free for `:0` may be taken by any connection of the machine before the server listens.
 const lowest, highest = 10_000, 32_000
 
-// tries bounds the search; a machine on which as many ports are taken is broken.
+// tries bounds the search; a machine on which this many ports are taken is broken.
 const tries = 200
 
-// Get gives a port that nobody holds on 127.0.0.1, neither of TCP nor of UDP.
+// Get returns a port that is free on 127.0.0.1 for both TCP and UDP.
 func Get() (int, error) {
 	var err error
 	for range tries {
@@ -31,8 +30,8 @@ func Get() (int, error) {
 	return 0, fmt.Errorf("find a free port between %d and %d: %w", lowest, highest, err)
 }
 
-// Address gives 127.0.0.1 with such a port, as net.Listen takes it, to a test, which
-// ends when there is none.
+// Address returns 127.0.0.1 with such a port, in the form for net.Listen. The test fails when there
+// is none.
 func Address(t testing.TB) string {
 	t.Helper()
 	port, err := Get()
