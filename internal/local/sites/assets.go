@@ -16,9 +16,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/isr/awswire"
 )
 
-// Upload indexes the deployment's static files and makes the compressed variants
-// that are not there yet. The files themselves arrived with the artifact and are
-// served from where they lie.
+// Upload indexes the deployment's static files and creates the missing compressed variants. The
+// files themselves arrived with the artifact and are served from where they are.
 func (p *Platform) Upload(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
 	d := p.describe(a)
 	files := assetFiles(a)
@@ -69,10 +68,10 @@ func (p *Platform) readIndex(d Description) (*asset.Index, error) {
 	return asset.Decode(in, p.place(d))
 }
 
-// original finds the file behind a key that the image function asks for (OpenNext's s3
-// image loader: the URL's path without the leading slash). A file that the app's rules
-// decide about is an original only where they let a visitor without credentials have it:
-// Next.js fetches originals with such a request (server/image-optimizer.js).
+// original finds the file for a key that the image function requests (OpenNext's s3 image loader:
+// the URL's path without the leading slash). A file that the app's rules decide about is an
+// original only where they allow a visitor without credentials to get it: Next.js fetches originals
+// with such a request (server/image-optimizer.js).
 func (p *Platform) original(ns, key string) (awswire.Asset, bool) {
 	s := p.siteByName(ns)
 	if s == nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/isr/awswire"
 )
 
-// Seed gives the deployment a namespace with the prerendered pages and tags of its
-// build. The entries are as old as the deployment, as they would be in S3.
+// Seed creates the deployment's namespace with the prerendered pages and tags of its build. The
+// entries are as old as the deployment, as they would be in S3.
 func (p *Platform) Seed(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
 	tree := os.DirFS(a.Dir)
 	files, err := opennext.CacheFiles(tree, a.Build)
@@ -53,8 +53,8 @@ func buildTags(tree fs.FS, b anchor.Build) ([]isr.TagRow, error) {
 	return rows, nil
 }
 
-// Siblings lists the namespaces of the project that the deployment is of: the ids of its
-// deployments that have a site here, none for an unknown deployment.
+// Siblings returns the namespaces of the deployment's project: the ids of its deployments that have
+// a site here, or none for an unknown deployment.
 func (p *Platform) Siblings(id anchor.DeploymentID) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

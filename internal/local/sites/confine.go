@@ -10,8 +10,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker/cgroup"
 )
 
-// group returns the control group of a project's workers, with the limits that the records have in force. A site whose
-// limits the system refuses is served all the same, within those that each process can hold.
+// group returns the control group of a project's workers, with the limits in the records. A site
+// whose limits the system refuses is served within those that each process can hold.
 func (p *Platform) group(project anchor.ProjectID) (*cgroup.Group, error) {
 	if p.Groups == nil {
 		return nil, nil
@@ -27,8 +27,8 @@ func (p *Platform) group(project anchor.ProjectID) (*cgroup.Group, error) {
 	return g, nil
 }
 
-// Limit puts the limits that the records have of the project in force, for workers that run as well. Where a limit
-// holds for each process by itself, it does for those that start from now on.
+// Limit applies the limits in the records to the project, and also to workers that run already. A
+// limit that holds for each process separately applies to processes that start from now on.
 func (p *Platform) Limit(ctx context.Context, project anchor.ProjectID) error {
 	if p.Groups == nil {
 		return nil
@@ -54,7 +54,7 @@ func (p *Platform) limit(ctx context.Context, project anchor.ProjectID, g *cgrou
 	return unheld, nil
 }
 
-// LimitUsage returns what the project's workers take.
+// LimitUsage returns what the project's workers use.
 func (p *Platform) LimitUsage(project anchor.ProjectID) anchor.LimitUsage {
 	if p.Groups == nil {
 		return anchor.LimitUsage{}

@@ -30,7 +30,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The worker package keeps one thread for the starts of processes.
+	// The worker package keeps one thread for starting processes.
 	testleak.Main(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/local/worker.spawn"))
 }
 
@@ -81,7 +81,7 @@ func newInstallation(t *testing.T) *installation {
 	return in
 }
 
-// start brings the platform and an edge of its own up over what is there.
+// start opens the platform and a new edge on the existing data.
 func (in *installation) start(t *testing.T) {
 	t.Helper()
 	run, err := os.MkdirTemp("", "anchor-") // short, for the sockets

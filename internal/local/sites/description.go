@@ -14,9 +14,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/atomicfile"
 )
 
-// Description is what the platform needs to bring a deployment's site back after a
-// restart without reading its artifact again, and what the records can be rebuilt from
-// when they are lost.
+// Description is what the platform needs to open a deployment's site after a restart without
+// reading its artifact again, and to rebuild lost records.
 type Description struct {
 	Deployment anchor.DeploymentID
 	Project    anchor.ProjectID
@@ -24,20 +23,20 @@ type Description struct {
 	Dir        string // the unpacked tree, absolute; set when it is read
 	Build      anchor.Build
 
-	Owner  anchor.Project    // the zero value in a file of an older Anchor, as the rest
+	Owner  anchor.Project    // the zero value in a file of an older Anchor, as the fields below
 	Record anchor.Deployment // as it was when it was last written here
 	Sealed []byte            // the environment it is locked to, sealed with the key of the data folder
-	Ready  bool              // it has answered its probe
+	Ready  bool              // the deployment has answered its probe
 }
 
-// Pointer is where a project's live pointer was when traffic last followed it.
+// Pointer is a project's live pointer at the time when traffic last followed it.
 type Pointer struct {
 	anchor.Live
 	Order int64
 }
 
-// Folder is the folder of the platform's own files. It is read without a Platform when
-// the records are compared with it or rebuilt from it.
+// Folder is the folder of the platform's own files. It is read without a Platform when the records
+// are compared with it or rebuilt from it.
 type Folder string
 
 func (f Folder) path(parts ...string) string {
@@ -51,7 +50,7 @@ func (f Folder) index(id anchor.DeploymentID) string { return f.path("sites", st
 func (f Folder) rules(id anchor.DeploymentID) string { return f.path("sites", string(id)+".rules") }
 func (f Folder) pointer(p anchor.ProjectID) string   { return f.path("lives", string(p)+".json") }
 
-// make makes the folders that are not there.
+// make creates the missing folders.
 func (f Folder) make() error {
 	for _, dir := range []string{"sites", "variants", "lives", "trash"} {
 		if err := os.MkdirAll(f.path(dir), 0o700); err != nil {
@@ -86,7 +85,7 @@ func (f Folder) ids(folder string) ([]string, error) {
 	return ids, nil
 }
 
-// Description reads one. Its error is fs.ErrNotExist when there is none.
+// Description reads one description. Its error is fs.ErrNotExist when there is none.
 func (f Folder) Description(id anchor.DeploymentID) (d Description, err error) {
 	return d, f.read(f.description(id), &d)
 }
@@ -128,7 +127,7 @@ func (f Folder) keepPointer(live anchor.Live) error {
 	return f.write(f.pointer(live.ProjectID), Pointer{live, live.Order})
 }
 
-// DropPointer forgets where the project's live pointer was.
+// DropPointer removes the stored live pointer of the project.
 func (f Folder) DropPointer(p anchor.ProjectID) error {
 	if err := os.Remove(f.pointer(p)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -136,13 +135,12 @@ func (f Folder) DropPointer(p anchor.ProjectID) error {
 	return nil
 }
 
-// Remove moves what the folder has of a deployment to its trash. What is not there is
-// no error.
+// Remove moves what the folder has of a deployment to its trash. A missing file is not an error.
 func (f Folder) Remove(id anchor.DeploymentID) error {
 	var errs []error
 	for _, path := range []string{f.index(id), f.rules(id), f.description(id)} {
 		now, trashed := time.Now(), f.path("trash", filepath.Base(path))
-		err := os.Chtimes(path, now, now) // its age there is that of its removal
+		err := os.Chtimes(path, now, now) // its age there counts from its removal
 		if err == nil {
 			err = os.Rename(path, trashed)
 		}
@@ -153,7 +151,7 @@ func (f Folder) Remove(id anchor.DeploymentID) error {
 	return errors.Join(errs...)
 }
 
-// emptyTrash deletes what was removed longer than age ago.
+// emptyTrash deletes what was removed more than age ago.
 func (f Folder) emptyTrash(age time.Duration) error {
 	entries, err := os.ReadDir(f.path("trash"))
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 // names it in seconds).
 const oneYear = "max-age=31536000"
 
-// Attach implements domains.Front: the name leads to its project's live deployment
-// over HTTPS, in the next table.
+// Attach implements domains.Front: from the next table on, the name leads to its project's live
+// deployment over HTTPS.
 func (p *Platform) Attach(_ context.Context, h anchor.Hostname) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -33,7 +33,7 @@ func (p *Platform) Detach(_ context.Context, h anchor.Hostname) error {
 	return nil
 }
 
-// Target implements domains.Front: the addresses of this machine.
+// Target implements domains.Front. It returns the addresses of this machine.
 func (p *Platform) Target(_ context.Context, h anchor.Hostname) ([]anchor.DNSRecord, error) {
 	records := make([]anchor.DNSRecord, 0, len(p.Addresses))
 	for _, addr := range p.Addresses {
@@ -52,8 +52,8 @@ func recordType(addr netip.Addr) string {
 	return "AAAA"
 }
 
-// attached adds the custom domains to a table under construction; p.mu is held. A
-// name whose project has nothing live yet has no site.
+// attached adds the custom domains to a table under construction; p.mu is held. A name whose
+// project has no live deployment yet has no site.
 func (p *Platform) attached(hosts map[string]*edge.Site) map[string]edge.Policy {
 	policies := make(map[string]edge.Policy, len(p.domains))
 	for name, h := range p.domains {

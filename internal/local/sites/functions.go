@@ -14,8 +14,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// Publish gives every function its version and makes the deployment reachable
-// under its own host. Versions of one deployment share its number.
+// Publish assigns every function its version and makes the deployment reachable under its own host.
+// Versions of one deployment share its number.
 func (p *Platform) Publish(ctx context.Context, a deploy.Artifact, note deploy.Note) (map[string]anchor.FunctionVersion, error) {
 	number, err := p.Records.Number(ctx, a.Deployment.ID)
 	if err != nil {
@@ -43,8 +43,8 @@ func (p *Platform) Publish(ctx context.Context, a deploy.Artifact, note deploy.N
 	return versions, nil
 }
 
-// codeSha256 stands for Lambda's: it is over the names and digests of the
-// bundle's files, so equal code has an equal sum.
+// codeSha256 stands in for Lambda's: it covers the names and digests of the bundle's files, so
+// equal code has an equal sum.
 func codeSha256(a deploy.Artifact, f anchor.Function) string {
 	h := sha256.New()
 	for _, file := range a.Manifest.Files {
@@ -67,7 +67,7 @@ func (p *Platform) describe(a deploy.Artifact) Description {
 	}
 }
 
-// sealed describes the deployment with its sealed environment.
+// sealed returns the description of the deployment with its sealed environment.
 func (p *Platform) sealed(ctx context.Context, a deploy.Artifact) (Description, error) {
 	d := p.describe(a)
 	sealed, err := p.Secrets.Sealed(ctx, a.Deployment.ID)

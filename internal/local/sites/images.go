@@ -18,9 +18,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
 )
 
-// images answers /_next/image as `next start` does (next/dist/server/image-optimizer.js, setResponseHeaders), where
-// OpenNext's image function leaves out half: the headers that keep an SVG from running scripts, an ETag that is made of
-// the picture, 404 for an original that is not there, and failures that no browser keeps.
+// images answers /_next/image as `next start` does (next/dist/server/image-optimizer.js,
+// setResponseHeaders). OpenNext's image function leaves out half of it: the headers that keep an
+// SVG from running scripts, an ETag derived from the picture, 404 for an original that does not
+// exist, and failures that no browser keeps.
 type images struct {
 	function http.Handler
 	headers  anchor.Images
@@ -29,7 +30,7 @@ type images struct {
 	seen     seenImages
 }
 
-// newImages takes the site whose static files the originals are.
+// newImages takes the site whose static files are the originals.
 func newImages(function http.Handler, headers anchor.Images, site *edge.Site) *images {
 	return &images{function: function, headers: headers.OrDefault(), files: site.Assets, rules: site.Rules}
 }
@@ -56,11 +57,12 @@ func (i *images) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		i.seen.add(query, h.Clone())
 	}
 	maps.Copy(w.Header(), h)
-	// It knows conditions, ranges and HEAD.
+	// ServeContent handles conditions, ranges and HEAD.
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(made.body.Bytes()))
 }
 
-// make has the function make the picture. It is asked without conditions, and by GET: the ETag of a HEAD is the picture's.
+// make calls the function to make the picture, by GET and without conditions: the ETag of a HEAD is
+// the picture's.
 func (i *images) make(r *http.Request) *madeImage {
 	whole := r.Clone(r.Context())
 	if r.Method == http.MethodHead {
@@ -74,8 +76,8 @@ func (i *images) make(r *http.Request) *madeImage {
 	return made
 }
 
-// fail passes a failure on. The function knows no status but 400 and 500; that of an upstream's failure the bootstrap has
-// set (worker/bootstrap/image.mjs).
+// fail forwards a failure. The function knows no status but 400 and 500; the bootstrap has set that
+// of an upstream's failure (worker/bootstrap/image.mjs).
 func (i *images) fail(w http.ResponseWriter, r *http.Request, made *madeImage, source string) {
 	isOwnPath := strings.HasPrefix(source, "/") && !strings.HasPrefix(source, "//")
 	if made.status == http.StatusInternalServerError && isOwnPath && !i.isHandedOut(source) && made.header.Get("X-Anchor-Error") == "" {
@@ -83,7 +85,7 @@ func (i *images) fail(w http.ResponseWriter, r *http.Request, made *madeImage, s
 		made.body.Reset()
 		made.body.WriteString(`"url" parameter is valid but internal response is invalid`)
 	}
-	// OpenNext: public,max-age=60,immutable. Next.js lets a browser ask for a picture again that failed.
+	// OpenNext: public,max-age=60,immutable. Next.js lets a browser request a failed picture again.
 	if made.status >= http.StatusBadRequest && made.header.Get("X-Anchor-Error") == "" {
 		made.header.Del("Cache-Control")
 	}
@@ -95,14 +97,15 @@ func (i *images) fail(w http.ResponseWriter, r *http.Request, made *madeImage, s
 	}
 }
 
-// isOwnFile reports whether source, the url parameter, names a file of the deployment, which never changes.
+// isOwnFile reports whether source, the url parameter, names a file of the deployment, which never
+// changes.
 func (i *images) isOwnFile(source string) bool {
 	_, ok := i.ownFile(source)
 	return ok
 }
 
-// isHandedOut reports whether the function gets the original in any case. One that the app's rules decide about may have
-// been kept from it, which to the function is the same as none.
+// isHandedOut reports whether the function gets the original in any case. The app's rules may
+// withhold an original that they decide about, which to the function looks as if it did not exist.
 func (i *images) isHandedOut(source string) bool {
 	path, ok := i.ownFile(source)
 	rule := i.rules[path]
@@ -119,7 +122,8 @@ func (i *images) ownFile(source string) (path string, ok bool) {
 	return u.Path, ok
 }
 
-// madeImage keeps a function's answer. Pictures are small: what Next.js makes of one is at most as large as its original.
+// madeImage keeps a function's answer. Pictures are small: Next.js' result is at most as large as
+// the original.
 type madeImage struct {
 	header http.Header
 	status int
@@ -139,7 +143,7 @@ func (m *madeImage) Write(p []byte) (int, error) {
 	return m.body.Write(p)
 }
 
-// disposition names the picture by its original's path, with the extension of what was made of it
+// disposition names the picture after its original's path, with the extension of the result
 // (getFileNameWithExtension in next/dist/server/image-optimizer.js).
 func disposition(kind, source, contentType string) string {
 	u, err := url.Parse(source)
@@ -162,7 +166,8 @@ var imageExtensions = map[string]string{
 	"image/svg+xml": ".svg", "image/x-icon": ".ico", "image/bmp": ".bmp", "image/tiff": ".tiff",
 }
 
-// notModified answers 304 if the client has the picture that was sent with header; nil is none.
+// notModified answers 304 if the client has the picture that was sent with header; a nil header
+// stands for none.
 func notModified(w http.ResponseWriter, r *http.Request, header http.Header) bool {
 	if header == nil || r.Header["If-None-Match"] == nil {
 		return false
@@ -177,14 +182,16 @@ func notModified(w http.ResponseWriter, r *http.Request, header http.Header) boo
 	return true
 }
 
-// seenImages remembers the headers of pictures that were made of the deployment's own files, by query and Accept: who has
-// one is told so without a process making it again. Originals elsewhere may change, so those are made.
+// seenImages remembers the headers of pictures that were made of the deployment's own files, by
+// query and Accept: a client that has the picture gets a 304 without a process making it again.
+// Originals elsewhere may change, so those are made.
 type seenImages struct {
 	mu     sync.Mutex
 	header map[string]http.Header
 }
 
-// mostSeenImages bounds the memory to some hundred KiB per deployment; beyond it the list begins empty.
+// mostSeenImages bounds the memory to some hundred KiB per deployment; beyond it the list starts
+// again empty.
 const mostSeenImages = 1024
 
 func (s *seenImages) find(query string) http.Header {

@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
 )
 
-// picture is what the image function of these tests answers; calls counts how often it was asked.
+// picture is the answer of the image function in these tests; calls counts how often it was called.
 type picture struct {
 	body, contentType string
 	status            int
@@ -36,8 +36,8 @@ func (p *picture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, p.body)
 }
 
-// optimizer is the handler in front of p, for a deployment whose files are /docs/own.png and, under the middleware,
-// /docs/guarded.png.
+// optimizer returns the handler in front of p, for a deployment whose files are /docs/own.png and,
+// under the middleware, /docs/guarded.png.
 func optimizer(t *testing.T, p *picture, headers anchor.Images) http.Handler {
 	t.Helper()
 	root := t.TempDir()

@@ -11,8 +11,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// Limits bound what one deployment may take of the machine. Zero fields take the defaults
-// named here.
+// Limits bound what one deployment may use of the machine. Zero fields take the defaults named
+// here.
 type Limits struct {
 	Functions int // of a deployment: 64
 	Processes int // of a deployment's split functions together: 2 for each core, at least 8
@@ -28,8 +28,8 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Check refuses bundles with native code for another machine, and too many functions. This
-// platform sets no limit to a bundle's size beyond that of the upload.
+// Check refuses bundles with native code for another machine, and too many functions. This platform
+// does not limit a bundle's size beyond the limit of the upload.
 func (p *Platform) Check(_ context.Context, a deploy.Artifact) error {
 	if err := p.checkFunctions(a.Build.Functions); err != nil {
 		return err

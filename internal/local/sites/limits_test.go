@@ -16,7 +16,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/sites"
 )
 
-// splitApp is an app of which count functions are split off, each for /split<n>/*.
+// splitApp returns an app with count split functions, each for /split<n>/*.
 func splitApp(t *testing.T, count int) platformtest.App {
 	t.Helper()
 	app := platformtest.NewApp("one")
@@ -42,7 +42,7 @@ func splitApp(t *testing.T, count int) platformtest.App {
 	return app
 }
 
-// processes counts those of split functions.
+// processes returns the number of processes of split functions.
 func (in *installation) processes() (split int) {
 	for _, st := range in.platform.Stats() {
 		if strings.HasPrefix(st.Function, "split") {
@@ -93,7 +93,7 @@ func TestTooManyFunctionsAreRefusedBeforeAndAfterTheUpload(t *testing.T) {
 	must(t, in.platform.CheckManifest(anchor.Project{}, m, nil))
 }
 
-// The cache of a project is that of all its deployments.
+// The cache of a project is shared by all its deployments.
 func TestSiblings(t *testing.T) {
 	in := newInstallation(t)
 	_, d := in.publish(t, "shop")
@@ -106,8 +106,8 @@ func TestSiblings(t *testing.T) {
 	}
 }
 
-// TestAFailedDeploymentCountsAsUnowned: what it left on the disk is bounded like uploads
-// that did not end; what a deployment left that was live is not.
+// TestAFailedDeploymentCountsAsUnowned: files that it left on the disk are bounded like uploads
+// that did not end; those of a deployment that was live are not.
 func TestAFailedDeploymentCountsAsUnowned(t *testing.T) {
 	for status, code := range map[anchor.Status]string{anchor.Deployed: "", anchor.DeployFailed: "upload_quota", anchor.Canceled: "upload_quota"} {
 		in := newInstallation(t)

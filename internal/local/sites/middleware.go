@@ -22,8 +22,8 @@ func (s *site) middleware(function string) (edge.Middleware, error) {
 	return middleware{runs}, nil
 }
 
-// Run implements edge.Middleware. Which origin the middleware chose is of no
-// account: its URL is routed by the behaviours, which lead to the same functions.
+// Run implements edge.Middleware. The origin that the middleware chose does not matter: its URL is
+// routed by the behaviours, which lead to the same functions.
 func (m middleware) Run(ctx context.Context, r *http.Request) (edge.Decision, error) {
 	d, err := m.runs.Run(ctx, r)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package sites is the platform of one machine: it turns deployments into sites
-// of the edge, functions into Node.js workers, and incremental caches into
-// namespaces. It is the glue between engines that know nothing of projects.
+// Package sites is the platform of one machine: it turns deployments into sites of the edge,
+// functions into Node.js workers, and incremental caches into namespaces. It connects engines that
+// know nothing of projects.
 package sites
 
 import (
@@ -24,32 +24,32 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
-// Records is what the platform reads of the records.
+// Records are the queries of the platform to the records.
 type Records interface {
-	// Projects lists all.
+	// Projects lists all projects.
 	Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error)
-	// Project returns one or ErrNotFound.
+	// Project returns one project or ErrNotFound.
 	Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error)
 	// Kept returns the project's deployments that can serve, newest first.
 	Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error)
-	// Removed reports whether the deployment went with its project.
+	// Removed reports whether the deployment was removed with its project.
 	Removed(ctx context.Context, id anchor.DeploymentID) (bool, error)
-	// Number gives the deployment's number within its project, the same at every call.
+	// Number returns the deployment's number within its project, the same at every call.
 	Number(ctx context.Context, id anchor.DeploymentID) (int64, error)
-	// Lives gives the live pointer of every project.
+	// Lives returns the live pointer of every project.
 	Lives(ctx context.Context) ([]anchor.Live, error)
-	// Deployment gives one deployment or ErrNotFound.
+	// Deployment returns one deployment or ErrNotFound.
 	Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error)
 }
 
-// Secrets gives the environment a deployment was locked to.
+// Secrets returns the environment a deployment was locked to.
 type Secrets interface {
 	Locked(ctx context.Context, d anchor.DeploymentID) (map[string]string, error)
-	// Sealed returns the same as the records keep it.
+	// Sealed returns the same environment, sealed as in the records.
 	Sealed(ctx context.Context, d anchor.DeploymentID) ([]byte, error)
 }
 
-// Config is what the platform works with.
+// Config holds the settings and parts of a Platform.
 type Config struct {
 	Dir        string       // of the platform's own files
 	Run        string       // of sockets and temporary files; short, as a socket's path has 108 bytes
@@ -59,8 +59,8 @@ type Config struct {
 	Users      Users
 	Walls      jail.Walls
 	Groups     *cgroup.Tree  // nil: workers are in Anchor's control group
-	Drain      time.Duration // how long a removed deployment's requests may go on
-	Warm       time.Duration // how long the deployment live before keeps a worker
+	Drain      time.Duration // how long a removed deployment's requests may continue
+	Warm       time.Duration // how long the previously live deployment keeps a worker
 	ProbeLimit time.Duration // how long a new version may take to start and answer; 0: 30 s
 	Limits     Limits
 
@@ -91,14 +91,14 @@ type Platform struct {
 	limiting sync.Mutex
 }
 
-// assetMemory is how many bytes of small static files the edge serves from memory,
-// all sites together; single ones up to assetInMemory.
+// assetMemory is how many bytes of small static files the edge serves from memory, for all sites
+// together; assetInMemory is the largest single one.
 const (
 	assetMemory   = 16 << 20
 	assetInMemory = 64 << 10
 )
 
-// New starts the platform; Close ends it. Restore brings the stored sites back.
+// New starts the platform; Close ends it. Restore opens the stored sites.
 func New(c Config) (*Platform, error) {
 	if err := Folder(c.Dir).make(); err != nil {
 		return nil, err
@@ -135,8 +135,9 @@ func (p *Platform) site(id anchor.DeploymentID) *site {
 	return p.sites[id]
 }
 
-// Finish waits until no function has anything in flight, work after its answers included, and stops them. When ctx ends
-// before, it cuts the rest off and returns the cause. Send no more requests first.
+// Finish waits until no function has anything in flight, work after its answers included, and stops
+// them. When ctx ends first, it cuts the rest off and returns the cause. Stop sending requests
+// before you call it.
 func (p *Platform) Finish(ctx context.Context) error {
 	p.mu.Lock()
 	sites := slices.Collect(maps.Values(p.sites))
@@ -154,7 +155,7 @@ func (p *Platform) Finish(ctx context.Context) error {
 
 // Close ends every worker. Requests in flight should have ended before.
 func (p *Platform) Close() error {
-	// Pages that wait for their revalidation are asked for again by the next stale hit.
+	// The next stale hit asks again for pages that wait for their revalidation.
 	soon, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	if err := p.previews.Close(soon); err != nil {

@@ -14,14 +14,14 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-// publish brings an app of a new project up and returns its records.
+// publish deploys an app of a new project and returns its records.
 func (in *installation) publish(t *testing.T, slug string) (anchor.Project, anchor.Deployment) {
 	t.Helper()
 	p := in.project(t, slug)
 	return p, in.publishIn(t, p, "one")
 }
 
-// publishApp is publish for app, which it also probes. It returns the notes of the upload as well.
+// publishApp is publish for app, which it also probes. It also returns the notes of the upload.
 func (in *installation) publishApp(t *testing.T, slug string, app platformtest.App) (anchor.Project, anchor.Deployment, []string) {
 	t.Helper()
 	p := in.project(t, slug)
@@ -30,7 +30,7 @@ func (in *installation) publishApp(t *testing.T, slug string, app platformtest.A
 	return p, a.Deployment, notes
 }
 
-// publishIn brings a version of an app of the project up.
+// publishIn deploys a version of an app of the project.
 func (in *installation) publishIn(t *testing.T, p anchor.Project, version string) anchor.Deployment {
 	t.Helper()
 	a, _ := in.prepare(t, p, platformtest.NewApp(version))
@@ -83,7 +83,7 @@ func (in *installation) status(t *testing.T, host, path string) int {
 	return res.StatusCode
 }
 
-// wantNothingOf asserts that the platform's folder and the artifacts forgot d.
+// wantNothingOf asserts that nothing of d is left in the platform's folder and the artifacts.
 func (in *installation) wantNothingOf(t *testing.T, d anchor.DeploymentID) {
 	t.Helper()
 	left, err := filepath.Glob(filepath.Join(in.dir, "platform", "sites", string(d)+"*"))
@@ -96,7 +96,7 @@ func (in *installation) wantNothingOf(t *testing.T, d anchor.DeploymentID) {
 	}
 }
 
-// TestSweep removes what a crash kept from being removed.
+// TestSweep removes files that a crash kept from being removed.
 func TestSweep(t *testing.T) {
 	in := newInstallation(t)
 	ends := map[string]func(p anchor.Project, d anchor.Deployment){

@@ -15,16 +15,16 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
-// Probe starts every function that pages need and asks for the front page under
-// the deployment's own host. Anything below 500 is a sane answer: a front page may
-// well redirect, ask for a login or not exist.
+// Probe starts every function that pages need and requests the front page under the deployment's
+// own host. Any status below 500 is acceptable: a front page may redirect, require a login or not
+// exist.
 func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
 	s := p.site(a.Deployment.ID)
 	if s == nil {
 		return anchor.Failed("not_published", "deployment %s has no site to probe", a.Deployment.ID)
 	}
 	start := time.Now()
-	// Starting has a limit of its own (worker.Spec.StartTimeout), which knows why.
+	// Starting has a separate limit (worker.Spec.StartTimeout), which reports the reason.
 	if err := s.warmServers(ctx); err != nil {
 		return startFailed(err)
 	}
@@ -52,7 +52,7 @@ func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Not
 	return p.markReady(ctx, a)
 }
 
-// markReady notes that the deployment can serve, in case the records are lost.
+// markReady records in the description that the deployment can serve, in case the records are lost.
 func (p *Platform) markReady(ctx context.Context, a deploy.Artifact) error {
 	d, err := p.sealed(ctx, a)
 	if err != nil {
@@ -62,9 +62,9 @@ func (p *Platform) markReady(ctx context.Context, a deploy.Artifact) error {
 	return p.folder().write(p.folder().description(d.Deployment), d)
 }
 
-// warmServers starts the server, its split functions and the middleware: a bundle
-// that crashes at import is found before it is live. The image function starts
-// with the first image; what can be wrong with it is checked without running it.
+// warmServers starts the server, its split functions and the middleware: a bundle that crashes at
+// import is found before it is live. The image function starts with the first image; it is checked
+// as far as possible without running it.
 func (s *site) warmServers(ctx context.Context) error {
 	for _, f := range s.Build.Functions {
 		if f.Image {
@@ -93,8 +93,9 @@ func startFailed(err error) error {
 	return err
 }
 
-// ask sends a request of Anchor's own to a site, past the public limits. target, a path with a query, may come from the
-// app: what cannot stand in a request line is encoded, or refused.
+// ask sends a request of Anchor's own to a site, past the public limits. target, a path with a
+// query, may come from the app: characters that cannot be part of a request line are encoded, or
+// target is refused.
 func (p *Platform) ask(ctx context.Context, s *site, method, target string, headers ...string) (*httptest.ResponseRecorder, error) {
 	r, err := p.request(ctx, s, method, target)
 	if err != nil {
@@ -112,7 +113,7 @@ func (p *Platform) ask(ctx context.Context, s *site, method, target string, head
 	return w, nil
 }
 
-// requestTarget reads the path and query of a request in origin form (RFC 9112, section 3.2.1).
+// requestTarget parses the path and query of a request in origin form (RFC 9112, section 3.2.1).
 func requestTarget(target string) (*url.URL, error) {
 	u, err := url.ParseRequestURI(target)
 	if err != nil || !strings.HasPrefix(target, "/") {
@@ -121,7 +122,7 @@ func requestTarget(target string) (*url.URL, error) {
 	return u, nil
 }
 
-// request returns one of Anchor's own to a site.
+// request returns a request of Anchor's own to a site.
 func (p *Platform) request(ctx context.Context, s *site, method, target string) (*http.Request, error) {
 	u, err := requestTarget(target)
 	if err != nil {

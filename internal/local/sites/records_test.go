@@ -15,7 +15,7 @@ import (
 
 const chunk = "/_next/static/chunks/one.js"
 
-// live brings an app of a new project up, makes it live and returns its two hosts.
+// live deploys an app of a new project, makes it live and returns its two hosts.
 func (in *installation) live(t *testing.T, slug string) (d anchor.Deployment, site, own string) {
 	t.Helper()
 	p, d := in.publish(t, slug)
@@ -59,7 +59,7 @@ func replace(name string, id anchor.DeploymentID) string {
 	return dir + string(id) + base[len("%"):]
 }
 
-// TestRestoreRebuildsWhatIsMissing of a live site, as long as its contents are there.
+// TestRestoreRebuildsWhatIsMissing of a live site, as long as its contents exist.
 func TestRestoreRebuildsWhatIsMissing(t *testing.T) {
 	for name, folders := range map[string][]string{
 		"the trees":                  {"artifacts/trees"},
@@ -90,7 +90,7 @@ func TestRestoreRebuildsWhatIsMissing(t *testing.T) {
 	}
 }
 
-// TestRestoreTakesBackFromTheTrash what older records say is kept.
+// TestRestoreTakesBackFromTheTrash: older records say that the removed deployment is kept.
 func TestRestoreTakesBackFromTheTrash(t *testing.T) {
 	in := newInstallation(t)
 	d, site, _ := in.live(t, "shop")
@@ -117,8 +117,8 @@ func TestExamineFindsAndHeals(t *testing.T) {
 	in.wantHealth(t, false, 1)
 }
 
-// TestADamagedSiteAnswers503 from the start until its files are there again: 404 would
-// have crawlers and caches forget its pages.
+// TestADamagedSiteAnswers503 from the start until its files are there again: 404 would make
+// crawlers and caches drop its pages.
 func TestADamagedSiteAnswers503(t *testing.T) {
 	in := newInstallation(t)
 	d, site, own := in.live(t, "shop")
@@ -153,7 +153,7 @@ func TestADamagedSiteAnswers503(t *testing.T) {
 	}
 }
 
-// wantSecure asks a custom domain for its front page, as over TLS.
+// wantSecure requests the front page of a custom domain, as over TLS.
 func (in *installation) wantSecure(t *testing.T, host string, status int) {
 	t.Helper()
 	answer := httptest.NewRecorder()
@@ -178,7 +178,7 @@ func TestADamagedSiteIsRemoved(t *testing.T) {
 	in.want(t, site, "/", http.StatusNotFound)
 }
 
-// wantHealth examines the one live site: left is whether files are beyond repair.
+// wantHealth examines the one live site: left says whether files are beyond repair.
 func (in *installation) wantHealth(t *testing.T, well bool, left int) {
 	t.Helper()
 	all, err := in.platform.Examine(t.Context())
@@ -188,7 +188,7 @@ func (in *installation) wantHealth(t *testing.T, well bool, left int) {
 	}
 }
 
-// TestHashedFilesOutliveTheirDeployment prunes what production served before.
+// TestHashedFilesOutliveTheirDeployment prunes a deployment that production served before.
 func TestHashedFilesOutliveTheirDeployment(t *testing.T) {
 	in := newInstallation(t)
 	old, site, own := in.live(t, "shop")
@@ -209,7 +209,7 @@ func TestHashedFilesOutliveTheirDeployment(t *testing.T) {
 	removed := make(chan error)
 	go func() { removed <- in.platform.Remove(t.Context(), old) }()
 	for removing := true; removing; {
-		in.want(t, site, chunk, http.StatusOK) // there is no moment without it
+		in.want(t, site, chunk, http.StatusOK) // it is never missing
 		select {
 		case err := <-removed:
 			must(t, err)

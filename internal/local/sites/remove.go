@@ -9,11 +9,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Remove takes a deployment away: its host first, then, when its requests have
-// ended or the drain limit is over, its functions, cache and files. One that failed
-// was nobody's site: what its functions still do is cut off, or a handler that never
-// settles would hold up the project's next deployment for the drain limit. The hashed
-// files of one that keeps them stay.
+// Remove removes a deployment: its host first, then, when its requests have ended or the drain
+// limit is over, its functions, cache and files. A failed deployment had no visitors: the work of
+// its functions is cut off, or a handler that never settles would delay the project's next
+// deployment for the drain limit. If the deployment keeps its hashed files, they stay.
 func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	p.mu.Lock()
 	s := p.sites[d.ID]
@@ -38,7 +37,7 @@ func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 			return fmt.Errorf("drain deployment %s: %w", d.ID, err)
 		}
 	}
-	ctx = context.WithoutCancel(ctx) // its functions are stopped; what is left goes quickly
+	ctx = context.WithoutCancel(ctx) // its functions are stopped; the rest is quick
 	p.wire.keys.Revoke(string(d.ID))
 	p.previews.Drop(string(d.ID))
 	if err := p.Cache.Drop(ctx, string(d.ID)); err != nil {
@@ -63,7 +62,7 @@ func failed(d anchor.Deployment) bool {
 	return d.Status.Ended() && d.Status != anchor.Deployed && d.PrunedAt == 0
 }
 
-// RemoveProject takes away all a deleted project has left.
+// RemoveProject removes everything left of a deleted project.
 func (p *Platform) RemoveProject(ctx context.Context, project anchor.ProjectID) error {
 	p.mu.Lock()
 	var all []anchor.DeploymentID

@@ -13,9 +13,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// Restore builds the table from the records: what a crash between the commit of a
-// release and its publication left undone heals here, and so does what is missing of
-// a deployment's files as long as its contents are there.
+// Restore builds the table from the records. It completes what a crash left undone between the
+// commit of a release and its publication, and restores missing files of a deployment as long as
+// its contents exist.
 func (p *Platform) Restore(ctx context.Context) error {
 	lives, err := p.Records.Lives(ctx)
 	if err != nil {
@@ -44,7 +44,7 @@ func (p *Platform) Restore(ctx context.Context) error {
 	return nil
 }
 
-// restoreShelves has the hashed files of pruned deployments found again.
+// restoreShelves makes the hashed files of pruned deployments available again.
 func (p *Platform) restoreShelves(ctx context.Context) error {
 	ids, err := p.folder().Described()
 	if err != nil {
@@ -68,8 +68,8 @@ func (p *Platform) restoreShelves(ctx context.Context) error {
 	return nil
 }
 
-// restoreSites opens every deployment that can serve. One that cannot be opened does
-// not keep the others.
+// restoreSites opens every deployment that can serve. One that cannot be opened does not block the
+// others.
 func (p *Platform) restoreSites(ctx context.Context) error {
 	for page := (anchor.Page{Limit: anchor.MaxPage}); ; {
 		projects, err := p.Records.Projects(ctx, page)
@@ -115,8 +115,8 @@ func (p *Platform) restoreSite(ctx context.Context, project anchor.Project, d an
 	return p.open(desc, env)
 }
 
-// described reads a deployment's description and reports whether all that its site
-// is served from is in its place. It looks at names, not into files.
+// described reads a deployment's description and reports whether everything that its site is served
+// from is in its place. It looks at names, not into files.
 func (p *Platform) described(id anchor.DeploymentID) (Description, bool) {
 	d, err := p.folder().Description(id)
 	if err != nil {
@@ -131,8 +131,8 @@ func (p *Platform) described(id anchor.DeploymentID) (Description, bool) {
 	return d, true
 }
 
-// rebuild makes what a deployment's site is served from out of its artifact: its
-// tree, the index of its static files, its first cache entries, its description.
+// rebuild recreates from a deployment's artifact what its site is served from: its tree, the index
+// of its static files, its first cache entries, its description.
 func (p *Platform) rebuild(ctx context.Context, project anchor.Project, d anchor.Deployment, env map[string]string) (Description, error) {
 	if _, err := p.Bundles.TakeBack(ctx, d.ID); err != nil {
 		return Description{}, err
@@ -165,14 +165,14 @@ type Health struct {
 	Deployment anchor.DeploymentID
 	Damaged    int   // files that were missing or held something else
 	Left       int   // of those, files that could not be put right
-	Err        error // why the site could not be looked at or brought back
+	Err        error // why the site could not be examined or restored
 }
 
 // Well reports whether nothing was wrong.
 func (h Health) Well() bool { return h.Damaged == 0 && h.Err == nil }
 
-// Examine compares the files of every live deployment with what was uploaded, and puts
-// right what it can from the contents. It reads every file.
+// Examine compares the files of every live deployment with the upload, and restores what it can
+// from the contents. It reads every file.
 func (p *Platform) Examine(ctx context.Context) ([]Health, error) {
 	lives, err := p.Records.Lives(ctx)
 	if err != nil {
@@ -212,7 +212,7 @@ func (p *Platform) examine(ctx context.Context, h *Health) error {
 		left, err := p.Bundles.Heal(ctx, h.Deployment)
 		h.Left = len(left.Missing) + len(left.Changed)
 		if err == nil {
-			err = p.admit(h.Project.ID, h.Deployment) // a tree that was gone is there again, closed to everyone
+			err = p.admit(h.Project.ID, h.Deployment) // a restored tree is closed to everyone
 		}
 		if err != nil || h.Left > 0 {
 			return err

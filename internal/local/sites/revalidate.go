@@ -12,8 +12,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/isr/awswire"
 )
 
-// revalidate asks a page to render itself again, as OpenNext's revalidation
-// function does over HTTPS (adapters/revalidate: HEAD, x-prerender-revalidate, x-isr).
+// revalidate makes a page render itself again, as OpenNext's revalidation function does over HTTPS
+// (adapters/revalidate: HEAD, x-prerender-revalidate, x-isr).
 func (p *Platform) revalidate(ctx context.Context, ns string, m isr.Message) error {
 	s := p.siteByName(ns)
 	if s == nil {
@@ -29,9 +29,9 @@ func (p *Platform) revalidate(ctx context.Context, ns string, m isr.Message) err
 	return nil
 }
 
-// revalidateNow is what res.revalidate() of the pages router waits for; Next.js' own
-// (server/api-utils/node/api-resolver.js) counts the same answers as done. It asks its router past the redirects that set
-// trailing slashes right, so one of those is followed here.
+// revalidateNow is the call that res.revalidate() of the pages router waits for; Next.js' own
+// (server/api-utils/node/api-resolver.js) counts the same answers as done. It calls its router
+// behind the redirects that correct trailing slashes, so one of those is followed here.
 func (p *Platform) revalidateNow(ctx context.Context, ns string, page awswire.Page) error {
 	s := p.siteByName(ns)
 	if s == nil {
@@ -58,7 +58,8 @@ func (p *Platform) revalidateNow(ctx context.Context, ns string, page awswire.Pa
 	return nil
 }
 
-// otherSlash returns where a redirect leads that only adds a slash to the path of target, or removes it.
+// otherSlash returns the target of a redirect that only adds a slash to the path of target, or
+// removes it.
 func otherSlash(answer *httptest.ResponseRecorder, target string) (string, bool) {
 	if answer.Code != http.StatusPermanentRedirect {
 		return "", false

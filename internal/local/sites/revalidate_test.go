@@ -33,7 +33,8 @@ func TestOnlyARedirectOfTheSlashIsFollowed(t *testing.T) {
 	}
 }
 
-// The target comes from the app. What cannot stand in a request line must not end the server.
+// The target comes from the app. Characters that cannot be part of a request line must not end the
+// server.
 func TestATargetOfTheAppIsEncodedOrRefused(t *testing.T) {
 	for target, want := range map[string]string{
 		"/a b":          "/a%20b",

@@ -14,8 +14,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
-// fileRules are what a deployment's routing says about its static files. They are worked
-// out once, when it is deployed.
+// fileRules are what a deployment's routing says about its static files. They are computed once,
+// when it is deployed.
 type fileRules struct {
 	Locales []string            `json:"locales,omitempty"`
 	Files   map[string]fileRule `json:"files"` // by path below the folder of static files
@@ -26,7 +26,7 @@ type fileRule struct {
 	Header http.Header `json:"header,omitempty"`
 }
 
-// settleRules works out the rules of a deployment and stores them.
+// settleRules computes the rules of a deployment and stores them.
 func (p *Platform) settleRules(d Description, files []asset.File, note deploy.Note) (fileRules, error) {
 	found, err := opennext.ReadFileRules(os.DirFS(d.Dir), d.Build)
 	if err != nil {
@@ -49,8 +49,8 @@ func (p *Platform) settleRules(d Description, files []asset.File, note deploy.No
 	return rules, p.folder().write(p.folder().rules(d.Deployment), rules)
 }
 
-// readRules reads what settleRules has stored. A deployment of an Anchor that stored none
-// has its rules worked out now.
+// readRules reads what settleRules has stored. The rules of a deployment of an Anchor that stored
+// none are computed now.
 func (p *Platform) readRules(d Description, index *asset.Index) (rules fileRules, err error) {
 	err = p.folder().read(p.folder().rules(d.Deployment), &rules)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -63,7 +63,7 @@ func (p *Platform) readRules(d Description, index *asset.Index) (rules fileRules
 	return p.settleRules(d, files, func(string, ...any) {})
 }
 
-// forEdge shares equal rules: headers for "/:path*" concern every file of a site.
+// forEdge shares equal rules: headers for "/:path*" apply to every file of a site.
 func (r fileRules) forEdge(basePath string) map[string]*edge.Rule {
 	rules := make(map[string]*edge.Rule, len(r.Files))
 	known := map[string]*edge.Rule{}
@@ -77,8 +77,8 @@ func (r fileRules) forEdge(basePath string) map[string]*edge.Rule {
 	return rules
 }
 
-// forWorkers are the files that the functions may name. The hashed ones are known by
-// their folder.
+// forWorkers returns the files that the functions may name. The hashed ones are recognized by their
+// folder.
 func (r fileRules) forWorkers(basePath string, index *asset.Index) worker.Files {
 	files := worker.Files{BasePath: basePath, Locales: r.Locales}
 	for name := range index.Paths() {

@@ -13,8 +13,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-// guardModule is a server function that routes as OpenNext does: its middleware asks for a cookie below /private, a
-// rewrite leads to a file, and then an asset resolver is asked.
+// guardModule is a server function that routes as OpenNext does: its middleware requires a cookie
+// below /private, a rewrite leads to a file, and then an asset resolver is called.
 const guardModule = `
 const resolver = { name: "dummy" };
 async function route({ rawPath, cookies = [] }) {
@@ -51,7 +51,7 @@ func guardedApp() platformtest.App {
 			"headers": [{"key": "Cache-Control", "value": "public, max-age=604800"}, {"key": "x-frame-options", "value": "DENY"}]}]}`)
 }
 
-// get asks the deployment and returns the status, the body and the headers.
+// get sends a request to the deployment and returns the status, the body and the headers.
 func (in *installation) get(t *testing.T, host, target, cookie string) (int, string, http.Header) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+host+target, http.NoBody)
@@ -67,7 +67,7 @@ func (in *installation) get(t *testing.T, host, target, cookie string) (int, str
 	return res.StatusCode, string(body), res.Header
 }
 
-// wantGuarded asserts that the app's rules hold for its files.
+// wantGuarded asserts that the app's rules apply to its files.
 func (in *installation) wantGuarded(t *testing.T, host string) {
 	t.Helper()
 	for _, target := range []string{"/private/report.txt", "/x/../private/report.txt", "/%70rivate/report.txt", "/private%2freport.txt"} {

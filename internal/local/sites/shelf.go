@@ -22,8 +22,8 @@ type shelved struct {
 	reduced bool                  // nothing else is left of it
 }
 
-// shelve reduces a pruned deployment to its hashed files, and has the sites of its
-// project find them. Done again, it changes nothing.
+// shelve reduces a pruned deployment to its hashed files, and makes them available to the sites of
+// its project. A second call changes nothing.
 func (p *Platform) shelve(ctx context.Context, d anchor.Deployment) error {
 	desc, err := p.folder().Description(d.ID)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -62,7 +62,7 @@ func (p *Platform) isShelved(id anchor.DeploymentID) bool {
 	return s != nil && s.reduced
 }
 
-// Shelved is how many pruned deployments still have their hashed files here.
+// Shelved returns how many pruned deployments still have their hashed files here.
 func (p *Platform) Shelved() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

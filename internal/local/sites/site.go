@@ -14,16 +14,15 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
-// site is one deployment at work: what the edge serves of it and the pools of
-// its functions.
+// site is one active deployment: what the edge serves of it and the pools of its functions.
 type site struct {
 	Description
 	edge  *edge.Site
 	pools map[string]*worker.Pool
 }
 
-// open brings a deployment's site up and makes it reachable under its own host.
-// No process starts before the first request. Opened again, it is as it was.
+// open starts a deployment's site and makes it reachable under its own host. No process starts
+// before the first request. A second open changes nothing.
 func (p *Platform) open(d Description, env map[string]string) error {
 	if p.site(d.Deployment) != nil {
 		return nil
@@ -80,7 +79,7 @@ func (p *Platform) open(d Description, env map[string]string) error {
 	return nil
 }
 
-// admit lets the project's workers read a deployment's files.
+// admit gives the project's workers access to a deployment's files.
 func (p *Platform) admit(project anchor.ProjectID, id anchor.DeploymentID) error {
 	user := p.Users.of(project)
 	if user == nil {
@@ -90,8 +89,8 @@ func (p *Platform) admit(project anchor.ProjectID, id anchor.DeploymentID) error
 }
 
 // isSplit reports whether a function is one of those that open-next.config.ts splits off the
-// server. There may be dozens, of which a visitor needs one: they run on demand, and share a
-// number of processes.
+// server. There may be dozens, of which a visitor needs one: they run on demand, and share a number
+// of processes.
 func isSplit(f anchor.Function) bool {
 	return !f.Image && !f.Edge && f.Name != anchor.ServerFunction
 }
@@ -120,7 +119,7 @@ func (s *site) edgeSite(index *asset.Index, rules fileRules) (_ *edge.Site, err 
 	return e, nil
 }
 
-// handler returns the pool of a function of e as a handler, nil when there is none.
+// handler returns the pool of a function of e as a handler, or nil when there is none.
 func (s *site) handler(function string, e *edge.Site) http.Handler {
 	pool := s.pools[function]
 	if pool == nil {
@@ -132,8 +131,7 @@ func (s *site) handler(function string, e *edge.Site) http.Handler {
 	return pool
 }
 
-// warm brings one process of the server function up, and of the middleware in
-// front of it.
+// warm starts one process of the server function, and of the middleware in front of it.
 func (s *site) warm(ctx context.Context) error {
 	for _, name := range []string{anchor.ServerFunction, anchor.MiddlewareFunction} {
 		if pool := s.pools[name]; pool != nil {
@@ -145,8 +143,8 @@ func (s *site) warm(ctx context.Context) error {
 	return nil
 }
 
-// keepWarm holds a process of the functions every page needs, or lets all of
-// them go when they are idle.
+// keepWarm keeps one process of each function that every page needs, or lets all of them end when
+// they are idle.
 func (s *site) keepWarm(on bool) {
 	for _, name := range []string{anchor.ServerFunction, anchor.MiddlewareFunction} {
 		if pool := s.pools[name]; pool != nil {
@@ -155,8 +153,7 @@ func (s *site) keepWarm(on bool) {
 	}
 }
 
-// drain waits until nothing is in flight, at most until ctx ends, and stops the
-// functions.
+// drain waits until nothing is in flight, at most until ctx ends, and stops the functions.
 func (s *site) drain(ctx context.Context) error {
 	var (
 		wg   sync.WaitGroup
@@ -182,5 +179,5 @@ func (s *site) close() {
 	}
 }
 
-// stamp is a time with the resolution that Last-Modified has.
+// stamp returns a time with the resolution of Last-Modified.
 func stamp(ms int64) time.Time { return time.UnixMilli(ms).Truncate(time.Second) }

@@ -9,8 +9,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
-// spec says how a function runs. The server and its split functions share the
-// deployment's cache; the image function reads the deployment's public files.
+// spec returns how a function runs. The server and its split functions share the deployment's
+// cache; the image function reads the deployment's public files.
 func (p *Platform) spec(d Description, f anchor.Function, env map[string]string) worker.Spec {
 	spec := worker.Spec{
 		Name:    f.Name,
@@ -32,20 +32,20 @@ func (p *Platform) spec(d Description, f anchor.Function, env map[string]string)
 	return spec
 }
 
-// imagesAtOnce is how many images one process works on; each takes a core and the
-// memory of a decoded picture, and the rest waits in the queue.
+// imagesAtOnce is how many images one process works on; each uses a core and the memory of a
+// decoded picture, and the rest waits in the queue.
 const imagesAtOnce = 8
 
-// environment is all that a function sees: the app's variables and, over them,
-// those by which OpenNext finds its cache (OPENNEXT.md, Environment).
+// environment returns all variables that a function sees: the app's and, over them, those by which
+// OpenNext finds its cache (OPENNEXT.md, Environment).
 func (p *Platform) environment(d Description, f anchor.Function, app map[string]string) map[string]string {
 	env := maps.Clone(app)
 	if env == nil {
 		env = map[string]string{}
 	}
 	key := p.wire.keys.Issue(string(d.Deployment))
-	// OPENNEXT_STATIC_ETAG stays unset: its ETag is made of the URL and the BUILD_ID, and a picture that changed would
-	// answer 304 (see images).
+	// OPENNEXT_STATIC_ETAG stays unset: its ETag is derived from the URL and the BUILD_ID, and a
+	// picture that changed would answer 304 (see images).
 	if f.Image {
 		env = awswire.ImageEnv(p.wire.endpoint, key)
 	} else {
@@ -55,19 +55,19 @@ func (p *Platform) environment(d Description, f anchor.Function, app map[string]
 		env["OPEN_NEXT_ORIGIN"] = origins
 	}
 	env["NODE_ENV"] = "production"
-	// Which Node.js there is, is the operator's matter, not a line of each app's log.
+	// The operator chooses the Node.js version; a warning in each app's log would not help.
 	env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] = "true"
 	env["ANCHOR_DEPLOYMENT_ID"] = string(d.Deployment)
 	return env
 }
 
-// origins is what the middleware's origin resolver (pattern-env) insists on. Which
-// it chooses is of no account: the edge routes the URL it gives.
+// origins is what the middleware's origin resolver (pattern-env) requires. The origin that it
+// chooses does not matter: the edge routes the URL that the middleware returns.
 const origins = `{"default":{"host":"default","protocol":"http","port":80}}`
 
 func (p *Platform) logTo(d Description, function string) func(worker.Line) {
 	return func(l worker.Line) {
-		// A log that cannot be written must not stop the app that writes it.
+		// A failed write to the log must not stop the app.
 		_ = p.Logs.Append(d.Project, anchor.LogLine{
 			Time: l.Time.UnixMilli(), DeploymentID: d.Deployment, Function: function,
 			RequestID: l.RequestID, Level: l.Level, Text: l.Text,

@@ -5,7 +5,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
-// Stats tells of the workers of one function.
+// Stats describes the workers of one function.
 type Stats struct {
 	Deployment anchor.DeploymentID
 	Project    anchor.ProjectID
@@ -14,7 +14,7 @@ type Stats struct {
 	worker.Stats
 }
 
-// Stats gives the functions that have a process or a request.
+// Stats returns the functions that have a process or a request.
 func (p *Platform) Stats() []Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()

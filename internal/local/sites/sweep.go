@@ -15,16 +15,17 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
-// young contents may belong to an upload or a pass of the pipeline under way.
+// young is the age below which contents may belong to an upload or a pass of the pipeline under
+// way.
 const young = time.Hour
 
-// trashAge is how long what was removed can be taken back.
+// trashAge is how long a removed file can be restored.
 const trashAge = 24 * time.Hour
 
-// Sweep removes what crashes left: files of deployments that, by the records, ended
-// without being able to serve, were pruned, or went with their project; contents and
-// compressed variants that no deployment names; and what has been in the trash for a
-// day. What the records do not know stays: it is they that may be wrong.
+// Sweep removes what crashes left: files of deployments that, by the records, ended without being
+// able to serve, were pruned, or were removed with their project; contents and compressed variants
+// that no deployment names; and files that have been in the trash for a day. Files that the records
+// do not know stay: the records may be wrong.
 func (p *Platform) Sweep(ctx context.Context) error {
 	uploaded, err := p.Bundles.IDs(ctx)
 	if err != nil {
@@ -66,8 +67,7 @@ func (p *Platform) sweepGone(ctx context.Context, ids []anchor.DeploymentID) err
 	return nil
 }
 
-// gone reports whether the records say that nothing may need a deployment's files any
-// more.
+// gone reports whether the records show that a deployment's files are no longer needed.
 func (p *Platform) gone(ctx context.Context, id anchor.DeploymentID) (bool, anchor.Deployment, error) {
 	d, err := p.Records.Deployment(ctx, id)
 	if errors.Is(err, anchor.ErrNotFound) {

@@ -10,9 +10,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
 )
 
-// shelf holds the static files of a project's deployments, newest first, those that
-// are kept and those of which only the hashed files are: a browser that loaded
-// yesterday's page still finds its chunks.
+// shelf holds the static files of a project's deployments, newest first: those that are kept, and
+// those of which only the hashed files are left. A browser that loaded yesterday's page still finds
+// its chunks.
 type shelf struct {
 	deployments atomic.Pointer[[]shelved]
 }
@@ -28,8 +28,8 @@ func (s *shelf) find(path string) (asset.Asset, *edge.Rule, bool) {
 	return asset.Asset{}, nil, false
 }
 
-// publish makes the edge's table from what is known; p.mu is held. Readers go on
-// with the table they have.
+// publish builds the edge's table from the present state; p.mu is held. Readers continue with the
+// table they have.
 func (p *Platform) publish() {
 	hosts := make(map[string]*edge.Site, len(p.sites)+len(p.lives))
 	byProject := map[anchor.ProjectID][]shelved{}
@@ -60,7 +60,7 @@ func (p *Platform) publish() {
 	p.Edge.Publish(edge.NewTable(hosts).With(policies))
 }
 
-// shelf gives the project's; p.mu is held.
+// shelf returns the project's shelf; p.mu is held.
 func (p *Platform) shelf(project anchor.ProjectID) *shelf {
 	s := p.hashed[project]
 	if s == nil {
@@ -76,7 +76,7 @@ func (p *Platform) deploymentHost(id anchor.DeploymentID, slug string) string {
 	return string(id) + "--" + p.siteHost(slug)
 }
 
-// Hosts gives the host names of a project and of one of its deployments.
+// Hosts returns the host names of a project and of one of its deployments.
 func (p *Platform) Hosts(project anchor.Project, id anchor.DeploymentID) (site, deployment string) {
 	return p.siteHost(project.Slug), p.deploymentHost(id, project.Slug)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
-// Prepare starts the functions that every page of the target needs, unless they run. All
+// Prepare starts the functions that every page of the target needs, unless they run. Everything
 // else is in memory.
 func (p *Platform) Prepare(
 	ctx context.Context, _ anchor.ProjectID, target func(context.Context) (anchor.Deployment, error),
@@ -33,14 +33,14 @@ func filesGone(id anchor.DeploymentID) error {
 		Hintf("Deploy the same commit again.")
 }
 
-// Follow publishes a table in which the project's host leads to the live
-// deployment, unless that has no site here. Requests in flight hold the site they
-// were routed to; its workers stop only when nothing is in flight.
+// Follow publishes a table in which the project's host leads to the live deployment, unless that
+// has no site here. Requests in flight hold the site they were routed to; its workers stop only
+// when nothing is in flight.
 func (p *Platform) Follow(_ context.Context, live anchor.Live) error {
 	if err := p.route(live); err != nil {
 		return err
 	}
-	// Traffic has moved, and the next start writes the copy that is missing.
+	// Traffic has moved, and the next start writes the missing copy.
 	if err := p.folder().keepPointer(live); err != nil {
 		slog.Error("keep a copy of the live pointer", "projectId", live.ProjectID, "error", err)
 	}
@@ -67,8 +67,8 @@ func (p *Platform) route(live anchor.Live) error {
 	return nil
 }
 
-// coolLater lets the workers of the deployment live before go once it is unlikely
-// to come back; p.mu is held. A deployment live before that one goes now.
+// coolLater lets the workers of the previously live deployment end once it is unlikely to come
+// back; p.mu is held. Those of the deployment before it end now.
 func (p *Platform) coolLater(project anchor.ProjectID, before anchor.DeploymentID) {
 	for id, s := range p.sites {
 		if s.Project == project && id != before && id != p.lives[project].Deployment {
@@ -87,6 +87,6 @@ func (p *Platform) coolLater(project anchor.ProjectID, before anchor.DeploymentI
 	})
 }
 
-// Purge has nothing to drop: the edge of this platform caches no pages yet, and
-// static files are served from the deployment they belong to.
+// Purge has nothing to drop: the edge of this platform caches no pages yet, and static files are
+// served from the deployment they belong to.
 func (p *Platform) Purge(context.Context, anchor.Live) error { return nil }

@@ -21,34 +21,35 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
-// Users gives each project's workers a Unix user of their own, so that one
-// project's code can read neither another's environment nor Anchor's files. It
-// takes root; without it the workers run as Anchor does.
+// Users assigns each project's workers a separate Unix user, so that one project's code can read
+// neither another's environment nor Anchor's files. It needs root; without it the workers run as
+// Anchor's user.
 type Users struct{ Separate bool }
 
-// The user ids lie far above those that systems give out (useradd's UID_MAX is 60000).
+// The user ids are far above those that systems assign (useradd's UID_MAX is 60000).
 const (
 	firstUID = 1_000_000
 	uidRange = 1_000_000_000
 )
 
-// Isolation is what keeps workers from each other and from Anchor on this machine.
+// Isolation is how workers are kept from each other and from Anchor on this machine.
 type Isolation struct {
 	Walls jail.Walls
 	Users Users
 	Why   string // why the level is not higher; empty at the highest
 
-	// Open says why workers reach clouds' metadata addresses and Anchor's API; empty when they do not.
+	// Open says why workers reach clouds' metadata addresses and Anchor's API; it is empty when
+	// they do not.
 	Open string
-	// Groups bound what each project's workers take together. Nil before Confine.
+	// Groups bound the total use of each project's workers. Nil before Confine.
 	Groups *cgroup.Tree
-	// Unconfined says why workers are in no control group; empty when they are.
+	// Unconfined says why workers are not in a control group; it is empty when they are.
 	Unconfined string
 }
 
-// Confine puts workers into control groups, a project's into one of their own, and keeps them from the metadata
-// addresses of clouds and from Anchor's API, as far as the system permits; see Groups and Open. It never fails: workers
-// that cannot be confined serve, too. Close ends it.
+// Confine puts workers into control groups, one for each project, and blocks their access to the
+// metadata addresses of clouds and to Anchor's API, as far as the system permits; see Groups and
+// Open. It never fails: workers that cannot be confined serve, too. Close ends it.
 func (i *Isolation) Confine(ctx context.Context, node worker.Node, api netip.AddrPort) {
 	i.Groups = cgroup.Open()
 	if err := i.tryGroup(ctx, node); err != nil {
@@ -64,7 +65,7 @@ func (i *Isolation) Confine(ctx context.Context, node worker.Node, api netip.Add
 	}
 }
 
-// tryGroup finds out whether a worker starts in a group.
+// tryGroup checks whether a worker starts in a group.
 func (i *Isolation) tryGroup(ctx context.Context, node worker.Node) error {
 	if i.Groups.Folder() == nil {
 		return i.Groups.Why()
@@ -83,7 +84,7 @@ func (i *Isolation) closeAddresses(api netip.AddrPort) error {
 	return egress.Attach(i.Groups.Folder(), egress.Rules(api, egress.Nameservers(string(config))))
 }
 
-// Close removes what Confine made. All workers must have ended.
+// Close removes what Confine created. All workers must have ended.
 func (i *Isolation) Close() error {
 	if i.Groups == nil {
 		return nil
@@ -91,8 +92,8 @@ func (i *Isolation) Close() error {
 	return i.Groups.Close()
 }
 
-// FindIsolation tries the levels of isolation from the highest down, with node, and
-// with workers that have to reach what is below dir.
+// FindIsolation tries the levels of isolation from the highest down, with node, and with workers
+// that have to reach files below dir.
 func FindIsolation(ctx context.Context, node worker.Node, dir string) Isolation {
 	var user *worker.User
 	levels, why := []jail.Level{jail.Namespaced, jail.Filtered, jail.None}, []string{"Anchor does not run as root"}
@@ -103,7 +104,8 @@ func FindIsolation(ctx context.Context, node worker.Node, dir string) Isolation 
 			return Isolation{Walls: walls, Users: Users{Separate: true}}
 		}
 		levels, why = []jail.Level{jail.Filtered, jail.None}, []string{err.Error()}
-		// Namespaces show a worker its files without their parents, so only the other levels depend on this.
+		// Namespaces show a worker its files without their parents, so only the other levels depend
+		// on this.
 		if err := findUser(ctx, node, dir); err != nil {
 			user, levels = nil, []jail.Level{jail.None} // a program that runs as root cannot be kept from anything
 			why = append(why, err.Error())
@@ -122,8 +124,8 @@ func FindIsolation(ctx context.Context, node worker.Node, dir string) Isolation 
 	return i
 }
 
-// findUser tries, as root, whether a worker can run under another user and still reach
-// what is below dir without a file system of its own.
+// findUser checks, as root, whether a worker can run as another user and still reach files below
+// dir without a file system of its own.
 func findUser(ctx context.Context, node worker.Node, dir string) error {
 	for at := dir; at != filepath.Dir(at); at = filepath.Dir(at) {
 		if info, err := os.Stat(at); err != nil || info.Mode()&0o001 == 0 {

@@ -12,8 +12,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/isr/awswire"
 )
 
-// wire answers the AWS calls of the bundles on a loopback address that only this
-// machine reaches.
+// wire answers the AWS calls of the bundles on a loopback address that only this machine reaches.
 type wire struct {
 	keys     *awswire.Credentials
 	endpoint string // http://127.0.0.1:port; an IP, because SDKs put the bucket into the path then
