@@ -15,14 +15,16 @@ import (
 //go:embed schema.sql
 var schema string
 
-// database is one SQLite file through two pools: SQLite has one writer at a time, so a pool of one connection
-// queues writes in Go instead of failing them with SQLITE_BUSY; readers never wait for it (WAL).
+// database is one SQLite file through two pools. SQLite has one writer at a time, so a pool of one
+// connection queues writes in Go instead of failing them with SQLITE_BUSY; readers never wait for
+// it (WAL).
 type database struct {
 	read, write *sql.DB
 	queries
 }
 
-// queries are the reads that every cached page costs, prepared once: parsing them takes longer than running them.
+// queries are the reads that every cached page needs, prepared once: parsing them takes longer than
+// running them.
 type queries struct {
 	byPath, byTag, byKey, seed *sql.Stmt
 }
@@ -83,8 +85,8 @@ func openPool(path string, conns int, params ...string) (*sql.DB, error) {
 
 func (d *database) close() error { return errors.Join(d.read.Close(), d.write.Close()) }
 
-// inNamespace runs do in one transaction that has made sure that the namespace exists. Nothing of it is
-// seen before it is on disk, all of it after.
+// inNamespace runs do in one transaction that also creates the namespace if necessary. No part of
+// it is visible before it is on disk; afterwards all of it is.
 func (d *database) inNamespace(ctx context.Context, ns string, do func(tx *sql.Tx, id int64) error) error {
 	tx, err := d.write.BeginTx(ctx, nil)
 	if err != nil {

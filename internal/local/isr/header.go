@@ -10,11 +10,12 @@ import (
 // headerMagic opens every object file; the digit is the version of the layout.
 const headerMagic = "ANCHISR1"
 
-// headerFixed is the length of the header before the key: magic, modified (Unix ms), body length, MD5, key length.
+// headerFixed is the length of the header before the key: magic, modified (Unix ms), body length,
+// MD5, key length.
 const headerFixed = 8 + 8 + 8 + 16 + 4
 
-// MaxKey is the longest object key in bytes. S3 stops at 1024; composable-cache keys hold serialised arguments
-// and are longer than that in real apps, so there is room.
+// MaxKey is the longest object key in bytes. S3 stops at 1024; composable-cache keys hold
+// serialised arguments and are longer than that in real apps.
 const MaxKey = 16 << 10
 
 var errBadHeader = errors.New("not an object file of this version")

@@ -2,7 +2,7 @@ package isr
 
 import "slices"
 
-// page is what a message asks for; only one message per page and namespace waits at a time.
+// page is the page of a message; only one message per page and namespace waits at a time.
 type page struct{ host, url string }
 
 func (m Message) page() page { return page{m.Host, m.URL} }
@@ -23,7 +23,7 @@ type group struct {
 	busy bool
 }
 
-// lane holds what waits of one namespace.
+// lane holds the waiting jobs of one namespace.
 type lane struct {
 	ns      string
 	groups  []*group // in turn order
@@ -50,10 +50,11 @@ func (l *lane) groupOf(id string) *group {
 	return g
 }
 
-// park keeps a job's page as waiting while its retry is due later.
+// park marks a job's page as waiting while its retry is due later.
 func (l *lane) park(j *job) { l.pages[j.page()] = true }
 
-// take removes the first job of the first group that has one and is not busy, and sends that group to the end.
+// take removes the first job of the first group that has one and is not busy, and moves that group
+// to the end.
 func (l *lane) take() *job {
 	i := slices.IndexFunc(l.groups, func(g *group) bool { return !g.busy && len(g.line) > 0 })
 	if i < 0 {
@@ -76,7 +77,7 @@ func (l *lane) done(j *job) {
 	}
 }
 
-// lanes are the namespaces with anything on its way, in turn order.
+// lanes are the namespaces that have jobs, in turn order.
 type lanes struct {
 	byNS map[string]*lane
 	turn []*lane
@@ -92,7 +93,8 @@ func (ls *lanes) of(ns string) *lane {
 	return l
 }
 
-// next takes a job from the first namespace in turn that may run one more, and sends that namespace to the end.
+// next takes a job from the first namespace in turn that may run one more, and moves that namespace
+// to the end.
 func (ls *lanes) next(runningPerNS int) *job {
 	for i, l := range ls.turn {
 		if l.running >= runningPerNS {

@@ -6,11 +6,12 @@ import (
 	"regexp"
 )
 
-// plainName is what may stand in a folder name as it is: no separator, no dot, one case only.
+// plainName matches names that may be a folder name as they are: no separator, no dot, one case
+// only.
 var plainName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 
-// folderName maps a namespace to a folder name, one to one: readable where that is safe, else a digest.
-// The prefixes keep the two kinds apart.
+// folderName maps a namespace to a folder name, one to one: readable where that is safe, else a
+// digest. The prefixes keep the two kinds apart.
 func folderName(ns string) string {
 	if plainName.MatchString(ns) {
 		return "ns-" + ns

@@ -10,7 +10,8 @@ import (
 
 var safeFolder = regexp.MustCompile(`^(ns-[a-z0-9][a-z0-9_-]{0,63}|sha256-[0-9a-f]{64})$`)
 
-// Two keys or namespaces never share a file, even on a file system that folds case, and none leaves its folder.
+// Two keys or namespaces never share a file, even on a file system that folds case, and none leaves
+// its folder.
 func FuzzNames(f *testing.F) {
 	f.Add("k", "K")
 	f.Add("../../etc/passwd", "..")

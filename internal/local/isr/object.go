@@ -25,8 +25,8 @@ type Info struct {
 	ETag     string
 }
 
-// Object is an open object. Read or seek its body, then Close it. A Put or Delete of the same key does not
-// change what is read.
+// Object is an open object. Read or seek its body, then Close it. A Put or Delete of the same key
+// does not change what is read.
 type Object struct {
 	Info
 	io.ReadSeeker
@@ -36,7 +36,7 @@ type Object struct {
 // Close implements io.Closer.
 func (o *Object) Close() error { return o.file.Close() }
 
-// Get opens the object of a key: what the app wrote, else what was seeded, else ErrNotFound.
+// Get opens the object of a key: the one that the app wrote, else the seeded one, else ErrNotFound.
 func (s *Store) Get(ctx context.Context, ns, key string) (*Object, error) {
 	o, err := openWritten(s.objectPath(ns, key), key)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -48,8 +48,9 @@ func (s *Store) Get(ctx context.Context, ns, key string) (*Object, error) {
 	return o, err
 }
 
-// Put stores body, read to its end, under key. The entry is replaced in one step when all of body was
-// read without error; on any error what was there stays. Concurrent Puts of a key leave one of them, whole.
+// Put stores body, read to its end, under key. It replaces the entry in one step when all of body
+// was read without error; on any error the old entry stays. Concurrent Puts of a key leave one of
+// them, whole.
 func (s *Store) Put(ctx context.Context, ns, key string, body io.Reader) (Info, error) {
 	if key == "" || len(key) > MaxKey {
 		return Info{}, fmt.Errorf("write cache entry: %w: it has %d bytes, 1 to %d are allowed", ErrKey, len(key), MaxKey)
@@ -69,7 +70,7 @@ func (s *Store) Put(ctx context.Context, ns, key string, body io.Reader) (Info, 
 	return h.info(), nil
 }
 
-// replace gives the object its name, if there is room for its size.
+// replace renames the object's file to its place, if there is room for its size.
 func (s *Store) replace(ns, key string, f *atomicfile.File, size int64) error {
 	before, err := fileSize(s.objectPath(ns, key))
 	if err == nil {
@@ -85,9 +86,10 @@ func (s *Store) replace(ns, key string, f *atomicfile.File, size int64) error {
 	return nil
 }
 
-// Delete removes the object of a key, seeded or written. A key that does not exist is no error.
+// Delete removes the object of a key, seeded or written. A key that does not exist is not an error.
 func (s *Store) Delete(ctx context.Context, ns, key string) error {
-	// The seed goes first: killed between the two steps, the written entry is still there, not an older one.
+	// The seed is deleted first: after a kill between the two steps, the written entry is still
+	// there, not an older one.
 	if err := s.deleteSeed(ctx, ns, key); err != nil {
 		return fmt.Errorf("delete cache entry %q: %w", key, err)
 	}
@@ -116,7 +118,8 @@ func (s *Store) createObject(ns, key string) (*atomicfile.File, error) {
 	return atomicfile.CreateIn(s.tmpDir(), s.objectPath(ns, key), 0o600)
 }
 
-// fillObject writes the header twice: room for it first, its content when the body has been measured.
+// fillObject writes the header twice: first to reserve its room, then with its content when the
+// body has been measured.
 func fillObject(f *atomicfile.File, key string, body io.Reader) (header, error) {
 	h := header{key: key}
 	if _, err := f.Write(h.encode()); err != nil {
@@ -132,8 +135,8 @@ func fillObject(f *atomicfile.File, key string, body io.Reader) (header, error) 
 	return h, err
 }
 
-// openWritten opens the file of an entry that the app wrote. A damaged file is reported in the log and
-// counts as absent: the app renders the page again and its Put repairs it.
+// openWritten opens the file of an entry that the app wrote. A damaged file is reported in the log
+// and counts as absent: the app renders the page again and its Put repairs it.
 func openWritten(path, key string) (*Object, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -167,7 +170,7 @@ func (h header) info() Info {
 	return Info{Modified: time.UnixMilli(h.modifiedMS), Size: h.size, ETag: fmt.Sprintf(`"%x"`, h.md5)}
 }
 
-// readerWithContext ends a copy whose caller has gone.
+// readerWithContext ends a copy when its context is done.
 type readerWithContext struct {
 	ctx context.Context
 	io.Reader

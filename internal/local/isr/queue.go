@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// ErrQueueFull is returned by Send when a namespace, or all together, have too much waiting.
+// ErrQueueFull is returned by Send when too many messages wait, in a namespace or in all together.
 var ErrQueueFull = errors.New("the revalidation queue is full")
 
 // ErrQueueClosed is returned by Send after Close.
 var ErrQueueClosed = errors.New("the revalidation queue is closed")
 
-// Message asks for one page to be rendered again. Host is what the app saw as its host: good for a Host
-// header, not for deciding where to connect to.
+// Message asks for one page to be rendered again. Host is the host that the app saw: it is fit for
+// a Host header, not for deciding where to connect to.
 type Message struct {
 	Host, URL string
-	GroupID   string // line to stand in
+	GroupID   string // messages of one group run one at a time
 	DedupID   string // empty: never a duplicate
 }
 
-// Revalidate renders the page of a message again. An error is a reason to try again later.
+// Revalidate renders the page of a message again. After an error the queue tries again later.
 type Revalidate func(ctx context.Context, ns string, m Message) error
 
 // QueueOptions bound a Queue. Zero fields get the defaults of NewQueue.
@@ -42,12 +42,13 @@ type QueueOptions struct {
 
 // Queue is the revalidation queue of all namespaces.
 //
-// Order: the messages of one group start in the order they came, one at a time. One that fails leaves the line while it
-// waits for its retry and joins at the end, so that a page that answers 404 or 500 holds up nobody. Namespaces
-// take turns. A message is dropped, as done, if its DedupID was seen lately or its page is waiting already.
+// Order: the messages of one group start in the order they came, one at a time. One that fails
+// leaves the line while it waits for its retry and joins at the end, so that a page that answers
+// 404 or 500 does not block others. Namespaces take turns. A message is dropped, as done, if its
+// DedupID was seen lately or its page is waiting already.
 //
-// Messages live in memory only. One that a restart loses was sent because a stale page was served; the next
-// visitor of that page sends it again.
+// Messages live in memory only. One that a restart loses was sent because a stale page was served;
+// the next visitor of that page sends it again.
 type Queue struct {
 	work Revalidate
 	opt  QueueOptions
@@ -64,7 +65,7 @@ type Queue struct {
 	closed  bool
 }
 
-// NewQueue returns a queue that hands messages to work. End it with Close.
+// NewQueue returns a queue that passes messages to work. End it with Close.
 func NewQueue(work Revalidate, opt QueueOptions) *Queue {
 	opt = opt.withDefaults()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -93,7 +94,8 @@ func orDefault[T int | time.Duration](v, def T) T {
 	return def
 }
 
-// Send queues a message, or drops it as a duplicate: both are nil, as in SQS. It never waits.
+// Send queues a message, or drops it as a duplicate: it returns nil for both, as SQS does. It never
+// waits.
 func (q *Queue) Send(ns string, m Message) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -118,7 +120,7 @@ func (q *Queue) Send(ns string, m Message) error {
 	return nil
 }
 
-// Drop forgets all of a namespace that is waiting.
+// Drop removes all waiting messages of a namespace.
 func (q *Queue) Drop(ns string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -151,7 +153,8 @@ func (q *Queue) enqueue(l *lane, j *job) {
 	q.waiting++
 }
 
-// dispatch starts what may run. It is called with the lock held, whenever something came or ended.
+// dispatch starts the jobs that may run. It is called with the lock held, whenever a job arrived or
+// ended.
 func (q *Queue) dispatch() {
 	for q.running < q.opt.Running {
 		j := q.lanes.next(q.opt.RunningPerNS)

@@ -15,7 +15,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/isr"
 )
 
-// pages is the work of a queue in a test: it records what was asked, in the fake time of a synctest bubble.
+// pages is the work of a queue in a test: it records the calls, in the fake time of a synctest
+// bubble.
 type pages struct {
 	mu      sync.Mutex
 	done    []string
@@ -50,7 +51,7 @@ func (p *pages) revalidate(ctx context.Context, ns string, m isr.Message) error 
 	return ctx.Err()
 }
 
-// order is what was done so far, first to last.
+// order returns the calls so far, first to last.
 func (p *pages) order() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

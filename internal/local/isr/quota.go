@@ -13,19 +13,19 @@ import (
 // ErrQuota is wrapped by the error of a Put for which there is no room.
 var ErrQuota = errors.New("the incremental cache of the project is full")
 
-// Quota bounds the bytes that apps write to the cache; what a build brought along does not
-// count. The zero value bounds nothing.
+// Quota bounds the bytes that apps write to the cache; entries of the build do not count. The zero
+// value bounds nothing.
 type Quota struct {
 	Bytes int64 // of the namespaces of a group together
 	// Group returns the namespaces that share Bytes with ns, itself included.
 	Group func(ns string) []string
 
 	mu   sync.Mutex
-	used map[string]int64 // by namespace; measured when first asked for
+	used map[string]int64 // by namespace; measured at the first use
 }
 
-// reserve makes room for an object of size bytes that replaces one of before bytes. The room
-// is given back by release when the object was not stored.
+// reserve makes room for an object of size bytes that replaces one of before bytes. When the object
+// was not stored, release returns the room.
 func (s *Store) reserve(ns string, before, size int64) error {
 	q := &s.Quota
 	if q.Bytes <= 0 {
@@ -39,7 +39,7 @@ func (s *Store) reserve(ns string, before, size int64) error {
 	}
 	total, err := s.usage(group)
 	if err == nil && total-before+size > q.Bytes {
-		// Two writes of one object at a time may have been counted wrongly: look again.
+		// Two concurrent writes of one object may have been counted wrongly: measure again.
 		for _, name := range group {
 			delete(q.used, name)
 		}
@@ -65,7 +65,7 @@ func (s *Store) release(ns string, bytes int64) {
 	}
 }
 
-// usage sums up what the group has written. Callers hold Quota.mu.
+// usage returns the sum of what the group has written. Callers hold Quota.mu.
 func (s *Store) usage(group []string) (total int64, err error) {
 	q := &s.Quota
 	if q.used == nil {
@@ -106,7 +106,7 @@ func folderSize(dir string) (size int64, err error) {
 	return size, nil
 }
 
-// fileSize is 0 for a file that is not there.
+// fileSize returns 0 for a missing file.
 func fileSize(path string) (int64, error) {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {

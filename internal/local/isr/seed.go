@@ -13,16 +13,17 @@ import (
 	"time"
 )
 
-// SeedObject is an object of a build: File stays where it is and must not change while the namespace lives.
+// SeedObject is an object of a build: File stays where it is and must not change while the
+// namespace lives.
 type SeedObject struct {
 	Key      string
 	File     string
 	Modified time.Time
 }
 
-// Seed gives a namespace the cache entries and tag rows of its build, in one transaction. It may be repeated: an
-// entry that the app wrote or deleted since stays so, a tag row that exists stays as it is, a seeded entry keeps
-// its first Modified and follows its file to where it is now.
+// Seed stores the cache entries and tag rows of a build in a namespace, in one transaction. It may
+// be repeated. An entry that the app has written or deleted since stays so, and an existing tag row
+// stays as it is. A seeded entry keeps its first Modified and takes the new path of its file.
 func (s *Store) Seed(ctx context.Context, ns string, objects []SeedObject, tags []TagRow) error {
 	err := s.db.inNamespace(ctx, ns, func(tx *sql.Tx, id int64) error {
 		if err := s.seedObjects(ctx, tx, id, objects); err != nil {
@@ -51,7 +52,8 @@ func (s *Store) seedObjects(ctx context.Context, tx *sql.Tx, id int64, objects [
 	return nil
 }
 
-// relative makes a file's path relative to the store, so that the data folder as a whole can be moved.
+// relative makes a file's path relative to the store, so that the data folder as a whole can be
+// moved.
 func (s *Store) relative(file string) string {
 	abs, err := filepath.Abs(file)
 	if err != nil {
@@ -79,7 +81,7 @@ func (s *Store) openSeed(ctx context.Context, ns, key string) (*Object, error) {
 	return openSeedFile(file, key, time.UnixMilli(modified))
 }
 
-// openSeedFile takes a vanished file for an absent entry: the app can render it again.
+// openSeedFile treats a missing file as an absent entry: the app can render it again.
 func openSeedFile(file, key string, modified time.Time) (*Object, error) {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -97,8 +99,8 @@ func openSeedFile(file, key string, modified time.Time) (*Object, error) {
 	return &Object{Info: info, ReadSeeker: f, file: f}, nil
 }
 
-// seedETag needs no read of the file: a seeded file never changes. The "-1" is how S3 marks an ETag that is
-// not the MD5 of the content.
+// seedETag does not read the file: a seeded file never changes. The "-1" is how S3 marks an ETag
+// that is not the MD5 of the content.
 func seedETag(key string, size int64, modified time.Time) string {
 	h := fnv.New128a()
 	fmt.Fprintf(h, "%s\x00%d\x00%d", key, size, modified.UnixMilli())

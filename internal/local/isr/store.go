@@ -15,8 +15,8 @@ import (
 // ErrNotFound is returned for an object that does not exist, whether never written or deleted.
 var ErrNotFound = errors.New("no such object in the incremental cache")
 
-// Store is the incremental cache and the tag table of all namespaces. Its methods may be called at the same
-// time; only one Store may have a folder open.
+// Store is the incremental cache and the tag table of all namespaces. It is safe for concurrent
+// use; only one Store may have a folder open.
 type Store struct {
 	Quota Quota // set before the first use
 
@@ -24,7 +24,7 @@ type Store struct {
 	db  *database
 }
 
-// Open opens or creates the store in dir. What a killed process left half-written is removed.
+// Open opens or creates the store in dir. It removes what a killed process left half-written.
 func Open(dir string) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -45,12 +45,13 @@ func Open(dir string) (*Store, error) {
 	return s, nil
 }
 
-// Close releases the files. Calls still running may fail.
+// Close closes the files. Calls still running may fail.
 func (s *Store) Close() error { return s.db.close() }
 
-// Drop removes everything of a namespace but the files that seeded objects name. It may be repeated, and a
-// Drop that was killed half-way is finished by the next. A namespace that does not exist is no error. Stop its
-// writers first (awswire.Credentials.Revoke): a later Put starts the namespace anew.
+// Drop removes everything of a namespace except the files that seeded objects name. It may be
+// repeated, and the next Drop completes one that was killed half-way. A namespace that does not
+// exist is not an error. Stop its writers first (awswire.Credentials.Revoke): a later Put creates
+// the namespace again.
 func (s *Store) Drop(ctx context.Context, ns string) error {
 	doomed := filepath.Join(s.trashDir(), rand.Text())
 	if err := os.Rename(s.objectDir(ns), doomed); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -69,7 +70,8 @@ func (s *Store) Drop(ctx context.Context, ns string) error {
 	return nil
 }
 
-// Has reports whether the namespace exists: whether it was seeded or written to since it was dropped last.
+// Has reports whether the namespace exists: whether it was seeded or written to since the last
+// Drop.
 func (s *Store) Has(ctx context.Context, ns string) (found bool, err error) {
 	err = s.db.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM namespaces WHERE name = ?)`, ns).Scan(&found)
 	if err != nil {

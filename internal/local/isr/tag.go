@@ -7,9 +7,10 @@ import (
 	"fmt"
 )
 
-// TagRow says that the entry Path carries Tag, and when the tag was last revalidated for it, in Unix
-// milliseconds (OpenNext writes 1 for "known, never revalidated"; 0 is a row without the attribute, which
-// ByPath does not return). Tag and Path are one key. Extra holds further attributes by name, kept as they came.
+// TagRow records that the entry Path has Tag, and when the tag was last revalidated for it, in Unix
+// milliseconds. OpenNext writes 1 for "known, never revalidated"; 0 is a row without the attribute,
+// which ByPath does not return. Tag and Path are one key. Extra holds further attributes by name,
+// unchanged.
 type TagRow struct {
 	Tag, Path     string
 	RevalidatedAt int64
@@ -50,7 +51,7 @@ func (s *Store) ByTag(ctx context.Context, ns, tag string) ([]TagRow, error) {
 	return s.queryTags(ctx, s.db.byTag, ns, tag)
 }
 
-// Tags returns the rows that exist of the keys, in their order.
+// Tags returns the existing rows of the keys, in the order of the keys.
 func (s *Store) Tags(ctx context.Context, ns string, keys []TagKey) ([]TagRow, error) {
 	rows := make([]TagRow, 0, len(keys))
 	for _, k := range keys {

@@ -12,8 +12,8 @@ type sighting struct {
 	until time.Time
 }
 
-// window remembers DedupIDs for a while. It holds at most max of them; beyond that it forgets the oldest, which
-// costs a revalidation that was not needed.
+// window remembers DedupIDs for a while. It holds at most max of them; beyond that it drops the
+// oldest, which costs an unnecessary revalidation.
 type window struct {
 	keep, keepSettled time.Duration
 	max               int
@@ -43,10 +43,10 @@ func (w *window) add(key dedupKey, now time.Time) {
 	w.byKey[key] = w.oldest.PushBack(sighting{key, now.Add(w.keep)})
 }
 
-// settle shortens the memory of a message that was done. The stale hits that the page had before it was
-// refreshed are over after a few seconds; SQS would go on dropping for its five minutes, and since OpenNext's
-// id is the same when a tag is revalidated twice and the content did not change in between (its
-// lastModified is then the constant 1), the second revalidation would be lost.
+// settle shortens the memory of a message that was done. The stale hits that the page had before it
+// was refreshed are over after a few seconds. SQS would continue to drop for its five minutes.
+// OpenNext's id is the same when a tag is revalidated twice and the content did not change in
+// between (its lastModified is then the constant 1), so the second revalidation would be lost.
 func (w *window) settle(key dedupKey, now time.Time) {
 	e, ok := w.byKey[key]
 	if !ok {

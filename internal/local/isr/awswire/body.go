@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// objectBody is the body of a PutObject: without the aws-chunked framing, and with its length and checksums
-// compared before it ends. A mismatch is an error of Read in place of io.EOF, so what was stored so far is given up.
+// objectBody is the body of a PutObject, without the aws-chunked framing. It compares the length
+// and checksums before it ends. After a mismatch Read returns an error in place of io.EOF, so the
+// object is not stored.
 type objectBody struct {
 	src     io.Reader
 	chunks  *chunkedReader // nil if the body is not framed

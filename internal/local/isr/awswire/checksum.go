@@ -28,7 +28,8 @@ var algorithms = map[string]func() hash.Hash{
 	checksumPrefix + "sha256":    sha256.New,
 }
 
-// check is one checksum that a request announces, in a header or in the trailer of an aws-chunked body.
+// check is one checksum that a request announces, in a header or in the trailer of an aws-chunked
+// body.
 type check struct {
 	header    string
 	want      string
@@ -75,7 +76,7 @@ func checksOf(head http.Header) ([]check, error) {
 	return checks, nil
 }
 
-// isChecksum leaves out the two headers that share the prefix and hold no checksum.
+// isChecksum reports whether a header holds a checksum. Two headers share the prefix and hold none.
 func isChecksum(name string) bool {
 	return strings.HasPrefix(name, checksumPrefix) && name != checksumPrefix+"mode" && name != checksumPrefix+"type" &&
 		name != checksumPrefix+"algorithm"

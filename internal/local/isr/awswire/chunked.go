@@ -16,8 +16,9 @@ const (
 	maxTrailerLines = 16
 )
 
-// chunkedReader takes off the aws-chunked framing of S3's "Signature Calculations for the Authorization Header: Transferring
-// Payload in Multiple Chunks", with or without signatures and trailers:
+// chunkedReader removes the aws-chunked framing of S3's "Signature Calculations for the
+// Authorization Header: Transferring Payload in Multiple Chunks", with or without signatures and
+// trailers:
 //
 //	<hex size>[;chunk-signature=...] CRLF <data> CRLF ... 0[;...] CRLF [<name>:<value> CRLF]... CRLF
 //
@@ -54,7 +55,7 @@ func (c *chunkedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// nextChunk reads up to the data of the next chunk, or to the end: io.EOF then.
+// nextChunk reads up to the data of the next chunk. It returns io.EOF at the end.
 func (c *chunkedReader) nextChunk() error {
 	if c.started {
 		if line, err := c.line(); err != nil {
@@ -108,7 +109,7 @@ func (c *chunkedReader) end() error {
 	return io.EOF
 }
 
-// line reads a line that ends in CRLF, without it.
+// line reads a line that ends in CRLF and returns it without the CRLF.
 func (c *chunkedReader) line() (string, error) {
 	var line []byte
 	for {

@@ -6,18 +6,18 @@ import (
 	"sync"
 )
 
-// Key is a pair of AWS credentials. Whoever has the ID may read and write the namespace it was issued for; the
-// secret is there because SDKs insist on one.
+// Key is a pair of AWS credentials. Any client with the ID may read and write the namespace it was
+// issued for; the secret exists because SDKs require one.
 type Key struct {
 	ID, Secret string
 }
 
-// Credentials are the keys of the namespaces that are in use. They live in memory: workers do not outlive the
-// process, and a restart makes new ones.
+// Credentials are the keys of the namespaces that are in use. They live in memory: workers do not
+// outlive the process, and a restart creates new ones.
 type Credentials struct {
 	mu    sync.RWMutex
 	keys  map[string]Key
-	owner map[[sha256.Size]byte]string // by digest, so that a lookup's timing tells nothing of the ids
+	owner map[[sha256.Size]byte]string // by digest, so that a lookup's timing reveals nothing about the ids
 }
 
 // NewCredentials returns an empty set.
@@ -25,7 +25,7 @@ func NewCredentials() *Credentials {
 	return &Credentials{keys: map[string]Key{}, owner: map[[sha256.Size]byte]string{}}
 }
 
-// Issue returns the key of a namespace, made at random the first time.
+// Issue returns the key of a namespace, which it generates at random the first time.
 func (c *Credentials) Issue(ns string) Key {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -37,7 +37,7 @@ func (c *Credentials) Issue(ns string) Key {
 	return k
 }
 
-// Revoke makes the key of a namespace worthless.
+// Revoke invalidates the key of a namespace.
 func (c *Credentials) Revoke(ns string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -45,7 +45,7 @@ func (c *Credentials) Revoke(ns string) {
 	delete(c.keys, ns)
 }
 
-// Namespace finds whose key an id is. It is an Auth.
+// Namespace returns the namespace of a key id. It is an Auth.
 func (c *Credentials) Namespace(accessKeyID string) (ns string, ok bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()

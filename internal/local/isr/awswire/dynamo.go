@@ -15,7 +15,7 @@ const (
 	maxBatchGet   = 100
 )
 
-// metering is what requests may carry without changing the answer.
+// metering holds the fields that requests may contain without changing the answer.
 type metering struct {
 	ReturnConsumedCapacity      string
 	ReturnItemCollectionMetrics string
@@ -55,7 +55,8 @@ func (h *handler) query(r *http.Request, ns string, body []byte) (any, error) {
 	return queryOutput{Items: itemsOf(rows), Count: len(rows), ScannedCount: len(rows)}, nil
 }
 
-// rows picks the read that a condition asks for. All rows come in one page: OpenNext does not ask for a second.
+// rows runs the read that a condition requires. All rows come in one page: OpenNext does not ask
+// for a second.
 func (h *handler) rows(r *http.Request, ns string, in queryInput, c condition) ([]isr.TagRow, error) {
 	hash, err := c.hashValue.text(c.hash)
 	if err != nil {
@@ -204,10 +205,12 @@ func checkDistinct(keys []isr.TagKey) error {
 	return nil
 }
 
-// hideExpiryAhead makes tags that may be served stale for a while, as after revalidateTag(tag, "max"), read so in all of
-// OpenNext's tag caches. An entry is rendered anew at once if getLastModified counts one of the rows, else it is stale if
-// there is any (isStale; both see one answer). The SDK's tag cache (overrides/tagCache/dynamodb.js of 4.1) counts what
-// expires later than now, against its own intent and unlike dynamodb-lite.js; neither counts an expiry before the entry.
+// hideExpiryAhead makes all of OpenNext's tag caches treat tags that may be served stale for a
+// while, as after revalidateTag(tag, "max"), in that way. An entry is rendered again at once if
+// getLastModified counts one of the rows; otherwise it is stale if there is any (isStale; both see
+// one answer). The SDK's tag cache (overrides/tagCache/dynamodb.js of 4.1) counts a row that
+// expires later than now, against its own intent and unlike dynamodb-lite.js; neither counts an
+// expiry before the entry.
 func hideExpiryAhead(rows []isr.TagRow, now time.Time) {
 	for i, row := range rows {
 		var expire value

@@ -58,8 +58,8 @@ func TestTagsAreFoundByPathAndByTag(t *testing.T) {
 	}
 }
 
-// A tag that may be served stale for a while makes OpenNext render at once unless its expiry reads as past; see
-// hideExpiryAhead.
+// A tag that may be served stale for a while makes OpenNext render at once unless its expiry reads
+// as past; see hideExpiryAhead.
 func TestATagThatExpiresLaterReadsAsStale(t *testing.T) {
 	client := newServer(t).dynamodb("one")
 	now := int(time.Now().UnixMilli())

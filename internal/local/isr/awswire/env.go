@@ -5,24 +5,27 @@ import (
 	"strings"
 )
 
-// The names by which bundles find their cache. They are the same for every deployment: the access key tells them apart.
+// The names by which bundles find their cache. They are the same for every deployment: the access
+// key tells them apart.
 const (
 	CacheBucket = "anchor-cache"
 	CachePrefix = "_cache"
 	AssetBucket = "anchor-assets"
 	Table       = "anchor-tags"
 	TagIndex    = "revalidate" // OpenNext has this name in its code
-	// Region is one that AWS does not have and cannot have: its names end in a number after a direction. By it the
-	// bootstrap (worker/bootstrap/aws.mjs) tells what is asked of Anchor from what an app asks of AWS.
+	// Region is one that AWS does not have and cannot have: its names end in a number after a
+	// direction. By the region the bootstrap (worker/bootstrap/aws.mjs) distinguishes calls to
+	// Anchor from an app's calls to AWS.
 	Region   = "anchor-local-1"
 	queueURL = "https://sqs." + Region + ".amazonaws.com/000000000000/anchor-revalidation.fifo"
 )
 
-// wireVariable is read, and removed, by the bootstrap: the app's environment names no endpoint and no key of Anchor's.
+// wireVariable is read, and removed, by the bootstrap: the app's environment contains no endpoint
+// and no key of Anchor's.
 const wireVariable = "ANCHOR_WIRE"
 
-// ServerEnv returns the variables of a server function (OpenNext's incrementalCache, tagCache and queue) for a
-// handler served at endpoint, "http://127.0.0.1:port".
+// ServerEnv returns the variables of a server function (OpenNext's incrementalCache, tagCache and
+// queue) for a handler served at endpoint, "http://127.0.0.1:port".
 func ServerEnv(endpoint string, key Key) map[string]string {
 	return map[string]string{
 		wireVariable:                wire(endpoint, key),
@@ -35,8 +38,8 @@ func ServerEnv(endpoint string, key Key) map[string]string {
 	}
 }
 
-// ImageEnv returns the variables of an image function (OpenNext's imageLoader). OpenNext's "s3" loader takes the region
-// from AWS_REGION; no code of the app runs there that could mind.
+// ImageEnv returns the variables of an image function (OpenNext's imageLoader). OpenNext's "s3"
+// loader takes the region from AWS_REGION; no code of the app runs there that this could affect.
 func ImageEnv(endpoint string, key Key) map[string]string {
 	return map[string]string{
 		wireVariable:        wire(endpoint, key),

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// condition is a KeyConditionExpression, taken apart and its placeholders filled in:
-// hash = hashValue [AND sort op sortValue].
+// condition is a parsed KeyConditionExpression with its placeholders filled in: hash = hashValue
+// [AND sort op sortValue].
 type condition struct {
 	hash      string
 	hashValue value
@@ -20,8 +20,8 @@ var (
 	placeholder  = regexp.MustCompile(`^#\w+$`)
 )
 
-// parseCondition understands the shapes that OpenNext's tag caches send, which are equality on the hash key alone or
-// with one comparison (= or >) on the sort key.
+// parseCondition understands the forms that OpenNext's tag caches send: equality on the hash key
+// alone, or with one comparison (= or >) on the sort key.
 func parseCondition(expression string, names map[string]string, values map[string]value) (condition, error) {
 	m := keyCondition.FindStringSubmatch(expression)
 	if m == nil {

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A body framed in any way comes out as it went in, however the network cuts it.
+// A body framed in any way is decoded unchanged, however the network splits it.
 func TestChunkedBodiesComeOutWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		body := rapid.SliceOfN(rapid.Byte(), 0, 40_000).Draw(t, "body")

@@ -16,13 +16,15 @@ type Asset struct {
 	CacheControl string
 }
 
-// AssetSource finds an original by its key: the path of the public file without the leading slash.
+// AssetSource returns an original by its key: the path of the public file without the leading
+// slash.
 type AssetSource func(ns, key string) (Asset, bool)
 
-// Auth finds the namespace of an access key id.
+// Auth returns the namespace of an access key id.
 type Auth func(accessKeyID string) (ns string, ok bool)
 
-// Config is what a handler answers from. Assets may be nil: there are none then. Log may be nil: slog.Default.
+// Config holds the sources of a handler. With a nil Assets there are no originals. A nil Log means
+// slog.Default.
 type Config struct {
 	Store      *isr.Store
 	Queue      *isr.Queue
@@ -34,8 +36,8 @@ type Config struct {
 
 type handler struct{ Config }
 
-// New returns the handler of all three services. S3 is told from the others by the X-Amz-Target header that the JSON
-// protocols carry.
+// New returns the handler of all three services. The X-Amz-Target header, which the JSON protocols
+// send, distinguishes them from S3.
 func New(c Config) http.Handler {
 	if c.Assets == nil {
 		c.Assets = func(string, string) (Asset, bool) { return Asset{}, false }
@@ -61,8 +63,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// accessKeyID reads the key id out of the Authorization header of Signature Version 4:
-// "AWS4-HMAC-SHA256 Credential=<key id>/<date>/<region>/<service>/aws4_request, SignedHeaders=..., Signature=...".
+// accessKeyID returns the key id in the Authorization header of Signature Version 4:
+// "AWS4-HMAC-SHA256 Credential=<key id>/<date>/<region>/<service>/aws4_request, SignedHeaders=...,
+// Signature=...".
 func accessKeyID(r *http.Request) string {
 	scheme, params, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if scheme != "AWS4-HMAC-SHA256" {

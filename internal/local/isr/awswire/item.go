@@ -32,7 +32,8 @@ func (v value) number(name string) (int64, error) {
 	return n, nil
 }
 
-// item is a row of the tag table on the wire. Attributes besides the three known ones are kept as they are.
+// item is a row of the tag table on the wire. Attributes besides the three known ones are kept
+// unchanged.
 type item map[string]json.RawMessage
 
 func (i item) value(name string) (value, error) {

@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/isr"
 )
 
-// maxJSON is the longest request: DynamoDB takes 16 MB in one BatchWriteItem.
+// maxJSON is the longest request in bytes: DynamoDB takes 16 MB in one BatchWriteItem.
 const maxJSON = 16 << 20
 
 // apiError is an error in the AWS JSON protocol.
@@ -30,7 +30,7 @@ func validation(format string, args ...any) *apiError {
 	return &apiError{http.StatusBadRequest, "com.amazon.coral.validate#ValidationException", fmt.Sprintf(format, args...)}
 }
 
-// operation answers one call. What it returns is the JSON body of the answer.
+// operation answers one call. It returns the JSON body of the answer.
 type operation func(h *handler, r *http.Request, ns string, body []byte) (any, error)
 
 var operations = map[string]map[string]operation{
@@ -78,8 +78,8 @@ func (h *handler) callJSON(w http.ResponseWriter, r *http.Request, ns string, au
 	return call(h, r, ns, body)
 }
 
-// decode refuses members that an operation does not know, because ignoring one (a filter, a limit) would
-// answer another question than the one asked.
+// decode refuses members that an operation does not know, because ignoring one (a filter, a limit)
+// would answer a different question.
 func decode(body []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
@@ -102,7 +102,7 @@ func writeJSON(w http.ResponseWriter, status int, answer any) {
 	_, _ = w.Write(body) // the client is gone if this fails
 }
 
-// queueError turns what isr.Queue.Send says into an SQS error.
+// queueError converts an error of isr.Queue.Send to an SQS error.
 func queueError(err error) error {
 	if errors.Is(err, isr.ErrQueueFull) {
 		return &apiError{http.StatusBadRequest, "com.amazonaws.sqs#OverLimit", err.Error()}

@@ -17,8 +17,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/isr"
 )
 
-// The files of testdata are requests of the JavaScript SDK in an OpenNext 4.1 server function of Next.js 15, recorded
-// on the wire, with names and bodies shortened.
+// The files of testdata are requests of the JavaScript SDK in an OpenNext 4.1 server function of
+// Next.js 15, recorded on the wire, with names and bodies shortened.
 func TestRecordedJavaScriptRequests(t *testing.T) {
 	s := newServer(t)
 	resp, _ := s.replay(t, "js-get-object")

@@ -13,11 +13,11 @@ type Page struct {
 	OnlyGenerated bool   `json:"onlyGenerated"` // leave a page that was never rendered alone
 }
 
-// Revalidate renders a page again; its error says what the page answered.
+// Revalidate renders a page again; its error contains the answer of the page.
 type Revalidate func(ctx context.Context, ns string, page Page) error
 
-// revalidate is no call of AWS: it is what res.revalidate() of the pages router comes to
-// in our bootstrap. It is here because the key tells the deployment here.
+// revalidate is not a call of AWS: our bootstrap sends it for res.revalidate() of the pages router.
+// It is here because the key identifies the deployment here.
 func (h *handler) revalidate(r *http.Request, ns string, body []byte) (any, error) {
 	var page Page
 	if err := decode(body, &page); err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/isr"
 )
 
-// maxObject is the longest object in bytes. Next.js itself refuses to cache much less; this only bounds the disk that one
-// request can fill.
+// maxObject is the longest object in bytes. Next.js itself refuses to cache objects that are much
+// smaller; this only bounds the disk space that one request can fill.
 const maxObject = 128 << 20
 
 func (h *handler) serveS3(w http.ResponseWriter, r *http.Request, ns string) {
@@ -58,8 +58,9 @@ func (h *handler) callS3(w http.ResponseWriter, r *http.Request, ns string) erro
 	return &s3Error{http.StatusMethodNotAllowed, "MethodNotAllowed", "An object takes GET, HEAD, PUT and DELETE."}
 }
 
-// bucketAndKey reads the path style, /bucket/key. The path is taken as it came: keys may hold "//" and "..". The
-// "lite" overrides do not encode a "?" in a key, so a query that is not the SDK's x-id is the rest of the key.
+// bucketAndKey parses the path style, /bucket/key. The path is used as it arrived: keys may hold
+// "//" and "..". The "lite" overrides do not encode a "?" in a key, so a query other than the SDK's
+// x-id is the rest of the key.
 func bucketAndKey(r *http.Request) (bucket, key string) {
 	bucket, key, _ = strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if r.URL.RawQuery != "" && !strings.HasPrefix(r.URL.RawQuery, "x-id=") && key != "" {
@@ -68,7 +69,8 @@ func bucketAndKey(r *http.Request) (bucket, key string) {
 	return bucket, key
 }
 
-// subresource names the query parameter that makes a request another S3 operation than the four answered here.
+// subresource returns the query parameter that makes a request another S3 operation than the four
+// answered here.
 func subresource(r *http.Request) string {
 	query := r.URL.Query()
 	for _, name := range []string{"acl", "attributes", "delete", "legal-hold", "list-type", "location", "partNumber", "restore",
@@ -93,13 +95,15 @@ func (h *handler) getObject(w http.ResponseWriter, r *http.Request, ns, key stri
 	return nil
 }
 
-// httpDateMillis is http.TimeFormat with milliseconds. OpenNext compares an entry's age with the milliseconds of its tags'
-// revalidation: by whole seconds an entry rendered after it, in the same second, would count as older and be rendered for
-// every request. The AWS SDKs (Smithy's http-date has optional fractional seconds) and JavaScript's Date read them.
+// httpDateMillis is http.TimeFormat with milliseconds. OpenNext compares an entry's age with the
+// milliseconds of its tags' revalidation. With whole seconds, an entry rendered after the
+// revalidation but in the same second would count as older and be rendered for every request. The
+// AWS SDKs (Smithy's http-date has optional fractional seconds) and JavaScript's Date read them.
 const httpDateMillis = "Mon, 02 Jan 2006 15:04:05.000 GMT"
 
-// asset finds an original. OpenNext passes what follows the host in its URL, so a key can still be percent-encoded and
-// have a query, such as the ?v=2 that gets a new picture past old caches, or a fragment, such as the #cart of a sprite.
+// asset finds an original. OpenNext passes what follows the host in its URL. So a key can still be
+// percent-encoded and have a query, such as the ?v=2 that gets a new picture past old caches, or a
+// fragment, such as the #cart of a sprite.
 func (h *handler) asset(ns, key string) (Asset, bool) {
 	asset, ok := h.Assets(ns, key)
 	if ok {

@@ -9,7 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/isr"
 )
 
-// s3Error is an error as S3's REST API answers it. The codes are those of the S3 API reference.
+// s3Error is an error in the format of S3's REST API. The codes are those of the S3 API reference.
 type s3Error struct {
 	status        int
 	code, message string
@@ -31,7 +31,7 @@ func s3ErrorOf(err error) *s3Error {
 		return &s3Error{http.StatusNotFound, "NoSuchKey", "The specified key does not exist."}
 	case errors.Is(err, isr.ErrKey):
 		return &s3Error{http.StatusBadRequest, "KeyTooLongError", err.Error()}
-	case errors.Is(err, isr.ErrQuota): // of 4xx, as SDKs try 5xx again
+	case errors.Is(err, isr.ErrQuota): // a 4xx, as SDKs retry 5xx
 		return &s3Error{http.StatusForbidden, "QuotaExceeded", err.Error()}
 	case errors.As(err, &tooLarge):
 		return &s3Error{http.StatusBadRequest, "EntityTooLarge", "Your proposed upload exceeds " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes."}

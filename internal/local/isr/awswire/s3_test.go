@@ -23,7 +23,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/isr/awswire"
 )
 
-// hostileKeys are keys as URLs, serialised arguments and attackers make them.
+// hostileKeys are keys as they come from URLs, serialised arguments and attackers.
 var hostileKeys = []string{
 	"_cache/BUILD/index.cache",
 	"_cache/BUILD/../../../../etc/passwd",
@@ -67,7 +67,8 @@ func TestAnObjectHasWhatOpenNextReads(t *testing.T) {
 	}
 }
 
-// OpenNext's "-lite" overrides read Last-Modified with Date, which the milliseconds must not confuse.
+// OpenNext's "-lite" overrides read Last-Modified with Date, which the milliseconds must not
+// confuse.
 func TestJavaScriptReadsTheMillisecondsOfAnEntry(t *testing.T) {
 	s := newServer(t)
 	file := filepath.Join(t.TempDir(), "isr.cache")
@@ -92,7 +93,7 @@ func TestJavaScriptReadsTheMillisecondsOfAnEntry(t *testing.T) {
 func TestAMissingObjectIsNoSuchKey(t *testing.T) {
 	client := newServer(t).s3("one")
 	put(t, client, "k", strings.NewReader("x"))
-	for range 2 { // deleting what is gone is no error
+	for range 2 { // deleting a missing object is not an error
 		if _, err := client.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(awswire.CacheBucket), Key: aws.String("k")}); err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +105,8 @@ func TestAMissingObjectIsNoSuchKey(t *testing.T) {
 	}
 }
 
-// With an unsigned payload and a stream, the SDK sends STREAMING-UNSIGNED-PAYLOAD-TRAILER, the checksum last.
+// With an unsigned payload and a stream, the SDK sends STREAMING-UNSIGNED-PAYLOAD-TRAILER, the
+// checksum last.
 func TestLargeBodiesWithEveryTrailerChecksum(t *testing.T) {
 	client := newServer(t).s3("one")
 	large := make([]byte, 5<<20+7)

@@ -88,7 +88,7 @@ func (s *server) s3(ns string) *s3.Client             { return s3.NewFromConfig(
 func (s *server) dynamodb(ns string) *dynamodb.Client { return dynamodb.NewFromConfig(s.config(ns)) }
 func (s *server) sqs(ns string) *sqs.Client           { return sqs.NewFromConfig(s.config(ns)) }
 
-// raw sends a request that no SDK would, signed with the access key of a namespace only.
+// raw sends a request that no SDK would send, signed only with the access key of a namespace.
 func (s *server) raw(t *testing.T, ns, method, path string, head map[string]string, body io.Reader) (int, http.Header, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, s.endpoint+path, body)

@@ -26,7 +26,8 @@ type sendMessageOutput struct {
 	SequenceNumber   string
 }
 
-// revalidation is what is read of a message's body, from OpenNext's core/routing/util revalidateIfRequired.
+// revalidation holds the fields that are read from a message's body, from OpenNext's
+// core/routing/util revalidateIfRequired.
 type revalidation struct {
 	Host string `json:"host"`
 	URL  string `json:"url"`
