@@ -48,7 +48,8 @@ func BenchmarkServeHTTP(b *testing.B) {
 	}
 }
 
-// BenchmarkConnection includes net/http and the kernel: what a client sees over one keep-alive connection.
+// BenchmarkConnection includes net/http and the kernel: the cost of a request over one keep-alive
+// connection.
 func BenchmarkConnection(b *testing.B) {
 	e := start(b, Config{})
 	e.publish(map[string]*Site{"a.test": {Assets: assets(b, "", map[string]string{

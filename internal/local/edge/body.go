@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// pacedBody cuts a client that sends its body too slowly. Only the time spent waiting for the client counts, so a
-// function may take its time.
+// pacedBody cuts off a client that sends its body too slowly. Only the time spent waiting for the
+// client counts, so a function may take its time.
 type pacedBody struct {
 	io.ReadCloser
 	pace     Pace
@@ -24,17 +24,18 @@ type pacedBody struct {
 	read    int64
 	waited  time.Duration
 
-	mu     sync.Mutex // orders deadlines against the end of the request
+	mu     sync.Mutex // orders deadlines relative to the end of the request
 	ended  bool
 	whole  bool  // read to its end
 	broken error // why it cannot be
 }
 
-// paceBody puts the body limits on a request that has a body. The returned body is nil if it has none.
+// paceBody applies the body limits to a request that has a body. The returned body is nil if it has
+// none.
 //
-// Full duplex lets a function answer while it still reads: without it net/http would first read the rest of the
-// body, and an echo of a large upload would never begin. In exchange net/http leaves it to end what becomes of a
-// connection whose body was not read to its end.
+// Full duplex lets a function answer while it still reads. Without it net/http would first read the
+// rest of the body, and an echo of a large upload would never begin. In exchange net/http leaves to
+// end what becomes of a connection whose body was not read to its end.
 func (e *Edge) paceBody(w http.ResponseWriter, r *http.Request) (*http.Request, *pacedBody) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return r, nil
@@ -43,7 +44,7 @@ func (e *Edge) paceBody(w http.ResponseWriter, r *http.Request) (*http.Request, 
 		ReadCloser: r.Body, pace: e.cfg.Upload, length: r.ContentLength, http2: r.ProtoMajor > 1,
 		last: r.Close || r.Header.Get("Expect") != "", response: w, client: http.NewResponseController(w),
 	}
-	_ = body.client.EnableFullDuplex() // fails under HTTP/2 only, which is full duplex anyway
+	_ = body.client.EnableFullDuplex() // fails only under HTTP/2, which is full duplex anyway
 	if e.cfg.MaxBodyBytes > 0 {
 		body.ReadCloser = http.MaxBytesReader(w, r.Body, e.cfg.MaxBodyBytes)
 	}
@@ -79,7 +80,8 @@ func (b *pacedBody) fail(err error) {
 	}
 }
 
-// failure is why the body could not be read to its end; nil if it was, or still may be, or if there is no body.
+// failure returns why the body could not be read to its end; nil if it was, or still may be, or if
+// there is no body.
 func (b *pacedBody) failure() error {
 	if b == nil {
 		return nil
@@ -89,10 +91,12 @@ func (b *pacedBody) failure() error {
 	return b.broken
 }
 
-// Close leaves the body to end: transports close it early, and net/http would then wait for the rest without limit.
+// Close does nothing, as end closes the body: transports close it early, and net/http would then
+// wait for the rest without limit.
 func (b *pacedBody) Close() error { return nil }
 
-// deadline reports whether the request still runs. After its end the connection's deadlines belong to net/http.
+// deadline sets the read deadline and reports whether the request still runs. After its end the
+// connection's deadlines belong to net/http.
 func (b *pacedBody) deadline(t time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -103,8 +107,8 @@ func (b *pacedBody) deadline(t time.Time) bool {
 	return true
 }
 
-// finished lifts the deadline: from here net/http watches the connection for the client's departure, and a deadline
-// would look like one.
+// finished removes the deadline: from here on net/http watches for a client that disconnects, and a
+// deadline would look like one.
 func (b *pacedBody) finished() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -115,15 +119,16 @@ func (b *pacedBody) finished() {
 }
 
 const (
-	// maxLeftover is how much of a body net/http reads to keep a connection (maxPostHandlerReadBytes in net/http).
+	// maxLeftover is how much of a body net/http reads to keep a connection
+	// (maxPostHandlerReadBytes in net/http).
 	maxLeftover = 256 << 10
 	// leftoverTime is how long a client has to send it.
 	leftoverTime = 2 * time.Second
 )
 
-// end settles what nobody read of the body once the answer is written. A little is read, so that the connection can
-// serve another request. In any other case the connection is closed: the rest of a body must never be taken for a
-// request (RFC 9112, sections 9.3 and 11.2).
+// end handles the unread rest of the body once the answer is written. It reads a small rest, so
+// that the connection can serve another request. In any other case it closes the connection: the
+// rest of a body must never be taken for a request (RFC 9112, sections 9.3 and 11.2).
 func (b *pacedBody) end() {
 	if b.stop() || b.http2 {
 		return
@@ -143,8 +148,8 @@ func (b *pacedBody) end() {
 	}
 }
 
-// stop takes the body from the function, sets the time for what is left of it, and reports whether nothing is. Only the
-// first call sets the time.
+// stop ends the function's access to the body, sets the time limit for the rest, and reports
+// whether there is none. Only the first call sets the limit.
 func (b *pacedBody) stop() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -162,15 +167,15 @@ func (b *pacedBody) isWhole() bool {
 	return b.whole
 }
 
-// closeConnection also bounds the time in which net/http reads on before it closes.
+// closeConnection also bounds the time for which net/http continues to read before it closes.
 func (b *pacedBody) closeConnection() {
 	closeAfter(b.response)
 	b.client.SetReadDeadline(time.Now().Add(min(b.pace.Grace, linger)))
 }
 
-// closeAfter makes net/http close the connection when the response is written, even if its header was sent without
-// "Connection: close". A reader beyond its limit is what net/http documents to do that. HTTP/2 has no such need, and
-// ignores it.
+// closeAfter makes net/http close the connection when the response is written, even if its header
+// was sent without "Connection: close". A reader beyond its limit is the documented way to make
+// net/http do that. HTTP/2 does not need it and ignores it.
 func closeAfter(w http.ResponseWriter) {
 	one := io.NopCloser(strings.NewReader("x"))
 	_, _ = http.MaxBytesReader(w, one, 0).Read(make([]byte, 1))

@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
 )
 
-// What functions answer is compressed here, and not inside of Node.js on the one thread that
+// The answers of functions are compressed here, and not inside Node.js on the one thread that
 // renders pages. The worker keeps OpenNext's wrappers from compressing
 // (worker/bootstrap/compression.mjs), so that the app sees the client's Accept-Encoding.
 
@@ -24,7 +24,8 @@ const (
 	liveGzip   = 5
 )
 
-// liveWindow bounds what one zstd stream takes of memory, here and in the client (RFC 9659 allows 8 MB).
+// liveWindow bounds the memory of one zstd stream in bytes, here and in the client (RFC 9659 allows
+// 8 MB).
 const liveWindow = 512 << 10
 
 // encoder is one of the libraries' writers.
@@ -37,7 +38,7 @@ type encoder interface {
 var encoders = map[string]*sync.Pool{
 	asset.Brotli: {New: func() any { return brotli.NewWriterLevel(nil, liveBrotli) }},
 	asset.Gzip: {New: func() any {
-		w, _ := gzip.NewWriterLevel(nil, liveGzip) // fails for a level out of range only
+		w, _ := gzip.NewWriterLevel(nil, liveGzip) // fails only for a level out of range
 		return w
 	}},
 	asset.Zstd: {New: func() any {
@@ -47,8 +48,8 @@ var encoders = map[string]*sync.Pool{
 	}},
 }
 
-// compressor encodes a function's answer if the client, the type and the size allow it. Flushes pass through, so that
-// a stream stays one.
+// compressor encodes a function's answer if the client, the type and the size allow it. Flushes
+// pass through, so that a stream stays a stream.
 type compressor struct {
 	to     *response
 	coding string   // what the client prefers: "br", "zstd", "gzip" or ""
@@ -56,7 +57,7 @@ type compressor struct {
 	head   bool
 
 	begun   bool
-	encoder encoder // nil: the body goes as it is
+	encoder encoder // nil: the body is sent as it is
 }
 
 func newCompressor(res *response, r *http.Request) *compressor {
@@ -79,8 +80,9 @@ func (c *compressor) WriteHeader(status int) {
 	c.to.WriteHeader(status)
 }
 
-// begin decides. An answer that can go out in several codings says so in Vary, coded or not (RFC 9110, section 12.5.5),
-// and the header of an answer to HEAD is that of the answer to GET (section 9.3.2).
+// begin decides whether to encode. An answer that can be sent in several codings names
+// Accept-Encoding in Vary, coded or not (RFC 9110, section 12.5.5). The header of an answer to HEAD
+// is that of the answer to GET (section 9.3.2).
 func (c *compressor) begin(status int, h http.Header) {
 	if strings.EqualFold(h.Get("Content-Encoding"), "identity") {
 		delete(h, "Content-Encoding") // no registered coding; OpenNext sends it
@@ -108,19 +110,20 @@ func (c *compressor) begin(status int, h http.Header) {
 	c.encoder.Reset(onlyWriter{c.to})
 }
 
-// ofIdentity are fields that only hold for the octets as the function wrote them (RFC 9110, section 8; RFC 9530).
+// ofIdentity are fields that apply only to the octets as the function wrote them (RFC 9110, section
+// 8; RFC 9530).
 var ofIdentity = []string{"Content-Length", "Accept-Ranges", "Content-Digest", "Repr-Digest", "Digest", "Content-Md5"}
 
-// weaken changes the tag: the octets differ from those that it was made for.
+// weaken makes the tag weak: the octets differ from those that it was made for.
 func weaken(h http.Header) {
 	if tag := h.Get("Etag"); strings.HasPrefix(tag, `"`) {
 		h.Set("Etag", "W/"+tag)
 	}
 }
 
-// confirm sets on a 304 the validator and the Vary of the 200 that it confirms (RFC 9110, section 15.4.5). That 200 was
-// coded if the client's tag is the function's, weakened. For a tag that says nothing about it the type decides, and
-// without a type a superfluous Vary does no harm.
+// confirm sets on a 304 the validator and the Vary of the 200 that it confirms (RFC 9110, section
+// 15.4.5). That 200 was coded if the client's tag is the function's, weakened. For other tags the
+// type decides, and without a type a superfluous Vary does no harm.
 func (c *compressor) confirm(h http.Header) {
 	tag, mediaType := h.Get("Etag"), h.Get("Content-Type")
 	strong := strings.HasPrefix(tag, `"`)
@@ -128,14 +131,14 @@ func (c *compressor) confirm(h http.Header) {
 	case strong && listed(c.tags, "W/"+tag):
 		weaken(h)
 	case strong && c.coding != "" && listed(c.tags, tag):
-		return // this client would have got a coded body, if there were one
+		return // this client would have received a coded body, if there were one
 	case mediaType != "" && !compressible(mediaType):
 		return
 	}
 	addVary(h, "Accept-Encoding")
 }
 
-// listed looks for a tag as it is written.
+// listed reports whether lines contain a tag exactly as written.
 func listed(lines []string, tag string) bool {
 	weak := strings.HasPrefix(tag, "W/")
 	for _, line := range lines {
@@ -148,7 +151,7 @@ func listed(lines []string, tag string) bool {
 	return false
 }
 
-// addVary names a request field once.
+// addVary adds a request field to Vary unless it is there.
 func addVary(h http.Header, field string) {
 	for _, line := range h["Vary"] {
 		for said := range strings.SplitSeq(line, ",") {
@@ -174,12 +177,14 @@ func encodable(status int, h http.Header) bool {
 	return compressible(h.Get("Content-Type"))
 }
 
-// compressible leaves out events: they are short and each is flushed, so coding would make them longer.
+// compressible excludes event streams: events are short and each is flushed, so coding would make
+// them longer.
 func compressible(mediaType string) bool {
 	return asset.Compressible(mediaType) && !asset.Is(mediaType, "text/event-stream")
 }
 
-// forbidsTransform: directives are compared without regard to case (RFC 9111, section 5.2).
+// forbidsTransform reports whether Cache-Control has no-transform. Directives are compared without
+// regard to case (RFC 9111, section 5.2).
 func forbidsTransform(h http.Header) bool {
 	for _, line := range h["Cache-Control"] {
 		for directive := range strings.SplitSeq(line, ",") {
@@ -217,7 +222,8 @@ func (c *compressor) FlushError() error {
 // Flush is for functions that ask for an http.Flusher.
 func (c *compressor) Flush() { _ = c.FlushError() }
 
-// close ends the body. A function that panics never comes here: a body that is cut off must not look whole.
+// close ends the body. It does not run when a function panics: a body that is cut off must not look
+// whole.
 func (c *compressor) close() {
 	if !c.begun {
 		c.WriteHeader(http.StatusOK)
@@ -225,7 +231,7 @@ func (c *compressor) close() {
 	if c.encoder == nil {
 		return
 	}
-	_ = c.encoder.Close() // an error here is that of a client that went
+	_ = c.encoder.Close() // an error here means that the client has disconnected
 	c.encoder.Reset(nil)
 	encoders[c.coding].Put(c.encoder)
 	c.encoder = nil

@@ -15,7 +15,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// ask sends one request through the function's site and gives the raw answer.
+// ask sends one request through the function's site and returns the raw answer.
 func ask(t *testing.T, function http.HandlerFunc, method, accept string, headers ...string) *http.Response {
 	t.Helper()
 	e := New(Config{})
@@ -173,7 +173,7 @@ func TestCodedStreamsArriveInParts(t *testing.T) {
 	}
 }
 
-// A body that the function cut off must not look whole for having been coded.
+// A body that the function cut off must not look whole because it was coded.
 func TestACodedBodyThatIsCutOffIsNotWhole(t *testing.T) {
 	for _, coding := range []string{"br", "gzip", "zstd"} {
 		res := ask(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -199,8 +199,8 @@ func TestACodedAnswersTagIsWeak(t *testing.T) {
 	}
 }
 
-// A 304 has the validator and the Vary of the 200 that it confirms, and HEAD the header of GET (RFC 9110, sections 15.4.5
-// and 9.3.2).
+// A 304 has the validator and the Vary of the 200 that it confirms, and HEAD the header of GET (RFC
+// 9110, sections 15.4.5 and 9.3.2).
 func TestConfirmationsMatchWhatTheyConfirm(t *testing.T) {
 	for name, app := range map[string]http.Header{
 		"a page":              {"Content-Type": {"text/html"}, "Etag": {`"x"`}},

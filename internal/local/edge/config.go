@@ -9,66 +9,74 @@ import (
 	"time"
 )
 
-// Config holds the limits of an Edge. A zero field takes the default its comment names.
+// Config holds the limits of an Edge. A zero field takes the default that its comment names.
 type Config struct {
-	// TrustedProxies are the peers whose X-Forwarded-For, -Proto and -Port are believed. Default: none.
+	// TrustedProxies are the peers whose X-Forwarded-For, -Proto and -Port are believed. Default:
+	// none.
 	TrustedProxies []netip.Prefix
 
 	// HeaderTimeout is how long a client may take to send its request's headers. Default: 10 s.
 	HeaderTimeout time.Duration
 	// IdleTimeout is how long a connection may wait for its next request. Default: 75 s.
 	IdleTimeout time.Duration
-	// MaxHeaderBytes limits request line and headers together; beyond it 431. Default: 32 KiB. net/http adds 4 KiB.
+	// MaxHeaderBytes limits request line and headers together; beyond it 431. Default: 32 KiB.
+	// net/http adds 4 KiB.
 	MaxHeaderBytes int
 	// MaxURLBytes limits the request target; beyond it 414. Default: 8192, as CloudFront.
 	MaxURLBytes int
 	// MaxBodyBytes limits a request body; beyond it 413. Default: no limit.
 	MaxBodyBytes int64
 
-	// MaxConcurrent is how many requests run at a time; beyond it 503 with Retry-After. Default: 8192.
+	// MaxConcurrent is how many requests run at a time; beyond it 503 with Retry-After. Default:
+	// 8192.
 	MaxConcurrent int64
-	// MaxPerSite is MaxConcurrent for one site, so that one site cannot starve the others. Default: 4096.
+	// MaxPerSite is MaxConcurrent for one site, so that one site cannot starve the others. Default:
+	// 4096.
 	MaxPerSite int64
 
-	// MaxConnections is how many connections are open at a time; one beyond it is closed at once. Default: half of the
-	// file descriptors that the process may open, less a reserve for the API, the workers and the records; at most 16384.
+	// MaxConnections is how many connections are open at a time; one beyond it is closed at once.
+	// Default: half of the file descriptors that the process may open, less a reserve for the API,
+	// the workers and the records; at most 16384.
 	MaxConnections int
-	// MaxConnectionsPerClient is MaxConnections for one IPv4 address or IPv6 /64; trusted proxies are exempt.
-	// Default: a sixteenth of MaxConnections, at least 64.
+	// MaxConnectionsPerClient is MaxConnections for one IPv4 address or IPv6 /64; trusted proxies
+	// are exempt. Default: a sixteenth of MaxConnections, at least 64.
 	MaxConnectionsPerClient int
 
-	// Upload is the least progress a client has to make while it sends a body.
-	// Default: 20 s and 1 KiB/s. Time that the function takes to ask for more is not counted.
+	// Upload is the slowest rate at which a client may send a body. Default: 20 s and 1 KiB/s. Time
+	// during which the function does not read is not counted.
 	Upload Pace
-	// Download is the least progress a client has to make while it reads a response. Default: 30 s and 1 KiB/s. The time
-	// runs only during a write, so a quiet event stream lives. A client that takes less than BytesPerSecond in any Grace
-	// of a write is cut: one that stalls is cut after Grace, however much there is to send.
+	// Download is the slowest rate at which a client may read a response. Default: 30 s and 1
+	// KiB/s. The time runs only during a write, so a quiet event stream stays open. A client that
+	// reads less than BytesPerSecond in any Grace of a write is cut off: one that stalls is cut off
+	// after Grace, however much there is to send.
 	Download Pace
 
-	// GetCertificate chooses the certificate of a TLS connection, see TLSConfig. Default: none, and no ServeTLS.
+	// GetCertificate chooses the certificate of a TLS connection, see TLSConfig. Default: none, and
+	// no ServeTLS.
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// HTTPSPort is the port at which clients find ServeTLS, for redirects to it. Default: 443.
 	HTTPSPort string
-	// Wrap stands in front of the edge on all listeners; ACME challenges are answered there. It does not see requests for
-	// static files in memory. Default: none.
+	// Wrap wraps the edge on all listeners; ACME challenges are answered there. It does not see
+	// requests for static files in memory. Default: none.
 	Wrap func(http.Handler) http.Handler
 
 	// Log receives what the operator should know. Default: slog.Default().
 	Log *slog.Logger
 }
 
-// Pace is a least rate of progress: moving n octets may take Grace plus n/BytesPerSecond.
+// Pace is a lowest rate of progress: moving n octets may take Grace plus n/BytesPerSecond.
 type Pace struct {
 	Grace          time.Duration
 	BytesPerSecond int64
 }
 
-// allowance counts in floating point: octets times nanoseconds leaves an int64 at 9 GB.
+// allowance returns the time for octets. It uses floating point: octets times nanoseconds overflows
+// an int64 at 9 GB.
 func (p Pace) allowance(octets int64) time.Duration {
 	return p.Grace + time.Duration(float64(octets)/float64(p.BytesPerSecond)*float64(time.Second))
 }
 
-// least is how many octets have to move within Grace.
+// least returns how many octets have to move within Grace.
 func (p Pace) least() int64 {
 	return int64(min(p.Grace.Seconds()*float64(p.BytesPerSecond), math.MaxInt64/2))
 }

@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// pacedConn cuts a client that stops reading. Timeouts of http.Server cannot: its WriteTimeout counts from the request
-// and would end every long stream.
+// pacedConn cuts off a client that stops reading. Timeouts of http.Server cannot: its WriteTimeout
+// counts from the request and would end every long stream.
 //
-// Every write has the pace's grace. When that is over, the write continues if the client took what the pace asks for in
-// that time, so a stalled client is cut after one grace however much there is to send.
+// Every write has the pace's grace. When that is over, the write continues if the client read
+// enough for the pace in that time. So a stalled client is cut off after one grace however much
+// there is to send.
 //
 // net/http writes from one goroutine at a time.
 type pacedConn struct {
@@ -23,9 +24,10 @@ type pacedConn struct {
 }
 
 const (
-	// sendChunk is how much of a file goes out under one deadline, so that a client that reads at once costs few timers.
+	// sendChunk is how many bytes of a file are sent under one deadline, so that a client that
+	// reads at once costs few timers.
 	sendChunk = 512 << 10
-	// renewAfter spares a timer update for deadlines that are almost what they should be.
+	// renewAfter avoids a timer update for deadlines that are almost right.
 	renewAfter = time.Second
 )
 
@@ -34,7 +36,7 @@ func (c *pacedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite ends the server's side, so that a client still sending sees its answer.
+// CloseWrite closes the server's side, so that a client still sending sees its answer.
 func (c *pacedConn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -54,7 +56,7 @@ func (c *pacedConn) Write(p []byte) (int, error) {
 	}
 }
 
-// writeBuffers writes all of left, with writev(2) where there is one, and empties it.
+// writeBuffers writes all of left, with writev(2) where available, and empties it.
 func (c *pacedConn) writeBuffers(left *net.Buffers) error {
 	for {
 		c.renew()
@@ -93,8 +95,8 @@ func (c *pacedConn) renew() {
 	c.Conn.SetWriteDeadline(due)
 }
 
-// ReadFrom passes files to sendfile(2), a chunk for each deadline. Anything else goes through Write: a deadline must
-// not run while a function is thinking.
+// ReadFrom passes files to sendfile(2), one chunk for each deadline. Anything else goes through
+// Write: a deadline must not run while a function computes.
 func (c *pacedConn) ReadFrom(src io.Reader) (int64, error) {
 	to, ok := c.Conn.(io.ReaderFrom)
 	limited, file := asFile(src)

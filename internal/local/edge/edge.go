@@ -1,9 +1,10 @@
-// Package edge is the HTTP front: it finds the site of a request by its host in an immutable table, cleans the request's
-// headers, and answers from the site's static files or one of its functions. A new table replaces the old one in a
-// single atomic store, and requests under way end on the site they began on.
+// Package edge is the HTTP front. It finds the site of a request by its host in an immutable table,
+// cleans the request's headers, and answers from the site's static files or one of its functions. A
+// new table replaces the old one in a single atomic store, and requests under way end on the site
+// they began on.
 //
-// It knows nothing of projects, deployments or Node.js: functions are http.Handlers, and whoever publishes a table
-// decides what a site is.
+// It knows nothing of projects, deployments or Node.js: functions are http.Handlers, and the
+// publisher of a table decides what a site is.
 package edge
 
 import (
@@ -20,12 +21,12 @@ type Edge struct {
 	gate     *gate
 	server   *http.Server
 
-	noHits       bool // in tests: leaves every request to net/http
+	noHits       bool // in tests: passes every request to net/http
 	hitsInFlight atomic.Int64
 	newcomers    newcomers
 }
 
-// New makes an Edge with an empty table. Zero fields of cfg take their defaults.
+// New returns an Edge with an empty table. Zero fields of cfg take their defaults.
 func New(cfg Config) *Edge {
 	e := &Edge{cfg: cfg.withDefaults()}
 	e.table.Store(NewTable(nil))
@@ -34,10 +35,12 @@ func New(cfg Config) *Edge {
 	return e
 }
 
-// Publish makes t the table of every request that arrives from now on. Requests under way are not touched.
+// Publish makes t the table of every request that arrives from now on. Requests under way are not
+// affected.
 func (e *Edge) Publish(t *Table) { e.table.Store(t) }
 
-// ServeHTTP answers a request from outside: nothing it says about itself is believed but what config trusts.
+// ServeHTTP answers a request from outside. It believes nothing that the request says about itself
+// except what the Config trusts.
 func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.guard(w, r, e.answer) }
 
 func (e *Edge) answer(w http.ResponseWriter, r *http.Request) {
@@ -55,7 +58,7 @@ func (e *Edge) answer(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, no)
 		return
 	}
-	if r.RequestURI == "*" { // OPTIONS asks for the server, not for a site (RFC 9110, section 9.3.7)
+	if r.RequestURI == "*" { // OPTIONS asks about the server, not about a site (RFC 9110, section 9.3.7)
 		w.Header().Set("Content-Length", "0")
 		return
 	}
@@ -85,9 +88,9 @@ func (e *Edge) answer(w http.ResponseWriter, r *http.Request) {
 	e.serveFunction(site, t, w, r)
 }
 
-// Dispatch answers a request of Anchor itself (the probe of a new deployment, a revalidation) from a site that need
-// not be in the table. It is trusted: headers stay as they are, x-isr and x-prerender-revalidate among them, and the
-// limits for outsiders do not apply.
+// Dispatch answers a request of Anchor itself (the probe of a new deployment, a revalidation) from
+// a site that need not be in the table. The request is trusted: headers stay as they are, x-isr and
+// x-prerender-revalidate among them, and the limits for outsiders do not apply.
 func (e *Edge) Dispatch(site *Site, w http.ResponseWriter, r *http.Request) {
 	if site.Hold != nil {
 		defer site.Hold()()
@@ -103,9 +106,10 @@ func (e *Edge) Dispatch(site *Site, w http.ResponseWriter, r *http.Request) {
 
 // acquire finds the site of a host and holds it for one request.
 //
-// Between reading the table and holding the site a new table may be published and the old site drained by somebody
-// who saw nothing in flight. So the table is read again after the hold: either this request sees the new table, or
-// the drain, which counts after it published, sees the hold.
+// Between reading the table and holding the site, a new table may be published and the old site
+// drained by a caller that saw nothing in flight. So acquire reads the table again after the hold:
+// either this request sees the new table, or the drain, which counts after it published, sees the
+// hold.
 func (e *Edge) acquire(host string) hold {
 	for {
 		table := e.table.Load()
@@ -154,7 +158,8 @@ func (e *Edge) run(site *Site, t target, res *response, r *http.Request) {
 	e.serveNamed(site, res, r)
 }
 
-// invoke is the one place where a function is called: the shared cache (edge/cache) stands here, in front of it.
+// invoke is the only place where a function is called: the shared cache (edge/cache) stands here,
+// in front of it.
 func (e *Edge) invoke(function http.Handler, res *response, r *http.Request) {
 	out := newCompressor(res, r)
 	function.ServeHTTP(out, r)

@@ -99,7 +99,7 @@ func (e *running) try(method, host, target string, body io.Reader, headers ...st
 	return answer{res.StatusCode, res.Header, string(b)}, err
 }
 
-// dial opens a bare connection, for what a client library would not send.
+// dial opens a bare connection, for requests that a client library would not send.
 func (e *running) dial(t testing.TB) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	c, err := net.Dial("tcp", e.addr)
@@ -111,7 +111,7 @@ func (e *running) dial(t testing.TB) (net.Conn, *bufio.Reader) {
 	return c, bufio.NewReader(c)
 }
 
-// raw sends one request as it is and returns the status of the answer.
+// raw sends one request unchanged and returns the status of the answer.
 func (e *running) raw(t testing.TB, request string) int {
 	t.Helper()
 	c, r := e.dial(t)
@@ -126,7 +126,7 @@ func (e *running) raw(t testing.TB, request string) int {
 	return res.StatusCode
 }
 
-// says is a function that answers with a fixed word and reads what it is sent.
+// says returns a function that answers with a fixed word and reads the request's body.
 func says(word string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// openFiles is how many file descriptors this process may have. The Go runtime raises the soft limit to the hard one
-// when the process starts.
+// openFiles returns how many file descriptors this process may have. The Go runtime raises the soft
+// limit to the hard one when the process starts.
 func openFiles() int64 {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

@@ -2,5 +2,6 @@
 
 package edge
 
-// openFiles is how many files this process may have open, where the limit is not read.
+// openFiles returns how many files this process may have open, on systems where the limit is not
+// read.
 func openFiles() int64 { return 1 << 16 }

@@ -8,12 +8,14 @@ import (
 	"sync/atomic"
 )
 
-// framing follows the octets of one HTTP/1 connection from request to request (RFC 9112, section 6.3). net/http reads
-// the same octets, but drops what makes a length ambiguous before a handler could see it: a Content-Length beside a
-// Transfer-Encoding, a repeated Content-Length, a Transfer-Encoding in HTTP/1.0. And after a malformed body net/http can
-// take the rest for a request; framing knows that no head began there.
+// framing follows the octets of one HTTP/1 connection from request to request (RFC 9112, section
+// 6.3). net/http reads the same octets, but drops what makes a length ambiguous before a handler
+// could see it: a Content-Length beside a Transfer-Encoding, a repeated Content-Length, a
+// Transfer-Encoding in HTTP/1.0. And after a malformed body net/http can take the rest for a
+// request; framing knows that no head began there.
 //
-// It only counts and remembers. The sole octets it changes are empty lines before a request, which it leaves out.
+// It only counts and remembers. The only octets it changes are empty lines before a request, which
+// it removes.
 type framing struct {
 	expect  expectation
 	partial []byte // a line whose end has not arrived
@@ -22,7 +24,7 @@ type framing struct {
 
 	heads     atomic.Int64 // complete heads so far
 	ambiguous atomic.Int64 // the number of the first ambiguous one, from 1; 0 for none
-	lost      atomic.Bool  // nothing that comes is understood
+	lost      atomic.Bool  // the octets that follow cannot be interpreted
 	coding    atomic.Bool  // the last head had a Transfer-Encoding that does not end in one "chunked"
 }
 
@@ -45,16 +47,17 @@ const (
 // longestLine bounds what framing keeps of an unfinished line. net/http's own limits are lower.
 const longestLine = 1 << 20
 
-// head is what the field lines of one request say about its length.
+// head holds what the field lines of one request say about its length.
 type head struct {
 	old     bool // HTTP/1.0
 	folded  bool // a field line continues in the next (RFC 9112, section 5.2)
 	lengths int
-	length  int64 // -1: no number
+	length  int64 // -1: not a number
 	codings []string
 }
 
-// follow takes octets in the order of the connection, and returns how many are left at the front of p for net/http.
+// follow processes octets in the order of the connection, and returns how many remain at the front
+// of p for net/http.
 func (f *framing) follow(p []byte) int {
 	kept := 0
 	for i := 0; i < len(p); {
@@ -72,7 +75,7 @@ func (f *framing) follow(p []byte) int {
 	return kept
 }
 
-// advance takes one line, or as much of a body as there is.
+// advance processes one line, or as much of a body as has arrived.
 func (f *framing) advance(p []byte) int {
 	switch f.expect {
 	case expectNothing:
@@ -186,8 +189,8 @@ func (f *framing) headEnds() {
 	}
 }
 
-// endsInOneChunked distinguishes a coding that is only unknown (501) from a body without an end (400; RFC 9112,
-// sections 6.1 and 6.3).
+// endsInOneChunked distinguishes a coding that is merely unknown (501) from a body without an end
+// (400; RFC 9112, sections 6.1 and 6.3).
 func endsInOneChunked(lines []string) bool {
 	codings := strings.Split(strings.ToLower(strings.Join(lines, ",")), ",")
 	count := 0
@@ -199,7 +202,7 @@ func endsInOneChunked(lines []string) bool {
 	return count == 1 && strings.Trim(codings[len(codings)-1], " \t") == "chunked"
 }
 
-// chunk reads a chunk-size line as strictly as net/http does (RFC 9112, section 7.1).
+// chunk parses a chunk-size line as strictly as net/http does (RFC 9112, section 7.1).
 func (f *framing) chunk(line []byte, strict bool) {
 	size, _, _ := bytes.Cut(line, []byte(";"))
 	n, err := strconv.ParseUint(string(bytes.TrimRight(size, " \t")), 16, 64)

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// followAll has framing follow a stream that arrives in pieces, and returns what net/http gets of it.
+// followAll passes a stream that arrives in pieces through framing, and returns what net/http would
+// get of it.
 func followAll(stream []byte, piece int) (*framing, []byte) {
 	f := new(framing)
 	var out []byte
@@ -20,7 +21,8 @@ func followAll(stream []byte, piece int) (*framing, []byte) {
 	return f, out
 }
 
-// requests is how many net/http reads from a stream, and whether it read that to its end.
+// requests returns how many requests net/http reads from a stream, and whether it read the stream
+// to its end.
 func requests(stream []byte) (count int64, whole bool) {
 	from := bufio.NewReader(bytes.NewReader(stream))
 	for {
@@ -48,8 +50,8 @@ func TestFramingDropsEmptyLines(t *testing.T) {
 	}
 }
 
-// Where net/http finds a request, framing has counted a head: otherwise a client could be refused, or be let through,
-// for a boundary that is not there.
+// Where net/http finds a request, framing has counted a head: otherwise a client could be refused,
+// or accepted, because of a boundary that does not exist.
 func FuzzFramingAgreesWithServer(f *testing.F) {
 	for _, bodies := range []map[string]string{leftovers, followed} {
 		for _, body := range bodies {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// gate caps the connections of all listeners together, and those of one client, so that file descriptors remain for
-// the API, the workers and the other clients.
+// gate caps the connections of all listeners together, and those of one client, so that file
+// descriptors remain for the API, the workers and the other clients.
 type gate struct {
 	max, perClient int
 	trusts         func(netip.Addr) bool // proxies, which stand for many clients
@@ -19,11 +19,11 @@ type gate struct {
 	open    int
 	clients map[netip.Addr]int
 	refused refusals
-	said    refusals  // of refused, in the log
+	said    refusals  // the part of refused that was logged
 	next    time.Time // when the log may be written to again
 }
 
-// refusals counts the connections that were closed at once.
+// refusals counts the connections that were refused, that is, closed at once.
 type refusals struct {
 	full      int64 // beyond Config.MaxConnections
 	perClient int64 // beyond Config.MaxConnectionsPerClient
@@ -42,12 +42,13 @@ func (e *Edge) newGate() *gate {
 const (
 	mostConnections   = 16384
 	fewestConnections = 64
-	// reservedFiles are for everything but clients' connections: the records, logs, the API, and the workers.
+	// reservedFiles are the file descriptors for everything but clients' connections: the records,
+	// logs, the API, and the workers.
 	reservedFiles = 256
 )
 
-// defaultConnections counts two file descriptors for each connection: its own, and the static file or the connection
-// to a worker that its request takes.
+// defaultConnections counts two file descriptors for each connection: its own, and that of the
+// static file or the connection to a worker that its request uses.
 func defaultConnections() int {
 	files := openFiles()
 	return int(min(max((files-max(reservedFiles, files/4))/2, fewestConnections), mostConnections))
@@ -111,8 +112,8 @@ func clientOf(peer net.Addr) (netip.Addr, bool) {
 	return addr.Unmap(), ok
 }
 
-// network is what counts as one client: an IPv4 address, or the /64 in which an IPv6 client chooses its addresses
-// freely (RFC 4291, section 2.5.1).
+// network returns what counts as one client: an IPv4 address, or the /64 in which an IPv6 client
+// chooses its addresses freely (RFC 4291, section 2.5.1).
 func network(addr netip.Addr) netip.Addr {
 	if !addr.Is6() {
 		return addr
@@ -124,7 +125,7 @@ func network(addr netip.Addr) netip.Addr {
 	return prefix.Addr()
 }
 
-// gatedListener hands out paced connections that have a place in the gate, and closes the others.
+// gatedListener returns paced connections that have a place in the gate, and closes the others.
 type gatedListener struct {
 	net.Listener
 	gate *gate
@@ -146,7 +147,7 @@ func (l gatedListener) Accept() (net.Conn, error) {
 	}
 }
 
-// plainListener hands out connections for HTTP/1.
+// plainListener returns connections for HTTP/1.
 type plainListener struct {
 	gatedListener
 	edge *Edge

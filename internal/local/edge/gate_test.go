@@ -27,7 +27,7 @@ func (e *running) from(t *testing.T, address string) net.Conn {
 	return c
 }
 
-// served reports whether a connection has a place: one that was refused has ended.
+// served reports whether a connection has a place: a refused one has ended.
 func served(c net.Conn) bool {
 	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"); err != nil {
 		return false
@@ -74,7 +74,7 @@ func TestConnectionsAreCapped(t *testing.T) {
 		t.Error("the sixth connection was served")
 	}
 	first.Close()
-	for !served(e.from(t, "127.0.0.1")) { // until the edge has seen that the first one ended
+	for !served(e.from(t, "127.0.0.1")) { // until the edge has seen the end of the first one
 		if t.Context().Err() != nil {
 			t.Fatal("the place of a closed connection is not free")
 		}
@@ -140,7 +140,8 @@ func TestDefaultConnectionsLeaveFilesFree(t *testing.T) {
 // stalling is a Pace under which nothing but a full stop is too slow.
 var stalling = Pace{Grace: fast.Grace, BytesPerSecond: 1}
 
-// A client that stops reading is cut after one grace, and not after the time that the rest of a large answer may take.
+// A client that stops reading is cut off after one grace, and not after the time that the rest of a
+// large answer may take.
 func TestStalledReaderIsCutWhateverIsLeft(t *testing.T) {
 	ended := make(chan string, 4)
 	large := strings.Repeat("x", 32<<20)
@@ -183,7 +184,7 @@ func TestStalledReaderIsCutWhateverIsLeft(t *testing.T) {
 	}
 }
 
-// A client that reads slowly, but as fast as it has to, gets all of a large answer.
+// A client that reads slowly, but fast enough for the pace, gets all of a large answer.
 func TestSlowReaderIsServed(t *testing.T) {
 	atSomeGrace(t, func(grace time.Duration) error {
 		e := start(t, Config{Download: Pace{Grace: grace, BytesPerSecond: 1}})
@@ -205,7 +206,7 @@ func TestSlowReaderIsServed(t *testing.T) {
 	})
 }
 
-// Connections that never say what they want are closed.
+// Connections that never send a request are closed.
 func TestSilentConnectionsAreClosed(t *testing.T) {
 	s := startTLS(t, Config{HeaderTimeout: fast.Grace, IdleTimeout: fast.Grace}, "a.test")
 	for name, octets := range map[string]string{

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// guard stands before everything that answers requests, Config.Wrap included: however an answer comes about, the
-// connection is afterwards at the beginning of another request, or it is closed.
+// guard wraps everything that answers requests, including Config.Wrap: however a request is
+// answered, the connection is afterwards at the beginning of another request, or it is closed.
 func (e *Edge) guard(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
 	conn := connOf(r)
 	if conn != nil && !conn.begin() {
@@ -22,11 +22,11 @@ func (e *Edge) guard(w http.ResponseWriter, r *http.Request, next http.HandlerFu
 	}
 	r, body := e.paceBody(w, r)
 	if body != nil {
-		// A handler that panics has broken its connection off: then there is nothing to settle.
+		// A handler that panics has broken its connection off: then nothing is left to do.
 		defer body.stop()
 	}
 	if conn != nil && !r.ProtoAtLeast(1, 1) {
-		// The answer may end where the connection does. It is whole only if next returns.
+		// The answer may end with the connection. It is whole only if next returns.
 		conn.cut.Store(true)
 	}
 	next(w, r)

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// secureListener makes the TLS handshakes before net/http sees a connection: a session for HTTP/1 is then wrapped in
-// an http1Conn, one for HTTP/2 is handed on as it is, because net/http wants a *tls.Conn for it.
+// secureListener makes the TLS handshakes before net/http sees a connection. It then wraps a
+// session for HTTP/1 in an http1Conn, and passes one for HTTP/2 on as it is, because net/http
+// requires a *tls.Conn for it.
 type secureListener struct {
 	net.Listener
 	edge *Edge
@@ -28,7 +29,7 @@ func listenTLS(ln net.Listener, e *Edge) *secureListener {
 	return l
 }
 
-// accept runs until the listener fails, which its Close makes it do.
+// accept runs until the listener fails, as it does after Close.
 func (l *secureListener) accept() {
 	var pause time.Duration
 	for {
@@ -50,7 +51,8 @@ func (l *secureListener) accept() {
 	}
 }
 
-// temporary reports whether net/http's own Accept loop would continue after err: above all, no file descriptor was free.
+// temporary reports whether net/http's own Accept loop would continue after err: above all, no file
+// descriptor was free.
 func temporary(err error) bool {
 	var netErr interface{ Temporary() bool }
 	return errors.As(err, &netErr) && netErr.Temporary()
@@ -83,7 +85,7 @@ func (l *secureListener) handshake(c net.Conn) {
 	}
 }
 
-// answerPlain answers a client that speaks HTTP without TLS.
+// answerPlain answers a client that uses HTTP without TLS.
 func answerPlain(failed error) {
 	var record tls.RecordHeaderError
 	if !errors.As(failed, &record) || record.Conn == nil {

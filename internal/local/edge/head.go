@@ -6,7 +6,8 @@ import (
 	"unsafe"
 )
 
-// plainGet is a GET request that the edge understands to the last octet. Its strings lie in the buffer that was parsed.
+// plainGet is a GET request that the edge understands to the last octet. Its strings share the
+// buffer that was parsed.
 type plainGet struct {
 	size   int    // octets of the head, its empty line included
 	target string // path and query
@@ -20,8 +21,8 @@ type plainGet struct {
 	forwarded   bool   // X-Forwarded-Proto
 }
 
-// parsePlainGet reads a head at the front of b, and reports whether all of it is there and understood. It knows less
-// than HTTP/1.1: what it refuses is for net/http to read.
+// parsePlainGet parses a head at the front of b, and reports whether it is complete and understood.
+// It supports less than HTTP/1.1: net/http reads the heads that it refuses.
 func parsePlainGet(b []byte) (plainGet, bool) {
 	var r plainGet
 	line, size := nextLine(b)
@@ -44,7 +45,8 @@ func parsePlainGet(b []byte) (plainGet, bool) {
 	}
 }
 
-// nextLine returns a line without its CRLF, and its length with it; 0 when b has no line that ends in CRLF.
+// nextLine returns a line without its CRLF, and its length including it; 0 when b has no line that
+// ends in CRLF.
 func nextLine(b []byte) (line []byte, size int) {
 	end := bytes.IndexByte(b, '\n')
 	if end < 1 || b[end-1] != '\r' {
@@ -53,7 +55,8 @@ func nextLine(b []byte) (line []byte, size int) {
 	return b[:end-1], end + 1
 }
 
-// requestLine takes "GET /path?query HTTP/1.1" (RFC 9112, section 3) of characters that have one meaning and no escape.
+// requestLine parses "GET /path?query HTTP/1.1" (RFC 9112, section 3) of characters that have one
+// meaning and no escape.
 func (r *plainGet) requestLine(line []byte) bool {
 	target, ok := bytes.CutPrefix(line, []byte("GET "))
 	if !ok {
@@ -72,8 +75,8 @@ func (r *plainGet) requestLine(line []byte) bool {
 	return true
 }
 
-// field takes a field line (RFC 9112, section 5) whose name changes nothing about the answer to a GET of a static file, or
-// is one of those that are looked at.
+// field parses a field line (RFC 9112, section 5). Its name must be one that does not affect the
+// answer to a GET of a static file, or one of those that the edge evaluates.
 func (r *plainGet) field(line []byte) bool {
 	colon := bytes.IndexByte(line, ':')
 	if colon <= 0 || colon > longestName {
@@ -130,7 +133,7 @@ func (r *plainGet) setHost(value []byte) bool {
 // longestName is the longest of the field names that are understood.
 const longestName = len("upgrade-insecure-requests")
 
-// indifferent are fields that no answer with a static file depends on.
+// indifferent are fields that do not affect an answer with a static file.
 var indifferent = set(
 	"accept", "accept-language", "cache-control", "cookie", "dnt", "origin", "pragma", "priority", "referer", "user-agent",
 	"sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-fetch-user",
@@ -170,12 +173,14 @@ func init() {
 	lowerToken['-'] = '-'
 }
 
-// isPrintable reports whether b has only octets from 0x20 to 0x7e. It looks at eight at a time: cookies are long.
+// isPrintable reports whether b has only octets from 0x20 to 0x7e. It checks eight at a time:
+// cookies are long.
 func isPrintable(b []byte) bool {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	for len(b) >= 8 {
 		x := binary.LittleEndian.Uint64(b)
-		// The top bit of an octet: set in x from 0x80 on; by the subtraction below 0x20; by the addition at 0x7f.
+		// The top bit of an octet: set in x from 0x80 on; by the subtraction below 0x20; by the
+		// addition at 0x7f.
 		if (x|(x-ones*0x20)|(x+ones))&tops != 0 {
 			return false
 		}
@@ -189,5 +194,5 @@ func isPrintable(b []byte) bool {
 	return true
 }
 
-// view is b as a string without a copy. The string is valid until b is written to.
+// view returns b as a string without a copy. The string is valid until b is written to.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -9,14 +9,15 @@ import (
 	"strings"
 )
 
-// hopByHop are the headers of one connection (RFC 9110, section 7.6.1, and the older ones that proxies know).
+// hopByHop are the headers of one connection (RFC 9110, section 7.6.1, and older ones that proxies
+// know).
 var hopByHop = []string{
 	"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
 	"Te", "Trailer", "Transfer-Encoding", "Upgrade",
 }
 
-// dropHopByHop also drops what Connection names. It runs before the edge adds headers of its own: otherwise
-// "Connection: x-forwarded-host" would make the next hop forget them.
+// dropHopByHop removes them, and the headers that Connection names. It runs before the edge adds
+// headers: otherwise "Connection: x-forwarded-host" would make the next hop drop them.
 func dropHopByHop(h http.Header) {
 	for _, line := range h["Connection"] {
 		for name := range strings.SplitSeq(line, ",") {
@@ -30,37 +31,42 @@ func dropHopByHop(h http.Header) {
 	}
 }
 
-// internalPrefixes are the headers by which the parts of Next.js and OpenNext talk to each other.
+// internalPrefixes are the headers with which the parts of Next.js and OpenNext communicate.
 var internalPrefixes = []string{
-	// Geography that a CDN is meant to set; OpenNext copies it to X-Vercel-Ip-* and to the middleware.
+	// Geography that a CDN is expected to set; OpenNext copies it to X-Vercel-Ip-* and to the
+	// middleware.
 	"X-Open-Next-",
 	// From an external middleware to the server function: initial URL, resolved routes, request id.
 	"X-Opennext-",
-	// What X-Open-Next-* becomes inside.
+	// The names of X-Open-Next-* inside.
 	"X-Vercel-Ip-",
-	// Middleware results and, above all, X-Middleware-Subrequest, which skips the middleware (CVE-2025-29927).
+	// Middleware results and, above all, X-Middleware-Subrequest, which skips the middleware
+	// (CVE-2025-29927).
 	"X-Middleware-",
-	// Where the router of Next.js 13 sends a request inside: X-Invoke-Path answers as another page than the middleware saw.
+	// The router of Next.js 13 uses these inside: X-Invoke-Path selects another page than the
+	// middleware saw.
 	"X-Invoke-",
-	// Of Anchor's own parts.
+	// Headers of Anchor's own parts.
 	"X-Anchor-",
 }
 
-// internalHeaders are single names: INTERNAL_HEADERS of next/dist/server/lib/server-ipc/utils.js, and OpenNext's.
+// internalHeaders are single names: INTERNAL_HEADERS of next/dist/server/lib/server-ipc/utils.js,
+// and OpenNext's.
 var internalHeaders = []string{
 	"X-Now-Route-Matches", "X-Matched-Path", "X-Next-Resume-State-Length", "Next-Resume",
-	// X-Isr marks a revalidation: with it a function answers as to the revalidation queue (no stale-while-revalidate
-	// queueing). Only Dispatch may say so.
+	// X-Isr marks a revalidation: with it a function answers as to the revalidation queue (no
+	// stale-while-revalidate queueing). Only Dispatch may set it.
 	"X-Isr",
-	// Other voices about what X-Forwarded-* and the request line say. Host stands here beside HTTP/2's :authority only,
-	// by which the request was routed.
+	// Other sources for what X-Forwarded-* and the request line say. Host is here only beside
+	// HTTP/2's :authority, by which the request was routed.
 	"Forwarded", "X-Original-Url", "X-Rewrite-Url", "Host",
 }
 
 // Kept on purpose:
-//   - X-Prerender-Revalidate: res.revalidate() of the pages router sends it to the site's own URL; without the
-//     deployment's secret preview id it has no effect.
-//   - X-Nextjs-Data and X-Middleware-Prefetch: browsers send them, both are about the client's own navigation only.
+//   - X-Prerender-Revalidate: res.revalidate() of the pages router sends it to the site's own URL;
+//     without the deployment's secret preview id it has no effect.
+//   - X-Nextjs-Data and X-Middleware-Prefetch: browsers send them, both affect the client's own
+//     navigation only.
 const clientPrefetch = "X-Middleware-Prefetch"
 
 func internal(name string) bool {
@@ -75,8 +81,8 @@ func internal(name string) bool {
 	return false
 }
 
-// outsider copies a request for a function, with the headers that may come from outside, and those that the edge
-// vouches for.
+// outsider copies a request for a function, with the headers that may come from outside and those
+// that the edge sets.
 func (e *Edge) outsider(r *http.Request, id string) *http.Request {
 	out := r.WithContext(r.Context())
 	h := r.Header.Clone()
@@ -95,7 +101,8 @@ func (e *Edge) outsider(r *http.Request, id string) *http.Request {
 	return out
 }
 
-// forward sets the X-Forwarded-* headers and X-Real-Ip. X-Forwarded-Host is always Host: by it the request was routed.
+// forward sets the X-Forwarded-* headers and X-Real-Ip. X-Forwarded-Host is always Host, by which
+// the request was routed.
 func (e *Edge) forward(h http.Header, r *http.Request) {
 	peer := peerAddress(r.RemoteAddr)
 	proto, port := "http", portOf(r.Host)
@@ -167,9 +174,9 @@ func isPort(s string) bool {
 	return err == nil
 }
 
-// asksForWebSocket: functions answer one request with one response and have no connection to take over, so a
-// WebSocket handshake gets 501. Any other Upgrade offer (h2c of curl, for one) is ignored, as RFC 9110, section 7.8
-// allows.
+// asksForWebSocket reports whether a request is a WebSocket handshake, which gets 501: functions
+// answer one request with one response and have no connection to take over. Any other Upgrade offer
+// (h2c of curl, for one) is ignored, as RFC 9110, section 7.8 allows.
 func asksForWebSocket(r *http.Request) bool {
 	for _, line := range r.Header["Upgrade"] {
 		for protocol := range strings.SplitSeq(line, ",") {

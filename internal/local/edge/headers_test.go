@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// seenBy is what the function saw of a request.
+// seenBy returns the headers that the function saw of a request.
 func seenBy(t *testing.T, a answer) http.Header {
 	t.Helper()
 	_, rest, _ := strings.Cut(a.body, "\n")

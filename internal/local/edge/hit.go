@@ -9,16 +9,17 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
 )
 
-// hit is the answer to a plain GET for a static file in memory. The connection sends it inside the Read by which
-// net/http waits for the next request (hitconn.go), so net/http does not see the request.
+// hit is the answer to a plain GET for a static file in memory. The connection sends it inside the
+// Read by which net/http waits for the next request (hitconn.go), so net/http does not see the
+// request.
 type hit struct {
 	file asset.Ready
 	site *Site
 	hsts []byte // Strict-Transport-Security, or nothing
 }
 
-// findHit returns the answer to a request if it is a hit. The answer needs nothing that stops when its site leaves the
-// table, so the site is not held.
+// findHit returns the answer to a request if it is a hit. The answer needs nothing that stops when
+// its site leaves the table, so the site is not held.
 func (e *Edge) findHit(c *hitConn, r *plainGet) (hit, bool) {
 	if !e.takesHit(c, r) {
 		return hit{}, false
@@ -46,7 +47,7 @@ func (e *Edge) findHit(c *hitConn, r *plainGet) (hit, bool) {
 	return h, true
 }
 
-// takesHit reports whether a request is one that ServeHTTP would answer with a whole file, if there is one.
+// takesHit reports whether ServeHTTP would answer a request with a whole file, if there is one.
 func (e *Edge) takesHit(c *hitConn, r *plainGet) bool {
 	if r.conditional || len(r.target) > e.cfg.MaxURLBytes || e.inFlight.Load() >= e.cfg.MaxConcurrent {
 		return false
@@ -57,7 +58,7 @@ func (e *Edge) takesHit(c *hitConn, r *plainGet) bool {
 	return c.serverName == "" || c.serverName == hostname(r.host)
 }
 
-// plainFile finds a static file that no rule of the app concerns.
+// plainFile finds a static file to which no rule of the app applies.
 func (s *Site) plainFile(path string) (asset.Asset, bool) {
 	if _, routed := s.routed(path); routed {
 		return asset.Asset{}, false
@@ -66,7 +67,7 @@ func (s *Site) plainFile(path string) (asset.Asset, bool) {
 	return t.asset, t.found && t.rule == nil
 }
 
-// fields are Site.Header as octets, written once.
+// fields returns Site.Header as octets, which it writes once.
 func (s *Site) fields() []byte {
 	s.serialize.Do(func() { s.serialized = serialized(s.Header) })
 	return s.serialized
@@ -74,7 +75,7 @@ func (s *Site) fields() []byte {
 
 func serialized(h http.Header) []byte {
 	var b bytes.Buffer
-	_ = h.Write(&b) // a Buffer takes everything
+	_ = h.Write(&b) // a Buffer accepts everything
 	return b.Bytes()
 }
 

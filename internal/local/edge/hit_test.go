@@ -20,14 +20,15 @@ import (
 
 const plainHit = "GET /small.txt HTTP/1.1\r\nHost: a.test\r\n\r\n"
 
-// hitRequest is a plain GET of a file with more fields.
+// hitRequest returns a plain GET of a file with more fields.
 func hitRequest(fields ...string) string {
 	return "GET /small.txt HTTP/1.1\r\nHost: a.test\r\n" + strings.Join(append(fields, ""), "\r\n") + "\r\n"
 }
 
 func get(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: a.test\r\n\r\n" }
 
-// exchanges are what clients send, in parts. Each is a request that is a hit, almost one, or stands around one.
+// exchanges are messages of clients, in parts. Each is a request that is a hit, almost one, or
+// precedes or follows one.
 var exchanges = map[string][]string{
 	"one":               {plainHit},
 	"pipelined":         {strings.Repeat(plainHit, 9)},
@@ -99,7 +100,8 @@ var exchanges = map[string][]string{
 		"Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: script", "Referer: http://a.test/", "Accept-Encoding: gzip, deflate, br", "Accept-Language: en", "Cookie: a=b; c=d")},
 }
 
-// twins are two edges with the same table, of which the second leaves every request to net/http.
+// twins returns two edges with the same table, of which the second passes every request to
+// net/http.
 func twins(t testing.TB) (hits, plain *secured) {
 	hits, plain = startTLS(t, Config{}, "a.test"), startTLS(t, Config{}, "a.test")
 	plain.noHits = true
@@ -121,8 +123,8 @@ func twins(t testing.TB) (hits, plain *secured) {
 	return hits, plain
 }
 
-// exchange sends the parts and returns everything that comes back; whole is false if the end is missing because the
-// server closed the connection on unread octets.
+// exchange sends the parts and returns the whole response; whole is false if the end is missing
+// because the server closed the connection on unread octets.
 func (s *secured) exchange(t testing.TB, parts []string, secure bool) (got []byte, whole bool) {
 	t.Helper()
 	dial := func() (net.Conn, error) { return net.Dial("tcp", s.plain) }
@@ -154,7 +156,8 @@ func (s *secured) exchange(t testing.TB, parts []string, secure bool) (got []byt
 	return got, err == nil
 }
 
-// readAnswers lists the answers in a stream, each as text without what differs from one exchange to the next.
+// readAnswers returns the answers in a stream, each as text without the parts that differ from one
+// exchange to the next.
 func readAnswers(got []byte) []string {
 	var all []string
 	from := bufio.NewReader(bytes.NewReader(got))
@@ -185,7 +188,7 @@ func wantSameAnswers(t testing.TB, hits, plain *secured, parts []string, secure 
 	ours, whole := hits.exchange(t, parts, secure)
 	theirs, theirWhole := plain.exchange(t, parts, secure)
 	got, want := readAnswers(ours), readAnswers(theirs)
-	if !whole || !theirWhole { // the kernel drops answers when a connection ends with octets unread
+	if !whole || !theirWhole { // the kernel drops answers when a connection ends with unread octets
 		n := max(min(len(got), len(want))-1, 0)
 		got, want = got[:n], want[:n]
 	}
@@ -245,8 +248,9 @@ func TestHitsDoNotReachTheHandler(t *testing.T) {
 	}
 }
 
-// TestHitsAfterAnyRequest: a connection that has carried any other request answers hits by itself again. The first may
-// reach net/http, which reads ahead by one octet until it has seen that its own answer is written.
+// TestHitsAfterAnyRequest: a connection that has carried any other request later answers hits
+// without net/http again. The first may reach net/http, which reads ahead by one octet until it has
+// seen that its own answer is written.
 func TestHitsAfterAnyRequest(t *testing.T) {
 	var handled atomic.Int64
 	e := start(t, Config{Wrap: counting(&handled)})
@@ -280,7 +284,7 @@ func TestHitsAfterAnyRequest(t *testing.T) {
 	}
 }
 
-// TestHitSeesSwitch asks before and after each switch on one connection.
+// TestHitSeesSwitch sends requests before and after each switch on one connection.
 func TestHitSeesSwitch(t *testing.T) {
 	e := start(t, Config{})
 	c, from := e.dial(t)
@@ -298,7 +302,7 @@ func TestHitSeesSwitch(t *testing.T) {
 	}
 }
 
-// script is a connection that reads requests without end, and writes nowhere.
+// script is a connection that reads requests without end, and discards writes.
 type script struct {
 	net.Conn
 	request string
@@ -333,7 +337,8 @@ func TestHitAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestCloseDuringHit: net/http closes idle connections when it shuts down, and takes one that sends a hit for idle.
+// TestCloseDuringHit: net/http closes idle connections when it shuts down, and considers one that
+// sends a hit idle.
 func TestCloseDuringHit(t *testing.T) {
 	var written bytes.Buffer
 	var c *http1Conn
@@ -355,7 +360,8 @@ func TestCloseDuringHit(t *testing.T) {
 	}
 }
 
-// TestNewcomers: the edge closes a connection that had only hits by itself, and forgets one that net/http knows.
+// TestNewcomers: the edge itself closes a connection that had only hits, and drops one that
+// net/http knows.
 func TestNewcomers(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": {Assets: assets(t, "", map[string]string{"small.txt": "hello"}), Default: says("page")}})

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// hitConn is the part of an http1Conn that answers hits. Only the goroutine in which net/http reads from the connection
-// uses its fields, but for state.
+// hitConn is the part of an http1Conn that answers hits. Only the goroutine in which net/http reads
+// from the connection uses its fields, except for state.
 type hitConn struct {
 	edge       *Edge
 	secure     bool   // TLS
@@ -20,7 +20,8 @@ type hitConn struct {
 	renewed time.Time // when the deadline for the next request was set last
 }
 
-// States of a hitConn. net/http closes a connection that waits for a request, and does not know of an answer under way.
+// States of a hitConn. net/http closes a connection that waits for a request, and does not know of
+// an answer under way.
 const (
 	idle int32 = iota
 	sending
@@ -28,7 +29,8 @@ const (
 	closedWhileSending
 )
 
-// Read answers hits. What it returns is for net/http: everything from the first request that is no hit.
+// Read answers hits. It returns everything from the first request that is not a hit on, for
+// net/http.
 func (c *http1Conn) Read(p []byte) (int, error) {
 	for {
 		first := c.atRequest()
@@ -49,8 +51,8 @@ func (c *http1Conn) Read(p []byte) (int, error) {
 // atRequest reports whether the next octet is the first of a request.
 func (c *http1Conn) atRequest() bool { return !c.answering.Load() && c.framing.atHead() }
 
-// answerHits answers the requests at the front of p as long as they are hits, and moves what follows to the front. It
-// returns the length of that.
+// answerHits answers the requests at the front of p as long as they are hits, and moves what
+// follows to the front. It returns the length of that.
 func (c *http1Conn) answerHits(p []byte) (int, error) {
 	if c.hits.edge.noHits {
 		return len(p), nil
@@ -77,7 +79,8 @@ func (c *http1Conn) answerHits(p []byte) (int, error) {
 	return rest, c.awaitRequest(rest > 0)
 }
 
-// awaitRequest sets the deadline that net/http sets after its own answers. A request that has begun is net/http's.
+// awaitRequest sets the deadline that net/http sets after its own answers. A request that has begun
+// belongs to net/http.
 func (c *http1Conn) awaitRequest(begun bool) error {
 	now, e := time.Now(), c.hits.edge
 	if begun {
@@ -101,7 +104,7 @@ func (c *http1Conn) sendHit(h *hit) error {
 	e.hitsInFlight.Add(1)
 	err := c.writeHit(h)
 	if !c.hits.state.CompareAndSwap(sending, idle) {
-		_ = c.Conn.Close() // the client has its answer, or cannot take it
+		_ = c.Conn.Close() // the client has its answer, or cannot receive it
 		err = net.ErrClosed
 	}
 	e.hitsInFlight.Add(-1)
@@ -116,8 +119,8 @@ func (c *http1Conn) sendHit(h *hit) error {
 	return err
 }
 
-// close reports whether the connection may be closed now. If not, sendHit closes it after the answer under way; a second
-// call does not wait for that.
+// close reports whether the connection may be closed now. If not, sendHit closes it after the
+// answer under way; a second call does not wait for that.
 func (c *hitConn) close() bool {
 	for {
 		switch {
@@ -129,7 +132,7 @@ func (c *hitConn) close() bool {
 	}
 }
 
-// message is the memory in which an answer is put together.
+// message is the buffer in which an answer is assembled.
 type message struct {
 	parts [6][]byte
 	left  net.Buffers
@@ -143,7 +146,7 @@ var (
 	statusNotModified = []byte("HTTP/1.1 304 Not Modified\r\n")
 )
 
-// recordSize is the most that one TLS record carries (RFC 8446, section 5.1).
+// recordSize is the most octets that one TLS record carries (RFC 8446, section 5.1).
 const recordSize = 16 << 10
 
 func (c *http1Conn) writeHit(h *hit) error {
@@ -158,7 +161,7 @@ func (c *http1Conn) writeHit(h *hit) error {
 		m.left = m.parts[:]
 		return paced.writeBuffers(&m.left)
 	}
-	// One record for the header and what fits of the body.
+	// One record for the header and as much of the body as fits.
 	m.whole = m.whole[:0]
 	for _, part := range m.parts[:len(m.parts)-1] {
 		m.whole = append(m.whole, part...)
@@ -175,15 +178,15 @@ func (c *http1Conn) writeHit(h *hit) error {
 	return err
 }
 
-// newcomers are connections that got nothing but hits. net/http takes them for new, and when it shuts down it would wait
-// five seconds for their first request.
+// newcomers are connections that had only hits. net/http takes them for new, and when it shuts down
+// it would wait five seconds for their first request.
 type newcomers struct {
 	mu      sync.Mutex
 	conns   map[*http1Conn]struct{}
 	leaving bool
 }
 
-// add reports whether the connection may take more requests.
+// add registers a connection and reports whether it may take more requests.
 func (n *newcomers) add(c *http1Conn) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -21,13 +21,13 @@ type http1Conn struct {
 
 	answering atomic.Bool // from the handler's start until the connection waits for the next request
 	refused   atomic.Bool // net/http answered by itself
-	cut       atomic.Bool // the answer is incomplete, and only the connection's end can say so
+	cut       atomic.Bool // the answer is incomplete, and only the connection's end can show it
 }
 
 // plainConn is an http1Conn without TLS.
 type plainConn struct{ *http1Conn }
 
-// secureConn is an http1Conn over TLS. net/http finds the session's state by ConnectionState.
+// secureConn is an http1Conn over TLS. net/http finds the session's state through ConnectionState.
 type secureConn struct {
 	*http1Conn
 	session *tls.Conn
@@ -35,25 +35,28 @@ type secureConn struct {
 
 func (c secureConn) ConnectionState() tls.ConnectionState { return c.session.ConnectionState() }
 
-// ReadFrom keeps sendfile(2) reachable, which TLS has no use for.
+// ReadFrom keeps sendfile(2) reachable, which TLS cannot use.
 func (c plainConn) ReadFrom(src io.Reader) (int64, error) {
 	return c.Conn.(io.ReaderFrom).ReadFrom(src)
 }
 
-// begin counts a request that net/http passes to the handler, and reports whether the client sent exactly this one. If
-// not, its length is ambiguous (RFC 9112, section 6.3), or what net/http took for a request is the rest of a body.
+// begin counts a request that net/http passes to the handler, and reports whether the client sent
+// exactly this one. If not, its length is ambiguous (RFC 9112, section 6.3), or net/http took the
+// rest of a body for a request.
 func (c *http1Conn) begin() bool {
 	c.answering.Store(true)
 	c.requests++
 	return c.requests <= c.framing.heads.Load() && c.requests != c.framing.ambiguous.Load()
 }
 
-// brokeOff reports whether the body of the request under way is malformed, even if net/http took it for whole.
+// brokeOff reports whether the body of the request under way is malformed, even if net/http
+// considered it whole.
 func (c *http1Conn) brokeOff() bool {
 	return c.framing.lost.Load() && c.requests == c.framing.heads.Load()
 }
 
-// Write puts a page of the edge in the place of net/http's own refusals, which have neither Date nor request id.
+// Write replaces net/http's own refusals, which have neither Date nor request id, by a page of the
+// edge.
 func (c *http1Conn) Write(p []byte) (int, error) {
 	status, own := 0, false
 	if !c.answering.Load() {
@@ -66,7 +69,7 @@ func (c *http1Conn) Write(p []byte) (int, error) {
 		status = http.StatusBadRequest
 	}
 	c.refused.Store(true)
-	// net/http may read the body next, without limit.
+	// net/http may read the body next, without a limit.
 	if err := c.SetReadDeadline(time.Now().Add(linger)); err != nil {
 		return 0, err
 	}
@@ -76,7 +79,7 @@ func (c *http1Conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// ownRefusal reads the status of an answer that net/http wrote before it called a handler.
+// ownRefusal parses the status of an answer that net/http wrote before it called a handler.
 func ownRefusal(p []byte) (status int, own bool) {
 	rest, ok := bytes.CutPrefix(p, []byte("HTTP/1."))
 	if !ok || len(rest) < len("1 400") {
@@ -86,8 +89,8 @@ func ownRefusal(p []byte) (status int, own bool) {
 	return status, err == nil && status >= http.StatusBadRequest
 }
 
-// linger is how long a connection that is to be closed is read on, so that the client sees its answer and not a reset
-// (RFC 9112, section 9.6).
+// linger is how long a connection that will be closed is still read, so that the client sees its
+// answer and not a reset (RFC 9112, section 9.6).
 const linger = 500 * time.Millisecond
 
 func (c *http1Conn) Close() error {
@@ -103,9 +106,9 @@ func (c *http1Conn) Close() error {
 	return c.Conn.Close()
 }
 
-// reset closes the connection so that the client sees an error and not the end of an answer: HTTP/1.0 has no other way to
-// say that an answer without a Content-Length is incomplete (RFC 9112, section 8). Over TLS there is no close_notify,
-// which would say that nothing is missing.
+// reset closes the connection so that the client sees an error and not the end of an answer:
+// HTTP/1.0 has no other way to show that an answer without a Content-Length is incomplete (RFC
+// 9112, section 8). Over TLS there is no close_notify, which would mean that nothing is missing.
 func (c *http1Conn) reset() error {
 	conn := c.Conn
 	if session, ok := conn.(*tls.Conn); ok {
@@ -113,7 +116,7 @@ func (c *http1Conn) reset() error {
 	}
 	if paced, ok := conn.(*pacedConn); ok {
 		if tcp, ok := paced.Conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // fails for a connection that is closed
+			_ = tcp.SetLinger(0) // fails when the connection is closed
 		}
 	}
 	return conn.Close()
@@ -143,7 +146,8 @@ func http1(c net.Conn) *http1Conn {
 	return nil
 }
 
-// connState learns from net/http that an answer is written to its end, and what becomes of connections.
+// connState is called by net/http when an answer is written to its end and when a connection's
+// state changes.
 func connState(c net.Conn, state http.ConnState) {
 	conn := http1(c)
 	if conn == nil {
@@ -160,7 +164,7 @@ func connState(c net.Conn, state http.ConnState) {
 	}
 }
 
-// connOf is the HTTP/1 connection of a request that came through Serve or ServeTLS, or nil.
+// connOf returns the HTTP/1 connection of a request that came through Serve or ServeTLS, or nil.
 func connOf(r *http.Request) *http1Conn {
 	c, _ := r.Context().Value(connKey{}).(*http1Conn)
 	return c

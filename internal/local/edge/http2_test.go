@@ -13,7 +13,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// frames opens an HTTP/2 connection for what a client library would not send.
+// frames opens an HTTP/2 connection for frames that a client library would not send.
 func (s *secured) frames(t *testing.T) (*tls.Conn, *http2.Framer) {
 	t.Helper()
 	c, err := tls.Dial("tcp", s.tls, &tls.Config{ServerName: "a.test", RootCAs: s.roots, NextProtos: []string{"h2"}})
@@ -28,7 +28,7 @@ func (s *secured) frames(t *testing.T) (*tls.Conn, *http2.Framer) {
 	return c, framer
 }
 
-// headBlock is a request for path; its end is the end of the stream, unless there is a body.
+// headBlock returns a request for path; its end is the end of the stream, unless there is a body.
 func headBlock(method, path string) []byte {
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
@@ -38,8 +38,8 @@ func headBlock(method, path string) []byte {
 	return block.Bytes()
 }
 
-// A client that opens streams and resets them at once gets no more of the functions' time than one that does not
-// (CVE-2023-39325).
+// A client that opens streams and resets them at once gets no more of the functions' time than one
+// that does not (CVE-2023-39325).
 func TestStreamsThatAreResetAtOnce(t *testing.T) {
 	var running, most atomic.Int64
 	release := make(chan struct{})

@@ -36,7 +36,8 @@ func (s *secured) message(t *testing.T, secure bool, octets string) (*http.Respo
 	return res, string(body)
 }
 
-// Every answer has a Date (RFC 9110, section 6.6.1) and a request id, those that net/http sends by itself included.
+// Every answer has a Date (RFC 9110, section 6.6.1) and a request id, including those that net/http
+// sends by itself.
 func TestEveryRefusalIsAPage(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.publish(nil, "a.test", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "app") })
@@ -92,7 +93,7 @@ func (s *secured) plainToTLS(t *testing.T) (*http.Response, string) {
 	return swapped.message(t, false, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
 }
 
-// Only net/http's own answers are replaced: what a function writes is never taken for one.
+// Only net/http's own answers are replaced: a function's answer is never mistaken for one.
 func TestBodiesThatLookLikeRefusalsStay(t *testing.T) {
 	const looks = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request"
 	body := looks + strings.Repeat("x", 64<<10)
@@ -135,7 +136,7 @@ func TestOptionsOfTheServer(t *testing.T) {
 	}
 }
 
-// projects is an edge with two projects, whose certificate has all names.
+// projects returns an edge with two projects, whose certificate has all names.
 func projects(t *testing.T) *secured {
 	s := startTLS(t, Config{}, "a.test", "www.a.test", "old.a.test", "preview.a.test", "b.test")
 	a, b := &Site{Project: "a", Default: says("a")}, &Site{Project: "b", Default: says("b")}
@@ -145,7 +146,8 @@ func projects(t *testing.T) *secured {
 	return s
 }
 
-// A request is answered on the connection that was made for its host (RFC 9110, section 7.4; RFC 9113, section 9.1.1).
+// A request is answered on the connection that was made for its host (RFC 9110, section 7.4; RFC
+// 9113, section 9.1.1).
 func TestMisdirectedRequests(t *testing.T) {
 	s := projects(t)
 	for _, c := range []struct {
@@ -196,7 +198,8 @@ func TestMisdirectedRequests(t *testing.T) {
 	}
 }
 
-// A session of one name is not resumed under another (RFC 6066, section 3; RFC 8446, section 4.6.1).
+// A session of one name is not resumed under another (RFC 6066, section 3; RFC 8446, section
+// 4.6.1).
 func TestSessionsAreOfOneName(t *testing.T) {
 	s := projects(t)
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
@@ -235,7 +238,8 @@ func (o oneSession) Get(string) (*tls.ClientSessionState, bool) {
 }
 func (o oneSession) Put(_ string, s *tls.ClientSessionState) { o.ClientSessionCache.Put("any", s) }
 
-// What a function does not name is not guessed: a browser would execute what looks like HTML.
+// A type that the function does not state is not guessed: a browser would execute what looks like
+// HTML.
 func TestTypesAreNotGuessed(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.publish(nil, "a.test", func(w http.ResponseWriter, r *http.Request) {
@@ -253,8 +257,8 @@ func TestTypesAreNotGuessed(t *testing.T) {
 	}
 }
 
-// Statuses that have no body (RFC 9110, sections 15.3.5, 15.3.6, 15.4.5): what a function writes is not sent, and does
-// not break the connection.
+// Statuses without a body (RFC 9110, sections 15.3.5, 15.3.6, 15.4.5): the function's body is not
+// sent and does not break the connection.
 func TestStatusesWithoutBody(t *testing.T) {
 	for _, status := range []int{204, 205, 304} {
 		for _, header := range []http.Header{{}, {"Content-Length": {"4"}}, {"Content-Type": {"text/html"}}} {
@@ -291,7 +295,8 @@ func TestStatusesWithoutBody(t *testing.T) {
 	}
 }
 
-// A client that has ended its side still reads. It sees its request broken off, never a status that does not exist.
+// A client that has ended its side still reads. It sees its request broken off, never an invented
+// status.
 func TestNoMadeUpStatusForAClientThatLeft(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.Publish(NewTable(map[string]*Site{"a.test": {
@@ -320,8 +325,9 @@ func (waitsForTheEnd) Run(ctx context.Context, _ *http.Request) (Decision, error
 	return Decision{}, ctx.Err()
 }
 
-// Without a Content-Length an answer to HTTP/1.0 ends where the connection does (RFC 9112, section 8), so the connection
-// of one that is broken off must not end like that of a whole one. Proxies that ask with HTTP/1.0 would store the part.
+// Without a Content-Length an answer to HTTP/1.0 ends where the connection does (RFC 9112, section
+// 8). So a connection whose answer is broken off must not end like that of a whole one. Proxies
+// that use HTTP/1.0 would store the part.
 func TestABrokenAnswerToHTTP10DoesNotLookWhole(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.Publish(NewTable(map[string]*Site{"a.test": {

@@ -23,8 +23,8 @@ import (
 
 const smuggled = "GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n"
 
-// leftovers are bodies, from the field that frames them on, that end before or after their frame says. Each but those in
-// followed has to be the last of its connection.
+// leftovers are bodies, from the field that frames them on, that end before or after the end that
+// their frame states. Each except those in followed has to be the last of its connection.
 var leftovers = map[string]string{
 	"no chunk size":             "Transfer-Encoding: chunked\r\n\r\nZZ\r\n" + smuggled,
 	"chunk size with a sign":    "Transfer-Encoding: chunked\r\n\r\n+5\r\nhello\r\n0\r\n\r\n" + smuggled,
@@ -62,7 +62,8 @@ var leftovers = map[string]string{
 	"a coding after chunked":    "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n" + smuggled,
 }
 
-// followed are whole bodies, so the request behind is one, unless the connection closes first.
+// followed are whole bodies. The request behind each is a real one, unless the connection closes
+// first.
 var followed = map[string]string{
 	"chunks":              "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n" + smuggled,
 	"chunks and trailers": "Transfer-Encoding: chunked\r\n\r\n5;a=\"b\"\r\nhello\r\n0\r\nA: b\r\n\r\n" + smuggled,
@@ -71,7 +72,8 @@ var followed = map[string]string{
 	"empty lines behind":  "Content-Length: 5\r\n\r\nhello\r\n\r\n" + smuggled,
 }
 
-// answerers are requests without their framing, one for each way in which a request can be answered.
+// answerers are requests without their framing, one for each way in which a request can be
+// answered.
 var answerers = map[string]string{
 	"unknown host":        "POST / HTTP/1.1\r\nHost: nobody.test\r\n",
 	"site overloaded":     "POST / HTTP/1.1\r\nHost: busy.test\r\n",
@@ -123,7 +125,7 @@ var answerers = map[string]string{
 	"to be closed":        "POST /early HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n",
 }
 
-// answering is a function for each way in which one may treat the body it gets.
+// answering returns a function with a path for each way of treating the body.
 func answering(seen *atomic.Int64) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -169,7 +171,7 @@ func (answersItself) Run(_ context.Context, r *http.Request) (Decision, error) {
 	return Decision{}, nil
 }
 
-// answersAll is an edge that has every way of answering.
+// answersAll returns an edge that has every way of answering.
 func answersAll(t *testing.T, seen *atomic.Int64) *secured {
 	challenge := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -195,8 +197,8 @@ func answersAll(t *testing.T, seen *atomic.Int64) *secured {
 	return s
 }
 
-// open opens a bare connection to the plain port or, over TLS, to the other. It opens no second one: for a connection
-// without a request, net/http's Shutdown waits five seconds.
+// open opens a bare connection to the plain port or, over TLS, to the other one. It opens no second
+// connection: net/http's Shutdown waits five seconds for one without a request.
 func (s *secured) open(secure bool) (net.Conn, error) {
 	var c net.Conn
 	var err error
@@ -213,7 +215,7 @@ func (s *secured) open(secure bool) (net.Conn, error) {
 
 var finalStatus = regexp.MustCompile(`HTTP/1\.[01] [2-5]\d\d `)
 
-// What a client sends behind a body that is broken, or that nobody read, is never taken for a request, however the
+// Octets behind a body that is broken or was not read are never taken for a request, however the
 // request was answered (RFC 9112, sections 9.3 and 11.2).
 func TestNoLeftoverIsARequest(t *testing.T) {
 	var seen atomic.Int64
@@ -239,14 +241,14 @@ func TestNoLeftoverIsARequest(t *testing.T) {
 	}
 }
 
-// send writes octets and returns all that comes back until the server closes the connection.
+// send writes octets and returns everything the server sends until it closes the connection.
 func (s *secured) send(secure bool, octets string) (string, error) {
 	c, err := s.open(secure)
 	if err != nil {
 		return "", err
 	}
 	defer c.Close()
-	io.WriteString(c, octets) // an error here is the server's close, which shows in what it sent
+	io.WriteString(c, octets) // an error here means that the server has closed, which its answer shows
 	got, err := io.ReadAll(c)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return string(got), fmt.Errorf("the connection stays open: %w", err)
@@ -271,7 +273,7 @@ func TestWholeBodiesKeepTheConnection(t *testing.T) {
 	}
 }
 
-// What is ambiguous about a request's length is refused with 400 (RFC 9112, sections 6.1 and 6.3).
+// A request whose length is ambiguous is refused with 400 (RFC 9112, sections 6.1 and 6.3).
 func TestAmbiguousLengthsAreRefused(t *testing.T) {
 	var seen atomic.Int64
 	s := answersAll(t, &seen)
@@ -300,7 +302,7 @@ func TestAmbiguousLengthsAreRefused(t *testing.T) {
 	}
 }
 
-// readDeadline notes until when a request may be read.
+// readDeadline records the read deadline of a request.
 type readDeadline struct {
 	http.ResponseWriter
 	at time.Time
@@ -311,7 +313,8 @@ func (d *readDeadline) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// The time for the rest of a body runs once. After it, the connection is read only so that the client sees its answer.
+// The time limit for the rest of a body starts once. After it, the connection is read only so that
+// the client sees its answer.
 func TestTimeForTheRestOfABodyRunsOnce(t *testing.T) {
 	w := &readDeadline{ResponseWriter: httptest.NewRecorder()}
 	r := httptest.NewRequest(http.MethodPost, "/", iotest.ErrReader(os.ErrDeadlineExceeded))

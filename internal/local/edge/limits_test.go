@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// fast is a Pace that a stalled client breaks within a test, and no working one does.
+// fast is a Pace that a stalled client exceeds within a test, and a working client does not.
 var fast = Pace{Grace: 300 * time.Millisecond, BytesPerSecond: 1 << 40}
 
 func TestPaceOfLargeBodies(t *testing.T) {
@@ -23,8 +23,8 @@ func TestPaceOfLargeBodies(t *testing.T) {
 	}
 }
 
-// ok asks until the edge answers: under limits as short as these a busy machine may
-// cut a client that did nothing wrong.
+// ok sends requests until the edge answers: under limits as short as these a busy machine may cut
+// off a client that did nothing wrong.
 func ok(t testing.TB, e *running) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); ; {
@@ -38,9 +38,9 @@ func ok(t testing.TB, e *running) {
 	}
 }
 
-// atSomeGrace has something live under limits whose grace grows until it does: a
-// busy machine may stand still for longer than a short one, and an edge that cuts
-// what it must let live does so under any.
+// atSomeGrace runs live under limits whose grace grows until live succeeds. A busy machine may
+// stand still for longer than a short grace, and an edge that wrongly cuts a client off does so
+// under any.
 func atSomeGrace(t *testing.T, live func(grace time.Duration) error) {
 	t.Helper()
 	for grace := fast.Grace; ; grace *= 2 {
@@ -201,7 +201,7 @@ func TestUnreadBodyDoesNotHoldARequest(t *testing.T) {
 	ok(t, e)
 }
 
-// What is left of a body must never be taken for the next request.
+// The rest of a body must never be taken for the next request.
 func TestUnreadBodyIsNoRequest(t *testing.T) {
 	e := start(t, Config{Upload: fast})
 	var seen atomic.Int64

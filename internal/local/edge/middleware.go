@@ -9,26 +9,29 @@ import (
 	"os"
 )
 
-// Middleware is an app's external middleware: a function that looks at a request before it is routed.
+// Middleware is an app's external middleware: a function that processes a request before it is
+// routed.
 type Middleware interface {
-	// Run decides about r, whose headers are already clean. It may read r.Body only if its Decision is final or
-	// it puts a whole body back.
+	// Run decides about r, whose headers are already clean. It may read r.Body only if its Decision
+	// is final or if it replaces the body by a whole one.
 	Run(ctx context.Context, r *http.Request) (Decision, error)
 }
 
-// Decision is what a middleware made of a request. The zero Decision lets it pass as it is.
+// Decision is the result of a middleware for a request. The zero Decision lets it pass unchanged.
 type Decision struct {
 	// Response, if not nil, is the answer; the request goes no further. The edge closes its body.
 	Response *http.Response
-	// URL, if not nil, is the request's new path and query; it is routed again, without a second middleware run.
+	// URL, if not nil, is the request's new path and query; it is routed again, without a second
+	// middleware run.
 	URL *url.URL
 	// Header, if not nil, replaces the request's headers.
 	Header http.Header
-	// ResponseHeader goes on top of whatever answers: Set-Cookie is added, other names are replaced.
+	// ResponseHeader is added to the headers of any answer: Set-Cookie is added, other names are
+	// replaced.
 	ResponseHeader http.Header
 }
 
-// runMiddleware returns what to do next; done means that the response is written.
+// runMiddleware returns how to continue; done means that the response is written.
 func (e *Edge) runMiddleware(site *Site, t target, res *response, r *http.Request) (target, *http.Request, bool) {
 	d, err := site.Middleware.Run(r.Context(), r)
 	if err != nil && clientFailed(res, r) {
@@ -55,8 +58,9 @@ func (e *Edge) runMiddleware(site *Site, t target, res *response, r *http.Reques
 	return t, r, false
 }
 
-// clientFailed answers a request whose middleware had no chance: the client broke its body off, or went. It reports
-// whether that was so; the operator need not hear of it.
+// clientFailed answers a request whose middleware failed through no fault of its own: the client
+// broke its body off, or disconnected. It reports whether that was so; the operator need not hear
+// of it.
 func clientFailed(res *response, r *http.Request) bool {
 	body, _ := r.Body.(*pacedBody)
 	switch err := body.failure(); {
@@ -85,8 +89,8 @@ func relay(res *response, r *http.Request, from *http.Response) {
 	}
 }
 
-// stream flushes what it has whenever it has something: a middleware may have fetched an event stream elsewhere.
-// A source that fails must not look like a whole answer.
+// stream flushes each piece as soon as it has one: a middleware may have fetched an event stream
+// elsewhere. A source that fails must not look like a whole answer.
 func stream(to *response, from io.Reader) {
 	buf := make([]byte, 32<<10)
 	for {

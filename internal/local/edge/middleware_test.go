@@ -17,7 +17,8 @@ type decide func(*http.Request) (Decision, error)
 
 func (d decide) Run(_ context.Context, r *http.Request) (Decision, error) { return d(r) }
 
-// guardedShop runs its middleware where OpenNext puts it: on the default and on split functions, not on images.
+// guardedShop returns a site whose middleware runs where OpenNext puts it: on the default and on
+// split functions, not on images.
 func guardedShop(t *testing.T, m decide) *Site {
 	site := storefront(t)
 	site.Middleware = m
@@ -124,7 +125,7 @@ func TestMiddlewareIsNotBlamedForItsClient(t *testing.T) {
 		t.Error(err)
 	}
 	if told.Load() != 0 {
-		t.Error("the operator is told of it as of a failed middleware")
+		t.Error("the operator's log reports a failed middleware")
 	}
 }
 

@@ -6,16 +6,17 @@ import (
 	"strings"
 )
 
-// normalized returns r with the path that a browser would have sent. Everything behind it, from the choice of the function to
-// the app's middleware, its cache and its log, then compares one spelling: "/x/%2E%2e/admin" is "/admin" to all of them.
+// normalized returns r with the path that a browser would have sent. Everything behind it, from the
+// choice of the function to the app's middleware, its cache and its log, then compares one
+// spelling: "/x/%2E%2e/admin" is "/admin" to all of them.
 //
-// It follows the path state of the WHATWG URL parser for special schemes (https://url.spec.whatwg.org/#path-state): a
-// backslash is a slash, "." and ".." segments are resolved, also where their dots are percent-encoded, and characters
-// that cannot stand in a path are percent-encoded. Empty segments and encoded slashes stay, because there they carry
-// meaning.
+// It follows the path state of the WHATWG URL parser for special schemes
+// (https://url.spec.whatwg.org/#path-state): a backslash is a slash, "." and ".." segments are
+// resolved, also where their dots are percent-encoded, and characters that must not be in a path
+// are percent-encoded. Empty segments and encoded slashes stay, because there they carry meaning.
 func normalized(r *http.Request) *http.Request {
-	// net/url leaves RawPath empty where the default encoding reproduces the path: that has neither backslashes nor
-	// encoded dots.
+	// net/url leaves RawPath empty where the default encoding reproduces the path: such a path has
+	// neither backslashes nor encoded dots.
 	if r.URL.RawPath == "" && !strings.Contains(r.URL.Path, "/.") || !strings.HasPrefix(r.URL.Path, "/") {
 		return r
 	}
@@ -29,7 +30,7 @@ func normalized(r *http.Request) *http.Request {
 	}
 	path, err := url.PathUnescape(clean)
 	if err != nil {
-		return r // net/url took raw, whose escapes are the same
+		return r // net/url used raw, whose escapes are the same
 	}
 	u := *r.URL
 	u.Path, u.RawPath = path, clean
@@ -77,8 +78,9 @@ func dots(segment string) int {
 	return n
 }
 
-// encodeSegment percent-encodes what net/url does not accept in an encoded path. Such a character would make it drop
-// RawPath and encode Path again, in which "%2F" has become a slash.
+// encodeSegment percent-encodes the characters that net/url does not accept in an encoded path.
+// Such a character would make it drop RawPath and encode Path again, in which "%2F" has become a
+// slash.
 func encodeSegment(segment string) string {
 	if strings.IndexFunc(segment, mustBeEncoded) < 0 {
 		return segment
@@ -95,7 +97,8 @@ func encodeSegment(segment string) string {
 	return b.String()
 }
 
-// mustBeEncoded reports whether c is neither a character of a path (RFC 3986, section 3.3) nor the "%" of an escape.
+// mustBeEncoded reports whether c is neither a character of a path (RFC 3986, section 3.3) nor the
+// "%" of an escape.
 func mustBeEncoded(c rune) bool {
 	letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 	return !letter && (c >= 0x80 || !strings.ContainsRune("-._~!$&'()*+,;=:@[]%", c))

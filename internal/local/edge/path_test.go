@@ -12,8 +12,9 @@ import (
 	"testing"
 )
 
-// spelled are paths as a client may send them, and as new URL("https://a.test" + path).pathname of a browser has them.
-// The last group is an exception: browsers leave "|" and "^" as they are.
+// spelled maps paths as a client may send them to the result of new URL("https://a.test" +
+// path).pathname in a browser. The last group is an exception: browsers leave "|" and "^" as they
+// are.
 var spelled = map[string]string{
 	// Single dots.
 	"/admin/.": "/admin/", "/./admin": "/admin", "/admin/%2e": "/admin/", "/admin/%2E": "/admin/", "/%2e/admin": "/admin",
@@ -24,13 +25,14 @@ var spelled = map[string]string{
 	"/_next/static/../../admin": "/admin", "/a/b/../../../c": "/c", "/x//../admin": "/x/admin",
 	// Backslashes.
 	`/x\..\admin`: "/admin", `/admin\.`: "/admin/", `/\admin`: "//admin", `\admin`: "", `/x/..\admin`: "/admin", `/a\b`: "/a/b",
-	// What means something stays.
+	// Parts that carry meaning stay.
 	"/admin": "/admin", "//admin": "//admin", "///admin": "///admin", "/admin//": "/admin//", "/ADMIN": "/ADMIN",
 	"/%61dmin": "/%61dmin", "/a%2Fb": "/a%2Fb", "/a%2fb": "/a%2fb", "/a%5Cb": "/a%5Cb", "/a%5cb": "/a%5cb",
 	"/admin;/x": "/admin;/x", "/a;b=../c": "/a;b=../c", "/...": "/...", "/.well-known/x": "/.well-known/x", "/..a": "/..a",
 	"/%2e%2e%2e": "/%2e%2e%2e", "/a.%2e.": "/a.%2e.", "/caf%C3%A9": "/caf%C3%A9", "/cafe%CC%81": "/cafe%CC%81",
 	"/%5Bslug%5D": "/%5Bslug%5D", "/[slug]": "/[slug]", "/a+b": "/a+b", "/%252e%252e/admin": "/%252e%252e/admin",
-	// What cannot stand in a path is encoded, and an encoded slash beside it stays one.
+	// Characters that must not be in a path are encoded, and an encoded slash beside them stays
+	// one.
 	`/a%2Fb"c`: "/a%2Fb%22c", "/{x}": "/%7Bx%7D", "/a<b>": "/a%3Cb%3E", "/a%2e`/": "/a%2e%60/",
 	"/a|b^": "/a%7Cb%5E",
 }

@@ -4,8 +4,8 @@ import "strings"
 
 const defaultPattern = "*"
 
-// normalPattern gives a pattern one leading slash and no doubled ones: with a basePath OpenNext writes "base//api/*".
-// The default stays "*".
+// normalPattern returns a pattern with one leading slash and no doubled ones: with a basePath
+// OpenNext writes "base//api/*". The default stays "*".
 func normalPattern(p string) string {
 	for strings.Contains(p, "//") {
 		p = strings.ReplaceAll(p, "//", "/")
@@ -17,8 +17,9 @@ func normalPattern(p string) string {
 	return "/" + p
 }
 
-// compile drops what cannot change an answer: the default, which has no place in the order, and static behaviours
-// that no function follows, because a path that matches nothing is looked up among the static files anyway.
+// compile removes routes that cannot change an answer: the default, which has no place in the
+// order, and static behaviours that no function follows, because a path that matches nothing is
+// looked up among the static files anyway.
 func compile(routes []Route) []Route {
 	var out []Route
 	functions := 0
@@ -38,8 +39,8 @@ func compile(routes []Route) []Route {
 	return out[:functions]
 }
 
-// matches reports whether path matches a CloudFront path pattern as a whole. It backs up to the last "*" only, so it
-// takes at most len(pattern) × len(path) steps.
+// matches reports whether path matches a CloudFront path pattern as a whole. It backs up to the
+// last "*" only, so it takes at most len(pattern) × len(path) steps.
 func matches(pattern, path string) bool {
 	p, s := 0, 0
 	star, mark := -1, 0

@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// Policy is what holds for a host whatever its site is.
+// Policy is what applies to a host whatever its site is.
 type Policy struct {
-	// RedirectTo is the host (without port) that all requests are sent on to, with path and query; "" for none. Such a
-	// host needs no site.
+	// RedirectTo is the host (without port) that all requests are redirected to, with path and
+	// query; "" for none. Such a host needs no site.
 	RedirectTo string
-	// HTTPSOnly sends plain HTTP requests on to HTTPS.
+	// HTTPSOnly redirects plain HTTP requests to HTTPS.
 	HTTPSOnly bool
 	// HSTS is the Strict-Transport-Security header of responses over TLS (RFC 6797); "" for none.
 	HSTS string
 }
 
-// With is the table with policies for hosts, written as for NewTable.
+// With returns the table with policies for hosts, written as for NewTable.
 func (t *Table) With(policies map[string]Policy) *Table {
 	with := *t
 	with.policies = maps.Clone(policies)
@@ -66,13 +66,14 @@ func (e *Edge) directed(w http.ResponseWriter, r *http.Request) bool {
 	}
 	h := w.Header()
 	h.Set("Location", e.address(r, host, https, secure))
-	// A browser keeps a permanent redirect for ever unless told otherwise, and the domain's owner may think again.
+	// A browser keeps a permanent redirect for ever by default, and the domain's owner may change
+	// it.
 	h.Set("Cache-Control", "public, max-age=3600")
 	w.WriteHeader(http.StatusPermanentRedirect)
 	return true
 }
 
-// address is r's URL under another host or scheme.
+// address returns r's URL under another host or scheme.
 func (e *Edge) address(r *http.Request, host string, https, secure bool) string {
 	scheme, port := "http", portOf(r.Host)
 	if https {
@@ -91,7 +92,7 @@ func (e *Edge) address(r *http.Request, host string, https, secure bool) string 
 	return scheme + "://" + host + target
 }
 
-// secure: the client's side of this request is TLS.
+// secure reports whether the client's side of this request is TLS.
 func (e *Edge) secure(r *http.Request) bool {
 	if r.TLS != nil {
 		return true

@@ -14,7 +14,8 @@ import (
 	"unicode/utf8"
 )
 
-// refusal is an answer of the edge itself: a small page for people, RFC 9457 problem details for programs.
+// refusal is an answer of the edge itself: a small page for people, RFC 9457 problem details for
+// programs.
 type refusal struct {
 	status     int
 	title      string
@@ -48,7 +49,7 @@ var (
 		detail: "Where this request ends is ambiguous: it has more than one length, a field line that is folded, " +
 			"or a transfer coding in HTTP/1.0.", close: true}
 	misdirected = &refusal{status: http.StatusMisdirectedRequest, title: "Misdirected request",
-		detail: "This connection was made for another host or scheme. Open a connection of its own for this address."}
+		detail: "This connection was made for another host or scheme. Open a separate connection for this address."}
 	plainToTLS = &refusal{status: http.StatusBadRequest, title: "HTTPS only",
 		detail: "This port speaks HTTPS, and the request came without TLS. Use an https:// address.", close: true}
 	badPath = &refusal{status: http.StatusBadRequest, title: "Bad address",
@@ -70,8 +71,8 @@ var (
 		detail: "This site is there, but the server cannot bring it up. Its operator finds the cause in the log.", retryAfter: "60"}
 )
 
-// abandon ends a request whose client went before there was an answer. A client that only ended its side of the
-// connection sees it broken off: there is no status that says so.
+// abandon ends a request whose client went before there was an answer. A client that only ended its
+// side of the connection sees it broken off: there is no status for this case.
 func abandon(w http.ResponseWriter, r *http.Request) {
 	if r.Context().Value(http.ServerContextKey) != nil {
 		panic(http.ErrAbortHandler)
@@ -84,8 +85,8 @@ var noFunction = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	refuse(w, r, &refusal{status: http.StatusNotFound, title: "Not found", detail: "There is nothing at this address."})
 })
 
-// Damaged is the Default of a site that cannot be opened: a crawler or a cache that was
-// told 404 would forget its pages.
+// Damaged is the Default of a site that cannot be opened: after a 404, a crawler or a cache would
+// drop its pages.
 var Damaged = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { refuse(w, r, damaged) })
 
 func unknownHost(host string) *refusal {
@@ -93,7 +94,8 @@ func unknownHost(host string) *refusal {
 		detail: "Anchor has no site for the host " + strconv.Quote(hostname(host)) + ". If it is yours, attach the host to a project."}
 }
 
-// unacceptable finds what is wrong with a request before it is routed; nil when nothing is.
+// unacceptable returns the refusal of a request that is invalid before it is routed; nil when it is
+// valid.
 func (e *Edge) unacceptable(r *http.Request) *refusal {
 	switch {
 	case len(r.RequestURI) > e.cfg.MaxURLBytes:
@@ -116,8 +118,9 @@ func (e *Edge) unacceptable(r *http.Request) *refusal {
 	return nil
 }
 
-// hasBadOctet finds what cannot be part of a request target (RFC 9112, section 3.2; RFC 3986, section 3.5): parties that
-// cut or recode it would each see another address.
+// hasBadOctet reports whether a request target contains an octet that it must not (RFC 9112,
+// section 3.2; RFC 3986, section 3.5): parties that cut or recode it would each see another
+// address.
 func hasBadOctet(target string) bool {
 	for i := range len(target) {
 		if target[i] == '#' || target[i] >= 0x80 {
@@ -127,9 +130,10 @@ func hasBadOctet(target string) bool {
 	return false
 }
 
-// hostile reports whether a decoded path, normalized before, holds what no client sends by accident: a NUL, or a ".."
-// that encoded slashes or backslashes set apart and that whatever decodes the path behind the edge may resolve.
-// A backslash alone is harmless: it can stand in a dynamic route, and no file of an index has one in its path.
+// hostile reports whether a decoded path, normalized before, contains what no client sends by
+// accident: a NUL, or a ".." between encoded slashes or backslashes, which a decoder behind the
+// edge may resolve. A backslash alone is harmless: it can be part of a dynamic route, and no file
+// of an index has one in its path.
 func hostile(path string) bool {
 	if strings.IndexByte(path, 0) >= 0 {
 		return true
@@ -152,7 +156,7 @@ func refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 	body := no.describe(h, requestID(r), wantsJSON(r.Header))
 	w.WriteHeader(no.status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // nobody is left to tell of a client that went
+		_, _ = w.Write(body) // the client may have disconnected
 	}
 }
 
@@ -180,8 +184,8 @@ func (no *refusal) describe(h http.Header, id string, asJSON bool) []byte {
 	return body.Bytes()
 }
 
-// message is the refusal as a whole HTTP/1.1 message, for a request that net/http could not read. The connection
-// ends with it.
+// message returns the refusal as a whole HTTP/1.1 message, for a request that net/http could not
+// read. The connection ends with it.
 func (no *refusal) message() []byte {
 	h := http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}, "Connection": {"close"}}
 	body := no.describe(h, newRequestID(), false)
@@ -193,7 +197,7 @@ func (no *refusal) message() []byte {
 	return m.Bytes()
 }
 
-// refusedByServer is what is said in the place of net/http, by the status that net/http chose.
+// refusedByServer returns the refusal that replaces net/http's, by the status that net/http chose.
 func refusedByServer(status int) *refusal {
 	no := refusal{status: status, title: "Bad request", detail: "This server cannot read the request: its syntax is wrong."}
 	switch status {
@@ -209,7 +213,8 @@ func refusedByServer(status int) *refusal {
 	return &no
 }
 
-// wantsJSON: a browser names text/html, a program that names JSON does not.
+// wantsJSON reports whether the client prefers JSON: a browser names text/html, a program that
+// names JSON does not.
 func wantsJSON(h http.Header) bool {
 	accept := strings.ToLower(strings.Join(h["Accept"], ","))
 	return !strings.Contains(accept, "text/html") &&
@@ -231,7 +236,8 @@ h1{font-size:1.5rem;margin:.25rem 0}
 
 const notFound = "Not Found\n"
 
-// missingHeader is shared by all answers, as those of files are: a browser that shows an old page asks for many files.
+// missingHeader is shared by all answers, as those of files are: a browser that shows an old page
+// asks for many files.
 var missingHeader = http.Header{
 	"Cache-Control":          {"no-store"},
 	"Content-Type":           {"text/plain; charset=utf-8"},
@@ -239,8 +245,9 @@ var missingHeader = http.Header{
 	"Content-Length":         {strconv.Itoa(len(notFound))},
 }
 
-// missingAsset answers for a hashed file that no kept deployment has. It is never the app's HTML page, which a browser
-// would take for a script, and it is not cached: the file may be there after the next deployment.
+// missingAsset answers for a hashed file that no kept deployment has. The answer is never the app's
+// HTML page, which a browser would take for a script, and it is not cached: the file may exist
+// after the next deployment.
 func missingAsset(w http.ResponseWriter, r *http.Request) {
 	maps.Copy(w.Header(), missingHeader)
 	w.WriteHeader(http.StatusNotFound)

@@ -11,8 +11,8 @@ const (
 	longestID       = 128
 )
 
-// requestID keeps an id that the client chose if it is harmless in a log line, and makes one otherwise. Ids tell
-// requests apart; they are no secret, so a fast generator will do.
+// requestID returns the id that the client chose if it is harmless in a log line, and a generated
+// one otherwise. Ids distinguish requests; they are not secret, so a fast generator is enough.
 func requestID(r *http.Request) string {
 	if said := r.Header[headerRequestID]; len(said) == 1 && sane(said[0]) {
 		return said[0]

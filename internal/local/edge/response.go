@@ -7,16 +7,16 @@ import (
 	"slices"
 )
 
-// response notes whether the header was sent, and adds headers of the edge at the last moment, so that a function cannot
-// double them by accident.
+// response records whether the header was sent, and adds headers of the edge at the last moment, so
+// that a function cannot duplicate them by accident.
 type response struct {
 	http.ResponseWriter
-	extra    http.Header // set, whatever the function says
-	site     http.Header // of the Site: set unless the function says otherwise
+	extra    http.Header // set, even if the function sets them
+	site     http.Header // of the Site: set unless the function sets them
 	override http.Header // of the middleware, or of the rules for a static file
 
-	files bool   // whether HeaderFile is obeyed
-	named string // the static file that the function named; what it writes is dropped
+	files bool   // whether HeaderFile takes effect
+	named string // the static file that the function named; the function's body is dropped
 
 	status   int // 0 until the final header is written
 	bodyless bool
@@ -42,8 +42,8 @@ func (r *response) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// leaks are headers that concern only the inside of a function: OpenNext's own id of the request, which it also sends to
-// visitors when an app is built with debug.
+// leaks are headers that are meant only for the inside of a function: OpenNext's own id of the
+// request, which it also sends to visitors when an app is built with debug.
 var leaks = []string{"X-Opennext-Requestid"}
 
 func (r *response) decorate(h http.Header) {
@@ -67,8 +67,8 @@ func (r *response) decorate(h http.Header) {
 	}
 }
 
-// endEarly keeps the body of a status that has none from the client (RFC 9110, section 6.4.1), and net/http from making
-// up a type: what a function does not name, a browser must not execute.
+// endEarly drops the body of a status that has none (RFC 9110, section 6.4.1), and keeps net/http
+// from guessing a type: a browser must not execute a body whose type the function does not state.
 func (r *response) endEarly(h http.Header) {
 	switch r.status {
 	case http.StatusResetContent:
@@ -84,7 +84,7 @@ func (r *response) endEarly(h http.Header) {
 	}
 }
 
-// union is the lines of a list-valued header of two sources.
+// union returns the combined lines of a list-valued header from two sources.
 func union(lines, more []string) []string {
 	all := slices.Clone(lines)
 	for _, line := range more {
@@ -112,8 +112,9 @@ func (r *response) Write(p []byte) (int, error) {
 	return r.ResponseWriter.Write(p)
 }
 
-// ReadFrom keeps sendfile reachable. The header waits for the first octets: if src is the request's own body, the
-// client may wait for a 100 before it sends any, and after a header there is none.
+// ReadFrom keeps sendfile reachable. The header waits for the first octets: if src is the request's
+// own body, the client may wait for a 100 before it sends any, and after a header no 100 can
+// follow.
 func (r *response) ReadFrom(src io.Reader) (int64, error) {
 	var first int64
 	if r.status == 0 {
@@ -135,7 +136,8 @@ func (r *response) ReadFrom(src io.Reader) (int64, error) {
 	return first + n, err
 }
 
-// FlushError is what http.ResponseController calls; Flush is for functions that ask for an http.Flusher.
+// FlushError is what http.ResponseController calls; Flush is for functions that ask for an
+// http.Flusher.
 func (r *response) FlushError() error {
 	r.finish()
 	if r.named != "" {
@@ -146,7 +148,7 @@ func (r *response) FlushError() error {
 
 func (r *response) Flush() { _ = r.FlushError() }
 
-// finish writes the header that net/http would write by itself, with ours in it.
+// finish writes the header that net/http would write by itself, with the edge's headers in it.
 func (r *response) finish() {
 	if r.status == 0 {
 		r.WriteHeader(http.StatusOK)

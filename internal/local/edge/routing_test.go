@@ -54,7 +54,8 @@ func FuzzPattern(f *testing.F) {
 	})
 }
 
-// storefront has the behaviours that OpenNext writes, in its order: the default before the static ones.
+// storefront returns a site with the behaviours that OpenNext writes, in its order: the default
+// before the static ones.
 func storefront(t testing.TB) *Site {
 	yesterday := assets(t, "", map[string]string{"_next/static/chunks/old.js": "old chunk", "old.txt": "old public file"})
 	return &Site{

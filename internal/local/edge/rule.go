@@ -12,23 +12,24 @@ import (
 
 // Rule is what an app's routing says about one static file.
 type Rule struct {
-	// Ask has the site's middleware and Default decide about each request: whatever they answer counts, and HeaderFile
-	// in it stands for a file.
+	// Ask makes the site's middleware and Default decide about each request: their answer counts,
+	// and HeaderFile in it stands for a file.
 	Ask bool
-	// Header goes on top of every answer with the file, as Decision.ResponseHeader does.
+	// Header is added to every answer with the file, as Decision.ResponseHeader is.
 	Header http.Header
 }
 
-// HeaderFile names, in the answer of a function or a middleware, a static file of the site by its percent-encoded URL
-// path. The edge serves that file instead, with the headers of the answer, whose body it drops. A function
-// must set it only where the app's rules have let a request for that file pass: it never comes from the app or from a
-// server that the app passes on.
+// HeaderFile names, in the answer of a function or a middleware, a static file of the site by its
+// percent-encoded URL path. The edge serves that file instead, with the headers of the answer,
+// whose body it drops. A function must set it only where the app's rules have allowed a request for
+// that file: it never comes from the app or from a server whose answer the app forwards.
 const HeaderFile = "X-Anchor-File"
 
-// ofTheAnswer are headers that describe an answer with HeaderFile itself, not what it stands for.
+// ofTheAnswer are headers that describe an answer with HeaderFile itself, not the file it stands
+// for.
 var ofTheAnswer = []string{HeaderFile, "Content-Length", "Content-Encoding", "Transfer-Encoding", "Connection", "Trailer", "Date"}
 
-// names notes the static file that an answer stands for.
+// names records the static file that an answer stands for.
 func (r *response) names(h http.Header) bool {
 	if values := h[HeaderFile]; r.files && len(values) == 1 {
 		r.named = values[0]
@@ -37,7 +38,7 @@ func (r *response) names(h http.Header) bool {
 	return r.named != ""
 }
 
-// serveNamed serves the static file that the site's function has named, if it has.
+// serveNamed serves the static file that the site's function has named, if any.
 func (e *Edge) serveNamed(site *Site, res *response, r *http.Request) {
 	if res.named == "" {
 		return
@@ -65,8 +66,8 @@ func (e *Edge) serveNamed(site *Site, res *response, r *http.Request) {
 	e.serveStatic(site, t, out, r)
 }
 
-// Named returns the static file that the site has for r, after all rules of the app; false when something else answers.
-// Like Dispatch it trusts r, whose method must be GET or HEAD.
+// Named returns the static file that the site has for r, after all rules of the app; false when
+// something else answers. Like Dispatch it trusts r, whose method must be GET or HEAD.
 func (e *Edge) Named(site *Site, r *http.Request) (asset.Asset, bool) {
 	r = normalized(r)
 	t := site.resolve(http.MethodHead, r.URL)
@@ -95,7 +96,7 @@ func (n nowhere) Header() http.Header       { return http.Header(n) }
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 func (nowhere) WriteHeader(int)             {}
 
-// ruled returns w with the headers of a file's rule under those that are already to be added.
+// ruled returns w with the headers of a file's rule below those that will be added already.
 func ruled(w http.ResponseWriter, rule *Rule) http.ResponseWriter {
 	if rule == nil || len(rule.Header) == 0 {
 		return w
@@ -114,8 +115,9 @@ func ruled(w http.ResponseWriter, rule *Rule) http.ResponseWriter {
 	return res
 }
 
-// spelledAs returns r with the one spelling of its file's path, a browser's. The app's middleware then need not know that
-// "/%70rivate/report.txt" is that file, too, and a matcher for "/(private)/" sees its parentheses.
+// spelledAs returns r with the path of its file in the one spelling that a browser uses. The app's
+// middleware then need not know that "/%70rivate/report.txt" is that file, too, and a matcher for
+// "/(private)/" sees its parentheses.
 func spelledAs(r *http.Request) *http.Request {
 	var segments []string
 	for segment := range strings.SplitSeq(r.URL.Path, "/") {

@@ -11,8 +11,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
 )
 
-// letsPass is a function that behaves like an app's routing: it asks for a cookie before it names a file, and adds
-// headers to what it lets pass.
+// letsPass is a function that behaves like an app's routing: it requires a cookie before it names a
+// file, and adds headers to the requests that it lets pass.
 func letsPass(w http.ResponseWriter, r *http.Request) {
 	if r.URL.EscapedPath() == "/rewritten" {
 		w.Header().Set(HeaderFile, "/private/report.txt")
@@ -206,7 +206,7 @@ func TestNamed(t *testing.T) {
 	}
 }
 
-// TestSpelledAs: a matcher of the app is compared with what a browser writes.
+// TestSpelledAs: the app's matchers see the path as a browser writes it.
 func TestSpelledAs(t *testing.T) {
 	for sent, want := range map[string]string{
 		"/%70rivate/a.txt":             "/private/a.txt",

@@ -22,11 +22,12 @@ func (e *Edge) newServer() *http.Server {
 		MaxHeaderBytes:    e.cfg.MaxHeaderBytes,
 		ConnContext:       withConn,
 		ConnState:         connState,
-		// Streams that a client resets at once still count until their handlers end (CVE-2023-39325).
+		// Streams that a client resets at once still count until their handlers end
+		// (CVE-2023-39325).
 		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		// net/http would answer "OPTIONS *" past the handler.
 		DisableGeneralOptionsHandler: true,
-		// What clients do wrong on a connection is no concern of the operator.
+		// Errors of clients on a connection do not concern the operator.
 		ErrorLog: slog.NewLogLogger(e.cfg.Log.Handler(), slog.LevelDebug),
 	}
 	server.RegisterOnShutdown(e.newcomers.closeAll)
@@ -36,12 +37,12 @@ func (e *Edge) newServer() *http.Server {
 	return server
 }
 
-// maxStreams is how many requests one HTTP/2 connection may have under way. RFC 9113, section 6.5.2, advises at least
-// 100.
+// maxStreams is how many requests one HTTP/2 connection may have under way. RFC 9113, section
+// 6.5.2, advises at least 100.
 const maxStreams = 128
 
-// Serve answers connections of ln, in plain HTTP/1.1, until Shutdown; then it returns nil, while requests may still
-// be under way. It can be called for several listeners.
+// Serve answers connections of ln, in plain HTTP/1.1, until Shutdown; then it returns nil, while
+// requests may still be under way. It can be called for several listeners.
 func (e *Edge) Serve(ln net.Listener) error {
 	err := e.server.Serve(plainListener{e.gated(ln), e})
 	if err != nil && !errors.Is(err, http.ErrServerClosed) {
@@ -54,8 +55,8 @@ func (e *Edge) gated(ln net.Listener) gatedListener {
 	return gatedListener{Listener: ln, gate: e.gate, pace: e.cfg.Download}
 }
 
-// Shutdown stops accepting and waits for the requests under way. When ctx is done first it closes their connections
-// and returns the cause.
+// Shutdown stops accepting and waits for the requests under way. When ctx is done first it closes
+// their connections and returns the cause.
 func (e *Edge) Shutdown(ctx context.Context) error {
 	err := e.server.Shutdown(ctx)
 	if err == nil {

@@ -10,35 +10,39 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
 )
 
-// Site is what answers under a host. Its fields are set before it is first published or dispatched to, and never
-// changed after; it must not be copied.
+// Site answers the requests of a host. Set its fields before it is first published or dispatched
+// to, and never change them after; a Site must not be copied.
 type Site struct {
 	// ID names the site in logs.
 	ID string
-	// Project is what the site belongs to. A TLS connection that a client made for one host of a project may carry
-	// requests for its other hosts. "" stands alone.
+	// Project is the project of the site. A TLS connection that a client made for one host of a
+	// project may carry requests for its other hosts. A site with "" stands alone.
 	Project string
-	// Header is added to every response of the site (for example X-Anchor-Deployment). Keys are canonical.
+	// Header is added to every response of the site (for example X-Anchor-Deployment). Keys are
+	// canonical.
 	Header http.Header
 	// Assets are the static files. May be nil.
 	Assets *asset.Index
-	// Shared finds hashed files (_next/static) that other builds of the same app brought, by URL path: a browser that
-	// loaded yesterday's page still asks for its chunks. May be nil.
+	// Shared finds hashed files (_next/static) of other builds of the same app, by URL path: a
+	// browser that loaded yesterday's page still asks for its chunks. May be nil.
 	Shared func(path string) (asset.Asset, *Rule, bool)
-	// Rules are what the app's routing says about single files, by percent-decoded URL path. A file without rule is
-	// served as it is.
+	// Rules are what the app's routing says about single files, by percent-decoded URL path. A file
+	// without a rule is served as it is.
 	Rules map[string]*Rule
-	// Routes are the behaviours in match order. "*" is the default whatever its place and is served by Default.
+	// Routes are the behaviours in match order. "*" is the default whatever its place and is served
+	// by Default.
 	Routes []Route
-	// Default answers what no route and no static file does.
+	// Default answers requests that match no route and no static file.
 	Default http.Handler
 	// Middleware runs before the behaviours that MiddlewareRoutes names. May be nil.
 	Middleware Middleware
-	// MiddlewareRoutes are the patterns, as written in Routes or "*", of the behaviours that have the middleware
-	// (OpenNext: behaviors[].edgeFunction). Of requests for static files only those run it whose Rule says Ask.
+	// MiddlewareRoutes are the patterns, as written in Routes or "*", of the behaviours that have
+	// the middleware (OpenNext: behaviors[].edgeFunction). Among the requests for static files,
+	// only those whose Rule says Ask run it.
 	MiddlewareRoutes []string
-	// Hold is called once for each request but for static files in memory, and what it returns when the request has ended. A drain that has published a
-	// table without the site and then counts no hold may stop what the site runs on. May be nil.
+	// Hold is called once for each request except for static files in memory, and its result when
+	// the request has ended. A drain that has published a table without the site and then counts no
+	// hold may stop the functions of the site. May be nil.
 	Hold func() (release func())
 
 	inFlight atomic.Int64
@@ -52,14 +56,16 @@ type Site struct {
 
 // Route is one behaviour: what answers the paths that match Pattern.
 type Route struct {
-	// Pattern is a CloudFront path pattern: "*" stands for any run of characters and "?" for one, case counts, and
-	// a leading slash may be left out.
+	// Pattern is a CloudFront path pattern: "*" stands for any run of characters and "?" for one,
+	// case counts, and a leading slash may be left out.
 	Pattern string
-	// Target is the function of this behaviour. Reading a body beyond Config.MaxBodyBytes gives it an
-	// *http.MaxBytesError; it should answer 413 then, and 408 when it gets os.ErrDeadlineExceeded, from a client slower than
-	// Config.Upload. It must not read the body after it has returned.
+	// Target is the function of this behaviour. Reading a body beyond Config.MaxBodyBytes returns
+	// an *http.MaxBytesError; the function should answer 413 then. It should answer 408 when it
+	// gets os.ErrDeadlineExceeded, from a client slower than Config.Upload. It must not read the
+	// body after it has returned.
 	Target http.Handler
-	// Static marks a behaviour of static files; Target is not used. A path without file goes to the site's Default.
+	// Static marks a behaviour of static files; Target is not used. A path without a file goes to
+	// the site's Default.
 	Static bool
 }
 
@@ -76,7 +82,8 @@ func (s *Site) prepare() {
 
 func (s *Site) guarded(pattern string) bool { return s.guards[pattern] }
 
-// hold is one request's claim on its site; a value, so that a static file costs no allocation for it.
+// hold is one request's hold on its site. It is a value, so that a static file costs no allocation
+// for it.
 type hold struct {
 	site *Site
 	free func()
@@ -97,7 +104,8 @@ func (h hold) release() {
 	h.site.inFlight.Add(-1)
 }
 
-// target is what a path resolves to: a function, a static file, or neither (a hashed file that nobody has).
+// target is what a path resolves to: a function, a static file, or neither (a hashed file that
+// nobody has).
 type target struct {
 	function http.Handler
 	pattern  string
@@ -106,7 +114,7 @@ type target struct {
 	found    bool
 }
 
-// resolve finds what answers a request. A file whose rule says Ask is the function's to name.
+// resolve finds what answers a request. For a file whose rule says Ask, the function decides.
 func (s *Site) resolve(method string, u *url.URL) target {
 	t := s.locate(method, u)
 	if t.function == nil && t.rule != nil && t.rule.Ask {
@@ -136,7 +144,7 @@ func (s *Site) fallback() http.Handler {
 	return s.Default
 }
 
-// file finds a static file by its percent-decoded path.
+// file returns the static file of a percent-decoded path.
 func (s *Site) file(path string) target {
 	if a, ok := s.Assets.Lookup(path); ok {
 		return target{asset: a, rule: s.Rules[path], found: true}
@@ -148,8 +156,9 @@ func (s *Site) file(path string) target {
 	return target{asset: a, rule: rule, found: ok}
 }
 
-// hasEncodedSlash: an encoded slash does not separate segments, so a path that has one names no file. Otherwise a file
-// would have a spelling that the app's rules do not know.
+// hasEncodedSlash reports whether a path has an encoded slash. Such a slash does not separate
+// segments, so the path names no file. Otherwise a file would have a spelling that the app's rules
+// do not know.
 func hasEncodedSlash(u *url.URL) bool {
 	return u.RawPath != "" && strings.Contains(strings.ToLower(u.RawPath), "%2f")
 }

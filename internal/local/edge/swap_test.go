@@ -12,12 +12,13 @@ import (
 	"testing"
 )
 
-// version is one deployment with the in-flight accounting that a platform does: once drained it must not be asked.
+// version is one deployment that counts requests in flight as a platform does: once drained it must
+// receive no requests.
 type version struct {
 	*Site
 	held    atomic.Int64
 	stopped atomic.Bool
-	late    atomic.Int64 // requests that came after the stop
+	late    atomic.Int64 // requests that arrived after the stop
 }
 
 func newVersion(t testing.TB, name string) *version {
@@ -97,7 +98,8 @@ func TestSwapUnderLoadLosesNothing(t *testing.T) {
 	t.Logf("%d requests over %d switches", asked.Load(), len(old))
 }
 
-// one request: a page, a body, a file; each answer comes whole from the version its header names.
+// one sends one request, for a page, a body or a file. Each answer must come whole from the version
+// that its header names.
 func one(e *running, kind int) error {
 	var headers []string
 	if kind%2 == 1 {

@@ -2,7 +2,7 @@ package edge
 
 import "strings"
 
-// Table maps hosts to sites. It is immutable: whoever changes the routes builds a new one.
+// Table maps hosts to sites. It is immutable: to change the routes, build a new one.
 type Table struct {
 	exact    map[string]*Site
 	wildcard map[string]*Site // by what follows the first label
@@ -10,8 +10,9 @@ type Table struct {
 	hsts     map[string][]byte // the header field of each Policy.HSTS, as octets
 }
 
-// NewTable takes lower-case hosts without port. "*.example.com" matches every name with exactly one more label, as
-// a wildcard certificate does (RFC 9525, section 6.3); an exact host goes before it.
+// NewTable takes lower-case hosts without port. "*.example.com" matches every name with exactly one
+// more label, as a wildcard certificate does (RFC 9525, section 6.3); an exact host takes
+// precedence.
 func NewTable(sites map[string]*Site) *Table {
 	t := &Table{exact: make(map[string]*Site, len(sites)), wildcard: map[string]*Site{}}
 	for host, site := range sites {
@@ -25,7 +26,7 @@ func NewTable(sites map[string]*Site) *Table {
 	return t
 }
 
-// find takes the Host of a request as the client sent it.
+// find takes the Host of a request as the client sent it, and returns its site.
 func (t *Table) find(host string) *Site {
 	name := hostname(host)
 	if site, ok := t.exact[name]; ok {
@@ -37,7 +38,7 @@ func (t *Table) find(host string) *Site {
 	return nil
 }
 
-// hostname is a Host header without port and without the root dot, in lower case.
+// hostname returns a Host header without port and without the root dot, in lower case.
 func hostname(host string) string {
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
 		host = host[:i]
@@ -45,7 +46,7 @@ func hostname(host string) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
-// portOf is the port of a Host header, or "".
+// portOf returns the port of a Host header, or "".
 func portOf(host string) string {
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
 		return host[i+1:]

@@ -10,17 +10,18 @@ import (
 	"time"
 )
 
-// protocolACME is the ALPN protocol of TLS-ALPN-01 (RFC 8737, section 6.2). A connection that settles on it is closed
-// after the handshake: that alone is the proof.
+// protocolACME is the ALPN protocol of TLS-ALPN-01 (RFC 8737, section 6.2). A connection that
+// negotiates it is closed after the handshake, which is the whole proof.
 const protocolACME = "acme-tls/1"
 
 const protocolHTTP2 = "h2"
 
-// TLSConfig is the edge's TLS: 1.2 and up, forward secrecy and AEAD only (RFC 9325, section 4.2), HTTP/2 and HTTP/1.1,
-// and the ACME challenge. Session tickets resume sessions; crypto/tls makes a new ticket key every day and forgets it
-// after a week.
+// TLSConfig returns the edge's TLS: 1.2 and up, forward secrecy and AEAD only (RFC 9325, section
+// 4.2), HTTP/2 and HTTP/1.1, and the ACME challenge. Session tickets resume sessions; crypto/tls
+// creates a new ticket key every day and drops it after a week.
 //
-// When get returns nil without an error the handshake ends with the alert unrecognized_name (RFC 6066, section 3).
+// When get returns nil without an error the handshake ends with the alert unrecognized_name (RFC
+// 6066, section 3).
 func TLSConfig(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Config {
 	config := &tls.Config{
 		GetCertificate: get,
@@ -36,8 +37,9 @@ func TLSConfig(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Co
 	return config
 }
 
-// resumeUnderOneName puts the server name into session tickets. A session is never resumed under another name, which
-// may belong to somebody else's site: then the handshake is a full one (RFC 6066, section 3; RFC 8446, section 4.6.1).
+// resumeUnderOneName puts the server name into session tickets. A session is never resumed under
+// another name, which may belong to somebody else's site: then the handshake is a full one (RFC
+// 6066, section 3; RFC 8446, section 4.6.1).
 func resumeUnderOneName(config *tls.Config) {
 	tickets := config.Clone() // its keys are made and renewed by crypto/tls
 	config.WrapSession = func(c tls.ConnectionState, s *tls.SessionState) ([]byte, error) {
@@ -60,10 +62,11 @@ func resumeUnderOneName(config *tls.Config) {
 
 const ticketName = "server name: "
 
-// errNoTLS: ServeTLS was called on an Edge that has no certificates.
+// errNoTLS reports that ServeTLS was called on an Edge that has no certificates.
 var errNoTLS = errors.New("edge: ServeTLS needs Config.GetCertificate")
 
-// ServeTLS is Serve for TLS connections, with HTTP/2 for clients that know it. It needs Config.GetCertificate.
+// ServeTLS is Serve for TLS connections, with HTTP/2 for clients that know it. It needs
+// Config.GetCertificate.
 func (e *Edge) ServeTLS(ln net.Listener) error {
 	if e.server.TLSConfig == nil {
 		return errNoTLS
@@ -75,9 +78,9 @@ func (e *Edge) ServeTLS(ln net.Listener) error {
 	return nil
 }
 
-// pacedStream is pacedConn for one stream of an HTTP/2 connection: a client may read from others and leave this one
-// standing, with its window shut and its handler waiting. The time runs only during a write, so a quiet event stream
-// lives. What is late is reset; the connection stays.
+// pacedStream is pacedConn for one stream of an HTTP/2 connection: a client may read from others
+// and not from this one, with its window shut and its handler waiting. The time runs only during a
+// write, so a quiet event stream stays open. A late stream is reset; the connection stays open.
 type pacedStream struct {
 	http.ResponseWriter
 	pace  Pace
@@ -120,7 +123,7 @@ func (s *pacedStream) FlushError() error {
 	return http.NewResponseController(s.ResponseWriter).Flush()
 }
 
-// end sets the time for what net/http sends after the handler has returned.
+// end sets the time limit for what net/http sends after the handler has returned.
 func (s *pacedStream) end() {
 	s.late.Stop()
 	if s.wrote {

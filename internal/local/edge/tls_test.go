@@ -25,7 +25,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// secured is an Edge with a plain and a TLS port, and a client that connects to it whatever the host.
+// secured is an Edge with a plain and a TLS port, and a client that connects to it whatever the
+// host.
 type secured struct {
 	*Edge
 	plain, tls string
@@ -95,7 +96,7 @@ func testCertificate(t testing.TB, names ...string) (*tls.Certificate, *x509.Cer
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, roots
 }
 
-// client speaks HTTP/2, or HTTP/1.1 when told so.
+// client returns a client for HTTP/2, or for HTTP/1.1 when http2 is false.
 func (s *secured) client(t testing.TB, http2 bool) *http.Client {
 	transport := &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: s.roots}, ForceAttemptHTTP2: http2, DisableCompression: true,
@@ -127,7 +128,8 @@ func TestForwardedOverTLS(t *testing.T) {
 	}
 }
 
-// Beside :authority a request over HTTP/2 may have a Host field, which net/http leaves among the headers.
+// Beside :authority a request over HTTP/2 may have a Host field, which net/http leaves among the
+// headers.
 func TestASecondHostOverHTTP2(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.publish(nil, "a.test", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Host, r.Header["Host"]) })
@@ -242,7 +244,7 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// Both directions of one HTTP/2 stream go on at the same time.
+// Both directions of one HTTP/2 stream run at the same time.
 func TestFullDuplexHTTP2(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.publish(nil, "a.test", func(w http.ResponseWriter, r *http.Request) {
@@ -286,7 +288,7 @@ func TestFullDuplexHTTP2(t *testing.T) {
 	}
 }
 
-// An event stream that is quiet for longer than a client may take to read is not cut.
+// An event stream that is quiet for longer than a client may take to read is not cut off.
 func TestQuietEventsHTTP2(t *testing.T) {
 	atSomeGrace(t, func(grace time.Duration) error {
 		s := startTLS(t, Config{Download: Pace{Grace: grace, BytesPerSecond: 1 << 20}}, "a.test")
@@ -321,7 +323,7 @@ func TestQuietEventsHTTP2(t *testing.T) {
 	})
 }
 
-// A client that leaves one stream unread loses that stream; others of its connection go on.
+// A client that leaves one stream unread loses that stream; others of its connection continue.
 func TestStalledStreamHTTP2(t *testing.T) {
 	atSomeGrace(t, func(grace time.Duration) error {
 		s := startTLS(t, Config{Download: Pace{Grace: grace, BytesPerSecond: 1 << 30}}, "a.test")

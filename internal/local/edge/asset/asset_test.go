@@ -39,7 +39,7 @@ var site = map[string]string{
 	"_next/static/chunks/large.js":           strings.Repeat("const large = 'file';\n", 30_000),
 }
 
-// noise is text that no encoder can shrink.
+// noise returns text that no encoder can shrink.
 func noise(n int) string {
 	source := rand.NewChaCha8([32]byte{1})
 	b := make([]byte, n)

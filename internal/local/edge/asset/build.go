@@ -13,20 +13,21 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact/staticfile"
 )
 
-// BuildOptions are the choices of one Build.
+// BuildOptions are the options of one Build.
 type BuildOptions struct {
-	// Prefix is the app's basePath ("/docs"). OpenNext lays assets out without it and copies them to
-	// "_assets<basePath>" (origins.s3.copy[].to), so the index puts it in front of every path.
+	// Prefix is the app's basePath ("/docs"). OpenNext stores assets without it and copies them to
+	// "_assets<basePath>" (origins.s3.copy[].to), so the index adds it to the front of every path.
 	Prefix string
-	// ModTime becomes Last-Modified of every file: when the deployment was made, in whole seconds.
+	// ModTime becomes Last-Modified of every file: the time when the deployment was created, in
+	// whole seconds.
 	ModTime time.Time
 	// Parallel is how many files are compressed at a time; 0 means GOMAXPROCS.
 	Parallel int
 }
 
-// Build checks that every file is there and has the size the manifest gives, writes the compressed variants that are
-// missing, and returns the index. Digests are taken as given: whoever received the files has verified them.
-// It can be run again without harm, and stops soon after ctx is done.
+// Build checks that every file exists and has the size in the manifest, writes the missing
+// compressed variants, and returns the index. It does not verify digests: the receiver of the files
+// has done so. It can be repeated without harm, and stops soon after ctx is done.
 func Build(ctx context.Context, place Place, opts BuildOptions, files []File) (*Index, error) {
 	root, err := os.OpenRoot(place.Root)
 	if err != nil {

@@ -14,17 +14,18 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// SmallestToCompress is the octets below which coding saves nothing: about one network packet.
+// SmallestToCompress is the size in octets below which coding saves nothing: about one network
+// packet.
 const SmallestToCompress = 1 << 10
 
-// brotliQuality and gzipLevel are the knees of their curves: one step more costs a deployment more time than it saves
-// a visitor.
+// brotliQuality and gzipLevel are the knees of their curves: one step more costs a deployment more
+// time than it saves a visitor.
 const (
 	brotliQuality = 5
 	gzipLevel     = 6
 )
 
-// zstdWindow is the largest that every client has to support (RFC 9659, section 3).
+// zstdWindow is the largest window that every client has to support (RFC 9659, section 3).
 const zstdWindow = 8 << 20
 
 type encoder struct {
@@ -44,8 +45,9 @@ var (
 	}}
 )
 
-// ensure returns the size of a variant, writing it unless an earlier deployment did. 0 means that the variant is not
-// smaller than the file; an empty file records that, so that it is not tried again (no encoder writes an empty stream).
+// ensure returns the size of a variant, and writes it unless an earlier deployment did. 0 means
+// that the variant is not smaller than the file. An empty file records that, so that it is not
+// tried again (no encoder writes an empty stream).
 func (b builder) ensure(ctx context.Context, f File, enc encoder) (int64, error) {
 	name := variantFile(b.variants, f.Digest, enc.suffix)
 	switch info, err := os.Stat(name); {
@@ -61,8 +63,8 @@ func (b builder) ensure(ctx context.Context, f File, enc encoder) (int64, error)
 	return size, nil
 }
 
-// compress writes beside name and renames: a variant is whole or absent. Two builds of the same digest write the same
-// bytes, so it does not matter which rename is last.
+// compress writes a temporary file beside name and renames it: a variant is whole or absent. Two
+// builds of the same digest write the same bytes, so it does not matter which rename is last.
 func (b builder) compress(ctx context.Context, f File, enc encoder, name string) (size int64, err error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return 0, err

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// verdict is what a request's preconditions make of it.
+// verdict is the result of a request's preconditions.
 type verdict int
 
 const (
@@ -15,8 +15,8 @@ const (
 	preconditionFailed         // 412
 )
 
-// judge evaluates the preconditions in the order of RFC 9110, section 13.2.2, for a request that is about to get v. It
-// returns the variant that a 304 confirms.
+// judge evaluates the preconditions in the order of RFC 9110, section 13.2.2, for a request that
+// would get v. It returns the variant that a 304 confirms.
 func (a Asset) judge(h http.Header, v *variant, part bool) (verdict, *variant) {
 	if tags, ok := h["If-Match"]; ok {
 		if a.entry.tagged(tags, strongly) == nil {
@@ -43,8 +43,8 @@ func (a Asset) judge(h http.Header, v *variant, part bool) (verdict, *variant) {
 	return proceed, v
 }
 
-// unmodified: the date must equal Last-Modified, not merely be later. After a rollback a file's date goes back, and
-// a later date would wrongly confirm the newer content.
+// unmodified reports whether the date equals Last-Modified; a later date is not enough. After a
+// rollback a file's date goes back, and a later date would wrongly confirm the newer content.
 func (a Asset) unmodified(since []string) bool {
 	if len(since) == 1 && since[0] == a.index.lastModified[0] {
 		return true
@@ -53,7 +53,7 @@ func (a Asset) unmodified(since []string) bool {
 	return ok && t.Equal(a.index.modTime)
 }
 
-// date understands the three forms of an HTTP date (RFC 9110, section 5.6.7). Anything else is ignored.
+// date parses the three forms of an HTTP date (RFC 9110, section 5.6.7). Anything else is ignored.
 func date(values []string) (time.Time, bool) {
 	if len(values) != 1 {
 		return time.Time{}, false
@@ -62,7 +62,7 @@ func date(values []string) (time.Time, bool) {
 	return t, err == nil
 }
 
-// tagged finds the variant that a list of tags names. "*" names the first.
+// tagged returns the variant that a list of tags names. "*" names the first.
 func (e *entry) tagged(tags []string, compare comparison) *variant {
 	for _, v := range []*variant{&e.identity, e.brotli, e.zstd, e.gzip} {
 		if v != nil && anyTagMatches(tags, v.etag[0], compare) {

@@ -10,7 +10,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// A tag that a client got with any coding is good for every precondition (RFC 9110, sections 13.1.1, 13.1.2, 13.2.2).
+// A tag that a client got with any coding is valid for every precondition (RFC 9110, sections
+// 13.1.1, 13.1.2, 13.2.2).
 func TestPreconditionsKnowEveryVariant(t *testing.T) {
 	index := write(t, site).build(t, "")
 	tags := map[string]string{}

@@ -28,8 +28,8 @@ type encodedFile struct {
 	Gzip   int64  `json:"gz,omitempty"`
 }
 
-// Encode writes the index as JSON. Media types and cache lifetimes are left out: they follow from the path, and an
-// upgraded Anchor applies its own rules.
+// Encode writes the index as JSON. It omits media types and cache lifetimes: they follow from the
+// path, and an upgraded Anchor applies its own rules.
 func (x *Index) Encode(w io.Writer) error {
 	doc := encodedIndex{Version: formatVersion, Prefix: x.prefix, ModTime: x.modTime, Files: []encodedFile{}}
 	for _, e := range x.entries {
@@ -56,7 +56,8 @@ func (e *entry) encoded() encodedFile {
 	return f
 }
 
-// Decode reads what Encode wrote. It touches no file: a file that has gone shows when it is asked for.
+// Decode reads what Encode wrote. It does not open the files: a missing file shows when it is
+// requested.
 func Decode(r io.Reader, place Place) (*Index, error) {
 	var doc encodedIndex
 	if err := json.NewDecoder(r).Decode(&doc); err != nil {

@@ -1,6 +1,6 @@
-// Package asset indexes the static files of one deployment and serves them over HTTP: content types, strong entity
-// tags, cache lifetimes and precompressed variants are settled once, when a deployment is built, so that a request
-// only picks a ready answer.
+// Package asset indexes the static files of one deployment and serves them over HTTP. Content
+// types, strong entity tags, cache lifetimes and precompressed variants are determined once, when a
+// deployment is built, so that a request only picks a ready answer.
 package asset
 
 import (
@@ -23,7 +23,8 @@ type File struct {
 	Size   int64  // octets
 }
 
-// Place says where the files of an index lie. It is not part of the encoded index, so a data folder can be moved.
+// Place says where the files of an index are. It is not part of the encoded index, so a data folder
+// can be moved.
 type Place struct {
 	Root     string  // folder of this deployment's files
 	Variants string  // folder of compressed variants by digest; shared by deployments
@@ -57,7 +58,7 @@ type entry struct {
 	gzip         *variant
 }
 
-// sizes are the octets of a file's variants; 0 for one that there is not.
+// sizes are the octets of a file's variants; 0 for a variant that does not exist.
 type sizes struct{ brotli, zstd, gzip int64 }
 
 func newIndex(place Place, prefix string, modTime time.Time, size int) *Index {
@@ -71,8 +72,9 @@ func newIndex(place Place, prefix string, modTime time.Time, size int) *Index {
 	}
 }
 
-// Lookup finds the file that a URL path names. The path is percent-decoded once (http.Request.URL.Path), so that
-// "/%5Bslug%5D.js" finds the file "[slug].js". Only paths that the index was built from are ever found.
+// Lookup returns the file that a URL path names. The path is percent-decoded once
+// (http.Request.URL.Path), so that "/%5Bslug%5D.js" finds the file "[slug].js". It only finds paths
+// that the index was built from.
 func (x *Index) Lookup(path string) (Asset, bool) {
 	if x == nil {
 		return Asset{}, false
@@ -85,8 +87,8 @@ func (x *Index) Lookup(path string) (Asset, bool) {
 	return Asset{index: x, entry: e}, ok
 }
 
-// Hashed reports whether a URL path lies under this deployment's _next/static: content-hashed files, which no
-// function ever answers.
+// Hashed reports whether a URL path is below this deployment's _next/static: content-hashed files,
+// which no function ever answers.
 func (x *Index) Hashed(path string) bool {
 	if x != nil {
 		var ok bool
@@ -97,7 +99,7 @@ func (x *Index) Hashed(path string) bool {
 	return strings.HasPrefix(path, "/"+staticfile.HashedFolder)
 }
 
-// Paths are the files' paths below their root, in no order.
+// Paths returns the files' paths below their root, in no particular order.
 func (x *Index) Paths() iter.Seq[string] {
 	if x == nil {
 		return func(func(string) bool) {}
@@ -105,7 +107,7 @@ func (x *Index) Paths() iter.Seq[string] {
 	return maps.Keys(x.entries)
 }
 
-// Len is the number of files.
+// Len returns the number of files.
 func (x *Index) Len() int {
 	if x == nil {
 		return 0
@@ -113,13 +115,13 @@ func (x *Index) Len() int {
 	return len(x.entries)
 }
 
-// ContentType is the media type the file is served with.
+// ContentType returns the media type the file is served with.
 func (a Asset) ContentType() string { return a.entry.contentType[0] }
 
-// CacheControl is how long clients may keep the file.
+// CacheControl returns the Cache-Control header: how long clients may keep the file.
 func (a Asset) CacheControl() string { return a.entry.cacheControl[0] }
 
-// Path is the file's path below its root, slash-separated.
+// Path returns the file's path below its root, slash-separated.
 func (a Asset) Path() string { return a.entry.path }
 
 func newEntry(f File, coded sizes) *entry {
@@ -146,7 +148,7 @@ func newEntry(f File, coded sizes) *entry {
 	return e
 }
 
-// file is where the bytes of one variant of an entry lie.
+// file returns the path of the bytes of one variant of an entry.
 func (p Place) file(e *entry, v *variant) string {
 	switch v {
 	case e.brotli:
@@ -181,7 +183,8 @@ func isDigest(s string) bool {
 	return true
 }
 
-// cleanPrefix turns a basePath as Next.js writes it ("/docs", "" or "/") into what URL paths start with.
+// cleanPrefix converts a basePath as Next.js writes it ("/docs", "" or "/") to the prefix of URL
+// paths.
 func cleanPrefix(basePath string) string {
 	trimmed := strings.Trim(basePath, "/")
 	if trimmed == "" {

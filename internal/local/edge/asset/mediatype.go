@@ -14,7 +14,7 @@ func cacheControl(name string) []string { return headerValue(staticfile.CacheCon
 
 func contentType(name string) []string { return headerValue(staticfile.MediaType(name)) }
 
-// contentCoding is nil for a file that is not coded by itself.
+// contentCoding returns nil for a file that is not itself coded.
 func contentCoding(name string) []string {
 	if coding := staticfile.ContentEncoding(name); coding != "" {
 		return headerValue(coding)
@@ -30,8 +30,8 @@ func headerValue(value string) []string {
 	return v.([]string)
 }
 
-// Compressible reports whether a media type usually shrinks: text, and the few binary formats that are not
-// compressed already.
+// Compressible reports whether a media type usually shrinks: text, and the few binary formats that
+// are not compressed already.
 func Compressible(mediaType string) bool {
 	base := essence(mediaType)
 	if strings.HasPrefix(base, "text/") {
@@ -49,7 +49,7 @@ func Compressible(mediaType string) bool {
 // Is reports whether a Content-Type has the type and subtype of base, which is in lower case.
 func Is(mediaType, base string) bool { return essence(mediaType) == base }
 
-// essence is a media type without its parameters, in lower case (RFC 9110, section 8.3.1).
+// essence returns a media type without its parameters, in lower case (RFC 9110, section 8.3.1).
 func essence(mediaType string) string {
 	base, _, _ := strings.Cut(mediaType, ";")
 	return strings.ToLower(strings.TrimSpace(base))

@@ -2,13 +2,15 @@ package asset
 
 import "sync"
 
-// DefaultFileLimit is the largest body Memory keeps; a larger one goes out by sendfile.
+// DefaultFileLimit is the largest body in bytes that Memory keeps; a larger one is sent by
+// sendfile.
 const DefaultFileLimit = 64 << 10
 
-// Memory keeps the bodies of small files, up to a total size. All indexes of a server share one, so its size bounds
-// the whole server however many deployments it keeps. A hit takes no lock.
+// Memory keeps the bodies of small files, up to a total size. All indexes of a server share one, so
+// its size bounds the whole server however many deployments it keeps. A hit takes no lock.
 //
-// It evicts by second chance (the clock algorithm): a body that was asked for since the hand last passed stays.
+// It evicts by second chance (the clock algorithm): a body that was used since the hand last passed
+// stays.
 type Memory struct {
 	total   int64
 	perFile int64
@@ -19,7 +21,8 @@ type Memory struct {
 	hand int
 }
 
-// NewMemory makes room for total octets of bodies of at most perFile octets each; perFile 0 means DefaultFileLimit.
+// NewMemory returns a Memory that holds total octets, in bodies of at most perFile octets each.
+// perFile 0 means DefaultFileLimit.
 func NewMemory(total, perFile int64) *Memory {
 	if perFile <= 0 {
 		perFile = DefaultFileLimit
@@ -29,7 +32,7 @@ func NewMemory(total, perFile int64) *Memory {
 
 func (m *Memory) fits(v *variant) bool { return m != nil && v.size <= m.perFile }
 
-// body is the kept body of v, or nil.
+// body returns the kept body of v, or nil.
 func (v *variant) body() []byte {
 	kept := v.kept.Load()
 	if kept == nil {
@@ -52,7 +55,8 @@ func (m *Memory) keep(v *variant, body []byte) {
 	v.kept.Store(&body)
 }
 
-// makeRoom gives up after two rounds: then every body is in use, and the new one is not worth more than they are.
+// makeRoom stops after two rounds: then every body is in use, and the new one is not worth more
+// than they are.
 func (m *Memory) makeRoom(need int64) bool {
 	for steps := 2 * len(m.ring); m.size+need > m.total && steps > 0; steps-- {
 		m.hand %= len(m.ring)

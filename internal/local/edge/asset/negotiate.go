@@ -2,18 +2,20 @@ package asset
 
 import "strings"
 
-// codings is what a client accepts, as weights in thousandths (RFC 9110, section 12.4.2).
+// codings holds what a client accepts, as weights in thousandths (RFC 9110, section 12.4.2).
 type codings struct{ brotli, zstd, gzip, identity int }
 
 const (
 	unsaid = -1
-	// whenUnsaid: identity stays acceptable unless excluded (RFC 9110, section 12.5.3), but any named coding is preferred.
+	// whenUnsaid is the weight of identity without a value: it stays acceptable unless excluded
+	// (RFC 9110, section 12.5.3), but any named coding is preferred.
 	whenUnsaid = 1
 	fullWeight = 1000
 )
 
-// choose picks the variant the client likes best; equal weights go to the smaller one. A client that excludes
-// everything gets the file as it is, which section 12.5.3 allows and every client can refuse.
+// choose returns the variant that the client prefers; of equal weights the smaller one. A client
+// that excludes everything gets the file as it is, which section 12.5.3 allows and every client can
+// refuse.
 func (e *entry) choose(accept []string) *variant {
 	if len(accept) == 0 || !e.varies() {
 		return &e.identity
@@ -32,8 +34,8 @@ func (e *entry) choose(accept []string) *variant {
 // varies reports whether the file has variants.
 func (e *entry) varies() bool { return e.brotli != nil || e.zstd != nil || e.gzip != nil }
 
-// best is the coding with the greatest weight of those that there are; "" is identity. Of equal ones brotli makes the
-// smallest bodies, and gzip the largest.
+// best returns the available coding with the greatest weight; "" is identity. Of equal ones brotli
+// makes the smallest bodies, and gzip the largest.
 func (c codings) best(brotli, zstd, gzip bool) string {
 	best, weight := "", c.identity
 	if gzip && c.gzip > 0 && c.gzip >= weight {
@@ -90,7 +92,7 @@ func (c *codings) set(name string, weight int) {
 	}
 }
 
-// withOthers fills what was not named from "*", or from the defaults.
+// withOthers sets the codings that were not named from "*", or from the defaults.
 func (c codings) withOthers(others int) codings {
 	if c.brotli == unsaid {
 		c.brotli = max(others, 0)
@@ -124,8 +126,8 @@ func parseCoding(item string) (name string, weight int) {
 	return strings.TrimSpace(name), weight
 }
 
-// parseWeight reads qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] ). What is not one counts as 0: a
-// coding is never used on a guess.
+// parseWeight parses qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] ). Anything else
+// counts as 0: a coding is never used on a guess.
 func parseWeight(s string) int {
 	if s == "" || len(s) > 5 || (s[0] != '0' && s[0] != '1') || (len(s) > 1 && s[1] != '.') {
 		return 0

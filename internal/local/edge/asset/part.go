@@ -8,15 +8,17 @@ import (
 
 const bytesUnit = "bytes="
 
-// wantsPart: only GET has ranges, and an unknown unit is ignored (RFC 9110, section 14.2). Names of units
-// are compared without regard to case (section 14.1).
+// wantsPart reports whether a request asks for a range: only GET has ranges, and an unknown unit is
+// ignored (RFC 9110, section 14.2). Names of units are compared without regard to case (section
+// 14.1).
 func wantsPart(r *http.Request) bool {
 	lines := r.Header["Range"]
 	return len(lines) > 0 && r.Method == http.MethodGet && len(lines[0]) > len(bytesUnit) &&
 		strings.EqualFold(lines[0][:len(bytesUnit)], bytesUnit)
 }
 
-// servePart leaves ranges to net/http, on the file as it is: a range of a compressed variant helps no resuming client.
+// servePart leaves ranges to net/http, on the file as it is: a range of a compressed variant does
+// not help a client that resumes.
 func (a Asset) servePart(w http.ResponseWriter, r *http.Request) error {
 	v := &a.entry.identity
 	f, err := a.open(v)
@@ -38,8 +40,8 @@ func (a Asset) servePart(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// suffixes writes a suffix of no octets, which nothing satisfies (RFC 9110, section 14.1.2), as the range behind the
-// end: net/http would answer it with an empty part.
+// suffixes rewrites a suffix of zero octets, which nothing satisfies (RFC 9110, section 14.1.2), to
+// the range behind the end: net/http would answer it with an empty part.
 func suffixes(ranges string, size int64) string {
 	specs := strings.Split(ranges[len(bytesUnit):], ",")
 	for i, spec := range specs {

@@ -40,7 +40,7 @@ func (a Asset) unchangedFields(v *variant) []byte {
 	return written(&v.unchangedFields, func(h http.Header) { a.describe(h, v) })
 }
 
-// fields are the header of a 200 with a variant. They are written once.
+// fields returns the header of a 200 with a variant. It is written once.
 func (a Asset) fields(v *variant) []byte {
 	return written(&v.fields, func(h http.Header) { a.describeBody(h, v) })
 }
@@ -53,7 +53,7 @@ func written(place *atomic.Pointer[[]byte], describe func(http.Header)) []byte {
 	h := http.Header{}
 	describe(h)
 	var b bytes.Buffer
-	_ = h.Write(&b) // a Buffer takes everything
+	_ = h.Write(&b) // a Buffer accepts everything
 	fields := b.Bytes()
 	place.Store(&fields)
 	return fields

@@ -9,8 +9,9 @@ import (
 
 var varyEncoding = []string{"Accept-Encoding"}
 
-// Serve answers a GET or HEAD request with the file. An error means that the file cannot be read and that nothing was
-// written: the caller still owns the response. A client that goes away is not an error.
+// Serve answers a GET or HEAD request with the file. An error means that the file cannot be read
+// and that nothing was written: the caller still owns the response. A client that disconnects is
+// not an error.
 func (a Asset) Serve(w http.ResponseWriter, r *http.Request) error {
 	v, part := a.entry.choose(r.Header["Accept-Encoding"]), wantsPart(r)
 	switch judged, held := a.judge(r.Header, v, part); judged {
@@ -53,14 +54,15 @@ func (a Asset) serveFile(w http.ResponseWriter, v *variant) error {
 	a.describeBody(w.Header(), v)
 	// ReadFrom reaches sendfile(2); io.Copy would hide the *os.File behind its WriteTo first.
 	if to, ok := w.(io.ReaderFrom); ok {
-		_, _ = to.ReadFrom(f) // nobody is left to tell of a client that went
+		_, _ = to.ReadFrom(f) // the client may have disconnected
 		return nil
 	}
 	_, _ = io.Copy(w, f)
 	return nil
 }
 
-// load is the body of a variant that Memory keeps or now takes in; nil when it has to come from its file.
+// load returns the body of a variant that Memory keeps or can now store; nil when it has to come
+// from its file.
 func (a Asset) load(v *variant) ([]byte, error) {
 	if body := v.body(); body != nil {
 		return body, nil
@@ -82,7 +84,8 @@ func (a Asset) load(v *variant) ([]byte, error) {
 	return body, nil
 }
 
-// open checks the length against the index: Content-Length is promised before the first octet is read.
+// open checks the length against the index: Content-Length is promised before the first octet is
+// read.
 func (a Asset) open(v *variant) (*os.File, error) {
 	f, err := os.Open(a.index.place.file(a.entry, v))
 	if err != nil {
@@ -99,7 +102,7 @@ func (a Asset) open(v *variant) (*os.File, error) {
 	return f, nil
 }
 
-// describe sets what a 200 and a 304 have in common (RFC 9110, section 15.4.5).
+// describe sets the headers that a 200 and a 304 have in common (RFC 9110, section 15.4.5).
 func (a Asset) describe(h http.Header, v *variant) {
 	h["Cache-Control"] = a.entry.cacheControl
 	h["Etag"] = v.etag

@@ -18,7 +18,8 @@ var (
 	zstdCoding   = []string{"zstd"}
 )
 
-// variant is one representation of a file. Header values are slices made once: a response takes them as they are.
+// variant is one representation of a file. Header values are slices made once: a response uses them
+// without a copy.
 type variant struct {
 	coding []string // Content-Encoding; nil for the file itself
 	etag   []string // strong, and different for each coding (RFC 9110, section 8.8.3.3)
@@ -40,10 +41,10 @@ func newVariant(coding []string, tag, suffix string, size int64) *variant {
 	}
 }
 
-// entityTag keeps 128 bits of the digest: enough that no two files of a site share a tag.
+// entityTag keeps 128 bits of the digest, enough that no two files of a site share a tag.
 func entityTag(digest string) string { return digest[:32] }
 
-// variantFile spreads variants over 256 folders, so that no folder grows with every deployment.
+// variantFile distributes variants over 256 folders, so that no folder grows with every deployment.
 func variantFile(dir, digest, suffix string) string {
 	return filepath.Join(dir, digest[:2], digest+suffix)
 }
