@@ -91,8 +91,8 @@ func (b *pacedBody) failure() error {
 	return b.broken
 }
 
-// Close does nothing, as end closes the body: transports close it early, and net/http would then
-// wait for the rest without limit.
+// Close does nothing; end handles the rest of the body. Transports close it early, and net/http
+// would then wait for the rest without limit.
 func (b *pacedBody) Close() error { return nil }
 
 // deadline sets the read deadline and reports whether the request still runs. After its end the

@@ -66,7 +66,7 @@ func (e *Edge) answer(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, misdirected)
 		return
 	}
-	if e.directed(w, r) {
+	if e.applyHostPolicy(w, r) {
 		return
 	}
 	held := e.acquire(r.Host)
@@ -134,7 +134,7 @@ func (e *Edge) serveFunction(site *Site, t target, w http.ResponseWriter, r *htt
 	id := requestID(r)
 	res := newResponse(w)
 	res.extra = http.Header{headerRequestID: {id}}
-	e.run(site, t, res, e.outsider(r, id))
+	e.run(site, t, res, e.sanitizedRequest(r, id))
 }
 
 // run passes a request through the site's middleware, if its behaviour has one, to its function.

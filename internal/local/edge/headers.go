@@ -81,9 +81,9 @@ func internal(name string) bool {
 	return false
 }
 
-// outsider copies a request for a function, with the headers that may come from outside and those
-// that the edge sets.
-func (e *Edge) outsider(r *http.Request, id string) *http.Request {
+// sanitizedRequest copies a request for a function, with the headers that may come from outside and
+// those that the edge sets.
+func (e *Edge) sanitizedRequest(r *http.Request, id string) *http.Request {
 	out := r.WithContext(r.Context())
 	h := r.Header.Clone()
 	dropHopByHop(h)

@@ -146,8 +146,8 @@ func http1(c net.Conn) *http1Conn {
 	return nil
 }
 
-// connState is called by net/http when an answer is written to its end and when a connection's
-// state changes.
+// connState is the ConnState hook of http.Server. StateIdle means that an answer is written to its
+// end.
 func connState(c net.Conn, state http.ConnState) {
 	conn := http1(c)
 	if conn == nil {

@@ -46,8 +46,8 @@ func (t *Table) policy(host string) Policy {
 	return Policy{}
 }
 
-// directed applies the policy of the request's host, and reports whether that answered it.
-func (e *Edge) directed(w http.ResponseWriter, r *http.Request) bool {
+// applyHostPolicy applies the policy of the request's host, and reports whether that answered it.
+func (e *Edge) applyHostPolicy(w http.ResponseWriter, r *http.Request) bool {
 	table := e.table.Load()
 	p := table.policy(r.Host)
 	if p == (Policy{}) {
