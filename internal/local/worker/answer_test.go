@@ -57,7 +57,8 @@ func TestContentLengthIsKept(t *testing.T) {
 	}
 }
 
-// TestBodilessAnswers: RFC 9110, sections 8.6, 9.3.2, 15.3.5, 15.3.6 and 15.4.5. net/http sends no length of a 304.
+// TestBodilessAnswers: RFC 9110, sections 8.6, 9.3.2, 15.3.5, 15.3.6 and 15.4.5. net/http sends no
+// length of a 304.
 func TestBodilessAnswers(t *testing.T) {
 	s := newSite(t, Spec{Handler: "wild.handler"})
 	for _, test := range []struct {

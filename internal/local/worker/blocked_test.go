@@ -48,7 +48,8 @@ func TestAStoppedProcessIsReplaced(t *testing.T) {
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, HangAfter: 3 * time.Second, IdleAfter: time.Millisecond})
 	stopped := s.pid(t)
 	signal(t, stopped, syscall.SIGSTOP)
-	// Sent before it is known, a GET goes to the stopped process, and to another when that is killed.
+	// Sent before it is known, a GET goes to the stopped process, and to another when that is
+	// killed.
 	if now := s.pid(t); now == stopped {
 		t.Errorf("process %d is stopped and answers", stopped)
 	}

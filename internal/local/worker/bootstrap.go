@@ -11,7 +11,8 @@ import (
 //go:embed bootstrap/*.mjs
 var bootstrapFiles embed.FS
 
-// maxSocketPath is below the size of sockaddr_un.sun_path everywhere (Linux: 108, macOS and BSD: 104).
+// maxSocketPath is below the size of sockaddr_un.sun_path everywhere (Linux: 108, macOS and BSD:
+// 104).
 const maxSocketPath = 100
 
 // home is a pool's folders: bootstrap and TMPDIR for its processes, sockets for the pool alone.

@@ -125,7 +125,8 @@ func TestBackgroundWorkDoesNotHoldUpTheBudget(t *testing.T) {
 	}
 }
 
-// The replacement of a process that crashed comes before the growth of a function that has processes.
+// The replacement of a process that crashed comes before the growth of a function that has
+// processes.
 func TestAPoolWithoutAProcessIsNext(t *testing.T) {
 	budget := NewBudget(1)
 	loaded, crashed := &Pool{}, &Pool{}

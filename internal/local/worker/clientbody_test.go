@@ -39,6 +39,6 @@ func TestABodyThatCannotBeReadIsItsClientsDoing(t *testing.T) {
 		}
 	}
 	if s.logs.has("got no answer") {
-		t.Error("the app's log says that it gave no answer")
+		t.Error("the app's log reports a missing answer")
 	}
 }

@@ -57,7 +57,7 @@ func (p *Pool) retire(ctx context.Context, pr *process) {
 		ctx, cancel := context.WithTimeout(ctx, backgroundLimit)
 		defer cancel()
 		if !pr.stop(ctx) {
-			p.say("warn", "process killed: it was still at work when its time to end was over")
+			p.logLine("warn", "process killed: it was still at work when its time to end was over")
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -130,6 +130,6 @@ func (p *Pool) Close() {
 	p.tasks.Wait()
 	p.spec.Budget.leave(p)
 	if err := p.home.remove(); err != nil {
-		p.say("warn", "remove the pool's folder: "+err.Error())
+		p.logLine("warn", "remove the pool's folder: "+err.Error())
 	}
 }

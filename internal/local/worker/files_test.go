@@ -71,7 +71,8 @@ func TestMiddlewareNamesFiles(t *testing.T) {
 	}
 }
 
-// TestOnlyTheRoutingNamesFiles: a server whose answer the app passes on must not reach the app's files.
+// TestOnlyTheRoutingNamesFiles: a server whose answer the app passes on must not reach the app's
+// files.
 func TestOnlyTheRoutingNamesFiles(t *testing.T) {
 	pool, _ := newTestPool(t, Spec{Dir: "testdata/routing", Files: shopFiles})
 	for _, forged := range []string{"/shop/private/report.txt", " /shop/private/report.txt", "undefined /shop/private/report.txt"} {

@@ -24,11 +24,12 @@ const (
 	maxFrameData    = 16 << 20
 )
 
-// frameHeader begins each frame on the connection between a pool and a process: kind (1 octet), number of the exchange
-// (4) and length of the payload (4), big-endian. bootstrap/frame.mjs has the other end.
+// frameHeader begins each frame on the connection between a pool and a process: kind (1 octet),
+// number of the exchange (4) and length of the payload (4), big-endian. bootstrap/frame.mjs has the
+// other end.
 //
-// The bootstrap ends an answer with a frame, and each frame names its exchange. This keeps the octets of one answer out of
-// every other one, whatever an app writes.
+// The bootstrap ends an answer with a frame, and each frame names its exchange. This keeps the
+// octets of one answer out of every other one, whatever an app writes.
 type frameHeader struct {
 	kind   byte
 	number uint32

@@ -60,8 +60,8 @@ func (h *requestHead) append(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// appendField writes the name in lower case, as events have it. A line break in a value, which only the app's own
-// middleware can have put there, becomes a space (RFC 9110, section 5.5).
+// appendField writes the name in lower case, as events have it. A line break in a value, which only
+// the app's own middleware can have put there, becomes a space (RFC 9110, section 5.5).
 func appendField(b []byte, name, value string) []byte {
 	b = append(b, '\n')
 	for i := range len(name) {

@@ -46,7 +46,7 @@ func TestStartErrorsSayWhy(t *testing.T) {
 				return
 			}
 			if timeout > testPatience {
-				t.Fatalf("after %s what it said is not told: %+v", timeout, start)
+				t.Fatalf("after %s the error lacks the log lines: %+v", timeout, start)
 			}
 		}
 	})
@@ -289,8 +289,8 @@ func TestAProcessWhoseEventLoopIsStuckIsReplaced(t *testing.T) {
 	}
 }
 
-// holdPoolForEver is the body of the process that TestNoProcessOutlivesAKilledAnchor kills. Its bundle prints the
-// number of its process.
+// holdPoolForEver is the body of the process that TestNoProcessOutlivesAKilledAnchor kills. Its
+// bundle prints the number of its process.
 func holdPoolForEver(tmp, bundle string) {
 	node, err := FindNode(context.Background(), "")
 	if err != nil {
@@ -356,7 +356,8 @@ func killAnchor(t *testing.T, bundle, level string) {
 	}
 }
 
-// shortDir returns a folder of the test whose path is short enough for sockets (unix(7)), and which other users may enter.
+// shortDir returns a folder of the test whose path is short enough for sockets (unix(7)), and which
+// other users may enter.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "k")

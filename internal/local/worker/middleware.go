@@ -23,13 +23,14 @@ const maxEventBody = 1 << 20
 // middleware makes of it does not matter, as the URL is routed again.
 const defaultOrigin = "origin.anchor.invalid"
 
-// Middleware runs an external OpenNext middleware, which decides about requests before they reach a function.
+// Middleware runs an external OpenNext middleware, which decides about requests before they reach a
+// function.
 type Middleware struct{ pool *Pool }
 
 // NewMiddleware returns the middleware that pool runs.
 func NewMiddleware(pool *Pool) (*Middleware, error) {
 	if pool.spec.Event != CloudFrontRequest {
-		return nil, fmt.Errorf("worker: function %s does not take CloudFront events, so it is no external middleware", pool.spec.Name)
+		return nil, fmt.Errorf("worker: function %s does not take CloudFront events, so it is not an external middleware", pool.spec.Name)
 	}
 	return &Middleware{pool: pool}, nil
 }

@@ -57,7 +57,8 @@ type attempt struct {
 	err    error
 }
 
-// NewPool returns a pool for the bundle. Spec.Min processes start at once, in the background: Warm waits for one.
+// NewPool returns a pool for the bundle. Spec.Min processes start at once, in the background: Warm
+// waits for one.
 func NewPool(node Node, spec Spec) (*Pool, error) {
 	spec, err := spec.withDefaults()
 	if err != nil {
@@ -233,7 +234,7 @@ func (p *Pool) launch(n int64) (*process, error) {
 // started adds a process that is ready, or refuses the queue when there will be none.
 func (p *Pool) started(pr *process, err error) {
 	if err != nil && !errors.Is(err, ErrClosed) {
-		p.say("error", err.Error())
+		p.logLine("error", err.Error())
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -262,8 +263,8 @@ func (p *Pool) started(pr *process, err error) {
 	}
 }
 
-// needsAside reports whether the process that has just started is for suspects: others have one, or need none. Callers
-// hold mu.
+// needsAside reports whether the process that has just started is for suspects: others have one, or
+// need none. Callers hold mu.
 func (p *Pool) needsAside() bool {
 	suspects := p.suspects()
 	served := p.count((*process).able) > 0 || p.starting > 0 || suspects == len(p.waiters)
@@ -286,7 +287,7 @@ func (p *Pool) ended(pr *process) {
 	}
 	p.mu.Unlock()
 	if byItself {
-		p.say("error", fmt.Sprintf("process ended by itself (%s) with %d requests in flight", cmp.Or(p.killedForMemory(pr), pr.outcome().String()), inFlight))
+		p.logLine("error", fmt.Sprintf("process ended by itself (%s) with %d requests in flight", cmp.Or(p.killedForMemory(pr), pr.outcome().String()), inFlight))
 	}
 }
 
@@ -300,7 +301,7 @@ func (p *Pool) remove(pr *process) {
 	}
 }
 
-// say logs a message of the pool itself. Callers do not hold mu.
-func (p *Pool) say(level, text string) {
+// logLine logs a message of the pool itself. Callers do not hold mu.
+func (p *Pool) logLine(level, text string) {
 	p.spec.Log(Line{Time: time.Now(), Level: level, Text: text})
 }

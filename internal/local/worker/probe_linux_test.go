@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// probe is the body of the program that the hostile app runs: it prints "done", or the name of the error.
+// probe is the body of the program that the hostile app runs: it prints "done", or the name of the
+// error.
 func probe(name, arg string) {
 	try, known := probes[name]
 	if !known {
@@ -174,7 +175,8 @@ func takeDescriptors(string) error {
 	return nil
 }
 
-// readProcessLimit fails with EAGAIN, as a fork beyond the limit would, when there is a limit that cannot be raised.
+// readProcessLimit fails with EAGAIN, as a fork beyond the limit would, when there is a limit that
+// cannot be raised.
 func readProcessLimit(string) error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &limit); err != nil {

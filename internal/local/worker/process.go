@@ -194,7 +194,8 @@ func openPipes(socket string) (f *pipes, err error) {
 			return f, fmt.Errorf("open a pipe: %w", err)
 		}
 	}
-	// The process inherits the listening socket: it needs no access to the folder, and nothing can connect too early.
+	// The process inherits the listening socket: it needs no access to the folder, and nothing can
+	// connect too early.
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
 	if err != nil {
 		return f, fmt.Errorf("listen on a socket: %w", err)

@@ -55,9 +55,9 @@ func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			abandon(w, r)
 			return
 		}
-		awaitEnd(pr)
+		waitForExit(pr)
 		if attempt > 0 || body != nil || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
-			p.say("error", "request "+out.header.Get(requestIDHeader)+" got no answer: "+err.Error())
+			p.logLine("error", "request "+out.header.Get(requestIDHeader)+" got no answer: "+err.Error())
 			respond(w, http.StatusBadGateway, "The app's process ended before it answered this request. Please try again.")
 			return
 		}
@@ -145,9 +145,9 @@ func copyBody(w http.ResponseWriter, body io.Reader, open bool) error {
 	}
 }
 
-// awaitEnd waits a moment until the end of a process, whose connections break before it, is
+// waitForExit waits a moment until the end of a process, whose connections break before it, is
 // noticed: the next attempt must not reach the same process.
-func awaitEnd(pr *process) {
+func waitForExit(pr *process) {
 	select {
 	case <-pr.gone:
 	case <-time.After(noticeEnd):

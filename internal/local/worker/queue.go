@@ -53,7 +53,8 @@ func (p *Pool) chooseApart() *process {
 	return pr
 }
 
-// suspects returns how many of the waiting requests are suspected to have ended a process. Callers hold mu.
+// suspects returns how many of the waiting requests are suspected to have ended a process. Callers
+// hold mu.
 func (p *Pool) suspects() (n int) {
 	for _, w := range p.waiters {
 		if w.suspect {
@@ -63,7 +64,8 @@ func (p *Pool) suspects() (n int) {
 	return n
 }
 
-// leastLoaded prefers the older of two equals, so that under little load the younger ones become idle.
+// leastLoaded prefers the older of two equals, so that under little load the younger ones become
+// idle.
 func (p *Pool) leastLoaded(usable func(*process) bool) *process {
 	var best *process
 	for _, pr := range p.procs {

@@ -44,8 +44,9 @@ func (s *silence) blocks(limit time.Duration) bool {
 	return own >= (limit-baseline*s.tick)/4
 }
 
-// runDelay returns how long the main thread of a process was ready to run and waited for a processor: the second field
-// of /proc/<pid>/schedstat, nanoseconds (Documentation/scheduler/sched-stats.rst). 0 where the system does not count it.
+// runDelay returns how long the main thread of a process was ready to run and waited for a
+// processor: the second field of /proc/<pid>/schedstat, nanoseconds
+// (Documentation/scheduler/sched-stats.rst). 0 where the system does not count it.
 func runDelay(pid int) time.Duration {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid))
 	if err != nil {

@@ -50,7 +50,8 @@ type Spec struct {
 	// idle before it is stopped (0: 1 min). StartTimeout is how long it may take to import the
 	// bundle (0: 30 s).
 	QueueTimeout, IdleAfter, StartTimeout time.Duration
-	// HangAfter is how long the event loop of a process may be blocked before it is killed and replaced (0: 10 s).
+	// HangAfter is how long the event loop of a process may be blocked before it is killed and
+	// replaced (0: 10 s).
 	HangAfter time.Duration
 
 	Budget *Budget    // bounds the processes of this pool and others together; nil: no bound

@@ -67,7 +67,7 @@ func (p *Pool) judge(pr *process, quiet *silence) {
 	switch {
 	case quiet.blocks(p.spec.HangAfter):
 		if !pr.isGone() {
-			p.say("error", fmt.Sprintf("process killed: its event loop was blocked for %s", p.spec.HangAfter))
+			p.logLine("error", fmt.Sprintf("process killed: its event loop was blocked for %s", p.spec.HangAfter))
 			pr.killAll()
 			<-pr.gone
 		}
@@ -98,8 +98,8 @@ func (pr *process) sound() bool {
 	return !pr.doubted && !pr.late && !pr.leaving && !pr.yielding && !pr.isGone()
 }
 
-// takesLast reports whether the process, though it has announced its end, may get requests that no other takes. Callers
-// hold Pool.mu.
+// takesLast reports whether the process, though it has announced its end, may get requests that no
+// other takes. Callers hold Pool.mu.
 func (pr *process) takesLast() bool {
 	return pr.leaving && !pr.doubted && !pr.late && time.Now().Before(pr.lastCall) && !pr.isGone()
 }
@@ -114,7 +114,7 @@ func (p *Pool) late(pr *process) {
 	}
 	p.mu.Unlock()
 	if news {
-		p.say("warn", fmt.Sprintf("a process has not answered for %s; new requests go to another", lateAfter))
+		p.logLine("warn", fmt.Sprintf("a process has not answered for %s; new requests go to another", lateAfter))
 	}
 }
 
@@ -152,7 +152,7 @@ func (p *Pool) replace(pr *process, why string) {
 	p.scale()
 	p.dismiss()
 	p.mu.Unlock()
-	p.say("warn", fmt.Sprintf("a process is about to end (%s); another takes its place", why))
+	p.logLine("warn", fmt.Sprintf("a process is about to end (%s); another takes its place", why))
 	p.tasks.Go(func() { p.seeOff(pr) })
 }
 
@@ -169,7 +169,7 @@ func (p *Pool) seeOff(pr *process) {
 		p.dismiss()
 		p.mu.Unlock()
 	}
-	p.say("error", fmt.Sprintf("process killed: it wanted to end and was still at work after %s", leaveWithin))
+	p.logLine("error", fmt.Sprintf("process killed: it wanted to end and was still at work after %s", leaveWithin))
 	pr.kill()
 }
 

@@ -278,8 +278,8 @@ func TestNothingOutlivesAKilledAnchor(t *testing.T) {
 	killAnchor(t, "detach.handler", strconv.Itoa(int(useWalls(t))))
 }
 
-// TestWallsOfAnOrdinaryUser runs the tests above where the server is not root: with user namespaces, and where the
-// system refuses them.
+// TestWallsOfAnOrdinaryUser runs the tests above where the server is not root: with user
+// namespaces, and where the system refuses them.
 func TestWallsOfAnOrdinaryUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return // the tests above have done it
@@ -315,7 +315,8 @@ func TestWallsOfAnOrdinaryUser(t *testing.T) {
 
 const nobody = 65534
 
-// inUserNamespace starts a process that may set the limits of its own user namespace, see refuseNamespaces.
+// inUserNamespace starts a process that may set the limits of its own user namespace, see
+// refuseNamespaces.
 func inUserNamespace() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{
 		Cloneflags:  unix.CLONE_NEWUSER,
@@ -326,8 +327,8 @@ func inUserNamespace() *syscall.SysProcAttr {
 	}
 }
 
-// refuseNamespaces makes this user namespace one in which no other can be made (namespaces(7)), gives up the right to
-// change that, and starts the tests.
+// refuseNamespaces makes this user namespace one in which no other can be made (namespaces(7)),
+// gives up the right to change that, and starts the tests.
 func refuseNamespaces() {
 	if err := os.WriteFile("/proc/sys/user/max_user_namespaces", []byte("0"), 0o644); err != nil {
 		panic(err)

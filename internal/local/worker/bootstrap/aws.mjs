@@ -11,7 +11,8 @@ import { syncBuiltinESMExports } from "node:module";
 import { fileURLToPath } from "node:url";
 import { bodyOf } from "./body.mjs";
 
-// ANCHOR_WIRE: {endpoint, region, buckets, key, secret}, or undefined in a process that has no cache.
+// ANCHOR_WIRE: {endpoint, region, buckets, key, secret}, or undefined in a process that has no
+// cache.
 const wire = process.env.ANCHOR_WIRE && JSON.parse(process.env.ANCHOR_WIRE);
 delete process.env.ANCHOR_WIRE;
 
@@ -29,7 +30,7 @@ export function callAnchor(fetch, target, body) {
 
 export const hasWire = Boolean(wire);
 
-// modulePath is the bundle's. It tells OpenNext's code from the app's.
+// modulePath, of the bundle, distinguishes OpenNext's code from the app's.
 export function redirectAWS(modulePath) {
   globalThis.fetch = redirectedFetch(globalThis.fetch);
   if (!wire) return;
@@ -40,7 +41,8 @@ export function redirectAWS(modulePath) {
   syncBuiltinESMExports();
 }
 
-// Returns the path under which the wire answers for hostname and path: a bucket in the host name moves into it.
+// Returns the path under which the wire answers for hostname and path: a bucket in the host name
+// moves into it.
 function wirePath(hostname, path) {
   const bucket = wire.buckets.find((name) => hostname.startsWith(`${name}.`));
   return bucket ? `/${bucket}${path}` : path;
@@ -63,7 +65,8 @@ function redirectedFetch(fetch) {
   };
 }
 
-// The region that Signature Version 4 names: "AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/<service>/aws4_request, …".
+// The region that Signature Version 4 names: "AWS4-HMAC-SHA256
+// Credential=<key>/<date>/<region>/<service>/aws4_request, …".
 const SCOPE = /Credential=[^/,]*\/\d*\/([^/,]*)\//;
 
 // The SDK's NodeHttpHandler calls request with one object of options and lower-case header names.
@@ -93,7 +96,8 @@ function lendCredentials(isOpenNext) {
   };
   const names = new Set(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_CONFIG_FILE"]);
   const get = (target, name) => (names.has(name) && isOpenNext(readerOf(get)) ? lent(name) : target[name]);
-  // An assignment to a proxy defines the property on its target, in a form that process.env refuses.
+  // An assignment to a proxy defines the property on its target, in a form that process.env
+  // refuses.
   const set = (target, name, value) => ((target[name] = value), true);
   process.env = new Proxy(env, { get, set });
 }

@@ -49,7 +49,8 @@ class BodyStream {
   }
 }
 
-// Reads the body of request: {buffer} when it fits an event, else {marked}, the Buffer that stands for its stream.
+// Reads the body of request: {buffer} when it fits an event, else {marked}, the Buffer that stands
+// for its stream.
 export function readBody(request, canStream) {
   if (!request.hasBody) return {};
   if (canStream && Number(request.headers["content-length"]) > MAX_EVENT_BODY) return { marked: mark(request) };

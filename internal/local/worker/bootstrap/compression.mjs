@@ -10,7 +10,8 @@ const CODINGS = [
   ["zstd", zlib.ZstdCompress], // Node.js 22.15 and later
 ].filter(([, type]) => type);
 
-// Returns the content coding that a stream produces, or undefined if it is not a compressor of Node.js.
+// Returns the content coding that a stream produces, or undefined if it is not a compressor of
+// Node.js.
 export const codingOf = (stream) => CODINGS.find(([, type]) => stream instanceof type)?.[0];
 
 // Makes a compressor that has not started pass its input through. Returns whether it does.

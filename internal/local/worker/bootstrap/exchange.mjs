@@ -1,4 +1,5 @@
-// One request and its answer, and the connection from the supervisor that carries one exchange after another.
+// One request and its answer, and the connection from the supervisor that carries one exchange
+// after another.
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import { Readable } from "node:stream";
 import { BROKEN, DATA, END, FrameReader, HEAD, INVOKE, writeFrames } from "./frame.mjs";
@@ -51,8 +52,8 @@ export class Connection {
   }
 }
 
-// A request, a stream of its body. The head has one field a line: the client's address, 1 if a body follows, method,
-// target, then name and value of each header.
+// A request, a stream of its body. The head has one field a line: the client's address, 1 if a body
+// follows, method, target, then name and value of each header.
 export class Request extends Readable {
   #socket;
 

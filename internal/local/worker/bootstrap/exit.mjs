@@ -24,7 +24,8 @@ export function interceptExits(idle) {
   process.exit = (code) => depart(`process.exit(${code ?? ""})`, () => exit(code));
   process.abort = () => depart("process.abort()", abort);
   syncBuiltinESMExports();
-  // A terminal and a service manager send these to every process below Anchor, which alone decides when workers end.
+  // A terminal and a service manager send these to every process below Anchor, which alone decides
+  // when workers end.
   for (const signal of ["SIGINT", "SIGHUP"]) process.on(signal, () => {});
 }
 

@@ -1,6 +1,7 @@
-// The frames of the hop between the supervisor and this process; worker/frame.go has the other end. Each has a header
-// of nine octets (kind, number of the exchange, length of the payload; big-endian) and a payload. A frame
-// states where an answer ends, so that it is never inferred from what the app writes.
+// The frames of the hop between the supervisor and this process; worker/frame.go has the other end.
+// Each has a header of nine octets (kind, number of the exchange, length of the payload;
+// big-endian) and a payload. A frame states where an answer ends, so that it is never inferred from
+// what the app writes.
 export const HEAD = 1; // of a request or its answer
 export const DATA = 2; // a piece of the body
 export const END = 3; // the message is complete
@@ -14,8 +15,8 @@ const MAX_DATA = 16 << 20;
 // Up to this size, copying into one buffer is cheaper than a gathering write.
 const MAX_COPY = 64 << 10;
 
-// Calls take.head(kind, number, text), take.data(number, chunk) and take.end(number) for the frames in a stream of
-// chunks. Throws when the stream is not one of frames.
+// Calls take.head(kind, number, text), take.data(number, chunk) and take.end(number) for the frames
+// in a stream of chunks. Throws when the stream is not one of frames.
 export class FrameReader {
   #take;
   #kind = 0; // of the frame whose payload is being read; 0 between two frames

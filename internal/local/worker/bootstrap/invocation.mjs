@@ -1,4 +1,5 @@
-// One request being answered: from its first byte to the end of the handler's promise, background work included.
+// One request being answered: from its first byte to the end of the handler's promise, background
+// work included.
 import { randomUUID } from "node:crypto";
 import { finished } from "node:stream/promises";
 import { readBody } from "./body.mjs";
@@ -67,7 +68,8 @@ export class Invocation {
     this.#stream?.destroy();
   }
 
-  // An app that destroys its response ends it: under a plain HTTP server the connection would close.
+  // An app that destroys its response ends it: under a plain HTTP server the connection would
+  // close.
   #closedEarly() {
     if (!this.reply.ended) this.#fail(new Error("the app closed its answer before it was complete"));
   }
@@ -103,7 +105,8 @@ export class Invocation {
     await finished(stream).catch(() => {}); // an error of the stream is reported where it occurs
   }
 
-  // OpenNext keeps a copy of every chunk for wrappers that buffer. This one streams, and a long body must not be held.
+  // OpenNext keeps a copy of every chunk for wrappers that buffer. This one streams, and a long
+  // body must not be held.
   #stopRetaining() {
     const creator = this.#response?.streamCreator;
     if (creator) creator.retainChunks ??= false;

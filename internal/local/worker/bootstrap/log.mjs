@@ -1,4 +1,5 @@
-// Console output as JSON lines on the control pipe, each with its level and the request it belongs to.
+// Console output as JSON lines on the control pipe, each with its level and the request it belongs
+// to.
 import fs from "node:fs";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { Console } from "node:console";

@@ -37,7 +37,8 @@ function declared(value) {
   log("error", `the app set the Content-Length ${JSON.stringify(value)}, which is not a length: it is left out`);
 }
 
-// Sends a buffered result (payload format 2.0; without a statusCode the result itself is the JSON body).
+// Sends a buffered result (payload format 2.0; without a statusCode the result itself is the JSON
+// body).
 export function sendResult(reply, result, request) {
   if (result === null || typeof result !== "object" || result.statusCode === undefined) {
     result = { statusCode: 200, headers: { "content-type": "application/json" }, body: typeof result === "string" ? result : JSON.stringify(result ?? null) };
@@ -49,8 +50,9 @@ export function sendResult(reply, result, request) {
   reply.end(body);
 }
 
-// The responseStream of a streaming handler: a JSON prelude, eight NUL bytes, the body. Chunk boundaries may fall
-// anywhere. A handler that never writes the delimiter answers with a plain body (a warmer does).
+// The responseStream of a streaming handler: a JSON prelude, eight NUL bytes, the body. Chunk
+// boundaries may fall anywhere. A handler that never writes the delimiter answers with a plain body
+// (a warmer does).
 export class ResponseStream extends Writable {
   #reply;
   #request;

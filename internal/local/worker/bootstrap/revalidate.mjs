@@ -19,6 +19,7 @@ export function serveRevalidate() {
     });
     if (!answer.ok) throw new Error((await answer.json()).message);
   };
-  // Next.js keys the methods by the project's folder, and sets its own (render404) only where it finds none.
+  // Next.js keys the methods by the project's folder, and sets its own (render404) only where it
+  // finds none.
   globalThis[ROUTER_SERVER] = new Proxy({}, { set: (all, project, own) => Reflect.set(all, project, { revalidate, ...own }) });
 }

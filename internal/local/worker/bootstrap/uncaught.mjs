@@ -26,7 +26,8 @@ export function surviveExceptions() {
   };
 }
 
-// Calls every listener, ours included if the app has removed it. Node.js ends the process when a listener throws.
+// Calls every listener, ours included if the app has removed it. Node.js ends the process when a
+// listener throws.
 function notify(event, args) {
   const listeners = process.rawListeners(event);
   if (!listeners.includes(own[event])) listeners.unshift(own[event]);
@@ -55,8 +56,9 @@ export function isDeparture(err) {
   }
 }
 
-// Node.js marks an Error that it throws because an 'error' event had no listener with a symbol, and wraps other values.
-// https://github.com/nodejs/node/blob/v20.x/lib/events.js, EventEmitter.prototype.emit
+// Node.js marks an Error that it throws because an 'error' event had no listener with a symbol, and
+// wraps other values. https://github.com/nodejs/node/blob/v20.x/lib/events.js,
+// EventEmitter.prototype.emit
 function isErrorEvent(err) {
   try {
     if (err?.code === "ERR_UNHANDLED_ERROR") return true;

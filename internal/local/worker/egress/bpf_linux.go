@@ -42,7 +42,8 @@ func attachments(rules []Rule) []attachment {
 	}
 }
 
-// attachTo loads the program and attaches it to a control group, which keeps it for as long as the group exists.
+// attachTo loads the program and attaches it to a control group, which keeps it for as long as the
+// group exists.
 func (a attachment) attachTo(group int) error {
 	fd, err := a.load()
 	if err != nil {

@@ -60,8 +60,8 @@ func endDescendants() {
 	}
 }
 
-// Program returns the process id of the program whose init process is pid: pid itself without an init process, or when
-// the program has ended.
+// Program returns the process id of the program whose init process is pid: pid itself without an
+// init process, or when the program has ended.
 func (w Walls) Program(pid int) int {
 	if !w.init {
 		return pid

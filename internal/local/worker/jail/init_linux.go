@@ -142,7 +142,8 @@ func (s Spec) dieWithParent() error {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(how), 0, 0, 0); err != nil {
 		return fmt.Errorf("ask to end with the parent: %w", err)
 	}
-	// Anchor holds the other end of standard input. It may have ended before the signal was asked for.
+	// Anchor holds the other end of standard input. It may have ended before the signal was asked
+	// for.
 	stdin := []unix.PollFd{{Fd: 0}}
 	if n, err := unix.Poll(stdin, 0); err == nil && n > 0 && stdin[0].Revents&unix.POLLHUP != 0 {
 		return errors.New("the parent has ended")

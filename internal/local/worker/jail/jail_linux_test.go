@@ -204,7 +204,8 @@ func TestATrialOfWhatCannotRun(t *testing.T) {
 	}
 }
 
-// TestProgramIsNoOrphan: processes that the program leaves behind become children of its init process, too.
+// TestProgramIsNoOrphan: processes that the program leaves behind become children of its init
+// process, too.
 func TestProgramIsNoOrphan(t *testing.T) {
 	w, user := walls(t)
 	stdin, feed, err := os.Pipe()
@@ -255,7 +256,8 @@ func TestTheOutcomeNamesTheSignal(t *testing.T) {
 	}
 }
 
-// Service managers and operators signal every process of a service. The program decides what that means.
+// Service managers and operators signal every process of a service. The program decides what that
+// means.
 func TestSignalsReachTheProgram(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM} {
 		w, user := walls(t)

@@ -7,10 +7,11 @@ import "os"
 type Level int
 
 const (
-	// None leaves the program every right of the user it runs as. On Linux its children still end with it.
+	// None leaves the program every right of the user it runs as. On Linux its children still end
+	// with it.
 	None Level = iota
-	// Filtered limits files by Landlock, system calls by seccomp, and resources. The program sees which other
-	// processes and files exist.
+	// Filtered limits files by Landlock, system calls by seccomp, and resources. The program sees
+	// which other processes and files exist.
 	Filtered
 	// Namespaced adds a separate root file system and process table, through a user namespace.
 	Namespaced
@@ -48,8 +49,9 @@ func (l Level) Leaves() string {
 	}
 }
 
-// Within returns walls whose programs run in a control group (cgroups(7)). members is the group's cgroup.procs, open
-// for writing for as long as programs are started; nil leaves programs in Anchor's group.
+// Within returns walls whose programs run in a control group (cgroups(7)). members is the group's
+// cgroup.procs, open for writing for as long as programs are started; nil leaves programs in
+// Anchor's group.
 func (w Walls) Within(members *os.File) Walls {
 	w.group = members
 	return w

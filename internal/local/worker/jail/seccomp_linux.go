@@ -24,7 +24,8 @@ var architectures = map[string]uint32{
 	"arm64": unix.AUDIT_ARCH_AARCH64,
 }
 
-// x32Bit marks system calls of the x32 interface, which has the architecture of amd64 and numbers of its own.
+// x32Bit marks system calls of the x32 interface, which has the architecture of amd64 and numbers
+// of its own.
 const x32Bit = 0x40000000
 
 // refused are calls that no app needs and that reach far into the kernel: they fail with EPERM.

@@ -24,7 +24,8 @@ type Spec struct {
 
 	// Root is an empty folder; from Namespaced on, the program's root file system is mounted there.
 	Root string
-	// ReadOnly are files and folders that the program may read and execute besides the operating system's.
+	// ReadOnly are files and folders that the program may read and execute besides the operating
+	// system's.
 	ReadOnly []string
 	// Writable are folders that the program may write to, besides /tmp from Namespaced on.
 	Writable []string
@@ -71,8 +72,8 @@ func Installation(program string) ([]string, error) {
 // into others.
 var systemFolders = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"}
 
-// settings are the files of /etc that programs need: names, certificates, time zones, the loader's cache. The rest
-// of /etc may hold passwords.
+// settings are the files of /etc that programs need: names, certificates, time zones, the loader's
+// cache. The rest of /etc may hold passwords.
 var settings = []string{
 	"/etc/alternatives", "/etc/ca-certificates", "/etc/crypto-policies", "/etc/fonts", "/etc/gai.conf", "/etc/host.conf",
 	"/etc/hosts", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/etc/mime.types",

@@ -52,13 +52,15 @@ func (w Walls) attributes() *syscall.SysProcAttr {
 		attr.Cloneflags |= unix.CLONE_NEWUSER
 		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
 		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
-		// A user other than root loses the rights of a new user namespace at execve(2) unless they are ambient.
+		// A user other than root loses the rights of a new user namespace at execve(2) unless they
+		// are ambient.
 		attr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN}
 	}
 	return attr
 }
 
-// seal puts s in a file without a name. A pipe would not hold a large environment, and others can read a command line.
+// seal puts s in a file without a name. A pipe would not hold a large environment, and others can
+// read a command line.
 func seal(s Spec) (_ *os.File, err error) {
 	fd, err := unix.MemfdCreate("jail", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -78,8 +80,8 @@ func seal(s Spec) (_ *os.File, err error) {
 // processes it started.
 const killPatience = time.Second
 
-// Kill ends a program that Start started and everything the program started. gone is closed when the init process
-// has been waited for.
+// Kill ends a program that Start started and everything the program started. gone is closed when
+// the init process has been waited for.
 func (w Walls) Kill(pid int, gone <-chan struct{}) {
 	if !w.init || w.Level >= Namespaced {
 		killGroup(pid) // the kernel ends a process table with its first process
