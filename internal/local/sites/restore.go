@@ -38,7 +38,7 @@ func (p *Platform) Restore(ctx context.Context) error {
 			return err
 		}
 		if s := p.site(live.Deployment); s != nil {
-			s.keepWarm(true)
+			s.setWarm(true)
 		}
 	}
 	return nil

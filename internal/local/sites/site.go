@@ -143,9 +143,9 @@ func (s *site) warm(ctx context.Context) error {
 	return nil
 }
 
-// keepWarm keeps one process of each function that every page needs, or lets all of them end when
+// setWarm keeps one process of each function that every page needs, or lets all of them end when
 // they are idle.
-func (s *site) keepWarm(on bool) {
+func (s *site) setWarm(on bool) {
 	for _, name := range []string{anchor.ServerFunction, anchor.MiddlewareFunction} {
 		if pool := s.pools[name]; pool != nil {
 			pool.SetMin(map[bool]int{true: 1}[on])

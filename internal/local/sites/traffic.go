@@ -60,19 +60,19 @@ func (p *Platform) route(live anchor.Live) error {
 	}
 	p.lives[live.ProjectID] = live
 	p.publish()
-	s.keepWarm(true)
+	s.setWarm(true)
 	if before.Deployment != live.Deployment {
-		p.coolLater(live.ProjectID, before.Deployment)
+		p.scheduleCooldown(live.ProjectID, before.Deployment)
 	}
 	return nil
 }
 
-// coolLater lets the workers of the previously live deployment end once it is unlikely to come
-// back; p.mu is held. Those of the deployment before it end now.
-func (p *Platform) coolLater(project anchor.ProjectID, before anchor.DeploymentID) {
+// scheduleCooldown lets the workers of the previously live deployment end once it is unlikely to
+// come back; p.mu is held. Those of the deployment before it end now.
+func (p *Platform) scheduleCooldown(project anchor.ProjectID, before anchor.DeploymentID) {
 	for id, s := range p.sites {
 		if s.Project == project && id != before && id != p.lives[project].Deployment {
-			s.keepWarm(false)
+			s.setWarm(false)
 		}
 	}
 	if t := p.cool[project]; t != nil {
@@ -82,7 +82,7 @@ func (p *Platform) coolLater(project anchor.ProjectID, before anchor.DeploymentI
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if s := p.sites[before]; s != nil && p.lives[project].Deployment != before {
-			s.keepWarm(false)
+			s.setWarm(false)
 		}
 	})
 }
