@@ -48,7 +48,7 @@ func Write(s Server) error {
 		return fmt.Errorf("write the file by which the CLI finds the server: %w", err)
 	}
 	if pointer, err := pointerTo(s); err == nil {
-		dropDead()
+		removeStale()
 		if err := writePrivate(pointer, s); err != nil {
 			slog.Warn("the CLI cannot find this server automatically; set ANCHOR_URL and ANCHOR_TOKEN", "error", err)
 		}

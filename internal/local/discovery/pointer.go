@@ -59,8 +59,8 @@ func written(name string) int64 {
 	return info.ModTime().UnixNano()
 }
 
-// dropDead removes the pointers of servers that were killed.
-func dropDead() {
+// removeStale removes the pointers of servers that were killed.
+func removeStale() {
 	names, err := pointers()
 	if err != nil {
 		return
