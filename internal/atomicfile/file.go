@@ -68,7 +68,8 @@ func (f *File) Replace() error {
 	return nil
 }
 
-// Discard removes the temporary file. After Commit or Replace it does nothing, so it can be deferred.
+// Discard removes the temporary file. After Commit or Replace it does nothing, so it can be
+// deferred.
 func (f *File) Discard() {
 	if f.file == nil {
 		return

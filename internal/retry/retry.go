@@ -62,7 +62,8 @@ func (p Policy) Pause(ctx context.Context, n int) error {
 	}
 }
 
-// limit returns the longest pause after the n-th call. It doubles step by step, as a shift by n could overflow.
+// limit returns the longest pause after the n-th call. It doubles step by step, as a shift by n
+// could overflow.
 func (p Policy) limit(n int) time.Duration {
 	limit := p.First
 	for ; n > 0 && limit < p.Longest; n-- {

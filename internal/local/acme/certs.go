@@ -25,7 +25,8 @@ func issuedCerts(dir, caKey string) certs { return certs{filepath.Join(dir, "iss
 // importedCerts is the folder of the certificates that customers imported.
 func importedCerts(dir string) certs { return certs{filepath.Join(dir, "own")} }
 
-// errDamaged marks a certificate file that does not hold a certificate for its name and the key to it.
+// errDamaged marks a certificate file that does not hold a certificate for its name and the key to
+// it.
 var errDamaged = errors.New("the certificate file is damaged")
 
 func (c certs) path(name string) string { return filepath.Join(c.dir, fileName(name, ".pem")) }
@@ -33,8 +34,8 @@ func (c certs) path(name string) string { return filepath.Join(c.dir, fileName(n
 // names lists the names that have a certificate.
 func (c certs) names() ([]string, error) { return hosts(c.dir, ".pem") }
 
-// read returns the certificate of a name with its leaf parsed. The error is fs.ErrNotExist when there is none, and
-// errDamaged when it cannot be used.
+// read returns the certificate of a name with its leaf parsed. The error is fs.ErrNotExist when
+// there is none, and errDamaged when it cannot be used.
 func (c certs) read(name string) (*tls.Certificate, error) {
 	data, err := os.ReadFile(c.path(name))
 	if err != nil {

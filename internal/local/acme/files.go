@@ -20,13 +20,14 @@ const (
 	headMark = "~"
 )
 
-// fileName returns the path of a host name's file below the folder of such files. hosts reverses it.
+// fileName returns the path of a host name's file below the folder of such files. hosts reverses
+// it.
 func fileName(host, ext string) string {
 	return filepath.FromSlash(fold(strings.Replace(host, "*", "wildcard_", 1)+ext, longestPart))
 }
 
-// fold divides a part that is longer than limit between a folder and a file in it: a host name may have 253 octets,
-// and its file would have more than a file system accepts.
+// fold divides a part that is longer than limit between a folder and a file in it: a host name may
+// have 253 octets, and its file would have more than a file system accepts.
 func fold(part string, limit int) string {
 	if len(part) <= limit {
 		return part

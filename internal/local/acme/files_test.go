@@ -66,7 +66,7 @@ func TestLongNames(t *testing.T) {
 func TestFilesOfEarlierVersions(t *testing.T) {
 	for _, host := range []string{"example.com", long(242), "*." + long(231)} {
 		if got := fileName(host, ".json"); got != strings.Replace(host, "*", "wildcard_", 1)+".json" {
-			t.Errorf("the order of %s lies in %s", host, got)
+			t.Errorf("the order of %s is in %s", host, got)
 		}
 	}
 }

@@ -27,9 +27,9 @@ import (
 //	ANCHOR_DNS_VALUE   the record's value, without quotes
 //	ANCHOR_DOMAIN      the domain that is proved, "example.com"
 //
-// present adds the record beside others of that name (a domain and its wildcard are proved by two) and may return
-// before the record is visible. cleanup removes this one value. Exit status 0 means done; otherwise what it wrote to
-// standard error is shown to the owner of the domain.
+// present adds the record beside others of that name (a domain and its wildcard are proved by two)
+// and may return before the record is visible. cleanup removes this one value. Exit status 0 means
+// done; otherwise what it wrote to standard error is shown to the owner of the domain.
 type Hook struct {
 	Program   string
 	Resolvers []string      // HOST:PORT; empty for the system's

@@ -46,7 +46,8 @@ func (f *front) ports(t testing.TB, lifetime uint64) pebbleOptions {
 	return pebbleOptions{http: portOf(t, f.plain.Addr()), tls: portOf(t, f.tls.Addr()), lifetime: lifetime}
 }
 
-// serve answers with m's certificates and challenges until the test ends, or the next manager takes over.
+// serve answers with m's certificates and challenges until the test ends, or the next manager takes
+// over.
 func (f *front) serve(t testing.TB, m *Manager) {
 	t.Helper()
 	if f.manager.Swap(m) != nil {

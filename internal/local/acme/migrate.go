@@ -14,7 +14,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/atomicfile"
 )
 
-// legacyFolder is where earlier versions kept issued certificates, in certmagic's layout: a folder a name,
+// legacyFolder is where earlier versions kept issued certificates, in certmagic's layout: a folder
+// a name,
 //
 //	certificates/CA/NAME/NAME.crt            PEM chain
 //	certificates/CA/NAME/NAME.key            PEM key

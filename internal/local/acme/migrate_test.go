@@ -71,8 +71,9 @@ func wantMigrated(t *testing.T, dir string) {
 	}
 }
 
-// testdata/certmagic was made by the last version with certmagic: a certificate and its OCSP response, an imported one,
-// the account, and an order that was killed before it was finalized. Its certificates are valid until 2116.
+// testdata/certmagic was made by the last version with certmagic: a certificate and its OCSP
+// response, an imported one, the account, and an order that was killed before it was finalized. Its
+// certificates are valid until 2116.
 func TestFolderOfAnEarlierVersion(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("testdata/certmagic")); err != nil {

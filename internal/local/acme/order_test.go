@@ -131,7 +131,8 @@ func TestRestartGoesOnWithTheOrder(t *testing.T) {
 	}
 }
 
-// The process ended between storing the certificate and closing the journal: nothing is ordered again.
+// The process ended between storing the certificate and closing the journal: nothing is ordered
+// again.
 func TestCertificateStoredAndJournalOpen(t *testing.T) {
 	const name = "d.example.com"
 	f := listenFront(t)

@@ -179,7 +179,8 @@ func renewed(t *testing.T, m *Manager, name string, first *x509.Certificate) *x5
 	}
 }
 
-// A CA whose window is always over, or that wants to be asked again at once, is not asked in a loop.
+// A CA whose window is always over, or that wants to be asked again at once, is not asked in a
+// loop.
 func TestCAThatWantsEverythingAtOnce(t *testing.T) {
 	const name = "hurried.example.com"
 	for what, start := range map[string]time.Duration{"a window that is over": -time.Hour, "asked again at once": 24 * time.Hour} {
@@ -243,7 +244,8 @@ func TestAskAgainWithinReason(t *testing.T) {
 	}
 }
 
-// The clock of this machine is ahead of a certificate's whole life: it is due for renewal when it arrives.
+// The clock of this machine is ahead of a certificate's whole life: it is due for renewal when it
+// arrives.
 func TestClockAheadOfTheCA(t *testing.T) {
 	m, now := &Manager{cfg: Config{}.withDefaults()}, time.Now()
 	e := &certState{name: "late.example.com", notBefore: now.Add(-48 * time.Hour), notAfter: now.Add(-24 * time.Hour)}

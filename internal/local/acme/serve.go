@@ -12,9 +12,10 @@ import (
 	"github.com/mholt/acmez/v3"
 )
 
-// GetCertificate is for tls.Config.GetCertificate. It returns certificates of attached names only: the name's own, else
-// that of the wildcard above it. For any other name, and without a certificate, it returns nil and no error, which
-// crypto/tls turns into the alert unrecognized_name when the tls.Config has no certificates of its own.
+// GetCertificate is for tls.Config.GetCertificate. It returns certificates of attached names only:
+// the name's own, else that of the wildcard above it. For any other name, and without a
+// certificate, it returns nil and no error, which crypto/tls turns into the alert unrecognized_name
+// when the tls.Config has no certificates of its own.
 func (m *Manager) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	name, ok := normal(hello.ServerName)
 	if !ok {

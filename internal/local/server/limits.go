@@ -87,7 +87,8 @@ func limitsLine(e anchor.Enforcement) string {
 	return strings.Join(parts, ", ")
 }
 
-// unenforced returns the slugs of the projects with a limit that is not enforced for the project as a whole.
+// unenforced returns the slugs of the projects with a limit that is not enforced for the project as
+// a whole.
 func (a *app) unenforced(ctx context.Context) (slugs []string, err error) {
 	e := a.enforcement()
 	if e.Whole() {

@@ -180,6 +180,6 @@ func TestTokenIsKept(t *testing.T) {
 	r, _ = up(t, c)
 	fresh := readToken(t, r)
 	if code, _ := status(t, r, fresh); fresh == first || code != http.StatusOK {
-		t.Errorf("after the file was lost: the token is new %v, and gives %d", fresh != first, code)
+		t.Errorf("after the file was lost: the token is new %v, and the API answers %d", fresh != first, code)
 	}
 }

@@ -49,7 +49,7 @@ func explain(what string, err error) error {
 }
 
 func damaged(path string) *anchor.Error {
-	return anchor.Failed("records_damaged", "%s is damaged or no database", path).
+	return anchor.Failed("records_damaged", "%s is damaged or not a database", path).
 		Hintf("Put back a copy of it, or give Anchor another folder with --data.")
 }
 

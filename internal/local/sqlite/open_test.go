@@ -92,7 +92,7 @@ func TestOpenRefusesForeignDatabase(t *testing.T) {
 
 func TestOpenRefusesDamage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "records.db")
-	if err := os.WriteFile(path, []byte(strings.Repeat("this is no database ", 500)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(strings.Repeat("this is not a database ", 500)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	refused(t, path, "records_damaged")
