@@ -17,12 +17,12 @@ import (
 // key. One rename replaces both, so that a process that is killed leaves a matching pair.
 type certs struct{ dir string }
 
-// issuedCerts is the folder of the certificates that a CA issued. Each CA has its own, so that a
-// certificate of a staging CA is never taken for a real one. Certificates of a fallback CA are
+// issuedCerts returns the folder of the certificates that a CA issued. Each CA has its own, so that
+// a certificate of a staging CA is never taken for a real one. Certificates of a fallback CA are
 // stored with those of the CA that it stood in for.
 func issuedCerts(dir, caKey string) certs { return certs{filepath.Join(dir, "issued", caKey)} }
 
-// importedCerts is the folder of the certificates that customers imported.
+// importedCerts returns the folder of the certificates that customers imported.
 func importedCerts(dir string) certs { return certs{filepath.Join(dir, "own")} }
 
 // errDamaged marks a certificate file that does not hold a certificate for its name and the key to
