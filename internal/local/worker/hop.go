@@ -69,7 +69,7 @@ func (h *hop) take(ctx context.Context) (*hopConn, error) {
 	return &hopConn{Conn: conn, r: bufio.NewReaderSize(conn, hopBuffer)}, nil
 }
 
-func (h *hop) give(c *hopConn) {
+func (h *hop) putIdle(c *hopConn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed || len(h.idle) >= maxIdle {
@@ -186,7 +186,7 @@ func (x *hopBody) Close() error {
 	}
 	x.done = true
 	if x.release() && x.ended && !x.sending.Load() {
-		x.hop.give(x.conn)
+		x.hop.putIdle(x.conn)
 		return nil
 	}
 	return x.conn.Close()

@@ -106,9 +106,9 @@ func (p *Pool) logFrom(pr *process) func(Line) {
 func (pr *process) watch(files *pipes, log func(Line)) {
 	pid := pr.cmd.Process.Pid
 	var readers sync.WaitGroup
-	readers.Go(func() { readRaw(&rest{file: files.outR}, "info", log) })
-	readers.Go(func() { readRaw(&rest{file: files.errR}, "error", log) })
-	readers.Go(func() { readControl(&rest{file: files.controlR}, pr.beat(), pr.announced, log) })
+	readers.Go(func() { readRaw(&drainingReader{file: files.outR}, "info", log) })
+	readers.Go(func() { readRaw(&drainingReader{file: files.errR}, "error", log) })
+	readers.Go(func() { readControl(&drainingReader{file: files.controlR}, pr.beat(), pr.announced, log) })
 	_ = pr.cmd.Wait() // the exit code is in ProcessState
 	close(pr.gone)
 	killGroup(pid)      // processes that the app has spawned must not outlive it, nor hold the pipes open
@@ -225,7 +225,7 @@ func closeFiles(files []*os.File) {
 }
 
 // expireReads ends reads that no writer will complete; what was written before is still read, see
-// rest.
+// drainingReader.
 func (f *pipes) expireReads() {
 	for _, file := range []*os.File{f.outR, f.errR, f.controlR} {
 		_ = file.SetReadDeadline(time.Now().Add(500 * time.Millisecond))

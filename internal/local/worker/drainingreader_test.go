@@ -24,7 +24,7 @@ func TestLastWordsAreReadHoweverLate(t *testing.T) {
 	if err := r.SetReadDeadline(time.Unix(1, 0)); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := io.ReadAll(&rest{file: r}); err != nil || string(got) != words {
+	if got, err := io.ReadAll(&drainingReader{file: r}); err != nil || string(got) != words {
 		t.Errorf("of %d octets %d were read: %v", len(words), len(got), err)
 	}
 }
@@ -48,7 +48,7 @@ func TestAStrayWriterIsLeft(t *testing.T) {
 			}
 		}
 	}()
-	if _, err := io.Copy(io.Discard, &rest{file: r}); err != nil {
+	if _, err := io.Copy(io.Discard, &drainingReader{file: r}); err != nil {
 		t.Error(err)
 	}
 	w.Close()

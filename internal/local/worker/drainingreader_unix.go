@@ -13,16 +13,16 @@ import (
 // stray process that continues to write cannot keep its reader.
 const pipeSize = 1 << 20
 
-// rest reads a pipe to its end. Once expireReads has cut that short, it reads what is already in
-// the pipe: on a busy machine the last log lines of a process may still be unread, and they say why
-// it ended.
-type rest struct {
+// drainingReader reads a pipe to its end. Once expireReads has cut that short, it reads what is
+// already in the pipe: on a busy machine the last log lines of a process may still be unread, and
+// they say why it ended.
+type drainingReader struct {
 	file *os.File
 	late int // octets read after the deadline
 }
 
 // Read implements io.Reader.
-func (r *rest) Read(p []byte) (int, error) {
+func (r *drainingReader) Read(p []byte) (int, error) {
 	n, err := r.file.Read(p)
 	if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, err
