@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// TestStorefront is one deployment of the shop and everything a Next.js app does,
-// as a visitor sees it.
+// TestStorefront checks everything that a Next.js app does on one deployment of the shop, as a
+// visitor sees it.
 func TestStorefront(t *testing.T) {
 	a := up(t)
 	a.deploy(variant(t, 1), "shop")
@@ -194,9 +194,9 @@ func bigBodies(t *testing.T, s *site) {
 	}
 }
 
-// streams looks that the first part of a page is here before the last is made. A
-// busy machine may not read until both are there, so the page takes longer each time;
-// one that is held back comes at once however long it takes.
+// streams asserts that the first part of a page arrives before the last is made. A busy machine
+// may not read until both have arrived, so the page takes longer each time. A page that is
+// buffered arrives at once, however long it takes.
 func streams(t *testing.T, s *site) {
 	for _, step := range []int{500, 1000, 2500} {
 		if comesInParts(t, s, step) {
@@ -206,8 +206,8 @@ func streams(t *testing.T, s *site) {
 	t.Error("everything came at once")
 }
 
-// comesInParts reports whether the first read of the page, whose parts are step
-// milliseconds apart, gives less than its second part.
+// comesInParts reports whether the first read of the page, whose parts are step milliseconds
+// apart, ends before its second part.
 func comesInParts(t *testing.T, s *site, step int) bool {
 	t.Helper()
 	r, _ := http.NewRequest("GET", fmt.Sprintf("http://%s/stream?step=%d", s.host, step), nil)
@@ -307,7 +307,8 @@ func serverAction(t *testing.T, s *site) {
 	s.get("/cart", "Cookie", cookie).want(t, 200).has(t, `data-cart-slug="`+slug+`"`)
 }
 
-// eventually waits for what happens behind the scenes; it fails when it does not.
+// eventually waits for a condition that becomes true in the background, and fails when it does
+// not.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {

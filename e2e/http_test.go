@@ -34,7 +34,7 @@ type page struct {
 	Body   string
 }
 
-// request sends one; headers are name, value, …
+// request sends a request; headers are name, value, …
 func (s *site) request(method, path string, body io.Reader, headers ...string) page {
 	s.t.Helper()
 	p, err := s.try(method, path, body, headers...)
@@ -69,7 +69,8 @@ func (s *site) get(path string, headers ...string) page {
 	return s.request(http.MethodGet, path, nil, headers...)
 }
 
-// raw sends a target as it is, which a client library would rewrite, and returns the whole answer.
+// raw sends a target unchanged, which a client library would rewrite, and returns the whole
+// answer.
 func (s *site) raw(t *testing.T, target string) string {
 	t.Helper()
 	c, err := net.Dial("tcp", s.anchor.sites)
@@ -130,7 +131,7 @@ var (
 	chunkURL    = regexp.MustCompile(`/_next/static/[^"'\\ )]+\.(?:js|css)`)
 )
 
-// find gives what the pattern's group matches, failing without a match.
+// find returns what the pattern's group matches, and fails without a match.
 func (p page) find(t *testing.T, pattern *regexp.Regexp) string {
 	t.Helper()
 	m := pattern.FindStringSubmatch(p.Body)

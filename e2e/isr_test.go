@@ -9,8 +9,8 @@ import (
 
 var catalogue = regexp.MustCompile(`data-catalogue="([^"]+)"`)
 
-// TestIncrementalCache is time-based and on-demand revalidation, across a restart
-// and a rollback.
+// TestIncrementalCache checks time-based and on-demand revalidation, across a restart and a
+// rollback.
 func TestIncrementalCache(t *testing.T) {
 	a := up(t)
 	first := a.deploy(variant(t, 1), "shop")
@@ -34,7 +34,7 @@ func TestIncrementalCache(t *testing.T) {
 		if one == two {
 			t.Errorf("still %s after revalidateTag", two)
 		}
-		// In the same second too: once is enough.
+		// In the same second too: rendering once is enough.
 		if three := s.get("/tags").want(t, 200).find(t, catalogue); three != two {
 			t.Errorf("%s was made again, as %s", two, three)
 		}

@@ -2,7 +2,7 @@ package e2e
 
 import "testing"
 
-// TestLegacyLayout is a build of OpenNext 2: no open-next.output.json, a handler that
+// TestLegacyLayout deploys a build of OpenNext 2: no open-next.output.json, a handler that
 // returns before it begins to write, another cache.
 func TestLegacyLayout(t *testing.T) {
 	a := up(t)

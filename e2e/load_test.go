@@ -20,8 +20,8 @@ import (
 	"time"
 )
 
-// load keeps visitors on a site: each kind of visit runs in loops of its own until
-// stop, checks every answer whole, and counts.
+// load sends visitors to a site: each kind of visit runs in its own loops until stop, checks that
+// every answer is complete, and counts.
 type load struct {
 	site  *site
 	stop  chan struct{}
@@ -35,8 +35,8 @@ type load struct {
 	assets atomic.Pointer[[]string] // every chunk ever seen
 }
 
-// visit is one look at the site with a client of its own; fresh ones open a
-// connection for each request.
+// visit visits the site once with its own client. A fresh client opens a connection for each
+// request.
 type visit func(l *load, s *site) error
 
 func (s *site) load(known func(version string) bool) *load {
@@ -83,7 +83,7 @@ func (l *load) loop(name string, fresh bool, pause time.Duration, v visit) {
 	}
 }
 
-// end waits for the visits under way, prints the counts and fails on any fault.
+// end waits for the visits in progress, prints the counts and fails on any fault.
 func (l *load) end(t *testing.T) {
 	t.Helper()
 	close(l.stop)
@@ -215,7 +215,7 @@ func streamedPage(l *load, s *site) error {
 	return l.whole(p)
 }
 
-// eventStream reads events over some switches: they must all come, from one version.
+// eventStream reads events during some switches. All of them must arrive, from one version.
 func eventStream(l *load, s *site) error {
 	const n = 20
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -114,7 +114,7 @@ func (s *Store) Put(ctx context.Context, digest artifact.Digest, size int64, con
 	return s.send(ctx, digest, size, &upload{Reader: artifact.Verify(content, digest, size)})
 }
 
-// upload tells errors of the sender from errors of S3.
+// upload distinguishes errors of the sender from errors of S3.
 type upload struct {
 	io.Reader
 	err error
