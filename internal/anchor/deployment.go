@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// Deployment is one immutable build of one commit of a project, and the record
-// of what became of it. The JSON names are part of the API. Times are Unix
-// milliseconds; 0 means not yet.
+// Deployment is one immutable build of one commit of a project, and the record of how it ended.
+// The JSON names are part of the API. Times are Unix milliseconds; 0 means not yet.
 type Deployment struct {
 	ID            DeploymentID `json:"deploymentId"`
 	ProjectID     ProjectID    `json:"projectId"`
@@ -42,8 +41,8 @@ type Deployment struct {
 	Order int64 `json:"order,omitempty" doc:"Place among the requests of the project, in the order in which the server accepted them"`
 }
 
-// Compare orders deployments of a project by when they were accepted, for slices.SortFunc. The ids decide between two of
-// before there was an Order.
+// Compare orders deployments of a project by when they were accepted, for slices.SortFunc. Ids
+// decide between two from before there was an Order.
 func (d Deployment) Compare(other Deployment) int {
 	return cmp.Or(cmp.Compare(d.Order, other.Order), cmp.Compare(d.ID, other.ID))
 }
@@ -51,16 +50,16 @@ func (d Deployment) Compare(other Deployment) int {
 // Before reports whether d was accepted before other, a deployment of the same project.
 func (d Deployment) Before(other Deployment) bool { return d.Compare(other) < 0 }
 
-// CanServe reports whether d has functions and files that traffic can be sent to:
-// it was deployed, or superseded by a newer request once it was ready, and retention
-// has not removed it. The record of a rollback has none of its own.
+// CanServe reports whether d has functions and files that traffic can be sent to: it was
+// deployed, or superseded by a newer request once it was ready, and retention has not removed
+// it. The record of a rollback has no functions or files.
 func (d Deployment) CanServe() bool {
 	ready := d.Status == Deployed || d.Status == Superseded && d.Version != "" && d.Order > 0
 	return ready && !d.IsRollback && d.PrunedAt == 0
 }
 
-// Serves is the deployment whose files and functions answer for d: d itself, or
-// the target when d is the record of a rollback.
+// Serves returns the deployment whose files and functions answer for d: d itself, or the target
+// when d is the record of a rollback.
 func (d Deployment) Serves() DeploymentID {
 	if d.IsRollback {
 		return d.RollbackTo
@@ -81,8 +80,8 @@ type FunctionVersion struct {
 	CodeSha256 string `json:"codeSha256"` // base64 of the SHA-256 of the code, as Lambda's
 }
 
-// The names of the functions every build may have; split functions go by the
-// name their author gave them.
+// The names of the functions that every build may have. Split functions keep the name that
+// their author chose.
 const (
 	ServerFunction     = "default"
 	ImageFunction      = "imageOptimizer"
@@ -105,7 +104,7 @@ type Event struct {
 	Status       Status       `json:"status,omitempty"`     // on StatusChange
 }
 
-// Phase says what an Event tells.
+// Phase is what an Event reports.
 type Phase string
 
 // The phases of an Event.

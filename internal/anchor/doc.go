@@ -1,3 +1,3 @@
-// Package anchor is the domain: projects, deployments, releases and the rules they
-// obey. It imports nothing of ours and knows no database, no HTTP and no cloud.
+// Package anchor is the domain: projects, deployments, releases and their rules. It imports no
+// other package of Anchor and depends on no database, HTTP or cloud.
 package anchor

@@ -13,7 +13,7 @@ type EnvVar struct {
 	UpdatedAt int64    `json:"updatedAt"`
 }
 
-// EnvPhase says when a variable is set.
+// EnvPhase is when a variable is set.
 type EnvPhase string
 
 // The phases of an EnvVar.
@@ -32,8 +32,8 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // lose its cache or its isolation. AWS_* are the app's own: its clients read them.
 var reservedEnv = []string{"CACHE_", "REVALIDATION_QUEUE_", "BUCKET_", "AWS_LAMBDA_", "ANCHOR_", "OPEN_NEXT_", "OPENNEXT_", "LD_"}
 
-// CheckEnv refuses what cannot be a variable of a project. Values are at most
-// 32 KiB and hold no NUL (execve(2)).
+// CheckEnv returns an error for a variable that a project cannot have. A value has at most 32
+// KiB and no NUL (execve(2)).
 func CheckEnv(v EnvVar) error {
 	switch {
 	case !envName.MatchString(v.Name) || len(v.Name) > 128:
@@ -43,7 +43,7 @@ func CheckEnv(v EnvVar) error {
 		return Invalid("bad_env", "the value of %s is too long or holds a NUL", v.Name).
 			Hintf("Values are at most 32 KiB of text.")
 	case v.For != EnvBuild && v.For != EnvRun && v.For != EnvBoth:
-		return Invalid("bad_env", "%s is for %q, which is no phase", v.Name, v.For).
+		return Invalid("bad_env", "%s is for %q, which is not a phase", v.Name, v.For).
 			Hintf("Use build, run or both.")
 	}
 	for _, prefix := range reservedEnv {

@@ -21,8 +21,8 @@ const (
 	KindFailed       Kind = "failed"       // it was tried and went wrong: 500
 )
 
-// Error is an error a user can meet: what happened to what (Message), what to do
-// next (Hint), a stable Code for programs, and the cause.
+// Error is an error for users: what happened to what (Message), what to do next (Hint), a
+// stable Code for programs, and the cause.
 type Error struct {
 	Kind    Kind
 	Code    string
@@ -31,7 +31,7 @@ type Error struct {
 	Err     error
 }
 
-// Error gives the message and the cause, without the hint.
+// Error returns the message and the cause, without the hint.
 func (e *Error) Error() string {
 	if e.Err == nil {
 		return e.Message
@@ -39,7 +39,7 @@ func (e *Error) Error() string {
 	return e.Message + ": " + e.Err.Error()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Is makes errors.Is(err, ErrNotFound) true for every Error of that kind.
@@ -73,12 +73,12 @@ func Invalid(code, format string, args ...any) *Error {
 	return newError(KindInvalid, code, format, args)
 }
 
-// NotFound is an error about something that is not there.
+// NotFound is an error about something that does not exist.
 func NotFound(code, format string, args ...any) *Error {
 	return newError(KindNotFound, code, format, args)
 }
 
-// Conflict is an error about a state that forbids what was asked.
+// Conflict is an error about a state that forbids the request.
 func Conflict(code, format string, args ...any) *Error {
 	return newError(KindConflict, code, format, args)
 }
@@ -88,12 +88,12 @@ func TooLarge(code, format string, args ...any) *Error {
 	return newError(KindTooLarge, code, format, args)
 }
 
-// Failed is an error about something that was tried and went wrong.
+// Failed is an error about an attempt that failed.
 func Failed(code, format string, args ...any) *Error {
 	return newError(KindFailed, code, format, args)
 }
 
-// KindOf gives the kind of the first Error in err's chain, KindFailed if there is none.
+// KindOf returns the kind of the first Error in err's chain, KindFailed if there is none.
 func KindOf(err error) Kind {
 	if e := (*Error)(nil); errors.As(err, &e) {
 		return e.Kind
@@ -101,7 +101,7 @@ func KindOf(err error) Kind {
 	return KindFailed
 }
 
-// CodeOf gives the code of the first Error in err's chain, "" if there is none.
+// CodeOf returns the code of the first Error in err's chain, "" if there is none.
 func CodeOf(err error) string {
 	if e := (*Error)(nil); errors.As(err, &e) {
 		return e.Code
@@ -109,7 +109,7 @@ func CodeOf(err error) string {
 	return ""
 }
 
-// HintOf gives the hint of the first Error in err's chain, "" if there is none.
+// HintOf returns the hint of the first Error in err's chain, "" if there is none.
 func HintOf(err error) string {
 	if e := (*Error)(nil); errors.As(err, &e) {
 		return e.Hint

@@ -54,8 +54,8 @@ var hostnameMoves = map[HostnameStatus][]HostnameStatus{
 	HostActive:  {HostIssuing, HostFailed, HostRemoving}, // DNS that goes wrong later is a Problem, no way back
 }
 
-// CanMove reports whether a hostname may go from s to the status to. Staying is
-// no move.
+// CanMove reports whether a hostname may move from s to the status to. Staying at s is not a
+// move.
 func (s HostnameStatus) CanMove(to HostnameStatus) bool {
 	return slices.Contains(hostnameMoves[s], to)
 }

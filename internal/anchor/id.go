@@ -10,8 +10,8 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// Ids are lower-case ULIDs (26 characters of Crockford base32). They carry the time
-// of a clock that can be set back, so they are no order: Deployment.Order is.
+// Ids are lower-case ULIDs (26 characters of Crockford base32). They carry the time of a clock
+// that can be set back, so they do not order anything: Deployment.Order does.
 type (
 	// ProjectID names a project.
 	ProjectID string
@@ -42,8 +42,8 @@ func newID(ms uint64) string {
 	return strings.ToLower(id.String())
 }
 
-// ValidID reports whether s has the form NewID gives. It keeps foreign text out
-// of file names and host names before anything looks it up.
+// ValidID reports whether s has the form of NewID's ids. It keeps foreign text out of file
+// names and host names before anything is looked up by it.
 func ValidID(s string) bool {
 	if s != strings.ToLower(s) {
 		return false
@@ -52,7 +52,7 @@ func ValidID(s string) bool {
 	return err == nil
 }
 
-// TimeOf gives when an id was made, to the millisecond.
+// TimeOf returns when an id was made, to the millisecond.
 func TimeOf(id string) (time.Time, error) {
 	u, err := ulid.ParseStrict(id)
 	if err != nil {

@@ -52,7 +52,7 @@ type ProjectLimits struct {
 	Usage    LimitUsage  `json:"usage"`
 }
 
-// Enforcement says for each kind of limit what it is enforced for.
+// Enforcement is, for each kind of limit, the Reach that it is enforced for.
 type Enforcement struct {
 	Memory    Reach  `json:"memory" enum:"project,process,none" doc:"project: for all its processes together; process: for each by itself"`
 	CPU       Reach  `json:"cpu" enum:"project,process,none"`
@@ -66,7 +66,7 @@ func (e Enforcement) Whole() bool {
 	return e.Memory == ReachProject && e.CPU == ReachProject && e.Processes == ReachProject
 }
 
-// LimitUsage is what a project takes. Fields that the server cannot count are zero.
+// LimitUsage is what a project uses. Fields that the server cannot count are zero.
 type LimitUsage struct {
 	MemoryBytes int64 `json:"memoryBytes" doc:"Cached files included"`
 	Processes   int64 `json:"processes" doc:"And threads"`

@@ -12,7 +12,7 @@ const (
 	MaxPage     = 100
 )
 
-// Size gives the number of rows to read.
+// Size returns the number of rows to read.
 func (p Page) Size() int {
 	switch {
 	case p.Limit <= 0:

@@ -16,8 +16,8 @@ type Project struct {
 	ProductionBranch string    `json:"productionBranch"`
 	CreatedAt        int64     `json:"createdAt"` // Unix milliseconds
 	Limits           Limits    `json:"limits,omitzero" required:"false" doc:"What its processes may take together"`
-	// Removing says that what it has is being taken away, which on aws takes minutes.
-	// It takes nothing new, and is gone from the records when nothing is left.
+	// Removing means that the project is being removed, which on aws takes minutes. It accepts
+	// nothing new, and leaves the records when the rest is removed.
 	Removing bool `json:"removing,omitempty" doc:"It is being removed and takes nothing new"`
 }
 
@@ -36,8 +36,8 @@ func CheckSlug(slug string) error {
 
 var notSlug = regexp.MustCompile(`[^a-z0-9]+`)
 
-// Slugify makes a slug of a package's or folder's name; it is empty when nothing
-// of the name can be kept.
+// Slugify makes a slug of a package's or folder's name. It returns "" when no character of the
+// name can be kept.
 func Slugify(name string) string {
 	if _, unscoped, found := strings.Cut(name, "/"); found && strings.HasPrefix(name, "@") {
 		name = unscoped

@@ -11,14 +11,14 @@ type Live struct {
 	Revision   int64        `json:"revision"` // grows by one with every move; 0 before the first
 }
 
-// Release is one move of the live pointer, kept for ever.
+// Release is one move of the live pointer. It is kept forever.
 type Release struct {
 	ID         ReleaseID    `json:"releaseId"`
 	ProjectID  ProjectID    `json:"projectId"`
 	Kind       ReleaseKind  `json:"kind"`
 	Deployment DeploymentID `json:"deploymentId"`     // whose files and functions serve from now on
 	From       DeploymentID `json:"fromDeploymentId"` // what served before, "" on the first
-	Record     DeploymentID `json:"recordId"`         // the record that tells of it: the deployment, or the rollback's own
+	Record     DeploymentID `json:"recordId"`         // the record that describes it: the deployment, or the rollback's own
 	Version    string       `json:"version"`          // the served deployment's version label
 	CreatedAt  int64        `json:"createdAt"`        // Unix milliseconds
 	Revision   int64        `json:"revision"`         // the pointer's, after the move
@@ -30,7 +30,7 @@ type Release struct {
 	Order int64 `json:"-"`
 }
 
-// ReleaseKind says what asked for a release.
+// ReleaseKind is what caused a release.
 type ReleaseKind string
 
 // The kinds of release.

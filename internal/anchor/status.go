@@ -26,8 +26,8 @@ var moves = map[Status][]Status{
 	Deploying: {Deployed, DeployFailed, Canceled, Superseded},
 }
 
-// CanMove reports whether a deployment may go from s to the status to. Staying is
-// no move.
+// CanMove reports whether a deployment may move from s to the status to. Staying at s is not a
+// move.
 func (s Status) CanMove(to Status) bool {
 	return slices.Contains(moves[s], to)
 }

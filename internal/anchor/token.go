@@ -2,7 +2,7 @@ package anchor
 
 import "slices"
 
-// Scope is what a token allows. Each allows what the one before it does.
+// Scope is what a token allows. Each scope includes the one before it.
 type Scope string
 
 // The scopes.
