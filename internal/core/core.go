@@ -36,8 +36,8 @@ type Platform interface {
 	release.Traffic
 }
 
-// Parts are what the use-cases are made of. Fields are required unless their comment says
-// what their zero value means.
+// Parts are what the use-cases are made of. A field is required unless its comment describes
+// its zero value.
 type Parts struct {
 	Records   Records
 	Env       *project.Env
@@ -71,7 +71,7 @@ type Domains struct {
 	Resolver     domains.Resolver
 }
 
-// Keep says what retention keeps of a project.
+// Keep is what retention keeps of a project.
 type Keep struct {
 	Deployments int           // deployments that were live
 	Previews    int           // other deployments; 0 means as many as Deployments
