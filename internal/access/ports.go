@@ -13,9 +13,9 @@ import (
 type Tokens interface {
 	// CreateToken inserts t, durable on return: a Conflict when its id or hash is taken.
 	CreateToken(ctx context.Context, t anchor.Token) error
-	// TokenByHash gives the token, revoked or not, or ErrNotFound.
+	// TokenByHash returns the token, revoked or not, or ErrNotFound.
 	TokenByHash(ctx context.Context, hash []byte) (anchor.Token, error)
-	// Tokens gives all, newest first.
+	// Tokens returns all, newest first.
 	Tokens(ctx context.Context) ([]anchor.Token, error)
 	// RevokeToken marks the token at at (Unix milliseconds), durable on return, or
 	// is ErrNotFound. Idempotent: the first time stays.

@@ -33,8 +33,8 @@ type Service struct {
 // New returns the use-case over its ports.
 func New(p Ports, o Options) *Service { return &Service{Ports: p, Options: o} }
 
-// Create makes a token and gives its secret, which is kept nowhere. Invalid when
-// the name is empty or too long or the scope is none.
+// Create makes a token and returns its secret, which is not stored. The error is Invalid when
+// the name is empty or too long or the scope is unknown.
 func (s *Service) Create(ctx context.Context, name string, scope anchor.Scope) (string, anchor.Token, error) {
 	name = strings.TrimSpace(name)
 	switch {
@@ -53,10 +53,9 @@ func (s *Service) Create(ctx context.Context, name string, scope anchor.Scope) (
 	return secret, token, nil
 }
 
-// Check gives the token of a secret. It is Unauthorized when there is none or it
-// is revoked. How long it takes tells
-// nothing of the secrets there are: what is looked up is a hash, which a guesser
-// cannot steer.
+// Check returns the token of a secret. The error is Unauthorized when there is no such token or
+// it is revoked. The time of the check reveals nothing about existing secrets: the lookup is by
+// a hash, which a guesser cannot steer.
 func (s *Service) Check(ctx context.Context, secret string) (anchor.Token, error) {
 	if !wellFormed(secret) {
 		return anchor.Token{}, unauthorized("bad_token", "the server does not recognize this token")
@@ -81,7 +80,7 @@ func unauthorized(code, message string) error {
 	return e.Hintf("Set ANCHOR_TOKEN to a token of this server. An admin can create one with anchor tokens create")
 }
 
-// List gives all tokens, revoked ones too, newest first.
+// List returns all tokens, revoked ones too, newest first.
 func (s *Service) List(ctx context.Context) ([]anchor.Token, error) { return s.Tokens.Tokens(ctx) }
 
 // Revoke ends a token for every later Check, or is NotFound. It is idempotent.
