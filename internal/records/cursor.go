@@ -11,8 +11,8 @@ func badCursor(cursor string) error {
 		Hintf("Use the \"next\" of the page before as it was given.")
 }
 
-// BeforeID reads the cursor of a list sorted by id: rows with an id below the one
-// it gives belong to the page. The first page's is above every id.
+// BeforeID reads the cursor of a list sorted by id. Rows with an id below the returned one
+// belong to the page. The cursor of the first page is above every id.
 func BeforeID(page anchor.Page) (string, error) {
 	switch {
 	case page.Cursor == "":
@@ -50,14 +50,14 @@ func Cut[T any](rows []T, page anchor.Page, cursor func(T) string) anchor.List[T
 	return anchor.List[T]{Items: rows, Next: cursor(rows[size-1])}
 }
 
-// ProjectCursor gives the cursor after p.
+// ProjectCursor returns the cursor after p.
 func ProjectCursor(p anchor.Project) string { return string(p.ID) }
 
-// DeploymentCursor gives the cursor after d.
+// DeploymentCursor returns the cursor after d.
 func DeploymentCursor(d anchor.Deployment) string { return strconv.FormatInt(d.Order, 10) }
 
-// HostnameCursor gives the cursor after h.
+// HostnameCursor returns the cursor after h.
 func HostnameCursor(h anchor.Hostname) string { return string(h.ID) }
 
-// ReleaseCursor gives the cursor after r.
+// ReleaseCursor returns the cursor after r.
 func ReleaseCursor(r anchor.Release) string { return strconv.FormatInt(r.Revision, 10) }

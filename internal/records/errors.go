@@ -1,11 +1,11 @@
-// Package records holds what every implementation of the records says alike: the
-// errors, with their codes, and the cursors of lists. The implementations are in
-// the packages below it, and recordstest holds them to one behaviour.
+// Package records holds what all implementations of the records share: the errors with their
+// codes, and the cursors of lists. The implementations are in the packages below it, and
+// recordstest holds them to one behaviour.
 package records
 
 import "github.com/anchor-deploy/anchor/internal/anchor"
 
-// NoProject is the error for a project, by id or slug, that is not there.
+// NoProject is the error for a project, by id or slug, that does not exist.
 func NoProject(idOrSlug string) error {
 	return anchor.NotFound("unknown_project", "there is no project %q", idOrSlug).
 		Hintf("List the projects with: anchor projects")
@@ -28,15 +28,14 @@ func IDTaken(what, id string) error {
 	return anchor.Conflict("id_taken", "the %s %s already exists", what, id)
 }
 
-// NoDeployment is the error for a deployment that is not there, or is another
-// project's.
+// NoDeployment is the error for a deployment that does not exist or belongs to another project.
 func NoDeployment(id anchor.DeploymentID) error {
 	return anchor.NotFound("unknown_deployment", "there is no deployment %q", id).
 		Hintf("List the deployments with: anchor deployments")
 }
 
-// StatusChanged is the error for a deployment whose stored status is not the one
-// the caller acts on.
+// StatusChanged is the error for a deployment whose stored status differs from the one the
+// caller acts on.
 func StatusChanged(id anchor.DeploymentID, stored, from anchor.Status) error {
 	return anchor.Conflict("status_changed", "deployment %s is %s, no longer %s", id, stored, from)
 }
@@ -46,8 +45,8 @@ func NoSuchMove(id anchor.DeploymentID, from, to anchor.Status) error {
 	return anchor.Conflict("no_such_move", "deployment %s cannot go from %s to %s", id, from, to)
 }
 
-// NeverLive is the error for the live pointer of a project before its first
-// release, or the one live before when there was none.
+// NeverLive is the error for the live pointer of a project before its first release, and for
+// the deployment that was live before the current one when there was none.
 func NeverLive(p anchor.ProjectID) error {
 	return anchor.NotFound("never_live", "no such deployment of project %s was ever live", p)
 }
@@ -65,7 +64,7 @@ func ForeignRecord(record anchor.DeploymentID, p anchor.ProjectID) error {
 	return anchor.Conflict("foreign_record", "deployment %s does not belong to project %s", record, p)
 }
 
-// NoToken is the error for a token, by id or hash, that is not there.
+// NoToken is the error for a token, by id or hash, that does not exist.
 func NoToken() error {
 	return anchor.NotFound("unknown_token", "the token does not exist").
 		Hintf("List the tokens with: anchor tokens list")
@@ -82,14 +81,14 @@ func NotLocked(id anchor.DeploymentID) error {
 	return anchor.NotFound("env_not_locked", "deployment %s has no environment yet", id)
 }
 
-// NoHostname is the error for a custom domain, by id or name, that is not there.
+// NoHostname is the error for a custom domain, by id or name, that does not exist.
 func NoHostname(idOrName string) error {
 	return anchor.NotFound("unknown_domain", "there is no domain %q", idOrName).
 		Hintf("List the domains with: anchor domains ls")
 }
 
-// DomainTaken is the error for a second hostname of one name. It says nothing
-// about whose the first is.
+// DomainTaken is the error for a second hostname of one name. It does not disclose whose the
+// first is.
 func DomainTaken(name string) error {
 	return anchor.Conflict("domain_taken", "the domain %s is attached already", name).
 		Hintf("A domain belongs to one project. Remove it there first, or move it with: anchor domains move %s --to PROJECT", name)

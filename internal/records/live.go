@@ -2,7 +2,7 @@ package records
 
 import "github.com/anchor-deploy/anchor/internal/anchor"
 
-// LiveAfter gives the pointer as the release leaves it.
+// LiveAfter returns the pointer as the release leaves it.
 func LiveAfter(r anchor.Release) anchor.Live {
 	return anchor.Live{
 		ProjectID:  r.ProjectID,

@@ -54,7 +54,7 @@ func (s *Store) checkInsert(d anchor.Deployment) error {
 	return s.checkOwner(d.ProjectID)
 }
 
-// Deployment gives one deployment or NotFound.
+// Deployment returns one deployment or NotFound.
 func (s *Store) Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error) {
 	return call(ctx, s, "Deployment", func() (anchor.Deployment, error) {
 		d, found := s.deployments[id]
@@ -65,8 +65,8 @@ func (s *Store) Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.
 	})
 }
 
-// UpdateDeployment writes d if the stored status is from and d's status is from
-// or a move from it, else a Conflict; NotFound when there is none.
+// UpdateDeployment writes d if the stored status is from and d's status is from or a move from
+// it, else a Conflict; NotFound when it does not exist.
 func (s *Store) UpdateDeployment(ctx context.Context, d anchor.Deployment, from anchor.Status) error {
 	return change(ctx, s, "UpdateDeployment", func() error {
 		if err := s.checkUpdate(d, from); err != nil {
@@ -118,15 +118,15 @@ func (s *Store) Deployments(ctx context.Context, p anchor.ProjectID, page anchor
 	})
 }
 
-// Kept gives the project's deployments that can serve, newest first.
+// Kept returns the project's deployments that can serve, newest first.
 func (s *Store) Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error) {
 	return call(ctx, s, "Kept", func() ([]anchor.Deployment, error) {
 		return s.accepted(func(d anchor.Deployment) bool { return d.ProjectID == p && d.CanServe() }), nil
 	})
 }
 
-// Number gives the deployment's number within its project, the same when asked
-// again, or NotFound.
+// Number returns the deployment's number within its project, the same on every call, or
+// NotFound.
 func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, error) {
 	return call(ctx, s, "Number", func() (int64, error) {
 		d, found := s.deployments[id]

@@ -25,7 +25,7 @@ func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.En
 	})
 }
 
-// EnvRows gives the project's variables, by name.
+// EnvRows returns the project's variables, by name.
 func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVar, error) {
 	return call(ctx, s, "EnvRows", func() ([]anchor.EnvVar, error) {
 		found := newest(s.env[p], func(string, anchor.EnvVar) bool { return true })
@@ -45,7 +45,7 @@ func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) 
 	})
 }
 
-// LockEnv stores sealed for the deployment unless there is one and gives what is
+// LockEnv stores sealed for the deployment unless there is one and returns what is
 // stored, or is NotFound.
 func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []byte) ([]byte, error) {
 	return call(ctx, s, "LockEnv", func() ([]byte, error) {
@@ -59,7 +59,7 @@ func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []by
 	})
 }
 
-// LockedEnv gives what LockEnv stored, NotFound before.
+// LockedEnv returns what LockEnv stored, NotFound before.
 func (s *Store) LockedEnv(ctx context.Context, id anchor.DeploymentID) ([]byte, error) {
 	return call(ctx, s, "LockedEnv", func() ([]byte, error) {
 		sealed, found := s.locked[id]

@@ -46,8 +46,8 @@ func (s *Store) byName(name string) (anchor.Hostname, bool) {
 	return anchor.Hostname{}, false
 }
 
-// UpdateHostname writes h if the stored revision is h's and gives it with the
-// next, else a Conflict; NotFound when it or its project is not there.
+// UpdateHostname writes h if the stored revision is h's and returns it with the next one, else
+// a Conflict; NotFound when it or its project does not exist.
 func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
 	return call(ctx, s, "UpdateHostname", func() (anchor.Hostname, error) {
 		stored, found := s.hostnames[h.ID]
@@ -66,7 +66,7 @@ func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.H
 	})
 }
 
-// DeleteHostname removes it; what is not there is removed.
+// DeleteHostname removes the hostname. It succeeds when there is none.
 func (s *Store) DeleteHostname(ctx context.Context, id anchor.HostnameID) error {
 	return change(ctx, s, "DeleteHostname", func() error {
 		delete(s.hostnames, id)
@@ -74,7 +74,7 @@ func (s *Store) DeleteHostname(ctx context.Context, id anchor.HostnameID) error 
 	})
 }
 
-// Hostname gives one or NotFound.
+// Hostname returns one hostname or NotFound.
 func (s *Store) Hostname(ctx context.Context, id anchor.HostnameID) (anchor.Hostname, error) {
 	return call(ctx, s, "Hostname", func() (anchor.Hostname, error) {
 		h, found := s.hostnames[id]
@@ -85,7 +85,7 @@ func (s *Store) Hostname(ctx context.Context, id anchor.HostnameID) (anchor.Host
 	})
 }
 
-// HostnameByName gives one or NotFound.
+// HostnameByName returns one hostname or NotFound.
 func (s *Store) HostnameByName(ctx context.Context, name string) (anchor.Hostname, error) {
 	return call(ctx, s, "HostnameByName", func() (anchor.Hostname, error) {
 		h, found := s.byName(name)
@@ -110,7 +110,7 @@ func (s *Store) Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.P
 	})
 }
 
-// DueHostnames gives at most limit with 0 < NextCheck <= at, the longest due first.
+// DueHostnames returns at most limit with 0 < NextCheck <= at, the longest due first.
 func (s *Store) DueHostnames(ctx context.Context, at int64, limit int) ([]anchor.Hostname, error) {
 	return call(ctx, s, "DueHostnames", func() ([]anchor.Hostname, error) {
 		found := []anchor.Hostname{}

@@ -7,8 +7,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records"
 )
 
-// Append stores e under the next Seq of its deployment and gives it back, or is
-// NotFound.
+// Append stores e under the next Seq of its deployment and returns it, or NotFound.
 func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error) {
 	return call(ctx, s, "Append", func() (anchor.Event, error) {
 		if _, found := s.deployments[e.DeploymentID]; !found {
@@ -20,7 +19,7 @@ func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error
 	})
 }
 
-// Events gives the deployment's with a Seq above after, in order.
+// Events returns the deployment's with a Seq above after, in order.
 func (s *Store) Events(ctx context.Context, id anchor.DeploymentID, after int64) ([]anchor.Event, error) {
 	return call(ctx, s, "Events", func() ([]anchor.Event, error) {
 		all := s.events[id]

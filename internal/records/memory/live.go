@@ -8,7 +8,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records"
 )
 
-// Live gives the project's pointer, NotFound before the first release.
+// Live returns the project's pointer, NotFound before the first release.
 func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
 	return call(ctx, s, "Live", func() (anchor.Live, error) {
 		all := s.releases[p]
@@ -19,7 +19,7 @@ func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, erro
 	})
 }
 
-// Lives gives the pointers of all projects that have one.
+// Lives returns the pointers of all projects that have one.
 func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
 	return call(ctx, s, "Lives", func() ([]anchor.Live, error) {
 		found := []anchor.Live{}
@@ -40,8 +40,8 @@ func (s *Store) Accept(ctx context.Context, p anchor.ProjectID) (int64, error) {
 	})
 }
 
-// Move is the compare-and-swap that release.Pointer describes; NotFound when the
-// project is unknown or the deployment none of its own.
+// Move is the compare-and-swap that release.Pointer describes; NotFound when the project is
+// unknown or the deployment does not belong to it.
 func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error) {
 	return call(ctx, s, "Move", func() (anchor.Live, error) {
 		err := s.checkMove(from, to)
@@ -116,7 +116,7 @@ func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Pa
 	})
 }
 
-// LastLive gives the deployment that was live before the one that is, or NotFound.
+// LastLive returns the deployment that was live before the current one, or NotFound.
 func (s *Store) LastLive(ctx context.Context, p anchor.ProjectID) (anchor.DeploymentID, error) {
 	return call(ctx, s, "LastLive", func() (anchor.DeploymentID, error) {
 		all := s.releases[p]

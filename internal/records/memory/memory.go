@@ -13,10 +13,10 @@ import (
 
 // Store is the records in memory. It is safe for concurrent use. Make it with New.
 type Store struct {
-	// Fault, when set, is asked before every call, by the method's name. With an
-	// error the call fails with it: before it does anything, or, if apply is true,
-	// after it took effect, as a lost answer does. It is called without a lock
-	// held and may call the Store. Set it before the Store is shared.
+	// Fault, when set, is called with the method's name before every call. If it returns an
+	// error, the call fails with it: before it takes effect, or, if apply is true, after it, as
+	// with a lost answer. It is called without a lock held and may call the Store. Set it
+	// before the Store is shared.
 	Fault func(op string) (apply bool, err error)
 
 	mu sync.Mutex
@@ -39,7 +39,7 @@ type data struct {
 	hostnames   map[anchor.HostnameID]anchor.Hostname
 }
 
-// New gives an empty Store.
+// New returns an empty Store.
 func New() *Store {
 	return &Store{data: data{
 		projects:    map[anchor.ProjectID]anchor.Project{},
@@ -82,13 +82,13 @@ func call[T any](ctx context.Context, s *Store, op string, do func() (T, error))
 	return result, nil
 }
 
-// change is call for what gives nothing but an error.
+// change is call for methods that return only an error.
 func change(ctx context.Context, s *Store, op string, do func() error) error {
 	_, err := call(ctx, s, op, func() (struct{}, error) { return struct{}{}, do() })
 	return err
 }
 
-// newest gives the rows of m that want says, sorted by key, the greatest first.
+// newest returns the rows of m that want accepts, sorted by key, the greatest first.
 func newest[K ~string, V any](m map[K]V, want func(K, V) bool) []V {
 	found := []V{}
 	for _, key := range slices.Backward(slices.Sorted(maps.Keys(m))) {

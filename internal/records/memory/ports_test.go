@@ -8,7 +8,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
-// What the use-cases ask for is what the store gives.
+// The store implements the ports of all use-cases.
 var (
 	_ access.Tokens     = (*memory.Store)(nil)
 	_ domains.Directory = (*memory.Store)(nil)

@@ -31,7 +31,7 @@ func (s *Store) bySlug(slug string) (anchor.Project, bool) {
 	return anchor.Project{}, false
 }
 
-// Project gives one project or NotFound.
+// Project returns one project or NotFound.
 func (s *Store) Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error) {
 	return call(ctx, s, "Project", func() (anchor.Project, error) {
 		p, found := s.projects[id]
@@ -42,7 +42,7 @@ func (s *Store) Project(ctx context.Context, id anchor.ProjectID) (anchor.Projec
 	})
 }
 
-// ProjectBySlug gives one project or NotFound.
+// ProjectBySlug returns one project or NotFound.
 func (s *Store) ProjectBySlug(ctx context.Context, slug string) (anchor.Project, error) {
 	return call(ctx, s, "ProjectBySlug", func() (anchor.Project, error) {
 		p, found := s.bySlug(slug)
@@ -75,8 +75,8 @@ func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Lim
 	})
 }
 
-// RetireProject marks the project as being removed: nothing new can hang on it, and
-// nothing of it is live. Idempotent; NotFound when it is not there.
+// RetireProject marks the project as being removed: it accepts no new records, and nothing of
+// it is live. Idempotent; NotFound when it does not exist.
 func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {
 	return change(ctx, s, "RetireProject", func() error {
 		p, found := s.projects[id]
@@ -91,7 +91,7 @@ func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {
 	})
 }
 
-// checkOwner is NotFound for a project that is not there or is being removed.
+// checkOwner returns NotFound for a project that does not exist or is being removed.
 func (s *Store) checkOwner(id anchor.ProjectID) error {
 	switch p, found := s.projects[id]; {
 	case !found:
@@ -102,7 +102,7 @@ func (s *Store) checkOwner(id anchor.ProjectID) error {
 	return nil
 }
 
-// DeleteProject removes the project and all that hangs on it, or is NotFound.
+// DeleteProject removes the project and everything that belongs to it, or returns NotFound.
 func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 	return change(ctx, s, "DeleteProject", func() error {
 		if _, found := s.projects[id]; !found {

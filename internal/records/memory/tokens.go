@@ -30,7 +30,7 @@ func (s *Store) byHash(hash []byte) (anchor.Token, bool) {
 	return anchor.Token{}, false
 }
 
-// TokenByHash gives the token, revoked or not, or NotFound.
+// TokenByHash returns the token, revoked or not, or NotFound.
 func (s *Store) TokenByHash(ctx context.Context, hash []byte) (anchor.Token, error) {
 	return call(ctx, s, "TokenByHash", func() (anchor.Token, error) {
 		t, found := s.byHash(hash)
@@ -41,7 +41,7 @@ func (s *Store) TokenByHash(ctx context.Context, hash []byte) (anchor.Token, err
 	})
 }
 
-// Tokens gives all, newest first.
+// Tokens returns all, newest first.
 func (s *Store) Tokens(ctx context.Context) ([]anchor.Token, error) {
 	return call(ctx, s, "Tokens", func() ([]anchor.Token, error) {
 		return newest(s.tokens, func(string, anchor.Token) bool { return true }), nil

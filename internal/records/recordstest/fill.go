@@ -20,9 +20,8 @@ func codeOf(err error) string {
 	return ""
 }
 
-// fill sets every field of the struct v points to, down to the elements of maps
-// and slices, to a value of its own. A field added to the domain is so tested
-// from its first day.
+// fill sets every field of the struct v points to, down to the elements of maps and slices, to
+// a distinct value. A field added to the domain is therefore tested at once.
 func fill(v any) {
 	n := int64(0)
 	fillValue(reflect.ValueOf(v).Elem(), &n)

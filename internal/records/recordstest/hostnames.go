@@ -7,7 +7,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// hostname attaches a name and gives it as it is stored.
+// hostname attaches a name and returns it as it is stored.
 func (b bench) hostname(p anchor.ProjectID, name string) anchor.Hostname {
 	b.Helper()
 	h := anchor.Hostname{

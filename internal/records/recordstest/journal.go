@@ -7,7 +7,7 @@ import (
 )
 
 var journalTests = []test{
-	{"gives events back whole and in order", func(b bench) {
+	{"return events whole and in order", func(b bench) {
 		d := b.deployment(b.project("shop").ID, anchor.Queued)
 		other := b.deployment(d.ProjectID, anchor.Queued)
 		var want []anchor.Event

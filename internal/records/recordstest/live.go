@@ -220,8 +220,8 @@ func moveRollback(b bench) {
 	}
 }
 
-// raceMove lets 100 rollbacks race for each of some revisions: one wins, and only
-// its record is there.
+// raceMove runs 100 rollbacks at once for each of some revisions: one wins, and only its record
+// exists.
 func raceMove(b bench) {
 	const racers, rounds = 100, 3
 	target := b.deployment(b.project("shop").ID, anchor.Deployed)
@@ -247,8 +247,8 @@ func raceMove(b bench) {
 	b.same(len(must(b.s.Deployments(b.ctx, target.ProjectID, anchor.Page{Limit: anchor.MaxPage}))(b).Items), 1+rounds)
 }
 
-// retryMove has 10 movers of one project move it 5 times each, reading and trying
-// again: every revision is there once.
+// retryMove runs 10 movers of one project, 5 moves each, which read and retry: every revision
+// exists once.
 func retryMove(b bench) {
 	const movers, each = 10, 5
 	d := b.deployment(b.project("shop").ID, anchor.Deployed)

@@ -7,7 +7,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// snapshot is all that hangs on a project.
+// snapshot is everything that belongs to a project.
 type snapshot struct {
 	Project     anchor.Project
 	Live        anchor.Live
@@ -20,7 +20,7 @@ type snapshot struct {
 	Hostnames   []anchor.Hostname
 }
 
-// furnish gives the project something of everything.
+// furnish adds one or more rows of every kind to the project.
 func (b bench) furnish(p anchor.ProjectID) {
 	b.Helper()
 	b.deployment(p, anchor.Queued)
@@ -36,7 +36,7 @@ func (b bench) furnish(p anchor.ProjectID) {
 	b.ok(b.s.PutEnv(b.ctx, p, []anchor.EnvVar{{Name: "A", Value: "\xff\x00", For: anchor.EnvRun, UpdatedAt: 1}}))
 }
 
-// snapshot reads it all; what is not there stays zero.
+// snapshot reads everything of p; rows that do not exist stay zero.
 func (b bench) snapshot(p anchor.ProjectID) (all snapshot) {
 	b.Helper()
 	all.Project = found(b.s.Project(b.ctx, p))(b)
@@ -63,7 +63,7 @@ func rows[T any](list []T) []T {
 	return list
 }
 
-// found is must that lets NotFound pass.
+// found is must, but returns the zero value for NotFound.
 func found[T any](v T, err error) func(b bench) T {
 	if isKind(err, anchor.KindNotFound) {
 		err = nil
@@ -71,7 +71,7 @@ func found[T any](v T, err error) func(b bench) T {
 	return must(v, err)
 }
 
-// pages reads a list to its end in pages of limit and gives all keys.
+// pages reads a list to its end in pages of limit and returns all keys.
 func (b bench) pages(limit int, read func(anchor.Page) (keys []string, next string)) (got []string) {
 	b.Helper()
 	page := anchor.Page{Limit: limit}
@@ -97,8 +97,8 @@ func keys[T any](list []T, key func(T) string) (all []string) {
 	return all
 }
 
-// race runs do n times at once and gives how many won; the others must have met
-// a Conflict.
+// race calls do n times at once and returns how many succeeded. The others must have failed
+// with a Conflict.
 func (b bench) race(n int, do func(i int) error) (won int) {
 	b.Helper()
 	errs := make([]error, n)

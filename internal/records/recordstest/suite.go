@@ -9,11 +9,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Open gives a fresh, empty store that is closed when t ends, and reopen, which
-// closes it and opens it again over the same data.
+// Open returns a fresh, empty store that is closed when t ends, and reopen, which closes it and
+// opens it again over the same data.
 type Open func(t *testing.T) (s Store, reopen func() Store)
 
-// Run holds the implementation that open gives to Store's comments.
+// Run checks the implementation that open returns against Store's comments.
 func Run(t *testing.T, open Open) {
 	for _, group := range []struct {
 		name  string
@@ -73,7 +73,7 @@ func (b bench) is(err error, kind anchor.Kind, code string) {
 	}
 }
 
-// same fails the test unless got is want.
+// same fails the test unless got equals want.
 func (b bench) same(got, want any) {
 	b.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -81,7 +81,7 @@ func (b bench) same(got, want any) {
 	}
 }
 
-// must gives v, ending the test when err is one.
+// must returns v, and ends the test when err is not nil.
 func must[T any](v T, err error) func(b bench) T {
 	return func(b bench) T {
 		b.Helper()
@@ -90,7 +90,7 @@ func must[T any](v T, err error) func(b bench) T {
 	}
 }
 
-// project makes a project of a slug of its own.
+// project makes a project with a unique slug.
 func (b bench) project(slug string) anchor.Project {
 	b.Helper()
 	p := anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: slug, ProductionBranch: "main", CreatedAt: now()}
@@ -131,7 +131,7 @@ func release(d anchor.Deployment) anchor.Release {
 	}
 }
 
-// goLive moves the pointer to d from wherever it is.
+// goLive moves the pointer to d from its current position.
 func (b bench) goLive(d anchor.Deployment) anchor.Live {
 	b.Helper()
 	from, err := b.s.Live(b.ctx, d.ProjectID)
