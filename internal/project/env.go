@@ -68,7 +68,7 @@ func checkSet(vars []anchor.EnvVar) error {
 	return nil
 }
 
-// List gives the project's variables by name, their values only if reveal.
+// List returns the project's variables by name, with their values only if reveal.
 func (e *Env) List(ctx context.Context, p anchor.ProjectID, reveal bool) ([]anchor.EnvVar, error) {
 	vars, err := e.Variables.EnvRows(ctx, p)
 	if err != nil {
@@ -86,25 +86,25 @@ func (e *Env) List(ctx context.Context, p anchor.ProjectID, reveal bool) ([]anch
 	return vars, nil
 }
 
-// Remove takes a variable away, or is NotFound. Deployments keep what they were
+// Remove removes a variable, or returns NotFound. Deployments keep the variables that they were
 // deployed with.
 func (e *Env) Remove(ctx context.Context, p anchor.ProjectID, name string) error {
 	return e.Variables.DeleteEnv(ctx, p, name)
 }
 
-// ForBuild gives the variables a build sees.
+// ForBuild returns the variables a build sees.
 func (e *Env) ForBuild(ctx context.Context, p anchor.ProjectID) (map[string]string, error) {
 	return e.of(ctx, p, anchor.EnvBuild)
 }
 
-// ForRun gives the run-time variables that Lock would fix now.
+// ForRun returns the run-time variables that Lock would fix now.
 func (e *Env) ForRun(ctx context.Context, p anchor.ProjectID) (map[string]string, error) {
 	return e.of(ctx, p, anchor.EnvRun)
 }
 
-// Lock fixes the project's run-time variables as the deployment's own and gives
-// them; later calls give the same values, whatever the project's became. NotFound
-// when the deployment is unknown.
+// Lock fixes the project's run-time variables for the deployment and returns them. Later calls
+// return the same values, even when the project's have changed. NotFound when the deployment is
+// unknown.
 func (e *Env) Lock(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (map[string]string, error) {
 	values, err := e.Locked(ctx, d)
 	if !errors.Is(err, anchor.ErrNotFound) {
@@ -124,7 +124,7 @@ func (e *Env) Lock(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentI
 	return e.unlock(d, sealed)
 }
 
-// Locked gives the variables the deployment was locked with, NotFound before.
+// Locked returns the variables the deployment was locked with, NotFound before.
 func (e *Env) Locked(ctx context.Context, d anchor.DeploymentID) (map[string]string, error) {
 	sealed, err := e.Variables.LockedEnv(ctx, d)
 	if err != nil {

@@ -37,8 +37,8 @@ func set(t *testing.T, e *project.Env, p anchor.ProjectID, name, value string, p
 	}
 }
 
-// gives fails the test unless got is want.
-func gives[T any](t *testing.T, want T) func(got T, err error) {
+// returns fails the test unless got equals want.
+func returns[T any](t *testing.T, want T) func(got T, err error) {
 	return func(got T, err error) {
 		t.Helper()
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -55,9 +55,9 @@ func TestValuesAreSealedAndShownWhenAsked(t *testing.T) {
 		t.Errorf("kept: %+v, %v", rows, err)
 	}
 	v := anchor.EnvVar{Name: "API_KEY", For: anchor.EnvRun, UpdatedAt: 7}
-	gives(t, []anchor.EnvVar{v})(e.List(t.Context(), p, false))
+	returns(t, []anchor.EnvVar{v})(e.List(t.Context(), p, false))
 	v.Value = "s3cret"
-	gives(t, []anchor.EnvVar{v})(e.List(t.Context(), p, true))
+	returns(t, []anchor.EnvVar{v})(e.List(t.Context(), p, true))
 }
 
 func TestValuesGoToTheirPhase(t *testing.T) {
@@ -65,8 +65,8 @@ func TestValuesGoToTheirPhase(t *testing.T) {
 	set(t, e, p, "B", "build", anchor.EnvBuild)
 	set(t, e, p, "R", "run", anchor.EnvRun)
 	set(t, e, p, "X", "both", anchor.EnvBoth)
-	gives(t, map[string]string{"B": "build", "X": "both"})(e.ForBuild(t.Context(), p))
-	gives(t, map[string]string{"R": "run", "X": "both"})(e.Lock(t.Context(), p, d))
+	returns(t, map[string]string{"B": "build", "X": "both"})(e.ForBuild(t.Context(), p))
+	returns(t, map[string]string{"R": "run", "X": "both"})(e.Lock(t.Context(), p, d))
 }
 
 func TestALockedEnvironmentStays(t *testing.T) {
@@ -77,23 +77,23 @@ func TestALockedEnvironmentStays(t *testing.T) {
 	if anchor.KindOf(err) != anchor.KindNotFound {
 		t.Errorf("before: %v", err)
 	}
-	gives(t, old)(e.Lock(t.Context(), p, d))
+	returns(t, old)(e.Lock(t.Context(), p, d))
 	set(t, e, p, "A", "new", anchor.EnvRun)
 	set(t, e, p, "B", "new", anchor.EnvRun)
-	gives(t, old)(e.Lock(t.Context(), p, d))
+	returns(t, old)(e.Lock(t.Context(), p, d))
 	if err := e.Remove(t.Context(), p, "A"); err != nil {
 		t.Fatal(err)
 	}
-	gives(t, old)(e.Locked(t.Context(), d))
+	returns(t, old)(e.Locked(t.Context(), d))
 	_, err = e.Lock(t.Context(), p, "unknown")
 	fails(t, err, anchor.KindNotFound, "unknown_deployment")
 }
 
 func TestAnEmptyEnvironmentIsLockedToo(t *testing.T) {
 	e, _, p, d := environment(t)
-	gives(t, map[string]string{})(e.Lock(t.Context(), p, d))
+	returns(t, map[string]string{})(e.Lock(t.Context(), p, d))
 	set(t, e, p, "A", "new", anchor.EnvRun)
-	gives(t, map[string]string{})(e.Lock(t.Context(), p, d))
+	returns(t, map[string]string{})(e.Lock(t.Context(), p, d))
 }
 
 func TestSealedValuesCannotBeSwapped(t *testing.T) {
@@ -110,7 +110,7 @@ func TestSealedValuesCannotBeSwapped(t *testing.T) {
 	if got, err := e.List(t.Context(), p, true); err == nil {
 		t.Errorf("the value of A opens as B's: %+v", got)
 	}
-	gives(t, 2)(count(e.List(t.Context(), p, false)))
+	returns(t, 2)(count(e.List(t.Context(), p, false)))
 }
 
 func count(vars []anchor.EnvVar, err error) (int, error) { return len(vars), err }
@@ -130,7 +130,7 @@ func TestSetRefusesAllForOne(t *testing.T) {
 		many = append(many, anchor.EnvVar{Name: fmt.Sprintf("V%d", i), For: anchor.EnvRun})
 	}
 	fails(t, e.Set(t.Context(), p, many), anchor.KindTooLarge, "too_many_env")
-	gives(t, 0)(count(e.List(t.Context(), p, false)))
+	returns(t, 0)(count(e.List(t.Context(), p, false)))
 	fails(t, e.Set(t.Context(), "unknown", []anchor.EnvVar{good}), anchor.KindNotFound, "unknown_project")
 	fails(t, e.Remove(t.Context(), p, "GOOD"), anchor.KindNotFound, "unknown_env")
 }

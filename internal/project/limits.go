@@ -15,8 +15,9 @@ func (s *Service) Limits(ctx context.Context, idOrSlug string) (anchor.ProjectLi
 	return s.limitsOf(p), nil
 }
 
-// SetLimits replaces the limits of the project of an id or slug and puts them in force at once. It refuses limits out
-// of range and a platform that has none of its own (Invalid) before anything changes.
+// SetLimits replaces the limits of the project of an id or slug and enforces them at once.
+// Before anything changes it refuses limits out of range, and a platform without limits per
+// project (Invalid).
 func (s *Service) SetLimits(ctx context.Context, idOrSlug string, l anchor.Limits) (anchor.ProjectLimits, error) {
 	if err := anchor.CheckLimits(l); err != nil {
 		return anchor.ProjectLimits{}, err
@@ -32,7 +33,7 @@ func (s *Service) SetLimits(ctx context.Context, idOrSlug string, l anchor.Limit
 		return anchor.ProjectLimits{}, err
 	}
 	p.Limits = l
-	// The records have the limits, so they are put in force when the caller has gone, too.
+	// The records have the limits, so they are enforced even when the caller has gone.
 	if err := s.Limiter.Limit(context.WithoutCancel(ctx), p.ID); err != nil {
 		return anchor.ProjectLimits{}, anchor.Failed("limits_not_enforced", "the limits of %s are stored but could not be put in force", p.Slug).
 			Hintf("Set them again; anchor doctor shows what the server can enforce.").Because(err)

@@ -9,7 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records/memory"
 )
 
-// limiter remembers the limits that the records had when it was asked.
+// limiter remembers the limits that the records had at each call.
 type limiter struct {
 	store *memory.Store
 	seen  []anchor.Limits
@@ -38,15 +38,15 @@ func TestLimitsAreStoredBeforeTheyAreInForce(t *testing.T) {
 	want := anchor.ProjectLimits{
 		Limits: anchor.Limits{MemoryBytes: 64 << 20, CPUMillis: 50, Processes: 64}, Enforced: l.Enforcement(), Usage: l.LimitUsage(p.ID),
 	}
-	gives(t, want)(s.SetLimits(t.Context(), "shop", want.Limits))
-	gives(t, want)(s.Limits(t.Context(), string(p.ID)))
-	gives(t, []anchor.Limits{want.Limits})(l.seen, nil)
+	returns(t, want)(s.SetLimits(t.Context(), "shop", want.Limits))
+	returns(t, want)(s.Limits(t.Context(), string(p.ID)))
+	returns(t, []anchor.Limits{want.Limits})(l.seen, nil)
 
 	l.err = errors.New("the kernel refuses")
 	_, err := s.SetLimits(t.Context(), "shop", anchor.Limits{})
 	fails(t, err, anchor.KindFailed, "limits_not_enforced")
 	want.Limits = anchor.Limits{}
-	gives(t, want)(s.Limits(t.Context(), "shop"))
+	returns(t, want)(s.Limits(t.Context(), "shop"))
 	_, err = s.SetLimits(t.Context(), "unknown", anchor.Limits{})
 	fails(t, err, anchor.KindNotFound, "unknown_project")
 }

@@ -13,7 +13,7 @@ type Records interface {
 	// CreateProject inserts p, durable on return: a Conflict "slug_taken" when the
 	// slug is another's.
 	CreateProject(ctx context.Context, p anchor.Project) error
-	// Project and ProjectBySlug give one or ErrNotFound.
+	// Project and ProjectBySlug return one project or ErrNotFound.
 	Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error)
 	ProjectBySlug(ctx context.Context, slug string) (anchor.Project, error)
 	// Projects lists all, newest first.
@@ -27,8 +27,8 @@ type Records interface {
 
 // Remover removes what a platform keeps of a project: traffic, processes, files.
 type Remover interface {
-	// RemoveProject is idempotent; what is not there is removed. It is KindBusy while the
-	// platform takes its time, and the next call continues.
+	// RemoveProject is idempotent, and succeeds for a project that the platform does not have.
+	// The error is KindBusy while the platform still works on it; the next call continues.
 	RemoveProject(ctx context.Context, p anchor.ProjectID) error
 }
 
@@ -43,9 +43,9 @@ type Deployments interface {
 
 // Limiter enforces limits where the platform can.
 type Limiter interface {
-	// Limit puts the limits that the records have of the project in force, for what runs of it as well.
+	// Limit enforces the project's limits as the records have them, on running processes too.
 	Limit(ctx context.Context, p anchor.ProjectID) error
-	// Enforcement says what is enforced, and LimitUsage what the project takes.
+	// Enforcement returns what is enforced, and LimitUsage what the project uses.
 	Enforcement() anchor.Enforcement
 	LimitUsage(p anchor.ProjectID) anchor.LimitUsage
 }
@@ -55,14 +55,14 @@ type Variables interface {
 	// PutEnv sets all of vars (at most 100) or none, durable on return; ErrNotFound
 	// when the project is unknown. Idempotent.
 	PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error
-	// EnvRows gives the project's, by name.
+	// EnvRows returns the project's variables, by name.
 	EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVar, error)
 	// DeleteEnv removes one, durable on return, or is ErrNotFound.
 	DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) error
-	// LockEnv stores sealed for the deployment unless there is one and gives what
-	// is stored; durable on return. ErrNotFound when the deployment is unknown.
+	// LockEnv stores sealed for the deployment unless there is one and returns what is stored;
+	// durable on return. ErrNotFound when the deployment is unknown.
 	LockEnv(ctx context.Context, d anchor.DeploymentID, sealed []byte) ([]byte, error)
-	// LockedEnv gives what LockEnv stored, ErrNotFound before.
+	// LockedEnv returns what LockEnv stored, ErrNotFound before.
 	LockedEnv(ctx context.Context, d anchor.DeploymentID) ([]byte, error)
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records/memory"
 )
 
-// platform remembers what it was told to remove.
+// platform records what it was called to remove.
 type platform struct {
 	removed []anchor.ProjectID
 	err     error

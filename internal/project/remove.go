@@ -8,11 +8,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// FinishRemoval removes all that a retired project has: it cancels its deployments, and
-// while none is processed it removes what the platform keeps of it, and its records last.
-// Each step is idempotent, so that a call after an error or a crash continues. It is
-// KindBusy while a deployment is processed or the platform takes its time. A project that
-// is not retired, or not there, stays as it is: removed is false.
+// FinishRemoval removes everything that a retired project has. It cancels the deployments;
+// while none is processed it removes what the platform keeps, and the records last. Each step
+// is idempotent, so that a call after an error or a crash continues. The error is KindBusy
+// while a deployment is processed or the platform still works on the removal. A project that is
+// not retired or does not exist stays as it is: removed is false.
 func (s *Service) FinishRemoval(ctx context.Context, id anchor.ProjectID) (removed bool, err error) {
 	p, err := s.Records.Project(ctx, id)
 	if errors.Is(err, anchor.ErrNotFound) || err == nil && !p.Removing {

@@ -12,8 +12,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records/memory"
 )
 
-// removal is what a removal works with. Each step is recorded, and the one that fault names
-// fails, before it takes effect or after.
+// removal is the ports of a removal. It records each step, and the step that fault names fails,
+// before it takes effect or after.
 type removal struct {
 	*memory.Store
 	steps []string

@@ -60,8 +60,7 @@ func (s *Service) Create(ctx context.Context, slug, productionBranch string) (an
 	return p, nil
 }
 
-// checkSlug also refuses a slug of the form of an id, because every project is
-// asked for by either.
+// checkSlug also refuses a slug of the form of an id, because projects are looked up by either.
 func checkSlug(slug string) error {
 	if anchor.ValidID(slug) {
 		return anchor.Invalid("bad_slug", "%q has the form of an id and cannot be the slug of a project", slug).
@@ -80,7 +79,7 @@ func checkBranch(branch string) error {
 
 func notInBranch(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
-// Get gives the project of an id or slug, or NotFound.
+// Get returns the project of an id or slug, or NotFound.
 func (s *Service) Get(ctx context.Context, idOrSlug string) (anchor.Project, error) {
 	if anchor.ValidID(idOrSlug) {
 		return s.Records.Project(ctx, anchor.ProjectID(idOrSlug))
@@ -88,14 +87,14 @@ func (s *Service) Get(ctx context.Context, idOrSlug string) (anchor.Project, err
 	return s.Records.ProjectBySlug(ctx, idOrSlug)
 }
 
-// List gives a page of all projects, newest first.
+// List returns a page of all projects, newest first.
 func (s *Service) List(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error) {
 	return s.Records.Projects(ctx, page)
 }
 
-// Delete removes a project: its records, in one step, and then what the platform
-// keeps of it. It refuses nothing but an unknown one: NotFound. When the second
-// half fails, Delete by the id tries that half again.
+// Delete removes a project: its records, in one step, and then what the platform keeps of it.
+// It refuses only an unknown project: NotFound. When the second part fails, Delete by the id
+// retries that part.
 func (s *Service) Delete(ctx context.Context, idOrSlug string) error {
 	id, err := s.deleteRecords(ctx, idOrSlug)
 	if id == "" {
@@ -107,8 +106,8 @@ func (s *Service) Delete(ctx context.Context, idOrSlug string) error {
 	return err
 }
 
-// deleteRecords gives the id of which no records are left, "" when there is none
-// to tell.
+// deleteRecords deletes the records and returns the id of the project, which has none left. The
+// id is "" when it is unknown or the records are still there.
 func (s *Service) deleteRecords(ctx context.Context, idOrSlug string) (anchor.ProjectID, error) {
 	p, err := s.Get(ctx, idOrSlug)
 	if err == nil {
@@ -122,7 +121,7 @@ func (s *Service) deleteRecords(ctx context.Context, idOrSlug string) (anchor.Pr
 	return p.ID, err
 }
 
-// remove goes on when the caller has gone: the records are no more.
+// remove continues when the caller has gone: the records are deleted already.
 func (s *Service) remove(ctx context.Context, p anchor.ProjectID) error {
 	if err := s.Remover.RemoveProject(context.WithoutCancel(ctx), p); err != nil {
 		return anchor.Failed("remove_failed", "project %s is deleted, but some of its data could not be removed", p).

@@ -22,7 +22,7 @@ type Box struct {
 	aead cipher.AEAD
 }
 
-// New gives the Box of a key of 32 bytes.
+// New returns the Box of a key of 32 bytes.
 func New(key []byte) (*Box, error) {
 	if len(key) != keySize {
 		return nil, anchor.Failed("key_damaged", "the key has %d bytes, not %d", len(key), keySize).

@@ -15,9 +15,9 @@ import (
 
 const keySize = 32
 
-// Open gives the Box of the key in the file at path. A file that is not there is
-// made, mode 0600 and durable before it is used; of two who make it at once, both
-// get the one key. It refuses a file that others may read, and one that holds no key.
+// Open returns the Box of the key in the file at path. It creates a missing file with mode
+// 0600, durable before the key is used; two processes that create it at once get the same key.
+// It refuses a file that others may read, and one without a key.
 func Open(path string) (*Box, error) {
 	key, err := readKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -57,8 +57,8 @@ func readKey(path string) ([]byte, error) {
 	return key, nil
 }
 
-// makeKey writes a whole file beside path and links it there: the name never
-// leads to half a key, and link(2) never replaces one.
+// makeKey writes a whole file beside path and links it there: the name never leads to a partial
+// key, and link(2) never replaces an existing one.
 func makeKey(path string) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, ".key-*") // mode 0600

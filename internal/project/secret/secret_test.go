@@ -80,7 +80,7 @@ func TestKeyFile(t *testing.T) {
 			refused(t, path, "key_exposed")
 		}
 	})
-	t.Run("is never made anew", func(t *testing.T) {
+	t.Run("is never replaced", func(t *testing.T) {
 		for _, content := range []string{"", "short", strings.Repeat("x", 33)} {
 			path := filepath.Join(t.TempDir(), "key")
 			if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
