@@ -18,8 +18,8 @@ type Pointer interface {
 	// one before. ErrNotFound when the project is unknown.
 	Accept(ctx context.Context, p anchor.ProjectID) (order int64, err error)
 
-	// Move is the one compare-and-swap that everything hangs on. In one
-	// transaction, durable on return, it
+	// Move is the one compare-and-swap that every release depends on. In one transaction,
+	// durable on return, it
 	//   - moves the pointer of to.ProjectID to to, if its revision still is
 	//     from.Revision (0 before the first release), else ErrConflict;
 	//   - appends to with its new revision to the releases, under to.Order, the
@@ -27,35 +27,34 @@ type Pointer interface {
 	//   - writes record when it is not nil: inserts it (a rollback's), or moves
 	//     the stored one from deploying to record.Status (a deploy's), else
 	//     ErrConflict.
-	// After an error nothing of it happened, or (a lost answer) all of it.
+	// After an error none of it happened, or (a lost answer) all of it.
 	Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error)
 }
 
-// Traffic makes requests follow the pointer. Its methods are safe for concurrent use, also
-// for one project: of two switches the one to the later revision holds.
+// Traffic makes requests follow the pointer. Its methods are safe for concurrent use, also for
+// one project: of two switches, the one to the later revision holds.
 type Traffic interface {
-	// Prepare does all that can be done before the pointer moves to the deployment that
-	// target returns: it reads what Commit needs and starts functions, so that Commit is
-	// short and meets warm functions. It calls target once, beside what it can read of the
-	// project without it, and returns an error of target unchanged. Live traffic stays as it
-	// is, whether the Switch is committed or dropped.
+	// Prepare does everything that can be done before the pointer moves to the deployment that
+	// target returns: it reads what Commit needs and starts functions, so that Commit is short
+	// and finds warm functions. It calls target once, while it reads what it can of the project
+	// without it, and returns an error of target unchanged. Live traffic stays as it is,
+	// whether the Switch is committed or dropped.
 	//
-	// When ctx ends before the functions have started, Prepare returns ctx's error, or a
-	// Switch if it has read what Commit needs.
+	// When ctx ends before the functions have started, Prepare returns ctx's error, or a Switch
+	// if it has read what Commit needs.
 	Prepare(ctx context.Context, p anchor.ProjectID, target func(context.Context) (anchor.Deployment, error)) (Switch, error)
 
-	// Follow sends production traffic to live without a Switch, and reads what it needs
-	// itself. It is idempotent and never goes back to an older revision.
+	// Follow sends production traffic to live without a Switch, and reads what it needs. It is
+	// idempotent and never moves traffic to an older revision.
 	Follow(ctx context.Context, live anchor.Live) error
 }
 
 // Switch is a prepared change of a project's production traffic. It holds what Prepare read,
 // so that any number of them may be prepared at a time.
 type Switch interface {
-	// Commit sends production traffic to live: to the deployment that Prepare was called
-	// for, at a revision that the pointer reached after Prepare returned. It is idempotent
-	// and never goes back to an older revision. What others changed since Prepare it reads
-	// again.
+	// Commit sends production traffic to live: to the deployment that Prepare was called for,
+	// at a revision that the pointer reached after Prepare returned. It is idempotent and never
+	// moves traffic to an older revision. It reads again what others changed since Prepare.
 	Commit(ctx context.Context, live anchor.Live) error
 }
 

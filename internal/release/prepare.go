@@ -10,10 +10,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// warmUp bounds how long a promote or rollback waits for its target's functions.
-// The target answered its probe when it was deployed, so past this bound the
-// switch goes ahead and requests wait for the rest of the cold start instead of
-// the caller: a rollback is asked for when live is broken.
+// warmUp bounds how long a promote or rollback waits for its target's functions. The target
+// answered its probe when it was deployed, so the switch happens after this bound anyway, and
+// requests instead of the caller wait for the rest of the cold start: a rollback is needed when
+// live is broken.
 const warmUp = 700 * time.Millisecond
 
 // prepared is what a promote or rollback knows before the pointer moves.
@@ -24,9 +24,9 @@ type prepared struct {
 	traffic Switch
 }
 
-// prepare reads the target while Traffic reads what it can without it, then accepts the
-// request and reads the pointer while the target's functions start: where the records are
-// a network away, a rollback cannot spare the time to do one after the other.
+// prepare reads the target while Traffic reads what it can without it. Then it accepts the
+// request and reads the pointer while the target's functions start. Where the records are a
+// network away, a rollback has no time to do these one after the other.
 func (s *Service) prepare(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (prepared, error) {
 	var ready prepared
 	all, bound := errgroup.WithContext(ctx)
@@ -52,14 +52,14 @@ func (s *Service) prepare(ctx context.Context, p anchor.ProjectID, id anchor.Dep
 	return ready, all.Wait()
 }
 
-// prepareTraffic returns the switch to the target that find returns. From the moment the
-// target is known it waits warmUp at most; past that the Switch is Traffic's Follow.
+// prepareTraffic returns the switch to the target that find returns. Once the target is known
+// it waits for warmUp at most; after that it returns a Switch that calls Follow.
 func (s *Service) prepareTraffic(ctx context.Context, p anchor.ProjectID, find func() (anchor.Deployment, error)) (Switch, error) {
 	bounded, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	var target anchor.Deployment
 	next, err := s.Traffic.Prepare(bounded, p, func(context.Context) (found anchor.Deployment, err error) {
-		// The bound on the start of the functions is none on the read of the target.
+		// The bound on the start of the functions does not bound the read of the target.
 		if found, err = find(); err == nil {
 			target = found
 			time.AfterFunc(warmUp, func() { end(context.DeadlineExceeded) })
@@ -77,7 +77,7 @@ func (s *Service) prepareTraffic(ctx context.Context, p anchor.ProjectID, find f
 	return nil, switchFailed(target.ID, err)
 }
 
-// cutOff reports whether err is that of a context that ended.
+// cutOff reports whether err is the error of a context that ended.
 func cutOff(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

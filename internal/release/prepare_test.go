@@ -14,7 +14,7 @@ import (
 // target is what release passes to Prepare.
 type target = func(context.Context) (anchor.Deployment, error)
 
-// preparing is a Traffic with a Prepare of the test's.
+// preparing is a Traffic whose Prepare is the test's.
 type preparing struct {
 	*platformtest.Memory
 	prepare func(context.Context, anchor.ProjectID, target) (release.Switch, error)
@@ -46,8 +46,8 @@ func (r *recordsAndPointer) Accept(ctx context.Context, p anchor.ProjectID) (int
 	return r.Pointer.Accept(ctx, p)
 }
 
-// TestService_Rollback_ReadsAtOnce: the target is read while Prepare is at work, and the
-// pointer and the request's order while Prepare still is. Each waits for the others here.
+// TestService_Rollback_ReadsAtOnce: the target is read while Prepare runs, and so are the
+// pointer and the request's order. Each waits for the others here.
 func TestService_Rollback_ReadsAtOnce(t *testing.T) {
 	s := newStand(t)
 	first := s.deployed(t)
@@ -80,7 +80,7 @@ func TestService_Rollback_ReadsAtOnce(t *testing.T) {
 	s.wantLive(t, first.ID)
 }
 
-// TestService_Rollback_CommitsWhatWasPrepared and does not follow by itself.
+// TestService_Rollback_CommitsWhatWasPrepared: the rollback does not call Follow.
 func TestService_Rollback_CommitsWhatWasPrepared(t *testing.T) {
 	s := newStand(t)
 	first := s.deployed(t)
@@ -94,8 +94,8 @@ func TestService_Rollback_CommitsWhatWasPrepared(t *testing.T) {
 	}
 }
 
-// TestService_Rollback_PrepareHangs: the rollback goes ahead by Follow, unless it is
-// refused: then it does not wait.
+// TestService_Rollback_PrepareHangs: the rollback continues with Follow. A rollback that is
+// refused does not wait.
 func TestService_Rollback_PrepareHangs(t *testing.T) {
 	s := newStand(t)
 	first := s.deployed(t)
@@ -141,7 +141,7 @@ func TestService_Rollback_CallerLeavesPrepare(t *testing.T) {
 	s.wantLive(t, second.ID)
 }
 
-// TestService_Rollback_FailsLate: an error that comes when the time is up is still one.
+// TestService_Rollback_FailsLate: an error after the deadline is still returned.
 func TestService_Rollback_FailsLate(t *testing.T) {
 	s := newStand(t)
 	first, second := s.deployed(t), s.deployed(t)

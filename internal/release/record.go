@@ -8,8 +8,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// newRelease describes the move from the pointer to the deployment that shall
-// serve; named is the record that tells of it.
+// newRelease describes the move from the pointer to the deployment serving; named is the record
+// that describes the move.
 func newRelease(kind anchor.ReleaseKind, from anchor.Live, serving anchor.Deployment, named anchor.DeploymentID) anchor.Release {
 	return anchor.Release{
 		ID:         anchor.ReleaseID(anchor.NewID()),
@@ -23,8 +23,8 @@ func newRelease(kind anchor.ReleaseKind, from anchor.Live, serving anchor.Deploy
 	}
 }
 
-// rollbackRecord is the new deployment that a rollback writes: the target's
-// commit, branch and versions under a version label of its own (SPEC, Rolling back).
+// rollbackRecord returns the new deployment that a rollback writes: the target's commit, branch
+// and versions under a new version label (SPEC, Rolling back).
 func rollbackRecord(target anchor.Deployment, from anchor.Live) *anchor.Deployment {
 	now := time.Now().UnixMilli()
 	rec := target
@@ -50,8 +50,8 @@ func supersededBy(live anchor.Live, late anchor.DeploymentID) error {
 		Hintf("To make this one live instead, run `anchor promote %s`.", late)
 }
 
-// switchFailed tells of a switch that went wrong and left live as it was. Errors
-// the user can mend keep their own kind.
+// switchFailed reports a switch that failed and left live as it was. Errors that the user can
+// fix keep their kind.
 func switchFailed(target anchor.DeploymentID, err error) error {
 	if e := (*anchor.Error)(nil); errors.As(err, &e) && e.Kind != anchor.KindFailed {
 		return err
@@ -60,8 +60,7 @@ func switchFailed(target anchor.DeploymentID, err error) error {
 		Hintf("Check the server with `anchor doctor` and the app's log with `anchor logs`.").Because(err)
 }
 
-// switchUnknown tells of a move whose answer was lost, while the records cannot be
-// read either.
+// switchUnknown reports a move whose answer was lost, while the records cannot be read either.
 func switchUnknown(target anchor.DeploymentID, err error) error {
 	return anchor.Failed("switch_unknown", "the records did not confirm whether deployment %s is live", target).
 		Hintf("Check the server with `anchor doctor`, then repeat the request.").Because(err)

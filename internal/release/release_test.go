@@ -27,7 +27,7 @@ func TestRollbackToTheOneBefore(t *testing.T) {
 	}
 }
 
-// TestRollbackOfARollbacksRecord goes to what that rollback had made live.
+// TestRollbackOfARollbacksRecord targets the deployment that the rollback had made live.
 func TestRollbackOfARollbacksRecord(t *testing.T) {
 	s := newStand(t)
 	first := s.deployed(t)
@@ -90,7 +90,7 @@ func TestRefusedTargets(t *testing.T) {
 	s.wantLive(t, live.ID)
 }
 
-// TestMoveFails takes the swap's answer away before and after it took effect.
+// TestMoveFails loses the swap's answer, before and after it took effect.
 func TestMoveFails(t *testing.T) {
 	for _, apply := range []bool{false, true} {
 		t.Run("rollback "+name(apply), func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestMoveFails(t *testing.T) {
 	}
 }
 
-// TestNobodyKnows loses the swap's answer and the look after it.
+// TestNobodyKnows loses the swap's answer and fails the read after it.
 func TestNobodyKnows(t *testing.T) {
 	s := newStand(t)
 	first := s.deployed(t)
@@ -221,7 +221,7 @@ func TestCallerThatLeftBefore(t *testing.T) {
 	s.wantLive(t, second.ID)
 }
 
-// TestManyAtOnce lets releases of one project race; -race watches.
+// TestManyAtOnce runs releases of one project at once, for -race.
 func TestManyAtOnce(t *testing.T) {
 	s := newStand(t)
 	ids := []anchor.DeploymentID{s.deployed(t).ID, s.deployed(t).ID, s.deployed(t).ID}
@@ -254,7 +254,7 @@ func TestManyAtOnce(t *testing.T) {
 	s.wantLive(t, releases.Items[0].Deployment)
 }
 
-// TestAClockThatWasSetBack makes a deployment live whose id is of before the live one's.
+// TestAClockThatWasSetBack releases a deployment whose id is older than the live one's.
 func TestAClockThatWasSetBack(t *testing.T) {
 	s := newStand(t)
 	early := anchor.DeploymentID(anchor.NewID())

@@ -10,26 +10,26 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Remover takes away what a deployment has on the platform: files, functions,
-// cache. Of one that KeepsAssets its hashed files stay; it has to be removed again when
-// that is over. It waits for the requests in flight, and it is idempotent. The end of
-// ctx ends the waiting, not the removal.
+// Remover removes what a deployment has on the platform: files, functions, cache. A deployment
+// that KeepsAssets keeps its hashed files, and has to be removed again once that is over.
+// Remover waits for the requests in flight, and it is idempotent. The end of ctx ends the
+// waiting, not the removal.
 type Remover interface {
 	Remove(ctx context.Context, d anchor.Deployment) error
 }
 
 // Shelf is what retention reads and marks.
 type Shelf interface {
-	// Kept gives the project's deployed ones that are not pruned, newest first;
-	// records of rollbacks are not among them.
+	// Kept returns the project's deployed deployments that are not pruned, newest first,
+	// without records of rollbacks.
 	Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error)
 	// UpdateDeployment is deploy.Records.UpdateDeployment.
 	UpdateDeployment(ctx context.Context, d anchor.Deployment, from anchor.Status) error
 }
 
-// Retention removes old deployments. Those that were ever live and the others, the
-// previews, are counted apart: of each the newest stay, and always the live one and the
-// one live before it.
+// Retention removes old deployments. Those that were ever live and the others, the previews,
+// are counted separately. The newest of each stay, and always the live one and the one live
+// before it.
 type Retention struct {
 	Service  *Service
 	Shelf    Shelf
@@ -40,9 +40,9 @@ type Retention struct {
 	Now      func() time.Time
 }
 
-// Prune applies the rule to one project and gives the ids it removed. A removal
-// that fails does not keep the others; its files and those that a crash between mark
-// and removal leaves are for the next sweep.
+// Prune applies the rule to one project and returns the ids it removed. A failed removal does
+// not stop the others. The next sweep removes its files, and those that a crash between mark
+// and removal leaves.
 func (r Retention) Prune(ctx context.Context, p anchor.ProjectID) ([]anchor.DeploymentID, error) {
 	old, err := r.mark(ctx, p)
 	var removed []anchor.DeploymentID
@@ -56,8 +56,8 @@ func (r Retention) Prune(ctx context.Context, p anchor.ProjectID) ([]anchor.Depl
 	return removed, err
 }
 
-// mark decides under the project's lock, so that no rollback goes to a
-// deployment that is about to be removed.
+// mark decides under the project's lock, so that no rollback targets a deployment that is about
+// to be removed.
 func (r Retention) mark(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error) {
 	defer r.Service.projects.Lock(p)()
 	kept, err := r.Shelf.Kept(ctx, p)
@@ -99,8 +99,8 @@ func (r Retention) now() time.Time {
 	return r.Now()
 }
 
-// livesOf returns which of the kept deployments have been live and until when, now for
-// the one that is. It reads the releases back to the oldest of them.
+// livesOf returns which of the kept deployments were live and until when; for the live one,
+// that is now. It reads the releases back to the oldest kept deployment.
 func (r Retention) livesOf(ctx context.Context, p anchor.ProjectID, kept []anchor.Deployment) (map[anchor.DeploymentID]time.Time, error) {
 	lives := map[anchor.DeploymentID]time.Time{}
 	if len(kept) == 0 {

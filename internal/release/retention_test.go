@@ -59,7 +59,7 @@ func TestRetention(t *testing.T) {
 					t.Errorf("deployment %d: pruned %v, want %v", i+1, gone, !kept)
 				}
 				if slices.Contains(removed, id) == kept {
-					t.Errorf("deployment %d is told as removed: %v", i+1, kept)
+					t.Errorf("deployment %d is reported as removed: %v", i+1, kept)
 				}
 			}
 			again, err := s.retention(c.keep).Prune(t.Context(), s.project)
@@ -102,7 +102,7 @@ func TestPruneGoesOnPastARemovalThatFails(t *testing.T) {
 	}
 }
 
-// TestPruneFails keeps who is needed whatever the records answer.
+// TestPruneFails keeps the needed deployments whatever the records return.
 func TestPruneFails(t *testing.T) {
 	for _, op := range []string{"Kept", "Live", "LastLive", "UpdateDeployment"} {
 		for _, apply := range []bool{false, true} {
@@ -112,7 +112,7 @@ func TestPruneFails(t *testing.T) {
 				before, live := s.deployed(t), s.deployed(t)
 				s.failOnce(map[string]bool{op: apply})
 				if _, err := s.retention(1).Prune(t.Context(), s.project); err == nil {
-					t.Error("it told no error")
+					t.Error("it returned no error")
 				}
 				for _, d := range []anchor.Deployment{before, live} {
 					if s.get(t, d.ID).PrunedAt != 0 {

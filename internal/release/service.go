@@ -18,7 +18,7 @@ type Result struct {
 	Took            time.Duration     // from the call to traffic moved
 }
 
-// Ports are what the use-case works with.
+// Ports are the dependencies of the use-case.
 type Ports struct {
 	Pointer Pointer
 	Traffic Traffic
@@ -35,8 +35,8 @@ type Service struct {
 	Ports
 	Options
 
-	// Keeps the releases and the pruning of one project apart. Those of other processes it
-	// cannot: the pointer's revision makes them harmless.
+	// Serializes the releases and the pruning of one project. It does not cover other
+	// processes: the pointer's revision makes those harmless.
 	projects keylock.Locks[anchor.ProjectID]
 }
 
@@ -48,10 +48,10 @@ func New(p Ports, o Options) *Service {
 	return &Service{Ports: p, Options: o}
 }
 
-// GoLive makes record, a deployment that has passed its probe, live and writes it
-// as deployed in the same transaction. It fails with Superseded when a newer
-// request has moved the pointer. With an error and a pointer it is live, but
-// traffic does not follow yet.
+// GoLive makes record, a deployment that has passed its probe, live and writes it as deployed
+// in the same transaction. It fails with Superseded when a newer request has moved the pointer.
+// When it returns an error and a pointer, the deployment is live but traffic does not follow
+// yet.
 func (s *Service) GoLive(ctx context.Context, record anchor.Deployment) (anchor.Live, error) {
 	defer s.projects.Lock(record.ProjectID)()
 	live, err := s.goLive(ctx, record)
@@ -82,7 +82,7 @@ func (s *Service) goLive(ctx context.Context, record anchor.Deployment) (anchor.
 		if unread != nil || now.Revision == from.Revision {
 			return anchor.Live{}, err
 		}
-		// Another process released first; which of the two was asked for later decides.
+		// Another process released first; the order of the two requests decides.
 	}
 }
 
@@ -104,8 +104,8 @@ func (s *Service) Promote(ctx context.Context, p anchor.ProjectID, id anchor.Dep
 	})
 }
 
-// Rollback makes the target live and writes a new deployment record that tells of
-// it. An empty target means the deployment that was live before this one.
+// Rollback makes the target live and writes a new deployment record that describes the
+// rollback. An empty target means the deployment that was live before the current one.
 func (s *Service) Rollback(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (Result, error) {
 	if id == "" {
 		previous, err := s.previousLive(ctx, p)
@@ -117,7 +117,7 @@ func (s *Service) Rollback(ctx context.Context, p anchor.ProjectID, id anchor.De
 	return s.switchTo(ctx, p, id, anchor.ReleaseRollback, rollbackRecord)
 }
 
-// switchTo is what promote and rollback share; record returns the record to insert.
+// switchTo is the common part of promote and rollback; record returns the record to insert.
 func (s *Service) switchTo(
 	ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, kind anchor.ReleaseKind,
 	record func(target anchor.Deployment, from anchor.Live) *anchor.Deployment,
@@ -133,7 +133,7 @@ func (s *Service) switchTo(
 	if rec != nil {
 		named = *rec
 	}
-	// From here on a caller that goes away must not leave pointer and traffic apart.
+	// From here on the end of the caller must not separate pointer and traffic.
 	ctx = context.WithoutCancel(ctx)
 	to := newRelease(kind, ready.from, ready.target, named.ID)
 	to.Order = ready.order
@@ -173,7 +173,7 @@ func (s *Service) target(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 	return d, nil
 }
 
-// sourceOf names what a deployment was made of; one made outside of Git has no commit.
+// sourceOf describes what a deployment was made of; one made outside of Git has no commit.
 func sourceOf(d anchor.Deployment) string {
 	if d.CommitSha == "" {
 		return "its build"
@@ -193,8 +193,8 @@ func (s *Service) current(ctx context.Context, p anchor.ProjectID) (anchor.Live,
 	return live, nil
 }
 
-// move does the compare-and-swap. When its answer is lost it looks whether the
-// move took effect, as nothing else tells.
+// move does the compare-and-swap. When its answer is lost, it reads the pointer to find out
+// whether the move took effect.
 func (s *Service) move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error) {
 	live, err := s.Pointer.Move(ctx, from, to, record)
 	if err == nil {
@@ -233,7 +233,7 @@ func (s *Service) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, er
 	return live, err
 }
 
-// List gives the releases of a project, newest first.
+// List returns the releases of a project, newest first.
 func (s *Service) List(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error) {
 	return s.Records.Releases(ctx, p, page)
 }
