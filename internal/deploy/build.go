@@ -18,27 +18,27 @@ import (
 
 // Builder makes artifacts of commits, elsewhere.
 type Builder interface {
-	// Build starts the build of d and does not wait for it. Called again for the same
-	// d within minutes it starts nothing. An error that is no *anchor.Error leaves
-	// open whether the build runs.
+	// Build starts the build of d and does not wait for it. Called again for the same d within
+	// minutes it starts nothing. After an error that is not an *anchor.Error the build may or
+	// may not run.
 	Build(ctx context.Context, p anchor.Project, d anchor.Deployment, s Source) error
-	// AccessHint says in one sentence how to let builds clone a private repository.
+	// AccessHint explains in one sentence how to let builds clone a private repository.
 	AccessHint() string
 }
 
-// The environment variables that tell a build whose artifact it makes.
+// The environment variables that identify the deployment to its build.
 const (
 	DeploymentVariable = "ANCHOR_DEPLOYMENT_ID"
 	ProjectVariable    = "ANCHOR_PROJECT_ID"
 )
 
-// Source says what to build.
+// Source is what to build.
 type Source struct {
 	Repository string // an https URL without credentials
 	Version    string // a commit, a tag or a branch
 }
 
-// BuildRequest asks for a build of a commit and a deployment of what it makes.
+// BuildRequest is a request to build a commit and to deploy the result.
 type BuildRequest struct {
 	Repository    string
 	CommitSha     string
@@ -91,8 +91,8 @@ func (s *Service) StartBuild(ctx context.Context, id anchor.ProjectID, r BuildRe
 	return s.setStatus(ctx, d, anchor.Building)
 }
 
-// notBuilt ends a deployment whose build was refused. One whose build may run all
-// the same stays as it is: a request of the same key goes on with it.
+// notBuilt ends a deployment whose build was refused. One whose build may run nevertheless
+// stays as it is: a request of the same key continues it.
 func (s *Service) notBuilt(ctx context.Context, d anchor.Deployment, err error) error {
 	if refused := (*anchor.Error)(nil); !errors.As(err, &refused) {
 		return fmt.Errorf("start the build of deployment %s: %w", d.ID, err)
@@ -101,7 +101,7 @@ func (s *Service) notBuilt(ctx context.Context, d anchor.Deployment, err error) 
 	return errors.Join(err, unwritten)
 }
 
-// queue gives the deployment of the request's key, made if there is none. The lease
+// queue returns the deployment of the request's key, and makes it if there is none. The lease
 // keeps two requests of one key from making one each.
 func (s *Service) queue(ctx context.Context, p anchor.Project, r BuildRequest) (anchor.Deployment, error) {
 	if r.Key == "" {
@@ -129,10 +129,10 @@ func (s *Service) queue(ctx context.Context, p anchor.Project, r BuildRequest) (
 	return s.create(ctx, p.ID, r, id)
 }
 
-// queueTime is for how long one request has the build lease: a look and a write.
+// queueTime is how long one request holds the build lease: for one read and one write.
 const queueTime = 15 * time.Second
 
-// create inserts the record of a build that is asked for.
+// create inserts the record of a requested build.
 func (s *Service) create(ctx context.Context, p anchor.ProjectID, r BuildRequest, id string) (anchor.Deployment, error) {
 	d := anchor.Deployment{
 		ID: anchor.DeploymentID(id), ProjectID: p, Status: anchor.Queued, CreatedAt: time.Now().UnixMilli(),
@@ -176,10 +176,10 @@ func (s *Service) setStatus(ctx context.Context, d anchor.Deployment, to anchor.
 	return d, nil
 }
 
-// Adopt takes the artifact of a build: bring makes it the deployment's own and gives
-// its manifest, and may run more than once. The deployment is built then. One that
-// has come further or ended is given as it is; a refused artifact ends it as
-// build_failed. commit is what was built, for a record that does not know.
+// Adopt takes the artifact of a build. bring makes it the deployment's artifact and returns its
+// manifest; it may run more than once. The deployment is built then. One that is further or
+// ended is returned as it is; a refused artifact ends it as build_failed. commit is what was
+// built, for a record without one.
 func (s *Service) Adopt(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, commit string,
 	bring func(context.Context) (artifact.Manifest, error),
 ) (anchor.Deployment, error) {
@@ -206,8 +206,8 @@ func (s *Service) Adopt(ctx context.Context, p anchor.ProjectID, id anchor.Deplo
 	return s.built(ctx, d)
 }
 
-// BuildFailed ends a deployment whose build went wrong: step is the build's phase.
-// One whose artifact has arrived, or that has ended, stays as it is.
+// BuildFailed ends a deployment whose build failed: step is the build's phase. One whose
+// artifact has arrived, or that has ended, stays as it is.
 func (s *Service) BuildFailed(ctx context.Context, id anchor.DeploymentID, step, why string) error {
 	for {
 		d, err := s.Records.Deployment(ctx, id)

@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// hold is a platform's call that waits until it is let go or its context ends.
+// hold is a platform's call that waits until it is released or its context ends.
 type hold struct {
 	entered, letGo chan struct{}
 	once           sync.Once
@@ -66,8 +66,8 @@ func TestCancelWhileItWaitsForItsTurn(t *testing.T) {
 	s.wantLive(t, s.project, running)
 }
 
-// TestCancelInEachStep cancels while the platform works, whatever error the platform
-// then makes of it.
+// TestCancelInEachStep cancels while the platform works, whatever error the platform then
+// returns.
 func TestCancelInEachStep(t *testing.T) {
 	for _, op := range []string{"Check", "Upload", "Publish", "Seed", "Probe"} {
 		for _, own := range []error{nil, anchor.Failed("probe_timeout", "took too long")} {

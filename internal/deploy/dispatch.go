@@ -10,14 +10,14 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// ErrUnfinished says that a pass ran out of time, or did not get its turn, and left
-// the deployment so that another pass continues it.
+// ErrUnfinished reports that a pass ran out of time, or did not get its turn, and left the
+// deployment for another pass to continue.
 var ErrUnfinished = errors.New("the deployment has not ended; process it again")
 
 // errNoTime ends a pass between two steps.
 var errNoTime = errors.New("too little time is left to begin another step")
 
-// The ends of a process that is given a deadline, before the deadline.
+// When a process that has a deadline stops its work, as times before the deadline.
 const (
 	// lastStep is when no step begins any more.
 	lastStep = 30 * time.Second
@@ -44,12 +44,11 @@ func (s *Service) resume(ctx context.Context, d anchor.Deployment) error {
 	return s.runner.start(ctx, d)
 }
 
-// Process runs the pipeline over one built or half-deployed deployment in the
-// caller's goroutine and returns once nothing of it runs any more: nil when the
-// deployment has ended, well or not, which its record tells. It may be called for
-// the same deployment again and at the same time. When ctx has a deadline it stops
-// early enough before it, or when its turn in the project does not come, and is
-// ErrUnfinished.
+// Process runs the pipeline over one built or half-deployed deployment in the caller's
+// goroutine and returns once none of its work runs: nil when the deployment has ended, well or
+// not, as its record says. It may be called for the same deployment again and at the same time.
+// When ctx has a deadline, Process stops early enough before it and returns ErrUnfinished, also
+// when its turn in the project does not come.
 func (s *Service) Process(ctx context.Context, id anchor.DeploymentID) error {
 	d, err := s.Records.Deployment(ctx, id)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 type leases struct {
 	mu      sync.Mutex
 	holders map[anchor.ProjectID]string
-	held    chan string // told of every try that met another holder, when not nil
+	held    chan string // receives every try that met another holder, when not nil
 }
 
 func newLeases() *leases { return &leases{holders: map[anchor.ProjectID]string{}} }
@@ -60,7 +60,7 @@ func (l *leases) release(p anchor.ProjectID, holder string) error {
 	return nil
 }
 
-// dispatcher remembers what was to be processed elsewhere.
+// dispatcher records what was to be processed elsewhere.
 type dispatcher struct {
 	mu   sync.Mutex
 	asks []anchor.DeploymentID
@@ -169,8 +169,8 @@ func TestProcessTellsAFailureInTheRecord(t *testing.T) {
 	}
 }
 
-// TestProcessesOfOneProjectDoNotMeet runs ten deployments of two projects, each
-// processed twice at the same time by services of their own.
+// TestProcessesOfOneProjectDoNotMeet runs ten deployments of two projects, each processed twice
+// at the same time by separate services.
 func TestProcessesOfOneProjectDoNotMeet(t *testing.T) {
 	s, _, _ := dispatched(t, func(s *stand) { s.keep = 100 })
 	project := map[anchor.DeploymentID]anchor.ProjectID{}

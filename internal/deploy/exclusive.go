@@ -57,8 +57,8 @@ func (s *Service) unfinishedOf(ctx context.Context, p anchor.ProjectID) ([]ancho
 	return slices.DeleteFunc(all, func(d anchor.Deployment) bool { return d.ProjectID != p }), nil
 }
 
-// clearUp removes what is left of a deployment that ended without being deployed: its pass
-// may have been cut off. What it cannot remove is left to the platform's sweep.
+// clearUp removes what is left of a deployment that ended without being deployed: its pass may
+// have been cut off. The platform's sweep removes what clearUp cannot.
 func (s *Service) clearUp(ctx context.Context, d anchor.Deployment) {
 	if d.Status == anchor.Deployed || d.CanServe() {
 		return

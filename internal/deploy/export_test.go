@@ -16,8 +16,8 @@ func (s *Service) Watchers() int {
 	return len(s.notifier.watchers)
 }
 
-// Queued gives a lane deployments whose Orders count up, the last one first, and returns
-// in which order it processed them.
+// Queued adds deployments whose Orders count up to a lane, the last one first, and returns the
+// order in which it processed them.
 func Queued(p anchor.ProjectID, ids []anchor.DeploymentID) []anchor.DeploymentID {
 	var processed []anchor.DeploymentID
 	held, all := make(chan struct{}), make(chan struct{})

@@ -21,7 +21,7 @@ func withOutcome(d anchor.Deployment, as anchor.Status, step, why string) anchor
 	return d
 }
 
-// abandon ends a deployment that no pass works on and has what it has removed.
+// abandon ends a deployment that no pass works on and removes what it has.
 func (s *Service) abandon(ctx context.Context, next anchor.Deployment, from anchor.Status) (anchor.Deployment, error) {
 	ended, err := s.recordOutcome(ctx, next, from)
 	if leftovers(ended, err) {
@@ -30,16 +30,16 @@ func (s *Service) abandon(ctx context.Context, next anchor.Deployment, from anch
 	return ended, err
 }
 
-// leftovers reports after an end whether what the deployment has is of no use: it did
-// not go well, or its record went with its project. A superseded one that was ready
-// can still be promoted.
+// leftovers reports whether what an ended deployment has is useless: the deployment failed, or
+// its record was deleted with its project. A superseded one that was ready can still be
+// promoted.
 func leftovers(ended anchor.Deployment, err error) bool {
 	return errors.Is(err, anchor.ErrNotFound) || err == nil && !ended.CanServe()
 }
 
-// recordOutcome writes how a deployment ended and notifies its watchers. It is a Conflict if
-// the stored status is none of from. A deployment that has ended already, by another process
-// or by a try whose answer was lost, keeps that end, which is returned.
+// recordOutcome writes how a deployment ended and notifies its watchers. It returns a Conflict
+// if the stored status is not one of from. A deployment that has ended already, by another
+// process or by an attempt whose answer was lost, keeps that end, which is returned.
 func (s *Service) recordOutcome(ctx context.Context, next anchor.Deployment, from ...anchor.Status) (anchor.Deployment, error) {
 	err := s.retryRecords(ctx, next.ID, func() error {
 		stored, err := s.Records.Deployment(ctx, next.ID)
@@ -68,8 +68,8 @@ const (
 )
 
 // retryRecords retries until the records accept or refuse. A deployment must not stay
-// half-way because a disk was full for a minute, and until then its lane has nothing else
-// to do. The end of ctx or of the service ends the retries.
+// unfinished because a disk was full for a minute, and its lane cannot continue before it ends.
+// The end of ctx or of the service ends the retries.
 func (s *Service) retryRecords(ctx context.Context, id anchor.DeploymentID, try func() error) error {
 	for pause := shortPause; ; pause = min(2*pause, longPause) {
 		err := try()
@@ -108,7 +108,7 @@ func (r *run) failPass(ctx context.Context, step string, cause error) bool {
 		return errors.Is(err, anchor.ErrNotFound)
 	}
 	if ended.Status == anchor.Deployed && !ended.NoRelease {
-		// The pointer moved and every answer that would have told so was lost.
+		// The pointer moved, but every answer that would have reported it was lost.
 		if err := r.Releases.Follow(ctx, ended.ProjectID); err != nil {
 			slog.Error("after the release", "deploymentId", ended.ID, "step", step, "error", err)
 		}

@@ -17,8 +17,8 @@ const (
 	renewEvery = leaseTime / 4
 )
 
-// leaseKey is the name of a project's lease for a purpose. A platform has leases of its
-// own, which a pass takes while it holds this one.
+// leaseKey is the name of a project's lease for a purpose. A platform has other leases, which a
+// pass takes while it holds this one.
 func leaseKey(p anchor.ProjectID, what string) anchor.ProjectID {
 	return p + "/" + anchor.ProjectID(what)
 }
@@ -34,8 +34,8 @@ type projectLease struct {
 // errLeaseLost is the cause of a pass's end whose lease could not be renewed.
 var errLeaseLost = errors.New("the project's lease was lost")
 
-// acquireLease waits until no other pass runs in the project. It returns neither a lease
-// nor an error when the deployment ended meanwhile, and ErrUnfinished when ctx ends first.
+// acquireLease waits until no other pass runs in the project. It returns neither a lease nor an
+// error when the deployment ended meanwhile, and ErrUnfinished when ctx ends first.
 func (s *Service) acquireLease(ctx context.Context, d anchor.Deployment) (*projectLease, error) {
 	l := &projectLease{renewed: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
@@ -77,7 +77,7 @@ func errWaiting(d anchor.Deployment) error {
 	return fmt.Errorf("another deployment of project %s runs before %s: %w", d.ProjectID, d.ID, ErrUnfinished)
 }
 
-// renewLoop renews the lease and looks for a cancel until the lease is closed.
+// renewLoop renews the lease and watches for a cancel until the lease is closed.
 func (s *Service) renewLoop(l *projectLease, id anchor.DeploymentID, renew func(context.Context) error) {
 	defer close(l.renewed)
 	until := time.Now().Add(leaseTime)
@@ -106,7 +106,7 @@ func (s *Service) renewLoop(l *projectLease, id anchor.DeploymentID, renew func(
 	}
 }
 
-// close lets the next pass have the lease.
+// close releases the lease for the next pass.
 func (l *projectLease) close(ctx context.Context) {
 	l.cancel(nil)
 	<-l.renewed

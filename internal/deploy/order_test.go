@@ -193,8 +193,8 @@ func published(m *platformtest.Memory, project map[anchor.DeploymentID]anchor.Pr
 	return ids
 }
 
-// TestRollbacksAmongDeploys lets both race and asserts that the pointer, the traffic
-// and the last release agree, and that no release is older than the one before it.
+// TestRollbacksAmongDeploys races both and asserts that the pointer, the traffic and the last
+// release agree, and that no release is older than the one before it.
 func TestRollbacksAmongDeploys(t *testing.T) {
 	s := newStand(t)
 	base := s.deployed(t, s.project)
@@ -229,7 +229,7 @@ func TestRollbacksAmongDeploys(t *testing.T) {
 	s.wantLive(t, s.project, releases.Items[0].Deployment)
 }
 
-// TestAnotherProcessReleasesFirst moves the pointer between the look and the swap.
+// TestAnotherProcessReleasesFirst moves the pointer between the read and the swap.
 func TestAnotherProcessReleasesFirst(t *testing.T) {
 	for _, newer := range []bool{false, true} {
 		t.Run(fmt.Sprintf("newer %v", newer), func(t *testing.T) {

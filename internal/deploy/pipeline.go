@@ -10,15 +10,15 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// process takes one built or half-deployed deployment to its end. A context that
-// ends because the process stops leaves it as it is: the next start goes on.
+// process takes one built or half-deployed deployment to its end. A context that ends because
+// the process stops leaves it as it is: the next start continues it.
 func (s *Service) process(ctx context.Context, id anchor.DeploymentID) {
 	lasting := context.WithoutCancel(ctx) // a canceled deployment has to be ended too
 	s.attempt(ctx, lasting, id, &run{Service: s, background: &s.removals, proceed: func(context.Context) error { return nil }})
 }
 
-// attempt runs one pass and reports whether the deployment has ended. It works
-// until ctx ends, and tells the records about it until lasting does.
+// attempt runs one pass and reports whether the deployment has ended. The steps end with ctx;
+// the records are written until lasting ends.
 func (s *Service) attempt(ctx, lasting context.Context, id anchor.DeploymentID, r *run) (ended bool) {
 	var record anchor.Deployment
 	err := s.retryRecords(lasting, id, func() (err error) {
@@ -45,7 +45,7 @@ func (s *Service) attempt(ctx, lasting context.Context, id anchor.DeploymentID, 
 	}
 }
 
-// pass runs the steps in order and names the one that failed.
+// pass runs the steps in order and returns the name of the one that failed.
 func (r *run) pass(ctx context.Context) (failed string, err error) {
 	if r.artifact.Project, err = r.Projects.Project(ctx, r.record.ProjectID); err != nil {
 		return "check", err
@@ -110,8 +110,8 @@ func (r *run) prune() {
 	})
 }
 
-// tell writes to the journal and wakes the watchers. A journal that fails does
-// not fail a deployment: the record is the truth.
+// tell writes to the journal and wakes the watchers. A journal that fails does not fail a
+// deployment: the record decides.
 func (s *Service) tell(ctx context.Context, id anchor.DeploymentID, e anchor.Event) {
 	e.DeploymentID, e.Time = id, time.Now().UnixMilli()
 	if _, err := s.Journal.Append(ctx, e); err != nil {

@@ -109,8 +109,8 @@ func deployFaulty(t *testing.T, f *faults) (s *stand, old, fresh anchor.Deployme
 	return s, old, fresh
 }
 
-// TestEveryCallFailsOnce takes each call that a deploy makes of its records and its
-// platform, and lets it fail before and after it took effect.
+// TestEveryCallFailsOnce makes each call of a deploy to its records and its platform fail once,
+// before and after it took effect.
 func TestEveryCallFailsOnce(t *testing.T) {
 	var plan faults
 	deployFaulty(t, &plan)
@@ -130,8 +130,8 @@ func TestEveryCallFailsOnce(t *testing.T) {
 	}
 }
 
-// wantSound asserts what holds whatever failed: the deployment has ended, live is
-// the old one or the new one and the records agree, and who failed left nothing.
+// wantSound asserts what holds whatever failed: the deployment has ended, live is the old or
+// the new one and the records agree, and a failed deployment left nothing.
 func wantSound(t *testing.T, s *stand, failed string, old, fresh anchor.DeploymentID) {
 	t.Helper()
 	d, err := s.store.Deployment(t.Context(), fresh)

@@ -17,35 +17,35 @@ type Records interface {
 	// when its project is unknown. Durable on return.
 	CreateDeployment(ctx context.Context, d anchor.Deployment) error
 
-	// Deployment gives one deployment or ErrNotFound.
+	// Deployment returns one deployment or ErrNotFound.
 	Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error)
 
-	// Deployments gives a page of a project's, newest first.
+	// Deployments returns a page of a project's deployments, newest first.
 	Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error)
 
 	// UpdateDeployment writes d if the stored status is from and d's status is
 	// from or a move from it, else ErrConflict. Durable on return.
 	UpdateDeployment(ctx context.Context, d anchor.Deployment, from anchor.Status) error
 
-	// Unfinished gives every deployment that has not ended, oldest first.
+	// Unfinished returns every deployment that has not ended, oldest first.
 	Unfinished(ctx context.Context) ([]anchor.Deployment, error)
 }
 
 // Journal keeps what the steps did.
 type Journal interface {
-	// Append stores e under the next Seq of its deployment and gives it back.
+	// Append stores e under the next Seq of its deployment and returns it.
 	Append(ctx context.Context, e anchor.Event) (anchor.Event, error)
 
-	// Events gives those with a Seq above after, in order.
+	// Events returns the deployment's events with a Seq above after, in order.
 	Events(ctx context.Context, id anchor.DeploymentID, after int64) ([]anchor.Event, error)
 }
 
 // Leases keep processes apart.
 type Leases interface {
-	// Lease makes holder the only one for ttl, counted anew by each renew: a Conflict
-	// "lease_held" while another holds the one of this name, which begins with a
-	// project's id and need be nothing else that is known. After a release, or once the ttl
-	// is over, others may have it; renew is a Conflict then. Both may be called again.
+	// Lease makes holder the only one for ttl, which each renew starts again. It returns a
+	// Conflict "lease_held" while another holder has the lease of this name; the name begins
+	// with a project's id and need not be known otherwise. After a release, or once the ttl is
+	// over, others may take it; renew returns a Conflict then. Both may be called again.
 	Lease(ctx context.Context, p anchor.ProjectID, holder string, ttl time.Duration) (renew, release func(context.Context) error, err error)
 }
 
@@ -53,29 +53,30 @@ type Leases interface {
 type Bundles interface {
 	// SaveManifest ties m to the deployment, once and for all. Durable on return.
 	SaveManifest(ctx context.Context, id anchor.DeploymentID, m artifact.Manifest) error
-	// Manifest gives what was tied to the deployment, ErrNotFound when nothing is or it was removed.
+	// Manifest returns the deployment's manifest, ErrNotFound when it has none or it was
+	// removed.
 	Manifest(ctx context.Context, id anchor.DeploymentID) (artifact.Manifest, error)
-	// Missing gives the digests of the deployment's files that are not there yet.
+	// Missing returns the digests of the deployment's files that are not there yet.
 	Missing(ctx context.Context, id anchor.DeploymentID) ([]artifact.Digest, error)
-	// Put stores one file's content: an Invalid error when it is not what digest says.
+	// Put stores one file's content: an Invalid error when its digest differs.
 	Put(ctx context.Context, digest artifact.Digest, size int64, content io.Reader) error
 	// Sync makes the deployment's files durable.
 	Sync(ctx context.Context, id anchor.DeploymentID) error
-	// Unpack lays the deployment's files out and gives the folder; what was laid
-	// out before is kept. The tree is durable on return.
+	// Unpack lays the deployment's files out and returns the folder. It keeps what was laid out
+	// before. The tree is durable on return.
 	Unpack(ctx context.Context, id anchor.DeploymentID) (dir string, m artifact.Manifest, err error)
 }
 
-// Env gives the environment a deployment runs with.
+// Env returns the environment that a deployment runs with.
 type Env interface {
-	// ForRun gives the project's run-time variables as they are now.
+	// ForRun returns the project's run-time variables as they are now.
 	ForRun(ctx context.Context, p anchor.ProjectID) (map[string]string, error)
-	// Lock fixes the project's run-time variables as the deployment's own and
-	// gives them; later calls give the same values, whatever the project's became.
+	// Lock fixes the project's run-time variables for the deployment and returns them. Later
+	// calls return the same values, even when the project's have changed.
 	Lock(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (map[string]string, error)
 }
 
-// Artifact is all a platform is told of a deployment.
+// Artifact is everything that a platform knows of a deployment.
 type Artifact struct {
 	Project    anchor.Project
 	Deployment anchor.Deployment
@@ -85,7 +86,7 @@ type Artifact struct {
 	Env        map[string]string // the app's run-time variables
 }
 
-// Note tells the user of a step's progress in one line.
+// Note reports a step's progress to the user in one line.
 type Note func(format string, args ...any)
 
 // Limits refuses what the platform cannot run before anything is touched.
@@ -97,10 +98,11 @@ type Limits interface {
 	Check(ctx context.Context, a Artifact) error
 }
 
-// Assets puts static files where the edge finds them.
+// Assets stores static files where the edge finds them.
 type Assets interface {
-	// Upload is idempotent and skips what is there by digest. Hashed files join
-	// those of the project's other deployments; public ones stay the deployment's own.
+	// Upload is idempotent and skips files that are stored already, by digest. Hashed files
+	// join those of the project's other deployments; public ones belong to the deployment
+	// alone.
 	Upload(ctx context.Context, a Artifact, note Note) error
 	// Purge drops what the edge cached of the deployment live before and may no longer serve.
 	Purge(ctx context.Context, live anchor.Live) error
@@ -108,8 +110,8 @@ type Assets interface {
 
 // Functions publishes and tries the deployment's functions.
 type Functions interface {
-	// Publish makes an immutable version of every function, code and environment
-	// together. Run again, it gives the same versions.
+	// Publish makes an immutable version of every function, code and environment together. A
+	// second call returns the same versions.
 	Publish(ctx context.Context, a Artifact, note Note) (map[string]anchor.FunctionVersion, error)
 	// Probe asks the new version for a page through its own URL and fails on
 	// anything but a sane answer.

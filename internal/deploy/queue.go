@@ -34,8 +34,8 @@ func newLanes(width int, process func(context.Context, anchor.DeploymentID)) *la
 	}
 }
 
-// add puts a deployment in its project's lane. Adding one that is there or
-// running already does nothing.
+// add puts a deployment in its project's lane. Adding one that waits or runs already does
+// nothing.
 func (l *lanes) add(d anchor.Deployment) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,8 +109,8 @@ func (l *lanes) stop(id anchor.DeploymentID, cause error) bool {
 	return cancel != nil
 }
 
-// close interrupts what runs and returns when no lane is left. No add starts one
-// meanwhile: it looks at the context under the lock that ends it.
+// close interrupts what runs and returns when no lane is left. No add starts one meanwhile: it
+// checks the context under the lock under which close ends it.
 func (l *lanes) close() {
 	l.mu.Lock()
 	l.stopAll()

@@ -57,7 +57,7 @@ func TestResumeAfterAnInterruptionInEachStep(t *testing.T) {
 	}
 }
 
-// TestAnInterruptionAfterTheReleaseIsTooLate lets what is begun end.
+// TestAnInterruptionAfterTheReleaseIsTooLate: a release that has begun ends.
 func TestAnInterruptionAfterTheReleaseIsTooLate(t *testing.T) {
 	s, id := interrupted(t, "purge")
 	s.wantStatus(t, id, anchor.Deployed)

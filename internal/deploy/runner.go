@@ -14,8 +14,8 @@ type runner interface {
 	// Starting one that waits or runs already does no harm.
 	start(ctx context.Context, d anchor.Deployment) error
 
-	// cleanUp removes what an ended deployment has, where passes run. recorded is false when
-	// its record went with its project.
+	// cleanUp removes what an ended deployment has, in the process where passes run. recorded
+	// is false when its record was deleted with its project.
 	cleanUp(ctx context.Context, ended anchor.Deployment, recorded bool)
 
 	// lookAgain bounds the sleep of a journal's watcher: a pass may have written to it
@@ -72,8 +72,8 @@ func (r elsewhere) cleanUp(ctx context.Context, ended anchor.Deployment, recorde
 // lookAgain is short because other processes cannot wake a watcher of this one.
 func (elsewhere) lookAgain() time.Duration { return 500 * time.Millisecond }
 
-// soleProcess are the Leases of a process that has no others beside it: its lanes keep the
-// passes of a project apart.
+// soleProcess are the Leases of a process that works alone: its lanes serialize the passes of a
+// project.
 type soleProcess struct{}
 
 // Lease implements Leases. It is always free.

@@ -41,8 +41,8 @@ type Ports struct {
 	Remover   release.Remover
 	Builder   Builder // nil where nothing is built
 
-	// Dispatch has another process call Process for the deployment; nil means that
-	// this one runs it in a lane of its own. It may be called more often than needed.
+	// Dispatch makes another process call Process for the deployment. nil means that this one
+	// runs it in its own lanes. It may be called more often than needed.
 	Dispatch func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
 	// Leases keep the processes that Dispatch reaches from meeting in one project;
 	// nil where there is but one.
@@ -84,16 +84,16 @@ func New(p Ports, o Options) *Service {
 	return s
 }
 
-// Close interrupts what runs and waits for it. Interrupted deployments go on when
-// a service resumes over the same records.
+// Close interrupts what runs and waits for it. Interrupted deployments continue when a service
+// resumes over the same records.
 func (s *Service) Close() {
 	s.lanes.close()
 	s.removals.Wait()
 }
 
-// Resume goes on with every deployment whose artifact is complete and that no pass
-// is under way for. Those whose files never arrived within a day are canceled. It
-// may be called at any time. One that cannot be dispatched does not keep the others.
+// Resume continues every deployment whose artifact is complete and that no pass works on. Those
+// whose files did not arrive within a day are canceled. It may be called at any time. One that
+// cannot be dispatched does not stop the others.
 func (s *Service) Resume(ctx context.Context) error {
 	unfinished, err := s.Records.Unfinished(ctx)
 	if err != nil {
@@ -114,12 +114,11 @@ func (s *Service) Resume(ctx context.Context) error {
 	return failed
 }
 
-// abandoned is the age at which an upload that did not finish is given up.
+// abandoned is the age at which an unfinished upload is canceled.
 const abandoned = 24 * time.Hour
 
-// Start records a deployment that waits for its files and says which are missing.
-// Nothing is recorded when the manifest is refused, or is a Conflict because it differs
-// from one that is not there.
+// Start records a deployment that waits for its files and returns which are missing. Nothing is
+// recorded when the manifest is refused, or when the base of its delta is missing, a Conflict.
 func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (Started, error) {
 	if req.Delta != nil {
 		var err error
@@ -142,7 +141,7 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 		CreatedAt:     time.Now().UnixMilli(),
 		Functions:     map[string]anchor.FunctionVersion{},
 	}
-	// The record goes first: what follows it is found again by it, whatever happens.
+	// The record goes first: whatever happens, the rest is found by it.
 	if err := s.admit(ctx, d); err != nil {
 		return Started{}, err
 	}
@@ -173,7 +172,7 @@ func (s *Service) check(ctx context.Context, p anchor.ProjectID, m artifact.Mani
 	return m, s.Platform.CheckManifest(project, m, env)
 }
 
-// expandDelta returns the whole manifest that a delta stands for.
+// expandDelta returns the whole manifest that a delta describes.
 func (s *Service) expandDelta(ctx context.Context, p anchor.ProjectID, delta artifact.Delta) (artifact.Manifest, error) {
 	_, err := s.Get(ctx, p, delta.Base)
 	var before artifact.Manifest
@@ -189,7 +188,7 @@ func (s *Service) expandDelta(ctx context.Context, p anchor.ProjectID, delta art
 	return delta.Apply(before)
 }
 
-// Get gives a deployment of the project.
+// Get returns a deployment of the project.
 func (s *Service) Get(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
 	d, err := s.Records.Deployment(ctx, id)
 	if errors.Is(err, anchor.ErrNotFound) || err == nil && d.ProjectID != p {
@@ -199,12 +198,12 @@ func (s *Service) Get(ctx context.Context, p anchor.ProjectID, id anchor.Deploym
 	return d, err
 }
 
-// List gives the deployments of a project, newest first.
+// List returns the deployments of a project, newest first.
 func (s *Service) List(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error) {
 	return s.Records.Deployments(ctx, p, page)
 }
 
-// Missing gives the digests that have not arrived, for an upload that goes on.
+// Missing returns the digests that have not arrived, for an upload that continues.
 func (s *Service) Missing(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) ([]artifact.Digest, error) {
 	d, err := s.Get(ctx, p, id)
 	if err != nil {
@@ -216,8 +215,8 @@ func (s *Service) Missing(ctx context.Context, p anchor.ProjectID, id anchor.Dep
 	return s.Bundles.Missing(ctx, id)
 }
 
-// Files gives those of the deployment's files that have the digests, one for each:
-// Invalid for a digest of none, a Conflict once it waits for files no more.
+// Files returns, for each digest, one of the deployment's files: Invalid for an unknown digest,
+// a Conflict once the deployment no longer waits for files.
 func (s *Service) Files(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, digests []artifact.Digest) ([]artifact.File, error) {
 	d, err := s.Get(ctx, p, id)
 	if err != nil {
@@ -262,8 +261,8 @@ func (s *Service) Finish(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 	return d, notWaiting(d)
 }
 
-// built makes the files durable and records that they are all there. When another
-// finish or a cancel came first, it gives what that made of the deployment.
+// built makes the files durable and records that they have arrived. When another finish or a
+// cancel came first, it returns the deployment as that left it.
 func (s *Service) built(ctx context.Context, d anchor.Deployment) (anchor.Deployment, error) {
 	missing, err := s.Bundles.Missing(ctx, d.ID)
 	if err != nil {
@@ -279,8 +278,8 @@ func (s *Service) built(ctx context.Context, d anchor.Deployment) (anchor.Deploy
 	return s.setStatus(ctx, d, anchor.Built)
 }
 
-// Cancel ends a deployment that is not deployed yet. One whose release has begun
-// ends as deployed; the returned record says which.
+// Cancel ends a deployment that is not deployed yet. One whose release has begun ends as
+// deployed; the returned record shows which.
 func (s *Service) Cancel(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
 	for {
 		d, err := s.Get(ctx, p, id)
@@ -298,6 +297,6 @@ func (s *Service) Cancel(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 		if !errors.Is(err, anchor.ErrConflict) {
 			return d, err
 		}
-		// It moved on between the two looks: its upload was finished or its pass began.
+		// It moved on between the two reads: its upload was finished or its pass began.
 	}
 }

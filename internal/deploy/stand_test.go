@@ -138,7 +138,7 @@ func (s *stand) deployed(t *testing.T, p anchor.ProjectID, change ...func(*deplo
 	return id
 }
 
-// wantStatus waits for the deployment's end and gives its record.
+// wantStatus waits for the deployment's end and returns its record.
 func (s *stand) wantStatus(t *testing.T, id anchor.DeploymentID, want anchor.Status) anchor.Deployment {
 	t.Helper()
 	s.journal.waitEnd(t, id)
@@ -192,7 +192,7 @@ func (j *journal) Append(ctx context.Context, e anchor.Event) (anchor.Event, err
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.seen[e.DeploymentID] = append(j.seen[e.DeploymentID], e) // what failed was told, too
+	j.seen[e.DeploymentID] = append(j.seen[e.DeploymentID], e) // a failed append is reported, too
 	close(j.more)
 	j.more = make(chan struct{})
 	return stored, err

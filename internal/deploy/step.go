@@ -21,8 +21,8 @@ type run struct {
 	proceed    func(context.Context) error // called before each step up to the release; its error ends the pass
 }
 
-// step is one part of the pipeline. Each can be run again without harm, so a
-// pass that was cut off is simply begun anew.
+// step is one part of the pipeline. Each can run again without harm, so a pass that was cut off
+// is simply repeated.
 type step struct {
 	name string
 	do   func(r *run, ctx context.Context, note Note) error
@@ -116,8 +116,8 @@ func (r *run) probe(ctx context.Context, note Note) error {
 	return r.Platform.Probe(ctx, r.artifact, note)
 }
 
-// release moves the pointer. From here on a cancellation comes too late, so the
-// move is not cut off half-way.
+// release moves the pointer. From here on a cancellation comes too late, so the move is never
+// interrupted.
 func (r *run) release(ctx context.Context, note Note) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)

@@ -66,7 +66,7 @@ func TestStartRefuses(t *testing.T) {
 	}
 }
 
-// A link to a static file is stored as the file, whoever made the manifest: only
+// A link to a static file is stored as the file, whichever client made the manifest: only
 // functions' bundles keep links.
 func TestStartStoresWhatLinksLeadTo(t *testing.T) {
 	s := newStand(t)
@@ -89,8 +89,8 @@ func TestStartStoresWhatLinksLeadTo(t *testing.T) {
 	}
 }
 
-// What the platform cannot run by its manifest is not recorded, whichever way the
-// manifest is told.
+// A manifest that the platform cannot run is not recorded, whether it is sent whole or as a
+// delta.
 func TestStartRefusesWhatThePlatformDoes(t *testing.T) {
 	s := newStand(t, func(s *stand) {
 		s.platform.Refuse = func(p anchor.Project, m artifact.Manifest, _ map[string]string) error {
@@ -107,8 +107,8 @@ func TestStartRefusesWhatThePlatformDoes(t *testing.T) {
 	must(t, err)
 	bad := artifact.Manifest{Files: append(req.Manifest.Files, artifact.File{Path: "bad", Digest: artifact.DigestOf(nil)})}
 	delta := bad.Since(first.Deployment.ID, req.Manifest)
-	for name, told := range map[string]deploy.Request{"whole": {Manifest: bad}, "by what changed": {Delta: &delta}} {
-		if _, err := s.Start(t.Context(), s.project, told); anchor.CodeOf(err) != "unfit" || err.Error() != "shop cannot have bad" {
+	for name, req := range map[string]deploy.Request{"whole": {Manifest: bad}, "by what changed": {Delta: &delta}} {
+		if _, err := s.Start(t.Context(), s.project, req); anchor.CodeOf(err) != "unfit" || err.Error() != "shop cannot have bad" {
 			t.Errorf("%s: started: %v", name, err)
 		}
 	}
@@ -150,7 +150,7 @@ func TestStartRefusesForTheEnvironment(t *testing.T) {
 	must(t, err)
 }
 
-// TestStartOnAFullDisk ends what was recorded before the manifest could not be kept.
+// TestStartOnAFullDisk: a deployment whose manifest cannot be stored ends.
 func TestStartOnAFullDisk(t *testing.T) {
 	s := newStand(t)
 	s.Bundles = fullDisk{s.bundles}
@@ -230,7 +230,7 @@ func TestStartByWhatChanged(t *testing.T) {
 	other := s.newProject(t, "other")
 	fromSecond := after.Since(second.Deployment.ID, after)
 	if _, err := s.Start(t.Context(), other, deploy.Request{Delta: &fromSecond}); anchor.CodeOf(err) != "no_base" {
-		t.Errorf("another project's files are told: %v", err)
+		t.Errorf("another project's files are reported: %v", err)
 	}
 	all, err := s.List(t.Context(), s.project, anchor.Page{})
 	must(t, err)

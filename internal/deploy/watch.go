@@ -8,8 +8,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Watch replays the journal after the given Seq and follows it until the
-// deployment has ended.
+// Watch replays the journal after the given Seq and follows it until the deployment has ended.
 func (s *Service) Watch(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, after int64) (iter.Seq2[anchor.Event, error], error) {
 	if _, err := s.Get(ctx, p, id); err != nil {
 		return nil, err
@@ -54,8 +53,8 @@ func (s *Service) follow(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 	}
 }
 
-// lastWord is how long a watcher waits for a deployment's last event after its record, which
-// is written first, says that it ended.
+// lastWord is how long a watcher waits for a deployment's last event after its record, which is
+// written first, has ended.
 const lastWord = 200 * time.Millisecond
 
 // waitForUpdate waits for an update, at most for atMost, and reports whether one came.
@@ -72,7 +71,7 @@ func waitForUpdate(ctx context.Context, updates <-chan struct{}, atMost time.Dur
 	}
 }
 
-// wait gives the deployment once it has ended.
+// wait returns the deployment once it has ended.
 func (s *Service) wait(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
 	for _, err := range s.follow(ctx, p, id, 0) {
 		if err != nil {

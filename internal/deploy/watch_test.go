@@ -9,7 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// watch collects what a watcher is given until the journal ends or stop says so.
+// watch collects a watcher's events until the journal ends or stop returns true.
 func (s *stand) watch(t *testing.T, id anchor.DeploymentID, after int64, stop func(anchor.Event) bool) []anchor.Event {
 	t.Helper()
 	events, err := s.Watch(t.Context(), s.project, id, after)
@@ -32,7 +32,7 @@ func wantGapless(t *testing.T, events []anchor.Event, after int64) {
 		}
 	}
 	if len(events) == 0 || events[len(events)-1].Status != anchor.Deployed {
-		t.Fatalf("the last of %d events does not tell the end", len(events))
+		t.Fatalf("the last of %d events lacks the end", len(events))
 	}
 }
 
@@ -105,7 +105,7 @@ func TestWatchOfAnEndThatWasNotTold(t *testing.T) {
 	d.Status = anchor.Canceled
 	must(t, s.store.UpdateDeployment(t.Context(), d, anchor.Building))
 	if events := s.watch(t, id, 0, nil); len(events) == 0 {
-		t.Error("nothing was told")
+		t.Error("nothing was reported")
 	}
 }
 

@@ -29,12 +29,11 @@ const (
 // App is the files of a tiny OpenNext tree by their path in it.
 type App map[string]string
 
-// NewApp gives an app whose front page, public file and hashed file tell its
-// version, a word that can be part of a file's name. Its pages are those of
-// testdata/server.mjs.
+// NewApp returns an app whose front page, public file and hashed file contain its version, a
+// word that can be part of a file's name. Its pages are those of testdata/server.mjs.
 func NewApp(version string) App { return newApp(version, "") }
 
-// NewAppUnder gives the app below a base path, "/docs".
+// NewAppUnder returns the app below a base path, "/docs".
 func NewAppUnder(version, basePath string) App { return newApp(version, basePath) }
 
 func newApp(version, basePath string) App {
@@ -86,18 +85,18 @@ func module(version, basePath string) string {
 	return strings.NewReplacer(`"VERSION"`, `"`+version+`"`, `"BASEPATH"`, `"`+basePath+`"`).Replace(serverModule)
 }
 
-// With gives the app with one file changed.
+// With returns the app with one file changed.
 func (a App) With(path, content string) App {
 	changed := maps.Clone(a)
 	changed[path] = content
 	return changed
 }
 
-// Server gives the app with another module as its server function.
+// Server returns the app with another module as its server function.
 func (a App) Server(module string) App { return a.With(serverDir+"index.mjs", module) }
 
-// Split gives the app with a function of its own for a pattern: the pages are the
-// same and call themselves version.
+// Split returns the app with a split function for a pattern: the pages are the same and report
+// version.
 func (a App) Split(name, pattern, version string) App {
 	split := a.edit(func(out map[string]any) {
 		out["origins"].(map[string]any)[name] = function(name)
@@ -112,7 +111,7 @@ func (a App) Split(name, pattern, version string) App {
 	return split.With("server-functions/"+name+"/index.mjs", module(version, ""))
 }
 
-// Images gives the app with an image function that tells the version it is of.
+// Images returns the app with an image function that reports its version.
 func (a App) Images(version string) App {
 	const dir = "image-optimization-function/"
 	return a.edit(func(out map[string]any) {
@@ -127,13 +126,13 @@ func (a App) Images(version string) App {
 		With(dir+"node_modules/@img/sharp-wasm32/package.json", `{"name": "@img/sharp-wasm32", "version": "0.34.5"}`)
 }
 
-// Tagged gives the app with one page, "/tagged", that has one tag, "news".
+// Tagged returns the app with one page, "/tagged", that has one tag, "news".
 func (a App) Tagged() App {
 	return a.With("dynamodb-provider/dynamodb-cache.json",
 		`[{"tag":{"S":"build/news"},"path":{"S":"build/tagged"},"revalidatedAt":{"N":"1"}}]`)
 }
 
-// Middleware gives the app with external middleware before every page.
+// Middleware returns the app with external middleware before every page.
 func (a App) Middleware() App {
 	return a.edit(func(out map[string]any) {
 		out["edgeFunctions"] = map[string]any{"middleware": map[string]any{

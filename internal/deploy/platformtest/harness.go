@@ -24,7 +24,7 @@ type Platform interface {
 	deploy.Platform
 	release.Traffic
 	release.Remover
-	// Hosts gives the host names of a project and of one of its deployments.
+	// Hosts returns the host names of a project and of one of its deployments.
 	Hosts(p anchor.Project, d anchor.DeploymentID) (site, deployment string)
 }
 
@@ -74,8 +74,8 @@ func (s *stand) use(p Platform) {
 	s.releases = release.New(release.Ports{Pointer: s.Records, Traffic: p, Records: s.Records}, release.Options{})
 }
 
-// Artifact makes a deployment of the project, uploads the app and gives what a
-// platform is told of it.
+// Artifact makes a deployment of the project, uploads the app and returns the Artifact that a
+// platform gets.
 func (h Harness) Artifact(t *testing.T, p anchor.Project, app App) deploy.Artifact {
 	t.Helper()
 	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID, Status: anchor.Deploying, CreatedAt: 1}
@@ -124,7 +124,7 @@ func Publish(t *testing.T, p Platform, a deploy.Artifact) map[string]anchor.Func
 	return versions
 }
 
-// Prepare takes an artifact to where it could go live, and gives the record it would
+// Prepare runs the steps before a release and returns the record that the deployment would
 // have.
 func Prepare(t *testing.T, p Platform, a deploy.Artifact) anchor.Deployment {
 	t.Helper()
@@ -207,7 +207,7 @@ func (s *stand) send(t *testing.T, method, host, path string, header ...string) 
 	return answer{res.StatusCode, res.Header, string(text)}
 }
 
-// ask gives the status and body of a page.
+// ask returns the status and body of a page.
 func (s *stand) ask(t *testing.T, host, path string) (status int, body string) {
 	t.Helper()
 	a := s.send(t, http.MethodGet, host, path)

@@ -13,14 +13,14 @@ import (
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
-// Memory is a platform that serves nothing and remembers what it was asked: for
-// tests of the use-cases, which can make any call fail before or after it took
-// effect. It is safe for concurrent use. Make it with NewMemory.
+// Memory is a platform that serves nothing and records its calls. It is for tests of the
+// use-cases, which can make any call fail before or after it took effect. It is safe for
+// concurrent use. Make it with NewMemory.
 type Memory struct {
-	// Fault, when set, is asked before every call by the port's method and the
-	// deployment. With an error the call fails with it: before it does anything, or,
-	// if apply is true, after it took effect. It is called without a lock held and
-	// may block. Set it before the Memory is shared.
+	// Fault, when set, is called before every call with the port's method and the deployment.
+	// If it returns an error, the call fails with it: before it takes effect, or, if apply is
+	// true, after it. It is called without a lock held and may block. Set it before the Memory
+	// is shared.
 	Fault func(ctx context.Context, op string, d anchor.DeploymentID) (apply bool, err error)
 
 	// Refuse, when set, is what CheckManifest returns. Set it before the Memory is shared.
@@ -39,7 +39,7 @@ type Call struct {
 	Deployment anchor.DeploymentID
 }
 
-// NewMemory gives an empty platform.
+// NewMemory returns an empty platform.
 func NewMemory() *Memory {
 	return &Memory{
 		held:    map[anchor.DeploymentID]bool{},
@@ -48,7 +48,7 @@ func NewMemory() *Memory {
 	}
 }
 
-// Calls gives the calls that took effect, in order.
+// Calls returns the calls that took effect, in order.
 func (m *Memory) Calls() []Call {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -62,14 +62,14 @@ func (m *Memory) Holds(d anchor.DeploymentID) bool {
 	return m.held[d]
 }
 
-// Held gives the deployments the platform keeps anything of, oldest first.
+// Held returns the deployments that the platform keeps anything of, oldest first.
 func (m *Memory) Held() []anchor.DeploymentID {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Sorted(maps.Keys(m.held))
 }
 
-// Routed gives the deployment that the project's traffic reaches, "" before the first.
+// Routed returns the deployment that the project's traffic reaches, "" before the first.
 func (m *Memory) Routed(p anchor.ProjectID) anchor.DeploymentID {
 	m.mu.Lock()
 	defer m.mu.Unlock()

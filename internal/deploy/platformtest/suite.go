@@ -12,8 +12,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Run asserts what both platforms promise. open gives a fresh installation; what it
-// needs to end it registers with t.Cleanup.
+// Run asserts what both platforms promise. open returns a fresh installation and registers its
+// end with t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
 	tests := []struct {
 		name string
@@ -170,12 +170,12 @@ func (s *stand) wantCache(t *testing.T, d anchor.DeploymentID, key, want string)
 func probeRefuses(t *testing.T, s *stand) {
 	s.live(t, "good")
 	for name, module := range map[string]string{
-		"a page that fails":          answering(`stream.write(JSON.stringify({ statusCode: 500 })); stream.write(Buffer.alloc(8)); stream.end("no");`),
-		"a page that throws":         answering(`throw new Error("no page today");`),
-		"a process that ends":        answering(`process.exit(3);`),
-		"a page that never comes":    answering(`await new Promise((resolve) => setTimeout(resolve, 600_000));`),
-		"a module that throws":       `throw new Error("no module today");`,
-		"a module that is no module": `export const handler = `,
+		"a page that fails":            answering(`stream.write(JSON.stringify({ statusCode: 500 })); stream.write(Buffer.alloc(8)); stream.end("no");`),
+		"a page that throws":           answering(`throw new Error("no page today");`),
+		"a process that ends":          answering(`process.exit(3);`),
+		"a page that never comes":      answering(`await new Promise((resolve) => setTimeout(resolve, 600_000));`),
+		"a module that throws":         `throw new Error("no module today");`,
+		"a module that does not parse": `export const handler = `,
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := s.artifact(t, NewApp("bad").Server(module))
