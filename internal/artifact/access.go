@@ -7,16 +7,16 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Admit lets the members of a group read a deployment's tree; until then only the
-// owner of the store may. A file is shared by all trees that have its content, so it
-// is the tree's folder that keeps other users out.
+// Admit lets the members of a group read a deployment's tree; until then only the owner of the
+// store may. All trees with the same content share its file, so the tree's folder is what
+// excludes other users.
 func (s *Store) Admit(_ context.Context, id anchor.DeploymentID, group int) error {
 	if err := CheckID(id); err != nil {
 		return err
 	}
 	defer s.busy.Lock(string(id))()
 	tree := treePath(id)
-	// The group first: between the two nobody gets in who should not.
+	// The group first: so no moment admits the wrong users.
 	if err := s.root.Chown(tree, -1, group); err != nil {
 		return diskError(err, "hand %s to group %d", s.path(tree), group)
 	}

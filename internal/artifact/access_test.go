@@ -12,8 +12,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// TestATreeIsClosedUntilItsGroupIsAdmitted: two deployments share the file's inode, so
-// the folders must tell them apart.
+// TestATreeIsClosedUntilItsGroupIsAdmitted: two deployments share the file's inode, so the
+// folders must enforce the difference.
 func TestATreeIsClosedUntilItsGroupIsAdmitted(t *testing.T) {
 	store, mine, other := openStore(t), newID(), newID()
 	for _, id := range []anchor.DeploymentID{mine, other} {

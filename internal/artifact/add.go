@@ -48,8 +48,7 @@ func (s *Store) Add(ctx context.Context, what string, content io.Reader, atMost 
 	return digest, size, s.adopt(temp, incomingPath(digest), size)
 }
 
-// Content opens a content, whether it is durable yet or not: ErrNotFound when it is
-// not there.
+// Content opens a content, durable or not: ErrNotFound when it is not stored.
 func (s *Store) Content(digest Digest, size int64) (*os.File, error) {
 	name, err := s.find(digest, size)
 	if err != nil {

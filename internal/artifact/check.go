@@ -12,15 +12,15 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Limits bound an artifact. Sizes are in bytes, as the manifest declares them; Put
-// holds the contents to what was declared.
+// Limits bound an artifact. Sizes are in bytes, as the manifest declares them; Put checks the
+// contents against the declared sizes.
 type Limits struct {
 	Files    int
 	FileSize int64
 	Total    int64
 }
 
-// DefaultLimits are those of a Store that is not told others.
+// DefaultLimits are the limits of a Store without other limits.
 var DefaultLimits = Limits{Files: 100_000, FileSize: 1 << 30, Total: 4 << 30}
 
 // The longest path and the longest name in it, in bytes: what file systems take
@@ -108,7 +108,7 @@ func (f File) checkContent() error {
 	return nil
 }
 
-// deviceName matches the names Windows takes for devices, whatever the extension
+// deviceName matches the names that Windows reserves for devices, with any extension
 // (learn.microsoft.com, "Naming Files, Paths, and Namespaces").
 var deviceName = regexp.MustCompile(`(?i)^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(\.|$)`)
 
@@ -206,7 +206,7 @@ func (m Manifest) clashes(key func(string) string) error {
 	return nil
 }
 
-// exactPath tells apart all paths that differ in anything.
+// exactPath distinguishes all paths that differ in any byte.
 func exactPath(p string) string { return p }
 
 // foldPath returns the same text for all spellings of a path that a file system

@@ -98,7 +98,7 @@ func TestOrdinaryPathsPass(t *testing.T) {
 	must(t, m.Check(artifact.DefaultLimits))
 }
 
-// Whatever Check lets pass, plain calls of the operating system must lay out inside.
+// What Check accepts, plain calls of the operating system must lay out inside the folder.
 func TestNoManifestThatPassesLeavesItsFolder(t *testing.T) {
 	name := rapid.SampledFrom([]string{"a", "b", "A", "c"})
 	rapid.Check(t, func(t *rapid.T) {
@@ -175,7 +175,7 @@ func layOutPlainly(t testingT, m artifact.Manifest) {
 		if errors.Is(err, fs.ErrNotExist) || f.Link == "" {
 			continue
 		}
-		// A link through a file that is no folder cannot be followed anywhere.
+		// A link through a regular file cannot be followed anywhere.
 		if err == nil && target != root && !strings.HasPrefix(target, root+"/") {
 			t.Fatalf("%q of %+v leads to %s", f.Path, m, target)
 		}

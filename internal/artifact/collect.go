@@ -36,10 +36,9 @@ func (n *names) has(d Digest) bool {
 	return n.set[d]
 }
 
-// Collect removes contents that no manifest names and that nobody has sent or asked
-// to send for the time unusedSince, and gives the bytes they had. Manifests saved
-// meanwhile keep what they name. Disk space that a tree still holds by a hard link
-// comes back when the tree goes.
+// Collect removes contents that no manifest names and that no client has sent or asked to send
+// for the time unusedSince, and returns how many bytes they had. Manifests saved meanwhile keep
+// what they name. Disk space that a tree still holds by a hard link is freed with the tree.
 func (s *Store) Collect(ctx context.Context, unusedSince time.Duration) (freed int64, err error) {
 	defer s.busy.Lock("collect")()
 	named := &names{set: map[Digest]bool{}}

@@ -87,7 +87,7 @@ func TestUnpackStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, _, err := store.Unpack(ctx, id); !errors.Is(err, context.Canceled) {
-		t.Errorf("gives %v, want the context's end", err)
+		t.Errorf("got %v, want the context's end", err)
 	}
 	_, _, err := store.Unpack(t.Context(), id)
 	must(t, err)

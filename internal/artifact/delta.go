@@ -4,7 +4,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Delta is a manifest told by what differs from that of another deployment.
+// Delta is a manifest described by its difference from that of another deployment.
 type Delta struct {
 	Base    anchor.DeploymentID `json:"base" maxLength:"64" doc:"The deployment whose manifest this one differs from"`
 	Changed []File              `json:"changed,omitempty" nullable:"false" doc:"Files that the base has not, or not so"`
@@ -12,7 +12,7 @@ type Delta struct {
 	Digest  Digest              `json:"digest" doc:"SHA-256 of the whole manifest's JSON, sorted by path"`
 }
 
-// Since gives what makes m of the manifest of base.
+// Since returns the difference that turns the manifest of base into m.
 func (m Manifest) Since(base anchor.DeploymentID, before Manifest) Delta {
 	d := Delta{Base: base, Digest: m.Digest()}
 	gone := make(map[string]File, len(before.Files))
@@ -33,8 +33,8 @@ func (m Manifest) Since(base anchor.DeploymentID, before Manifest) Delta {
 	return d
 }
 
-// Apply gives the manifest that d tells, whose digest it has: a Conflict when before is
-// not the manifest that d was made of.
+// Apply returns the manifest that d describes, and checks its digest. It returns a Conflict
+// when d was made from another manifest than before.
 func (d Delta) Apply(before Manifest) (Manifest, error) {
 	left := make(map[string]bool, len(d.Changed)+len(d.Removed))
 	for _, f := range d.Changed {
@@ -57,7 +57,7 @@ func (d Delta) Apply(before Manifest) (Manifest, error) {
 	return m, nil
 }
 
-// NoBase is the Conflict that tells a client to send its whole manifest.
+// NoBase is the Conflict that makes a client send its whole manifest.
 func (d Delta) NoBase(cause error) error {
 	return anchor.Conflict("no_base", "the manifest cannot be built from that of deployment %q", cut(string(d.Base), 64)).
 		Because(cause).Hintf("Send the whole manifest.")

@@ -22,7 +22,7 @@ func TestADeltaMakesTheManifestAgain(t *testing.T) {
 			t.Fatalf("it differs: %s", cmp.Diff(after, got))
 		}
 		if before.Digest() == after.Digest() && len(delta.Changed)+len(delta.Removed) > 0 {
-			t.Fatalf("nothing changed and it tells %+v", delta)
+			t.Fatalf("nothing changed, but the delta is %+v", delta)
 		}
 	})
 }
@@ -33,7 +33,7 @@ func TestADeltaTellsModesAndLinks(t *testing.T) {
 	after.Files[0].Exec = true
 	after.Files[1] = artifact.File{Path: "b", Link: "a"}
 	if d := after.Since("base", before); len(d.Changed) != 2 || len(d.Removed) != 0 {
-		t.Errorf("it tells %+v", d)
+		t.Errorf("the delta is %+v", d)
 	}
 }
 

@@ -22,7 +22,7 @@ func ParseDigest(s string) (Digest, error) {
 	return "", badDigest(s)
 }
 
-// DigestOf gives the digest of b.
+// DigestOf returns the digest of b.
 func DigestOf(b []byte) Digest {
 	sum := sha256.Sum256(b)
 	return Digest(hex.EncodeToString(sum[:]))

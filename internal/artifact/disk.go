@@ -12,7 +12,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// diskError tells what could not be done, and what to do when the disk is full.
+// diskError describes what failed, and what to do when the disk is full.
 func diskError(err error, format string, args ...any) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -37,7 +37,7 @@ const (
 	privateFolder = 0o700
 )
 
-// makeFolder makes a folder with a mode, whatever the umask, and those it is in.
+// makeFolder makes a folder with a mode, whatever the umask, and its missing parents.
 func (s *Store) makeFolder(name string, mode fs.FileMode) error {
 	err := s.root.MkdirAll(name, mode)
 	if err == nil {
@@ -49,8 +49,8 @@ func (s *Store) makeFolder(name string, mode fs.FileMode) error {
 	return nil
 }
 
-// writeFile puts data at name in one step: after a crash it is there as a whole or
-// not at all. Durable on return.
+// writeFile writes data to name in one step: after a crash the file exists whole or not at all.
+// Durable on return.
 func (s *Store) writeFile(name string, data []byte) (err error) {
 	temp := tempPath()
 	defer func() {
@@ -75,7 +75,7 @@ func (s *Store) writeFile(name string, data []byte) (err error) {
 	return s.syncFolder(path.Dir(name))
 }
 
-// giveUp removes a temporary file, which may not be there, and gives back why.
+// giveUp removes a temporary file, which may be missing, and returns why.
 func (s *Store) giveUp(why error, temp string) error {
 	if err := s.root.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return errors.Join(why, diskError(err, "remove %s", s.path(temp)))

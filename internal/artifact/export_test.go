@@ -1,6 +1,6 @@
 package artifact
 
-// DiskError lets tests see what becomes of the errors of a real full disk.
+// DiskError lets tests see what the errors of a real full disk become.
 var DiskError = diskError
 
 // Fold makes a store refuse what a disk without case would lose. Linux has hardly such a

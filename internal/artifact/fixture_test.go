@@ -76,7 +76,7 @@ func writeTree(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// readTree gives the content of each file, and "-> target" for a link.
+// readTree returns the content of each file, and "-> target" for a link.
 func readTree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -126,7 +126,7 @@ func wantCode(t *testing.T, err error, code string) {
 	t.Helper()
 	e := (*anchor.Error)(nil)
 	if !errors.As(err, &e) || e.Code != code {
-		t.Fatalf("gives %v (code %q), want the code %q", err, codeOf(err), code)
+		t.Fatalf("got %v (code %q), want the code %q", err, codeOf(err), code)
 	}
 	if e.Hint == "" {
 		t.Errorf("%v does not say what to do", err)
@@ -136,7 +136,7 @@ func wantCode(t *testing.T, err error, code string) {
 func wantHint(t *testing.T, err error) {
 	t.Helper()
 	if e := (*anchor.Error)(nil); !errors.As(err, &e) || e.Code == "" || e.Hint == "" {
-		t.Errorf("%v is no error with a code that says what to do", err)
+		t.Errorf("%v lacks a code or does not say what to do", err)
 	}
 }
 
@@ -145,7 +145,7 @@ type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
 
-// counting is an endless content that counts what was read of it.
+// counting is an endless content that counts the bytes read from it.
 type counting struct {
 	read  int
 	after int // when so many were read,

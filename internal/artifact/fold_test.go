@@ -9,7 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
-// Linux tells these names apart, and so does what is served of them.
+// Linux distinguishes these names, and so must requests for them.
 func TestPathsThatDifferInCaseOrUnicodeFormAreTwo(t *testing.T) {
 	store := openStore(t)
 	if artifact.Folds(store) {

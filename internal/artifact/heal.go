@@ -46,7 +46,7 @@ func (s *Store) Inspect(ctx context.Context, id anchor.DeploymentID) (Damage, er
 	return d, nil
 }
 
-// holds reports whether the file or link at name is what f says.
+// holds reports whether the file or link at name is as f describes it.
 func (s *Store) holds(name string, f File) (bool, error) {
 	if f.Link != "" {
 		target, err := s.root.Readlink(name)
@@ -78,10 +78,10 @@ func (s *Store) hasDigest(name string, want Digest) (bool, error) {
 	return sumOf(hash) == want, nil
 }
 
-// Heal lays out again what Inspect finds missing or changed, from the contents and
-// their copies in the tree and as executables, and returns what it could not. A
-// content that is damaged everywhere is forgotten, so that the next upload sends it
-// again; the damaged file stays in the tree.
+// Heal lays out again what Inspect finds missing or changed, from the contents and their copies
+// in the tree and as executables, and returns what it could not repair. A content that is
+// damaged everywhere is forgotten, so that the next upload sends it again; the damaged file
+// stays in the tree.
 func (s *Store) Heal(ctx context.Context, id anchor.DeploymentID) (Damage, error) {
 	found, err := s.Inspect(ctx, id)
 	if err != nil {
@@ -116,7 +116,7 @@ func (s *Store) Heal(ctx context.Context, id anchor.DeploymentID) (Damage, error
 	return s.Inspect(ctx, id)
 }
 
-// whole returns the part of m whose contents are there.
+// whole returns the part of m whose contents are stored.
 func (s *Store) whole(m Manifest) (Manifest, error) {
 	var part Manifest
 	for _, f := range m.Files {

@@ -158,7 +158,7 @@ func TestARemovalOfWhatWasRemovedBefore(t *testing.T) {
 	}
 }
 
-// TestReducingToNothingRemoves: an app may have no hashed files, and is pruned all the same.
+// TestReducingToNothingRemoves: an app without hashed files is pruned like any other.
 func TestReducingToNothingRemoves(t *testing.T) {
 	store, id, want := unpacked(t)
 	for range 2 {
@@ -191,8 +191,8 @@ func TestSetAsideStays(t *testing.T) {
 	}
 }
 
-// TestADeploymentReplacesADamagedContent: the upload asks for it again, without a look
-// by the doctor, and the deployment that shares it is served the new one.
+// TestADeploymentReplacesADamagedContent: the upload asks for the content again, without a run
+// of the doctor, and the deployment that shares it serves the new one.
 func TestADeploymentReplacesADamagedContent(t *testing.T) {
 	for name, content := range map[string]string{"cut off": "", "longer": "onetwothree"} {
 		t.Run(name, func(t *testing.T) {

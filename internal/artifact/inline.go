@@ -7,11 +7,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Inline replaces links by what they lead to. A link that never leaves the folder that
-// home returns for its path stays a link, whether its target is there or not; "" means
-// that none may stay. An Invalid error names a link whose target is not in m
-// (broken_link) or is a folder that it is in itself (link_loop). The other errors are
-// those of Check, of m or of what becomes of it.
+// Inline replaces links by their targets. A link that never leaves the folder that home returns
+// for its path stays a link, with or without a target; "" means that no link may stay. An
+// Invalid error names a link whose target is not in m (broken_link) or is a folder that
+// contains the link (link_loop). The other errors are those of Check, for m or for the result.
 func (m Manifest) Inline(home func(path string) string, limits Limits) (Manifest, error) {
 	if err := m.Check(limits); err != nil {
 		return Manifest{}, err

@@ -13,8 +13,8 @@ import (
 // maxLinks is how many links one path may lead through (Linux: MAXSYMLINKS).
 const maxLinks = 40
 
-// checkLinks refuses a link that leaves the artifact, by itself or by way of other
-// links. One whose target is not there may stay: build tools leave such behind.
+// checkLinks refuses a link that leaves the artifact, directly or through other links. One
+// without a target may stay: build tools leave such links behind.
 func (m Manifest) checkLinks() error {
 	for _, f := range m.Files {
 		if f.Link == "" {

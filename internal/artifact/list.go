@@ -47,7 +47,7 @@ func (s *Store) list(folder string) ([]fs.DirEntry, error) {
 	return entries, nil
 }
 
-// Digests gives every content that a manifest names.
+// Digests returns every content that a manifest names.
 func (s *Store) Digests(ctx context.Context) (map[Digest]bool, error) {
 	n := &names{set: map[Digest]bool{}}
 	err := s.readNames(ctx, n)

@@ -23,7 +23,7 @@ type Manifest struct {
 	Files []File `json:"files"` // sorted by Path
 }
 
-// Sorted gives m with its files sorted by path.
+// Sorted returns m with its files sorted by path.
 func (m Manifest) Sorted() Manifest {
 	byPath := func(a, b File) int { return strings.Compare(a.Path, b.Path) }
 	if slices.IsSortedFunc(m.Files, byPath) {
@@ -32,11 +32,11 @@ func (m Manifest) Sorted() Manifest {
 	return Manifest{Files: slices.SortedStableFunc(slices.Values(m.Files), byPath)}
 }
 
-// Digest names the artifact: two manifests have the same digest when they list
-// the same files, in whatever order.
+// Digest identifies the artifact: two manifests that list the same files, in any order, have
+// the same digest.
 func (m Manifest) Digest() Digest { return DigestOf(m.Encode()) }
 
-// Size gives the bytes of all files together; a content listed twice counts twice.
+// Size returns the bytes of all files together; a content listed twice counts twice.
 func (m Manifest) Size() int64 {
 	var total int64
 	for _, f := range m.Files {
@@ -45,7 +45,7 @@ func (m Manifest) Size() int64 {
 	return total
 }
 
-// Contents gives the size of each content the manifest names.
+// Contents returns the size of each content the manifest names.
 func (m Manifest) Contents() map[Digest]int64 {
 	sizes := make(map[Digest]int64, len(m.Files))
 	for _, f := range m.Files {
@@ -56,7 +56,7 @@ func (m Manifest) Contents() map[Digest]int64 {
 	return sizes
 }
 
-// Select gives a file for each of the digests: Invalid for one that no file has.
+// Select returns a file for each of the digests. A digest without a file is an Invalid error.
 func (m Manifest) Select(digests []Digest) ([]File, error) {
 	byDigest := make(map[Digest]File, len(m.Files))
 	for _, f := range m.Files {
@@ -76,8 +76,7 @@ func (m Manifest) Select(digests []Digest) ([]File, error) {
 	return files, nil
 }
 
-// Encode gives the JSON that m is kept as and that Digest is taken of: the files
-// sorted by path.
+// Encode returns the JSON that m is stored as and that Digest hashes: the files sorted by path.
 func (m Manifest) Encode() []byte {
 	m = m.Sorted()
 	if m.Files == nil {

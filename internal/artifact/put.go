@@ -15,10 +15,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Put stores a content. It reads at most size+1 bytes, and nothing at all when the
-// content is there already; what is not size bytes with that digest is an Invalid
-// error and leaves nothing behind. Several Puts of one content do no harm. Durable
-// only after Sync or Unpack.
+// Put stores a content. It reads at most size+1 bytes, and nothing when the content is stored
+// already. A content of another size or digest is an Invalid error and leaves nothing behind.
+// Several Puts of one content at a time are safe. Durable only after Sync or Unpack.
 func (s *Store) Put(ctx context.Context, digest Digest, size int64, content io.Reader) error {
 	if !digest.valid() {
 		return badDigest(string(digest))
@@ -51,8 +50,8 @@ func (s *Store) Put(ctx context.Context, digest Digest, size int64, content io.R
 // unownedPerFile is how many files MaxUnowned goes with, by the limit of one artifact's.
 const unownedPerFile = 4
 
-// have tells whether the content is there, and marks it as just used, which keeps
-// Collect from taking it before a manifest names it.
+// have reports whether the content is stored, and marks it as just used, which keeps Collect
+// from removing it before a manifest names it.
 func (s *Store) have(digest Digest, size int64) (bool, error) {
 	name, err := s.find(digest, size)
 	if name == "" || err != nil {
@@ -69,7 +68,7 @@ func (s *Store) have(digest Digest, size int64) (bool, error) {
 	return true, nil
 }
 
-// write has a new read-only file filled and gives its name.
+// write makes a new read-only file with what fill writes and returns its name.
 func (s *Store) write(what string, fill func(io.Writer) error) (_ string, err error) {
 	temp := tempPath()
 	file, err := os.OpenFile(s.path(temp), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o444)
@@ -93,7 +92,7 @@ func (s *Store) write(what string, fill func(io.Writer) error) (_ string, err er
 	return temp, nil
 }
 
-// receive copies a content and holds it to what was announced.
+// receive copies a content and checks it against the announced size and digest.
 func receive(ctx context.Context, file io.Writer, digest Digest, size int64, content io.Reader) error {
 	hash := sha256.New()
 	from := &reading{ctx: ctx, from: io.LimitReader(content, size+1)}
@@ -132,8 +131,8 @@ func wrongLength(digest Digest, read, size int64) error {
 		Hintf("The file changed after it was listed, or the upload broke off. Send it again.")
 }
 
-// adopt gives a temporary file its name, unless the name is taken: then what is
-// there has the same content and may be in use. Its size is reserved.
+// adopt renames a temporary file to name, unless a file of that name exists: that one has the
+// same content and may be in use. Its size is reserved.
 func (s *Store) adopt(temp, name string, size int64) error {
 	linking := os.Link(s.path(temp), s.path(name))
 	if linking == nil || errors.Is(linking, fs.ErrExist) {
@@ -152,8 +151,7 @@ func (s *Store) adopt(temp, name string, size int64) error {
 	return nil
 }
 
-// reading stops when ctx ends, and keeps apart what went wrong at the sender from
-// what went wrong at our disk.
+// reading stops when ctx ends, and separates errors of the sender from errors of our disk.
 type reading struct {
 	ctx  context.Context
 	from io.Reader

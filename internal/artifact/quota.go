@@ -20,8 +20,8 @@ type unowned struct {
 	disowned map[Digest]int64 // sizes of those that failed deployments left
 }
 
-// reserve counts a content before it is read. A TooLarge error says that there is no room
-// for it; a limit of 0 bounds nothing.
+// reserve counts a content before it is read. A TooLarge error means that it exceeds a limit; 0
+// is no limit.
 func (u *unowned) reserve(size, limit int64, files int) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -19,21 +19,21 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Rules say what of a folder belongs to the artifact.
+// Rules decide which files of a folder belong to the artifact.
 type Rules struct {
-	// Keep is asked with the slash-separated path of every file and folder; false
-	// leaves it out with everything below it. nil keeps all.
+	// Keep is called with the slash-separated path of every file and folder. false leaves out
+	// the file, or the folder with everything below it. nil keeps all.
 	Keep func(path string) bool
 	Limits
 }
 
-// Scan lists and hashes the files below dir and reads nothing outside it, whatever
-// changes in dir meanwhile. nil rules keep all files within DefaultLimits.
+// Scan lists and hashes the files below dir and reads nothing outside it, whatever changes in
+// dir meanwhile. nil rules keep all files within DefaultLimits.
 //
-// A symbolic link whose target is below dir stays a link, made relative; its target
-// need not exist. Invalid errors name a link that leads out of dir (link_escapes) or in
-// a circle (link_loop), and what is no file, folder or link (special_file). A file
-// that changes while it is read is a Conflict.
+// A symbolic link whose target is below dir stays a link, made relative; its target need not
+// exist. Invalid errors name a link that leads out of dir (link_escapes) or in a circle
+// (link_loop), and anything other than a file, folder or link (special_file). A file that
+// changes while it is read is a Conflict.
 func Scan(ctx context.Context, dir string, rules *Rules) (Manifest, error) {
 	if rules == nil {
 		rules = &Rules{Limits: DefaultLimits}
@@ -173,8 +173,8 @@ func linkEscapes(source, target string) error {
 		Hintf("Put a copy of what it leads to in the link's place, and deploy again.")
 }
 
-// dangling keeps a link to a file that is not there if it could only be in the
-// artifact: the app lived with it on the machine that built it.
+// dangling keeps a link without a target if the target could only be in the artifact: the app
+// worked with that link on the machine that built it.
 func (s *scanner) dangling(name string) error {
 	target, err := s.root.Readlink(filepath.FromSlash(name))
 	if err != nil {

@@ -10,14 +10,13 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
-// A file of proc(5) always has more to read than its size says, like one that is
-// being written.
+// A file of proc(5) always has more to read than its size, like a file that is being written.
 func TestScanNoticesAFileThatGrows(t *testing.T) {
 	keep := func(p string) bool { return p == "status" }
 	_, err := artifact.Scan(t.Context(), "/proc/self", &artifact.Rules{Limits: artifact.DefaultLimits, Keep: keep})
 	wantCode(t, err, "file_changed")
 	if !errors.Is(err, anchor.ErrConflict) {
-		t.Errorf("gives %v, want a conflict", err)
+		t.Errorf("got %v, want a conflict", err)
 	}
 }
 
@@ -28,7 +27,7 @@ func TestAFullDiskIsNamed(t *testing.T) {
 	_, err = full.WriteString("x")
 	must(t, full.Close())
 	if !errors.Is(err, syscall.ENOSPC) {
-		t.Fatalf("/dev/full gives %v", err)
+		t.Fatalf("/dev/full returns %v", err)
 	}
 	wantCode(t, artifact.DiskError(err, "store the content %s", "abc"), "disk_full")
 }

@@ -22,7 +22,7 @@ func TestScanKeepsLinksInside(t *testing.T) {
 		"absolute":   filepath.Join(dir, "a/real.js"),
 		"a/chain.js": "../b/link.js",
 		"gone":       "a/no-such-file",
-		"through":    "a/real.js/x", // a file is no folder
+		"through":    "a/real.js/x", // a file is not a folder
 	} {
 		must(t, os.Symlink(target, filepath.Join(dir, name)))
 	}
@@ -50,7 +50,7 @@ func TestScanKeepsLinksInside(t *testing.T) {
 	}
 }
 
-// A link that leads out is refused with its name, in whatever way it does.
+// A link that leads out in any way is refused, and the error names it.
 func TestScanRefusesLinksOut(t *testing.T) {
 	outside := writeTree(t, map[string]string{"secret": "secret", "lib/index.js": "lib"})
 	for name, links := range map[string][][2]string{
@@ -96,7 +96,7 @@ func TestScanReadsNothingOutsideWhateverIsPutIn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := writeTree(t, map[string]string{"a": "1", "b/x": "2"})
-			// "b" is asked for when both are listed and neither is read.
+			// keep gets "b" once both are listed and neither is read.
 			keep := func(p string) bool {
 				if p == "b" {
 					must(t, os.RemoveAll(filepath.Join(dir, test.name)))

@@ -10,8 +10,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Sync makes the manifest and all contents of the deployment durable. A content
-// that is not there is an Invalid error.
+// Sync makes the manifest and all contents of the deployment durable. A missing content is an
+// Invalid error.
 func (s *Store) Sync(ctx context.Context, id anchor.DeploymentID) error {
 	m, err := s.Manifest(ctx, id)
 	if err != nil {
@@ -54,7 +54,7 @@ func (s *Store) settle(ctx context.Context, id anchor.DeploymentID, m Manifest) 
 	return nil
 }
 
-// arrived gives the contents of m that are in incoming.
+// arrived returns the contents of m that are in incoming.
 func (s *Store) arrived(ctx context.Context, id anchor.DeploymentID, m Manifest) ([]Digest, error) {
 	var arrived []Digest
 	for digest, size := range m.Contents() {

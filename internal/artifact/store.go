@@ -14,9 +14,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/keylock"
 )
 
-// The folders of a store. A content is in incoming until Sync has made it durable
-// and in blobs from then on, so that what a power cut left half-written is never
-// taken for a content.
+// The folders of a store. A content is in incoming until Sync has made it durable, and in blobs
+// from then on, so that a file that a power cut left incomplete is never taken for a content.
 const (
 	incomingDir  = "incoming"  // emptied by Open
 	blobsDir     = "blobs"     // blobs/ab/abcd…, and abcd….x for the executable twin
@@ -26,13 +25,12 @@ const (
 	asideDir     = "set-aside" // set-aside/<id>.<unique>/, which Anchor never removes
 )
 
-// Store keeps the contents, manifests and trees of artifacts in one folder. Its
-// methods may be called concurrently.
+// Store keeps the contents, manifests and trees of artifacts in one folder. Its methods may be
+// called concurrently.
 //
-// What a manifest names is only ever reached by way of root, which no link leads out
-// of. Contents are named by their digests, in folders that nobody else may enter: for
-// them a plain path does, and spares thousands of files the opening of every folder
-// on their way.
+// Paths from a manifest are only opened through root, which no link leads out of. Contents are
+// named by their digests, in folders that no other user may enter. For them a plain path is
+// safe, and saves opening every folder on the way for thousands of files.
 type Store struct {
 	Limits Limits // what SaveManifest lets in; set before the first use
 
@@ -58,8 +56,8 @@ type Store struct {
 	named *names
 }
 
-// Open makes the folder if it is not there, and forgets uploads that were not
-// finished when the store was last in use; their files are missing again.
+// Open makes the folder if needed, and forgets uploads that were not finished when the store
+// was last in use; their files are missing again.
 func Open(dir string) (*Store, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -83,8 +81,8 @@ func (s *Store) prepare() error {
 	if err := s.root.RemoveAll(incomingDir); err != nil {
 		return diskError(err, "empty %s", s.path(incomingDir))
 	}
-	// Workers run as other users and must get through to their own tree; nobody but
-	// the owner may list what else is here.
+	// Workers run as other users and must reach their own trees; only the owner may list
+	// everything else.
 	for _, folder := range []struct {
 		name string
 		mode os.FileMode
@@ -119,15 +117,14 @@ func (s *Store) findFolds() (bool, error) {
 	return false, nil
 }
 
-// Close lets go of the folder.
+// Close closes the folder.
 func (s *Store) Close() error { return s.root.Close() }
 
-// Tree gives the folder that Unpack lays the artifact out in.
+// Tree returns the path of the folder that Unpack lays the artifact out in.
 func (s *Store) Tree(id anchor.DeploymentID) string { return s.path(treePath(id)) }
 
-// SaveManifest ties m to id once and for all; the same manifest again is no error,
-// another one is a Conflict. It checks m against the store's limits, and is durable
-// on return.
+// SaveManifest binds m to id for good. The same manifest again is not an error, another one is
+// a Conflict. It checks m against the store's limits, and is durable on return.
 func (s *Store) SaveManifest(ctx context.Context, id anchor.DeploymentID, m Manifest) error {
 	if err := CheckID(id); err != nil {
 		return err
@@ -160,7 +157,7 @@ func (s *Store) check(m Manifest) error {
 	return m.checkFolded()
 }
 
-// Manifest gives what SaveManifest tied to id, or ErrNotFound.
+// Manifest returns the manifest that SaveManifest bound to id, or ErrNotFound.
 func (s *Store) Manifest(_ context.Context, id anchor.DeploymentID) (Manifest, error) {
 	if err := CheckID(id); err != nil {
 		return Manifest{}, err
@@ -181,8 +178,8 @@ func (s *Store) Manifest(_ context.Context, id anchor.DeploymentID) (Manifest, e
 	return m, nil
 }
 
-// Missing gives the digests of the deployment's files whose contents are not
-// there yet, sorted by the path of the first file that needs them.
+// Missing returns the digests of the deployment's files whose contents are missing, sorted by
+// the path of the first file that needs them.
 func (s *Store) Missing(ctx context.Context, id anchor.DeploymentID) ([]Digest, error) {
 	m, err := s.Manifest(ctx, id)
 	if err != nil {
@@ -204,11 +201,11 @@ func (s *Store) Missing(ctx context.Context, id anchor.DeploymentID) ([]Digest, 
 	return missing, ctx.Err()
 }
 
-// find returns the path of a content, "" when it is not there. A size other than
-// the content's is an Invalid error: a manifest or a request lies. A stored content
-// that the disk damaged counts as not there, so that the client sends it again.
+// find returns the path of a content, "" when it is missing. A size other than the content's is
+// an Invalid error: a manifest or a request is wrong. A stored content that the disk damaged
+// counts as missing, so that the client sends it again.
 func (s *Store) find(d Digest, size int64) (string, error) {
-	// Blobs twice: a Sync may move the content there between the first two looks.
+	// Blobs twice: a Sync may move the content there between the first two checks.
 	for _, name := range []string{blobPath(d), incomingPath(d), blobPath(d)} {
 		info, err := os.Lstat(s.path(name))
 		switch {
@@ -249,7 +246,7 @@ func (s *Store) dropIfDamaged(name string, d Digest) (whole bool, err error) {
 	return false, nil
 }
 
-// CheckID refuses what is no deployment id.
+// CheckID returns an error for a string that is not a deployment id.
 func CheckID(id anchor.DeploymentID) error {
 	if anchor.ValidID(string(id)) {
 		return nil

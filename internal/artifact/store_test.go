@@ -35,7 +35,7 @@ func TestAnArtifactArrivesAsItWas(t *testing.T) {
 	dir, got, err := store.Unpack(t.Context(), id)
 	must(t, err)
 	if dir != store.Tree(id) || got.Digest() != m.Digest() {
-		t.Errorf("Unpack gives %s and the manifest %s, want %s and %s", dir, got.Digest(), store.Tree(id), m.Digest())
+		t.Errorf("Unpack returns %s and the manifest %s, want %s and %s", dir, got.Digest(), store.Tree(id), m.Digest())
 	}
 	if diff := cmp.Diff(readTree(t, source), readTree(t, dir)); diff != "" {
 		t.Errorf("the tree differs from what was sent (-sent +laid out):\n%s", diff)
@@ -82,7 +82,7 @@ func TestAManifestIsGivenOnce(t *testing.T) {
 	err := store.SaveManifest(t.Context(), id, manifestOf(map[string]string{"a": "2"}))
 	wantCode(t, err, "manifest_exists")
 	if !errors.Is(err, anchor.ErrConflict) {
-		t.Errorf("another manifest gives %v, want a conflict", err)
+		t.Errorf("another manifest returns %v, want a conflict", err)
 	}
 }
 
@@ -99,7 +99,7 @@ func TestIDsAreCheckedBeforeTheyBecomePaths(t *testing.T) {
 			"Remove":       store.Remove(t.Context(), id),
 		} {
 			if code := codeOf(err); code != "bad_deployment_id" {
-				t.Errorf("%s(%q) gives %q (%v)", name, id, code, err)
+				t.Errorf("%s(%q) returns %q (%v)", name, id, code, err)
 			}
 		}
 	}
@@ -150,7 +150,7 @@ func TestPutStopsWhenTheRequestEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	err := store.Put(ctx, artifact.DigestOf([]byte("x")), 1<<20, &counting{after: 1 << 16, call: cancel})
 	if !errors.Is(err, context.Canceled) {
-		t.Errorf("gives %v, want the context's end", err)
+		t.Errorf("got %v, want the context's end", err)
 	}
 	wantNoLeftovers(t, store)
 }

@@ -18,9 +18,8 @@ const (
 	trashedManifest = "manifest.json"
 )
 
-// Remove moves a deployment's tree and manifest to the trash, where they stay, with
-// the contents that the manifest names, until EmptyTrash. What is not there is no
-// error.
+// Remove moves a deployment's tree and manifest to the trash. They stay there, with the
+// contents that the manifest names, until EmptyTrash. Nothing to remove is not an error.
 func (s *Store) Remove(_ context.Context, id anchor.DeploymentID) error {
 	return s.moveAway(id, trashDir, "")
 }
@@ -34,8 +33,8 @@ func (s *Store) SetAside(_ context.Context, id anchor.DeploymentID) (string, err
 	return s.path(asideDir), s.moveAway(id, asideDir, "")
 }
 
-// moveAway moves a deployment's tree and manifest to a folder. A successor, if it is
-// not "", takes the place of the tree, which is there.
+// moveAway moves a deployment's tree and manifest to a folder. A successor, if it is not "",
+// replaces the tree, which must exist.
 func (s *Store) moveAway(id anchor.DeploymentID, folder, successor string) error {
 	if err := CheckID(id); err != nil {
 		return err
@@ -70,8 +69,8 @@ func (s *Store) moveAway(id anchor.DeploymentID, folder, successor string) error
 	return nil
 }
 
-// succeed puts a successor in the place of a tree, without a moment at which neither is
-// there where the system can exchange folders, and returns where the tree is now.
+// succeed replaces a tree by a successor and returns where the old tree is now. Where the
+// system can exchange folders, one of the two exists at every moment.
 func (s *Store) succeed(tree, successor string) (old string, err error) {
 	if err := exchange(s.path(tree), s.path(successor)); err == nil {
 		return successor, nil
@@ -86,10 +85,9 @@ func (s *Store) succeed(tree, successor string) (old string, err error) {
 	return old, nil
 }
 
-// Reduce removes the files of a deployment that keep refuses; the others can be read
-// meanwhile. The whole tree and manifest are moved to the trash. A deployment without
-// such files stays as it is, one without others is removed, and one that is not here is
-// no error.
+// Reduce removes the files of a deployment that keep refuses; the others can be read meanwhile.
+// The whole tree and manifest are moved to the trash. A deployment without such files stays as
+// it is, one without others is removed, and a missing one is not an error.
 func (s *Store) Reduce(ctx context.Context, id anchor.DeploymentID, keep func(File) bool) error {
 	// Cut short between the removal and the smaller manifest, it begins with the whole one.
 	if _, err := s.TakeBack(ctx, id); err != nil {
@@ -123,8 +121,8 @@ func (s *Store) Reduce(ctx context.Context, id anchor.DeploymentID, keep func(Fi
 	return err
 }
 
-// replaceTree moves a deployment's tree and manifest to the trash, and puts a tree of
-// less in the place of the former.
+// replaceTree moves a deployment's tree and manifest to the trash and puts a smaller tree in
+// place of the old one.
 func (s *Store) replaceTree(ctx context.Context, id anchor.DeploymentID, less Manifest) error {
 	if _, err := s.root.Lstat(treePath(id)); err != nil {
 		return s.Remove(ctx, id)
@@ -171,7 +169,7 @@ func (s *Store) TakeBack(ctx context.Context, id anchor.DeploymentID) (bool, err
 	return false, nil
 }
 
-// EmptyTrash deletes what was removed longer than age ago.
+// EmptyTrash deletes files that were removed longer than age ago.
 func (s *Store) EmptyTrash(ctx context.Context, age time.Duration) error {
 	entries, err := s.trashed()
 	if err != nil {

@@ -17,9 +17,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Unpack lays the deployment's files out and gives the folder, which is Tree(id).
-// What an Unpack that was cut short has laid out is kept; a second one of a complete
-// tree does nothing. The tree is durable on return.
+// Unpack lays the deployment's files out and returns the folder, which is Tree(id). It keeps
+// what an interrupted Unpack has laid out, and does nothing for a complete tree. The tree is
+// durable on return.
 func (s *Store) Unpack(ctx context.Context, id anchor.DeploymentID) (dir string, m Manifest, err error) {
 	defer s.busy.Lock(string(id))()
 	if m, err = s.Manifest(ctx, id); err != nil {
@@ -52,7 +52,7 @@ func (s *Store) Unpack(ctx context.Context, id anchor.DeploymentID) (dir string,
 // layOut makes the folders, then the files, then the links, so that no file is ever
 // written by way of a link.
 func (s *Store) layOut(ctx context.Context, tree string, m Manifest) error {
-	// A tree that is there may have been admitted to its group already.
+	// An existing tree may have been admitted to its group already.
 	if _, err := s.root.Lstat(tree); errors.Is(err, fs.ErrNotExist) {
 		if err := s.makeFolder(tree, privateFolder); err != nil {
 			return err
@@ -146,8 +146,8 @@ func (s *Store) sameFile(a, b string) (bool, error) {
 	return os.SameFile(infoA, infoB), nil
 }
 
-// executable gives the twin of a content that has the mode of a program: a mode
-// belongs to the file, and so to all its hard links.
+// executable returns the copy of a content that has the mode of a program: a mode belongs to
+// the file, and so to all its hard links.
 func (s *Store) executable(d Digest) (string, error) {
 	twin := blobPath(d) + twinSuffix
 	_, err := s.root.Lstat(twin)

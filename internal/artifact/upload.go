@@ -1,7 +1,7 @@
 package artifact
 
-// Upload says how to send a content past the API: PUT it to URL with Header. It can be
-// used for some minutes, more than once, by whoever has it and for this content only.
+// Upload is how to send a content past the API: PUT it to URL with Header. Anyone who has it
+// can use it for some minutes, more than once, and for this content only.
 type Upload struct {
 	Digest Digest            `json:"digest"`
 	URL    string            `json:"url"`

@@ -20,7 +20,7 @@ type verifying struct {
 	size   int64
 	hash   hash.Hash
 	read   int64
-	err    error // what every Read from now on gives
+	err    error // what every later Read returns
 }
 
 func (v *verifying) Read(p []byte) (int, error) {
@@ -50,7 +50,7 @@ func (v *verifying) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// end gives io.EOF when all is as announced.
+// end returns io.EOF when the content is as announced.
 func (v *verifying) end() error {
 	if n, err := io.ReadFull(v.from, make([]byte, 1)); n > 0 {
 		return wrongLength(v.digest, v.size+1, v.size)

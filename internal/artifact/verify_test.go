@@ -34,13 +34,13 @@ func TestVerifyGivesNoWrongContentWhole(t *testing.T) {
 		} {
 			got, err := io.ReadAll(artifact.Verify(from, test.digest, test.size))
 			if anchor.CodeOf(err) != test.code || (err == nil) != (test.code == "") {
-				t.Errorf("%s, %s: gives %v, want the code %q", name, way, err, test.code)
+				t.Errorf("%s, %s: got %v, want the code %q", name, way, err, test.code)
 			}
 			if err == nil && string(got) != test.content {
-				t.Errorf("%s, %s: gives %q", name, way, got)
+				t.Errorf("%s, %s: got %q", name, way, got)
 			}
 			if err != nil && int64(len(got)) >= test.size && test.size > 0 {
-				t.Errorf("%s, %s: gives %d bytes before it fails", name, way, len(got))
+				t.Errorf("%s, %s: got %d bytes before it fails", name, way, len(got))
 			}
 		}
 	}
@@ -48,7 +48,7 @@ func TestVerifyGivesNoWrongContentWhole(t *testing.T) {
 
 func TestVerifyKeepsTheSendersError(t *testing.T) {
 	if _, err := io.ReadAll(artifact.Verify(failing{}, artifact.DigestOf([]byte("x")), 1)); err == nil || anchor.CodeOf(err) != "" {
-		t.Errorf("gives %v, want the connection's own error", err)
+		t.Errorf("got %v, want the connection's own error", err)
 	}
 }
 

@@ -36,8 +36,8 @@ var lockfiles = []struct{ file, manager string }{
 	{"yarn.lock", "yarn"}, {"pnpm-lock.yaml", "pnpm"},
 }
 
-// FindApp tells what app is in dir. It is an Invalid error when there is none, or none
-// of Next.js.
+// FindApp reads which app is in dir. The error is Invalid when there is none, or not one of
+// Next.js.
 func FindApp(dir string) (App, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -70,8 +70,8 @@ func FindApp(dir string) (App, error) {
 	return app, nil
 }
 
-// versionIn gives the installed version of a package the app asks for, or what it asks
-// for, or "". An app with a next.config may leave the asking to its monorepo's root.
+// versionIn returns the installed version of a package of the app, or the version that the app
+// requires, or "". An app with a next.config may leave the requirement to its monorepo's root.
 func versionIn(dir string, manifest packageJSON, name string) string {
 	asked := manifest.Dependencies[name]
 	if asked == "" {

@@ -61,7 +61,7 @@ func TestFindAppGivesTheAskedVersionBeforeInstall(t *testing.T) {
 	app, err := opennext.FindApp(dir)
 	must(t, err)
 	if app.NextVersion != "^15.0.0" || app.OpenNextVersion != "2.3.9" {
-		t.Errorf("gives %+v", app)
+		t.Errorf("got %+v", app)
 	}
 }
 

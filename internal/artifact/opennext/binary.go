@@ -35,8 +35,8 @@ func machineOf(goos, goarch string) machine {
 // headerLen is how much of a binary builtFor needs.
 const headerLen = 4096
 
-// builtFor reads from the first bytes of a native module, and from its path where the
-// format does not tell, which machines can load it. None means the format is unknown.
+// builtFor returns the machines that can load a native module, by its first bytes, and by its
+// path where the format does not say. None means that the format is unknown.
 func builtFor(name string, header []byte) []machine {
 	switch {
 	case bytes.HasPrefix(header, []byte(elf.ELFMAG)):
@@ -125,7 +125,7 @@ func machMachine(cpu uint32) machine {
 	return machine{"darwin", "unknown"}
 }
 
-// packageOf gives the npm package a file of node_modules belongs to, and its folder.
+// packageOf returns the npm package that a file of node_modules belongs to, and its folder.
 func packageOf(name string) (pkg, folder string) {
 	const modules = "node_modules/"
 	at := strings.LastIndex(name, "/"+modules)

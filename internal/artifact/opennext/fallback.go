@@ -9,10 +9,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// shells are the routes of the pages router with fallback: true, "/posts/[id]". Their build holds what visitors see
-// while a page that was not prerendered is made. OpenNext 4.1 files it as an entry of the app router (createAssets.js:
-// there is no .json beside its .html), which Next.js refuses: "received non-pages cache entry in pages handler", a 500.
-// Without the entry Next.js renders the shell on request.
+// shells are the routes of the pages router with fallback: true, "/posts/[id]". Their build has
+// the shell that visitors see while a page that was not prerendered is made. OpenNext 4.1
+// stores it as an entry of the app router (createAssets.js: its .html has no .json), which
+// Next.js refuses: "received non-pages cache entry in pages handler", a 500. Without the entry
+// Next.js renders the shell on request.
 type shells map[string]bool
 
 func fallbackShells(tree fs.FS, b anchor.Build) (shells, error) {

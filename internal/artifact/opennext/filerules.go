@@ -14,9 +14,9 @@ import (
 // FileRules are the rules of an app that run before its static files: Next.js' order is
 // headers, redirects, middleware, beforeFiles rewrites, files.
 type FileRules struct {
-	// Asked reports that the functions say which static file answers a request: bundles of
+	// Asked reports that the functions decide which static file answers a request: bundles of
 	// OpenNext 3.7 and later look for public files between beforeFiles rewrites and pages
-	// (core/routingHandler.js, assetResolver). Others know nothing of files.
+	// (core/routingHandler.js, assetResolver). Others know nothing about files.
 	Asked bool
 
 	basePath   string
@@ -107,7 +107,7 @@ func (f *FileRule) decidedBy(name string) {
 	}
 }
 
-// add lets a later header replace an earlier one, but for Set-Cookie, as Next.js does
+// add replaces an earlier header of the same name, except Set-Cookie, as Next.js does
 // (server/lib/router-utils/resolve-routes.js).
 func (f *FileRule) add(headers []routeHeader) {
 	if f.Header == nil {
@@ -122,10 +122,9 @@ func (f *FileRule) add(headers []routeHeader) {
 	}
 }
 
-// spellings are the paths that a pattern may be compared with for one file, in groups.
-// They are those of the path as it was sent or decoded, and with a locale before it or
-// none: Next.js puts the locale behind the base path, OpenNext in front of it
-// (core/routing/i18n, localizePath).
+// spellings returns, in groups, the paths that a pattern may be compared with for one file:
+// those of the path as sent or decoded, with and without a locale before it. Next.js puts the
+// locale after the base path, OpenNext before it (core/routing/i18n, localizePath).
 func (r *FileRules) spellings(path string) spellings {
 	plain := "/" + path
 	encoded := (&url.URL{Path: plain}).EscapedPath()

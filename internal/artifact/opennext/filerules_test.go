@@ -46,7 +46,7 @@ func fileRulesOf(t *testing.T, tree fstest.MapFS, build anchor.Build) *FileRules
 	return rules
 }
 
-// said is a rule as one line.
+// said formats a rule as one line.
 func said(f FileRule) string {
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(f.Header)) {
@@ -63,7 +63,7 @@ func TestFileRules(t *testing.T) {
 	for path, want := range map[string]string{
 		"private/report.txt":    "the middleware; X-Private=1",
 		"private/a b+ü.txt":     "the middleware; X-Private=1",
-		"Private/report.txt":    "the middleware; X-Private=1", // Next.js ignores case unless told otherwise
+		"Private/report.txt":    "the middleware; X-Private=1", // Next.js ignores case by default
 		"admin/logo.png":        "the middleware",
 		"vault":                 "the middleware",
 		"vault.json":            "the middleware",
@@ -173,7 +173,8 @@ func TestLaterHeadersReplaceEarlierOnes(t *testing.T) {
 	}
 }
 
-// TestUnknownRulesConcernEverything: what the build does not say is never taken for permission.
+// TestUnknownRulesConcernEverything: a rule that the build does not state never permits
+// anything.
 func TestUnknownRulesConcernEverything(t *testing.T) {
 	tree := ruledTree(t, nil)
 	delete(tree, serverHome+"/.next/routes-manifest.json")

@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// load gives a tree of testdata. Files that begin with "hex:" are binary.
+// load returns a tree of testdata. Files that begin with "hex:" are binary.
 func load(t testing.TB, name string) fstest.MapFS {
 	t.Helper()
 	archive, err := txtar.ParseFile(filepath.Join("testdata", name))
@@ -41,7 +41,7 @@ func remove(tree fstest.MapFS, prefix string) {
 	}
 }
 
-// replace edits a file of the tree; what is not there to be replaced fails the test.
+// replace edits a file of the tree, and fails the test when old is not in it.
 func replace(t *testing.T, tree fstest.MapFS, name, old, with string) {
 	t.Helper()
 	before := string(tree[name].Data)
@@ -58,12 +58,12 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// wantCode also holds every error to having a hint, and gives it.
+// wantCode asserts the code of an error and that it has a hint, and returns the error.
 func wantCode(t *testing.T, err error, code string) *anchor.Error {
 	t.Helper()
 	e := (*anchor.Error)(nil)
 	if !errors.As(err, &e) || e.Code != code {
-		t.Fatalf("gives %v (%+v), want the code %q", err, e, code)
+		t.Fatalf("got %v (%+v), want the code %q", err, e, code)
 	}
 	if e.Hint == "" {
 		t.Errorf("%v does not say what to do", err)

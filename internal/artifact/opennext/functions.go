@@ -22,8 +22,8 @@ var (
 
 var functionName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
-// readFunctions gives the server function first, then the image function, then the
-// others by name, and the middleware last.
+// readFunctions returns the server function first, then the image function, then the others by
+// name, and the middleware last.
 func readFunctions(tree fs.FS, out output) ([]anchor.Function, error) {
 	var functions []anchor.Function
 	for _, name := range functionOrder(out) {
@@ -86,9 +86,9 @@ func readFunction(tree fs.FS, name string, o origin) (anchor.Function, error) {
 	return f, checkHandler(tree, f)
 }
 
-// readEdge reads the external middleware. For it the output names the general default
-// converter, whatever was compiled in (generateOutput.js against createMiddleware.js,
-// defaultConverter), so the bundle itself is asked.
+// readEdge reads the external middleware. Its output always names the default converter,
+// whichever was compiled in (generateOutput.js against createMiddleware.js, defaultConverter),
+// so readEdge reads the bundle instead.
 func readEdge(tree fs.FS, name string, o origin) (anchor.Function, error) {
 	if name != anchor.MiddlewareFunction {
 		return anchor.Function{}, anchor.Invalid("global_function", "the function %s is built to run at CloudFront's edge", name).
@@ -116,8 +116,8 @@ func readEdge(tree fs.FS, name string, o origin) (anchor.Function, error) {
 	return f, checkCompiledFor(name, o, edgeWrappers, edgeConverters)
 }
 
-// namesOverride looks for the name that each override of OpenNext exports, as esbuild
-// prints it, minified or not.
+// namesOverride reports whether the code has the name that each override of OpenNext exports,
+// as esbuild prints it, minified or not.
 func namesOverride(code []byte, name string) bool {
 	pattern := regexp.MustCompile(`\bname: ?"` + regexp.QuoteMeta(name) + `"`)
 	return pattern.Match(code)
@@ -150,9 +150,9 @@ func checkCompiledFor(name string, o origin, wrappers, converters []string) erro
 	return nil
 }
 
-// checkCaches refuses the caches that only work in OpenNext's own development server,
-// and the one that keeps its entries in the tag table. A cache of the app's author
-// passes: it brings what it needs.
+// checkCaches refuses the caches that only work in OpenNext's own development server, and the
+// one that keeps its entries in the tag table. A cache of the app's author passes: it brings
+// all it needs.
 func checkCaches(name string, o origin) error {
 	for setting, value := range map[string]string{"incrementalCache": o.IncrementalCache, "tagCache": o.TagCache} {
 		if strings.HasPrefix(value, "fs-dev") || value == "multi-tier-ddb-s3" {
@@ -180,7 +180,7 @@ func checkHandler(tree fs.FS, f anchor.Function) error {
 	return err
 }
 
-// handlerFile gives the module of a handler such as "index.handler", or "".
+// handlerFile returns the module of a handler such as "index.handler", or "".
 func handlerFile(tree fs.FS, f anchor.Function) string {
 	dot := strings.LastIndexByte(f.Handler, '.')
 	if dot <= 0 {
@@ -202,7 +202,7 @@ var (
 	forward  = regexp.MustCompile(`^\s*export const handler = async \(event, context\) => \{\s*const fn = await import\("\./([^"]+)"\);`)
 )
 
-// bundleHome gives the folder that holds the real handler and .next: the bundle's own,
+// bundleHome returns the folder that holds the real handler and .next: the bundle's own,
 // or the app's path below it in a monorepo.
 func bundleHome(tree fs.FS, f anchor.Function) (string, error) {
 	name := handlerFile(tree, f)

@@ -16,12 +16,12 @@ const (
 	middlewareFile = "handler.mjs"
 )
 
-// Laid gives the functions of a tree by the paths of its files alone, in Parse's order:
-// what can be known of a build before its files are there. Of each it tells Name, Dir,
-// Handler, Image and Edge. The paths are a sure sign: OpenNext names a server bundle's
-// folder after its function (build/generateOutput.js), writes a middleware folder only
-// for external middleware (build/createMiddleware.js), and empties .open-next before
-// each build (build/helper.js, initOutputDir).
+// Laid returns the functions of a tree by the paths of its files alone, in Parse's order, so
+// that they are known before the files arrive. It sets Name, Dir, Handler, Image and Edge. The
+// paths are reliable: OpenNext names a server bundle's folder after its function
+// (build/generateOutput.js), writes a middleware folder only for external middleware
+// (build/createMiddleware.js), and empties .open-next before each build (build/helper.js,
+// initOutputDir).
 func Laid(paths iter.Seq[string]) []anchor.Function {
 	found := map[string]anchor.Function{}
 	for path := range paths {
@@ -34,7 +34,7 @@ func Laid(paths iter.Seq[string]) []anchor.Function {
 	})
 }
 
-// laid gives the function that the file is of; ok is false for one of none.
+// laid returns the function that the file belongs to; ok is false when there is none.
 func laid(path string) (f anchor.Function, ok bool) {
 	top, rest, nested := strings.Cut(path, "/")
 	f = anchor.Function{Dir: top, Handler: "index.handler"}
@@ -58,7 +58,7 @@ func laid(path string) (f anchor.Function, ok bool) {
 	return f, true
 }
 
-// rank is the place among the functions that readFunctions gives one.
+// rank is the place of a function in the order of readFunctions.
 func rank(f anchor.Function) int {
 	switch {
 	case f.Edge:

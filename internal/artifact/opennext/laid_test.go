@@ -12,7 +12,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 )
 
-// The paths of a real build tell the functions that its own files do.
+// The paths of a real build yield the same functions as its own files.
 func TestLaidOfRealBuilds(t *testing.T) {
 	archives, err := filepath.Glob("testdata/*.txtar")
 	must(t, err)

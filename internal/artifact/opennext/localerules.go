@@ -18,11 +18,13 @@ func (r *FileRules) mismatched() string {
 		firstOf(r.localized), "/"+r.locales[0]+r.basePath+"/…", r.basePath+"/"+r.locales[0]+"/…")
 }
 
-// internalLocale is what Next.js puts into the source of a rule that has no locale: false (lib/load-custom-routes.js).
+// internalLocale is what Next.js puts into the source of a rule unless it has locale: false
+// (lib/load-custom-routes.js).
 var internalLocale = regexp.MustCompile(`/:nextInternalLocale\([^)]*\)`)
 
-// noteLocalized notes the rules of one kind that have a language in their pattern, but for those that stand beside one
-// with locale: false and the same source. Rules with basePath: false have none in either.
+// noteLocalized notes the rules of one kind that have a language in their pattern, except those
+// next to a rule with locale: false and the same source. Rules with basePath: false have no
+// language either.
 func (r *FileRules) noteLocalized(kind string, routes []route) {
 	for _, rule := range routes {
 		source := internalLocale.ReplaceAllString(rule.Source, "")

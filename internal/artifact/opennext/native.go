@@ -23,13 +23,13 @@ type native struct {
 	machines []machine
 }
 
-// CheckNative refuses a tree with a package whose compiled modules cannot be loaded on
-// a machine: sharp first of all, which OpenNext installs for linux-arm64 unless told
-// otherwise. goos and goarch are Go's names; "linuxmusl" is Linux with musl (see
-// HostOS). A package may bring modules for several machines; one that fits is enough.
+// CheckNative refuses a tree with a package whose compiled modules cannot be loaded on a
+// machine. Mostly that is sharp, which OpenNext installs for linux-arm64 by default. goos and
+// goarch are Go's names; "linuxmusl" is Linux with musl (see HostOS). A package may bring
+// modules for several machines; one that fits is enough.
 //
-// It also refuses an image function without sharp: OpenNext's build goes on when npm
-// could not install it (installDeps.js).
+// It also refuses an image function without sharp: OpenNext's build continues when npm could
+// not install it (installDeps.js).
 func CheckNative(tree fs.FS, goos, goarch string) error {
 	here := machineOf(goos, goarch)
 	bundles, err := bundleDirs(tree)
@@ -44,8 +44,7 @@ func CheckNative(tree fs.FS, goos, goarch string) error {
 	return nil
 }
 
-// HostOS gives goos, or "linuxmusl" where that is what this machine's programs are
-// linked to.
+// HostOS returns goos, or "linuxmusl" where this machine's programs are linked to musl.
 func HostOS(goos string) string {
 	if loaders, err := filepath.Glob("/lib/ld-musl-*.so.1"); goos != "linux" || err != nil || len(loaders) == 0 {
 		return goos
@@ -56,7 +55,7 @@ func HostOS(goos string) string {
 	return "linuxmusl"
 }
 
-// bundleDirs gives the folders of the functions that a machine would run.
+// bundleDirs returns the folders of the functions that a machine would run.
 func bundleDirs(tree fs.FS) ([]string, error) {
 	var dirs []string
 	for _, dir := range []string{imageDir, serverDirV2, middlewareDir} {
@@ -148,11 +147,11 @@ func misfit(tree fs.FS, bundle, pkg string, modules []native, here machine) erro
 			installLines(bundle, pkg+"@"+versionOf(tree, modules[0], pkg), here))
 }
 
-// knownSharp is a version whose binaries come from the npm registry. Those before 0.33
-// download theirs from elsewhere, for the machine that builds unless npm is told.
+// knownSharp is a version whose binaries come from the npm registry. Versions before 0.33
+// download theirs from elsewhere, by default for the machine that builds.
 const knownSharp = "0.34.5"
 
-// versionOf gives the version of a package, of itself or of its part for a platform.
+// versionOf returns the version of a package, from itself or from its part for a platform.
 func versionOf(tree fs.FS, module native, pkg string) string {
 	own, folder := packageOf(module.path)
 	homes := []string{folder}

@@ -2,9 +2,9 @@ package opennext
 
 import "strings"
 
-// Needed tells whether a deployment needs the file or folder at the slash-separated
-// path of a .open-next tree. What only OpenNext's own infrastructure or the build
-// uses is left out: Anchor seeds the tag table itself and needs just its rows.
+// Needed reports whether a deployment needs the file or folder at the slash-separated path of a
+// .open-next tree. It excludes what only OpenNext's own infrastructure or the build uses:
+// Anchor seeds the tag table itself and needs just its rows.
 func Needed(path string) bool {
 	top, rest, nested := strings.Cut(path, "/")
 	switch {

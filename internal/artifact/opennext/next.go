@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// nextBuild is what Next.js itself says of the build.
+// nextBuild is what Next.js records of the build.
 type nextBuild struct {
 	buildID       string
 	deploymentID  string // deploymentId of next.config, "" without
@@ -42,8 +42,8 @@ func nextHomes(tree fs.FS, b anchor.Build) ([]string, error) {
 	return homes, nil
 }
 
-// readNext looks for Next.js's own files in all its homes, and where only one layout has
-// them.
+// readNext reads Next.js's own files from all their folders, and from those that only one
+// layout has.
 func readNext(tree fs.FS, b anchor.Build) (nextBuild, error) {
 	homes, err := nextHomes(tree, b)
 	if err != nil {
@@ -129,10 +129,10 @@ func (n *nextBuild) readConfig(tree fs.FS, homes []string) error {
 
 var absoluteURL = regexp.MustCompile(`^(?i:https?:)?//`)
 
-// checkAssetPrefix refuses a prefix that leads to this site and to no file of it: pages
-// ask for <assetPrefix>/_next/static/*, and OpenNext puts those files below the basePath
-// alone (createAssets.js). Next.js's own server would rewrite them (load-custom-routes.js).
-// It sets the basePath where no prefix is given.
+// checkAssetPrefix refuses a prefix that leads to this site but to none of its files: pages
+// request <assetPrefix>/_next/static/*, and OpenNext puts those files below the basePath alone
+// (createAssets.js). Next.js's own server would rewrite them (load-custom-routes.js). It sets
+// the basePath as the prefix when there is no other.
 func checkAssetPrefix(prefix, basePath string) error {
 	if prefix == "" || strings.TrimSuffix(prefix, "/") == basePath || absoluteURL.MatchString(prefix) {
 		return nil

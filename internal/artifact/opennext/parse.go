@@ -33,7 +33,7 @@ func Parse(tree fs.FS) (anchor.Build, error) {
 	return anchor.Build{}, notATree(tree)
 }
 
-// notATree tells what the folder is instead of a finished build.
+// notATree explains what the folder is instead of a finished build.
 func notATree(tree fs.FS) error {
 	switch {
 	case isFolder(tree, ".open-next"):
@@ -69,8 +69,8 @@ func parseV3(tree fs.FS, out output) (anchor.Build, error) {
 	return build, nil
 }
 
-// describe adds what all layouts tell in the same files. Functions, Cache and TagCache
-// are already set.
+// describe adds what all layouts have in the same files. Functions, Cache and TagCache are
+// already set.
 func describe(tree fs.FS, build *anchor.Build) error {
 	if !isFolder(tree, assetsDir) {
 		return anchor.Invalid("assets_missing", "the folder %s is not there", assetsDir).Hintf(buildAgain)

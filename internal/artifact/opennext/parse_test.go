@@ -19,7 +19,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestRealBuilds(t *testing.T) {
 	archives, err := filepath.Glob("testdata/*.txtar")
@@ -50,7 +50,7 @@ func TestRealBuilds(t *testing.T) {
 	}
 }
 
-// The golden files show all of a build; this says what of them matters.
+// The golden files show whole builds; this test names the facts that matter.
 func TestWhatTheOutputFileGetsWrongIsPutRight(t *testing.T) {
 	build, err := opennext.Parse(load(t, "pages-split.txtar"))
 	must(t, err)
@@ -130,8 +130,8 @@ func TestADeploymentIDNamesTheCache(t *testing.T) {
 	}
 }
 
-// An assetPrefix that is a path of its own makes a site without JavaScript: what OpenNext
-// builds has no file there.
+// An assetPrefix that is a separate path makes a site without JavaScript: OpenNext puts no file
+// there.
 func TestAssetPrefix(t *testing.T) {
 	for _, c := range []struct {
 		prefix, basePath string
@@ -181,7 +181,7 @@ func TestDisabledCaches(t *testing.T) {
 	}
 	files, err := opennext.CacheFiles(tree, build)
 	if err != nil || len(files) != 0 {
-		t.Errorf("gives %v and %v, want no entries", files, err)
+		t.Errorf("got %v and %v, want no entries", files, err)
 	}
 }
 
@@ -204,7 +204,7 @@ func TestNothingPrerenderedIsNoError(t *testing.T) {
 	must(t, err)
 	files, err := opennext.CacheFiles(tree, build)
 	if err != nil || len(files) != 0 || build.Cache != "cache" {
-		t.Errorf("gives %v, %v and the cache %q", files, err, build.Cache)
+		t.Errorf("got %v, %v and the cache %q", files, err, build.Cache)
 	}
 }
 
@@ -319,7 +319,7 @@ func FuzzParse(f *testing.F) {
 		build, err := opennext.Parse(tree)
 		if err != nil {
 			if e := (*anchor.Error)(nil); !errors.As(err, &e) || e.Code == "" || e.Hint == "" {
-				t.Errorf("%v is no error that says what to do", err)
+				t.Errorf("%v does not say what to do", err)
 			}
 			return
 		}

@@ -10,8 +10,8 @@ import (
 // regular expressions can take exponential time.
 const matchLimit = 100 * time.Millisecond
 
-// pathPattern is a JavaScript regular expression of a manifest. Its zero value stands for
-// one that could not be read, and may match anything.
+// pathPattern is a JavaScript regular expression of a manifest. Its zero value is a pattern
+// that could not be read, and may match anything.
 type pathPattern struct {
 	expression *regexp2.Regexp
 }

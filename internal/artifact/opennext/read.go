@@ -20,8 +20,8 @@ const (
 
 const buildAgain = "Run the build again (npx @opennextjs/aws build) and deploy what it makes."
 
-// readFile gives a file of at most limit bytes, or an error that is fs.ErrNotExist
-// when there is none.
+// readFile returns a file of at most limit bytes, or an error that is fs.ErrNotExist when it
+// does not exist.
 func readFile(tree fs.FS, name string, limit int64) ([]byte, error) {
 	file, err := tree.Open(name)
 	if err != nil {
@@ -41,7 +41,7 @@ func readFile(tree fs.FS, name string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// readJSON decodes a file into value, or gives fs.ErrNotExist.
+// readJSON decodes a file into value, or returns fs.ErrNotExist.
 func readJSON(tree fs.FS, name string, limit int64, value any) error {
 	data, err := readFile(tree, name, limit)
 	if err != nil {

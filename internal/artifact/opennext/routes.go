@@ -65,8 +65,8 @@ func readRoute(out output, b behavior, basePath string) (anchor.Route, error) {
 
 var slashes = regexp.MustCompile(`//+`)
 
-// normalize removes what generateOutput.js leaves when a pattern with a slash before it
-// meets a base path: "docs//api/*".
+// normalize removes the double slash that generateOutput.js leaves between a base path and a
+// pattern with a leading slash: "docs//api/*".
 func normalize(pattern string) string {
 	return strings.TrimPrefix(slashes.ReplaceAllString(pattern, "/"), "/")
 }

@@ -176,7 +176,7 @@ func interpolated(r route) bool {
 	return false
 }
 
-// asksForFiles looks for the question in the bundles whose routing runs before pages: the
+// asksForFiles reports whether the bundles whose routing runs before pages look for files: the
 // external middleware's, or those of all server functions.
 func asksForFiles(tree fs.FS, build anchor.Build, external bool) (bool, error) {
 	for _, f := range build.Functions {

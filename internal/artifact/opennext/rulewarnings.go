@@ -2,8 +2,8 @@ package opennext
 
 import "fmt"
 
-// Warnings returns a line for each way in which OpenNext applies the app's rules differently from
-// Next.js, whatever the platform.
+// Warnings returns a line for each way in which OpenNext applies the app's rules differently
+// from Next.js on every platform.
 func (r *FileRules) Warnings() []string {
 	var warnings []string
 	for _, warning := range []string{r.mismatched(), r.unconditional()} {

@@ -21,7 +21,7 @@ type TagRow struct {
 	RevalidatedAt int64 // Unix milliseconds; 1 for "never"
 }
 
-// For gives the row as the functions of b look it up: under the deploymentId, where
+// For returns the row as the functions of b look it up: under the deploymentId, where
 // next.config sets one and the build wrote BUILD_ID (see CacheFiles).
 func (t TagRow) For(b anchor.Build) TagRow {
 	if rest, found := strings.CutPrefix(t.Tag, b.BuildID+"/"); found {
@@ -39,8 +39,8 @@ const (
 	maxTagBytes = 1 << 30
 )
 
-// TagsOf gives the rows that the tag table of a build begins with, none when it tagged
-// nothing or has no tag cache.
+// TagsOf returns the rows that the tag table of a build begins with, none when the build has no
+// tags or no tag cache.
 func TagsOf(tree fs.FS, b anchor.Build) ([]TagRow, error) {
 	if b.TagsFile == "" {
 		return nil, nil
@@ -57,8 +57,8 @@ func TagsOf(tree fs.FS, b anchor.Build) ([]TagRow, error) {
 }
 
 // Tags reads dynamodb-cache.json: a list of DynamoDB items
-// {"tag":{"S":…},"path":{"S":…},"revalidatedAt":{"N":…}} (createAssets.js). Rows that
-// occur twice are given once.
+// {"tag":{"S":…},"path":{"S":…},"revalidatedAt":{"N":…}} (createAssets.js). It returns
+// duplicate rows once.
 func Tags(r io.Reader) ([]TagRow, error) {
 	decoder := json.NewDecoder(bufio.NewReaderSize(io.LimitReader(r, maxTagBytes), 64<<10))
 	if start, err := decoder.Token(); err != nil || start != json.Delim('[') {

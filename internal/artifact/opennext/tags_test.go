@@ -35,7 +35,7 @@ func TestTagRowsThatOccurTwiceAreGivenOnce(t *testing.T) {
 	}
 	rows, err = opennext.Tags(strings.NewReader("[]"))
 	if err != nil || len(rows) != 0 {
-		t.Errorf("an empty list gives %v and %v", rows, err)
+		t.Errorf("an empty list returns %v and %v", rows, err)
 	}
 }
 

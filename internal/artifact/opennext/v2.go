@@ -8,7 +8,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// serverDirV2 is the one server function of open-next 2, which writes no output file.
+// serverDirV2 is the folder of the only server function of open-next 2, which writes no output
+// file.
 const serverDirV2 = "server-function"
 
 func parseV2(tree fs.FS) (anchor.Build, error) {
@@ -43,7 +44,7 @@ func parseV2(tree fs.FS) (anchor.Build, error) {
 
 var streamify = regexp.MustCompile(`awslambda\.streamifyResponse\(`)
 
-// streamsV2 tells whether the bundle was built with --streaming, which puts
+// streamsV2 reports whether the bundle was built with --streaming, which puts
 // plugins/streaming.replacement.js into it and leaves no other trace.
 func streamsV2(tree fs.FS, server anchor.Function) (bool, error) {
 	home, err := bundleHome(tree, server)
@@ -65,7 +66,8 @@ func streamsV2(tree fs.FS, server anchor.Function) (bool, error) {
 	return streams, nil
 }
 
-// routesV2 gives what generateOutput.js of v3 writes for an app without split functions.
+// routesV2 returns the routes that generateOutput.js of v3 writes for an app without split
+// functions.
 func routesV2(tree fs.FS, basePath string) ([]anchor.Route, error) {
 	prefix := normalize(basePath + "/")
 	routes := []anchor.Route{

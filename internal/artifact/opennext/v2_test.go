@@ -12,13 +12,13 @@ func TestV2TellsStreamingByItsBundle(t *testing.T) {
 	must(t, err)
 	server, _ := build.Function("default")
 	if build.Layout != "v2" || !server.Streaming || server.Wrapper != "aws-lambda-streaming" {
-		t.Errorf("a build with --streaming gives %+v", server)
+		t.Errorf("a build with --streaming returns %+v", server)
 	}
 	tree["server-function/index.mjs"] = text("export { a as handler };")
 	build, err = opennext.Parse(tree)
 	must(t, err)
 	if server, _ := build.Function("default"); server.Streaming || server.Wrapper != "aws-lambda" {
-		t.Errorf("a build without --streaming gives %+v", server)
+		t.Errorf("a build without --streaming returns %+v", server)
 	}
 }
 

@@ -1,7 +1,8 @@
 package staticfile
 
-// webTypes are the media types of files by extension: those registered at IANA, and where there is none, what browsers
-// and Apache's mime.types know. The mime package is not asked: its answers depend on the files of the machine.
+// webTypes are the media types of files by extension: those registered at IANA, or else those
+// of browsers and Apache's mime.types. The mime package is not used: its answers depend on the
+// files of the machine.
 var webTypes = map[string]string{
 	".3g2":          "video/3gpp2",
 	".3gp":          "video/3gpp",

@@ -1,5 +1,5 @@
-// Package staticfile says what a browser is told of a static file: its media type
-// and how long it may keep it. Every platform serves files by it.
+// Package staticfile decides the headers of a static file: its media type and how long a
+// browser may keep it. Every platform uses it.
 package staticfile
 
 import (
@@ -11,7 +11,7 @@ import (
 // files (base path not included).
 const HashedFolder = "_next/static/"
 
-// What Cache-Control says of a file.
+// The values of Cache-Control for files.
 const (
 	Immutable  = "public,max-age=31536000,immutable"
 	Revalidate = "public,max-age=0,must-revalidate"
@@ -25,7 +25,8 @@ func CacheControl(name string) string {
 	return Revalidate
 }
 
-// appleAssociation has no extension, and iOS wants JSON (developer.apple.com, "Supporting associated domains").
+// appleAssociation has no extension, and iOS requires JSON (developer.apple.com, "Supporting
+// associated domains").
 const appleAssociation = "apple-app-site-association"
 
 // MediaType is the Content-Type of a file by its name.
@@ -40,8 +41,9 @@ func MediaType(name string) string {
 	return "application/octet-stream"
 }
 
-// ContentEncoding is the coding that a file has on disk already, by its name: browsers show an .svgz file only when
-// they are told that it is compressed (SVG 2, section 1.2). "" for all other files.
+// ContentEncoding returns the coding that a file has on disk, by its name, "" for most files.
+// Browsers show an .svgz file only with a Content-Encoding that says it is compressed (SVG 2,
+// section 1.2).
 func ContentEncoding(name string) string {
 	if strings.EqualFold(path.Ext(name), ".svgz") {
 		return "gzip"

@@ -31,7 +31,7 @@ func TestMediaType(t *testing.T) {
 	}
 }
 
-// The mime package knows what the machine's files say, and a test can have it learn more.
+// The mime package reads the machine's files, and a test can add types to it.
 func TestMediaTypesDoNotDependOnTheMachine(t *testing.T) {
 	if err := mime.AddExtensionType(".only-here", "application/x-only-here"); err != nil {
 		t.Fatal(err)
