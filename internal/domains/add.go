@@ -10,13 +10,12 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Add attaches the domain, and with r.WWW its companion, which redirects to it.
-// The rest goes on in the background. A domain of the project's own that is
-// attached already gets the new certificate when r brings one.
+// Add attaches the domain, and with r.WWW its companion, which redirects to it. The rest
+// continues in the background. A domain of the same project that is attached already gets the
+// new certificate when r has one.
 //
-// Invalid for what cannot be attached and for a certificate that does not fit;
-// Conflict "domain_taken", "domain_attached" or "domain_removing"; NotFound without
-// the project.
+// Invalid for a name that cannot be attached and for a certificate that does not fit; Conflict
+// "domain_taken", "domain_attached" or "domain_removing"; NotFound without the project.
 func (s *Service) Add(ctx context.Context, p anchor.ProjectID, r Request) (View, error) {
 	name, err := s.parse(r.Domain)
 	if err == nil {
@@ -50,8 +49,8 @@ func (s *Service) Add(ctx context.Context, p anchor.ProjectID, r Request) (View,
 	return v, err
 }
 
-// begin sets the reconciler going. Where the CA names a record to set, its first
-// look is waited for, so that the user is told of all records at once.
+// begin wakes the reconciler. Where the CA requires a record, begin waits for the first check,
+// so that the user sees all records at once.
 func (s *Service) begin(ctx context.Context, h anchor.Hostname) (View, error) {
 	if s.Certificates.NeedsRecord() {
 		s.look(ctx, h.ID)
@@ -114,8 +113,8 @@ func (s *Service) checkRedirect(ctx context.Context, p anchor.ProjectID, name Na
 	return err
 }
 
-// companion gives the other of www and apex, and refuses when it is not free to
-// become this name's.
+// companion returns the other of www and apex, and refuses when it is not free to become this
+// name's.
 func (s *Service) companion(ctx context.Context, p anchor.ProjectID, name Name) (Name, error) {
 	other, www := strings.CutPrefix(name.ASCII, "www.")
 	switch {
@@ -144,8 +143,8 @@ func (s *Service) companion(ctx context.Context, p anchor.ProjectID, name Name) 
 		Hintf("Add %s without its companion, or remove %s first.", name.ASCII, companion.ASCII)
 }
 
-// attachCompanion attaches the companion unless it is there. The user's own
-// certificate serves it too when it names it.
+// attachCompanion attaches the companion unless it is attached. The user's own certificate
+// serves it too when it names it.
 func (s *Service) attachCompanion(ctx context.Context, h anchor.Hostname, companion Name, r Request) error {
 	own := Request{Redirect: h.Name, HSTS: r.HSTS}
 	if covers(r.Chain, companion.ASCII) {
@@ -216,7 +215,7 @@ func (s *Service) draft(ctx context.Context, p anchor.ProjectID, name Name, r Re
 	return h, nil
 }
 
-// redirectOf gives the target as it is kept; checkRequest has seen that it is one.
+// redirectOf returns the target as it is stored; checkRequest has validated it.
 func redirectOf(r Request) string {
 	target, err := Parse(r.Redirect)
 	if err != nil {
@@ -225,7 +224,7 @@ func redirectOf(r Request) string {
 	return target.ASCII
 }
 
-// create inserts h; when the answer is lost it looks whether h is there.
+// create inserts h; when the answer is lost it reads whether h exists.
 func (s *Service) create(ctx context.Context, h anchor.Hostname) error {
 	err := s.Records.CreateHostname(ctx, h)
 	if err == nil || errors.Is(err, anchor.ErrConflict) || errors.Is(err, anchor.ErrNotFound) {
@@ -237,8 +236,8 @@ func (s *Service) create(ctx context.Context, h anchor.Hostname) error {
 	return err
 }
 
-// attached is Add for a name that is there: a new certificate is taken, and all
-// else says how the name stands. Another project's has to be taken over.
+// attached is Add for a name that is attached: it takes a new certificate, and otherwise
+// returns the name's state. A name of another project has to be taken over.
 func (s *Service) attached(ctx context.Context, p anchor.ProjectID, name string, r Request, taken error) (anchor.Hostname, error) {
 	h, err := s.Directory.HostnameByName(ctx, name)
 	switch {
@@ -260,8 +259,8 @@ func (s *Service) attached(ctx context.Context, p anchor.ProjectID, name string,
 	return s.importInto(ctx, h, r)
 }
 
-// importInto gives the hostname the user's certificate. Until the edge is told,
-// the old one stays in use.
+// importInto imports the user's certificate for the hostname. The old one stays in use until
+// the edge has the new one.
 func (s *Service) importInto(ctx context.Context, h anchor.Hostname, r Request) (anchor.Hostname, error) {
 	cert, err := s.Certificates.Import(ctx, h, r.Chain, r.Key)
 	if err != nil {

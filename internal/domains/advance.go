@@ -7,9 +7,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// advance takes the hostname through its steps: prove, DNS, certificate, edge. It
-// leaves in h where it stands, why, and when to look again; an error is about the
-// record itself, and then nothing more may be written.
+// advance takes the hostname through its steps: proof, DNS, certificate, edge. It leaves the
+// state, the reason and the time of the next check in h. An error is about the record itself,
+// and then nothing more may be written.
 func (s *Service) advance(ctx context.Context, h *anchor.Hostname) error {
 	var cert Certificate
 	if s.Certificates.NeedsRecord() && h.Verified {
@@ -62,8 +62,8 @@ func (s *Service) ask(ctx context.Context, h *anchor.Hostname) (Diagnosis, bool)
 	return d, true
 }
 
-// order makes sure of the certificate. That it begins is written first: whoever
-// removed or moved the name meanwhile is met before anything is asked of a CA.
+// order ensures the certificate. It writes first that the order begins, so that it notices a
+// removal or a move of the name before it asks a CA for anything.
 func (s *Service) order(ctx context.Context, h *anchor.Hostname, cert *Certificate) (ok bool, err error) {
 	if h.OwnCert {
 		*cert = ownCertificate(*h, s.now())
@@ -124,7 +124,7 @@ func (s *Service) connect(ctx context.Context, h *anchor.Hostname) (ok bool) {
 	return true
 }
 
-// settle says where the hostname stands after all steps.
+// settle sets the state of the hostname after all steps.
 func (s *Service) settle(h *anchor.Hostname, d Diagnosis, cert Certificate) {
 	wasActive := h.Status == anchor.HostActive
 	switch {
@@ -154,7 +154,7 @@ func certProblem(h anchor.Hostname, cert Certificate) string {
 	return "The certificate authority refused a certificate for " + h.Name + " and gave no reason. Anchor will ask again; to see the state, run anchor domains check " + h.Name
 }
 
-// watch plans the next look at an active name: soon when something is the matter.
+// watch plans the next check of an active name: soon when something is wrong.
 func (s *Service) watch(h *anchor.Hostname, d Diagnosis, cert Certificate) {
 	switch {
 	case !d.OK:
@@ -181,8 +181,8 @@ func (s *Service) setback(h *anchor.Hostname, problem string) {
 	s.later(h, Certificate{}, firstDelay, problem)
 }
 
-// later plans another look, further off with every one, and never before the CA
-// wants to be asked again.
+// later plans another check, each after a longer delay, and never before the CA accepts another
+// request.
 func (s *Service) later(h *anchor.Hostname, cert Certificate, first time.Duration, problem string) {
 	h.Problem = problem
 	h.NextCheck = max(s.now().Add(delay(first, h.Attempts)).UnixMilli(), cert.RetryAt)

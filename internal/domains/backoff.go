@@ -8,8 +8,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// The pace of looks. A delay that grows by a fifth each time is a fifth of all the
-// time waited: 10 s at first, 6 min after half an hour, 6 h after a day and more.
+// The pace of checks. A delay that grows by a fifth each time is a fifth of all the time
+// waited: 10 s at first, 6 min after half an hour, 6 h after a day and more.
 const (
 	firstDelay   = 10 * time.Second
 	firstPoll    = 2 * time.Second // of an order that is under way
@@ -36,8 +36,8 @@ func jitter(d time.Duration) time.Duration {
 	return d - time.Duration(rand.Int64N(int64(d)/5+1))
 }
 
-// watchDelay is until the next look at an active name: often enough that the last
-// sixth of its certificate's life is not slept through.
+// watchDelay returns the time until the next check of an active name. It is short enough that
+// several checks fall into the last sixth of its certificate's life.
 func watchDelay(h anchor.Hostname, now time.Time) time.Duration {
 	if h.NotAfter == 0 {
 		return jitter(longestWatch)
@@ -46,14 +46,14 @@ func watchDelay(h anchor.Hostname, now time.Time) time.Duration {
 	return jitter(min(max(left/6, time.Minute), longestWatch))
 }
 
-// claim marks the hostname as being looked at: nobody else takes it up for a
-// while, and if this process dies, somebody does after it.
+// claim marks the hostname as being checked: no other process takes it for a while, and if this
+// process dies, another takes it after that.
 func claim(h anchor.Hostname, now time.Time) anchor.Hostname {
 	h.UpdatedAt = now.UnixMilli()
 	h.NextCheck = h.UpdatedAt + lease.Milliseconds()
 	return h
 }
 
-// claimed reports whether the last write was a claim. A delay of exactly the
-// lease that is none costs one early look.
+// claimed reports whether the last write was a claim. A different delay of exactly the lease
+// costs one early check.
 func claimed(h anchor.Hostname) bool { return h.NextCheck-h.UpdatedAt == lease.Milliseconds() }

@@ -27,8 +27,8 @@ func (s *Service) contested(ctx context.Context, p anchor.ProjectID, name Name) 
 	return false, nil
 }
 
-// above gives the names, up to the registrable one, that this one lies below, and
-// their wildcards, nearest first.
+// above returns the names, up to the registrable one, that this one is below, and their
+// wildcards, nearest first.
 func (n Name) above() (found []string) {
 	at := n.Base
 	if !n.Wildcard {

@@ -27,6 +27,6 @@ func TestCovers(t *testing.T) {
 		}
 	}
 	if covers(nil, "example.com") || covers([]byte("no PEM"), "example.com") || covers(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE"}), "example.com") {
-		t.Error("what is no certificate covers a name")
+		t.Error("bytes that are not a certificate cover a name")
 	}
 }

@@ -13,8 +13,8 @@ import (
 
 var errKilled = errors.New("killed")
 
-// kill makes the process die at its n-th call from now, before the call or after
-// it took effect: nothing after it does anything. It gives whether it came to that.
+// kill makes the process die at its n-th call from now, before the call or after it took
+// effect: no later call has an effect. It returns whether the process died.
 func (w *world) kill(n int, after bool) (died func() bool) {
 	calls := 0
 	w.setFault(func(string) (bool, error) {
@@ -47,7 +47,7 @@ func (w *world) recover() *domains.Service {
 	return s
 }
 
-// whole fails the test unless records, certificates and routes tell one story.
+// whole fails the test unless records, certificates and routes agree.
 func (w *world) whole(names ...string) {
 	w.Helper()
 	for _, name := range names {
@@ -199,7 +199,7 @@ func TestOneFailureIsGotOver(t *testing.T) {
 	}
 }
 
-// A certificate that never arrived with its name is asked for in plain words.
+// A certificate that did not arrive with its name is requested in plain words.
 func TestAKilledImportIsExplained(t *testing.T) {
 	for _, op := range []string{"Import", "UpdateHostname"} {
 		w, s := settled(t)

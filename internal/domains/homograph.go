@@ -7,9 +7,9 @@ import (
 	"unicode"
 )
 
-// homographs warns of labels that can be taken for others: letters of scripts
-// that no language mixes (UTS #39 §5.2, Highly Restrictive), or all of them
-// Cyrillic or Greek that look Latin (§4.2, whole-script confusables).
+// homographs warns of labels that can be mistaken for others: letters of scripts that no
+// language mixes (UTS #39 §5.2, Highly Restrictive), or all of them Cyrillic or Greek that look
+// Latin (§4.2, whole-script confusables).
 func homographs(name string) (warnings []string) {
 	for label := range strings.SplitSeq(name, ".") {
 		scripts := scriptsOf(label)
@@ -25,7 +25,7 @@ func homographs(name string) (warnings []string) {
 	return warnings
 }
 
-// scriptsOf gives the names of a label's scripts, sorted; digits, hyphens and
+// scriptsOf returns the names of a label's scripts, sorted; digits, hyphens and
 // combining marks have none.
 func scriptsOf(label string) (found []string) {
 	for _, r := range label {
@@ -63,7 +63,7 @@ var twins = strings.NewReplacer(
 	"α", "a", "ν", "v", "ο", "o", "ρ", "p", "ι", "i", "κ", "k", "υ", "u", "γ", "y", "τ", "t", "χ", "x", "η", "n",
 )
 
-// latinTwin gives the ASCII word that all of a label's letters look like, "" when
+// latinTwin returns the ASCII word that all of a label's letters look like, "" when
 // one does not or the label is ASCII itself.
 func latinTwin(label string) string {
 	twin := twins.Replace(label)

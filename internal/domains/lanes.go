@@ -8,7 +8,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// errInterrupted ends a look that a user's change of the same name comes before.
+// errInterrupted ends a check when a user's change of the same name takes precedence.
 var errInterrupted = errors.New("the domain is being changed")
 
 // lanes let one work on a hostname at a time: of two Ensures or an Ensure and a
@@ -23,8 +23,8 @@ type lane struct {
 	free      chan struct{}           // closed when it is
 }
 
-// try takes the lane for a look, unless somebody is in it. The context it gives
-// ends when a user's change wants the lane.
+// try takes the lane for a check, unless it is taken. The context that it returns ends when a
+// user's change wants the lane.
 func (l *lanes) try(ctx context.Context, id anchor.HostnameID) (_ context.Context, leave func(), ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -36,8 +36,7 @@ func (l *lanes) try(ctx context.Context, id anchor.HostnameID) (_ context.Contex
 	return ctx, func() { exit(); cancel(nil) }, true
 }
 
-// take takes the lane for a user's change: it interrupts a look and waits for
-// other changes.
+// take takes the lane for a user's change: it interrupts a check and waits for other changes.
 func (l *lanes) take(ctx context.Context, id anchor.HostnameID) (leave func(), err error) {
 	for {
 		l.mu.Lock()

@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// running gives a process whose reconciler runs until stop, which waits for its end.
+// running returns a process whose reconciler runs until stop, which waits for its end.
 func (w *world) running(t *testing.T) (s *domains.Service, stop func()) {
 	t.Helper()
 	s = w.start()
@@ -117,8 +117,8 @@ func TestARestartGoesOnWhereItWas(t *testing.T) {
 	})
 }
 
-// As after a change of --acme-ca, or the end of --acme-staging: the names are looked
-// at when they would have been, half a day later, unless the start sees to it.
+// As after a change of --acme-ca, or the end of --acme-staging: without the start's check the
+// names would be checked half a day later.
 func TestARestartWithAnotherCA(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -9,15 +9,14 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// What became of a record while it was looked at.
+// The outcomes for a record during a check.
 var (
 	errChanged = errors.New("the record was changed meanwhile")
 	errGone    = errors.New("the record was removed meanwhile")
 )
 
-// look takes one due hostname as far as it goes now and writes down when to look
-// again. It reports whether it did. When somebody changed the record meanwhile,
-// it begins again from what is there.
+// look takes one due hostname as far as it gets now and records when to check again. It reports
+// whether it did. When the record changed meanwhile, it starts again from the new one.
 func (s *Service) look(ctx context.Context, id anchor.HostnameID) bool {
 	ctx, leave, free := s.lanes.try(ctx, id)
 	if !free {
@@ -77,8 +76,8 @@ func (s *Service) lookOnce(ctx context.Context, id anchor.HostnameID) (bool, err
 	return true, err
 }
 
-// release gives the claim back when the look was ended before its time, by a stop
-// or by a user's change, so that the next one need not wait for the lease.
+// release ends the claim when the check was interrupted by a stop or by a user's change, so
+// that the next check need not wait for the lease.
 func (s *Service) release(h anchor.Hostname, cause error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -93,8 +92,8 @@ func (s *Service) release(h anchor.Hostname, cause error) error {
 	return cause
 }
 
-// undo takes back what a look may have made for a hostname that another process
-// removed under it.
+// undo removes what a check may have made for a hostname that another process removed
+// meanwhile.
 func (s *Service) undo(ctx context.Context, h anchor.Hostname) {
 	if _, err := s.Directory.HostnameByName(ctx, h.Name); !errors.Is(err, anchor.ErrNotFound) {
 		return // the name is somebody's again
@@ -111,7 +110,7 @@ func (s *Service) save(ctx context.Context, h anchor.Hostname) (anchor.Hostname,
 	return s.write(ctx, h)
 }
 
-// write writes h; on an error it gives h as it was.
+// write writes h; on an error it returns h unchanged.
 func (s *Service) write(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
 	stored, err := s.Records.UpdateHostname(ctx, h)
 	switch {

@@ -32,7 +32,7 @@ func (m *machine) project(t *rapid.T) anchor.ProjectID {
 
 func (m *machine) name(t *rapid.T) string { return rapid.SampledFrom(m.names).Draw(t, "name") }
 
-// allow fails the test on an error that no user can meet.
+// allow fails the test on an error that users must not see.
 func (m *machine) allow(t *rapid.T, err error) {
 	if e := (*anchor.Error)(nil); err != nil && !errors.As(err, &e) && !errors.Is(err, errNow) {
 		t.Fatalf("an error of no kind: %v", err)

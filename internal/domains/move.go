@@ -6,12 +6,12 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Move gives the domain, and those that redirect to it, to another project. The
-// certificate stays, and the edge changes over in one step. When the edge cannot
-// be reached the move is decided all the same, and the View says so.
+// Move moves the domain, and those that redirect to it, to another project. The certificate
+// stays, and the edge changes over in one step. When the edge cannot be reached, the move is
+// decided nevertheless, and the View says so.
 //
-// NotFound when the domain or the other project is not there; a Conflict when it
-// is being removed or redirects to another domain.
+// NotFound when the domain or the other project does not exist; a Conflict when the domain is
+// being removed or redirects to another domain.
 func (s *Service) Move(ctx context.Context, p anchor.ProjectID, idOrName string, to anchor.ProjectID) (View, error) {
 	h, err := s.find(ctx, p, idOrName)
 	if err != nil {

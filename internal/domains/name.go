@@ -19,7 +19,7 @@ type Name struct {
 	Registrable string // the part that was registered: public suffix and one label
 	Wildcard    bool
 	Apex        bool     // it is the registrable part itself
-	Note        string   // what was made of the input, when it was not a plain name
+	Note        string   // how the input was read, when it was not a plain name
 	Warnings    []string // what is allowed and looks wrong
 }
 
@@ -30,8 +30,8 @@ const (
 	maxInput = 2048 // punycode takes more than linear time
 )
 
-// profile is UTS #46 non-transitional with all checks of registration and STD3:
-// what a CA may put into a certificate (CA/B Baseline Requirements §7.1.4.2.1).
+// profile is UTS #46 non-transitional with all checks of registration and STD3: what a CA may
+// put into a certificate (CA/B Baseline Requirements §7.1.4.2.1).
 var profile = idna.New(
 	idna.MapForLookup(),
 	idna.Transitional(false),
@@ -42,10 +42,10 @@ var profile = idna.New(
 	idna.BidiRule(),
 )
 
-// Parse reads a domain name as a person gives it: in any case, in Unicode or
-// A-labels, with a trailing dot, with space around it, or within a whole URL, of
-// which the host is taken with a Note. All else that is not a name of the public
-// DNS's form is Invalid "bad_domain" with what is wrong and what to write.
+// Parse reads a domain name as a person writes it: in any case, in Unicode or A-labels, with a
+// trailing dot, with space around it, or within a whole URL, whose host it returns with a Note.
+// Any input without a name of the public DNS's form is Invalid "bad_domain", with what is wrong
+// and what to write.
 func Parse(input string) (Name, error) {
 	host, note, err := hostOf(input)
 	if err != nil {
@@ -118,9 +118,8 @@ func toASCII(host string) (string, error) {
 	return ascii, nil
 }
 
-// separators look like / : or . and pass UTS #46; with one of them
-// "example.com∕a.example.org" shows another owner than it has. No registry takes
-// them (RFC 5892 has them DISALLOWED).
+// separators look like / : or . and pass UTS #46; with one of them "example.com∕a.example.org"
+// seems to belong to another owner. No registry accepts them (RFC 5892: DISALLOWED).
 const separators = "\u2044\u2215\u29f8\u2571\u2236\ua789\u2027"
 
 func unicodeOf(ascii string) string {
@@ -144,7 +143,7 @@ func checkInput(host string) error {
 	return nil
 }
 
-// checkLabels says what is wrong with a label better than the profile does.
+// checkLabels explains what is wrong with a label better than the profile does.
 func checkLabels(host, ascii string) error {
 	for label := range strings.SplitSeq(ascii, ".") {
 		switch {
@@ -160,8 +159,8 @@ func checkLabels(host, ascii string) error {
 	return nil
 }
 
-// isStable reports whether every A-label is what its U-label gives (RFC 5891
-// §5.4): "xn--a-" and other fakes are not.
+// isStable reports whether every A-label is the encoding of its U-label (RFC 5891 §5.4):
+// "xn--a-" and other fakes are not.
 func isStable(ascii string) bool {
 	unicode := unicodeOf(ascii)
 	for label := range strings.SplitSeq(unicode, ".") {
@@ -191,8 +190,8 @@ func isIP(host string) bool {
 // RFC 6762, RFC 7686, RFC 9476).
 var reserved = map[string]bool{"localhost": true, "local": true, "invalid": true, "onion": true, "alt": true}
 
-// place finds where the registered part of the name begins and refuses what
-// nobody can have registered.
+// place finds where the registered part of the name begins, and refuses names that nobody can
+// have registered.
 func (n *Name) place() error {
 	if !strings.Contains(n.Base, ".") {
 		if reserved[n.Base] {
@@ -230,7 +229,7 @@ func isSuffix(name string) bool {
 	return suffix == name
 }
 
-// describe fills what the user is told of the name.
+// describe sets what the user is told about the name.
 func (n *Name) describe(written string) {
 	n.Unicode = strings.TrimSuffix(n.ASCII, n.Base) + unicodeOf(n.Base)
 	plain := strings.TrimSuffix(strings.ToLower(written), ".")
@@ -244,8 +243,8 @@ func (n *Name) describe(written string) {
 	n.Warnings = append(n.Warnings, homographs(n.Unicode)...)
 }
 
-// privateSuffix reports whether the list's rule for the name is one of its
-// private part, for which PublicSuffix says false as it does for no rule at all.
+// privateSuffix reports whether the list's rule for the name is in its private part, for which
+// PublicSuffix returns false as it does without a rule.
 func privateSuffix(base string) bool {
 	suffix, _ := publicsuffix.PublicSuffix(base)
 	return strings.Contains(suffix, ".")

@@ -121,9 +121,9 @@ var accepted = []struct{ in, want string }{
 	{"https://example.com/?to=user@example.org", "example.com"},
 }
 
-// refused are inputs and a word of what is said of them.
+// refused are inputs, each with a word of its error.
 var refused = []struct{ in, says string }{
-	// nothing, and what is no name
+	// nothing, and things other than names
 	{"", "empty"}, {" ", "empty"}, {"\n", "empty"}, {".", "empty"}, {"..", "empty part"}, {"...", "empty part"},
 	{"*", "wildcard"}, {"*.", "empty"}, {"/", "empty"}, {"https://", "empty"}, {"https:///path", "empty"}, {"?", "empty"},
 	{"-", "hyphen"}, {"--", "hyphen"}, {"@", "user name"},
@@ -214,7 +214,7 @@ func checkName(t *testing.T, n Name) {
 		}
 	}
 	if len(labels) < 2 || len(n.ASCII) > 253 || isIP(n.Base) {
-		t.Errorf("%q is no name to attach", n.ASCII)
+		t.Errorf("%q cannot be attached", n.ASCII)
 	}
 	if n.ASCII != n.Base && (!n.Wildcard || n.ASCII != "*."+n.Base) {
 		t.Errorf("name %q, base %q, wildcard %v", n.ASCII, n.Base, n.Wildcard)
@@ -224,7 +224,7 @@ func checkName(t *testing.T, n Name) {
 	}
 	for _, form := range []string{n.ASCII, n.Unicode} {
 		if again, err := Parse(form); err != nil || again.ASCII != n.ASCII {
-			t.Errorf("Parse(%q), a form of %q, gives %q, %v", form, n.ASCII, again.ASCII, err)
+			t.Errorf("Parse(%q), a form of %q, returns %q, %v", form, n.ASCII, again.ASCII, err)
 		}
 	}
 }

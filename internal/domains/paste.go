@@ -6,9 +6,8 @@ import (
 	"unicode"
 )
 
-// hostOf gives the host of what a person pasted: a name, or a URL, whose other
-// parts are dropped with a note. Ports and user names are refused: they would not
-// do what they seem to.
+// hostOf returns the host of what a person pasted: a name, or a URL, whose other parts are
+// dropped with a note. It refuses ports and user names, which would not do what they seem to.
 func hostOf(input string) (host, note string, err error) {
 	text := strings.TrimFunc(input, func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' })
 	if len(text) > maxInput {
@@ -47,7 +46,7 @@ func cutScheme(text string) (rest string, isURL bool, err error) {
 	return "", false, bad("%q is not a web address", text).Hintf("Enter only the domain, for example www.example.com.")
 }
 
-// cutPort lets the ports pass that the scheme means anyway.
+// cutPort accepts the default ports of the schemes.
 func cutPort(host, text string) (string, error) {
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil || strings.HasPrefix(host, "[") {
 		return "", bad("%q is an IP address", host).Hintf("Attach a domain name and point its DNS at the address.")

@@ -14,11 +14,11 @@ type Records interface {
 	// CreateHostname inserts h at revision 1: a Conflict "domain_taken" when its
 	// name is attached already, to whichever project; NotFound without its project.
 	CreateHostname(ctx context.Context, h anchor.Hostname) error
-	// UpdateHostname writes h when the stored revision is h.Revision and gives it
-	// with the next one; a Conflict when it is not, NotFound when h is gone. The
-	// project may change (a move); id, name and createdAt never do.
+	// UpdateHostname writes h when the stored revision is h.Revision and returns it with the
+	// next one; a Conflict when the revision differs, NotFound when h was deleted. The project
+	// may change (a move); id, name and createdAt never do.
 	UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error)
-	// DeleteHostname removes it; what is not there is removed.
+	// DeleteHostname removes the hostname. It succeeds when there is none.
 	DeleteHostname(ctx context.Context, id anchor.HostnameID) error
 }
 
@@ -28,11 +28,11 @@ type Directory interface {
 	HostnameByName(ctx context.Context, name string) (anchor.Hostname, error)
 	// Hostnames lists a project's, newest first; all when p is "".
 	Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Hostname], error)
-	// DueHostnames gives at most limit with 0 < NextCheck <= at, the longest due first.
+	// DueHostnames returns at most limit with 0 < NextCheck <= at, the longest due first.
 	DueHostnames(ctx context.Context, at int64, limit int) ([]anchor.Hostname, error)
 }
 
-// Certificate is what a platform knows of a name's certificate.
+// Certificate is what a platform reports about a name's certificate.
 type Certificate struct {
 	ARN        string
 	Status     anchor.CertStatus
@@ -44,8 +44,8 @@ type Certificate struct {
 
 // Certificates issues and keeps certificates.
 type Certificates interface {
-	// Ensure asks for the name's certificate unless it is there or on its way, and
-	// tells how it stands. It is idempotent: no second order for the same name.
+	// Ensure requests the name's certificate unless it exists or is on its way, and returns its
+	// state. It is idempotent: it places no second order for the same name.
 	Ensure(ctx context.Context, h anchor.Hostname) (Certificate, error)
 	// Import takes a certificate the user brought: PEM chain and key. Invalid when
 	// they do not fit each other or the name, or are expired. It replaces what the
@@ -68,19 +68,19 @@ type Front interface {
 	Attach(ctx context.Context, h anchor.Hostname) error
 	// Detach ends that. It is idempotent.
 	Detach(ctx context.Context, h anchor.Hostname) error
-	// Target says which records a name must have to lead here.
+	// Target returns the records that a name must have to lead here.
 	Target(ctx context.Context, h anchor.Hostname) ([]anchor.DNSRecord, error)
-	// Base returns the domain under which the platform names sites itself: it and all below
-	// it cannot be attached. "" when there is none.
+	// Base returns the domain under which the platform names sites, "" when there is none. It
+	// and all names below it cannot be attached.
 	Base() string
 }
 
-// Resolver looks at the DNS as the CA will: at the authoritative servers.
+// Resolver checks the DNS as the CA will: at the authoritative servers.
 type Resolver interface {
 	Diagnose(ctx context.Context, need Need) (Diagnosis, error)
 }
 
-// Need is what a name's DNS has to say.
+// Need is what a name's DNS has to contain.
 type Need struct {
 	Name    string
 	Target  []anchor.DNSRecord // any one address or alias of these makes the name lead here
@@ -88,7 +88,7 @@ type Need struct {
 	Issuers []string           // CAA values that may issue ("letsencrypt.org"); empty when CAA is not checked
 }
 
-// Diagnosis says how the DNS of a name stands.
+// Diagnosis is the state of a name's DNS.
 type Diagnosis struct {
 	OK     bool      `json:"ok"`
 	Checks []Finding `json:"checks"`
@@ -104,7 +104,7 @@ type Finding struct {
 	RetryIn int `json:"retryInSeconds,omitempty"`
 }
 
-// FindingState says what is the matter with one record.
+// FindingState is the state of one record.
 type FindingState string
 
 // The states of a Finding.

@@ -8,10 +8,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// where says where DNS records are changed, for who did it once, years ago.
+// where explains where DNS records are changed, for users who did it once, years ago.
 const where = "where the domain's DNS is kept (the registrar or DNS host)"
 
-// dnsProblem says what is wrong with the DNS and how to change it.
+// dnsProblem explains what is wrong with the DNS and how to change it.
 func dnsProblem(h anchor.Hostname, d Diagnosis) string {
 	wrong := []Finding{}
 	for _, f := range d.Checks {
@@ -29,7 +29,7 @@ func dnsProblem(h anchor.Hostname, d Diagnosis) string {
 	return text
 }
 
-// sentence is the finding's own, or one made of what was expected and found.
+// sentence returns the finding's own sentence, or one made of what was expected and found.
 func sentence(f Finding) string {
 	if f.Detail != "" {
 		return f.Detail
@@ -45,7 +45,7 @@ func found(f Finding) string {
 	return strings.Join(f.Found, ", ")
 }
 
-// proofProblem asks for the challenge. It says nothing about the other project.
+// proofProblem asks for the challenge. It discloses nothing about the other project.
 func proofProblem(h anchor.Hostname, d Diagnosis) string {
 	r := challengeRecord(h)
 	text := fmt.Sprintf("A domain above %s is attached to another project, so its owner has to prove it: set a TXT record named %s with the value %s %s.",
@@ -58,7 +58,7 @@ func proofProblem(h anchor.Hostname, d Diagnosis) string {
 	return text
 }
 
-// failure says what could not be done, why, and that it is tried again.
+// failure describes what failed, why, and that it is retried.
 func failure(what string, err error) string {
 	text := what + ": " + err.Error() + "."
 	if hint := anchor.HintOf(err); hint != "" {
@@ -67,7 +67,7 @@ func failure(what string, err error) string {
 	return text + " Anchor will try again."
 }
 
-// warnBefore is how long before its end the owner of a certificate is told.
+// warnBefore is how long before a certificate's end its owner is warned.
 const warnBefore = 30 * 24 * time.Hour
 
 // ownCertProblem warns of the end of a certificate that only its owner can renew.

@@ -9,8 +9,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// removePatience is how long a user's removal waits for its end. What takes longer
-// (CloudFront lets go of a certificate after minutes) the reconciler ends.
+// removePatience is how long a user's removal waits for its end. The reconciler ends what takes
+// longer (CloudFront releases a certificate after minutes).
 const removePatience = 15 * time.Second
 
 // Remove takes the domain from the edge, forgets its certificate and its record.
@@ -57,7 +57,7 @@ func (s *Service) RemoveAll(ctx context.Context, p anchor.ProjectID) error {
 	return nil
 }
 
-// remove decides the removal and goes on with it as far as it can at once.
+// remove decides the removal and continues it as far as possible at once.
 func (s *Service) remove(ctx context.Context, id anchor.HostnameID) (done bool, err error) {
 	leave, err := s.lanes.take(ctx, id)
 	if err != nil {
@@ -141,7 +141,7 @@ func (s *Service) change(ctx context.Context, id anchor.HostnameID, do func(anch
 	}
 }
 
-// ofProject gives all the project's hostnames.
+// ofProject returns all the project's hostnames.
 func (s *Service) ofProject(ctx context.Context, p anchor.ProjectID) (all []anchor.Hostname, err error) {
 	page := anchor.Page{Limit: anchor.MaxPage}
 	for {
@@ -156,7 +156,7 @@ func (s *Service) ofProject(ctx context.Context, p anchor.ProjectID) (all []anch
 	}
 }
 
-// redirectingTo gives the hostnames of h's project that redirect to it.
+// redirectingTo returns the hostnames of h's project that redirect to it.
 func (s *Service) redirectingTo(ctx context.Context, h anchor.Hostname) (found []anchor.Hostname, err error) {
 	all, err := s.ofProject(ctx, h.ProjectID)
 	for _, one := range all {

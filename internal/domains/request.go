@@ -15,7 +15,7 @@ type Request struct {
 type View struct {
 	anchor.Hostname
 	Unicode   string             // the name in U-labels
-	Note      string             // what was made of the input, when it was not a plain name
+	Note      string             // how the input was read, when it was not a plain name
 	Target    []anchor.DNSRecord // set one address or alias of these
 	Records   []anchor.DNSRecord // set each of these
 	Diagnosis *Diagnosis         // fresh, on Get and Check

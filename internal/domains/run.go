@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// every is how often Run looks for due names that nobody woke it for.
+// every is how often Run looks for due names without being woken.
 const every = 5 * time.Second
 
 // Run is the reconciler: it works on due names, several at a time and each for
@@ -32,8 +32,8 @@ func (s *Service) Run(ctx context.Context) {
 
 func (s *Service) parallel() int { return cmp.Or(max(s.Parallel, 0), 16) }
 
-// start gives every free slot a due name. A name leaves the due ones as soon as
-// its look has claimed it, so one that takes long keeps one slot and no more.
+// start starts a check of a due name in every free slot. A claimed name is no longer due, so
+// one that takes long keeps one slot only.
 func (s *Service) start(ctx context.Context, slots chan struct{}, work *sync.WaitGroup) {
 	for _, h := range s.due(ctx, cap(slots)) {
 		select {
@@ -51,7 +51,7 @@ func (s *Service) start(ctx context.Context, slots chan struct{}, work *sync.Wai
 	}
 }
 
-// due gives at most limit due names that nobody is working on.
+// due returns at most limit due names that no check is running for.
 func (s *Service) due(ctx context.Context, limit int) (free []anchor.Hostname) {
 	found, err := s.Directory.DueHostnames(ctx, s.now().UnixMilli(), 2*limit)
 	if err != nil && ctx.Err() == nil {
@@ -84,9 +84,9 @@ func (s *Service) Reconcile(ctx context.Context) {
 	}
 }
 
-// Restore tells the edge of all attached names. It is called at the start of the
-// one process that has the edge in it, before the edge serves and before Run. A
-// name that fails is left to Run.
+// Restore announces all attached names to the edge. It is called at the start of the one
+// process that contains the edge, before the edge serves and before Run. Run retries a name
+// that fails.
 func (s *Service) Restore(ctx context.Context) error {
 	all, err := s.ofProject(ctx, "")
 	if err != nil {
@@ -101,7 +101,7 @@ func (s *Service) Restore(ctx context.Context) error {
 }
 
 func (s *Service) restore(ctx context.Context, h anchor.Hostname) error {
-	atOnce := claimed(h) // by a process that is no more
+	atOnce := claimed(h) // by a process that has ended
 	attached := h.CloudFrontStatus == anchor.EdgeDeployed
 	if h.Status != anchor.HostRemoving && attached {
 		if err := s.Front.Attach(ctx, h); err != nil {
@@ -118,9 +118,9 @@ func (s *Service) restore(ctx context.Context, h anchor.Hostname) error {
 	return err
 }
 
-// uncertified reports whether a name that was served has no certificate any more:
-// it was another CA's, or did not come along with the records. The next planned look
-// may be half a day off.
+// uncertified reports whether a name that was served has no certificate any more: it was
+// another CA's, or was not copied with the records. The next planned check may be half a day
+// away.
 func (s *Service) uncertified(ctx context.Context, h anchor.Hostname) bool {
 	if h.OwnCert {
 		return false

@@ -60,8 +60,8 @@ func (s *Service) wake() {
 	}
 }
 
-// find gives the project's hostname by id or name; one of another project is not
-// told from one that is not there.
+// find returns the project's hostname by id or name. One of another project is NotFound like
+// one that does not exist.
 func (s *Service) find(ctx context.Context, p anchor.ProjectID, idOrName string) (anchor.Hostname, error) {
 	h, err := s.lookUp(ctx, idOrName)
 	switch {

@@ -13,8 +13,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// settled gives a world with a clock of its own and a process whose names are
-// active.
+// settled returns a world with a separate clock and a process whose names are active.
 func settled(t tb, names ...string) (*world, *domains.Service) {
 	w := newWorld(t)
 	w.clock = time.UnixMilli(1_800_000_000_000)
@@ -234,7 +233,7 @@ func TestAMoveSwitchesInOneStep(t *testing.T) {
 	w.isKind(err, anchor.KindNotFound, "unknown_project")
 }
 
-// The edge cannot be reached when a name moves: the reconciler tells it later.
+// The edge cannot be reached when a name moves: the reconciler announces the move later.
 func TestAMoveIsCompletedInTheBackground(t *testing.T) {
 	w, s := settled(t, "a.example.com")
 	w.setFault(failing("Attach"))

@@ -9,11 +9,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// takeOver gives a name that another project holds to p, when the DNS says that
-// its owner wants that: a claim never proved, or one of a project that is no longer
-// his, must not keep him from his own name. The certificate stays and the edge
-// changes over in one step, as with a move. Conflict "domain_taken", with the
-// record to set, while the DNS does not say so.
+// takeOver moves a name that another project holds to p, when the DNS shows that its owner
+// wants that: a claim that was never proved, or one of a project that no longer belongs to the
+// owner, must not keep the owner from the name. The certificate stays and the edge changes over
+// in one step, as with a move. Conflict "domain_taken", with the record to set, while the DNS
+// lacks that record.
 func (s *Service) takeOver(ctx context.Context, p anchor.ProjectID, h anchor.Hostname, r Request) (anchor.Hostname, error) {
 	proof := takeoverRecord(p, h.Name)
 	d, err := s.Resolver.Diagnose(ctx, Need{Name: h.Name, Records: []anchor.DNSRecord{proof}})
@@ -49,9 +49,9 @@ func (s *Service) takeOver(ctx context.Context, p anchor.ProjectID, h anchor.Hos
 	return h, nil
 }
 
-// takeoverRecord is the TXT record by which the owner of a name says that p shall
-// have it. It holds no secret: only who may write the DNS can set it, and it names
-// the one project that it is for.
+// takeoverRecord returns the TXT record with which the owner of a name assigns it to p. It
+// contains no secret: only a person who may write the DNS can set it, and it names the one
+// project that it is for.
 func takeoverRecord(p anchor.ProjectID, name string) anchor.DNSRecord {
 	sum := sha256.Sum256([]byte("anchor takeover\x00" + string(p) + "\x00" + name))
 	value := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16])

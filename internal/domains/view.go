@@ -10,7 +10,7 @@ import (
 // patience is how long a user's question waits for the DNS.
 const patience = 10 * time.Second
 
-// List gives the project's domains, newest first, without a Diagnosis.
+// List returns the project's domains, newest first, without a Diagnosis.
 func (s *Service) List(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[View], error) {
 	found, err := s.Directory.Hostnames(ctx, p, page)
 	if err != nil {
@@ -27,7 +27,7 @@ func (s *Service) List(ctx context.Context, p anchor.ProjectID, page anchor.Page
 	return views, nil
 }
 
-// Get gives one by id or name with a fresh Diagnosis, or NotFound.
+// Get returns one by id or name with a fresh Diagnosis, or NotFound.
 func (s *Service) Get(ctx context.Context, p anchor.ProjectID, idOrName string) (View, error) {
 	h, err := s.find(ctx, p, idOrName)
 	if err != nil {
@@ -36,7 +36,7 @@ func (s *Service) Get(ctx context.Context, p anchor.ProjectID, idOrName string) 
 	return s.diagnosed(ctx, h)
 }
 
-// Check gives what Get does and makes the reconciler look at the name at once.
+// Check returns what Get does and makes the reconciler check the name at once.
 func (s *Service) Check(ctx context.Context, p anchor.ProjectID, idOrName string) (View, error) {
 	h, err := s.find(ctx, p, idOrName)
 	if err != nil {
@@ -88,8 +88,8 @@ func (s *Service) diagnosed(ctx context.Context, h anchor.Hostname) (View, error
 	return v, nil
 }
 
-// records gives what must be there besides the address: what proves the name to
-// us and what proves it to the CA.
+// records returns the records that are needed besides the address: those that prove the name to
+// us and to the CA.
 func (s *Service) records(h anchor.Hostname) (need []anchor.DNSRecord) {
 	if !h.Verified {
 		need = append(need, challengeRecord(h))

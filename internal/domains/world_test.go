@@ -89,7 +89,7 @@ func (w *world) sleep(d time.Duration) {
 	w.clock = w.clock.Add(d)
 }
 
-// start gives a new process over the world.
+// start returns a new process over the world.
 func (w *world) start() *domains.Service {
 	records := checkedRecords{w.store, w}
 	return domains.New(domains.Ports{
@@ -100,7 +100,7 @@ func (w *world) start() *domains.Service {
 	})
 }
 
-// stored gives the record of a name as it is.
+// stored returns the record of a name.
 func (w *world) stored(name string) (anchor.Hostname, bool) {
 	w.Helper()
 	w.setFault(nil)
@@ -111,7 +111,7 @@ func (w *world) stored(name string) (anchor.Hostname, bool) {
 	return h, err == nil
 }
 
-// must gives the record of a name that has to be there with the status.
+// must returns the record of a name, which must exist with the status.
 func (w *world) must(name string, status anchor.HostnameStatus) anchor.Hostname {
 	w.Helper()
 	h, found := w.stored(name)
@@ -141,7 +141,7 @@ type cert struct {
 	own bool
 }
 
-// authority issues at once, unless told otherwise.
+// authority issues at once by default.
 type authority struct {
 	*world
 	mu       sync.Mutex
@@ -169,7 +169,7 @@ func (a *authority) Ensure(ctx context.Context, h anchor.Hostname) (domains.Cert
 	return withFault(a.world, "Ensure", func() (domains.Certificate, error) { return a.ensure(h), nil })
 }
 
-// stuck lets every order hang until its end or until free is called.
+// stuck makes every order hang until its end or until free is called.
 func (a *authority) stuck() (free func()) {
 	var freed atomic.Bool
 	a.hang = func(ctx context.Context, _ string) {
@@ -367,7 +367,7 @@ func (z *zone) has(r anchor.DNSRecord) bool {
 	return slices.Contains(z.records[r.Name+" "+r.Type], r.Value)
 }
 
-// asked gives what was asked about.
+// asked returns the Needs of all Diagnose calls.
 func (z *zone) asked() []domains.Need {
 	z.mu.Lock()
 	defer z.mu.Unlock()

@@ -10,14 +10,14 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// aging is what the resolvers still make of a name that is right at its source.
+// aging is what the resolvers still answer for a name that is right at its source.
 type aging struct {
 	old   []string // what they hand out instead
 	wait  int      // seconds until the last of them forgets it
 	bogus string   // why one of them rejects it, as certificate authorities will, "" when none does
 }
 
-// apply turns a right finding into what visitors meet meanwhile.
+// apply turns a right finding into what visitors see meanwhile.
 func (a aging) apply(f *domains.Finding) {
 	switch {
 	case a.bogus != "":
@@ -66,8 +66,8 @@ func (s *session) agingRecord(ctx context.Context, name string, typ uint16, righ
 	})
 }
 
-// atResolvers puts the questions to all resolvers at once and lets read say which
-// of one resolver's replies are stale. Resolvers that do not answer say nothing.
+// atResolvers sends the questions to all resolvers at once. read decides which of one
+// resolver's replies are stale. Resolvers that do not answer do not count.
 func (s *session) atResolvers(ctx context.Context, name string, types []uint16, read func([]*dns.Msg) ([]string, []*dns.Msg)) aging {
 	var mu sync.Mutex
 	var a aging
@@ -117,8 +117,8 @@ func (s *session) replies(ctx context.Context, srv server, name string, types []
 	return all, ""
 }
 
-// remaining is for how many seconds a resolver keeps a reply: the least TTL of what
-// it says, and of a denial the SOA's, as RFC 2308 section 5 caps it.
+// remaining returns for how many seconds a resolver keeps a reply: the least TTL of its
+// records, and for a denial the SOA's, as RFC 2308 section 5 caps it.
 func remaining(reply *dns.Msg) int {
 	least, found := uint32(0), false
 	for _, rr := range reply.Answer {

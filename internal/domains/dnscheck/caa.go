@@ -36,8 +36,8 @@ func parseProperty(text string) (property, bool) {
 	return property{critical: bits&0x80 != 0, tag: tag, value: value}, true
 }
 
-// issuer splits an issue value into the CA's domain, "" for nobody, and its
-// parameters (RFC 8659 section 4.2). A malformed value names nobody.
+// issuer splits an issue value into the CA's domain, "" for none, and its parameters (RFC 8659
+// section 4.2). A malformed value names no CA.
 func (p property) issuer() (domain string, parameters []string) {
 	fields := strings.Split(p.value, ";")
 	domain = strings.ToLower(strings.Trim(fields[0], " \t"))
@@ -57,7 +57,7 @@ func (p property) issuer() (domain string, parameters []string) {
 	return domain, parameters
 }
 
-// permission is what a set of CAA records says about the issuers in question.
+// permission is what a set of CAA records allows the issuers in question.
 type permission struct {
 	allowed    bool
 	issuer     string   // who may, "" when the records do not say
@@ -65,8 +65,8 @@ type permission struct {
 	critical   string   // an unknown critical property that stops every CA
 }
 
-// permits applies RFC 8659 section 4.3: issuewild rules wildcards where there is
-// one, and a set that says nothing about issuing forbids nothing.
+// permits applies RFC 8659 section 4.3: issuewild, where it exists, decides for wildcards, and
+// a set without issue properties forbids nothing.
 func permits(set []property, issuers []string, wild bool) permission {
 	for _, p := range set {
 		if p.critical && !slices.Contains(knownTags, p.tag) {
@@ -96,8 +96,8 @@ func permits(set []property, issuers []string, wild bool) permission {
 	return under
 }
 
-// caa climbs from the name to the nearest CAA records (RFC 8659 section 3) and says
-// whether they let one of the issuers issue.
+// caa climbs from the name to the nearest CAA records (RFC 8659 section 3) and reports whether
+// they let one of the issuers issue.
 func (s *session) caa(ctx context.Context, need domains.Need) []domains.Finding {
 	bare, wild := strings.CutPrefix(dns.CanonicalName(need.Name), "*.")
 	levels := s.climb(ctx, bare)
@@ -141,8 +141,8 @@ func (l level) found() []string {
 	return slices.Compact(all)
 }
 
-// climb asks at all levels at once. Above the registered domain nobody but the
-// registry sets CAA, so there a resolver's word is enough.
+// climb asks at all levels at once. Above the registered domain only the registry sets CAA, so
+// a resolver's answer is enough there.
 func (s *session) climb(ctx context.Context, name string) []level {
 	var levels []level
 	for at := name; at != "."; at = parent(at) {
@@ -190,7 +190,7 @@ func worst(views []view, issuers []string, wild bool) permission {
 	return least
 }
 
-// caaFinding says what the records of one level mean for the certificate.
+// caaFinding explains the effect of one level's records on the certificate.
 func caaFinding(need domains.Need, r anchor.DNSRecord, l level, found []string, wild bool) domains.Finding {
 	verdict := worst(l.src.views, need.Issuers, wild)
 	if verdict.issuer != "" {

@@ -16,8 +16,8 @@ type cdn struct {
 	ranges   []netip.Prefix
 }
 
-// cdns are those that people put in front unawares. The suffixes are the names
-// their own documentation has customers point CNAMEs to.
+// cdns are those that users often enable without noticing. The suffixes are the names that
+// their documentation points customers' CNAMEs to.
 var cdns = []*cdn{
 	{name: "Cloudflare", advice: `In Cloudflare's DNS settings switch the record's proxy off (the cloud is grey, "DNS only") and set`, suffixes: []string{"cdn.cloudflare.net."}},
 	{name: "Fastly", suffixes: []string{"fastly.net.", "fastlylb.net."}},

@@ -1,6 +1,6 @@
-// Package dnscheck looks at the DNS of a custom domain the way a certificate
-// authority does, at the zone's authoritative servers, and says in plain words
-// what is right, what is wrong and what to change.
+// Package dnscheck checks the DNS of a custom domain as a certificate authority does, at the
+// zone's authoritative servers, and explains in plain words what is right, what is wrong and
+// what to change.
 package dnscheck
 
 import (
@@ -30,8 +30,8 @@ type Config struct {
 	// Resolvers are recursive resolvers, "host:port" or "host"; those of
 	// /etc/resolv.conf when empty.
 	Resolvers []string
-	// Roots are servers of the root zone to start from, "host:port" or "host". When
-	// empty the resolvers say who serves the top-level domain, and it starts there.
+	// Roots are servers of the root zone to start from, "host:port" or "host". When empty, the
+	// check starts at the servers of the top-level domain, which the resolvers return.
 	Roots []string
 	// Timeout is for one exchange with one server, 1.5 s when 0.
 	Timeout time.Duration
@@ -79,12 +79,11 @@ func New(cfg Config) *Checker {
 	return c
 }
 
-// Diagnose looks at everything need asks for, all of it in parallel. OK is true
-// when there was something to check and all of it is right at the source, even
-// where caches still lag behind: that is what a certificate authority goes by. A
-// finding's Record has no Value when no such record should be there.
-// Its errors are an Invalid need and the context's own; a DNS that does not answer
-// is a finding, not an error.
+// Diagnose checks everything that need lists, in parallel. OK is true when there was something
+// to check and all of it is right at the source, even where caches still lag behind: a
+// certificate authority decides by the source. A finding's Record has no Value when no such
+// record should exist. Its errors are an Invalid need and the context's own. A DNS that does
+// not answer is a finding, not an error.
 func (c *Checker) Diagnose(ctx context.Context, need domains.Need) (domains.Diagnosis, error) {
 	if err := valid(need); err != nil {
 		return domains.Diagnosis{}, err
@@ -104,7 +103,7 @@ func (c *Checker) Diagnose(ctx context.Context, need domains.Need) (domains.Diag
 	return d, nil
 }
 
-// check is one thing to look at; it gives its findings.
+// check is one thing to check; it returns its findings.
 type check func(ctx context.Context) []domains.Finding
 
 func (s *session) plan(need domains.Need) []check {

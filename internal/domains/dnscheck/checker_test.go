@@ -15,8 +15,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains/dnscheck/dnstest"
 )
 
-// Nobody answers, so what is asked at all is asked at once; and nothing but the
-// caller's context can end the wait.
+// No server answers, so all queries are sent at once, and only the caller's context can end the
+// wait.
 func TestAsksEverythingAtOnceAndEndsWithItsContext(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.Timeout, w.cfg.Budget = time.Hour, time.Hour
@@ -107,7 +107,7 @@ func TestHearsAllResolvers(t *testing.T) {
 	}
 }
 
-// A wildcard is looked at through a name that nobody can have asked for before.
+// A wildcard is checked through a name that nobody can have looked up before.
 func TestAsksANewNameOfAWildcardEachTime(t *testing.T) {
 	w := newWorld(t)
 	w.set("*.example.com", "A", 60, edge)

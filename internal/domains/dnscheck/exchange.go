@@ -38,7 +38,7 @@ func (q query) message(edns bool) *dns.Msg {
 	return m
 }
 
-// ask puts q to srv at the first of its addresses that answers.
+// ask sends q to the addresses of srv until one answers.
 func (c *Checker) ask(ctx context.Context, srv server, q query) (*dns.Msg, error) {
 	if len(srv.addrs) == 0 {
 		return nil, fmt.Errorf("%s has no address", shown(srv.name))
@@ -57,9 +57,9 @@ func (c *Checker) ask(ctx context.Context, srv server, q query) (*dns.Msg, error
 	return nil, failed
 }
 
-// askAddress asks by UDP, twice as packets get lost, and by TCP when the answer is
-// truncated or UDP does not come through. Servers from before EDNS are asked again
-// without (RFC 6891 section 7).
+// askAddress asks by UDP, twice because packets get lost, and by TCP when the answer is
+// truncated or UDP does not get through. Servers from before EDNS are asked again without it
+// (RFC 6891 section 7).
 func (c *Checker) askAddress(ctx context.Context, addr string, q query) (*dns.Msg, error) {
 	m := q.message(true)
 	var reply *dns.Msg
@@ -111,13 +111,13 @@ func (c *Checker) exchange(ctx context.Context, network, addr string, m *dns.Msg
 	}
 }
 
-// broken says whether err is the connection's and not the packet's.
+// broken reports whether err is an error of the connection and not of the packet.
 func broken(err error) bool {
 	var ne net.Error
 	return errors.As(err, &ne)
 }
 
-// answers says whether reply belongs to m, so that nobody's stray packet counts.
+// answers reports whether reply belongs to m, so that stray packets are ignored.
 func answers(reply, m *dns.Msg) bool {
 	if !reply.Response || reply.Id != m.Id {
 		return false

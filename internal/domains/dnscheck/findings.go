@@ -7,7 +7,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// findings tells what the servers' verdicts come to. There is at least one.
+// findings summarizes the servers' verdicts. There is at least one.
 func (w *want) findings(verdicts []verdict) []domains.Finding {
 	var good, bad []verdict
 	for _, v := range verdicts {
@@ -97,7 +97,7 @@ func (w *want) disagree(good, bad []verdict) domains.Finding {
 	return f
 }
 
-// found is what stands where the right record should: the alias, or the addresses.
+// found is what exists in place of the right record: the alias, or the addresses.
 func (v verdict) found() []string {
 	if len(v.trail) > 0 {
 		return []string{shown(v.trail[0])}

@@ -10,9 +10,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// rdata is a record's value in the one form that values are compared in: addresses
-// as netip writes them, names lower-case with the final dot, a TXT's strings joined
-// (RFC 7208 section 3.3 is how everybody reads them), a CAA as in a zone file.
+// rdata returns a record's value in the one form in which values are compared: addresses as
+// netip writes them, names in lower case with the final dot, a TXT's strings joined (as RFC
+// 7208 section 3.3 reads them), a CAA as in a zone file.
 func rdata(rr dns.RR) string {
 	switch rr := rr.(type) {
 	case *dns.A:
@@ -46,8 +46,8 @@ func tag(name string) string {
 	return string(octets)
 }
 
-// canonical is the value a user is to set in the same form. What is no address
-// stays as it is and equals nothing.
+// canonical returns the value that a user has to set in the same form. A value that is not an
+// address stays as it is and equals nothing.
 func canonical(r anchor.DNSRecord) string {
 	switch r.Type {
 	case "A", "AAAA":

@@ -11,8 +11,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// record says whether one record is there. Others of the same name and type may
-// stand beside it.
+// record reports whether one record exists. Others of the same name and type are allowed.
 func (s *session) record(ctx context.Context, r anchor.DNSRecord) domains.Finding {
 	name, typ := dns.CanonicalName(r.Name), recordTypes[r.Type]
 	src := s.at(ctx, name, typ)

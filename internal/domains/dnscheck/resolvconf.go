@@ -8,8 +8,8 @@ import (
 
 const resolvConf = "/etc/resolv.conf"
 
-// systemResolvers gives the resolvers of a resolv.conf(5), and the local host's
-// when there is none, which is what libc does.
+// systemResolvers returns the resolvers of a resolv.conf(5), or the local host's when there is
+// none, as libc does.
 func systemResolvers(path string) []string {
 	conf, err := dns.ClientConfigFromFile(path)
 	if err != nil || len(conf.Servers) == 0 {
@@ -22,7 +22,7 @@ func systemResolvers(path string) []string {
 	return all
 }
 
-// servers makes one server of each address; the port is 53 unless it is given.
+// servers makes one server of each address; the default port is 53.
 func servers(addresses []string) []server {
 	all := make([]server, 0, len(addresses))
 	for _, addr := range addresses {

@@ -16,7 +16,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains/dnscheck/dnstest"
 )
 
-var update = flag.Bool("update", false, "write testdata/situations.golden anew")
+var update = flag.Bool("update", false, "rewrite testdata/situations.golden")
 
 const golden = "testdata/situations.golden"
 

@@ -11,10 +11,10 @@ import (
 	"github.com/miekg/dns"
 )
 
-// maxAliases is how long a chain of CNAMEs may be; resolvers give up near there.
+// maxAliases is how long a chain of CNAMEs may be; resolvers stop near that length.
 const maxAliases = 10
 
-// view is what one server says of one name and type.
+// view is one server's answer about one name and type.
 type view struct {
 	server  string
 	values  []string // canonical, sorted
@@ -125,7 +125,7 @@ func (c *Checker) recurse(ctx context.Context, q query) (*dns.Msg, error) {
 	return nil, failed
 }
 
-// refusal is a resolver's answer that is none.
+// refusal is a resolver's answer with an error code.
 type refusal struct{ server, answer string }
 
 func (r *refusal) Error() string { return "the resolver " + r.server + " answers " + r.answer }
@@ -144,10 +144,10 @@ func extended(reply *dns.Msg) string {
 	return ""
 }
 
-// silence is the trouble of a server that says nothing at all.
+// silence is the trouble of a server that does not answer.
 const silence = "does not answer"
 
-// trouble says why a reply is no authoritative answer, "" when it is one.
+// trouble explains why a reply is not an authoritative answer, "" when it is one.
 func trouble(reply *dns.Msg, err error) string {
 	switch {
 	case err != nil:
@@ -211,7 +211,7 @@ func chain(rrs []dns.RR, name string, typ uint16) (aliases, found []string) {
 	return aliases, nil
 }
 
-// values gives the records of owner and typ in canonical form, sorted.
+// values returns the records of owner and typ in canonical form, sorted.
 func values(rrs []dns.RR, owner string, typ uint16) []string {
 	var all []string
 	for _, rr := range rrs {

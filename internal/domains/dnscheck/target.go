@@ -14,12 +14,12 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// target says whether the name leads here: one finding, or one for IPv4 and one for
-// IPv6 when only a part of its addresses does.
+// target reports whether the name leads here: one finding, or one for IPv4 and one for IPv6
+// when only some of its addresses do.
 func (s *session) target(ctx context.Context, need domains.Need) []domains.Finding {
 	name, wild := dns.CanonicalName(need.Name), false
 	if rest, is := strings.CutPrefix(name, "*."); is {
-		// A label nobody has asked for: neither records nor caches know it.
+		// A new random label: neither records nor caches know it.
 		name, wild = "anchor-check-"+strings.ToLower(rand.Text()[:10])+"."+rest, true
 	}
 	stands, src := s.standings(ctx, name)
@@ -40,7 +40,7 @@ func (s *session) target(ctx context.Context, need domains.Need) []domains.Findi
 	})
 }
 
-// finish adds what the way the answer was found, and the caches, make of findings.
+// finish adds to findings what the path to the answer and the caches imply.
 func (s *session) finish(ctx context.Context, findings []domains.Finding, src source, age func() aging) []domains.Finding {
 	first := &findings[0]
 	right := !slices.ContainsFunc(findings, func(f domains.Finding) bool { return f.State != domains.FindingRight })
@@ -73,8 +73,8 @@ func (s *session) judge(ctx context.Context, w *want, stands []standing) []verdi
 	return all
 }
 
-// standings asks for both kinds of address at every server and goes along the
-// aliases each of them gives.
+// standings asks every server for both kinds of address and follows the aliases that each of
+// them returns.
 func (s *session) standings(ctx context.Context, name string) ([]standing, source) {
 	var srcs [2]source
 	var wg sync.WaitGroup
@@ -113,8 +113,8 @@ func (s *session) trailing(ctx context.Context, name, alias string) standing {
 	return standing{trail: ends[0].names, addrs: append(ends[0].values, ends[1].values...), broken: ends[0].broken}
 }
 
-// hintDoubled looks for the record one level too deep: many registrars append the
-// domain by themselves, and www.example.com becomes www.example.com.example.com.
+// hintDoubled checks for the record one level too deep: many registrars append the domain, and
+// www.example.com becomes www.example.com.example.com.
 func (s *session) hintDoubled(ctx context.Context, w *want, name string, f *domains.Finding) {
 	doubled := name + w.zone
 	if w.apex || askable(doubled) != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// secondHandNote follows what only a resolver said.
+// secondHandNote follows a finding that only a resolver reported.
 func secondHandNote(src source) string {
 	why := "cannot be reached from this machine"
 	if errors.Is(src.err, errLame) && len(src.troubles) > 0 {
@@ -28,8 +28,8 @@ func complaints(troubles []view) []string {
 	return all
 }
 
-// entry writes a record as registrars' forms ask for it: the host is relative to
-// the zone, "@" stands for the zone itself.
+// entry formats a record as registrars' forms expect it: the host is relative to the zone, and
+// "@" is the zone itself.
 func entry(r anchor.DNSRecord, zone string) string {
 	return fmt.Sprintf("Host/Name: %s, Type: %s, Value: %s", host(r.Name, zone), r.Type, value(r))
 }
@@ -107,7 +107,7 @@ func (v verdict) kinds() []string {
 	return all
 }
 
-// replace is the advice to put r in the place of the records of these types.
+// replace advises to replace the records of these types by r.
 func replace(w *want, r anchor.DNSRecord, kinds []string) string {
 	if len(kinds) == 1 && kinds[0] == r.Type {
 		return "At your DNS provider change it to " + entry(r, w.zone) + "."
@@ -144,7 +144,7 @@ func proxiedText(w *want, r anchor.DNSRecord, v verdict) string {
 	return said + " " + replace(w, r, v.kinds())
 }
 
-// strayText is about addresses beside the right ones.
+// strayText is about addresses next to the right ones.
 func strayText(w *want, r anchor.DNSRecord, stray []string, beside bool) string {
 	kind, why := "IPv4", "so some visitors do not arrive here"
 	if r.Type == "AAAA" {

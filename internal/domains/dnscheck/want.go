@@ -58,14 +58,14 @@ func (s *session) flatten(ctx context.Context, w *want) {
 	}
 }
 
-// ours says whether addr is one of the target's. A CDN hands out other addresses to
-// everyone who asks, so behind one any address of it may be.
+// ours reports whether addr is one of the target's. A CDN returns different addresses to
+// different clients, so behind a CDN any of its addresses counts.
 func (w *want) ours(addr string, aliased bool) bool {
 	return slices.Contains(w.addrs, addr) || w.cdn != nil && !aliased && cdnOf(addr) == w.cdn
 }
 
-// pick is the one record to recommend: at the top of a zone an address, elsewhere
-// the alias, which stays right when addresses change.
+// pick returns the one record to recommend: an address at the top of a zone, elsewhere the
+// alias, which stays right when addresses change.
 func (w *want) pick() anchor.DNSRecord {
 	order := []string{"CNAME", "A", "AAAA"}
 	if w.apex {
@@ -87,7 +87,7 @@ func (w *want) ofType(typ string) (anchor.DNSRecord, bool) {
 	return anchor.DNSRecord{Name: w.label, Type: typ, Value: w.records[i].Value}, true
 }
 
-// standing is where a name leads as one server has it.
+// standing is where a name leads according to one server.
 type standing struct {
 	server string
 	trail  []string // the aliases, in order

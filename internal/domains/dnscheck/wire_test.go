@@ -125,7 +125,7 @@ func TestSystemResolvers(t *testing.T) {
 	}
 }
 
-// Whatever a server sends, reading it ends, and gives values in canonical order.
+// Reading whatever a server sends ends, and returns values in canonical order.
 func FuzzReadReply(f *testing.F) {
 	seed := new(dns.Msg)
 	seed.SetQuestion("www.example.com.", dns.TypeA)
@@ -196,7 +196,7 @@ func FuzzTXT(f *testing.F) {
 	})
 }
 
-// Nothing in a CAA value lets a CA issue that the value does not name.
+// A CAA value permits only the CA that it names.
 func FuzzPermits(f *testing.F) {
 	f.Add("letsencrypt.org", false)
 	f.Add("letsencrypt.org; accounturi=https://x", true)

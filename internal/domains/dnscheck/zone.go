@@ -44,9 +44,8 @@ var (
 	errLame     = errors.New("the servers of the domain do not answer for it")
 )
 
-// zoneOf finds the zone that holds name, from the top-level domain down, as its
-// registries delegate it at this moment: no cache is asked about it. With
-// errNoDomain and errLame the zone is the last one found.
+// zoneOf finds the zone that holds name, from the top-level domain down, as its registries
+// delegate it now, without caches. With errNoDomain and errLame the zone is the last one found.
 func (s *session) zoneOf(ctx context.Context, name string) (zone, []view, error) {
 	z, err := s.start(ctx, name)
 	if err != nil {
@@ -72,8 +71,8 @@ func (s *session) zoneOf(ctx context.Context, name string) (zone, []view, error)
 	return z, nil, errLame
 }
 
-// below says whether a server that denies name holds name's domain all the same:
-// one server may serve a zone and its parent, and then there is no referral.
+// below reports whether a server that denies name still holds name's domain: one server may
+// serve a zone and its parent, and then there is no referral.
 func (s *session) below(z zone, name string, denial *dns.Msg) bool {
 	domain := registrable(name)
 	if dns.IsSubDomain(domain, z.name) {
@@ -123,8 +122,8 @@ func (s *session) delegated(ctx context.Context, name string) (zone, error) {
 	}
 }
 
-// first gives the first reply of z's servers that says anything about name, or
-// what is the matter with each of them.
+// first returns the first reply of z's servers that answers about name, or the trouble of each
+// of them.
 func (s *session) first(ctx context.Context, z zone, name string) (*dns.Msg, []view) {
 	s.mu.Lock()
 	troubles, known := s.dead[z.name]
@@ -234,7 +233,7 @@ func ports(addrs []string) []string {
 	return all
 }
 
-// referral gives the zone below `at`, on the way to name, that reply points to.
+// referral returns the zone below `at`, on the way to name, that reply points to.
 func referral(reply *dns.Msg, at, name string) (string, bool) {
 	if reply == nil || reply.Rcode != dns.RcodeSuccess || reply.Authoritative && len(reply.Answer) > 0 {
 		return "", false
@@ -252,7 +251,7 @@ func referral(reply *dns.Msg, at, name string) (string, bool) {
 	return "", false
 }
 
-// nameservers gives the NS records of owner, sorted.
+// nameservers returns the NS records of owner, sorted.
 func nameservers(rrs []dns.RR, owner string) []string {
 	var hosts []string
 	for _, rr := range rrs {

@@ -115,8 +115,8 @@ func (s *Server) fill(r *dns.Msg, q dns.Question) {
 	r.Rcode = dns.RcodeServerFailure
 }
 
-// part is one link of a resolver's answer: cached, from the upstream that holds the
-// deepest zone, or of its own.
+// part is one link of a resolver's answer: cached, from the upstream that holds the deepest
+// zone, or from its own records.
 func (s *Server) part(name string, typ uint16) *dns.Msg {
 	part := new(dns.Msg)
 	s.mu.Lock()
@@ -205,7 +205,7 @@ func (d *data) fill(r *dns.Msg, name string, typ uint16) {
 	}
 }
 
-// glue gives the addresses of delegated servers that are known here.
+// glue returns the addresses of delegated servers that are known here.
 func (d *data) glue(ns []dns.RR) []dns.RR {
 	var all []dns.RR
 	for _, rr := range ns {

@@ -106,7 +106,7 @@ func (d *data) delegation(zone, name string) []dns.RR {
 	return found
 }
 
-// find gives the records of a name, its own or those of the closest wildcard
+// find returns the records of a name, its own or those of the closest wildcard
 // (RFC 4592), and whether the name exists.
 func (d *data) find(name string, typ uint16) (rrs []dns.RR, exists bool) {
 	if d.names[name] > 0 {

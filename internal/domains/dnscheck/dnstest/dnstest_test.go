@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { testleak.Main(m) }
 
-// goResolver is Go's own stub resolver over s, a client that knows nothing of dnstest.
+// goResolver is Go's own stub resolver over s, a client independent of dnstest.
 func goResolver(s *dnstest.Server) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, s.Addr())
@@ -34,7 +34,7 @@ func ask(t *testing.T, s *dnstest.Server, network, name, typ string) *dns.Msg {
 	return reply
 }
 
-// said writes a reply's records without their TTLs.
+// said formats a reply's records without their TTLs.
 func said(rrs []dns.RR) string {
 	var all []string
 	for _, rr := range rrs {

@@ -1,12 +1,12 @@
-// Package dnstest runs DNS servers inside a test: authoritative ones with zones,
-// delegations and faults, and resolvers with a cache of their own.
+// Package dnstest runs DNS servers inside a test: authoritative ones with zones, delegations
+// and faults, and caching resolvers.
 //
 //	s := dnstest.Start(t)
 //	s.Set("shop.example.com", "A", 60, "127.0.0.1")
 //	// point pebble, certmagic or dnscheck at s.Addr()
 //
-// A server without zones answers for every name there is: what it does not know
-// does not exist. Records, zones and faults can be changed at any time.
+// A server without zones answers for every name: a name that it does not know does not exist.
+// Records, zones and faults can be changed at any time.
 package dnstest
 
 import (
@@ -41,7 +41,7 @@ type question struct {
 	typ  uint16
 }
 
-// Fault is how a server misbehaves. The zero Fault is none.
+// Fault is how a server misbehaves. The zero Fault is a correct server.
 type Fault struct {
 	Delay            time.Duration // before the answer
 	Drop             bool          // no answer at all
@@ -70,9 +70,9 @@ func start(t testing.TB, upstream []*Server) *Server {
 	return s
 }
 
-// StartResolver runs a resolver over the given servers: it finds the one that holds
-// a name, follows CNAMEs from one to the other, and answers from its own cache
-// first (see Cache). Its own records, by Set, come last.
+// StartResolver runs a resolver over the given servers. It finds the server that holds a name,
+// follows CNAMEs between them, and answers from its cache first (see Cache). Its own records,
+// by Set, come last.
 func StartResolver(t testing.TB, upstream ...*Server) *Server {
 	t.Helper()
 	return start(t, upstream)
@@ -124,9 +124,9 @@ func (s *Server) run(srv *dns.Server) {
 // Addr is the server's host:port.
 func (s *Server) Addr() string { return s.addr }
 
-// Set replaces the records of one name and type; without values it removes them.
-// The name may be a wildcard. Values are written as in a zone file, TXT values as
-// they are. NS records of a name that is no Zone here delegate it.
+// Set replaces the records of one name and type; without values it removes them. The name may
+// be a wildcard. Values are written as in a zone file, TXT values without quotes. NS records of
+// a name that is not a Zone here delegate it.
 func (s *Server) Set(name, typ string, ttl int, values ...string) {
 	s.t.Helper()
 	s.mu.Lock()
@@ -136,8 +136,8 @@ func (s *Server) Set(name, typ string, ttl int, values ...string) {
 	}
 }
 
-// Zone makes the server authoritative for name, with its SOA and NS records, and
-// from the first zone on for nothing else: other names are refused.
+// Zone makes the server authoritative for name, with its SOA and NS records. From the first
+// zone on the server refuses all other names.
 func (s *Server) Zone(name string, nameservers ...string) {
 	s.t.Helper()
 	s.mu.Lock()
@@ -147,9 +147,9 @@ func (s *Server) Zone(name string, nameservers ...string) {
 	}
 }
 
-// Cache makes a resolver hold on to these values for ttl more seconds, whatever its
-// upstreams say: an old answer. Without values it is a cached denial, and with a
-// ttl below 0 the entry is forgotten.
+// Cache makes a resolver keep these values for ttl more seconds, whatever its upstreams answer:
+// an old answer. Without values it is a cached denial, and with a ttl below 0 the entry is
+// removed.
 func (s *Server) Cache(name, typ string, ttl int, values ...string) {
 	s.t.Helper()
 	s.mu.Lock()
@@ -180,7 +180,7 @@ func (s *Server) Asked(name, typ string) int {
 	return s.asked[question{dns.CanonicalName(name), dns.StringToType[typ]}]
 }
 
-// quoted writes TXT values as a zone file has them, in strings of 255 octets.
+// quoted formats TXT values as in a zone file, in strings of 255 octets.
 func quoted(values []string) []string {
 	all := make([]string, 0, len(values))
 	for _, v := range values {
