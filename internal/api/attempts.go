@@ -74,8 +74,8 @@ func (a *attempts) done(from netip.Prefix) {
 	}
 }
 
-// makeRoom forgets an address that nobody waits for when there are too many: the one
-// that was wrong longest ago. Callers hold mu.
+// makeRoom removes, when there are too many, the address whose last wrong token is oldest and
+// that no request waits for. Callers hold mu.
 func (a *attempts) makeRoom() {
 	if len(a.byAddr) < maxAddresses {
 		return
@@ -91,7 +91,7 @@ func (a *attempts) makeRoom() {
 }
 
 // refuse counts, logs and delays the answer to a wrong token. Requests with a valid token do
-// not come here, whatever else their address sends.
+// not pass here, whatever else their address sends.
 func (s *server) refuse(ctx context.Context, r *http.Request, why error) error {
 	from := s.client(r)
 	if !from.IsValid() {

@@ -14,8 +14,8 @@ const scopeKey = "scope"
 
 type tokenKey struct{}
 
-// authorize lets a request pass whose bearer token (RFC 6750) has the scope its
-// operation needs. It runs before the body is read.
+// authorize accepts a request whose bearer token (RFC 6750) has the scope that its operation
+// needs. It runs before the body is read.
 func (s *server) authorize(ctx huma.Context, next func(huma.Context)) {
 	needs, _ := ctx.Operation().Metadata[scopeKey].(anchor.Scope)
 	if needs == "" {

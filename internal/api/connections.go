@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Connections caps the connections of an API's http.Server: track is its ConnState. At the
-// cap a new connection takes the place of the one that has been idle, or silent since it was
-// opened, for longest; when all are answering, the new one is closed.
+// Connections caps the connections of an API's http.Server: Track is its ConnState. At the cap
+// a new connection replaces the one that has been idle, or silent since it was opened, for
+// longest; when all are answering, the new one is closed.
 type Connections struct {
 	Max int // at a time
 
@@ -22,7 +22,7 @@ type connection struct {
 	since time.Time
 }
 
-// Track follows what becomes of a connection.
+// Track follows the state of a connection.
 func (c *Connections) Track(conn net.Conn, state http.ConnState) {
 	if victim := c.track(conn, state); victim != nil {
 		_ = victim.Close() // its handler, if any, hears of it

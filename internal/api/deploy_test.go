@@ -217,7 +217,7 @@ func start(t *testing.T, base, message string, files ...artifact.File) wire.Star
 	return started
 }
 
-// deploy sees a deployment to its end and gives its path.
+// deploy follows a deployment to its end and returns its path.
 func deploy(t *testing.T, base, message string) string {
 	t.Helper()
 	one := finish(t, base, message)

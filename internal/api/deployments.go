@@ -155,8 +155,8 @@ func (s *server) shown(ctx context.Context, p anchor.Project, d anchor.Deploymen
 	return s.show(p, d, live), nil
 }
 
-// show adds what a record does not hold. After a rollback it is the rollback's
-// record that is live, which says which deployment it brought back.
+// show adds what a record does not contain. After a rollback the rollback's record is the live
+// one, and names the deployment that it brought back.
 func (s *server) show(p anchor.Project, d anchor.Deployment, live anchor.Live) wire.Deployment {
 	if d.Functions == nil {
 		d.Functions = map[string]anchor.FunctionVersion{}
@@ -166,7 +166,7 @@ func (s *server) show(p anchor.Project, d anchor.Deployment, live anchor.Live) w
 		Live: d.ID == live.Record}
 }
 
-// live gives the pointer, zero before the first release.
+// live returns the pointer, zero before the first release.
 func (s *server) live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
 	live, err := s.Releases.Live(ctx, p)
 	if errors.Is(err, anchor.ErrNotFound) {

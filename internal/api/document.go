@@ -8,9 +8,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// asAnswered corrects what huma writes by itself of an operation: a bad field is
-// answered with 400 here, not with 422, and a body may be too large or of a kind
-// that is not taken.
+// asAnswered corrects what huma generates for an operation: this API answers a bad field with
+// 400, not with 422, and a body may be too large or of an unsupported media type.
 func asAnswered(_ *huma.OpenAPI, op *huma.Operation) {
 	delete(op.Responses, strconv.Itoa(http.StatusUnprocessableEntity))
 	if op.RequestBody == nil {
@@ -26,15 +25,15 @@ func asAnswered(_ *huma.OpenAPI, op *huma.Operation) {
 
 const eventStream = "text/event-stream"
 
-// streams says that the operation's answer is server-sent events, of which huma sees
-// a function only.
+// streams documents that the operation answers with server-sent events, of which huma sees only
+// a function.
 func streams(op *huma.Operation) {
 	op.Responses = map[string]*huma.Response{strconv.Itoa(http.StatusOK): {
 		Content: map[string]*huma.MediaType{eventStream: {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}}
 }
 
-// orJSON says that the answer of an operation that streams can be a T instead.
+// orJSON documents that an operation that streams can answer with a T instead.
 func orJSON[T any](s *server, op *huma.Operation) {
 	schema := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
 	op.Responses[strconv.Itoa(http.StatusOK)].Content["application/json"] = &huma.MediaType{Schema: schema}

@@ -13,7 +13,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// described is what the OpenAPI document says of each route, found as ServeMux finds it.
+// described is the OpenAPI document's description of each route, found as ServeMux finds it.
 type described struct {
 	mux    *http.ServeMux
 	routes map[string]map[string]struct{ Content map[string]any } // by pattern and status
@@ -38,7 +38,7 @@ var describedAPI = sync.OnceValues(func() (described, error) {
 	return d, nil
 })
 
-// checkDocumented holds an answer to the OpenAPI document: the route may give that
+// checkDocumented checks an answer against the OpenAPI document: the route may send that
 // status, and that media type with it.
 func checkDocumented(t *testing.T, req *http.Request, res *http.Response) {
 	t.Helper()

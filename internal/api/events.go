@@ -69,7 +69,7 @@ func sse[T any](s *server, items iter.Seq2[T, error], label func(T) (id, name st
 	return sseFrom(s, items, label, func() string { return "" })
 }
 
-// sseFrom is sse whose "more" carries what to go on after.
+// sseFrom is sse whose "more" carries where to continue.
 func sseFrom[T any](s *server, items iter.Seq2[T, error], label func(T) (id, name string), after func() string) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		_, w := humago.Unwrap(hc)

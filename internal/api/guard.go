@@ -65,8 +65,8 @@ func (s *server) recovered(w *sentWriter, r *http.Request) {
 	writeProblem(w, p)
 }
 
-// unrouted tells, by the answer ServeMux would give, whether the path is unknown
-// or the method is.
+// unrouted reports, by the answer that ServeMux would send, whether the path or the method is
+// unknown.
 func unrouted(h http.Handler, r *http.Request) *problem {
 	refused := refusal{header: http.Header{}}
 	h.ServeHTTP(&refused, r)
@@ -89,7 +89,7 @@ func (r *refusal) Header() http.Header         { return r.header }
 func (r *refusal) Write(b []byte) (int, error) { return len(b), nil }
 func (r *refusal) WriteHeader(status int)      { r.status = status }
 
-// sentWriter remembers whether an answer has begun, and cuts off a client that takes none
+// sentWriter records whether an answer has begun, and disconnects a client that reads nothing
 // of it for the time stall.
 type sentWriter struct {
 	http.ResponseWriter

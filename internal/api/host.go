@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// checkHost refuses a request for a name that is none of the API's. A page of any site can
-// have its own name resolve to this machine (DNS rebinding), and a browser then takes the API
-// for a part of that site; the Host that it sends is still the site's. Addresses and localhost
-// cannot be rebound.
+// checkHost refuses a request for a host that is not the API's. Any site's page can make its
+// name resolve to this machine (DNS rebinding), and a browser then takes the API for a part of
+// that site; the Host that it sends is still the site's. Addresses and localhost cannot be
+// rebound.
 func (s *server) checkHost(r *http.Request) *problem {
 	if s.Hosts == nil || r.Host == "" { // no Host: HTTP/1.0, which no browser sends
 		return nil

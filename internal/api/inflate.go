@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// inflate makes the handlers read what a JSON body was before its Content-Encoding
-// (RFC 9110 §8.4). Its limits stay: the handlers bound what they read of it, and the
-// compressed body may not be larger than that, as one that inflates to nothing is.
+// inflate makes the handlers read a JSON body as it was before its Content-Encoding (RFC 9110
+// §8.4). The limits stay: the handlers bound what they read of it, and the compressed body may
+// not be larger than that, because a body can inflate to nothing.
 func inflate(w http.ResponseWriter, r *http.Request) *problem {
 	switch coding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); {
 	case coding == "", coding == "identity":
@@ -53,7 +53,7 @@ func (b *inflated) Read(p []byte) (int, error) {
 
 func (b *inflated) Close() error { return b.body.Close() }
 
-// encodingError marks a body that is not what its Content-Encoding says.
+// encodingError marks a body that does not have its declared Content-Encoding.
 type encodingError struct{ err error }
 
 func (e *encodingError) Error() string { return "the body is not valid gzip: " + e.err.Error() }

@@ -96,6 +96,6 @@ func jsonItems[T any](items iter.Seq2[T, error]) (*huma.StreamResponse, error) {
 			separator = ","
 		}
 		_, _ = out.WriteString("]}\n")
-		_ = out.Flush() // a client that is gone cannot be told
+		_ = out.Flush() // the client may be gone
 	}}, nil
 }

@@ -20,15 +20,15 @@ type Projects interface {
 	// limits out of range and where the platform has none.
 	Limits(ctx context.Context, idOrSlug string) (anchor.ProjectLimits, error)
 	SetLimits(ctx context.Context, idOrSlug string, l anchor.Limits) (anchor.ProjectLimits, error)
-	// Delete takes a project and all that hangs on it away, ErrNotFound. Where that takes
-	// long it begins it: the project is Removing until it is gone.
+	// Delete removes a project and everything that belongs to it, ErrNotFound. Where that takes
+	// long it only begins: the project is Removing until it is removed.
 	Delete(ctx context.Context, idOrSlug string) error
 }
 
-// Uploads lets clients send contents past the API, straight to where they are kept.
+// Uploads lets clients send contents past the API, straight to their storage.
 type Uploads interface {
-	// Presign gives for each content a URL that takes it and nothing else for some
-	// minutes. It does not look whether the content is there.
+	// Presign returns for each content a URL that accepts this content only, for some minutes.
+	// It does not check whether the content is stored already.
 	Presign(ctx context.Context, files []artifact.File) ([]artifact.Upload, error)
 }
 
@@ -36,28 +36,28 @@ type Uploads interface {
 type Logs interface {
 	// Last yields the last limit lines, oldest first. An error is the last item.
 	Last(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error]
-	// Follow gives the lines written from now on, until ctx is done.
+	// Follow returns the lines written from now on, until ctx is done.
 	Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error]
 }
 
-// Tail is Logs that can be followed over many answers without a gap. It is asked for
-// with a WatchFor.
+// Tail is Logs that can be followed over many answers without a gap. A request for it has a
+// WatchFor.
 type Tail interface {
 	Logs
 	// Settled is up to when (Unix milliseconds) what there is will not change any more.
 	Settled() int64
-	// Since gives the settled lines with a Time of from or later, and then those to
-	// come, until ctx is done. Asked again, it gives the same in the same order.
+	// Since returns the settled lines with a Time of from or later, and then those to come,
+	// until ctx is done. Another call returns the same lines in the same order.
 	Since(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, from int64) iter.Seq2[anchor.LogLine, error]
 }
 
 // Sites knows where projects and deployments can be seen.
 type Sites interface {
-	// URLs gives both without a trailing slash; deployment is "" when d is.
+	// URLs returns both without a trailing slash; deployment is "" when d is.
 	URLs(p anchor.Project, d anchor.DeploymentID) (site, deployment string)
 }
 
-// System tells of the installation.
+// System reports on the installation.
 type System interface {
 	Status(ctx context.Context) (wire.Status, error)
 	Doctor(ctx context.Context) []wire.Check

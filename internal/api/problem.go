@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-// statusOf is the one place where a kind of error becomes an HTTP status.
+// statusOf returns the HTTP status of a kind of error; no other place decides it.
 func statusOf(kind anchor.Kind) int {
 	switch kind {
 	case anchor.KindInvalid:
@@ -59,8 +59,8 @@ func newProblem(status int, code, detail, hint string) *problem {
 	}}
 }
 
-// problemOf shapes err for the client. Errors without a message meant for users
-// are logged under the request's id and told as an internal error.
+// problemOf shapes err for the client. Errors without a message for users are logged under the
+// request's id and reported as an internal error.
 func problemOf(ctx context.Context, log *slog.Logger, err error) *problem {
 	if p := (*problem)(nil); errors.As(err, &p) {
 		return p
@@ -116,11 +116,11 @@ func writeProblem(w http.ResponseWriter, p *problem) {
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p.Problem) // a client that is gone cannot be told
+	_ = json.NewEncoder(w).Encode(p.Problem) // the client may be gone
 }
 
-// huma reports what it finds wrong with a request through this variable, for
-// every API of the process; there is no per-API hook.
+// huma reports invalid requests through this variable, for every API of the process; there is
+// no hook per API.
 func init() {
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		return validationProblem(status, message, errs)

@@ -9,7 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// shownDomain tells of a hostname what its user needs.
+// shownDomain returns what the user of a hostname needs.
 func shownDomain(v domains.View) wire.Domain {
 	d := wire.Domain{
 		Hostname: v.Hostname, Unicode: v.Unicode, IsActive: v.IsActive,
@@ -26,8 +26,8 @@ func shownDomain(v domains.View) wire.Domain {
 	return d
 }
 
-// instructions gives the record to set first: nothing goes on before the name is
-// proved, then it has to lead here.
+// instructions returns the record to set first: the proof of the name before all else, then the
+// record that makes it lead here.
 func instructions(v domains.View) *wire.Instruction {
 	switch {
 	case v.Status == anchor.HostRemoving:
@@ -68,8 +68,8 @@ func target(v domains.View) *wire.Target {
 	return t
 }
 
-// cloudFront gives the target under the name it has on aws, where it is the
-// domain of a distribution (CloudFront API, Distribution.DomainName).
+// cloudFront returns the target under its name on aws, where it is the domain of a distribution
+// (CloudFront API, Distribution.DomainName).
 func cloudFront(t *wire.Target) *wire.Instruction {
 	if t == nil || t.RecordType != "CNAME" || !strings.HasSuffix(t.RecordValue, ".cloudfront.net") {
 		return nil

@@ -272,7 +272,7 @@ func TestTheOpenAPIDocument(t *testing.T) {
 				t.Errorf("%s: security %v", name, op.Security)
 			}
 			if _, ok := op.Responses["400"].Content["application/problem+json"]; !ok {
-				t.Errorf("%s tells no problem for 400: %v", name, op.Responses["400"].Content)
+				t.Errorf("%s reports no problem for 400: %v", name, op.Responses["400"].Content)
 			}
 			checkPathParameters(t, name, path, op.Parameters)
 		}

@@ -21,7 +21,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
-// Services are the use-cases behind the API, and what it asks of the platform. All but Builds,
+// Services are the use-cases behind the API, and what it needs of the platform. All but Builds,
 // Uploads and Domains are required.
 type Services struct {
 	Projects Projects
@@ -75,7 +75,7 @@ type server struct {
 	attempts *attempts
 }
 
-// New gives the API's handler.
+// New returns the API's handler.
 func New(services Services, o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.Default()

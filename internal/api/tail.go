@@ -34,7 +34,7 @@ func parsePlace(id string) (place, error) {
 		Hintf("Send the id of the last event received, or omit the header.")
 }
 
-// after gives the place after a line.
+// after returns the place after a line.
 func (p place) after(line anchor.LogLine) place {
 	if line.Time > p.time {
 		return place{line.Time, 1}
@@ -87,7 +87,7 @@ func (s *server) tail(ctx context.Context, logs Tail, p anchor.ProjectID, in *lo
 	return sseFrom(s, chain(all(first), rest), label, at.String), nil
 }
 
-// all yields lines that are there.
+// all yields the given lines.
 func all(lines []anchor.LogLine) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) {
 		for _, line := range lines {

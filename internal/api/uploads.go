@@ -99,8 +99,8 @@ func (s *server) putFiles(ctx context.Context, in *struct {
 	return answer(got), nil
 }
 
-// upload checks what can be known before the body is read, and gives the body
-// with its limit and its time.
+// upload checks what can be checked before the body is read, and returns the body with its size
+// limit and its deadline.
 func (s *server) upload(ctx context.Context, project string, in Stream, mediaType string, limit int64) (anchor.Project, io.Reader, error) {
 	if sent := in.request.Header.Get("Content-Type"); !isType(sent, mediaType) {
 		return anchor.Project{}, nil, newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type",

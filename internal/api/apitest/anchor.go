@@ -1,6 +1,6 @@
-// Package apitest serves the API for tests: the use-cases are the product's, over records
-// and a platform in memory and artifacts in a temporary folder. What lies outside of Anchor,
-// the DNS, the CA and the apps, answers what a test tells it to.
+// Package apitest serves the API for tests: the use-cases are the product's, over records and a
+// platform in memory and artifacts in a temporary folder. What is outside of Anchor, the DNS,
+// the CA and the apps, answers as a test wants.
 package apitest
 
 import (
@@ -36,12 +36,12 @@ const (
 type Options struct {
 	Artifacts deploy.Bundles // nil: a store in a temporary folder
 	Uploads   api.Uploads    // nil: contents come through the API
-	// Distribution, when set, is the host name that custom domains lead to, and the CA wants
-	// a record of its own, as on AWS.
+	// Distribution, when set, is the host name that custom domains lead to. The CA then wants a
+	// separate record, as on AWS.
 	Distribution string
 }
 
-// Anchor is the use-cases and what they work with.
+// Anchor is the use-cases and their dependencies.
 type Anchor struct {
 	*core.Anchor
 	Records  *memory.Store

@@ -80,8 +80,8 @@ func (a *Anchor) reconcile(name string) error {
 	return nil
 }
 
-// AwaitDiagnosis returns once the DNS of a name was asked for, or with an error when ctx
-// ends first.
+// AwaitDiagnosis returns once the DNS of a name was checked, or with an error when ctx ends
+// first.
 func (a *Anchor) AwaitDiagnosis(ctx context.Context, name string) error {
 	for {
 		a.world.mu.Lock()

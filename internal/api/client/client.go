@@ -1,5 +1,5 @@
-// Package client is the typed client of Anchor's HTTP API. Errors the server
-// tells are *anchor.Error; a server that cannot be reached is *Unreachable.
+// Package client is the typed client of Anchor's HTTP API. Errors that the server reports are
+// *anchor.Error; a server that cannot be reached is *Unreachable.
 package client
 
 import (
@@ -30,8 +30,8 @@ type Client struct {
 	sent    atomic.Int64 // bytes of bodies
 	met     atomic.Bool  // the server has answered
 
-	// Attempts is how often an idempotent call is made before its connection error
-	// or 429 or 503 is given back.
+	// Attempts is how often an idempotent call is made before its connection error or 429 or
+	// 503 is returned.
 	Attempts int
 	// Pause is the longest wait before the second attempt; it doubles with each.
 	Pause time.Duration
@@ -40,7 +40,7 @@ type Client struct {
 	Restart time.Duration
 }
 
-// New gives a client of the API at base, an http or https URL.
+// New returns a client of the API at base, an http or https URL.
 func New(base, token string) *Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 16
@@ -219,9 +219,9 @@ func (c *Client) try(ctx context.Context, cl call) (*http.Response, error) {
 	return c.http.Do(req)
 }
 
-// again says whether and when to try once more. The wait has full jitter, so that
-// clients of a server that restarts do not come back all at once. since is when the
-// call first failed.
+// again reports whether to retry, and after which pause. The pause has full jitter, so that
+// clients of a server that restarts do not return all at once. since is when the call first
+// failed.
 func (c *Client) again(cl call, attempt int, since time.Time, res *http.Response, err error) (time.Duration, bool) {
 	busy := res != nil && kindOf(res.StatusCode) == anchor.KindBusy
 	lost := err != nil && isConnection(err)

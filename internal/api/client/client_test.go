@@ -48,7 +48,7 @@ func TestAServerThatIsNotAnchor(t *testing.T) {
 	}
 }
 
-// API Gateway throttles with an answer of its own, which says nothing of Anchor.
+// API Gateway throttles with an answer that does not mention Anchor.
 func TestAServerThatIsBusy(t *testing.T) {
 	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		var calls atomic.Int64
@@ -174,7 +174,7 @@ func TestAFileThatChangedStopsTheUpload(t *testing.T) {
 	}
 }
 
-// A link that is put in the place of a listed file is not followed out of the build.
+// A link that replaces a listed file is not followed out of the build.
 func TestAnUploadReadsNothingOutsideTheBuild(t *testing.T) {
 	c := newClient(t, nil)
 	dir, manifest := tree(t, 3)
@@ -183,7 +183,7 @@ func TestAnUploadReadsNothingOutsideTheBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Even the very content that was listed, as an upload must not tell whether it is.
+	// The content is the listed one, because an upload must not reveal whether it is.
 	outside := filepath.Join(t.TempDir(), "outside")
 	err = errors.Join(os.WriteFile(outside, content, 0o644), os.Remove(filepath.Join(dir, "f0")), os.Symlink(outside, filepath.Join(dir, "f0")))
 	if err != nil {
@@ -223,8 +223,8 @@ func watch(t *testing.T, c *client.Client, id anchor.DeploymentID) (events []anc
 	return events
 }
 
-// checkEvents asserts that these are all events of a deployment that went well: numbered
-// from 1, none twice, up to its end.
+// checkEvents asserts that these are all events of a deployment that succeeded: numbered from
+// 1, without duplicates, up to its end.
 func checkEvents(t *testing.T, events []anchor.Event) {
 	t.Helper()
 	for i, e := range events {

@@ -8,7 +8,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-// Names hold what a path gives a meaning of its own.
+// Names contain characters that are special in a path.
 func TestADomainIsNamedAsItsUserWritesIt(t *testing.T) {
 	c := newClient(t, nil)
 	for _, slug := range []string{"shop", "blog"} {
@@ -32,7 +32,7 @@ func TestADomainIsNamedAsItsUserWritesIt(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := c.Domain(t.Context(), "shop", added.Name); !errors.Is(err, anchor.ErrNotFound) {
-		t.Errorf("the project it was moved from gives %v", err)
+		t.Errorf("the project it was moved from returns %v", err)
 	}
 	list, err := c.Domains(t.Context(), "blog", anchor.Page{})
 	if err != nil || len(list.Items) != 1 {
@@ -42,6 +42,6 @@ func TestADomainIsNamedAsItsUserWritesIt(t *testing.T) {
 		t.Error(err)
 	}
 	if err := c.RemoveDomain(t.Context(), "blog", added.Name); !errors.Is(err, anchor.ErrNotFound) {
-		t.Errorf("removing it again gives %v", err)
+		t.Errorf("removing it again returns %v", err)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-// Unreachable says that no Anchor answered at URL, or with URL "" that none was
-// found on this machine.
+// Unreachable reports that no Anchor answered at URL, or with URL "" that none was found on
+// this machine.
 type Unreachable struct {
 	URL  string
 	Err  error
@@ -32,7 +32,7 @@ func (e *Unreachable) Error() string {
 	return fmt.Sprintf("no Anchor server answers at %s: %v", e.URL, err)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Unreachable) Unwrap() error { return e.Err }
 
 // brokenBody is an error of our own side while making the body.
@@ -70,9 +70,9 @@ func kindOf(status int) anchor.Kind {
 	return anchor.KindFailed
 }
 
-// decodeError reads a problem (RFC 9457), or makes do with the status of an answer
-// that is none: what is in front of Anchor has too much to do (API Gateway answers 429
-// and 503 by itself), or something else than Anchor listens there.
+// decodeError reads a problem (RFC 9457), or else uses the status of the answer: a proxy in
+// front of Anchor is overloaded (API Gateway sends its own 429 and 503), or another program
+// listens there.
 func decodeError(res *http.Response) error {
 	var p wire.Problem
 	err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&p)

@@ -26,18 +26,17 @@ type event struct {
 	data     string
 }
 
-// errCut says that a stream stopped without its end event.
+// errCut reports that a stream stopped without its end event.
 var errCut = errors.New("the event stream was cut off")
 
-// moreError says that the server ended its answer and wants to be asked for the rest.
+// moreError reports that the server ended its answer and expects a request for the rest.
 type moreError struct{ after string }
 
 func (*moreError) Error() string { return "the event stream goes on in another answer" }
 
-// Watch gives a deployment's events from the first on, and returns after its last.
-// A stream that is cut off is taken up again after the event last seen; it is
-// given up when several attempts in a row bring nothing, or when the server cannot be
-// reached for longer than Client.Restart.
+// Watch returns a deployment's events from the first to the last. It resumes a stream that is
+// cut off after the event last seen. It stops when several attempts in a row bring nothing, or
+// when the server cannot be reached for longer than Client.Restart.
 func (c *Client) Watch(ctx context.Context, project string, d anchor.DeploymentID) iter.Seq2[anchor.Event, error] {
 	return func(yield func(anchor.Event, error) bool) {
 		var last int64
@@ -77,15 +76,15 @@ func (c *Client) watchOnce(ctx context.Context, path string, last *int64, yield 
 	})
 }
 
-// Logs gives a project's last lines, oldest first; deployment "" means all.
+// Logs returns a project's last lines, oldest first; deployment "" means all.
 func (c *Client) Logs(ctx context.Context, project string, d anchor.DeploymentID, limit int) ([]anchor.LogLine, error) {
 	list, err := fetch[wire.Items[anchor.LogLine]](ctx, c, get(projectPath(project, "logs"), logQuery(d, limit)))
 	return list.Items, err
 }
 
-// FollowLogs gives the last lines and then those to come, until ctx is done. A
-// stream that is cut off is taken up again after the line last seen, where the server
-// can tell them apart, else with what comes from then on.
+// FollowLogs returns the last lines and then those to come, until ctx is done. It resumes a
+// stream that is cut off after the line last seen, where the server can tell lines apart, else
+// with the lines from then on.
 func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) {
 		last := ""
@@ -131,8 +130,8 @@ func logQuery(d anchor.DeploymentID, limit int) url.Values {
 	return q
 }
 
-// stream hands over each event until the end event or until take says
-// to stop; then done is true.
+// stream passes each event to take until the end event or until take says to stop; then done is
+// true.
 func (c *Client) stream(ctx context.Context, cl call, take func(event) (more bool, err error)) (done bool, err error) {
 	cl.header = withAccept(cl.header)
 	res, err := c.do(ctx, cl)

@@ -16,8 +16,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
-// storageSenders is how many contents travel at a time: S3 takes each by itself, and
-// answers a small one after some 50 ms whatever else is under way.
+// storageSenders is how many contents are sent at a time: S3 takes each in one request, and
+// answers a small one after some 50 ms, whatever else is under way.
 const storageSenders = 32
 
 // Presign asks for URLs to send contents to, at most wire.MaxPresign at a time.
@@ -31,15 +31,15 @@ func (c *Client) Presign(ctx context.Context, project string, d anchor.Deploymen
 	return signed.Uploads, err
 }
 
-// newStorage is the client of the place that URLs lead to. It knows no token, and goes
-// nowhere but to the URL it was given.
+// newStorage returns a client for presigned URLs. It has no token, and follows no redirect away
+// from the URL it was given.
 func newStorage(transport *http.Transport) *http.Client {
 	transport = transport.Clone()
 	transport.MaxIdleConnsPerHost = storageSenders
 	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// sendPresigned sends every content to a URL of its own.
+// sendPresigned sends each content to its URL.
 func (u *uploading) sendPresigned(ctx context.Context, missing []artifact.Digest) error {
 	for _, d := range missing {
 		if _, ok := u.files[d]; !ok {
@@ -138,13 +138,13 @@ func (r *storageRefusal) Error() string {
 	return fmt.Sprintf("the storage answered %d %s: %s", r.Status, r.Code, r.Message)
 }
 
-// expired says that another URL may be taken: this one's time, or that of the
+// expired reports whether another URL may be accepted: this one's time, or that of the
 // credentials it was signed with, is over.
 func (r *storageRefusal) expired() bool {
 	return r.Status == http.StatusForbidden || r.Code == "ExpiredToken"
 }
 
-// passing says that the same may be taken in a moment.
+// passing reports whether the same request may succeed in a moment.
 func (r *storageRefusal) passing() bool {
 	if r == nil {
 		return false
@@ -153,7 +153,7 @@ func (r *storageRefusal) passing() bool {
 		r.Code == "RequestTimeout" || r.Code == "IncompleteBody" || r.Code == "OperationAborted"
 }
 
-// explain tells a user why a content did not get through. URLs stay out: they are keys.
+// explain describes why a content was not stored. URLs stay out of it: they are keys.
 func (c *Client) explain(ctx context.Context, f artifact.File, to artifact.Upload, err error) error {
 	host := to.URL
 	if at, bad := url.Parse(to.URL); bad == nil {

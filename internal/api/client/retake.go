@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// retake decides whether an event stream that stopped is asked for again.
+// retake decides whether to request an event stream that stopped again.
 type retake struct {
 	client    *Client
 	fruitless int  // attempts in a row that brought nothing
@@ -15,8 +15,8 @@ type retake struct {
 // brought notes that an event came.
 func (r *retake) brought() { r.fruitless, r.open = 0, true }
 
-// again waits for the next attempt, if there shall be one after err. A server that
-// cannot be reached has been waited for already, see Client.Restart.
+// again waits for the next attempt and reports whether there is one after err. For a server
+// that cannot be reached the client has waited already, see Client.Restart.
 func (r *retake) again(ctx context.Context, err error) bool {
 	var more *moreError
 	switch {

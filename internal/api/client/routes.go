@@ -31,12 +31,12 @@ func paging(p anchor.Page) url.Values {
 	return q
 }
 
-// Status tells what runs.
+// Status reports what runs.
 func (c *Client) Status(ctx context.Context) (wire.Status, error) {
 	return fetch[wire.Status](ctx, c, get("/status", nil))
 }
 
-// Doctor tells what is wrong with the server's machine.
+// Doctor reports what is wrong with the server's machine.
 func (c *Client) Doctor(ctx context.Context) ([]wire.Check, error) {
 	list, err := fetch[wire.Items[wire.Check]](ctx, c, get("/doctor", nil))
 	return list.Items, err
@@ -68,15 +68,15 @@ func (c *Client) Projects(ctx context.Context, p anchor.Page) (anchor.List[wire.
 	return fetch[anchor.List[wire.Project]](ctx, c, get("/projects", paging(p)))
 }
 
-// DeleteProject takes a project and all that hangs on it away, or begins to: removing
-// says that it goes on when the call has returned, until the project is ErrNotFound.
+// DeleteProject removes a project and everything that belongs to it, or begins to: removing
+// means that the removal continues after the call, until the project is ErrNotFound.
 func (c *Client) DeleteProject(ctx context.Context, idOrSlug string) (removing bool, err error) {
 	p, err := fetch[*wire.Project](ctx, c, call{method: http.MethodDelete, path: projectPath(idOrSlug)})
 	return p != nil && p.Removing, err
 }
 
-// Start begins a deployment and tells which files the server lacks: ErrConflict with
-// the code no_base when it cannot tell the files by r.Delta.
+// Start begins a deployment and returns which files the server lacks: ErrConflict with the code
+// no_base when the server cannot build the manifest from r.Delta.
 func (c *Client) Start(ctx context.Context, project string, r wire.StartDeployment) (wire.StartedDeployment, error) {
 	cl, err := sendZipped(http.MethodPost, projectPath(project, "deployments"), r)
 	if err != nil {
@@ -99,13 +99,13 @@ func (c *Client) StartBuild(ctx context.Context, project, key string, r wire.Sta
 	return fetch[wire.Deployment](ctx, c, cl)
 }
 
-// Missing tells which files of a deployment have not arrived.
+// Missing returns which files of a deployment have not arrived.
 func (c *Client) Missing(ctx context.Context, project string, d anchor.DeploymentID) ([]artifact.Digest, error) {
 	m, err := fetch[wire.Missing](ctx, c, get(deploymentPath(project, d, "missing"), nil))
 	return m.Missing, err
 }
 
-// Finish lets the pipeline begin.
+// Finish completes the upload, and the pipeline begins.
 func (c *Client) Finish(ctx context.Context, project string, d anchor.DeploymentID) (wire.Deployment, error) {
 	cl, err := send(http.MethodPost, deploymentPath(project, d, "finish"), nil)
 	if err != nil {
@@ -135,7 +135,7 @@ func (c *Client) Promote(ctx context.Context, project string, d anchor.Deploymen
 	return sendFetch[wire.Promoted](ctx, c, http.MethodPost, deploymentPath(project, d, "promote"), nil)
 }
 
-// Rollback brings target back, or with "" what was live before the current one.
+// Rollback makes target live again, or with "" what was live before the current one.
 func (c *Client) Rollback(ctx context.Context, project string, target anchor.DeploymentID) (wire.RolledBack, error) {
 	return sendFetch[wire.RolledBack](ctx, c, http.MethodPost, projectPath(project, "rollback"),
 		wire.Rollback{TargetDeploymentID: target, Previous: target == ""})
@@ -156,7 +156,7 @@ func (c *Client) Env(ctx context.Context, project string, reveal bool) ([]anchor
 	return env.Items, err
 }
 
-// BuildEnv gives the variables of a build with their values.
+// BuildEnv returns the variables of a build with their values.
 func (c *Client) BuildEnv(ctx context.Context, project string) (map[string]string, error) {
 	env, err := fetch[wire.BuildEnv](ctx, c, get(projectPath(project, "env", "build"), nil))
 	return env.Variables, err
@@ -183,7 +183,7 @@ func (c *Client) Domains(ctx context.Context, project string, p anchor.Page) (an
 	return fetch[anchor.List[wire.Domain]](ctx, c, get(projectPath(project, "domains"), paging(p)))
 }
 
-// Domain finds a name, by itself or its id, with a fresh diagnosis of its DNS.
+// Domain returns a domain by its name or id, with a fresh diagnosis of its DNS.
 func (c *Client) Domain(ctx context.Context, project, idOrName string) (wire.Domain, error) {
 	return fetch[wire.Domain](ctx, c, get(projectPath(project, "domains", idOrName), nil))
 }
@@ -198,7 +198,7 @@ func (c *Client) SetDomain(ctx context.Context, project, idOrName string, set wi
 	return sendFetch[wire.Domain](ctx, c, http.MethodPatch, projectPath(project, "domains", idOrName), set)
 }
 
-// RemoveDomain takes a name from the edge and gives its certificate up.
+// RemoveDomain removes a name from the edge and deletes its certificate.
 func (c *Client) RemoveDomain(ctx context.Context, project, idOrName string) error {
 	return c.exec(ctx, http.MethodDelete, projectPath(project, "domains", idOrName), nil)
 }

@@ -32,22 +32,22 @@ type Upload struct {
 	Manifest artifact.Manifest //
 	Missing  []artifact.Digest // what the server said it lacks
 
-	// Presigned makes the contents go to URLs that the server signs, as its answer to
-	// the start of the deployment says.
+	// Presigned makes the contents go to URLs that the server signs, as its answer to the start
+	// of the deployment requires.
 	Presigned bool
 
-	// Progress is told after every request, from several goroutines.
+	// Progress is called after every request, from several goroutines.
 	Progress func(sent Sent)
 }
 
-// Sent counts what an upload has sent and what it will have.
+// Sent counts what an upload has sent and what it will send.
 type Sent struct {
 	Files, TotalFiles int64
 	Bytes, TotalBytes int64
 }
 
-// Upload sends what is missing in parallel, small files packed together. When a
-// connection breaks it asks again what is missing and goes on from there.
+// Upload sends what is missing in parallel, small files packed together. When a connection
+// breaks, it asks again which files are missing and continues with those.
 func (c *Client) Upload(ctx context.Context, project string, d anchor.DeploymentID, u Upload) (Sent, error) {
 	root, err := os.OpenRoot(u.Dir)
 	if err != nil {
@@ -112,7 +112,7 @@ func (u *uploading) expect(missing []artifact.Digest) {
 	}
 }
 
-// arrived counts as sent what is missing no more: the answer to it may have been lost.
+// arrived counts files that are no longer missing as sent: the answer may have been lost.
 func (u *uploading) arrived(missing []artifact.Digest) {
 	bytes := u.total.TotalBytes
 	for _, d := range missing {
@@ -190,7 +190,7 @@ func (u *uploading) sendFile(ctx context.Context, f artifact.File) error {
 	return nil
 }
 
-// sendPack repeats a POST, which is safe: a file that is there already is kept.
+// sendPack repeats a POST, which is safe: a file that is stored already is kept.
 func (u *uploading) sendPack(ctx context.Context, entries []filepack.Entry) error {
 	err := u.put(ctx, call{
 		method: http.MethodPost, path: projectPath(u.project, "files"), size: filepack.Size(entries),

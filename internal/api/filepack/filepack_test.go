@@ -142,8 +142,8 @@ func TestTheReadersErrorIsKept(t *testing.T) {
 	}
 }
 
-// FuzzRead: whatever comes in, Read ends, passes on no more than a file may have, and what it accepts is the same when
-// it is written again.
+// FuzzRead: for any input, Read ends, and passes on no more than a file may have. What it
+// accepts is the same when it is written again.
 func FuzzRead(f *testing.F) {
 	f.Add(make([]byte, 1024))
 	f.Add(pack(f, "", "a", "bb"))

@@ -53,7 +53,7 @@ type StartedDeployment struct {
 	Presigned  bool              `json:"presigned,omitempty" doc:"Contents go to the URLs that POST …/uploads gives, not to the API"`
 }
 
-// MaxPresign is how many URLs one call gives.
+// MaxPresign is how many URLs one call returns.
 const MaxPresign = 500
 
 // Presign is the body of POST …/uploads.
@@ -229,7 +229,7 @@ type Serving struct {
 	Version      string              `json:"version"`
 }
 
-// Worker tells of the processes of one function.
+// Worker describes the processes of one function.
 type Worker struct {
 	DeploymentID anchor.DeploymentID `json:"deploymentId"`
 	Slug         string              `json:"slug"`
