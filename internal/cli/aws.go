@@ -11,7 +11,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/installation"
 )
 
-// awsOptions say which installation an aws command is about.
+// awsOptions select the installation of an aws command.
 type awsOptions struct {
 	installation.Options
 	shell *shell
@@ -39,7 +39,7 @@ func (o *awsOptions) settings(cmd *cobra.Command) {
 	flags.StringToStringVar(&o.Parameters, "set", nil, "set a stack parameter, as NAME=VALUE (see docs/aws.md)")
 }
 
-// open gives the installation; what it does is told as progress.
+// open returns the installation, which reports to p.
 func (o *awsOptions) open(ctx context.Context, p *progress) (installation.Installation, error) {
 	o.Version = o.shell.version
 	running := ""
@@ -57,7 +57,7 @@ func (o *awsOptions) open(ctx context.Context, p *progress) (installation.Instal
 	return o.shell.parts.Installation(ctx, o.Options)
 }
 
-// changes shows what becomes of the installation.
+// changes prints what changes in the installation.
 func (s *shell) changes(w io.Writer, changes []installation.Change) {
 	rows := make([][]string, len(changes))
 	for i, c := range changes {

@@ -17,7 +17,7 @@ type bootstrapOptions struct {
 	newToken bool
 }
 
-// bootstrapped is what aws bootstrap did, as --json tells it.
+// bootstrapped is the result of aws bootstrap for --json.
 type bootstrapped struct {
 	installation.Bootstrapped
 	TokenFile string `json:"tokenFile,omitempty"` // where this user's token is kept

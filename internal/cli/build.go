@@ -25,7 +25,7 @@ type builder struct {
 	env      []string
 }
 
-// build installs what is missing, runs OpenNext and gives the tree.
+// build installs what is missing, runs OpenNext and returns the tree.
 func (s *shell) build(ctx context.Context, app opennext.App, vars map[string]string, p *progress) (string, error) {
 	log, err := openBuildLog(app.Dir, p.say)
 	if err != nil {
@@ -47,9 +47,8 @@ func (s *shell) build(ctx context.Context, app opennext.App, vars map[string]str
 	return findTree(app.Dir)
 }
 
-// buildEnv is this process's environment with the project's variables. NODE_ENV
-// would make package managers leave out what builds need; Anchor's token is none of
-// the build's business.
+// buildEnv returns this process's environment with the project's variables. NODE_ENV would make
+// package managers omit what builds need; a build must not see Anchor's token.
 func buildEnv(vars map[string]string) []string {
 	var env []string
 	for _, entry := range os.Environ() {
@@ -115,8 +114,8 @@ func (b *builder) openNext(ctx context.Context) error {
 	return nil
 }
 
-// config gives the path that OpenNext has to be told; it finds only
-// open-next.config.ts by itself.
+// config returns the path of the configuration that OpenNext has to be passed; without it
+// OpenNext finds only open-next.config.ts.
 func (b *builder) config() (string, error) {
 	switch b.app.OpenNextConfig {
 	case "":
@@ -170,8 +169,8 @@ func nodeLibc() string {
 	return `, libc: "glibc"`
 }
 
-// above finds a path in dir or the nearest folder above it, as Node.js resolves
-// modules; "" when there is none.
+// above finds a path in dir or the nearest folder above it, as Node.js resolves modules; ""
+// when there is none.
 func above(dir string, path ...string) string {
 	for ; ; dir = filepath.Dir(dir) {
 		name := filepath.Join(append([]string{dir}, path...)...)

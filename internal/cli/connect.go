@@ -11,9 +11,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
 )
 
-// client finds the server: ANCHOR_URL and ANCHOR_TOKEN, else the anchor up that
-// announced itself on this machine. A token that is kept here, the local server's or an
-// installation's on AWS, goes to its own server only.
+// client finds the server: ANCHOR_URL and ANCHOR_TOKEN, else the anchor up that announced
+// itself on this machine. A token stored here, the local server's or that of an installation on
+// AWS, is sent to its own server only.
 func (s *shell) client() (*client.Client, error) {
 	local, tried, running := discovery.Find()
 	base, token := os.Getenv("ANCHOR_URL"), os.Getenv("ANCHOR_TOKEN")
@@ -39,7 +39,7 @@ func (s *shell) client() (*client.Client, error) {
 	return client.New(base, token), nil
 }
 
-// inProject gives the server and the project that the working folder belongs to.
+// inProject returns the server and the project that the working folder belongs to.
 func (s *shell) inProject() (*client.Client, string, error) {
 	c, err := s.client()
 	if err != nil {

@@ -148,7 +148,7 @@ func (d *deploying) run(ctx context.Context) (wire.Deployment, error) {
 	return d.send(ctx, a)
 }
 
-// runPrebuilt reads the whole build before anything is asked of the server.
+// runPrebuilt reads the whole build before it sends anything to the server.
 func (d *deploying) runPrebuilt(ctx context.Context) (wire.Deployment, error) {
 	tree, err := findTree(d.dir)
 	if err != nil {
@@ -216,8 +216,8 @@ func (d *deploying) ensureProject(ctx context.Context) error {
 	return err
 }
 
-// send starts the deployment and sees it through. When it cannot, it cancels what it
-// started, so that the server does not wait for files that will not come.
+// send starts the deployment and follows it. When it cannot, it cancels the deployment, so that
+// the server does not wait for files that will not come.
 func (d *deploying) send(ctx context.Context, a openNextBuild) (wire.Deployment, error) {
 	c := readCommit(ctx, d.dir).with(d.options)
 	d.progress.begin("Upload")
@@ -248,7 +248,7 @@ func (d *deploying) send(ctx context.Context, a openNextBuild) (wire.Deployment,
 	return record, err
 }
 
-// start tells the files by what differs from the last upload's, or all of them.
+// start sends the manifest as its difference from the last upload's, or whole.
 func (d *deploying) start(ctx context.Context, m artifact.Manifest, r wire.StartDeployment) (wire.StartedDeployment, error) {
 	if r.Delta = d.delta(m); r.Delta != nil {
 		started, err := d.client.Start(ctx, d.slug, r)
@@ -279,7 +279,7 @@ func (d *deploying) upload(ctx context.Context, a openNextBuild, started wire.St
 	return nil
 }
 
-// cancel asks the server to give up, though ctx may be done.
+// cancel cancels the deployment on the server, even when ctx is done.
 func (d *deploying) cancel(ctx context.Context, id anchor.DeploymentID) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer stop()

@@ -26,7 +26,7 @@ func (p *pageFlags) check() error {
 	return nil
 }
 
-// more tells how to see the next page.
+// more prints how to see the next page.
 func (s *shell) more(w io.Writer, next string) {
 	if next != "" {
 		fmt.Fprintln(w, s.paint(dim, "For the next page, add --cursor "+next))

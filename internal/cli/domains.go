@@ -143,7 +143,7 @@ func quoted(name string) string {
 	return name
 }
 
-// withCompanion gives the added domain and, with --www, the one that redirects to it.
+// withCompanion returns the added domain and, with --www, the one that redirects to it.
 func withCompanion(ctx context.Context, c *client.Client, project string, d wire.Domain, www bool) ([]wire.Domain, error) {
 	added := []wire.Domain{d}
 	if !www {
@@ -192,7 +192,7 @@ func remark(d wire.Domain) string {
 	return text
 }
 
-// expiry tells until when a certificate is good.
+// expiry formats until when a certificate is valid.
 func expiry(ms int64) string {
 	if ms == 0 {
 		return "-"

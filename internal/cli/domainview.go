@@ -16,7 +16,7 @@ import (
 // page80 is the width of what is to be read and copied.
 const page80 = 80
 
-// domainAdded tells what to do now for the domains that were added together.
+// domainAdded prints what to do now for the domains that were added together.
 func (s *shell) domainAdded(w io.Writer, project string, added []wire.Domain) {
 	for _, d := range added {
 		name := d.Name
@@ -38,7 +38,7 @@ func (s *shell) domainAdded(w io.Writer, project string, added []wire.Domain) {
 	s.domainRecords(w, added)
 }
 
-// domainRecords prints the records to set, never cut: they are there to be copied.
+// domainRecords prints the records to set, and never shortens them: they are copied from here.
 func (s *shell) domainRecords(w io.Writer, domains []wire.Domain) {
 	zone := zoneOf(domains[0].Name)
 	var rows [][]string
@@ -98,7 +98,7 @@ func (s *shell) recordBlocks(w io.Writer, headers []string, rows [][]string) {
 	}
 }
 
-// zoneOf gives the domain that was registered, in whose zone the records go.
+// zoneOf returns the registered domain, in whose zone the records are set.
 func zoneOf(name string) string {
 	parsed, err := domains.Parse(name)
 	if err != nil {
@@ -107,7 +107,7 @@ func zoneOf(name string) string {
 	return parsed.Registrable
 }
 
-// hostIn gives a record's name as it is written within its zone (RFC 1035 §5.1).
+// hostIn returns a record's name as it is written within its zone (RFC 1035 §5.1).
 func hostIn(zone, name string) string {
 	if name == zone {
 		return "@"
@@ -115,7 +115,7 @@ func hostIn(zone, name string) string {
 	return clean(strings.TrimSuffix(name, "."+zone))
 }
 
-// domainChecked tells how a domain stands, and again what to set if that is not done.
+// domainChecked prints the state of a domain, and again what to set if that is not done.
 func (s *shell) domainChecked(w io.Writer, d wire.Domain) {
 	fmt.Fprintf(w, "%s %s\n", s.paint(bold, clean(d.Unicode)), domainState(d))
 	findings := findingsOf(d)

@@ -13,15 +13,15 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// The pauses between two looks: every look asks the authoritative servers.
+// The pauses between two checks: every check queries the authoritative servers.
 const (
 	firstPause = time.Second
 	lastPause  = 10 * time.Second
 	maxLost    = 5 // looks in a row that a server may fail to answer
 )
 
-// watching shows how domains come to be served. It only looks; the server's
-// reconciler does the work and goes on without it.
+// watching shows the progress of domains until they are served. It only reads; the server's
+// reconciler does the work and continues without it.
 type watching struct {
 	shell    *shell
 	client   *client.Client
@@ -32,7 +32,7 @@ type watching struct {
 	running  string            // the label at the bottom of the terminal
 }
 
-// watchDomains watches until all are served, and puts into them how they stand then.
+// watchDomains watches until all are served, and updates domains to their last state.
 func (s *shell) watchDomains(ctx context.Context, c *client.Client, project string, domains []wire.Domain, o domainOptions) error {
 	name := domains[0].Name
 	if !s.json {
@@ -64,7 +64,7 @@ func (s *shell) watchDomains(ctx context.Context, c *client.Client, project stri
 	return err
 }
 
-// until looks at all domains until each is served.
+// until polls all domains until each is served.
 func (w *watching) until(ctx context.Context, domains []wire.Domain) error {
 	lost := 0
 	for pause := firstPause; ; pause = min(pause*5/4, lastPause) {
@@ -90,7 +90,7 @@ func (w *watching) until(ctx context.Context, domains []wire.Domain) error {
 	}
 }
 
-// passing tells errors of a server that restarts.
+// passing reports whether err is that of a server that restarts.
 func passing(err error) bool {
 	var gone *client.Unreachable
 	return errors.As(err, &gone) || anchor.KindOf(err) == anchor.KindBusy
@@ -113,7 +113,7 @@ func (w *watching) look(ctx context.Context, domains []wire.Domain) (served bool
 	return served, nil
 }
 
-// show tells what has changed since the last look.
+// show prints what has changed since the last check.
 func (w *watching) show(d wire.Domain) {
 	waits, right := "", true
 	for _, f := range findingsOf(d) {
@@ -144,7 +144,7 @@ func (w *watching) show(d wire.Domain) {
 	}
 }
 
-// turn tells once that a check is right.
+// turn prints once that a check is right.
 func (w *watching) turn(key, label, detail string) {
 	if w.told[key] == "right" {
 		return
@@ -155,8 +155,8 @@ func (w *watching) turn(key, label, detail string) {
 	w.running = ""
 }
 
-// trouble tells in full what is wrong, again only when it is something else. That
-// a record is not there yet is what everything starts with, and no news.
+// trouble prints in full what is wrong, and again only when the problem has changed. A missing
+// record is how every domain starts, and is not news.
 func (w *watching) trouble(key, what, label, detail string) {
 	if w.told[key] == what {
 		return

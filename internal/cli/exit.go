@@ -26,7 +26,7 @@ const (
 // usageError is a command line that cobra or a command cannot read.
 type usageError struct {
 	err     error
-	command *cobra.Command // the one whose help tells more; nil: any
+	command *cobra.Command // the one whose help has more; nil: any
 }
 
 func (e *usageError) Error() string { return e.err.Error() }
@@ -41,7 +41,7 @@ func (e *usageError) hint() string {
 
 func usagef(format string, args ...any) error { return &usageError{err: fmt.Errorf(format, args...)} }
 
-// exitCode is the one place where an error becomes an exit code.
+// exitCode returns the exit code of an error; no other place decides it.
 func exitCode(err error) int {
 	var usage *usageError
 	var gone *client.Unreachable
@@ -66,7 +66,7 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// failure is an error as --json tells it.
+// failure is an error in the form of --json.
 type failure struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
@@ -94,11 +94,11 @@ func failureOf(err error) failure {
 	return failure{Code: "failed", Message: err.Error()}
 }
 
-// report tells err once: as a document on stdout with --json, else as text on stderr.
+// report prints err once: as a document on stdout with --json, else as text on stderr.
 func (s *shell) report(err error) {
 	f := failureOf(err)
 	if s.json {
-		_ = s.document(map[string]failure{"error": f}) // nobody is left to be told
+		_ = s.document(map[string]failure{"error": f}) // nobody is left to report to
 		return
 	}
 	fmt.Fprintf(s.Err, "%s %s\n", s.paint(red, "error:"), printable(f.Message))

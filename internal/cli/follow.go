@@ -12,7 +12,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-// follow shows the pipeline's steps as they come and gives the deployment's end.
+// follow shows the pipeline's steps as they happen and returns the ended deployment.
 func (d *deploying) follow(ctx context.Context, id anchor.DeploymentID) (wire.Deployment, error) {
 	d.progress.begin("Wait")
 	return d.watch(ctx, id)

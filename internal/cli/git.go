@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// commit is what git knows of the folder that is deployed; all is "" without git.
+// commit is what git reports of the folder that is deployed; all is "" without git.
 type commit struct{ sha, message, branch string }
 
 func readCommit(ctx context.Context, dir string) commit {
@@ -21,7 +21,7 @@ func readCommit(ctx context.Context, dir string) commit {
 	return c
 }
 
-// git gives "" when there is no git, no repository or no commit yet: a deployment
+// git returns "" when there is no git, no repository or no commit yet: a deployment
 // does not need any.
 func git(ctx context.Context, dir string, args ...string) string {
 	out, err := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...).Output()

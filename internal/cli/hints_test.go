@@ -14,10 +14,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// named is a command of ours in a text: up to what cannot belong to it.
+// named matches a command of anchor in a text, up to what cannot belong to it.
 var named = regexp.MustCompile("(?:^|[\\s`(\"])anchor ((?:[a-z][a-z-]*|--[a-z][a-z-]*)(?:[ =](?:[A-Za-z0-9%./<>_-]+))*)")
 
-// prose follows "anchor" where it is no command.
+// prose are words that follow "anchor" where it is not a command.
 var prose = map[string]bool{"needs": true, "does": true, "was": true, "takeover": true}
 
 // TestEveryCommandThatATextNamesExists reads all texts of the program: errors, their
@@ -41,7 +41,7 @@ func TestEveryCommandThatATextNamesExists(t *testing.T) {
 	}
 }
 
-// follow walks words down the tree of commands and says what is not there.
+// follow walks words down the tree of commands and returns what is unknown.
 func follow(command *cobra.Command, words []string) string {
 	for i, word := range words {
 		if word == "-" { // a value from standard input

@@ -13,9 +13,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
-// lastUpload is .anchor/uploads/<project>.json: what was deployed from this folder
-// last, so that the next deploy tells its files by what differs. Without it, or when
-// the server has forgotten that deployment or is another, all files are listed.
+// lastUpload is .anchor/uploads/<project>.json: what was deployed from this folder last, so
+// that the next deploy sends only the difference of its manifest. Without it, or when the
+// server has forgotten that deployment or is another one, all files are listed.
 type lastUpload struct {
 	DeploymentID anchor.DeploymentID `json:"deploymentId"`
 	Manifest     artifact.Manifest   `json:"manifest"`
@@ -26,7 +26,8 @@ func (d *deploying) lastUploadFile() string {
 	return "uploads/" + url.PathEscape(d.slug) + ".json"
 }
 
-// delta tells m by the last upload. Any trouble with that is no reason not to deploy.
+// delta returns the difference between m and the last upload. Any error only means that the
+// whole manifest is sent.
 func (d *deploying) delta(m artifact.Manifest) *artifact.Delta {
 	content, err := readOwn(d.dir, stateDir+"/"+d.lastUploadFile(), maxUpload)
 	if err != nil {

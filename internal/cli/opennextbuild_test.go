@@ -129,8 +129,8 @@ func TestDeployRefusesABuildThatReachesOutOfItsFolder(t *testing.T) {
 	}
 }
 
-// Links within a function's bundle are those of pnpm; a link elsewhere is deployed as what
-// it leads to.
+// Links within a function's bundle are those of pnpm; a link elsewhere is deployed as its
+// target.
 func TestScanOfABuildWithLinks(t *testing.T) {
 	tree := writeBuild(t, t.TempDir())
 	link(t, ".pnpm/a@1/a", filepath.Join(tree, "server-functions/default/node_modules/a"))
@@ -178,7 +178,7 @@ func TestDeployRefusesPublicFilesBeforeTheBuild(t *testing.T) {
 	}
 }
 
-// Notes and package.json of a repository may be no files, or have no end.
+// Notes and package.json of a repository may be something other than files, or endless.
 func TestARepositorysOwnFilesAreReadWithinBounds(t *testing.T) {
 	for name, put := range map[string]func(string) error{
 		"a pipe":       func(name string) error { return syscall.Mkfifo(name, 0o644) },

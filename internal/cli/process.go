@@ -15,8 +15,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Of a failed command the first and the last lines are shown: npm tells the matter
-// first and its whole usage after it, compilers the other way round.
+// Of a failed command the first and the last lines are shown: npm reports the cause first and
+// its whole usage after it, compilers the other way round.
 const (
 	headLines = 30
 	tailLines = 70
@@ -72,7 +72,7 @@ func (b *buildLog) add(line string) {
 	}
 }
 
-// shown gives what to show of the last command's output.
+// shown returns the lines of the last command's output to show.
 func (b *buildLog) shown() []string {
 	lines := slices.Clone(b.head)
 	if b.cut {

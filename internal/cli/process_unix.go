@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// ownGroup puts a command and all it starts in a process group, so that ending it
-// leaves none behind: npm and next start processes of their own.
+// ownGroup puts a command and all that it starts in a process group, so that ending the group
+// leaves none behind: npm and next start more processes.
 func ownGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error {

@@ -9,9 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// progress tells of steps: a finished one is a line, the running one moves at the
-// bottom of a terminal. Without a terminal there are only the lines; with --json
-// nothing.
+// progress reports steps. A finished one is a line, the running one moves at the bottom of a
+// terminal. Without a terminal only the lines are printed; with --json nothing.
 type progress struct {
 	streams IOStreams
 	quiet   bool
@@ -77,14 +76,14 @@ func (p *progress) draw() {
 	fmt.Fprintf(p.streams.Err, "\r\x1b[K%s  %s", p.streams.paint(cyan, head), p.streams.paint(dim, cut(p.note, room)))
 }
 
-// say sets what the running step is at.
+// say sets what the running step is doing.
 func (p *progress) say(note string) {
 	p.mu.Lock()
 	p.note = clean(note)
 	p.mu.Unlock()
 }
 
-// warn leaves a line of its own above the running step's.
+// warn prints a line above the running step's.
 func (p *progress) warn(text string) {
 	if p.quiet {
 		return
@@ -118,7 +117,7 @@ func (p *progress) doneIn(step string, d time.Duration, detail string) {
 	p.line(p.streams.paint(green, "✓"), took(d), detail)
 }
 
-// failed ends the running step badly; the error tells the rest.
+// failed ends the running step as failed; the error has the details.
 func (p *progress) failed() { p.failedIn(time.Since(p.started)) }
 
 // failedIn is failed with a time that was measured by the server.

@@ -12,7 +12,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-// screen is a terminal that keeps what was written and what it shows.
+// screen is a terminal that records what was written and what it shows.
 type screen struct {
 	mu  sync.Mutex
 	raw bytes.Buffer

@@ -20,7 +20,7 @@ type remembered struct {
 	Project string `json:"project"`
 }
 
-// projectFor gives the slug of the app in dir: --project, else what a deploy
+// projectFor returns the slug of the app in dir: --project, else the one that a deploy
 // remembered there or above, else the package's or folder's name.
 func (s *shell) projectFor(dir string) (string, error) {
 	if s.project != "" {
@@ -70,7 +70,7 @@ func packageName(dir string) string {
 		Name string `json:"name"`
 	}
 	if json.Unmarshal(content, &p) != nil {
-		return "" // building the app tells what is wrong with it
+		return "" // building the app reports what is wrong with it
 	}
 	return p.Name
 }
@@ -88,8 +88,8 @@ func remember(dir, slug string) error {
 	return nil
 }
 
-// inState calls do with Anchor's folder in the app, which it makes. Nothing is written
-// outside that folder, whatever links a repository brings along.
+// inState calls do with Anchor's folder in the app, which it creates. It writes nothing outside
+// that folder, whatever links a repository contains.
 func inState(dir string, do func(state *os.Root) error) error {
 	app, err := os.OpenRoot(dir)
 	if err != nil {

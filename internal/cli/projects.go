@@ -88,7 +88,7 @@ func (s *shell) removeProjectCommand() *cobra.Command {
 
 type removed struct {
 	Removed  string `json:"removed"`
-	Removing bool   `json:"removing,omitempty"` // it goes on, on the server
+	Removing bool   `json:"removing,omitempty"` // it continues on the server
 }
 
 func (s *shell) removeProject(ctx context.Context, slug string, yes bool) error {
@@ -121,8 +121,8 @@ func (s *shell) removeProject(ctx context.Context, slug string, yes bool) error 
 	})
 }
 
-// awaitRemoval waits until the project is gone. Who does not want to interrupts it, or a
-// call fails: it goes on all the same, and is reported as still going on.
+// awaitRemoval waits until the project is removed. The removal continues when the user
+// interrupts or a call fails, and is then reported as still running.
 func (s *shell) awaitRemoval(ctx context.Context, c *client.Client, p anchor.Project) (removing bool) {
 	fmt.Fprintf(s.Err, "%s is offline. AWS takes some minutes to remove its resources. Ctrl-C stops waiting; the removal continues.\n", p.Slug)
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
@@ -138,14 +138,14 @@ func (s *shell) awaitRemoval(ctx context.Context, c *client.Client, p anchor.Pro
 	}
 }
 
-// confirm wants the slug typed again: what is removed is gone.
+// confirm wants the slug typed again: a removal cannot be undone.
 func (s *shell) confirm(p anchor.Project) error {
 	return s.confirmName(p.Slug, "takes its site offline and permanently removes its deployments",
 		"takes "+p.Slug+" offline and permanently removes its deployments")
 }
 
-// confirmName wants name typed again; what removing it does is told to scripts as
-// effect and to people as warning.
+// confirmName wants name typed again. It reports the effect of the removal to scripts as effect
+// and to people as warning.
 func (s *shell) confirmName(name, effect, warning string) error {
 	if !s.IsTerminal || s.json {
 		return usagef("removing %s %s; to confirm, add --yes", name, effect)

@@ -44,8 +44,8 @@ func (s *slowProjects) Get(ctx context.Context, idOrSlug string) (anchor.Project
 	return p, s.records.DeleteProject(ctx, p.ID)
 }
 
-// removeShop runs anchor projects rm and returns what it prints. A retired project is found
-// so many times; with looks 0 it is removed at once.
+// removeShop runs anchor projects rm and returns its output. A retired project is found looks
+// times; with looks 0 it is removed at once.
 func removeShop(t *testing.T, terminal bool, looks int, args ...string) string {
 	t.Helper()
 	a := apitest.New(t, apitest.Options{})

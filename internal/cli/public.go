@@ -11,8 +11,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
-// checkPublic refuses, before the build, what the build would copy of the app's public
-// folder and nobody could deploy. Links are among it: OpenNext copies one as a link to the
+// checkPublic refuses, before the build, files of the app's public folder that the build would
+// copy and that cannot be deployed. Links are among them: OpenNext copies one as a link to the
 // app's own folder (createAssets.js: cpSync, which makes its target absolute).
 func checkPublic(ctx context.Context, app string) error {
 	public := filepath.Join(app, "public")

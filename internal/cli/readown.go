@@ -19,7 +19,7 @@ const (
 )
 
 // readOwn reads a file of a repository: a regular one, of at most limit bytes, that no link
-// has lead out of dir. One that is not there is fs.ErrNotExist.
+// leads out of dir. A missing file is fs.ErrNotExist.
 func readOwn(dir, name string, limit int64) ([]byte, error) {
 	// A folder above the app's may let through and not be read, as /home often does.
 	if _, err := os.Lstat(filepath.Join(dir, name)); errors.Is(err, fs.ErrNotExist) {

@@ -25,9 +25,9 @@ func interrupted() context.Context {
 	return ctx
 }
 
-// surviveClosedPipes keeps a write to a pipe that nobody reads any more from ending the process. A server whose log is
-// piped to another program keeps serving, and drains after Ctrl-C, which ends that program first. The signal is
-// received, not ignored, because child processes would inherit that.
+// surviveClosedPipes keeps a write to a closed pipe from ending the process. A server whose log
+// is piped to another program keeps serving, and drains after Ctrl-C, which ends that program
+// first. The signal is received, not ignored, because child processes would inherit that.
 func surviveClosedPipes() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 }

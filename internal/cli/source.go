@@ -9,7 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// source is what a build elsewhere is told to clone.
+// source is what a remote build clones.
 type source struct {
 	repository           string // an https URL without credentials
 	sha, branch, message string // both "": the project's production branch
@@ -57,8 +57,8 @@ func (s *source) checkedOut(ctx context.Context, dir string) error {
 
 var hexName = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
 
-// splitRef tells commits from branches and tags. CodeBuild takes whole commit ids only
-// (StartBuild, sourceVersion), so a short one has to be known here.
+// splitRef separates commits from branches and tags. CodeBuild accepts whole commit ids only
+// (StartBuild, sourceVersion), so a short one has to be resolved here.
 func splitRef(ctx context.Context, dir, ref string) (sha, branch string) {
 	if !hexName.MatchString(ref) {
 		return "", ref
@@ -75,8 +75,8 @@ func splitRef(ctx context.Context, dir, ref string) (sha, branch string) {
 // scpForm is git's short form of an SSH URL: you@host:path (git-clone, "Git URLs").
 var scpForm = regexp.MustCompile(`^(?:[^@/]+@)?([^:/@]+):([^/:].*)$`)
 
-// httpsURL gives the https form of a remote. Credentials in it are left out: they would
-// be in the open, and CodeBuild has its own.
+// httpsURL returns the https form of a remote. Credentials in it are left out: they would be
+// disclosed, and CodeBuild has its own.
 func httpsURL(remote string) (string, error) {
 	if part := scpForm.FindStringSubmatch(remote); part != nil && !strings.Contains(remote, "://") {
 		return "https://" + part[1] + "/" + part[2], nil

@@ -158,7 +158,7 @@ func (s *shell) doctorCommand() *cobra.Command {
 	return cmd
 }
 
-// doctor looks at this side first: it has to be of use when no server runs.
+// doctor checks this side first: it has to work when no server runs.
 func (s *shell) doctor(ctx context.Context) error {
 	checks := []wire.Check{localNode(ctx)}
 	c, err := s.client()

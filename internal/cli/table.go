@@ -78,7 +78,7 @@ func printable(text string) string {
 	return out.String()
 }
 
-// since tells the age of a time in Unix milliseconds.
+// since formats the age of a time in Unix milliseconds.
 func since(ms int64) string {
 	if ms == 0 {
 		return "-"
@@ -95,7 +95,7 @@ func since(ms int64) string {
 	}
 }
 
-// took tells a duration as a person reads it.
+// took formats a duration for people.
 func took(d time.Duration) string {
 	switch {
 	case d < time.Second:
@@ -107,7 +107,7 @@ func took(d time.Duration) string {
 	}
 }
 
-// size tells a number of bytes.
+// size formats a number of bytes.
 func size(n int64) string {
 	switch {
 	case n < 1000:
@@ -124,7 +124,7 @@ func size(n int64) string {
 // short is enough of a commit's hash to find it.
 func short(sha string) string { return sha[:min(len(sha), 7)] }
 
-// tail is enough of a deployment's id to tell it from its neighbours.
+// tail is enough of a deployment's id to distinguish it from its neighbours.
 func tail(id anchor.DeploymentID) string { return string(id[max(0, len(id)-6):]) }
 
 func plural(n int64, noun string) string {
