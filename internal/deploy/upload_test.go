@@ -107,8 +107,8 @@ func TestStartRefusesWhatThePlatformDoes(t *testing.T) {
 	must(t, err)
 	bad := artifact.Manifest{Files: append(req.Manifest.Files, artifact.File{Path: "bad", Digest: artifact.DigestOf(nil)})}
 	delta := bad.Since(first.Deployment.ID, req.Manifest)
-	for name, req := range map[string]deploy.Request{"whole": {Manifest: bad}, "by what changed": {Delta: &delta}} {
-		if _, err := s.Start(t.Context(), s.project, req); anchor.CodeOf(err) != "unfit" || err.Error() != "shop cannot have bad" {
+	for name, refused := range map[string]deploy.Request{"whole": {Manifest: bad}, "by what changed": {Delta: &delta}} {
+		if _, err := s.Start(t.Context(), s.project, refused); anchor.CodeOf(err) != "unfit" || err.Error() != "shop cannot have bad" {
 			t.Errorf("%s: started: %v", name, err)
 		}
 	}
