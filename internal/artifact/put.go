@@ -119,7 +119,7 @@ func checkSum(hash hash.Hash, digest Digest) error {
 	return nil
 }
 
-// buffers spare every small content a buffer of its own.
+// buffers saves allocating a buffer for every small content.
 var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
 func wrongLength(digest Digest, read, size int64) error {
