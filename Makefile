@@ -85,9 +85,9 @@ emulators: .venv/.stamp
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-virtualenv --no-deps -r $<
 	touch $@
 
-# Many packages wait: for emulators, for Node.js, for time limits. Four at a time keep
+# Many packages wait: for emulators, for Node.js, for time limits. Three at a time keep
 # two processors busy.
-TEST := $(GO) test -p 4 -timeout 20m
+TEST := $(GO) test -p 3 -timeout 20m
 
 .PHONY: test
 test: lint ## All tests but the slow suite

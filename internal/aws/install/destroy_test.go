@@ -117,7 +117,7 @@ func TestDestroyGoesOn(t *testing.T) {
 	} {
 		cloud.Wire.Break(awstest.Fault{Operation: operation, Nth: 1, Status: 400, Code: "Broken", Message: "by the test"})
 		_, err := i.Destroy(t.Context(), installation.DestroyOptions{})
-		fails(t, err, anchor.KindFailed, "aws_failed", operation[strings.Index(operation, ".")+1:], "Run the command again")
+		fails(t, err, anchor.KindFailed, "aws_failed", operation[strings.Index(operation, ".")+1:], "run the command again")
 	}
 	if _, err := i.Destroy(t.Context(), installation.DestroyOptions{}); err != nil {
 		t.Fatal(err)

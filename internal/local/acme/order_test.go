@@ -272,7 +272,7 @@ func TestRateLimitIsToldAndKept(t *testing.T) {
 	m := open(t, cfg)
 	f.serve(t, m)
 	c := reaches(t, m, "e.example.com", anchor.CertFailed)
-	for _, want := range []string{"limit", "too many certificates already issued", "tried again at"} {
+	for _, want := range []string{"limit", "too many certificates already issued", "try again at"} {
 		if !strings.Contains(c.Problem, want) {
 			t.Errorf("problem %q has no %q", c.Problem, want)
 		}
