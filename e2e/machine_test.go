@@ -55,7 +55,7 @@ func TestRefusedUp(t *testing.T) {
 		"no Node.js in PATH":  {env: []string{"PATH=" + t.TempDir()}, says: []string{`Anchor needs Node.js 20`, `nodejs\.org`}},
 		"port of sites taken": {args: []string{"--listen", running.sites}, says: []string{`is in use by another program`, `--listen HOST:PORT`}},
 		"port of API taken":   {args: []string{"--api", strings.TrimPrefix(running.api, "http://")}, says: []string{`is in use by another program`, `--api HOST:PORT`}},
-		"data folder in use":  {args: []string{"--data", running.data}, says: []string{`in use by another Anchor \(process \d+\)`, `--data`}},
+		"data folder in use":  {args: []string{"--data", running.data}, says: []string{`in use by another server \(process \d+\)`, `--data`}},
 		"data folder a file":  {args: []string{"--data", old}, says: []string{`data folder`, `--data`}},
 		"bad address":         {args: []string{"--listen", "here"}, says: []string{`--listen is "here"`}},
 		"nothing kept":        {args: []string{"--keep", "0"}, says: []string{`--keep is 0`}},

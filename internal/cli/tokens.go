@@ -58,7 +58,7 @@ func (s *shell) createToken(ctx context.Context, name string, scope anchor.Scope
 		return err
 	}
 	return s.show(t, func(w io.Writer) {
-		fmt.Fprintf(s.Err, "Created token %s (%s) for %s. Copy its secret now; it is not shown again:\n", t.ID, t.Scope, t.Name)
+		fmt.Fprintf(s.Err, "Created token %s (%s) for %s.\nCopy its secret now; it is not shown again:\n", t.ID, t.Scope, t.Name)
 		fmt.Fprintln(w, t.Secret)
 	})
 }

@@ -145,7 +145,7 @@ func TestSoManyProjectsMayBe(t *testing.T) {
 	last := create(t, s, "last")
 	_, err := s.Create(t.Context(), "more", "")
 	fails(t, err, anchor.KindConflict, "too_many_projects")
-	if !strings.Contains(err.Error(), ": 150; the limit is 150") || !strings.Contains(anchor.HintOf(err), "--max-projects 300") {
+	if !strings.Contains(err.Error(), "limit of projects: 150") || !strings.Contains(anchor.HintOf(err), "--max-projects 300") {
 		t.Errorf("%v: %s", err, anchor.HintOf(err))
 	}
 	_, err = s.Create(t.Context(), "last", "")

@@ -1,7 +1,8 @@
-// Bundles for the edge runtime (external middleware, edge functions) begin with `import * as process`, and Next.js
-// assigns to that `process`: fine on Cloudflare, but in Node.js a module namespace is read-only and every request would
-// fail. Importing the process object itself is what both want. The file on disk stays as it is; a load hook changes the
-// text on its way in. https://nodejs.org/docs/latest-v20.x/api/module.html#loadurl-context-nextload
+// Bundles for the edge runtime (external middleware, edge functions) begin with `import * as
+// process`, and Next.js assigns to that `process`. That works on Cloudflare, but in Node.js a
+// module namespace is read-only and every request would fail. Importing the process object itself
+// serves both. The file on disk is not changed; a load hook changes the text when it is loaded.
+// https://nodejs.org/docs/latest-v20.x/api/module.html#loadurl-context-nextload
 import fs from "node:fs";
 import { register } from "node:module";
 
