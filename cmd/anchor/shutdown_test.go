@@ -32,7 +32,7 @@ export const handler = awslambda.streamifyResponse(async (event, stream) => {
   stream.end("whole");
   if (!work) return;
   await fetch(work);
-  await fetch(work + "/done");
+  await fetch(work + "-done");
 });`
 
 // gates are URLs that answer once they are opened. A worker can reach them from its jail, where
@@ -55,7 +55,7 @@ func newGates(t *testing.T) *gates {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/answer", wait(g.answer))
 	mux.HandleFunc("/work", wait(g.work))
-	mux.HandleFunc("/work/done", func(http.ResponseWriter, *http.Request) { close(g.done) })
+	mux.HandleFunc("/work-done", func(http.ResponseWriter, *http.Request) { close(g.done) })
 	g.Server = httptest.NewServer(mux)
 	t.Cleanup(g.Close)
 	return g

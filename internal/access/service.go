@@ -53,9 +53,9 @@ func (s *Service) Create(ctx context.Context, name string, scope anchor.Scope) (
 	return secret, token, nil
 }
 
-// Check returns the token of a secret. The error is Unauthorized when there is no such token or
-// it is revoked. The time of the check reveals nothing about existing secrets: the lookup is by
-// a hash, which a guesser cannot steer.
+// Check returns the token of a secret. The error is Unauthorized when the token does not exist or
+// is revoked. The time of the check reveals nothing about existing secrets: the lookup is by a
+// hash, which a guesser cannot steer.
 func (s *Service) Check(ctx context.Context, secret string) (anchor.Token, error) {
 	if !wellFormed(secret) {
 		return anchor.Token{}, unauthorized("bad_token", "the server does not recognize this token")

@@ -113,8 +113,8 @@ func checkEntry(header *tar.Header, i int) error {
 	return nil
 }
 
-// readEnd checks that the archive is complete; its files take the first bytes. archive/tar also takes the end of the input for the end of the archive.
-// tar programs fill the last record with more zeros.
+// readEnd checks that the archive is complete. Its files take the first bytes. archive/tar accepts the end of the
+// input as the end of the archive. tar programs fill the last record with more zeros.
 func readEnd(r *countingReader, files int64) error {
 	if r.n != files+trailer {
 		return broken("it ends before the end of the archive")

@@ -72,9 +72,9 @@ func OpenLocalCA(dir, base string) (*LocalCA, error) {
 }
 
 func newRoot(path string) ([]byte, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, encoded, err := newKey()
 	if err != nil {
-		return nil, fmt.Errorf("make a key: %w", err)
+		return nil, err
 	}
 	host, err := os.Hostname()
 	if err != nil {
@@ -92,12 +92,7 @@ func newRoot(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the root certificate: %w", err)
 	}
-	encoded, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, fmt.Errorf("encode the key: %w", err)
-	}
-	both := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})...)
+	both := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), encoded...)
 	return both, writeFile(path, both)
 }
 
