@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"bytes"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -69,14 +68,8 @@ func (s *Site) plainFile(path string) (asset.Asset, bool) {
 
 // fields returns Site.Header as octets, which it writes once.
 func (s *Site) fields() []byte {
-	s.serialize.Do(func() { s.serialized = serialized(s.Header) })
+	s.serialize.Do(func() { s.serialized = asset.Serialize(s.Header) })
 	return s.serialized
-}
-
-func serialized(h http.Header) []byte {
-	var b bytes.Buffer
-	_ = h.Write(&b) // a Buffer accepts everything
-	return b.Bytes()
 }
 
 // dateField is the Date of one second, with the empty line that ends a header.

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
 )
 
 // Policy is what applies to a host whatever its site is.
@@ -24,7 +26,7 @@ func (t *Table) With(policies map[string]Policy) *Table {
 	with.hsts = map[string][]byte{}
 	for _, p := range policies {
 		if p.HSTS != "" {
-			with.hsts[p.HSTS] = serialized(http.Header{headerHSTS: {p.HSTS}})
+			with.hsts[p.HSTS] = asset.Serialize(http.Header{headerHSTS: {p.HSTS}})
 		}
 	}
 	return &with

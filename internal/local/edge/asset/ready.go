@@ -6,16 +6,17 @@ import (
 	"sync/atomic"
 )
 
-// Ready is what Serve sends for a GET, as octets: header fields each with CRLF, and the body. Both are shared and must not
-// be changed.
+// Ready is what Serve sends for a GET, as octets: header fields each with CRLF, and the body. Both
+// are shared and must not be changed.
 type Ready struct {
 	Fields, Body []byte
 	Unchanged    bool // a 304, without a body; else a 200
 }
 
-// Ready returns the answer to a client with these Accept-Encoding and If-None-Match fields, "" for one that is absent, and
-// no other precondition; false if the file is not in memory and does not fit there, if it cannot be read, or if the
-// precondition is more than the tag of one variant.
+// Ready returns the answer to a client with these Accept-Encoding and If-None-Match fields, "" for
+// one that is absent, and no other precondition. It returns false if the file is not in memory and
+// does not fit there, if it cannot be read, or if the precondition is more than the tag of one
+// variant.
 func (a Asset) Ready(acceptEncoding, ifNoneMatch string) (Ready, bool) {
 	v := &a.entry.identity
 	if acceptEncoding != "" {
@@ -35,7 +36,7 @@ func (a Asset) Ready(acceptEncoding, ifNoneMatch string) (Ready, bool) {
 	return Ready{Fields: a.fields(v), Body: body}, true
 }
 
-// unchangedFields are the header of a 304 for a variant. They are written once.
+// unchangedFields returns the header of a 304 for a variant. It is written once.
 func (a Asset) unchangedFields(v *variant) []byte {
 	return written(&v.unchangedFields, func(h http.Header) { a.describe(h, v) })
 }
@@ -52,9 +53,14 @@ func written(place *atomic.Pointer[[]byte], describe func(http.Header)) []byte {
 	}
 	h := http.Header{}
 	describe(h)
-	var b bytes.Buffer
-	_ = h.Write(&b) // a Buffer accepts everything
-	fields := b.Bytes()
+	fields := Serialize(h)
 	place.Store(&fields)
 	return fields
+}
+
+// Serialize returns header fields as octets, each with CRLF.
+func Serialize(h http.Header) []byte {
+	var b bytes.Buffer
+	_ = h.Write(&b) // a Buffer accepts everything
+	return b.Bytes()
 }
