@@ -32,18 +32,19 @@ func (e *Edge) findHit(c *hitConn, r *plainGet) (hit, bool) {
 	if site == nil || site.inFlight.Load() >= e.cfg.MaxPerSite {
 		return hit{}, false
 	}
-	file, ok := site.plainFile(r.path)
+	file, rule, ok := site.plainFile(r.path)
 	if !ok {
 		return hit{}, false
 	}
 	h := hit{site: site}
-	if h.file, ok = file.Ready(r.accept, r.noneMatch); !ok {
-		return hit{}, false
-	}
-	if c.secure {
+	if c.secure && policy.HSTS != "" {
+		if rule.sets(headerHSTS) { // only one may be sent
+			return hit{}, false
+		}
 		h.hsts = table.hsts[policy.HSTS]
 	}
-	return h, true
+	h.file, ok = file.Ready(r.accept, r.noneMatch, site.decoration(rule))
+	return h, ok
 }
 
 // takesHit reports whether ServeHTTP would answer a request with a whole file, if there is one.
@@ -57,19 +58,26 @@ func (e *Edge) takesHit(c *hitConn, r *plainGet) bool {
 	return c.serverName == "" || c.serverName == hostname(r.host)
 }
 
-// plainFile finds a static file to which no rule of the app applies.
-func (s *Site) plainFile(path string) (asset.Asset, bool) {
+// plainFile finds a static file, and its rule, if no function decides about requests for it.
+func (s *Site) plainFile(path string) (asset.Asset, *Rule, bool) {
 	if _, routed := s.routed(path); routed {
-		return asset.Asset{}, false
+		return asset.Asset{}, nil, false
 	}
 	t := s.file(path)
-	return t.asset, t.found && t.rule == nil
+	return t.asset, t.rule, t.found && (t.rule == nil || !t.rule.Ask)
 }
 
-// fields returns Site.Header as octets, which it writes once.
-func (s *Site) fields() []byte {
-	s.serialize.Do(func() { s.serialized = asset.Serialize(s.Header) })
-	return s.serialized
+// decoration returns what the site and a rule, which may be nil, add to the header of a file.
+func (s *Site) decoration(rule *Rule) *asset.Decoration {
+	if d, ok := s.decorations.Load(rule); ok {
+		return d.(*asset.Decoration)
+	}
+	r := &response{site: s.Header}
+	if rule != nil {
+		r.override = rule.Header
+	}
+	d, _ := s.decorations.LoadOrStore(rule, &asset.Decoration{Add: r.decorate})
+	return d.(*asset.Decoration)
 }
 
 // dateField is the Date of one second, with the empty line that ends a header.

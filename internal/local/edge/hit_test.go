@@ -56,8 +56,9 @@ var exchanges = map[string][]string{
 	"bad escape": {get("/small.txt%zz")}, "dots": {get("/x/../small.txt")}, "two slashes": {get("//small.txt")},
 	"backslash": {get(`\small.txt`)}, "semicolon": {get("/small.txt;a")}, "absolute": {get("http://a.test/small.txt")},
 	"other absolute": {get("http://b.test/small.txt")}, "star": {get("*")}, "long": {get("/" + strings.Repeat("a", 9000))},
-	"octet above 127": {get("/small.txt\xe4")}, "large file": {get("/large.bin")}, "ruled file": {get("/ruled.txt")},
-	"asked file": {get("/asked.txt")}, "routed file": {get("/routed/file.txt")}, "hashed": {get("/_next/static/a.js")},
+	"octet above 127": {get("/small.txt\xe4")}, "large file": {get("/large.bin")}, "ruled file": {get("/ruled.txt") + get("/ruled.txt")}, "ruled HSTS": {get("/strict.txt")},
+	"tag of a ruled file": {strings.Replace(hitRequest(`If-None-Match: "01614af71f87a2c5e1f3084427fd7aeb"`), "/small.txt", "/ruled.txt", 1)},
+	"asked file":          {get("/asked.txt")}, "routed file": {get("/routed/file.txt")}, "hashed": {get("/_next/static/a.js")},
 	"folder": {get("/_next/static/")}, "root": {get("/")}, "well-known": {get("/.well-known/acme-challenge/x")},
 
 	"no host": {"GET /small.txt HTTP/1.1\r\n\r\n"}, "two hosts": {hitRequest("Host: a.test")}, "upper host": {strings.Replace(plainHit, "a.test", "A.test", 1)},
@@ -108,10 +109,18 @@ func twins(t testing.TB) (hits, plain *secured) {
 	site := &Site{
 		ID: "a", Header: http.Header{"X-Anchor-Deployment": {"d1"}},
 		Assets: assets(t, "", map[string]string{
-			"small.txt": "hello", "ruled.txt": "ruled", "asked.txt": "asked", "routed/file.txt": "file", "large.bin": strings.Repeat("x", 100<<10),
+			"small.txt": "hello", "ruled.txt": "ruled", "strict.txt": "strict", "asked.txt": "asked", "routed/file.txt": "file", "large.bin": strings.Repeat("x", 100<<10),
 			"_next/static/a.js": strings.Repeat("export const answer = 42;\n", 400),
 		}),
-		Rules:   map[string]*Rule{"/ruled.txt": {Header: http.Header{"X-Rule": {"1"}}}, "/asked.txt": {Ask: true}},
+		Rules: map[string]*Rule{
+			"/ruled.txt": {Header: http.Header{
+				"x-rule": {"1", "2"}, "Cache-Control": {"max-age=60"}, "Vary": {"Cookie"}, "Set-Cookie": {"a=b"},
+				"X-Anchor-Deployment": {"rule"}, "Content-Length": {"1"}, "Content-Type": {"text/x-rule"},
+			}},
+			"/_next/static/a.js": {Header: http.Header{"Vary": {"Accept-Encoding", "Origin"}}},
+			"/strict.txt":        {Header: http.Header{"strict-transport-security": {"max-age=1"}}},
+			"/asked.txt":         {Ask: true, Header: http.Header{"X-Rule": {"1"}}},
+		},
 		Routes:  []Route{{Pattern: "routed/*", Target: says("routed")}},
 		Default: says("page"),
 	}
@@ -233,7 +242,10 @@ func counting(handled *atomic.Int64) func(http.Handler) http.Handler {
 func TestHitsDoNotReachTheHandler(t *testing.T) {
 	var handled atomic.Int64
 	s := startTLS(t, Config{Wrap: counting(&handled)}, "a.test")
-	s.Publish(NewTable(map[string]*Site{"a.test": {Assets: assets(t, "", map[string]string{"small.txt": "hello"}), Default: says("page")}}))
+	s.Publish(NewTable(map[string]*Site{"a.test": {
+		Assets: assets(t, "", map[string]string{"small.txt": "hello"}), Default: says("page"),
+		Rules: map[string]*Rule{"/small.txt": {Header: http.Header{"X-Rule": {"1"}}}},
+	}}))
 	for _, secure := range []bool{false, true} {
 		handled.Store(0)
 		got, _ := s.exchange(t, []string{plainHit + get("/page") + plainHit + plainHit}, secure)

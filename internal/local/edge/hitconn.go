@@ -134,7 +134,7 @@ func (c *hitConn) close() bool {
 
 // message is the buffer in which an answer is assembled.
 type message struct {
-	parts [6][]byte
+	parts [5][]byte
 	left  net.Buffers
 	whole []byte
 }
@@ -156,7 +156,7 @@ func (c *http1Conn) writeHit(h *hit) error {
 	if h.file.Unchanged {
 		status = statusNotModified
 	}
-	m.parts = [...][]byte{status, h.file.Fields, h.site.fields(), h.hsts, dateAt(time.Now()), h.file.Body}
+	m.parts = [...][]byte{status, h.file.Fields, h.hsts, dateAt(time.Now()), h.file.Body}
 	if paced, ok := c.Conn.(*pacedConn); ok {
 		m.left = m.parts[:]
 		return paced.writeBuffers(&m.left)

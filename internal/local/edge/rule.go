@@ -19,6 +19,19 @@ type Rule struct {
 	Header http.Header
 }
 
+// sets reports whether the rule, which may be nil, sets a header field of a canonical name.
+func (r *Rule) sets(name string) bool {
+	if r == nil {
+		return false
+	}
+	for key := range r.Header {
+		if http.CanonicalHeaderKey(key) == name {
+			return true
+		}
+	}
+	return false
+}
+
 // HeaderFile names, in the answer of a function or a middleware, a static file of the site by its
 // percent-encoded URL path. The edge serves that file instead, with the headers of the answer,
 // whose body it drops. A function must set it only where the app's rules have allowed a request for

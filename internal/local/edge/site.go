@@ -50,8 +50,7 @@ type Site struct {
 	routes   []Route
 	guards   map[string]bool
 
-	serialize  sync.Once
-	serialized []byte // Header
+	decorations sync.Map // of *asset.Decoration, by *Rule
 }
 
 // Route is one behaviour: what answers the paths that match Pattern.

@@ -13,11 +13,15 @@ type Ready struct {
 	Unchanged    bool // a 304, without a body; else a 200
 }
 
+// Decoration adds to the header fields that Serve sets for a file. Its address is its identity: it
+// must add the same fields to equal headers.
+type Decoration struct{ Add func(http.Header) }
+
 // Ready returns the answer to a client with these Accept-Encoding and If-None-Match fields, "" for
 // one that is absent, and no other precondition. It returns false if the file is not in memory and
 // does not fit there, if it cannot be read, or if the precondition is more than the tag of one
 // variant.
-func (a Asset) Ready(acceptEncoding, ifNoneMatch string) (Ready, bool) {
+func (a Asset) Ready(acceptEncoding, ifNoneMatch string, d *Decoration) (Ready, bool) {
 	v := &a.entry.identity
 	if acceptEncoding != "" {
 		v = a.entry.choose([]string{acceptEncoding})
@@ -25,7 +29,7 @@ func (a Asset) Ready(acceptEncoding, ifNoneMatch string) (Ready, bool) {
 	switch ifNoneMatch {
 	case "":
 	case v.etag[0]:
-		return Ready{Fields: a.unchangedFields(v), Unchanged: true}, true
+		return Ready{Fields: v.unchanged.fields(d, func(h http.Header) { a.describe(h, v) }, "Content-Type"), Unchanged: true}, true
 	default:
 		return Ready{}, false
 	}
@@ -33,29 +37,32 @@ func (a Asset) Ready(acceptEncoding, ifNoneMatch string) (Ready, bool) {
 	if err != nil || body == nil {
 		return Ready{}, false
 	}
-	return Ready{Fields: a.fields(v), Body: body}, true
+	return Ready{Fields: v.whole.fields(d, func(h http.Header) { a.describeBody(h, v) }), Body: body}, true
 }
 
-// unchangedFields returns the header of a 304 for a variant. It is written once.
-func (a Asset) unchangedFields(v *variant) []byte {
-	return written(&v.unchangedFields, func(h http.Header) { a.describe(h, v) })
+// head keeps the header fields of one kind of answer, as the last Decoration left them. A file has
+// one in the site that it belongs to. Sites that share a hashed file may take turns.
+type head struct{ last atomic.Pointer[decorated] }
+
+type decorated struct {
+	by     *Decoration
+	fields []byte
 }
 
-// fields returns the header of a 200 with a variant. It is written once.
-func (a Asset) fields(v *variant) []byte {
-	return written(&v.fields, func(h http.Header) { a.describeBody(h, v) })
-}
-
-// written returns what place has, or what describe sets, which it then stores there.
-func written(place *atomic.Pointer[[]byte], describe func(http.Header)) []byte {
-	if fields := place.Load(); fields != nil {
-		return *fields
+// fields leaves out the named fields, which describe a body.
+func (k *head) fields(d *Decoration, describe func(http.Header), without ...string) []byte {
+	if last := k.last.Load(); last != nil && last.by == d {
+		return last.fields
 	}
 	h := http.Header{}
 	describe(h)
-	fields := Serialize(h)
-	place.Store(&fields)
-	return fields
+	d.Add(h)
+	for _, name := range without {
+		delete(h, name)
+	}
+	next := &decorated{d, Serialize(h)}
+	k.last.Store(next)
+	return next.fields
 }
 
 // Serialize returns header fields as octets, each with CRLF.

@@ -28,8 +28,7 @@ type variant struct {
 	kept   atomic.Pointer[[]byte] // the body, while Memory keeps it
 	used   atomic.Bool            // asked for since Memory last looked
 
-	fields          atomic.Pointer[[]byte] // the header of a 200, once it was asked for
-	unchangedFields atomic.Pointer[[]byte] // the header of a 304
+	whole, unchanged head // of a 200 and a 304
 }
 
 func newVariant(coding []string, tag, suffix string, size int64) *variant {
