@@ -16,7 +16,7 @@ LABEL   := storefront-0001
 
 .PHONY: help
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 # The code of the AWS handlers, which the anchor binary carries. It is built for
 # both architectures whatever this machine's is, and the same source gives the same zips.

@@ -92,7 +92,7 @@ func (f folder) check(ctx context.Context) error {
 	case err != nil:
 		return err
 	case len(unknown) > 0:
-		return anchor.Conflict("records_unknown", "%s does not contain %s that are in %s", f.recordsName(),
+		return anchor.Conflict("records_unknown", "%s lacks %s with files in %s", f.recordsName(),
 			count(len(unknown), "deployment"), f).
 			Hintf("%s", f.restoreHint(ctx, "Unknown: "+some(unknown)))
 	case len(behind) > 0:

@@ -88,7 +88,7 @@ func describe(lacks []lack) (err error) {
 
 func (t *Tree) enableOne(name string, available []string) error {
 	if !slices.Contains(available, name) {
-		return errors.New("the system has not made the controller available to it")
+		return errors.New("the group has no such controller")
 	}
 	for _, group := range []*os.File{t.parent, t.workers} {
 		err := write(group, subtreeFile, "+"+name)
