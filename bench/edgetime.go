@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"path/filepath"
 	"time"
+
+	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
 const (
@@ -28,12 +29,7 @@ func measureEdgeTime(ctx context.Context, l *lab) ([]result, error) {
 		return nil, err
 	}
 	through := asker{url: s.site() + cheapRoute, client: &http.Client{Transport: &http.Transport{DisableCompression: true}}}
-	direct := asker{url: "http://worker" + cheapRoute, client: &http.Client{Transport: &http.Transport{
-		DisableCompression: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		},
-	}}}
+	direct := asker{url: "http://worker" + cheapRoute, client: &http.Client{Transport: worker.NewDirect(socket)}}
 	for range edgePairs / 6 { // the JIT compilers' share
 		if _, _, err := pair(ctx, through, direct, true); err != nil {
 			return nil, err
@@ -56,7 +52,7 @@ func measureEdgeTime(ctx context.Context, l *lab) ([]result, error) {
 				"the first of each pair changing; the direct ones carry the headers that the edge adds. p50 %s through Anchor, %s straight; the difference is the figure. "+
 				"The median of the differences within a pair is %s; p99 is %s and %s.",
 				cheapRoute, edgePairs, ms(median(a)), ms(median(b)), ms(median(more)), ms(quantile(a, .99)), ms(quantile(b, .99))),
-			"The figure holds the second hop whole: TCP to Anchor, two more passes of the request and the answer through the kernel, and Go's two HTTP stacks.",
+			"The figure includes the whole hop to Anchor: TCP, two more passes of the request and the answer through the kernel, and HTTP in Go on both sides.",
 		},
 	}}, nil
 }

@@ -81,21 +81,30 @@ func (p *process) cpuTime() (time.Duration, error) {
 	return used, err
 }
 
-// childrenTime returns the processor time that its living children have used so far.
+// childrenTime returns the processor time that its living descendants have used so far: workers are
+// children of their jail's first process.
 func (p *process) childrenTime() (time.Duration, error) {
 	all, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return 0, err
 	}
-	var sum time.Duration
+	parents, used := map[int]int{}, map[int]time.Duration{}
 	for _, dir := range all {
 		pid, err := strconv.Atoi(filepath.Base(dir))
 		if err != nil {
 			return 0, err
 		}
-		parent, used, err := readStat(pid)
-		if err == nil && parent == p.cmd.Process.Pid {
-			sum += used // others start and end during this loop
+		if parent, spent, err := readStat(pid); err == nil { // processes start and end during this loop
+			parents[pid], used[pid] = parent, spent
+		}
+	}
+	var sum time.Duration
+	for pid := range parents {
+		for above := parents[pid]; above != 0; above = parents[above] {
+			if above == p.cmd.Process.Pid {
+				sum += used[pid]
+				break
+			}
 		}
 	}
 	return sum, nil
