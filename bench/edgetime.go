@@ -98,7 +98,7 @@ func (a asker) ask(ctx context.Context) (time.Duration, error) {
 	r.Host = shopHost
 	for name, value := range map[string]string{
 		"X-Forwarded-Host": shopHost, "X-Forwarded-Proto": "http", "X-Forwarded-Port": "80",
-		"X-Forwarded-For": "127.0.0.1", "X-Real-Ip": "127.0.0.1", "X-Anchor-Peer": "127.0.0.1",
+		"X-Forwarded-For": "127.0.0.1", "X-Real-Ip": "127.0.0.1",
 	} {
 		r.Header.Set(name, value)
 	}
