@@ -62,6 +62,9 @@ func runInit(arg string) (code int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("start %s: %w", s.Path, err)
 	}
+	if err := s.Limits.setProgram(pid); err != nil {
+		return 0, err
+	}
 	if err := dropCapabilities(); err != nil {
 		return 0, err
 	}

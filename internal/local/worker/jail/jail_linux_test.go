@@ -144,7 +144,7 @@ func TestLimits(t *testing.T) {
 		"processes":   {"for i in $(seq 60); do sleep 100 & done; echo all", jail.Limits{Processes: 40, Tmp: 1 << 20}, "fork"},
 		"descriptors": {"ulimit -Sn; ulimit -Hn", jail.Limits{Files: 40, Tmp: 1 << 20}, "40\n40\n"},
 		"tmp":         {"head -c 3000000 /dev/zero >/tmp/large || echo full", jail.Limits{Tmp: 1 << 20}, "full"},
-		"memory":      {"head -c 400000000 /dev/zero | tail -c 390000000 | wc -c", jail.Limits{Data: 200 << 20, Tmp: 1 << 20}, "memory"},
+		"memory":      {"until test $(ulimit -Hd) = 204800; do :; done; head -c 400000000 /dev/zero | tail -c 390000000 | wc -c", jail.Limits{Data: 200 << 20, Tmp: 1 << 20}, "memory"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,27 +1,35 @@
 package jail
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// set applies the limits to this process. It never raises one above the present value.
+// initData is how many bytes of memory the init process may take besides what it has when it starts
+// the program. Without them the Go runtime could not start a thread.
+const initData = 64 << 20
+
+// set applies the limits to this process, from which the program inherits them. It never raises one
+// above the present value. The memory of this process is limited to Data or to what it needs,
+// whichever is more; setProgram lowers the program's to Data.
 func (l Limits) set() error {
+	data := l.Data
+	if data > 0 {
+		own, err := ownData()
+		if err != nil {
+			return fmt.Errorf("read the size of this process: %w", err)
+		}
+		data = max(data, own+initData)
+	}
 	for resource, value := range map[int]uint64{
-		unix.RLIMIT_NPROC: l.Processes, unix.RLIMIT_NOFILE: l.Files, unix.RLIMIT_DATA: l.Data,
+		unix.RLIMIT_NPROC: l.Processes, unix.RLIMIT_NOFILE: l.Files, unix.RLIMIT_DATA: data,
 	} {
-		if value == 0 {
-			continue
-		}
-		var now unix.Rlimit
-		if err := unix.Getrlimit(resource, &now); err != nil {
-			return fmt.Errorf("read the resource limit %d: %w", resource, err)
-		}
-		value = min(value, now.Max)
-		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: value, Max: value}); err != nil {
-			return fmt.Errorf("set the resource limit %d: %w", resource, err)
+		if err := lower(0, resource, value); err != nil {
+			return err
 		}
 	}
 	// A core file would hold the environment, and it would be written to the working directory.
@@ -29,6 +37,43 @@ func (l Limits) set() error {
 		return fmt.Errorf("turn core files off: %w", err)
 	}
 	return nil
+}
+
+// setProgram applies to the program the limit that would be too low for this process.
+func (l Limits) setProgram(pid int) error {
+	if err := lower(pid, unix.RLIMIT_DATA, l.Data); err != nil && !errors.Is(err, unix.ESRCH) { // it may have ended
+		return err
+	}
+	return nil
+}
+
+// lower sets a resource limit of a process (0: this one) unless value is 0 or the limit is lower.
+func lower(pid, resource int, value uint64) error {
+	if value == 0 {
+		return nil
+	}
+	var now unix.Rlimit
+	if err := unix.Prlimit(pid, resource, nil, &now); err != nil {
+		return fmt.Errorf("read the resource limit %d: %w", resource, err)
+	}
+	value = min(value, now.Max)
+	if err := unix.Prlimit(pid, resource, &unix.Rlimit{Cur: value, Max: value}, nil); err != nil {
+		return fmt.Errorf("set the resource limit %d: %w", resource, err)
+	}
+	return nil
+}
+
+// ownData returns how many bytes of private memory this process has (proc_pid_statm(5)).
+func ownData() (uint64, error) {
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0, err
+	}
+	var size, resident, shared, text, lib, data uint64
+	if _, err := fmt.Sscan(string(statm), &size, &resident, &shared, &text, &lib, &data); err != nil {
+		return 0, fmt.Errorf("/proc/self/statm holds %q: %w", statm, err)
+	}
+	return data * uint64(os.Getpagesize()), nil
 }
 
 // become changes every thread of this process to User, without supplementary groups.
