@@ -31,8 +31,9 @@ var arrows = map[string][]string{
 
 	// The spine: the use-cases, and the records behind them.
 	"internal/access":                   {"internal/anchor"},
-	"internal/deploy":                   {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/release"},
+	"internal/deploy":                   {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/release", "internal/retry"},
 	"internal/deploy/platformtest":      {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/deploy", "internal/release"},
+	"internal/deploy/queue":             {"internal/anchor", "internal/deploy", "internal/keylock"},
 	"internal/domains":                  {"internal/anchor"},
 	"internal/domains/dnscheck":         {"internal/anchor", "internal/domains"},
 	"internal/domains/dnscheck/dnstest": {},
@@ -88,7 +89,7 @@ var arrows = map[string][]string{
 	"internal/aws/install/open":          {"internal/..."},
 	"internal/aws/install/pack":          {},
 	"internal/aws/installation":          {},
-	"internal/aws/lambda":                {"internal/anchor", "internal/api/...", "internal/artifact", "internal/aws/awserr", "internal/core", "internal/deploy", "internal/domains", "internal/project", "internal/release"},
+	"internal/aws/lambda":                {"internal/anchor", "internal/api/...", "internal/artifact", "internal/aws/awserr", "internal/core", "internal/deploy", "internal/domains", "internal/project", "internal/release", "internal/retry"},
 	"internal/aws/logtail":               {"internal/anchor", "internal/aws/awserr"},
 
 	// The command line and the mains.

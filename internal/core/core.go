@@ -3,12 +3,10 @@
 package core
 
 import (
-	"context"
 	"log/slog"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/access"
-	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/domains"
 	"github.com/anchor-deploy/anchor/internal/project"
@@ -53,9 +51,7 @@ type Parts struct {
 
 	Domains *Domains       // nil: custom domains cannot be attached
 	Builder deploy.Builder // nil: nothing is built from commits
-	// Dispatch and Leases are those of deploy.Ports; nil where one process does all the work.
-	Dispatch func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
-	Leases   deploy.Leases
+	Runner  deploy.Runner  // Close ends it
 
 	Keep   Keep
 	Limits Limits
@@ -121,7 +117,7 @@ func newDeploys(p Parts, releases *release.Service) *deploy.Service {
 			Service: releases, Shelf: p.Records, Remover: p.Deployments,
 			Keep: p.Keep.Deployments, Previews: p.Keep.Previews, Assets: p.Keep.Assets,
 		},
-		Builder: p.Builder, Dispatch: p.Dispatch, Leases: p.Leases,
+		Runner: p.Runner, Builder: p.Builder,
 	}, deploy.Options{Quota: deploy.Quota{Queued: p.Limits.Queued}, BeforeStep: p.BeforeStep})
 }
 

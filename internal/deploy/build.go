@@ -81,7 +81,7 @@ func (s *Service) StartBuild(ctx context.Context, id anchor.ProjectID, r BuildRe
 	if err != nil {
 		return anchor.Deployment{}, err
 	}
-	d, err := s.queue(ctx, p, r)
+	d, err := s.findOrCreate(ctx, p, r)
 	if err != nil || d.Status != anchor.Queued {
 		return d, err
 	}
@@ -101,23 +101,29 @@ func (s *Service) notBuilt(ctx context.Context, d anchor.Deployment, err error) 
 	return errors.Join(err, unwritten)
 }
 
-// queue returns the deployment of the request's key, and makes it if there is none. The lease
-// keeps two requests of one key from making one each.
-func (s *Service) queue(ctx context.Context, p anchor.Project, r BuildRequest) (anchor.Deployment, error) {
+// findOrCreate returns the deployment of the request's key, and creates it if there is none. Two
+// requests of one key do not meet here, so they do not create one each.
+func (s *Service) findOrCreate(ctx context.Context, p anchor.Project, r BuildRequest) (d anchor.Deployment, err error) {
 	if r.Key == "" {
 		return s.create(ctx, p.ID, r, anchor.NewID())
 	}
-	_, release, err := s.Leases.Lease(ctx, leaseKey(p.ID, "build"), anchor.NewID(), queueTime)
-	if errors.Is(err, anchor.ErrConflict) {
-		e := &anchor.Error{Kind: anchor.KindBusy, Code: "build_starting", Message: "another build of project " + p.Slug + " is being started"}
-		return anchor.Deployment{}, e.Hintf("Try again in a few seconds.")
+	err = s.Runner.Exclusive(ctx, p.ID, BuildStarts, func(ctx context.Context) (err error) {
+		id := keyedID(p.ID, r.Key)
+		if d, err = s.findKeyed(ctx, p.ID, id); errors.Is(err, anchor.ErrNotFound) {
+			d, err = s.create(ctx, p.ID, r, id)
+		}
+		return err
+	})
+	if errors.Is(err, ErrHeld) {
+		e := &anchor.Error{Kind: anchor.KindBusy, Code: "build_starting", Message: "another build of project " + p.Slug + " is being started", Err: err}
+		return d, e.Hintf("Try again in a few seconds.")
 	}
-	if err != nil {
-		return anchor.Deployment{}, fmt.Errorf("take the build lease of project %s: %w", p.ID, err)
-	}
-	defer func() { _ = release(context.WithoutCancel(ctx)) }() // it ends by itself
-	id := keyedID(p.ID, r.Key)
-	newest, err := s.Records.Deployments(ctx, p.ID, anchor.Page{Limit: anchor.MaxPage})
+	return d, err
+}
+
+// findKeyed returns the deployment with the key of id among the project's newest, or ErrNotFound.
+func (s *Service) findKeyed(ctx context.Context, p anchor.ProjectID, id string) (anchor.Deployment, error) {
+	newest, err := s.Records.Deployments(ctx, p, anchor.Page{Limit: anchor.MaxPage})
 	if err != nil {
 		return anchor.Deployment{}, err
 	}
@@ -126,11 +132,8 @@ func (s *Service) queue(ctx context.Context, p anchor.Project, r BuildRequest) (
 			return d, nil
 		}
 	}
-	return s.create(ctx, p.ID, r, id)
+	return anchor.Deployment{}, anchor.ErrNotFound
 }
-
-// queueTime is how long one request holds the build lease: for one read and one write.
-const queueTime = 15 * time.Second
 
 // create inserts the record of a requested build.
 func (s *Service) create(ctx context.Context, p anchor.ProjectID, r BuildRequest, id string) (anchor.Deployment, error) {

@@ -3,11 +3,13 @@ package deploy_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
 // hold is a platform's call that waits until it is released or its context ends.
@@ -202,5 +204,38 @@ func wantKind(t *testing.T, err error, want anchor.Kind) {
 	}
 	if anchor.HintOf(err) == "" {
 		t.Errorf("%v does not say what to do", err)
+	}
+}
+
+// TestService_Between_WaitsForWhatCancelAllInterrupts removes a project as project.Service does.
+func TestService_Between_WaitsForWhatCancelAllInterrupts(t *testing.T) {
+	h := newHold() // is never released: only the cancel ends it
+	s := newStand(t, func(s *stand) {
+		s.platform.Fault = func(ctx context.Context, op string, _ anchor.DeploymentID) (bool, error) {
+			if op == "Publish" {
+				return true, h.wait(ctx)
+			}
+			return false, nil
+		}
+	})
+	running := s.deploy(t, s.project)
+	<-h.entered
+	uploading := s.start(t, s.project)
+	must(t, s.CancelAll(t.Context(), s.project))
+	ctx, stop := context.WithTimeout(t.Context(), patience)
+	defer stop()
+	var before []platformtest.Call
+	must(t, s.Between(ctx, s.project, func(context.Context) error {
+		before = s.platform.Calls()
+		s.deploy(t, s.newProject(t, "other")) // nothing of another project waits
+		return nil
+	}))
+	if !slices.Contains(before, platformtest.Call{Op: "Publish", Deployment: running}) {
+		t.Errorf("the work ran before the interrupted step ended, after %v", before)
+	}
+	for _, id := range []anchor.DeploymentID{running, uploading} {
+		if d := s.wantStatus(t, id, anchor.Canceled); d.ErrorMessage != "its project is being removed" {
+			t.Errorf("it was canceled with %q", d.ErrorMessage)
+		}
 	}
 }

@@ -10,10 +10,11 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/release"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
-// errCanceled is the cause of a context that a user's cancel ended.
-var errCanceled = errors.New("canceled on request")
+// ErrCanceled is the cause of the end of a pass whose deployment was canceled.
+var ErrCanceled = errors.New("canceled on request")
 
 // withOutcome returns d with the status and the reason that it ends with.
 func withOutcome(d anchor.Deployment, as anchor.Status, step, why string) anchor.Deployment {
@@ -25,9 +26,16 @@ func withOutcome(d anchor.Deployment, as anchor.Status, step, why string) anchor
 func (s *Service) abandon(ctx context.Context, next anchor.Deployment, from anchor.Status) (anchor.Deployment, error) {
 	ended, err := s.recordOutcome(ctx, next, from)
 	if leftovers(ended, err) {
-		s.runner.cleanUp(context.WithoutCancel(ctx), ended, err == nil)
+		s.Runner.CleanUp(context.WithoutCancel(ctx), ended, func(ctx context.Context) { s.removeLeftovers(ctx, ended) })
 	}
 	return ended, err
+}
+
+// GiveUp ends a built or half-deployed deployment that no pass could end. why is for the user.
+func (s *Service) GiveUp(ctx context.Context, d anchor.Deployment, why string) error {
+	slog.ErrorContext(ctx, "deployment given up", "deploymentId", d.ID, "step", "process", "cause", why)
+	_, err := s.abandon(ctx, withOutcome(d, anchor.DeployFailed, "process", why), d.Status)
+	return err
 }
 
 // leftovers reports whether what an ended deployment has is useless: the deployment failed, or
@@ -61,41 +69,38 @@ func (s *Service) recordOutcome(ctx context.Context, next anchor.Deployment, fro
 	return next, nil
 }
 
-// The pauses between two tries at the records.
-const (
-	shortPause = 10 * time.Millisecond
-	longPause  = 5 * time.Second
-)
+// failing is the policy for records that fail, for as long as it takes.
+var failing = retry.Policy{First: 20 * time.Millisecond, Longest: 5 * time.Second}
 
-// retryRecords retries until the records accept or refuse. A deployment must not stay
-// unfinished because a disk was full for a minute, and its lane cannot continue before it ends.
-// The end of ctx or of the service ends the retries.
+// retryRecords calls try until the records accept or refuse. A deployment must not stay
+// unfinished because a disk was full for a minute, and the next one of its project cannot begin
+// before it ends. The end of ctx or of the service ends the retries with the last error.
 func (s *Service) retryRecords(ctx context.Context, id anchor.DeploymentID, try func() error) error {
-	for pause := shortPause; ; pause = min(2*pause, longPause) {
-		err := try()
-		if err == nil || errors.Is(err, anchor.ErrConflict) || errors.Is(err, anchor.ErrNotFound) || errors.Is(err, errCanceled) {
-			return err
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(s.ctx, stop)()
+	var last error
+	_ = retry.Do(ctx, failing, func() error { // its error is last, or the end of ctx
+		last = try()
+		if last == nil || errors.Is(last, anchor.ErrConflict) || errors.Is(last, anchor.ErrNotFound) || errors.Is(last, ErrCanceled) {
+			return nil
 		}
-		if ctx.Err() != nil || s.lanes.ctx.Err() != nil {
-			return err
+		if ctx.Err() == nil {
+			slog.Error("the records fail; trying again", "deploymentId", id, "error", last)
 		}
-		slog.Error("the records fail; trying again", "deploymentId", id, "error", err)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-		case <-s.lanes.ctx.Done():
-		}
-	}
+		return retry.Again(last)
+	})
+	return last
 }
 
-// failPass ends the deployment of a pass with the step that failed and its cause. The lane
-// does not wait for the removal, which lasts as long as requests in flight. failPass
-// reports whether the records accepted the end.
+// failPass ends the deployment of a pass with the step that failed and its cause. It does not
+// wait for the removal, which lasts as long as requests in flight. It reports whether the records
+// accepted the end.
 func (r *run) failPass(ctx context.Context, step string, cause error) bool {
 	next := withOutcome(r.record, anchor.DeployFailed, step, describe(cause))
 	switch {
-	case errors.Is(cause, errCanceled):
-		next.Status, next.ErrorMessage = anchor.Canceled, errCanceled.Error()
+	case errors.Is(cause, ErrCanceled):
+		next.Status, next.ErrorMessage = anchor.Canceled, ErrCanceled.Error()
 	case anchor.CodeOf(cause) == release.SupersededCode:
 		next.Status = anchor.Superseded
 	}

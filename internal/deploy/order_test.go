@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
@@ -47,19 +46,6 @@ func TestOlderRequestThatFinishesLaterIsSuperseded(t *testing.T) {
 		}
 	}
 	s.wantLive(t, s.project, older)
-}
-
-// TestLanesFollowTheRecordsNotTheClock queues deployments whose ids go back, as those
-// of a clock that was set back do, behind one that is held up.
-func TestLanesFollowTheRecordsNotTheClock(t *testing.T) {
-	p := anchor.ProjectID(anchor.NewID())
-	ids := make([]anchor.DeploymentID, 4)
-	for i := range ids {
-		ids[len(ids)-1-i] = anchor.DeploymentID(anchor.NewID())
-	}
-	if got := deploy.Queued(p, ids); !slices.Equal(got, ids) {
-		t.Errorf("processed in the order %v, want %v", got, ids)
-	}
 }
 
 func TestDeployAskedForBeforeARollbackIsSuperseded(t *testing.T) {

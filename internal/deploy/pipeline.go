@@ -10,11 +10,31 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// process takes one built or half-deployed deployment to its end. A context that ends because
-// the process stops leaves it as it is: the next start continues it.
-func (s *Service) process(ctx context.Context, id anchor.DeploymentID) {
-	lasting := context.WithoutCancel(ctx) // a canceled deployment has to be ended too
-	s.attempt(ctx, lasting, id, &run{Service: s, background: &s.removals, proceed: func(context.Context) error { return nil }})
+// ErrUnfinished reports that a pass left the deployment for another pass to continue.
+var ErrUnfinished = errors.New("the deployment has not ended; process it again")
+
+// passOf returns the pass over a deployment for the Runner to run in this process. A context that
+// ends because the process stops leaves the deployment as it is: the next start continues it.
+func (s *Service) passOf(id anchor.DeploymentID) func(context.Context) {
+	return func(ctx context.Context) {
+		lasting := context.WithoutCancel(ctx) // a canceled deployment has to be ended too
+		s.attempt(ctx, lasting, id, &run{Service: s, background: &s.removals, mayBegin: func(context.Context) error { return nil }})
+	}
+}
+
+// RunPass runs one pass over a built or half-deployed deployment in the caller's goroutine, for a
+// Runner that has the right to be alone in the project. It returns once none of its work runs:
+// nil when the deployment has ended, as its record says, and ErrUnfinished when it has not. The
+// steps end with ctx. The records of the end are written, and removals last, until lasting ends.
+// mayBegin is called before each step up to the release. When it returns ErrUnfinished, the pass
+// ends.
+func (s *Service) RunPass(ctx, lasting context.Context, id anchor.DeploymentID, mayBegin func(context.Context) error) error {
+	removals := &backgroundTasks{ctx: lasting}
+	defer removals.Wait()
+	if !s.attempt(ctx, lasting, id, &run{Service: s, background: removals, mayBegin: mayBegin}) {
+		return fmt.Errorf("deployment %s: %w", id, ErrUnfinished)
+	}
+	return nil
 }
 
 // attempt runs one pass and reports whether the deployment has ended. The steps end with ctx;
@@ -34,10 +54,10 @@ func (s *Service) attempt(ctx, lasting context.Context, id anchor.DeploymentID, 
 	case err == nil:
 		r.prune()
 		return true
-	case errors.Is(context.Cause(ctx), errCanceled):
+	case errors.Is(context.Cause(ctx), ErrCanceled):
 		// Whatever the step made of its context's end, this is why it ended.
-		return r.failPass(lasting, step, errCanceled)
-	case ctx.Err() != nil || errors.Is(err, errNoTime):
+		return r.failPass(lasting, step, ErrCanceled)
+	case ctx.Err() != nil || errors.Is(err, ErrUnfinished):
 		slog.InfoContext(lasting, "deployment interrupted; the next pass continues it", "deploymentId", id, "step", step)
 		return false
 	default:
@@ -62,7 +82,7 @@ func (r *run) pass(ctx context.Context) (failed string, err error) {
 	r.artifact.Deployment = r.record
 	for _, st := range r.steps() {
 		if !r.released {
-			if err := r.proceed(ctx); err != nil {
+			if err := r.checkBeforeStep(ctx); err != nil {
 				return st.name, err
 			}
 		}
@@ -72,6 +92,21 @@ func (r *run) pass(ctx context.Context) (failed string, err error) {
 	}
 	r.tell(context.WithoutCancel(ctx), anchor.Event{Phase: anchor.StatusChange, Status: r.record.Status})
 	return "", nil
+}
+
+// checkBeforeStep ends a pass that may not begin another step, or whose deployment was canceled:
+// a cancel by another process is seen in the record only.
+func (r *run) checkBeforeStep(ctx context.Context) error {
+	if err := r.mayBegin(ctx); err != nil {
+		return err
+	}
+	return r.retryRecords(ctx, r.record.ID, func() error {
+		d, err := r.Records.Deployment(ctx, r.record.ID)
+		if err == nil && d.Status.Ended() {
+			err = ErrCanceled
+		}
+		return err
+	})
 }
 
 func (r *run) runStep(ctx context.Context, st step) error {
@@ -95,8 +130,8 @@ func (r *run) runStep(ctx context.Context, st step) error {
 	return err
 }
 
-// prune removes what the new deployment pushed out of retention. The lane does not
-// wait for it: a removal lasts as long as the requests on the old deployment.
+// prune removes what the new deployment pushed out of retention. The pass does not wait for it: a
+// removal lasts as long as the requests on the old deployment.
 func (r *run) prune() {
 	p := r.record.ProjectID
 	r.background.run(func(ctx context.Context) {

@@ -5,7 +5,6 @@ package deploy
 import (
 	"context"
 	"io"
-	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact"
@@ -38,15 +37,6 @@ type Journal interface {
 
 	// Events returns the deployment's events with a Seq above after, in order.
 	Events(ctx context.Context, id anchor.DeploymentID, after int64) ([]anchor.Event, error)
-}
-
-// Leases keep processes apart.
-type Leases interface {
-	// Lease makes holder the only one for ttl, which each renew starts again. It returns a
-	// Conflict "lease_held" while another holder has the lease of this name; the name begins
-	// with a project's id and need not be known otherwise. After a release, or once the ttl is
-	// over, others may take it; renew returns a Conflict then. Both may be called again.
-	Lease(ctx context.Context, p anchor.ProjectID, holder string, ttl time.Duration) (renew, release func(context.Context) error, err error)
 }
 
 // Bundles keeps uploaded artifacts by content.

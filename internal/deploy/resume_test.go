@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -9,12 +10,14 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// interrupt ends the service as soon as a step begins; the pass is then cut off by
-// the step's first call.
+// interrupted closes the service as soon as a step begins; the pass is then cut off by the step's
+// first call.
 func interrupted(t *testing.T, step string, change ...func(*deploy.Request)) (*stand, anchor.DeploymentID) {
 	t.Helper()
 	reached, closing := make(chan struct{}), make(chan struct{})
+	passes := make(chan context.Context, 1)
 	s := newStand(t, func(s *stand) {
+		s.passes = passes
 		s.before = func(name string) {
 			if name == step {
 				close(reached)
@@ -26,13 +29,10 @@ func interrupted(t *testing.T, step string, change ...func(*deploy.Request)) (*s
 	<-reached
 	closed := make(chan struct{})
 	go func() { s.Close(); close(closed) }()
-	// A service that is closing takes nothing more: a resume adds no lane.
-	for !s.Closing() {
-		time.Sleep(time.Millisecond)
-	}
+	<-(<-passes).Done()
 	close(closing)
 	<-closed
-	s.before = nil
+	s.before, s.passes = nil, nil
 	return s, id
 }
 

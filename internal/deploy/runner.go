@@ -2,82 +2,55 @@ package deploy
 
 import (
 	"context"
-	"log/slog"
+	"errors"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// runner decides where passes run.
-type runner interface {
-	// start has the deployment's pass run when the earlier ones of its project have ended.
-	// Starting one that waits or runs already does no harm.
-	start(ctx context.Context, d anchor.Deployment) error
+// Runner decides where and when passes run, and keeps the passes of one project apart.
+type Runner interface {
+	// Start makes pass run for d when the older deployments of its project that wait have had
+	// their passes and no other pass of the project runs. A Runner whose passes run in other
+	// processes makes one of them call Service.RunPass instead. Start may be called again for a
+	// deployment that waits or runs. What it started is lost with the process.
+	Start(ctx context.Context, d anchor.Deployment, pass func(context.Context)) error
 
-	// cleanUp removes what an ended deployment has, in the process where passes run. recorded
-	// is false when its record was deleted with its project.
-	cleanUp(ctx context.Context, ended anchor.Deployment, recorded bool)
+	// Resume is Start for a deployment whose earlier Start may be lost. It does nothing while
+	// another process runs a pass of the project: that process, or the next Resume, comes to d.
+	Resume(ctx context.Context, d anchor.Deployment, pass func(context.Context)) error
 
-	// lookAgain bounds the sleep of a journal's watcher: a pass may have written to it
-	// without waking the watcher.
-	lookAgain() time.Duration
+	// Cancel ends the context of d's pass with cause. It returns false when no pass of d runs in
+	// this process.
+	Cancel(d anchor.DeploymentID, cause error) bool
+
+	// CleanUp makes clean run, which removes what a deployment left that has ended, in a process
+	// where passes run. It may return before clean has run, and drop what it cannot start: the
+	// platform's sweep removes it later.
+	CleanUp(ctx context.Context, ended anchor.Deployment, clean func(context.Context))
+
+	// Exclusive runs work while nobody else works on the project for the purpose; the passes
+	// work on it for Passes. While somebody else does, Exclusive waits, or returns ErrHeld
+	// without running work. The context of work ends when the right to be alone is lost.
+	Exclusive(ctx context.Context, p anchor.ProjectID, purpose Purpose, work func(context.Context) error) error
+
+	// WatchInterval bounds the sleep of a journal's watcher: a pass in another process does not
+	// wake it.
+	WatchInterval() time.Duration
+
+	// Close ends the contexts of the passes that run in this process and waits for their return.
+	// A Start after that does nothing.
+	Close()
 }
 
-// newRunner returns the runner that the ports describe.
-func newRunner(s *Service) runner {
-	if s.Dispatch == nil {
-		return inProcess{s}
-	}
-	return elsewhere{s.Dispatch}
-}
+// Purpose is what a process works on a project for. Different purposes do not exclude each
+// other.
+type Purpose string
 
-// inProcess runs passes in the lanes of this process.
-type inProcess struct{ *Service }
+const (
+	Passes      Purpose = "deploy" // running passes, or what must not meet one
+	BuildStarts Purpose = "build"  // recording requested builds
+)
 
-func (r inProcess) start(_ context.Context, d anchor.Deployment) error {
-	r.lanes.add(d)
-	return nil
-}
-
-func (r inProcess) cleanUp(ctx context.Context, ended anchor.Deployment, _ bool) {
-	r.removeLeftovers(ctx, ended)
-}
-
-// lookAgain is for a process that was killed when it had ended a deployment.
-func (inProcess) lookAgain() time.Duration { return 5 * time.Second }
-
-// elsewhere has other processes call Process.
-type elsewhere struct {
-	dispatch func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
-}
-
-func (r elsewhere) start(ctx context.Context, d anchor.Deployment) error {
-	if err := r.dispatch(ctx, d.ProjectID, d.ID); err != nil {
-		return anchor.Failed("dispatch_failed", "deployment %s is complete, but its pipeline could not be started", d.ID).
-			Hintf("Nothing is lost: finish it again, or wait for the next scheduled run.").Because(err)
-	}
-	return nil
-}
-
-// cleanUp leaves the removal to Process: the caller may have little time and no right to it.
-func (r elsewhere) cleanUp(ctx context.Context, ended anchor.Deployment, recorded bool) {
-	if !recorded {
-		return
-	}
-	if err := r.dispatch(ctx, ended.ProjectID, ended.ID); err != nil {
-		slog.WarnContext(ctx, "what an ended deployment has stays until the next sweep", "deploymentId", ended.ID, "error", err)
-	}
-}
-
-// lookAgain is short because other processes cannot wake a watcher of this one.
-func (elsewhere) lookAgain() time.Duration { return 500 * time.Millisecond }
-
-// soleProcess are the Leases of a process that works alone: its lanes serialize the passes of a
-// project.
-type soleProcess struct{}
-
-// Lease implements Leases. It is always free.
-func (soleProcess) Lease(context.Context, anchor.ProjectID, string, time.Duration) (renew, release func(context.Context) error, err error) {
-	held := func(context.Context) error { return nil }
-	return held, held, nil
-}
+// ErrHeld reports that somebody else works on the project for the purpose.
+var ErrHeld = errors.New("the project is in use")

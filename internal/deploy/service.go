@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"sync"
 	"time"
 
@@ -39,14 +38,8 @@ type Ports struct {
 	Releases  *release.Service
 	Retention release.Retention
 	Remover   release.Remover
+	Runner    Runner
 	Builder   Builder // nil where nothing is built
-
-	// Dispatch makes another process call Process for the deployment. nil means that this one
-	// runs it in its own lanes. It may be called more often than needed.
-	Dispatch func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
-	// Leases keep the processes that Dispatch reaches from meeting in one project;
-	// nil where there is but one.
-	Leases Leases
 }
 
 // Options tune the use-case. The zero value is ready for production.
@@ -61,39 +54,35 @@ type Options struct {
 type Service struct {
 	Ports
 	Options
-	runner    runner
-	lanes     *lanes
 	notifier  notifier
 	removals  backgroundTasks
 	admission sync.Mutex
+	ctx       context.Context // ends with Close
+	stop      context.CancelFunc
 }
 
-// New starts a service; Close ends it. As many projects deploy at once as
-// the machine has processors, as a deploy is bound by the cold start of its functions.
+// New returns a service over the ports. Close ends it and its Runner.
 func New(p Ports, o Options) *Service {
-	if p.Leases == nil {
-		p.Leases = soleProcess{}
-	}
 	if o.BeforeStep == nil {
 		o.BeforeStep = func(string) {}
 	}
 	s := &Service{Ports: p, Options: o}
-	s.runner = newRunner(s)
-	s.lanes = newLanes(max(2, runtime.NumCPU()), s.process)
-	s.removals.ctx = s.lanes.ctx
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.removals.ctx = s.ctx
 	return s
 }
 
-// Close interrupts what runs and waits for it. Interrupted deployments continue when a service
-// resumes over the same records.
+// Close interrupts the passes that run and waits for them. Interrupted deployments continue when
+// a service resumes over the same records.
 func (s *Service) Close() {
-	s.lanes.close()
+	s.stop()
+	s.Runner.Close()
 	s.removals.Wait()
 }
 
 // Resume continues every deployment whose artifact is complete and that no pass works on. Those
-// whose files did not arrive within a day are canceled. It may be called at any time. One that
-// cannot be dispatched does not stop the others.
+// whose files did not arrive within a day are canceled. It may be called at any time. A deployment
+// that cannot be started does not stop the others.
 func (s *Service) Resume(ctx context.Context) error {
 	unfinished, err := s.Records.Unfinished(ctx)
 	if err != nil {
@@ -103,7 +92,7 @@ func (s *Service) Resume(ctx context.Context) error {
 	for _, d := range unfinished {
 		switch {
 		case d.Status == anchor.Built || d.Status == anchor.Deploying:
-			failed = errors.Join(failed, s.resume(ctx, d))
+			failed = errors.Join(failed, s.Runner.Resume(ctx, d, s.passOf(d.ID)))
 		case time.Since(time.UnixMilli(d.CreatedAt)) > abandoned:
 			ended := withOutcome(d, anchor.Canceled, "upload", "its files did not arrive within a day")
 			if _, err := s.abandon(ctx, ended, d.Status); err != nil && !errors.Is(err, anchor.ErrConflict) {
@@ -254,7 +243,7 @@ func (s *Service) Finish(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 	}
 	switch d.Status {
 	case anchor.Built, anchor.Deploying:
-		return d, s.runner.start(ctx, d)
+		return d, s.Runner.Start(ctx, d, s.passOf(d.ID))
 	case anchor.Deployed:
 		return d, nil
 	}
@@ -290,10 +279,10 @@ func (s *Service) Cancel(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 			return d, anchor.Conflict("ended", "deployment %s has the status %s and cannot be canceled", id, d.Status).
 				Hintf("To return to the previous deployment, run `anchor rollback`.")
 		}
-		if s.lanes.stop(id, errCanceled) {
+		if s.Runner.Cancel(id, ErrCanceled) {
 			return s.wait(ctx, p, id)
 		}
-		d, err = s.abandon(ctx, withOutcome(d, anchor.Canceled, "", errCanceled.Error()), d.Status)
+		d, err = s.abandon(ctx, withOutcome(d, anchor.Canceled, "", ErrCanceled.Error()), d.Status)
 		if !errors.Is(err, anchor.ErrConflict) {
 			return d, err
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
+	"github.com/anchor-deploy/anchor/internal/deploy/queue"
 	"github.com/anchor-deploy/anchor/internal/project"
 	"github.com/anchor-deploy/anchor/internal/project/secret"
 	"github.com/anchor-deploy/anchor/internal/records/memory"
@@ -39,8 +40,7 @@ type stand struct {
 	project  anchor.ProjectID
 	before   func(step string)
 	keep     int
-	dispatch func(context.Context, anchor.ProjectID, anchor.DeploymentID) error
-	leases   deploy.Leases
+	passes   chan context.Context // receives the context of each pass, when not nil
 	quota    deploy.Quota
 }
 
@@ -74,8 +74,23 @@ func (s *stand) open() {
 		Env:      project.NewEnv(project.EnvPorts{Variables: s.store, Box: s.box}, project.EnvOptions{}),
 		Platform: s.platform, Releases: s.releases, Remover: s.remover,
 		Retention: release.Retention{Service: s.releases, Shelf: s.store, Remover: s.remover, Keep: s.keep},
-		Dispatch:  s.dispatch, Leases: s.leases,
+		Runner:    runner{queue.New(2), s.passes},
 	}, deploy.Options{Quota: s.quota, BeforeStep: s.before})
+}
+
+// runner is the queue. It reports the contexts of the passes that begin.
+type runner struct {
+	*queue.Queue
+	passes chan context.Context
+}
+
+func (r runner) Start(ctx context.Context, d anchor.Deployment, pass func(context.Context)) error {
+	return r.Queue.Start(ctx, d, func(ctx context.Context) {
+		if r.passes != nil {
+			r.passes <- ctx
+		}
+		pass(ctx)
+	})
 }
 
 func (s *stand) newProject(t *testing.T, slug string) anchor.ProjectID {

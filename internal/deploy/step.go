@@ -18,7 +18,7 @@ type run struct {
 	live       anchor.Live
 	released   bool
 	background *backgroundTasks            // runs removals after the pass
-	proceed    func(context.Context) error // called before each step up to the release; its error ends the pass
+	mayBegin   func(context.Context) error // called before each step up to the release; its error ends the pass
 }
 
 // step is one part of the pipeline. Each can run again without harm, so a pass that was cut off

@@ -39,7 +39,7 @@ func (s *Service) follow(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 			if last {
 				return
 			}
-			pause := s.runner.lookAgain()
+			pause := s.Runner.WatchInterval()
 			if d.Status.Ended() {
 				pause = lastWord
 			}

@@ -1,6 +1,8 @@
 package keylock
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"testing"
 )
@@ -28,4 +30,24 @@ func TestOneKeyDoesNotWaitForAnother(t *testing.T) {
 	var l Locks[int]
 	defer l.Lock(1)()
 	l.Lock(2)()
+}
+
+func TestLocks_LockContext_EndsWithItsContext(t *testing.T) {
+	var l Locks[string]
+	unlock := l.Lock("a")
+	gone := errors.New("the client has gone")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(gone)
+	if got, err := l.LockContext(ctx, "a"); got != nil || !errors.Is(err, gone) {
+		t.Errorf("LockContext of a lock that is held returns %v, want %v", err, gone)
+	}
+	unlock()
+	unlock, err := l.LockContext(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	if len(l.held) != 0 {
+		t.Errorf("%d locks are left", len(l.held))
+	}
 }

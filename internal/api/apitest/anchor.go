@@ -19,6 +19,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/core"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
+	"github.com/anchor-deploy/anchor/internal/deploy/queue"
 	"github.com/anchor-deploy/anchor/internal/project"
 	"github.com/anchor-deploy/anchor/internal/project/secret"
 	"github.com/anchor-deploy/anchor/internal/records/memory"
@@ -75,6 +76,7 @@ func New(t testing.TB, o Options) *Anchor {
 	a.Anchor = core.New(core.Parts{
 		Records: a.Records, Env: project.NewEnv(project.EnvPorts{Variables: a.Records, Box: box}, project.EnvOptions{}),
 		Artifacts: o.Artifacts, Platform: a.Platform, Deployments: remover, Projects: remover, Limiter: limiter{},
+		Runner:  queue.New(2),
 		Domains: a.world.parts(), Builder: builder{Anchor: a, app: buildApp(t)},
 		Keep: core.Keep{Deployments: 10}, Log: slog.New(slog.DiscardHandler),
 	})

@@ -70,17 +70,15 @@ type Parts struct {
 	Keep         int // deployments kept per project, 10 when 0
 
 	Store     Store
-	Leases    deploy.Leases
+	Leases    Leases
 	Box       project.Box
 	Cloud     Cloud
 	Artifacts Artifacts
 	Domains   *Domains // nil: names cannot be attached
 	Builder   BuilderWithEnv
 	Logs      api.Tail
-	// Dispatch sends the deploy handler an event: to process a deployment or, when d is "", to
-	// remove a retired project.
-	Dispatch func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
-	Log      *slog.Logger // slog.Default() when nil
+	Dispatch  Dispatcher
+	Log       *slog.Logger // slog.Default() when nil
 }
 
 // Domains holds the parts of custom domains.
@@ -106,14 +104,16 @@ type Handlers struct {
 func Compose(p Parts) *Handlers {
 	log := cmp.Or(p.Log, slog.Default())
 	env := project.NewEnv(project.EnvPorts{Variables: p.Store, Box: p.Box}, project.EnvOptions{})
+	remover := remover{p.Cloud, p.Artifacts}
 	all := core.New(core.Parts{
-		Records: p.Store, Env: env, Artifacts: p.Artifacts, Platform: p.Cloud, Deployments: remover{p.Cloud, p.Artifacts},
+		Records: p.Store, Env: env, Artifacts: p.Artifacts, Platform: p.Cloud, Deployments: remover,
 		Projects: p.Cloud, Domains: p.domainParts(), Builder: builder{p.Builder, env},
-		Dispatch: p.Dispatch, Leases: p.Leases,
-		Keep: core.Keep{Deployments: cmp.Or(p.Keep, 10), Assets: keepAssets}, Log: log,
+		Runner: NewRunner(p.Leases, p.Store, p.Dispatch),
+		Keep:   core.Keep{Deployments: cmp.Or(p.Keep, 10), Assets: keepAssets}, Log: log,
 	})
 	h := &Handlers{log: log, hostnames: all.Domains, deployer: &Deployer{
-		Deploys: all.Deploys, Records: p.Store, Dispatch: p.Dispatch, Artifacts: p.Artifacts, Platform: p.Cloud, Log: log,
+		Deploys: all.Deploys, Records: p.Store, Leases: p.Leases, Remover: remover, Dispatch: p.Dispatch,
+		Artifacts: p.Artifacts, Platform: p.Cloud, Log: log,
 		Upkeep:  &Upkeep{Store: p.Store, Leases: p.Leases, Cloud: p.Cloud, Artifacts: p.Artifacts, Deploys: all.Deploys, Projects: all.Projects, Log: log},
 		Builder: p.Builder,
 	}}

@@ -13,6 +13,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact"
 	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/release"
 )
 
 // Importer imports artifacts that a build left in the archive layout.
@@ -41,7 +42,9 @@ type DeployEvent struct {
 type Deployer struct {
 	Deploys   *deploy.Service
 	Records   deploy.Records
-	Dispatch  func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error
+	Leases    Leases
+	Remover   release.Remover
+	Dispatch  Dispatcher
 	Artifacts Artifacts
 	Platform  Platform
 	Upkeep    *Upkeep
@@ -96,9 +99,9 @@ func (d *Deployer) deploy(ctx context.Context, e DeployEvent) error {
 	} else if _, err := d.Deploys.Get(ctx, e.ProjectID, e.DeploymentID); err != nil {
 		return d.failed(ctx, e.DeploymentID, "read", err)
 	}
-	err := d.Deploys.Process(ctx, e.DeploymentID)
+	err := d.process(ctx, e.DeploymentID)
 	if errors.Is(err, deploy.ErrUnfinished) {
-		log.InfoContext(ctx, "out of time; going on in another invocation", "cause", err.Error())
+		log.InfoContext(ctx, "out of time; another invocation continues", "cause", err.Error())
 		err = d.Dispatch(ctx, e.ProjectID, e.DeploymentID)
 	}
 	if err != nil {

@@ -18,11 +18,11 @@ type Invoker interface {
 	Invoke(ctx context.Context, in *lambda.InvokeInput, options ...func(*lambda.Options)) (*lambda.InvokeOutput, error)
 }
 
-// Dispatch returns a function that sends deployments to the deploy handler, the function named
-// function. It returns once Lambda has queued the event. Lambda stops a function that invokes
+// Dispatch returns a Dispatcher whose deploy handler is the Lambda function of that name. It returns
+// once Lambda has queued the event. Lambda stops a function that invokes
 // itself some 16 times (Lambda, "Recursive loop detection"); a deployment that takes longer
 // continues with the schedule's next round.
-func Dispatch(client Invoker, function string) func(context.Context, anchor.ProjectID, anchor.DeploymentID) error {
+func Dispatch(client Invoker, function string) Dispatcher {
 	return func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error {
 		payload, err := json.Marshal(DeployEvent{DeploymentID: d, ProjectID: p})
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 type projects struct {
 	*project.Service
 	retire    func(context.Context, anchor.ProjectID) error
-	dispatch  func(context.Context, anchor.ProjectID, anchor.DeploymentID) error
+	dispatch  Dispatcher
 	hostnames *domains.Service // nil without domains
 	log       *slog.Logger
 }

@@ -52,6 +52,7 @@ type stand struct {
 
 	mu         sync.Mutex
 	dispatched []anchor.DeploymentID
+	undeliver  error // what dispatching returns
 }
 
 func newStand(t *testing.T) *stand {
@@ -77,11 +78,22 @@ func (s *stand) compose() *lambda.Handlers {
 		Dispatch: func(_ context.Context, _ anchor.ProjectID, d anchor.DeploymentID) error {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			s.dispatched = append(s.dispatched, d)
-			return nil
+			if s.undeliver == nil {
+				s.dispatched = append(s.dispatched, d)
+			}
+			return s.undeliver
 		},
-		Log: slog.New(slog.NewJSONHandler(&s.log, nil)),
+		Log: slog.New(slog.NewJSONHandler(logOf{s}, nil)),
 	})
+}
+
+// logOf writes to the stand's log from several handlers at the same time.
+type logOf struct{ *stand }
+
+func (l logOf) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.log.Write(line)
 }
 
 // event sends one event, as JSON, to the handler of that name.
@@ -213,10 +225,12 @@ func (c *cloud) RemoveProject(_ context.Context, p anchor.ProjectID) error {
 // artifacts imports from a local folder.
 type artifacts struct {
 	*artifact.Store
-	from      string // the tree that builds produce
-	imported  []string
+	from     string // the tree that builds produce
+	imported []string
+	err      error
+
+	mu        sync.Mutex
 	discarded []anchor.DeploymentID
-	err       error
 }
 
 func (a *artifacts) Import(ctx context.Context, id anchor.DeploymentID, path string) (artifact.Manifest, error) {
@@ -248,6 +262,8 @@ func (a *artifacts) Presign(context.Context, []artifact.File) ([]artifact.Upload
 }
 
 func (a *artifacts) Discard(_ context.Context, id anchor.DeploymentID) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.discarded = append(a.discarded, id)
 	return nil
 }
@@ -277,14 +293,21 @@ func (b *builder) Forget(_ context.Context, d anchor.DeploymentID) error {
 }
 
 type leases struct {
-	mu   sync.Mutex
-	held map[anchor.ProjectID]bool
+	mu    sync.Mutex
+	held  map[anchor.ProjectID]bool
+	tried chan struct{} // receives when a lease is refused, when not nil
 }
 
 func (l *leases) Lease(_ context.Context, p anchor.ProjectID, _ string, _ time.Duration) (renew, release func(context.Context) error, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.held[p] {
+		if l.tried != nil {
+			select {
+			case l.tried <- struct{}{}:
+			default:
+			}
+		}
 		return nil, nil, anchor.Conflict("lease_held", "%s is taken", p)
 	}
 	l.held[p] = true

@@ -16,7 +16,7 @@ import (
 // what crashes and interrupted removals have left.
 type Upkeep struct {
 	Store     Store
-	Leases    deploy.Leases
+	Leases    Leases
 	Cloud     Cloud
 	Artifacts Artifacts
 	Deploys   *deploy.Service

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api"
 	"github.com/anchor-deploy/anchor/internal/artifact"
 	"github.com/anchor-deploy/anchor/internal/core"
+	"github.com/anchor-deploy/anchor/internal/deploy/queue"
 	"github.com/anchor-deploy/anchor/internal/local/acme"
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
 	"github.com/anchor-deploy/anchor/internal/local/edge"
@@ -188,6 +190,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 
 	a.core = core.New(core.Parts{
 		Records: a.store, Env: env, Artifacts: a.bundles, Platform: a.platform, Deployments: a.platform,
+		Runner:   queue.New(max(2, runtime.NumCPU())), // a deploy is bound by the cold start of its functions
 		Projects: a.platform, Limiter: limiter{a.platform, a.enforcement()}, Domains: a.domainParts(),
 		Keep:       core.Keep{Deployments: a.Keep, Previews: a.KeepPreviews, Assets: a.KeepAssets},
 		Limits:     core.Limits{Projects: a.Quotas.Projects, Queued: a.Quotas.Queued},

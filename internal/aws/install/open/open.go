@@ -5,6 +5,7 @@ package open
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/front"
 	"github.com/anchor-deploy/anchor/internal/aws/install"
 	"github.com/anchor-deploy/anchor/internal/aws/installation"
+	"github.com/anchor-deploy/anchor/internal/aws/lambda"
 	"github.com/anchor-deploy/anchor/internal/core"
 	"github.com/anchor-deploy/anchor/internal/domains"
 	"github.com/anchor-deploy/anchor/internal/domains/dnscheck"
@@ -98,8 +100,11 @@ func (r remover) Remove(ctx context.Context, o installation.Outputs, p anchor.Pr
 		return nil, err
 	}
 	// A removal deploys nothing, so the parts of a deployment are omitted.
+	dispatch := func(_ context.Context, _ anchor.ProjectID, d anchor.DeploymentID) error {
+		return fmt.Errorf("deployment %s: nothing is deployed while its installation is destroyed", d)
+	}
 	all := core.New(core.Parts{
-		Records: store, Platform: platform, Projects: platform, Leases: store,
+		Records: store, Platform: platform, Projects: platform, Runner: lambda.NewRunner(store, store, dispatch),
 		Domains: &core.Domains{
 			Certificates: platform.Domains(), Front: platform.Domains(), Resolver: dnscheck.New(dnscheck.Config{}),
 		},
