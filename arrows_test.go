@@ -50,12 +50,12 @@ var arrows = map[string][]string{
 	// The spine: the API.
 	"internal/api":          {"internal/access", "internal/anchor", "internal/api/...", "internal/artifact", "internal/deploy", "internal/domains", "internal/project", "internal/release"},
 	"internal/api/apitest":  {"internal/..."},
-	"internal/api/client":   {"internal/anchor", "internal/api/filepack", "internal/api/wire", "internal/artifact"},
+	"internal/api/client":   {"internal/anchor", "internal/api/filepack", "internal/api/wire", "internal/artifact", "internal/retry"},
 	"internal/api/filepack": {"internal/anchor", "internal/artifact"},
 	"internal/api/wire":     {"internal/anchor", "internal/artifact", "internal/domains"},
 
 	// One machine.
-	"internal/local/acme":          {"internal/anchor", "internal/atomicfile", "internal/domains", "internal/keylock"},
+	"internal/local/acme":          {"internal/anchor", "internal/atomicfile", "internal/domains", "internal/keylock", "internal/retry"},
 	"internal/local/acme/acmetest": {},
 	"internal/local/discovery":     {"internal/anchor", "internal/atomicfile"},
 	"internal/local/edge":          {"internal/local/edge/..."},
@@ -83,9 +83,9 @@ var arrows = map[string][]string{
 	"internal/aws/dynamo":                {"internal/anchor", "internal/aws/awserr", "internal/records", "internal/retry"},
 	"internal/aws/front":                 {"internal/anchor", "internal/aws/awserr", "internal/deploy", "internal/retry"},
 	"internal/aws/front/fronttest":       {"internal/anchor", "internal/aws/awstest"},
-	"internal/aws/function":              {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/aws/awserr", "internal/deploy"},
+	"internal/aws/function":              {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/aws/awserr", "internal/deploy", "internal/retry"},
 	"internal/aws/function/functiontest": {"internal/anchor"},
-	"internal/aws/install":               {"internal/anchor", "internal/aws/awserr", "internal/aws/installation"},
+	"internal/aws/install":               {"internal/anchor", "internal/aws/awserr", "internal/aws/installation", "internal/retry"},
 	"internal/aws/install/open":          {"internal/..."},
 	"internal/aws/install/pack":          {},
 	"internal/aws/installation":          {},
@@ -96,7 +96,7 @@ var arrows = map[string][]string{
 	"cmd/anchor":        {"internal/aws/companion", "internal/aws/installation", "internal/cli", "internal/local/server"},
 	"cmd/anchor-aws":    {"internal/aws/install/open", "internal/cli", "internal/local/server"},
 	"cmd/anchor-lambda": {"internal/anchor", "internal/aws/...", "internal/aws/awserr", "internal/aws/dynamo", "internal/aws/lambda", "internal/domains/dnscheck", "internal/project/secret"},
-	"internal/cli":      {"internal/anchor", "internal/api/client", "internal/api/wire", "internal/artifact", "internal/artifact/opennext", "internal/aws/installation", "internal/domains", "internal/local/discovery", "internal/local/server"},
+	"internal/cli":      {"internal/anchor", "internal/api/client", "internal/api/wire", "internal/artifact", "internal/artifact/opennext", "internal/aws/installation", "internal/domains", "internal/local/discovery", "internal/local/server", "internal/retry"},
 
 	// Tests, benchmarks, documents.
 	"bench":         {"e2e", "internal/..."},

@@ -11,14 +11,14 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/client"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 	"github.com/anchor-deploy/anchor/internal/domains"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
-// The pauses between two checks: every check queries the authoritative servers.
-const (
-	firstPause = time.Second
-	lastPause  = 10 * time.Second
-	maxLost    = 5 // looks in a row that a server may fail to answer
-)
+// checks is the policy of a watch: every check queries the authoritative servers.
+var checks = retry.Policy{First: time.Second, Longest: 10 * time.Second}
+
+// maxLost is how many checks in a row a server may fail to answer.
+const maxLost = 5
 
 // watching shows the progress of domains until they are served. It only reads; the server's
 // reconciler does the work and continues without it.
@@ -44,7 +44,7 @@ func (s *shell) watchDomains(ctx context.Context, c *client.Client, project stri
 	}
 	defer stop()
 	w := &watching{shell: s, client: c, project: project, progress: newProgress(s), began: time.Now(), told: map[string]string{}}
-	err := w.until(limited, domains)
+	err := w.pollDomains(limited, domains)
 	w.progress.halt()
 	switch {
 	case err == nil:
@@ -64,30 +64,21 @@ func (s *shell) watchDomains(ctx context.Context, c *client.Client, project stri
 	return err
 }
 
-// until polls all domains until each is served.
-func (w *watching) until(ctx context.Context, domains []wire.Domain) error {
+// pollDomains polls all domains until each is served.
+func (w *watching) pollDomains(ctx context.Context, domains []wire.Domain) error {
 	lost := 0
-	for pause := firstPause; ; pause = min(pause*5/4, lastPause) {
+	return retry.Poll(ctx, checks, func() (bool, error) {
 		served, err := w.look(ctx, domains)
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil && (!passing(err) || lost >= maxLost):
-			return err
-		case err != nil:
-			lost++
-			w.progress.say("the server does not answer; retrying")
-		case served:
-			return nil
-		default:
+		if err == nil {
 			lost = 0
+			return served, nil
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return ctx.Err()
+		if lost++; ctx.Err() != nil || !passing(err) || lost > maxLost {
+			return false, err
 		}
-	}
+		w.progress.say("the server does not answer; retrying")
+		return false, nil
+	})
 }
 
 // passing reports whether err is that of a server that restarts.

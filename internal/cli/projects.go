@@ -13,6 +13,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api/client"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 func (s *shell) projectsCommand() *cobra.Command {
@@ -125,17 +126,12 @@ func (s *shell) removeProject(ctx context.Context, slug string, yes bool) error 
 // interrupts or a call fails, and is then reported as still running.
 func (s *shell) awaitRemoval(ctx context.Context, c *client.Client, p anchor.Project) (removing bool) {
 	fmt.Fprintf(s.Err, "%s is offline. AWS takes some minutes to remove its resources. Ctrl-C stops waiting; the removal continues.\n", p.Slug)
-	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return true
-		}
+	looks := retry.Policy{First: 200 * time.Millisecond, Longest: 5 * time.Second}
+	err := retry.Poll(ctx, looks, func() (bool, error) {
 		_, err := c.Project(ctx, string(p.ID))
-		if err != nil {
-			return !errors.Is(err, anchor.ErrNotFound)
-		}
-	}
+		return false, err
+	})
+	return !errors.Is(err, anchor.ErrNotFound)
 }
 
 // confirm wants the slug typed again: a removal cannot be undone.

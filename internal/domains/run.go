@@ -10,7 +10,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// every is how often Run looks for due names without being woken.
+// every is how often Run looks for due names without being woken. Retries are in the records: a
+// name that failed is due later.
 const every = 5 * time.Second
 
 // Run is the reconciler: it works on due names, several at a time and each for

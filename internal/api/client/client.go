@@ -9,15 +9,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 // Client talks to one Anchor as one token.
@@ -162,29 +160,26 @@ func (c *Client) exec(ctx context.Context, method, path string, v any) error {
 	return res.Body.Close()
 }
 
-// do makes a call, again after connection errors, 429 and 503 if it may.
+// do makes a call, and repeats it after connection errors, 429 and 503 if it may.
 func (c *Client) do(ctx context.Context, cl call) (*http.Response, error) {
-	var lost time.Time
-	for attempt := 1; ; attempt++ {
-		res, err := c.try(ctx, cl)
-		if err == nil {
-			c.met.Store(true)
-		} else if lost.IsZero() {
-			lost = time.Now()
-		}
-		wait, again := c.again(cl, attempt, lost, res, err)
-		if !again {
-			return c.settle(ctx, res, err)
-		}
-		if res != nil {
-			drain(res)
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+	var res *http.Response
+	a := attempts{client: c, once: cl.once}
+	err := retry.Do(ctx, retry.Policy{First: c.Pause, Longest: 4 * c.Pause}, func() (err error) {
+		res, err = c.try(ctx, cl)
+		return a.judge(res, err)
+	})
+	switch {
+	case err == nil:
+		return res, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
 	}
+	return nil, err
+}
+
+// repeats is the policy for what a call of its own repeats: uploads and event streams.
+func (c *Client) repeats() retry.Policy {
+	return retry.Policy{First: c.Pause, Longest: 32 * c.Pause, Calls: max(c.Attempts, 1)}
 }
 
 func (c *Client) try(ctx context.Context, cl call) (*http.Response, error) {
@@ -217,40 +212,6 @@ func (c *Client) try(ctx context.Context, cl call) (*http.Response, error) {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	return c.http.Do(req)
-}
-
-// again reports whether to retry, and after which pause. The pause has full jitter, so that
-// clients of a server that restarts do not return all at once. since is when the call first
-// failed.
-func (c *Client) again(cl call, attempt int, since time.Time, res *http.Response, err error) (time.Duration, bool) {
-	busy := res != nil && kindOf(res.StatusCode) == anchor.KindBusy
-	lost := err != nil && isConnection(err)
-	restarts := lost && c.met.Load() && time.Since(since) < c.Restart
-	if cl.once || (!busy && !lost) || (attempt >= c.Attempts && !restarts) {
-		return 0, false
-	}
-	wait := rand.N(c.Pause<<min(attempt-1, 2) + 1)
-	if res != nil {
-		if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && s > 0 {
-			wait += min(time.Duration(s)*time.Second, 10*time.Second)
-		}
-	}
-	return wait, true
-}
-
-func (c *Client) settle(ctx context.Context, res *http.Response, err error) (*http.Response, error) {
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return nil, ctx.Err()
-	case err != nil && isConnection(err):
-		return nil, &Unreachable{URL: c.base, Err: err}
-	case err != nil:
-		return nil, err
-	case res.StatusCode >= 400:
-		defer drain(res)
-		return nil, decodeError(res)
-	}
-	return res, nil
 }
 
 func drain(res *http.Response) {

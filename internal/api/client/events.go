@@ -9,12 +9,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
@@ -215,11 +213,4 @@ func notClean(err error) error {
 		return io.ErrUnexpectedEOF
 	}
 	return err
-}
-
-func (c *Client) sleep(ctx context.Context, attempt int) {
-	select {
-	case <-time.After(rand.N(c.Pause<<min(attempt, 5) + 1)):
-	case <-ctx.Done():
-	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 // storageSenders is how many contents are sent at a time: S3 takes each in one request, and
@@ -72,28 +73,35 @@ func (u *uploading) store(ctx context.Context, to artifact.Upload) error {
 	if !ok {
 		return fmt.Errorf("the server signed a URL for %s, which is not a file of this upload", to.Digest)
 	}
-	for attempt := 1; ; attempt++ {
-		err := u.client.putTo(ctx, to, f.Size, func() (io.ReadCloser, error) { return u.open(f) })
-		if err == nil {
-			u.add(1, f.Size)
-			return nil
-		}
-		refused := (*storageRefusal)(nil)
-		expired := errors.As(err, &refused) && refused.expired()
-		if attempt >= u.client.Attempts || ctx.Err() != nil || !expired && !refused.passing() && !isConnection(err) {
-			return fmt.Errorf("upload %s: %w", f.Path, u.client.explain(ctx, f, to, err))
-		}
-		u.client.sleep(ctx, attempt)
+	expired := false
+	err := retry.Do(ctx, u.client.repeats(), func() (err error) {
 		if expired {
-			signed, err := u.client.Presign(ctx, u.project, u.deployment, []artifact.Digest{f.Digest})
-			if err != nil {
+			if to, err = u.signAgain(ctx, to); err != nil {
 				return err
 			}
-			if len(signed) == 1 {
-				to = signed[0]
-			}
 		}
+		err = u.client.putTo(ctx, to, f.Size, func() (io.ReadCloser, error) { return u.open(f) })
+		refused := (*storageRefusal)(nil)
+		expired = errors.As(err, &refused) && refused.expired()
+		if expired || refused.passing() || isConnection(err) {
+			return retry.Again(err)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("upload %s: %w", f.Path, u.client.explain(ctx, f, to, err))
 	}
+	u.add(1, f.Size)
+	return nil
+}
+
+// signAgain returns a fresh URL for the content, or the old one from a server that signs none.
+func (u *uploading) signAgain(ctx context.Context, to artifact.Upload) (artifact.Upload, error) {
+	signed, err := u.client.Presign(ctx, u.project, u.deployment, []artifact.Digest{to.Digest})
+	if err != nil || len(signed) != 1 {
+		return to, err
+	}
+	return signed[0], nil
 }
 
 func (c *Client) putTo(ctx context.Context, to artifact.Upload, size int64, open func() (io.ReadCloser, error)) error {
@@ -161,10 +169,12 @@ func (c *Client) explain(ctx context.Context, f artifact.File, to artifact.Uploa
 	}
 	var refused *storageRefusal
 	var ours *brokenBody
+	var server *Unreachable
+	var known *anchor.Error
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.As(err, &ours):
+	case errors.As(err, &ours), errors.As(err, &server), errors.As(err, &known):
 		return err
 	case !errors.As(err, &refused):
 		return &Unreachable{URL: host, Err: err}

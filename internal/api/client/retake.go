@@ -16,7 +16,8 @@ type retake struct {
 func (r *retake) brought() { r.fruitless, r.open = 0, true }
 
 // again waits for the next attempt and reports whether there is one after err. For a server
-// that cannot be reached the client has waited already, see Client.Restart.
+// that cannot be reached the client has waited already, see Client.Restart. The next attempt
+// reports the end of ctx.
 func (r *retake) again(ctx context.Context, err error) bool {
 	var more *moreError
 	switch {
@@ -24,10 +25,10 @@ func (r *retake) again(ctx context.Context, err error) bool {
 		return false
 	case errors.As(err, &more):
 		r.brought() // nothing is wrong with a server that had nothing to tell
-		r.client.sleep(ctx, 0)
+		_ = r.client.repeats().Pause(ctx, 0)
 	case errors.Is(err, errCut) && r.fruitless < r.client.Attempts:
 		r.open = true
-		r.client.sleep(ctx, r.fruitless)
+		_ = r.client.repeats().Pause(ctx, r.fruitless)
 		r.fruitless++
 	default:
 		return false

@@ -16,6 +16,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/filepack"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 // The shape of an upload: packs are kept well under filepack.MaxSize so that the
@@ -61,20 +62,21 @@ func (c *Client) Upload(ctx context.Context, project string, d anchor.Deployment
 	}
 	missing := u.Missing
 	run.expect(missing)
-	for attempt := 1; ; attempt++ {
-		err := deliver(ctx, missing)
-		if err == nil {
-			return run.sent(), nil
+	broken := false
+	err = retry.Do(ctx, c.repeats(), func() (err error) {
+		if broken {
+			if missing, err = c.Missing(ctx, project, d); err != nil {
+				return err
+			}
+			run.arrived(missing)
 		}
-		if !resumable(err) || attempt >= c.Attempts || ctx.Err() != nil {
-			return run.sent(), err
+		err = deliver(ctx, missing)
+		if broken = resumable(err); broken {
+			return retry.Again(err)
 		}
-		c.sleep(ctx, attempt)
-		if missing, err = c.Missing(ctx, project, d); err != nil {
-			return run.sent(), err
-		}
-		run.arrived(missing)
-	}
+		return err
+	})
+	return run.sent(), err
 }
 
 func resumable(err error) bool {

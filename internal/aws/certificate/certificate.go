@@ -49,7 +49,7 @@ type Config struct {
 // after any failure, and run concurrently, also in several processes.
 type Domains struct {
 	Config
-	pause func(ctx context.Context, attempt int) error
+	retries retry.Policy
 
 	mu     sync.Mutex
 	routes string            // routing endpoint of the connection group; "" until it is known
@@ -66,26 +66,21 @@ var (
 func New(c Config) *Domains {
 	c.ACM = acm.New(c.ACM.Options(), func(o *acm.Options) { o.Region = Region })
 	c.Log = cmp.Or(c.Log, slog.Default())
-	return &Domains{Config: c, pause: conflicts.Pause, known: map[string]string{}}
+	return &Domains{Config: c, retries: conflicts, known: map[string]string{}}
 }
 
-// attempts bounds how often an operation is repeated because of concurrent changes.
-const attempts = 8
-
 // conflicts is the retry policy for calls that collide with another caller, or are throttled.
-var conflicts = retry.Policy{First: 375 * time.Millisecond, Longest: 6 * time.Second}
+var conflicts = retry.Policy{First: 375 * time.Millisecond, Longest: 6 * time.Second, Calls: 9}
 
 // settle repeats a read and write while other writers change the resource between the two.
 func (d *Domains) settle(ctx context.Context, do func() error) error {
-	for attempt := 0; ; attempt++ {
+	return retry.Do(ctx, d.retries, func() error {
 		err := do()
-		if !awserr.Stale(err) || attempt == attempts {
-			return err
+		if awserr.Stale(err) {
+			return retry.Again(err)
 		}
-		if err := d.pause(ctx, attempt); err != nil {
-			return err
-		}
-	}
+		return err
+	})
 }
 
 // tenantName returns the name of a hostname's distribution tenant. When a name is removed and

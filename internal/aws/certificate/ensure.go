@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"strings"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/domains"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 // Ensure implements domains.Certificates. It reports a failed request once, and the next Ensure
@@ -178,21 +180,19 @@ const glances = 5
 
 func (d *Domains) firstSight(ctx context.Context, h anchor.Hostname, arn string) domains.Certificate {
 	c := domains.Certificate{ARN: arn, Status: anchor.CertPending}
-	for attempt := range glances {
+	looks := d.retries
+	looks.Calls = glances
+	err := retry.Poll(ctx, looks, func() (bool, error) {
 		detail, err := d.see(ctx, arn)
-		if err != nil {
-			// The request was made, so its ARN must be stored in the record in any case.
-			d.Log.Warn("look at a new certificate", "domain", h.Name, "error", err)
-			break
+		if err != nil || detail == nil {
+			return false, err
 		}
-		if detail != nil {
-			if c = describe(h, detail); c.Validation != nil || c.Status != anchor.CertPending {
-				return c
-			}
-		}
-		if attempt < glances-1 && d.pause(ctx, attempt) != nil {
-			break
-		}
+		c = describe(h, detail)
+		return c.Validation != nil || c.Status != anchor.CertPending, nil
+	})
+	if err != nil && !errors.Is(err, retry.ErrNotReady) && ctx.Err() == nil {
+		// The request was made, so its ARN must be stored in the record in any case.
+		d.Log.Warn("look at a new certificate", "domain", h.Name, "error", err)
 	}
 	return c
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 // Follow updates how the project's domains are served after its own distribution changed (a new
@@ -44,7 +45,7 @@ func (d *Domains) Purge(ctx context.Context, p anchor.Project, live anchor.Live)
 	if err != nil || id == "" {
 		return failed(err, p.Slug)
 	}
-	for attempt := 0; ; attempt++ {
+	return retry.Do(ctx, d.retries, func() error {
 		_, err := d.CloudFront.CreateInvalidation(ctx, &cloudfront.CreateInvalidationInput{
 			DistributionId: sdk.String(id),
 			InvalidationBatch: &types.InvalidationBatch{
@@ -56,11 +57,9 @@ func (d *Domains) Purge(ctx context.Context, p anchor.Project, live anchor.Live)
 			d.learn(string(p.ID), "")
 			return nil
 		}
-		if !awserr.Crowded(err) || attempt == attempts {
-			return failed(err, p.Slug)
+		if awserr.Crowded(err) {
+			return retry.Again(failed(err, p.Slug))
 		}
-		if err := d.pause(ctx, attempt); err != nil {
-			return err
-		}
-	}
+		return failed(err, p.Slug)
+	})
 }

@@ -47,9 +47,9 @@ func callsOfAll(t *testing.T) (*awstest.Wire, string) {
 	step("commit and purge", func() error {
 		return errors.Join(ready.Commit(t.Context(), one), s.Purge(t.Context(), s.project, one))
 	})
-	s.Front, _ = s.another()
+	s.Front = s.another()
 	step("ensure, in a new process", ensure)
-	s.Front, _ = s.another()
+	s.Front = s.another()
 	step("prepare, in a new process", prepare)
 	step("commit and purge after it", func() error {
 		return errors.Join(ready.Commit(t.Context(), two), s.Purge(t.Context(), s.project, two))

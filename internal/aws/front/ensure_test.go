@@ -42,7 +42,7 @@ func TestEnsureMakesADistribution(t *testing.T) {
 func TestEnsureAgainChangesNothing(t *testing.T) {
 	s := newStand(t)
 	first := s.ensure()
-	s.Front, _ = s.another()
+	s.Front = s.another()
 	calls := s.cloud.Wire.Record()
 	if again := s.ensure(); again != first {
 		t.Errorf("first it is %+v, then %+v", first, again)
@@ -87,7 +87,7 @@ func TestEnsureConvergesAfterAnyBrokenCall(t *testing.T) {
 					t.Fatal("it does not say that a call failed")
 				}
 				s.cloud.Wire.Mend()
-				s.Front, _ = s.another()
+				s.Front = s.another()
 				site := s.ensure()
 				s.publishAndSwitch(site)
 				if got := s.distributions(); got != 1 {

@@ -5,7 +5,6 @@
 package front
 
 import (
-	"context"
 	_ "embed"
 	"fmt"
 	"log/slog"
@@ -42,7 +41,7 @@ type Config struct {
 // can be repeated after any failure, and run concurrently.
 type Front struct {
 	Config
-	pause func(ctx context.Context, attempt int) error
+	retries retry.Policy
 
 	mu     sync.Mutex
 	shared shared
@@ -51,7 +50,7 @@ type Front struct {
 
 // New returns a Front. It makes no call.
 func New(c Config) *Front {
-	return &Front{Config: c, pause: conflicts.Pause, stores: map[anchor.ProjectID]*store{}}
+	return &Front{Config: c, retries: conflicts, stores: map[anchor.ProjectID]*store{}}
 }
 
 // Site identifies what serves a project.
@@ -61,11 +60,9 @@ type Site struct {
 	Store        string // ARN of the KeyValueStore
 }
 
-// attempts bounds retries: a dozen conflicts in a row, or about two minutes of throttling.
-const attempts = 8
-
-// conflicts is the retry policy for calls that collide with another caller, or are throttled.
-var conflicts = retry.Policy{First: 375 * time.Millisecond, Longest: 45 * time.Second}
+// conflicts is the retry policy for calls that collide with another caller, or are throttled, for
+// about two minutes.
+var conflicts = retry.Policy{First: 375 * time.Millisecond, Longest: 45 * time.Second, Calls: 9}
 
 // name is the name of a project's function and store.
 func (f *Front) name(p anchor.Project) string { return f.Installation + "-" + p.Slug }

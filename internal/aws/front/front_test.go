@@ -30,7 +30,6 @@ type stand struct {
 	cloud   *awstest.Cloud
 	cf      *cloudfront.Client
 	project anchor.Project
-	waits   *int
 	secrets []string
 }
 
@@ -54,12 +53,12 @@ func standOn(t *testing.T, cloud *awstest.Cloud) *stand {
 	s := &stand{t: t, cloud: cloud, secrets: []string{"new", "old"}}
 	s.cf = cloudfront.NewFromConfig(s.cloud.Config())
 	s.project = anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop"}
-	s.Front, s.waits = s.another()
+	s.Front = s.another()
 	return s
 }
 
 // another returns the Front of another process of the same installation.
-func (s *stand) another() (*front.Front, *int) {
+func (s *stand) another() *front.Front {
 	f := front.New(front.Config{
 		CloudFront:    cloudfront.NewFromConfig(s.cloud.Config()),
 		KeyValueStore: cloudfrontkeyvaluestore.NewFromConfig(s.cloud.Config()),
@@ -67,7 +66,8 @@ func (s *stand) another() (*front.Front, *int) {
 		Secrets: func(anchor.Project) []string { return s.secrets },
 		Log:     slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
-	return f, f.Hurry()
+	f.Hurry()
+	return f
 }
 
 var liveHosts = map[string]string{"default": "live.lambda-url.on.aws", "imageOptimizer": "image.lambda-url.on.aws"}

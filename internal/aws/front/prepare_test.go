@@ -48,7 +48,7 @@ func TestSwitch_Commit_MeetsOthers(t *testing.T) {
 				}
 				s.publish(ours)
 				must(t, s.Follow(t.Context(), s.project, s.live(s.artifact(), 3)))
-				f, _ := s.another()
+				f := s.another()
 				ready := s.prepare(f)
 				other := func() {
 					if test.theirs == 0 {
@@ -81,7 +81,7 @@ func TestSwitch_Commit_AnswerLost(t *testing.T) {
 		site := s.ensure()
 		a := s.artifact()
 		s.publish(a)
-		f, _ := s.another()
+		f := s.another()
 		ready := s.prepare(f)
 		s.cloud.Wire.Break(awstest.Fault{Operation: putKeys, Nth: 1, After: after})
 		must(t, ready.Commit(t.Context(), s.live(a, 1)))
@@ -102,7 +102,7 @@ func TestFront_Forget_AfterPrepare(t *testing.T) {
 	a := s.artifact()
 	s.publish(a)
 	must(t, s.Follow(t.Context(), s.project, s.live(a, 2)))
-	f, _ := s.another()
+	f := s.another()
 	s.prepare(f)
 	wantError(t, f.Forget(t.Context(), s.project, a.Deployment.ID), "deployment_live", "live")
 }
@@ -134,7 +134,7 @@ func TestReleasesNeverGoBack(t *testing.T) {
 	}
 	var all, watch sync.WaitGroup
 	for range 3 {
-		f, _ := s.another()
+		f := s.another()
 		all.Go(func() {
 			for range 8 {
 				ready, err := f.Prepare(t.Context(), s.project)
@@ -201,7 +201,7 @@ func TestFront_Prepare_WrongNote(t *testing.T) {
 	site := s.ensure()
 	a := s.artifact()
 	s.publish(a)
-	f, _ := s.another()
+	f := s.another()
 	wrong := site
 	wrong.Store += "0"
 	f.Know(s.project, wrong)
@@ -213,7 +213,7 @@ func TestFront_Prepare_WrongNote(t *testing.T) {
 	s.wantLive(site, 1, a.Deployment.ID)
 
 	// A correct note saves the look-up, and does not replace what is known.
-	f, _ = s.another()
+	f = s.another()
 	f.Know(s.project, site)
 	f.Know(s.project, wrong)
 	calls = s.cloud.Wire.Record()
@@ -228,7 +228,7 @@ func TestFront_Prepare_WrongNote(t *testing.T) {
 func TestEnsureFindsAWrongNoteOut(t *testing.T) {
 	s := newStand(t)
 	site := s.ensure()
-	s.Front, _ = s.another()
+	s.Front = s.another()
 	wrong := site
 	wrong.Store += "0"
 	s.Know(s.project, wrong)

@@ -68,7 +68,7 @@ func TestRemoveProjectConvergesAfterAnyBrokenCall(t *testing.T) {
 					t.Fatal("it does not say that a call failed")
 				}
 				s.cloud.Wire.Mend()
-				s.Front, _ = s.another()
+				s.Front = s.another()
 				if err := s.RemoveProject(t.Context(), s.project); err != nil {
 					t.Fatal(err)
 				}

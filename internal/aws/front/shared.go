@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 // shared holds the ids of what all projects of the installation share.
@@ -148,13 +149,11 @@ func (f *Front) updateCachePolicy(ctx context.Context, id string, want *types.Ca
 
 // settle repeats a read and write while other writers change the resource between the two.
 func (f *Front) settle(ctx context.Context, do func() error) error {
-	for attempt := 0; ; attempt++ {
+	return retry.Do(ctx, f.retries, func() error {
 		err := do()
-		if !awserr.Stale(err) || attempt == attempts {
-			return err
+		if awserr.Stale(err) {
+			return retry.Again(err)
 		}
-		if err := f.pause(ctx, attempt); err != nil {
-			return err
-		}
-	}
+		return err
+	})
 }

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfrontkeyvaluestore/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 const liveKey = "live"
@@ -120,32 +122,41 @@ func (f *Front) findStore(ctx context.Context, p anchor.Project) (*store, *cloud
 // ensureStore finds or creates the project's store, and waits until functions can be associated
 // with it.
 func (f *Front) ensureStore(ctx context.Context, p anchor.Project) (*store, error) {
+	looks := f.retries
+	looks.Calls *= 2 // a store is READY after some minutes
+	var ready *store
 	var last error
-	for attempt := range 2 * attempts {
+	err := retry.Poll(ctx, looks, func() (bool, error) {
 		s, out, err := f.findStore(ctx, p)
+		if gone(err) {
+			if last = f.createStore(ctx, p); last != nil && !taken(last) {
+				return false, failed(last, "cloudfront:CreateKeyValueStore", f.name(p))
+			}
+			s, out, err = f.findStore(ctx, p)
+		}
 		switch {
-		case gone(err):
-			_, err = f.CloudFront.CreateKeyValueStore(ctx, &cloudfront.CreateKeyValueStoreInput{
-				Name: sdk.String(f.name(p)), Comment: sdk.String(string(p.ID)), Tags: f.tagList(p),
-			})
-			if err != nil && !taken(err) {
-				return nil, failed(err, "cloudfront:CreateKeyValueStore", f.name(p))
-			}
-			if last = err; attempt == 0 {
-				continue
-			}
+		case gone(err): // not known everywhere yet
+			return false, nil
 		case err != nil:
-			return nil, failed(err, "cloudfront:DescribeKeyValueStore", f.name(p))
-		case sdk.ToString(out.KeyValueStore.Status) == "READY":
-			return f.remember(p, s), nil
-		default:
+			return false, failed(err, "cloudfront:DescribeKeyValueStore", f.name(p))
+		case sdk.ToString(out.KeyValueStore.Status) != "READY":
 			last = fmt.Errorf("its status is still %s", sdk.ToString(out.KeyValueStore.Status))
+			return false, nil
 		}
-		if err := f.pause(ctx, attempt); err != nil {
-			return nil, err
-		}
+		ready = f.remember(p, s)
+		return true, nil
+	})
+	if errors.Is(err, retry.ErrNotReady) {
+		err = failed(cmp.Or(last, err), "cloudfront:CreateKeyValueStore", f.name(p))
 	}
-	return nil, failed(last, "cloudfront:CreateKeyValueStore", f.name(p))
+	return ready, err
+}
+
+func (f *Front) createStore(ctx context.Context, p anchor.Project) error {
+	_, err := f.CloudFront.CreateKeyValueStore(ctx, &cloudfront.CreateKeyValueStoreInput{
+		Name: sdk.String(f.name(p)), Comment: sdk.String(string(p.ID)), Tags: f.tagList(p),
+	})
+	return err
 }
 
 // note stores the distribution's id where a process without memory finds it in the one call that

@@ -9,6 +9,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 // Switch is a change of the deployment that is live in CloudFront, with the store's ETag as
@@ -103,7 +104,7 @@ func (f *Front) Purge(ctx context.Context, p anchor.Project, live anchor.Live) e
 
 // invalidate retries while the account has too many invalidations in progress.
 func (f *Front) invalidate(ctx context.Context, distribution, reference string) error {
-	for attempt := 0; ; attempt++ {
+	return retry.Do(ctx, f.retries, func() error {
 		_, err := f.CloudFront.CreateInvalidation(ctx, &cloudfront.CreateInvalidationInput{
 			DistributionId: sdk.String(distribution),
 			InvalidationBatch: &types.InvalidationBatch{
@@ -112,11 +113,9 @@ func (f *Front) invalidate(ctx context.Context, distribution, reference string) 
 				Paths: &types.Paths{Quantity: sdk.Int32(1), Items: []string{"/*"}},
 			},
 		})
-		if !awserr.Crowded(err) || attempt == attempts {
-			return err
+		if awserr.Crowded(err) {
+			return retry.Again(err)
 		}
-		if err := f.pause(ctx, attempt); err != nil {
-			return err
-		}
-	}
+		return err
+	})
 }

@@ -34,7 +34,7 @@ func TestSwitchNeverGoesBack(t *testing.T) {
 	a, b := s.artifact(), s.artifact()
 	s.publish(a)
 	s.publish(b)
-	other, _ := s.another()
+	other := s.another()
 	if err := other.Refresh(t.Context(), s.project); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestSwitchIsOneCallWhenReady(t *testing.T) {
 	s.ensure()
 	a := s.artifact()
 	s.publish(a)
-	f, _ := s.another()
+	f := s.another()
 	ready := s.prepare(f)
 	calls := s.cloud.Wire.Record()
 	live := s.live(a, 1)
@@ -105,7 +105,7 @@ func TestStoreConvergesAfterAnyBrokenCall(t *testing.T) {
 					s := first.fresh(t)
 					site := s.ensure()
 					a, b := s.artifact(), s.artifact()
-					s.Front, _ = s.another()
+					s.Front = s.another()
 					s.cloud.Wire.Break(awstest.Fault{Operation: operation, Nth: nth, After: after, Status: 400, Code: "Broken"})
 					way := func() error {
 						hosts := map[string]string{"default": "d.on.aws", "imageOptimizer": "i.on.aws"}
@@ -124,7 +124,7 @@ func TestStoreConvergesAfterAnyBrokenCall(t *testing.T) {
 					}
 					_ = way()
 					s.cloud.Wire.Mend()
-					s.Front, _ = s.another()
+					s.Front = s.another()
 					if err := way(); err != nil {
 						t.Fatal(err)
 					}
@@ -172,8 +172,18 @@ func TestPurgeBacksOff(t *testing.T) {
 		s.cloud.Wire.Break(crowd)
 	}
 	live := s.live(s.artifact(), 1)
-	if err := s.Purge(t.Context(), s.project, live); err != nil || *s.waits != 3 {
-		t.Errorf("after %d waits it says %v", *s.waits, err)
+	calls := s.cloud.Wire.Record()
+	if err := s.Purge(t.Context(), s.project, live); err != nil {
+		t.Errorf("after three refusals it returns %v", err)
+	}
+	var tries int
+	for _, c := range calls() {
+		if c.Operation == crowd.Operation {
+			tries++
+		}
+	}
+	if tries != 4 {
+		t.Errorf("it calls CreateInvalidation %d times, want 4", tries)
 	}
 	s.cloud.Wire.Mend()
 	crowd.Nth = 0

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 // leased runs work while it holds the project's lease: $LATEST is one mutable slot of every
@@ -41,18 +42,20 @@ func (f *Functions) leased(ctx context.Context, a anchor.Deployment, work func(c
 func (f *Functions) take(ctx context.Context, d anchor.Deployment) (renew, release func(context.Context) error, err error) {
 	holder := string(d.ID) + "." + anchor.NewID()
 	deadline := time.Now().Add(f.leaseWait)
-	for round := 0; ; round++ {
+	turns := f.writes()
+	turns.Calls = 0
+	err = retry.Do(ctx, turns, func() (err error) {
 		renew, release, err = f.Leases.Lease(ctx, d.ProjectID, holder, f.leaseTTL)
-		if err == nil {
-			return renew, release, nil
+		if err != nil {
+			conflict := anchor.KindOf(err) == anchor.KindConflict
+			err = fmt.Errorf("take the lease of project %s: %w", d.ProjectID, err)
+			if conflict && time.Now().Before(deadline) {
+				return retry.Again(err)
+			}
 		}
-		if anchor.KindOf(err) != anchor.KindConflict || time.Now().After(deadline) {
-			return nil, nil, fmt.Errorf("take the lease of project %s: %w", d.ProjectID, err)
-		}
-		if err := f.pause(ctx, round); err != nil {
-			return nil, nil, err
-		}
-	}
+		return err
+	})
+	return renew, release, err
 }
 
 // keep renews the lease until ctx ends.

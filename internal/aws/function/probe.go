@@ -17,6 +17,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 // originHeader is the header that the guard requires, see entry/guard.mjs.
@@ -116,15 +117,13 @@ func (f *Functions) ask(ctx context.Context, t *target, path, secret string) (an
 	if t.host, err = f.urlHost(ctx, t.function, t.alias); err != nil {
 		return answer{}, failed(err, "read the URL of function %s on alias %s", t.function, t.alias)
 	}
-	for round := 0; ; round++ {
-		got, young, err := f.get(ctx, "https://"+t.host+path, secret)
-		if !young {
-			return got, err
-		}
-		if f.pause(ctx, round) != nil {
-			return got, err
-		}
-	}
+	var got answer
+	_ = retry.Poll(ctx, f.reads(0), func() (known bool, _ error) { // when ctx ends, the last answer is the result
+		var young bool
+		got, young, err = f.get(ctx, "https://"+t.host+path, secret)
+		return !young, nil
+	})
+	return got, err
 }
 
 // get sends one request. young reports that the answer is one of a URL that is not known

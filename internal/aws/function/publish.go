@@ -13,6 +13,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 // The variables that Anchor itself needs in a function.
@@ -138,23 +139,22 @@ func (j *job) publish(ctx context.Context) (*lambda.GetFunctionConfigurationOutp
 // and its version is the deployment's.
 func (j *job) tie(ctx context.Context, version string) (*lambda.GetFunctionConfigurationOutput, error) {
 	name := deploymentAlias(j.deployment)
-	for round := range maxRounds {
+	var have *lambda.GetFunctionConfigurationOutput
+	err := retry.Do(ctx, j.writes(), func() error {
 		_, err := j.Lambda.CreateAlias(ctx, &lambda.CreateAliasInput{
 			FunctionName: &j.function, Name: &name, FunctionVersion: &version,
 			Description: sdk.String("deployment " + string(j.deployment)),
 		})
 		if err != nil && !isConflict(err) {
-			return nil, err
+			return err
 		}
-		have, err := j.settled(ctx, j.function, name)
-		if !isMissing(err) {
-			return have, err
+		have, err = j.settled(ctx, j.function, name)
+		if isMissing(err) {
+			return retry.Again(j.unsettled("its alias " + name + " does not appear"))
 		}
-		if err := j.pause(ctx, round); err != nil {
-			return nil, err
-		}
-	}
-	return nil, j.unsettled("its alias " + name + " does not appear")
+		return err
+	})
+	return have, err
 }
 
 func (j *job) unsettled(why string) error {

@@ -8,6 +8,8 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 // The statements that make an alias' URL public. Their names are made of what they allow and of
@@ -36,7 +38,7 @@ func (f *Functions) openURL(ctx context.Context, function, alias string) error {
 }
 
 func (f *Functions) createURL(ctx context.Context, function, alias string) error {
-	for round := range maxRounds {
+	return retry.Do(ctx, f.writes(), func() error {
 		_, err := f.Lambda.CreateFunctionUrlConfig(ctx, &lambda.CreateFunctionUrlConfigInput{
 			FunctionName: &function, Qualifier: &alias,
 			AuthType: types.FunctionUrlAuthTypeNone, InvokeMode: types.InvokeModeResponseStream,
@@ -47,16 +49,13 @@ func (f *Functions) createURL(ctx context.Context, function, alias string) error
 		if _, err := f.urlHost(ctx, function, alias); !isMissing(err) {
 			return err
 		}
-		if err := f.pause(ctx, round); err != nil {
-			return err
-		}
-	}
-	return busy(function)
+		return retry.Again(busy(function))
+	})
 }
 
 // allow adds a statement to an alias' policy unless it exists.
 func (f *Functions) allow(ctx context.Context, permission *lambda.AddPermissionInput) error {
-	for round := range maxRounds {
+	return retry.Do(ctx, f.writes(), func() error {
 		_, err := f.Lambda.AddPermission(ctx, permission)
 		if !isConflict(err) && !isStale(err) {
 			return err
@@ -65,11 +64,8 @@ func (f *Functions) allow(ctx context.Context, permission *lambda.AddPermissionI
 		if there || err != nil {
 			return err
 		}
-		if err := f.pause(ctx, round); err != nil {
-			return err
-		}
-	}
-	return busy(*permission.FunctionName)
+		return retry.Again(busy(*permission.FunctionName))
+	})
 }
 
 func (f *Functions) hasStatement(ctx context.Context, permission *lambda.AddPermissionInput) (bool, error) {

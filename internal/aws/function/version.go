@@ -2,6 +2,7 @@ package function
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 type configuration = lambda.GetFunctionConfigurationOutput
@@ -18,11 +20,11 @@ type configuration = lambda.GetFunctionConfigurationOutput
 // version publishes $LATEST once it holds the deployment's code and configuration. Lambda refuses
 // when either has changed since they were compared; then it compares them again. After a crash,
 // the same call returns the version that was published before it.
-func (j *job) version(ctx context.Context) (string, error) {
-	for round := range maxRounds {
+func (j *job) version(ctx context.Context) (number string, err error) {
+	err = retry.Do(ctx, j.writes(), func() error {
 		latest, err := j.latest(ctx)
 		if err != nil {
-			return "", err
+			return err
 		}
 		out, err := j.Lambda.PublishVersion(ctx, &lambda.PublishVersionInput{
 			FunctionName: &j.function, CodeSha256: &j.code.sum, RevisionId: latest.RevisionId,
@@ -30,37 +32,38 @@ func (j *job) version(ctx context.Context) (string, error) {
 		})
 		switch {
 		case err == nil:
-			number := sdk.ToString(out.Version)
-			return number, j.activate(ctx, number)
-		case !isStale(err) && !isConflict(err):
-			return "", err
+			number = sdk.ToString(out.Version)
+			return nil
+		case isStale(err), isConflict(err):
+			return retry.Again(j.unsettled("it changes before it can be published"))
 		}
-		if err := j.pause(ctx, round); err != nil {
-			return "", err
-		}
+		return err
+	})
+	if err != nil {
+		return "", err
 	}
-	return "", j.unsettled("it changes before it can be published")
+	return number, j.activate(ctx, number)
 }
 
 // activate waits until a version can be invoked.
 func (j *job) activate(ctx context.Context, number string) error {
-	for round := range maxRounds {
+	err := retry.Poll(ctx, j.reads(maxRounds), func() (known bool, err error) {
 		have, err := j.settled(ctx, j.function, number)
 		switch {
 		case isMissing(err): // not known everywhere yet
+			return false, nil
 		case err != nil:
-			return err
+			return false, err
 		case broken(have) != "":
-			return anchor.Failed("version_failed", "version %s of function %s does not start: %s", number, j.function, broken(have)).
+			return false, anchor.Failed("version_failed", "version %s of function %s does not start: %s", number, j.function, broken(have)).
 				Hintf("Deploy again; live traffic was not touched.")
-		default:
-			return nil
 		}
-		if err := j.pause(ctx, round); err != nil {
-			return err
-		}
+		return true, nil
+	})
+	if errors.Is(err, retry.ErrNotReady) {
+		return j.unsettled("its version " + number + " does not appear")
 	}
-	return j.unsettled("its version " + number + " does not appear")
+	return err
 }
 
 // latest updates $LATEST to the deployment's code and configuration, and returns its state in

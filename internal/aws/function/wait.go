@@ -2,7 +2,7 @@ package function
 
 import (
 	"context"
-	"math/rand/v2"
+	"errors"
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 const (
@@ -18,17 +19,20 @@ const (
 	maxRounds = 12              // how often a write that collides with another is repeated
 )
 
-// pause waits before the next read or round. The waits grow and are randomised.
-func (f *Functions) pause(ctx context.Context, round int) error {
-	wait := min(f.step<<min(round, 4), maxStep)
-	wait = wait/2 + rand.N(wait/2+1)
-	select {
-	case <-time.After(wait):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+// writes is the policy for writes that collide with others. Its pauses are as long on average as
+// those of reads.
+func (f *Functions) writes() retry.Policy {
+	return retry.Policy{First: 2 * f.step, Longest: 2 * maxStep, Calls: maxRounds}
 }
+
+// reads is the policy for reads that wait for a state.
+func (f *Functions) reads(most int) retry.Policy {
+	return retry.Policy{First: f.step, Longest: maxStep, Calls: most}
+}
+
+// pause waits after a round that could not write. It is for loops whose rounds also end well
+// without being the last, which retry.Do cannot repeat.
+func (f *Functions) pause(ctx context.Context, round int) error { return f.writes().Pause(ctx, round) }
 
 // settled reads a function's $LATEST, or the version or alias of a qualifier, once no update is
 // in progress. Its state may be Failed.
@@ -37,20 +41,21 @@ func (f *Functions) settled(ctx context.Context, function, qualifier string) (*l
 	if qualifier != "" {
 		input.Qualifier = &qualifier
 	}
-	for look := range maxLooks {
-		have, err := f.Lambda.GetFunctionConfiguration(ctx, input)
-		if err != nil {
-			return nil, err
+	var have *lambda.GetFunctionConfigurationOutput
+	err := retry.Poll(ctx, f.reads(maxLooks), func() (_ bool, err error) {
+		if have, err = f.Lambda.GetFunctionConfiguration(ctx, input); err != nil {
+			return false, err
 		}
-		if have.State != types.StatePending && have.LastUpdateStatus != types.LastUpdateStatusInProgress {
-			return have, nil
-		}
-		if err := f.pause(ctx, look); err != nil {
-			return nil, err
-		}
+		return have.State != types.StatePending && have.LastUpdateStatus != types.LastUpdateStatusInProgress, nil
+	})
+	if errors.Is(err, retry.ErrNotReady) {
+		err = anchor.Failed("function_not_ready", "Lambda is still preparing the function %s after five minutes", function).
+			Hintf("Deploy again in a while; live traffic was not touched.")
 	}
-	return nil, anchor.Failed("function_not_ready", "Lambda is still preparing the function %s after five minutes", function).
-		Hintf("Deploy again in a while; live traffic was not touched.")
+	if err != nil {
+		return nil, err
+	}
+	return have, nil
 }
 
 // broken returns why a function's state is Failed, or "" when it is not.

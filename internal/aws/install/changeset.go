@@ -3,6 +3,7 @@ package install
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/aws/installation"
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 // changeSet is a change set that CloudFormation has computed. When it has no changes,
@@ -53,27 +55,25 @@ func (i *Installation) tags() []types.Tag {
 // computed waits until set has its changes. A change set without any, or a refused one, is
 // deleted.
 func (i *Installation) computed(ctx context.Context, set *changeSet) error {
-	for {
+	return i.await(ctx, func() (bool, error) {
 		in := &cloudformation.DescribeChangeSetInput{ChangeSetName: &set.id}
 		out, err := i.formation.DescribeChangeSet(ctx, in)
 		if err != nil {
-			return i.explain(err, "read the changes of the stack "+i.Name)
+			return false, i.explain(err, "read the changes of the stack "+i.Name)
 		}
 		switch out.Status {
 		case types.ChangeSetStatusCreateComplete:
-			return i.readChanges(ctx, in, out, set)
+			return true, i.readChanges(ctx, in, out, set)
 		case types.ChangeSetStatusFailed:
 			err := i.drop(ctx, *set)
 			if reason := sdk.ToString(out.StatusReason); !unchanged(reason) {
 				refused := anchor.Failed("change_set_failed", "CloudFormation refuses the changes of the stack %s: %s", i.Name, reason)
-				return refused.Hintf("Nothing was changed.").Because(err)
+				return true, refused.Hintf("Nothing was changed.").Because(err)
 			}
-			return err
+			return true, err
 		}
-		if err := i.wait(ctx); err != nil {
-			return err
-		}
-	}
+		return false, nil
+	})
 }
 
 // unchanged reports whether a change set failed because it has no changes; there is no code for
@@ -156,11 +156,11 @@ func (i *Installation) drop(ctx context.Context, set changeSet) error {
 	return i.explain(err, "delete the empty stack "+i.Name)
 }
 
-func (i *Installation) wait(ctx context.Context) error {
-	select {
-	case <-time.After(i.Poll):
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("wait for the stack %s: %w", i.Name, ctx.Err())
+// await calls done until it returns true or an error, with pauses of at most Poll.
+func (i *Installation) await(ctx context.Context, done func() (bool, error)) error {
+	err := retry.Poll(ctx, retry.Policy{First: i.Poll, Longest: i.Poll}, done)
+	if err != nil && errors.Is(err, ctx.Err()) {
+		return fmt.Errorf("wait for the stack %s: %w", i.Name, err)
 	}
+	return err
 }

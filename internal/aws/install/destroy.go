@@ -85,11 +85,7 @@ func (i *Installation) removeProjects(ctx context.Context, s state, projects []a
 	kept := []string{}
 	for _, p := range projects {
 		i.tell("Projects", p.Slug)
-		k, err := i.Remover.Remove(ctx, i.readOutputs(s), p)
-		for anchor.KindOf(err) == anchor.KindBusy && i.wait(ctx) == nil {
-			i.tell("Projects", p.Slug+": "+err.Error())
-			k, err = i.Remover.Remove(ctx, i.readOutputs(s), p)
-		}
+		k, err := i.untilSettled(ctx, "Projects", p.Slug+": ", func() ([]string, error) { return i.Remover.Remove(ctx, i.readOutputs(s), p) })
 		kept = append(kept, k...)
 		if err != nil {
 			return kept, i.explain(err, "remove the project "+p.Slug)
@@ -101,16 +97,28 @@ func (i *Installation) removeProjects(ctx context.Context, s state, projects []a
 	return kept, nil
 }
 
+// untilSettled repeats remove while AWS still works on what it removes, and reports why under
+// the label.
+func (i *Installation) untilSettled(ctx context.Context, label, prefix string, remove func() ([]string, error)) (kept []string, err error) {
+	interrupted := i.await(ctx, func() (bool, error) {
+		if kept, err = remove(); anchor.KindOf(err) != anchor.KindBusy {
+			return true, nil
+		}
+		i.tell(label, prefix+err.Error())
+		return false, nil
+	})
+	if interrupted != nil {
+		return kept, interrupted
+	}
+	return kept, err
+}
+
 func (i *Installation) removeShared(ctx context.Context) ([]string, error) {
 	if i.Remover == nil {
 		return nil, nil
 	}
 	i.tell("CloudFront", "what the projects shared")
-	kept, err := i.Remover.RemoveShared(ctx)
-	for anchor.KindOf(err) == anchor.KindBusy && i.wait(ctx) == nil {
-		i.tell("CloudFront", err.Error())
-		kept, err = i.Remover.RemoveShared(ctx)
-	}
+	kept, err := i.untilSettled(ctx, "CloudFront", "", func() ([]string, error) { return i.Remover.RemoveShared(ctx) })
 	if err != nil {
 		return kept, i.explain(err, "remove what the projects of "+i.Name+" shared")
 	}

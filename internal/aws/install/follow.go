@@ -18,19 +18,15 @@ const clockSkew = time.Minute
 // follow waits until the stack (an ARN) no longer changes and reports its events meanwhile.
 func (i *Installation) follow(ctx context.Context, stack string, since time.Time) (state, error) {
 	told := map[string]bool{}
-	for {
-		s, err := i.describe(ctx, stack)
-		if err != nil {
-			return s, err
+	var s state
+	err := i.await(ctx, func() (_ bool, err error) {
+		if s, err = i.describe(ctx, stack); err != nil {
+			return false, err
 		}
 		i.tellEvents(ctx, stack, since, told)
-		if !s.busy() && s.status != types.StackStatusReviewInProgress {
-			return s, nil
-		}
-		if err := i.wait(ctx); err != nil {
-			return s, err
-		}
-	}
+		return !s.busy() && s.status != types.StackStatusReviewInProgress, nil
+	})
+	return s, err
 }
 
 // tellEvents reports the events that were not reported yet. A missing permission to read them

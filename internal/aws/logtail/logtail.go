@@ -128,6 +128,7 @@ func (r *Reader) Since(ctx context.Context, p anchor.ProjectID, d anchor.Deploym
 				}
 				return
 			}
+			// Not a retry: there is no last read of a log that is followed.
 			select {
 			case <-time.After(r.Pause):
 			case <-ctx.Done():

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	acmeproto "github.com/mholt/acmez/v3/acme"
+
+	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
 // Hook is the operator's program that sets and removes DNS records. It is run without a shell, as
@@ -105,19 +107,14 @@ func firstLine(s string) string {
 func (h *Hook) await(ctx context.Context, name, value string) error {
 	ctx, cancel := context.WithTimeout(ctx, h.visible())
 	defer cancel()
-	wait := 100 * time.Millisecond
-	for {
-		if h.seen(ctx, name, value) {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return &HookError{Program: h.Program, Action: "publish", Err: fmt.Errorf("%s has no TXT record %q after %s", name, value, h.visible())}
-		case <-time.After(wait):
-			wait = min(2*wait, 5*time.Second)
-		}
+	if retry.Poll(ctx, looks, func() (bool, error) { return h.seen(ctx, name, value), nil }) != nil {
+		return &HookError{Program: h.Program, Action: "publish", Err: fmt.Errorf("%s has no TXT record %q after %s", name, value, h.visible())}
 	}
+	return nil
 }
+
+// looks is how often resolvers are asked for a new record.
+var looks = retry.Policy{First: 100 * time.Millisecond, Longest: 5 * time.Second}
 
 func (h *Hook) visible() time.Duration {
 	if h.Visible > 0 {

@@ -23,7 +23,8 @@ const (
 	wildcardIssued  = 10 * time.Minute // the manager renews; this notices a revoked or lost one
 )
 
-// keepWildcard orders the wildcard's certificate and records whether there is one.
+// keepWildcard orders the wildcard's certificate and records whether there is one, until ctx ends.
+// Its pauses are no retries: the manager retries an order.
 func (a *app) keepWildcard(ctx context.Context) {
 	h, wanted := a.wildcard()
 	if !wanted || a.HTTPS.DNSHook == "" {
