@@ -52,21 +52,3 @@ func buildTags(tree fs.FS, b anchor.Build) ([]isr.TagRow, error) {
 	}
 	return rows, nil
 }
-
-// Siblings returns the namespaces of the deployment's project: the ids of its deployments that have
-// a site here, or none for an unknown deployment.
-func (p *Platform) Siblings(id anchor.DeploymentID) []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	own := p.sites[id]
-	if own == nil {
-		return nil
-	}
-	var all []string
-	for _, s := range p.sites {
-		if s.Project == own.Project {
-			all = append(all, string(s.Deployment))
-		}
-	}
-	return all
-}

@@ -7,9 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -75,19 +73,10 @@ type Config struct {
 // Platform implements the ports of deploy and release on one machine.
 type Platform struct {
 	Config
+	*Registry
 	wire     *wire
 	memory   *asset.Memory
 	previews *isr.Queue
-
-	mu      sync.Mutex
-	sites   map[anchor.DeploymentID]*site
-	damaged map[anchor.DeploymentID]damaged // of those that have no site
-	lives   map[anchor.ProjectID]anchor.Live
-	domains map[string]anchor.Hostname // attached, by name
-	hashed  map[anchor.ProjectID]*shelf
-	shelves map[anchor.DeploymentID]*shelved
-	cool    map[anchor.ProjectID]*time.Timer
-
 	limiting sync.Mutex
 }
 
@@ -108,15 +97,9 @@ func New(c Config) (*Platform, error) {
 		c.ProbeLimit = 30 * time.Second
 	}
 	p := &Platform{
-		Config:  c,
-		memory:  asset.NewMemory(assetMemory, assetInMemory),
-		sites:   map[anchor.DeploymentID]*site{},
-		damaged: map[anchor.DeploymentID]damaged{},
-		lives:   map[anchor.ProjectID]anchor.Live{},
-		domains: map[string]anchor.Hostname{},
-		hashed:  map[anchor.ProjectID]*shelf{},
-		shelves: map[anchor.DeploymentID]*shelved{},
-		cool:    map[anchor.ProjectID]*time.Timer{},
+		Config:   c,
+		Registry: newRegistry(c.BaseDomain, c.Edge, c.Warm),
+		memory:   asset.NewMemory(assetMemory, assetInMemory),
 	}
 	p.previews = isr.NewQueue(p.revalidate, isr.QueueOptions{})
 	w, err := p.serveWire()
@@ -129,19 +112,11 @@ func New(c Config) (*Platform, error) {
 
 func (p *Platform) folder() Folder { return Folder(p.Dir) }
 
-func (p *Platform) site(id anchor.DeploymentID) *site {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.sites[id]
-}
-
 // Finish waits until no function has anything in flight, work after its answers included, and stops
 // them. When ctx ends first, it cuts the rest off and returns the cause. Stop sending requests
 // before you call it.
 func (p *Platform) Finish(ctx context.Context) error {
-	p.mu.Lock()
-	sites := slices.Collect(maps.Values(p.sites))
-	p.mu.Unlock()
+	sites := p.all()
 	cut := make(chan error, len(sites))
 	for _, s := range sites {
 		go func() { cut <- s.drain(ctx) }()
@@ -161,15 +136,8 @@ func (p *Platform) Close() error {
 	if err := p.previews.Close(soon); err != nil {
 		slog.Warn("end the revalidations under way", "error", err)
 	}
-	p.mu.Lock()
-	sites := p.sites
-	p.sites = map[anchor.DeploymentID]*site{}
-	for _, t := range p.cool {
-		t.Stop()
-	}
-	p.mu.Unlock()
 	var wg sync.WaitGroup
-	for _, s := range sites {
+	for _, s := range p.Registry.close() {
 		wg.Go(s.close)
 	}
 	wg.Wait()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"time"
@@ -33,7 +32,7 @@ func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Not
 	path := a.Build.BasePath + "/"
 	limited, cancel := context.WithTimeout(ctx, p.ProbeLimit)
 	defer cancel()
-	answer, err := p.ask(limited, s, http.MethodGet, path)
+	got, err := p.ask(limited, s, http.MethodGet, path)
 	if err != nil {
 		return err
 	}
@@ -44,11 +43,11 @@ func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Not
 		return anchor.Failed("probe_timeout", "the new version did not answer GET %s within %s", path, p.ProbeLimit).
 			Hintf("To see what it waits for, run `anchor logs`.")
 	}
-	if answer.Code >= http.StatusInternalServerError {
-		return anchor.Failed("probe_failed", "the new version answered GET %s with %d", path, answer.Code).
+	if got.code() >= http.StatusInternalServerError {
+		return anchor.Failed("probe_failed", "the new version answered GET %s with %d", path, got.code()).
 			Hintf("To see its output, run `anchor logs`. Live traffic was not affected.")
 	}
-	note("GET %s answered %d", path, answer.Code)
+	note("GET %s answered %d", path, got.code())
 	return p.markReady(ctx, a)
 }
 
@@ -96,7 +95,7 @@ func startFailed(err error) error {
 // ask sends a request of Anchor's own to a site, past the public limits. target, a path with a
 // query, may come from the app: characters that cannot be part of a request line are encoded, or
 // target is refused.
-func (p *Platform) ask(ctx context.Context, s *site, method, target string, headers ...string) (*httptest.ResponseRecorder, error) {
+func (p *Platform) ask(ctx context.Context, s *site, method, target string, headers ...string) (*answer, error) {
 	r, err := p.request(ctx, s, method, target)
 	if err != nil {
 		return nil, err
@@ -108,7 +107,7 @@ func (p *Platform) ask(ctx context.Context, s *site, method, target string, head
 		}
 		r.Header.Set(headers[i], headers[i+1])
 	}
-	w := httptest.NewRecorder()
+	w := newAnswer()
 	p.Edge.Dispatch(s.edge, w, r)
 	return w, nil
 }

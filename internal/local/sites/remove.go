@@ -14,19 +14,7 @@ import (
 // its functions is cut off, or a handler that never settles would delay the project's next
 // deployment for the drain limit. If the deployment keeps its hashed files, they stay.
 func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
-	p.mu.Lock()
-	s := p.sites[d.ID]
-	delete(p.sites, d.ID)
-	delete(p.damaged, d.ID)
-	switch {
-	case !d.KeepsAssets(time.Now()):
-		delete(p.shelves, d.ID)
-	case s != nil: // found in the same table, so that no request misses them
-		p.shelves[d.ID] = &shelved{s.Project, d, s.edge.Assets, s.edge.Rules, false}
-	}
-	p.publish()
-	p.mu.Unlock()
-	switch {
+	switch s := p.Registry.remove(d); {
 	case s == nil:
 	case failed(d):
 		s.close()
@@ -44,7 +32,7 @@ func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 		return err
 	}
 	if d.KeepsAssets(time.Now()) {
-		return p.shelve(ctx, d)
+		return p.keepHashed(ctx, d)
 	}
 	if failed(d) {
 		if err := p.Bundles.Disown(ctx, d.ID); err != nil {
@@ -64,32 +52,8 @@ func failed(d anchor.Deployment) bool {
 
 // RemoveProject removes everything left of a deleted project.
 func (p *Platform) RemoveProject(ctx context.Context, project anchor.ProjectID) error {
-	p.mu.Lock()
-	var all []anchor.DeploymentID
-	for id, s := range p.sites {
-		if s.Project == project {
-			all = append(all, id)
-		}
-	}
-	for id, s := range p.shelves {
-		if s.project == project {
-			all = append(all, id)
-		}
-	}
-	for id, d := range p.damaged {
-		if d.project.ID == project {
-			all = append(all, id)
-		}
-	}
-	delete(p.lives, project)
-	if t := p.cool[project]; t != nil {
-		t.Stop()
-		delete(p.cool, project)
-	}
-	p.publish()
-	p.mu.Unlock()
 	var errs []error
-	for _, id := range all {
+	for _, id := range p.Registry.removeProject(project) {
 		errs = append(errs, p.Remove(ctx, anchor.Deployment{ID: id, ProjectID: project}))
 	}
 	if p.Groups != nil {

@@ -27,12 +27,7 @@ func (p *Platform) Restore(ctx context.Context) error {
 	if err := p.restoreShelves(ctx); err != nil {
 		return err
 	}
-	p.mu.Lock()
-	for _, live := range lives {
-		p.lives[live.ProjectID] = live
-	}
-	p.publish()
-	p.mu.Unlock()
+	p.setPointers(lives)
 	for _, live := range lives {
 		if err := p.folder().keepPointer(live); err != nil {
 			return err
@@ -61,7 +56,7 @@ func (p *Platform) restoreShelves(ctx context.Context) error {
 		if !d.KeepsAssets(time.Now()) {
 			continue
 		}
-		if err := p.shelve(ctx, d); err != nil {
+		if err := p.keepHashed(ctx, d); err != nil {
 			slog.Error("keep the hashed files of a pruned deployment", "projectId", d.ProjectID, "deploymentId", id, "error", err)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 
@@ -19,12 +18,12 @@ func (p *Platform) revalidate(ctx context.Context, ns string, m isr.Message) err
 	if s == nil {
 		return nil
 	}
-	answer, err := p.renderAgain(ctx, s, m.Host, m.URL)
+	got, err := p.renderAgain(ctx, s, m.Host, m.URL)
 	if err != nil {
 		return err
 	}
-	if answer.Header().Get("x-nextjs-cache") != "REVALIDATED" && answer.Code >= http.StatusInternalServerError {
-		return fmt.Errorf("revalidate %s: answered %d", m.URL, answer.Code)
+	if got.Header().Get("x-nextjs-cache") != "REVALIDATED" && got.code() >= http.StatusInternalServerError {
+		return fmt.Errorf("revalidate %s: answered %d", m.URL, got.code())
 	}
 	return nil
 }
@@ -41,30 +40,30 @@ func (p *Platform) revalidateNow(ctx context.Context, ns string, page awswire.Pa
 	if page.OnlyGenerated {
 		headers = []string{"x-prerender-revalidate-if-generated", "1"}
 	}
-	answer, err := p.renderAgain(ctx, s, page.Host, page.URL, headers...)
+	got, err := p.renderAgain(ctx, s, page.Host, page.URL, headers...)
 	if err != nil {
 		return err
 	}
-	if slashed, ok := otherSlash(answer, page.URL); ok {
-		if answer, err = p.renderAgain(ctx, s, page.Host, slashed, headers...); err != nil {
+	if slashed, ok := otherSlash(got, page.URL); ok {
+		if got, err = p.renderAgain(ctx, s, page.Host, slashed, headers...); err != nil {
 			return err
 		}
 	}
-	done := answer.Header().Get("x-nextjs-cache") == "REVALIDATED" || answer.Code == http.StatusOK ||
-		answer.Code == http.StatusNotFound && page.OnlyGenerated
+	done := got.Header().Get("x-nextjs-cache") == "REVALIDATED" || got.code() == http.StatusOK ||
+		got.code() == http.StatusNotFound && page.OnlyGenerated
 	if !done {
-		return fmt.Errorf("%s answered %d", page.URL, answer.Code)
+		return fmt.Errorf("%s answered %d", page.URL, got.code())
 	}
 	return nil
 }
 
 // otherSlash returns the target of a redirect that only adds a slash to the path of target, or
 // removes it.
-func otherSlash(answer *httptest.ResponseRecorder, target string) (string, bool) {
-	if answer.Code != http.StatusPermanentRedirect {
+func otherSlash(got *answer, target string) (string, bool) {
+	if got.code() != http.StatusPermanentRedirect {
 		return "", false
 	}
-	to, err := url.Parse(answer.Header().Get("Location"))
+	to, err := url.Parse(got.Header().Get("Location"))
 	if err != nil {
 		return "", false
 	}
@@ -76,7 +75,7 @@ func otherSlash(answer *httptest.ResponseRecorder, target string) (string, bool)
 	return to.RequestURI(), before != after && strings.TrimSuffix(before, "/") == strings.TrimSuffix(after, "/")
 }
 
-func (p *Platform) renderAgain(ctx context.Context, s *site, host, target string, headers ...string) (*httptest.ResponseRecorder, error) {
+func (p *Platform) renderAgain(ctx context.Context, s *site, host, target string, headers ...string) (*answer, error) {
 	return p.ask(ctx, s, http.MethodHead, target,
 		append(headers, "x-prerender-revalidate", s.Build.PreviewModeID, "x-isr", "1", "Host", host)...)
 }

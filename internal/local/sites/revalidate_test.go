@@ -1,7 +1,6 @@
 package sites
 
 import (
-	"net/http/httptest"
 	"testing"
 )
 
@@ -24,10 +23,10 @@ func TestOnlyARedirectOfTheSlashIsFollowed(t *testing.T) {
 		"/nothing":        {404, "/nothing/", ""},
 		"/bad":            {308, "%", ""},
 	} {
-		answer := httptest.NewRecorder()
-		answer.Header().Set("Location", c.location)
-		answer.WriteHeader(c.status)
-		if to, ok := otherSlash(answer, target); ok != (c.to != "") || ok && to != c.to {
+		got := newAnswer()
+		got.Header().Set("Location", c.location)
+		got.WriteHeader(c.status)
+		if to, ok := otherSlash(got, target); ok != (c.to != "") || ok && to != c.to {
 			t.Errorf("%s: %q, %v", target, to, ok)
 		}
 	}

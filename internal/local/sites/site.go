@@ -65,17 +65,9 @@ func (p *Platform) open(d Description, env map[string]string) error {
 		s.close()
 		return err
 	}
-
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.sites[d.Deployment] != nil {
-		go s.close()
-		return nil
+	if !p.add(s) {
+		s.close() // another open was faster
 	}
-	s.edge.Shared = p.shelf(d.Project).find
-	p.sites[d.Deployment] = s
-	delete(p.damaged, d.Deployment)
-	p.publish()
 	return nil
 }
 

@@ -16,10 +16,8 @@ type Stats struct {
 
 // Stats returns the functions that have a process or a request.
 func (p *Platform) Stats() []Stats {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	all := []Stats{}
-	for _, s := range p.sites {
+	for _, s := range p.all() {
 		for name, pool := range s.pools {
 			if st := pool.Stats(); st.Processes+st.Starting+st.Queued > 0 {
 				all = append(all, Stats{Deployment: s.Deployment, Project: s.Project, Slug: s.Slug, Function: name, Stats: st})

@@ -39,7 +39,7 @@ func (p *Platform) Sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.sweepGone(ctx, slices.Concat(uploaded, laidOut, described)); err != nil {
+	if err := p.sweepUnneeded(ctx, slices.Concat(uploaded, laidOut, described)); err != nil {
 		return err
 	}
 	if err := errors.Join(p.Bundles.EmptyTrash(ctx, trashAge), p.folder().emptyTrash(trashAge)); err != nil {
@@ -51,14 +51,14 @@ func (p *Platform) Sweep(ctx context.Context) error {
 	return p.sweepVariants(ctx)
 }
 
-func (p *Platform) sweepGone(ctx context.Context, ids []anchor.DeploymentID) error {
+func (p *Platform) sweepUnneeded(ctx context.Context, ids []anchor.DeploymentID) error {
 	slices.Sort(ids)
 	for _, id := range slices.Compact(ids) {
-		gone, d, err := p.gone(ctx, id)
+		unneeded, d, err := p.isUnneeded(ctx, id)
 		if err != nil {
 			return err
 		}
-		if gone {
+		if unneeded {
 			if err := p.Remove(ctx, d); err != nil {
 				return err
 			}
@@ -67,8 +67,8 @@ func (p *Platform) sweepGone(ctx context.Context, ids []anchor.DeploymentID) err
 	return nil
 }
 
-// gone reports whether the records show that a deployment's files are no longer needed.
-func (p *Platform) gone(ctx context.Context, id anchor.DeploymentID) (bool, anchor.Deployment, error) {
+// isUnneeded reports whether the records show that a deployment's files are no longer needed.
+func (p *Platform) isUnneeded(ctx context.Context, id anchor.DeploymentID) (bool, anchor.Deployment, error) {
 	d, err := p.Records.Deployment(ctx, id)
 	if errors.Is(err, anchor.ErrNotFound) {
 		removed, err := p.Records.Removed(ctx, id)
@@ -78,7 +78,7 @@ func (p *Platform) gone(ctx context.Context, id anchor.DeploymentID) (bool, anch
 		return false, d, fmt.Errorf("read deployment %s: %w", id, err)
 	}
 	if d.KeepsAssets(time.Now()) {
-		return !p.isShelved(id), d, nil
+		return !p.isReduced(id), d, nil
 	}
 	return d.Status.Ended() && !d.CanServe(), d, nil
 }

@@ -3,80 +3,97 @@ package sites
 import (
 	"maps"
 	"slices"
-	"sync/atomic"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/local/edge"
-	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
 )
 
-// shelf holds the static files of a project's deployments, newest first: those that are kept, and
-// those of which only the hashed files are left. A browser that loaded yesterday's page still finds
-// its chunks.
-type shelf struct {
-	deployments atomic.Pointer[[]shelved]
-}
-
-func (s *shelf) find(path string) (asset.Asset, *edge.Rule, bool) {
-	if all := s.deployments.Load(); all != nil {
-		for _, d := range *all {
-			if a, ok := d.index.Lookup(path); ok && d.index.Hashed(path) {
-				return a, d.rules[path], true
-			}
+// publish builds the edge's table from the present state; r.mu is held.
+func (r *Registry) publish() {
+	hosts := make(map[string]*edge.Site, len(r.sites)+len(r.lives))
+	for _, s := range r.sites {
+		hosts[r.deploymentHost(s.Deployment, s.Slug)] = s.edge
+	}
+	for id, d := range r.damaged {
+		hosts[r.deploymentHost(id, d.project.Slug)] = d.edge
+		if r.lives[d.project.ID].Deployment == id {
+			hosts[r.siteHost(d.project.Slug)] = d.edge
 		}
 	}
-	return asset.Asset{}, nil, false
+	for _, live := range r.lives {
+		if s := r.sites[live.Deployment]; s != nil {
+			hosts[r.siteHost(s.Slug)] = s.edge
+		}
+	}
+	r.storeHistory()
+	policies := r.addDomains(hosts)
+	r.edge.Publish(edge.NewTable(hosts).With(policies))
 }
 
-// publish builds the edge's table from the present state; p.mu is held. Readers continue with the
-// table they have.
-func (p *Platform) publish() {
-	hosts := make(map[string]*edge.Site, len(p.sites)+len(p.lives))
+// storeHistory makes the hashed files of each project's deployments available to its sites; r.mu is
+// held.
+func (r *Registry) storeHistory() {
 	byProject := map[anchor.ProjectID][]shelved{}
-	for _, s := range p.sites {
-		hosts[p.deploymentHost(s.Deployment, s.Slug)] = s.edge
+	for _, s := range r.sites {
 		byProject[s.Project] = append(byProject[s.Project], shelved{s.Project, s.Record, s.edge.Assets, s.edge.Rules, false})
 	}
-	for id, d := range p.damaged {
-		hosts[p.deploymentHost(id, d.project.Slug)] = d.edge
-		if p.lives[d.project.ID].Deployment == id {
-			hosts[p.siteHost(d.project.Slug)] = d.edge
-		}
-	}
-	for _, s := range p.shelves {
-		byProject[s.project] = append(byProject[s.project], *s)
+	for _, s := range r.shelves {
+		byProject[s.project] = append(byProject[s.project], s)
 	}
 	for project, all := range byProject {
 		slices.SortFunc(all, func(a, b shelved) int { return b.record.Compare(a.record) })
-		p.shelf(project).deployments.Store(&all)
+		r.historyOf(project).deployments.Store(&all)
 	}
-	maps.DeleteFunc(p.hashed, func(project anchor.ProjectID, _ *shelf) bool { return byProject[project] == nil })
-	for _, live := range p.lives {
-		if s := p.sites[live.Deployment]; s != nil {
-			hosts[p.siteHost(s.Slug)] = s.edge
+	maps.DeleteFunc(r.history, func(project anchor.ProjectID, _ *assetHistory) bool { return byProject[project] == nil })
+}
+
+// historyOf returns the project's history; r.mu is held.
+func (r *Registry) historyOf(project anchor.ProjectID) *assetHistory {
+	h := r.history[project]
+	if h == nil {
+		h = &assetHistory{}
+		r.history[project] = h
+	}
+	return h
+}
+
+// oneYear is the shortest time that browsers' preload lists take (RFC 6797 §6.1.1
+// names it in seconds).
+const oneYear = "max-age=31536000"
+
+// addDomains adds the custom domains to the hosts of a table, and returns their policies; r.mu is
+// held. A name whose project has no live deployment yet has no site.
+func (r *Registry) addDomains(hosts map[string]*edge.Site) map[string]edge.Policy {
+	policies := make(map[string]edge.Policy, len(r.domains))
+	for name, h := range r.domains {
+		policy := edge.Policy{RedirectTo: h.Redirect, HTTPSOnly: true}
+		if h.HSTS {
+			policy.HSTS = oneYear
+		}
+		policies[name] = policy
+		if s := r.answering(r.lives[h.ProjectID].Deployment); s != nil {
+			hosts[name] = s
 		}
 	}
-	policies := p.attached(hosts)
-	p.Edge.Publish(edge.NewTable(hosts).With(policies))
+	return policies
 }
 
-// shelf returns the project's shelf; p.mu is held.
-func (p *Platform) shelf(project anchor.ProjectID) *shelf {
-	s := p.hashed[project]
-	if s == nil {
-		s = &shelf{}
-		p.hashed[project] = s
+// answering returns the site that answers for a deployment, or nil when there is none; r.mu is
+// held.
+func (r *Registry) answering(id anchor.DeploymentID) *edge.Site {
+	if s := r.sites[id]; s != nil {
+		return s.edge
 	}
-	return s
+	return r.damaged[id].edge
 }
 
-func (p *Platform) siteHost(slug string) string { return slug + "." + p.BaseDomain }
+func (r *Registry) siteHost(slug string) string { return slug + "." + r.base }
 
-func (p *Platform) deploymentHost(id anchor.DeploymentID, slug string) string {
-	return string(id) + "--" + p.siteHost(slug)
+func (r *Registry) deploymentHost(id anchor.DeploymentID, slug string) string {
+	return string(id) + "--" + r.siteHost(slug)
 }
 
 // Hosts returns the host names of a project and of one of its deployments.
-func (p *Platform) Hosts(project anchor.Project, id anchor.DeploymentID) (site, deployment string) {
-	return p.siteHost(project.Slug), p.deploymentHost(id, project.Slug)
+func (r *Registry) Hosts(project anchor.Project, id anchor.DeploymentID) (site, deployment string) {
+	return r.siteHost(project.Slug), r.deploymentHost(id, project.Slug)
 }

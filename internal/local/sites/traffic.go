@@ -3,7 +3,6 @@ package sites
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/release"
@@ -45,46 +44,6 @@ func (p *Platform) Follow(_ context.Context, live anchor.Live) error {
 		slog.Error("keep a copy of the live pointer", "projectId", live.ProjectID, "error", err)
 	}
 	return nil
-}
-
-func (p *Platform) route(live anchor.Live) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	before := p.lives[live.ProjectID]
-	if before.Revision >= live.Revision {
-		return nil
-	}
-	s := p.sites[live.Deployment]
-	if s == nil {
-		return filesGone(live.Deployment)
-	}
-	p.lives[live.ProjectID] = live
-	p.publish()
-	s.setWarm(true)
-	if before.Deployment != live.Deployment {
-		p.scheduleCooldown(live.ProjectID, before.Deployment)
-	}
-	return nil
-}
-
-// scheduleCooldown lets the workers of the previously live deployment end once it is unlikely to
-// come back; p.mu is held. Those of the deployment before it end now.
-func (p *Platform) scheduleCooldown(project anchor.ProjectID, before anchor.DeploymentID) {
-	for id, s := range p.sites {
-		if s.Project == project && id != before && id != p.lives[project].Deployment {
-			s.setWarm(false)
-		}
-	}
-	if t := p.cool[project]; t != nil {
-		t.Stop()
-	}
-	p.cool[project] = time.AfterFunc(p.Warm, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if s := p.sites[before]; s != nil && p.lives[project].Deployment != before {
-			s.setWarm(false)
-		}
-	})
 }
 
 // Purge has nothing to drop: the edge of this platform caches no pages yet, and static files are

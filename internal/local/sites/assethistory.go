@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync/atomic"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact"
@@ -22,9 +23,27 @@ type shelved struct {
 	reduced bool                  // nothing else is left of it
 }
 
-// shelve reduces a pruned deployment to its hashed files, and makes them available to the sites of
+// assetHistory holds the static files of a project's deployments, newest first: those that are
+// kept, and those of which only the hashed files are left. A browser that loaded yesterday's page
+// still finds its chunks.
+type assetHistory struct {
+	deployments atomic.Pointer[[]shelved]
+}
+
+func (h *assetHistory) find(path string) (asset.Asset, *edge.Rule, bool) {
+	if all := h.deployments.Load(); all != nil {
+		for _, d := range *all {
+			if a, ok := d.index.Lookup(path); ok && d.index.Hashed(path) {
+				return a, d.rules[path], true
+			}
+		}
+	}
+	return asset.Asset{}, nil, false
+}
+
+// keepHashed reduces a pruned deployment to its hashed files, and makes them available to the sites of
 // its project. A second call changes nothing.
-func (p *Platform) shelve(ctx context.Context, d anchor.Deployment) error {
+func (p *Platform) keepHashed(ctx context.Context, d anchor.Deployment) error {
 	desc, err := p.folder().Description(d.ID)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p.Bundles.Remove(ctx, d.ID)
@@ -48,23 +67,6 @@ func (p *Platform) shelve(ctx context.Context, d anchor.Deployment) error {
 	if err != nil {
 		return fmt.Errorf("keep the hashed files of deployment %s: %w", d.ID, err)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.shelves[d.ID] = &shelved{desc.Project, d, index, rules.forEdge(desc.Build.BasePath), true}
-	p.publish()
+	p.Registry.shelve(shelved{desc.Project, d, index, rules.forEdge(desc.Build.BasePath), true})
 	return nil
-}
-
-func (p *Platform) isShelved(id anchor.DeploymentID) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := p.shelves[id]
-	return s != nil && s.reduced
-}
-
-// Shelved returns how many pruned deployments still have their hashed files here.
-func (p *Platform) Shelved() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.shelves)
 }
