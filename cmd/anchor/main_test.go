@@ -17,6 +17,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api"
 	"github.com/anchor-deploy/anchor/internal/api/apitest"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 	"github.com/anchor-deploy/anchor/internal/domains"
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
 )
@@ -59,6 +60,11 @@ func setup(t *testing.T, env *testscript.Env) error {
 	}
 	server := filepath.Join(built, "server-functions", "default") // git would not keep a .next
 	if err := os.Rename(filepath.Join(server, "dot-next"), filepath.Join(server, ".next")); err != nil {
+		return err
+	}
+	module := filepath.Join("server-functions", "default", "index.mjs")
+	code := platformtest.NewApp("b1")[filepath.ToSlash(module)] // the platform in memory runs this one
+	if err := os.WriteFile(filepath.Join(built, module), []byte(code), 0o644); err != nil {
 		return err
 	}
 	manifest := `{"name":"@acme/shop","scripts":{"build":"next build"},"dependencies":{"next":"15.5.0"}}`

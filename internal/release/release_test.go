@@ -259,10 +259,7 @@ func TestAClockThatWasSetBack(t *testing.T) {
 	s := newStand(t)
 	early := anchor.DeploymentID(anchor.NewID())
 	s.deployed(t)
-	must(t, s.store.CreateDeployment(t.Context(), anchor.Deployment{
-		ID: early, ProjectID: s.project, Status: anchor.Deploying, Version: "v2",
-	}))
-	d := s.get(t, early)
+	d := s.publish(t, anchor.Deployment{ID: early, ProjectID: s.project, Status: anchor.Deploying, Version: "v2"})
 	d.Status = anchor.Deployed
 	_, err := s.GoLive(t.Context(), d)
 	must(t, err)

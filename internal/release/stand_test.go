@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 	"github.com/anchor-deploy/anchor/internal/records/memory"
 	"github.com/anchor-deploy/anchor/internal/release"
@@ -40,7 +41,7 @@ func (s *stand) newProject(t *testing.T, slug string) anchor.ProjectID {
 	return id
 }
 
-// record writes a deployment in some status.
+// record writes a deployment in some status and publishes it on the platform.
 func (s *stand) record(t *testing.T, p anchor.ProjectID, status anchor.Status) anchor.Deployment {
 	t.Helper()
 	id := anchor.NewID()
@@ -48,8 +49,17 @@ func (s *stand) record(t *testing.T, p anchor.ProjectID, status anchor.Status) a
 		ID: anchor.DeploymentID(id), ProjectID: p, Status: status, Version: "v-" + id,
 		CommitSha: "c0ffee", Branch: "main", Functions: map[string]anchor.FunctionVersion{"default": {Version: "1"}},
 	}
+	return s.publish(t, d)
+}
+
+// publish records a deployment, puts a site without functions on the platform and returns the
+// record with its Order.
+func (s *stand) publish(t *testing.T, d anchor.Deployment) anchor.Deployment {
+	t.Helper()
 	must(t, s.store.CreateDeployment(t.Context(), d))
-	d, err := s.store.Deployment(t.Context(), d.ID) // with its Order
+	d, err := s.store.Deployment(t.Context(), d.ID)
+	must(t, err)
+	_, err = s.platform.Publish(t.Context(), deploy.Artifact{Project: anchor.Project{ID: d.ProjectID}, Deployment: d}, nil)
 	must(t, err)
 	return d
 }

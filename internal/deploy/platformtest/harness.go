@@ -1,6 +1,6 @@
-// Package platformtest is what every platform is held to: Run asserts the behaviour
-// that deploy and release rely on, over a tiny OpenNext tree and through real
-// requests. Memory is a platform for tests of the use-cases themselves.
+// Package platformtest is the suite that every platform passes: Run asserts the behaviour that
+// deploy and release rely on, over a tiny OpenNext tree and through requests. Memory is a
+// platform for tests of the use-cases. It passes the suite too.
 package platformtest
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
-// Platform is what is held to the suite.
+// Platform is what the suite tests.
 type Platform interface {
 	deploy.Platform
 	release.Traffic

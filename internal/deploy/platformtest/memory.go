@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strconv"
 	"sync"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -13,9 +12,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
-// Memory is a platform that serves nothing and records its calls. It is for tests of the
-// use-cases, which can make any call fail before or after it took effect. It is safe for
-// concurrent use. Make it with NewMemory.
+// Memory is a platform for tests of the use-cases, which can make any call fail before or after
+// it took effect. It passes the suite: Do serves the apps that NewApp returns. It does not run
+// JavaScript, so its probe refuses every other app. It is safe for concurrent use. Make it with
+// NewMemory.
 type Memory struct {
 	// Fault, when set, is called before every call with the port's method and the deployment.
 	// If it returns an error, the call fails with it: before it takes effect, or, if apply is
@@ -28,8 +28,8 @@ type Memory struct {
 
 	mu      sync.Mutex
 	calls   []Call
-	held    map[anchor.DeploymentID]bool
-	numbers map[anchor.DeploymentID]int
+	sites   map[anchor.DeploymentID]*memorySite
+	numbers map[anchor.DeploymentID]int // of the versions; they outlive the site
 	routed  map[anchor.ProjectID]anchor.Live
 }
 
@@ -42,7 +42,7 @@ type Call struct {
 // NewMemory returns an empty platform.
 func NewMemory() *Memory {
 	return &Memory{
-		held:    map[anchor.DeploymentID]bool{},
+		sites:   map[anchor.DeploymentID]*memorySite{},
 		numbers: map[anchor.DeploymentID]int{},
 		routed:  map[anchor.ProjectID]anchor.Live{},
 	}
@@ -55,18 +55,18 @@ func (m *Memory) Calls() []Call {
 	return slices.Clone(m.calls)
 }
 
-// Holds reports whether the platform keeps anything of the deployment.
+// Holds reports whether the platform stores anything of the deployment.
 func (m *Memory) Holds(d anchor.DeploymentID) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.held[d]
+	return m.sites[d] != nil
 }
 
-// Held returns the deployments that the platform keeps anything of, oldest first.
+// Held returns the deployments that the platform stores anything of, oldest first.
 func (m *Memory) Held() []anchor.DeploymentID {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.Sorted(maps.Keys(m.held))
+	return slices.Sorted(maps.Keys(m.sites))
 }
 
 // Routed returns the deployment that the project's traffic reaches, "" before the first.
@@ -76,7 +76,8 @@ func (m *Memory) Routed(p anchor.ProjectID) anchor.DeploymentID {
 	return m.routed[p].Deployment
 }
 
-func (m *Memory) call(ctx context.Context, op string, d anchor.DeploymentID, do func()) error {
+// call runs do under the lock, between the faults. A call that fails has no effect.
+func (m *Memory) call(ctx context.Context, op string, d anchor.DeploymentID, do func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -89,13 +90,11 @@ func (m *Memory) call(ctx context.Context, op string, d anchor.DeploymentID, do 
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	do()
+	if err := do(); err != nil {
+		return err
+	}
 	m.calls = append(m.calls, Call{op, d})
 	return fault
-}
-
-func (m *Memory) hold(ctx context.Context, op string, d anchor.DeploymentID) error {
-	return m.call(ctx, op, d, func() { m.held[d] = true })
 }
 
 // CheckManifest implements deploy.Limits.
@@ -108,47 +107,42 @@ func (m *Memory) CheckManifest(p anchor.Project, manifest artifact.Manifest, env
 
 // Check implements deploy.Limits.
 func (m *Memory) Check(ctx context.Context, a deploy.Artifact) error {
-	return m.call(ctx, "Check", a.Deployment.ID, func() {})
+	return m.call(ctx, "Check", a.Deployment.ID, func() error { return nil })
 }
 
 // Upload implements deploy.Assets.
 func (m *Memory) Upload(ctx context.Context, a deploy.Artifact, _ deploy.Note) error {
-	return m.hold(ctx, "Upload", a.Deployment.ID)
+	return m.call(ctx, "Upload", a.Deployment.ID, func() error { return m.site(a).readAssets(a) })
 }
 
-// Purge implements deploy.Assets.
+// Purge implements deploy.Assets. Nothing is cached here.
 func (m *Memory) Purge(ctx context.Context, live anchor.Live) error {
-	return m.call(ctx, "Purge", live.Deployment, func() {})
+	return m.call(ctx, "Purge", live.Deployment, func() error { return nil })
 }
 
 // Publish implements deploy.Functions.
-func (m *Memory) Publish(ctx context.Context, a deploy.Artifact, _ deploy.Note) (map[string]anchor.FunctionVersion, error) {
-	number := ""
-	err := m.call(ctx, "Publish", a.Deployment.ID, func() {
-		m.held[a.Deployment.ID] = true
+func (m *Memory) Publish(ctx context.Context, a deploy.Artifact, _ deploy.Note) (versions map[string]anchor.FunctionVersion, err error) {
+	err = m.call(ctx, "Publish", a.Deployment.ID, func() error {
 		if m.numbers[a.Deployment.ID] == 0 {
 			m.numbers[a.Deployment.ID] = len(m.numbers) + 1
 		}
-		number = strconv.Itoa(m.numbers[a.Deployment.ID])
+		versions, err = m.site(a).publish(a, m.numbers[a.Deployment.ID])
+		return err
 	})
 	if err != nil {
 		return nil, err
-	}
-	versions := map[string]anchor.FunctionVersion{}
-	for _, f := range a.Build.Functions {
-		versions[f.Name] = anchor.FunctionVersion{Version: number, VersionARN: "arn:test:" + f.Name + ":" + number}
 	}
 	return versions, nil
 }
 
 // Probe implements deploy.Functions.
 func (m *Memory) Probe(ctx context.Context, a deploy.Artifact, _ deploy.Note) error {
-	return m.call(ctx, "Probe", a.Deployment.ID, func() {})
+	return m.call(ctx, "Probe", a.Deployment.ID, func() error { return m.probe(a) })
 }
 
 // Seed implements deploy.Cache.
 func (m *Memory) Seed(ctx context.Context, a deploy.Artifact, _ deploy.Note) error {
-	return m.hold(ctx, "Seed", a.Deployment.ID)
+	return m.call(ctx, "Seed", a.Deployment.ID, func() error { return m.site(a).seed(a) })
 }
 
 // Prepare implements release.Traffic.
@@ -159,7 +153,7 @@ func (m *Memory) Prepare(
 	if err != nil {
 		return nil, err
 	}
-	if err := m.call(ctx, "Prepare", d.Serves(), func() {}); err != nil {
+	if err := m.call(ctx, "Prepare", d.Serves(), func() error { return m.checkSite(d.Serves()) }); err != nil {
 		return nil, err
 	}
 	return release.SwitchFunc(func(ctx context.Context, live anchor.Live) error { return m.route(ctx, "Commit", live) }), nil
@@ -171,14 +165,32 @@ func (m *Memory) Follow(ctx context.Context, live anchor.Live) error {
 }
 
 func (m *Memory) route(ctx context.Context, op string, live anchor.Live) error {
-	return m.call(ctx, op, live.Deployment, func() {
-		if m.routed[live.ProjectID].Revision < live.Revision {
-			m.routed[live.ProjectID] = live
+	return m.call(ctx, op, live.Deployment, func() error {
+		if m.routed[live.ProjectID].Revision >= live.Revision {
+			return nil
 		}
+		if err := m.checkSite(live.Deployment); err != nil {
+			return err
+		}
+		m.routed[live.ProjectID] = live
+		return nil
 	})
 }
 
-// Remove implements release.Remover.
+// Remove implements release.Remover. An answer is complete when Do returns it, so that there is
+// nothing to wait for.
 func (m *Memory) Remove(ctx context.Context, d anchor.Deployment) error {
-	return m.call(context.WithoutCancel(ctx), "Remove", d.ID, func() { delete(m.held, d.ID) })
+	return m.call(context.WithoutCancel(ctx), "Remove", d.ID, func() error {
+		delete(m.sites, d.ID)
+		return nil
+	})
+}
+
+// RemoveProject implements project.Remover.
+func (m *Memory) RemoveProject(ctx context.Context, p anchor.ProjectID) error {
+	return m.call(ctx, "RemoveProject", "", func() error {
+		maps.DeleteFunc(m.sites, func(_ anchor.DeploymentID, s *memorySite) bool { return s.project.ID == p })
+		delete(m.routed, p)
+		return nil
+	})
 }
