@@ -239,7 +239,7 @@ func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, erro
 		return numOf(it, numberAttr), nil
 	}
 	p := anchor.ProjectID(strOf(mapOf(it, recordAttr), "projectId"))
-	n, err := s.count(ctx, what, p, "numbers", records.NoDeployment(id))
+	n, err := s.count(ctx, what, p, "numbers", change{when: isThere, refused: always(records.NoDeployment(id))})
 	if err != nil {
 		return 0, err
 	}
@@ -259,21 +259,22 @@ func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, erro
 }
 
 // nextOrder returns the project's next place in the order of requests. The place is skipped when
-// the caller ends before it is used.
+// the caller ends before it is used. NotFound when the project does not exist or is being removed.
 func (s *Store) nextOrder(ctx context.Context, what string, p anchor.ProjectID) (int64, error) {
-	return s.count(ctx, what, p, "orders", records.NoProject(string(p)))
+	return s.count(ctx, what, p, "orders", s.ownedBy(p))
 }
 
-// count increments an attribute of the project and returns it. missing is the error when there is
-// no project.
-func (s *Store) count(ctx context.Context, what string, p anchor.ProjectID, attr string, missing error) (int64, error) {
+// count increments an attribute of the project, if the condition holds, and returns it.
+func (s *Store) count(ctx context.Context, what string, p anchor.ProjectID, attr string, condition change) (int64, error) {
 	at := s.t.project(p)
+	aliases := names(condition.when)
+	aliases["#counter"] = attr
 	counted, err := s.update(ctx, what, &dynamodb.UpdateItemInput{
 		TableName: sdk.String(at.table), Key: at.key(),
-		UpdateExpression: sdk.String("ADD #counter :one"), ConditionExpression: sdk.String(isThere),
-		ExpressionAttributeNames:  map[string]string{"#counter": attr, "#pk": pk},
+		UpdateExpression: sdk.String("ADD #counter :one"), ConditionExpression: sdk.String(condition.when),
+		ExpressionAttributeNames:  aliases,
 		ExpressionAttributeValues: item{":one": num(1)},
 		ReturnValues:              types.ReturnValueUpdatedNew,
-	}, always(missing))
+	}, condition.refused)
 	return numOf(counted, attr), err
 }

@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,8 +39,7 @@ var errReplaced = errors.New("the environment changed meanwhile")
 func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error {
 	const what = "set the environment"
 	if len(vars) == 0 {
-		_, err := s.Project(ctx, p)
-		return err
+		return s.checkOwner(ctx, p)
 	}
 	set, byName := anchor.NewID(), map[string]anchor.EnvVar{}
 	for _, v := range vars {
@@ -60,7 +60,9 @@ func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.En
 	}
 	old, err := s.setVariables(ctx, what, p, set, byName)
 	if errors.Is(err, anchor.ErrNotFound) {
-		return errors.Join(err, s.batch(ctx, what, s.t.Projects, own))
+		// Retiring a project deletes its environment, so the reason is in the project itself.
+		reason := s.checkOwner(ctx, p)
+		return errors.Join(cmp.Or(reason, err), s.batch(ctx, what, s.t.Projects, own))
 	}
 	if err != nil {
 		return err

@@ -64,6 +64,15 @@ func (s *Store) ownedBy(p anchor.ProjectID) change {
 	}
 }
 
+// checkOwner returns NotFound for a project that does not exist or is being removed.
+func (s *Store) checkOwner(ctx context.Context, id anchor.ProjectID) error {
+	p, err := s.Project(ctx, id)
+	if err == nil && p.Removing {
+		return records.Removing(id)
+	}
+	return err
+}
+
 // Project returns one project or NotFound.
 func (s *Store) Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error) {
 	return s.oneProject(ctx, s.t.project(id), string(id))

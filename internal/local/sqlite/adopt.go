@@ -79,7 +79,7 @@ func adoptOrder(t tx, d anchor.Deployment) (int64, error) {
 		return 0, err
 	}
 	if taken || d.Order < 1 {
-		return nextOrder(t, d.ProjectID)
+		return countOrder(t, d.ProjectID)
 	}
 	_, err = t.exec(`UPDATE projects SET last_order = max(last_order, ?) WHERE id = ?`, d.Order, d.ProjectID)
 	return d.Order, err

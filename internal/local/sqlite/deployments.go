@@ -23,7 +23,7 @@ func scanDeployment(row scanner) (d anchor.Deployment, err error) {
 }
 
 // CreateDeployment inserts d, durable on return. It returns a Conflict when its id is taken, and
-// NotFound when its project is unknown.
+// NotFound when its project does not exist or is being removed.
 func (s *Store) CreateDeployment(ctx context.Context, d anchor.Deployment) error {
 	return s.write(ctx, "create the deployment", func(t tx) error {
 		order, err := nextOrder(t, d.ProjectID)
@@ -55,12 +55,18 @@ func insertDeployment(t tx, d anchor.Deployment) error {
 	return err
 }
 
-// nextOrder returns the project's next place in the order of requests.
+// nextOrder returns the project's next place in the order of requests, or NotFound when the project
+// does not exist or is being removed.
 func nextOrder(t tx, p anchor.ProjectID) (order int64, err error) {
-	err = t.row(`UPDATE projects SET last_order = last_order + 1 WHERE id = ? RETURNING last_order`, p).Scan(&order)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, records.NoProject(string(p))
+	if err := checkOwner(t, p); err != nil {
+		return 0, err
 	}
+	return countOrder(t, p)
+}
+
+// countOrder is nextOrder for a project that exists, whether or not it is being removed.
+func countOrder(t tx, p anchor.ProjectID) (order int64, err error) {
+	err = t.row(`UPDATE projects SET last_order = last_order + 1 WHERE id = ? RETURNING last_order`, p).Scan(&order)
 	return order, err
 }
 

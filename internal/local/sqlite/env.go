@@ -11,14 +11,11 @@ import (
 
 // PutEnv sets all of vars, whose Values are sealed, or none; at most 100 at once. A name set before
 // gets the new value and phase. Idempotent, durable on return. It returns NotFound when the project
-// is unknown.
+// does not exist or is being removed.
 func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error {
 	return s.write(ctx, "set the environment", func(t tx) error {
-		switch found, err := exists(t, `SELECT 1 FROM projects WHERE id = ?`, p); {
-		case err != nil:
+		if err := checkOwner(t, p); err != nil {
 			return err
-		case !found:
-			return records.NoProject(string(p))
 		}
 		for _, v := range vars {
 			_, err := t.exec(`INSERT INTO env (project_id, name, phase, sealed, updated_at) VALUES (?, ?, ?, ?, ?)

@@ -39,7 +39,8 @@ func hostnameText(h anchor.Hostname) (string, error) {
 }
 
 // CreateHostname inserts h at revision 1, durable on return. It returns a Conflict, "domain_taken"
-// or "id_taken", when there is one with that name or id, and NotFound when its project is unknown.
+// or "id_taken", when there is one with that name or id, and NotFound when its project does not exist
+// or is being removed.
 func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
 	text, err := hostnameText(h)
 	if err != nil {
@@ -52,13 +53,13 @@ func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
 		case nameTaken:
 			return records.DomainTaken(h.Name)
 		}
+		if err := checkOwner(t, h.ProjectID); err != nil {
+			return err
+		}
 		_, err := t.exec(`INSERT INTO hostnames (id, project_id, name, revision, record) VALUES (?, ?, ?, 1, ?)`,
 			h.ID, h.ProjectID, h.Name, text)
-		switch {
-		case taken(err):
+		if taken(err) {
 			return records.IDTaken("domain", string(h.ID))
-		case orphan(err):
-			return records.NoProject(string(h.ProjectID))
 		}
 		return err
 	})
@@ -66,7 +67,8 @@ func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
 
 // UpdateHostname writes h if the stored revision is h's, and returns it with the next revision. It
 // returns a Conflict "domain_changed" when the revision is not h's, and NotFound when there is none
-// with its id and name or its project is unknown. Durable on return.
+// with its id and name, or when it moves to a project that does not exist or is being removed.
+// Durable on return.
 func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
 	err := s.write(ctx, "update the domain", func(t tx) error { return updateHostname(t, h) })
 	if err != nil {
@@ -78,7 +80,8 @@ func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.H
 
 func updateHostname(t tx, h anchor.Hostname) error {
 	var stored int64
-	err := t.row(`SELECT revision FROM hostnames WHERE id = ? AND name = ?`, h.ID, h.Name).Scan(&stored)
+	var owner anchor.ProjectID
+	err := t.row(`SELECT revision, project_id FROM hostnames WHERE id = ? AND name = ?`, h.ID, h.Name).Scan(&stored, &owner)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return records.NoHostname(h.Name)
@@ -87,15 +90,17 @@ func updateHostname(t tx, h anchor.Hostname) error {
 	case stored != h.Revision:
 		return records.DomainChanged(h.Name, stored, h.Revision)
 	}
+	if owner != h.ProjectID {
+		if err := checkOwner(t, h.ProjectID); err != nil {
+			return err
+		}
+	}
 	text, err := hostnameText(h)
 	if err != nil {
 		return err
 	}
 	_, err = t.exec(`UPDATE hostnames SET project_id = ?, revision = ?, record = ? WHERE id = ?`,
 		h.ProjectID, h.Revision+1, text, h.ID)
-	if orphan(err) {
-		return records.NoProject(string(h.ProjectID))
-	}
 	return err
 }
 

@@ -65,7 +65,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 	}
 	defer s.Close()
 	for _, query := range []string{
-		`SELECT ` + liveColumns + ` FROM releases r WHERE project_id = ? ORDER BY revision DESC LIMIT 1`,
+		liveOfProject,
 		`SELECT record FROM deployments WHERE status IN ('queued', 'building', 'built', 'deploying') ORDER BY project_id, accepted`,
 		`SELECT record FROM deployments WHERE project_id = ? AND accepted < ? ORDER BY accepted DESC LIMIT ?`,
 		`SELECT record FROM deployments WHERE project_id = ? AND serves ORDER BY accepted DESC`,

@@ -87,6 +87,25 @@ func TestInspectRefusesTheLogOfAnother(t *testing.T) {
 	}
 }
 
+// TestInspect_RetiredProject finds the deployments and the revision of a project that is being
+// removed: the files beside the records still show them.
+func TestInspect_RetiredProject(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "records.db")
+	s := records(t, path, "shop", 2)
+	list, err := s.Projects(t.Context(), anchor.Page{})
+	must(t, err)
+	p := list.Items[0].ID
+	live, err := deployOne(t.Context(), s, p)
+	must(t, err)
+	must(t, s.RetireProject(t.Context(), p))
+	must(t, s.Close())
+	known, err := sqlite.Inspect(t.Context(), path)
+	must(t, err)
+	if len(known.Deployments) != 3 || !known.Deployments[live.Deployment] || known.Revisions[p] != live.Revision {
+		t.Errorf("it finds %v and revision %d, want 3 deployments and revision %d", known.Deployments, known.Revisions[p], live.Revision)
+	}
+}
+
 func TestInspectKnowsWhatWentWithItsProject(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "records.db")
 	s := records(t, path, "shop", 2)

@@ -10,6 +10,8 @@ import (
 )
 
 const (
+	liveOfProject = `SELECT ` + liveColumns + ` FROM releases r WHERE project_id = ?
+		AND NOT EXISTS (SELECT 1 FROM projects p WHERE p.id = r.project_id AND p.removing) ORDER BY revision DESC LIMIT 1`
 	liveColumns    = `r.project_id, r.deployment_id, r.record_id, r.version, r.id, r.accepted, r.revision`
 	releaseColumns = `id, project_id, kind, deployment_id, from_id, record_id, version, created_at, revision, accepted`
 )
@@ -24,7 +26,8 @@ func scanRelease(row scanner) (r anchor.Release, err error) {
 	return r, err
 }
 
-// Live returns the project's pointer, or NotFound before the first release.
+// Live returns the project's pointer, or NotFound before the first release and for a project that is
+// being removed.
 func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
 	l, err := scanLive(s.hot.live.QueryRowContext(ctx, p))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -37,7 +40,7 @@ func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, erro
 func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
 	return all(ctx, s.read, "read the live pointers", scanLive,
 		`SELECT `+liveColumns+` FROM projects p JOIN releases r ON r.project_id = p.id
-			AND r.revision = (SELECT max(revision) FROM releases WHERE project_id = p.id)`)
+			AND r.revision = (SELECT max(revision) FROM releases WHERE project_id = p.id) WHERE NOT p.removing`)
 }
 
 // Move moves the project's pointer to to if its revision is still from's (0 before the first
@@ -46,7 +49,8 @@ func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
 // transaction, durable on return.
 //
 // It returns a Conflict when the pointer has moved, the release's id is taken, or the record cannot
-// be written, and NotFound when the project is unknown or does not own the deployment.
+// be written, and NotFound when the project does not exist, is being removed or does not own the
+// deployment.
 func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error) {
 	to.Revision = from.Revision + 1
 	err := s.write(ctx, "move the live pointer", func(t tx) error {
@@ -67,6 +71,9 @@ func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, r
 }
 
 func checkMove(t tx, from anchor.Live, to anchor.Release) error {
+	if err := checkOwner(t, to.ProjectID); err != nil {
+		return err
+	}
 	var revision int64
 	var ours bool
 	err := t.row(`SELECT
@@ -74,8 +81,6 @@ func checkMove(t tx, from anchor.Live, to anchor.Release) error {
 		EXISTS (SELECT 1 FROM deployments WHERE id = ? AND project_id = p.id)
 		FROM projects p WHERE p.id = ?`, to.Deployment, to.ProjectID).Scan(&revision, &ours)
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return records.NoProject(string(to.ProjectID))
 	case err != nil:
 		return err
 	case revision != from.Revision:
@@ -87,7 +92,7 @@ func checkMove(t tx, from anchor.Live, to anchor.Release) error {
 }
 
 // Accept returns the project's next place in the order of requests, durable on return, or NotFound
-// when the project is unknown.
+// when the project does not exist or is being removed.
 func (s *Store) Accept(ctx context.Context, p anchor.ProjectID) (order int64, err error) {
 	err = s.write(ctx, "accept the request", func(t tx) (err error) {
 		order, err = nextOrder(t, p)

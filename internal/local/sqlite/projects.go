@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	projectColumns = `id, slug, production_branch, created_at, memory_bytes, cpu_millis, processes`
-	insertProject  = `INSERT INTO projects (` + projectColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?)`
+	newColumns     = `id, slug, production_branch, created_at, memory_bytes, cpu_millis, processes`
+	projectColumns = newColumns + `, removing`
+	insertProject  = `INSERT INTO projects (` + newColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?)`
 )
 
 func projectValues(p anchor.Project) []any {
@@ -23,7 +24,7 @@ func projectValues(p anchor.Project) []any {
 
 func scanProject(row scanner) (p anchor.Project, err error) {
 	err = row.Scan(&p.ID, &p.Slug, &p.ProductionBranch, &p.CreatedAt,
-		&p.Limits.MemoryBytes, &p.Limits.CPUMillis, &p.Limits.Processes)
+		&p.Limits.MemoryBytes, &p.Limits.CPUMillis, &p.Limits.Processes, &p.Removing)
 	return p, err
 }
 
@@ -80,14 +81,46 @@ func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anc
 }
 
 // SetLimits replaces the project's limits, durable on return. It returns NotFound when the project
-// does not exist.
+// does not exist or is being removed.
 func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Limits) error {
 	return s.write(ctx, "set the project's limits", func(t tx) error {
-		n, err := t.exec(`UPDATE projects SET memory_bytes = ?, cpu_millis = ?, processes = ? WHERE id = ?`,
+		if err := checkOwner(t, id); err != nil {
+			return err
+		}
+		_, err := t.exec(`UPDATE projects SET memory_bytes = ?, cpu_millis = ?, processes = ? WHERE id = ?`,
 			l.MemoryBytes, l.CPUMillis, l.Processes, id)
-		if err == nil && n == 0 {
+		return err
+	})
+}
+
+// checkOwner returns NotFound for a project that does not exist or is being removed: nothing can be
+// added to it.
+func checkOwner(t tx, p anchor.ProjectID) error {
+	var removing bool
+	err := t.row(`SELECT removing FROM projects WHERE id = ?`, p).Scan(&removing)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return records.NoProject(string(p))
+	case err != nil:
+		return err
+	case removing:
+		return records.Removing(p)
+	}
+	return nil
+}
+
+// RetireProject marks the project as being removed, durable on return: it accepts nothing new, and
+// has no live pointer and no variables. Its releases stay, because Inspect compares their revisions
+// with the files. Idempotent. It returns NotFound when the project does not exist.
+func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {
+	return s.write(ctx, "retire the project", func(t tx) error {
+		switch n, err := t.exec(`UPDATE projects SET removing = 1 WHERE id = ?`, id); {
+		case err != nil:
+			return err
+		case n == 0:
 			return records.NoProject(string(id))
 		}
+		_, err := t.exec(`DELETE FROM env WHERE project_id = ?`, id)
 		return err
 	})
 }

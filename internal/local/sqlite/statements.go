@@ -25,7 +25,7 @@ func (h *statements) prepare(ctx context.Context, s *Store) error {
 		query string
 	}{
 		{&h.deployment, s.read, `SELECT record, accepted FROM deployments WHERE id = ?`},
-		{&h.live, s.read, `SELECT ` + liveColumns + ` FROM releases r WHERE project_id = ? ORDER BY revision DESC LIMIT 1`},
+		{&h.live, s.read, liveOfProject},
 		{&h.tokenByHash, s.read, `SELECT ` + tokenColumns + ` FROM tokens WHERE hash = ?`},
 		{&h.events, s.read, `SELECT seq, time, step, phase, message, duration_ms, status
 			FROM events WHERE deployment_id = ? AND seq > ? ORDER BY seq`},

@@ -57,8 +57,10 @@ func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.H
 		case stored.Revision != h.Revision:
 			return h, records.DomainChanged(h.Name, stored.Revision, h.Revision)
 		}
-		if _, found := s.projects[h.ProjectID]; !found {
-			return h, records.NoProject(string(h.ProjectID))
+		if h.ProjectID != stored.ProjectID {
+			if err := s.checkOwner(h.ProjectID); err != nil {
+				return h, err
+			}
 		}
 		h.Revision++
 		s.hostnames[h.ID] = cloneHostname(h)

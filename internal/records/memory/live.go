@@ -12,7 +12,7 @@ import (
 func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
 	return call(ctx, s, "Live", func() (anchor.Live, error) {
 		all := s.releases[p]
-		if len(all) == 0 {
+		if len(all) == 0 || s.projects[p].Removing {
 			return anchor.Live{}, records.NeverLive(p)
 		}
 		return records.LiveAfter(all[len(all)-1]), nil
@@ -23,8 +23,10 @@ func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, erro
 func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
 	return call(ctx, s, "Lives", func() ([]anchor.Live, error) {
 		found := []anchor.Live{}
-		for _, all := range s.releases {
-			found = append(found, records.LiveAfter(all[len(all)-1]))
+		for p, all := range s.releases {
+			if !s.projects[p].Removing {
+				found = append(found, records.LiveAfter(all[len(all)-1]))
+			}
 		}
 		return found, nil
 	})

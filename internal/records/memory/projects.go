@@ -75,8 +75,8 @@ func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Lim
 	})
 }
 
-// RetireProject marks the project as being removed: it accepts no new records, and nothing of
-// it is live. Idempotent; NotFound when it does not exist.
+// RetireProject marks the project as being removed: it accepts nothing new, and has no live
+// pointer and no variables. Idempotent; NotFound when it does not exist.
 func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {
 	return change(ctx, s, "RetireProject", func() error {
 		p, found := s.projects[id]
@@ -85,7 +85,6 @@ func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {
 		}
 		p.Removing = true
 		s.projects[id] = p
-		delete(s.releases, id)
 		delete(s.env, id)
 		return nil
 	})

@@ -2,6 +2,7 @@ package recordstest
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
@@ -65,12 +66,135 @@ var projectTests = []test{
 		}
 		b.is(b.s.SetLimits(b.ctx, anchor.ProjectID(anchor.NewID()), anchor.Limits{}), anchor.KindNotFound, "unknown_project")
 	}},
+	{"are retired before they are deleted", retireProject},
+	{"refuse everything new once they are retired", refuseInRetired},
+	{"let what they have end once they are retired", endInRetired},
+	{"are retired in one step, while others use them", retireInRace},
 	{"take all that hangs on them along", deleteProject},
 	{"are remembered by the ids of their deployments", rememberRemoved},
 	{"leave their slug to the next", func(b bench) {
 		b.ok(b.s.DeleteProject(b.ctx, b.project("shop").ID))
 		b.project("shop")
 	}},
+}
+
+// retired returns a furnished project and what it had before it was retired.
+func (b bench) retired(slug string) (anchor.ProjectID, snapshot) {
+	b.Helper()
+	p := b.project(slug).ID
+	b.furnish(p)
+	before := b.snapshot(p)
+	b.ok(b.s.RetireProject(b.ctx, p))
+	return p, before
+}
+
+func retireProject(b bench) {
+	stays := b.project("stays").ID
+	b.furnish(stays)
+	others := b.snapshot(stays)
+	p, want := b.retired("shop")
+	want.Project.Removing, want.Live, want.Env = true, anchor.Live{}, nil
+	b.ok(b.s.RetireProject(b.ctx, p))
+	for _, open := range []func() Store{func() Store { return b.s }, b.reopen} {
+		b.s = open()
+		b.same(b.snapshot(p), want)
+		b.same(b.snapshot(stays), others)
+		b.same(must(b.s.ProjectBySlug(b.ctx, "shop"))(b), want.Project)
+		b.same(must(b.s.Projects(b.ctx, anchor.Page{}))(b).Items, []anchor.Project{want.Project, others.Project})
+		b.same(must(b.s.Lives(b.ctx))(b), []anchor.Live{others.Live})
+		_, err := b.s.Live(b.ctx, p)
+		b.is(err, anchor.KindNotFound, "never_live")
+	}
+	b.is(b.s.RetireProject(b.ctx, anchor.ProjectID(anchor.NewID())), anchor.KindNotFound, "unknown_project")
+
+	b.ok(b.s.DeleteProject(b.ctx, p))
+	b.same(b.snapshot(p), snapshot{})
+	b.is(b.s.RetireProject(b.ctx, p), anchor.KindNotFound, "unknown_project")
+	b.project("shop")
+}
+
+func refuseInRetired(b bench) {
+	p, before := b.retired("shop")
+	h := b.hostname(b.project("other").ID, "moves.example")
+	h.ProjectID = p
+	target := before.Deployments[1]
+	deployed := before.Unfinished[0]
+	deployed.Status = anchor.Deployed
+	rollback := anchor.Deployment{
+		ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p, Status: anchor.Deployed, IsRollback: true, RollbackTo: target.ID,
+	}
+	for name, err := range map[string]error{
+		"CreateDeployment": b.s.CreateDeployment(b.ctx, anchor.Deployment{
+			ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p, Status: anchor.Queued,
+		}),
+		"Accept":         last(b.s.Accept(b.ctx, p))(),
+		"Move":           last(b.s.Move(b.ctx, before.Live, release(target), nil))(),
+		"first Move":     last(b.s.Move(b.ctx, anchor.Live{}, release(target), nil))(),
+		"rollback":       last(b.s.Move(b.ctx, before.Live, release(target), &rollback))(),
+		"deploy":         last(b.s.Move(b.ctx, before.Live, release(deployed), &deployed))(),
+		"PutEnv":         b.s.PutEnv(b.ctx, p, []anchor.EnvVar{{Name: "B", Value: string(large(33 << 10)), For: anchor.EnvRun}}),
+		"PutEnv of none": b.s.PutEnv(b.ctx, p, nil),
+		"SetLimits":      b.s.SetLimits(b.ctx, p, anchor.Limits{Processes: 64}),
+		"CreateHostname": b.s.CreateHostname(b.ctx, anchor.Hostname{ID: anchor.HostnameID(anchor.NewID()), ProjectID: p, Name: "new.example"}),
+		"UpdateHostname": last(b.s.UpdateHostname(b.ctx, h))(),
+	} {
+		if !isKind(err, anchor.KindNotFound) || codeOf(err) != "project_removing" {
+			b.Errorf("%s: error %v, want project_removing", name, err)
+		}
+	}
+	b.is(b.s.CreateProject(b.ctx, anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop"}), anchor.KindConflict, "slug_taken")
+	want := before
+	want.Project.Removing, want.Live, want.Env = true, anchor.Live{}, nil
+	b.same(b.snapshot(p), want)
+}
+
+func endInRetired(b bench) {
+	p, before := b.retired("shop")
+	d := before.Unfinished[0]
+	d.Status = anchor.Canceled
+	b.ok(b.s.UpdateDeployment(b.ctx, d, anchor.Queued))
+	b.same(must(b.s.Unfinished(b.ctx))(b), []anchor.Deployment{})
+	must(b.s.Append(b.ctx, anchor.Event{DeploymentID: d.ID, Phase: anchor.StatusChange, Status: d.Status}))(b)
+
+	h := before.Hostnames[0]
+	h.Status = anchor.HostRemoving
+	h = must(b.s.UpdateHostname(b.ctx, h))(b)
+	b.same(must(b.s.Hostname(b.ctx, h.ID))(b), h)
+	b.ok(b.s.DeleteHostname(b.ctx, h.ID))
+	b.same(must(b.s.Hostnames(b.ctx, p, anchor.Page{}))(b).Items, []anchor.Hostname{})
+}
+
+// retireInRace creates deployments while the project is retired: what is accepted is listed, and
+// nothing is accepted later.
+func retireInRace(b bench) {
+	p := b.project("shop").ID
+	accepted := make([]error, 20)
+	var all sync.WaitGroup
+	for i := range accepted {
+		all.Go(func() {
+			if i == len(accepted)/2 {
+				accepted[i] = b.s.RetireProject(b.ctx, p)
+				return
+			}
+			accepted[i] = b.s.CreateDeployment(b.ctx, anchor.Deployment{
+				ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p, Status: anchor.Queued,
+			})
+		})
+	}
+	all.Wait()
+	created := 0
+	for i, err := range accepted {
+		switch {
+		case i == len(accepted)/2:
+			b.ok(err)
+		case err == nil:
+			created++
+		default:
+			b.is(err, anchor.KindNotFound, "project_removing")
+		}
+	}
+	b.same(len(must(b.s.Deployments(b.ctx, p, anchor.Page{Limit: anchor.MaxPage}))(b).Items), created)
+	b.same(must(b.s.Project(b.ctx, p))(b).Removing, true)
 }
 
 func deleteProject(b bench) {

@@ -42,6 +42,13 @@ type Projects interface {
 	Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error)
 	// SetLimits replaces the project's limits, durable; NotFound.
 	SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Limits) error
+	// RetireProject marks the project as being removed, in one durable step. It is Removing from
+	// then on, and has no live pointer and no variables. Everything new in it is refused with
+	// NotFound "project_removing": deployments, releases, places in the order of requests,
+	// variables, limits, hostnames, and hostnames that move to it. Its slug stays taken. All
+	// else stays as it is and can still be changed or removed: deployments end, hostnames are
+	// detached. Idempotent; NotFound when it does not exist.
+	RetireProject(ctx context.Context, id anchor.ProjectID) error
 	// DeleteProject removes the project and everything that belongs to it: deployments,
 	// releases, journals, environments, hostnames. Durable; NotFound when it does not exist.
 	DeleteProject(ctx context.Context, id anchor.ProjectID) error
