@@ -20,9 +20,9 @@ type Projects interface {
 	// limits out of range and where the platform has none.
 	Limits(ctx context.Context, idOrSlug string) (anchor.ProjectLimits, error)
 	SetLimits(ctx context.Context, idOrSlug string, l anchor.Limits) (anchor.ProjectLimits, error)
-	// Delete removes a project and everything that belongs to it, ErrNotFound. Where that takes
-	// long it only begins: the project is Removing until it is removed.
-	Delete(ctx context.Context, idOrSlug string) error
+	// Remove removes a project and everything that belongs to it, ErrNotFound. When that takes
+	// long, it continues in the background: the project is Removing until it is removed.
+	Remove(ctx context.Context, idOrSlug string) error
 }
 
 // Uploads lets clients send contents past the API, straight to their storage.

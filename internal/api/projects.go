@@ -31,8 +31,8 @@ func (s *server) projectRoutes() {
 	handle(s, operation("get-project", http.MethodGet, "/projects/{projectId}", anchor.ScopeRead, "Get a project", 404), s.getProject)
 	remove := operation("delete-project", http.MethodDelete, "/projects/{projectId}", anchor.ScopeAdmin,
 		"Delete a project, its deployments and its files", 404)
-	remove.Description += " 204 means that the project is deleted. 202, on `aws`, means that its removal has started: " +
-		"it accepts no changes and has the status `removing` until everything is deleted, some minutes later."
+	remove.Description += " 204 means that the project is deleted. 202 means that its removal has started and continues: " +
+		"it accepts no changes and is listed with `removing` until everything is deleted, on `aws` some minutes later."
 	remove.DefaultStatus = http.StatusAccepted
 	remove.Responses = map[string]*huma.Response{"202": {Description: "Accepted: the removal has started"}, "204": {Description: "No Content: the project is deleted"}}
 	handle(s, remove, s.deleteProject)
@@ -73,7 +73,7 @@ type removal struct {
 }
 
 func (s *server) deleteProject(ctx context.Context, in *InProject) (*removal, error) {
-	if err := s.Projects.Delete(ctx, in.ProjectID); err != nil {
+	if err := s.Projects.Remove(ctx, in.ProjectID); err != nil {
 		return nil, err
 	}
 	// Another of the same slug may have come.

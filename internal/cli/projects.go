@@ -115,7 +115,7 @@ func (s *shell) removeProject(ctx context.Context, slug string, yes bool) error 
 	}
 	return s.show(removed{Removed: p.Slug, Removing: removing}, func(w io.Writer) {
 		if removing {
-			fmt.Fprintf(w, "%s is being removed, which takes some minutes on AWS. To see when it is gone, run anchor projects.\n", p.Slug)
+			fmt.Fprintf(w, "%s is being removed, which takes some minutes on AWS. To see when it is removed, run anchor projects.\n", p.Slug)
 			return
 		}
 		fmt.Fprintf(w, "Removed %s.\n", p.Slug)
@@ -125,7 +125,7 @@ func (s *shell) removeProject(ctx context.Context, slug string, yes bool) error 
 // awaitRemoval waits until the project is removed. The removal continues when the user
 // interrupts or a call fails, and is then reported as still running.
 func (s *shell) awaitRemoval(ctx context.Context, c *client.Client, p anchor.Project) (removing bool) {
-	fmt.Fprintf(s.Err, "%s is offline. AWS takes some minutes to remove its resources. Ctrl-C stops waiting; the removal continues.\n", p.Slug)
+	fmt.Fprintf(s.Err, "%s is being removed. On AWS this takes some minutes. Ctrl-C stops waiting; the removal continues.\n", p.Slug)
 	looks := retry.Policy{First: 200 * time.Millisecond, Longest: 5 * time.Second}
 	err := retry.Poll(ctx, looks, func() (bool, error) {
 		_, err := c.Project(ctx, string(p.ID))

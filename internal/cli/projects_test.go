@@ -23,7 +23,7 @@ type slowProjects struct {
 	looks int // how often a retired project is still found
 }
 
-func (s *slowProjects) Delete(ctx context.Context, idOrSlug string) error {
+func (s *slowProjects) Remove(ctx context.Context, idOrSlug string) error {
 	p, err := s.Service.Get(ctx, idOrSlug)
 	if err != nil {
 		return err

@@ -3,10 +3,12 @@
 package core
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/access"
+	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/domains"
 	"github.com/anchor-deploy/anchor/internal/project"
@@ -52,11 +54,13 @@ type Parts struct {
 	Domains *Domains       // nil: custom domains cannot be attached
 	Builder deploy.Builder // nil: nothing is built from commits
 	Runner  deploy.Runner  // Close ends it
+	// DispatchRemoval makes another process remove a retired project; nil where this one does.
+	DispatchRemoval func(context.Context, anchor.ProjectID) error
 
 	Keep   Keep
 	Limits Limits
 
-	BeforeStep func(step string) // called before each step of a deploy; nil: nothing
+	BeforeStep func(step string) // called before each step of a deploy and of a removal; nil: nothing
 	Log        *slog.Logger      // nil: slog.Default()
 }
 
@@ -93,14 +97,13 @@ type Anchor struct {
 // New wires the use-cases. It calls none of the parts. Close ends what it started.
 func New(p Parts) *Anchor {
 	releases := release.New(release.Ports{Pointer: p.Records, Traffic: p.Platform, Records: p.Records}, release.Options{})
-	deploys := newDeploys(p, releases)
+	deploys, domains := newDeploys(p, releases), newDomains(p)
 	return &Anchor{
-		Access:  access.New(access.Ports{Tokens: p.Records}, access.Options{}),
-		Deploys: deploys,
-		Domains: newDomains(p),
-		Env:     p.Env,
-		Projects: project.New(project.Ports{Records: p.Records, Deployments: deploys, Remover: p.Projects, Limiter: p.Limiter},
-			project.Options{MaxProjects: p.Limits.Projects}),
+		Access:   access.New(access.Ports{Tokens: p.Records}, access.Options{}),
+		Deploys:  deploys,
+		Domains:  domains,
+		Env:      p.Env,
+		Projects: newProjects(p, deploys, domains),
 		Releases: releases,
 	}
 }
@@ -119,6 +122,15 @@ func newDeploys(p Parts, releases *release.Service) *deploy.Service {
 		},
 		Runner: p.Runner, Builder: p.Builder,
 	}, deploy.Options{Quota: deploy.Quota{Queued: p.Limits.Queued}, BeforeStep: p.BeforeStep})
+}
+
+func newProjects(p Parts, deploys *deploy.Service, domains *domains.Service) *project.Service {
+	ports := project.Ports{Records: p.Records, Deployments: deploys, Remover: p.Projects, Limiter: p.Limiter}
+	if domains != nil {
+		ports.Domains = domains
+	}
+	ports.Dispatch = p.DispatchRemoval
+	return project.New(ports, project.Options{MaxProjects: p.Limits.Projects, BeforeStep: p.BeforeStep, Log: p.Log})
 }
 
 func newDomains(p Parts) *domains.Service {

@@ -10,11 +10,15 @@ import (
 )
 
 // Between runs work while no deployment of the project is processed, and keeps any from being
-// processed. It waits while one is, or returns a KindBusy error without running work. The context
-// of work ends when the right to be alone is lost.
+// processed. It waits for a while when one is, or returns a KindBusy error without running work.
+// The context of work ends when the right to be alone is lost.
 func (s *Service) Between(ctx context.Context, p anchor.ProjectID, work func(context.Context) error) error {
-	err := s.Runner.Exclusive(ctx, p, Passes, work)
-	if errors.Is(err, ErrHeld) {
+	begun := false
+	err := s.Runner.Exclusive(ctx, p, Passes, func(ctx context.Context) error {
+		begun = true
+		return work(ctx)
+	})
+	if errors.Is(err, ErrHeld) || !begun && ctx.Err() != nil {
 		e := &anchor.Error{Kind: anchor.KindBusy, Code: "deploying", Message: "a deployment of project " + string(p) + " is under way", Err: err}
 		return e.Hintf("Try again when it has ended.")
 	}
@@ -22,7 +26,8 @@ func (s *Service) Between(ctx context.Context, p anchor.ProjectID, work func(con
 }
 
 // CancelAll cancels the project's deployments that have not ended, and interrupts their passes in
-// this process. A deployment whose release has begun ends as deployed.
+// this process, which end some time later; Between waits for them. A deployment whose release has
+// begun ends as deployed.
 func (s *Service) CancelAll(ctx context.Context, p anchor.ProjectID) error {
 	unfinished, err := s.unfinishedOf(ctx, p)
 	if err != nil {

@@ -70,6 +70,9 @@ func (r *run) pass(ctx context.Context) (failed string, err error) {
 	if r.artifact.Project, err = r.Projects.Project(ctx, r.record.ProjectID); err != nil {
 		return "check", err
 	}
+	if r.artifact.Project.Removing {
+		return "check", fmt.Errorf("project %s is being removed: %w", r.artifact.Project.Slug, ErrCanceled)
+	}
 	if r.record.Status == anchor.Built {
 		next := r.record
 		next.Status = anchor.Deploying

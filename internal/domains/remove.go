@@ -34,9 +34,9 @@ func (s *Service) Remove(ctx context.Context, p anchor.ProjectID, idOrName strin
 	return err
 }
 
-// RemoveAll removes all domains of a project, and is to be called before the
-// project's records are deleted. A Conflict "domains_remain" when some are not
-// gone yet; they are being removed, so ask again later.
+// RemoveAll removes all domains of a project, whose records must still exist. It is KindBusy,
+// "domains_remain", while some of them are not removed yet; the reconciler continues with those,
+// and so does the next call.
 func (s *Service) RemoveAll(ctx context.Context, p anchor.ProjectID) error {
 	all, err := s.ofProject(ctx, p)
 	if err != nil {
@@ -50,11 +50,14 @@ func (s *Service) RemoveAll(ctx context.Context, p anchor.ProjectID) error {
 			remain = append(remain, fmt.Errorf("%s is still being removed", h.Name))
 		}
 	}
-	if err := errors.Join(remain...); err != nil {
-		return anchor.Conflict("domains_remain", "%d of the project's domains are not removed yet", len(remain)).
-			Hintf("They are being removed. Try again in a few minutes.").Because(err)
+	if len(remain) == 0 {
+		return nil
 	}
-	return nil
+	busy := &anchor.Error{
+		Kind: anchor.KindBusy, Code: "domains_remain",
+		Message: fmt.Sprintf("domains of the project that are not removed yet: %d", len(remain)),
+	}
+	return busy.Hintf("They are being removed. Try again in a few minutes.").Because(errors.Join(remain...))
 }
 
 // remove decides the removal and continues it as far as possible at once.

@@ -324,7 +324,7 @@ func TestRemoveAllTakesAProjectsNames(t *testing.T) {
 	_, err := s.Add(t.Context(), "two", add("c.example.net"))
 	w.ok(err)
 	w.setFault(failing("Release"))
-	w.isKind(s.RemoveAll(t.Context(), "one"), anchor.KindConflict, "domains_remain")
+	w.isKind(s.RemoveAll(t.Context(), "one"), anchor.KindBusy, "domains_remain")
 	w.setFault(nil)
 	w.ok(s.RemoveAll(t.Context(), "one"))
 	list, err := s.List(t.Context(), "one", anchor.Page{})

@@ -20,24 +20,35 @@ type Records interface {
 	Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error)
 	// SetLimits replaces the project's limits, durable on return, or is ErrNotFound.
 	SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Limits) error
+	// RetireProject marks the project as being removed, durable on return, or is ErrNotFound.
+	// From then on nothing can be added to it. Idempotent.
+	RetireProject(ctx context.Context, id anchor.ProjectID) error
 	// DeleteProject removes the project's records, all of them, durable on return,
 	// or is ErrNotFound.
 	DeleteProject(ctx context.Context, id anchor.ProjectID) error
 }
 
+// Domains removes the custom domains of a project.
+type Domains interface {
+	// RemoveAll is idempotent. The error is KindBusy while some domains are still being removed;
+	// the next call continues.
+	RemoveAll(ctx context.Context, p anchor.ProjectID) error
+}
+
 // Remover removes what a platform keeps of a project: traffic, processes, files.
 type Remover interface {
-	// RemoveProject is idempotent, and succeeds for a project that the platform does not have.
-	// The error is KindBusy while the platform still works on it; the next call continues.
+	// RemoveProject is called while the records of the project still exist. It is idempotent, and
+	// succeeds for a project that the platform does not have. The error is KindBusy while the
+	// platform still works on it; the next call continues.
 	RemoveProject(ctx context.Context, p anchor.ProjectID) error
 }
 
 // Deployments ends the deployments of a project.
 type Deployments interface {
-	// CancelAll cancels those that have not ended. Idempotent.
+	// CancelAll cancels those that have not ended, of which some may end later. Idempotent.
 	CancelAll(ctx context.Context, p anchor.ProjectID) error
-	// Between does work while no deployment of the project is processed: KindBusy, and
-	// nothing done, when one is.
+	// Between does work while no deployment of the project is processed. The error is KindBusy,
+	// and nothing is done, when one is.
 	Between(ctx context.Context, p anchor.ProjectID, work func(context.Context) error) error
 }
 

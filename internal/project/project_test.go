@@ -4,18 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/project"
 	"github.com/anchor-deploy/anchor/internal/records/memory"
 )
 
-// platform records what it was called to remove.
+// platform records what it was called to remove. The records of a project must still exist then.
 type platform struct {
 	removed []anchor.ProjectID
 	err     error
@@ -24,18 +23,28 @@ type platform struct {
 }
 
 func (p *platform) RemoveProject(ctx context.Context, id anchor.ProjectID) error {
-	if _, err := p.store.Project(ctx, id); !errors.Is(err, anchor.ErrNotFound) {
-		p.t.Errorf("asked to remove %s while its records are there: %v", id, err)
+	if stored, err := p.store.Project(ctx, id); err != nil || !stored.Removing {
+		p.t.Errorf("called to remove %s, whose record is %+v, %v", id, stored, err)
 	}
 	p.removed = append(p.removed, id)
 	return p.err
 }
 
+// noDeployments is project.Deployments without any deployment.
+type noDeployments struct{}
+
+func (noDeployments) CancelAll(context.Context, anchor.ProjectID) error { return nil }
+
+func (noDeployments) Between(ctx context.Context, _ anchor.ProjectID, work func(context.Context) error) error {
+	return work(ctx)
+}
+
 func service(t *testing.T) (*project.Service, *memory.Store, *platform) {
 	store := memory.New()
 	remover := &platform{store: store, t: t}
-	clock := func() time.Time { return time.UnixMilli(7) }
-	return project.New(project.Ports{Records: store, Remover: remover}, project.Options{Now: clock}), store, remover
+	ports := project.Ports{Records: store, Deployments: noDeployments{}, Remover: remover}
+	options := project.Options{Now: func() time.Time { return time.UnixMilli(7) }, Log: slog.New(slog.DiscardHandler)}
+	return project.New(ports, options), store, remover
 }
 
 func create(t *testing.T, s *project.Service, slug string) anchor.Project {
@@ -97,45 +106,6 @@ func TestCreateRefuses(t *testing.T) {
 	}
 }
 
-func TestDelete(t *testing.T) {
-	s, store, remover := service(t)
-	p, stays := create(t, s, "shop"), create(t, s, "stays")
-	if err := s.Delete(t.Context(), "shop"); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]anchor.ProjectID{p.ID}, remover.removed); diff != "" {
-		t.Errorf("removed (-want +got):\n%s", diff)
-	}
-	if _, err := store.Project(t.Context(), stays.ID); err != nil {
-		t.Errorf("the other project: %v", err)
-	}
-	fails(t, s.Delete(t.Context(), "shop"), anchor.KindNotFound, "unknown_project")
-}
-
-func TestDeleteThatFailedHalfWay(t *testing.T) {
-	s, store, remover := service(t)
-	p := create(t, s, "shop")
-
-	broken := errors.New("disk on fire")
-	store.Fault = func(op string) (bool, error) { return false, broken }
-	if err := s.Delete(t.Context(), "shop"); !errors.Is(err, broken) || len(remover.removed) != 0 {
-		t.Errorf("with a broken store: %v, removed %v", err, remover.removed)
-	}
-
-	store.Fault, remover.err = nil, broken
-	err := s.Delete(t.Context(), "shop")
-	fails(t, err, anchor.KindFailed, "remove_failed")
-	if !errors.Is(err, broken) || !strings.Contains(anchor.HintOf(err), string(p.ID)) {
-		t.Errorf("error %v does not keep the cause or name the id", err)
-	}
-
-	remover.err = nil
-	fails(t, s.Delete(t.Context(), string(p.ID)), anchor.KindNotFound, "unknown_project")
-	if len(remover.removed) != 2 || remover.removed[1] != p.ID {
-		t.Errorf("asked again by the id, it removed %v", remover.removed)
-	}
-}
-
 func TestSoManyProjectsMayBe(t *testing.T) {
 	s, _, _ := service(t)
 	s.MaxProjects = 150 // more than a page
@@ -150,7 +120,7 @@ func TestSoManyProjectsMayBe(t *testing.T) {
 	}
 	_, err = s.Create(t.Context(), "last", "")
 	fails(t, err, anchor.KindConflict, "slug_taken")
-	if err := s.Delete(t.Context(), string(last.ID)); err != nil {
+	if err := s.Remove(t.Context(), string(last.ID)); err != nil {
 		t.Fatal(err)
 	}
 	create(t, s, "more")

@@ -3,7 +3,7 @@ package project
 import (
 	"cmp"
 	"context"
-	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -18,18 +18,26 @@ const defaultBranch = "main"
 // Ports are what the use-case works with.
 type Ports struct {
 	Records     Records
-	Deployments Deployments // for FinishRemoval
+	Domains     Domains // nil where no domains can be attached
+	Deployments Deployments
 	Remover     Remover
 	Limiter     Limiter // nil where the platform has no limits per project
+
+	// Dispatch makes another process call FinishRemoval. nil means that Remove calls it.
+	Dispatch func(ctx context.Context, p anchor.ProjectID) error
 }
 
 // Options tune the use-case. The zero value is ready for production.
 type Options struct {
 	Now         func() time.Time // time.Now when nil
 	MaxProjects int              // how many projects there may be; 0 means any number
+	Log         *slog.Logger     // slog.Default() when nil
+
+	// BeforeStep is called before each step of a removal. Tests end the process in it.
+	BeforeStep func(step string)
 }
 
-// Service makes, finds and deletes projects.
+// Service creates, finds and removes projects.
 type Service struct {
 	Ports
 	Options
@@ -37,7 +45,13 @@ type Service struct {
 }
 
 // New returns the use-case over its ports.
-func New(p Ports, o Options) *Service { return &Service{Ports: p, Options: o} }
+func New(p Ports, o Options) *Service {
+	if o.BeforeStep == nil {
+		o.BeforeStep = func(string) {}
+	}
+	o.Log = cmp.Or(o.Log, slog.Default())
+	return &Service{Ports: p, Options: o}
+}
 
 // Create makes a project. Invalid when the slug or branch cannot be one, a
 // Conflict "slug_taken" when there is such a project.
@@ -90,44 +104,6 @@ func (s *Service) Get(ctx context.Context, idOrSlug string) (anchor.Project, err
 // List returns a page of all projects, newest first.
 func (s *Service) List(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error) {
 	return s.Records.Projects(ctx, page)
-}
-
-// Delete removes a project: its records, in one step, and then what the platform keeps of it.
-// It refuses only an unknown project: NotFound. When the second part fails, Delete by the id
-// retries that part.
-func (s *Service) Delete(ctx context.Context, idOrSlug string) error {
-	id, err := s.deleteRecords(ctx, idOrSlug)
-	if id == "" {
-		return err
-	}
-	if failed := s.remove(ctx, id); failed != nil {
-		return failed
-	}
-	return err
-}
-
-// deleteRecords deletes the records and returns the id of the project, which has none left. The
-// id is "" when it is unknown or the records are still there.
-func (s *Service) deleteRecords(ctx context.Context, idOrSlug string) (anchor.ProjectID, error) {
-	p, err := s.Get(ctx, idOrSlug)
-	if err == nil {
-		err = s.Records.DeleteProject(ctx, p.ID)
-	} else if anchor.ValidID(idOrSlug) {
-		p.ID = anchor.ProjectID(idOrSlug)
-	}
-	if err != nil && !errors.Is(err, anchor.ErrNotFound) {
-		return "", err
-	}
-	return p.ID, err
-}
-
-// remove continues when the caller has gone: the records are deleted already.
-func (s *Service) remove(ctx context.Context, p anchor.ProjectID) error {
-	if err := s.Remover.RemoveProject(context.WithoutCancel(ctx), p); err != nil {
-		return anchor.Failed("remove_failed", "project %s is deleted, but some of its data could not be removed", p).
-			Hintf("To remove the rest, delete it again by its id %s.", p).Because(err)
-	}
-	return nil
 }
 
 func now(clock func() time.Time) int64 {

@@ -59,7 +59,7 @@ func (a *Anchor) AwaitHang(ctx context.Context) error {
 	}
 }
 
-// remover removes deployments from the platform and, where they are kept here, their
+// remover removes deployments from the platform and, where they are stored here, their
 // artifacts.
 type remover struct {
 	*platformtest.Memory
@@ -75,18 +75,23 @@ func (r remover) Remove(ctx context.Context, d anchor.Deployment) error {
 	return r.artifacts.Remove(context.WithoutCancel(ctx), d.ID)
 }
 
-// RemoveProject implements project.Remover. It removes the deployments that the records no
-// longer know: those of the project were deleted first.
-func (r remover) RemoveProject(ctx context.Context, _ anchor.ProjectID) error {
-	for _, id := range r.Held() {
-		if _, err := r.records.Deployment(ctx, id); !errors.Is(err, anchor.ErrNotFound) {
-			continue
-		}
-		if err := r.Remove(ctx, anchor.Deployment{ID: id}); err != nil {
+// RemoveProject implements project.Remover.
+func (r remover) RemoveProject(ctx context.Context, p anchor.ProjectID) error {
+	for page := (anchor.Page{}); r.artifacts != nil; {
+		list, err := r.records.Deployments(ctx, p, page)
+		if err != nil {
 			return err
 		}
+		for _, d := range list.Items {
+			if err := r.artifacts.Remove(ctx, d.ID); err != nil {
+				return err
+			}
+		}
+		if page.Cursor = list.Next; page.Cursor == "" {
+			break
+		}
 	}
-	return nil
+	return r.Memory.RemoveProject(ctx, p)
 }
 
 // builder builds the same app of every commit.

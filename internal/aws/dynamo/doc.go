@@ -36,9 +36,9 @@
 //	             NAME         NAME#<name>           which hostname has the name
 //	             PROJECT#<p>  HOST#<id>             that it belongs to the project
 //
-// The REMOVED items are never deleted. By them a sweep distinguishes what was deleted from what a
-// table does not know because it is lost, older or another installation's. Each takes some 100
-// bytes.
+// The REMOVED items are never deleted and do not expire. By them a sweep distinguishes what was
+// deleted from what a table does not know because it is lost, older or another installation's.
+// Each takes some 100 bytes (docs/decisions/0023-a-project-is-removed-once.md).
 //
 // Some partitions hold an item of every project. One partition serves 1,000 writes and 3,000 reads
 // a second (DynamoDB Developer Guide, "Partitions"), far more than deploying needs. No request of

@@ -35,6 +35,7 @@ var handlers = map[string][]runs{
 			"RemoveProject", "Sweep"}},
 		{artifacts, []string{"Import", "SaveManifest", "Manifest", "Unpack", "Remove", "Discard", "Missing", "Sync", "IDs", "Collect"}},
 		{platform + "/codebuild", []string{"Forget"}},
+		{certificate, []string{"Detach", "Release"}}, // of the domains of a project that is removed
 	},
 	"RollbackRole": { // dispatches nothing: of the start, only the key is its own
 		{records, []string{"Project", "ProjectBySlug", "Deployment", "Live", "Move", "LastLive", "TokenByHash", "Note"}},
@@ -50,7 +51,6 @@ var handlers = map[string][]runs{
 		{handler, nil}, {records, nil}, {lambda, []string{"Dispatch"}}, {platform + "/codebuild", nil}, {platform + "/logtail", nil},
 		{platform, []string{"URLs"}}, // the deploy handler removes the rest
 		{artifacts, []string{"Presign", "Missing", "Put", "Sync", "SaveManifest", "Manifest", "IDs"}},
-		{certificate, []string{"Detach", "Release"}}, // of the domains of a project that is removed
 	},
 }
 

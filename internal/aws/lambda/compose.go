@@ -21,9 +21,6 @@ import (
 // Store holds the records that the use-cases need.
 type Store interface {
 	core.Records
-	// RetireProject marks a project as being removed, durable on return: nothing can be added to
-	// it. Idempotent.
-	RetireProject(ctx context.Context, id anchor.ProjectID) error
 	// Lives returns the pointers of all projects that have one.
 	Lives(ctx context.Context) ([]anchor.Live, error)
 	// Removed reports whether the records say that a deployment was deleted with its project. It
@@ -108,21 +105,19 @@ func Compose(p Parts) *Handlers {
 	all := core.New(core.Parts{
 		Records: p.Store, Env: env, Artifacts: p.Artifacts, Platform: p.Cloud, Deployments: remover,
 		Projects: p.Cloud, Domains: p.domainParts(), Builder: builder{p.Builder, env},
-		Runner: NewRunner(p.Leases, p.Store, p.Dispatch),
-		Keep:   core.Keep{Deployments: cmp.Or(p.Keep, 10), Assets: keepAssets}, Log: log,
+		Runner:          NewRunner(p.Leases, p.Store, p.Dispatch),
+		DispatchRemoval: func(ctx context.Context, id anchor.ProjectID) error { return p.Dispatch(ctx, id, "") },
+		Keep:            core.Keep{Deployments: cmp.Or(p.Keep, 10), Assets: keepAssets}, Log: log,
 	})
 	h := &Handlers{log: log, hostnames: all.Domains, deployer: &Deployer{
-		Deploys: all.Deploys, Records: p.Store, Leases: p.Leases, Remover: remover, Dispatch: p.Dispatch,
+		Deploys: all.Deploys, Projects: all.Projects, Records: p.Store, Leases: p.Leases, Remover: remover, Dispatch: p.Dispatch,
 		Artifacts: p.Artifacts, Platform: p.Cloud, Log: log,
-		Upkeep:  &Upkeep{Store: p.Store, Leases: p.Leases, Cloud: p.Cloud, Artifacts: p.Artifacts, Deploys: all.Deploys, Projects: all.Projects, Log: log},
+		Upkeep:  &Upkeep{Store: p.Store, Leases: p.Leases, Cloud: p.Cloud, Artifacts: p.Artifacts, Deploys: all.Deploys, Log: log},
 		Builder: p.Builder,
 	}}
 	services := api.Services{
-		Env: env, Deploys: all.Deploys, Builds: all.Deploys, Uploads: p.Artifacts, Releases: all.Releases, Access: all.Access, Domains: all.Domains,
+		Projects: all.Projects, Env: env, Deploys: all.Deploys, Builds: all.Deploys, Uploads: p.Artifacts, Releases: all.Releases, Access: all.Access, Domains: all.Domains,
 		Logs: p.Logs, Sites: p.Cloud, System: system{Parts: p, started: time.Now()},
-	}
-	services.Projects = projects{
-		Service: all.Projects, retire: p.Store.RetireProject, dispatch: p.Dispatch, hostnames: h.hostnames, log: log,
 	}
 	h.http = api.New(services, api.Options{Version: p.Version, Log: log, WatchFor: watchFor})
 	return h

@@ -13,6 +13,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact"
 	"github.com/anchor-deploy/anchor/internal/deploy"
+	"github.com/anchor-deploy/anchor/internal/project"
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
@@ -47,6 +48,7 @@ type Deployer struct {
 	Dispatch  Dispatcher
 	Artifacts Artifacts
 	Platform  Platform
+	Projects  *project.Service
 	Upkeep    *Upkeep
 	Builder   BuilderWithEnv
 	Log       *slog.Logger
@@ -172,7 +174,7 @@ func (d *Deployer) failed(ctx context.Context, id anchor.DeploymentID, step stri
 func (d *Deployer) removeProject(ctx context.Context, p anchor.ProjectID) error {
 	working, stop := soonerThan(ctx, margin)
 	defer stop()
-	err := d.Upkeep.RemoveProject(working, p)
+	_, err := d.Projects.FinishRemoval(working, p)
 	if anchor.KindOf(err) == anchor.KindBusy {
 		d.Log.InfoContext(ctx, "the removal of a project continues in a minute", "projectId", p, "cause", err.Error())
 		return nil
@@ -187,7 +189,7 @@ func (d *Deployer) removeProject(ctx context.Context, p anchor.ProjectID) error 
 func (d *Deployer) reconcile(ctx context.Context) error {
 	working, stop := soonerThan(ctx, margin)
 	defer stop()
-	err := errors.Join(d.Deploys.Resume(working), d.Platform.Reconcile(working), d.Upkeep.RemoveProjects(working), d.Upkeep.Sweep(working))
+	err := errors.Join(d.Deploys.Resume(working), d.Platform.Reconcile(working), d.Projects.FinishRemovals(working), d.Upkeep.Sweep(working))
 	if err != nil {
 		return d.failed(ctx, "", "reconcile", err)
 	}

@@ -9,64 +9,16 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/deploy"
-	"github.com/anchor-deploy/anchor/internal/project"
 )
 
-// Upkeep does the work that no request waits for: it removes projects, and removes once a day
-// what crashes and interrupted removals have left.
+// Upkeep removes, once a day, what crashes and interrupted removals have left.
 type Upkeep struct {
 	Store     Store
 	Leases    Leases
 	Cloud     Cloud
 	Artifacts Artifacts
 	Deploys   *deploy.Service
-	Projects  *project.Service
 	Log       *slog.Logger
-}
-
-// RemoveProject continues the removal of a project, as project.Service.FinishRemoval does.
-// The sweep finds the manifests of its deployments.
-func (u *Upkeep) RemoveProject(ctx context.Context, id anchor.ProjectID) error {
-	removed, err := u.Projects.FinishRemoval(ctx, id)
-	if removed {
-		u.Log.InfoContext(ctx, "project removed", "projectId", id)
-	}
-	return err
-}
-
-// RemoveProjects continues the removal of every project that is being removed. Waiting for AWS is
-// not an error, and an error with one project does not stop the others.
-func (u *Upkeep) RemoveProjects(ctx context.Context) error {
-	var failed error
-	err := u.projects(ctx, func(p anchor.Project) {
-		if !p.Removing {
-			return
-		}
-		err := u.RemoveProject(ctx, p.ID)
-		if anchor.KindOf(err) == anchor.KindBusy {
-			u.Log.InfoContext(ctx, "the removal of a project continues in a minute", "projectId", p.ID, "cause", err.Error())
-			return
-		}
-		failed = errors.Join(failed, err)
-	})
-	return errors.Join(err, failed)
-}
-
-func (u *Upkeep) projects(ctx context.Context, each func(anchor.Project)) error {
-	page := anchor.Page{Limit: anchor.MaxPage}
-	for {
-		list, err := u.Store.Projects(ctx, page)
-		if err != nil {
-			return fmt.Errorf("list the projects: %w", err)
-		}
-		for _, p := range list.Items {
-			each(p)
-		}
-		if list.Next == "" {
-			return nil
-		}
-		page.Cursor = list.Next
-	}
 }
 
 const (

@@ -24,6 +24,8 @@ type Platform interface {
 	deploy.Platform
 	release.Traffic
 	release.Remover
+	// RemoveProject implements project.Remover.
+	RemoveProject(ctx context.Context, p anchor.ProjectID) error
 	// Hosts returns the host names of a project and of one of its deployments.
 	Hosts(p anchor.Project, d anchor.DeploymentID) (site, deployment string)
 }
@@ -34,6 +36,8 @@ type Records interface {
 	release.Pointer
 	release.Records
 	CreateProject(ctx context.Context, p anchor.Project) error
+	RetireProject(ctx context.Context, id anchor.ProjectID) error
+	DeleteProject(ctx context.Context, id anchor.ProjectID) error
 }
 
 // Harness is an installation with a platform under test.

@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"a probe refuses what is broken", probeRefuses},
 		{"a remove lets requests end and can be repeated", removeDrains},
 		{"a remove leaves the others alone", removeOne},
+		{"a project is removed while its records exist", removeProject},
 		{"a rollback's record serves its target", readyForARollback},
 		{"all is there again after a restart", restart},
 		{"a split function has its paths, by every method", splitFunction},
@@ -233,6 +234,39 @@ func removeOne(t *testing.T, s *stand) {
 	if status, _ := s.ask(t, s.site(), "/_next/static/chunks/one.js"); status != http.StatusNotFound {
 		t.Errorf("a file of the removed deployment answers %d", status)
 	}
+}
+
+// removeProject removes a retired project beside another one, with the project's records and, as
+// after a crash, again without them.
+func removeProject(t *testing.T, s *stand) {
+	one, _ := s.live(t, "one")
+	two, _ := s.live(t, "two")
+	gone, hosts := s.project, []string{s.site(), s.hostOf(one), s.hostOf(two)}
+	s.project = anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop-two"}
+	must(t, s.Records.CreateProject(t.Context(), s.project))
+	s.live(t, "kept")
+
+	must(t, s.Records.RetireProject(t.Context(), gone.ID))
+	s.awaitProjectRemoval(t, gone.ID)
+	for _, host := range hosts {
+		s.wantGone(t, host, "/")
+		s.wantGone(t, host, "/public.txt")
+	}
+	s.awaitProjectRemoval(t, gone.ID)
+	must(t, s.Records.DeleteProject(t.Context(), gone.ID))
+	s.awaitProjectRemoval(t, gone.ID)
+	s.want(t, s.site(), "/", "kept")
+	s.want(t, s.site(), "/public.txt", "public of kept")
+}
+
+// awaitProjectRemoval calls RemoveProject until the platform has removed everything.
+func (s *stand) awaitProjectRemoval(t *testing.T, p anchor.ProjectID) {
+	t.Helper()
+	err := s.Platform.RemoveProject(t.Context(), p)
+	for anchor.KindOf(err) == anchor.KindBusy {
+		err = s.Platform.RemoveProject(t.Context(), p)
+	}
+	must(t, err)
 }
 
 func readyForARollback(t *testing.T, s *stand) {

@@ -147,9 +147,15 @@ func (q *Queue) CleanUp(ctx context.Context, _ anchor.Deployment, clean func(con
 	clean(ctx)
 }
 
-// Exclusive implements deploy.Runner. It waits for its turn as long as ctx lasts.
+// exclusivePatience is how long Exclusive waits for its turn.
+const exclusivePatience = 20 * time.Second
+
+// Exclusive implements deploy.Runner. It waits for its turn, but not for long: a pass may take
+// minutes to end.
 func (q *Queue) Exclusive(ctx context.Context, p anchor.ProjectID, purpose deploy.Purpose, work func(context.Context) error) error {
-	unlock, err := q.locks.LockContext(ctx, claim{p, purpose})
+	waiting, stop := context.WithTimeoutCause(ctx, exclusivePatience, deploy.ErrHeld)
+	defer stop()
+	unlock, err := q.locks.LockContext(waiting, claim{p, purpose})
 	if err != nil {
 		return err
 	}

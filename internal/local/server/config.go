@@ -32,7 +32,8 @@ type Config struct {
 
 	// Ready is called once when everything listens.
 	Ready func(Ready)
-	// BeforeStep is called before each step of a deploy. Tests use it to end the process there.
+	// BeforeStep is called before each step of a deploy and of a project's removal. Tests use it to
+	// end the process there.
 	BeforeStep func(step string)
 }
 

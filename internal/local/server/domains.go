@@ -17,7 +17,6 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 	"github.com/anchor-deploy/anchor/internal/domains/dnscheck"
 	"github.com/anchor-deploy/anchor/internal/local/acme"
-	"github.com/anchor-deploy/anchor/internal/project"
 )
 
 // HTTPS is the part of Config about custom domains. Without Listen nothing is served over TLS and
@@ -212,21 +211,4 @@ func (h HTTPS) addresses() ([]netip.Addr, error) {
 		return private, nil
 	}
 	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
-}
-
-// projects is the project service; its Delete removes a project's domains first.
-type projects struct {
-	*project.Service
-	hostnames *domains.Service
-}
-
-func (p projects) Delete(ctx context.Context, idOrSlug string) error {
-	found, err := p.Get(ctx, idOrSlug)
-	if err == nil {
-		err = p.hostnames.RemoveAll(ctx, found.ID)
-	}
-	if err != nil && !errors.Is(err, anchor.ErrNotFound) {
-		return err
-	}
-	return p.Service.Delete(ctx, idOrSlug)
 }

@@ -8,6 +8,8 @@ import (
 const (
 	// sweepEvery is the time between two runs of the janitor. Its work is not urgent.
 	sweepEvery = time.Hour
+	// removeEvery is the time between two looks for projects whose removal has not finished.
+	removeEvery = 15 * time.Second
 	// backupEvery is the age at which the newest copy of the records is followed by another one.
 	backupEvery = 6 * time.Hour
 	// backupsKept reach back two days.
@@ -31,6 +33,23 @@ func (a *app) janitor(ctx context.Context) {
 		case <-tick.C:
 		case <-ctx.Done():
 			tick.Stop()
+			return
+		}
+	}
+}
+
+// finishRemovals continues the removals of projects that a crash or a wait has interrupted, now and
+// every few seconds, until ctx ends.
+func (a *app) finishRemovals(ctx context.Context) {
+	tick := time.NewTicker(removeEvery)
+	defer tick.Stop()
+	for {
+		if err := a.core.Projects.FinishRemovals(ctx); err != nil && ctx.Err() == nil {
+			a.Log.Error("remove projects", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
 			return
 		}
 	}

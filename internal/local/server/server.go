@@ -74,7 +74,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	working, stop := context.WithCancel(ctx)
 	var background sync.WaitGroup
-	for _, work := range []func(context.Context){a.janitor, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard} {
+	for _, work := range []func(context.Context){a.janitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard} {
 		background.Go(func() { work(working) })
 	}
 	a.onClose(func() error { stop(); background.Wait(); return nil })

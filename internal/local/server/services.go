@@ -7,7 +7,7 @@ import (
 
 func (a *app) services() api.Services {
 	return api.Services{
-		Projects: projects{a.core.Projects, a.core.Domains},
+		Projects: a.core.Projects,
 		Env:      a.core.Env,
 		Deploys:  a.core.Deploys,
 		Releases: a.core.Releases,

@@ -28,6 +28,8 @@ type Records interface {
 	Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error)
 	// Project returns one project or ErrNotFound.
 	Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error)
+	// Deployments lists the project's deployments, newest first.
+	Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error)
 	// Kept returns the project's deployments that can serve, newest first.
 	Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error)
 	// Removed reports whether the deployment was removed with its project.

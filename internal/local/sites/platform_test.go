@@ -6,12 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact"
 	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
+	"github.com/anchor-deploy/anchor/internal/local/sites"
 )
 
 // publish deploys an app of a new project and returns its records.
@@ -133,24 +135,46 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-func TestRemoveProject(t *testing.T) {
-	in := newInstallation(t)
-	p, d := in.publish(t, "shop")
-	other, kept := in.publish(t, "other")
-	must(t, in.platform.Follow(t.Context(), anchor.Live{ProjectID: p.ID, Deployment: d.ID, Revision: 1}))
-	site, _ := in.platform.Hosts(p, d.ID)
-	if status := in.status(t, site, "/public.txt"); status != http.StatusOK {
-		t.Fatalf("live, it answers %d", status)
-	}
-	must(t, in.store.DeleteProject(t.Context(), p.ID))
-	must(t, in.platform.RemoveProject(t.Context(), p.ID))
-	must(t, in.platform.RemoveProject(t.Context(), p.ID))
-	if status := in.status(t, site, "/public.txt"); status < http.StatusBadRequest {
-		t.Errorf("deleted, it answers %d", status)
-	}
-	in.wantNothingOf(t, d.ID)
-	_, host := in.platform.Hosts(other, kept.ID)
-	if status := in.status(t, host, "/public.txt"); status != http.StatusOK {
-		t.Errorf("the other project answers %d", status)
+// TestPlatform_RemoveProject removes a retired project: in the process that served it, and in one
+// that was started in the middle of the removal.
+func TestPlatform_RemoveProject(t *testing.T) {
+	for name, restarts := range map[string]bool{"at once": false, "after a restart": true} {
+		t.Run(name, func(t *testing.T) {
+			in := newInstallation(t)
+			live, site, own := in.live(t, "shop")
+			p, err := in.store.Project(t.Context(), live.ProjectID)
+			must(t, err)
+			pruned, failed := in.publishIn(t, p, "pruned"), in.publishIn(t, p, "failed")
+			pruned.Status, pruned.PrunedAt, pruned.AssetsUntil = anchor.Deployed, 1, time.Now().Add(time.Hour).UnixMilli()
+			must(t, in.store.UpdateDeployment(t.Context(), pruned, anchor.Deploying))
+			must(t, in.platform.Remove(t.Context(), pruned))
+			failed.Status = anchor.DeployFailed
+			must(t, in.store.UpdateDeployment(t.Context(), failed, anchor.Deploying))
+			other, kept := in.publish(t, "other")
+			_, host := in.platform.Hosts(other, kept.ID)
+
+			must(t, in.store.RetireProject(t.Context(), p.ID))
+			if restarts {
+				kept.Status = anchor.Deployed
+				must(t, in.store.UpdateDeployment(t.Context(), kept, anchor.Deploying))
+				in.reopen(t)
+				in.want(t, site, "/public.txt", http.StatusNotFound)
+				in.want(t, own, "/public.txt", http.StatusNotFound)
+			}
+			for range 2 {
+				must(t, in.platform.RemoveProject(t.Context(), p.ID))
+			}
+			in.want(t, site, "/public.txt", http.StatusNotFound)
+			in.want(t, own, "/public.txt", http.StatusNotFound)
+			in.want(t, host, "/public.txt", http.StatusOK)
+			for _, d := range []anchor.Deployment{live, pruned, failed} {
+				in.wantNothingOf(t, d.ID)
+			}
+			if pointers, err := sites.Folder(filepath.Join(in.dir, "platform")).Pointers(); err != nil || len(pointers) != 0 {
+				t.Errorf("pointers are left: %v, %v", pointers, err)
+			}
+			must(t, in.store.DeleteProject(t.Context(), p.ID))
+			must(t, in.platform.RemoveProject(t.Context(), p.ID))
+		})
 	}
 }

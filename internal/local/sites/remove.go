@@ -50,11 +50,29 @@ func failed(d anchor.Deployment) bool {
 	return d.Status.Ended() && d.Status != anchor.Deployed && d.PrunedAt == 0
 }
 
-// RemoveProject removes everything left of a deleted project.
+// RemoveProject removes everything of a project, whose deployments it finds in the records and
+// among its sites. It is idempotent, and a call after a crash removes the rest.
 func (p *Platform) RemoveProject(ctx context.Context, project anchor.ProjectID) error {
-	var errs []error
+	all := map[anchor.DeploymentID]anchor.Deployment{}
 	for _, id := range p.Registry.removeProject(project) {
-		errs = append(errs, p.Remove(ctx, anchor.Deployment{ID: id, ProjectID: project}))
+		all[id] = anchor.Deployment{ID: id, ProjectID: project}
+	}
+	for page := (anchor.Page{Limit: anchor.MaxPage}); ; {
+		list, err := p.Records.Deployments(ctx, project, page)
+		if err != nil {
+			return fmt.Errorf("list the deployments of project %s: %w", project, err)
+		}
+		for _, d := range list.Items {
+			all[d.ID] = d
+		}
+		if page.Cursor = list.Next; page.Cursor == "" {
+			break
+		}
+	}
+	var errs []error
+	for _, d := range all {
+		d.PrunedAt, d.AssetsUntil = 0, 0 // the hashed files go too
+		errs = append(errs, p.Remove(ctx, d))
 	}
 	if p.Groups != nil {
 		errs = append(errs, p.Groups.Remove(string(project)))

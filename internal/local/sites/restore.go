@@ -72,6 +72,9 @@ func (p *Platform) restoreSites(ctx context.Context) error {
 			return fmt.Errorf("list the projects: %w", err)
 		}
 		for _, project := range projects.Items {
+			if project.Removing {
+				continue // it is offline, and RemoveProject finds its files by its records
+			}
 			kept, err := p.Records.Kept(ctx, project.ID)
 			if err != nil {
 				return fmt.Errorf("list the kept deployments of project %s: %w", project.Slug, err)

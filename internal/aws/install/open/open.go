@@ -24,7 +24,6 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/installation"
 	"github.com/anchor-deploy/anchor/internal/aws/lambda"
 	"github.com/anchor-deploy/anchor/internal/core"
-	"github.com/anchor-deploy/anchor/internal/domains"
 	"github.com/anchor-deploy/anchor/internal/domains/dnscheck"
 )
 
@@ -110,9 +109,6 @@ func (r remover) Remove(ctx context.Context, o installation.Outputs, p anchor.Pr
 		},
 	})
 	defer all.Close()
-	if err := removeDomains(ctx, all.Domains, p); err != nil {
-		return nil, err
-	}
 	if err := store.RetireProject(ctx, p.ID); err != nil && !errors.Is(err, anchor.ErrNotFound) {
 		return nil, err
 	}
@@ -128,21 +124,4 @@ func (r remover) RemoveShared(ctx context.Context) (kept []string, err error) {
 		return nil, err
 	}
 	return front.New(front.Config{CloudFront: edge, Installation: r.name}).RemoveShared(ctx)
-}
-
-// removeDomains removes the project's domains. CloudFront and ACM need some minutes for each.
-// Until then the error is of KindBusy.
-func removeDomains(ctx context.Context, domains *domains.Service, p anchor.Project) error {
-	if err := domains.RemoveAll(ctx, p.ID); err != nil && anchor.CodeOf(err) != "domains_remain" {
-		return err
-	}
-	domains.Reconcile(ctx)
-	left, err := domains.Directory.Hostnames(ctx, p.ID, anchor.Page{Limit: 1})
-	if err == nil && len(left.Items) > 0 {
-		err = &anchor.Error{
-			Kind: anchor.KindBusy, Code: "domains_remain", Message: "AWS is still taking " + left.Items[0].Name + " away",
-			Hint: "It takes some minutes. Ask again.",
-		}
-	}
-	return err
 }
