@@ -9,6 +9,8 @@ type Live struct {
 	Release    ReleaseID    `json:"releaseId"`
 	Order      int64        `json:"-"`        // see Release.Order
 	Revision   int64        `json:"revision"` // grows by one with every move; 0 before the first
+
+	DividedSince int64 `json:"dividedSince,omitempty" doc:"Since when (Unix milliseconds) some requests reach another deployment, because a switch failed half-way; absent when all requests reach this one"`
 }
 
 // Release is one move of the live pointer. It is kept forever.
@@ -28,6 +30,8 @@ type Release struct {
 	// hand out with the move. A deploy with a smaller Order than the live one's is
 	// superseded.
 	Order int64 `json:"-"`
+
+	DividedSince int64 `json:"dividedSince,omitempty" doc:"Since when (Unix milliseconds) some requests reach another deployment, because a switch failed half-way; absent when all requests follow this release"`
 }
 
 // ReleaseKind is what caused a release.
@@ -38,4 +42,7 @@ const (
 	ReleaseDeploy   ReleaseKind = "deploy"
 	ReleasePromote  ReleaseKind = "promote"
 	ReleaseRollback ReleaseKind = "rollback"
+	// ReleaseUndo returns the pointer to where it was before a release whose traffic did not
+	// follow. Its Record is the one of the release that it undoes.
+	ReleaseUndo ReleaseKind = "undo"
 )

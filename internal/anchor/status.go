@@ -19,6 +19,8 @@ const (
 	Superseded   Status = "superseded" // a newer request went live first
 )
 
+// moves are those that a deployment makes by itself. The undo of a failed switch moves the record of
+// its release from Deployed to DeployFailed, in the transaction that moves the pointer back.
 var moves = map[Status][]Status{
 	Queued:    {Building, BuildFailed, Canceled, Superseded},
 	Building:  {Built, BuildFailed, Canceled, Superseded},

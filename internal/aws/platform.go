@@ -27,14 +27,15 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/certificate"
 	"github.com/anchor-deploy/anchor/internal/aws/front"
 	"github.com/anchor-deploy/anchor/internal/aws/function"
+	"github.com/anchor-deploy/anchor/internal/release"
 )
 
-// Records is what the platform reads from the records.
+// Records is what the platform reads from the records, and where the reconciler notes that
+// traffic does not follow a pointer.
 type Records interface {
+	release.DivisionRecords
 	// Project returns one project, or ErrNotFound.
 	Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error)
-	// Deployment returns one deployment, or ErrNotFound.
-	Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error)
 	// Live returns the live pointer of a project, or ErrNotFound before its first release.
 	Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error)
 	// Lives returns the live pointers of all projects.

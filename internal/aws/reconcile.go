@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/release"
 )
 
 // reconcileAtOnce bounds how many projects are reconciled at the same time: the control plane of
@@ -17,8 +18,8 @@ import (
 // requests").
 const reconcileAtOnce = 4
 
-// Reconcile finishes every switch that was interrupted: it makes all traffic follow the pointers.
-// An error with one project does not stop the others.
+// Reconcile makes all traffic follow the pointers: it finishes interrupted switches and heals
+// divided traffic. An error with one project does not stop the others.
 func (p *Platform) Reconcile(ctx context.Context) error {
 	lives, err := p.Records.Lives(ctx)
 	if err != nil {
@@ -42,8 +43,9 @@ func (p *Platform) Reconcile(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// reconcile routes one project. The list of pointers may be older than the pointer itself, and a
-// pointer whose project was deleted meanwhile is ignored.
+// reconcile makes the traffic of one project follow its pointer, and records it when that fails,
+// or works again. The list of pointers may be older than the pointer itself, and a pointer whose
+// project was deleted meanwhile is ignored.
 func (p *Platform) reconcile(ctx context.Context, live anchor.Live) error {
 	now, err := p.Records.Live(ctx, live.ProjectID)
 	if errors.Is(err, anchor.ErrNotFound) {
@@ -52,6 +54,19 @@ func (p *Platform) reconcile(ctx context.Context, live anchor.Live) error {
 	if err != nil {
 		return fmt.Errorf("read the live pointer of project %s: %w", live.ProjectID, err)
 	}
+	divisions := release.Divisions{Records: p.Records, Now: p.Now}
+	if err := p.realign(ctx, now); err != nil {
+		if ctx.Err() == nil {
+			_, noted := divisions.Begin(ctx, now)
+			err = errors.Join(err, noted)
+		}
+		return err
+	}
+	return errors.Join(divisions.End(ctx, now), p.purgeAgain(ctx, now))
+}
+
+// realign is Follow, except that it reads what CloudFront serves instead of remembering it.
+func (p *Platform) realign(ctx context.Context, live anchor.Live) error {
 	project, err := p.project(ctx, live.ProjectID)
 	if err != nil {
 		return err
@@ -59,10 +74,7 @@ func (p *Platform) reconcile(ctx context.Context, live anchor.Live) error {
 	if err := p.front.Refresh(ctx, project); err != nil {
 		return fmt.Errorf("read what the distribution of %s serves: %w", project.Slug, err)
 	}
-	if err := p.Follow(ctx, now); err != nil {
-		return err
-	}
-	return p.purgeAgain(ctx, now)
+	return p.Follow(ctx, live)
 }
 
 // When a new release has reached all edges, and for how long the second purge is still made.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -12,6 +13,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws"
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
+	"github.com/anchor-deploy/anchor/internal/release"
 )
 
 // TestAliasesAsTheCLISeesThem checks each switch with the AWS CLI instead of the SDK.
@@ -40,9 +42,8 @@ func TestAliasesAsTheCLISeesThem(t *testing.T) {
 	want(two)
 }
 
-// TestFaultsInASwitch breaks one call of a rollback in each way that AWS can fail. Where the
-// rollback returns an error, the reconciler finishes it; the live deployment is complete in both
-// cases.
+// TestFaultsInASwitch breaks one call of a rollback in each way that AWS can fail. The rollback
+// recovers, or returns an error and everything is as it was, although the cause persists.
 func TestFaultsInASwitch(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -52,7 +53,7 @@ func TestFaultsInASwitch(t *testing.T) {
 	stale := awstest.Fault{Operation: alias, Nth: 1, Status: 412, Code: "PreconditionFailedException", Message: "The RevisionId provided does not match the latest RevisionId"}
 	for name, test := range map[string]struct {
 		fault awstest.Fault
-		told  bool // the rollback returns an error: it cannot recover by itself
+		fails bool // the rollback cannot recover by itself
 	}{
 		"a stale RevisionId":              {stale, false},
 		"a stale RevisionId, server's":    {awstest.Fault{Operation: alias, Nth: 2, Status: 412, Code: stale.Code}, false},
@@ -61,6 +62,9 @@ func TestFaultsInASwitch(t *testing.T) {
 		"an alias' lost answer":           {awstest.Fault{Operation: alias, Nth: 2, After: true}, false},
 		"an alias that cannot move":       {awstest.Fault{Operation: alias, Status: 500, Code: "ServiceException"}, true},
 		"an alias that must not move":     {awstest.Fault{Operation: alias, Status: 403, Code: "AccessDeniedException"}, true},
+		"the server's that must not move": {awstest.Fault{Operation: alias, Path: "-server/", Status: 403, Code: "AccessDeniedException"}, true},
+		"the image's that must not move":  {awstest.Fault{Operation: alias, Path: "-image/", Status: 403, Code: "AccessDeniedException"}, true},
+		"the server's that cannot move":   {awstest.Fault{Operation: alias, Path: "-server/", Status: 500, Code: "ServiceException"}, true},
 		"a stale ETag":                    {awstest.Fault{Operation: keys, Nth: 1, Status: 409, Code: "ConflictException", Message: "the ETag is stale"}, false},
 		"a store that is unavailable":     {awstest.Fault{Operation: keys, Nth: 1, Status: 503, Code: "ServiceUnavailable"}, false},
 		"a store's lost answer":           {awstest.Fault{Operation: keys, Nth: 1, After: true}, false},
@@ -72,19 +76,59 @@ func TestFaultsInASwitch(t *testing.T) {
 			s.Wire.Break(test.fault)
 			_, err := s.releases(s.platform).Rollback(t.Context(), s.project.ID, at.ID)
 			s.Wire.Mend()
-			if (err != nil) != test.told {
-				t.Errorf("the rollback's error is %v", err)
+			if !test.fails {
+				if err != nil {
+					t.Errorf("the rollback's error is %v", err)
+				}
+				s.wantLive(t, at, names[at.ID])
+				at, other = other, at
+				return
 			}
-			if err != nil && (anchor.CodeOf(err) == "" || anchor.HintOf(err) == "") {
-				t.Errorf("%v does not say what to do", err)
+			if anchor.CodeOf(err) != "switch_failed" || anchor.HintOf(err) == "" {
+				t.Errorf("the rollback's error is %v (%s), which says to %q", err, anchor.CodeOf(err), anchor.HintOf(err))
 			}
 			if test.fault.Code == "AccessDeniedException" && !strings.Contains(err.Error(), ":Update") {
 				t.Errorf("%v does not name the action that is missing", err)
 			}
-			must(t, s.platform.Reconcile(t.Context()))
-			s.wantLive(t, at, names[at.ID])
-			at, other = other, at
+			s.wantLive(t, other, names[other.ID])
 		})
+	}
+}
+
+// TestPlatform_Reconcile_HealsDividedTraffic denies one alias the way forward and the other one
+// the way back. The pointer says that traffic is divided until a later round heals it.
+func TestPlatform_Reconcile_HealsDividedTraffic(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	one, two := s.deploy(t, twoFunctions("one")), s.deploy(t, twoFunctions("two"))
+	denied := awstest.Fault{Operation: "Lambda.UpdateAlias", Path: "-server/", Status: 403, Code: "AccessDeniedException"}
+	stuck := denied
+	stuck.Path, stuck.From = "-image/", 2
+	s.Wire.Break(denied, stuck)
+	_, err := s.releases(s.platform).Rollback(t.Context(), s.project.ID, one.ID)
+	if anchor.CodeOf(err) != release.DividedCode || !strings.Contains(anchor.HintOf(err), "lambda:UpdateAlias") {
+		t.Errorf("the rollback's error is %v, which says to %q", err, anchor.HintOf(err))
+	}
+	live, err := s.store.Live(t.Context(), s.project.ID)
+	must(t, err)
+	if live.Deployment != two.ID || live.DividedSince == 0 {
+		t.Errorf("live is %+v, want %s with divided traffic", live, two.ID)
+	}
+	later := s.with(t, func(c *aws.Config) {
+		c.AWS, c.Now = s.Config(), func() time.Time { return time.Now().Add(time.Hour) }
+	})
+	if err := later.Reconcile(t.Context()); err == nil {
+		t.Error("a round that cannot heal reports nothing")
+	}
+	s.Wire.Mend()
+	must(t, later.Reconcile(t.Context()))
+	s.wantLive(t, two, "two")
+	healed, err := s.store.Live(t.Context(), s.project.ID)
+	must(t, err)
+	events, err := s.store.Events(t.Context(), live.Record, 0)
+	must(t, err)
+	if healed.DividedSince != 0 || len(events) == 0 || !strings.Contains(events[len(events)-1].Message, "traffic was divided since") {
+		t.Errorf("live is %+v, and its journal ends with %+v", healed, events)
 	}
 }
 

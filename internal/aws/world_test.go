@@ -105,9 +105,11 @@ func (in *installation) process(t *testing.T, c sdk.Config) *aws.Platform {
 	return in.with(t, func(own *aws.Config) { own.AWS = c })
 }
 
-// with returns the platform of another process with a changed configuration.
+// with returns the platform of another process with a changed configuration. Its records are
+// those that change sets, or the installation's.
 func (in *installation) with(t *testing.T, change func(*aws.Config)) *aws.Platform {
 	t.Helper()
+	store := func(c sdk.Config) *dynamo.Store { return dynamo.New(dynamodb.NewFromConfig(c), tables) }
 	c := aws.Config{
 		AWS: in.Config(), Installation: "anchor", AssetsBucket: assetsBucket, ArtifactsBucket: artifactsBucket,
 		FunctionRole: "arn:aws:iam::" + in.Account + ":role/anchor-function",
@@ -115,8 +117,10 @@ func (in *installation) with(t *testing.T, change func(*aws.Config)) *aws.Platfo
 		HTTP:         in.client, ProbeLimit: 15 * time.Second,
 	}
 	change(&c)
-	store := dynamo.New(dynamodb.NewFromConfig(c.AWS), tables)
-	c.Records, c.Notes, c.Leases = store, store, store
+	c.Notes, c.Leases = store(c.AWS), store(c.AWS)
+	if c.Records == nil {
+		c.Records = store(c.AWS)
+	}
 	p, err := aws.New(c)
 	must(t, err)
 	return p

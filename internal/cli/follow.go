@@ -63,10 +63,15 @@ func stepLabel(step string) string {
 	return string(step[0]&^0x20) + step[1:]
 }
 
-// ending is the error of a deployment that did not end as deployed.
+// ending is the error of a deployment that did not end as deployed, or that is live in the records
+// while traffic does not follow.
 func ending(d wire.Deployment) error {
-	if d.Status == anchor.Deployed {
+	switch {
+	case d.Status == anchor.Deployed && d.ErrorStep == "":
 		return nil
+	case d.Status == anchor.Deployed:
+		return anchor.Failed("traffic_divided", "deployment %s is live in the records, but the switch failed: step %s: %s", d.ID, d.ErrorStep, d.ErrorMessage).
+			Hintf("anchor status shows whether all requests reach it. To switch again, run anchor promote %s", d.ID)
 	}
 	message := d.ErrorMessage
 	if d.Status == anchor.Superseded { // its other lines say what to do, as the hint does
@@ -81,6 +86,9 @@ func ending(d wire.Deployment) error {
 		return e.Hintf("A newer release is live. To make this deployment live instead, run anchor promote %s", d.ID)
 	case anchor.Canceled:
 		return e.Hintf("To deploy again, run anchor deploy.")
+	}
+	if d.ErrorStep == "release" { // the switch itself failed
+		return e.Hintf("anchor status shows what is live, and whether all requests reach it.")
 	}
 	return e.Hintf("Live traffic was not affected. To see what the app logged, run anchor logs --deployment %s", d.ID)
 }

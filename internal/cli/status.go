@@ -61,6 +61,7 @@ func (s *shell) running(w io.Writer, st wire.Status) {
 		rows[i] = []string{p.Slug, p.Version, p.URL}
 	}
 	s.table(w, []string{"PROJECT", "LIVE", "URL"}, rows)
+	divided(w, st.Live)
 	if len(st.Workers) == 0 {
 		return
 	}
@@ -74,6 +75,19 @@ func (s *shell) running(w io.Writer, st wire.Status) {
 	}
 	defer memoryKills(w, st.Workers)
 	s.table(w, []string{"WORKERS OF", "FUNCTION", "UP", "BUSY", "RESTARTS", "MEMORY", "DEPLOYMENT"}, rows)
+}
+
+// divided names the projects of which a switch failed half-way.
+func divided(w io.Writer, live []wire.Serving) {
+	for _, p := range live {
+		if p.DividedSince == 0 {
+			continue
+		}
+		fmt.Fprintln(w)
+		wrapped(w, "", fmt.Sprintf("Since %s some requests for %s may reach another deployment than %s: a switch failed half-way. "+
+			"The server retries by itself. To retry now, run anchor promote %s --project %s.",
+			time.UnixMilli(p.DividedSince).UTC().Format(time.RFC3339), p.Slug, p.Version, p.DeploymentID, p.Slug))
+	}
 }
 
 // memoryKills names the projects whose processes were killed at their memory limit.

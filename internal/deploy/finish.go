@@ -129,8 +129,24 @@ func describe(err error) string {
 	return err.Error()
 }
 
+// removeLeftovers leaves a deployment alone that requests may still reach. The sweep removes it
+// once all traffic follows the pointer.
 func (s *Service) removeLeftovers(ctx context.Context, d anchor.Deployment) {
+	if s.MayServe(ctx, d) {
+		return
+	}
 	if err := s.Remover.Remove(ctx, d); err != nil {
 		slog.Error("remove what an ended deployment left; the next sweep tries again", "deploymentId", d.ID, "error", err)
 	}
+}
+
+// MayServe reports whether requests may reach an ended deployment although it is not live: a
+// switch of its project failed half-way.
+func (s *Service) MayServe(ctx context.Context, d anchor.Deployment) bool {
+	live, err := s.Releases.Live(ctx, d.ProjectID)
+	if err != nil || live.DividedSince == 0 {
+		return false
+	}
+	slog.WarnContext(ctx, "an ended deployment stays until all traffic reaches the live one", "deploymentId", d.ID, "projectId", d.ProjectID)
+	return true
 }

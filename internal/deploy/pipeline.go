@@ -121,15 +121,16 @@ func (r *run) runStep(ctx context.Context, st step) error {
 	}
 	err := st.do(r, ctx, note)
 	end := anchor.Event{Step: st.name, Phase: anchor.StepEnd, DurationMS: time.Since(start).Milliseconds()}
-	if r.released && err != nil {
-		// Live has moved; what is left, traffic and cache, heals at the next start.
-		slog.Error("after the release", "deploymentId", r.record.ID, "step", st.name, "error", err)
-		err = nil
-	}
 	if err != nil {
 		end.Phase, end.Message = anchor.StepFail, err.Error()
 	}
 	r.tell(context.WithoutCancel(ctx), end)
+	if r.released && err != nil {
+		// The pointer has moved and stays. The platform's reconciler, or the next start, finishes
+		// what is left: traffic and cache.
+		slog.Error("after the release", "deploymentId", r.record.ID, "step", st.name, "error", err)
+		return nil
+	}
 	return err
 }
 

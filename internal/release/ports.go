@@ -29,6 +29,16 @@ type Pointer interface {
 	//     ErrConflict.
 	// After an error none of it happened, or (a lost answer) all of it.
 	Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error)
+
+	// Undo moves the pointer back from failed, a release that traffic did not follow. In one
+	// transaction, durable on return, it
+	//   - moves the pointer of to.ProjectID to to, if its revision still is failed.Revision,
+	//     else ErrConflict;
+	//   - appends to with its new revision to the releases, under to.Order;
+	//   - moves the stored record from deployed to deploy_failed, as record says, when record
+	//     is not nil, else ErrConflict.
+	// After an error none of it happened, or (a lost answer) all of it.
+	Undo(ctx context.Context, failed anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error)
 }
 
 // Traffic makes requests follow the pointer. Its methods are safe for concurrent use, also for
@@ -64,9 +74,9 @@ type SwitchFunc func(ctx context.Context, live anchor.Live) error
 // Commit calls f.
 func (f SwitchFunc) Commit(ctx context.Context, live anchor.Live) error { return f(ctx, live) }
 
-// Records reads what the use-case decides on.
+// Records reads what the use-case decides on, and notes what became of it.
 type Records interface {
-	Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error)
+	DivisionRecords
 	Releases(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error)
 	// LastLive returns the deployment that was live before the current one, or ErrNotFound.
 	LastLive(ctx context.Context, p anchor.ProjectID) (anchor.DeploymentID, error)

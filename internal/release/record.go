@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -56,9 +57,17 @@ func switchFailed(target anchor.DeploymentID, err error) error {
 	if e := (*anchor.Error)(nil); errors.As(err, &e) && e.Kind != anchor.KindFailed {
 		return err
 	}
-	return anchor.Failed("switch_failed", "could not switch to deployment %s; live traffic was not affected", target).
-		Hintf("Check the server with `anchor doctor` and the app's log with `anchor logs`.").Because(err)
+	return anchor.Failed("switch_failed", "could not switch to deployment %s; live traffic is as it was", target).
+		Hintf("%s", hintOf(err)).Because(err)
 }
+
+// hintOf returns what the cause says to do, which fits the platform, or a general hint.
+func hintOf(cause error) string {
+	return cmp.Or(anchor.HintOf(cause), "Check the server with `anchor doctor` and the app's log with `anchor logs`.")
+}
+
+// describe returns an error with what to do next, for a record.
+func describe(err error) string { return lines(err.Error(), anchor.HintOf(err)) }
 
 // switchUnknown reports a move whose answer was lost, while the records cannot be read either.
 func switchUnknown(target anchor.DeploymentID, err error) error {
@@ -66,8 +75,14 @@ func switchUnknown(target anchor.DeploymentID, err error) error {
 		Hintf("Check the server with `anchor doctor`, then repeat the request.").Because(err)
 }
 
-// trafficNotSwitched reports traffic that still goes to the deployment live before.
-func trafficNotSwitched(live anchor.Live, err error) error {
-	return anchor.Failed("traffic_failed", "deployment %s is live in the records, but traffic was not switched to it", live.Deployment).
-		Hintf("Repeat the request, or restart the server, which routes traffic by the records.").Because(err)
+// DividedCode marks the error of a switch that failed and could not be undone as a whole.
+const DividedCode = "traffic_divided"
+
+// trafficDivided reports that the switch to target failed half-way, and that some requests reach
+// another deployment than live.
+func trafficDivided(live anchor.Live, target anchor.DeploymentID, since time.Time, err error) error {
+	return anchor.Failed(DividedCode, "the switch to deployment %s failed half-way; since %s some requests may reach another deployment than %s (%s), which is live",
+		target, stamp(since), live.Version, live.Deployment).
+		Hintf("%s\n`anchor status` shows whether traffic is still divided. To switch again: `anchor promote %s`.", hintOf(err), live.Deployment).
+		Because(err)
 }

@@ -178,20 +178,6 @@ func TestColdTarget(t *testing.T) {
 	s.wantLive(t, first.ID)
 }
 
-func TestTrafficThatDoesNotFollow(t *testing.T) {
-	s := newStand(t)
-	first, second := s.deployed(t), s.deployed(t)
-	s.failPlatform("Commit", false, errLost)
-	_, err := s.Rollback(t.Context(), s.project, first.ID)
-	wantCode(t, err, anchor.KindFailed, "traffic_failed")
-	if routed := s.platform.Routed(s.project); routed != second.ID {
-		t.Errorf("traffic goes to %s", routed)
-	}
-	s.platform.Fault = nil
-	must(t, s.Follow(t.Context(), s.project))
-	s.wantLive(t, first.ID)
-}
-
 // TestCallerGoesAway between the swap and the route: both happen.
 func TestCallerGoesAway(t *testing.T) {
 	s := newStand(t)

@@ -50,37 +50,41 @@ func New(p Ports, o Options) *Service {
 
 // GoLive makes record, a deployment that has passed its probe, live and writes it as deployed
 // in the same transaction. It fails with Superseded when a newer request has moved the pointer.
-// When it returns an error and a pointer, the deployment is live but traffic does not follow
-// yet.
+//
+// When traffic does not follow, GoLive moves the pointer and all traffic back, and writes the
+// record as deploy_failed. The error's code is DividedCode when some requests reach the wrong
+// deployment after that. When GoLive returns an error and a pointer, the deployment is live in the
+// records: nothing was live before it, or the records could not be written again.
 func (s *Service) GoLive(ctx context.Context, record anchor.Deployment) (anchor.Live, error) {
 	defer s.projects.Lock(record.ProjectID)()
-	live, err := s.goLive(ctx, record)
+	from, live, err := s.goLive(ctx, record)
 	if err != nil {
 		return anchor.Live{}, err
 	}
 	if err := s.Traffic.Follow(ctx, live); err != nil {
-		return live, trafficNotSwitched(live, err)
+		return s.undo(ctx, from, live, &record, err)
 	}
 	return live, nil
 }
 
-func (s *Service) goLive(ctx context.Context, record anchor.Deployment) (anchor.Live, error) {
+// goLive moves the pointer and returns it as it was before and as it is.
+func (s *Service) goLive(ctx context.Context, record anchor.Deployment) (from, live anchor.Live, err error) {
 	for {
 		from, err := s.current(ctx, record.ProjectID)
 		if err != nil {
-			return anchor.Live{}, err
+			return from, anchor.Live{}, err
 		}
 		if from.Order > record.Order {
-			return anchor.Live{}, supersededBy(from, record.ID)
+			return from, anchor.Live{}, supersededBy(from, record.ID)
 		}
 		to := newRelease(anchor.ReleaseDeploy, from, record, record.ID)
 		live, err := s.move(ctx, from, to, &record)
 		if !errors.Is(err, anchor.ErrConflict) {
-			return live, err
+			return from, live, err
 		}
 		now, unread := s.current(ctx, record.ProjectID)
 		if unread != nil || now.Revision == from.Revision {
-			return anchor.Live{}, err
+			return from, anchor.Live{}, err
 		}
 		// Another process released first; the order of the two requests decides.
 	}
@@ -93,7 +97,7 @@ func (s *Service) Follow(ctx context.Context, p anchor.ProjectID) error {
 	if err != nil || live.Revision == 0 {
 		return err
 	}
-	return s.Traffic.Follow(ctx, live)
+	return s.followed(ctx, live, s.Traffic.Follow(ctx, live))
 }
 
 // Promote makes an earlier deployment of the project live again, or one that was
@@ -105,7 +109,7 @@ func (s *Service) Promote(ctx context.Context, p anchor.ProjectID, id anchor.Dep
 }
 
 // Rollback makes the target live and writes a new deployment record that describes the
-// rollback. An empty target means the deployment that was live before the current one.
+// rollback. When traffic does not follow, it is undone as GoLive is. An empty target means the deployment that was live before the current one.
 func (s *Service) Rollback(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (Result, error) {
 	if id == "" {
 		previous, err := s.previousLive(ctx, p)
@@ -145,7 +149,12 @@ func (s *Service) switchTo(
 		named.Order = live.Order
 	}
 	if err := ready.traffic.Commit(ctx, live); err != nil {
-		return Result{}, trafficNotSwitched(live, err)
+		written := rec
+		if rec != nil {
+			written = &named
+		}
+		_, err := s.undo(ctx, ready.from, live, written, err)
+		return Result{}, err
 	}
 	return Result{Record: named, Live: live, PreviousVersion: ready.from.Version, Took: s.Now().Sub(start)}, nil
 }

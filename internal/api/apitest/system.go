@@ -42,6 +42,7 @@ func (s system) Status(ctx context.Context) (wire.Status, error) {
 		url, _ := sites{}.URLs(p, "")
 		status.Live = append(status.Live, wire.Serving{
 			Project: wire.Project{Project: p, URL: url}, DeploymentID: live.Deployment, Version: live.Version,
+			DividedSince: live.DividedSince,
 		})
 		status.Workers = append(status.Workers, wire.Worker{
 			DeploymentID: live.Deployment, Slug: p.Slug, Function: anchor.ServerFunction, Processes: 1, MemoryBytes: 120e6,

@@ -227,6 +227,7 @@ type Serving struct {
 	Project
 	DeploymentID anchor.DeploymentID `json:"deploymentId"`
 	Version      string              `json:"version"`
+	DividedSince int64               `json:"dividedSince,omitempty" doc:"Since when (Unix milliseconds) some requests may reach another deployment, because a switch failed half-way"`
 }
 
 // Worker describes the processes of one function.

@@ -35,7 +35,9 @@ type Wire struct {
 // Fault is what happens to one call, instead of its normal course or after it.
 type Fault struct {
 	Operation string // "Lambda.UpdateAlias"
+	Path      string // when not "", a part of the path of the calls that are meant: "/my-function/"
 	Nth       int    // which of the calls from now on, from 1; 0 is every one
+	From      int    // the first of the calls from now on, when not 0 and Nth is 0
 	After     bool   // the service executes the call and the answer is lost
 
 	Status  int    // HTTP status of the answer; 0 breaks the connection, 200 breaks the answer off
@@ -122,7 +124,7 @@ func Serial(calls []Call) int {
 // Do implements aws.HTTPClient.
 func (w *Wire) Do(r *http.Request) (*http.Response, error) {
 	operation := awsmiddleware.GetServiceID(r.Context()) + "." + awsmiddleware.GetOperationName(r.Context())
-	index, fault, delay := w.note(operation)
+	index, fault, delay := w.note(operation, r.URL.Path)
 	defer w.ended(index)
 	if delay > 0 {
 		select {
@@ -204,19 +206,27 @@ func (w *Wire) Cuts() int {
 }
 
 // note records the call, in the order in which calls begin, and selects its fault.
-func (w *Wire) note(operation string) (index int, fault *Fault, delay time.Duration) {
+func (w *Wire) note(operation, path string) (index int, fault *Fault, delay time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.calls = append(w.calls, Call{Operation: operation, Began: time.Now()})
 	for _, f := range w.faults {
-		if f.Operation != operation {
+		if f.Operation != operation || !strings.Contains(path, f.Path) {
 			continue
 		}
-		if f.seen++; fault == nil && (f.Nth == 0 || f.Nth == f.seen) {
+		if f.seen++; fault == nil && f.hits() {
 			fault = f
 		}
 	}
 	return len(w.calls) - 1, fault, w.delay
+}
+
+// hits reports whether the fault is for the call that was seen last.
+func (f *Fault) hits() bool {
+	if f.Nth != 0 {
+		return f.seen == f.Nth
+	}
+	return f.seen >= f.From
 }
 
 func (w *Wire) ended(index int) {

@@ -155,25 +155,33 @@ func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Pa
 }
 
 // LastLive returns the deployment that was live before the present one, however often that one
-// was released; NotFound when there was none.
+// was released; NotFound when there was none. A release that was undone counts as if it had not
+// happened.
 func (s *Store) LastLive(ctx context.Context, p anchor.ProjectID) (anchor.DeploymentID, error) {
-	var live anchor.DeploymentID
-	for page := (anchor.Page{Limit: anchor.DefaultPage}); ; {
-		list, err := s.Releases(ctx, p, page)
-		if err != nil {
-			return "", err
-		}
-		for _, r := range list.Items {
-			if live == "" {
-				live = r.Deployment
+	var failed error
+	id := records.LastLive(func(yield func(anchor.Release) bool) {
+		for page := (anchor.Page{Limit: anchor.DefaultPage}); ; {
+			list, err := s.Releases(ctx, p, page)
+			if err != nil {
+				failed = err
+				return
 			}
-			if r.Deployment != live {
-				return r.Deployment, nil
+			for _, r := range list.Items {
+				if !yield(r) {
+					return
+				}
 			}
+			if list.Next == "" {
+				return
+			}
+			page.Cursor = list.Next
 		}
-		if list.Next == "" {
-			return "", records.NeverLive(p)
-		}
-		page.Cursor = list.Next
+	})
+	switch {
+	case failed != nil:
+		return "", failed
+	case id == "":
+		return "", records.NeverLive(p)
 	}
+	return id, nil
 }

@@ -64,7 +64,8 @@ func (f *Front) Follow(ctx context.Context, p anchor.Project, live anchor.Live) 
 }
 
 // Commit makes CloudFront follow the pointer. It never returns to an older revision: then it does
-// nothing.
+// nothing. A store in which the deployment is live already may refuse the write of the newer
+// revision: so a switch can be undone although the cause of its failure persists.
 func (s Switch) Commit(ctx context.Context, live anchor.Live) error {
 	f := s.front
 	at, err := f.store(ctx, s.project)
@@ -73,18 +74,24 @@ func (s Switch) Commit(ctx context.Context, live anchor.Live) error {
 	}
 	to := pointer{Revision: live.Revision, Deployment: live.Deployment}
 	known := s.etag != "" && s.store == at.arn
-	return f.settled(ctx, at, func() error {
+	var read pointer
+	err = f.settled(ctx, at, func() error {
 		if known {
 			known = false
 			return f.write(ctx, at, s.etag, to, edit{live: &to})
 		}
 		return f.apply(ctx, at, func(now pointer) (edit, error) {
-			if now.Revision >= to.Revision {
+			if read = now; now.Revision >= to.Revision {
 				return edit{}, nil
 			}
 			return edit{live: &to}, nil
 		})
 	})
+	if err != nil && read.Deployment == to.Deployment {
+		f.Log.WarnContext(ctx, "CloudFront serves the live deployment, but its store cannot be written", "store", at.name, "cause", err.Error())
+		return nil
+	}
+	return err
 }
 
 // Purge removes everything that CloudFront cached of the project, once for each release: when

@@ -49,6 +49,10 @@ func (f *Functions) readLive(ctx context.Context, function string) (alias, error
 // move makes a function's live alias follow the pointer. An alias that follows a later revision
 // stays. When another write was faster, move reads the alias again. read is the alias as Prepare
 // read it, nil if it did not. complete creates what a new alias needs.
+//
+// An alias that is on the version already serves it, even if it cannot be written: then only its
+// description names an earlier revision. So a switch can be undone although the cause of its
+// failure persists.
 func (f *Functions) move(
 	ctx context.Context, function, version string, live anchor.Live, read *alias, complete func(context.Context) error,
 ) error {
@@ -75,6 +79,11 @@ func (f *Functions) move(
 		case err == nil:
 			continue
 		case !isConflict(err) && !isStale(err) && !isUnsure(err):
+			if have.revision > 0 && have.version == version {
+				f.Log.WarnContext(ctx, "a live alias is on the right version but cannot be written",
+					"function", function, "version", version, "cause", err.Error())
+				return nil
+			}
 			return err
 		}
 		if err := f.pause(ctx, round); err != nil {

@@ -26,7 +26,7 @@ func failed(err error, format string, args ...any) error {
 		return denied(err, what)
 	}
 	return anchor.Failed("aws_failed", "AWS did not %s", what).
-		Hintf("Live traffic was not touched; run it again. If it stays, the cause says what to change.").Because(err)
+		Hintf("Run it again. If it fails again, the cause says what to change.").Because(err)
 }
 
 var caller = regexp.MustCompile(`arn:aws[a-z-]*:(?:sts|iam)::\d+:\S+`)

@@ -28,6 +28,10 @@ func (p projects) List(ctx context.Context, _ installation.Outputs) ([]anchor.Pr
 	return list.Items, err
 }
 
+func (p projects) Lives(ctx context.Context, _ installation.Outputs) ([]anchor.Live, error) {
+	return p.Store.Lives(ctx)
+}
+
 func (p projects) Remove(ctx context.Context, _ installation.Outputs, project anchor.Project) ([]string, error) {
 	return []string{p.kept}, p.DeleteProject(ctx, project.ID)
 }
@@ -52,6 +56,7 @@ func TestDestroyLeavesNothing(t *testing.T) {
 	c, records := withProject(t, config(t, cloud))
 	i, b := bootstrapped(t, c)
 	fill(t, cloud, b.Outputs)
+	showsDivided(t, i, records)
 
 	full := everything(t, cloud)
 	_, err := i.Destroy(t.Context(), installation.DestroyOptions{})
@@ -84,6 +89,32 @@ func TestDestroyLeavesNothing(t *testing.T) {
 	fails(t, err, anchor.KindNotFound, "no_installation", "anchor")
 	_, err = i.Status(t.Context())
 	fails(t, err, anchor.KindNotFound, "no_installation", "anchor")
+}
+
+// showsDivided asserts that the status names the project whose traffic is divided.
+func showsDivided(t *testing.T, i *install.Installation, records projects) {
+	t.Helper()
+	st, err := i.Status(t.Context())
+	if err != nil || len(st.Divided) != 0 {
+		t.Errorf("the status is %+v, %v", st, err)
+	}
+	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: "p1", Status: anchor.Deployed}
+	if err := records.CreateDeployment(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	live, err := records.Move(t.Context(), anchor.Live{}, anchor.Release{
+		ID: anchor.ReleaseID(anchor.NewID()), ProjectID: "p1", Kind: anchor.ReleasePromote, Deployment: d.ID, Record: d.ID,
+	}, nil)
+	if err == nil {
+		err = records.SetDivided(t.Context(), live, 1000)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err = i.Status(t.Context())
+	if err != nil || !slices.Equal(st.Divided, []string{"shop"}) || !strings.Contains(strings.Join(st.Hints, "\n"), "Since 1970-01-01T00:00:01Z some requests for shop") {
+		t.Errorf("the status is %+v, %v", st, err)
+	}
 }
 
 // fill puts into an installation what deployments would.

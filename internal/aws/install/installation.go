@@ -45,6 +45,9 @@ type Config struct {
 type Projects interface {
 	// List returns all projects. The error is NotFound when the records no longer exist.
 	List(ctx context.Context, o installation.Outputs) ([]anchor.Project, error)
+	// Lives returns the live pointers of all projects. The error is NotFound when the records no
+	// longer exist.
+	Lives(ctx context.Context, o installation.Outputs) ([]anchor.Live, error)
 }
 
 // Remover removes a project.

@@ -38,7 +38,8 @@ var handlers = map[string][]runs{
 		{certificate, []string{"Detach", "Release"}}, // of the domains of a project that is removed
 	},
 	"RollbackRole": { // dispatches nothing: of the start, only the key is its own
-		{records, []string{"Project", "ProjectBySlug", "Deployment", "Live", "Move", "LastLive", "TokenByHash", "Note"}},
+		{records, []string{"Project", "ProjectBySlug", "Deployment", "Live", "Move", "Undo", "SetDivided", "UpdateDeployment", "Append", "LastLive",
+			"TokenByHash", "Note"}},
 		{platform, []string{"ReadKey", "Prepare", "Commit", "Follow", "URLs"}},
 	},
 	"DomainsRole": {

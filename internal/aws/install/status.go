@@ -3,6 +3,8 @@ package install
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 
@@ -31,11 +33,43 @@ func (i *Installation) Status(ctx context.Context) (installation.Status, error) 
 	if err != nil {
 		return installation.Status{}, err
 	}
-	for _, p := range projects {
-		st.Projects = append(st.Projects, p.Slug)
+	divided, err := i.divided(ctx, s, projects)
+	if err != nil {
+		return installation.Status{}, err
 	}
 	st.Hints = i.hints(s)
+	for _, p := range projects {
+		st.Projects = append(st.Projects, p.Slug)
+		if since, found := divided[p.ID]; found {
+			st.Divided = append(st.Divided, p.Slug)
+			st.Hints = append(st.Hints, dividedHint(p.Slug, since))
+		}
+	}
 	return st, nil
+}
+
+// divided returns since when the traffic of projects is divided, for those of which it is.
+func (i *Installation) divided(ctx context.Context, s state, projects []anchor.Project) (map[anchor.ProjectID]time.Time, error) {
+	if len(projects) == 0 {
+		return nil, nil
+	}
+	lives, err := i.Projects.Lives(ctx, i.readOutputs(s))
+	if err != nil && !errors.Is(err, anchor.ErrNotFound) {
+		return nil, i.explain(err, "read the live pointers of "+i.Name)
+	}
+	since := map[anchor.ProjectID]time.Time{}
+	for _, live := range lives {
+		if live.DividedSince != 0 {
+			since[live.ProjectID] = time.UnixMilli(live.DividedSince)
+		}
+	}
+	return since, nil
+}
+
+func dividedHint(slug string, since time.Time) string {
+	return fmt.Sprintf("Since %s some requests for %s may reach another deployment than the live one: a switch failed half-way.\n"+
+		"Anchor retries every minute. anchor releases --project %s shows the release, and the deployment's record the cause.",
+		since.UTC().Format(time.RFC3339), slug, slug)
 }
 
 func (i *Installation) hints(s state) []string {

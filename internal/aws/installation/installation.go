@@ -98,12 +98,13 @@ type Bootstrapped struct {
 type Status struct {
 	Outputs
 	Installation string   `json:"installation"`
-	Stack        string   `json:"stack"`            // CloudFormation's status
-	Reason       string   `json:"reason,omitempty"` // of it
-	ChangedAt    int64    `json:"changedAt"`        // Unix milliseconds
-	Projects     []string `json:"projects"`         // slugs
-	Drift        string   `json:"drift"`            // CloudFormation's: NOT_CHECKED, IN_SYNC, DRIFTED, UNKNOWN
-	Hints        []string `json:"hints,omitempty"`  // what can or must be done
+	Stack        string   `json:"stack"`             // CloudFormation's status
+	Reason       string   `json:"reason,omitempty"`  // of it
+	ChangedAt    int64    `json:"changedAt"`         // Unix milliseconds
+	Projects     []string `json:"projects"`          // slugs
+	Divided      []string `json:"divided,omitempty"` // slugs of those with divided traffic: a switch failed half-way
+	Drift        string   `json:"drift"`             // CloudFormation's: NOT_CHECKED, IN_SYNC, DRIFTED, UNKNOWN
+	Hints        []string `json:"hints,omitempty"`   // what can or must be done
 }
 
 // DestroyOptions holds a user's choices.

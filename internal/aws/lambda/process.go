@@ -109,7 +109,7 @@ func (d *Deployer) checkEnded(ctx context.Context, id anchor.DeploymentID) error
 // cleanUp removes what is left of a deployment that ended without being deployed: its pass may
 // have been cut off. The platform's sweep removes what cleanUp cannot.
 func (d *Deployer) cleanUp(ctx context.Context, ended anchor.Deployment) {
-	if ended.Status == anchor.Deployed || ended.CanServe() {
+	if ended.Status == anchor.Deployed || ended.CanServe() || d.Deploys.MayServe(ctx, ended) {
 		return
 	}
 	err := retry.Do(ctx, turns, func() error {

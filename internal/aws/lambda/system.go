@@ -38,6 +38,7 @@ func (s system) Status(ctx context.Context) (wire.Status, error) {
 		url, _ := s.Cloud.URLs(p, "")
 		status.Live = append(status.Live, wire.Serving{
 			Project: wire.Project{Project: p, URL: url}, DeploymentID: live.Deployment, Version: live.Version,
+			DividedSince: live.DividedSince,
 		})
 	}
 	return status, nil

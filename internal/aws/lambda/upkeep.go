@@ -147,6 +147,13 @@ func (u *Upkeep) sweepDeployment(ctx context.Context, id anchor.DeploymentID) (k
 	if !d.Status.Ended() || d.CanServe() || d.IsRollback || d.KeepsAssets(time.Now()) {
 		return true, nil
 	}
+	live, err := u.Store.Live(ctx, d.ProjectID)
+	if err != nil && !errors.Is(err, anchor.ErrNotFound) {
+		return true, fmt.Errorf("read the live pointer of project %s: %w", d.ProjectID, err)
+	}
+	if live.DividedSince != 0 {
+		return true, nil // requests may still reach it
+	}
 	u.Log.InfoContext(ctx, "remove what is left of a deployment", "deploymentId", id, "projectId", d.ProjectID, "status", d.Status)
 	return true, u.Deploys.Between(ctx, d.ProjectID, func(ctx context.Context) error {
 		return remover{u.Cloud, u.Artifacts}.Remove(ctx, d)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -16,12 +17,15 @@ const (
 	backupsKept = 8
 )
 
-// janitor removes what crashes and abandoned uploads left, and copies the records, now and every
-// hour, until ctx ends.
+// janitor removes what crashes and abandoned uploads left, heals divided traffic and copies the
+// records, now and every hour, until ctx ends.
 func (a *app) janitor(ctx context.Context) {
 	for tick := time.NewTicker(sweepEvery); ; {
 		if err := a.core.Deploys.Resume(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Error("cancel abandoned uploads", "error", err)
+		}
+		if err := a.heal(ctx); err != nil && ctx.Err() == nil {
+			a.Log.Error("send divided traffic to the live deployment", "error", err)
 		}
 		if err := a.platform.Sweep(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Error("clean up the data folder", "error", err)
@@ -53,6 +57,21 @@ func (a *app) finishRemovals(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// heal makes the traffic of each project follow the pointer that says it does not.
+func (a *app) heal(ctx context.Context) error {
+	lives, err := a.store.Lives(ctx)
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, live := range lives {
+		if live.DividedSince != 0 {
+			failed = errors.Join(failed, a.core.Releases.Follow(ctx, live.ProjectID))
+		}
+	}
+	return failed
 }
 
 // backUp copies the records unless there is a recent copy. A copy dated in the future means that

@@ -65,6 +65,7 @@ func (a *app) serving(ctx context.Context) ([]wire.Serving, error) {
 		url, _ := a.URLs(p, "")
 		all = append(all, wire.Serving{
 			Project: wire.Project{Project: p, URL: url}, DeploymentID: live.Deployment, Version: live.Version,
+			DividedSince: live.DividedSince,
 		})
 	}
 	return all, nil

@@ -12,17 +12,18 @@ import (
 const (
 	liveOfProject = `SELECT ` + liveColumns + ` FROM releases r WHERE project_id = ?
 		AND NOT EXISTS (SELECT 1 FROM projects p WHERE p.id = r.project_id AND p.removing) ORDER BY revision DESC LIMIT 1`
-	liveColumns    = `r.project_id, r.deployment_id, r.record_id, r.version, r.id, r.accepted, r.revision`
-	releaseColumns = `id, project_id, kind, deployment_id, from_id, record_id, version, created_at, revision, accepted`
+	liveColumns    = `r.project_id, r.deployment_id, r.record_id, r.version, r.id, r.accepted, r.revision, r.divided_since`
+	releaseColumns = `id, project_id, kind, deployment_id, from_id, record_id, version, created_at, revision, accepted, divided_since`
 )
 
 func scanLive(row scanner) (l anchor.Live, err error) {
-	err = row.Scan(&l.ProjectID, &l.Deployment, &l.Record, &l.Version, &l.Release, &l.Order, &l.Revision)
+	err = row.Scan(&l.ProjectID, &l.Deployment, &l.Record, &l.Version, &l.Release, &l.Order, &l.Revision, &l.DividedSince)
 	return l, err
 }
 
 func scanRelease(row scanner) (r anchor.Release, err error) {
-	err = row.Scan(&r.ID, &r.ProjectID, &r.Kind, &r.Deployment, &r.From, &r.Record, &r.Version, &r.CreatedAt, &r.Revision, &r.Order)
+	err = row.Scan(&r.ID, &r.ProjectID, &r.Kind, &r.Deployment, &r.From, &r.Record, &r.Version, &r.CreatedAt, &r.Revision, &r.Order,
+		&r.DividedSince)
 	return r, err
 }
 
@@ -134,8 +135,8 @@ func moveRecord(t tx, to anchor.Release, record *anchor.Deployment) (order int64
 }
 
 func insertRelease(t tx, r anchor.Release) error {
-	_, err := t.exec(`INSERT INTO releases (`+releaseColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.ID, r.ProjectID, r.Kind, r.Deployment, r.From, r.Record, r.Version, r.CreatedAt, r.Revision, r.Order)
+	_, err := t.exec(`INSERT INTO releases (`+releaseColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.ID, r.ProjectID, r.Kind, r.Deployment, r.From, r.Record, r.Version, r.CreatedAt, r.Revision, r.Order, r.DividedSince)
 	if taken(err) {
 		return records.IDTaken("release", string(r.ID))
 	}
@@ -156,11 +157,14 @@ func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Pa
 }
 
 // LastLive returns the deployment that was live before the current one, however often that one was
-// released, or NotFound when there was none.
+// released, or NotFound when there was none. A release that was undone counts as if it had not
+// happened.
 func (s *Store) LastLive(ctx context.Context, p anchor.ProjectID) (id anchor.DeploymentID, err error) {
-	err = s.read.QueryRowContext(ctx, `SELECT deployment_id FROM releases WHERE project_id = ?1 AND deployment_id !=
-		(SELECT deployment_id FROM releases WHERE project_id = ?1 ORDER BY revision DESC LIMIT 1)
-		ORDER BY revision DESC LIMIT 1`, p).Scan(&id)
+	err = s.read.QueryRowContext(ctx, `WITH held AS (
+			SELECT deployment_id, revision FROM releases r WHERE project_id = ?1 AND kind != ?2 AND NOT EXISTS
+				(SELECT 1 FROM releases u WHERE u.project_id = ?1 AND u.kind = ?2 AND u.revision = r.revision + 1))
+		SELECT deployment_id FROM held WHERE deployment_id != (SELECT deployment_id FROM held ORDER BY revision DESC LIMIT 1)
+		ORDER BY revision DESC LIMIT 1`, p, anchor.ReleaseUndo).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", records.NeverLive(p)
 	}

@@ -121,12 +121,16 @@ func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Pa
 // LastLive returns the deployment that was live before the current one, or NotFound.
 func (s *Store) LastLive(ctx context.Context, p anchor.ProjectID) (anchor.DeploymentID, error) {
 	return call(ctx, s, "LastLive", func() (anchor.DeploymentID, error) {
-		all := s.releases[p]
-		for _, r := range slices.Backward(all) {
-			if r.Deployment != all[len(all)-1].Deployment {
-				return r.Deployment, nil
+		id := records.LastLive(func(yield func(anchor.Release) bool) {
+			for _, r := range slices.Backward(s.releases[p]) {
+				if !yield(r) {
+					return
+				}
 			}
+		})
+		if id == "" {
+			return "", records.NeverLive(p)
 		}
-		return "", records.NeverLive(p)
+		return id, nil
 	})
 }

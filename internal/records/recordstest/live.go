@@ -31,7 +31,7 @@ var liveTests = []test{
 		r.Revision = 1
 		want := anchor.Live{
 			ProjectID: r.ProjectID, Deployment: r.Deployment, Record: r.Record, Version: r.Version,
-			Release: r.ID, Order: r.Order, Revision: 1,
+			Release: r.ID, Order: r.Order, Revision: 1, DividedSince: r.DividedSince,
 		}
 		b.same(got, want)
 		b.same(must(b.s.Live(b.ctx, r.ProjectID))(b), want)
@@ -86,6 +86,9 @@ var liveTests = []test{
 	}},
 	{"moves with a deploy's record or not at all", moveDeploy},
 	{"moves with a rollback's record or not at all", moveRollback},
+	{"is moved back with the record of a failed release or not at all", undoRelease},
+	{"does not count an undone release as live before", undoneIsNotLastLive},
+	{"notes that traffic is divided", divideTraffic},
 	{"is won by one of a hundred", raceMove},
 	{"is moved by all who try again", retryMove},
 	{"belongs to each project alone", func(b bench) {

@@ -105,7 +105,23 @@ type Live interface {
 	Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error)
 	// Releases lists the project's moves. They are kept forever.
 	Releases(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error)
-	// LastLive returns the deployment that was live before the current one, or NotFound.
+	// Undo moves the pointer back from failed, a release that traffic did not follow. In one
+	// durable transaction it
+	//   - moves the pointer of to.ProjectID to to, of kind ReleaseUndo and failed's Record, if
+	//     its revision still is failed.Revision;
+	//   - appends to with the next revision to the releases, under its own Order;
+	//   - writes record when it is not nil: it moves the stored one from deployed to
+	//     deploy_failed.
+	//
+	// Conflict when the pointer moved, the release's id exists or the record cannot be written
+	// so. NotFound when the project is unknown or to.Deployment does not belong to it.
+	Undo(ctx context.Context, failed anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error)
+	// SetDivided notes on the pointer and on its release since when traffic has not followed it
+	// (Unix milliseconds), or 0 for that it follows. Durable. Conflict when the pointer's
+	// revision is not live.Revision. The next move removes the note.
+	SetDivided(ctx context.Context, live anchor.Live, since int64) error
+	// LastLive returns the deployment that was live before the current one, or NotFound. Of a
+	// release that was undone it returns nothing.
 	LastLive(ctx context.Context, p anchor.ProjectID) (anchor.DeploymentID, error)
 }
 

@@ -89,6 +89,8 @@ func (b bench) calls(ctx context.Context, have snapshot, t anchor.Token) map[str
 		"Hostnames":      last(b.s.Hostnames(ctx, p, anchor.Page{})),
 		"DueHostnames":   last(b.s.DueHostnames(ctx, 1, 1)),
 		"Move":           last(b.s.Move(ctx, have.Live, release(d), nil)),
+		"Undo":           last(b.s.Undo(ctx, have.Live, undoOf(have.Live, have.Live), nil)),
+		"SetDivided":     func() error { return b.s.SetDivided(ctx, have.Live, 1) },
 		"Accept":         last(b.s.Accept(ctx, p)),
 		"Number":         last(b.s.Number(ctx, queued.ID)),
 		"Append":         last(b.s.Append(ctx, anchor.Event{DeploymentID: d.ID})),

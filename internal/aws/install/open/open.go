@@ -63,11 +63,8 @@ func (r records) List(ctx context.Context, o installation.Outputs) ([]anchor.Pro
 	var page anchor.Page
 	for {
 		list, err := r.store(o).Projects(ctx, page)
-		if anchor.CodeOf(err) == "no_tables" { // a destruction that is half done
-			return nil, anchor.NotFound("no_records", "the installation has no records any more").Because(err)
-		}
 		if err != nil {
-			return nil, err
+			return nil, withoutTables(err)
 		}
 		all = append(all, list.Items...)
 		if list.Next == "" {
@@ -75,6 +72,20 @@ func (r records) List(ctx context.Context, o installation.Outputs) ([]anchor.Pro
 		}
 		page.Cursor = list.Next
 	}
+}
+
+// Lives implements install.Projects.
+func (r records) Lives(ctx context.Context, o installation.Outputs) ([]anchor.Live, error) {
+	lives, err := r.store(o).Lives(ctx)
+	return lives, withoutTables(err)
+}
+
+// withoutTables makes the error of missing tables NotFound: an interrupted destruction removed them.
+func withoutTables(err error) error {
+	if anchor.CodeOf(err) == "no_tables" {
+		return anchor.NotFound("no_records", "the installation has no records any more").Because(err)
+	}
+	return err
 }
 
 // remover removes projects with the permissions of the caller.
