@@ -86,6 +86,7 @@ type Platform struct {
 	front     *front.Front
 	domains   *certificate.Domains
 	s3        *s3.Client
+	rounds    rounds
 
 	mu       sync.Mutex
 	projects map[anchor.ProjectID]anchor.Project
@@ -114,6 +115,7 @@ func New(c Config) (*Platform, error) {
 		s3:       s3.NewFromConfig(c.AWS),
 		projects: map[anchor.ProjectID]anchor.Project{},
 		sites:    map[anchor.ProjectID]front.Site{},
+		rounds:   rounds{settled: map[anchor.ProjectID]anchor.ReleaseID{}},
 	}
 	p.functions = function.New(function.Config{
 		Lambda: lambda.NewFromConfig(c.AWS), S3: p.s3, SQS: sqs.NewFromConfig(c.AWS),

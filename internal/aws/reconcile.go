@@ -18,18 +18,23 @@ import (
 // requests").
 const reconcileAtOnce = 4
 
-// Reconcile makes all traffic follow the pointers: it finishes interrupted switches and heals
-// divided traffic. An error with one project does not stop the others.
+// Reconcile makes traffic follow the pointers that it may not follow: it finishes interrupted
+// switches and heals divided traffic. An error with one project does not stop the others.
 func (p *Platform) Reconcile(ctx context.Context) error {
 	lives, err := p.Records.Lives(ctx)
 	if err != nil {
 		return fmt.Errorf("read the live pointers: %w", err)
 	}
+	now := p.Now()
+	before := p.rounds.begin(now)
 	var mu sync.Mutex
 	var errs []error
 	var group errgroup.Group
 	group.SetLimit(reconcileAtOnce)
 	for _, live := range lives {
+		if !p.rounds.due(live, before, now) {
+			continue
+		}
 		group.Go(func() error {
 			if err := p.reconcile(ctx, live); err != nil {
 				mu.Lock()
@@ -62,6 +67,7 @@ func (p *Platform) reconcile(ctx context.Context, live anchor.Live) error {
 		}
 		return err
 	}
+	p.rounds.settle(now, p.Now())
 	return errors.Join(divisions.End(ctx, now), p.purgeAgain(ctx, now))
 }
 
