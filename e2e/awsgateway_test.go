@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 )
 
 // newGateway returns the installation's HTTP API, with its own routes to its handlers.
@@ -75,8 +77,9 @@ func (i integration) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	e := events.APIGatewayV2HTTPRequest{
 		Version: "2.0", RouteKey: r.Pattern, RawPath: r.URL.Path, RawQueryString: r.URL.RawQuery,
-		Headers: map[string]string{"host": r.Host}, Body: base64.StdEncoding.EncodeToString(body), IsBase64Encoded: true,
+		Headers: map[string]string{"host": r.Host},
 	}
+	e.Body, e.IsBase64Encoded = awstest.GatewayBody(r.Header.Get("Content-Type"), body)
 	for name, values := range r.Header {
 		e.Headers[strings.ToLower(name)] = strings.Join(values, ",")
 	}

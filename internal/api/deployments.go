@@ -23,6 +23,7 @@ func (s *server) deploymentRoutes() {
 	start := operation("start-deployment", http.MethodPost, all, anchor.ScopeDeploy,
 		"Start a deployment; the response lists the files to upload", 404, 409)
 	start.DefaultStatus = http.StatusCreated
+	start.Description += " The body may also be the JSON compressed with gzip, as `" + wire.GzipType + "`."
 	start.MaxBodyBytes, start.BodyReadTimeout = maxManifest, 5*time.Minute
 	handle(s, start, s.startDeployment)
 	handle(s, operation("list-deployments", http.MethodGet, all, anchor.ScopeRead, "List deployments, newest first", 404), s.listDeployments)

@@ -8,18 +8,25 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-// inflate makes the handlers read a JSON body as it was before its Content-Encoding (RFC 9110
-// §8.4). The limits stay: the handlers bound what they read of it, and the compressed body may
-// not be larger than that, because a body can inflate to nothing.
+// inflate makes the handlers read a JSON body as it was before it was compressed: one of
+// wire.GzipType, or one of type application/json with a Content-Encoding (RFC 9110 §8.4), which
+// does not pass API Gateway. The limits stay: the handlers bound what they read of it, and the
+// compressed body may not be larger than that, because a body can inflate to nothing.
 func inflate(w http.ResponseWriter, r *http.Request) *problem {
-	switch coding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); {
-	case coding == "", coding == "identity":
+	coding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
+	encoded := coding != "" && coding != "identity"
+	switch {
+	case !encoded && isType(r.Header.Get("Content-Type"), wire.GzipType):
+		r.Header.Set("Content-Type", "application/json")
+	case !encoded:
 		return nil
 	case coding != "gzip", !isType(r.Header.Get("Content-Type"), "application/json"):
 		p := newProblem(http.StatusUnsupportedMediaType, "unsupported_encoding",
-			fmt.Sprintf("the content encoding %q is not supported", coding), "Send JSON unencoded or as gzip, and files unencoded.")
+			fmt.Sprintf("the content encoding %q is not supported", coding), "Send JSON as it is or as "+wire.GzipType+", and files as they are.")
 		p.header = http.Header{"Accept-Encoding": {"gzip"}}
 		return p
 	}
@@ -53,7 +60,7 @@ func (b *inflated) Read(p []byte) (int, error) {
 
 func (b *inflated) Close() error { return b.body.Close() }
 
-// encodingError marks a body that does not have its declared Content-Encoding.
+// encodingError marks a body that is not compressed as its header says.
 type encodingError struct{ err error }
 
 func (e *encodingError) Error() string { return "the body is not valid gzip: " + e.err.Error() }

@@ -136,7 +136,7 @@ func validationProblem(status int, message string, errs []error) *problem {
 	case errors.As(errors.Join(errs...), &tooLong):
 		status, code, message, found = http.StatusRequestEntityTooLarge, "too_large", "the body is too large", ""
 	case errors.As(errors.Join(errs...), &encoding):
-		status, code, hint = http.StatusBadRequest, "bad_encoding", "Send the body as gzip, or without Content-Encoding."
+		status, code, hint = http.StatusBadRequest, "bad_encoding", "Send gzip with Content-Type: "+wire.GzipType+", or JSON without Content-Encoding."
 	case status == http.StatusRequestEntityTooLarge:
 		code = "too_large"
 	case status == http.StatusUnsupportedMediaType:

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/anchor-deploy/anchor/internal/api/wire"
 	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
@@ -118,7 +119,7 @@ func sendZipped(method, path string, v any) (call, error) {
 	if err != nil {
 		return cl, fmt.Errorf("encode the request to %s: %w", path, err)
 	}
-	cl.header = http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"gzip"}}
+	cl.header = http.Header{"Content-Type": {wire.GzipType}}
 	cl.carry(body.Bytes())
 	return cl, nil
 }

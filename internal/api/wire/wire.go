@@ -182,6 +182,11 @@ const (
 	EventError = "error"
 )
 
+// GzipType is the media type of a JSON body that is compressed with gzip. A Content-Encoding would
+// not do: API Gateway passes a body of type application/json on as text, which destroys compressed
+// bytes (API Gateway, "Working with binary media types for HTTP APIs").
+const GzipType = "application/gzip"
+
 // PackType is the media type of a filepack. Clients up to 0.1 send PackTypeV1.
 const (
 	PackType   = "application/x-tar"

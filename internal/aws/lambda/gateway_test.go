@@ -7,13 +7,17 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/anchor-deploy/anchor/internal/api/client"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 	"github.com/anchor-deploy/anchor/internal/aws/lambda"
 )
 
@@ -96,7 +100,8 @@ func TestBinaryBodies(t *testing.T) {
 	large := bytes.Repeat(everyByte, 4<<20/256) // of what Lambda takes as base64
 	for _, body := range [][]byte{everyByte, large, []byte("text"), {}} {
 		e := get("/files")
-		e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
+		e.Headers["content-type"] = "application/octet-stream"
+		e.Body, e.IsBase64Encoded = awstest.GatewayBody("application/octet-stream", body)
 		var length int64
 		got := ask(t, func(w http.ResponseWriter, r *http.Request) {
 			length = r.ContentLength
@@ -117,6 +122,39 @@ func TestBinaryBodies(t *testing.T) {
 	broken := get("/files")
 	broken.Body, broken.IsBase64Encoded = "%", true
 	wantProblem(t, ask(t, http.NotFound, broken), 400, "bad_request")
+}
+
+// TestGateway_ClientStartsADeployment sends what `anchor deploy` sends first, with the API's own
+// client. Its body is compressed, and API Gateway passes only some types on unharmed.
+func TestGateway_ClientStartsADeployment(t *testing.T) {
+	s := newStand(t)
+	s.newProject()
+	gateway := httptest.NewServer(http.HandlerFunc(s.gateway))
+	defer gateway.Close()
+	m := artifact.Manifest{Files: []artifact.File{{Path: "a", Size: 1, Digest: artifact.DigestOf([]byte("a"))}}}
+	c := client.New(gateway.URL, s.token)
+	c.Attempts = 1
+	started, err := c.Start(t.Context(), "shop", wire.StartDeployment{Manifest: m})
+	must(t, err)
+	if !slices.Equal(started.Missing, []artifact.Digest{m.Files[0].Digest}) {
+		t.Errorf("missing are %v", started.Missing)
+	}
+}
+
+// gateway answers a request as API Gateway's HTTP API does, with the api handler behind it.
+func (s *stand) gateway(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	must(s.t, err)
+	header := map[string]string{}
+	for name, values := range r.Header {
+		header[strings.ToLower(name)] = strings.Join(values, ",")
+	}
+	out := s.call("api", r.Method, r.URL.Path, string(body), header, nil)
+	for name, value := range out.Headers {
+		w.Header().Set(name, value)
+	}
+	w.WriteHeader(out.StatusCode)
+	_, _ = io.WriteString(w, out.Body)
 }
 
 func TestAnAnswerLeavesWhole(t *testing.T) {

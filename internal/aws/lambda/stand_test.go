@@ -3,7 +3,6 @@ package lambda_test
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"iter"
 	"log/slog"
@@ -20,6 +19,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 	"github.com/anchor-deploy/anchor/internal/aws/lambda"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
@@ -118,11 +118,11 @@ func (s *stand) call(handler, method, path, body string, header map[string]strin
 	e.Headers["authorization"] = "Bearer " + s.token
 	if body != "" {
 		e.Headers["content-type"] = "application/json"
-		e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString([]byte(body)), true
 	}
 	for name, value := range header {
 		e.Headers[name] = value
 	}
+	e.Body, e.IsBase64Encoded = awstest.GatewayBody(e.Headers["content-type"], []byte(body))
 	out, err := s.event(s.t.Context(), handler, e)
 	must(s.t, err)
 	res := out.(events.APIGatewayV2HTTPResponse)
