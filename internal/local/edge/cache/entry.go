@@ -1,0 +1,140 @@
+package cache
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Entry is a stored response. It does not change; its header and body are shared by all readers.
+type Entry struct {
+	Status int
+	Header http.Header
+	Body   []byte
+	Lifetime
+
+	resource Resource
+	vary     []string // names of request fields, canonical and sorted
+	values   []string // their values, in the same order
+	tags     []string
+	tagged   bool // tags are all that there are
+
+	received   time.Time
+	initialAge time.Duration
+	sequence   uint64 // of the namespace, when the response was asked for
+
+	codings sync.Map // of *coding, by name
+}
+
+// Resource names what a response is a representation of.
+type Resource struct {
+	Scheme, Host string
+	Target       string // path and query
+}
+
+func (r Resource) String() string { return r.Scheme + "://" + r.Host + r.Target }
+
+// Age is the response's age in the sense of RFC 9111, section 4.2.3.
+func (e *Entry) Age(now time.Time) time.Duration {
+	return e.initialAge + max(now.Sub(e.received), 0)
+}
+
+// TTL is how long the response stays fresh; below 0 it is stale.
+func (e *Entry) TTL(now time.Time) time.Duration { return e.Fresh - e.Age(now) }
+
+// State is what a response may be used for.
+type State int
+
+const (
+	Fresh     State = iota
+	WhileAway       // stale, and may be sent while it is validated
+	Stale           // must be validated first
+)
+
+// State returns what the response may be used for now.
+func (e *Entry) State(now time.Time) State {
+	switch age := e.Age(now); {
+	case age < e.Fresh:
+		return Fresh
+	case age < e.Fresh+e.StaleWhileRevalidate:
+		return WhileAway
+	}
+	return Stale
+}
+
+// ServesErrors reports whether the response may be sent instead of an error (RFC 5861, section 4).
+func (e *Entry) ServesErrors(now time.Time) bool {
+	return e.Age(now) < e.Fresh+e.StaleIfError
+}
+
+// Validators returns the preconditions by which the response is validated; nil if it has no
+// validator.
+func (e *Entry) Validators() http.Header { return validators(e.Header) }
+
+// overhead is about what an entry takes in memory beside header and body.
+const overhead = 512
+
+// weight is an upper estimate of the octets that the entry takes. Its codings together are at most
+// about as long as a body that shrinks.
+func (e *Entry) weight() int64 {
+	n := int64(overhead + len(e.Body))
+	if e.Header.Get("Content-Encoding") == "" {
+		n += int64(len(e.Body))
+	}
+	for name, values := range e.Header {
+		n += int64(len(name)) + 32
+		for _, value := range values {
+			n += int64(len(value)) + 16
+		}
+	}
+	return n
+}
+
+// Coded returns the body in a content coding, which encode makes the first time.
+func (e *Entry) Coded(name string, encode func([]byte) []byte) []byte {
+	found, _ := e.codings.LoadOrStore(name, &coding{})
+	c := found.(*coding)
+	c.once.Do(func() { c.body = encode(e.Body) })
+	return c.body
+}
+
+type coding struct {
+	once sync.Once
+	body []byte
+}
+
+// matches reports whether the response was selected by request fields equal to those.
+func (e *Entry) matches(fields Fields) bool {
+	for i, name := range e.vary {
+		if fields(name) != e.values[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// sameVariant reports whether other takes the entry's place.
+func (e *Entry) sameVariant(other *Entry) bool {
+	return slices.Equal(e.vary, other.vary) && slices.Equal(e.values, other.values)
+}
+
+// tagFields name the tags of a response, and what separates them.
+var tagFields = map[string]string{"Cache-Tag": ",", "Surrogate-Key": " ", "X-Next-Cache-Tags": ","}
+
+// tagsOf returns the tags of a response. Next.js does not name those of a page that it had in its
+// own cache: then they are incomplete.
+func tagsOf(h http.Header) (tags []string, complete bool) {
+	for name, separator := range tagFields {
+		for _, line := range h[name] {
+			for tag := range strings.SplitSeq(line, separator) {
+				if tag = strings.TrimSpace(tag); tag != "" {
+					tags = append(tags, tag)
+				}
+			}
+		}
+	}
+	fromNext := h.Get("X-Nextjs-Cache") != "" || h.Get("X-Opennext-Cache") != ""
+	return tags, !fromNext || len(h["X-Next-Cache-Tags"]) > 0
+}

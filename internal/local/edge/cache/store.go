@@ -1,0 +1,193 @@
+package cache
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"math"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+)
+
+// Store keeps responses in memory, up to a number of octets. What is asked for often stays, and a
+// crawler that asks for everything once does not evict it. It is safe for concurrent use.
+type Store struct {
+	capacity  int64
+	variants  *otter.Cache[storeKey, *variants]
+	recording atomic.Int64 // octets of bodies that are being received
+	flights   flights
+}
+
+// storeKey is a Key in a namespace.
+type storeKey struct {
+	namespace *Namespace
+	key       Key
+}
+
+// Key identifies the responses among which the fields of Vary select.
+type Key [sha256.Size]byte
+
+// NewKey returns the key of the parts; different parts never have the same key.
+func NewKey(parts ...string) Key {
+	h := sha256.New()
+	var length [8]byte
+	for _, part := range parts {
+		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		h.Write(length[:])
+		h.Write([]byte(part))
+	}
+	return Key(h.Sum(nil))
+}
+
+// variants are the responses of one key. They do not change.
+type variants struct {
+	entries []*Entry // newest first
+	// passing marks a key whose last response was not stored: until then nobody waits for the
+	// response to somebody else.
+	passing time.Time
+}
+
+const (
+	// mostVariants is how many responses a key may have: clients choose the fields that Vary names.
+	mostVariants = 32
+	// passFor is how long a key stays marked as one whose responses are not stored.
+	passFor = 2 * time.Minute
+)
+
+// New returns a store that holds capacity octets.
+func New(capacity int64) *Store {
+	return &Store{
+		capacity: capacity,
+		variants: otter.Must(&otter.Options[storeKey, *variants]{
+			MaximumWeight: uint64(capacity),
+			Weigher:       func(_ storeKey, v *variants) uint32 { return v.weight() },
+		}),
+		flights: flights{byKey: map[flightKey]*Flight{}},
+	}
+}
+
+func (v *variants) weight() uint32 {
+	n := int64(overhead)
+	for _, e := range v.entries {
+		n += e.weight()
+	}
+	return uint32(min(n, math.MaxUint32))
+}
+
+// largestShare is the part of the store that one response may take, and that those under way may
+// take together is a quarter.
+const largestShare = 16
+
+// Reserve makes room for octets of a body that is being received, of which there are size already.
+// It returns false if the response is too large to be stored. Release returns the room.
+func (s *Store) Reserve(size, octets int64) bool {
+	if size+octets > s.capacity/largestShare {
+		return false
+	}
+	if s.recording.Add(octets) > s.capacity/4 {
+		s.recording.Add(-octets)
+		return false
+	}
+	return true
+}
+
+// Release returns the room of octets.
+func (s *Store) Release(octets int64) { s.recording.Add(-octets) }
+
+// Request looks for stored responses to one GET or HEAD request.
+type Request struct {
+	Namespace *Namespace
+	Key       Key
+	Resource  Resource
+	Fields    Fields
+}
+
+// Find returns the stored response that the request selects, whatever its age; nil for none. It
+// also reports whether the last response for the key could not be stored.
+func (r *Request) Find(now time.Time) (entry *Entry, passing bool) {
+	v, ok := r.Namespace.store.variants.GetIfPresent(storeKey{r.Namespace, r.Key})
+	if !ok {
+		return nil, false
+	}
+	for _, e := range v.entries {
+		if r.Namespace.valid(e) && e.matches(r.Fields) {
+			return e, false
+		}
+	}
+	return nil, now.Before(v.passing)
+}
+
+// Response is a complete response to a Request.
+type Response struct {
+	Status   int
+	Header   http.Header // the store keeps it
+	Body     []byte      // the store keeps it
+	Lifetime Lifetime
+	Sequence uint64 // Namespace.Sequence when the function was called
+	Received time.Time
+}
+
+// Put stores a response and returns it as an entry. It returns false if the response was
+// invalidated since it was asked for.
+func (r *Request) Put(response Response) (*Entry, bool) {
+	e := r.entry(response)
+	if !r.Namespace.mayStore(e) {
+		return e, false
+	}
+	r.update(func(old *variants) *variants { return old.with(e, r.Namespace) })
+	if !r.Namespace.mayStore(e) {
+		// A purge may have looked before the entry was there.
+		r.Namespace.dropKey(r.Key, func(other *Entry) bool { return other == e })
+		return e, false
+	}
+	r.Namespace.counters.Stored.Add(1)
+	return e, true
+}
+
+func (r *Request) entry(response Response) *Entry {
+	e := &Entry{
+		Status: response.Status, Header: response.Header, Body: response.Body, Lifetime: response.Lifetime,
+		resource: r.Resource, vary: VaryOf(response.Header),
+		received: response.Received, initialAge: initialAge(response.Header, response.Received), sequence: response.Sequence,
+	}
+	e.values = r.Fields.of(e.vary)
+	e.tags, e.tagged = tagsOf(response.Header)
+	delete(e.Header, "Age") // Age is sent anew with each response
+	return e
+}
+
+// Confirm stores an entry with the header of a 304 that confirmed it (RFC 9111, section 4.3.4).
+func (r *Request) Confirm(old *Entry, header http.Header, life Lifetime, sequence uint64, now time.Time) (*Entry, bool) {
+	return r.Put(Response{Status: old.Status, Header: header, Body: old.Body, Lifetime: life, Sequence: sequence, Received: now})
+}
+
+// Unstored returns an entry with a header that must not be stored, for the client that asked.
+func (r *Request) Unstored(old *Entry, header http.Header, now time.Time) *Entry {
+	return r.entry(Response{Status: old.Status, Header: header, Body: old.Body, Received: now})
+}
+
+// Pass marks the key as one whose responses are not stored.
+func (r *Request) Pass(now time.Time) {
+	r.update(func(old *variants) *variants { return &variants{entries: old.entries, passing: now.Add(passFor)} })
+}
+
+func (r *Request) update(change func(old *variants) *variants) {
+	r.Namespace.store.variants.Compute(storeKey{r.Namespace, r.Key}, func(old *variants, found bool) (*variants, otter.ComputeOp) {
+		if !found {
+			old = &variants{}
+		}
+		return change(old), otter.WriteOp
+	})
+}
+
+func (v *variants) with(e *Entry, n *Namespace) *variants {
+	entries := []*Entry{e}
+	for _, other := range v.entries {
+		if len(entries) < mostVariants && n.valid(other) && !other.sameVariant(e) {
+			entries = append(entries, other)
+		}
+	}
+	return &variants{entries: entries}
+}
