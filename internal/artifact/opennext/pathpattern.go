@@ -10,21 +10,25 @@ import (
 // regular expressions can take exponential time.
 const matchLimit = 100 * time.Millisecond
 
-// pathPattern is a JavaScript regular expression of a manifest. Its zero value is a pattern
-// that could not be read, and may match anything.
+// pathPattern is a JavaScript regular expression of a manifest, once as it is and once without
+// regard to case: Next.js ignores case unless caseSensitiveRoutes is set, OpenNext compares exactly,
+// and each of them may match what the other does not (a pattern can exclude paths). Its zero value
+// is a pattern that could not be read, and may match anything.
 type pathPattern struct {
-	expression *regexp2.Regexp
+	expressions []*regexp2.Regexp
 }
 
-// newPathPattern ignores case, as Next.js does unless caseSensitiveRoutes is set. Whoever
-// compares exactly finds less, so that nothing is missed here.
 func newPathPattern(source string) pathPattern {
-	expression, err := regexp2.Compile(source, regexp2.ECMAScript|regexp2.IgnoreCase)
-	if err != nil || source == "" {
-		return pathPattern{}
+	var p pathPattern
+	for _, options := range []regexp2.RegexOptions{regexp2.ECMAScript, regexp2.ECMAScript | regexp2.IgnoreCase} {
+		expression, err := regexp2.Compile(source, options)
+		if err != nil || source == "" {
+			return pathPattern{}
+		}
+		expression.MatchTimeout = matchLimit
+		p.expressions = append(p.expressions, expression)
 	}
-	expression.MatchTimeout = matchLimit
-	return pathPattern{expression}
+	return p
 }
 
 // spellings are the ways to write the path of one file. Whatever a request is like, one
@@ -34,22 +38,31 @@ type spellings [][]string
 // match reports whether the pattern matches some spelling, and whether it surely matches
 // for every request.
 func (p pathPattern) match(s spellings) (some, always bool) {
-	if p.expression == nil {
+	if p.expressions == nil {
 		return true, false
 	}
 	for _, group := range s {
 		matched := 0
 		for _, spelling := range group {
-			found, err := p.expression.MatchString(spelling)
-			if err != nil {
-				return true, false
-			}
-			if found {
+			found, inNext := p.matchOne(spelling)
+			some = some || found
+			if inNext {
 				matched++
 			}
 		}
-		some = some || matched > 0
 		always = always || len(group) > 0 && matched == len(group)
 	}
 	return some, always
+}
+
+// matchOne reports whether the pattern may match a path, and whether it does in Next.js.
+func (p pathPattern) matchOne(path string) (some, inNext bool) {
+	for _, expression := range p.expressions {
+		found, err := expression.MatchString(path)
+		if err != nil { // it took too long
+			return true, false
+		}
+		some, inNext = some || found, found // the last expression is Next.js'
+	}
+	return some, inNext
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -23,7 +24,8 @@ type routesManifest struct {
 	Headers   []route       `json:"headers"`
 	Rewrites  rewritesField `json:"rewrites"`
 	I18n      struct {
-		Locales []string `json:"locales"`
+		Locales         []string `json:"locales"`
+		LocaleDetection *bool    `json:"localeDetection"` // nil: on
 	} `json:"i18n"`
 }
 
@@ -31,9 +33,15 @@ type route struct {
 	Source   string        `json:"source"`
 	Regex    string        `json:"regex"`
 	Internal bool          `json:"internal"` // of Next.js: trailing slashes
-	Has      []any         `json:"has"`
-	Missing  []any         `json:"missing"`
+	Has      []condition   `json:"has"`
+	Missing  []condition   `json:"missing"`
 	Headers  []routeHeader `json:"headers"`
+}
+
+// condition is an element of has or missing.
+type condition struct {
+	Type string `json:"type"` // "header", "cookie", "query" or "host"
+	Key  string `json:"key"`
 }
 
 type routeHeader struct {
@@ -88,21 +96,31 @@ func (r *FileRules) readManifests(tree fs.FS, home string) error {
 	}
 	r.readRoutes(routes)
 
-	var edge middlewareManifest
-	if err := optional(readJSON(tree, path.Join(home, ".next/server/middleware-manifest.json"), maxManifest, &edge)); err != nil {
+	entries, err := readMiddlewares(tree, home)
+	if err != nil {
 		return err
 	}
-	var node functionsManifest
-	if err := optional(readJSON(tree, path.Join(home, ".next/server/functions-config-manifest.json"), maxManifest, &node)); err != nil {
-		return err
-	}
-	for _, entry := range edge.Middleware {
-		r.readMiddleware(entry)
-	}
-	if entry, found := node.Functions["/_middleware"]; found {
+	for _, entry := range entries {
 		r.readMiddleware(entry)
 	}
 	return nil
+}
+
+// readMiddlewares reads the entries of the middleware, of either runtime.
+func readMiddlewares(tree fs.FS, home string) ([]middlewareEntry, error) {
+	var edge middlewareManifest
+	if err := optional(readJSON(tree, path.Join(home, ".next/server/middleware-manifest.json"), maxManifest, &edge)); err != nil {
+		return nil, err
+	}
+	var node functionsManifest
+	if err := optional(readJSON(tree, path.Join(home, ".next/server/functions-config-manifest.json"), maxManifest, &node)); err != nil {
+		return nil, err
+	}
+	entries := slices.Collect(maps.Values(edge.Middleware))
+	if entry, found := node.Functions["/_middleware"]; found {
+		entries = append(entries, entry)
+	}
+	return entries, nil
 }
 
 func optional(err error) error {
