@@ -57,6 +57,14 @@ type Sites interface {
 	URLs(p anchor.Project, d anchor.DeploymentID) (site, deployment string)
 }
 
+// Cache stores answers of projects that visitors share.
+type Cache interface {
+	Stats(ctx context.Context, p anchor.Project) (wire.Cache, error)
+	// Purge removes answers and returns how many. No request that arrives after it gets one of
+	// them.
+	Purge(ctx context.Context, p anchor.Project, sel anchor.CacheSelection) (int, error)
+}
+
 // System reports on the installation.
 type System interface {
 	Status(ctx context.Context) (wire.Status, error)

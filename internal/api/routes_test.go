@@ -39,6 +39,8 @@ var routes = []route{
 	{"GET", "/projects/P/live", "read", "", true},
 	{"GET", "/projects/P/limits", "read", "", true},
 	{"PUT", "/projects/P/limits", "deploy", `{"memoryBytes":1073741824}`, true},
+	{"GET", "/projects/P/cache", "read", "", true},
+	{"POST", "/projects/P/cache/purge", "deploy", `{"tag":"news"}`, true},
 	{"GET", "/projects/P/env", "read", "", true},
 	{"PUT", "/projects/P/env", "deploy", `{"variables":[{"name":"A","value":"b"}]}`, true},
 	{"DELETE", "/projects/P/env/A", "deploy", "", true},

@@ -22,7 +22,7 @@ import (
 )
 
 // Services are the use-cases behind the API, and what it needs of the platform. All but Builds,
-// Uploads and Domains are required.
+// Uploads, Domains and Cache are required.
 type Services struct {
 	Projects Projects
 	Env      *project.Env
@@ -35,6 +35,7 @@ type Services struct {
 	Logs     Logs
 	Sites    Sites
 	System   System
+	Cache    Cache // nil where the platform does not store answers itself: its routes say so
 }
 
 // Options tune the API. The zero value is ready for production.
@@ -98,6 +99,7 @@ func New(services Services, o Options) http.Handler {
 	s.systemRoutes()
 	s.projectRoutes()
 	s.limitRoutes()
+	s.cacheRoutes()
 	s.deploymentRoutes()
 	s.buildRoutes()
 	s.uploadRoutes()

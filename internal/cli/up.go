@@ -57,6 +57,7 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.IntVar(&o.Quotas.Functions, "max-functions", 64, "maximum number of functions per deployment")
 	flags.IntVar(&o.Quotas.Processes, "max-processes", 0, "maximum number of processes for the split functions of a deployment (default: 2 per core, at least 8)")
 	flags.Int64Var(&o.Quotas.CacheMiB, "max-cache-mib", 4096, "maximum size of a project's incremental cache, in MiB")
+	flags.Int64Var(&o.PageCacheMiB, "page-cache-mib", 128, "memory for pages and images that visitors share, in MiB; 0 turns the cache off")
 	flags.Int64Var(&o.Quotas.UploadMiB, "max-upload-mib", 8192, "maximum size of unfinished uploads, in MiB")
 	return cmd
 }
@@ -76,6 +77,9 @@ func (s *shell) up(ctx context.Context, o server.Config) error {
 	if o.KeepAssets == 0 {
 		o.KeepAssets = -1 // the zero value is the default
 	}
+	if o.PageCacheMiB == 0 {
+		o.PageCacheMiB = -1
+	}
 	o.Version = s.version
 	o.Ready = s.ready
 	if err := s.parts.Server(ctx, o); err != nil && !errors.Is(err, context.Canceled) {
@@ -92,6 +96,9 @@ func checkServer(o server.Config) error {
 	}
 	if o.Keep < 1 {
 		return usagef("--keep is %d; it must be 1 or more", o.Keep)
+	}
+	if o.PageCacheMiB < 0 || o.PageCacheMiB > 1<<20 {
+		return usagef("--page-cache-mib is %d; it must be from 0 to 2^20", o.PageCacheMiB)
 	}
 	if err := checkQuotas(o.Quotas); err != nil {
 		return err

@@ -63,6 +63,16 @@ func (c *Client) SetLimits(ctx context.Context, idOrSlug string, l anchor.Limits
 	return sendFetch[anchor.ProjectLimits](ctx, c, http.MethodPut, projectPath(idOrSlug, "limits"), l)
 }
 
+// Cache returns what the edge stores of a project's answers.
+func (c *Client) Cache(ctx context.Context, idOrSlug string) (wire.Cache, error) {
+	return fetch[wire.Cache](ctx, c, get(projectPath(idOrSlug, "cache"), nil))
+}
+
+// PurgeCache removes stored answers of a project.
+func (c *Client) PurgeCache(ctx context.Context, idOrSlug string, which wire.PurgeCache) (wire.PurgedCache, error) {
+	return sendFetch[wire.PurgedCache](ctx, c, http.MethodPost, projectPath(idOrSlug, "cache", "purge"), which)
+}
+
 // Projects lists projects, newest first.
 func (c *Client) Projects(ctx context.Context, p anchor.Page) (anchor.List[wire.Project], error) {
 	return fetch[anchor.List[wire.Project]](ctx, c, get("/projects", paging(p)))

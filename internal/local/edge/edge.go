@@ -11,6 +11,7 @@ import (
 	"context"
 	"net/http"
 	"sync/atomic"
+	"time"
 )
 
 // Edge serves the sites of the table it was last given. Its zero value is not usable; call New.
@@ -21,14 +22,17 @@ type Edge struct {
 	gate     *gate
 	server   *http.Server
 
-	noHits       bool // in tests: passes every request to net/http
+	noHits       bool             // in tests: passes every request to net/http
+	now          func() time.Time // in tests: ages the stored answers
 	hitsInFlight atomic.Int64
 	newcomers    newcomers
+
+	refreshing atomic.Int64 // refreshes of stored answers that run
 }
 
 // New returns an Edge with an empty table. Zero fields of cfg take their defaults.
 func New(cfg Config) *Edge {
-	e := &Edge{cfg: cfg.withDefaults()}
+	e := &Edge{cfg: cfg.withDefaults(), now: time.Now}
 	e.table.Store(NewTable(nil))
 	e.gate = e.newGate()
 	e.server = e.newServer()
@@ -134,6 +138,9 @@ func (e *Edge) serveFunction(site *Site, t target, w http.ResponseWriter, r *htt
 	id := requestID(r)
 	res := newResponse(w)
 	res.extra = http.Header{headerRequestID: {id}}
+	// Only below an http.Server does a function panic when it breaks an answer off. Without that, a
+	// part could be stored as the whole.
+	res.outside = r.Context().Value(http.ServerContextKey) != nil
 	e.run(site, t, res, e.sanitizedRequest(r, id))
 }
 
@@ -143,7 +150,8 @@ func (e *Edge) run(site *Site, t target, res *response, r *http.Request) {
 	if t.found {
 		r = spelledAs(r)
 	}
-	if site.Middleware != nil && site.guarded(t.pattern) {
+	guarded := site.Middleware != nil && site.guarded(t.pattern)
+	if guarded {
 		var done bool
 		if t, r, done = e.runMiddleware(site, t, res, r); done {
 			e.serveNamed(site, res, r)
@@ -154,13 +162,24 @@ func (e *Edge) run(site *Site, t target, res *response, r *http.Request) {
 		e.serveStatic(site, t, res, r)
 		return
 	}
-	e.invoke(t.function, res, r)
+	e.invoke(site, t, guarded, res, r)
 	e.serveNamed(site, res, r)
 }
 
-// invoke is the only place where a function is called: the shared cache (edge/cache) stands here,
-// in front of it.
-func (e *Edge) invoke(function http.Handler, res *response, r *http.Request) {
+// invoke is the only place where a function is called. The shared cache stands here, in front of
+// it. A request that passed through an external middleware (guarded), and a request of Anchor
+// itself, go past the cache.
+func (e *Edge) invoke(site *Site, t target, guarded bool, res *response, r *http.Request) {
+	if site.Cache == nil || !res.outside {
+		e.call(t.function, res, r)
+		return
+	}
+	x := exchange{edge: e, site: site, target: t, res: res, r: r}
+	x.serve(guarded)
+}
+
+// call sends a request to a function and its answer to the client.
+func (e *Edge) call(function http.Handler, res *response, r *http.Request) {
 	out := newCompressor(res, r)
 	function.ServeHTTP(out, r)
 	out.close()

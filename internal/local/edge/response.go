@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"slices"
+
+	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
 )
 
 // response records whether the header was sent, and adds headers of the edge at the last moment, so
@@ -14,6 +16,9 @@ type response struct {
 	extra    http.Header // set, even if the function sets them
 	site     http.Header // of the Site: set unless the function sets them
 	override http.Header // of the middleware, or of the rules for a static file
+
+	outside bool   // the request is a client's
+	caching string // member of Cache-Status; "" for none
 
 	files bool   // whether HeaderFile takes effect
 	named string // the static file that the function named; the function's body is dropped
@@ -42,13 +47,16 @@ func (r *response) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// leaks are headers that are meant only for the inside of a function: OpenNext's own id of the
-// request, which it also sends to visitors when an app is built with debug.
-var leaks = []string{"X-Opennext-Requestid"}
+// leaks are headers that are not meant for visitors: OpenNext's own id of the request, which it also
+// sends when an app is built with debug, and what an app says to the cache of the edge.
+var leaks = []string{"X-Opennext-Requestid", cache.HeaderTargeted}
 
 func (r *response) decorate(h http.Header) {
 	for _, name := range leaks {
 		delete(h, name)
+	}
+	if r.caching != "" {
+		h[cache.HeaderStatus] = append(slices.Clip(h[cache.HeaderStatus]), r.caching)
 	}
 	addHeader(h, r.site)
 	for key, values := range r.extra {

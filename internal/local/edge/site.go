@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
+	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
 )
 
 // Site answers the requests of a host. Set its fields before it is first published or dispatched
@@ -45,6 +46,12 @@ type Site struct {
 	// hold may stop the functions of the site. May be nil.
 	Hold func() (release func())
 
+	// Cache holds the answers of the site's functions that visitors may share. With nil, all
+	// requests go to the functions.
+	Cache *cache.Namespace
+	// Sharing says what an answer depends on beside the URL.
+	Sharing Sharing
+
 	inFlight atomic.Int64
 	once     sync.Once
 	routes   []Route
@@ -63,6 +70,9 @@ type Route struct {
 	// gets os.ErrDeadlineExceeded, from a client slower than Config.Upload. It must not read the
 	// body after it has returned.
 	Target http.Handler
+	// Bare marks a function that the app's own routing does not run in (next/image): neither its
+	// middleware nor the rules of next.config apply to its answers.
+	Bare bool
 	// Static marks a behaviour of static files; Target is not used. A path without a file goes to
 	// the site's Default.
 	Static bool
@@ -108,6 +118,7 @@ func (h hold) release() {
 type target struct {
 	function http.Handler
 	pattern  string
+	bare     bool
 	asset    asset.Asset
 	rule     *Rule
 	found    bool
@@ -165,7 +176,7 @@ func hasEncodedSlash(u *url.URL) bool {
 func (s *Site) routed(path string) (target, bool) {
 	for i := range s.routes {
 		if route := &s.routes[i]; matches(route.Pattern, path) {
-			return target{function: route.Target, pattern: route.Pattern}, !route.Static
+			return target{function: route.Target, pattern: route.Pattern, bare: route.Bare}, !route.Static
 		}
 	}
 	return target{}, false

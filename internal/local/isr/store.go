@@ -19,6 +19,10 @@ var ErrNotFound = errors.New("no such object in the incremental cache")
 // use; only one Store may have a folder open.
 type Store struct {
 	Quota Quota // set before the first use
+	// Revalidated is called when tags of a namespace were revalidated or an object was deleted,
+	// before the call that did it returns: what was made from them earlier is out of date. Set it
+	// before the first use; may be nil.
+	Revalidated func(ns string)
 
 	dir string
 	db  *database

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // TagRow records that the entry Path has Tag, and when the tag was last revalidated for it, in Unix
@@ -15,6 +16,15 @@ type TagRow struct {
 	Tag, Path     string
 	RevalidatedAt int64
 	Extra         map[string]json.RawMessage
+}
+
+// revalidates reports whether the row is more than the record that an entry has the tag.
+func (r TagRow) revalidates() bool { return r.RevalidatedAt > 1 || len(r.Extra) > 0 }
+
+func (s *Store) revalidated(ns string) {
+	if s.Revalidated != nil {
+		s.Revalidated(ns)
+	}
 }
 
 // TagKey names one row.
@@ -35,6 +45,9 @@ func (s *Store) WriteTags(ctx context.Context, ns string, put []TagRow, remove [
 		}
 		return insertTags(ctx, tx, id, put, replaceExisting)
 	})
+	if len(remove) > 0 || slices.ContainsFunc(put, TagRow.revalidates) {
+		s.revalidated(ns) // after an error, too: the transaction may have been committed
+	}
 	if err != nil {
 		return fmt.Errorf("write tags of cache namespace %q: %w", ns, err)
 	}

@@ -22,6 +22,7 @@ type Config struct {
 	KeepPreviews int           // and of the others, 10
 	KeepAssets   time.Duration // how long hashed files that production served stay, 7 days; negative: no longer than their deployment
 	Quotas       Quotas
+	PageCacheMiB int64         // memory for answers that visitors share, 128; negative: none
 	Node         string        // path of Node.js, found in PATH when empty
 	Drain        time.Duration // how long a removed deployment's requests may continue, 5 min
 	Warm         time.Duration // how long the previously live deployment keeps a worker, 15 min
@@ -88,6 +89,7 @@ func (c Config) withDefaults() Config {
 	if c.KeepAssets == 0 {
 		c.KeepAssets = keepAssets
 	}
+	c.PageCacheMiB = cmp.Or(c.PageCacheMiB, 128)
 	if c.Drain <= 0 {
 		c.Drain = 5 * time.Minute
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/acme"
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
 	"github.com/anchor-deploy/anchor/internal/local/edge"
+	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
 	"github.com/anchor-deploy/anchor/internal/local/isr"
 	"github.com/anchor-deploy/anchor/internal/local/logs"
 	"github.com/anchor-deploy/anchor/internal/local/sites"
@@ -47,6 +48,7 @@ type app struct {
 	store      *sqlite.Store
 	bundles    *artifact.Store
 	edge       *edge.Edge
+	pages      *cache.Store // nil without a cache of answers
 	platform   *sites.Platform
 	core       *core.Anchor
 	logs       *logs.Book
@@ -153,13 +155,13 @@ func (a *app) openStores(ctx context.Context) (err error) {
 }
 
 func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
-	cache, err := isr.Open(filepath.Join(a.Data, "cache"))
+	incremental, err := isr.Open(filepath.Join(a.Data, "cache"))
 	if err != nil {
 		return err
 	}
-	cache.Quota.Bytes = a.Quotas.CacheMiB << 20
-	cache.Quota.Group = func(ns string) []string { return a.platform.Siblings(anchor.DeploymentID(ns)) }
-	a.onClose(cache.Close)
+	incremental.Quota.Bytes = a.Quotas.CacheMiB << 20
+	incremental.Quota.Group = func(ns string) []string { return a.platform.Siblings(anchor.DeploymentID(ns)) }
+	a.onClose(incremental.Close)
 	run, err := a.runFolder()
 	if err != nil {
 		return err
@@ -181,7 +183,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 		Dir: filepath.Join(a.Data, "platform"), Run: run, BaseDomain: a.BaseDomain,
 		Addresses: addresses, Node: a.node, Users: a.walls.Users, Walls: a.walls.Walls, Groups: a.walls.Groups, Drain: a.Drain, Warm: a.Warm,
 		Limits: sites.Limits{Functions: a.Quotas.Functions, Processes: a.Quotas.Processes},
-		Edge:   a.edge, Cache: cache, Bundles: a.bundles, Logs: a.logs, Records: a.store, Secrets: env,
+		Edge:   a.edge, Cache: incremental, Pages: a.openPages(), Bundles: a.bundles, Logs: a.logs, Records: a.store, Secrets: env,
 	})
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ func (a *app) services() api.Services {
 		Logs:     a.logs,
 		Sites:    a,
 		System:   a,
+		Cache:    pageCache{a},
 		Domains:  a.core.Domains,
 	}
 }

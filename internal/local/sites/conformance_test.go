@@ -17,6 +17,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 	"github.com/anchor-deploy/anchor/internal/local/edge"
+	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
 	"github.com/anchor-deploy/anchor/internal/local/isr"
 	"github.com/anchor-deploy/anchor/internal/local/isr/awswire"
 	"github.com/anchor-deploy/anchor/internal/local/logs"
@@ -91,7 +92,7 @@ func (in *installation) start(t *testing.T) {
 	in.platform, err = sites.New(sites.Config{
 		Dir: filepath.Join(in.dir, "platform"), Run: run, BaseDomain: "localhost", Node: in.node,
 		Drain: time.Minute, Warm: time.Minute, ProbeLimit: 15 * time.Second,
-		Edge: in.edge, Cache: in.cache, Bundles: in.bundles, Logs: in.logs, Records: in.store, Secrets: in.env,
+		Edge: in.edge, Cache: in.cache, Pages: cache.New(16 << 20), Bundles: in.bundles, Logs: in.logs, Records: in.store, Secrets: in.env,
 		Limits: in.limits, Groups: in.groups,
 	})
 	must(t, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 	"github.com/anchor-deploy/anchor/internal/local/edge"
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
+	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
 	"github.com/anchor-deploy/anchor/internal/local/isr"
 	"github.com/anchor-deploy/anchor/internal/local/logs"
 	"github.com/anchor-deploy/anchor/internal/local/worker"
@@ -66,6 +67,7 @@ type Config struct {
 
 	Edge    *edge.Edge
 	Cache   *isr.Store
+	Pages   *cache.Store // answers that visitors share; nil: none are kept
 	Bundles *artifact.Store
 	Logs    *logs.Book
 	Records Records
@@ -103,6 +105,7 @@ func New(c Config) (*Platform, error) {
 		Registry: newRegistry(c.BaseDomain, c.Edge, c.Warm),
 		memory:   asset.NewMemory(assetMemory, assetInMemory),
 	}
+	c.Cache.Revalidated = p.invalidate
 	p.previews = isr.NewQueue(p.revalidate, isr.QueueOptions{})
 	w, err := p.serveWire()
 	if err != nil {

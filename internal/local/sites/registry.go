@@ -64,6 +64,18 @@ func (r *Registry) all() []*site {
 	return slices.Collect(maps.Values(r.sites))
 }
 
+// sitesOf returns the sites of a project's deployments, in no particular order.
+func (r *Registry) sitesOf(project anchor.ProjectID) []*site {
+	return slices.DeleteFunc(r.all(), func(s *site) bool { return s.Project != project })
+}
+
+// liveOf returns the deployment that a project's host leads to, or "".
+func (r *Registry) liveOf(project anchor.ProjectID) anchor.DeploymentID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lives[project].Deployment
+}
+
 // add makes a site reachable under its own host. It returns false, and changes nothing, when its
 // deployment has a site.
 func (r *Registry) add(s *site) bool {

@@ -14,7 +14,9 @@ import (
 // its functions is cut off, or a handler that never settles would delay the project's next
 // deployment for the drain limit. If the deployment keeps its hashed files, they stay.
 func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
-	switch s := p.Registry.remove(d); {
+	s := p.Registry.remove(d)
+	defer s.dropPages()
+	switch {
 	case s == nil:
 	case failed(d):
 		s.close()

@@ -51,6 +51,7 @@ func (p *Platform) revalidateNow(ctx context.Context, ns string, page awswire.Pa
 	}
 	done := got.Header().Get("x-nextjs-cache") == "REVALIDATED" || got.code() == http.StatusOK ||
 		got.code() == http.StatusNotFound && page.OnlyGenerated
+	p.invalidate(ns) // also when the page failed: it may have been rendered
 	if !done {
 		return fmt.Errorf("%s answered %d", page.URL, got.code())
 	}

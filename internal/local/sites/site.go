@@ -65,6 +65,10 @@ func (p *Platform) open(d Description, env map[string]string) error {
 		s.close()
 		return err
 	}
+	if err = p.share(s); err != nil {
+		s.close()
+		return err
+	}
 	if !p.add(s) {
 		s.close() // another open was faster
 	}
@@ -97,7 +101,7 @@ func (s *site) edgeSite(index *asset.Index, rules fileRules) (_ *edge.Site, err 
 	}
 	e.Default = s.handler(anchor.ServerFunction, e)
 	for _, r := range s.Build.Routes {
-		e.Routes = append(e.Routes, edge.Route{Pattern: r.Pattern, Static: r.Function == "", Target: s.handler(r.Function, e)})
+		e.Routes = append(e.Routes, edge.Route{Pattern: r.Pattern, Static: r.Function == "", Target: s.handler(r.Function, e), Bare: s.isImage(r.Function)})
 		if r.Middleware == "" {
 			continue
 		}
@@ -121,6 +125,11 @@ func (s *site) handler(function string, e *edge.Site) http.Handler {
 		return newImages(pool, s.Build.Images, e)
 	}
 	return pool
+}
+
+func (s *site) isImage(function string) bool {
+	f, ok := s.Build.Function(function)
+	return ok && f.Image
 }
 
 // warm starts one process of the server function, and of the middleware in front of it.

@@ -46,6 +46,6 @@ func (p *Platform) Follow(_ context.Context, live anchor.Live) error {
 	return nil
 }
 
-// Purge has nothing to drop: the edge of this platform caches no pages yet, and static files are
-// served from the deployment they belong to.
+// Purge has nothing to drop: answers are cached for each deployment, and static files are served
+// from the deployment they belong to.
 func (p *Platform) Purge(context.Context, anchor.Live) error { return nil }

@@ -1,6 +1,9 @@
 package asset
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // codings holds what a client accepts, as weights in thousandths (RFC 9110, section 12.4.2).
 type codings struct{ brotli, zstd, gzip, identity int }
@@ -48,6 +51,29 @@ func (c codings) best(brotli, zstd, gzip bool) string {
 		best = Brotli
 	}
 	return best
+}
+
+// Acceptable returns the codings that a client accepts, sorted, with "identity" if the body must
+// be coded. An answer to one client is acceptable to all clients with the same list.
+func Acceptable(lines []string) []string {
+	var accepted []string
+	for _, line := range lines {
+		for item := range strings.SplitSeq(line, ",") {
+			name, weight := parseCoding(item)
+			name = strings.ToLower(name)
+			if name == "" || (weight == 0) != (name == "identity") && name != "*" {
+				continue
+			}
+			if name == "*" && weight == 0 {
+				name = "!*"
+			}
+			if !slices.Contains(accepted, name) {
+				accepted = append(accepted, name)
+			}
+		}
+	}
+	slices.Sort(accepted)
+	return accepted
 }
 
 func parseAccept(lines []string) codings {

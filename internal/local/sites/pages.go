@@ -1,0 +1,108 @@
+package sites
+
+import (
+	"net/url"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
+	"github.com/anchor-deploy/anchor/internal/local/edge"
+	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
+)
+
+// share opens the deployment's namespace among the answers that visitors share.
+func (p *Platform) share(s *site) error {
+	if p.Pages == nil {
+		return nil
+	}
+	sharing, err := opennext.ReadSharing(os.DirFS(s.Dir), s.Build)
+	if err != nil {
+		return err
+	}
+	s.edge.Cache = p.Pages.Namespace()
+	s.edge.Sharing = edge.Sharing{Headers: sharing.Headers, Cookies: sharing.Cookies, Guarded: func(*url.URL) bool { return false }}
+	if sharing.HasMiddleware() {
+		known := &guardedPaths{decide: sharing.Guarded}
+		s.edge.Sharing.Guarded = known.guarded
+	}
+	return nil
+}
+
+// invalidate makes the stored answers of a deployment invalid. The app revalidated something from
+// which they were made; which of them, its records do not say.
+func (p *Platform) invalidate(ns string) {
+	if s := p.siteByName(ns); s != nil && s.edge.Cache != nil {
+		s.edge.Cache.Invalidate()
+	}
+}
+
+// dropPages frees the stored answers of a site that is removed; s may be nil.
+func (s *site) dropPages() {
+	if s != nil && s.edge.Cache != nil {
+		s.edge.Cache.Drop()
+	}
+}
+
+// PageStats describe the stored answers of one deployment.
+type PageStats struct {
+	Deployment anchor.DeploymentID
+	Live       bool
+	Entries    int
+	Bytes      int64
+	Counters   *cache.Counters
+}
+
+// PageStats returns the stored answers of a project's deployments, the newest deployment first.
+func (p *Platform) PageStats(project anchor.ProjectID) []PageStats {
+	live := p.liveOf(project)
+	all := []PageStats{}
+	for _, s := range p.pagesOf(project, "") {
+		entries, bytes := s.edge.Cache.Size()
+		all = append(all, PageStats{s.Deployment, s.Deployment == live, entries, bytes, s.edge.Cache.Counters()})
+	}
+	return all
+}
+
+// PurgePages removes stored answers of a project and returns how many.
+func (p *Platform) PurgePages(project anchor.ProjectID, sel anchor.CacheSelection) (purged int) {
+	for _, s := range p.pagesOf(project, sel.Deployment) {
+		purged += s.edge.Cache.Purge(cache.Selection{Host: sel.Host, Path: sel.Path, Prefix: sel.Prefix, Tag: sel.Tag})
+	}
+	return purged
+}
+
+// pagesOf returns the project's sites that store answers, newest first; only that of deployment
+// unless it is "".
+func (p *Platform) pagesOf(project anchor.ProjectID, deployment anchor.DeploymentID) []*site {
+	found := slices.DeleteFunc(p.sitesOf(project), func(s *site) bool {
+		return s.edge.Cache == nil || deployment != "" && s.Deployment != deployment
+	})
+	slices.SortFunc(found, func(a, b *site) int { return b.Record.Compare(a.Record) })
+	return found
+}
+
+// guardedPaths remembers for which paths the middleware runs: matchers are slow regular
+// expressions.
+type guardedPaths struct {
+	decide func(*url.URL) bool
+	known  sync.Map // of bool, by path
+	size   atomic.Int64
+}
+
+// mostGuardedPaths bounds the memory; other paths are decided each time.
+const mostGuardedPaths = 4096
+
+func (g *guardedPaths) guarded(u *url.URL) bool {
+	path := u.EscapedPath()
+	if guarded, ok := g.known.Load(path); ok {
+		return guarded.(bool)
+	}
+	guarded := g.decide(u)
+	if len(path) <= 256 && g.size.Add(1) <= mostGuardedPaths {
+		g.known.Store(path, guarded)
+	}
+	return guarded
+}
