@@ -20,51 +20,83 @@ func (x *exchange) send(entry *cache.Entry, status cache.Status) {
 	now := x.edge.now()
 	status.TTL, status.HasTTL = entry.TTL(now), true
 	x.res.caching = status.String()
-	h := x.res.Header()
-	maps.Copy(h, entry.Header)
-	h["Age"] = []string{strconv.FormatInt(int64(entry.Age(now)/time.Second), 10)}
 	part := entry.Status == http.StatusOK && len(x.r.Header["Range"]) > 0
-	body := x.body(entry, h, part)
+	form := x.site.form(entry, "")
+	if !part { // of the body as it is: its tag is a strong one
+		form = x.site.formFor(entry, asset.Coding(x.r.Header["Accept-Encoding"]))
+	}
+	h := x.res.Header()
+	maps.Copy(h, form.Header)
+	h["Age"] = []string{strconv.FormatInt(int64(entry.Age(now)/time.Second), 10)}
 	switch {
 	case entry.Status == http.StatusOK && cache.NotModified(x.r.Header, h):
-		delete(h, "Content-Type")
-		delete(h, "Content-Encoding")
+		ofWhole(h)
 		x.res.WriteHeader(http.StatusNotModified)
 		return
 	case part:
-		x.sendPart(entry, body)
+		x.sendPart(entry)
 		return
-	}
-	if entry.Status != http.StatusNoContent {
-		h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	}
 	x.res.WriteHeader(entry.Status)
 	if x.r.Method == http.MethodGet {
-		_, _ = x.res.Write(body) // the client may have disconnected
+		_, _ = x.res.Write(form.Body) // the client may have disconnected
 	}
 }
 
-// body returns the body in the coding that the client prefers, and describes it in the header as
-// the compressor does. Parts are sent of the body as it is: its tag is a strong one.
-func (x *exchange) body(entry *cache.Entry, h http.Header, part bool) []byte {
-	if !encodable(entry.Status, h) || len(entry.Body) < asset.SmallestToCompress {
-		return entry.Body
-	}
-	addVary(h, "Accept-Encoding")
-	coding := asset.Coding(x.r.Header["Accept-Encoding"])
-	if coding == "" || part {
-		return entry.Body
-	}
-	h["Content-Encoding"] = []string{coding}
-	for _, name := range ofIdentity {
+// ofWhole removes the fields that a 304 does not have.
+func ofWhole(h http.Header) {
+	for _, name := range []string{"Content-Type", "Content-Encoding", "Content-Length"} {
 		delete(h, name)
 	}
-	weaken(h)
-	return entry.Coded(coding, func(body []byte) []byte { return encodeWhole(coding, body) })
+}
+
+// formFor returns a stored answer in a content coding, if it has one.
+func (s *Site) formFor(entry *cache.Entry, coding string) *cache.Form {
+	form := s.form(entry, "")
+	if form.Codable && coding != "" {
+		return s.form(entry, coding)
+	}
+	return form
+}
+
+// form returns a stored answer in a content coding, described as the compressor describes it.
+func (s *Site) form(entry *cache.Entry, coding string) *cache.Form {
+	return entry.Form(coding, func() *cache.Form {
+		h, body := entry.Header.Clone(), entry.Body
+		codable := encodable(entry.Status, h) && len(body) >= asset.SmallestToCompress
+		if codable {
+			addVary(h, "Accept-Encoding")
+		}
+		if coding != "" {
+			body = encodeWhole(coding, body)
+			h["Content-Encoding"] = []string{coding}
+			for _, name := range ofIdentity {
+				delete(h, name)
+			}
+			weaken(h)
+		}
+		if entry.Status != http.StatusNoContent {
+			h["Content-Length"] = []string{strconv.Itoa(len(body))}
+		}
+		form := &cache.Form{Header: h, Body: body, Codable: codable}
+		form.Whole, form.Unchanged = s.octets(entry.Status, h)
+		return form
+	})
+}
+
+// octets returns the header as it is sent with an answer, and with a 304 for it.
+func (s *Site) octets(status int, h http.Header) (whole, unchanged []byte) {
+	sent := h.Clone()
+	r := response{site: s.Header, status: status}
+	r.decorate(sent)
+	r.endEarly(sent)
+	whole = asset.Serialize(sent)
+	ofWhole(sent)
+	return whole, asset.Serialize(sent)
 }
 
 // sendPart answers a request with Range (RFC 9110, section 14).
-func (x *exchange) sendPart(entry *cache.Entry, body []byte) {
+func (x *exchange) sendPart(entry *cache.Entry) {
 	r := x.r.WithContext(x.r.Context())
 	r.Header = http.Header{"Range": x.r.Header["Range"]}
 	if condition, ok := x.r.Header["If-Range"]; ok {
@@ -79,7 +111,7 @@ func (x *exchange) sendPart(entry *cache.Entry, body []byte) {
 	if err != nil {
 		modified = time.Time{}
 	}
-	http.ServeContent(x.res, r, "", modified, bytes.NewReader(body))
+	http.ServeContent(x.res, r, "", modified, bytes.NewReader(entry.Body))
 }
 
 // encodeWhole encodes a body that is kept.

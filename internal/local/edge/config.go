@@ -57,7 +57,7 @@ type Config struct {
 	// HTTPSPort is the port at which clients find ServeTLS, for redirects to it. Default: 443.
 	HTTPSPort string
 	// Wrap wraps the edge on all listeners; ACME challenges are answered there. It does not see
-	// requests for static files in memory. Default: none.
+	// requests for static files in memory and stored pages. Default: none.
 	Wrap func(http.Handler) http.Handler
 
 	// Log receives what the operator should know. Default: slog.Default().

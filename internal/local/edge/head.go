@@ -16,6 +16,10 @@ type plainGet struct {
 	accept string // Accept-Encoding; "" if the field is absent
 	coded  bool   // there is an Accept-Encoding
 
+	types     string // Accept; "" if the field is absent
+	requestID string // X-Request-Id; "" if the field is absent
+	odd       bool   // one of these two fields occurs twice, or a cookie may concern pages
+
 	noneMatch   string // If-None-Match; "" if the field is absent
 	conditional bool   // another precondition, or a range
 	forwarded   bool   // X-Forwarded-Proto
@@ -111,6 +115,14 @@ func (r *plainGet) field(line []byte) bool {
 		r.conditional = true
 	case "x-forwarded-proto":
 		r.forwarded = true
+	case "accept":
+		r.odd = r.odd || r.types != "" || len(value) == 0
+		r.types = view(value)
+	case "x-request-id":
+		r.odd = r.odd || r.requestID != "" || len(value) == 0
+		r.requestID = view(value)
+	case "cookie":
+		r.odd = r.odd || !isOrdinaryCookie(value)
 	default:
 		return indifferent[string(name)]
 	}
@@ -135,9 +147,9 @@ const longestName = len("upgrade-insecure-requests")
 
 // indifferent are fields that do not affect an answer with a static file.
 var indifferent = set(
-	"accept", "accept-language", "cache-control", "cookie", "dnt", "origin", "pragma", "priority", "referer", "user-agent",
+	"accept-language", "cache-control", "dnt", "origin", "pragma", "priority", "referer", "user-agent",
 	"sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-fetch-user",
-	"sec-gpc", "upgrade-insecure-requests", "x-forwarded-for", "x-real-ip", "x-request-id",
+	"sec-gpc", "upgrade-insecure-requests", "x-forwarded-for", "x-real-ip",
 )
 
 func set(names ...string) map[string]bool {

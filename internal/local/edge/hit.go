@@ -8,13 +8,14 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
 )
 
-// hit is the answer to a plain GET for a static file in memory. The connection sends it inside the
-// Read by which net/http waits for the next request (hitconn.go), so net/http does not see the
-// request.
+// hit is the answer to a plain GET for a static file in memory or a stored page. The connection
+// sends it inside the Read by which net/http waits for the next request (hitconn.go), so net/http
+// does not see the request.
 type hit struct {
 	file asset.Ready
 	site *Site
 	hsts []byte // Strict-Transport-Security, or nothing
+	tail []byte // the end of a page's header; nil for a file
 }
 
 // findHit returns the answer to a request if it is a hit. The answer needs nothing that stops when
@@ -32,16 +33,16 @@ func (e *Edge) findHit(c *hitConn, r *plainGet) (hit, bool) {
 	if site == nil || site.inFlight.Load() >= e.cfg.MaxPerSite {
 		return hit{}, false
 	}
-	file, rule, ok := site.plainFile(r.path)
-	if !ok {
-		return hit{}, false
-	}
 	h := hit{site: site}
 	if c.secure && policy.HSTS != "" {
-		if rule.sets(headerHSTS) { // only one may be sent
-			return hit{}, false
-		}
 		h.hsts = table.hsts[policy.HSTS]
+	}
+	file, rule, ok := site.plainFile(r.path)
+	if !ok {
+		return h, e.findPage(&h, r, c.secure)
+	}
+	if h.hsts != nil && rule.sets(headerHSTS) { // only one may be sent
+		return hit{}, false
 	}
 	h.file, ok = file.Ready(r.accept, r.noneMatch, site.decoration(rule))
 	return h, ok

@@ -156,7 +156,11 @@ func (c *http1Conn) writeHit(h *hit) error {
 	if h.file.Unchanged {
 		status = statusNotModified
 	}
-	m.parts = [...][]byte{status, h.file.Fields, h.hsts, dateAt(time.Now()), h.file.Body}
+	tail := h.tail
+	if tail == nil {
+		tail = dateAt(time.Now())
+	}
+	m.parts = [...][]byte{status, h.file.Fields, h.hsts, tail, h.file.Body}
 	if paced, ok := c.Conn.(*pacedConn); ok {
 		m.left = m.parts[:]
 		return paced.writeBuffers(&m.left)

@@ -75,7 +75,7 @@ func keptFromCache(r *http.Request) string {
 func cookieValues(h http.Header, name string) string {
 	var found strings.Builder
 	for _, line := range h["Cookie"] {
-		for pair := range strings.FieldsFuncSeq(line, func(c rune) bool { return c == ';' || c == ',' }) {
+		for pair := range strings.FieldsFuncSeq(line, isCookieSeparator) {
 			key, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
 			if decoded, err := url.PathUnescape(key); err == nil {
 				key = decoded
@@ -88,10 +88,12 @@ func cookieValues(h http.Header, name string) string {
 	return found.String()
 }
 
+func isCookieSeparator(c rune) bool { return c == ';' || c == ',' }
+
 // cacheRequest returns how the cache looks for the answer to a request for a function.
 func (s *Site) cacheRequest(t target, r *http.Request) *cache.Request {
 	target := r.URL.RequestURI()
-	parts := []string{r.Host, target}
+	parts := []string{r.Host, target} // pageKey has the same ones
 	for _, name := range addressFields {
 		parts = append(parts, r.Header.Get(name))
 	}

@@ -41,8 +41,8 @@ type Site struct {
 	// the middleware (OpenNext: behaviors[].edgeFunction). Among the requests for static files,
 	// only those whose Rule says Ask run it.
 	MiddlewareRoutes []string
-	// Hold is called once for each request except for static files in memory, and its result when
-	// the request has ended. A drain that has published a table without the site and then counts no
+	// Hold is called once for each request except for static files in memory and stored pages, and
+	// its result when the request has ended. A drain that has published a table without the site and then counts no
 	// hold may stop the functions of the site. May be nil.
 	Hold func() (release func())
 

@@ -25,7 +25,7 @@ type Entry struct {
 	initialAge time.Duration
 	sequence   uint64 // of the namespace, when the response was asked for
 
-	codings sync.Map // of *coding, by name
+	forms sync.Map // of *formOnce, by content coding
 }
 
 // Resource names what a response is a representation of.
@@ -92,17 +92,30 @@ func (e *Entry) weight() int64 {
 	return n
 }
 
-// Coded returns the body in a content coding, which encode makes the first time.
-func (e *Entry) Coded(name string, encode func([]byte) []byte) []byte {
-	found, _ := e.codings.LoadOrStore(name, &coding{})
-	c := found.(*coding)
-	c.once.Do(func() { c.body = encode(e.Body) })
-	return c.body
+// Form is a response in one content coding, as it is sent. It does not change.
+type Form struct {
+	Header http.Header
+	Body   []byte
+	// Whole and Unchanged are the header as octets, of the response and of a 304 for it, without
+	// what changes from one response to the next.
+	Whole, Unchanged []byte
+	Codable          bool // the response has forms in content codings
 }
 
-type coding struct {
+// Form returns the response in a content coding, "" for none. The first call prepares it.
+func (e *Entry) Form(coding string, prepare func() *Form) *Form {
+	found, ok := e.forms.Load(coding)
+	if !ok {
+		found, _ = e.forms.LoadOrStore(coding, &formOnce{})
+	}
+	f := found.(*formOnce)
+	f.once.Do(func() { f.form = prepare() })
+	return f.form
+}
+
+type formOnce struct {
 	once sync.Once
-	body []byte
+	form *Form
 }
 
 // matches reports whether the response was selected by request fields equal to those.

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -35,26 +34,28 @@ type Status struct {
 }
 
 // String returns the member as it is written in the field.
-func (s Status) String() string {
-	var b strings.Builder
-	b.WriteString(name)
+func (s Status) String() string { return string(s.Append(nil)) }
+
+// Append appends the member to b.
+func (s Status) Append(b []byte) []byte {
+	b = append(b, name...)
 	if s.Hit {
-		b.WriteString("; hit")
+		b = append(b, "; hit"...)
 	}
 	if s.Forward != "" {
-		b.WriteString("; fwd=" + string(s.Forward))
+		b = append(append(b, "; fwd="...), s.Forward...)
 	}
 	if s.HasTTL {
-		b.WriteString("; ttl=" + strconv.FormatInt(int64(s.TTL/time.Second), 10))
+		b = strconv.AppendInt(append(b, "; ttl="...), int64(s.TTL/time.Second), 10)
 	}
 	if s.Stored {
-		b.WriteString("; stored")
+		b = append(b, "; stored"...)
 	}
 	if s.Collapsed {
-		b.WriteString("; collapsed")
+		b = append(b, "; collapsed"...)
 	}
 	if s.Detail != "" {
-		b.WriteString("; detail=" + s.Detail)
+		b = append(append(b, "; detail="...), s.Detail...)
 	}
-	return b.String()
+	return b
 }

@@ -31,14 +31,12 @@ type Key [sha256.Size]byte
 
 // NewKey returns the key of the parts; different parts never have the same key.
 func NewKey(parts ...string) Key {
-	h := sha256.New()
-	var length [8]byte
+	buf := make([]byte, 0, 1024) // on the stack, for most keys
 	for _, part := range parts {
-		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
-		h.Write(length[:])
-		h.Write([]byte(part))
+		buf = binary.BigEndian.AppendUint64(buf, uint64(len(part)))
+		buf = append(buf, part...)
 	}
-	return Key(h.Sum(nil))
+	return sha256.Sum256(buf)
 }
 
 // variants are the responses of one key. They do not change.

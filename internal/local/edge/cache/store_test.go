@@ -2,7 +2,6 @@ package cache
 
 import (
 	"fmt"
-	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -308,17 +307,16 @@ func TestNamespace_Concurrently(t *testing.T) {
 	wg.Wait()
 }
 
-func TestEntry_Coded(t *testing.T) {
-	e := &Entry{Body: []byte("body"), Header: http.Header{}}
-	calls := 0
-	encode := func(b []byte) []byte { calls++; return append([]byte("coded "), b...) }
-	for range 2 {
-		if got := string(e.Coded("br", encode)); got != "coded body" {
-			t.Errorf("%q", got)
+func TestEntry_Form(t *testing.T) {
+	e, calls := &Entry{}, 0
+	for _, coding := range []string{"", "br", "", "br"} {
+		form := e.Form(coding, func() *Form { calls++; return &Form{Body: []byte("in " + coding)} })
+		if string(form.Body) != "in "+coding {
+			t.Errorf("%q in %q", form.Body, coding)
 		}
 	}
-	if calls != 1 {
-		t.Errorf("encoded %d times", calls)
+	if calls != 2 {
+		t.Errorf("%d forms of two were prepared", calls)
 	}
 }
 
