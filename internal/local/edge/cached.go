@@ -21,10 +21,11 @@ func (x *exchange) send(entry *cache.Entry, status cache.Status) {
 	status.TTL, status.HasTTL = entry.TTL(now), true
 	x.res.caching = status.String()
 	part := entry.Status == http.StatusOK && len(x.r.Header["Range"]) > 0
-	form := x.site.form(entry, "")
-	if !part { // of the body as it is: its tag is a strong one
-		form = x.site.formFor(entry, asset.Coding(x.r.Header["Accept-Encoding"]))
+	coding := ""
+	if !part { // a part is one of the body as it is, whose tag is a strong one
+		coding = asset.Coding(x.r.Header["Accept-Encoding"])
 	}
+	form := x.site.formFor(entry, coding)
 	h := x.res.Header()
 	maps.Copy(h, form.Header)
 	h["Age"] = []string{strconv.FormatInt(int64(entry.Age(now)/time.Second), 10)}
@@ -52,6 +53,9 @@ func ofWhole(h http.Header) {
 
 // formFor returns a stored answer in a content coding, if it has one.
 func (s *Site) formFor(entry *cache.Entry, coding string) *cache.Form {
+	if form := entry.Ready(coding); form != nil {
+		return form
+	}
 	form := s.form(entry, "")
 	if form.Codable && coding != "" {
 		return s.form(entry, coding)
@@ -61,7 +65,7 @@ func (s *Site) formFor(entry *cache.Entry, coding string) *cache.Form {
 
 // form returns a stored answer in a content coding, described as the compressor describes it.
 func (s *Site) form(entry *cache.Entry, coding string) *cache.Form {
-	return entry.Form(coding, func() *cache.Form {
+	return entry.Prepare(coding, func() *cache.Form {
 		h, body := entry.Header.Clone(), entry.Body
 		codable := encodable(entry.Status, h) && len(body) >= asset.SmallestToCompress
 		if codable {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,7 +26,7 @@ type Entry struct {
 	initialAge time.Duration
 	sequence   uint64 // of the namespace, when the response was asked for
 
-	forms sync.Map // of *formOnce, by content coding
+	forms forms
 }
 
 // Resource names what a response is a representation of.
@@ -102,20 +103,36 @@ type Form struct {
 	Codable          bool // the response has forms in content codings
 }
 
-// Form returns the response in a content coding, "" for none. The first call prepares it.
-func (e *Entry) Form(coding string, prepare func() *Form) *Form {
-	found, ok := e.forms.Load(coding)
-	if !ok {
-		found, _ = e.forms.LoadOrStore(coding, &formOnce{})
-	}
-	f := found.(*formOnce)
-	f.once.Do(func() { f.form = prepare() })
-	return f.form
+// codings are the content codings of which an entry keeps forms.
+var codings = [...]string{"", "br", "gzip", "zstd"}
+
+type forms struct {
+	mu    sync.Mutex // held while a form is made
+	ready [len(codings)]atomic.Pointer[Form]
 }
 
-type formOnce struct {
-	once sync.Once
-	form *Form
+// Ready returns the form in a content coding, "" for none; nil if Prepare has not made it yet.
+func (e *Entry) Ready(coding string) *Form {
+	if i := slices.Index(codings[:], coding); i >= 0 {
+		return e.forms.ready[i].Load()
+	}
+	return nil
+}
+
+// Prepare returns the form in a content coding, which the first call makes.
+func (e *Entry) Prepare(coding string, prepare func() *Form) *Form {
+	i := slices.Index(codings[:], coding)
+	if i < 0 {
+		return prepare()
+	}
+	e.forms.mu.Lock()
+	defer e.forms.mu.Unlock()
+	if form := e.forms.ready[i].Load(); form != nil {
+		return form
+	}
+	form := prepare()
+	e.forms.ready[i].Store(form)
+	return form
 }
 
 // matches reports whether the response was selected by request fields equal to those.

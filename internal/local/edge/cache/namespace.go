@@ -147,11 +147,14 @@ func (n *Namespace) drop(included func(*Entry) bool) {
 func (n *Namespace) dropKey(key Key, included func(*Entry) bool) {
 	r := Request{Namespace: n, Key: key}
 	r.update(func(old *variants) *variants {
-		kept := &variants{passing: old.passing}
+		kept := &variants{}
 		for _, e := range old.entries {
 			if n.valid(e) && !included(e) {
 				kept.entries = append(kept.entries, e)
 			}
+		}
+		if len(kept.entries) == 0 {
+			return nil
 		}
 		return kept
 	})

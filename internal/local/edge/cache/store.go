@@ -171,12 +171,16 @@ func (r *Request) Pass(now time.Time) {
 	r.update(func(old *variants) *variants { return &variants{entries: old.entries, passing: now.Add(passFor)} })
 }
 
+// update replaces what the key has by the result of change, which removes the key by nil.
 func (r *Request) update(change func(old *variants) *variants) {
 	r.Namespace.store.variants.Compute(storeKey{r.Namespace, r.Key}, func(old *variants, found bool) (*variants, otter.ComputeOp) {
 		if !found {
 			old = &variants{}
 		}
-		return change(old), otter.WriteOp
+		if next := change(old); next != nil {
+			return next, otter.WriteOp
+		}
+		return nil, otter.InvalidateOp
 	})
 }
 

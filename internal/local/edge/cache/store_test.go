@@ -144,6 +144,23 @@ func TestNamespace_Purge(t *testing.T) {
 	}
 }
 
+// A deployment that is removed leaves nothing in memory.
+func TestNamespace_Drop(t *testing.T) {
+	s := New(1 << 20)
+	gone, kept := s.Namespace(), s.Namespace()
+	for i := range 10 {
+		put(t, ask(gone, fmt.Sprint("/", i)), "x")
+		ask(gone, fmt.Sprint("/passing/", i)).Pass(time.Now())
+	}
+	put(t, ask(kept, "/"), "kept")
+	gone.Drop()
+	gone.Drop()
+	s.variants.CleanUp()
+	if u := s.Usage(); u.Entries != 1 || body(ask(kept, "/")) != "kept" {
+		t.Errorf("%+v is left", u)
+	}
+}
+
 func TestStore_IsBounded(t *testing.T) {
 	const capacity = 1 << 20
 	s := New(capacity)
@@ -309,14 +326,17 @@ func TestNamespace_Concurrently(t *testing.T) {
 
 func TestEntry_Form(t *testing.T) {
 	e, calls := &Entry{}, 0
-	for _, coding := range []string{"", "br", "", "br"} {
-		form := e.Form(coding, func() *Form { calls++; return &Form{Body: []byte("in " + coding)} })
+	for i, coding := range []string{"", "br", "", "br", "x-new", "x-new"} {
+		if ready := e.Ready(coding); (ready != nil) != (i == 2 || i == 3) {
+			t.Errorf("call %d: the form in %q: %v", i, coding, ready)
+		}
+		form := e.Prepare(coding, func() *Form { calls++; return &Form{Body: []byte("in " + coding)} })
 		if string(form.Body) != "in "+coding {
 			t.Errorf("%q in %q", form.Body, coding)
 		}
 	}
-	if calls != 2 {
-		t.Errorf("%d forms of two were prepared", calls)
+	if calls != 4 { // two are kept
+		t.Errorf("%d forms were made", calls)
 	}
 }
 
