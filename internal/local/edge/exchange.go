@@ -25,8 +25,8 @@ type exchange struct {
 // serve answers from the cache, or calls the function and stores its answer.
 func (x *exchange) serve(guarded bool) {
 	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
+		x.res.began = x.invalidate
 		x.pass(cache.Status{Forward: cache.ForwardMethod})
-		x.invalidate()
 		return
 	}
 	why := keptFromCache(x.r)
@@ -34,10 +34,8 @@ func (x *exchange) serve(guarded bool) {
 		why = "middleware"
 	}
 	if why != "" {
+		x.res.began = x.noteRevalidation
 		x.pass(cache.Status{Forward: cache.ForwardBypass, Detail: why})
-		if x.res.Header().Get("X-Nextjs-Cache") == "REVALIDATED" {
-			x.site.Cache.Invalidate()
-		}
 		return
 	}
 	x.found = x.site.cacheRequest(x.target, x.r)
@@ -199,8 +197,17 @@ func isAbort(value any) bool {
 	return ok && errors.Is(err, http.ErrAbortHandler)
 }
 
+// noteRevalidation makes the stored answers invalid after Next.js has rendered a page again for
+// res.revalidate(), before the answer says so.
+func (x *exchange) noteRevalidation() {
+	if x.res.Header().Get("X-Nextjs-Cache") == "REVALIDATED" {
+		x.site.Cache.Invalidate()
+	}
+}
+
 // invalidate makes the stored responses of a resource invalid after an unsafe request that did not
-// fail, and those that its answer names on the same host (RFC 9111, section 4.4).
+// fail, and those that its answer names on the same host (RFC 9111, section 4.4). The client sees
+// the answer afterwards.
 func (x *exchange) invalidate() {
 	if x.r.Method == http.MethodOptions || x.res.status < 200 || x.res.status >= 400 {
 		return

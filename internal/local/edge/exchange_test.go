@@ -609,6 +609,33 @@ func TestUnsafeMethodsInvalidate(t *testing.T) {
 	changes(http.MethodPost, "/other?Location="+url.QueryEscape("http://b.test/p/x"), false)
 }
 
+// Whoever has seen that a POST succeeded sees its effect, even if its answer has not ended.
+func TestUnsafeMethodsInvalidate_BeforeTheAnswer(t *testing.T) {
+	end := make(chan struct{})
+	a := cached(t, Config{}, func(a *cachedApp, w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			w.WriteHeader(http.StatusOK)
+			w.(http.Flusher).Flush()
+			<-end
+			return
+		}
+		shows(shared)(a, w, r)
+	})
+	a.wantBody(t, "call 1")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+a.addr+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = "a.test"
+	res, err := a.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	defer close(end)
+	a.wantBody(t, "call 3")
+}
+
 // An invalidation is visible to the next request, even if the function was asked before it.
 func TestInvalidation(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})

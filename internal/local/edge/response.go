@@ -19,6 +19,7 @@ type response struct {
 
 	outside bool   // the request is a client's
 	caching string // member of Cache-Status; "" for none
+	began   func() // called before the final header is sent; may be nil
 
 	files bool   // whether HeaderFile takes effect
 	named string // the static file that the function named; the function's body is dropped
@@ -40,6 +41,9 @@ func (r *response) WriteHeader(status int) {
 		}
 		r.decorate(r.Header())
 		r.endEarly(r.Header())
+		if r.began != nil {
+			r.began()
+		}
 	}
 	if r.named != "" {
 		return
