@@ -49,11 +49,11 @@ func (s *shell) cacheTable(w io.Writer, stats wire.Cache) {
 			live = "live"
 		}
 		rows[i] = []string{
-			string(d.DeploymentID), live, strconv.Itoa(d.Entries), bytesText(d.Bytes), countText(d.Hits), countText(d.Stale),
-			countText(d.Misses), countText(d.Passed), countText(d.Invalidations),
+			string(d.DeploymentID), live, strconv.Itoa(d.Entries), bytesText(d.Bytes),
+			countText(d.Hits + d.Stale), countText(d.Misses), countText(d.Passed),
 		}
 	}
-	s.table(w, []string{"DEPLOYMENT", "", "STORED", "SIZE", "HITS", "STALE", "MISSES", "PASSED", "INVALIDATED"}, rows)
+	s.table(w, []string{"DEPLOYMENT", "", "STORED", "SIZE", "HITS", "MISSES", "PASSED"}, rows)
 	fmt.Fprintf(w, "\nAll projects together take %s of %s.\n", bytesText(stats.UsedBytes), bytesText(stats.CapacityBytes))
 }
 

@@ -48,10 +48,11 @@ func (e *Entry) TTL(now time.Time) time.Duration { return e.Fresh - e.Age(now) }
 // State is what a response may be used for.
 type State int
 
+// States of a response: fresh; stale, but sent while it is validated; to be validated first.
 const (
-	Fresh     State = iota
-	WhileAway       // stale, and may be sent while it is validated
-	Stale           // must be validated first
+	Fresh State = iota
+	WhileAway
+	Stale
 )
 
 // State returns what the response may be used for now.

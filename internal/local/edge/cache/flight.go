@@ -10,11 +10,11 @@ import (
 type Outcome int
 
 const (
-	// Done: the response is stored, or the function failed. Look again.
+	// Done means that the response is stored, or that the function failed. Look again.
 	Done Outcome = iota
-	// NotShared: the response is not for others. Everyone asks on their own.
+	// NotShared means that the response is not for others. Everyone asks on their own.
 	NotShared
-	// TimedOut: the wait took too long.
+	// TimedOut means that the wait took too long.
 	TimedOut
 )
 

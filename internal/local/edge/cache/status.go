@@ -14,12 +14,13 @@ const name = "anchor"
 // Forward is why a request went to the function (RFC 9211, section 2.2).
 type Forward string
 
+// Reasons to forward: the request is not for the cache; its method is not; nothing is stored; what
+// is stored is stale.
 const (
-	ForwardBypass  Forward = "bypass"
-	ForwardMethod  Forward = "method"
-	ForwardMiss    Forward = "uri-miss"
-	ForwardStale   Forward = "stale"
-	ForwardPartial Forward = "partial"
+	ForwardBypass Forward = "bypass"
+	ForwardMethod Forward = "method"
+	ForwardMiss   Forward = "uri-miss"
+	ForwardStale  Forward = "stale"
 )
 
 // Status is one member of Cache-Status.
