@@ -16,8 +16,8 @@ import (
 // than the request line and Accept to find it is left to net/http.
 func (e *Edge) findPage(h *hit, r *plainGet, secure bool) bool {
 	site := h.site
-	if site.Cache == nil || site.Middleware != nil || len(site.Sharing.Headers)+len(site.Sharing.Cookies) > 0 ||
-		r.odd || r.forwarded || len(e.cfg.TrustedProxies) > 0 || strings.HasPrefix(r.target, "//") {
+	if site.Cache == nil || site.Middleware != nil || r.odd || r.forwarded || len(e.cfg.TrustedProxies) > 0 ||
+		strings.HasPrefix(r.target, "//") {
 		return false
 	}
 	request := *r // which escapes; r must not, because files cost no allocation
@@ -49,7 +49,8 @@ func (e *Edge) findPage(h *hit, r *plainGet, secure bool) bool {
 // absentRouterFields are the values of routerFields in a request that has none.
 var absentRouterFields = slices.Repeat([]string{cache.Joined(nil)}, len(routerFields))
 
-// pageKey returns the key that cacheRequest returns for the same request.
+// pageKey returns the key that cacheRequest returns for the same request, unless the answer depends on
+// Site.Sharing: a key with more parts is another one.
 func pageKey(r *plainGet, secure bool) cache.Key {
 	proto, port := "http", portOf(r.host)
 	if secure {
