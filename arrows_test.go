@@ -26,6 +26,7 @@ var arrows = map[string][]string{
 
 	// The spine: builds and their files.
 	"internal/artifact":            {"internal/anchor", "internal/atomicfile", "internal/keylock"},
+	"internal/artifact/build":      {"internal/anchor", "internal/artifact", "internal/artifact/opennext"},
 	"internal/artifact/opennext":   {"internal/anchor"},
 	"internal/artifact/staticfile": {},
 
@@ -97,7 +98,7 @@ var arrows = map[string][]string{
 	"cmd/anchor":        {"internal/aws/companion", "internal/aws/installation", "internal/cli", "internal/local/server"},
 	"cmd/anchor-aws":    {"internal/aws/install/open", "internal/cli", "internal/local/server"},
 	"cmd/anchor-lambda": {"internal/anchor", "internal/aws/...", "internal/aws/awserr", "internal/aws/dynamo", "internal/aws/lambda", "internal/domains/dnscheck", "internal/project/secret"},
-	"internal/cli":      {"internal/anchor", "internal/api/client", "internal/api/wire", "internal/artifact", "internal/artifact/opennext", "internal/aws/installation", "internal/domains", "internal/local/discovery", "internal/local/server", "internal/retry"},
+	"internal/cli":      {"internal/anchor", "internal/api/client", "internal/api/wire", "internal/artifact", "internal/artifact/build", "internal/artifact/opennext", "internal/aws/installation", "internal/domains", "internal/local/discovery", "internal/local/server", "internal/retry"},
 
 	// Tests, benchmarks, documents.
 	"bench":         {"e2e", "internal/..."},

@@ -15,6 +15,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/client"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/artifact/build"
 	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 )
 
@@ -125,7 +126,7 @@ func (d *deploying) run(ctx context.Context) (wire.Deployment, error) {
 	}
 	app, err := opennext.FindApp(d.dir)
 	if err == nil {
-		err = checkPublic(ctx, app.Dir)
+		err = build.CheckPublic(ctx, app.Dir)
 	}
 	if err != nil {
 		return wire.Deployment{}, err
@@ -150,7 +151,7 @@ func (d *deploying) run(ctx context.Context) (wire.Deployment, error) {
 
 // runPrebuilt reads the whole build before it sends anything to the server.
 func (d *deploying) runPrebuilt(ctx context.Context) (wire.Deployment, error) {
-	tree, err := findTree(d.dir)
+	tree, err := build.FindTree(d.dir)
 	if err != nil {
 		return wire.Deployment{}, err
 	}
@@ -164,14 +165,14 @@ func (d *deploying) runPrebuilt(ctx context.Context) (wire.Deployment, error) {
 	return d.send(ctx, a)
 }
 
-func (d *deploying) scan(ctx context.Context, tree string) (openNextBuild, error) {
+func (d *deploying) scan(ctx context.Context, tree string) (build.Output, error) {
 	d.progress.begin("Scan")
-	a, err := scan(ctx, tree)
+	a, err := build.Scan(ctx, tree)
 	if err != nil {
 		d.progress.failed()
 		return a, err
 	}
-	d.progress.done("scan", fmt.Sprintf("%s, %s", plural(int64(len(a.manifest.Files)), "file"), size(a.manifest.Size())))
+	d.progress.done("scan", fmt.Sprintf("%s, %s", plural(int64(len(a.Manifest.Files)), "file"), size(a.Manifest.Size())))
 	return a, nil
 }
 
@@ -189,14 +190,14 @@ func (d *deploying) findProject(ctx context.Context) error {
 	if err := d.ensureProject(ctx); err != nil {
 		return err
 	}
-	if filepath.Base(d.dir) == treeName {
+	if filepath.Base(d.dir) == build.TreeName {
 		return nil
 	}
 	return remember(d.dir, d.slug)
 }
 
 func folderSlug(dir string) string {
-	if filepath.Base(dir) == treeName {
+	if filepath.Base(dir) == build.TreeName {
 		dir = filepath.Dir(dir)
 	}
 	return anchor.Slugify(filepath.Base(dir))
@@ -218,11 +219,11 @@ func (d *deploying) ensureProject(ctx context.Context) error {
 
 // send starts the deployment and follows it. When it cannot, it cancels the deployment, so that
 // the server does not wait for files that will not come.
-func (d *deploying) send(ctx context.Context, a openNextBuild) (wire.Deployment, error) {
+func (d *deploying) send(ctx context.Context, a build.Output) (wire.Deployment, error) {
 	c := readCommit(ctx, d.dir).with(d.options)
 	d.progress.begin("Upload")
 	before := d.client.BytesSent()
-	started, err := d.start(ctx, a.manifest, wire.StartDeployment{
+	started, err := d.start(ctx, a.Manifest, wire.StartDeployment{
 		CommitSha: c.sha, CommitMessage: c.message, Branch: c.branch, NoRelease: d.options.noRelease,
 	})
 	if err != nil {
@@ -241,7 +242,7 @@ func (d *deploying) send(ctx context.Context, a openNextBuild) (wire.Deployment,
 		d.cancel(ctx, id)
 	}
 	if err == nil && record.Status == anchor.Deployed {
-		if err := d.rememberUpload(id, a.manifest); err != nil {
+		if err := d.rememberUpload(id, a.Manifest); err != nil {
 			fmt.Fprintf(d.Err, "The next deploy will send its complete file list: %v\n", err)
 		}
 	}
@@ -261,9 +262,9 @@ func (d *deploying) start(ctx context.Context, m artifact.Manifest, r wire.Start
 	return d.client.Start(ctx, d.slug, r)
 }
 
-func (d *deploying) upload(ctx context.Context, a openNextBuild, started wire.StartedDeployment) error {
+func (d *deploying) upload(ctx context.Context, a build.Output, started wire.StartedDeployment) error {
 	sent, err := d.client.Upload(ctx, d.slug, started.Deployment.ID, client.Upload{
-		Dir: a.tree, Manifest: a.found, Missing: started.Missing, Presigned: started.Presigned,
+		Dir: a.Tree, Manifest: a.Found, Missing: started.Missing, Presigned: started.Presigned,
 		Progress: func(sent client.Sent) {
 			d.progress.bar(sent.Bytes, sent.TotalBytes, size(sent.Bytes)+" of "+size(sent.TotalBytes))
 		},
@@ -271,7 +272,7 @@ func (d *deploying) upload(ctx context.Context, a openNextBuild, started wire.St
 	if err != nil {
 		return err
 	}
-	d.sent, d.skipped = sent, int64(len(a.manifest.Contents()))-sent.Files
+	d.sent, d.skipped = sent, int64(len(a.Manifest.Contents()))-sent.Files
 	if _, err := d.client.Finish(ctx, d.slug, started.Deployment.ID); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/artifact/build"
 )
 
 // lastUpload is .anchor/uploads/<project>.json: what was deployed from this folder last, so
@@ -29,7 +30,7 @@ func (d *deploying) lastUploadFile() string {
 // delta returns the difference between m and the last upload. Any error only means that the
 // whole manifest is sent.
 func (d *deploying) delta(m artifact.Manifest) *artifact.Delta {
-	content, err := readOwn(d.dir, stateDir+"/"+d.lastUploadFile(), maxUpload)
+	content, err := readOwn(d.dir, build.StateDir+"/"+d.lastUploadFile(), maxUpload)
 	if err != nil {
 		return nil
 	}
@@ -46,7 +47,7 @@ func (d *deploying) delta(m artifact.Manifest) *artifact.Delta {
 
 // rememberUpload keeps what delta needs.
 func (d *deploying) rememberUpload(id anchor.DeploymentID, m artifact.Manifest) error {
-	if filepath.Base(d.dir) == treeName { // the app's folder is not known
+	if filepath.Base(d.dir) == build.TreeName { // the app's folder is not known
 		return nil
 	}
 	content, err := json.Marshal(lastUpload{DeploymentID: id, Manifest: m})
@@ -55,7 +56,7 @@ func (d *deploying) rememberUpload(id anchor.DeploymentID, m artifact.Manifest) 
 	}
 	name := d.lastUploadFile()
 	temp := fmt.Sprintf("%s.%d", name, os.Getpid())
-	err = inState(d.dir, func(state *os.Root) error {
+	err = build.InState(d.dir, func(state *os.Root) error {
 		err := state.MkdirAll(path.Dir(name), 0o755)
 		if err == nil {
 			err = state.WriteFile(temp, content, 0o644)

@@ -11,12 +11,14 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/anchor-deploy/anchor/internal/artifact/build"
 )
 
 // writeBuild writes the smallest build that can be deployed into app/.open-next.
 func writeBuild(t *testing.T, app string) string {
 	t.Helper()
-	tree := filepath.Join(app, treeName)
+	tree := filepath.Join(app, build.TreeName)
 	for name, content := range map[string]string{
 		"assets/BUILD_ID":                                            "b1",
 		"assets/logo.txt":                                            "logo",
@@ -87,7 +89,7 @@ func TestDeployRefusesABuildThatReachesOutOfItsFolder(t *testing.T) {
 			link(t, "../../../../../secret", filepath.Join(tree, "server-functions/default/node_modules/a"))
 		}},
 		"the output file": {says: "open-next.output.json", prepare: func(t *testing.T, tree string) { link(t, outside, filepath.Join(tree, "open-next.output.json")) }},
-		"the build itself": {says: treeName, prepare: func(t *testing.T, tree string) {
+		"the build itself": {says: build.TreeName, prepare: func(t *testing.T, tree string) {
 			elsewhere := filepath.Join(filepath.Dir(tree), "elsewhere")
 			if err := os.Rename(tree, elsewhere); err != nil {
 				t.Fatal(err)
@@ -122,7 +124,7 @@ func TestDeployRefusesABuildThatReachesOutOfItsFolder(t *testing.T) {
 			if out := deployRefused(t, "--prebuilt", "--project", "shop", app); !strings.Contains(out, test.says) {
 				t.Errorf("does not name %s: %s", test.says, out)
 			}
-			if _, err := os.Lstat(filepath.Join(app, stateDir)); err == nil {
+			if _, err := os.Lstat(filepath.Join(app, build.StateDir)); err == nil {
 				t.Error("the app's folder was written to")
 			}
 		})
@@ -136,18 +138,18 @@ func TestScanOfABuildWithLinks(t *testing.T) {
 	link(t, ".pnpm/a@1/a", filepath.Join(tree, "server-functions/default/node_modules/a"))
 	link(t, "logo.txt", filepath.Join(tree, "assets/same.txt"))
 	link(t, filepath.Join(tree, "assets/logo.txt"), filepath.Join(tree, "assets/absolute.txt"))
-	a, err := scan(t.Context(), tree)
+	a, err := build.Scan(t.Context(), tree)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]string{"server-functions/default/node_modules/a": ".pnpm/a@1/a", "assets/same.txt": "", "assets/absolute.txt": ""}
-	for _, f := range a.manifest.Files {
+	for _, f := range a.Manifest.Files {
 		if target, ok := want[f.Path]; ok && f.Link == target {
 			delete(want, f.Path)
 		}
 	}
 	if len(want) > 0 {
-		t.Errorf("not listed as they should be: %v in %+v", want, a.manifest)
+		t.Errorf("not listed as they should be: %v in %+v", want, a.Manifest)
 	}
 }
 
@@ -188,13 +190,13 @@ func TestARepositorysOwnFilesAreReadWithinBounds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := errors.Join(put(filepath.Join(dir, "package.json")), os.Mkdir(filepath.Join(dir, stateDir), 0o755)); err != nil {
+			if err := errors.Join(put(filepath.Join(dir, "package.json")), os.Mkdir(filepath.Join(dir, build.StateDir), 0o755)); err != nil {
 				t.Fatal(err)
 			}
 			if got := packageName(dir); got != "" {
 				t.Errorf("package.json names %q", got)
 			}
-			notes := filepath.Join(dir, stateDir, "project.json")
+			notes := filepath.Join(dir, build.StateDir, "project.json")
 			if err := put(notes); err != nil {
 				t.Fatal(err)
 			}
@@ -207,7 +209,7 @@ func TestARepositorysOwnFilesAreReadWithinBounds(t *testing.T) {
 
 // A repository may bring along links where Anchor keeps its notes.
 func TestAnchorsFolderInTheAppIsNotLedOut(t *testing.T) {
-	for _, name := range []string{stateDir, stateDir + "/project.json", stateDir + "/.gitignore"} {
+	for _, name := range []string{build.StateDir, build.StateDir + "/project.json", build.StateDir + "/.gitignore"} {
 		t.Run(name, func(t *testing.T) {
 			app, outside := t.TempDir(), t.TempDir()
 			precious := filepath.Join(outside, "precious")
@@ -216,7 +218,7 @@ func TestAnchorsFolderInTheAppIsNotLedOut(t *testing.T) {
 				t.Fatal(err)
 			}
 			target := precious
-			if name == stateDir {
+			if name == build.StateDir {
 				target = outside
 			}
 			link(t, target, filepath.Join(app, name))

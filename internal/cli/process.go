@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact/build"
 )
 
 // Of a failed command the first and the last lines are shown: npm reports the cause first and
@@ -36,14 +37,14 @@ type buildLog struct {
 
 func openBuildLog(dir string, onLine func(string)) (*buildLog, error) {
 	var file *os.File
-	err := inState(dir, func(state *os.Root) (err error) {
+	err := build.InState(dir, func(state *os.Root) (err error) {
 		file, err = state.Create("build.log")
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("store the build output: %w", err)
 	}
-	return &buildLog{file: file, path: filepath.Join(dir, stateDir, "build.log"), onLine: onLine}, nil
+	return &buildLog{file: file, path: filepath.Join(dir, build.StateDir, "build.log"), onLine: onLine}, nil
 }
 
 // Write implements io.Writer; os/exec calls it from one goroutine at a time.
@@ -91,13 +92,13 @@ func (b *buildLog) show(w io.Writer) {
 	}
 }
 
-// run runs a command of the build in dir until it or ctx ends; then all it started
-// is ended with it.
-func (b *buildLog) run(ctx context.Context, dir string, env []string, command ...string) error {
+// run implements build.Run in a process group.
+func (b *buildLog) run(ctx context.Context, c build.Command) error {
 	b.head, b.tail, b.cut = nil, nil, false
-	fmt.Fprintf(b, "$ %s\n", strings.Join(command, " "))
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	cmd.Dir, cmd.Env = dir, env
+	command := strings.Join(c.Args, " ")
+	fmt.Fprintf(b, "$ %s\n", command)
+	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
+	cmd.Dir, cmd.Env = c.Dir, c.Env
 	cmd.Stdout, cmd.Stderr = b, b
 	cmd.WaitDelay = 5 * time.Second
 	ownGroup(cmd)
@@ -106,7 +107,7 @@ func (b *buildLog) run(ctx context.Context, dir string, env []string, command ..
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		return anchor.Failed("build_failed", "%s failed", strings.Join(command, " ")).Because(err).
+		return anchor.Failed("build_failed", "%s failed", command).Because(err).
 			Hintf("The complete output is in %s.", b.path)
 	}
 	return nil

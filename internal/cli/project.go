@@ -9,11 +9,8 @@ import (
 	"path/filepath"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact/build"
 )
-
-// stateDir is the CLI's folder in an app: the project it belongs to and the log of
-// the last build. It ignores itself in git.
-const stateDir = ".anchor"
 
 // remembered is .anchor/project.json.
 type remembered struct {
@@ -42,8 +39,8 @@ func (s *shell) projectFor(dir string) (string, error) {
 
 func recall(dir string) (string, error) {
 	for ; ; dir = filepath.Dir(dir) {
-		name := filepath.Join(dir, stateDir, "project.json")
-		content, err := readOwn(dir, stateDir+"/project.json", maxSettings)
+		name := filepath.Join(dir, build.StateDir, "project.json")
+		content, err := readOwn(dir, build.StateDir+"/project.json", maxSettings)
 		if err == nil {
 			var r remembered
 			if err := json.Unmarshal(content, &r); err != nil {
@@ -78,7 +75,7 @@ func packageName(dir string) string {
 func remember(dir, slug string) error {
 	content, err := json.Marshal(remembered{Project: slug})
 	if err == nil {
-		err = inState(dir, func(state *os.Root) error {
+		err = build.InState(dir, func(state *os.Root) error {
 			return state.WriteFile("project.json", append(content, '\n'), 0o644)
 		})
 	}
@@ -86,30 +83,4 @@ func remember(dir, slug string) error {
 		return fmt.Errorf("store the project of this folder: %w", err)
 	}
 	return nil
-}
-
-// inState calls do with Anchor's folder in the app, which it creates. It writes nothing outside
-// that folder, whatever links a repository contains.
-func inState(dir string, do func(state *os.Root) error) error {
-	app, err := os.OpenRoot(dir)
-	if err != nil {
-		return fmt.Errorf("open the app's folder: %w", err)
-	}
-	defer app.Close()
-	if info, err := app.Lstat(stateDir); err == nil && !info.IsDir() {
-		return anchor.Invalid("bad_state_folder", "%q is not a folder", filepath.Join(dir, stateDir)).
-			Hintf("Remove it; Anchor creates a folder with this name.")
-	}
-	if err := app.MkdirAll(stateDir, 0o755); err != nil {
-		return fmt.Errorf("create Anchor's folder in the app: %w", err)
-	}
-	state, err := app.OpenRoot(stateDir)
-	if err != nil {
-		return fmt.Errorf("open Anchor's folder in the app: %w", err)
-	}
-	defer state.Close()
-	if err := state.WriteFile(".gitignore", []byte("*\n"), 0o644); err != nil {
-		return fmt.Errorf("create Anchor's folder in the app: %w", err)
-	}
-	return do(state)
 }

@@ -14,6 +14,7 @@ import (
 type App struct {
 	Dir  string // absolute
 	Root string // where the lockfile is: Dir, or the monorepo's root above it
+	Top  string // no folder above this one belongs to the app: usually "/"
 
 	PackageManager string // "npm", "pnpm", "yarn" or "bun"; npm without a lockfile
 
@@ -43,6 +44,12 @@ func FindApp(dir string) (App, error) {
 	if err != nil {
 		return App{}, unreadable(dir, err)
 	}
+	return FindAppBelow(filepath.VolumeName(dir)+string(filepath.Separator), dir)
+}
+
+// FindAppBelow is FindApp for an app in somebody else's repository: dir is top or a folder below
+// it, both absolute, and nothing above top is read.
+func FindAppBelow(top, dir string) (App, error) {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return App{}, anchor.Invalid("no_folder", "%s is not a folder", dir).Because(err).
 			Hintf("Pass the folder of your Next.js app.")
@@ -55,41 +62,50 @@ func FindApp(dir string) (App, error) {
 	if err != nil {
 		return App{}, err
 	}
-	app := App{Dir: dir}
-	app.Root, app.PackageManager = findLockfile(dir)
+	app := App{Dir: dir, Top: top}
+	app.Root, app.PackageManager = app.findLockfile()
 	app.OpenNextConfig = firstFile(dir, "open-next.config.ts", "open-next.config.js", "open-next.config.mjs")
-	if app.NextVersion = versionIn(dir, manifest, "next"); app.NextVersion == "" {
+	if app.NextVersion = app.versionOf(manifest, "next"); app.NextVersion == "" {
 		return App{}, anchor.Invalid("no_nextjs", "the app in %s does not depend on Next.js", dir).
 			Hintf("Run this command in the folder of your Next.js app. In a monorepo this is the folder of the app, such as apps/web.")
 	}
 	for _, name := range []string{"@opennextjs/aws", "open-next"} {
 		if app.OpenNextVersion == "" {
-			app.OpenNextVersion = versionIn(dir, manifest, name)
+			app.OpenNextVersion = app.versionOf(manifest, name)
 		}
 	}
 	return app, nil
 }
 
-// versionIn returns the installed version of a package of the app, or the version that the app
+// versionOf returns the installed version of a package of the app, or the version that the app
 // requires, or "". An app with a next.config may leave the requirement to its monorepo's root.
-func versionIn(dir string, manifest packageJSON, name string) string {
+func (a App) versionOf(manifest packageJSON, name string) string {
 	asked := manifest.Dependencies[name]
 	if asked == "" {
 		asked = manifest.Dev[name]
 	}
-	hasConfig := firstFile(dir, "next.config.js", "next.config.mjs", "next.config.ts", "next.config.cjs") != ""
+	hasConfig := firstFile(a.Dir, "next.config.js", "next.config.mjs", "next.config.ts", "next.config.cjs") != ""
 	if asked == "" && !hasConfig {
 		return ""
 	}
-	for at := dir; ; at = filepath.Dir(at) {
+	for _, at := range a.Folders() {
 		installed, err := readPackage(filepath.Join(at, "node_modules", filepath.FromSlash(name)))
 		if err == nil && installed.Version != "" {
 			return installed.Version
 		}
-		if at == filepath.Dir(at) {
-			return asked
-		}
 	}
+	return asked
+}
+
+// Folders returns the app's folder and those above it, up to Top: Node.js looks for modules in
+// them.
+func (a App) Folders() []string {
+	folders := []string{a.Dir}
+	for at := a.Dir; at != a.Top && at != filepath.Dir(at); {
+		at = filepath.Dir(at)
+		folders = append(folders, at)
+	}
+	return folders
 }
 
 func readPackage(dir string) (packageJSON, error) {
@@ -106,17 +122,15 @@ func readPackage(dir string) (packageJSON, error) {
 }
 
 // findLockfile walks up, as OpenNext does to find the root of a monorepo.
-func findLockfile(dir string) (root, manager string) {
-	for at := dir; ; at = filepath.Dir(at) {
+func (a App) findLockfile() (root, manager string) {
+	for _, at := range a.Folders() {
 		for _, lock := range lockfiles {
 			if isFile(os.DirFS(at), lock.file) {
 				return at, lock.manager
 			}
 		}
-		if at == filepath.Dir(at) {
-			return dir, "npm"
-		}
 	}
+	return a.Dir, "npm"
 }
 
 func firstFile(dir string, names ...string) string {

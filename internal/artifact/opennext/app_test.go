@@ -23,7 +23,7 @@ func TestFindApp(t *testing.T) {
 	app, err := opennext.FindApp(dir)
 	must(t, err)
 	want := opennext.App{
-		Dir: dir, Root: dir, PackageManager: "npm",
+		Dir: dir, Root: dir, Top: "/", PackageManager: "npm",
 		NextVersion: "15.5.29", OpenNextVersion: "4.1.12",
 		OpenNextConfig: "open-next.config.ts",
 	}
@@ -51,6 +51,28 @@ func TestFindAppInAMonorepo(t *testing.T) {
 		}
 		if app.OpenNextVersion != "" {
 			t.Errorf("finds an OpenNext that is not there: %+v", app)
+		}
+	}
+}
+
+func TestFindAppBelow_ReadsNothingAboveTop(t *testing.T) {
+	outside := t.TempDir()
+	writeFiles(t, outside, map[string]string{
+		"pnpm-lock.yaml":                        "",
+		"node_modules/next/package.json":        `{"version":"13.0.0"}`,
+		"repository/package.json":               `{}`,
+		"repository/apps/web/package.json":      `{"dependencies":{"next":"15.1.0"}}`,
+		"repository/apps/web/package-lock.json": `{}`,
+	})
+	top := filepath.Join(outside, "repository")
+	app, err := opennext.FindAppBelow(top, filepath.Join(top, "apps/web"))
+	must(t, err)
+	if app.Root != app.Dir || app.PackageManager != "npm" || app.NextVersion != "15.1.0" {
+		t.Errorf("the app is %+v", app)
+	}
+	for _, folder := range app.Folders() {
+		if folder == outside {
+			t.Errorf("looks for modules in %q", app.Folders())
 		}
 	}
 }

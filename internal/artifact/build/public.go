@@ -1,4 +1,4 @@
-package cli
+package build
 
 import (
 	"context"
@@ -11,10 +11,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
-// checkPublic refuses, before the build, files of the app's public folder that the build would
+// CheckPublic refuses, before the build, files of the app's public folder that the build would
 // copy and that cannot be deployed. Links are among them: OpenNext copies one as a link to the
 // app's own folder (createAssets.js: cpSync, which makes its target absolute).
-func checkPublic(ctx context.Context, app string) error {
+func CheckPublic(ctx context.Context, app string) error {
 	public := filepath.Join(app, "public")
 	return filepath.WalkDir(public, func(name string, entry fs.DirEntry, err error) error {
 		switch {

@@ -1,4 +1,4 @@
-package cli
+package build
 
 import (
 	"context"
@@ -13,12 +13,12 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 )
 
-// treeName is the folder that OpenNext builds in.
-const treeName = ".open-next"
+// TreeName is the folder that OpenNext builds in.
+const TreeName = ".open-next"
 
-// findTree returns the .open-next folder of the app in dir, which may be that folder.
-func findTree(dir string) (string, error) {
-	for _, tree := range []string{filepath.Join(dir, treeName), dir} {
+// FindTree returns the .open-next folder of the app in dir, which may be that folder.
+func FindTree(dir string) (string, error) {
+	for _, tree := range []string{filepath.Join(dir, TreeName), dir} {
 		if err := ownTree(tree); err != nil {
 			return "", err
 		}
@@ -28,19 +28,19 @@ func findTree(dir string) (string, error) {
 			}
 		}
 	}
-	if tree := filepath.Join(dir, treeName); isDir(tree) {
+	if tree := filepath.Join(dir, TreeName); isDir(tree) {
 		// It knows unfinished builds and those for other platforms.
 		_, err := parse(tree)
 		return tree, err
 	}
-	return "", anchor.Invalid("no_artifact", "%q does not contain an OpenNext build", filepath.Join(dir, treeName)).
+	return "", anchor.Invalid("no_artifact", "%q does not contain an OpenNext build", filepath.Join(dir, TreeName)).
 		Hintf("Run npx open-next build first, or omit --prebuilt to let Anchor build the app.")
 }
 
 // ownTree refuses an .open-next that is a link: in somebody else's repository it may lead
 // to any folder of this machine.
 func ownTree(tree string) error {
-	if filepath.Base(tree) != treeName {
+	if filepath.Base(tree) != TreeName {
 		return nil
 	}
 	info, err := os.Lstat(tree)
@@ -73,25 +73,24 @@ func parse(tree string) (anchor.Build, error) {
 	return opennext.Parse(root.FS())
 }
 
-// openNextBuild is a build on this machine that can be deployed.
-type openNextBuild struct {
-	tree     string
-	found    artifact.Manifest // as the files lie there
-	manifest artifact.Manifest // as they are deployed
+// Output is a build on this machine that can be deployed.
+type Output struct {
+	Tree     string
+	Found    artifact.Manifest // as the files lie there
+	Manifest artifact.Manifest // as they are deployed
 }
 
-// scan reads the tree, refuses what could not be deployed, and lists what the
-// server needs of it.
-func scan(ctx context.Context, tree string) (openNextBuild, error) {
-	a := openNextBuild{tree: tree}
+// Scan reads a build, refuses what could not be deployed, and lists what a server needs of it.
+func Scan(ctx context.Context, tree string) (Output, error) {
+	o := Output{Tree: tree}
 	var err error
 	// What leads out of the tree is named before anything in it is believed.
-	if a.found, err = artifact.Scan(ctx, tree, &artifact.Rules{Keep: opennext.Needed, Limits: artifact.DefaultLimits}); err != nil {
-		return a, fmt.Errorf("read the build: %w", err)
+	if o.Found, err = artifact.Scan(ctx, tree, &artifact.Rules{Keep: opennext.Needed, Limits: artifact.DefaultLimits}); err != nil {
+		return o, fmt.Errorf("read the build: %w", err)
 	}
-	if a.manifest, err = a.found.Inline(opennext.LinkHome, artifact.DefaultLimits); err != nil {
-		return a, fmt.Errorf("read the build: %w", err)
+	if o.Manifest, err = o.Found.Inline(opennext.LinkHome, artifact.DefaultLimits); err != nil {
+		return o, fmt.Errorf("read the build: %w", err)
 	}
 	_, err = parse(tree)
-	return a, err
+	return o, err
 }

@@ -1,0 +1,119 @@
+// Package build makes the OpenNext build of a Next.js app: it installs dependencies, runs OpenNext
+// and reads what that wrote. The CLI and the server use it alike; they differ in where commands
+// run, see Run.
+package build
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
+)
+
+// openNextPackage is what an app is built with that does not depend on OpenNext itself. It was
+// tested with sharpPackage.
+const openNextPackage = "@opennextjs/aws@4.1.12"
+
+// Command is one command of a build.
+type Command struct {
+	Dir  string // absolute
+	Args []string
+	Env  []string
+}
+
+// Run runs a command until it or ctx ends. Everything that the command started has ended when Run
+// returns. The error of a command that fails says so to users.
+type Run func(ctx context.Context, c Command) error
+
+// Progress follows the steps of a build.
+type Progress interface {
+	// Begin starts a step; label is for people.
+	Begin(label string)
+	// Done ends the step that runs; detail is for people.
+	Done(step, detail string)
+}
+
+// Builder builds one app.
+type Builder struct {
+	App      opennext.App
+	Env      []string // complete environment of the commands
+	Run      Run
+	Progress Progress
+}
+
+// Build installs what is missing, runs OpenNext, and returns the folder that it wrote.
+func (b *Builder) Build(ctx context.Context) (tree string, err error) {
+	if err := b.install(ctx); err != nil {
+		return "", err
+	}
+	if err := b.runOpenNext(ctx); err != nil {
+		return "", err
+	}
+	return FindTree(b.App.Dir)
+}
+
+func (b *Builder) run(ctx context.Context, dir string, args ...string) error {
+	return b.Run(ctx, Command{Dir: dir, Args: args, Env: b.Env})
+}
+
+func (b *Builder) install(ctx context.Context) error {
+	if b.find("node_modules", "next") {
+		return nil
+	}
+	b.Progress.Begin("Install")
+	if err := b.run(ctx, b.App.Root, installCommand(b.App)...); err != nil {
+		return err
+	}
+	b.Progress.Done("install", b.App.PackageManager)
+	return nil
+}
+
+func installCommand(app opennext.App) []string {
+	switch app.PackageManager {
+	case "pnpm":
+		return []string{"pnpm", "install", "--frozen-lockfile"}
+	case "yarn":
+		return []string{"yarn", "install", "--frozen-lockfile"}
+	case "bun":
+		return []string{"bun", "install", "--frozen-lockfile"}
+	}
+	if _, err := os.Lstat(filepath.Join(app.Root, "package-lock.json")); err != nil {
+		return []string{"npm", "install", "--no-audit", "--no-fund"}
+	}
+	return []string{"npm", "ci", "--no-audit", "--no-fund"}
+}
+
+func (b *Builder) runOpenNext(ctx context.Context) error {
+	b.Progress.Begin("Build")
+	command := []string{"npx", "--yes", openNextPackage, "build"}
+	if b.find("node_modules", ".bin", "open-next") {
+		command = []string{"npx", "--no-install", "open-next", "build"}
+	}
+	config, err := b.config()
+	if err != nil {
+		return err
+	}
+	if config != "" {
+		command = append(command, "--config-path", config)
+	}
+	if b.App.OpenNextConfig == "" {
+		defer removeConfig(b.App.Dir)
+	}
+	if err := b.run(ctx, b.App.Dir, command...); err != nil {
+		return err
+	}
+	b.Progress.Done("build", "Next.js "+b.App.NextVersion)
+	return nil
+}
+
+// find reports whether a path exists in the app's folder or one above it, in which Node.js looks
+// for modules.
+func (b *Builder) find(path ...string) bool {
+	for _, dir := range b.App.Folders() {
+		if _, err := os.Stat(filepath.Join(append([]string{dir}, path...)...)); err == nil {
+			return true
+		}
+	}
+	return false
+}
