@@ -58,10 +58,12 @@ var arrows = map[string][]string{
 	// One machine.
 	"internal/local/acme":          {"internal/anchor", "internal/atomicfile", "internal/domains", "internal/keylock", "internal/retry"},
 	"internal/local/acme/acmetest": {},
+	"internal/local/builder":       {"internal/anchor", "internal/artifact", "internal/artifact/build", "internal/artifact/opennext", "internal/deploy", "internal/local/git", "internal/local/logs", "internal/local/worker", "internal/local/worker/cgroup", "internal/local/worker/jail"},
 	"internal/local/discovery":     {"internal/anchor", "internal/atomicfile"},
 	"internal/local/edge":          {"internal/local/edge/..."},
 	"internal/local/edge/asset":    {"internal/artifact/staticfile"},
 	"internal/local/edge/cache":    {},
+	"internal/local/git":           {"internal/anchor", "internal/atomicfile"},
 	"internal/local/isr":           {"internal/atomicfile"},
 	"internal/local/isr/awswire":   {"internal/atomicfile", "internal/local/isr"},
 	"internal/local/logs":          {"internal/anchor"},

@@ -20,6 +20,7 @@ type Deployment struct {
 	PrunedAt      int64        `json:"prunedAt,omitempty"` // when retention removed its files and versions
 	AssetsUntil   int64        `json:"assetsUntil,omitempty" doc:"Until when its hashed files stay reachable after it was pruned, for browsers that loaded its pages"`
 	NoRelease     bool         `json:"noRelease,omitempty"`
+	Source        Source       `json:"source,omitempty" enum:"push,repository" doc:"Where its files come from; absent when they were uploaded"`
 
 	Functions              map[string]FunctionVersion `json:"functions"`
 	LambdaServerVersionARN string                     `json:"lambdaServerVersionArn"`
@@ -40,6 +41,15 @@ type Deployment struct {
 	// comes before every other.
 	Order int64 `json:"order,omitempty" doc:"Place among the requests of the project, in the order in which the server accepted them"`
 }
+
+// Source is where the files of a deployment come from. The zero value is an upload.
+type Source string
+
+// The sources of a deployment that was built by or for the server.
+const (
+	SourcePush       Source = "push"       // the server built a commit that was pushed to it
+	SourceRepository Source = "repository" // a commit of a repository elsewhere was built
+)
 
 // Compare orders deployments of a project by when they were accepted, for slices.SortFunc. Ids
 // decide between two from before there was an Order.

@@ -3,6 +3,9 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
@@ -15,6 +18,105 @@ func (s *server) buildRoutes() {
 	op.DefaultStatus = http.StatusAccepted
 	op.Description += " Requests with the same `Idempotency-Key` start one build and return the same deployment."
 	handle(s, op, s.startBuild)
+	const all, one = "/projects/{projectId}/builds", "/projects/{projectId}/builds/{deploymentId}"
+	list := operation("list-builds", http.MethodGet, all, anchor.ScopeRead, "List builds of commits, newest first", 404)
+	list.Description += " A build is the deployment that it makes. A page can have fewer items than its limit and still a next one."
+	handle(s, list, s.listBuilds)
+	logs := operation("read-build-log", http.MethodGet, one+"/logs", anchor.ScopeRead, "Read what a build printed, oldest line first", 404, 501)
+	logs.Description += " With `follow=true` the response is a stream of server-sent events: these lines, then new ones until the deployment has ended."
+	streams(&logs)
+	orJSON[wire.Items[anchor.LogLine]](s, &logs)
+	handle(s, logs, s.buildLog)
+	handle(s, operation("cancel-build", http.MethodPost, one+"/cancel", anchor.ScopeDeploy, "Cancel a build", 404, 409), s.cancelBuild)
+	retry := operation("retry-build", http.MethodPost, one+"/retry", anchor.ScopeDeploy, "Build the commit of a build again", 404, 409, 501)
+	retry.DefaultStatus = http.StatusAccepted
+	handle(s, retry, s.retryBuild)
+}
+
+func (s *server) listBuilds(ctx context.Context, in *struct {
+	InProject
+	Paged
+}) (*body[anchor.List[wire.Deployment]], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	live, err := s.live(ctx, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	for page := in.page(); ; {
+		list, err := s.Deploys.List(ctx, p.ID, page)
+		if err != nil {
+			return nil, err
+		}
+		list.Items = slices.DeleteFunc(list.Items, func(d anchor.Deployment) bool { return d.Source == "" })
+		if len(list.Items) > 0 || list.Next == "" {
+			return answer(mapList(list, func(d anchor.Deployment) wire.Deployment { return s.show(p, d, live) })), nil
+		}
+		page.Cursor = list.Next
+	}
+}
+
+// getBuild returns the deployment of a build.
+func (s *server) getBuild(ctx context.Context, in InDeployment) (p anchor.Project, d anchor.Deployment, err error) {
+	if p, err = s.Projects.Get(ctx, in.ProjectID); err != nil {
+		return p, d, err
+	}
+	if d, err = s.Deploys.Get(ctx, p.ID, anchor.DeploymentID(in.DeploymentID)); err != nil {
+		return p, d, err
+	}
+	if d.Source == "" {
+		err = anchor.NotFound("not_a_build", "deployment %s was uploaded, not built from a commit", d.ID).
+			Hintf("To list the builds, run anchor builds.")
+	}
+	return p, d, err
+}
+
+func (s *server) buildLog(ctx context.Context, in *struct {
+	InDeployment
+	Follow bool `query:"follow"`
+}) (*huma.StreamResponse, error) {
+	p, d, err := s.getBuild(ctx, in.InDeployment)
+	if err != nil {
+		return nil, err
+	}
+	if s.Pushed == nil || d.Source != anchor.SourcePush {
+		return nil, newProblem(http.StatusNotImplemented, "no_build_log", "the output of this build is not stored by the server",
+			"Read it in the AWS console, in the log of CodeBuild.")
+	}
+	lines := s.Pushed.Lines(ctx, p.ID, d.ID, in.Follow)
+	if in.Follow {
+		return sse(s, lines, func(anchor.LogLine) (string, string) { return "", "line" }), nil
+	}
+	return jsonItems(lines)
+}
+
+func (s *server) cancelBuild(ctx context.Context, in *InDeployment) (*body[wire.Deployment], error) {
+	if _, _, err := s.getBuild(ctx, *in); err != nil {
+		return nil, err
+	}
+	return s.cancelDeployment(ctx, in)
+}
+
+func (s *server) retryBuild(ctx context.Context, in *InDeployment) (*body[wire.Deployment], error) {
+	p, d, err := s.getBuild(ctx, *in)
+	if err != nil {
+		return nil, err
+	}
+	if s.Pushed == nil || d.Source != anchor.SourcePush {
+		return nil, newProblem(http.StatusNotImplemented, "no_retry", "the repository of this build is not known to the server",
+			"Start a build of its commit: anchor builds start --ref COMMIT")
+	}
+	again, err := s.Pushed.Retry(ctx, p, d.ID)
+	if err != nil {
+		return nil, err
+	}
+	shown, err := s.shown(ctx, p, again)
+	if err != nil {
+		return nil, err
+	}
+	return answer(shown), nil
 }
 
 func (s *server) startBuild(ctx context.Context, in *struct {
@@ -23,8 +125,8 @@ func (s *server) startBuild(ctx context.Context, in *struct {
 	Body wire.StartBuild
 }) (*body[wire.Deployment], error) {
 	if s.Builds == nil {
-		return nil, newProblem(http.StatusNotImplemented, "no_builds", "this server does not run builds; only an installation on AWS does",
-			"To build on your machine and deploy the result, run anchor deploy")
+		return nil, newProblem(http.StatusNotImplemented, "no_builds", "this server does not clone repositories; only an installation on AWS does",
+			"To push the commit to this server, run anchor git. To build on your machine, run anchor deploy.")
 	}
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {

@@ -2,11 +2,13 @@ package api_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/api"
 	"github.com/anchor-deploy/anchor/internal/api/apitest"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
+	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
 const build = `{"repository":"https://git.example/shop","commitSha":"c0ffee","branch":"main"}`
@@ -44,4 +46,35 @@ func TestWithoutABuilderTheRouteSaysWhereBuildsRun(t *testing.T) {
 	if got.problem.Hint == "" {
 		t.Error("it does not say what to do instead")
 	}
+}
+
+// TestBuilds_OfARepositoryElsewhere covers what the routes of builds answer where builds run on AWS.
+func TestBuilds_OfARepositoryElsewhere(t *testing.T) {
+	base := withShop(t, api.Options{})
+	var list struct{ Items []wire.Deployment }
+	call(t, base, "GET", "/projects/shop/builds", apitest.ReadToken, "", nil).decode(t, &list)
+	if list.Items == nil || len(list.Items) != 0 {
+		t.Errorf("without a build the list is %+v", list.Items)
+	}
+	uploaded := start(t, base, "", artifact.File{Path: "a", Size: 1, Digest: artifact.DigestOf([]byte("a"))})
+	var built wire.Deployment
+	call(t, base, "POST", "/projects/shop/builds", apitest.DeployToken, build, nil).decode(t, &built)
+	call(t, base, "GET", "/projects/shop/builds", apitest.ReadToken, "", nil).decode(t, &list)
+	if len(list.Items) != 1 || list.Items[0].ID != built.ID || list.Items[0].Source != "repository" {
+		t.Errorf("the builds are %+v", list.Items)
+	}
+	one := "/projects/shop/builds/" + string(built.ID)
+	call(t, base, "GET", one+"/logs", apitest.ReadToken, "", nil).isProblem(t, http.StatusNotImplemented, "no_build_log")
+	call(t, base, "POST", one+"/retry", apitest.DeployToken, "", nil).isProblem(t, http.StatusNotImplemented, "no_retry")
+	for _, route := range []string{"GET logs", "POST cancel", "POST retry"} {
+		method, action, _ := strings.Cut(route, " ")
+		got := call(t, base, method, "/projects/shop/builds/"+string(uploaded.Deployment.ID)+"/"+action, apitest.DeployToken, "", nil)
+		got.isProblem(t, http.StatusNotFound, "not_a_build")
+	}
+}
+
+func TestGit_WithoutRepositoriesThereIsNoRoute(t *testing.T) {
+	base := withShop(t, api.Options{})
+	got := call(t, base, "GET", "/git/shop.git/info/refs?service=git-receive-pack", apitest.DeployToken, "", nil)
+	got.isProblem(t, http.StatusNotFound, "no_such_route")
 }

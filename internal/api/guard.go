@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -36,6 +37,10 @@ func (s *server) guard(mux *http.ServeMux) http.Handler {
 		}
 		if h, pattern := mux.Handler(r); pattern == "" {
 			writeProblem(sent, unrouted(h, r))
+			return
+		}
+		if strings.HasPrefix(r.URL.Path, gitRoot) { // its bodies are not JSON
+			mux.ServeHTTP(sent, r)
 			return
 		}
 		if p := inflate(sent, r); p != nil {

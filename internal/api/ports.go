@@ -32,6 +32,16 @@ type Uploads interface {
 	Presign(ctx context.Context, files []artifact.File) ([]artifact.Upload, error)
 }
 
+// Pushed builds the commits that are pushed to this server.
+type Pushed interface {
+	// Lines yields what a build printed, oldest first; with follow also the lines to come, until
+	// its deployment has ended. An error is the last item.
+	Lines(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, follow bool) iter.Seq2[anchor.LogLine, error]
+	// Retry builds the commit of a build that has ended again: a Conflict when it has not ended,
+	// ErrNotFound when the commit is no longer there.
+	Retry(ctx context.Context, p anchor.Project, d anchor.DeploymentID) (anchor.Deployment, error)
+}
+
 // Logs reads what the apps wrote. With no deployment it means all of the project's.
 type Logs interface {
 	// Last yields the last limit lines, oldest first. An error is the last item.

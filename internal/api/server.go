@@ -21,13 +21,15 @@ import (
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
-// Services are the use-cases behind the API, and what it needs of the platform. All but Builds,
-// Uploads, Domains and Cache are required.
+// Services are the use-cases behind the API, and what it needs of the platform. All but those whose
+// comment says what nil means are required.
 type Services struct {
 	Projects Projects
 	Env      *project.Env
 	Deploys  *deploy.Service
 	Builds   *deploy.Service // nil where nothing is built: its route says so
+	Pushed   Pushed          // nil where pushed commits are not built
+	Git      Git             // nil where nothing can be pushed: there are no repositories then
 	Uploads  Uploads         // nil where contents come through the API
 	Releases *release.Service
 	Domains  *domains.Service // nil where domains cannot be attached: they have no routes then
@@ -110,6 +112,7 @@ func New(services Services, o Options) http.Handler {
 	}
 	s.logRoutes()
 	s.tokenRoutes()
+	s.gitRoutes(mux)
 	return s.guard(mux)
 }
 

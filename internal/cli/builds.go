@@ -2,89 +2,155 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/api/client"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-type buildOptions struct {
-	repository, ref, message string
-	noRelease, noWait        bool
-}
-
 func (s *shell) buildsCommand() *cobra.Command {
-	return parent("builds", "Build commits on AWS instead of on this machine", s.startBuildCommand())
-}
-
-func (s *shell) startBuildCommand() *cobra.Command {
-	var o buildOptions
-	cmd := &cobra.Command{
-		Use: "start", Short: "Build a commit on AWS CodeBuild and deploy it", Args: cobra.NoArgs,
-		Example: "  anchor builds start\n  anchor builds start --ref main\n" +
-			"  anchor builds start --repo https://github.com/you/shop --ref v1.4.0",
-		RunE: func(cmd *cobra.Command, _ []string) error { return s.startBuild(cmd.Context(), o) },
-	}
-	flags := cmd.Flags()
-	flags.StringVar(&o.repository, "repo", "", "repository to clone (default: git remote origin)")
-	flags.StringVar(&o.ref, "ref", "", "branch, tag or full commit hash (default: the checked-out commit)")
-	flags.StringVar(&o.message, "message", "", "message to record (default: the commit message)")
-	flags.BoolVar(&o.noRelease, "no-release", false, "deploy without going live")
-	flags.BoolVar(&o.noWait, "no-wait", false, "return as soon as the build has started")
+	var page pageFlags
+	list := func(cmd *cobra.Command, _ []string) error { return s.builds(cmd.Context(), page) }
+	ls := &cobra.Command{Use: "ls", Short: "List builds, newest first", Args: cobra.NoArgs, RunE: list}
+	page.declare(ls)
+	cmd := parent("builds", "List, follow and control builds of commits", ls, s.startBuildCommand(),
+		s.buildLogCommand(), s.cancelBuildCommand(), s.retryBuildCommand())
+	cmd.Long = "A server on one machine builds the commits that are pushed to it, see anchor git.\n" +
+		"An installation on AWS builds with CodeBuild what anchor builds start names.\n" +
+		"Without a command, anchor builds lists the builds of the project."
+	cmd.RunE = list
+	page.declare(cmd)
 	return cmd
 }
 
-func (s *shell) startBuild(ctx context.Context, o buildOptions) error {
-	source, err := findSource(ctx, ".", o)
-	if err != nil {
+func (s *shell) builds(ctx context.Context, page pageFlags) error {
+	if err := page.check(); err != nil {
 		return err
 	}
 	c, project, err := s.inProject()
 	if err != nil {
 		return err
 	}
-	began := time.Now()
-	// The key is this call's: what the client repeats of it starts no second build.
-	d, err := c.StartBuild(ctx, project, anchor.NewID(), wire.StartBuild{
-		Repository: source.repository, CommitSha: source.sha, Branch: source.branch, CommitMessage: source.message, NoRelease: o.noRelease,
-	})
+	list, err := c.Builds(ctx, project, page.Page)
 	if err != nil {
 		return err
 	}
-	p := newProgress(s)
-	if !o.noWait {
-		if d, err = s.followBuild(ctx, c, project, d.ID, p); err != nil {
-			return err
-		}
-		p.timings["total"] = time.Since(began).Milliseconds()
-	}
-	out := deployed{
-		DeploymentID: d.ID, ProjectID: d.ProjectID, Status: d.Status, URL: d.URL, DeploymentURL: d.DeploymentURL,
-		Version: d.Version, Timings: p.timings,
-	}
-	return s.show(out, func(w io.Writer) {
-		if o.noWait {
-			fmt.Fprintf(w, "%s is %s. To see its progress, run anchor deployments.\n", d.ID, d.Status)
+	return s.show(list, func(w io.Writer) {
+		if len(list.Items) == 0 {
+			fmt.Fprintln(w, "No builds yet. To set up a Git remote to push to, run anchor git.")
 			return
 		}
-		s.deployedTo(w, d, time.Since(began))
+		rows := make([][]string, 0, len(list.Items))
+		for _, d := range list.Items {
+			mark, status := " ", string(d.Status)
+			if d.Live {
+				mark, status = "●", "live"
+			}
+			rows = append(rows, []string{mark, string(d.ID), clean(d.Branch), status, since(d.CreatedAt), clean(short(d.CommitSha) + " " + d.CommitMessage)})
+		}
+		s.table(w, []string{"", "BUILD", "BRANCH", "STATUS", "AGE", "COMMIT"}, rows)
+		s.more(w, list.Next)
 	})
 }
 
-// followBuild shows what happens until the deployment has ended. The end of ctx ends the
-// watching and not the build, which runs on no machine of the user's.
-func (s *shell) followBuild(ctx context.Context, c *client.Client, project string, id anchor.DeploymentID, p *progress) (wire.Deployment, error) {
-	defer p.halt()
-	p.begin("Build")
-	d, err := (&deploying{shell: s, client: c, slug: project, progress: p}).watch(ctx, id)
-	if ctx.Err() != nil && !s.json {
-		p.halt()
-		fmt.Fprintf(s.Err, "The build continues. To stop it, run anchor cancel %s\n", id)
+func (s *shell) buildLogCommand() *cobra.Command {
+	var follow bool
+	cmd := &cobra.Command{
+		Use: "logs ID", Short: "Show what a build printed; -f to follow", Args: cobra.ExactArgs(1),
+		Example: "  anchor builds logs -f 01k…",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return s.buildLog(cmd.Context(), anchor.DeploymentID(args[0]), follow)
+		},
 	}
-	return d, err
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "show new lines until the deployment has ended")
+	return cmd
+}
+
+func (s *shell) buildLog(ctx context.Context, id anchor.DeploymentID, follow bool) error {
+	c, project, err := s.inProject()
+	if err != nil {
+		return err
+	}
+	if !follow {
+		lines, err := c.BuildLog(ctx, project, id)
+		if err != nil {
+			return err
+		}
+		return s.show(wire.Items[anchor.LogLine]{Items: lines}, func(w io.Writer) {
+			for _, line := range lines {
+				s.buildLine(w, line)
+			}
+		})
+	}
+	for line, err := range c.FollowBuildLog(ctx, project, id) {
+		switch {
+		case ctx.Err() != nil:
+			return nil // Ctrl-C ends the watching, not the build
+		case err != nil:
+			return err
+		case s.json:
+			if err := json.NewEncoder(s.Out).Encode(line); err != nil {
+				return fmt.Errorf("write a line of the build: %w", err)
+			}
+		default:
+			s.buildLine(s.Out, line)
+		}
+	}
+	return nil
+}
+
+func (s *shell) buildLine(w io.Writer, line anchor.LogLine) {
+	text := clean(line.Text)
+	switch line.Level {
+	case "error":
+		text = s.paint(red, text)
+	case "note":
+		text = s.paint(bold, text)
+	}
+	fmt.Fprintln(w, text)
+}
+
+func (s *shell) cancelBuildCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "cancel ID", Short: "Cancel a build that waits or runs", Args: cobra.ExactArgs(1),
+		Example: "  anchor builds cancel 01k…",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, project, err := s.inProject()
+			if err != nil {
+				return err
+			}
+			d, err := c.CancelBuild(cmd.Context(), project, anchor.DeploymentID(args[0]))
+			if err != nil {
+				return err
+			}
+			return s.show(d, func(w io.Writer) { fmt.Fprintf(w, "Build %s is %s.\n", d.ID, d.Status) })
+		},
+	}
+}
+
+func (s *shell) retryBuildCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "retry ID", Short: "Build the commit of a build again", Args: cobra.ExactArgs(1),
+		Long: "Builds the commit of a build again and deploys it, as a new build. The branch in\n" +
+			"the server's repository does not move; a later push of the same commit does that\n" +
+			"without another build.",
+		Example: "  anchor builds retry 01k…",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, project, err := s.inProject()
+			if err != nil {
+				return err
+			}
+			d, err := c.RetryBuild(cmd.Context(), project, anchor.DeploymentID(args[0]))
+			if err != nil {
+				return err
+			}
+			return s.show(d, func(w io.Writer) {
+				fmt.Fprintf(w, "Build %s is %s. To follow it, run anchor builds logs -f %s\n", d.ID, d.Status, d.ID)
+			})
+		},
+	}
 }

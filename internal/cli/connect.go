@@ -11,14 +11,23 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
 )
 
-// client finds the server: ANCHOR_URL and ANCHOR_TOKEN, else the anchor up that announced
+// client returns a client of the server.
+func (s *shell) client() (*client.Client, error) {
+	base, token, err := s.server()
+	if err != nil {
+		return nil, err
+	}
+	return client.New(base, token), nil
+}
+
+// server finds the server: ANCHOR_URL and ANCHOR_TOKEN, else the anchor up that announced
 // itself on this machine. A token stored here, the local server's or that of an installation on
 // AWS, is sent to its own server only.
-func (s *shell) client() (*client.Client, error) {
+func (s *shell) server() (base, token string, err error) {
 	local, tried, running := discovery.Find()
-	base, token := os.Getenv("ANCHOR_URL"), os.Getenv("ANCHOR_TOKEN")
+	base, token = os.Getenv("ANCHOR_URL"), os.Getenv("ANCHOR_TOKEN")
 	if base == "" && !running {
-		return nil, &client.Unreachable{Err: noServer(tried)}
+		return "", "", &client.Unreachable{Err: noServer(tried)}
 	}
 	if base == "" {
 		base = local.URL
@@ -33,10 +42,10 @@ func (s *shell) client() (*client.Client, error) {
 	}
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, anchor.Invalid("bad_url", "ANCHOR_URL is %q, which is not an http or https URL", base).
+		return "", "", anchor.Invalid("bad_url", "ANCHOR_URL is %q, which is not an http or https URL", base).
 			Hintf("Set it to the URL of the server's API, for example http://127.0.0.1:3080.")
 	}
-	return client.New(base, token), nil
+	return base, token, nil
 }
 
 // inProject returns the server and the project that the working folder belongs to.

@@ -16,6 +16,7 @@ import (
 
 func (s *shell) upCommand() *cobra.Command {
 	var o server.Config
+	var buildMemory int64
 	cmd := &cobra.Command{
 		Use: "up", Short: "Run the server: sites, API and workers", Args: cobra.NoArgs,
 		Long: "Runs the server in the foreground until Ctrl-C, SIGTERM or SIGHUP. Requests and\n" +
@@ -28,7 +29,10 @@ func (s *shell) upCommand() *cobra.Command {
 			"(--keep), the newest that were never live (--keep-previews), and always the live\n" +
 			"one and its predecessor.",
 		Example: "  anchor up\n  anchor up --data /srv/anchor --listen :80 --base-domain example.com",
-		RunE:    func(cmd *cobra.Command, _ []string) error { return s.up(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Builds.MemoryBytes = buildMemory << 20
+			return s.up(cmd.Context(), o)
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.Data, "data", "", "data folder (default: see above)")
@@ -59,6 +63,9 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.Int64Var(&o.Quotas.CacheMiB, "max-cache-mib", 4096, "maximum size of a project's incremental cache, in MiB")
 	flags.Int64Var(&o.PageCacheMiB, "page-cache-mib", 128, "memory for pages and images that visitors share, in MiB; 0 turns the cache off")
 	flags.Int64Var(&o.Quotas.UploadMiB, "max-upload-mib", 8192, "maximum size of unfinished uploads, in MiB")
+	flags.IntVar(&o.Builds.Builds, "max-builds", 0, "maximum number of builds of pushed commits at a time (default: half of the cores)")
+	flags.DurationVar(&o.Builds.Timeout, "build-timeout", 20*time.Minute, "how long a build of a pushed commit may last")
+	flags.Int64Var(&buildMemory, "build-memory-mib", 0, "maximum memory of a build, in MiB (default: half of the machine's)")
 	return cmd
 }
 
@@ -108,6 +115,9 @@ func checkServer(o server.Config) error {
 	}
 	if o.KeepAssets < 0 {
 		return usagef("--keep-assets is %s; it must not be negative", o.KeepAssets)
+	}
+	if o.Builds.Builds < 0 || o.Builds.Timeout <= 0 || o.Builds.MemoryBytes < 0 {
+		return usagef("--max-builds, --build-timeout and --build-memory-mib must not be negative, and the timeout not 0")
 	}
 	if o.RequireIsolation < 0 || o.RequireIsolation > 3 {
 		return usagef("--require-isolation is %d; it must be from 0 to 3", o.RequireIsolation)

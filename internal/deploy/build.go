@@ -139,7 +139,7 @@ func (s *Service) findKeyed(ctx context.Context, p anchor.ProjectID, id string) 
 func (s *Service) create(ctx context.Context, p anchor.ProjectID, r BuildRequest, id string) (anchor.Deployment, error) {
 	d := anchor.Deployment{
 		ID: anchor.DeploymentID(id), ProjectID: p, Status: anchor.Queued, CreatedAt: time.Now().UnixMilli(),
-		CommitSha: r.CommitSha, CommitMessage: r.CommitMessage, Branch: r.Branch, NoRelease: r.NoRelease,
+		CommitSha: r.CommitSha, CommitMessage: r.CommitMessage, Branch: r.Branch, NoRelease: r.NoRelease, Source: anchor.SourceRepository,
 		Functions: map[string]anchor.FunctionVersion{},
 	}
 	if err := s.Records.CreateDeployment(ctx, d); err != nil {

@@ -120,6 +120,38 @@ func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.Deploy
 	}
 }
 
+// FollowBuildLog returns what a build printed and then the lines to come, until its deployment has
+// ended. A stream that is cut off is requested again, and continues after the last line.
+func (c *Client) FollowBuildLog(ctx context.Context, project string, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
+	return func(yield func(anchor.LogLine, error) bool) {
+		seen := 0
+		r := retake{client: c}
+		for {
+			n := 0
+			cl := get(buildPath(project, d, "logs"), url.Values{"follow": {"true"}})
+			done, err := c.stream(ctx, cl, func(e event) (bool, error) {
+				var line anchor.LogLine
+				if err := json.Unmarshal([]byte(e.data), &line); err != nil {
+					return false, fmt.Errorf("read a line of the build: %w", err)
+				}
+				if n++; n <= seen {
+					return true, nil
+				}
+				seen = n
+				r.brought()
+				return yield(line, nil), nil
+			})
+			if done {
+				return
+			}
+			if !r.again(ctx, err) {
+				yield(anchor.LogLine{}, err)
+				return
+			}
+		}
+	}
+}
+
 func logQuery(d anchor.DeploymentID, limit int) url.Values {
 	q := url.Values{"limit": {strconv.Itoa(limit)}}
 	if d != "" {

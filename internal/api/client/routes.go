@@ -109,6 +109,31 @@ func (c *Client) StartBuild(ctx context.Context, project, key string, r wire.Sta
 	return fetch[wire.Deployment](ctx, c, cl)
 }
 
+// Builds lists a project's builds, newest first.
+func (c *Client) Builds(ctx context.Context, project string, p anchor.Page) (anchor.List[wire.Deployment], error) {
+	return fetch[anchor.List[wire.Deployment]](ctx, c, get(projectPath(project, "builds"), paging(p)))
+}
+
+func buildPath(project string, d anchor.DeploymentID, rest string) string {
+	return projectPath(project, "builds", string(d), rest)
+}
+
+// BuildLog returns what a build printed, oldest line first.
+func (c *Client) BuildLog(ctx context.Context, project string, d anchor.DeploymentID) ([]anchor.LogLine, error) {
+	list, err := fetch[wire.Items[anchor.LogLine]](ctx, c, get(buildPath(project, d, "logs"), nil))
+	return list.Items, err
+}
+
+// CancelBuild ends a build that has not ended, ErrConflict if it has.
+func (c *Client) CancelBuild(ctx context.Context, project string, d anchor.DeploymentID) (wire.Deployment, error) {
+	return sendFetch[wire.Deployment](ctx, c, http.MethodPost, buildPath(project, d, "cancel"), nil)
+}
+
+// RetryBuild builds the commit of a build again and returns the new one.
+func (c *Client) RetryBuild(ctx context.Context, project string, d anchor.DeploymentID) (wire.Deployment, error) {
+	return sendFetch[wire.Deployment](ctx, c, http.MethodPost, buildPath(project, d, "retry"), nil)
+}
+
 // Missing returns which files of a deployment have not arrived.
 func (c *Client) Missing(ctx context.Context, project string, d anchor.DeploymentID) ([]artifact.Digest, error) {
 	m, err := fetch[wire.Missing](ctx, c, get(deploymentPath(project, d, "missing"), nil))

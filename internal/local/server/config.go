@@ -4,8 +4,12 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 	"time"
+
+	"github.com/anchor-deploy/anchor/internal/artifact/build"
+	"github.com/anchor-deploy/anchor/internal/local/builder"
 )
 
 // Config is the configuration of `anchor up`. Zero fields take the defaults named here.
@@ -22,10 +26,11 @@ type Config struct {
 	KeepPreviews int           // and of the others, 10
 	KeepAssets   time.Duration // how long hashed files that production served stay, 7 days; negative: no longer than their deployment
 	Quotas       Quotas
-	PageCacheMiB int64         // memory for answers that visitors share, 128; negative: none
-	Node         string        // path of Node.js, found in PATH when empty
-	Drain        time.Duration // how long a removed deployment's requests may continue, 5 min
-	Warm         time.Duration // how long the previously live deployment keeps a worker, 15 min
+	PageCacheMiB int64          // memory for answers that visitors share, 128; negative: none
+	Builds       builder.Limits // of pushed commits
+	Node         string         // path of Node.js, found in PATH when empty
+	Drain        time.Duration  // how long a removed deployment's requests may continue, 5 min
+	Warm         time.Duration  // how long the previously live deployment keeps a worker, 15 min
 	// RequireIsolation is the lowest jail.Level at which Anchor starts, 0 to 3.
 	RequireIsolation int
 	Version          string
@@ -36,6 +41,9 @@ type Config struct {
 	// BeforeStep is called before each step of a deploy and of a project's removal. Tests use it to
 	// end the process there.
 	BeforeStep func(step string)
+	// MakeBuild, when not nil, makes the OpenNext build of a pushed commit's app in place of
+	// OpenNext. Tests use it.
+	MakeBuild func(ctx context.Context, b *build.Builder) (tree string, err error)
 }
 
 // Quotas bound what projects may use of the machine. Zero fields take the defaults named here.

@@ -21,9 +21,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/core"
 	"github.com/anchor-deploy/anchor/internal/deploy/queue"
 	"github.com/anchor-deploy/anchor/internal/local/acme"
+	"github.com/anchor-deploy/anchor/internal/local/builder"
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
 	"github.com/anchor-deploy/anchor/internal/local/edge"
 	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
+	"github.com/anchor-deploy/anchor/internal/local/git"
 	"github.com/anchor-deploy/anchor/internal/local/isr"
 	"github.com/anchor-deploy/anchor/internal/local/logs"
 	"github.com/anchor-deploy/anchor/internal/local/sites"
@@ -52,9 +54,12 @@ type app struct {
 	platform   *sites.Platform
 	core       *core.Anchor
 	logs       *logs.Book
-	certs      *acme.Manager // nil without HTTPS
-	localCA    *acme.LocalCA // nil unless the base domain is localhost
-	changed    chan string   // names whose certificate changed
+
+	repositories *git.Store
+	certs        *acme.Manager // nil without HTTPS
+	localCA      *acme.LocalCA // nil unless the base domain is localhost
+	builder      *builder.Builder
+	changed      chan string // names whose certificate changed
 
 	covered         atomic.Bool            // the wildcard's certificate is there
 	wildcardProblem atomic.Pointer[string] // why it is not
@@ -193,13 +198,13 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	a.core = core.New(core.Parts{
 		Records: a.store, Env: env, Artifacts: a.bundles, Platform: a.platform, Deployments: a.platform,
 		Runner:   queue.New(max(2, runtime.NumCPU())), // a deploy is bound by the cold start of its functions
-		Projects: a.platform, Limiter: limiter{a.platform, a.enforcement()}, Domains: a.domainParts(),
+		Projects: projectFiles{a}, Limiter: limiter{a.platform, a.enforcement()}, Domains: a.domainParts(),
 		Keep:       core.Keep{Deployments: a.Keep, Previews: a.KeepPreviews, Assets: a.KeepAssets},
 		Limits:     core.Limits{Projects: a.Quotas.Projects, Queued: a.Quotas.Queued},
 		BeforeStep: a.BeforeStep, Log: a.Log,
 	})
 	a.onClose(func() error { a.core.Close(); return nil })
-	return nil
+	return a.openBuilder(ctx, a.core, run)
 }
 
 // serve answers until ctx ends, then lets requests in flight finish.
@@ -280,6 +285,7 @@ func (a *app) shutDown(api *http.Server) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = nil // streams that would never end
 	}
+	err = errors.Join(err, a.builder.Close()) // before those who push lose their connections
 	err = errors.Join(err, api.Close())
 	a.core.Close()
 	if cut := a.platform.Finish(ctx); cut != nil {

@@ -10,6 +10,8 @@ func (a *app) services() api.Services {
 		Projects: a.core.Projects,
 		Env:      a.core.Env,
 		Deploys:  a.core.Deploys,
+		Pushed:   a.builder,
+		Git:      pushes{a},
 		Releases: a.core.Releases,
 		Access:   a.core.Access,
 		Logs:     a.logs,

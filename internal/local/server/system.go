@@ -136,6 +136,7 @@ func (a *app) Doctor(ctx context.Context) []wire.Check {
 		a.checkSites(ctx),
 		a.checkIsolation(),
 		a.checkAddresses(),
+		a.checkGit(ctx),
 		a.checkLimits(ctx),
 		a.checkNames(ctx),
 	}

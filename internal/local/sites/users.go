@@ -141,12 +141,18 @@ func findUser(ctx context.Context, node worker.Node, dir string) error {
 	return nil
 }
 
-func (u Users) of(p anchor.ProjectID) *worker.User {
+func (u Users) of(p anchor.ProjectID) *worker.User { return u.named(string(p)) }
+
+// OfBuild returns the user of a project's builds. It is not the user of the project's workers: a
+// preview's build must not reach what is live.
+func (u Users) OfBuild(p anchor.ProjectID) *worker.User { return u.named("build/" + string(p)) }
+
+func (u Users) named(name string) *worker.User {
 	if !u.Separate {
 		return nil
 	}
 	h := fnv.New64a()
-	h.Write([]byte(p))
+	h.Write([]byte(name))
 	id := firstUID + uint32(h.Sum64()%uidRange)
 	return &worker.User{UID: id, GID: id}
 }

@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/client"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+)
+
+type buildOptions struct {
+	repository, ref, message string
+	noRelease, noWait        bool
+}
+
+func (s *shell) startBuildCommand() *cobra.Command {
+	var o buildOptions
+	cmd := &cobra.Command{
+		Use: "start", Short: "Build a commit on AWS CodeBuild and deploy it", Args: cobra.NoArgs,
+		Example: "  anchor builds start\n  anchor builds start --ref main\n" +
+			"  anchor builds start --repo https://github.com/you/shop --ref v1.4.0",
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.startBuild(cmd.Context(), o) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.repository, "repo", "", "repository to clone (default: git remote origin)")
+	flags.StringVar(&o.ref, "ref", "", "branch, tag or full commit hash (default: the checked-out commit)")
+	flags.StringVar(&o.message, "message", "", "message to record (default: the commit message)")
+	flags.BoolVar(&o.noRelease, "no-release", false, "deploy without going live")
+	flags.BoolVar(&o.noWait, "no-wait", false, "return as soon as the build has started")
+	return cmd
+}
+
+func (s *shell) startBuild(ctx context.Context, o buildOptions) error {
+	source, err := findSource(ctx, ".", o)
+	if err != nil {
+		return err
+	}
+	c, project, err := s.inProject()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	// The key is this call's: what the client repeats of it starts no second build.
+	d, err := c.StartBuild(ctx, project, anchor.NewID(), wire.StartBuild{
+		Repository: source.repository, CommitSha: source.sha, Branch: source.branch, CommitMessage: source.message, NoRelease: o.noRelease,
+	})
+	if err != nil {
+		return err
+	}
+	p := newProgress(s)
+	if !o.noWait {
+		if d, err = s.followBuild(ctx, c, project, d.ID, p); err != nil {
+			return err
+		}
+		p.timings["total"] = time.Since(began).Milliseconds()
+	}
+	out := deployed{
+		DeploymentID: d.ID, ProjectID: d.ProjectID, Status: d.Status, URL: d.URL, DeploymentURL: d.DeploymentURL,
+		Version: d.Version, Timings: p.timings,
+	}
+	return s.show(out, func(w io.Writer) {
+		if o.noWait {
+			fmt.Fprintf(w, "%s is %s. To see its progress, run anchor deployments.\n", d.ID, d.Status)
+			return
+		}
+		s.deployedTo(w, d, time.Since(began))
+	})
+}
+
+// followBuild shows what happens until the deployment has ended. The end of ctx ends the
+// watching and not the build, which runs on no machine of the user's.
+func (s *shell) followBuild(ctx context.Context, c *client.Client, project string, id anchor.DeploymentID, p *progress) (wire.Deployment, error) {
+	defer p.halt()
+	p.begin("Build")
+	d, err := (&deploying{shell: s, client: c, slug: project, progress: p}).watch(ctx, id)
+	if ctx.Err() != nil && !s.json {
+		p.halt()
+		fmt.Fprintf(s.Err, "The build continues. To stop it, run anchor cancel %s\n", id)
+	}
+	return d, err
+}

@@ -1,0 +1,170 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact"
+	"github.com/anchor-deploy/anchor/internal/artifact/build"
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
+)
+
+// errTimeout is the cause of the end of a build that lasts too long.
+var errTimeout = errors.New("the build lasts too long")
+
+// run builds a job's commit and hands the result to the pipeline.
+func (b *Builder) run(j *job) {
+	lasting := context.WithoutCancel(j.ctx)
+	d, err := b.Deploys.StartedBuild(lasting, j.project.ID, j.deployment.ID)
+	if err != nil || d.Status != anchor.Building {
+		if err != nil {
+			b.end(lasting, j.deployment, stepBuild, err)
+		}
+		return // canceled meanwhile
+	}
+	ctx, cancel := context.WithTimeoutCause(j.ctx, b.Limits.Timeout, errTimeout)
+	defer cancel()
+	p := &jobProgress{job: j, builder: b}
+	err = b.make(ctx, p)
+	switch cause := context.Cause(ctx); {
+	case err == nil || errors.Is(cause, errEnded):
+		return
+	case errors.Is(cause, errTimeout):
+		err = anchor.Failed("build_timeout", "the build did not end within %s", b.Limits.Timeout).
+			Hintf("Start the server with a higher limit: anchor up --build-timeout %s", 2*b.Limits.Timeout)
+	case errors.Is(cause, errStopped):
+		err = interrupted(j.deployment.ID)
+	}
+	b.end(lasting, d, p.step, err)
+}
+
+// make runs the steps of a build.
+func (b *Builder) make(ctx context.Context, p *jobProgress) error {
+	w, err := b.openWork(p.job)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	p.Begin("Checkout")
+	if err := w.checkout(ctx, b.Repositories.Of(p.project.ID), p.deployment.CommitSha); err != nil {
+		return err
+	}
+	vars, err := b.Env.ForBuild(ctx, p.project.ID)
+	if err != nil {
+		return fmt.Errorf("read the variables of the build: %w", err)
+	}
+	app, err := w.findApp(vars[RootVariable])
+	if err == nil {
+		err = build.CheckPublic(ctx, app.Dir)
+	}
+	if err != nil {
+		return w.relative(err)
+	}
+	p.Done(stepCheckout, fmt.Sprintf("%.7s of %s", p.deployment.CommitSha, p.deployment.Branch))
+	w.restoreCache(app.Dir)
+	tree, err := b.Make(ctx, &build.Builder{App: app, Env: w.environment(vars), Run: w.run, Progress: p})
+	if err != nil {
+		return w.relative(err)
+	}
+	p.Begin("Import")
+	if err := w.contains(tree); err != nil {
+		return err
+	}
+	out, err := build.Scan(ctx, tree)
+	if err != nil {
+		return w.relative(err)
+	}
+	w.keepCache(app.Dir)
+	return b.deliver(ctx, p, out)
+}
+
+// deliver makes a build the artifact of its deployment and starts the pipeline.
+func (b *Builder) deliver(ctx context.Context, p *jobProgress, out build.Output) error {
+	id := p.deployment.ID
+	d, err := b.Deploys.Adopt(ctx, p.project.ID, id, p.deployment.CommitSha, func(ctx context.Context) (artifact.Manifest, error) {
+		return out.Manifest, b.store(ctx, p.project.ID, out)
+	})
+	if err != nil || d.Status.Ended() {
+		return err
+	}
+	p.Done(stepImport, fmt.Sprintf("%d files", len(out.Manifest.Files)))
+	_, err = b.Deploys.Finish(ctx, p.project.ID, id)
+	return err
+}
+
+// store stores the contents of a build's files.
+func (b *Builder) store(ctx context.Context, p anchor.ProjectID, out build.Output) error {
+	root, err := os.OpenRoot(out.Tree)
+	if err != nil {
+		return fmt.Errorf("open the build: %w", err)
+	}
+	defer root.Close()
+	stored := map[artifact.Digest]bool{}
+	for _, f := range out.Found.Files {
+		if f.Link != "" || stored[f.Digest] {
+			continue
+		}
+		stored[f.Digest] = true
+		content, err := artifact.OpenIn(root, f.Path)
+		if err != nil {
+			return err
+		}
+		err = b.Deploys.PutFile(ctx, p, f.Digest, f.Size, content)
+		content.Close()
+		if err != nil {
+			return fmt.Errorf("store %s: %w", f.Path, err)
+		}
+	}
+	return nil
+}
+
+// RootVariable is the build variable that names the app's folder in a repository with several.
+const RootVariable = "ANCHOR_ROOT_DIRECTORY"
+
+// findApp returns the app in the folder of the commit that is named, else at its top.
+func (w *work) findApp(folder string) (opennext.App, error) {
+	if folder != "" && !filepath.IsLocal(folder) {
+		return opennext.App{}, anchor.Invalid("bad_root_directory", "%s is %q, which is not a folder of the repository", RootVariable, folder).
+			Hintf("Use the app's path in the repository, such as apps/web: anchor env set %s=apps/web --for build", RootVariable)
+	}
+	dir := filepath.Join(w.src(), folder)
+	if err := w.contains(dir); err != nil {
+		return opennext.App{}, anchor.Invalid("no_root_directory", "the repository has no folder %q", folder).Because(err).
+			Hintf("Use the app's path in the repository, such as apps/web: anchor env set %s=apps/web --for build", RootVariable)
+	}
+	app, err := opennext.FindAppBelow(w.src(), dir)
+	code := anchor.CodeOf(err)
+	if folder != "" || code != "no_package_json" && code != "no_nextjs" {
+		return app, err
+	}
+	if apps := appsBelow(w.src()); len(apps) > 0 {
+		return app, anchor.Invalid("choose_app", "there is no Next.js app at the top of the repository, but in %s", strings.Join(apps, ", ")).
+			Hintf("Choose one: anchor env set %s=%s --for build", RootVariable, apps[0])
+	}
+	return app, err
+}
+
+// appsBelow returns the folders with an app of Next.js, at most three levels down.
+func appsBelow(top string) (apps []string) {
+	for _, pattern := range []string{"*", "*/*", "*/*/*"} {
+		found, err := filepath.Glob(filepath.Join(top, pattern, "package.json"))
+		if err != nil {
+			return apps
+		}
+		for _, name := range found {
+			dir := filepath.Dir(name)
+			if _, err := opennext.FindAppBelow(top, dir); err != nil || strings.Contains(dir, "/node_modules/") {
+				continue
+			}
+			if folder, err := filepath.Rel(top, dir); err == nil {
+				apps = append(apps, folder)
+			}
+		}
+	}
+	return apps
+}
