@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -109,12 +110,29 @@ func (f *pushFixture) git(args ...string) string {
 	return out
 }
 
-// tryGit runs the real git in the clone and returns both of its streams.
-func (f *pushFixture) tryGit(args ...string) (string, error) {
+// command prepares the real git in the clone.
+func (f *pushFixture) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(f.Context(), "git", args...)
 	cmd.Dir = f.folder
 	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0",
 		"GIT_AUTHOR_NAME=A", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=A", "GIT_COMMITTER_EMAIL=a@example.com")
+	return cmd
+}
+
+// start starts git, without its output, in a process group of its own.
+func (f *pushFixture) start(args ...string) *exec.Cmd {
+	f.Helper()
+	cmd := f.command(args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		f.Fatal(err)
+	}
+	return cmd
+}
+
+// tryGit runs git and returns both of its streams.
+func (f *pushFixture) tryGit(args ...string) (string, error) {
+	cmd := f.command(args...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
