@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/anchor-deploy/anchor/internal/artifact/build"
 	"github.com/anchor-deploy/anchor/internal/aws/install/open"
 	"github.com/anchor-deploy/anchor/internal/cli"
 	"github.com/anchor-deploy/anchor/internal/local/server"
@@ -22,9 +23,9 @@ func TestMain(m *testing.M) {
 		go endWith(tests)
 		os.Exit(asAnchor())
 	}
-	build := exec.Command("make", "--no-print-directory", "-C", "..", "examples")
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
+	examples := exec.Command("make", "--no-print-directory", "-C", "..", "examples")
+	examples.Stdout, examples.Stderr = os.Stderr, os.Stderr
+	if err := examples.Run(); err != nil {
 		os.Stderr.WriteString("the example apps do not build\n")
 		os.Exit(1)
 	}
@@ -40,11 +41,27 @@ func endWith(tests int) {
 	os.Exit(1)
 }
 
+// scriptedBuild builds pushed apps by a script of theirs in place of OpenNext.
+func scriptedBuild(script string) func(context.Context, *build.Builder) (string, error) {
+	return func(ctx context.Context, b *build.Builder) (string, error) {
+		if err := b.Run(ctx, build.Command{Dir: b.App.Dir, Args: []string{"sh", script}, Env: b.Env}); err != nil {
+			return "", err
+		}
+		return build.FindTree(b.App.Dir)
+	}
+}
+
 // asAnchor is cmd/anchor's main with the aws commands in the same process, and with the hooks:
 // the step to end at, and a folder with the handlers' code, which make build embeds in the
 // binary.
 func asAnchor() int {
 	parts := cli.Parts{Server: server.Run}
+	if script := os.Getenv("ANCHOR_E2E_BUILD_SCRIPT"); script != "" {
+		parts.Server = func(ctx context.Context, c server.Config) error {
+			c.MakeBuild = scriptedBuild(script)
+			return server.Run(ctx, c)
+		}
+	}
 	if step := os.Getenv("ANCHOR_E2E_DIE_BEFORE"); step != "" {
 		parts.Server = func(ctx context.Context, c server.Config) error {
 			c.BeforeStep = func(next string) {

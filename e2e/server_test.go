@@ -129,9 +129,12 @@ func (a *anchor) kill() {
 // command is the real main in a process of its own: the test binary runs it.
 func command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), "ANCHOR_E2E_MAIN="+strconv.Itoa(os.Getpid()), "NO_COLOR=1")
+	cmd.Env = append(os.Environ(), "ANCHOR_E2E_MAIN="+mainID(), "NO_COLOR=1")
 	return cmd
 }
+
+// mainID is the value of ANCHOR_E2E_MAIN that makes the test binary Anchor.
+func mainID() string { return strconv.Itoa(os.Getpid()) }
 
 // run returns a CLI command's output and exit code.
 func (a *anchor) run(args ...string) (stdout, stderr string, code int) {

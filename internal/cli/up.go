@@ -39,6 +39,7 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.StringVar(&o.Listen, "listen", ":3000", "HOST:PORT that serves the sites")
 	flags.StringVar(&o.API, "api", "127.0.0.1:3080", "HOST:PORT that serves the API")
 	flags.StringSliceVar(&o.APIHosts, "api-host", nil, "host name that a proxy forwards to the API")
+	flags.StringVar(&o.AdminDomain, "admin-domain", "", "host name on which to serve the API and Git over HTTPS, beside the sites")
 	flags.StringVar(&o.BaseDomain, "base-domain", "localhost", "domain under which the sites are served")
 	flags.StringVar(&o.Node, "node", "", "path of Node.js (default: node in PATH)")
 	flags.StringVar(&o.PublicURL, "public-url", "", "origin of the sites as seen by browsers")
@@ -149,7 +150,7 @@ func (s *shell) ready(r server.Ready) {
 		return
 	}
 	fmt.Fprintf(s.Out, "%s Anchor is up\n\n", s.paint(green, "✓"))
-	for _, row := range [][2]string{{"Sites", r.SiteURL}, {"", r.HTTPS}, {"API", r.APIURL}, {"Data", r.Data}, {"Token", r.TokenFile}} {
+	for _, row := range [][2]string{{"Sites", r.SiteURL}, {"", r.HTTPS}, {"API", r.APIURL}, {"", r.Admin}, {"Data", r.Data}, {"Token", r.TokenFile}} {
 		if row[1] == "" {
 			continue
 		}

@@ -69,6 +69,7 @@ type Domains struct {
 	Certificates domains.Certificates
 	Front        domains.Front
 	Resolver     domains.Resolver
+	Reserved     string // name that no project may have; "": none
 }
 
 // Keep is what retention keeps of a project.
@@ -140,5 +141,5 @@ func newDomains(p Parts) *domains.Service {
 	}
 	return domains.New(domains.Ports{
 		Records: p.Records, Directory: p.Records, Certificates: d.Certificates, Front: d.Front, Resolver: d.Resolver,
-	}, domains.Options{Log: p.Log})
+	}, domains.Options{Reserved: d.Reserved, Log: p.Log})
 }

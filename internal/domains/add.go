@@ -75,7 +75,19 @@ func (s *Service) parse(domain string) (Name, error) {
 		return Name{}, bad("%q is a name that Anchor assigns to sites", name.ASCII).
 			Hintf("Every project has such a name already; attach a domain outside %s.", base)
 	}
+	if s.Reserved != "" && answersFor(name.ASCII, s.Reserved) {
+		return Name{}, bad("%q is a name of the server's own API", s.Reserved).Hintf("Attach another domain.")
+	}
 	return name, nil
+}
+
+// answersFor reports whether a domain, which may be a wildcard, answers for a host.
+func answersFor(domain, host string) bool {
+	if base, wildcard := strings.CutPrefix(domain, "*."); wildcard {
+		_, above, _ := strings.Cut(host, ".")
+		return above == base
+	}
+	return domain == host
 }
 
 func (s *Service) checkRequest(ctx context.Context, p anchor.ProjectID, name Name, r Request) error {

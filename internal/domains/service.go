@@ -23,6 +23,8 @@ type Ports struct {
 type Options struct {
 	// Parallel is how many names the reconciler works on at once; 0 means 16.
 	Parallel int
+	// Reserved is a name of the server's own, which no project may have. "": none.
+	Reserved string
 	Now      func() time.Time // time.Now when nil
 	Log      *slog.Logger     // slog.Default() when nil
 }

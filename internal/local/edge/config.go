@@ -59,6 +59,9 @@ type Config struct {
 	// Wrap wraps the edge on all listeners; ACME challenges are answered there. It does not see
 	// requests for static files in memory and stored pages. Default: none.
 	Wrap func(http.Handler) http.Handler
+	// Reserved is a host that no site has, whatever the tables say: Wrap answers for it. It is in
+	// lower case. Default: none.
+	Reserved string
 
 	// Log receives what the operator should know. Default: slog.Default().
 	Log *slog.Logger

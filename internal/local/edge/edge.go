@@ -41,7 +41,12 @@ func New(cfg Config) *Edge {
 
 // Publish makes t the table of every request that arrives from now on. Requests under way are not
 // affected.
-func (e *Edge) Publish(t *Table) { e.table.Store(t) }
+func (e *Edge) Publish(t *Table) {
+	if e.cfg.Reserved != "" {
+		t.exact[e.cfg.Reserved] = nil // ahead of a wildcard
+	}
+	e.table.Store(t)
+}
 
 // ServeHTTP answers a request from outside. It believes nothing that the request says about itself
 // except what the Config trusts.

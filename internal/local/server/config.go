@@ -19,6 +19,7 @@ type Config struct {
 	API          string        // host:port of the control API, "127.0.0.1:3080"
 	BaseDomain   string        // "localhost"
 	PublicURL    string        // how sites are reached from outside, when a proxy stands in front: https://example.com
+	AdminDomain  string        // name on which the edge serves the API and Git over HTTPS; none when empty
 	APIHosts     []string      // names that the API answers for, besides its address and localhost
 	TrustProxies []string      // addresses or CIDRs whose X-Forwarded-* are believed
 	HTTPS        HTTPS         // custom domains
@@ -69,6 +70,7 @@ type Ready struct {
 	SiteURL   string   `json:"url"`             // http://<project>.localhost:3000
 	HTTPS     string   `json:"https,omitempty"` // the same over TLS, where there are certificates for it
 	APIURL    string   `json:"api"`
+	Admin     string   `json:"admin,omitempty"`    // the API and Git on a name of their own
 	Data      string   `json:"data"`               // absolute
 	TokenFile string   `json:"tokenFile"`          // where the CLI finds the admin token
 	Warnings  []string `json:"warnings,omitempty"` // what is not as it should be

@@ -134,6 +134,7 @@ func (a *app) domainParts() *core.Domains {
 		Front:        a.platform,
 		Resolver:     dnscheck.New(dnscheck.Config{Resolvers: a.HTTPS.Resolvers, Log: a.Log}),
 		Certificates: noTLS{},
+		Reserved:     a.admin.name,
 	}
 	if a.certs != nil {
 		d.Certificates = a.certs

@@ -59,7 +59,9 @@ type app struct {
 	certs        *acme.Manager // nil without HTTPS
 	localCA      *acme.LocalCA // nil unless the base domain is localhost
 	builder      *builder.Builder
-	changed      chan string // names whose certificate changed
+	admin        adminName
+	handler      http.Handler // of the API
+	changed      chan string  // names whose certificate changed
 
 	covered         atomic.Bool            // the wildcard's certificate is there
 	wildcardProblem atomic.Pointer[string] // why it is not
@@ -81,7 +83,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	working, stop := context.WithCancel(ctx)
 	var background sync.WaitGroup
-	for _, work := range []func(context.Context){a.janitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard} {
+	for _, work := range []func(context.Context){a.janitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard, a.keepAdminCertificate} {
 		background.Go(func() { work(working) })
 	}
 	a.onClose(func() error { stop(); background.Wait(); return nil })
@@ -114,6 +116,9 @@ func (a *app) open(ctx context.Context) (err error) {
 	}
 	a.onClose(a.sites.Close)
 	if a.public, err = a.publicOrigin(a.sites); err != nil {
+		return err
+	}
+	if err := a.openAdmin(); err != nil {
 		return err
 	}
 	if a.HTTPS.Listen != "" {
@@ -237,10 +242,11 @@ const apiConnections = 512
 
 func (a *app) apiServer() *http.Server {
 	connections := &api.Connections{Max: apiConnections}
+	a.handler = api.New(a.services(), api.Options{
+		Version: a.Version, Log: a.Log, Hosts: a.apiHosts(), TrustedProxies: a.proxies,
+	})
 	return &http.Server{
-		Handler: api.New(a.services(), api.Options{
-			Version: a.Version, Log: a.Log, Hosts: a.apiHosts(), TrustedProxies: a.proxies,
-		}),
+		Handler:           a.handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -256,6 +262,9 @@ func (a *app) apiHosts() []string {
 		return nil
 	}
 	hosts := append([]string{a.API}, a.APIHosts...)
+	if a.admin.name != "" {
+		hosts = append(hosts, a.admin.name)
+	}
 	if u, err := url.Parse(a.PublicURL); err == nil && u.Host != "" {
 		hosts = append(hosts, u.Host)
 	}
@@ -263,9 +272,9 @@ func (a *app) apiHosts() []string {
 }
 
 func (a *app) edgeConfig() edge.Config {
-	c := edge.Config{Log: a.Log, TrustedProxies: a.proxies, GetCertificate: a.getCertificate()}
+	c := edge.Config{Log: a.Log, TrustedProxies: a.proxies, GetCertificate: a.getCertificate(), Wrap: a.wrapSites, Reserved: a.admin.name}
 	if a.certs != nil {
-		c.Wrap = a.certs.HTTPChallenge
+		c.Wrap = func(next http.Handler) http.Handler { return a.certs.HTTPChallenge(a.wrapSites(next)) }
 		_, c.HTTPSPort, _ = net.SplitHostPort(a.secure.Addr().String())
 	}
 	return c
@@ -297,7 +306,7 @@ func (a *app) shutDown(api *http.Server) error {
 func (a *app) ready(ctx context.Context) Ready {
 	r := Ready{
 		SiteURL: a.sitesOrigin().of("<project>." + a.BaseDomain), APIURL: apiURL(a.api),
-		Data: a.Data, TokenFile: a.tokenFile(), HTTPS: a.httpsURL(),
+		Data: a.Data, TokenFile: a.tokenFile(), HTTPS: a.httpsURL(), Admin: a.adminURL(),
 	}
 	if !a.sound() {
 		r.Warnings = append(r.Warnings, a.isolationGap())

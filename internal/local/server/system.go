@@ -140,6 +140,9 @@ func (a *app) Doctor(ctx context.Context) []wire.Check {
 		a.checkLimits(ctx),
 		a.checkNames(ctx),
 	}
+	if a.admin.name != "" {
+		checks = append(checks, a.checkAdmin())
+	}
 	if _, wanted := a.wildcard(); wanted {
 		checks = append(checks, a.checkWildcard())
 	}
