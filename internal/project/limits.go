@@ -52,5 +52,5 @@ func (s *Service) limitsOf(p anchor.Project) anchor.ProjectLimits {
 			Memory: none, CPU: none, Processes: none, Why: "this platform has no limits per project", Hint: lambdaHint,
 		}}
 	}
-	return anchor.ProjectLimits{Limits: p.Limits, Enforced: s.Limiter.Enforcement(), Usage: s.Limiter.LimitUsage(p.ID)}
+	return anchor.ProjectLimits{Limits: p.Limits, Enforced: s.Limiter.Enforcement(p.ID), Usage: s.Limiter.LimitUsage(p.ID)}
 }

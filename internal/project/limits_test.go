@@ -22,7 +22,7 @@ func (l *limiter) Limit(ctx context.Context, id anchor.ProjectID) error {
 	return errors.Join(err, l.err)
 }
 
-func (l *limiter) Enforcement() anchor.Enforcement {
+func (l *limiter) Enforcement(anchor.ProjectID) anchor.Enforcement {
 	return anchor.Enforcement{Memory: anchor.ReachProject, CPU: anchor.ReachNone, Processes: anchor.ReachProcess}
 }
 
@@ -36,7 +36,7 @@ func TestLimitsAreStoredBeforeTheyAreInForce(t *testing.T) {
 	s.Limiter = l
 	p := create(t, s, "shop")
 	want := anchor.ProjectLimits{
-		Limits: anchor.Limits{MemoryBytes: 64 << 20, CPUMillis: 50, Processes: 64}, Enforced: l.Enforcement(), Usage: l.LimitUsage(p.ID),
+		Limits: anchor.Limits{MemoryBytes: 64 << 20, CPUMillis: 50, Processes: 64}, Enforced: l.Enforcement(p.ID), Usage: l.LimitUsage(p.ID),
 	}
 	returns(t, want)(s.SetLimits(t.Context(), "shop", want.Limits))
 	returns(t, want)(s.Limits(t.Context(), string(p.ID)))

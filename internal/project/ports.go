@@ -56,8 +56,8 @@ type Deployments interface {
 type Limiter interface {
 	// Limit enforces the project's limits as the records have them, on running processes too.
 	Limit(ctx context.Context, p anchor.ProjectID) error
-	// Enforcement returns what is enforced, and LimitUsage what the project uses.
-	Enforcement() anchor.Enforcement
+	// Enforcement returns what is enforced for the project, and LimitUsage what it uses.
+	Enforcement(p anchor.ProjectID) anchor.Enforcement
 	LimitUsage(p anchor.ProjectID) anchor.LimitUsage
 }
 

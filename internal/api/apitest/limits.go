@@ -12,7 +12,7 @@ type limiter struct{}
 
 func (limiter) Limit(context.Context, anchor.ProjectID) error { return nil }
 
-func (limiter) Enforcement() anchor.Enforcement {
+func (limiter) Enforcement(anchor.ProjectID) anchor.Enforcement {
 	return anchor.Enforcement{
 		Memory: anchor.ReachProject, CPU: anchor.ReachNone, Processes: anchor.ReachProcess,
 		Why: "the controller cpu is not available", Hint: "Delegate it.",

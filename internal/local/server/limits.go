@@ -16,15 +16,36 @@ import (
 // limiter implements project.Limiter.
 type limiter struct {
 	*sites.Platform
-	enforcement anchor.Enforcement
+	app *app
 }
 
-func (l limiter) Enforcement() anchor.Enforcement { return l.enforcement }
+func (l limiter) Enforcement(p anchor.ProjectID) anchor.Enforcement { return l.app.enforcementOf(p) }
 
 // enforcement returns which limits of a project are enforced on this machine: for the project by
 // its control group, else for each process by resource limits, which the jail's init process sets.
 func (a *app) enforcement() anchor.Enforcement {
-	held, level := a.walls.Groups.Held(), a.walls.Walls.Level
+	e := a.reachOf(a.walls.Groups.Held())
+	if !e.Whole() {
+		e.Why, e.Hint = a.missingControllers()
+	}
+	return e
+}
+
+// enforcementOf is enforcement for one project. If the system refused it a control group, it shares
+// one that holds no limits.
+func (a *app) enforcementOf(p anchor.ProjectID) anchor.Enforcement {
+	err := a.walls.Groups.Refused(string(p))
+	if err == nil {
+		return a.enforcement()
+	}
+	e := a.reachOf(cgroup.Controllers{})
+	e.Why, e.Hint = err.Error(), "Raise cgroup.max.descendants of Anchor's control group and of those above it, then restart Anchor."
+	return e
+}
+
+// reachOf returns what each limit is enforced for where control groups hold these limits.
+func (a *app) reachOf(held cgroup.Controllers) anchor.Enforcement {
+	level := a.walls.Walls.Level
 	e := anchor.Enforcement{
 		Memory: reach(held.Memory, level >= jail.Filtered), CPU: reach(held.CPU, false),
 		Processes: reach(held.Processes, level >= jail.Namespaced || level == jail.Filtered && a.walls.Users.Separate),
@@ -32,10 +53,6 @@ func (a *app) enforcement() anchor.Enforcement {
 	if e.Processes == anchor.ReachProcess && a.walls.Users.Separate {
 		e.Processes = anchor.ReachProject // RLIMIT_NPROC counts per user, and each project has its own user
 	}
-	if e.Whole() {
-		return e
-	}
-	e.Why, e.Hint = a.limitsGap()
 	return e
 }
 
@@ -49,8 +66,8 @@ func reach(project, process bool) anchor.Reach {
 	return anchor.ReachNone
 }
 
-// limitsGap returns why some limits are not enforced for projects, and what to do.
-func (a *app) limitsGap() (why, hint string) {
+// missingControllers returns why some limits are not enforced for projects, and what to do.
+func (a *app) missingControllers() (why, hint string) {
 	why = a.walls.Unconfined
 	err := a.walls.Groups.Why()
 	if why == "" && err != nil {
@@ -87,50 +104,75 @@ func limitsLine(e anchor.Enforcement) string {
 	return strings.Join(parts, ", ")
 }
 
-// unenforced returns the slugs of the projects with a limit that is not enforced for the project as
-// a whole.
-func (a *app) unenforced(ctx context.Context) (slugs []string, err error) {
-	e := a.enforcement()
-	if e.Whole() {
-		return nil, nil
-	}
+// limitsGap is a project whose limits are not enforced for it as a whole.
+type limitsGap struct {
+	slug     string
+	enforced anchor.Enforcement
+	isSet    bool // false: the project has no such limit and shares a control group
+}
+
+func (g limitsGap) String() string {
+	return fmt.Sprintf("limits of %s are not enforced for the project as a whole. Enforced: %s; %s", g.slug, limitsLine(g.enforced), g.enforced.Why)
+}
+
+// limitsGaps lists the projects with a limit that is not enforced for the project as a whole, and
+// those for which the system refused a control group.
+func (a *app) limitsGaps(ctx context.Context) (gaps []limitsGap, err error) {
 	for page := (anchor.Page{Limit: anchor.MaxPage}); ; {
 		list, err := a.store.Projects(ctx, page)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("read the limits of the projects: %w", err)
 		}
 		for _, p := range list.Items {
-			l := p.Limits
-			if l.MemoryBytes > 0 && e.Memory != anchor.ReachProject || l.CPUMillis > 0 && e.CPU != anchor.ReachProject ||
-				l.Processes > 0 && e.Processes != anchor.ReachProject {
-				slugs = append(slugs, p.Slug)
+			g := limitsGap{p.Slug, a.enforcementOf(p.ID), false}
+			g.isSet = misses(p.Limits, g.enforced)
+			if g.isSet || a.walls.Groups.Refused(string(p.ID)) != nil {
+				gaps = append(gaps, g)
 			}
 		}
 		if page.Cursor = list.Next; page.Cursor == "" {
-			return slugs, nil
+			return gaps, nil
 		}
 	}
 }
 
-// limitsWarning returns a warning when limits that were set are not enforced, else "".
-func (a *app) limitsWarning(ctx context.Context) string {
-	slugs, err := a.unenforced(ctx)
-	if err != nil || len(slugs) == 0 {
-		return ""
-	}
-	e := a.enforcement()
-	return fmt.Sprintf("limits of %s are not enforced for the project as a whole. Enforced: %s; %s", strings.Join(slugs, ", "), limitsLine(e), e.Why)
+// misses reports whether a limit that was set is not enforced for the project as a whole.
+func misses(l anchor.Limits, e anchor.Enforcement) bool {
+	return l.MemoryBytes > 0 && e.Memory != anchor.ReachProject || l.CPUMillis > 0 && e.CPU != anchor.ReachProject ||
+		l.Processes > 0 && e.Processes != anchor.ReachProject
 }
 
-// checkLimits fails when a project has a limit that is not enforced for the whole project.
+// limitsWarnings returns a warning for each project with a limit that is not enforced, or one when
+// the limits cannot be read.
+func (a *app) limitsWarnings(ctx context.Context) (warnings []string) {
+	gaps, err := a.limitsGaps(ctx)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for _, g := range gaps {
+		if g.isSet {
+			warnings = append(warnings, g.String())
+		}
+	}
+	return warnings
+}
+
+// checkLimits fails when a project has a limit that is not enforced for the whole project, and when
+// the limits cannot be read. It also names the projects that share a control group.
 func (a *app) checkLimits(ctx context.Context) wire.Check {
 	e := a.enforcement()
 	c := wire.Check{Name: "Limits", OK: true, Detail: "enforced: " + limitsLine(e)}
 	if e.Why != "" {
 		c.Detail += "; " + e.Why
 	}
-	if warning := a.limitsWarning(ctx); warning != "" {
-		c.OK, c.Detail, c.Hint = false, warning, e.Hint
+	gaps, err := a.limitsGaps(ctx)
+	if err != nil {
+		c.OK, c.Detail, c.Hint = false, err.Error(), anchor.HintOf(err)
+	}
+	for _, g := range gaps {
+		c.OK = c.OK && !g.isSet
+		c.Detail += ". But " + g.String()
+		c.Hint = g.enforced.Hint
 	}
 	return c
 }

@@ -203,7 +203,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	a.core = core.New(core.Parts{
 		Records: a.store, Env: env, Artifacts: a.bundles, Platform: a.platform, Deployments: a.platform,
 		Runner:   queue.New(max(2, runtime.NumCPU())), // a deploy is bound by the cold start of its functions
-		Projects: projectFiles{a}, Limiter: limiter{a.platform, a.enforcement()}, Domains: a.domainParts(),
+		Projects: projectFiles{a}, Limiter: limiter{a.platform, a}, Domains: a.domainParts(),
 		Keep:       core.Keep{Deployments: a.Keep, Previews: a.KeepPreviews, Assets: a.KeepAssets},
 		Limits:     core.Limits{Projects: a.Quotas.Projects, Queued: a.Quotas.Queued},
 		BeforeStep: a.BeforeStep, Log: a.Log,
@@ -311,9 +311,7 @@ func (a *app) ready(ctx context.Context) Ready {
 	if !a.sound() {
 		r.Warnings = append(r.Warnings, a.isolationGap())
 	}
-	if warning := a.limitsWarning(ctx); warning != "" {
-		r.Warnings = append(r.Warnings, warning)
-	}
+	r.Warnings = append(r.Warnings, a.limitsWarnings(ctx)...)
 	return r
 }
 

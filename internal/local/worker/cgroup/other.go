@@ -42,6 +42,9 @@ func (t *Tree) Group(name string) *Group {
 	return t.groups[name]
 }
 
+// Refused returns nil: no group shares another's limits.
+func (t *Tree) Refused(string) error { return nil }
+
 // Usage returns nothing.
 func (t *Tree) Usage(string) Usage { return Usage{} }
 

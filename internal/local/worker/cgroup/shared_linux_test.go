@@ -19,8 +19,11 @@ func TestAProjectForWhichTheSystemRefusesAGroupJoinsTheSharedOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := tree.Group("shop")
-	if !errors.Is(g.Why(), unix.EAGAIN) {
-		t.Errorf("the reason is %v", g.Why())
+	if !errors.Is(g.Why(), unix.EAGAIN) || !errors.Is(tree.Refused("shop"), unix.EAGAIN) {
+		t.Errorf("the reasons are %v and %v", g.Why(), tree.Refused("shop"))
+	}
+	if err := tree.Refused("other"); err != nil {
+		t.Errorf("a project without a group is refused: %v", err)
 	}
 	l := Limits{Memory: 64 << 20, CPUMillis: 100, Processes: 64}
 	if err := g.Set(l); err != nil {

@@ -119,6 +119,18 @@ func (t *Tree) Group(name string) *Group {
 	return g
 }
 
+// Refused returns why the group of the given name joined that of Shared. It returns nil when the group is its own, or
+// when there is none.
+func (t *Tree) Refused(name string) error {
+	t.mu.Lock()
+	g := t.groups[name]
+	t.mu.Unlock()
+	if g == nil {
+		return nil
+	}
+	return g.Why()
+}
+
 // Usage returns what the group of the given name takes: nothing when there is none.
 func (t *Tree) Usage(name string) Usage {
 	t.mu.Lock()
