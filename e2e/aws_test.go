@@ -131,15 +131,15 @@ func (a *account) rollsBack(t *testing.T, to deployed) {
 	}
 	events := len(a.events())
 	var back struct {
-		Message, DeploymentID, RolledBackTo, PreviousVersion, NewAliasVersion string
-		RollbackTimeMs                                                        *int64
+		Message, DeploymentID, RolledBackTo, PreviousVersion, NewAliasVersion, PreviousLabel, NewLabel string
+		RollbackTimeMs                                                                                 *int64
 	}
 	path := "/projects/" + to.ProjectID + "/rollback"
 	if code, err := a.call("POST", path, map[string]string{"targetDeploymentId": to.DeploymentID}, &back); code != 200 || err != nil {
 		t.Fatal(code, err)
 	}
-	if back.RolledBackTo != to.DeploymentID || back.DeploymentID == "" || back.PreviousVersion != was.Version ||
-		back.NewAliasVersion != to.Version || back.RollbackTimeMs == nil || back.Message == "" {
+	if back.RolledBackTo != to.DeploymentID || back.DeploymentID == "" || back.PreviousLabel != was.Version || "v"+back.PreviousVersion != was.Version ||
+		"v"+back.NewAliasVersion != to.Version || back.NewLabel != to.Version || back.RollbackTimeMs == nil || back.Message == "" {
 		t.Errorf("the answer is %+v after version %s", back, was.Version)
 	}
 	if got := s.get("/dynamic").want(t, 200).find(t, versionMeta); got != Label {

@@ -56,14 +56,14 @@ func TestReleases(t *testing.T) {
 	})
 	t.Run("rollback by the API, as SPEC has it", func(t *testing.T) {
 		var back struct {
-			Message, DeploymentID, RolledBackTo, PreviousVersion, NewAliasVersion string
-			RollbackTimeMs                                                        *int64
+			Message, DeploymentID, RolledBackTo, PreviousVersion, NewAliasVersion, PreviousLabel, NewLabel string
+			RollbackTimeMs                                                                                 *int64
 		}
 		path := "/projects/" + one.ProjectID + "/rollback"
 		if code, err := a.call("POST", path, map[string]string{"targetDeploymentId": one.DeploymentID}, &back); code != 200 || err != nil {
 			t.Fatal(code, err)
 		}
-		if back.RolledBackTo != one.DeploymentID || back.DeploymentID == "" || back.PreviousVersion != two.Version ||
+		if back.RolledBackTo != one.DeploymentID || back.DeploymentID == "" || back.PreviousLabel != two.Version || "v"+back.PreviousVersion != two.Version ||
 			back.NewAliasVersion == "" || back.RollbackTimeMs == nil || back.Message == "" {
 			t.Errorf("the answer is %+v", back)
 		}

@@ -175,13 +175,13 @@ func TestRollback(t *testing.T) {
 
 	var r map[string]any
 	roll("shop", to(first)).decode(t, &r)
-	want := map[string]any{"rolledBackTo": first, "previousVersion": "v2", "newAliasVersion": "v1"}
+	want := map[string]any{"rolledBackTo": first, "previousVersion": "2", "newAliasVersion": "1", "previousLabel": "v2", "newLabel": "v1"}
 	for name, value := range want {
 		if r[name] != value {
 			t.Errorf("%s is %v, want %v", name, r[name], value)
 		}
 	}
-	if _, number := r["rollbackTimeMs"].(float64); !number || len(r) != 6 || r["message"] == "" || r["deploymentId"] == first {
+	if _, number := r["rollbackTimeMs"].(float64); !number || len(r) != 8 || r["message"] == "" || r["deploymentId"] == first {
 		t.Errorf("the answer is %v", r)
 	}
 	var d wire.Deployment

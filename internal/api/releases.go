@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
@@ -31,8 +32,10 @@ func (s *server) promote(ctx context.Context, in *InDeployment) (*body[wire.Prom
 	return answer(wire.Promoted{
 		Message:         fmt.Sprintf("%s is live on %s", r.Live.Version, p.Slug),
 		DeploymentID:    r.Live.Deployment,
-		PreviousVersion: r.PreviousVersion,
-		NewAliasVersion: r.Live.Version,
+		PreviousVersion: versionNumber(r.PreviousVersion),
+		NewAliasVersion: versionNumber(r.Live.Version),
+		PreviousLabel:   r.PreviousVersion,
+		NewLabel:        r.Live.Version,
 		PromoteTimeMS:   r.Took.Milliseconds(),
 	}), nil
 }
@@ -57,11 +60,17 @@ func (s *server) rollback(ctx context.Context, in *struct {
 		Message:         fmt.Sprintf("%s is rolled back to %s", p.Slug, r.Live.Version),
 		DeploymentID:    r.Record.ID,
 		RolledBackTo:    r.Live.Deployment,
-		PreviousVersion: r.PreviousVersion,
-		NewAliasVersion: r.Live.Version,
+		PreviousVersion: versionNumber(r.PreviousVersion),
+		NewAliasVersion: versionNumber(r.Live.Version),
+		PreviousLabel:   r.PreviousVersion,
+		NewLabel:        r.Live.Version,
 		RollbackTimeMS:  r.Took.Milliseconds(),
 	}), nil
 }
+
+// versionNumber returns the number of the server function's version, which a deployment's label is
+// made of.
+func versionNumber(label string) string { return strings.TrimPrefix(label, "v") }
 
 func badTarget(target anchor.DeploymentID) error {
 	if target == "" {

@@ -34,7 +34,7 @@ func (s *shell) rollback(ctx context.Context, target anchor.DeploymentID) error 
 		return err
 	}
 	return s.show(r, func(w io.Writer) {
-		s.switched(w, fmt.Sprintf("Rolled back to %s", r.NewAliasVersion), r.PreviousVersion, r.RollbackTimeMS)
+		s.switched(w, fmt.Sprintf("Rolled back to %s", r.NewLabel), r.PreviousLabel, r.RollbackTimeMS)
 	})
 }
 
@@ -57,7 +57,7 @@ func (s *shell) promote(ctx context.Context, id anchor.DeploymentID) error {
 		return err
 	}
 	return s.show(p, func(w io.Writer) {
-		s.switched(w, fmt.Sprintf("%s is live", p.NewAliasVersion), p.PreviousVersion, p.PromoteTimeMS)
+		s.switched(w, fmt.Sprintf("%s is live", p.NewLabel), p.PreviousLabel, p.PromoteTimeMS)
 	})
 }
 

@@ -91,8 +91,10 @@ type RolledBack struct {
 	Message         string              `json:"message"`
 	DeploymentID    anchor.DeploymentID `json:"deploymentId" doc:"The record this rollback wrote"`
 	RolledBackTo    anchor.DeploymentID `json:"rolledBackTo"`
-	PreviousVersion string              `json:"previousVersion"`
-	NewAliasVersion string              `json:"newAliasVersion"`
+	PreviousVersion string              `json:"previousVersion" doc:"Number of the server function's version that was live before"`
+	NewAliasVersion string              `json:"newAliasVersion" doc:"Number of the server function's version that is live now"`
+	PreviousLabel   string              `json:"previousLabel" doc:"Version label of the deployment that was live before"`
+	NewLabel        string              `json:"newLabel" doc:"Version label of the deployment that is live now"`
 	RollbackTimeMS  int64               `json:"rollbackTimeMs"`
 }
 
@@ -100,8 +102,10 @@ type RolledBack struct {
 type Promoted struct {
 	Message         string              `json:"message"`
 	DeploymentID    anchor.DeploymentID `json:"deploymentId"`
-	PreviousVersion string              `json:"previousVersion"`
-	NewAliasVersion string              `json:"newAliasVersion"`
+	PreviousVersion string              `json:"previousVersion" doc:"Number of the server function's version that was live before, empty if there was none"`
+	NewAliasVersion string              `json:"newAliasVersion" doc:"Number of the server function's version that is live now"`
+	PreviousLabel   string              `json:"previousLabel" doc:"Version label of the deployment that was live before, empty if there was none"`
+	NewLabel        string              `json:"newLabel" doc:"Version label of the deployment that is live now"`
 	PromoteTimeMS   int64               `json:"promoteTimeMs"`
 }
 
