@@ -33,6 +33,9 @@ func (p *Platform) Upload(ctx context.Context, a deploy.Artifact, note deploy.No
 	return p.assets.Upload(ctx, a, note)
 }
 
+// AssetsPath implements deploy.Assets.
+func (p *Platform) AssetsPath(d anchor.DeploymentID) string { return p.assets.Path(d) }
+
 // Seed implements deploy.Cache.
 func (p *Platform) Seed(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
 	return p.assets.Seed(ctx, a, note)

@@ -94,6 +94,8 @@ type Assets interface {
 	// join those of the project's other deployments; public ones belong to the deployment
 	// alone.
 	Upload(ctx context.Context, a Artifact, note Note) error
+	// AssetsPath returns where the deployment's own public files are, for its record.
+	AssetsPath(d anchor.DeploymentID) string
 	// Purge drops what the edge cached of the deployment live before and may no longer serve.
 	Purge(ctx context.Context, live anchor.Live) error
 }

@@ -95,7 +95,7 @@ func (r *run) functions(ctx context.Context, note Note) error {
 	r.record.LambdaServerVersionARN = server.VersionARN
 	r.record.LambdaImageVersionARN = versions[anchor.ImageFunction].VersionARN
 	r.record.LambdaServerAliasARN = aliasARN(server)
-	r.record.StaticAssetsPath = "deployments/" + string(r.record.ID)
+	r.record.StaticAssetsPath = r.Platform.AssetsPath(r.record.ID)
 	r.artifact.Deployment = r.record
 	return r.Records.UpdateDeployment(ctx, r.record, anchor.Deploying)
 }

@@ -22,7 +22,7 @@ func readRoutes(out output, basePath string) ([]anchor.Route, error) {
 			return nil, err
 		}
 		switch {
-		case seen[route.Pattern]:
+		case seen[route.Pattern], !isPublic(route, basePath):
 			continue
 		case route.Pattern == everything:
 			rest = &route
@@ -36,6 +36,15 @@ func readRoutes(out output, basePath string) ([]anchor.Route, error) {
 			Hintf(buildAgain)
 	}
 	return slices.Concat(routes, []anchor.Route{*rest}), nil
+}
+
+// IsPublic reports whether visitors may get a file, by its path in the folder of static files. Of
+// what OpenNext puts there, BUILD_ID is for the tool that deploys.
+func IsPublic(name string) bool { return name != "BUILD_ID" }
+
+// isPublic reports whether a route leads to what visitors may get.
+func isPublic(route anchor.Route, basePath string) bool {
+	return route.Function != "" || IsPublic(strings.TrimPrefix(route.Pattern, normalize(basePath+"/")))
 }
 
 func readRoute(out output, b behavior, basePath string) (anchor.Route, error) {

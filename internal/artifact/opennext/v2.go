@@ -83,7 +83,9 @@ func routesV2(tree fs.FS, basePath string) ([]anchor.Route, error) {
 		if entry.IsDir() {
 			pattern += "/*"
 		}
-		routes = append(routes, anchor.Route{Pattern: pattern})
+		if route := (anchor.Route{Pattern: pattern}); isPublic(route, basePath) {
+			routes = append(routes, route)
+		}
 	}
 	return append(routes, anchor.Route{Pattern: everything, Function: anchor.ServerFunction}), nil
 }

@@ -32,6 +32,11 @@ func indexKey(p anchor.ProjectID, d anchor.DeploymentID) string {
 
 func deploymentPrefix(d anchor.DeploymentID) string { return deploymentRoot + string(d) + "/" }
 
+// Path returns the URL of the folder of the deployment's own files: s3://bucket/deployments/<id>/.
+func (s *Assets) Path(d anchor.DeploymentID) string {
+	return "s3://" + s.AssetsBucket + "/" + deploymentPrefix(d)
+}
+
 func projectCachePrefix(p anchor.ProjectID) string { return cacheRoot + string(p) + "/" }
 
 func cachePrefix(p anchor.ProjectID, d anchor.DeploymentID) string {

@@ -44,7 +44,7 @@ func static(a deploy.Artifact) (shared, own []object, err error) {
 	base := basePrefix(a.Build)
 	for _, f := range a.Manifest.Files {
 		name, below := strings.CutPrefix(f.Path, a.Build.Assets+"/")
-		if !below || f.Link != "" {
+		if !below || f.Link != "" || !opennext.IsPublic(name) {
 			continue
 		}
 		o := object{

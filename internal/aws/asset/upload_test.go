@@ -24,10 +24,13 @@ func TestUploadLaysFilesOut(t *testing.T) {
 	s.upload(t, a)
 	want := []string{
 		s.shared(".anchor/" + string(a.Deployment.ID) + ".json"), s.shared("_next/static/chunks/one.js"),
-		own(a, "BUILD_ID"), own(a, "public.txt"),
+		own(a, "public.txt"),
 	}
 	if got := s.keys(t, ""); !slices.Equal(got, want) {
 		t.Errorf("the bucket holds %q, want %q", got, want)
+	}
+	if got := s.Path(a.Deployment.ID) + "public.txt"; got != "s3://"+assetsBucket+"/"+own(a, "public.txt") {
+		t.Errorf("the path of the file is %s", got)
 	}
 	if got := s.read(t, own(a, "public.txt")); got != "public of one" {
 		t.Errorf("the public file is %q", got)
@@ -35,7 +38,7 @@ func TestUploadLaysFilesOut(t *testing.T) {
 	if got := s.read(t, s.shared("_next/static/chunks/one.js")); got != "chunk of one" {
 		t.Errorf("the hashed file is %q", got)
 	}
-	if !slices.Contains(s.notes, "3 static files, 3 of them new") {
+	if !slices.Contains(s.notes, "2 static files, 2 of them new") {
 		t.Errorf("the notes are %q", s.notes)
 	}
 }
@@ -87,7 +90,6 @@ func TestHeadersAndNames(t *testing.T) {
 		"a b+c&d<e>'f\".html":                                 {"text/html; charset=utf-8", always},
 		"größe/日本語 ✓.svg":                                     {"image/svg+xml", always},
 		"100%25.json":                                         {"application/json", always},
-		"BUILD_ID":                                            {"application/octet-stream", always},
 		".well-known/apple-app-site-association":              {"application/json", always},
 		"logo.svgz":                                           {"image/svg+xml", always},
 		"font.woff2":                                          {"font/woff2", always},
@@ -99,7 +101,6 @@ func TestHeadersAndNames(t *testing.T) {
 			for name := range names {
 				app = app.With("assets/"+name, "content of "+name)
 			}
-			app = app.With("assets/BUILD_ID", "one")
 			a := s.artifact(t, app)
 			s.upload(t, a)
 			for name, want := range names {
@@ -116,7 +117,7 @@ func TestHeadersAndNames(t *testing.T) {
 				if got != want || sdk.ToString(head.ContentEncoding) != staticfile.ContentEncoding(name) {
 					t.Errorf("%s has %q and the encoding %q, want %q", key, got, sdk.ToString(head.ContentEncoding), want)
 				}
-				if got := s.read(t, key); name != "BUILD_ID" && got != "content of "+name {
+				if got := s.read(t, key); got != "content of "+name {
 					t.Errorf("%s holds %q", key, got)
 				}
 			}
@@ -171,7 +172,7 @@ func TestUploadSendsWhatChanged(t *testing.T) {
 	b := s.artifact(t, app.With("assets/_next/static/chunks/two.js", "chunk of two").With("assets/public.txt", "another"))
 	calls := s.cloud.Wire.Record()
 	s.upload(t, b)
-	if got := calls(); count(got, "S3.PutObject") != 2 || count(got, "S3.CopyObject") != 2 {
+	if got := calls(); count(got, "S3.PutObject") != 2 || count(got, "S3.CopyObject") != 1 {
 		t.Errorf("the changed app makes the calls\n%s", tally(got))
 	}
 	if got := s.read(t, own(b, "public.txt")); got != "another" {

@@ -66,6 +66,7 @@ func output(prefix string) string {
 		},
 		"behaviors": []any{
 			map[string]any{"pattern": "*", "origin": "default"},
+			map[string]any{"pattern": prefix + "BUILD_ID", "origin": "s3"},
 			map[string]any{"pattern": prefix + "_next/*", "origin": "s3"},
 			map[string]any{"pattern": prefix + "public.txt", "origin": "s3"},
 		},

@@ -115,6 +115,9 @@ func (m *Memory) Upload(ctx context.Context, a deploy.Artifact, _ deploy.Note) e
 	return m.call(ctx, "Upload", a.Deployment.ID, func() error { return m.site(a).readAssets(a) })
 }
 
+// AssetsPath implements deploy.Assets.
+func (m *Memory) AssetsPath(d anchor.DeploymentID) string { return "deployments/" + string(d) }
+
 // Purge implements deploy.Assets. Nothing is cached here.
 func (m *Memory) Purge(ctx context.Context, live anchor.Live) error {
 	return m.call(ctx, "Purge", live.Deployment, func() error { return nil })

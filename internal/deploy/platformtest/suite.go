@@ -143,6 +143,10 @@ func assets(t *testing.T, s *stand) {
 	if status, _ := s.ask(t, s.site(), "/_next/static/chunks/none.js"); status != http.StatusNotFound {
 		t.Errorf("a chunk that nobody has answers %d", status)
 	}
+	// OpenNext puts it among the static files, and it is not for visitors: the app answers.
+	if status, body := s.ask(t, s.site(), "/BUILD_ID"); status != http.StatusNotFound {
+		t.Errorf("/BUILD_ID answers %d %q", status, body)
+	}
 }
 
 func seedAgain(t *testing.T, s *stand) {

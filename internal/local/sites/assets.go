@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 	"github.com/anchor-deploy/anchor/internal/atomicfile"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
@@ -40,11 +42,15 @@ func (p *Platform) Upload(ctx context.Context, a deploy.Artifact, note deploy.No
 	return err
 }
 
+// AssetsPath implements deploy.Assets. The path is that of the files' folder in an installation on
+// AWS; here the files stay in the artifact.
+func (p *Platform) AssetsPath(d anchor.DeploymentID) string { return "deployments/" + string(d) }
+
 func assetFiles(a deploy.Artifact) []asset.File {
 	prefix := a.Build.Assets + "/"
 	var files []asset.File
 	for _, f := range a.Manifest.Files {
-		if below, found := strings.CutPrefix(f.Path, prefix); found && f.Link == "" {
+		if below, found := strings.CutPrefix(f.Path, prefix); found && f.Link == "" && opennext.IsPublic(below) {
 			files = append(files, asset.File{Path: below, Digest: string(f.Digest), Size: f.Size})
 		}
 	}
