@@ -42,7 +42,7 @@ func (a *account) builds(t *testing.T, app, project, commit string) string {
 	cmd.Dir = app
 	cmd.Env = append(append(os.Environ(), a.cloud.Env()...), "AWS_ENDPOINT_URL_LAMBDA="+a.lambda.URL,
 		"PATH="+filepath.Dir(awstest.Tool(t, "aws"))+":"+os.Getenv("PATH"),
-		"CODEBUILD_BUILD_SUCCEEDING=1", "CODEBUILD_RESOLVED_SOURCE_VERSION="+commit, "APP_DIR=.", "DEPLOY_FUNCTION=anchor-deploy",
+		"CODEBUILD_BUILD_SUCCEEDING=1", "CODEBUILD_RESOLVED_SOURCE_VERSION="+commit, "APP_DIR=.", "DEPLOY_HANDLER_NAME=anchor-deploy",
 		"ARTIFACTS_BUCKET="+a.made.ArtifactsBucket, "ANCHOR_DEPLOYMENT_ID="+deployment, "ANCHOR_PROJECT_ID="+projectID)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("post_build: %v\n%s", err, out)

@@ -24,10 +24,12 @@ import (
 func TestMain(m *testing.M) { os.Exit(functiontest.Main(m)) }
 
 // TestABuildsEventGoesLive sends the deploy handler the event of CodeBuild's post_build twice,
-// with the real records and platform.
+// with the real records and platform. The installation is one of a single project, whose names it
+// sets.
 func TestABuildsEventGoesLive(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	env, _ := installation(t, cloud)
+	env = append(env, "SERVER_FUNCTION_NAME=anchor-shop-web", "IMAGE_FUNCTION_NAME=anchor-shop-pictures", "CLOUDFRONT_DOMAIN=www.example.com")
 	s, err := read(func(name string) string {
 		for _, e := range env {
 			if value, ok := strings.CutPrefix(e, name+"="); ok {
@@ -47,7 +49,7 @@ func TestABuildsEventGoesLive(t *testing.T) {
 	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID, Status: anchor.Queued, CreatedAt: time.Now().UnixMilli()}
 	must(t, parts.Store.CreateDeployment(t.Context(), d))
 	path := "artifacts/" + string(p.ID) + "/c0ffee/"
-	put(t, client, s.uploads, path, platformtest.NewApp("v1").Write(t))
+	put(t, client, s.uploads, path, platformtest.NewApp("v1").Images("v1").Write(t))
 
 	handler, err := lambda.Compose(parts).Named(lambda.NameDeploy)
 	must(t, err)
@@ -66,9 +68,17 @@ func TestABuildsEventGoesLive(t *testing.T) {
 	if live.Deployment != d.ID || live.Revision != 1 {
 		t.Errorf("live is %+v", live)
 	}
-	alias := cloud.CLI(t, "lambda", "get-alias", "--function-name", "anchor-shop-server", "--name", "live")
-	if !strings.Contains(alias, `"FunctionVersion": "`+got.Functions[anchor.ServerFunction].Version+`"`) {
-		t.Errorf("the alias is %s", alias)
+	for name, function := range map[string]string{"anchor-shop-web": anchor.ServerFunction, "anchor-shop-pictures": anchor.ImageFunction} {
+		alias := cloud.CLI(t, "lambda", "get-alias", "--function-name", name, "--name", "live")
+		if !strings.Contains(alias, `"FunctionVersion": "`+got.Functions[function].Version+`"`) {
+			t.Errorf("the alias of %s is %s", name, alias)
+		}
+	}
+	if want := "s3://anchor-assets/deployments/" + string(d.ID) + "/"; got.StaticAssetsPath != want {
+		t.Errorf("its files are at %s, want %s", got.StaticAssetsPath, want)
+	}
+	if site, _ := parts.Cloud.URLs(p, ""); site != "https://www.example.com" {
+		t.Errorf("the site's URL is %s", site)
 	}
 	_, err = handler(t.Context(), json.RawMessage(`{"reconcile": true}`))
 	must(t, err)

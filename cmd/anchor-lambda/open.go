@@ -38,6 +38,7 @@ type settings struct {
 	handler, version, installation                  string
 	keyParameter, siteRole, deployer, buildProject  string
 	projects, deployments, domains, assets, uploads string
+	site                                            aws.Site
 	secrets                                         aws.Generations
 	logDays                                         int
 }
@@ -47,6 +48,10 @@ func read(env func(string) string) (s settings, err error) {
 		handler: cmp.Or(env("ANCHOR_HANDLER"), env("_HANDLER")), version: env("ANCHOR_VERSION"), installation: env("ANCHOR_INSTALLATION"),
 		keyParameter: env("ANCHOR_KEY_PARAMETER"), siteRole: env("ANCHOR_FUNCTION_ROLE"), deployer: env("ANCHOR_DEPLOY_FUNCTION"),
 		buildProject: env("ANCHOR_BUILD_PROJECT"), projects: env("PROJECTS_TABLE"), deployments: env("DEPLOYMENTS_TABLE"),
+		site: aws.Site{
+			ServerFunction: env("SERVER_FUNCTION_NAME"), ImageFunction: env("IMAGE_FUNCTION_NAME"),
+			Distribution: env("CLOUDFRONT_DISTRIBUTION_ID"), Domain: env("CLOUDFRONT_DOMAIN"),
+		},
 		domains: env("DOMAINS_TABLE"), assets: env("STATIC_ASSETS_BUCKET"), uploads: env("ARTIFACTS_BUCKET"),
 	}
 	var missing []string
@@ -127,7 +132,7 @@ func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambda.P
 		return lambda.Parts{}, err
 	}
 	cloud, err := aws.New(aws.Config{
-		AWS: c, Installation: s.installation, AssetsBucket: s.assets, ArtifactsBucket: s.uploads, FunctionRole: s.siteRole, LogDays: s.logDays,
+		AWS: c, Installation: s.installation, AssetsBucket: s.assets, ArtifactsBucket: s.uploads, FunctionRole: s.siteRole, LogDays: s.logDays, Site: s.site,
 		Key: key, Secrets: s.secrets, Records: store, Notes: store, Leases: store, HTTP: probes,
 	})
 	if err != nil {

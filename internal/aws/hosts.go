@@ -41,8 +41,12 @@ func (p *Platform) URLs(project anchor.Project, d anchor.DeploymentID) (site, de
 // noDistribution is the code of front's error for a project before its first deployment.
 const noDistribution = "no_distribution"
 
-// domain returns the domain of the project's distribution, or "" while it has none.
+// domain returns the domain of the project's distribution, or "" while it has none. In an
+// installation of one project it may be set.
 func (p *Platform) domain(project anchor.Project) string {
+	if p.Site.Domain != "" {
+		return p.Site.Domain
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookup)
 	defer cancel()
 	site, err := p.site(ctx, project)

@@ -65,6 +65,7 @@ type Config struct {
 	ArtifactsBucket string
 	FunctionRole    string // ARN of the role that the sites' functions run as
 	LogDays         int    // how long CloudWatch keeps what the sites' functions print; 0 means forever
+	Site            Site   // of an installation of one project; its fields may be ""
 	Key             []byte // of the installation: 32 bytes, from which secrets are derived
 	Secrets         Generations
 	Records         Records
@@ -121,7 +122,7 @@ func New(c Config) (*Platform, error) {
 		Lambda: lambda.NewFromConfig(c.AWS), S3: p.s3, SQS: sqs.NewFromConfig(c.AWS),
 		Logs: cloudwatchlogs.NewFromConfig(c.AWS), Leases: c.Leases,
 		Installation: c.Installation, ArtifactsBucket: c.ArtifactsBucket, Role: c.FunctionRole, LogDays: c.LogDays, HTTP: c.HTTP,
-		ProbeLimit: c.ProbeLimit, Log: c.Log,
+		ProbeLimit: c.ProbeLimit, Log: c.Log, Names: c.Site.functionNames(),
 	})
 	p.assets = asset.New(asset.Config{
 		S3: p.s3, DynamoDB: dynamodb.NewFromConfig(c.AWS), Installation: c.Installation,
@@ -130,6 +131,7 @@ func New(c Config) (*Platform, error) {
 	p.front = front.New(front.Config{
 		CloudFront: cloudfront.NewFromConfig(c.AWS), KeyValueStore: cloudfrontkeyvaluestore.NewFromConfig(c.AWS),
 		Installation: c.Installation, AssetsBucket: c.AssetsBucket, Region: c.AWS.Region, Secrets: p.secrets, Log: c.Log,
+		Distribution: c.Site.Distribution,
 	})
 	p.domains = certificate.New(certificate.Config{
 		ACM: acm.NewFromConfig(c.AWS), CloudFront: cloudfront.NewFromConfig(c.AWS), Installation: c.Installation,

@@ -2,6 +2,7 @@ package front
 
 import (
 	"context"
+	"strings"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
@@ -14,6 +15,9 @@ import (
 // configuration. It keeps aliases, certificate and whatever an operator has set. known is an id
 // to try first, or "".
 func (f *Front) distribution(ctx context.Context, p anchor.Project, known string, w wanted) (Site, error) {
+	if f.Distribution != "" {
+		return f.adopt(ctx, p, w)
+	}
 	id := known
 	if id == "" {
 		found, err := f.findDistribution(ctx, p)
@@ -35,6 +39,26 @@ func (f *Front) distribution(ctx context.Context, p anchor.Project, known string
 		return f.distribution(ctx, p, "", w)
 	}
 	return site, failed(err, "cloudfront:UpdateDistribution", f.name(p))
+}
+
+// adopt updates the distribution that the installation names, which another project may not have.
+func (f *Front) adopt(ctx context.Context, p anchor.Project, w wanted) (Site, error) {
+	what := "the distribution " + f.Distribution
+	now, err := f.CloudFront.GetDistributionConfig(ctx, &cloudfront.GetDistributionConfigInput{Id: sdk.String(f.Distribution)})
+	if err != nil {
+		return Site{}, failed(err, "cloudfront:GetDistributionConfig", what)
+	}
+	comment := sdk.ToString(now.DistributionConfig.Comment)
+	if comment != f.comment(p) && strings.HasPrefix(comment, f.Installation+"-") {
+		return Site{}, anchor.Conflict("distribution_taken", "the distribution %s serves another project: %s", f.Distribution, comment).
+			Hintf("CLOUDFRONT_DISTRIBUTION_ID is for an installation of one project. Remove the setting, or the other project.")
+	}
+	var site Site
+	err = f.settle(ctx, func() (err error) {
+		site, err = f.alignDistribution(ctx, f.Distribution, w)
+		return err
+	})
+	return site, failed(err, "cloudfront:UpdateDistribution", what)
 }
 
 func (f *Front) alignDistribution(ctx context.Context, id string, w wanted) (Site, error) {

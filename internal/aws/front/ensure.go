@@ -44,6 +44,9 @@ func (f *Front) Ensure(ctx context.Context, p anchor.Project, live map[string]st
 
 // distributionOf returns the id that the store contains, or searches for the distribution.
 func (f *Front) distributionOf(ctx context.Context, p anchor.Project, s *store) (string, error) {
+	if f.Distribution != "" {
+		return f.Distribution, nil
+	}
 	if id := s.known(); id != "" {
 		return id, nil
 	}

@@ -31,6 +31,7 @@ type Config struct {
 	Installation  string
 	AssetsBucket  string
 	Region        string // of the assets bucket
+	Distribution  string // id, of an installation's only project; "" where Front creates one for each
 	// Secrets returns the generations of the origin secret, newest first. Joined by commas, they
 	// are the value of the x-anchor-origin header that functions require.
 	Secrets func(anchor.Project) []string

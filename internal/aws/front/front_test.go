@@ -58,8 +58,12 @@ func standOn(t *testing.T, cloud *awstest.Cloud) *stand {
 }
 
 // another returns the Front of another process of the same installation.
-func (s *stand) another() *front.Front {
+func (s *stand) another() *front.Front { return s.naming("") }
+
+// naming returns the Front of an installation that names its project's distribution.
+func (s *stand) naming(distribution string) *front.Front {
 	f := front.New(front.Config{
+		Distribution:  distribution,
 		CloudFront:    cloudfront.NewFromConfig(s.cloud.Config()),
 		KeyValueStore: cloudfrontkeyvaluestore.NewFromConfig(s.cloud.Config()),
 		Installation:  "anchor", AssetsBucket: bucket, Region: awstest.Region,

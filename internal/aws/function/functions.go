@@ -55,6 +55,10 @@ type Config struct {
 	Role            string // ARN of the role that functions run as
 	LogDays         int    // how long CloudWatch keeps what functions print; 0 means forever
 
+	// Names holds the names in Lambda, by the build's name of a function, that an installation
+	// of one project sets. The others are made of the installation's name and the slug.
+	Names map[string]string
+
 	HTTP       *http.Client  // asks function URLs
 	ProbeLimit time.Duration // 0 means the constant
 	Log        *slog.Logger

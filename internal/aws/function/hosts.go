@@ -53,10 +53,23 @@ func (f *Functions) list(ctx context.Context, p anchor.Project) ([]string, error
 		}
 		for _, function := range page.Functions {
 			name := sdk.ToString(function.FunctionName)
-			if strings.HasPrefix(name, f.prefix(p)) && sdk.ToString(function.Description) == mark(p.ID) {
+			if f.mayBeOf(p, name) && sdk.ToString(function.Description) == mark(p.ID) {
 				names = append(names, name)
 			}
 		}
 	}
 	return names, nil
+}
+
+// mayBeOf reports whether a function of the project may have the name.
+func (f *Functions) mayBeOf(p anchor.Project, function string) bool {
+	if strings.HasPrefix(function, f.prefix(p)) {
+		return true
+	}
+	for _, set := range f.Names {
+		if set == function {
+			return true
+		}
+	}
+	return false
 }

@@ -97,6 +97,9 @@ func below(sorted []artifact.File, dir string) []artifact.File {
 var notName = regexp.MustCompile(`[^a-zA-Z0-9-_]`)
 
 func (f *Functions) functionName(p anchor.Project, name string) string {
+	if set := f.Names[name]; set != "" {
+		return set
+	}
 	short := notName.ReplaceAllString(name, "-")
 	switch name {
 	case anchor.ServerFunction:
@@ -111,6 +114,11 @@ func (f *Functions) functionName(p anchor.Project, name string) string {
 
 // nameOf returns the build's name of one of the project's functions in Lambda.
 func (f *Functions) nameOf(p anchor.Project, function string) string {
+	for name, set := range f.Names {
+		if set == function {
+			return name
+		}
+	}
 	switch short := strings.TrimPrefix(function, f.prefix(p)); short {
 	case "server":
 		return anchor.ServerFunction

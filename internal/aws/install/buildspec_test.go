@@ -53,7 +53,7 @@ func TestPostBuildUploadsAndInvokes(t *testing.T) {
 		cmd := exec.Command("bash", "-c", phase(t, "post_build"))
 		cmd.Dir = app
 		cmd.Env = append(append(os.Environ(), cloud.Env()...), "PATH="+filepath.Dir(awstest.Tool(t, "aws"))+":"+os.Getenv("PATH"),
-			"CODEBUILD_BUILD_SUCCEEDING="+succeeding, "APP_DIR=.", "ARTIFACTS_BUCKET="+b.ArtifactsBucket, "DEPLOY_FUNCTION=anchor-deploy",
+			"CODEBUILD_BUILD_SUCCEEDING="+succeeding, "APP_DIR=.", "ARTIFACTS_BUCKET="+b.ArtifactsBucket, "DEPLOY_HANDLER_NAME=anchor-deploy",
 			"ANCHOR_DEPLOYMENT_ID=d1", "ANCHOR_PROJECT_ID=p1", "CODEBUILD_RESOLVED_SOURCE_VERSION=c0ffee")
 		out, err := cmd.CombinedOutput()
 		if err != nil {

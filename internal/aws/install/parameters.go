@@ -16,7 +16,10 @@ import (
 )
 
 // settings are the template's parameters that users may set; the others are derived.
-var settings = []string{"DeletionProtection", "LogRetentionDays", "OriginSecretNewest", "OriginSecretOldest", "PointInTimeRecovery"}
+var settings = []string{
+	"CloudFrontDistributionId", "CloudFrontDomain", "DeletionProtection", "ImageFunctionName", "LogRetentionDays",
+	"OriginSecretNewest", "OriginSecretOldest", "PointInTimeRecovery", "ServerFunctionName",
+}
 
 // checkParameters refuses what CloudFormation would, before anything is uploaded.
 func checkParameters(set map[string]string) error {
