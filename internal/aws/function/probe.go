@@ -39,7 +39,8 @@ type answer struct {
 
 // Probe requests the front page from the new version's server function through the deployment's
 // own URL. Any status below 500 passes. It also starts the split functions, by a request that
-// their guard refuses, so that a bundle that crashes at import is found before it is live.
+// their guard refuses, so that a bundle that crashes at import is found before it is live. The image
+// function is started too, so that the switch finds it warm, but it does not have to answer.
 func (f *Functions) Probe(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
 	limited, cancel := context.WithTimeout(ctx, f.ProbeLimit)
 	defer cancel()
@@ -49,7 +50,9 @@ func (f *Functions) Probe(ctx context.Context, a deploy.Artifact, note deploy.No
 		switch {
 		case p.name == anchor.ServerFunction:
 			group.Go(func() error { return f.probePage(limited, t, a.Build.BasePath+"/", note) })
-		case p.http && p.name != anchor.ImageFunction:
+		case p.name == anchor.ImageFunction:
+			group.Go(func() error { f.warm(limited, t.function, t.alias); return nil })
+		case p.http:
 			group.Go(func() error { return f.probeStart(limited, t, note) })
 		}
 	}

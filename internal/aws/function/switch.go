@@ -2,6 +2,7 @@ package function
 
 import (
 	"context"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,13 +22,18 @@ type Switch struct {
 }
 
 // Prepare checks that the deployment's versions exist under its aliases, and reads the
-// live ones, so that Commit needs one call for each function. d is the deployment that
-// serves, with its Functions.
+// live ones, so that Commit needs one call for each function. Meanwhile it starts the functions.
+// When ctx ends after the aliases are read, Prepare does not wait for that any longer. d is the
+// deployment that serves, with its Functions.
 func (f *Functions) Prepare(ctx context.Context, p anchor.Project, d anchor.Deployment) (Switch, error) {
 	if len(d.Functions) == 0 {
 		return Switch{}, notPublished(d)
 	}
 	s := Switch{functions: f, project: p, deployment: d, aliases: make(map[string]*alias, len(d.Functions))}
+	starting, stop := context.WithCancel(ctx)
+	var warm sync.WaitGroup
+	defer func() { stop(); warm.Wait() }()
+	f.warmUp(starting, &warm, p, d)
 	group, ctx := errgroup.WithContext(ctx)
 	for name, version := range d.Functions {
 		live := &alias{}
@@ -37,7 +43,11 @@ func (f *Functions) Prepare(ctx context.Context, p anchor.Project, d anchor.Depl
 			return err
 		})
 	}
-	return s, group.Wait()
+	if err := group.Wait(); err != nil {
+		return s, err
+	}
+	warm.Wait()
+	return s, nil
 }
 
 // prepare returns the live alias of one function whose version belongs to the deployment.
