@@ -65,7 +65,7 @@ func (r *rounds) settle(live anchor.Live, now time.Time) {
 // before and not after now.
 func daily(id anchor.ProjectID, before, now time.Time) bool {
 	h := fnv.New64a()
-	h.Write([]byte(id)) // never fails
+	_, _ = h.Write([]byte(id)) // never fails (package hash)
 	minute := now.Truncate(day).Add(time.Duration(h.Sum64()%uint64(day/time.Minute)) * time.Minute)
 	if minute.After(now) {
 		minute = minute.Add(-day)

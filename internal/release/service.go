@@ -64,6 +64,7 @@ func (s *Service) GoLive(ctx context.Context, record anchor.Deployment) (anchor.
 	if err := s.Traffic.Follow(ctx, live); err != nil {
 		return s.undo(ctx, from, live, &record, err)
 	}
+	s.endDivision(ctx, from, live)
 	return live, nil
 }
 
@@ -156,6 +157,7 @@ func (s *Service) switchTo(
 		_, err := s.undo(ctx, ready.from, live, written, err)
 		return Result{}, err
 	}
+	s.endDivision(ctx, ready.from, live)
 	return Result{Record: named, Live: live, PreviousVersion: ready.from.Version, Took: s.Now().Sub(start)}, nil
 }
 

@@ -30,6 +30,7 @@ func (s *Service) undo(ctx context.Context, before, failed anchor.Live, record *
 	if err := s.Traffic.Follow(ctx, back); err != nil {
 		return anchor.Live{}, s.divide(ctx, back, failed.Deployment, errors.Join(cause, err))
 	}
+	s.endDivision(ctx, before, back)
 	return anchor.Live{}, switchFailed(failed.Deployment, cause)
 }
 
@@ -71,6 +72,15 @@ func (s *Service) followed(ctx context.Context, live anchor.Live, err error) err
 		return s.divide(ctx, live, live.Deployment, err)
 	}
 	return s.divisions().End(ctx, live)
+}
+
+// endDivision records in the record of an earlier release, of which traffic was divided, that the
+// release live has ended that.
+func (s *Service) endDivision(ctx context.Context, before, live anchor.Live) {
+	live.Record, live.DividedSince = before.Record, before.DividedSince
+	if err := s.divisions().End(ctx, live); err != nil {
+		slog.ErrorContext(ctx, "the end of a division of traffic is not recorded as a whole", "projectId", live.ProjectID, "error", err)
+	}
 }
 
 func (s *Service) divisions() Divisions { return Divisions{Records: s.Records, Now: s.Now} }

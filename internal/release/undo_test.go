@@ -226,3 +226,42 @@ func TestService_NewerReleaseThanTheFailedOne(t *testing.T) {
 		t.Errorf("live is %+v", live)
 	}
 }
+
+// TestService_NextReleaseEndsADivision: a release that succeeds sends all traffic to its deployment,
+// and the record of the one that failed says so.
+func TestService_NextReleaseEndsADivision(t *testing.T) {
+	for name, next := range map[string]func(*stand, context.Context, anchor.Deployment) error{
+		"promote": func(s *stand, ctx context.Context, first anchor.Deployment) error {
+			_, err := s.Promote(ctx, s.project, first.ID)
+			return err
+		},
+		"deploy": func(s *stand, ctx context.Context, _ anchor.Deployment) error {
+			d := s.record(t, s.project, anchor.Deploying)
+			d.Status = anchor.Deployed
+			_, err := s.GoLive(ctx, d)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStand(t)
+			first := s.record(t, s.project, anchor.Deploying)
+			first.Status = anchor.Deployed
+			s.failSwitches(false)
+			if _, err := s.GoLive(t.Context(), first); anchor.CodeOf(err) != release.DividedCode {
+				t.Fatalf("the first switch ends with %v", err)
+			}
+			must(t, next(s, t.Context(), first))
+			if live, err := s.Live(t.Context(), s.project); err != nil || live.DividedSince != 0 {
+				t.Errorf("live is %+v, %v", live, err)
+			}
+			if got := s.get(t, first.ID); got.ErrorStep != "" || got.ErrorMessage != "" {
+				t.Errorf("the record still says %q: %s", got.ErrorStep, got.ErrorMessage)
+			}
+			events, err := s.store.Events(t.Context(), first.ID, 0)
+			must(t, err)
+			if last := events[len(events)-1]; !strings.Contains(last.Message, "traffic was divided since") {
+				t.Errorf("its journal ends with %+v", last)
+			}
+		})
+	}
+}
