@@ -182,6 +182,21 @@ func TestStoredPages_MoreToLookAt(t *testing.T) {
 	}
 }
 
+// A request that has a field is not one that lacks it, even if the connection does not look at the
+// field.
+func TestStoredPages_FieldsThatAreNotKept(t *testing.T) {
+	p := storedPages(t, Sharing{})
+	for range 2 {
+		p.ask(t, pageRequest("/language"), false)
+	}
+	for _, language := range []string{"de", "fr"} {
+		got, want := p.ask(t, pageRequest("/language", "Accept-Language: "+language), false)
+		if got != want || !strings.HasSuffix(got, "\n"+language) {
+			t.Errorf("%s gets\n%s\nwant\n%s", language, got, want)
+		}
+	}
+}
+
 // An invalidation is seen by the next request of an open connection.
 func TestStoredPages_Invalidation(t *testing.T) {
 	a := cached(t, Config{}, shows(shared))
