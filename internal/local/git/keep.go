@@ -21,7 +21,7 @@ const keptBuilds = 20
 func buildRef(id anchor.DeploymentID) string { return anchorRefs + "/builds/" + string(id) }
 
 // KeepObjects moves what arrived with a push into the repository, whether the push is accepted
-// or not: a build reads it, and may be repeated. Objects that no ref leads to are removed by Tidy.
+// or not: a build reads it, and may be repeated. Objects that no ref leads to are removed by Tidy later.
 func (p Push) KeepObjects() error {
 	if p.objects == "" {
 		return nil
@@ -99,13 +99,19 @@ func (r *Repository) Contains(ctx context.Context, commit, ancestor string) (boo
 	return r.succeeds(ctx, "merge-base", "--is-ancestor", ancestor, commit)
 }
 
-// Tidy packs the repository when it has grown, and removes objects that nothing leads to and that
+// Tidy packs the repositories that have grown, and removes objects that nothing leads to and that
 // are older than a day.
-func (r *Repository) Tidy(ctx context.Context) error {
-	if !r.Exists() {
-		return nil
+func (s *Store) Tidy(ctx context.Context) error {
+	all, err := filepath.Glob(filepath.Join(s.dir, "*.git"))
+	if err != nil {
+		return fmt.Errorf("list the Git repositories: %w", err)
 	}
-	_, err := r.output(ctx, "-c", "gc.auto=2000", "-c", "gc.autoPackLimit=30", "-c", "gc.autoDetach=false",
-		"-c", "gc.pruneExpire=1.day.ago", "gc", "--auto", "--quiet")
+	for _, dir := range all {
+		_, failed := output(ctx, dir, "-c", "gc.auto=2000", "-c", "gc.autoPackLimit=30", "-c", "gc.autoDetach=false",
+			"-c", "gc.pruneExpire=1.day.ago", "gc", "--auto", "--quiet")
+		if failed != nil && ctx.Err() == nil {
+			err = errors.Join(err, fmt.Errorf("tidy %s: %w", filepath.Base(dir), failed))
+		}
+	}
 	return err
 }

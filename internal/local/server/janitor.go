@@ -17,8 +17,8 @@ const (
 	backupsKept = 8
 )
 
-// janitor removes what crashes and abandoned uploads left, heals divided traffic and copies the
-// records, now and every hour, until ctx ends.
+// janitor removes what crashes and abandoned uploads left, heals divided traffic, packs the Git
+// repositories and copies the records, now and every hour, until ctx ends.
 func (a *app) janitor(ctx context.Context) {
 	for tick := time.NewTicker(sweepEvery); ; {
 		if err := a.core.Deploys.Resume(ctx); err != nil && ctx.Err() == nil {
@@ -29,6 +29,9 @@ func (a *app) janitor(ctx context.Context) {
 		}
 		if err := a.platform.Sweep(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Error("clean up the data folder", "error", err)
+		}
+		if err := a.repositories.Tidy(ctx); err != nil && ctx.Err() == nil {
+			a.Log.Error("pack the Git repositories", "error", err)
 		}
 		if err := a.backUp(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Error("copy the records", "error", err)
