@@ -105,14 +105,14 @@ func TestPushOfANextApp(t *testing.T) {
 		}
 	}
 	s := a.site(t, "docs")
-	if body := s.get("/word.txt").want(t, 200).Body; !strings.Contains(string(body), "first") {
+	if body := s.get("/docs/word.txt").want(t, 200).Body; !strings.Contains(body, "first") {
 		t.Errorf("the file is %q", body)
 	}
-	s.get("/").want(t, 200)
+	s.get("/docs").want(t, 200)
 	c.write("public/word.txt", "second")
 	c.commit("second")
 	t.Logf("%s", c.git("push", "anchor", "main"))
-	if body := s.get("/word.txt").want(t, 200).Body; !strings.Contains(string(body), "second") {
+	if body := s.get("/docs/word.txt").want(t, 200).Body; !strings.Contains(body, "second") {
 		t.Errorf("after the second push the file is %q", body)
 	}
 }

@@ -34,7 +34,7 @@ func (b *Builder) openWork(j *job) (*work, error) {
 	w.dir = filepath.Join(real, "work", string(j.deployment.ID))
 	w.cache = filepath.Join(real, "cache", string(j.project.ID))
 	for _, dir := range []string{w.dir, w.src(), w.home(), w.tmp(), w.cache} {
-		if err = os.Mkdir(dir, 0o700); err != nil && !(dir == w.cache && errors.Is(err, fs.ErrExist)) {
+		if err = os.Mkdir(dir, 0o700); err != nil && (dir != w.cache || !errors.Is(err, fs.ErrExist)) {
 			break
 		}
 		if err = w.own(dir); err != nil {

@@ -179,19 +179,23 @@ func copyAtOnce(w http.ResponseWriter, from io.Reader) error {
 	}
 }
 
-// stall is how long a client may send nothing of its request's body.
-const stall = time.Minute
+// How long a client may send nothing of its request's body, and how long it may take for all of it.
+const (
+	stall   = time.Minute
+	longest = 30 * time.Minute
+)
 
-// body is a request's body. A read that lasts longer than stall fails.
+// body is a request's body. A read that lasts longer than stall fails, and so does one after until.
 type body struct {
 	from    io.Reader
 	control *http.ResponseController
+	until   time.Time
 }
 
 func openBody(w http.ResponseWriter, r *http.Request) (io.Reader, error) {
 	control := http.NewResponseController(w)
 	_ = control.EnableFullDuplex() // git answers while it reads; HTTP/2 always can
-	var from io.Reader = &body{r.Body, control}
+	var from io.Reader = &body{r.Body, control, time.Now().Add(longest)}
 	switch coding := r.Header.Get("Content-Encoding"); coding {
 	case "", "identity":
 		return from, nil
@@ -209,7 +213,11 @@ func openBody(w http.ResponseWriter, r *http.Request) (io.Reader, error) {
 // Read implements io.Reader. At the end of the body the deadline has to go: net/http waits on the
 // connection for the client's leaving, and takes a deadline for that.
 func (b *body) Read(p []byte) (int, error) {
-	_ = b.control.SetReadDeadline(time.Now().Add(stall)) // HTTP/2 in tests has none
+	deadline := time.Now().Add(stall)
+	if deadline.After(b.until) {
+		deadline = b.until
+	}
+	_ = b.control.SetReadDeadline(deadline) // HTTP/2 in tests has none
 	n, err := b.from.Read(p)
 	if err != nil {
 		_ = b.control.SetReadDeadline(time.Time{})

@@ -23,7 +23,7 @@ type Limits struct {
 	TreeBytes int64 // of all files of a commit, 2 GiB
 	Files     int   // of a commit, 100,000
 	Branches  int   // built by one push, 10
-	Requests  int   // answered at a time, 16
+	Requests  int   // answered at a time, those that wait for a build included, 64
 }
 
 func (l Limits) withDefaults() Limits {
@@ -32,7 +32,7 @@ func (l Limits) withDefaults() Limits {
 	setDefault(&l.TreeBytes, 2<<30)
 	setDefault(&l.Files, 100_000)
 	setDefault(&l.Branches, 10)
-	setDefault(&l.Requests, 16)
+	setDefault(&l.Requests, 64)
 	return l
 }
 
