@@ -19,9 +19,9 @@ func (s *shell) buildsCommand() *cobra.Command {
 	page.declare(ls)
 	cmd := parent("builds", "List, follow and control builds of commits", ls, s.startBuildCommand(),
 		s.buildLogCommand(), s.cancelBuildCommand(), s.retryBuildCommand())
-	cmd.Long = "A server on one machine builds the commits that are pushed to it, see anchor git.\n" +
-		"An installation on AWS builds with CodeBuild what anchor builds start names.\n" +
-		"Without a command, anchor builds lists the builds of the project."
+	cmd.Long = "Without a command, lists the builds of the project.\n\n" +
+		"A server on one machine builds the commits that are pushed to it (anchor git).\n" +
+		"An installation on AWS builds with CodeBuild (anchor builds start)."
 	cmd.RunE = list
 	page.declare(cmd)
 	return cmd
