@@ -108,7 +108,7 @@ func TestPushOfANextApp(t *testing.T) {
 	if body := s.get("/docs/word.txt").want(t, 200).Body; !strings.Contains(body, "first") {
 		t.Errorf("the file is %q", body)
 	}
-	s.get("/docs").want(t, 200)
+	s.get("/docs/").want(t, 200)
 	c.write("public/word.txt", "second")
 	c.commit("second")
 	t.Logf("%s", c.git("push", "anchor", "main"))
