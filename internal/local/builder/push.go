@@ -20,15 +20,15 @@ func (b *Builder) Receive(ctx context.Context, p anchor.Project, push git.Push, 
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	if told := (*toldError)(nil); !errors.As(err, &told) {
+	if printed := (*printedError)(nil); !errors.As(err, &printed) {
 		fmt.Fprintf(out, "Error: %s\n", withHint(err))
 	}
 	fmt.Fprintln(out, "The push is refused: no branch has changed.")
 	return err
 }
 
-// toldError is an error that the output of a build contains already.
-type toldError struct{ error }
+// printedError is an error that the output of a build contains already.
+type printedError struct{ error }
 
 func (b *Builder) receive(ctx context.Context, p anchor.Project, push git.Push, out io.Writer) error {
 	if p.Removing {
@@ -125,7 +125,7 @@ func (b *Builder) deploy(ctx context.Context, p anchor.Project, c commit, out io
 		return ctx.Err()
 	}
 	if j.err != nil {
-		return &toldError{j.err}
+		return &printedError{j.err}
 	}
 	return nil
 }

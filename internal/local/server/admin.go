@@ -96,7 +96,7 @@ func (a *app) keepAdminCertificate(ctx context.Context) {
 		return
 	}
 	h := anchor.Hostname{Name: a.admin.name, Verified: true}
-	for told := ""; ; {
+	for logged := ""; ; {
 		cert, err := a.certs.Ensure(ctx, h)
 		if ctx.Err() != nil {
 			return
@@ -110,11 +110,11 @@ func (a *app) keepAdminCertificate(ctx context.Context) {
 		case problem == "":
 			problem = "the certificate is being issued"
 		}
-		if problem != "" && problem != told {
+		if problem != "" && problem != logged {
 			a.Log.Warn("no certificate for the admin domain", "domain", h.Name, "problem", problem)
 		}
-		told = problem
-		a.admin.problem.Store(&told)
+		logged = problem
+		a.admin.problem.Store(&logged)
 		select {
 		case <-ctx.Done():
 			return
