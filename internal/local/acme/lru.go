@@ -63,9 +63,3 @@ func (l *lru[K, V]) remove(key K) {
 		delete(l.at, key)
 	}
 }
-
-func (l *lru[K, V]) len() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.order.Len()
-}

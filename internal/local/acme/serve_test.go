@@ -141,3 +141,9 @@ func FuzzServerName(f *testing.F) {
 		}
 	})
 }
+
+func (l *lru[K, V]) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.order.Len()
+}

@@ -78,13 +78,12 @@ func (e *Edge) answer(w http.ResponseWriter, r *http.Request) {
 	if e.applyHostPolicy(w, r) {
 		return
 	}
-	held := e.acquire(r.Host)
-	site := held.site
+	site := e.acquire(r.Host)
 	if site == nil {
 		refuse(w, r, unknownHost(r.Host))
 		return
 	}
-	defer held.release()
+	defer site.leave()
 	if site.inFlight.Load() > e.cfg.MaxPerSite {
 		refuse(w, r, siteOverloaded)
 		return
@@ -101,9 +100,8 @@ func (e *Edge) answer(w http.ResponseWriter, r *http.Request) {
 // a site that need not be in the table. The request is trusted: headers stay as they are, x-isr and
 // x-prerender-revalidate among them, and the limits for outsiders do not apply.
 func (e *Edge) Dispatch(site *Site, w http.ResponseWriter, r *http.Request) {
-	if site.Hold != nil {
-		defer site.Hold()()
-	}
+	site.enter()
+	defer site.leave()
 	r = normalized(r)
 	t := site.resolve(r.Method, r.URL)
 	if t.function == nil {
@@ -113,24 +111,25 @@ func (e *Edge) Dispatch(site *Site, w http.ResponseWriter, r *http.Request) {
 	e.run(site, t, newResponse(w), r.Clone(r.Context()))
 }
 
-// acquire finds the site of a host and holds it for one request.
+// acquire finds the site of a host and enters it for one request. It returns nil when the host has
+// none.
 //
-// Between reading the table and holding the site, a new table may be published and the old site
-// drained by a caller that saw nothing in flight. So acquire reads the table again after the hold:
-// either this request sees the new table, or the drain, which counts after it published, sees the
-// hold.
-func (e *Edge) acquire(host string) hold {
+// Between reading the table and entering the site, a new table may be published and the old site
+// drained by a caller that saw nothing in flight. So acquire reads the table again after it entered:
+// either this request sees the new table, or Site.Drain, which counts after the publication, sees
+// the request.
+func (e *Edge) acquire(host string) *Site {
 	for {
 		table := e.table.Load()
 		site := table.find(host)
 		if site == nil {
-			return hold{}
+			return nil
 		}
-		held := site.hold()
+		site.enter()
 		if e.table.Load() == table {
-			return held
+			return site
 		}
-		held.release()
+		site.leave()
 	}
 }
 

@@ -162,10 +162,10 @@ func (x *exchange) refresh(stale *cache.Entry) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), refreshTime)
 	behind := x.behind(ctx)
-	held := x.site.hold()
+	x.site.enter()
 	go func() {
 		defer e.refreshing.Add(-1)
-		defer held.release()
+		defer x.site.leave()
 		defer cancel()
 		defer ignoreAbort()
 		rec := behind.newRecorder(flight, stale, behind.res)

@@ -143,12 +143,11 @@ var stalling = Pace{Grace: fast.Grace, BytesPerSecond: 1}
 // A client that stops reading is cut off after one grace, and not after the time that the rest of a
 // large answer may take.
 func TestStalledReaderIsCutWhateverIsLeft(t *testing.T) {
-	ended := make(chan string, 4)
+	ended := make(chan struct{}, 8)
 	large := strings.Repeat("x", 32<<20)
-	s := startTLS(t, Config{Download: stalling}, "a.test")
+	s := startTLS(t, Config{Download: stalling, Wrap: reporting("a.test", ended)}, "a.test")
 	s.Publish(NewTable(map[string]*Site{"a.test": {
 		Assets: assets(t, "", map[string]string{"large.bin": large}),
-		Hold:   func() func() { return func() { ended <- "" } },
 		Default: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			io.WriteString(w, large)
 		}),

@@ -19,7 +19,7 @@ type hit struct {
 }
 
 // findHit returns the answer to a request if it is a hit. The answer needs nothing that stops when
-// its site leaves the table, so the site is not held.
+// its site leaves the table, so it does not matter whether Site.Drain sees the request.
 func (e *Edge) findHit(c *hitConn, r *plainGet) (hit, bool) {
 	if !e.takesHit(c, r) {
 		return hit{}, false

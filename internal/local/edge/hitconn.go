@@ -100,7 +100,7 @@ func (c *http1Conn) sendHit(h *hit) error {
 	}
 	e := c.hits.edge
 	e.inFlight.Add(1)
-	h.site.inFlight.Add(1)
+	h.site.enter()
 	e.hitsInFlight.Add(1)
 	err := c.writeHit(h)
 	if !c.hits.state.CompareAndSwap(sending, idle) {
@@ -108,7 +108,7 @@ func (c *http1Conn) sendHit(h *hit) error {
 		err = net.ErrClosed
 	}
 	e.hitsInFlight.Add(-1)
-	h.site.inFlight.Add(-1)
+	h.site.leave()
 	e.inFlight.Add(-1)
 	if err == nil && !c.hits.known {
 		c.hits.known = true

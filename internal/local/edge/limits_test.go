@@ -275,14 +275,25 @@ func TestExpectContinue(t *testing.T) {
 	}
 }
 
+// reporting returns a Config.Wrap that sends to ended when a request to a host has ended.
+func reporting(host string, ended chan<- struct{}) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r)
+			if r.Host == host {
+				ended <- struct{}{}
+			}
+		})
+	}
+}
+
 func TestStalledReaderIsCut(t *testing.T) {
-	e := start(t, Config{Download: fast})
-	cut := make(chan error, 1)
 	over := make(chan struct{}, 1)
+	e := start(t, Config{Download: fast, Wrap: reporting("files.test", over)})
+	cut := make(chan error, 1)
 	large := make([]byte, 32<<20)
 	e.publish(map[string]*Site{"files.test": {
 		Assets: assets(t, "", map[string]string{"large.bin": string(large)}),
-		Hold:   func() func() { return func() { over <- struct{}{} } },
 	}, "a.test": {
 		Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/fine" {

@@ -87,9 +87,8 @@ func (e *Edge) Named(site *Site, r *http.Request) (asset.Asset, bool) {
 	if t.function == nil {
 		return t.asset, t.found
 	}
-	if site.Hold != nil {
-		defer site.Hold()()
-	}
+	site.enter()
+	defer site.leave()
 	r = r.Clone(r.Context())
 	r.Method = http.MethodHead
 	res := newResponse(nowhere{})

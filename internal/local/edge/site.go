@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -41,11 +42,6 @@ type Site struct {
 	// the middleware (OpenNext: behaviors[].edgeFunction). Among the requests for static files,
 	// only those whose Rule says Ask run it.
 	MiddlewareRoutes []string
-	// Hold is called once for each request except for static files in memory and stored pages, and
-	// its result when the request has ended. A drain that has published a table without the site and then counts no
-	// hold may stop the functions of the site. May be nil.
-	Hold func() (release func())
-
 	// Cache holds the answers of the site's functions that visitors may share. With nil, all
 	// requests go to the functions.
 	Cache *cache.Namespace
@@ -53,6 +49,7 @@ type Site struct {
 	Sharing Sharing
 
 	inFlight atomic.Int64
+	draining atomic.Pointer[chan struct{}] // receives when nothing is in flight any more
 	once     sync.Once
 	routes   []Route
 	guards   map[string]bool
@@ -91,26 +88,41 @@ func (s *Site) prepare() {
 
 func (s *Site) guarded(pattern string) bool { return s.guards[pattern] }
 
-// hold is one request's hold on its site. It is a value, so that a static file costs no allocation
-// for it.
-type hold struct {
-	site *Site
-	free func()
+// enter counts a request of the site, and leave its end.
+func (s *Site) enter() { s.inFlight.Add(1) }
+
+func (s *Site) leave() {
+	if s.inFlight.Add(-1) > 0 {
+		return
+	}
+	if idle := s.draining.Load(); idle != nil {
+		select {
+		case *idle <- struct{}{}:
+		default: // a signal waits already
+		}
+	}
 }
 
-func (s *Site) hold() hold {
-	s.inFlight.Add(1)
-	if s.Hold == nil {
-		return hold{site: s}
+// Drain waits until no request of the site is in flight, those of Dispatch included. When ctx ends
+// first, it returns the cause. Publish a table without the site before: then nothing enters the site
+// after Drain, except by Dispatch, and what answers its requests can be stopped.
+func (s *Site) Drain(ctx context.Context) error {
+	idle := make(chan struct{}, 1)
+	if !s.draining.CompareAndSwap(nil, &idle) {
+		idle = *s.draining.Load()
 	}
-	return hold{site: s, free: s.Hold()}
-}
-
-func (h hold) release() {
-	if h.free != nil {
-		h.free()
+	for s.inFlight.Load() > 0 {
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
-	h.site.inFlight.Add(-1)
+	select {
+	case idle <- struct{}{}: // for another Drain
+	default:
+	}
+	return nil
 }
 
 // target is what a path resolves to: a function, a static file, or neither (a hashed file that

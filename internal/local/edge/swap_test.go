@@ -3,6 +3,7 @@ package edge
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,11 +13,9 @@ import (
 	"testing"
 )
 
-// version is one deployment that counts requests in flight as a platform does: once drained it must
-// receive no requests.
+// version is one deployment. Once drained it must receive no requests.
 type version struct {
 	*Site
-	held    atomic.Int64
 	stopped atomic.Bool
 	late    atomic.Int64 // requests that arrived after the stop
 }
@@ -27,10 +26,6 @@ func newVersion(t testing.TB, name string) *version {
 		ID:     name,
 		Header: http.Header{"X-Anchor-Deployment": {name}},
 		Assets: assets(t, "", map[string]string{"version.txt": name}),
-		Hold: func() func() {
-			v.held.Add(1)
-			return func() { v.held.Add(-1) }
-		},
 		Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			b, _ := io.ReadAll(r.Body)
 			if v.stopped.Load() {
@@ -42,13 +37,13 @@ func newVersion(t testing.TB, name string) *version {
 	return v
 }
 
-// drained stops a version whose table is gone, if nothing holds it, as a platform would.
-func (v *version) drained() bool {
-	if v.held.Load() > 0 {
-		return false
+// drain stops a version whose table is gone when nothing is in flight, as a platform does.
+func (v *version) drain(ctx context.Context) error {
+	if err := v.Drain(ctx); err != nil {
+		return err
 	}
 	v.stopped.Store(true)
-	return true
+	return nil
 }
 
 func TestSwapUnderLoadLosesNothing(t *testing.T) {
@@ -76,21 +71,23 @@ func TestSwapUnderLoadLosesNothing(t *testing.T) {
 		})
 	}
 	var old []*version
+	var drains sync.WaitGroup
 	for n := 1; n <= 200 || asked.Load() == 0 && !t.Failed(); n++ {
 		next := newVersion(t, fmt.Sprintf("v%d", n))
 		e.publish(map[string]*Site{"a.test": next.Site})
 		old = append(old, live)
+		last := live
+		drains.Go(func() {
+			if err := last.drain(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
 		live = next
-		for _, v := range old {
-			v.drained()
-		}
 	}
 	close(stop)
 	load.Wait()
-	for _, v := range append(old, live) {
-		if !v.drained() {
-			t.Errorf("%s: %d requests still held", v.ID, v.held.Load())
-		}
+	drains.Wait()
+	for _, v := range old {
 		if v.late.Load() > 0 {
 			t.Errorf("%s was asked %d times after it had stopped", v.ID, v.late.Load())
 		}
@@ -132,11 +129,6 @@ func TestEventStreamOutlivesSwap(t *testing.T) {
 			w.(http.Flusher).Flush()
 		}
 	})}
-	var held atomic.Int64
-	stream.Hold = func() func() {
-		held.Add(1)
-		return func() { held.Add(-1) }
-	}
 	e.publish(map[string]*Site{"a.test": stream})
 
 	c, r := e.dial(t)
@@ -154,12 +146,24 @@ func TestEventStreamOutlivesSwap(t *testing.T) {
 	if got := e.get(t, "a.test", "/"); got.body != "new" {
 		t.Fatalf("after the swap: %q", got.body)
 	}
-	if held.Load() != 1 {
-		t.Fatalf("%d requests hold the old site", held.Load())
+	cut := errors.New("the time is over")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cut)
+	if err := stream.Drain(ctx); !errors.Is(err, cut) {
+		t.Fatalf("while a stream is open, Drain returns %v", err)
 	}
 	next <- "after"
 	expect(t, events, "", "data: after")
+	drains := make(chan error)
+	for range 2 {
+		go func() { drains <- stream.Drain(t.Context()) }()
+	}
 	close(next)
+	for range 2 {
+		if err := <-drains; err != nil {
+			t.Error(err)
+		}
+	}
 	if _, err := io.Copy(io.Discard, res.Body); err != nil {
 		t.Errorf("the stream did not end whole: %v", err)
 	}

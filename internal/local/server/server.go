@@ -298,7 +298,7 @@ func (a *app) shutDown(api *http.Server) error {
 	err = errors.Join(err, api.Close())
 	a.core.Close()
 	if cut := a.platform.Finish(ctx); cut != nil {
-		a.Log.Warn("functions were still running when the time to stop had passed", "error", cut)
+		a.Log.Warn("requests or functions were still running when the time to stop had passed", "error", cut)
 	}
 	return err
 }

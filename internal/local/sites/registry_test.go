@@ -1,6 +1,8 @@
 package sites
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -78,6 +80,33 @@ func TestRegistry_Add_KeepsTheFirstSite(t *testing.T) {
 	}
 	r.markDamaged(anchor.Project{ID: shop, Slug: "shop"}, "a", fs.ErrNotExist)
 	wantPage(t, r, "a--shop.localhost", "a")
+}
+
+// A request that has entered the site and not reached a function yet is waited for.
+func TestSite_Drain_WaitsForTheRequestsOfTheEdge(t *testing.T) {
+	r := testRegistry()
+	s := newSite("a")
+	entered, letGo := make(chan struct{}), make(chan struct{})
+	s.edge.Default = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(entered); <-letGo })
+	r.add(s)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.edge.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "http://a--shop.localhost/", nil))
+	}()
+	<-entered
+	r.remove(anchor.Deployment{ID: "a"})
+	cut := errors.New("the time is over")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cut)
+	if err := s.drain(ctx); !errors.Is(err, cut) {
+		t.Errorf("with a request in flight, drain returns %v", err)
+	}
+	close(letGo)
+	<-ended
+	if err := s.drain(t.Context()); err != nil {
+		t.Errorf("with nothing in flight, drain returns %v", err)
+	}
 }
 
 func TestRegistry_RemoveProject(t *testing.T) {

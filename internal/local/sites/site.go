@@ -154,13 +154,17 @@ func (s *site) setWarm(on bool) {
 	}
 }
 
-// drain waits until nothing is in flight, at most until ctx ends, and stops the functions.
+// drain waits until nothing is in flight, at most until ctx ends, and stops the functions. The edge
+// counts requests that have not reached a function yet: a pool sees none of them, and would end.
 func (s *site) drain(ctx context.Context) error {
 	var (
 		wg   sync.WaitGroup
 		mu   sync.Mutex
 		errs []error
 	)
+	if err := s.edge.Drain(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("requests of deployment %s: %w", s.Deployment, err))
+	}
 	for name, pool := range s.pools {
 		wg.Go(func() {
 			if err := pool.Drain(ctx); err != nil {

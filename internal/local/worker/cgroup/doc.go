@@ -13,9 +13,6 @@ type Limits struct {
 // Controllers are the limits that groups can hold here.
 type Controllers struct{ Memory, CPU, Processes bool }
 
-// all reports whether every limit can be held.
-func (c Controllers) all() bool { return c.Memory && c.CPU && c.Processes }
-
 // without returns the controllers that are not among the others.
 func (c Controllers) without(others Controllers) Controllers {
 	return Controllers{

@@ -183,7 +183,7 @@ func TestAGroupTellsWhichLimitsItDoesNotHold(t *testing.T) {
 		t.Errorf("it has %+v", g.Limits())
 	}
 	held := tree.Held()
-	if (tree.Why() == nil) != held.all() && tree.Folder() != nil {
+	if (tree.Why() == nil) != (held == Controllers{true, true, true}) && tree.Folder() != nil {
 		t.Errorf("it holds %+v, and the reason is %v", held, tree.Why())
 	}
 	unheld := g.Unheld()
