@@ -61,6 +61,7 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.IntVar(&o.Quotas.Queued, "max-queued", 20, "maximum number of running and queued deployments per project")
 	flags.IntVar(&o.Quotas.Functions, "max-functions", 64, "maximum number of functions per deployment")
 	flags.IntVar(&o.Quotas.Processes, "max-processes", 0, "maximum number of processes for the split functions of a deployment (default: 2 per core, at least 8)")
+	flags.Int64Var(&o.Quotas.BodyMiB, "max-body-mib", 0, "maximum size of the body of a request to a site, in MiB (default: no limit)")
 	flags.Int64Var(&o.Quotas.CacheMiB, "max-cache-mib", 4096, "maximum size of a project's incremental cache, in MiB")
 	flags.Int64Var(&o.PageCacheMiB, "page-cache-mib", 128, "memory for pages and images that visitors share, in MiB; 0 turns the cache off")
 	flags.Int64Var(&o.Quotas.UploadMiB, "max-upload-mib", 8192, "maximum size of unfinished uploads, in MiB")
@@ -137,6 +138,9 @@ func checkQuotas(q server.Quotas) error {
 		if value < 1 || value > 1<<40 {
 			return usagef("%s is %d; it must be from 1 to 2^40", flag, value)
 		}
+	}
+	if q.BodyMiB < 0 || q.BodyMiB > 1<<40 {
+		return usagef("--max-body-mib is %d; it must be from 1 to 2^40, or 0 for no limit", q.BodyMiB)
 	}
 	if q.Processes < 0 {
 		return usagef("--max-processes is %d; it must be 1 or more, or 0 for the default", q.Processes)

@@ -54,6 +54,7 @@ type Quotas struct {
 	Functions int   // of a deployment, 64
 	Processes int   // of a deployment's split functions together, 2 for each core and at least 8
 	CacheMiB  int64 // that a project's apps write to the incremental cache, 4096
+	BodyMiB   int64 // of a request to a site; no limit
 	UploadMiB int64 // sent for deployments whose upload has not ended, 8192
 }
 

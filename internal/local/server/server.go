@@ -272,7 +272,10 @@ func (a *app) apiHosts() []string {
 }
 
 func (a *app) edgeConfig() edge.Config {
-	c := edge.Config{Log: a.Log, TrustedProxies: a.proxies, GetCertificate: a.getCertificate(), Wrap: a.wrapSites, Reserved: a.admin.name}
+	c := edge.Config{
+		Log: a.Log, TrustedProxies: a.proxies, GetCertificate: a.getCertificate(), Wrap: a.wrapSites, Reserved: a.admin.name,
+		MaxBodyBytes: a.Quotas.BodyMiB << 20,
+	}
 	if a.certs != nil {
 		c.Wrap = func(next http.Handler) http.Handler { return a.certs.HTTPChallenge(a.wrapSites(next)) }
 		_, c.HTTPSPort, _ = net.SplitHostPort(a.secure.Addr().String())
