@@ -42,6 +42,7 @@ type stand struct {
 	keep     int
 	passes   chan context.Context // receives the context of each pass, when not nil
 	quota    deploy.Quota
+	builder  deploy.Builder
 }
 
 func newStand(t *testing.T, options ...func(*stand)) *stand {
@@ -74,7 +75,7 @@ func (s *stand) open() {
 		Env:      project.NewEnv(project.EnvPorts{Variables: s.store, Box: s.box}, project.EnvOptions{}),
 		Platform: s.platform, Releases: s.releases, Remover: s.remover,
 		Retention: release.Retention{Service: s.releases, Shelf: s.store, Remover: s.remover, Keep: s.keep},
-		Runner:    runner{queue.New(2), s.passes},
+		Runner:    runner{queue.New(2), s.passes}, Builder: s.builder,
 	}, deploy.Options{Quota: s.quota, BeforeStep: s.before})
 }
 
