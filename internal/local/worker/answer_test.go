@@ -18,6 +18,7 @@ func text(declared, size int, headers map[string]any) plan {
 
 // TestContentLengthIsKept: RFC 9112, sections 6.3 and 8.
 func TestContentLengthIsKept(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "wild.handler"})
 	late := plan{Nonce: "nonce", Declared: 5, Pieces: []piece{{Size: 5}, {Size: 9, Pause: 5}, {Forge: 2}}, End: "end"}
 	slow := plan{Nonce: "nonce", Declared: 100, Pieces: []piece{{Size: 10}, {Size: 5, Pause: 5}}, End: "end"}
@@ -60,6 +61,7 @@ func TestContentLengthIsKept(t *testing.T) {
 // TestBodilessAnswers: RFC 9110, sections 8.6, 9.3.2, 15.3.5, 15.3.6 and 15.4.5. net/http sends no
 // length of a 304.
 func TestBodilessAnswers(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "wild.handler"})
 	for _, test := range []struct {
 		method string
@@ -81,6 +83,7 @@ func TestBodilessAnswers(t *testing.T) {
 
 // TestInformationalStatusFails: RFC 9110, section 15.2: a 1xx does not end a request.
 func TestInformationalStatusFails(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "wild.handler"})
 	for _, status := range []int{100, 101, 103, 199, 1000, 99} {
 		p := text(-1, 5, nil)
@@ -96,6 +99,7 @@ func TestInformationalStatusFails(t *testing.T) {
 
 // TestConnectionFieldsStay: RFC 9110, section 7.6.1.
 func TestConnectionFieldsStay(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "wild.handler"})
 	a := s.get(t, text(-1, 5, map[string]any{
 		"connection": "X-Hop , keep-alive", "x-hop": "1", "keep-alive": "timeout=5", "te": "trailers", "upgrade": "h2c",
@@ -114,6 +118,7 @@ func TestConnectionFieldsStay(t *testing.T) {
 // TestClosedAnswerBreaks: when an app destroys its response, its visitors do not wait for it any
 // longer.
 func TestClosedAnswerBreaks(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "wild.handler"})
 	early := plan{Nonce: "nonce", Declared: -1, Pieces: []piece{}, End: "destroy"}
 	if a := s.get(t, early.path()); a.StatusCode != http.StatusInternalServerError {
@@ -130,6 +135,7 @@ func TestClosedAnswerBreaks(t *testing.T) {
 // TestBrokenAnswerArrivesBroken: the client sees the head and the octets sent so far, and a
 // connection that ends.
 func TestBrokenAnswerArrivesBroken(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "wild.handler"})
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {

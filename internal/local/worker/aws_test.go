@@ -135,6 +135,7 @@ func (s *site) asks(t *testing.T, who, call string, args ...any) string {
 type object = map[string]any
 
 func TestWhatOpenNextAsksOfAnchorIsLedToAnchor(t *testing.T) {
+	t.Parallel()
 	const ours = "AWS4-HMAC-SHA256 Credential=OURS/anchor"
 	elsewhere := newWireServer(t)
 	foreign := object{"host": "127.0.0.1", "port": strings.TrimPrefix(elsewhere.URL, "http://127.0.0.1:"), "method": "PUT"}
@@ -178,6 +179,7 @@ func with(o object, name string, value any) object {
 }
 
 func TestAnAppsOwnCallsReachAWS(t *testing.T) {
+	t.Parallel()
 	wire := newWireServer(t)
 	s := newAWSSite(t, wire, nil)
 	for _, host := range []string{
@@ -199,6 +201,7 @@ func TestAnAppsOwnCallsReachAWS(t *testing.T) {
 }
 
 func TestCredentialsAreLentToOpenNextOnly(t *testing.T) {
+	t.Parallel()
 	own := map[string]string{"AWS_ACCESS_KEY_ID": "MINE", "AWS_SECRET_ACCESS_KEY": "S", "AWS_SESSION_TOKEN": "T", "AWS_PROFILE": "P"}
 	for name, c := range map[string]struct {
 		env           map[string]string
@@ -221,6 +224,7 @@ func TestCredentialsAreLentToOpenNextOnly(t *testing.T) {
 }
 
 func TestTheEnvironmentHoldsNothingOfTheWire(t *testing.T) {
+	t.Parallel()
 	s := newAWSSite(t, newWireServer(t), map[string]string{"AWS_REGION": "eu-west-1", "GONE": "x"})
 	if got := s.asks(t, "app", "environment"); got != `["AWS_REGION"]` {
 		t.Errorf("the app sees %s", got)

@@ -20,6 +20,7 @@ func (s *site) block(t testing.TB, method string) (status <-chan int, until stri
 }
 
 func TestRequestsGoAroundABlockedProcess(t *testing.T) {
+	t.Parallel()
 	// Nothing is killed here: the blocked process has to recover.
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, Max: 1, HangAfter: time.Hour})
 	old := s.pid(t)
@@ -45,6 +46,7 @@ func TestRequestsGoAroundABlockedProcess(t *testing.T) {
 }
 
 func TestAStoppedProcessIsReplaced(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, HangAfter: 3 * time.Second, IdleAfter: time.Millisecond})
 	stopped := s.pid(t)
 	signal(t, stopped, syscall.SIGSTOP)
@@ -58,6 +60,7 @@ func TestAStoppedProcessIsReplaced(t *testing.T) {
 }
 
 func TestAStoppedProcessThatNobodyAsksIsReplaced(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, HangAfter: 2 * time.Second, IdleAfter: time.Millisecond})
 	warm(t, s.Pool)
 	pr := s.running()[0]
@@ -70,6 +73,7 @@ func TestAStoppedProcessThatNobodyAsksIsReplaced(t *testing.T) {
 }
 
 func TestBlockedProcessesAreReplacedOnceEach(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, Max: 2, HangAfter: time.Hour, QueueTimeout: testPatience})
 	var ends []string
 	for n := 1; n <= 4; n++ {
@@ -91,6 +95,7 @@ func TestBlockedProcessesAreReplacedOnceEach(t *testing.T) {
 }
 
 func TestWaitingForAProcessorIsNotBeingBlocked(t *testing.T) {
+	t.Parallel()
 	pid := syscall.Getpid()
 	quiet := func(lasted, waited time.Duration) silence {
 		return silence{pid, beatEvery, int(lasted / beatEvery), time.Now().Add(-lasted), runDelay(pid) - waited}

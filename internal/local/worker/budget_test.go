@@ -15,6 +15,7 @@ func budgetUsed(b *Budget) int {
 
 // Idle processes make room for those that visitors need: many functions, few processes.
 func TestPoolsShareABudget(t *testing.T) {
+	t.Parallel()
 	budget := NewBudget(2)
 	var sites []*site
 	for range 5 {
@@ -43,6 +44,7 @@ func TestPoolsShareABudget(t *testing.T) {
 // A process that answers is not stopped; a pool that waits for its place gets it once the process
 // is idle.
 func TestABusyProcessKeepsItsPlace(t *testing.T) {
+	t.Parallel()
 	budget := NewBudget(1)
 	busy, other := newSite(t, Spec{Budget: budget}), newSite(t, Spec{Budget: budget})
 	ctx, hangUp := context.WithCancel(t.Context())
@@ -61,6 +63,7 @@ func TestABusyProcessKeepsItsPlace(t *testing.T) {
 
 // A pool that is closed while it waits for a place leaves none behind.
 func TestAStartThatWaitsEndsWithItsPool(t *testing.T) {
+	t.Parallel()
 	budget := NewBudget(1)
 	busy, other := newSite(t, Spec{Budget: budget}), newSite(t, Spec{Budget: budget})
 	ctx, hangUp := context.WithCancel(t.Context())
@@ -87,6 +90,7 @@ func yielding(p *Pool) int {
 // A function whose visitors never stop does not keep every place: a function without a process gets
 // the next.
 func TestALoadedPoolYieldsToOneWithoutAProcess(t *testing.T) {
+	t.Parallel()
 	budget := NewBudget(2)
 	loaded, other := newSite(t, Spec{Budget: budget, Max: 2, Concurrency: 1, Limit: 1}), newSite(t, Spec{Budget: budget})
 	ctx, hangUp := context.WithCancel(t.Context())
@@ -113,6 +117,7 @@ func TestALoadedPoolYieldsToOneWithoutAProcess(t *testing.T) {
 // A process that is idle except for endless background work does not block pools that wait for a
 // place.
 func TestBackgroundWorkDoesNotHoldUpTheBudget(t *testing.T) {
+	t.Parallel()
 	budget := NewBudget(2)
 	working, idle, asking := newSite(t, Spec{Budget: budget}), newSite(t, Spec{Budget: budget}), newSite(t, Spec{Budget: budget})
 	if a := working.get(t, "/background-forever"); a.StatusCode != 200 {
@@ -128,6 +133,7 @@ func TestBackgroundWorkDoesNotHoldUpTheBudget(t *testing.T) {
 // The replacement of a process that crashed comes before the growth of a function that has
 // processes.
 func TestAPoolWithoutAProcessIsNext(t *testing.T) {
+	t.Parallel()
 	budget := NewBudget(1)
 	loaded, crashed := &Pool{}, &Pool{}
 	growth, replacement := &claim{pool: loaded}, &claim{pool: crashed}
@@ -149,6 +155,7 @@ func TestAPoolWithoutAProcessIsNext(t *testing.T) {
 
 // A probe does not wait for ever for a place that long requests hold.
 func TestWarmEndsWhenThereIsNoPlace(t *testing.T) {
+	t.Parallel()
 	budget := NewBudget(1)
 	busy, other := newSite(t, Spec{Budget: budget}), newSite(t, Spec{Budget: budget, StartTimeout: time.Millisecond})
 	ctx, hangUp := context.WithCancel(t.Context())

@@ -11,6 +11,7 @@ import (
 )
 
 func TestABodyThatCannotBeReadIsItsClientsDoing(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{})
 	front := serveOn(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Late") != "" {

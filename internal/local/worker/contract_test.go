@@ -22,6 +22,7 @@ func bothWrappers(t *testing.T, test func(t *testing.T, s *site)) {
 }
 
 func TestEventIsPayloadFormat2(t *testing.T) {
+	t.Parallel()
 	type event struct {
 		Version        string
 		RawPath        string
@@ -78,6 +79,7 @@ func TestEventIsPayloadFormat2(t *testing.T) {
 }
 
 func TestResponses(t *testing.T) {
+	t.Parallel()
 	bothWrappers(t, func(t *testing.T, s *site) {
 		if a := s.get(t, "/cookies"); !slices.Equal(a.Header["Set-Cookie"], []string{"a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT", "b=2", "c=3"}) {
 			t.Errorf("cookies: %q", a.Header["Set-Cookie"])
@@ -115,6 +117,7 @@ func TestResponses(t *testing.T) {
 // The edge compresses, so OpenNext's wrappers do not, though the app sees the codings that its
 // visitor accepts. Bodies that the app itself compresses are not changed.
 func TestTheAppSeesTheVisitorsAcceptEncoding(t *testing.T) {
+	t.Parallel()
 	for _, wrapper := range []string{"streaming", "buffered", "compressed"} {
 		t.Run(wrapper, func(t *testing.T) {
 			s := newSite(t, Spec{Dir: "testdata/" + wrapper, Name: "default"})
@@ -143,6 +146,7 @@ func TestTheAppSeesTheVisitorsAcceptEncoding(t *testing.T) {
 }
 
 func TestRedirectsCanBeFollowed(t *testing.T) {
+	t.Parallel()
 	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	bothWrappers(t, func(t *testing.T, s *site) {
 		for _, c := range []struct{ host, proto, to, want string }{
@@ -180,6 +184,7 @@ func TestRedirectsCanBeFollowed(t *testing.T) {
 }
 
 func TestHandlersThatWriteTheStreamByHand(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "raw.handler"})
 	for _, path := range []string{"/bytes", "/whole", "/late"} {
 		a := s.get(t, path)
@@ -202,6 +207,7 @@ func TestHandlersThatWriteTheStreamByHand(t *testing.T) {
 }
 
 func TestHandlerErrors(t *testing.T) {
+	t.Parallel()
 	bothWrappers(t, func(t *testing.T, s *site) {
 		pid := s.get(t, "/pid").body
 		if a := s.get(t, "/bad-header", "X-Request-Id", "bad"); a.StatusCode != 500 || s.get(t, "/pid").body != pid {
@@ -254,6 +260,7 @@ func TestEnvironmentIsOnlyWhatTheSpecSays(t *testing.T) {
 }
 
 func TestLogLinesCarryLevelAndRequest(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{})
 	s.get(t, "/log", "X-Request-Id", "log-1")
 	for text, level := range map[string]string{"one argument": "info", "careful": "warn", "Error: failing": "error", "after await": "debug"} {

@@ -8,6 +8,7 @@ import (
 
 // TestDirectAnswersAsThePool: what a benchmark asks past the Pool is the same request and the same answer.
 func TestDirectAnswersAsThePool(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Dir: "testdata/streaming", Name: "default"})
 	want := s.get(t, "/hello")
 	s.mu.Lock()

@@ -11,6 +11,7 @@ import (
 // A process has ended, another one holds its pipe, and the time for reading was over before the
 // reader got to it.
 func TestLastWordsAreReadHoweverLate(t *testing.T) {
+	t.Parallel()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -31,6 +32,7 @@ func TestLastWordsAreReadHoweverLate(t *testing.T) {
 
 // A stray process that continues to write does not keep the reader for ever.
 func TestAStrayWriterIsLeft(t *testing.T) {
+	t.Parallel()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -38,6 +38,7 @@ var namedFiles = map[string]string{
 }
 
 func TestRoutingNamesFiles(t *testing.T) {
+	t.Parallel()
 	pool, _ := newTestPool(t, Spec{Dir: "testdata/routing", Files: shopFiles})
 	for target, want := range namedFiles {
 		w := httptest.NewRecorder()
@@ -52,6 +53,7 @@ func TestRoutingNamesFiles(t *testing.T) {
 }
 
 func TestMiddlewareNamesFiles(t *testing.T) {
+	t.Parallel()
 	pool, _ := newTestPool(t, Spec{Dir: "testdata/routing", Handler: "index.middleware", Event: CloudFrontRequest, Files: shopFiles})
 	m, err := NewMiddleware(pool)
 	if err != nil {
@@ -74,6 +76,7 @@ func TestMiddlewareNamesFiles(t *testing.T) {
 // TestOnlyTheRoutingNamesFiles: a server whose answer the app passes on must not reach the app's
 // files.
 func TestOnlyTheRoutingNamesFiles(t *testing.T) {
+	t.Parallel()
 	pool, _ := newTestPool(t, Spec{Dir: "testdata/routing", Files: shopFiles})
 	for _, forged := range []string{"/shop/private/report.txt", " /shop/private/report.txt", "undefined /shop/private/report.txt"} {
 		w := httptest.NewRecorder()
@@ -87,6 +90,7 @@ func TestOnlyTheRoutingNamesFiles(t *testing.T) {
 }
 
 func TestFunctionWithoutFilesNamesNone(t *testing.T) {
+	t.Parallel()
 	pool, _ := newTestPool(t, Spec{Dir: "testdata/routing"})
 	w := httptest.NewRecorder()
 	pool.ServeHTTP(w, httptest.NewRequest("GET", "/_next/static/x.js", nil))

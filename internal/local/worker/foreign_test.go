@@ -86,6 +86,7 @@ func (p plan) whole() bool {
 // wrong lengths, write octets that look like frames, write after the end, fail and break off, while
 // visitors leave early.
 func TestNoVisitorGetsForeignOctets(t *testing.T) {
+	t.Parallel()
 	const visitors, atOnce = 3000, 48
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

@@ -20,6 +20,7 @@ func frame(kind byte, number uint32, payload string) []byte {
 }
 
 func TestMessageReader(t *testing.T) {
+	t.Parallel()
 	const head = "200\n\nx-a\n1"
 	for name, test := range map[string]struct {
 		stream [][]byte
@@ -127,6 +128,7 @@ func FuzzParseAnswerHead(f *testing.F) {
 
 // TestBootstrapTakesFramesInAnyPieces connects to a process as the pool does.
 func TestBootstrapTakesFramesInAnyPieces(t *testing.T) {
+	t.Parallel()
 	pool, _ := newTestPool(t, Spec{Min: 1})
 	warm(t, pool)
 	r := rand.New(rand.NewPCG(1, 2))
@@ -167,6 +169,7 @@ func TestBootstrapTakesFramesInAnyPieces(t *testing.T) {
 
 // TestBootstrapRefusesWhatIsNoRequest: the connection ends, and the process serves the others.
 func TestBootstrapRefusesWhatIsNoRequest(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Min: 1})
 	warm(t, s.Pool)
 	head := "127.0.0.1\n1\nGET\n/quiet"

@@ -41,6 +41,7 @@ func TestMemoryLimitOfAProjectIsHeldByItsGroupOrElseByEachProcess(t *testing.T) 
 }
 
 func TestWithoutAGroupLimitsBoundEachProcess(t *testing.T) {
+	t.Parallel()
 	group := (&cgroup.Tree{}).Group("shop") // as on a system without control groups
 	p := &Pool{spec: Spec{Walls: jail.Walls{Level: jail.Namespaced}, Group: group}}
 	free := p.limits()

@@ -34,6 +34,7 @@ func newImageSite(t *testing.T, env map[string]string) *site {
 }
 
 func TestAnImageErrorHasItsStatus(t *testing.T) {
+	t.Parallel()
 	s := newImageSite(t, map[string]string{"BUCKET_NAME": "anchor-assets"})
 	for path, want := range map[string]struct {
 		status int
@@ -52,6 +53,7 @@ func TestAnImageErrorHasItsStatus(t *testing.T) {
 }
 
 func TestAnErrorOfAServerFunctionKeepsItsStatus(t *testing.T) {
+	t.Parallel()
 	s := newImageSite(t, nil)
 	if a := s.do(t, http.MethodGet, "/413", nil); a.StatusCode != 500 || a.body != "Internal server error" {
 		t.Errorf("%d %q", a.StatusCode, a.body)

@@ -58,6 +58,7 @@ export async function handler({ rawPath }) {
 }`
 
 func TestAReadOfTheCacheWaitsForItsWrite(t *testing.T) {
+	t.Parallel()
 	for path, want := range map[string]string{
 		"/waits":  `["old","old","written","new"]`,
 		"/fails":  `["full","old"]`,

@@ -46,6 +46,7 @@ func signal(t testing.TB, pid int, sig syscall.Signal) {
 }
 
 func TestAnAppThatExitsLetsOthersFinish(t *testing.T) {
+	t.Parallel()
 	for _, path := range []string{"/exit", "/exit-swallowed", "/exit-timer", "/abort"} {
 		t.Run(path[1:], func(t *testing.T) {
 			s := newSite(t, Spec{Handler: "faults.handler", Min: 1, IdleAfter: time.Millisecond})
@@ -69,6 +70,7 @@ func TestAnAppThatExitsLetsOthersFinish(t *testing.T) {
 }
 
 func TestAListenerThatExitsLetsOthersFinish(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	inFlight := s.witnesses(t)
 	s.get(t, "/handlers-exit")
@@ -79,6 +81,7 @@ func TestAListenerThatExitsLetsOthersFinish(t *testing.T) {
 }
 
 func TestSignalsFromOutside(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, IdleAfter: time.Millisecond})
 	old := s.pid(t)
 	inFlight := s.witnesses(t)
@@ -99,6 +102,7 @@ func TestSignalsFromOutside(t *testing.T) {
 // TestVisitorsOfACrashingSite: one visitor ends the process again and again, in every possible way,
 // while others visit.
 func TestVisitorsOfACrashingSite(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, MaxMemoryMB: 64})
 	for range 3 {
 		for _, path := range []string{"/kill", "/exit", "/abort", "/memory"} {
@@ -119,6 +123,7 @@ func TestVisitorsOfACrashingSite(t *testing.T) {
 // TestVisitorsDoNotMeetARequestThatIsTriedAgain: a GET ends its process, and the one in which it is
 // tried again. Visitors come in between.
 func TestVisitorsDoNotMeetARequestThatIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	for n := 1; n <= 5; n++ {
 		killer := s.background(t, "GET", "/kill", nil)
@@ -138,6 +143,7 @@ func TestVisitorsDoNotMeetARequestThatIsTriedAgain(t *testing.T) {
 // TestAGetThatWasInFlightWithAnotherThatKills: it is tried again alone, and not with the one that
 // kills a second time.
 func TestAGetThatWasInFlightWithAnotherThatKills(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	for n := 1; n <= 3; n++ {
 		gate := filepath.Join(t.TempDir(), "gate")
@@ -162,6 +168,7 @@ func TestAGetThatWasInFlightWithAnotherThatKills(t *testing.T) {
 }
 
 func TestPausesAfterCrashesAreNotForVisitors(t *testing.T) {
+	t.Parallel()
 	var b backoff
 	b.startWorked()
 	b.crashed(0)
@@ -186,6 +193,7 @@ func TestPausesAfterCrashesAreNotForVisitors(t *testing.T) {
 // TestAFailedStartOfALiveSiteIsTriedAgain: the process of a site ends, and the next one fails to
 // start, once.
 func TestAFailedStartOfALiveSiteIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	marks := t.TempDir()
 	s := newSite(t, Spec{Dir: "testdata/broken", Handler: "once.handler", Min: 1, Env: map[string]string{"MARKS": marks}})
 	warm(t, s.Pool)

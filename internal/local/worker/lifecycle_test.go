@@ -20,6 +20,7 @@ import (
 )
 
 func TestStartErrorsSayWhy(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		module, tail string
 		exitCode     int
@@ -70,6 +71,7 @@ func failedStart(t *testing.T, spec Spec) StartError {
 }
 
 func TestARequestIsRefusedAtOnceWhenStartsKeepFailing(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Dir: "testdata/broken", Handler: "crash.handler", QueueTimeout: testPatience})
 	for {
 		if a := s.get(t, "/"); a.StatusCode == 503 {
@@ -82,6 +84,7 @@ func TestARequestIsRefusedAtOnceWhenStartsKeepFailing(t *testing.T) {
 }
 
 func TestBadSpecs(t *testing.T) {
+	t.Parallel()
 	good := Spec{Dir: "testdata/streaming", Handler: "index.handler", Tmp: t.TempDir()}
 	for name, change := range map[string]func(*Spec){
 		"no such module":  func(s *Spec) { s.Handler = "missing.handler" },
@@ -101,6 +104,7 @@ func TestBadSpecs(t *testing.T) {
 }
 
 func TestALongFolderNameStillGetsASocket(t *testing.T) {
+	t.Parallel()
 	long := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
 	if err := os.Mkdir(long, 0o700); err != nil {
 		t.Fatal(err)
@@ -120,6 +124,7 @@ func TestALongFolderNameStillGetsASocket(t *testing.T) {
 }
 
 func TestGrowsWithLoadShrinksToNothingAndComesBack(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Max: 2, Concurrency: 1, IdleAfter: 50 * time.Millisecond})
 	if st := s.Stats(); st.Processes+st.Starting != 0 {
 		t.Fatalf("at first: %+v", st)
@@ -144,6 +149,7 @@ func TestGrowsWithLoadShrinksToNothingAndComesBack(t *testing.T) {
 }
 
 func TestAFullQueueRefuses(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Limit: 1, Concurrency: 1, Queue: 1, QueueTimeout: testPatience})
 	ctx, cancel := context.WithCancel(t.Context())
 	s.open(t, ctx, "/quiet")
@@ -160,6 +166,7 @@ func TestAFullQueueRefuses(t *testing.T) {
 }
 
 func TestTheQueueHasATimeLimit(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Limit: 1, Concurrency: 1, QueueTimeout: time.Millisecond})
 	warm(t, s.Pool)
 	s.open(t, t.Context(), "/quiet")
@@ -172,6 +179,7 @@ func TestTheQueueHasATimeLimit(t *testing.T) {
 }
 
 func TestACrashIsAnsweredAndRepaired(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Min: 2, Max: 2})
 	s.eventually(t, "two processes", func(st Stats) bool { return st.Processes == 2 })
 	a := s.do(t, "POST", "/crash", strings.NewReader("not to be sent twice"))
@@ -188,6 +196,7 @@ func TestACrashIsAnsweredAndRepaired(t *testing.T) {
 }
 
 func TestAGetWhoseProcessDiedIsTriedOnceMore(t *testing.T) {
+	t.Parallel()
 	var calls atomic.Int32
 	counter := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, calls.Add(1)) }))
 	t.Cleanup(counter.Close)
@@ -201,6 +210,7 @@ func TestAGetWhoseProcessDiedIsTriedOnceMore(t *testing.T) {
 }
 
 func TestAResponseCutShortIsNotTakenForAWholeOne(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{})
 	if status := receive(t, s.background(t, "GET", "/cut", nil), "the end"); status != 0 {
 		t.Errorf("the client believes to have a whole answer, %d", status)
@@ -208,6 +218,7 @@ func TestAResponseCutShortIsNotTakenForAWholeOne(t *testing.T) {
 }
 
 func TestDrainWaitsForWhatIsInFlight(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{})
 	gate := s.background(t, "GET", "/gate", nil)
 	s.logs.wait(t, "gate waits")
@@ -232,6 +243,7 @@ func TestDrainWaitsForWhatIsInFlight(t *testing.T) {
 }
 
 func TestDrainWaitsForBackgroundWork(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{})
 	if a := s.get(t, "/after"); a.body != "answered" {
 		t.Fatalf("got %q", a.body)
@@ -245,6 +257,7 @@ func TestDrainWaitsForBackgroundWork(t *testing.T) {
 }
 
 func TestDrainCutsOffWhenItsTimeIsUp(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{})
 	stream := s.open(t, t.Context(), "/sse")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -265,6 +278,7 @@ func TestDrainCutsOffWhenItsTimeIsUp(t *testing.T) {
 }
 
 func TestCloseEndsARunningStart(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Dir: "testdata/broken", Handler: "never.handler", StartTimeout: time.Hour})
 	started := make(chan error, 1)
 	go func() { started <- s.Warm(context.Background()) }()
@@ -276,6 +290,7 @@ func TestCloseEndsARunningStart(t *testing.T) {
 }
 
 func TestAProcessWhoseEventLoopIsStuckIsReplaced(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Min: 1, HangAfter: 2 * time.Second})
 	if a := s.do(t, "POST", "/spin", nil); a.StatusCode != 502 {
 		t.Errorf("got %d", a.StatusCode)
@@ -309,6 +324,7 @@ func holdPoolForEver(tmp, bundle string) {
 }
 
 func TestNoProcessOutlivesAKilledAnchor(t *testing.T) {
+	t.Parallel()
 	for _, bundle := range []string{"pid.handler", "spin.handler"} {
 		t.Run(bundle, func(t *testing.T) { killAnchor(t, bundle, os.Getenv("WORKER_TEST_LEVEL")) })
 	}
@@ -372,6 +388,7 @@ func shortDir(t *testing.T) string {
 }
 
 func TestFindNode(t *testing.T) {
+	t.Parallel()
 	node := testNode(t)
 	if !filepath.IsAbs(node.Path) || !strings.Contains(node.Version, ".") {
 		t.Errorf("found %+v", node)
@@ -399,6 +416,7 @@ func TestFindNode(t *testing.T) {
 }
 
 func TestABodyOverTheServersLimitIs413(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{})
 	limited := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, mib)

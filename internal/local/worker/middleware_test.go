@@ -29,6 +29,7 @@ func run(t *testing.T, m *Middleware, r *http.Request) Decision {
 }
 
 func TestMiddlewareAnswersByItself(t *testing.T) {
+	t.Parallel()
 	m := newMiddleware(t)
 	d := run(t, m, httptest.NewRequest("GET", "/redirect", nil))
 	if d.Response == nil || d.Response.Status != 307 || d.Response.Header.Get("Location") != "/to" ||
@@ -42,6 +43,7 @@ func TestMiddlewareAnswersByItself(t *testing.T) {
 }
 
 func TestMiddlewareRewrites(t *testing.T) {
+	t.Parallel()
 	m := newMiddleware(t)
 	r := httptest.NewRequest("POST", "http://shop.example/from?q=%26", strings.NewReader("form=1"))
 	r.RemoteAddr = "192.0.2.7:1234"
@@ -68,6 +70,7 @@ func TestMiddlewareRewrites(t *testing.T) {
 }
 
 func TestMiddlewareErrors(t *testing.T) {
+	t.Parallel()
 	m := newMiddleware(t)
 	for _, path := range []string{"/fail", "/odd"} {
 		if d, err := m.Run(t.Context(), httptest.NewRequest("GET", path, nil)); err == nil {
@@ -86,6 +89,7 @@ func TestMiddlewareErrors(t *testing.T) {
 }
 
 func TestInvokeReturnsTheRawResult(t *testing.T) {
+	t.Parallel()
 	pool, _ := newTestPool(t, Spec{Dir: "testdata/old"})
 	got, err := pool.Invoke(t.Context(), []byte(`{"body":"four"}`))
 	if err != nil || !strings.Contains(string(got), `"statusCode":200`) || !strings.Contains(string(got), `"body":"4"`) {

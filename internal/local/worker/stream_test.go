@@ -26,6 +26,7 @@ type uploaded struct {
 }
 
 func TestLargeRequestBodyStreams(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{})
 	const size = 200 * mib
 	for _, known := range []bool{true, false} {
@@ -56,6 +57,7 @@ func TestLargeRequestBodyStreams(t *testing.T) {
 }
 
 func TestRequestBodySizes(t *testing.T) {
+	t.Parallel()
 	bothWrappers(t, func(t *testing.T, s *site) {
 		for _, size := range []int64{1, 6*mib - 1, 6 * mib, 6*mib + 1, 50 * mib} {
 			if got := decode[uploaded](t, s.do(t, "POST", "/upload", zeros(size)).body); got.Size != size {
@@ -66,6 +68,7 @@ func TestRequestBodySizes(t *testing.T) {
 }
 
 func TestConverterWithoutBuffersGetsTheBodyInTheEvent(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Dir: "testdata/old"})
 	if a := s.do(t, "POST", "/", zeros(20*mib)); a.body != "20971520" {
 		t.Errorf("the app saw %s bytes", a.body)
@@ -73,6 +76,7 @@ func TestConverterWithoutBuffersGetsTheBodyInTheEvent(t *testing.T) {
 }
 
 func TestLargeBodyThroughARewrite(t *testing.T) {
+	t.Parallel()
 	count := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, err := io.Copy(io.Discard, r.Body)
 		io.WriteString(w, strings.Repeat("n", int(n/mib)))
@@ -92,6 +96,7 @@ func TestLargeBodyThroughARewrite(t *testing.T) {
 }
 
 func TestLargeResponseStreams(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{})
 	resp := s.open(t, t.Context(), "/download?mib=200")
 	n, err := io.Copy(io.Discard, resp.Body)
@@ -105,6 +110,7 @@ func TestLargeResponseStreams(t *testing.T) {
 }
 
 func TestBufferedWrapperSendsLargeResponses(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Dir: "testdata/buffered"})
 	if a := s.get(t, "/download?mib=50"); len(a.body) != 50*mib || a.ContentLength != 50*mib {
 		t.Errorf("got %d bytes of %d", len(a.body), a.ContentLength)
@@ -112,6 +118,7 @@ func TestBufferedWrapperSendsLargeResponses(t *testing.T) {
 }
 
 func TestRequestAndResponseStreamAtOnce(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{})
 	reader, writer := io.Pipe()
 	go func() {
@@ -162,6 +169,7 @@ func (newlines) Read(p []byte) (int, error) {
 }
 
 func TestEventsArriveOneByOneAndADisconnectReachesTheApp(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{})
 	ctx, cancel := context.WithCancel(t.Context())
 	events := bufio.NewScanner(s.open(t, ctx, "/sse").Body)
@@ -179,6 +187,7 @@ func TestEventsArriveOneByOneAndADisconnectReachesTheApp(t *testing.T) {
 }
 
 func TestHeadOfASilentStreamArrives(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -190,6 +199,7 @@ func TestHeadOfASilentStreamArrives(t *testing.T) {
 }
 
 func TestDisconnectBeforeTheHeadReachesTheApp(t *testing.T) {
+	t.Parallel()
 	bothWrappers(t, func(t *testing.T, s *site) {
 		ctx, cancel := context.WithCancel(t.Context())
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/hang", nil)
@@ -219,6 +229,7 @@ func TestDisconnectBeforeTheHeadReachesTheApp(t *testing.T) {
 // TestDisconnectsCastNoDoubt: a process is not to blame for clients that disconnect during an
 // upload or while they wait for an answer.
 func TestDisconnectsCastNoDoubt(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{})
 	before := s.get(t, "/pid").body
 	for range 20 {
@@ -265,6 +276,7 @@ func (s *site) disconnect(t *testing.T, method, path string) {
 }
 
 func TestHeadersMayBeAsLongAsTheEdgeLetsThem(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{})
 	if a := s.do(t, "GET", "/", nil, "Cookie", "a="+strings.Repeat("x", 48<<10)); a.StatusCode != http.StatusOK {
 		t.Errorf("48 KiB of headers: status %d", a.StatusCode)

@@ -58,6 +58,7 @@ func touch(t testing.TB, name string) {
 }
 
 func TestAnUncaughtExceptionEndsNoRequest(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	inFlight := s.witnesses(t)
 	for _, where := range []string{"timer", "immediate", "tick", "microtask", "promise", "file"} {
@@ -76,6 +77,7 @@ func TestAnUncaughtExceptionEndsNoRequest(t *testing.T) {
 }
 
 func TestListenersOfTheAppCannotEndTheProcess(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	inFlight := s.witnesses(t)
 	s.get(t, "/handlers")
@@ -94,6 +96,7 @@ func TestListenersOfTheAppCannotEndTheProcess(t *testing.T) {
 }
 
 func TestAStormOfExceptionsDoesNotFillTheLog(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	begun := time.Now()
 	if a := s.get(t, "/storm"); a.body != "over" {
@@ -109,6 +112,7 @@ func TestAStormOfExceptionsDoesNotFillTheLog(t *testing.T) {
 // TestAStreamThatFailsEndsItsRequestAlone: errors without a listener, of everything a request
 // opens, above all the client of a rewrite's target.
 func TestAStreamThatFailsEndsItsRequestAlone(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	inFlight := s.witnesses(t)
 	plain := httptest.NewServer(http.NotFoundHandler())
@@ -156,6 +160,7 @@ func TestAStreamThatFailsEndsItsRequestAlone(t *testing.T) {
 }
 
 func TestAStreamThatFailsAfterTheAnswerEndsNoBackgroundWork(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	if a := s.get(t, "/emit-after"); a.StatusCode != 200 || a.body != "answered" {
 		t.Errorf("got %d %q", a.StatusCode, a.body)

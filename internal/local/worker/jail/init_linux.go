@@ -35,7 +35,7 @@ func init() {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", initName, err)
 		code = initFailed
 	}
-	os.Exit(code)
+	syscall.Exit(code) // os.Exit would wait a second first under the race detector (GORACE, atexit_sleep_ms)
 }
 
 // runInit is the init process. arg names the descriptor of the letter that describes the program.
