@@ -85,9 +85,9 @@ emulators: .venv/.stamp
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-virtualenv --no-deps -r $<
 	touch $@
 
-# Many packages wait: for emulators, for Node.js, for time limits. Three at a time keep
-# two processors busy.
-TEST := $(GO) test -p 3 -timeout 20m
+# Most tests wait: for emulators, for Node.js, for time limits. Three packages at a time, and
+# four of the parallel tests of each, keep two processors busy.
+TEST := $(GO) test -p 3 -parallel 4 -timeout 20m
 
 .PHONY: test
 test: lint ## All tests but the slow suite

@@ -13,6 +13,7 @@ var actionInput = regexp.MustCompile(`name="\$ACTION_ID_([0-9a-f]+)"`)
 // action that redirects contains the target page, so that the browser need not load the page. For
 // that the app requests the page from itself over plain HTTP.
 func TestServerActionRedirect(t *testing.T) {
+	t.Parallel()
 	a := up(t)
 	a.deploy(variant(t, 1), "shop")
 	s := a.site(t, "shop")

@@ -12,6 +12,7 @@ import (
 // TestReleasesOnAWS is TestReleases for a user who moved to AWS: the same commands, with every
 // event delivered to Lambda twice.
 func TestReleasesOnAWS(t *testing.T) {
+	t.Parallel()
 	a := onAWS(t)
 	a.twice = true
 	first := variant(t, 1)

@@ -53,15 +53,17 @@ type bootstrapped struct {
 
 func onAWS(t *testing.T) *account {
 	t.Helper()
-	functiontest.Streaming(t)
-	a := &account{anchor: &anchor{t: t}, cloud: awstest.MiniStack(t), handlers: map[string]*lambdaFunction{}}
-	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
-	for _, e := range a.cloud.Env() {
-		name, value, _ := strings.Cut(e, "=")
-		t.Setenv(name, value)
+	runtime, err := functiontest.NewRuntime(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
-	binary := buildHandlers(t)
-	a.bootstrap(standIn(t))
+	a := &account{anchor: &anchor{t: t}, cloud: awstest.MiniStack(t, runtime.Env()...), handlers: map[string]*lambdaFunction{}}
+	a.clientEnv = append(a.cloud.Env(), "XDG_CONFIG_HOME="+t.TempDir(), "ANCHOR_E2E_HANDLERS="+standIn(t))
+	binary, err := handlersBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.bootstrap()
 	net := newInternet(t, a.cloud.Endpoint)
 	a.lambda = newLambdaService(t, a.cloud.Endpoint)
 	a.lambda.handlers = func(name string) *lambdaFunction { return a.handlers[name] }
@@ -80,22 +82,21 @@ func onAWS(t *testing.T) *account {
 	gateway := httptest.NewServer(newGateway(a))
 	edge := httptest.NewServer(fronttest.New(t, a.cloud))
 	t.Cleanup(func() { gateway.Close(); edge.Close() })
-	functiontest.Front(t, a.cloud.Endpoint, edge.URL)
+	runtime.Front(t, a.cloud.Endpoint, edge.URL)
 	a.api, a.sites = gateway.URL, edge.Listener.Addr().String()
 	return a
 }
 
-// buildHandlers returns the path of the handlers' binary.
-func buildHandlers(t *testing.T) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "bootstrap")
+// handlersBinary builds the handlers' binary for all tests and returns its path.
+var handlersBinary = sync.OnceValues(func() (string, error) {
+	binary := filepath.Join(scratch, "bootstrap")
 	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", binary, "../cmd/anchor-lambda")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	return binary
-}
+	return binary, nil
+})
 
 // standIn returns a folder with what bootstrap uploads as the handlers' code. It is not the
 // binary, because the emulator would run that at the schedule's times, and it could not reach the
@@ -124,9 +125,8 @@ func standIn(t *testing.T) string {
 }
 
 // bootstrap creates the installation as a user does, and reads the token that it returns.
-func (a *account) bootstrap(handlers string) {
+func (a *account) bootstrap() {
 	a.t.Helper()
-	a.t.Setenv("ANCHOR_E2E_HANDLERS", handlers)
 	out, errs, code := a.run("aws", "bootstrap", "--json")
 	if err := json.Unmarshal([]byte(out), &a.made); err != nil || code != 0 {
 		a.t.Fatalf("anchor aws bootstrap ended with %d:\n%s%s", code, out, errs)

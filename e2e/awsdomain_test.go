@@ -12,6 +12,7 @@ import (
 // TestDomainsOnAWS follows a custom domain with the real CLI and handlers: the records to set, a
 // certificate of ACM, a tenant at CloudFront, a change, the removal.
 func TestDomainsOnAWS(t *testing.T) {
+	t.Parallel()
 	a := onAWS(t)
 	a.deploy(platformtest.NewApp("one").Write(t), "shop")
 	const name = "shop.example.com"

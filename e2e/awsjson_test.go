@@ -16,6 +16,7 @@ import (
 // TestSameAnswersOnAWS runs the same commands on one machine and on AWS. Their --json output has
 // the same members of the same types, so that scripts need not change.
 func TestSameAnswersOnAWS(t *testing.T) {
+	t.Parallel()
 	apps := []string{platformtest.NewApp("one").Images("one").Write(t), platformtest.NewApp("two").Images("two").Write(t)}
 	here := answers(t, up(t), apps)
 	there := answers(t, onAWS(t).anchor, apps)

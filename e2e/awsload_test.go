@@ -31,6 +31,7 @@ func (p *inPlay) both() [2]string {
 // rollbacks. Every answer is complete and from one of the two versions in play; after each switch
 // the AWS CLI shows the expected one.
 func TestNoLostRequestsOnAWS(t *testing.T) {
+	t.Parallel()
 	const deployments, rollbacks = 10, 30
 	a := onAWS(t)
 	play := &inPlay{}

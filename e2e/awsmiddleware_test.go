@@ -12,6 +12,7 @@ import (
 // TestExternalMiddlewareOnAWS is TestPagesRouter for a user who moved to AWS: an
 // external middleware before a server function and a split one, of an unmodified build.
 func TestExternalMiddlewareOnAWS(t *testing.T) {
+	t.Parallel()
 	a := onAWS(t)
 	first := a.deploy(guides, "docs")
 	s := a.shop(t, first)

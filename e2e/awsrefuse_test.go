@@ -14,6 +14,7 @@ import (
 // TestRefusalsOnAWS covers what AWS cannot run, or does not let us do. Each error says what to
 // do, and the live deployment stays live.
 func TestRefusalsOnAWS(t *testing.T) {
+	t.Parallel()
 	a := onAWS(t)
 	const slug = "a-slug-of-the-length-that-is-allowed"
 	live := a.deploy(platformtest.NewApp("one").Write(t), "shop").DeploymentID
@@ -106,6 +107,7 @@ func oversized(t *testing.T) string {
 // TestBootstrapRefusals covers users who cannot create an installation, or look for it in the
 // wrong place.
 func TestBootstrapRefusals(t *testing.T) {
+	t.Parallel()
 	cloud := awstest.MiniStack(t)
 	for name, c := range map[string]struct {
 		env  []string

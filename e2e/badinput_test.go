@@ -79,6 +79,7 @@ var badBuilds = map[string]badBuild{
 // TestBadBuilds deploys builds that cannot work. Each has its own message and exit code, and the
 // live site is not affected.
 func TestBadBuilds(t *testing.T) {
+	t.Parallel()
 	a := up(t)
 	live := a.deploy(variant(t, 1), "shop").DeploymentID
 	for name, b := range badBuilds {
@@ -116,6 +117,7 @@ func (a *anchor) refuses(t *testing.T, dir, live string, b badBuild) {
 
 // TestBundlesThatNeverAnswer waits for the limits of start and probe concurrently.
 func TestBundlesThatNeverAnswer(t *testing.T) {
+	t.Parallel()
 	a := up(t)
 	live := a.deploy(variant(t, 1), "shop").DeploymentID
 	var wg sync.WaitGroup
@@ -146,6 +148,7 @@ func TestBundlesThatNeverAnswer(t *testing.T) {
 
 // TestBadApps covers apps that anchor deploy cannot build.
 func TestBadApps(t *testing.T) {
+	t.Parallel()
 	a := up(t)
 	write := func(dir, name, text string) {
 		t.Helper()
@@ -216,6 +219,7 @@ func TestBadApps(t *testing.T) {
 
 // TestBadRequests covers what the API and its commands refuse.
 func TestBadRequests(t *testing.T) {
+	t.Parallel()
 	a := up(t, "--keep", "1")
 	live := a.deploy(variant(t, 1), "shop").DeploymentID
 	foreign := a.deploy(variant(t, 1), "other").DeploymentID

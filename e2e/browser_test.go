@@ -149,6 +149,7 @@ func (b *browser) marked() (is bool) {
 // TestBrowser is a visitor with JavaScript, before and after a deploy under an open
 // tab.
 func TestBrowser(t *testing.T) {
+	t.Parallel()
 	a := up(t)
 	a.deploy(variant(t, 1), "shop")
 	b := newBrowser(t)
@@ -217,6 +218,7 @@ func TestBrowser(t *testing.T) {
 // TestBrowserPages is a visitor of the guides: client navigation by data routes,
 // under a base path and between languages.
 func TestBrowserPages(t *testing.T) {
+	t.Parallel()
 	a := up(t)
 	a.deploy(guides, "docs")
 	b := newBrowser(t)

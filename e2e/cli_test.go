@@ -18,6 +18,7 @@ const columns = 80
 
 // TestCommands checks what every command prints, for people and for scripts.
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	a := up(t)
 	first := a.deploy(variant(t, 1), "shop", "--commit", "1f0c7be6f2bd", "--branch", "main", "--message", "first")
 	second := a.deploy(variant(t, 2), "shop", "--commit", "2f0c7be6f2bd", "--branch", "main", "--message", "second")
@@ -109,6 +110,7 @@ func (a *anchor) prints(t *testing.T, args []string) {
 // TestHelp checks the help of every command, which fits a terminal and has an example where the
 // arguments need one.
 func TestHelp(t *testing.T) {
+	t.Parallel()
 	named := regexp.MustCompile(`(?m)^  ([a-z]+) +[A-Z]`)
 	var look func(path ...string)
 	look = func(path ...string) {
@@ -134,6 +136,7 @@ func TestHelp(t *testing.T) {
 
 // TestInterrupt presses Ctrl-C while a deployment waits for its probe.
 func TestInterrupt(t *testing.T) {
+	t.Parallel()
 	a := up(t)
 	live := a.deploy(variant(t, 1), "shop").DeploymentID
 	dir := broken(t, serverModule(`export const handler = awslambda.streamifyResponse(() => {

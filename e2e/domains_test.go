@@ -38,9 +38,6 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	for key, value := range map[string]string{"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "15"} {
-		t.Setenv(key, value)
-	}
 	w := &world{dns: dnstest.Start(t), http: testport.Address(t), tls: testport.Address(t)}
 	ca := acmetest.Start(t, acmetest.Options{
 		HTTP: portOf(w.http), TLS: portOf(w.tls), Resolver: w.dns.Addr(),
@@ -143,6 +140,7 @@ func (a *anchor) active(t *testing.T, project, name string) {
 // TestDomains follows custom domains against a real CA: wrong DNS, right DNS, a certificate,
 // HTTPS, a second name, a move, a crash, the removal.
 func TestDomains(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a := upAt(t, w.http, w.flags()...)
 	a.deploy(variant(t, 1), "shop")
@@ -298,6 +296,7 @@ func (w *world) knock(name string) (stop chan struct{}, fault chan error) {
 
 // TestFallbackCA: the second CA issues a certificate while the first is unreachable.
 func TestFallbackCA(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	const name = "shop.example.com"
 	w.dns.Set(name, "A", 60, "127.0.0.1")
@@ -314,6 +313,7 @@ func TestFallbackCA(t *testing.T) {
 
 // TestLocalHTTPS checks *.localhost over TLS, with certificates of Anchor's own CA.
 func TestLocalHTTPS(t *testing.T) {
+	t.Parallel()
 	w := &world{tls: testport.Address(t)}
 	a := up(t, "--https", w.tls)
 	a.deploy(variant(t, 1), "shop")
@@ -335,6 +335,7 @@ func TestLocalHTTPS(t *testing.T) {
 // TestBaseDomainOverHTTPS checks that all sites below a base domain have one wildcard
 // certificate, validated by a DNS hook.
 func TestBaseDomainOverHTTPS(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	provider := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		values := []string{r.FormValue("value")}

@@ -18,6 +18,7 @@ import (
 // TestStorefront checks everything that a Next.js app does on one deployment of the shop, as a
 // visitor sees it.
 func TestStorefront(t *testing.T) {
+	t.Parallel()
 	a := up(t)
 	a.deploy(variant(t, 1), "shop")
 	s := a.site(t, "shop")
@@ -136,11 +137,10 @@ func TestStorefront(t *testing.T) {
 		})
 	})
 	t.Run("a worker sees its own environment only", func(t *testing.T) {
-		t.Setenv("ANCHOR_SECRET_OF_THE_SERVER", "x")
 		var env struct{ Names []string }
 		s.get("/api/env").want(t, 200).json(t, &env)
 		for _, name := range env.Names {
-			if name == "ANCHOR_TOKEN" || name == "ANCHOR_E2E_MAIN" || name == "SSH_AUTH_SOCK" || name == "GOPATH" {
+			if name == serverSecret || name == "ANCHOR_TOKEN" || name == "ANCHOR_E2E_MAIN" || name == "SSH_AUTH_SOCK" || name == "GOPATH" {
 				t.Errorf("a worker sees %s", name)
 			}
 		}

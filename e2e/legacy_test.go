@@ -5,6 +5,7 @@ import "testing"
 // TestLegacyLayout deploys a build of OpenNext 2: no open-next.output.json, a handler that
 // returns before it begins to write, another cache.
 func TestLegacyLayout(t *testing.T) {
+	t.Parallel()
 	a := up(t)
 	app := t.TempDir()
 	if err := linkTree("../examples/legacy/.open-next", app+"/.open-next"); err != nil {

@@ -34,6 +34,7 @@ func refusedUp(t *testing.T, env []string, args ...string) (text string, code in
 // TestRefusedUp runs on a machine on which Anchor cannot start. It reports why and leaves nothing
 // behind.
 func TestRefusedUp(t *testing.T) {
+	t.Parallel()
 	running := up(t)
 	live := running.deploy(variant(t, 1), "shop").DeploymentID
 	old := filepath.Join(t.TempDir(), "node")
@@ -85,6 +86,7 @@ func TestRefusedUp(t *testing.T) {
 
 // TestDoctor asserts that it says what to install.
 func TestDoctor(t *testing.T) {
+	t.Parallel()
 	a := up(t)
 	t.Run("all well", func(t *testing.T) {
 		out, errs, _ := a.run("doctor")
@@ -94,8 +96,7 @@ func TestDoctor(t *testing.T) {
 		}
 	})
 	t.Run("no Node.js here", func(t *testing.T) {
-		t.Setenv("PATH", t.TempDir())
-		out, _, code := a.run("doctor")
+		out, _, code := a.runIn([]string{"PATH=" + t.TempDir()}, "doctor")
 		if code != 1 {
 			t.Errorf("ended with %d", code)
 		}
@@ -119,6 +120,7 @@ const diskSize = 160 << 20
 // TestDiskFull runs Anchor on a small disk: a tmpfs in its own mount namespace, which is removed
 // with it. That requires root or user namespaces.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	a := upOnSmallDisk(t)
 	live := a.deploy(variant(t, 1), "shop").DeploymentID
 	big := broken(t, func(t *testing.T, tree string) {

@@ -23,13 +23,34 @@ func TestMain(m *testing.M) {
 		go endWith(tests)
 		os.Exit(asAnchor())
 	}
+	os.Exit(runTests(m))
+}
+
+// scratch is a folder that the tests share. It is removed after them.
+var scratch string
+
+// serverSecret is a variable in the environment of every server, which no worker may see.
+const serverSecret = "ANCHOR_SECRET_OF_THE_SERVER"
+
+func runTests(m *testing.M) (code int) {
 	examples := exec.Command("make", "--no-print-directory", "-C", "..", "examples")
 	examples.Stdout, examples.Stderr = os.Stderr, os.Stderr
 	if err := examples.Run(); err != nil {
 		os.Stderr.WriteString("the example apps do not build\n")
-		os.Exit(1)
+		return 1
 	}
-	os.Exit(m.Run())
+	// Pebble validates without a pause and refuses one good nonce in six.
+	for name, value := range map[string]string{"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "15", serverSecret: "x"} {
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
+	}
+	var err error
+	if scratch, err = os.MkdirTemp("", "anchor-e2e-"); err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(scratch)
+	return m.Run()
 }
 
 // endWith ends this process once the process of the tests has ended, so that an interrupted run

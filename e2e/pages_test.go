@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 const guides = "../examples/pages"
@@ -16,6 +15,7 @@ const guides = "../examples/pages"
 // with languages and trailing slashes, an external middleware, a split function, the
 // buffered wrapper and the -lite overrides.
 func TestPagesRouter(t *testing.T) {
+	t.Parallel()
 	a := up(t)
 	a.deploy(guides, "docs")
 	s := a.site(t, "docs")
@@ -186,6 +186,7 @@ func dataRoutes(t *testing.T, s *site) {
 
 // TestPagesRouterCache covers getStaticProps with revalidate, through the -lite overrides.
 func TestPagesRouterCache(t *testing.T) {
+	t.Parallel()
 	a := up(t)
 	first := a.deploy(guides, "docs")
 	s := a.site(t, "docs")
@@ -199,7 +200,6 @@ func TestPagesRouterCache(t *testing.T) {
 	} {
 		t.Run(name+" is refreshed behind", func(t *testing.T) {
 			before := at(path)
-			time.Sleep(2500 * time.Millisecond) // the page revalidates after 2 s
 			eventually(t, path+" is rendered again", func() bool { return at(path) != before })
 		})
 	}

@@ -8,6 +8,7 @@ import (
 
 // TestReleases deploys, promotes and rolls back as a user does.
 func TestReleases(t *testing.T) {
+	t.Parallel()
 	a := up(t)
 	s := a.site(t, "shop")
 	live := func() string { return s.get("/dynamic").want(t, 200).find(t, versionMeta) }
@@ -143,6 +144,7 @@ func TestReleases(t *testing.T) {
 
 // TestRetention removes what no release may need.
 func TestRetention(t *testing.T) {
+	t.Parallel()
 	a := up(t, "--keep", "2")
 	var ids []string
 	for n := range 5 {

@@ -15,6 +15,7 @@ import (
 // TestRewriteToAnotherHost rewrites requests to an external host: path, query, body and answer
 // are passed on, a large body too.
 func TestRewriteToAnotherHost(t *testing.T) {
+	t.Parallel()
 	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("X-Outside", r.Method+" "+r.URL.RequestURI())
@@ -37,6 +38,7 @@ func TestRewriteToAnotherHost(t *testing.T) {
 
 // TestRewriteToAHostThatIsDown asserts that only the visitor who requested it is affected.
 func TestRewriteToAHostThatIsDown(t *testing.T) {
+	t.Parallel()
 	outside := httptest.NewServer(http.NotFoundHandler())
 	a := up(t)
 	app := variant(t, 1)

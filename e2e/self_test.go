@@ -8,6 +8,7 @@ import (
 // TestSelf runs an app that sends requests to itself by the name that its visitors use, which the
 // system's resolver need not know.
 func TestSelf(t *testing.T) {
+	t.Parallel()
 	a := up(t)
 	if code, err := a.call("POST", "/projects", map[string]string{"slug": "shop"}, nil); code != 201 || err != nil {
 		t.Fatal(code, err)

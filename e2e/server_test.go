@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,16 +25,17 @@ import (
 
 // anchor is a running `anchor up`, a process of its own.
 type anchor struct {
-	t     *testing.T
-	data  string
-	args  []string
-	env   []string
-	cmd   *exec.Cmd
-	log   *bytes.Buffer
-	sites string // host:port of site traffic
-	api   string // URL of the API, the same after a restart
-	token string
-	ended chan error
+	t         *testing.T
+	data      string
+	args      []string
+	env       []string // of the server, beside the tests' own
+	clientEnv []string // of the commands that run runs
+	cmd       *exec.Cmd
+	log       *bytes.Buffer
+	sites     string // host:port of site traffic
+	api       string // URL of the API, the same after a restart
+	token     string
+	ended     chan error
 }
 
 // upAnswer is what `anchor up --json` prints.
@@ -139,10 +141,16 @@ func mainID() string { return strconv.Itoa(os.Getpid()) }
 // run returns a CLI command's output and exit code.
 func (a *anchor) run(args ...string) (stdout, stderr string, code int) {
 	a.t.Helper()
+	return a.runIn(nil, args...)
+}
+
+// runIn is run with env added to the command's environment.
+func (a *anchor) runIn(env []string, args ...string) (stdout, stderr string, code int) {
+	a.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	cmd := command(ctx, args...)
-	cmd.Env = append(cmd.Env, "ANCHOR_URL="+a.api, "ANCHOR_TOKEN="+a.token)
+	cmd.Env = slices.Concat(cmd.Env, a.clientEnv, []string{"ANCHOR_URL=" + a.api, "ANCHOR_TOKEN=" + a.token}, env)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()

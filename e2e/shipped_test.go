@@ -14,6 +14,7 @@ import (
 // TestShippedBinary runs the result of make build, which contains the aws commands and the
 // handlers' code, against an empty account. All other tests run these in one process.
 func TestShippedBinary(t *testing.T) {
+	t.Parallel()
 	cloud := awstest.MiniStack(t)
 	env := append(os.Environ(), cloud.Env()...)
 	env = append(env, "HOME="+t.TempDir(), "XDG_CACHE_HOME="+t.TempDir())

@@ -40,10 +40,11 @@ type Cloud struct {
 	judge func(*middleware.Stack) error
 }
 
-// MiniStack starts MiniStack, which runs until the test ends. It executes functions.
-func MiniStack(t testing.TB) *Cloud {
+// MiniStack starts MiniStack with env added to its environment. It runs until the test ends, and
+// executes functions.
+func MiniStack(t testing.TB, env ...string) *Cloud {
 	t.Helper()
-	return start(t, miniStack)
+	return start(t, miniStack, env...)
 }
 
 // Moto starts moto, a second emulator for comparison, which runs until the test ends.
@@ -121,9 +122,9 @@ func tool(t testing.TB, name string) string {
 	return path
 }
 
-func start(t testing.TB, e emulator) *Cloud {
+func start(t testing.TB, e emulator, env ...string) *Cloud {
 	t.Helper()
-	p, err := run(t, e)
+	p, err := run(t, e, env...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,15 +57,15 @@ type process struct {
 	ended    chan struct{} // closed when cmd has ended
 }
 
-// run starts an emulator and returns once it answers.
-func run(t testing.TB, e emulator) (*process, error) {
+// run starts an emulator with env added to its environment, and returns once it answers.
+func run(t testing.TB, e emulator, env ...string) (*process, error) {
 	t.Helper()
 	number, err := testport.Get()
 	if err != nil {
 		return nil, err
 	}
 	port := fmt.Sprint(number)
-	p, err := execute(append([]string{tool(t, e.name)}, e.args(port)...), e.env(port))
+	p, err := execute(append([]string{tool(t, e.name)}, e.args(port)...), append(e.env(port), env...))
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,56 +18,68 @@ import (
 //go:embed awslambda.cjs
 var awslambda string
 
-// Main runs a package's tests. The emulators that they start run functions in Node.js processes
-// that have the global awslambda of Lambda's runtime, which MiniStack 1.5.33 lacks, and that can
-// reach function URLs. Call it in TestMain.
+// Runtime lets emulators run functions in Node.js processes that have the global awslambda of
+// Lambda's runtime, which MiniStack 1.5.33 lacks, and that can reach function URLs.
+type Runtime struct {
+	dir string // of the script that Node.js loads first
+}
+
+// scriptName is the name of the script in a Runtime's folder.
+const scriptName = "awslambda.cjs"
+
+// NewRuntime writes a runtime into dir, an existing folder.
+func NewRuntime(dir string) (Runtime, error) {
+	return Runtime{dir}, os.WriteFile(filepath.Join(dir, scriptName), []byte(awslambda), 0o600)
+}
+
+// Env returns the variables that an emulator with this runtime is started with.
+func (r Runtime) Env() []string { return []string{optionsEnv + "=" + r.options()} }
+
+// optionsEnv contains the options of every Node.js process.
+const optionsEnv = "NODE_OPTIONS"
+
+func (r Runtime) options() string { return "--require " + filepath.Join(r.dir, scriptName) }
+
+// Front makes functions on the emulator at endpoint send requests for their site to front, the
+// URL of what serves its distributions.
+func (r Runtime) Front(t testing.TB, endpoint, front string) {
+	t.Helper()
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(r.dir, "front-"+u.Port()), []byte(front), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// all is the runtime of every emulator of a package whose tests Main runs.
+var all Runtime
+
+// Main runs a package's tests. Every emulator that they start has one Runtime. Call it in
+// TestMain.
 func Main(m *testing.M) (code int) {
 	dir, err := os.MkdirTemp("", "anchor-functiontest-")
 	if err != nil {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	options, err := nodeOptions(dir)
-	if err != nil {
+	if all, err = NewRuntime(dir); err != nil {
 		panic(err)
 	}
-	if err := os.Setenv("NODE_OPTIONS", options); err != nil {
+	if err := os.Setenv(optionsEnv, all.options()); err != nil {
 		panic(err)
 	}
 	return m.Run()
 }
 
-// Streaming does for one test what Main does for a whole package: emulators that it starts from
-// now on run streaming handlers.
-func Streaming(t *testing.T) {
-	t.Helper()
-	options, err := nodeOptions(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("NODE_OPTIONS", options)
-}
-
-func nodeOptions(dir string) (string, error) {
-	path := filepath.Join(dir, "awslambda.cjs")
-	return "--require " + path, os.WriteFile(path, []byte(awslambda), 0o600)
-}
-
-// Front makes functions on the emulator at endpoint send requests for their site to front, the
-// URL of what serves its distributions.
+// Front is Runtime.Front of a package whose tests Main runs.
 func Front(t testing.TB, endpoint, front string) {
 	t.Helper()
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		t.Fatal(err)
+	if all.dir == "" {
+		t.Fatal("TestMain does not call functiontest.Main")
 	}
-	_, script, ok := strings.Cut(os.Getenv("NODE_OPTIONS"), "--require ")
-	if !ok {
-		t.Fatal("neither Main nor Streaming was called")
-	}
-	if err := os.WriteFile(filepath.Join(filepath.Dir(script), "front-"+u.Port()), []byte(front), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	all.Front(t, endpoint, front)
 }
 
 // Client returns an HTTP client that connects to the emulator at endpoint for every host, without
