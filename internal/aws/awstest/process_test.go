@@ -108,6 +108,25 @@ func TestTheSharedEmulatorIsEmptyAtFirst(t *testing.T) {
 	}
 }
 
+// A golden test that meets a cut begins again within the same test.
+func TestTheSharedEmulatorIsEmptyForEachUse(t *testing.T) {
+	bucket := "a-name"
+	var accounts []string
+	for range 2 {
+		c := Shared(t)
+		accounts = append(accounts, c.Account)
+		_, err := s3.NewFromConfig(c.Config()).CreateBucket(t.Context(), &s3.CreateBucketInput{
+			Bucket: &bucket, CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: Region},
+		})
+		if err := Made(err); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if accounts[0] == accounts[1] {
+		t.Errorf("both uses have the account %s", accounts[0])
+	}
+}
+
 // ended reports whether a process has ended, also when its parent has yet to notice.
 func ended(pid int) bool {
 	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {

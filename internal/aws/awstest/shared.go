@@ -15,8 +15,8 @@ import (
 // shared is the emulator of a package's tests.
 var shared struct {
 	mu      sync.Mutex
-	allowed bool // Sharing runs the tests
-	used    bool // by a test
+	allowed bool   // Sharing runs the tests
+	user    string // name of the test that uses it, or ""
 	process *process
 }
 
@@ -42,7 +42,8 @@ func (s sharing) Run() int {
 
 // Shared returns the MiniStack that the package's tests use one after another. It is empty: what
 // a test creates is deleted when the test ends. Starting an emulator for each test would take
-// most of the time of a package with many short tests.
+// most of the time of a package with many short tests. A test that calls Shared again gets it
+// empty again.
 func Shared(t testing.TB) *Cloud {
 	t.Helper()
 	shared.mu.Lock()
@@ -50,8 +51,13 @@ func Shared(t testing.TB) *Cloud {
 	switch {
 	case !shared.allowed:
 		t.Fatal("awstest.Shared is for packages whose TestMain runs the tests with awstest.Sharing")
-	case shared.used:
-		t.Fatal("a test already uses awstest.Shared; use awstest.MiniStack for a second emulator")
+	case shared.user == t.Name():
+		if err := empty(shared.process.endpoint); err != nil {
+			t.Fatalf("empty MiniStack for the same test: %v", err)
+		}
+		return shared.process.account(t)
+	case shared.user != "":
+		t.Fatalf("%s uses awstest.Shared; use awstest.MiniStack for a second emulator", shared.user)
 	case shared.process == nil:
 		p, err := run(t, miniStack)
 		if err != nil {
@@ -59,14 +65,14 @@ func Shared(t testing.TB) *Cloud {
 		}
 		shared.process = p
 	}
-	shared.used = true
+	shared.user = t.Name()
 	t.Cleanup(func() {
 		shared.mu.Lock()
 		defer shared.mu.Unlock()
 		if err := empty(shared.process.endpoint); err != nil {
 			t.Errorf("empty MiniStack for the next test: %v", err)
 		}
-		shared.used = false
+		shared.user = ""
 	})
 	return shared.process.account(t)
 }

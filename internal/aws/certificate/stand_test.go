@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +34,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records/memory"
 )
 
+func TestMain(m *testing.M) { os.Exit(awstest.Sharing(m).Run()) }
+
 // stand is an emulator with two projects, each with a distribution, the records and the DNS.
 // Tests start and end processes that work on it.
 type stand struct {
@@ -54,7 +57,7 @@ var liveHosts = map[string]string{"default": "live.lambda-url.on.aws", "imageOpt
 
 func newStand(t *testing.T) *stand {
 	t.Helper()
-	s := standOn(t, awstest.MiniStack(t))
+	s := standOn(t, awstest.Shared(t))
 	s.blog = s.project("blog")
 	return s
 }

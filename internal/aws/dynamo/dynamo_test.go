@@ -38,7 +38,7 @@ func conform(t *testing.T, config sdk.Config) {
 	})
 }
 
-func TestConformanceOnMiniStack(t *testing.T) { conform(t, awstest.MiniStack(t).Config()) }
+func TestConformanceOnMiniStack(t *testing.T) { conform(t, awstest.Shared(t).Config()) }
 
 func TestConformanceOnMoto(t *testing.T) {
 	config := awstest.Moto(t).Config()

@@ -2,6 +2,7 @@ package dynamo_test
 
 import (
 	"context"
+	"os"
 	"strings"
 	"testing"
 
@@ -12,6 +13,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 	"github.com/anchor-deploy/anchor/internal/aws/dynamo"
 )
+
+func TestMain(m *testing.M) { os.Exit(awstest.Sharing(m).Run()) }
 
 // stand is a store on MiniStack with a project, and the records that tests create.
 type stand struct {
@@ -25,7 +28,7 @@ type stand struct {
 
 func newStand(t *testing.T) *stand {
 	t.Helper()
-	s := &stand{T: t, ctx: t.Context(), cloud: awstest.MiniStack(t)}
+	s := &stand{T: t, ctx: t.Context(), cloud: awstest.Shared(t)}
 	s.names = tables(t, s.client())
 	s.Store = dynamo.New(s.client(), s.names)
 	s.project = s.newProject("shop")

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,6 +22,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
+func TestMain(m *testing.M) { os.Exit(awstest.Sharing(m).Run()) }
+
 const bucket = "anchor-assets"
 
 // stand is an emulator with a Front and a project.
@@ -35,11 +38,11 @@ type stand struct {
 
 func newStand(t *testing.T) *stand {
 	t.Helper()
-	return standOn(t, awstest.MiniStack(t))
+	return standOn(t, awstest.Shared(t))
 }
 
-// fresh returns another account of the same emulator, because starting one takes longest of all.
-// They share the wire, so they cannot be used concurrently.
+// fresh returns another account of the same emulator. They share the wire, so they cannot be used
+// concurrently.
 func (s *stand) fresh(t *testing.T) *stand {
 	t.Helper()
 	cloud := *s.cloud

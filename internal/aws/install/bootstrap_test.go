@@ -17,7 +17,7 @@ import (
 )
 
 func TestBootstrapFromNothingAndAgain(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	var steps []string
 	c := config(t, cloud)
 	c.Watch = func(e installation.Event) {
@@ -46,7 +46,7 @@ func TestBootstrapFromNothingAndAgain(t *testing.T) {
 }
 
 func TestUpgradeAndDowngrade(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	c := config(t, cloud)
 	c.Parameters = map[string]string{"LogRetentionDays": "30"}
 	bootstrapped(t, c)
@@ -76,7 +76,7 @@ func TestUpgradeAndDowngrade(t *testing.T) {
 
 // An existing name makes the creation fail; the next bootstrap removes the remains.
 func TestBootstrapAfterAFailedOne(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	cloud.CLI(t, "codebuild", "create-project", "--name", "anchor-build", "--source", "type=NO_SOURCE,buildspec=x", "--artifacts", "type=NO_ARTIFACTS",
 		"--environment", "type=LINUX_CONTAINER,image=x,computeType=BUILD_GENERAL1_SMALL", "--service-role", "arn:aws:iam::"+cloud.Account+":role/x")
 	i := open(t, config(t, cloud))
@@ -97,7 +97,7 @@ func TestBootstrapAfterAFailedOne(t *testing.T) {
 }
 
 func TestStacksThatCannotBeWritten(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	bootstrapped(t, config(t, cloud))
 	for status, want := range map[types.StackStatus]struct{ code, names string }{
 		types.StackStatusCreateInProgress:         {"stack_busy", "anchor aws status"},
@@ -124,7 +124,7 @@ func TestStacksThatCannotBeWritten(t *testing.T) {
 
 // The next run continues after a run that dies, or gets no answer, at any call.
 func TestBootstrapGoesOn(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	i := open(t, config(t, cloud))
 	for _, fault := range []awstest.Fault{ // in their order
 		{Operation: "S3.CreateBucket", After: true},
@@ -148,7 +148,7 @@ func TestBootstrapGoesOn(t *testing.T) {
 
 // The SDK retries when an answer is lost, and then finds its own change.
 func TestALostAnswerToTheChangesIsNoFailure(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	cloud.Wire.Break(awstest.Fault{Operation: "CloudFormation.ExecuteChangeSet", Nth: 1, After: true})
 	calls := cloud.Wire.Record()
 	b, err := open(t, config(t, cloud)).Bootstrap(t.Context(), installation.BootstrapOptions{})
@@ -167,7 +167,7 @@ func TestALostAnswerToTheChangesIsNoFailure(t *testing.T) {
 }
 
 func TestTheFirstToken(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	records := access.New(access.Ports{Tokens: memory.New()}, access.Options{})
 	c := config(t, cloud)
 	c.Tokens = func(installation.Outputs) install.Tokens { return records }
@@ -190,7 +190,7 @@ func TestTheFirstToken(t *testing.T) {
 
 // Uploads are as secret as the app's code: nobody may send or download them unencrypted.
 func TestTheArtifactsTravelByTLSOnly(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	_, b := bootstrapped(t, config(t, cloud))
 	policy := cloud.CLI(t, "s3api", "get-bucket-policy", "--bucket", b.ArtifactsBucket, "--query", "Policy", "--output", "text")
 	var read struct {

@@ -39,7 +39,7 @@ func phase(t *testing.T, name string) string {
 
 // The phase runs as CodeBuild would run it, with the real AWS CLI.
 func TestPostBuildUploadsAndInvokes(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	_, b := bootstrapped(t, config(t, cloud))
 	app := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(app, ".open-next"), 0o700); err != nil {

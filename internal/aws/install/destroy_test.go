@@ -51,7 +51,7 @@ func withProject(t *testing.T, c install.Config) (install.Config, projects) {
 }
 
 func TestDestroyLeavesNothing(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	before := everything(t, cloud)
 	c, records := withProject(t, config(t, cloud))
 	i, b := bootstrapped(t, c)
@@ -139,7 +139,7 @@ func fill(t *testing.T, cloud *awstest.Cloud, o installation.Outputs) {
 
 // The next destruction continues after one that died, wherever that was.
 func TestDestroyGoesOn(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	before := everything(t, cloud)
 	i, b := bootstrapped(t, config(t, cloud))
 	fill(t, cloud, b.Outputs)

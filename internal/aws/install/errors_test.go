@@ -46,7 +46,7 @@ func TestTheAWSConfiguration(t *testing.T) {
 }
 
 func TestARegionWithoutAnAddress(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	c := config(t, cloud)
 	c.AWS.Region, c.AWS.BaseEndpoint = "eu-nowhere-1", nil
 	c.AWS.HTTPClient = client(func(r *http.Request) (*http.Response, error) {
@@ -57,7 +57,7 @@ func TestARegionWithoutAnAddress(t *testing.T) {
 }
 
 func TestRefusalsNameTheAction(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	i := open(t, config(t, cloud))
 	for _, test := range []struct {
 		fault  awstest.Fault
@@ -82,7 +82,7 @@ func TestRefusalsNameTheAction(t *testing.T) {
 }
 
 func TestWhatCannotBeBootstrapped(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	for _, c := range []installation.Options{{Name: "Bad"}, {Name: "two-words"}, {Name: "averyveryverylong"}, {Name: "1st"}, {Name: "awsprod"}, {Name: "ssm"}} {
 		_, err := install.New(install.Config{Options: c})
 		fails(t, err, anchor.KindInvalid, "bad_installation", c.Name)
@@ -126,7 +126,7 @@ func TestSettingsAreChecked(t *testing.T) {
 
 // A service that throttles may return no code at all.
 func TestThrottled(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	c := config(t, cloud)
 	c.AWS.Retryer = func() sdk.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 1) }
 	for _, fault := range []awstest.Fault{
@@ -141,7 +141,7 @@ func TestThrottled(t *testing.T) {
 }
 
 func TestABucketOfSomebodyElse(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	cloud.Wire.Break(awstest.Fault{Operation: "S3.CreateBucket", Status: 409, Code: "BucketAlreadyExists", Message: "taken"})
 	c := config(t, cloud)
 	c.AWS.Retryer = func() sdk.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 1) }

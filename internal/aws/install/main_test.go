@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,6 +22,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/install"
 	"github.com/anchor-deploy/anchor/internal/aws/installation"
 )
+
+func TestMain(m *testing.M) { os.Exit(awstest.Sharing(m).Run()) }
 
 // handlers returns a stand-in for the handlers' code, which nothing runs.
 func handlers(t *testing.T, content string) fs.FS {

@@ -19,7 +19,7 @@ var planCalls = []string{
 }
 
 func TestPlanTouchesNothing(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	before := everything(t, cloud)
 	i := open(t, config(t, cloud))
 	calls := cloud.Wire.Record()
@@ -43,7 +43,7 @@ func TestPlanTouchesNothing(t *testing.T) {
 // A refused plan leaves nothing either: otherwise the empty stack would look like an
 // installation.
 func TestARefusedPlanTouchesNothing(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	before := everything(t, cloud)
 	c := answering(config(t, cloud), "DescribeChangeSet", regexp.MustCompile(`<Status>\w+</Status>`), "<Status>FAILED</Status>")
 	c = answering(c, "DescribeChangeSet", regexp.MustCompile(`<StatusReason ?/>|<StatusReason>.*</StatusReason>`),
@@ -58,7 +58,7 @@ func TestARefusedPlanTouchesNothing(t *testing.T) {
 }
 
 func TestPlanOfAnInstallation(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	c := config(t, cloud)
 	i, _ := bootstrapped(t, c)
 	p, err := i.Plan(t.Context())

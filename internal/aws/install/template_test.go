@@ -32,7 +32,7 @@ func TestTheTemplateIsClean(t *testing.T) {
 
 // The stack creates exactly the tables of the records' package.
 func TestTheTablesAreThoseOfTheRecords(t *testing.T) {
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	bootstrapped(t, config(t, cloud))
 	tables := dynamodb.NewFromConfig(cloud.Config())
 	for _, want := range dynamo.Schema() {
