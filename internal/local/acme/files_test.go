@@ -17,6 +17,7 @@ func long(n int) string {
 
 // A host name may have 253 octets (RFC 1035, section 3.1), and no part of a path more than 255.
 func TestLongNames(t *testing.T) {
+	t.Parallel()
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
 	cfg := p.config(t)
@@ -64,6 +65,7 @@ func TestLongNames(t *testing.T) {
 
 // The files of names that are not too long are where they always were.
 func TestFilesOfEarlierVersions(t *testing.T) {
+	t.Parallel()
 	for _, host := range []string{"example.com", long(242), "*." + long(231)} {
 		if got := fileName(host, ".json"); got != strings.Replace(host, "*", "wildcard_", 1)+".json" {
 			t.Errorf("the order of %s is in %s", host, got)
@@ -72,6 +74,7 @@ func TestFilesOfEarlierVersions(t *testing.T) {
 }
 
 func TestHostsOfFiles(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	want := []string{"example.com", "*.example.com", long(252), long(maxName), "*." + long(251)}
 	for _, host := range want {

@@ -17,6 +17,7 @@ import (
 )
 
 func TestImportRefuses(t *testing.T) {
+	t.Parallel()
 	m := imported(t, 0)
 	chain, key := selfMade(t, nil, "shop.example.com")
 	other, otherKey := selfMade(t, nil, "other.example.com")
@@ -60,6 +61,7 @@ func TestImportRefuses(t *testing.T) {
 }
 
 func TestImportIsServedReplacedAndReleased(t *testing.T) {
+	t.Parallel()
 	m := imported(t, 0, "shop.example.com")
 	first, _ := m.GetCertificate(hello("shop.example.com"))
 	chain, key := selfMade(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(48 * time.Hour) }, "shop.example.com")
@@ -93,6 +95,7 @@ func TestImportIsServedReplacedAndReleased(t *testing.T) {
 // An import ends the order under way, and the order does not continue after a restart: its
 // certificate is no longer wanted.
 func TestImportEndsTheOrder(t *testing.T) {
+	t.Parallel()
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
 	stopped := p.hang("/authZ/")
@@ -129,6 +132,7 @@ func TestImportEndsTheOrder(t *testing.T) {
 // The switch from an imported certificate to an issued one: the old one is served until the new one
 // is there.
 func TestFromOwnToIssued(t *testing.T) {
+	t.Parallel()
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
 	m := open(t, p.config(t))

@@ -6,6 +6,7 @@ import (
 )
 
 func TestManager_Issuers(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		config Config
 		want   []string

@@ -163,6 +163,7 @@ func get(t testing.TB, client *http.Client, url string) (*http.Response, string)
 }
 
 func TestWholeLife(t *testing.T) {
+	t.Parallel()
 	const name = "shop.example.com"
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))

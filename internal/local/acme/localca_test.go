@@ -8,6 +8,7 @@ import (
 )
 
 func TestLocalCA(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	ca, err := OpenLocalCA(dir, "localhost")
 	if err != nil {
@@ -48,6 +49,7 @@ func TestLocalCA(t *testing.T) {
 
 // A thief of the root's key cannot use it for other names.
 func TestLocalRootIsConstrained(t *testing.T) {
+	t.Parallel()
 	ca, err := OpenLocalCA(t.TempDir(), "localhost")
 	if err != nil {
 		t.Fatal(err)
@@ -67,6 +69,7 @@ func TestLocalRootIsConstrained(t *testing.T) {
 }
 
 func TestTrust(t *testing.T) {
+	t.Parallel()
 	ca, err := OpenLocalCA(t.TempDir(), "localhost")
 	if err != nil {
 		t.Fatal(err)

@@ -13,10 +13,11 @@ import (
 // Many names are attached at once, one of them broken. All others are issued, with one order each,
 // and only the broken one is reported.
 func TestManyNamesAtOnce(t *testing.T) {
+	t.Parallel()
 	const broken = "broken.example.net"
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
-	p.dns.AddDNSServFailRecord(broken)
+	shared.AddDNSServFailRecord(broken)
 	cfg := p.config(t)
 	cfg.FirstRetry, cfg.Hot = time.Hour, 50
 	var changed atomic.Int64

@@ -75,6 +75,7 @@ func wantMigrated(t *testing.T, dir string) {
 // response, an imported one, the account, and an order that was killed before it was finalized. Its
 // certificates are valid until 2116.
 func TestFolderOfAnEarlierVersion(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("testdata/certmagic")); err != nil {
 		t.Fatal(err)
@@ -133,6 +134,7 @@ func contentOf(t *testing.T, path string) []byte {
 // After an upgrade no name is ordered again, the order under way continues, and the CA sees the
 // account it knows.
 func TestUpgradeOrdersNothingAgain(t *testing.T) {
+	t.Parallel()
 	const pending = "pending.example.com"
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
@@ -178,6 +180,7 @@ func TestUpgradeOrdersNothingAgain(t *testing.T) {
 
 // What an interrupted renewal, an interrupted migration or a downgrade leaves behind.
 func TestMigrateOneSite(t *testing.T) {
+	t.Parallel()
 	const name = "*.shop.example.com"
 	oldChain, oldKey := selfMade(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(10 * 24 * time.Hour) }, name)
 	newChain, newKey := selfMade(t, nil, name)
@@ -249,6 +252,7 @@ func TestMigrateOneSite(t *testing.T) {
 
 // Files that no version of Anchor made do not keep certificates from being migrated.
 func TestMigrateAmongStrayFiles(t *testing.T) {
+	t.Parallel()
 	site := legacySite{dir: t.TempDir(), ca: "ca", name: "shop.example.com"}
 	chain, key := selfMade(t, nil, site.name)
 	site.write(t, chain, key)
@@ -271,6 +275,7 @@ func TestMigrateAmongStrayFiles(t *testing.T) {
 
 // kill -9 anywhere in a migration: the next start completes it, and no certificate is lost.
 func TestKilledDuringTheMigration(t *testing.T) {
+	t.Parallel()
 	const sites = 60
 	dir := t.TempDir()
 	want := map[string][]byte{}

@@ -20,6 +20,7 @@ import (
 )
 
 func TestTLSALPNAlone(t *testing.T) {
+	t.Parallel()
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
 	cfg := p.config(t)
@@ -34,6 +35,7 @@ func TestTLSALPNAlone(t *testing.T) {
 // A CA whose request at port 80 is rejected gets its proof at port 443, with a second order: the
 // first one is invalid.
 func TestOtherChallengeAfterRejection(t *testing.T) {
+	t.Parallel()
 	f := listenFront(t)
 	o := f.ports(t, 0)
 	o.http = portOf(t, f.tls.Addr()) // TLS answers there: HTTP-01 fails
@@ -56,15 +58,15 @@ func TestWildcardByHook(t *testing.T) {
 		defer mu.Unlock()
 		asked = append(asked, r.FormValue("action")+" "+r.FormValue("name")+" "+r.FormValue("type")+" "+r.FormValue("domain"))
 		if r.FormValue("action") == "present" {
-			p.dns.AddDNSTXTRecord(r.FormValue("name"), r.FormValue("value"))
+			shared.AddDNSTXTRecord(r.FormValue("name"), r.FormValue("value"))
 		} else {
-			p.dns.DeleteDNSTXTRecord(r.FormValue("name"))
+			shared.DeleteDNSTXTRecord(r.FormValue("name"))
 		}
 	}))
 	defer provider.Close()
 	t.Setenv(hookEnv, provider.URL)
 	cfg := p.config(t)
-	cfg.DNS01, cfg.Resolvers = os.Args[0], []string{p.zone}
+	cfg.DNS01, cfg.Resolvers = os.Args[0], []string{shared.address}
 	m := open(t, cfg)
 	f.serve(t, m)
 	f.publish("*.wild.example.com")
@@ -85,6 +87,7 @@ func TestWildcardByHook(t *testing.T) {
 }
 
 func TestWildcardWithoutHook(t *testing.T) {
+	t.Parallel()
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
 	m := open(t, p.config(t))
@@ -97,6 +100,7 @@ func TestWildcardWithoutHook(t *testing.T) {
 
 // Wherever the process ends during an order, the next one continues the same order.
 func TestRestartGoesOnWithTheOrder(t *testing.T) {
+	t.Parallel()
 	for _, step := range []string{"/authZ/", "/chalZ/", "/finalize-order/", "/certZ/"} {
 		t.Run(strings.Trim(step, "/"), func(t *testing.T) {
 			f := listenFront(t)
@@ -134,6 +138,7 @@ func TestRestartGoesOnWithTheOrder(t *testing.T) {
 // The process ended between storing the certificate and closing the journal: nothing is ordered
 // again.
 func TestCertificateStoredAndJournalOpen(t *testing.T) {
+	t.Parallel()
 	const name = "d.example.com"
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
@@ -171,6 +176,7 @@ func TestCertificateStoredAndJournalOpen(t *testing.T) {
 
 // A damaged certificate file is replaced by a new certificate.
 func TestDamagedCertificateFile(t *testing.T) {
+	t.Parallel()
 	const name = "damaged.example.com"
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
@@ -193,6 +199,7 @@ func TestDamagedCertificateFile(t *testing.T) {
 }
 
 func TestAccountIsKept(t *testing.T) {
+	t.Parallel()
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
 	var registered atomic.Int32
@@ -225,6 +232,7 @@ func TestAccountIsKept(t *testing.T) {
 
 // A CA that was set up again from scratch knows neither account nor order.
 func TestForgetfulCA(t *testing.T) {
+	t.Parallel()
 	f := listenFront(t)
 	before, after := startPebble(t, f.ports(t, 0)), startPebble(t, f.ports(t, 0))
 	cfg := before.config(t)
@@ -252,6 +260,7 @@ func TestForgetfulCA(t *testing.T) {
 }
 
 func TestRateLimitIsToldAndKept(t *testing.T) {
+	t.Parallel()
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
 	var orders atomic.Int32
@@ -293,6 +302,7 @@ func TestRateLimitIsToldAndKept(t *testing.T) {
 }
 
 func TestFallbackCA(t *testing.T) {
+	t.Parallel()
 	f := listenFront(t)
 	down, up := startPebble(t, f.ports(t, 0)), startPebble(t, f.ports(t, 0))
 	down.intercept(func(w http.ResponseWriter, r *http.Request) bool {
@@ -314,6 +324,7 @@ func TestFallbackCA(t *testing.T) {
 
 // A rejected validation is the name's fault: the fallback CA is not asked.
 func TestNoFallbackForARejectedName(t *testing.T) {
+	t.Parallel()
 	f := listenFront(t)
 	first, second := startPebble(t, f.ports(t, 0)), startPebble(t, f.ports(t, 0))
 	cfg := first.config(t)
@@ -332,6 +343,7 @@ func TestNoFallbackForARejectedName(t *testing.T) {
 }
 
 func TestBadNames(t *testing.T) {
+	t.Parallel()
 	p := startPebble(t, pebbleOptions{http: 1, tls: 1})
 	m := open(t, p.config(t))
 	for _, name := range []string{"", "UPPER.example.com", "a..b", "../etc", "bücher.de", "dot.example.com.", "*.*.example.com", "a/b.example.com"} {
@@ -344,6 +356,7 @@ func TestBadNames(t *testing.T) {
 // A wrong certificate from the CA does not replace one that works, and the next attempt continues
 // the same order.
 func TestWrongCertificateFromTheCA(t *testing.T) {
+	t.Parallel()
 	const name = "chain.example.com"
 	other, _ := selfMade(t, nil, name)
 	for what, body := range map[string][]byte{"another key": other, "no certificate": []byte("<html>down for maintenance</html>")} {
@@ -379,6 +392,7 @@ func TestWrongCertificateFromTheCA(t *testing.T) {
 
 // A mistaken Retry-After does not keep a name from its certificate for ever.
 func TestRetryAfterBeyondReason(t *testing.T) {
+	t.Parallel()
 	p := startPebble(t, pebbleOptions{http: 1, tls: 1})
 	p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path != "/order-plz" {
@@ -401,6 +415,7 @@ func TestRetryAfterBeyondReason(t *testing.T) {
 
 // Failures at one CA do not delay orders at another one, as after the change from the staging CA.
 func TestFailuresStayWithTheirCA(t *testing.T) {
+	t.Parallel()
 	const name = "moved.example.com"
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
@@ -424,6 +439,7 @@ func TestFailuresStayWithTheirCA(t *testing.T) {
 
 // An order file that cannot be read does not keep other names from their certificates.
 func TestDamagedOrderFile(t *testing.T) {
+	t.Parallel()
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
 	cfg := p.config(t)

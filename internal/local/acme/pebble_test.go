@@ -56,9 +56,37 @@ func TestMain(m *testing.M) {
 			log.Fatal(err)
 		}
 	}
-	testleak.Main(m,
+	testleak.Main(withDNS{m},
 		// Pebble's validation loop never ends.
 		goleak.IgnoreTopFunction("github.com/letsencrypt/pebble/v2/va.VAImpl.processTasks"))
+}
+
+// shared is the DNS server of all tests' CAs. There is one, because challtestsrv registers its
+// answers for the whole process: each server would return those of the one that was started last.
+var shared struct {
+	*challtestsrv.ChallSrv
+	address string // HOST:PORT
+}
+
+// withDNS runs tests while shared answers, with this machine for every name that no test sets.
+type withDNS struct{ goleak.TestingM }
+
+// Run implements goleak.TestingM.
+func (w withDNS) Run() int {
+	port, err := testport.Get()
+	if err != nil {
+		log.Fatal(err)
+	}
+	shared.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	shared.ChallSrv, err = challtestsrv.New(challtestsrv.Config{DNSAddrs: []string{shared.address}, Log: log.New(io.Discard, "", 0)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	shared.SetDefaultDNSIPv4("127.0.0.1")
+	shared.SetDefaultDNSIPv6("")
+	go shared.Run()
+	defer shared.Shutdown()
+	return w.TestingM.Run()
 }
 
 func hookMain(at, action string) {
@@ -75,14 +103,12 @@ func hookMain(at, action string) {
 	syscall.Exit(0) // under the race detector os.Exit would wait a second first (GORACE, atexit_sleep_ms)
 }
 
-// pebble is Let's Encrypt's test CA, in this process, with a DNS server of its own.
+// pebble is Let's Encrypt's test CA, in this process.
 type pebble struct {
 	*acmetest.CA
 	root  *x509.Certificate
 	roots *x509.CertPool // of what it issues
 	https *x509.CertPool // of its own API
-	dns   *challtestsrv.ChallSrv
-	zone  string // HOST:PORT of the DNS server
 
 	mu     sync.Mutex
 	before func(w http.ResponseWriter, r *http.Request) bool // answers instead of pebble when it returns true
@@ -96,26 +122,16 @@ type pebbleOptions struct {
 
 func startPebble(t testing.TB, o pebbleOptions) *pebble {
 	t.Helper()
-	quiet := log.New(io.Discard, "", 0)
-	zone := testport.Address(t)
-	dns, err := challtestsrv.New(challtestsrv.Config{DNSAddrs: []string{zone}, Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	dns.SetDefaultDNSIPv4("127.0.0.1")
-	dns.SetDefaultDNSIPv6("")
-	go dns.Run()
-	t.Cleanup(dns.Shutdown)
-
-	p := &pebble{dns: dns, zone: zone}
+	p := &pebble{}
 	p.CA = acmetest.Start(t, acmetest.Options{
-		HTTP: o.http, TLS: o.tls, Resolver: zone, Lifetime: o.lifetime, OCSP: o.ocsp,
+		HTTP: o.http, TLS: o.tls, Resolver: shared.address, Lifetime: o.lifetime, OCSP: o.ocsp,
 		Front: func(api http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, api) })
 		},
 	})
 	p.https = x509.NewCertPool()
 	p.https.AddCert(p.Certificate())
+	var err error
 	p.root, err = leafOf(p.RootPEM)
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 )
 
 func TestProblemsInPlainWords(t *testing.T) {
+	t.Parallel()
 	at := time.Date(2026, 3, 4, 5, 6, 0, 0, time.UTC)
 	problem := func(kind, detail string, sub ...acmeproto.Subproblem) error {
 		return fmt.Errorf("order: %w", acmeproto.Problem{Type: acmeproto.ProblemTypeNamespace + kind, Detail: detail, Subproblems: sub})

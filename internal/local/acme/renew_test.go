@@ -20,6 +20,7 @@ import (
 // A certificate is renewed several times under load, on kept and on new connections, each time as
 // soon as visitors have met the one before. No request fails.
 func TestRenewalUnderLoad(t *testing.T) {
+	t.Parallel()
 	const name, renewals = "busy.example.com", 3
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
@@ -108,6 +109,7 @@ func window(w http.ResponseWriter, start time.Time, again int) {
 
 // A certificate that lives fifteen seconds is renewed automatically, and not before its time.
 func TestRenewalByTheEndOfItsLife(t *testing.T) {
+	t.Parallel()
 	const name, lifetime = "short.example.com", 15
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, lifetime))
@@ -129,6 +131,7 @@ func TestRenewalByTheEndOfItsLife(t *testing.T) {
 
 // The CA asks for a renewal now (RFC 9773), two months before two thirds of the life are over.
 func TestRenewalByTheCAsWindow(t *testing.T) {
+	t.Parallel()
 	const name = "ari.example.com"
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
@@ -182,6 +185,7 @@ func renewed(t *testing.T, m *Manager, name string, first *x509.Certificate) *x5
 // A CA whose window is always over, or that wants to be asked again at once, is not asked in a
 // loop.
 func TestCAThatWantsEverythingAtOnce(t *testing.T) {
+	t.Parallel()
 	const name = "hurried.example.com"
 	for what, start := range map[string]time.Duration{"a window that is over": -time.Hour, "asked again at once": 24 * time.Hour} {
 		t.Run(what, func(t *testing.T) {
@@ -234,6 +238,7 @@ func settled(m *Manager, name string) error {
 
 // A CA is asked for its window neither in a loop nor never again (RFC 9773, section 4.3.2).
 func TestAskAgainWithinReason(t *testing.T) {
+	t.Parallel()
 	m, now := &Manager{cfg: Config{}.withDefaults()}, time.Now()
 	for told, want := range map[time.Duration]time.Duration{
 		-time.Hour: time.Minute, 0: time.Minute, 6 * time.Hour: 6 * time.Hour, 10 * 365 * 24 * time.Hour: 24 * time.Hour,
@@ -247,6 +252,7 @@ func TestAskAgainWithinReason(t *testing.T) {
 // The clock of this machine is ahead of a certificate's whole life: it is due for renewal when it
 // arrives.
 func TestClockAheadOfTheCA(t *testing.T) {
+	t.Parallel()
 	m, now := &Manager{cfg: Config{}.withDefaults()}, time.Now()
 	e := &certState{name: "late.example.com", notBefore: now.Add(-48 * time.Hour), notAfter: now.Add(-24 * time.Hour)}
 	e.renewAt = renewalTime(e.name, e.notBefore, e.notAfter)

@@ -25,6 +25,7 @@ func imported(t testing.TB, hot int, names ...string) *Manager {
 }
 
 func TestNameOfAHandshake(t *testing.T) {
+	t.Parallel()
 	m := imported(t, 0, "shop.example.com", "xn--bcher-kva.de", "*.wild.example.com")
 	for sni, want := range map[string]string{
 		"shop.example.com": "shop.example.com", "SHOP.Example.COM": "shop.example.com", "shop.example.com.": "shop.example.com",
@@ -51,6 +52,7 @@ func TestNameOfAHandshake(t *testing.T) {
 
 // A certificate that names somebody else's host is served for its own host only.
 func TestNeverAnothersCertificate(t *testing.T) {
+	t.Parallel()
 	m := imported(t, 0, "victim.example.com")
 	chain, key := selfMade(t, nil, "thief.example.net", "victim.example.com", "*.example.com")
 	if _, err := m.Import(t.Context(), named("thief.example.net"), chain, key); err != nil {
@@ -69,6 +71,7 @@ func TestNeverAnothersCertificate(t *testing.T) {
 
 // Many names, few in memory: all are served.
 func TestColdCertificatesAreRead(t *testing.T) {
+	t.Parallel()
 	var names []string
 	for _, c := range "abcdefghij" {
 		names = append(names, string(c)+".example.com")
@@ -89,6 +92,7 @@ func TestColdCertificatesAreRead(t *testing.T) {
 
 // Certificates in the folder are served after a restart, before Ensure is called.
 func TestServedAfterRestart(t *testing.T) {
+	t.Parallel()
 	m := imported(t, 0, "shop.example.com", "*.wild.example.com")
 	m.Close()
 	again, err := New(m.cfg)
@@ -104,6 +108,7 @@ func TestServedAfterRestart(t *testing.T) {
 }
 
 func TestRenewalTime(t *testing.T) {
+	t.Parallel()
 	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	to := from.Add(90 * 24 * time.Hour)
 	seen := map[time.Time]bool{}

@@ -72,6 +72,7 @@ func wantGood(t *testing.T, raw []byte, leaf, issuer *x509.Certificate) {
 }
 
 func TestOwnCertificateIsStapled(t *testing.T) {
+	t.Parallel()
 	r := startResponder(t)
 	f, m, leaves := r.brought(t, 0, "shop.example.com")
 	leaf, raw := f.stapled(t, "shop.example.com", r.roots, nil)
@@ -102,6 +103,7 @@ func TestOwnCertificateIsStapled(t *testing.T) {
 
 // Whatever happens to the responder, no handshake waits for it.
 func TestServedWithoutTheResponder(t *testing.T) {
+	t.Parallel()
 	const name = "shop.example.com"
 	for what, answer := range map[string]func(r *responder) func(http.ResponseWriter, *big.Int){
 		"down": func(r *responder) func(http.ResponseWriter, *big.Int) { r.Close(); return nil },
@@ -144,6 +146,7 @@ func TestServedWithoutTheResponder(t *testing.T) {
 
 // A certificate keeps its staple over a restart and when it leaves the memory and returns.
 func TestStapleIsKept(t *testing.T) {
+	t.Parallel()
 	r := startResponder(t)
 	f, m, _ := r.brought(t, 1, "a.example.com", "b.example.com")
 	_, a := f.stapled(t, "a.example.com", r.roots, nil)
@@ -166,6 +169,7 @@ func TestStapleIsKept(t *testing.T) {
 }
 
 func TestStapleIsRefreshed(t *testing.T) {
+	t.Parallel()
 	r := startResponder(t)
 	r.says(func(w http.ResponseWriter, serial *big.Int) {
 		w.Write(r.response(t, serial, func(o *ocsp.Response) { o.ThisUpdate = time.Now().Add(-2 * time.Hour) })) // past half its life
@@ -196,6 +200,7 @@ func TestStapleIsRefreshed(t *testing.T) {
 }
 
 func TestResponsesThatAreNotStapled(t *testing.T) {
+	t.Parallel()
 	r, other := startResponder(t), startResponder(t)
 	_, _, leaf := r.issue(t, "shop.example.com")
 	delegate := func(usage ...x509.ExtKeyUsage) *x509.Certificate {
@@ -229,6 +234,7 @@ func TestResponsesThatAreNotStapled(t *testing.T) {
 // Certificates issued by ACME are stapled too, and one that the CA revoked is replaced by a new
 // one.
 func TestIssuedCertificateIsStapledAndReplacedWhenRevoked(t *testing.T) {
+	t.Parallel()
 	const name = "shop.example.com"
 	f, r := listenFront(t), startResponder(t)
 	o := f.ports(t, 0)
@@ -265,6 +271,7 @@ func TestIssuedCertificateIsStapledAndReplacedWhenRevoked(t *testing.T) {
 // A revoked imported certificate is still served, without the response that says so, and nothing is
 // ordered.
 func TestRevokedOwnCertificate(t *testing.T) {
+	t.Parallel()
 	const name = "shop.example.com"
 	r, told := startResponder(t), make(chan struct{}, 1)
 	r.says(func(w http.ResponseWriter, serial *big.Int) {
