@@ -104,8 +104,9 @@ UNRACED := access|api/filepack|artifact/opennext|artifact/staticfile|aws/awserr|
 UNRACED_TESTS := ^(TestWallsOfAnOrdinaryUser|TestAHostileAppReachesNothing|TestAppsWorkWithinWalls|TestConformanceOnMoto)$$
 
 .PHONY: test-race
+# In reverse order, the packages that take long are not the last.
 test-race: emulators ## Packages with goroutines under the race detector
-	$(TEST) -race -skip '$(UNRACED_TESTS)' $$($(GO) list ./internal/... | grep -vE '/internal/($(UNRACED))$$')
+	$(TEST) -race -skip '$(UNRACED_TESTS)' $$($(GO) list ./internal/... | grep -vE '/internal/($(UNRACED))$$' | sort -r)
 
 .PHONY: test-all
 test-all: test test-race test-slow ## Everything

@@ -25,6 +25,7 @@ const (
 // TestCalls counts the AWS calls of each operation on a two-function project. Each call takes 50
 // ms here, which shows what runs concurrently; no time is asserted.
 func TestCalls(t *testing.T) {
+	t.Parallel()
 	awstest.Golden(t, "testdata/calls.golden", *update, func() (*awstest.Wire, string) { return callsOfAll(t) })
 }
 

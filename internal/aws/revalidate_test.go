@@ -24,6 +24,7 @@ const storefront = "../../examples/storefront/.open-next" // built by: make exam
 // TestRevalidatedPagesLeaveCloudFront: the functions of a real build send invalidations for every
 // way in which the app revalidates.
 func TestRevalidatedPagesLeaveCloudFront(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		dir  string
 		want map[string][]string // by the query of the shop's own endpoint

@@ -49,11 +49,17 @@ type installation struct {
 	platform *aws.Platform
 	client   *http.Client    // reaches function URLs
 	front    *http.Transport // connects to CloudFront, whatever the host
+	probe    time.Duration   // limit of a probe; 0 is the platform's own
 }
 
 func newInstallation(t *testing.T) *installation {
 	t.Helper()
-	in := &installation{Cloud: awstest.MiniStack(t)}
+	return installationWith(t, 0)
+}
+
+func installationWith(t *testing.T, probe time.Duration) *installation {
+	t.Helper()
+	in := &installation{Cloud: awstest.MiniStack(t), probe: probe}
 	in.client = functiontest.Client(t, in.Endpoint)
 	in.s3, in.lambda = s3.NewFromConfig(in.Config()), lambda.NewFromConfig(in.Config())
 	for _, bucket := range []string{assetsBucket, artifactsBucket} {
@@ -114,7 +120,7 @@ func (in *installation) with(t *testing.T, change func(*aws.Config)) *aws.Platfo
 		AWS: in.Config(), Installation: "anchor", AssetsBucket: assetsBucket, ArtifactsBucket: artifactsBucket,
 		FunctionRole: "arn:aws:iam::" + in.Account + ":role/anchor-function",
 		Key:          bytes.Repeat([]byte{7}, 32),
-		HTTP:         in.client, ProbeLimit: 15 * time.Second,
+		HTTP:         in.client, ProbeLimit: in.probe,
 	}
 	change(&c)
 	c.Notes, c.Leases = store(c.AWS), store(c.AWS)

@@ -36,7 +36,11 @@ func TestMain(m *testing.M) {
 }
 
 func TestConformance(t *testing.T) {
-	platformtest.Run(t, func(t *testing.T) platformtest.Harness { return newInstallation(t).harness() })
+	platformtest.Run(t, func(t *testing.T) platformtest.Harness {
+		t.Parallel()                   // it mostly waits for Node.js
+		const probe = 15 * time.Second // for which the test waits: one of its pages never comes
+		return installationWith(t, probe).harness()
+	})
 }
 
 // installation is a machine with the platform on it: real Node.js, SQLite, files and
@@ -54,11 +58,17 @@ type installation struct {
 	client   *http.Client
 	limits   sites.Limits
 	groups   *cgroup.Tree
+	probe    time.Duration // limit of a probe; 0 is the platform's own
 }
 
 func newInstallation(t *testing.T) *installation {
 	t.Helper()
-	in := &installation{dir: t.TempDir()}
+	return installationWith(t, 0)
+}
+
+func installationWith(t *testing.T, probe time.Duration) *installation {
+	t.Helper()
+	in := &installation{dir: t.TempDir(), probe: probe}
 	var err error
 	in.node, err = worker.FindNode(t.Context(), "")
 	must(t, err)
@@ -91,7 +101,7 @@ func (in *installation) start(t *testing.T) {
 	in.edge = edge.New(edge.Config{})
 	in.platform, err = sites.New(sites.Config{
 		Dir: filepath.Join(in.dir, "platform"), Run: run, BaseDomain: "localhost", Node: in.node,
-		Drain: time.Minute, Warm: time.Minute, ProbeLimit: 15 * time.Second,
+		Drain: time.Minute, Warm: time.Minute, ProbeLimit: in.probe,
 		Edge: in.edge, Cache: in.cache, Pages: cache.New(16 << 20), Bundles: in.bundles, Logs: in.logs, Records: in.store, Secrets: in.env,
 		Limits: in.limits, Groups: in.groups,
 	})

@@ -70,6 +70,7 @@ func request(h http.Handler, method, source string, headers ...string) *httptest
 const own, remote = "%2Fdocs%2Fown.png", "https%3A%2F%2Fcdn.example%2Fa%2Fb%20%C3%BC.php"
 
 func TestAnImageHasTheHeadersOfTheBuild(t *testing.T) {
+	t.Parallel()
 	p := &picture{body: "<svg/>", contentType: "image/svg+xml", status: 200}
 	for name, c := range map[string]struct {
 		headers             anchor.Images
@@ -88,6 +89,7 @@ func TestAnImageHasTheHeadersOfTheBuild(t *testing.T) {
 }
 
 func TestAPictureThatChangedIsSent(t *testing.T) {
+	t.Parallel()
 	p := &picture{body: "blue", contentType: "image/webp", status: 200}
 	h := optimizer(t, p, anchor.Images{})
 	tag := request(h, http.MethodGet, remote).Header().Get("ETag")
@@ -103,6 +105,7 @@ func TestAPictureThatChangedIsSent(t *testing.T) {
 }
 
 func TestAPictureOfAnOwnFileIsMadeOnceForWhoHasIt(t *testing.T) {
+	t.Parallel()
 	p := &picture{body: "blue", contentType: "image/webp", status: 200}
 	h := optimizer(t, p, anchor.Images{})
 	first := request(h, http.MethodGet, own, "Accept", "image/webp")
@@ -126,6 +129,7 @@ func TestAPictureOfAnOwnFileIsMadeOnceForWhoHasIt(t *testing.T) {
 }
 
 func TestAHeadOfAnImageIsAsItsGet(t *testing.T) {
+	t.Parallel()
 	p := &picture{body: "blue", contentType: "image/webp", status: 200}
 	h := optimizer(t, p, anchor.Images{})
 	get, head := request(h, http.MethodGet, own), request(h, http.MethodHead, own)
@@ -135,6 +139,7 @@ func TestAHeadOfAnImageIsAsItsGet(t *testing.T) {
 }
 
 func TestFailedImages(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		source string
 		status int

@@ -54,6 +54,7 @@ func (in *installation) processes() (split int) {
 
 // A probe starts every split function, and keeps a few of them.
 func TestSplitFunctionsShareProcesses(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	must(t, in.platform.Close())
 	in.limits = sites.Limits{Processes: 2}
@@ -74,6 +75,7 @@ func TestSplitFunctionsShareProcesses(t *testing.T) {
 }
 
 func TestTooManyFunctionsAreRefusedBeforeAndAfterTheUpload(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	source := splitApp(t, 64).Write(t) // and the server
 	m, err := artifact.Scan(t.Context(), source, nil)
@@ -95,6 +97,7 @@ func TestTooManyFunctionsAreRefusedBeforeAndAfterTheUpload(t *testing.T) {
 
 // The cache of a project is shared by all its deployments.
 func TestSiblings(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	_, d := in.publish(t, "shop")
 	_, other := in.publish(t, "other")
@@ -109,6 +112,7 @@ func TestSiblings(t *testing.T) {
 // TestAFailedDeploymentCountsAsUnowned: files that it left on the disk are bounded like uploads
 // that did not end; those of a deployment that was live are not.
 func TestAFailedDeploymentCountsAsUnowned(t *testing.T) {
+	t.Parallel()
 	for status, code := range map[anchor.Status]string{anchor.Deployed: "", anchor.DeployFailed: "upload_quota", anchor.Canceled: "upload_quota"} {
 		in := newInstallation(t)
 		_, d := in.publish(t, "shop")

@@ -100,6 +100,7 @@ func (in *installation) wantNothingOf(t *testing.T, d anchor.DeploymentID) {
 
 // TestSweep removes files that a crash kept from being removed.
 func TestSweep(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	ends := map[string]func(p anchor.Project, d anchor.Deployment){
 		"failed": func(_ anchor.Project, d anchor.Deployment) {
@@ -138,8 +139,10 @@ func TestSweep(t *testing.T) {
 // TestPlatform_RemoveProject removes a retired project: in the process that served it, and in one
 // that was started in the middle of the removal.
 func TestPlatform_RemoveProject(t *testing.T) {
+	t.Parallel()
 	for name, restarts := range map[string]bool{"at once": false, "after a restart": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			in := newInstallation(t)
 			live, site, own := in.live(t, "shop")
 			p, err := in.store.Project(t.Context(), live.ProjectID)

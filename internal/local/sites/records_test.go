@@ -37,6 +37,7 @@ func (in *installation) want(t *testing.T, host, path string, status int) {
 }
 
 func TestSweepLeavesWhatTheRecordsDoNotKnow(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	_, d := in.publish(t, "shop")
 	tree := in.bundles.Tree(d.ID)
@@ -61,6 +62,7 @@ func replace(name string, id anchor.DeploymentID) string {
 
 // TestRestoreRebuildsWhatIsMissing of a live site, as long as its contents exist.
 func TestRestoreRebuildsWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	for name, folders := range map[string][]string{
 		"the trees":                  {"artifacts/trees"},
 		"the platform's files":       {"platform"},
@@ -92,6 +94,7 @@ func TestRestoreRebuildsWhatIsMissing(t *testing.T) {
 
 // TestRestoreTakesBackFromTheTrash: older records say that the removed deployment is kept.
 func TestRestoreTakesBackFromTheTrash(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	d, site, _ := in.live(t, "shop")
 	must(t, in.platform.Remove(t.Context(), d))
@@ -101,6 +104,7 @@ func TestRestoreTakesBackFromTheTrash(t *testing.T) {
 }
 
 func TestExamineFindsAndHeals(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	d, site, _ := in.live(t, "shop")
 	in.wantHealth(t, true, 0)
@@ -120,6 +124,7 @@ func TestExamineFindsAndHeals(t *testing.T) {
 // TestADamagedSiteAnswers503 from the start until its files are there again: 404 would make
 // crawlers and caches drop its pages.
 func TestADamagedSiteAnswers503(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	d, site, own := in.live(t, "shop")
 	must(t, in.platform.Attach(t.Context(), anchor.Hostname{ID: "h", ProjectID: d.ProjectID, Name: "shop.example"}))
@@ -165,6 +170,7 @@ func (in *installation) wantSecure(t *testing.T, host string, status int) {
 
 // TestADamagedSiteIsRemoved with its project, or when it is pruned.
 func TestADamagedSiteIsRemoved(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	d, site, own := in.live(t, "shop")
 	must(t, in.platform.Close())
@@ -190,6 +196,7 @@ func (in *installation) wantHealth(t *testing.T, well bool, left int) {
 
 // TestHashedFilesOutliveTheirDeployment prunes a deployment that production served before.
 func TestHashedFilesOutliveTheirDeployment(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	old, site, own := in.live(t, "shop")
 	project, err := in.store.Project(t.Context(), old.ProjectID)

@@ -5,6 +5,7 @@ import (
 )
 
 func TestOnlyARedirectOfTheSlashIsFollowed(t *testing.T) {
+	t.Parallel()
 	for target, c := range map[string]struct {
 		status       int
 		location, to string
@@ -35,6 +36,7 @@ func TestOnlyARedirectOfTheSlashIsFollowed(t *testing.T) {
 // The target comes from the app. Characters that cannot be part of a request line must not end the
 // server.
 func TestATargetOfTheAppIsEncodedOrRefused(t *testing.T) {
+	t.Parallel()
 	for target, want := range map[string]string{
 		"/a b":          "/a%20b",
 		"/ü?q=ö":        "/%C3%BC?q=ö",

@@ -91,6 +91,7 @@ func (in *installation) wantGuarded(t *testing.T, host string) {
 }
 
 func TestRulesHoldForFiles(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	p, d, notes := in.publishApp(t, "shop", guardedApp())
 	if slices.ContainsFunc(notes, func(note string) bool { return strings.HasPrefix(note, "warning") }) {
@@ -111,6 +112,7 @@ func TestRulesHoldForFiles(t *testing.T) {
 }
 
 func TestOriginalsOfImagesAreGuarded(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	p, d, _ := in.publishApp(t, "shop", guardedApp())
 	_, host := in.platform.Hosts(p, d.ID)
@@ -125,6 +127,7 @@ func TestOriginalsOfImagesAreGuarded(t *testing.T) {
 }
 
 func TestBuildsThatCannotAskAreWarnedOf(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	app := guardedApp()
 	_, _, notes := in.publishApp(t, "shop", app.Server(strings.ReplaceAll(guardModule, "maybeGetAssetResult", "ask")))
