@@ -57,7 +57,7 @@ func onAWS(t *testing.T) *account {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &account{anchor: &anchor{t: t}, cloud: awstest.MiniStack(t, runtime.Env()...), handlers: map[string]*lambdaFunction{}}
+	a := &account{anchor: &anchor{t: t}, cloud: awstest.MiniStackWith(t, runtime.Env()...), handlers: map[string]*lambdaFunction{}}
 	a.clientEnv = append(a.cloud.Env(), "XDG_CONFIG_HOME="+t.TempDir(), "ANCHOR_E2E_HANDLERS="+standIn(t))
 	binary, err := handlersBinary()
 	if err != nil {

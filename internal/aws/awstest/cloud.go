@@ -40,9 +40,14 @@ type Cloud struct {
 	judge func(*middleware.Stack) error
 }
 
-// MiniStack starts MiniStack with env added to its environment. It runs until the test ends, and
-// executes functions.
-func MiniStack(t testing.TB, env ...string) *Cloud {
+// MiniStack starts MiniStack, which runs until the test ends. It executes functions.
+func MiniStack(t testing.TB) *Cloud {
+	t.Helper()
+	return start(t, miniStack)
+}
+
+// MiniStackWith is MiniStack with env added to the emulator's environment.
+func MiniStackWith(t testing.TB, env ...string) *Cloud {
 	t.Helper()
 	return start(t, miniStack, env...)
 }
