@@ -167,6 +167,25 @@ func TestAGetThatWasInFlightWithAnotherThatKills(t *testing.T) {
 	}
 }
 
+// A request under which a process broke the connection waits until that process has ended and made
+// room for one aside. The other process, which serves visitors, must not get it.
+func TestASuspectWaitsForTheEndOfItsProcess(t *testing.T) {
+	t.Parallel()
+	p := &Pool{spec: Spec{Max: 1, Limit: 10, Concurrency: 8}}
+	broken, other := &process{gone: make(chan struct{}), doubted: true}, &process{gone: make(chan struct{})}
+	p.procs = []*process{broken, other}
+	if p.choose(true) != nil {
+		t.Error("the process that serves visitors got it")
+	}
+	if p.choose(false) != other {
+		t.Error("a visitor does not get the other process")
+	}
+	broken.doubted = false // a sign of life
+	if p.choose(true) == nil {
+		t.Error("it waits although no process ends and there is no room for another")
+	}
+}
+
 func TestPausesAfterCrashesAreNotForVisitors(t *testing.T) {
 	t.Parallel()
 	var b backoff

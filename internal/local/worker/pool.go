@@ -275,6 +275,7 @@ func (p *Pool) needsAside() bool {
 func (p *Pool) ended(pr *process) {
 	p.mu.Lock()
 	p.remove(pr)
+	p.serveQueue() // suspects may have waited for this end
 	p.wake()
 	byItself := (!pr.stopping || pr.leaving) && !p.closed
 	inFlight := pr.inFlight

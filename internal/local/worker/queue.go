@@ -34,7 +34,7 @@ func (p *Pool) acquire(ctx context.Context, suspect bool) (*process, error) {
 // choose returns the process for the next request, or nil when none has room. A process that has
 // announced its end takes requests as long as there is no other.
 func (p *Pool) choose(suspect bool) *process {
-	if suspect && (p.count((*process).apart) > 0 || p.room() > 0 || p.starting > 0) {
+	if suspect && (p.count((*process).apart) > 0 || p.room() > 0 || p.starting > 0 || p.count((*process).mayEnd) > 0) {
 		return p.chooseApart()
 	}
 	if pr := p.leastLoaded((*process).able); pr != nil {
@@ -42,6 +42,10 @@ func (p *Pool) choose(suspect bool) *process {
 	}
 	return p.leastLoaded((*process).takesLast)
 }
+
+// mayEnd reports whether a process has broken a connection. It ends, which makes room for one that
+// is aside, or it sends a sign of life; the queue is served in both cases.
+func (pr *process) mayEnd() bool { return pr.doubted || pr.isGone() }
 
 // chooseApart returns the process for a suspect. It takes one suspect at a time, so that only the
 // culprit ends a process, and several at a time when many wait.
