@@ -27,7 +27,7 @@ func fails(t *testing.T, err error, kind anchor.Kind, code string) *anchor.Error
 	return e
 }
 
-func TestATokenIsCheckedByItsSecret(t *testing.T) {
+func TestService_Check_Secret(t *testing.T) {
 	s, store := service()
 	secret, made, err := s.Create(t.Context(), " ci ", anchor.ScopeDeploy)
 	if err != nil {
@@ -46,7 +46,7 @@ func TestATokenIsCheckedByItsSecret(t *testing.T) {
 	}
 }
 
-func TestOtherSecretsAreRefused(t *testing.T) {
+func TestService_Check_OtherSecrets(t *testing.T) {
 	s, _ := service()
 	secret, _, err := s.Create(t.Context(), "ci", anchor.ScopeAdmin)
 	if err != nil {
@@ -64,7 +64,7 @@ func TestOtherSecretsAreRefused(t *testing.T) {
 	}
 }
 
-func TestARevokedTokenIsRefused(t *testing.T) {
+func TestService_Check_RevokedToken(t *testing.T) {
 	s, _ := service()
 	secret, token, err := s.Create(t.Context(), "ci", anchor.ScopeAdmin)
 	if err != nil {
@@ -91,7 +91,7 @@ func TestARevokedTokenIsRefused(t *testing.T) {
 	fails(t, s.Revoke(t.Context(), "unknown"), anchor.KindNotFound, "unknown_token")
 }
 
-func TestABrokenStoreIsNoVerdict(t *testing.T) {
+func TestService_Check_RecordsFail(t *testing.T) {
 	s, store := service()
 	secret, _, err := s.Create(t.Context(), "ci", anchor.ScopeAdmin)
 	if err != nil {
@@ -107,7 +107,7 @@ func TestABrokenStoreIsNoVerdict(t *testing.T) {
 	}
 }
 
-func TestCreateRefuses(t *testing.T) {
+func TestService_Create_Refuses(t *testing.T) {
 	s, _ := service()
 	for _, name := range []string{"", "  ", strings.Repeat("ü", 65)} {
 		_, _, err := s.Create(t.Context(), name, anchor.ScopeRead)

@@ -110,7 +110,7 @@ func bystander(t *testing.T, before []string) (*world, *domains.Service) {
 
 // Whatever call a process dies at, the next one makes everything whole, without a
 // second order and without a word from the user.
-func TestAKilledProcessIsMadeWhole(t *testing.T) {
+func TestService_KilledAtEachCall(t *testing.T) {
 	names := []string{"example.com", "www.example.com", "a.example.com", "bystander.example.net"}
 	for name, story := range stories {
 		for _, after := range []bool{false, true} {
@@ -144,7 +144,7 @@ func TestAKilledProcessIsMadeWhole(t *testing.T) {
 }
 
 // A restart does not wait until the claim of the process before it runs out.
-func TestAKilledLookIsTakenUpAtOnce(t *testing.T) {
+func TestService_Restore_ContinuesKilledCheck(t *testing.T) {
 	w, s := settled(t)
 	w.dns.set(here("a.example.com"))
 	_, err := s.Add(t.Context(), "one", add("a.example.com"))
@@ -165,7 +165,7 @@ func TestAKilledLookIsTakenUpAtOnce(t *testing.T) {
 }
 
 // Each call fails once, as when the network does, and the process lives on.
-func TestOneFailureIsGotOver(t *testing.T) {
+func TestService_OneCallFails(t *testing.T) {
 	for name, story := range stories {
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, after the effect %v", name, after), func(t *testing.T) {
@@ -200,7 +200,7 @@ func TestOneFailureIsGotOver(t *testing.T) {
 }
 
 // A certificate that did not arrive with its name is requested in plain words.
-func TestAKilledImportIsExplained(t *testing.T) {
+func TestService_Add_KilledDuringImport(t *testing.T) {
 	for _, op := range []string{"Import", "UpdateHostname"} {
 		w, s := settled(t)
 		w.dns.set(here("a.example.com"))

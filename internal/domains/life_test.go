@@ -27,7 +27,7 @@ func (w *world) running(t *testing.T) (s *domains.Service, stop func()) {
 
 func add(domain string) domains.Request { return domains.Request{Domain: domain} }
 
-func TestAWholeLife(t *testing.T) {
+func TestService_WholeLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.ca.life = 60 * time.Hour
@@ -78,7 +78,7 @@ func TestAWholeLife(t *testing.T) {
 	})
 }
 
-func TestARestartGoesOnWhereItWas(t *testing.T) {
+func TestService_Restore_Continues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		s, stop := w.running(t)
@@ -119,7 +119,7 @@ func TestARestartGoesOnWhereItWas(t *testing.T) {
 
 // As after a change of --acme-ca, or the end of --acme-staging: without the start's check the
 // names would be checked half a day later.
-func TestARestartWithAnotherCA(t *testing.T) {
+func TestService_Restore_OtherCA(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.dns.set(here("a.example.com"))
@@ -141,7 +141,7 @@ func TestARestartWithAnotherCA(t *testing.T) {
 	})
 }
 
-func TestAStopInTheMiddleOfALookLosesNoTime(t *testing.T) {
+func TestService_Run_StoppedDuringCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.dns.set(here("a.example.com"))
@@ -158,7 +158,7 @@ func TestAStopInTheMiddleOfALookLosesNoTime(t *testing.T) {
 	})
 }
 
-func TestCheckLooksAtOnce(t *testing.T) {
+func TestService_Check_ChecksAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		s, stop := w.running(t)
@@ -179,7 +179,7 @@ func TestCheckLooksAtOnce(t *testing.T) {
 
 // Two processes run the reconciler over the same records: no name is worked on by
 // both (the authority fails the test on orders that overlap).
-func TestProcessesShareTheWork(t *testing.T) {
+func TestService_Run_TwoProcesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.ca.life = 60 * time.Hour
@@ -211,7 +211,7 @@ func TestProcessesShareTheWork(t *testing.T) {
 }
 
 // A removal by one process while another is at the name's certificate waits for it.
-func TestARemovalDuringAnothersOrder(t *testing.T) {
+func TestService_Remove_DuringOrderOfAnotherProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.dns.set(here("a.example.com"))
@@ -235,7 +235,7 @@ func TestARemovalDuringAnothersOrder(t *testing.T) {
 }
 
 // The records go in the middle of an order: what the order made goes too.
-func TestAProjectDeletedUnderAnOrder(t *testing.T) {
+func TestService_Run_ProjectDeletedDuringOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.dns.set(here("a.example.com"))
@@ -254,7 +254,7 @@ func TestAProjectDeletedUnderAnOrder(t *testing.T) {
 }
 
 // One name whose DNS never answers, or whose CA does not, takes its own time only.
-func TestABrokenNameDelaysNoOther(t *testing.T) {
+func TestService_Run_BrokenNameDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		hang := func(ctx context.Context, name string) {
@@ -295,7 +295,7 @@ func TestABrokenNameDelaysNoOther(t *testing.T) {
 	})
 }
 
-func TestAnActiveNameStaysServedWhenItsDNSBreaks(t *testing.T) {
+func TestService_Run_ActiveNameKeepsServing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.dns.set(here("a.example.com"))
@@ -323,7 +323,7 @@ func TestAnActiveNameStaysServedWhenItsDNSBreaks(t *testing.T) {
 	})
 }
 
-func TestARefusalOfTheCA(t *testing.T) {
+func TestService_Run_CARefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.dns.set(here("a.example.com"))
@@ -347,7 +347,7 @@ func TestARefusalOfTheCA(t *testing.T) {
 	})
 }
 
-func TestTheFirstHalfHourIsWatchedClosely(t *testing.T) {
+func TestDelay_FirstHalfHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		s, stop := w.running(t)

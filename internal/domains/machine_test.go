@@ -123,7 +123,7 @@ func (m *machine) consistent(t *rapid.T) {
 	}
 }
 
-func TestAnythingInAnyOrder(t *testing.T) {
+func TestService_RandomOperations(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
 		w.clock, w.ca.life = time.UnixMilli(1_800_000_000_000), 200*time.Hour

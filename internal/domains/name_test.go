@@ -174,7 +174,7 @@ var refused = []struct{ in, says string }{
 	{"a\u200cb.com", ""}, {"a\u200db.com", ""}, {"\u0301a.com", ""}, {"اa.com", ""}, {"aא.com", ""}, {"0א.com", ""}, {"א-.com", "hyphen"}, {"ab\u0660א.com", ""},
 }
 
-func TestParseAccepts(t *testing.T) {
+func TestParse_Accepts(t *testing.T) {
 	for _, row := range accepted {
 		name, err := Parse(row.in)
 		if err != nil {
@@ -188,7 +188,7 @@ func TestParseAccepts(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
+func TestParse_Refuses(t *testing.T) {
 	for _, row := range refused {
 		name, err := Parse(row.in)
 		if err == nil {
@@ -246,7 +246,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func TestParseNotes(t *testing.T) {
+func TestParse_Notes(t *testing.T) {
 	for in, want := range map[string]string{
 		"example.com":               "",
 		"Example.COM.":              "",
@@ -263,7 +263,7 @@ func TestParseNotes(t *testing.T) {
 	}
 }
 
-func TestParseWarns(t *testing.T) {
+func TestParse_Warns(t *testing.T) {
 	for in, want := range map[string]string{
 		"example.com":         "",
 		"bücher.de":           "",
@@ -292,7 +292,7 @@ func TestParseWarns(t *testing.T) {
 	}
 }
 
-func TestParseFindsTheRegisteredPart(t *testing.T) {
+func TestParse_RegistrablePart(t *testing.T) {
 	for in, want := range map[string]string{
 		"example.com":          "example.com",
 		"a.b.example.com":      "example.com",

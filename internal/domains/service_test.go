@@ -28,7 +28,7 @@ func settled(t tb, names ...string) (*world, *domains.Service) {
 	return w, s
 }
 
-func TestANameBelongsToOneProject(t *testing.T) {
+func TestService_Add_NameOfAnotherProject(t *testing.T) {
 	w, s := settled(t, "a.example.com")
 	_, err := s.Add(t.Context(), "two", add("A.EXAMPLE.com"))
 	w.isKind(err, anchor.KindConflict, "domain_taken")
@@ -58,7 +58,7 @@ func TestANameBelongsToOneProject(t *testing.T) {
 	}
 }
 
-func TestANameOfAnothersIsTakenOverByProof(t *testing.T) {
+func TestService_Add_TakesNameOverByProof(t *testing.T) {
 	w, s := settled(t, "a.example.com")
 	_, err := s.Add(t.Context(), "two", add("a.example.com"))
 	w.isKind(err, anchor.KindConflict, "domain_taken")
@@ -90,7 +90,7 @@ func TestANameOfAnothersIsTakenOverByProof(t *testing.T) {
 }
 
 // A claim that was never proved does not keep the owner from his name.
-func TestAClaimWithoutProofIsTakenOver(t *testing.T) {
+func TestService_Add_TakesUnprovenNameOver(t *testing.T) {
 	w, s := settled(t, "example.com")
 	_, err := s.Add(t.Context(), "two", add("shop.example.com"))
 	w.ok(err)
@@ -107,7 +107,7 @@ func TestAClaimWithoutProofIsTakenOver(t *testing.T) {
 	}
 }
 
-func TestNamesOfAnchorsOwnAreRefused(t *testing.T) {
+func TestService_Add_RefusesBaseDomain(t *testing.T) {
 	w, s := settled(t)
 	w.base = "Sites.Example.org."
 	for _, name := range []string{"sites.example.org", "*.sites.example.org", "shop.sites.example.org", "a.b.SITES.example.org"} {
@@ -120,7 +120,7 @@ func TestNamesOfAnchorsOwnAreRefused(t *testing.T) {
 	}
 }
 
-func TestOneOfManyWhoAddANameWins(t *testing.T) {
+func TestService_Add_Race(t *testing.T) {
 	w, s := settled(t)
 	var racers sync.WaitGroup
 	var mu sync.Mutex
@@ -146,7 +146,7 @@ func TestOneOfManyWhoAddANameWins(t *testing.T) {
 
 // A name below one of another project's leads here for that one's sake, maybe; so
 // only a challenge proves it.
-func TestANameBelowAnothersHasToBeProved(t *testing.T) {
+func TestService_Add_BelowAnothersNameNeedsProof(t *testing.T) {
 	for _, row := range []struct{ attached, added string }{
 		{"example.com", "shop.example.com"},
 		{"example.com", "a.b.shop.example.com"},
@@ -193,7 +193,7 @@ func TestANameBelowAnothersHasToBeProved(t *testing.T) {
 	}
 }
 
-func TestANameThatIsNotBelowAnothersNeedsNoProof(t *testing.T) {
+func TestService_Add_UnrelatedNameNeedsNoProof(t *testing.T) {
 	w, s := settled(t, "shop.example.com", "*.example.org", "example.co.uk")
 	for _, name := range []string{"example.com", "blog.example.com", "*.example.com", "example.org", "a.example.net", "other.co.uk"} {
 		v, err := s.Add(t.Context(), "two", add(name))
@@ -209,7 +209,7 @@ func TestANameThatIsNotBelowAnothersNeedsNoProof(t *testing.T) {
 	}
 }
 
-func TestAMoveSwitchesInOneStep(t *testing.T) {
+func TestService_Move_SwitchesInOneStep(t *testing.T) {
 	w, s := settled(t, "example.com", "other.example.com")
 	_, err := s.Add(t.Context(), "one", domains.Request{Domain: "example.com", WWW: true})
 	w.ok(err)
@@ -234,7 +234,7 @@ func TestAMoveSwitchesInOneStep(t *testing.T) {
 }
 
 // The edge cannot be reached when a name moves: the reconciler announces the move later.
-func TestAMoveIsCompletedInTheBackground(t *testing.T) {
+func TestService_Move_CompletesInBackground(t *testing.T) {
 	w, s := settled(t, "a.example.com")
 	w.setFault(failing("Attach"))
 	v, err := s.Move(t.Context(), "one", "a.example.com", "two")
@@ -261,7 +261,7 @@ func failing(ops ...string) func(string) (bool, error) {
 }
 
 // A user's change does not wait for a CA that takes its time.
-func TestAChangeInterruptsALook(t *testing.T) {
+func TestService_ChangeInterruptsCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, change := range map[string]func(*domains.Service) error{
 			"move": func(s *domains.Service) error {
@@ -294,7 +294,7 @@ func TestAChangeInterruptsALook(t *testing.T) {
 	})
 }
 
-func TestARemovalThatTakesLongIsEndedInTheBackground(t *testing.T) {
+func TestService_Remove_CompletesInBackground(t *testing.T) {
 	w, s := settled(t, "a.example.com", "b.example.com")
 	w.setFault(failing("Release"))
 	w.ok(s.Remove(t.Context(), "one", "a.example.com"))
@@ -319,7 +319,7 @@ func TestARemovalThatTakesLongIsEndedInTheBackground(t *testing.T) {
 	w.ok(err)
 }
 
-func TestRemoveAllTakesAProjectsNames(t *testing.T) {
+func TestService_RemoveAll(t *testing.T) {
 	w, s := settled(t, "a.example.com", "b.example.com")
 	_, err := s.Add(t.Context(), "two", add("c.example.net"))
 	w.ok(err)
@@ -335,7 +335,7 @@ func TestRemoveAllTakesAProjectsNames(t *testing.T) {
 	w.must("c.example.net", anchor.HostPending)
 }
 
-func TestCompanions(t *testing.T) {
+func TestService_Add_Companions(t *testing.T) {
 	for primary, companion := range map[string]string{
 		"example.com": "www.example.com", "www.example.com": "example.com",
 		"example.co.uk": "www.example.co.uk", "www.shop.example.com": "shop.example.com",
@@ -363,7 +363,7 @@ func TestCompanions(t *testing.T) {
 	}
 }
 
-func TestALostAnswerIsNoRefusal(t *testing.T) {
+func TestService_Add_LostAnswer(t *testing.T) {
 	w, s := settled(t)
 	w.setFault(func(op string) (bool, error) {
 		if op == "CreateHostname" {
@@ -376,7 +376,7 @@ func TestALostAnswerIsNoRefusal(t *testing.T) {
 	w.must("a.example.com", anchor.HostPending)
 }
 
-func TestRedirects(t *testing.T) {
+func TestService_Redirects(t *testing.T) {
 	w, s := settled(t, "example.com")
 	_, err := s.Add(t.Context(), "one", domains.Request{Domain: "old.example.com", Redirect: "https://EXAMPLE.com/"})
 	w.ok(err)
@@ -395,7 +395,7 @@ func TestRedirects(t *testing.T) {
 	w.isKind(err, anchor.KindInvalid, "bad_redirect")
 }
 
-func TestSettingsChangeInOneStep(t *testing.T) {
+func TestService_Set_ChangesInOneStep(t *testing.T) {
 	w, s := settled(t, "a.example.com", "b.example.com", "c.example.com")
 	orders, detached := w.ca.ordered(), w.edge.detached
 	to, off, on, b := "a.example.com", "", true, "b.example.com"
@@ -423,7 +423,7 @@ func TestSettingsChangeInOneStep(t *testing.T) {
 	}
 }
 
-func TestOwnCertificates(t *testing.T) {
+func TestService_Add_OwnCertificate(t *testing.T) {
 	const year = "valid for 8760h"
 	own := func(chain string) domains.Request {
 		return domains.Request{Domain: "a.example.com", Chain: []byte(chain), Key: []byte("key")}
@@ -469,7 +469,7 @@ func TestOwnCertificates(t *testing.T) {
 
 // Who moves here from elsewhere sees the site under its own certificate first, and
 // changes the DNS then.
-func TestAnOwnCertificateServesBeforeTheDNSLeadsHere(t *testing.T) {
+func TestService_OwnCertificate_ServesBeforeDNS(t *testing.T) {
 	w, s := settled(t)
 	_, err := s.Add(t.Context(), "one", domains.Request{Domain: "a.example.com", Chain: []byte("valid for 8760h"), Key: []byte("key")})
 	w.ok(err)
@@ -487,7 +487,7 @@ func TestAnOwnCertificateServesBeforeTheDNSLeadsHere(t *testing.T) {
 }
 
 // As with ACM: the CA names a record, which the answer to Add must show.
-func TestWhereTheCAIsAskedFirst(t *testing.T) {
+func TestService_Add_CANeedsRecord(t *testing.T) {
 	w := newWorld(t)
 	w.clock, w.first, w.ca.validate = time.UnixMilli(1_800_000_000_000), true, true
 	s := w.start()
@@ -521,7 +521,7 @@ func TestWhereTheCAIsAskedFirst(t *testing.T) {
 	}
 }
 
-func TestListsShowAllNames(t *testing.T) {
+func TestService_List_Pages(t *testing.T) {
 	w, s := settled(t, "a.example.com", "b.example.com", "c.example.com")
 	list, err := s.List(t.Context(), "one", anchor.Page{Limit: 2})
 	w.ok(err)

@@ -47,7 +47,7 @@ func returns[T any](t *testing.T, want T) func(got T, err error) {
 	}
 }
 
-func TestValuesAreSealedAndShownWhenAsked(t *testing.T) {
+func TestEnv_List_RevealsSealedValues(t *testing.T) {
 	e, store, p, _ := environment(t)
 	set(t, e, p, "API_KEY", "s3cret", anchor.EnvRun)
 	rows, err := store.EnvRows(t.Context(), p)
@@ -60,7 +60,7 @@ func TestValuesAreSealedAndShownWhenAsked(t *testing.T) {
 	returns(t, []anchor.EnvVar{v})(e.List(t.Context(), p, true))
 }
 
-func TestValuesGoToTheirPhase(t *testing.T) {
+func TestEnv_Set_Phases(t *testing.T) {
 	e, _, p, d := environment(t)
 	set(t, e, p, "B", "build", anchor.EnvBuild)
 	set(t, e, p, "R", "run", anchor.EnvRun)
@@ -69,7 +69,7 @@ func TestValuesGoToTheirPhase(t *testing.T) {
 	returns(t, map[string]string{"R": "run", "X": "both"})(e.Lock(t.Context(), p, d))
 }
 
-func TestALockedEnvironmentStays(t *testing.T) {
+func TestEnv_Lock_KeepsValues(t *testing.T) {
 	e, _, p, d := environment(t)
 	set(t, e, p, "A", "old \xff", anchor.EnvRun)
 	old := map[string]string{"A": "old \xff"}
@@ -89,14 +89,14 @@ func TestALockedEnvironmentStays(t *testing.T) {
 	fails(t, err, anchor.KindNotFound, "unknown_deployment")
 }
 
-func TestAnEmptyEnvironmentIsLockedToo(t *testing.T) {
+func TestEnv_Lock_Empty(t *testing.T) {
 	e, _, p, d := environment(t)
 	returns(t, map[string]string{})(e.Lock(t.Context(), p, d))
 	set(t, e, p, "A", "new", anchor.EnvRun)
 	returns(t, map[string]string{})(e.Lock(t.Context(), p, d))
 }
 
-func TestSealedValuesCannotBeSwapped(t *testing.T) {
+func TestEnv_List_SwappedValues(t *testing.T) {
 	e, store, p, _ := environment(t)
 	set(t, e, p, "A", "a", anchor.EnvRun)
 	rows, err := store.EnvRows(t.Context(), p)
@@ -115,7 +115,7 @@ func TestSealedValuesCannotBeSwapped(t *testing.T) {
 
 func count(vars []anchor.EnvVar, err error) (int, error) { return len(vars), err }
 
-func TestSetRefusesAllForOne(t *testing.T) {
+func TestEnv_Set_RefusesAllForOne(t *testing.T) {
 	e, _, p, _ := environment(t)
 	good := anchor.EnvVar{Name: "GOOD", Value: "1", For: anchor.EnvRun}
 	for code, bad := range map[string]anchor.EnvVar{

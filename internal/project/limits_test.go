@@ -30,7 +30,7 @@ func (l *limiter) LimitUsage(anchor.ProjectID) anchor.LimitUsage {
 	return anchor.LimitUsage{MemoryBytes: 9}
 }
 
-func TestLimitsAreStoredBeforeTheyAreInForce(t *testing.T) {
+func TestService_SetLimits_StoresBeforeItEnforces(t *testing.T) {
 	s, store, _ := service(t)
 	l := &limiter{store: store}
 	s.Limiter = l
@@ -51,7 +51,7 @@ func TestLimitsAreStoredBeforeTheyAreInForce(t *testing.T) {
 	fails(t, err, anchor.KindNotFound, "unknown_project")
 }
 
-func TestLimitsOutOfRangeChangeNothing(t *testing.T) {
+func TestService_SetLimits_OutOfRange(t *testing.T) {
 	s, store, _ := service(t)
 	l := &limiter{store: store}
 	s.Limiter = l
@@ -70,7 +70,7 @@ func TestLimitsOutOfRangeChangeNothing(t *testing.T) {
 	}
 }
 
-func TestAPlatformWithoutLimitsRefusesThem(t *testing.T) {
+func TestService_SetLimits_Unsupported(t *testing.T) {
 	s, _, _ := service(t)
 	create(t, s, "shop")
 	_, err := s.SetLimits(t.Context(), "shop", anchor.Limits{MemoryBytes: 1 << 30})

@@ -64,7 +64,7 @@ func fails(t *testing.T, err error, kind anchor.Kind, code string) {
 	}
 }
 
-func TestAProjectIsFoundByIDAndSlug(t *testing.T) {
+func TestService_Get_ByIDAndSlug(t *testing.T) {
 	s, _, _ := service(t)
 	p, err := s.Create(t.Context(), "shop", "trunk")
 	if err != nil {
@@ -87,7 +87,7 @@ func TestAProjectIsFoundByIDAndSlug(t *testing.T) {
 	}
 }
 
-func TestCreateRefuses(t *testing.T) {
+func TestService_Create_Refuses(t *testing.T) {
 	s, _, _ := service(t)
 	create(t, s, "shop")
 	for slug, code := range map[string]string{"": "bad_slug", "Shop": "bad_slug", "a--b": "bad_slug", anchor.NewID(): "bad_slug"} {
@@ -106,7 +106,7 @@ func TestCreateRefuses(t *testing.T) {
 	}
 }
 
-func TestSoManyProjectsMayBe(t *testing.T) {
+func TestService_Create_MaxProjects(t *testing.T) {
 	s, _, _ := service(t)
 	s.MaxProjects = 150 // more than a page
 	for n := range 149 {

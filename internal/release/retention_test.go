@@ -15,8 +15,8 @@ func (s *stand) retention(keep int) release.Retention {
 	return release.Retention{Service: s.Service, Shelf: s.store, Remover: s.platform, Keep: keep}
 }
 
-// TestRetention deploys six, numbered from 1, and does something; left are those kept.
-func TestRetention(t *testing.T) {
+// TestRetention_Prune makes six deployments, numbered from 1, and asserts which of them are kept.
+func TestRetention_Prune(t *testing.T) {
 	cases := []struct {
 		name string
 		keep int
@@ -70,7 +70,7 @@ func TestRetention(t *testing.T) {
 	}
 }
 
-func TestPruneOfAProjectThatWasNeverLive(t *testing.T) {
+func TestRetention_Prune_NeverLive(t *testing.T) {
 	s := newStand(t)
 	for range 3 {
 		s.record(t, s.project, anchor.Deployed)
@@ -81,7 +81,7 @@ func TestPruneOfAProjectThatWasNeverLive(t *testing.T) {
 	}
 }
 
-func TestPruneGoesOnPastARemovalThatFails(t *testing.T) {
+func TestRetention_Prune_RemovalFails(t *testing.T) {
 	s := newStand(t)
 	for range 5 {
 		s.deployed(t)
@@ -102,8 +102,8 @@ func TestPruneGoesOnPastARemovalThatFails(t *testing.T) {
 	}
 }
 
-// TestPruneFails keeps the needed deployments whatever the records return.
-func TestPruneFails(t *testing.T) {
+// TestRetention_Prune_RecordsFail keeps the needed deployments when a call to the records fails.
+func TestRetention_Prune_RecordsFail(t *testing.T) {
 	for _, op := range []string{"Kept", "Live", "LastLive", "UpdateDeployment"} {
 		for _, apply := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s %s", op, name(apply)), func(t *testing.T) {
@@ -124,8 +124,8 @@ func TestPruneFails(t *testing.T) {
 	}
 }
 
-// TestRollbackRacesPrune: a rollback is refused or its target stays.
-func TestRollbackRacesPrune(t *testing.T) {
+// TestRetention_Prune_RacesRollback: a rollback is refused or its target stays.
+func TestRetention_Prune_RacesRollback(t *testing.T) {
 	for range 50 {
 		s := newStand(t)
 		target := s.deployed(t)
@@ -161,7 +161,7 @@ func (s *stand) prune(t *testing.T, r release.Retention, ahead time.Duration) {
 	must(t, err)
 }
 
-func TestPreviewsAndProductionAreCountedApart(t *testing.T) {
+func TestRetention_Prune_CountsPreviewsSeparately(t *testing.T) {
 	s := newStand(t)
 	target := s.deployed(t)
 	live := s.deployed(t)
@@ -185,9 +185,9 @@ func TestPreviewsAndProductionAreCountedApart(t *testing.T) {
 	}
 }
 
-// TestHashedFilesStayAfterTheEndOfBeingLive counts from when production left it, not
+// TestRetention_Prune_KeepsHashedFiles counts from when production left it, not
 // from when it was made.
-func TestHashedFilesStayAfterTheEndOfBeingLive(t *testing.T) {
+func TestRetention_Prune_KeepsHashedFiles(t *testing.T) {
 	const week = 7 * 24 * time.Hour
 	for _, c := range []struct {
 		name   string
@@ -221,7 +221,7 @@ func TestHashedFilesStayAfterTheEndOfBeingLive(t *testing.T) {
 	}
 }
 
-func TestASupersededDeploymentIsPrunedAsAPreview(t *testing.T) {
+func TestRetention_Prune_SupersededCountsAsPreview(t *testing.T) {
 	s := newStand(t)
 	late := s.record(t, s.project, anchor.Deploying)
 	s.deployed(t)

@@ -15,9 +15,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/dynamo"
 )
 
-// TestCalls asserts the cost of the paths that have a budget: a rollback has ten calls in all,
+// TestStore_CallsToDynamoDB asserts the cost of the paths that have a budget: a rollback has ten calls in all,
 // and one that waits for none of them.
-func TestCalls(t *testing.T) {
+func TestStore_CallsToDynamoDB(t *testing.T) {
 	s := newStand(t)
 	d, deploying := s.deployment(anchor.Deployed), s.deployment(anchor.Deploying)
 	s.ok(s.CreateToken(s.ctx, anchor.Token{ID: anchor.NewID(), Hash: []byte("hash")}))
@@ -112,9 +112,9 @@ func (c *reading) Do(r *http.Request) (*http.Response, error) {
 	return c.HTTPClient.Do(r)
 }
 
-// TestReadsAreConsistent: the emulators always return the last write; DynamoDB does so only for a
+// TestStore_ConsistentReads: the emulators always return the last write; DynamoDB does so only for a
 // consistent read.
-func TestReadsAreConsistent(t *testing.T) {
+func TestStore_ConsistentReads(t *testing.T) {
 	s := newStand(t)
 	config := s.cloud.Config()
 	c := &reading{HTTPClient: config.HTTPClient}

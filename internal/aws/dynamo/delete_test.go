@@ -30,7 +30,7 @@ func (s *stand) furnish(n int) {
 	}
 }
 
-func TestDeleteProjectLargerThanOneTransaction(t *testing.T) {
+func TestStore_DeleteProject_LargerThanOneTransaction(t *testing.T) {
 	s := newStand(t)
 	s.furnish(110)
 	if n := s.rows(); n < 1000 {
@@ -42,9 +42,9 @@ func TestDeleteProjectLargerThanOneTransaction(t *testing.T) {
 	}
 }
 
-// TestDeleteProjectEndedAnywhere fails a deletion at each of its calls, before and after the call
+// TestStore_DeleteProject_EndsAtEachCall fails a deletion at each of its calls, before and after the call
 // took effect. The project exists until all of it is deleted, and nothing can be added to it.
-func TestDeleteProjectEndedAnywhere(t *testing.T) {
+func TestStore_DeleteProject_EndsAtEachCall(t *testing.T) {
 	s := newStand(t)
 	left, ended := s.rows(), 0
 	for _, operation := range []string{"GetItem", "TransactWriteItems", "Query", "BatchGetItem", "BatchWriteItem"} {

@@ -133,7 +133,7 @@ func (s *stand) breakWrites(f awstest.Fault) {
 	}
 }
 
-func TestWritesWhoseAnswerIsLostHappenOnce(t *testing.T) {
+func TestStore_Write_LostAnswerIsRetriedOnce(t *testing.T) {
 	s := newStand(t)
 	for name, w := range s.writes() {
 		s.breakWrites(awstest.Fault{Nth: 1, After: true})
@@ -145,12 +145,12 @@ func TestWritesWhoseAnswerIsLostHappenOnce(t *testing.T) {
 	}
 }
 
-func TestWritesWhoseAnswersAllAreLostTookEffect(t *testing.T) {
+func TestStore_Write_AllAnswersLost(t *testing.T) {
 	s := newStand(t)
 	for name, w := range s.writes() {
 		switch name {
 		case "DeleteProject", "Number", "PutEnv", "CreateDeployment":
-			continue // makes many calls and ends at the first, see TestDeleteProjectEndedAnywhere
+			continue // makes many calls and ends at the first, see TestStore_DeleteProject_EndsAtEachCall
 		}
 		s.breakWrites(awstest.Fault{After: true, Status: 500, Code: "InternalServerError"})
 		err := w.call()
@@ -164,8 +164,8 @@ func TestWritesWhoseAnswersAllAreLostTookEffect(t *testing.T) {
 	}
 }
 
-// TestCreateDeploymentEndedAtItsOrder asserts that the Order is skipped and the next call works.
-func TestCreateDeploymentEndedAtItsOrder(t *testing.T) {
+// TestStore_CreateDeployment_EndsAfterItsOrder asserts that the Order is skipped and the next call works.
+func TestStore_CreateDeployment_EndsAfterItsOrder(t *testing.T) {
 	s := newStand(t)
 	first := s.deployment(anchor.Deploying)
 	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: s.project.ID, Status: anchor.Deploying}
@@ -187,7 +187,7 @@ func TestCreateDeploymentEndedAtItsOrder(t *testing.T) {
 	}
 }
 
-func TestWritesThatNeverArriveCanBeTriedAgain(t *testing.T) {
+func TestStore_Write_NeverArrives(t *testing.T) {
 	s := newStand(t)
 	for name, w := range s.writes() {
 		s.breakWrites(awstest.Fault{Status: 400, Code: "ProvisionedThroughputExceededException", Message: "slow down"})
@@ -200,7 +200,7 @@ func TestWritesThatNeverArriveCanBeTriedAgain(t *testing.T) {
 	}
 }
 
-func TestThrottledCallsAreTriedAgain(t *testing.T) {
+func TestStore_RetriesThrottledCalls(t *testing.T) {
 	s := newStand(t)
 	d := s.deployment(anchor.Deployed)
 	for _, operation := range []string{"GetItem", "Query", "BatchGetItem", "TransactWriteItems"} {
@@ -219,7 +219,7 @@ func TestThrottledCallsAreTriedAgain(t *testing.T) {
 	}
 }
 
-func TestSingleWritesGoOnWhenATransactionIsInTheWay(t *testing.T) {
+func TestStore_Update_RetriesAfterTransactionConflict(t *testing.T) {
 	s := newStand(t)
 	d, other := s.deployment(anchor.Deploying), s.deployment(anchor.Deploying)
 	conflict := awstest.Fault{Operation: "DynamoDB.UpdateItem", Status: 400, Code: "TransactionConflictException"}
@@ -262,7 +262,7 @@ func (s *stand) canceled(times int64, reasons string) (*dynamo.Store, *canceling
 	return dynamo.New(dynamodb.NewFromConfig(config), s.names), c
 }
 
-func TestCanceledTransactions(t *testing.T) {
+func TestStore_Transact_Canceled(t *testing.T) {
 	s := newStand(t)
 	const forever = 1 << 30
 	for _, test := range []struct {
@@ -291,7 +291,7 @@ func TestCanceledTransactions(t *testing.T) {
 	}
 }
 
-func TestEndedWhileItWaits(t *testing.T) {
+func TestStore_Retry_ContextEnds(t *testing.T) {
 	s := newStand(t)
 	d := s.deployment(anchor.Deployed)
 	ctx, cancel := context.WithCancel(s.ctx)
@@ -302,7 +302,7 @@ func TestEndedWhileItWaits(t *testing.T) {
 	}
 }
 
-func TestAnotherProcessMovesFirst(t *testing.T) {
+func TestStore_Move_AnotherProcessMovesFirst(t *testing.T) {
 	s := newStand(t)
 	mine, theirs := releaseOf(s.deployment(anchor.Deployed)), releaseOf(s.deployment(anchor.Deployed))
 	s.cloud.Wire.Break(awstest.Fault{Operation: "DynamoDB.TransactWriteItems", Nth: 1, Do: func() {
@@ -319,7 +319,7 @@ func TestAnotherProcessMovesFirst(t *testing.T) {
 	}
 }
 
-func TestAnotherProcessWritesTheJournal(t *testing.T) {
+func TestStore_Append_AnotherProcessAppends(t *testing.T) {
 	s, n := newStand(t), 6
 	d, other := s.deployment(anchor.Deploying), s.another()
 	for i := range n {
@@ -338,7 +338,7 @@ func TestAnotherProcessWritesTheJournal(t *testing.T) {
 	}
 }
 
-func TestErrorsSayWhatToDo(t *testing.T) {
+func TestStore_ErrorsHaveHints(t *testing.T) {
 	s := newStand(t)
 	s.cloud.Wire.Break(awstest.Fault{
 		Operation: "DynamoDB.GetItem", Status: 400, Code: "AccessDeniedException",

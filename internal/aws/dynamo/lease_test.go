@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-func TestLeaseIsHeldByOne(t *testing.T) {
+func TestStore_Lease_OneHolder(t *testing.T) {
 	s := newStand(t)
 	renew, release, err := s.Lease(s.ctx, s.project.ID, "one", time.Minute)
 	s.ok(err)
@@ -29,7 +29,7 @@ func TestLeaseIsHeldByOne(t *testing.T) {
 	s.ok(err)
 }
 
-func TestLeaseEndsByTheClock(t *testing.T) {
+func TestStore_Lease_Expires(t *testing.T) {
 	s, now := newStand(t), time.UnixMilli(1_000_000)
 	s.Clock = func() time.Time { return now }
 	renew, release, err := s.Lease(s.ctx, s.project.ID, "one", time.Minute)
@@ -50,7 +50,7 @@ func TestLeaseEndsByTheClock(t *testing.T) {
 	s.ok(renewTwo(s.ctx))
 }
 
-func TestLeaseGoesToOneOfManyWhoRace(t *testing.T) {
+func TestStore_Lease_Race(t *testing.T) {
 	s := newStand(t)
 	var won atomic.Int64
 	var done sync.WaitGroup
@@ -73,7 +73,7 @@ func TestLeaseGoesToOneOfManyWhoRace(t *testing.T) {
 	s.ok(release(s.ctx))
 }
 
-func TestLeaseThatNobodyReleasedGoesWithItsProject(t *testing.T) {
+func TestStore_DeleteProject_DeletesExpiredLease(t *testing.T) {
 	s := newStand(t)
 	now := time.UnixMilli(1_000_000)
 	s.Clock = func() time.Time { return now }
@@ -91,7 +91,7 @@ func TestLeaseThatNobodyReleasedGoesWithItsProject(t *testing.T) {
 	}
 }
 
-func TestLeaseLeavesNothing(t *testing.T) {
+func TestStore_Lease_ReleaseDeletesItem(t *testing.T) {
 	s := newStand(t)
 	before := s.rows()
 	_, release, err := s.Lease(s.ctx, s.project.ID, "one", time.Minute)

@@ -15,7 +15,7 @@ func (s *stand) wantNote(p anchor.ProjectID, want string) {
 	}
 }
 
-func TestNote(t *testing.T) {
+func TestStore_PutNote(t *testing.T) {
 	s := newStand(t)
 	other := s.newProject("other")
 	s.wantNote(s.project.ID, "")
@@ -28,9 +28,9 @@ func TestNote(t *testing.T) {
 	s.wantNote("nobody", "")
 }
 
-// TestNoteGoesWithItsProject: another project of the same slug has no note. Nobody can write a
+// TestStore_DeleteProject_DeletesNote: another project of the same slug has no note. Nobody can write a
 // note for a project that is being removed, since it would stay forever.
-func TestNoteGoesWithItsProject(t *testing.T) {
+func TestStore_DeleteProject_DeletesNote(t *testing.T) {
 	s := newStand(t)
 	s.ok(s.PutNote(s.ctx, s.project.ID, "text"))
 	s.ok(s.RetireProject(s.ctx, s.project.ID))

@@ -16,7 +16,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/dynamo"
 )
 
-func TestQueriesGoOnWhereAPageEnds(t *testing.T) {
+func TestStore_Query_ContinuesAfterPage(t *testing.T) {
 	s := newStand(t)
 	d := s.deployment(anchor.Deploying)
 	const n = 12 // of 128 KB each: a page is 1 MB at most
@@ -91,7 +91,7 @@ func serveOne[T any](client sdk.HTTPClient, r *http.Request, unprocessed string,
 	return res, nil
 }
 
-func TestBatchesGoOnWithWhatWasLeft(t *testing.T) {
+func TestStore_Batch_RetriesUnprocessedItems(t *testing.T) {
 	s := newStand(t)
 	config := s.cloud.Config()
 	config.HTTPClient = stingy{config.HTTPClient}

@@ -17,7 +17,7 @@ func (s *stand) meanwhile(operation string, nth int, act func() error) {
 	}})
 }
 
-func TestSlugIsTakenAgainWhileItsProjectIsDeletedTwice(t *testing.T) {
+func TestStore_DeleteProject_SlugTakenMeanwhile(t *testing.T) {
 	s, other := newStand(t), anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop"}
 	const last = 3 // after the mark and the lease
 	s.meanwhile("TransactWriteItems", last, func() error {
@@ -34,7 +34,7 @@ func TestSlugIsTakenAgainWhileItsProjectIsDeletedTwice(t *testing.T) {
 	}
 }
 
-func TestNothingNewHangsOnAProjectThatIsDeleted(t *testing.T) {
+func TestStore_DeleteProject_RefusesNewRecords(t *testing.T) {
 	s := newStand(t)
 	d := s.deployment(anchor.Deployed)
 	foreign := s.hostname("www.example")
@@ -60,7 +60,7 @@ func TestNothingNewHangsOnAProjectThatIsDeleted(t *testing.T) {
 	}
 }
 
-func TestHostnameMovesWhileItIsRemoved(t *testing.T) {
+func TestStore_DeleteHostname_MovesMeanwhile(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		remove func(*stand, anchor.Hostname) error
@@ -102,7 +102,7 @@ func TestHostnameMovesWhileItIsRemoved(t *testing.T) {
 	}
 }
 
-func TestEnvironmentChangesWhileItIsRead(t *testing.T) {
+func TestStore_EnvRows_ChangeMeanwhile(t *testing.T) {
 	s := newStand(t)
 	put := func(c string) error {
 		return s.another().PutEnv(s.ctx, s.project.ID, []anchor.EnvVar{{Name: "A", Value: strings.Repeat(c, 1000)}})
@@ -116,7 +116,7 @@ func TestEnvironmentChangesWhileItIsRead(t *testing.T) {
 	}
 }
 
-func TestEnvironmentChangesWhileItIsRemoved(t *testing.T) {
+func TestStore_DeleteEnv_ChangesMeanwhile(t *testing.T) {
 	s := newStand(t)
 	before := s.rows()
 	put := func() error {
@@ -130,7 +130,7 @@ func TestEnvironmentChangesWhileItIsRemoved(t *testing.T) {
 	}
 }
 
-func TestEnvironmentOfNoProjectLeavesNothing(t *testing.T) {
+func TestStore_PutEnv_UnknownProjectLeavesNoItems(t *testing.T) {
 	s := newStand(t)
 	before := s.rows()
 	s.code(s.PutEnv(s.ctx, "unknown", []anchor.EnvVar{{Name: "A", Value: strings.Repeat("x", 1000)}}), anchor.KindNotFound, "unknown_project")

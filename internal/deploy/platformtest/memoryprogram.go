@@ -66,7 +66,7 @@ func (p serverProgram) run(s *memorySite, r *memoryRequest) memoryAnswer {
 	if found && below == "" {
 		below = "/"
 	}
-	body := ""
+	var body string
 	switch {
 	case !found:
 		return memoryAnswer{status: http.StatusNotFound, body: "no page"}

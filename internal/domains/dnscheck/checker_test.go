@@ -17,7 +17,7 @@ import (
 
 // No server answers, so all queries are sent at once, and only the caller's context can end the
 // wait.
-func TestAsksEverythingAtOnceAndEndsWithItsContext(t *testing.T) {
+func TestChecker_Diagnose_AsksInParallel(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.Timeout, w.cfg.Budget = time.Hour, time.Hour
 	for _, s := range w.servers() {
@@ -44,7 +44,7 @@ func TestAsksEverythingAtOnceAndEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotKnownWithinTheBudgetIsUnknown(t *testing.T) {
+func TestChecker_Diagnose_BudgetSpent(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.Timeout, w.cfg.Budget = time.Hour, 50*time.Millisecond
 	w.resolver.Misbehave(dnstest.Fault{Drop: true})
@@ -54,7 +54,7 @@ func TestWhatIsNotKnownWithinTheBudgetIsUnknown(t *testing.T) {
 	}
 }
 
-func TestGoesToTCPWhereUDPIsDropped(t *testing.T) {
+func TestChecker_Diagnose_FallsBackToTCP(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.Timeout = 2 * time.Second
 	w.set("www.example.com", "A", 60, edge)
@@ -65,7 +65,7 @@ func TestGoesToTCPWhereUDPIsDropped(t *testing.T) {
 	}
 }
 
-func TestReachesServersByIPv6(t *testing.T) {
+func TestChecker_Diagnose_IPv6Servers(t *testing.T) {
 	w := newWorld(t)
 	w.set("www.example.com", "A", 60, edge)
 	w.registry.Set("ns1.dns.test", "AAAA", 3600, "2001:db8::11")
@@ -77,7 +77,7 @@ func TestReachesServersByIPv6(t *testing.T) {
 	}
 }
 
-func TestStartsAtTheRoots(t *testing.T) {
+func TestChecker_Diagnose_StartsAtTheRoots(t *testing.T) {
 	w := newWorld(t)
 	w.set("www.example.com", "A", 60, edge)
 	w.cfg.Roots = []string{"192.0.2.10:53"}
@@ -88,7 +88,7 @@ func TestStartsAtTheRoots(t *testing.T) {
 	}
 }
 
-func TestHearsAllResolvers(t *testing.T) {
+func TestChecker_Diagnose_AsksAllResolvers(t *testing.T) {
 	w := newWorld(t)
 	second, third := dnstest.StartResolver(t, w.registry, w.ns1), dnstest.StartResolver(t, w.registry, w.ns1)
 	w.net["192.0.2.54"], w.net["192.0.2.55"] = second, third
@@ -108,7 +108,7 @@ func TestHearsAllResolvers(t *testing.T) {
 }
 
 // A wildcard is checked through a name that nobody can have looked up before.
-func TestAsksANewNameOfAWildcardEachTime(t *testing.T) {
+func TestChecker_Diagnose_NewNameForEachWildcard(t *testing.T) {
 	w := newWorld(t)
 	w.set("*.example.com", "A", 60, edge)
 	w.set("www.example.com", "A", 60, other)
@@ -123,7 +123,7 @@ func TestAsksANewNameOfAWildcardEachTime(t *testing.T) {
 }
 
 // What changes at the source is seen at once, however long caches keep the old.
-func TestSeesAChangeAtOnce(t *testing.T) {
+func TestChecker_Diagnose_SeesChangeAtOnce(t *testing.T) {
 	w := newWorld(t)
 	c := dnscheck.New(w.cfg)
 	w.set("www.example.com", "A", 86400, other)
@@ -139,7 +139,7 @@ func TestSeesAChangeAtOnce(t *testing.T) {
 	}
 }
 
-func TestManyDiagnosesShareAChecker(t *testing.T) {
+func TestChecker_Diagnose_Concurrently(t *testing.T) {
 	w := newWorld(t)
 	c := dnscheck.New(w.cfg)
 	var wg sync.WaitGroup
@@ -158,7 +158,7 @@ func TestManyDiagnosesShareAChecker(t *testing.T) {
 	wg.Wait()
 }
 
-func TestRefusesWhatCannotBeAskedFor(t *testing.T) {
+func TestChecker_Diagnose_RefusesNames(t *testing.T) {
 	c := dnscheck.New(dnscheck.Config{Resolvers: []string{"192.0.2.53"}})
 	for _, need := range []domains.Need{
 		{Name: ""},

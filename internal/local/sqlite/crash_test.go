@@ -92,7 +92,7 @@ func move(ctx context.Context, s *sqlite.Store, to anchor.DeploymentID, record a
 	}, &record)
 }
 
-func TestKilledAtAnyMomentItAgreesWithItself(t *testing.T) {
+func TestStore_KilledDuringReleases(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "records.db")
 	p := anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop"}
 	s := open(t, path)

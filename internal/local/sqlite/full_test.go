@@ -10,7 +10,7 @@ import (
 )
 
 // SQLite returns SQLITE_FULL for a file at its max_page_count as for a full disk.
-func TestAFullDiskLosesNothing(t *testing.T) {
+func TestStore_FullDisk(t *testing.T) {
 	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "records.db"))
 	if err != nil {
 		t.Fatal(err)

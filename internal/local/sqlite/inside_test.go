@@ -24,7 +24,7 @@ func Pragmas(t *testing.T, s *Store) map[string]map[string]string {
 	return got
 }
 
-func TestMigrations(t *testing.T) {
+func TestMigrate_BrokenStep(t *testing.T) {
 	db, err := connect(filepath.Join(t.TempDir(), "records.db"), 1, "synchronous(FULL)", "rwc")
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func TestMigrations(t *testing.T) {
 }
 
 // The lists and the pointer must not scan whole tables.
-func TestQueriesUseIndexes(t *testing.T) {
+func TestStore_QueriesUseIndexes(t *testing.T) {
 	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "records.db"))
 	if err != nil {
 		t.Fatal(err)

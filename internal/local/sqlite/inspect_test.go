@@ -39,7 +39,7 @@ func copyOf(t *testing.T, from, to string) {
 	must(t, os.WriteFile(to, content, 0o600))
 }
 
-func TestInspectRefusesDamage(t *testing.T) {
+func TestInspect_DamagedFile(t *testing.T) {
 	dir := t.TempDir()
 	good := filepath.Join(dir, "good.db")
 	must(t, records(t, good, "shop", 50).Close())
@@ -73,8 +73,8 @@ func TestInspectRefusesDamage(t *testing.T) {
 	}
 }
 
-// TestInspectRefusesTheLogOfAnother: SQLite applies a log to whatever file is beside it.
-func TestInspectRefusesTheLogOfAnother(t *testing.T) {
+// TestInspect_LogOfAnotherFile: SQLite applies a log to whatever file is beside it.
+func TestInspect_LogOfAnotherFile(t *testing.T) {
 	dir := t.TempDir()
 	ours, other := filepath.Join(dir, "ours.db"), filepath.Join(dir, "other.db")
 	must(t, records(t, ours, "shop", 60).Close())
@@ -106,7 +106,7 @@ func TestInspect_RetiredProject(t *testing.T) {
 	}
 }
 
-func TestInspectKnowsWhatWentWithItsProject(t *testing.T) {
+func TestInspect_DeletedProject(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "records.db")
 	s := records(t, path, "shop", 2)
 	list, err := s.Projects(t.Context(), anchor.Page{})
@@ -129,7 +129,7 @@ func TestInspectKnowsWhatWentWithItsProject(t *testing.T) {
 	}
 }
 
-func TestBackupsAreWholeAndFew(t *testing.T) {
+func TestStore_Backup_KeepsTheNewest(t *testing.T) {
 	dir := t.TempDir()
 	s := records(t, filepath.Join(dir, "records.db"), "shop", 3)
 	defer s.Close()

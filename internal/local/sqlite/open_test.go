@@ -55,7 +55,7 @@ func refused(t *testing.T, path, code string) {
 	}
 }
 
-func TestFilesAreForTheirOwner(t *testing.T) {
+func TestOpen_FileModes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "records.db")
 	s := open(t, path)
 	if err := s.CreateProject(t.Context(), anchor.Project{ID: "p", Slug: "shop"}); err != nil {
@@ -69,7 +69,7 @@ func TestFilesAreForTheirOwner(t *testing.T) {
 	}
 }
 
-func TestOpenRefusesNewerSchema(t *testing.T) {
+func TestOpen_NewerSchema(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "records.db")
 	if err := open(t, path).Close(); err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestOpenRefusesNewerSchema(t *testing.T) {
 	refused(t, path, "newer_schema")
 }
 
-func TestOpenRefusesForeignDatabase(t *testing.T) {
+func TestOpen_ForeignDatabase(t *testing.T) {
 	for _, made := range []string{"CREATE TABLE theirs (x)", "PRAGMA user_version = 1", "PRAGMA application_id = 7"} {
 		path := filepath.Join(t.TempDir(), "records.db")
 		db := raw(t, path)
@@ -90,7 +90,7 @@ func TestOpenRefusesForeignDatabase(t *testing.T) {
 	}
 }
 
-func TestOpenRefusesDamage(t *testing.T) {
+func TestOpen_DamagedFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "records.db")
 	if err := os.WriteFile(path, []byte(strings.Repeat("this is not a database ", 500)), 0o600); err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestOpenRefusesDamage(t *testing.T) {
 	refused(t, path, "records_damaged")
 }
 
-func TestOpenRefusesFileInUse(t *testing.T) {
+func TestOpen_FileInUse(t *testing.T) {
 	t.Parallel() // it waits for the busy timeout
 	path := filepath.Join(t.TempDir(), "records.db")
 	if err := open(t, path).Close(); err != nil {
@@ -112,7 +112,7 @@ func TestOpenRefusesFileInUse(t *testing.T) {
 	open(t, path)
 }
 
-func TestOpenNeedsItsFolder(t *testing.T) {
+func TestOpen_MissingFolder(t *testing.T) {
 	_, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "none", "records.db"))
 	if !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v", err)
@@ -120,7 +120,7 @@ func TestOpenNeedsItsFolder(t *testing.T) {
 }
 
 // Connections that a pool opens later have these settings, too.
-func TestEveryConnectionIsSetUp(t *testing.T) {
+func TestOpen_Pragmas(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "records.db")
 	for pool, want := range sqlite.Pragmas(t, open(t, path)) {
 		full := map[string]string{"records": "2", "journal": "1"} // FULL, NORMAL

@@ -9,10 +9,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// TestMigrationOrdersWhatIsThere upgrades records from before there was an Order. Deployment "b"
+// TestOpen_Upgrade_AssignsOrders upgrades records from before there was an Order. Deployment "b"
 // was accepted after "c", by a clock that had been set back, and the promote came between "a" and
 // "c".
-func TestMigrationOrdersWhatIsThere(t *testing.T) {
+func TestOpen_Upgrade_AssignsOrders(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "records.db")
 	old, err := connect(path, 1, "synchronous(FULL)", "rwc")
 	if err != nil {

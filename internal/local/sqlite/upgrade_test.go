@@ -54,8 +54,8 @@ func stateOf(t *testing.T, path string) (version, projects int) {
 	return version, projects
 }
 
-// TestAnUpgradeCopiesTheRecordsFirst, from every earlier schema.
-func TestAnUpgradeCopiesTheRecordsFirst(t *testing.T) {
+// TestOpen_Upgrade_CopiesTheRecords upgrades records of every earlier schema.
+func TestOpen_Upgrade_CopiesTheRecords(t *testing.T) {
 	for version := 1; version < len(migrations); version++ {
 		path := older(t, version)
 		backups := Backups(filepath.Join(filepath.Dir(path), "backups"))
@@ -86,8 +86,8 @@ func TestAnUpgradeCopiesTheRecordsFirst(t *testing.T) {
 	}
 }
 
-// TestNoCopyWithoutAnUpgrade: a new file is not copied, nor one that is up to date.
-func TestNoCopyWithoutAnUpgrade(t *testing.T) {
+// TestOpen_CurrentSchema_MakesNoCopy opens a new file and one that is up to date.
+func TestOpen_CurrentSchema_MakesNoCopy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "anchor.db")
 	for range 2 {
 		s, err := Open(t.Context(), path)
@@ -103,9 +103,9 @@ func TestNoCopyWithoutAnUpgrade(t *testing.T) {
 	}
 }
 
-// TestTheCopyOfAnUpgradeStays while the numbered copies, of which it is not one, are deleted in
-// turn.
-func TestTheCopyOfAnUpgradeStays(t *testing.T) {
+// TestStore_Backup_KeepsCopyOfUpgrade deletes numbered copies, of which the copy before an upgrade is
+// not one.
+func TestStore_Backup_KeepsCopyOfUpgrade(t *testing.T) {
 	path := older(t, 1)
 	upgraded(t, path)
 	s, err := Open(t.Context(), path)
@@ -127,9 +127,9 @@ func TestTheCopyOfAnUpgradeStays(t *testing.T) {
 	}
 }
 
-// TestNoUpgradeWithoutACopy: with a full disk, or a folder that cannot be written, the
-// records stay as they are.
-func TestNoUpgradeWithoutACopy(t *testing.T) {
+// TestOpen_Upgrade_RefusedWithoutCopy leaves the records as they are when the copy cannot be written,
+// as on a full disk.
+func TestOpen_Upgrade_RefusedWithoutCopy(t *testing.T) {
 	path := older(t, 1)
 	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "backups"), nil, 0o600); err != nil {
 		t.Fatal(err)

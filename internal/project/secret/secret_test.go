@@ -22,7 +22,7 @@ func open(t *testing.T, path string) *secret.Box {
 	return box
 }
 
-func TestSealedOpensInItsPlaceOnly(t *testing.T) {
+func TestBox_Open_OtherPlace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
 	box := open(t, path)
 	plain := []byte("s3cret value")
@@ -48,7 +48,7 @@ func TestSealedOpensInItsPlaceOnly(t *testing.T) {
 	}
 }
 
-func TestEveryBitCounts(t *testing.T) {
+func TestBox_Open_ChangedBit(t *testing.T) {
 	box := open(t, filepath.Join(t.TempDir(), "key"))
 	sealed := box.Seal([]byte("value"), "place")
 	for i := range sealed {
@@ -65,7 +65,7 @@ func TestEveryBitCounts(t *testing.T) {
 	}
 }
 
-func TestKeyFile(t *testing.T) {
+func TestOpen_KeyFile(t *testing.T) {
 	t.Run("is for its owner", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "key")
 		open(t, path)

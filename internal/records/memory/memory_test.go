@@ -16,7 +16,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-func TestFaultBeforeAndAfter(t *testing.T) {
+func TestStore_Fault_BeforeAndAfterItsEffect(t *testing.T) {
 	lost := errors.New("lost")
 	for _, apply := range []bool{false, true} {
 		s, ctx := memory.New(), t.Context()

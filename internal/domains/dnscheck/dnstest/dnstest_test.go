@@ -45,7 +45,7 @@ func said(rrs []dns.RR) string {
 	return strings.Join(all, ", ")
 }
 
-func TestAnswersForEverythingItKnows(t *testing.T) {
+func TestServer_AnswersKnownRecords(t *testing.T) {
 	s := dnstest.Start(t)
 	s.Set("shop.example.com", "A", 60, "127.0.0.1")
 	s.Set("www.example.com", "CNAME", 60, "shop.example.com.")
@@ -70,7 +70,7 @@ func TestAnswersForEverythingItKnows(t *testing.T) {
 	}
 }
 
-func TestAnswersAsAnAuthority(t *testing.T) {
+func TestServer_AuthoritativeAnswers(t *testing.T) {
 	s := dnstest.Start(t)
 	s.Zone("example.com", "ns1.example.com")
 	s.Set("*.example.com", "A", 60, "192.0.2.1")
@@ -109,7 +109,7 @@ func TestAnswersAsAnAuthority(t *testing.T) {
 	}
 }
 
-func TestResolvesOverServersAndItsCache(t *testing.T) {
+func TestServer_ResolvesAndCaches(t *testing.T) {
 	com, example := dnstest.Start(t), dnstest.Start(t)
 	com.Zone("com")
 	com.Set("edge.com", "A", 60, "192.0.2.1")
@@ -134,7 +134,7 @@ func TestResolvesOverServersAndItsCache(t *testing.T) {
 	}
 }
 
-func TestMisbehaves(t *testing.T) {
+func TestServer_Misbehaves(t *testing.T) {
 	s := dnstest.Start(t)
 	s.Set("www.example.com", "A", 60, "192.0.2.1")
 	s.Misbehave(dnstest.Fault{Truncate: true})
