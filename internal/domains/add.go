@@ -17,7 +17,7 @@ import (
 // Invalid for a name that cannot be attached and for a certificate that does not fit; Conflict
 // "domain_taken", "domain_attached" or "domain_removing"; NotFound without the project.
 func (s *Service) Add(ctx context.Context, p anchor.ProjectID, r Request) (View, error) {
-	name, err := s.parse(r.Domain)
+	name, err := s.parseAttachable(r.Domain)
 	if err == nil {
 		err = s.checkRequest(ctx, p, name, r)
 	}
@@ -26,13 +26,13 @@ func (s *Service) Add(ctx context.Context, p anchor.ProjectID, r Request) (View,
 	}
 	var companion Name
 	if r.WWW {
-		if companion, err = s.companion(ctx, p, name); err != nil {
+		if companion, err = s.findCompanion(ctx, p, name); err != nil {
 			return View{}, err
 		}
 	}
-	h, err := s.attach(ctx, p, name, r)
+	h, err := s.attachDomain(ctx, p, name, r)
 	if r.WWW && anchor.CodeOf(err) == "domain_attached" { // the companion alone was asked for
-		h, err = s.find(ctx, p, name.ASCII)
+		h, err = s.findInProject(ctx, p, name.ASCII)
 	}
 	if err != nil {
 		return View{}, err
@@ -44,35 +44,35 @@ func (s *Service) Add(ctx context.Context, p anchor.ProjectID, r Request) (View,
 		}
 		note = strings.TrimPrefix(note+"; "+companion.ASCII+" redirects to it", "; ")
 	}
-	v, err := s.begin(ctx, h)
+	v, err := s.startFirstCheck(ctx, h)
 	v.Note, v.Unicode = note, name.Unicode
 	return v, err
 }
 
-// begin wakes the reconciler. Where the CA requires a record, begin waits for the first check,
-// so that the user sees all records at once.
-func (s *Service) begin(ctx context.Context, h anchor.Hostname) (View, error) {
+// startFirstCheck wakes the reconciler. Where the CA requires a record, it waits for the first
+// check, so that the user sees all records at once.
+func (s *Service) startFirstCheck(ctx context.Context, h anchor.Hostname) (View, error) {
 	if s.Certificates.NeedsRecord() {
-		s.look(ctx, h.ID)
+		s.reconcileDomain(ctx, h.ID)
 		stored, err := s.Directory.Hostname(ctx, h.ID)
 		if err != nil {
 			return View{}, err
 		}
 		h = stored
 	}
-	s.wake()
-	return s.view(ctx, h)
+	s.wakeReconciler()
+	return s.describeDomain(ctx, h)
 }
 
-// parse is Parse without the names that are Anchor's own.
-func (s *Service) parse(domain string) (Name, error) {
+// parseAttachable is Parse without the names that are Anchor's own.
+func (s *Service) parseAttachable(domain string) (Name, error) {
 	name, err := Parse(domain)
 	if err != nil {
 		return Name{}, err
 	}
 	base := strings.TrimSuffix(strings.ToLower(s.Front.Base()), ".")
 	if base != "" && (name.Base == base || strings.HasSuffix(name.Base, "."+base)) {
-		return Name{}, bad("%q is a name that Anchor assigns to sites", name.ASCII).
+		return Name{}, errBadName("%q is a name that Anchor assigns to sites", name.ASCII).
 			Hintf("Every project has such a name already; attach a domain outside %s.", base)
 	}
 	if s.Reserved != "" && answersFor(name.ASCII, s.Reserved) {
@@ -106,7 +106,7 @@ func (s *Service) checkRequest(ctx context.Context, p anchor.ProjectID, name Nam
 }
 
 func (s *Service) checkRedirect(ctx context.Context, p anchor.ProjectID, name Name, to string) error {
-	target, err := s.parse(to)
+	target, err := s.parseAttachable(to)
 	switch {
 	case err != nil:
 		return err
@@ -115,7 +115,7 @@ func (s *Service) checkRedirect(ctx context.Context, p anchor.ProjectID, name Na
 	case target.ASCII == name.ASCII:
 		return anchor.Invalid("bad_redirect", "%s cannot redirect to itself", name.ASCII).Hintf("Name another domain of the project.")
 	}
-	h, err := s.find(ctx, p, target.ASCII)
+	h, err := s.findInProject(ctx, p, target.ASCII)
 	switch {
 	case errors.Is(err, anchor.ErrNotFound):
 		return anchor.Invalid("bad_redirect", "%s is not a domain of this project", target.ASCII).Hintf("Attach it first: anchor domains add %s", target.ASCII)
@@ -125,9 +125,9 @@ func (s *Service) checkRedirect(ctx context.Context, p anchor.ProjectID, name Na
 	return err
 }
 
-// companion returns the other of www and apex, and refuses when it is not free to become this
+// findCompanion returns the other of www and apex, and refuses when it is not free to become this
 // name's.
-func (s *Service) companion(ctx context.Context, p anchor.ProjectID, name Name) (Name, error) {
+func (s *Service) findCompanion(ctx context.Context, p anchor.ProjectID, name Name) (Name, error) {
 	other, www := strings.CutPrefix(name.ASCII, "www.")
 	switch {
 	case www:
@@ -137,7 +137,7 @@ func (s *Service) companion(ctx context.Context, p anchor.ProjectID, name Name) 
 		return Name{}, anchor.Invalid("no_companion", "%s has no www companion", name.ASCII).
 			Hintf("Only a domain itself and its www name go together.")
 	}
-	companion, err := s.parse(other)
+	companion, err := s.parseAttachable(other)
 	if err != nil {
 		return Name{}, err
 	}
@@ -159,17 +159,17 @@ func (s *Service) companion(ctx context.Context, p anchor.ProjectID, name Name) 
 // serves it too when it names it.
 func (s *Service) attachCompanion(ctx context.Context, h anchor.Hostname, companion Name, r Request) error {
 	own := Request{Redirect: h.Name, HSTS: r.HSTS}
-	if covers(r.Chain, companion.ASCII) {
+	if certificateCovers(r.Chain, companion.ASCII) {
 		own.Chain, own.Key = r.Chain, r.Key
 	}
-	_, err := s.attach(ctx, h.ProjectID, companion, own)
+	_, err := s.attachDomain(ctx, h.ProjectID, companion, own)
 	if anchor.CodeOf(err) == "domain_attached" {
 		return nil
 	}
 	return err
 }
 
-func covers(chain []byte, name string) bool {
+func certificateCovers(chain []byte, name string) bool {
 	block, _ := pem.Decode(chain)
 	if block == nil {
 		return false
@@ -178,10 +178,10 @@ func covers(chain []byte, name string) bool {
 	return err == nil && leaf.VerifyHostname(name) == nil
 }
 
-// attach makes the record, and with it the claim to the name, and imports the
+// attachDomain makes the record, and with it the claim to the name, and imports the
 // certificate that came along.
-func (s *Service) attach(ctx context.Context, p anchor.ProjectID, name Name, r Request) (anchor.Hostname, error) {
-	h, err := s.draft(ctx, p, name, r)
+func (s *Service) attachDomain(ctx context.Context, p anchor.ProjectID, name Name, r Request) (anchor.Hostname, error) {
+	h, err := s.draftRecord(ctx, p, name, r)
 	if err != nil {
 		return h, err
 	}
@@ -190,9 +190,9 @@ func (s *Service) attach(ctx context.Context, p anchor.ProjectID, name Name, r R
 		return h, err
 	}
 	defer leave()
-	if err := s.create(ctx, h); err != nil {
+	if err := s.createRecord(ctx, h); err != nil {
 		if anchor.CodeOf(err) == "domain_taken" {
-			return s.attached(ctx, p, h.Name, r, err)
+			return s.useAttached(ctx, p, h.Name, r, err)
 		}
 		return h, err
 	}
@@ -202,14 +202,14 @@ func (s *Service) attach(ctx context.Context, p anchor.ProjectID, name Name, r R
 	}
 	stored, err := s.importInto(ctx, h, r)
 	if err != nil {
-		_, undone := s.removeHeld(context.WithoutCancel(ctx), h.ID) // what it cannot do now, the reconciler does
+		_, undone := s.removeInLane(context.WithoutCancel(ctx), h.ID) // what it cannot do now, the reconciler does
 		return h, errors.Join(err, undone)
 	}
 	return stored, nil
 }
 
-func (s *Service) draft(ctx context.Context, p anchor.ProjectID, name Name, r Request) (anchor.Hostname, error) {
-	contested, err := s.contested(ctx, p, name)
+func (s *Service) draftRecord(ctx context.Context, p anchor.ProjectID, name Name, r Request) (anchor.Hostname, error) {
+	contested, err := s.isContested(ctx, p, name)
 	if err != nil {
 		return anchor.Hostname{}, err
 	}
@@ -236,8 +236,8 @@ func redirectOf(r Request) string {
 	return target.ASCII
 }
 
-// create inserts h; when the answer is lost it reads whether h exists.
-func (s *Service) create(ctx context.Context, h anchor.Hostname) error {
+// createRecord inserts h; when the answer is lost it reads whether h exists.
+func (s *Service) createRecord(ctx context.Context, h anchor.Hostname) error {
 	err := s.Records.CreateHostname(ctx, h)
 	if err == nil || errors.Is(err, anchor.ErrConflict) || errors.Is(err, anchor.ErrNotFound) {
 		return err
@@ -248,17 +248,17 @@ func (s *Service) create(ctx context.Context, h anchor.Hostname) error {
 	return err
 }
 
-// attached is Add for a name that is attached: it takes a new certificate, and otherwise
+// useAttached is Add for a name that is attached: it imports a new certificate, and otherwise
 // returns the name's state. A name of another project has to be taken over.
-func (s *Service) attached(ctx context.Context, p anchor.ProjectID, name string, r Request, taken error) (anchor.Hostname, error) {
+func (s *Service) useAttached(ctx context.Context, p anchor.ProjectID, name string, r Request, taken error) (anchor.Hostname, error) {
 	h, err := s.Directory.HostnameByName(ctx, name)
 	switch {
 	case err != nil:
 		return h, taken
 	case h.ProjectID != p:
-		return s.takeOver(ctx, p, h, r)
+		return s.takeOverDomain(ctx, p, h, r)
 	case h.Status == anchor.HostRemoving:
-		return h, removing(name)
+		return h, errRemoving(name)
 	case len(r.Chain) == 0:
 		return h, anchor.Conflict("domain_attached", "the domain %s is attached to this project already", name).
 			Hintf("See how it stands with: anchor domains check %s", name)
@@ -278,7 +278,7 @@ func (s *Service) importInto(ctx context.Context, h anchor.Hostname, r Request) 
 	if err != nil {
 		return h, err
 	}
-	return s.change(ctx, h.ID, func(h anchor.Hostname) (anchor.Hostname, error) {
+	return s.changeRecord(ctx, h.ID, func(h anchor.Hostname) (anchor.Hostname, error) {
 		h.OwnCert, h.DNSValidation = true, nil
 		h.CertificateARN, h.CertificateStatus, h.NotAfter = cert.ARN, cert.Status, cert.NotAfter
 		h.Attempts, h.NextCheck = 0, s.now().UnixMilli()

@@ -25,25 +25,25 @@ const (
 	longestLook   = 2 * time.Minute // more than these together, less than the lease
 )
 
-// delay is what to wait before the next try after attempts of them.
-func delay(first time.Duration, attempts int) time.Duration {
+// retryDelay returns the pause before the next try, after that many attempts.
+func retryDelay(first time.Duration, attempts int) time.Duration {
 	d := float64(first) * math.Pow(growth, float64(min(max(attempts, 0), 100)))
-	return jitter(time.Duration(min(d, float64(longestDelay))))
+	return addJitter(time.Duration(min(d, float64(longestDelay))))
 }
 
-// jitter spreads what began at once: up to a fifth off.
-func jitter(d time.Duration) time.Duration {
+// addJitter spreads what began at once: up to a fifth off.
+func addJitter(d time.Duration) time.Duration {
 	return d - time.Duration(rand.Int64N(int64(d)/5+1))
 }
 
-// watchDelay returns the time until the next check of an active name. It is short enough that
+// nextWatchDelay returns the time until the next check of an active name. It is short enough that
 // several checks fall into the last sixth of its certificate's life.
-func watchDelay(h anchor.Hostname, now time.Time) time.Duration {
+func nextWatchDelay(h anchor.Hostname, now time.Time) time.Duration {
 	if h.NotAfter == 0 {
-		return jitter(longestWatch)
+		return addJitter(longestWatch)
 	}
 	left := time.UnixMilli(h.NotAfter).Sub(now)
-	return jitter(min(max(left/6, time.Minute), longestWatch))
+	return addJitter(min(max(left/6, time.Minute), longestWatch))
 }
 
 // claim marks the hostname as being checked: no other process takes it for a while, and if this
@@ -54,6 +54,6 @@ func claim(h anchor.Hostname, now time.Time) anchor.Hostname {
 	return h
 }
 
-// claimed reports whether the last write was a claim. A different delay of exactly the lease
+// isClaimed reports whether the last write was a claim. A different delay of exactly the lease
 // costs one early check.
-func claimed(h anchor.Hostname) bool { return h.NextCheck-h.UpdatedAt == lease.Milliseconds() }
+func isClaimed(h anchor.Hostname) bool { return h.NextCheck-h.UpdatedAt == lease.Milliseconds() }

@@ -10,10 +10,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// contested reports whether the nearest attached name above this one, or wildcard
+// isContested reports whether the nearest attached name above this one, or wildcard
 // that covers it, is another project's: then DNS that leads here proves nothing,
 // because it may do so for the other's sake.
-func (s *Service) contested(ctx context.Context, p anchor.ProjectID, name Name) (bool, error) {
+func (s *Service) isContested(ctx context.Context, p anchor.ProjectID, name Name) (bool, error) {
 	for _, above := range name.above() {
 		h, err := s.Directory.HostnameByName(ctx, above)
 		switch {
@@ -53,11 +53,11 @@ func challengeRecord(h anchor.Hostname) anchor.DNSRecord {
 	}
 }
 
-// proved reports whether the diagnosis found the hostname's challenge.
-func proved(h anchor.Hostname, d Diagnosis) bool {
-	return h.Challenge != "" && right(d, challengeRecord(h))
+// isProved reports whether the diagnosis found the hostname's challenge.
+func isProved(h anchor.Hostname, d Diagnosis) bool {
+	return h.Challenge != "" && isRight(d, challengeRecord(h))
 }
 
-func right(d Diagnosis, record anchor.DNSRecord) bool {
+func isRight(d Diagnosis, record anchor.DNSRecord) bool {
 	return slices.ContainsFunc(d.Checks, func(f Finding) bool { return f.Record == record && f.State == FindingRight })
 }

@@ -22,11 +22,11 @@ func TestCovers(t *testing.T) {
 	}
 	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	for name, want := range map[string]bool{"example.com": true, "www.example.com": true, "a.b.example.com": false, "example.org": false} {
-		if covers(chain, name) != want {
+		if certificateCovers(chain, name) != want {
 			t.Errorf("covers %s: %v, want %v", name, !want, want)
 		}
 	}
-	if covers(nil, "example.com") || covers([]byte("no PEM"), "example.com") || covers(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE"}), "example.com") {
+	if certificateCovers(nil, "example.com") || certificateCovers([]byte("no PEM"), "example.com") || certificateCovers(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE"}), "example.com") {
 		t.Error("bytes that are not a certificate cover a name")
 	}
 }

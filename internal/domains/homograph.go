@@ -7,10 +7,10 @@ import (
 	"unicode"
 )
 
-// homographs warns of labels that can be mistaken for others: letters of scripts that no
+// findHomographs warns of labels that can be mistaken for others: letters of scripts that no
 // language mixes (UTS #39 §5.2, Highly Restrictive), or all of them Cyrillic or Greek that look
 // Latin (§4.2, whole-script confusables).
-func homographs(name string) (warnings []string) {
+func findHomographs(name string) (warnings []string) {
 	for label := range strings.SplitSeq(name, ".") {
 		scripts := scriptsOf(label)
 		if !mayMix(scripts) {

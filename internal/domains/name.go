@@ -64,7 +64,7 @@ func Parse(input string) (Name, error) {
 		name.ASCII = "*." + base
 	}
 	if len(name.ASCII) > maxName {
-		return Name{}, bad("the domain is %d octets long", len(name.ASCII)).Hintf("A domain has at most %d octets, its dots included.", maxName)
+		return Name{}, errBadName("the domain is %d octets long", len(name.ASCII)).Hintf("A domain has at most %d octets, its dots included.", maxName)
 	}
 	if err := name.place(); err != nil {
 		return Name{}, err
@@ -73,7 +73,7 @@ func Parse(input string) (Name, error) {
 	return name, nil
 }
 
-func bad(format string, args ...any) *anchor.Error {
+func errBadName(format string, args ...any) *anchor.Error {
 	return anchor.Invalid("bad_domain", format, args...)
 }
 
@@ -85,7 +85,7 @@ func cutWildcard(host string) (rest string, wildcard bool, err error) {
 		rest = host
 	}
 	if strings.Contains(rest, "*") {
-		return "", false, bad("%q has a * where none can be", host).
+		return "", false, errBadName("%q has a * where none can be", host).
 			Hintf("A wildcard is a * alone before the first dot: *.example.com")
 	}
 	return rest, wildcard, nil
@@ -98,21 +98,21 @@ func toASCII(host string) (string, error) {
 	ascii, err := profile.ToASCII(host)
 	ascii = strings.TrimSuffix(ascii, ".") // U+3002 and others are dots too, after the mapping
 	if isIP(ascii) || isIP(host) {
-		return "", bad("%q is an IP address", host).Hintf("Attach a domain name and point its DNS at the address.")
+		return "", errBadName("%q is an IP address", host).Hintf("Attach a domain name and point its DNS at the address.")
 	}
 	if err := checkLabels(host, ascii); err != nil {
 		return "", err
 	}
 	if err != nil {
-		return "", bad("%q is not a valid domain name", host).
+		return "", errBadName("%q is not a valid domain name", host).
 			Hintf("Letters, digits and hyphens between dots, or a valid internationalised name (UTS #46).").Because(err)
 	}
 	if i := strings.IndexAny(unicodeOf(ascii), separators); i >= 0 {
-		return "", bad("%q has a character that looks like one of a URL and is none", host).
+		return "", errBadName("%q has a character that looks like one of a URL and is none", host).
 			Hintf("Type the name by hand: what was copied is made to mislead.")
 	}
 	if !isStable(ascii) {
-		return "", bad("%q has a label in xn-- form that no valid name gives", host).
+		return "", errBadName("%q has a label in xn-- form that no valid name gives", host).
 			Hintf("Write the name in its own letters instead of xn--.")
 	}
 	return ascii, nil
@@ -133,11 +133,11 @@ func unicodeOf(ascii string) string {
 func checkInput(host string) error {
 	switch {
 	case host == "":
-		return bad("the domain is empty").Hintf("Give a name like www.example.com.")
+		return errBadName("the domain is empty").Hintf("Give a name like www.example.com.")
 	case !utf8.ValidString(host):
-		return bad("%q is not UTF-8", host).Hintf("Write the name in UTF-8 or in its xn-- form.")
+		return errBadName("%q is not UTF-8", host).Hintf("Write the name in UTF-8 or in its xn-- form.")
 	case strings.Contains(host, "_"):
-		return bad("%q has an underscore", host).
+		return errBadName("%q has an underscore", host).
 			Hintf("Names with underscores hold DNS records like _acme-challenge; no certificate is issued for them. Use a hyphen.")
 	}
 	return nil
@@ -148,12 +148,12 @@ func checkLabels(host, ascii string) error {
 	for label := range strings.SplitSeq(ascii, ".") {
 		switch {
 		case label == "":
-			return bad("%q has an empty part between its dots", host).Hintf("Put one dot between the parts and none before them.")
+			return errBadName("%q has an empty part between its dots", host).Hintf("Put one dot between the parts and none before them.")
 		case len(label) > maxLabel:
-			return bad("the part %.20q… of the domain is %d octets long", label, len(label)).
+			return errBadName("the part %.20q… of the domain is %d octets long", label, len(label)).
 				Hintf("A part between dots has at most %d octets.", maxLabel)
 		case label[0] == '-' || label[len(label)-1] == '-':
-			return bad("the part %q of the domain begins or ends with a hyphen", label).Hintf("Hyphens go between letters or digits.")
+			return errBadName("the part %q of the domain begins or ends with a hyphen", label).Hintf("Hyphens go between letters or digits.")
 		}
 	}
 	return nil
@@ -195,22 +195,22 @@ var reserved = map[string]bool{"localhost": true, "local": true, "invalid": true
 func (n *Name) place() error {
 	if !strings.Contains(n.Base, ".") {
 		if reserved[n.Base] {
-			return bad("%q is a name of every machine itself", n.Base).Hintf("Attach a domain that you registered.")
+			return errBadName("%q is a name of every machine itself", n.Base).Hintf("Attach a domain that you registered.")
 		}
 		if n.Wildcard {
 			return n.everybodys(n.Base)
 		}
-		return bad("%q is a single word", n.ASCII).Hintf("Give the whole domain, like %s.example.com.", n.Base)
+		return errBadName("%q is a single word", n.ASCII).Hintf("Give the whole domain, like %s.example.com.", n.Base)
 	}
 	if top := n.Base[strings.LastIndex(n.Base, ".")+1:]; reserved[top] || strings.HasSuffix(n.Base, ".arpa") {
-		return bad("names under %q are not for sites of the public DNS", top).Hintf("Attach a domain that you registered.")
+		return errBadName("names under %q are not for sites of the public DNS", top).Hintf("Attach a domain that you registered.")
 	}
 	suffix, _ := publicsuffix.PublicSuffix(n.Base)
 	if n.Wildcard && (suffix == n.Base || isSuffix("a."+n.Base)) {
 		return n.everybodys(n.Base)
 	}
 	if suffix == n.Base {
-		return bad("%q is a public suffix, under which anybody can have a domain", n.Base).
+		return errBadName("%q is a public suffix, under which anybody can have a domain", n.Base).
 			Hintf("Attach a domain below it, like example.%s.", suffix)
 	}
 	labels := strings.Split(strings.TrimSuffix(n.Base, "."+suffix), ".")
@@ -220,7 +220,7 @@ func (n *Name) place() error {
 }
 
 func (n *Name) everybodys(suffix string) error {
-	return bad("%q covers the domains of everybody under %s", n.ASCII, suffix).
+	return errBadName("%q covers the domains of everybody under %s", n.ASCII, suffix).
 		Hintf("A wildcard goes below a domain that you registered: *.example.%s", suffix)
 }
 
@@ -240,7 +240,7 @@ func (n *Name) describe(written string) {
 		top := n.Base[strings.LastIndex(n.Base, ".")+1:]
 		n.Warnings = append(n.Warnings, "\"."+top+"\" is not a known top-level domain: check the spelling. Public CAs issue no certificate for it unless it is new.")
 	}
-	n.Warnings = append(n.Warnings, homographs(n.Unicode)...)
+	n.Warnings = append(n.Warnings, findHomographs(n.Unicode)...)
 }
 
 // privateSuffix reports whether the list's rule for the name is in its private part, for which

@@ -11,8 +11,8 @@ import (
 // where explains where DNS records are changed, for users who did it once, years ago.
 const where = "where the domain's DNS is kept (the registrar or DNS host)"
 
-// dnsProblem explains what is wrong with the DNS and how to change it.
-func dnsProblem(h anchor.Hostname, d Diagnosis) string {
+// describeDNSProblem explains what is wrong with the DNS and how to change it.
+func describeDNSProblem(h anchor.Hostname, d Diagnosis) string {
 	wrong := []Finding{}
 	for _, f := range d.Checks {
 		if f.State != FindingRight {
@@ -22,15 +22,15 @@ func dnsProblem(h anchor.Hostname, d Diagnosis) string {
 	if len(wrong) == 0 {
 		return "The DNS of " + h.Name + " does not lead here yet. Set the records shown " + where + "."
 	}
-	text := sentence(wrong[0])
+	text := describeFinding(wrong[0])
 	if more := len(wrong) - 1; more > 0 {
 		text += fmt.Sprintf(" %d more of its records are not right: see anchor domains check %s.", more, h.Name)
 	}
 	return text
 }
 
-// sentence returns the finding's own sentence, or one made of what was expected and found.
-func sentence(f Finding) string {
+// describeFinding returns the finding's own sentence, or one made of what was expected and found.
+func describeFinding(f Finding) string {
 	if f.Detail != "" {
 		return f.Detail
 	}
@@ -45,8 +45,8 @@ func found(f Finding) string {
 	return strings.Join(f.Found, ", ")
 }
 
-// proofProblem asks for the challenge. It discloses nothing about the other project.
-func proofProblem(h anchor.Hostname, d Diagnosis) string {
+// describeProofProblem asks for the challenge. It discloses nothing about the other project.
+func describeProofProblem(h anchor.Hostname, d Diagnosis) string {
 	r := challengeRecord(h)
 	text := fmt.Sprintf("A domain above %s is attached to another project, so its owner has to prove it: set a TXT record named %s with the value %s %s.",
 		h.Name, r.Name, r.Value, where)
@@ -58,8 +58,8 @@ func proofProblem(h anchor.Hostname, d Diagnosis) string {
 	return text
 }
 
-// failure describes what failed, why, and that it is retried.
-func failure(what string, err error) string {
+// describeFailure describes what failed, why, and that it is retried.
+func describeFailure(what string, err error) string {
 	text := what + ": " + err.Error() + "."
 	if hint := anchor.HintOf(err); hint != "" {
 		text += " " + hint
@@ -70,8 +70,8 @@ func failure(what string, err error) string {
 // warnBefore is how long before a certificate's end its owner is warned.
 const warnBefore = 30 * 24 * time.Hour
 
-// ownCertProblem warns of the end of a certificate that only its owner can renew.
-func ownCertProblem(h anchor.Hostname, now time.Time) string {
+// describeOwnCertProblem warns of the end of a certificate that only its owner can renew.
+func describeOwnCertProblem(h anchor.Hostname, now time.Time) string {
 	again := fmt.Sprintf("Bring a new one: anchor domains add %s --cert FILE --key FILE", h.Name)
 	end := time.UnixMilli(h.NotAfter).UTC()
 	switch {

@@ -18,11 +18,11 @@ const removePatience = 15 * time.Second
 // the background: until then the domain is "removing" and its name is not free.
 // NotFound; a Conflict "domain_redirected_to" when other domains redirect to it.
 func (s *Service) Remove(ctx context.Context, p anchor.ProjectID, idOrName string) error {
-	h, err := s.find(ctx, p, idOrName)
+	h, err := s.findInProject(ctx, p, idOrName)
 	if err != nil {
 		return err
 	}
-	others, err := s.redirectingTo(ctx, h)
+	others, err := s.listRedirectsTo(ctx, h)
 	switch {
 	case err != nil:
 		return err
@@ -30,7 +30,7 @@ func (s *Service) Remove(ctx context.Context, p anchor.ProjectID, idOrName strin
 		return anchor.Conflict("domain_redirected_to", "%s redirects to %s", others[0].Name, h.Name).
 			Hintf("Remove that one first: anchor domains rm %s", others[0].Name)
 	}
-	_, err = s.remove(ctx, h.ID)
+	_, err = s.removeDomain(ctx, h.ID)
 	return err
 }
 
@@ -38,13 +38,13 @@ func (s *Service) Remove(ctx context.Context, p anchor.ProjectID, idOrName strin
 // "domains_remain", while some of them are not removed yet; the reconciler continues with those,
 // and so does the next call.
 func (s *Service) RemoveAll(ctx context.Context, p anchor.ProjectID) error {
-	all, err := s.ofProject(ctx, p)
+	all, err := s.listOfProject(ctx, p)
 	if err != nil {
 		return err
 	}
 	var remain []error
 	for _, h := range all {
-		if done, err := s.remove(ctx, h.ID); err != nil {
+		if done, err := s.removeDomain(ctx, h.ID); err != nil {
 			remain = append(remain, err)
 		} else if !done {
 			remain = append(remain, fmt.Errorf("%s is still being removed", h.Name))
@@ -60,22 +60,22 @@ func (s *Service) RemoveAll(ctx context.Context, p anchor.ProjectID) error {
 	return busy.Hintf("They are being removed. Try again in a few minutes.").Because(errors.Join(remain...))
 }
 
-// remove decides the removal and continues it as far as possible at once.
-func (s *Service) remove(ctx context.Context, id anchor.HostnameID) (done bool, err error) {
+// removeDomain records the removal and continues it as far as possible at once.
+func (s *Service) removeDomain(ctx context.Context, id anchor.HostnameID) (done bool, err error) {
 	leave, err := s.lanes.take(ctx, id)
 	if err != nil {
 		return false, err
 	}
 	defer leave()
-	return s.removeHeld(ctx, id)
+	return s.removeInLane(ctx, id)
 }
 
-// removeHeld is remove for who has the lane.
-func (s *Service) removeHeld(ctx context.Context, id anchor.HostnameID) (done bool, err error) {
+// removeInLane is removeDomain for a caller that holds the lane.
+func (s *Service) removeInLane(ctx context.Context, id anchor.HostnameID) (done bool, err error) {
 	elsewhere := false
-	h, err := s.change(ctx, id, func(h anchor.Hostname) (anchor.Hostname, error) {
+	h, err := s.changeRecord(ctx, id, func(h anchor.Hostname) (anchor.Hostname, error) {
 		now := s.now()
-		elsewhere = claimed(h) && h.NextCheck > now.UnixMilli()
+		elsewhere = isClaimed(h) && h.NextCheck > now.UnixMilli()
 		h.Status, h.Attempts, h.Problem = anchor.HostRemoving, 0, ""
 		return claim(h, now), nil
 	})
@@ -89,7 +89,7 @@ func (s *Service) removeHeld(ctx context.Context, id anchor.HostnameID) (done bo
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removePatience)
 	defer cancel()
-	if err := s.finish(ctx, h); err != nil {
+	if err := s.finishRemoval(ctx, h); err != nil {
 		s.log().Warn("remove a domain", "domain", h.Name, "error", err)
 		return false, nil
 	}
@@ -97,23 +97,23 @@ func (s *Service) removeHeld(ctx context.Context, id anchor.HostnameID) (done bo
 	return errors.Is(err, anchor.ErrNotFound), nil
 }
 
-// finish ends a removal, or writes down what is in its way and when to try again.
-func (s *Service) finish(ctx context.Context, h anchor.Hostname) error {
-	err := s.letGo(ctx, h)
+// finishRemoval completes a removal, or records what prevents it and when to try again.
+func (s *Service) finishRemoval(ctx context.Context, h anchor.Hostname) error {
+	err := s.detachAndDelete(ctx, h)
 	if err == nil {
 		s.log().Info("domain removed", "domain", h.Name)
 		return nil
 	}
-	s.later(&h, Certificate{}, firstDelay, failure(h.Name+" could not be removed yet", err))
+	s.scheduleRetry(&h, Certificate{}, firstDelay, describeFailure(h.Name+" could not be removed yet", err))
 	h.CheckedAt = s.now().UnixMilli()
-	_, err = s.save(context.WithoutCancel(ctx), h)
+	_, err = s.stampAndWrite(context.WithoutCancel(ctx), h)
 	if errors.Is(err, errGone) {
 		return nil
 	}
 	return err
 }
 
-func (s *Service) letGo(ctx context.Context, h anchor.Hostname) error {
+func (s *Service) detachAndDelete(ctx context.Context, h anchor.Hostname) error {
 	ctx, cancel := context.WithTimeout(ctx, longestOrder)
 	defer cancel()
 	if err := s.Front.Detach(ctx, h); err != nil {
@@ -125,9 +125,9 @@ func (s *Service) letGo(ctx context.Context, h anchor.Hostname) error {
 	return s.Records.DeleteHostname(ctx, h.ID)
 }
 
-// change applies do to the record as it is now and writes it, however often
+// changeRecord applies do to the record as it is now and writes it, however often
 // somebody else writes first. NotFound when it is gone.
-func (s *Service) change(ctx context.Context, id anchor.HostnameID, do func(anchor.Hostname) (anchor.Hostname, error)) (anchor.Hostname, error) {
+func (s *Service) changeRecord(ctx context.Context, id anchor.HostnameID, do func(anchor.Hostname) (anchor.Hostname, error)) (anchor.Hostname, error) {
 	for {
 		h, err := s.Directory.Hostname(ctx, id)
 		if err != nil {
@@ -144,8 +144,8 @@ func (s *Service) change(ctx context.Context, id anchor.HostnameID, do func(anch
 	}
 }
 
-// ofProject returns all the project's hostnames.
-func (s *Service) ofProject(ctx context.Context, p anchor.ProjectID) (all []anchor.Hostname, err error) {
+// listOfProject returns all the project's hostnames.
+func (s *Service) listOfProject(ctx context.Context, p anchor.ProjectID) (all []anchor.Hostname, err error) {
 	page := anchor.Page{Limit: anchor.MaxPage}
 	for {
 		list, err := s.Directory.Hostnames(ctx, p, page)
@@ -159,9 +159,9 @@ func (s *Service) ofProject(ctx context.Context, p anchor.ProjectID) (all []anch
 	}
 }
 
-// redirectingTo returns the hostnames of h's project that redirect to it.
-func (s *Service) redirectingTo(ctx context.Context, h anchor.Hostname) (found []anchor.Hostname, err error) {
-	all, err := s.ofProject(ctx, h.ProjectID)
+// listRedirectsTo returns the hostnames of h's project that redirect to it.
+func (s *Service) listRedirectsTo(ctx context.Context, h anchor.Hostname) (found []anchor.Hostname, err error) {
+	all, err := s.listOfProject(ctx, h.ProjectID)
 	for _, one := range all {
 		if one.Redirect == h.Name && one.Status != anchor.HostRemoving {
 			found = append(found, one)

@@ -54,39 +54,39 @@ func (s *Service) now() time.Time {
 
 func (s *Service) log() *slog.Logger { return cmp.Or(s.Log, slog.Default()) }
 
-// wake makes Run look for due names now.
-func (s *Service) wake() {
+// wakeReconciler makes Run look for due names now.
+func (s *Service) wakeReconciler() {
 	select {
 	case s.kicked <- struct{}{}:
 	default: // it is awake already
 	}
 }
 
-// find returns the project's hostname by id or name. One of another project is NotFound like
+// findInProject returns the project's hostname by id or name. One of another project is NotFound like
 // one that does not exist.
-func (s *Service) find(ctx context.Context, p anchor.ProjectID, idOrName string) (anchor.Hostname, error) {
-	h, err := s.lookUp(ctx, idOrName)
+func (s *Service) findInProject(ctx context.Context, p anchor.ProjectID, idOrName string) (anchor.Hostname, error) {
+	h, err := s.findByIDOrName(ctx, idOrName)
 	switch {
 	case errors.Is(err, anchor.ErrNotFound) || err == nil && h.ProjectID != p:
-		return anchor.Hostname{}, unknown(idOrName)
+		return anchor.Hostname{}, errUnknown(idOrName)
 	case err != nil:
 		return anchor.Hostname{}, err
 	}
 	return h, nil
 }
 
-func (s *Service) lookUp(ctx context.Context, idOrName string) (anchor.Hostname, error) {
+func (s *Service) findByIDOrName(ctx context.Context, idOrName string) (anchor.Hostname, error) {
 	if anchor.ValidID(idOrName) {
 		return s.Directory.Hostname(ctx, anchor.HostnameID(idOrName))
 	}
 	name, err := Parse(idOrName)
 	if err != nil {
-		return anchor.Hostname{}, unknown(idOrName)
+		return anchor.Hostname{}, errUnknown(idOrName)
 	}
 	return s.Directory.HostnameByName(ctx, name.ASCII)
 }
 
-func unknown(idOrName string) error {
+func errUnknown(idOrName string) error {
 	return anchor.NotFound("unknown_domain", "the project has no domain %q", idOrName).
 		Hintf("List its domains with: anchor domains ls")
 }

@@ -18,7 +18,7 @@ func (s *Service) List(ctx context.Context, p anchor.ProjectID, page anchor.Page
 	}
 	views := anchor.List[View]{Items: []View{}, Next: found.Next}
 	for _, h := range found.Items {
-		v, err := s.view(ctx, h)
+		v, err := s.describeDomain(ctx, h)
 		if err != nil {
 			return anchor.List[View]{}, err
 		}
@@ -29,27 +29,27 @@ func (s *Service) List(ctx context.Context, p anchor.ProjectID, page anchor.Page
 
 // Get returns one by id or name with a fresh Diagnosis, or NotFound.
 func (s *Service) Get(ctx context.Context, p anchor.ProjectID, idOrName string) (View, error) {
-	h, err := s.find(ctx, p, idOrName)
+	h, err := s.findInProject(ctx, p, idOrName)
 	if err != nil {
 		return View{}, err
 	}
-	return s.diagnosed(ctx, h)
+	return s.diagnoseAndDescribe(ctx, h)
 }
 
 // Check returns what Get does and makes the reconciler check the name at once.
 func (s *Service) Check(ctx context.Context, p anchor.ProjectID, idOrName string) (View, error) {
-	h, err := s.find(ctx, p, idOrName)
+	h, err := s.findInProject(ctx, p, idOrName)
 	if err != nil {
 		return View{}, err
 	}
-	if h, err = s.hasten(ctx, h); err != nil {
+	if h, err = s.checkSoon(ctx, h); err != nil {
 		return View{}, err
 	}
-	return s.diagnosed(ctx, h)
+	return s.diagnoseAndDescribe(ctx, h)
 }
 
-func (s *Service) view(ctx context.Context, h anchor.Hostname) (View, error) {
-	v := View{Hostname: h, IsActive: h.Status == anchor.HostActive, Unicode: h.Name, Records: s.records(h)}
+func (s *Service) describeDomain(ctx context.Context, h anchor.Hostname) (View, error) {
+	v := View{Hostname: h, IsActive: h.Status == anchor.HostActive, Unicode: h.Name, Records: s.recordsToSet(h)}
 	name, err := Parse(h.Name)
 	if err == nil {
 		v.Unicode, v.Warnings = name.Unicode, name.Warnings
@@ -73,24 +73,24 @@ func hasAddress(records []anchor.DNSRecord) bool {
 	return false
 }
 
-func (s *Service) diagnosed(ctx context.Context, h anchor.Hostname) (View, error) {
-	v, err := s.view(ctx, h)
+func (s *Service) diagnoseAndDescribe(ctx context.Context, h anchor.Hostname) (View, error) {
+	v, err := s.describeDomain(ctx, h)
 	if err != nil || h.Status == anchor.HostRemoving {
 		return v, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	d, err := s.Resolver.Diagnose(ctx, s.need(h, v.Target))
+	d, err := s.Resolver.Diagnose(ctx, s.needOf(h, v.Target))
 	if err != nil {
-		d = unanswered(h, err)
+		d = unansweredDiagnosis(h, err)
 	}
 	v.Diagnosis = &d
 	return v, nil
 }
 
-// records returns the records that are needed besides the address: those that prove the name to
+// recordsToSet returns the records that are needed besides the address: those that prove the name to
 // us and to the CA.
-func (s *Service) records(h anchor.Hostname) (need []anchor.DNSRecord) {
+func (s *Service) recordsToSet(h anchor.Hostname) (need []anchor.DNSRecord) {
 	if !h.Verified {
 		need = append(need, challengeRecord(h))
 	}
@@ -100,16 +100,16 @@ func (s *Service) records(h anchor.Hostname) (need []anchor.DNSRecord) {
 	return need
 }
 
-func (s *Service) need(h anchor.Hostname, target []anchor.DNSRecord) Need {
-	need := Need{Name: h.Name, Target: target, Records: s.records(h)}
+func (s *Service) needOf(h anchor.Hostname, target []anchor.DNSRecord) Need {
+	need := Need{Name: h.Name, Target: target, Records: s.recordsToSet(h)}
 	if !h.OwnCert {
 		need.Issuers = s.Certificates.Issuers()
 	}
 	return need
 }
 
-// unanswered is the Diagnosis when there was none to have.
-func unanswered(h anchor.Hostname, err error) Diagnosis {
+// unansweredDiagnosis returns the Diagnosis for a check that failed.
+func unansweredDiagnosis(h anchor.Hostname, err error) Diagnosis {
 	return Diagnosis{Checks: []Finding{{
 		Record: anchor.DNSRecord{Name: h.Name}, State: FindingUnknown,
 		Detail: "The DNS of " + h.Name + " could not be queried (" + err.Error() + "). Anchor will ask again.",

@@ -19,9 +19,9 @@ const every = 5 * time.Second
 func (s *Service) Run(ctx context.Context) {
 	var work sync.WaitGroup
 	defer work.Wait()
-	slots := make(chan struct{}, s.parallel())
+	slots := make(chan struct{}, s.parallelChecks())
 	for {
-		s.start(ctx, slots, &work)
+		s.startChecks(ctx, slots, &work)
 		select {
 		case <-ctx.Done():
 			return
@@ -31,29 +31,29 @@ func (s *Service) Run(ctx context.Context) {
 	}
 }
 
-func (s *Service) parallel() int { return cmp.Or(max(s.Parallel, 0), 16) }
+func (s *Service) parallelChecks() int { return cmp.Or(max(s.Parallel, 0), 16) }
 
-// start starts a check of a due name in every free slot. A claimed name is no longer due, so
+// startChecks starts a check of a due name in every free slot. A claimed name is no longer due, so
 // one that takes long keeps one slot only.
-func (s *Service) start(ctx context.Context, slots chan struct{}, work *sync.WaitGroup) {
-	for _, h := range s.due(ctx, cap(slots)) {
+func (s *Service) startChecks(ctx context.Context, slots chan struct{}, work *sync.WaitGroup) {
+	for _, h := range s.listDue(ctx, cap(slots)) {
 		select {
 		case slots <- struct{}{}:
 		default:
 			return
 		}
 		work.Go(func() {
-			did := s.look(ctx, h.ID)
+			did := s.reconcileDomain(ctx, h.ID)
 			<-slots
 			if did { // else it is due still, and the store is left in peace for a while
-				s.wake()
+				s.wakeReconciler()
 			}
 		})
 	}
 }
 
-// due returns at most limit due names that no check is running for.
-func (s *Service) due(ctx context.Context, limit int) (free []anchor.Hostname) {
+// listDue returns at most limit due names that no check is running for.
+func (s *Service) listDue(ctx context.Context, limit int) (free []anchor.Hostname) {
 	found, err := s.Directory.DueHostnames(ctx, s.now().UnixMilli(), 2*limit)
 	if err != nil && ctx.Err() == nil {
 		s.log().Warn("find the domains that are due", "error", err)
@@ -73,9 +73,9 @@ func (s *Service) Reconcile(ctx context.Context) {
 		progress = false
 		var round sync.WaitGroup
 		var mu sync.Mutex
-		for _, h := range s.due(ctx, s.parallel()) {
+		for _, h := range s.listDue(ctx, s.parallelChecks()) {
 			round.Go(func() {
-				did := s.look(ctx, h.ID)
+				did := s.reconcileDomain(ctx, h.ID)
 				mu.Lock()
 				defer mu.Unlock()
 				progress = progress || did
@@ -89,40 +89,40 @@ func (s *Service) Reconcile(ctx context.Context) {
 // process that contains the edge, before the edge serves and before Run. Run retries a name
 // that fails.
 func (s *Service) Restore(ctx context.Context) error {
-	all, err := s.ofProject(ctx, "")
+	all, err := s.listOfProject(ctx, "")
 	if err != nil {
 		return err
 	}
 	for _, h := range all {
-		if err := s.restore(ctx, h); err != nil && !errors.Is(err, errChanged) && !errors.Is(err, errGone) {
+		if err := s.restoreDomain(ctx, h); err != nil && !errors.Is(err, errChanged) && !errors.Is(err, errGone) {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Service) restore(ctx context.Context, h anchor.Hostname) error {
-	atOnce := claimed(h) // by a process that has ended
+func (s *Service) restoreDomain(ctx context.Context, h anchor.Hostname) error {
+	atOnce := isClaimed(h) // by a process that has ended
 	attached := h.CloudFrontStatus == anchor.EdgeDeployed
 	if h.Status != anchor.HostRemoving && attached {
 		if err := s.Front.Attach(ctx, h); err != nil {
 			s.log().Warn("attach a domain", "domain", h.Name, "error", err)
 			atOnce = true
 		}
-		atOnce = atOnce || s.uncertified(ctx, h)
+		atOnce = atOnce || s.lacksCertificate(ctx, h)
 	}
 	if !atOnce {
 		return ctx.Err()
 	}
 	h.NextCheck = s.now().UnixMilli()
-	_, err := s.save(ctx, h)
+	_, err := s.stampAndWrite(ctx, h)
 	return err
 }
 
-// uncertified reports whether a name that was served has no certificate any more: it was
+// lacksCertificate reports whether a name that was served has no certificate any more: it was
 // another CA's, or was not copied with the records. The next planned check may be half a day
 // away.
-func (s *Service) uncertified(ctx context.Context, h anchor.Hostname) bool {
+func (s *Service) lacksCertificate(ctx context.Context, h anchor.Hostname) bool {
 	if h.OwnCert {
 		return false
 	}
@@ -130,20 +130,20 @@ func (s *Service) uncertified(ctx context.Context, h anchor.Hostname) bool {
 	return err != nil || cert.Status != anchor.CertIssued
 }
 
-// hasten makes the name due now, unless it is being worked on or just was.
-func (s *Service) hasten(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
+// checkSoon makes the name due now, unless it is being worked on or just was.
+func (s *Service) checkSoon(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
 	now := s.now().UnixMilli()
 	if s.lanes.busy(h.ID) || now-h.CheckedAt < firstPoll.Milliseconds() {
 		return h, nil
 	}
 	h.NextCheck, h.Attempts = now, 0
-	stored, err := s.save(ctx, h)
+	stored, err := s.stampAndWrite(ctx, h)
 	switch {
 	case errors.Is(err, errChanged):
 		return s.Directory.Hostname(ctx, h.ID) // somebody works on it
 	case err != nil:
 		return h, err
 	}
-	s.wake()
+	s.wakeReconciler()
 	return stored, nil
 }

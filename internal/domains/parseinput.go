@@ -11,10 +11,10 @@ import (
 func hostOf(input string) (host, note string, err error) {
 	text := strings.TrimFunc(input, func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' })
 	if len(text) > maxInput {
-		return "", "", bad("the domain is %d octets long", len(text)).Hintf("A domain has at most %d octets.", maxName)
+		return "", "", errBadName("the domain is %d octets long", len(text)).Hintf("A domain has at most %d octets.", maxName)
 	}
 	if i := strings.IndexFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\\' || r == '%' }); i >= 0 {
-		return "", "", bad("%q has a space or another character that no domain has", text).Hintf("Give one name, like www.example.com.")
+		return "", "", errBadName("%q has a space or another character that no domain has", text).Hintf("Give one name, like www.example.com.")
 	}
 	host, isURL, err := cutScheme(text)
 	if err != nil {
@@ -24,7 +24,7 @@ func hostOf(input string) (host, note string, err error) {
 		host, isURL = host[:i], true
 	}
 	if strings.Contains(host, "@") {
-		return "", "", bad("%q has a user name before an @", host).Hintf("Give the domain alone: %s", host[strings.LastIndex(host, "@")+1:])
+		return "", "", errBadName("%q has a user name before an @", host).Hintf("Give the domain alone: %s", host[strings.LastIndex(host, "@")+1:])
 	}
 	if host, err = cutPort(host, text); err != nil {
 		return "", "", err
@@ -43,13 +43,13 @@ func cutScheme(text string) (rest string, isURL bool, err error) {
 	case scheme == "" || strings.EqualFold(scheme, "http:") || strings.EqualFold(scheme, "https:"):
 		return rest, true, nil
 	}
-	return "", false, bad("%q is not a web address", text).Hintf("Enter only the domain, for example www.example.com.")
+	return "", false, errBadName("%q is not a web address", text).Hintf("Enter only the domain, for example www.example.com.")
 }
 
 // cutPort accepts the default ports of the schemes.
 func cutPort(host, text string) (string, error) {
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil || strings.HasPrefix(host, "[") {
-		return "", bad("%q is an IP address", host).Hintf("Attach a domain name and point its DNS at the address.")
+		return "", errBadName("%q is an IP address", host).Hintf("Attach a domain name and point its DNS at the address.")
 	}
 	name, port, found := strings.Cut(host, ":")
 	lower := strings.ToLower(text)
@@ -59,5 +59,5 @@ func cutPort(host, text string) (string, error) {
 	case port == "443" && strings.HasPrefix(lower, "https:"), port == "80" && strings.HasPrefix(lower, "http:"):
 		return name, nil
 	}
-	return "", bad("%q has a port", host).Hintf("A domain is served on the usual ports, 80 and 443. Give it alone: %s", name)
+	return "", errBadName("%q has a port", host).Hintf("A domain is served on the usual ports, 80 and 443. Give it alone: %s", name)
 }

@@ -17,13 +17,13 @@ type Settings struct {
 // Invalid for a redirect that leads nowhere; NotFound; a Conflict when the domain is
 // being removed, or others redirect to it and it should redirect itself.
 func (s *Service) Set(ctx context.Context, p anchor.ProjectID, idOrName string, set Settings) (View, error) {
-	h, err := s.find(ctx, p, idOrName)
+	h, err := s.findInProject(ctx, p, idOrName)
 	if err != nil {
 		return View{}, err
 	}
 	var to string
 	if set.Redirect != nil && *set.Redirect != "" {
-		if to, err = s.redirectFor(ctx, h, *set.Redirect); err != nil {
+		if to, err = s.checkedRedirect(ctx, h, *set.Redirect); err != nil {
 			return View{}, err
 		}
 	}
@@ -31,14 +31,14 @@ func (s *Service) Set(ctx context.Context, p anchor.ProjectID, idOrName string, 
 	if err != nil {
 		return View{}, err
 	}
-	defer s.wake()
+	defer s.wakeReconciler()
 	defer leave()
-	h, err = s.change(ctx, h.ID, func(h anchor.Hostname) (anchor.Hostname, error) {
+	h, err = s.changeRecord(ctx, h.ID, func(h anchor.Hostname) (anchor.Hostname, error) {
 		switch {
 		case h.ProjectID != p:
-			return h, unknown(h.Name)
+			return h, errUnknown(h.Name)
 		case h.Status == anchor.HostRemoving:
-			return h, removing(h.Name)
+			return h, errRemoving(h.Name)
 		}
 		if set.Redirect != nil {
 			h.Redirect = to
@@ -54,13 +54,13 @@ func (s *Service) Set(ctx context.Context, p anchor.ProjectID, idOrName string, 
 	}
 	if h.CloudFrontStatus == anchor.EdgeDeployed {
 		if err := s.Front.Attach(ctx, h); err != nil {
-			h.Problem = failure(h.Name+" is changed, but the edge does not know yet", err)
+			h.Problem = describeFailure(h.Name+" is changed, but the edge does not know yet", err)
 		}
 	}
-	return s.view(ctx, h)
+	return s.describeDomain(ctx, h)
 }
 
-func (s *Service) redirectFor(ctx context.Context, h anchor.Hostname, to string) (string, error) {
+func (s *Service) checkedRedirect(ctx context.Context, h anchor.Hostname, to string) (string, error) {
 	name, err := Parse(h.Name)
 	if err == nil {
 		err = s.checkRedirect(ctx, h.ProjectID, name, to)
@@ -68,7 +68,7 @@ func (s *Service) redirectFor(ctx context.Context, h anchor.Hostname, to string)
 	if err != nil {
 		return "", err
 	}
-	others, err := s.redirectingTo(ctx, h)
+	others, err := s.listRedirectsTo(ctx, h)
 	if err != nil {
 		return "", err
 	}

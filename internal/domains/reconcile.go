@@ -15,9 +15,9 @@ var (
 	errGone    = errors.New("the record was removed meanwhile")
 )
 
-// look takes one due hostname as far as it gets now and records when to check again. It reports
+// reconcileDomain takes one due hostname as far as it gets now and records when to check again. It reports
 // whether it did. When the record changed meanwhile, it starts again from the new one.
-func (s *Service) look(ctx context.Context, id anchor.HostnameID) bool {
+func (s *Service) reconcileDomain(ctx context.Context, id anchor.HostnameID) bool {
 	ctx, leave, free := s.lanes.try(ctx, id)
 	if !free {
 		return false
@@ -26,7 +26,7 @@ func (s *Service) look(ctx context.Context, id anchor.HostnameID) bool {
 	ctx, cancel := context.WithTimeout(ctx, longestLook)
 	defer cancel()
 	for range 3 {
-		did, err := s.lookOnce(ctx, id)
+		did, err := s.reconcileOnce(ctx, id)
 		switch {
 		case errors.Is(err, errChanged):
 			continue
@@ -38,7 +38,7 @@ func (s *Service) look(ctx context.Context, id anchor.HostnameID) bool {
 	return false
 }
 
-func (s *Service) lookOnce(ctx context.Context, id anchor.HostnameID) (bool, error) {
+func (s *Service) reconcileOnce(ctx context.Context, id anchor.HostnameID) (bool, error) {
 	h, err := s.Directory.Hostname(ctx, id)
 	if errors.Is(err, anchor.ErrNotFound) {
 		return false, nil
@@ -48,26 +48,26 @@ func (s *Service) lookOnce(ctx context.Context, id anchor.HostnameID) (bool, err
 		return false, err
 	}
 	before := h.Status
-	if h, err = s.write(ctx, claim(h, now)); err != nil {
+	if h, err = s.writeRecord(ctx, claim(h, now)); err != nil {
 		return false, err
 	}
 	if h.Status == anchor.HostRemoving {
-		return true, s.finish(ctx, h)
+		return true, s.finishRemoval(ctx, h)
 	}
-	err = s.advance(ctx, &h)
+	err = s.takeSteps(ctx, &h)
 	switch {
 	case errors.Is(err, errGone):
-		s.undo(ctx, h)
+		s.undoOrphan(ctx, h)
 		return false, nil
 	case ctx.Err() != nil:
-		return false, s.release(h, err)
+		return false, s.releaseClaim(h, err)
 	case err != nil:
 		return false, err
 	}
 	h.CheckedAt = s.now().UnixMilli()
-	h, err = s.save(ctx, h)
+	h, err = s.stampAndWrite(ctx, h)
 	if errors.Is(err, errGone) {
-		s.undo(ctx, h)
+		s.undoOrphan(ctx, h)
 		return false, nil
 	}
 	if err == nil && h.Status != before {
@@ -76,9 +76,9 @@ func (s *Service) lookOnce(ctx context.Context, id anchor.HostnameID) (bool, err
 	return true, err
 }
 
-// release ends the claim when the check was interrupted by a stop or by a user's change, so
+// releaseClaim ends the claim when the check was interrupted by a stop or by a user's change, so
 // that the next check need not wait for the lease.
-func (s *Service) release(h anchor.Hostname, cause error) error {
+func (s *Service) releaseClaim(h anchor.Hostname, cause error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	stored, err := s.Directory.Hostname(ctx, h.ID)
@@ -86,15 +86,15 @@ func (s *Service) release(h anchor.Hostname, cause error) error {
 		return cause
 	}
 	stored.NextCheck = s.now().UnixMilli()
-	if _, err := s.save(ctx, stored); err != nil {
+	if _, err := s.stampAndWrite(ctx, stored); err != nil {
 		return fmt.Errorf("%w; give the claim back: %w", cause, err)
 	}
 	return cause
 }
 
-// undo removes what a check may have made for a hostname that another process removed
+// undoOrphan removes what a check may have made for a hostname that another process removed
 // meanwhile.
-func (s *Service) undo(ctx context.Context, h anchor.Hostname) {
+func (s *Service) undoOrphan(ctx context.Context, h anchor.Hostname) {
 	if _, err := s.Directory.HostnameByName(ctx, h.Name); !errors.Is(err, anchor.ErrNotFound) {
 		return // the name is somebody's again
 	}
@@ -104,14 +104,14 @@ func (s *Service) undo(ctx context.Context, h anchor.Hostname) {
 	}
 }
 
-// save stamps and writes h.
-func (s *Service) save(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
+// stampAndWrite writes h with the time of the change.
+func (s *Service) stampAndWrite(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
 	h.UpdatedAt = s.now().UnixMilli()
-	return s.write(ctx, h)
+	return s.writeRecord(ctx, h)
 }
 
-// write writes h; on an error it returns h unchanged.
-func (s *Service) write(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
+// writeRecord writes h; on an error it returns h unchanged.
+func (s *Service) writeRecord(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
 	stored, err := s.Records.UpdateHostname(ctx, h)
 	switch {
 	case errors.Is(err, anchor.ErrConflict):

@@ -9,15 +9,15 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// takeOver moves a name that another project holds to p, when the DNS shows that its owner
+// takeOverDomain moves a name that another project holds to p, when the DNS shows that its owner
 // wants that: a claim that was never proved, or one of a project that no longer belongs to the
 // owner, must not keep the owner from the name. The certificate stays and the edge changes over
 // in one step, as with a move. Conflict "domain_taken", with the record to set, while the DNS
 // lacks that record.
-func (s *Service) takeOver(ctx context.Context, p anchor.ProjectID, h anchor.Hostname, r Request) (anchor.Hostname, error) {
+func (s *Service) takeOverDomain(ctx context.Context, p anchor.ProjectID, h anchor.Hostname, r Request) (anchor.Hostname, error) {
 	proof := takeoverRecord(p, h.Name)
 	d, err := s.Resolver.Diagnose(ctx, Need{Name: h.Name, Records: []anchor.DNSRecord{proof}})
-	if err != nil || !right(d, proof) {
+	if err != nil || !isRight(d, proof) {
 		return h, anchor.Conflict("domain_taken", "the domain %s is attached already", h.Name).
 			Hintf("A domain belongs to one project. If it is yours, remove it there, or set this\nrecord and add it here again:\n%s TXT %s",
 				proof.Name, proof.Value).Because(err)
@@ -26,11 +26,11 @@ func (s *Service) takeOver(ctx context.Context, p anchor.ProjectID, h anchor.Hos
 	if err != nil {
 		return h, err
 	}
-	defer s.wake()
+	defer s.wakeReconciler()
 	defer leave()
-	h, err = s.change(ctx, h.ID, func(h anchor.Hostname) (anchor.Hostname, error) {
+	h, err = s.changeRecord(ctx, h.ID, func(h anchor.Hostname) (anchor.Hostname, error) {
 		if h.Status == anchor.HostRemoving {
-			return h, removing(h.Name)
+			return h, errRemoving(h.Name)
 		}
 		h.ProjectID, h.Redirect, h.HSTS = p, redirectOf(r), r.HSTS
 		h.Verified, h.Challenge, h.Problem = true, "", ""
@@ -44,7 +44,7 @@ func (s *Service) takeOver(ctx context.Context, p anchor.ProjectID, h anchor.Hos
 		return h, err
 	}
 	if err := s.Front.Attach(ctx, h); err != nil {
-		h.Problem = failure(h.Name+" is taken over, but the edge does not know yet", err)
+		h.Problem = describeFailure(h.Name+" is taken over, but the edge does not know yet", err)
 	}
 	return h, nil
 }
