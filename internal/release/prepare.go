@@ -32,13 +32,13 @@ func (s *Service) prepare(ctx context.Context, p anchor.ProjectID, id anchor.Dep
 	all, bound := errgroup.WithContext(ctx)
 	all.Go(func() (err error) {
 		ready.traffic, err = s.prepareTraffic(bound, p, func() (anchor.Deployment, error) {
-			target, err := s.target(bound, p, id)
+			target, err := s.findTarget(bound, p, id)
 			if err != nil {
 				return anchor.Deployment{}, err
 			}
 			ready.target = target
 			all.Go(func() (err error) {
-				ready.from, err = s.current(bound, p)
+				ready.from, err = s.readPointer(bound, p)
 				return err
 			})
 			all.Go(func() (err error) {
@@ -71,13 +71,13 @@ func (s *Service) prepareTraffic(ctx context.Context, p anchor.ProjectID, find f
 		return next, nil
 	case target.ID == "":
 		return nil, err
-	case cutOff(err) && errors.Is(context.Cause(bounded), context.DeadlineExceeded) && ctx.Err() == nil:
+	case isContextEnd(err) && errors.Is(context.Cause(bounded), context.DeadlineExceeded) && ctx.Err() == nil:
 		return SwitchFunc(s.Traffic.Follow), nil
 	}
 	return nil, switchFailed(target.ID, err)
 }
 
-// cutOff reports whether err is the error of a context that ended.
-func cutOff(err error) bool {
+// isContextEnd reports whether err is the error of a context that ended.
+func isContextEnd(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -44,7 +44,7 @@ type Retention struct {
 // not stop the others. The next sweep removes its files, and those that a crash between mark
 // and removal leaves.
 func (r Retention) Prune(ctx context.Context, p anchor.ProjectID) ([]anchor.DeploymentID, error) {
-	old, err := r.mark(ctx, p)
+	old, err := r.markPruned(ctx, p)
 	var removed []anchor.DeploymentID
 	for _, d := range old {
 		if failed := r.Remover.Remove(ctx, d); failed != nil {
@@ -56,19 +56,19 @@ func (r Retention) Prune(ctx context.Context, p anchor.ProjectID) ([]anchor.Depl
 	return removed, err
 }
 
-// mark decides under the project's lock, so that no rollback targets a deployment that is about
+// markPruned decides under the project's lock, so that no rollback targets a deployment that is about
 // to be removed.
-func (r Retention) mark(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error) {
+func (r Retention) markPruned(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error) {
 	defer r.Service.projects.Lock(p)()
 	kept, err := r.Shelf.Kept(ctx, p)
 	if err != nil {
 		return nil, fmt.Errorf("list the kept deployments of project %s: %w", p, err)
 	}
-	needed, err := r.needed(ctx, p)
+	needed, err := r.listNeeded(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	lives, err := r.livesOf(ctx, p, kept)
+	lives, err := r.lastLiveTimes(ctx, p, kept)
 	if err != nil {
 		return nil, err
 	}
@@ -99,9 +99,9 @@ func (r Retention) now() time.Time {
 	return r.Now()
 }
 
-// livesOf returns which of the kept deployments were live and until when; for the live one,
+// lastLiveTimes returns which of the kept deployments were live and until when; for the live one,
 // that is now. It reads the releases back to the oldest kept deployment.
-func (r Retention) livesOf(ctx context.Context, p anchor.ProjectID, kept []anchor.Deployment) (map[anchor.DeploymentID]time.Time, error) {
+func (r Retention) lastLiveTimes(ctx context.Context, p anchor.ProjectID, kept []anchor.Deployment) (map[anchor.DeploymentID]time.Time, error) {
 	lives := map[anchor.DeploymentID]time.Time{}
 	if len(kept) == 0 {
 		return lives, nil
@@ -128,8 +128,8 @@ func (r Retention) livesOf(ctx context.Context, p anchor.ProjectID, kept []ancho
 	}
 }
 
-func (r Retention) needed(ctx context.Context, p anchor.ProjectID) (map[anchor.DeploymentID]bool, error) {
-	live, err := r.Service.current(ctx, p)
+func (r Retention) listNeeded(ctx context.Context, p anchor.ProjectID) (map[anchor.DeploymentID]bool, error) {
+	live, err := r.Service.readPointer(ctx, p)
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func (s *Service) GoLive(ctx context.Context, record anchor.Deployment) (anchor.
 // goLive moves the pointer and returns it as it was before and as it is.
 func (s *Service) goLive(ctx context.Context, record anchor.Deployment) (from, live anchor.Live, err error) {
 	for {
-		from, err := s.current(ctx, record.ProjectID)
+		from, err := s.readPointer(ctx, record.ProjectID)
 		if err != nil {
 			return from, anchor.Live{}, err
 		}
@@ -79,11 +79,11 @@ func (s *Service) goLive(ctx context.Context, record anchor.Deployment) (from, l
 			return from, anchor.Live{}, supersededBy(from, record.ID)
 		}
 		to := newRelease(anchor.ReleaseDeploy, from, record, record.ID)
-		live, err := s.move(ctx, from, to, &record)
+		live, err := s.movePointer(ctx, from, to, &record)
 		if !errors.Is(err, anchor.ErrConflict) {
 			return from, live, err
 		}
-		now, unread := s.current(ctx, record.ProjectID)
+		now, unread := s.readPointer(ctx, record.ProjectID)
 		if unread != nil || now.Revision == from.Revision {
 			return from, anchor.Live{}, err
 		}
@@ -94,7 +94,7 @@ func (s *Service) goLive(ctx context.Context, record anchor.Deployment) (from, l
 // Follow makes traffic follow the pointer: for a release whose answer was lost.
 func (s *Service) Follow(ctx context.Context, p anchor.ProjectID) error {
 	defer s.projects.Lock(p)()
-	live, err := s.current(ctx, p)
+	live, err := s.readPointer(ctx, p)
 	if err != nil || live.Revision == 0 {
 		return err
 	}
@@ -142,7 +142,7 @@ func (s *Service) switchTo(
 	ctx = context.WithoutCancel(ctx)
 	to := newRelease(kind, ready.from, ready.target, named.ID)
 	to.Order = ready.order
-	live, err := s.move(ctx, ready.from, to, rec)
+	live, err := s.movePointer(ctx, ready.from, to, rec)
 	if err != nil {
 		return Result{}, err
 	}
@@ -161,8 +161,8 @@ func (s *Service) switchTo(
 	return Result{Record: named, Live: live, PreviousVersion: ready.from.Version, Took: s.Now().Sub(start)}, nil
 }
 
-// target returns the deployment that serves for id, and refuses one that cannot serve.
-func (s *Service) target(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
+// findTarget returns the deployment that serves for id, and refuses one that cannot serve.
+func (s *Service) findTarget(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
 	d, err := s.Records.Deployment(ctx, id)
 	if err == nil && d.ProjectID == p && d.IsRollback {
 		d, err = s.Records.Deployment(ctx, d.RollbackTo)
@@ -192,8 +192,8 @@ func sourceOf(d anchor.Deployment) string {
 	return "commit " + d.CommitSha
 }
 
-// current returns the pointer, or its zero value before the first release.
-func (s *Service) current(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
+// readPointer returns the pointer, or its zero value before the first release.
+func (s *Service) readPointer(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
 	live, err := s.Pointer.Live(ctx, p)
 	if errors.Is(err, anchor.ErrNotFound) {
 		return anchor.Live{ProjectID: p}, nil
@@ -204,14 +204,14 @@ func (s *Service) current(ctx context.Context, p anchor.ProjectID) (anchor.Live,
 	return live, nil
 }
 
-// move does the compare-and-swap. When its answer is lost, it reads the pointer to find out
+// movePointer does the compare-and-swap. When its answer is lost, it reads the pointer to find out
 // whether the move took effect.
-func (s *Service) move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error) {
+func (s *Service) movePointer(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error) {
 	live, err := s.Pointer.Move(ctx, from, to, record)
 	if err == nil {
 		return live, nil
 	}
-	now, unread := s.current(ctx, to.ProjectID)
+	now, unread := s.readPointer(ctx, to.ProjectID)
 	switch {
 	case unread != nil:
 		return anchor.Live{}, switchUnknown(to.Deployment, errors.Join(err, unread))

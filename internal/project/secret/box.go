@@ -42,7 +42,7 @@ func New(key []byte) (*Box, error) {
 // Seal encrypts plain for one place, such as ("env", project, name): it opens
 // nowhere else. Sealed twice, it differs.
 func (b *Box) Seal(plain []byte, place ...string) []byte {
-	return b.aead.Seal([]byte{version}, nil, plain, associated(place))
+	return b.aead.Seal([]byte{version}, nil, plain, encodePlace(place))
 }
 
 // Open decrypts what Seal made for the same place. Its error means that the
@@ -51,7 +51,7 @@ func (b *Box) Open(sealed []byte, place ...string) ([]byte, error) {
 	if len(sealed) == 0 || sealed[0] != version {
 		return nil, fmt.Errorf("open the secret of %q: not sealed by this version of Anchor", place)
 	}
-	plain, err := b.aead.Open(nil, nil, sealed[1:], associated(place))
+	plain, err := b.aead.Open(nil, nil, sealed[1:], encodePlace(place))
 	if err != nil {
 		return nil, fmt.Errorf("open the secret of %q: %w", place, errSealed)
 	}
@@ -60,8 +60,8 @@ func (b *Box) Open(sealed []byte, place ...string) ([]byte, error) {
 
 var errSealed = errors.New("it was encrypted with another key or is damaged; restore the key file that belongs to these records")
 
-// associated writes each part behind its length: ("a", "bc") is not ("ab", "c").
-func associated(place []string) []byte {
+// encodePlace writes each part after its length: ("a", "bc") differs from ("ab", "c").
+func encodePlace(place []string) []byte {
 	data := []byte{version}
 	for _, part := range place {
 		data = binary.BigEndian.AppendUint64(data, uint64(len(part)))
