@@ -112,7 +112,7 @@ func toASCII(host string) (string, error) {
 			Hintf("Type the name by hand: what was copied is made to mislead.")
 	}
 	if !isStable(ascii) {
-		return "", errBadName("%q has a label in xn-- form that no valid name gives", host).
+		return "", errBadName("%q has a label in xn-- form that no valid name has", host).
 			Hintf("Write the name in its own letters instead of xn--.")
 	}
 	return ascii, nil
@@ -229,7 +229,7 @@ func isSuffix(name string) bool {
 	return suffix == name
 }
 
-// describe sets what the user is told about the name.
+// describe sets what the user sees about the name.
 func (n *Name) describe(written string) {
 	n.Unicode = strings.TrimSuffix(n.ASCII, n.Base) + unicodeOf(n.Base)
 	plain := strings.TrimSuffix(strings.ToLower(written), ".")

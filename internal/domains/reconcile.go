@@ -87,7 +87,7 @@ func (s *Service) releaseClaim(h anchor.Hostname, cause error) error {
 	}
 	stored.NextCheck = s.now().UnixMilli()
 	if _, err := s.stampAndWrite(ctx, stored); err != nil {
-		return fmt.Errorf("%w; give the claim back: %w", cause, err)
+		return fmt.Errorf("%w; release the claim: %w", cause, err)
 	}
 	return cause
 }

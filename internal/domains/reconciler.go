@@ -45,7 +45,7 @@ func (s *Service) startChecks(ctx context.Context, slots chan struct{}, work *sy
 		work.Go(func() {
 			did := s.reconcileDomain(ctx, h.ID)
 			<-slots
-			if did { // else it is due still, and the store is left in peace for a while
+			if did { // otherwise it is still due, and the next look is later
 				s.wakeReconciler()
 			}
 		})

@@ -8,7 +8,7 @@ import (
 
 func badCursor(cursor string) error {
 	return anchor.Invalid("bad_cursor", "%q is not a cursor of this list", cursor).
-		Hintf("Use the \"next\" of the page before as it was given.")
+		Hintf("Pass the \"next\" of the previous page unchanged.")
 }
 
 // BeforeID reads the cursor of a list sorted by id. Rows with an id below the returned one

@@ -50,7 +50,7 @@ func explain(what string, err error) error {
 
 func damaged(path string) *anchor.Error {
 	return anchor.Failed("records_damaged", "%s is damaged or not a database", path).
-		Hintf("Put back a copy of it, or give Anchor another folder with --data.")
+		Hintf("Restore a copy of it, or use another data folder: --data.")
 }
 
 func explainOpen(path string, err error) error {
@@ -58,7 +58,7 @@ func explainOpen(path string, err error) error {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return (&anchor.Error{
 			Kind: anchor.KindBusy, Code: "records_busy", Message: "the records in " + path + " are in use by another process",
-		}).Hintf("Stop the other Anchor, or give this one another folder with --data.").Because(err)
+		}).Hintf("Stop the other server, or use another data folder: --data.").Because(err)
 	case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT:
 		return damaged(path).Because(err)
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:

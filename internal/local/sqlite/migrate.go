@@ -103,11 +103,11 @@ func schemaVersion(t tx, known int) (version int, err error) {
 		return 0, err
 	case application != applicationID && (application != 0 || version != 0 || tables != 0):
 		return 0, anchor.Conflict("foreign_database", "the file is another program's database").
-			Hintf("Give Anchor a folder of its own with --data.")
+			Hintf("Use a data folder for Anchor alone: --data.")
 	case version > known:
 		return 0, anchor.Conflict("newer_schema",
 			"the records were written by a newer Anchor (schema %d, this one knows %d)", version, known).
-			Hintf("Run the newer Anchor, or give this one another folder with --data.")
+			Hintf("Run the newer version, or use another data folder: --data.")
 	}
 	return version, nil
 }

@@ -26,7 +26,7 @@ var projectTests = []test{
 		_, err := b.s.ProjectBySlug(b.ctx, "other")
 		b.is(err, anchor.KindNotFound, "unknown_project")
 	}},
-	{"give a slug to one of many who race for it", func(b bench) {
+	{"assign a slug to one of many who race for it", func(b bench) {
 		won := b.race(20, func(int) error {
 			return b.s.CreateProject(b.ctx, anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop"})
 		})
