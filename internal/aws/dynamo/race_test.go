@@ -46,7 +46,7 @@ func TestStore_DeleteProject_RefusesNewRecords(t *testing.T) {
 		_, err := s.Move(s.ctx, anchor.Live{}, releaseOf(d), nil)
 		s.code(err, anchor.KindNotFound, "project_removing")
 		s.code(s.CreateHostname(s.ctx, s.hostname("new.example")), anchor.KindNotFound, "project_removing")
-		s.code(s.PutEnv(s.ctx, s.project.ID, []anchor.EnvVar{{Name: "A", Value: strings.Repeat("x", 1000)}}), anchor.KindNotFound, "unknown_project")
+		s.code(s.PutEnv(s.ctx, s.project.ID, []anchor.EnvVar{{Name: "A", Value: strings.Repeat("x", 1000)}}), anchor.KindNotFound, "project_removing")
 		moved := foreign
 		moved.ProjectID = s.project.ID
 		_, err = s.UpdateHostname(s.ctx, moved)
