@@ -33,13 +33,13 @@ func base62(b []byte) string {
 	return string(text[:])
 }
 
-// wellFormed keeps what cannot be a secret from being looked up.
-func wellFormed(secret string) bool {
+// isWellFormed reports whether a text can be a secret. Others are not looked up.
+func isWellFormed(secret string) bool {
 	digits, found := strings.CutPrefix(secret, prefix)
 	return found && len(digits) == secretDigits && strings.Trim(digits, alphabet) == ""
 }
 
-func hash(secret string) []byte {
+func hashSecret(secret string) []byte {
 	sum := sha256.Sum256([]byte(secret))
 	return sum[:]
 }

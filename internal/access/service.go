@@ -46,7 +46,7 @@ func (s *Service) Create(ctx context.Context, name string, scope anchor.Scope) (
 			Hintf("Use %s, %s or %s.", anchor.ScopeRead, anchor.ScopeDeploy, anchor.ScopeAdmin)
 	}
 	secret := newSecret()
-	token := anchor.Token{ID: anchor.NewID(), Name: name, Scope: scope, Hash: hash(secret), CreatedAt: s.now()}
+	token := anchor.Token{ID: anchor.NewID(), Name: name, Scope: scope, Hash: hashSecret(secret), CreatedAt: s.now()}
 	if err := s.Tokens.CreateToken(ctx, token); err != nil {
 		return "", anchor.Token{}, err
 	}
@@ -57,25 +57,25 @@ func (s *Service) Create(ctx context.Context, name string, scope anchor.Scope) (
 // is revoked. The time of the check reveals nothing about existing secrets: the lookup is by a
 // hash, which a guesser cannot steer.
 func (s *Service) Check(ctx context.Context, secret string) (anchor.Token, error) {
-	if !wellFormed(secret) {
-		return anchor.Token{}, unauthorized("bad_token", "the server does not recognize this token")
+	if !isWellFormed(secret) {
+		return anchor.Token{}, errUnauthorized("bad_token", "the server does not recognize this token")
 	}
-	want := hash(secret)
+	want := hashSecret(secret)
 	token, err := s.Tokens.TokenByHash(ctx, want)
 	switch {
 	case errors.Is(err, anchor.ErrNotFound):
-		return anchor.Token{}, unauthorized("unknown_token", "the server does not recognize this token")
+		return anchor.Token{}, errUnauthorized("unknown_token", "the server does not recognize this token")
 	case err != nil:
 		return anchor.Token{}, err
 	case subtle.ConstantTimeCompare(token.Hash, want) != 1:
-		return anchor.Token{}, unauthorized("unknown_token", "the server does not recognize this token")
+		return anchor.Token{}, errUnauthorized("unknown_token", "the server does not recognize this token")
 	case token.RevokedAt != 0:
-		return anchor.Token{}, unauthorized("revoked_token", "the token was revoked")
+		return anchor.Token{}, errUnauthorized("revoked_token", "the token was revoked")
 	}
 	return token, nil
 }
 
-func unauthorized(code, message string) error {
+func errUnauthorized(code, message string) error {
 	e := &anchor.Error{Kind: anchor.KindUnauthorized, Code: code, Message: message}
 	return e.Hintf("Set ANCHOR_TOKEN to a token of this server. An admin can create one with anchor tokens create")
 }

@@ -77,7 +77,7 @@ func (e *Env) List(ctx context.Context, p anchor.ProjectID, reveal bool) ([]anch
 	for i := range vars {
 		value := ""
 		if reveal {
-			if value, err = e.open(p, vars[i]); err != nil {
+			if value, err = e.openValue(p, vars[i]); err != nil {
 				return nil, err
 			}
 		}
@@ -94,12 +94,12 @@ func (e *Env) Remove(ctx context.Context, p anchor.ProjectID, name string) error
 
 // ForBuild returns the variables a build sees.
 func (e *Env) ForBuild(ctx context.Context, p anchor.ProjectID) (map[string]string, error) {
-	return e.of(ctx, p, anchor.EnvBuild)
+	return e.valuesFor(ctx, p, anchor.EnvBuild)
 }
 
 // ForRun returns the run-time variables that Lock would fix now.
 func (e *Env) ForRun(ctx context.Context, p anchor.ProjectID) (map[string]string, error) {
-	return e.of(ctx, p, anchor.EnvRun)
+	return e.valuesFor(ctx, p, anchor.EnvRun)
 }
 
 // Lock fixes the project's run-time variables for the deployment and returns them. Later calls
@@ -113,7 +113,7 @@ func (e *Env) Lock(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentI
 	if values, err = e.ForRun(ctx, p); err != nil {
 		return nil, err
 	}
-	plain, err := encode(values)
+	plain, err := encodeValues(values)
 	if err != nil {
 		return nil, fmt.Errorf("lock the environment of %s: %w", d, err)
 	}
@@ -144,16 +144,16 @@ func (e *Env) unlock(d anchor.DeploymentID, sealed []byte) (map[string]string, e
 	if err != nil {
 		return nil, err
 	}
-	values, err := decode(plain)
+	values, err := decodeValues(plain)
 	if err != nil {
 		return nil, fmt.Errorf("read the environment of %s: %w", d, err)
 	}
 	return values, nil
 }
 
-// encode writes the values as bytes, because a JSON string cannot hold every
+// encodeValues writes the values as bytes, because a JSON string cannot hold every
 // value that a variable can.
-func encode(values map[string]string) ([]byte, error) {
+func encodeValues(values map[string]string) ([]byte, error) {
 	raw := make(map[string][]byte, len(values))
 	for name, value := range values {
 		raw[name] = []byte(value)
@@ -161,7 +161,7 @@ func encode(values map[string]string) ([]byte, error) {
 	return json.Marshal(raw)
 }
 
-func decode(plain []byte) (map[string]string, error) {
+func decodeValues(plain []byte) (map[string]string, error) {
 	var raw map[string][]byte
 	if err := json.Unmarshal(plain, &raw); err != nil {
 		return nil, err
@@ -173,7 +173,7 @@ func decode(plain []byte) (map[string]string, error) {
 	return values, nil
 }
 
-func (e *Env) of(ctx context.Context, p anchor.ProjectID, phase anchor.EnvPhase) (map[string]string, error) {
+func (e *Env) valuesFor(ctx context.Context, p anchor.ProjectID, phase anchor.EnvPhase) (map[string]string, error) {
 	vars, err := e.Variables.EnvRows(ctx, p)
 	if err != nil {
 		return nil, err
@@ -183,14 +183,14 @@ func (e *Env) of(ctx context.Context, p anchor.ProjectID, phase anchor.EnvPhase)
 		if !v.For.Covers(phase) {
 			continue
 		}
-		if values[v.Name], err = e.open(p, v); err != nil {
+		if values[v.Name], err = e.openValue(p, v); err != nil {
 			return nil, err
 		}
 	}
 	return values, nil
 }
 
-func (e *Env) open(p anchor.ProjectID, v anchor.EnvVar) (string, error) {
+func (e *Env) openValue(p anchor.ProjectID, v anchor.EnvVar) (string, error) {
 	plain, err := e.Box.Open([]byte(v.Value), placeOf(p, v.Name)...)
 	return string(plain), err
 }

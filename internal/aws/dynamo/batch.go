@@ -12,13 +12,13 @@ import (
 // maxBatchGet is how many items one BatchGetItem reads (DynamoDB API).
 const maxBatchGet = 100
 
-// load reads many items of one table, consistently, in the order of their addresses. It omits
+// loadItems reads many items of one table, consistently, in the order of their addresses. It omits
 // those that do not exist.
-func (s *Store) load(ctx context.Context, what string, all []address) ([]item, error) {
+func (s *Store) loadItems(ctx context.Context, what string, all []address) ([]item, error) {
 	found := make(map[address]item, len(all))
 	for rest := all; len(rest) > 0; {
 		n := min(len(rest), maxBatchGet)
-		if err := s.loadSome(ctx, what, rest[:n], found); err != nil {
+		if err := s.loadBatch(ctx, what, rest[:n], found); err != nil {
 			return nil, err
 		}
 		rest = rest[n:]
@@ -32,7 +32,7 @@ func (s *Store) load(ctx context.Context, what string, all []address) ([]item, e
 	return items, nil
 }
 
-func (s *Store) loadSome(ctx context.Context, what string, some []address, found map[address]item) error {
+func (s *Store) loadBatch(ctx context.Context, what string, some []address, found map[address]item) error {
 	table := some[0].table
 	keys := make([]item, 0, len(some))
 	for _, a := range some {
@@ -45,7 +45,7 @@ func (s *Store) loadSome(ctx context.Context, what string, some []address, found
 		}
 		out, err := s.db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: request})
 		if err != nil {
-			return explain(what, err)
+			return explainError(what, err)
 		}
 		for _, it := range out.Responses[table] {
 			found[address{table, strOf(it, pk), strOf(it, sk)}] = it
@@ -65,11 +65,11 @@ func (s *Store) loadSome(ctx context.Context, what string, some []address, found
 // maxBatchWrite is how many items one BatchWriteItem writes (DynamoDB API).
 const maxBatchWrite = 25
 
-// batch writes many items of one table, each by itself and in any order.
-func (s *Store) batch(ctx context.Context, what, table string, all []types.WriteRequest) error {
+// writeBatches writes many items of one table, each by itself and in any order.
+func (s *Store) writeBatches(ctx context.Context, what, table string, all []types.WriteRequest) error {
 	for rest := all; len(rest) > 0; {
 		n := min(len(rest), maxBatchWrite)
-		if err := s.batchSome(ctx, what, table, rest[:n]); err != nil {
+		if err := s.writeBatch(ctx, what, table, rest[:n]); err != nil {
 			return err
 		}
 		rest = rest[n:]
@@ -77,14 +77,14 @@ func (s *Store) batch(ctx context.Context, what, table string, all []types.Write
 	return nil
 }
 
-func (s *Store) batchSome(ctx context.Context, what, table string, some []types.WriteRequest) error {
+func (s *Store) writeBatch(ctx context.Context, what, table string, some []types.WriteRequest) error {
 	for turn := (pause{what: what}); ; {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		out, err := s.db.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{table: some}})
 		if err != nil {
-			return explain(what, err)
+			return explainError(what, err)
 		}
 		left := out.UnprocessedItems[table]
 		switch {
@@ -100,12 +100,12 @@ func (s *Store) batchSome(ctx context.Context, what, table string, some []types.
 	}
 }
 
-// deletion deletes an item whether it exists or not.
-func deletion(key item) types.WriteRequest {
+// deleteRequest deletes an item whether it exists or not.
+func deleteRequest(key item) types.WriteRequest {
 	return types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: key}}
 }
 
-// insertion puts an item that consists of its key.
-func insertion(at address) types.WriteRequest {
+// putRequest puts an item that consists of its key.
+func putRequest(at address) types.WriteRequest {
 	return types.WriteRequest{PutRequest: &types.PutRequest{Item: at.key()}}
 }

@@ -30,12 +30,12 @@ const (
 	notThere = "attribute_not_exists(#pk)"
 )
 
-// always returns a refused that ignores what is stored.
-func always(err error) func(item) error { return func(item) error { return err } }
+// refuseWith returns a refused that ignores what is stored.
+func refuseWith(err error) func(item) error { return func(item) error { return err } }
 
 var namePattern = regexp.MustCompile(`#\w+`)
 
-func names(expression string) map[string]string {
+func attributeNames(expression string) map[string]string {
 	all := map[string]string{}
 	for _, name := range namePattern.FindAllString(expression, -1) {
 		all[name] = name[1:]
@@ -46,7 +46,7 @@ func names(expression string) map[string]string {
 	return all
 }
 
-func optional(expression string) *string {
+func nonEmpty(expression string) *string {
 	if expression == "" {
 		return nil
 	}
@@ -55,13 +55,13 @@ func optional(expression string) *string {
 
 func (c change) item() types.TransactWriteItem {
 	const old = types.ReturnValuesOnConditionCheckFailureAllOld
-	table, when := sdk.String(c.at.table), optional(c.when)
+	table, when := sdk.String(c.at.table), nonEmpty(c.when)
 	switch {
 	case c.put != nil:
 		whole := c.at.key()
 		maps.Copy(whole, c.put)
 		return types.TransactWriteItem{Put: &types.Put{
-			TableName: table, Item: whole, ConditionExpression: when, ExpressionAttributeNames: names(c.when),
+			TableName: table, Item: whole, ConditionExpression: when, ExpressionAttributeNames: attributeNames(c.when),
 			ExpressionAttributeValues: c.values, ReturnValuesOnConditionCheckFailure: old,
 		}}
 	case c.set != nil:
@@ -69,17 +69,17 @@ func (c change) item() types.TransactWriteItem {
 		maps.Copy(values, c.values)
 		return types.TransactWriteItem{Update: &types.Update{
 			TableName: table, Key: c.at.key(), UpdateExpression: sdk.String(expression), ConditionExpression: when,
-			ExpressionAttributeNames: names(expression + " " + c.when), ExpressionAttributeValues: values,
+			ExpressionAttributeNames: attributeNames(expression + " " + c.when), ExpressionAttributeValues: values,
 			ReturnValuesOnConditionCheckFailure: old,
 		}}
 	case c.delete:
 		return types.TransactWriteItem{Delete: &types.Delete{
-			TableName: table, Key: c.at.key(), ConditionExpression: when, ExpressionAttributeNames: names(c.when),
+			TableName: table, Key: c.at.key(), ConditionExpression: when, ExpressionAttributeNames: attributeNames(c.when),
 			ExpressionAttributeValues: c.values, ReturnValuesOnConditionCheckFailure: old,
 		}}
 	}
 	return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
-		TableName: table, Key: c.at.key(), ConditionExpression: when, ExpressionAttributeNames: names(c.when),
+		TableName: table, Key: c.at.key(), ConditionExpression: when, ExpressionAttributeNames: attributeNames(c.when),
 		ExpressionAttributeValues: c.values, ReturnValuesOnConditionCheckFailure: old,
 	}}
 }

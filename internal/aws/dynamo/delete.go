@@ -16,12 +16,12 @@ func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {
 	if err != nil {
 		return err
 	}
-	return s.retire(ctx, "retire the project", p)
+	return s.markRetired(ctx, "retire the project", p)
 }
 
-func (s *Store) retire(ctx context.Context, what string, p anchor.Project) error {
+func (s *Store) markRetired(ctx context.Context, what string, p anchor.Project) error {
 	mark := item{removingAttr: &types.AttributeValueMemberBOOL{Value: true}}
-	gone := always(records.NoProject(string(p.ID)))
+	gone := refuseWith(records.NoProject(string(p.ID)))
 	return s.transact(ctx, what,
 		change{at: s.t.project(p.ID), set: mark, when: isThere, refused: gone},
 		change{at: s.t.slug(p.Slug), set: mark, when: isThere, refused: gone},
@@ -41,7 +41,7 @@ func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 	if err != nil {
 		return err
 	}
-	err = s.retire(ctx, what, p)
+	err = s.markRetired(ctx, what, p)
 	for _, step := range []func(context.Context, string, anchor.ProjectID) error{
 		s.deleteDeployments, s.deleteHostnames, s.deleteReleases, s.deleteLease,
 	} {
@@ -52,7 +52,7 @@ func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 	if err != nil {
 		return err
 	}
-	return s.deleteLast(ctx, what, p)
+	return s.deleteProjectItems(ctx, what, p)
 }
 
 // deleteDeployments deletes the project's deployments. It first stores that they are removed,
@@ -70,72 +70,72 @@ func (s *Store) deleteDeployments(ctx context.Context, what string, p anchor.Pro
 
 func (s *Store) deleteListed(ctx context.Context, what string, p anchor.ProjectID, prefix string) error {
 	for {
-		q := under(s.t.Deployments, ofProject(p), prefix)
+		q := withPrefix(s.t.Deployments, ofProject(p), prefix)
 		q.limit = maxBatchGet
-		listed, err := s.query(ctx, what, q)
+		listed, err := s.queryAll(ctx, what, q)
 		if err != nil || len(listed) == 0 {
 			return err
 		}
-		if err := s.deleteSome(ctx, what, p, listed); err != nil {
+		if err := s.deleteBatch(ctx, what, p, listed); err != nil {
 			return err
 		}
 	}
 }
 
-func (s *Store) deleteSome(ctx context.Context, what string, p anchor.ProjectID, listed []item) error {
+func (s *Store) deleteBatch(ctx context.Context, what string, p anchor.ProjectID, listed []item) error {
 	var removed, records, children, entries []types.WriteRequest
 	for _, entry := range listed {
-		d := named(entry)
-		removed = append(removed, insertion(s.t.removed(d)))
+		d := deploymentOf(entry)
+		removed = append(removed, putRequest(s.t.removed(d)))
 		for _, a := range []address{s.t.record(d), s.t.journal(d), s.t.unfinished(d), s.t.kept(p, d)} {
-			records = append(records, deletion(a.key()))
+			records = append(records, deleteRequest(a.key()))
 		}
-		entries = append(entries, deletion(keyOf(entry)))
+		entries = append(entries, deleteRequest(keyOf(entry)))
 	}
-	if err := s.batch(ctx, what, s.t.Deployments, removed); err != nil {
+	if err := s.writeBatches(ctx, what, s.t.Deployments, removed); err != nil {
 		return err
 	}
-	if err := s.batch(ctx, what, s.t.Deployments, records); err != nil {
+	if err := s.writeBatches(ctx, what, s.t.Deployments, records); err != nil {
 		return err
 	}
 	for _, entry := range listed {
-		items, err := s.query(ctx, what, whole(s.t.Deployments, ofDeployment(named(entry))))
+		items, err := s.queryAll(ctx, what, wholePartition(s.t.Deployments, ofDeployment(deploymentOf(entry))))
 		if err != nil {
 			return err
 		}
 		for _, it := range items {
-			children = append(children, deletion(keyOf(it)))
+			children = append(children, deleteRequest(keyOf(it)))
 		}
 	}
-	if err := s.batch(ctx, what, s.t.Deployments, children); err != nil {
+	if err := s.writeBatches(ctx, what, s.t.Deployments, children); err != nil {
 		return err
 	}
-	return s.batch(ctx, what, s.t.Deployments, entries)
+	return s.writeBatches(ctx, what, s.t.Deployments, entries)
 }
 
 // deleteReleases deletes the items that reserve the ids of releases, then the releases and the rest
 // of the environment.
 func (s *Store) deleteReleases(ctx context.Context, what string, p anchor.ProjectID) error {
-	items, err := s.query(ctx, what, whole(s.t.Projects, ofProject(p)))
+	items, err := s.queryAll(ctx, what, wholePartition(s.t.Projects, ofProject(p)))
 	if err != nil {
 		return err
 	}
 	var ids, rest []types.WriteRequest
 	for _, it := range items {
 		if id := strOf(it, idAttr); id != "" {
-			ids = append(ids, deletion(s.t.releaseID(anchor.ReleaseID(id)).key()))
+			ids = append(ids, deleteRequest(s.t.releaseID(anchor.ReleaseID(id)).key()))
 		}
-		rest = append(rest, deletion(keyOf(it)))
+		rest = append(rest, deleteRequest(keyOf(it)))
 	}
-	if err := s.batch(ctx, what, s.t.Projects, ids); err != nil {
+	if err := s.writeBatches(ctx, what, s.t.Projects, ids); err != nil {
 		return err
 	}
-	return s.batch(ctx, what, s.t.Projects, rest)
+	return s.writeBatches(ctx, what, s.t.Projects, rest)
 }
 
-// deleteLast deletes the project itself. Its slug may belong to another project by now, when
+// deleteProjectItems deletes the project itself. Its slug may belong to another project by now, if
 // another process finished the same deletion.
-func (s *Store) deleteLast(ctx context.Context, what string, p anchor.Project) error {
+func (s *Store) deleteProjectItems(ctx context.Context, what string, p anchor.Project) error {
 	taken := false
 	err := s.transact(ctx, what,
 		change{at: s.t.project(p.ID), delete: true},

@@ -24,7 +24,7 @@ const (
 var errNumbered = errors.New("it is numbered already")
 
 func readDeployment(it item) (anchor.Deployment, error) {
-	d, err := recordOf[anchor.Deployment](it)
+	d, err := decodeRecord[anchor.Deployment](it)
 	d.Order = numOf(it, orderAttr)
 	return d, err
 }
@@ -38,23 +38,23 @@ func (s *Store) CreateDeployment(ctx context.Context, d anchor.Deployment) error
 		return err
 	}
 	d.Order = order
-	insert, err := s.insert(d)
+	insert, err := s.insertDeployment(d)
 	if err != nil {
 		return err
 	}
-	return s.transact(ctx, what, append(insert, s.ownedBy(d.ProjectID))...)
+	return s.transact(ctx, what, append(insert, s.ownerCondition(d.ProjectID))...)
 }
 
-// insert puts a deployment, whose Order is set, and the items that name it. The caller checks its
-// project.
-func (s *Store) insert(d anchor.Deployment) ([]change, error) {
-	rec, err := record(d)
+// insertDeployment returns the changes that put a deployment, whose Order is set, and the items that
+// name it. The caller checks its project.
+func (s *Store) insertDeployment(d anchor.Deployment) ([]change, error) {
+	rec, err := encodeRecord(d)
 	if err != nil {
 		return nil, err
 	}
 	changes := []change{
 		{at: s.t.record(d.ID), put: item{recordAttr: rec, orderAttr: num(d.Order)}, when: notThere,
-			refused: always(records.IDTaken("deployment", string(d.ID)))},
+			refused: refuseWith(records.IDTaken("deployment", string(d.ID)))},
 		{at: s.t.journal(d.ID), put: item{lastAttr: num(0)}},
 		{at: s.t.ordered(d.ProjectID, d.Order), put: item{idAttr: str(d.ID)}},
 	}
@@ -69,7 +69,7 @@ func (s *Store) insert(d anchor.Deployment) ([]change, error) {
 
 // Deployment returns one deployment or NotFound.
 func (s *Store) Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error) {
-	it, err := s.get(ctx, "read the deployment", s.t.record(id))
+	it, err := s.getItem(ctx, "read the deployment", s.t.record(id))
 	switch {
 	case err != nil:
 		return anchor.Deployment{}, err
@@ -84,17 +84,17 @@ func (s *Store) Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.
 // Writing d twice without a move changes nothing more.
 func (s *Store) UpdateDeployment(ctx context.Context, d anchor.Deployment, from anchor.Status) error {
 	if d.Status != from && !from.CanMove(d.Status) {
-		return s.noSuchMove(ctx, d, from)
+		return s.explainRefusedMove(ctx, d, from)
 	}
-	changes, err := s.move(d, from, func(item) error { return records.NoDeployment(d.ID) })
+	changes, err := s.moveStatus(d, from, func(item) error { return records.NoDeployment(d.ID) })
 	if err != nil {
 		return err
 	}
 	return s.transact(ctx, "update the deployment", changes...)
 }
 
-// noSuchMove returns the first error that applies to a move that the domain does not know.
-func (s *Store) noSuchMove(ctx context.Context, d anchor.Deployment, from anchor.Status) error {
+// explainRefusedMove returns the first error that applies to a move that the domain does not know.
+func (s *Store) explainRefusedMove(ctx context.Context, d anchor.Deployment, from anchor.Status) error {
 	stored, err := s.Deployment(ctx, d.ID)
 	switch {
 	case err != nil:
@@ -107,10 +107,10 @@ func (s *Store) noSuchMove(ctx context.Context, d anchor.Deployment, from anchor
 	return records.NoSuchMove(d.ID, from, d.Status)
 }
 
-// move replaces the stored record, whose status must be from, and the items that name it. missing
-// returns the error when the project has no such deployment.
-func (s *Store) move(d anchor.Deployment, from anchor.Status, missing func(item) error) ([]change, error) {
-	rec, err := record(d)
+// moveStatus returns the changes that replace the stored record, whose status must be from, and the
+// items that name it. missing returns the error when the project has no such deployment.
+func (s *Store) moveStatus(d anchor.Deployment, from anchor.Status, missing func(item) error) ([]change, error) {
+	rec, err := encodeRecord(d)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (s *Store) move(d anchor.Deployment, from anchor.Status, missing func(item)
 
 // Unfinished returns all deployments that have not ended, grouped by project and oldest first.
 func (s *Store) Unfinished(ctx context.Context) ([]anchor.Deployment, error) {
-	all, err := s.spanned(ctx, "list the unfinished deployments", under(s.t.Deployments, allUnfinished, listedPrefix),
+	all, err := s.loadDeploymentsIn(ctx, "list the unfinished deployments", withPrefix(s.t.Deployments, allUnfinished, listedPrefix),
 		func(d anchor.Deployment) bool { return !d.Status.Ended() })
 	slices.SortFunc(all, func(a, b anchor.Deployment) int {
 		return cmp.Or(cmp.Compare(a.ProjectID, b.ProjectID), a.Compare(b))
@@ -148,80 +148,80 @@ func (s *Store) Unfinished(ctx context.Context) ([]anchor.Deployment, error) {
 
 // Kept returns the project's deployments that can serve, newest first.
 func (s *Store) Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error) {
-	all, err := s.spanned(ctx, "list the kept deployments", under(s.t.Deployments, ofProject(p), keptPrefix), anchor.Deployment.CanServe)
+	all, err := s.loadDeploymentsIn(ctx, "list the kept deployments", withPrefix(s.t.Deployments, ofProject(p), keptPrefix), anchor.Deployment.CanServe)
 	slices.SortFunc(all, func(a, b anchor.Deployment) int { return b.Compare(a) })
 	return all, err
 }
 
-// spanned reads the deployments that the items of a span name and for which still holds.
-func (s *Store) spanned(ctx context.Context, what string, q span, still func(anchor.Deployment) bool) ([]anchor.Deployment, error) {
-	entries, err := s.query(ctx, what, q)
+// loadDeploymentsIn reads the deployments that the items of a span name and for which still holds.
+func (s *Store) loadDeploymentsIn(ctx context.Context, what string, q span, still func(anchor.Deployment) bool) ([]anchor.Deployment, error) {
+	entries, err := s.queryAll(ctx, what, q)
 	if err != nil {
 		return nil, err
 	}
-	all, err := s.deployments(ctx, what, entries)
+	all, err := s.loadDeployments(ctx, what, entries)
 	return slices.DeleteFunc(all, func(d anchor.Deployment) bool { return !still(d) }), err
 }
 
-// named returns the deployment that an entry of a list names.
-func named(entry item) anchor.DeploymentID {
+// deploymentOf returns the deployment that an entry of a list names.
+func deploymentOf(entry item) anchor.DeploymentID {
 	if id := strOf(entry, idAttr); id != "" {
 		return anchor.DeploymentID(id)
 	}
-	return anchor.DeploymentID(suffix(entry))
+	return anchor.DeploymentID(keySuffix(entry))
 }
 
-func (s *Store) deployments(ctx context.Context, what string, entries []item) ([]anchor.Deployment, error) {
+func (s *Store) loadDeployments(ctx context.Context, what string, entries []item) ([]anchor.Deployment, error) {
 	at := make([]address, 0, len(entries))
 	for _, e := range entries {
-		at = append(at, s.t.record(named(e)))
+		at = append(at, s.t.record(deploymentOf(e)))
 	}
-	items, err := s.load(ctx, what, at)
+	items, err := s.loadItems(ctx, what, at)
 	if err != nil {
 		return nil, err
 	}
-	return recordsOf(items, readDeployment)
+	return decodeRecords(items, readDeployment)
 }
 
 // Deployments lists the project's deployments, newest first; Invalid for a malformed cursor. An
 // unknown project has none.
 func (s *Store) Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error) {
 	const what = "list the deployments"
-	entries, err := s.listed(ctx, what, p, page)
+	entries, err := s.listEntries(ctx, what, p, page)
 	if err != nil {
 		return anchor.List[anchor.Deployment]{}, err
 	}
 	list := records.Cut(entries, page, listCursor)
-	rows, err := s.deployments(ctx, what, list.Items)
+	rows, err := s.loadDeployments(ctx, what, list.Items)
 	return anchor.List[anchor.Deployment]{Items: rows, Next: list.Next}, err
 }
 
-// listed reads one entry beyond the page of the project's deployments: first those with an Order,
-// then those from before there was one, by their ids.
-func (s *Store) listed(ctx context.Context, what string, p anchor.ProjectID, page anchor.Page) ([]item, error) {
+// listEntries reads one entry beyond the page of the project's deployments: first those with an
+// Order, then those from before there was one, by their ids.
+func (s *Store) listEntries(ctx context.Context, what string, p anchor.ProjectID, page anchor.Page) ([]item, error) {
 	if anchor.ValidID(page.Cursor) {
-		return s.page(ctx, what, s.t.Deployments, ofProject(p), listedPrefix, page)
+		return s.queryPage(ctx, what, s.t.Deployments, ofProject(p), listedPrefix, page)
 	}
 	order, err := records.BeforeOrder(page)
 	if err != nil {
 		return nil, err
 	}
-	q := before(s.t.Deployments, ofProject(p), orderPrefix, number(order-1))
+	q := newestBefore(s.t.Deployments, ofProject(p), orderPrefix, number(order-1))
 	q.limit = page.Size() + 1
-	entries, err := s.query(ctx, what, q)
+	entries, err := s.queryAll(ctx, what, q)
 	if err != nil || len(entries) == q.limit {
 		return entries, err
 	}
-	old, err := s.page(ctx, what, s.t.Deployments, ofProject(p), listedPrefix, anchor.Page{Limit: page.Limit})
+	old, err := s.queryPage(ctx, what, s.t.Deployments, ofProject(p), listedPrefix, anchor.Page{Limit: page.Limit})
 	entries = append(entries, old...)
 	return entries[:min(len(entries), q.limit)], err
 }
 
 func listCursor(entry item) string {
 	if !strings.HasPrefix(strOf(entry, sk), orderPrefix) {
-		return suffix(entry)
+		return keySuffix(entry)
 	}
-	return strings.TrimLeft(suffix(entry), "0")
+	return strings.TrimLeft(keySuffix(entry), "0")
 }
 
 // Number returns the deployment's number within its project. Numbers start at 1 and grow with
@@ -229,7 +229,7 @@ func listCursor(entry item) string {
 // when the deployment is unknown. A number may be skipped when a call ended before it was stored.
 func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, error) {
 	const what = "number the deployment"
-	it, err := s.get(ctx, what, s.t.record(id))
+	it, err := s.getItem(ctx, what, s.t.record(id))
 	switch {
 	case err != nil:
 		return 0, err
@@ -239,7 +239,7 @@ func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, erro
 		return numOf(it, numberAttr), nil
 	}
 	p := anchor.ProjectID(strOf(mapOf(it, recordAttr), "projectId"))
-	n, err := s.count(ctx, what, p, "numbers", change{when: isThere, refused: always(records.NoDeployment(id))})
+	n, err := s.incrementCounter(ctx, what, p, "numbers", change{when: isThere, refused: refuseWith(records.NoDeployment(id))})
 	if err != nil {
 		return 0, err
 	}
@@ -261,15 +261,15 @@ func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, erro
 // nextOrder returns the project's next place in the order of requests. The place is skipped when
 // the caller ends before it is used. NotFound when the project does not exist or is being removed.
 func (s *Store) nextOrder(ctx context.Context, what string, p anchor.ProjectID) (int64, error) {
-	return s.count(ctx, what, p, "orders", s.ownedBy(p))
+	return s.incrementCounter(ctx, what, p, "orders", s.ownerCondition(p))
 }
 
-// count increments an attribute of the project, if the condition holds, and returns it.
-func (s *Store) count(ctx context.Context, what string, p anchor.ProjectID, attr string, condition change) (int64, error) {
+// incrementCounter increments an attribute of the project, if the condition holds, and returns it.
+func (s *Store) incrementCounter(ctx context.Context, what string, p anchor.ProjectID, attr string, condition change) (int64, error) {
 	at := s.t.project(p)
-	aliases := names(condition.when)
+	aliases := attributeNames(condition.when)
 	aliases["#counter"] = attr
-	counted, err := s.update(ctx, what, &dynamodb.UpdateItemInput{
+	counted, err := s.updateItem(ctx, what, &dynamodb.UpdateItemInput{
 		TableName: sdk.String(at.table), Key: at.key(),
 		UpdateExpression: sdk.String("ADD #counter :one"), ConditionExpression: sdk.String(condition.when),
 		ExpressionAttributeNames:  aliases,

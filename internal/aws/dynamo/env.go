@@ -49,25 +49,25 @@ func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.En
 	for _, v := range byName {
 		if len(v.Value) > maxInside {
 			key := s.t.value(p, set, v.Name).key()
-			own = append(own, deletion(key))
+			own = append(own, deleteRequest(key))
 			values = append(values, types.WriteRequest{PutRequest: &types.PutRequest{
 				Item: item{pk: key[pk], sk: key[sk], sealedAttr: bin([]byte(v.Value))},
 			}})
 		}
 	}
-	if err := s.batch(ctx, what, s.t.Projects, values); err != nil {
+	if err := s.writeBatches(ctx, what, s.t.Projects, values); err != nil {
 		return err
 	}
 	old, err := s.setVariables(ctx, what, p, set, byName)
 	if errors.Is(err, anchor.ErrNotFound) {
 		// Retiring a project deletes its environment, so the reason is in the project itself.
 		reason := s.checkOwner(ctx, p)
-		return errors.Join(cmp.Or(reason, err), s.batch(ctx, what, s.t.Projects, own))
+		return errors.Join(cmp.Or(reason, err), s.writeBatches(ctx, what, s.t.Projects, own))
 	}
 	if err != nil {
 		return err
 	}
-	return s.batch(ctx, what, s.t.Projects, s.oldValues(p, set, old))
+	return s.writeBatches(ctx, what, s.t.Projects, s.oldValueRequests(p, set, old))
 }
 
 // setVariables writes the variables into the project's environment and returns those that they
@@ -83,12 +83,12 @@ func (s *Store) setVariables(ctx context.Context, what string, p anchor.ProjectI
 		values[":"+alias] = variableItem(v, set)
 		sets = append(sets, "#"+alias+" = :"+alias)
 	}
-	return s.update(ctx, what, &dynamodb.UpdateItemInput{
+	return s.updateItem(ctx, what, &dynamodb.UpdateItemInput{
 		TableName: sdk.String(at.table), Key: at.key(),
 		UpdateExpression:    sdk.String("SET " + strings.Join(sets, ", ")),
 		ConditionExpression: sdk.String(isThere), ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 		ReturnValues: types.ReturnValueUpdatedOld,
-	}, always(records.NoProject(string(p))))
+	}, refuseWith(records.NoProject(string(p))))
 }
 
 func variableItem(v anchor.EnvVar, set string) types.AttributeValue {
@@ -99,13 +99,13 @@ func variableItem(v anchor.EnvVar, set string) types.AttributeValue {
 	return &types.AttributeValueMemberM{Value: m}
 }
 
-// oldValues deletes the values of variables that another set has replaced.
-func (s *Store) oldValues(p anchor.ProjectID, set string, old item) (all []types.WriteRequest) {
+// oldValueRequests returns the requests that delete the values which another set has replaced.
+func (s *Store) oldValueRequests(p anchor.ProjectID, set string, old item) (all []types.WriteRequest) {
 	for attr := range old {
 		name, ours := strings.CutPrefix(attr, variable)
 		v := mapOf(old, attr)
 		if ours && v[sealedAttr] == nil && strOf(v, setAttr) != set {
-			all = append(all, deletion(s.t.value(p, strOf(v, setAttr), name).key()))
+			all = append(all, deleteRequest(s.t.value(p, strOf(v, setAttr), name).key()))
 		}
 	}
 	return all
@@ -116,11 +116,11 @@ func (s *Store) oldValues(p anchor.ProjectID, set string, old item) (all []types
 func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVar, error) {
 	const what = "read the environment"
 	for turn := (pause{what: what}); ; {
-		all, err := s.get(ctx, what, s.t.env(p))
+		all, err := s.getItem(ctx, what, s.t.env(p))
 		if err != nil {
 			return nil, err
 		}
-		vars, err := s.variables(ctx, what, p, all)
+		vars, err := s.loadVariables(ctx, what, p, all)
 		if !errors.Is(err, errReplaced) {
 			return vars, err
 		}
@@ -130,8 +130,8 @@ func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVa
 	}
 }
 
-// variables reads the variables of the environment and their large values.
-func (s *Store) variables(ctx context.Context, what string, p anchor.ProjectID, all item) ([]anchor.EnvVar, error) {
+// loadVariables reads the variables of the environment and their large values.
+func (s *Store) loadVariables(ctx context.Context, what string, p anchor.ProjectID, all item) ([]anchor.EnvVar, error) {
 	vars := []anchor.EnvVar{}
 	var beside []address
 	var missing []int
@@ -149,7 +149,7 @@ func (s *Store) variables(ctx context.Context, what string, p anchor.ProjectID, 
 		v.Value = string(binOf(m, sealedAttr))
 		vars = append(vars, v)
 	}
-	values, err := s.load(ctx, what, beside)
+	values, err := s.loadItems(ctx, what, beside)
 	switch {
 	case err != nil:
 		return nil, err
@@ -169,7 +169,7 @@ func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) 
 	const what = "remove the variable"
 	attr := variable + name
 	for turn := (pause{what: what}); ; {
-		all, err := s.get(ctx, what, s.t.env(p))
+		all, err := s.getItem(ctx, what, s.t.env(p))
 		switch {
 		case err != nil:
 			return err
@@ -179,10 +179,10 @@ func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) 
 		err = s.transact(ctx, what, change{
 			at: s.t.env(p), set: item{attr: nil}, when: "#" + attr + ".#set = :set",
 			values:  item{":set": mapOf(all, attr)[setAttr]},
-			refused: always(errReplaced),
+			refused: refuseWith(errReplaced),
 		})
 		if err == nil {
-			return s.batch(ctx, what, s.t.Projects, s.oldValues(p, "", item{attr: all[attr]}))
+			return s.writeBatches(ctx, what, s.t.Projects, s.oldValueRequests(p, "", item{attr: all[attr]}))
 		}
 		if !errors.Is(err, errReplaced) {
 			return err

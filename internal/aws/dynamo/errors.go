@@ -14,8 +14,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// explain adds to an error of DynamoDB what the user can do about it.
-func explain(what string, err error) error {
+// explainError adds to an error of DynamoDB what the user can do about it.
+func explainError(what string, err error) error {
 	if e := (*anchor.Error)(nil); err == nil || errors.As(err, &e) {
 		return err
 	}
@@ -26,27 +26,27 @@ func explain(what string, err error) error {
 	case code == "ResourceNotFoundException":
 		return anchor.Failed("no_tables", "%s: a table of the records is not there", what).
 			Hintf("Look at the installation with: anchor aws status. Make what is missing with: anchor aws bootstrap").Because(err)
-	case tooLarge(err):
+	case isTooLarge(err):
 		return anchor.TooLarge("record_too_large", "%s: it is larger than DynamoDB keeps (400 KB)", what).
 			Hintf("Shorten its longest text.").Because(err)
-	case throttled(code):
-		return busy(what, err)
+	case isThrottled(code):
+		return errBusy(what, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-func busy(what string, err error) error {
+func errBusy(what string, err error) error {
 	return (&anchor.Error{Kind: anchor.KindBusy, Code: "records_busy", Message: what + ": the records are busy"}).
 		Hintf("Try again in a moment.").Because(err)
 }
 
-func throttled(code string) bool {
+func isThrottled(code string) bool {
 	_, throttle := retry.DefaultThrottleErrorCodes[code]
 	return throttle || code == "TransactionConflictException"
 }
 
-// tooLarge reads the message, because DynamoDB has no code for this error.
-func tooLarge(err error) bool {
+// isTooLarge reads the message, because DynamoDB has no code for this error.
+func isTooLarge(err error) bool {
 	large := func(s string) bool { return strings.Contains(strings.ToLower(s), "size") }
 	if canceled := (*types.TransactionCanceledException)(nil); errors.As(err, &canceled) {
 		for _, r := range canceled.CancellationReasons {

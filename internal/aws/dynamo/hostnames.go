@@ -18,7 +18,7 @@ var errElsewhere = errors.New("the domain is another project's by now")
 // hostnameItem returns the item of a hostname: its fields, including those that its JSON hides
 // from the API, and its place in the index when it is due at some time.
 func hostnameItem(h anchor.Hostname) (item, error) {
-	rec, err := record(h)
+	rec, err := encodeRecord(h)
 	it := item{
 		recordAttr: rec, challengeAttr: str(h.Challenge), revisionAttr: num(h.Revision), duePK: nil, dueSK: nil,
 	}
@@ -29,7 +29,7 @@ func hostnameItem(h anchor.Hostname) (item, error) {
 }
 
 func readHostname(it item) (anchor.Hostname, error) {
-	h, err := recordOf[anchor.Hostname](it)
+	h, err := decodeRecord[anchor.Hostname](it)
 	h.Challenge, h.Revision = strOf(it, challengeAttr), numOf(it, revisionAttr)
 	return h, err
 }
@@ -43,9 +43,9 @@ func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
 		return err
 	}
 	return s.transact(ctx, "attach the domain",
-		change{at: s.t.hostName(h.Name), put: item{idAttr: str(h.ID)}, when: notThere, refused: always(records.DomainTaken(h.Name))},
-		change{at: s.t.host(h.ID), set: it, when: notThere, refused: always(records.IDTaken("domain", string(h.ID)))},
-		s.ownedBy(h.ProjectID),
+		change{at: s.t.hostName(h.Name), put: item{idAttr: str(h.ID)}, when: notThere, refused: refuseWith(records.DomainTaken(h.Name))},
+		change{at: s.t.host(h.ID), set: it, when: notThere, refused: refuseWith(records.IDTaken("domain", string(h.ID)))},
+		s.ownerCondition(h.ProjectID),
 		change{at: s.t.hostOf(h.ProjectID, h.ID), put: item{}},
 	)
 }
@@ -66,7 +66,7 @@ func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.H
 	if errors.Is(err, errElsewhere) {
 		err = s.transact(ctx, what,
 			s.writeHostname(h, was, it, &was),
-			s.ownedBy(h.ProjectID),
+			s.ownerCondition(h.ProjectID),
 			change{at: s.t.hostOf(was, h.ID), delete: true},
 			change{at: s.t.hostOf(h.ProjectID, h.ID), put: item{}},
 		)
@@ -124,7 +124,7 @@ func (s *Store) DeleteHostname(ctx context.Context, id anchor.HostnameID) error 
 func (s *Store) deleteHostname(ctx context.Context, what string, h anchor.Hostname) error {
 	return s.transact(ctx, what,
 		change{at: s.t.host(h.ID), delete: true, when: "#record.#projectId = :p", values: item{":p": str(h.ProjectID)},
-			refused: always(errElsewhere)},
+			refused: refuseWith(errElsewhere)},
 		change{at: s.t.hostName(h.Name), delete: true},
 		change{at: s.t.hostOf(h.ProjectID, h.ID), delete: true},
 	)
@@ -133,7 +133,7 @@ func (s *Store) deleteHostname(ctx context.Context, what string, h anchor.Hostna
 // deleteHostnames removes the project's hostnames, except those that move to another project
 // meanwhile.
 func (s *Store) deleteHostnames(ctx context.Context, what string, p anchor.ProjectID) error {
-	all, err := s.hostnames(ctx, what, under(s.t.Domains, ofProject(p), hostPrefix))
+	all, err := s.loadHostnames(ctx, what, withPrefix(s.t.Domains, ofProject(p), hostPrefix))
 	if err != nil {
 		return err
 	}
@@ -150,11 +150,11 @@ func (s *Store) deleteHostnames(ctx context.Context, what string, p anchor.Proje
 
 // Hostname returns one hostname or NotFound.
 func (s *Store) Hostname(ctx context.Context, id anchor.HostnameID) (anchor.Hostname, error) {
-	return s.oneHostname(ctx, id, string(id))
+	return s.getHostname(ctx, id, string(id))
 }
 
-func (s *Store) oneHostname(ctx context.Context, id anchor.HostnameID, idOrName string) (anchor.Hostname, error) {
-	it, err := s.get(ctx, "read the domain", s.t.host(id))
+func (s *Store) getHostname(ctx context.Context, id anchor.HostnameID, idOrName string) (anchor.Hostname, error) {
+	it, err := s.getItem(ctx, "read the domain", s.t.host(id))
 	switch {
 	case err != nil:
 		return anchor.Hostname{}, err
@@ -166,14 +166,14 @@ func (s *Store) oneHostname(ctx context.Context, id anchor.HostnameID, idOrName 
 
 // HostnameByName returns one hostname or NotFound.
 func (s *Store) HostnameByName(ctx context.Context, name string) (anchor.Hostname, error) {
-	it, err := s.get(ctx, "read the domain", s.t.hostName(name))
+	it, err := s.getItem(ctx, "read the domain", s.t.hostName(name))
 	switch {
 	case err != nil:
 		return anchor.Hostname{}, err
 	case it == nil:
 		return anchor.Hostname{}, records.NoHostname(name)
 	}
-	return s.oneHostname(ctx, anchor.HostnameID(strOf(it, idAttr)), name)
+	return s.getHostname(ctx, anchor.HostnameID(strOf(it, idAttr)), name)
 }
 
 // Hostnames lists the project's hostnames, or all when p is "", newest first; Invalid for a
@@ -184,18 +184,18 @@ func (s *Store) Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.P
 	if p != "" {
 		partition = ofProject(p)
 	}
-	entries, err := s.page(ctx, what, s.t.Domains, partition, hostPrefix, page)
+	entries, err := s.queryPage(ctx, what, s.t.Domains, partition, hostPrefix, page)
 	if err != nil {
 		return anchor.List[anchor.Hostname]{}, err
 	}
-	list := records.Cut(entries, page, suffix)
+	list := records.Cut(entries, page, keySuffix)
 	items := list.Items
 	if p != "" {
 		if items, err = s.loadHosts(ctx, what, items); err != nil {
 			return anchor.List[anchor.Hostname]{}, err
 		}
 	}
-	rows, err := recordsOf(items, readHostname)
+	rows, err := decodeRecords(items, readHostname)
 	return anchor.List[anchor.Hostname]{Items: rows, Next: list.Next}, err
 }
 
@@ -203,14 +203,14 @@ func (s *Store) Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.P
 func (s *Store) loadHosts(ctx context.Context, what string, entries []item) ([]item, error) {
 	at := make([]address, 0, len(entries))
 	for _, e := range entries {
-		at = append(at, s.t.host(anchor.HostnameID(suffix(e))))
+		at = append(at, s.t.host(anchor.HostnameID(keySuffix(e))))
 	}
-	return s.load(ctx, what, at)
+	return s.loadItems(ctx, what, at)
 }
 
-// hostnames reads the hostnames that the items of a span name.
-func (s *Store) hostnames(ctx context.Context, what string, q span) ([]anchor.Hostname, error) {
-	entries, err := s.query(ctx, what, q)
+// loadHostnames reads the hostnames that the items of a span name.
+func (s *Store) loadHostnames(ctx context.Context, what string, q span) ([]anchor.Hostname, error) {
+	entries, err := s.queryAll(ctx, what, q)
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +218,7 @@ func (s *Store) hostnames(ctx context.Context, what string, q span) ([]anchor.Ho
 	if err != nil {
 		return nil, err
 	}
-	return recordsOf(items, readHostname)
+	return decodeRecords(items, readHostname)
 }
 
 // DueHostnames returns at most limit hostnames with 0 < NextCheck <= at, the longest due first.
@@ -228,7 +228,7 @@ func (s *Store) DueHostnames(ctx context.Context, at int64, limit int) ([]anchor
 	if limit <= 0 {
 		return []anchor.Hostname{}, ctx.Err()
 	}
-	all, err := s.hostnames(ctx, "list the domains that are due", span{
+	all, err := s.loadHostnames(ctx, "list the domains that are due", span{
 		table: s.t.Domains, index: true, pk: "DUE", from: number(0), to: number(max(at, 0)) + "~", limit: limit,
 	})
 	all = slices.DeleteFunc(all, func(h anchor.Hostname) bool { return h.NextCheck <= 0 || h.NextCheck > at })

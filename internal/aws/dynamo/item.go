@@ -59,13 +59,13 @@ func mapOf(it item, name string) item {
 	return nil
 }
 
-// record converts v to a map by its JSON names.
-func record(v any) (types.AttributeValue, error) {
+// encodeRecord converts v to a map by its JSON names.
+func encodeRecord(v any) (types.AttributeValue, error) {
 	return attributevalue.MarshalWithOptions(v, func(o *attributevalue.EncoderOptions) { o.TagKey = "json" })
 }
 
-// recordOf reads what record wrote.
-func recordOf[T any](it item) (v T, err error) {
+// decodeRecord reads what encodeRecord wrote.
+func decodeRecord[T any](it item) (v T, err error) {
 	err = attributevalue.UnmarshalWithOptions(it[recordAttr], &v, func(o *attributevalue.DecoderOptions) { o.TagKey = "json" })
 	if err != nil {
 		return v, fmt.Errorf("read the item %s / %s: %w", strOf(it, pk), strOf(it, sk), err)
@@ -73,8 +73,8 @@ func recordOf[T any](it item) (v T, err error) {
 	return v, nil
 }
 
-// recordsOf reads all of the items. The result is never nil.
-func recordsOf[T any](items []item, read func(item) (T, error)) ([]T, error) {
+// decodeRecords reads all of the items. The result is never nil.
+func decodeRecords[T any](items []item, read func(item) (T, error)) ([]T, error) {
 	all := make([]T, 0, len(items))
 	for _, it := range items {
 		v, err := read(it)
@@ -90,8 +90,8 @@ func (a address) key() item { return item{pk: str(a.pk), sk: str(a.sk)} }
 
 func keyOf(it item) item { return item{pk: it[pk], sk: it[sk]} }
 
-// suffix returns what follows the first "#" of the sort key: the id of what the item names.
-func suffix(it item) string {
+// keySuffix returns what follows the first "#" of the sort key: the id of what the item names.
+func keySuffix(it item) string {
 	_, id, _ := strings.Cut(strOf(it, sk), "#")
 	return id
 }

@@ -50,7 +50,7 @@ func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error
 	last := s.counts.get(e.DeploymentID)
 	for {
 		e.Seq = last + 1
-		rec, err := record(e)
+		rec, err := encodeRecord(e)
 		if err != nil {
 			return anchor.Event{}, err
 		}
@@ -80,11 +80,11 @@ func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error
 // Events returns the deployment's events with a Seq above after, in order. An unknown deployment
 // has none.
 func (s *Store) Events(ctx context.Context, id anchor.DeploymentID, after int64) ([]anchor.Event, error) {
-	q := under(s.t.Deployments, ofDeployment(id), eventPrefix)
+	q := withPrefix(s.t.Deployments, ofDeployment(id), eventPrefix)
 	q.from = eventPrefix + number(min(max(after, 0), math.MaxInt64-1)+1)
-	items, err := s.query(ctx, "read the journal", q)
+	items, err := s.queryAll(ctx, "read the journal", q)
 	if err != nil {
 		return nil, err
 	}
-	return recordsOf(items, recordOf[anchor.Event])
+	return decodeRecords(items, decodeRecord[anchor.Event])
 }

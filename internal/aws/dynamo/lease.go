@@ -50,7 +50,7 @@ func (s *Store) Lease(ctx context.Context, p anchor.ProjectID, holder string, tt
 	}
 	release = func(ctx context.Context) error {
 		err := s.transact(ctx, "release the lease", change{
-			at: at, delete: true, when: own, values: ours, refused: always(errLost),
+			at: at, delete: true, when: own, values: ours, refused: refuseWith(errLost),
 		})
 		if errors.Is(err, errLost) {
 			return nil
@@ -68,7 +68,7 @@ var errLost = errors.New("the lease is lost")
 func (s *Store) deleteLease(ctx context.Context, what string, p anchor.ProjectID) error {
 	err := s.transact(ctx, what, change{
 		at: s.t.lease(p), delete: true, when: notThere + " OR #until < :now",
-		values: item{":now": num(s.now().UnixMilli())}, refused: always(errLost),
+		values: item{":now": num(s.now().UnixMilli())}, refused: refuseWith(errLost),
 	})
 	if errors.Is(err, errLost) {
 		return nil

@@ -10,12 +10,12 @@ import (
 // releaseItem returns the item of a release, including the fields that its JSON hides from the
 // API.
 func releaseItem(r anchor.Release) (item, error) {
-	rec, err := record(r)
+	rec, err := encodeRecord(r)
 	return item{recordAttr: rec, orderAttr: num(r.Order), revisionAttr: num(r.Revision), idAttr: str(r.ID)}, err
 }
 
 func readRelease(it item) (anchor.Release, error) {
-	r, err := recordOf[anchor.Release](it)
+	r, err := decodeRecord[anchor.Release](it)
 	r.Order = numOf(it, orderAttr)
 	return r, err
 }
@@ -27,7 +27,7 @@ func readLive(it item) (anchor.Live, error) {
 
 // Live returns the project's pointer, or NotFound before the first release.
 func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
-	it, err := s.get(ctx, "read the live pointer", s.t.live(p))
+	it, err := s.getItem(ctx, "read the live pointer", s.t.live(p))
 	switch {
 	case err != nil:
 		return anchor.Live{}, err
@@ -39,11 +39,11 @@ func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, erro
 
 // Lives returns the pointers of all projects that have one, in no particular order.
 func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
-	items, err := s.query(ctx, "read the live pointers", under(s.t.Projects, allLives, "LIVE#"))
+	items, err := s.queryAll(ctx, "read the live pointers", withPrefix(s.t.Projects, allLives, "LIVE#"))
 	if err != nil {
 		return nil, err
 	}
-	return recordsOf(items, readLive)
+	return decodeRecords(items, readLive)
 }
 
 // Accept returns the project's next place in the order of requests, durable on return; NotFound
@@ -81,10 +81,10 @@ func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, r
 		return anchor.Live{}, err
 	}
 	p := to.ProjectID
-	changes := []change{s.ownedBy(p), s.pointer(from, p, release)}
+	changes := []change{s.ownerCondition(p), s.movePointer(from, p, release)}
 	changes = append(changes, written...)
 	changes = append(changes,
-		change{at: s.t.releaseID(to.ID), put: item{}, when: notThere, refused: always(records.IDTaken("release", string(to.ID)))},
+		change{at: s.t.releaseID(to.ID), put: item{}, when: notThere, refused: refuseWith(records.IDTaken("release", string(to.ID)))},
 		change{at: s.t.release(p, to.Revision), put: release},
 	)
 	if err := s.transact(ctx, "move the live pointer", changes...); err != nil {
@@ -93,8 +93,8 @@ func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, r
 	return records.LiveAfter(to), nil
 }
 
-// pointer replaces the pointer with the release, if it is still what from says.
-func (s *Store) pointer(from anchor.Live, p anchor.ProjectID, release item) change {
+// movePointer replaces the pointer with the release, if it is still what from says.
+func (s *Store) movePointer(from anchor.Live, p anchor.ProjectID, release item) change {
 	c := change{
 		at: s.t.live(p), put: release, when: "#revision = :from", values: item{":from": num(from.Revision)},
 		refused: func(stored item) error { return records.PointerMoved(p, numOf(stored, revisionAttr), from.Revision) },
@@ -126,14 +126,14 @@ func (s *Store) moveRecord(to anchor.Release, record *anchor.Deployment) ([]chan
 	case record.IsRollback:
 		inserted := *record
 		inserted.Order = to.Order
-		insert, err := s.insert(inserted)
+		insert, err := s.insertDeployment(inserted)
 		return append([]change{check}, insert...), err
 	case !anchor.Deploying.CanMove(record.Status):
 		return nil, records.NoSuchMove(record.ID, anchor.Deploying, record.Status)
 	case same:
-		return s.move(*record, anchor.Deploying, missing)
+		return s.moveStatus(*record, anchor.Deploying, missing)
 	}
-	moved, err := s.move(*record, anchor.Deploying, always(records.ForeignRecord(record.ID, p)))
+	moved, err := s.moveStatus(*record, anchor.Deploying, refuseWith(records.ForeignRecord(record.ID, p)))
 	return append([]change{check}, moved...), err
 }
 
@@ -144,13 +144,13 @@ func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Pa
 	if err != nil {
 		return anchor.List[anchor.Release]{}, err
 	}
-	q := before(s.t.Projects, ofProject(p), releasePrefix, number(revision-1))
+	q := newestBefore(s.t.Projects, ofProject(p), releasePrefix, number(revision-1))
 	q.limit = page.Size() + 1
-	items, err := s.query(ctx, "list the releases", q)
+	items, err := s.queryAll(ctx, "list the releases", q)
 	if err != nil {
 		return anchor.List[anchor.Release]{}, err
 	}
-	rows, err := recordsOf(items, readRelease)
+	rows, err := decodeRecords(items, readRelease)
 	return records.Cut(rows, page, records.ReleaseCursor), err
 }
 

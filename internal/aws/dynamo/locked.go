@@ -16,7 +16,7 @@ var errLocked = errors.New("it is locked already")
 func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []byte) ([]byte, error) {
 	stored := sealed
 	err := s.transact(ctx, "lock the environment",
-		change{at: s.t.record(id), when: isThere, refused: always(records.NoDeployment(id))},
+		change{at: s.t.record(id), when: isThere, refused: refuseWith(records.NoDeployment(id))},
 		change{at: s.t.lockedEnv(id), put: item{sealedAttr: bin(sealed)}, when: notThere, refused: func(have item) error {
 			stored = binOf(have, sealedAttr)
 			return errLocked
@@ -30,7 +30,7 @@ func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []by
 
 // LockedEnv returns what LockEnv stored, or NotFound before.
 func (s *Store) LockedEnv(ctx context.Context, id anchor.DeploymentID) ([]byte, error) {
-	it, err := s.get(ctx, "read the locked environment", s.t.lockedEnv(id))
+	it, err := s.getItem(ctx, "read the locked environment", s.t.lockedEnv(id))
 	switch {
 	case err != nil:
 		return nil, err

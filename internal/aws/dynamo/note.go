@@ -11,7 +11,7 @@ const noteAttr = "note"
 // Note returns what PutNote wrote last for the project, or "" when there is no note or no such
 // project.
 func (s *Store) Note(ctx context.Context, p anchor.ProjectID) (string, error) {
-	it, err := s.get(ctx, "read the project's note", s.t.note(p))
+	it, err := s.getItem(ctx, "read the project's note", s.t.note(p))
 	return strOf(it, noteAttr), err
 }
 
@@ -19,6 +19,6 @@ func (s *Store) Note(ctx context.Context, p anchor.ProjectID) (string, error) {
 // exist or is being removed. Deleting the project deletes it.
 func (s *Store) PutNote(ctx context.Context, p anchor.ProjectID, text string) error {
 	return s.transact(ctx, "write the project's note",
-		s.ownedBy(p), change{at: s.t.note(p), put: item{noteAttr: str(text)}},
+		s.ownerCondition(p), change{at: s.t.note(p), put: item{noteAttr: str(text)}},
 	)
 }

@@ -19,7 +19,7 @@ var conflicts = retry.Policy{First: 20 * time.Millisecond, Longest: time.Second,
 // wait returns nil when it is time to try again, or the error that ends the attempts.
 func (p *pause) wait(ctx context.Context, cause error) error {
 	if p.tries++; p.tries >= conflicts.Calls {
-		return busy(p.what, cause)
+		return errBusy(p.what, cause)
 	}
 	if conflicts.Pause(ctx, p.tries-1) != nil {
 		return fmt.Errorf("%s: %w", p.what, ctx.Err())

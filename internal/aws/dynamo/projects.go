@@ -11,20 +11,20 @@ import (
 const removingAttr = "deleting"
 
 func readProject(it item) (anchor.Project, error) {
-	p, err := recordOf[anchor.Project](it)
+	p, err := decodeRecord[anchor.Project](it)
 	_, p.Removing = it[removingAttr]
 	return p, err
 }
 
 // CreateProject inserts p, durable on return: a Conflict when its slug or id exists.
 func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
-	rec, err := record(p)
+	rec, err := encodeRecord(p)
 	if err != nil {
 		return err
 	}
 	return s.transact(ctx, "create the project",
-		change{at: s.t.slug(p.Slug), put: item{recordAttr: rec}, when: notThere, refused: always(records.SlugTaken(p.Slug))},
-		change{at: s.t.project(p.ID), put: item{recordAttr: rec}, when: notThere, refused: always(records.IDTaken("project", string(p.ID)))},
+		change{at: s.t.slug(p.Slug), put: item{recordAttr: rec}, when: notThere, refused: refuseWith(records.SlugTaken(p.Slug))},
+		change{at: s.t.project(p.ID), put: item{recordAttr: rec}, when: notThere, refused: refuseWith(records.IDTaken("project", string(p.ID)))},
 		change{at: s.t.env(p.ID), put: item{}},
 	)
 }
@@ -40,19 +40,19 @@ func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Lim
 		return records.Removing(id)
 	}
 	p.Limits = l
-	rec, err := record(p)
+	rec, err := encodeRecord(p)
 	if err != nil {
 		return err
 	}
-	owned := s.ownedBy(id)
+	owned := s.ownerCondition(id)
 	owned.set = item{recordAttr: rec}
 	return s.transact(ctx, "set the project's limits", owned,
-		change{at: s.t.slug(p.Slug), set: item{recordAttr: rec}, when: isThere, refused: always(records.NoProject(string(id)))})
+		change{at: s.t.slug(p.Slug), set: item{recordAttr: rec}, when: isThere, refused: refuseWith(records.NoProject(string(id)))})
 }
 
-// ownedBy checks that the project exists and is not being deleted: nothing can be added to one
-// that is.
-func (s *Store) ownedBy(p anchor.ProjectID) change {
+// ownerCondition returns the condition that the project exists and is not being removed: nothing can
+// be added to one that is.
+func (s *Store) ownerCondition(p anchor.ProjectID) change {
 	return change{
 		at: s.t.project(p), when: isThere + " AND attribute_not_exists(#deleting)",
 		refused: func(stored item) error {
@@ -75,16 +75,16 @@ func (s *Store) checkOwner(ctx context.Context, id anchor.ProjectID) error {
 
 // Project returns one project or NotFound.
 func (s *Store) Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error) {
-	return s.oneProject(ctx, s.t.project(id), string(id))
+	return s.getProject(ctx, s.t.project(id), string(id))
 }
 
 // ProjectBySlug returns one project or NotFound.
 func (s *Store) ProjectBySlug(ctx context.Context, slug string) (anchor.Project, error) {
-	return s.oneProject(ctx, s.t.slug(slug), slug)
+	return s.getProject(ctx, s.t.slug(slug), slug)
 }
 
-func (s *Store) oneProject(ctx context.Context, at address, idOrSlug string) (anchor.Project, error) {
-	it, err := s.get(ctx, "read the project", at)
+func (s *Store) getProject(ctx context.Context, at address, idOrSlug string) (anchor.Project, error) {
+	it, err := s.getItem(ctx, "read the project", at)
 	switch {
 	case err != nil:
 		return anchor.Project{}, err
@@ -96,23 +96,23 @@ func (s *Store) oneProject(ctx context.Context, at address, idOrSlug string) (an
 
 // Projects lists all projects, newest first; Invalid for a malformed cursor.
 func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error) {
-	items, err := s.page(ctx, "list the projects", s.t.Projects, allProjects, "PROJECT#", page)
+	items, err := s.queryPage(ctx, "list the projects", s.t.Projects, allProjects, "PROJECT#", page)
 	if err != nil {
 		return anchor.List[anchor.Project]{}, err
 	}
-	rows, err := recordsOf(items, readProject)
+	rows, err := decodeRecords(items, readProject)
 	return records.Cut(rows, page, records.ProjectCursor), err
 }
 
-// page reads one item beyond the page of a list sorted by id.
-func (s *Store) page(ctx context.Context, what, table, partition, prefix string, page anchor.Page) ([]item, error) {
+// queryPage reads one item beyond the page of a list sorted by id.
+func (s *Store) queryPage(ctx context.Context, what, table, partition, prefix string, page anchor.Page) ([]item, error) {
 	id, err := records.BeforeID(page)
 	if err != nil {
 		return nil, err
 	}
-	q := before(table, partition, prefix, id)
+	q := newestBefore(table, partition, prefix, id)
 	q.limit = page.Size() + 2 // the item of the cursor itself may be among them
-	items, err := s.query(ctx, what, q)
+	items, err := s.queryAll(ctx, what, q)
 	if len(items) > 0 && strOf(items[0], sk) == q.to {
 		items = items[1:]
 	}

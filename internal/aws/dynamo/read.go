@@ -8,8 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
-// get reads one item, consistently. It returns nil when there is none.
-func (s *Store) get(ctx context.Context, what string, a address) (item, error) {
+// getItem reads one item, consistently. It returns nil when there is none.
+func (s *Store) getItem(ctx context.Context, what string, a address) (item, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
@@ -20,7 +20,7 @@ func (s *Store) get(ctx context.Context, what string, a address) (item, error) {
 		TableName: sdk.String(a.table), Key: a.key(), ConsistentRead: sdk.Bool(true),
 	})
 	if err != nil {
-		return nil, explain(what, err)
+		return nil, explainError(what, err)
 	}
 	return out.Item, nil
 }
@@ -34,22 +34,22 @@ type span struct {
 	limit  int  // 0 means all
 }
 
-// under is the span of all items whose sort key begins with prefix.
-func under(table, pk, prefix string) span {
+// withPrefix is the span of all items whose sort key begins with prefix.
+func withPrefix(table, pk, prefix string) span {
 	return span{table: table, pk: pk, from: prefix, to: prefix + "\U0010ffff"}
 }
 
-// whole is the span of all items of the partition: every sort key begins with a letter.
-func whole(table, pk string) span { return span{table: table, pk: pk, from: "!", to: "~"} }
+// wholePartition is the span of all items of the partition: every sort key begins with a letter.
+func wholePartition(table, pk string) span { return span{table: table, pk: pk, from: "!", to: "~"} }
 
-// before is like under, greatest first, starting below prefix+id.
-func before(table, pk, prefix, id string) span {
+// newestBefore is like withPrefix, greatest first, starting below prefix+id.
+func newestBefore(table, pk, prefix, id string) span {
 	return span{table: table, pk: pk, from: prefix, to: prefix + id, newest: true}
 }
 
-// query reads the span, consistently except from the index. A page may end anywhere, so it reads
+// queryAll reads the span, consistently except from the index. A page may end anywhere, so it reads
 // pages until there are no more or the limit is reached.
-func (s *Store) query(ctx context.Context, what string, q span) ([]item, error) {
+func (s *Store) queryAll(ctx context.Context, what string, q span) ([]item, error) {
 	var found []item
 	input := q.input()
 	for {
@@ -58,7 +58,7 @@ func (s *Store) query(ctx context.Context, what string, q span) ([]item, error) 
 		}
 		out, err := s.db.Query(ctx, input)
 		if err != nil {
-			return nil, explain(what, err)
+			return nil, explainError(what, err)
 		}
 		found = append(found, out.Items...)
 		if q.limit > 0 && len(found) >= q.limit {

@@ -8,12 +8,12 @@ import (
 
 // Removed reports whether the deployment was deleted with its project.
 func (s *Store) Removed(ctx context.Context, id anchor.DeploymentID) (bool, error) {
-	it, err := s.get(ctx, "look for a removed deployment", s.t.removed(id))
+	it, err := s.getItem(ctx, "look for a removed deployment", s.t.removed(id))
 	return it != nil, err
 }
 
 // ProjectRemoved reports whether the project was deleted.
 func (s *Store) ProjectRemoved(ctx context.Context, id anchor.ProjectID) (bool, error) {
-	it, err := s.get(ctx, "look for a removed project", s.t.removedProject(id))
+	it, err := s.getItem(ctx, "look for a removed project", s.t.removedProject(id))
 	return it != nil, err
 }

@@ -16,14 +16,14 @@ const (
 )
 
 func readToken(it item) (anchor.Token, error) {
-	t, err := recordOf[anchor.Token](it)
+	t, err := decodeRecord[anchor.Token](it)
 	t.Hash, t.RevokedAt = binOf(it, hashAttr), numOf(it, revokedAttr)
 	return t, err
 }
 
 // CreateToken inserts token, durable on return: a Conflict when its id or hash exists.
 func (s *Store) CreateToken(ctx context.Context, token anchor.Token) error {
-	rec, err := record(token)
+	rec, err := encodeRecord(token)
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (s *Store) CreateToken(ctx context.Context, token anchor.Token) error {
 	if token.RevokedAt != 0 {
 		whole[revokedAttr] = num(token.RevokedAt)
 	}
-	taken := always(records.IDTaken("token", token.ID))
+	taken := refuseWith(records.IDTaken("token", token.ID))
 	return s.transact(ctx, "create the token",
 		change{at: s.t.tokenID(token.ID), put: item{hashAttr: bin(token.Hash)}, when: notThere, refused: taken},
 		change{at: s.t.token(token.Hash), put: whole, when: notThere, refused: taken},
@@ -40,7 +40,7 @@ func (s *Store) CreateToken(ctx context.Context, token anchor.Token) error {
 
 // TokenByHash returns the token, revoked or not, or NotFound.
 func (s *Store) TokenByHash(ctx context.Context, hash []byte) (anchor.Token, error) {
-	it, err := s.get(ctx, "read the token", s.t.token(hash))
+	it, err := s.getItem(ctx, "read the token", s.t.token(hash))
 	switch {
 	case err != nil:
 		return anchor.Token{}, err
@@ -53,9 +53,9 @@ func (s *Store) TokenByHash(ctx context.Context, hash []byte) (anchor.Token, err
 // Tokens returns all tokens, newest first.
 func (s *Store) Tokens(ctx context.Context) ([]anchor.Token, error) {
 	const what = "list the tokens"
-	q := under(s.t.Projects, allTokens, "TOKEN#")
+	q := withPrefix(s.t.Projects, allTokens, "TOKEN#")
 	q.newest = true
-	entries, err := s.query(ctx, what, q)
+	entries, err := s.queryAll(ctx, what, q)
 	if err != nil {
 		return nil, err
 	}
@@ -63,18 +63,18 @@ func (s *Store) Tokens(ctx context.Context) ([]anchor.Token, error) {
 	for _, e := range entries {
 		at = append(at, s.t.token(binOf(e, hashAttr)))
 	}
-	items, err := s.load(ctx, what, at)
+	items, err := s.loadItems(ctx, what, at)
 	if err != nil {
 		return nil, err
 	}
-	return recordsOf(items, readToken)
+	return decodeRecords(items, readToken)
 }
 
 // RevokeToken marks the token as revoked, durable on return; NotFound. When it is revoked again,
 // the first time stays.
 func (s *Store) RevokeToken(ctx context.Context, id string, at int64) error {
 	const what = "revoke the token"
-	entry, err := s.get(ctx, what, s.t.tokenID(id))
+	entry, err := s.getItem(ctx, what, s.t.tokenID(id))
 	switch {
 	case err != nil:
 		return err
@@ -82,12 +82,12 @@ func (s *Store) RevokeToken(ctx context.Context, id string, at int64) error {
 		return records.NoToken()
 	}
 	token := s.t.token(binOf(entry, hashAttr))
-	_, err = s.update(ctx, what, &dynamodb.UpdateItemInput{
+	_, err = s.updateItem(ctx, what, &dynamodb.UpdateItemInput{
 		TableName: sdk.String(token.table), Key: token.key(),
 		UpdateExpression:          sdk.String("SET #revokedAt = if_not_exists(#revokedAt, :at)"),
 		ConditionExpression:       sdk.String(isThere),
 		ExpressionAttributeNames:  map[string]string{"#revokedAt": revokedAttr, "#pk": pk},
 		ExpressionAttributeValues: item{":at": num(at)},
-	}, always(records.NoToken()))
+	}, refuseWith(records.NoToken()))
 	return err
 }

@@ -29,12 +29,12 @@ func (s *Store) transact(ctx context.Context, what string, changes ...change) er
 			return nil
 		}
 		if errors.As(err, &canceled) {
-			if refused := refusal(changes, canceled.CancellationReasons); refused != nil {
+			if refused := firstRefusal(changes, canceled.CancellationReasons); refused != nil {
 				return refused
 			}
 		}
-		if canceled == nil || !passing(canceled.CancellationReasons) {
-			return explain(what, err)
+		if canceled == nil || !isTemporary(canceled.CancellationReasons) {
+			return explainError(what, err)
 		}
 		if err := turn.wait(ctx, err); err != nil {
 			return err
@@ -42,7 +42,7 @@ func (s *Store) transact(ctx context.Context, what string, changes ...change) er
 	}
 }
 
-func refusal(changes []change, reasons []types.CancellationReason) error {
+func firstRefusal(changes []change, reasons []types.CancellationReason) error {
 	for i, r := range reasons {
 		if sdk.ToString(r.Code) == "ConditionalCheckFailed" && i < len(changes) {
 			return changes[i].refused(r.Item)
@@ -51,8 +51,8 @@ func refusal(changes []change, reasons []types.CancellationReason) error {
 	return nil
 }
 
-// passing reports whether a transaction was canceled for a temporary reason.
-func passing(reasons []types.CancellationReason) bool {
+// isTemporary reports whether a transaction was canceled for a temporary reason.
+func isTemporary(reasons []types.CancellationReason) bool {
 	none := true
 	for _, r := range reasons {
 		switch sdk.ToString(r.Code) {
@@ -66,9 +66,9 @@ func passing(reasons []types.CancellationReason) bool {
 	return !none
 }
 
-// update changes one item outside a transaction and returns the result. Use it for what can be
+// updateItem changes one item outside a transaction and returns the result. Use it for what can be
 // repeated without harm. refused returns the error of the condition.
-func (s *Store) update(ctx context.Context, what string, input *dynamodb.UpdateItemInput, refused func(stored item) error) (item, error) {
+func (s *Store) updateItem(ctx context.Context, what string, input *dynamodb.UpdateItemInput, refused func(stored item) error) (item, error) {
 	input.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
 	for turn := (pause{what: what}); ; {
 		if err := ctx.Err(); err != nil {
@@ -82,7 +82,7 @@ func (s *Store) update(ctx context.Context, what string, input *dynamodb.UpdateI
 			return nil, refused(failed.Item)
 		}
 		if conflict := (*types.TransactionConflictException)(nil); !errors.As(err, &conflict) {
-			return nil, explain(what, err)
+			return nil, explainError(what, err)
 		}
 		if err := turn.wait(ctx, err); err != nil {
 			return nil, err

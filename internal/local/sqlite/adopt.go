@@ -74,7 +74,7 @@ func adoptDeployment(t tx, d FoundDeployment) error {
 // adoptOrder returns the deployment's own place in the order of requests when that is
 // free, else the next one.
 func adoptOrder(t tx, d anchor.Deployment) (int64, error) {
-	taken, err := exists(t, `SELECT 1 FROM deployments WHERE project_id = ? AND accepted = ?`, d.ProjectID, d.Order)
+	taken, err := rowExists(t, `SELECT 1 FROM deployments WHERE project_id = ? AND accepted = ?`, d.ProjectID, d.Order)
 	if err != nil {
 		return 0, err
 	}

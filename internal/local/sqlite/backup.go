@@ -110,11 +110,11 @@ func (s *Store) copyTo(ctx context.Context, temp string) error {
 	if err := os.RemoveAll(temp); err != nil {
 		return fmt.Errorf("copy the records: %w", err)
 	}
-	if err := create(temp); err != nil { // VACUUM INTO takes an empty file and keeps its mode
+	if err := createFile(temp); err != nil { // VACUUM INTO takes an empty file and keeps its mode
 		return err
 	}
 	if _, err := s.copies.ExecContext(ctx, `VACUUM INTO ?`, temp); err != nil {
-		return explain("copy the records", err)
+		return explainError("copy the records", err)
 	}
 	f, err := os.Open(temp)
 	if err != nil {

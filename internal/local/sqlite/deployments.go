@@ -37,7 +37,7 @@ func (s *Store) CreateDeployment(ctx context.Context, d anchor.Deployment) error
 
 // insertDeployment inserts d under its Order.
 func insertDeployment(t tx, d anchor.Deployment) error {
-	switch found, err := exists(t, `SELECT 1 FROM deployments WHERE id = ?`, d.ID); {
+	switch found, err := rowExists(t, `SELECT 1 FROM deployments WHERE id = ?`, d.ID); {
 	case err != nil:
 		return err
 	case found:
@@ -49,7 +49,7 @@ func insertDeployment(t tx, d anchor.Deployment) error {
 	}
 	_, err = t.exec(`INSERT INTO deployments (id, project_id, accepted, record) VALUES (?, ?, ?, ?)`,
 		d.ID, d.ProjectID, d.Order, string(record))
-	if taken(err) { // another record has its place: the same release again
+	if isUniqueViolation(err) { // another record has its place: the same release again
 		return records.IDTaken("deployment", string(d.ID))
 	}
 	return err
@@ -76,7 +76,7 @@ func (s *Store) Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.
 	if errors.Is(err, sql.ErrNoRows) {
 		return anchor.Deployment{}, records.NoDeployment(id)
 	}
-	return d, explain("read the deployment", err)
+	return d, explainError("read the deployment", err)
 }
 
 // UpdateDeployment writes d if the stored status is from and d's status is from or a move from it;
@@ -110,7 +110,7 @@ func updateDeployment(t tx, d anchor.Deployment, from anchor.Status) error {
 // Unfinished returns every deployment that has not ended, those of a project together
 // and oldest first.
 func (s *Store) Unfinished(ctx context.Context) ([]anchor.Deployment, error) {
-	return all(ctx, s.read, "list the unfinished deployments", scanDeployment,
+	return queryAll(ctx, s.read, "list the unfinished deployments", scanDeployment,
 		`SELECT record, accepted FROM deployments WHERE status IN ('queued', 'building', 'built', 'deploying')
 			ORDER BY project_id, accepted`)
 }
@@ -122,14 +122,14 @@ func (s *Store) Deployments(ctx context.Context, p anchor.ProjectID, page anchor
 	if err != nil {
 		return anchor.List[anchor.Deployment]{}, err
 	}
-	found, err := all(ctx, s.read, "list the deployments", scanDeployment,
+	found, err := queryAll(ctx, s.read, "list the deployments", scanDeployment,
 		`SELECT record, accepted FROM deployments WHERE project_id = ? AND accepted < ? ORDER BY accepted DESC LIMIT ?`, p, before, page.Size()+1)
 	return records.Cut(found, page, records.DeploymentCursor), err
 }
 
 // Kept returns the project's deployments that can serve, newest first.
 func (s *Store) Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error) {
-	return all(ctx, s.read, "list the kept deployments", scanDeployment,
+	return queryAll(ctx, s.read, "list the kept deployments", scanDeployment,
 		`SELECT record, accepted FROM deployments WHERE project_id = ? AND serves ORDER BY accepted DESC`, p)
 }
 
@@ -151,7 +151,7 @@ func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (number int6
 			number = given.Int64
 			return nil
 		}
-		return giveNumber(t, project, id, number)
+		return storeNumber(t, project, id, number)
 	})
 	if err != nil {
 		return 0, err
@@ -159,7 +159,7 @@ func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (number int6
 	return number, nil
 }
 
-func giveNumber(t tx, p anchor.ProjectID, id anchor.DeploymentID, number int64) error {
+func storeNumber(t tx, p anchor.ProjectID, id anchor.DeploymentID, number int64) error {
 	if _, err := t.exec(`UPDATE projects SET last_number = ? WHERE id = ?`, number, p); err != nil {
 		return fmt.Errorf("count: %w", err)
 	}

@@ -32,7 +32,7 @@ func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.En
 // EnvRows returns the project's variables with their sealed Values, by name. An unknown project has
 // none.
 func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVar, error) {
-	return all(ctx, s.read, "read the environment", func(row scanner) (v anchor.EnvVar, err error) {
+	return queryAll(ctx, s.read, "read the environment", func(row scanner) (v anchor.EnvVar, err error) {
 		err = row.Scan(&v.Name, &v.For, &v.Value, &v.UpdatedAt)
 		return v, err
 	}, `SELECT name, phase, sealed, updated_at FROM env WHERE project_id = ? ORDER BY name`, p)
@@ -55,7 +55,7 @@ func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) 
 func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []byte) (stored []byte, err error) {
 	err = s.write(ctx, "lock the environment", func(t tx) error {
 		_, err := t.exec(`INSERT INTO locked_env (deployment_id, sealed) VALUES (?, ?) ON CONFLICT DO NOTHING`, id, sealed)
-		if orphan(err) {
+		if isForeignKeyViolation(err) {
 			return records.NoDeployment(id)
 		}
 		if err != nil {
@@ -75,5 +75,5 @@ func (s *Store) LockedEnv(ctx context.Context, id anchor.DeploymentID) (sealed [
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, records.NotLocked(id)
 	}
-	return sealed, explain("read the locked environment", err)
+	return sealed, explainError("read the locked environment", err)
 }

@@ -33,7 +33,7 @@ func scanHostname(row scanner) (anchor.Hostname, error) {
 	return h, nil
 }
 
-func hostnameText(h anchor.Hostname) (string, error) {
+func encodeHostname(h anchor.Hostname) (string, error) {
 	text, err := json.Marshal(hostnameRecord{Hostname: h, Challenge: h.Challenge})
 	return string(text), err
 }
@@ -42,12 +42,12 @@ func hostnameText(h anchor.Hostname) (string, error) {
 // or "id_taken", when there is one with that name or id, and NotFound when its project does not exist
 // or is being removed.
 func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
-	text, err := hostnameText(h)
+	text, err := encodeHostname(h)
 	if err != nil {
 		return err
 	}
 	return s.write(ctx, "attach the domain", func(t tx) error {
-		switch nameTaken, err := exists(t, `SELECT 1 FROM hostnames WHERE name = ?`, h.Name); {
+		switch nameTaken, err := rowExists(t, `SELECT 1 FROM hostnames WHERE name = ?`, h.Name); {
 		case err != nil:
 			return err
 		case nameTaken:
@@ -58,7 +58,7 @@ func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
 		}
 		_, err := t.exec(`INSERT INTO hostnames (id, project_id, name, revision, record) VALUES (?, ?, ?, 1, ?)`,
 			h.ID, h.ProjectID, h.Name, text)
-		if taken(err) {
+		if isUniqueViolation(err) {
 			return records.IDTaken("domain", string(h.ID))
 		}
 		return err
@@ -95,7 +95,7 @@ func updateHostname(t tx, h anchor.Hostname) error {
 			return err
 		}
 	}
-	text, err := hostnameText(h)
+	text, err := encodeHostname(h)
 	if err != nil {
 		return err
 	}
@@ -115,20 +115,20 @@ func (s *Store) DeleteHostname(ctx context.Context, id anchor.HostnameID) error 
 
 // Hostname returns one hostname or NotFound.
 func (s *Store) Hostname(ctx context.Context, id anchor.HostnameID) (anchor.Hostname, error) {
-	return s.oneHostname(ctx, `id = ?`, string(id))
+	return s.getHostname(ctx, `id = ?`, string(id))
 }
 
 // HostnameByName returns one hostname or NotFound.
 func (s *Store) HostnameByName(ctx context.Context, name string) (anchor.Hostname, error) {
-	return s.oneHostname(ctx, `name = ?`, name)
+	return s.getHostname(ctx, `name = ?`, name)
 }
 
-func (s *Store) oneHostname(ctx context.Context, where, key string) (anchor.Hostname, error) {
+func (s *Store) getHostname(ctx context.Context, where, key string) (anchor.Hostname, error) {
 	h, err := scanHostname(s.read.QueryRowContext(ctx, `SELECT `+hostnameColumns+` FROM hostnames WHERE `+where, key))
 	if errors.Is(err, sql.ErrNoRows) {
 		return anchor.Hostname{}, records.NoHostname(key)
 	}
-	return h, explain("read the domain", err)
+	return h, explainError("read the domain", err)
 }
 
 // Hostnames lists the project's hostnames, or all when p is "", newest first. It returns Invalid
@@ -142,14 +142,14 @@ func (s *Store) Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.P
 	if p != "" {
 		where, args = `project_id = ? AND id < ?`, []any{p, before}
 	}
-	found, err := all(ctx, s.read, "list the domains", scanHostname,
+	found, err := queryAll(ctx, s.read, "list the domains", scanHostname,
 		`SELECT `+hostnameColumns+` FROM hostnames WHERE `+where+` ORDER BY id DESC LIMIT ?`, append(args, page.Size()+1)...)
 	return records.Cut(found, page, records.HostnameCursor), err
 }
 
 // DueHostnames returns at most limit hostnames with 0 < NextCheck <= at, the longest due first.
 func (s *Store) DueHostnames(ctx context.Context, at int64, limit int) ([]anchor.Hostname, error) {
-	return all(ctx, s.read, "list the domains that are due", scanHostname, dueHostnames, at, limit)
+	return queryAll(ctx, s.read, "list the domains that are due", scanHostname, dueHostnames, at, limit)
 }
 
 const dueHostnames = `SELECT ` + hostnameColumns + ` FROM hostnames

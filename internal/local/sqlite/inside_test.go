@@ -25,7 +25,7 @@ func Pragmas(t *testing.T, s *Store) map[string]map[string]string {
 }
 
 func TestMigrate_BrokenStep(t *testing.T) {
-	db, err := connect(filepath.Join(t.TempDir(), "records.db"), 1, "synchronous(FULL)", "rwc")
+	db, err := openPool(filepath.Join(t.TempDir(), "records.db"), 1, "synchronous(FULL)", "rwc")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,18 +30,18 @@ func Inspect(ctx context.Context, path string) (Contents, error) {
 	case err != nil:
 		return Contents{}, fmt.Errorf("look at the records: %w", err)
 	case !info.Mode().IsRegular():
-		return Contents{}, damaged(path).Because(errNoFile)
+		return Contents{}, errDamaged(path).Because(errNoFile)
 	}
-	db, err := connect(path, 1, "query_only(1)", "ro")
+	db, err := openPool(path, 1, "query_only(1)", "ro")
 	if err != nil {
 		return Contents{}, err
 	}
 	defer db.Close()
-	c, err := inspect(ctx, db)
-	return c, explainOpen(path, err)
+	c, err := inspectContents(ctx, db)
+	return c, explainOpenError(path, err)
 }
 
-func inspect(ctx context.Context, db *sql.DB) (c Contents, err error) {
+func inspectContents(ctx context.Context, db *sql.DB) (c Contents, err error) {
 	t, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return c, err
@@ -51,7 +51,7 @@ func inspect(ctx context.Context, db *sql.DB) (c Contents, err error) {
 	if err != nil || version == 0 {
 		return c, err
 	}
-	if err := sound(tx{ctx, t}); err != nil {
+	if err := checkIntegrity(tx{ctx, t}); err != nil {
 		return c, err
 	}
 	known := `SELECT id FROM deployments`
@@ -59,7 +59,7 @@ func inspect(ctx context.Context, db *sql.DB) (c Contents, err error) {
 		known += ` UNION SELECT id FROM removed_deployments`
 	}
 	c.Deployments, c.Revisions = map[anchor.DeploymentID]bool{}, map[anchor.ProjectID]int64{}
-	err = each(tx{ctx, t}, known, func(row scanner) error {
+	err = scanEach(tx{ctx, t}, known, func(row scanner) error {
 		var id anchor.DeploymentID
 		err := row.Scan(&id)
 		c.Deployments[id] = true
@@ -72,7 +72,7 @@ func inspect(ctx context.Context, db *sql.DB) (c Contents, err error) {
 	if version >= removedSince {
 		revisions += fmt.Sprintf(` UNION SELECT project_id, %d FROM removed_deployments`, int64(math.MaxInt64))
 	}
-	return c, each(tx{ctx, t}, revisions, func(row scanner) error {
+	return c, scanEach(tx{ctx, t}, revisions, func(row scanner) error {
 		var p anchor.ProjectID
 		var revision int64
 		err := row.Scan(&p, &revision)
@@ -90,7 +90,7 @@ var errNoFile = errors.New("it is not a file")
 // another database.
 var errUnsound = errors.New("its pages contradict each other")
 
-func sound(t tx) error {
+func checkIntegrity(t tx) error {
 	var verdict string
 	if err := t.row(`PRAGMA integrity_check(1)`).Scan(&verdict); err != nil {
 		return err
@@ -98,12 +98,12 @@ func sound(t tx) error {
 	if verdict != "ok" {
 		return fmt.Errorf("%w: %s", errUnsound, strings.Join(strings.Fields(verdict), " "))
 	}
-	return each(t, `PRAGMA foreign_key_check`, func(scanner) error {
+	return scanEach(t, `PRAGMA foreign_key_check`, func(scanner) error {
 		return fmt.Errorf("%w: a row names another that is not there", errUnsound)
 	})
 }
 
-func each(t tx, query string, read func(scanner) error) error {
+func scanEach(t tx, query string, read func(scanner) error) error {
 	rows, err := t.QueryContext(t.ctx, query)
 	if err != nil {
 		return err

@@ -39,7 +39,7 @@ func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error
 // has none.
 func (s *Store) Events(ctx context.Context, id anchor.DeploymentID, after int64) ([]anchor.Event, error) {
 	rows, err := s.hot.events.QueryContext(ctx, id, after)
-	return collect("read the journal", func(row scanner) (anchor.Event, error) {
+	return scanAll("read the journal", func(row scanner) (anchor.Event, error) {
 		e := anchor.Event{DeploymentID: id}
 		err := row.Scan(&e.Seq, &e.Time, &e.Step, &e.Phase, &e.Message, &e.DurationMS, &e.Status)
 		return e, err

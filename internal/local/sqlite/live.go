@@ -34,12 +34,12 @@ func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, erro
 	if errors.Is(err, sql.ErrNoRows) {
 		return anchor.Live{}, records.NeverLive(p)
 	}
-	return l, explain("read the live pointer", err)
+	return l, explainError("read the live pointer", err)
 }
 
 // Lives returns the pointers of all projects that have one, in no particular order.
 func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
-	return all(ctx, s.read, "read the live pointers", scanLive,
+	return queryAll(ctx, s.read, "read the live pointers", scanLive,
 		`SELECT `+liveColumns+` FROM projects p JOIN releases r ON r.project_id = p.id
 			AND r.revision = (SELECT max(revision) FROM releases WHERE project_id = p.id) WHERE NOT p.removing`)
 }
@@ -137,7 +137,7 @@ func moveRecord(t tx, to anchor.Release, record *anchor.Deployment) (order int64
 func insertRelease(t tx, r anchor.Release) error {
 	_, err := t.exec(`INSERT INTO releases (`+releaseColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		r.ID, r.ProjectID, r.Kind, r.Deployment, r.From, r.Record, r.Version, r.CreatedAt, r.Revision, r.Order, r.DividedSince)
-	if taken(err) {
+	if isUniqueViolation(err) {
 		return records.IDTaken("release", string(r.ID))
 	}
 	return err
@@ -150,7 +150,7 @@ func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Pa
 	if err != nil {
 		return anchor.List[anchor.Release]{}, err
 	}
-	found, err := all(ctx, s.read, "list the releases", scanRelease,
+	found, err := queryAll(ctx, s.read, "list the releases", scanRelease,
 		`SELECT `+releaseColumns+` FROM releases WHERE project_id = ? AND revision < ? ORDER BY revision DESC LIMIT ?`,
 		p, before, page.Size()+1)
 	return records.Cut(found, page, records.ReleaseCursor), err
@@ -168,5 +168,5 @@ func (s *Store) LastLive(ctx context.Context, p anchor.ProjectID) (id anchor.Dep
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", records.NeverLive(p)
 	}
-	return id, explain("read the deployment live before", err)
+	return id, explainError("read the deployment live before", err)
 }

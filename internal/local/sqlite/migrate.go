@@ -36,10 +36,10 @@ func readMigrations(files fs.FS) []string {
 	return steps
 }
 
-// check refuses a file of another program or of a newer Anchor, which knows more
+// checkSchema refuses a file of another program or of a newer Anchor, which knows more
 // steps than known.
-func check(ctx context.Context, db *sql.DB, known int) error {
-	return transact(ctx, db, func(t tx) error {
+func checkSchema(ctx context.Context, db *sql.DB, known int) error {
+	return inTransaction(ctx, db, func(t tx) error {
 		_, err := schemaVersion(t, known)
 		return err
 	})
@@ -49,7 +49,7 @@ func check(ctx context.Context, db *sql.DB, known int) error {
 // a crash leaves a complete version.
 func migrate(ctx context.Context, db *sql.DB, steps []string) error {
 	for done := false; !done; {
-		err := transact(ctx, db, func(t tx) (err error) {
+		err := inTransaction(ctx, db, func(t tx) (err error) {
 			done, err = migrateOne(t, steps)
 			return err
 		})
@@ -65,7 +65,7 @@ func migrate(ctx context.Context, db *sql.DB, steps []string) error {
 // same version; copies of other versions stay.
 func (s *Store) copyBefore(ctx context.Context, steps []string) error {
 	var version int
-	err := transact(ctx, s.records, func(t tx) (err error) {
+	err := inTransaction(ctx, s.records, func(t tx) (err error) {
 		version, err = schemaVersion(t, len(steps))
 		return err
 	})

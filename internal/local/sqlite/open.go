@@ -38,25 +38,25 @@ type Store struct {
 // under a name with their version. Open refuses a file that a newer Anchor wrote, a file that is
 // not a database of Anchor's, and, after 5 s, one that another process is writing to.
 func Open(ctx context.Context, path string) (*Store, error) {
-	if err := create(path); err != nil {
+	if err := createFile(path); err != nil {
 		return nil, err
 	}
 	s := &Store{turn: make(chan struct{}, 1), backups: Backups(filepath.Join(filepath.Dir(path), "backups"))}
 	var err error
-	if s.records, err = connect(path, 1, "synchronous(FULL)", "rw"); err == nil {
-		s.journal, err = connect(path, 1, "synchronous(NORMAL)", "rw")
+	if s.records, err = openPool(path, 1, "synchronous(FULL)", "rw"); err == nil {
+		s.journal, err = openPool(path, 1, "synchronous(NORMAL)", "rw")
 	}
 	if err == nil {
-		s.read, err = connect(path, readers, "query_only(1)", "rw")
+		s.read, err = openPool(path, readers, "query_only(1)", "rw")
 	}
 	if err == nil {
-		s.copies, err = connect(path, 1, "synchronous(FULL)", "rw")
+		s.copies, err = openPool(path, 1, "synchronous(FULL)", "rw")
 	}
 	if err == nil {
 		err = s.prepare(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(explainOpen(path, err), s.Close())
+		return nil, errors.Join(explainOpenError(path, err), s.Close())
 	}
 	return s, nil
 }
@@ -64,7 +64,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 // prepare changes nothing in a file that is not ours: even WAL mode, which the
 // file keeps, comes after the check.
 func (s *Store) prepare(ctx context.Context) error {
-	if err := check(ctx, s.records, len(migrations)); err != nil {
+	if err := checkSchema(ctx, s.records, len(migrations)); err != nil {
 		return err
 	}
 	if _, err := s.records.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
@@ -79,9 +79,9 @@ func (s *Store) prepare(ctx context.Context) error {
 	return s.hot.prepare(ctx, s)
 }
 
-// create creates the file itself, because SQLite would make it readable for everyone; its -wal and
+// createFile creates the file itself, because SQLite would make it readable for everyone; its -wal and
 // -shm inherit the mode (unixOpen in SQLite's os_unix.c).
-func create(path string) error {
+func createFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the records: %w", err)
@@ -89,7 +89,7 @@ func create(path string) error {
 	return f.Close()
 }
 
-func connect(path string, most int, pragma, mode string) (*sql.DB, error) {
+func openPool(path string, most int, pragma, mode string) (*sql.DB, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ import (
 // "c".
 func TestOpen_Upgrade_AssignsOrders(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "records.db")
-	old, err := connect(path, 1, "synchronous(FULL)", "rwc")
+	old, err := openPool(path, 1, "synchronous(FULL)", "rwc")
 	if err != nil {
 		t.Fatal(err)
 	}

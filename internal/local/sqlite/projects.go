@@ -32,41 +32,41 @@ func scanProject(row scanner) (p anchor.Project, err error) {
 // when there is a project with that slug or id.
 func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
 	return s.write(ctx, "create the project", func(t tx) error {
-		switch slugTaken, err := exists(t, `SELECT 1 FROM projects WHERE slug = ?`, p.Slug); {
+		switch slugTaken, err := rowExists(t, `SELECT 1 FROM projects WHERE slug = ?`, p.Slug); {
 		case err != nil:
 			return err
 		case slugTaken:
 			return records.SlugTaken(p.Slug)
 		}
 		_, err := t.exec(insertProject, projectValues(p)...)
-		if taken(err) {
+		if isUniqueViolation(err) {
 			return records.IDTaken("project", string(p.ID))
 		}
 		return err
 	})
 }
 
-func exists(t tx, query string, args ...any) (found bool, err error) {
+func rowExists(t tx, query string, args ...any) (found bool, err error) {
 	err = t.row(`SELECT EXISTS (`+query+`)`, args...).Scan(&found)
 	return found, err
 }
 
 // Project returns one project or NotFound.
 func (s *Store) Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error) {
-	return s.oneProject(ctx, `id = ?`, string(id))
+	return s.getProject(ctx, `id = ?`, string(id))
 }
 
 // ProjectBySlug returns one project or NotFound.
 func (s *Store) ProjectBySlug(ctx context.Context, slug string) (anchor.Project, error) {
-	return s.oneProject(ctx, `slug = ?`, slug)
+	return s.getProject(ctx, `slug = ?`, slug)
 }
 
-func (s *Store) oneProject(ctx context.Context, where, key string) (anchor.Project, error) {
+func (s *Store) getProject(ctx context.Context, where, key string) (anchor.Project, error) {
 	p, err := scanProject(s.read.QueryRowContext(ctx, `SELECT `+projectColumns+` FROM projects WHERE `+where, key))
 	if errors.Is(err, sql.ErrNoRows) {
 		return anchor.Project{}, records.NoProject(key)
 	}
-	return p, explain("read the project", err)
+	return p, explainError("read the project", err)
 }
 
 // Projects lists all, newest first. It returns Invalid for a malformed cursor.
@@ -75,7 +75,7 @@ func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anc
 	if err != nil {
 		return anchor.List[anchor.Project]{}, err
 	}
-	found, err := all(ctx, s.read, "list the projects", scanProject,
+	found, err := queryAll(ctx, s.read, "list the projects", scanProject,
 		`SELECT `+projectColumns+` FROM projects WHERE id < ? ORDER BY id DESC LIMIT ?`, before, page.Size()+1)
 	return records.Cut(found, page, records.ProjectCursor), err
 }
@@ -128,7 +128,7 @@ func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {
 // Removed reports whether the deployment was removed with its project.
 func (s *Store) Removed(ctx context.Context, id anchor.DeploymentID) (found bool, err error) {
 	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM removed_deployments WHERE id = ?)`, id).Scan(&found)
-	return found, explain("look for a removed deployment", err)
+	return found, explainError("look for a removed deployment", err)
 }
 
 // DeleteProject removes the project and everything that belongs to it, durable on return. It

@@ -21,7 +21,7 @@ func (s *Store) CreateToken(ctx context.Context, token anchor.Token) error {
 	return s.write(ctx, "create the token", func(t tx) error {
 		_, err := t.exec(`INSERT INTO tokens (`+tokenColumns+`) VALUES (?, ?, ?, ?, ?, ?)`,
 			token.ID, token.Name, token.Scope, token.Hash, token.CreatedAt, token.RevokedAt)
-		if taken(err) {
+		if isUniqueViolation(err) {
 			return records.IDTaken("token", token.ID)
 		}
 		return err
@@ -34,12 +34,12 @@ func (s *Store) TokenByHash(ctx context.Context, hash []byte) (anchor.Token, err
 	if errors.Is(err, sql.ErrNoRows) {
 		return anchor.Token{}, records.NoToken()
 	}
-	return t, explain("read the token", err)
+	return t, explainError("read the token", err)
 }
 
 // Tokens returns all tokens, including revoked ones, newest first.
 func (s *Store) Tokens(ctx context.Context) ([]anchor.Token, error) {
-	return all(ctx, s.read, "list the tokens", scanToken, `SELECT `+tokenColumns+` FROM tokens ORDER BY id DESC`)
+	return queryAll(ctx, s.read, "list the tokens", scanToken, `SELECT `+tokenColumns+` FROM tokens ORDER BY id DESC`)
 }
 
 // RevokeToken marks the token as revoked at at (Unix milliseconds), durable on return. It returns

@@ -12,7 +12,7 @@ import (
 func older(t *testing.T, version int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "anchor.db")
-	db, err := connect(path, 1, "synchronous(FULL)", "rwc")
+	db, err := openPool(path, 1, "synchronous(FULL)", "rwc")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func upgraded(t *testing.T, path string) {
 // stateOf reads the schema's version and the number of projects of a file.
 func stateOf(t *testing.T, path string) (version, projects int) {
 	t.Helper()
-	db, err := connect(path, 1, "query_only(1)", "ro")
+	db, err := openPool(path, 1, "query_only(1)", "ro")
 	if err != nil {
 		t.Fatal(err)
 	}

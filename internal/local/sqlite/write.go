@@ -22,10 +22,10 @@ func (s *Store) writeOn(ctx context.Context, db *sql.DB, what string, do func(tx
 	case <-ctx.Done():
 		return fmt.Errorf("%s: %w", what, ctx.Err())
 	}
-	return explain(what, transact(context.WithoutCancel(ctx), db, do))
+	return explainError(what, inTransaction(context.WithoutCancel(ctx), db, do))
 }
 
-func transact(ctx context.Context, db *sql.DB, do func(tx) error) error {
+func inTransaction(ctx context.Context, db *sql.DB, do func(tx) error) error {
 	t, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -59,24 +59,24 @@ func (t tx) row(query string, args ...any) *sql.Row {
 // scanner is a *sql.Row or *sql.Rows.
 type scanner interface{ Scan(dest ...any) error }
 
-// all reads every row of a query.
-func all[T any](ctx context.Context, db *sql.DB, what string, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+// queryAll reads every row of a query.
+func queryAll[T any](ctx context.Context, db *sql.DB, what string, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := db.QueryContext(ctx, query, args...)
-	return collect(what, scan, rows, err)
+	return scanAll(what, scan, rows, err)
 }
 
-func collect[T any](what string, scan func(scanner) (T, error), rows *sql.Rows, err error) ([]T, error) {
+func scanAll[T any](what string, scan func(scanner) (T, error), rows *sql.Rows, err error) ([]T, error) {
 	if err != nil {
-		return nil, explain(what, err)
+		return nil, explainError(what, err)
 	}
 	defer rows.Close()
 	found := []T{}
 	for rows.Next() {
 		one, err := scan(rows)
 		if err != nil {
-			return nil, explain(what, err)
+			return nil, explainError(what, err)
 		}
 		found = append(found, one)
 	}
-	return found, explain(what, rows.Err())
+	return found, explainError(what, rows.Err())
 }

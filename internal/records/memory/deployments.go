@@ -10,14 +10,14 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records"
 )
 
-func clone(d anchor.Deployment) anchor.Deployment {
+func cloneDeployment(d anchor.Deployment) anchor.Deployment {
 	d.Functions = maps.Clone(d.Functions)
 	return d
 }
 
-func clones(list []anchor.Deployment) []anchor.Deployment {
+func cloneDeployments(list []anchor.Deployment) []anchor.Deployment {
 	for i := range list {
-		list[i] = clone(list[i])
+		list[i] = cloneDeployment(list[i])
 	}
 	return list
 }
@@ -25,12 +25,12 @@ func clones(list []anchor.Deployment) []anchor.Deployment {
 // CreateDeployment inserts d: a Conflict when its id is taken, NotFound when its
 // project is unknown.
 func (s *Store) CreateDeployment(ctx context.Context, d anchor.Deployment) error {
-	return change(ctx, s, "CreateDeployment", func() error {
+	return changeWithFault(ctx, s, "CreateDeployment", func() error {
 		if err := s.checkInsert(d); err != nil {
 			return err
 		}
 		d.Order = s.nextOrder(d.ProjectID)
-		s.deployments[d.ID] = clone(d)
+		s.deployments[d.ID] = cloneDeployment(d)
 		return nil
 	})
 }
@@ -40,10 +40,10 @@ func (s *Store) nextOrder(p anchor.ProjectID) int64 {
 	return s.lastOrder[p]
 }
 
-// update replaces the stored record and keeps its place in the order of requests.
-func (s *Store) update(d anchor.Deployment) int64 {
+// replaceDeployment replaces the stored record and keeps its place in the order of requests.
+func (s *Store) replaceDeployment(d anchor.Deployment) int64 {
 	d.Order = s.deployments[d.ID].Order
-	s.deployments[d.ID] = clone(d)
+	s.deployments[d.ID] = cloneDeployment(d)
 	return d.Order
 }
 
@@ -56,23 +56,23 @@ func (s *Store) checkInsert(d anchor.Deployment) error {
 
 // Deployment returns one deployment or NotFound.
 func (s *Store) Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error) {
-	return call(ctx, s, "Deployment", func() (anchor.Deployment, error) {
+	return callWithFault(ctx, s, "Deployment", func() (anchor.Deployment, error) {
 		d, found := s.deployments[id]
 		if !found {
 			return d, records.NoDeployment(id)
 		}
-		return clone(d), nil
+		return cloneDeployment(d), nil
 	})
 }
 
 // UpdateDeployment writes d if the stored status is from and d's status is from or a move from
 // it, else a Conflict; NotFound when it does not exist.
 func (s *Store) UpdateDeployment(ctx context.Context, d anchor.Deployment, from anchor.Status) error {
-	return change(ctx, s, "UpdateDeployment", func() error {
+	return changeWithFault(ctx, s, "UpdateDeployment", func() error {
 		if err := s.checkUpdate(d, from); err != nil {
 			return err
 		}
-		s.update(d)
+		s.replaceDeployment(d)
 		return nil
 	})
 }
@@ -90,20 +90,20 @@ func (s *Store) checkUpdate(d anchor.Deployment, from anchor.Status) error {
 	return nil
 }
 
-// accepted returns the deployments that want accepts, the newest of a project first.
-func (s *Store) accepted(want func(anchor.Deployment) bool) []anchor.Deployment {
-	found := newest(s.deployments, func(_ anchor.DeploymentID, d anchor.Deployment) bool { return want(d) })
+// filterDeployments returns the deployments that want accepts, the newest of a project first.
+func (s *Store) filterDeployments(want func(anchor.Deployment) bool) []anchor.Deployment {
+	found := newestFirst(s.deployments, func(_ anchor.DeploymentID, d anchor.Deployment) bool { return want(d) })
 	slices.SortFunc(found, func(a, b anchor.Deployment) int {
 		return cmp.Or(cmp.Compare(b.ProjectID, a.ProjectID), b.Compare(a))
 	})
-	return clones(found)
+	return cloneDeployments(found)
 }
 
 // Unfinished returns every deployment that has not ended, those of a project together
 // and oldest first.
 func (s *Store) Unfinished(ctx context.Context) ([]anchor.Deployment, error) {
-	return call(ctx, s, "Unfinished", func() ([]anchor.Deployment, error) {
-		found := s.accepted(func(d anchor.Deployment) bool { return !d.Status.Ended() })
+	return callWithFault(ctx, s, "Unfinished", func() ([]anchor.Deployment, error) {
+		found := s.filterDeployments(func(d anchor.Deployment) bool { return !d.Status.Ended() })
 		slices.Reverse(found)
 		return found, nil
 	})
@@ -111,24 +111,24 @@ func (s *Store) Unfinished(ctx context.Context) ([]anchor.Deployment, error) {
 
 // Deployments lists the project's, newest first.
 func (s *Store) Deployments(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Deployment], error) {
-	return call(ctx, s, "Deployments", func() (anchor.List[anchor.Deployment], error) {
+	return callWithFault(ctx, s, "Deployments", func() (anchor.List[anchor.Deployment], error) {
 		before, err := records.BeforeOrder(page)
-		found := s.accepted(func(d anchor.Deployment) bool { return d.ProjectID == p && d.Order < before })
+		found := s.filterDeployments(func(d anchor.Deployment) bool { return d.ProjectID == p && d.Order < before })
 		return records.Cut(found, page, records.DeploymentCursor), err
 	})
 }
 
 // Kept returns the project's deployments that can serve, newest first.
 func (s *Store) Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error) {
-	return call(ctx, s, "Kept", func() ([]anchor.Deployment, error) {
-		return s.accepted(func(d anchor.Deployment) bool { return d.ProjectID == p && d.CanServe() }), nil
+	return callWithFault(ctx, s, "Kept", func() ([]anchor.Deployment, error) {
+		return s.filterDeployments(func(d anchor.Deployment) bool { return d.ProjectID == p && d.CanServe() }), nil
 	})
 }
 
 // Number returns the deployment's number within its project, the same on every call, or
 // NotFound.
 func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, error) {
-	return call(ctx, s, "Number", func() (int64, error) {
+	return callWithFault(ctx, s, "Number", func() (int64, error) {
 		d, found := s.deployments[id]
 		if !found {
 			return 0, records.NoDeployment(id)

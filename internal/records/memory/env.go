@@ -11,7 +11,7 @@ import (
 
 // PutEnv sets all of vars or is NotFound.
 func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error {
-	return change(ctx, s, "PutEnv", func() error {
+	return changeWithFault(ctx, s, "PutEnv", func() error {
 		if err := s.checkOwner(p); err != nil {
 			return err
 		}
@@ -27,8 +27,8 @@ func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.En
 
 // EnvRows returns the project's variables, by name.
 func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVar, error) {
-	return call(ctx, s, "EnvRows", func() ([]anchor.EnvVar, error) {
-		found := newest(s.env[p], func(string, anchor.EnvVar) bool { return true })
+	return callWithFault(ctx, s, "EnvRows", func() ([]anchor.EnvVar, error) {
+		found := newestFirst(s.env[p], func(string, anchor.EnvVar) bool { return true })
 		slices.Reverse(found)
 		return found, nil
 	})
@@ -36,7 +36,7 @@ func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVa
 
 // DeleteEnv removes a variable, or is NotFound.
 func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) error {
-	return change(ctx, s, "DeleteEnv", func() error {
+	return changeWithFault(ctx, s, "DeleteEnv", func() error {
 		if _, found := s.env[p][name]; !found {
 			return records.NoEnv(name)
 		}
@@ -48,7 +48,7 @@ func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) 
 // LockEnv stores sealed for the deployment unless there is one and returns what is
 // stored, or is NotFound.
 func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []byte) ([]byte, error) {
-	return call(ctx, s, "LockEnv", func() ([]byte, error) {
+	return callWithFault(ctx, s, "LockEnv", func() ([]byte, error) {
 		if _, found := s.deployments[id]; !found {
 			return nil, records.NoDeployment(id)
 		}
@@ -61,7 +61,7 @@ func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []by
 
 // LockedEnv returns what LockEnv stored, NotFound before.
 func (s *Store) LockedEnv(ctx context.Context, id anchor.DeploymentID) ([]byte, error) {
-	return call(ctx, s, "LockedEnv", func() ([]byte, error) {
+	return callWithFault(ctx, s, "LockedEnv", func() ([]byte, error) {
 		sealed, found := s.locked[id]
 		if !found {
 			return nil, records.NotLocked(id)

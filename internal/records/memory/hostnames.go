@@ -20,8 +20,8 @@ func cloneHostname(h anchor.Hostname) anchor.Hostname {
 // CreateHostname inserts h at revision 1: a Conflict when its name or id is taken,
 // NotFound when its project is unknown.
 func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
-	return change(ctx, s, "CreateHostname", func() error {
-		if _, found := s.byName(h.Name); found {
+	return changeWithFault(ctx, s, "CreateHostname", func() error {
+		if _, found := s.findByName(h.Name); found {
 			return records.DomainTaken(h.Name)
 		}
 		if _, found := s.hostnames[h.ID]; found {
@@ -37,7 +37,7 @@ func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
 	})
 }
 
-func (s *Store) byName(name string) (anchor.Hostname, bool) {
+func (s *Store) findByName(name string) (anchor.Hostname, bool) {
 	for _, h := range s.hostnames {
 		if h.Name == name {
 			return h, true
@@ -49,7 +49,7 @@ func (s *Store) byName(name string) (anchor.Hostname, bool) {
 // UpdateHostname writes h if the stored revision is h's and returns it with the next one, else
 // a Conflict; NotFound when it or its project does not exist.
 func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
-	return call(ctx, s, "UpdateHostname", func() (anchor.Hostname, error) {
+	return callWithFault(ctx, s, "UpdateHostname", func() (anchor.Hostname, error) {
 		stored, found := s.hostnames[h.ID]
 		switch {
 		case !found || stored.Name != h.Name:
@@ -70,7 +70,7 @@ func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.H
 
 // DeleteHostname removes the hostname. It succeeds when there is none.
 func (s *Store) DeleteHostname(ctx context.Context, id anchor.HostnameID) error {
-	return change(ctx, s, "DeleteHostname", func() error {
+	return changeWithFault(ctx, s, "DeleteHostname", func() error {
 		delete(s.hostnames, id)
 		return nil
 	})
@@ -78,7 +78,7 @@ func (s *Store) DeleteHostname(ctx context.Context, id anchor.HostnameID) error 
 
 // Hostname returns one hostname or NotFound.
 func (s *Store) Hostname(ctx context.Context, id anchor.HostnameID) (anchor.Hostname, error) {
-	return call(ctx, s, "Hostname", func() (anchor.Hostname, error) {
+	return callWithFault(ctx, s, "Hostname", func() (anchor.Hostname, error) {
 		h, found := s.hostnames[id]
 		if !found {
 			return h, records.NoHostname(string(id))
@@ -89,8 +89,8 @@ func (s *Store) Hostname(ctx context.Context, id anchor.HostnameID) (anchor.Host
 
 // HostnameByName returns one hostname or NotFound.
 func (s *Store) HostnameByName(ctx context.Context, name string) (anchor.Hostname, error) {
-	return call(ctx, s, "HostnameByName", func() (anchor.Hostname, error) {
-		h, found := s.byName(name)
+	return callWithFault(ctx, s, "HostnameByName", func() (anchor.Hostname, error) {
+		h, found := s.findByName(name)
 		if !found {
 			return h, records.NoHostname(name)
 		}
@@ -100,9 +100,9 @@ func (s *Store) HostnameByName(ctx context.Context, name string) (anchor.Hostnam
 
 // Hostnames lists the project's, or all when p is "", newest first.
 func (s *Store) Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Hostname], error) {
-	return call(ctx, s, "Hostnames", func() (anchor.List[anchor.Hostname], error) {
+	return callWithFault(ctx, s, "Hostnames", func() (anchor.List[anchor.Hostname], error) {
 		before, err := records.BeforeID(page)
-		found := newest(s.hostnames, func(id anchor.HostnameID, h anchor.Hostname) bool {
+		found := newestFirst(s.hostnames, func(id anchor.HostnameID, h anchor.Hostname) bool {
 			return (p == "" || h.ProjectID == p) && string(id) < before
 		})
 		for i := range found {
@@ -114,7 +114,7 @@ func (s *Store) Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.P
 
 // DueHostnames returns at most limit with 0 < NextCheck <= at, the longest due first.
 func (s *Store) DueHostnames(ctx context.Context, at int64, limit int) ([]anchor.Hostname, error) {
-	return call(ctx, s, "DueHostnames", func() ([]anchor.Hostname, error) {
+	return callWithFault(ctx, s, "DueHostnames", func() ([]anchor.Hostname, error) {
 		found := []anchor.Hostname{}
 		for _, h := range s.hostnames {
 			if h.NextCheck > 0 && h.NextCheck <= at {

@@ -10,7 +10,7 @@ import (
 
 // Live returns the project's pointer, NotFound before the first release.
 func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
-	return call(ctx, s, "Live", func() (anchor.Live, error) {
+	return callWithFault(ctx, s, "Live", func() (anchor.Live, error) {
 		all := s.releases[p]
 		if len(all) == 0 || s.projects[p].Removing {
 			return anchor.Live{}, records.NeverLive(p)
@@ -21,7 +21,7 @@ func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, erro
 
 // Lives returns the pointers of all projects that have one.
 func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
-	return call(ctx, s, "Lives", func() ([]anchor.Live, error) {
+	return callWithFault(ctx, s, "Lives", func() ([]anchor.Live, error) {
 		found := []anchor.Live{}
 		for p, all := range s.releases {
 			if !s.projects[p].Removing {
@@ -34,7 +34,7 @@ func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
 
 // Accept hands out the project's next place in the order of requests, or is NotFound.
 func (s *Store) Accept(ctx context.Context, p anchor.ProjectID) (int64, error) {
-	return call(ctx, s, "Accept", func() (int64, error) {
+	return callWithFault(ctx, s, "Accept", func() (int64, error) {
 		if err := s.checkOwner(p); err != nil {
 			return 0, err
 		}
@@ -45,7 +45,7 @@ func (s *Store) Accept(ctx context.Context, p anchor.ProjectID) (int64, error) {
 // Move is the compare-and-swap that release.Pointer describes; NotFound when the project is
 // unknown or the deployment does not belong to it.
 func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error) {
-	return call(ctx, s, "Move", func() (anchor.Live, error) {
+	return callWithFault(ctx, s, "Move", func() (anchor.Live, error) {
 		err := s.checkMove(from, to)
 		if err == nil && record != nil {
 			err = s.checkRecord(to.ProjectID, *record)
@@ -59,11 +59,11 @@ func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, r
 		switch {
 		case record == nil:
 		case record.IsRollback:
-			inserted := clone(*record)
+			inserted := cloneDeployment(*record)
 			inserted.Order = to.Order
 			s.deployments[record.ID] = inserted
 		default:
-			to.Order = s.update(*record)
+			to.Order = s.replaceDeployment(*record)
 		}
 		to.Revision = from.Revision + 1
 		s.releases[to.ProjectID] = append(s.releases[to.ProjectID], to)
@@ -106,7 +106,7 @@ func (s *Store) checkRecord(p anchor.ProjectID, record anchor.Deployment) error 
 
 // Releases lists the project's moves, newest first.
 func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error) {
-	return call(ctx, s, "Releases", func() (anchor.List[anchor.Release], error) {
+	return callWithFault(ctx, s, "Releases", func() (anchor.List[anchor.Release], error) {
 		before, err := records.BeforeRevision(page)
 		found := []anchor.Release{}
 		for _, r := range slices.Backward(s.releases[p]) {
@@ -120,7 +120,7 @@ func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Pa
 
 // LastLive returns the deployment that was live before the current one, or NotFound.
 func (s *Store) LastLive(ctx context.Context, p anchor.ProjectID) (anchor.DeploymentID, error) {
-	return call(ctx, s, "LastLive", func() (anchor.DeploymentID, error) {
+	return callWithFault(ctx, s, "LastLive", func() (anchor.DeploymentID, error) {
 		id := records.LastLive(func(yield func(anchor.Release) bool) {
 			for _, r := range slices.Backward(s.releases[p]) {
 				if !yield(r) {

@@ -57,9 +57,9 @@ func New() *Store {
 	}}
 }
 
-// call runs do, which checks all it needs before it changes anything, under the
+// callWithFault runs do, which checks all it needs before it changes anything, under the
 // lock and between the faults.
-func call[T any](ctx context.Context, s *Store, op string, do func() (T, error)) (none T, err error) {
+func callWithFault[T any](ctx context.Context, s *Store, op string, do func() (T, error)) (none T, err error) {
 	if err := ctx.Err(); err != nil {
 		return none, err
 	}
@@ -82,14 +82,14 @@ func call[T any](ctx context.Context, s *Store, op string, do func() (T, error))
 	return result, nil
 }
 
-// change is call for methods that return only an error.
-func change(ctx context.Context, s *Store, op string, do func() error) error {
-	_, err := call(ctx, s, op, func() (struct{}, error) { return struct{}{}, do() })
+// changeWithFault is call for methods that return only an error.
+func changeWithFault(ctx context.Context, s *Store, op string, do func() error) error {
+	_, err := callWithFault(ctx, s, op, func() (struct{}, error) { return struct{}{}, do() })
 	return err
 }
 
-// newest returns the rows of m that want accepts, sorted by key, the greatest first.
-func newest[K ~string, V any](m map[K]V, want func(K, V) bool) []V {
+// newestFirst returns the rows of m that want accepts, sorted by key, the greatest first.
+func newestFirst[K ~string, V any](m map[K]V, want func(K, V) bool) []V {
 	found := []V{}
 	for _, key := range slices.Backward(slices.Sorted(maps.Keys(m))) {
 		if want(key, m[key]) {

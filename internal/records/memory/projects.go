@@ -10,8 +10,8 @@ import (
 
 // CreateProject inserts p: a Conflict when its slug or id is taken.
 func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
-	return change(ctx, s, "CreateProject", func() error {
-		if _, found := s.bySlug(p.Slug); found {
+	return changeWithFault(ctx, s, "CreateProject", func() error {
+		if _, found := s.findBySlug(p.Slug); found {
 			return records.SlugTaken(p.Slug)
 		}
 		if _, found := s.projects[p.ID]; found {
@@ -22,7 +22,7 @@ func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
 	})
 }
 
-func (s *Store) bySlug(slug string) (anchor.Project, bool) {
+func (s *Store) findBySlug(slug string) (anchor.Project, bool) {
 	for _, p := range s.projects {
 		if p.Slug == slug {
 			return p, true
@@ -33,7 +33,7 @@ func (s *Store) bySlug(slug string) (anchor.Project, bool) {
 
 // Project returns one project or NotFound.
 func (s *Store) Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error) {
-	return call(ctx, s, "Project", func() (anchor.Project, error) {
+	return callWithFault(ctx, s, "Project", func() (anchor.Project, error) {
 		p, found := s.projects[id]
 		if !found {
 			return p, records.NoProject(string(id))
@@ -44,8 +44,8 @@ func (s *Store) Project(ctx context.Context, id anchor.ProjectID) (anchor.Projec
 
 // ProjectBySlug returns one project or NotFound.
 func (s *Store) ProjectBySlug(ctx context.Context, slug string) (anchor.Project, error) {
-	return call(ctx, s, "ProjectBySlug", func() (anchor.Project, error) {
-		p, found := s.bySlug(slug)
+	return callWithFault(ctx, s, "ProjectBySlug", func() (anchor.Project, error) {
+		p, found := s.findBySlug(slug)
 		if !found {
 			return p, records.NoProject(slug)
 		}
@@ -55,16 +55,16 @@ func (s *Store) ProjectBySlug(ctx context.Context, slug string) (anchor.Project,
 
 // Projects lists all, newest first.
 func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error) {
-	return call(ctx, s, "Projects", func() (anchor.List[anchor.Project], error) {
+	return callWithFault(ctx, s, "Projects", func() (anchor.List[anchor.Project], error) {
 		before, err := records.BeforeID(page)
-		found := newest(s.projects, func(id anchor.ProjectID, _ anchor.Project) bool { return string(id) < before })
+		found := newestFirst(s.projects, func(id anchor.ProjectID, _ anchor.Project) bool { return string(id) < before })
 		return records.Cut(found, page, records.ProjectCursor), err
 	})
 }
 
 // SetLimits replaces the project's limits, or is NotFound.
 func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Limits) error {
-	return change(ctx, s, "SetLimits", func() error {
+	return changeWithFault(ctx, s, "SetLimits", func() error {
 		if err := s.checkOwner(id); err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Lim
 // RetireProject marks the project as being removed: it accepts nothing new, and has no live
 // pointer and no variables. Idempotent; NotFound when it does not exist.
 func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {
-	return change(ctx, s, "RetireProject", func() error {
+	return changeWithFault(ctx, s, "RetireProject", func() error {
 		p, found := s.projects[id]
 		if !found {
 			return records.NoProject(string(id))
@@ -103,7 +103,7 @@ func (s *Store) checkOwner(id anchor.ProjectID) error {
 
 // DeleteProject removes the project and everything that belongs to it, or returns NotFound.
 func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
-	return change(ctx, s, "DeleteProject", func() error {
+	return changeWithFault(ctx, s, "DeleteProject", func() error {
 		if _, found := s.projects[id]; !found {
 			return records.NoProject(string(id))
 		}
@@ -129,5 +129,5 @@ func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
 
 // Removed reports whether the deployment was deleted with its project.
 func (s *Store) Removed(ctx context.Context, id anchor.DeploymentID) (bool, error) {
-	return call(ctx, s, "Removed", func() (bool, error) { return s.removed[id], nil })
+	return callWithFault(ctx, s, "Removed", func() (bool, error) { return s.removed[id], nil })
 }

@@ -10,9 +10,9 @@ import (
 
 // CreateToken inserts token: a Conflict when its id or hash is taken.
 func (s *Store) CreateToken(ctx context.Context, token anchor.Token) error {
-	return change(ctx, s, "CreateToken", func() error {
+	return changeWithFault(ctx, s, "CreateToken", func() error {
 		_, sameID := s.tokens[token.ID]
-		if _, sameHash := s.byHash(token.Hash); sameID || sameHash {
+		if _, sameHash := s.findByHash(token.Hash); sameID || sameHash {
 			return records.IDTaken("token", token.ID)
 		}
 		token.Hash = bytes.Clone(token.Hash)
@@ -21,7 +21,7 @@ func (s *Store) CreateToken(ctx context.Context, token anchor.Token) error {
 	})
 }
 
-func (s *Store) byHash(hash []byte) (anchor.Token, bool) {
+func (s *Store) findByHash(hash []byte) (anchor.Token, bool) {
 	for _, t := range s.tokens {
 		if bytes.Equal(t.Hash, hash) {
 			return t, true
@@ -32,8 +32,8 @@ func (s *Store) byHash(hash []byte) (anchor.Token, bool) {
 
 // TokenByHash returns the token, revoked or not, or NotFound.
 func (s *Store) TokenByHash(ctx context.Context, hash []byte) (anchor.Token, error) {
-	return call(ctx, s, "TokenByHash", func() (anchor.Token, error) {
-		t, found := s.byHash(hash)
+	return callWithFault(ctx, s, "TokenByHash", func() (anchor.Token, error) {
+		t, found := s.findByHash(hash)
 		if !found {
 			return t, records.NoToken()
 		}
@@ -43,14 +43,14 @@ func (s *Store) TokenByHash(ctx context.Context, hash []byte) (anchor.Token, err
 
 // Tokens returns all, newest first.
 func (s *Store) Tokens(ctx context.Context) ([]anchor.Token, error) {
-	return call(ctx, s, "Tokens", func() ([]anchor.Token, error) {
-		return newest(s.tokens, func(string, anchor.Token) bool { return true }), nil
+	return callWithFault(ctx, s, "Tokens", func() ([]anchor.Token, error) {
+		return newestFirst(s.tokens, func(string, anchor.Token) bool { return true }), nil
 	})
 }
 
 // RevokeToken marks the token, or is NotFound; the first time stays.
 func (s *Store) RevokeToken(ctx context.Context, id string, at int64) error {
-	return change(ctx, s, "RevokeToken", func() error {
+	return changeWithFault(ctx, s, "RevokeToken", func() error {
 		t, found := s.tokens[id]
 		if !found {
 			return records.NoToken()
