@@ -49,7 +49,9 @@ type Parts struct {
 	// Projects removes what the platform keeps of a project.
 	Projects project.Remover
 	// Limiter holds the limits of a project; nil where the platform has none per project.
-	Limiter project.Limiter
+	// LimitsHint then says what bounds a project instead.
+	Limiter    project.Limiter
+	LimitsHint string
 
 	Domains *Domains       // nil: custom domains cannot be attached
 	Builder deploy.Builder // nil: nothing is built from commits
@@ -131,7 +133,7 @@ func newProjects(p Parts, deploys *deploy.Service, domains *domains.Service) *pr
 		ports.Domains = domains
 	}
 	ports.Dispatch = p.DispatchRemoval
-	return project.New(ports, project.Options{MaxProjects: p.Limits.Projects, BeforeStep: p.BeforeStep, Log: p.Log})
+	return project.New(ports, project.Options{MaxProjects: p.Limits.Projects, LimitsHint: p.LimitsHint, BeforeStep: p.BeforeStep, Log: p.Log})
 }
 
 func newDomains(p Parts) *domains.Service {

@@ -66,8 +66,8 @@ func (s *Service) listDue(ctx context.Context, limit int) (free []anchor.Hostnam
 	return free
 }
 
-// Reconcile is one round of Run, for where nothing runs all the time (AWS Lambda
-// on a schedule): it returns when nothing is due any more or ctx ends.
+// Reconcile is one round of Run, for a platform that runs nothing all the time and calls it on a
+// schedule. It returns when nothing is due any more or ctx ends.
 func (s *Service) Reconcile(ctx context.Context) {
 	for progress := true; progress && ctx.Err() == nil; {
 		progress = false

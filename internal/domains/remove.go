@@ -10,7 +10,7 @@ import (
 )
 
 // removePatience is how long a user's removal waits for its end. The reconciler ends what takes
-// longer (CloudFront releases a certificate after minutes).
+// longer: some fronts release a certificate only after minutes.
 const removePatience = 15 * time.Second
 
 // Remove takes the domain from the edge, forgets its certificate and its record.

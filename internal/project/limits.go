@@ -23,7 +23,7 @@ func (s *Service) SetLimits(ctx context.Context, idOrSlug string, l anchor.Limit
 		return anchor.ProjectLimits{}, err
 	}
 	if s.Limiter == nil {
-		return anchor.ProjectLimits{}, anchor.Invalid("limits_unsupported", "this platform has no limits per project").Hintf("%s", lambdaHint)
+		return anchor.ProjectLimits{}, anchor.Invalid("limits_unsupported", "this platform has no limits per project").Hintf("%s", s.LimitsHint)
 	}
 	p, err := s.Get(ctx, idOrSlug)
 	if err != nil {
@@ -41,15 +41,11 @@ func (s *Service) SetLimits(ctx context.Context, idOrSlug string, l anchor.Limit
 	return s.limitsOf(p), nil
 }
 
-// lambdaHint is for the one platform without a Limiter.
-const lambdaHint = "On aws, Lambda bounds the memory and the time of each function by itself. " +
-	"To bound a whole site, set a budget in AWS Budgets or the account's concurrency quota."
-
 func (s *Service) limitsOf(p anchor.Project) anchor.ProjectLimits {
 	if s.Limiter == nil {
 		none := anchor.ReachNone
 		return anchor.ProjectLimits{Limits: p.Limits, Enforced: anchor.Enforcement{
-			Memory: none, CPU: none, Processes: none, Why: "this platform has no limits per project", Hint: lambdaHint,
+			Memory: none, CPU: none, Processes: none, Why: "this platform has no limits per project", Hint: s.LimitsHint,
 		}}
 	}
 	return anchor.ProjectLimits{Limits: p.Limits, Enforced: s.Limiter.Enforcement(p.ID), Usage: s.Limiter.LimitUsage(p.ID)}

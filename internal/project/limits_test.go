@@ -72,11 +72,12 @@ func TestService_SetLimits_OutOfRange(t *testing.T) {
 
 func TestService_SetLimits_Unsupported(t *testing.T) {
 	s, _, _ := service(t)
+	s.LimitsHint = "Set a budget."
 	create(t, s, "shop")
 	_, err := s.SetLimits(t.Context(), "shop", anchor.Limits{MemoryBytes: 1 << 30})
 	fails(t, err, anchor.KindInvalid, "limits_unsupported")
 	got, err := s.Limits(t.Context(), "shop")
-	if err != nil || got.Enforced.Whole() || got.Enforced.Why == "" || got.Enforced.Hint == "" {
+	if err != nil || got.Enforced.Whole() || got.Enforced.Why == "" || got.Enforced.Hint != s.LimitsHint {
 		t.Errorf("it has %+v, %v", got, err)
 	}
 }

@@ -31,6 +31,7 @@ type Ports struct {
 type Options struct {
 	Now         func() time.Time // time.Now when nil
 	MaxProjects int              // how many projects there may be; 0 means any number
+	LimitsHint  string           // what bounds a project instead, where there is no Limiter
 	Log         *slog.Logger     // slog.Default() when nil
 
 	// BeforeStep is called before each step of a removal. Tests end the process in it.

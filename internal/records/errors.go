@@ -14,7 +14,7 @@ func NoProject(idOrSlug string) error {
 // Removing is the error for something new in a project that is being removed.
 func Removing(id anchor.ProjectID) error {
 	return anchor.NotFound("project_removing", "project %s is being removed", id).
-		Hintf("Its name is free again when anchor projects no longer lists it. On AWS this takes some minutes.")
+		Hintf("Its name is free again when anchor projects no longer lists it. This may take some minutes.")
 }
 
 // SlugTaken is the error for a second project of one slug.

@@ -206,7 +206,7 @@ type Status struct {
 	API      string `json:"api"`
 	Data     string `json:"data"`
 	Node     string `json:"node" doc:"Version of Node.js"`
-	// Isolation is absent on aws, where Lambda isolates functions.
+	// Isolation is absent where the platform isolates functions by itself.
 	Isolation *Isolation `json:"isolation,omitempty" doc:"What keeps projects' workers apart, on local"`
 	Disk      Disk       `json:"disk"`
 	Live      []Serving  `json:"live" nullable:"false"`

@@ -104,7 +104,7 @@ func Compose(p Parts) *Handlers {
 	remover := remover{p.Cloud, p.Artifacts}
 	all := core.New(core.Parts{
 		Records: p.Store, Env: env, Artifacts: p.Artifacts, Platform: p.Cloud, Deployments: remover,
-		Projects: p.Cloud, Domains: p.domainParts(), Builder: builder{p.Builder, env},
+		Projects: p.Cloud, Domains: p.domainParts(), Builder: builder{p.Builder, env}, LimitsHint: limitsHint,
 		Runner:          NewRunner(p.Leases, p.Store, p.Dispatch),
 		DispatchRemoval: func(ctx context.Context, id anchor.ProjectID) error { return p.Dispatch(ctx, id, "") },
 		Keep:            core.Keep{Deployments: cmp.Or(p.Keep, 10), Assets: keepAssets}, Log: log,
@@ -122,6 +122,10 @@ func Compose(p Parts) *Handlers {
 	h.http = api.New(services, api.Options{Version: p.Version, Log: log, WatchFor: watchFor})
 	return h
 }
+
+// limitsHint stands in for the limits per project, which Lambda does not have.
+const limitsHint = "On aws, Lambda bounds the memory and the time of each function by itself. " +
+	"To bound a whole site, set a budget in AWS Budgets or the account's concurrency quota."
 
 // domainParts returns the parts of custom domains, or nil without any.
 func (p Parts) domainParts() *core.Domains {

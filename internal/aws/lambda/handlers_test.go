@@ -355,3 +355,16 @@ func lines(stream string) string {
 	}
 	return strings.Join(out, " ")
 }
+
+func TestLimits_SayWhatBoundsAProjectOnAWS(t *testing.T) {
+	s := newStand(t)
+	s.newProject()
+	got := s.call("api", "PUT", "/projects/shop/limits", `{"memoryBytes":104857600}`, nil, nil)
+	if got.StatusCode != 400 || !strings.Contains(got.Body, "limits_unsupported") || !strings.Contains(got.Body, "AWS Budgets") {
+		t.Errorf("setting limits is answered %d: %s", got.StatusCode, got.Body)
+	}
+	got = s.call("api", "GET", "/projects/shop/limits", "", nil, nil)
+	if got.StatusCode != 200 || !strings.Contains(got.Body, "AWS Budgets") {
+		t.Errorf("the limits are answered %d: %s", got.StatusCode, got.Body)
+	}
+}
