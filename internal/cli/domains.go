@@ -223,7 +223,7 @@ func (s *shell) checkDomain(ctx context.Context, name string) error {
 		return err
 	}
 	if !d.IsActive || d.Diagnosis != nil && !d.Diagnosis.OK {
-		return errTold
+		return errReported
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ type watching struct {
 	project  string
 	progress *progress
 	began    time.Time
-	told     map[string]string // what was last told of a check, by domain and check
+	shown    map[string]string // what was last printed about a check, by domain and check
 	running  string            // the label at the bottom of the terminal
 }
 
@@ -43,7 +43,7 @@ func (s *shell) watchDomains(ctx context.Context, c *client.Client, project stri
 		limited, stop = context.WithTimeout(ctx, o.timeout)
 	}
 	defer stop()
-	w := &watching{shell: s, client: c, project: project, progress: newProgress(s), began: time.Now(), told: map[string]string{}}
+	w := &watching{shell: s, client: c, project: project, progress: newProgress(s), began: time.Now(), shown: map[string]string{}}
 	err := w.pollDomains(limited, domains)
 	w.progress.halt()
 	switch {
@@ -137,10 +137,10 @@ func (w *watching) show(d wire.Domain) {
 
 // turn prints once that a check is right.
 func (w *watching) turn(key, label, detail string) {
-	if w.told[key] == "right" {
+	if w.shown[key] == "right" {
 		return
 	}
-	w.told[key] = "right"
+	w.shown[key] = "right"
 	w.progress.begin(label)
 	w.progress.doneIn(label, time.Since(w.began), detail)
 	w.running = ""
@@ -149,12 +149,12 @@ func (w *watching) turn(key, label, detail string) {
 // trouble prints in full what is wrong, and again only when the problem has changed. A missing
 // record is how every domain starts, and is not news.
 func (w *watching) trouble(key, what, label, detail string) {
-	if w.told[key] == what {
+	if w.shown[key] == what {
 		return
 	}
 	missing := string(domains.FindingMissing)
-	first := w.told[key] == "" && what == missing
-	w.told[key] = what
+	first := w.shown[key] == "" && what == missing
+	w.shown[key] = what
 	if first || w.progress.quiet {
 		return
 	}

@@ -62,14 +62,14 @@ func run(ctx context.Context, args []string, streams IOStreams, parts Parts) int
 	if errors.As(err, &usage) && usage.command == nil {
 		usage.command = command
 	}
-	if !errors.Is(err, errTold) {
+	if !errors.Is(err, errReported) {
 		s.report(err)
 	}
 	return exitCode(err)
 }
 
 // errTold is a failure whose telling was the command's output, as a doctor's finding.
-var errTold = errors.New("told already")
+var errReported = errors.New("already reported")
 
 func wantsJSON(args []string) bool {
 	for _, arg := range args {

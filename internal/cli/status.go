@@ -194,11 +194,11 @@ func (s *shell) doctor(ctx context.Context) error {
 
 func findings(checks []wire.Check, server error) error {
 	if server != nil {
-		return fmt.Errorf("%w: %w", errTold, server)
+		return fmt.Errorf("%w: %w", errReported, server)
 	}
 	for _, check := range checks {
 		if !check.OK {
-			return errTold
+			return errReported
 		}
 	}
 	return nil

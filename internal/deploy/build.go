@@ -86,18 +86,18 @@ func (s *Service) StartBuild(ctx context.Context, id anchor.ProjectID, r BuildRe
 		return d, err
 	}
 	if err := s.Builder.Build(ctx, p, d, source); err != nil {
-		return d, s.notBuilt(ctx, d, err)
+		return d, s.endRefusedBuild(ctx, d, err)
 	}
 	return s.setStatus(ctx, d, anchor.Building)
 }
 
-// notBuilt ends a deployment whose build was refused. One whose build may run nevertheless
+// endRefusedBuild ends a deployment whose build was refused. One whose build may run nevertheless
 // stays as it is: a request of the same key continues it.
-func (s *Service) notBuilt(ctx context.Context, d anchor.Deployment, err error) error {
+func (s *Service) endRefusedBuild(ctx context.Context, d anchor.Deployment, err error) error {
 	if refused := (*anchor.Error)(nil); !errors.As(err, &refused) {
 		return fmt.Errorf("start the build of deployment %s: %w", d.ID, err)
 	}
-	_, unwritten := s.abandon(context.WithoutCancel(ctx), withOutcome(d, anchor.BuildFailed, "build", describe(err)), anchor.Queued)
+	_, unwritten := s.abandon(context.WithoutCancel(ctx), withOutcome(d, anchor.BuildFailed, "build", messageWithHint(err)), anchor.Queued)
 	return errors.Join(err, unwritten)
 }
 
@@ -108,7 +108,7 @@ func (s *Service) findOrCreate(ctx context.Context, p anchor.Project, r BuildReq
 		return s.create(ctx, p.ID, r, anchor.NewID())
 	}
 	err = s.Runner.Exclusive(ctx, p.ID, BuildStarts, func(ctx context.Context) (err error) {
-		id := keyedID(p.ID, r.Key)
+		id := newKeyedID(p.ID, r.Key)
 		if d, err = s.findKeyed(ctx, p.ID, id); errors.Is(err, anchor.ErrNotFound) {
 			d, err = s.create(ctx, p.ID, r, id)
 		}
@@ -128,7 +128,7 @@ func (s *Service) findKeyed(ctx context.Context, p anchor.ProjectID, id string) 
 		return anchor.Deployment{}, err
 	}
 	for _, d := range newest.Items {
-		if sameKey(string(d.ID), id) {
+		if hasSameKey(string(d.ID), id) {
 			return d, nil
 		}
 	}
@@ -145,12 +145,12 @@ func (s *Service) create(ctx context.Context, p anchor.ProjectID, r BuildRequest
 	if err := s.Records.CreateDeployment(ctx, d); err != nil {
 		return anchor.Deployment{}, fmt.Errorf("record deployment %s: %w", d.ID, err)
 	}
-	s.tell(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
+	s.appendEvent(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
 	return d, nil
 }
 
-// keyedID is a deployment id of now whose random part is the key's.
-func keyedID(p anchor.ProjectID, key string) string {
+// newKeyedID is a deployment id of now whose random part is the key's.
+func newKeyedID(p anchor.ProjectID, key string) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "build\x00%s\x00%s", p, key))
 	var id ulid.ULID
 	_ = id.SetTime(ulid.Timestamp(time.Now())) // fails after the year 10889
@@ -158,8 +158,8 @@ func keyedID(p anchor.ProjectID, key string) string {
 	return strings.ToLower(id.String())
 }
 
-// sameKey compares the random parts of two ids, which follow 10 characters of time.
-func sameKey(a, b string) bool {
+// hasSameKey compares the random parts of two ids, which follow 10 characters of time.
+func hasSameKey(a, b string) bool {
 	return len(a) == ulid.EncodedSize && len(b) == ulid.EncodedSize && a[10:] == b[10:]
 }
 
@@ -175,14 +175,14 @@ func (s *Service) setStatus(ctx context.Context, d anchor.Deployment, to anchor.
 	if err != nil {
 		return d, fmt.Errorf("record deployment %s as %s: %w", d.ID, to, err)
 	}
-	s.tell(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: to})
+	s.appendEvent(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: to})
 	return d, nil
 }
 
 // Adopt takes the artifact of a build. bring makes it the deployment's artifact and returns its
 // manifest; it may run more than once. The deployment is built then. One that is further or
 // ended is returned as it is; a refused artifact ends it as build_failed. commit is what was
-// built, for a record without one.
+// markBuilt, for a record without one.
 func (s *Service) Adopt(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, commit string,
 	bring func(context.Context) (artifact.Manifest, error),
 ) (anchor.Deployment, error) {
@@ -198,7 +198,7 @@ func (s *Service) Adopt(ctx context.Context, p anchor.ProjectID, id anchor.Deplo
 		err = s.Bundles.SaveManifest(ctx, id, m)
 	}
 	if refused := (*anchor.Error)(nil); errors.As(err, &refused) && refused.Kind != anchor.KindFailed && refused.Kind != anchor.KindBusy {
-		return s.abandon(ctx, withOutcome(d, anchor.BuildFailed, "import", describe(err)), anchor.Building)
+		return s.abandon(ctx, withOutcome(d, anchor.BuildFailed, "import", messageWithHint(err)), anchor.Building)
 	}
 	if err != nil {
 		return d, fmt.Errorf("import the artifact of deployment %s: %w", id, err)
@@ -206,7 +206,7 @@ func (s *Service) Adopt(ctx context.Context, p anchor.ProjectID, id anchor.Deplo
 	if d.CommitSha == "" {
 		d.CommitSha = commit
 	}
-	return s.built(ctx, d)
+	return s.markBuilt(ctx, d)
 }
 
 // BuildFailed ends a deployment whose build failed: step is the build's phase. One whose

@@ -25,7 +25,7 @@ func withOutcome(d anchor.Deployment, as anchor.Status, step, why string) anchor
 // abandon ends a deployment that no pass works on and removes what it has.
 func (s *Service) abandon(ctx context.Context, next anchor.Deployment, from anchor.Status) (anchor.Deployment, error) {
 	ended, err := s.recordOutcome(ctx, next, from)
-	if leftovers(ended, err) {
+	if hasLeftovers(ended, err) {
 		s.Runner.CleanUp(context.WithoutCancel(ctx), ended, func(ctx context.Context) { s.removeLeftovers(ctx, ended) })
 	}
 	return ended, err
@@ -38,10 +38,10 @@ func (s *Service) GiveUp(ctx context.Context, d anchor.Deployment, why string) e
 	return err
 }
 
-// leftovers reports whether what an ended deployment has is useless: the deployment failed, or
+// hasLeftovers reports whether what an ended deployment has is useless: the deployment failed, or
 // its record was deleted with its project. A superseded one that was ready can still be
 // promoted.
-func leftovers(ended anchor.Deployment, err error) bool {
+func hasLeftovers(ended anchor.Deployment, err error) bool {
 	return errors.Is(err, anchor.ErrNotFound) || err == nil && !ended.CanServe()
 }
 
@@ -65,12 +65,12 @@ func (s *Service) recordOutcome(ctx context.Context, next anchor.Deployment, fro
 	if err != nil {
 		return next, fmt.Errorf("record deployment %s as %s: %w", next.ID, next.Status, err)
 	}
-	s.tell(context.WithoutCancel(ctx), next.ID, anchor.Event{Phase: anchor.StatusChange, Status: next.Status, Message: next.ErrorMessage})
+	s.appendEvent(context.WithoutCancel(ctx), next.ID, anchor.Event{Phase: anchor.StatusChange, Status: next.Status, Message: next.ErrorMessage})
 	return next, nil
 }
 
-// failing is the policy for records that fail, for as long as it takes.
-var failing = retry.Policy{First: 20 * time.Millisecond, Longest: 5 * time.Second}
+// recordRetries is the policy for records that fail, for as long as it takes.
+var recordRetries = retry.Policy{First: 20 * time.Millisecond, Longest: 5 * time.Second}
 
 // retryRecords calls try until the records accept or refuse. A deployment must not stay
 // unfinished because a disk was full for a minute, and the next one of its project cannot begin
@@ -80,7 +80,7 @@ func (s *Service) retryRecords(ctx context.Context, id anchor.DeploymentID, try 
 	defer stop()
 	defer context.AfterFunc(s.ctx, stop)()
 	var last error
-	_ = retry.Do(ctx, failing, func() error { // its error is last, or the end of ctx
+	_ = retry.Do(ctx, recordRetries, func() error { // its error is last, or the end of ctx
 		last = try()
 		if last == nil || errors.Is(last, anchor.ErrConflict) || errors.Is(last, anchor.ErrNotFound) || errors.Is(last, ErrCanceled) {
 			return nil
@@ -97,7 +97,7 @@ func (s *Service) retryRecords(ctx context.Context, id anchor.DeploymentID, try 
 // wait for the removal, which lasts as long as requests in flight. It reports whether the records
 // accepted the end.
 func (r *run) failPass(ctx context.Context, step string, cause error) bool {
-	next := withOutcome(r.record, anchor.DeployFailed, step, describe(cause))
+	next := withOutcome(r.record, anchor.DeployFailed, step, messageWithHint(cause))
 	switch {
 	case errors.Is(cause, ErrCanceled):
 		next.Status, next.ErrorMessage = anchor.Canceled, ErrCanceled.Error()
@@ -105,7 +105,7 @@ func (r *run) failPass(ctx context.Context, step string, cause error) bool {
 		next.Status = anchor.Superseded
 	}
 	ended, err := r.recordOutcome(ctx, next, anchor.Deploying, anchor.Built)
-	if leftovers(ended, err) {
+	if hasLeftovers(ended, err) {
 		r.background.run(func(ctx context.Context) { r.removeLeftovers(ctx, ended) })
 	}
 	if err != nil {
@@ -121,8 +121,8 @@ func (r *run) failPass(ctx context.Context, step string, cause error) bool {
 	return true
 }
 
-// describe is the message with what to do next: the record is all a user may see.
-func describe(err error) string {
+// messageWithHint is the message with what to do next: the record is all a user may see.
+func messageWithHint(err error) string {
 	if hint := anchor.HintOf(err); hint != "" {
 		return err.Error() + "\n" + hint
 	}

@@ -13,12 +13,12 @@ import (
 // ErrUnfinished reports that a pass left the deployment for another pass to continue.
 var ErrUnfinished = errors.New("the deployment has not ended; process it again")
 
-// passOf returns the pass over a deployment for the Runner to run in this process. A context that
+// passOver returns the pass over a deployment for the Runner to run in this process. A context that
 // ends because the process stops leaves the deployment as it is: the next start continues it.
-func (s *Service) passOf(id anchor.DeploymentID) func(context.Context) {
+func (s *Service) passOver(id anchor.DeploymentID) func(context.Context) {
 	return func(ctx context.Context) {
 		lasting := context.WithoutCancel(ctx) // a canceled deployment has to be ended too
-		s.attempt(ctx, lasting, id, &run{Service: s, background: &s.removals, mayBegin: func(context.Context) error { return nil }})
+		s.tryPass(ctx, lasting, id, &run{Service: s, background: &s.removals, mayBegin: func(context.Context) error { return nil }})
 	}
 }
 
@@ -31,15 +31,15 @@ func (s *Service) passOf(id anchor.DeploymentID) func(context.Context) {
 func (s *Service) RunPass(ctx, lasting context.Context, id anchor.DeploymentID, mayBegin func(context.Context) error) error {
 	removals := &backgroundTasks{ctx: lasting}
 	defer removals.Wait()
-	if !s.attempt(ctx, lasting, id, &run{Service: s, background: removals, mayBegin: mayBegin}) {
+	if !s.tryPass(ctx, lasting, id, &run{Service: s, background: removals, mayBegin: mayBegin}) {
 		return fmt.Errorf("deployment %s: %w", id, ErrUnfinished)
 	}
 	return nil
 }
 
-// attempt runs one pass and reports whether the deployment has ended. The steps end with ctx;
+// tryPass runs one pass and reports whether the deployment has ended. The steps end with ctx;
 // the records are written until lasting ends.
-func (s *Service) attempt(ctx, lasting context.Context, id anchor.DeploymentID, r *run) (ended bool) {
+func (s *Service) tryPass(ctx, lasting context.Context, id anchor.DeploymentID, r *run) (ended bool) {
 	var record anchor.Deployment
 	err := s.retryRecords(lasting, id, func() (err error) {
 		record, err = s.Records.Deployment(lasting, id)
@@ -49,7 +49,7 @@ func (s *Service) attempt(ctx, lasting context.Context, id anchor.DeploymentID, 
 		return err == nil || errors.Is(err, anchor.ErrNotFound)
 	}
 	r.record = record
-	step, err := r.pass(ctx)
+	step, err := r.runSteps(ctx)
 	switch {
 	case err == nil:
 		r.prune()
@@ -65,8 +65,8 @@ func (s *Service) attempt(ctx, lasting context.Context, id anchor.DeploymentID, 
 	}
 }
 
-// pass runs the steps in order and returns the name of the one that failed.
-func (r *run) pass(ctx context.Context) (failed string, err error) {
+// runSteps runs the steps in order and returns the name of the one that failed.
+func (r *run) runSteps(ctx context.Context) (failed string, err error) {
 	if r.artifact.Project, err = r.Projects.Project(ctx, r.record.ProjectID); err != nil {
 		return "check", err
 	}
@@ -80,7 +80,7 @@ func (r *run) pass(ctx context.Context) (failed string, err error) {
 			return "check", err
 		}
 		r.record = next
-		r.tell(ctx, anchor.Event{Phase: anchor.StatusChange, Status: anchor.Deploying})
+		r.appendEvent(ctx, anchor.Event{Phase: anchor.StatusChange, Status: anchor.Deploying})
 	}
 	r.artifact.Deployment = r.record
 	for _, st := range r.steps() {
@@ -93,7 +93,7 @@ func (r *run) pass(ctx context.Context) (failed string, err error) {
 			return st.name, err
 		}
 	}
-	r.tell(context.WithoutCancel(ctx), anchor.Event{Phase: anchor.StatusChange, Status: r.record.Status})
+	r.appendEvent(context.WithoutCancel(ctx), anchor.Event{Phase: anchor.StatusChange, Status: r.record.Status})
 	return "", nil
 }
 
@@ -115,16 +115,16 @@ func (r *run) checkBeforeStep(ctx context.Context) error {
 func (r *run) runStep(ctx context.Context, st step) error {
 	r.BeforeStep(st.name)
 	start := time.Now()
-	r.tell(ctx, anchor.Event{Step: st.name, Phase: anchor.StepStart})
+	r.appendEvent(ctx, anchor.Event{Step: st.name, Phase: anchor.StepStart})
 	note := func(format string, args ...any) {
-		r.tell(ctx, anchor.Event{Step: st.name, Phase: anchor.StepNote, Message: fmt.Sprintf(format, args...)})
+		r.appendEvent(ctx, anchor.Event{Step: st.name, Phase: anchor.StepNote, Message: fmt.Sprintf(format, args...)})
 	}
 	err := st.do(r, ctx, note)
 	end := anchor.Event{Step: st.name, Phase: anchor.StepEnd, DurationMS: time.Since(start).Milliseconds()}
 	if err != nil {
 		end.Phase, end.Message = anchor.StepFail, err.Error()
 	}
-	r.tell(context.WithoutCancel(ctx), end)
+	r.appendEvent(context.WithoutCancel(ctx), end)
 	if r.released && err != nil {
 		// The pointer has moved and stays. The platform's reconciler, or the next start, finishes
 		// what is left: traffic and cache.
@@ -149,9 +149,9 @@ func (r *run) prune() {
 	})
 }
 
-// tell writes to the journal and wakes the watchers. A journal that fails does not fail a
+// appendEvent writes to the journal and wakes the watchers. A journal that fails does not fail a
 // deployment: the record decides.
-func (s *Service) tell(ctx context.Context, id anchor.DeploymentID, e anchor.Event) {
+func (s *Service) appendEvent(ctx context.Context, id anchor.DeploymentID, e anchor.Event) {
 	e.DeploymentID, e.Time = id, time.Now().UnixMilli()
 	if _, err := s.Journal.Append(ctx, e); err != nil {
 		slog.Warn("write the journal of a deployment", "deploymentId", id, "error", err)
@@ -159,4 +159,6 @@ func (s *Service) tell(ctx context.Context, id anchor.DeploymentID, e anchor.Eve
 	s.notifier.wake(id)
 }
 
-func (r *run) tell(ctx context.Context, e anchor.Event) { r.Service.tell(ctx, r.record.ID, e) }
+func (r *run) appendEvent(ctx context.Context, e anchor.Event) {
+	r.Service.appendEvent(ctx, r.record.ID, e)
+}

@@ -12,8 +12,8 @@ type Quota struct {
 	Queued int // deployments that have not ended
 }
 
-// admit records d unless its project has too many deployments that have not ended.
-func (s *Service) admit(ctx context.Context, d anchor.Deployment) error {
+// createWithinQuota records d unless its project has too many deployments that have not ended.
+func (s *Service) createWithinQuota(ctx context.Context, d anchor.Deployment) error {
 	if s.Quota.Queued > 0 {
 		s.admission.Lock() // from the count to the record
 		defer s.admission.Unlock()

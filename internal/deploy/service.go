@@ -92,8 +92,8 @@ func (s *Service) Resume(ctx context.Context) error {
 	for _, d := range unfinished {
 		switch {
 		case d.Status == anchor.Built || d.Status == anchor.Deploying:
-			failed = errors.Join(failed, s.Runner.Resume(ctx, d, s.passOf(d.ID)))
-		case time.Since(time.UnixMilli(d.CreatedAt)) > abandoned:
+			failed = errors.Join(failed, s.Runner.Resume(ctx, d, s.passOver(d.ID)))
+		case time.Since(time.UnixMilli(d.CreatedAt)) > uploadPatience:
 			ended := withOutcome(d, anchor.Canceled, "upload", "its files did not arrive within a day")
 			if _, err := s.abandon(ctx, ended, d.Status); err != nil && !errors.Is(err, anchor.ErrConflict) {
 				return err
@@ -103,8 +103,8 @@ func (s *Service) Resume(ctx context.Context) error {
 	return failed
 }
 
-// abandoned is the age at which an unfinished upload is canceled.
-const abandoned = 24 * time.Hour
+// uploadPatience is the age at which an unfinished upload is canceled.
+const uploadPatience = 24 * time.Hour
 
 // Start records a deployment that waits for its files and returns which are missing. Nothing is
 // recorded when the manifest is refused, or when the base of its delta is missing, a Conflict.
@@ -116,7 +116,7 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 		}
 	}
 	var err error
-	if req.Manifest, err = s.check(ctx, p, req.Manifest); err != nil {
+	if req.Manifest, err = s.checkManifest(ctx, p, req.Manifest); err != nil {
 		return Started{}, err
 	}
 	d := anchor.Deployment{
@@ -131,21 +131,21 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 		Functions:     map[string]anchor.FunctionVersion{},
 	}
 	// The record goes first: whatever happens, the rest is found by it.
-	if err := s.admit(ctx, d); err != nil {
+	if err := s.createWithinQuota(ctx, d); err != nil {
 		return Started{}, err
 	}
-	s.tell(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
+	s.appendEvent(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
 	if err := s.Bundles.SaveManifest(ctx, d.ID, req.Manifest); err != nil {
-		_, unwritten := s.abandon(ctx, withOutcome(d, anchor.BuildFailed, "upload", describe(err)), anchor.Building)
+		_, unwritten := s.abandon(ctx, withOutcome(d, anchor.BuildFailed, "upload", messageWithHint(err)), anchor.Building)
 		return Started{}, errors.Join(err, unwritten)
 	}
 	missing, err := s.Bundles.Missing(ctx, d.ID)
 	return Started{Deployment: d, Missing: missing}, err
 }
 
-// check refuses a manifest before anything is recorded, and returns it without the links
+// checkManifest refuses a manifest before anything is recorded, and returns it without the links
 // that cannot stay links.
-func (s *Service) check(ctx context.Context, p anchor.ProjectID, m artifact.Manifest) (artifact.Manifest, error) {
+func (s *Service) checkManifest(ctx context.Context, p anchor.ProjectID, m artifact.Manifest) (artifact.Manifest, error) {
 	m, err := m.Inline(opennext.LinkHome, artifact.DefaultLimits)
 	if err != nil {
 		return m, err
@@ -199,7 +199,7 @@ func (s *Service) Missing(ctx context.Context, p anchor.ProjectID, id anchor.Dep
 		return nil, err
 	}
 	if d.Status != anchor.Building {
-		return nil, notWaiting(d)
+		return nil, notUploadingError(d)
 	}
 	return s.Bundles.Missing(ctx, id)
 }
@@ -212,7 +212,7 @@ func (s *Service) Files(ctx context.Context, p anchor.ProjectID, id anchor.Deplo
 		return nil, err
 	}
 	if d.Status != anchor.Building {
-		return nil, notWaiting(d)
+		return nil, notUploadingError(d)
 	}
 	m, err := s.Bundles.Manifest(ctx, id)
 	if err != nil {
@@ -221,7 +221,7 @@ func (s *Service) Files(ctx context.Context, p anchor.ProjectID, id anchor.Deplo
 	return m.Select(digests)
 }
 
-func notWaiting(d anchor.Deployment) error {
+func notUploadingError(d anchor.Deployment) error {
 	return anchor.Conflict("not_uploading", "deployment %s does not accept files: its status is %s", d.ID, d.Status).
 		Hintf("Start a new deployment.")
 }
@@ -236,23 +236,23 @@ func (s *Service) PutFile(ctx context.Context, _ anchor.ProjectID, digest artifa
 func (s *Service) Finish(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
 	d, err := s.Get(ctx, p, id)
 	if err == nil && d.Status == anchor.Building {
-		d, err = s.built(ctx, d)
+		d, err = s.markBuilt(ctx, d)
 	}
 	if err != nil {
 		return d, err
 	}
 	switch d.Status {
 	case anchor.Built, anchor.Deploying:
-		return d, s.Runner.Start(ctx, d, s.passOf(d.ID))
+		return d, s.Runner.Start(ctx, d, s.passOver(d.ID))
 	case anchor.Deployed:
 		return d, nil
 	}
-	return d, notWaiting(d)
+	return d, notUploadingError(d)
 }
 
-// built makes the files durable and records that they have arrived. When another finish or a
+// markBuilt makes the files durable and records that they have arrived. When another finish or a
 // cancel came first, it returns the deployment as that left it.
-func (s *Service) built(ctx context.Context, d anchor.Deployment) (anchor.Deployment, error) {
+func (s *Service) markBuilt(ctx context.Context, d anchor.Deployment) (anchor.Deployment, error) {
 	missing, err := s.Bundles.Missing(ctx, d.ID)
 	if err != nil {
 		return d, err
@@ -280,7 +280,7 @@ func (s *Service) Cancel(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 				Hintf("To return to the previous deployment, run `anchor rollback`.")
 		}
 		if s.Runner.Cancel(id, ErrCanceled) {
-			return s.wait(ctx, p, id)
+			return s.waitForEnd(ctx, p, id)
 		}
 		d, err = s.abandon(ctx, withOutcome(d, anchor.Canceled, "", ErrCanceled.Error()), d.Status)
 		if !errors.Is(err, anchor.ErrConflict) {

@@ -32,18 +32,18 @@ type step struct {
 // transaction that moves the pointer.
 var (
 	prepare = []step{
-		{"check", (*run).check},
-		{"assets", (*run).assets},
-		{"functions", (*run).functions},
-		{"cache", (*run).cache},
-		{"probe", (*run).probe},
+		{"check", (*run).checkArtifact},
+		{"assets", (*run).uploadAssets},
+		{"functions", (*run).publishFunctions},
+		{"cache", (*run).seedCache},
+		{"probe", (*run).probeVersion},
 	}
 	goLive = []step{
-		{"release", (*run).release},
-		{"purge", (*run).purge},
+		{"release", (*run).moveLive},
+		{"purge", (*run).purgeEdge},
 	}
 	recordOnlySteps = []step{
-		{"record", (*run).recordOnly},
+		{"record", (*run).recordDeployed},
 	}
 )
 
@@ -54,7 +54,7 @@ func (r *run) steps() []step {
 	return append(prepare[:len(prepare):len(prepare)], goLive...)
 }
 
-func (r *run) check(ctx context.Context, note Note) error {
+func (r *run) checkArtifact(ctx context.Context, note Note) error {
 	dir, manifest, err := r.Bundles.Unpack(ctx, r.record.ID)
 	if err != nil {
 		return err
@@ -80,11 +80,11 @@ func (r *run) check(ctx context.Context, note Note) error {
 	return nil
 }
 
-func (r *run) assets(ctx context.Context, note Note) error {
+func (r *run) uploadAssets(ctx context.Context, note Note) error {
 	return r.Platform.Upload(ctx, r.artifact, note)
 }
 
-func (r *run) functions(ctx context.Context, note Note) error {
+func (r *run) publishFunctions(ctx context.Context, note Note) error {
 	versions, err := r.Platform.Publish(ctx, r.artifact, note)
 	if err != nil {
 		return err
@@ -108,17 +108,17 @@ func aliasARN(f anchor.FunctionVersion) string {
 	return f.VersionARN[:len(f.VersionARN)-len(f.Version)] + anchor.LiveAlias
 }
 
-func (r *run) cache(ctx context.Context, note Note) error {
+func (r *run) seedCache(ctx context.Context, note Note) error {
 	return r.Platform.Seed(ctx, r.artifact, note)
 }
 
-func (r *run) probe(ctx context.Context, note Note) error {
+func (r *run) probeVersion(ctx context.Context, note Note) error {
 	return r.Platform.Probe(ctx, r.artifact, note)
 }
 
-// release moves the pointer. From here on a cancellation comes too late, so the move is never
+// moveLive moves the pointer. From here on a cancellation comes too late, so the move is never
 // interrupted.
-func (r *run) release(ctx context.Context, note Note) error {
+func (r *run) moveLive(ctx context.Context, note Note) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
@@ -132,7 +132,7 @@ func (r *run) release(ctx context.Context, note Note) error {
 	return err
 }
 
-func (r *run) recordOnly(ctx context.Context, _ Note) error {
+func (r *run) recordDeployed(ctx context.Context, _ Note) error {
 	next := r.asDeployed()
 	if err := r.Records.UpdateDeployment(ctx, next, anchor.Deploying); err != nil {
 		return err
@@ -147,6 +147,6 @@ func (r *run) asDeployed() anchor.Deployment {
 	return next
 }
 
-func (r *run) purge(ctx context.Context, _ Note) error {
+func (r *run) purgeEdge(ctx context.Context, _ Note) error {
 	return r.Platform.Purge(context.WithoutCancel(ctx), r.live)
 }

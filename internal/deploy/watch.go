@@ -13,10 +13,10 @@ func (s *Service) Watch(ctx context.Context, p anchor.ProjectID, id anchor.Deplo
 	if _, err := s.Get(ctx, p, id); err != nil {
 		return nil, err
 	}
-	return s.follow(ctx, p, id, after), nil
+	return s.followJournal(ctx, p, id, after), nil
 }
 
-func (s *Service) follow(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, after int64) iter.Seq2[anchor.Event, error] {
+func (s *Service) followJournal(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, after int64) iter.Seq2[anchor.Event, error] {
 	return func(yield func(anchor.Event, error) bool) {
 		updates, stop := s.notifier.listen(id)
 		defer stop()
@@ -41,7 +41,7 @@ func (s *Service) follow(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 			}
 			pause := s.Runner.WatchInterval()
 			if d.Status.Ended() {
-				pause = lastWord
+				pause = lastEventWait
 			}
 			woken, err := waitForUpdate(ctx, updates, pause)
 			if err != nil {
@@ -53,9 +53,9 @@ func (s *Service) follow(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 	}
 }
 
-// lastWord is how long a watcher waits for a deployment's last event after its record, which is
+// lastEventWait is how long a watcher waits for a deployment's last event after its record, which is
 // written first, has ended.
-const lastWord = 200 * time.Millisecond
+const lastEventWait = 200 * time.Millisecond
 
 // waitForUpdate waits for an update, at most for atMost, and reports whether one came.
 func waitForUpdate(ctx context.Context, updates <-chan struct{}, atMost time.Duration) (woken bool, err error) {
@@ -71,9 +71,9 @@ func waitForUpdate(ctx context.Context, updates <-chan struct{}, atMost time.Dur
 	}
 }
 
-// wait returns the deployment once it has ended.
-func (s *Service) wait(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
-	for _, err := range s.follow(ctx, p, id, 0) {
+// waitForEnd returns the deployment once it has ended.
+func (s *Service) waitForEnd(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
+	for _, err := range s.followJournal(ctx, p, id, 0) {
 		if err != nil {
 			return anchor.Deployment{}, err
 		}

@@ -23,7 +23,7 @@ type attempts struct {
 func (a *attempts) judge(res *http.Response, err error) error {
 	a.made++
 	switch {
-	case err != nil && isConnection(err):
+	case err != nil && isConnectionError(err):
 		return a.judgeLost(err)
 	case err != nil:
 		return err
@@ -35,7 +35,7 @@ func (a *attempts) judge(res *http.Response, err error) error {
 	defer drain(res)
 	asked := retry.After(res.Header, time.Now())
 	err = decodeError(res)
-	if kindOf(res.StatusCode) == anchor.KindBusy && !a.once && a.made < a.client.Attempts {
+	if kindOfStatus(res.StatusCode) == anchor.KindBusy && !a.once && a.made < a.client.Attempts {
 		return retry.AgainAfter(err, min(asked, longestAsked))
 	}
 	return err

@@ -55,7 +55,7 @@ func New(base, token string) *Client {
 // went into the connection: compressed, without headers and TLS.
 func (c *Client) BytesSent() int64 { return c.sent.Load() }
 
-func (c *Client) counted(body io.ReadCloser) io.ReadCloser { return &counting{body, &c.sent} }
+func (c *Client) countBody(body io.ReadCloser) io.ReadCloser { return &counting{body, &c.sent} }
 
 type counting struct {
 	io.ReadCloser
@@ -96,17 +96,17 @@ func send(method, path string, v any) (call, error) {
 		return c, fmt.Errorf("encode the request to %s: %w", path, err)
 	}
 	c.header = http.Header{"Content-Type": {"application/json"}}
-	c.carry(encoded)
+	c.setBody(encoded)
 	return c, nil
 }
 
-func (cl *call) carry(body []byte) {
+func (cl *call) setBody(body []byte) {
 	cl.size = int64(len(body))
 	cl.body = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 }
 
-// sendZipped is send with a compressed body.
-func sendZipped(method, path string, v any) (call, error) {
+// sendCompressed is send with a compressed body.
+func sendCompressed(method, path string, v any) (call, error) {
 	cl, err := send(method, path, nil)
 	if err != nil {
 		return cl, err
@@ -120,7 +120,7 @@ func sendZipped(method, path string, v any) (call, error) {
 		return cl, fmt.Errorf("encode the request to %s: %w", path, err)
 	}
 	cl.header = http.Header{"Content-Type": {wire.GzipType}}
-	cl.carry(body.Bytes())
+	cl.setBody(body.Bytes())
 	return cl, nil
 }
 
@@ -178,8 +178,8 @@ func (c *Client) do(ctx context.Context, cl call) (*http.Response, error) {
 	return nil, err
 }
 
-// repeats is the policy for what a call of its own repeats: uploads and event streams.
-func (c *Client) repeats() retry.Policy {
+// repeatPolicy is the policy for what a call of its own repeats: uploads and event streams.
+func (c *Client) repeatPolicy() retry.Policy {
 	return retry.Policy{First: c.Pause, Longest: 32 * c.Pause, Calls: max(c.Attempts, 1)}
 }
 
@@ -200,7 +200,7 @@ func (c *Client) try(ctx context.Context, cl call) (*http.Response, error) {
 		return nil, fmt.Errorf("request %s: %w", target, err)
 	}
 	if body != nil {
-		req.Body, req.ContentLength = c.counted(body), cl.size
+		req.Body, req.ContentLength = c.countBody(body), cl.size
 		if cl.size == 0 {
 			req.Body = http.NoBody
 		}

@@ -41,15 +41,15 @@ type brokenBody struct{ err error }
 func (e *brokenBody) Error() string { return e.err.Error() }
 func (e *brokenBody) Unwrap() error { return e.err }
 
-// isConnection reports whether err is the network's and not our own body's.
-func isConnection(err error) bool {
+// isConnectionError reports whether err is the network's and not our own body's.
+func isConnectionError(err error) bool {
 	var transport *url.Error
 	var ours *brokenBody
 	return errors.As(err, &transport) && !errors.As(err, &ours)
 }
 
-// kindOf turns a status back into the kind it was made from.
-func kindOf(status int) anchor.Kind {
+// kindOfStatus turns a status back into the kind it was made from.
+func kindOfStatus(status int) anchor.Kind {
 	switch status {
 	case http.StatusUnauthorized:
 		return anchor.KindUnauthorized
@@ -77,7 +77,7 @@ func decodeError(res *http.Response) error {
 	var p wire.Problem
 	err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&p)
 	if err != nil || p.Code == "" {
-		e := &anchor.Error{Kind: kindOf(res.StatusCode), Code: "not_anchor",
+		e := &anchor.Error{Kind: kindOfStatus(res.StatusCode), Code: "not_anchor",
 			Message: fmt.Sprintf("%s answered %s without an error description", res.Request.URL.Redacted(), res.Status)}
 		if e.Kind == anchor.KindBusy {
 			e.Code = "busy"
@@ -93,5 +93,5 @@ func fromProblem(p wire.Problem) error {
 	if p.RequestID != "" {
 		message += " (request " + p.RequestID + ")"
 	}
-	return &anchor.Error{Kind: kindOf(p.Status), Code: p.Code, Message: message, Hint: p.Hint}
+	return &anchor.Error{Kind: kindOfStatus(p.Status), Code: p.Code, Message: message, Hint: p.Hint}
 }

@@ -30,7 +30,7 @@ var errCut = errors.New("the event stream was cut off")
 // moreError reports that the server ended its answer and expects a request for the rest.
 type moreError struct{ after string }
 
-func (*moreError) Error() string { return "the event stream goes on in another answer" }
+func (*moreError) Error() string { return "the event stream continues in another answer" }
 
 // Watch returns a deployment's events from the first to the last. It resumes a stream that is
 // cut off after the event last seen. It stops when several attempts in a row bring nothing, or
@@ -38,7 +38,7 @@ func (*moreError) Error() string { return "the event stream goes on in another a
 func (c *Client) Watch(ctx context.Context, project string, d anchor.DeploymentID) iter.Seq2[anchor.Event, error] {
 	return func(yield func(anchor.Event, error) bool) {
 		var last int64
-		r := retake{client: c}
+		r := resumer{client: c}
 		for {
 			before := last
 			done, err := c.watchOnce(ctx, deploymentPath(project, d, "events"), &last, yield)
@@ -46,9 +46,9 @@ func (c *Client) Watch(ctx context.Context, project string, d anchor.DeploymentI
 				return
 			}
 			if last > before {
-				r.brought()
+				r.noteProgress()
 			}
-			if !r.again(ctx, err) {
+			if !r.waitToResume(ctx, err) {
 				yield(anchor.Event{}, err)
 				return
 			}
@@ -86,7 +86,7 @@ func (c *Client) Logs(ctx context.Context, project string, d anchor.DeploymentID
 func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) {
 		last := ""
-		r := retake{client: c}
+		r := resumer{client: c}
 		for {
 			query := logQuery(d, limit)
 			query.Set("follow", "true")
@@ -100,7 +100,7 @@ func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.Deploy
 					return false, fmt.Errorf("read a log line: %w", err)
 				}
 				last = cmp.Or(e.id, last)
-				r.brought()
+				r.noteProgress()
 				return yield(line, nil), nil
 			})
 			if done {
@@ -109,7 +109,7 @@ func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.Deploy
 			if more := (*moreError)(nil); errors.As(err, &more) {
 				last = cmp.Or(more.after, last)
 			}
-			if !r.again(ctx, err) {
+			if !r.waitToResume(ctx, err) {
 				yield(anchor.LogLine{}, err)
 				return
 			}
@@ -216,7 +216,7 @@ func readEvent(in *bufio.Reader) (event, error) {
 	for {
 		line, err := in.ReadString('\n')
 		if err != nil {
-			return event{}, notClean(err)
+			return event{}, asUnexpectedEOF(err)
 		}
 		line = strings.TrimRight(line, "\r\n")
 		if line == "" {
@@ -239,8 +239,8 @@ func readEvent(in *bufio.Reader) (event, error) {
 	}
 }
 
-// notClean: a stream has its own end event, so the connection's end is too early.
-func notClean(err error) error {
+// asUnexpectedEOF: a stream has its own end event, so the connection's end is too early.
+func asUnexpectedEOF(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}

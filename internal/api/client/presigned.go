@@ -33,7 +33,7 @@ func (c *Client) Presign(ctx context.Context, project string, d anchor.Deploymen
 }
 
 // newStorage returns a client for presigned URLs. It has no token, and follows no redirect away
-// from the URL it was given.
+// from the URL of the request.
 func newStorage(transport *http.Transport) *http.Client {
 	transport = transport.Clone()
 	transport.MaxIdleConnsPerHost = storageSenders
@@ -74,29 +74,29 @@ func (u *uploading) store(ctx context.Context, to artifact.Upload) error {
 		return fmt.Errorf("the server signed a URL for %s, which is not a file of this upload", to.Digest)
 	}
 	expired := false
-	err := retry.Do(ctx, u.client.repeats(), func() (err error) {
+	err := retry.Do(ctx, u.client.repeatPolicy(), func() (err error) {
 		if expired {
-			if to, err = u.signAgain(ctx, to); err != nil {
+			if to, err = u.renewURL(ctx, to); err != nil {
 				return err
 			}
 		}
-		err = u.client.putTo(ctx, to, f.Size, func() (io.ReadCloser, error) { return u.open(f) })
+		err = u.client.putToStorage(ctx, to, f.Size, func() (io.ReadCloser, error) { return u.open(f) })
 		refused := (*storageRefusal)(nil)
 		expired = errors.As(err, &refused) && refused.expired()
-		if expired || refused.passing() || isConnection(err) {
+		if expired || refused.isTemporary() || isConnectionError(err) {
 			return retry.Again(err)
 		}
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("upload %s: %w", f.Path, u.client.explain(ctx, f, to, err))
+		return fmt.Errorf("upload %s: %w", f.Path, u.client.explainStoreError(ctx, f, to, err))
 	}
 	u.add(1, f.Size)
 	return nil
 }
 
-// signAgain returns a fresh URL for the content, or the old one from a server that signs none.
-func (u *uploading) signAgain(ctx context.Context, to artifact.Upload) (artifact.Upload, error) {
+// renewURL returns a fresh URL for the content, or the old one from a server that signs none.
+func (u *uploading) renewURL(ctx context.Context, to artifact.Upload) (artifact.Upload, error) {
 	signed, err := u.client.Presign(ctx, u.project, u.deployment, []artifact.Digest{to.Digest})
 	if err != nil || len(signed) != 1 {
 		return to, err
@@ -104,12 +104,12 @@ func (u *uploading) signAgain(ctx context.Context, to artifact.Upload) (artifact
 	return signed[0], nil
 }
 
-func (c *Client) putTo(ctx context.Context, to artifact.Upload, size int64, open func() (io.ReadCloser, error)) error {
+func (c *Client) putToStorage(ctx context.Context, to artifact.Upload, size int64, open func() (io.ReadCloser, error)) error {
 	body, err := open()
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, to.URL, c.counted(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, to.URL, c.countBody(body))
 	if err != nil {
 		body.Close()
 		return fmt.Errorf("request the storage: %w", err)
@@ -152,8 +152,8 @@ func (r *storageRefusal) expired() bool {
 	return r.Status == http.StatusForbidden || r.Code == "ExpiredToken"
 }
 
-// passing reports whether the same request may succeed in a moment.
-func (r *storageRefusal) passing() bool {
+// isTemporary reports whether the same request may succeed in a moment.
+func (r *storageRefusal) isTemporary() bool {
 	if r == nil {
 		return false
 	}
@@ -161,8 +161,8 @@ func (r *storageRefusal) passing() bool {
 		r.Code == "RequestTimeout" || r.Code == "IncompleteBody" || r.Code == "OperationAborted"
 }
 
-// explain describes why a content was not stored. URLs stay out of it: they are keys.
-func (c *Client) explain(ctx context.Context, f artifact.File, to artifact.Upload, err error) error {
+// explainStoreError describes why a content was not stored. URLs stay out of it: they are keys.
+func (c *Client) explainStoreError(ctx context.Context, f artifact.File, to artifact.Upload, err error) error {
 	host := to.URL
 	if at, bad := url.Parse(to.URL); bad == nil {
 		host = at.Scheme + "://" + at.Host
@@ -179,8 +179,8 @@ func (c *Client) explain(ctx context.Context, f artifact.File, to artifact.Uploa
 	case !errors.As(err, &refused):
 		return &Unreachable{URL: host, Err: err}
 	case refused.Code == "BadDigest", refused.Code == "XAmzContentSHA256Mismatch":
-		return changed(f, refused)
-	case refused.passing():
+		return fileChanged(f, refused)
+	case refused.isTemporary():
 		return &anchor.Error{Kind: anchor.KindBusy, Code: "storage_busy", Message: "the storage at " + host + " is busy", Err: refused,
 			Hint: "Deploy again in a moment; files that have arrived are not sent again."}
 	}
@@ -188,7 +188,7 @@ func (c *Client) explain(ctx context.Context, f artifact.File, to artifact.Uploa
 		Hintf("Check the clock of this machine, and that no proxy changes the requests; then deploy again.")
 }
 
-func changed(f artifact.File, cause error) error {
+func fileChanged(f artifact.File, cause error) error {
 	return anchor.Conflict("file_changed", "%s changed after the build was scanned", f.Path).Because(cause).
 		Hintf("Wait until the build is done, then deploy again.")
 }

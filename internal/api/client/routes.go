@@ -88,7 +88,7 @@ func (c *Client) DeleteProject(ctx context.Context, idOrSlug string) (removing b
 // Start begins a deployment and returns which files the server lacks: ErrConflict with the code
 // no_base when the server cannot build the manifest from r.Delta.
 func (c *Client) Start(ctx context.Context, project string, r wire.StartDeployment) (wire.StartedDeployment, error) {
-	cl, err := sendZipped(http.MethodPost, projectPath(project, "deployments"), r)
+	cl, err := sendCompressed(http.MethodPost, projectPath(project, "deployments"), r)
 	if err != nil {
 		return wire.StartedDeployment{}, err
 	}

@@ -55,7 +55,7 @@ func (c *Client) Upload(ctx context.Context, project string, d anchor.Deployment
 		return Sent{}, fmt.Errorf("open the build: %w", err)
 	}
 	defer root.Close()
-	run := &uploading{client: c, project: project, deployment: d, root: root, files: byDigest(u.Manifest), tell: u.Progress}
+	run := &uploading{client: c, project: project, deployment: d, root: root, files: filesByDigest(u.Manifest), onProgress: u.Progress}
 	deliver := run.send
 	if u.Presigned {
 		deliver = run.sendPresigned
@@ -63,12 +63,12 @@ func (c *Client) Upload(ctx context.Context, project string, d anchor.Deployment
 	missing := u.Missing
 	run.expect(missing)
 	broken := false
-	err = retry.Do(ctx, c.repeats(), func() (err error) {
+	err = retry.Do(ctx, c.repeatPolicy(), func() (err error) {
 		if broken {
 			if missing, err = c.Missing(ctx, project, d); err != nil {
 				return err
 			}
-			run.arrived(missing)
+			run.markArrived(missing)
 		}
 		err = deliver(ctx, missing)
 		if broken = resumable(err); broken {
@@ -90,14 +90,14 @@ type uploading struct {
 	root       *os.Root // of the build; no link that was put in since leads out of it
 	deployment anchor.DeploymentID
 	files      map[artifact.Digest]artifact.File
-	tell       func(Sent)
+	onProgress func(Sent)
 
 	total        Sent
 	doneN, doneB atomic.Int64
 }
 
-// byDigest keeps one file for each content.
-func byDigest(m artifact.Manifest) map[artifact.Digest]artifact.File {
+// filesByDigest keeps one file for each content.
+func filesByDigest(m artifact.Manifest) map[artifact.Digest]artifact.File {
 	files := make(map[artifact.Digest]artifact.File, len(m.Files))
 	for _, f := range m.Files {
 		if f.Link == "" {
@@ -114,8 +114,8 @@ func (u *uploading) expect(missing []artifact.Digest) {
 	}
 }
 
-// arrived counts files that are no longer missing as sent: the answer may have been lost.
-func (u *uploading) arrived(missing []artifact.Digest) {
+// markArrived counts files that are no longer missing as sent: the answer may have been lost.
+func (u *uploading) markArrived(missing []artifact.Digest) {
 	bytes := u.total.TotalBytes
 	for _, d := range missing {
 		bytes -= u.files[d].Size
@@ -133,8 +133,8 @@ func (u *uploading) sent() Sent {
 func (u *uploading) add(files, bytes int64) {
 	u.doneN.Add(files)
 	u.doneB.Add(bytes)
-	if u.tell != nil {
-		u.tell(u.sent())
+	if u.onProgress != nil {
+		u.onProgress(u.sent())
 	}
 }
 
@@ -240,7 +240,7 @@ func (u *uploading) open(f artifact.File) (io.ReadCloser, error) {
 	}
 	if info, err := file.Stat(); err != nil || info.Size() != f.Size {
 		file.Close()
-		return nil, &brokenBody{changed(f, err)}
+		return nil, &brokenBody{fileChanged(f, err)}
 	}
 	return file, nil
 }

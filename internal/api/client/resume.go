@@ -5,30 +5,30 @@ import (
 	"errors"
 )
 
-// retake decides whether to request an event stream that stopped again.
-type retake struct {
+// resumer decides whether to request an event stream that stopped again.
+type resumer struct {
 	client    *Client
 	fruitless int  // attempts in a row that brought nothing
 	open      bool // the server has begun a stream
 }
 
-// brought notes that an event came.
-func (r *retake) brought() { r.fruitless, r.open = 0, true }
+// noteProgress notes that an event came.
+func (r *resumer) noteProgress() { r.fruitless, r.open = 0, true }
 
-// again waits for the next attempt and reports whether there is one after err. For a server
+// waitToResume waits for the next attempt and reports whether there is one after err. For a server
 // that cannot be reached the client has waited already, see Client.Restart. The next attempt
 // reports the end of ctx.
-func (r *retake) again(ctx context.Context, err error) bool {
+func (r *resumer) waitToResume(ctx context.Context, err error) bool {
 	var more *moreError
 	switch {
 	case ctx.Err() != nil:
 		return false
 	case errors.As(err, &more):
-		r.brought() // nothing is wrong with a server that had nothing to tell
-		_ = r.client.repeats().Pause(ctx, 0)
+		r.noteProgress() // a server without news is not at fault
+		_ = r.client.repeatPolicy().Pause(ctx, 0)
 	case errors.Is(err, errCut) && r.fruitless < r.client.Attempts:
 		r.open = true
-		_ = r.client.repeats().Pause(ctx, r.fruitless)
+		_ = r.client.repeatPolicy().Pause(ctx, r.fruitless)
 		r.fruitless++
 	default:
 		return false
