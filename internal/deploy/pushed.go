@@ -16,10 +16,10 @@ func (s *Service) QueueBuild(ctx context.Context, p anchor.ProjectID, r BuildReq
 		CommitSha: r.CommitSha, CommitMessage: r.CommitMessage, Branch: r.Branch, NoRelease: r.NoRelease, Source: anchor.SourcePush,
 		Functions: map[string]anchor.FunctionVersion{},
 	}
-	if err := s.admit(ctx, d); err != nil {
+	if err := s.createWithinQuota(ctx, d); err != nil {
 		return anchor.Deployment{}, err
 	}
-	s.tell(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
+	s.appendEvent(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
 	return d, nil
 }
 
@@ -49,5 +49,5 @@ func (s *Service) SkipBuild(ctx context.Context, p anchor.ProjectID, id anchor.D
 
 // BuildStep adds a step of a build to the deployment's journal.
 func (s *Service) BuildStep(ctx context.Context, id anchor.DeploymentID, e anchor.Event) {
-	s.tell(ctx, id, e)
+	s.appendEvent(ctx, id, e)
 }

@@ -47,6 +47,7 @@ type Runner interface {
 // other.
 type Purpose string
 
+// The purposes that Exclusive keeps apart.
 const (
 	Passes      Purpose = "deploy" // running passes, or what must not meet one
 	BuildStarts Purpose = "build"  // recording requested builds

@@ -76,7 +76,7 @@ func (s *Service) parseAttachable(domain string) (Name, error) {
 			Hintf("Every project has such a name already; attach a domain outside %s.", base)
 	}
 	if s.Reserved != "" && answersFor(name.ASCII, s.Reserved) {
-		return Name{}, bad("%q is a name of the server's own API", s.Reserved).Hintf("Attach another domain.")
+		return Name{}, errBadName("%q is a name of the server's own API", s.Reserved).Hintf("Attach another domain.")
 	}
 	return name, nil
 }

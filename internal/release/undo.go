@@ -50,7 +50,7 @@ func (s *Service) moveBack(ctx context.Context, before, failed anchor.Live, reco
 	if err == nil {
 		return back, nil
 	}
-	now, unread := s.current(ctx, failed.ProjectID)
+	now, unread := s.readPointer(ctx, failed.ProjectID)
 	if unread == nil && now.Release == to.ID {
 		return now, nil
 	}

@@ -166,7 +166,7 @@ func (c *Client) do(ctx context.Context, cl call) (*http.Response, error) {
 	var res *http.Response
 	a := attempts{client: c, once: cl.once}
 	err := retry.Do(ctx, retry.Policy{First: c.Pause, Longest: 4 * c.Pause}, func() (err error) {
-		res, err = c.try(ctx, cl)
+		res, err = c.try(ctx, cl) //nolint:bodyclose // judge closes what is not returned
 		return a.judge(res, err)
 	})
 	switch {

@@ -125,7 +125,7 @@ func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.Deploy
 func (c *Client) FollowBuildLog(ctx context.Context, project string, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) {
 		seen := 0
-		r := retake{client: c}
+		r := resumer{client: c}
 		for {
 			n := 0
 			cl := get(buildPath(project, d, "logs"), url.Values{"follow": {"true"}})
@@ -138,13 +138,13 @@ func (c *Client) FollowBuildLog(ctx context.Context, project string, d anchor.De
 					return true, nil
 				}
 				seen = n
-				r.brought()
+				r.noteProgress()
 				return yield(line, nil), nil
 			})
 			if done {
 				return
 			}
-			if !r.again(ctx, err) {
+			if !r.waitToResume(ctx, err) {
 				yield(anchor.LogLine{}, err)
 				return
 			}

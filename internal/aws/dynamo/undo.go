@@ -24,19 +24,19 @@ func (s *Store) Undo(ctx context.Context, failed anchor.Live, to anchor.Release,
 	if err != nil {
 		return anchor.Live{}, err
 	}
-	changes := []change{s.ownedBy(p), s.pointer(failed, p, release), {
+	changes := []change{s.ownerCondition(p), s.movePointer(failed, p, release), {
 		at: s.t.record(to.Deployment), when: "#record.#projectId = :p", values: item{":p": str(p)},
-		refused: always(records.NoDeployment(to.Deployment)),
+		refused: refuseWith(records.NoDeployment(to.Deployment)),
 	}}
 	if record != nil {
-		written, err := s.move(*record, anchor.Deployed, always(records.ForeignRecord(record.ID, p)))
+		written, err := s.moveStatus(*record, anchor.Deployed, refuseWith(records.ForeignRecord(record.ID, p)))
 		if err != nil {
 			return anchor.Live{}, err
 		}
 		changes = append(changes, written...)
 	}
 	changes = append(changes,
-		change{at: s.t.releaseID(to.ID), put: item{}, when: notThere, refused: always(records.IDTaken("release", string(to.ID)))},
+		change{at: s.t.releaseID(to.ID), put: item{}, when: notThere, refused: refuseWith(records.IDTaken("release", string(to.ID)))},
 		change{at: s.t.release(p, to.Revision), put: release},
 	)
 	if err := s.transact(ctx, "move the live pointer back", changes...); err != nil {
@@ -51,7 +51,7 @@ func (s *Store) Undo(ctx context.Context, failed anchor.Live, to anchor.Release,
 func (s *Store) SetDivided(ctx context.Context, live anchor.Live, since int64) error {
 	const what = "note whether traffic follows the live pointer"
 	p := live.ProjectID
-	it, err := s.get(ctx, what, s.t.live(p))
+	it, err := s.getItem(ctx, what, s.t.live(p))
 	if err != nil {
 		return err
 	}
@@ -68,5 +68,5 @@ func (s *Store) SetDivided(ctx context.Context, live anchor.Live, since int64) e
 	if err != nil {
 		return err
 	}
-	return s.transact(ctx, what, s.pointer(live, p, release), change{at: s.t.release(p, r.Revision), put: release})
+	return s.transact(ctx, what, s.movePointer(live, p, release), change{at: s.t.release(p, r.Revision), put: release})
 }

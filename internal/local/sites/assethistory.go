@@ -67,6 +67,6 @@ func (p *Platform) keepHashed(ctx context.Context, d anchor.Deployment) error {
 	if err != nil {
 		return fmt.Errorf("keep the hashed files of deployment %s: %w", d.ID, err)
 	}
-	p.Registry.shelve(shelved{desc.Project, d, index, rules.forEdge(desc.Build.BasePath), true})
+	p.shelve(shelved{desc.Project, d, index, rules.forEdge(desc.Build.BasePath), true})
 	return nil
 }

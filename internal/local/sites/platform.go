@@ -142,7 +142,7 @@ func (p *Platform) Close() error {
 		slog.Warn("end the revalidations under way", "error", err)
 	}
 	var wg sync.WaitGroup
-	for _, s := range p.Registry.close() {
+	for _, s := range p.close() {
 		wg.Go(s.close)
 	}
 	wg.Wait()

@@ -14,7 +14,7 @@ import (
 // its functions is cut off, or a handler that never settles would delay the project's next
 // deployment for the drain limit. If the deployment keeps its hashed files, they stay.
 func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
-	s := p.Registry.remove(d)
+	s := p.remove(d)
 	defer s.dropPages()
 	switch {
 	case s == nil:
@@ -56,7 +56,7 @@ func failed(d anchor.Deployment) bool {
 // among its sites. It is idempotent, and a call after a crash removes the rest.
 func (p *Platform) RemoveProject(ctx context.Context, project anchor.ProjectID) error {
 	all := map[anchor.DeploymentID]anchor.Deployment{}
-	for _, id := range p.Registry.removeProject(project) {
+	for _, id := range p.removeProject(project) {
 		all[id] = anchor.Deployment{ID: id, ProjectID: project}
 	}
 	for page := (anchor.Page{Limit: anchor.MaxPage}); ; {

@@ -9,7 +9,7 @@ import (
 
 // Undo is the second half of release.Pointer's compare-and-swap.
 func (s *Store) Undo(ctx context.Context, failed anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error) {
-	return call(ctx, s, "Undo", func() (anchor.Live, error) {
+	return callWithFault(ctx, s, "Undo", func() (anchor.Live, error) {
 		err := records.CheckUndo(failed, to, record)
 		if err == nil {
 			err = s.checkMove(failed, to)
@@ -21,7 +21,7 @@ func (s *Store) Undo(ctx context.Context, failed anchor.Live, to anchor.Release,
 			return anchor.Live{}, err
 		}
 		if record != nil {
-			s.update(*record)
+			s.replaceDeployment(*record)
 		}
 		to.Revision = failed.Revision + 1
 		s.releases[to.ProjectID] = append(s.releases[to.ProjectID], to)
@@ -42,7 +42,7 @@ func (s *Store) checkUndone(record anchor.Deployment) error {
 
 // SetDivided notes since when traffic has not followed the pointer, 0 for that it follows.
 func (s *Store) SetDivided(ctx context.Context, live anchor.Live, since int64) error {
-	return change(ctx, s, "SetDivided", func() error {
+	return changeWithFault(ctx, s, "SetDivided", func() error {
 		all := s.releases[live.ProjectID]
 		if stored := int64(len(all)); stored == 0 || stored != live.Revision {
 			return records.PointerMoved(live.ProjectID, stored, live.Revision)
