@@ -101,7 +101,7 @@ UNRACED := access|api/filepack|artifact/opennext|artifact/staticfile|aws/awserr|
 
 # Tests of the walls around a child process, and the conformance tests on moto, which run
 # on MiniStack under the detector. Nearly all of their time is the other process's.
-UNRACED_TESTS := ^(TestWallsOfAnOrdinaryUser|TestAHostileAppReachesNothing|TestAppsWorkWithinWalls|TestConformanceOnMoto)$$
+UNRACED_TESTS := ^(TestWalls_OrdinaryUser|TestWalls_HostileAppReachesNothing|TestWalls_AppsWork|TestConformanceOnMoto)$$
 
 .PHONY: test-race
 # In reverse order, the packages that take long are not the last.

@@ -132,8 +132,8 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// TestTheServerIsFreeOfAWS holds what docs/decisions/0011 says of the memory of a server.
-func TestTheServerIsFreeOfAWS(t *testing.T) {
+// TestServer_LinksNoAWS holds what docs/decisions/0011 says of the memory of a server.
+func TestServer_LinksNoAWS(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "./cmd/anchor").CombinedOutput()
 	if err != nil {
 		t.Fatalf("go list: %v\n%s", err, out)

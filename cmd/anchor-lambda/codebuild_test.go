@@ -23,10 +23,10 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(functiontest.Main(m)) }
 
-// TestABuildsEventGoesLive sends the deploy handler the event of CodeBuild's post_build twice,
+// TestBuildEvent_GoesLive sends the deploy handler the event of CodeBuild's post_build twice,
 // with the real records and platform. The installation is one of a single project, whose names it
 // sets.
-func TestABuildsEventGoesLive(t *testing.T) {
+func TestBuildEvent_GoesLive(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	env, _ := installation(t, cloud)
 	env = append(env, "SERVER_FUNCTION_NAME=anchor-shop-web", "IMAGE_FUNCTION_NAME=anchor-shop-pictures", "CLOUDFRONT_DOMAIN=www.example.com")

@@ -16,7 +16,7 @@ var foreign = []string{
 	"net/rpc", "testing",
 }
 
-func TestTheHandlersLinkNothingOfTheOtherPlatform(t *testing.T) {
+func TestHandlers_LinkOnlyTheirPlatform(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "-tags", "lambda.norpc", ".").CombinedOutput()
 	if err != nil {
 		t.Fatalf("go list: %v\n%s", err, out)

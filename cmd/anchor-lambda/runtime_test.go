@@ -139,8 +139,8 @@ func installation(t *testing.T, cloud *awstest.Cloud) (env []string, token strin
 		"STATIC_ASSETS_BUCKET=anchor-assets", "ARTIFACTS_BUCKET=anchor-artifacts"), token
 }
 
-// TestTheHandlersRun starts the binary as Lambda does, over MiniStack.
-func TestTheHandlersRun(t *testing.T) {
+// TestHandlers_Run starts the binary as Lambda does, over MiniStack.
+func TestHandlers_Run(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "bootstrap")
 	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -177,7 +177,7 @@ func TestTheHandlersRun(t *testing.T) {
 	})
 }
 
-func TestSettingsThatAreMissingAreNamed(t *testing.T) {
+func TestSettings_MissingOnesAreNamed(t *testing.T) {
 	_, err := read(func(name string) string {
 		if name == "PROJECTS_TABLE" {
 			return ""

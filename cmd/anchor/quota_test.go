@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestADeployNamesTheLimitOfProjects(t *testing.T) {
+func TestDeploy_NamesProjectLimit(t *testing.T) {
 	s := upWith(t, served, "--max-projects", "1")
 	out, err := s.deploy("another")
 	var exit *exec.ExitError

@@ -201,8 +201,8 @@ func (s *runningServer) refusesConnections(t *testing.T) {
 	}
 }
 
-// TestShutdownWaitsForRequestsAndTheWorkAfterThem sends each signal that makes Anchor shut down.
-func TestShutdownWaitsForRequestsAndTheWorkAfterThem(t *testing.T) {
+// TestShutdown_WaitsForRequestsAndBackgroundWork sends each signal that makes Anchor shut down.
+func TestShutdown_WaitsForRequestsAndBackgroundWork(t *testing.T) {
 	for name, signal := range map[string]os.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": syscall.SIGINT, "SIGHUP": syscall.SIGHUP} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -229,7 +229,7 @@ func TestShutdownWaitsForRequestsAndTheWorkAfterThem(t *testing.T) {
 	}
 }
 
-func TestASecondSignalEndsAtOnce(t *testing.T) {
+func TestShutdown_SecondSignalEndsAtOnce(t *testing.T) {
 	s := upWith(t, served)
 	inFlight := s.get(t, url.Values{"answer": {newGates(t).URL + "/answer"}})
 	if err := s.Process.Signal(syscall.SIGTERM); err != nil {
@@ -254,8 +254,8 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-// TestAServerOutlivesTheReaderOfItsOutput is anchor up | head, or | tee at Ctrl-C, which ends tee first.
-func TestAServerOutlivesTheReaderOfItsOutput(t *testing.T) {
+// TestServer_OutlivesReaderOfItsOutput is anchor up | head, or | tee at Ctrl-C, which ends tee first.
+func TestServer_OutlivesReaderOfItsOutput(t *testing.T) {
 	s := &runningServer{home: t.TempDir()}
 	data := filepath.Join(s.home, "data")
 	s.Cmd = s.command("up", "--data", data, "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0")

@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestPagesAreFresh fails when a command or route changed and `make docs` was not run.
-func TestPagesAreFresh(t *testing.T) {
+// TestPages_AreFresh fails when a command or route changed and `make docs` was not run.
+func TestPages_AreFresh(t *testing.T) {
 	want, err := pages()
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +28,7 @@ func TestPagesAreFresh(t *testing.T) {
 	}
 }
 
-func TestPagesNameEveryCommandAndRoute(t *testing.T) {
+func TestPages_NameEveryCommandAndRoute(t *testing.T) {
 	all, err := pages()
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func TestPagesNameEveryCommandAndRoute(t *testing.T) {
 	}
 }
 
-func TestPagesDoNotDependOnTheMachine(t *testing.T) {
+func TestPages_DoNotDependOnMachine(t *testing.T) {
 	first, err := pages()
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func TestPagesDoNotDependOnTheMachine(t *testing.T) {
 	}
 }
 
-func TestWriteReplacesEveryPage(t *testing.T) {
+func TestWrite_ReplacesEveryPage(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "cli.md"), []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestWriteReplacesEveryPage(t *testing.T) {
 	}
 }
 
-func TestTheRoutesOfDomainsAreDescribed(t *testing.T) {
+func TestPages_DescribeDomainRoutes(t *testing.T) {
 	all, err := pages()
 	if err != nil {
 		t.Fatal(err)

@@ -19,11 +19,11 @@ const (
 func newSecret() string {
 	var random [secretBytes]byte
 	rand.Read(random[:]) //nolint:errcheck // it never fails (crypto/rand, Go 1.24)
-	return prefix + base62(random[:])
+	return prefix + encodeBase62(random[:])
 }
 
-// base62 writes b as a number of secretDigits digits.
-func base62(b []byte) string {
+// encodeBase62 writes b as a number of secretDigits digits.
+func encodeBase62(b []byte) string {
 	n, base, digit := new(big.Int).SetBytes(b), big.NewInt(int64(len(alphabet))), new(big.Int)
 	var text [secretDigits]byte
 	for i := len(text) - 1; i >= 0; i-- {

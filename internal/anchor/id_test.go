@@ -7,7 +7,7 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-func TestIDsGrowWhenTheClockGoesBack(t *testing.T) {
+func TestID_GrowsWhenClockGoesBack(t *testing.T) {
 	entropy.Lock()
 	defer entropy.Unlock()
 	now := time.Now()

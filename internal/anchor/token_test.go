@@ -6,7 +6,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-func TestAScopeAllowsWhatTheSmallerOnesDo(t *testing.T) {
+func TestScope_AllowsWhatSmallerOnesDo(t *testing.T) {
 	order := []anchor.Scope{anchor.ScopeRead, anchor.ScopeDeploy, anchor.ScopeAdmin}
 	for has, scope := range order {
 		for needs, needed := range order {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func TestWrongTokensAreSlowedMoreAndMore(t *testing.T) {
+func TestAttempts_SlowWrongTokensIncreasingly(t *testing.T) {
 	a, from := newAttempts(), netip.MustParsePrefix("192.0.2.1/32")
 	now := time.Now()
 	a.now = func() time.Time { return now }
@@ -35,7 +35,7 @@ func TestWrongTokensAreSlowedMoreAndMore(t *testing.T) {
 	}
 }
 
-func TestOnlySoManyWrongTokensWait(t *testing.T) {
+func TestAttempts_BoundWaitingTokens(t *testing.T) {
 	a, from := newAttempts(), netip.MustParsePrefix("192.0.2.1/32")
 	waiting := 0
 	for range freeFailures + 3*waitingEach {
@@ -52,7 +52,7 @@ func TestOnlySoManyWrongTokensWait(t *testing.T) {
 	}
 }
 
-func TestWrongTokensTakeBoundedMemory(t *testing.T) {
+func TestAttempts_BoundMemory(t *testing.T) {
 	a := newAttempts()
 	var now time.Time
 	a.now = func() time.Time { now = now.Add(time.Nanosecond); return now }
@@ -66,7 +66,7 @@ func TestWrongTokensTakeBoundedMemory(t *testing.T) {
 	}
 }
 
-func TestTheClientsAddress(t *testing.T) {
+func TestClientAddress(t *testing.T) {
 	s := &server{Options: Options{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("10.0.0.0/8")}}}
 	for _, test := range []struct{ remote, forwarded, want string }{
 		{"192.0.2.1:1", "", "192.0.2.1/32"},
@@ -90,7 +90,7 @@ func TestTheClientsAddress(t *testing.T) {
 	}
 }
 
-func TestSleepEndsWithItsRequest(t *testing.T) {
+func TestSleep_EndsWithRequest(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	sleep(ctx, time.Hour)

@@ -13,24 +13,24 @@ import (
 )
 
 func (s *server) buildRoutes() {
-	op := operation("start-build", http.MethodPost, "/projects/{projectId}/builds", anchor.ScopeDeploy,
+	op := newOperation("start-build", http.MethodPost, "/projects/{projectId}/builds", anchor.ScopeDeploy,
 		"Build a commit on AWS CodeBuild and deploy it", 404, 409, 501)
 	op.DefaultStatus = http.StatusAccepted
 	op.Description += " Requests with the same `Idempotency-Key` start one build and return the same deployment."
-	handle(s, op, s.startBuild)
+	handleRoute(s, op, s.startBuild)
 	const all, one = "/projects/{projectId}/builds", "/projects/{projectId}/builds/{deploymentId}"
-	list := operation("list-builds", http.MethodGet, all, anchor.ScopeRead, "List builds of commits, newest first", 404)
+	list := newOperation("list-builds", http.MethodGet, all, anchor.ScopeRead, "List builds of commits, newest first", 404)
 	list.Description += " A build is the deployment that it makes. A page can have fewer items than its limit and still a next one."
-	handle(s, list, s.listBuilds)
-	logs := operation("read-build-log", http.MethodGet, one+"/logs", anchor.ScopeRead, "Read what a build printed, oldest line first", 404, 501)
+	handleRoute(s, list, s.listBuilds)
+	logs := newOperation("read-build-log", http.MethodGet, one+"/logs", anchor.ScopeRead, "Read what a build printed, oldest line first", 404, 501)
 	logs.Description += " With `follow=true` the response is a stream of server-sent events: these lines, then new ones until the deployment has ended."
-	streams(&logs)
+	documentStream(&logs)
 	orJSON[wire.Items[anchor.LogLine]](s, &logs)
-	handle(s, logs, s.buildLog)
-	handle(s, operation("cancel-build", http.MethodPost, one+"/cancel", anchor.ScopeDeploy, "Cancel a build", 404, 409), s.cancelBuild)
-	retry := operation("retry-build", http.MethodPost, one+"/retry", anchor.ScopeDeploy, "Build the commit of a build again", 404, 409, 501)
+	handleRoute(s, logs, s.buildLog)
+	handleRoute(s, newOperation("cancel-build", http.MethodPost, one+"/cancel", anchor.ScopeDeploy, "Cancel a build", 404, 409), s.cancelBuild)
+	retry := newOperation("retry-build", http.MethodPost, one+"/retry", anchor.ScopeDeploy, "Build the commit of a build again", 404, 409, 501)
 	retry.DefaultStatus = http.StatusAccepted
-	handle(s, retry, s.retryBuild)
+	handleRoute(s, retry, s.retryBuild)
 }
 
 func (s *server) listBuilds(ctx context.Context, in *struct {
@@ -41,18 +41,18 @@ func (s *server) listBuilds(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	live, err := s.live(ctx, p.ID)
+	live, err := s.liveOf(ctx, p.ID)
 	if err != nil {
 		return nil, err
 	}
-	for page := in.page(); ; {
+	for page := in.pageOf(); ; {
 		list, err := s.Deploys.List(ctx, p.ID, page)
 		if err != nil {
 			return nil, err
 		}
 		list.Items = slices.DeleteFunc(list.Items, func(d anchor.Deployment) bool { return d.Source == "" })
 		if len(list.Items) > 0 || list.Next == "" {
-			return answer(mapList(list, func(d anchor.Deployment) wire.Deployment { return s.show(p, d, live) })), nil
+			return answerWith(mapList(list, func(d anchor.Deployment) wire.Deployment { return s.addShown(p, d, live) })), nil
 		}
 		page.Cursor = list.Next
 	}
@@ -87,7 +87,7 @@ func (s *server) buildLog(ctx context.Context, in *struct {
 	}
 	lines := s.Pushed.Lines(ctx, p.ID, d.ID, in.Follow)
 	if in.Follow {
-		return sse(s, lines, func(anchor.LogLine) (string, string) { return "", "line" }), nil
+		return streamEvents(s, lines, func(anchor.LogLine) (string, string) { return "", "line" }), nil
 	}
 	return jsonItems(lines)
 }
@@ -112,11 +112,11 @@ func (s *server) retryBuild(ctx context.Context, in *InDeployment) (*body[wire.D
 	if err != nil {
 		return nil, err
 	}
-	shown, err := s.shown(ctx, p, again)
+	shown, err := s.showRecord(ctx, p, again)
 	if err != nil {
 		return nil, err
 	}
-	return answer(shown), nil
+	return answerWith(shown), nil
 }
 
 func (s *server) startBuild(ctx context.Context, in *struct {
@@ -139,9 +139,9 @@ func (s *server) startBuild(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	shown, err := s.shown(ctx, p, d)
+	shown, err := s.showRecord(ctx, p, d)
 	if err != nil {
 		return nil, err
 	}
-	return answer(shown), nil
+	return answerWith(shown), nil
 }

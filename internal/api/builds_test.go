@@ -13,7 +13,7 @@ import (
 
 const build = `{"repository":"https://git.example/shop","commitSha":"c0ffee","branch":"main"}`
 
-func TestABuildIsStartedOnceForItsKey(t *testing.T) {
+func TestStartBuild_OncePerKey(t *testing.T) {
 	base := withShop(t, api.Options{})
 	ask := func(key string) (d wire.Deployment) {
 		header := http.Header{}
@@ -37,7 +37,7 @@ func TestABuildIsStartedOnceForItsKey(t *testing.T) {
 	}
 }
 
-func TestWithoutABuilderTheRouteSaysWhereBuildsRun(t *testing.T) {
+func TestStartBuild_WithoutBuilderSaysWhereBuildsRun(t *testing.T) {
 	services := apitest.New(t, apitest.Options{}).Services()
 	services.Builds = nil
 	base := apitest.Serve(t, services, api.Options{}, nil)

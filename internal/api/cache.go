@@ -11,13 +11,13 @@ import (
 )
 
 func (s *server) cacheRoutes() {
-	stats := operation("get-cache", http.MethodGet, "/projects/{projectId}/cache", anchor.ScopeRead,
+	stats := newOperation("get-cache", http.MethodGet, "/projects/{projectId}/cache", anchor.ScopeRead,
 		"Get what the edge stores of a project's answers", 404, 501)
-	handle(s, stats, s.getCache)
-	purge := operation("purge-cache", http.MethodPost, "/projects/{projectId}/cache/purge", anchor.ScopeDeploy,
+	handleRoute(s, stats, s.getCache)
+	purge := newOperation("purge-cache", http.MethodPost, "/projects/{projectId}/cache/purge", anchor.ScopeDeploy,
 		"Remove stored answers of a project", 404, 501)
 	purge.Description += " With an empty object, all of them. No request that arrives after the response gets what was removed."
-	handle(s, purge, s.purgeCache)
+	handleRoute(s, purge, s.purgeCache)
 }
 
 func (s *server) getCache(ctx context.Context, in *InProject) (*body[wire.Cache], error) {
@@ -29,7 +29,7 @@ func (s *server) getCache(ctx context.Context, in *InProject) (*body[wire.Cache]
 	if err != nil {
 		return nil, err
 	}
-	return answer(stats), nil
+	return answerWith(stats), nil
 }
 
 func (s *server) purgeCache(ctx context.Context, in *struct {
@@ -53,7 +53,7 @@ func (s *server) purgeCache(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return answer(wire.PurgedCache{Purged: purged}), nil
+	return answerWith(wire.PurgedCache{Purged: purged}), nil
 }
 
 // cachedProject finds a project on a server that has the cache.

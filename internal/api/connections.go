@@ -24,12 +24,12 @@ type connection struct {
 
 // Track follows the state of a connection.
 func (c *Connections) Track(conn net.Conn, state http.ConnState) {
-	if victim := c.track(conn, state); victim != nil {
+	if victim := c.trackState(conn, state); victim != nil {
 		_ = victim.Close() // its handler, if any, hears of it
 	}
 }
 
-func (c *Connections) track(conn net.Conn, state http.ConnState) (victim net.Conn) {
+func (c *Connections) trackState(conn net.Conn, state http.ConnState) (victim net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if state == http.StateClosed || state == http.StateHijacked {

@@ -36,7 +36,7 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 }
 
 // While a guesser's answers wait, a valid token from the same address is answered.
-func TestWrongTokensWaitAndTheValidOneDoesNot(t *testing.T) {
+func TestAttempts_ValidTokenDoesNotWait(t *testing.T) {
 	var log lockedBuffer
 	waits, release := make(chan time.Duration, 100), make(chan struct{})
 	base := serveWith(t, api.Options{
@@ -79,7 +79,7 @@ func serveWith(t *testing.T, o api.Options) string {
 	return apitest.Serve(t, apitest.New(t, apitest.Options{}).Services(), o, nil)
 }
 
-func TestOnlyTheAPIsOwnNamesAreAnswered(t *testing.T) {
+func TestGuard_AnswersOwnNamesOnly(t *testing.T) {
 	base := serveWith(t, api.Options{Hosts: []string{"anchor.example:3080", "api.example"}})
 	open := serveWith(t, api.Options{})
 	for host, known := range map[string]bool{
@@ -169,7 +169,7 @@ func open(t *testing.T, url string) *http.Response {
 
 // The first lines arrive while the last are not read yet, and a reader who takes none of them
 // is cut off.
-func TestLogsAreStreamedAndAStalledReaderIsCut(t *testing.T) {
+func TestLogs_StalledReaderIsCut(t *testing.T) {
 	e := endless{line: strings.Repeat("x", 64<<10), yielded: make(chan int, 1)}
 	base := serveLogs(t, e, api.Options{Stall: 50 * time.Millisecond})
 	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
@@ -191,7 +191,7 @@ func TestLogsAreStreamedAndAStalledReaderIsCut(t *testing.T) {
 	}
 }
 
-func TestLogsAreOneDocument(t *testing.T) {
+func TestLogs_AreOneDocument(t *testing.T) {
 	for limit, want := range map[int]int{0: 0, 1: 1, 1000: 1000} {
 		e := endless{line: "<&>\u2028", yielded: make(chan int, 1)}
 		base := serveLogs(t, e, api.Options{})
@@ -203,7 +203,7 @@ func TestLogsAreOneDocument(t *testing.T) {
 	}
 }
 
-func TestABreakWhileLogsAreReadIsSeen(t *testing.T) {
+func TestLogs_ReadErrorReachesClient(t *testing.T) {
 	e := endless{line: "x", broken: 1, yielded: make(chan int, 1)}
 	call(t, serveLogs(t, e, api.Options{}), "GET", "/projects/shop/logs", apitest.ReadToken, "", nil).isProblem(t, 500, "internal")
 
@@ -215,7 +215,7 @@ func TestABreakWhileLogsAreReadIsSeen(t *testing.T) {
 }
 
 // A follower who takes nothing is cut off, too.
-func TestAStalledFollowerIsCut(t *testing.T) {
+func TestEvents_StalledFollowerIsCut(t *testing.T) {
 	e := endless{line: strings.Repeat("x", 64<<10), yielded: make(chan int, 1)}
 	base := serveLogs(t, e, api.Options{Stall: 50 * time.Millisecond})
 	open(t, base+"/projects/shop/logs?limit=10000&follow=true")
@@ -225,7 +225,7 @@ func TestAStalledFollowerIsCut(t *testing.T) {
 }
 
 // At the cap a new connection takes the place of an idle one; one that is being answered stays.
-func TestAnIdleConnectionMakesRoomForANewOne(t *testing.T) {
+func TestConnections_IdleOneMakesRoom(t *testing.T) {
 	began, finish := make(chan struct{}), make(chan struct{})
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {

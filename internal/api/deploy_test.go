@@ -22,7 +22,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-func TestAnUploadIsTakenOnlyAsDeclared(t *testing.T) {
+func TestUpload_RefusesUndeclaredContent(t *testing.T) {
 	base := withShop(t, api.Options{MaxFile: 10})
 	put := func(digest, body string) answer {
 		return call(t, base, "PUT", "/projects/shop/files/"+digest, apitest.DeployToken, body, nil)
@@ -38,7 +38,7 @@ func TestAnUploadIsTakenOnlyAsDeclared(t *testing.T) {
 		isProblem(t, 415, "unsupported_media_type")
 }
 
-func TestAnUploadSaysItsLength(t *testing.T) {
+func TestUpload_RequiresLength(t *testing.T) {
 	base := withShop(t, api.Options{})
 	req, err := http.NewRequest("PUT", base+"/projects/shop/files/"+string(artifact.DigestOf([]byte("x"))), io.MultiReader(strings.NewReader("x")))
 	if err != nil {
@@ -56,7 +56,7 @@ func TestAnUploadSaysItsLength(t *testing.T) {
 	}
 }
 
-func TestAPackIsKeptUpToItsFault(t *testing.T) {
+func TestUploadPack_KeepsFilesBeforeFault(t *testing.T) {
 	base := withShop(t, api.Options{})
 	good, bad := []byte("good"), []byte("bad")
 	entries := []filepack.Entry{
@@ -81,7 +81,7 @@ func TestAPackIsKeptUpToItsFault(t *testing.T) {
 }
 
 // A CLI of the version before deploys to this server.
-func TestAPackOfAnEarlierClient(t *testing.T) {
+func TestUploadPack_OfEarlierClient(t *testing.T) {
 	base := withShop(t, api.Options{})
 	content := []byte("page")
 	sum := sha256.Sum256(content)
@@ -92,7 +92,7 @@ func TestAPackOfAnEarlierClient(t *testing.T) {
 	}
 }
 
-func TestADeploymentGoesLive(t *testing.T) {
+func TestDeployment_GoesLive(t *testing.T) {
 	base := withShop(t, api.Options{})
 	dir, manifest := app(t)
 	started := start(t, base, "a message", manifest.Files...)
@@ -117,7 +117,7 @@ func TestADeploymentGoesLive(t *testing.T) {
 	}
 }
 
-func TestAnEventStreamGoesOnAfterTheLastSeen(t *testing.T) {
+func TestEvents_ContinueAfterLastSeen(t *testing.T) {
 	base := withShop(t, api.Options{})
 	one := deploy(t, base, "")
 	all := events(t, base, one, "")
@@ -132,7 +132,7 @@ func TestAnEventStreamGoesOnAfterTheLastSeen(t *testing.T) {
 	call(t, base, "GET", one+"/events", apitest.ReadToken, "", http.Header{"Last-Event-Id": {"x"}}).isProblem(t, 400, "bad_last_event_id")
 }
 
-func TestASilentStreamHasAHeartbeat(t *testing.T) {
+func TestEvents_SilentStreamHasHeartbeat(t *testing.T) {
 	base := withShop(t, api.Options{Heartbeat: time.Millisecond})
 	one := finish(t, base, apitest.HangProbe)
 	lines := stream(t, base, one, "")

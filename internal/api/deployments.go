@@ -20,22 +20,22 @@ type InDeployment struct {
 
 func (s *server) deploymentRoutes() {
 	const all, one = "/projects/{projectId}/deployments", "/projects/{projectId}/deployments/{deploymentId}"
-	start := operation("start-deployment", http.MethodPost, all, anchor.ScopeDeploy,
+	start := newOperation("start-deployment", http.MethodPost, all, anchor.ScopeDeploy,
 		"Start a deployment; the response lists the files to upload", 404, 409)
 	start.DefaultStatus = http.StatusCreated
 	start.Description += " The body may also be the JSON compressed with gzip, as `" + wire.GzipType + "`."
 	start.MaxBodyBytes, start.BodyReadTimeout = maxManifest, 5*time.Minute
-	handle(s, start, s.startDeployment)
-	handle(s, operation("list-deployments", http.MethodGet, all, anchor.ScopeRead, "List deployments, newest first", 404), s.listDeployments)
-	handle(s, operation("get-deployment", http.MethodGet, one, anchor.ScopeRead, "Get a deployment", 404), s.getDeployment)
-	handle(s, operation("list-missing", http.MethodGet, one+"/missing", anchor.ScopeDeploy, "List the files that have not arrived yet", 404, 409), s.missing)
-	handle(s, operation("presign-uploads", http.MethodPost, one+"/uploads", anchor.ScopeDeploy,
-		"Get URLs to upload contents to, where contents do not go through the API", 404, 409), s.presign)
-	finish := operation("finish-deployment", http.MethodPost, one+"/finish", anchor.ScopeDeploy,
+	handleRoute(s, start, s.startDeployment)
+	handleRoute(s, newOperation("list-deployments", http.MethodGet, all, anchor.ScopeRead, "List deployments, newest first", 404), s.listDeployments)
+	handleRoute(s, newOperation("get-deployment", http.MethodGet, one, anchor.ScopeRead, "Get a deployment", 404), s.getDeployment)
+	handleRoute(s, newOperation("list-missing", http.MethodGet, one+"/missing", anchor.ScopeDeploy, "List the files that have not arrived yet", 404, 409), s.getMissing)
+	handleRoute(s, newOperation("presign-uploads", http.MethodPost, one+"/uploads", anchor.ScopeDeploy,
+		"Get URLs to upload contents to, where contents do not go through the API", 404, 409), s.presignUploads)
+	finish := newOperation("finish-deployment", http.MethodPost, one+"/finish", anchor.ScopeDeploy,
 		"Finish the upload and start the pipeline", 404, 409)
 	finish.DefaultStatus = http.StatusAccepted
-	handle(s, finish, s.finishDeployment)
-	handle(s, operation("cancel-deployment", http.MethodPost, one+"/cancel", anchor.ScopeDeploy, "Cancel a running deployment", 404, 409), s.cancelDeployment)
+	handleRoute(s, finish, s.finishDeployment)
+	handleRoute(s, newOperation("cancel-deployment", http.MethodPost, one+"/cancel", anchor.ScopeDeploy, "Cancel a running deployment", 404, 409), s.cancelDeployment)
 	s.eventRoutes(one)
 }
 
@@ -57,11 +57,11 @@ func (s *server) startDeployment(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	shown, err := s.shown(ctx, p, started.Deployment)
+	shown, err := s.showRecord(ctx, p, started.Deployment)
 	if err != nil {
 		return nil, err
 	}
-	return answer(wire.StartedDeployment{Deployment: shown, Missing: notNil(started.Missing), Presigned: s.Uploads != nil}), nil
+	return answerWith(wire.StartedDeployment{Deployment: shown, Missing: notNil(started.Missing), Presigned: s.Uploads != nil}), nil
 }
 
 func (s *server) listDeployments(ctx context.Context, in *struct {
@@ -72,15 +72,15 @@ func (s *server) listDeployments(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.Deploys.List(ctx, p.ID, in.page())
+	list, err := s.Deploys.List(ctx, p.ID, in.pageOf())
 	if err != nil {
 		return nil, err
 	}
-	live, err := s.live(ctx, p.ID)
+	live, err := s.liveOf(ctx, p.ID)
 	if err != nil {
 		return nil, err
 	}
-	return answer(mapList(list, func(d anchor.Deployment) wire.Deployment { return s.show(p, d, live) })), nil
+	return answerWith(mapList(list, func(d anchor.Deployment) wire.Deployment { return s.addShown(p, d, live) })), nil
 }
 
 func (s *server) getDeployment(ctx context.Context, in *InDeployment) (*body[wire.Deployment], error) {
@@ -95,7 +95,7 @@ func (s *server) cancelDeployment(ctx context.Context, in *InDeployment) (*body[
 	return s.withDeployment(ctx, in, s.Deploys.Cancel)
 }
 
-func (s *server) missing(ctx context.Context, in *InDeployment) (*body[wire.Missing], error) {
+func (s *server) getMissing(ctx context.Context, in *InDeployment) (*body[wire.Missing], error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {
 		return nil, err
@@ -104,10 +104,10 @@ func (s *server) missing(ctx context.Context, in *InDeployment) (*body[wire.Miss
 	if err != nil {
 		return nil, err
 	}
-	return answer(wire.Missing{Missing: notNil(missing)}), nil
+	return answerWith(wire.Missing{Missing: notNil(missing)}), nil
 }
 
-func (s *server) presign(ctx context.Context, in *struct {
+func (s *server) presignUploads(ctx context.Context, in *struct {
 	InDeployment
 	Body wire.Presign
 }) (*body[wire.Presigned], error) {
@@ -127,7 +127,7 @@ func (s *server) presign(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return answer(wire.Presigned{Uploads: uploads}), nil
+	return answerWith(wire.Presigned{Uploads: uploads}), nil
 }
 
 type deploymentCall func(context.Context, anchor.ProjectID, anchor.DeploymentID) (anchor.Deployment, error)
@@ -141,24 +141,24 @@ func (s *server) withDeployment(ctx context.Context, in *InDeployment, call depl
 	if err != nil {
 		return nil, err
 	}
-	shown, err := s.shown(ctx, p, d)
+	shown, err := s.showRecord(ctx, p, d)
 	if err != nil {
 		return nil, err
 	}
-	return answer(shown), nil
+	return answerWith(shown), nil
 }
 
-func (s *server) shown(ctx context.Context, p anchor.Project, d anchor.Deployment) (wire.Deployment, error) {
-	live, err := s.live(ctx, p.ID)
+func (s *server) showRecord(ctx context.Context, p anchor.Project, d anchor.Deployment) (wire.Deployment, error) {
+	live, err := s.liveOf(ctx, p.ID)
 	if err != nil {
 		return wire.Deployment{}, err
 	}
-	return s.show(p, d, live), nil
+	return s.addShown(p, d, live), nil
 }
 
-// show adds what a record does not contain. After a rollback the rollback's record is the live
+// addShown adds what a record does not contain. After a rollback the rollback's record is the live
 // one, and names the deployment that it brought back.
-func (s *server) show(p anchor.Project, d anchor.Deployment, live anchor.Live) wire.Deployment {
+func (s *server) addShown(p anchor.Project, d anchor.Deployment, live anchor.Live) wire.Deployment {
 	if d.Functions == nil {
 		d.Functions = map[string]anchor.FunctionVersion{}
 	}
@@ -167,8 +167,8 @@ func (s *server) show(p anchor.Project, d anchor.Deployment, live anchor.Live) w
 		Live: d.ID == live.Record}
 }
 
-// live returns the pointer, zero before the first release.
-func (s *server) live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
+// liveOf returns the pointer, zero before the first release.
+func (s *server) liveOf(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
 	live, err := s.Releases.Live(ctx, p)
 	if errors.Is(err, anchor.ErrNotFound) {
 		return anchor.Live{}, nil

@@ -25,9 +25,9 @@ func asAnswered(_ *huma.OpenAPI, op *huma.Operation) {
 
 const eventStream = "text/event-stream"
 
-// streams documents that the operation answers with server-sent events, of which huma sees only
+// documentStream documents that the operation answers with server-sent events, of which huma sees only
 // a function.
-func streams(op *huma.Operation) {
+func documentStream(op *huma.Operation) {
 	op.Responses = map[string]*huma.Response{strconv.Itoa(http.StatusOK): {
 		Content: map[string]*huma.MediaType{eventStream: {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}}

@@ -61,7 +61,7 @@ func checkDocumented(t *testing.T, req *http.Request, res *http.Response) {
 	}
 }
 
-func TestTheDocumentPromisesWhatIsAnswered(t *testing.T) {
+func TestOpenAPI_DescribesEveryAnswer(t *testing.T) {
 	d, err := describedAPI()
 	if err != nil {
 		t.Fatal(err)

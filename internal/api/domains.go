@@ -17,18 +17,18 @@ type InDomain struct {
 
 func (s *server) domainRoutes() {
 	const all, one = "/projects/{projectId}/domains", "/projects/{projectId}/domains/{domainId}"
-	handle(s, operation("list-domains", http.MethodGet, all, anchor.ScopeRead, "List domains, newest first", 404), s.listDomains)
-	add := operation("add-domain", http.MethodPost, all, anchor.ScopeDeploy, "Attach a domain; the response contains the DNS records to set", 404, 409)
+	handleRoute(s, newOperation("list-domains", http.MethodGet, all, anchor.ScopeRead, "List domains, newest first", 404), s.listDomains)
+	add := newOperation("add-domain", http.MethodPost, all, anchor.ScopeDeploy, "Attach a domain; the response contains the DNS records to set", 404, 409)
 	add.DefaultStatus = http.StatusCreated
-	handle(s, add, s.addDomain)
-	handle(s, operation("get-domain", http.MethodGet, one, anchor.ScopeRead, "Get a domain and the current state of its DNS", 404), s.getDomain)
-	handle(s, operation("check-domain", http.MethodPost, one+"/check", anchor.ScopeDeploy,
+	handleRoute(s, add, s.addDomain)
+	handleRoute(s, newOperation("get-domain", http.MethodGet, one, anchor.ScopeRead, "Get a domain and the current state of its DNS", 404), s.getDomain)
+	handleRoute(s, newOperation("check-domain", http.MethodPost, one+"/check", anchor.ScopeDeploy,
 		"Check a domain now, and retry at once anything that waits for its DNS", 404), s.checkDomain)
-	handle(s, operation("set-domain", http.MethodPatch, one, anchor.ScopeDeploy,
+	handleRoute(s, newOperation("set-domain", http.MethodPatch, one, anchor.ScopeDeploy,
 		"Change the redirect and HSTS settings of a domain", 404, 409), s.setDomain)
-	handle(s, operation("remove-domain", http.MethodDelete, one, anchor.ScopeDeploy,
+	handleRoute(s, newOperation("remove-domain", http.MethodDelete, one, anchor.ScopeDeploy,
 		"Remove a domain and delete its certificate", 404, 409), s.removeDomain)
-	handle(s, operation("move-domain", http.MethodPost, one+"/move", anchor.ScopeAdmin,
+	handleRoute(s, newOperation("move-domain", http.MethodPost, one+"/move", anchor.ScopeAdmin,
 		"Move a domain to another project", 404, 409), s.moveDomain)
 }
 
@@ -40,11 +40,11 @@ func (s *server) listDomains(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.Domains.List(ctx, p.ID, in.page())
+	list, err := s.Domains.List(ctx, p.ID, in.pageOf())
 	if err != nil {
 		return nil, err
 	}
-	return answer(mapList(list, shownDomain)), nil
+	return answerWith(mapList(list, shownDomain)), nil
 }
 
 func (s *server) addDomain(ctx context.Context, in *struct {
@@ -121,5 +121,5 @@ func domainOf(v domains.View, err error) (*body[wire.Domain], error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer(shownDomain(v)), nil
+	return answerWith(shownDomain(v)), nil
 }

@@ -38,7 +38,7 @@ func addDomain(t *testing.T, base, project, body string) wire.Domain {
 	return d
 }
 
-func TestAddingADomainTellsWhatToSet(t *testing.T) {
+func TestAddDomain_ReturnsRecordsToSet(t *testing.T) {
 	_, base := inShop(t)
 	d := addDomain(t, base, "shop", `{"domain":"https://Shop.Example.com/cart","hsts":true}`)
 	if d.Name != "shop.example.com" || d.Status != anchor.HostPending || !d.HSTS || d.IsActive {
@@ -56,7 +56,7 @@ func TestAddingADomainTellsWhatToSet(t *testing.T) {
 	}
 }
 
-func TestARedirectHasToLeadToTheProject(t *testing.T) {
+func TestAddDomain_RefusesRedirectOutOfProject(t *testing.T) {
 	_, base := inShop(t)
 	addDomain(t, base, "shop", `{"domain":"example.com","www":true}`)
 	d := addDomain(t, base, "shop", `{"domain":"old.example.com","redirectTo":"example.com"}`)
@@ -74,7 +74,7 @@ func TestARedirectHasToLeadToTheProject(t *testing.T) {
 }
 
 // The names of SPEC's members, as a client in another language sees them.
-func TestADomainsMembers(t *testing.T) {
+func TestGetDomain_ReturnsAllFields(t *testing.T) {
 	_, base := inShop(t)
 	got := call(t, base, "POST", "/projects/shop/domains", apitest.DeployToken, `{"domain":"shop.example.com"}`, nil)
 	var doc map[string]any
@@ -96,7 +96,7 @@ func TestADomainsMembers(t *testing.T) {
 	}
 }
 
-func TestANameBelowAnotherProjectsHasToBeProved(t *testing.T) {
+func TestAddDomain_BelowOtherProjectRequiresProof(t *testing.T) {
 	_, base := inShop(t)
 	addDomain(t, base, "shop", `{"domain":"example.com"}`)
 	d := addDomain(t, base, "blog", `{"domain":"blog.example.com"}`)
@@ -109,7 +109,7 @@ func TestANameBelowAnotherProjectsHasToBeProved(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoDomainIsRefused(t *testing.T) {
+func TestAddDomain_RefusesInvalidNames(t *testing.T) {
 	_, base := inShop(t)
 	addDomain(t, base, "shop", `{"domain":"shop.example.com"}`)
 	post := func(project, body string) answer {
@@ -129,7 +129,7 @@ func TestWhatIsNoDomainIsRefused(t *testing.T) {
 	}
 }
 
-func TestADomainIsFoundByIDAndByName(t *testing.T) {
+func TestGetDomain_ByIDAndName(t *testing.T) {
 	a, base := inShop(t)
 	d := addDomain(t, base, "shop", `{"domain":"*.bücher.example"}`)
 	check(t, a.DNS(d.Name, domains.FindingWrong, "198.51.100.4"))
@@ -147,7 +147,7 @@ func TestADomainIsFoundByIDAndByName(t *testing.T) {
 	}
 }
 
-func TestADomainsLife(t *testing.T) {
+func TestDomain_WholeLife(t *testing.T) {
 	a, base := inShop(t)
 	const one = "/domains/shop.example.com"
 	addDomain(t, base, "shop", `{"domain":"shop.example.com"}`)
@@ -165,14 +165,14 @@ func TestADomainsLife(t *testing.T) {
 	call(t, base, "GET", "/projects/blog"+one, apitest.ReadToken, "", nil).isProblem(t, 404, "unknown_domain")
 }
 
-func TestWithoutDomainsThereAreNoRoutes(t *testing.T) {
+func TestDomains_RoutesAbsentWithoutService(t *testing.T) {
 	services := apitest.New(t, apitest.Options{}).Services()
 	services.Domains = nil
 	base := apitest.Serve(t, services, api.Options{}, nil)
 	call(t, base, "GET", "/projects/shop/domains", apitest.ReadToken, "", nil).isProblem(t, 404, "no_such_route")
 }
 
-func TestOnCloudFrontTheTargetHasBothNames(t *testing.T) {
+func TestGetDomain_CloudFrontTargetHasBothNames(t *testing.T) {
 	base := serve(t, apitest.New(t, apitest.Options{Distribution: "d111111abcdef8.cloudfront.net"}))
 	call(t, base, "POST", "/projects", apitest.DeployToken, `{"slug":"shop"}`, nil).is(t, 201)
 	d := addDomain(t, base, "shop", `{"domain":"www.example.com"}`)

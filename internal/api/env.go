@@ -11,12 +11,12 @@ import (
 
 func (s *server) envRoutes() {
 	const all = "/projects/{projectId}/env"
-	list := operation("list-env", http.MethodGet, all, anchor.ScopeRead, "List environment variables", 404)
+	list := newOperation("list-env", http.MethodGet, all, anchor.ScopeRead, "List environment variables", 404)
 	list.Description += " With `reveal=true` the response contains the values, and the request needs `admin`."
-	handle(s, list, s.listEnv)
-	handle(s, operation("set-env", http.MethodPut, all, anchor.ScopeDeploy, "Set environment variables", 404), s.setEnv)
-	handle(s, operation("remove-env", http.MethodDelete, all+"/{name}", anchor.ScopeDeploy, "Remove an environment variable", 404), s.removeEnv)
-	handle(s, operation("get-build-env", http.MethodGet, all+"/build", anchor.ScopeDeploy, "Get the variables for a build, with their values", 404), s.buildEnv)
+	handleRoute(s, list, s.listEnv)
+	handleRoute(s, newOperation("set-env", http.MethodPut, all, anchor.ScopeDeploy, "Set environment variables", 404), s.setEnv)
+	handleRoute(s, newOperation("remove-env", http.MethodDelete, all+"/{name}", anchor.ScopeDeploy, "Remove an environment variable", 404), s.removeEnv)
+	handleRoute(s, newOperation("get-build-env", http.MethodGet, all+"/build", anchor.ScopeDeploy, "Get the variables for a build, with their values", 404), s.buildEnv)
 }
 
 func (s *server) listEnv(ctx context.Context, in *struct {
@@ -44,7 +44,7 @@ func (s *server) listEnv(ctx context.Context, in *struct {
 		}
 		out.Items = append(out.Items, v)
 	}
-	return answer(out), nil
+	return answerWith(out), nil
 }
 
 func (s *server) setEnv(ctx context.Context, in *struct {
@@ -86,5 +86,5 @@ func (s *server) buildEnv(ctx context.Context, in *InProject) (*body[wire.BuildE
 	if err != nil {
 		return nil, err
 	}
-	return answer(wire.BuildEnv{Variables: values}), nil
+	return answerWith(wire.BuildEnv{Variables: values}), nil
 }

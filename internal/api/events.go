@@ -18,12 +18,12 @@ import (
 )
 
 func (s *server) eventRoutes(deployment string) {
-	op := operation("watch-deployment", http.MethodGet, deployment+"/events", anchor.ScopeRead,
+	op := newOperation("watch-deployment", http.MethodGet, deployment+"/events", anchor.ScopeRead,
 		"Follow a deployment as server-sent events", 404)
 	op.Description += " Sends all past events, or those after `Last-Event-ID`, and then new ones. " +
 		"The stream is complete only if it ends with an event named `done`; after one named `more`, request the rest."
-	streams(&op)
-	handle(s, op, s.watchDeployment)
+	documentStream(&op)
+	handleRoute(s, op, s.watchDeployment)
 }
 
 type watchInput struct {
@@ -45,7 +45,7 @@ func (s *server) watchDeployment(ctx context.Context, in *watchInput) (*huma.Str
 	if err != nil {
 		return nil, err
 	}
-	return sse(s, events, func(e anchor.Event) (id, name string) {
+	return streamEvents(s, events, func(e anchor.Event) (id, name string) {
 		return strconv.FormatInt(e.Seq, 10), string(e.Phase)
 	}), nil
 }
@@ -62,10 +62,10 @@ func lastEvent(id string) (int64, error) {
 	return after, nil
 }
 
-// sse answers with items as server-sent events (HTML Living Standard, §9.2), a
+// streamEvents answers with items as server-sent events (HTML Living Standard, §9.2), a
 // "done" when they end by themselves, a "more" when the answer is over before they
 // are, and an "error" when they break.
-func sse[T any](s *server, items iter.Seq2[T, error], label func(T) (id, name string)) *huma.StreamResponse {
+func streamEvents[T any](s *server, items iter.Seq2[T, error], label func(T) (id, name string)) *huma.StreamResponse {
 	return sseFrom(s, items, label, func() string { return "" })
 }
 
@@ -74,18 +74,18 @@ func sseFrom[T any](s *server, items iter.Seq2[T, error], label func(T) (id, nam
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		_, w := humago.Unwrap(hc)
 		out := &eventWriter{w: w, control: http.NewResponseController(w)}
-		out.begin()
-		pace, stop := s.pace()
+		out.beginStream()
+		pace, stop := s.newPace()
 		defer stop()
-		err := pump(hc.Context(), items, pace, out, label)
+		err := pumpEvents(hc.Context(), items, pace, out, label)
 		switch {
 		case hc.Context().Err() != nil:
 		case errors.Is(err, errMore):
-			out.event(after(), wire.EventMore, struct{}{})
+			out.writeEvent(after(), wire.EventMore, struct{}{})
 		case err != nil:
-			out.event("", wire.EventError, problemOf(hc.Context(), s.Log, err).Problem)
+			out.writeEvent("", wire.EventError, problemOf(hc.Context(), s.Log, err).Problem)
 		default:
-			out.event("", wire.EventEnd, struct{}{})
+			out.writeEvent("", wire.EventEnd, struct{}{})
 		}
 	}}
 }
@@ -105,7 +105,7 @@ type pace struct {
 // gather is how long an answer with a WatchFor waits for more once something came.
 const gather = 250 * time.Millisecond
 
-func (s *server) pace() (p pace, stop func()) {
+func (s *server) newPace() (p pace, stop func()) {
 	if s.WatchFor == 0 {
 		return pace{beat: s.Heartbeat, soon: func() {}}, func() {}
 	}
@@ -117,9 +117,9 @@ func (s *server) pace() (p pace, stop func()) {
 // errMore ends an answer before its stream.
 var errMore = errors.New("the answer ends here, the stream does not")
 
-// pump writes items as they come and a comment whenever none came for a while, so
+// pumpEvents writes items as they come and a comment whenever none came for a while, so
 // that proxies keep the connection and a dead client is noticed.
-func pump[T any](ctx context.Context, items iter.Seq2[T, error], p pace, out *eventWriter, label func(T) (string, string)) error {
+func pumpEvents[T any](ctx context.Context, items iter.Seq2[T, error], p pace, out *eventWriter, label func(T) (string, string)) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	results := make(chan result[T])
@@ -142,12 +142,12 @@ func pump[T any](ctx context.Context, items iter.Seq2[T, error], p pace, out *ev
 				return r.err
 			}
 			id, name := label(r.item)
-			out.event(id, name, r.item)
+			out.writeEvent(id, name, r.item)
 			p.soon()
 		case <-p.end:
 			return errMore
 		case <-beat.C:
-			out.comment("still here")
+			out.writeComment("still here")
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -164,38 +164,38 @@ type eventWriter struct {
 	err     error
 }
 
-func (e *eventWriter) begin() {
+func (e *eventWriter) beginStream() {
 	e.w.Header().Set("Content-Type", eventStream)
 	e.w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
 	e.w.WriteHeader(http.StatusOK)
-	e.comment("anchor")
+	e.writeComment("anchor")
 }
 
-func (e *eventWriter) event(id, name string, data any) {
+func (e *eventWriter) writeEvent(id, name string, data any) {
 	encoded, err := json.Marshal(data)
 	if err != nil {
 		e.err = fmt.Errorf("encode an event: %w", err)
 		return
 	}
 	if id != "" {
-		e.write("id: %s\n", id)
+		e.writeText("id: %s\n", id)
 	}
-	e.write("event: %s\ndata: %s\n\n", name, encoded)
-	e.flush()
+	e.writeText("event: %s\ndata: %s\n\n", name, encoded)
+	e.flushNow()
 }
 
-func (e *eventWriter) comment(text string) {
-	e.write(": %s\n\n", text)
-	e.flush()
+func (e *eventWriter) writeComment(text string) {
+	e.writeText(": %s\n\n", text)
+	e.flushNow()
 }
 
-func (e *eventWriter) write(format string, args ...any) {
+func (e *eventWriter) writeText(format string, args ...any) {
 	if e.err == nil {
 		_, e.err = fmt.Fprintf(e.w, format, args...)
 	}
 }
 
-func (e *eventWriter) flush() {
+func (e *eventWriter) flushNow() {
 	if e.err == nil {
 		e.err = e.control.Flush()
 	}

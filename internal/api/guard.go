@@ -19,9 +19,9 @@ func requestID(ctx context.Context) string {
 	return id
 }
 
-// guard names every request, turns panics into problems and answers what no route
+// guardRoutes names every request, turns panics into problems and answers what no route
 // takes.
-func (s *server) guard(mux *http.ServeMux) http.Handler {
+func (s *server) guardRoutes(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := anchor.NewID()
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
@@ -29,21 +29,21 @@ func (s *server) guard(mux *http.ServeMux) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		sent := &sentWriter{ResponseWriter: w, stall: s.Stall}
-		sent.extend() // the deadline of the request before may still be set
-		defer s.recovered(sent, r)
+		sent.extendDeadline() // the deadline of the request before may still be set
+		defer s.answerPanic(sent, r)
 		if p := s.checkHost(r); p != nil {
 			writeProblem(sent, p)
 			return
 		}
 		if h, pattern := mux.Handler(r); pattern == "" {
-			writeProblem(sent, unrouted(h, r))
+			writeProblem(sent, unroutedProblem(h, r))
 			return
 		}
 		if strings.HasPrefix(r.URL.Path, gitRoot) { // its bodies are not JSON
 			mux.ServeHTTP(sent, r)
 			return
 		}
-		if p := inflate(sent, r); p != nil {
+		if p := inflateBody(sent, r); p != nil {
 			writeProblem(sent, p)
 			return
 		}
@@ -51,7 +51,7 @@ func (s *server) guard(mux *http.ServeMux) http.Handler {
 	})
 }
 
-func (s *server) recovered(w *sentWriter, r *http.Request) {
+func (s *server) answerPanic(w *sentWriter, r *http.Request) {
 	v := recover()
 	if v == nil {
 		return
@@ -70,9 +70,9 @@ func (s *server) recovered(w *sentWriter, r *http.Request) {
 	writeProblem(w, p)
 }
 
-// unrouted reports, by the answer that ServeMux would send, whether the path or the method is
+// unroutedProblem reports, by the answer that ServeMux would send, whether the path or the method is
 // unknown.
-func unrouted(h http.Handler, r *http.Request) *problem {
+func unroutedProblem(h http.Handler, r *http.Request) *problem {
 	refused := refusal{header: http.Header{}}
 	h.ServeHTTP(&refused, r)
 	if refused.status == http.StatusMethodNotAllowed {
@@ -107,14 +107,14 @@ const piece = 64 << 10
 
 func (w *sentWriter) WriteHeader(status int) {
 	w.sent = true
-	w.extend()
+	w.extendDeadline()
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *sentWriter) Write(b []byte) (written int, err error) {
 	w.sent = true
 	for {
-		w.extend()
+		w.extendDeadline()
 		n, err := w.ResponseWriter.Write(b[:min(piece, len(b))])
 		written += n
 		if b = b[n:]; err != nil || len(b) == 0 {
@@ -123,8 +123,8 @@ func (w *sentWriter) Write(b []byte) (written int, err error) {
 	}
 }
 
-// extend moves the deadline of writes. Not every writer has one (HTTP/2 in tests).
-func (w *sentWriter) extend() {
+// extendDeadline moves the deadline of writes. Not every writer has one (HTTP/2 in tests).
+func (w *sentWriter) extendDeadline() {
 	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.stall))
 }
 

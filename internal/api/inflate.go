@@ -12,11 +12,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-// inflate makes the handlers read a JSON body as it was before it was compressed: one of
+// inflateBody makes the handlers read a JSON body as it was before it was compressed: one of
 // wire.GzipType, or one of type application/json with a Content-Encoding (RFC 9110 §8.4), which
 // does not pass API Gateway. The limits stay: the handlers bound what they read of it, and the
 // compressed body may not be larger than that, because a body can inflate to nothing.
-func inflate(w http.ResponseWriter, r *http.Request) *problem {
+func inflateBody(w http.ResponseWriter, r *http.Request) *problem {
 	coding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
 	encoded := coding != "" && coding != "identity"
 	switch {

@@ -9,11 +9,11 @@ import (
 
 func (s *server) limitRoutes() {
 	const limits = "/projects/{projectId}/limits"
-	handle(s, operation("get-limits", http.MethodGet, limits, anchor.ScopeRead,
+	handleRoute(s, newOperation("get-limits", http.MethodGet, limits, anchor.ScopeRead,
 		"Get a project's limits, how they are enforced and what it takes", 404), s.getLimits)
-	set := operation("set-limits", http.MethodPut, limits, anchor.ScopeDeploy, "Replace a project's limits", 404)
+	set := newOperation("set-limits", http.MethodPut, limits, anchor.ScopeDeploy, "Replace a project's limits", 404)
 	set.Description += " What the body leaves out has no limit afterwards. Running workers are limited at once."
-	handle(s, set, s.setLimits)
+	handleRoute(s, set, s.setLimits)
 }
 
 func (s *server) getLimits(ctx context.Context, in *InProject) (*body[anchor.ProjectLimits], error) {
@@ -21,7 +21,7 @@ func (s *server) getLimits(ctx context.Context, in *InProject) (*body[anchor.Pro
 	if err != nil {
 		return nil, err
 	}
-	return answer(limits), nil
+	return answerWith(limits), nil
 }
 
 func (s *server) setLimits(ctx context.Context, in *struct {
@@ -32,5 +32,5 @@ func (s *server) setLimits(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return answer(limits), nil
+	return answerWith(limits), nil
 }

@@ -15,11 +15,11 @@ import (
 )
 
 func (s *server) logRoutes() {
-	op := operation("read-logs", http.MethodGet, "/projects/{projectId}/logs", anchor.ScopeRead, "Read the app's log, oldest line first", 404)
+	op := newOperation("read-logs", http.MethodGet, "/projects/{projectId}/logs", anchor.ScopeRead, "Read the app's log, oldest line first", 404)
 	op.Description += " With `follow=true` the response is a stream of server-sent events: these lines, then new ones."
-	streams(&op)
+	documentStream(&op)
 	orJSON[wire.Items[anchor.LogLine]](s, &op)
-	handle(s, op, s.logs)
+	handleRoute(s, op, s.streamLogs)
 }
 
 type logsInput struct {
@@ -30,7 +30,7 @@ type logsInput struct {
 	After      string `header:"Last-Event-ID" maxLength:"40" doc:"Id of the last event received; following continues after it"`
 }
 
-func (s *server) logs(ctx context.Context, in *logsInput) (*huma.StreamResponse, error) {
+func (s *server) streamLogs(ctx context.Context, in *logsInput) (*huma.StreamResponse, error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (s *server) logs(ctx context.Context, in *logsInput) (*huma.StreamResponse,
 		}
 	}
 	if tail, ok := s.Logs.(Tail); ok && in.Follow && s.WatchFor > 0 {
-		return s.tail(ctx, tail, p.ID, in)
+		return s.tailLogs(ctx, tail, p.ID, in)
 	}
 	// Following begins before reading, so that no line falls between the two.
 	var following iter.Seq2[anchor.LogLine, error]
@@ -51,13 +51,13 @@ func (s *server) logs(ctx context.Context, in *logsInput) (*huma.StreamResponse,
 	}
 	lines := s.Logs.Last(ctx, p.ID, d, in.Limit)
 	if in.Follow {
-		return sse(s, chain(lines, following), func(anchor.LogLine) (string, string) { return "", "line" }), nil
+		return streamEvents(s, chainSeqs(lines, following), func(anchor.LogLine) (string, string) { return "", "line" }), nil
 	}
 	return jsonItems(lines)
 }
 
-// chain yields first to its end, then rest, and stops at an error.
-func chain[T any](first, rest iter.Seq2[T, error]) iter.Seq2[T, error] {
+// chainSeqs yields first to its end, then rest, and stops at an error.
+func chainSeqs[T any](first, rest iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for item, err := range first {
 			if !yield(item, err) || err != nil {

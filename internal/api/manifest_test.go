@@ -20,7 +20,7 @@ var compressions = []http.Header{
 	{"Content-Type": {"application/json"}, "Content-Encoding": {"gzip"}},
 }
 
-func TestABodyMayBeCompressed(t *testing.T) {
+func TestBody_MayBeCompressed(t *testing.T) {
 	const deployments = "/projects/shop/deployments"
 	manifest := `{"manifest":{"files":[{"path":"a","size":1,"digest":"` + string(artifact.DigestOf([]byte("a"))) + `"}]}}`
 	for _, zipped := range compressions {
@@ -50,7 +50,7 @@ func TestABodyMayBeCompressed(t *testing.T) {
 	}
 }
 
-func TestACompressedBodyKeepsTheLimits(t *testing.T) {
+func TestBody_CompressedKeepsLimits(t *testing.T) {
 	base := withShop(t, api.Options{})
 	zipped := http.Header{"Content-Type": {wire.GzipType}}
 	bomb := zip(t, `{"slug":"`+strings.Repeat("x", 33<<20)+`"}`)
@@ -62,7 +62,7 @@ func TestACompressedBodyKeepsTheLimits(t *testing.T) {
 	call(t, base, "POST", "/projects/shop/deployments", apitest.DeployToken, nothing, zipped).isProblem(t, 413, "too_large")
 }
 
-func TestAManifestIsToldByWhatChanged(t *testing.T) {
+func TestStartDeployment_ByDelta(t *testing.T) {
 	base := withShop(t, api.Options{})
 	before := artifact.Manifest{Files: []artifact.File{file("a", []byte("a")), file("b", []byte("b")), file("c", []byte("c"))}}
 	first := start(t, base, "", before.Files...)

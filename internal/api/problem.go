@@ -71,7 +71,7 @@ func problemOf(ctx context.Context, log *slog.Logger, err error) *problem {
 	}
 	var e *anchor.Error
 	if !errors.As(err, &e) {
-		return internal(ctx, log, err)
+		return internalProblem(ctx, log, err)
 	}
 	p := newProblem(statusOf(e.Kind), e.Code, detailOf(e), e.Hint)
 	if p.Code == "" {
@@ -102,7 +102,7 @@ func detailOf(e *anchor.Error) string {
 	return e.Message
 }
 
-func internal(ctx context.Context, log *slog.Logger, err error) *problem {
+func internalProblem(ctx context.Context, log *slog.Logger, err error) *problem {
 	p := newProblem(http.StatusInternalServerError, "internal", "an internal error occurred",
 		"Search the server's log for the request id.")
 	p.RequestID = requestID(ctx)
@@ -129,7 +129,7 @@ func init() {
 
 func validationProblem(status int, message string, errs []error) *problem {
 	code, hint := "bad_request", "See /openapi.json for the request format."
-	found := describe(errs)
+	found := describeErrors(errs)
 	var encoding *encodingError
 	var tooLong *http.MaxBytesError
 	switch {
@@ -160,8 +160,8 @@ func validationProblem(status int, message string, errs []error) *problem {
 // unexpected is huma's message for a property the schema does not have.
 const unexpected = "unexpected property"
 
-// describe lists what huma found as "body.slug: expected string; …".
-func describe(errs []error) string {
+// describeErrors lists what huma found as "body.slug: expected string; …".
+func describeErrors(errs []error) string {
 	var out []string
 	for _, err := range errs {
 		if err == nil {

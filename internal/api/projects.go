@@ -21,21 +21,21 @@ type Paged struct {
 	Cursor string `query:"cursor" maxLength:"256" doc:"Value of next on the previous page"`
 }
 
-func (p Paged) page() anchor.Page { return anchor.Page{Limit: p.Limit, Cursor: p.Cursor} }
+func (p Paged) pageOf() anchor.Page { return anchor.Page{Limit: p.Limit, Cursor: p.Cursor} }
 
 func (s *server) projectRoutes() {
-	create := operation("create-project", http.MethodPost, "/projects", anchor.ScopeDeploy, "Create a project", 409)
+	create := newOperation("create-project", http.MethodPost, "/projects", anchor.ScopeDeploy, "Create a project", 409)
 	create.DefaultStatus = http.StatusCreated
-	handle(s, create, s.createProject)
-	handle(s, operation("list-projects", http.MethodGet, "/projects", anchor.ScopeRead, "List projects, newest first"), s.listProjects)
-	handle(s, operation("get-project", http.MethodGet, "/projects/{projectId}", anchor.ScopeRead, "Get a project", 404), s.getProject)
-	remove := operation("delete-project", http.MethodDelete, "/projects/{projectId}", anchor.ScopeAdmin,
+	handleRoute(s, create, s.createProject)
+	handleRoute(s, newOperation("list-projects", http.MethodGet, "/projects", anchor.ScopeRead, "List projects, newest first"), s.listProjects)
+	handleRoute(s, newOperation("get-project", http.MethodGet, "/projects/{projectId}", anchor.ScopeRead, "Get a project", 404), s.getProject)
+	remove := newOperation("delete-project", http.MethodDelete, "/projects/{projectId}", anchor.ScopeAdmin,
 		"Delete a project, its deployments and its files", 404)
 	remove.Description += " 204 means that the project is deleted. 202 means that its removal has started and continues: " +
 		"it accepts no changes and is listed with `removing` until everything is deleted, on `aws` some minutes later."
 	remove.DefaultStatus = http.StatusAccepted
 	remove.Responses = map[string]*huma.Response{"202": {Description: "Accepted: the removal has started"}, "204": {Description: "No Content: the project is deleted"}}
-	handle(s, remove, s.deleteProject)
+	handleRoute(s, remove, s.deleteProject)
 }
 
 func (s *server) createProject(ctx context.Context, in *struct{ Body wire.CreateProject }) (*body[wire.Project], error) {
@@ -47,15 +47,15 @@ func (s *server) createProject(ctx context.Context, in *struct{ Body wire.Create
 	if err != nil {
 		return nil, err
 	}
-	return answer(s.shownProject(p)), nil
+	return answerWith(s.shownProject(p)), nil
 }
 
 func (s *server) listProjects(ctx context.Context, in *struct{ Paged }) (*body[anchor.List[wire.Project]], error) {
-	list, err := s.Projects.List(ctx, in.page())
+	list, err := s.Projects.List(ctx, in.pageOf())
 	if err != nil {
 		return nil, err
 	}
-	return answer(mapList(list, s.shownProject)), nil
+	return answerWith(mapList(list, s.shownProject)), nil
 }
 
 func (s *server) getProject(ctx context.Context, in *InProject) (*body[wire.Project], error) {
@@ -63,7 +63,7 @@ func (s *server) getProject(ctx context.Context, in *InProject) (*body[wire.Proj
 	if err != nil {
 		return nil, err
 	}
-	return answer(s.shownProject(p)), nil
+	return answerWith(s.shownProject(p)), nil
 }
 
 // removal is what is left of a project that was deleted: nothing, or what is being removed.

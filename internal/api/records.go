@@ -13,12 +13,12 @@ import (
 func shownDomain(v domains.View) wire.Domain {
 	d := wire.Domain{
 		Hostname: v.Hostname, Unicode: v.Unicode, IsActive: v.IsActive,
-		Target:  target(v),
+		Target:  toTarget(v),
 		Records: append([]anchor.DNSRecord{}, v.Records...),
 		Note:    v.Note, Warnings: v.Warnings,
 	}
 	d.CloudFrontCNAME = cloudFront(d.Target)
-	d.DNSInstructions = instructions(v)
+	d.DNSInstructions = toInstructions(v)
 	if v.Diagnosis != nil {
 		checks := append([]domains.Finding{}, v.Diagnosis.Checks...)
 		d.Diagnosis = &domains.Diagnosis{OK: v.Diagnosis.OK, Checks: checks}
@@ -26,19 +26,19 @@ func shownDomain(v domains.View) wire.Domain {
 	return d
 }
 
-// instructions returns the record to set first: the proof of the name before all else, then the
+// toInstructions returns the record to set first: the proof of the name before all else, then the
 // record that makes it lead here.
-func instructions(v domains.View) *wire.Instruction {
+func toInstructions(v domains.View) *wire.Instruction {
 	switch {
 	case v.Status == anchor.HostRemoving:
 		return nil
 	case len(v.Records) > 0:
-		i := instruction(v.Records[0])
+		i := toInstruction(v.Records[0])
 		i.Message = "Set this " + i.RecordType + " record to prove that " + v.Name + " is yours."
 		i.Note = noteOf(v) + " Keep the record afterwards."
 		return &i
 	case len(v.Target) > 0:
-		i := instruction(v.Target[0])
+		i := toInstruction(v.Target[0])
 		i.Message, i.Note = leadsHere(v), noteOf(v)
 		return &i
 	}
@@ -56,11 +56,11 @@ func noteOf(v domains.View) string {
 	return "A new record is visible within minutes, a changed one after the TTL of the old one. Anchor keeps checking."
 }
 
-func target(v domains.View) *wire.Target {
+func toTarget(v domains.View) *wire.Target {
 	if len(v.Target) == 0 || v.Status == anchor.HostRemoving {
 		return nil
 	}
-	t := &wire.Target{Instruction: instruction(v.Target[0]), Records: slices.Clone(v.Target)}
+	t := &wire.Target{Instruction: toInstruction(v.Target[0]), Records: slices.Clone(v.Target)}
 	t.Message = leadsHere(v)
 	if len(v.Target) > 1 {
 		t.Message = "Set one of these records, so that " + v.Name + " points to Anchor; set several only if they are A and AAAA records."
@@ -78,6 +78,6 @@ func cloudFront(t *wire.Target) *wire.Instruction {
 	return &i
 }
 
-func instruction(r anchor.DNSRecord) wire.Instruction {
+func toInstruction(r anchor.DNSRecord) wire.Instruction {
 	return wire.Instruction{RecordType: r.Type, RecordName: r.Name, RecordValue: r.Value}
 }

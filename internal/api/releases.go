@@ -12,15 +12,15 @@ import (
 
 func (s *server) releaseRoutes() {
 	const project = "/projects/{projectId}"
-	handle(s, operation("promote-deployment", http.MethodPost, project+"/deployments/{deploymentId}/promote", anchor.ScopeDeploy,
-		"Make a deployment live", 404, 409), s.promote)
-	handle(s, operation("rollback-project", http.MethodPost, project+"/rollback", anchor.ScopeDeploy,
-		"Roll back to an earlier deployment", 404, 409), s.rollback)
-	handle(s, operation("list-releases", http.MethodGet, project+"/releases", anchor.ScopeRead, "List releases, newest first", 404), s.listReleases)
-	handle(s, operation("get-live", http.MethodGet, project+"/live", anchor.ScopeRead, "Get the live pointer", 404), s.getLive)
+	handleRoute(s, newOperation("promote-deployment", http.MethodPost, project+"/deployments/{deploymentId}/promote", anchor.ScopeDeploy,
+		"Make a deployment live", 404, 409), s.promoteDeployment)
+	handleRoute(s, newOperation("rollback-project", http.MethodPost, project+"/rollback", anchor.ScopeDeploy,
+		"Roll back to an earlier deployment", 404, 409), s.rollbackProject)
+	handleRoute(s, newOperation("list-releases", http.MethodGet, project+"/releases", anchor.ScopeRead, "List releases, newest first", 404), s.listReleases)
+	handleRoute(s, newOperation("get-live", http.MethodGet, project+"/live", anchor.ScopeRead, "Get the live pointer", 404), s.getLive)
 }
 
-func (s *server) promote(ctx context.Context, in *InDeployment) (*body[wire.Promoted], error) {
+func (s *server) promoteDeployment(ctx context.Context, in *InDeployment) (*body[wire.Promoted], error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func (s *server) promote(ctx context.Context, in *InDeployment) (*body[wire.Prom
 	if err != nil {
 		return nil, err
 	}
-	return answer(wire.Promoted{
+	return answerWith(wire.Promoted{
 		Message:         fmt.Sprintf("%s is live on %s", r.Live.Version, p.Slug),
 		DeploymentID:    r.Live.Deployment,
 		PreviousVersion: versionNumber(r.PreviousVersion),
@@ -40,7 +40,7 @@ func (s *server) promote(ctx context.Context, in *InDeployment) (*body[wire.Prom
 	}), nil
 }
 
-func (s *server) rollback(ctx context.Context, in *struct {
+func (s *server) rollbackProject(ctx context.Context, in *struct {
 	InProject
 	Body wire.Rollback
 }) (*body[wire.RolledBack], error) {
@@ -56,7 +56,7 @@ func (s *server) rollback(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return answer(wire.RolledBack{
+	return answerWith(wire.RolledBack{
 		Message:         fmt.Sprintf("%s is rolled back to %s", p.Slug, r.Live.Version),
 		DeploymentID:    r.Record.ID,
 		RolledBackTo:    r.Live.Deployment,
@@ -89,11 +89,11 @@ func (s *server) listReleases(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.Releases.List(ctx, p.ID, in.page())
+	list, err := s.Releases.List(ctx, p.ID, in.pageOf())
 	if err != nil {
 		return nil, err
 	}
-	return answer(mapList(list, same)), nil
+	return answerWith(mapList(list, same)), nil
 }
 
 func (s *server) getLive(ctx context.Context, in *InProject) (*body[anchor.Live], error) {
@@ -105,5 +105,5 @@ func (s *server) getLive(ctx context.Context, in *InProject) (*body[anchor.Live]
 	if err != nil {
 		return nil, err
 	}
-	return answer(live), nil
+	return answerWith(live), nil
 }

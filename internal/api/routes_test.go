@@ -79,7 +79,7 @@ func (r route) limit() int {
 	return 1 << 20
 }
 
-func TestEveryRouteIsInTheTable(t *testing.T) {
+func TestRoutes_AreAllInTable(t *testing.T) {
 	doc := openAPI(t, serve(t, apitest.New(t, apitest.Options{})))
 	known := map[string]bool{"GET /health": true, "GET /version": true}
 	names := strings.NewReplacer("/P", "/{projectId}", "/D", "/{deploymentId}", "/T", "/{tokenId}", "/N", "/{domainId}")
@@ -103,7 +103,7 @@ func TestEveryRouteIsInTheTable(t *testing.T) {
 	}
 }
 
-func TestRoutesRefuse(t *testing.T) {
+func TestRoutes_Refuse(t *testing.T) {
 	a := apitest.New(t, apitest.Options{})
 	base := serve(t, a)
 	tooSmall := map[anchor.Scope]string{anchor.ScopeDeploy: apitest.ReadToken, anchor.ScopeAdmin: apitest.DeployToken}
@@ -139,7 +139,7 @@ func TestRoutesRefuse(t *testing.T) {
 	}
 }
 
-func TestUnauthorizedNamesTheScheme(t *testing.T) {
+func TestUnauthorized_NamesScheme(t *testing.T) {
 	base := serve(t, apitest.New(t, apitest.Options{}))
 	for token, want := range map[string]string{"": `Bearer realm="anchor"`, "wrong": `Bearer realm="anchor", error="invalid_token"`} {
 		got := call(t, base, "GET", "/projects", token, "", nil)
@@ -149,7 +149,7 @@ func TestUnauthorizedNamesTheScheme(t *testing.T) {
 	}
 }
 
-func TestARevokedTokenIsRefused(t *testing.T) {
+func TestToken_RevokedIsRefused(t *testing.T) {
 	base := serve(t, apitest.New(t, apitest.Options{}))
 	var tokens wire.Items[anchor.Token]
 	call(t, base, "GET", "/tokens", apitest.AdminToken, "", nil).decode(t, &tokens)
@@ -161,7 +161,7 @@ func TestARevokedTokenIsRefused(t *testing.T) {
 	call(t, base, "GET", "/projects", apitest.ReadToken, "", nil).isProblem(t, 401, "revoked_token")
 }
 
-func TestHealthAndVersionArePublic(t *testing.T) {
+func TestHealthAndVersion_ArePublic(t *testing.T) {
 	base := serve(t, apitest.New(t, apitest.Options{}))
 	call(t, base, "GET", "/health", "", "", nil).is(t, 200)
 	got := call(t, base, "GET", "/version", "", "", nil)
@@ -171,7 +171,7 @@ func TestHealthAndVersionArePublic(t *testing.T) {
 	}
 }
 
-func TestAPanicTellsNothing(t *testing.T) {
+func TestPanic_RevealsNothing(t *testing.T) {
 	services := apitest.New(t, apitest.Options{}).Services()
 	_, err := services.Projects.Create(t.Context(), "shop", "main")
 	check(t, err)
@@ -193,7 +193,7 @@ func (panicking) URLs(anchor.Project, anchor.DeploymentID) (site, deployment str
 	panic("a bug, with a secret in it")
 }
 
-func TestAnUnknownPathIsAProblem(t *testing.T) {
+func TestUnknownPath_IsProblem(t *testing.T) {
 	base := serve(t, apitest.New(t, apitest.Options{}))
 	call(t, base, "GET", "/nothing", "", "", nil).isProblem(t, 404, "no_such_route")
 	got := call(t, base, "PATCH", "/projects", apitest.AdminToken, "{}", nil)
@@ -203,13 +203,13 @@ func TestAnUnknownPathIsAProblem(t *testing.T) {
 	}
 }
 
-func TestUnknownQueryParametersAreRefused(t *testing.T) {
+func TestQuery_UnknownParametersAreRefused(t *testing.T) {
 	base := serve(t, apitest.New(t, apitest.Options{}))
 	call(t, base, "GET", "/projects?limt=3", apitest.ReadToken, "", nil).isProblem(t, 400, "")
 	call(t, base, "GET", "/projects?limit=0", apitest.ReadToken, "", nil).isProblem(t, 400, "bad_field")
 }
 
-func TestListsArePaged(t *testing.T) {
+func TestLists_ArePaged(t *testing.T) {
 	base := serve(t, apitest.New(t, apitest.Options{}))
 	for i := range 5 {
 		call(t, base, "POST", "/projects", apitest.DeployToken, fmt.Sprintf(`{"slug":"p%d"}`, i), nil).is(t, 201)
@@ -238,7 +238,7 @@ func TestListsArePaged(t *testing.T) {
 	}
 }
 
-func TestValuesStayHiddenUnlessAskedFor(t *testing.T) {
+func TestEnv_ValuesStayHiddenUnlessRevealed(t *testing.T) {
 	base := serve(t, apitest.New(t, apitest.Options{}))
 	call(t, base, "POST", "/projects", apitest.DeployToken, `{"slug":"shop"}`, nil).is(t, 201)
 	call(t, base, "PUT", "/projects/shop/env", apitest.DeployToken,
@@ -260,7 +260,7 @@ func TestValuesStayHiddenUnlessAskedFor(t *testing.T) {
 		isProblem(t, 400, "bad_field")
 }
 
-func TestTheOpenAPIDocument(t *testing.T) {
+func TestOpenAPI_Document(t *testing.T) {
 	doc := openAPI(t, serve(t, apitest.New(t, apitest.Options{})))
 	if !strings.HasPrefix(doc.OpenAPI, "3.1.") || doc.Info.Version != "v-test" {
 		t.Errorf("openapi %q, version %q", doc.OpenAPI, doc.Info.Version)

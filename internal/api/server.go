@@ -96,7 +96,7 @@ func New(services Services, o Options) http.Handler {
 		o.Sleep = sleep
 	}
 	mux := http.NewServeMux()
-	s := &server{Services: services, Options: o, attempts: newAttempts(), api: humago.New(mux, config(o.Version))}
+	s := &server{Services: services, Options: o, attempts: newAttempts(), api: humago.New(mux, humaConfig(o.Version))}
 	s.api.UseMiddleware(s.authorize)
 	s.systemRoutes()
 	s.projectRoutes()
@@ -113,10 +113,10 @@ func New(services Services, o Options) http.Handler {
 	s.logRoutes()
 	s.tokenRoutes()
 	s.gitRoutes(mux)
-	return s.guard(mux)
+	return s.guardRoutes(mux)
 }
 
-func config(version string) huma.Config {
+func humaConfig(version string) huma.Config {
 	if version == "" {
 		version = "dev"
 	}
@@ -132,9 +132,9 @@ func config(version string) huma.Config {
 	return c
 }
 
-// operation describes a route. The scope is what its token needs; "" makes it
+// newOperation describes a route. The scope is what its token needs; "" makes it
 // public.
-func operation(id, method, path string, scope anchor.Scope, summary string, errs ...int) huma.Operation {
+func newOperation(id, method, path string, scope anchor.Scope, summary string, errs ...int) huma.Operation {
 	op := huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary,
 		MaxBodyBytes: maxJSON, BodyReadTimeout: 30 * time.Second,
@@ -150,8 +150,8 @@ func operation(id, method, path string, scope anchor.Scope, summary string, errs
 	return op
 }
 
-// handle registers a route whose errors become problems.
-func handle[I, O any](s *server, op huma.Operation, h func(context.Context, *I) (*O, error)) {
+// handleRoute registers a route whose errors become problems.
+func handleRoute[I, O any](s *server, op huma.Operation, h func(context.Context, *I) (*O, error)) {
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := h(ctx, in)
 		if err != nil {
@@ -164,7 +164,7 @@ func handle[I, O any](s *server, op huma.Operation, h func(context.Context, *I) 
 // body is an answer with a JSON body and the operation's default status.
 type body[T any] struct{ Body T }
 
-func answer[T any](v T) *body[T] { return &body[T]{Body: v} }
+func answerWith[T any](v T) *body[T] { return &body[T]{Body: v} }
 
 // empty is an answer without a body: 204.
 type empty struct{}

@@ -34,17 +34,17 @@ func parsePlace(id string) (place, error) {
 		Hintf("Send the id of the last event received, or omit the header.")
 }
 
-// after returns the place after a line.
-func (p place) after(line anchor.LogLine) place {
+// afterLine returns the place after a line.
+func (p place) afterLine(line anchor.LogLine) place {
 	if line.Time > p.time {
 		return place{line.Time, 1}
 	}
 	return place{p.time, p.seen + 1}
 }
 
-// tail answers with the last settled lines and what comes after them, or with what
+// tailLogs answers with the last settled lines and what comes after them, or with what
 // comes after Last-Event-ID.
-func (s *server) tail(ctx context.Context, logs Tail, p anchor.ProjectID, in *logsInput) (*huma.StreamResponse, error) {
+func (s *server) tailLogs(ctx context.Context, logs Tail, p anchor.ProjectID, in *logsInput) (*huma.StreamResponse, error) {
 	d := anchor.DeploymentID(in.Deployment)
 	at := place{time: logs.Settled()}
 	var first []anchor.LogLine
@@ -80,15 +80,15 @@ func (s *server) tail(ctx context.Context, logs Tail, p anchor.ProjectID, in *lo
 	}
 	label := func(line anchor.LogLine) (id, name string) {
 		if line.Time >= started {
-			at = at.after(line)
+			at = at.afterLine(line)
 		}
 		return at.String(), "line"
 	}
-	return sseFrom(s, chain(all(first), rest), label, at.String), nil
+	return sseFrom(s, chainSeqs(seqOf(first), rest), label, at.String), nil
 }
 
-// all yields the given lines.
-func all(lines []anchor.LogLine) iter.Seq2[anchor.LogLine, error] {
+// seqOf yields the given lines.
+func seqOf(lines []anchor.LogLine) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) {
 		for _, line := range lines {
 			if !yield(line, nil) {

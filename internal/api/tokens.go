@@ -9,11 +9,11 @@ import (
 )
 
 func (s *server) tokenRoutes() {
-	create := operation("create-token", http.MethodPost, "/tokens", anchor.ScopeAdmin, "Create a token; only this response contains its secret")
+	create := newOperation("create-token", http.MethodPost, "/tokens", anchor.ScopeAdmin, "Create a token; only this response contains its secret")
 	create.DefaultStatus = http.StatusCreated
-	handle(s, create, s.createToken)
-	handle(s, operation("list-tokens", http.MethodGet, "/tokens", anchor.ScopeAdmin, "List tokens, without their secrets"), s.listTokens)
-	handle(s, operation("revoke-token", http.MethodDelete, "/tokens/{tokenId}", anchor.ScopeAdmin, "Revoke a token", 404), s.revokeToken)
+	handleRoute(s, create, s.createToken)
+	handleRoute(s, newOperation("list-tokens", http.MethodGet, "/tokens", anchor.ScopeAdmin, "List tokens, without their secrets"), s.listTokens)
+	handleRoute(s, newOperation("revoke-token", http.MethodDelete, "/tokens/{tokenId}", anchor.ScopeAdmin, "Revoke a token", 404), s.revokeToken)
 }
 
 func (s *server) createToken(ctx context.Context, in *struct{ Body wire.CreateToken }) (*body[wire.CreatedToken], error) {
@@ -21,7 +21,7 @@ func (s *server) createToken(ctx context.Context, in *struct{ Body wire.CreateTo
 	if err != nil {
 		return nil, err
 	}
-	return answer(wire.CreatedToken{Token: token, Secret: secret}), nil
+	return answerWith(wire.CreatedToken{Token: token, Secret: secret}), nil
 }
 
 func (s *server) listTokens(ctx context.Context, _ *none) (*body[wire.Items[anchor.Token]], error) {
@@ -29,7 +29,7 @@ func (s *server) listTokens(ctx context.Context, _ *none) (*body[wire.Items[anch
 	if err != nil {
 		return nil, err
 	}
-	return answer(wire.Items[anchor.Token]{Items: append([]anchor.Token{}, tokens...)}), nil
+	return answerWith(wire.Items[anchor.Token]{Items: append([]anchor.Token{}, tokens...)}), nil
 }
 
 func (s *server) revokeToken(ctx context.Context, in *struct {

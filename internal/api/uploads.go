@@ -31,18 +31,18 @@ func (s *Stream) Resolve(ctx huma.Context) []error {
 }
 
 func (s *server) uploadRoutes() {
-	put := operation("put-file", http.MethodPut, "/projects/{projectId}/files/{digest}", anchor.ScopeDeploy,
+	put := newOperation("put-file", http.MethodPut, "/projects/{projectId}/files/{digest}", anchor.ScopeDeploy,
 		"Upload one file by its SHA-256", 404, 411)
 	put.RequestBody = rawBody("application/octet-stream", "The file's content; Content-Length is required.")
 	put.DefaultStatus = http.StatusOK
-	handle(s, put, s.putFile)
-	many := operation("put-files", http.MethodPost, "/projects/{projectId}/files", anchor.ScopeDeploy,
+	handleRoute(s, put, s.putFile)
+	many := newOperation("put-files", http.MethodPost, "/projects/{projectId}/files", anchor.ScopeDeploy,
 		"Upload many small files at once", 404)
 	many.RequestBody = rawBody(wire.PackType, fmt.Sprintf(
 		"A tar archive of regular files, each named by the SHA-256 of its content in lower-case hex; "+
 			"at most %d files of at most %d bytes each, and %d bytes in all.", filepack.MaxFiles, filepack.MaxFileSize, filepack.MaxSize))
 	many.DefaultStatus = http.StatusOK
-	handle(s, many, s.putFiles)
+	handleRoute(s, many, s.putFiles)
 }
 
 func rawBody(mediaType, description string) *huma.RequestBody {
@@ -65,14 +65,14 @@ func (s *server) putFile(ctx context.Context, in *putFileInput) (*body[wire.Rece
 	if err != nil {
 		return nil, err
 	}
-	p, content, err := s.upload(ctx, in.ProjectID, in.Stream, "application/octet-stream", size)
+	p, content, err := s.acceptUpload(ctx, in.ProjectID, in.Stream, "application/octet-stream", size)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.Deploys.PutFile(ctx, p.ID, digest, size, content); err != nil {
 		return nil, err
 	}
-	return answer(wire.Received{Files: 1, Bytes: size}), nil
+	return answerWith(wire.Received{Files: 1, Bytes: size}), nil
 }
 
 func (s *server) putFiles(ctx context.Context, in *struct {
@@ -83,7 +83,7 @@ func (s *server) putFiles(ctx context.Context, in *struct {
 	if isType(in.request.Header.Get("Content-Type"), wire.PackTypeV1) {
 		mediaType, read = wire.PackTypeV1, filepack.ReadV1
 	}
-	p, content, err := s.upload(ctx, in.ProjectID, in.Stream, mediaType, filepack.MaxSize)
+	p, content, err := s.acceptUpload(ctx, in.ProjectID, in.Stream, mediaType, filepack.MaxSize)
 	if err != nil {
 		return nil, err
 	}
@@ -96,12 +96,12 @@ func (s *server) putFiles(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return answer(got), nil
+	return answerWith(got), nil
 }
 
-// upload checks what can be checked before the body is read, and returns the body with its size
+// acceptUpload checks what can be checked before the body is read, and returns the body with its size
 // limit and its deadline.
-func (s *server) upload(ctx context.Context, project string, in Stream, mediaType string, limit int64) (anchor.Project, io.Reader, error) {
+func (s *server) acceptUpload(ctx context.Context, project string, in Stream, mediaType string, limit int64) (anchor.Project, io.Reader, error) {
 	if sent := in.request.Header.Get("Content-Type"); !isType(sent, mediaType) {
 		return anchor.Project{}, nil, newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type",
 			fmt.Sprintf("the content type of the body is %q", sent), "Send it with Content-Type: "+mediaType+".")

@@ -18,10 +18,10 @@ func (s *Store) Admit(_ context.Context, id anchor.DeploymentID, group int) erro
 	tree := treePath(id)
 	// The group first: so no moment admits the wrong users.
 	if err := s.root.Chown(tree, -1, group); err != nil {
-		return diskError(err, "hand %s to group %d", s.path(tree), group)
+		return diskError(err, "hand %s to group %d", s.joinPath(tree), group)
 	}
 	if err := s.root.Chmod(tree, groupFolder); err != nil {
-		return diskError(err, "let group %d into %s", group, s.path(tree))
+		return diskError(err, "let group %d into %s", group, s.joinPath(tree))
 	}
 	return nil
 }
@@ -29,7 +29,7 @@ func (s *Store) Admit(_ context.Context, id anchor.DeploymentID, group int) erro
 // closeTrees closes the trees to everyone but their group. Stores of earlier versions
 // left them open to every user.
 func (s *Store) closeTrees() error {
-	entries, err := s.list(treesDir)
+	entries, err := s.listFolder(treesDir)
 	if err != nil {
 		return err
 	}
@@ -40,13 +40,13 @@ func (s *Store) closeTrees() error {
 		name := treesDir + "/" + entry.Name()
 		info, err := s.root.Lstat(name)
 		if err != nil {
-			return diskError(err, "look at %s", s.path(name))
+			return diskError(err, "look at %s", s.joinPath(name))
 		}
 		if info.Mode().Perm()&^os.FileMode(groupFolder) == 0 {
 			continue
 		}
 		if err := s.root.Chmod(name, privateFolder); err != nil {
-			return diskError(err, "close %s", s.path(name))
+			return diskError(err, "close %s", s.joinPath(name))
 		}
 	}
 	return nil

@@ -12,9 +12,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// TestATreeIsClosedUntilItsGroupIsAdmitted: two deployments share the file's inode, so the
+// TestAdmit_OpensTree: two deployments share the file's inode, so the
 // folders must enforce the difference.
-func TestATreeIsClosedUntilItsGroupIsAdmitted(t *testing.T) {
+func TestAdmit_OpensTree(t *testing.T) {
 	store, mine, other := openStore(t), newID(), newID()
 	for _, id := range []anchor.DeploymentID{mine, other} {
 		upload(t, store, id, writeTree(t, map[string]string{"server/app/.env": "SECRET=1"}))
@@ -31,7 +31,7 @@ func TestATreeIsClosedUntilItsGroupIsAdmitted(t *testing.T) {
 	wantMode(t, store.Tree(mine), 0o750)
 }
 
-func TestAnotherUserReadsTheTreesOfItsGroupOnly(t *testing.T) {
+func TestAdmit_GroupReadsItsTreesOnly(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return // only root can try what another user sees
 	}
@@ -64,7 +64,7 @@ func TestAnotherUserReadsTheTreesOfItsGroupOnly(t *testing.T) {
 	}
 }
 
-func TestOpenClosesTreesOfEarlierVersions(t *testing.T) {
+func TestOpen_ClosesTreesOfEarlierVersions(t *testing.T) {
 	dir := t.TempDir()
 	store, old, admitted := reopen(t, dir), newID(), newID()
 	for _, id := range []anchor.DeploymentID{old, admitted} {
@@ -79,7 +79,7 @@ func TestOpenClosesTreesOfEarlierVersions(t *testing.T) {
 	wantMode(t, again.Tree(admitted), 0o750)
 }
 
-func TestAdmitToWhatIsNotThere(t *testing.T) {
+func TestAdmit_MissingTree(t *testing.T) {
 	store := openStore(t)
 	if err := store.Admit(t.Context(), newID(), os.Getgid()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a deployment without a tree: %v", err)

@@ -16,7 +16,7 @@ import (
 func (s *Store) Add(ctx context.Context, what string, content io.Reader, atMost int64) (Digest, int64, error) {
 	var digest Digest
 	var size int64
-	temp, err := s.write(what, func(file io.Writer) error {
+	temp, err := s.writeTemp(what, func(file io.Writer) error {
 		hash := sha256.New()
 		from := &reading{ctx: ctx, from: io.LimitReader(content, atMost+1)}
 		read, err := io.Copy(io.MultiWriter(file, hash), from)
@@ -38,19 +38,19 @@ func (s *Store) Add(ctx context.Context, what string, content io.Reader, atMost 
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	have, err := s.have(digest, size)
+	have, err := s.haveContent(digest, size)
 	if have || err != nil {
 		return digest, size, s.giveUp(err, temp)
 	}
-	if err := s.unowned.reserve(size, 0, 0); err != nil {
+	if err := s.unowned.reserveBytes(size, 0, 0); err != nil {
 		return "", 0, s.giveUp(err, temp)
 	}
-	return digest, size, s.adopt(temp, incomingPath(digest), size)
+	return digest, size, s.adoptFile(temp, incomingPath(digest), size)
 }
 
 // Content opens a content, durable or not: ErrNotFound when it is not stored.
 func (s *Store) Content(digest Digest, size int64) (*os.File, error) {
-	name, err := s.find(digest, size)
+	name, err := s.findContent(digest, size)
 	if err != nil {
 		return nil, err
 	}

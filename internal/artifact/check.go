@@ -98,8 +98,8 @@ func (m Manifest) checkSizes(l Limits) error {
 
 func (f File) checkContent() error {
 	switch {
-	case f.Link == "" && !f.Digest.valid():
-		return anchor.Invalid("bad_digest", "%q has the digest %q…, which is not valid", f.Path, cut(string(f.Digest), digestLen)).
+	case f.Link == "" && !f.Digest.isValid():
+		return anchor.Invalid("bad_digest", "%q has the digest %q…, which is not valid", f.Path, cutText(string(f.Digest), digestLen)).
 			Hintf("A digest is the SHA-256 of the content as 64 lower-case hex digits.")
 	case f.Link != "" && (f.Size != 0 || f.Digest != "" || f.Exec):
 		return anchor.Invalid("bad_link", "%q is a link and has a content too", f.Path).
@@ -120,7 +120,7 @@ func CheckPath(p string) error {
 		return anchor.Invalid("empty_path", "a file has no path").
 			Hintf("Use a path relative to the artifact's root for each file.")
 	case len(p) > maxPath:
-		return anchor.Invalid("path_too_long", "the path %q… has %d bytes, more than %d", cut(p, 80), len(p), maxPath).
+		return anchor.Invalid("path_too_long", "the path %q… has %d bytes, more than %d", cutText(p, 80), len(p), maxPath).
 			Hintf("Shorten the names of the folders it is in.")
 	case strings.HasPrefix(p, "/"), len(p) > 1 && p[1] == ':' && isLetter(p[0]):
 		return anchor.Invalid("absolute_path", "the path %q is absolute", p).
@@ -152,7 +152,7 @@ func checkName(name, p string) error {
 		return anchor.Invalid("path_escapes", "the path %q has \"..\" in it", p).
 			Hintf("Use paths relative to the artifact's root, without \"..\".")
 	case len(name) > maxName:
-		return anchor.Invalid("name_too_long", "the path %q… has a name of %d bytes, more than %d", cut(p, 80), len(name), maxName).
+		return anchor.Invalid("name_too_long", "the path %q… has a name of %d bytes, more than %d", cutText(p, 80), len(name), maxName).
 			Hintf("Shorten the name.")
 	case deviceName.MatchString(name):
 		return anchor.Invalid("reserved_name", "the path %q contains the device name %q", p, name).
@@ -161,7 +161,7 @@ func checkName(name, p string) error {
 	return nil
 }
 
-func cut(s string, n int) string { return s[:min(n, len(s))] }
+func cutText(s string, n int) string { return s[:min(n, len(s))] }
 
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
@@ -169,19 +169,19 @@ func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 // as its folder. Paths that differ in case or Unicode form only are two, as they are to
 // Linux, S3 and Next.js; a store on a disk that takes them for one has checkFolded.
 func (m Manifest) checkClashes() error {
-	return m.clashes(exactPath)
+	return m.findClashes(exactPath)
 }
 
 // checkFolded is checkClashes for a disk on which case or Unicode form does not count.
 func (m Manifest) checkFolded() error {
-	if err := m.clashes(foldPath); err != nil {
+	if err := m.findClashes(foldPath); err != nil {
 		return err
 	}
 	return m.followLinks(foldPath)
 }
 
-// clashes finds files whose paths have the same key.
-func (m Manifest) clashes(key func(string) string) error {
+// findClashes finds files whose paths have the same key.
+func (m Manifest) findClashes(key func(string) string) error {
 	byKey := make(map[string]string, len(m.Files))
 	for _, f := range m.Files {
 		key := key(f.Path)

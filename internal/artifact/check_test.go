@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
-func TestHostileManifests(t *testing.T) {
+func TestManifest_CheckRefusesHostile(t *testing.T) {
 	a := artifact.DigestOf([]byte("a"))
 	file := func(p string) artifact.File { return artifact.File{Path: p, Size: 1, Digest: a} }
 	link := func(p, target string) artifact.File { return artifact.File{Path: p, Link: target} }
@@ -80,7 +80,7 @@ func TestHostileManifests(t *testing.T) {
 	}
 }
 
-func TestOrdinaryPathsPass(t *testing.T) {
+func TestManifest_CheckAcceptsOrdinaryPaths(t *testing.T) {
 	a := artifact.DigestOf([]byte("a"))
 	var m artifact.Manifest
 	for _, p := range []string{
@@ -99,7 +99,7 @@ func TestOrdinaryPathsPass(t *testing.T) {
 }
 
 // What Check accepts, plain calls of the operating system must lay out inside the folder.
-func TestNoManifestThatPassesLeavesItsFolder(t *testing.T) {
+func TestManifest_CheckedPathsStayInFolder(t *testing.T) {
 	name := rapid.SampledFrom([]string{"a", "b", "A", "c"})
 	rapid.Check(t, func(t *rapid.T) {
 		var m artifact.Manifest

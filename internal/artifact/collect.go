@@ -30,7 +30,7 @@ func (n *names) add(m Manifest) {
 	}
 }
 
-func (n *names) has(d Digest) bool {
+func (n *names) hasDigest(d Digest) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.set[d]
@@ -42,8 +42,8 @@ func (n *names) has(d Digest) bool {
 func (s *Store) Collect(ctx context.Context, unusedSince time.Duration) (freed int64, err error) {
 	defer s.busy.Lock("collect")()
 	named := &names{set: map[Digest]bool{}}
-	s.watch(named)
-	defer s.watch(nil)
+	s.watchNames(named)
+	defer s.watchNames(nil)
 	if err := s.readNames(ctx, named); err != nil {
 		return 0, err
 	}
@@ -59,19 +59,19 @@ func (s *Store) Collect(ctx context.Context, unusedSince time.Duration) (freed i
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			size, err := s.collect(name, named, before)
+			size, err := s.collectFile(name, named, before)
 			freed += size
 			return err
 		})
 		if err != nil {
-			return freed, diskError(err, "collect unused contents in %s", s.path(folder))
+			return freed, diskError(err, "collect unused contents in %s", s.joinPath(folder))
 		}
 	}
 	return freed, nil
 }
 
-// watch makes later SaveManifests add to n, and waits for those under way.
-func (s *Store) watch(n *names) {
+// watchNames makes later SaveManifests add to n, and waits for those under way.
+func (s *Store) watchNames(n *names) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.named = n
@@ -110,15 +110,15 @@ func (s *Store) readNamesBut(ctx context.Context, into *names, but anchor.Deploy
 	return nil
 }
 
-// collect removes one file, unless it is named or was used lately.
-func (s *Store) collect(name string, named *names, before time.Time) (freed int64, err error) {
+// collectFile removes one file, unless it is named or was used lately.
+func (s *Store) collectFile(name string, named *names, before time.Time) (freed int64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	base := path.Base(name)
 	if strings.HasSuffix(base, tempSuffix) { // of a Put under way
 		return 0, nil
 	}
-	if named.has(Digest(strings.TrimSuffix(base, twinSuffix))) {
+	if named.hasDigest(Digest(strings.TrimSuffix(base, twinSuffix))) {
 		return 0, nil
 	}
 	info, err := s.root.Lstat(name)
@@ -132,9 +132,9 @@ func (s *Store) collect(name string, named *names, before time.Time) (freed int6
 		return 0, err
 	}
 	if path.Dir(name) == incomingDir {
-		s.unowned.release(info.Size())
+		s.unowned.releaseBytes(info.Size())
 	} else {
-		s.unowned.claim(Digest(base))
+		s.unowned.claimContent(Digest(base))
 	}
 	return info.Size(), nil
 }
@@ -174,10 +174,10 @@ func (s *Store) Usage(ctx context.Context) (Usage, error) {
 			return ctx.Err()
 		})
 		if err != nil {
-			return Usage{}, diskError(err, "count what is in %s", s.path(folder))
+			return Usage{}, diskError(err, "count what is in %s", s.joinPath(folder))
 		}
 	}
-	trash, err := s.trashed()
+	trash, err := s.listTrash()
 	u.Trash = len(trash)
 	return u, err
 }

@@ -21,7 +21,7 @@ import (
 
 // A process killed while it unpacks leaves some of the tree and no marker. Whatever is
 // left, the next Unpack makes the tree whole.
-func TestUnpackFinishesWhatAKillLeft(t *testing.T) {
+func TestUnpack_CompletesAfterKill(t *testing.T) {
 	files := map[string]string{"bin/run": "#!/bin/sh\n", "a/b/c": "1", "a/b/d": "2", "e": ""}
 	for name, damage := range map[string]func(t *testing.T, tree string){
 		"nothing was laid out": func(t *testing.T, tree string) { must(t, os.RemoveAll(tree)) },
@@ -60,7 +60,7 @@ func TestUnpackFinishesWhatAKillLeft(t *testing.T) {
 	}
 }
 
-func TestAnUnfinishedUploadIsMissingAfterARestart(t *testing.T) {
+func TestMissing_AfterRestart(t *testing.T) {
 	dir, id := t.TempDir(), newID()
 	store, err := artifact.Open(dir)
 	must(t, err)
@@ -81,7 +81,7 @@ func TestAnUnfinishedUploadIsMissingAfterARestart(t *testing.T) {
 	}
 }
 
-func TestUnpackStopsWithItsContext(t *testing.T) {
+func TestUnpack_StopsWithContext(t *testing.T) {
 	store, id := openStore(t), newID()
 	upload(t, store, id, writeTree(t, map[string]string{"a": "1"}))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -93,7 +93,7 @@ func TestUnpackStopsWithItsContext(t *testing.T) {
 	must(t, err)
 }
 
-func TestCollectTakesOnlyWhatNobodyNeeds(t *testing.T) {
+func TestCollect_RemovesUnusedOnly(t *testing.T) {
 	store, kept, gone := openStore(t), newID(), newID()
 	upload(t, store, kept, writeTree(t, map[string]string{"a": "shared", "b": "kept"}))
 	upload(t, store, gone, writeTree(t, map[string]string{"a": "shared", "b": "gone!"}))
@@ -138,7 +138,7 @@ func TestCollectTakesOnlyWhatNobodyNeeds(t *testing.T) {
 
 // Uploads and collections without any grace run against each other; a content that a
 // manifest names is never lost between Missing and Unpack.
-func TestCollectNeverTakesAContentInUse(t *testing.T) {
+func TestCollect_KeepsContentInUse(t *testing.T) {
 	store := openStore(t)
 	ctx, stop := context.WithCancel(t.Context())
 	var collector, uploads sync.WaitGroup
@@ -201,7 +201,7 @@ func deployAndRemove(ctx context.Context, store *artifact.Store, random *rand.Ra
 	return store.Remove(ctx, id)
 }
 
-func TestPutsOfOneContentDoNotDisturbEachOther(t *testing.T) {
+func TestPut_ConcurrentPutsOfOneContent(t *testing.T) {
 	store, id := openStore(t), newID()
 	content := strings.Repeat("the same ", 10_000)
 	digest := artifact.DigestOf([]byte(content))

@@ -59,6 +59,6 @@ func (d Delta) Apply(before Manifest) (Manifest, error) {
 
 // NoBase is the Conflict that makes a client send its whole manifest.
 func (d Delta) NoBase(cause error) error {
-	return anchor.Conflict("no_base", "the manifest cannot be built from that of deployment %q", cut(string(d.Base), 64)).
+	return anchor.Conflict("no_base", "the manifest cannot be built from that of deployment %q", cutText(string(d.Base), 64)).
 		Because(cause).Hintf("Send the whole manifest.")
 }

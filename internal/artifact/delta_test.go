@@ -9,7 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
-func TestADeltaMakesTheManifestAgain(t *testing.T) {
+func TestDelta_RestoresManifest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		trees := rapid.MapOf(rapid.StringMatching("[a-c]{1,2}"), rapid.StringMatching("[xy]"))
 		before, after := manifestOf(trees.Draw(t, "before")), manifestOf(trees.Draw(t, "after"))
@@ -27,7 +27,7 @@ func TestADeltaMakesTheManifestAgain(t *testing.T) {
 	})
 }
 
-func TestADeltaTellsModesAndLinks(t *testing.T) {
+func TestDelta_CarriesModesAndLinks(t *testing.T) {
 	before := manifestOf(map[string]string{"a": "1", "b": "2", "c": "3"})
 	after := artifact.Manifest{Files: append([]artifact.File(nil), before.Files...)}
 	after.Files[0].Exec = true
@@ -37,7 +37,7 @@ func TestADeltaTellsModesAndLinks(t *testing.T) {
 	}
 }
 
-func TestADeltaOfAnotherBaseIsRefused(t *testing.T) {
+func TestDelta_OtherBaseIsRefused(t *testing.T) {
 	before, after := manifestOf(map[string]string{"a": "1", "b": "2"}), manifestOf(map[string]string{"a": "1", "b": "3"})
 	delta := after.Since("base", before)
 	for name, other := range map[string]artifact.Manifest{

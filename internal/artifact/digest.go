@@ -16,7 +16,7 @@ const digestLen = sha256.Size * 2
 
 // ParseDigest refuses what is not 64 lower-case hex digits.
 func ParseDigest(s string) (Digest, error) {
-	if d := Digest(s); d.valid() {
+	if d := Digest(s); d.isValid() {
 		return d, nil
 	}
 	return "", badDigest(s)
@@ -30,7 +30,7 @@ func DigestOf(b []byte) Digest {
 
 func sumOf(h hash.Hash) Digest { return Digest(hex.EncodeToString(h.Sum(nil))) }
 
-func (d Digest) valid() bool {
+func (d Digest) isValid() bool {
 	return len(d) == digestLen && strings.Trim(string(d), "0123456789abcdef") == ""
 }
 

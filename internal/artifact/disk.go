@@ -44,7 +44,7 @@ func (s *Store) makeFolder(name string, mode fs.FileMode) error {
 		err = s.root.Chmod(name, mode)
 	}
 	if err != nil {
-		return diskError(err, "make the folder %s", s.path(name))
+		return diskError(err, "make the folder %s", s.joinPath(name))
 	}
 	return nil
 }
@@ -60,17 +60,17 @@ func (s *Store) writeFile(name string, data []byte) (err error) {
 	}()
 	file, err := s.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
-		return diskError(err, "write %s", s.path(name))
+		return diskError(err, "write %s", s.joinPath(name))
 	}
 	_, err = file.Write(data)
 	if err == nil {
 		err = file.Sync()
 	}
 	if err = errors.Join(err, file.Close()); err != nil {
-		return diskError(err, "write %s", s.path(name))
+		return diskError(err, "write %s", s.joinPath(name))
 	}
 	if err := s.root.Rename(temp, name); err != nil {
-		return diskError(err, "write %s", s.path(name))
+		return diskError(err, "write %s", s.joinPath(name))
 	}
 	return s.syncFolder(path.Dir(name))
 }
@@ -78,7 +78,7 @@ func (s *Store) writeFile(name string, data []byte) (err error) {
 // giveUp removes a temporary file, which may be missing, and returns why.
 func (s *Store) giveUp(why error, temp string) error {
 	if err := s.root.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(why, diskError(err, "remove %s", s.path(temp)))
+		return errors.Join(why, diskError(err, "remove %s", s.joinPath(temp)))
 	}
 	return why
 }
@@ -87,10 +87,10 @@ func (s *Store) giveUp(why error, temp string) error {
 func (s *Store) syncFolder(name string) error {
 	folder, err := s.root.Open(name)
 	if err != nil {
-		return diskError(err, "open %s", s.path(name))
+		return diskError(err, "open %s", s.joinPath(name))
 	}
 	if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
-		return diskError(err, "make %s durable", s.path(name))
+		return diskError(err, "make %s durable", s.joinPath(name))
 	}
 	return nil
 }

@@ -2,7 +2,7 @@ package artifact
 
 import "golang.org/x/sys/unix"
 
-// exchange swaps two files or folders in one step (renameat2(2)).
-func exchange(a, b string) error {
+// exchangePaths swaps two files or folders in one step (renameat2(2)).
+func exchangePaths(a, b string) error {
 	return unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
 }

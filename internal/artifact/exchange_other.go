@@ -4,5 +4,5 @@ package artifact
 
 import "errors"
 
-// exchange would swap two files or folders in one step.
-func exchange(_, _ string) error { return errors.ErrUnsupported }
+// exchangePaths would swap two files or folders in one step.
+func exchangePaths(_, _ string) error { return errors.ErrUnsupported }

@@ -10,7 +10,7 @@ import (
 )
 
 // Linux distinguishes these names, and so must requests for them.
-func TestPathsThatDifferInCaseOrUnicodeFormAreTwo(t *testing.T) {
+func TestUnpack_PathsDifferingInCaseOrUnicodeForm(t *testing.T) {
 	store := openStore(t)
 	if artifact.Folds(store) {
 		t.Fatalf("the disk of %s takes names for one that this test needs two of", storeDir(store))
@@ -31,7 +31,7 @@ func TestPathsThatDifferInCaseOrUnicodeFormAreTwo(t *testing.T) {
 	}
 }
 
-func TestADiskWithoutCaseRefusesWhatItWouldLose(t *testing.T) {
+func TestManifest_CaseInsensitiveDiskRefusesClashes(t *testing.T) {
 	store := openStore(t)
 	artifact.Fold(store)
 	file := func(p string) artifact.File { return artifact.File{Path: p, Digest: artifact.DigestOf(nil)} }

@@ -34,11 +34,11 @@ func (s *Store) Inspect(ctx context.Context, id anchor.DeploymentID) (Damage, er
 			return d, err
 		}
 		name := path.Join(treePath(id), f.Path)
-		switch ok, err := s.holds(name, f); {
+		switch ok, err := s.holdsFile(name, f); {
 		case errors.Is(err, fs.ErrNotExist):
 			d.Missing = append(d.Missing, f.Path)
 		case err != nil:
-			return d, diskError(err, "read %s", s.path(name))
+			return d, diskError(err, "read %s", s.joinPath(name))
 		case !ok:
 			d.Changed = append(d.Changed, f.Path)
 		}
@@ -46,8 +46,8 @@ func (s *Store) Inspect(ctx context.Context, id anchor.DeploymentID) (Damage, er
 	return d, nil
 }
 
-// holds reports whether the file or link at name is as f describes it.
-func (s *Store) holds(name string, f File) (bool, error) {
+// holdsFile reports whether the file or link at name is as f describes it.
+func (s *Store) holdsFile(name string, f File) (bool, error) {
 	if f.Link != "" {
 		target, err := s.root.Readlink(name)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -95,7 +95,7 @@ func (s *Store) Heal(ctx context.Context, id anchor.DeploymentID) (Damage, error
 		return found, err
 	}
 	defer s.busy.Lock(string(id))()
-	whole, err := s.whole(m)
+	whole, err := s.wholePart(m)
 	if err != nil {
 		return found, err
 	}
@@ -116,8 +116,8 @@ func (s *Store) Heal(ctx context.Context, id anchor.DeploymentID) (Damage, error
 	return s.Inspect(ctx, id)
 }
 
-// whole returns the part of m whose contents are stored.
-func (s *Store) whole(m Manifest) (Manifest, error) {
+// wholePart returns the part of m whose contents are stored.
+func (s *Store) wholePart(m Manifest) (Manifest, error) {
 	var part Manifest
 	for _, f := range m.Files {
 		if f.Link == "" {
@@ -142,7 +142,7 @@ func (s *Store) clearChanged(id anchor.DeploymentID, m Manifest, changed []strin
 		}
 		name := path.Join(treePath(id), f.Path)
 		if err := s.root.RemoveAll(name); err != nil {
-			return diskError(err, "replace %s", s.path(name))
+			return diskError(err, "replace %s", s.joinPath(name))
 		}
 	}
 	return nil
@@ -167,25 +167,25 @@ func (s *Store) healContents(ctx context.Context, id anchor.DeploymentID, m Mani
 func (s *Store) healContent(f File, inTree string) error {
 	blob := blobPath(f.Digest)
 	twin := blob + twinSuffix
-	if whole, _ := s.holds(twin, f); !whole {
+	if whole, _ := s.holdsFile(twin, f); !whole {
 		if err := s.root.RemoveAll(twin); err != nil {
-			return diskError(err, "remove the damaged %s", s.path(twin))
+			return diskError(err, "remove the damaged %s", s.joinPath(twin))
 		}
 	}
-	if whole, _ := s.holds(blob, f); whole {
+	if whole, _ := s.holdsFile(blob, f); whole {
 		return nil
 	}
 	if err := s.root.RemoveAll(blob); err != nil {
-		return diskError(err, "remove the damaged %s", s.path(blob))
+		return diskError(err, "remove the damaged %s", s.joinPath(blob))
 	}
 	for _, source := range []string{twin, inTree} {
-		if whole, _ := s.holds(source, f); !whole {
+		if whole, _ := s.holdsFile(source, f); !whole {
 			continue
 		}
 		if err := s.makeFolder(path.Dir(blob), openFolder); err != nil {
 			return err
 		}
-		return s.copy(source, blob, false)
+		return s.copyContent(source, blob, false)
 	}
 	return nil
 }

@@ -34,8 +34,8 @@ func overwrite(t *testing.T, path string) {
 	must(t, os.WriteFile(path, []byte("xxx"), 0o644))
 }
 
-// TestHealLeavesATreeOpenToItsGroup: workers read it meanwhile.
-func TestHealLeavesATreeOpenToItsGroup(t *testing.T) {
+// TestHeal_KeepsGroupAccess: workers read it meanwhile.
+func TestHeal_KeepsGroupAccess(t *testing.T) {
 	store, id, _ := unpacked(t)
 	must(t, store.Admit(t.Context(), id, os.Getgid()))
 	must(t, os.Remove(filepath.Join(store.Tree(id), "a")))
@@ -48,7 +48,7 @@ func TestHealLeavesATreeOpenToItsGroup(t *testing.T) {
 	}
 }
 
-func TestHealRestoresATree(t *testing.T) {
+func TestHeal_RestoresTree(t *testing.T) {
 	for name, damage := range map[string]func(t *testing.T, store *artifact.Store, tree string){
 		"the tree is gone":   func(t *testing.T, _ *artifact.Store, tree string) { must(t, os.RemoveAll(tree)) },
 		"a folder is gone":   func(t *testing.T, _ *artifact.Store, tree string) { must(t, os.RemoveAll(filepath.Join(tree, "b"))) },
@@ -88,9 +88,9 @@ func TestHealRestoresATree(t *testing.T) {
 	}
 }
 
-// TestADamagedContentIsSentAgain: a tree's file is a hard link to its content, so
+// TestMissing_ReportsDamagedContent: a tree's file is a hard link to its content, so
 // what writes to one damages both.
-func TestADamagedContentIsSentAgain(t *testing.T) {
+func TestMissing_ReportsDamagedContent(t *testing.T) {
 	store, id, _ := unpacked(t)
 	overwrite(t, filepath.Join(store.Tree(id), "a"))
 	found, err := store.Inspect(t.Context(), id)
@@ -110,7 +110,7 @@ func TestADamagedContentIsSentAgain(t *testing.T) {
 	}
 }
 
-func TestTheTrashKeepsWhatWasRemoved(t *testing.T) {
+func TestRemove_KeepsTreeInTrash(t *testing.T) {
 	store, id, want := unpacked(t)
 	must(t, store.Remove(t.Context(), id))
 	must(t, store.EmptyTrash(t.Context(), time.Hour))
@@ -137,8 +137,8 @@ func TestTheTrashKeepsWhatWasRemoved(t *testing.T) {
 	}
 }
 
-// TestARemovalOfWhatWasRemovedBefore holds two removals of one deployment apart.
-func TestARemovalOfWhatWasRemovedBefore(t *testing.T) {
+// TestRemove_Twice holds two removals of one deployment apart.
+func TestRemove_Twice(t *testing.T) {
 	store, id, _ := unpacked(t)
 	must(t, store.Remove(t.Context(), id))
 	upload(t, store, id, writeTree(t, map[string]string{"second": "2"}))
@@ -158,8 +158,8 @@ func TestARemovalOfWhatWasRemovedBefore(t *testing.T) {
 	}
 }
 
-// TestReducingToNothingRemoves: an app without hashed files is pruned like any other.
-func TestReducingToNothingRemoves(t *testing.T) {
+// TestReduce_ToNothingRemoves: an app without hashed files is pruned like any other.
+func TestReduce_ToNothingRemoves(t *testing.T) {
 	store, id, want := unpacked(t)
 	for range 2 {
 		must(t, store.Reduce(t.Context(), id, func(artifact.File) bool { return false }))
@@ -179,7 +179,7 @@ func TestReducingToNothingRemoves(t *testing.T) {
 	}
 }
 
-func TestSetAsideStays(t *testing.T) {
+func TestReduce_KeepsTreeInUse(t *testing.T) {
 	store, id, _ := unpacked(t)
 	folder, err := store.SetAside(t.Context(), id)
 	must(t, err)
@@ -191,9 +191,9 @@ func TestSetAsideStays(t *testing.T) {
 	}
 }
 
-// TestADeploymentReplacesADamagedContent: the upload asks for the content again, without a run
+// TestPut_ReplacesDamagedContent: the upload asks for the content again, without a run
 // of the doctor, and the deployment that shares it serves the new one.
-func TestADeploymentReplacesADamagedContent(t *testing.T) {
+func TestPut_ReplacesDamagedContent(t *testing.T) {
 	for name, content := range map[string]string{"cut off": "", "longer": "onetwothree"} {
 		t.Run(name, func(t *testing.T) {
 			store, id, want := unpacked(t)

@@ -15,10 +15,10 @@ func (m Manifest) Inline(home func(path string) string, limits Limits) (Manifest
 	if err := m.Check(limits); err != nil {
 		return Manifest{}, err
 	}
-	in := inliner{links: m.links(exactPath), limits: limits}
+	in := inliner{links: m.linksOf(exactPath), limits: limits}
 	var leaving []File
 	for _, f := range m.Files {
-		if f.Link != "" && !in.stays(f, home(f.Path)) {
+		if f.Link != "" && !in.staysInside(f, home(f.Path)) {
 			leaving = append(leaving, f)
 			continue
 		}
@@ -27,9 +27,9 @@ func (m Manifest) Inline(home func(path string) string, limits Limits) (Manifest
 	if len(leaving) == 0 {
 		return m, nil
 	}
-	in.index(m)
+	in.indexManifest(m)
 	for _, f := range leaving {
-		if err := in.inline(f.Path, f, folders(f.Path)); err != nil {
+		if err := in.inlineLink(f.Path, f, foldersOf(f.Path)); err != nil {
 			return Manifest{}, err
 		}
 	}
@@ -46,15 +46,15 @@ type inliner struct {
 	visited  int
 }
 
-func (in *inliner) stays(f File, home string) bool {
+func (in *inliner) staysInside(f File, home string) bool {
 	if home == "" {
 		return false
 	}
-	_, err := in.links.follow(f, home)
+	_, err := in.links.followLink(f, home)
 	return err == nil
 }
 
-func (in *inliner) index(m Manifest) {
+func (in *inliner) indexManifest(m Manifest) {
 	in.files = make(map[string]File, len(m.Files))
 	in.children = map[string][]string{}
 	for _, f := range m.Files {
@@ -70,8 +70,8 @@ func (in *inliner) index(m Manifest) {
 	}
 }
 
-// folders lists the folders that a path is in, itself excluded.
-func folders(p string) []string {
+// foldersOf lists the folders that a path is in, itself excluded.
+func foldersOf(p string) []string {
 	list := []string{"."}
 	for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
 		list = append(list, dir)
@@ -79,10 +79,10 @@ func folders(p string) []string {
 	return list
 }
 
-// inline adds under the path name what the link f leads to. within lists the folders that
+// inlineLink adds under the path name what the link f leads to. within lists the folders that
 // are being copied, and those that f is in, to notice one that holds itself.
-func (in *inliner) inline(name string, f File, within []string) error {
-	target, err := in.links.follow(f, ".")
+func (in *inliner) inlineLink(name string, f File, within []string) error {
+	target, err := in.links.followLink(f, ".")
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (in *inliner) inline(name string, f File, within []string) error {
 		return anchor.Invalid("link_loop", "the link %q leads to %q, which it is in", f.Path, target).
 			Hintf("Remove the link.")
 	}
-	return in.copyFolder(name, target, append(slices.Clone(within), folders(target)...))
+	return in.copyFolder(name, target, append(slices.Clone(within), foldersOf(target)...))
 }
 
 func (in *inliner) copyFolder(name, folder string, within []string) error {
@@ -113,7 +113,7 @@ func (in *inliner) copyFolder(name, folder string, within []string) error {
 		case !isFile:
 			err = in.copyFolder(as, child, within)
 		case f.Link != "":
-			err = in.inline(as, f, within)
+			err = in.inlineLink(as, f, within)
 		default:
 			err = in.add(as, f)
 		}

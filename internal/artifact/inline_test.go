@@ -55,7 +55,7 @@ func TestInline(t *testing.T) {
 	}
 }
 
-func TestInlineRefuses(t *testing.T) {
+func TestInline_Refuses(t *testing.T) {
 	var bomb [][2]string // each folder holds the next one ten times
 	for depth := range 8 {
 		for i := range 10 {

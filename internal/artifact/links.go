@@ -29,12 +29,12 @@ func (m Manifest) checkLinks() error {
 
 // followLinks refuses links that leave the artifact where paths with the same key are one.
 func (m Manifest) followLinks(key func(string) string) error {
-	links := m.links(key)
+	links := m.linksOf(key)
 	for _, f := range m.Files {
 		if f.Link == "" {
 			continue
 		}
-		if _, err := links.follow(f, "."); err != nil {
+		if _, err := links.followLink(f, "."); err != nil {
 			return err
 		}
 	}
@@ -47,7 +47,7 @@ type links struct {
 	targets map[string]string
 }
 
-func (m Manifest) links(key func(string) string) links {
+func (m Manifest) linksOf(key func(string) string) links {
 	l := links{key: key, targets: map[string]string{}}
 	for _, f := range m.Files {
 		if f.Link != "" {
@@ -61,7 +61,7 @@ func (f File) checkTarget() error {
 	switch {
 	case len(f.Link) > maxPath, !utf8.ValidString(f.Link),
 		strings.Contains(f.Link, `\`), strings.ContainsFunc(f.Link, unicode.IsControl):
-		return anchor.Invalid("bad_link", "the link %q has the target %q…, which cannot be a path", f.Path, cut(f.Link, 80)).
+		return anchor.Invalid("bad_link", "the link %q has the target %q…, which cannot be a path", f.Path, cutText(f.Link, 80)).
 			Hintf("Link to a relative path of at most %d bytes without backslashes and control characters.", maxPath)
 	case path.IsAbs(f.Link), len(f.Link) > 1 && f.Link[1] == ':' && isLetter(f.Link[0]):
 		return anchor.Invalid("link_escapes", "the link %q leads to the absolute path %q", f.Path, f.Link).
@@ -70,10 +70,10 @@ func (f File) checkTarget() error {
 	return nil
 }
 
-// follow walks from the folder home, which f is in, to where the link leads, the way the
+// followLink walks from the folder home, which f is in, to where the link leads, the way the
 // kernel does, and returns the path of that. A step out of home is an Invalid error
 // (link_escapes).
-func (l links) follow(f File, home string) (string, error) {
+func (l links) followLink(f File, home string) (string, error) {
 	var at []string
 	rest := strings.Split(f.Path, "/")
 	if home != "." {
@@ -89,7 +89,7 @@ func (l links) follow(f File, home string) (string, error) {
 			continue
 		case "..":
 			if len(at) == floor {
-				return "", f.escapes(home)
+				return "", f.checkEscapes(home)
 			}
 			at = at[:len(at)-1]
 			continue
@@ -109,7 +109,7 @@ func (l links) follow(f File, home string) (string, error) {
 	return path.Clean(strings.Join(at, "/")), nil
 }
 
-func (f File) escapes(home string) error {
+func (f File) checkEscapes(home string) error {
 	from := "the artifact"
 	if home != "." {
 		from = strconv.Quote(home)

@@ -10,7 +10,7 @@ import (
 
 // IDs lists the deployments that have a manifest here.
 func (s *Store) IDs(ctx context.Context) ([]anchor.DeploymentID, error) {
-	entries, err := s.list(manifestsDir)
+	entries, err := s.listFolder(manifestsDir)
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +25,7 @@ func (s *Store) IDs(ctx context.Context) ([]anchor.DeploymentID, error) {
 
 // Trees lists the deployments that have a tree here, complete or not.
 func (s *Store) Trees(ctx context.Context) ([]anchor.DeploymentID, error) {
-	entries, err := s.list(treesDir)
+	entries, err := s.listFolder(treesDir)
 	if err != nil {
 		return nil, err
 	}
@@ -38,11 +38,11 @@ func (s *Store) Trees(ctx context.Context) ([]anchor.DeploymentID, error) {
 	return ids, ctx.Err()
 }
 
-// list returns what is in a folder of the store, sorted by name.
-func (s *Store) list(folder string) ([]fs.DirEntry, error) {
+// listFolder returns what is in a folder of the store, sorted by name.
+func (s *Store) listFolder(folder string) ([]fs.DirEntry, error) {
 	entries, err := fs.ReadDir(s.root.FS(), folder)
 	if err != nil {
-		return nil, diskError(err, "list %s", s.path(folder))
+		return nil, diskError(err, "list %s", s.joinPath(folder))
 	}
 	return entries, nil
 }

@@ -68,7 +68,7 @@ func (m Manifest) Select(digests []Digest) ([]File, error) {
 	for _, d := range digests {
 		f, ok := byDigest[d]
 		if !ok {
-			return nil, anchor.Invalid("unknown_content", "no file of the deployment has the digest %q", cut(string(d), digestLen)).
+			return nil, anchor.Invalid("unknown_content", "no file of the deployment has the digest %q", cutText(string(d), digestLen)).
 				Hintf("Request only digests that the start of the deployment listed as missing.")
 		}
 		files = append(files, f)

@@ -19,7 +19,7 @@ import (
 // already. A content of another size or digest is an Invalid error and leaves nothing behind.
 // Several Puts of one content at a time are safe. Durable only after Sync or Unpack.
 func (s *Store) Put(ctx context.Context, digest Digest, size int64, content io.Reader) error {
-	if !digest.valid() {
+	if !digest.isValid() {
 		return badDigest(string(digest))
 	}
 	if size < 0 || size > s.Limits.FileSize {
@@ -27,38 +27,38 @@ func (s *Store) Put(ctx context.Context, digest Digest, size int64, content io.R
 			Hintf("Keep files of this size in object storage and link to them.")
 	}
 	s.mu.RLock()
-	have, err := s.have(digest, size)
+	have, err := s.haveContent(digest, size)
 	s.mu.RUnlock()
 	if have || err != nil {
 		return err
 	}
-	if err := s.unowned.reserve(size, s.MaxUnowned, unownedPerFile*s.Limits.Files); err != nil {
+	if err := s.unowned.reserveBytes(size, s.MaxUnowned, unownedPerFile*s.Limits.Files); err != nil {
 		return err
 	}
-	temp, err := s.write("the content "+string(digest), func(file io.Writer) error {
-		return receive(ctx, file, digest, size, content)
+	temp, err := s.writeTemp("the content "+string(digest), func(file io.Writer) error {
+		return receiveContent(ctx, file, digest, size, content)
 	})
 	if err != nil {
-		s.unowned.release(size)
+		s.unowned.releaseBytes(size)
 		return err
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.adopt(temp, incomingPath(digest), size)
+	return s.adoptFile(temp, incomingPath(digest), size)
 }
 
 // unownedPerFile is how many files MaxUnowned goes with, by the limit of one artifact's.
 const unownedPerFile = 4
 
-// have reports whether the content is stored, and marks it as just used, which keeps Collect
+// haveContent reports whether the content is stored, and marks it as just used, which keeps Collect
 // from removing it before a manifest names it.
-func (s *Store) have(digest Digest, size int64) (bool, error) {
-	name, err := s.find(digest, size)
+func (s *Store) haveContent(digest Digest, size int64) (bool, error) {
+	name, err := s.findContent(digest, size)
 	if name == "" || err != nil {
 		return false, err
 	}
 	now := time.Now()
-	err = os.Chtimes(s.path(name), now, now)
+	err = os.Chtimes(s.joinPath(name), now, now)
 	if errors.Is(err, fs.ErrNotExist) { // Sync moved it on
 		return true, nil
 	}
@@ -68,10 +68,10 @@ func (s *Store) have(digest Digest, size int64) (bool, error) {
 	return true, nil
 }
 
-// write makes a new read-only file with what fill writes and returns its name.
-func (s *Store) write(what string, fill func(io.Writer) error) (_ string, err error) {
+// writeTemp makes a new read-only file with what fill writes and returns its name.
+func (s *Store) writeTemp(what string, fill func(io.Writer) error) (_ string, err error) {
 	temp := tempPath()
-	file, err := os.OpenFile(s.path(temp), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o444)
+	file, err := os.OpenFile(s.joinPath(temp), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o444)
 	if err != nil {
 		return "", diskError(err, "store %s", what)
 	}
@@ -92,8 +92,8 @@ func (s *Store) write(what string, fill func(io.Writer) error) (_ string, err er
 	return temp, nil
 }
 
-// receive copies a content and checks it against the announced size and digest.
-func receive(ctx context.Context, file io.Writer, digest Digest, size int64, content io.Reader) error {
+// receiveContent copies a content and checks it against the announced size and digest.
+func receiveContent(ctx context.Context, file io.Writer, digest Digest, size int64, content io.Reader) error {
 	hash := sha256.New()
 	from := &reading{ctx: ctx, from: io.LimitReader(content, size+1)}
 	buffer := buffers.Get().(*[64 << 10]byte)
@@ -131,22 +131,22 @@ func wrongLength(digest Digest, read, size int64) error {
 		Hintf("The file changed after it was listed, or the upload broke off. Send it again.")
 }
 
-// adopt renames a temporary file to name, unless a file of that name exists: that one has the
+// adoptFile renames a temporary file to name, unless a file of that name exists: that one has the
 // same content and may be in use. Its size is reserved.
-func (s *Store) adopt(temp, name string, size int64) error {
-	linking := os.Link(s.path(temp), s.path(name))
+func (s *Store) adoptFile(temp, name string, size int64) error {
+	linking := os.Link(s.joinPath(temp), s.joinPath(name))
 	if linking == nil || errors.Is(linking, fs.ErrExist) {
 		if linking != nil {
-			s.unowned.release(size)
+			s.unowned.releaseBytes(size)
 		}
-		if err := os.Remove(s.path(temp)); err != nil {
-			return diskError(err, "remove %s", s.path(temp))
+		if err := os.Remove(s.joinPath(temp)); err != nil {
+			return diskError(err, "remove %s", s.joinPath(temp))
 		}
 		return nil
 	}
-	if err := os.Rename(s.path(temp), s.path(name)); err != nil { // the file system has no hard links
-		s.unowned.release(size)
-		return s.giveUp(diskError(err, "store %s", s.path(name)), temp)
+	if err := os.Rename(s.joinPath(temp), s.joinPath(name)); err != nil { // the file system has no hard links
+		s.unowned.releaseBytes(size)
+		return s.giveUp(diskError(err, "store %s", s.joinPath(name)), temp)
 	}
 	return nil
 }

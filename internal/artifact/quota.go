@@ -20,9 +20,9 @@ type unowned struct {
 	disowned map[Digest]int64 // sizes of those that failed deployments left
 }
 
-// reserve counts a content before it is read. A TooLarge error means that it exceeds a limit; 0
+// reserveBytes counts a content before it is read. A TooLarge error means that it exceeds a limit; 0
 // is no limit.
-func (u *unowned) reserve(size, limit int64, files int) error {
+func (u *unowned) reserveBytes(size, limit int64, files int) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if limit > 0 && (u.bytes+size > limit || u.files >= files) {
@@ -36,16 +36,16 @@ func (u *unowned) reserve(size, limit int64, files int) error {
 	return nil
 }
 
-// release stops counting a content that is owned now, or gone.
-func (u *unowned) release(size int64) {
+// releaseBytes stops counting a content that is owned now, or gone.
+func (u *unowned) releaseBytes(size int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.files--
 	u.bytes -= size
 }
 
-// disown counts a content that its only deployment leaves.
-func (u *unowned) disown(digest Digest, size int64) {
+// disownContent counts a content that its only deployment leaves.
+func (u *unowned) disownContent(digest Digest, size int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if _, counted := u.disowned[digest]; counted {
@@ -59,9 +59,9 @@ func (u *unowned) disown(digest Digest, size int64) {
 	u.bytes += size
 }
 
-// claim stops counting a content, if it was disowned, that a deployment owns again or
+// claimContent stops counting a content, if it was disowned, that a deployment owns again or
 // that is gone.
-func (u *unowned) claim(digest Digest) {
+func (u *unowned) claimContent(digest Digest) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	size, counted := u.disowned[digest]
@@ -92,13 +92,13 @@ func (s *Store) Disown(ctx context.Context, id anchor.DeploymentID) error {
 	}
 	for digest, size := range m.Contents() {
 		_, err := s.root.Lstat(blobPath(digest))
-		if errors.Is(err, fs.ErrNotExist) || named.has(digest) {
+		if errors.Is(err, fs.ErrNotExist) || named.hasDigest(digest) {
 			continue // what is in incoming is counted already
 		}
 		if err != nil {
 			return diskError(err, "look for the content %s", digest)
 		}
-		s.unowned.disown(digest, size)
+		s.unowned.disownContent(digest, size)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ func (u unread) Read([]byte) (int, error) { u.t.Error("it was read"); return 0, 
 
 // Contents that no deployment claims cannot fill the disk. What was sent for a deployment is
 // its own once its upload is finished, and counts no longer.
-func TestUploadsThatNobodyOwnsAreBounded(t *testing.T) {
+func TestUnowned_UploadsAreBounded(t *testing.T) {
 	store := openStore(t)
 	store.MaxUnowned = 100
 	send := func(content string, in io.Reader) error {
@@ -46,10 +46,10 @@ func TestUploadsThatNobodyOwnsAreBounded(t *testing.T) {
 	put(t, store, strings.Repeat("4", 60))
 }
 
-// TestWhatFailedDeploymentsLeaveIsBounded: a deployment that finished its upload and then
+// TestUnowned_FailedDeploymentsAreBounded: a deployment that finished its upload and then
 // failed leaves contents on the disk, which count until they are gone or another
 // deployment needs them.
-func TestWhatFailedDeploymentsLeaveIsBounded(t *testing.T) {
+func TestUnowned_FailedDeploymentsAreBounded(t *testing.T) {
 	store := openStore(t)
 	store.MaxUnowned = 100
 	one, two, shared := strings.Repeat("1", 60), strings.Repeat("2", 60), strings.Repeat("s", 30)

@@ -43,18 +43,18 @@ func Scan(ctx context.Context, dir string, rules *Rules) (Manifest, error) {
 		real, err = filepath.EvalSymlinks(real)
 	}
 	if err != nil {
-		return Manifest{}, unreadable(err, dir)
+		return Manifest{}, unreadableError(err, dir)
 	}
 	root, err := os.OpenRoot(real)
 	if err != nil {
-		return Manifest{}, unreadable(err, dir)
+		return Manifest{}, unreadableError(err, dir)
 	}
 	defer root.Close()
 	s := &scanner{ctx: ctx, root: root, rules: rules}
-	if err := s.walk("."); err != nil {
+	if err := s.walkFolder("."); err != nil {
 		return Manifest{}, err
 	}
-	if err := s.hash(); err != nil {
+	if err := s.hashFiles(); err != nil {
 		return Manifest{}, err
 	}
 	return Manifest{Files: s.files}.Sorted(), nil
@@ -72,9 +72,9 @@ type scanner struct {
 // entriesPerFile bounds the folders of an artifact by the limit of its files.
 const entriesPerFile = 4
 
-// walk adds what is in the folder at rel. It follows no link.
-func (s *scanner) walk(rel string) error {
-	entries, err := s.list(rel)
+// walkFolder adds what is in the folder at rel. It follows no link.
+func (s *scanner) walkFolder(rel string) error {
+	entries, err := s.listFolder(rel)
 	if err != nil {
 		return err
 	}
@@ -90,20 +90,20 @@ func (s *scanner) walk(rel string) error {
 	return nil
 }
 
-func (s *scanner) list(rel string) ([]fs.DirEntry, error) {
+func (s *scanner) listFolder(rel string) ([]fs.DirEntry, error) {
 	if err := s.ctx.Err(); err != nil {
 		return nil, err
 	}
 	// O_DIRECTORY: a pipe that took the folder's place would not open until somebody writes to it.
 	folder, err := s.root.OpenFile(filepath.FromSlash(rel), os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
-		return nil, unreadable(err, s.source(rel))
+		return nil, unreadableError(err, s.sourcePath(rel))
 	}
 	defer folder.Close()
 	room := entriesPerFile*s.rules.Files - s.entries
 	entries, err := folder.ReadDir(room + 1)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, unreadable(err, s.source(rel))
+		return nil, unreadableError(err, s.sourcePath(rel))
 	}
 	if s.entries += len(entries); len(entries) > room {
 		return nil, tooManyFiles(s.entries, s.rules.Files)
@@ -117,13 +117,13 @@ func (s *scanner) add(name string, kind fs.FileMode) error {
 	}
 	switch {
 	case kind.IsRegular():
-		return s.found(File{Path: name})
+		return s.addFile(File{Path: name})
 	case kind.IsDir():
-		return s.walk(name)
+		return s.walkFolder(name)
 	case kind&fs.ModeSymlink != 0:
-		return s.link(name)
+		return s.addLink(name)
 	}
-	return specialFile(s.source(name))
+	return specialFile(s.sourcePath(name))
 }
 
 func specialFile(source string) error {
@@ -131,34 +131,34 @@ func specialFile(source string) error {
 		Hintf("Remove it, or leave it out of the build.")
 }
 
-func (s *scanner) found(f File) error {
+func (s *scanner) addFile(f File) error {
 	if s.files = append(s.files, f); len(s.files) > s.rules.Files {
 		return tooManyFiles(len(s.files), s.rules.Files)
 	}
 	return nil
 }
 
-// link adds a link by where it really leads. Nothing is read there.
-func (s *scanner) link(name string) error {
-	source := s.source(name)
+// addLink adds a link by where it really leads. Nothing is read there.
+func (s *scanner) addLink(name string) error {
+	source := s.sourcePath(name)
 	target, err := filepath.EvalSymlinks(source)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		return s.dangling(name)
+		return s.addDangling(name)
 	case errors.Is(err, syscall.ELOOP), err != nil && isLoop(source):
 		return anchor.Invalid("link_loop", "the link %q leads in a circle", source).Hintf("Remove the link.")
 	case err != nil:
-		return unreadable(err, source)
+		return unreadableError(err, source)
 	}
-	inside, ok := s.relative(target)
+	inside, ok := s.relativePath(target)
 	if !ok {
 		return linkEscapes(source, target)
 	}
 	relative, err := filepath.Rel(filepath.FromSlash(path.Dir(name)), filepath.FromSlash(inside))
 	if err != nil {
-		return unreadable(err, source)
+		return unreadableError(err, source)
 	}
-	return s.found(File{Path: name, Link: filepath.ToSlash(relative)})
+	return s.addFile(File{Path: name, Link: filepath.ToSlash(relative)})
 }
 
 // isLoop reports whether the kernel stops following the links on the way of name.
@@ -173,28 +173,28 @@ func linkEscapes(source, target string) error {
 		Hintf("Put a copy of what it leads to in the link's place, and deploy again.")
 }
 
-// dangling keeps a link without a target if the target could only be in the artifact: the app
+// addDangling keeps a link without a target if the target could only be in the artifact: the app
 // worked with that link on the machine that built it.
-func (s *scanner) dangling(name string) error {
+func (s *scanner) addDangling(name string) error {
 	target, err := s.root.Readlink(filepath.FromSlash(name))
 	if err != nil {
-		return unreadable(err, s.source(name))
+		return unreadableError(err, s.sourcePath(name))
 	}
 	lexical := path.Join(path.Dir(name), filepath.ToSlash(target))
 	if filepath.IsAbs(target) || lexical == ".." || strings.HasPrefix(lexical, "../") {
-		return linkEscapes(s.source(name), target)
+		return linkEscapes(s.sourcePath(name), target)
 	}
-	return s.found(File{Path: name, Link: filepath.ToSlash(target)})
+	return s.addFile(File{Path: name, Link: filepath.ToSlash(target)})
 }
 
-func (s *scanner) source(name string) string { return below(s.root, name) }
+func (s *scanner) sourcePath(name string) string { return pathBelow(s.root, name) }
 
-func below(root *os.Root, name string) string {
+func pathBelow(root *os.Root, name string) string {
 	return filepath.Join(root.Name(), filepath.FromSlash(name))
 }
 
-// relative returns the slash-separated path of a real path below the root.
-func (s *scanner) relative(target string) (string, bool) {
+// relativePath returns the slash-separated path of a real path below the root.
+func (s *scanner) relativePath(target string) (string, bool) {
 	rel, err := filepath.Rel(s.root.Name(), target)
 	if err != nil || !filepath.IsLocal(rel) {
 		return "", false
@@ -202,7 +202,7 @@ func (s *scanner) relative(target string) (string, bool) {
 	return filepath.ToSlash(rel), true
 }
 
-func (s *scanner) hash() error {
+func (s *scanner) hashFiles() error {
 	group, ctx := errgroup.WithContext(s.ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range s.files {
@@ -214,7 +214,7 @@ func (s *scanner) hash() error {
 }
 
 func (s *scanner) hashFile(ctx context.Context, f *File) error {
-	source := s.source(f.Path)
+	source := s.sourcePath(f.Path)
 	file, err := OpenIn(s.root, f.Path)
 	if err != nil {
 		return err
@@ -222,19 +222,19 @@ func (s *scanner) hashFile(ctx context.Context, f *File) error {
 	defer file.Close()
 	before, err := file.Stat()
 	if err != nil {
-		return unreadable(err, source)
+		return unreadableError(err, source)
 	}
-	if err := s.fits(f.Path, before.Size()); err != nil {
+	if err := s.checkFits(f.Path, before.Size()); err != nil {
 		return err
 	}
 	hash := sha256.New()
 	read, err := io.Copy(hash, &reading{ctx: ctx, from: io.LimitReader(file, before.Size()+1)})
 	if err != nil {
-		return unreadable(err, source)
+		return unreadableError(err, source)
 	}
 	after, err := file.Stat()
 	if err != nil {
-		return unreadable(err, source)
+		return unreadableError(err, source)
 	}
 	if read != before.Size() || after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
 		return anchor.Conflict("file_changed", "%q changed while it was read", source).
@@ -246,8 +246,8 @@ func (s *scanner) hashFile(ctx context.Context, f *File) error {
 	return nil
 }
 
-// fits refuses a file before it is read: a sparse one may claim more than a disk holds.
-func (s *scanner) fits(name string, size int64) error {
+// checkFits refuses a file before it is read: a sparse one may claim more than a disk holds.
+func (s *scanner) checkFits(name string, size int64) error {
 	if size > s.rules.FileSize {
 		return fileTooLarge(name, size, s.rules.FileSize)
 	}
@@ -260,10 +260,10 @@ func (s *scanner) fits(name string, size int64) error {
 // OpenIn opens a regular file below root, without waiting for anything: a pipe in its
 // place is an Invalid error (special_file), as is a link that leads out of root.
 func OpenIn(root *os.Root, name string) (*os.File, error) {
-	source := below(root, name)
+	source := pathBelow(root, name)
 	file, err := root.OpenFile(filepath.FromSlash(name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, unreadable(err, source)
+		return nil, unreadableError(err, source)
 	}
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
@@ -275,7 +275,7 @@ func OpenIn(root *os.Root, name string) (*os.File, error) {
 	return file, nil
 }
 
-func unreadable(err error, what string) error {
+func unreadableError(err error, what string) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // A file of proc(5) always has more to read than its size, like a file that is being written.
-func TestScanNoticesAFileThatGrows(t *testing.T) {
+func TestScan_NoticesGrowingFile(t *testing.T) {
 	keep := func(p string) bool { return p == "status" }
 	_, err := artifact.Scan(t.Context(), "/proc/self", &artifact.Rules{Limits: artifact.DefaultLimits, Keep: keep})
 	wantCode(t, err, "file_changed")
@@ -21,7 +21,7 @@ func TestScanNoticesAFileThatGrows(t *testing.T) {
 }
 
 // full(4) answers each write as a full disk does.
-func TestAFullDiskIsNamed(t *testing.T) {
+func TestPut_NamesFullDisk(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	must(t, err)
 	_, err = full.WriteString("x")

@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
-func TestScanKeepsLinksInside(t *testing.T) {
+func TestScan_KeepsLinksInside(t *testing.T) {
 	dir := writeTree(t, map[string]string{"a/real.js": "real"})
 	for name, target := range map[string]string{
 		"a/link.js":  "real.js",
@@ -51,7 +51,7 @@ func TestScanKeepsLinksInside(t *testing.T) {
 }
 
 // A link that leads out in any way is refused, and the error names it.
-func TestScanRefusesLinksOut(t *testing.T) {
+func TestScan_RefusesLinksOut(t *testing.T) {
 	outside := writeTree(t, map[string]string{"secret": "secret", "lib/index.js": "lib"})
 	for name, links := range map[string][][2]string{
 		"to a file":               {{"a/leak", filepath.Join(outside, "secret")}},
@@ -83,7 +83,7 @@ func TestScanRefusesLinksOut(t *testing.T) {
 }
 
 // What takes the place of a file or folder while the tree is read is not followed.
-func TestScanReadsNothingOutsideWhateverIsPutIn(t *testing.T) {
+func TestScan_ReadsNothingOutside(t *testing.T) {
 	outside := writeTree(t, map[string]string{"secret": "secret"})
 	for name, test := range map[string]struct {
 		code, name string
@@ -111,7 +111,7 @@ func TestScanReadsNothingOutsideWhateverIsPutIn(t *testing.T) {
 	}
 }
 
-func TestScanLeavesOutWhatIsNotKept(t *testing.T) {
+func TestScan_OmitsExcludedFiles(t *testing.T) {
 	dir := writeTree(t, map[string]string{"a/x": "1", "b/x": "2", "c": "3"})
 	keep := func(p string) bool { return p != "b" && p != "c" }
 	m, err := artifact.Scan(t.Context(), dir, &artifact.Rules{Limits: artifact.DefaultLimits, Keep: keep})
@@ -121,7 +121,7 @@ func TestScanLeavesOutWhatIsNotKept(t *testing.T) {
 	}
 }
 
-func TestScanRefuses(t *testing.T) {
+func TestScan_Refuses(t *testing.T) {
 	limits := artifact.Limits{Files: 10, FileSize: 1 << 20, Total: 2 << 20}
 	sparse := func(t *testing.T, name string, size int64) {
 		must(t, os.WriteFile(name, nil, 0o644))
@@ -183,7 +183,7 @@ func TestScanRefuses(t *testing.T) {
 	}
 }
 
-func TestTheDigestOfAManifestDoesNotDependOnOrder(t *testing.T) {
+func TestManifest_DigestIgnoresOrder(t *testing.T) {
 	m := manifestOf(map[string]string{"a": "1", "b": "2"})
 	turned := artifact.Manifest{Files: []artifact.File{m.Files[1], m.Files[0]}}
 	if m.Digest() != turned.Digest() {

@@ -17,14 +17,14 @@ func (s *Store) Sync(ctx context.Context, id anchor.DeploymentID) error {
 	if err != nil {
 		return err
 	}
-	return s.settle(ctx, id, m)
+	return s.settleContents(ctx, id, m)
 }
 
-// settle moves the contents of m from incoming to blobs, once they are durable.
-func (s *Store) settle(ctx context.Context, id anchor.DeploymentID, m Manifest) error {
+// settleContents moves the contents of m from incoming to blobs, once they are durable.
+func (s *Store) settleContents(ctx context.Context, id anchor.DeploymentID, m Manifest) error {
 	s.settling.Lock()
 	defer s.settling.Unlock()
-	arrived, err := s.arrived(ctx, id, m)
+	arrived, err := s.listArrived(ctx, id, m)
 	if err != nil {
 		return err
 	}
@@ -36,13 +36,13 @@ func (s *Store) settle(ctx context.Context, id anchor.DeploymentID, m Manifest) 
 	}
 	sizes := m.Contents()
 	for digest := range sizes {
-		s.unowned.claim(digest)
+		s.unowned.claimContent(digest)
 	}
 	for _, digest := range arrived {
-		if err := s.keep(digest); err != nil {
+		if err := s.keepContent(digest); err != nil {
 			return err
 		}
-		s.unowned.release(sizes[digest])
+		s.unowned.releaseBytes(sizes[digest])
 	}
 	if !s.unsynced {
 		return nil
@@ -54,11 +54,11 @@ func (s *Store) settle(ctx context.Context, id anchor.DeploymentID, m Manifest) 
 	return nil
 }
 
-// arrived returns the contents of m that are in incoming.
-func (s *Store) arrived(ctx context.Context, id anchor.DeploymentID, m Manifest) ([]Digest, error) {
+// listArrived returns the contents of m that are in incoming.
+func (s *Store) listArrived(ctx context.Context, id anchor.DeploymentID, m Manifest) ([]Digest, error) {
 	var arrived []Digest
 	for digest, size := range m.Contents() {
-		name, err := s.find(digest, size)
+		name, err := s.findContent(digest, size)
 		switch {
 		case err != nil:
 			return nil, err
@@ -72,15 +72,15 @@ func (s *Store) arrived(ctx context.Context, id anchor.DeploymentID, m Manifest)
 	return arrived, ctx.Err()
 }
 
-// keep moves a durable content to blobs.
-func (s *Store) keep(digest Digest) error {
-	from, to := s.path(incomingPath(digest)), blobPath(digest)
-	err := os.Rename(from, s.path(to))
+// keepContent moves a durable content to blobs.
+func (s *Store) keepContent(digest Digest) error {
+	from, to := s.joinPath(incomingPath(digest)), blobPath(digest)
+	err := os.Rename(from, s.joinPath(to))
 	if errors.Is(err, fs.ErrNotExist) { // the first content of its folder
 		if err := s.makeFolder(path.Dir(to), openFolder); err != nil {
 			return err
 		}
-		err = os.Rename(from, s.path(to))
+		err = os.Rename(from, s.joinPath(to))
 	}
 	if err != nil {
 		return diskError(err, "keep the content %s", digest)

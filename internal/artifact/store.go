@@ -71,15 +71,15 @@ func Open(dir string) (*Store, error) {
 		return nil, diskError(err, "open the artifact folder %s", abs)
 	}
 	s := &Store{Limits: DefaultLimits, dir: abs, root: root, unsynced: true}
-	if err := s.prepare(); err != nil {
+	if err := s.prepareFolders(); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
 	return s, nil
 }
 
-func (s *Store) prepare() error {
+func (s *Store) prepareFolders() error {
 	if err := s.root.RemoveAll(incomingDir); err != nil {
-		return diskError(err, "empty %s", s.path(incomingDir))
+		return diskError(err, "empty %s", s.joinPath(incomingDir))
 	}
 	// Workers run as other users and must reach their own trees; only the owner may list
 	// everything else.
@@ -104,7 +104,7 @@ func (s *Store) findFolds() (bool, error) {
 	for _, names := range [][2]string{{"case", "CASE"}, {"form-\u00e9", "form-e\u0301"}} {
 		written, other := incomingDir+"/"+names[0]+tempSuffix, incomingDir+"/"+names[1]+tempSuffix
 		if err := s.root.WriteFile(written, nil, 0o600); err != nil {
-			return false, diskError(err, "try names in %s", s.path(incomingDir))
+			return false, diskError(err, "try names in %s", s.joinPath(incomingDir))
 		}
 		_, err := s.root.Lstat(other)
 		if err := s.giveUp(nil, written); err != nil {
@@ -121,7 +121,7 @@ func (s *Store) findFolds() (bool, error) {
 func (s *Store) Close() error { return s.root.Close() }
 
 // Tree returns the path of the folder that Unpack lays the artifact out in.
-func (s *Store) Tree(id anchor.DeploymentID) string { return s.path(treePath(id)) }
+func (s *Store) Tree(id anchor.DeploymentID) string { return s.joinPath(treePath(id)) }
 
 // SaveManifest binds m to id for good. The same manifest again is not an error, another one is
 // a Conflict. It checks m against the store's limits, and is durable on return.
@@ -129,7 +129,7 @@ func (s *Store) SaveManifest(ctx context.Context, id anchor.DeploymentID, m Mani
 	if err := CheckID(id); err != nil {
 		return err
 	}
-	if err := s.check(m); err != nil {
+	if err := s.checkLimits(m); err != nil {
 		return err
 	}
 	defer s.busy.Lock(string(id))()
@@ -150,7 +150,7 @@ func (s *Store) SaveManifest(ctx context.Context, id anchor.DeploymentID, m Mani
 	return s.writeFile(manifestPath(id), m.Encode())
 }
 
-func (s *Store) check(m Manifest) error {
+func (s *Store) checkLimits(m Manifest) error {
 	if err := m.Check(s.Limits); err != nil || !s.folds {
 		return err
 	}
@@ -173,7 +173,7 @@ func (s *Store) Manifest(_ context.Context, id anchor.DeploymentID) (Manifest, e
 	var m Manifest
 	if err := json.Unmarshal(data, &m); err != nil {
 		return Manifest{}, anchor.Failed("manifest_damaged", "the manifest of %s cannot be read", id).
-			Because(err).Hintf("Check the disk that holds %s, and deploy again.", s.path(manifestsDir))
+			Because(err).Hintf("Check the disk that holds %s, and deploy again.", s.joinPath(manifestsDir))
 	}
 	return m, nil
 }
@@ -192,7 +192,7 @@ func (s *Store) Missing(ctx context.Context, id anchor.DeploymentID) ([]Digest, 
 			continue
 		}
 		seen[f.Digest] = true
-		if where, err := s.find(f.Digest, f.Size); err != nil {
+		if where, err := s.findContent(f.Digest, f.Size); err != nil {
 			return nil, err
 		} else if where == "" {
 			missing = append(missing, f.Digest)
@@ -201,13 +201,13 @@ func (s *Store) Missing(ctx context.Context, id anchor.DeploymentID) ([]Digest, 
 	return missing, ctx.Err()
 }
 
-// find returns the path of a content, "" when it is missing. A size other than the content's is
+// findContent returns the path of a content, "" when it is missing. A size other than the content's is
 // an Invalid error: a manifest or a request is wrong. A stored content that the disk damaged
 // counts as missing, so that the client sends it again.
-func (s *Store) find(d Digest, size int64) (string, error) {
+func (s *Store) findContent(d Digest, size int64) (string, error) {
 	// Blobs twice: a Sync may move the content there between the first two checks.
 	for _, name := range []string{blobPath(d), incomingPath(d), blobPath(d)} {
-		info, err := os.Lstat(s.path(name))
+		info, err := os.Lstat(s.joinPath(name))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
@@ -239,7 +239,7 @@ func (s *Store) dropIfDamaged(name string, d Digest) (whole bool, err error) {
 		return whole, err
 	}
 	for _, damaged := range []string{name, name + twinSuffix} {
-		if err := os.Remove(s.path(damaged)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(s.joinPath(damaged)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return false, diskError(err, "remove the damaged content %s", d)
 		}
 	}
@@ -251,11 +251,11 @@ func CheckID(id anchor.DeploymentID) error {
 	if anchor.ValidID(string(id)) {
 		return nil
 	}
-	return anchor.Invalid("bad_deployment_id", "%q is not a deployment id", cut(string(id), 64)).
+	return anchor.Invalid("bad_deployment_id", "%q is not a deployment id", cutText(string(id), 64)).
 		Hintf("An id is a lower-case ULID of 26 characters, as the API gives it.")
 }
 
-func (s *Store) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
+func (s *Store) joinPath(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
 
 // twinSuffix ends the name of a content's copy that may be executed.
 const twinSuffix = ".x"

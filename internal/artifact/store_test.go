@@ -19,7 +19,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
-func TestAnArtifactArrivesAsItWas(t *testing.T) {
+func TestStore_RoundTrip(t *testing.T) {
 	source := writeTree(t, map[string]string{
 		"index.mjs":                "export const handler = 1\n",
 		"assets/_next/static/a.js": "a",
@@ -49,7 +49,7 @@ func TestAnArtifactArrivesAsItWas(t *testing.T) {
 	}
 }
 
-func TestDeploymentsShareContents(t *testing.T) {
+func TestStore_DeploymentsShareContents(t *testing.T) {
 	source := writeTree(t, map[string]string{"a": "same", "b": "same"})
 	store, first, second := openStore(t), newID(), newID()
 	upload(t, store, first, source)
@@ -74,7 +74,7 @@ func TestDeploymentsShareContents(t *testing.T) {
 	}
 }
 
-func TestAManifestIsGivenOnce(t *testing.T) {
+func TestSaveManifest_OncePerDeployment(t *testing.T) {
 	store, id := openStore(t), newID()
 	m := manifestOf(map[string]string{"a": "1"})
 	must(t, store.SaveManifest(t.Context(), id, m))
@@ -86,7 +86,7 @@ func TestAManifestIsGivenOnce(t *testing.T) {
 	}
 }
 
-func TestIDsAreCheckedBeforeTheyBecomePaths(t *testing.T) {
+func TestStore_ChecksIDs(t *testing.T) {
 	store := openStore(t)
 	for _, id := range []anchor.DeploymentID{"", "..", "../../etc", "a/b", anchor.DeploymentID(strings.ToUpper(anchor.NewID()))} {
 		_, missing := store.Missing(t.Context(), id)
@@ -105,7 +105,7 @@ func TestIDsAreCheckedBeforeTheyBecomePaths(t *testing.T) {
 	}
 }
 
-func TestPutRefusesWhatWasNotDeclared(t *testing.T) {
+func TestPut_RefusesUndeclaredContent(t *testing.T) {
 	store := openStore(t)
 	content := "the content"
 	digest := artifact.DigestOf([]byte(content))
@@ -133,7 +133,7 @@ func TestPutRefusesWhatWasNotDeclared(t *testing.T) {
 	wantCode(t, store.Put(t.Context(), digest, 12, strings.NewReader(content+"!")), "wrong_size")
 }
 
-func TestPutReadsOneByteTooManyAtMost(t *testing.T) {
+func TestPut_StopsAtDeclaredSize(t *testing.T) {
 	store := openStore(t)
 	endless := &counting{}
 	err := store.Put(t.Context(), artifact.DigestOf([]byte("x")), 1000, endless)
@@ -145,7 +145,7 @@ func TestPutReadsOneByteTooManyAtMost(t *testing.T) {
 	must(t, store.Put(t.Context(), artifact.DigestOf(nil), 0, failing{})) // is there: nothing is read
 }
 
-func TestPutStopsWhenTheRequestEnds(t *testing.T) {
+func TestPut_StopsWithContext(t *testing.T) {
 	store := openStore(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	err := store.Put(ctx, artifact.DigestOf([]byte("x")), 1<<20, &counting{after: 1 << 16, call: cancel})
@@ -155,7 +155,7 @@ func TestPutStopsWhenTheRequestEnds(t *testing.T) {
 	wantNoLeftovers(t, store)
 }
 
-func TestABigFileIsStreamed(t *testing.T) {
+func TestPut_StreamsBigFile(t *testing.T) {
 	store, id := openStore(t), newID()
 	source := t.TempDir()
 	big, err := os.Create(filepath.Join(source, "big"))
@@ -171,7 +171,7 @@ func TestABigFileIsStreamed(t *testing.T) {
 	}
 }
 
-func TestMissingContentsStopAnUnpack(t *testing.T) {
+func TestUnpack_RefusesMissingContents(t *testing.T) {
 	store, id := openStore(t), newID()
 	_, err := store.Missing(t.Context(), id)
 	wantCode(t, err, "no_manifest")

@@ -21,7 +21,7 @@ func (s *Store) syncAll(folders ...string) error {
 			return errors.Join(file.Sync(), file.Close())
 		})
 		if err != nil {
-			return diskError(err, "make %s durable", s.path(folder))
+			return diskError(err, "make %s durable", s.joinPath(folder))
 		}
 	}
 	return nil

@@ -30,7 +30,7 @@ func (s *Store) SetAside(_ context.Context, id anchor.DeploymentID) (string, err
 	if err := s.makeFolder(asideDir, privateFolder); err != nil {
 		return "", err
 	}
-	return s.path(asideDir), s.moveAway(id, asideDir, "")
+	return s.joinPath(asideDir), s.moveAway(id, asideDir, "")
 }
 
 // moveAway moves a deployment's tree and manifest to a folder. A successor, if it is not "",
@@ -42,12 +42,12 @@ func (s *Store) moveAway(id anchor.DeploymentID, folder, successor string) error
 	defer s.busy.Lock(string(id))()
 	// A tree is complete only while it is in its place.
 	if err := s.root.RemoveAll(donePath(id)); err != nil {
-		return diskError(err, "remove %s", s.path(donePath(id)))
+		return diskError(err, "remove %s", s.joinPath(donePath(id)))
 	}
 	entry := folder + "/" + string(id) + "." + anchor.NewID()
 	tree := treePath(id)
 	if successor != "" {
-		old, err := s.succeed(tree, successor)
+		old, err := s.succeedTree(tree, successor)
 		if err != nil {
 			return err
 		}
@@ -63,24 +63,24 @@ func (s *Store) moveAway(id anchor.DeploymentID, folder, successor string) error
 			return err
 		}
 		if err := s.root.Rename(move.from, entry+"/"+move.to); err != nil {
-			return diskError(err, "move %s to %s", s.path(move.from), s.path(entry))
+			return diskError(err, "move %s to %s", s.joinPath(move.from), s.joinPath(entry))
 		}
 	}
 	return nil
 }
 
-// succeed replaces a tree by a successor and returns where the old tree is now. Where the
+// succeedTree replaces a tree by a successor and returns where the old tree is now. Where the
 // system can exchange folders, one of the two exists at every moment.
-func (s *Store) succeed(tree, successor string) (old string, err error) {
-	if err := exchange(s.path(tree), s.path(successor)); err == nil {
+func (s *Store) succeedTree(tree, successor string) (old string, err error) {
+	if err := exchangePaths(s.joinPath(tree), s.joinPath(successor)); err == nil {
 		return successor, nil
 	}
 	old = tempPath()
 	if err := s.root.Rename(tree, old); err != nil {
-		return "", diskError(err, "move %s", s.path(tree))
+		return "", diskError(err, "move %s", s.joinPath(tree))
 	}
 	if err := s.root.Rename(successor, tree); err != nil {
-		return "", diskError(err, "move %s to %s", s.path(successor), s.path(tree))
+		return "", diskError(err, "move %s to %s", s.joinPath(successor), s.joinPath(tree))
 	}
 	return old, nil
 }
@@ -144,7 +144,7 @@ func (s *Store) TakeBack(ctx context.Context, id anchor.DeploymentID) (bool, err
 	if _, err := s.Manifest(ctx, id); !errors.Is(err, anchor.ErrNotFound) {
 		return false, err
 	}
-	entries, err := s.trashed()
+	entries, err := s.listTrash()
 	if err != nil {
 		return false, err
 	}
@@ -171,7 +171,7 @@ func (s *Store) TakeBack(ctx context.Context, id anchor.DeploymentID) (bool, err
 
 // EmptyTrash deletes files that were removed longer than age ago.
 func (s *Store) EmptyTrash(ctx context.Context, age time.Duration) error {
-	entries, err := s.trashed()
+	entries, err := s.listTrash()
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (s *Store) EmptyTrash(ctx context.Context, age time.Duration) error {
 			continue
 		}
 		if err := s.root.RemoveAll(entry.path); err != nil {
-			return diskError(err, "empty the trash %s", s.path(entry.path))
+			return diskError(err, "empty the trash %s", s.joinPath(entry.path))
 		}
 	}
 	return nil
@@ -195,9 +195,9 @@ type trashEntry struct {
 	removed time.Time
 }
 
-// trashed lists the trash, the latest removal of a deployment last.
-func (s *Store) trashed() ([]trashEntry, error) {
-	found, err := s.list(trashDir)
+// listTrash lists the trash, the latest removal of a deployment last.
+func (s *Store) listTrash() ([]trashEntry, error) {
+	found, err := s.listFolder(trashDir)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +209,7 @@ func (s *Store) trashed() ([]trashEntry, error) {
 			continue
 		}
 		if err != nil {
-			return nil, diskError(err, "list %s", s.path(trashDir))
+			return nil, diskError(err, "list %s", s.joinPath(trashDir))
 		}
 		entries = append(entries, trashEntry{anchor.DeploymentID(id), trashDir + "/" + f.Name(), info.ModTime()})
 	}
@@ -219,7 +219,7 @@ func (s *Store) trashed() ([]trashEntry, error) {
 // readTrashNames adds what the manifests in the trash name: what is taken back from
 // there needs its contents.
 func (s *Store) readTrashNames(ctx context.Context, into *names) error {
-	entries, err := s.trashed()
+	entries, err := s.listTrash()
 	if err != nil {
 		return err
 	}

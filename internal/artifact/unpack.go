@@ -32,9 +32,9 @@ func (s *Store) Unpack(ctx context.Context, id anchor.DeploymentID) (dir string,
 		}
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", Manifest{}, diskError(err, "read %s", s.path(donePath(id)))
+		return "", Manifest{}, diskError(err, "read %s", s.joinPath(donePath(id)))
 	}
-	if err := s.settle(ctx, id, m); err != nil {
+	if err := s.settleContents(ctx, id, m); err != nil {
 		return "", Manifest{}, err
 	}
 	if err := s.layOut(ctx, treePath(id), m); err != nil {
@@ -97,11 +97,11 @@ func (s *Store) placeFiles(ctx context.Context, tree string, m Manifest) error {
 		group.Go(func() error {
 			folder, err := s.root.Open(path.Join(tree, name))
 			if err != nil {
-				return diskError(err, "open %s", s.path(path.Join(tree, name)))
+				return diskError(err, "open %s", s.joinPath(path.Join(tree, name)))
 			}
 			defer folder.Close()
 			for _, f := range files {
-				if err := errors.Join(ctx.Err(), s.place(folder, f, path.Join(tree, f.Path))); err != nil {
+				if err := errors.Join(ctx.Err(), s.placeFile(folder, f, path.Join(tree, f.Path))); err != nil {
 					return err
 				}
 			}
@@ -111,22 +111,22 @@ func (s *Store) placeFiles(ctx context.Context, tree string, m Manifest) error {
 	return group.Wait()
 }
 
-func (s *Store) place(folder *os.File, f File, name string) error {
+func (s *Store) placeFile(folder *os.File, f File, name string) error {
 	blob := blobPath(f.Digest)
 	if f.Exec {
 		var err error
-		if blob, err = s.executable(f.Digest); err != nil {
+		if blob, err = s.executableCopy(f.Digest); err != nil {
 			return err
 		}
 	}
-	linking := unix.Linkat(unix.AT_FDCWD, s.path(blob), int(folder.Fd()), path.Base(name), 0)
+	linking := unix.Linkat(unix.AT_FDCWD, s.joinPath(blob), int(folder.Fd()), path.Base(name), 0)
 	if errors.Is(linking, fs.ErrExist) {
 		same, err := s.sameFile(blob, name)
 		if same || err != nil {
 			return err
 		}
 		if err := s.root.Remove(name); err != nil {
-			return diskError(err, "replace %s", s.path(name))
+			return diskError(err, "replace %s", s.joinPath(name))
 		}
 		linking = s.root.Link(blob, name)
 	}
@@ -134,25 +134,25 @@ func (s *Store) place(folder *os.File, f File, name string) error {
 		return nil
 	}
 	// Too many links to one file (ext4 takes 65000), or a file system without.
-	return s.copy(blob, name, f.Exec)
+	return s.copyContent(blob, name, f.Exec)
 }
 
 func (s *Store) sameFile(a, b string) (bool, error) {
 	infoA, errA := s.root.Lstat(a)
 	infoB, errB := s.root.Lstat(b)
 	if err := errors.Join(errA, errB); err != nil {
-		return false, diskError(err, "compare %s with its content", s.path(b))
+		return false, diskError(err, "compare %s with its content", s.joinPath(b))
 	}
 	return os.SameFile(infoA, infoB), nil
 }
 
-// executable returns the copy of a content that has the mode of a program: a mode belongs to
+// executableCopy returns the copy of a content that has the mode of a program: a mode belongs to
 // the file, and so to all its hard links.
-func (s *Store) executable(d Digest) (string, error) {
+func (s *Store) executableCopy(d Digest) (string, error) {
 	twin := blobPath(d) + twinSuffix
 	_, err := s.root.Lstat(twin)
 	if errors.Is(err, fs.ErrNotExist) {
-		return twin, s.copy(blobPath(d), twin, true)
+		return twin, s.copyContent(blobPath(d), twin, true)
 	}
 	if err != nil {
 		return "", diskError(err, "look for the content %s", d)
@@ -160,8 +160,8 @@ func (s *Store) executable(d Digest) (string, error) {
 	return twin, nil
 }
 
-// copy makes a durable copy of a content.
-func (s *Store) copy(from, to string, exec bool) (err error) {
+// copyContent makes a durable copy of a content.
+func (s *Store) copyContent(from, to string, exec bool) (err error) {
 	mode := fs.FileMode(0o444)
 	if exec {
 		mode = 0o555
@@ -169,7 +169,7 @@ func (s *Store) copy(from, to string, exec bool) (err error) {
 	temp := tempPath()
 	defer func() {
 		if err != nil {
-			err = s.giveUp(diskError(err, "copy to %s", s.path(to)), temp)
+			err = s.giveUp(diskError(err, "copy to %s", s.joinPath(to)), temp)
 		}
 	}()
 	in, err := s.root.Open(from)
@@ -202,7 +202,7 @@ func (s *Store) placeLink(f File, name string) error {
 		}
 	}
 	if err != nil {
-		return diskError(err, "make the link %s", s.path(name))
+		return diskError(err, "make the link %s", s.joinPath(name))
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func (v *verifying) Read(p []byte) (int, error) {
 		return 0, v.err
 	}
 	if v.size == 0 {
-		v.err = v.end()
+		v.err = v.endResult()
 		return 0, v.err
 	}
 	if left := v.size - v.read; int64(len(p)) > left {
@@ -39,7 +39,7 @@ func (v *verifying) Read(p []byte) (int, error) {
 	v.read += int64(n)
 	switch {
 	case v.read == v.size:
-		if v.err = v.end(); errors.Is(v.err, io.EOF) {
+		if v.err = v.endResult(); errors.Is(v.err, io.EOF) {
 			return n, nil
 		}
 		return 0, v.err
@@ -50,8 +50,8 @@ func (v *verifying) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// end returns io.EOF when the content is as announced.
-func (v *verifying) end() error {
+// endResult returns io.EOF when the content is as announced.
+func (v *verifying) endResult() error {
 	if n, err := io.ReadFull(v.from, make([]byte, 1)); n > 0 {
 		return wrongLength(v.digest, v.size+1, v.size)
 	} else if err != io.EOF {

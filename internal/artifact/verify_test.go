@@ -11,7 +11,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 )
 
-func TestVerifyGivesNoWrongContentWhole(t *testing.T) {
+func TestVerify_WithholdsEndOfWrongContent(t *testing.T) {
 	hello := artifact.DigestOf([]byte("hello"))
 	for name, test := range map[string]struct {
 		content string
@@ -46,13 +46,13 @@ func TestVerifyGivesNoWrongContentWhole(t *testing.T) {
 	}
 }
 
-func TestVerifyKeepsTheSendersError(t *testing.T) {
+func TestVerify_KeepsSourceError(t *testing.T) {
 	if _, err := io.ReadAll(artifact.Verify(failing{}, artifact.DigestOf([]byte("x")), 1)); err == nil || anchor.CodeOf(err) != "" {
 		t.Errorf("got %v, want the connection's own error", err)
 	}
 }
 
-func TestAddStoresWhatIsNotAnnounced(t *testing.T) {
+func TestAdd_StoresUnannouncedContent(t *testing.T) {
 	store := openStore(t)
 	for range 2 {
 		digest, size, err := store.Add(t.Context(), "the entry x", strings.NewReader("hello"), 5)

@@ -15,7 +15,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/atomicfile"
 )
 
-func TestWriteFileReplacesAndSetsTheMode(t *testing.T) {
+func TestWriteFile_ReplacesAndSetsMode(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	for _, content := range []string{"first, the longer one", "second", ""} {
 		if err := atomicfile.WriteFile(path, []byte(content), 0o640); err != nil {
@@ -30,7 +30,7 @@ func TestWriteFileReplacesAndSetsTheMode(t *testing.T) {
 	expectAlone(t, path)
 }
 
-func TestAFailingSourceLeavesTheOldContentAndNothingElse(t *testing.T) {
+func TestWriteFile_FailingSourceKeepsOldContent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "entry")
 	if err := atomicfile.WriteFile(path, []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func TestAFailingSourceLeavesTheOldContentAndNothingElse(t *testing.T) {
 	expectAlone(t, path)
 }
 
-func TestDiscardAfterCommitKeepsTheFile(t *testing.T) {
+func TestDiscard_AfterCommitKeepsFile(t *testing.T) {
 	dir := t.TempDir()
 	tmp, path := filepath.Join(dir, "tmp"), filepath.Join(dir, "kept")
 	if err := os.Mkdir(tmp, 0o700); err != nil {
@@ -70,7 +70,7 @@ func TestDiscardAfterCommitKeepsTheFile(t *testing.T) {
 	}
 }
 
-func TestReadersSeeOneWholeVersionWhileItIsReplaced(t *testing.T) {
+func TestWriteFile_ReadersSeeWholeVersions(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "page")
 	versions := []string{strings.Repeat("a", 1<<16), strings.Repeat("b", 1<<15)}
 	if err := atomicfile.WriteFile(path, []byte(versions[0]), 0o600); err != nil {
@@ -95,7 +95,7 @@ func TestReadersSeeOneWholeVersionWhileItIsReplaced(t *testing.T) {
 	writers.Wait()
 }
 
-func TestErrorsNameTheFileAndSayWhatToDo(t *testing.T) {
+func TestErrors_NameFileAndHint(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "no", "such", "file")
 	err := atomicfile.WriteFile(missing, nil, 0o600)
 	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), missing) {
@@ -108,7 +108,7 @@ func TestErrorsNameTheFileAndSayWhatToDo(t *testing.T) {
 }
 
 // /dev/full answers every write with ENOSPC: the real error of the real kernel.
-func TestAFullDiskIsRecognised(t *testing.T) {
+func TestIsFull_RecognizesFullDisk(t *testing.T) {
 	f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return

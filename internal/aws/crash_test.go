@@ -61,10 +61,10 @@ func (s *shop) rollbackAs(t *testing.T, to anchor.DeploymentID, n int, after boo
 	return net.seen, err
 }
 
-// TestKilledInASwitch kills the process at every call of a rollback, before and after the call
+// TestSwitch_Killed kills the process at every call of a rollback, before and after the call
 // took effect. Another process then reconciles: aliases, store and pointer agree on one of the
 // two deployments.
-func TestKilledInASwitch(t *testing.T) {
+func TestSwitch_Killed(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	one := s.deploy(t, twoFunctions("one"))
@@ -100,8 +100,8 @@ func TestKilledInASwitch(t *testing.T) {
 	}
 }
 
-// TestReconcileOfWhatIsAligned asserts that Reconcile writes nothing when everything agrees.
-func TestReconcileOfWhatIsAligned(t *testing.T) {
+// TestReconcile_Aligned asserts that Reconcile writes nothing when everything agrees.
+func TestReconcile_Aligned(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	one := s.deploy(t, twoFunctions("one"))
@@ -115,8 +115,8 @@ func TestReconcileOfWhatIsAligned(t *testing.T) {
 	s.wantLive(t, one, "one")
 }
 
-// TestAReleaseIsPurgedAgainWhenItHasSpread asserts the second purge, and that there is no other.
-func TestAReleaseIsPurgedAgainWhenItHasSpread(t *testing.T) {
+// TestReconcile_PurgesAgainAfterPropagation asserts the second purge, and that there is no other.
+func TestReconcile_PurgesAgainAfterPropagation(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.deploy(t, twoFunctions("one"))
@@ -144,9 +144,9 @@ var written = map[string]bool{
 	"CloudFront.UpdateDistribution": true, "CloudFront.CreateInvalidation": true,
 }
 
-// TestReconcileGoesOn asserts that Reconcile continues after a project whose switch it cannot
+// TestReconcile_ContinuesAfterFailure asserts that Reconcile continues after a project whose switch it cannot
 // finish.
-func TestReconcileGoesOn(t *testing.T) {
+func TestReconcile_ContinuesAfterFailure(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	one := s.deploy(t, twoFunctions("one"))

@@ -17,7 +17,7 @@ const lookup = 5 * time.Second
 // of the first. No DNS name of cloudfront.net resolves to it, so requests have to carry it
 // themselves; users follow URLs.
 func (p *Platform) Hosts(project anchor.Project, d anchor.DeploymentID) (site, deployment string) {
-	domain := p.domain(project)
+	domain := p.distributionDomain(project)
 	if domain == "" {
 		return "", ""
 	}
@@ -27,7 +27,7 @@ func (p *Platform) Hosts(project anchor.Project, d anchor.DeploymentID) (site, d
 // URLs returns the addresses of a project and of one of its deployments. The second sets a cookie
 // that keeps the browser on that deployment.
 func (p *Platform) URLs(project anchor.Project, d anchor.DeploymentID) (site, deployment string) {
-	domain := p.domain(project)
+	domain := p.distributionDomain(project)
 	if domain == "" {
 		return "", ""
 	}
@@ -41,22 +41,22 @@ func (p *Platform) URLs(project anchor.Project, d anchor.DeploymentID) (site, de
 // noDistribution is the code of front's error for a project before its first deployment.
 const noDistribution = "no_distribution"
 
-// domain returns the domain of the project's distribution, or "" while it has none. In an
+// distributionDomain returns the domain of the project's distribution, or "" while it has none. In an
 // installation of one project it may be set.
-func (p *Platform) domain(project anchor.Project) string {
+func (p *Platform) distributionDomain(project anchor.Project) string {
 	if p.Site.Domain != "" {
 		return p.Site.Domain
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookup)
 	defer cancel()
-	site, err := p.site(ctx, project)
+	site, err := p.siteOf(ctx, project)
 	if err != nil && anchor.CodeOf(err) != noDistribution {
 		p.Log.Warn("look up the distribution", "slug", project.Slug, "error", err)
 	}
 	return site.Domain
 }
 
-func (p *Platform) site(ctx context.Context, project anchor.Project) (front.Site, error) {
+func (p *Platform) siteOf(ctx context.Context, project anchor.Project) (front.Site, error) {
 	p.mu.Lock()
 	site, known := p.sites[project.ID]
 	p.mu.Unlock()
@@ -65,25 +65,25 @@ func (p *Platform) site(ctx context.Context, project anchor.Project) (front.Site
 	}
 	site, err := p.front.Find(ctx, project)
 	if err == nil {
-		p.keep(project, site)
+		p.keepSite(project, site)
 	}
 	return site, err
 }
 
-func (p *Platform) keep(project anchor.Project, site front.Site) {
+func (p *Platform) keepSite(project anchor.Project, site front.Site) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sites[project.ID] = site
 }
 
-// ensure creates the project's distribution, or updates it to what this version of Anchor would
+// ensureFront creates the project's distribution, or updates it to what this version of Anchor would
 // create. live holds the hosts of the live aliases' URLs.
-func (p *Platform) ensure(ctx context.Context, project anchor.Project, live map[string]string) error {
+func (p *Platform) ensureFront(ctx context.Context, project anchor.Project, live map[string]string) error {
 	site, err := p.front.Ensure(ctx, project, live)
 	if err != nil {
 		return fmt.Errorf("make the distribution of %s: %w", project.Slug, err)
 	}
-	p.keep(project, site)
+	p.keepSite(project, site)
 	if err := p.note(ctx, project, site); err != nil {
 		return err
 	}

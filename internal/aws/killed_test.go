@@ -12,10 +12,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-// TestKilledInADeploy kills the process while it sends the assets, while it creates the
+// TestDeploy_Killed kills the process while it sends the assets, while it creates the
 // functions, and after that. The live deployment is not affected, and another process takes the
 // same deployment live. After the second kill it waits until the dead process's lease expires.
-func TestKilledInADeploy(t *testing.T) {
+func TestDeploy_Killed(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	live, version := s.deploy(t, platformtest.NewApp("v0")), "v0"

@@ -19,10 +19,10 @@ import (
 
 const lookUp = "CloudFront.DescribeKeyValueStore"
 
-// TestNoteStandsInForLookUps: with the note, a rollback in a new process looks nothing up. With a
+// TestNote_ReplacesLookups: with the note, a rollback in a new process looks nothing up. With a
 // note that is absent, wrong, unreadable or unavailable, the rollback looks things up and
 // succeeds.
-func TestNoteStandsInForLookUps(t *testing.T) {
+func TestNote_ReplacesLookups(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	one, two := s.deploy(t, twoFunctions("one")), s.deploy(t, twoFunctions("two"))
@@ -95,9 +95,9 @@ func (n noNotes) Do(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// TestPrepareReadsTheNoteOnce asserts that the note is read concurrently with the target, and not
+// TestPrepare_ReadsNoteOnce asserts that the note is read concurrently with the target, and not
 // at all by a process that knows the project.
-func TestPrepareReadsTheNoteOnce(t *testing.T) {
+func TestPrepare_ReadsNoteOnce(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	d := s.deploy(t, platformtest.NewApp("one"))
@@ -122,8 +122,8 @@ func TestPrepareReadsTheNoteOnce(t *testing.T) {
 	s.wantLive(t, d, "one")
 }
 
-// TestPrepareWithoutATarget asserts that only the project's note is read.
-func TestPrepareWithoutATarget(t *testing.T) {
+// TestPrepare_WithoutTarget asserts that only the project's note is read.
+func TestPrepare_WithoutTarget(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	calls, none := s.Wire.Record(), errors.New("no target")

@@ -144,7 +144,7 @@ func New(c Config) (*Platform, error) {
 func (p *Platform) Domains() *certificate.Domains { return p.domains }
 
 func (p *Platform) distribution(ctx context.Context, project anchor.Project) (string, error) {
-	site, err := p.site(ctx, project)
+	site, err := p.siteOf(ctx, project)
 	return site.Distribution, err
 }
 

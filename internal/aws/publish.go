@@ -70,7 +70,7 @@ func (p *Platform) show(ctx context.Context, a deploy.Artifact, versions map[str
 		if err != nil {
 			return err
 		}
-		return p.ensure(bound, a.Project, live)
+		return p.ensureFront(bound, a.Project, live)
 	})
 	if err := both.Wait(); err != nil {
 		return err

@@ -10,9 +10,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
-// TestTwoProcessesDeploy starts two concurrent deployments of one project. The newer request
+// TestDeploy_TwoProcesses starts two concurrent deployments of one project. The newer request
 // wins; the older one is superseded, or was live before.
-func TestTwoProcessesDeploy(t *testing.T) {
+func TestDeploy_TwoProcesses(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.deploy(t, twoFunctions("zero"))
@@ -43,9 +43,9 @@ func TestTwoProcessesDeploy(t *testing.T) {
 	s.wantLive(t, records[1], "newer")
 }
 
-// TestManyRollbacksAtOnce lets several processes roll back and forth. Whichever wins, pointer,
+// TestRollback_ManyAtOnce lets several processes roll back and forth. Whichever wins, pointer,
 // aliases and store agree in the end.
-func TestManyRollbacksAtOnce(t *testing.T) {
+func TestRollback_ManyAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	one, two := s.deploy(t, twoFunctions("one")), s.deploy(t, twoFunctions("two"))

@@ -67,9 +67,9 @@ func (s *shop) queues(t *testing.T) string {
 	return strings.Join(out.QueueUrls, " ")
 }
 
-// TestRemoveOfAFirstThatNeverWentLive: its versions are those of the live aliases, which were
+// TestRemove_FirstDeploymentNeverLive: its versions are those of the live aliases, which were
 // created with it.
-func TestRemoveOfAFirstThatNeverWentLive(t *testing.T) {
+func TestRemove_FirstDeploymentNeverLive(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	bad := s.artifact(t, twoFunctions("bad"))
@@ -135,8 +135,8 @@ func (s *shop) everything(t *testing.T) string {
 		s.CLI(t, "cloudfront", "list-key-value-stores", "--query", "KeyValueStoreList.Items[].Name", "--output", "text")
 }
 
-// TestSweepKeepsWhatTheRecordsDoNotKnow also asserts the log entry.
-func TestSweepKeepsWhatTheRecordsDoNotKnow(t *testing.T) {
+// TestSweep_KeepsUnknown also asserts the log entry.
+func TestSweep_KeepsUnknown(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.deploy(t, twoFunctions("live"))
@@ -153,9 +153,9 @@ func TestSweepKeepsWhatTheRecordsDoNotKnow(t *testing.T) {
 	}
 }
 
-// TestSweepKeepsAwayFromAnHeir: a deployment that ended late stored the slug of a removed project
+// TestSweep_KeepsSuccessorOfSameName: a deployment that ended late stored the slug of a removed project
 // again. The next project has the same slug, so its functions have the same names.
-func TestSweepKeepsAwayFromAnHeir(t *testing.T) {
+func TestSweep_KeepsSuccessorOfSameName(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	gone := anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "old"}

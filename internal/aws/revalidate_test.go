@@ -21,9 +21,9 @@ import (
 
 const storefront = "../../examples/storefront/.open-next" // built by: make examples
 
-// TestRevalidatedPagesLeaveCloudFront: the functions of a real build send invalidations for every
+// TestRevalidation_InvalidatesCloudFront: the functions of a real build send invalidations for every
 // way in which the app revalidates.
-func TestRevalidatedPagesLeaveCloudFront(t *testing.T) {
+func TestRevalidation_InvalidatesCloudFront(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		dir  string

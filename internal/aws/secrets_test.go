@@ -19,9 +19,9 @@ func platformWith(t *testing.T, key byte, g Generations) *Platform {
 	return p
 }
 
-// TestRotation rotates the secret. A version keeps the secret that it was published with, and can
+// TestSecrets_Rotation rotates the secret. A version keeps the secret that it was published with, and can
 // be reached until the distribution no longer sends it.
-func TestRotation(t *testing.T) {
+func TestSecrets_Rotation(t *testing.T) {
 	shop := anchor.Project{ID: "shop"}
 	before := platformWith(t, 1, Generations{})
 	old := before.secret(shop.ID)
@@ -41,7 +41,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-func TestSecretsAreOfOneProjectAndKey(t *testing.T) {
+func TestSecrets_ArePerProjectAndKey(t *testing.T) {
 	p := platformWith(t, 1, Generations{})
 	if p.secret("shop") == p.secret("blog") {
 		t.Error("two projects share a secret")
@@ -54,7 +54,7 @@ func TestSecretsAreOfOneProjectAndKey(t *testing.T) {
 	}
 }
 
-func TestRefusedConfigurations(t *testing.T) {
+func TestConfig_Refused(t *testing.T) {
 	for name, c := range map[string]Config{
 		"no key":               {},
 		"a short key":          {Key: make([]byte, keySize-1)},

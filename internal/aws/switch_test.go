@@ -16,8 +16,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
-// TestAliasesAsTheCLISeesThem checks each switch with the AWS CLI instead of the SDK.
-func TestAliasesAsTheCLISeesThem(t *testing.T) {
+// TestAliases_SeenByAWSCLI checks each switch with the AWS CLI instead of the SDK.
+func TestAliases_SeenByAWSCLI(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	one := s.deploy(t, twoFunctions("one"))
@@ -42,9 +42,9 @@ func TestAliasesAsTheCLISeesThem(t *testing.T) {
 	want(two)
 }
 
-// TestFaultsInASwitch breaks one call of a rollback in each way that AWS can fail. The rollback
+// TestSwitch_Faults breaks one call of a rollback in each way that AWS can fail. The rollback
 // recovers, or returns an error and everything is as it was, although the cause persists.
-func TestFaultsInASwitch(t *testing.T) {
+func TestSwitch_Faults(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	one, two := s.deploy(t, twoFunctions("one")), s.deploy(t, twoFunctions("two"))
@@ -132,8 +132,8 @@ func TestPlatform_Reconcile_HealsDividedTraffic(t *testing.T) {
 	}
 }
 
-// TestSomebodyMovesAnAlias moves an alias by hand; the reconciler moves it back.
-func TestSomebodyMovesAnAlias(t *testing.T) {
+// TestSwitch_AliasMovedByOthers moves an alias by hand; the reconciler moves it back.
+func TestSwitch_AliasMovedByOthers(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	one, two := s.deploy(t, twoFunctions("one")), s.deploy(t, twoFunctions("two"))
@@ -145,8 +145,8 @@ func TestSomebodyMovesAnAlias(t *testing.T) {
 	s.wantLive(t, two, "two")
 }
 
-// TestOutsiders asserts that requests to a function's own URL are refused.
-func TestOutsiders(t *testing.T) {
+// TestFunctionURLs_RefuseOutsiders asserts that requests to a function's own URL are refused.
+func TestFunctionURLs_RefuseOutsiders(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.deploy(t, twoFunctions("one"))
@@ -167,8 +167,8 @@ func TestOutsiders(t *testing.T) {
 	}
 }
 
-// TestRotatedSecrets rotates the secret with a deployment from before the rotation.
-func TestRotatedSecrets(t *testing.T) {
+// TestSecrets_RotatedAreAccepted rotates the secret with a deployment from before the rotation.
+func TestSecrets_RotatedAreAccepted(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	old := s.deploy(t, platformtest.NewApp("old"))
@@ -192,7 +192,7 @@ func TestRotatedSecrets(t *testing.T) {
 	}
 }
 
-func TestURLs(t *testing.T) {
+func TestHosts_URLs(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	if site, deployment := s.platform.URLs(s.project, "x"); site != "" || deployment != "" {

@@ -19,7 +19,7 @@ type awsOptions struct {
 
 func (s *shell) awsCommand() *cobra.Command {
 	o := &awsOptions{shell: s}
-	cmd := parent("aws", "Install Anchor in an AWS account",
+	cmd := parentCommand("aws", "Install Anchor in an AWS account",
 		o.planCommand(), o.bootstrapCommand(), o.statusCommand(), o.destroyCommand())
 	cmd.Long = "An installation is one CloudFormation stack: tables, buckets, roles, the HTTP\n" +
 		"API and the build project. Anchor looks up credentials, profile and region the\n" +
@@ -32,38 +32,40 @@ func (s *shell) awsCommand() *cobra.Command {
 	return cmd
 }
 
-// settings are the flags of those commands that write the stack, or would.
-func (o *awsOptions) settings(cmd *cobra.Command) {
+// declareSettings are the flags of those commands that write the stack, or would.
+func (o *awsOptions) declareSettings(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&o.Architecture, "arch", "", "arm64 or x86_64 (default: unchanged; arm64 for a new installation)")
 	flags.StringToStringVar(&o.Parameters, "set", nil, "set a stack parameter, as NAME=VALUE (see docs/aws.md)")
 }
 
-// open returns the installation, which reports to p.
-func (o *awsOptions) open(ctx context.Context, p *progress) (installation.Installation, error) {
+// openInstallation returns the installation, which reports to p.
+func (o *awsOptions) openInstallation(ctx context.Context, p *progress) (installation.Installation, error) {
 	o.Version = o.shell.version
 	running := ""
 	o.Watch = func(e installation.Event) {
 		if e.Step != running {
-			p.begin(e.Step)
+			p.beginStep(e.Step)
 			running = e.Step
 		}
-		p.say(e.Text)
+		p.sayNote(e.Text)
 		if e.Done {
-			p.done(e.Step, e.Text)
+			p.endStep(e.Step, e.Text)
 			running = ""
 		}
 	}
 	return o.shell.parts.Installation(ctx, o.Options)
 }
 
-// changes prints what changes in the installation.
-func (s *shell) changes(w io.Writer, changes []installation.Change) {
+// printChanges prints what changes in the installation.
+func (s *shell) printChanges(w io.Writer, changes []installation.Change) {
 	rows := make([][]string, len(changes))
 	for i, c := range changes {
 		rows[i] = []string{c.Action, c.Resource, c.Type, strings.Join(c.Why, ", ")}
 	}
-	s.table(w, []string{"ACTION", "RESOURCE", "TYPE", "WHY"}, rows)
+	s.printTable(w, []string{"ACTION", "RESOURCE", "TYPE", "WHY"}, rows)
 }
 
-func where(o installation.Outputs) string { return fmt.Sprintf("%s, account %s", o.Region, o.Account) }
+func describePlace(o installation.Outputs) string {
+	return fmt.Sprintf("%s, account %s", o.Region, o.Account)
+}

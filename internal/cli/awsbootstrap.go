@@ -33,36 +33,36 @@ func (o *awsOptions) bootstrapCommand() *cobra.Command {
 			"(~/.config/anchor/aws-NAME-ACCOUNT-REGION.json). Commands read the token from\n" +
 			"there when ANCHOR_URL is the URL of the installation's API.",
 		Example: "  anchor aws bootstrap --region eu-central-1\n  anchor aws bootstrap --set LogRetentionDays=30",
-		RunE:    func(cmd *cobra.Command, _ []string) error { return o.bootstrap(cmd.Context(), b) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.runBootstrap(cmd.Context(), b) },
 	}
-	o.settings(cmd)
+	o.declareSettings(cmd)
 	cmd.Flags().BoolVar(&b.AllowDowngrade, "allow-downgrade", false, "replace a newer version by this older one")
 	cmd.Flags().BoolVar(&b.newToken, "new-token", false, "create another admin token and store that one")
 	return cmd
 }
 
-func (o *awsOptions) bootstrap(ctx context.Context, b bootstrapOptions) error {
+func (o *awsOptions) runBootstrap(ctx context.Context, b bootstrapOptions) error {
 	p := newProgress(o.shell)
-	i, err := o.open(ctx, p)
+	i, err := o.openInstallation(ctx, p)
 	if err != nil {
 		return err
 	}
 	if !o.shell.json {
 		b.Show = func(changes []installation.Change) error {
-			o.shell.changes(o.shell.Err, changes)
+			o.shell.printChanges(o.shell.Err, changes)
 			return nil
 		}
 	}
 	done, err := i.Bootstrap(ctx, b.BootstrapOptions)
 	if err != nil {
-		p.failed()
+		p.failStep()
 		return err
 	}
 	file, err := o.keepToken(ctx, i, done.Outputs, b.newToken)
 	if err != nil {
 		return err
 	}
-	return o.shell.show(bootstrapped{done, file}, func(w io.Writer) { o.shell.installed(w, done, file) })
+	return o.shell.printResult(bootstrapped{done, file}, func(w io.Writer) { o.shell.printInstalled(w, done, file) })
 }
 
 // keepToken makes the first token and keeps it, "" when there is one that somebody
@@ -80,16 +80,16 @@ func (o *awsOptions) keepToken(ctx context.Context, i installation.Installation,
 	return r.Keep()
 }
 
-func (s *shell) installed(w io.Writer, b installation.Bootstrapped, file string) {
+func (s *shell) printInstalled(w io.Writer, b installation.Bootstrapped, file string) {
 	what := "is ready"
 	if len(b.Changes) == 0 {
 		what = "is up to date"
 	}
-	fmt.Fprintf(w, "%s The installation %s: anchor %s in %s\n\n", s.paint(green, "✓"), what, b.Version, where(b.Outputs))
-	fmt.Fprintf(w, "  %s %s\n", s.paint(dim, "API  "), b.APIURL)
+	fmt.Fprintf(w, "%s The installation %s: anchor %s in %s\n\n", s.paintText(green, "✓"), what, b.Version, describePlace(b.Outputs))
+	fmt.Fprintf(w, "  %s %s\n", s.paintText(dim, "API  "), b.APIURL)
 	if file == "" {
 		file = "not changed; to create another: anchor aws bootstrap --new-token"
 	}
-	fmt.Fprintf(w, "  %s %s\n", s.paint(dim, "Token"), file)
+	fmt.Fprintf(w, "  %s %s\n", s.paintText(dim, "Token"), file)
 	fmt.Fprintf(w, "\nNext:\n  export ANCHOR_URL=%s\n  anchor deploy ./my-next-app\n", b.APIURL)
 }

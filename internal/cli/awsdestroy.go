@@ -24,16 +24,16 @@ func (o *awsOptions) destroyCommand() *cobra.Command {
 		Long: "Removes everything that bootstrap created, including records and files, after\n" +
 			"you type the name of the installation. It refuses to run while there are\n" +
 			"projects, unless --force is set. It lists resources that AWS cannot delete yet.",
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.destroy(cmd.Context(), d) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.runDestroy(cmd.Context(), d) },
 	}
 	cmd.Flags().BoolVarP(&d.yes, "yes", "y", false, "do not ask for confirmation")
 	cmd.Flags().BoolVar(&d.force, "force", false, "remove the installation's projects too")
 	return cmd
 }
 
-func (o *awsOptions) destroy(ctx context.Context, d destroyOptions) error {
+func (o *awsOptions) runDestroy(ctx context.Context, d destroyOptions) error {
 	p := newProgress(o.shell)
-	i, err := o.open(ctx, p)
+	i, err := o.openInstallation(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -49,17 +49,17 @@ func (o *awsOptions) destroy(ctx context.Context, d destroyOptions) error {
 	}
 	done, err := i.Destroy(ctx, options)
 	if err != nil {
-		p.failed()
+		p.failStep()
 		return err
 	}
 	r := discovery.Remote{Installation: done.Installation, Account: done.Account, Region: done.Region}
 	if err := r.Forget(); err != nil {
 		return err
 	}
-	return o.shell.show(done, func(w io.Writer) { o.shell.destroyed(w, done) })
+	return o.shell.printResult(done, func(w io.Writer) { o.shell.printDestroyed(w, done) })
 }
 
-func (s *shell) destroyed(w io.Writer, d installation.Destroyed) {
+func (s *shell) printDestroyed(w io.Writer, d installation.Destroyed) {
 	fmt.Fprintf(w, "Destroyed %s.\n", d.Installation)
 	for _, kept := range d.Kept {
 		fmt.Fprintf(w, "Kept: %s\n", kept)

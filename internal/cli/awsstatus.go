@@ -14,12 +14,12 @@ import (
 func (o *awsOptions) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "status", Short: "Show the state of the installation", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.status(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.runStatus(cmd.Context()) },
 	}
 }
 
-func (o *awsOptions) status(ctx context.Context) error {
-	i, err := o.open(ctx, newProgress(o.shell))
+func (o *awsOptions) runStatus(ctx context.Context) error {
+	i, err := o.openInstallation(ctx, newProgress(o.shell))
 	if err != nil {
 		return err
 	}
@@ -27,24 +27,24 @@ func (o *awsOptions) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return o.shell.show(st, func(w io.Writer) { o.shell.installationState(w, st) })
+	return o.shell.printResult(st, func(w io.Writer) { o.shell.installationState(w, st) })
 }
 
 func (s *shell) installationState(w io.Writer, st installation.Status) {
-	fmt.Fprintf(w, "%s in %s\n\n", s.paint(bold, st.Installation), where(st.Outputs))
-	state := fmt.Sprintf("%s, %s", st.Stack, since(st.ChangedAt))
+	fmt.Fprintf(w, "%s in %s\n\n", s.paintText(bold, st.Installation), describePlace(st.Outputs))
+	state := fmt.Sprintf("%s, %s", st.Stack, formatAge(st.ChangedAt))
 	if st.Reason != "" {
-		state += ": " + clean(st.Reason)
+		state += ": " + cleanText(st.Reason)
 	}
 	projects := "none"
 	if len(st.Projects) > 0 {
 		projects = fmt.Sprintf("%d: %s", len(st.Projects), strings.Join(st.Projects, ", "))
 	}
 	for _, row := range [][2]string{
-		{"Stack", state}, {"Version", st.Version}, {"API", st.APIURL}, {"Projects", projects}, {"Drift", drift(st.Drift)},
+		{"Stack", state}, {"Version", st.Version}, {"API", st.APIURL}, {"Projects", projects}, {"Drift", describeDrift(st.Drift)},
 	} {
 		if row[1] != "" {
-			fmt.Fprintf(w, "  %s %s\n", s.paint(dim, pad(row[0], 8)), row[1])
+			fmt.Fprintf(w, "  %s %s\n", s.paintText(dim, padText(row[0], 8)), row[1])
 		}
 	}
 	for _, hint := range st.Hints {
@@ -52,7 +52,7 @@ func (s *shell) installationState(w io.Writer, st installation.Status) {
 	}
 }
 
-func drift(status string) string {
+func describeDrift(status string) string {
 	switch status {
 	case "IN_SYNC":
 		return "none at the last check"

@@ -9,9 +9,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 )
 
-// build builds an app on this machine and returns the folder of its OpenNext build.
-func (s *shell) build(ctx context.Context, app opennext.App, vars map[string]string, p *progress) (string, error) {
-	log, err := openBuildLog(app.Dir, p.say)
+// buildApp builds an app on this machine and returns the folder of its OpenNext build.
+func (s *shell) buildApp(ctx context.Context, app opennext.App, vars map[string]string, p *progress) (string, error) {
+	log, err := openBuildLog(app.Dir, p.sayNote)
 	if err != nil {
 		return "", err
 	}
@@ -19,9 +19,9 @@ func (s *shell) build(ctx context.Context, app opennext.App, vars map[string]str
 	b := build.Builder{App: app, Env: buildEnv(vars), Run: log.run, Progress: p}
 	tree, err := b.Build(ctx)
 	if err != nil {
-		p.failed()
+		p.failStep()
 		if !s.json && ctx.Err() == nil {
-			log.show(s.Err)
+			log.printTo(s.Err)
 		}
 		return "", err
 	}
@@ -29,10 +29,10 @@ func (s *shell) build(ctx context.Context, app opennext.App, vars map[string]str
 }
 
 // Begin implements build.Progress.
-func (p *progress) Begin(label string) { p.begin(label) }
+func (p *progress) Begin(label string) { p.beginStep(label) }
 
 // Done implements build.Progress.
-func (p *progress) Done(step, detail string) { p.done(step, detail) }
+func (p *progress) Done(step, detail string) { p.endStep(step, detail) }
 
 // buildEnv returns this process's environment with the project's variables. NODE_ENV would make
 // package managers omit what builds need; a build must not see Anchor's token.

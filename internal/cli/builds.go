@@ -16,19 +16,19 @@ func (s *shell) buildsCommand() *cobra.Command {
 	var page pageFlags
 	list := func(cmd *cobra.Command, _ []string) error { return s.builds(cmd.Context(), page) }
 	ls := &cobra.Command{Use: "ls", Short: "List builds, newest first", Args: cobra.NoArgs, RunE: list}
-	page.declare(ls)
-	cmd := parent("builds", "List, follow and control builds of commits", ls, s.startBuildCommand(),
+	page.declareFlags(ls)
+	cmd := parentCommand("builds", "List, follow and control builds of commits", ls, s.startBuildCommand(),
 		s.buildLogCommand(), s.cancelBuildCommand(), s.retryBuildCommand())
 	cmd.Long = "Without a command, lists the builds of the project.\n\n" +
 		"A server on one machine builds the commits that are pushed to it (anchor git).\n" +
 		"An installation on AWS builds with CodeBuild (anchor builds start)."
 	cmd.RunE = list
-	page.declare(cmd)
+	page.declareFlags(cmd)
 	return cmd
 }
 
 func (s *shell) builds(ctx context.Context, page pageFlags) error {
-	if err := page.check(); err != nil {
+	if err := page.checkFlags(); err != nil {
 		return err
 	}
 	c, project, err := s.inProject()
@@ -39,7 +39,7 @@ func (s *shell) builds(ctx context.Context, page pageFlags) error {
 	if err != nil {
 		return err
 	}
-	return s.show(list, func(w io.Writer) {
+	return s.printResult(list, func(w io.Writer) {
 		if len(list.Items) == 0 {
 			fmt.Fprintln(w, "No builds yet. To set up a Git remote to push to, run anchor git.")
 			return
@@ -50,10 +50,10 @@ func (s *shell) builds(ctx context.Context, page pageFlags) error {
 			if d.Live {
 				mark, status = "●", "live"
 			}
-			rows = append(rows, []string{mark, string(d.ID), clean(d.Branch), status, since(d.CreatedAt), clean(short(d.CommitSha) + " " + d.CommitMessage)})
+			rows = append(rows, []string{mark, string(d.ID), cleanText(d.Branch), status, formatAge(d.CreatedAt), cleanText(shortSHA(d.CommitSha) + " " + d.CommitMessage)})
 		}
-		s.table(w, []string{"", "BUILD", "BRANCH", "STATUS", "AGE", "COMMIT"}, rows)
-		s.more(w, list.Next)
+		s.printTable(w, []string{"", "BUILD", "BRANCH", "STATUS", "AGE", "COMMIT"}, rows)
+		s.printMore(w, list.Next)
 	})
 }
 
@@ -80,7 +80,7 @@ func (s *shell) buildLog(ctx context.Context, id anchor.DeploymentID, follow boo
 		if err != nil {
 			return err
 		}
-		return s.show(wire.Items[anchor.LogLine]{Items: lines}, func(w io.Writer) {
+		return s.printResult(wire.Items[anchor.LogLine]{Items: lines}, func(w io.Writer) {
 			for _, line := range lines {
 				s.buildLine(w, line)
 			}
@@ -104,12 +104,12 @@ func (s *shell) buildLog(ctx context.Context, id anchor.DeploymentID, follow boo
 }
 
 func (s *shell) buildLine(w io.Writer, line anchor.LogLine) {
-	text := clean(line.Text)
+	text := cleanText(line.Text)
 	switch line.Level {
 	case "error":
-		text = s.paint(red, text)
+		text = s.paintText(red, text)
 	case "note":
-		text = s.paint(bold, text)
+		text = s.paintText(bold, text)
 	}
 	fmt.Fprintln(w, text)
 }
@@ -127,7 +127,7 @@ func (s *shell) cancelBuildCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.show(d, func(w io.Writer) { fmt.Fprintf(w, "Build %s is %s.\n", d.ID, d.Status) })
+			return s.printResult(d, func(w io.Writer) { fmt.Fprintf(w, "Build %s is %s.\n", d.ID, d.Status) })
 		},
 	}
 }
@@ -148,7 +148,7 @@ func (s *shell) retryBuildCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.show(d, func(w io.Writer) {
+			return s.printResult(d, func(w io.Writer) {
 				fmt.Fprintf(w, "Build %s is %s. To follow it, run anchor builds logs -f %s\n", d.ID, d.Status, d.ID)
 			})
 		},

@@ -13,7 +13,7 @@ import (
 )
 
 func (s *shell) cacheCommand() *cobra.Command {
-	cmd := parent("cache", "Show and purge what the edge stores of a project", s.cacheStatsCommand(), s.cachePurgeCommand())
+	cmd := parentCommand("cache", "Show and purge what the edge stores of a project", s.cacheStatsCommand(), s.cachePurgeCommand())
 	cmd.Long = "The edge stores pages and optimized images that say that visitors may share them,\n" +
 		"for each deployment by itself. What an app revalidates is removed without a purge.\n" +
 		"On AWS, CloudFront stores them."
@@ -32,7 +32,7 @@ func (s *shell) cacheStatsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.show(stats, func(w io.Writer) { s.cacheTable(w, stats) })
+			return s.printResult(stats, func(w io.Writer) { s.cacheTable(w, stats) })
 		},
 	}
 }
@@ -53,7 +53,7 @@ func (s *shell) cacheTable(w io.Writer, stats wire.Cache) {
 			countText(d.Hits + d.Stale), countText(d.Misses), countText(d.Passed),
 		}
 	}
-	s.table(w, []string{"DEPLOYMENT", "", "STORED", "SIZE", "HITS", "MISSES", "PASSED"}, rows)
+	s.printTable(w, []string{"DEPLOYMENT", "", "STORED", "SIZE", "HITS", "MISSES", "PASSED"}, rows)
 	fmt.Fprintf(w, "\nAll projects together take %s of %s.\n", bytesText(stats.UsedBytes), bytesText(stats.CapacityBytes))
 }
 
@@ -89,7 +89,7 @@ func (s *shell) cachePurge(ctx context.Context, which wire.PurgeCache) error {
 	if err != nil {
 		return err
 	}
-	return s.show(purged, func(w io.Writer) {
-		fmt.Fprintf(w, "Removed %s of %s.\n", plural(int64(purged.Purged), "answer"), project)
+	return s.printResult(purged, func(w io.Writer) {
+		fmt.Fprintf(w, "Removed %s of %s.\n", pluralize(int64(purged.Purged), "answer"), project)
 	})
 }

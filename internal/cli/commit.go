@@ -11,9 +11,9 @@ type commit struct{ sha, message, branch string }
 
 func readCommit(ctx context.Context, dir string) commit {
 	c := commit{
-		sha:     git(ctx, dir, "rev-parse", "HEAD"),
-		message: git(ctx, dir, "log", "-1", "--format=%s"),
-		branch:  git(ctx, dir, "rev-parse", "--abbrev-ref", "HEAD"),
+		sha:     runGit(ctx, dir, "rev-parse", "HEAD"),
+		message: runGit(ctx, dir, "log", "-1", "--format=%s"),
+		branch:  runGit(ctx, dir, "rev-parse", "--abbrev-ref", "HEAD"),
 	}
 	if c.branch == "HEAD" {
 		c.branch = "" // detached
@@ -21,9 +21,9 @@ func readCommit(ctx context.Context, dir string) commit {
 	return c
 }
 
-// git returns "" when there is no git, no repository or no commit yet: a deployment
+// runGit returns "" when there is no git, no repository or no commit yet: a deployment
 // does not need any.
-func git(ctx context.Context, dir string, args ...string) string {
+func runGit(ctx context.Context, dir string, args ...string) string {
 	out, err := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...).Output()
 	if err != nil {
 		return ""
@@ -31,7 +31,7 @@ func git(ctx context.Context, dir string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-func (c commit) with(o deployOptions) commit {
+func (c commit) withOptions(o deployOptions) commit {
 	override := func(value *string, by string) {
 		if by != "" {
 			*value = by

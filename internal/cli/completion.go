@@ -21,15 +21,15 @@ func (s *shell) completionCommand() *cobra.Command {
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var script bytes.Buffer
-			if err := complete(cmd.Root(), args[0], &script); err != nil {
+			if err := writeCompletion(cmd.Root(), args[0], &script); err != nil {
 				return fmt.Errorf("generate the completion script for %s: %w", args[0], err)
 			}
-			return s.show(completion{args[0], script.String()}, func(w io.Writer) { _, _ = script.WriteTo(w) })
+			return s.printResult(completion{args[0], script.String()}, func(w io.Writer) { _, _ = script.WriteTo(w) })
 		},
 	}
 }
 
-func complete(root *cobra.Command, shell string, w io.Writer) error {
+func writeCompletion(root *cobra.Command, shell string, w io.Writer) error {
 	switch shell {
 	case "zsh":
 		return root.GenZshCompletion(w)

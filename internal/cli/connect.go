@@ -11,8 +11,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
 )
 
-// client returns a client of the server.
-func (s *shell) client() (*client.Client, error) {
+// newClient returns a client of the server.
+func (s *shell) newClient() (*client.Client, error) {
 	base, token, err := s.server()
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (s *shell) server() (base, token string, err error) {
 
 // inProject returns the server and the project that the working folder belongs to.
 func (s *shell) inProject() (*client.Client, string, error) {
-	c, err := s.client()
+	c, err := s.newClient()
 	if err != nil {
 		return nil, "", err
 	}

@@ -35,7 +35,7 @@ func (s *shell) deployCommand() *cobra.Command {
 			if len(args) == 1 {
 				o.dir = args[0]
 			}
-			return s.deploy(cmd.Context(), o)
+			return s.runDeploy(cmd.Context(), o)
 		},
 	}
 	flags := cmd.Flags()
@@ -61,14 +61,14 @@ type deployed struct {
 	Timings       map[string]int64    `json:"timings"`
 }
 
-func (s *shell) deploy(ctx context.Context, o deployOptions) error {
+func (s *shell) runDeploy(ctx context.Context, o deployOptions) error {
 	dir, err := appDir(o.dir)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
 	d := &deploying{shell: s, options: o, dir: dir, progress: newProgress(s)}
-	defer d.progress.halt()
+	defer d.progress.haltTicker()
 	record, err := d.run(ctx)
 	if err != nil {
 		return err
@@ -79,15 +79,15 @@ func (s *shell) deploy(ctx context.Context, o deployOptions) error {
 		URL: record.URL, DeploymentURL: record.DeploymentURL, Version: record.Version,
 		BytesSent: d.bytes, FilesSent: d.sent.Files, FilesSkipped: d.skipped, Timings: d.progress.timings,
 	}
-	return s.show(out, func(w io.Writer) { s.deployedTo(w, record, time.Since(began)) })
+	return s.printResult(out, func(w io.Writer) { s.deployedTo(w, record, time.Since(began)) })
 }
 
 func (s *shell) deployedTo(w io.Writer, d wire.Deployment, total time.Duration) {
-	fmt.Fprintf(s.Err, "%s\n\n", s.paint(dim, "  "+pad("", labelWidth)+" "+padLeft(took(total), timeWidth)+"  total"))
+	fmt.Fprintf(s.Err, "%s\n\n", s.paintText(dim, "  "+padText("", labelWidth)+" "+padLeft(formatDuration(total), timeWidth)+"  total"))
 	if d.Live {
-		fmt.Fprintf(w, "%s %s\n", pad("Live", labelWidth+1), s.paint(bold, d.URL))
+		fmt.Fprintf(w, "%s %s\n", padText("Live", labelWidth+1), s.paintText(bold, d.URL))
 	}
-	fmt.Fprintf(w, "%s %s\n", pad("Deployment", labelWidth+1), d.DeploymentURL)
+	fmt.Fprintf(w, "%s %s\n", padText("Deployment", labelWidth+1), d.DeploymentURL)
 	if !d.Live {
 		fmt.Fprintf(s.Err, "\nIt is not live. To make it live, run anchor promote %s\n", d.ID)
 	}
@@ -138,15 +138,15 @@ func (d *deploying) run(ctx context.Context) (wire.Deployment, error) {
 	if err != nil {
 		return wire.Deployment{}, err
 	}
-	tree, err := d.build(ctx, app, vars, d.progress)
+	tree, err := d.buildApp(ctx, app, vars, d.progress)
 	if err != nil {
 		return wire.Deployment{}, err
 	}
-	a, err := d.scan(ctx, tree)
+	a, err := d.scanTree(ctx, tree)
 	if err != nil {
 		return wire.Deployment{}, err
 	}
-	return d.send(ctx, a)
+	return d.sendBuild(ctx, a)
 }
 
 // runPrebuilt reads the whole build before it sends anything to the server.
@@ -155,24 +155,24 @@ func (d *deploying) runPrebuilt(ctx context.Context) (wire.Deployment, error) {
 	if err != nil {
 		return wire.Deployment{}, err
 	}
-	a, err := d.scan(ctx, tree)
+	a, err := d.scanTree(ctx, tree)
 	if err != nil {
 		return wire.Deployment{}, err
 	}
 	if err := d.findProject(ctx); err != nil {
 		return wire.Deployment{}, err
 	}
-	return d.send(ctx, a)
+	return d.sendBuild(ctx, a)
 }
 
-func (d *deploying) scan(ctx context.Context, tree string) (build.Output, error) {
-	d.progress.begin("Scan")
+func (d *deploying) scanTree(ctx context.Context, tree string) (build.Output, error) {
+	d.progress.beginStep("Scan")
 	a, err := build.Scan(ctx, tree)
 	if err != nil {
-		d.progress.failed()
+		d.progress.failStep()
 		return a, err
 	}
-	d.progress.done("scan", fmt.Sprintf("%s, %s", plural(int64(len(a.Manifest.Files)), "file"), size(a.Manifest.Size())))
+	d.progress.endStep("scan", fmt.Sprintf("%s, %s", pluralize(int64(len(a.Manifest.Files)), "file"), formatSize(a.Manifest.Size())))
 	return a, nil
 }
 
@@ -184,7 +184,7 @@ func (d *deploying) findProject(ctx context.Context) error {
 		}
 	}
 	d.slug = slug
-	if d.client, err = d.shell.client(); err != nil {
+	if d.client, err = d.shell.newClient(); err != nil {
 		return err
 	}
 	if err := d.ensureProject(ctx); err != nil {
@@ -193,7 +193,7 @@ func (d *deploying) findProject(ctx context.Context) error {
 	if filepath.Base(d.dir) == build.TreeName {
 		return nil
 	}
-	return remember(d.dir, d.slug)
+	return rememberProject(d.dir, d.slug)
 }
 
 func folderSlug(dir string) string {
@@ -217,29 +217,29 @@ func (d *deploying) ensureProject(ctx context.Context) error {
 	return err
 }
 
-// send starts the deployment and follows it. When it cannot, it cancels the deployment, so that
+// sendBuild starts the deployment and follows it. When it cannot, it cancels the deployment, so that
 // the server does not wait for files that will not come.
-func (d *deploying) send(ctx context.Context, a build.Output) (wire.Deployment, error) {
-	c := readCommit(ctx, d.dir).with(d.options)
-	d.progress.begin("Upload")
+func (d *deploying) sendBuild(ctx context.Context, a build.Output) (wire.Deployment, error) {
+	c := readCommit(ctx, d.dir).withOptions(d.options)
+	d.progress.beginStep("Upload")
 	before := d.client.BytesSent()
 	started, err := d.start(ctx, a.Manifest, wire.StartDeployment{
 		CommitSha: c.sha, CommitMessage: c.message, Branch: c.branch, NoRelease: d.options.noRelease,
 	})
 	if err != nil {
-		d.progress.failed()
+		d.progress.failStep()
 		return wire.Deployment{}, err
 	}
 	id := started.Deployment.ID
-	if err := d.upload(ctx, a, started); err != nil {
-		d.progress.failed()
-		d.cancel(ctx, id)
+	if err := d.uploadFiles(ctx, a, started); err != nil {
+		d.progress.failStep()
+		d.cancelOnServer(ctx, id)
 		return wire.Deployment{}, err
 	}
 	d.bytes = d.client.BytesSent() - before
-	record, err := d.follow(ctx, id)
+	record, err := d.followDeployment(ctx, id)
 	if ctx.Err() != nil {
-		d.cancel(ctx, id)
+		d.cancelOnServer(ctx, id)
 	}
 	if err == nil && record.Status == anchor.Deployed {
 		if err := d.rememberUpload(id, a.Manifest); err != nil {
@@ -251,7 +251,7 @@ func (d *deploying) send(ctx context.Context, a build.Output) (wire.Deployment, 
 
 // start sends the manifest as its difference from the last upload's, or whole.
 func (d *deploying) start(ctx context.Context, m artifact.Manifest, r wire.StartDeployment) (wire.StartedDeployment, error) {
-	if r.Delta = d.delta(m); r.Delta != nil {
+	if r.Delta = d.deltaOf(m); r.Delta != nil {
 		started, err := d.client.Start(ctx, d.slug, r)
 		if anchor.CodeOf(err) != "no_base" {
 			return started, err
@@ -262,11 +262,11 @@ func (d *deploying) start(ctx context.Context, m artifact.Manifest, r wire.Start
 	return d.client.Start(ctx, d.slug, r)
 }
 
-func (d *deploying) upload(ctx context.Context, a build.Output, started wire.StartedDeployment) error {
+func (d *deploying) uploadFiles(ctx context.Context, a build.Output, started wire.StartedDeployment) error {
 	sent, err := d.client.Upload(ctx, d.slug, started.Deployment.ID, client.Upload{
 		Dir: a.Tree, Manifest: a.Found, Missing: started.Missing, Presigned: started.Presigned,
 		Progress: func(sent client.Sent) {
-			d.progress.bar(sent.Bytes, sent.TotalBytes, size(sent.Bytes)+" of "+size(sent.TotalBytes))
+			d.progress.showBar(sent.Bytes, sent.TotalBytes, formatSize(sent.Bytes)+" of "+formatSize(sent.TotalBytes))
 		},
 	})
 	if err != nil {
@@ -276,15 +276,15 @@ func (d *deploying) upload(ctx context.Context, a build.Output, started wire.Sta
 	if _, err := d.client.Finish(ctx, d.slug, started.Deployment.ID); err != nil {
 		return err
 	}
-	d.progress.done("upload", fmt.Sprintf("%s, %s sent; %d unchanged", plural(sent.Files, "file"), size(sent.Bytes), d.skipped))
+	d.progress.endStep("upload", fmt.Sprintf("%s, %s sent; %d unchanged", pluralize(sent.Files, "file"), formatSize(sent.Bytes), d.skipped))
 	return nil
 }
 
-// cancel cancels the deployment on the server, even when ctx is done.
-func (d *deploying) cancel(ctx context.Context, id anchor.DeploymentID) {
+// cancelOnServer cancels the deployment on the server, even when ctx is done.
+func (d *deploying) cancelOnServer(ctx context.Context, id anchor.DeploymentID) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer stop()
-	d.progress.halt()
+	d.progress.haltTicker()
 	_, err := d.client.Cancel(ctx, d.slug, id)
 	if d.json {
 		return

@@ -14,22 +14,22 @@ import (
 // pageFlags are those of every list that has pages.
 type pageFlags struct{ anchor.Page }
 
-func (p *pageFlags) declare(cmd *cobra.Command) {
+func (p *pageFlags) declareFlags(cmd *cobra.Command) {
 	cmd.Flags().IntVarP(&p.Limit, "limit", "n", anchor.DefaultPage, "rows to show, at most 100")
 	cmd.Flags().StringVar(&p.Cursor, "cursor", "", "continue from the cursor of the previous page")
 }
 
-func (p *pageFlags) check() error {
+func (p *pageFlags) checkFlags() error {
 	if p.Limit < 1 || p.Limit > anchor.MaxPage {
 		return usagef("--limit is %d; it must be from 1 to %d", p.Limit, anchor.MaxPage)
 	}
 	return nil
 }
 
-// more prints how to see the next page.
-func (s *shell) more(w io.Writer, next string) {
+// printMore prints how to see the next page.
+func (s *shell) printMore(w io.Writer, next string) {
 	if next != "" {
-		fmt.Fprintln(w, s.paint(dim, "For the next page, add --cursor "+next))
+		fmt.Fprintln(w, s.paintText(dim, "For the next page, add --cursor "+next))
 	}
 }
 
@@ -37,14 +37,14 @@ func (s *shell) deploymentsCommand() *cobra.Command {
 	var page pageFlags
 	cmd := &cobra.Command{
 		Use: "deployments", Aliases: []string{"ls"}, Short: "List deployments, newest first", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return s.deployments(cmd.Context(), page) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.runDeployments(cmd.Context(), page) },
 	}
-	page.declare(cmd)
+	page.declareFlags(cmd)
 	return cmd
 }
 
-func (s *shell) deployments(ctx context.Context, page pageFlags) error {
-	if err := page.check(); err != nil {
+func (s *shell) runDeployments(ctx context.Context, page pageFlags) error {
+	if err := page.checkFlags(); err != nil {
 		return err
 	}
 	c, project, err := s.inProject()
@@ -55,7 +55,7 @@ func (s *shell) deployments(ctx context.Context, page pageFlags) error {
 	if err != nil {
 		return err
 	}
-	return s.show(list, func(w io.Writer) {
+	return s.printResult(list, func(w io.Writer) {
 		if len(list.Items) == 0 {
 			fmt.Fprintln(w, "No deployments yet. To create one, run anchor deploy.")
 			return
@@ -64,8 +64,8 @@ func (s *shell) deployments(ctx context.Context, page pageFlags) error {
 		for _, d := range list.Items {
 			rows = append(rows, deploymentRow(d))
 		}
-		s.table(w, []string{"", "DEPLOYMENT", "VERSION", "STATUS", "AGE", "COMMIT"}, rows)
-		s.more(w, list.Next)
+		s.printTable(w, []string{"", "DEPLOYMENT", "VERSION", "STATUS", "AGE", "COMMIT"}, rows)
+		s.printMore(w, list.Next)
 	})
 }
 
@@ -80,8 +80,8 @@ func deploymentRow(d wire.Deployment) []string {
 	if d.PrunedAt > 0 {
 		status = "pruned"
 	}
-	commit := clean(short(d.CommitSha) + " " + d.CommitMessage)
-	return []string{mark, string(d.ID), shortVersion(d), status, since(d.CreatedAt), commit}
+	commit := cleanText(shortSHA(d.CommitSha) + " " + d.CommitMessage)
+	return []string{mark, string(d.ID), shortVersion(d), status, formatAge(d.CreatedAt), commit}
 }
 
 // shortVersion leaves the label of a rollback to its status: it names the target,
@@ -105,7 +105,7 @@ func (s *shell) cancelCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.show(d, func(w io.Writer) { fmt.Fprintf(w, "Canceled %s.\n", d.ID) })
+			return s.printResult(d, func(w io.Writer) { fmt.Fprintf(w, "Canceled %s.\n", d.ID) })
 		},
 	}
 }

@@ -30,15 +30,15 @@ func TestDivided(t *testing.T) {
 // TestEnding_TrafficDoesNotFollow: a deployment that is live in the records only is no success.
 func TestEnding_TrafficDoesNotFollow(t *testing.T) {
 	d := wire.Deployment{Deployment: anchor.Deployment{ID: "d1", Status: anchor.Deployed}}
-	if err := ending(d); err != nil {
+	if err := endingError(d); err != nil {
 		t.Errorf("a deployed one ends with %v", err)
 	}
 	d.ErrorStep, d.ErrorMessage = "release", "lambda:UpdateAlias is not allowed"
-	if err := ending(d); anchor.CodeOf(err) != "traffic_divided" || !strings.Contains(err.Error(), d.ErrorMessage) {
+	if err := endingError(d); anchor.CodeOf(err) != "traffic_divided" || !strings.Contains(err.Error(), d.ErrorMessage) {
 		t.Errorf("it ends with %v", err)
 	}
 	d.Status = anchor.DeployFailed
-	if hint := anchor.HintOf(ending(d)); !strings.Contains(hint, "anchor status") || strings.Contains(hint, "was not affected") {
+	if hint := anchor.HintOf(endingError(d)); !strings.Contains(hint, "anchor status") || strings.Contains(hint, "was not affected") {
 		t.Errorf("a failed switch is called harmless: %q", hint)
 	}
 }

@@ -30,7 +30,7 @@ func atTerminal(t *testing.T) (*apitest.Anchor, IOStreams, *bytes.Buffer, *scree
 	return a, streams, out, term
 }
 
-func TestATerminalShowsEachCheckTurningGreen(t *testing.T) {
+func TestWatchDomain_ShowsEachCheckOnTerminal(t *testing.T) {
 	a, streams, out, term := atTerminal(t)
 	const name = "shop.example.com"
 	if err := a.DNS(name, domains.FindingWrong, "198.51.100.4"); err != nil {
@@ -66,7 +66,7 @@ func TestATerminalShowsEachCheckTurningGreen(t *testing.T) {
 	}
 }
 
-func TestCtrlCEndsTheWatchingOnly(t *testing.T) {
+func TestWatchDomain_InterruptEndsWatchOnly(t *testing.T) {
 	a, streams, _, term := atTerminal(t)
 	ctx, interrupt := context.WithCancel(t.Context())
 	ended := make(chan int)
@@ -87,7 +87,7 @@ func TestCtrlCEndsTheWatchingOnly(t *testing.T) {
 	}
 }
 
-func TestARefusedCertificateIsTold(t *testing.T) {
+func TestWatchDomain_ReportsRefusedCertificate(t *testing.T) {
 	a, streams, _, term := atTerminal(t)
 	const name = "shop.example.com"
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -117,7 +117,7 @@ func looked(t *testing.T, a *apitest.Anchor, name string) {
 	}
 }
 
-func TestRecordsAreNeverCut(t *testing.T) {
+func TestDomain_RecordsAreNeverCut(t *testing.T) {
 	value := strings.Repeat("v", 120)
 	d := wire.Domain{Records: []anchor.DNSRecord{{Name: "_x.shop.example.com", Type: "CNAME", Value: value}}}
 	d.Name = "shop.example.com"
@@ -131,7 +131,7 @@ func TestRecordsAreNeverCut(t *testing.T) {
 	}
 }
 
-func TestHostIsTheNameWithinItsZone(t *testing.T) {
+func TestDomain_HostIsRelativeToZone(t *testing.T) {
 	cases := []struct{ domain, record, want string }{
 		{"example.com", "example.com", "@"},
 		{"www.example.co.uk", "www.example.co.uk", "www"},
@@ -146,10 +146,10 @@ func TestHostIsTheNameWithinItsZone(t *testing.T) {
 	}
 }
 
-func TestWrappedFitsAPage(t *testing.T) {
+func TestPrintWrapped_FitsPage(t *testing.T) {
 	var out bytes.Buffer
 	text := strings.Repeat("wörd ", 60)
-	wrapped(&out, "    ", text)
+	printWrapped(&out, "    ", text)
 	for line := range strings.Lines(out.String()) {
 		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 || !strings.HasPrefix(line, "    w") {
 			t.Errorf("a line of %d columns: %q", n, line)

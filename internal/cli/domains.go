@@ -17,13 +17,13 @@ import (
 
 func (s *shell) domainsCommand() *cobra.Command {
 	var page pageFlags
-	list := func(cmd *cobra.Command, _ []string) error { return s.domains(cmd.Context(), page) }
+	list := func(cmd *cobra.Command, _ []string) error { return s.runDomains(cmd.Context(), page) }
 	ls := &cobra.Command{Use: "ls", Short: "List domains", Args: cobra.NoArgs, RunE: list}
-	page.declare(ls)
-	cmd := parent("domains", "Attach, check, change, move and remove custom domains",
+	page.declareFlags(ls)
+	cmd := parentCommand("domains", "Attach, check, change, move and remove custom domains",
 		s.addDomainCommand(), ls, s.checkDomainCommand(), s.setDomainCommand(), s.removeDomainCommand(), s.moveDomainCommand())
 	cmd.RunE = list
-	page.declare(cmd)
+	page.declareFlags(cmd)
 	return cmd
 }
 
@@ -62,7 +62,7 @@ func (s *shell) addDomainCommand() *cobra.Command {
 	return cmd
 }
 
-func (o domainOptions) check() error {
+func (o domainOptions) checkFlags() error {
 	switch {
 	case o.wait && o.noWait:
 		return usagef("use either --wait or --no-wait, not both")
@@ -74,8 +74,8 @@ func (o domainOptions) check() error {
 	return nil
 }
 
-// request reads the certificate's files, so that a mistake is found without a server.
-func (o domainOptions) request(name string) (wire.AddDomain, error) {
+// addRequest reads the certificate's files, so that a mistake is found without a server.
+func (o domainOptions) addRequest(name string) (wire.AddDomain, error) {
 	r := wire.AddDomain{Domain: name, RedirectTo: o.redirectTo, WWW: o.www, HSTS: o.hsts}
 	if o.cert == "" {
 		return r, nil
@@ -100,10 +100,10 @@ func readPEM(what, file string) (string, error) {
 }
 
 func (s *shell) addDomain(ctx context.Context, name string, o domainOptions) error {
-	if err := o.check(); err != nil {
+	if err := o.checkFlags(); err != nil {
 		return err
 	}
-	r, err := o.request(name)
+	r, err := o.addRequest(name)
 	if err != nil {
 		return err
 	}
@@ -127,16 +127,16 @@ func (s *shell) addDomain(ctx context.Context, name string, o domainOptions) err
 			return err
 		}
 	} else if !s.json {
-		fmt.Fprintf(s.Out, "\nTo see its state, run anchor domains check %s\n", quoted(d.Name))
+		fmt.Fprintf(s.Out, "\nTo see its state, run anchor domains check %s\n", quoteForShell(d.Name))
 	}
 	if s.json {
-		return s.document(added[0])
+		return s.printDocument(added[0])
 	}
 	return nil
 }
 
-// quoted keeps shells from reading a wildcard as a pattern of files.
-func quoted(name string) string {
+// quoteForShell keeps shells from reading a wildcard as a pattern of files.
+func quoteForShell(name string) string {
 	if strings.Contains(name, "*") {
 		return "'" + name + "'"
 	}
@@ -158,8 +158,8 @@ func withCompanion(ctx context.Context, c *client.Client, project string, d wire
 	return added, err
 }
 
-func (s *shell) domains(ctx context.Context, page pageFlags) error {
-	if err := page.check(); err != nil {
+func (s *shell) runDomains(ctx context.Context, page pageFlags) error {
+	if err := page.checkFlags(); err != nil {
 		return err
 	}
 	c, project, err := s.inProject()
@@ -170,30 +170,30 @@ func (s *shell) domains(ctx context.Context, page pageFlags) error {
 	if err != nil {
 		return err
 	}
-	return s.show(list, func(w io.Writer) {
+	return s.printResult(list, func(w io.Writer) {
 		if len(list.Items) == 0 {
 			fmt.Fprintf(w, "%s has no domains yet. To attach one, run anchor domains add NAME.\n", project)
 			return
 		}
 		var rows [][]string
 		for _, d := range list.Items {
-			rows = append(rows, []string{clean(d.Unicode), string(d.Status), expiry(d.NotAfter), since(d.CreatedAt), remark(d)})
+			rows = append(rows, []string{cleanText(d.Unicode), string(d.Status), formatExpiry(d.NotAfter), formatAge(d.CreatedAt), domainRemark(d)})
 		}
-		s.table(w, []string{"DOMAIN", "STATUS", "CERTIFICATE", "AGE", ""}, rows)
-		s.more(w, list.Next)
+		s.printTable(w, []string{"DOMAIN", "STATUS", "CERTIFICATE", "AGE", ""}, rows)
+		s.printMore(w, list.Next)
 	})
 }
 
-func remark(d wire.Domain) string {
-	text := clean(d.Problem)
+func domainRemark(d wire.Domain) string {
+	text := cleanText(d.Problem)
 	if d.Redirect != "" {
-		text = strings.TrimSpace("→ " + clean(d.Redirect) + "  " + text)
+		text = strings.TrimSpace("→ " + cleanText(d.Redirect) + "  " + text)
 	}
 	return text
 }
 
-// expiry formats until when a certificate is valid.
-func expiry(ms int64) string {
+// formatExpiry formats until when a certificate is valid.
+func formatExpiry(ms int64) string {
 	if ms == 0 {
 		return "-"
 	}
@@ -219,7 +219,7 @@ func (s *shell) checkDomain(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.show(d, func(w io.Writer) { s.domainChecked(w, d) }); err != nil {
+	if err := s.printResult(d, func(w io.Writer) { s.domainChecked(w, d) }); err != nil {
 		return err
 	}
 	if !d.IsActive || d.Diagnosis != nil && !d.Diagnosis.OK {
@@ -256,7 +256,7 @@ func (s *shell) removeDomain(ctx context.Context, name string, yes bool) error {
 	if err := c.RemoveDomain(ctx, project, name); err != nil {
 		return err
 	}
-	return s.show(removed{Removed: name}, func(w io.Writer) {
+	return s.printResult(removed{Removed: name}, func(w io.Writer) {
 		fmt.Fprintf(w, "Removed %s. Now remove its records at your DNS provider too.\n", name)
 	})
 }
@@ -284,7 +284,7 @@ func (s *shell) moveDomain(ctx context.Context, name, to string) error {
 	if err != nil {
 		return err
 	}
-	return s.show(d, func(w io.Writer) {
+	return s.printResult(d, func(w io.Writer) {
 		fmt.Fprintf(w, "Moved %s from %s to %s.\n", d.Name, project, to)
 	})
 }

@@ -51,7 +51,7 @@ func (s *shell) setDomain(ctx context.Context, name string, set wire.SetDomain) 
 	if err != nil {
 		return err
 	}
-	return s.show(d, func(w io.Writer) {
+	return s.printResult(d, func(w io.Writer) {
 		answers := "serves the site"
 		if d.Redirect != "" {
 			answers = "redirects to " + d.Redirect

@@ -21,18 +21,18 @@ func (s *shell) domainAdded(w io.Writer, project string, added []wire.Domain) {
 	for _, d := range added {
 		name := d.Name
 		if d.Unicode != d.Name {
-			name += " (" + clean(d.Unicode) + ")"
+			name += " (" + cleanText(d.Unicode) + ")"
 		}
 		effect := "."
 		if d.Redirect != "" {
-			effect = "; it redirects to " + clean(d.Redirect) + "."
+			effect = "; it redirects to " + cleanText(d.Redirect) + "."
 		}
-		wrapped(w, "", s.paint(green, "✓")+" Added "+name+" to "+project+effect)
+		printWrapped(w, "", s.paintText(green, "✓")+" Added "+name+" to "+project+effect)
 		if d.Note != "" {
-			wrapped(w, "  ", "Note: "+clean(d.Note))
+			printWrapped(w, "  ", "Note: "+cleanText(d.Note))
 		}
 		for _, warning := range d.Warnings {
-			wrapped(w, "  ", s.paint(bold, "Warning: ")+clean(warning))
+			printWrapped(w, "  ", s.paintText(bold, "Warning: ")+cleanText(warning))
 		}
 	}
 	s.domainRecords(w, added)
@@ -50,7 +50,7 @@ func (s *shell) domainRecords(w io.Writer, domains []wire.Domain) {
 			choice = choice || len(d.Target.Records) > 1
 		}
 		for _, r := range records {
-			rows = append(rows, []string{clean(r.Type), clean(r.Name), hostIn(zone, r.Name), clean(r.Value)})
+			rows = append(rows, []string{cleanText(r.Type), cleanText(r.Name), hostIn(zone, r.Name), cleanText(r.Value)})
 		}
 	}
 	if len(rows) == 0 {
@@ -59,9 +59,9 @@ func (s *shell) domainRecords(w io.Writer, domains []wire.Domain) {
 	fmt.Fprintf(w, "\nSet %s at the DNS provider of %s:\n\n", map[bool]string{true: "this record", false: "these records"}[len(rows) == 1], zone)
 	s.recordTable(w, rows)
 	fmt.Fprintln(w)
-	wrapped(w, "", "Most DNS providers ask for HOST in a field named Host or Name (@ is the domain itself); some ask for the full NAME. Set the TTL to automatic, or to 300.")
+	printWrapped(w, "", "Most DNS providers ask for HOST in a field named Host or Name (@ is the domain itself); some ask for the full NAME. Set the TTL to automatic, or to 300.")
 	if choice {
-		wrapped(w, "", "For each NAME, set either its CNAME record or its A and AAAA records. One of A and AAAA is enough.")
+		printWrapped(w, "", "For each NAME, set either its CNAME record or its A and AAAA records. One of A and AAAA is enough.")
 	}
 }
 
@@ -81,9 +81,9 @@ func (s *shell) recordTable(w io.Writer, rows [][]string) {
 		return
 	}
 	plain := shell{} // knows no terminal and cuts nothing
-	fmt.Fprintln(w, "  "+s.paint(dim, plain.line(headers, widths)))
+	fmt.Fprintln(w, "  "+s.paintText(dim, plain.formatLine(headers, widths)))
 	for _, row := range rows {
-		fmt.Fprintln(w, "  "+plain.line(row, widths))
+		fmt.Fprintln(w, "  "+plain.formatLine(row, widths))
 	}
 }
 
@@ -93,7 +93,7 @@ func (s *shell) recordBlocks(w io.Writer, headers []string, rows [][]string) {
 			fmt.Fprintln(w)
 		}
 		for j, cell := range row {
-			fmt.Fprintf(w, "  %s  %s\n", s.paint(dim, pad(headers[j], 5)), cell)
+			fmt.Fprintf(w, "  %s  %s\n", s.paintText(dim, padText(headers[j], 5)), cell)
 		}
 	}
 }
@@ -102,7 +102,7 @@ func (s *shell) recordBlocks(w io.Writer, headers []string, rows [][]string) {
 func zoneOf(name string) string {
 	parsed, err := domains.Parse(name)
 	if err != nil {
-		return clean(name)
+		return cleanText(name)
 	}
 	return parsed.Registrable
 }
@@ -112,19 +112,19 @@ func hostIn(zone, name string) string {
 	if name == zone {
 		return "@"
 	}
-	return clean(strings.TrimSuffix(name, "."+zone))
+	return cleanText(strings.TrimSuffix(name, "."+zone))
 }
 
 // domainChecked prints the state of a domain, and again what to set if that is not done.
 func (s *shell) domainChecked(w io.Writer, d wire.Domain) {
-	fmt.Fprintf(w, "%s %s\n", s.paint(bold, clean(d.Unicode)), domainState(d))
+	fmt.Fprintf(w, "%s %s\n", s.paintText(bold, cleanText(d.Unicode)), domainState(d))
 	findings := findingsOf(d)
 	for _, f := range findings {
-		s.finding(w, f)
+		s.printFinding(w, f)
 	}
-	s.certificate(w, d)
+	s.printCertificate(w, d)
 	if d.Problem != "" && (len(findings) == 0 || d.Diagnosis.OK) {
-		wrapped(w, "  ", clean(d.Problem))
+		printWrapped(w, "  ", cleanText(d.Problem))
 	}
 	if d.IsActive && (d.Diagnosis == nil || d.Diagnosis.OK) {
 		return
@@ -160,41 +160,43 @@ func findingsOf(d wire.Domain) []domains.Finding {
 	return d.Diagnosis.Checks
 }
 
-func (s *shell) finding(w io.Writer, f domains.Finding) {
+func (s *shell) printFinding(w io.Writer, f domains.Finding) {
 	if f.State == domains.FindingRight {
-		fmt.Fprintf(w, "%s %s %s\n", s.paint(green, "✓"), pad(findingLabel(f), labelWidth), clean(f.Record.Name))
+		fmt.Fprintf(w, "%s %s %s\n", s.paintText(green, "✓"), padText(findingLabel(f), labelWidth), cleanText(f.Record.Name))
 		return
 	}
-	state := strings.ReplaceAll(clean(string(f.State)), "_", " ")
-	fmt.Fprintf(w, "%s %s %s: %s\n", s.paint(red, "✗"), pad(findingLabel(f), labelWidth), clean(f.Record.Name), state)
-	wrapped(w, strings.Repeat(" ", labelWidth+3), clean(f.Detail))
+	state := strings.ReplaceAll(cleanText(string(f.State)), "_", " ")
+	fmt.Fprintf(w, "%s %s %s: %s\n", s.paintText(red, "✗"), padText(findingLabel(f), labelWidth), cleanText(f.Record.Name), state)
+	printWrapped(w, strings.Repeat(" ", labelWidth+3), cleanText(f.Detail))
 }
 
-func findingLabel(f domains.Finding) string { return strings.TrimSpace("DNS " + clean(f.Record.Type)) }
+func findingLabel(f domains.Finding) string {
+	return strings.TrimSpace("DNS " + cleanText(f.Record.Type))
+}
 
-func (s *shell) certificate(w io.Writer, d wire.Domain) {
-	mark, text := s.paint(green, "✓"), "issued"
+func (s *shell) printCertificate(w io.Writer, d wire.Domain) {
+	mark, text := s.paintText(green, "✓"), "issued"
 	if d.OwnCert {
 		text = "your own"
 	}
 	switch {
 	case d.CertificateStatus != anchor.CertIssued:
-		mark, text = s.paint(dim, "·"), "not issued yet"
+		mark, text = s.paintText(dim, "·"), "not issued yet"
 		if d.CertificateStatus != anchor.CertPending {
-			mark, text = s.paint(red, "✗"), strings.ToLower(string(d.CertificateStatus))
+			mark, text = s.paintText(red, "✗"), strings.ToLower(string(d.CertificateStatus))
 		}
 	case d.NotAfter > 0:
 		text += ", valid until " + time.UnixMilli(d.NotAfter).Format(time.DateOnly)
 	}
-	fmt.Fprintf(w, "%s %s %s\n", mark, pad("TLS", labelWidth), text)
+	fmt.Fprintf(w, "%s %s %s\n", mark, padText("TLS", labelWidth), text)
 }
 
-// wrapped prints text in lines of at most a page's width, each after indent. A
+// printWrapped prints text in lines of at most a page's width, each after indent. A
 // colour counts as text, and its line ends a little earlier.
-func wrapped(w io.Writer, indent, text string) { hanging(w, indent, indent, text) }
+func printWrapped(w io.Writer, indent, text string) { printHanging(w, indent, indent, text) }
 
-// hanging is wrapped with a first line that stands after head.
-func hanging(w io.Writer, head, indent, text string) {
+// printHanging is wrapped with a first line that stands after head.
+func printHanging(w io.Writer, head, indent, text string) {
 	line, begun := head, false
 	for word := range strings.FieldsSeq(text) {
 		if begun && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > page80 {

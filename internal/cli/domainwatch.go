@@ -45,13 +45,13 @@ func (s *shell) watchDomains(ctx context.Context, c *client.Client, project stri
 	defer stop()
 	w := &watching{shell: s, client: c, project: project, progress: newProgress(s), began: time.Now(), shown: map[string]string{}}
 	err := w.pollDomains(limited, domains)
-	w.progress.halt()
+	w.progress.haltTicker()
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		if !s.json {
-			fmt.Fprintf(s.Err, "%s is attached, and Anchor continues in the background. To see its state, run\n  anchor domains check %s\n", name, quoted(name))
+			fmt.Fprintf(s.Err, "%s is attached, and Anchor continues in the background. To see its state, run\n  anchor domains check %s\n", name, quoteForShell(name))
 		}
 		if o.wait {
 			return ctx.Err()
@@ -59,7 +59,7 @@ func (s *shell) watchDomains(ctx context.Context, c *client.Client, project stri
 		return nil
 	case limited.Err() != nil:
 		return anchor.Failed("not_served_yet", "%s is still not served after %s", name, o.timeout).
-			Hintf("Anchor continues in the background. To see what is missing, run anchor domains check %s", quoted(name))
+			Hintf("Anchor continues in the background. To see what is missing, run anchor domains check %s", quoteForShell(name))
 	}
 	return err
 }
@@ -68,26 +68,26 @@ func (s *shell) watchDomains(ctx context.Context, c *client.Client, project stri
 func (w *watching) pollDomains(ctx context.Context, domains []wire.Domain) error {
 	lost := 0
 	return retry.Poll(ctx, checks, func() (bool, error) {
-		served, err := w.look(ctx, domains)
+		served, err := w.lookOnce(ctx, domains)
 		if err == nil {
 			lost = 0
 			return served, nil
 		}
-		if lost++; ctx.Err() != nil || !passing(err) || lost > maxLost {
+		if lost++; ctx.Err() != nil || !isPassing(err) || lost > maxLost {
 			return false, err
 		}
-		w.progress.say("the server does not answer; retrying")
+		w.progress.sayNote("the server does not answer; retrying")
 		return false, nil
 	})
 }
 
-// passing reports whether err is that of a server that restarts.
-func passing(err error) bool {
+// isPassing reports whether err is that of a server that restarts.
+func isPassing(err error) bool {
 	var gone *client.Unreachable
 	return errors.As(err, &gone) || anchor.KindOf(err) == anchor.KindBusy
 }
 
-func (w *watching) look(ctx context.Context, domains []wire.Domain) (served bool, err error) {
+func (w *watching) lookOnce(ctx context.Context, domains []wire.Domain) (served bool, err error) {
 	served = true
 	for i := range domains {
 		if domains[i].IsActive && domains[i].Diagnosis != nil {
@@ -98,35 +98,35 @@ func (w *watching) look(ctx context.Context, domains []wire.Domain) (served bool
 			return false, err
 		}
 		domains[i] = d
-		w.show(d)
+		w.showDomain(d)
 		served = served && d.IsActive
 	}
 	return served, nil
 }
 
-// show prints what has changed since the last check.
-func (w *watching) show(d wire.Domain) {
+// showDomain prints what has changed since the last check.
+func (w *watching) showDomain(d wire.Domain) {
 	waits, right := "", true
 	for _, f := range findingsOf(d) {
 		key := strings.Join([]string{d.Name, f.Record.Type, f.Record.Name, f.Record.Value}, " ")
 		if f.State == domains.FindingRight {
-			w.turn(key, findingLabel(f), f.Record.Name+" "+f.Record.Value)
+			w.showTurn(key, findingLabel(f), f.Record.Name+" "+f.Record.Value)
 			continue
 		}
 		right = false
 		if waits == "" {
 			waits = f.Detail
 		}
-		w.trouble(key, string(f.State)+strings.Join(f.Found, " "), findingLabel(f), f.Detail)
+		w.showTrouble(key, string(f.State)+strings.Join(f.Found, " "), findingLabel(f), f.Detail)
 	}
 	if d.CertificateStatus == anchor.CertIssued {
-		w.turn(d.Name+" tls", "TLS", "certificate of "+d.Name)
+		w.showTurn(d.Name+" tls", "TLS", "certificate of "+d.Name)
 	}
 	switch {
 	case d.IsActive:
-		w.turn(d.Name+" served", "Live", "https://"+d.Unicode)
+		w.showTurn(d.Name+" served", "Live", "https://"+d.Unicode)
 	case right && d.Problem != "":
-		w.trouble(d.Name+" problem", d.Problem, "TLS", d.Problem)
+		w.showTrouble(d.Name+" problem", d.Problem, "TLS", d.Problem)
 		w.wait("TLS", d.Problem)
 	case right:
 		w.wait("TLS", "waiting for the certificate of "+d.Name)
@@ -135,20 +135,20 @@ func (w *watching) show(d wire.Domain) {
 	}
 }
 
-// turn prints once that a check is right.
-func (w *watching) turn(key, label, detail string) {
+// showTurn prints once that a check is right.
+func (w *watching) showTurn(key, label, detail string) {
 	if w.shown[key] == "right" {
 		return
 	}
 	w.shown[key] = "right"
-	w.progress.begin(label)
+	w.progress.beginStep(label)
 	w.progress.doneIn(label, time.Since(w.began), detail)
 	w.running = ""
 }
 
-// trouble prints in full what is wrong, and again only when the problem has changed. A missing
+// showTrouble prints in full what is wrong, and again only when the problem has changed. A missing
 // record is how every domain starts, and is not news.
-func (w *watching) trouble(key, what, label, detail string) {
+func (w *watching) showTrouble(key, what, label, detail string) {
 	if w.shown[key] == what {
 		return
 	}
@@ -158,17 +158,17 @@ func (w *watching) trouble(key, what, label, detail string) {
 	if first || w.progress.quiet {
 		return
 	}
-	w.progress.halt()
+	w.progress.haltTicker()
 	w.running = ""
-	fmt.Fprintf(w.shell.Err, "%s %s\n", w.shell.paint(red, "✗"), label)
-	wrapped(w.shell.Err, "  ", clean(detail))
+	fmt.Fprintf(w.shell.Err, "%s %s\n", w.shell.paintText(red, "✗"), label)
+	printWrapped(w.shell.Err, "  ", cleanText(detail))
 }
 
 // wait shows at the bottom of a terminal what is waited for.
 func (w *watching) wait(label, note string) {
 	if w.running != label {
-		w.progress.begin(label)
+		w.progress.beginStep(label)
 		w.running = label
 	}
-	w.progress.say(note)
+	w.progress.sayNote(note)
 }

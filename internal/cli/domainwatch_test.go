@@ -12,7 +12,7 @@ import (
 )
 
 // A server that restarts while its domain is watched is waited for.
-func TestWatchingOutlastsARestart(t *testing.T) {
+func TestWatchDomain_SurvivesRestart(t *testing.T) {
 	a := apitest.New(t, apitest.Options{})
 	var down atomic.Int64
 	t.Setenv("ANCHOR_TOKEN", apitest.AdminToken)

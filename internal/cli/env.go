@@ -13,7 +13,7 @@ import (
 )
 
 func (s *shell) envCommand() *cobra.Command {
-	return parent("env", "Set, list and remove environment variables", s.setEnvCommand(), s.listEnvCommand(), s.removeEnvCommand())
+	return parentCommand("env", "Set, list and remove environment variables", s.setEnvCommand(), s.listEnvCommand(), s.removeEnvCommand())
 }
 
 func (s *shell) setEnvCommand() *cobra.Command {
@@ -52,7 +52,7 @@ func (s *shell) setEnv(ctx context.Context, args []string, phase string) error {
 	for _, v := range vars {
 		out.Set = append(out.Set, v.Name)
 	}
-	return s.show(out, func(w io.Writer) {
+	return s.printResult(out, func(w io.Writer) {
 		fmt.Fprintf(w, "Set %s on %s. It takes effect with the next deployment.\n", strings.Join(out.Set, ", "), project)
 	})
 }
@@ -105,7 +105,7 @@ func (s *shell) listEnv(ctx context.Context, reveal bool) error {
 	if err != nil {
 		return err
 	}
-	return s.show(wire.Env{Items: vars, Revealed: reveal}, func(w io.Writer) {
+	return s.printResult(wire.Env{Items: vars, Revealed: reveal}, func(w io.Writer) {
 		if len(vars) == 0 {
 			fmt.Fprintf(w, "%s has no variables.\n", project)
 			return
@@ -114,11 +114,11 @@ func (s *shell) listEnv(ctx context.Context, reveal bool) error {
 		for _, v := range vars {
 			value := "••••••"
 			if reveal {
-				value = clean(v.Value)
+				value = cleanText(v.Value)
 			}
-			rows = append(rows, []string{v.Name, string(v.For), since(v.UpdatedAt), value})
+			rows = append(rows, []string{v.Name, string(v.For), formatAge(v.UpdatedAt), value})
 		}
-		s.table(w, []string{"NAME", "FOR", "CHANGED", "VALUE"}, rows)
+		s.printTable(w, []string{"NAME", "FOR", "CHANGED", "VALUE"}, rows)
 	})
 }
 
@@ -133,7 +133,7 @@ func (s *shell) removeEnvCommand() *cobra.Command {
 			if err := c.RemoveEnv(cmd.Context(), project, args[0]); err != nil {
 				return err
 			}
-			return s.show(removed{Removed: args[0]}, func(w io.Writer) {
+			return s.printResult(removed{Removed: args[0]}, func(w io.Writer) {
 				fmt.Fprintf(w, "Removed %s from %s. It takes effect with the next deployment.\n", args[0], project)
 			})
 		},

@@ -94,15 +94,15 @@ func failureOf(err error) failure {
 	return failure{Code: "failed", Message: err.Error()}
 }
 
-// report prints err once: as a document on stdout with --json, else as text on stderr.
-func (s *shell) report(err error) {
+// reportError prints err once: as a document on stdout with --json, else as text on stderr.
+func (s *shell) reportError(err error) {
 	f := failureOf(err)
 	if s.json {
-		_ = s.document(map[string]failure{"error": f}) // nobody is left to report to
+		_ = s.printDocument(map[string]failure{"error": f}) // nobody is left to report to
 		return
 	}
-	fmt.Fprintf(s.Err, "%s %s\n", s.paint(red, "error:"), printable(f.Message))
-	for line := range strings.Lines(printable(f.Hint)) {
+	fmt.Fprintf(s.Err, "%s %s\n", s.paintText(red, "error:"), escapeControls(f.Message))
+	for line := range strings.Lines(escapeControls(f.Hint)) {
 		fmt.Fprintf(s.Err, "  %s\n", strings.TrimRight(line, "\n"))
 	}
 }

@@ -12,14 +12,14 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-// follow shows the pipeline's steps as they happen and returns the ended deployment.
-func (d *deploying) follow(ctx context.Context, id anchor.DeploymentID) (wire.Deployment, error) {
-	d.progress.begin("Wait")
-	return d.watch(ctx, id)
+// followDeployment shows the pipeline's steps as they happen and returns the ended deployment.
+func (d *deploying) followDeployment(ctx context.Context, id anchor.DeploymentID) (wire.Deployment, error) {
+	d.progress.beginStep("Wait")
+	return d.watchEvents(ctx, id)
 }
 
-// watch shows events under the step that has begun.
-func (d *deploying) watch(ctx context.Context, id anchor.DeploymentID) (wire.Deployment, error) {
+// watchEvents shows events under the step that has begun.
+func (d *deploying) watchEvents(ctx context.Context, id anchor.DeploymentID) (wire.Deployment, error) {
 	for e, err := range d.client.Watch(ctx, d.slug, id) {
 		if gone := (*client.Unreachable)(nil); errors.As(err, &gone) {
 			gone.Hint = "The deployment continues when the server is back. To see how it ends, run anchor deployments."
@@ -27,26 +27,26 @@ func (d *deploying) watch(ctx context.Context, id anchor.DeploymentID) (wire.Dep
 		if err != nil {
 			return wire.Deployment{}, fmt.Errorf("follow deployment %s: %w", id, err)
 		}
-		d.event(e)
+		d.showEvent(e)
 	}
 	record, err := d.client.Deployment(ctx, d.slug, id)
 	if err != nil {
 		return record, err
 	}
-	return record, ending(record)
+	return record, endingError(record)
 }
 
-func (d *deploying) event(e anchor.Event) {
+func (d *deploying) showEvent(e anchor.Event) {
 	switch e.Phase {
 	case anchor.StepStart:
-		d.progress.begin(stepLabel(e.Step))
-		d.progress.say(e.Message)
+		d.progress.beginStep(stepLabel(e.Step))
+		d.progress.sayNote(e.Message)
 	case anchor.StepNote:
 		if warning, found := strings.CutPrefix(e.Message, "warning: "); found {
-			d.progress.warn(warning)
+			d.progress.printWarning(warning)
 			return
 		}
-		d.progress.say(e.Message)
+		d.progress.sayNote(e.Message)
 	case anchor.StepEnd:
 		d.progress.doneIn(e.Step, time.Duration(e.DurationMS)*time.Millisecond, e.Message)
 	case anchor.StepFail:
@@ -63,9 +63,9 @@ func stepLabel(step string) string {
 	return string(step[0]&^0x20) + step[1:]
 }
 
-// ending is the error of a deployment that did not end as deployed, or that is live in the records
+// endingError is the error of a deployment that did not end as deployed, or that is live in the records
 // while traffic does not follow.
-func ending(d wire.Deployment) error {
+func endingError(d wire.Deployment) error {
 	switch {
 	case d.Status == anchor.Deployed && d.ErrorStep == "":
 		return nil

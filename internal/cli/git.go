@@ -55,14 +55,14 @@ func (s *shell) setUpGit(ctx context.Context, o gitOptions) error {
 	if !remoteName.MatchString(o.remote) {
 		return usagef("--remote is %q, which cannot be the name of a remote", o.remote)
 	}
-	if !o.printOnly && git(ctx, ".", "rev-parse", "--git-dir") == "" {
+	if !o.printOnly && runGit(ctx, ".", "rev-parse", "--git-dir") == "" {
 		return usagef("this folder is not in a Git repository; run git init first, or use --print")
 	}
 	project, err := s.projectFor(".")
 	if err != nil {
 		return err
 	}
-	c, err := s.client()
+	c, err := s.newClient()
 	if err != nil {
 		return err
 	}
@@ -83,13 +83,13 @@ func (s *shell) setUpGit(ctx context.Context, o gitOptions) error {
 			return err
 		}
 	}
-	return s.show(remote, func(w io.Writer) {
+	return s.printResult(remote, func(w io.Writer) {
 		if o.printOnly {
 			fmt.Fprintf(w, "git remote add %s %s\n", remote.Remote, remote.URL)
 			return
 		}
-		fmt.Fprintf(w, "%s The remote %s is %s\n\n", s.paint(green, "✓"), remote.Remote, remote.URL)
-		fmt.Fprintf(w, "To deploy, run %s\n", s.paint(cyan, "git push "+remote.Remote+" "+remote.Branch))
+		fmt.Fprintf(w, "%s The remote %s is %s\n\n", s.paintText(green, "✓"), remote.Remote, remote.URL)
+		fmt.Fprintf(w, "To deploy, run %s\n", s.paintText(cyan, "git push "+remote.Remote+" "+remote.Branch))
 	})
 }
 
@@ -104,7 +104,7 @@ func addRemote(ctx context.Context, r gitRemote, base string) error {
 		return err
 	}
 	add := []string{"remote", "add", r.Remote, r.URL}
-	if git(ctx, ".", "config", "--get", "remote."+r.Remote+".url") != "" {
+	if runGit(ctx, ".", "config", "--get", "remote."+r.Remote+".url") != "" {
 		add = []string{"remote", "set-url", r.Remote, r.URL}
 	}
 	helper := "credential." + origin + ".helper"

@@ -20,9 +20,9 @@ var named = regexp.MustCompile("(?:^|[\\s`(\"])anchor ((?:[a-z][a-z-]*|--[a-z][a
 // prose are words that follow "anchor" where it is not a command.
 var prose = map[string]bool{"needs": true, "does": true, "was": true, "takeover": true}
 
-// TestEveryCommandThatATextNamesExists reads all texts of the program: errors, their
+// TestHints_NameExistingCommands reads all texts of the program: errors, their
 // hints, checks, help. A hint that cannot be followed is worse than none.
-func TestEveryCommandThatATextNamesExists(t *testing.T) {
+func TestHints_NameExistingCommands(t *testing.T) {
 	found := 0
 	for _, text := range texts(t, "../../internal", "../../cmd") {
 		for _, match := range named.FindAllStringSubmatch(text.value, -1) {

@@ -27,9 +27,9 @@ func (d *deploying) lastUploadFile() string {
 	return "uploads/" + url.PathEscape(d.slug) + ".json"
 }
 
-// delta returns the difference between m and the last upload. Any error only means that the
+// deltaOf returns the difference between m and the last upload. Any error only means that the
 // whole manifest is sent.
-func (d *deploying) delta(m artifact.Manifest) *artifact.Delta {
+func (d *deploying) deltaOf(m artifact.Manifest) *artifact.Delta {
 	content, err := readOwn(d.dir, build.StateDir+"/"+d.lastUploadFile(), maxUpload)
 	if err != nil {
 		return nil

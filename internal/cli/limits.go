@@ -14,16 +14,16 @@ import (
 )
 
 func (s *shell) limitsCommand() *cobra.Command {
-	cmd := parent("limits", "Show and set what a project may take of the machine", s.setLimitsCommand(), s.resetLimitsCommand())
+	cmd := parentCommand("limits", "Show and set what a project may take of the machine", s.setLimitsCommand(), s.resetLimitsCommand())
 	cmd.Long = "Shows the limits of the project, what it takes now, and how the server enforces\n" +
 		"each limit: for all processes of the project together, for each process by\n" +
 		"itself, or not at all. A project without limits may take what the machine has."
 	cmd.Args = cobra.NoArgs
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return s.limits(cmd.Context()) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return s.runLimits(cmd.Context()) }
 	return cmd
 }
 
-func (s *shell) limits(ctx context.Context) error {
+func (s *shell) runLimits(ctx context.Context) error {
 	c, project, err := s.inProject()
 	if err != nil {
 		return err
@@ -32,7 +32,7 @@ func (s *shell) limits(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.show(limits, func(w io.Writer) { s.limitTable(w, limits) })
+	return s.printResult(limits, func(w io.Writer) { s.limitTable(w, limits) })
 }
 
 type limitFlags struct{ memory, cpu, processes string }
@@ -57,7 +57,7 @@ func (s *shell) setLimits(ctx context.Context, f limitFlags) error {
 	if f == (limitFlags{}) {
 		return usagef("nothing to set; name --memory, --cpu or --processes")
 	}
-	if _, err := f.over(anchor.Limits{}); err != nil {
+	if _, err := f.applyOver(anchor.Limits{}); err != nil {
 		return err // before the server is asked
 	}
 	c, project, err := s.inProject()
@@ -68,7 +68,7 @@ func (s *shell) setLimits(ctx context.Context, f limitFlags) error {
 	if err != nil {
 		return err
 	}
-	limits, err := f.over(now.Limits)
+	limits, err := f.applyOver(now.Limits)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (s *shell) setLimits(ctx context.Context, f limitFlags) error {
 	if err != nil {
 		return err
 	}
-	return s.show(set, func(w io.Writer) { s.limitTable(w, set) })
+	return s.printResult(set, func(w io.Writer) { s.limitTable(w, set) })
 }
 
 func (s *shell) resetLimitsCommand() *cobra.Command {
@@ -91,13 +91,13 @@ func (s *shell) resetLimitsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.show(limits, func(w io.Writer) { fmt.Fprintf(w, "%s has no limits any more.\n", project) })
+			return s.printResult(limits, func(w io.Writer) { fmt.Fprintf(w, "%s has no limits any more.\n", project) })
 		},
 	}
 }
 
-// over returns l with the limits that flags name.
-func (f limitFlags) over(l anchor.Limits) (anchor.Limits, error) {
+// applyOver returns l with the limits that flags name.
+func (f limitFlags) applyOver(l anchor.Limits) (anchor.Limits, error) {
 	for _, one := range []struct {
 		flag, text string
 		to         *int64
@@ -159,17 +159,17 @@ func parseTimes(text string, unit int64) (int64, bool) {
 }
 
 func (s *shell) limitTable(w io.Writer, l anchor.ProjectLimits) {
-	s.table(w, []string{"LIMIT", "VALUE", "NOW", "ENFORCED FOR"}, [][]string{
+	s.printTable(w, []string{"LIMIT", "VALUE", "NOW", "ENFORCED FOR"}, [][]string{
 		{"memory", limitOr(l.Limits.MemoryBytes, bytesText), usageOr(l.Usage.MemoryBytes, bytesText), reachText(l.Enforced.Memory)},
 		{"cpu", limitOr(l.Limits.CPUMillis, coresText), "-", reachText(l.Enforced.CPU)},
 		{"processes", limitOr(l.Limits.Processes, countText), usageOr(l.Usage.Processes, countText), reachText(l.Enforced.Processes)},
 	})
 	if l.Usage.MemoryKills > 0 {
-		fmt.Fprintf(w, "\n%s killed at the memory limit since the server started.\n", plural(l.Usage.MemoryKills, "worker"))
+		fmt.Fprintf(w, "\n%s killed at the memory limit since the server started.\n", pluralize(l.Usage.MemoryKills, "worker"))
 	}
 	if l.Enforced.Why != "" {
 		fmt.Fprintln(w)
-		wrapped(w, "", "Not every limit is enforced for the project: "+clean(l.Enforced.Why)+". "+l.Enforced.Hint)
+		printWrapped(w, "", "Not every limit is enforced for the project: "+cleanText(l.Enforced.Why)+". "+l.Enforced.Hint)
 	}
 }
 

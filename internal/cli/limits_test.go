@@ -36,7 +36,7 @@ func limited(t *testing.T, token string) func(args ...string) (out string, code 
 	return func(args ...string) (string, int) { return call(append(args, "--project", "shop")...) }
 }
 
-func TestLimitsAreSetOneByOneAndReset(t *testing.T) {
+func TestLimits_SetAndReset(t *testing.T) {
 	call := limited(t, apitest.DeployToken)
 	for _, step := range []struct {
 		args string
@@ -59,7 +59,7 @@ func TestLimitsAreSetOneByOneAndReset(t *testing.T) {
 	}
 }
 
-func TestNonsenseIsRefusedBeforeTheServerIsAsked(t *testing.T) {
+func TestLimits_InvalidFlagsAreRefusedLocally(t *testing.T) {
 	call := limited(t, apitest.DeployToken)
 	if out, code := call("limits", "set", "--memory", "1G"); code != 0 {
 		t.Fatal(out)
@@ -80,7 +80,7 @@ func TestNonsenseIsRefusedBeforeTheServerIsAsked(t *testing.T) {
 	}
 }
 
-func TestReadersSeeLimitsAndDoNotSetThem(t *testing.T) {
+func TestLimits_ReadScope(t *testing.T) {
 	call := limited(t, apitest.ReadToken)
 	if out, code := call("limits"); code != 0 {
 		t.Error(out)
@@ -92,7 +92,7 @@ func TestReadersSeeLimitsAndDoNotSetThem(t *testing.T) {
 	}
 }
 
-func TestBytesAreWrittenAsTheyAreRead(t *testing.T) {
+func TestFormatSize_RoundTrip(t *testing.T) {
 	for text, n := range map[string]int64{
 		"64M": 64 << 20, "1.5G": 3 << 29, "512K": 512 << 10, "2T": 2 << 40, "100": 100, "1.5g": 3 << 29, "256MB": 256 << 20, "256MiB": 256 << 20,
 	} {

@@ -27,7 +27,7 @@ func (s *shell) logsCommand() *cobra.Command {
 		Use: "logs", Short: "Show the app's log; -f to follow", Args: cobra.NoArgs,
 		Long: "Shows the last lines of the app's log. With -f it also shows new lines until\n" +
 			"you press Ctrl-C. With -f --json it prints one JSON document per line.",
-		RunE: func(cmd *cobra.Command, _ []string) error { return s.logs(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.runLogs(cmd.Context(), o) },
 	}
 	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "show new lines as they arrive")
 	cmd.Flags().IntVarP(&o.limit, "limit", "n", 200, "number of lines to show, at most 10000")
@@ -35,7 +35,7 @@ func (s *shell) logsCommand() *cobra.Command {
 	return cmd
 }
 
-func (s *shell) logs(ctx context.Context, o logsOptions) error {
+func (s *shell) runLogs(ctx context.Context, o logsOptions) error {
 	if o.limit < 0 || o.limit > 10000 {
 		return usagef("--limit is %d; it must be from 0 to 10000", o.limit)
 	}
@@ -50,7 +50,7 @@ func (s *shell) logs(ctx context.Context, o logsOptions) error {
 	if err != nil {
 		return err
 	}
-	return s.show(wire.Items[anchor.LogLine]{Items: lines}, func(w io.Writer) {
+	return s.printResult(wire.Items[anchor.LogLine]{Items: lines}, func(w io.Writer) {
 		for _, line := range lines {
 			s.logLine(w, line)
 		}
@@ -79,11 +79,11 @@ func (s *shell) followLogs(ctx context.Context, c *client.Client, project string
 // once: a stack trace, for example.
 func (s *shell) logLine(w io.Writer, line anchor.LogLine) {
 	at := time.UnixMilli(line.Time).Format("15:04:05.000")
-	head := s.paint(dim, at+" "+tail(line.DeploymentID)+" "+line.Function)
+	head := s.paintText(dim, at+" "+shortID(line.DeploymentID)+" "+line.Function)
 	for text := range strings.SplitSeq(strings.TrimRight(line.Text, "\n"), "\n") {
-		text = clean(text)
+		text = cleanText(text)
 		if line.Level == "error" {
-			text = s.paint(red, text)
+			text = s.paintText(red, text)
 		}
 		fmt.Fprintln(w, strings.TrimRight(head+" "+text, " "))
 		head = strings.Repeat(" ", len(at)) // the lines below belong to the first

@@ -8,7 +8,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-func TestLogLineShowsAWholeStackTrace(t *testing.T) {
+func TestLogLine_ShowsWholeStackTrace(t *testing.T) {
 	var out bytes.Buffer
 	(&shell{}).logLine(&out, anchor.LogLine{
 		DeploymentID: "01hzzzzzzzzzzzzzzzzzabcdef", Function: "default", Level: "error",

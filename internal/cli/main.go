@@ -37,13 +37,13 @@ type Parts struct {
 
 // Main runs the command of this process and returns its exit code.
 func Main(parts Parts) int {
-	return run(interrupted(), os.Args[1:], systemStreams(), parts)
+	return run(interruptContext(), os.Args[1:], systemStreams(), parts)
 }
 
 // run runs the command that args name. ctx ends with the first signal that asks the process to end.
 func run(ctx context.Context, args []string, streams IOStreams, parts Parts) int {
 	s := &shell{IOStreams: streams, version: Version(), parts: parts}
-	root := s.root()
+	root := s.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string, streams IOStreams, parts Parts) int
 		usage.command = command
 	}
 	if !errors.Is(err, errReported) {
-		s.report(err)
+		s.reportError(err)
 	}
 	return exitCode(err)
 }
@@ -84,9 +84,9 @@ func wantsJSON(args []string) bool {
 }
 
 // Command is the tree of all commands as its reference is written from; Main runs one.
-func Command() *cobra.Command { return (&shell{}).root() }
+func Command() *cobra.Command { return (&shell{}).rootCommand() }
 
-func (s *shell) root() *cobra.Command {
+func (s *shell) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "anchor",
 		Short: "Deploy Next.js apps to your own machine",
@@ -122,8 +122,8 @@ func (s *shell) root() *cobra.Command {
 	return root
 }
 
-// document prints v as the one JSON document of --json.
-func (s *shell) document(v any) error {
+// printDocument prints v as the one JSON document of --json.
+func (s *shell) printDocument(v any) error {
 	return writeJSON(s.Out, v)
 }
 
@@ -137,17 +137,17 @@ func writeJSON(w io.Writer, v any) error {
 	return nil
 }
 
-// show prints v as JSON with --json, else what human writes.
-func (s *shell) show(v any, human func(w io.Writer)) error {
+// printResult prints v as JSON with --json, else what human writes.
+func (s *shell) printResult(v any, human func(w io.Writer)) error {
 	if s.json {
-		return s.document(v)
+		return s.printDocument(v)
 	}
 	human(s.Out)
 	return nil
 }
 
-// parent is a command that only holds others.
-func parent(use, short string, children ...*cobra.Command) *cobra.Command {
+// parentCommand is a command that only holds others.
+func parentCommand(use, short string, children ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usagef("anchor %s needs a command: %s", cmd.Name(), childNames(cmd))

@@ -74,7 +74,7 @@ func deployRefused(t *testing.T, args ...string) string {
 	return out.String()
 }
 
-func TestDeployRefusesABuildThatReachesOutOfItsFolder(t *testing.T) {
+func TestDeploy_RefusesBuildOutsideFolder(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(outside, []byte("secret"), 0o600); err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func TestDeployRefusesABuildThatReachesOutOfItsFolder(t *testing.T) {
 
 // Links within a function's bundle are those of pnpm; a link elsewhere is deployed as its
 // target.
-func TestScanOfABuildWithLinks(t *testing.T) {
+func TestScan_BuildWithLinks(t *testing.T) {
 	tree := writeBuild(t, t.TempDir())
 	link(t, ".pnpm/a@1/a", filepath.Join(tree, "server-functions/default/node_modules/a"))
 	link(t, "logo.txt", filepath.Join(tree, "assets/same.txt"))
@@ -153,7 +153,7 @@ func TestScanOfABuildWithLinks(t *testing.T) {
 	}
 }
 
-func TestDeployRefusesPublicFilesBeforeTheBuild(t *testing.T) {
+func TestDeploy_RefusesPublicFilesBeforeBuild(t *testing.T) {
 	for name, test := range map[string]struct {
 		says    string
 		prepare func(public string) error
@@ -181,7 +181,7 @@ func TestDeployRefusesPublicFilesBeforeTheBuild(t *testing.T) {
 }
 
 // Notes and package.json of a repository may be something other than files, or endless.
-func TestARepositorysOwnFilesAreReadWithinBounds(t *testing.T) {
+func TestProject_ReadsRepositoryFilesWithinBounds(t *testing.T) {
 	for name, put := range map[string]func(string) error{
 		"a pipe":       func(name string) error { return syscall.Mkfifo(name, 0o644) },
 		"a device":     func(name string) error { return os.Symlink("/dev/zero", name) },
@@ -200,7 +200,7 @@ func TestARepositorysOwnFilesAreReadWithinBounds(t *testing.T) {
 			if err := put(notes); err != nil {
 				t.Fatal(err)
 			}
-			if slug, err := recall(dir); err == nil || !strings.Contains(err.Error(), "project.json") {
+			if slug, err := recallProject(dir); err == nil || !strings.Contains(err.Error(), "project.json") {
 				t.Errorf("remembered %q, %v", slug, err)
 			}
 		})
@@ -208,7 +208,7 @@ func TestARepositorysOwnFilesAreReadWithinBounds(t *testing.T) {
 }
 
 // A repository may bring along links where Anchor keeps its notes.
-func TestAnchorsFolderInTheAppIsNotLedOut(t *testing.T) {
+func TestProject_FolderLinkIsNotFollowed(t *testing.T) {
 	for _, name := range []string{build.StateDir, build.StateDir + "/project.json", build.StateDir + "/.gitignore"} {
 		t.Run(name, func(t *testing.T) {
 			app, outside := t.TempDir(), t.TempDir()
@@ -222,7 +222,7 @@ func TestAnchorsFolderInTheAppIsNotLedOut(t *testing.T) {
 				target = outside
 			}
 			link(t, target, filepath.Join(app, name))
-			if err := remember(app, "shop"); err == nil {
+			if err := rememberProject(app, "shop"); err == nil {
 				t.Error("it was followed")
 			}
 			left, err := os.ReadDir(outside)
@@ -234,9 +234,9 @@ func TestAnchorsFolderInTheAppIsNotLedOut(t *testing.T) {
 	}
 }
 
-func TestAnErrorCannotMoveTheTerminal(t *testing.T) {
+func TestError_CannotControlTerminal(t *testing.T) {
 	const text = "a\tb\nc\x1b[31m\u202ed\u009be\r"
-	if got, want := printable(text), "a\tb\nc\\x1b[31m\\u202ed\\u009be\\r"; got != want {
+	if got, want := escapeControls(text), "a\tb\nc\\x1b[31m\\u202ed\\u009be\\r"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -73,8 +73,8 @@ func (b *buildLog) add(line string) {
 	}
 }
 
-// shown returns the lines of the last command's output to show.
-func (b *buildLog) shown() []string {
+// shownLines returns the lines of the last command's output to show.
+func (b *buildLog) shownLines() []string {
 	lines := slices.Clone(b.head)
 	if b.cut {
 		lines = append(lines, "…")
@@ -86,8 +86,8 @@ func (b *buildLog) shown() []string {
 	return lines
 }
 
-func (b *buildLog) show(w io.Writer) {
-	for _, line := range b.shown() {
+func (b *buildLog) printTo(w io.Writer) {
+	for _, line := range b.shownLines() {
 		fmt.Fprintln(w, "  │ "+line)
 	}
 }

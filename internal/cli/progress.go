@@ -38,9 +38,9 @@ const (
 
 var frames = []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 
-// begin starts a step; one that runs still is dropped without a line.
-func (p *progress) begin(label string) {
-	p.halt()
+// beginStep starts a step; one that runs still is dropped without a line.
+func (p *progress) beginStep(label string) {
+	p.haltTicker()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.label, p.note, p.started = label, "", time.Now()
@@ -48,10 +48,10 @@ func (p *progress) begin(label string) {
 		return
 	}
 	p.stop, p.stopped = make(chan struct{}), make(chan struct{})
-	go p.tick(p.stop, p.stopped)
+	go p.tickUntil(p.stop, p.stopped)
 }
 
-func (p *progress) tick(stop, stopped chan struct{}) {
+func (p *progress) tickUntil(stop, stopped chan struct{}) {
 	defer close(stopped)
 	ticker := time.NewTicker(frameTime)
 	defer ticker.Stop()
@@ -59,7 +59,7 @@ func (p *progress) tick(stop, stopped chan struct{}) {
 		select {
 		case <-ticker.C:
 			p.mu.Lock()
-			p.draw()
+			p.drawLine()
 			p.mu.Unlock()
 		case <-stop:
 			return
@@ -67,24 +67,24 @@ func (p *progress) tick(stop, stopped chan struct{}) {
 	}
 }
 
-// draw needs mu.
-func (p *progress) draw() {
+// drawLine needs mu.
+func (p *progress) drawLine() {
 	p.frame++
 	spin := string(frames[p.frame%len(frames)])
-	head := fmt.Sprintf("%s %s %s", spin, pad(p.label, labelWidth), padLeft(took(time.Since(p.started)), timeWidth))
+	head := fmt.Sprintf("%s %s %s", spin, padText(p.label, labelWidth), padLeft(formatDuration(time.Since(p.started)), timeWidth))
 	room := p.streams.Width - utf8.RuneCountInString(head) - 3
-	fmt.Fprintf(p.streams.Err, "\r\x1b[K%s  %s", p.streams.paint(cyan, head), p.streams.paint(dim, cut(p.note, room)))
+	fmt.Fprintf(p.streams.Err, "\r\x1b[K%s  %s", p.streams.paintText(cyan, head), p.streams.paintText(dim, cutText(p.note, room)))
 }
 
-// say sets what the running step is doing.
-func (p *progress) say(note string) {
+// sayNote sets what the running step is doing.
+func (p *progress) sayNote(note string) {
 	p.mu.Lock()
-	p.note = clean(note)
+	p.note = cleanText(note)
 	p.mu.Unlock()
 }
 
-// warn prints a line above the running step's.
-func (p *progress) warn(text string) {
+// printWarning prints a line above the running step's.
+func (p *progress) printWarning(text string) {
 	if p.quiet {
 		return
 	}
@@ -93,52 +93,52 @@ func (p *progress) warn(text string) {
 	if p.stop != nil {
 		io.WriteString(p.streams.Err, "\r\x1b[K")
 	}
-	wrapped(p.streams.Err, "  ", p.streams.paint(bold, "Warning:")+" "+clean(text))
+	printWrapped(p.streams.Err, "  ", p.streams.paintText(bold, "Warning:")+" "+cleanText(text))
 }
 
-// bar shows how much of something is done.
-func (p *progress) bar(done, total int64, text string) {
+// showBar shows how much of something is done.
+func (p *progress) showBar(done, total int64, text string) {
 	const cells = 20
 	filled := cells
 	if total > 0 {
 		filled = int(done * cells / total)
 	}
-	p.say(strings.Repeat("█", filled) + strings.Repeat("░", cells-filled) + " " + text)
+	p.sayNote(strings.Repeat("█", filled) + strings.Repeat("░", cells-filled) + " " + text)
 }
 
-// done ends the running step well; its time is measured here.
-func (p *progress) done(step, detail string) {
+// endStep ends the running step well; its time is measured here.
+func (p *progress) endStep(step, detail string) {
 	p.doneIn(step, time.Since(p.started), detail)
 }
 
 // doneIn ends the running step well; its time was measured by the server.
 func (p *progress) doneIn(step string, d time.Duration, detail string) {
 	p.timings[step] = d.Milliseconds()
-	p.line(p.streams.paint(green, "✓"), took(d), detail)
+	p.printLine(p.streams.paintText(green, "✓"), formatDuration(d), detail)
 }
 
-// failed ends the running step as failed; the error has the details.
-func (p *progress) failed() { p.failedIn(time.Since(p.started)) }
+// failStep ends the running step as failed; the error has the details.
+func (p *progress) failStep() { p.failedIn(time.Since(p.started)) }
 
 // failedIn is failed with a time that was measured by the server.
 func (p *progress) failedIn(d time.Duration) {
-	p.line(p.streams.paint(red, "✗"), took(d), "")
+	p.printLine(p.streams.paintText(red, "✗"), formatDuration(d), "")
 }
 
-func (p *progress) line(mark, time, detail string) {
-	p.halt()
+func (p *progress) printLine(mark, time, detail string) {
+	p.haltTicker()
 	if p.quiet || p.label == "" {
 		return
 	}
-	head := pad(p.label, labelWidth) + " " + padLeft(time, timeWidth)
-	detail = cut(clean(detail), max(10, p.streams.Width-labelWidth-timeWidth-6))
-	text := fmt.Sprintf("%s %s  %s", mark, head, p.streams.paint(dim, detail))
+	head := padText(p.label, labelWidth) + " " + padLeft(time, timeWidth)
+	detail = cutText(cleanText(detail), max(10, p.streams.Width-labelWidth-timeWidth-6))
+	text := fmt.Sprintf("%s %s  %s", mark, head, p.streams.paintText(dim, detail))
 	fmt.Fprintln(p.streams.Err, strings.TrimRight(text, " "))
 	p.label = ""
 }
 
-// halt ends the ticker and clears its line.
-func (p *progress) halt() {
+// haltTicker ends the ticker and clears its line.
+func (p *progress) haltTicker() {
 	if p.stop == nil {
 		return
 	}
@@ -148,7 +148,7 @@ func (p *progress) halt() {
 	io.WriteString(p.streams.Err, "\r\x1b[K")
 }
 
-func pad(text string, width int) string {
+func padText(text string, width int) string {
 	return text + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(text)))
 }
 

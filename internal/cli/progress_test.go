@@ -39,13 +39,13 @@ func (s *screen) lines() []string {
 	return out
 }
 
-func TestATerminalKeepsOneLineAStep(t *testing.T) {
+func TestProgress_OneLinePerStep(t *testing.T) {
 	term := &screen{}
 	p := newProgress(&shell{IOStreams: IOStreams{Err: term, IsTerminal: true, Width: 40}})
-	p.begin("Upload")
-	p.bar(5, 10, strings.Repeat("wide ", 20))
+	p.beginStep("Upload")
+	p.showBar(5, 10, strings.Repeat("wide ", 20))
 	p.mu.Lock()
-	p.draw()
+	p.drawLine()
 	p.mu.Unlock()
 	drawn := term.lines()
 	if n := utf8.RuneCountInString(drawn[len(drawn)-1]); n > 40 {
@@ -55,7 +55,7 @@ func TestATerminalKeepsOneLineAStep(t *testing.T) {
 		t.Errorf("there is no bar: %q", drawn)
 	}
 	p.doneIn("upload", 1500*time.Millisecond, "an app\x1b[31m wrote\nthis, and much more than fits in one line")
-	p.begin("Probe")
+	p.beginStep("Probe")
 	p.failedIn(20 * time.Millisecond)
 	got := term.lines()
 	if len(got) != 2 || !strings.HasPrefix(got[0], "✓ Upload           1.5 s  an app") || got[1] != "✗ Probe            20 ms" {
@@ -69,14 +69,14 @@ func TestATerminalKeepsOneLineAStep(t *testing.T) {
 	}
 }
 
-func TestJSONShowsNoProgress(t *testing.T) {
+func TestProgress_SilentWithJSON(t *testing.T) {
 	term := &screen{}
 	p := newProgress(&shell{IOStreams: IOStreams{Err: term, IsTerminal: true, Width: 80}, json: true})
-	p.begin("Build")
-	p.say("busy")
-	p.done("build", "")
-	p.begin("Scan")
-	p.failed()
+	p.beginStep("Build")
+	p.sayNote("busy")
+	p.endStep("build", "")
+	p.beginStep("Scan")
+	p.failStep()
 	if got := term.lines(); len(got) != 0 {
 		t.Errorf("progress told %q", got)
 	}
@@ -85,22 +85,22 @@ func TestJSONShowsNoProgress(t *testing.T) {
 	}
 }
 
-func TestConfirmWantsTheName(t *testing.T) {
+func TestConfirm_RequiresSlug(t *testing.T) {
 	for typed, ok := range map[string]bool{"shop\n": true, "shop": true, "yes\n": false, "": false} {
 		s := &shell{IOStreams: IOStreams{In: strings.NewReader(typed), Err: &screen{}, IsTerminal: true}}
-		if err := s.confirm(anchor.Project{Slug: "shop"}); (err == nil) != ok {
+		if err := s.confirmRemoval(anchor.Project{Slug: "shop"}); (err == nil) != ok {
 			t.Errorf("typing %q gave %v", typed, err)
 		}
 	}
 }
 
-func TestHumanUnits(t *testing.T) {
+func TestFormatUnits(t *testing.T) {
 	cases := map[string]string{
-		took(12 * time.Millisecond): "12 ms", took(3200 * time.Millisecond): "3.2 s", took(65 * time.Second): "1 min 05 s",
-		size(999): "999 B", size(1500): "2 kB", size(43_800_000): "43.8 MB", size(2_500_000_000): "2.50 GB",
+		formatDuration(12 * time.Millisecond): "12 ms", formatDuration(3200 * time.Millisecond): "3.2 s", formatDuration(65 * time.Second): "1 min 05 s",
+		formatSize(999): "999 B", formatSize(1500): "2 kB", formatSize(43_800_000): "43.8 MB", formatSize(2_500_000_000): "2.50 GB",
 		diskLine(wire.Disk{Shelved: 1, Trashed: 1}): "0 B free, 0 B in the data folder, 0 B of it artifacts" +
 			"; hashed files of 1 pruned deployment are still kept; 1 removed deployment in the trash",
-		plural(1, "file"): "1 file", plural(2, "file"): "2 files", cut("abcdef", 4): "abc…", short("c0ffee"): "c0ffee",
+		pluralize(1, "file"): "1 file", pluralize(2, "file"): "2 files", cutText("abcdef", 4): "abc…", shortSHA("c0ffee"): "c0ffee",
 	}
 	for got, want := range cases {
 		if got != want {
@@ -109,15 +109,15 @@ func TestHumanUnits(t *testing.T) {
 	}
 }
 
-func TestAWarningStays(t *testing.T) {
+func TestProgress_WarningStays(t *testing.T) {
 	for _, terminal := range []bool{true, false} {
 		term := &screen{}
 		p := newProgress(&shell{IOStreams: IOStreams{Err: term, IsTerminal: terminal, Width: 40}})
 		d := deploying{progress: p}
-		d.event(anchor.Event{Phase: anchor.StepStart, Step: "assets"})
-		d.event(anchor.Event{Phase: anchor.StepNote, Step: "assets", Message: "3 static files"})
-		d.event(anchor.Event{Phase: anchor.StepNote, Step: "assets", Message: "warning: files are served past the middleware"})
-		d.event(anchor.Event{Phase: anchor.StepEnd, Step: "assets"})
+		d.showEvent(anchor.Event{Phase: anchor.StepStart, Step: "assets"})
+		d.showEvent(anchor.Event{Phase: anchor.StepNote, Step: "assets", Message: "3 static files"})
+		d.showEvent(anchor.Event{Phase: anchor.StepNote, Step: "assets", Message: "warning: files are served past the middleware"})
+		d.showEvent(anchor.Event{Phase: anchor.StepEnd, Step: "assets"})
 		shown := strings.Join(term.lines(), "\n")
 		if !strings.Contains(shown, "Warning: files are served past the middleware") || strings.Contains(shown, "3 static files") {
 			t.Errorf("terminal %t shows %q", terminal, shown)

@@ -27,7 +27,7 @@ func (s *shell) projectFor(dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the project's folder: %w", err)
 	}
-	if slug, err := recall(dir); slug != "" || err != nil {
+	if slug, err := recallProject(dir); slug != "" || err != nil {
 		return slug, err
 	}
 	if slug := anchor.Slugify(packageName(dir)); slug != "" {
@@ -37,7 +37,7 @@ func (s *shell) projectFor(dir string) (string, error) {
 		Hintf("Use --project SLUG. To list the projects, run anchor projects.")
 }
 
-func recall(dir string) (string, error) {
+func recallProject(dir string) (string, error) {
 	for ; ; dir = filepath.Dir(dir) {
 		name := filepath.Join(dir, build.StateDir, "project.json")
 		content, err := readOwn(dir, build.StateDir+"/project.json", maxSettings)
@@ -72,7 +72,7 @@ func packageName(dir string) string {
 	return p.Name
 }
 
-func remember(dir, slug string) error {
+func rememberProject(dir, slug string) error {
 	content, err := json.Marshal(remembered{Project: slug})
 	if err == nil {
 		err = build.InState(dir, func(state *os.Root) error {

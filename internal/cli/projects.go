@@ -18,20 +18,20 @@ import (
 
 func (s *shell) projectsCommand() *cobra.Command {
 	var page pageFlags
-	list := func(cmd *cobra.Command, _ []string) error { return s.projects(cmd.Context(), page) }
+	list := func(cmd *cobra.Command, _ []string) error { return s.runProjects(cmd.Context(), page) }
 	ls := &cobra.Command{Use: "ls", Short: "List projects", Args: cobra.NoArgs, RunE: list}
-	page.declare(ls)
-	cmd := parent("projects", "List, create and remove projects", ls, s.createProjectCommand(), s.removeProjectCommand())
+	page.declareFlags(ls)
+	cmd := parentCommand("projects", "List, create and remove projects", ls, s.createProjectCommand(), s.removeProjectCommand())
 	cmd.RunE = list
-	page.declare(cmd)
+	page.declareFlags(cmd)
 	return cmd
 }
 
-func (s *shell) projects(ctx context.Context, page pageFlags) error {
-	if err := page.check(); err != nil {
+func (s *shell) runProjects(ctx context.Context, page pageFlags) error {
+	if err := page.checkFlags(); err != nil {
 		return err
 	}
-	c, err := s.client()
+	c, err := s.newClient()
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func (s *shell) projects(ctx context.Context, page pageFlags) error {
 	if err != nil {
 		return err
 	}
-	return s.show(list, func(w io.Writer) {
+	return s.printResult(list, func(w io.Writer) {
 		if len(list.Items) == 0 {
 			fmt.Fprintln(w, "No projects yet. To create one, run anchor deploy.")
 			return
@@ -50,10 +50,10 @@ func (s *shell) projects(ctx context.Context, page pageFlags) error {
 			if p.Removing {
 				where = "being removed"
 			}
-			rows = append(rows, []string{p.Slug, p.ProductionBranch, since(p.CreatedAt), where})
+			rows = append(rows, []string{p.Slug, p.ProductionBranch, formatAge(p.CreatedAt), where})
 		}
-		s.table(w, []string{"PROJECT", "BRANCH", "AGE", "URL"}, rows)
-		s.more(w, list.Next)
+		s.printTable(w, []string{"PROJECT", "BRANCH", "AGE", "URL"}, rows)
+		s.printMore(w, list.Next)
 	})
 }
 
@@ -62,7 +62,7 @@ func (s *shell) createProjectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "create SLUG", Short: "Create a project", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := s.client()
+			c, err := s.newClient()
 			if err != nil {
 				return err
 			}
@@ -70,7 +70,7 @@ func (s *shell) createProjectCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.show(p, func(w io.Writer) { fmt.Fprintf(w, "Created %s. Its URL will be %s\n", p.Slug, p.URL) })
+			return s.printResult(p, func(w io.Writer) { fmt.Fprintf(w, "Created %s. Its URL will be %s\n", p.Slug, p.URL) })
 		},
 	}
 	cmd.Flags().StringVar(&branch, "production-branch", "main", "branch that is deployed to production")
@@ -93,7 +93,7 @@ type removed struct {
 }
 
 func (s *shell) removeProject(ctx context.Context, slug string, yes bool) error {
-	c, err := s.client()
+	c, err := s.newClient()
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (s *shell) removeProject(ctx context.Context, slug string, yes bool) error 
 		return err
 	}
 	if !yes {
-		if err := s.confirm(p.Project); err != nil {
+		if err := s.confirmRemoval(p.Project); err != nil {
 			return err
 		}
 	}
@@ -113,7 +113,7 @@ func (s *shell) removeProject(ctx context.Context, slug string, yes bool) error 
 	if removing && s.IsTerminal && !s.json {
 		removing = s.awaitRemoval(ctx, c, p.Project)
 	}
-	return s.show(removed{Removed: p.Slug, Removing: removing}, func(w io.Writer) {
+	return s.printResult(removed{Removed: p.Slug, Removing: removing}, func(w io.Writer) {
 		if removing {
 			fmt.Fprintf(w, "%s is being removed, which takes some minutes on AWS. To see when it is removed, run anchor projects.\n", p.Slug)
 			return
@@ -134,8 +134,8 @@ func (s *shell) awaitRemoval(ctx context.Context, c *client.Client, p anchor.Pro
 	return !errors.Is(err, anchor.ErrNotFound)
 }
 
-// confirm wants the slug typed again: a removal cannot be undone.
-func (s *shell) confirm(p anchor.Project) error {
+// confirmRemoval wants the slug typed again: a removal cannot be undone.
+func (s *shell) confirmRemoval(p anchor.Project) error {
 	return s.confirmName(p.Slug, "takes its site offline and permanently removes its deployments",
 		"takes "+p.Slug+" offline and permanently removes its deployments")
 }

@@ -67,7 +67,7 @@ func removeShop(t *testing.T, terminal bool, looks int, args ...string) string {
 	return out.String()
 }
 
-func TestARemovalThatTakesAWhile(t *testing.T) {
+func TestRemoveProject_ContinuesInBackground(t *testing.T) {
 	if out := removeShop(t, true, 3); !strings.Contains(out, "Ctrl-C stops waiting; the removal continues") || !strings.HasSuffix(out, "Removed shop.\n") {
 		t.Errorf("on a terminal it says %s", out)
 	}
@@ -83,7 +83,7 @@ func TestARemovalThatTakesAWhile(t *testing.T) {
 	}
 }
 
-func TestAProjectThatIsBeingRemovedIsListedAsSuch(t *testing.T) {
+func TestProjects_ListsRemovalUnderWay(t *testing.T) {
 	removeShop(t, false, 100)
 	var out bytes.Buffer
 	if code := run(t.Context(), []string{"projects"}, IOStreams{Out: &out, Err: &out, Width: 80}, Parts{}); code != 0 || !strings.Contains(out.String(), "being removed") {

@@ -19,12 +19,12 @@ func (s *shell) rollbackCommand() *cobra.Command {
 			if len(args) == 1 {
 				target = anchor.DeploymentID(args[0])
 			}
-			return s.rollback(cmd.Context(), target)
+			return s.runRollback(cmd.Context(), target)
 		},
 	}
 }
 
-func (s *shell) rollback(ctx context.Context, target anchor.DeploymentID) error {
+func (s *shell) runRollback(ctx context.Context, target anchor.DeploymentID) error {
 	c, project, err := s.inProject()
 	if err != nil {
 		return err
@@ -33,8 +33,8 @@ func (s *shell) rollback(ctx context.Context, target anchor.DeploymentID) error 
 	if err != nil {
 		return err
 	}
-	return s.show(r, func(w io.Writer) {
-		s.switched(w, fmt.Sprintf("Rolled back to %s", r.NewLabel), r.PreviousLabel, r.RollbackTimeMS)
+	return s.printResult(r, func(w io.Writer) {
+		s.printSwitched(w, fmt.Sprintf("Rolled back to %s", r.NewLabel), r.PreviousLabel, r.RollbackTimeMS)
 	})
 }
 
@@ -42,12 +42,12 @@ func (s *shell) promoteCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "promote ID", Short: "Make a deployment live", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return s.promote(cmd.Context(), anchor.DeploymentID(args[0]))
+			return s.runPromote(cmd.Context(), anchor.DeploymentID(args[0]))
 		},
 	}
 }
 
-func (s *shell) promote(ctx context.Context, id anchor.DeploymentID) error {
+func (s *shell) runPromote(ctx context.Context, id anchor.DeploymentID) error {
 	c, project, err := s.inProject()
 	if err != nil {
 		return err
@@ -56,15 +56,15 @@ func (s *shell) promote(ctx context.Context, id anchor.DeploymentID) error {
 	if err != nil {
 		return err
 	}
-	return s.show(p, func(w io.Writer) {
-		s.switched(w, fmt.Sprintf("%s is live", p.NewLabel), p.PreviousLabel, p.PromoteTimeMS)
+	return s.printResult(p, func(w io.Writer) {
+		s.printSwitched(w, fmt.Sprintf("%s is live", p.NewLabel), p.PreviousLabel, p.PromoteTimeMS)
 	})
 }
 
-func (s *shell) switched(w io.Writer, done, before string, ms int64) {
-	fmt.Fprintf(w, "%s %s %s\n", s.paint(green, "✓"), done, s.paint(dim, "in "+took(time.Duration(ms)*time.Millisecond)))
+func (s *shell) printSwitched(w io.Writer, done, before string, ms int64) {
+	fmt.Fprintf(w, "%s %s %s\n", s.paintText(green, "✓"), done, s.paintText(dim, "in "+formatDuration(time.Duration(ms)*time.Millisecond)))
 	if before != "" {
-		fmt.Fprintln(w, s.paint(dim, "  previously: "+before))
+		fmt.Fprintln(w, s.paintText(dim, "  previously: "+before))
 	}
 }
 
@@ -72,14 +72,14 @@ func (s *shell) releasesCommand() *cobra.Command {
 	var page pageFlags
 	cmd := &cobra.Command{
 		Use: "releases", Short: "List releases, newest first", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return s.releases(cmd.Context(), page) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.runReleases(cmd.Context(), page) },
 	}
-	page.declare(cmd)
+	page.declareFlags(cmd)
 	return cmd
 }
 
-func (s *shell) releases(ctx context.Context, page pageFlags) error {
-	if err := page.check(); err != nil {
+func (s *shell) runReleases(ctx context.Context, page pageFlags) error {
+	if err := page.checkFlags(); err != nil {
 		return err
 	}
 	c, project, err := s.inProject()
@@ -90,16 +90,16 @@ func (s *shell) releases(ctx context.Context, page pageFlags) error {
 	if err != nil {
 		return err
 	}
-	return s.show(list, func(w io.Writer) {
+	return s.printResult(list, func(w io.Writer) {
 		if len(list.Items) == 0 {
 			fmt.Fprintln(w, "Nothing has gone live yet.")
 			return
 		}
 		var rows [][]string
 		for _, r := range list.Items {
-			rows = append(rows, []string{fmt.Sprint(r.Revision), string(r.Kind), since(r.CreatedAt), string(r.Deployment), r.Version})
+			rows = append(rows, []string{fmt.Sprint(r.Revision), string(r.Kind), formatAge(r.CreatedAt), string(r.Deployment), r.Version})
 		}
-		s.table(w, []string{"#", "KIND", "AGE", "DEPLOYMENT", "VERSION"}, rows)
-		s.more(w, list.Next)
+		s.printTable(w, []string{"#", "KIND", "AGE", "DEPLOYMENT", "VERSION"}, rows)
+		s.printMore(w, list.Next)
 	})
 }

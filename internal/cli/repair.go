@@ -9,8 +9,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/server"
 )
 
-// repair works on the data folder itself: without records no server starts.
-func (s *shell) repair(ctx context.Context, data string) error {
+// runRepair works on the data folder itself: without records no server starts.
+func (s *shell) runRepair(ctx context.Context, data string) error {
 	if data == "" {
 		standard, err := discovery.DefaultData()
 		if err != nil {
@@ -22,17 +22,17 @@ func (s *shell) repair(ctx context.Context, data string) error {
 	if err != nil {
 		return err
 	}
-	return s.show(done, func(w io.Writer) {
+	return s.printResult(done, func(w io.Writer) {
 		for _, line := range done.Done {
-			fmt.Fprintf(w, "%s %s\n", s.paint(green, "✓"), clean(line))
+			fmt.Fprintf(w, "%s %s\n", s.paintText(green, "✓"), cleanText(line))
 		}
 		for _, line := range done.Lost {
-			fmt.Fprintf(w, "%s Lost: %s\n", s.paint(red, "✗"), clean(line))
+			fmt.Fprintf(w, "%s Lost: %s\n", s.paintText(red, "✗"), cleanText(line))
 		}
 		if len(done.Done)+len(done.Lost) == 0 {
-			fmt.Fprintf(w, "The records of %s match its files. Nothing was changed.\n", clean(done.Data))
+			fmt.Fprintf(w, "The records of %s match its files. Nothing was changed.\n", cleanText(done.Data))
 			return
 		}
-		fmt.Fprintf(w, "\nTo start the server again, run %s\n", clean(done.StartCommand()))
+		fmt.Fprintf(w, "\nTo start the server again, run %s\n", cleanText(done.StartCommand()))
 	})
 }

@@ -12,10 +12,10 @@ import (
 // what the terminal or the service manager has sent to this process already.
 const echo = 300 * time.Millisecond
 
-// interrupted returns a context that ends with the first signal that asks the process to end: Ctrl-C, SIGTERM, or the
+// interruptContext returns a context that ends with the first signal that asks the process to end: Ctrl-C, SIGTERM, or the
 // SIGHUP of a terminal that is closed. The next one after that ends the process at once. SIGQUIT keeps Go's meaning, the
 // stacks of all goroutines and the end.
-func interrupted() context.Context {
+func interruptContext() context.Context {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
 		signals = append(signals, syscall.SIGHUP)

@@ -19,7 +19,7 @@ type source struct {
 func findSource(ctx context.Context, dir string, o buildOptions) (source, error) {
 	s := source{repository: o.repository, message: o.message}
 	if s.repository == "" {
-		s.repository = git(ctx, dir, "remote", "get-url", "origin")
+		s.repository = runGit(ctx, dir, "remote", "get-url", "origin")
 	}
 	if s.repository == "" {
 		return s, usagef("this folder has no git remote named origin; pass the repository with --repo")
@@ -35,9 +35,9 @@ func findSource(ctx context.Context, dir string, o buildOptions) (source, error)
 		err = s.checkedOut(ctx, dir)
 	}
 	if s.message == "" && s.sha != "" {
-		s.message = git(ctx, dir, "log", "-1", "--format=%s", s.sha)
+		s.message = runGit(ctx, dir, "log", "-1", "--format=%s", s.sha)
 	}
-	s.message = commit{}.with(deployOptions{message: s.message}).message
+	s.message = commit{}.withOptions(deployOptions{message: s.message}).message
 	return s, err
 }
 
@@ -47,7 +47,7 @@ func (s *source) checkedOut(ctx context.Context, dir string) error {
 	if head.sha == "" {
 		return usagef("this folder has no commits; pass what to build with --ref")
 	}
-	if git(ctx, dir, "branch", "--remotes", "--contains", head.sha) == "" {
+	if runGit(ctx, dir, "branch", "--remotes", "--contains", head.sha) == "" {
 		return anchor.Conflict("not_pushed", "commit %.12s is not on any remote branch", head.sha).
 			Hintf("Push it with git push, or build a pushed branch: anchor builds start --ref main")
 	}
@@ -66,7 +66,7 @@ func splitRef(ctx context.Context, dir, ref string) (sha, branch string) {
 	if len(ref) == 40 {
 		return ref, ""
 	}
-	if whole := git(ctx, dir, "rev-parse", "--verify", "--quiet", ref+"^{commit}"); strings.HasPrefix(whole, ref) {
+	if whole := runGit(ctx, dir, "rev-parse", "--verify", "--quiet", ref+"^{commit}"); strings.HasPrefix(whole, ref) {
 		return whole, ""
 	}
 	return "", ref

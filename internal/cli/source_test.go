@@ -6,7 +6,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-func TestHTTPSFormOfARemote(t *testing.T) {
+func TestRemote_HTTPSForm(t *testing.T) {
 	for remote, want := range map[string]string{
 		"git@github.com:you/shop.git":              "https://github.com/you/shop.git",
 		"github.com:you/shop":                      "https://github.com/you/shop",

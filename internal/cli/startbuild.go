@@ -63,7 +63,7 @@ func (s *shell) startBuild(ctx context.Context, o buildOptions) error {
 		DeploymentID: d.ID, ProjectID: d.ProjectID, Status: d.Status, URL: d.URL, DeploymentURL: d.DeploymentURL,
 		Version: d.Version, Timings: p.timings,
 	}
-	return s.show(out, func(w io.Writer) {
+	return s.printResult(out, func(w io.Writer) {
 		if o.noWait {
 			fmt.Fprintf(w, "%s is %s. To see its progress, run anchor deployments.\n", d.ID, d.Status)
 			return
@@ -75,11 +75,11 @@ func (s *shell) startBuild(ctx context.Context, o buildOptions) error {
 // followBuild shows what happens until the deployment has ended. The end of ctx ends the
 // watching and not the build, which runs on no machine of the user's.
 func (s *shell) followBuild(ctx context.Context, c *client.Client, project string, id anchor.DeploymentID, p *progress) (wire.Deployment, error) {
-	defer p.halt()
-	p.begin("Build")
-	d, err := (&deploying{shell: s, client: c, slug: project, progress: p}).watch(ctx, id)
+	defer p.haltTicker()
+	p.beginStep("Build")
+	d, err := (&deploying{shell: s, client: c, slug: project, progress: p}).watchEvents(ctx, id)
 	if ctx.Err() != nil && !s.json {
-		p.halt()
+		p.haltTicker()
 		fmt.Fprintf(s.Err, "The build continues. To stop it, run anchor cancel %s\n", id)
 	}
 	return d, err

@@ -19,12 +19,12 @@ import (
 func (s *shell) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "status", Short: "Show the server, live projects and workers", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return s.status(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.runStatus(cmd.Context()) },
 	}
 }
 
-func (s *shell) status(ctx context.Context) error {
-	c, err := s.client()
+func (s *shell) runStatus(ctx context.Context) error {
+	c, err := s.newClient()
 	if err != nil {
 		return err
 	}
@@ -32,24 +32,24 @@ func (s *shell) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.show(status, func(w io.Writer) { s.running(w, status) })
+	return s.printResult(status, func(w io.Writer) { s.printRunning(w, status) })
 }
 
-func (s *shell) running(w io.Writer, st wire.Status) {
-	fmt.Fprintf(w, "%s %s on %s, up %s\n\n", s.paint(bold, "Anchor"), st.Version, st.Platform, span(st.UptimeMS))
+func (s *shell) printRunning(w io.Writer, st wire.Status) {
+	fmt.Fprintf(w, "%s %s on %s, up %s\n\n", s.paintText(bold, "Anchor"), st.Version, st.Platform, formatSpan(st.UptimeMS))
 	for _, row := range [][2]string{
 		{"Sites", st.Sites},
 		{"API", st.API},
 		{"Data", st.Data},
 		{"Disk", diskLine(st.Disk)},
 		{"Node", st.Node},
-		{"Isolation", isolation(st.Isolation)},
+		{"Isolation", describeIsolation(st.Isolation)},
 		{"Limits", limitsOf(st.Isolation)},
 	} {
 		if row[1] == "" {
 			continue
 		}
-		hanging(w, fmt.Sprintf("  %s ", s.paint(dim, fmt.Sprintf("%-9s", row[0]))), strings.Repeat(" ", 12), clean(row[1]))
+		printHanging(w, fmt.Sprintf("  %s ", s.paintText(dim, fmt.Sprintf("%-9s", row[0]))), strings.Repeat(" ", 12), cleanText(row[1]))
 	}
 	fmt.Fprintln(w)
 	if len(st.Live) == 0 {
@@ -60,7 +60,7 @@ func (s *shell) running(w io.Writer, st wire.Status) {
 	for i, p := range st.Live {
 		rows[i] = []string{p.Slug, p.Version, p.URL}
 	}
-	s.table(w, []string{"PROJECT", "LIVE", "URL"}, rows)
+	s.printTable(w, []string{"PROJECT", "LIVE", "URL"}, rows)
 	divided(w, st.Live)
 	if len(st.Workers) == 0 {
 		return
@@ -69,12 +69,12 @@ func (s *shell) running(w io.Writer, st wire.Status) {
 	rows = rows[:0]
 	for _, k := range st.Workers {
 		rows = append(rows, []string{
-			k.Slug, k.Function, strconv.Itoa(k.Processes), strconv.Itoa(k.InFlight), strconv.Itoa(k.Restarts), size(k.MemoryBytes),
+			k.Slug, k.Function, strconv.Itoa(k.Processes), strconv.Itoa(k.InFlight), strconv.Itoa(k.Restarts), formatSize(k.MemoryBytes),
 			string(k.DeploymentID),
 		})
 	}
 	defer memoryKills(w, st.Workers)
-	s.table(w, []string{"WORKERS OF", "FUNCTION", "UP", "BUSY", "RESTARTS", "MEMORY", "DEPLOYMENT"}, rows)
+	s.printTable(w, []string{"WORKERS OF", "FUNCTION", "UP", "BUSY", "RESTARTS", "MEMORY", "DEPLOYMENT"}, rows)
 }
 
 // divided names the projects of which a switch failed half-way.
@@ -84,7 +84,7 @@ func divided(w io.Writer, live []wire.Serving) {
 			continue
 		}
 		fmt.Fprintln(w)
-		wrapped(w, "", fmt.Sprintf("Since %s some requests for %s may reach another deployment than %s: a switch failed half-way. "+
+		printWrapped(w, "", fmt.Sprintf("Since %s some requests for %s may reach another deployment than %s: a switch failed half-way. "+
 			"The server retries by itself. To retry now, run anchor promote %s --project %s.",
 			time.UnixMilli(p.DividedSince).UTC().Format(time.RFC3339), p.Slug, p.Version, p.DeploymentID, p.Slug))
 	}
@@ -97,24 +97,24 @@ func memoryKills(w io.Writer, workers []wire.Worker) {
 		if k.MemoryKills > 0 && !told[k.Slug] {
 			told[k.Slug] = true
 			fmt.Fprintln(w)
-			wrapped(w, "", fmt.Sprintf("%s reached its memory limit: the kernel killed %s since the server started. "+
-				"anchor limits --project %s shows the limit.", k.Slug, plural(k.MemoryKills, "worker"), k.Slug))
+			printWrapped(w, "", fmt.Sprintf("%s reached its memory limit: the kernel killed %s since the server started. "+
+				"anchor limits --project %s shows the limit.", k.Slug, pluralize(k.MemoryKills, "worker"), k.Slug))
 		}
 	}
 }
 
 func diskLine(d wire.Disk) string {
-	line := fmt.Sprintf("%s free, %s in the data folder, %s of it artifacts", size(int64(d.FreeBytes)), size(d.DataBytes), size(d.ArtifactBytes))
+	line := fmt.Sprintf("%s free, %s in the data folder, %s of it artifacts", formatSize(int64(d.FreeBytes)), formatSize(d.DataBytes), formatSize(d.ArtifactBytes))
 	if d.Shelved > 0 {
-		line += fmt.Sprintf("; hashed files of %s are still kept", plural(int64(d.Shelved), "pruned deployment"))
+		line += fmt.Sprintf("; hashed files of %s are still kept", pluralize(int64(d.Shelved), "pruned deployment"))
 	}
 	if d.Trashed > 0 {
-		line += fmt.Sprintf("; %s in the trash", plural(int64(d.Trashed), "removed deployment"))
+		line += fmt.Sprintf("; %s in the trash", pluralize(int64(d.Trashed), "removed deployment"))
 	}
 	return line
 }
 
-func isolation(i *wire.Isolation) string {
+func describeIsolation(i *wire.Isolation) string {
 	if i == nil {
 		return ""
 	}
@@ -128,8 +128,8 @@ func limitsOf(i *wire.Isolation) string {
 	return i.Limits
 }
 
-// span writes milliseconds in the two largest units that matter.
-func span(ms int64) string {
+// formatSpan writes milliseconds in the two largest units that matter.
+func formatSpan(ms int64) string {
 	d := time.Duration(ms) * time.Millisecond
 	switch {
 	case d < time.Minute:
@@ -159,12 +159,12 @@ func (s *shell) doctorCommand() *cobra.Command {
 		Example: "  anchor doctor\n  anchor doctor --repair --data /var/lib/anchor",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.repair {
-				return s.repair(cmd.Context(), o.data)
+				return s.runRepair(cmd.Context(), o.data)
 			}
 			if o.data != "" {
 				return usagef("--data needs --repair")
 			}
-			return s.doctor(cmd.Context())
+			return s.runDoctor(cmd.Context())
 		},
 	}
 	cmd.Flags().BoolVar(&o.repair, "repair", false, "rebuild the records of a data folder from its files")
@@ -172,10 +172,10 @@ func (s *shell) doctorCommand() *cobra.Command {
 	return cmd
 }
 
-// doctor checks this side first: it has to work when no server runs.
-func (s *shell) doctor(ctx context.Context) error {
+// runDoctor checks this side first: it has to work when no server runs.
+func (s *shell) runDoctor(ctx context.Context) error {
 	checks := []wire.Check{localNode(ctx)}
-	c, err := s.client()
+	c, err := s.newClient()
 	var server []wire.Check
 	if err == nil {
 		server, err = c.Doctor(ctx)
@@ -185,14 +185,14 @@ func (s *shell) doctor(ctx context.Context) error {
 		checks = append(checks, wire.Check{Name: "server", Detail: f.Message, Hint: f.Hint})
 	}
 	checks = append(checks, server...)
-	showErr := s.show(wire.Items[wire.Check]{Items: checks}, func(w io.Writer) { s.checks(w, checks) })
+	showErr := s.printResult(wire.Items[wire.Check]{Items: checks}, func(w io.Writer) { s.printChecks(w, checks) })
 	if showErr != nil {
 		return showErr
 	}
-	return findings(checks, err)
+	return findingsError(checks, err)
 }
 
-func findings(checks []wire.Check, server error) error {
+func findingsError(checks []wire.Check, server error) error {
 	if server != nil {
 		return fmt.Errorf("%w: %w", errReported, server)
 	}
@@ -204,16 +204,16 @@ func findings(checks []wire.Check, server error) error {
 	return nil
 }
 
-func (s *shell) checks(w io.Writer, checks []wire.Check) {
+func (s *shell) printChecks(w io.Writer, checks []wire.Check) {
 	for _, check := range checks {
-		mark := s.paint(green, "✓")
+		mark := s.paintText(green, "✓")
 		if !check.OK {
-			mark = s.paint(red, "✗")
+			mark = s.paintText(red, "✗")
 		}
 		indent := strings.Repeat(" ", 17)
-		hanging(w, fmt.Sprintf("%s %-14s ", mark, check.Name), indent, clean(check.Detail))
+		printHanging(w, fmt.Sprintf("%s %-14s ", mark, check.Name), indent, cleanText(check.Detail))
 		if !check.OK && check.Hint != "" {
-			wrapped(w, indent, check.Hint)
+			printWrapped(w, indent, check.Hint)
 		}
 	}
 }
@@ -238,7 +238,7 @@ func localNode(ctx context.Context) wire.Check {
 func (s *shell) openCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "open [ID]", Short: "Open the site, or one deployment, in a browser", Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return s.open(cmd.Context(), args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return s.runOpen(cmd.Context(), args) },
 	}
 }
 
@@ -246,7 +246,7 @@ type opened struct {
 	URL string `json:"url"`
 }
 
-func (s *shell) open(ctx context.Context, args []string) error {
+func (s *shell) runOpen(ctx context.Context, args []string) error {
 	c, project, err := s.inProject()
 	if err != nil {
 		return err
@@ -266,12 +266,12 @@ func (s *shell) open(ctx context.Context, args []string) error {
 		url = p.URL
 	}
 	if s.IsTerminal && !s.json {
-		browse(ctx, url) // without a browser the URL below is enough
+		openBrowser(ctx, url) // without a browser the URL below is enough
 	}
-	return s.show(opened{url}, func(w io.Writer) { fmt.Fprintln(w, url) })
+	return s.printResult(opened{url}, func(w io.Writer) { fmt.Fprintln(w, url) })
 }
 
-func browse(ctx context.Context, url string) {
+func openBrowser(ctx context.Context, url string) {
 	for _, name := range []string{os.Getenv("BROWSER"), "xdg-open", "open", "wslview"} {
 		if path, err := exec.LookPath(name); err == nil && exec.CommandContext(ctx, path, url).Start() == nil {
 			return

@@ -41,7 +41,7 @@ const (
 	cyan  = "36"
 )
 
-func (s IOStreams) paint(code, text string) string {
+func (s IOStreams) paintText(code, text string) string {
 	if !s.Color || text == "" {
 		return text
 	}

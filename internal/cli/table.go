@@ -12,22 +12,22 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// table prints rows under headers in columns two spaces apart. The last column is
+// printTable prints rows under headers in columns two spaces apart. The last column is
 // cut to the terminal's width.
-func (s *shell) table(w io.Writer, headers []string, rows [][]string) {
+func (s *shell) printTable(w io.Writer, headers []string, rows [][]string) {
 	widths := make([]int, len(headers))
 	for _, row := range append([][]string{headers}, rows...) {
 		for i, cell := range row {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
-	fmt.Fprintln(w, s.paint(dim, s.line(headers, widths)))
+	fmt.Fprintln(w, s.paintText(dim, s.formatLine(headers, widths)))
 	for _, row := range rows {
-		fmt.Fprintln(w, s.line(row, widths))
+		fmt.Fprintln(w, s.formatLine(row, widths))
 	}
 }
 
-func (s *shell) line(cells []string, widths []int) string {
+func (s *shell) formatLine(cells []string, widths []int) string {
 	var b strings.Builder
 	for i, cell := range cells {
 		if i > 0 {
@@ -40,21 +40,21 @@ func (s *shell) line(cells []string, widths []int) string {
 	}
 	text := strings.TrimRight(b.String(), " ")
 	if s.IsTerminal {
-		return cut(text, s.Width)
+		return cutText(text, s.Width)
 	}
 	return text
 }
 
-// cut shortens text to at most width columns.
-func cut(text string, width int) string {
+// cutText shortens text to at most width columns.
+func cutText(text string, width int) string {
 	if utf8.RuneCountInString(text) <= width || width < 1 {
 		return text
 	}
 	return string([]rune(text)[:width-1]) + "…"
 }
 
-// clean makes a text that others wrote fit for a terminal: one line, no escapes.
-func clean(text string) string {
+// cleanText makes a text that others wrote fit for a terminal: one line, no escapes.
+func cleanText(text string) string {
 	line, _, _ := strings.Cut(text, "\n")
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
@@ -64,9 +64,9 @@ func clean(text string) string {
 	}, line)
 }
 
-// printable returns text with every character escaped that a terminal would obey: names of
+// escapeControls returns text with every character escaped that a terminal would obey: names of
 // files and answers of servers are not the user's own words. Line breaks and tabs stay.
-func printable(text string) string {
+func escapeControls(text string) string {
 	var out strings.Builder
 	for _, r := range text {
 		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
@@ -78,8 +78,8 @@ func printable(text string) string {
 	return out.String()
 }
 
-// since formats the age of a time in Unix milliseconds.
-func since(ms int64) string {
+// formatAge formats the age of a time in Unix milliseconds.
+func formatAge(ms int64) string {
 	if ms == 0 {
 		return "-"
 	}
@@ -95,8 +95,8 @@ func since(ms int64) string {
 	}
 }
 
-// took formats a duration for people.
-func took(d time.Duration) string {
+// formatDuration formats a duration for people.
+func formatDuration(d time.Duration) string {
 	switch {
 	case d < time.Second:
 		return fmt.Sprintf("%d ms", d.Milliseconds())
@@ -107,8 +107,8 @@ func took(d time.Duration) string {
 	}
 }
 
-// size formats a number of bytes.
-func size(n int64) string {
+// formatSize formats a number of bytes.
+func formatSize(n int64) string {
 	switch {
 	case n < 1000:
 		return fmt.Sprintf("%d B", n)
@@ -121,13 +121,13 @@ func size(n int64) string {
 	}
 }
 
-// short is enough of a commit's hash to find it.
-func short(sha string) string { return sha[:min(len(sha), 7)] }
+// shortSHA is enough of a commit's hash to find it.
+func shortSHA(sha string) string { return sha[:min(len(sha), 7)] }
 
-// tail is enough of a deployment's id to distinguish it from its neighbours.
-func tail(id anchor.DeploymentID) string { return string(id[max(0, len(id)-6):]) }
+// shortID is enough of a deployment's id to distinguish it from its neighbours.
+func shortID(id anchor.DeploymentID) string { return string(id[max(0, len(id)-6):]) }
 
-func plural(n int64, noun string) string {
+func pluralize(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 func (s *shell) tokensCommand() *cobra.Command {
-	return parent("tokens", "Create, list and revoke tokens", s.createTokenCommand(), s.listTokensCommand(), s.revokeTokenCommand())
+	return parentCommand("tokens", "Create, list and revoke tokens", s.createTokenCommand(), s.listTokensCommand(), s.revokeTokenCommand())
 }
 
 func (s *shell) createTokenCommand() *cobra.Command {
@@ -49,7 +49,7 @@ func (s *shell) createToken(ctx context.Context, name string, scope anchor.Scope
 	if !scope.Known() {
 		return usagef("--scope is %q; it must be read, deploy or admin", scope)
 	}
-	c, err := s.client()
+	c, err := s.newClient()
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (s *shell) createToken(ctx context.Context, name string, scope anchor.Scope
 	if err != nil {
 		return err
 	}
-	return s.show(t, func(w io.Writer) {
+	return s.printResult(t, func(w io.Writer) {
 		fmt.Fprintf(s.Err, "Created token %s (%s) for %s.\nCopy its secret now; it is not shown again:\n", t.ID, t.Scope, t.Name)
 		fmt.Fprintln(w, t.Secret)
 	})
@@ -71,7 +71,7 @@ func (s *shell) listTokensCommand() *cobra.Command {
 }
 
 func (s *shell) listTokens(ctx context.Context) error {
-	c, err := s.client()
+	c, err := s.newClient()
 	if err != nil {
 		return err
 	}
@@ -79,16 +79,16 @@ func (s *shell) listTokens(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.show(wire.Items[anchor.Token]{Items: tokens}, func(w io.Writer) {
+	return s.printResult(wire.Items[anchor.Token]{Items: tokens}, func(w io.Writer) {
 		var rows [][]string
 		for _, t := range tokens {
 			state := "valid"
 			if t.RevokedAt > 0 {
 				state = "revoked"
 			}
-			rows = append(rows, []string{t.ID, string(t.Scope), state, since(t.CreatedAt), clean(t.Name)})
+			rows = append(rows, []string{t.ID, string(t.Scope), state, formatAge(t.CreatedAt), cleanText(t.Name)})
 		}
-		s.table(w, []string{"TOKEN", "SCOPE", "STATE", "AGE", "NAME"}, rows)
+		s.printTable(w, []string{"TOKEN", "SCOPE", "STATE", "AGE", "NAME"}, rows)
 	})
 }
 
@@ -100,14 +100,14 @@ func (s *shell) revokeTokenCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "revoke ID", Short: "Revoke a token", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := s.client()
+			c, err := s.newClient()
 			if err != nil {
 				return err
 			}
 			if err := c.RevokeToken(cmd.Context(), args[0]); err != nil {
 				return err
 			}
-			return s.show(revoked{args[0]}, func(w io.Writer) { fmt.Fprintf(w, "Revoked %s.\n", args[0]) })
+			return s.printResult(revoked{args[0]}, func(w io.Writer) { fmt.Fprintf(w, "Revoked %s.\n", args[0]) })
 		},
 	}
 }

@@ -29,14 +29,14 @@ func (s *shell) trustCommand() *cobra.Command {
 		Long: "Adds the root certificate of Anchor's own CA to the trust store of this system.\n" +
 			"The CA issues certificates for *.localhost only. The server must run with\n" +
 			"--https.",
-		RunE: func(cmd *cobra.Command, _ []string) error { return s.trust(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.runTrust(cmd.Context(), o) },
 	}
 	cmd.Flags().StringVar(&o.data, "data", "", "data folder of the server (default: that of the running server)")
 	cmd.Flags().BoolVar(&o.uninstall, "uninstall", false, "remove the root certificate from the trust store")
 	return cmd
 }
 
-func (s *shell) trust(ctx context.Context, o trustOptions) error {
+func (s *shell) runTrust(ctx context.Context, o trustOptions) error {
 	if o.data == "" {
 		here, tried, running := discovery.Find()
 		if !running {
@@ -48,11 +48,11 @@ func (s *shell) trust(ctx context.Context, o trustOptions) error {
 	if err != nil {
 		return err
 	}
-	return s.show(trustOutput{Root: root, Trusted: !o.uninstall}, func(w io.Writer) {
+	return s.printResult(trustOutput{Root: root, Trusted: !o.uninstall}, func(w io.Writer) {
 		if o.uninstall {
 			fmt.Fprintf(w, "%s is no longer trusted.\n", root)
 			return
 		}
-		fmt.Fprintf(w, "%s This system now trusts %s.\n%s\n", s.paint(green, "✓"), root, browsers)
+		fmt.Fprintf(w, "%s This system now trusts %s.\n%s\n", s.paintText(green, "✓"), root, browsers)
 	})
 }

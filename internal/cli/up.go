@@ -31,7 +31,7 @@ func (s *shell) upCommand() *cobra.Command {
 		Example: "  anchor up\n  anchor up --data /srv/anchor --listen :80 --base-domain example.com",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Builds.MemoryBytes = buildMemory << 20
-			return s.up(cmd.Context(), o)
+			return s.runUp(cmd.Context(), o)
 		},
 	}
 	flags := cmd.Flags()
@@ -71,7 +71,7 @@ func (s *shell) upCommand() *cobra.Command {
 	return cmd
 }
 
-func (s *shell) up(ctx context.Context, o server.Config) error {
+func (s *shell) runUp(ctx context.Context, o server.Config) error {
 	if err := checkServer(o); err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (s *shell) up(ctx context.Context, o server.Config) error {
 		o.PageCacheMiB = -1
 	}
 	o.Version = s.version
-	o.Ready = s.ready
+	o.Ready = s.printReady
 	if err := s.parts.Server(ctx, o); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -148,20 +148,20 @@ func checkQuotas(q server.Quotas) error {
 	return nil
 }
 
-func (s *shell) ready(r server.Ready) {
+func (s *shell) printReady(r server.Ready) {
 	if s.json {
-		_ = s.document(r) // a closed stdout is no reason to stop serving
+		_ = s.printDocument(r) // a closed stdout is no reason to stop serving
 		return
 	}
-	fmt.Fprintf(s.Out, "%s Anchor is up\n\n", s.paint(green, "✓"))
+	fmt.Fprintf(s.Out, "%s Anchor is up\n\n", s.paintText(green, "✓"))
 	for _, row := range [][2]string{{"Sites", r.SiteURL}, {"", r.HTTPS}, {"API", r.APIURL}, {"", r.Admin}, {"Data", r.Data}, {"Token", r.TokenFile}} {
 		if row[1] == "" {
 			continue
 		}
-		fmt.Fprintf(s.Out, "  %s %s\n", s.paint(dim, fmt.Sprintf("%-6s", row[0])), row[1])
+		fmt.Fprintf(s.Out, "  %s %s\n", s.paintText(dim, fmt.Sprintf("%-6s", row[0])), row[1])
 	}
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(s.Out, "\n  Note: %s.\n", warning)
 	}
-	fmt.Fprintf(s.Out, "\n  To deploy an app, run %s. To stop the server, press Ctrl-C.\n", s.paint(cyan, "anchor deploy ./my-next-app"))
+	fmt.Fprintf(s.Out, "\n  To deploy an app, run %s. To stop the server, press Ctrl-C.\n", s.paintText(cyan, "anchor deploy ./my-next-app"))
 }

@@ -31,7 +31,7 @@ func versionOf(release string, info *debug.BuildInfo) string {
 	}
 	for _, setting := range info.Settings {
 		if setting.Key == "vcs.revision" {
-			return "dev-" + short(setting.Value)
+			return "dev-" + shortSHA(setting.Value)
 		}
 	}
 	return "dev"
@@ -49,7 +49,7 @@ func (s *shell) versionCommand() *cobra.Command {
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			v := versionOutput{Version: s.version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
-			return s.show(v, func(w io.Writer) { fmt.Fprintf(w, "anchor %s (%s, %s/%s)\n", v.Version, v.Go, v.OS, v.Arch) })
+			return s.printResult(v, func(w io.Writer) { fmt.Fprintf(w, "anchor %s (%s, %s/%s)\n", v.Version, v.Go, v.OS, v.Arch) })
 		},
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestVersionOf(t *testing.T) {
+func TestVersion(t *testing.T) {
 	tagged := &debug.BuildInfo{Main: debug.Module{Version: "v0.2.0"}}
 	untagged := &debug.BuildInfo{
 		Main:     debug.Module{Version: "(devel)"},

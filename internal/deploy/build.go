@@ -51,7 +51,7 @@ type BuildRequest struct {
 // version is what git checkout takes and no option of it.
 var version = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._/+-]*$`)
 
-func (r BuildRequest) source(p anchor.Project, accessHint string) (Source, error) {
+func (r BuildRequest) sourceOf(p anchor.Project, accessHint string) (Source, error) {
 	at, err := url.Parse(r.Repository)
 	if err != nil || at.Scheme != "https" || at.Host == "" || at.User != nil {
 		return Source{}, anchor.Invalid("bad_repository", "the repository is not an https URL without credentials").
@@ -77,7 +77,7 @@ func (s *Service) StartBuild(ctx context.Context, id anchor.ProjectID, r BuildRe
 	if err != nil {
 		return anchor.Deployment{}, err
 	}
-	source, err := r.source(p, s.Builder.AccessHint())
+	source, err := r.sourceOf(p, s.Builder.AccessHint())
 	if err != nil {
 		return anchor.Deployment{}, err
 	}
@@ -97,7 +97,7 @@ func (s *Service) endRefusedBuild(ctx context.Context, d anchor.Deployment, err 
 	if refused := (*anchor.Error)(nil); !errors.As(err, &refused) {
 		return fmt.Errorf("start the build of deployment %s: %w", d.ID, err)
 	}
-	_, unwritten := s.abandon(context.WithoutCancel(ctx), withOutcome(d, anchor.BuildFailed, "build", messageWithHint(err)), anchor.Queued)
+	_, unwritten := s.abandonDeployment(context.WithoutCancel(ctx), withOutcome(d, anchor.BuildFailed, "build", messageWithHint(err)), anchor.Queued)
 	return errors.Join(err, unwritten)
 }
 
@@ -105,12 +105,12 @@ func (s *Service) endRefusedBuild(ctx context.Context, d anchor.Deployment, err 
 // requests of one key do not meet here, so they do not create one each.
 func (s *Service) findOrCreate(ctx context.Context, p anchor.Project, r BuildRequest) (d anchor.Deployment, err error) {
 	if r.Key == "" {
-		return s.create(ctx, p.ID, r, anchor.NewID())
+		return s.createDeployment(ctx, p.ID, r, anchor.NewID())
 	}
 	err = s.Runner.Exclusive(ctx, p.ID, BuildStarts, func(ctx context.Context) (err error) {
 		id := newKeyedID(p.ID, r.Key)
 		if d, err = s.findKeyed(ctx, p.ID, id); errors.Is(err, anchor.ErrNotFound) {
-			d, err = s.create(ctx, p.ID, r, id)
+			d, err = s.createDeployment(ctx, p.ID, r, id)
 		}
 		return err
 	})
@@ -135,8 +135,8 @@ func (s *Service) findKeyed(ctx context.Context, p anchor.ProjectID, id string) 
 	return anchor.Deployment{}, anchor.ErrNotFound
 }
 
-// create inserts the record of a requested build.
-func (s *Service) create(ctx context.Context, p anchor.ProjectID, r BuildRequest, id string) (anchor.Deployment, error) {
+// createDeployment inserts the record of a requested build.
+func (s *Service) createDeployment(ctx context.Context, p anchor.ProjectID, r BuildRequest, id string) (anchor.Deployment, error) {
 	d := anchor.Deployment{
 		ID: anchor.DeploymentID(id), ProjectID: p, Status: anchor.Queued, CreatedAt: time.Now().UnixMilli(),
 		CommitSha: r.CommitSha, CommitMessage: r.CommitMessage, Branch: r.Branch, NoRelease: r.NoRelease, Source: anchor.SourceRepository,
@@ -198,7 +198,7 @@ func (s *Service) Adopt(ctx context.Context, p anchor.ProjectID, id anchor.Deplo
 		err = s.Bundles.SaveManifest(ctx, id, m)
 	}
 	if refused := (*anchor.Error)(nil); errors.As(err, &refused) && refused.Kind != anchor.KindFailed && refused.Kind != anchor.KindBusy {
-		return s.abandon(ctx, withOutcome(d, anchor.BuildFailed, "import", messageWithHint(err)), anchor.Building)
+		return s.abandonDeployment(ctx, withOutcome(d, anchor.BuildFailed, "import", messageWithHint(err)), anchor.Building)
 	}
 	if err != nil {
 		return d, fmt.Errorf("import the artifact of deployment %s: %w", id, err)
@@ -220,7 +220,7 @@ func (s *Service) BuildFailed(ctx context.Context, id anchor.DeploymentID, step,
 		if d.Status != anchor.Queued && d.Status != anchor.Building {
 			return nil
 		}
-		_, err = s.abandon(ctx, withOutcome(d, anchor.BuildFailed, step, why), d.Status)
+		_, err = s.abandonDeployment(ctx, withOutcome(d, anchor.BuildFailed, step, why), d.Status)
 		if !errors.Is(err, anchor.ErrConflict) {
 			return err
 		}

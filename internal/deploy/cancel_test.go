@@ -30,7 +30,7 @@ func (h *hold) wait(ctx context.Context) error {
 	}
 }
 
-func TestCancelWhileFilesArrive(t *testing.T) {
+func TestCancel_WhileFilesArrive(t *testing.T) {
 	s := newStand(t)
 	id := s.start(t, s.project)
 	d, err := s.Cancel(t.Context(), s.project, id)
@@ -45,7 +45,7 @@ func TestCancelWhileFilesArrive(t *testing.T) {
 	}
 }
 
-func TestCancelWhileItWaitsForItsTurn(t *testing.T) {
+func TestCancel_WhileQueued(t *testing.T) {
 	first := newHold()
 	s := newStand(t, func(s *stand) {
 		s.platform.Fault = func(ctx context.Context, op string, _ anchor.DeploymentID) (bool, error) {
@@ -68,9 +68,9 @@ func TestCancelWhileItWaitsForItsTurn(t *testing.T) {
 	s.wantLive(t, s.project, running)
 }
 
-// TestCancelInEachStep cancels while the platform works, whatever error the platform then
+// TestCancel_InEachStep cancels while the platform works, whatever error the platform then
 // returns.
-func TestCancelInEachStep(t *testing.T) {
+func TestCancel_InEachStep(t *testing.T) {
 	for _, op := range []string{"Check", "Upload", "Publish", "Seed", "Probe"} {
 		for _, own := range []error{nil, anchor.Failed("probe_timeout", "took too long")} {
 			t.Run(op, func(t *testing.T) {
@@ -106,8 +106,8 @@ func TestCancelInEachStep(t *testing.T) {
 	}
 }
 
-// TestCancelBeforeTheFirstStep cancels while a pass reads and marks its record.
-func TestCancelBeforeTheFirstStep(t *testing.T) {
+// TestCancel_BeforeFirstStep cancels while a pass reads and marks its record.
+func TestCancel_BeforeFirstStep(t *testing.T) {
 	for _, op := range []string{"Deployment", "Project", "UpdateDeployment"} {
 		t.Run(op, func(t *testing.T) {
 			var armed, waited atomic.Bool
@@ -141,7 +141,7 @@ func TestCancelBeforeTheFirstStep(t *testing.T) {
 	}
 }
 
-func TestCancelInTheReleaseComesTooLate(t *testing.T) {
+func TestCancel_DuringReleaseIsTooLate(t *testing.T) {
 	h := newHold()
 	s := newStand(t, func(s *stand) {
 		s.platform.Fault = func(ctx context.Context, op string, _ anchor.DeploymentID) (bool, error) {
@@ -169,7 +169,7 @@ func TestCancelInTheReleaseComesTooLate(t *testing.T) {
 	s.wantLive(t, s.project, id)
 }
 
-func TestCancelMeetsFinish(t *testing.T) {
+func TestCancel_RacesFinish(t *testing.T) {
 	s := newStand(t)
 	for range 20 {
 		id := s.start(t, s.project)
@@ -189,7 +189,7 @@ func TestCancelMeetsFinish(t *testing.T) {
 	}
 }
 
-func TestCancelOfAnothersDeployment(t *testing.T) {
+func TestCancel_DeploymentOfAnotherProject(t *testing.T) {
 	s := newStand(t)
 	other := s.newProject(t, "other")
 	id := s.start(t, s.project)

@@ -22,8 +22,8 @@ func withOutcome(d anchor.Deployment, as anchor.Status, step, why string) anchor
 	return d
 }
 
-// abandon ends a deployment that no pass works on and removes what it has.
-func (s *Service) abandon(ctx context.Context, next anchor.Deployment, from anchor.Status) (anchor.Deployment, error) {
+// abandonDeployment ends a deployment that no pass works on and removes what it has.
+func (s *Service) abandonDeployment(ctx context.Context, next anchor.Deployment, from anchor.Status) (anchor.Deployment, error) {
 	ended, err := s.recordOutcome(ctx, next, from)
 	if hasLeftovers(ended, err) {
 		s.Runner.CleanUp(context.WithoutCancel(ctx), ended, func(ctx context.Context) { s.removeLeftovers(ctx, ended) })
@@ -34,7 +34,7 @@ func (s *Service) abandon(ctx context.Context, next anchor.Deployment, from anch
 // GiveUp ends a built or half-deployed deployment that no pass could end. why is for the user.
 func (s *Service) GiveUp(ctx context.Context, d anchor.Deployment, why string) error {
 	slog.ErrorContext(ctx, "deployment given up", "deploymentId", d.ID, "step", "process", "cause", why)
-	_, err := s.abandon(ctx, withOutcome(d, anchor.DeployFailed, "process", why), d.Status)
+	_, err := s.abandonDeployment(ctx, withOutcome(d, anchor.DeployFailed, "process", why), d.Status)
 	return err
 }
 

@@ -13,9 +13,9 @@ type notifier struct {
 	watchers map[anchor.DeploymentID]map[chan struct{}]bool
 }
 
-// listen returns a channel that receives after every wake of id, once for several that
+// listenFor returns a channel that receives after every wake of id, once for several that
 // come close together, until stop is called.
-func (n *notifier) listen(id anchor.DeploymentID) (updates <-chan struct{}, stop func()) {
+func (n *notifier) listenFor(id anchor.DeploymentID) (updates <-chan struct{}, stop func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.watchers == nil {
@@ -26,10 +26,10 @@ func (n *notifier) listen(id anchor.DeploymentID) (updates <-chan struct{}, stop
 	}
 	c := make(chan struct{}, 1)
 	n.watchers[id][c] = true
-	return c, func() { n.forget(id, c) }
+	return c, func() { n.forgetListener(id, c) }
 }
 
-func (n *notifier) forget(id anchor.DeploymentID, c chan struct{}) {
+func (n *notifier) forgetListener(id anchor.DeploymentID, c chan struct{}) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.watchers[id], c)
@@ -38,7 +38,7 @@ func (n *notifier) forget(id anchor.DeploymentID, c chan struct{}) {
 	}
 }
 
-func (n *notifier) wake(id anchor.DeploymentID) {
+func (n *notifier) wakeListeners(id anchor.DeploymentID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for c := range n.watchers[id] {

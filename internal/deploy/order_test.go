@@ -14,7 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-func TestOlderRequestThatFinishesLaterIsSuperseded(t *testing.T) {
+func TestOrder_OlderRequestIsSuperseded(t *testing.T) {
 	s := newStand(t)
 	older := s.start(t, s.project)
 	newer := s.deployed(t, s.project)
@@ -48,7 +48,7 @@ func TestOlderRequestThatFinishesLaterIsSuperseded(t *testing.T) {
 	s.wantLive(t, s.project, older)
 }
 
-func TestDeployAskedForBeforeARollbackIsSuperseded(t *testing.T) {
+func TestOrder_DeployBeforeRollbackIsSuperseded(t *testing.T) {
 	s := newStand(t)
 	first := s.deployed(t, s.project)
 	s.deployed(t, s.project)
@@ -179,9 +179,9 @@ func published(m *platformtest.Memory, project map[anchor.DeploymentID]anchor.Pr
 	return ids
 }
 
-// TestRollbacksAmongDeploys races both and asserts that the pointer, the traffic and the last
+// TestOrder_RollbacksAmongDeploys races both and asserts that the pointer, the traffic and the last
 // release agree, and that no release is older than the one before it.
-func TestRollbacksAmongDeploys(t *testing.T) {
+func TestOrder_RollbacksAmongDeploys(t *testing.T) {
 	s := newStand(t)
 	base := s.deployed(t, s.project)
 	var ids []anchor.DeploymentID
@@ -215,8 +215,8 @@ func TestRollbacksAmongDeploys(t *testing.T) {
 	s.wantLive(t, s.project, releases.Items[0].Deployment)
 }
 
-// TestAnotherProcessReleasesFirst moves the pointer between the read and the swap.
-func TestAnotherProcessReleasesFirst(t *testing.T) {
+// TestProcess_AnotherProcessReleasesFirst moves the pointer between the read and the swap.
+func TestProcess_AnotherProcessReleasesFirst(t *testing.T) {
 	for _, newer := range []bool{false, true} {
 		t.Run(fmt.Sprintf("newer %v", newer), func(t *testing.T) {
 			var s *stand

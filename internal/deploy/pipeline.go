@@ -52,7 +52,7 @@ func (s *Service) tryPass(ctx, lasting context.Context, id anchor.DeploymentID, 
 	step, err := r.runSteps(ctx)
 	switch {
 	case err == nil:
-		r.prune()
+		r.pruneRetained()
 		return true
 	case errors.Is(context.Cause(ctx), ErrCanceled):
 		// Whatever the step made of its context's end, this is why it ended.
@@ -83,7 +83,7 @@ func (r *run) runSteps(ctx context.Context) (failed string, err error) {
 		r.appendEvent(ctx, anchor.Event{Phase: anchor.StatusChange, Status: anchor.Deploying})
 	}
 	r.artifact.Deployment = r.record
-	for _, st := range r.steps() {
+	for _, st := range r.pipelineSteps() {
 		if !r.released {
 			if err := r.checkBeforeStep(ctx); err != nil {
 				return st.name, err
@@ -134,9 +134,9 @@ func (r *run) runStep(ctx context.Context, st step) error {
 	return err
 }
 
-// prune removes what the new deployment pushed out of retention. The pass does not wait for it: a
+// pruneRetained removes what the new deployment pushed out of retention. The pass does not wait for it: a
 // removal lasts as long as the requests on the old deployment.
-func (r *run) prune() {
+func (r *run) pruneRetained() {
 	p := r.record.ProjectID
 	r.background.run(func(ctx context.Context) {
 		removed, err := r.Retention.Prune(ctx, p)
@@ -156,7 +156,7 @@ func (s *Service) appendEvent(ctx context.Context, id anchor.DeploymentID, e anc
 	if _, err := s.Journal.Append(ctx, e); err != nil {
 		slog.Warn("write the journal of a deployment", "deploymentId", id, "error", err)
 	}
-	s.notifier.wake(id)
+	s.notifier.wakeListeners(id)
 }
 
 func (r *run) appendEvent(ctx context.Context, e anchor.Event) {

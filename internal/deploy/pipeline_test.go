@@ -13,7 +13,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-func TestDeployGoesLive(t *testing.T) {
+func TestDeploy_GoesLive(t *testing.T) {
 	s := newStand(t)
 	id := s.deployed(t, s.project)
 	s.wantLive(t, s.project, id)
@@ -39,7 +39,7 @@ func TestDeployGoesLive(t *testing.T) {
 	}
 }
 
-func TestDeployWithoutRelease(t *testing.T) {
+func TestDeploy_WithoutRelease(t *testing.T) {
 	s := newStand(t)
 	live := s.deployed(t, s.project)
 	other := s.deployed(t, s.project, noRelease)
@@ -109,9 +109,9 @@ func deployFaulty(t *testing.T, f *faults) (s *stand, old, fresh anchor.Deployme
 	return s, old, fresh
 }
 
-// TestEveryCallFailsOnce makes each call of a deploy to its records and its platform fail once,
+// TestDeploy_EveryCallFailsOnce makes each call of a deploy to its records and its platform fail once,
 // before and after it took effect.
-func TestEveryCallFailsOnce(t *testing.T) {
+func TestDeploy_EveryCallFailsOnce(t *testing.T) {
 	var plan faults
 	deployFaulty(t, &plan)
 	if len(plan.seen) < 15 {
@@ -173,8 +173,8 @@ func wantSound(t *testing.T, s *stand, failed string, old, fresh anchor.Deployme
 	}
 }
 
-// TestRecordsFailForAWhile holds an end back until the records answer again.
-func TestRecordsFailForAWhile(t *testing.T) {
+// TestDeploy_RecordsFailTemporarily holds an end back until the records answer again.
+func TestDeploy_RecordsFailTemporarily(t *testing.T) {
 	down := make(chan struct{})
 	s := newStand(t, func(s *stand) {
 		tries := 0
@@ -202,7 +202,7 @@ func TestRecordsFailForAWhile(t *testing.T) {
 	}
 }
 
-func TestBrokenArtifactCostsNothing(t *testing.T) {
+func TestDeploy_BrokenArtifactChangesNothing(t *testing.T) {
 	s := newStand(t)
 	good := s.deployed(t, s.project)
 	dir := platformtest.NewApp("v2").With("open-next.output.json", "{").Write(t)
@@ -219,7 +219,7 @@ func TestBrokenArtifactCostsNothing(t *testing.T) {
 	}
 }
 
-func TestDeployOfADeletedProjectLeavesNothing(t *testing.T) {
+func TestDeploy_DeletedProjectLeavesNothing(t *testing.T) {
 	s := newStand(t, func(s *stand) {
 		s.platform.Fault = func(ctx context.Context, op string, _ anchor.DeploymentID) (bool, error) {
 			if op == "Probe" {

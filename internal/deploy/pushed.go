@@ -40,7 +40,7 @@ func (s *Service) SkipBuild(ctx context.Context, p anchor.ProjectID, id anchor.D
 	if err != nil || d.Status != anchor.Queued {
 		return err
 	}
-	_, err = s.abandon(ctx, withOutcome(d, anchor.Superseded, "build", why), anchor.Queued)
+	_, err = s.abandonDeployment(ctx, withOutcome(d, anchor.Superseded, "build", why), anchor.Queued)
 	if errors.Is(err, anchor.ErrConflict) {
 		return nil
 	}

@@ -36,7 +36,7 @@ func interrupted(t *testing.T, step string, change ...func(*deploy.Request)) (*s
 	return s, id
 }
 
-func TestResumeAfterAnInterruptionInEachStep(t *testing.T) {
+func TestResume_AfterInterruptionInEachStep(t *testing.T) {
 	for _, step := range []string{"check", "assets", "functions", "cache", "probe", "release"} {
 		t.Run(step, func(t *testing.T) {
 			s, id := interrupted(t, step)
@@ -57,14 +57,14 @@ func TestResumeAfterAnInterruptionInEachStep(t *testing.T) {
 	}
 }
 
-// TestAnInterruptionAfterTheReleaseIsTooLate: a release that has begun ends.
-func TestAnInterruptionAfterTheReleaseIsTooLate(t *testing.T) {
+// TestResume_InterruptedAfterRelease: a release that has begun ends.
+func TestResume_InterruptedAfterRelease(t *testing.T) {
 	s, id := interrupted(t, "purge")
 	s.wantStatus(t, id, anchor.Deployed)
 	s.wantLive(t, s.project, id)
 }
 
-func TestResumeOfANoRelease(t *testing.T) {
+func TestResume_WithoutRelease(t *testing.T) {
 	s, id := interrupted(t, "record", noRelease)
 	s.open()
 	must(t, s.Resume(t.Context()))
@@ -74,7 +74,7 @@ func TestResumeOfANoRelease(t *testing.T) {
 	}
 }
 
-func TestResumeKeepsTheOrder(t *testing.T) {
+func TestResume_KeepsOrder(t *testing.T) {
 	s := newStand(t)
 	s.Close() // nothing runs while these are finished
 	var ids []anchor.DeploymentID
@@ -93,7 +93,7 @@ func TestResumeKeepsTheOrder(t *testing.T) {
 	s.wantLive(t, s.project, ids[2])
 }
 
-func TestAbandonedUploadsAreCanceled(t *testing.T) {
+func TestResume_CancelsAbandonedUploads(t *testing.T) {
 	s := newStand(t)
 	fresh := s.start(t, s.project)
 	old := anchor.Deployment{

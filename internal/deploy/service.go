@@ -95,7 +95,7 @@ func (s *Service) Resume(ctx context.Context) error {
 			failed = errors.Join(failed, s.Runner.Resume(ctx, d, s.passOver(d.ID)))
 		case time.Since(time.UnixMilli(d.CreatedAt)) > uploadPatience:
 			ended := withOutcome(d, anchor.Canceled, "upload", "its files did not arrive within a day")
-			if _, err := s.abandon(ctx, ended, d.Status); err != nil && !errors.Is(err, anchor.ErrConflict) {
+			if _, err := s.abandonDeployment(ctx, ended, d.Status); err != nil && !errors.Is(err, anchor.ErrConflict) {
 				return err
 			}
 		}
@@ -136,7 +136,7 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 	}
 	s.appendEvent(ctx, d.ID, anchor.Event{Phase: anchor.StatusChange, Status: d.Status})
 	if err := s.Bundles.SaveManifest(ctx, d.ID, req.Manifest); err != nil {
-		_, unwritten := s.abandon(ctx, withOutcome(d, anchor.BuildFailed, "upload", messageWithHint(err)), anchor.Building)
+		_, unwritten := s.abandonDeployment(ctx, withOutcome(d, anchor.BuildFailed, "upload", messageWithHint(err)), anchor.Building)
 		return Started{}, errors.Join(err, unwritten)
 	}
 	missing, err := s.Bundles.Missing(ctx, d.ID)
@@ -282,7 +282,7 @@ func (s *Service) Cancel(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 		if s.Runner.Cancel(id, ErrCanceled) {
 			return s.waitForEnd(ctx, p, id)
 		}
-		d, err = s.abandon(ctx, withOutcome(d, anchor.Canceled, "", ErrCanceled.Error()), d.Status)
+		d, err = s.abandonDeployment(ctx, withOutcome(d, anchor.Canceled, "", ErrCanceled.Error()), d.Status)
 		if !errors.Is(err, anchor.ErrConflict) {
 			return d, err
 		}

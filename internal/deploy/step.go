@@ -47,7 +47,7 @@ var (
 	}
 )
 
-func (r *run) steps() []step {
+func (r *run) pipelineSteps() []step {
 	if r.record.NoRelease {
 		return append(prepare[:len(prepare):len(prepare)], recordOnlySteps...)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/project"
 )
 
-func TestStartAsksForWhatIsMissing(t *testing.T) {
+func TestStart_ReturnsMissing(t *testing.T) {
 	s := newStand(t)
 	req, dir := request(t)
 	first, err := s.Start(t.Context(), s.project, req)
@@ -37,7 +37,7 @@ func TestStartAsksForWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestStartRefuses(t *testing.T) {
+func TestStart_Refuses(t *testing.T) {
 	s := newStand(t)
 	good, _ := request(t)
 	for _, bad := range []artifact.File{
@@ -68,7 +68,7 @@ func TestStartRefuses(t *testing.T) {
 
 // A link to a static file is stored as the file, whichever client made the manifest: only
 // functions' bundles keep links.
-func TestStartStoresWhatLinksLeadTo(t *testing.T) {
+func TestStart_StoresLinkTargets(t *testing.T) {
 	s := newStand(t)
 	req, _ := request(t)
 	var target artifact.File
@@ -91,7 +91,7 @@ func TestStartStoresWhatLinksLeadTo(t *testing.T) {
 
 // A manifest that the platform cannot run is not recorded, whether it is sent whole or as a
 // delta.
-func TestStartRefusesWhatThePlatformDoes(t *testing.T) {
+func TestStart_RefusesByPlatformLimits(t *testing.T) {
 	s := newStand(t, func(s *stand) {
 		s.platform.Refuse = func(p anchor.Project, m artifact.Manifest, _ map[string]string) error {
 			for _, f := range m.Files {
@@ -126,7 +126,7 @@ func TestStartRefusesWhatThePlatformDoes(t *testing.T) {
 
 // What a project's variables forbid is refused before a file is sent, and only while
 // they are set.
-func TestStartRefusesForTheEnvironment(t *testing.T) {
+func TestStart_RefusesByEnvironment(t *testing.T) {
 	s := newStand(t, func(s *stand) {
 		s.platform.Refuse = func(_ anchor.Project, _ artifact.Manifest, env map[string]string) error {
 			if env["SIZE"] == "large" {
@@ -150,8 +150,8 @@ func TestStartRefusesForTheEnvironment(t *testing.T) {
 	must(t, err)
 }
 
-// TestStartOnAFullDisk: a deployment whose manifest cannot be stored ends.
-func TestStartOnAFullDisk(t *testing.T) {
+// TestStart_FullDisk: a deployment whose manifest cannot be stored ends.
+func TestStart_FullDisk(t *testing.T) {
 	s := newStand(t)
 	s.Bundles = fullDisk{s.bundles}
 	req, _ := request(t)
@@ -165,7 +165,7 @@ func TestStartOnAFullDisk(t *testing.T) {
 	}
 }
 
-func TestFinishAgain(t *testing.T) {
+func TestFinish_Again(t *testing.T) {
 	s := newStand(t)
 	id := s.start(t, s.project)
 	var all sync.WaitGroup
@@ -188,7 +188,7 @@ func TestFinishAgain(t *testing.T) {
 	}
 }
 
-func TestFinishOfWhatHasFailed(t *testing.T) {
+func TestFinish_AfterFailure(t *testing.T) {
 	s := newStand(t)
 	dir := smallApp.With("open-next.output.json", "{").Write(t)
 	id := s.deployTree(t, dir)
@@ -199,13 +199,13 @@ func TestFinishOfWhatHasFailed(t *testing.T) {
 	wantKind(t, err, anchor.KindConflict)
 }
 
-func TestPutFileThatIsNotWhatItsDigestSays(t *testing.T) {
+func TestPutFile_WrongDigest(t *testing.T) {
 	s := newStand(t)
 	err := s.PutFile(t.Context(), s.project, artifact.DigestOf([]byte("a")), 1, strings.NewReader("b"))
 	wantKind(t, err, anchor.KindInvalid)
 }
 
-func TestStartByWhatChanged(t *testing.T) {
+func TestStart_ByDelta(t *testing.T) {
 	s := newStand(t)
 	req, _ := request(t)
 	first, err := s.Start(t.Context(), s.project, req)
@@ -239,7 +239,7 @@ func TestStartByWhatChanged(t *testing.T) {
 	}
 }
 
-func TestFilesOfADeployment(t *testing.T) {
+func TestFiles(t *testing.T) {
 	s := newStand(t)
 	req, dir := request(t)
 	started, err := s.Start(t.Context(), s.project, req)
@@ -263,7 +263,7 @@ func TestFilesOfADeployment(t *testing.T) {
 }
 
 // A project's uploads that never end do not pile up; other projects are not touched.
-func TestSoManyDeploymentsOfAProjectMayBeUnderWay(t *testing.T) {
+func TestStart_LimitsDeploymentsUnderWay(t *testing.T) {
 	s := newStand(t, func(s *stand) { s.quota.Queued = 3 })
 	req, _ := request(t)
 	var starting sync.WaitGroup

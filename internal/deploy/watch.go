@@ -18,7 +18,7 @@ func (s *Service) Watch(ctx context.Context, p anchor.ProjectID, id anchor.Deplo
 
 func (s *Service) followJournal(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, after int64) iter.Seq2[anchor.Event, error] {
 	return func(yield func(anchor.Event, error) bool) {
-		updates, stop := s.notifier.listen(id)
+		updates, stop := s.notifier.listenFor(id)
 		defer stop()
 		for last := false; ; {
 			d, err := s.Get(ctx, p, id)

@@ -36,7 +36,7 @@ func wantGapless(t *testing.T, events []anchor.Event, after int64) {
 	}
 }
 
-func TestWatchFollows(t *testing.T) {
+func TestWatch_Follows(t *testing.T) {
 	s := newStand(t)
 	id := s.start(t, s.project)
 	var watchers sync.WaitGroup
@@ -51,7 +51,7 @@ func TestWatchFollows(t *testing.T) {
 	}
 }
 
-func TestWatchReplays(t *testing.T) {
+func TestWatch_Replays(t *testing.T) {
 	s := newStand(t)
 	id := s.deployed(t, s.project)
 	all := s.watch(t, id, 0, nil)
@@ -67,7 +67,7 @@ func TestWatchReplays(t *testing.T) {
 	}
 }
 
-func TestWatchReconnects(t *testing.T) {
+func TestWatch_Reconnects(t *testing.T) {
 	s := newStand(t)
 	id := s.start(t, s.project)
 	_, err := s.Finish(t.Context(), s.project, id)
@@ -79,7 +79,7 @@ func TestWatchReconnects(t *testing.T) {
 	wantGapless(t, got, 0)
 }
 
-func TestWatchEndsWithItsContext(t *testing.T) {
+func TestWatch_EndsWithContext(t *testing.T) {
 	s := newStand(t)
 	id := s.start(t, s.project)
 	ctx, stop := context.WithCancel(t.Context())
@@ -96,8 +96,8 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// TestWatchOfAnEndThatWasNotTold ends although the journal lacks its last event.
-func TestWatchOfAnEndThatWasNotTold(t *testing.T) {
+// TestWatch_EndWithoutNotification ends although the journal lacks its last event.
+func TestWatch_EndWithoutNotification(t *testing.T) {
 	s := newStand(t)
 	id := s.start(t, s.project)
 	d, err := s.store.Deployment(t.Context(), id)
@@ -109,7 +109,7 @@ func TestWatchOfAnEndThatWasNotTold(t *testing.T) {
 	}
 }
 
-func TestWatchOfAnothersDeployment(t *testing.T) {
+func TestWatch_DeploymentOfAnotherProject(t *testing.T) {
 	s := newStand(t)
 	id := s.start(t, s.project)
 	_, err := s.Watch(t.Context(), s.newProject(t, "other"), id, 0)

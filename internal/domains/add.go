@@ -185,7 +185,7 @@ func (s *Service) attachDomain(ctx context.Context, p anchor.ProjectID, name Nam
 	if err != nil {
 		return h, err
 	}
-	leave, err := s.lanes.take(ctx, h.ID)
+	leave, err := s.lanes.takeLane(ctx, h.ID)
 	if err != nil {
 		return h, err
 	}
@@ -263,7 +263,7 @@ func (s *Service) useAttached(ctx context.Context, p anchor.ProjectID, name stri
 		return h, anchor.Conflict("domain_attached", "the domain %s is attached to this project already", name).
 			Hintf("See how it stands with: anchor domains check %s", name)
 	}
-	leave, err := s.lanes.take(ctx, h.ID)
+	leave, err := s.lanes.takeLane(ctx, h.ID)
 	if err != nil {
 		return h, err
 	}

@@ -46,9 +46,9 @@ func nextWatchDelay(h anchor.Hostname, now time.Time) time.Duration {
 	return addJitter(min(max(left/6, time.Minute), longestWatch))
 }
 
-// claim marks the hostname as being checked: no other process takes it for a while, and if this
+// claimCheck marks the hostname as being checked: no other process takes it for a while, and if this
 // process dies, another takes it after that.
-func claim(h anchor.Hostname, now time.Time) anchor.Hostname {
+func claimCheck(h anchor.Hostname, now time.Time) anchor.Hostname {
 	h.UpdatedAt = now.UnixMilli()
 	h.NextCheck = h.UpdatedAt + lease.Milliseconds()
 	return h

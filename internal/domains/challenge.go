@@ -14,7 +14,7 @@ import (
 // that covers it, is another project's: then DNS that leads here proves nothing,
 // because it may do so for the other's sake.
 func (s *Service) isContested(ctx context.Context, p anchor.ProjectID, name Name) (bool, error) {
-	for _, above := range name.above() {
+	for _, above := range name.namesAbove() {
 		h, err := s.Directory.HostnameByName(ctx, above)
 		switch {
 		case errors.Is(err, anchor.ErrNotFound):
@@ -27,9 +27,9 @@ func (s *Service) isContested(ctx context.Context, p anchor.ProjectID, name Name
 	return false, nil
 }
 
-// above returns the names, up to the registrable one, that this one is below, and their
+// namesAbove returns the names, up to the registrable one, that this one is below, and their
 // wildcards, nearest first.
-func (n Name) above() (found []string) {
+func (n Name) namesAbove() (found []string) {
 	at := n.Base
 	if !n.Wildcard {
 		_, at, _ = strings.Cut(n.Base, ".")

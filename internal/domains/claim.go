@@ -22,7 +22,7 @@ func (s *Service) takeOverDomain(ctx context.Context, p anchor.ProjectID, h anch
 			Hintf("A domain belongs to one project. If it is yours, remove it there, or set this\nrecord and add it here again:\n%s TXT %s",
 				proof.Name, proof.Value).Because(err)
 	}
-	leave, err := s.lanes.take(ctx, h.ID)
+	leave, err := s.lanes.takeLane(ctx, h.ID)
 	if err != nil {
 		return h, err
 	}

@@ -23,27 +23,27 @@ type lane struct {
 	free      chan struct{}           // closed when it is
 }
 
-// try takes the lane for a check, unless it is taken. The context that it returns ends when a
+// tryLane takes the lane for a check, unless it is taken. The context that it returns ends when a
 // user's change wants the lane.
-func (l *lanes) try(ctx context.Context, id anchor.HostnameID) (_ context.Context, leave func(), ok bool) {
+func (l *lanes) tryLane(ctx context.Context, id anchor.HostnameID) (_ context.Context, leave func(), ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.held[id] != nil {
 		return nil, nil, false
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	exit := l.enter(id, cancel)
+	exit := l.enterLane(id, cancel)
 	return ctx, func() { exit(); cancel(nil) }, true
 }
 
-// take takes the lane for a user's change: it interrupts a check and waits for other changes.
-func (l *lanes) take(ctx context.Context, id anchor.HostnameID) (leave func(), err error) {
+// takeLane takes the lane for a user's change: it interrupts a check and waits for other changes.
+func (l *lanes) takeLane(ctx context.Context, id anchor.HostnameID) (leave func(), err error) {
 	for {
 		l.mu.Lock()
 		held := l.held[id]
 		if held == nil {
 			defer l.mu.Unlock()
-			return l.enter(id, nil), nil
+			return l.enterLane(id, nil), nil
 		}
 		l.mu.Unlock()
 		if held.interrupt != nil {
@@ -57,8 +57,8 @@ func (l *lanes) take(ctx context.Context, id anchor.HostnameID) (leave func(), e
 	}
 }
 
-// enter is called with the lock held.
-func (l *lanes) enter(id anchor.HostnameID, interrupt context.CancelCauseFunc) (leave func()) {
+// enterLane is called with the lock held.
+func (l *lanes) enterLane(id anchor.HostnameID, interrupt context.CancelCauseFunc) (leave func()) {
 	if l.held == nil {
 		l.held = map[anchor.HostnameID]*lane{}
 	}
@@ -72,8 +72,8 @@ func (l *lanes) enter(id anchor.HostnameID, interrupt context.CancelCauseFunc) (
 	}
 }
 
-// busy reports whether somebody is in the lane.
-func (l *lanes) busy(id anchor.HostnameID) bool {
+// isBusy reports whether somebody is in the lane.
+func (l *lanes) isBusy(id anchor.HostnameID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.held[id] != nil

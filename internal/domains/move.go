@@ -37,7 +37,7 @@ func (s *Service) Move(ctx context.Context, p anchor.ProjectID, idOrName string,
 }
 
 func (s *Service) moveDomain(ctx context.Context, p anchor.ProjectID, id anchor.HostnameID, to anchor.ProjectID) (anchor.Hostname, error) {
-	leave, err := s.lanes.take(ctx, id)
+	leave, err := s.lanes.takeLane(ctx, id)
 	if err != nil {
 		return anchor.Hostname{}, err
 	}

@@ -66,10 +66,10 @@ func Parse(input string) (Name, error) {
 	if len(name.ASCII) > maxName {
 		return Name{}, errBadName("the domain is %d octets long", len(name.ASCII)).Hintf("A domain has at most %d octets, its dots included.", maxName)
 	}
-	if err := name.place(); err != nil {
+	if err := name.findRegistered(); err != nil {
 		return Name{}, err
 	}
-	name.describe(rest)
+	name.describeWritten(rest)
 	return name, nil
 }
 
@@ -190,15 +190,15 @@ func isIP(host string) bool {
 // RFC 6762, RFC 7686, RFC 9476).
 var reserved = map[string]bool{"localhost": true, "local": true, "invalid": true, "onion": true, "alt": true}
 
-// place finds where the registered part of the name begins, and refuses names that nobody can
+// findRegistered finds where the registered part of the name begins, and refuses names that nobody can
 // have registered.
-func (n *Name) place() error {
+func (n *Name) findRegistered() error {
 	if !strings.Contains(n.Base, ".") {
 		if reserved[n.Base] {
 			return errBadName("%q is a name of every machine itself", n.Base).Hintf("Attach a domain that you registered.")
 		}
 		if n.Wildcard {
-			return n.everybodys(n.Base)
+			return n.sharedSuffixError(n.Base)
 		}
 		return errBadName("%q is a single word", n.ASCII).Hintf("Give the whole domain, like %s.example.com.", n.Base)
 	}
@@ -207,7 +207,7 @@ func (n *Name) place() error {
 	}
 	suffix, _ := publicsuffix.PublicSuffix(n.Base)
 	if n.Wildcard && (suffix == n.Base || isSuffix("a."+n.Base)) {
-		return n.everybodys(n.Base)
+		return n.sharedSuffixError(n.Base)
 	}
 	if suffix == n.Base {
 		return errBadName("%q is a public suffix, under which anybody can have a domain", n.Base).
@@ -219,7 +219,7 @@ func (n *Name) place() error {
 	return nil
 }
 
-func (n *Name) everybodys(suffix string) error {
+func (n *Name) sharedSuffixError(suffix string) error {
 	return errBadName("%q covers the domains of everybody under %s", n.ASCII, suffix).
 		Hintf("A wildcard goes below a domain that you registered: *.example.%s", suffix)
 }
@@ -229,8 +229,8 @@ func isSuffix(name string) bool {
 	return suffix == name
 }
 
-// describe sets what the user sees about the name.
-func (n *Name) describe(written string) {
+// describeWritten sets what the user sees about the name.
+func (n *Name) describeWritten(written string) {
 	n.Unicode = strings.TrimSuffix(n.ASCII, n.Base) + unicodeOf(n.Base)
 	plain := strings.TrimSuffix(strings.ToLower(written), ".")
 	if plain != n.Base && n.Note == "" {

@@ -35,10 +35,10 @@ func describeFinding(f Finding) string {
 		return f.Detail
 	}
 	return fmt.Sprintf("%s needs a %s record with the value %s; found %s. Change it %s.",
-		f.Record.Name, f.Record.Type, f.Record.Value, found(f), where)
+		f.Record.Name, f.Record.Type, f.Record.Value, foundText(f), where)
 }
 
-func found(f Finding) string {
+func foundText(f Finding) string {
 	if len(f.Found) == 0 {
 		return "none"
 	}
@@ -52,7 +52,7 @@ func describeProofProblem(h anchor.Hostname, d Diagnosis) string {
 		h.Name, r.Name, r.Value, where)
 	for _, f := range d.Checks {
 		if f.Record == r {
-			return text + " Found: " + found(f) + "."
+			return text + " Found: " + foundText(f) + "."
 		}
 	}
 	return text

@@ -18,7 +18,7 @@ var (
 // reconcileDomain takes one due hostname as far as it gets now and records when to check again. It reports
 // whether it did. When the record changed meanwhile, it starts again from the new one.
 func (s *Service) reconcileDomain(ctx context.Context, id anchor.HostnameID) bool {
-	ctx, leave, free := s.lanes.try(ctx, id)
+	ctx, leave, free := s.lanes.tryLane(ctx, id)
 	if !free {
 		return false
 	}
@@ -48,7 +48,7 @@ func (s *Service) reconcileOnce(ctx context.Context, id anchor.HostnameID) (bool
 		return false, err
 	}
 	before := h.Status
-	if h, err = s.writeRecord(ctx, claim(h, now)); err != nil {
+	if h, err = s.writeRecord(ctx, claimCheck(h, now)); err != nil {
 		return false, err
 	}
 	if h.Status == anchor.HostRemoving {

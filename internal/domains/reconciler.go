@@ -59,7 +59,7 @@ func (s *Service) listDue(ctx context.Context, limit int) (free []anchor.Hostnam
 		s.log().Warn("find the domains that are due", "error", err)
 	}
 	for _, h := range found {
-		if len(free) < limit && !s.lanes.busy(h.ID) {
+		if len(free) < limit && !s.lanes.isBusy(h.ID) {
 			free = append(free, h)
 		}
 	}
@@ -133,7 +133,7 @@ func (s *Service) lacksCertificate(ctx context.Context, h anchor.Hostname) bool 
 // checkSoon makes the name due now, unless it is being worked on or just was.
 func (s *Service) checkSoon(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
 	now := s.now().UnixMilli()
-	if s.lanes.busy(h.ID) || now-h.CheckedAt < firstPoll.Milliseconds() {
+	if s.lanes.isBusy(h.ID) || now-h.CheckedAt < firstPoll.Milliseconds() {
 		return h, nil
 	}
 	h.NextCheck, h.Attempts = now, 0

@@ -62,7 +62,7 @@ func (s *Service) RemoveAll(ctx context.Context, p anchor.ProjectID) error {
 
 // removeDomain records the removal and continues it as far as possible at once.
 func (s *Service) removeDomain(ctx context.Context, id anchor.HostnameID) (done bool, err error) {
-	leave, err := s.lanes.take(ctx, id)
+	leave, err := s.lanes.takeLane(ctx, id)
 	if err != nil {
 		return false, err
 	}
@@ -77,7 +77,7 @@ func (s *Service) removeInLane(ctx context.Context, id anchor.HostnameID) (done 
 		now := s.now()
 		elsewhere = isClaimed(h) && h.NextCheck > now.UnixMilli()
 		h.Status, h.Attempts, h.Problem = anchor.HostRemoving, 0, ""
-		return claim(h, now), nil
+		return claimCheck(h, now), nil
 	})
 	switch {
 	case errors.Is(err, anchor.ErrNotFound):

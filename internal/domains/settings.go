@@ -27,7 +27,7 @@ func (s *Service) Set(ctx context.Context, p anchor.ProjectID, idOrName string, 
 			return View{}, err
 		}
 	}
-	leave, err := s.lanes.take(ctx, h.ID)
+	leave, err := s.lanes.takeLane(ctx, h.ID)
 	if err != nil {
 		return View{}, err
 	}

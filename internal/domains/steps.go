@@ -71,7 +71,7 @@ func (s *Service) ensureCertificate(ctx context.Context, h *anchor.Hostname, cer
 	}
 	if !s.Certificates.NeedsRecord() && h.Status != anchor.HostActive && h.Status != anchor.HostIssuing {
 		h.Status = anchor.HostIssuing
-		stored, err := s.writeRecord(ctx, claim(*h, s.now()))
+		stored, err := s.writeRecord(ctx, claimCheck(*h, s.now()))
 		if err != nil {
 			return false, err
 		}

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestOneHolderAKeyAndNothingKept(t *testing.T) {
+func TestLock_OneHolderPerKeyNothingKept(t *testing.T) {
 	var l Locks[string]
 	counts := map[string]*int{"a": new(int), "b": new(int)} // the race detector looks, too
 	var all sync.WaitGroup
@@ -26,7 +26,7 @@ func TestOneHolderAKeyAndNothingKept(t *testing.T) {
 	}
 }
 
-func TestOneKeyDoesNotWaitForAnother(t *testing.T) {
+func TestLock_KeysAreIndependent(t *testing.T) {
 	var l Locks[int]
 	defer l.Lock(1)()
 	l.Lock(2)()

@@ -121,7 +121,7 @@ func (e *Env) Lock(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentI
 	if err != nil {
 		return nil, err
 	}
-	return e.unlock(d, sealed)
+	return e.unlockValues(d, sealed)
 }
 
 // Locked returns the variables the deployment was locked with, NotFound before.
@@ -130,7 +130,7 @@ func (e *Env) Locked(ctx context.Context, d anchor.DeploymentID) (map[string]str
 	if err != nil {
 		return nil, err
 	}
-	return e.unlock(d, sealed)
+	return e.unlockValues(d, sealed)
 }
 
 // Sealed returns the variables the deployment was locked with as the records keep
@@ -139,7 +139,7 @@ func (e *Env) Sealed(ctx context.Context, d anchor.DeploymentID) ([]byte, error)
 	return e.Variables.LockedEnv(ctx, d)
 }
 
-func (e *Env) unlock(d anchor.DeploymentID, sealed []byte) (map[string]string, error) {
+func (e *Env) unlockValues(d anchor.DeploymentID, sealed []byte) (map[string]string, error) {
 	plain, err := e.Box.Open(sealed, lockedPlace(d)...)
 	if err != nil {
 		return nil, err

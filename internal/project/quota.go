@@ -7,9 +7,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// admit records p unless there are too many projects. A slug that is taken is a Conflict
+// admitProject records p unless there are too many projects. A slug that is taken is a Conflict
 // "slug_taken" even then.
-func (s *Service) admit(ctx context.Context, p anchor.Project) error {
+func (s *Service) admitProject(ctx context.Context, p anchor.Project) error {
 	if s.MaxProjects == 0 {
 		return s.Records.CreateProject(ctx, p)
 	}

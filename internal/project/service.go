@@ -69,7 +69,7 @@ func (s *Service) Create(ctx context.Context, slug, productionBranch string) (an
 		ProductionBranch: productionBranch,
 		CreatedAt:        now(s.Now),
 	}
-	if err := s.admit(ctx, p); err != nil {
+	if err := s.admitProject(ctx, p); err != nil {
 		return anchor.Project{}, err
 	}
 	return p, nil

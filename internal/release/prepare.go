@@ -24,10 +24,10 @@ type prepared struct {
 	traffic Switch
 }
 
-// prepare reads the target while Traffic reads what it can without it. Then it accepts the
+// prepareSwitch reads the target while Traffic reads what it can without it. Then it accepts the
 // request and reads the pointer while the target's functions start. Where the records are a
 // network away, a rollback has no time to do these one after the other.
-func (s *Service) prepare(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (prepared, error) {
+func (s *Service) prepareSwitch(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (prepared, error) {
 	var ready prepared
 	all, bound := errgroup.WithContext(ctx)
 	all.Go(func() (err error) {

@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-func TestRollbackToTheOneBefore(t *testing.T) {
+func TestRollback_ToPrevious(t *testing.T) {
 	s := newStand(t)
 	first, second := s.deployed(t), s.deployed(t)
 	r, err := s.Rollback(t.Context(), s.project, "")
@@ -27,8 +27,8 @@ func TestRollbackToTheOneBefore(t *testing.T) {
 	}
 }
 
-// TestRollbackOfARollbacksRecord targets the deployment that the rollback had made live.
-func TestRollbackOfARollbacksRecord(t *testing.T) {
+// TestRollback_OfRollbackRecord targets the deployment that the rollback had made live.
+func TestRollback_OfRollbackRecord(t *testing.T) {
 	s := newStand(t)
 	first := s.deployed(t)
 	s.deployed(t)
@@ -47,7 +47,7 @@ func TestRollbackOfARollbacksRecord(t *testing.T) {
 	s.wantLive(t, first.ID)
 }
 
-func TestPromoteOfWhatNeverWentLive(t *testing.T) {
+func TestPromote_NeverLive(t *testing.T) {
 	s := newStand(t)
 	quiet := s.record(t, s.project, anchor.Deployed)
 	r, err := s.Promote(t.Context(), s.project, quiet.ID)
@@ -58,7 +58,7 @@ func TestPromoteOfWhatNeverWentLive(t *testing.T) {
 	}
 }
 
-func TestRefusedTargets(t *testing.T) {
+func TestRollback_RefusedTargets(t *testing.T) {
 	s := newStand(t)
 	live := s.deployed(t)
 	pruned := s.record(t, s.project, anchor.Deployed)
@@ -90,8 +90,8 @@ func TestRefusedTargets(t *testing.T) {
 	s.wantLive(t, live.ID)
 }
 
-// TestMoveFails loses the swap's answer, before and after it took effect.
-func TestMoveFails(t *testing.T) {
+// TestMove_Fails loses the swap's answer, before and after it took effect.
+func TestMove_Fails(t *testing.T) {
 	for _, apply := range []bool{false, true} {
 		t.Run("rollback "+name(apply), func(t *testing.T) {
 			s := newStand(t)
@@ -126,8 +126,8 @@ func TestMoveFails(t *testing.T) {
 	}
 }
 
-// TestNobodyKnows loses the swap's answer and fails the read after it.
-func TestNobodyKnows(t *testing.T) {
+// TestMove_OutcomeUnknown loses the swap's answer and fails the read after it.
+func TestMove_OutcomeUnknown(t *testing.T) {
 	s := newStand(t)
 	first := s.deployed(t)
 	s.deployed(t)
@@ -149,7 +149,7 @@ func TestNobodyKnows(t *testing.T) {
 	s.wantLive(t, first.ID)
 }
 
-func TestTargetThatDoesNotStart(t *testing.T) {
+func TestRollback_TargetDoesNotStart(t *testing.T) {
 	s := newStand(t)
 	first, second := s.deployed(t), s.deployed(t)
 	s.failPlatform("Prepare", false, errLost)
@@ -161,8 +161,8 @@ func TestTargetThatDoesNotStart(t *testing.T) {
 	}
 }
 
-// TestColdTarget switches although the target is still starting.
-func TestColdTarget(t *testing.T) {
+// TestRollback_ColdTarget switches although the target is still starting.
+func TestRollback_ColdTarget(t *testing.T) {
 	s := newStand(t)
 	first := s.deployed(t)
 	s.deployed(t)
@@ -178,8 +178,8 @@ func TestColdTarget(t *testing.T) {
 	s.wantLive(t, first.ID)
 }
 
-// TestCallerGoesAway between the swap and the route: both happen.
-func TestCallerGoesAway(t *testing.T) {
+// TestRollback_CallerLeaves between the swap and the route: both happen.
+func TestRollback_CallerLeaves(t *testing.T) {
 	s := newStand(t)
 	first := s.deployed(t)
 	s.deployed(t)
@@ -196,7 +196,7 @@ func TestCallerGoesAway(t *testing.T) {
 	s.wantLive(t, first.ID)
 }
 
-func TestCallerThatLeftBefore(t *testing.T) {
+func TestRollback_CallerLeftBefore(t *testing.T) {
 	s := newStand(t)
 	first, second := s.deployed(t), s.deployed(t)
 	ctx, leave := context.WithCancel(t.Context())
@@ -207,8 +207,8 @@ func TestCallerThatLeftBefore(t *testing.T) {
 	s.wantLive(t, second.ID)
 }
 
-// TestManyAtOnce runs releases of one project at once, for -race.
-func TestManyAtOnce(t *testing.T) {
+// TestRollback_ManyAtOnce runs releases of one project at once, for -race.
+func TestRollback_ManyAtOnce(t *testing.T) {
 	s := newStand(t)
 	ids := []anchor.DeploymentID{s.deployed(t).ID, s.deployed(t).ID, s.deployed(t).ID}
 	var all sync.WaitGroup
@@ -240,8 +240,8 @@ func TestManyAtOnce(t *testing.T) {
 	s.wantLive(t, releases.Items[0].Deployment)
 }
 
-// TestAClockThatWasSetBack releases a deployment whose id is older than the live one's.
-func TestAClockThatWasSetBack(t *testing.T) {
+// TestRollback_ClockSetBack releases a deployment whose id is older than the live one's.
+func TestRollback_ClockSetBack(t *testing.T) {
 	s := newStand(t)
 	early := anchor.DeploymentID(anchor.NewID())
 	s.deployed(t)

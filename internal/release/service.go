@@ -129,7 +129,7 @@ func (s *Service) switchTo(
 ) (Result, error) {
 	start := s.Now()
 	defer s.projects.Lock(p)()
-	ready, err := s.prepare(ctx, p, id)
+	ready, err := s.prepareSwitch(ctx, p, id)
 	if err != nil {
 		return Result{}, err
 	}

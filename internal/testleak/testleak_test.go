@@ -18,7 +18,7 @@ func (s tests) Run() int {
 	return s.code
 }
 
-func TestGoroutinesThatEndAreWaitedFor(t *testing.T) {
+func TestVerify_WaitsForEndingGoroutines(t *testing.T) {
 	now := goleak.IgnoreCurrent()
 	late := time.After(2 * time.Second) // goleak waits less
 	if code := (patient{tests{end: late}, []goleak.Option{now}}).Run(); code != 0 {
@@ -29,7 +29,7 @@ func TestGoroutinesThatEndAreWaitedFor(t *testing.T) {
 	}
 }
 
-func TestFailedTestsAreNotWaitedFor(t *testing.T) {
+func TestVerify_DoesNotWaitAfterFailure(t *testing.T) {
 	end := make(chan time.Time)
 	defer close(end)
 	now := goleak.IgnoreCurrent()

@@ -26,7 +26,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-func TestErrorsArriveAsTheyLeft(t *testing.T) {
+func TestClient_ReturnsProblemAsError(t *testing.T) {
 	c := newClient(t, nil)
 	_, err := c.Project(t.Context(), "nowhere")
 	var e *anchor.Error
@@ -38,7 +38,7 @@ func TestErrorsArriveAsTheyLeft(t *testing.T) {
 	}
 }
 
-func TestAServerThatIsNotAnchor(t *testing.T) {
+func TestClient_ForeignServer(t *testing.T) {
 	site := httptest.NewServer(http.NotFoundHandler())
 	defer site.Close()
 	_, err := client.New(site.URL, "").Projects(t.Context(), anchor.Page{})
@@ -49,7 +49,7 @@ func TestAServerThatIsNotAnchor(t *testing.T) {
 }
 
 // API Gateway throttles with an answer that does not mention Anchor.
-func TestAServerThatIsBusy(t *testing.T) {
+func TestClient_BusyServer(t *testing.T) {
 	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		var calls atomic.Int64
 		left := int64(2)
@@ -74,7 +74,7 @@ func TestAServerThatIsBusy(t *testing.T) {
 	}
 }
 
-func TestAnUnreachableServer(t *testing.T) {
+func TestClient_UnreachableServer(t *testing.T) {
 	const url = "http://127.0.0.1:1" // a port that was free a moment ago may be another test's by now
 	c := client.New(url, "")
 	c.Pause = time.Millisecond
@@ -85,7 +85,7 @@ func TestAnUnreachableServer(t *testing.T) {
 	}
 }
 
-func TestOnlyIdempotentCallsAreRepeated(t *testing.T) {
+func TestClient_RepeatsIdempotentCallsOnly(t *testing.T) {
 	var calls atomic.Int64
 	c := newClient(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -108,7 +108,7 @@ func TestOnlyIdempotentCallsAreRepeated(t *testing.T) {
 	}
 }
 
-func TestACallEndsWithItsContext(t *testing.T) {
+func TestClient_CallEndsWithContext(t *testing.T) {
 	c := newClient(t, func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "10")
@@ -122,7 +122,7 @@ func TestACallEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestAnUploadGoesOnWhereItBroke(t *testing.T) {
+func TestUpload_ContinuesWhereItBroke(t *testing.T) {
 	var packs, broken atomic.Int64
 	c := newClient(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -154,7 +154,7 @@ func TestAnUploadGoesOnWhereItBroke(t *testing.T) {
 	}
 }
 
-func TestAFileThatChangedStopsTheUpload(t *testing.T) {
+func TestUpload_StopsAtChangedFile(t *testing.T) {
 	c := newClient(t, nil)
 	dir, manifest := tree(t, 3)
 	started := startShop(t, c, manifest)
@@ -175,7 +175,7 @@ func TestAFileThatChangedStopsTheUpload(t *testing.T) {
 }
 
 // A link that replaces a listed file is not followed out of the build.
-func TestAnUploadReadsNothingOutsideTheBuild(t *testing.T) {
+func TestUpload_ReadsNothingOutsideBuild(t *testing.T) {
 	c := newClient(t, nil)
 	dir, manifest := tree(t, 3)
 	started := startShop(t, c, manifest)
@@ -195,7 +195,7 @@ func TestAnUploadReadsNothingOutsideTheBuild(t *testing.T) {
 	}
 }
 
-func TestEventsGoOnAfterACut(t *testing.T) {
+func TestWatch_ContinuesAfterCut(t *testing.T) {
 	var streams atomic.Int64
 	c := newClient(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -255,12 +255,12 @@ func gone(last int64) func(http.Handler) http.Handler {
 	}
 }
 
-func TestEventsGoOnWhenTheServerWasStartedAgain(t *testing.T) {
+func TestWatch_ContinuesAfterServerRestart(t *testing.T) {
 	c := newClient(t, gone(20))
 	checkEvents(t, watch(t, c, deployed(t, c)))
 }
 
-func TestWatchGivesUpOnAServerThatStaysAway(t *testing.T) {
+func TestWatch_StopsWhenServerStaysAway(t *testing.T) {
 	c := newClient(t, gone(math.MaxInt64))
 	c.Restart = time.Millisecond
 	id, err := deployed(t, c), error(nil)
@@ -272,7 +272,7 @@ func TestWatchGivesUpOnAServerThatStaysAway(t *testing.T) {
 	}
 }
 
-func TestWatchGivesUpOnAStreamThatBringsNothing(t *testing.T) {
+func TestWatch_StopsWhenStreamStaysEmpty(t *testing.T) {
 	c := newClient(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/events") {
@@ -361,9 +361,9 @@ func tree(t *testing.T, n int) (string, artifact.Manifest) {
 	return dir, m
 }
 
-// TestEventsOverAnswersThatEnd watches as over API Gateway, where an answer arrives
+// TestWatch_OverAnswersThatEnd watches as over API Gateway, where an answer arrives
 // when it is whole: over many answers, without a gap and however long nothing comes.
-func TestEventsOverAnswersThatEnd(t *testing.T) {
+func TestWatch_OverAnswersThatEnd(t *testing.T) {
 	a := apitest.New(t, apitest.Options{})
 	var answers atomic.Int64
 	base := apitest.Serve(t, a.Services(), api.Options{WatchFor: 20 * time.Millisecond}, func(next http.Handler) http.Handler {
@@ -424,7 +424,7 @@ func (b *buffered) send() {
 	_, _ = b.ResponseWriter.Write(b.body.Bytes())
 }
 
-func TestABuildIsAskedForAgainUnderItsKey(t *testing.T) {
+func TestStartBuild_RetriesWithItsKey(t *testing.T) {
 	var calls atomic.Int64
 	c := newClient(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -464,7 +464,7 @@ func lost(suffix string, n int64) func(http.Handler) http.Handler {
 
 // A server that has answered once is waited for beyond Attempts, by calls that may be
 // repeated; finishing an upload is one.
-func TestCallsWaitForAServerThatIsStartedAgain(t *testing.T) {
+func TestClient_WaitsForServerRestart(t *testing.T) {
 	for _, suffix := range []string{"/missing", "/finish"} {
 		c := newClient(t, lost(suffix, 10))
 		c.Pause = time.Millisecond

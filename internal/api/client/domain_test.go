@@ -9,7 +9,7 @@ import (
 )
 
 // Names contain characters that are special in a path.
-func TestADomainIsNamedAsItsUserWritesIt(t *testing.T) {
+func TestDomain_EscapesName(t *testing.T) {
 	c := newClient(t, nil)
 	for _, slug := range []string{"shop", "blog"} {
 		if _, err := c.CreateProject(t.Context(), slug, "main"); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/client"
 )
 
-func TestLogsGoOnWithWhatIsWritten(t *testing.T) {
+func TestFollowLogs_ContinuesWithNewLines(t *testing.T) {
 	a := apitest.New(t, apitest.Options{})
 	c := client.New(apitest.Serve(t, a.Services(), api.Options{}, nil), apitest.AdminToken)
 	_, manifest := tree(t, 1)

@@ -105,7 +105,7 @@ func (s *storage) upload(t *testing.T, dir string, m artifact.Manifest) (client.
 	return sent, started.Deployment.ID, err
 }
 
-func TestContentsGoToTheStorage(t *testing.T) {
+func TestUpload_SendsContentsToStorage(t *testing.T) {
 	s := newStorage(t)
 	dir, _ := tree(t, 600)
 	must(t, os.WriteFile(filepath.Join(dir, "empty"), nil, 0o644))
@@ -149,7 +149,7 @@ func TestContentsGoToTheStorage(t *testing.T) {
 	}
 }
 
-func TestARefusedURLIsAskedForAnew(t *testing.T) {
+func TestUpload_RefreshesRefusedURL(t *testing.T) {
 	s := newStorage(t)
 	dir, m := tree(t, 3)
 	s.signed = func(uploads []artifact.Upload, nth int) {
@@ -175,7 +175,7 @@ func TestARefusedURLIsAskedForAnew(t *testing.T) {
 	}
 }
 
-func TestAURLThatIsRefusedForeverEndsTheUpload(t *testing.T) {
+func TestUpload_EndsWhenURLsStayRefused(t *testing.T) {
 	s := newStorage(t)
 	dir, m := tree(t, 1)
 	s.between = func(w http.ResponseWriter, _ *http.Request, _ int) bool {
@@ -189,7 +189,7 @@ func TestAURLThatIsRefusedForeverEndsTheUpload(t *testing.T) {
 	}
 }
 
-func TestTheStorageRefusesAFileThatChanged(t *testing.T) {
+func TestUpload_StorageRefusesChangedFile(t *testing.T) {
 	s := newStorage(t)
 	dir, m := tree(t, 3)
 	must(t, os.WriteFile(filepath.Join(dir, "f1"), []byte("FILE 1"), 0o644)) // of the same length
@@ -204,7 +204,7 @@ func TestTheStorageRefusesAFileThatChanged(t *testing.T) {
 	}
 }
 
-func TestABrokenStorageConnectionIsGoneOnWith(t *testing.T) {
+func TestUpload_RetriesBrokenStorageConnection(t *testing.T) {
 	s := newStorage(t)
 	dir, m := tree(t, 200)
 	s.between = func(w http.ResponseWriter, r *http.Request, nth int) bool {
@@ -227,7 +227,7 @@ func TestABrokenStorageConnectionIsGoneOnWith(t *testing.T) {
 	}
 }
 
-func TestAStorageThatIsGoneIsNamed(t *testing.T) {
+func TestUpload_NamesUnreachableStorage(t *testing.T) {
 	s := newStorage(t)
 	dir, m := tree(t, 1)
 	s.between = func(http.ResponseWriter, *http.Request, int) bool { panic(http.ErrAbortHandler) }
@@ -238,7 +238,7 @@ func TestAStorageThatIsGoneIsNamed(t *testing.T) {
 	}
 }
 
-func TestAServerThatTakesContentsItselfSignsNothing(t *testing.T) {
+func TestUpload_WithoutPresigning(t *testing.T) {
 	c := newClient(t, nil)
 	_, m := tree(t, 1)
 	started := startShop(t, c, m)
@@ -250,7 +250,7 @@ func TestAServerThatTakesContentsItselfSignsNothing(t *testing.T) {
 	}
 }
 
-func TestOnlyFilesOfTheDeploymentAreSigned(t *testing.T) {
+func TestPresign_DeploymentFilesOnly(t *testing.T) {
 	s := newStorage(t)
 	_, m := tree(t, 1)
 	started := startShop(t, s.client, m)

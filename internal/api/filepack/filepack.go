@@ -32,12 +32,12 @@ type Entry struct {
 func Size(entries []Entry) int64 {
 	n := int64(trailer)
 	for _, e := range entries {
-		n += block + e.Size + padding(e.Size)
+		n += block + e.Size + paddingOf(e.Size)
 	}
 	return n
 }
 
-func padding(size int64) int64 { return -size & (block - 1) }
+func paddingOf(size int64) int64 { return -size & (block - 1) }
 
 // Write writes a pack. open returns the content of an entry, which must have exactly the entry's size.
 func Write(w io.Writer, entries []Entry, open func(Entry) (io.ReadCloser, error)) error {
@@ -81,7 +81,7 @@ func Read(r io.Reader, file func(Entry, io.Reader) error) error {
 			return readEnd(counted, end)
 		}
 		if err != nil {
-			return fault(fmt.Sprintf("the header of file %d", i+1), err)
+			return readFault(fmt.Sprintf("the header of file %d", i+1), err)
 		}
 		if err := checkEntry(header, i); err != nil {
 			return err
@@ -93,7 +93,7 @@ func Read(r io.Reader, file func(Entry, io.Reader) error) error {
 		if _, err := io.Copy(io.Discard, content); err != nil {
 			return err
 		}
-		end = counted.n + padding(header.Size)
+		end = counted.n + paddingOf(header.Size)
 	}
 }
 
@@ -102,10 +102,10 @@ func checkEntry(header *tar.Header, i int) error {
 		return tooManyFiles()
 	}
 	if header.Typeflag != tar.TypeReg {
-		return broken("entry %d (%q) is not a regular file", i+1, header.Name)
+		return brokenPack("entry %d (%q) is not a regular file", i+1, header.Name)
 	}
 	if _, err := artifact.ParseDigest(header.Name); err != nil {
-		return broken("the name of file %d is %q, not a SHA-256 in lower-case hex", i+1, header.Name)
+		return brokenPack("the name of file %d is %q, not a SHA-256 in lower-case hex", i+1, header.Name)
 	}
 	if header.Size > MaxFileSize {
 		return fileTooLarge(i, header.Size)
@@ -117,14 +117,14 @@ func checkEntry(header *tar.Header, i int) error {
 // input as the end of the archive. tar programs fill the last record with more zeros.
 func readEnd(r *countingReader, files int64) error {
 	if r.n != files+trailer {
-		return broken("it ends before the end of the archive")
+		return brokenPack("it ends before the end of the archive")
 	}
 	rest := make([]byte, block)
 	for {
 		n, err := r.Read(rest)
 		for _, b := range rest[:n] {
 			if b != 0 {
-				return broken("there is more after the end of the archive")
+				return brokenPack("there is more after the end of the archive")
 			}
 		}
 		if errors.Is(err, io.EOF) {
@@ -145,7 +145,7 @@ type contentReader struct {
 func (c *contentReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = fault(c.where, err)
+		err = readFault(c.where, err)
 	}
 	return n, err
 }
@@ -172,17 +172,17 @@ func fileTooLarge(i int, size int64) error {
 		Hintf("Send it separately with PUT …/files/{digest}.")
 }
 
-func fault(where string, err error) error {
+func readFault(where string, err error) error {
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return broken("it ends inside %s", where)
+		return brokenPack("it ends inside %s", where)
 	case errors.Is(err, tar.ErrHeader), errors.Is(err, tar.ErrFieldTooLong):
-		return broken("%s is not that of a tar archive", where).Because(err)
+		return brokenPack("%s is not that of a tar archive", where).Because(err)
 	}
 	return fmt.Errorf("read %s of the pack: %w", where, err)
 }
 
-func broken(format string, args ...any) *anchor.Error {
+func brokenPack(format string, args ...any) *anchor.Error {
 	return anchor.Invalid("bad_pack", "the pack of files is broken: "+format, args...).
 		Hintf("Send the missing files again; complete files were stored.")
 }

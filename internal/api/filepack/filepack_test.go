@@ -17,7 +17,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/filepack"
 )
 
-func TestAPackArrivesAsItWas(t *testing.T) {
+func TestPack_RoundTrip(t *testing.T) {
 	files := []string{"", "a", strings.Repeat("b", 70000)}
 	packed := pack(t, files...)
 	var got []string
@@ -40,7 +40,7 @@ func TestAPackArrivesAsItWas(t *testing.T) {
 	}
 }
 
-func TestWhatIsLeftUnreadIsSkipped(t *testing.T) {
+func TestReader_SkipsUnreadContent(t *testing.T) {
 	var sizes []int64
 	err := filepack.Read(bytes.NewReader(pack(t, "first", "second!")), func(e filepack.Entry, _ io.Reader) error {
 		sizes = append(sizes, e.Size)
@@ -51,7 +51,7 @@ func TestWhatIsLeftUnreadIsSkipped(t *testing.T) {
 	}
 }
 
-func TestEveryCutIsNoticed(t *testing.T) {
+func TestReader_NoticesEveryCut(t *testing.T) {
 	whole := pack(t, "one", "two")
 	for n := range whole {
 		err := filepack.Read(bytes.NewReader(whole[:n]), take)
@@ -61,7 +61,7 @@ func TestEveryCutIsNoticed(t *testing.T) {
 	}
 }
 
-func TestBrokenPacksAreRefused(t *testing.T) {
+func TestReader_RefusesBrokenPacks(t *testing.T) {
 	name := strings.Repeat("a", 64)
 	cases := map[string]struct {
 		pack string
@@ -106,7 +106,7 @@ func archive(t *testing.T, header tar.Header) string {
 }
 
 // The programs that people have make packs and list them.
-func TestTarProgramsAndPacks(t *testing.T) {
+func TestPack_IsReadByTar(t *testing.T) {
 	dir := t.TempDir()
 	name := digest("hello")
 	if err := os.WriteFile(filepath.Join(dir, name), []byte("hello"), 0o600); err != nil {
@@ -134,7 +134,7 @@ func TestTarProgramsAndPacks(t *testing.T) {
 	}
 }
 
-func TestTheReadersErrorIsKept(t *testing.T) {
+func TestReader_KeepsSourceError(t *testing.T) {
 	reset := errors.New("connection reset")
 	err := filepack.Read(io.MultiReader(bytes.NewReader(pack(t, "one")[:530]), failing{reset}), take)
 	if !errors.Is(err, reset) {

@@ -32,10 +32,10 @@ func ReadV1(r io.Reader, file func(Entry, io.Reader) error) error {
 	}
 	n, err := io.ReadFull(r, make([]byte, 1))
 	if n > 0 {
-		return broken("there is more after the last of %d files", count)
+		return brokenPack("there is more after the last of %d files", count)
 	}
 	if !errors.Is(err, io.EOF) {
-		return fault("the end", err)
+		return readFault("the end", err)
 	}
 	return nil
 }
@@ -43,10 +43,10 @@ func ReadV1(r io.Reader, file func(Entry, io.Reader) error) error {
 func readV1Header(r io.Reader) (int, error) {
 	head := make([]byte, v1Header)
 	if _, err := io.ReadFull(r, head); err != nil {
-		return 0, fault("the header", err)
+		return 0, readFault("the header", err)
 	}
 	if string(head[:len(v1Magic)]) != v1Magic {
-		return 0, broken("it does not begin with %q", v1Magic)
+		return 0, brokenPack("it does not begin with %q", v1Magic)
 	}
 	count := binary.BigEndian.Uint32(head[len(v1Magic):])
 	if count > MaxFiles {
@@ -58,7 +58,7 @@ func readV1Header(r io.Reader) (int, error) {
 func readV1Entry(r io.Reader, i int, file func(Entry, io.Reader) error) error {
 	head, where := make([]byte, v1Entry), fmt.Sprintf("file %d", i+1)
 	if _, err := io.ReadFull(r, head); err != nil {
-		return fault("the header of "+where, err)
+		return readFault("the header of "+where, err)
 	}
 	size := binary.BigEndian.Uint64(head[32:])
 	if size > MaxFileSize {
@@ -69,10 +69,10 @@ func readV1Entry(r io.Reader, i int, file func(Entry, io.Reader) error) error {
 		return err
 	}
 	if _, err := io.Copy(io.Discard, content); err != nil {
-		return fault(where, err)
+		return readFault(where, err)
 	}
 	if content.N > 0 {
-		return fault(where, io.ErrUnexpectedEOF)
+		return readFault(where, io.ErrUnexpectedEOF)
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ var lockfiles = []struct{ file, manager string }{
 func FindApp(dir string) (App, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return App{}, unreadable(dir, err)
+		return App{}, unreadableError(dir, err)
 	}
 	return FindAppBelow(filepath.VolumeName(dir)+string(filepath.Separator), dir)
 }

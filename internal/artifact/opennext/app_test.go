@@ -32,7 +32,7 @@ func TestFindApp(t *testing.T) {
 	}
 }
 
-func TestFindAppInAMonorepo(t *testing.T) {
+func TestFindApp_Monorepo(t *testing.T) {
 	for lockfile, manager := range map[string]string{
 		"pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn", "bun.lock": "bun", "bun.lockb": "bun", "package-lock.json": "npm",
 	} {
@@ -77,7 +77,7 @@ func TestFindAppBelow_ReadsNothingAboveTop(t *testing.T) {
 	}
 }
 
-func TestFindAppGivesTheAskedVersionBeforeInstall(t *testing.T) {
+func TestFindApp_ReturnsRequestedVersionBeforeInstall(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"package.json": `{"dependencies":{"next":"^15.0.0","open-next":"2.3.9"}}`})
 	app, err := opennext.FindApp(dir)
@@ -87,7 +87,7 @@ func TestFindAppGivesTheAskedVersionBeforeInstall(t *testing.T) {
 	}
 }
 
-func TestFindAppRefuses(t *testing.T) {
+func TestFindApp_Refuses(t *testing.T) {
 	for code, files := range map[string]map[string]string{
 		"no_package_json":  {"index.html": ""},
 		"bad_package_json": {"package.json": "{"},

@@ -141,9 +141,9 @@ func packageOf(name string) (pkg, folder string) {
 	return pkg, name[:at+1+len(modules)] + pkg
 }
 
-// family is the package that a package for one platform is a part of, as
+// packageFamily is the package that a package for one platform is a part of, as
 // "@img/sharp-linux-x64" is of "sharp".
-func family(pkg string) string {
+func packageFamily(pkg string) string {
 	scope, name, scoped := strings.Cut(pkg, "/")
 	if !scoped {
 		scope, name = "", pkg

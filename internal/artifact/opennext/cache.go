@@ -43,7 +43,7 @@ func CacheFiles(tree fs.FS, b anchor.Build) ([]CacheFile, error) {
 			if err != nil || !entry.Type().IsRegular() {
 				return err
 			}
-			if shells.has(strings.TrimPrefix(name, from.dir)) {
+			if shells.hasShell(strings.TrimPrefix(name, from.dir)) {
 				return nil
 			}
 			key := path.Join(from.prefix, strings.TrimPrefix(name, from.dir))
@@ -51,7 +51,7 @@ func CacheFiles(tree fs.FS, b anchor.Build) ([]CacheFile, error) {
 			return nil
 		})
 		if err != nil {
-			return nil, unreadable(from.dir, err)
+			return nil, unreadableError(from.dir, err)
 		}
 	}
 	slices.SortStableFunc(files, func(a, b CacheFile) int { return strings.Compare(a.Key, b.Key) })

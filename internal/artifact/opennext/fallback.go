@@ -45,9 +45,9 @@ func fallbackShells(tree fs.FS, b anchor.Build) (shells, error) {
 	return found, nil
 }
 
-// has reports whether a file of the cache, "/posts/[id].cache" below the build's folder, is the shell of a route. It may
+// hasShell reports whether a file of the cache, "/posts/[id].cache" below the build's folder, is the shell of a route. It may
 // stand below a language, and in builds that scope their keys below "/route-cache/PAGES/<hash>/$".
-func (s shells) has(file string) bool {
+func (s shells) hasShell(file string) bool {
 	name, entry := strings.CutSuffix(file, ".cache")
 	if !entry || len(s) == 0 {
 		return false

@@ -10,7 +10,7 @@ import (
 )
 
 // OpenNext 4.1 stores the shell of a page with fallback: true as an entry of the app router, which Next.js answers with 500.
-func TestShellsOfFallbackPagesAreNotSeeded(t *testing.T) {
+func TestSeeds_OmitFallbackShells(t *testing.T) {
 	tree := load(t, "app-router.txtar")
 	build, err := opennext.Parse(tree)
 	must(t, err)
@@ -47,7 +47,7 @@ func TestShellsOfFallbackPagesAreNotSeeded(t *testing.T) {
 	}
 }
 
-func TestHeadersOfImagesAreTheConfigs(t *testing.T) {
+func TestImageHeaders_AreFromConfig(t *testing.T) {
 	tree := load(t, "app-router.txtar")
 	edit(t, tree, "image-optimization-function/.next/required-server-files.json", func(file map[string]any) {
 		file["config"].(map[string]any)["images"] = map[string]any{"contentSecurityPolicy": "sandbox", "contentDispositionType": "inline"}

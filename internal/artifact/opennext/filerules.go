@@ -83,14 +83,14 @@ func (r *FileRules) Of(path string) FileRule {
 	if r.undecided != "" {
 		found.decidedBy(r.undecided)
 	}
-	spellings := r.spellings(path)
+	spellings := r.spellingsOf(path)
 	for _, rule := range r.deciding {
-		if some, _ := rule.pattern.match(spellings); some {
+		if some, _ := rule.pattern.matchSpellings(spellings); some {
 			found.decidedBy(rule.name)
 		}
 	}
 	for _, rule := range r.headers {
-		switch some, all := rule.pattern.match(spellings); {
+		switch some, all := rule.pattern.matchSpellings(spellings); {
 		case !some:
 		case rule.depends || !all:
 			found.decidedBy(rule.name)
@@ -122,10 +122,10 @@ func (f *FileRule) add(headers []routeHeader) {
 	}
 }
 
-// spellings returns, in groups, the paths that a pattern may be compared with for one file:
+// spellingsOf returns, in groups, the paths that a pattern may be compared with for one file:
 // those of the path as sent or decoded, with and without a locale before it. Next.js puts the
 // locale after the base path, OpenNext before it (core/routing/i18n, localizePath).
-func (r *FileRules) spellings(path string) spellings {
+func (r *FileRules) spellingsOf(path string) spellings {
 	plain := "/" + path
 	encoded := (&url.URL{Path: plain}).EscapedPath()
 	groups := spellings{{r.basePath + plain, r.basePath + encoded}}

@@ -85,7 +85,7 @@ func TestFileRules(t *testing.T) {
 	}
 }
 
-func TestMiddlewareOfAllKinds(t *testing.T) {
+func TestFileRules_AllKindsOfMiddleware(t *testing.T) {
 	const none = `{"functions":{}}`
 	for name, c := range map[string]struct {
 		edge, node, path string
@@ -118,7 +118,7 @@ func TestMiddlewareOfAllKinds(t *testing.T) {
 	}
 }
 
-func TestRulesWithBasePathAndLocales(t *testing.T) {
+func TestFileRules_BasePathAndLocales(t *testing.T) {
 	tree := ruledTree(t, manifest("routes-manifest.json", `{
 		"i18n": {"locales": ["en", "de"], "defaultLocale": "en"},
 		"redirects": [{"source": "/docs/:nextInternalLocale(en|de)/old.txt", "regex": "^(?!/_next)/docs(?:/(en|de))/old\\.txt(?:/)?$"}],
@@ -143,7 +143,7 @@ func TestRulesWithBasePathAndLocales(t *testing.T) {
 	}
 }
 
-func TestHeadersThatNeedTheRequest(t *testing.T) {
+func TestFileRules_HeadersThatNeedRequest(t *testing.T) {
 	for _, c := range []struct {
 		source, key, value string
 		want               bool
@@ -157,13 +157,13 @@ func TestHeadersThatNeedTheRequest(t *testing.T) {
 		{"/a.txt", "X-A", ":path", false},
 	} {
 		r := route{Source: c.source, Headers: []routeHeader{{c.key, c.value}}}
-		if got := interpolated(r); got != c.want {
+		if got := isInterpolated(r); got != c.want {
 			t.Errorf("%s, %s: %s: %v", c.source, c.key, c.value, got)
 		}
 	}
 }
 
-func TestLaterHeadersReplaceEarlierOnes(t *testing.T) {
+func TestFileRules_LaterHeadersReplaceEarlier(t *testing.T) {
 	tree := ruledTree(t, manifest("routes-manifest.json", `{"headers": [
 		{"source": "/a", "regex": "^/a$", "headers": [{"key": "x-a", "value": "1"}, {"key": "set-cookie", "value": "a=1"}]},
 		{"source": "/a", "regex": "^/a$", "headers": [{"key": "X-A", "value": "2"}, {"key": "Set-Cookie", "value": "b=1"}]}]}`))
@@ -173,9 +173,9 @@ func TestLaterHeadersReplaceEarlierOnes(t *testing.T) {
 	}
 }
 
-// TestUnknownRulesConcernEverything: a rule that the build does not state never permits
+// TestFileRules_UnknownRulesApplyToAll: a rule that the build does not state never permits
 // anything.
-func TestUnknownRulesConcernEverything(t *testing.T) {
+func TestFileRules_UnknownRulesApplyToAll(t *testing.T) {
 	tree := ruledTree(t, nil)
 	delete(tree, serverHome+"/.next/routes-manifest.json")
 	if got := fileRulesOf(t, tree, anchor.Build{}).Of("free.txt"); len(got.Deciders) == 0 {
@@ -190,7 +190,7 @@ func TestUnknownRulesConcernEverything(t *testing.T) {
 	}
 }
 
-func TestWhetherBundlesAskForFiles(t *testing.T) {
+func TestFileRules_BundlesThatAskForFiles(t *testing.T) {
 	old := []byte("routing without files" + strings.Repeat(" ", maxText))
 	tree := ruledTree(t, fstest.MapFS{serverHome + "/index.mjs": {Data: old}})
 	if rules := fileRulesOf(t, tree, anchor.Build{}); rules.Asked {
@@ -211,7 +211,7 @@ func TestWhetherBundlesAskForFiles(t *testing.T) {
 	}
 }
 
-func TestWarningNamesFilesAndRules(t *testing.T) {
+func TestPassed_WarningNamesFilesAndRules(t *testing.T) {
 	rules := fileRulesOf(t, ruledTree(t, nil), anchor.Build{})
 	if got := rules.Passed([]string{"free/plain.txt", "fonts/f.woff2"}, false).Warning(); got != "" {
 		t.Errorf("without a file that a rule decides about: %q", got)

@@ -81,7 +81,7 @@ func readFunction(tree fs.FS, name string, o origin) (anchor.Function, error) {
 	if err := checkCaches(name, o); err != nil {
 		return anchor.Function{}, err
 	}
-	f := o.function(name)
+	f := o.functionOf(name)
 	f.Image = name == anchor.ImageFunction
 	return f, checkHandler(tree, f)
 }
@@ -97,14 +97,14 @@ func readEdge(tree fs.FS, name string, o origin) (anchor.Function, error) {
 	if strings.HasPrefix(o.Wrapper, "cloudflare") {
 		return anchor.Function{}, checkCompiledFor(name, o, edgeWrappers, edgeConverters)
 	}
-	f := o.function(name)
+	f := o.functionOf(name)
 	f.Edge = true
 	if err := checkHandler(tree, f); err != nil {
 		return anchor.Function{}, err
 	}
 	code, err := readFile(tree, handlerFile(tree, f), maxBundle)
 	if err != nil {
-		return anchor.Function{}, unreadable(f.Dir, err)
+		return anchor.Function{}, unreadableError(f.Dir, err)
 	}
 	for _, known := range edgeConverters {
 		if namesOverride(code, known) {
@@ -123,7 +123,7 @@ func namesOverride(code []byte, name string) bool {
 	return pattern.Match(code)
 }
 
-func (o origin) function(name string) anchor.Function {
+func (o origin) functionOf(name string) anchor.Function {
 	return anchor.Function{
 		Name:      name,
 		Dir:       strings.TrimPrefix(path.Clean(strings.TrimPrefix(o.Bundle, "./")), ".open-next/"),
@@ -208,14 +208,14 @@ func bundleHome(tree fs.FS, f anchor.Function) (string, error) {
 	name := handlerFile(tree, f)
 	info, err := fs.Stat(tree, name)
 	if err != nil {
-		return "", unreadable(name, err)
+		return "", unreadableError(name, err)
 	}
 	if info.Size() > maxText {
 		return f.Dir, nil
 	}
 	code, err := readFile(tree, name, maxText)
 	if err != nil {
-		return "", unreadable(name, err)
+		return "", unreadableError(name, err)
 	}
 	match := reExport.FindSubmatch(code)
 	if match == nil {

@@ -25,17 +25,17 @@ const (
 func Laid(paths iter.Seq[string]) []anchor.Function {
 	found := map[string]anchor.Function{}
 	for path := range paths {
-		if f, ok := laid(path); ok {
+		if f, ok := laidFunction(path); ok {
 			found[f.Dir] = f
 		}
 	}
 	return slices.SortedFunc(maps.Values(found), func(a, b anchor.Function) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Dir, b.Dir))
+		return cmp.Or(cmp.Compare(functionRank(a), functionRank(b)), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Dir, b.Dir))
 	})
 }
 
-// laid returns the function that the file belongs to; ok is false when there is none.
-func laid(path string) (f anchor.Function, ok bool) {
+// laidFunction returns the function that the file belongs to; ok is false when there is none.
+func laidFunction(path string) (f anchor.Function, ok bool) {
 	top, rest, nested := strings.Cut(path, "/")
 	f = anchor.Function{Dir: top, Handler: "index.handler"}
 	switch {
@@ -58,8 +58,8 @@ func laid(path string) (f anchor.Function, ok bool) {
 	return f, true
 }
 
-// rank is the place of a function in the order of readFunctions.
-func rank(f anchor.Function) int {
+// functionRank is the place of a function in the order of readFunctions.
+func functionRank(f anchor.Function) int {
 	switch {
 	case f.Edge:
 		return 3

@@ -13,7 +13,7 @@ import (
 )
 
 // The paths of a real build yield the same functions as its own files.
-func TestLaidOfRealBuilds(t *testing.T) {
+func TestLaid_RealBuilds(t *testing.T) {
 	archives, err := filepath.Glob("testdata/*.txtar")
 	must(t, err)
 	if len(archives) == 0 {
@@ -33,7 +33,7 @@ func TestLaidOfRealBuilds(t *testing.T) {
 	}
 }
 
-func TestLaidTakesNothingElse(t *testing.T) {
+func TestLaid_IgnoresOtherFiles(t *testing.T) {
 	paths := []string{
 		"open-next.output.json", "server-functions/stray.txt", "server-function", "image-optimization-function", "assets/middleware/handler.mjs",
 		"middleware/open-next.config.mjs", "middleware/handler.mjs/x", "revalidation-function/index.mjs", "dynamodb-provider/dynamodb-cache.json",

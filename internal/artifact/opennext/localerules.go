@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// mismatched returns a warning of rules that never apply in an app with both a base path and languages, "" when there are
+// warnMismatched returns a warning of rules that never apply in an app with both a base path and languages, "" when there are
 // none. Next.js writes their patterns for "/docs/en/page", and OpenNext compares them with "/en/docs/page"
 // (core/routing/i18n, localizePath).
-func (r *FileRules) mismatched() string {
+func (r *FileRules) warnMismatched() string {
 	if r.basePath == "" || len(r.locales) == 0 || len(r.localized) == 0 {
 		return ""
 	}

@@ -65,7 +65,7 @@ func bundleDirs(tree fs.FS) ([]string, error) {
 	}
 	entries, err := fs.ReadDir(tree, serversDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, unreadable(serversDir, err)
+		return nil, unreadableError(serversDir, err)
 	}
 	for _, entry := range entries {
 		if entry.IsDir() {
@@ -95,7 +95,7 @@ func checkBundle(tree fs.FS, bundle string, here machine) error {
 		return err
 	})
 	if err != nil {
-		return unreadable(bundle, err)
+		return unreadableError(bundle, err)
 	}
 	if bundle == imageDir && len(modules["sharp"]) == 0 && !hasWasm["sharp"] {
 		return noSharp(here)
@@ -105,7 +105,7 @@ func checkBundle(tree fs.FS, bundle string, here machine) error {
 		if pkg == "fsevents" || hasWasm[pkg] || slices.ContainsFunc(modules[pkg], func(n native) bool { return n.fits }) {
 			continue
 		}
-		return misfit(tree, bundle, pkg, modules[pkg], here)
+		return findMisfit(tree, bundle, pkg, modules[pkg], here)
 	}
 	return nil
 }
@@ -123,7 +123,7 @@ func readNative(tree fs.FS, name string, here machine) (native, error) {
 	}
 	pkg, _ := packageOf(name)
 	machines := builtFor(name, header[:n])
-	return native{path: name, pkg: family(pkg), machines: machines, fits: slices.Contains(machines, here)}, nil
+	return native{path: name, pkg: packageFamily(pkg), machines: machines, fits: slices.Contains(machines, here)}, nil
 }
 
 func noSharp(here machine) error {
@@ -132,7 +132,7 @@ func noSharp(here machine) error {
 			installLines(imageDir, "sharp@"+knownSharp, here))
 }
 
-func misfit(tree fs.FS, bundle, pkg string, modules []native, here machine) error {
+func findMisfit(tree fs.FS, bundle, pkg string, modules []native, here machine) error {
 	var machines []string
 	for _, module := range modules {
 		for _, m := range module.machines {

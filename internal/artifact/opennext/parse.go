@@ -59,7 +59,7 @@ func parseV3(tree fs.FS, out output) (anchor.Build, error) {
 	if !out.Additional.DisableIncrementalCache {
 		build.Cache, build.TagCache = cacheDir, !out.Additional.DisableTagCache
 	}
-	if err := describe(tree, &build); err != nil {
+	if err := describeCommon(tree, &build); err != nil {
 		return anchor.Build{}, err
 	}
 	build.Routes, err = readRoutes(out, build.BasePath)
@@ -69,9 +69,9 @@ func parseV3(tree fs.FS, out output) (anchor.Build, error) {
 	return build, nil
 }
 
-// describe adds what all layouts have in the same files. Functions, Cache and TagCache are
+// describeCommon adds what all layouts have in the same files. Functions, Cache and TagCache are
 // already set.
-func describe(tree fs.FS, build *anchor.Build) error {
+func describeCommon(tree fs.FS, build *anchor.Build) error {
 	if !isFolder(tree, assetsDir) {
 		return anchor.Invalid("assets_missing", "the folder %s is not there", assetsDir).Hintf(buildAgain)
 	}

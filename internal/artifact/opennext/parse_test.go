@@ -21,7 +21,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func TestRealBuilds(t *testing.T) {
+func TestParse_RealBuilds(t *testing.T) {
 	archives, err := filepath.Glob("testdata/*.txtar")
 	must(t, err)
 	if len(archives) == 0 {
@@ -51,7 +51,7 @@ func TestRealBuilds(t *testing.T) {
 }
 
 // The golden files show whole builds; this test names the facts that matter.
-func TestWhatTheOutputFileGetsWrongIsPutRight(t *testing.T) {
+func TestParse_CorrectsOutputFile(t *testing.T) {
 	build, err := opennext.Parse(load(t, "pages-split.txtar"))
 	must(t, err)
 	if last := build.Routes[len(build.Routes)-1]; last.Pattern != "*" || last.Function != "default" || last.Middleware != "middleware" {
@@ -66,7 +66,7 @@ func TestWhatTheOutputFileGetsWrongIsPutRight(t *testing.T) {
 	}
 }
 
-func TestPatternsAreNormalized(t *testing.T) {
+func TestParse_NormalizesPatterns(t *testing.T) {
 	for written, want := range map[string]string{
 		"docs/api/*": "docs/api/*", "docs//api/*": "docs/api/*", "/docs///api/*": "docs/api/*",
 	} {
@@ -80,7 +80,7 @@ func TestPatternsAreNormalized(t *testing.T) {
 	}
 }
 
-func TestAMonorepoBundleLeadsToTheApp(t *testing.T) {
+func TestParse_MonorepoBundle(t *testing.T) {
 	tree := load(t, "app-router.txtar")
 	const home = "server-functions/default"
 	for _, file := range []string{"/index.mjs", "/.next/BUILD_ID", "/.next/required-server-files.json"} {
@@ -101,7 +101,7 @@ func TestAMonorepoBundleLeadsToTheApp(t *testing.T) {
 	wantCode(t, err, "handler_missing")
 }
 
-func TestADeploymentIDNamesTheCache(t *testing.T) {
+func TestParse_DeploymentIDNamesCache(t *testing.T) {
 	tree := load(t, "app-router.txtar")
 	before, err := opennext.Parse(tree)
 	must(t, err)
@@ -132,7 +132,7 @@ func TestADeploymentIDNamesTheCache(t *testing.T) {
 
 // An assetPrefix that is a separate path makes a site without JavaScript: OpenNext puts no file
 // there.
-func TestAssetPrefix(t *testing.T) {
+func TestParse_AssetPrefix(t *testing.T) {
 	for _, c := range []struct {
 		prefix, basePath string
 		refused          bool
@@ -161,7 +161,7 @@ func TestAssetPrefix(t *testing.T) {
 	}
 }
 
-func TestDisabledCaches(t *testing.T) {
+func TestParse_DisabledCaches(t *testing.T) {
 	tree := load(t, "app-router.txtar")
 	replace(t, tree, "open-next.output.json", `"additionalProps":{`, `"additionalProps":{"disableTagCache":true,`)
 	build, err := opennext.Parse(tree)
@@ -185,7 +185,7 @@ func TestDisabledCaches(t *testing.T) {
 	}
 }
 
-func TestNothingTaggedStillHasATagCache(t *testing.T) {
+func TestParse_TagCacheWithoutTags(t *testing.T) {
 	for _, name := range []string{"app-router.txtar", "v2.txtar"} {
 		tree := load(t, name)
 		remove(tree, "dynamodb-provider")
@@ -197,7 +197,7 @@ func TestNothingTaggedStillHasATagCache(t *testing.T) {
 	}
 }
 
-func TestNothingPrerenderedIsNoError(t *testing.T) {
+func TestParse_NothingPrerendered(t *testing.T) {
 	tree := load(t, "app-router.txtar")
 	remove(tree, "cache")
 	build, err := opennext.Parse(tree)
@@ -208,7 +208,7 @@ func TestNothingPrerenderedIsNoError(t *testing.T) {
 	}
 }
 
-func TestBrokenBuilds(t *testing.T) {
+func TestParse_BrokenBuilds(t *testing.T) {
 	const out, home = "open-next.output.json", "server-functions/default"
 	edit := func(old, with string) func(*testing.T, fstest.MapFS) {
 		return func(t *testing.T, tree fstest.MapFS) { replace(t, tree, out, old, with) }
@@ -289,7 +289,7 @@ func TestBrokenBuilds(t *testing.T) {
 	}
 }
 
-func TestMiddlewareForCloudflareIsRefused(t *testing.T) {
+func TestParse_RefusesCloudflareMiddleware(t *testing.T) {
 	tree := load(t, "pages-split.txtar")
 	replace(t, tree, "open-next.output.json", `"pathResolver":"pattern-env","wrapper":"aws-lambda"`, `"pathResolver":"pattern-env","wrapper":"cloudflare-edge"`)
 	_, err := opennext.Parse(tree)

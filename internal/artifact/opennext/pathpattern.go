@@ -35,9 +35,9 @@ func newPathPattern(source string) pathPattern {
 // group has all the ways that are tried for it.
 type spellings [][]string
 
-// match reports whether the pattern matches some spelling, and whether it surely matches
+// matchSpellings reports whether the pattern matches some spelling, and whether it surely matches
 // for every request.
-func (p pathPattern) match(s spellings) (some, always bool) {
+func (p pathPattern) matchSpellings(s spellings) (some, always bool) {
 	if p.expressions == nil {
 		return true, false
 	}

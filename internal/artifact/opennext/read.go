@@ -28,12 +28,12 @@ func readFile(tree fs.FS, name string, limit int64) ([]byte, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fs.ErrNotExist
 		}
-		return nil, unreadable(name, err)
+		return nil, unreadableError(name, err)
 	}
 	defer file.Close()
 	data, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if err != nil {
-		return nil, unreadable(name, err)
+		return nil, unreadableError(name, err)
 	}
 	if int64(len(data)) > limit {
 		return nil, anchor.TooLarge("file_too_large", "%s has more than %d bytes", name, limit).Hintf(buildAgain)
@@ -56,7 +56,7 @@ func readJSON(tree fs.FS, name string, limit int64, value any) error {
 	return nil
 }
 
-func unreadable(name string, err error) error {
+func unreadableError(name string, err error) error {
 	return anchor.Invalid("unreadable", "could not read %s", name).Because(err).Hintf(buildAgain)
 }
 

@@ -44,11 +44,11 @@ func IsPublic(name string) bool { return name != "BUILD_ID" }
 
 // isPublic reports whether a route leads to what visitors may get.
 func isPublic(route anchor.Route, basePath string) bool {
-	return route.Function != "" || IsPublic(strings.TrimPrefix(route.Pattern, normalize(basePath+"/")))
+	return route.Function != "" || IsPublic(strings.TrimPrefix(route.Pattern, normalizePattern(basePath+"/")))
 }
 
 func readRoute(out output, b behavior, basePath string) (anchor.Route, error) {
-	route := anchor.Route{Pattern: normalize(b.Pattern), Function: b.Origin, Middleware: b.EdgeFunction}
+	route := anchor.Route{Pattern: normalizePattern(b.Pattern), Function: b.Origin, Middleware: b.EdgeFunction}
 	if route.Pattern == "" || len(route.Pattern) > 1024 {
 		return route, anchor.Invalid("bad_pattern", "%s has a behavior for %q", outputFile, b.Pattern).
 			Hintf("Give each function in open-next.config.ts patterns such as \"api/*\".")
@@ -74,8 +74,8 @@ func readRoute(out output, b behavior, basePath string) (anchor.Route, error) {
 
 var slashes = regexp.MustCompile(`//+`)
 
-// normalize removes the double slash that generateOutput.js leaves between a base path and a
+// normalizePattern removes the double slash that generateOutput.js leaves between a base path and a
 // pattern with a leading slash: "docs//api/*".
-func normalize(pattern string) string {
+func normalizePattern(pattern string) string {
 	return strings.TrimPrefix(slashes.ReplaceAllString(pattern, "/"), "/")
 }

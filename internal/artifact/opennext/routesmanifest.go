@@ -109,11 +109,11 @@ func (r *FileRules) readManifests(tree fs.FS, home string) error {
 // readMiddlewares reads the entries of the middleware, of either runtime.
 func readMiddlewares(tree fs.FS, home string) ([]middlewareEntry, error) {
 	var edge middlewareManifest
-	if err := optional(readJSON(tree, path.Join(home, ".next/server/middleware-manifest.json"), maxManifest, &edge)); err != nil {
+	if err := ignoreMissing(readJSON(tree, path.Join(home, ".next/server/middleware-manifest.json"), maxManifest, &edge)); err != nil {
 		return nil, err
 	}
 	var node functionsManifest
-	if err := optional(readJSON(tree, path.Join(home, ".next/server/functions-config-manifest.json"), maxManifest, &node)); err != nil {
+	if err := ignoreMissing(readJSON(tree, path.Join(home, ".next/server/functions-config-manifest.json"), maxManifest, &node)); err != nil {
 		return nil, err
 	}
 	entries := slices.Collect(maps.Values(edge.Middleware))
@@ -123,7 +123,7 @@ func readMiddlewares(tree fs.FS, home string) ([]middlewareEntry, error) {
 	return entries, nil
 }
 
-func optional(err error) error {
+func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -133,17 +133,17 @@ func optional(err error) error {
 func (r *FileRules) readRoutes(manifest routesManifest) {
 	for _, redirect := range manifest.Redirects {
 		if !redirect.Internal {
-			r.decide(fmt.Sprintf("the redirect %q", redirect.Source), redirect.Regex)
+			r.decidePattern(fmt.Sprintf("the redirect %q", redirect.Source), redirect.Regex)
 		}
 	}
 	for _, rewrite := range manifest.Rewrites.BeforeFiles {
-		r.decide(fmt.Sprintf("the beforeFiles rewrite %q", rewrite.Source), rewrite.Regex)
+		r.decidePattern(fmt.Sprintf("the beforeFiles rewrite %q", rewrite.Source), rewrite.Regex)
 	}
 	for _, header := range manifest.Headers {
 		r.headers = append(r.headers, headerRule{
 			name:    fmt.Sprintf("headers for %q", header.Source),
 			pattern: newPathPattern(header.Regex),
-			depends: len(header.Has) > 0 || len(header.Missing) > 0 || interpolated(header),
+			depends: len(header.Has) > 0 || len(header.Missing) > 0 || isInterpolated(header),
 			headers: header.Headers,
 		})
 	}
@@ -153,17 +153,17 @@ func (r *FileRules) readRoutes(manifest routesManifest) {
 	r.noteLocalized("headers for", manifest.Headers)
 }
 
-func (r *FileRules) decide(name, pattern string) {
+func (r *FileRules) decidePattern(name, pattern string) {
 	r.deciding = append(r.deciding, fileRule{name, newPathPattern(pattern)})
 }
 
 // readMiddleware takes a middleware without matchers for one that runs before everything.
 func (r *FileRules) readMiddleware(entry middlewareEntry) {
 	if len(entry.Matchers) == 0 {
-		r.decide(middlewareName, entry.Regexp)
+		r.decidePattern(middlewareName, entry.Regexp)
 	}
 	for _, matcher := range entry.Matchers {
-		r.decide(middlewareName, matcher.Regexp)
+		r.decidePattern(middlewareName, matcher.Regexp)
 		r.noteMatcher(matcher.Regexp)
 		if len(matcher.Has) > 0 || len(matcher.Missing) > 0 {
 			r.conditions = append(r.conditions, strconv.Quote(matcher.OriginalSource))
@@ -173,10 +173,10 @@ func (r *FileRules) readMiddleware(entry middlewareEntry) {
 
 var parameter = regexp.MustCompile(`:(\w+)`)
 
-// interpolated reports whether a parameter of the source stands in a header
+// isInterpolated reports whether a parameter of the source stands in a header
 // (next/dist/shared/lib/router/utils/prepare-destination.js, compileNonPath). Groups
 // without a name are numbered.
-func interpolated(r route) bool {
+func isInterpolated(r route) bool {
 	var names []string
 	for _, match := range parameter.FindAllStringSubmatch(r.Source, -1) {
 		names = append(names, match[1])
@@ -223,5 +223,5 @@ func bundleCode(tree fs.FS, f anchor.Function) ([]byte, error) {
 		name = path.Join(home, path.Base(name))
 	}
 	code, err := readFile(tree, name, maxBundle)
-	return code, optional(err)
+	return code, ignoreMissing(err)
 }

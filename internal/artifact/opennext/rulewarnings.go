@@ -6,7 +6,7 @@ import "fmt"
 // from Next.js on every platform.
 func (r *FileRules) Warnings() []string {
 	var warnings []string
-	for _, warning := range []string{r.mismatched(), r.unconditional()} {
+	for _, warning := range []string{r.warnMismatched(), r.warnConditions()} {
 		if warning != "" {
 			warnings = append(warnings, warning)
 		}
@@ -14,9 +14,9 @@ func (r *FileRules) Warnings() []string {
 	return warnings
 }
 
-// unconditional returns a warning of matchers with conditions: OpenNext compares their pattern only
+// warnConditions returns a warning of matchers with conditions: OpenNext compares their pattern only
 // (utils/regex.js, getMiddlewareMatch). "" when there are none.
-func (r *FileRules) unconditional() string {
+func (r *FileRules) warnConditions() string {
 	if len(r.conditions) == 0 {
 		return ""
 	}

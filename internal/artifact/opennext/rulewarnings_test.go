@@ -9,7 +9,7 @@ import (
 )
 
 // A middleware on the edge runtime stands in one manifest, one on Node.js in the other.
-func TestMatchersWithConditionsAreNamed(t *testing.T) {
+func TestFileRules_WarnOfConditionalMatchers(t *testing.T) {
 	const matchers = `[
 		{"regexp": "^(?:\\/(_next\\/data\\/[^/]{1,}))?\\/private(?:\\/.*)?$", "originalSource": "/private/:path*"},
 		{"regexp": "^(?:\\/(_next\\/data\\/[^/]{1,}))?\\/products(?:\\/.*)?$", "has": [{"type": "query", "key": "mw"}], "originalSource": "/products/:id*"},

@@ -104,7 +104,7 @@ func (s *Sharing) Guarded(u *url.URL) bool {
 	}
 	paths := s.spellings(u)
 	for _, matcher := range s.matchers {
-		if some, _ := matcher.match(paths); some {
+		if some, _ := matcher.matchSpellings(paths); some {
 			return true
 		}
 	}

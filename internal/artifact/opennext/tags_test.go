@@ -26,7 +26,7 @@ func TestTags(t *testing.T) {
 	}
 }
 
-func TestTagRowsThatOccurTwiceAreGivenOnce(t *testing.T) {
+func TestTags_DropDuplicates(t *testing.T) {
 	const row = `{"tag":{"S":"b/t"},"path":{"S":"b/p"},"revalidatedAt":{"N":"1700000000000"},"more":{"BOOL":true}}`
 	rows, err := opennext.Tags(strings.NewReader("[" + row + "," + row + "]"))
 	must(t, err)
@@ -39,7 +39,7 @@ func TestTagRowsThatOccurTwiceAreGivenOnce(t *testing.T) {
 	}
 }
 
-func TestBrokenTags(t *testing.T) {
+func TestTags_Broken(t *testing.T) {
 	for name, data := range map[string]string{
 		"empty":         "",
 		"an object":     "{}",

@@ -35,7 +35,7 @@ func parseV2(tree fs.FS) (anchor.Build, error) {
 		return anchor.Build{}, err
 	}
 	build := anchor.Build{Layout: "v2", Functions: []anchor.Function{server, image}, Cache: cacheDir, TagCache: true}
-	if err := describe(tree, &build); err != nil {
+	if err := describeCommon(tree, &build); err != nil {
 		return anchor.Build{}, err
 	}
 	build.Routes, err = routesV2(tree, build.BasePath)
@@ -54,7 +54,7 @@ func streamsV2(tree fs.FS, server anchor.Function) (bool, error) {
 	name := path.Join(home, path.Base(handlerFile(tree, server)))
 	code, err := readFile(tree, name, maxBundle)
 	if err != nil {
-		return false, unreadable(name, err)
+		return false, unreadableError(name, err)
 	}
 	streams := streamify.Match(code)
 	if streams && home != server.Dir {
@@ -69,14 +69,14 @@ func streamsV2(tree fs.FS, server anchor.Function) (bool, error) {
 // routesV2 returns the routes that generateOutput.js of v3 writes for an app without split
 // functions.
 func routesV2(tree fs.FS, basePath string) ([]anchor.Route, error) {
-	prefix := normalize(basePath + "/")
+	prefix := normalizePattern(basePath + "/")
 	routes := []anchor.Route{
 		{Pattern: prefix + "_next/image*", Function: anchor.ImageFunction},
 		{Pattern: prefix + "_next/data/*", Function: anchor.ServerFunction},
 	}
 	entries, err := fs.ReadDir(tree, assetsDir)
 	if err != nil {
-		return nil, unreadable(assetsDir, err)
+		return nil, unreadableError(assetsDir, err)
 	}
 	for _, entry := range entries {
 		pattern := prefix + entry.Name()

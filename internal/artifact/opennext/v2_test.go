@@ -6,7 +6,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 )
 
-func TestV2TellsStreamingByItsBundle(t *testing.T) {
+func TestParseV2_DetectsStreamingByBundle(t *testing.T) {
 	tree := load(t, "v2.txtar")
 	build, err := opennext.Parse(tree)
 	must(t, err)
@@ -22,7 +22,7 @@ func TestV2TellsStreamingByItsBundle(t *testing.T) {
 	}
 }
 
-func TestV2InAMonorepo(t *testing.T) {
+func TestParseV2_Monorepo(t *testing.T) {
 	const entry = `export const handler = async (event, context) => { const fn = await import("./apps/web/index.mjs"); return fn.handler(event, context);};`
 	tree := load(t, "v2.txtar")
 	tree["server-function/apps/web/index.mjs"] = tree["server-function/index.mjs"]
@@ -37,7 +37,7 @@ func TestV2InAMonorepo(t *testing.T) {
 	wantCode(t, err, "handler_missing")
 }
 
-func TestBrokenV2Builds(t *testing.T) {
+func TestParseV2_BrokenBuilds(t *testing.T) {
 	for missing, code := range map[string]string{
 		"server-function/index.mjs":             "handler_missing",
 		"image-optimization-function":           "bundle_missing",

@@ -32,7 +32,7 @@ func TestMediaType(t *testing.T) {
 }
 
 // The mime package reads the machine's files, and a test can add types to it.
-func TestMediaTypesDoNotDependOnTheMachine(t *testing.T) {
+func TestMediaType_DoesNotDependOnMachine(t *testing.T) {
 	if err := mime.AddExtensionType(".only-here", "application/x-only-here"); err != nil {
 		t.Fatal(err)
 	}

@@ -77,9 +77,9 @@ func (a *archive) add(ctx context.Context, h *tar.Header, content io.Reader) err
 	}
 	name := entryName(h.Name)
 	if h.Typeflag == tar.TypeDir {
-		return a.folder(name)
+		return a.checkFolder(name)
 	}
-	keep, err := wanted(name)
+	keep, err := isWanted(name)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (a *archive) add(ctx context.Context, h *tar.Header, content io.Reader) err
 	case tar.TypeLink:
 		f, err = a.hardLink(name, h.Linkname)
 	default:
-		return anchor.Invalid("special_file", "the archive's entry %q is neither a file nor a folder nor a link (%s)", name, kind(h)).
+		return anchor.Invalid("special_file", "the archive's entry %q is neither a file nor a folder nor a link (%s)", name, entryKind(h)).
 			Hintf("Leave it out of the archive.")
 	}
 	if err != nil {
@@ -105,8 +105,8 @@ func (a *archive) add(ctx context.Context, h *tar.Header, content io.Reader) err
 	return nil
 }
 
-// folder checks a folder's name. Folders are created by the files in them.
-func (a *archive) folder(name string) error {
+// checkFolder checks a folder's name. Folders are created by the files in them.
+func (a *archive) checkFolder(name string) error {
 	switch name = strings.TrimSuffix(name, "/"); name {
 	case "", ".", ".open-next":
 		return nil
@@ -125,7 +125,7 @@ func (a *archive) hardLink(name, to string) (artifact.File, error) {
 	return f, nil
 }
 
-func kind(h *tar.Header) string {
+func entryKind(h *tar.Header) string {
 	switch mode := h.FileInfo().Mode(); {
 	case mode&fs.ModeDevice != 0:
 		return "a device"

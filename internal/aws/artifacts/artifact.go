@@ -69,9 +69,9 @@ func (s *Store) Close() error { return s.scratch.Close() }
 
 func fileKey(d artifact.Digest) string          { return "files/" + string(d) }
 func manifestKey(id anchor.DeploymentID) string { return "manifests/" + string(id) + ".json" }
-func (s *Store) uri(key string) string          { return "s3://" + s.Bucket + "/" + key }
+func (s *Store) objectURI(key string) string    { return "s3://" + s.Bucket + "/" + key }
 func isStatus(err error, status int) bool       { return statusOf(err) == status }
-func (s *Store) missing(d artifact.Digest, e error) error {
+func (s *Store) missingError(d artifact.Digest, e error) error {
 	return anchor.Invalid("content_missing", "the content %s was never sent", d).Because(e).
 		Hintf("Ask which files are missing, send them, and finish again.")
 }
@@ -105,7 +105,7 @@ func (s *Store) Manifest(ctx context.Context, id anchor.DeploymentID) (artifact.
 	if err := artifact.CheckID(id); err != nil {
 		return artifact.Manifest{}, err
 	}
-	data, err := s.read(ctx, manifestKey(id))
+	data, err := s.readObject(ctx, manifestKey(id))
 	if isStatus(err, http.StatusNotFound) {
 		return artifact.Manifest{}, anchor.NotFound("no_manifest", "the deployment %s has no manifest", id).
 			Hintf("Send the manifest before the files.")
@@ -115,7 +115,7 @@ func (s *Store) Manifest(ctx context.Context, id anchor.DeploymentID) (artifact.
 	}
 	var m artifact.Manifest
 	if err := json.Unmarshal(data, &m); err != nil {
-		return artifact.Manifest{}, anchor.Failed("manifest_damaged", "%s cannot be read", s.uri(manifestKey(id))).
+		return artifact.Manifest{}, anchor.Failed("manifest_damaged", "%s cannot be read", s.objectURI(manifestKey(id))).
 			Because(err).Hintf("Something else wrote to the bucket. Deploy again.")
 	}
 	return m, nil
@@ -129,7 +129,7 @@ func (s *Store) Remove(ctx context.Context, id anchor.DeploymentID) error {
 	}
 	_, err := s.S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.Bucket, Key: sdk.String(manifestKey(id))})
 	if err != nil {
-		return s.failed(err, "DeleteObject", manifestKey(id))
+		return s.explainFailure(err, "DeleteObject", manifestKey(id))
 	}
 	return s.Discard(ctx, id)
 }

@@ -25,7 +25,7 @@ import (
 
 var _ deploy.Bundles = (*artifacts.Store)(nil)
 
-func TestAnUploadIsUnpackedElsewhere(t *testing.T) {
+func TestUnpack_InAnotherProcess(t *testing.T) {
 	for name, cloud := range map[string]func(testing.TB) *awstest.Cloud{"ministack": awstest.MiniStack, "moto": awstest.Moto} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, cloud(t))
@@ -47,7 +47,7 @@ func TestAnUploadIsUnpackedElsewhere(t *testing.T) {
 	}
 }
 
-func TestAManifestIsTiedOnceAndForAll(t *testing.T) {
+func TestSaveManifest_OncePerDeployment(t *testing.T) {
 	w := newWorld(t, awstest.Shared(t))
 	store, id := w.open(t), newID()
 	m, _ := someTree(t)
@@ -68,7 +68,7 @@ func TestAManifestIsTiedOnceAndForAll(t *testing.T) {
 	wantCode(t, store.SaveManifest(t.Context(), "../x", m), "bad_deployment_id")
 }
 
-func TestPutTakesOnlyWhatTheDigestSays(t *testing.T) {
+func TestPut_RefusesOtherContent(t *testing.T) {
 	w := newWorld(t, awstest.Shared(t))
 	store := w.open(t)
 	hello := artifact.DigestOf([]byte("hello"))
@@ -94,7 +94,7 @@ func TestPutTakesOnlyWhatTheDigestSays(t *testing.T) {
 	}
 }
 
-func TestMissingAsksInParallel(t *testing.T) {
+func TestMissing_RunsInParallel(t *testing.T) {
 	w := newWorld(t, awstest.Shared(t))
 	store, id := w.open(t), newID()
 	m, _ := manyFiles()
@@ -122,7 +122,7 @@ func TestMissingAsksInParallel(t *testing.T) {
 	wantCode(t, store.Sync(t.Context(), id), "content_missing")
 }
 
-func TestUnpackGoesOnWhereItWasCutShort(t *testing.T) {
+func TestUnpack_ContinuesAfterInterruption(t *testing.T) {
 	w := newWorld(t, awstest.Shared(t))
 	m, files := manyFiles()
 	id := newID()
@@ -151,7 +151,7 @@ func TestUnpackGoesOnWhereItWasCutShort(t *testing.T) {
 	}
 }
 
-func TestUnpackNoticesDamage(t *testing.T) {
+func TestUnpack_NoticesDamage(t *testing.T) {
 	w := newWorld(t, awstest.Shared(t))
 	m, files := someTree(t)
 	id := newID()
@@ -170,7 +170,7 @@ func TestUnpackNoticesDamage(t *testing.T) {
 	}
 }
 
-func TestRefusalsNameWhatToDo(t *testing.T) {
+func TestErrors_NameAction(t *testing.T) {
 	w := newWorld(t, awstest.Shared(t))
 	m, _ := someTree(t)
 	for code, fault := range map[string]awstest.Fault{
@@ -191,7 +191,7 @@ func TestRefusalsNameWhatToDo(t *testing.T) {
 	}
 }
 
-func TestPresignedUploadsTakeOnlyTheirContent(t *testing.T) {
+func TestPresign_AcceptsOnlyItsContent(t *testing.T) {
 	w := newWorld(t, awstest.Shared(t))
 	uploads, err := w.open(t).Presign(t.Context(), []artifact.File{{Size: 5, Digest: artifact.DigestOf([]byte("hello"))}})
 	must(t, err)
@@ -224,7 +224,7 @@ func TestPresignedUploadsTakeOnlyTheirContent(t *testing.T) {
 	}
 }
 
-func TestSyncDoesNotAskTwice(t *testing.T) {
+func TestSync_AsksOnce(t *testing.T) {
 	w := newWorld(t, awstest.Shared(t))
 	store, id := w.open(t), newID()
 	m, files := someTree(t)
@@ -246,7 +246,7 @@ func TestSyncDoesNotAskTwice(t *testing.T) {
 	}
 }
 
-func TestCollectKeepsWhatAManifestNames(t *testing.T) {
+func TestCollect_KeepsNamedContents(t *testing.T) {
 	w := newWorld(t, awstest.Shared(t))
 	store, first, second := w.open(t), newID(), newID()
 	m, files := someTree(t)
@@ -284,7 +284,7 @@ func TestCollectKeepsWhatAManifestNames(t *testing.T) {
 	}
 }
 
-func TestRemoveAndDiscard(t *testing.T) {
+func TestStore_RemoveAndDiscard(t *testing.T) {
 	w := newWorld(t, awstest.Shared(t))
 	m, files := someTree(t)
 	id := newID()

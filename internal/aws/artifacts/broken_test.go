@@ -30,7 +30,7 @@ func (c *cutting) Do(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-func TestDownloadsThatBreakOffAreBegunAgain(t *testing.T) {
+func TestUnpack_RestartsBrokenDownloads(t *testing.T) {
 	w := newWorld(t, awstest.Shared(t))
 	wire := &cutting{Wire: w.Wire}
 	w.s3 = s3.New(w.s3.Options(), func(o *s3.Options) { o.HTTPClient = wire })

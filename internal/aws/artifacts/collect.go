@@ -21,7 +21,7 @@ const batch = 1000
 // IDs lists the deployments that have a manifest here.
 func (s *Store) IDs(ctx context.Context) ([]anchor.DeploymentID, error) {
 	var ids []anchor.DeploymentID
-	err := s.list(ctx, "manifests/", func(name string, _ types.Object) error {
+	err := s.listObjects(ctx, "manifests/", func(name string, _ types.Object) error {
 		if id, isManifest := strings.CutSuffix(name, ".json"); isManifest {
 			ids = append(ids, anchor.DeploymentID(id))
 		}
@@ -36,7 +36,7 @@ func (s *Store) IDs(ctx context.Context) ([]anchor.DeploymentID, error) {
 func (s *Store) Collect(ctx context.Context, unusedSince time.Duration) (freed int64, err error) {
 	before := time.Now().Add(-unusedSince)
 	var old []artifact.File
-	err = s.list(ctx, "files/", func(name string, object types.Object) error {
+	err = s.listObjects(ctx, "files/", func(name string, object types.Object) error {
 		if object.LastModified.Before(before) {
 			old = append(old, artifact.File{Digest: artifact.Digest(name), Size: *object.Size})
 		}
@@ -46,17 +46,17 @@ func (s *Store) Collect(ctx context.Context, unusedSince time.Duration) (freed i
 		return 0, err
 	}
 	n := &named{store: s, seen: map[anchor.DeploymentID]bool{}, digests: map[artifact.Digest]bool{}}
-	if err := n.update(ctx); err != nil {
+	if err := n.updateNames(ctx); err != nil {
 		return 0, err
 	}
-	unused := n.without(old)
+	unused := n.withoutNamed(old)
 	for len(unused) > 0 {
-		if err := n.update(ctx); err != nil {
+		if err := n.updateNames(ctx); err != nil {
 			return freed, err
 		}
-		some := n.without(unused[:min(batch, len(unused))])
+		some := n.withoutNamed(unused[:min(batch, len(unused))])
 		unused = unused[min(batch, len(unused)):]
-		size, err := s.remove(ctx, some)
+		size, err := s.removeContents(ctx, some)
 		if freed += size; err != nil {
 			return freed, err
 		}
@@ -64,14 +64,14 @@ func (s *Store) Collect(ctx context.Context, unusedSince time.Duration) (freed i
 	return freed, nil
 }
 
-// list calls found for every object below prefix, with its name relative to prefix, until found
+// listObjects calls found for every object below prefix, with its name relative to prefix, until found
 // fails.
-func (s *Store) list(ctx context.Context, prefix string, found func(name string, object types.Object) error) error {
+func (s *Store) listObjects(ctx context.Context, prefix string, found func(name string, object types.Object) error) error {
 	pages := s3.NewListObjectsV2Paginator(s.S3, &s3.ListObjectsV2Input{Bucket: &s.Bucket, Prefix: &prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return s.failed(err, "ListObjectsV2", prefix)
+			return s.explainFailure(err, "ListObjectsV2", prefix)
 		}
 		for _, object := range page.Contents {
 			if err := found(strings.TrimPrefix(*object.Key, prefix), object); err != nil {
@@ -82,7 +82,7 @@ func (s *Store) list(ctx context.Context, prefix string, found func(name string,
 	return nil
 }
 
-func (s *Store) remove(ctx context.Context, files []artifact.File) (freed int64, err error) {
+func (s *Store) removeContents(ctx context.Context, files []artifact.File) (freed int64, err error) {
 	if len(files) == 0 {
 		return 0, nil
 	}
@@ -95,11 +95,11 @@ func (s *Store) remove(ctx context.Context, files []artifact.File) (freed int64,
 	}
 	out, err := s.S3.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: &s.Bucket, Delete: &types.Delete{Objects: keys}})
 	if err != nil {
-		return 0, s.failed(err, "DeleteObjects", "files/")
+		return 0, s.explainFailure(err, "DeleteObjects", "files/")
 	}
 	for _, e := range out.Errors {
 		freed -= sizes[*e.Key]
-		err = anchor.Failed("s3", "S3 did not delete %s: %s", s.uri(*e.Key), *e.Code).Hintf("Try again.")
+		err = anchor.Failed("s3", "S3 did not delete %s: %s", s.objectURI(*e.Key), *e.Code).Hintf("Try again.")
 	}
 	return freed, err
 }
@@ -112,8 +112,8 @@ type named struct {
 	digests map[artifact.Digest]bool
 }
 
-// update reads the manifests that it has not read yet.
-func (n *named) update(ctx context.Context) error {
+// updateNames reads the manifests that it has not read yet.
+func (n *named) updateNames(ctx context.Context) error {
 	ids, err := n.store.IDs(ctx)
 	if err != nil {
 		return err
@@ -144,7 +144,7 @@ func (n *named) update(ctx context.Context) error {
 	return group.Wait()
 }
 
-func (n *named) without(files []artifact.File) []artifact.File {
+func (n *named) withoutNamed(files []artifact.File) []artifact.File {
 	var left []artifact.File
 	for _, f := range files {
 		if !n.digests[f.Digest] {

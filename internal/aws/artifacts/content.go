@@ -25,7 +25,7 @@ func (s *Store) Missing(ctx context.Context, id anchor.DeploymentID) ([]artifact
 	if err != nil {
 		return nil, err
 	}
-	missing, err := s.absent(ctx, contents(m))
+	missing, err := s.listAbsent(ctx, uniqueContents(m))
 	if err == nil && len(missing) == 0 {
 		s.complete.Store(id, time.Now())
 	}
@@ -42,13 +42,13 @@ func (s *Store) Sync(ctx context.Context, id anchor.DeploymentID) error {
 	defer s.complete.Delete(id)
 	missing, err := s.Missing(ctx, id)
 	if err == nil && len(missing) > 0 {
-		err = s.missing(missing[0], nil)
+		err = s.missingError(missing[0], nil)
 	}
 	return err
 }
 
-// contents returns one file for each content, in the manifest's order.
-func contents(m artifact.Manifest) []artifact.File {
+// uniqueContents returns one file for each content, in the manifest's order.
+func uniqueContents(m artifact.Manifest) []artifact.File {
 	var files []artifact.File
 	seen := map[artifact.Digest]bool{}
 	for _, f := range m.Sorted().Files {
@@ -60,13 +60,13 @@ func contents(m artifact.Manifest) []artifact.File {
 	return files
 }
 
-func (s *Store) absent(ctx context.Context, files []artifact.File) ([]artifact.Digest, error) {
+func (s *Store) listAbsent(ctx context.Context, files []artifact.File) ([]artifact.Digest, error) {
 	there := make([]bool, len(files))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for i, f := range files {
 		group.Go(func() (err error) {
-			there[i], err = s.has(ctx, f.Digest, f.Size)
+			there[i], err = s.hasContent(ctx, f.Digest, f.Size)
 			return err
 		})
 	}
@@ -82,15 +82,15 @@ func (s *Store) absent(ctx context.Context, files []artifact.File) ([]artifact.D
 	return missing, nil
 }
 
-// has reports whether a content is in S3. If its size differs from size, the error is Invalid:
+// hasContent reports whether a content is in S3. If its size differs from size, the error is Invalid:
 // the manifest or the request is wrong.
-func (s *Store) has(ctx context.Context, d artifact.Digest, size int64) (bool, error) {
+func (s *Store) hasContent(ctx context.Context, d artifact.Digest, size int64) (bool, error) {
 	out, err := s.S3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.Bucket, Key: sdk.String(fileKey(d))})
 	switch {
 	case isStatus(err, http.StatusNotFound):
 		return false, nil
 	case err != nil:
-		return false, s.failed(err, "HeadObject", fileKey(d))
+		return false, s.explainFailure(err, "HeadObject", fileKey(d))
 	case sdk.ToInt64(out.ContentLength) != size:
 		return false, anchor.Invalid("wrong_size", "the content %s has %d bytes, not %d", d, sdk.ToInt64(out.ContentLength), size).
 			Hintf("Create the manifest again while no other program writes to the folder.")
@@ -108,10 +108,10 @@ func (s *Store) Put(ctx context.Context, digest artifact.Digest, size int64, con
 		return anchor.TooLarge("file_too_large", "the content %s has %d bytes; 0 to %d are possible", digest, size, s.Limits.FileSize).
 			Hintf("Keep files of this size in object storage and link to them.")
 	}
-	if have, err := s.has(ctx, digest, size); have || err != nil {
+	if have, err := s.hasContent(ctx, digest, size); have || err != nil {
 		return err
 	}
-	return s.send(ctx, digest, size, &upload{Reader: artifact.Verify(content, digest, size)})
+	return s.sendContent(ctx, digest, size, &upload{Reader: artifact.Verify(content, digest, size)})
 }
 
 // upload distinguishes errors of the sender from errors of S3.
@@ -128,9 +128,9 @@ func (u *upload) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// send writes a content. When a call fails, it sends the body again if the body can seek.
-func (s *Store) send(ctx context.Context, digest artifact.Digest, size int64, body io.Reader) error {
-	sum, err := checksum(digest)
+// sendContent writes a content. When a call fails, it sends the body again if the body can seek.
+func (s *Store) sendContent(ctx context.Context, digest artifact.Digest, size int64, body io.Reader) error {
+	sum, err := checksumOf(digest)
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (s *Store) send(ctx context.Context, digest artifact.Digest, size int64, bo
 		}
 		in.Body = http.NoBody
 	}
-	_, err = s.S3.PutObject(ctx, in, signed(digest), func(o *s3.Options) {
+	_, err = s.S3.PutObject(ctx, in, signedBy(digest), func(o *s3.Options) {
 		if stream {
 			o.RetryMaxAttempts = 1
 		}
@@ -155,13 +155,13 @@ func (s *Store) send(ctx context.Context, digest artifact.Digest, size int64, bo
 	case stream && from.err != nil:
 		return anchor.Invalid("upload_broken", "the content %s broke off", digest).Because(from.err).Hintf("Send it again.")
 	case err != nil:
-		return s.failed(err, "PutObject", fileKey(digest))
+		return s.explainFailure(err, "PutObject", fileKey(digest))
 	}
 	return nil
 }
 
-// signed signs the body by the known digest, so that the body need not be read for that first.
-func signed(digest artifact.Digest) func(*s3.Options) {
+// signedBy signs the body by the known digest, so that the body need not be read for that first.
+func signedBy(digest artifact.Digest) func(*s3.Options) {
 	known := middleware.InitializeMiddlewareFunc("AnchorPayloadHash",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 			return next.HandleInitialize(v4.SetPayloadHash(ctx, string(digest)), in)
@@ -169,8 +169,8 @@ func signed(digest artifact.Digest) func(*s3.Options) {
 	return s3.WithAPIOptions(func(stack *middleware.Stack) error { return stack.Initialize.Add(known, middleware.Before) })
 }
 
-// checksum formats a digest as x-amz-checksum-sha256 does.
-func checksum(d artifact.Digest) (string, error) {
+// checksumOf formats a digest as x-amz-checksum-sha256 does.
+func checksumOf(d artifact.Digest) (string, error) {
 	raw, err := hex.DecodeString(string(d))
 	if err != nil {
 		return "", anchor.Invalid("bad_digest", "%q is not a digest", d).Because(err).

@@ -12,9 +12,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// failed returns an error that says which operation on key S3 refused, and what to do about it.
+// explainFailure returns an error that says which operation on key S3 refused, and what to do about it.
 // It returns errors that have a message for users already, and those of an ended ctx, unchanged.
-func (s *Store) failed(err error, operation, key string) error {
+func (s *Store) explainFailure(err error, operation, key string) error {
 	var told *anchor.Error
 	if errors.As(err, &told) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -25,7 +25,7 @@ func (s *Store) failed(err error, operation, key string) error {
 			Hintf("Run anchor aws bootstrap: it makes what is missing.")
 	case status == http.StatusForbidden:
 		action := strings.Join(awserr.Actions("S3", operation), ", ")
-		return anchor.Failed("access_denied", "AWS does not allow %s on %s", action, s.uri(key)).Because(err).
+		return anchor.Failed("access_denied", "AWS does not allow %s on %s", action, s.objectURI(key)).Because(err).
 			Hintf("Allow %s on the bucket %s to the role that Anchor runs as; without s3:ListBucket S3 answers so for what is not there, too.", action, s.Bucket)
 	case status == http.StatusServiceUnavailable, status == http.StatusTooManyRequests:
 		busy := anchor.Failed("s3_busy", "S3 takes no more calls for the bucket %s", s.Bucket).Because(err).
@@ -33,7 +33,7 @@ func (s *Store) failed(err error, operation, key string) error {
 		busy.Kind = anchor.KindBusy
 		return busy
 	}
-	return anchor.Failed("s3", "%s of %s went wrong", operation, s.uri(key)).Because(err).
+	return anchor.Failed("s3", "%s of %s went wrong", operation, s.objectURI(key)).Because(err).
 		Hintf("Try again; what has arrived is kept.")
 }
 

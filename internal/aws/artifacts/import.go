@@ -28,11 +28,11 @@ func (s *Store) Import(ctx context.Context, id anchor.DeploymentID, path string)
 	if err := artifact.CheckID(id); err != nil {
 		return artifact.Manifest{}, err
 	}
-	prefix, err := s.prefix(path)
+	prefix, err := s.checkPrefix(path)
 	if err != nil {
 		return artifact.Manifest{}, err
 	}
-	if m, done, err := s.imported(ctx, id); done || err != nil {
+	if m, done, err := s.isImported(ctx, id); done || err != nil {
 		return m, err
 	}
 	s.importing.RLock()
@@ -47,8 +47,8 @@ func (s *Store) Import(ctx context.Context, id anchor.DeploymentID, path string)
 	return m, s.sendAll(ctx, m)
 }
 
-// prefix accepts paths below artifacts/ of this bucket only.
-func (s *Store) prefix(path string) (string, error) {
+// checkPrefix accepts paths below artifacts/ of this bucket only.
+func (s *Store) checkPrefix(path string) (string, error) {
 	key := path
 	if rest, isURI := strings.CutPrefix(path, "s3://"); isURI {
 		var bucket string
@@ -65,8 +65,8 @@ func (s *Store) prefix(path string) (string, error) {
 	return key + "/", nil
 }
 
-// imported reports whether an earlier Import for id has succeeded.
-func (s *Store) imported(ctx context.Context, id anchor.DeploymentID) (artifact.Manifest, bool, error) {
+// isImported reports whether an earlier Import for id has succeeded.
+func (s *Store) isImported(ctx context.Context, id anchor.DeploymentID) (artifact.Manifest, bool, error) {
 	m, err := s.Manifest(ctx, id)
 	if errors.Is(err, anchor.ErrNotFound) {
 		return m, false, nil
@@ -74,7 +74,7 @@ func (s *Store) imported(ctx context.Context, id anchor.DeploymentID) (artifact.
 	if err != nil {
 		return m, false, err
 	}
-	missing, err := s.absent(ctx, contents(m))
+	missing, err := s.listAbsent(ctx, uniqueContents(m))
 	return m, err == nil && len(missing) == 0, err
 }
 
@@ -89,7 +89,7 @@ func (s *Store) fetchTree(ctx context.Context, prefix string) (artifact.Manifest
 	})
 	switch {
 	case err == nil:
-		return s.checked(files, prefix+archiveName)
+		return s.checkManifest(files, prefix+archiveName)
 	case isStatus(err, http.StatusNotFound) && anchor.CodeOf(err) != "no_bucket":
 		return s.fetchFiles(ctx, prefix)
 	}
@@ -97,7 +97,7 @@ func (s *Store) fetchTree(ctx context.Context, prefix string) (artifact.Manifest
 }
 
 func (s *Store) fetchArchive(ctx context.Context, key string) ([]artifact.File, error) {
-	body, err := s.open(ctx, key)
+	body, err := s.openObject(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (s *Store) fetchFiles(ctx context.Context, prefix string) (artifact.Manifes
 	group.SetLimit(parallel)
 	for i, name := range names {
 		group.Go(func() (err error) {
-			files[i], err = s.take(downloads, prefix+name)
+			files[i], err = s.takeFile(downloads, prefix+name)
 			files[i].Path = entryName(name)
 			return err
 		})
@@ -124,42 +124,42 @@ func (s *Store) fetchFiles(ctx context.Context, prefix string) (artifact.Manifes
 	if err := group.Wait(); err != nil {
 		return artifact.Manifest{}, err
 	}
-	return s.checked(files, prefix)
+	return s.checkManifest(files, prefix)
 }
 
 // plainFiles lists the files below prefix that an upload would contain, by their names there.
 func (s *Store) plainFiles(ctx context.Context, prefix string) (names []string, err error) {
 	listed, total := 0, int64(0)
-	listing := s.list(ctx, prefix, func(name string, object types.Object) error {
+	listing := s.listObjects(ctx, prefix, func(name string, object types.Object) error {
 		if name == "" || strings.HasSuffix(name, "/") { // a "folder" that the console made
 			return nil
 		}
 		if listed, total = listed+1, total+*object.Size; listed > 2*s.Limits.Files || total > s.Limits.Total {
-			return tooMuch(s.uri(prefix), s.Limits)
+			return tooMuch(s.objectURI(prefix), s.Limits)
 		}
-		keep, err := wanted(entryName(name))
+		keep, err := isWanted(entryName(name))
 		if keep {
 			names = append(names, name)
 		}
 		return err
 	})
 	if listing == nil && listed == 0 {
-		return nil, anchor.NotFound("no_artifact", "there is no artifact at %s", s.uri(prefix)).
+		return nil, anchor.NotFound("no_artifact", "there is no artifact at %s", s.objectURI(prefix)).
 			Hintf("The build uploads %s, or the files of .open-next, before it starts the deployment.", archiveName)
 	}
 	return names, listing
 }
 
-// take downloads one file of unknown content. The file has no Path yet.
-func (s *Store) take(ctx context.Context, key string) (artifact.File, error) {
+// takeFile downloads one file of unknown content. The file has no Path yet.
+func (s *Store) takeFile(ctx context.Context, key string) (artifact.File, error) {
 	var file artifact.File
 	err := retry.Do(ctx, downloads, func() error {
-		body, err := s.open(ctx, key)
+		body, err := s.openObject(ctx, key)
 		if err != nil {
 			return err
 		}
 		defer body.Close()
-		file.Digest, file.Size, err = s.scratch.Add(ctx, s.uri(key), body, s.Limits.FileSize)
+		file.Digest, file.Size, err = s.scratch.Add(ctx, s.objectURI(key), body, s.Limits.FileSize)
 		switch {
 		case err == nil:
 			return nil
@@ -168,7 +168,7 @@ func (s *Store) take(ctx context.Context, key string) (artifact.File, error) {
 		case anchor.CodeOf(err) != "upload_broken":
 			return err
 		}
-		return retry.Again(s.failed(brokenOff{err}, "GetObject", key))
+		return retry.Again(s.explainFailure(brokenOff{err}, "GetObject", key))
 	})
 	if err != nil {
 		return artifact.File{}, err
@@ -176,9 +176,9 @@ func (s *Store) take(ctx context.Context, key string) (artifact.File, error) {
 	return file, nil
 }
 
-// wanted reports whether an upload would contain the file. A path that no upload can have is an
+// isWanted reports whether an upload would contain the file. A path that no upload can have is an
 // error in any case.
-func wanted(name string) (bool, error) {
+func isWanted(name string) (bool, error) {
 	if err := artifact.CheckPath(name); err != nil {
 		return false, err
 	}
@@ -198,7 +198,7 @@ func entryName(name string) string {
 	return strings.TrimPrefix(name, ".open-next/")
 }
 
-func (s *Store) checked(files []artifact.File, key string) (artifact.Manifest, error) {
+func (s *Store) checkManifest(files []artifact.File, key string) (artifact.Manifest, error) {
 	m := artifact.Manifest{Files: files}.Sorted()
 	err := m.Check(s.Limits)
 	if err == nil {
@@ -209,7 +209,7 @@ func (s *Store) checked(files []artifact.File, key string) (artifact.Manifest, e
 	}
 	if err != nil {
 		return artifact.Manifest{}, &anchor.Error{Kind: anchor.KindOf(err), Code: anchor.CodeOf(err), Hint: anchor.HintOf(err),
-			Message: "the artifact " + s.uri(key) + " is refused", Err: err}
+			Message: "the artifact " + s.objectURI(key) + " is refused", Err: err}
 	}
 	return m, nil
 }
@@ -223,9 +223,9 @@ func tooMuch(what string, l artifact.Limits) error {
 func (s *Store) sendAll(ctx context.Context, m artifact.Manifest) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
-	for _, f := range contents(m) {
+	for _, f := range uniqueContents(m) {
 		group.Go(func() error {
-			have, err := s.has(ctx, f.Digest, f.Size)
+			have, err := s.hasContent(ctx, f.Digest, f.Size)
 			if have || err != nil {
 				return err
 			}
@@ -234,7 +234,7 @@ func (s *Store) sendAll(ctx context.Context, m artifact.Manifest) error {
 				return err
 			}
 			defer content.Close()
-			return s.send(ctx, f.Digest, f.Size, io.ReadSeeker(content))
+			return s.sendContent(ctx, f.Digest, f.Size, io.ReadSeeker(content))
 		})
 	}
 	return group.Wait()

@@ -48,7 +48,7 @@ func (w *world) put(t *testing.T, key string, content []byte) {
 	must(t, err)
 }
 
-func TestAnArchiveIsWhatAnUploadWouldBe(t *testing.T) {
+func TestImport_ArchiveEqualsUpload(t *testing.T) {
 	w := newWorld(t, awstest.Shared(t))
 	dir, _ := buildTree(t)
 	must(t, os.Chmod(filepath.Join(dir, "server-functions/default/index.mjs"), 0o755))
@@ -83,7 +83,7 @@ func TestAnArchiveIsWhatAnUploadWouldBe(t *testing.T) {
 	}
 }
 
-func TestPlainFilesAreWhatAnUploadWouldBe(t *testing.T) {
+func TestImport_PlainFilesEqualUpload(t *testing.T) {
 	w := newWorld(t, awstest.Shared(t))
 	dir, m := buildTree(t)
 	w.CLI(t, "s3", "cp", "--recursive", "--quiet", dir, "s3://"+bucket+"/"+path)
@@ -102,7 +102,7 @@ func TestPlainFilesAreWhatAnUploadWouldBe(t *testing.T) {
 	}
 }
 
-func TestAnImportThatWasCutShortGoesOn(t *testing.T) {
+func TestImport_ContinuesAfterInterruption(t *testing.T) {
 	w := newWorld(t, awstest.Shared(t))
 	dir, m := buildTree(t)
 	w.put(t, path+"open-next.tar.gz", pack(t, entriesOf(t, dir)...))
@@ -121,7 +121,7 @@ func TestAnImportThatWasCutShortGoesOn(t *testing.T) {
 	}
 }
 
-func TestHostileArchivesAreRefused(t *testing.T) {
+func TestImport_RefusesHostileArchives(t *testing.T) {
 	w := newWorld(t, awstest.Shared(t))
 	file := func(name, content string) entry {
 		return entry{tar.Header{Name: name, Size: int64(len(content))}, content}
@@ -172,7 +172,7 @@ func TestHostileArchivesAreRefused(t *testing.T) {
 	}
 }
 
-func TestHostilePlainFilesAreRefused(t *testing.T) {
+func TestImport_RefusesHostilePlainFiles(t *testing.T) {
 	w := newWorld(t, awstest.Shared(t))
 	for name, code := range map[string]string{"a/../../x": "path_escapes", `a\b`: "backslash_in_path"} {
 		at := "artifacts/p1/" + code + "/"
@@ -185,7 +185,7 @@ func TestHostilePlainFilesAreRefused(t *testing.T) {
 	wantCode(t, err, "artifact_too_large")
 }
 
-func TestOnlyArtifactsAreImported(t *testing.T) {
+func TestImport_RefusesOtherPrefixes(t *testing.T) {
 	store := newWorld(t, awstest.Shared(t)).open(t)
 	for at, code := range map[string]string{
 		"artifacts/p1/none/": "no_artifact", "files/": "bad_artifact_path", "": "bad_artifact_path",

@@ -17,28 +17,28 @@ import (
 // is smaller.
 const maxManifest = 64 << 20
 
-// read returns the whole of a small object.
-func (s *Store) read(ctx context.Context, key string) ([]byte, error) {
-	body, err := s.open(ctx, key)
+// readObject returns the whole of a small object.
+func (s *Store) readObject(ctx context.Context, key string) ([]byte, error) {
+	body, err := s.openObject(ctx, key)
 	if err != nil {
 		return nil, err
 	}
 	defer body.Close()
 	data, err := io.ReadAll(io.LimitReader(body, maxManifest))
 	if err != nil {
-		return nil, s.failed(err, "GetObject", key)
+		return nil, s.explainFailure(err, "GetObject", key)
 	}
 	return data, nil
 }
 
-// open starts a download. It does not check S3's own checksum, because the readers check contents
+// openObject starts a download. It does not check S3's own checksum, because the readers check contents
 // against their names.
-func (s *Store) open(ctx context.Context, key string) (io.ReadCloser, error) {
+func (s *Store) openObject(ctx context.Context, key string) (io.ReadCloser, error) {
 	out, err := s.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.Bucket, Key: &key}, func(o *s3.Options) {
 		o.ResponseChecksumValidation = sdk.ResponseChecksumValidationWhenRequired
 	})
 	if err != nil {
-		return nil, s.failed(err, "GetObject", key)
+		return nil, s.explainFailure(err, "GetObject", key)
 	}
 	return out.Body, nil
 }
@@ -54,9 +54,9 @@ func (s *Store) putNew(ctx context.Context, key string, data []byte) (written bo
 		case statusOf(err) == http.StatusPreconditionFailed:
 			return nil
 		case statusOf(err) == http.StatusConflict: // ConditionalRequestConflict: another write is in progress
-			return retry.Again(s.failed(err, "PutObject", key))
+			return retry.Again(s.explainFailure(err, "PutObject", key))
 		case err != nil:
-			return s.failed(err, "PutObject", key)
+			return s.explainFailure(err, "PutObject", key)
 		}
 		written = true
 		return nil

@@ -22,7 +22,7 @@ const lifetime = 15 * time.Minute
 func (s *Store) Presign(ctx context.Context, files []artifact.File) ([]artifact.Upload, error) {
 	uploads := make([]artifact.Upload, 0, len(files))
 	for _, f := range files {
-		sum, err := checksum(f.Digest)
+		sum, err := checksumOf(f.Digest)
 		if err != nil {
 			return nil, err
 		}

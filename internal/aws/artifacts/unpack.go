@@ -30,7 +30,7 @@ func (s *Store) Unpack(ctx context.Context, id anchor.DeploymentID) (dir string,
 	group, downloads := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for _, d := range missing {
-		group.Go(func() error { return s.download(downloads, d, sizes[d]) })
+		group.Go(func() error { return s.downloadContent(downloads, d, sizes[d]) })
 	}
 	if err := group.Wait(); err != nil {
 		return "", artifact.Manifest{}, err
@@ -42,13 +42,13 @@ func (s *Store) Unpack(ctx context.Context, id anchor.DeploymentID) (dir string,
 // SDK does not notice.
 var downloads = retry.Policy{First: 100 * time.Millisecond, Longest: 400 * time.Millisecond, Calls: 4}
 
-func (s *Store) download(ctx context.Context, d artifact.Digest, size int64) error {
+func (s *Store) downloadContent(ctx context.Context, d artifact.Digest, size int64) error {
 	return retry.Do(ctx, downloads, func() error {
-		err := s.fetch(ctx, d, size)
+		err := s.fetchContent(ctx, d, size)
 		if anchor.CodeOf(err) != "upload_broken" || ctx.Err() != nil {
 			return err
 		}
-		return retry.Again(s.failed(brokenOff{err}, "GetObject", fileKey(d)))
+		return retry.Again(s.explainFailure(brokenOff{err}, "GetObject", fileKey(d)))
 	})
 }
 
@@ -57,10 +57,10 @@ type brokenOff struct{ cause error }
 
 func (b brokenOff) Error() string { return b.cause.Error() }
 
-func (s *Store) fetch(ctx context.Context, d artifact.Digest, size int64) error {
-	body, err := s.open(ctx, fileKey(d))
+func (s *Store) fetchContent(ctx context.Context, d artifact.Digest, size int64) error {
+	body, err := s.openObject(ctx, fileKey(d))
 	if isStatus(err, http.StatusNotFound) {
-		return s.missing(d, err)
+		return s.missingError(d, err)
 	}
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func (s *Store) fetch(ctx context.Context, d artifact.Digest, size int64) error 
 	err = s.scratch.Put(ctx, d, size, body)
 	switch anchor.CodeOf(err) {
 	case "wrong_digest", "wrong_size":
-		return anchor.Failed("artifact_damaged", "%s is not what its name says", s.uri(fileKey(d))).Because(err).
+		return anchor.Failed("artifact_damaged", "%s is not what its name says", s.objectURI(fileKey(d))).Because(err).
 			Hintf("Something else wrote to the bucket. Delete the object and deploy again.")
 	}
 	return err

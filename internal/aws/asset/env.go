@@ -18,7 +18,7 @@ func (s *Assets) Env(a deploy.Artifact) map[string]string {
 		"CACHE_BUCKET_REGION":     region, // of the tag table too
 	}
 	if a.Build.TagCache {
-		env["CACHE_DYNAMO_TABLE"] = s.table(a.Deployment.ID)
+		env["CACHE_DYNAMO_TABLE"] = s.tableName(a.Deployment.ID)
 	}
 	return env
 }

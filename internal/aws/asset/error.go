@@ -8,17 +8,17 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// failed returns an error that names the operation and the object or prefix of the assets bucket.
+// explainFailure returns an error that names the operation and the object or prefix of the assets bucket.
 // An error that names them already is returned unchanged.
-func (s *Assets) failed(err error, what, key string) error {
-	return failed(err, what, "s3://"+s.AssetsBucket+"/"+key)
+func (s *Assets) explainFailure(err error, what, key string) error {
+	return explainCall(err, what, "s3://"+s.AssetsBucket+"/"+key)
 }
 
 func (s *Assets) tableFailed(err error, what, table string) error {
-	return failed(err, what, "the table "+table)
+	return explainCall(err, what, "the table "+table)
 }
 
-func failed(err error, what, resource string) error {
+func explainCall(err error, what, resource string) error {
 	if e := (*anchor.Error)(nil); errors.As(err, &e) {
 		return err
 	}

@@ -39,14 +39,14 @@ func (s *Assets) writeIndex(ctx context.Context, a deploy.Artifact, shared []obj
 		Bucket: &s.AssetsBucket, Key: &key, Body: bytes.NewReader(text), ContentType: sdk.String("application/json"),
 	})
 	if err != nil {
-		return s.failed(err, "put the index of hashed files", key)
+		return s.explainFailure(err, "put the index of hashed files", key)
 	}
 	return nil
 }
 
-// indexed lists the deployments that have an index.
-func (s *Assets) indexed(ctx context.Context, p anchor.ProjectID) ([]anchor.DeploymentID, error) {
-	keys, err := s.list(ctx, indexPrefix(p))
+// listIndexed lists the deployments that have an index.
+func (s *Assets) listIndexed(ctx context.Context, p anchor.ProjectID) ([]anchor.DeploymentID, error) {
+	keys, err := s.listSizes(ctx, indexPrefix(p))
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +59,9 @@ func (s *Assets) indexed(ctx context.Context, p anchor.ProjectID) ([]anchor.Depl
 	return ids, nil
 }
 
-// used returns the keys of the shared files that deployments other than d use.
-func (s *Assets) used(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (map[string]bool, error) {
-	ids, err := s.indexed(ctx, p)
+// listUsed returns the keys of the shared files that deployments other than d use.
+func (s *Assets) listUsed(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (map[string]bool, error) {
+	ids, err := s.listIndexed(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -93,13 +93,13 @@ func (s *Assets) readIndex(ctx context.Context, key string) (in index, err error
 		return in, nil
 	}
 	if err != nil {
-		return in, s.failed(err, "get the index of hashed files", key)
+		return in, s.explainFailure(err, "get the index of hashed files", key)
 	}
 	defer out.Body.Close()
 	// Read to the end: otherwise the connection is lost and the SDK warns of a wrong checksum.
 	text, err := io.ReadAll(out.Body)
 	if err != nil {
-		return in, s.failed(err, "get the index of hashed files", key)
+		return in, s.explainFailure(err, "get the index of hashed files", key)
 	}
 	if err := json.Unmarshal(text, &in); err != nil {
 		return in, anchor.Failed("bad_index", "the index s3://%s/%s cannot be read", s.AssetsBucket, key).Because(err).

@@ -46,4 +46,6 @@ func cachePrefix(p anchor.ProjectID, d anchor.DeploymentID) string {
 // basePrefix returns the base path as it appears in a key: "" or "docs/".
 func basePrefix(b anchor.Build) string { return strings.TrimPrefix(b.BasePath+"/", "/") }
 
-func (s *Assets) table(d anchor.DeploymentID) string { return s.Installation + "-tags-" + string(d) }
+func (s *Assets) tableName(d anchor.DeploymentID) string {
+	return s.Installation + "-tags-" + string(d)
+}

@@ -16,7 +16,7 @@ func large(size int) platformtest.App {
 	return platformtest.NewApp("one").With("assets/"+largeName, strings.Repeat(line, size/len(line)))
 }
 
-func TestLargeFile(t *testing.T) {
+func TestUpload_LargeFile(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	for name, faults := range map[string][]awstest.Fault{
 		"whole":       nil,
@@ -46,7 +46,7 @@ func TestLargeFile(t *testing.T) {
 	}
 }
 
-func TestLargeFileThatFailsLeavesNothing(t *testing.T) {
+func TestUpload_FailedLargeFileLeavesNothing(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, large(20<<20))
 	s.cloud.Wire.Break(awstest.Fault{Operation: "S3.UploadPart", Nth: 2, Status: http.StatusForbidden, Code: "AccessDenied"})
@@ -60,7 +60,7 @@ func TestLargeFileThatFailsLeavesNothing(t *testing.T) {
 	s.read(t, s.shared(largeName))
 }
 
-func TestLargeFileThatAnotherPutFirst(t *testing.T) {
+func TestUpload_LargeFileExists(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	app := large(9 << 20)
 	a := s.unstored(t, app)

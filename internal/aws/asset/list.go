@@ -15,10 +15,10 @@ import (
 // mostDeleted is how many keys DeleteObjects accepts.
 const mostDeleted = 1000
 
-// list returns the sizes of the objects below prefix, by key.
-func (s *Assets) list(ctx context.Context, prefix string) (map[string]int64, error) {
+// listSizes returns the sizes of the objects below prefix, by key.
+func (s *Assets) listSizes(ctx context.Context, prefix string) (map[string]int64, error) {
 	sizes := map[string]int64{}
-	err := s.pages(ctx, prefix, func(page []types.Object) error {
+	err := s.eachPage(ctx, prefix, func(page []types.Object) error {
 		for _, o := range page {
 			sizes[sdk.ToString(o.Key)] = sdk.ToInt64(o.Size)
 		}
@@ -27,12 +27,12 @@ func (s *Assets) list(ctx context.Context, prefix string) (map[string]int64, err
 	return sizes, err
 }
 
-func (s *Assets) pages(ctx context.Context, prefix string, do func([]types.Object) error) error {
+func (s *Assets) eachPage(ctx context.Context, prefix string, do func([]types.Object) error) error {
 	pages := s3.NewListObjectsV2Paginator(s.S3, &s3.ListObjectsV2Input{Bucket: &s.AssetsBucket, Prefix: &prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return s.failed(err, "list", prefix)
+			return s.explainFailure(err, "list", prefix)
 		}
 		if err := do(page.Contents); err != nil {
 			return err
@@ -41,8 +41,8 @@ func (s *Assets) pages(ctx context.Context, prefix string, do func([]types.Objec
 	return nil
 }
 
-// folders lists the names one step below prefix.
-func (s *Assets) folders(ctx context.Context, prefix string) ([]string, error) {
+// listFolders lists the names one step below prefix.
+func (s *Assets) listFolders(ctx context.Context, prefix string) ([]string, error) {
 	var names []string
 	pages := s3.NewListObjectsV2Paginator(s.S3, &s3.ListObjectsV2Input{
 		Bucket: &s.AssetsBucket, Prefix: &prefix, Delimiter: sdk.String("/"),
@@ -50,7 +50,7 @@ func (s *Assets) folders(ctx context.Context, prefix string) ([]string, error) {
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, s.failed(err, "list", prefix)
+			return nil, s.explainFailure(err, "list", prefix)
 		}
 		for _, folder := range page.CommonPrefixes {
 			names = append(names, path.Base(sdk.ToString(folder.Prefix)))
@@ -59,19 +59,19 @@ func (s *Assets) folders(ctx context.Context, prefix string) ([]string, error) {
 	return names, nil
 }
 
-// erase deletes all objects below prefix.
-func (s *Assets) erase(ctx context.Context, prefix string) error {
-	return s.pages(ctx, prefix, func(page []types.Object) error {
+// erasePrefix deletes all objects below prefix.
+func (s *Assets) erasePrefix(ctx context.Context, prefix string) error {
+	return s.eachPage(ctx, prefix, func(page []types.Object) error {
 		keys := make([]string, len(page))
 		for i, o := range page {
 			keys[i] = sdk.ToString(o.Key)
 		}
-		return s.remove(ctx, keys)
+		return s.removeKeys(ctx, keys)
 	})
 }
 
-// remove deletes objects. An object that does not exist counts as deleted.
-func (s *Assets) remove(ctx context.Context, keys []string) error {
+// removeKeys deletes objects. An object that does not exist counts as deleted.
+func (s *Assets) removeKeys(ctx context.Context, keys []string) error {
 	for some := range slices.Chunk(keys, mostDeleted) {
 		named := make([]types.ObjectIdentifier, len(some))
 		for i := range some {
@@ -81,7 +81,7 @@ func (s *Assets) remove(ctx context.Context, keys []string) error {
 			Bucket: &s.AssetsBucket, Delete: &types.Delete{Objects: named, Quiet: sdk.Bool(true)},
 		})
 		if err != nil {
-			return s.failed(err, "delete", some[0])
+			return s.explainFailure(err, "delete", some[0])
 		}
 		if len(out.Errors) > 0 {
 			first := out.Errors[0]

@@ -29,8 +29,8 @@ type object struct {
 	fixed bool // the name does not depend on the content: it is below a BUILD_ID, not hashed
 }
 
-// sha256 returns the digest in the form of S3's checksums.
-func (o object) sha256() string {
+// sha256Text returns the digest in the form of S3's checksums.
+func (o object) sha256Text() string {
 	sum, err := hex.DecodeString(string(o.digest))
 	if err != nil { // S3 refuses it by name, and the manifest's Check did so before
 		return string(o.digest)
@@ -38,9 +38,9 @@ func (o object) sha256() string {
 	return base64.StdEncoding.EncodeToString(sum)
 }
 
-// static lists the deployment's static files with their keys: the shared ones of the project, and
+// staticObjects lists the deployment's static files with their keys: the shared ones of the project, and
 // the deployment's own.
-func static(a deploy.Artifact) (shared, own []object, err error) {
+func staticObjects(a deploy.Artifact) (shared, own []object, err error) {
 	base := basePrefix(a.Build)
 	for _, f := range a.Manifest.Files {
 		name, below := strings.CutPrefix(f.Path, a.Build.Assets+"/")
@@ -73,8 +73,8 @@ func isOriginal(b anchor.Build, name, contentType string) bool {
 	return optimizes && strings.HasPrefix(name, staticfile.HashedFolder+"media/") && strings.HasPrefix(contentType, "image/")
 }
 
-// seeds lists the initial entries of the incremental cache.
-func seeds(a deploy.Artifact) ([]object, error) {
+// seedObjects lists the initial entries of the incremental cache.
+func seedObjects(a deploy.Artifact) ([]object, error) {
 	files, err := opennext.CacheFiles(os.DirFS(a.Dir), a.Build)
 	if err != nil {
 		return nil, err

@@ -19,32 +19,32 @@ import (
 func (s *Assets) Remove(ctx context.Context, p anchor.Project, d anchor.DeploymentID) error {
 	g, parts := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.RemoveOwn(parts, p, d) })
-	g.Go(func() error { return s.sweep(parts, p.ID, d) })
+	g.Go(func() error { return s.sweepShared(parts, p.ID, d) })
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return s.remove(ctx, []string{indexKey(p.ID, d)})
+	return s.removeKeys(ctx, []string{indexKey(p.ID, d)})
 }
 
 // RemoveOwn does what Remove does, except for the hashed files and the index, which keeps them
 // from being deleted.
 func (s *Assets) RemoveOwn(ctx context.Context, p anchor.Project, d anchor.DeploymentID) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.erase(ctx, deploymentPrefix(d)) })
-	g.Go(func() error { return s.erase(ctx, cachePrefix(p.ID, d)) })
+	g.Go(func() error { return s.erasePrefix(ctx, deploymentPrefix(d)) })
+	g.Go(func() error { return s.erasePrefix(ctx, cachePrefix(p.ID, d)) })
 	g.Go(func() error { return s.dropTable(ctx, d) })
 	return g.Wait()
 }
 
-// sweep deletes the shared files that no deployment except d uses, including those that an
+// sweepShared deletes the shared files that no deployment except d uses, including those that an
 // earlier removal left. It lists the files before it reads the indexes, so that the index of a
 // file that is put later is among them.
-func (s *Assets) sweep(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error {
-	there, err := s.list(ctx, sharedPrefix(p))
+func (s *Assets) sweepShared(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error {
+	there, err := s.listSizes(ctx, sharedPrefix(p))
 	if err != nil {
 		return err
 	}
-	used, err := s.used(ctx, p, d)
+	used, err := s.listUsed(ctx, p, d)
 	if err != nil {
 		return err
 	}
@@ -55,12 +55,12 @@ func (s *Assets) sweep(ctx context.Context, p anchor.ProjectID, d anchor.Deploym
 		}
 	}
 	slices.Sort(unused)
-	return s.remove(ctx, unused)
+	return s.removeKeys(ctx, unused)
 }
 
 // RemoveProject deletes what all deployments of the project have left. It may be run again.
 func (s *Assets) RemoveProject(ctx context.Context, p anchor.Project) error {
-	ids, err := s.deployments(ctx, p.ID)
+	ids, err := s.listDeployments(ctx, p.ID)
 	if err != nil {
 		return err
 	}
@@ -70,16 +70,16 @@ func (s *Assets) RemoveProject(ctx context.Context, p anchor.Project) error {
 		}
 	}
 	// Deletes the indexes too, by which the deployments are found.
-	return s.erase(ctx, sharedPrefix(p.ID))
+	return s.erasePrefix(ctx, sharedPrefix(p.ID))
 }
 
-// deployments lists the deployments that have an index or a cache, oldest first.
-func (s *Assets) deployments(ctx context.Context, p anchor.ProjectID) ([]anchor.DeploymentID, error) {
-	ids, err := s.indexed(ctx, p)
+// listDeployments lists the deployments that have an index or a cache, oldest first.
+func (s *Assets) listDeployments(ctx context.Context, p anchor.ProjectID) ([]anchor.DeploymentID, error) {
+	ids, err := s.listIndexed(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	cached, err := s.folders(ctx, projectCachePrefix(p))
+	cached, err := s.listFolders(ctx, projectCachePrefix(p))
 	if err != nil {
 		return nil, err
 	}

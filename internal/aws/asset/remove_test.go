@@ -40,7 +40,7 @@ func (s *stand) tables(t *testing.T) []string {
 	return out.TableNames
 }
 
-func TestRemoveSparesWhatAnotherUses(t *testing.T) {
+func TestRemove_KeepsFilesInUse(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	app := tagged(2)
 	a := s.deployed(t, app.With("assets/_next/static/chunks/old.js", "old"))
@@ -73,7 +73,7 @@ func TestRemoveSparesWhatAnotherUses(t *testing.T) {
 	}
 }
 
-func TestRemoveManyPages(t *testing.T) {
+func TestRemove_ManyPages(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, manyFiles(10))
 	s.upload(t, a)
@@ -96,7 +96,7 @@ func TestRemoveManyPages(t *testing.T) {
 	}
 }
 
-func TestRemoveEndedAnywhere(t *testing.T) {
+func TestRemove_ConvergesAfterAnyInterruption(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	kept := s.deployed(t, tagged(1))
 	for _, operation := range []string{"S3.ListObjectsV2", "S3.GetObject", "S3.DeleteObjects", "DynamoDB.DeleteTable"} {
@@ -125,7 +125,7 @@ func TestRemoveEndedAnywhere(t *testing.T) {
 	s.read(t, cached(kept, "one/index.cache"))
 }
 
-func TestRemoveSparesWhatIsUploadedMeanwhile(t *testing.T) {
+func TestRemove_KeepsConcurrentUpload(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.deployed(t, platformtest.NewApp("one"))
 	b := s.unstored(t, platformtest.NewApp("two").With("assets/_next/static/chunks/one.js", "chunk of one"))
@@ -143,7 +143,7 @@ func TestRemoveSparesWhatIsUploadedMeanwhile(t *testing.T) {
 	}
 }
 
-func TestRemoveSparesWhatAHalfDoneUploadFound(t *testing.T) {
+func TestRemove_KeepsFilesOfUnfinishedUpload(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.deployed(t, platformtest.NewApp("one"))
 	b := s.unstored(t, platformtest.NewApp("one"))
@@ -159,7 +159,7 @@ func TestRemoveSparesWhatAHalfDoneUploadFound(t *testing.T) {
 	s.read(t, own(b, "public.txt"))
 }
 
-func TestRemoveDeletesNothingByABrokenIndex(t *testing.T) {
+func TestRemove_BrokenIndexDeletesNothing(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.deployed(t, platformtest.NewApp("one"))
 	b := s.deployed(t, platformtest.NewApp("one"))
@@ -168,7 +168,7 @@ func TestRemoveDeletesNothingByABrokenIndex(t *testing.T) {
 	s.read(t, s.shared("_next/static/chunks/one.js"))
 }
 
-func TestRemoveTellsOfWhatStays(t *testing.T) {
+func TestRemove_ReportsRemainder(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.deployed(t, platformtest.NewApp("one"))
 	s.cloud.Wire.Break(awstest.Fault{Operation: "S3.DeleteObjects", Nth: 1, Status: http.StatusForbidden, Code: "AccessDenied"})
@@ -189,7 +189,7 @@ func (c refusing) Do(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
 }
 
-func TestRemoveOfSomeObjectsFails(t *testing.T) {
+func TestRemove_SomeObjectsFail(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.deployed(t, platformtest.NewApp("one"))
 	wantCode(t, s.over(refusing{s.cloud.Wire}).Remove(t.Context(), s.project, a.Deployment.ID), "objects_not_deleted")
@@ -199,7 +199,7 @@ func TestRemoveOfSomeObjectsFails(t *testing.T) {
 	}
 }
 
-func TestRemoveTableInUse(t *testing.T) {
+func TestRemove_TableInUse(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	for name, after := range map[string]bool{"being made": false, "being deleted": true} {
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 // this is done: from then on, running Seed again changes nothing that the app wrote or deleted.
 // Before, Seed does not overwrite a cache entry that exists.
 func (s *Assets) Seed(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
-	objects, err := seeds(a)
+	objects, err := seedObjects(a)
 	if err != nil {
 		return err
 	}
@@ -24,13 +24,13 @@ func (s *Assets) Seed(ctx context.Context, a deploy.Artifact, note deploy.Note) 
 		return err
 	}
 	prefix := cachePrefix(a.Project.ID, a.Deployment.ID)
-	there, err := s.list(ctx, prefix)
+	there, err := s.listSizes(ctx, prefix)
 	if err != nil {
 		return err
 	}
 	if _, done := there[prefix+seededName]; !done {
-		missing, _ := split(objects, there)
-		if err := s.seed(ctx, a, missing, rows); err != nil {
+		missing, _ := splitMissing(objects, there)
+		if err := s.seedObjects(ctx, a, missing, rows); err != nil {
 			return err
 		}
 	}
@@ -38,14 +38,14 @@ func (s *Assets) Seed(ctx context.Context, a deploy.Artifact, note deploy.Note) 
 	return nil
 }
 
-func (s *Assets) seed(ctx context.Context, a deploy.Artifact, objects []object, rows []tagRow) error {
-	run, err := s.open(a.Dir)
+func (s *Assets) seedObjects(ctx context.Context, a deploy.Artifact, objects []object, rows []tagRow) error {
+	run, err := s.openRun(a.Dir)
 	if err != nil {
 		return err
 	}
 	defer run.close()
 	g, parts := errgroup.WithContext(ctx)
-	g.Go(func() error { return run.send(parts, objects) })
+	g.Go(func() error { return run.sendObjects(parts, objects) })
 	if a.Build.TagCache { // also when the build tagged nothing: the functions query the table for each cached page
 		g.Go(func() error { return s.makeTable(parts, a, rows) })
 	}
@@ -55,7 +55,7 @@ func (s *Assets) seed(ctx context.Context, a deploy.Artifact, objects []object, 
 	key := cachePrefix(a.Project.ID, a.Deployment.ID) + seededName
 	_, err = s.S3.PutObject(ctx, &s3.PutObjectInput{Bucket: &s.AssetsBucket, Key: &key, Body: bytes.NewReader(nil)})
 	if err != nil {
-		return s.failed(err, "mark the cache as seeded", key)
+		return s.explainFailure(err, "mark the cache as seeded", key)
 	}
 	return nil
 }

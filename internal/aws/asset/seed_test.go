@@ -108,7 +108,7 @@ func TestSeed(t *testing.T) {
 	}
 }
 
-func TestTagTableIsWhatOpenNextAsks(t *testing.T) {
+func TestSeed_TagTableMatchesOpenNextQueries(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, tagged(3))
 	s.seed(t, a)
@@ -140,9 +140,9 @@ func TestTagTableIsWhatOpenNextAsks(t *testing.T) {
 	}
 }
 
-// TestNothingTaggedStillHasATable deploys what a pages-router build makes: it has a tag cache,
+// TestSeed_TableWithoutTags deploys what a pages-router build makes: it has a tag cache,
 // which the functions query for each cached page, and no dynamodb-cache.json.
-func TestNothingTaggedStillHasATable(t *testing.T) {
+func TestSeed_TableWithoutTags(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, platformtest.NewApp("one"))
 	s.seed(t, a)
@@ -158,7 +158,7 @@ func TestNothingTaggedStillHasATable(t *testing.T) {
 	}
 }
 
-func TestNoTagCacheNoTable(t *testing.T) {
+func TestSeed_NoTagCacheNoTable(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, platformtest.NewApp("one"))
 	a.Build.TagCache = false // as opennext.Parse reads disableTagCache
@@ -173,7 +173,7 @@ func TestNoTagCacheNoTable(t *testing.T) {
 	must(t, s.Remove(t.Context(), s.project, a.Deployment.ID))
 }
 
-func TestSeedDoesNotUndoWhatTheAppDid(t *testing.T) {
+func TestSeed_KeepsAppWrites(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, tagged(3))
 	s.seed(t, a)
@@ -200,7 +200,7 @@ func TestSeedDoesNotUndoWhatTheAppDid(t *testing.T) {
 	}
 }
 
-func TestSeedNeverOverwritesAnEntry(t *testing.T) {
+func TestSeed_NeverOverwritesEntry(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, tagged(1))
 	// The list does not contain it, because it was written later.
@@ -216,7 +216,7 @@ func TestSeedNeverOverwritesAnEntry(t *testing.T) {
 	}
 }
 
-func TestSeedBroken(t *testing.T) {
+func TestSeed_BrokenInput(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	for name, faults := range map[string][]awstest.Fault{
 		"table there already": {{Operation: "DynamoDB.CreateTable", Nth: 1, After: true, Status: http.StatusInternalServerError, Code: "InternalServerError"}},
@@ -242,9 +242,9 @@ func TestSeedBroken(t *testing.T) {
 	}
 }
 
-// TestSeedEndedAnywhere ends the process at each of its calls in turn, before or after the call
+// TestSeed_ConvergesAfterAnyInterruption ends the process at each of its calls in turn, before or after the call
 // took effect. The next run finishes the work.
-func TestSeedEndedAnywhere(t *testing.T) {
+func TestSeed_ConvergesAfterAnyInterruption(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	for _, operation := range []string{"S3.ListObjectsV2", "S3.PutObject", "DynamoDB.CreateTable", "DynamoDB.DescribeTable", "DynamoDB.BatchWriteItem"} {
 		for nth := 1; nth <= 3; nth++ {
@@ -268,7 +268,7 @@ func TestSeedEndedAnywhere(t *testing.T) {
 	}
 }
 
-func TestUnprocessedTagsAreWrittenAgain(t *testing.T) {
+func TestSeed_RetriesUnprocessedTags(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, tagged(60))
 	half := &halving{next: s.cloud.Wire}
@@ -282,7 +282,7 @@ func TestUnprocessedTagsAreWrittenAgain(t *testing.T) {
 	}
 }
 
-func TestSeedIsRefused(t *testing.T) {
+func TestSeed_Refused(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, tagged(1))
 	s.cloud.Wire.Break(awstest.Fault{Operation: "DynamoDB.CreateTable", Status: http.StatusBadRequest, Code: "AccessDeniedException", Message: "role/deploy may not"})
@@ -296,7 +296,7 @@ func TestSeedIsRefused(t *testing.T) {
 	wantHint(t, err, "anchor aws bootstrap")
 }
 
-func TestBrokenTags(t *testing.T) {
+func TestSeed_BrokenTags(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, tagged(1).With(tagsFile, `[{"tag":`))
 	calls := s.cloud.Wire.Record()

@@ -33,7 +33,7 @@ type run struct {
 	found []object // objects that existed when they were to be put
 }
 
-func (s *Assets) open(dir string) (*run, error) {
+func (s *Assets) openRun(dir string) (*run, error) {
 	tree, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open the unpacked artifact: %w", err)
@@ -45,8 +45,8 @@ func (s *Assets) open(dir string) (*run, error) {
 
 func (r *run) close() { r.tree.Close() }
 
-// send puts the objects, large and small ones concurrently. The first error ends it.
-func (r *run) send(ctx context.Context, objects []object) error {
+// sendObjects puts the objects, large and small ones concurrently. The first error ends it.
+func (r *run) sendObjects(ctx context.Context, objects []object) error {
 	var small, large []object
 	for _, o := range objects {
 		if o.size < largeSize {
@@ -85,7 +85,7 @@ func (r *run) sendOne(ctx context.Context, o object) error {
 		return nil
 	}
 	if err != nil {
-		return r.failed(err, "put "+o.file, o.key)
+		return r.explainFailure(err, "put "+o.file, o.key)
 	}
 	return nil
 }
@@ -94,7 +94,7 @@ func (r *run) sendOne(ctx context.Context, o object) error {
 // So an unchanged public file is not sent again with every deployment.
 func (r *run) copyOrPut(ctx context.Context, o object) error {
 	if !o.once && !r.uncopied.Load() {
-		err := r.copy(ctx, o)
+		err := r.copyObject(ctx, o)
 		if !awserr.Is(err, "NoSuchKey") {
 			return err
 		}
@@ -111,13 +111,13 @@ func (r *run) copyOrPut(ctx context.Context, o object) error {
 	return r.put(ctx, o, in)
 }
 
-// copy also replaces the tags, and so needs no permission to read those of the source.
-func (r *run) copy(ctx context.Context, o object) error {
+// copyObject also replaces the tags, and so needs no permission to read those of the source.
+func (r *run) copyObject(ctx context.Context, o object) error {
 	_, err := r.S3.CopyObject(ctx, &s3.CopyObjectInput{
 		Bucket: &r.AssetsBucket, Key: &o.key,
 		CopySource:        sdk.String(r.ArtifactsBucket + "/" + contentRoot + string(o.digest)),
 		MetadataDirective: types.MetadataDirectiveReplace, TaggingDirective: types.TaggingDirectiveReplace,
-		ContentType: optional(o.contentType), CacheControl: optional(o.cacheControl), ContentEncoding: optional(o.encoding), Metadata: o.metadata(),
+		ContentType: optionalText(o.contentType), CacheControl: optionalText(o.cacheControl), ContentEncoding: optionalText(o.encoding), Metadata: o.metadataOf(),
 	})
 	return err
 }
@@ -125,8 +125,8 @@ func (r *run) copy(ctx context.Context, o object) error {
 // put makes S3 compare what arrives with the manifest's digest.
 func (r *run) put(ctx context.Context, o object, in *os.File) error {
 	_, err := r.S3.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: &r.AssetsBucket, Key: &o.key, Body: in, ContentLength: &o.size, ChecksumSHA256: sdk.String(o.sha256()),
-		ContentType: optional(o.contentType), CacheControl: optional(o.cacheControl), ContentEncoding: optional(o.encoding), Metadata: o.metadata(),
+		Bucket: &r.AssetsBucket, Key: &o.key, Body: in, ContentLength: &o.size, ChecksumSHA256: sdk.String(o.sha256Text()),
+		ContentType: optionalText(o.contentType), CacheControl: optionalText(o.cacheControl), ContentEncoding: optionalText(o.encoding), Metadata: o.metadataOf(),
 		IfNoneMatch: o.ifNoneMatch(),
 	})
 	return err
@@ -137,31 +137,31 @@ func (r *run) put(ctx context.Context, o object, in *os.File) error {
 func (r *run) putParts(ctx context.Context, o object, in *os.File) error {
 	_, err := r.transfer.UploadObject(ctx, &transfermanager.UploadObjectInput{
 		Bucket: &r.AssetsBucket, Key: &o.key, Body: in,
-		ContentType: optional(o.contentType), CacheControl: optional(o.cacheControl), ContentEncoding: optional(o.encoding), Metadata: o.metadata(),
+		ContentType: optionalText(o.contentType), CacheControl: optionalText(o.cacheControl), ContentEncoding: optionalText(o.encoding), Metadata: o.metadataOf(),
 		IfNoneMatch: o.ifNoneMatch(),
 	})
 	if !awserr.Is(err, "NoSuchUpload") {
 		return err
 	}
-	if same, headErr := r.holds(ctx, o); headErr != nil || !same {
+	if same, headErr := r.holdsObject(ctx, o); headErr != nil || !same {
 		return errors.Join(err, headErr)
 	}
 	return nil
 }
 
-// holds reports whether the object exists with the content that it should have.
-func (s *Assets) holds(ctx context.Context, o object) (bool, error) {
+// holdsObject reports whether the object exists with the content that it should have.
+func (s *Assets) holdsObject(ctx context.Context, o object) (bool, error) {
 	head, err := s.S3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.AssetsBucket, Key: &o.key})
 	if awserr.Is(err, "NotFound") {
 		return false, nil
 	}
 	if err != nil {
-		return false, s.failed(err, "look at", o.key)
+		return false, s.explainFailure(err, "look at", o.key)
 	}
 	return head.Metadata[digestKey] == string(o.digest), nil
 }
 
-func (o object) metadata() map[string]string { return map[string]string{digestKey: string(o.digest)} }
+func (o object) metadataOf() map[string]string { return map[string]string{digestKey: string(o.digest)} }
 
 func (o object) ifNoneMatch() *string {
 	if o.once {
@@ -170,7 +170,7 @@ func (o object) ifNoneMatch() *string {
 	return nil
 }
 
-func optional(s string) *string {
+func optionalText(s string) *string {
 	if s == "" {
 		return nil
 	}

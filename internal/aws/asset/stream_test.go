@@ -60,7 +60,7 @@ func (s *sink) note(n int64) {
 	s.most = max(s.most, m.HeapAlloc)
 }
 
-func TestLargeFilesAreStreamed(t *testing.T) {
+func TestUpload_StreamsLargeFiles(t *testing.T) {
 	const size, files = 192 << 20, 3
 	dir := t.TempDir()
 	a := deploy.Artifact{Dir: dir, Build: anchor.Build{Assets: "assets"}}

@@ -22,7 +22,7 @@ const tablePatience = 3 * time.Minute
 
 // makeTable creates the deployment's tag table if it does not exist, and writes the rows.
 func (s *Assets) makeTable(ctx context.Context, a deploy.Artifact, rows []tagRow) error {
-	table := s.table(a.Deployment.ID)
+	table := s.tableName(a.Deployment.ID)
 	_, err := s.DynamoDB.CreateTable(ctx, s.tableInput(table, a.Project))
 	if inUse := (*types.ResourceInUseException)(nil); err != nil && !errors.As(err, &inUse) {
 		return s.tableFailed(err, "make", table)
@@ -30,7 +30,7 @@ func (s *Assets) makeTable(ctx context.Context, a deploy.Artifact, rows []tagRow
 	if err := s.awaitTable(ctx, table); err != nil {
 		return err
 	}
-	return s.fill(ctx, table, rows)
+	return s.fillTable(ctx, table, rows)
 }
 
 // tableInput describes the table that OpenNext's tag caches read and write.
@@ -75,7 +75,7 @@ func (s *Assets) awaitTable(ctx context.Context, table string) error {
 
 // dropTable deletes the deployment's tag table if there is one.
 func (s *Assets) dropTable(ctx context.Context, d anchor.DeploymentID) error {
-	table := s.table(d)
+	table := s.tableName(d)
 	err := s.deleteTable(ctx, table)
 	if inUse := (*types.ResourceInUseException)(nil); errors.As(err, &inUse) {
 		err = s.dropBusy(ctx, table)

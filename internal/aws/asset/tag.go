@@ -46,9 +46,9 @@ func tagRows(tree fs.FS, b anchor.Build) ([]tagRow, error) {
 	return unique, nil
 }
 
-// fill writes the rows. They may replace existing ones: until the cache is marked as seeded, only
+// fillTable writes the rows. They may replace existing ones: until the cache is marked as seeded, only
 // an earlier run of Seed has written.
-func (s *Assets) fill(ctx context.Context, table string, rows []tagRow) error {
+func (s *Assets) fillTable(ctx context.Context, table string, rows []tagRow) error {
 	g, running := errgroup.WithContext(ctx)
 	g.SetLimit(batchParallel)
 	for batch := range slices.Chunk(rows, mostBatched) {
@@ -58,7 +58,7 @@ func (s *Assets) fill(ctx context.Context, table string, rows []tagRow) error {
 		g.Go(func() error {
 			writes := make([]types.WriteRequest, len(batch))
 			for i, row := range batch {
-				writes[i].PutRequest = &types.PutRequest{Item: item(row)}
+				writes[i].PutRequest = &types.PutRequest{Item: tagItem(row)}
 			}
 			return s.writeBatch(running, table, writes)
 		})
@@ -69,8 +69,8 @@ func (s *Assets) fill(ctx context.Context, table string, rows []tagRow) error {
 	return ctx.Err()
 }
 
-// item formats a row as OpenNext does (overrides/tagCache/dynamodb.js).
-func item(row tagRow) map[string]types.AttributeValue {
+// tagItem formats a row as OpenNext does (overrides/tagCache/dynamodb.js).
+func tagItem(row tagRow) map[string]types.AttributeValue {
 	return map[string]types.AttributeValue{
 		"tag":           &types.AttributeValueMemberS{Value: row.Tag},
 		"path":          &types.AttributeValueMemberS{Value: row.Path},

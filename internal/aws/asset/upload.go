@@ -17,10 +17,10 @@ import (
 
 // Check refuses an artifact with a file whose key S3 would not accept. It makes no call.
 func (s *Assets) Check(a deploy.Artifact) error {
-	if _, _, err := static(a); err != nil {
+	if _, _, err := staticObjects(a); err != nil {
 		return err
 	}
-	_, err := seeds(a)
+	_, err := seedObjects(a)
 	return err
 }
 
@@ -30,7 +30,7 @@ func (s *Assets) Check(a deploy.Artifact) error {
 // It writes the index of what the deployment uses before it looks anything up. A removal that
 // starts after that keeps these files.
 func (s *Assets) Upload(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
-	shared, own, err := static(a)
+	shared, own, err := staticObjects(a)
 	if err != nil {
 		return err
 	}
@@ -38,20 +38,20 @@ func (s *Assets) Upload(ctx context.Context, a deploy.Artifact, note deploy.Note
 	if err != nil {
 		return err
 	}
-	missing, found := split(slices.Concat(shared, own), there)
-	run, err := s.open(a.Dir)
+	missing, found := splitMissing(slices.Concat(shared, own), there)
+	run, err := s.openRun(a.Dir)
 	if err != nil {
 		return err
 	}
 	defer run.close()
-	if err := run.send(ctx, missing); err != nil {
+	if err := run.sendObjects(ctx, missing); err != nil {
 		return err
 	}
-	differ, err := s.differing(ctx, append(found, run.found...), there)
+	differ, err := s.listDiffering(ctx, append(found, run.found...), there)
 	if err != nil {
 		return err
 	}
-	warn(differ, note)
+	warnDiffering(differ, note)
 	if err := warnOfRules(a, note); err != nil {
 		return err
 	}
@@ -67,11 +67,11 @@ func (s *Assets) uploaded(ctx context.Context, a deploy.Artifact, shared []objec
 		if err := s.writeIndex(ctx, a, shared); err != nil || len(shared) == 0 {
 			return err
 		}
-		sharedThere, err = s.list(ctx, sharedPrefix(a.Project.ID)+basePrefix(a.Build)+staticfile.HashedFolder)
+		sharedThere, err = s.listSizes(ctx, sharedPrefix(a.Project.ID)+basePrefix(a.Build)+staticfile.HashedFolder)
 		return err
 	})
 	g.Go(func() (err error) {
-		ownThere, err = s.list(ctx, deploymentPrefix(a.Deployment.ID))
+		ownThere, err = s.listSizes(ctx, deploymentPrefix(a.Deployment.ID))
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -84,10 +84,10 @@ func (s *Assets) uploaded(ctx context.Context, a deploy.Artifact, shared []objec
 	return sharedThere, nil
 }
 
-// split returns the objects that have to be sent and those that exist. S3 shows an object whole
+// splitMissing returns the objects that have to be sent and those that exist. S3 shows an object whole
 // or not at all and a deployment's manifest never changes, so an own file of the right size is
 // the right one. A shared file is never overwritten, whatever its content.
-func split(objects []object, there map[string]int64) (missing, found []object) {
+func splitMissing(objects []object, there map[string]int64) (missing, found []object) {
 	for _, o := range objects {
 		size, ok := there[o.key]
 		if ok && (o.once || size == o.size) {
@@ -99,9 +99,9 @@ func split(objects []object, there map[string]int64) (missing, found []object) {
 	return missing, found
 }
 
-// differing returns the shared objects that another deployment put first with another content.
+// listDiffering returns the shared objects that another deployment put first with another content.
 // Hashed names cannot clash; names below a BUILD_ID do when the app fixes it.
-func (s *Assets) differing(ctx context.Context, found []object, there map[string]int64) ([]object, error) {
+func (s *Assets) listDiffering(ctx context.Context, found []object, there map[string]int64) ([]object, error) {
 	differs := make([]bool, len(found))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(Parallel)
@@ -113,7 +113,7 @@ func (s *Assets) differing(ctx context.Context, found []object, there map[string
 			differs[i] = true
 		case o.fixed:
 			g.Go(func() (err error) {
-				same, err := s.holds(ctx, o)
+				same, err := s.holdsObject(ctx, o)
 				differs[i] = !same
 				return err
 			})
@@ -129,7 +129,7 @@ func (s *Assets) differing(ctx context.Context, found []object, there map[string
 	return differ, err
 }
 
-func warn(differ []object, note deploy.Note) {
+func warnDiffering(differ []object, note deploy.Note) {
 	if len(differ) == 0 {
 		return
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-func TestUploadLaysFilesOut(t *testing.T) {
+func TestUpload_Layout(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.artifact(t, platformtest.NewApp("one"))
 	s.upload(t, a)
@@ -43,7 +43,7 @@ func TestUploadLaysFilesOut(t *testing.T) {
 	}
 }
 
-func TestUploadWarnsOfFilesThatRulesAreFor(t *testing.T) {
+func TestUpload_WarnsOfFilesWithRules(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	const next = "server-functions/default/.next/"
 	app := platformtest.NewApp("one").With("assets/private/report.txt", "secret").
@@ -64,7 +64,7 @@ func TestUploadWarnsOfFilesThatRulesAreFor(t *testing.T) {
 	}
 }
 
-func TestUploadKeepsTheBasePath(t *testing.T) {
+func TestUpload_KeepsBasePath(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	const next = "server-functions/default/.next/required-server-files.json"
 	a := s.artifact(t, platformtest.NewApp("one").With(next, `{"config": {"basePath": "/docs"}}`))
@@ -79,7 +79,7 @@ func TestUploadKeepsTheBasePath(t *testing.T) {
 	}
 }
 
-func TestHeadersAndNames(t *testing.T) {
+func TestUpload_HeadersAndNames(t *testing.T) {
 	const forever, always = "public,max-age=31536000,immutable", "public,max-age=0,must-revalidate"
 	names := map[string][2]string{
 		"_next/static/chunks/app/[slug]/page-1a2b.js":         {"text/javascript; charset=utf-8", forever},
@@ -142,7 +142,7 @@ func manyFiles(n int) platformtest.App {
 	return app
 }
 
-func TestUploadIsParallel(t *testing.T) {
+func TestUpload_RunsInParallel(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.artifact(t, manyFiles(1500))
 	s.cloud.Wire.Slow(50 * time.Millisecond)
@@ -165,7 +165,7 @@ func TestUploadIsParallel(t *testing.T) {
 	}
 }
 
-func TestUploadSendsWhatChanged(t *testing.T) {
+func TestUpload_SendsChangesOnly(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	app := platformtest.NewApp("one")
 	s.upload(t, s.artifact(t, app))
@@ -180,7 +180,7 @@ func TestUploadSendsWhatChanged(t *testing.T) {
 	}
 }
 
-func TestUploadWithoutContentsInS3(t *testing.T) {
+func TestUpload_WithoutContentsInS3(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, platformtest.NewApp("one"))
 	s.upload(t, a)
@@ -189,7 +189,7 @@ func TestUploadWithoutContentsInS3(t *testing.T) {
 	}
 }
 
-func TestImportedPicturesAreOriginals(t *testing.T) {
+func TestUpload_ImportedImagesAreOriginals(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	app := platformtest.NewApp("one").With("assets/_next/static/media/cat.1a.png", "cat").With("assets/_next/static/media/font.1a.woff2", "font")
 	a := s.artifact(t, app)
@@ -207,7 +207,7 @@ func TestImportedPicturesAreOriginals(t *testing.T) {
 	}
 }
 
-func TestFixedBuildIDIsTold(t *testing.T) {
+func TestUpload_WarnsOfFixedBuildID(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	const name = "_next/static/one/_buildManifest.js"
 	app := platformtest.NewApp("one").With("assets/"+name, "manifest 1")
@@ -225,7 +225,7 @@ func TestFixedBuildIDIsTold(t *testing.T) {
 	}
 }
 
-func TestLongNameIsRefusedBeforeAnyCall(t *testing.T) {
+func TestCheck_RefusesLongName(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.artifact(t, platformtest.NewApp("one"))
 	for i, f := range a.Manifest.Files {
@@ -241,7 +241,7 @@ func TestLongNameIsRefusedBeforeAnyCall(t *testing.T) {
 	}
 }
 
-func TestUploadBroken(t *testing.T) {
+func TestUpload_Broken(t *testing.T) {
 	app := platformtest.NewApp("one")
 	cloud := awstest.MiniStack(t)
 	for name, faults := range map[string][]awstest.Fault{
@@ -280,7 +280,7 @@ func TestUploadBroken(t *testing.T) {
 	}
 }
 
-func TestFailedUploadConverges(t *testing.T) {
+func TestUpload_ConvergesAfterFailure(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.artifact(t, manyFiles(200))
 	s.cloud.Wire.Break(awstest.Fault{Operation: "S3.PutObject", Nth: 150, Status: http.StatusForbidden, Code: "AccessDenied", Message: "role/deploy may not"})
@@ -298,9 +298,9 @@ func TestFailedUploadConverges(t *testing.T) {
 	}
 }
 
-// TestTwoDeploymentsPutOneFile lets another deployment put the same files after this one has
+// TestUpload_TwoDeploymentsShareFile lets another deployment put the same files after this one has
 // looked for them.
-func TestTwoDeploymentsPutOneFile(t *testing.T) {
+func TestUpload_TwoDeploymentsShareFile(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	app := manyFiles(60)
 	a, b := s.artifact(t, app), s.artifact(t, app)

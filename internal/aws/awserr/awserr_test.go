@@ -36,7 +36,7 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-func TestACallThatMaySucceedLater(t *testing.T) {
+func TestRetryable(t *testing.T) {
 	for code, is := range map[string]func(error) bool{
 		"InvalidIfMatchVersion": awserr.Stale, "PreconditionFailed": awserr.Stale,
 		"ThrottlingException": awserr.Crowded, "TooManyInvalidationsInProgress": awserr.Crowded,

@@ -90,7 +90,7 @@ func (c *Cloud) Env() []string {
 // CLI runs the real AWS CLI against the emulator and returns its output.
 func (c *Cloud) CLI(t testing.TB, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), tool(t, "aws"), args...)
+	cmd := exec.CommandContext(t.Context(), findTool(t, "aws"), args...)
 	cmd.Env = append(os.Environ(), c.Env()...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -102,11 +102,11 @@ func (c *Cloud) CLI(t testing.TB, args ...string) string {
 }
 
 // Tool returns the path of a program in the emulators' Python environment: cfn-lint, aws.
-func Tool(t testing.TB, name string) string { t.Helper(); return tool(t, name) }
+func Tool(t testing.TB, name string) string { t.Helper(); return findTool(t, name) }
 
-// tool finds a program in the environment that `make emulators` made at the
+// findTool finds a program in the environment that `make emulators` made at the
 // module's root.
-func tool(t testing.TB, name string) string {
+func findTool(t testing.TB, name string) string {
 	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
@@ -134,32 +134,32 @@ func start(t testing.TB, e emulator, env ...string) *Cloud {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := p.end(); err != nil {
+		if err := p.endGroup(); err != nil {
 			t.Error(err)
 		}
 	})
-	return p.account(t)
+	return p.newAccount(t)
 }
 
-// account returns a new account on the emulator.
-func (p *process) account(t testing.TB) *Cloud {
+// newAccount returns a new account on the emulator.
+func (p *process) newAccount(t testing.TB) *Cloud {
 	t.Helper()
 	c := &Cloud{
 		Endpoint: p.endpoint,
 		Account:  strconv.Itoa(100_000_000_000 + rand.IntN(800_000_000_000)),
 		Wire:     newWire(strings.TrimPrefix(p.endpoint, "http://")),
-		judge:    judge(t),
+		judge:    judgeRequests(t),
 	}
 	t.Cleanup(func() {
 		c.Wire.close()
 		if t.Failed() {
-			t.Logf("%s says:\n%s", p.name, p.log.tail(4000))
+			t.Logf("%s says:\n%s", p.name, p.log.lastOctets(4000))
 		}
 	})
 	return c
 }
 
-func answers(ctx context.Context, url string) bool {
+func isAnswering(ctx context.Context, url string) bool {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/", http.NoBody)
 	if err != nil {
 		return false

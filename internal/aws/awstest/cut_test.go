@@ -13,7 +13,7 @@ import (
 )
 
 // A connection that breaks before or within an answer is a cut, unless the test breaks it.
-func TestCutsAreTheEmulatorsOnly(t *testing.T) {
+func TestWire_CountsEmulatorCutsOnly(t *testing.T) {
 	for name, answer := range map[string]string{"before": "", "within": "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, err := http.NewResponseController(w).Hijack()
@@ -50,7 +50,7 @@ func TestCutsAreTheEmulatorsOnly(t *testing.T) {
 }
 
 // A body that is closed when an answer begins, like the SDK's, does not break anything.
-func TestABodyClosedEarlyIsNoCut(t *testing.T) {
+func TestWire_EarlyClosedBodyIsNoCut(t *testing.T) {
 	body := &closedEarly{Reader: strings.NewReader("whole"), closed: make(chan struct{})}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		content, _ := io.ReadAll(r.Body)

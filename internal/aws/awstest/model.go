@@ -74,7 +74,7 @@ func modelOf(dir, service string) (*model, error) {
 		return nil, fmt.Errorf("botocore has no model of %s in %s (%w)", service, dir, err)
 	}
 	m := &model{}
-	if err := m.read(found[len(found)-1]); err != nil {
+	if err := m.readModel(found[len(found)-1]); err != nil {
 		return nil, err
 	}
 	for _, name := range invented {
@@ -86,7 +86,7 @@ func modelOf(dir, service string) (*model, error) {
 	return m, nil
 }
 
-func (m *model) read(name string) error {
+func (m *model) readModel(name string) error {
 	file, err := os.Open(name)
 	if err != nil {
 		return err
@@ -99,15 +99,15 @@ func (m *model) read(name string) error {
 	return json.NewDecoder(z).Decode(m)
 }
 
-// refusals returns every violation of the service's model in a request, which is one of the SDK's
+// listViolations returns every violation of the service's model in a request, which is one of the SDK's
 // input structs.
-func (m *model) refusals(operation string, input any) []error {
+func (m *model) listViolations(operation string, input any) []error {
 	var all []error
-	m.look(m.Operations[operation].Input.Shape, operation, reflect.ValueOf(input), &all)
+	m.lookAt(m.Operations[operation].Input.Shape, operation, reflect.ValueOf(input), &all)
 	return all
 }
 
-func (m *model) look(name, where string, v reflect.Value, all *[]error) {
+func (m *model) lookAt(name, where string, v reflect.Value, all *[]error) {
 	s := m.Shapes[name]
 	for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
 		if v.IsNil() {
@@ -120,40 +120,40 @@ func (m *model) look(name, where string, v reflect.Value, all *[]error) {
 	}
 	switch {
 	case s.Type == "structure" && v.Kind() == reflect.Struct:
-		m.structure(s, where, v, all)
+		m.checkStructure(s, where, v, all)
 	case s.Type == "list" && v.Kind() == reflect.Slice:
-		s.bounds(where, float64(v.Len()), all)
+		s.checkBounds(where, float64(v.Len()), all)
 		for i := range v.Len() {
-			m.look(s.Member.Shape, fmt.Sprintf("%s[%d]", where, i), v.Index(i), all)
+			m.lookAt(s.Member.Shape, fmt.Sprintf("%s[%d]", where, i), v.Index(i), all)
 		}
 	case s.Type == "map" && v.Kind() == reflect.Map:
 		for _, key := range v.MapKeys() {
-			m.look(s.Key.Shape, where+" key", key, all)
-			m.look(s.Value.Shape, where+"."+key.String(), v.MapIndex(key), all)
+			m.lookAt(s.Key.Shape, where+" key", key, all)
+			m.lookAt(s.Value.Shape, where+"."+key.String(), v.MapIndex(key), all)
 		}
 	case s.Type == "string" && v.Kind() == reflect.String:
-		s.text(where, v.String(), all)
+		s.checkText(where, v.String(), all)
 	case v.CanInt():
-		s.bounds(where, float64(v.Int()), all)
+		s.checkBounds(where, float64(v.Int()), all)
 	}
 }
 
-func (m *model) structure(s *shape, where string, v reflect.Value, all *[]error) {
+func (m *model) checkStructure(s *shape, where string, v reflect.Value, all *[]error) {
 	for name, of := range s.Members {
 		field := v.FieldByNameFunc(func(has string) bool { return strings.EqualFold(has, name) })
-		if !field.IsValid() || unset(field) {
+		if !field.IsValid() || isUnset(field) {
 			if field.IsValid() && slices.Contains(s.Required, name) {
 				*all = append(*all, fmt.Errorf("%s.%s is required", where, name))
 			}
 			continue
 		}
-		m.look(of.Shape, where+"."+name, field, all)
+		m.lookAt(of.Shape, where+"."+name, field, all)
 	}
 }
 
-// unset reports whether a value is not sent. An empty text is not sent. The SDK's numbers and
+// isUnset reports whether a value is not sent. An empty text is not sent. The SDK's numbers and
 // booleans that are not pointers have zero as their default.
-func unset(v reflect.Value) bool {
+func isUnset(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface, reflect.Slice, reflect.Map:
 		return v.IsNil()
@@ -164,14 +164,14 @@ func unset(v reflect.Value) bool {
 	}
 }
 
-func (s *shape) bounds(where string, n float64, all *[]error) {
+func (s *shape) checkBounds(where string, n float64, all *[]error) {
 	if s.Min != nil && n < *s.Min || s.Max != nil && n > *s.Max {
 		*all = append(*all, fmt.Errorf("%s is %v, which is out of bounds", where, n))
 	}
 }
 
-func (s *shape) text(where, text string, all *[]error) {
-	s.bounds(where, float64(utf8.RuneCountInString(text)), all)
+func (s *shape) checkText(where, text string, all *[]error) {
+	s.checkBounds(where, float64(utf8.RuneCountInString(text)), all)
 	if len(s.Enum) > 0 && !slices.Contains(s.Enum, text) {
 		*all = append(*all, fmt.Errorf("%s is %q, which is none of %v", where, text, s.Enum))
 	}
@@ -184,9 +184,9 @@ func (s *shape) text(where, text string, all *[]error) {
 
 var ahead = regexp.MustCompile(`\(\?[!=][^()]*\)`)
 
-// judge fails the test when a client sends what the service's model forbids.
-func judge(t testing.TB) func(*middleware.Stack) error {
-	dir := filepath.Join(filepath.Dir(tool(t, "aws")), "..", "lib")
+// judgeRequests fails the test when a client sends what the service's model forbids.
+func judgeRequests(t testing.TB) func(*middleware.Stack) error {
+	dir := filepath.Join(filepath.Dir(findTool(t, "aws")), "..", "lib")
 	found, err := filepath.Glob(filepath.Join(dir, "python3*", "site-packages", "botocore", "data"))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("botocore's models are %q, %v", found, err)
@@ -197,7 +197,7 @@ func judge(t testing.TB) func(*middleware.Stack) error {
 		operation := awsmiddleware.GetOperationName(ctx)
 		m, err := modelOf(found[0], awsmiddleware.GetServiceID(ctx))
 		if err == nil {
-			err = errors.Join(m.refusals(operation, in.Parameters)...)
+			err = errors.Join(m.listViolations(operation, in.Parameters)...)
 		}
 		if err != nil {
 			t.Errorf("AWS would refuse %s: %v", operation, err)

@@ -13,7 +13,7 @@ import (
 )
 
 func TestRefusals(t *testing.T) {
-	dir := filepath.Join(filepath.Dir(tool(t, "aws")), "..", "lib")
+	dir := filepath.Join(filepath.Dir(findTool(t, "aws")), "..", "lib")
 	found, err := filepath.Glob(filepath.Join(dir, "python3*", "site-packages", "botocore", "data"))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("botocore's models are %q, %v", found, err)
@@ -50,7 +50,7 @@ func TestRefusals(t *testing.T) {
 				t.Fatal(err)
 			}
 			var text string
-			for _, err := range m.refusals(test.operation, test.input) {
+			for _, err := range m.listViolations(test.operation, test.input) {
 				text += err.Error() + "\n"
 			}
 			if text != "" && test.want == "" || !strings.Contains(text, test.want) {

@@ -65,26 +65,26 @@ func run(t testing.TB, e emulator, env ...string) (*process, error) {
 		return nil, err
 	}
 	port := fmt.Sprint(number)
-	p, err := execute(append([]string{tool(t, e.name)}, e.args(port)...), append(e.env(port), env...))
+	p, err := startCommand(append([]string{findTool(t, e.name)}, e.args(port)...), append(e.env(port), env...))
 	if err != nil {
 		return nil, err
 	}
 	p.name, p.endpoint = e.name, "http://127.0.0.1:"+port
-	for deadline := time.Now().Add(time.Minute); !answers(t.Context(), p.endpoint); {
+	for deadline := time.Now().Add(time.Minute); !isAnswering(t.Context(), p.endpoint); {
 		select {
 		case <-p.ended:
-			return nil, errors.Join(fmt.Errorf("%s ended before it answered: %v\n%s", e.name, p.cmd.ProcessState, p.log.tail(4000)), p.end())
+			return nil, errors.Join(fmt.Errorf("%s ended before it answered: %v\n%s", e.name, p.cmd.ProcessState, p.log.lastOctets(4000)), p.endGroup())
 		case <-time.After(50 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			return nil, errors.Join(fmt.Errorf("%s does not answer", e.name), p.end())
+			return nil, errors.Join(fmt.Errorf("%s does not answer", e.name), p.endGroup())
 		}
 	}
 	return p, nil
 }
 
-// execute starts a command in a folder of its own, with env added to the environment.
-func execute(command, env []string) (*process, error) {
+// startCommand starts a command in a folder of its own, with env added to the environment.
+func startCommand(command, env []string) (*process, error) {
 	dir, err := os.MkdirTemp("", "anchor-emulator-")
 	if err != nil {
 		return nil, err
@@ -110,8 +110,8 @@ func execute(command, env []string) (*process, error) {
 	return p, nil
 }
 
-// end kills the group and removes the folder.
-func (p *process) end() error {
+// endGroup kills the group and removes the folder.
+func (p *process) endGroup() error {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	<-p.ended
 	_ = p.hold.Close()
@@ -137,8 +137,8 @@ func (o *output) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// tail returns the last n octets at most.
-func (o *output) tail(n int) string {
+// lastOctets returns the last n octets at most.
+func (o *output) lastOctets(n int) string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return string(o.text[max(0, len(o.text)-n):])

@@ -20,17 +20,17 @@ import (
 
 func TestMain(m *testing.M) { testleak.Main(Sharing(m)) }
 
-// TestProcessesEndWithTheTests kills a test process that runs a command, as an interrupted run
+// TestProcess_EndsWithTests kills a test process that runs a command, as an interrupted run
 // does. It then waits until the command and everything that it started have ended.
-func TestProcessesEndWithTheTests(t *testing.T) {
+func TestProcess_EndsWithTests(t *testing.T) {
 	if os.Getenv("AWSTEST_RUN") != "" {
-		if _, err := execute([]string{"sh", "-c", `sleep 3600 & echo $$ $! > "$PIDS.new"; mv "$PIDS.new" "$PIDS"; wait`}, nil); err != nil {
+		if _, err := startCommand([]string{"sh", "-c", `sleep 3600 & echo $$ $! > "$PIDS.new"; mv "$PIDS.new" "$PIDS"; wait`}, nil); err != nil {
 			t.Fatal(err)
 		}
 		select {}
 	}
 	pids := filepath.Join(t.TempDir(), "pids")
-	cmd := exec.Command(os.Args[0], "-test.run=^TestProcessesEndWithTheTests$")
+	cmd := exec.Command(os.Args[0], "-test.run=^TestProcess_EndsWithTests$")
 	tmp := t.TempDir()
 	cmd.Env = append(os.Environ(), "AWSTEST_RUN=1", "PIDS="+pids, "TMPDIR="+tmp)
 	if err := cmd.Start(); err != nil {
@@ -56,8 +56,8 @@ func TestProcessesEndWithTheTests(t *testing.T) {
 }
 
 // The end of a command is noticed, and its folder is removed.
-func TestACommandThatEndsIsSeen(t *testing.T) {
-	p, err := execute([]string{"sh", "-c", `echo last words; touch "$TMPDIR/file"; exit 3`}, nil)
+func TestProcess_EarlyEndIsReported(t *testing.T) {
+	p, err := startCommand([]string{"sh", "-c", `echo last words; touch "$TMPDIR/file"; exit 3`}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,10 +66,10 @@ func TestACommandThatEndsIsSeen(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Error("the end is not seen")
 	}
-	if err := p.end(); err != nil {
+	if err := p.endGroup(); err != nil {
 		t.Error(err)
 	}
-	if got := p.log.tail(100); p.cmd.ProcessState.ExitCode() != 3 || got != "last words\n" {
+	if got := p.log.lastOctets(100); p.cmd.ProcessState.ExitCode() != 3 || got != "last words\n" {
 		t.Errorf("%v, %q", p.cmd.ProcessState, got)
 	}
 	if _, err := os.Stat(p.dir); !errors.Is(err, os.ErrNotExist) {
@@ -78,7 +78,7 @@ func TestACommandThatEndsIsSeen(t *testing.T) {
 }
 
 // The shared emulator contains nothing from earlier tests.
-func TestTheSharedEmulatorIsEmptyAtFirst(t *testing.T) {
+func TestShared_StartsEmpty(t *testing.T) {
 	var endpoints []string
 	for _, name := range []string{"one test", "the next"} {
 		t.Run(name, func(t *testing.T) {

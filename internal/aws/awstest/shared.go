@@ -33,7 +33,7 @@ func (s sharing) Run() int {
 	if shared.process == nil {
 		return code
 	}
-	if err := shared.process.end(); err != nil {
+	if err := shared.process.endGroup(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = max(code, 1)
 	}
@@ -52,10 +52,10 @@ func Shared(t testing.TB) *Cloud {
 	case !shared.allowed:
 		t.Fatal("awstest.Shared is for packages whose TestMain runs the tests with awstest.Sharing")
 	case shared.user == t.Name():
-		if err := empty(shared.process.endpoint); err != nil {
+		if err := emptyStack(shared.process.endpoint); err != nil {
 			t.Fatalf("empty MiniStack for the same test: %v", err)
 		}
-		return shared.process.account(t)
+		return shared.process.newAccount(t)
 	case shared.user != "":
 		t.Fatalf("%s uses awstest.Shared; use awstest.MiniStack for a second emulator", shared.user)
 	case shared.process == nil:
@@ -69,16 +69,16 @@ func Shared(t testing.TB) *Cloud {
 	t.Cleanup(func() {
 		shared.mu.Lock()
 		defer shared.mu.Unlock()
-		if err := empty(shared.process.endpoint); err != nil {
+		if err := emptyStack(shared.process.endpoint); err != nil {
 			t.Errorf("empty MiniStack for the next test: %v", err)
 		}
 		shared.user = ""
 	})
-	return shared.process.account(t)
+	return shared.process.newAccount(t)
 }
 
-// empty deletes everything in a MiniStack.
-func empty(endpoint string) error {
+// emptyStack deletes everything in a MiniStack.
+func emptyStack(endpoint string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's has ended
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint+"/_ministack/reset", http.NoBody)

@@ -124,8 +124,8 @@ func Serial(calls []Call) int {
 // Do implements aws.HTTPClient.
 func (w *Wire) Do(r *http.Request) (*http.Response, error) {
 	operation := awsmiddleware.GetServiceID(r.Context()) + "." + awsmiddleware.GetOperationName(r.Context())
-	index, fault, delay := w.note(operation, r.URL.Path)
-	defer w.ended(index)
+	index, fault, delay := w.noteCall(operation, r.URL.Path)
+	defer w.endCall(index)
 	if delay > 0 {
 		select {
 		case <-time.After(delay):
@@ -134,10 +134,10 @@ func (w *Wire) Do(r *http.Request) (*http.Response, error) {
 		}
 	}
 	if fault == nil {
-		return w.watched(r)
+		return w.sendWatched(r)
 	}
 	if fault.After {
-		res, err := w.send(r)
+		res, err := w.sendCall(r)
 		if err != nil {
 			return nil, err
 		}
@@ -146,17 +146,17 @@ func (w *Wire) Do(r *http.Request) (*http.Response, error) {
 	if fault.Do != nil {
 		fault.Do()
 		if fault.Status == 0 && fault.Code == "" && !fault.Hang {
-			return w.send(r)
+			return w.sendCall(r)
 		}
 	}
-	return fault.answer(r)
+	return fault.answerFault(r)
 }
 
-// send hides that the SDK's body implements io.WriterTo. The SDK closes the body once an answer
+// sendCall hides that the SDK's body implements io.WriterTo. The SDK closes the body once an answer
 // begins, and an emulator answers so quickly that net/http may not have read the body's end yet.
 // A closed body's Read returns io.EOF, which is that end, but its WriteTo returns it as an error,
 // and net/http then closes the connection during the answer.
-func (w *Wire) send(r *http.Request) (*http.Response, error) {
+func (w *Wire) sendCall(r *http.Request) (*http.Response, error) {
 	if r.Body != nil && r.Body != http.NoBody {
 		r = r.WithContext(r.Context())
 		r.Body = struct{ io.ReadCloser }{r.Body}
@@ -164,9 +164,9 @@ func (w *Wire) send(r *http.Request) (*http.Response, error) {
 	return w.client.Do(r)
 }
 
-// watched sends a call and records when the emulator, not the test, cuts it.
-func (w *Wire) watched(r *http.Request) (*http.Response, error) {
-	res, err := w.send(r)
+// sendWatched sends a call and records when the emulator, not the test, cuts it.
+func (w *Wire) sendWatched(r *http.Request) (*http.Response, error) {
+	res, err := w.sendCall(r)
 	if err != nil {
 		w.noteCut(r.Context(), err)
 		return nil, err
@@ -205,8 +205,8 @@ func (w *Wire) Cuts() int {
 	return w.cut
 }
 
-// note records the call, in the order in which calls begin, and selects its fault.
-func (w *Wire) note(operation, path string) (index int, fault *Fault, delay time.Duration) {
+// noteCall records the call, in the order in which calls begin, and selects its fault.
+func (w *Wire) noteCall(operation, path string) (index int, fault *Fault, delay time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.calls = append(w.calls, Call{Operation: operation, Began: time.Now()})
@@ -229,7 +229,7 @@ func (f *Fault) hits() bool {
 	return f.seen >= f.From
 }
 
-func (w *Wire) ended(index int) {
+func (w *Wire) endCall(index int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if index < len(w.calls) { // else Record forgot it
@@ -237,7 +237,7 @@ func (w *Wire) ended(index int) {
 	}
 }
 
-func (f *Fault) answer(r *http.Request) (*http.Response, error) {
+func (f *Fault) answerFault(r *http.Request) (*http.Response, error) {
 	if f.Hang {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
@@ -245,7 +245,7 @@ func (f *Fault) answer(r *http.Request) (*http.Response, error) {
 	if f.Status == 0 {
 		return nil, &net.OpError{Op: "read", Net: "tcp", Err: errors.New("connection reset by the test")}
 	}
-	kind, body := f.body(awsmiddleware.GetServiceID(r.Context()))
+	kind, body := f.faultBody(awsmiddleware.GetServiceID(r.Context()))
 	if f.Status == http.StatusOK {
 		body = body[:1]
 	}
@@ -257,8 +257,8 @@ func (f *Fault) answer(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// body formats the error as the service's protocol does.
-func (f *Fault) body(service string) (kind, body string) {
+// faultBody formats the error as the service's protocol does.
+func (f *Fault) faultBody(service string) (kind, body string) {
 	switch service {
 	case "S3":
 		return "application/xml", fmt.Sprintf("<Error><Code>%s</Code><Message>%s</Message></Error>", f.Code, f.Message)

@@ -17,7 +17,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 )
 
-func TestWireBreaksCalls(t *testing.T) {
+func TestWire_BreaksCalls(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	client := s3.NewFromConfig(cloud.Config())
 	bucket := &s3.CreateBucketInput{Bucket: aws.String("one"), CreateBucketConfiguration: &s3types.CreateBucketConfiguration{
@@ -40,7 +40,7 @@ func TestWireBreaksCalls(t *testing.T) {
 	}
 }
 
-func TestWireSpeaksTheServicesErrors(t *testing.T) {
+func TestWire_FormatsErrorsAsService(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	cloud.Wire.Break(awstest.Fault{Operation: "Lambda.GetFunction", Status: 412, Code: "PreconditionFailedException", Message: "stale"})
 	_, err := lambda.NewFromConfig(cloud.Config()).GetFunction(t.Context(), &lambda.GetFunctionInput{FunctionName: aws.String("f")})
@@ -50,7 +50,7 @@ func TestWireSpeaksTheServicesErrors(t *testing.T) {
 	}
 }
 
-func TestWireRetriesAreCalls(t *testing.T) {
+func TestWire_CountsRetries(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	cloud.Wire.Break(awstest.Fault{Operation: "S3.ListBuckets", Nth: 1}, awstest.Fault{Operation: "S3.ListBuckets", Nth: 2, Status: 503, Code: "SlowDown"})
 	calls := cloud.Wire.Record()
@@ -62,7 +62,7 @@ func TestWireRetriesAreCalls(t *testing.T) {
 	}
 }
 
-func TestWireHangs(t *testing.T) {
+func TestWire_Hangs(t *testing.T) {
 	cloud := awstest.MiniStack(t)
 	cloud.Wire.Break(awstest.Fault{Operation: "S3.ListBuckets", Hang: true})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

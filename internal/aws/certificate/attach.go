@@ -21,31 +21,31 @@ func (d *Domains) Attach(ctx context.Context, h anchor.Hostname) error {
 	if err != nil {
 		return err
 	}
-	group, _, err := d.connection(ctx)
+	group, _, err := d.ensureConnection(ctx)
 	if err != nil {
-		return failed(err, h.Name)
+		return explainFailure(err, h.Name)
 	}
-	if done, err := d.unchanged(ctx, h, group); err != nil || done {
-		return failed(err, h.Name)
+	if done, err := d.isUnchanged(ctx, h, group); err != nil || done {
+		return explainFailure(err, h.Name)
 	}
-	id, spread, err := d.place(ctx, h, p)
+	id, spread, err := d.placeHostname(ctx, h, p)
 	if err != nil {
-		return failed(err, h.Name)
+		return explainFailure(err, h.Name)
 	}
-	err = d.settle(ctx, func() error { return d.seat(ctx, h, p, seat{distribution: id, group: group, spread: spread}) })
+	err = d.settleWrite(ctx, func() error { return d.seatTenant(ctx, h, p, seat{distribution: id, group: group, spread: spread}) })
 	if awserr.Is(err, "CNAMEAlreadyExists") {
-		return d.conflict(ctx, h, id, err)
+		return d.explainConflict(ctx, h, id, err)
 	}
 	if err != nil {
-		return failed(err, h.Name)
+		return explainFailure(err, h.Name)
 	}
-	d.sweep(ctx, h)
+	d.sweepReplaced(ctx, h)
 	return nil
 }
 
-// unchanged handles the common case that nothing needs to be done.
-func (d *Domains) unchanged(ctx context.Context, h anchor.Hostname, group string) (done bool, err error) {
-	id, err := d.find(ctx, keyOf(h))
+// isUnchanged handles the common case that nothing needs to be done.
+func (d *Domains) isUnchanged(ctx context.Context, h anchor.Hostname, group string) (done bool, err error) {
+	id, err := d.findDistribution(ctx, keyOf(h))
 	if err != nil || id == "" {
 		return false, err
 	}
@@ -53,11 +53,11 @@ func (d *Domains) unchanged(ctx context.Context, h anchor.Hostname, group string
 	if gone(err) {
 		return false, nil
 	}
-	if err != nil || !seated(now.DistributionTenant, h, seat{distribution: id, group: group}) {
+	if err != nil || !isSeated(now.DistributionTenant, h, seat{distribution: id, group: group}) {
 		return false, err
 	}
-	d.sweep(ctx, h)
-	return true, d.ready(h, now.DistributionTenant)
+	d.sweepReplaced(ctx, h)
+	return true, d.readyState(h, now.DistributionTenant)
 }
 
 // seat is the place where a tenant belongs.
@@ -66,7 +66,7 @@ type seat struct {
 	spread              bool // all of CloudFront knows the distribution
 }
 
-func (d *Domains) seat(ctx context.Context, h anchor.Hostname, p anchor.Project, at seat) error {
+func (d *Domains) seatTenant(ctx context.Context, h anchor.Hostname, p anchor.Project, at seat) error {
 	now, err := d.CloudFront.GetDistributionTenant(ctx, &cloudfront.GetDistributionTenantInput{Identifier: sdk.String(d.tenantName(h))})
 	if gone(err) {
 		return d.createTenant(ctx, h, p, at)
@@ -75,12 +75,12 @@ func (d *Domains) seat(ctx context.Context, h anchor.Hostname, p anchor.Project,
 		return err
 	}
 	t := now.DistributionTenant
-	if seated(t, h, at) {
-		return d.ready(h, t)
+	if isSeated(t, h, at) {
+		return d.readyState(h, t)
 	}
 	if !at.spread && sdk.ToString(t.DistributionId) != at.distribution {
 		// The tenant is served where it is. It moves when it can be served there.
-		return settling("CloudFront is still spreading the distribution that %s moves to", h.Name)
+		return settlingError("CloudFront is still spreading the distribution that %s moves to", h.Name)
 	}
 	customizations := types.Customizations{}
 	if t.Customizations != nil {
@@ -91,10 +91,10 @@ func (d *Domains) seat(ctx context.Context, h anchor.Hostname, p anchor.Project,
 		Id: t.Id, IfMatch: now.ETag, Enabled: sdk.Bool(true),
 		DistributionId: sdk.String(at.distribution), ConnectionGroupId: sdk.String(at.group),
 		Domains:        []types.DomainItem{{Domain: sdk.String(h.Name)}},
-		Customizations: &customizations, Parameters: values(h),
+		Customizations: &customizations, Parameters: tenantValues(h),
 	})
 	if err == nil && sdk.ToString(t.DistributionId) != at.distribution {
-		d.retag(ctx, h, p, t.Arn)
+		d.updateTag(ctx, h, p, t.Arn)
 	}
 	return err
 }
@@ -105,32 +105,32 @@ func (d *Domains) createTenant(ctx context.Context, h anchor.Hostname, p anchor.
 		DistributionId: sdk.String(at.distribution), ConnectionGroupId: sdk.String(at.group),
 		Domains:        []types.DomainItem{{Domain: sdk.String(h.Name)}},
 		Customizations: &types.Customizations{Certificate: &types.Certificate{Arn: sdk.String(h.CertificateARN)}},
-		Parameters:     values(h), Tags: d.cloudFrontTags(p),
+		Parameters:     tenantValues(h), Tags: d.cloudFrontTags(p),
 	})
-	if taken(err) {
-		return settling("CloudFront is making the distribution tenant of %s", h.Name)
+	if isTaken(err) {
+		return settlingError("CloudFront is making the distribution tenant of %s", h.Name)
 	}
 	if err != nil {
 		return err
 	}
 	d.Log.Info("domain attached", "domain", h.Name, "tenant", sdk.ToString(out.DistributionTenant.Id))
-	return d.ready(h, out.DistributionTenant)
+	return d.readyState(h, out.DistributionTenant)
 }
 
-// ready returns nil once the hostname is served. A hostname that was served before does not
+// readyState returns nil once the hostname is served. A hostname that was served before does not
 // become unready during a change. A domain is inactive while CloudFront does not see that the
 // certificate covers it.
-func (d *Domains) ready(h anchor.Hostname, t *types.DistributionTenant) error {
+func (d *Domains) readyState(h anchor.Hostname, t *types.DistributionTenant) error {
 	if len(t.Domains) == 1 && t.Domains[0].Status == types.DomainStatusInactive {
-		return settling("CloudFront has not activated %s yet", h.Name)
+		return settlingError("CloudFront has not activated %s yet", h.Name)
 	}
-	if deployed(t.Status) || h.CloudFrontStatus == anchor.EdgeDeployed {
+	if isDeployed(t.Status) || h.CloudFrontStatus == anchor.EdgeDeployed {
 		return nil
 	}
-	return settling("CloudFront is still spreading %s", h.Name)
+	return settlingError("CloudFront is still spreading %s", h.Name)
 }
 
-func values(h anchor.Hostname) []types.Parameter {
+func tenantValues(h anchor.Hostname) []types.Parameter {
 	redirect, hsts := nothing, nothing
 	if h.Redirect != "" {
 		redirect = h.Redirect
@@ -144,13 +144,13 @@ func values(h anchor.Hostname) []types.Parameter {
 	}
 }
 
-// seated reports whether the tenant matches the record.
-func seated(t *types.DistributionTenant, h anchor.Hostname, at seat) bool {
+// isSeated reports whether the tenant matches the record.
+func isSeated(t *types.DistributionTenant, h anchor.Hostname, at seat) bool {
 	have := map[string]string{}
 	for _, p := range t.Parameters {
 		have[sdk.ToString(p.Name)] = sdk.ToString(p.Value)
 	}
-	for _, p := range values(h) {
+	for _, p := range tenantValues(h) {
 		if have[*p.Name] != *p.Value {
 			return false
 		}
@@ -160,8 +160,8 @@ func seated(t *types.DistributionTenant, h anchor.Hostname, at seat) bool {
 		len(t.Domains) == 1 && strings.EqualFold(sdk.ToString(t.Domains[0].Domain), h.Name)
 }
 
-// retag updates the project's tag for cost reports. Nothing depends on it.
-func (d *Domains) retag(ctx context.Context, h anchor.Hostname, p anchor.Project, arn *string) {
+// updateTag updates the project's tag for cost reports. Nothing depends on it.
+func (d *Domains) updateTag(ctx context.Context, h anchor.Hostname, p anchor.Project, arn *string) {
 	_, err := d.CloudFront.TagResource(ctx, &cloudfront.TagResourceInput{Resource: arn, Tags: d.cloudFrontTags(p)})
 	if err == nil {
 		err = d.tagCertificate(ctx, h, p)
@@ -171,9 +171,9 @@ func (d *Domains) retag(ctx context.Context, h anchor.Hostname, p anchor.Project
 	}
 }
 
-// conflict returns an error that names the resource that has the name, as far as CloudFront
+// explainConflict returns an error that names the resource that has the name, as far as CloudFront
 // reveals it: it hides parts of the ids of other accounts.
-func (d *Domains) conflict(ctx context.Context, h anchor.Hostname, distribution string, cause error) error {
+func (d *Domains) explainConflict(ctx context.Context, h anchor.Hostname, distribution string, cause error) error {
 	holder := "another CloudFront distribution, in this or another AWS account"
 	out, err := d.CloudFront.ListDomainConflicts(ctx, &cloudfront.ListDomainConflictsInput{
 		Domain:                          sdk.String(h.Name),
@@ -189,13 +189,13 @@ func (d *Domains) conflict(ctx context.Context, h anchor.Hostname, distribution 
 			h.Name, distribution)
 }
 
-// sweep deletes the certificates that the hostname's present one replaced. What it cannot delete
+// sweepReplaced deletes the certificates that the hostname's present one replaced. What it cannot delete
 // now, the next reconciliation or Release deletes.
-func (d *Domains) sweep(ctx context.Context, h anchor.Hostname) {
+func (d *Domains) sweepReplaced(ctx context.Context, h anchor.Hostname) {
 	arns, err := d.own(ctx, h, h.OwnCert)
 	for _, arn := range arns {
 		if arn != h.CertificateARN && err == nil {
-			err = d.drop(ctx, arn, h.Name)
+			err = d.dropCertificate(ctx, arn, h.Name)
 		}
 	}
 	if err != nil {

@@ -72,8 +72,8 @@ func New(c Config) *Domains {
 // conflicts is the retry policy for calls that collide with another caller, or are throttled.
 var conflicts = retry.Policy{First: 375 * time.Millisecond, Longest: 6 * time.Second, Calls: 9}
 
-// settle repeats a read and write while other writers change the resource between the two.
-func (d *Domains) settle(ctx context.Context, do func() error) error {
+// settleWrite repeats a read and write while other writers change the resource between the two.
+func (d *Domains) settleWrite(ctx context.Context, do func() error) error {
 	return retry.Do(ctx, d.retries, func() error {
 		err := do()
 		if awserr.Stale(err) {
@@ -91,7 +91,7 @@ func (d *Domains) tenantName(h anchor.Hostname) string { return d.Installation +
 // found whose ARN was not stored in the record.
 const hostnameTag = "Hostname"
 
-func (d *Domains) tags(p anchor.Project) [][2]string {
+func (d *Domains) tagsOf(p anchor.Project) [][2]string {
 	tags := [][2]string{{"ManagedBy", "anchor-deploy"}, {"Installation", d.Installation}}
 	if p.Slug != "" {
 		tags = slices.Insert(tags, 0, [2]string{"Project", p.Slug})
@@ -100,7 +100,7 @@ func (d *Domains) tags(p anchor.Project) [][2]string {
 }
 
 func (d *Domains) acmTags(p anchor.Project, h anchor.Hostname) (list []acmtypes.Tag) {
-	for _, t := range append(d.tags(p), [2]string{hostnameTag, string(h.ID)}) {
+	for _, t := range append(d.tagsOf(p), [2]string{hostnameTag, string(h.ID)}) {
 		list = append(list, acmtypes.Tag{Key: sdk.String(t[0]), Value: sdk.String(t[1])})
 	}
 	return list
@@ -108,7 +108,7 @@ func (d *Domains) acmTags(p anchor.Project, h anchor.Hostname) (list []acmtypes.
 
 func (d *Domains) cloudFrontTags(p anchor.Project) *types.Tags {
 	tags := &types.Tags{}
-	for _, t := range d.tags(p) {
+	for _, t := range d.tagsOf(p) {
 		tags.Items = append(tags.Items, types.Tag{Key: sdk.String(t[0]), Value: sdk.String(t[1])})
 	}
 	return tags

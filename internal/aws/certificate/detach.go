@@ -13,14 +13,14 @@ import (
 // Detach implements domains.Front. CloudFront deletes a tenant only some time after it was
 // disabled. Until then the error is of KindBusy, and the next call continues.
 func (d *Domains) Detach(ctx context.Context, h anchor.Hostname) error {
-	err := d.settle(ctx, func() error { return d.removeTenant(ctx, h) })
+	err := d.settleWrite(ctx, func() error { return d.removeTenant(ctx, h) })
 	switch {
 	case err == nil || gone(err):
 		return nil
 	case awserr.Is(err, "ResourceNotDisabled"):
-		return settling("CloudFront is still taking %s away", h.Name)
+		return settlingError("CloudFront is still taking %s away", h.Name)
 	}
-	return failed(err, h.Name)
+	return explainFailure(err, h.Name)
 }
 
 func (d *Domains) removeTenant(ctx context.Context, h anchor.Hostname) error {
@@ -38,8 +38,8 @@ func (d *Domains) removeTenant(ctx context.Context, h anchor.Hostname) error {
 		}
 		t, etag = out.DistributionTenant, out.ETag
 	}
-	if !deployed(t.Status) {
-		return settling("CloudFront is still taking %s away", h.Name)
+	if !isDeployed(t.Status) {
+		return settlingError("CloudFront is still taking %s away", h.Name)
 	}
 	_, err = d.CloudFront.DeleteDistributionTenant(ctx, &cloudfront.DeleteDistributionTenantInput{Id: t.Id, IfMatch: etag})
 	return err

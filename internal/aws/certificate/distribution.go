@@ -24,39 +24,39 @@ func keyOf(h anchor.Hostname) string {
 	return string(h.ProjectID)
 }
 
-// comment is the beginning of a multi-tenant distribution's comment, by which it is found. The
+// commentPrefix is the beginning of a multi-tenant distribution's comment, by which it is found. The
 // digest of its configuration follows.
-func (d *Domains) comment(key string) string { return d.Installation + " domains " + key + " " }
+func (d *Domains) commentPrefix(key string) string { return d.Installation + " domains " + key + " " }
 
-// place returns the id of the multi-tenant distribution that the hostname belongs on, after
+// placeHostname returns the id of the multi-tenant distribution that the hostname belongs on, after
 // ensuring that it is enabled, up to date, and has a certificate to fall back on. The first
 // hostname creates it.
-func (d *Domains) place(ctx context.Context, h anchor.Hostname, p anchor.Project) (id string, spread bool, err error) {
-	function, err := d.function(ctx)
+func (d *Domains) placeHostname(ctx context.Context, h anchor.Hostname, p anchor.Project) (id string, spread bool, err error) {
+	function, err := d.ensureFunction(ctx)
 	if err != nil {
 		return "", false, err
 	}
-	key, want, owner := keyOf(h), redirecting(function), anchor.Project{}
+	key, want, owner := keyOf(h), redirectConfig(function), anchor.Project{}
 	if key != redirects {
 		owner = p
-		if want, err = d.like(ctx, p, function); err != nil {
+		if want, err = d.configLike(ctx, p, function); err != nil {
 			return "", false, err
 		}
 	}
-	if id, err = d.find(ctx, key); err != nil {
+	if id, err = d.findDistribution(ctx, key); err != nil {
 		return "", false, err
 	}
 	if id != "" {
-		spread, err = d.align(ctx, id, key, want, h.CertificateARN)
+		spread, err = d.alignDistribution(ctx, id, key, want, h.CertificateARN)
 		if !gone(err) {
 			return id, spread, err
 		}
 	}
-	return d.create(ctx, key, owner, want, h.CertificateARN)
+	return d.createDistribution(ctx, key, owner, want, h.CertificateARN)
 }
 
-// like returns the desired configuration of the project's multi-tenant distribution.
-func (d *Domains) like(ctx context.Context, p anchor.Project, function string) (types.DistributionConfig, error) {
+// configLike returns the desired configuration of the project's multi-tenant distribution.
+func (d *Domains) configLike(ctx context.Context, p anchor.Project, function string) (types.DistributionConfig, error) {
 	source, err := d.Distribution(ctx, p)
 	if err != nil {
 		return types.DistributionConfig{}, err
@@ -65,38 +65,38 @@ func (d *Domains) like(ctx context.Context, p anchor.Project, function string) (
 	if err != nil {
 		return types.DistributionConfig{}, err
 	}
-	return shaped(*out.DistributionConfig, function), nil
+	return shapeConfig(*out.DistributionConfig, function), nil
 }
 
-// find returns "" when there is none.
-func (d *Domains) find(ctx context.Context, key string) (string, error) {
+// findDistribution returns "" when there is none.
+func (d *Domains) findDistribution(ctx context.Context, key string) (string, error) {
 	d.mu.Lock()
 	id := d.known[key]
 	d.mu.Unlock()
 	if id != "" {
 		return id, nil
 	}
-	all, err := d.distributions(ctx)
+	all, err := d.listDistributions(ctx)
 	if err != nil {
 		return "", err
 	}
 	for _, s := range all {
-		if strings.HasPrefix(sdk.ToString(s.Comment), d.comment(key)) {
-			d.learn(key, sdk.ToString(s.Id))
+		if strings.HasPrefix(sdk.ToString(s.Comment), d.commentPrefix(key)) {
+			d.learnDistribution(key, sdk.ToString(s.Id))
 			return sdk.ToString(s.Id), nil
 		}
 	}
 	return "", nil
 }
 
-func (d *Domains) learn(key, id string) {
+func (d *Domains) learnDistribution(key, id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.known[key] = id
 }
 
-// distributions lists the installation's multi-tenant distributions.
-func (d *Domains) distributions(ctx context.Context) (ours []types.DistributionSummary, err error) {
+// listDistributions lists the installation's multi-tenant distributions.
+func (d *Domains) listDistributions(ctx context.Context) (ours []types.DistributionSummary, err error) {
 	in := &cloudfront.ListDistributionsByConnectionModeInput{ConnectionMode: types.ConnectionModeTenantOnly}
 	for {
 		out, err := d.CloudFront.ListDistributionsByConnectionMode(ctx, in)
@@ -114,46 +114,46 @@ func (d *Domains) distributions(ctx context.Context) (ours []types.DistributionS
 	}
 }
 
-func (d *Domains) create(ctx context.Context, key string, owner anchor.Project, want types.DistributionConfig, certificate string) (string, bool, error) {
-	want.Comment = sdk.String(d.comment(key) + digest(want))
+func (d *Domains) createDistribution(ctx context.Context, key string, owner anchor.Project, want types.DistributionConfig, certificate string) (string, bool, error) {
+	want.Comment = sdk.String(d.commentPrefix(key) + configDigest(want))
 	// CloudFront refuses a repeated reference, so two concurrent calls create one distribution.
 	// The API reference does not say whether it also refuses the reference after the distribution
 	// was deleted.
-	want.CallerReference = sdk.String(d.comment(key) + time.Now().UTC().Format("2006-01-02T15"))
-	want.ViewerCertificate = fallback(certificate)
+	want.CallerReference = sdk.String(d.commentPrefix(key) + time.Now().UTC().Format("2006-01-02T15"))
+	want.ViewerCertificate = fallbackCert(certificate)
 	out, err := d.CloudFront.CreateDistributionWithTags(ctx, &cloudfront.CreateDistributionWithTagsInput{
 		DistributionConfigWithTags: &types.DistributionConfigWithTags{DistributionConfig: &want, Tags: d.cloudFrontTags(owner)},
 	})
-	if taken(err) {
-		return "", false, settling("CloudFront is making the distribution for %s", strings.TrimSpace(d.comment(key)))
+	if isTaken(err) {
+		return "", false, settlingError("CloudFront is making the distribution for %s", strings.TrimSpace(d.commentPrefix(key)))
 	}
 	if err != nil {
 		return "", false, err
 	}
 	id := sdk.ToString(out.Distribution.Id)
-	d.learn(key, id)
+	d.learnDistribution(key, id)
 	d.Log.Info("distribution for custom domains made", "distribution", id, "for", key)
-	return id, deployed(out.Distribution.Status), nil
+	return id, isDeployed(out.Distribution.Status), nil
 }
 
-func deployed(status *string) bool { return sdk.ToString(status) == "Deployed" }
+func isDeployed(status *string) bool { return sdk.ToString(status) == "Deployed" }
 
-// align updates a distribution to the desired configuration, and sets its certificate when it has
+// alignDistribution updates a distribution to the desired configuration, and sets its certificate when it has
 // none. spread reports whether all of CloudFront knows it.
-func (d *Domains) align(ctx context.Context, id, key string, want types.DistributionConfig, certificate string) (spread bool, err error) {
-	want.Comment = sdk.String(d.comment(key) + digest(want))
-	err = d.settle(ctx, func() error {
+func (d *Domains) alignDistribution(ctx context.Context, id, key string, want types.DistributionConfig, certificate string) (spread bool, err error) {
+	want.Comment = sdk.String(d.commentPrefix(key) + configDigest(want))
+	err = d.settleWrite(ctx, func() error {
 		now, err := d.CloudFront.GetDistribution(ctx, &cloudfront.GetDistributionInput{Id: sdk.String(id)})
 		if err != nil {
 			return err
 		}
 		have := now.Distribution.DistributionConfig
-		spread = deployed(now.Distribution.Status)
+		spread = isDeployed(now.Distribution.Status)
 		want.ViewerCertificate = have.ViewerCertificate
 		bare := have.ViewerCertificate == nil || sdk.ToString(have.ViewerCertificate.ACMCertificateArn) == ""
 		dress := bare && certificate != ""
 		if dress {
-			want.ViewerCertificate = fallback(certificate)
+			want.ViewerCertificate = fallbackCert(certificate)
 		}
 		if !dress && sdk.ToString(have.Comment) == *want.Comment && sdk.ToBool(have.Enabled) {
 			return nil
@@ -166,15 +166,15 @@ func (d *Domains) align(ctx context.Context, id, key string, want types.Distribu
 		return err
 	})
 	if gone(err) {
-		d.learn(key, "")
+		d.learnDistribution(key, "")
 	}
 	return spread, err
 }
 
-// free removes a certificate from the distributions that fall back on it. Another tenant's
+// freeCertificate removes a certificate from the distributions that fall back on it. Another tenant's
 // certificate replaces it, or none where there are no tenants.
-func (d *Domains) free(ctx context.Context, arn string) error {
-	all, err := d.distributions(ctx)
+func (d *Domains) freeCertificate(ctx context.Context, arn string) error {
+	all, err := d.listDistributions(ctx)
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (d *Domains) free(ctx context.Context, arn string) error {
 		if s.ViewerCertificate == nil || sdk.ToString(s.ViewerCertificate.ACMCertificateArn) != arn {
 			continue
 		}
-		err := d.settle(ctx, func() error { return d.refall(ctx, s.Id, arn) })
+		err := d.settleWrite(ctx, func() error { return d.refall(ctx, s.Id, arn) })
 		if err != nil && !gone(err) {
 			return err
 		}
@@ -199,19 +199,19 @@ func (d *Domains) refall(ctx context.Context, id *string, arn string) error {
 	if c.ViewerCertificate == nil || sdk.ToString(c.ViewerCertificate.ACMCertificateArn) != arn {
 		return nil
 	}
-	tenants, err := d.tenants(ctx, id)
+	tenants, err := d.listTenants(ctx, id)
 	if err != nil {
 		return err
 	}
-	c.ViewerCertificate = vacant()
+	c.ViewerCertificate = vacantCert()
 	if other := anyOf(tenants, arn); other != "" {
-		c.ViewerCertificate = fallback(other)
+		c.ViewerCertificate = fallbackCert(other)
 	}
 	_, err = d.CloudFront.UpdateDistribution(ctx, &cloudfront.UpdateDistributionInput{Id: id, IfMatch: now.ETag, DistributionConfig: c})
 	return err
 }
 
-func (d *Domains) tenants(ctx context.Context, distribution *string) (all []types.DistributionTenantSummary, err error) {
+func (d *Domains) listTenants(ctx context.Context, distribution *string) (all []types.DistributionTenantSummary, err error) {
 	in := &cloudfront.ListDistributionTenantsInput{
 		AssociationFilter: &types.DistributionTenantAssociationFilter{DistributionId: distribution},
 	}

@@ -22,28 +22,28 @@ func (d *Domains) Ensure(ctx context.Context, h anchor.Hostname) (domains.Certif
 	detail, waiting, err := d.current(ctx, h)
 	switch {
 	case err != nil:
-		return domains.Certificate{}, failed(err, h.Name)
+		return domains.Certificate{}, explainFailure(err, h.Name)
 	case waiting:
 		return domains.Certificate{ARN: h.CertificateARN, Status: anchor.CertPending}, nil
-	case detail != nil && (alive(detail) || !told(h, detail)):
-		return describe(h, detail), nil
+	case detail != nil && (isAlive(detail) || !told(h, detail)):
+		return describeCert(h, detail), nil
 	}
 	c, err := d.request(ctx, h)
 	if err != nil {
-		return domains.Certificate{}, failed(err, h.Name)
+		return domains.Certificate{}, explainFailure(err, h.Name)
 	}
 	if detail != nil {
 		// It was never issued, so nothing uses it. If it cannot be deleted now, Release deletes
 		// it.
-		if err := d.delete(ctx, sdk.ToString(detail.CertificateArn)); err != nil {
+		if err := d.deleteCertificate(ctx, sdk.ToString(detail.CertificateArn)); err != nil {
 			d.Log.Warn("delete a failed certificate request", "domain", h.Name, "error", err)
 		}
 	}
 	return c, nil
 }
 
-// alive reports whether a certificate is in use, or may still be issued.
-func alive(c *acmtypes.CertificateDetail) bool {
+// isAlive reports whether a certificate is in use, or may still be issued.
+func isAlive(c *acmtypes.CertificateDetail) bool {
 	return c.Status == acmtypes.CertificateStatusIssued || c.Status == acmtypes.CertificateStatusPendingValidation
 }
 
@@ -63,7 +63,7 @@ const longestUnseen = 20
 func (d *Domains) current(ctx context.Context, h anchor.Hostname) (detail *acmtypes.CertificateDetail, waiting bool, err error) {
 	if h.CertificateARN != "" {
 		detail, err = d.see(ctx, h.CertificateARN)
-		if err != nil || detail != nil && alive(detail) {
+		if err != nil || detail != nil && isAlive(detail) {
 			return detail, false, err
 		}
 	}
@@ -79,7 +79,7 @@ func (d *Domains) current(ctx context.Context, h anchor.Hostname) (detail *acmty
 		if other == nil || other.Type == acmtypes.CertificateTypeImported {
 			continue
 		}
-		if detail == nil || !alive(detail) && (alive(other) || newer(other, detail)) {
+		if detail == nil || !isAlive(detail) && (isAlive(other) || newer(other, detail)) {
 			detail = other
 		}
 	}
@@ -187,7 +187,7 @@ func (d *Domains) firstSight(ctx context.Context, h anchor.Hostname, arn string)
 		if err != nil || detail == nil {
 			return false, err
 		}
-		c = describe(h, detail)
+		c = describeCert(h, detail)
 		return c.Validation != nil || c.Status != anchor.CertPending, nil
 	})
 	if err != nil && !errors.Is(err, retry.ErrNotReady) && ctx.Err() == nil {

@@ -13,19 +13,19 @@ func gone(err error) bool {
 	return awserr.Is(err, "EntityNotFound", "NoSuchDistribution", "NoSuchFunctionExists", "NoSuchResource", "ResourceNotFoundException")
 }
 
-// taken reports whether the resource to be created exists already.
-func taken(err error) bool {
+// isTaken reports whether the resource to be created exists already.
+func isTaken(err error) bool {
 	return awserr.Is(err, "EntityAlreadyExists", "DistributionAlreadyExists", "FunctionAlreadyExists")
 }
 
-// full reports whether a quota of the account is used up.
-func full(err error) bool {
+// isFull reports whether a quota of the account is used up.
+func isFull(err error) bool {
 	return awserr.Is(err, "EntityLimitExceeded", "TooManyDistributions", "LimitExceededException", "TooManyDistributionsWithFunctionAssociations",
 		"TooManyDistributionsWithSingleFunctionARN", "TooManyFunctions")
 }
 
-// failed returns an error that names the call and its object.
-func failed(err error, what string) error {
+// explainFailure returns an error that names the call and its object.
+func explainFailure(err error, what string) error {
 	if err == nil {
 		return nil
 	}
@@ -40,7 +40,7 @@ func failed(err error, what string) error {
 	case awserr.Denied(err):
 		e.Code = "access_denied"
 		return e.Hintf("Allow %s to the role that Anchor runs as; anchor aws bootstrap does.", action)
-	case full(err):
+	case isFull(err):
 		e.Kind, e.Code = anchor.KindBusy, "aws_quota"
 		return e.Hintf("A quota of the AWS account is used up. Ask for more in Service Quotas (us-east-1), or remove domains that are not needed.")
 	case awserr.Crowded(err):
@@ -53,8 +53,8 @@ func failed(err error, what string) error {
 	return e
 }
 
-// settling returns an error of KindBusy: AWS has not finished what the next step depends on.
-func settling(format string, args ...any) error {
+// settlingError returns an error of KindBusy: AWS has not finished what the next step depends on.
+func settlingError(format string, args ...any) error {
 	e := anchor.Failed("aws_settling", format, args...).Hintf("It takes some minutes.")
 	e.Kind = anchor.KindBusy
 	return e

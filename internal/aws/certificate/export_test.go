@@ -7,4 +7,4 @@ func (d *Domains) Hurry() { d.retries.First, d.retries.Longest = 0, 0 }
 var Primary = primary
 
 // Describe is describe.
-var Describe = describe
+var Describe = describeCert

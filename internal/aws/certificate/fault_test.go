@@ -16,7 +16,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-func TestTheRecordComesLater(t *testing.T) {
+func TestEnsure_RecordComesLater(t *testing.T) {
 	first := newStand(t)
 	for _, late := range []int{3, 100} {
 		t.Run(fmt.Sprint(late), func(t *testing.T) {
@@ -36,9 +36,9 @@ func TestTheRecordComesLater(t *testing.T) {
 	}
 }
 
-// TestAnUnseenRequestIsWaitedFor: for some seconds after RequestCertificate, the other calls do
+// TestEnsure_WaitsForUnseenRequest: for some seconds after RequestCertificate, the other calls do
 // not know the certificate.
-func TestAnUnseenRequestIsWaitedFor(t *testing.T) {
+func TestEnsure_WaitsForUnseenRequest(t *testing.T) {
 	s := newStand(t)
 	unseen := awstest.Fault{Operation: "ACM.DescribeCertificate", Status: 400, Code: "ResourceNotFoundException"}
 	s.cloud.Wire.Break(unseen)
@@ -61,9 +61,9 @@ func TestAnUnseenRequestIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestALostARNIsFoundByItsTag: a process ended after ACM accepted the request and before the
+// TestEnsure_FindsLostARNByTag: a process ended after ACM accepted the request and before the
 // record was written, so long ago that ACM has forgotten the idempotency token.
-func TestALostARNIsFoundByItsTag(t *testing.T) {
+func TestEnsure_FindsLostARNByTag(t *testing.T) {
 	s := newStand(t)
 	s.add(s.shop, domains.Request{Domain: "www.example.com"})
 	h := s.must("www.example.com", anchor.HostPending)
@@ -78,7 +78,7 @@ func TestALostARNIsFoundByItsTag(t *testing.T) {
 	s.wantServed("www.example.com")
 }
 
-func TestAFailedRequestIsMadeAnew(t *testing.T) {
+func TestEnsure_ReplacesFailedRequest(t *testing.T) {
 	s := newStand(t)
 	s.add(s.shop, domains.Request{Domain: "www.example.com"})
 	first := s.must("www.example.com", anchor.HostPending).CertificateARN
@@ -102,7 +102,7 @@ func TestAFailedRequestIsMadeAnew(t *testing.T) {
 	s.wantServed("www.example.com")
 }
 
-func TestRemovalGoesOnLater(t *testing.T) {
+func TestRelease_ContinuesLater(t *testing.T) {
 	first := newStand(t)
 	for operation, code := range map[string]string{
 		"ACM.DeleteCertificate":                        "ResourceInUseException",
@@ -133,8 +133,8 @@ func TestRemovalGoesOnLater(t *testing.T) {
 	}
 }
 
-// TestDetachWaitsForCloudFront: a tenant that was just disabled cannot be deleted.
-func TestDetachWaitsForCloudFront(t *testing.T) {
+// TestDetach_WaitsForCloudFront: a tenant that was just disabled cannot be deleted.
+func TestDetach_WaitsForCloudFront(t *testing.T) {
 	s := newStand(t)
 	h := s.active(s.shop, "www.example.com")
 	s.glass.alter = func(operation, body string) string {
@@ -156,7 +156,7 @@ func TestDetachWaitsForCloudFront(t *testing.T) {
 	}
 }
 
-func TestAttachWaitsForCloudFront(t *testing.T) {
+func TestAttach_WaitsForCloudFront(t *testing.T) {
 	first := newStand(t)
 	for says, change := range map[string][2]string{
 		"still spreading":   {"<Status>Deployed</Status>", "<Status>InProgress</Status>"},
@@ -182,9 +182,9 @@ func TestAttachWaitsForCloudFront(t *testing.T) {
 	}
 }
 
-// TestAttachMeetsAnotherWriter: another writer changes tenant or distribution between the read
+// TestAttach_ConcurrentWriter: another writer changes tenant or distribution between the read
 // and the write.
-func TestAttachMeetsAnotherWriter(t *testing.T) {
+func TestAttach_ConcurrentWriter(t *testing.T) {
 	s := newStand(t)
 	h := s.active(s.shop, "www.example.com")
 	s.active(s.blog, "blog.example.com")
@@ -212,7 +212,7 @@ func TestAttachMeetsAnotherWriter(t *testing.T) {
 	wantError(t, s.process().Attach(t.Context(), h), "aws_contended", "www.example.com")
 }
 
-func TestANameThatAnotherDistributionHas(t *testing.T) {
+func TestAttach_NameInUse(t *testing.T) {
 	s := newStand(t)
 	site, err := s.front.Find(t.Context(), s.blog)
 	s.ok(err)
@@ -241,7 +241,7 @@ func (s *stand) aliases(distribution string, names ...string) {
 	s.ok(err)
 }
 
-func TestWhatAWSRefusesIsExplained(t *testing.T) {
+func TestErrors_ExplainRefusals(t *testing.T) {
 	first := newStand(t)
 	for _, test := range []struct {
 		operation, code, want, says string
@@ -280,7 +280,7 @@ func TestWhatAWSRefusesIsExplained(t *testing.T) {
 	})
 }
 
-func TestThrottlingIsWaitedOut(t *testing.T) {
+func TestDomains_WaitOutThrottling(t *testing.T) {
 	s := newStand(t)
 	for _, operation := range []string{"ACM.RequestCertificate", "CloudFront.CreateDistributionTenant", "CloudFront.CreateConnectionGroup"} {
 		s.cloud.Wire.Break(awstest.Fault{Operation: operation, Nth: 1, Status: 429, Code: "ThrottlingException"})
@@ -289,9 +289,9 @@ func TestThrottlingIsWaitedOut(t *testing.T) {
 	s.wantServed("www.example.com")
 }
 
-// TestAnyBrokenCallConverges ends a process or fails a call at each call of an attachment and of
+// TestDomains_ConvergeAfterAnyBrokenCall ends a process or fails a call at each call of an attachment and of
 // a removal. Other processes then continue.
-func TestAnyBrokenCallConverges(t *testing.T) {
+func TestDomains_ConvergeAfterAnyBrokenCall(t *testing.T) {
 	s := newStand(t)
 	calls := s.cloud.Wire.Record()
 	s.active(s.shop, "www.example.com")
@@ -355,9 +355,9 @@ func waysToBreak(operation string) []string {
 	return []string{"refused", "lost", "killed"}
 }
 
-// TestABrokenMoveConverges: from the first call to the last, one of the two projects serves the
+// TestMove_ConvergesAfterBrokenCall: from the first call to the last, one of the two projects serves the
 // name.
-func TestABrokenMoveConverges(t *testing.T) {
+func TestMove_ConvergesAfterBrokenCall(t *testing.T) {
 	s := newStand(t)
 	s.active(s.shop, "www.example.com")
 	calls := s.cloud.Wire.Record()

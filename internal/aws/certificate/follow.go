@@ -15,35 +15,35 @@ import (
 // Follow updates how the project's domains are served after its own distribution changed (a new
 // origin, another secret). Without domains it does nothing.
 func (d *Domains) Follow(ctx context.Context, p anchor.Project) error {
-	id, err := d.find(ctx, string(p.ID))
+	id, err := d.findDistribution(ctx, string(p.ID))
 	if err != nil || id == "" {
-		return failed(err, p.Slug)
+		return explainFailure(err, p.Slug)
 	}
-	function, err := d.function(ctx)
+	function, err := d.ensureFunction(ctx)
 	if err != nil {
-		return failed(err, p.Slug)
+		return explainFailure(err, p.Slug)
 	}
-	want, err := d.like(ctx, p, function)
+	want, err := d.configLike(ctx, p, function)
 	if err != nil {
-		return failed(err, p.Slug)
+		return explainFailure(err, p.Slug)
 	}
-	tenants, err := d.tenants(ctx, sdk.String(id))
+	tenants, err := d.listTenants(ctx, sdk.String(id))
 	if err != nil {
-		return failed(err, p.Slug)
+		return explainFailure(err, p.Slug)
 	}
-	_, err = d.align(ctx, id, string(p.ID), want, anyOf(tenants, ""))
+	_, err = d.alignDistribution(ctx, id, string(p.ID), want, anyOf(tenants, ""))
 	if gone(err) {
 		return nil
 	}
-	return failed(err, p.Slug)
+	return explainFailure(err, p.Slug)
 }
 
 // Purge removes everything that CloudFront cached for the project's domains, once for each
 // release. Without domains it does nothing.
 func (d *Domains) Purge(ctx context.Context, p anchor.Project, live anchor.Live) error {
-	id, err := d.find(ctx, string(p.ID))
+	id, err := d.findDistribution(ctx, string(p.ID))
 	if err != nil || id == "" {
-		return failed(err, p.Slug)
+		return explainFailure(err, p.Slug)
 	}
 	return retry.Do(ctx, d.retries, func() error {
 		_, err := d.CloudFront.CreateInvalidation(ctx, &cloudfront.CreateInvalidationInput{
@@ -54,12 +54,12 @@ func (d *Domains) Purge(ctx context.Context, p anchor.Project, live anchor.Live)
 			},
 		})
 		if gone(err) {
-			d.learn(string(p.ID), "")
+			d.learnDistribution(string(p.ID), "")
 			return nil
 		}
 		if awserr.Crowded(err) {
-			return retry.Again(failed(err, p.Slug))
+			return retry.Again(explainFailure(err, p.Slug))
 		}
-		return failed(err, p.Slug)
+		return explainFailure(err, p.Slug)
 	})
 }

@@ -19,10 +19,10 @@ var Source []byte
 
 func (d *Domains) functionName() string { return d.Installation + "-domains" }
 
-// function creates the installation's function or updates it to this version of Anchor, and
+// ensureFunction creates the installation's function or updates it to this version of Anchor, and
 // returns its ARN.
-func (d *Domains) function(ctx context.Context) (arn string, err error) {
-	err = d.settle(ctx, func() error {
+func (d *Domains) ensureFunction(ctx context.Context) (arn string, err error) {
+	err = d.settleWrite(ctx, func() error {
 		arn, err = d.alignFunction(ctx)
 		return err
 	})
@@ -40,10 +40,10 @@ func (d *Domains) alignFunction(ctx context.Context) (string, error) {
 		return "", err
 	}
 	arn, etag := sdk.ToString(now.FunctionSummary.FunctionMetadata.FunctionARN), now.ETag
-	if live, err := d.code(ctx, name, types.FunctionStageLive); err != nil || bytes.Equal(live, Source) {
+	if live, err := d.functionCode(ctx, name, types.FunctionStageLive); err != nil || bytes.Equal(live, Source) {
 		return arn, err
 	}
-	draft, err := d.code(ctx, name, types.FunctionStageDevelopment)
+	draft, err := d.functionCode(ctx, name, types.FunctionStageDevelopment)
 	if err != nil {
 		return "", err
 	}
@@ -60,24 +60,24 @@ func (d *Domains) alignFunction(ctx context.Context) (string, error) {
 		}
 		etag = now.ETag
 	}
-	return arn, d.publish(ctx, name, etag)
+	return arn, d.publishFunction(ctx, name, etag)
 }
 
 func (d *Domains) createFunction(ctx context.Context, name *string, config *types.FunctionConfig) (string, error) {
 	made, err := d.CloudFront.CreateFunction(ctx, &cloudfront.CreateFunctionInput{
 		Name: name, FunctionCode: Source, FunctionConfig: config, Tags: d.cloudFrontTags(anchor.Project{}),
 	})
-	if taken(err) {
-		return "", settling("another process is making the function %s", *name)
+	if isTaken(err) {
+		return "", settlingError("another process is making the function %s", *name)
 	}
 	if err != nil {
 		return "", err
 	}
-	return sdk.ToString(made.FunctionSummary.FunctionMetadata.FunctionARN), d.publish(ctx, name, made.ETag)
+	return sdk.ToString(made.FunctionSummary.FunctionMetadata.FunctionARN), d.publishFunction(ctx, name, made.ETag)
 }
 
-// code returns nil for a stage without code.
-func (d *Domains) code(ctx context.Context, name *string, stage types.FunctionStage) ([]byte, error) {
+// functionCode returns nil for a stage without code.
+func (d *Domains) functionCode(ctx context.Context, name *string, stage types.FunctionStage) ([]byte, error) {
 	out, err := d.CloudFront.GetFunction(ctx, &cloudfront.GetFunctionInput{Name: name, Stage: stage})
 	if gone(err) {
 		return nil, nil
@@ -88,7 +88,7 @@ func (d *Domains) code(ctx context.Context, name *string, stage types.FunctionSt
 	return out.FunctionCode, nil
 }
 
-func (d *Domains) publish(ctx context.Context, name, etag *string) error {
+func (d *Domains) publishFunction(ctx context.Context, name, etag *string) error {
 	_, err := d.CloudFront.PublishFunction(ctx, &cloudfront.PublishFunctionInput{Name: name, IfMatch: etag})
 	return err
 }

@@ -32,10 +32,10 @@ func (d *Domains) Import(ctx context.Context, h anchor.Hostname, chain, key []by
 	if err != nil {
 		return domains.Certificate{}, err
 	}
-	first, rest := split(chain)
+	first, rest := splitChain(chain)
 	in := &acm.ImportCertificateInput{Certificate: first, PrivateKey: key, CertificateChain: rest}
-	if in.CertificateArn, err = d.imported(ctx, h); err != nil {
-		return domains.Certificate{}, failed(err, h.Name)
+	if in.CertificateArn, err = d.findImported(ctx, h); err != nil {
+		return domains.Certificate{}, explainFailure(err, h.Name)
 	}
 	if in.CertificateArn == nil {
 		in.Tags = d.acmTags(p, h) // ACM accepts no tags when it replaces an imported certificate
@@ -46,16 +46,16 @@ func (d *Domains) Import(ctx context.Context, h anchor.Hostname, chain, key []by
 			Hintf("Give your certificate, then its intermediates, and the unencrypted key, all in PEM.")
 	}
 	if err != nil {
-		return domains.Certificate{}, failed(err, h.Name)
+		return domains.Certificate{}, explainFailure(err, h.Name)
 	}
 	return domains.Certificate{
 		ARN: sdk.ToString(out.CertificateArn), Status: anchor.CertIssued, NotAfter: leaf.NotAfter.UnixMilli(),
 	}, nil
 }
 
-// imported returns the ARN of the certificate that the user brought before, or nil when there is
+// findImported returns the ARN of the certificate that the user brought before, or nil when there is
 // none.
-func (d *Domains) imported(ctx context.Context, h anchor.Hostname) (*string, error) {
+func (d *Domains) findImported(ctx context.Context, h anchor.Hostname) (*string, error) {
 	if !h.OwnCert || h.CertificateARN == "" {
 		return nil, nil
 	}
@@ -70,9 +70,9 @@ func badOwn(format string, args ...any) *anchor.Error {
 	return anchor.Invalid("bad_certificate", format, args...)
 }
 
-// split separates the certificate from the rest of its chain, because ACM expects them in two
+// splitChain separates the certificate from the rest of its chain, because ACM expects them in two
 // fields.
-func split(chain []byte) (first, rest []byte) {
+func splitChain(chain []byte) (first, rest []byte) {
 	block, rest := pem.Decode(chain)
 	if rest = bytes.TrimSpace(rest); len(rest) == 0 {
 		rest = nil
@@ -89,30 +89,30 @@ func checkOwn(name string, chain, key []byte, now time.Time) (*x509.Certificate,
 	}
 	leaf := pair.Leaf
 	switch {
-	case !covers(leaf, name):
+	case !coversName(leaf, name):
 		return nil, badOwn("the certificate is for %s, not for %s", strings.Join(leaf.DNSNames, ", "), name).
 			Hintf("Get one that names %s.", name)
 	case now.After(leaf.NotAfter) || now.Before(leaf.NotBefore):
 		return nil, badOwn("the certificate for %s is valid from %s to %s only", name,
 			leaf.NotBefore.UTC().Format(time.DateOnly), leaf.NotAfter.UTC().Format(time.DateOnly)).
 			Hintf("Renew it and import the new one.")
-	case !servable(leaf):
+	case !checkServable(leaf):
 		return nil, badOwn("CloudFront does not serve the kind of key that the certificate for %s has", name).
 			Hintf("Get one for an RSA key of 2048 to 4096 bits, or for ECDSA P-256.")
 	}
 	return leaf, nil
 }
 
-func covers(leaf *x509.Certificate, name string) bool {
+func coversName(leaf *x509.Certificate, name string) bool {
 	if strings.HasPrefix(name, "*.") {
 		return slices.Contains(leaf.DNSNames, name)
 	}
 	return leaf.VerifyHostname(name) == nil
 }
 
-// servable follows the CloudFront Developer Guide, "Requirements for using SSL/TLS certificates
+// checkServable follows the CloudFront Developer Guide, "Requirements for using SSL/TLS certificates
 // with CloudFront".
-func servable(leaf *x509.Certificate) bool {
+func checkServable(leaf *x509.Certificate) bool {
 	switch key := leaf.PublicKey.(type) {
 	case *rsa.PublicKey:
 		return key.N.BitLen() >= 2048 && key.N.BitLen() <= 4096

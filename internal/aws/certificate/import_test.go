@@ -69,7 +69,7 @@ func (i *issuer) issue(key crypto.Signer, end time.Time, names ...string) (chain
 	return chain, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text})
 }
 
-func TestAnOwnCertificate(t *testing.T) {
+func TestImport_Serves(t *testing.T) {
 	s := newStand(t)
 	ca, key, end := newIssuer(t), newKey(t, elliptic.P256()), time.Now().Add(20*time.Hour)
 	chain, private := ca.issue(key, end, "www.example.com")
@@ -99,9 +99,9 @@ func TestAnOwnCertificate(t *testing.T) {
 	s.wantServed()
 }
 
-// TestAnOwnCertificateTakesAnIssuedOnesPlace also asserts that the issued one is deleted once it
+// TestImport_ReplacesIssuedCertificate also asserts that the issued one is deleted once it
 // is unused.
-func TestAnOwnCertificateTakesAnIssuedOnesPlace(t *testing.T) {
+func TestImport_ReplacesIssuedCertificate(t *testing.T) {
 	s := newStand(t)
 	issued := s.active(s.shop, "www.example.com").CertificateARN
 	chain, private := newIssuer(t).issue(newKey(t, elliptic.P256()), time.Now().Add(20*time.Hour), "www.example.com")
@@ -121,7 +121,7 @@ func TestAnOwnCertificateTakesAnIssuedOnesPlace(t *testing.T) {
 	}
 }
 
-func TestImportRefuses(t *testing.T) {
+func TestImport_Refuses(t *testing.T) {
 	s := newStand(t)
 	ca, key := newIssuer(t), newKey(t, elliptic.P256())
 	tomorrow := time.Now().Add(24 * time.Hour)

@@ -11,7 +11,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-func TestAWholeLife(t *testing.T) {
+func TestDomains_WholeLife(t *testing.T) {
 	s := newStand(t)
 	v, err := s.service(s.process()).Add(t.Context(), s.shop.ID, domains.Request{Domain: "www.example.com"})
 	s.ok(err)
@@ -62,7 +62,7 @@ func TestAWholeLife(t *testing.T) {
 	s.ok(s.front.RemoveProject(t.Context(), s.shop))
 }
 
-func TestAMoveIsOneUpdate(t *testing.T) {
+func TestMove_IsOneUpdate(t *testing.T) {
 	s := newStand(t)
 	h := s.active(s.shop, "www.example.com")
 	if got := s.tags(h); got != "Installation=anchor ManagedBy=anchor-deploy Project=shop" {
@@ -101,9 +101,9 @@ func TestAMoveIsOneUpdate(t *testing.T) {
 	s.wantServed("blog.example.com")
 }
 
-// TestAMoveWaitsForTheOtherDistribution: until all of CloudFront knows that distribution, the
+// TestMove_WaitsForOtherDistribution: until all of CloudFront knows that distribution, the
 // project that had the name continues to serve it.
-func TestAMoveWaitsForTheOtherDistribution(t *testing.T) {
+func TestMove_WaitsForOtherDistribution(t *testing.T) {
 	s := newStand(t)
 	s.active(s.shop, "www.example.com")
 	before := s.tenants()["www.example.com"]
@@ -125,7 +125,7 @@ func TestAMoveWaitsForTheOtherDistribution(t *testing.T) {
 	}
 }
 
-func TestRedirectAndHSTS(t *testing.T) {
+func TestAttach_RedirectAndHSTS(t *testing.T) {
 	s := newStand(t)
 	s.active(s.shop, "example.com")
 	s.add(s.shop, domains.Request{Domain: "www.example.com", Redirect: "example.com", HSTS: true})

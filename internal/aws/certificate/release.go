@@ -17,32 +17,32 @@ import (
 func (d *Domains) Release(ctx context.Context, h anchor.Hostname) error {
 	arns, err := d.own(ctx, h, true)
 	if err != nil {
-		return failed(err, h.Name)
+		return explainFailure(err, h.Name)
 	}
 	if h.CertificateARN != "" && !slices.Contains(arns, h.CertificateARN) {
 		arns = append(arns, h.CertificateARN)
 	}
 	for _, arn := range arns {
-		if err := d.drop(ctx, arn, h.Name); err != nil {
-			return failed(err, h.Name)
+		if err := d.dropCertificate(ctx, arn, h.Name); err != nil {
+			return explainFailure(err, h.Name)
 		}
 	}
 	return nil
 }
 
-// drop removes a certificate from the distributions that fall back on it and deletes it.
-func (d *Domains) drop(ctx context.Context, arn, name string) error {
-	if err := d.free(ctx, arn); err != nil {
+// dropCertificate removes a certificate from the distributions that fall back on it and deletes it.
+func (d *Domains) dropCertificate(ctx context.Context, arn, name string) error {
+	if err := d.freeCertificate(ctx, arn); err != nil {
 		return err
 	}
-	err := d.delete(ctx, arn)
+	err := d.deleteCertificate(ctx, arn)
 	if awserr.Is(err, "ResourceInUseException") {
-		return settling("CloudFront has not let go of the certificate of %s yet", name)
+		return settlingError("CloudFront has not let go of the certificate of %s yet", name)
 	}
 	return err
 }
 
-func (d *Domains) delete(ctx context.Context, arn string) error {
+func (d *Domains) deleteCertificate(ctx context.Context, arn string) error {
 	_, err := d.ACM.DeleteCertificate(ctx, &acm.DeleteCertificateInput{CertificateArn: sdk.String(arn)})
 	if gone(err) {
 		return nil

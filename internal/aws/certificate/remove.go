@@ -16,27 +16,27 @@ import (
 // any, the error is a Conflict "domains_remain". CloudFront needs minutes. Until then the error
 // is of KindBusy, and the next call continues.
 func (d *Domains) RemoveProject(ctx context.Context, p anchor.Project) error {
-	return failed(d.removeDistribution(ctx, string(p.ID), p.Slug), p.Slug)
+	return explainFailure(d.removeDistribution(ctx, string(p.ID), p.Slug), p.Slug)
 }
 
 // Remove removes what all domains of the installation share, once there are no domains left. The
 // errors are those of RemoveProject.
 func (d *Domains) Remove(ctx context.Context) error {
 	if err := d.removeDistribution(ctx, redirects, "redirects"); err != nil {
-		return failed(err, d.Installation)
+		return explainFailure(err, d.Installation)
 	}
 	if err := d.removeFunction(ctx); err != nil {
-		return failed(err, d.functionName())
+		return explainFailure(err, d.functionName())
 	}
-	return failed(d.removeGroup(ctx), d.Installation)
+	return explainFailure(d.removeGroup(ctx), d.Installation)
 }
 
 func (d *Domains) removeDistribution(ctx context.Context, key, what string) error {
-	id, err := d.find(ctx, key)
+	id, err := d.findDistribution(ctx, key)
 	if err != nil || id == "" {
 		return err
 	}
-	tenants, err := d.tenants(ctx, sdk.String(id))
+	tenants, err := d.listTenants(ctx, sdk.String(id))
 	if err != nil {
 		return err
 	}
@@ -44,13 +44,13 @@ func (d *Domains) removeDistribution(ctx context.Context, key, what string) erro
 		return anchor.Conflict("domains_remain", "%d domains of %s are still at CloudFront", len(tenants), what).
 			Hintf("Remove them first: anchor domains rm NAME. Those that are being removed take some minutes.")
 	}
-	err = d.settle(ctx, func() error { return d.disableAndDelete(ctx, id, what) })
+	err = d.settleWrite(ctx, func() error { return d.disableAndDelete(ctx, id, what) })
 	if err == nil || gone(err) {
-		d.learn(key, "")
+		d.learnDistribution(key, "")
 		return nil
 	}
 	if awserr.Is(err, "DistributionNotDisabled", "ResourceInUse", "CannotDeleteEntityWhileInUse") {
-		return settling("CloudFront is still taking the distribution %s of %s away", id, what)
+		return settlingError("CloudFront is still taking the distribution %s of %s away", id, what)
 	}
 	return err
 }
@@ -71,8 +71,8 @@ func (d *Domains) disableAndDelete(ctx context.Context, id, what string) error {
 		}
 		etag, status = out.ETag, out.Distribution.Status
 	}
-	if !deployed(status) {
-		return settling("CloudFront is still taking the distribution %s of %s away", id, what)
+	if !isDeployed(status) {
+		return settlingError("CloudFront is still taking the distribution %s of %s away", id, what)
 	}
 	_, err = d.CloudFront.DeleteDistribution(ctx, &cloudfront.DeleteDistributionInput{Id: sdk.String(id), IfMatch: etag})
 	return err
@@ -80,7 +80,7 @@ func (d *Domains) disableAndDelete(ctx context.Context, id, what string) error {
 
 func (d *Domains) removeFunction(ctx context.Context) error {
 	name := sdk.String(d.functionName())
-	err := d.settle(ctx, func() error {
+	err := d.settleWrite(ctx, func() error {
 		now, err := d.CloudFront.DescribeFunction(ctx, &cloudfront.DescribeFunctionInput{Name: name, Stage: types.FunctionStageDevelopment})
 		if err != nil {
 			return err
@@ -92,13 +92,13 @@ func (d *Domains) removeFunction(ctx context.Context) error {
 	case gone(err):
 		return nil
 	case awserr.Is(err, "FunctionInUse"):
-		return settling("distributions for custom domains still use the function %s", *name)
+		return settlingError("distributions for custom domains still use the function %s", *name)
 	}
 	return err
 }
 
 func (d *Domains) removeGroup(ctx context.Context) error {
-	err := d.settle(ctx, func() error {
+	err := d.settleWrite(ctx, func() error {
 		now, err := d.CloudFront.GetConnectionGroup(ctx, &cloudfront.GetConnectionGroupInput{Identifier: sdk.String(d.Installation)})
 		if err != nil {
 			return err
@@ -113,8 +113,8 @@ func (d *Domains) removeGroup(ctx context.Context) error {
 			}
 			group, etag = out.ConnectionGroup, out.ETag
 		}
-		if !deployed(group.Status) {
-			return settling("CloudFront is still taking the connection group %s away", d.Installation)
+		if !isDeployed(group.Status) {
+			return settlingError("CloudFront is still taking the connection group %s away", d.Installation)
 		}
 		_, err = d.CloudFront.DeleteConnectionGroup(ctx, &cloudfront.DeleteConnectionGroupInput{Id: group.Id, IfMatch: etag})
 		return err
@@ -126,7 +126,7 @@ func (d *Domains) removeGroup(ctx context.Context) error {
 		d.group, d.routes = "", ""
 		return nil
 	case awserr.Is(err, "CannotDeleteEntityWhileInUse", "ResourceNotDisabled"):
-		return settling("the connection group %s is still in use", d.Installation)
+		return settlingError("the connection group %s is still in use", d.Installation)
 	}
 	return err
 }

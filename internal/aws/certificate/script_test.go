@@ -47,9 +47,9 @@ func TestScript(t *testing.T) {
 	}
 }
 
-// TestScriptIsForItsRuntime checks the syntax, because Node.js accepts more than CloudFront's
+// TestScript_RunsOnItsRuntime checks the syntax, because Node.js accepts more than CloudFront's
 // runtime does.
-func TestScriptIsForItsRuntime(t *testing.T) {
+func TestScript_RunsOnItsRuntime(t *testing.T) {
 	source := regexp.MustCompile(`(?m)//.*$`).ReplaceAllString(string(certificate.Source), "")
 	if len(certificate.Source) > fronttest.MaxSource {
 		t.Errorf("it has %d octets", len(certificate.Source))

@@ -11,11 +11,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 )
 
-// shaped returns the configuration of a multi-tenant distribution, made of that of the
+// shapeConfig returns the configuration of a multi-tenant distribution, made of that of the
 // distribution that serves the same site at its cloudfront.net name. It omits what CloudFront
 // supports for standard distributions only (Developer Guide, "Unsupported features for SaaS
 // Manager"); connection groups and tenants have most of these settings themselves.
-func shaped(source types.DistributionConfig, function string) types.DistributionConfig {
+func shapeConfig(source types.DistributionConfig, function string) types.DistributionConfig {
 	c := source
 	c.Enabled = sdk.Bool(true)
 	c.Aliases, c.AnycastIpListId, c.IsIPV6Enabled = nil, nil, nil
@@ -24,7 +24,7 @@ func shaped(source types.DistributionConfig, function string) types.Distribution
 	if !strings.HasPrefix(sdk.ToString(c.WebACLId), "arn:") {
 		c.WebACLId = nil // of WAF Classic
 	}
-	c.ConnectionMode, c.TenantConfig = types.ConnectionModeTenantOnly, parameters()
+	c.ConnectionMode, c.TenantConfig = types.ConnectionModeTenantOnly, tenantParameters()
 	if source.DefaultCacheBehavior != nil {
 		b := *source.DefaultCacheBehavior
 		b.TrustedSigners, b.SmoothStreaming = nil, nil
@@ -52,7 +52,7 @@ const (
 	nothing           = "-"
 )
 
-func parameters() *types.TenantConfig {
+func tenantParameters() *types.TenantConfig {
 	c := &types.TenantConfig{}
 	for _, name := range []string{parameterRedirect, parameterHSTS} {
 		c.ParameterDefinitions = append(c.ParameterDefinitions, types.ParameterDefinition{
@@ -82,12 +82,12 @@ func withHSTS(there *types.FunctionAssociations, function string) *types.Functio
 // cachingDisabled is a managed cache policy, which has the same id in every account.
 const cachingDisabled = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
 
-// redirecting is the configuration of the distribution for names that redirect. No request ever
+// redirectConfig is the configuration of the distribution for names that redirect. No request ever
 // reaches its origin.
-func redirecting(function string) types.DistributionConfig {
+func redirectConfig(function string) types.DistributionConfig {
 	return types.DistributionConfig{
 		Enabled: sdk.Bool(true), HttpVersion: types.HttpVersionHttp2and3,
-		ConnectionMode: types.ConnectionModeTenantOnly, TenantConfig: parameters(),
+		ConnectionMode: types.ConnectionModeTenantOnly, TenantConfig: tenantParameters(),
 		Origins: &types.Origins{Quantity: sdk.Int32(1), Items: []types.Origin{{
 			Id: sdk.String("none"), DomainName: sdk.String("example.com"), OriginPath: sdk.String(""),
 			CustomHeaders: &types.CustomHeaders{Quantity: sdk.Int32(0)},
@@ -112,24 +112,24 @@ func redirecting(function string) types.DistributionConfig {
 	}
 }
 
-// fallback sets the certificate of a multi-tenant distribution. Its tenants have their own, but
+// fallbackCert sets the certificate of a multi-tenant distribution. Its tenants have their own, but
 // the TLS version is set here, and CloudFront allows TLS 1.0 with its default certificate. So it
 // is the certificate of any of the tenants.
-func fallback(arn string) *types.ViewerCertificate {
+func fallbackCert(arn string) *types.ViewerCertificate {
 	return &types.ViewerCertificate{
 		ACMCertificateArn: sdk.String(arn), SSLSupportMethod: types.SSLSupportMethodSniOnly,
 		MinimumProtocolVersion: types.MinimumProtocolVersionTLSv122021,
 	}
 }
 
-// vacant sets the certificate of a distribution without tenants.
-func vacant() *types.ViewerCertificate {
+// vacantCert sets the certificate of a distribution without tenants.
+func vacantCert() *types.ViewerCertificate {
 	return &types.ViewerCertificate{CloudFrontDefaultCertificate: sdk.Bool(true)}
 }
 
-// digest identifies a configuration. It is stored in the distribution's comment, because the
+// configDigest identifies a configuration. It is stored in the distribution's comment, because the
 // configuration that CloudFront returns contains more than was sent.
-func digest(c types.DistributionConfig) string {
+func configDigest(c types.DistributionConfig) string {
 	text, err := json.Marshal(c)
 	if err != nil {
 		panic(err) // it consists of strings and numbers

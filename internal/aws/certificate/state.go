@@ -19,10 +19,10 @@ const (
 	retryAfterHand = 24 * time.Hour // when AWS support has to act
 )
 
-// describe translates ACM's description into that of the use-case.
-func describe(h anchor.Hostname, c *types.CertificateDetail) domains.Certificate {
+// describeCert translates ACM's description into that of the use-case.
+func describeCert(h anchor.Hostname, c *types.CertificateDetail) domains.Certificate {
 	out := domains.Certificate{
-		ARN: sdk.ToString(c.CertificateArn), Status: status(c.Status), Validation: validation(h, c),
+		ARN: sdk.ToString(c.CertificateArn), Status: certStatus(c.Status), Validation: validationRecord(h, c),
 	}
 	if c.NotAfter != nil && out.Status != anchor.CertPending {
 		out.NotAfter = c.NotAfter.UnixMilli()
@@ -37,7 +37,7 @@ func describe(h anchor.Hostname, c *types.CertificateDetail) domains.Certificate
 	return out
 }
 
-func status(s types.CertificateStatus) anchor.CertStatus {
+func certStatus(s types.CertificateStatus) anchor.CertStatus {
 	switch s {
 	case types.CertificateStatusIssued:
 		return anchor.CertIssued
@@ -49,9 +49,9 @@ func status(s types.CertificateStatus) anchor.CertStatus {
 	return anchor.CertFailed // FAILED, VALIDATION_TIMED_OUT, REVOKED, INACTIVE
 }
 
-// validation returns the record to set: one that ACM still waits for, else that of the hostname
+// validationRecord returns the record to set: one that ACM still waits for, else that of the hostname
 // itself. It returns nil while ACM has not created it yet.
-func validation(h anchor.Hostname, c *types.CertificateDetail) (record *anchor.DNSRecord) {
+func validationRecord(h anchor.Hostname, c *types.CertificateDetail) (record *anchor.DNSRecord) {
 	for _, v := range c.DomainValidationOptions {
 		r := v.ResourceRecord
 		if r == nil {
@@ -59,7 +59,7 @@ func validation(h anchor.Hostname, c *types.CertificateDetail) (record *anchor.D
 		}
 		pending := v.ValidationStatus == types.DomainStatusPendingValidation
 		if pending || record == nil || sdk.ToString(v.DomainName) == h.Name {
-			record = &anchor.DNSRecord{Name: undotted(r.Name), Type: string(r.Type), Value: undotted(r.Value)}
+			record = &anchor.DNSRecord{Name: trimDot(r.Name), Type: string(r.Type), Value: trimDot(r.Value)}
 		}
 		if pending {
 			break
@@ -68,7 +68,7 @@ func validation(h anchor.Hostname, c *types.CertificateDetail) (record *anchor.D
 	return record
 }
 
-func undotted(s *string) string { return strings.TrimSuffix(sdk.ToString(s), ".") }
+func trimDot(s *string) string { return strings.TrimSuffix(sdk.ToString(s), ".") }
 
 // renewalProblem returns why ACM cannot renew, or "". ACM renews without a request as long as
 // the record of the validation stays.

@@ -12,7 +12,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/certificate"
 )
 
-func TestEveryFailureHasItsMessage(t *testing.T) {
+func TestState_EveryFailureHasMessage(t *testing.T) {
 	for _, test := range []struct {
 		status types.CertificateStatus
 		reason types.FailureReason
@@ -45,7 +45,7 @@ func TestEveryFailureHasItsMessage(t *testing.T) {
 	}
 }
 
-func TestARenewalThatWaitsForItsRecordIsToldOf(t *testing.T) {
+func TestState_ReportsRenewalWaitingForRecord(t *testing.T) {
 	detail := &types.CertificateDetail{
 		Status: types.CertificateStatusIssued, NotAfter: sdk.Time(time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC)),
 		RenewalSummary: &types.RenewalSummary{RenewalStatus: types.RenewalStatusPendingValidation},
@@ -63,8 +63,8 @@ func TestARenewalThatWaitsForItsRecordIsToldOf(t *testing.T) {
 	}
 }
 
-// TestALongNameHasAShorterOneFirst asserts that both names are validated, one after the other.
-func TestALongNameHasAShorterOneFirst(t *testing.T) {
+// TestEnsure_LongNameHasShorterFirst asserts that both names are validated, one after the other.
+func TestEnsure_LongNameHasShorterFirst(t *testing.T) {
 	long := strings.Repeat("a", 50) + "." + strings.Repeat("b", 20) + ".example.com"
 	short := strings.Repeat("b", 20) + ".example.com"
 	if got := certificate.Primary(long); got != short {

@@ -13,9 +13,9 @@ import (
 // Target implements domains.Front. It returns a CNAME to the installation's connection group,
 // which is the same for all hostnames and does not change when one moves to another project.
 func (d *Domains) Target(ctx context.Context, h anchor.Hostname) ([]anchor.DNSRecord, error) {
-	_, endpoint, err := d.connection(ctx)
+	_, endpoint, err := d.ensureConnection(ctx)
 	if err != nil {
-		return nil, failed(err, h.Name)
+		return nil, explainFailure(err, h.Name)
 	}
 	return []anchor.DNSRecord{{Name: h.Name, Type: "CNAME", Value: endpoint}}, nil
 }
@@ -31,8 +31,8 @@ func (d *Domains) Issuers() []string {
 // NeedsRecord implements domains.Certificates: ACM validates by a CNAME that it chooses.
 func (d *Domains) NeedsRecord() bool { return true }
 
-// connection finds or creates the connection group, through which all hostnames are reached.
-func (d *Domains) connection(ctx context.Context) (id, endpoint string, err error) {
+// ensureConnection finds or creates the connection group, through which all hostnames are reached.
+func (d *Domains) ensureConnection(ctx context.Context) (id, endpoint string, err error) {
 	d.mu.Lock()
 	id, endpoint = d.group, d.routes
 	d.mu.Unlock()
@@ -65,7 +65,7 @@ func (d *Domains) makeGroup(ctx context.Context) (*types.ConnectionGroup, error)
 		Name: sdk.String(d.Installation), Enabled: sdk.Bool(true), Ipv6Enabled: sdk.Bool(true),
 		Tags: d.cloudFrontTags(anchor.Project{}),
 	})
-	if taken(err) {
+	if isTaken(err) {
 		return d.seeGroup(ctx)
 	}
 	if err != nil {

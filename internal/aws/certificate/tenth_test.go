@@ -39,9 +39,9 @@ type tenantBody struct {
 	Enabled bool     `xml:"Enabled"`
 }
 
-// TestTheTenthNameDisturbsNone checks every change that is sent while names are added, and what
+// TestEnsure_TenthNameLeavesOthers checks every change that is sent while names are added, and what
 // is served after each.
-func TestTheTenthNameDisturbsNone(t *testing.T) {
+func TestEnsure_TenthNameLeavesOthers(t *testing.T) {
 	s := newStand(t)
 	etags := map[string]string{}
 	var names []string
@@ -134,9 +134,9 @@ func (s *stand) checkChanges(all []sent, name string) {
 	}
 }
 
-// TestALookAtAnActiveNameIsCheap: a reconciler checks each name twice a day, and an account may
+// TestEnsure_ActiveNameIsCheap: a reconciler checks each name twice a day, and an account may
 // call ACM and CloudFront only a few times a second.
-func TestALookAtAnActiveNameIsCheap(t *testing.T) {
+func TestEnsure_ActiveNameIsCheap(t *testing.T) {
 	s := newStand(t)
 	s.active(s.shop, "one.example.com")
 	s.active(s.shop, "two.example.com")
@@ -159,9 +159,9 @@ func TestALookAtAnActiveNameIsCheap(t *testing.T) {
 	}
 }
 
-// TestTheFunctionIsUpgraded also finishes for a process that ended between the update and its
+// TestAttach_UpgradesFunction also finishes for a process that ended between the update and its
 // publication.
-func TestTheFunctionIsUpgraded(t *testing.T) {
+func TestAttach_UpgradesFunction(t *testing.T) {
 	s := newStand(t)
 	s.active(s.shop, "www.example.com")
 	name := sdk.String("anchor-domains")
@@ -185,8 +185,8 @@ func TestTheFunctionIsUpgraded(t *testing.T) {
 	}
 }
 
-// TestADistributionThatSomebodyDeletedIsMadeAgain includes a process that had cached it.
-func TestADistributionThatSomebodyDeletedIsMadeAgain(t *testing.T) {
+// TestAttach_RecreatesDeletedDistribution includes a process that had cached it.
+func TestAttach_RecreatesDeletedDistribution(t *testing.T) {
 	s := newStand(t)
 	d := s.process()
 	h := s.active(s.shop, "www.example.com")
@@ -197,7 +197,7 @@ func TestADistributionThatSomebodyDeletedIsMadeAgain(t *testing.T) {
 	s.wantServed("www.example.com")
 }
 
-func TestFollowAndPurge(t *testing.T) {
+func TestDomains_FollowAndPurge(t *testing.T) {
 	s := newStand(t)
 	d := s.process()
 	live := anchor.Live{ProjectID: s.shop.ID, Release: anchor.ReleaseID(anchor.NewID())}

@@ -35,7 +35,7 @@ func (b Builder) Build(ctx context.Context, p anchor.Project, d anchor.Deploymen
 	if err != nil {
 		return err
 	}
-	if err := b.hide(ctx, d.ID, env); err != nil {
+	if err := b.hideVariables(ctx, d.ID, env); err != nil {
 		return err
 	}
 	_, err = b.Client.StartBuild(ctx, &codebuild.StartBuildInput{
@@ -44,10 +44,10 @@ func (b Builder) Build(ctx context.Context, p anchor.Project, d anchor.Deploymen
 		SourceTypeOverride:           kind,
 		SourceLocationOverride:       sdk.String(s.Repository),
 		SourceVersion:                sdk.String(s.Version),
-		EnvironmentVariablesOverride: b.variables(p, d, env),
+		EnvironmentVariablesOverride: b.buildVariables(p, d, env),
 	})
 	if err != nil {
-		err = b.explain(s, err)
+		err = b.explainFailure(s, err)
 		if refused := (*anchor.Error)(nil); errors.As(err, &refused) { // any other failure leaves open whether it runs
 			err = errors.Join(err, b.Forget(ctx, d.ID))
 		}
@@ -86,7 +86,7 @@ func sourceOf(repository string) (types.SourceType, error) {
 		Hintf("It takes github.com, gitlab.com, bitbucket.org and CodeCommit. Build elsewhere and use: anchor deploy --prebuilt")
 }
 
-func (b Builder) explain(s deploy.Source, err error) error {
+func (b Builder) explainFailure(s deploy.Source, err error) error {
 	switch {
 	case awserr.Denied(err):
 		return anchor.Failed("access_denied", "the role of the API may not start builds in %s", b.Project).

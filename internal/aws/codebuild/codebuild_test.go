@@ -70,7 +70,7 @@ var (
 	source     = deploy.Source{Repository: "https://github.com/you/shop", Version: "c0ffee"}
 )
 
-func TestABuildIsToldWhatToBuildAndWhatFor(t *testing.T) {
+func TestBuild_VariablesIdentifyDeployment(t *testing.T) {
 	b, cloud, calls := newBuilder(t)
 	env := map[string]string{"NEXT_PUBLIC_B": "2", "NEXT_PUBLIC_A": "1"}
 	for range 2 {
@@ -103,7 +103,7 @@ func TestABuildIsToldWhatToBuildAndWhatFor(t *testing.T) {
 	}
 }
 
-func TestTheSourceIsNamedAsCodeBuildDoes(t *testing.T) {
+func TestBuild_NamesSource(t *testing.T) {
 	b, _, calls := newBuilder(t)
 	for repository, want := range map[string]string{
 		"https://github.com/a/b": "GITHUB", "https://GitLab.com/a/b.git": "GITLAB", "https://bitbucket.org/a/b": "BITBUCKET",
@@ -133,7 +133,7 @@ func TestTheSourceIsNamedAsCodeBuildDoes(t *testing.T) {
 	}
 }
 
-func TestRefusals(t *testing.T) {
+func TestBuild_Refusals(t *testing.T) {
 	b, cloud, _ := newBuilder(t)
 	for code, want := range map[string]struct {
 		code string
@@ -166,9 +166,9 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestVariablesReachTheBuildOnly: in a shell they have their original values, and nothing else
+// TestBuild_HidesVariables: in a shell they have their original values, and nothing else
 // shows them in plain text.
-func TestVariablesReachTheBuildOnly(t *testing.T) {
+func TestBuild_HidesVariables(t *testing.T) {
 	b, cloud, calls := newBuilder(t)
 	env := map[string]string{"PLAIN": "1", "HARD": "it's {{a}} \"b\" $HOME `id` \\\n\ttwo lines\n ", "EMPTY": ""}
 	if err := b.Build(t.Context(), shop, deployment, source, env); err != nil {

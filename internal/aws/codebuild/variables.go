@@ -26,11 +26,13 @@ const hidden = "ANCHOR_BUILD_ENV"
 // "Managing parameter tiers").
 const maxHidden = 8 << 10
 
-func (b Builder) parameter(d anchor.DeploymentID) *string { return sdk.String(b.Prefix + string(d)) }
+func (b Builder) parameterName(d anchor.DeploymentID) *string {
+	return sdk.String(b.Prefix + string(d))
+}
 
-// variables returns the variables that identify the deployment to the build and locate the app's
+// buildVariables returns the variables that identify the deployment to the build and locate the app's
 // variables. A repeated call must be equal byte by byte, otherwise its token is refused.
-func (b Builder) variables(p anchor.Project, d anchor.Deployment, env map[string]string) []types.EnvironmentVariable {
+func (b Builder) buildVariables(p anchor.Project, d anchor.Deployment, env map[string]string) []types.EnvironmentVariable {
 	variable := func(name string, value *string, kind types.EnvironmentVariableType) types.EnvironmentVariable {
 		return types.EnvironmentVariable{Name: sdk.String(name), Value: value, Type: kind}
 	}
@@ -39,23 +41,23 @@ func (b Builder) variables(p anchor.Project, d anchor.Deployment, env map[string
 		variable(deploy.ProjectVariable, sdk.String(string(p.ID)), types.EnvironmentVariableTypePlaintext),
 	}
 	if len(env) > 0 {
-		all = append(all, variable(hidden, b.parameter(d.ID), types.EnvironmentVariableTypeParameterStore))
+		all = append(all, variable(hidden, b.parameterName(d.ID), types.EnvironmentVariableTypeParameterStore))
 	}
 	return all
 }
 
-// hide stores the app's variables where the build reads them. CodeBuild shows the parameter's
+// hideVariables stores the app's variables where the build reads them. CodeBuild shows the parameter's
 // name and masks its value in the log.
-func (b Builder) hide(ctx context.Context, d anchor.DeploymentID, env map[string]string) error {
+func (b Builder) hideVariables(ctx context.Context, d anchor.DeploymentID, env map[string]string) error {
 	if len(env) == 0 {
 		return nil
 	}
-	script, err := exports(env)
+	script, err := exportScript(env)
 	if err != nil {
 		return err
 	}
 	_, err = b.Parameters.PutParameter(ctx, &ssm.PutParameterInput{
-		Name: b.parameter(d), Value: &script, Type: ssmtypes.ParameterTypeSecureString, Overwrite: sdk.Bool(true),
+		Name: b.parameterName(d), Value: &script, Type: ssmtypes.ParameterTypeSecureString, Overwrite: sdk.Bool(true),
 		Tier: ssmtypes.ParameterTierIntelligentTiering, Description: sdk.String("Anchor: variables of one build, deleted when it ends"),
 	})
 	return parameterFailed(err, "keep the variables of the build", "ssm:PutParameter")
@@ -63,7 +65,7 @@ func (b Builder) hide(ctx context.Context, d anchor.DeploymentID, env map[string
 
 // Forget deletes what Build stored for the build of d. Idempotent.
 func (b Builder) Forget(ctx context.Context, d anchor.DeploymentID) error {
-	_, err := b.Parameters.DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: b.parameter(d)})
+	_, err := b.Parameters.DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: b.parameterName(d)})
 	if missing := (*ssmtypes.ParameterNotFound)(nil); errors.As(err, &missing) {
 		return nil
 	}
@@ -81,8 +83,8 @@ func parameterFailed(err error, what, action string) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// exports returns a shell script, in base64 because Systems Manager refuses "{{" in a value.
-func exports(env map[string]string) (string, error) {
+// exportScript returns a shell script, in base64 because Systems Manager refuses "{{" in a value.
+func exportScript(env map[string]string) (string, error) {
 	var script strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if strings.HasPrefix(name, "CODEBUILD_") || strings.HasPrefix(name, "AWS_") { // with AWS_* the build stores its result

@@ -34,10 +34,10 @@ const packed = "program/anchor-aws.gz"
 // this binary was built without the program or the system refuses to run it, no_cache when there
 // is no folder to unpack it into.
 func Exec(args []string) error {
-	return exec(embedded, args)
+	return execFrom(embedded, args)
 }
 
-func exec(files fs.FS, args []string) error {
+func execFrom(files fs.FS, args []string) error {
 	program, err := fs.ReadFile(files, packed)
 	if errors.Is(err, fs.ErrNotExist) {
 		return anchor.Invalid("no_companion", "this anchor was built without its aws commands").
@@ -73,14 +73,14 @@ func layOut(dir string, program []byte) (path string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	if err := unpack(path, program); err != nil {
+	if err := unpackTo(path, program); err != nil {
 		return "", err
 	}
 	return path, removeOthers(dir, name)
 }
 
-// unpack writes the whole program or nothing.
-func unpack(path string, program []byte) error {
+// unpackTo writes the whole program or nothing.
+func unpackTo(path string, program []byte) error {
 	unpacked, err := gzip.NewReader(bytes.NewReader(program))
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 		var files fstest.MapFS
 		files, err = carrying(append(self, os.Getenv(role)...)) // makes the bytes of each version differ
 		if err == nil {
-			err = exec(files, append([]string{"anchor"}, os.Args[1:]...))
+			err = execFrom(files, append([]string{"anchor"}, os.Args[1:]...))
 		}
 	}
 	fmt.Fprintln(os.Stderr, err)
@@ -70,7 +70,7 @@ func carrier(t *testing.T, cache, version string) (out string, code, pid int) {
 	return printed.String(), cmd.ProcessState.ExitCode(), cmd.Process.Pid
 }
 
-func TestTheProgramTakesTheProcessOver(t *testing.T) {
+func TestExec_ReplacesProcess(t *testing.T) {
 	cache := t.TempDir()
 	for range 2 { // just unpacked, then already there
 		out, code, pid := carrier(t, cache, "one")
@@ -101,7 +101,7 @@ func laidOut(t *testing.T, cache string) string {
 	return entries[0].Name()
 }
 
-func TestWhatCannotRun(t *testing.T) {
+func TestExec_Refuses(t *testing.T) {
 	whole, err := carrying([]byte("#!/bin/sh"))
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func TestWhatCannotRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("XDG_CACHE_HOME", c.cache)
-			err := exec(c.files, []string{"anchor"})
+			err := execFrom(c.files, []string{"anchor"})
 			if anchor.CodeOf(err) != c.code || anchor.KindOf(err) != c.kind || anchor.HintOf(err) == "" {
 				t.Errorf("%v (%s, %s, hint %q)", err, anchor.KindOf(err), anchor.CodeOf(err), anchor.HintOf(err))
 			}

@@ -36,22 +36,22 @@ const (
 func ofProject(p anchor.ProjectID) string       { return "PROJECT#" + string(p) }
 func ofDeployment(d anchor.DeploymentID) string { return "DEPLOY#" + string(d) }
 
-// number formats n so that texts sort as the numbers do.
-func number(n int64) string { return fmt.Sprintf("%019d", n) }
+// sortableNumber formats n so that texts sort as the numbers do.
+func sortableNumber(n int64) string { return fmt.Sprintf("%019d", n) }
 
-func (t Tables) project(p anchor.ProjectID) address {
+func (t Tables) projectKey(p anchor.ProjectID) address {
 	return address{t.Projects, allProjects, "PROJECT#" + string(p)}
 }
 
-// slug is the address of a copy of the project, which never changes.
-func (t Tables) slug(slug string) address { return address{t.Projects, "SLUG", "SLUG#" + slug} }
+// slugKey is the address of a copy of the project, which never changes.
+func (t Tables) slugKey(slug string) address { return address{t.Projects, "SLUG", "SLUG#" + slug} }
 
-func (t Tables) live(p anchor.ProjectID) address {
+func (t Tables) liveKey(p anchor.ProjectID) address {
 	return address{t.Projects, allLives, "LIVE#" + string(p)}
 }
 
-func (t Tables) release(p anchor.ProjectID, revision int64) address {
-	return address{t.Projects, ofProject(p), releasePrefix + number(revision)}
+func (t Tables) releaseKey(p anchor.ProjectID, revision int64) address {
+	return address{t.Projects, ofProject(p), releasePrefix + sortableNumber(revision)}
 }
 
 // releaseID is the address of the item that reserves the release's id.
@@ -59,59 +59,59 @@ func (t Tables) releaseID(id anchor.ReleaseID) address {
 	return address{t.Projects, "RELEASE", releasePrefix + string(id)}
 }
 
-func (t Tables) env(p anchor.ProjectID) address { return address{t.Projects, ofProject(p), "ENV"} }
+func (t Tables) envKey(p anchor.ProjectID) address { return address{t.Projects, ofProject(p), "ENV"} }
 
-// value is the address of a large value of the variable, as written by the set.
-func (t Tables) value(p anchor.ProjectID, set, name string) address {
+// valueKey is the address of a large value of the variable, as written by the set.
+func (t Tables) valueKey(p anchor.ProjectID, set, name string) address {
 	return address{t.Projects, ofProject(p), "VALUE#" + set + "#" + name}
 }
 
-// note is an address in the project's partition, so deleting the project deletes the note.
-func (t Tables) note(p anchor.ProjectID) address { return address{t.Projects, ofProject(p), "NOTE"} }
+// noteKey is an address in the project's partition, so deleting the project deletes the note.
+func (t Tables) noteKey(p anchor.ProjectID) address { return address{t.Projects, ofProject(p), "NOTE"} }
 
-func (t Tables) lease(p anchor.ProjectID) address {
+func (t Tables) leaseKey(p anchor.ProjectID) address {
 	return address{t.Projects, "LEASE", "LEASE#" + string(p)}
 }
 
 // tokenID is the address of the hash of a token, which in turn locates the token.
 func (t Tables) tokenID(id string) address { return address{t.Projects, allTokens, "TOKEN#" + id} }
 
-func (t Tables) token(hash []byte) address {
+func (t Tables) tokenKey(hash []byte) address {
 	return address{t.Projects, "SHA256", "SHA256#" + hex.EncodeToString(hash)}
 }
 
-func (t Tables) record(d anchor.DeploymentID) address {
+func (t Tables) recordKey(d anchor.DeploymentID) address {
 	return address{t.Deployments, ofDeployment(d), "RECORD"}
 }
 
-// journal is the address of the counter of the deployment's events.
-func (t Tables) journal(d anchor.DeploymentID) address {
+// journalKey is the address of the counter of the deployment's events.
+func (t Tables) journalKey(d anchor.DeploymentID) address {
 	return address{t.Deployments, ofDeployment(d), "JOURNAL"}
 }
 
-func (t Tables) event(d anchor.DeploymentID, seq int64) address {
-	return address{t.Deployments, ofDeployment(d), eventPrefix + number(seq)}
+func (t Tables) eventKey(d anchor.DeploymentID, seq int64) address {
+	return address{t.Deployments, ofDeployment(d), eventPrefix + sortableNumber(seq)}
 }
 
 func (t Tables) lockedEnv(d anchor.DeploymentID) address {
 	return address{t.Deployments, ofDeployment(d), "ENV"}
 }
 
-// ordered is the address of the item that names a deployment of the project by its Order.
-func (t Tables) ordered(p anchor.ProjectID, order int64) address {
-	return address{t.Deployments, ofProject(p), orderPrefix + number(order)}
+// orderedKey is the address of the item that names a deployment of the project by its Order.
+func (t Tables) orderedKey(p anchor.ProjectID, order int64) address {
+	return address{t.Deployments, ofProject(p), orderPrefix + sortableNumber(order)}
 }
 
-func (t Tables) kept(p anchor.ProjectID, d anchor.DeploymentID) address {
+func (t Tables) keptKey(p anchor.ProjectID, d anchor.DeploymentID) address {
 	return address{t.Deployments, ofProject(p), keptPrefix + string(d)}
 }
 
-func (t Tables) unfinished(d anchor.DeploymentID) address {
+func (t Tables) unfinishedKey(d anchor.DeploymentID) address {
 	return address{t.Deployments, allUnfinished, listedPrefix + string(d)}
 }
 
-// removed is the address of the mark that a deployment was deleted with its project.
-func (t Tables) removed(d anchor.DeploymentID) address {
+// removedKey is the address of the mark that a deployment was deleted with its project.
+func (t Tables) removedKey(d anchor.DeploymentID) address {
 	return address{t.Deployments, removedPrefix + string(d), "REMOVED"}
 }
 
@@ -120,7 +120,7 @@ func (t Tables) removedProject(p anchor.ProjectID) address {
 	return address{t.Projects, removedPrefix + string(p), "REMOVED"}
 }
 
-func (t Tables) host(h anchor.HostnameID) address {
+func (t Tables) hostKey(h anchor.HostnameID) address {
 	return address{t.Domains, allHosts, hostPrefix + string(h)}
 }
 

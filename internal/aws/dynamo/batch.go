@@ -36,7 +36,7 @@ func (s *Store) loadBatch(ctx context.Context, what string, some []address, foun
 	table := some[0].table
 	keys := make([]item, 0, len(some))
 	for _, a := range some {
-		keys = append(keys, a.key())
+		keys = append(keys, a.keyItem())
 	}
 	request := map[string]types.KeysAndAttributes{table: {Keys: keys, ConsistentRead: sdk.Bool(true)}}
 	for turn := (pause{what: what}); len(request) > 0; {
@@ -107,5 +107,5 @@ func deleteRequest(key item) types.WriteRequest {
 
 // putRequest puts an item that consists of its key.
 func putRequest(at address) types.WriteRequest {
-	return types.WriteRequest{PutRequest: &types.PutRequest{Item: at.key()}}
+	return types.WriteRequest{PutRequest: &types.PutRequest{Item: at.keyItem()}}
 }

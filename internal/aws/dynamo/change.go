@@ -53,12 +53,12 @@ func nonEmpty(expression string) *string {
 	return sdk.String(expression)
 }
 
-func (c change) item() types.TransactWriteItem {
+func (c change) writeItem() types.TransactWriteItem {
 	const old = types.ReturnValuesOnConditionCheckFailureAllOld
 	table, when := sdk.String(c.at.table), nonEmpty(c.when)
 	switch {
 	case c.put != nil:
-		whole := c.at.key()
+		whole := c.at.keyItem()
 		maps.Copy(whole, c.put)
 		return types.TransactWriteItem{Put: &types.Put{
 			TableName: table, Item: whole, ConditionExpression: when, ExpressionAttributeNames: attributeNames(c.when),
@@ -68,18 +68,18 @@ func (c change) item() types.TransactWriteItem {
 		expression, values := setExpression(c.set)
 		maps.Copy(values, c.values)
 		return types.TransactWriteItem{Update: &types.Update{
-			TableName: table, Key: c.at.key(), UpdateExpression: sdk.String(expression), ConditionExpression: when,
+			TableName: table, Key: c.at.keyItem(), UpdateExpression: sdk.String(expression), ConditionExpression: when,
 			ExpressionAttributeNames: attributeNames(expression + " " + c.when), ExpressionAttributeValues: values,
 			ReturnValuesOnConditionCheckFailure: old,
 		}}
 	case c.delete:
 		return types.TransactWriteItem{Delete: &types.Delete{
-			TableName: table, Key: c.at.key(), ConditionExpression: when, ExpressionAttributeNames: attributeNames(c.when),
+			TableName: table, Key: c.at.keyItem(), ConditionExpression: when, ExpressionAttributeNames: attributeNames(c.when),
 			ExpressionAttributeValues: c.values, ReturnValuesOnConditionCheckFailure: old,
 		}}
 	}
 	return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
-		TableName: table, Key: c.at.key(), ConditionExpression: when, ExpressionAttributeNames: attributeNames(c.when),
+		TableName: table, Key: c.at.keyItem(), ConditionExpression: when, ExpressionAttributeNames: attributeNames(c.when),
 		ExpressionAttributeValues: c.values, ReturnValuesOnConditionCheckFailure: old,
 	}}
 }

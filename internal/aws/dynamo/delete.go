@@ -22,11 +22,11 @@ func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {
 func (s *Store) markRetired(ctx context.Context, what string, p anchor.Project) error {
 	mark := item{removingAttr: &types.AttributeValueMemberBOOL{Value: true}}
 	gone := refuseWith(records.NoProject(string(p.ID)))
-	return s.transact(ctx, what,
-		change{at: s.t.project(p.ID), set: mark, when: isThere, refused: gone},
-		change{at: s.t.slug(p.Slug), set: mark, when: isThere, refused: gone},
-		change{at: s.t.live(p.ID), delete: true},
-		change{at: s.t.env(p.ID), delete: true},
+	return s.writeTransaction(ctx, what,
+		change{at: s.t.projectKey(p.ID), set: mark, when: isThere, refused: gone},
+		change{at: s.t.slugKey(p.Slug), set: mark, when: isThere, refused: gone},
+		change{at: s.t.liveKey(p.ID), delete: true},
+		change{at: s.t.envKey(p.ID), delete: true},
 	)
 }
 
@@ -86,9 +86,9 @@ func (s *Store) deleteBatch(ctx context.Context, what string, p anchor.ProjectID
 	var removed, records, children, entries []types.WriteRequest
 	for _, entry := range listed {
 		d := deploymentOf(entry)
-		removed = append(removed, putRequest(s.t.removed(d)))
-		for _, a := range []address{s.t.record(d), s.t.journal(d), s.t.unfinished(d), s.t.kept(p, d)} {
-			records = append(records, deleteRequest(a.key()))
+		removed = append(removed, putRequest(s.t.removedKey(d)))
+		for _, a := range []address{s.t.recordKey(d), s.t.journalKey(d), s.t.unfinishedKey(d), s.t.keptKey(p, d)} {
+			records = append(records, deleteRequest(a.keyItem()))
 		}
 		entries = append(entries, deleteRequest(keyOf(entry)))
 	}
@@ -123,7 +123,7 @@ func (s *Store) deleteReleases(ctx context.Context, what string, p anchor.Projec
 	var ids, rest []types.WriteRequest
 	for _, it := range items {
 		if id := strOf(it, idAttr); id != "" {
-			ids = append(ids, deleteRequest(s.t.releaseID(anchor.ReleaseID(id)).key()))
+			ids = append(ids, deleteRequest(s.t.releaseID(anchor.ReleaseID(id)).keyItem()))
 		}
 		rest = append(rest, deleteRequest(keyOf(it)))
 	}
@@ -137,11 +137,11 @@ func (s *Store) deleteReleases(ctx context.Context, what string, p anchor.Projec
 // another process finished the same deletion.
 func (s *Store) deleteProjectItems(ctx context.Context, what string, p anchor.Project) error {
 	taken := false
-	err := s.transact(ctx, what,
-		change{at: s.t.project(p.ID), delete: true},
+	err := s.writeTransaction(ctx, what,
+		change{at: s.t.projectKey(p.ID), delete: true},
 		change{at: s.t.removedProject(p.ID), put: item{}},
-		change{at: s.t.slug(p.Slug), delete: true,
-			when: notThere + " OR #record.#projectId = :p", values: item{":p": str(p.ID)},
+		change{at: s.t.slugKey(p.Slug), delete: true,
+			when: notThere + " OR #record.#projectId = :p", values: item{":p": stringValue(p.ID)},
 			refused: func(item) error { taken = true; return records.SlugTaken(p.Slug) }},
 	)
 	if taken {

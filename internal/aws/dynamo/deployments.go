@@ -42,7 +42,7 @@ func (s *Store) CreateDeployment(ctx context.Context, d anchor.Deployment) error
 	if err != nil {
 		return err
 	}
-	return s.transact(ctx, what, append(insert, s.ownerCondition(d.ProjectID))...)
+	return s.writeTransaction(ctx, what, append(insert, s.ownerCondition(d.ProjectID))...)
 }
 
 // insertDeployment returns the changes that put a deployment, whose Order is set, and the items that
@@ -53,23 +53,23 @@ func (s *Store) insertDeployment(d anchor.Deployment) ([]change, error) {
 		return nil, err
 	}
 	changes := []change{
-		{at: s.t.record(d.ID), put: item{recordAttr: rec, orderAttr: num(d.Order)}, when: notThere,
+		{at: s.t.recordKey(d.ID), put: item{recordAttr: rec, orderAttr: numberValue(d.Order)}, when: notThere,
 			refused: refuseWith(records.IDTaken("deployment", string(d.ID)))},
-		{at: s.t.journal(d.ID), put: item{lastAttr: num(0)}},
-		{at: s.t.ordered(d.ProjectID, d.Order), put: item{idAttr: str(d.ID)}},
+		{at: s.t.journalKey(d.ID), put: item{lastAttr: numberValue(0)}},
+		{at: s.t.orderedKey(d.ProjectID, d.Order), put: item{idAttr: stringValue(d.ID)}},
 	}
 	if !d.Status.Ended() {
-		changes = append(changes, change{at: s.t.unfinished(d.ID), put: item{}})
+		changes = append(changes, change{at: s.t.unfinishedKey(d.ID), put: item{}})
 	}
 	if d.CanServe() {
-		changes = append(changes, change{at: s.t.kept(d.ProjectID, d.ID), put: item{}})
+		changes = append(changes, change{at: s.t.keptKey(d.ProjectID, d.ID), put: item{}})
 	}
 	return changes, nil
 }
 
 // Deployment returns one deployment or NotFound.
 func (s *Store) Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.Deployment, error) {
-	it, err := s.getItem(ctx, "read the deployment", s.t.record(id))
+	it, err := s.getItem(ctx, "read the deployment", s.t.recordKey(id))
 	switch {
 	case err != nil:
 		return anchor.Deployment{}, err
@@ -90,7 +90,7 @@ func (s *Store) UpdateDeployment(ctx context.Context, d anchor.Deployment, from 
 	if err != nil {
 		return err
 	}
-	return s.transact(ctx, "update the deployment", changes...)
+	return s.writeTransaction(ctx, "update the deployment", changes...)
 }
 
 // explainRefusedMove returns the first error that applies to a move that the domain does not know.
@@ -115,9 +115,9 @@ func (s *Store) moveStatus(d anchor.Deployment, from anchor.Status, missing func
 		return nil, err
 	}
 	changes := []change{{
-		at: s.t.record(d.ID), set: item{recordAttr: rec},
+		at: s.t.recordKey(d.ID), set: item{recordAttr: rec},
 		when:   "#record.#status = :from AND #record.#projectId = :p",
-		values: item{":from": str(from), ":p": str(d.ProjectID)},
+		values: item{":from": stringValue(from), ":p": stringValue(d.ProjectID)},
 		refused: func(stored item) error {
 			if have := mapOf(stored, recordAttr); have != nil && strOf(have, "projectId") == string(d.ProjectID) {
 				return records.StatusChanged(d.ID, anchor.Status(strOf(have, "status")), from)
@@ -126,12 +126,12 @@ func (s *Store) moveStatus(d anchor.Deployment, from anchor.Status, missing func
 		},
 	}}
 	if !from.Ended() && d.Status.Ended() {
-		changes = append(changes, change{at: s.t.unfinished(d.ID), delete: true})
+		changes = append(changes, change{at: s.t.unfinishedKey(d.ID), delete: true})
 	}
 	if d.CanServe() {
-		changes = append(changes, change{at: s.t.kept(d.ProjectID, d.ID), put: item{}})
+		changes = append(changes, change{at: s.t.keptKey(d.ProjectID, d.ID), put: item{}})
 	} else if from == anchor.Deployed || from == anchor.Superseded {
-		changes = append(changes, change{at: s.t.kept(d.ProjectID, d.ID), delete: true})
+		changes = append(changes, change{at: s.t.keptKey(d.ProjectID, d.ID), delete: true})
 	}
 	return changes, nil
 }
@@ -174,7 +174,7 @@ func deploymentOf(entry item) anchor.DeploymentID {
 func (s *Store) loadDeployments(ctx context.Context, what string, entries []item) ([]anchor.Deployment, error) {
 	at := make([]address, 0, len(entries))
 	for _, e := range entries {
-		at = append(at, s.t.record(deploymentOf(e)))
+		at = append(at, s.t.recordKey(deploymentOf(e)))
 	}
 	items, err := s.loadItems(ctx, what, at)
 	if err != nil {
@@ -206,7 +206,7 @@ func (s *Store) listEntries(ctx context.Context, what string, p anchor.ProjectID
 	if err != nil {
 		return nil, err
 	}
-	q := newestBefore(s.t.Deployments, ofProject(p), orderPrefix, number(order-1))
+	q := newestBefore(s.t.Deployments, ofProject(p), orderPrefix, sortableNumber(order-1))
 	q.limit = page.Size() + 1
 	entries, err := s.queryAll(ctx, what, q)
 	if err != nil || len(entries) == q.limit {
@@ -229,7 +229,7 @@ func listCursor(entry item) string {
 // when the deployment is unknown. A number may be skipped when a call ended before it was stored.
 func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, error) {
 	const what = "number the deployment"
-	it, err := s.getItem(ctx, what, s.t.record(id))
+	it, err := s.getItem(ctx, what, s.t.recordKey(id))
 	switch {
 	case err != nil:
 		return 0, err
@@ -243,8 +243,8 @@ func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (int64, erro
 	if err != nil {
 		return 0, err
 	}
-	err = s.transact(ctx, what, change{
-		at: s.t.record(id), set: item{numberAttr: num(n)}, when: isThere + " AND attribute_not_exists(#number)",
+	err = s.writeTransaction(ctx, what, change{
+		at: s.t.recordKey(id), set: item{numberAttr: numberValue(n)}, when: isThere + " AND attribute_not_exists(#number)",
 		refused: func(stored item) error {
 			if n = numOf(stored, numberAttr); n > 0 {
 				return errNumbered
@@ -266,14 +266,14 @@ func (s *Store) nextOrder(ctx context.Context, what string, p anchor.ProjectID) 
 
 // incrementCounter increments an attribute of the project, if the condition holds, and returns it.
 func (s *Store) incrementCounter(ctx context.Context, what string, p anchor.ProjectID, attr string, condition change) (int64, error) {
-	at := s.t.project(p)
+	at := s.t.projectKey(p)
 	aliases := attributeNames(condition.when)
 	aliases["#counter"] = attr
 	counted, err := s.updateItem(ctx, what, &dynamodb.UpdateItemInput{
-		TableName: sdk.String(at.table), Key: at.key(),
+		TableName: sdk.String(at.table), Key: at.keyItem(),
 		UpdateExpression: sdk.String("ADD #counter :one"), ConditionExpression: sdk.String(condition.when),
 		ExpressionAttributeNames:  aliases,
-		ExpressionAttributeValues: item{":one": num(1)},
+		ExpressionAttributeValues: item{":one": numberValue(1)},
 		ReturnValues:              types.ReturnValueUpdatedNew,
 	}, condition.refused)
 	return numOf(counted, attr), err

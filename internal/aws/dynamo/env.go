@@ -48,10 +48,10 @@ func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.En
 	var values, own []types.WriteRequest
 	for _, v := range byName {
 		if len(v.Value) > maxInside {
-			key := s.t.value(p, set, v.Name).key()
+			key := s.t.valueKey(p, set, v.Name).keyItem()
 			own = append(own, deleteRequest(key))
 			values = append(values, types.WriteRequest{PutRequest: &types.PutRequest{
-				Item: item{pk: key[pk], sk: key[sk], sealedAttr: bin([]byte(v.Value))},
+				Item: item{pk: key[pk], sk: key[sk], sealedAttr: bytesValue([]byte(v.Value))},
 			}})
 		}
 	}
@@ -73,7 +73,7 @@ func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.En
 // setVariables writes the variables into the project's environment and returns those that they
 // replaced.
 func (s *Store) setVariables(ctx context.Context, what string, p anchor.ProjectID, set string, vars map[string]anchor.EnvVar) (item, error) {
-	at := s.t.env(p)
+	at := s.t.envKey(p)
 	names, values := map[string]string{"#pk": pk}, item{}
 	var sets []string
 	for name, v := range vars {
@@ -84,7 +84,7 @@ func (s *Store) setVariables(ctx context.Context, what string, p anchor.ProjectI
 		sets = append(sets, "#"+alias+" = :"+alias)
 	}
 	return s.updateItem(ctx, what, &dynamodb.UpdateItemInput{
-		TableName: sdk.String(at.table), Key: at.key(),
+		TableName: sdk.String(at.table), Key: at.keyItem(),
 		UpdateExpression:    sdk.String("SET " + strings.Join(sets, ", ")),
 		ConditionExpression: sdk.String(isThere), ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 		ReturnValues: types.ReturnValueUpdatedOld,
@@ -92,9 +92,9 @@ func (s *Store) setVariables(ctx context.Context, what string, p anchor.ProjectI
 }
 
 func variableItem(v anchor.EnvVar, set string) types.AttributeValue {
-	m := item{setAttr: str(set), phaseAttr: str(v.For), atAttr: num(v.UpdatedAt)}
+	m := item{setAttr: stringValue(set), phaseAttr: stringValue(v.For), atAttr: numberValue(v.UpdatedAt)}
 	if len(v.Value) <= maxInside {
-		m[sealedAttr] = bin([]byte(v.Value))
+		m[sealedAttr] = bytesValue([]byte(v.Value))
 	}
 	return &types.AttributeValueMemberM{Value: m}
 }
@@ -105,7 +105,7 @@ func (s *Store) oldValueRequests(p anchor.ProjectID, set string, old item) (all 
 		name, ours := strings.CutPrefix(attr, variable)
 		v := mapOf(old, attr)
 		if ours && v[sealedAttr] == nil && strOf(v, setAttr) != set {
-			all = append(all, deleteRequest(s.t.value(p, strOf(v, setAttr), name).key()))
+			all = append(all, deleteRequest(s.t.valueKey(p, strOf(v, setAttr), name).keyItem()))
 		}
 	}
 	return all
@@ -116,7 +116,7 @@ func (s *Store) oldValueRequests(p anchor.ProjectID, set string, old item) (all 
 func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVar, error) {
 	const what = "read the environment"
 	for turn := (pause{what: what}); ; {
-		all, err := s.getItem(ctx, what, s.t.env(p))
+		all, err := s.getItem(ctx, what, s.t.envKey(p))
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +143,7 @@ func (s *Store) loadVariables(ctx context.Context, what string, p anchor.Project
 		m := mapOf(all, attr)
 		v := anchor.EnvVar{Name: name, For: anchor.EnvPhase(strOf(m, phaseAttr)), UpdatedAt: numOf(m, atAttr)}
 		if m[sealedAttr] == nil {
-			beside = append(beside, s.t.value(p, strOf(m, setAttr), name))
+			beside = append(beside, s.t.valueKey(p, strOf(m, setAttr), name))
 			missing = append(missing, len(vars))
 		}
 		v.Value = string(binOf(m, sealedAttr))
@@ -169,15 +169,15 @@ func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) 
 	const what = "remove the variable"
 	attr := variable + name
 	for turn := (pause{what: what}); ; {
-		all, err := s.getItem(ctx, what, s.t.env(p))
+		all, err := s.getItem(ctx, what, s.t.envKey(p))
 		switch {
 		case err != nil:
 			return err
 		case mapOf(all, attr) == nil:
 			return records.NoEnv(name)
 		}
-		err = s.transact(ctx, what, change{
-			at: s.t.env(p), set: item{attr: nil}, when: "#" + attr + ".#set = :set",
+		err = s.writeTransaction(ctx, what, change{
+			at: s.t.envKey(p), set: item{attr: nil}, when: "#" + attr + ".#set = :set",
 			values:  item{":set": mapOf(all, attr)[setAttr]},
 			refused: refuseWith(errReplaced),
 		})

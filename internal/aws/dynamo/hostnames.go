@@ -20,10 +20,10 @@ var errElsewhere = errors.New("the domain is another project's by now")
 func hostnameItem(h anchor.Hostname) (item, error) {
 	rec, err := encodeRecord(h)
 	it := item{
-		recordAttr: rec, challengeAttr: str(h.Challenge), revisionAttr: num(h.Revision), duePK: nil, dueSK: nil,
+		recordAttr: rec, challengeAttr: stringValue(h.Challenge), revisionAttr: numberValue(h.Revision), duePK: nil, dueSK: nil,
 	}
 	if h.NextCheck > 0 {
-		it[duePK], it[dueSK] = str("DUE"), str(number(h.NextCheck)+"#"+string(h.ID))
+		it[duePK], it[dueSK] = stringValue("DUE"), stringValue(sortableNumber(h.NextCheck)+"#"+string(h.ID))
 	}
 	return it, err
 }
@@ -42,9 +42,9 @@ func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
 	if err != nil {
 		return err
 	}
-	return s.transact(ctx, "attach the domain",
-		change{at: s.t.hostName(h.Name), put: item{idAttr: str(h.ID)}, when: notThere, refused: refuseWith(records.DomainTaken(h.Name))},
-		change{at: s.t.host(h.ID), set: it, when: notThere, refused: refuseWith(records.IDTaken("domain", string(h.ID)))},
+	return s.writeTransaction(ctx, "attach the domain",
+		change{at: s.t.hostName(h.Name), put: item{idAttr: stringValue(h.ID)}, when: notThere, refused: refuseWith(records.DomainTaken(h.Name))},
+		change{at: s.t.hostKey(h.ID), set: it, when: notThere, refused: refuseWith(records.IDTaken("domain", string(h.ID)))},
 		s.ownerCondition(h.ProjectID),
 		change{at: s.t.hostOf(h.ProjectID, h.ID), put: item{}},
 	)
@@ -62,9 +62,9 @@ func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.H
 		return anchor.Hostname{}, err
 	}
 	var was anchor.ProjectID
-	err = s.transact(ctx, what, s.writeHostname(h, h.ProjectID, it, &was))
+	err = s.writeTransaction(ctx, what, s.writeHostname(h, h.ProjectID, it, &was))
 	if errors.Is(err, errElsewhere) {
-		err = s.transact(ctx, what,
+		err = s.writeTransaction(ctx, what,
 			s.writeHostname(h, was, it, &was),
 			s.ownerCondition(h.ProjectID),
 			change{at: s.t.hostOf(was, h.ID), delete: true},
@@ -81,9 +81,9 @@ func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.H
 // error is errElsewhere, and that project is stored in was.
 func (s *Store) writeHostname(h anchor.Hostname, owner anchor.ProjectID, it item, was *anchor.ProjectID) change {
 	return change{
-		at: s.t.host(h.ID), set: it,
+		at: s.t.hostKey(h.ID), set: it,
 		when:   "#record.#domain = :name AND #revision = :revision AND #record.#projectId = :p",
-		values: item{":name": str(h.Name), ":revision": num(h.Revision), ":p": str(owner)},
+		values: item{":name": stringValue(h.Name), ":revision": numberValue(h.Revision), ":p": stringValue(owner)},
 		refused: func(stored item) error {
 			have := mapOf(stored, recordAttr)
 			switch {
@@ -122,8 +122,8 @@ func (s *Store) DeleteHostname(ctx context.Context, id anchor.HostnameID) error 
 // deleteHostname removes a hostname if it still belongs to the project; otherwise the error is
 // errElsewhere.
 func (s *Store) deleteHostname(ctx context.Context, what string, h anchor.Hostname) error {
-	return s.transact(ctx, what,
-		change{at: s.t.host(h.ID), delete: true, when: "#record.#projectId = :p", values: item{":p": str(h.ProjectID)},
+	return s.writeTransaction(ctx, what,
+		change{at: s.t.hostKey(h.ID), delete: true, when: "#record.#projectId = :p", values: item{":p": stringValue(h.ProjectID)},
 			refused: refuseWith(errElsewhere)},
 		change{at: s.t.hostName(h.Name), delete: true},
 		change{at: s.t.hostOf(h.ProjectID, h.ID), delete: true},
@@ -154,7 +154,7 @@ func (s *Store) Hostname(ctx context.Context, id anchor.HostnameID) (anchor.Host
 }
 
 func (s *Store) getHostname(ctx context.Context, id anchor.HostnameID, idOrName string) (anchor.Hostname, error) {
-	it, err := s.getItem(ctx, "read the domain", s.t.host(id))
+	it, err := s.getItem(ctx, "read the domain", s.t.hostKey(id))
 	switch {
 	case err != nil:
 		return anchor.Hostname{}, err
@@ -203,7 +203,7 @@ func (s *Store) Hostnames(ctx context.Context, p anchor.ProjectID, page anchor.P
 func (s *Store) loadHosts(ctx context.Context, what string, entries []item) ([]item, error) {
 	at := make([]address, 0, len(entries))
 	for _, e := range entries {
-		at = append(at, s.t.host(anchor.HostnameID(keySuffix(e))))
+		at = append(at, s.t.hostKey(anchor.HostnameID(keySuffix(e))))
 	}
 	return s.loadItems(ctx, what, at)
 }
@@ -229,7 +229,7 @@ func (s *Store) DueHostnames(ctx context.Context, at int64, limit int) ([]anchor
 		return []anchor.Hostname{}, ctx.Err()
 	}
 	all, err := s.loadHostnames(ctx, "list the domains that are due", span{
-		table: s.t.Domains, index: true, pk: "DUE", from: number(0), to: number(max(at, 0)) + "~", limit: limit,
+		table: s.t.Domains, index: true, pk: "DUE", from: sortableNumber(0), to: sortableNumber(max(at, 0)) + "~", limit: limit,
 	})
 	all = slices.DeleteFunc(all, func(h anchor.Hostname) bool { return h.NextCheck <= 0 || h.NextCheck > at })
 	slices.SortFunc(all, func(a, b anchor.Hostname) int {

@@ -19,11 +19,13 @@ const (
 	idAttr       = "id"       // the id the item names
 )
 
-func str[T ~string](s T) types.AttributeValue { return &types.AttributeValueMemberS{Value: string(s)} }
-func num(n int64) types.AttributeValue {
+func stringValue[T ~string](s T) types.AttributeValue {
+	return &types.AttributeValueMemberS{Value: string(s)}
+}
+func numberValue(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
-func bin(b []byte) types.AttributeValue { return &types.AttributeValueMemberB{Value: b} }
+func bytesValue(b []byte) types.AttributeValue { return &types.AttributeValueMemberB{Value: b} }
 
 // strOf returns a text, or "" when the item has no such attribute.
 func strOf(it item, name string) string {
@@ -86,7 +88,7 @@ func decodeRecords[T any](items []item, read func(item) (T, error)) ([]T, error)
 	return all, nil
 }
 
-func (a address) key() item { return item{pk: str(a.pk), sk: str(a.sk)} }
+func (a address) keyItem() item { return item{pk: stringValue(a.pk), sk: stringValue(a.sk)} }
 
 func keyOf(it item) item { return item{pk: it[pk], sk: it[sk]} }
 

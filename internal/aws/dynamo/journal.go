@@ -32,7 +32,7 @@ func (c *counts) get(id anchor.DeploymentID) int64 {
 	return c.last[id]
 }
 
-func (c *counts) saw(id anchor.DeploymentID, seq int64) {
+func (c *counts) sawEvent(id anchor.DeploymentID, seq int64) {
 	c.Lock()
 	defer c.Unlock()
 	if len(c.last) >= maxCounts {
@@ -54,9 +54,9 @@ func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error
 		if err != nil {
 			return anchor.Event{}, err
 		}
-		err = s.transact(ctx, what,
-			change{at: s.t.journal(e.DeploymentID), set: item{lastAttr: num(e.Seq)},
-				when: "#last = :last", values: item{":last": num(last)},
+		err = s.writeTransaction(ctx, what,
+			change{at: s.t.journalKey(e.DeploymentID), set: item{lastAttr: numberValue(e.Seq)},
+				when: "#last = :last", values: item{":last": numberValue(last)},
 				refused: func(stored item) error {
 					if stored == nil {
 						return records.NoDeployment(e.DeploymentID)
@@ -64,16 +64,16 @@ func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error
 					last = numOf(stored, lastAttr)
 					return errMovedOn
 				}},
-			change{at: s.t.event(e.DeploymentID, e.Seq), put: item{recordAttr: rec}},
+			change{at: s.t.eventKey(e.DeploymentID, e.Seq), put: item{recordAttr: rec}},
 		)
 		if err == nil {
-			s.counts.saw(e.DeploymentID, e.Seq)
+			s.counts.sawEvent(e.DeploymentID, e.Seq)
 			return e, nil
 		}
 		if !errors.Is(err, errMovedOn) {
 			return anchor.Event{}, err
 		}
-		s.counts.saw(e.DeploymentID, last)
+		s.counts.sawEvent(e.DeploymentID, last)
 	}
 }
 
@@ -81,7 +81,7 @@ func (s *Store) Append(ctx context.Context, e anchor.Event) (anchor.Event, error
 // has none.
 func (s *Store) Events(ctx context.Context, id anchor.DeploymentID, after int64) ([]anchor.Event, error) {
 	q := withPrefix(s.t.Deployments, ofDeployment(id), eventPrefix)
-	q.from = eventPrefix + number(min(max(after, 0), math.MaxInt64-1)+1)
+	q.from = eventPrefix + sortableNumber(min(max(after, 0), math.MaxInt64-1)+1)
 	items, err := s.queryAll(ctx, "read the journal", q)
 	if err != nil {
 		return nil, err

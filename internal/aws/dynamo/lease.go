@@ -24,11 +24,11 @@ const (
 // another's. Lease does not check that the project exists: its functions outlive its records
 // while they are removed.
 func (s *Store) Lease(ctx context.Context, p anchor.ProjectID, holder string, ttl time.Duration) (renew, release func(context.Context) error, err error) {
-	at, token := s.t.lease(p), anchor.NewID()
+	at, token := s.t.leaseKey(p), anchor.NewID()
 	until := func() int64 { return s.now().Add(ttl).UnixMilli() }
-	err = s.transact(ctx, "take the lease", change{
-		at: at, put: item{holderAttr: str(holder), tokenAttr: str(token), untilAttr: num(until())},
-		when: notThere + " OR #until < :now", values: item{":now": num(s.now().UnixMilli())},
+	err = s.writeTransaction(ctx, "take the lease", change{
+		at: at, put: item{holderAttr: stringValue(holder), tokenAttr: stringValue(token), untilAttr: numberValue(until())},
+		when: notThere + " OR #until < :now", values: item{":now": numberValue(s.now().UnixMilli())},
 		refused: func(held item) error {
 			return anchor.Conflict("lease_held", "project %s is being changed by %s until %s", p, strOf(held, holderAttr),
 				time.UnixMilli(numOf(held, untilAttr)).UTC().Format(time.RFC3339)).
@@ -38,10 +38,10 @@ func (s *Store) Lease(ctx context.Context, p anchor.ProjectID, holder string, tt
 	if err != nil {
 		return nil, nil, err
 	}
-	own, ours := "#token = :token", item{":token": str(token)}
+	own, ours := "#token = :token", item{":token": stringValue(token)}
 	renew = func(ctx context.Context) error {
-		return s.transact(ctx, "renew the lease", change{
-			at: at, set: item{untilAttr: num(until())}, when: own, values: ours,
+		return s.writeTransaction(ctx, "renew the lease", change{
+			at: at, set: item{untilAttr: numberValue(until())}, when: own, values: ours,
 			refused: func(held item) error {
 				return anchor.Conflict("lease_lost", "the lease on project %s went to %q: %s took too long", p, strOf(held, holderAttr), holder).
 					Hintf("Try again.")
@@ -49,7 +49,7 @@ func (s *Store) Lease(ctx context.Context, p anchor.ProjectID, holder string, tt
 		})
 	}
 	release = func(ctx context.Context) error {
-		err := s.transact(ctx, "release the lease", change{
+		err := s.writeTransaction(ctx, "release the lease", change{
 			at: at, delete: true, when: own, values: ours, refused: refuseWith(errLost),
 		})
 		if errors.Is(err, errLost) {
@@ -66,9 +66,9 @@ var errLost = errors.New("the lease is lost")
 // deleteLease removes the project's lease if it has expired. The holder of a lease that is still
 // held removes it.
 func (s *Store) deleteLease(ctx context.Context, what string, p anchor.ProjectID) error {
-	err := s.transact(ctx, what, change{
-		at: s.t.lease(p), delete: true, when: notThere + " OR #until < :now",
-		values: item{":now": num(s.now().UnixMilli())}, refused: refuseWith(errLost),
+	err := s.writeTransaction(ctx, what, change{
+		at: s.t.leaseKey(p), delete: true, when: notThere + " OR #until < :now",
+		values: item{":now": numberValue(s.now().UnixMilli())}, refused: refuseWith(errLost),
 	})
 	if errors.Is(err, errLost) {
 		return nil

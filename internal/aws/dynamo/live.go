@@ -11,7 +11,7 @@ import (
 // API.
 func releaseItem(r anchor.Release) (item, error) {
 	rec, err := encodeRecord(r)
-	return item{recordAttr: rec, orderAttr: num(r.Order), revisionAttr: num(r.Revision), idAttr: str(r.ID)}, err
+	return item{recordAttr: rec, orderAttr: numberValue(r.Order), revisionAttr: numberValue(r.Revision), idAttr: stringValue(r.ID)}, err
 }
 
 func readRelease(it item) (anchor.Release, error) {
@@ -27,7 +27,7 @@ func readLive(it item) (anchor.Live, error) {
 
 // Live returns the project's pointer, or NotFound before the first release.
 func (s *Store) Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error) {
-	it, err := s.getItem(ctx, "read the live pointer", s.t.live(p))
+	it, err := s.getItem(ctx, "read the live pointer", s.t.liveKey(p))
 	switch {
 	case err != nil:
 		return anchor.Live{}, err
@@ -85,9 +85,9 @@ func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, r
 	changes = append(changes, written...)
 	changes = append(changes,
 		change{at: s.t.releaseID(to.ID), put: item{}, when: notThere, refused: refuseWith(records.IDTaken("release", string(to.ID)))},
-		change{at: s.t.release(p, to.Revision), put: release},
+		change{at: s.t.releaseKey(p, to.Revision), put: release},
 	)
-	if err := s.transact(ctx, "move the live pointer", changes...); err != nil {
+	if err := s.writeTransaction(ctx, "move the live pointer", changes...); err != nil {
 		return anchor.Live{}, err
 	}
 	return records.LiveAfter(to), nil
@@ -96,7 +96,7 @@ func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, r
 // movePointer replaces the pointer with the release, if it is still what from says.
 func (s *Store) movePointer(from anchor.Live, p anchor.ProjectID, release item) change {
 	c := change{
-		at: s.t.live(p), put: release, when: "#revision = :from", values: item{":from": num(from.Revision)},
+		at: s.t.liveKey(p), put: release, when: "#revision = :from", values: item{":from": numberValue(from.Revision)},
 		refused: func(stored item) error { return records.PointerMoved(p, numOf(stored, revisionAttr), from.Revision) },
 	}
 	if from.Revision == 0 {
@@ -112,7 +112,7 @@ func (s *Store) moveRecord(to anchor.Release, record *anchor.Deployment) ([]chan
 	p := to.ProjectID
 	missing := func(item) error { return records.NoDeployment(to.Deployment) }
 	check := change{
-		at: s.t.record(to.Deployment), when: "#record.#projectId = :p", values: item{":p": str(p)}, refused: missing,
+		at: s.t.recordKey(to.Deployment), when: "#record.#projectId = :p", values: item{":p": stringValue(p)}, refused: missing,
 	}
 	if record == nil {
 		return []change{check}, nil
@@ -144,7 +144,7 @@ func (s *Store) Releases(ctx context.Context, p anchor.ProjectID, page anchor.Pa
 	if err != nil {
 		return anchor.List[anchor.Release]{}, err
 	}
-	q := newestBefore(s.t.Projects, ofProject(p), releasePrefix, number(revision-1))
+	q := newestBefore(s.t.Projects, ofProject(p), releasePrefix, sortableNumber(revision-1))
 	q.limit = page.Size() + 1
 	items, err := s.queryAll(ctx, "list the releases", q)
 	if err != nil {

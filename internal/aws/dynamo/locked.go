@@ -15,9 +15,9 @@ var errLocked = errors.New("it is locked already")
 // stored one. Durable on return; NotFound when the deployment is unknown.
 func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []byte) ([]byte, error) {
 	stored := sealed
-	err := s.transact(ctx, "lock the environment",
-		change{at: s.t.record(id), when: isThere, refused: refuseWith(records.NoDeployment(id))},
-		change{at: s.t.lockedEnv(id), put: item{sealedAttr: bin(sealed)}, when: notThere, refused: func(have item) error {
+	err := s.writeTransaction(ctx, "lock the environment",
+		change{at: s.t.recordKey(id), when: isThere, refused: refuseWith(records.NoDeployment(id))},
+		change{at: s.t.lockedEnv(id), put: item{sealedAttr: bytesValue(sealed)}, when: notThere, refused: func(have item) error {
 			stored = binOf(have, sealedAttr)
 			return errLocked
 		}},

@@ -22,10 +22,10 @@ func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
 	if err != nil {
 		return err
 	}
-	return s.transact(ctx, "create the project",
-		change{at: s.t.slug(p.Slug), put: item{recordAttr: rec}, when: notThere, refused: refuseWith(records.SlugTaken(p.Slug))},
-		change{at: s.t.project(p.ID), put: item{recordAttr: rec}, when: notThere, refused: refuseWith(records.IDTaken("project", string(p.ID)))},
-		change{at: s.t.env(p.ID), put: item{}},
+	return s.writeTransaction(ctx, "create the project",
+		change{at: s.t.slugKey(p.Slug), put: item{recordAttr: rec}, when: notThere, refused: refuseWith(records.SlugTaken(p.Slug))},
+		change{at: s.t.projectKey(p.ID), put: item{recordAttr: rec}, when: notThere, refused: refuseWith(records.IDTaken("project", string(p.ID)))},
+		change{at: s.t.envKey(p.ID), put: item{}},
 	)
 }
 
@@ -46,15 +46,15 @@ func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Lim
 	}
 	owned := s.ownerCondition(id)
 	owned.set = item{recordAttr: rec}
-	return s.transact(ctx, "set the project's limits", owned,
-		change{at: s.t.slug(p.Slug), set: item{recordAttr: rec}, when: isThere, refused: refuseWith(records.NoProject(string(id)))})
+	return s.writeTransaction(ctx, "set the project's limits", owned,
+		change{at: s.t.slugKey(p.Slug), set: item{recordAttr: rec}, when: isThere, refused: refuseWith(records.NoProject(string(id)))})
 }
 
 // ownerCondition returns the condition that the project exists and is not being removed: nothing can
 // be added to one that is.
 func (s *Store) ownerCondition(p anchor.ProjectID) change {
 	return change{
-		at: s.t.project(p), when: isThere + " AND attribute_not_exists(#deleting)",
+		at: s.t.projectKey(p), when: isThere + " AND attribute_not_exists(#deleting)",
 		refused: func(stored item) error {
 			if stored != nil {
 				return records.Removing(p)
@@ -75,12 +75,12 @@ func (s *Store) checkOwner(ctx context.Context, id anchor.ProjectID) error {
 
 // Project returns one project or NotFound.
 func (s *Store) Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error) {
-	return s.getProject(ctx, s.t.project(id), string(id))
+	return s.getProject(ctx, s.t.projectKey(id), string(id))
 }
 
 // ProjectBySlug returns one project or NotFound.
 func (s *Store) ProjectBySlug(ctx context.Context, slug string) (anchor.Project, error) {
-	return s.getProject(ctx, s.t.slug(slug), slug)
+	return s.getProject(ctx, s.t.slugKey(slug), slug)
 }
 
 func (s *Store) getProject(ctx context.Context, at address, idOrSlug string) (anchor.Project, error) {

@@ -17,7 +17,7 @@ func (s *Store) getItem(ctx context.Context, what string, a address) (item, erro
 		return nil, nil // DynamoDB refuses such a key (DynamoDB quotas, "Partition keys and sort keys")
 	}
 	out, err := s.db.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: sdk.String(a.table), Key: a.key(), ConsistentRead: sdk.Bool(true),
+		TableName: sdk.String(a.table), Key: a.keyItem(), ConsistentRead: sdk.Bool(true),
 	})
 	if err != nil {
 		return nil, explainError(what, err)
@@ -51,7 +51,7 @@ func newestBefore(table, pk, prefix, id string) span {
 // pages until there are no more or the limit is reached.
 func (s *Store) queryAll(ctx context.Context, what string, q span) ([]item, error) {
 	var found []item
-	input := q.input()
+	input := q.queryInput()
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("%s: %w", what, err)
@@ -71,12 +71,12 @@ func (s *Store) queryAll(ctx context.Context, what string, q span) ([]item, erro
 	}
 }
 
-func (q span) input() *dynamodb.QueryInput {
+func (q span) queryInput() *dynamodb.QueryInput {
 	input := &dynamodb.QueryInput{
 		TableName:                 sdk.String(q.table),
 		KeyConditionExpression:    sdk.String("#hash = :hash AND #sort BETWEEN :from AND :to"),
 		ExpressionAttributeNames:  map[string]string{"#hash": pk, "#sort": sk},
-		ExpressionAttributeValues: item{":hash": str(q.pk), ":from": str(q.from), ":to": str(q.to)},
+		ExpressionAttributeValues: item{":hash": stringValue(q.pk), ":from": stringValue(q.from), ":to": stringValue(q.to)},
 		ScanIndexForward:          sdk.Bool(!q.newest),
 		ConsistentRead:            sdk.Bool(!q.index),
 	}

@@ -8,7 +8,7 @@ import (
 
 // Removed reports whether the deployment was deleted with its project.
 func (s *Store) Removed(ctx context.Context, id anchor.DeploymentID) (bool, error) {
-	it, err := s.getItem(ctx, "look for a removed deployment", s.t.removed(id))
+	it, err := s.getItem(ctx, "look for a removed deployment", s.t.removedKey(id))
 	return it != nil, err
 }
 

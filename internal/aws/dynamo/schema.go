@@ -29,26 +29,26 @@ const (
 // installation: "projects", "deployments", "domains". Backups and deletion protection belong to
 // the infrastructure.
 func Schema() []dynamodb.CreateTableInput {
-	domains := table("domains")
-	domains.AttributeDefinitions = append(domains.AttributeDefinitions, text(duePK), text(dueSK))
+	domains := tableInput("domains")
+	domains.AttributeDefinitions = append(domains.AttributeDefinitions, textAttribute(duePK), textAttribute(dueSK))
 	domains.GlobalSecondaryIndexes = []types.GlobalSecondaryIndex{{
 		IndexName:  sdk.String(dueIndex),
 		KeySchema:  keySchema(duePK, dueSK),
 		Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
 	}}
-	return []dynamodb.CreateTableInput{table("projects"), table("deployments"), domains}
+	return []dynamodb.CreateTableInput{tableInput("projects"), tableInput("deployments"), domains}
 }
 
-func table(name string) dynamodb.CreateTableInput {
+func tableInput(name string) dynamodb.CreateTableInput {
 	return dynamodb.CreateTableInput{
 		TableName:            sdk.String(name),
 		BillingMode:          types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{text(pk), text(sk)},
+		AttributeDefinitions: []types.AttributeDefinition{textAttribute(pk), textAttribute(sk)},
 		KeySchema:            keySchema(pk, sk),
 	}
 }
 
-func text(name string) types.AttributeDefinition {
+func textAttribute(name string) types.AttributeDefinition {
 	return types.AttributeDefinition{AttributeName: sdk.String(name), AttributeType: types.ScalarAttributeTypeS}
 }
 

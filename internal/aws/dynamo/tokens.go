@@ -27,20 +27,20 @@ func (s *Store) CreateToken(ctx context.Context, token anchor.Token) error {
 	if err != nil {
 		return err
 	}
-	whole := item{recordAttr: rec, hashAttr: bin(token.Hash)}
+	whole := item{recordAttr: rec, hashAttr: bytesValue(token.Hash)}
 	if token.RevokedAt != 0 {
-		whole[revokedAttr] = num(token.RevokedAt)
+		whole[revokedAttr] = numberValue(token.RevokedAt)
 	}
 	taken := refuseWith(records.IDTaken("token", token.ID))
-	return s.transact(ctx, "create the token",
-		change{at: s.t.tokenID(token.ID), put: item{hashAttr: bin(token.Hash)}, when: notThere, refused: taken},
-		change{at: s.t.token(token.Hash), put: whole, when: notThere, refused: taken},
+	return s.writeTransaction(ctx, "create the token",
+		change{at: s.t.tokenID(token.ID), put: item{hashAttr: bytesValue(token.Hash)}, when: notThere, refused: taken},
+		change{at: s.t.tokenKey(token.Hash), put: whole, when: notThere, refused: taken},
 	)
 }
 
 // TokenByHash returns the token, revoked or not, or NotFound.
 func (s *Store) TokenByHash(ctx context.Context, hash []byte) (anchor.Token, error) {
-	it, err := s.getItem(ctx, "read the token", s.t.token(hash))
+	it, err := s.getItem(ctx, "read the token", s.t.tokenKey(hash))
 	switch {
 	case err != nil:
 		return anchor.Token{}, err
@@ -61,7 +61,7 @@ func (s *Store) Tokens(ctx context.Context) ([]anchor.Token, error) {
 	}
 	at := make([]address, 0, len(entries))
 	for _, e := range entries {
-		at = append(at, s.t.token(binOf(e, hashAttr)))
+		at = append(at, s.t.tokenKey(binOf(e, hashAttr)))
 	}
 	items, err := s.loadItems(ctx, what, at)
 	if err != nil {
@@ -81,13 +81,13 @@ func (s *Store) RevokeToken(ctx context.Context, id string, at int64) error {
 	case entry == nil:
 		return records.NoToken()
 	}
-	token := s.t.token(binOf(entry, hashAttr))
+	token := s.t.tokenKey(binOf(entry, hashAttr))
 	_, err = s.updateItem(ctx, what, &dynamodb.UpdateItemInput{
-		TableName: sdk.String(token.table), Key: token.key(),
+		TableName: sdk.String(token.table), Key: token.keyItem(),
 		UpdateExpression:          sdk.String("SET #revokedAt = if_not_exists(#revokedAt, :at)"),
 		ConditionExpression:       sdk.String(isThere),
 		ExpressionAttributeNames:  map[string]string{"#revokedAt": revokedAttr, "#pk": pk},
-		ExpressionAttributeValues: item{":at": num(at)},
+		ExpressionAttributeValues: item{":at": numberValue(at)},
 	}, refuseWith(records.NoToken()))
 	return err
 }

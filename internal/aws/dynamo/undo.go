@@ -25,7 +25,7 @@ func (s *Store) Undo(ctx context.Context, failed anchor.Live, to anchor.Release,
 		return anchor.Live{}, err
 	}
 	changes := []change{s.ownerCondition(p), s.movePointer(failed, p, release), {
-		at: s.t.record(to.Deployment), when: "#record.#projectId = :p", values: item{":p": str(p)},
+		at: s.t.recordKey(to.Deployment), when: "#record.#projectId = :p", values: item{":p": stringValue(p)},
 		refused: refuseWith(records.NoDeployment(to.Deployment)),
 	}}
 	if record != nil {
@@ -37,9 +37,9 @@ func (s *Store) Undo(ctx context.Context, failed anchor.Live, to anchor.Release,
 	}
 	changes = append(changes,
 		change{at: s.t.releaseID(to.ID), put: item{}, when: notThere, refused: refuseWith(records.IDTaken("release", string(to.ID)))},
-		change{at: s.t.release(p, to.Revision), put: release},
+		change{at: s.t.releaseKey(p, to.Revision), put: release},
 	)
-	if err := s.transact(ctx, "move the live pointer back", changes...); err != nil {
+	if err := s.writeTransaction(ctx, "move the live pointer back", changes...); err != nil {
 		return anchor.Live{}, err
 	}
 	return records.LiveAfter(to), nil
@@ -51,7 +51,7 @@ func (s *Store) Undo(ctx context.Context, failed anchor.Live, to anchor.Release,
 func (s *Store) SetDivided(ctx context.Context, live anchor.Live, since int64) error {
 	const what = "note whether traffic follows the live pointer"
 	p := live.ProjectID
-	it, err := s.getItem(ctx, what, s.t.live(p))
+	it, err := s.getItem(ctx, what, s.t.liveKey(p))
 	if err != nil {
 		return err
 	}
@@ -68,5 +68,5 @@ func (s *Store) SetDivided(ctx context.Context, live anchor.Live, since int64) e
 	if err != nil {
 		return err
 	}
-	return s.transact(ctx, what, s.movePointer(live, p, release), change{at: s.t.release(p, r.Revision), put: release})
+	return s.writeTransaction(ctx, what, s.movePointer(live, p, release), change{at: s.t.releaseKey(p, r.Revision), put: release})
 }

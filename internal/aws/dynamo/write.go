@@ -10,13 +10,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// transact makes all changes or none. When conditions do not hold, the error is that of the first
+// writeTransaction makes all changes or none. When conditions do not hold, the error is that of the first
 // such change. When another transaction or the table's capacity is in the way, it retries for a
 // while.
-func (s *Store) transact(ctx context.Context, what string, changes ...change) error {
+func (s *Store) writeTransaction(ctx context.Context, what string, changes ...change) error {
 	items := make([]types.TransactWriteItem, 0, len(changes))
 	for _, c := range changes {
-		items = append(items, c.item())
+		items = append(items, c.writeItem())
 	}
 	for turn := (pause{what: what}); ; {
 		if err := ctx.Err(); err != nil {

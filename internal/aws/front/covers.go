@@ -2,14 +2,14 @@ package front
 
 import "reflect"
 
-// covers reports whether have contains everything that want sets. What want leaves unset (nil or
+// coversConfig reports whether have contains everything that want sets. What want leaves unset (nil or
 // zero) may have any value: CloudFront fills in defaults, and others may have set it. Lists are
 // compared whole and in any order: CloudFront promises none, and nothing of ours depends on it.
-func covers(want, have any) bool {
-	return within(reflect.ValueOf(want), reflect.ValueOf(have))
+func coversConfig(want, have any) bool {
+	return isWithin(reflect.ValueOf(want), reflect.ValueOf(have))
 }
 
-func within(want, have reflect.Value) bool {
+func isWithin(want, have reflect.Value) bool {
 	if !want.IsValid() || want.Kind() != reflect.Struct && want.IsZero() {
 		return true
 	}
@@ -19,15 +19,15 @@ func within(want, have reflect.Value) bool {
 	switch want.Kind() {
 	case reflect.Pointer:
 		if have.IsNil() {
-			return vacant(want.Elem())
+			return isVacant(want.Elem())
 		}
 		if want.Elem().Kind() != reflect.Struct {
 			return want.Elem().Equal(have.Elem())
 		}
-		return within(want.Elem(), have.Elem())
+		return isWithin(want.Elem(), have.Elem())
 	case reflect.Struct:
 		for i := range want.NumField() {
-			if want.Type().Field(i).IsExported() && !within(want.Field(i), have.Field(i)) {
+			if want.Type().Field(i).IsExported() && !isWithin(want.Field(i), have.Field(i)) {
 				return false
 			}
 		}
@@ -46,7 +46,7 @@ func sameList(want, have reflect.Value) bool {
 	for i := range want.Len() {
 		found := false
 		for j := 0; j < have.Len() && !found; j++ {
-			found = within(want.Index(i), have.Index(j))
+			found = isWithin(want.Index(i), have.Index(j))
 		}
 		if !found {
 			return false
@@ -55,17 +55,17 @@ func sameList(want, have reflect.Value) bool {
 	return true
 }
 
-// vacant reports whether a value is "", 0, false, or a structure of such values, which an answer
+// isVacant reports whether a value is "", 0, false, or a structure of such values, which an answer
 // may omit.
-func vacant(v reflect.Value) bool {
+func isVacant(v reflect.Value) bool {
 	if v.Kind() == reflect.Pointer {
-		return v.IsNil() || vacant(v.Elem())
+		return v.IsNil() || isVacant(v.Elem())
 	}
 	if v.Kind() != reflect.Struct {
 		return v.IsZero()
 	}
 	for i := range v.NumField() {
-		if !vacant(v.Field(i)) {
+		if !isVacant(v.Field(i)) {
 			return false
 		}
 	}

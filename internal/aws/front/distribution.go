@@ -11,10 +11,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// distribution finds or creates the project's distribution and updates our part of its
+// ensureDistribution finds or creates the project's distribution and updates our part of its
 // configuration. It keeps aliases, certificate and whatever an operator has set. known is an id
 // to try first, or "".
-func (f *Front) distribution(ctx context.Context, p anchor.Project, known string, w wanted) (Site, error) {
+func (f *Front) ensureDistribution(ctx context.Context, p anchor.Project, known string, w wanted) (Site, error) {
 	if f.Distribution != "" {
 		return f.adopt(ctx, p, w)
 	}
@@ -22,23 +22,23 @@ func (f *Front) distribution(ctx context.Context, p anchor.Project, known string
 	if id == "" {
 		found, err := f.findDistribution(ctx, p)
 		if err != nil {
-			return Site{}, failed(err, "cloudfront:ListDistributions", f.name(p))
+			return Site{}, explainFailure(err, "cloudfront:ListDistributions", f.resourceName(p))
 		}
 		id = found
 	}
 	if id == "" {
 		site, err := f.createDistribution(ctx, p, w)
-		return site, failed(err, "cloudfront:CreateDistribution", f.name(p))
+		return site, explainFailure(err, "cloudfront:CreateDistribution", f.resourceName(p))
 	}
 	var site Site
-	err := f.settle(ctx, func() (err error) {
+	err := f.settleWrite(ctx, func() (err error) {
 		site, err = f.alignDistribution(ctx, id, w)
 		return err
 	})
-	if gone(err) && known != "" {
-		return f.distribution(ctx, p, "", w)
+	if isGone(err) && known != "" {
+		return f.ensureDistribution(ctx, p, "", w)
 	}
-	return site, failed(err, "cloudfront:UpdateDistribution", f.name(p))
+	return site, explainFailure(err, "cloudfront:UpdateDistribution", f.resourceName(p))
 }
 
 // adopt updates the distribution that the installation names, which another project may not have.
@@ -46,19 +46,19 @@ func (f *Front) adopt(ctx context.Context, p anchor.Project, w wanted) (Site, er
 	what := "the distribution " + f.Distribution
 	now, err := f.CloudFront.GetDistributionConfig(ctx, &cloudfront.GetDistributionConfigInput{Id: sdk.String(f.Distribution)})
 	if err != nil {
-		return Site{}, failed(err, "cloudfront:GetDistributionConfig", what)
+		return Site{}, explainFailure(err, "cloudfront:GetDistributionConfig", what)
 	}
 	comment := sdk.ToString(now.DistributionConfig.Comment)
-	if comment != f.comment(p) && strings.HasPrefix(comment, f.Installation+"-") {
+	if comment != f.commentText(p) && strings.HasPrefix(comment, f.Installation+"-") {
 		return Site{}, anchor.Conflict("distribution_taken", "the distribution %s serves another project: %s", f.Distribution, comment).
 			Hintf("CLOUDFRONT_DISTRIBUTION_ID is for an installation of one project. Remove the setting, or the other project.")
 	}
 	var site Site
-	err = f.settle(ctx, func() (err error) {
+	err = f.settleWrite(ctx, func() (err error) {
 		site, err = f.alignDistribution(ctx, f.Distribution, w)
 		return err
 	})
-	return site, failed(err, "cloudfront:UpdateDistribution", what)
+	return site, explainFailure(err, "cloudfront:UpdateDistribution", what)
 }
 
 func (f *Front) alignDistribution(ctx context.Context, id string, w wanted) (Site, error) {
@@ -68,10 +68,10 @@ func (f *Front) alignDistribution(ctx context.Context, id string, w wanted) (Sit
 	}
 	site := Site{Distribution: id, Domain: sdk.ToString(now.Distribution.DomainName)}
 	config := now.Distribution.DistributionConfig
-	if covers(w.config(), config) {
+	if coversConfig(w.newConfig(), config) {
 		return site, nil
 	}
-	w.onto(config)
+	w.mergeInto(config)
 	_, err = f.CloudFront.UpdateDistribution(ctx, &cloudfront.UpdateDistributionInput{
 		Id: sdk.String(id), IfMatch: now.ETag, DistributionConfig: config,
 	})
@@ -82,15 +82,15 @@ func (f *Front) alignDistribution(ctx context.Context, id string, w wanted) (Sit
 }
 
 func (f *Front) createDistribution(ctx context.Context, p anchor.Project, w wanted) (Site, error) {
-	config := w.config()
+	config := w.newConfig()
 	// CloudFront returns the same distribution for the same reference and configuration.
-	config.CallerReference = sdk.String(f.comment(p))
+	config.CallerReference = sdk.String(f.commentText(p))
 	config.Aliases = &types.Aliases{Quantity: sdk.Int32(0)}
 	config.ViewerCertificate = &types.ViewerCertificate{CloudFrontDefaultCertificate: sdk.Bool(true)}
 	made, err := f.CloudFront.CreateDistributionWithTags(ctx, &cloudfront.CreateDistributionWithTagsInput{
 		DistributionConfigWithTags: &types.DistributionConfigWithTags{DistributionConfig: config, Tags: f.tagList(p)},
 	})
-	if taken(err) {
+	if isTaken(err) {
 		// A distribution that was created a moment ago with another configuration.
 		if id, found := f.findDistribution(ctx, p); found == nil && id != "" {
 			return f.alignDistribution(ctx, id, w)
@@ -113,7 +113,7 @@ func (f *Front) findDistribution(ctx context.Context, p anchor.Project) (string,
 			return "", err
 		}
 		for _, d := range page.DistributionList.Items {
-			if sdk.ToString(d.Comment) == f.comment(p) {
+			if sdk.ToString(d.Comment) == f.commentText(p) {
 				return sdk.ToString(d.Id), nil
 			}
 		}

@@ -15,11 +15,11 @@ func (f *Front) Ensure(ctx context.Context, p anchor.Project, live map[string]st
 	if live[anchor.ServerFunction] == "" {
 		return Site{}, noHost(anchor.ServerFunction)
 	}
-	if f.secret(p) == "" {
+	if f.originSecret(p) == "" {
 		return Site{}, anchor.Failed("no_origin_secret", "the project %s has no origin secret", p.Slug).
 			Hintf("Without one anybody could pass CloudFront by. Run anchor aws bootstrap to make the installation's key.")
 	}
-	common, err := f.common(ctx)
+	common, err := f.ensureShared(ctx)
 	if err != nil {
 		return Site{}, err
 	}
@@ -27,15 +27,15 @@ func (f *Front) Ensure(ctx context.Context, p anchor.Project, live map[string]st
 	if err != nil {
 		return Site{}, err
 	}
-	function, err := f.function(ctx, p, s.arn)
+	function, err := f.ensureFunction(ctx, p, s.arn)
 	if err != nil {
 		return Site{}, err
 	}
-	site, err := f.distribution(ctx, p, s.known(), f.wanted(p, common, function, live))
+	site, err := f.ensureDistribution(ctx, p, s.knownDistribution(), f.wantedConfig(p, common, function, live))
 	if err != nil {
 		return Site{}, err
 	}
-	if err := f.note(ctx, p, s, site.Distribution); err != nil {
+	if err := f.noteDistribution(ctx, p, s, site.Distribution); err != nil {
 		return Site{}, err
 	}
 	site.Store = s.arn
@@ -47,12 +47,12 @@ func (f *Front) distributionOf(ctx context.Context, p anchor.Project, s *store) 
 	if f.Distribution != "" {
 		return f.Distribution, nil
 	}
-	if id := s.known(); id != "" {
+	if id := s.knownDistribution(); id != "" {
 		return id, nil
 	}
 	id, err := f.findDistribution(ctx, p)
 	if err != nil {
-		return "", failed(err, "cloudfront:ListDistributions", f.name(p))
+		return "", explainFailure(err, "cloudfront:ListDistributions", f.resourceName(p))
 	}
 	if id == "" {
 		return "", noDistribution(p, nil)
@@ -65,7 +65,7 @@ func noDistribution(p anchor.Project, err error) error {
 		Hintf("Deploy to it: the first deployment makes the distribution.")
 }
 
-func (s *store) known() string {
+func (s *store) knownDistribution() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.distribution
@@ -77,7 +77,7 @@ const hostsKey = "hosts"
 // publishHosts keeps the hosts of functions that no longer exist: until the switch, the live
 // deployment may need them.
 func (f *Front) publishHosts(ctx context.Context, s *store, live map[string]string) error {
-	hosts, err := f.hosts(ctx, s)
+	hosts, err := f.readHosts(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -90,9 +90,9 @@ func (f *Front) publishHosts(ctx context.Context, s *store, live map[string]stri
 	if maps.Equal(all, hosts) {
 		return nil
 	}
-	puts, err := split(hostsKey, all)
+	puts, err := splitValue(hostsKey, all)
 	if err != nil {
 		return err
 	}
-	return f.change(ctx, s, func(pointer) (edit, error) { return edit{puts: puts}, nil })
+	return f.changePointer(ctx, s, func(pointer) (edit, error) { return edit{puts: puts}, nil })
 }

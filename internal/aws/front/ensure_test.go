@@ -12,7 +12,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 )
 
-func TestEnsureMakesADistribution(t *testing.T) {
+func TestEnsure_CreatesDistribution(t *testing.T) {
 	s := newStand(t)
 	site := s.ensure()
 	c := s.distribution(site.Distribution).Distribution.DistributionConfig
@@ -39,7 +39,7 @@ func TestEnsureMakesADistribution(t *testing.T) {
 	}
 }
 
-func TestEnsureAgainChangesNothing(t *testing.T) {
+func TestEnsure_IsIdempotent(t *testing.T) {
 	s := newStand(t)
 	first := s.ensure()
 	s.Front = s.another()
@@ -56,7 +56,7 @@ func TestEnsureAgainChangesNothing(t *testing.T) {
 	}
 }
 
-func TestEnsureFollowsTheSecret(t *testing.T) {
+func TestEnsure_FollowsSecret(t *testing.T) {
 	s := newStand(t)
 	site := s.ensure()
 	s.secrets = []string{"newer", "new"}
@@ -69,7 +69,7 @@ func TestEnsureFollowsTheSecret(t *testing.T) {
 	}
 }
 
-func TestEnsureConvergesAfterAnyBrokenCall(t *testing.T) {
+func TestEnsure_ConvergesAfterAnyBrokenCall(t *testing.T) {
 	first := newStand(t)
 	operations := recordOf(first, first.ensure)
 	for i, operation := range operations {
@@ -98,7 +98,7 @@ func TestEnsureConvergesAfterAnyBrokenCall(t *testing.T) {
 	}
 }
 
-func TestEnsureMeetsOthers(t *testing.T) {
+func TestEnsure_ConcurrentProcesses(t *testing.T) {
 	first := newStand(t)
 	for operation, code := range map[string]string{
 		"CloudFront.UpdateFunction": "PreconditionFailed", "CloudFront.PublishFunction": "PreconditionFailed",
@@ -124,7 +124,7 @@ func TestEnsureMeetsOthers(t *testing.T) {
 	}
 }
 
-func TestEnsureNamesTheMissingPermission(t *testing.T) {
+func TestEnsure_NamesMissingPermission(t *testing.T) {
 	s := newStand(t)
 	s.cloud.Wire.Break(awstest.Fault{Operation: "CloudFront.CreateDistributionWithTags", Status: 403, Code: "AccessDenied"})
 	_, err := s.Ensure(t.Context(), s.project, liveHosts)
@@ -146,7 +146,7 @@ func recordOf[T any](s *stand, do func() T) []string {
 	return operations
 }
 
-func TestEnsureLeavesAliasesAndCertificate(t *testing.T) {
+func TestEnsure_KeepsAliasesAndCertificate(t *testing.T) {
 	s := newStand(t)
 	site := s.ensure()
 	now := s.distribution(site.Distribution)
@@ -167,9 +167,9 @@ func TestEnsureLeavesAliasesAndCertificate(t *testing.T) {
 	}
 }
 
-// TestEnsureMeetsAnotherWriter: another process changes the distribution between the read and the
+// TestEnsure_ConcurrentWriter: another process changes the distribution between the read and the
 // write.
-func TestEnsureMeetsAnotherWriter(t *testing.T) {
+func TestEnsure_ConcurrentWriter(t *testing.T) {
 	s := newStand(t)
 	site := s.ensure()
 	s.secrets = []string{"other"}
@@ -189,7 +189,7 @@ func TestEnsureMeetsAnotherWriter(t *testing.T) {
 	}
 }
 
-func TestEnsureRefuses(t *testing.T) {
+func TestEnsure_Refuses(t *testing.T) {
 	s := newStand(t)
 	_, err := s.Ensure(t.Context(), s.project, map[string]string{"imageOptimizer": "i.on.aws"})
 	wantError(t, err, "no_function_url", "default")

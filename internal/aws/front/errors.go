@@ -8,21 +8,21 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// gone reports whether the resource does not exist.
-func gone(err error) bool {
+// isGone reports whether the resource does not exist.
+func isGone(err error) bool {
 	return awserr.Is(err, "NoSuchDistribution", "NoSuchFunctionExists", "EntityNotFound", "ResourceNotFoundException",
 		"NoSuchCachePolicy", "NoSuchOriginAccessControl")
 }
 
-// taken reports whether the resource to be created exists already.
-func taken(err error) bool {
+// isTaken reports whether the resource to be created exists already.
+func isTaken(err error) bool {
 	return awserr.Is(err, "DistributionAlreadyExists", "FunctionAlreadyExists", "EntityAlreadyExists",
 		"CachePolicyAlreadyExists", "OriginAccessControlAlreadyExists")
 }
 
-// failed returns an error that names the action and its object. action is the name of the IAM
+// explainFailure returns an error that names the action and its object. action is the name of the IAM
 // action, used unless the error contains one.
-func failed(err error, action, what string) error {
+func explainFailure(err error, action, what string) error {
 	if err == nil {
 		return nil
 	}
@@ -46,8 +46,8 @@ func failed(err error, action, what string) error {
 	return e
 }
 
-// settling returns an error of KindBusy: CloudFront has not finished what a removal depends on.
-func settling(what string, err error) error {
+// settlingError returns an error of KindBusy: CloudFront has not finished what a removal depends on.
+func settlingError(what string, err error) error {
 	e := anchor.Failed("cloudfront_settling", "CloudFront is still taking %s away", what).Because(err).
 		Hintf("It takes some minutes. Remove the project again then; what is gone stays gone.")
 	e.Kind = anchor.KindBusy

@@ -4,7 +4,7 @@ package front
 func (f *Front) Hurry() { f.retries.First, f.retries.Longest = 0, 0 }
 
 // Covers is covers.
-var Covers = covers
+var Covers = coversConfig
 
 // Split is split.
-var Split = split
+var Split = splitValue

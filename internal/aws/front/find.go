@@ -22,7 +22,7 @@ func (f *Front) Find(ctx context.Context, p anchor.Project) (Site, error) {
 	}
 	out, err := f.CloudFront.GetDistribution(ctx, &cloudfront.GetDistributionInput{Id: sdk.String(id)})
 	if err != nil {
-		return Site{}, failed(err, "cloudfront:GetDistribution", "the distribution "+id)
+		return Site{}, explainFailure(err, "cloudfront:GetDistribution", "the distribution "+id)
 	}
 	return Site{Distribution: id, Domain: sdk.ToString(out.Distribution.DomainName), Store: s.arn}, nil
 }

@@ -65,16 +65,16 @@ type Site struct {
 // about two minutes.
 var conflicts = retry.Policy{First: 375 * time.Millisecond, Longest: 45 * time.Second, Calls: 9}
 
-// name is the name of a project's function and store.
-func (f *Front) name(p anchor.Project) string { return f.Installation + "-" + p.Slug }
+// resourceName is the name of a project's function and store.
+func (f *Front) resourceName(p anchor.Project) string { return f.Installation + "-" + p.Slug }
 
-// comment is the comment of a project's distribution, by which it is found.
-func (f *Front) comment(p anchor.Project) string {
-	return fmt.Sprintf("%s %s", f.name(p), p.ID)
+// commentText is the comment of a project's distribution, by which it is found.
+func (f *Front) commentText(p anchor.Project) string {
+	return fmt.Sprintf("%s %s", f.resourceName(p), p.ID)
 }
 
-func (f *Front) tags(p anchor.Project) map[string]string {
+func (f *Front) tagsOf(p anchor.Project) map[string]string {
 	return map[string]string{"Project": p.Slug, "ManagedBy": "anchor-deploy", "Installation": f.Installation}
 }
 
-func (f *Front) secret(p anchor.Project) string { return strings.Join(f.Secrets(p), ",") }
+func (f *Front) originSecret(p anchor.Project) string { return strings.Join(f.Secrets(p), ",") }

@@ -11,21 +11,21 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// function creates the project's viewer-request function or updates it to this version of Anchor,
+// ensureFunction creates the project's viewer-request function or updates it to this version of Anchor,
 // and returns its ARN. Publishing changes what runs everywhere, so it publishes only when
 // something has changed.
-func (f *Front) function(ctx context.Context, p anchor.Project, store string) (arn string, err error) {
-	err = f.settle(ctx, func() error {
+func (f *Front) ensureFunction(ctx context.Context, p anchor.Project, store string) (arn string, err error) {
+	err = f.settleWrite(ctx, func() error {
 		arn, err = f.alignFunction(ctx, p, store)
 		return err
 	})
-	return arn, failed(err, "cloudfront:UpdateFunction", f.name(p))
+	return arn, explainFailure(err, "cloudfront:UpdateFunction", f.resourceName(p))
 }
 
 func (f *Front) alignFunction(ctx context.Context, p anchor.Project, store string) (string, error) {
-	name := sdk.String(f.name(p))
+	name := sdk.String(f.resourceName(p))
 	want := &types.FunctionConfig{
-		Comment: sdk.String(f.comment(p)),
+		Comment: sdk.String(f.commentText(p)),
 		Runtime: types.FunctionRuntimeCloudfrontJs20,
 		KeyValueStoreAssociations: &types.KeyValueStoreAssociations{
 			Quantity: sdk.Int32(1),
@@ -33,7 +33,7 @@ func (f *Front) alignFunction(ctx context.Context, p anchor.Project, store strin
 		},
 	}
 	now, err := f.CloudFront.DescribeFunction(ctx, &cloudfront.DescribeFunctionInput{Name: name, Stage: types.FunctionStageDevelopment})
-	if gone(err) {
+	if isGone(err) {
 		return f.createFunction(ctx, p, want)
 	}
 	if err != nil {
@@ -59,7 +59,7 @@ func (f *Front) alignFunction(ctx context.Context, p anchor.Project, store strin
 	}
 	// A run that ended before it published left the live stage without these.
 	live, err := f.CloudFront.GetFunction(ctx, &cloudfront.GetFunctionInput{Name: name, Stage: types.FunctionStageLive})
-	if err != nil && !gone(err) {
+	if err != nil && !isGone(err) {
 		return "", err
 	}
 	if err == nil && bytes.Equal(live.FunctionCode, Source) {
@@ -69,7 +69,7 @@ func (f *Front) alignFunction(ctx context.Context, p anchor.Project, store strin
 }
 
 func (f *Front) sameFunction(ctx context.Context, name *string, want, have *types.FunctionConfig) (bool, error) {
-	if !covers(want, have) {
+	if !coversConfig(want, have) {
 		return false, nil
 	}
 	code, err := f.CloudFront.GetFunction(ctx, &cloudfront.GetFunctionInput{Name: name, Stage: types.FunctionStageDevelopment})
@@ -80,11 +80,11 @@ func (f *Front) sameFunction(ctx context.Context, name *string, want, have *type
 }
 
 func (f *Front) createFunction(ctx context.Context, p anchor.Project, want *types.FunctionConfig) (string, error) {
-	name := sdk.String(f.name(p))
+	name := sdk.String(f.resourceName(p))
 	made, err := f.CloudFront.CreateFunction(ctx, &cloudfront.CreateFunctionInput{
 		Name: name, FunctionCode: Source, FunctionConfig: want, Tags: f.tagList(p),
 	})
-	if taken(err) {
+	if isTaken(err) {
 		return f.alignFunction(ctx, p, sdk.ToString(want.KeyValueStoreAssociations.Items[0].KeyValueStoreARN))
 	}
 	if err != nil {
@@ -102,7 +102,7 @@ func (f *Front) publishFunction(ctx context.Context, name, etag *string) error {
 }
 
 func (f *Front) tagList(p anchor.Project) *types.Tags {
-	tags := f.tags(p)
+	tags := f.tagsOf(p)
 	list := &types.Tags{}
 	for _, key := range []string{"Project", "ManagedBy", "Installation"} {
 		list.Items = append(list.Items, types.Tag{Key: sdk.String(key), Value: sdk.String(tags[key])})

@@ -107,10 +107,10 @@ func TestFront_Forget_AfterPrepare(t *testing.T) {
 	wantError(t, f.Forget(t.Context(), s.project, a.Deployment.ID), "deployment_live", "live")
 }
 
-// TestReleasesNeverGoBack runs processes that release concurrently, each as a release does
+// TestSwitch_ReleasesNeverGoBack runs processes that release concurrently, each as a release does
 // (prepare, move the pointer, commit). A reconciler that shares its Front with one of them
 // follows pointers that it read before. The test reads the store all the time.
-func TestReleasesNeverGoBack(t *testing.T) {
+func TestSwitch_ReleasesNeverGoBack(t *testing.T) {
 	s := newStand(t)
 	site := s.ensure()
 	a := s.artifact()
@@ -224,8 +224,8 @@ func TestFront_Prepare_WrongNote(t *testing.T) {
 	s.wantLive(site, 2, a.Deployment.ID)
 }
 
-// TestEnsureFindsAWrongNoteOut asserts that Ensure detects a wrong note, too.
-func TestEnsureFindsAWrongNoteOut(t *testing.T) {
+// TestEnsure_DetectsWrongNote asserts that Ensure detects a wrong note, too.
+func TestEnsure_DetectsWrongNote(t *testing.T) {
 	s := newStand(t)
 	site := s.ensure()
 	s.Front = s.another()

@@ -17,7 +17,7 @@ func (f *Front) Publish(ctx context.Context, a deploy.Artifact, hosts map[string
 	if err != nil {
 		return err
 	}
-	puts, err := split(deploymentKey(a.Deployment.ID), r)
+	puts, err := splitValue(deploymentKey(a.Deployment.ID), r)
 	if err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (f *Front) Publish(ctx context.Context, a deploy.Artifact, hosts map[string
 	if err != nil {
 		return err
 	}
-	return f.change(ctx, s, func(pointer) (edit, error) { return edit{puts: puts}, nil })
+	return f.changePointer(ctx, s, func(pointer) (edit, error) { return edit{puts: puts}, nil })
 }
 
 // Forget removes a deployment from the store. It succeeds when the deployment is not there, and
@@ -38,25 +38,25 @@ func (f *Front) Forget(ctx context.Context, p anchor.Project, d anchor.Deploymen
 	if err != nil {
 		return err
 	}
-	return f.change(ctx, s, func(live pointer) (edit, error) {
+	return f.changePointer(ctx, s, func(live pointer) (edit, error) {
 		if live.Deployment == d {
 			return edit{}, anchor.Conflict("deployment_live", "the deployment %s is live on CloudFront", d).
 				Hintf("Roll back or promote another deployment first.")
 		}
-		keys, _, err := f.pieces(ctx, s, deploymentKey(d))
+		keys, _, err := f.readPieces(ctx, s, deploymentKey(d))
 		return edit{deletes: keys}, err
 	})
 }
 
-// pieces returns the keys and the text of a record that was split; none when it does not exist.
-func (f *Front) pieces(ctx context.Context, s *store, key string) (keys []string, text string, err error) {
+// readPieces returns the keys and the text of a record that was split; none when it does not exist.
+func (f *Front) readPieces(ctx context.Context, s *store, key string) (keys []string, text string, err error) {
 	first, found, err := f.get(ctx, s, partKey(key, 0))
 	if err != nil || !found {
 		return nil, "", err
 	}
 	_, text, _ = strings.Cut(first, ":")
 	keys = []string{partKey(key, 0)}
-	for i := 1; i < parts(first); i++ {
+	for i := 1; i < countParts(first); i++ {
 		more, found, err := f.get(ctx, s, partKey(key, i))
 		if err != nil {
 			return nil, "", err
@@ -68,14 +68,14 @@ func (f *Front) pieces(ctx context.Context, s *store, key string) (keys []string
 	return keys, text, nil
 }
 
-func (f *Front) hosts(ctx context.Context, s *store) (map[string]string, error) {
+func (f *Front) readHosts(ctx context.Context, s *store) (map[string]string, error) {
 	hosts := map[string]string{}
-	keys, text, err := f.pieces(ctx, s, hostsKey)
+	keys, text, err := f.readPieces(ctx, s, hostsKey)
 	if err != nil || keys == nil {
 		return hosts, err
 	}
 	if err := json.Unmarshal([]byte(text), &hosts); err != nil {
-		return nil, failed(fmt.Errorf("its key %q holds %q: %w", hostsKey, text, err), "cloudfront-keyvaluestore:GetKey", s.name)
+		return nil, explainFailure(fmt.Errorf("its key %q holds %q: %w", hostsKey, text, err), "cloudfront-keyvaluestore:GetKey", s.name)
 	}
 	return hosts, nil
 }

@@ -23,7 +23,7 @@ func TestRemoveProject(t *testing.T) {
 	s.publishAndSwitch(s.ensure())
 }
 
-func TestRemoveProjectGoesOnLater(t *testing.T) {
+func TestRemoveProject_ContinuesLater(t *testing.T) {
 	first := newStand(t)
 	for operation, code := range map[string]string{
 		"CloudFront.DeleteDistribution":  "DistributionNotDisabled",
@@ -48,7 +48,7 @@ func TestRemoveProjectGoesOnLater(t *testing.T) {
 	}
 }
 
-func TestRemoveProjectConvergesAfterAnyBrokenCall(t *testing.T) {
+func TestRemoveProject_ConvergesAfterAnyBrokenCall(t *testing.T) {
 	s := newStand(t)
 	s.ensure()
 	calls := s.cloud.Wire.Record()
@@ -78,7 +78,7 @@ func TestRemoveProjectConvergesAfterAnyBrokenCall(t *testing.T) {
 	}
 }
 
-func TestANewProjectOfTheSameNameWaits(t *testing.T) {
+func TestEnsure_WaitsForRemovalOfSameName(t *testing.T) {
 	s := newStand(t)
 	s.ensure()
 	s.project.ID = anchor.ProjectID(anchor.NewID())
@@ -86,7 +86,7 @@ func TestANewProjectOfTheSameNameWaits(t *testing.T) {
 	wantError(t, err, "cloudfront_settling", "shop")
 }
 
-func TestRemoveProjectLeavesTheNextOfItsName(t *testing.T) {
+func TestRemoveProject_KeepsNextOfSameName(t *testing.T) {
 	s := newStand(t)
 	s.ensure()
 	old := s.project

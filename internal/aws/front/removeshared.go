@@ -17,20 +17,20 @@ import (
 func (f *Front) RemoveShared(ctx context.Context) (kept []string, err error) {
 	policies, err := f.cachePolicies(ctx)
 	if err != nil {
-		return nil, failed(err, "cloudfront:ListCachePolicies", f.Installation)
+		return nil, explainFailure(err, "cloudfront:ListCachePolicies", f.Installation)
 	}
 	access, err := f.findAccessControl(ctx, f.Installation+"-assets")
 	if err != nil {
-		return nil, failed(err, "cloudfront:ListOriginAccessControls", f.Installation)
+		return nil, explainFailure(err, "cloudfront:ListOriginAccessControls", f.Installation)
 	}
 	var errs []error
 	remove := func(what, action string, do func() error) {
-		switch err := f.settle(ctx, do); {
-		case err == nil || gone(err):
+		switch err := f.settleWrite(ctx, do); {
+		case err == nil || isGone(err):
 		case awserr.Is(err, "CachePolicyInUse", "OriginAccessControlInUse"):
 			kept = append(kept, what+", which a distribution uses")
 		default:
-			errs = append(errs, failed(err, action, what))
+			errs = append(errs, explainFailure(err, action, what))
 		}
 	}
 	for _, name := range []string{f.Installation + "-images", f.Installation + "-pages"} {

@@ -68,14 +68,14 @@ const (
 	maxParts = 50
 )
 
-// split cuts v's JSON into values under key/0, key/1, …. The first value begins with their number
+// splitValue cuts v's JSON into values under key/0, key/1, …. The first value begins with their number
 // and a colon.
-func split(key string, v any) (map[string]string, error) {
+func splitValue(key string, v any) (map[string]string, error) {
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", key, err)
 	}
-	text := ascii(raw)
+	text := escapeNonASCII(raw)
 	const room = maxValue - len("50:")
 	n := (len(text) + room - 1) / room
 	if n > maxParts {
@@ -95,9 +95,9 @@ func split(key string, v any) (map[string]string, error) {
 
 func partKey(key string, i int) string { return key + "/" + strconv.Itoa(i) }
 
-// ascii escapes all non-ASCII characters, so that bytes are characters and the text can be cut
+// escapeNonASCII escapes all non-ASCII characters, so that bytes are characters and the text can be cut
 // anywhere.
-func ascii(raw []byte) string {
+func escapeNonASCII(raw []byte) string {
 	var b strings.Builder
 	for len(raw) > 0 {
 		r, size := utf8.DecodeRune(raw)
@@ -115,8 +115,8 @@ func ascii(raw []byte) string {
 	return b.String()
 }
 
-// parts returns the number at the beginning of a first value, or 0 when it has none.
-func parts(first string) int {
+// countParts returns the number at the beginning of a first value, or 0 when it has none.
+func countParts(first string) int {
 	n, _, _ := strings.Cut(first, ":")
 	count, err := strconv.Atoi(n)
 	if err != nil || count < 1 || count > maxParts {

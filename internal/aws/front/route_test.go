@@ -15,7 +15,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/front"
 )
 
-func TestSplitFitsTheStore(t *testing.T) {
+func TestSplit_FitsStore(t *testing.T) {
 	for _, text := range []string{"", "short", strings.Repeat("x", 994), strings.Repeat("x", 995), strings.Repeat("ä😀", 1500), strings.Repeat(`"\`, 3000)} {
 		parts, err := front.Split("k", text)
 		if err != nil {
@@ -43,7 +43,7 @@ func TestSplitFitsTheStore(t *testing.T) {
 	}
 }
 
-func TestSplitRefusesTooMuch(t *testing.T) {
+func TestSplit_RefusesTooMuch(t *testing.T) {
 	_, err := front.Split("k", strings.Repeat("x", 50_000))
 	if anchor.KindOf(err) != anchor.KindTooLarge {
 		t.Errorf("it says %v", err)

@@ -32,10 +32,10 @@ func TestScript(t *testing.T) {
 	}
 }
 
-// TestScriptIsForItsRuntime: Node.js accepts more than CloudFront's runtime does, which reports a
+// TestScript_RunsOnItsRuntime: Node.js accepts more than CloudFront's runtime does, which reports a
 // syntax error only when a request arrives (njs: "await in arguments not supported"; Developer
 // Guide, "JavaScript runtime 2.0 features").
-func TestScriptIsForItsRuntime(t *testing.T) {
+func TestScript_RunsOnItsRuntime(t *testing.T) {
 	source := regexp.MustCompile(`(?m)//.*$`).ReplaceAllString(string(front.Source), "")
 	if len(front.Source) > fronttest.MaxSource {
 		t.Errorf("it has %d octets", len(front.Source))

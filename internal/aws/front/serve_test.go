@@ -199,7 +199,7 @@ func TestServe(t *testing.T) {
 	}
 }
 
-func TestServeTakesEveryMethod(t *testing.T) {
+func TestServe_EveryMethod(t *testing.T) {
 	s := newStand(t)
 	host := s.functionURL("live")
 	site, err := s.Ensure(t.Context(), s.project, map[string]string{"default": host})

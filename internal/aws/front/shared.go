@@ -25,8 +25,8 @@ const (
 	allViewerExceptHostHeader = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
 )
 
-// common finds or creates what projects share, once in each process.
-func (f *Front) common(ctx context.Context) (shared, error) {
+// ensureShared finds or creates what projects share, once in each process.
+func (f *Front) ensureShared(ctx context.Context) (shared, error) {
 	f.mu.Lock()
 	known := f.shared
 	f.mu.Unlock()
@@ -36,17 +36,17 @@ func (f *Front) common(ctx context.Context) (shared, error) {
 	var s shared
 	var err error
 	if s.access, err = f.accessControl(ctx); err != nil {
-		return s, failed(err, "cloudfront:CreateOriginAccessControl", f.Installation)
+		return s, explainFailure(err, "cloudfront:CreateOriginAccessControl", f.Installation)
 	}
 	policies, err := f.cachePolicies(ctx)
 	if err != nil {
-		return s, failed(err, "cloudfront:ListCachePolicies", f.Installation)
+		return s, explainFailure(err, "cloudfront:ListCachePolicies", f.Installation)
 	}
 	if s.pages, err = f.cachePolicy(ctx, policies, pagePolicy(f.Installation+"-pages")); err != nil {
-		return s, failed(err, "cloudfront:CreateCachePolicy", f.Installation+"-pages")
+		return s, explainFailure(err, "cloudfront:CreateCachePolicy", f.Installation+"-pages")
 	}
 	if s.images, err = f.cachePolicy(ctx, policies, imagePolicy(f.Installation+"-images")); err != nil {
-		return s, failed(err, "cloudfront:CreateCachePolicy", f.Installation+"-images")
+		return s, explainFailure(err, "cloudfront:CreateCachePolicy", f.Installation+"-images")
 	}
 	f.mu.Lock()
 	f.shared = s
@@ -69,7 +69,7 @@ func (f *Front) accessControl(ctx context.Context) (string, error) {
 			SigningProtocol:               types.OriginAccessControlSigningProtocolsSigv4,
 		},
 	})
-	if taken(err) {
+	if isTaken(err) {
 		return f.findAccessControl(ctx, name)
 	}
 	if err != nil {
@@ -115,13 +115,13 @@ func (f *Front) cachePolicies(ctx context.Context) (map[string]*types.CachePolic
 func (f *Front) cachePolicy(ctx context.Context, there map[string]*types.CachePolicy, want *types.CachePolicyConfig) (string, error) {
 	name := sdk.ToString(want.Name)
 	if p := there[name]; p != nil {
-		if covers(want, p.CachePolicyConfig) {
+		if coversConfig(want, p.CachePolicyConfig) {
 			return sdk.ToString(p.Id), nil
 		}
 		return sdk.ToString(p.Id), f.updateCachePolicy(ctx, sdk.ToString(p.Id), want)
 	}
 	made, err := f.CloudFront.CreateCachePolicy(ctx, &cloudfront.CreateCachePolicyInput{CachePolicyConfig: want})
-	if taken(err) {
+	if isTaken(err) {
 		there, err = f.cachePolicies(ctx)
 		if err != nil || there[name] == nil {
 			return "", err
@@ -135,7 +135,7 @@ func (f *Front) cachePolicy(ctx context.Context, there map[string]*types.CachePo
 }
 
 func (f *Front) updateCachePolicy(ctx context.Context, id string, want *types.CachePolicyConfig) error {
-	return f.settle(ctx, func() error {
+	return f.settleWrite(ctx, func() error {
 		now, err := f.CloudFront.GetCachePolicy(ctx, &cloudfront.GetCachePolicyInput{Id: sdk.String(id)})
 		if err != nil {
 			return err
@@ -147,8 +147,8 @@ func (f *Front) updateCachePolicy(ctx context.Context, id string, want *types.Ca
 	})
 }
 
-// settle repeats a read and write while other writers change the resource between the two.
-func (f *Front) settle(ctx context.Context, do func() error) error {
+// settleWrite repeats a read and write while other writers change the resource between the two.
+func (f *Front) settleWrite(ctx context.Context, do func() error) error {
 	return retry.Do(ctx, f.retries, func() error {
 		err := do()
 		if awserr.Stale(err) {

@@ -47,7 +47,7 @@ type edit struct {
 	live    *pointer
 }
 
-func (e edit) empty() bool { return len(e.puts) == 0 && len(e.deletes) == 0 && e.live == nil }
+func (e edit) isEmpty() bool { return len(e.puts) == 0 && len(e.deletes) == 0 && e.live == nil }
 
 // store finds the project's store, or returns an error when Ensure has not created it.
 func (f *Front) store(ctx context.Context, p anchor.Project) (*store, error) {
@@ -58,17 +58,17 @@ func (f *Front) store(ctx context.Context, p anchor.Project) (*store, error) {
 		return s, nil
 	}
 	found, _, err := f.findStore(ctx, p)
-	if gone(err) {
+	if isGone(err) {
 		return nil, noDistribution(p, err)
 	}
 	if err != nil {
-		return nil, failed(err, "cloudfront:DescribeKeyValueStore", f.name(p))
+		return nil, explainFailure(err, "cloudfront:DescribeKeyValueStore", f.resourceName(p))
 	}
-	return f.remember(p, found), nil
+	return f.rememberStore(p, found), nil
 }
 
-// remember stores the first store that was found, as long as it is the same one.
-func (f *Front) remember(p anchor.Project, s *store) *store {
+// rememberStore stores the first store that was found, as long as it is the same one.
+func (f *Front) rememberStore(p anchor.Project, s *store) *store {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if known := f.stores[p.ID]; known != nil && known.arn == s.arn {
@@ -78,8 +78,8 @@ func (f *Front) remember(p anchor.Project, s *store) *store {
 	return s
 }
 
-// drop forgets a store that no longer exists.
-func (f *Front) drop(p anchor.ProjectID) {
+// dropStore forgets a store that no longer exists.
+func (f *Front) dropStore(p anchor.ProjectID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.stores, p)
@@ -91,7 +91,7 @@ func (f *Front) Know(p anchor.Project, site Site) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.stores[p.ID] == nil {
-		f.stores[p.ID] = &store{project: p.ID, name: f.name(p), arn: site.Store, distribution: site.Distribution}
+		f.stores[p.ID] = &store{project: p.ID, name: f.resourceName(p), arn: site.Store, distribution: site.Distribution}
 	}
 }
 
@@ -107,16 +107,16 @@ var errForeign = errors.New("the name is another project's")
 
 // findStore returns the store, with what its comment says: project and distribution.
 func (f *Front) findStore(ctx context.Context, p anchor.Project) (*store, *cloudfront.DescribeKeyValueStoreOutput, error) {
-	out, err := f.CloudFront.DescribeKeyValueStore(ctx, &cloudfront.DescribeKeyValueStoreInput{Name: sdk.String(f.name(p))})
+	out, err := f.CloudFront.DescribeKeyValueStore(ctx, &cloudfront.DescribeKeyValueStoreInput{Name: sdk.String(f.resourceName(p))})
 	if err != nil {
 		return nil, nil, err
 	}
 	owner, distribution, _ := strings.Cut(sdk.ToString(out.KeyValueStore.Comment), " ")
 	if owner != string(p.ID) {
-		return nil, nil, settling("the project that had the name "+p.Slug+" before",
-			fmt.Errorf("%w: the store %s belongs to %q", errForeign, f.name(p), owner))
+		return nil, nil, settlingError("the project that had the name "+p.Slug+" before",
+			fmt.Errorf("%w: the store %s belongs to %q", errForeign, f.resourceName(p), owner))
 	}
-	return &store{project: p.ID, name: f.name(p), arn: sdk.ToString(out.KeyValueStore.ARN), distribution: distribution}, out, nil
+	return &store{project: p.ID, name: f.resourceName(p), arn: sdk.ToString(out.KeyValueStore.ARN), distribution: distribution}, out, nil
 }
 
 // ensureStore finds or creates the project's store, and waits until functions can be associated
@@ -128,47 +128,47 @@ func (f *Front) ensureStore(ctx context.Context, p anchor.Project) (*store, erro
 	var last error
 	err := retry.Poll(ctx, looks, func() (bool, error) {
 		s, out, err := f.findStore(ctx, p)
-		if gone(err) {
-			if last = f.createStore(ctx, p); last != nil && !taken(last) {
-				return false, failed(last, "cloudfront:CreateKeyValueStore", f.name(p))
+		if isGone(err) {
+			if last = f.createStore(ctx, p); last != nil && !isTaken(last) {
+				return false, explainFailure(last, "cloudfront:CreateKeyValueStore", f.resourceName(p))
 			}
 			s, out, err = f.findStore(ctx, p)
 		}
 		switch {
-		case gone(err): // not known everywhere yet
+		case isGone(err): // not known everywhere yet
 			return false, nil
 		case err != nil:
-			return false, failed(err, "cloudfront:DescribeKeyValueStore", f.name(p))
+			return false, explainFailure(err, "cloudfront:DescribeKeyValueStore", f.resourceName(p))
 		case sdk.ToString(out.KeyValueStore.Status) != "READY":
 			last = fmt.Errorf("its status is still %s", sdk.ToString(out.KeyValueStore.Status))
 			return false, nil
 		}
-		ready = f.remember(p, s)
+		ready = f.rememberStore(p, s)
 		return true, nil
 	})
 	if errors.Is(err, retry.ErrNotReady) {
-		err = failed(cmp.Or(last, err), "cloudfront:CreateKeyValueStore", f.name(p))
+		err = explainFailure(cmp.Or(last, err), "cloudfront:CreateKeyValueStore", f.resourceName(p))
 	}
 	return ready, err
 }
 
 func (f *Front) createStore(ctx context.Context, p anchor.Project) error {
 	_, err := f.CloudFront.CreateKeyValueStore(ctx, &cloudfront.CreateKeyValueStoreInput{
-		Name: sdk.String(f.name(p)), Comment: sdk.String(string(p.ID)), Tags: f.tagList(p),
+		Name: sdk.String(f.resourceName(p)), Comment: sdk.String(string(p.ID)), Tags: f.tagList(p),
 	})
 	return err
 }
 
-// note stores the distribution's id where a process without memory finds it in the one call that
+// noteDistribution stores the distribution's id where a process without memory finds it in the one call that
 // it makes anyway.
-func (f *Front) note(ctx context.Context, p anchor.Project, s *store, distribution string) error {
+func (f *Front) noteDistribution(ctx context.Context, p anchor.Project, s *store, distribution string) error {
 	s.mu.Lock()
 	known := s.distribution
 	s.mu.Unlock()
 	if known == distribution {
 		return nil
 	}
-	err := f.settle(ctx, func() error {
+	err := f.settleWrite(ctx, func() error {
 		_, out, err := f.findStore(ctx, p)
 		if err != nil {
 			return err
@@ -179,7 +179,7 @@ func (f *Front) note(ctx context.Context, p anchor.Project, s *store, distributi
 		return err
 	})
 	if err != nil {
-		return failed(err, "cloudfront:UpdateKeyValueStore", s.name)
+		return explainFailure(err, "cloudfront:UpdateKeyValueStore", s.name)
 	}
 	s.mu.Lock()
 	s.distribution = distribution
@@ -187,9 +187,9 @@ func (f *Front) note(ctx context.Context, p anchor.Project, s *store, distributi
 	return nil
 }
 
-// read reads the store's ETag and then what is live: in this order, so that a write in between
+// readStore reads the store's ETag and then what is live: in this order, so that a write in between
 // makes ours fail instead of going unnoticed.
-func (f *Front) read(ctx context.Context, s *store) error {
+func (f *Front) readStore(ctx context.Context, s *store) error {
 	etag, err := f.readETag(ctx, s)
 	if err != nil {
 		return err
@@ -198,11 +198,11 @@ func (f *Front) read(ctx context.Context, s *store) error {
 	if err != nil {
 		return err
 	}
-	s.keep(etag, live)
+	s.keepSeen(etag, live)
 	return nil
 }
 
-func (s *store) keep(etag string, live pointer) {
+func (s *store) keepSeen(etag string, live pointer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.etag, s.live = etag, live
@@ -211,11 +211,11 @@ func (s *store) keep(etag string, live pointer) {
 // readETag forgets a store that no longer exists.
 func (f *Front) readETag(ctx context.Context, s *store) (string, error) {
 	now, err := f.KeyValueStore.DescribeKeyValueStore(ctx, &cloudfrontkeyvaluestore.DescribeKeyValueStoreInput{KvsARN: sdk.String(s.arn)})
-	if gone(err) {
-		f.drop(s.project)
+	if isGone(err) {
+		f.dropStore(s.project)
 	}
 	if err != nil {
-		return "", failed(err, "cloudfront-keyvaluestore:DescribeKeyValueStore", s.name)
+		return "", explainFailure(err, "cloudfront-keyvaluestore:DescribeKeyValueStore", s.name)
 	}
 	return sdk.ToString(now.ETag), nil
 }
@@ -227,66 +227,66 @@ func (f *Front) readLive(ctx context.Context, s *store) (pointer, error) {
 		return live, err
 	}
 	if err := json.Unmarshal([]byte(value), &live); err != nil {
-		return live, failed(fmt.Errorf("its key %q holds %q: %w", liveKey, value, err), "cloudfront-keyvaluestore:GetKey", s.name)
+		return live, explainFailure(fmt.Errorf("its key %q holds %q: %w", liveKey, value, err), "cloudfront-keyvaluestore:GetKey", s.name)
 	}
 	return live, nil
 }
 
 func (f *Front) get(ctx context.Context, s *store, key string) (value string, found bool, err error) {
 	out, err := f.KeyValueStore.GetKey(ctx, &cloudfrontkeyvaluestore.GetKeyInput{KvsARN: sdk.String(s.arn), Key: sdk.String(key)})
-	if gone(err) {
+	if isGone(err) {
 		return "", false, nil
 	}
 	if err != nil {
-		return "", false, failed(err, "cloudfront-keyvaluestore:GetKey", s.name)
+		return "", false, explainFailure(err, "cloudfront-keyvaluestore:GetKey", s.name)
 	}
 	return sdk.ToString(out.Value), true, nil
 }
 
-// change applies what decide makes of the live pointer, and repeats that when others wrote first.
-func (f *Front) change(ctx context.Context, s *store, decide func(live pointer) (edit, error)) error {
-	return f.settled(ctx, s, func() error { return f.apply(ctx, s, decide) })
+// changePointer applies what decide makes of the live pointer, and repeats that when others wrote first.
+func (f *Front) changePointer(ctx context.Context, s *store, decide func(live pointer) (edit, error)) error {
+	return f.settleStore(ctx, s, func() error { return f.applyChange(ctx, s, decide) })
 }
 
-// settled writes to the store, and repeats that when others wrote first.
-func (f *Front) settled(ctx context.Context, s *store, do func() error) error {
-	err := f.settle(ctx, do)
-	if gone(err) {
-		f.drop(s.project)
+// settleStore writes to the store, and repeats that when others wrote first.
+func (f *Front) settleStore(ctx context.Context, s *store, do func() error) error {
+	err := f.settleWrite(ctx, do)
+	if isGone(err) {
+		f.dropStore(s.project)
 	}
-	return failed(err, "cloudfront-keyvaluestore:UpdateKeys", s.name)
+	return explainFailure(err, "cloudfront-keyvaluestore:UpdateKeys", s.name)
 }
 
-// apply is one attempt at a change. A refusal never relies only on what is remembered.
-func (f *Front) apply(ctx context.Context, s *store, decide func(live pointer) (edit, error)) error {
-	etag, live, err := f.snapshot(ctx, s)
+// applyChange is one attempt at a change. A refusal never relies only on what is remembered.
+func (f *Front) applyChange(ctx context.Context, s *store, decide func(live pointer) (edit, error)) error {
+	etag, live, err := f.readSnapshot(ctx, s)
 	if err != nil {
 		return err
 	}
 	e, err := decide(live)
 	if err != nil {
-		if err := f.read(ctx, s); err != nil {
+		if err := f.readStore(ctx, s); err != nil {
 			return err
 		}
-		if etag, live, err = f.snapshot(ctx, s); err != nil {
+		if etag, live, err = f.readSnapshot(ctx, s); err != nil {
 			return err
 		}
 		e, err = decide(live)
 	}
-	if err != nil || e.empty() {
+	if err != nil || e.isEmpty() {
 		return err
 	}
-	return f.write(ctx, s, etag, live, e)
+	return f.writeKeys(ctx, s, etag, live, e)
 }
 
-func (f *Front) snapshot(ctx context.Context, s *store) (string, pointer, error) {
+func (f *Front) readSnapshot(ctx context.Context, s *store) (string, pointer, error) {
 	s.mu.Lock()
 	etag, live := s.etag, s.live
 	s.mu.Unlock()
 	if etag != "" {
 		return etag, live, nil
 	}
-	if err := f.read(ctx, s); err != nil {
+	if err := f.readStore(ctx, s); err != nil {
 		return "", pointer{}, err
 	}
 	s.mu.Lock()
@@ -294,7 +294,7 @@ func (f *Front) snapshot(ctx context.Context, s *store) (string, pointer, error)
 	return s.etag, s.live, nil
 }
 
-func (f *Front) write(ctx context.Context, s *store, etag string, live pointer, e edit) error {
+func (f *Front) writeKeys(ctx context.Context, s *store, etag string, live pointer, e edit) error {
 	in := &cloudfrontkeyvaluestore.UpdateKeysInput{KvsARN: sdk.String(s.arn), IfMatch: sdk.String(etag)}
 	for key, value := range e.puts {
 		in.Puts = append(in.Puts, types.PutKeyRequestListItem{Key: sdk.String(key), Value: sdk.String(value)})

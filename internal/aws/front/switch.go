@@ -39,7 +39,7 @@ func (f *Front) Prepare(ctx context.Context, p anchor.Project) (Switch, error) {
 		return Switch{}, err
 	}
 	etag, err := f.readETag(ctx, s)
-	if gone(err) { // the known store no longer exists; there may be another
+	if isGone(err) { // the known store no longer exists; there may be another
 		if s, err = f.store(ctx, p); err != nil {
 			return Switch{}, err
 		}
@@ -55,7 +55,7 @@ func (f *Front) Refresh(ctx context.Context, p anchor.Project) error {
 	if err != nil {
 		return err
 	}
-	return f.read(ctx, s)
+	return f.readStore(ctx, s)
 }
 
 // Follow commits a Switch for which nothing was read.
@@ -75,12 +75,12 @@ func (s Switch) Commit(ctx context.Context, live anchor.Live) error {
 	to := pointer{Revision: live.Revision, Deployment: live.Deployment}
 	known := s.etag != "" && s.store == at.arn
 	var read pointer
-	err = f.settled(ctx, at, func() error {
+	err = f.settleStore(ctx, at, func() error {
 		if known {
 			known = false
-			return f.write(ctx, at, s.etag, to, edit{live: &to})
+			return f.writeKeys(ctx, at, s.etag, to, edit{live: &to})
 		}
-		return f.apply(ctx, at, func(now pointer) (edit, error) {
+		return f.applyChange(ctx, at, func(now pointer) (edit, error) {
 			if read = now; now.Revision >= to.Revision {
 				return edit{}, nil
 			}
@@ -106,11 +106,11 @@ func (f *Front) Purge(ctx context.Context, p anchor.Project, live anchor.Live) e
 	if err != nil {
 		return err
 	}
-	return failed(f.invalidate(ctx, id, string(live.Release)), "cloudfront:CreateInvalidation", "the distribution "+id)
+	return explainFailure(f.createInvalidation(ctx, id, string(live.Release)), "cloudfront:CreateInvalidation", "the distribution "+id)
 }
 
-// invalidate retries while the account has too many invalidations in progress.
-func (f *Front) invalidate(ctx context.Context, distribution, reference string) error {
+// createInvalidation retries while the account has too many invalidations in progress.
+func (f *Front) createInvalidation(ctx context.Context, distribution, reference string) error {
 	return retry.Do(ctx, f.retries, func() error {
 		_, err := f.CloudFront.CreateInvalidation(ctx, &cloudfront.CreateInvalidationInput{
 			DistributionId: sdk.String(distribution),

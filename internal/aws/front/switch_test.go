@@ -28,7 +28,7 @@ func (s *stand) wantLive(site front.Site, revision int, d anchor.DeploymentID) {
 	}
 }
 
-func TestSwitchNeverGoesBack(t *testing.T) {
+func TestSwitch_NeverGoesBack(t *testing.T) {
 	s := newStand(t)
 	site := s.ensure()
 	a, b := s.artifact(), s.artifact()
@@ -52,7 +52,7 @@ func TestSwitchNeverGoesBack(t *testing.T) {
 	s.wantLive(site, 3, a.Deployment.ID)
 }
 
-func TestSwitchIsOneCallWhenReady(t *testing.T) {
+func TestSwitch_OneCallWhenPrepared(t *testing.T) {
 	s := newStand(t)
 	s.ensure()
 	a := s.artifact()
@@ -69,7 +69,7 @@ func TestSwitchIsOneCallWhenReady(t *testing.T) {
 	}
 }
 
-func TestSwitchOutlivesFaults(t *testing.T) {
+func TestSwitch_SurvivesFaults(t *testing.T) {
 	first := newStand(t)
 	for name, fault := range map[string]awstest.Fault{
 		"a conflict":      {Nth: 1, Status: 409, Code: "ConflictException"},
@@ -94,9 +94,9 @@ func TestSwitchOutlivesFaults(t *testing.T) {
 	}
 }
 
-// TestStoreConvergesAfterAnyBrokenCall: each call with which a deployment changes the store fails
+// TestStore_ConvergesAfterAnyBrokenCall: each call with which a deployment changes the store fails
 // once, before and after it took effect. A new process then repeats the operation.
-func TestStoreConvergesAfterAnyBrokenCall(t *testing.T) {
+func TestStore_ConvergesAfterAnyBrokenCall(t *testing.T) {
 	first := newStand(t)
 	for _, operation := range []string{"CloudFront.DescribeKeyValueStore", "CloudFront KeyValueStore.DescribeKeyValueStore", "CloudFront KeyValueStore.GetKey", "CloudFront KeyValueStore.UpdateKeys"} {
 		for nth := 1; nth <= 3; nth++ {
@@ -138,7 +138,7 @@ func TestStoreConvergesAfterAnyBrokenCall(t *testing.T) {
 	}
 }
 
-func TestSwitchGivesUpOnEndlessConflicts(t *testing.T) {
+func TestSwitch_StopsOnEndlessConflicts(t *testing.T) {
 	s := newStand(t)
 	s.ensure()
 	a := s.artifact()
@@ -148,7 +148,7 @@ func TestSwitchGivesUpOnEndlessConflicts(t *testing.T) {
 	wantError(t, err, "cloudfront_contended", "anchor-shop")
 }
 
-func TestPurgeOnceARelease(t *testing.T) {
+func TestPurge_OncePerRelease(t *testing.T) {
 	s := newStand(t)
 	site := s.ensure()
 	live := s.live(s.artifact(), 1)
@@ -163,7 +163,7 @@ func TestPurgeOnceARelease(t *testing.T) {
 	}
 }
 
-func TestPurgeBacksOff(t *testing.T) {
+func TestPurge_BacksOff(t *testing.T) {
 	s := newStand(t)
 	s.ensure()
 	crowd := awstest.Fault{Operation: "CloudFront.CreateInvalidation", Status: 400, Code: "TooManyInvalidationsInProgress"}
@@ -220,7 +220,7 @@ func TestForget(t *testing.T) {
 	wantError(t, s.Forget(t.Context(), s.project, a.Deployment.ID), "deployment_live", "live")
 }
 
-func TestPublishRefuses(t *testing.T) {
+func TestPublish_Refuses(t *testing.T) {
 	s := newStand(t)
 	a := s.artifact()
 	hosts := map[string]string{"default": "d.on.aws", "imageOptimizer": "i.on.aws"}

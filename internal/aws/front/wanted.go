@@ -30,24 +30,24 @@ type wanted struct {
 	secret   string
 }
 
-func (f *Front) wanted(p anchor.Project, s shared, function string, live map[string]string) wanted {
+func (f *Front) wantedConfig(p anchor.Project, s shared, function string, live map[string]string) wanted {
 	return wanted{
-		ids: s, comment: f.comment(p), function: function, project: p.ID, secret: f.secret(p),
+		ids: s, comment: f.commentText(p), function: function, project: p.ID, secret: f.originSecret(p),
 		bucket: fmt.Sprintf("%s.s3.%s.amazonaws.com", f.AssetsBucket, f.Region),
 		server: live[anchor.ServerFunction],
 		image:  cmp.Or(live[anchor.ImageFunction], live[anchor.ServerFunction]),
 	}
 }
 
-// config leaves everything unset that is not ours.
-func (w wanted) config() *types.DistributionConfig {
+// newConfig leaves everything unset that is not ours.
+func (w wanted) newConfig() *types.DistributionConfig {
 	c := &types.DistributionConfig{}
-	w.onto(c)
+	w.mergeInto(c)
 	return c
 }
 
-// onto writes our part over c.
-func (w wanted) onto(c *types.DistributionConfig) {
+// mergeInto writes our part over c.
+func (w wanted) mergeInto(c *types.DistributionConfig) {
 	c.Comment = sdk.String(w.comment)
 	c.Enabled = sdk.Bool(true)
 	c.HttpVersion = types.HttpVersionHttp2and3
@@ -56,8 +56,8 @@ func (w wanted) onto(c *types.DistributionConfig) {
 		c.PriceClass = types.PriceClassPriceClassAll
 	}
 	origins := []types.Origin{
-		w.files(originHashed, "/assets/"+string(w.project)),
-		w.files(originPublic, ""),
+		w.filesOrigin(originHashed, "/assets/"+string(w.project)),
+		w.filesOrigin(originPublic, ""),
 		w.functionURL(originServer, w.server),
 		w.functionURL(originImage, w.image),
 	}
@@ -68,7 +68,7 @@ func (w wanted) onto(c *types.DistributionConfig) {
 	c.CustomErrorResponses = errorsUncached()
 }
 
-func (w wanted) files(id, path string) types.Origin {
+func (w wanted) filesOrigin(id, path string) types.Origin {
 	return types.Origin{
 		Id: sdk.String(id), DomainName: sdk.String(w.bucket), OriginPath: sdk.String(path),
 		OriginAccessControlId: sdk.String(w.ids.access),
@@ -106,7 +106,7 @@ func (w wanted) hashedBehavior() types.CacheBehavior {
 	return types.CacheBehavior{
 		PathPattern: sdk.String("/_next/static/*"), TargetOriginId: sdk.String(originHashed),
 		ViewerProtocolPolicy: types.ViewerProtocolPolicyRedirectToHttps,
-		AllowedMethods:       methods(types.MethodGet, types.MethodHead),
+		AllowedMethods:       allowedMethods(types.MethodGet, types.MethodHead),
 		CachePolicyId:        sdk.String(cachingOptimized),
 		Compress:             sdk.Bool(true),
 		FunctionAssociations: &types.FunctionAssociations{Quantity: sdk.Int32(0)},
@@ -153,11 +153,11 @@ func (w wanted) onRequest() *types.FunctionAssociations {
 }
 
 func everyMethod() *types.AllowedMethods {
-	return methods(types.MethodGet, types.MethodHead, types.MethodOptions, types.MethodPut,
+	return allowedMethods(types.MethodGet, types.MethodHead, types.MethodOptions, types.MethodPut,
 		types.MethodPost, types.MethodPatch, types.MethodDelete)
 }
 
-func methods(all ...types.Method) *types.AllowedMethods {
+func allowedMethods(all ...types.Method) *types.AllowedMethods {
 	return &types.AllowedMethods{
 		Quantity: sdk.Int32(int32(len(all))), Items: all,
 		CachedMethods: &types.CachedMethods{Quantity: sdk.Int32(2), Items: []types.Method{types.MethodGet, types.MethodHead}},

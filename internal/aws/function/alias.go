@@ -20,9 +20,9 @@ type alias struct {
 	revision int64 // of the pointer that it follows; 0 until it is complete
 }
 
-// describe returns the description of the live alias: the revision of the pointer that it follows
+// describeAlias returns the description of the live alias: the revision of the pointer that it follows
 // and, for people, the deployment.
-func describe(revision int64, d anchor.DeploymentID) *string {
+func describeAlias(revision int64, d anchor.DeploymentID) *string {
 	return sdk.String(fmt.Sprintf("r%d %s", revision, d))
 }
 
@@ -72,7 +72,7 @@ func (f *Functions) move(
 		if have.revision > live.Revision || have.revision == live.Revision && have.version == version {
 			return nil
 		}
-		moved, err := f.advance(ctx, function, version, have, live, complete)
+		moved, err := f.advanceAlias(ctx, function, version, have, live, complete)
 		switch {
 		case moved:
 			return nil
@@ -86,15 +86,15 @@ func (f *Functions) move(
 			}
 			return err
 		}
-		if err := f.pause(ctx, round); err != nil {
+		if err := f.pauseRound(ctx, round); err != nil {
 			return err
 		}
 	}
-	return busy(function)
+	return busyError(function)
 }
 
-// advance makes the next write for the alias: it creates it, or moves it.
-func (f *Functions) advance(ctx context.Context, function, version string, have alias, live anchor.Live, complete func(context.Context) error) (moved bool, err error) {
+// advanceAlias makes the next write for the alias: it creates it, or moves it.
+func (f *Functions) advanceAlias(ctx context.Context, function, version string, have alias, live anchor.Live, complete func(context.Context) error) (moved bool, err error) {
 	switch {
 	case have.id == "":
 		return false, f.createLive(ctx, function, version, live)
@@ -112,7 +112,7 @@ func (f *Functions) advance(ctx context.Context, function, version string, have 
 func (f *Functions) createLive(ctx context.Context, function, version string, live anchor.Live) error {
 	_, err := f.Lambda.CreateAlias(ctx, &lambda.CreateAliasInput{
 		FunctionName: &function, Name: sdk.String(anchor.LiveAlias), FunctionVersion: &version,
-		Description: describe(0, live.Deployment),
+		Description: describeAlias(0, live.Deployment),
 	})
 	return err
 }
@@ -120,14 +120,14 @@ func (f *Functions) createLive(ctx context.Context, function, version string, li
 func (f *Functions) updateLive(ctx context.Context, function, version, revisionID string, live anchor.Live) error {
 	_, err := f.Lambda.UpdateAlias(ctx, &lambda.UpdateAliasInput{
 		FunctionName: &function, Name: sdk.String(anchor.LiveAlias), FunctionVersion: &version,
-		Description: describe(live.Revision, live.Deployment), RevisionId: &revisionID,
+		Description: describeAlias(live.Revision, live.Deployment), RevisionId: &revisionID,
 		// All traffic goes to the one version, even if somebody changed the weights by hand.
 		RoutingConfig: &types.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{}},
 	})
 	return err
 }
 
-func busy(function string) error {
+func busyError(function string) error {
 	return anchor.Failed("function_busy", "something else keeps changing the function %s", function).
 		Hintf("See that nothing but Anchor does, and run it again.")
 }

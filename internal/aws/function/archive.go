@@ -28,10 +28,10 @@ type code struct {
 	key string
 }
 
-// upload puts the function's zip into the artifacts bucket under its digest, unless it exists. It
+// uploadZip puts the function's zip into the artifacts bucket under its digest, unless it exists. It
 // packs the zip on disk first, because only then its name is known and a failed call can be
 // repeated.
-func (f *Functions) upload(ctx context.Context, project anchor.ProjectID, dir string, p part) (code, error) {
+func (f *Functions) uploadZip(ctx context.Context, project anchor.ProjectID, dir string, p part) (code, error) {
 	file, err := os.CreateTemp("", "anchor-function-*.zip")
 	if err != nil {
 		return code{}, fmt.Errorf("pack function %s: %w", p.name, err)
@@ -39,7 +39,7 @@ func (f *Functions) upload(ctx context.Context, project anchor.ProjectID, dir st
 	defer os.Remove(file.Name())
 	defer file.Close()
 	sum := sha256.New()
-	if err := pack(ctx, io.MultiWriter(file, sum), dir, p); err != nil {
+	if err := packZip(ctx, io.MultiWriter(file, sum), dir, p); err != nil {
 		return code{}, fmt.Errorf("pack function %s: %w", p.name, err)
 	}
 	digest := sum.Sum(nil)
@@ -53,7 +53,7 @@ func (f *Functions) upload(ctx context.Context, project anchor.ProjectID, dir st
 	case err == nil:
 		return c, nil
 	case !errors.As(err, &missing):
-		return code{}, failed(err, "look for the code of function %s in the bucket %s", p.name, f.ArtifactsBucket)
+		return code{}, explainFailure(err, "look for the code of function %s in the bucket %s", p.name, f.ArtifactsBucket)
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return code{}, fmt.Errorf("pack function %s: %w", p.name, err)
@@ -62,16 +62,16 @@ func (f *Functions) upload(ctx context.Context, project anchor.ProjectID, dir st
 		Bucket: &f.ArtifactsBucket, Key: &c.key, Body: file,
 		ContentType: sdk.String("application/zip"), ChecksumSHA256: &c.sum,
 	})
-	return c, failed(err, "upload the code of function %s to the bucket %s", p.name, f.ArtifactsBucket)
+	return c, explainFailure(err, "upload the code of function %s to the bucket %s", p.name, f.ArtifactsBucket)
 }
 
 // epoch is the time of every file in a zip, the earliest that the format can express: equal trees
 // make equal zips.
 var epoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// pack writes the function's zip: the bundle's files in their order with their modes, links as
+// packZip writes the function's zip: the bundle's files in their order with their modes, links as
 // links, the middleware's files in their own folder, and our entry.
-func pack(ctx context.Context, w io.Writer, dir string, p part) error {
+func packZip(ctx context.Context, w io.Writer, dir string, p part) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
@@ -88,7 +88,7 @@ func pack(ctx context.Context, w io.Writer, dir string, p part) error {
 	}
 	if p.http {
 		for _, own := range entryFiles(p) {
-			out, err := archive.CreateHeader(header(own.name, 0o644))
+			out, err := archive.CreateHeader(zipHeader(own.name, 0o644))
 			if err != nil {
 				return err
 			}
@@ -122,7 +122,7 @@ func packFile(archive *zip.Writer, root *os.Root, from, to string, file artifact
 	case file.Exec:
 		mode = 0o755
 	}
-	out, err := archive.CreateHeader(header(to, mode))
+	out, err := archive.CreateHeader(zipHeader(to, mode))
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func packFile(archive *zip.Writer, root *os.Root, from, to string, file artifact
 	return err
 }
 
-func header(name string, mode fs.FileMode) *zip.FileHeader {
+func zipHeader(name string, mode fs.FileMode) *zip.FileHeader {
 	h := &zip.FileHeader{Name: name, Method: zip.Deflate, Modified: epoch}
 	h.SetMode(mode)
 	return h

@@ -35,7 +35,7 @@ func (f *Functions) Check(a deploy.Artifact) error {
 	if err := f.checkLaid(a); err != nil {
 		return err
 	}
-	_, err := architecture(a)
+	_, err := architectureOf(a)
 	return err
 }
 
@@ -54,12 +54,12 @@ func (f *Functions) CheckManifest(p anchor.Project, m artifact.Manifest, env map
 
 // checkLaid checks the functions, their files' names and sizes, and the environment.
 func (f *Functions) checkLaid(a deploy.Artifact) error {
-	parts := f.parts(a)
+	parts := f.partsOf(a)
 	if err := f.checkNames(a.Project, parts); err != nil {
 		return err
 	}
 	for _, p := range parts {
-		if size := p.size(); size > maxUnzipped {
+		if size := p.unpackedSize(); size > maxUnzipped {
 			return tooLarge(p.name, size)
 		}
 		if err := checkLinks(p.bundled); err != nil {
@@ -91,7 +91,7 @@ func (f *Functions) checkNames(p anchor.Project, parts []part) error {
 		if len(part.function) > maxName {
 			return anchor.Invalid("function_name_too_long", "the function %s would be %s on Lambda, which is over %d characters", part.name, part.function, maxName).
 				Hintf("Give it a name of at most %d characters under functions in open-next.config.ts, or make the project again with a shorter slug.",
-					max(1, maxName-len(f.prefix(p))))
+					max(1, maxName-len(f.namePrefix(p))))
 		}
 	}
 	if queue := f.queueName(p); len(queue) > maxQueue {
@@ -162,9 +162,9 @@ func quotedSize(text string) int {
 	return b.Len() - len("\n")
 }
 
-// architecture returns the architecture that all native modules of the artifact run on, arm64 if
+// architectureOf returns the architecture that all native modules of the artifact run on, arm64 if
 // both are possible.
-func architecture(a deploy.Artifact) (types.Architecture, error) {
+func architectureOf(a deploy.Artifact) (types.Architecture, error) {
 	tree := os.DirFS(a.Dir)
 	arm := opennext.CheckNative(tree, "linux", "arm64")
 	if arm == nil {

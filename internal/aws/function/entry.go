@@ -31,7 +31,7 @@ type written struct{ name, content string }
 // guard is imported first, so that it removes the secret from the environment, and wraps
 // OpenNext's ports, before the app runs. The middleware follows, which loads while the app does.
 func entryFiles(p part) []written {
-	module, export := p.module()
+	module, export := p.handlerModule()
 	if p.middleware == nil {
 		entry := fmt.Sprintf("import { guard } from %q;\nimport * as app from %q;\n\nexport const handler = guard(app[%q] ?? app.default?.[%q]);\n",
 			"./"+ownFolder+"/guard.mjs", "./"+module, export, export)
@@ -40,15 +40,15 @@ func entryFiles(p part) []written {
 	entry := fmt.Sprintf("import { guard } from %q;\nimport { ready, before } from %q;\nimport * as app from %q;\n\n"+
 		"await ready;\nexport const handler = guard(app[%q] ?? app.default?.[%q], undefined, before);\n",
 		"./"+ownFolder+"/guard.mjs", "./"+middlewareModule, "./"+module, export, export)
-	return slices.Concat([]written{{entryModule, entry}, {middlewareModule, p.middleware.source()}}, ownFiles, middlewareFiles)
+	return slices.Concat([]written{{entryModule, entry}, {middlewareModule, p.middleware.moduleSource()}}, ownFiles, middlewareFiles)
 }
 
 var (
-	ownFiles        = read(entryModules)
-	middlewareFiles = read(middlewareModules)
+	ownFiles        = readEmbedded(entryModules)
+	middlewareFiles = readEmbedded(middlewareModules)
 )
 
-func read(embedded embed.FS) (files []written) {
+func readEmbedded(embedded embed.FS) (files []written) {
 	modules, err := embedded.ReadDir("entry")
 	for _, m := range modules {
 		content, readErr := embedded.ReadFile("entry/" + m.Name())

@@ -14,16 +14,16 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// failed returns an error that says what could not be done, or nil for nil. An error that says so
+// explainFailure returns an error that says what could not be done, or nil for nil. An error that says so
 // already, and the end of a context, are returned unchanged.
-func failed(err error, format string, args ...any) error {
+func explainFailure(err error, format string, args ...any) error {
 	var known *anchor.Error
 	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	what := fmt.Sprintf(format, args...)
 	if awserr.Denied(err) {
-		return denied(err, what)
+		return explainDenied(err, what)
 	}
 	return anchor.Failed("aws_failed", "AWS did not %s", what).
 		Hintf("Run it again. If it fails again, the cause says what to change.").Because(err)
@@ -31,9 +31,9 @@ func failed(err error, format string, args ...any) error {
 
 var caller = regexp.MustCompile(`arn:aws[a-z-]*:(?:sts|iam)::\d+:\S+`)
 
-// denied names the missing action and who lacks it. AWS mostly does so itself, but never for
+// explainDenied names the missing action and who lacks it. AWS mostly does so itself, but never for
 // HeadObject.
-func denied(err error, what string) error {
+func explainDenied(err error, what string) error {
 	action, who := cmp.Or(awserr.Action(err), "the call"), "the role that Anchor runs as"
 	if arn := caller.FindString(err.Error()); arn != "" {
 		who = arn

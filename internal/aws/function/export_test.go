@@ -21,10 +21,10 @@ func (f *Functions) LeaseTimes(ttl, wait time.Duration) { f.leaseTTL, f.leaseWai
 // Zip packs the function of that name.
 func (f *Functions) Zip(t testing.TB, a deploy.Artifact, name string) []byte {
 	t.Helper()
-	for _, p := range f.parts(a) {
+	for _, p := range f.partsOf(a) {
 		if p.name == name {
 			var packed bytes.Buffer
-			if err := pack(context.Background(), &packed, a.Dir, p); err != nil {
+			if err := packZip(context.Background(), &packed, a.Dir, p); err != nil {
 				t.Fatal(err)
 			}
 			return packed.Bytes()

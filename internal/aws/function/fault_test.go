@@ -45,7 +45,7 @@ var passing = map[string][]awstest.Fault{
 	"the function reads as it was before it was": {{Operation: "Lambda.GetFunctionConfiguration", Nth: 3, Status: 404, Code: "ResourceNotFoundException"}},
 }
 
-func TestPublishGetsOver(t *testing.T) {
+func TestPublish_RetriesFaults(t *testing.T) {
 	t.Parallel()
 	inGroups(t, slices.Sorted(maps.Keys(passing)), func(name string) string { return name }, func(t *testing.T) func(*testing.T, string) {
 		s, p := newStand(t), newProject()
@@ -85,7 +85,7 @@ func (s *stand) wantPublished(t *testing.T, p anchor.Project, d anchor.Deploymen
 
 // Another process writes to $LATEST between the comparison and the publishing, which Lambda
 // notices by the RevisionId. The version still has the deployment's environment.
-func TestPublishNeverTakesAnothersEnvironment(t *testing.T) {
+func TestPublish_OtherEnvironmentIsRefused(t *testing.T) {
 	s, p := newStand(t), newProject()
 	function := "anchor-" + p.Slug + "-server"
 	a := artifactOf(t, p, platformtest.NewApp("one"))
@@ -100,7 +100,7 @@ func TestPublishNeverTakesAnothersEnvironment(t *testing.T) {
 }
 
 // A call without an answer ends when the caller's context does, and the next run continues.
-func TestPublishGivesUpOnSilence(t *testing.T) {
+func TestPublish_StopsOnSilence(t *testing.T) {
 	s, p := newStand(t), newProject()
 	a := artifactOf(t, p, platformtest.NewApp("one"))
 	s.cloud.Wire.Break(awstest.Fault{Operation: "Lambda.CreateAlias", Hang: true, Do: func() {}})
@@ -113,7 +113,7 @@ func TestPublishGivesUpOnSilence(t *testing.T) {
 	s.wantPublished(t, p, s.publish(t, a), "one")
 }
 
-func TestPublishRefusesAnothersFunction(t *testing.T) {
+func TestPublish_RefusesForeignFunction(t *testing.T) {
 	s, p := newStand(t), newProject()
 	s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))
 	other := newProject()
@@ -125,7 +125,7 @@ func TestPublishRefusesAnothersFunction(t *testing.T) {
 
 // When AWS keeps refusing, the run ends with an error that names the resource and says what to
 // do.
-func TestPublishSaysWhatAWSRefuses(t *testing.T) {
+func TestPublish_ExplainsRefusal(t *testing.T) {
 	s, p := newStand(t), newProject()
 	s.route(t, p, s.publish(t, artifactOf(t, p, platformtest.NewApp("live"))), 1)
 	for name, test := range map[string]struct {
@@ -187,9 +187,9 @@ func (c crashPoint) name() string {
 	return c.phase + "/" + c.Operation + strings.Repeat("'", c.Nth-1)
 }
 
-// TestCrash ends the process before each call that changes something: when a function is created,
+// TestPublish_Crash ends the process before each call that changes something: when a function is created,
 // when it is updated and when it first goes live. Another process then repeats the operation.
-func TestCrash(t *testing.T) {
+func TestPublish_Crash(t *testing.T) {
 	t.Parallel()
 	inGroups(t, crashPoints(t), crashPoint.name, func(t *testing.T) func(*testing.T, crashPoint) {
 		s, p := newStand(t), newProject()

@@ -16,7 +16,7 @@ import (
 // Hosts returns the host of each function's URL on an alias, by the build's name of the function.
 // It omits functions without a URL on the alias.
 func (f *Functions) Hosts(ctx context.Context, p anchor.Project, alias string) (map[string]string, error) {
-	functions, err := f.list(ctx, p)
+	functions, err := f.listFunctions(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func (f *Functions) Hosts(ctx context.Context, p anchor.Project, alias string) (
 				return nil
 			}
 			if err != nil {
-				return failed(err, "read the URL of function %s on alias %s", function, alias)
+				return explainFailure(err, "read the URL of function %s on alias %s", function, alias)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -41,19 +41,19 @@ func (f *Functions) Hosts(ctx context.Context, p anchor.Project, alias string) (
 	return hosts, group.Wait()
 }
 
-// list returns the names of the project's functions. A name with the same prefix may belong to a
+// listFunctions returns the names of the project's functions. A name with the same prefix may belong to a
 // project whose slug is longer; the description decides.
-func (f *Functions) list(ctx context.Context, p anchor.Project) ([]string, error) {
+func (f *Functions) listFunctions(ctx context.Context, p anchor.Project) ([]string, error) {
 	var names []string
 	pages := lambda.NewListFunctionsPaginator(f.Lambda, &lambda.ListFunctionsInput{})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, failed(err, "list the functions of project %s", p.Slug)
+			return nil, explainFailure(err, "list the functions of project %s", p.Slug)
 		}
 		for _, function := range page.Functions {
 			name := sdk.ToString(function.FunctionName)
-			if f.mayBeOf(p, name) && sdk.ToString(function.Description) == mark(p.ID) {
+			if f.mayBeOf(p, name) && sdk.ToString(function.Description) == projectMark(p.ID) {
 				names = append(names, name)
 			}
 		}
@@ -63,7 +63,7 @@ func (f *Functions) list(ctx context.Context, p anchor.Project) ([]string, error
 
 // mayBeOf reports whether a function of the project may have the name.
 func (f *Functions) mayBeOf(p anchor.Project, function string) bool {
-	if strings.HasPrefix(function, f.prefix(p)) {
+	if strings.HasPrefix(function, f.namePrefix(p)) {
 		return true
 	}
 	for _, set := range f.Names {

@@ -9,11 +9,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
-// leased runs work while it holds the project's lease: $LATEST is one mutable slot of every
+// withLease runs work while it holds the project's lease: $LATEST is one mutable slot of every
 // function, and two deployments must not fill it at the same time. When the lease is lost, the
 // work's context ends.
-func (f *Functions) leased(ctx context.Context, a anchor.Deployment, work func(context.Context) error) error {
-	renew, release, err := f.take(ctx, a)
+func (f *Functions) withLease(ctx context.Context, a anchor.Deployment, work func(context.Context) error) error {
+	renew, release, err := f.takeLease(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -21,7 +21,7 @@ func (f *Functions) leased(ctx context.Context, a anchor.Deployment, work func(c
 	renewing := make(chan struct{})
 	go func() {
 		defer close(renewing)
-		f.keep(working, stop, renew)
+		f.keepLease(working, stop, renew)
 	}()
 	err = work(working)
 	if lost := context.Cause(working); err != nil && lost != nil && ctx.Err() == nil {
@@ -38,8 +38,8 @@ func (f *Functions) leased(ctx context.Context, a anchor.Deployment, work func(c
 	return err
 }
 
-// take acquires the lease, and waits while another holder has it.
-func (f *Functions) take(ctx context.Context, d anchor.Deployment) (renew, release func(context.Context) error, err error) {
+// takeLease acquires the lease, and waits while another holder has it.
+func (f *Functions) takeLease(ctx context.Context, d anchor.Deployment) (renew, release func(context.Context) error, err error) {
 	holder := string(d.ID) + "." + anchor.NewID()
 	deadline := time.Now().Add(f.leaseWait)
 	turns := f.writes()
@@ -58,8 +58,8 @@ func (f *Functions) take(ctx context.Context, d anchor.Deployment) (renew, relea
 	return renew, release, err
 }
 
-// keep renews the lease until ctx ends.
-func (f *Functions) keep(ctx context.Context, lose context.CancelCauseFunc, renew func(context.Context) error) {
+// keepLease renews the lease until ctx ends.
+func (f *Functions) keepLease(ctx context.Context, lose context.CancelCauseFunc, renew func(context.Context) error) {
 	beat := time.NewTicker(f.leaseTTL / 3)
 	defer beat.Stop()
 	for {

@@ -35,7 +35,7 @@ func (l *shaky) Lease(context.Context, anchor.ProjectID, string, time.Duration) 
 	return renew, release, nil
 }
 
-func TestLeaseIsRenewed(t *testing.T) {
+func TestLease_IsRenewed(t *testing.T) {
 	s, p := newStand(t), newProject()
 	lease := &shaky{}
 	s.Leases = lease
@@ -46,7 +46,7 @@ func TestLeaseIsRenewed(t *testing.T) {
 	}
 }
 
-func TestLostLeaseEndsTheWork(t *testing.T) {
+func TestLease_LossEndsWork(t *testing.T) {
 	s, p := newStand(t), newProject()
 	s.Leases = &shaky{lost: true}
 	s.LeaseTimes(30*time.Millisecond, 0)
@@ -56,7 +56,7 @@ func TestLostLeaseEndsTheWork(t *testing.T) {
 	wantCode(t, err, "lease_lost")
 }
 
-func TestLeaseOfAnother(t *testing.T) {
+func TestLease_HeldByAnother(t *testing.T) {
 	s, p := newStand(t), newProject()
 	s.LeaseTimes(time.Minute, 0)
 	_, release, err := s.leases.Lease(t.Context(), p.ID, "another", time.Minute)
@@ -73,7 +73,7 @@ func TestLeaseOfAnother(t *testing.T) {
 	s.publish(t, a)
 }
 
-func TestCanceledPublishReleasesTheLease(t *testing.T) {
+func TestLease_ReleasedOnCancel(t *testing.T) {
 	s, p := newStand(t), newProject()
 	lease := &shaky{}
 	s.Leases = lease

@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-func TestLife(t *testing.T) {
+func TestFunctions_WholeLife(t *testing.T) {
 	s, p := newStand(t), newProject()
 	one := artifactOf(t, p, platformtest.NewApp("one"))
 	must(t, s.Check(one))
@@ -48,7 +48,7 @@ func TestLife(t *testing.T) {
 	}
 }
 
-func TestOutsidersAreKeptOut(t *testing.T) {
+func TestFunctionURL_RefusesOutsiders(t *testing.T) {
 	s, p := newStand(t), newProject()
 	d := s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))
 	s.route(t, p, d, 1)
@@ -67,7 +67,7 @@ func TestOutsidersAreKeptOut(t *testing.T) {
 }
 
 // What cannot be published is refused before any call to AWS.
-func TestPublishRefuses(t *testing.T) {
+func TestPublish_Refuses(t *testing.T) {
 	s, p := newStand(t), newProject()
 	a := artifactOf(t, p, platformtest.NewApp("one"))
 	open, large := env(a), env(a)

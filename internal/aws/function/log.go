@@ -16,11 +16,11 @@ func (f *Functions) boundLog(ctx context.Context, function string) {
 		return
 	}
 	group := logGroup(function)
-	err := f.retain(ctx, group)
+	err := f.setRetention(ctx, group)
 	if awserr.Is(err, "ResourceNotFoundException") {
 		_, err = f.Logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
 		if err == nil || awserr.Is(err, "ResourceAlreadyExistsException") {
-			err = f.retain(ctx, group)
+			err = f.setRetention(ctx, group)
 		}
 	}
 	if err != nil {
@@ -28,7 +28,7 @@ func (f *Functions) boundLog(ctx context.Context, function string) {
 	}
 }
 
-func (f *Functions) retain(ctx context.Context, group string) error {
+func (f *Functions) setRetention(ctx context.Context, group string) error {
 	_, err := f.Logs.PutRetentionPolicy(ctx, &cloudwatchlogs.PutRetentionPolicyInput{
 		LogGroupName: &group, RetentionInDays: sdk.Int32(int32(f.LogDays)),
 	})

@@ -11,7 +11,7 @@ import (
 )
 
 // Logs are not kept forever, nor longer than the setting of the last deployment says.
-func TestLogsAreBounded(t *testing.T) {
+func TestLogs_HaveRetention(t *testing.T) {
 	s := newStand(t)
 	p := newProject()
 	for _, days := range []int{7, 30} {
@@ -32,7 +32,7 @@ func TestLogsAreBounded(t *testing.T) {
 	}
 }
 
-func TestADeploymentOutlivesALogThatCannotBeBounded(t *testing.T) {
+func TestLogs_RetentionFailureIsNotFatal(t *testing.T) {
 	s := newStand(t)
 	s.LogDays = 7
 	s.cloud.Wire.Break(awstest.Fault{Operation: "CloudWatch Logs.PutRetentionPolicy", Status: 400, Code: "AccessDeniedException"})

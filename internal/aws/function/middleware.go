@@ -21,15 +21,15 @@ type middleware struct {
 func middlewareOf(b anchor.Build, sorted []artifact.File) *middleware {
 	for _, fn := range b.Functions {
 		if fn.Edge {
-			return &middleware{bundled{dir: fn.Dir, handler: fn.Handler, files: below(sorted, fn.Dir)}, b.Routes, b.BasePath}
+			return &middleware{bundled{dir: fn.Dir, handler: fn.Handler, files: filesBelow(sorted, fn.Dir)}, b.Routes, b.BasePath}
 		}
 	}
 	return nil
 }
 
-// source returns the module that starts the middleware, see entry/middleware.mjs.
-func (m *middleware) source() string {
-	file, export := m.module()
+// moduleSource returns the module that starts the middleware, see entry/middleware.mjs.
+func (m *middleware) moduleSource() string {
+	file, export := m.handlerModule()
 	options := struct {
 		Name   string   `json:"name"`
 		Base   string   `json:"base"`

@@ -137,7 +137,7 @@ func TestExternalMiddleware(t *testing.T) {
 }
 
 // Equal builds make equal zips. The zips of functions that render contain the middleware.
-func TestZipHasMiddleware(t *testing.T) {
+func TestZip_HasMiddleware(t *testing.T) {
 	f := function.New(function.Config{Installation: "anchor"})
 	app := platformtest.NewApp("one").Split("api", "api/*", "one").Images("one").Middleware()
 	shop := anchor.Project{ID: "p", Slug: "shop"}
@@ -157,7 +157,7 @@ func TestZipHasMiddleware(t *testing.T) {
 }
 
 // The code that makes bundles for the edge run on Node.js is the same on both platforms.
-func TestEdgeBundlesAreAdmittedAlike(t *testing.T) {
+func TestMiddleware_CopiesAreEqual(t *testing.T) {
 	ours, err := os.ReadFile("entry/edge.mjs")
 	must(t, err)
 	theirs, err := os.ReadFile("../../local/worker/bootstrap/edge.mjs")

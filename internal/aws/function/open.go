@@ -53,7 +53,7 @@ func (f *Functions) eachURL(
 			function := f.functionName(p, name)
 			found, err := host(ctx, function, version.Version)
 			if err != nil {
-				return failed(err, "find the URL of function %s", function)
+				return explainFailure(err, "find the URL of function %s", function)
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -39,25 +39,25 @@ type bundled struct {
 // deploymentAlias is the alias that refers to a deployment's version.
 func deploymentAlias(d anchor.DeploymentID) string { return "d-" + string(d) }
 
-// prefix is the prefix of the names of all functions of a project.
-func (f *Functions) prefix(p anchor.Project) string { return f.Installation + "-" + p.Slug + "-" }
+// namePrefix is the prefix of the names of all functions of a project.
+func (f *Functions) namePrefix(p anchor.Project) string { return f.Installation + "-" + p.Slug + "-" }
 
-// mark is the description of a project's functions, by which they are found.
-func mark(p anchor.ProjectID) string { return "Anchor project " + string(p) }
+// projectMark is the description of a project's functions, by which they are found.
+func projectMark(p anchor.ProjectID) string { return "Anchor project " + string(p) }
 
-func (f *Functions) tags(p anchor.Project) map[string]string {
+func (f *Functions) tagsOf(p anchor.Project) map[string]string {
 	return map[string]string{"Project": p.Slug, "ManagedBy": "anchor-deploy", "Installation": f.Installation}
 }
 
-// parts returns the functions of an artifact, in the build's order. External middleware is not
+// partsOf returns the functions of an artifact, in the build's order. External middleware is not
 // one of them, but a part of each that renders.
-func (f *Functions) parts(a deploy.Artifact) []part {
+func (f *Functions) partsOf(a deploy.Artifact) []part {
 	var parts []part
 	sorted := a.Manifest.Sorted().Files
 	before := middlewareOf(a.Build, sorted)
 	add := func(name, dir, handler string) *part {
 		parts = append(parts, part{
-			bundled: bundled{dir: dir, handler: handler, files: below(sorted, dir)},
+			bundled: bundled{dir: dir, handler: handler, files: filesBelow(sorted, dir)},
 			name:    name, function: f.functionName(a.Project, name),
 		})
 		return &parts[len(parts)-1]
@@ -72,15 +72,15 @@ func (f *Functions) parts(a deploy.Artifact) []part {
 			p.middleware = before
 		}
 	}
-	if len(below(sorted, revalidationDir)) > 0 {
+	if len(filesBelow(sorted, revalidationDir)) > 0 {
 		add(Revalidation, revalidationDir, "index.handler")
 	}
 	return parts
 }
 
-// below returns the files in a folder, with their paths in it. files are sorted by path, and it
+// filesBelow returns the files in a folder, with their paths in it. files are sorted by path, and it
 // reads no others: a manifest may name as many folders as files.
-func below(sorted []artifact.File, dir string) []artifact.File {
+func filesBelow(sorted []artifact.File, dir string) []artifact.File {
 	first, _ := slices.BinarySearchFunc(sorted, dir+"/", func(f artifact.File, path string) int { return strings.Compare(f.Path, path) })
 	var files []artifact.File
 	for _, file := range sorted[first:] {
@@ -109,7 +109,7 @@ func (f *Functions) functionName(p anchor.Project, name string) string {
 	case Revalidation:
 		short = revalidationShort
 	}
-	return f.prefix(p) + short
+	return f.namePrefix(p) + short
 }
 
 // nameOf returns the build's name of one of the project's functions in Lambda.
@@ -119,7 +119,7 @@ func (f *Functions) nameOf(p anchor.Project, function string) string {
 			return name
 		}
 	}
-	switch short := strings.TrimPrefix(function, f.prefix(p)); short {
+	switch short := strings.TrimPrefix(function, f.namePrefix(p)); short {
 	case "server":
 		return anchor.ServerFunction
 	case "image":
@@ -131,8 +131,8 @@ func (f *Functions) nameOf(p anchor.Project, function string) string {
 	}
 }
 
-// module returns the file of the bundle's handler and the name that it exports it by.
-func (b bundled) module() (file, export string) {
+// handlerModule returns the file of the bundle's handler and the name that it exports it by.
+func (b bundled) handlerModule() (file, export string) {
 	dot := strings.LastIndexByte(b.handler, '.')
 	stem := b.handler[:max(dot, 0)]
 	for _, extension := range []string{".mjs", ".js", ".cjs"} {
@@ -144,8 +144,8 @@ func (b bundled) module() (file, export string) {
 	return stem + ".mjs", b.handler[dot+1:]
 }
 
-// size returns how much Lambda unpacks, in bytes.
-func (p part) size() int64 {
+// unpackedSize returns how much Lambda unpacks, in bytes.
+func (p part) unpackedSize() int64 {
 	total := artifact.Manifest{Files: p.files}.Size()
 	if p.middleware != nil {
 		total += artifact.Manifest{Files: p.middleware.files}.Size()

@@ -45,7 +45,7 @@ func (f *Functions) Probe(ctx context.Context, a deploy.Artifact, note deploy.No
 	limited, cancel := context.WithTimeout(ctx, f.ProbeLimit)
 	defer cancel()
 	group, limited := errgroup.WithContext(limited)
-	for _, p := range f.parts(a) {
+	for _, p := range f.partsOf(a) {
 		t := target{part: p, alias: deploymentAlias(a.Deployment.ID)}
 		switch {
 		case p.name == anchor.ServerFunction:
@@ -68,10 +68,10 @@ func (f *Functions) probePage(ctx context.Context, t target, path string, note d
 	if err != nil {
 		return err
 	}
-	got, err := f.ask(ctx, &t, path, secret)
+	got, err := f.askFunction(ctx, &t, path, secret)
 	switch {
 	case err != nil:
-		return f.unanswered(ctx, t, path, secret, err)
+		return f.explainUnanswered(ctx, t, path, secret, err)
 	case got.guard:
 		return probeFailed("the new version refused GET %s from Anchor itself", path)
 	case got.status >= http.StatusInternalServerError:
@@ -83,13 +83,13 @@ func (f *Functions) probePage(ctx context.Context, t target, path string, note d
 
 // secretOf returns the origin secret that the version was published with.
 func (f *Functions) secretOf(ctx context.Context, t target) (string, error) {
-	have, err := f.settled(ctx, t.function, t.alias)
+	have, err := f.awaitSettled(ctx, t.function, t.alias)
 	switch {
 	case isMissing(err):
 		return "", anchor.Failed("not_published", "function %s has no version on alias %s to probe", t.function, t.alias).
 			Hintf("Deploy again.").Because(err)
 	case err != nil:
-		return "", failed(err, "read function %s", t.function)
+		return "", explainFailure(err, "read function %s", t.function)
 	case have.Environment == nil || have.Environment.Variables[secretEnv] == "":
 		return "", anchor.Failed("origin_secret_missing", "the environment of function %s on alias %s cannot be read", t.function, t.alias).
 			Hintf("If it is encrypted with a key of yours, allow kms:Decrypt to the role that Anchor runs as.")
@@ -100,10 +100,10 @@ func (f *Functions) secretOf(ctx context.Context, t target) (string, error) {
 // probeStart sends a request without the secret. The guard's refusal proves that the bundle is
 // loaded and that the URL is guarded.
 func (f *Functions) probeStart(ctx context.Context, t target, note deploy.Note) error {
-	got, err := f.ask(ctx, &t, "/", "")
+	got, err := f.askFunction(ctx, &t, "/", "")
 	switch {
 	case err != nil:
-		return f.unanswered(ctx, t, "/", "", err)
+		return f.explainUnanswered(ctx, t, "/", "", err)
 	case !got.guard:
 		return f.withWords(ctx, t, "/", "", anchor.Failed("start_crashed", "function %s crashes when it starts", t.name).
 			Hintf("Run the build locally, or set missing environment variables with `anchor env set`."))
@@ -112,13 +112,13 @@ func (f *Functions) probeStart(ctx context.Context, t target, note deploy.Note) 
 	return nil
 }
 
-// ask sends a GET to a function's URL and reads the whole answer. A new URL is not known
+// askFunction sends a GET to a function's URL and reads the whole answer. A new URL is not known
 // everywhere at once: until its name resolves and its permission applies, ask repeats the
 // request.
-func (f *Functions) ask(ctx context.Context, t *target, path, secret string) (answer, error) {
+func (f *Functions) askFunction(ctx context.Context, t *target, path, secret string) (answer, error) {
 	var err error
 	if t.host, err = f.urlHost(ctx, t.function, t.alias); err != nil {
-		return answer{}, failed(err, "read the URL of function %s on alias %s", t.function, t.alias)
+		return answer{}, explainFailure(err, "read the URL of function %s on alias %s", t.function, t.alias)
 	}
 	var got answer
 	_ = retry.Poll(ctx, f.reads(0), func() (known bool, _ error) { // when ctx ends, the last answer is the result
@@ -166,7 +166,7 @@ func probeFailed(format string, args ...any) *anchor.Error {
 		Hintf("To see its output, run `anchor logs`. Live traffic was not affected.")
 }
 
-func (f *Functions) unanswered(ctx context.Context, t target, path, secret string, err error) error {
+func (f *Functions) explainUnanswered(ctx context.Context, t target, path, secret string, err error) error {
 	if ctx.Err() != nil {
 		return anchor.Failed("probe_timeout", "function %s did not answer GET %s within %s", t.name, path, f.ProbeLimit).
 			Hintf("To see what it waits for, run `anchor logs`.").Because(err)

@@ -59,7 +59,7 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-func TestProbeStartsSplitFunctions(t *testing.T) {
+func TestProbe_StartsSplitFunctions(t *testing.T) {
 	s, p := newStand(t), newProject()
 	good := splitApp()
 	a := artifactOf(t, p, good)
@@ -93,7 +93,7 @@ func (e *early) RoundTrip(r *http.Request) (*http.Response, error) {
 	return e.next.RoundTrip(r)
 }
 
-func TestProbeOfAYoungURL(t *testing.T) {
+func TestProbe_NewURL(t *testing.T) {
 	s, p := newStand(t), newProject()
 	a := artifactOf(t, p, platformtest.NewApp("one"))
 	s.publish(t, a)

@@ -43,13 +43,13 @@ type job struct {
 // functions that answer HTTP need ANCHOR_ORIGIN_SECRET. Run again, it returns the same versions
 // and repairs what an earlier run left undone.
 func (f *Functions) Publish(ctx context.Context, a deploy.Artifact, env map[string]map[string]string, note deploy.Note) (map[string]anchor.FunctionVersion, error) {
-	jobs, err := f.jobs(a, env)
+	jobs, err := f.publishJobs(a, env)
 	if err != nil {
 		return nil, err
 	}
 	var mu sync.Mutex
 	versions := map[string]anchor.FunctionVersion{}
-	err = f.leased(ctx, a.Deployment, func(ctx context.Context) error {
+	err = f.withLease(ctx, a.Deployment, func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
 		group.SetLimit(parallel)
 		for _, j := range jobs {
@@ -69,13 +69,13 @@ func (f *Functions) Publish(ctx context.Context, a deploy.Artifact, env map[stri
 	return versions, nil
 }
 
-func (f *Functions) jobs(a deploy.Artifact, env map[string]map[string]string) ([]*job, error) {
-	arch, err := architecture(a)
+func (f *Functions) publishJobs(a deploy.Artifact, env map[string]map[string]string) ([]*job, error) {
+	arch, err := architectureOf(a)
 	if err != nil {
 		return nil, err
 	}
 	var jobs []*job
-	for _, p := range f.parts(a) {
+	for _, p := range f.partsOf(a) {
 		vars := maps.Clone(env[p.name])
 		if vars == nil {
 			vars = map[string]string{}
@@ -100,15 +100,15 @@ func (f *Functions) jobs(a deploy.Artifact, env map[string]map[string]string) ([
 // last, so that its existence proves that the rest is complete.
 func (j *job) run(ctx context.Context, note deploy.Note) (anchor.FunctionVersion, error) {
 	name := deploymentAlias(j.deployment)
-	have, err := j.settled(ctx, j.function, name)
+	have, err := j.awaitSettled(ctx, j.function, name)
 	if isMissing(err) {
-		if have, err = j.publish(ctx); err != nil {
-			return anchor.FunctionVersion{}, failed(err, "publish function %s", j.function)
+		if have, err = j.publishVersion(ctx); err != nil {
+			return anchor.FunctionVersion{}, explainFailure(err, "publish function %s", j.function)
 		}
 		note("function %s is version %s", j.name, sdk.ToString(have.Version))
 	}
 	if err != nil {
-		return anchor.FunctionVersion{}, failed(err, "read function %s", j.function)
+		return anchor.FunctionVersion{}, explainFailure(err, "read function %s", j.function)
 	}
 	if j.http {
 		if err := j.openURL(ctx, j.function, name); err != nil {
@@ -121,23 +121,23 @@ func (j *job) run(ctx context.Context, note deploy.Note) (anchor.FunctionVersion
 	}, nil
 }
 
-// publish uploads the code, publishes a version of it and creates the deployment's alias on it.
-func (j *job) publish(ctx context.Context) (*lambda.GetFunctionConfigurationOutput, error) {
+// publishVersion uploads the code, publishes a version of it and creates the deployment's alias on it.
+func (j *job) publishVersion(ctx context.Context) (*lambda.GetFunctionConfigurationOutput, error) {
 	var err error
-	if j.code, err = j.upload(ctx, j.project.ID, j.dir, j.part); err != nil {
+	if j.code, err = j.uploadZip(ctx, j.project.ID, j.dir, j.part); err != nil {
 		return nil, err
 	}
 	j.boundLog(ctx, j.function)
-	version, err := j.version(ctx)
+	version, err := j.ensureVersion(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return j.tie(ctx, version)
+	return j.tieAlias(ctx, version)
 }
 
-// tie creates the deployment's alias on a version. When the alias exists, another run was faster,
+// tieAlias creates the deployment's alias on a version. When the alias exists, another run was faster,
 // and its version is the deployment's.
-func (j *job) tie(ctx context.Context, version string) (*lambda.GetFunctionConfigurationOutput, error) {
+func (j *job) tieAlias(ctx context.Context, version string) (*lambda.GetFunctionConfigurationOutput, error) {
 	name := deploymentAlias(j.deployment)
 	var have *lambda.GetFunctionConfigurationOutput
 	err := retry.Do(ctx, j.writes(), func() error {
@@ -148,16 +148,16 @@ func (j *job) tie(ctx context.Context, version string) (*lambda.GetFunctionConfi
 		if err != nil && !isConflict(err) {
 			return err
 		}
-		have, err = j.settled(ctx, j.function, name)
+		have, err = j.awaitSettled(ctx, j.function, name)
 		if isMissing(err) {
-			return retry.Again(j.unsettled("its alias " + name + " does not appear"))
+			return retry.Again(j.unsettledError("its alias " + name + " does not appear"))
 		}
 		return err
 	})
 	return have, err
 }
 
-func (j *job) unsettled(why string) error {
+func (j *job) unsettledError(why string) error {
 	return anchor.Failed("function_unsettled", "the function %s does not come to rest: %s", j.function, why).
 		Hintf("Something else changes it at the same time. See that nothing but Anchor does, and deploy again.")
 }

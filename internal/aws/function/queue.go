@@ -24,7 +24,7 @@ const (
 )
 
 func (f *Functions) queueName(p anchor.Project) string {
-	return f.prefix(p) + revalidationShort + ".fifo"
+	return f.namePrefix(p) + revalidationShort + ".fifo"
 }
 
 // Queue returns the URL of the project's revalidation queue, which it creates on first use.
@@ -33,10 +33,10 @@ func (f *Functions) Queue(ctx context.Context, p anchor.Project) (url string, er
 	for range 2 {
 		found, err := f.queueURL(ctx, name)
 		if found != "" || err != nil {
-			return found, failed(err, "find the queue %s", name)
+			return found, explainFailure(err, "find the queue %s", name)
 		}
 		made, err := f.SQS.CreateQueue(ctx, &sqs.CreateQueueInput{
-			QueueName: &name, Tags: f.tags(p),
+			QueueName: &name, Tags: f.tagsOf(p),
 			Attributes: map[string]string{
 				string(sqstypes.QueueAttributeNameFifoQueue):              "true",
 				string(sqstypes.QueueAttributeNameVisibilityTimeout):      strconv.Itoa(visibleAfter),
@@ -48,10 +48,10 @@ func (f *Functions) Queue(ctx context.Context, p anchor.Project) (url string, er
 		case err == nil:
 			return sdk.ToString(made.QueueUrl), nil
 		case !errors.As(err, &exists):
-			return "", failed(err, "make the queue %s", name)
+			return "", explainFailure(err, "make the queue %s", name)
 		}
 	}
-	return "", busy(name)
+	return "", busyError(name)
 }
 
 // queueURL returns "" when there is no such queue.
@@ -70,9 +70,9 @@ func (f *Functions) queueURL(ctx context.Context, name string) (string, error) {
 // mapQueue makes the queue's messages start the live revalidation function.
 func (f *Functions) mapQueue(ctx context.Context, p anchor.Project, function string) error {
 	target := function + ":" + anchor.LiveAlias
-	mappings, err := f.mappings(ctx, target)
+	mappings, err := f.listMappings(ctx, target)
 	if len(mappings) > 0 || err != nil {
-		return failed(err, "read the event source mappings of function %s", function)
+		return explainFailure(err, "read the event source mappings of function %s", function)
 	}
 	url, err := f.Queue(ctx, p)
 	if err != nil {
@@ -82,20 +82,20 @@ func (f *Functions) mapQueue(ctx context.Context, p anchor.Project, function str
 		QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn},
 	})
 	if err != nil {
-		return failed(err, "read the queue %s", url)
+		return explainFailure(err, "read the queue %s", url)
 	}
 	arn := attributes.Attributes[string(sqstypes.QueueAttributeNameQueueArn)]
 	_, err = f.Lambda.CreateEventSourceMapping(ctx, &lambda.CreateEventSourceMappingInput{
-		FunctionName: &target, EventSourceArn: &arn, BatchSize: sdk.Int32(batch), Tags: f.tags(p),
+		FunctionName: &target, EventSourceArn: &arn, BatchSize: sdk.Int32(batch), Tags: f.tagsOf(p),
 		FunctionResponseTypes: []types.FunctionResponseType{types.FunctionResponseTypeReportBatchItemFailures},
 	})
 	if isConflict(err) { // it exists: a source and a function have one mapping
 		return nil
 	}
-	return failed(err, "let the queue start function %s", function)
+	return explainFailure(err, "let the queue start function %s", function)
 }
 
-func (f *Functions) mappings(ctx context.Context, target string) ([]types.EventSourceMappingConfiguration, error) {
+func (f *Functions) listMappings(ctx context.Context, target string) ([]types.EventSourceMappingConfiguration, error) {
 	var all []types.EventSourceMappingConfiguration
 	pages := lambda.NewListEventSourceMappingsPaginator(f.Lambda, &lambda.ListEventSourceMappingsInput{FunctionName: &target})
 	for pages.HasMorePages() {

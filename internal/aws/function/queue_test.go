@@ -61,7 +61,7 @@ func TestRevalidation(t *testing.T) {
 	}
 }
 
-func TestQueueIsMadeOnce(t *testing.T) {
+func TestQueue_IsCreatedOnce(t *testing.T) {
 	s, p := newStand(t), newProject()
 	// The process looks for the queue before another process creates it, and tries to create it
 	// after.

@@ -23,7 +23,7 @@ import (
 // project is removed, since other deployments may have the same. It is idempotent, and refuses to
 // remove the live deployment.
 func (f *Functions) Remove(ctx context.Context, p anchor.Project, d anchor.Deployment) error {
-	functions, err := f.list(ctx, p)
+	functions, err := f.listFunctions(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (f *Functions) Remove(ctx context.Context, p anchor.Project, d anchor.Deplo
 	}
 	for _, function := range functions {
 		if err := f.removeFrom(ctx, function, d.ID); err != nil {
-			return failed(err, "remove deployment %s from function %s", d.ID, function)
+			return explainFailure(err, "remove deployment %s from function %s", d.ID, function)
 		}
 	}
 	return nil
@@ -44,11 +44,11 @@ func (f *Functions) checkNotLive(ctx context.Context, p anchor.Project, d anchor
 	function := f.functionName(p, anchor.ServerFunction)
 	live, err := f.readLive(ctx, function)
 	if err != nil {
-		return failed(err, "read what is live of function %s", function)
+		return explainFailure(err, "read what is live of function %s", function)
 	}
 	versions, err := f.versionsOf(ctx, function, d)
 	if err != nil {
-		return failed(err, "list the versions of function %s", function)
+		return explainFailure(err, "list the versions of function %s", function)
 	}
 	if live.revision > 0 && slices.Contains(versions, live.version) {
 		return anchor.Conflict("deployment_live", "deployment %s is live: version %s of function %s", d, live.version, function).
@@ -126,23 +126,23 @@ func (f *Functions) removeAlias(ctx context.Context, function, alias string) err
 
 // RemoveProject removes all functions of a project, its queue and its zips. It is idempotent.
 func (f *Functions) RemoveProject(ctx context.Context, p anchor.Project) error {
-	functions, err := f.list(ctx, p)
+	functions, err := f.listFunctions(ctx, p)
 	if err != nil {
 		return err
 	}
 	for _, function := range functions {
 		if err := f.removeFunction(ctx, function); err != nil {
-			return failed(err, "remove function %s", function)
+			return explainFailure(err, "remove function %s", function)
 		}
 	}
 	if err := f.removeQueue(ctx, p); err != nil {
-		return failed(err, "remove the queue %s", f.queueName(p))
+		return explainFailure(err, "remove the queue %s", f.queueName(p))
 	}
-	return failed(f.removeCode(ctx, p.ID), "remove the code of project %s from the bucket %s", p.Slug, f.ArtifactsBucket)
+	return explainFailure(f.removeCode(ctx, p.ID), "remove the code of project %s from the bucket %s", p.Slug, f.ArtifactsBucket)
 }
 
 func (f *Functions) removeFunction(ctx context.Context, function string) error {
-	mappings, err := f.mappings(ctx, function+":"+anchor.LiveAlias)
+	mappings, err := f.listMappings(ctx, function+":"+anchor.LiveAlias)
 	if err != nil && !isMissing(err) {
 		return err
 	}

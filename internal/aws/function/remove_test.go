@@ -46,7 +46,7 @@ func TestRemove(t *testing.T) {
 
 // A split function that later deployments lack keeps its live alias. The alias must not keep the
 // deployment from being removed.
-func TestRemoveOfADroppedFunction(t *testing.T) {
+func TestRemove_DroppedFunction(t *testing.T) {
 	s, p := newStand(t), newProject()
 	split := s.publish(t, artifactOf(t, p, splitApp()))
 	s.route(t, p, split, 1)

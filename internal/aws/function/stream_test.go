@@ -21,7 +21,7 @@ import (
 // The emulator buffers an answer before it sends it. So the published zip runs in Anchor's own
 // worker, behind the guard: the answer of a streaming app must arrive in pieces, and that of a
 // buffered one whole. The streaming app writes its second piece once the first one has been read.
-func TestZipStreams(t *testing.T) {
+func TestZip_Streams(t *testing.T) {
 	gate := filepath.Join(t.TempDir(), "read")
 	streaming := `import { existsSync } from "node:fs";` + answering(`
 		stream.write('{"statusCode":200}');

@@ -24,7 +24,7 @@ import (
 func (f *Functions) SweepCode(ctx context.Context, p anchor.Project, unusedSince time.Duration) error {
 	old, err := f.codeBefore(ctx, p.ID, time.Now().Add(-unusedSince))
 	if len(old) == 0 || err != nil {
-		return failed(err, "list the code of project %s in the bucket %s", p.Slug, f.ArtifactsBucket)
+		return explainFailure(err, "list the code of project %s in the bucket %s", p.Slug, f.ArtifactsBucket)
 	}
 	_, release, err := f.Leases.Lease(ctx, p.ID, "sweep."+anchor.NewID(), f.leaseTTL)
 	if errors.Is(err, anchor.ErrConflict) {
@@ -37,11 +37,11 @@ func (f *Functions) SweepCode(ctx context.Context, p anchor.Project, unusedSince
 	bounded, cancel := context.WithTimeout(ctx, f.leaseTTL) // the lease is not renewed
 	defer cancel()
 	err = f.removeUnused(bounded, p, old)
-	return errors.Join(failed(err, "sweep the code of project %s", p.Slug), release(context.WithoutCancel(ctx)))
+	return errors.Join(explainFailure(err, "sweep the code of project %s", p.Slug), release(context.WithoutCancel(ctx)))
 }
 
 func (f *Functions) removeUnused(ctx context.Context, p anchor.Project, old map[string]string) error {
-	functions, err := f.list(ctx, p)
+	functions, err := f.listFunctions(ctx, p)
 	if err != nil {
 		return err
 	}

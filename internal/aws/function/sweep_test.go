@@ -52,7 +52,7 @@ func TestSweepCode(t *testing.T) {
 	s.want(t, p, anchor.LiveAlias, "/", "two")
 }
 
-func TestSweepCodeKeepsAwayFromADeployment(t *testing.T) {
+func TestSweepCode_KeepsDeploymentUnderWay(t *testing.T) {
 	s, p := newStand(t), newProject()
 	s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))
 	_, release, err := s.leases.Lease(t.Context(), p.ID, "a deployment", time.Minute)

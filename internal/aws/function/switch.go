@@ -39,7 +39,7 @@ func (f *Functions) Prepare(ctx context.Context, p anchor.Project, d anchor.Depl
 		live := &alias{}
 		s.aliases[name] = live
 		group.Go(func() (err error) {
-			*live, err = f.prepare(ctx, f.functionName(p, name), d, version.Version)
+			*live, err = f.prepareAlias(ctx, f.functionName(p, name), d, version.Version)
 			return err
 		})
 	}
@@ -50,8 +50,8 @@ func (f *Functions) Prepare(ctx context.Context, p anchor.Project, d anchor.Depl
 	return s, nil
 }
 
-// prepare returns the live alias of one function whose version belongs to the deployment.
-func (f *Functions) prepare(ctx context.Context, function string, d anchor.Deployment, version string) (live alias, err error) {
+// prepareAlias returns the live alias of one function whose version belongs to the deployment.
+func (f *Functions) prepareAlias(ctx context.Context, function string, d anchor.Deployment, version string) (live alias, err error) {
 	tied := ""
 	pages := lambda.NewListAliasesPaginator(f.Lambda, &lambda.ListAliasesInput{FunctionName: &function})
 	for pages.HasMorePages() {
@@ -60,7 +60,7 @@ func (f *Functions) prepare(ctx context.Context, function string, d anchor.Deplo
 			return alias{}, notPublished(d)
 		}
 		if err != nil {
-			return alias{}, failed(err, "read the aliases of function %s", function)
+			return alias{}, explainFailure(err, "read the aliases of function %s", function)
 		}
 		for _, a := range page.Aliases {
 			switch sdk.ToString(a.Name) {
@@ -100,21 +100,21 @@ func (s Switch) Commit(ctx context.Context, live anchor.Live, beside ...func(con
 	group, others := errgroup.WithContext(ctx)
 	for name := range s.deployment.Functions {
 		if name != anchor.ServerFunction {
-			group.Go(func() error { return s.move(others, name, live) })
+			group.Go(func() error { return s.moveAlias(others, name, live) })
 		}
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
 	var last errgroup.Group // when one fails, the others must not stop half-way
-	last.Go(func() error { return s.move(ctx, anchor.ServerFunction, live) })
+	last.Go(func() error { return s.moveAlias(ctx, anchor.ServerFunction, live) })
 	for _, do := range beside {
 		last.Go(func() error { return do(ctx) })
 	}
 	return last.Wait()
 }
 
-func (s Switch) move(ctx context.Context, name string, live anchor.Live) error {
+func (s Switch) moveAlias(ctx context.Context, name string, live anchor.Live) error {
 	f, version := s.functions, s.deployment.Functions[name].Version
 	function := f.functionName(s.project, name)
 	err := f.move(ctx, function, version, live, s.aliases[name], func(ctx context.Context) error {
@@ -123,5 +123,5 @@ func (s Switch) move(ctx context.Context, name string, live anchor.Live) error {
 		}
 		return f.openURL(ctx, function, anchor.LiveAlias)
 	})
-	return failed(err, "send live traffic of function %s to version %s", function, version)
+	return explainFailure(err, "send live traffic of function %s to version %s", function, version)
 }

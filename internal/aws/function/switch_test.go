@@ -90,7 +90,7 @@ func TestFunctions_Prepare_NotPublished(t *testing.T) {
 	must(t, s.refused(t, p, rollback))
 }
 
-func TestRacingDeployments(t *testing.T) {
+func TestPublish_RacingDeployments(t *testing.T) {
 	s, p := newStand(t), newProject()
 	pages := []string{"one", "two", "three"}
 	deployments := make([]anchor.Deployment, len(pages))

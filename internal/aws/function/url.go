@@ -23,18 +23,18 @@ func invokeStatement(alias string) *string { return sdk.String("anchor-invoke-" 
 // any one version, and our entry streams whatever the app does.
 func (f *Functions) openURL(ctx context.Context, function, alias string) error {
 	if _, err := f.urlHost(ctx, function, alias); !isMissing(err) {
-		return failed(err, "read the URL of function %s on alias %s", function, alias)
+		return explainFailure(err, "read the URL of function %s on alias %s", function, alias)
 	}
 	for _, permission := range []lambda.AddPermissionInput{
 		{StatementId: urlStatement(alias), Action: sdk.String("lambda:InvokeFunctionUrl"), FunctionUrlAuthType: types.FunctionUrlAuthTypeNone},
 		{StatementId: invokeStatement(alias), Action: sdk.String("lambda:InvokeFunction"), InvokedViaFunctionUrl: sdk.Bool(true)},
 	} {
 		permission.FunctionName, permission.Qualifier, permission.Principal = &function, &alias, sdk.String("*")
-		if err := f.allow(ctx, &permission); err != nil {
-			return failed(err, "open function %s on alias %s to its URL", function, alias)
+		if err := f.allowInvoke(ctx, &permission); err != nil {
+			return explainFailure(err, "open function %s on alias %s to its URL", function, alias)
 		}
 	}
-	return failed(f.createURL(ctx, function, alias), "make the URL of function %s on alias %s", function, alias)
+	return explainFailure(f.createURL(ctx, function, alias), "make the URL of function %s on alias %s", function, alias)
 }
 
 func (f *Functions) createURL(ctx context.Context, function, alias string) error {
@@ -49,12 +49,12 @@ func (f *Functions) createURL(ctx context.Context, function, alias string) error
 		if _, err := f.urlHost(ctx, function, alias); !isMissing(err) {
 			return err
 		}
-		return retry.Again(busy(function))
+		return retry.Again(busyError(function))
 	})
 }
 
-// allow adds a statement to an alias' policy unless it exists.
-func (f *Functions) allow(ctx context.Context, permission *lambda.AddPermissionInput) error {
+// allowInvoke adds a statement to an alias' policy unless it exists.
+func (f *Functions) allowInvoke(ctx context.Context, permission *lambda.AddPermissionInput) error {
 	return retry.Do(ctx, f.writes(), func() error {
 		_, err := f.Lambda.AddPermission(ctx, permission)
 		if !isConflict(err) && !isStale(err) {
@@ -64,7 +64,7 @@ func (f *Functions) allow(ctx context.Context, permission *lambda.AddPermissionI
 		if there || err != nil {
 			return err
 		}
-		return retry.Again(busy(*permission.FunctionName))
+		return retry.Again(busyError(*permission.FunctionName))
 	})
 }
 

@@ -17,12 +17,12 @@ import (
 
 type configuration = lambda.GetFunctionConfigurationOutput
 
-// version publishes $LATEST once it holds the deployment's code and configuration. Lambda refuses
+// ensureVersion publishes $LATEST once it holds the deployment's code and configuration. Lambda refuses
 // when either has changed since they were compared; then it compares them again. After a crash,
 // the same call returns the version that was published before it.
-func (j *job) version(ctx context.Context) (number string, err error) {
+func (j *job) ensureVersion(ctx context.Context) (number string, err error) {
 	err = retry.Do(ctx, j.writes(), func() error {
-		latest, err := j.latest(ctx)
+		latest, err := j.updateLatest(ctx)
 		if err != nil {
 			return err
 		}
@@ -35,56 +35,56 @@ func (j *job) version(ctx context.Context) (number string, err error) {
 			number = sdk.ToString(out.Version)
 			return nil
 		case isStale(err), isConflict(err):
-			return retry.Again(j.unsettled("it changes before it can be published"))
+			return retry.Again(j.unsettledError("it changes before it can be published"))
 		}
 		return err
 	})
 	if err != nil {
 		return "", err
 	}
-	return number, j.activate(ctx, number)
+	return number, j.awaitActive(ctx, number)
 }
 
-// activate waits until a version can be invoked.
-func (j *job) activate(ctx context.Context, number string) error {
+// awaitActive waits until a version can be invoked.
+func (j *job) awaitActive(ctx context.Context, number string) error {
 	err := retry.Poll(ctx, j.reads(maxRounds), func() (known bool, err error) {
-		have, err := j.settled(ctx, j.function, number)
+		have, err := j.awaitSettled(ctx, j.function, number)
 		switch {
 		case isMissing(err): // not known everywhere yet
 			return false, nil
 		case err != nil:
 			return false, err
-		case broken(have) != "":
-			return false, anchor.Failed("version_failed", "version %s of function %s does not start: %s", number, j.function, broken(have)).
+		case brokenReason(have) != "":
+			return false, anchor.Failed("version_failed", "version %s of function %s does not start: %s", number, j.function, brokenReason(have)).
 				Hintf("Deploy again; live traffic was not touched.")
 		}
 		return true, nil
 	})
 	if errors.Is(err, retry.ErrNotReady) {
-		return j.unsettled("its version " + number + " does not appear")
+		return j.unsettledError("its version " + number + " does not appear")
 	}
 	return err
 }
 
-// latest updates $LATEST to the deployment's code and configuration, and returns its state in
+// updateLatest updates $LATEST to the deployment's code and configuration, and returns its state in
 // Lambda. Each round reads, and writes the first thing that differs. So it continues from
 // wherever an earlier run ended, and a stale read costs only a round, since Lambda refuses its
 // RevisionId.
-func (j *job) latest(ctx context.Context) (*configuration, error) {
+func (j *job) updateLatest(ctx context.Context) (*configuration, error) {
 	wrote := false
 	for round := range maxRounds {
-		have, err := j.settled(ctx, j.function, "")
+		have, err := j.awaitSettled(ctx, j.function, "")
 		switch {
 		case isMissing(err):
-			err = j.create(ctx)
+			err = j.createFunction(ctx)
 		case err != nil:
 			return nil, err
-		case sdk.ToString(have.Description) != mark(j.project.ID):
-			return nil, j.foreign(have)
-		case broken(have) != "" && wrote:
-			return nil, anchor.Failed("function_failed", "Lambda cannot prepare the function %s: %s", j.function, broken(have)).
+		case sdk.ToString(have.Description) != projectMark(j.project.ID):
+			return nil, j.checkForeign(have)
+		case brokenReason(have) != "" && wrote:
+			return nil, anchor.Failed("function_failed", "Lambda cannot prepare the function %s: %s", j.function, brokenReason(have)).
 				Hintf("Deploy again; live traffic was not touched.")
-		case broken(have) != "" || !j.hasCode(have):
+		case brokenReason(have) != "" || !j.hasCode(have):
 			wrote = true
 			err = j.updateCode(ctx, have)
 		case !j.hasConfiguration(have):
@@ -98,21 +98,21 @@ func (j *job) latest(ctx context.Context) (*configuration, error) {
 		if !isConflict(err) && !isStale(err) && !isYoungRole(err) {
 			return nil, err
 		}
-		if err := j.pause(ctx, round); err != nil {
+		if err := j.pauseRound(ctx, round); err != nil {
 			return nil, err
 		}
 	}
-	return nil, j.unsettled("it does not keep the deployment's code and environment")
+	return nil, j.unsettledError("it does not keep the deployment's code and environment")
 }
 
-func (j *job) foreign(have *configuration) error {
+func (j *job) checkForeign(have *configuration) error {
 	return anchor.Conflict("function_name_taken", "the function %s belongs to something else: %s", j.function, sdk.ToString(have.Description)).
 		Hintf("Delete that function, or rename %s of this project.", j.name)
 }
 
-func (j *job) create(ctx context.Context) error {
+func (j *job) createFunction(ctx context.Context) error {
 	_, err := j.Lambda.CreateFunction(ctx, &lambda.CreateFunctionInput{
-		FunctionName: &j.function, Description: sdk.String(mark(j.project.ID)), Tags: j.tags(j.project),
+		FunctionName: &j.function, Description: sdk.String(projectMark(j.project.ID)), Tags: j.tagsOf(j.project),
 		Code:          &types.FunctionCode{S3Bucket: &j.ArtifactsBucket, S3Key: &j.code.key},
 		Architectures: []types.Architecture{j.arch},
 		Runtime:       Runtime, Handler: sdk.String(j.lambdaHandler()), Role: &j.Role,

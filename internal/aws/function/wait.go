@@ -30,13 +30,15 @@ func (f *Functions) reads(most int) retry.Policy {
 	return retry.Policy{First: f.step, Longest: maxStep, Calls: most}
 }
 
-// pause waits after a round that could not write. It is for loops whose rounds also end well
+// pauseRound waits after a round that could not write. It is for loops whose rounds also end well
 // without being the last, which retry.Do cannot repeat.
-func (f *Functions) pause(ctx context.Context, round int) error { return f.writes().Pause(ctx, round) }
+func (f *Functions) pauseRound(ctx context.Context, round int) error {
+	return f.writes().Pause(ctx, round)
+}
 
-// settled reads a function's $LATEST, or the version or alias of a qualifier, once no update is
+// awaitSettled reads a function's $LATEST, or the version or alias of a qualifier, once no update is
 // in progress. Its state may be Failed.
-func (f *Functions) settled(ctx context.Context, function, qualifier string) (*lambda.GetFunctionConfigurationOutput, error) {
+func (f *Functions) awaitSettled(ctx context.Context, function, qualifier string) (*lambda.GetFunctionConfigurationOutput, error) {
 	input := &lambda.GetFunctionConfigurationInput{FunctionName: &function}
 	if qualifier != "" {
 		input.Qualifier = &qualifier
@@ -58,8 +60,8 @@ func (f *Functions) settled(ctx context.Context, function, qualifier string) (*l
 	return have, nil
 }
 
-// broken returns why a function's state is Failed, or "" when it is not.
-func broken(have *lambda.GetFunctionConfigurationOutput) string {
+// brokenReason returns why a function's state is Failed, or "" when it is not.
+func brokenReason(have *lambda.GetFunctionConfigurationOutput) string {
 	switch {
 	case have.State == types.StateFailed:
 		return string(have.StateReasonCode) + " " + sdk.ToString(have.StateReason)

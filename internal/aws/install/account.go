@@ -41,8 +41,8 @@ func LoadConfig(ctx context.Context, profile, region string) (sdk.Config, error)
 	return c, nil
 }
 
-// open identifies the caller. This is the first step that can fail: credentials, region, network.
-func (i *Installation) open(ctx context.Context) error {
+// identifyCaller identifies the caller. This is the first step that can fail: credentials, region, network.
+func (i *Installation) identifyCaller(ctx context.Context) error {
 	if i.account != "" {
 		return nil
 	}
@@ -54,7 +54,7 @@ func (i *Installation) open(ctx context.Context) error {
 	}
 	who, err := i.sts.GetCallerIdentity(ctx, nil)
 	if err != nil {
-		return i.explain(err, "ask AWS for the account")
+		return i.explainError(err, "ask AWS for the account")
 	}
 	i.account = sdk.ToString(who.Account)
 	return nil

@@ -18,57 +18,57 @@ import (
 // Bootstrap creates the installation, or updates it to this version. It can be run again at any
 // time. After a failure or a killed run, it continues where that ended.
 func (i *Installation) Bootstrap(ctx context.Context, o installation.BootstrapOptions) (installation.Bootstrapped, error) {
-	if err := i.open(ctx); err != nil {
+	if err := i.identifyCaller(ctx); err != nil {
 		return installation.Bootstrapped{}, err
 	}
-	s, c, err := i.ready(ctx, o)
+	s, c, err := i.checkReady(ctx, o)
 	if err != nil {
 		return installation.Bootstrapped{}, err
 	}
 	for _, step := range []func() error{
 		func() error { return i.makeBucket(ctx) },
 		func() error { return i.makeKey(ctx) },
-		func() error { return i.upload(ctx, c) },
+		func() error { return i.uploadHandlers(ctx, c) },
 	} {
 		if err := step(); err != nil {
 			return installation.Bootstrapped{}, err
 		}
 	}
-	return i.apply(ctx, s, c, o)
+	return i.applyChanges(ctx, s, c, o)
 }
 
-// ready checks that the stack can be written, before anything is.
-func (i *Installation) ready(ctx context.Context, o installation.BootstrapOptions) (state, code, error) {
-	s, err := i.stack(ctx)
+// checkReady checks that the stack can be written, before anything is.
+func (i *Installation) checkReady(ctx context.Context, o installation.BootstrapOptions) (state, code, error) {
+	s, err := i.stackState(ctx)
 	if err != nil {
 		return s, code{}, err
 	}
-	if err := i.settled(s); err != nil {
+	if err := i.checkSettled(s); err != nil {
 		return s, code{}, err
 	}
-	if err := i.upgradable(s.version, o.AllowDowngrade); err != nil {
+	if err := i.checkUpgradable(s.version, o.AllowDowngrade); err != nil {
 		return s, code{}, err
 	}
-	c, err := i.code(s)
-	if err != nil || !s.stillborn() {
+	c, err := i.handlersCode(s)
+	if err != nil || !s.isStillborn() {
 		return s, c, err
 	}
-	i.tell("Remains", "of a failed bootstrap ("+string(s.status)+")")
+	i.reportStep("Remains", "of a failed bootstrap ("+string(s.status)+")")
 	if err := i.deleteStack(ctx, s); err != nil {
 		return s, c, err
 	}
-	i.done("Remains", "deleted")
+	i.reportDone("Remains", "deleted")
 	return state{}, c, nil
 }
 
-// apply computes the changes, shows them and makes them.
-func (i *Installation) apply(ctx context.Context, s state, c code, o installation.BootstrapOptions) (installation.Bootstrapped, error) {
-	i.tell("Changes", "computing")
-	set, err := i.compute(ctx, s, c)
+// applyChanges computes the changes, shows them and makes them.
+func (i *Installation) applyChanges(ctx context.Context, s state, c code, o installation.BootstrapOptions) (installation.Bootstrapped, error) {
+	i.reportStep("Changes", "computing")
+	set, err := i.computeChanges(ctx, s, c)
 	if err != nil {
 		return installation.Bootstrapped{}, err
 	}
-	i.done("Changes", strconv.Itoa(len(set.changes)))
+	i.reportDone("Changes", strconv.Itoa(len(set.changes)))
 	if len(set.changes) == 0 {
 		return installation.Bootstrapped{Outputs: i.readOutputs(s), Changes: []installation.Change{}}, nil
 	}
@@ -78,19 +78,19 @@ func (i *Installation) apply(ctx context.Context, s state, c code, o installatio
 		}
 	}
 	since := time.Now()
-	if err := i.execute(ctx, set.id); err != nil {
-		return installation.Bootstrapped{}, i.explain(err, "change the stack "+i.Name)
+	if err := i.executeChanges(ctx, set.id); err != nil {
+		return installation.Bootstrapped{}, i.explainError(err, "change the stack "+i.Name)
 	}
-	after, err := i.follow(ctx, set.stack, since)
+	after, err := i.followStack(ctx, set.stack, since)
 	if err != nil {
 		return installation.Bootstrapped{}, err
 	}
-	return installation.Bootstrapped{Outputs: i.readOutputs(after), Changes: set.changes, Created: s.absent()}, i.worked(ctx, after, since)
+	return installation.Bootstrapped{Outputs: i.readOutputs(after), Changes: set.changes, Created: s.isAbsent()}, i.checkWorked(ctx, after, since)
 }
 
-// execute starts the changes. When an answer was lost, the SDK's retry finds a change set that is
+// executeChanges starts the changes. When an answer was lost, the SDK's retry finds a change set that is
 // in progress, or deleted because it was the stack's last.
-func (i *Installation) execute(ctx context.Context, id string) error {
+func (i *Installation) executeChanges(ctx context.Context, id string) error {
 	_, err := i.formation.ExecuteChangeSet(ctx, &cloudformation.ExecuteChangeSetInput{ChangeSetName: &id})
 	var elsewhere *types.InvalidChangeSetStatusException
 	var gone *types.ChangeSetNotFoundException
@@ -108,11 +108,11 @@ func (i *Installation) execute(ctx context.Context, id string) error {
 	return err
 }
 
-// worked returns an error when the change ended in a failure.
-func (i *Installation) worked(ctx context.Context, s state, since time.Time) error {
+// checkWorked returns an error when the change ended in a failure.
+func (i *Installation) checkWorked(ctx context.Context, s state, since time.Time) error {
 	switch s.status {
 	case "CREATE_COMPLETE", "UPDATE_COMPLETE":
-		i.done("Stack", string(s.status))
+		i.reportDone("Stack", string(s.status))
 		return nil
 	}
 	cause := i.firstFailure(ctx, s.id, since)
@@ -120,7 +120,7 @@ func (i *Installation) worked(ctx context.Context, s state, since time.Time) err
 		cause = s.reason
 	}
 	e := anchor.Failed("stack_failed", "the stack %s could not be changed (%s): %s", i.Name, s.status, cause)
-	if s.stillborn() {
+	if s.isStillborn() {
 		return e.Hintf("Repair what the message names and run anchor aws bootstrap again: it removes the remains first.")
 	}
 	if s.status == "UPDATE_ROLLBACK_COMPLETE" {

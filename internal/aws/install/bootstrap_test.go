@@ -16,7 +16,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records/memory"
 )
 
-func TestBootstrapFromNothingAndAgain(t *testing.T) {
+func TestBootstrap_FromNothingAndAgain(t *testing.T) {
 	cloud := awstest.Shared(t)
 	var steps []string
 	c := config(t, cloud)
@@ -45,7 +45,7 @@ func TestBootstrapFromNothingAndAgain(t *testing.T) {
 	}
 }
 
-func TestUpgradeAndDowngrade(t *testing.T) {
+func TestBootstrap_UpgradeAndDowngrade(t *testing.T) {
 	cloud := awstest.Shared(t)
 	c := config(t, cloud)
 	c.Parameters = map[string]string{"LogRetentionDays": "30"}
@@ -75,7 +75,7 @@ func TestUpgradeAndDowngrade(t *testing.T) {
 }
 
 // An existing name makes the creation fail; the next bootstrap removes the remains.
-func TestBootstrapAfterAFailedOne(t *testing.T) {
+func TestBootstrap_AfterFailure(t *testing.T) {
 	cloud := awstest.Shared(t)
 	cloud.CLI(t, "codebuild", "create-project", "--name", "anchor-build", "--source", "type=NO_SOURCE,buildspec=x", "--artifacts", "type=NO_ARTIFACTS",
 		"--environment", "type=LINUX_CONTAINER,image=x,computeType=BUILD_GENERAL1_SMALL", "--service-role", "arn:aws:iam::"+cloud.Account+":role/x")
@@ -96,7 +96,7 @@ func TestBootstrapAfterAFailedOne(t *testing.T) {
 	}
 }
 
-func TestStacksThatCannotBeWritten(t *testing.T) {
+func TestBootstrap_RefusesUnwritableStack(t *testing.T) {
 	cloud := awstest.Shared(t)
 	bootstrapped(t, config(t, cloud))
 	for status, want := range map[types.StackStatus]struct{ code, names string }{
@@ -123,7 +123,7 @@ func TestStacksThatCannotBeWritten(t *testing.T) {
 }
 
 // The next run continues after a run that dies, or gets no answer, at any call.
-func TestBootstrapGoesOn(t *testing.T) {
+func TestBootstrap_ContinuesAfterInterruption(t *testing.T) {
 	cloud := awstest.Shared(t)
 	i := open(t, config(t, cloud))
 	for _, fault := range []awstest.Fault{ // in their order
@@ -147,7 +147,7 @@ func TestBootstrapGoesOn(t *testing.T) {
 }
 
 // The SDK retries when an answer is lost, and then finds its own change.
-func TestALostAnswerToTheChangesIsNoFailure(t *testing.T) {
+func TestBootstrap_LostAnswerIsNoFailure(t *testing.T) {
 	cloud := awstest.Shared(t)
 	cloud.Wire.Break(awstest.Fault{Operation: "CloudFormation.ExecuteChangeSet", Nth: 1, After: true})
 	calls := cloud.Wire.Record()
@@ -166,7 +166,7 @@ func TestALostAnswerToTheChangesIsNoFailure(t *testing.T) {
 	}
 }
 
-func TestTheFirstToken(t *testing.T) {
+func TestBootstrap_FirstToken(t *testing.T) {
 	cloud := awstest.Shared(t)
 	records := access.New(access.Ports{Tokens: memory.New()}, access.Options{})
 	c := config(t, cloud)
@@ -189,7 +189,7 @@ func TestTheFirstToken(t *testing.T) {
 }
 
 // Uploads are as secret as the app's code: nobody may send or download them unencrypted.
-func TestTheArtifactsTravelByTLSOnly(t *testing.T) {
+func TestTemplate_ArtifactsRequireTLS(t *testing.T) {
 	cloud := awstest.Shared(t)
 	_, b := bootstrapped(t, config(t, cloud))
 	policy := cloud.CLI(t, "s3api", "get-bucket-policy", "--bucket", b.ArtifactsBucket, "--query", "Policy", "--output", "text")

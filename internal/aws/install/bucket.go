@@ -23,9 +23,9 @@ func (i *Installation) hasBucket(ctx context.Context, name string) (bool, error)
 	case code == "NotFound" || code == "NoSuchBucket":
 		return false, nil
 	case code == "Forbidden": // HEAD has no body with details
-		return false, i.explain(err, "look at the bucket "+name+" (another account may have taken the name)")
+		return false, i.explainError(err, "look at the bucket "+name+" (another account may have taken the name)")
 	default:
-		return false, i.explain(err, "look at the bucket "+name)
+		return false, i.explainError(err, "look at the bucket "+name)
 	}
 }
 
@@ -33,20 +33,20 @@ func (i *Installation) hasBucket(ctx context.Context, name string) (bool, error)
 // next run finishes what a failed one left half done.
 func (i *Installation) makeBucket(ctx context.Context) error {
 	name := i.artifactsBucket()
-	i.tell("Bucket", name)
+	i.reportStep("Bucket", name)
 	there, err := i.hasBucket(ctx, name)
 	if err != nil {
 		return err
 	}
 	if !there {
 		if err := i.createBucket(ctx, name); err != nil {
-			return i.explain(err, "make the bucket "+name)
+			return i.explainError(err, "make the bucket "+name)
 		}
 	}
 	if err := i.closeBucket(ctx, name); err != nil {
-		return i.explain(err, "set up the bucket "+name)
+		return i.explainError(err, "set up the bucket "+name)
 	}
-	i.done("Bucket", name)
+	i.reportDone("Bucket", name)
 	return nil
 }
 
@@ -115,24 +115,24 @@ func (i *Installation) closeBucket(ctx context.Context, name string) error {
 	return err
 }
 
-// upload puts the handlers' code into the artifacts bucket, unless it exists.
-func (i *Installation) upload(ctx context.Context, c code) error {
+// uploadHandlers puts the handlers' code into the artifacts bucket, unless it exists.
+func (i *Installation) uploadHandlers(ctx context.Context, c code) error {
 	bucket := i.artifactsBucket()
-	i.tell("Handlers", c.key)
+	i.reportStep("Handlers", c.key)
 	_, err := i.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &c.key})
 	if err == nil {
-		i.done("Handlers", "unchanged")
+		i.reportDone("Handlers", "unchanged")
 		return nil
 	}
 	if !awserr.Is(err, "NotFound") {
-		return i.explain(err, "look for the handlers' code in "+bucket)
+		return i.explainError(err, "look for the handlers' code in "+bucket)
 	}
 	_, err = i.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &c.key, Body: bytes.NewReader(c.zip),
 		ContentType: sdk.String("application/zip"), ChecksumSHA256: sdk.String(base64.StdEncoding.EncodeToString(c.digest[:]))})
 	if err != nil {
-		return i.explain(err, "upload the handlers' code to "+bucket)
+		return i.explainError(err, "upload the handlers' code to "+bucket)
 	}
-	i.done("Handlers", "uploaded")
+	i.reportDone("Handlers", "uploaded")
 	return nil
 }
 
@@ -145,7 +145,7 @@ func (i *Installation) emptyBucket(ctx context.Context, name string) error {
 			return nil
 		}
 		if err != nil {
-			return i.explain(err, "list the bucket "+name)
+			return i.explainError(err, "list the bucket "+name)
 		}
 		if err := i.deleteObjects(ctx, name, page); err != nil {
 			return err
@@ -168,7 +168,7 @@ func (i *Installation) deleteObjects(ctx context.Context, bucket string, page *s
 	}
 	out, err := i.s3.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: &bucket, Delete: &types.Delete{Objects: objects, Quiet: sdk.Bool(true)}})
 	if err != nil {
-		return i.explain(err, "empty the bucket "+bucket)
+		return i.explainError(err, "empty the bucket "+bucket)
 	}
 	if len(out.Errors) > 0 {
 		first := out.Errors[0]
@@ -186,5 +186,5 @@ func (i *Installation) deleteBucket(ctx context.Context, name string) error {
 	if awserr.Is(err, "NoSuchBucket") {
 		return nil
 	}
-	return i.explain(err, "delete the bucket "+name)
+	return i.explainError(err, "delete the bucket "+name)
 }

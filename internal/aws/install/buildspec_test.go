@@ -38,7 +38,7 @@ func phase(t *testing.T, name string) string {
 }
 
 // The phase runs as CodeBuild would run it, with the real AWS CLI.
-func TestPostBuildUploadsAndInvokes(t *testing.T) {
+func TestBuildspec_PostBuildUploadsAndInvokes(t *testing.T) {
 	cloud := awstest.Shared(t)
 	_, b := bootstrapped(t, config(t, cloud))
 	app := t.TempDir()
@@ -76,7 +76,7 @@ func TestPostBuildUploadsAndInvokes(t *testing.T) {
 
 // An app with neither OpenNext nor a configuration for it is built as anchor deploy builds it.
 // npx and npm only print their arguments.
-func TestBuildOfAPlainApp(t *testing.T) {
+func TestBuildspec_PlainApp(t *testing.T) {
 	app, bin := t.TempDir(), t.TempDir()
 	for name, script := range map[string]string{"npx": "#!/bin/sh\necho npx \"$@\"\n", "npm": "#!/bin/sh\nexit 1\n"} {
 		if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o700); err != nil {

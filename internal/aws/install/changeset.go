@@ -26,47 +26,47 @@ type changeSet struct {
 	changes   []installation.Change
 }
 
-// compute creates a change set and waits for it.
-func (i *Installation) compute(ctx context.Context, s state, c code) (changeSet, error) {
+// computeChanges creates a change set and waits for it.
+func (i *Installation) computeChanges(ctx context.Context, s state, c code) (changeSet, error) {
 	kind := types.ChangeSetTypeUpdate
-	if s.absent() {
+	if s.isAbsent() {
 		kind = types.ChangeSetTypeCreate
 	}
 	name := "anchor-" + strconv.FormatInt(time.Now().UnixMilli(), 10)
 	out, err := i.formation.CreateChangeSet(ctx, &cloudformation.CreateChangeSetInput{
 		StackName: &i.Name, ChangeSetName: &name, ChangeSetType: kind, TemplateBody: sdk.String(Template()),
-		Parameters: i.parameters(s, c), Capabilities: []types.Capability{types.CapabilityCapabilityIam}, Tags: i.tags(),
+		Parameters: i.stackParameters(s, c), Capabilities: []types.Capability{types.CapabilityCapabilityIam}, Tags: i.stackTags(),
 	})
 	if err != nil {
-		return changeSet{}, i.explain(err, "compute the changes of the stack "+i.Name)
+		return changeSet{}, i.explainError(err, "compute the changes of the stack "+i.Name)
 	}
 	set := changeSet{id: sdk.ToString(out.Id), stack: sdk.ToString(out.StackId)}
-	return set, i.computed(ctx, &set)
+	return set, i.awaitComputed(ctx, &set)
 }
 
-// tags are applied by CloudFormation to every resource of the stack that supports them.
-func (i *Installation) tags() []types.Tag {
+// stackTags are applied by CloudFormation to every resource of the stack that supports them.
+func (i *Installation) stackTags() []types.Tag {
 	return []types.Tag{
 		{Key: sdk.String("ManagedBy"), Value: sdk.String("anchor-deploy")},
 		{Key: sdk.String("Installation"), Value: &i.Name},
 	}
 }
 
-// computed waits until set has its changes. A change set without any, or a refused one, is
+// awaitComputed waits until set has its changes. A change set without any, or a refused one, is
 // deleted.
-func (i *Installation) computed(ctx context.Context, set *changeSet) error {
+func (i *Installation) awaitComputed(ctx context.Context, set *changeSet) error {
 	return i.await(ctx, func() (bool, error) {
 		in := &cloudformation.DescribeChangeSetInput{ChangeSetName: &set.id}
 		out, err := i.formation.DescribeChangeSet(ctx, in)
 		if err != nil {
-			return false, i.explain(err, "read the changes of the stack "+i.Name)
+			return false, i.explainError(err, "read the changes of the stack "+i.Name)
 		}
 		switch out.Status {
 		case types.ChangeSetStatusCreateComplete:
 			return true, i.readChanges(ctx, in, out, set)
 		case types.ChangeSetStatusFailed:
-			err := i.drop(ctx, *set)
-			if reason := sdk.ToString(out.StatusReason); !unchanged(reason) {
+			err := i.dropChanges(ctx, *set)
+			if reason := sdk.ToString(out.StatusReason); !isUnchanged(reason) {
 				refused := anchor.Failed("change_set_failed", "CloudFormation refuses the changes of the stack %s: %s", i.Name, reason)
 				return true, refused.Hintf("Nothing was changed.").Because(err)
 			}
@@ -76,9 +76,9 @@ func (i *Installation) computed(ctx context.Context, set *changeSet) error {
 	})
 }
 
-// unchanged reports whether a change set failed because it has no changes; there is no code for
+// isUnchanged reports whether a change set failed because it has no changes; there is no code for
 // that.
-func unchanged(reason string) bool {
+func isUnchanged(reason string) bool {
 	return strings.Contains(reason, "didn't contain changes") || strings.Contains(reason, "No updates are to be performed")
 }
 
@@ -96,7 +96,7 @@ func (i *Installation) readChanges(ctx context.Context, in *cloudformation.Descr
 		next.NextToken = out.NextToken
 		var err error
 		if out, err = i.formation.DescribeChangeSet(ctx, &next); err != nil {
-			return i.explain(err, "read the changes of the stack "+i.Name)
+			return i.explainError(err, "read the changes of the stack "+i.Name)
 		}
 	}
 	slices.SortFunc(set.changes, func(a, b installation.Change) int {
@@ -135,25 +135,25 @@ func readChange(c types.ResourceChange) installation.Change {
 	return change
 }
 
-// drop deletes a change set. It also deletes the stack when that is only the empty one that a
+// dropChanges deletes a change set. It also deletes the stack when that is only the empty one that a
 // change set of a new stack leaves (CreateChangeSet: REVIEW_IN_PROGRESS).
-func (i *Installation) drop(ctx context.Context, set changeSet) error {
+func (i *Installation) dropChanges(ctx context.Context, set changeSet) error {
 	if _, err := i.formation.DeleteChangeSet(ctx, &cloudformation.DeleteChangeSetInput{ChangeSetName: &set.id}); err != nil {
-		return i.explain(err, "delete the change set "+set.id)
+		return i.explainError(err, "delete the change set "+set.id)
 	}
-	s, err := i.describe(ctx, set.stack)
+	s, err := i.describeStack(ctx, set.stack)
 	if err != nil || s.status != types.StackStatusReviewInProgress {
 		return err
 	}
 	others, err := i.formation.ListChangeSets(ctx, &cloudformation.ListChangeSetsInput{StackName: &set.stack})
 	if err != nil {
-		return i.explain(err, "list the change sets of "+i.Name)
+		return i.explainError(err, "list the change sets of "+i.Name)
 	}
 	if len(others.Summaries) > 0 {
 		return nil // somebody else's plan uses the empty stack
 	}
 	_, err = i.formation.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &set.stack})
-	return i.explain(err, "delete the empty stack "+i.Name)
+	return i.explainError(err, "delete the empty stack "+i.Name)
 }
 
 // await calls done until it returns true or an error, with pauses of at most Poll.

@@ -18,25 +18,25 @@ import (
 // Destroy removes the installation and everything in it. The next run removes what a killed one
 // left: the key and the bucket with the code are removed last.
 func (i *Installation) Destroy(ctx context.Context, o installation.DestroyOptions) (installation.Destroyed, error) {
-	if err := i.open(ctx); err != nil {
+	if err := i.identifyCaller(ctx); err != nil {
 		return installation.Destroyed{}, err
 	}
-	s, err := i.stack(ctx)
+	s, err := i.stackState(ctx)
 	if err != nil {
 		return installation.Destroyed{}, err
 	}
-	if s.busy() {
-		return installation.Destroyed{}, i.settled(s)
+	if s.isBusy() {
+		return installation.Destroyed{}, i.checkSettled(s)
 	}
-	if err := i.something(ctx, s); err != nil {
+	if err := i.requireAny(ctx, s); err != nil {
 		return installation.Destroyed{}, err
 	}
-	projects, err := i.projects(ctx, s)
+	projects, err := i.listProjects(ctx, s)
 	if err != nil {
 		return installation.Destroyed{}, err
 	}
-	d := installation.Destroyed{Installation: i.Name, Account: i.account, Region: i.AWS.Region, Projects: slugs(projects), Kept: []string{}}
-	if err := i.allowed(d.Projects, o); err != nil {
+	d := installation.Destroyed{Installation: i.Name, Account: i.account, Region: i.AWS.Region, Projects: slugsOf(projects), Kept: []string{}}
+	if err := i.checkAllowed(d.Projects, o); err != nil {
 		return installation.Destroyed{}, err
 	}
 	if d.Kept, err = i.removeProjects(ctx, s, projects); err != nil {
@@ -49,8 +49,8 @@ func (i *Installation) Destroy(ctx context.Context, o installation.DestroyOption
 	return d, i.removeRest(ctx, s)
 }
 
-// something returns NotFound when there is neither a stack nor what a stack leaves.
-func (i *Installation) something(ctx context.Context, s state) error {
+// requireAny returns NotFound when there is neither a stack nor what a stack leaves.
+func (i *Installation) requireAny(ctx context.Context, s state) error {
 	if s.status != "" {
 		return nil
 	}
@@ -62,7 +62,7 @@ func (i *Installation) something(ctx context.Context, s state) error {
 		Hintf("Name another with --name and --region.")
 }
 
-func slugs(projects []anchor.Project) []string {
+func slugsOf(projects []anchor.Project) []string {
 	all := []string{}
 	for _, p := range projects {
 		all = append(all, p.Slug)
@@ -70,7 +70,7 @@ func slugs(projects []anchor.Project) []string {
 	return all
 }
 
-func (i *Installation) allowed(projects []string, o installation.DestroyOptions) error {
+func (i *Installation) checkAllowed(projects []string, o installation.DestroyOptions) error {
 	if len(projects) > 0 && (!o.Force || i.Remover == nil) {
 		return anchor.Conflict("projects_live", "the installation %s still holds projects: %s", i.Name, strings.Join(projects, ", ")).
 			Hintf("Remove them with anchor projects rm, or destroy all with --force.")
@@ -84,15 +84,15 @@ func (i *Installation) allowed(projects []string, o installation.DestroyOptions)
 func (i *Installation) removeProjects(ctx context.Context, s state, projects []anchor.Project) ([]string, error) {
 	kept := []string{}
 	for _, p := range projects {
-		i.tell("Projects", p.Slug)
+		i.reportStep("Projects", p.Slug)
 		k, err := i.untilSettled(ctx, "Projects", p.Slug+": ", func() ([]string, error) { return i.Remover.Remove(ctx, i.readOutputs(s), p) })
 		kept = append(kept, k...)
 		if err != nil {
-			return kept, i.explain(err, "remove the project "+p.Slug)
+			return kept, i.explainError(err, "remove the project "+p.Slug)
 		}
 	}
 	if len(projects) > 0 {
-		i.done("Projects", strings.Join(slugs(projects), ", "))
+		i.reportDone("Projects", strings.Join(slugsOf(projects), ", "))
 	}
 	return kept, nil
 }
@@ -104,7 +104,7 @@ func (i *Installation) untilSettled(ctx context.Context, label, prefix string, r
 		if kept, err = remove(); anchor.KindOf(err) != anchor.KindBusy {
 			return true, nil
 		}
-		i.tell(label, prefix+err.Error())
+		i.reportStep(label, prefix+err.Error())
 		return false, nil
 	})
 	if interrupted != nil {
@@ -117,17 +117,17 @@ func (i *Installation) removeShared(ctx context.Context) ([]string, error) {
 	if i.Remover == nil {
 		return nil, nil
 	}
-	i.tell("CloudFront", "what the projects shared")
+	i.reportStep("CloudFront", "what the projects shared")
 	kept, err := i.untilSettled(ctx, "CloudFront", "", func() ([]string, error) { return i.Remover.RemoveShared(ctx) })
 	if err != nil {
-		return kept, i.explain(err, "remove what the projects of "+i.Name+" shared")
+		return kept, i.explainError(err, "remove what the projects of "+i.Name+" shared")
 	}
-	i.done("CloudFront", "removed")
+	i.reportDone("CloudFront", "removed")
 	return kept, nil
 }
 
 func (i *Installation) removeRest(ctx context.Context, s state) error {
-	i.tell("Buckets", i.assetsBucket())
+	i.reportStep("Buckets", i.assetsBucket())
 	if err := i.emptyBucket(ctx, i.assetsBucket()); err != nil {
 		return err
 	}
@@ -135,34 +135,34 @@ func (i *Installation) removeRest(ctx context.Context, s state) error {
 		if err := i.deleteStack(ctx, s); err != nil {
 			return err
 		}
-		i.done("Stack", "deleted")
+		i.reportDone("Stack", "deleted")
 	}
 	if err := i.deleteLogs(ctx); err != nil {
 		return err
 	}
-	i.tell("Key", i.keyParameter())
+	i.reportStep("Key", i.keyParameter())
 	if err := i.deleteKey(ctx); err != nil {
 		return err
 	}
-	i.tell("Buckets", i.artifactsBucket())
+	i.reportStep("Buckets", i.artifactsBucket())
 	if err := i.deleteBucket(ctx, i.artifactsBucket()); err != nil {
 		return err
 	}
-	i.done("Buckets", "deleted")
+	i.reportDone("Buckets", "deleted")
 	return nil
 }
 
 // deleteStack deletes the stack and waits. It first disables the tables' protection, with which
 // not even the rollback of a failed creation can delete them.
 func (i *Installation) deleteStack(ctx context.Context, s state) error {
-	if err := i.unprotect(ctx); err != nil {
+	if err := i.unprotectStack(ctx); err != nil {
 		return err
 	}
 	since := time.Now()
 	if _, err := i.formation.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &s.id}); err != nil {
-		return i.explain(err, "delete the stack "+i.Name)
+		return i.explainError(err, "delete the stack "+i.Name)
 	}
-	after, err := i.follow(ctx, s.id, since)
+	after, err := i.followStack(ctx, s.id, since)
 	if err != nil {
 		return err
 	}
@@ -173,21 +173,21 @@ func (i *Installation) deleteStack(ctx context.Context, s state) error {
 		Hintf("Repair what the message names and run the command again.")
 }
 
-func (i *Installation) unprotect(ctx context.Context) error {
+func (i *Installation) unprotectStack(ctx context.Context) error {
 	for _, name := range i.tableNames() {
 		out, err := i.tables.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})
 		if awserr.Is(err, "ResourceNotFoundException") {
 			continue
 		}
 		if err != nil {
-			return i.explain(err, "look at the table "+name)
+			return i.explainError(err, "look at the table "+name)
 		}
 		if !sdk.ToBool(out.Table.DeletionProtectionEnabled) {
 			continue
 		}
 		_, err = i.tables.UpdateTable(ctx, &dynamodb.UpdateTableInput{TableName: &name, DeletionProtectionEnabled: sdk.Bool(false)})
 		if err != nil {
-			return i.explain(err, "take the deletion protection off the table "+name)
+			return i.explainError(err, "take the deletion protection off the table "+name)
 		}
 	}
 	return nil
@@ -201,12 +201,12 @@ func (i *Installation) deleteLogs(ctx context.Context) error {
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return i.explain(err, "list the log groups of "+i.Name)
+			return i.explainError(err, "list the log groups of "+i.Name)
 		}
 		for _, g := range page.LogGroups {
 			_, err := i.logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: g.LogGroupName})
 			if err != nil && !awserr.Is(err, "ResourceNotFoundException") {
-				return i.explain(err, "delete the log group "+sdk.ToString(g.LogGroupName))
+				return i.explainError(err, "delete the log group "+sdk.ToString(g.LogGroupName))
 			}
 		}
 	}

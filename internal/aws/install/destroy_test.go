@@ -50,7 +50,7 @@ func withProject(t *testing.T, c install.Config) (install.Config, projects) {
 	return c, p
 }
 
-func TestDestroyLeavesNothing(t *testing.T) {
+func TestDestroy_LeavesNothing(t *testing.T) {
 	cloud := awstest.Shared(t)
 	before := everything(t, cloud)
 	c, records := withProject(t, config(t, cloud))
@@ -138,7 +138,7 @@ func fill(t *testing.T, cloud *awstest.Cloud, o installation.Outputs) {
 }
 
 // The next destruction continues after one that died, wherever that was.
-func TestDestroyGoesOn(t *testing.T) {
+func TestDestroy_ContinuesAfterInterruption(t *testing.T) {
 	cloud := awstest.Shared(t)
 	before := everything(t, cloud)
 	i, b := bootstrapped(t, config(t, cloud))

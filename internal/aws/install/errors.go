@@ -16,8 +16,8 @@ var badCredentials = []string{
 	"AuthFailure", "IncompleteSignature", "RequestExpired", "InvalidAccessKeyId",
 }
 
-// explain turns an error of the SDK into one that says what to do. doing completes "cannot …".
-func (i *Installation) explain(err error, doing string) error {
+// explainError turns an error of the SDK into one that says what to do. doing completes "cannot …".
+func (i *Installation) explainError(err error, doing string) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -31,7 +31,7 @@ func (i *Installation) explain(err error, doing string) error {
 	}
 	switch {
 	case awserr.Denied(err):
-		return i.refused(err, doing)
+		return i.explainRefusal(err, doing)
 	case awserr.Is(err, "OptInRequired"):
 		return anchor.Invalid("region_disabled", "the region %s is not enabled in this account", i.AWS.Region).
 			Hintf("Enable it in the account's settings, or name another with --region.").Because(err)
@@ -44,7 +44,7 @@ func (i *Installation) explain(err error, doing string) error {
 	return anchor.Failed("aws_failed", "cannot %s", doing).Hintf("Completed steps are kept. To continue, run the command again.").Because(err)
 }
 
-func (i *Installation) refused(err error, doing string) error {
+func (i *Installation) explainRefusal(err error, doing string) error {
 	action := cmp.Or(awserr.Action(err), "the call")
 	e := &anchor.Error{Kind: anchor.KindForbidden, Code: "access_denied", Err: err,
 		Message: "cannot " + doing + ": the AWS user or role has no permission for " + action}

@@ -28,7 +28,7 @@ func emptyEnvironment(t *testing.T) {
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
 }
 
-func TestTheAWSConfiguration(t *testing.T) {
+func TestConfig_AWS(t *testing.T) {
 	emptyEnvironment(t)
 	_, err := install.LoadConfig(t.Context(), "", "")
 	fails(t, err, anchor.KindInvalid, "no_region", "--region", "AWS_REGION")
@@ -45,7 +45,7 @@ func TestTheAWSConfiguration(t *testing.T) {
 	fails(t, err, anchor.KindUnauthorized, "no_credentials", "AWS_PROFILE", "aws configure")
 }
 
-func TestARegionWithoutAnAddress(t *testing.T) {
+func TestConfig_RegionWithoutEndpoint(t *testing.T) {
 	cloud := awstest.Shared(t)
 	c := config(t, cloud)
 	c.AWS.Region, c.AWS.BaseEndpoint = "eu-nowhere-1", nil
@@ -56,7 +56,7 @@ func TestARegionWithoutAnAddress(t *testing.T) {
 	fails(t, err, anchor.KindInvalid, "unknown_region", "sts.eu-nowhere-1.amazonaws.com", "--region")
 }
 
-func TestRefusalsNameTheAction(t *testing.T) {
+func TestErrors_NameAction(t *testing.T) {
 	cloud := awstest.Shared(t)
 	i := open(t, config(t, cloud))
 	for _, test := range []struct {
@@ -81,7 +81,7 @@ func TestRefusalsNameTheAction(t *testing.T) {
 	fails(t, err, anchor.KindUnauthorized, "no_credentials", "aws sso login")
 }
 
-func TestWhatCannotBeBootstrapped(t *testing.T) {
+func TestBootstrap_Refuses(t *testing.T) {
 	cloud := awstest.Shared(t)
 	for _, c := range []installation.Options{{Name: "Bad"}, {Name: "two-words"}, {Name: "averyveryverylong"}, {Name: "1st"}, {Name: "awsprod"}, {Name: "ssm"}} {
 		_, err := install.New(install.Config{Options: c})
@@ -108,7 +108,7 @@ func TestWhatCannotBeBootstrapped(t *testing.T) {
 }
 
 // A setting that CloudFormation would refuse is refused before any call.
-func TestSettingsAreChecked(t *testing.T) {
+func TestSettings_AreChecked(t *testing.T) {
 	for _, test := range []struct{ name, value, wants string }{
 		{"LogRetentionDays", "8", "1, 3, 5, 7, 14, 30"}, {"LogRetentionDays", "", "1, 3, 5, 7, 14, 30"},
 		{"DeletionProtection", "yes", "true, false"}, {"PointInTimeRecovery", "False", "true, false"},
@@ -125,7 +125,7 @@ func TestSettingsAreChecked(t *testing.T) {
 }
 
 // A service that throttles may return no code at all.
-func TestThrottled(t *testing.T) {
+func TestErrors_Throttled(t *testing.T) {
 	cloud := awstest.Shared(t)
 	c := config(t, cloud)
 	c.AWS.Retryer = func() sdk.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 1) }
@@ -140,7 +140,7 @@ func TestThrottled(t *testing.T) {
 	}
 }
 
-func TestABucketOfSomebodyElse(t *testing.T) {
+func TestBootstrap_ForeignBucket(t *testing.T) {
 	cloud := awstest.Shared(t)
 	cloud.Wire.Break(awstest.Fault{Operation: "S3.CreateBucket", Status: 409, Code: "BucketAlreadyExists", Message: "taken"})
 	c := config(t, cloud)

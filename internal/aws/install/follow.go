@@ -15,16 +15,16 @@ import (
 // change count as older ones.
 const clockSkew = time.Minute
 
-// follow waits until the stack (an ARN) no longer changes and reports its events meanwhile.
-func (i *Installation) follow(ctx context.Context, stack string, since time.Time) (state, error) {
+// followStack waits until the stack (an ARN) no longer changes and reports its events meanwhile.
+func (i *Installation) followStack(ctx context.Context, stack string, since time.Time) (state, error) {
 	told := map[string]bool{}
 	var s state
 	err := i.await(ctx, func() (_ bool, err error) {
-		if s, err = i.describe(ctx, stack); err != nil {
+		if s, err = i.describeStack(ctx, stack); err != nil {
 			return false, err
 		}
 		i.tellEvents(ctx, stack, since, told)
-		return !s.busy() && s.status != types.StackStatusReviewInProgress, nil
+		return !s.isBusy() && s.status != types.StackStatusReviewInProgress, nil
 	})
 	return s, err
 }
@@ -35,26 +35,26 @@ func (i *Installation) tellEvents(ctx context.Context, stack string, since time.
 	if i.Watch == nil {
 		return
 	}
-	events, err := i.events(ctx, stack, since)
+	events, err := i.listEvents(ctx, stack, since)
 	if err != nil {
 		return
 	}
 	for _, e := range events {
 		if id := sdk.ToString(e.EventId); !told[id] {
 			told[id] = true
-			i.tell("Stack", sdk.ToString(e.LogicalResourceId)+" "+string(e.ResourceStatus))
+			i.reportStep("Stack", sdk.ToString(e.LogicalResourceId)+" "+string(e.ResourceStatus))
 		}
 	}
 }
 
-// events returns the events since a time, oldest first.
-func (i *Installation) events(ctx context.Context, stack string, since time.Time) ([]types.StackEvent, error) {
+// listEvents returns the events since a time, oldest first.
+func (i *Installation) listEvents(ctx context.Context, stack string, since time.Time) ([]types.StackEvent, error) {
 	var events []types.StackEvent
 	pages := cloudformation.NewDescribeStackEventsPaginator(i.formation, &cloudformation.DescribeStackEventsInput{StackName: &stack})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, i.explain(err, "read the events of the stack "+i.Name)
+			return nil, i.explainError(err, "read the events of the stack "+i.Name)
 		}
 		for _, e := range page.StackEvents {
 			if sdk.ToTime(e.Timestamp).Before(since.Add(-clockSkew)) {
@@ -70,7 +70,7 @@ func (i *Installation) events(ctx context.Context, stack string, since time.Time
 
 // firstFailure returns the first failure: later ones are mostly "cancelled".
 func (i *Installation) firstFailure(ctx context.Context, stack string, since time.Time) string {
-	events, err := i.events(ctx, stack, since)
+	events, err := i.listEvents(ctx, stack, since)
 	if err != nil {
 		return "its events cannot be read: " + err.Error()
 	}

@@ -88,7 +88,7 @@ func resolved(text string) string {
 	return text
 }
 
-func TestEveryGrantIsOnWhatItsActionTakes(t *testing.T) {
+func TestPolicy_ResourcesFitActions(t *testing.T) {
 	known := readReference(t)
 	for role, statements := range policies(t) {
 		for _, s := range statements {
@@ -114,7 +114,7 @@ var conditions = map[string][]string{
 	"aws:ResourceTag/Installation": {"cloudfront:CreateInvalidation"},
 }
 
-func TestEveryConditionIsOneThatItsActionKnows(t *testing.T) {
+func TestPolicy_ConditionsFitActions(t *testing.T) {
 	for role, statements := range policies(t) {
 		for _, s := range statements {
 			for _, keys := range s.Condition {
@@ -132,7 +132,7 @@ func TestEveryConditionIsOneThatItsActionKnows(t *testing.T) {
 
 // IAM accepts 10,240 characters of policies within a role, without white space (IAM User Guide,
 // "IAM and AWS STS quotas").
-func TestPoliciesAreNotTooLong(t *testing.T) {
+func TestPolicy_FitsSizeLimit(t *testing.T) {
 	longest := strings.NewReplacer("eu-central-1", "ap-southeast-1", "anchor", "sixteenletters16")
 	for role, statements := range policies(t) {
 		total := 0
@@ -155,7 +155,7 @@ func TestPoliciesAreNotTooLong(t *testing.T) {
 
 // CloudFront names the distribution that it reads for. The account is documented for other
 // services only (CloudFront: "Restrict access to an Amazon S3 origin").
-func TestCloudFrontReadsForTheAccountsDistributions(t *testing.T) {
+func TestTemplate_CloudFrontReadsForOwnDistributions(t *testing.T) {
 	var doc struct {
 		Resources struct {
 			AssetsBucketPolicy struct {

@@ -30,8 +30,8 @@ type code struct {
 	key    string // in the artifacts bucket
 }
 
-func (i *Installation) code(s state) (code, error) {
-	architecture := i.architecture(s)
+func (i *Installation) handlersCode(s state) (code, error) {
+	architecture := i.chooseArchitecture(s)
 	name := "arm64.zip"
 	if architecture == X8664 {
 		name = "amd64.zip"

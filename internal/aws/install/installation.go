@@ -123,13 +123,13 @@ func New(c Config) (*Installation, error) {
 // name for each bucket.
 func pathStyle(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil }
 
-func (i *Installation) tell(step, text string) {
+func (i *Installation) reportStep(step, text string) {
 	if i.Watch != nil {
 		i.Watch(installation.Event{Step: step, Text: text})
 	}
 }
 
-func (i *Installation) done(step, text string) {
+func (i *Installation) reportDone(step, text string) {
 	if i.Watch != nil {
 		i.Watch(installation.Event{Step: step, Text: text, Done: true})
 	}

@@ -18,7 +18,7 @@ const keyBytes = 32
 // another.
 func (i *Installation) makeKey(ctx context.Context) error {
 	name := i.keyParameter()
-	i.tell("Key", name)
+	i.reportStep("Key", name)
 	var key [keyBytes]byte
 	rand.Read(key[:]) //nolint:errcheck // it never fails (crypto/rand, Go 1.24)
 	_, err := i.ssm.PutParameter(ctx, &ssm.PutParameterInput{
@@ -29,11 +29,11 @@ func (i *Installation) makeKey(ctx context.Context) error {
 	})
 	switch {
 	case err == nil:
-		i.done("Key", name)
+		i.reportDone("Key", name)
 	case awserr.Is(err, "ParameterAlreadyExists"):
-		i.done("Key", "unchanged")
+		i.reportDone("Key", "unchanged")
 	default:
-		return i.explain(err, "make the key "+name)
+		return i.explainError(err, "make the key "+name)
 	}
 	return nil
 }
@@ -48,7 +48,7 @@ func (i *Installation) deleteKey(ctx context.Context) error {
 	for _, name := range append(names, "/"+i.Name+"/token", i.keyParameter()) {
 		_, err := i.ssm.DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: &name})
 		if err != nil && !awserr.Is(err, "ParameterNotFound") {
-			return i.explain(err, "delete the parameter "+name)
+			return i.explainError(err, "delete the parameter "+name)
 		}
 	}
 	return nil
@@ -61,7 +61,7 @@ func (i *Installation) buildParameters(ctx context.Context) ([]string, error) {
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, i.explain(err, "list the parameters below "+path)
+			return nil, i.explainError(err, "list the parameters below "+path)
 		}
 		for _, p := range page.Parameters {
 			names = append(names, sdk.ToString(p.Name))

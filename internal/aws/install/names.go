@@ -2,12 +2,12 @@ package install
 
 // The names of what is created outside the stack. docs/aws.md lists all names.
 
-func (i *Installation) artifactsBucket() string { return i.bucket("artifacts") }
+func (i *Installation) artifactsBucket() string { return i.bucketName("artifacts") }
 
-func (i *Installation) assetsBucket() string { return i.bucket("assets") }
+func (i *Installation) assetsBucket() string { return i.bucketName("assets") }
 
-// bucket contains account and region, because names of buckets are unique in all of AWS.
-func (i *Installation) bucket(kind string) string {
+// bucketName contains account and region, because names of buckets are unique in all of AWS.
+func (i *Installation) bucketName(kind string) string {
 	return i.Name + "-" + kind + "-" + i.account + "-" + i.AWS.Region
 }
 

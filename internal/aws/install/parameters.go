@@ -37,7 +37,7 @@ func checkParameters(set map[string]string) error {
 			return anchor.Invalid("unknown_parameter", "the installation has no setting %s", name).
 				Hintf("It has %s.", strings.Join(settings, ", "))
 		}
-		if wants := takes.Parameters[name].wants(set[name]); wants != "" {
+		if wants := takes.Parameters[name].acceptedValues(set[name]); wants != "" {
 			return anchor.Invalid("bad_parameter", "the setting %s cannot be %q", name, set[name]).
 				Hintf("It takes %s: --set %s=….", wants, name)
 		}
@@ -52,8 +52,8 @@ type parameter struct {
 	MinValue      *int     `yaml:"MinValue"`
 }
 
-// wants returns what the parameter accepts when value is not valid, else "".
-func (p parameter) wants(value string) string {
+// acceptedValues returns what the parameter accepts when value is not valid, else "".
+func (p parameter) acceptedValues(value string) string {
 	if p.AllowedValues != nil && !slices.Contains(p.AllowedValues, value) {
 		return "one of " + strings.Join(p.AllowedValues, ", ")
 	}
@@ -66,17 +66,17 @@ func (p parameter) wants(value string) string {
 	return ""
 }
 
-// architecture returns the requested architecture, or the one that the functions have.
-func (i *Installation) architecture(s state) string {
+// chooseArchitecture returns the requested architecture, or the one that the functions have.
+func (i *Installation) chooseArchitecture(s state) string {
 	return cmp.Or(i.Architecture, s.settings["Architecture"], ARM64)
 }
 
-// parameters returns the parameters of a change set. CloudFormation would reset an omitted
+// stackParameters returns the parameters of a change set. CloudFormation would reset an omitted
 // parameter to its default, so those that were once set are named again.
-func (i *Installation) parameters(s state, c code) []types.Parameter {
+func (i *Installation) stackParameters(s state, c code) []types.Parameter {
 	values := map[string]string{
 		"Installation": i.Name, "ArtifactsBucket": i.artifactsBucket(), "HandlerKey": c.key,
-		"Architecture": i.architecture(s), "AnchorVersion": i.Version,
+		"Architecture": i.chooseArchitecture(s), "AnchorVersion": i.Version,
 	}
 	for _, name := range settings {
 		if value, ok := s.settings[name]; ok {

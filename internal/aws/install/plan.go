@@ -13,17 +13,17 @@ import (
 // Plan computes what Bootstrap would do and changes nothing: it deletes its change set, and the
 // empty stack that CloudFormation creates for it.
 func (i *Installation) Plan(ctx context.Context) (installation.Plan, error) {
-	if err := i.open(ctx); err != nil {
+	if err := i.identifyCaller(ctx); err != nil {
 		return installation.Plan{}, err
 	}
-	s, err := i.stack(ctx)
+	s, err := i.stackState(ctx)
 	if err == nil {
-		err = i.settled(s)
+		err = i.checkSettled(s)
 	}
 	if err != nil {
 		return installation.Plan{}, err
 	}
-	c, err := i.code(s)
+	c, err := i.handlersCode(s)
 	if err != nil {
 		return installation.Plan{}, err
 	}
@@ -33,18 +33,18 @@ func (i *Installation) Plan(ctx context.Context) (installation.Plan, error) {
 		return installation.Plan{}, err
 	}
 	p.Changes = append(p.Changes, before...)
-	if s.stillborn() {
+	if s.isStillborn() {
 		p.Changes = append(p.Changes, installation.Change{Action: "replace", Resource: i.Name, Type: "AWS::CloudFormation::Stack",
 			Physical: s.id, Why: []string{string(s.status)}})
 		return p, nil // CloudFormation computes nothing for such a stack
 	}
-	set, err := i.compute(ctx, s, c)
+	set, err := i.computeChanges(ctx, s, c)
 	if err != nil {
 		return installation.Plan{}, err
 	}
 	p.Changes = append(p.Changes, set.changes...)
 	if len(set.changes) > 0 {
-		err = i.drop(ctx, set)
+		err = i.dropChanges(ctx, set)
 	}
 	return p, err
 }
@@ -65,7 +65,7 @@ func (i *Installation) beforeStack(ctx context.Context) ([]installation.Change, 
 	case awserr.Is(err, "ParameterNotFound"):
 		changes = append(changes, installation.Change{Action: "add", Resource: "Key", Type: "AWS::SSM::Parameter", Physical: name})
 	case err != nil:
-		return nil, i.explain(err, "look for the key "+name)
+		return nil, i.explainError(err, "look for the key "+name)
 	}
 	return changes, nil
 }

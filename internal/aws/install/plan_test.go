@@ -18,7 +18,7 @@ var planCalls = []string{
 	"CloudFormation.DescribeStacks", "CloudFormation.ListChangeSets", "S3.HeadBucket", "SSM.GetParameter", "STS.GetCallerIdentity",
 }
 
-func TestPlanTouchesNothing(t *testing.T) {
+func TestPlan_ChangesNothing(t *testing.T) {
 	cloud := awstest.Shared(t)
 	before := everything(t, cloud)
 	i := open(t, config(t, cloud))
@@ -42,7 +42,7 @@ func TestPlanTouchesNothing(t *testing.T) {
 
 // A refused plan leaves nothing either: otherwise the empty stack would look like an
 // installation.
-func TestARefusedPlanTouchesNothing(t *testing.T) {
+func TestPlan_RefusedChangesNothing(t *testing.T) {
 	cloud := awstest.Shared(t)
 	before := everything(t, cloud)
 	c := answering(config(t, cloud), "DescribeChangeSet", regexp.MustCompile(`<Status>\w+</Status>`), "<Status>FAILED</Status>")
@@ -57,7 +57,7 @@ func TestARefusedPlanTouchesNothing(t *testing.T) {
 	fails(t, err, anchor.KindNotFound, "no_installation")
 }
 
-func TestPlanOfAnInstallation(t *testing.T) {
+func TestPlan_OfInstallation(t *testing.T) {
 	cloud := awstest.Shared(t)
 	c := config(t, cloud)
 	i, _ := bootstrapped(t, c)

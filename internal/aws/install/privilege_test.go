@@ -106,7 +106,7 @@ func TestLeastPrivilege(t *testing.T) {
 }
 
 // No role may do everything, nor use everything that has a name.
-func TestGrantsAreBounded(t *testing.T) {
+func TestPolicy_GrantsAreBounded(t *testing.T) {
 	for role, statements := range policies(t) {
 		for _, s := range statements {
 			for _, action := range s.Action {
@@ -202,7 +202,7 @@ var unbounded = map[string]string{
 }
 
 // The routes on which aliases move belong to the handler whose role may move them.
-func TestSwitchesAreRoutedToWhoMayMoveAliases(t *testing.T) {
+func TestTemplate_SwitchRoutesReachAliasMover(t *testing.T) {
 	var doc struct {
 		Resources map[string]struct {
 			Properties struct {

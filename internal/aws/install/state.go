@@ -26,20 +26,20 @@ type state struct {
 	changed  time.Time
 }
 
-// stack returns the state of the installation's stack. It does not find a deleted stack, which
+// stackState returns the state of the installation's stack. It does not find a deleted stack, which
 // DescribeStacks knows by its id only.
-func (i *Installation) stack(ctx context.Context) (state, error) {
-	return i.describe(ctx, i.Name)
+func (i *Installation) stackState(ctx context.Context) (state, error) {
+	return i.describeStack(ctx, i.Name)
 }
 
-func (i *Installation) describe(ctx context.Context, nameOrID string) (state, error) {
+func (i *Installation) describeStack(ctx context.Context, nameOrID string) (state, error) {
 	out, err := i.formation.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &nameOrID})
 	if err != nil {
 		// CloudFormation has no code for this.
 		if awserr.Is(err, "ValidationError") && strings.Contains(err.Error(), "does not exist") {
 			return state{}, nil
 		}
-		return state{}, i.explain(err, "look at the stack "+i.Name)
+		return state{}, i.explainError(err, "look at the stack "+i.Name)
 	}
 	if len(out.Stacks) == 0 {
 		return state{}, nil
@@ -76,17 +76,17 @@ func (i *Installation) readOutputs(s state) installation.Outputs {
 }
 
 // What can be done with a stack in its state.
-func (s state) absent() bool {
+func (s state) isAbsent() bool {
 	return s.status == "" || s.status == types.StackStatusDeleteComplete || s.status == types.StackStatusReviewInProgress
 }
 
-func (s state) busy() bool {
+func (s state) isBusy() bool {
 	return strings.HasSuffix(string(s.status), "_IN_PROGRESS") && s.status != types.StackStatusReviewInProgress
 }
 
-// stillborn reports whether the stack's creation failed: it holds nothing of use and cannot be
+// isStillborn reports whether the stack's creation failed: it holds nothing of use and cannot be
 // updated, only deleted (CloudFormation, "Stack status codes").
-func (s state) stillborn() bool {
+func (s state) isStillborn() bool {
 	switch s.status {
 	case types.StackStatusRollbackComplete, types.StackStatusRollbackFailed, types.StackStatusCreateFailed:
 		return true
@@ -94,10 +94,10 @@ func (s state) stillborn() bool {
 	return false
 }
 
-// settled returns an error for a stack that no change set can be created for.
-func (i *Installation) settled(s state) error {
+// checkSettled returns an error for a stack that no change set can be created for.
+func (i *Installation) checkSettled(s state) error {
 	switch {
-	case s.busy():
+	case s.isBusy():
 		return anchor.Conflict("stack_busy", "the stack %s is being changed (%s)", i.Name, s.status).
 			Hintf("Another anchor aws command may be at it. anchor aws status shows when it has ended; then run this again.")
 	case s.status == types.StackStatusUpdateRollbackFailed:

@@ -14,10 +14,10 @@ import (
 
 // Status describes the installation. The error is NotFound when there is none.
 func (i *Installation) Status(ctx context.Context) (installation.Status, error) {
-	if err := i.open(ctx); err != nil {
+	if err := i.identifyCaller(ctx); err != nil {
 		return installation.Status{}, err
 	}
-	s, err := i.stack(ctx)
+	s, err := i.stackState(ctx)
 	if err != nil {
 		return installation.Status{}, err
 	}
@@ -29,7 +29,7 @@ func (i *Installation) Status(ctx context.Context) (installation.Status, error) 
 		Outputs: i.readOutputs(s), Installation: i.Name, Stack: string(s.status), Reason: s.reason,
 		ChangedAt: s.changed.UnixMilli(), Projects: []string{}, Drift: string(s.drift),
 	}
-	projects, err := i.projects(ctx, s)
+	projects, err := i.listProjects(ctx, s)
 	if err != nil {
 		return installation.Status{}, err
 	}
@@ -37,7 +37,7 @@ func (i *Installation) Status(ctx context.Context) (installation.Status, error) 
 	if err != nil {
 		return installation.Status{}, err
 	}
-	st.Hints = i.hints(s)
+	st.Hints = i.statusHints(s)
 	for _, p := range projects {
 		st.Projects = append(st.Projects, p.Slug)
 		if since, found := divided[p.ID]; found {
@@ -55,7 +55,7 @@ func (i *Installation) divided(ctx context.Context, s state, projects []anchor.P
 	}
 	lives, err := i.Projects.Lives(ctx, i.readOutputs(s))
 	if err != nil && !errors.Is(err, anchor.ErrNotFound) {
-		return nil, i.explain(err, "read the live pointers of "+i.Name)
+		return nil, i.explainError(err, "read the live pointers of "+i.Name)
 	}
 	since := map[anchor.ProjectID]time.Time{}
 	for _, live := range lives {
@@ -72,15 +72,15 @@ func dividedHint(slug string, since time.Time) string {
 		since.UTC().Format(time.RFC3339), slug, slug)
 }
 
-func (i *Installation) hints(s state) []string {
+func (i *Installation) statusHints(s state) []string {
 	var hints []string
-	if e := (*anchor.Error)(nil); errors.As(i.settled(s), &e) {
+	if e := (*anchor.Error)(nil); errors.As(i.checkSettled(s), &e) {
 		hints = append(hints, e.Hint)
 	}
-	if s.stillborn() {
+	if s.isStillborn() {
 		hints = append(hints, "Its creation failed. anchor aws bootstrap removes the remains and tries again.")
 	}
-	if err := i.upgradable(s.version, false); err == nil && s.version != "" && s.version != i.Version {
+	if err := i.checkUpgradable(s.version, false); err == nil && s.version != "" && s.version != i.Version {
 		hints = append(hints, "This is anchor "+i.Version+": anchor aws bootstrap upgrades the installation.")
 	}
 	switch s.drift {
@@ -95,8 +95,8 @@ func (i *Installation) hints(s state) []string {
 	return hints
 }
 
-// projects lists the installation's projects; none while it has no tables.
-func (i *Installation) projects(ctx context.Context, s state) ([]anchor.Project, error) {
+// listProjects lists the installation's projects; none while it has no tables.
+func (i *Installation) listProjects(ctx context.Context, s state) ([]anchor.Project, error) {
 	if i.Projects == nil || s.outputs["ProjectsTable"] == "" {
 		return nil, nil
 	}
@@ -104,5 +104,5 @@ func (i *Installation) projects(ctx context.Context, s state) ([]anchor.Project,
 	if errors.Is(err, anchor.ErrNotFound) {
 		return nil, nil
 	}
-	return projects, i.explain(err, "list the projects of "+i.Name)
+	return projects, i.explainError(err, "list the projects of "+i.Name)
 }

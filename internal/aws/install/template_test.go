@@ -17,7 +17,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/install"
 )
 
-func TestTheTemplateIsClean(t *testing.T) {
+func TestTemplate_IsClean(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "template.yaml")
 	if err := os.WriteFile(name, []byte(install.Template()), 0o600); err != nil {
 		t.Fatal(err)
@@ -31,7 +31,7 @@ func TestTheTemplateIsClean(t *testing.T) {
 }
 
 // The stack creates exactly the tables of the records' package.
-func TestTheTablesAreThoseOfTheRecords(t *testing.T) {
+func TestTemplate_TablesMatchRecords(t *testing.T) {
 	cloud := awstest.Shared(t)
 	bootstrapped(t, config(t, cloud))
 	tables := dynamodb.NewFromConfig(cloud.Config())

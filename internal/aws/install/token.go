@@ -15,12 +15,12 @@ func (i *Installation) FirstToken(ctx context.Context, o installation.Outputs, n
 	if !another {
 		there, err := tokens.List(ctx)
 		if err != nil {
-			return "", i.explain(err, "list the tokens of "+i.Name)
+			return "", i.explainError(err, "list the tokens of "+i.Name)
 		}
 		if slices.ContainsFunc(there, func(t anchor.Token) bool { return t.Scope == anchor.ScopeAdmin && t.RevokedAt == 0 }) {
 			return "", nil
 		}
 	}
 	secret, _, err := tokens.Create(ctx, name, anchor.ScopeAdmin)
-	return secret, i.explain(err, "make a token of "+i.Name)
+	return secret, i.explainError(err, "make a token of "+i.Name)
 }

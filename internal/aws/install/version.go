@@ -6,10 +6,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// upgradable refuses to replace a newer version with an older one: the newer one's records may
+// checkUpgradable refuses to replace a newer version with an older one: the newer one's records may
 // have fields that the older does not know. Builds without a version ("dev", "dev-1a2b3c4") have
 // no order and are accepted.
-func (i *Installation) upgradable(installed string, allow bool) error {
+func (i *Installation) checkUpgradable(installed string, allow bool) error {
 	if allow || !semver.IsValid(installed) || !semver.IsValid(i.Version) || semver.Compare(installed, i.Version) <= 0 {
 		return nil
 	}

@@ -34,7 +34,7 @@ func (l *lambdaAPI) Do(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-func TestDispatchInvokesTheDeployHandler(t *testing.T) {
+func TestDispatch_InvokesDeployHandler(t *testing.T) {
 	api := &lambdaAPI{status: http.StatusAccepted}
 	dispatch := lambda.Dispatch(lambdasdk.NewFromConfig(sdk.Config{
 		Region: "eu-central-1", HTTPClient: api, Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),

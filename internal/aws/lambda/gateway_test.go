@@ -46,7 +46,7 @@ func get(path string) events.APIGatewayV2HTTPRequest {
 	return e
 }
 
-func TestARequestArrivesWhole(t *testing.T) {
+func TestGateway_RequestArrivesWhole(t *testing.T) {
 	e := get("/projects")
 	e.RawQueryString = "limit=2&cursor=a%2Fb&limit=3"
 	e.Headers["x-many"] = "one,two"
@@ -68,7 +68,7 @@ func TestARequestArrivesWhole(t *testing.T) {
 	}
 }
 
-func TestPathsAsCallersSpellThem(t *testing.T) {
+func TestGateway_KeepsPathSpelling(t *testing.T) {
 	for raw, want := range map[string]string{
 		"/domains/*.bücher.example":           "/domains/*.bücher.example", // API Gateway has decoded it
 		"/domains/%2A.b%C3%BCcher.example":    "/domains/*.bücher.example",
@@ -96,7 +96,7 @@ var everyByte = func() []byte {
 	return b
 }()
 
-func TestBinaryBodies(t *testing.T) {
+func TestGateway_BinaryBodies(t *testing.T) {
 	large := bytes.Repeat(everyByte, 4<<20/256) // of what Lambda takes as base64
 	for _, body := range [][]byte{everyByte, large, []byte("text"), {}} {
 		e := get("/files")
@@ -157,7 +157,7 @@ func (s *stand) gateway(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, out.Body)
 }
 
-func TestAnAnswerLeavesWhole(t *testing.T) {
+func TestGateway_AnswerLeavesWhole(t *testing.T) {
 	got := ask(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Add("Vary", "Accept")
 		w.Header().Add("Vary", "Cookie")
@@ -176,7 +176,7 @@ func TestAnAnswerLeavesWhole(t *testing.T) {
 	}
 }
 
-func TestAStreamIsSentWhenItEnds(t *testing.T) {
+func TestGateway_StreamIsSentAtEnd(t *testing.T) {
 	got := ask(t, func(w http.ResponseWriter, _ *http.Request) {
 		for _, part := range []string{"one ", "two"} {
 			_, _ = io.WriteString(w, part)
@@ -188,7 +188,7 @@ func TestAStreamIsSentWhenItEnds(t *testing.T) {
 	}
 }
 
-func TestAnswersLambdaWouldNotTake(t *testing.T) {
+func TestGateway_AnswersLambdaRefuses(t *testing.T) {
 	for name, body := range map[string]string{
 		"text":    strings.Repeat("x", 6<<20),
 		"escapes": strings.Repeat(`"`, 3<<20+1), // two bytes each in JSON
@@ -205,7 +205,7 @@ func TestAnswersLambdaWouldNotTake(t *testing.T) {
 	}
 }
 
-func TestAPanicIsAnAnswer(t *testing.T) {
+func TestGateway_PanicIsAnswer(t *testing.T) {
 	for _, v := range []any{"secret", http.ErrAbortHandler} {
 		got := ask(t, func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "half")

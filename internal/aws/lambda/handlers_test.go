@@ -18,7 +18,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-func TestADeploymentOverTheHandlers(t *testing.T) {
+func TestHandlers_Deployment(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
 	id := s.upload()
@@ -51,7 +51,7 @@ func TestADeploymentOverTheHandlers(t *testing.T) {
 	}
 }
 
-func TestErrorsAreProblems(t *testing.T) {
+func TestHandlers_ErrorsAreProblems(t *testing.T) {
 	s := newStand(t)
 	s.newProject()
 	for body, want := range map[string]int{
@@ -70,8 +70,8 @@ func TestErrorsAreProblems(t *testing.T) {
 	}
 }
 
-// TestFailuresAreTheRecords: an invocation succeeds even if its deployment fails.
-func TestFailuresAreTheRecords(t *testing.T) {
+// TestDeployer_FailuresAreRecorded: an invocation succeeds even if its deployment fails.
+func TestDeployer_FailuresAreRecorded(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
 	s.cloud.Fault = func(_ context.Context, op string, _ anchor.DeploymentID) (bool, error) {
@@ -98,7 +98,7 @@ func (s *stand) finished() anchor.DeploymentID {
 	return id
 }
 
-func TestOutOfTimeItGoesOnInAnotherInvocation(t *testing.T) {
+func TestDeployer_ContinuesInAnotherInvocation(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
 	id := s.finished()
@@ -116,7 +116,7 @@ func TestOutOfTimeItGoesOnInAnotherInvocation(t *testing.T) {
 	s.wantStatus(id, anchor.Deployed)
 }
 
-func TestTheScheduleGoesOnWithWhatWasCutOff(t *testing.T) {
+func TestUpkeep_ContinuesInterruptedDeployments(t *testing.T) {
 	s := newStand(t)
 	s.newProject()
 	id := s.finished()
@@ -129,7 +129,7 @@ func TestTheScheduleGoesOnWithWhatWasCutOff(t *testing.T) {
 	must(t, err)
 }
 
-func TestEventsThatAreNone(t *testing.T) {
+func TestDeployer_RefusesUnknownEvents(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
 	for name, e := range map[string]string{
@@ -158,7 +158,7 @@ func (s *stand) asked(key string) wire.Deployment {
 	return d
 }
 
-func TestABuildIsDeployed(t *testing.T) {
+func TestBuilder_BuildIsDeployed(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
 	s.call("api", "PUT", "/projects/shop/env", `{"variables":[{"name":"NEXT_PUBLIC_A","value":"b","for":"build"},{"name":"SECRET","value":"s","for":"run"}]}`, nil, nil)
@@ -190,7 +190,7 @@ func TestABuildIsDeployed(t *testing.T) {
 	}
 }
 
-func TestAnArtifactThatIsRefused(t *testing.T) {
+func TestBuilder_ArtifactRefused(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
 	d := s.asked("one")
@@ -241,7 +241,7 @@ const buildFailed = `{
   }
 }`
 
-func TestABuildThatFailed(t *testing.T) {
+func TestBuilder_BuildFailed(t *testing.T) {
 	s := newStand(t)
 	s.newProject()
 	d := s.asked("one")
@@ -267,7 +267,7 @@ func TestABuildThatFailed(t *testing.T) {
 	}
 }
 
-func TestABuildThatDoesNotStart(t *testing.T) {
+func TestBuilder_BuildDoesNotStart(t *testing.T) {
 	s := newStand(t)
 	s.newProject()
 	s.builder.err = anchor.Failed("access_denied", "the handler may not codebuild:StartBuild").Hintf("Bootstrap again.")
@@ -301,7 +301,7 @@ func TestABuildThatDoesNotStart(t *testing.T) {
 	}
 }
 
-func TestStatusAndDoctor(t *testing.T) {
+func TestHandlers_StatusAndDoctor(t *testing.T) {
 	s := newStand(t)
 	s.newProject()
 	var status wire.Status
@@ -316,7 +316,7 @@ func TestStatusAndDoctor(t *testing.T) {
 	}
 }
 
-func TestLogsAreFollowedByTheirPlace(t *testing.T) {
+func TestLogs_FollowedByPlace(t *testing.T) {
 	s := newStand(t)
 	s.newProject()
 	follow := get("/projects/shop/logs")

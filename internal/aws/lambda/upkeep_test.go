@@ -21,9 +21,9 @@ import (
 
 const round = `{"reconcile": true}`
 
-// TestAProjectIsRemovedByTheSchedule: the API answers at once, and nothing can be added to the
+// TestUpkeep_RemovesProject: the API answers at once, and nothing can be added to the
 // project from then on; AWS takes longer.
-func TestAProjectIsRemovedByTheSchedule(t *testing.T) {
+func TestUpkeep_RemovesProject(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
 	waiting := s.upload()
@@ -60,7 +60,7 @@ func TestAProjectIsRemovedByTheSchedule(t *testing.T) {
 }
 
 // A project that nobody deletes is not removed by any event.
-func TestOnlyRetiredProjectsAreRemoved(t *testing.T) {
+func TestUpkeep_RemovesRetiredProjectsOnly(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
 	_, err := s.event(t.Context(), "deploy", lambda.DeployEvent{ProjectID: p.ID})
@@ -73,9 +73,9 @@ func TestOnlyRetiredProjectsAreRemoved(t *testing.T) {
 	s.call("api", "GET", "/projects/shop", "", nil, &wire.Project{})
 }
 
-// TestARemovalWaitsForAPass asserts that a removal waits for a running deployment of the project,
+// TestUpkeep_RemovalWaitsForPass asserts that a removal waits for a running deployment of the project,
 // which is canceled.
-func TestARemovalWaitsForAPass(t *testing.T) {
+func TestUpkeep_RemovalWaitsForPass(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
 	id := s.finished()
@@ -96,9 +96,9 @@ func TestARemovalWaitsForAPass(t *testing.T) {
 	}
 }
 
-// TestWhatACanceledDeploymentHasGoesElsewhere: the API has neither the time nor the permission to
+// TestDeployer_CanceledDeploymentIsRemoved: the API has neither the time nor the permission to
 // remove what a canceled deployment has.
-func TestWhatACanceledDeploymentHasGoesElsewhere(t *testing.T) {
+func TestDeployer_CanceledDeploymentIsRemoved(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
 	id := s.upload()
@@ -127,8 +127,8 @@ func (s *stand) manifest(ago time.Duration) anchor.DeploymentID {
 	return id
 }
 
-// TestTheSweep asserts that the sweep removes, once a day, what interrupted removals left.
-func TestTheSweep(t *testing.T) {
+// TestUpkeep_Sweep asserts that the sweep removes, once a day, what interrupted removals left.
+func TestUpkeep_Sweep(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
 	record := func(status anchor.Status, prunedAt int64) anchor.DeploymentID {
@@ -155,9 +155,9 @@ func TestTheSweep(t *testing.T) {
 	}
 }
 
-// TestTheSweepRemovesOnlyWhatTheRecordsSay: the tables may be empty, restored to an earlier time,
+// TestUpkeep_SweepRemovesRecordedOnly: the tables may be empty, restored to an earlier time,
 // or another installation's, while what they should contain is live.
-func TestTheSweepRemovesOnlyWhatTheRecordsSay(t *testing.T) {
+func TestUpkeep_SweepRemovesRecordedOnly(t *testing.T) {
 	s := newStand(t)
 	other := anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "gone"}
 	must(t, s.store.CreateProject(t.Context(), other))
@@ -212,7 +212,7 @@ func (s *stand) wantManifests(want []anchor.DeploymentID) {
 }
 
 // An error that occurs each time is logged, and not repeated each minute.
-func TestASweepThatFails(t *testing.T) {
+func TestUpkeep_SweepFails(t *testing.T) {
 	s := newStand(t)
 	s.cloud.sweepErr = anchor.Failed("access_denied", "the role may not s3:ListBucket")
 	if _, err := s.event(t.Context(), "deploy", round); anchor.CodeOf(err) != "access_denied" {
@@ -225,8 +225,8 @@ func TestASweepThatFails(t *testing.T) {
 	}
 }
 
-// TestASweepThatIsOutOfTime asserts that it leaves the rest to the next round.
-func TestASweepThatIsOutOfTime(t *testing.T) {
+// TestUpkeep_SweepOutOfTime asserts that it leaves the rest to the next round.
+func TestUpkeep_SweepOutOfTime(t *testing.T) {
 	s := newStand(t)
 	s.newProject()
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Second) // less than the margins

@@ -114,7 +114,7 @@ func texts(lines []anchor.LogLine) string {
 	return strings.Join(out, " ")
 }
 
-func TestReadGivesTheLastLinesOfAllFunctions(t *testing.T) {
+func TestRead_ReturnsLastLinesOfAllFunctions(t *testing.T) {
 	s := newStand(t)
 	now := s.now()
 	s.write(t, serverGroup, s.server1, now.Add(-3*time.Hour), "oldest")
@@ -146,7 +146,7 @@ func TestReadGivesTheLastLinesOfAllFunctions(t *testing.T) {
 	}
 }
 
-func TestFollowGivesWhatIsWrittenFromNowOn(t *testing.T) {
+func TestFollow_ReturnsNewLines(t *testing.T) {
 	s := newStand(t)
 	s.write(t, serverGroup, s.server, s.now().Add(-time.Minute), "before")
 	ctx, stop := context.WithCancel(t.Context())
@@ -169,8 +169,8 @@ func TestFollowGivesWhatIsWrittenFromNowOn(t *testing.T) {
 	}
 }
 
-// TestFollowingOverManyAnswers runs the client against the API as it is on AWS.
-func TestFollowingOverManyAnswers(t *testing.T) {
+// TestFollow_ManyAnswers runs the client against the API as it is on AWS.
+func TestFollow_ManyAnswers(t *testing.T) {
 	s := newStand(t)
 	a := apitest.New(t, apitest.Options{})
 	services := a.Services()
@@ -226,7 +226,7 @@ func (p inProject) Since(ctx context.Context, _ anchor.ProjectID, d anchor.Deplo
 
 type seq = iter.Seq2[anchor.LogLine, error]
 
-func TestAMissingPermissionIsNamed(t *testing.T) {
+func TestRead_NamesMissingPermission(t *testing.T) {
 	s := newStand(t)
 	s.cloud.Wire.Break(awstest.Fault{Operation: "CloudWatch Logs.FilterLogEvents", Status: 400, Code: "AccessDeniedException", Message: "no"})
 	_, err := s.Read(t.Context(), s.project, "", 10)
@@ -242,7 +242,7 @@ func TestAMissingPermissionIsNamed(t *testing.T) {
 	}
 }
 
-func TestThrottlingIsTriedAgain(t *testing.T) {
+func TestRead_RetriesThrottling(t *testing.T) {
 	s := newStand(t)
 	s.write(t, serverGroup, s.server, s.now().Add(-time.Second), "line")
 	s.cloud.Wire.Break(awstest.Fault{Operation: "CloudWatch Logs.FilterLogEvents", Nth: 1, Status: 400, Code: "ThrottlingException", Message: "slow"})

@@ -39,7 +39,7 @@ func NewAppUnder(version, basePath string) App { return newApp(version, basePath
 func newApp(version, basePath string) App {
 	next := serverDir + ".next/"
 	return App{
-		outputFile: output(strings.TrimPrefix(basePath+"/", "/")),
+		outputFile: outputJSON(strings.TrimPrefix(basePath+"/", "/")),
 
 		"assets/BUILD_ID":   version,
 		"assets/public.txt": "public of " + version,
@@ -53,16 +53,16 @@ func newApp(version, basePath string) App {
 	}
 }
 
-// output is open-next.output.json of an app whose paths begin with prefix, "" or "docs/".
-func output(prefix string) string {
-	return encode(map[string]any{
+// outputJSON is open-next.output.json of an app whose paths begin with prefix, "" or "docs/".
+func outputJSON(prefix string) string {
+	return encodeJSON(map[string]any{
 		"edgeFunctions": map[string]any{},
 		"origins": map[string]any{
 			"s3": map[string]any{"type": "s3", "originPath": "_assets", "copy": []any{
 				map[string]any{"from": ".open-next/assets", "to": path.Join("_assets", prefix), "cached": true, "versionedSubDir": prefix + "_next"},
 				map[string]any{"from": ".open-next/cache", "to": "_cache", "cached": false},
 			}},
-			"default": function("default"),
+			"default": functionJSON("default"),
 		},
 		"behaviors": []any{
 			map[string]any{"pattern": "*", "origin": "default"},
@@ -74,7 +74,7 @@ func output(prefix string) string {
 	})
 }
 
-func function(name string) map[string]any {
+func functionJSON(name string) map[string]any {
 	return map[string]any{
 		"type": "function", "handler": "index.handler", "bundle": ".open-next/server-functions/" + name,
 		"streaming": true, "wrapper": "aws-lambda-streaming", "converter": "aws-apigw-v2",
@@ -99,8 +99,8 @@ func (a App) Server(module string) App { return a.With(serverDir+"index.mjs", mo
 // Split returns the app with a split function for a pattern: the pages are the same and report
 // version.
 func (a App) Split(name, pattern, version string) App {
-	split := a.edit(func(out map[string]any) {
-		out["origins"].(map[string]any)[name] = function(name)
+	split := a.editOutput(func(out map[string]any) {
+		out["origins"].(map[string]any)[name] = functionJSON(name)
 		behaviors := out["behaviors"].([]any)
 		out["behaviors"] = slices.Insert(behaviors, 0, any(map[string]any{"pattern": pattern, "origin": name}))
 	})
@@ -115,7 +115,7 @@ func (a App) Split(name, pattern, version string) App {
 // Images returns the app with an image function that reports its version.
 func (a App) Images(version string) App {
 	const dir = "image-optimization-function/"
-	return a.edit(func(out map[string]any) {
+	return a.editOutput(func(out map[string]any) {
 		out["origins"].(map[string]any)["imageOptimizer"] = map[string]any{
 			"type": "function", "handler": "index.handler", "bundle": ".open-next/image-optimization-function",
 			"streaming": false, "imageLoader": "s3", "wrapper": "aws-lambda", "converter": "aws-apigw-v2",
@@ -135,7 +135,7 @@ func (a App) Tagged() App {
 
 // Middleware returns the app with external middleware before every page.
 func (a App) Middleware() App {
-	return a.edit(func(out map[string]any) {
+	return a.editOutput(func(out map[string]any) {
 		out["edgeFunctions"] = map[string]any{"middleware": map[string]any{
 			"bundle": ".open-next/middleware", "handler": "handler.handler", "pathResolver": "pattern-env",
 			"wrapper": "aws-lambda", "converter": "aws-cloudfront",
@@ -149,16 +149,16 @@ func (a App) Middleware() App {
 	}).With("middleware/handler.mjs", middlewareModule+`// name:"aws-cloudfront" name:"aws-lambda"`)
 }
 
-func (a App) edit(change func(output map[string]any)) App {
+func (a App) editOutput(change func(output map[string]any)) App {
 	var out map[string]any
 	if err := json.Unmarshal([]byte(a[outputFile]), &out); err != nil {
 		panic(err) // the text is this file's own
 	}
 	change(out)
-	return a.With(outputFile, encode(out))
+	return a.With(outputFile, encodeJSON(out))
 }
 
-func encode(v any) string {
+func encodeJSON(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // maps of strings

@@ -69,11 +69,11 @@ func newStand(t *testing.T, open func(*testing.T) Harness) *stand {
 	t.Helper()
 	s := &stand{Harness: open(t), project: anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop"}}
 	must(t, s.Records.CreateProject(t.Context(), s.project))
-	s.use(s.Platform)
+	s.usePlatform(s.Platform)
 	return s
 }
 
-func (s *stand) use(p Platform) {
+func (s *stand) usePlatform(p Platform) {
 	s.Platform = p
 	s.releases = release.New(release.Ports{Pointer: s.Records, Traffic: p, Records: s.Records}, release.Options{})
 }
@@ -86,7 +86,7 @@ func (h Harness) Artifact(t *testing.T, p anchor.Project, app App) deploy.Artifa
 	must(t, h.Records.CreateDeployment(t.Context(), d))
 	d, err := h.Records.Deployment(t.Context(), d.ID) // with its Order
 	must(t, err)
-	h.upload(t, d.ID, app)
+	h.uploadApp(t, d.ID, app)
 	dir, manifest, err := h.Bundles.Unpack(t.Context(), d.ID)
 	must(t, err)
 	build, err := opennext.Parse(os.DirFS(dir))
@@ -96,7 +96,7 @@ func (h Harness) Artifact(t *testing.T, p anchor.Project, app App) deploy.Artifa
 	return deploy.Artifact{Project: p, Deployment: d, Build: build, Manifest: manifest, Dir: dir, Env: env}
 }
 
-func (h Harness) upload(t *testing.T, id anchor.DeploymentID, app App) {
+func (h Harness) uploadApp(t *testing.T, id anchor.DeploymentID, app App) {
 	t.Helper()
 	source := app.Write(t)
 	manifest, err := artifact.Scan(t.Context(), source, nil)
@@ -121,10 +121,10 @@ func Publish(t *testing.T, p Platform, a deploy.Artifact) map[string]anchor.Func
 	t.Helper()
 	must(t, p.CheckManifest(a.Project, a.Manifest, a.Env))
 	must(t, p.Check(t.Context(), a))
-	must(t, p.Upload(t.Context(), a, note(t)))
-	versions, err := p.Publish(t.Context(), a, note(t))
+	must(t, p.Upload(t.Context(), a, noteTo(t)))
+	versions, err := p.Publish(t.Context(), a, noteTo(t))
 	must(t, err)
-	must(t, p.Seed(t.Context(), a, note(t)))
+	must(t, p.Seed(t.Context(), a, noteTo(t)))
 	return versions
 }
 
@@ -133,30 +133,30 @@ func Publish(t *testing.T, p Platform, a deploy.Artifact) map[string]anchor.Func
 func Prepare(t *testing.T, p Platform, a deploy.Artifact) anchor.Deployment {
 	t.Helper()
 	versions := Publish(t, p, a)
-	must(t, p.Probe(t.Context(), a, note(t)))
+	must(t, p.Probe(t.Context(), a, noteTo(t)))
 	d := a.Deployment
 	d.Status, d.Functions, d.Version = anchor.Deployed, versions, "v"+versions[anchor.ServerFunction].Version
 	return d
 }
 
-func (s *stand) artifact(t *testing.T, app App) deploy.Artifact {
+func (s *stand) newArtifact(t *testing.T, app App) deploy.Artifact {
 	t.Helper()
 	return s.Artifact(t, s.project, app)
 }
 
-func (s *stand) publish(t *testing.T, a deploy.Artifact) map[string]anchor.FunctionVersion {
+func (s *stand) publishArtifact(t *testing.T, a deploy.Artifact) map[string]anchor.FunctionVersion {
 	t.Helper()
 	return Publish(t, s.Platform, a)
 }
 
-func (s *stand) prepare(t *testing.T, app App) (deploy.Artifact, anchor.Deployment) {
+func (s *stand) prepareArtifact(t *testing.T, app App) (deploy.Artifact, anchor.Deployment) {
 	t.Helper()
-	a := s.artifact(t, app)
+	a := s.newArtifact(t, app)
 	return a, Prepare(t, s.Platform, a)
 }
 
-// live deploys the app of a version and makes it live.
-func (s *stand) live(t *testing.T, version string) (deploy.Artifact, anchor.Live) {
+// deployLive deploys the app of a version and makes it live.
+func (s *stand) deployLive(t *testing.T, version string) (deploy.Artifact, anchor.Live) {
 	t.Helper()
 	return s.liveApp(t, NewApp(version))
 }
@@ -164,14 +164,14 @@ func (s *stand) live(t *testing.T, version string) (deploy.Artifact, anchor.Live
 // liveApp deploys an app and makes it live.
 func (s *stand) liveApp(t *testing.T, app App) (deploy.Artifact, anchor.Live) {
 	t.Helper()
-	a, d := s.prepare(t, app)
+	a, d := s.prepareArtifact(t, app)
 	live, err := s.releases.GoLive(t.Context(), d)
 	must(t, err)
 	must(t, s.Platform.Purge(t.Context(), live))
 	return a, live
 }
 
-func (s *stand) site() string {
+func (s *stand) siteHost() string {
 	site, _ := s.Platform.Hosts(s.project, "")
 	return site
 }
@@ -188,8 +188,8 @@ type answer struct {
 	body   string
 }
 
-// open sends a request and leaves the answer's body, the caller's to close, to be read.
-func (s *stand) open(t *testing.T, method, host, path string, header ...string) *http.Response {
+// openResponse sends a request and leaves the answer's body, the caller's to close, to be read.
+func (s *stand) openResponse(t *testing.T, method, host, path string, header ...string) *http.Response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+host+path, http.NoBody)
 	must(t, err)
@@ -201,26 +201,26 @@ func (s *stand) open(t *testing.T, method, host, path string, header ...string) 
 	return res
 }
 
-// send sends a request with the headers, names and values in turn.
-func (s *stand) send(t *testing.T, method, host, path string, header ...string) answer {
+// sendRequest sends a request with the headers, names and values in turn.
+func (s *stand) sendRequest(t *testing.T, method, host, path string, header ...string) answer {
 	t.Helper()
-	res := s.open(t, method, host, path, header...)
+	res := s.openResponse(t, method, host, path, header...)
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	must(t, err)
 	return answer{res.StatusCode, res.Header, string(text)}
 }
 
-// ask returns the status and body of a page.
-func (s *stand) ask(t *testing.T, host, path string) (status int, body string) {
+// askPage returns the status and body of a page.
+func (s *stand) askPage(t *testing.T, host, path string) (status int, body string) {
 	t.Helper()
-	a := s.send(t, http.MethodGet, host, path)
+	a := s.sendRequest(t, http.MethodGet, host, path)
 	return a.status, a.body
 }
 
-func (s *stand) want(t *testing.T, host, path, body string) {
+func (s *stand) wantPage(t *testing.T, host, path, body string) {
 	t.Helper()
-	if status, got := s.ask(t, host, path); status != http.StatusOK || got != body {
+	if status, got := s.askPage(t, host, path); status != http.StatusOK || got != body {
 		t.Errorf("%s%s answers %d %q, want %q", host, path, status, got, body)
 	}
 }
@@ -228,12 +228,12 @@ func (s *stand) want(t *testing.T, host, path, body string) {
 // wantGone asserts that a host leads to no deployment.
 func (s *stand) wantGone(t *testing.T, host, path string) {
 	t.Helper()
-	if status, body := s.ask(t, host, path); status < http.StatusBadRequest {
+	if status, body := s.askPage(t, host, path); status < http.StatusBadRequest {
 		t.Errorf("%s%s still answers %d %q", host, path, status, body)
 	}
 }
 
-func note(t *testing.T) deploy.Note { return func(f string, args ...any) { t.Logf(f, args...) } }
+func noteTo(t *testing.T) deploy.Note { return func(f string, args ...any) { t.Logf(f, args...) } }
 
 func must(t *testing.T, err error) {
 	t.Helper()

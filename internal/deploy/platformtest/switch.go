@@ -11,12 +11,12 @@ import (
 )
 
 func prepareWithoutCommit(t *testing.T, s *stand) {
-	one, _ := s.live(t, "one")
-	two, _ := s.live(t, "two")
-	_, err := s.prepareSwitch(t, s.record(t, one.Deployment.ID))
+	one, _ := s.deployLive(t, "one")
+	two, _ := s.deployLive(t, "two")
+	_, err := s.prepareSwitch(t, s.recordOf(t, one.Deployment.ID))
 	must(t, err)
-	s.want(t, s.site(), "/", "two")
-	s.want(t, s.site(), "/public.txt", "public of two")
+	s.wantPage(t, s.siteHost(), "/", "two")
+	s.wantPage(t, s.siteHost(), "/public.txt", "public of two")
 
 	none := errors.New("no target")
 	_, err = s.Platform.Prepare(t.Context(), s.project.ID, func(context.Context) (anchor.Deployment, error) {
@@ -25,14 +25,14 @@ func prepareWithoutCommit(t *testing.T, s *stand) {
 	if !errors.Is(err, none) {
 		t.Errorf("Prepare returns %v, want the error of its target", err)
 	}
-	s.want(t, s.site(), "/", "two")
+	s.wantPage(t, s.siteHost(), "/", "two")
 
 	// Nothing of a dropped Switch is in the way of the next releases.
-	s.live(t, "three")
-	s.want(t, s.site(), "/", "three")
+	s.deployLive(t, "three")
+	s.wantPage(t, s.siteHost(), "/", "three")
 	_, err = s.releases.Rollback(t.Context(), s.project.ID, two.Deployment.ID)
 	must(t, err)
-	s.want(t, s.site(), "/", "two")
+	s.wantPage(t, s.siteHost(), "/", "two")
 }
 
 func twoPreparesOneCommit(t *testing.T, s *stand) {
@@ -41,11 +41,11 @@ func twoPreparesOneCommit(t *testing.T, s *stand) {
 	must(t, err)
 	_, err = s.prepareSwitch(t, two)
 	must(t, err)
-	live := s.move(t, one)
+	live := s.movePointer(t, one)
 	for range 2 { // it is idempotent
 		must(t, toOne.Commit(t.Context(), live))
-		s.want(t, s.site(), "/", "one")
-		s.want(t, s.site(), "/public.txt", "public of one")
+		s.wantPage(t, s.siteHost(), "/", "one")
+		s.wantPage(t, s.siteHost(), "/public.txt", "public of one")
 	}
 }
 
@@ -56,10 +56,10 @@ func staleSwitch(t *testing.T, s *stand) {
 	must(t, err)
 	toTwo, err := s.prepareSwitch(t, two)
 	must(t, err)
-	must(t, toOne.Commit(t.Context(), s.move(t, one)))
-	s.want(t, s.site(), "/", "one")
-	must(t, toTwo.Commit(t.Context(), s.move(t, two)))
-	s.want(t, s.site(), "/", "two")
+	must(t, toOne.Commit(t.Context(), s.movePointer(t, one)))
+	s.wantPage(t, s.siteHost(), "/", "one")
+	must(t, toTwo.Commit(t.Context(), s.movePointer(t, two)))
+	s.wantPage(t, s.siteHost(), "/", "two")
 }
 
 // lateSwitch commits in another order than the pointer moved.
@@ -69,11 +69,11 @@ func lateSwitch(t *testing.T, s *stand) {
 	must(t, err)
 	toTwo, err := s.prepareSwitch(t, two)
 	must(t, err)
-	older := s.move(t, one)
-	newer := s.move(t, two)
+	older := s.movePointer(t, one)
+	newer := s.movePointer(t, two)
 	must(t, toTwo.Commit(t.Context(), newer))
 	must(t, toOne.Commit(t.Context(), older))
-	s.want(t, s.site(), "/", "two")
+	s.wantPage(t, s.siteHost(), "/", "two")
 }
 
 // prepareSwitch prepares the switch to a deployment.
@@ -82,8 +82,8 @@ func (s *stand) prepareSwitch(t *testing.T, d anchor.Deployment) (release.Switch
 	return s.Platform.Prepare(t.Context(), s.project.ID, func(context.Context) (anchor.Deployment, error) { return d, nil })
 }
 
-// move moves the pointer to a deployment, and no traffic.
-func (s *stand) move(t *testing.T, d anchor.Deployment) anchor.Live {
+// movePointer moves the pointer to a deployment, and no traffic.
+func (s *stand) movePointer(t *testing.T, d anchor.Deployment) anchor.Live {
 	t.Helper()
 	from, err := s.Records.Live(t.Context(), s.project.ID)
 	must(t, err)
@@ -98,11 +98,11 @@ func (s *stand) move(t *testing.T, d anchor.Deployment) anchor.Live {
 // liveRecord deploys the app of a version, makes it live and returns its record.
 func (s *stand) liveRecord(t *testing.T, version string) anchor.Deployment {
 	t.Helper()
-	a, _ := s.live(t, version)
-	return s.record(t, a.Deployment.ID)
+	a, _ := s.deployLive(t, version)
+	return s.recordOf(t, a.Deployment.ID)
 }
 
-func (s *stand) record(t *testing.T, id anchor.DeploymentID) anchor.Deployment {
+func (s *stand) recordOf(t *testing.T, id anchor.DeploymentID) anchor.Deployment {
 	t.Helper()
 	d, err := s.Records.Deployment(t.Context(), id)
 	must(t, err)

@@ -17,8 +17,8 @@ type aging struct {
 	bogus string   // why one of them rejects it, as certificate authorities will, "" when none does
 }
 
-// apply turns a right finding into what visitors see meanwhile.
-func (a aging) apply(f *domains.Finding) {
+// applyTo turns a right finding into what visitors see meanwhile.
+func (a aging) applyTo(f *domains.Finding) {
 	switch {
 	case a.bogus != "":
 		f.State, f.Detail = domains.FindingUnknown, bogusText(f.Record, a.bogus)
@@ -28,23 +28,23 @@ func (a aging) apply(f *domains.Finding) {
 	}
 }
 
-// aging asks every resolver where the name leads.
-func (s *session) aging(ctx context.Context, name string, w *want) aging {
+// agingOf asks every resolver where the name leads.
+func (s *session) agingOf(ctx context.Context, name string, w *want) aging {
 	types := []uint16{dns.TypeA, dns.TypeAAAA}
 	return s.atResolvers(ctx, name, types, func(replies []*dns.Msg) (old []string, stale []*dns.Msg) {
 		st := standing{}
 		for i, typ := range types {
-			aliases, found := chain(replies[i].Answer, name, typ)
+			aliases, found := readChain(replies[i].Answer, name, typ)
 			if i == 0 || len(st.trail) == 0 {
 				st.trail = aliases
 			}
 			st.addrs = append(st.addrs, found...)
 		}
-		v := s.judge(ctx, w, []standing{st})[0]
+		v := s.judgeStandings(ctx, w, []standing{st})[0]
 		if v.state == domains.FindingRight {
 			return nil, nil
 		}
-		v4, v6 := split(v.stray)
+		v4, v6 := splitFamilies(v.stray)
 		if len(v4) > 0 || len(v6) == 0 {
 			stale = append(stale, replies[0])
 		}
@@ -58,7 +58,7 @@ func (s *session) aging(ctx context.Context, name string, w *want) aging {
 // agingRecord asks every resolver for one record.
 func (s *session) agingRecord(ctx context.Context, name string, typ uint16, right func([]string) bool) aging {
 	return s.atResolvers(ctx, name, []uint16{typ}, func(replies []*dns.Msg) ([]string, []*dns.Msg) {
-		_, found := chain(replies[0].Answer, name, typ)
+		_, found := readChain(replies[0].Answer, name, typ)
 		if right(found) {
 			return nil, nil
 		}
@@ -74,7 +74,7 @@ func (s *session) atResolvers(ctx context.Context, name string, types []uint16, 
 	var wg sync.WaitGroup
 	for _, srv := range s.resolvers {
 		wg.Go(func() {
-			replies, bogus := s.replies(ctx, srv, name, types)
+			replies, bogus := s.queryTypes(ctx, srv, name, types)
 			mu.Lock()
 			defer mu.Unlock()
 			a.bogus = max(a.bogus, bogus)
@@ -84,7 +84,7 @@ func (s *session) atResolvers(ctx context.Context, name string, types []uint16, 
 			old, stale := read(replies)
 			a.old = append(a.old, old...)
 			for _, reply := range stale {
-				a.wait = max(a.wait, remaining(reply))
+				a.wait = max(a.wait, remainingTTL(reply))
 			}
 		})
 	}
@@ -94,18 +94,18 @@ func (s *session) atResolvers(ctx context.Context, name string, types []uint16, 
 	return a
 }
 
-// replies are srv's answers, one a type; nil when one is missing. bogus is why it
+// queryTypes are srv's answers, one a type; nil when one is missing. bogus is why it
 // rejects data that it has: DNSSEC, when it answers with checking disabled.
-func (s *session) replies(ctx context.Context, srv server, name string, types []uint16) (all []*dns.Msg, bogus string) {
+func (s *session) queryTypes(ctx context.Context, srv server, name string, types []uint16) (all []*dns.Msg, bogus string) {
 	for _, typ := range types {
-		reply, err := s.ask(ctx, srv, query{name: name, typ: typ, recurse: true})
+		reply, err := s.askServer(ctx, srv, query{name: name, typ: typ, recurse: true})
 		if err != nil {
 			return nil, ""
 		}
 		if reply.Rcode == dns.RcodeServerFailure {
-			unchecked, err := s.ask(ctx, srv, query{name: name, typ: typ, recurse: true, unsigned: true})
+			unchecked, err := s.askServer(ctx, srv, query{name: name, typ: typ, recurse: true, unsigned: true})
 			if err == nil && unchecked.Rcode == dns.RcodeSuccess {
-				return nil, "SERVFAIL" + extended(reply)
+				return nil, "SERVFAIL" + extendedError(reply)
 			}
 			return nil, ""
 		}
@@ -117,9 +117,9 @@ func (s *session) replies(ctx context.Context, srv server, name string, types []
 	return all, ""
 }
 
-// remaining returns for how many seconds a resolver keeps a reply: the least TTL of its
+// remainingTTL returns for how many seconds a resolver keeps a reply: the least TTL of its
 // records, and for a denial the SOA's, as RFC 2308 section 5 caps it.
-func remaining(reply *dns.Msg) int {
+func remainingTTL(reply *dns.Msg) int {
 	least, found := uint32(0), false
 	for _, rr := range reply.Answer {
 		if ttl := rr.Header().Ttl; !found || ttl < least {

@@ -36,9 +36,9 @@ func parseProperty(text string) (property, bool) {
 	return property{critical: bits&0x80 != 0, tag: tag, value: value}, true
 }
 
-// issuer splits an issue value into the CA's domain, "" for none, and its parameters (RFC 8659
+// splitIssuer splits an issue value into the CA's domain, "" for none, and its parameters (RFC 8659
 // section 4.2). A malformed value names no CA.
-func (p property) issuer() (domain string, parameters []string) {
+func (p property) splitIssuer() (domain string, parameters []string) {
 	fields := strings.Split(p.value, ";")
 	domain = strings.ToLower(strings.Trim(fields[0], " \t"))
 	for _, f := range fields[1:] {
@@ -65,9 +65,9 @@ type permission struct {
 	critical   string   // an unknown critical property that stops every CA
 }
 
-// permits applies RFC 8659 section 4.3: issuewild, where it exists, decides for wildcards, and
+// permissionOf applies RFC 8659 section 4.3: issuewild, where it exists, decides for wildcards, and
 // a set without issue properties forbids nothing.
-func permits(set []property, issuers []string, wild bool) permission {
+func permissionOf(set []property, issuers []string, wild bool) permission {
 	for _, p := range set {
 		if p.critical && !slices.Contains(knownTags, p.tag) {
 			return permission{critical: p.tag}
@@ -83,7 +83,7 @@ func permits(set []property, issuers []string, wild bool) permission {
 			continue
 		}
 		rules++
-		domain, parameters := p.issuer()
+		domain, parameters := p.splitIssuer()
 		if domain == "" || !slices.ContainsFunc(issuers, func(i string) bool { return strings.EqualFold(i, domain) }) {
 			continue
 		}
@@ -96,28 +96,28 @@ func permits(set []property, issuers []string, wild bool) permission {
 	return under
 }
 
-// caa climbs from the name to the nearest CAA records (RFC 8659 section 3) and reports whether
+// checkCAA climbs from the name to the nearest CAA records (RFC 8659 section 3) and reports whether
 // they let one of the issuers issue.
-func (s *session) caa(ctx context.Context, need domains.Need) []domains.Finding {
+func (s *session) checkCAA(ctx context.Context, need domains.Need) []domains.Finding {
 	bare, wild := strings.CutPrefix(dns.CanonicalName(need.Name), "*.")
-	levels := s.climb(ctx, bare)
+	levels := s.climbLevels(ctx, bare)
 	for _, l := range levels {
-		r := anchor.DNSRecord{Name: shown(l.name), Type: "CAA", Value: "0 issue " + strconv.Quote(need.Issuers[0])}
+		r := anchor.DNSRecord{Name: displayName(l.name), Type: "CAA", Value: "0 issue " + strconv.Quote(need.Issuers[0])}
 		if errors.Is(l.src.err, errNoDomain) && len(need.Target)+len(need.Records) > 0 {
 			return nil // their findings say so already
 		}
 		if errors.Is(l.src.err, errNoDomain) {
-			return []domains.Finding{silent(l.src, l.name, r)}
+			return []domains.Finding{silentFindingFor(l.src, l.name, r)}
 		}
 		if len(l.src.views) == 0 {
 			f := domains.Finding{Record: r, State: domains.FindingUnknown, Detail: caaSilentText(l.src, l.name)}
 			return []domains.Finding{f}
 		}
-		if found := l.found(); len(found) > 0 {
+		if found := l.foundRecords(); len(found) > 0 {
 			return []domains.Finding{caaFinding(need, r, l, found, wild)}
 		}
 	}
-	none := anchor.DNSRecord{Name: shown(bare), Type: "CAA"}
+	none := anchor.DNSRecord{Name: displayName(bare), Type: "CAA"}
 	f := domains.Finding{Record: none, State: domains.FindingRight, Detail: noCAAText(bare, need.Issuers)}
 	if levels[0].src.secondary {
 		f.Detail += secondHandNote(levels[0].src)
@@ -131,8 +131,8 @@ type level struct {
 	src  source
 }
 
-// found are the CAA records of all servers together.
-func (l level) found() []string {
+// foundRecords are the CAA records of all servers together.
+func (l level) foundRecords() []string {
 	var all []string
 	for _, v := range l.src.views {
 		all = append(all, v.values...)
@@ -141,26 +141,26 @@ func (l level) found() []string {
 	return slices.Compact(all)
 }
 
-// climb asks at all levels at once. Above the registered domain only the registry sets CAA, so
+// climbLevels asks at all levels at once. Above the registered domain only the registry sets CAA, so
 // a resolver's answer is enough there.
-func (s *session) climb(ctx context.Context, name string) []level {
+func (s *session) climbLevels(ctx context.Context, name string) []level {
 	var levels []level
-	for at := name; at != "."; at = parent(at) {
+	for at := name; at != "."; at = parentName(at) {
 		levels = append(levels, level{name: at})
 	}
-	domain := registrable(name)
+	domain := registrableDomain(name)
 	var wg sync.WaitGroup
 	for i := range levels {
 		l := &levels[i]
 		wg.Go(func() {
 			if dns.IsSubDomain(domain, l.name) {
-				l.src = s.at(ctx, l.name, dns.TypeCAA)
-				l.src.views = s.ended(ctx, l.name, dns.TypeCAA, l.src.views)
+				l.src = s.queryAt(ctx, l.name, dns.TypeCAA)
+				l.src.views = s.followAliases(ctx, l.name, dns.TypeCAA, l.src.views)
 				return
 			}
 			v := view{}
-			if reply, err := s.recurse(ctx, query{name: l.name, typ: dns.TypeCAA}); err == nil {
-				v.read(reply, query{name: l.name, typ: dns.TypeCAA})
+			if reply, err := s.queryRecursive(ctx, query{name: l.name, typ: dns.TypeCAA}); err == nil {
+				v.readReply(reply, query{name: l.name, typ: dns.TypeCAA})
 			}
 			l.src.views = []view{v}
 		})
@@ -169,8 +169,8 @@ func (s *session) climb(ctx context.Context, name string) []level {
 	return levels
 }
 
-// worst is the least that any server's set permits: a CA may ask any of them.
-func worst(views []view, issuers []string, wild bool) permission {
+// worstOf is the least that any server's set permits: a CA may ask any of them.
+func worstOf(views []view, issuers []string, wild bool) permission {
 	least := permission{allowed: true}
 	for _, v := range views {
 		var set []property
@@ -179,7 +179,7 @@ func worst(views []view, issuers []string, wild bool) permission {
 				set = append(set, p)
 			}
 		}
-		p := permits(set, issuers, wild)
+		p := permissionOf(set, issuers, wild)
 		if !p.allowed {
 			return p
 		}
@@ -192,7 +192,7 @@ func worst(views []view, issuers []string, wild bool) permission {
 
 // caaFinding explains the effect of one level's records on the certificate.
 func caaFinding(need domains.Need, r anchor.DNSRecord, l level, found []string, wild bool) domains.Finding {
-	verdict := worst(l.src.views, need.Issuers, wild)
+	verdict := worstOf(l.src.views, need.Issuers, wild)
 	if verdict.issuer != "" {
 		r.Value = "0 issue " + strconv.Quote(verdict.issuer)
 	}

@@ -75,7 +75,7 @@ func New(cfg Config) *Checker {
 	if len(resolvers) == 0 {
 		resolvers = systemResolvers(resolvConf)
 	}
-	c.resolvers, c.roots = servers(resolvers), servers(cfg.Roots)
+	c.resolvers, c.roots = parseServers(resolvers), parseServers(cfg.Roots)
 	return c
 }
 
@@ -85,13 +85,13 @@ func New(cfg Config) *Checker {
 // record should exist. Its errors are an Invalid need and the context's own. A DNS that does
 // not answer is a finding, not an error.
 func (c *Checker) Diagnose(ctx context.Context, need domains.Need) (domains.Diagnosis, error) {
-	if err := valid(need); err != nil {
+	if err := checkNeed(need); err != nil {
 		return domains.Diagnosis{}, err
 	}
 	bounded, cancel := context.WithTimeout(ctx, c.budget)
 	defer cancel()
 	s := newSession(c)
-	checks := s.run(bounded, s.plan(need))
+	checks := s.run(bounded, s.planChecks(need))
 	if err := ctx.Err(); err != nil {
 		return domains.Diagnosis{}, fmt.Errorf("the check of %s's DNS was ended: %w", need.Name, err)
 	}
@@ -106,18 +106,18 @@ func (c *Checker) Diagnose(ctx context.Context, need domains.Need) (domains.Diag
 // check is one thing to check; it returns its findings.
 type check func(ctx context.Context) []domains.Finding
 
-func (s *session) plan(need domains.Need) []check {
+func (s *session) planChecks(need domains.Need) []check {
 	var checks []check
 	if len(need.Target) > 0 {
-		checks = append(checks, func(ctx context.Context) []domains.Finding { return s.target(ctx, need) })
+		checks = append(checks, func(ctx context.Context) []domains.Finding { return s.checkTarget(ctx, need) })
 	}
 	for _, record := range need.Records {
 		checks = append(checks, func(ctx context.Context) []domains.Finding {
-			return []domains.Finding{s.record(ctx, record)}
+			return []domains.Finding{s.checkRecord(ctx, record)}
 		})
 	}
 	if len(need.Issuers) > 0 {
-		checks = append(checks, func(ctx context.Context) []domains.Finding { return s.caa(ctx, need) })
+		checks = append(checks, func(ctx context.Context) []domains.Finding { return s.checkCAA(ctx, need) })
 	}
 	return checks
 }
@@ -137,8 +137,8 @@ func (s *session) run(ctx context.Context, checks []check) []domains.Finding {
 	return all
 }
 
-// valid refuses what could not be asked for.
-func valid(need domains.Need) error {
+// checkNeed refuses what could not be asked for.
+func checkNeed(need domains.Need) error {
 	names := []string{strings.TrimPrefix(need.Name, "*.")}
 	for _, r := range need.Records {
 		names = append(names, r.Name)
@@ -147,14 +147,14 @@ func valid(need domains.Need) error {
 		}
 	}
 	for _, name := range names {
-		if err := askable(name); err != nil {
+		if err := checkAskable(name); err != nil {
 			return anchor.Invalid("dns_name", "cannot look up %q", name).Because(err)
 		}
 	}
 	return nil
 }
 
-func askable(name string) error {
+func checkAskable(name string) error {
 	if _, ok := dns.IsDomainName(name); !ok || name == "" || name == "." {
 		return errors.New("it is not a domain name (RFC 1035 section 2.3.4)")
 	}

@@ -28,7 +28,7 @@ type query struct {
 	unsigned bool // CD: give the answer although DNSSEC condemns it
 }
 
-func (q query) message(edns bool) *dns.Msg {
+func (q query) buildMessage(edns bool) *dns.Msg {
 	m := new(dns.Msg)
 	m.SetQuestion(q.name, q.typ)
 	m.RecursionDesired, m.CheckingDisabled = q.recurse, q.unsigned
@@ -38,10 +38,10 @@ func (q query) message(edns bool) *dns.Msg {
 	return m
 }
 
-// ask sends q to the addresses of srv until one answers.
-func (c *Checker) ask(ctx context.Context, srv server, q query) (*dns.Msg, error) {
+// askServer sends q to the addresses of srv until one answers.
+func (c *Checker) askServer(ctx context.Context, srv server, q query) (*dns.Msg, error) {
 	if len(srv.addrs) == 0 {
-		return nil, fmt.Errorf("%s has no address", shown(srv.name))
+		return nil, fmt.Errorf("%s has no address", displayName(srv.name))
 	}
 	var failed error
 	for _, addr := range srv.addrs {
@@ -61,17 +61,17 @@ func (c *Checker) ask(ctx context.Context, srv server, q query) (*dns.Msg, error
 // truncated or UDP does not get through. Servers from before EDNS are asked again without it
 // (RFC 6891 section 7).
 func (c *Checker) askAddress(ctx context.Context, addr string, q query) (*dns.Msg, error) {
-	m := q.message(true)
+	m := q.buildMessage(true)
 	var reply *dns.Msg
 	var err error
 	for _, network := range []string{"udp", "udp", "tcp"} {
-		reply, err = c.exchange(ctx, network, addr, m)
+		reply, err = c.exchangeOnce(ctx, network, addr, m)
 		if err == nil && (reply.Rcode == dns.RcodeFormatError || reply.Rcode == dns.RcodeNotImplemented) && m.IsEdns0() != nil {
-			m = q.message(false)
-			reply, err = c.exchange(ctx, network, addr, m)
+			m = q.buildMessage(false)
+			reply, err = c.exchangeOnce(ctx, network, addr, m)
 		}
 		if err == nil && reply.Truncated && network == "udp" {
-			return c.exchange(ctx, "tcp", addr, m)
+			return c.exchangeOnce(ctx, "tcp", addr, m)
 		}
 		if err == nil || ctx.Err() != nil {
 			break
@@ -80,8 +80,8 @@ func (c *Checker) askAddress(ctx context.Context, addr string, q query) (*dns.Ms
 	return reply, err
 }
 
-// exchange is one question and its answer. It ends with ctx.
-func (c *Checker) exchange(ctx context.Context, network, addr string, m *dns.Msg) (*dns.Msg, error) {
+// exchangeOnce is one question and its answer. It ends with ctx.
+func (c *Checker) exchangeOnce(ctx context.Context, network, addr string, m *dns.Msg) (*dns.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	raw, err := c.dial(ctx, network, addr)
@@ -96,13 +96,13 @@ func (c *Checker) exchange(ctx context.Context, network, addr string, m *dns.Msg
 	}
 	for {
 		reply, err := conn.ReadMsg()
-		if err != nil && network == "udp" && ctx.Err() == nil && !errors.Is(err, net.ErrClosed) && !broken(err) {
+		if err != nil && network == "udp" && ctx.Err() == nil && !errors.Is(err, net.ErrClosed) && !isBroken(err) {
 			continue // a forged or damaged packet does not end the wait
 		}
 		if err != nil {
 			return nil, fmt.Errorf("ask %s: %w", addr, err)
 		}
-		if answers(reply, m) {
+		if isAnswerTo(reply, m) {
 			return reply, nil
 		}
 		if network != "udp" {
@@ -111,14 +111,14 @@ func (c *Checker) exchange(ctx context.Context, network, addr string, m *dns.Msg
 	}
 }
 
-// broken reports whether err is an error of the connection and not of the packet.
-func broken(err error) bool {
+// isBroken reports whether err is an error of the connection and not of the packet.
+func isBroken(err error) bool {
 	var ne net.Error
 	return errors.As(err, &ne)
 }
 
-// answers reports whether reply belongs to m, so that stray packets are ignored.
-func answers(reply, m *dns.Msg) bool {
+// isAnswerTo reports whether reply belongs to m, so that stray packets are ignored.
+func isAnswerTo(reply, m *dns.Msg) bool {
 	if !reply.Response || reply.Id != m.Id {
 		return false
 	}
@@ -129,8 +129,8 @@ func answers(reply, m *dns.Msg) bool {
 	return strings.EqualFold(q.Name, a.Name) && q.Qtype == a.Qtype && q.Qclass == a.Qclass
 }
 
-// shown is a name as people write it.
-func shown(name string) string {
+// displayName is a name as people write it.
+func displayName(name string) string {
 	if name == "." {
 		return "the root"
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// findings summarizes the servers' verdicts. There is at least one.
-func (w *want) findings(verdicts []verdict) []domains.Finding {
+// summarize summarizes the servers' verdicts. There is at least one.
+func (w *want) summarize(verdicts []verdict) []domains.Finding {
 	var good, bad []verdict
 	for _, v := range verdicts {
 		if v.state == domains.FindingRight {
@@ -19,23 +19,23 @@ func (w *want) findings(verdicts []verdict) []domains.Finding {
 	}
 	switch {
 	case len(bad) == 0:
-		return []domains.Finding{w.right(good[0])}
+		return []domains.Finding{w.rightFinding(good[0])}
 	case len(good) > 0:
-		return []domains.Finding{w.disagree(good, bad)}
+		return []domains.Finding{w.disagreeFinding(good, bad)}
 	case len(bad[0].ours) > 0 && bad[0].state == domains.FindingWrong:
-		return w.mixed(bad[0])
+		return w.mixedFindings(bad[0])
 	}
-	return []domains.Finding{w.wrong(bad[0])}
+	return []domains.Finding{w.wrongFinding(bad[0])}
 }
 
-// right names the record that does it.
-func (w *want) right(v verdict) domains.Finding {
-	r := w.pick()
+// rightFinding names the record that does it.
+func (w *want) rightFinding(v verdict) domains.Finding {
+	r := w.pickRecord()
 	if len(v.trail) > 0 {
 		if alias, ok := w.ofType("CNAME"); ok {
 			r = alias
 		}
-	} else if v4, v6 := split(v.ours); len(v4) > 0 {
+	} else if v4, v6 := splitFamilies(v.ours); len(v4) > 0 {
 		r = anchor.DNSRecord{Name: w.label, Type: "A", Value: v4[0]}
 	} else if len(v6) > 0 {
 		r = anchor.DNSRecord{Name: w.label, Type: "AAAA", Value: v6[0]}
@@ -43,9 +43,9 @@ func (w *want) right(v verdict) domains.Finding {
 	return domains.Finding{Record: r, State: domains.FindingRight, Detail: leadsHereText(w, v)}
 }
 
-// wrong is about a name that does not lead here at all.
-func (w *want) wrong(v verdict) domains.Finding {
-	f := domains.Finding{Record: w.pick(), State: v.state, Found: v.found()}
+// wrongFinding is about a name that does not lead here at all.
+func (w *want) wrongFinding(v verdict) domains.Finding {
+	f := domains.Finding{Record: w.pickRecord(), State: v.state, Found: v.foundInstead()}
 	switch v.state {
 	case domains.FindingMissing:
 		f.Detail = missingTargetText(w, f.Record)
@@ -59,11 +59,11 @@ func (w *want) wrong(v verdict) domains.Finding {
 	return f
 }
 
-// mixed is about a name only some of whose addresses lead here: a finding each for
+// mixedFindings is about a name only some of whose addresses lead here: a finding each for
 // IPv4 and IPv6, as they are separate records.
-func (w *want) mixed(v verdict) []domains.Finding {
-	ours4, ours6 := split(v.ours)
-	stray4, stray6 := split(v.stray)
+func (w *want) mixedFindings(v verdict) []domains.Finding {
+	ours4, ours6 := splitFamilies(v.ours)
+	stray4, stray6 := splitFamilies(v.stray)
 	var all []domains.Finding
 	for _, side := range []struct {
 		typ         string
@@ -85,30 +85,30 @@ func (w *want) mixed(v verdict) []domains.Finding {
 	return all
 }
 
-// disagree is about a change that has not come to all servers, or never will.
-func (w *want) disagree(good, bad []verdict) domains.Finding {
-	f := domains.Finding{Record: w.pick(), State: domains.FindingWrong}
+// disagreeFinding is about a change that has not come to all servers, or never will.
+func (w *want) disagreeFinding(good, bad []verdict) domains.Finding {
+	f := domains.Finding{Record: w.pickRecord(), State: domains.FindingWrong}
 	for _, v := range bad {
-		f.Found = append(f.Found, v.found()...)
+		f.Found = append(f.Found, v.foundInstead()...)
 	}
 	slices.Sort(f.Found)
 	f.Found = slices.Compact(f.Found)
-	f.Detail = disagreeText(w.zone, servernames(good), servernames(bad), f.Found)
+	f.Detail = disagreeText(w.zone, serverNames(good), serverNames(bad), f.Found)
 	return f
 }
 
-// found is what exists in place of the right record: the alias, or the addresses.
-func (v verdict) found() []string {
+// foundInstead is what exists in place of the right record: the alias, or the addresses.
+func (v verdict) foundInstead() []string {
 	if len(v.trail) > 0 {
-		return []string{shown(v.trail[0])}
+		return []string{displayName(v.trail[0])}
 	}
 	return v.addrs
 }
 
-func servernames(verdicts []verdict) []string {
+func serverNames(verdicts []verdict) []string {
 	all := make([]string, 0, len(verdicts))
 	for _, v := range verdicts {
-		all = append(all, shown(v.server))
+		all = append(all, displayName(v.server))
 	}
 	return all
 }

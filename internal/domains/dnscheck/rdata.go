@@ -10,10 +10,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// rdata returns a record's value in the one form in which values are compared: addresses as
+// canonicalData returns a record's value in the one form in which values are compared: addresses as
 // netip writes them, names in lower case with the final dot, a TXT's strings joined (as RFC
 // 7208 section 3.3 reads them), a CAA as in a zone file.
-func rdata(rr dns.RR) string {
+func canonicalData(rr dns.RR) string {
 	switch rr := rr.(type) {
 	case *dns.A:
 		addr, _ := netip.AddrFromSlice(rr.A.To4())
@@ -24,16 +24,16 @@ func rdata(rr dns.RR) string {
 	case *dns.CNAME:
 		return dns.CanonicalName(rr.Target)
 	case *dns.TXT:
-		return unescape(strings.Join(rr.Txt, ""))
+		return unescapeText(strings.Join(rr.Txt, ""))
 	case *dns.CAA:
-		return strconv.Itoa(int(rr.Flag)) + " " + tag(rr.Tag) + " " + strconv.Quote(rr.Value)
+		return strconv.Itoa(int(rr.Flag)) + " " + caaTag(rr.Tag) + " " + strconv.Quote(rr.Value)
 	}
 	return strings.TrimPrefix(rr.String(), rr.Header().String())
 }
 
-// tag is a CAA property's name, "?" for each octet that RFC 8659 section 4.1 does
+// caaTag is a CAA property's name, "?" for each octet that RFC 8659 section 4.1 does
 // not allow in one.
-func tag(name string) string {
+func caaTag(name string) string {
 	if name == "" {
 		return "?"
 	}
@@ -46,9 +46,9 @@ func tag(name string) string {
 	return string(octets)
 }
 
-// canonical returns the value that a user has to set in the same form. A value that is not an
+// canonicalValue returns the value that a user has to set in the same form. A value that is not an
 // address stays as it is and equals nothing.
-func canonical(r anchor.DNSRecord) string {
+func canonicalValue(r anchor.DNSRecord) string {
 	switch r.Type {
 	case "A", "AAAA":
 		if addr, err := netip.ParseAddr(strings.TrimSpace(r.Value)); err == nil {
@@ -60,9 +60,9 @@ func canonical(r anchor.DNSRecord) string {
 	return r.Value
 }
 
-// unescape undoes the \" \\ and \DDD of presentation format, in which miekg/dns
+// unescapeText undoes the \" \\ and \DDD of presentation format, in which miekg/dns
 // keeps character strings (RFC 1035 section 5.1).
-func unescape(s string) string {
+func unescapeText(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
 	}

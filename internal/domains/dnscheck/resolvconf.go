@@ -22,8 +22,8 @@ func systemResolvers(path string) []string {
 	return all
 }
 
-// servers makes one server of each address; the default port is 53.
-func servers(addresses []string) []server {
+// parseServers makes one server of each address; the default port is 53.
+func parseServers(addresses []string) []server {
 	all := make([]server, 0, len(addresses))
 	for _, addr := range addresses {
 		if _, _, err := net.SplitHostPort(addr); err != nil {

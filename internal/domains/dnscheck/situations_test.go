@@ -282,7 +282,7 @@ var situations = []situation{
 	}},
 }
 
-func TestSituations(t *testing.T) {
+func TestDiagnose_Situations(t *testing.T) {
 	got := make([]string, len(situations))
 	var wg sync.WaitGroup
 	for i, s := range situations {

@@ -31,16 +31,16 @@ type source struct {
 	err       error  // errNoDomain, errLame, errBlocked: why there are no views, or they are secondary
 }
 
-// at asks every authoritative server for name and typ. When none can be reached it
+// queryAt asks every authoritative server for name and typ. When none can be reached it
 // asks the resolvers.
-func (s *session) at(ctx context.Context, name string, typ uint16) source {
+func (s *session) queryAt(ctx context.Context, name string, typ uint16) source {
 	z, troubles, err := s.zoneOf(ctx, name)
 	src := source{zone: z, troubles: troubles, err: err}
 	if errors.Is(err, errNoDomain) {
 		return src
 	}
 	if err == nil {
-		src.views, src.troubles = s.everywhere(ctx, z, query{name: name, typ: typ})
+		src.views, src.troubles = s.queryAll(ctx, z, query{name: name, typ: typ})
 	}
 	if len(src.views) > 0 {
 		return src
@@ -52,16 +52,16 @@ func (s *session) at(ctx context.Context, name string, typ uint16) source {
 	return src
 }
 
-// everywhere asks all servers of a zone at once.
-func (s *session) everywhere(ctx context.Context, z zone, q query) (good, bad []view) {
+// queryAll asks all servers of a zone at once.
+func (s *session) queryAll(ctx context.Context, z zone, q query) (good, bad []view) {
 	all := make([]view, len(z.servers))
 	var wg sync.WaitGroup
 	for i, srv := range z.servers {
 		wg.Go(func() {
-			reply, err := s.ask(ctx, srv, q)
-			all[i] = view{server: srv.name, trouble: trouble(reply, err)}
+			reply, err := s.askServer(ctx, srv, q)
+			all[i] = view{server: srv.name, trouble: explainTrouble(reply, err)}
 			if all[i].trouble == "" {
-				all[i].read(reply, q)
+				all[i].readReply(reply, q)
 			}
 		})
 	}
@@ -78,44 +78,44 @@ func (s *session) everywhere(ctx context.Context, z zone, q query) (good, bad []
 
 // secondHand takes a resolver's word where the source is out of reach.
 func (s *session) secondHand(ctx context.Context, src *source, q query) {
-	reply, err := s.recurse(ctx, q)
+	reply, err := s.queryRecursive(ctx, q)
 	if err != nil {
 		src.err = errors.Join(src.err, err)
 		return
 	}
-	domain := registrable(q.name)
-	if reply.Rcode == dns.RcodeNameError && s.unregistered(ctx, domain) {
+	domain := registrableDomain(q.name)
+	if reply.Rcode == dns.RcodeNameError && s.isUnregistered(ctx, domain) {
 		src.err = errNoDomain
 		return
 	}
 	v := view{server: "resolver"}
-	v.read(reply, q)
+	v.readReply(reply, q)
 	src.views, src.secondary = []view{v}, true
 }
 
-func (s *session) unregistered(ctx context.Context, domain string) bool {
-	reply, err := s.recurse(ctx, query{name: domain, typ: dns.TypeSOA})
+func (s *session) isUnregistered(ctx context.Context, domain string) bool {
+	reply, err := s.queryRecursive(ctx, query{name: domain, typ: dns.TypeSOA})
 	return err == nil && reply.Rcode == dns.RcodeNameError
 }
 
-func (v *view) read(reply *dns.Msg, q query) {
-	v.values = values(reply.Answer, q.name, q.typ)
-	if alias := values(reply.Answer, q.name, dns.TypeCNAME); len(alias) > 0 && q.typ != dns.TypeCNAME {
+func (v *view) readReply(reply *dns.Msg, q query) {
+	v.values = recordValues(reply.Answer, q.name, q.typ)
+	if alias := recordValues(reply.Answer, q.name, dns.TypeCNAME); len(alias) > 0 && q.typ != dns.TypeCNAME {
 		v.alias = alias[0]
 	}
 }
 
-// recurse asks the resolvers, one after the other, until one can answer.
-func (c *Checker) recurse(ctx context.Context, q query) (*dns.Msg, error) {
+// queryRecursive asks the resolvers, one after the other, until one can answer.
+func (c *Checker) queryRecursive(ctx context.Context, q query) (*dns.Msg, error) {
 	q.recurse = true
 	var failed error
 	for _, srv := range c.resolvers {
-		reply, err := c.ask(ctx, srv, q)
+		reply, err := c.askServer(ctx, srv, q)
 		if err == nil && (reply.Rcode == dns.RcodeSuccess || reply.Rcode == dns.RcodeNameError) {
 			return reply, nil
 		}
 		if err == nil {
-			err = &refusal{server: srv.name, answer: dns.RcodeToString[reply.Rcode] + extended(reply)}
+			err = &refusal{server: srv.name, answer: dns.RcodeToString[reply.Rcode] + extendedError(reply)}
 		}
 		failed = errors.Join(failed, err)
 	}
@@ -130,8 +130,8 @@ type refusal struct{ server, answer string }
 
 func (r *refusal) Error() string { return "the resolver " + r.server + " answers " + r.answer }
 
-// extended is what a server adds about its refusal (RFC 8914), "" without.
-func extended(reply *dns.Msg) string {
+// extendedError is what a server adds about its refusal (RFC 8914), "" without.
+func extendedError(reply *dns.Msg) string {
 	opt := reply.IsEdns0()
 	if opt == nil {
 		return ""
@@ -147,15 +147,15 @@ func extended(reply *dns.Msg) string {
 // silence is the trouble of a server that does not answer.
 const silence = "does not answer"
 
-// trouble explains why a reply is not an authoritative answer, "" when it is one.
-func trouble(reply *dns.Msg, err error) string {
+// explainTrouble explains why a reply is not an authoritative answer, "" when it is one.
+func explainTrouble(reply *dns.Msg, err error) string {
 	switch {
 	case err != nil:
 		return silence
 	case reply.Rcode == dns.RcodeRefused:
 		return "refuses to answer for it"
 	case reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeNameError:
-		return "answers " + dns.RcodeToString[reply.Rcode] + extended(reply)
+		return "answers " + dns.RcodeToString[reply.Rcode] + extendedError(reply)
 	case !reply.Authoritative:
 		return "does not hold the zone"
 	}
@@ -169,11 +169,11 @@ type trail struct {
 	broken string // why it leads nowhere, "" when it is fine
 }
 
-// follow goes along the CNAMEs that begin at from and lead to name first.
-func (s *session) follow(ctx context.Context, from, name string, typ uint16) trail {
+// followCNAMEs goes along the CNAMEs that begin at from and lead to name first.
+func (s *session) followCNAMEs(ctx context.Context, from, name string, typ uint16) trail {
 	t := trail{names: []string{name}}
 	for at := name; ; {
-		src := s.at(ctx, at, typ)
+		src := s.queryAt(ctx, at, typ)
 		if len(src.views) == 0 {
 			return t
 		}
@@ -195,13 +195,13 @@ func (s *session) follow(ctx context.Context, from, name string, typ uint16) tra
 	}
 }
 
-// chain reads a resolver's whole answer: the aliases and the values at their end.
-func chain(rrs []dns.RR, name string, typ uint16) (aliases, found []string) {
+// readChain reads a resolver's whole answer: the aliases and the values at their end.
+func readChain(rrs []dns.RR, name string, typ uint16) (aliases, found []string) {
 	for range maxAliases {
-		if found = values(rrs, name, typ); len(found) > 0 {
+		if found = recordValues(rrs, name, typ); len(found) > 0 {
 			return aliases, found
 		}
-		next := values(rrs, name, dns.TypeCNAME)
+		next := recordValues(rrs, name, dns.TypeCNAME)
 		if len(next) == 0 {
 			break
 		}
@@ -211,12 +211,12 @@ func chain(rrs []dns.RR, name string, typ uint16) (aliases, found []string) {
 	return aliases, nil
 }
 
-// values returns the records of owner and typ in canonical form, sorted.
-func values(rrs []dns.RR, owner string, typ uint16) []string {
+// recordValues returns the records of owner and typ in canonical form, sorted.
+func recordValues(rrs []dns.RR, owner string, typ uint16) []string {
 	var all []string
 	for _, rr := range rrs {
 		if rr.Header().Rrtype == typ && dns.CanonicalName(rr.Header().Name) == owner {
-			all = append(all, rdata(rr))
+			all = append(all, canonicalData(rr))
 		}
 	}
 	slices.Sort(all)

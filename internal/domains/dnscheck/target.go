@@ -14,41 +14,41 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// target reports whether the name leads here: one finding, or one for IPv4 and one for IPv6
+// checkTarget reports whether the name leads here: one finding, or one for IPv4 and one for IPv6
 // when only some of its addresses do.
-func (s *session) target(ctx context.Context, need domains.Need) []domains.Finding {
+func (s *session) checkTarget(ctx context.Context, need domains.Need) []domains.Finding {
 	name, wild := dns.CanonicalName(need.Name), false
 	if rest, is := strings.CutPrefix(name, "*."); is {
 		// A new random label: neither records nor caches know it.
 		name, wild = "anchor-check-"+strings.ToLower(rand.Text()[:10])+"."+rest, true
 	}
-	stands, src := s.standings(ctx, name)
-	w := wanted(need, name, src.zone)
+	stands, src := s.askStandings(ctx, name)
+	w := wantFor(need, name, src.zone)
 	if len(stands) == 0 {
-		return []domains.Finding{w.silent(src, w.pick())}
+		return []domains.Finding{w.silentFinding(src, w.pickRecord())}
 	}
-	verdicts := s.judge(ctx, w, stands)
-	findings := w.findings(verdicts)
+	verdicts := s.judgeStandings(ctx, w, stands)
+	findings := w.summarize(verdicts)
 	if findings[0].State == domains.FindingMissing {
 		s.hintDoubled(ctx, w, name, &findings[0])
 	}
-	return s.finish(ctx, findings, src, func() aging {
+	return s.finishFindings(ctx, findings, src, func() aging {
 		if wild {
 			return aging{}
 		}
-		return s.aging(ctx, name, w)
+		return s.agingOf(ctx, name, w)
 	})
 }
 
-// finish adds to findings what the path to the answer and the caches imply.
-func (s *session) finish(ctx context.Context, findings []domains.Finding, src source, age func() aging) []domains.Finding {
+// finishFindings adds to findings what the path to the answer and the caches imply.
+func (s *session) finishFindings(ctx context.Context, findings []domains.Finding, src source, age func() aging) []domains.Finding {
 	first := &findings[0]
 	right := !slices.ContainsFunc(findings, func(f domains.Finding) bool { return f.State != domains.FindingRight })
 	switch {
 	case src.secondary:
 		first.Detail += secondHandNote(src)
 	case right:
-		age().apply(first)
+		age().applyTo(first)
 	}
 	if right && !src.secondary && len(src.troubles) > 0 {
 		first.Detail += troublesNote(src)
@@ -56,30 +56,30 @@ func (s *session) finish(ctx context.Context, findings []domains.Finding, src so
 	return findings
 }
 
-// judge sorts the standings out. Where the target's addresses matter they are
+// judgeStandings sorts the standings out. Where the target's addresses matter they are
 // looked up first.
-func (s *session) judge(ctx context.Context, w *want, stands []standing) []verdict {
+func (s *session) judgeStandings(ctx context.Context, w *want, stands []standing) []verdict {
 	all := make([]verdict, len(stands))
 	for i, st := range stands {
-		all[i] = w.judge(st)
+		all[i] = w.judgeStanding(st)
 	}
 	if len(w.aliases) == 0 || !slices.ContainsFunc(all, func(v verdict) bool { return v.state != domains.FindingRight && len(v.addrs) > 0 }) {
 		return all
 	}
-	s.flatten(ctx, w)
+	s.flattenAliases(ctx, w)
 	for i, st := range stands {
-		all[i] = w.judge(st)
+		all[i] = w.judgeStanding(st)
 	}
 	return all
 }
 
-// standings asks every server for both kinds of address and follows the aliases that each of
+// askStandings asks every server for both kinds of address and follows the aliases that each of
 // them returns.
-func (s *session) standings(ctx context.Context, name string) ([]standing, source) {
+func (s *session) askStandings(ctx context.Context, name string) ([]standing, source) {
 	var srcs [2]source
 	var wg sync.WaitGroup
 	for i, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		wg.Go(func() { srcs[i] = s.at(ctx, name, typ) })
+		wg.Go(func() { srcs[i] = s.queryAt(ctx, name, typ) })
 	}
 	wg.Wait()
 	if len(srcs[0].views) == 0 && len(srcs[1].views) > 0 && !errors.Is(srcs[0].err, errNoDomain) {
@@ -91,7 +91,7 @@ func (s *session) standings(ctx context.Context, name string) ([]standing, sourc
 		st := standing{server: v.server, addrs: slices.Clone(v.values)}
 		if v.alias != "" {
 			if _, known := trails[v.alias]; !known {
-				trails[v.alias] = s.trailing(ctx, name, v.alias)
+				trails[v.alias] = s.trailAlias(ctx, name, v.alias)
 			}
 			st = trails[v.alias]
 			st.server = v.server
@@ -103,11 +103,11 @@ func (s *session) standings(ctx context.Context, name string) ([]standing, sourc
 	return all, srcs[0]
 }
 
-func (s *session) trailing(ctx context.Context, name, alias string) standing {
+func (s *session) trailAlias(ctx context.Context, name, alias string) standing {
 	var ends [2]trail
 	var wg sync.WaitGroup
 	for i, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		wg.Go(func() { ends[i] = s.follow(ctx, name, alias, typ) })
+		wg.Go(func() { ends[i] = s.followCNAMEs(ctx, name, alias, typ) })
 	}
 	wg.Wait()
 	return standing{trail: ends[0].names, addrs: append(ends[0].values, ends[1].values...), broken: ends[0].broken}
@@ -117,25 +117,25 @@ func (s *session) trailing(ctx context.Context, name, alias string) standing {
 // www.example.com becomes www.example.com.example.com.
 func (s *session) hintDoubled(ctx context.Context, w *want, name string, f *domains.Finding) {
 	doubled := name + w.zone
-	if w.apex || askable(doubled) != nil {
+	if w.apex || checkAskable(doubled) != nil {
 		return
 	}
-	stands, src := s.standings(ctx, doubled)
+	stands, src := s.askStandings(ctx, doubled)
 	if len(stands) == 0 || src.secondary {
 		return
 	}
-	if v := s.judge(ctx, w, stands)[0]; v.state == domains.FindingRight {
-		f.Found = []string{shown(doubled)}
+	if v := s.judgeStandings(ctx, w, stands)[0]; v.state == domains.FindingRight {
+		f.Found = []string{displayName(doubled)}
 		f.Detail = doubledText(w.label, doubled, w.zone, f.Record)
 	}
 }
 
-// silent is the finding when nothing at all could be learned.
-func (w *want) silent(src source, r anchor.DNSRecord) domains.Finding {
-	return silent(src, w.zone, r)
+// silentFinding is the finding when nothing at all could be learned.
+func (w *want) silentFinding(src source, r anchor.DNSRecord) domains.Finding {
+	return silentFindingFor(src, w.zone, r)
 }
 
-func silent(src source, zone string, r anchor.DNSRecord) domains.Finding {
+func silentFindingFor(src source, zone string, r anchor.DNSRecord) domains.Finding {
 	if errors.Is(src.err, errNoDomain) {
 		return domains.Finding{Record: r, State: domains.FindingNoDomain, Detail: noDomainText(dns.CanonicalName(r.Name))}
 	}

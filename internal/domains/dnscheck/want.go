@@ -24,33 +24,33 @@ type want struct {
 	flat    bool // the aliases' addresses are among addrs
 }
 
-func wanted(need domains.Need, name string, z zone) *want {
-	w := &want{label: shown(need.Name), zone: z.name, records: need.Target}
-	domain := registrable(name)
+func wantFor(need domains.Need, name string, z zone) *want {
+	w := &want{label: displayName(need.Name), zone: z.name, records: need.Target}
+	domain := registrableDomain(name)
 	if w.zone == "" || !dns.IsSubDomain(domain, w.zone) {
 		w.zone = domain
 	}
 	w.apex = !strings.HasPrefix(need.Name, "*.") && (name == w.zone || name == domain)
 	for _, r := range need.Target {
 		if r.Type == "CNAME" {
-			w.aliases = append(w.aliases, canonical(r))
+			w.aliases = append(w.aliases, canonicalValue(r))
 		} else {
-			w.addrs = append(w.addrs, canonical(r))
+			w.addrs = append(w.addrs, canonicalValue(r))
 		}
 	}
 	return w
 }
 
-// flatten adds the aliases' own addresses: that is what ALIAS, ANAME and flattened
+// flattenAliases adds the aliases' own addresses: that is what ALIAS, ANAME and flattened
 // CNAME records show of them.
-func (s *session) flatten(ctx context.Context, w *want) {
+func (s *session) flattenAliases(ctx context.Context, w *want) {
 	if w.flat {
 		return
 	}
 	w.flat = true
 	for _, alias := range w.aliases {
 		for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
-			w.addrs = append(w.addrs, s.follow(ctx, "", alias, typ).values...)
+			w.addrs = append(w.addrs, s.followCNAMEs(ctx, "", alias, typ).values...)
 		}
 		if c := cdnOfName(alias); c != nil {
 			w.cdn = c
@@ -58,15 +58,15 @@ func (s *session) flatten(ctx context.Context, w *want) {
 	}
 }
 
-// ours reports whether addr is one of the target's. A CDN returns different addresses to
+// isOurs reports whether addr is one of the target's. A CDN returns different addresses to
 // different clients, so behind a CDN any of its addresses counts.
-func (w *want) ours(addr string, aliased bool) bool {
+func (w *want) isOurs(addr string, aliased bool) bool {
 	return slices.Contains(w.addrs, addr) || w.cdn != nil && !aliased && cdnOf(addr) == w.cdn
 }
 
-// pick returns the one record to recommend: an address at the top of a zone, elsewhere the
+// pickRecord returns the one record to recommend: an address at the top of a zone, elsewhere the
 // alias, which stays right when addresses change.
-func (w *want) pick() anchor.DNSRecord {
+func (w *want) pickRecord() anchor.DNSRecord {
 	order := []string{"CNAME", "A", "AAAA"}
 	if w.apex {
 		order = []string{"A", "AAAA", "CNAME"}
@@ -102,20 +102,20 @@ type verdict struct {
 	ours, stray []string // the addresses, sorted out
 }
 
-func (w *want) judge(st standing) verdict {
+func (w *want) judgeStanding(st standing) verdict {
 	v := verdict{standing: st}
 	for _, addr := range st.addrs {
-		if w.ours(addr, len(st.trail) > 0) {
+		if w.isOurs(addr, len(st.trail) > 0) {
 			v.ours = append(v.ours, addr)
 		} else {
 			v.stray = append(v.stray, addr)
 		}
 	}
-	v.state = w.state(v)
+	v.state = w.findingState(v)
 	return v
 }
 
-func (w *want) state(v verdict) domains.FindingState {
+func (w *want) findingState(v verdict) domains.FindingState {
 	aliased := slices.ContainsFunc(v.trail, func(n string) bool { return slices.Contains(w.aliases, n) })
 	switch {
 	case w.apex && len(v.trail) > 0:
@@ -130,14 +130,14 @@ func (w *want) state(v verdict) domains.FindingState {
 		return domains.FindingWrong
 	case len(v.stray) == 0:
 		return domains.FindingRight
-	case len(v.ours) == 0 && v.proxy() != nil && v.proxy() != w.cdn:
+	case len(v.ours) == 0 && v.commonProxy() != nil && v.commonProxy() != w.cdn:
 		return domains.FindingProxied
 	}
 	return domains.FindingWrong
 }
 
-// proxy is the CDN that all of it belongs to, nil without.
-func (v verdict) proxy() *cdn {
+// commonProxy is the CDN that all of it belongs to, nil without.
+func (v verdict) commonProxy() *cdn {
 	for _, alias := range v.trail {
 		if c := cdnOfName(alias); c != nil {
 			return c
@@ -154,8 +154,8 @@ func (v verdict) proxy() *cdn {
 	return c
 }
 
-// split sorts addresses into IPv4 and IPv6.
-func split(addrs []string) (v4, v6 []string) {
+// splitFamilies sorts addresses into IPv4 and IPv6.
+func splitFamilies(addrs []string) (v4, v6 []string) {
 	for _, a := range addrs {
 		if addr, err := netip.ParseAddr(a); err == nil && addr.Is4() {
 			v4 = append(v4, a)

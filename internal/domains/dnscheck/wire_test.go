@@ -26,7 +26,7 @@ func TestRegistrable(t *testing.T) {
 		"localhost.":              "localhost.",
 		"a.b.city2.kawasaki.jp.":  "b.city2.kawasaki.jp.",
 	} {
-		if got := registrable(name); got != domain {
+		if got := registrableDomain(name); got != domain {
 			t.Errorf("registrable(%s) = %s, not %s", name, got, domain)
 		}
 	}
@@ -40,7 +40,7 @@ func TestHost(t *testing.T) {
 		{"_a.b.example.com", "example.com.", "_a.b"},
 		{"notexample.com", "example.com.", "notexample.com"},
 	} {
-		if got := host(c[0], c[1]); got != c[2] {
+		if got := hostPart(c[0], c[1]); got != c[2] {
 			t.Errorf("host(%s, %s) = %s, not %s", c[0], c[1], got, c[2])
 		}
 	}
@@ -77,10 +77,10 @@ func TestPermits(t *testing.T) {
 			}
 			set = append(set, p)
 		}
-		if got := permits(set, ours, false).allowed; got != c.plain {
+		if got := permissionOf(set, ours, false).allowed; got != c.plain {
 			t.Errorf("%q: a plain name is allowed: %t", c.set, got)
 		}
-		if got := permits(set, ours, true).allowed; got != c.wild {
+		if got := permissionOf(set, ours, true).allowed; got != c.wild {
 			t.Errorf("%q: a wildcard is allowed: %t", c.set, got)
 		}
 	}
@@ -149,13 +149,13 @@ func FuzzReadReply(f *testing.F) {
 		if reply.Unpack(wire) != nil {
 			return
 		}
-		trouble(reply, nil)
-		remaining(reply)
-		referral(reply, ".", "www.example.com.")
+		explainTrouble(reply, nil)
+		remainingTTL(reply)
+		referredZone(reply, ".", "www.example.com.")
 		for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeCNAME, dns.TypeTXT, dns.TypeCAA, dns.TypeNS} {
-			chain(reply.Answer, "www.example.com.", typ)
+			readChain(reply.Answer, "www.example.com.", typ)
 			v := view{}
-			v.read(reply, query{name: "www.example.com.", typ: typ})
+			v.readReply(reply, query{name: "www.example.com.", typ: typ})
 			if !slices.IsSorted(v.values) {
 				t.Errorf("%q are not sorted", v.values)
 			}
@@ -190,7 +190,7 @@ func FuzzTXT(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := rdata(rr); got != value || got != canonical(anchor.DNSRecord{Type: "TXT", Value: value}) {
+		if got := canonicalData(rr); got != value || got != canonicalValue(anchor.DNSRecord{Type: "TXT", Value: value}) {
 			t.Errorf("%q came back as %q", value, got)
 		}
 	})
@@ -202,7 +202,7 @@ func FuzzPermits(f *testing.F) {
 	f.Add("letsencrypt.org; accounturi=https://x", true)
 	f.Add(";", false)
 	f.Fuzz(func(t *testing.T, value string, wild bool) {
-		p := permits([]property{{tag: "issue", value: value}}, []string{"letsencrypt.org"}, wild)
+		p := permissionOf([]property{{tag: "issue", value: value}}, []string{"letsencrypt.org"}, wild)
 		if p.allowed && !strings.Contains(strings.ToLower(value), "letsencrypt.org") {
 			t.Errorf("%q lets letsencrypt.org issue", value)
 		}
@@ -215,11 +215,11 @@ func FuzzCanonical(f *testing.F) {
 	f.Add("AAAA", "2001:DB8:0::1")
 	f.Add("CNAME", "Edge.Example.COM")
 	f.Fuzz(func(t *testing.T, typ, value string) {
-		once := canonical(anchor.DNSRecord{Type: typ, Value: value})
-		if twice := canonical(anchor.DNSRecord{Type: typ, Value: once}); twice != once {
+		once := canonicalValue(anchor.DNSRecord{Type: typ, Value: value})
+		if twice := canonicalValue(anchor.DNSRecord{Type: typ, Value: once}); twice != once {
 			t.Errorf("%s %q is %q and then %q", typ, value, once, twice)
 		}
 		cdnOf(value)
-		host(value, "example.com.")
+		hostPart(value, "example.com.")
 	})
 }

@@ -52,29 +52,29 @@ func (s *session) zoneOf(ctx context.Context, name string) (zone, []view, error)
 		return zone{}, nil, err
 	}
 	for range maxCuts {
-		reply, troubles := s.first(ctx, z, name)
-		if reply == nil && !dns.IsSubDomain(registrable(name), z.name) {
+		reply, troubles := s.firstAnswer(ctx, z, name)
+		if reply == nil && !dns.IsSubDomain(registrableDomain(name), z.name) {
 			return z, troubles, errBlocked
 		}
 		if reply == nil {
 			return z, troubles, errLame
 		}
-		child, found := referral(reply, z.name, name)
-		if !found && reply.Rcode == dns.RcodeNameError && !s.below(z, name, reply) {
+		child, found := referredZone(reply, z.name, name)
+		if !found && reply.Rcode == dns.RcodeNameError && !s.holdsBelow(z, name, reply) {
 			return z, nil, errNoDomain
 		}
 		if !found {
 			return z, nil, nil
 		}
-		z = s.descend(ctx, child, reply)
+		z = s.descendTo(ctx, child, reply)
 	}
 	return z, nil, errLame
 }
 
-// below reports whether a server that denies name still holds name's domain: one server may
+// holdsBelow reports whether a server that denies name still holds name's domain: one server may
 // serve a zone and its parent, and then there is no referral.
-func (s *session) below(z zone, name string, denial *dns.Msg) bool {
-	domain := registrable(name)
+func (s *session) holdsBelow(z zone, name string, denial *dns.Msg) bool {
+	domain := registrableDomain(name)
 	if dns.IsSubDomain(domain, z.name) {
 		return true
 	}
@@ -89,7 +89,7 @@ func (s *session) below(z zone, name string, denial *dns.Msg) bool {
 // start is the deepest zone above name known already, or the top-level domain.
 func (s *session) start(ctx context.Context, name string) (zone, error) {
 	s.mu.Lock()
-	for at := name; at != "."; at = parent(at) {
+	for at := name; at != "."; at = parentName(at) {
 		if z, known := s.cuts[at]; known {
 			s.mu.Unlock()
 			return z, nil
@@ -99,22 +99,22 @@ func (s *session) start(ctx context.Context, name string) (zone, error) {
 	if len(s.roots) > 0 {
 		return zone{name: ".", servers: s.roots}, nil
 	}
-	z, err := s.delegated(ctx, parent(registrable(name)))
+	z, err := s.findZone(ctx, parentName(registrableDomain(name)))
 	if err == nil {
-		s.keep(z)
+		s.keepZone(z)
 	}
 	return z, err
 }
 
-// delegated asks the resolvers who serves name, or else the zone above it.
-func (s *session) delegated(ctx context.Context, name string) (zone, error) {
-	for at := name; ; at = parent(at) {
-		reply, err := s.recurse(ctx, query{name: at, typ: dns.TypeNS})
+// findZone asks the resolvers who serves name, or else the zone above it.
+func (s *session) findZone(ctx context.Context, name string) (zone, error) {
+	for at := name; ; at = parentName(at) {
+		reply, err := s.queryRecursive(ctx, query{name: at, typ: dns.TypeNS})
 		if err != nil {
 			return zone{}, errors.Join(errBlocked, err)
 		}
-		if hosts := nameservers(reply.Answer, at); len(hosts) > 0 {
-			return zone{name: at, servers: s.locate(ctx, hosts, nil)}, nil
+		if hosts := listNameservers(reply.Answer, at); len(hosts) > 0 {
+			return zone{name: at, servers: s.locateHosts(ctx, hosts, nil)}, nil
 		}
 		if at == "." {
 			return zone{}, errBlocked
@@ -122,9 +122,9 @@ func (s *session) delegated(ctx context.Context, name string) (zone, error) {
 	}
 }
 
-// first returns the first reply of z's servers that answers about name, or the trouble of each
+// firstAnswer returns the first reply of z's servers that answers about name, or the trouble of each
 // of them.
-func (s *session) first(ctx context.Context, z zone, name string) (*dns.Msg, []view) {
+func (s *session) firstAnswer(ctx context.Context, z zone, name string) (*dns.Msg, []view) {
 	s.mu.Lock()
 	troubles, known := s.dead[z.name]
 	s.mu.Unlock()
@@ -132,7 +132,7 @@ func (s *session) first(ctx context.Context, z zone, name string) (*dns.Msg, []v
 		return nil, troubles
 	}
 	for some := range slices.Chunk(z.servers, atOnce) {
-		reply, failed := s.race(ctx, some, z.name, name)
+		reply, failed := s.raceServers(ctx, some, z.name, name)
 		if reply != nil {
 			return reply, nil
 		}
@@ -146,8 +146,8 @@ func (s *session) first(ctx context.Context, z zone, name string) (*dns.Msg, []v
 	return nil, troubles
 }
 
-// race asks several servers of a zone and takes the first good reply.
-func (s *session) race(ctx context.Context, some []server, at, name string) (*dns.Msg, []view) {
+// raceServers asks several servers of a zone and takes the first good reply.
+func (s *session) raceServers(ctx context.Context, some []server, at, name string) (*dns.Msg, []view) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type outcome struct {
@@ -157,9 +157,9 @@ func (s *session) race(ctx context.Context, some []server, at, name string) (*dn
 	outcomes := make(chan outcome, len(some))
 	for _, srv := range some {
 		go func() {
-			reply, err := s.ask(ctx, srv, query{name: name, typ: dns.TypeNS})
-			v := view{server: srv.name, trouble: trouble(reply, err)}
-			if _, refers := referral(reply, at, name); refers {
+			reply, err := s.askServer(ctx, srv, query{name: name, typ: dns.TypeNS})
+			v := view{server: srv.name, trouble: explainTrouble(reply, err)}
+			if _, refers := referredZone(reply, at, name); refers {
 				v.trouble = ""
 			}
 			outcomes <- outcome{reply, v}
@@ -177,55 +177,55 @@ func (s *session) race(ctx context.Context, some []server, at, name string) (*dn
 	return nil, troubles
 }
 
-// descend makes the zone that reply refers to and remembers it.
-func (s *session) descend(ctx context.Context, child string, reply *dns.Msg) zone {
-	hosts := nameservers(append(slices.Clone(reply.Ns), reply.Answer...), child)
-	z := zone{name: child, servers: s.locate(ctx, hosts, reply.Extra)}
-	s.keep(z)
+// descendTo makes the zone that reply refers to and remembers it.
+func (s *session) descendTo(ctx context.Context, child string, reply *dns.Msg) zone {
+	hosts := listNameservers(append(slices.Clone(reply.Ns), reply.Answer...), child)
+	z := zone{name: child, servers: s.locateHosts(ctx, hosts, reply.Extra)}
+	s.keepZone(z)
 	return z
 }
 
-func (s *session) keep(z zone) {
+func (s *session) keepZone(z zone) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cuts[z.name] = z
 }
 
-// locate finds the addresses of hosts: from the glue, and from the resolvers where
+// locateHosts finds the addresses of hosts: from the glue, and from the resolvers where
 // glue is missing or has IPv6 only, which many machines cannot use. IPv4 comes first.
-func (s *session) locate(ctx context.Context, hosts []string, glue []dns.RR) []server {
+func (s *session) locateHosts(ctx context.Context, hosts []string, glue []dns.RR) []server {
 	if len(hosts) > maxServers {
 		hosts = hosts[:maxServers]
 	}
 	all := make([]server, len(hosts))
 	var wg sync.WaitGroup
 	for i, host := range hosts {
-		v4, v6 := values(glue, host, dns.TypeA), values(glue, host, dns.TypeAAAA)
+		v4, v6 := recordValues(glue, host, dns.TypeA), recordValues(glue, host, dns.TypeAAAA)
 		wg.Go(func() {
 			if len(v4) == 0 {
-				v4 = s.resolve(ctx, host, dns.TypeA)
+				v4 = s.resolveHost(ctx, host, dns.TypeA)
 			}
 			if len(v4)+len(v6) == 0 {
-				v6 = s.resolve(ctx, host, dns.TypeAAAA)
+				v6 = s.resolveHost(ctx, host, dns.TypeAAAA)
 			}
-			all[i] = server{name: host, addrs: ports(append(v4, v6...))}
+			all[i] = server{name: host, addrs: withPorts(append(v4, v6...))}
 		})
 	}
 	wg.Wait()
 	return all
 }
 
-// resolve takes the resolvers' word for a server's address, nil without one.
-func (s *session) resolve(ctx context.Context, host string, typ uint16) []string {
-	reply, err := s.recurse(ctx, query{name: host, typ: typ})
+// resolveHost takes the resolvers' word for a server's address, nil without one.
+func (s *session) resolveHost(ctx context.Context, host string, typ uint16) []string {
+	reply, err := s.queryRecursive(ctx, query{name: host, typ: typ})
 	if err != nil {
 		return nil
 	}
-	_, found := chain(reply.Answer, host, typ)
+	_, found := readChain(reply.Answer, host, typ)
 	return found
 }
 
-func ports(addrs []string) []string {
+func withPorts(addrs []string) []string {
 	all := make([]string, 0, len(addrs))
 	for _, a := range addrs {
 		all = append(all, net.JoinHostPort(a, "53"))
@@ -233,8 +233,8 @@ func ports(addrs []string) []string {
 	return all
 }
 
-// referral returns the zone below `at`, on the way to name, that reply points to.
-func referral(reply *dns.Msg, at, name string) (string, bool) {
+// referredZone returns the zone below `at`, on the way to name, that reply points to.
+func referredZone(reply *dns.Msg, at, name string) (string, bool) {
 	if reply == nil || reply.Rcode != dns.RcodeSuccess || reply.Authoritative && len(reply.Answer) > 0 {
 		return "", false
 	}
@@ -251,8 +251,8 @@ func referral(reply *dns.Msg, at, name string) (string, bool) {
 	return "", false
 }
 
-// nameservers returns the NS records of owner, sorted.
-func nameservers(rrs []dns.RR, owner string) []string {
+// listNameservers returns the NS records of owner, sorted.
+func listNameservers(rrs []dns.RR, owner string) []string {
 	var hosts []string
 	for _, rr := range rrs {
 		if ns, ok := rr.(*dns.NS); ok && dns.CanonicalName(ns.Hdr.Name) == owner {
@@ -263,9 +263,9 @@ func nameservers(rrs []dns.RR, owner string) []string {
 	return slices.Compact(hosts)
 }
 
-// registrable is the name a registrar sold: one label below an ICANN suffix of the
+// registrableDomain is the name a registrar sold: one label below an ICANN suffix of the
 // public suffix list (its private section names other people's services).
-func registrable(name string) string {
+func registrableDomain(name string) string {
 	plain := strings.TrimSuffix(name, ".")
 	suffix, icann := publicsuffix.PublicSuffix(plain)
 	for !icann && strings.Contains(suffix, ".") {
@@ -279,7 +279,7 @@ func registrable(name string) string {
 	return rest[strings.LastIndexByte(rest, '.')+1:] + "." + suffix + "."
 }
 
-func parent(name string) string {
+func parentName(name string) string {
 	next, end := dns.NextLabel(name, 0)
 	if end {
 		return "."

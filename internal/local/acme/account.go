@@ -19,10 +19,10 @@ type accountFile struct {
 	Account acmeproto.Account `json:"account"`
 }
 
-// login returns the account at this CA and registers it when it is new. The key is stored before
+// registerAccount returns the account at this CA and registers it when it is new. The key is stored before
 // the CA hears of it, so that an account never exists whose key is lost: newAccount with a known
 // key finds the account (RFC 8555, section 7.3.1).
-func (a *authority) login(ctx context.Context) (acmeproto.Account, error) {
+func (a *authority) registerAccount(ctx context.Context) (acmeproto.Account, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.account.Location != "" {
@@ -54,8 +54,8 @@ func (a *authority) login(ctx context.Context) (acmeproto.Account, error) {
 	return account, nil
 }
 
-// logout forgets the account, but not its key: the CA does not know the account (any more).
-func (a *authority) logout() error {
+// forgetAccount forgets the account, but not its key: the CA does not know the account (any more).
+func (a *authority) forgetAccount() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.account = acmeproto.Account{}

@@ -32,8 +32,8 @@ func newAuthority(cfg Config, directory string, answers *challenges, hook *Hook)
 		answers: answers, hook: hook,
 		path: filepath.Join(cfg.Dir, "accounts", caKey(directory)+".json"),
 		client: &acmeproto.Client{
-			Directory: directory, UserAgent: "Anchor", Logger: quiet(cfg.Log),
-			HTTPClient: &http.Client{Timeout: time.Minute, Transport: patient{transport(cfg)}},
+			Directory: directory, UserAgent: "Anchor", Logger: quietLogger(cfg.Log),
+			HTTPClient: &http.Client{Timeout: time.Minute, Transport: patient{newTransport(cfg)}},
 			// One order polls a few times a second at most; the CA's Retry-After takes precedence.
 			PollInterval: 300 * time.Millisecond, PollTimeout: cfg.OrderTimeout,
 		},
@@ -53,7 +53,7 @@ func newAuthority(cfg Config, directory string, answers *challenges, hook *Hook)
 	return a
 }
 
-func transport(cfg Config) *http.Transport {
+func newTransport(cfg Config) *http.Transport {
 	return &http.Transport{
 		Proxy:       http.ProxyFromEnvironment,
 		DialContext: (&net.Dialer{Timeout: 20 * time.Second}).DialContext,

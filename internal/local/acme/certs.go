@@ -29,37 +29,37 @@ func importedCerts(dir string) certs { return certs{filepath.Join(dir, "own")} }
 // it.
 var errDamaged = errors.New("the certificate file is damaged")
 
-func (c certs) path(name string) string { return filepath.Join(c.dir, fileName(name, ".pem")) }
+func (c certs) certPath(name string) string { return filepath.Join(c.dir, fileName(name, ".pem")) }
 
-// names lists the names that have a certificate.
-func (c certs) names() ([]string, error) { return hosts(c.dir, ".pem") }
+// listNames lists the names that have a certificate.
+func (c certs) listNames() ([]string, error) { return listHosts(c.dir, ".pem") }
 
-// read returns the certificate of a name with its leaf parsed. The error is fs.ErrNotExist when
+// readCert returns the certificate of a name with its leaf parsed. The error is fs.ErrNotExist when
 // there is none, and errDamaged when it cannot be used.
-func (c certs) read(name string) (*tls.Certificate, error) {
-	data, err := os.ReadFile(c.path(name))
+func (c certs) readCert(name string) (*tls.Certificate, error) {
+	data, err := os.ReadFile(c.certPath(name))
 	if err != nil {
 		return nil, fmt.Errorf("read the certificate of %s: %w", name, err)
 	}
 	cert, err := parsePair(name, data, data)
 	if err != nil {
-		return nil, fmt.Errorf("%w (%s): %w", errDamaged, c.path(name), err)
+		return nil, fmt.Errorf("%w (%s): %w", errDamaged, c.certPath(name), err)
 	}
 	return cert, nil
 }
 
-// write stores a certificate durably in place of the one before. chain and key are PEM.
-func (c certs) write(name string, chain, key []byte) error {
+// writeCert stores a certificate durably in place of the one before. chain and key are PEM.
+func (c certs) writeCert(name string, chain, key []byte) error {
 	data := slices.Concat(bytes.TrimSpace(chain), []byte("\n"), bytes.TrimSpace(key), []byte("\n"))
-	if err := writeFile(c.path(name), data); err != nil {
+	if err := writeFile(c.certPath(name), data); err != nil {
 		return fmt.Errorf("store the certificate of %s: %w", name, err)
 	}
 	return nil
 }
 
-// remove removes the certificate of a name. It is not an error when it does not exist.
-func (c certs) remove(name string) error {
-	if err := removeFile(c.path(name)); err != nil {
+// removeCert removes the certificate of a name. It is not an error when it does not exist.
+func (c certs) removeCert(name string) error {
+	if err := removeFile(c.certPath(name)); err != nil {
 		return fmt.Errorf("remove the certificate of %s: %w", name, err)
 	}
 	return nil
@@ -71,7 +71,7 @@ func parsePair(name string, chain, key []byte) (*tls.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !covers(cert.Leaf, name) {
+	if !coversName(cert.Leaf, name) {
 		return nil, fmt.Errorf("the certificate is for %v, not for %s", cert.Leaf.DNSNames, name)
 	}
 	return &cert, nil

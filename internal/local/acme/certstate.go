@@ -34,7 +34,7 @@ type work struct {
 	done   chan struct{}
 }
 
-func (e *certState) valid(now time.Time) bool { return now.Before(e.notAfter) }
+func (e *certState) validAt(now time.Time) bool { return now.Before(e.notAfter) }
 
 // setCertificate records the certificate to serve. It clears earlier failures.
 func (e *certState) setCertificate(leaf *x509.Certificate) {
@@ -54,9 +54,9 @@ func renewalTime(name string, from, to time.Time) time.Time {
 	return from.Add(life*2/3 - early)
 }
 
-// due reports whether work should start: none is under way, no failure has to be waited out, and a
+// dueAt reports whether work should start: none is under way, no failure has to be waited out, and a
 // certificate is needed.
-func (e *certState) due(now time.Time) bool {
+func (e *certState) dueAt(now time.Time) bool {
 	if e.imported || e.work != nil || now.Before(e.retryAt) {
 		return false
 	}
@@ -74,13 +74,13 @@ func (e *certState) wakeAt() (time.Time, bool) {
 	return e.renewAt, true
 }
 
-func (e *certState) certificate(project anchor.ProjectID, now time.Time) domains.Certificate {
+func (e *certState) describeCert(project anchor.ProjectID, now time.Time) domains.Certificate {
 	c := domains.Certificate{
 		ARN:    "arn:anchor:local:" + string(project) + ":certificate:" + e.name,
 		Status: anchor.CertPending, Problem: e.problem,
 	}
 	switch {
-	case e.valid(now):
+	case e.validAt(now):
 		c.Status = anchor.CertIssued
 	case !e.notAfter.IsZero():
 		c.Status = anchor.CertExpired

@@ -42,18 +42,18 @@ func (s *challenges) present(c acmeproto.Challenge) (withdraw func(), err error)
 	return func() { s.mu.Lock(); defer s.mu.Unlock(); delete(s.http, c.Token) }, nil
 }
 
-// certificate returns the certificate of RFC 8737 for a name whose TLS-ALPN-01 challenge is under
+// challengeCert returns the certificate of RFC 8737 for a name whose TLS-ALPN-01 challenge is under
 // way, or nil.
-func (s *challenges) certificate(name string) *tls.Certificate {
+func (s *challenges) challengeCert(name string) *tls.Certificate {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.alpn[name]
 }
 
-// handler answers HTTP-01 challenges under way and passes everything else to next: a site may have
+// wrapHandler answers HTTP-01 challenges under way and passes everything else to next: a site may have
 // an ACME client of its own. The host has to be the one that the challenge is about, so that nobody
 // can borrow an answer by pointing DNS here.
-func (s *challenges) handler(next http.Handler) http.Handler {
+func (s *challenges) wrapHandler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, ours := strings.CutPrefix(r.URL.Path, challengePath)
 		if !ours || r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -63,7 +63,7 @@ func (s *challenges) handler(next http.Handler) http.Handler {
 		s.mu.RLock()
 		c, known := s.http[token]
 		s.mu.RUnlock()
-		if name, ok := normal(hostOf(r.Host)); !known || !ok || name != c.Identifier.Value {
+		if name, ok := normalName(hostOf(r.Host)); !known || !ok || name != c.Identifier.Value {
 			next.ServeHTTP(w, r)
 			return
 		}

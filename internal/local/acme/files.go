@@ -23,21 +23,21 @@ const (
 // fileName returns the path of a host name's file below the folder of such files. hosts reverses
 // it.
 func fileName(host, ext string) string {
-	return filepath.FromSlash(fold(strings.Replace(host, "*", "wildcard_", 1)+ext, longestPart))
+	return filepath.FromSlash(foldName(strings.Replace(host, "*", "wildcard_", 1)+ext, longestPart))
 }
 
-// fold divides a part that is longer than limit between a folder and a file in it: a host name may
+// foldName divides a part that is longer than limit between a folder and a file in it: a host name may
 // have 253 octets, and its file would have more than a file system accepts.
-func fold(part string, limit int) string {
+func foldName(part string, limit int) string {
 	if len(part) <= limit {
 		return part
 	}
 	return part[:head] + headMark + "/" + part[head:]
 }
 
-// hosts lists the host names that have a file in dir or, with ext "", a folder. When dir does not
+// listHosts lists the host names that have a file in dir or, with ext "", a folder. When dir does not
 // exist there are none.
-func hosts(dir, ext string) (found []string, err error) {
+func listHosts(dir, ext string) (found []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -47,7 +47,7 @@ func hosts(dir, ext string) (found []string, err error) {
 	}
 	for _, e := range entries {
 		if start, folded := strings.CutSuffix(e.Name(), headMark); folded {
-			ends, err := hosts(filepath.Join(dir, e.Name()), ext)
+			ends, err := listHosts(filepath.Join(dir, e.Name()), ext)
 			if err != nil {
 				return nil, err
 			}

@@ -16,7 +16,7 @@ func long(n int) string {
 }
 
 // A host name may have 253 octets (RFC 1035, section 3.1), and no part of a path more than 255.
-func TestLongNames(t *testing.T) {
+func TestFiles_LongNames(t *testing.T) {
 	t.Parallel()
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
@@ -64,7 +64,7 @@ func TestLongNames(t *testing.T) {
 }
 
 // The files of names that are not too long are where they always were.
-func TestFilesOfEarlierVersions(t *testing.T) {
+func TestFiles_OfEarlierVersions(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"example.com", long(242), "*." + long(231)} {
 		if got := fileName(host, ".json"); got != strings.Replace(host, "*", "wildcard_", 1)+".json" {
@@ -73,7 +73,7 @@ func TestFilesOfEarlierVersions(t *testing.T) {
 	}
 }
 
-func TestHostsOfFiles(t *testing.T) {
+func TestFiles_Hosts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	want := []string{"example.com", "*.example.com", long(252), long(maxName), "*." + long(251)}
@@ -86,7 +86,7 @@ func TestHostsOfFiles(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, ".writing-1"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err := hosts(dir, ".json")
+	got, err := listHosts(dir, ".json")
 	slices.Sort(want)
 	if slices.Sort(got); err != nil || !slices.Equal(got, want) {
 		t.Errorf("%q, %v, want %q", got, err, want)

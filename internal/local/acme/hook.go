@@ -65,7 +65,7 @@ func (h *Hook) present(ctx context.Context, c acmeproto.Challenge) (withdraw fun
 		defer cancel()
 		_ = h.run(ctx, "cleanup", c) // a record left over no longer proves anything
 	}
-	if err := h.await(ctx, c.DNS01TXTRecordName(), c.DNS01KeyAuthorization()); err != nil {
+	if err := h.awaitRecord(ctx, c.DNS01TXTRecordName(), c.DNS01KeyAuthorization()); err != nil {
 		withdraw()
 		return nil, err
 	}
@@ -104,11 +104,11 @@ func firstLine(s string) string {
 	return strings.ToValidUTF8(line[:min(len(line), 300)], "")
 }
 
-func (h *Hook) await(ctx context.Context, name, value string) error {
-	ctx, cancel := context.WithTimeout(ctx, h.visible())
+func (h *Hook) awaitRecord(ctx context.Context, name, value string) error {
+	ctx, cancel := context.WithTimeout(ctx, h.visibilityTimeout())
 	defer cancel()
-	if retry.Poll(ctx, looks, func() (bool, error) { return h.seen(ctx, name, value), nil }) != nil {
-		return &HookError{Program: h.Program, Action: "publish", Err: fmt.Errorf("%s has no TXT record %q after %s", name, value, h.visible())}
+	if retry.Poll(ctx, looks, func() (bool, error) { return h.recordVisible(ctx, name, value), nil }) != nil {
+		return &HookError{Program: h.Program, Action: "publish", Err: fmt.Errorf("%s has no TXT record %q after %s", name, value, h.visibilityTimeout())}
 	}
 	return nil
 }
@@ -116,15 +116,15 @@ func (h *Hook) await(ctx context.Context, name, value string) error {
 // looks is how often resolvers are asked for a new record.
 var looks = retry.Policy{First: 100 * time.Millisecond, Longest: 5 * time.Second}
 
-func (h *Hook) visible() time.Duration {
+func (h *Hook) visibilityTimeout() time.Duration {
 	if h.Visible > 0 {
 		return h.Visible
 	}
 	return 2 * time.Minute
 }
 
-// seen reports whether all resolvers return the record.
-func (h *Hook) seen(ctx context.Context, name, value string) bool {
+// recordVisible reports whether all resolvers return the record.
+func (h *Hook) recordVisible(ctx context.Context, name, value string) bool {
 	resolvers := []*net.Resolver{net.DefaultResolver}
 	if len(h.Resolvers) > 0 {
 		resolvers = nil

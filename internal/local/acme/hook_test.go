@@ -11,7 +11,7 @@ import (
 )
 
 // The output of a DNS hook is shown, but truncated: it may be endless, and it may not be text.
-func TestHookThatWritesMuch(t *testing.T) {
+func TestHook_WritesMuch(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "hook")
 	script := "#!/bin/sh\nprintf 'wrong \\377 key\\n' >&2\nhead -c 1000000 /dev/zero >&2\nexit 3\n"

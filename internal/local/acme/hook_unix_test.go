@@ -17,7 +17,7 @@ import (
 )
 
 // A hook that hangs is ended with all the processes it has started.
-func TestHookThatHangs(t *testing.T) {
+func TestHook_Hangs(t *testing.T) {
 	dir := t.TempDir()
 	held := filepath.Join(dir, "held") // held while any process of the hook lives
 	if err := syscall.Mkfifo(held, 0o600); err != nil {

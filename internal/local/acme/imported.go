@@ -36,7 +36,7 @@ func (m *Manager) Import(_ context.Context, h anchor.Hostname, chain, key []byte
 	if err != nil {
 		return domains.Certificate{}, err
 	}
-	if err := m.imported.write(name, chain, key); err != nil {
+	if err := m.imported.writeCert(name, chain, key); err != nil {
 		return domains.Certificate{}, err
 	}
 	m.mu.Lock()
@@ -50,14 +50,14 @@ func (m *Manager) Import(_ context.Context, h anchor.Hostname, chain, key []byte
 		e.work.cancel()
 		e.work = nil
 	}
-	m.drop(e.leaf)
+	m.dropFromMemory(e.leaf)
 	e.imported = true
 	e.setCertificate(leaf)
 	return m.importedState(e, h, now), nil
 }
 
 func (m *Manager) importedState(e *certState, h anchor.Hostname, now time.Time) domains.Certificate {
-	c := e.certificate(h.ProjectID, now)
+	c := e.describeCert(h.ProjectID, now)
 	switch left := e.notAfter.Sub(now); {
 	case left <= 0:
 		c.Problem = "The certificate you brought for " + h.Name + " has expired. Import its successor, or have one issued."
@@ -86,7 +86,7 @@ func checkImported(name string, chain, key []byte, now time.Time) (*x509.Certifi
 		return nil, bad("the certificate and the key for %s do not belong together", name).Because(err).
 			Hintf("The certificate of %s has to come first, and the key has to be the unencrypted PEM key it was requested with.", name)
 	}
-	if !covers(leaf, name) {
+	if !coversName(leaf, name) {
 		return nil, bad("the certificate is for %v, not for %s", leaf.DNSNames, name).Hintf("Get one that names %s.", name)
 	}
 	if now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
@@ -131,8 +131,8 @@ func checkLinks(name string, certs []*x509.Certificate) error {
 	return nil
 }
 
-func covers(leaf *x509.Certificate, name string) bool {
-	if wildcard(name) {
+func coversName(leaf *x509.Certificate, name string) bool {
+	if isWildcard(name) {
 		return slices.Contains(leaf.DNSNames, name)
 	}
 	return leaf.VerifyHostname(name) == nil
@@ -141,12 +141,12 @@ func covers(leaf *x509.Certificate, name string) bool {
 // restoreImported attaches the names with an imported certificate, which takes precedence over an
 // issued one.
 func (m *Manager) restoreImported() error {
-	names, err := m.imported.names()
+	names, err := m.imported.listNames()
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		cert, err := m.imported.read(name)
+		cert, err := m.imported.readCert(name)
 		if err != nil {
 			m.cfg.Log.Error("an imported certificate cannot be used; import it again", "domain", name, "error", err)
 			continue

@@ -16,7 +16,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-func TestImportRefuses(t *testing.T) {
+func TestImport_Refuses(t *testing.T) {
 	t.Parallel()
 	m := imported(t, 0)
 	chain, key := selfMade(t, nil, "shop.example.com")
@@ -60,7 +60,7 @@ func TestImportRefuses(t *testing.T) {
 	}
 }
 
-func TestImportIsServedReplacedAndReleased(t *testing.T) {
+func TestImport_ServedReplacedAndReleased(t *testing.T) {
 	t.Parallel()
 	m := imported(t, 0, "shop.example.com")
 	first, _ := m.GetCertificate(hello("shop.example.com"))
@@ -78,7 +78,7 @@ func TestImportIsServedReplacedAndReleased(t *testing.T) {
 	if c, err := m.Ensure(t.Context(), own); err != nil || c.Status != anchor.CertIssued {
 		t.Errorf("Ensure: %+v, %v", c, err)
 	}
-	if info, err := os.Stat(m.imported.path("shop.example.com")); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(m.imported.certPath("shop.example.com")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("file: %v, %v", info, err)
 	}
 	if err := m.Release(t.Context(), own); err != nil {
@@ -94,7 +94,7 @@ func TestImportIsServedReplacedAndReleased(t *testing.T) {
 
 // An import ends the order under way, and the order does not continue after a restart: its
 // certificate is no longer wanted.
-func TestImportEndsTheOrder(t *testing.T) {
+func TestImport_EndsOrder(t *testing.T) {
 	t.Parallel()
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
@@ -121,7 +121,7 @@ func TestImportEndsTheOrder(t *testing.T) {
 	m := open(t, cfg)
 	f.serve(t, m)
 	ensured(t, m, "issued.example.com") // runs after whatever was started before it
-	if _, err := os.Stat(m.issued.path("own.example.com")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(m.issued.certPath("own.example.com")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a certificate was issued that nobody asked for: %v", err)
 	}
 	if cert, err := m.GetCertificate(hello("own.example.com")); err != nil || cert == nil || len(cert.Certificate) != 1 {
@@ -131,7 +131,7 @@ func TestImportEndsTheOrder(t *testing.T) {
 
 // The switch from an imported certificate to an issued one: the old one is served until the new one
 // is there.
-func TestFromOwnToIssued(t *testing.T) {
+func TestImport_FollowedByIssued(t *testing.T) {
 	t.Parallel()
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))

@@ -10,17 +10,17 @@ import (
 	"github.com/mholt/acmez/v3"
 )
 
-// order asks the CAs for the PEM chain for csr. The next CA is asked only when the one before
+// orderChain asks the CAs for the PEM chain for csr. The next CA is asked only when the one before
 // failed and the name is not at fault. replaces is nil for a first certificate.
-func (m *Manager) order(ctx context.Context, j *journal, csr *x509.CertificateRequest, replaces *x509.Certificate) ([]byte, error) {
+func (m *Manager) orderChain(ctx context.Context, j *journal, csr *x509.CertificateRequest, replaces *x509.Certificate) ([]byte, error) {
 	var failed error
 	for _, ca := range m.cas {
-		chain, err := ca.issue(ctx, j, csr, replaces)
+		chain, err := ca.issueChain(ctx, j, csr, replaces)
 		if err == nil {
 			return chain, nil
 		}
 		failed = errors.Join(failed, err)
-		if !blameless(err) || ctx.Err() != nil {
+		if !isBlameless(err) || ctx.Err() != nil {
 			break
 		}
 	}
@@ -55,17 +55,17 @@ func (m *Manager) run(ctx context.Context, e *certState, w *work) {
 	if err == nil {
 		limited, patience := withPatience(ctx)
 		limited, cancel := context.WithTimeout(limited, m.cfg.OrderTimeout)
-		err = m.obtain(limited, j)
+		err = m.obtainCert(limited, j)
 		cancel()
 		if err != nil && ctx.Err() == nil {
-			err = m.failed(e, j, err, patience.time())
+			err = m.recordFailure(e, j, err, patience.time())
 		}
 	}
 	if ctx.Err() != nil {
 		return // closed or released
 	}
 	if err == nil {
-		err = m.adopt(e, w, j)
+		err = m.adoptCert(e, w, j)
 	}
 	m.mu.Lock()
 	if e.work != w {
@@ -80,12 +80,12 @@ func (m *Manager) run(ctx context.Context, e *certState, w *work) {
 	}
 	e.work = nil
 	m.mu.Unlock()
-	m.poke()
+	m.wakeMaintain()
 	m.cfg.Changed(e.name)
 }
 
-// obtain requests a certificate for the journal's key and stores it.
-func (m *Manager) obtain(ctx context.Context, j *journal) error {
+// obtainCert requests a certificate for the journal's key and stores it.
+func (m *Manager) obtainCert(ctx context.Context, j *journal) error {
 	current, err := m.currentLeaf(j.Name)
 	if err != nil {
 		return err
@@ -101,19 +101,19 @@ func (m *Manager) obtain(ctx context.Context, j *journal) error {
 	if err != nil {
 		return fmt.Errorf("request a certificate for %s: %w", j.Name, err)
 	}
-	chain, err := m.order(ctx, j, csr, current)
+	chain, err := m.orderChain(ctx, j, csr, current)
 	if err != nil {
 		return err
 	}
 	if ctx.Err() != nil { // the name was released, or a certificate was imported
 		return ctx.Err()
 	}
-	return m.issued.write(j.Name, chain, []byte(j.Key))
+	return m.issued.writeCert(j.Name, chain, []byte(j.Key))
 }
 
-// adopt serves the stored certificate in place of the one before, and closes the journal.
-func (m *Manager) adopt(e *certState, w *work, j *journal) error {
-	cert, err := m.issued.read(e.name)
+// adoptCert serves the stored certificate in place of the one before, and closes the journal.
+func (m *Manager) adoptCert(e *certState, w *work, j *journal) error {
+	cert, err := m.issued.readCert(e.name)
 	if err != nil {
 		return fmt.Errorf("use the new certificate: %w", err)
 	}
@@ -128,35 +128,35 @@ func (m *Manager) adopt(e *certState, w *work, j *journal) error {
 	e.nextARICheck = time.Now()
 	m.countEarlyRenewal(e, before, e.nextARICheck)
 	if before.leaf != e.leaf {
-		m.drop(before.leaf)
+		m.dropFromMemory(before.leaf)
 	}
 	m.mu.Unlock()
-	m.keep(e, cert)
+	m.keepInMemory(e, cert)
 	if before.imported {
-		err = m.imported.remove(e.name)
+		err = m.imported.removeCert(e.name)
 	}
 	m.cfg.Log.Info("certificate issued", "domain", e.name, "until", cert.Leaf.NotAfter, "issuer", cert.Leaf.Issuer.CommonName)
-	return errors.Join(err, j.remove())
+	return errors.Join(err, j.removeFile())
 }
 
-// failed records a failure and the time of the next attempt durably: a CA counts failures across
+// recordFailure records a failure and the time of the next attempt durably: a CA counts failures across
 // our restarts.
-func (m *Manager) failed(e *certState, j *journal, cause error, patience time.Time) error {
+func (m *Manager) recordFailure(e *certState, j *journal, cause error, patience time.Time) error {
 	j.Failures++
 	now := time.Now()
-	j.RetryAt = now.Add(m.backoff(j.Failures))
+	j.RetryAt = now.Add(m.backoffAfter(j.Failures))
 	if latest := now.Add(longestPatience); patience.After(latest) {
 		patience = latest
 	}
 	if patience.After(j.RetryAt) {
 		j.RetryAt = patience
 	}
-	j.Problem = explain(e.name, cause, j.RetryAt)
+	j.Problem = explainFailure(e.name, cause, j.RetryAt)
 	m.cfg.Log.Warn("no certificate yet", "domain", e.name, "attempt", j.Failures, "retryAt", j.RetryAt, "error", cause)
 	m.mu.Lock()
 	e.retryAt, e.problem = j.RetryAt, j.Problem
 	m.mu.Unlock()
-	if err := j.save(); err != nil {
+	if err := j.saveFile(); err != nil {
 		return err
 	}
 	return errors.New(j.Problem)
@@ -170,10 +170,10 @@ const longestPatience = 7 * 24 * time.Hour
 // longestRetry is the longest wait between two attempts that Anchor itself sets.
 const longestRetry = 12 * time.Hour
 
-func (m *Manager) backoff(failures int) time.Duration {
+func (m *Manager) backoffAfter(failures int) time.Duration {
 	wait := longestRetry
 	if failures < 16 {
 		wait = min(wait, m.cfg.FirstRetry<<(failures-1))
 	}
-	return wait - time.Duration(float64(wait)/10*random())
+	return wait - time.Duration(float64(wait)/10*randomFloat())
 }

@@ -52,7 +52,7 @@ func journalPath(dir, name string) string {
 	return filepath.Join(dir, "orders", fileName(name, ".json"))
 }
 
-func (j *journal) save() error {
+func (j *journal) saveFile() error {
 	data, err := json.MarshalIndent(j, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write down the order of %s: %w", j.Name, err)
@@ -60,7 +60,7 @@ func (j *journal) save() error {
 	return writeFile(j.path, data)
 }
 
-func (j *journal) remove() error {
+func (j *journal) removeFile() error {
 	if err := removeFile(j.path); err != nil {
 		return fmt.Errorf("remove the finished order of %s: %w", j.Name, err)
 	}
@@ -81,11 +81,11 @@ func (j *journal) privateKey() (crypto.Signer, error) {
 		return nil, fmt.Errorf("order a certificate for %s: %w", j.Name, err)
 	}
 	j.Key = string(encoded)
-	return key, j.save()
+	return key, j.saveFile()
 }
 
-// forget drops the order, which failed, and keeps the key.
-func (j *journal) forget() error {
+// forgetOrder drops the order, which failed, and keeps the key.
+func (j *journal) forgetOrder() error {
 	j.Order, j.CA = "", ""
-	return j.save()
+	return j.saveFile()
 }

@@ -97,7 +97,7 @@ func (f *front) server(t *testing.T, spec serverSpec) (cmd *exec.Cmd, out io.Rea
 }
 
 // kill -9 at each step of an order: the next process continues the order, and the CA sees only one.
-func TestKilledDuringAnOrder(t *testing.T) {
+func TestKill_DuringOrder(t *testing.T) {
 	t.Parallel()
 	for _, step := range []string{"/authZ/", "/chalZ/", "/finalize-order/", "/certZ/"} {
 		t.Run(strings.Trim(step, "/"), func(t *testing.T) {

@@ -162,7 +162,7 @@ func get(t testing.TB, client *http.Client, url string) (*http.Response, string)
 	return resp, string(body)
 }
 
-func TestWholeLife(t *testing.T) {
+func TestManager_WholeLife(t *testing.T) {
 	t.Parallel()
 	const name = "shop.example.com"
 	f := listenFront(t)

@@ -82,7 +82,7 @@ func newRoot(path string) ([]byte, error) {
 	}
 	now := time.Now()
 	template := &x509.Certificate{
-		SerialNumber: serial(), Subject: pkix.Name{CommonName: "Anchor local development, " + host},
+		SerialNumber: randomSerial(), Subject: pkix.Name{CommonName: "Anchor local development, " + host},
 		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(rootLife),
 		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
 		KeyUsage:                    x509.KeyUsageCertSign,
@@ -96,7 +96,7 @@ func newRoot(path string) ([]byte, error) {
 	return both, writeFile(path, both)
 }
 
-func serial() *big.Int {
+func randomSerial() *big.Int {
 	n, _ := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127)) // crypto/rand does not fail (Go 1.24)
 	return n
 }
@@ -108,7 +108,7 @@ func (ca *LocalCA) Root() string { return ca.path }
 // the names directly below it, created at the first request. For other names it returns nil, as
 // Manager.GetCertificate does.
 func (ca *LocalCA) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	name, ok := normal(hello.ServerName)
+	name, ok := normalName(hello.ServerName)
 	if !ok {
 		return nil, nil
 	}
@@ -121,7 +121,7 @@ func (ca *LocalCA) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate,
 	if cert, ok := ca.leaves.get(name); ok && time.Until(cert.Leaf.NotAfter) > leafLife/3 {
 		return cert, nil
 	}
-	cert, err := ca.issue(name)
+	cert, err := ca.issueCert(name)
 	if err != nil {
 		return nil, err
 	}
@@ -129,10 +129,10 @@ func (ca *LocalCA) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate,
 	return cert, nil
 }
 
-func (ca *LocalCA) issue(name string) (*tls.Certificate, error) {
+func (ca *LocalCA) issueCert(name string) (*tls.Certificate, error) {
 	now := time.Now()
 	template := &x509.Certificate{
-		SerialNumber: serial(), DNSNames: []string{name}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(leafLife),
+		SerialNumber: randomSerial(), DNSNames: []string{name}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(leafLife),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, ca.root, ca.leaf.Public(), ca.key)

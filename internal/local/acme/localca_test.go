@@ -35,7 +35,7 @@ func TestLocalCA(t *testing.T) {
 		if cert == nil {
 			continue
 		}
-		plain, _ := normal(name)
+		plain, _ := normalName(name)
 		if _, err := cert.Leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: plain}); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}
@@ -48,13 +48,13 @@ func TestLocalCA(t *testing.T) {
 }
 
 // A thief of the root's key cannot use it for other names.
-func TestLocalRootIsConstrained(t *testing.T) {
+func TestLocalCA_RootIsConstrained(t *testing.T) {
 	t.Parallel()
 	ca, err := OpenLocalCA(t.TempDir(), "localhost")
 	if err != nil {
 		t.Fatal(err)
 	}
-	stolen, err := ca.issue("bank.example.com")
+	stolen, err := ca.issueCert("bank.example.com")
 	if err != nil {
 		t.Fatal(err)
 	}

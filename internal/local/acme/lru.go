@@ -55,7 +55,7 @@ func (l *lru[K, V]) put(key K, value V) (removed K, ok bool) {
 	return last.key, true
 }
 
-func (l *lru[K, V]) remove(key K) {
+func (l *lru[K, V]) removeKey(key K) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if el, ok := l.at[key]; ok {

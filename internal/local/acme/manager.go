@@ -63,13 +63,13 @@ func New(cfg Config) (*Manager, error) {
 		m.cas = append(m.cas, newAuthority(cfg, cfg.FallbackCA, m.answers, hook))
 	}
 	m.hot = newLRU[fingerprint, *tls.Certificate](cfg.Hot)
-	m.staples = newStaples(cfg, m.revoked)
+	m.staples = newStaples(cfg, m.renewRevoked)
 	m.ctx, m.cancel = context.WithCancel(context.Background())
-	if err := m.restore(); err != nil {
+	if err := m.restoreNames(); err != nil {
 		m.Close()
 		return nil, err
 	}
-	m.group.Go(m.maintain)
+	m.group.Go(m.maintainCerts)
 	return m, nil
 }
 
@@ -88,9 +88,9 @@ func (m *Manager) Close() {
 	})
 }
 
-// restore attaches the names that have files in Dir.
-func (m *Manager) restore() error {
-	if err := migrate(m.cfg.Dir, m.cfg.Log); err != nil {
+// restoreNames attaches the names that have files in Dir.
+func (m *Manager) restoreNames() error {
+	if err := migrateLegacy(m.cfg.Dir, m.cfg.Log); err != nil {
 		return err
 	}
 	if err := m.restoreIssued(); err != nil {
@@ -99,7 +99,7 @@ func (m *Manager) restore() error {
 	if err := m.restoreImported(); err != nil {
 		return err
 	}
-	pending, err := hosts(filepath.Join(m.cfg.Dir, "orders"), ".json")
+	pending, err := listHosts(filepath.Join(m.cfg.Dir, "orders"), ".json")
 	if err != nil {
 		return err
 	}
@@ -113,19 +113,19 @@ func (m *Manager) restore() error {
 
 // restoreIssued attaches the names with an issued certificate.
 func (m *Manager) restoreIssued() error {
-	names, err := m.issued.names()
+	names, err := m.issued.listNames()
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		cert, err := m.issued.read(name)
+		cert, err := m.issued.readCert(name)
 		if err != nil { // its successor replaces it
 			m.cfg.Log.Warn("a stored certificate cannot be used and is ordered again", "domain", name, "error", err)
 			continue
 		}
 		e := &certState{name: name}
 		e.setCertificate(cert.Leaf)
-		e.nextARICheck = spread(time.Now(), ariInterval)
+		e.nextARICheck = spreadOver(time.Now(), ariInterval)
 		m.names[name] = e
 	}
 	return nil
@@ -139,7 +139,7 @@ func (m *Manager) restoreOrder(name string) error {
 	}
 	if j.CA != "" && !slices.ContainsFunc(m.cas, func(a *authority) bool { return a.client.Directory == j.CA }) {
 		j.Failures, j.RetryAt, j.Problem, j.Failed = 0, time.Time{}, "", nil // those were with another CA
-		if err := j.save(); err != nil {
+		if err := j.saveFile(); err != nil {
 			return err
 		}
 	}
@@ -184,18 +184,18 @@ func (m *Manager) Ensure(_ context.Context, h anchor.Hostname) (domains.Certific
 		e = &certState{name: name}
 		m.names[name] = e
 	}
-	if e.due(now) || e.imported && e.work == nil && !now.Before(e.retryAt) {
+	if e.dueAt(now) || e.imported && e.work == nil && !now.Before(e.retryAt) {
 		m.start(e)
 	}
-	return e.certificate(h.ProjectID, now), nil
+	return e.describeCert(h.ProjectID, now), nil
 }
 
 func (m *Manager) checkName(name string) (string, error) {
 	base := name
-	if wildcard(name) {
+	if isWildcard(name) {
 		base = name[2:]
 	}
-	if ascii, ok := normal(base); !ok || ascii != base {
+	if ascii, ok := normalName(base); !ok || ascii != base {
 		return "", anchor.Invalid("bad_domain", "%q is not a domain name in lower-case A-labels", name)
 	}
 	return name, nil
@@ -225,16 +225,16 @@ func (m *Manager) Release(ctx context.Context, h anchor.Hostname) error {
 	m.mu.RLock()
 	leaf := e.leaf
 	m.mu.RUnlock()
-	m.drop(leaf)
+	m.dropFromMemory(leaf)
 	return m.removeFiles(h.Name)
 }
 
 func (m *Manager) removeFiles(name string) error {
 	j := journal{Name: name, path: journalPath(m.cfg.Dir, name)}
 	unmigrated := legacySite{dir: m.cfg.Dir, ca: caKey(m.cfg.CA), name: name}
-	return errors.Join(j.remove(), m.issued.remove(name), m.imported.remove(name), m.staples.remove(name), unmigrated.remove())
+	return errors.Join(j.removeFile(), m.issued.removeCert(name), m.imported.removeCert(name), m.staples.removeStaple(name), unmigrated.removeFiles())
 }
 
 // HTTPChallenge answers the CA's HTTP-01 requests for orders under way, and passes everything else
 // to next.
-func (m *Manager) HTTPChallenge(next http.Handler) http.Handler { return m.answers.handler(next) }
+func (m *Manager) HTTPChallenge(next http.Handler) http.Handler { return m.answers.wrapHandler(next) }

@@ -12,7 +12,7 @@ import (
 
 // Many names are attached at once, one of them broken. All others are issued, with one order each,
 // and only the broken one is reported.
-func TestManyNamesAtOnce(t *testing.T) {
+func TestManyNames_AtOnce(t *testing.T) {
 	t.Parallel()
 	const broken = "broken.example.net"
 	f := listenFront(t)

@@ -22,7 +22,7 @@ import (
 const migrateEnv = "ANCHOR_TEST_MIGRATE"
 
 // legacy moves the certificates of dir to where earlier versions kept them.
-// (TestFolderOfAnEarlierVersion uses a folder that such a version made.)
+// (TestMigrate_EarlierFolder uses a folder that such a version made.)
 func legacy(t *testing.T, dir string) {
 	t.Helper()
 	cas, err := os.ReadDir(filepath.Join(dir, "issued"))
@@ -31,12 +31,12 @@ func legacy(t *testing.T, dir string) {
 	}
 	for _, ca := range cas {
 		from := issuedCerts(dir, ca.Name())
-		names, err := from.names()
+		names, err := from.listNames()
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range names {
-			data, err := os.ReadFile(from.path(name))
+			data, err := os.ReadFile(from.certPath(name))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,7 +57,7 @@ func (s legacySite) write(t *testing.T, chain, key []byte) {
 		if data == nil {
 			continue
 		}
-		if err := writeFile(s.file(ext), data); err != nil {
+		if err := writeFile(s.filePath(ext), data); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -74,7 +74,7 @@ func wantMigrated(t *testing.T, dir string) {
 // testdata/certmagic was made by the last version with certmagic: a certificate and its OCSP
 // response, an imported one, the account, and an order that was killed before it was finalized. Its
 // certificates are valid until 2116.
-func TestFolderOfAnEarlierVersion(t *testing.T) {
+func TestMigrate_EarlierFolder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("testdata/certmagic")); err != nil {
@@ -116,7 +116,7 @@ func TestFolderOfAnEarlierVersion(t *testing.T) {
 	if key, err := after.privateKey(); err != nil || key == nil {
 		t.Errorf("its key: %v", err)
 	}
-	if info, err := os.Stat(m.issued.path("shop.example.com")); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(m.issued.certPath("shop.example.com")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the certificate file: %v, %v", info, err)
 	}
 	wantMigrated(t, dir)
@@ -133,7 +133,7 @@ func contentOf(t *testing.T, path string) []byte {
 
 // After an upgrade no name is ordered again, the order under way continues, and the CA sees the
 // account it knows.
-func TestUpgradeOrdersNothingAgain(t *testing.T) {
+func TestMigrate_OrdersNothingAgain(t *testing.T) {
 	t.Parallel()
 	const pending = "pending.example.com"
 	f := listenFront(t)
@@ -179,7 +179,7 @@ func TestUpgradeOrdersNothingAgain(t *testing.T) {
 }
 
 // What an interrupted renewal, an interrupted migration or a downgrade leaves behind.
-func TestMigrateOneSite(t *testing.T) {
+func TestMigrate_OneSite(t *testing.T) {
 	t.Parallel()
 	const name = "*.shop.example.com"
 	oldChain, oldKey := selfMade(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(10 * 24 * time.Hour) }, name)
@@ -208,23 +208,23 @@ func TestMigrateOneSite(t *testing.T) {
 			site := legacySite{dir: t.TempDir(), ca: "ca", name: name}
 			to := issuedCerts(site.dir, site.ca)
 			if c.storedChain != nil {
-				if err := to.write(name, c.storedChain, c.storedKey); err != nil {
+				if err := to.writeCert(name, c.storedChain, c.storedKey); err != nil {
 					t.Fatal(err)
 				}
 			}
 			site.write(t, c.chain, c.key)
 			if c.previous != nil {
-				if err := writeFile(site.file(".key")+".previous", c.previous); err != nil {
+				if err := writeFile(site.filePath(".key")+".previous", c.previous); err != nil {
 					t.Fatal(err)
 				}
 			}
 			var said bytes.Buffer
 			for range 2 {
-				if err := migrate(site.dir, slog.New(slog.NewTextHandler(&said, nil))); err != nil {
+				if err := migrateLegacy(site.dir, slog.New(slog.NewTextHandler(&said, nil))); err != nil {
 					t.Fatal(err)
 				}
 			}
-			cert, err := to.read(name)
+			cert, err := to.readCert(name)
 			if c.want == nil {
 				if !errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("stored: %v, %v", cert, err)
@@ -234,10 +234,10 @@ func TestMigrateOneSite(t *testing.T) {
 			}
 			reports := strings.Count(said.String(), "level=WARN")
 			if c.kept {
-				if reports != 2 || !strings.Contains(said.String(), "domain="+name) || !strings.Contains(said.String(), site.path()) {
+				if reports != 2 || !strings.Contains(said.String(), "domain="+name) || !strings.Contains(said.String(), site.folderPath()) {
 					t.Errorf("it is not reported at each start: %s", &said)
 				}
-				if _, err := os.Stat(site.file(".json")); err != nil {
+				if _, err := os.Stat(site.filePath(".json")); err != nil {
 					t.Errorf("the files are not kept: %v", err)
 				}
 				return
@@ -251,7 +251,7 @@ func TestMigrateOneSite(t *testing.T) {
 }
 
 // Files that no version of Anchor made do not keep certificates from being migrated.
-func TestMigrateAmongStrayFiles(t *testing.T) {
+func TestMigrate_StrayFiles(t *testing.T) {
 	t.Parallel()
 	site := legacySite{dir: t.TempDir(), ca: "ca", name: "shop.example.com"}
 	chain, key := selfMade(t, nil, site.name)
@@ -262,10 +262,10 @@ func TestMigrateAmongStrayFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := migrate(site.dir, slog.New(slog.DiscardHandler)); err != nil {
+	if err := migrateLegacy(site.dir, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := issuedCerts(site.dir, site.ca).read(site.name); err != nil {
+	if _, err := issuedCerts(site.dir, site.ca).readCert(site.name); err != nil {
 		t.Error(err)
 	}
 	for _, path := range stray {
@@ -274,7 +274,7 @@ func TestMigrateAmongStrayFiles(t *testing.T) {
 }
 
 // kill -9 anywhere in a migration: the next start completes it, and no certificate is lost.
-func TestKilledDuringTheMigration(t *testing.T) {
+func TestKill_DuringMigration(t *testing.T) {
 	t.Parallel()
 	const sites = 60
 	dir := t.TempDir()
@@ -302,11 +302,11 @@ func TestKilledDuringTheMigration(t *testing.T) {
 		cmd.Wait()
 	}
 	var said bytes.Buffer
-	if err := migrate(dir, slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn}))); err != nil || said.Len() > 0 {
+	if err := migrateLegacy(dir, slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn}))); err != nil || said.Len() > 0 {
 		t.Fatalf("%v, reported: %s", err, &said)
 	}
 	for name, der := range want {
-		cert, err := issuedCerts(dir, "ca").read(name)
+		cert, err := issuedCerts(dir, "ca").readCert(name)
 		if err != nil || !bytes.Equal(cert.Leaf.Raw, der) {
 			t.Errorf("%s: %v", name, err)
 		}

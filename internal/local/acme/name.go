@@ -13,10 +13,10 @@ var labels = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.Strict
 // maxName is the longest host name in octets, without the root dot (RFC 1035, section 3.1).
 const maxName = 253
 
-// normal converts a name from outside (a handshake, a Host header) to the form in which hostnames
+// normalName converts a name from outside (a handshake, a Host header) to the form in which hostnames
 // are stored: lower-case A-labels without the root dot. Clients nearly always send plain ASCII,
 // which costs no allocation.
-func normal(name string) (string, bool) {
+func normalName(name string) (string, bool) {
 	name = strings.TrimSuffix(name, ".")
 	if name == "" || len(name) > maxName {
 		return "", false
@@ -42,11 +42,11 @@ func normal(name string) (string, bool) {
 	return name, true
 }
 
-func wildcard(name string) bool { return strings.HasPrefix(name, "*.") }
+func isWildcard(name string) bool { return strings.HasPrefix(name, "*.") }
 
-// parent returns the wildcard that covers a name: exactly one label is replaced (RFC 9525, section
+// parentWildcard returns the wildcard that covers a name: exactly one label is replaced (RFC 9525, section
 // 6.3).
-func parent(name string) (string, bool) {
+func parentWildcard(name string) (string, bool) {
 	_, base, ok := strings.Cut(name, ".")
 	if !ok || !strings.Contains(base, ".") {
 		return "", false

@@ -23,25 +23,25 @@ func (r *rejection) Unwrap() error { return r.err }
 // errNoChallenge reports that the CA offers no challenge that can be answered here.
 var errNoChallenge = errors.New("the CA offers no challenge that this server can answer")
 
-// issue returns the PEM chain for csr. It continues the order in j, or creates one and records it
+// issueChain returns the PEM chain for csr. It continues the order in j, or creates one and records it
 // in j.
 //
 // A rejected challenge invalidates its order (RFC 8555, section 7.1.6), so the next challenge type
 // needs a new one.
-func (a *authority) issue(ctx context.Context, j *journal, csr *x509.CertificateRequest, replaces *x509.Certificate) ([]byte, error) {
+func (a *authority) issueChain(ctx context.Context, j *journal, csr *x509.CertificateRequest, replaces *x509.Certificate) ([]byte, error) {
 	if !a.hasUntried(j) {
 		return nil, errNoChallenge // without a request to the CA
 	}
 	var failed error // of all challenge types, the preferred one first
 	for {
-		chain, err := a.attempt(ctx, j, csr, replaces)
+		chain, err := a.attemptOrder(ctx, j, csr, replaces)
 		if isProblem(err, acmeproto.ProblemTypeAccountDoesNotExist) {
 			// The CA was set up again from scratch (staging CAs are). The key stays the same, so
 			// this happens once.
-			if err := errors.Join(a.logout(), j.forget()); err != nil {
+			if err := errors.Join(a.forgetAccount(), j.forgetOrder()); err != nil {
 				return nil, err
 			}
-			chain, err = a.attempt(ctx, j, csr, replaces)
+			chain, err = a.attemptOrder(ctx, j, csr, replaces)
 		}
 		var no *rejection
 		if !errors.As(err, &no) {
@@ -49,34 +49,34 @@ func (a *authority) issue(ctx context.Context, j *journal, csr *x509.Certificate
 		}
 		failed = errors.Join(failed, err)
 		j.Failed = append(j.Failed, no.challenge)
-		if err := j.forget(); err != nil {
+		if err := j.forgetOrder(); err != nil {
 			return nil, err
 		}
 		if !a.hasUntried(j) {
 			j.Failed = nil
-			return nil, errors.Join(failed, j.save())
+			return nil, errors.Join(failed, j.saveFile())
 		}
 	}
 }
 
 func (a *authority) hasUntried(j *journal) bool {
 	return slices.ContainsFunc(a.solvers, func(s string) bool {
-		return !slices.Contains(j.Failed, s) && (s == acmeproto.ChallengeTypeDNS01) == wildcard(j.Name)
+		return !slices.Contains(j.Failed, s) && (s == acmeproto.ChallengeTypeDNS01) == isWildcard(j.Name)
 	})
 }
 
-// attempt completes one order.
-func (a *authority) attempt(ctx context.Context, j *journal, csr *x509.CertificateRequest, replaces *x509.Certificate) ([]byte, error) {
-	account, err := a.login(ctx)
+// attemptOrder completes one order.
+func (a *authority) attemptOrder(ctx context.Context, j *journal, csr *x509.CertificateRequest, replaces *x509.Certificate) ([]byte, error) {
+	account, err := a.registerAccount(ctx)
 	if err != nil {
 		return nil, err
 	}
-	order, err := a.open(ctx, account, j, replaces)
+	order, err := a.openOrder(ctx, account, j, replaces)
 	if err != nil {
 		return nil, err
 	}
 	if order.Status == acmeproto.StatusPending {
-		if err := a.authorize(ctx, account, j, order); err != nil {
+		if err := a.authorizeOrder(ctx, account, j, order); err != nil {
 			return nil, err
 		}
 	}
@@ -84,7 +84,7 @@ func (a *authority) attempt(ctx context.Context, j *journal, csr *x509.Certifica
 		// When the order is already processing the CA refuses, and acmez polls the order.
 		if order, err = a.client.FinalizeOrder(ctx, account, order, csr.Raw); err != nil {
 			if order.Status == acmeproto.StatusInvalid {
-				err = errors.Join(err, j.forget())
+				err = errors.Join(err, j.forgetOrder())
 			}
 			return nil, fmt.Errorf("finalize the order: %w", err)
 		}
@@ -98,7 +98,7 @@ func (a *authority) attempt(ctx context.Context, j *journal, csr *x509.Certifica
 	}
 	if err := checkIssued(chains[0].ChainPEM, j.Name, csr); err != nil {
 		if j.Failures > 0 { // it was not an accident on the way
-			err = errors.Join(err, j.forget())
+			err = errors.Join(err, j.forgetOrder())
 		}
 		return nil, err
 	}
@@ -121,16 +121,16 @@ func checkIssued(chain []byte, name string, csr *x509.CertificateRequest) error 
 	if key, ok := leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool }); !ok || !key.Equal(csr.PublicKey) {
 		return fmt.Errorf("%w: it is for another key", errUnfit)
 	}
-	if !covers(leaf, name) {
+	if !coversName(leaf, name) {
 		return fmt.Errorf("%w: it is for %v", errUnfit, leaf.DNSNames)
 	}
 	return nil
 }
 
-// open finds the order in j at the CA, or creates a new one. One case is beyond its reach: a
+// openOrder finds the order in j at the CA, or creates a new one. One case is beyond its reach: a
 // process that is killed after the CA has created an order and before its answer arrives. Boulder
 // (Let's Encrypt) then returns the pending order again.
-func (a *authority) open(ctx context.Context, account acmeproto.Account, j *journal, replaces *x509.Certificate) (acmeproto.Order, error) {
+func (a *authority) openOrder(ctx context.Context, account acmeproto.Account, j *journal, replaces *x509.Certificate) (acmeproto.Order, error) {
 	if j.CA != a.client.Directory {
 		j.CA, j.Order = a.client.Directory, ""
 	}
@@ -146,10 +146,10 @@ func (a *authority) open(ctx context.Context, account acmeproto.Account, j *jour
 		}
 		// The order is invalid, expired or unknown: a new one is needed.
 	}
-	return a.order(ctx, account, j, replaces)
+	return a.createOrder(ctx, account, j, replaces)
 }
 
-func (a *authority) order(ctx context.Context, account acmeproto.Account, j *journal, replaces *x509.Certificate) (acmeproto.Order, error) {
+func (a *authority) createOrder(ctx context.Context, account acmeproto.Account, j *journal, replaces *x509.Certificate) (acmeproto.Order, error) {
 	want := acmeproto.Order{Identifiers: []acmeproto.Identifier{{Type: "dns", Value: j.Name}}}
 	// After a failure the order omits Replaces, which may have caused it.
 	if replaces != nil && j.Failures == 0 && a.renewalInfo(ctx) {
@@ -167,11 +167,11 @@ func (a *authority) order(ctx context.Context, account acmeproto.Account, j *jou
 		return order, fmt.Errorf("order: %w", err)
 	}
 	j.Order = order.Location
-	return order, j.save()
+	return order, j.saveFile()
 }
 
-// authorize proves control of the name for each pending authorization.
-func (a *authority) authorize(ctx context.Context, account acmeproto.Account, j *journal, order acmeproto.Order) error {
+// authorizeOrder proves control of the name for each pending authorization.
+func (a *authority) authorizeOrder(ctx context.Context, account acmeproto.Account, j *journal, order acmeproto.Order) error {
 	for _, at := range order.Authorizations {
 		authz, err := a.client.GetAuthorization(ctx, account, at)
 		if err != nil {
@@ -180,15 +180,15 @@ func (a *authority) authorize(ctx context.Context, account acmeproto.Account, j 
 		if authz.Status == acmeproto.StatusValid {
 			continue
 		}
-		if err := a.prove(ctx, account, j, authz); err != nil {
+		if err := a.proveControl(ctx, account, j, authz); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *authority) prove(ctx context.Context, account acmeproto.Account, j *journal, authz acmeproto.Authorization) error {
-	c, ok := a.choose(j, authz)
+func (a *authority) proveControl(ctx context.Context, account acmeproto.Account, j *journal, authz acmeproto.Authorization) error {
+	c, ok := a.chooseChallenge(j, authz)
 	if !ok {
 		if authz.Status == acmeproto.StatusPending {
 			return errNoChallenge
@@ -216,9 +216,9 @@ func (a *authority) prove(ctx context.Context, account acmeproto.Account, j *jou
 	return nil
 }
 
-// choose returns the challenge that the CA works on already, if there is one, else the first of
+// chooseChallenge returns the challenge that the CA works on already, if there is one, else the first of
 // ours that has not failed.
-func (a *authority) choose(j *journal, authz acmeproto.Authorization) (acmeproto.Challenge, bool) {
+func (a *authority) chooseChallenge(j *journal, authz acmeproto.Authorization) (acmeproto.Challenge, bool) {
 	for _, c := range authz.Challenges {
 		if c.Status == acmeproto.StatusProcessing && slices.Contains(a.solvers, c.Type) {
 			return c, true

@@ -19,7 +19,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-func TestTLSALPNAlone(t *testing.T) {
+func TestOrder_TLSALPNAlone(t *testing.T) {
 	t.Parallel()
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
@@ -34,7 +34,7 @@ func TestTLSALPNAlone(t *testing.T) {
 
 // A CA whose request at port 80 is rejected gets its proof at port 443, with a second order: the
 // first one is invalid.
-func TestOtherChallengeAfterRejection(t *testing.T) {
+func TestOrder_OtherChallengeAfterRejection(t *testing.T) {
 	t.Parallel()
 	f := listenFront(t)
 	o := f.ports(t, 0)
@@ -48,7 +48,7 @@ func TestOtherChallengeAfterRejection(t *testing.T) {
 	}
 }
 
-func TestWildcardByHook(t *testing.T) {
+func TestOrder_WildcardByHook(t *testing.T) {
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
 	var mu sync.Mutex
@@ -86,7 +86,7 @@ func TestWildcardByHook(t *testing.T) {
 	}
 }
 
-func TestWildcardWithoutHook(t *testing.T) {
+func TestOrder_WildcardWithoutHook(t *testing.T) {
 	t.Parallel()
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
@@ -99,7 +99,7 @@ func TestWildcardWithoutHook(t *testing.T) {
 }
 
 // Wherever the process ends during an order, the next one continues the same order.
-func TestRestartGoesOnWithTheOrder(t *testing.T) {
+func TestOrder_ContinuesAfterRestart(t *testing.T) {
 	t.Parallel()
 	for _, step := range []string{"/authZ/", "/chalZ/", "/finalize-order/", "/certZ/"} {
 		t.Run(strings.Trim(step, "/"), func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestRestartGoesOnWithTheOrder(t *testing.T) {
 
 // The process ended between storing the certificate and closing the journal: nothing is ordered
 // again.
-func TestCertificateStoredAndJournalOpen(t *testing.T) {
+func TestOrder_CertificateStoredJournalOpen(t *testing.T) {
 	t.Parallel()
 	const name = "d.example.com"
 	f := listenFront(t)
@@ -148,7 +148,7 @@ func TestCertificateStoredAndJournalOpen(t *testing.T) {
 	issuedFirst(t, first, name)
 	first.Close()
 	const begin = "-----BEGIN PRIVATE KEY"
-	_, key, ok := strings.Cut(string(contentOf(t, first.issued.path(name))), begin)
+	_, key, ok := strings.Cut(string(contentOf(t, first.issued.certPath(name))), begin)
 	if !ok {
 		t.Fatal("the file holds no key")
 	}
@@ -156,7 +156,7 @@ func TestCertificateStoredAndJournalOpen(t *testing.T) {
 		Name: name, CA: cfg.CA, Order: p.URL + "/my-order/1", path: journalPath(cfg.Dir, name),
 		Key: begin + key,
 	}
-	if err := j.save(); err != nil {
+	if err := j.saveFile(); err != nil {
 		t.Fatal(err)
 	}
 	m := open(t, cfg)
@@ -175,7 +175,7 @@ func TestCertificateStoredAndJournalOpen(t *testing.T) {
 }
 
 // A damaged certificate file is replaced by a new certificate.
-func TestDamagedCertificateFile(t *testing.T) {
+func TestFiles_DamagedCertificate(t *testing.T) {
 	t.Parallel()
 	const name = "damaged.example.com"
 	f := listenFront(t)
@@ -185,7 +185,7 @@ func TestDamagedCertificateFile(t *testing.T) {
 	f.serve(t, first)
 	ensured(t, first, name)
 	first.Close()
-	if err := os.WriteFile(first.issued.path(name), []byte("-----BEGIN CERT"), 0o600); err != nil {
+	if err := os.WriteFile(first.issued.certPath(name), []byte("-----BEGIN CERT"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	m := open(t, cfg)
@@ -198,7 +198,7 @@ func TestDamagedCertificateFile(t *testing.T) {
 	}
 }
 
-func TestAccountIsKept(t *testing.T) {
+func TestAccount_IsKept(t *testing.T) {
 	t.Parallel()
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
@@ -221,7 +221,7 @@ func TestAccountIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer again.Close()
-	if _, err := again.cas[0].login(t.Context()); err != nil || registered.Load() != seen {
+	if _, err := again.cas[0].registerAccount(t.Context()); err != nil || registered.Load() != seen {
 		t.Errorf("login after a restart: %v, registered %d times, then %d", err, seen, registered.Load())
 	}
 	account := filepath.Join(cfg.Dir, "accounts", caKey(cfg.CA)+".json")
@@ -231,7 +231,7 @@ func TestAccountIsKept(t *testing.T) {
 }
 
 // A CA that was set up again from scratch knows neither account nor order.
-func TestForgetfulCA(t *testing.T) {
+func TestAccount_ForgottenByCA(t *testing.T) {
 	t.Parallel()
 	f := listenFront(t)
 	before, after := startPebble(t, f.ports(t, 0)), startPebble(t, f.ports(t, 0))
@@ -240,7 +240,7 @@ func TestForgetfulCA(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := first.cas[0].login(t.Context()); err != nil {
+	if _, err := first.cas[0].registerAccount(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	first.Close()
@@ -259,7 +259,7 @@ func TestForgetfulCA(t *testing.T) {
 	ensured(t, m, "d.example.com")
 }
 
-func TestRateLimitIsToldAndKept(t *testing.T) {
+func TestOrder_RateLimitIsReportedAndKept(t *testing.T) {
 	t.Parallel()
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))
@@ -301,7 +301,7 @@ func TestRateLimitIsToldAndKept(t *testing.T) {
 	}
 }
 
-func TestFallbackCA(t *testing.T) {
+func TestOrder_FallbackCA(t *testing.T) {
 	t.Parallel()
 	f := listenFront(t)
 	down, up := startPebble(t, f.ports(t, 0)), startPebble(t, f.ports(t, 0))
@@ -323,7 +323,7 @@ func TestFallbackCA(t *testing.T) {
 }
 
 // A rejected validation is the name's fault: the fallback CA is not asked.
-func TestNoFallbackForARejectedName(t *testing.T) {
+func TestOrder_NoFallbackForRejectedName(t *testing.T) {
 	t.Parallel()
 	f := listenFront(t)
 	first, second := startPebble(t, f.ports(t, 0)), startPebble(t, f.ports(t, 0))
@@ -342,7 +342,7 @@ func TestNoFallbackForARejectedName(t *testing.T) {
 	}
 }
 
-func TestBadNames(t *testing.T) {
+func TestEnsure_RefusesBadNames(t *testing.T) {
 	t.Parallel()
 	p := startPebble(t, pebbleOptions{http: 1, tls: 1})
 	m := open(t, p.config(t))
@@ -355,7 +355,7 @@ func TestBadNames(t *testing.T) {
 
 // A wrong certificate from the CA does not replace one that works, and the next attempt continues
 // the same order.
-func TestWrongCertificateFromTheCA(t *testing.T) {
+func TestOrder_WrongCertificate(t *testing.T) {
 	t.Parallel()
 	const name = "chain.example.com"
 	other, _ := selfMade(t, nil, name)
@@ -378,7 +378,7 @@ func TestWrongCertificateFromTheCA(t *testing.T) {
 			m.mu.Lock()
 			m.names[name].renewAt = time.Now()
 			m.mu.Unlock()
-			m.poke()
+			m.wakeMaintain()
 			second := renewed(t, m, name, first)
 			if second.CheckSignatureFrom(p.Issuer) != nil || !sent.Load() {
 				t.Errorf("the certificate that is kept is of %s", second.Issuer)
@@ -391,7 +391,7 @@ func TestWrongCertificateFromTheCA(t *testing.T) {
 }
 
 // A mistaken Retry-After does not keep a name from its certificate for ever.
-func TestRetryAfterBeyondReason(t *testing.T) {
+func TestOrder_RetryAfterBeyondReason(t *testing.T) {
 	t.Parallel()
 	p := startPebble(t, pebbleOptions{http: 1, tls: 1})
 	p.intercept(func(w http.ResponseWriter, r *http.Request) bool {
@@ -414,7 +414,7 @@ func TestRetryAfterBeyondReason(t *testing.T) {
 }
 
 // Failures at one CA do not delay orders at another one, as after the change from the staging CA.
-func TestFailuresStayWithTheirCA(t *testing.T) {
+func TestOrder_FailuresStayWithCA(t *testing.T) {
 	t.Parallel()
 	const name = "moved.example.com"
 	f := listenFront(t)
@@ -424,7 +424,7 @@ func TestFailuresStayWithTheirCA(t *testing.T) {
 		Name: name, CA: "https://staging.example/dir", Order: "https://staging.example/order/1", Failures: 9,
 		RetryAt: time.Now().Add(12 * time.Hour), Problem: "The staging CA refused.", path: filepath.Join(cfg.Dir, "orders", name+".json"),
 	}
-	if err := before.save(); err != nil {
+	if err := before.saveFile(); err != nil {
 		t.Fatal(err)
 	}
 	m := open(t, cfg)
@@ -438,7 +438,7 @@ func TestFailuresStayWithTheirCA(t *testing.T) {
 }
 
 // An order file that cannot be read does not keep other names from their certificates.
-func TestDamagedOrderFile(t *testing.T) {
+func TestFiles_DamagedOrder(t *testing.T) {
 	t.Parallel()
 	f := listenFront(t)
 	p := startPebble(t, f.ports(t, 0))

@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 		serverMain(spec)
 	}
 	if dir := os.Getenv(migrateEnv); dir != "" {
-		if err := migrate(dir, slog.New(slog.DiscardHandler)); err != nil {
+		if err := migrateLegacy(dir, slog.New(slog.DiscardHandler)); err != nil {
 			log.Fatal(err)
 		}
 		return

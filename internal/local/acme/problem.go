@@ -35,8 +35,8 @@ func isRefusal(err error) bool {
 	return ok && p.Status >= 400 && p.Status < 500
 }
 
-// blameless reports whether the CA failed, not the name; another CA may do better.
-func blameless(err error) bool {
+// isBlameless reports whether the CA failed, not the name; another CA may do better.
+func isBlameless(err error) bool {
 	var no *rejection
 	if errors.As(err, &no) || errors.Is(err, context.Canceled) || errors.Is(err, errNoChallenge) {
 		return false
@@ -74,13 +74,13 @@ var advice = map[string]string{
 	acmeproto.ProblemTypeServerInternal:          "The CA has an internal error. You cannot do anything about it.",
 }
 
-// explain describes a failure for the owner of the name: what to do, what the CA said, when Anchor
+// explainFailure describes a failure for the owner of the name: what to do, what the CA said, when Anchor
 // tries again.
-func explain(name string, err error, retry time.Time) string {
-	return sentence(name, err) + " Anchor will try again at " + retry.UTC().Format("2006-01-02 15:04 MST") + "."
+func explainFailure(name string, err error, retry time.Time) string {
+	return failureSentence(name, err) + " Anchor will try again at " + retry.UTC().Format("2006-01-02 15:04 MST") + "."
 }
 
-func sentence(name string, err error) string {
+func failureSentence(name string, err error) string {
 	if errors.Is(err, errNoChallenge) {
 		return noChallenge(name)
 	}
@@ -90,7 +90,7 @@ func sentence(name string, err error) string {
 	}
 	p, ok := problemOf(err)
 	if !ok {
-		return elsewhere(name, err)
+		return describeUnanswered(name, err)
 	}
 	text := strings.ReplaceAll(advice[p.Type], "NAME", name)
 	switch {
@@ -99,14 +99,14 @@ func sentence(name string, err error) string {
 	case text == "":
 		text = "The CA refused " + name + "."
 	}
-	if said := details(p); said != "" {
+	if said := problemDetails(p); said != "" {
 		text += " The CA says: " + strings.TrimRight(said, ". ") + "."
 	}
 	return text
 }
 
-// details joins the texts of a problem and its subproblems (RFC 8555, section 6.7.1).
-func details(p acmeproto.Problem) string {
+// problemDetails joins the texts of a problem and its subproblems (RFC 8555, section 6.7.1).
+func problemDetails(p acmeproto.Problem) string {
 	said := p.Detail
 	for _, sub := range p.Subproblems {
 		line := sub.Detail
@@ -122,14 +122,14 @@ func details(p acmeproto.Problem) string {
 }
 
 func noChallenge(name string) string {
-	if wildcard(name) {
+	if isWildcard(name) {
 		return "A wildcard certificate needs a program that sets DNS records: set --acme-dns-hook, or attach each name separately."
 	}
 	return "The CA offers no challenge for " + name + " that this server can answer. Let it answer on port 80 or 443."
 }
 
-// elsewhere describes failures in which the CA did not answer.
-func elsewhere(name string, err error) string {
+// describeUnanswered describes failures in which the CA did not answer.
+func describeUnanswered(name string, err error) string {
 	var network net.Error
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):

@@ -12,7 +12,7 @@ import (
 	acmeproto "github.com/mholt/acmez/v3/acme"
 )
 
-func TestProblemsInPlainWords(t *testing.T) {
+func TestExplain_Problems(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 4, 5, 6, 0, 0, time.UTC)
 	problem := func(kind, detail string, sub ...acmeproto.Subproblem) error {
@@ -38,7 +38,7 @@ func TestProblemsInPlainWords(t *testing.T) {
 		{&HookError{Program: "hook", Action: "present", Output: "no such zone", Err: errors.New("exit status 1")}, []string{"DNS hook", "no such zone"}},
 		{errors.New("strange"), []string{"strange"}},
 	} {
-		text := explain("a.test", c.err, at)
+		text := explainFailure("a.test", c.err, at)
 		for _, want := range c.want {
 			if !strings.Contains(text, want) {
 				t.Errorf("%v: %q has no %q", c.err, text, want)

@@ -23,14 +23,14 @@ const (
 	ariBatch = 50
 )
 
-func random() float64 { return rand.Float64() }
+func randomFloat() float64 { return rand.Float64() }
 
-func spread(from time.Time, over time.Duration) time.Time {
-	return from.Add(time.Duration(random() * float64(over)))
+func spreadOver(from time.Time, over time.Duration) time.Time {
+	return from.Add(time.Duration(randomFloat() * float64(over)))
 }
 
-// maintain starts due renewals and retries until the Manager is closed.
-func (m *Manager) maintain() {
+// maintainCerts starts due renewals and retries until the Manager is closed.
+func (m *Manager) maintainCerts() {
 	for {
 		next := m.startDue(time.Now())
 		m.refreshRenewalInfo(m.ctx)
@@ -46,8 +46,8 @@ func (m *Manager) maintain() {
 	}
 }
 
-// poke makes maintain look again.
-func (m *Manager) poke() {
+// wakeMaintain makes maintain look again.
+func (m *Manager) wakeMaintain() {
 	select {
 	case m.wake <- struct{}{}:
 	default:
@@ -60,7 +60,7 @@ func (m *Manager) startDue(now time.Time) time.Time {
 	defer m.mu.Unlock()
 	next := now.Add(longestSleep)
 	for _, e := range m.names {
-		if e.due(now) {
+		if e.dueAt(now) {
 			m.start(e)
 			continue
 		}
@@ -78,16 +78,16 @@ func (m *Manager) needsRenewalInfo(e *certState) bool {
 	return !e.imported && !e.notAfter.IsZero() && !e.nextARICheck.IsZero()
 }
 
-// revoked renews an issued certificate that its CA has revoked. An imported certificate is left to
+// renewRevoked renews an issued certificate that its CA has revoked. An imported certificate is left to
 // its owner.
-func (m *Manager) revoked(name string, leaf fingerprint) {
+func (m *Manager) renewRevoked(name string, leaf fingerprint) {
 	now := time.Now()
 	m.mu.Lock()
 	if e := m.names[name]; e != nil && !e.imported && e.leaf == leaf && now.Before(e.renewAt) {
 		e.renewAt = now
 	}
 	m.mu.Unlock()
-	m.poke()
+	m.wakeMaintain()
 }
 
 // refreshRenewalInfo asks the CA for the renewal windows (ARI, RFC 9773) that are due. A window can
@@ -113,7 +113,7 @@ func (m *Manager) refreshRenewalInfo(ctx context.Context) {
 		for _, name := range due {
 			m.askRenewalInfo(ctx, name)
 		}
-		m.poke()
+		m.wakeMaintain()
 	})
 }
 
@@ -169,7 +169,7 @@ func (m *Manager) countEarlyRenewal(e *certState, before certState, now time.Tim
 		return
 	}
 	e.earlyRenewals = before.earlyRenewals + 1
-	e.retryAt = now.Add(m.backoff(e.earlyRenewals))
+	e.retryAt = now.Add(m.backoffAfter(e.earlyRenewals))
 }
 
 // madeWith reports whether a certificate is for the key of the journal.

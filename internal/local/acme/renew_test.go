@@ -19,7 +19,7 @@ import (
 
 // A certificate is renewed several times under load, on kept and on new connections, each time as
 // soon as visitors have met the one before. No request fails.
-func TestRenewalUnderLoad(t *testing.T) {
+func TestRenew_UnderLoad(t *testing.T) {
 	t.Parallel()
 	const name, renewals = "busy.example.com", 3
 	f := listenFront(t)
@@ -108,7 +108,7 @@ func window(w http.ResponseWriter, start time.Time, again int) {
 }
 
 // A certificate that lives fifteen seconds is renewed automatically, and not before its time.
-func TestRenewalByTheEndOfItsLife(t *testing.T) {
+func TestRenew_ByLifetime(t *testing.T) {
 	t.Parallel()
 	const name, lifetime = "short.example.com", 15
 	f := listenFront(t)
@@ -130,7 +130,7 @@ func TestRenewalByTheEndOfItsLife(t *testing.T) {
 }
 
 // The CA asks for a renewal now (RFC 9773), two months before two thirds of the life are over.
-func TestRenewalByTheCAsWindow(t *testing.T) {
+func TestRenew_ByARIWindow(t *testing.T) {
 	t.Parallel()
 	const name = "ari.example.com"
 	f := listenFront(t)
@@ -184,7 +184,7 @@ func renewed(t *testing.T, m *Manager, name string, first *x509.Certificate) *x5
 
 // A CA whose window is always over, or that wants to be asked again at once, is not asked in a
 // loop.
-func TestCAThatWantsEverythingAtOnce(t *testing.T) {
+func TestRenew_ARIWindowInPast(t *testing.T) {
 	t.Parallel()
 	const name = "hurried.example.com"
 	for what, start := range map[string]time.Duration{"a window that is over": -time.Hour, "asked again at once": 24 * time.Hour} {
@@ -214,8 +214,8 @@ func TestCAThatWantsEverythingAtOnce(t *testing.T) {
 			m.mu.RLock()
 			defer m.mu.RUnlock()
 			now, e := time.Now(), m.names[name]
-			if e.due(now) || e.nextARICheck.Before(now.Add(cfg.FirstRetry/2)) {
-				t.Errorf("due %v: at %s, not before %s; asked again at %s", e.due(now), e.renewAt, e.retryAt, e.nextARICheck)
+			if e.dueAt(now) || e.nextARICheck.Before(now.Add(cfg.FirstRetry/2)) {
+				t.Errorf("due %v: at %s, not before %s; asked again at %s", e.dueAt(now), e.renewAt, e.retryAt, e.nextARICheck)
 			}
 			// acmez also asks when it downloads a certificate.
 			if n := int64(p.Orders()); n > 2 || asked.Load() > 2*n {
@@ -237,7 +237,7 @@ func settled(m *Manager, name string) error {
 }
 
 // A CA is asked for its window neither in a loop nor never again (RFC 9773, section 4.3.2).
-func TestAskAgainWithinReason(t *testing.T) {
+func TestRenew_ARIRetryAfter(t *testing.T) {
 	t.Parallel()
 	m, now := &Manager{cfg: Config{}.withDefaults()}, time.Now()
 	for told, want := range map[time.Duration]time.Duration{
@@ -251,7 +251,7 @@ func TestAskAgainWithinReason(t *testing.T) {
 
 // The clock of this machine is ahead of a certificate's whole life: it is due for renewal when it
 // arrives.
-func TestClockAheadOfTheCA(t *testing.T) {
+func TestRenew_ClockAheadOfCA(t *testing.T) {
 	t.Parallel()
 	m, now := &Manager{cfg: Config{}.withDefaults()}, time.Now()
 	e := &certState{name: "late.example.com", notBefore: now.Add(-48 * time.Hour), notAfter: now.Add(-24 * time.Hour)}
@@ -260,8 +260,8 @@ func TestClockAheadOfTheCA(t *testing.T) {
 	for range 12 {
 		m.countEarlyRenewal(e, *e, now)
 		wait := e.retryAt.Sub(now)
-		if e.due(now) || wait <= waited && wait < longestRetry*9/10 {
-			t.Fatalf("due %v after %s, the time before after %s", e.due(now), wait, waited)
+		if e.dueAt(now) || wait <= waited && wait < longestRetry*9/10 {
+			t.Fatalf("due %v after %s, the time before after %s", e.dueAt(now), wait, waited)
 		}
 		waited = wait
 	}

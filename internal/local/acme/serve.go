@@ -17,32 +17,32 @@ import (
 // certificate, it returns nil and no error, which crypto/tls turns into the alert unrecognized_name
 // when the tls.Config has no certificates of its own.
 func (m *Manager) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	name, ok := normal(hello.ServerName)
+	name, ok := normalName(hello.ServerName)
 	if !ok {
 		return nil, nil
 	}
 	if slices.Equal(hello.SupportedProtos, []string{acmez.ACMETLS1Protocol}) {
-		return m.answers.certificate(name), nil
+		return m.answers.challengeCert(name), nil
 	}
-	served, leaf := m.find(name)
+	served, leaf := m.findServed(name)
 	if served == "" {
 		return nil, nil
 	}
 	if cert, ok := m.hot.get(leaf); ok {
-		return m.stapled(cert, leaf), nil
+		return m.withStaple(cert, leaf), nil
 	}
-	return m.load(served)
+	return m.loadCert(served)
 }
 
-// find returns the attached name that serves name, and the fingerprint of its certificate. An
+// findServed returns the attached name that serves name, and the fingerprint of its certificate. An
 // expired certificate is better than none: it shows the visitor what is wrong.
-func (m *Manager) find(name string) (served string, leaf fingerprint) {
+func (m *Manager) findServed(name string) (served string, leaf fingerprint) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	now := time.Now()
 	e := m.names[name]
-	if above, ok := parent(name); ok && (e == nil || !e.valid(now)) {
-		if w := m.names[above]; w != nil && w.valid(now) {
+	if above, ok := parentWildcard(name); ok && (e == nil || !e.validAt(now)) {
+		if w := m.names[above]; w != nil && w.validAt(now) {
 			e = w
 		}
 	}
@@ -52,9 +52,9 @@ func (m *Manager) find(name string) (served string, leaf fingerprint) {
 	return e.name, e.leaf
 }
 
-// stapled returns cert with its OCSP response, if there is one.
-func (m *Manager) stapled(cert *tls.Certificate, leaf fingerprint) *tls.Certificate {
-	staple := m.staples.of(leaf, time.Now())
+// withStaple returns cert with its OCSP response, if there is one.
+func (m *Manager) withStaple(cert *tls.Certificate, leaf fingerprint) *tls.Certificate {
+	staple := m.staples.stapleOf(leaf, time.Now())
 	if staple == nil {
 		return cert
 	}
@@ -63,9 +63,9 @@ func (m *Manager) stapled(cert *tls.Certificate, leaf fingerprint) *tls.Certific
 	return &served
 }
 
-// load reads a certificate that is not in memory. Concurrent handshakes share the read.
-func (m *Manager) load(name string) (*tls.Certificate, error) {
-	loaded, err, _ := m.loads.Do(name, func() (any, error) { return m.read(name) })
+// loadCert reads a certificate that is not in memory. Concurrent handshakes share the read.
+func (m *Manager) loadCert(name string) (*tls.Certificate, error) {
+	loaded, err, _ := m.loads.Do(name, func() (any, error) { return m.readCert(name) })
 	if err != nil {
 		m.cfg.Log.Error("a certificate cannot be read", "domain", name, "error", err)
 		return nil, err
@@ -74,7 +74,7 @@ func (m *Manager) load(name string) (*tls.Certificate, error) {
 	return cert, nil
 }
 
-func (m *Manager) read(name string) (*tls.Certificate, error) {
+func (m *Manager) readCert(name string) (*tls.Certificate, error) {
 	m.mu.RLock()
 	e := m.names[name]
 	own := e != nil && e.imported
@@ -86,40 +86,40 @@ func (m *Manager) read(name string) (*tls.Certificate, error) {
 	if own {
 		folder = m.imported
 	}
-	cert, err := folder.read(name)
+	cert, err := folder.readCert(name)
 	if err != nil {
 		return nil, err
 	}
-	m.keep(e, cert)
-	return m.stapled(cert, fingerprintOf(cert.Leaf)), nil
+	m.keepInMemory(e, cert)
+	return m.withStaple(cert, fingerprintOf(cert.Leaf)), nil
 }
 
-// keep stores the certificate of an entry in memory and drops the least recently used one beyond
+// keepInMemory stores the certificate of an entry in memory and drops the least recently used one beyond
 // the limit. It does not keep a certificate that was replaced or released meanwhile.
-func (m *Manager) keep(e *certState, cert *tls.Certificate) {
+func (m *Manager) keepInMemory(e *certState, cert *tls.Certificate) {
 	leaf := fingerprintOf(cert.Leaf)
-	m.staples.hold(e.name, cert)
+	m.staples.holdStaple(e.name, cert)
 	if cold, ok := m.hot.put(leaf, cert); ok {
-		m.staples.forget(cold)
+		m.staples.forgetStaple(cold)
 	}
 	m.mu.RLock()
 	current := m.names[e.name] == e && e.leaf == leaf
 	m.mu.RUnlock()
 	if !current {
-		m.drop(leaf)
+		m.dropFromMemory(leaf)
 	}
 }
 
-// drop removes a certificate from the memory.
-func (m *Manager) drop(leaf fingerprint) {
-	m.hot.remove(leaf)
-	m.staples.forget(leaf)
+// dropFromMemory removes a certificate from the memory.
+func (m *Manager) dropFromMemory(leaf fingerprint) {
+	m.hot.removeKey(leaf)
+	m.staples.forgetStaple(leaf)
 }
 
 // currentLeaf returns the leaf of the issued certificate of a name, or nil when there is no usable
 // one.
 func (m *Manager) currentLeaf(name string) (*x509.Certificate, error) {
-	cert, err := m.issued.read(name)
+	cert, err := m.issued.readCert(name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errDamaged) {
 		return nil, nil
 	}

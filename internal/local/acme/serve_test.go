@@ -24,7 +24,7 @@ func imported(t testing.TB, hot int, names ...string) *Manager {
 	return m
 }
 
-func TestNameOfAHandshake(t *testing.T) {
+func TestGetCertificate_ServerName(t *testing.T) {
 	t.Parallel()
 	m := imported(t, 0, "shop.example.com", "xn--bcher-kva.de", "*.wild.example.com")
 	for sni, want := range map[string]string{
@@ -51,7 +51,7 @@ func TestNameOfAHandshake(t *testing.T) {
 }
 
 // A certificate that names somebody else's host is served for its own host only.
-func TestNeverAnothersCertificate(t *testing.T) {
+func TestGetCertificate_NeverForAnotherName(t *testing.T) {
 	t.Parallel()
 	m := imported(t, 0, "victim.example.com")
 	chain, key := selfMade(t, nil, "thief.example.net", "victim.example.com", "*.example.com")
@@ -70,7 +70,7 @@ func TestNeverAnothersCertificate(t *testing.T) {
 }
 
 // Many names, few in memory: all are served.
-func TestColdCertificatesAreRead(t *testing.T) {
+func TestGetCertificate_ReadsColdCertificates(t *testing.T) {
 	t.Parallel()
 	var names []string
 	for _, c := range "abcdefghij" {
@@ -91,7 +91,7 @@ func TestColdCertificatesAreRead(t *testing.T) {
 }
 
 // Certificates in the folder are served after a restart, before Ensure is called.
-func TestServedAfterRestart(t *testing.T) {
+func TestGetCertificate_AfterRestart(t *testing.T) {
 	t.Parallel()
 	m := imported(t, 0, "shop.example.com", "*.wild.example.com")
 	m.Close()
@@ -107,7 +107,7 @@ func TestServedAfterRestart(t *testing.T) {
 	}
 }
 
-func TestRenewalTime(t *testing.T) {
+func TestRenew_Time(t *testing.T) {
 	t.Parallel()
 	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	to := from.Add(90 * 24 * time.Hour)
@@ -134,8 +134,8 @@ func FuzzServerName(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: %v", sni, err)
 		}
-		name, ok := normal(sni)
-		if again, still := normal(name); ok && (!still || again != name) {
+		name, ok := normalName(sni)
+		if again, still := normalName(name); ok && (!still || again != name) {
 			t.Fatalf("%q is normal as %q, and that as %q", sni, name, again)
 		}
 		if cert == nil {

@@ -75,10 +75,10 @@ func (s *staples) close() {
 	s.client.CloseIdleConnections()
 }
 
-// hold starts to maintain a response for the certificate served for name. It starts from the stored
+// holdStaple starts to maintain a response for the certificate served for name. It starts from the stored
 // response if that is still valid. Without a responder, or without the issuer in the chain, there
 // is nothing to ask for.
-func (s *staples) hold(name string, cert *tls.Certificate) {
+func (s *staples) holdStaple(name string, cert *tls.Certificate) {
 	if cert.Leaf == nil || len(cert.Leaf.OCSPServer) == 0 || len(cert.Certificate) < 2 {
 		return
 	}
@@ -87,7 +87,7 @@ func (s *staples) hold(name string, cert *tls.Certificate) {
 		return
 	}
 	h := &holder{name: name, print: fingerprintOf(cert.Leaf), leaf: cert.Leaf, issuer: issuer}
-	h.response = s.stored(h)
+	h.response = s.readStored(h)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx.Err() != nil || s.held[h.print] != nil {
@@ -96,12 +96,12 @@ func (s *staples) hold(name string, cert *tls.Certificate) {
 	var ctx context.Context
 	ctx, h.cancel = context.WithCancel(s.ctx)
 	s.held[h.print] = h
-	s.group.Go(func() { s.keep(ctx, h) })
+	s.group.Go(func() { s.keepFresh(ctx, h) })
 }
 
-// forget stops maintaining the response of a certificate that leaves the memory. The stored
+// forgetStaple stops maintaining the response of a certificate that leaves the memory. The stored
 // response stays.
-func (s *staples) forget(leaf fingerprint) {
+func (s *staples) forgetStaple(leaf fingerprint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if h := s.held[leaf]; h != nil {
@@ -110,8 +110,8 @@ func (s *staples) forget(leaf fingerprint) {
 	}
 }
 
-// of returns the response to staple to the certificate, or nil.
-func (s *staples) of(leaf fingerprint, now time.Time) []byte {
+// stapleOf returns the response to staple to the certificate, or nil.
+func (s *staples) stapleOf(leaf fingerprint, now time.Time) []byte {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if h := s.held[leaf]; h != nil && h.response != nil && h.response.Status == ocsp.Good && now.Before(validUntil(h.response)) {
@@ -120,14 +120,14 @@ func (s *staples) of(leaf fingerprint, now time.Time) []byte {
 	return nil
 }
 
-// keep requests a new response once the current one has lived half its life, until the certificate
+// keepFresh requests a new response once the current one has lived half its life, until the certificate
 // expires or is forgotten.
-func (s *staples) keep(ctx context.Context, h *holder) {
+func (s *staples) keepFresh(ctx context.Context, h *holder) {
 	for failures := 0; ctx.Err() == nil && time.Now().Before(h.leaf.NotAfter); {
 		wait := time.Until(s.refreshAt(h))
 		if wait <= 0 {
 			failures++
-			if err := s.refresh(ctx, h); err == nil {
+			if err := s.refreshStaple(ctx, h); err == nil {
 				failures = 0
 			} else if ctx.Err() == nil {
 				s.log.Debug("an OCSP response could not be refreshed", "domain", h.name, "responder", h.leaf.OCSPServer[0], "attempt", failures, "error", err)
@@ -152,15 +152,15 @@ func (s *staples) refreshAt(h *holder) time.Time {
 	return from.Add(validUntil(h.response).Sub(from) / 2)
 }
 
-// refresh asks the responder and stores its response.
-func (s *staples) refresh(ctx context.Context, h *holder) error {
+// refreshStaple asks the responder and stores its response.
+func (s *staples) refreshStaple(ctx context.Context, h *holder) error {
 	select {
 	case s.slots <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	defer func() { <-s.slots }()
-	raw, err := s.ask(ctx, h)
+	raw, err := s.askResponder(ctx, h)
 	if err != nil {
 		return err
 	}
@@ -170,10 +170,10 @@ func (s *staples) refresh(ctx context.Context, h *holder) error {
 	}
 	if response.Status == ocsp.Revoked {
 		s.log.Error("the CA has revoked a certificate that is served", "domain", h.name, "at", response.RevokedAt, "issuer", h.leaf.Issuer.CommonName)
-		err = s.remove(h.name)
+		err = s.removeStaple(h.name)
 		defer s.revoked(h.name, h.print)
 	} else {
-		err = s.store(h, raw)
+		err = s.storeStaple(h, raw)
 	}
 	s.mu.Lock()
 	h.response = response // after it is stored: what was stapled survives this process
@@ -181,8 +181,8 @@ func (s *staples) refresh(ctx context.Context, h *holder) error {
 	return err
 }
 
-// ask sends the request by POST (RFC 6960, appendix A.1).
-func (s *staples) ask(ctx context.Context, h *holder) ([]byte, error) {
+// askResponder sends the request by POST (RFC 6960, appendix A.1).
+func (s *staples) askResponder(ctx context.Context, h *holder) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, stapleTimeout)
 	defer cancel()
 	question, err := ocsp.CreateRequest(h.leaf, h.issuer, nil)
@@ -237,11 +237,11 @@ func validUntil(r *ocsp.Response) time.Time {
 	return r.NextUpdate
 }
 
-func (s *staples) path(name string) string { return filepath.Join(s.dir, fileName(name, ".der")) }
+func (s *staples) staplePath(name string) string { return filepath.Join(s.dir, fileName(name, ".der")) }
 
-// stored reads the response of an earlier process, or returns nil when it is no longer usable.
-func (s *staples) stored(h *holder) *ocsp.Response {
-	raw, err := os.ReadFile(s.path(h.name))
+// readStored reads the response of an earlier process, or returns nil when it is no longer usable.
+func (s *staples) readStored(h *holder) *ocsp.Response {
+	raw, err := os.ReadFile(s.staplePath(h.name))
 	if err != nil {
 		return nil
 	}
@@ -252,19 +252,19 @@ func (s *staples) stored(h *holder) *ocsp.Response {
 	return response
 }
 
-func (s *staples) store(h *holder, raw []byte) error {
-	err := writeFile(s.path(h.name), raw)
+func (s *staples) storeStaple(h *holder, raw []byte) error {
+	err := writeFile(s.staplePath(h.name), raw)
 	s.mu.RLock()
 	held := s.held[h.print] == h
 	s.mu.RUnlock()
 	if !held { // released meanwhile, perhaps before the file was written
-		return errors.Join(err, s.remove(h.name))
+		return errors.Join(err, s.removeStaple(h.name))
 	}
 	return err
 }
 
-func (s *staples) remove(name string) error {
-	if err := removeFile(s.path(name)); err != nil {
+func (s *staples) removeStaple(name string) error {
+	if err := removeFile(s.staplePath(name)); err != nil {
 		return fmt.Errorf("remove the OCSP response for %s: %w", name, err)
 	}
 	return nil

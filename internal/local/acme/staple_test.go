@@ -71,7 +71,7 @@ func wantGood(t *testing.T, raw []byte, leaf, issuer *x509.Certificate) {
 	}
 }
 
-func TestOwnCertificateIsStapled(t *testing.T) {
+func TestStaple_OwnCertificate(t *testing.T) {
 	t.Parallel()
 	r := startResponder(t)
 	f, m, leaves := r.brought(t, 0, "shop.example.com")
@@ -102,7 +102,7 @@ func TestOwnCertificateIsStapled(t *testing.T) {
 }
 
 // Whatever happens to the responder, no handshake waits for it.
-func TestServedWithoutTheResponder(t *testing.T) {
+func TestStaple_WithoutResponder(t *testing.T) {
 	t.Parallel()
 	const name = "shop.example.com"
 	for what, answer := range map[string]func(r *responder) func(http.ResponseWriter, *big.Int){
@@ -145,7 +145,7 @@ func TestServedWithoutTheResponder(t *testing.T) {
 }
 
 // A certificate keeps its staple over a restart and when it leaves the memory and returns.
-func TestStapleIsKept(t *testing.T) {
+func TestStaple_IsKept(t *testing.T) {
 	t.Parallel()
 	r := startResponder(t)
 	f, m, _ := r.brought(t, 1, "a.example.com", "b.example.com")
@@ -168,7 +168,7 @@ func TestStapleIsKept(t *testing.T) {
 	same("after a restart")
 }
 
-func TestStapleIsRefreshed(t *testing.T) {
+func TestStaple_IsRefreshed(t *testing.T) {
 	t.Parallel()
 	r := startResponder(t)
 	r.says(func(w http.ResponseWriter, serial *big.Int) {
@@ -179,8 +179,8 @@ func TestStapleIsRefreshed(t *testing.T) {
 	r.says(func(w http.ResponseWriter, serial *big.Int) { w.Write(r.response(t, serial, nil)) })
 	_, raw := f.stapled(t, "shop.example.com", r.roots, func(_ *x509.Certificate, raw []byte) bool { return !bytes.Equal(raw, first) })
 	wantGood(t, raw, leaf, r.issuer)
-	_, served := m.find("shop.example.com")
-	if until := time.Now().Add(2 * time.Hour); m.staples.of(served, time.Now()) == nil || m.staples.of(served, until) != nil {
+	_, served := m.findServed("shop.example.com")
+	if until := time.Now().Add(2 * time.Hour); m.staples.stapleOf(served, time.Now()) == nil || m.staples.stapleOf(served, until) != nil {
 		t.Error("a staple is not served for as long as it is valid, or is served longer")
 	}
 
@@ -189,7 +189,7 @@ func TestStapleIsRefreshed(t *testing.T) {
 	old := r.response(t, leaves["shop.example.com"].SerialNumber, func(o *ocsp.Response) {
 		o.ThisUpdate, o.NextUpdate = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
 	})
-	if err := writeFile(m.staples.path("shop.example.com"), old); err != nil {
+	if err := writeFile(m.staples.staplePath("shop.example.com"), old); err != nil {
 		t.Fatal(err)
 	}
 	r.Close()
@@ -199,7 +199,7 @@ func TestStapleIsRefreshed(t *testing.T) {
 	}
 }
 
-func TestResponsesThatAreNotStapled(t *testing.T) {
+func TestStaple_RefusesResponses(t *testing.T) {
 	t.Parallel()
 	r, other := startResponder(t), startResponder(t)
 	_, _, leaf := r.issue(t, "shop.example.com")
@@ -233,7 +233,7 @@ func TestResponsesThatAreNotStapled(t *testing.T) {
 
 // Certificates issued by ACME are stapled too, and one that the CA revoked is replaced by a new
 // one.
-func TestIssuedCertificateIsStapledAndReplacedWhenRevoked(t *testing.T) {
+func TestStaple_RevokedCertificateIsReplaced(t *testing.T) {
 	t.Parallel()
 	const name = "shop.example.com"
 	f, r := listenFront(t), startResponder(t)
@@ -270,7 +270,7 @@ func TestIssuedCertificateIsStapledAndReplacedWhenRevoked(t *testing.T) {
 
 // A revoked imported certificate is still served, without the response that says so, and nothing is
 // ordered.
-func TestRevokedOwnCertificate(t *testing.T) {
+func TestStaple_RevokedOwnCertificate(t *testing.T) {
 	t.Parallel()
 	const name = "shop.example.com"
 	r, told := startResponder(t), make(chan struct{}, 1)
@@ -279,7 +279,7 @@ func TestRevokedOwnCertificate(t *testing.T) {
 	})
 	f, m, _ := r.brought(t, 0)
 	f.publish(name)
-	m.staples.revoked = func(name string, leaf fingerprint) { m.revoked(name, leaf); told <- struct{}{} }
+	m.staples.revoked = func(name string, leaf fingerprint) { m.renewRevoked(name, leaf); told <- struct{}{} }
 	chain, key, leaf := r.issue(t, name)
 	if _, err := m.Import(t.Context(), named(name), chain, key); err != nil {
 		t.Fatal(err)

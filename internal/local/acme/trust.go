@@ -47,12 +47,12 @@ func (t Trust) Browsers() string {
 }
 
 // Install makes the system trust the root. It is idempotent. The error says what to do by hand.
-func (t Trust) Install(ctx context.Context) error { return t.change(ctx, true) }
+func (t Trust) Install(ctx context.Context) error { return t.changeStore(ctx, true) }
 
 // Uninstall removes the root from the system's store. It is idempotent.
-func (t Trust) Uninstall(ctx context.Context) error { return t.change(ctx, false) }
+func (t Trust) Uninstall(ctx context.Context) error { return t.changeStore(ctx, false) }
 
-func (t Trust) change(ctx context.Context, install bool) error {
+func (t Trust) changeStore(ctx context.Context, install bool) error {
 	switch t.system {
 	case "linux":
 		return t.changeLinux(ctx, install)
@@ -76,22 +76,22 @@ func (t Trust) changeLinux(ctx context.Context, install bool) error {
 			continue
 		}
 		path := filepath.Join(family.dir, rootFile)
-		if err := t.place(path, install); err != nil {
-			return fmt.Errorf("%w\nDo it by hand:\n  sudo %s %s\n  sudo %s", err, by(install, t.Root), path, strings.Join(family.reload, " "))
+		if err := t.placeFile(path, install); err != nil {
+			return fmt.Errorf("%w\nDo it by hand:\n  sudo %s %s\n  sudo %s", err, installCommand(install, t.Root), path, strings.Join(family.reload, " "))
 		}
 		return t.run(ctx, family.reload[0], family.reload[1:]...)
 	}
 	return fmt.Errorf("no folder of trusted roots is known here: add %s to the system's store by hand", t.Root)
 }
 
-func by(install bool, root string) string {
+func installCommand(install bool, root string) string {
 	if install {
 		return "cp " + root
 	}
 	return "rm"
 }
 
-func (t Trust) place(path string, install bool) error {
+func (t Trust) placeFile(path string, install bool) error {
 	if !install {
 		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("remove the root from the system's store: %w", err)

@@ -78,7 +78,7 @@ func Remove(s Server) error {
 // one, ok is false and tried lists the files it read, with the reason where a file exists and is
 // unusable.
 func Find() (s Server, tried []string, ok bool) {
-	files, err := pointers()
+	files, err := listPointers()
 	if err == nil && len(files) == 0 {
 		if dir, err := pointerDir(); err == nil {
 			tried = append(tried, filepath.Join(dir, pointerPattern))
@@ -90,7 +90,7 @@ func Find() (s Server, tried []string, ok bool) {
 	for _, name := range files {
 		s, err := readPrivate[Server](name)
 		switch {
-		case err == nil && runs(s.PID):
+		case err == nil && processExists(s.PID):
 			return s, tried, true
 		case err == nil:
 			name += fmt.Sprintf(" (its process %d has ended)", s.PID)

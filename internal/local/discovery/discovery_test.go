@@ -11,7 +11,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
 )
 
-func TestARunningServerIsFoundWhereverItsDataIs(t *testing.T) {
+func TestFind_RunningServer(t *testing.T) {
 	home(t)
 	want := discovery.Server{URL: "http://127.0.0.1:1", Token: "t", PID: os.Getpid(), Data: t.TempDir()}
 	if err := discovery.Write(want); err != nil {
@@ -33,7 +33,7 @@ func TestARunningServerIsFoundWhereverItsDataIs(t *testing.T) {
 	}
 }
 
-func TestADeadServerIsPassedOver(t *testing.T) {
+func TestFind_SkipsDeadServer(t *testing.T) {
 	home(t)
 	if err := discovery.Write(discovery.Server{URL: "http://127.0.0.1:1", PID: 1<<31 - 1, Data: t.TempDir()}); err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestADeadServerIsPassedOver(t *testing.T) {
 	}
 }
 
-func TestRemoveLeavesTheNextServersAnnouncement(t *testing.T) {
+func TestRemove_KeepsNextServer(t *testing.T) {
 	home(t)
 	data := t.TempDir()
 	old := discovery.Server{PID: 1 << 30, Data: data}
@@ -59,7 +59,7 @@ func TestRemoveLeavesTheNextServersAnnouncement(t *testing.T) {
 	}
 }
 
-func TestAnAnnouncementOthersCanReadIsPassedOver(t *testing.T) {
+func TestFind_SkipsWorldReadable(t *testing.T) {
 	home(t)
 	here := discovery.Server{Token: "t", PID: os.Getpid(), Data: t.TempDir()}
 	if err := discovery.Write(here); err != nil {
@@ -75,7 +75,7 @@ func TestAnAnnouncementOthersCanReadIsPassedOver(t *testing.T) {
 
 // Two servers of one user: the CLI uses the one started last. When that one ends, cleanly or not,
 // the CLI uses the other.
-func TestTheEndOfOneServerLeavesTheOthers(t *testing.T) {
+func TestRemove_KeepsOthers(t *testing.T) {
 	home(t)
 	first := discovery.Server{URL: "http://127.0.0.1:1", PID: os.Getpid(), Data: t.TempDir()}
 	second := discovery.Server{URL: "http://127.0.0.1:2", PID: os.Getppid(), Data: t.TempDir()}

@@ -36,8 +36,8 @@ func pointerTo(s Server) (string, error) {
 	return filepath.Join(dir, fmt.Sprintf("server-%x.json", digest[:8])), nil
 }
 
-// pointers lists the existing pointers, the most recently written first.
-func pointers() ([]string, error) {
+// listPointers lists the existing pointers, the most recently written first.
+func listPointers() ([]string, error) {
 	dir, err := pointerDir()
 	if err != nil {
 		return nil, err
@@ -46,12 +46,12 @@ func pointers() ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find servers in %s: %w", dir, err)
 	}
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(written(b), written(a)) })
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(modTime(b), modTime(a)) })
 	return names, nil
 }
 
-// written returns when the file was written, in Unix nanoseconds; 0 when it is gone.
-func written(name string) int64 {
+// modTime returns when the file was written, in Unix nanoseconds; 0 when it is gone.
+func modTime(name string) int64 {
 	info, err := os.Stat(name)
 	if err != nil {
 		return 0
@@ -61,12 +61,12 @@ func written(name string) int64 {
 
 // removeStale removes the pointers of servers that were killed.
 func removeStale() {
-	names, err := pointers()
+	names, err := listPointers()
 	if err != nil {
 		return
 	}
 	for _, name := range names {
-		if s, err := readPrivate[Server](name); err == nil && !runs(s.PID) {
+		if s, err := readPrivate[Server](name); err == nil && !processExists(s.PID) {
 			_ = os.Remove(name) // a file that stays is ignored
 		}
 	}

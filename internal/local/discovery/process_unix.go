@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// runs reports whether a process with that id exists, of whatever user.
-func runs(pid int) bool {
+// processExists reports whether a process with that id exists, of whatever user.
+func processExists(pid int) bool {
 	if pid <= 0 {
 		return false
 	}

@@ -17,9 +17,9 @@ type Remote struct {
 	Region       string `json:"region"`
 }
 
-// file returns the path of the remote's file. It is in the user's configuration folder, as its
+// filePath returns the path of the remote's file. It is in the user's configuration folder, as its
 // content cannot be recreated.
-func (r Remote) file() (string, error) {
+func (r Remote) filePath() (string, error) {
 	dir, err := os.UserConfigDir()
 	if err != nil {
 		return "", fmt.Errorf("find a folder for the token: %w", err)
@@ -29,7 +29,7 @@ func (r Remote) file() (string, error) {
 
 // Keep writes r to a file of mode 0600 and returns its name.
 func (r Remote) Keep() (string, error) {
-	name, err := r.file()
+	name, err := r.filePath()
 	if err != nil {
 		return "", err
 	}
@@ -41,7 +41,7 @@ func (r Remote) Keep() (string, error) {
 
 // Forget removes the file that Keep wrote, if it exists.
 func (r Remote) Forget() error {
-	name, err := r.file()
+	name, err := r.filePath()
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (r Remote) Forget() error {
 
 // Kept returns the name of the file of r's installation and whether it holds a token for r's URL.
 func (r Remote) Kept() (name string, ok bool) {
-	name, err := r.file()
+	name, err := r.filePath()
 	if err != nil {
 		return "", false
 	}

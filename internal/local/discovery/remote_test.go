@@ -7,7 +7,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
 )
 
-func TestARemoteIsFoundByItsURLOnly(t *testing.T) {
+func TestRemote_FoundByURL(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	one := discovery.Remote{URL: "https://one.example.com", Token: "anchor_1", Installation: "anchor", Account: "1", Region: "eu-central-1"}
 	two := one

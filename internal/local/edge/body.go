@@ -57,7 +57,7 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	b.reading.Lock()
 	defer b.reading.Unlock()
 	start := time.Now()
-	if !b.deadline(start.Add(b.pace.allowance(b.read) - b.waited)) {
+	if !b.setDeadline(start.Add(b.pace.allowanceFor(b.read) - b.waited)) {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	n, err := b.ReadCloser.Read(p)
@@ -65,14 +65,14 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	b.read += int64(n)
 	switch {
 	case err == io.EOF:
-		b.finished()
+		b.clearDeadline()
 	case err != nil:
-		b.fail(err)
+		b.setError(err)
 	}
 	return n, err
 }
 
-func (b *pacedBody) fail(err error) {
+func (b *pacedBody) setError(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.broken == nil {
@@ -80,9 +80,9 @@ func (b *pacedBody) fail(err error) {
 	}
 }
 
-// failure returns why the body could not be read to its end; nil if it was, or still may be, or if
+// readError returns why the body could not be read to its end; nil if it was, or still may be, or if
 // there is no body.
-func (b *pacedBody) failure() error {
+func (b *pacedBody) readError() error {
 	if b == nil {
 		return nil
 	}
@@ -95,9 +95,9 @@ func (b *pacedBody) failure() error {
 // would then wait for the rest without limit.
 func (b *pacedBody) Close() error { return nil }
 
-// deadline sets the read deadline and reports whether the request still runs. After its end the
+// setDeadline sets the read deadline and reports whether the request still runs. After its end the
 // connection's deadlines belong to net/http.
-func (b *pacedBody) deadline(t time.Time) bool {
+func (b *pacedBody) setDeadline(t time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.ended {
@@ -107,9 +107,9 @@ func (b *pacedBody) deadline(t time.Time) bool {
 	return true
 }
 
-// finished removes the deadline: from here on net/http watches for a client that disconnects, and a
+// clearDeadline removes the deadline: from here on net/http watches for a client that disconnects, and a
 // deadline would look like one.
-func (b *pacedBody) finished() {
+func (b *pacedBody) clearDeadline() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.whole = true
@@ -126,10 +126,10 @@ const (
 	leftoverTime = 2 * time.Second
 )
 
-// end handles the unread rest of the body once the answer is written. It reads a small rest, so
+// drainRest handles the unread rest of the body once the answer is written. It reads a small rest, so
 // that the connection can serve another request. In any other case it closes the connection: the
 // rest of a body must never be taken for a request (RFC 9112, sections 9.3 and 11.2).
-func (b *pacedBody) end() {
+func (b *pacedBody) drainRest() {
 	if b.stop() || b.http2 {
 		return
 	}
@@ -138,7 +138,7 @@ func (b *pacedBody) end() {
 	if b.isWhole() {
 		return
 	}
-	if b.last || b.failure() != nil || b.length-b.read > maxLeftover || b.response.Header().Get("Connection") == "close" {
+	if b.last || b.readError() != nil || b.length-b.read > maxLeftover || b.response.Header().Get("Connection") == "close" {
 		b.closeConnection()
 		return
 	}

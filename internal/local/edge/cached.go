@@ -67,7 +67,7 @@ func (s *Site) formFor(entry *cache.Entry, coding string) *cache.Form {
 func (s *Site) form(entry *cache.Entry, coding string) *cache.Form {
 	return entry.Prepare(coding, func() *cache.Form {
 		h, body := entry.Header.Clone(), entry.Body
-		codable := encodable(entry.Status, h) && len(body) >= asset.SmallestToCompress
+		codable := isEncodable(entry.Status, h) && len(body) >= asset.SmallestToCompress
 		if codable {
 			addVary(h, "Accept-Encoding")
 		}
@@ -77,7 +77,7 @@ func (s *Site) form(entry *cache.Entry, coding string) *cache.Form {
 			for _, name := range ofIdentity {
 				delete(h, name)
 			}
-			weaken(h)
+			weakenTag(h)
 		}
 		if entry.Status != http.StatusNoContent {
 			h["Content-Length"] = []string{strconv.Itoa(len(body))}
@@ -92,7 +92,7 @@ func (s *Site) form(entry *cache.Entry, coding string) *cache.Form {
 func (s *Site) octets(status int, h http.Header) (whole, unchanged []byte) {
 	sent := h.Clone()
 	r := response{site: s.Header, status: status}
-	r.decorate(sent)
+	r.decorateHeader(sent)
 	r.endEarly(sent)
 	whole = asset.Serialize(sent)
 	ofWhole(sent)

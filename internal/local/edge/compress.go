@@ -75,23 +75,23 @@ func (c *compressor) Unwrap() http.ResponseWriter { return c.to }
 func (c *compressor) WriteHeader(status int) {
 	if status >= http.StatusOK && !c.begun {
 		c.begun = true
-		c.begin(status, c.to.Header())
+		c.beginAnswer(status, c.to.Header())
 	}
 	c.to.WriteHeader(status)
 }
 
-// begin decides whether to encode. An answer that can be sent in several codings names
+// beginAnswer decides whether to encode. An answer that can be sent in several codings names
 // Accept-Encoding in Vary, coded or not (RFC 9110, section 12.5.5). The header of an answer to HEAD
 // is that of the answer to GET (section 9.3.2).
-func (c *compressor) begin(status int, h http.Header) {
+func (c *compressor) beginAnswer(status int, h http.Header) {
 	if strings.EqualFold(h.Get("Content-Encoding"), "identity") {
 		delete(h, "Content-Encoding") // no registered coding; OpenNext sends it
 	}
 	if status == http.StatusNotModified {
-		c.confirm(h)
+		c.confirmVariant(h)
 		return
 	}
-	if !encodable(status, h) {
+	if !isEncodable(status, h) {
 		return
 	}
 	addVary(h, "Accept-Encoding")
@@ -102,7 +102,7 @@ func (c *compressor) begin(status int, h http.Header) {
 	for _, name := range ofIdentity {
 		delete(h, name)
 	}
-	weaken(h)
+	weakenTag(h)
 	if c.head {
 		return
 	}
@@ -114,32 +114,32 @@ func (c *compressor) begin(status int, h http.Header) {
 // 8; RFC 9530).
 var ofIdentity = []string{"Content-Length", "Accept-Ranges", "Content-Digest", "Repr-Digest", "Digest", "Content-Md5"}
 
-// weaken makes the tag weak: the octets differ from those that it was made for.
-func weaken(h http.Header) {
+// weakenTag makes the tag weak: the octets differ from those that it was made for.
+func weakenTag(h http.Header) {
 	if tag := h.Get("Etag"); strings.HasPrefix(tag, `"`) {
 		h.Set("Etag", "W/"+tag)
 	}
 }
 
-// confirm sets on a 304 the validator and the Vary of the 200 that it confirms (RFC 9110, section
+// confirmVariant sets on a 304 the validator and the Vary of the 200 that it confirms (RFC 9110, section
 // 15.4.5). That 200 was coded if the client's tag is the function's, weakened. For other tags the
 // type decides, and without a type a superfluous Vary does no harm.
-func (c *compressor) confirm(h http.Header) {
+func (c *compressor) confirmVariant(h http.Header) {
 	tag, mediaType := h.Get("Etag"), h.Get("Content-Type")
 	strong := strings.HasPrefix(tag, `"`)
 	switch {
-	case strong && listed(c.tags, "W/"+tag):
-		weaken(h)
-	case strong && c.coding != "" && listed(c.tags, tag):
+	case strong && containsTag(c.tags, "W/"+tag):
+		weakenTag(h)
+	case strong && c.coding != "" && containsTag(c.tags, tag):
 		return // this client would have received a coded body, if there were one
-	case mediaType != "" && !compressible(mediaType):
+	case mediaType != "" && !isCompressible(mediaType):
 		return
 	}
 	addVary(h, "Accept-Encoding")
 }
 
-// listed reports whether lines contain a tag exactly as written.
-func listed(lines []string, tag string) bool {
+// containsTag reports whether lines contain a tag exactly as written.
+func containsTag(lines []string, tag string) bool {
 	weak := strings.HasPrefix(tag, "W/")
 	for _, line := range lines {
 		for before, rest, found := strings.Cut(line, tag); found; before, rest, found = strings.Cut(rest, tag) {
@@ -163,7 +163,7 @@ func addVary(h http.Header, field string) {
 	h.Add("Vary", field)
 }
 
-func encodable(status int, h http.Header) bool {
+func isEncodable(status int, h http.Header) bool {
 	switch status {
 	case http.StatusNoContent, http.StatusResetContent, http.StatusPartialContent:
 		return false
@@ -174,12 +174,12 @@ func encodable(status int, h http.Header) bool {
 	if n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64); err == nil && n < asset.SmallestToCompress {
 		return false
 	}
-	return compressible(h.Get("Content-Type"))
+	return isCompressible(h.Get("Content-Type"))
 }
 
-// compressible excludes event streams: events are short and each is flushed, so coding would make
+// isCompressible excludes event streams: events are short and each is flushed, so coding would make
 // them longer.
-func compressible(mediaType string) bool {
+func isCompressible(mediaType string) bool {
 	return asset.Compressible(mediaType) && !asset.Is(mediaType, "text/event-stream")
 }
 

@@ -43,7 +43,7 @@ func ask(t *testing.T, function http.HandlerFunc, method, accept string, headers
 
 var page = strings.Repeat("<p>a page that is worth to be coded</p>", 200)
 
-func TestFunctionsAnswersAreCoded(t *testing.T) {
+func TestCompress_FunctionAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		accept, method string
 		header         map[string]string
@@ -113,7 +113,7 @@ func TestFunctionsAnswersAreCoded(t *testing.T) {
 	}
 }
 
-func TestOpenNextsRequestIDStaysInside(t *testing.T) {
+func TestHeaders_OpenNextRequestIDStaysInside(t *testing.T) {
 	res := ask(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-OpenNext-RequestId", "0.yxmf2djpnl9")
 		io.WriteString(w, page)
@@ -153,7 +153,7 @@ func decoded(t *testing.T, res *http.Response) string {
 	return string(body)
 }
 
-func TestCodedStreamsArriveInParts(t *testing.T) {
+func TestCompress_StreamsArriveInParts(t *testing.T) {
 	next := make(chan struct{})
 	res := ask(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
@@ -174,7 +174,7 @@ func TestCodedStreamsArriveInParts(t *testing.T) {
 }
 
 // A body that the function cut off must not look whole because it was coded.
-func TestACodedBodyThatIsCutOffIsNotWhole(t *testing.T) {
+func TestCompress_CutOffBodyIsIncomplete(t *testing.T) {
 	for _, coding := range []string{"br", "gzip", "zstd"} {
 		res := ask(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
@@ -188,7 +188,7 @@ func TestACodedBodyThatIsCutOffIsNotWhole(t *testing.T) {
 	}
 }
 
-func TestACodedAnswersTagIsWeak(t *testing.T) {
+func TestCompress_WeakensTag(t *testing.T) {
 	res := ask(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		w.Header().Set("Etag", `"strong"`)
@@ -201,7 +201,7 @@ func TestACodedAnswersTagIsWeak(t *testing.T) {
 
 // A 304 has the validator and the Vary of the 200 that it confirms, and HEAD the header of GET (RFC
 // 9110, sections 15.4.5 and 9.3.2).
-func TestConfirmationsMatchWhatTheyConfirm(t *testing.T) {
+func TestCompress_304MatchesVariant(t *testing.T) {
 	for name, app := range map[string]http.Header{
 		"a page":              {"Content-Type": {"text/html"}, "Etag": {`"x"`}},
 		"a page, weak":        {"Content-Type": {"text/html"}, "Etag": {`W/"x"`}},
@@ -250,7 +250,7 @@ func TestConfirmationsMatchWhatTheyConfirm(t *testing.T) {
 	}
 }
 
-func TestFieldsOfTheUncodedBodyAreDropped(t *testing.T) {
+func TestCompress_DropsFieldsOfUncodedBody(t *testing.T) {
 	res := ask(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		w.Header().Set("Content-Digest", "sha-256=:AAAA:")

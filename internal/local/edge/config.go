@@ -73,9 +73,9 @@ type Pace struct {
 	BytesPerSecond int64
 }
 
-// allowance returns the time for octets. It uses floating point: octets times nanoseconds overflows
+// allowanceFor returns the time for octets. It uses floating point: octets times nanoseconds overflows
 // an int64 at 9 GB.
-func (p Pace) allowance(octets int64) time.Duration {
+func (p Pace) allowanceFor(octets int64) time.Duration {
 	return p.Grace + time.Duration(float64(octets)/float64(p.BytesPerSecond)*float64(time.Second))
 }
 
@@ -84,7 +84,7 @@ func (p Pace) least() int64 {
 	return int64(min(p.Grace.Seconds()*float64(p.BytesPerSecond), math.MaxInt64/2))
 }
 
-func (p Pace) or(def Pace) Pace {
+func (p Pace) withDefaults(def Pace) Pace {
 	if p.Grace <= 0 {
 		p.Grace = def.Grace
 	}
@@ -95,16 +95,16 @@ func (p Pace) or(def Pace) Pace {
 }
 
 func (c Config) withDefaults() Config {
-	c.HeaderTimeout = positive(c.HeaderTimeout, 10*time.Second)
-	c.IdleTimeout = positive(c.IdleTimeout, 75*time.Second)
-	c.MaxHeaderBytes = positive(c.MaxHeaderBytes, 32<<10)
-	c.MaxURLBytes = positive(c.MaxURLBytes, 8192)
-	c.MaxConcurrent = positive(c.MaxConcurrent, 8192)
-	c.MaxPerSite = positive(c.MaxPerSite, 4096)
-	c.MaxConnections = positive(c.MaxConnections, defaultConnections())
-	c.MaxConnectionsPerClient = min(positive(c.MaxConnectionsPerClient, max(c.MaxConnections/16, 64)), c.MaxConnections)
-	c.Upload = c.Upload.or(Pace{20 * time.Second, 1 << 10})
-	c.Download = c.Download.or(Pace{30 * time.Second, 1 << 10})
+	c.HeaderTimeout = positiveOr(c.HeaderTimeout, 10*time.Second)
+	c.IdleTimeout = positiveOr(c.IdleTimeout, 75*time.Second)
+	c.MaxHeaderBytes = positiveOr(c.MaxHeaderBytes, 32<<10)
+	c.MaxURLBytes = positiveOr(c.MaxURLBytes, 8192)
+	c.MaxConcurrent = positiveOr(c.MaxConcurrent, 8192)
+	c.MaxPerSite = positiveOr(c.MaxPerSite, 4096)
+	c.MaxConnections = positiveOr(c.MaxConnections, defaultConnections())
+	c.MaxConnectionsPerClient = min(positiveOr(c.MaxConnectionsPerClient, max(c.MaxConnections/16, 64)), c.MaxConnections)
+	c.Upload = c.Upload.withDefaults(Pace{20 * time.Second, 1 << 10})
+	c.Download = c.Download.withDefaults(Pace{30 * time.Second, 1 << 10})
 	if c.HTTPSPort == "" {
 		c.HTTPSPort = "443"
 	}
@@ -114,7 +114,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func positive[T int | int64 | time.Duration](v, def T) T {
+func positiveOr[T int | int64 | time.Duration](v, def T) T {
 	if v > 0 {
 		return v
 	}

@@ -47,7 +47,7 @@ func (c *pacedConn) CloseWrite() error {
 func (c *pacedConn) Write(p []byte) (int, error) {
 	total := 0
 	for {
-		c.renew()
+		c.renewDeadline()
 		n, err := c.Conn.Write(p[total:])
 		total += n
 		if !c.goesOn(int64(n), err) {
@@ -59,7 +59,7 @@ func (c *pacedConn) Write(p []byte) (int, error) {
 // writeBuffers writes all of left, with writev(2) where available, and empties it.
 func (c *pacedConn) writeBuffers(left *net.Buffers) error {
 	for {
-		c.renew()
+		c.renewDeadline()
 		n, err := left.WriteTo(c.Conn)
 		if !c.goesOn(n, err) {
 			return err
@@ -86,7 +86,7 @@ func (c *pacedConn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-func (c *pacedConn) renew() {
+func (c *pacedConn) renewDeadline() {
 	due := time.Now().Add(c.pace.Grace)
 	if due.Sub(c.deadline).Abs() < min(renewAfter, c.pace.Grace/4) {
 		return
@@ -110,7 +110,7 @@ func (c *pacedConn) ReadFrom(src io.Reader) (int64, error) {
 			part.N = min(part.N, limited.N)
 		}
 		want := part.N
-		c.renew()
+		c.renewDeadline()
 		n, err := to.ReadFrom(part)
 		total += n
 		if limited != nil {

@@ -50,45 +50,47 @@ func (e *Edge) Publish(t *Table) {
 
 // ServeHTTP answers a request from outside. It believes nothing that the request says about itself
 // except what the Config trusts.
-func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.guard(w, r, e.answer) }
+func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e.guardHandler(w, r, e.answerRequest)
+}
 
-func (e *Edge) answer(w http.ResponseWriter, r *http.Request) {
+func (e *Edge) answerRequest(w http.ResponseWriter, r *http.Request) {
 	defer e.inFlight.Add(-1)
 	if e.inFlight.Add(1) > e.cfg.MaxConcurrent {
-		refuse(w, r, overloaded)
+		writeRefusal(w, r, overloaded)
 		return
 	}
 	if hasBadOctet(r.RequestURI) { // before normalized encodes them
-		refuse(w, r, badOctet)
+		writeRefusal(w, r, badOctet)
 		return
 	}
-	r = normalized(r)
-	if no := e.unacceptable(r); no != nil {
-		refuse(w, r, no)
+	r = normalizePath(r)
+	if no := e.checkAcceptable(r); no != nil {
+		writeRefusal(w, r, no)
 		return
 	}
 	if r.RequestURI == "*" { // OPTIONS asks about the server, not about a site (RFC 9110, section 9.3.7)
 		w.Header().Set("Content-Length", "0")
 		return
 	}
-	if e.misdirects(r) {
-		refuse(w, r, misdirected)
+	if e.isMisdirected(r) {
+		writeRefusal(w, r, misdirected)
 		return
 	}
 	if e.applyHostPolicy(w, r) {
 		return
 	}
-	site := e.acquire(r.Host)
+	site := e.acquireSite(r.Host)
 	if site == nil {
-		refuse(w, r, unknownHost(r.Host))
+		writeRefusal(w, r, unknownHost(r.Host))
 		return
 	}
 	defer site.leave()
 	if site.inFlight.Load() > e.cfg.MaxPerSite {
-		refuse(w, r, siteOverloaded)
+		writeRefusal(w, r, siteOverloaded)
 		return
 	}
-	t := site.resolve(r.Method, r.URL)
+	t := site.resolveTarget(r.Method, r.URL)
 	if t.function == nil {
 		e.serveStatic(site, t, w, r)
 		return
@@ -102,8 +104,8 @@ func (e *Edge) answer(w http.ResponseWriter, r *http.Request) {
 func (e *Edge) Dispatch(site *Site, w http.ResponseWriter, r *http.Request) {
 	site.enter()
 	defer site.leave()
-	r = normalized(r)
-	t := site.resolve(r.Method, r.URL)
+	r = normalizePath(r)
+	t := site.resolveTarget(r.Method, r.URL)
 	if t.function == nil {
 		e.serveStatic(site, t, w, r)
 		return
@@ -111,17 +113,17 @@ func (e *Edge) Dispatch(site *Site, w http.ResponseWriter, r *http.Request) {
 	e.run(site, t, newResponse(w), r.Clone(r.Context()))
 }
 
-// acquire finds the site of a host and enters it for one request. It returns nil when the host has
+// acquireSite finds the site of a host and enters it for one request. It returns nil when the host has
 // none.
 //
 // Between reading the table and entering the site, a new table may be published and the old site
 // drained by a caller that saw nothing in flight. So acquire reads the table again after it entered:
 // either this request sees the new table, or Site.Drain, which counts after the publication, sees
 // the request.
-func (e *Edge) acquire(host string) *Site {
+func (e *Edge) acquireSite(host string) *Site {
 	for {
 		table := e.table.Load()
-		site := table.find(host)
+		site := table.findSite(host)
 		if site == nil {
 			return nil
 		}
@@ -136,7 +138,7 @@ func (e *Edge) acquire(host string) *Site {
 // serveFunction prepares an outsider's request for a function.
 func (e *Edge) serveFunction(site *Site, t target, w http.ResponseWriter, r *http.Request) {
 	if asksForWebSocket(r) {
-		refuse(w, r, noUpgrade)
+		writeRefusal(w, r, noUpgrade)
 		return
 	}
 	id := requestID(r)
@@ -154,7 +156,7 @@ func (e *Edge) run(site *Site, t target, res *response, r *http.Request) {
 	if t.found {
 		r = spelledAs(r)
 	}
-	guarded := site.Middleware != nil && site.guarded(t.pattern)
+	guarded := site.Middleware != nil && site.isGuarded(t.pattern)
 	if guarded {
 		var done bool
 		if t, r, done = e.runMiddleware(site, t, res, r); done {
@@ -166,14 +168,14 @@ func (e *Edge) run(site *Site, t target, res *response, r *http.Request) {
 		e.serveStatic(site, t, res, r)
 		return
 	}
-	e.invoke(site, t, guarded, res, r)
+	e.invokeFunction(site, t, guarded, res, r)
 	e.serveNamed(site, res, r)
 }
 
-// invoke is the only place where a function is called. The shared cache stands here, in front of
+// invokeFunction is the only place where a function is called. The shared cache stands here, in front of
 // it. A request that passed through an external middleware (guarded), and a request of Anchor
 // itself, go past the cache.
-func (e *Edge) invoke(site *Site, t target, guarded bool, res *response, r *http.Request) {
+func (e *Edge) invokeFunction(site *Site, t target, guarded bool, res *response, r *http.Request) {
 	if site.Cache == nil || !res.outside {
 		e.call(t.function, res, r)
 		return
@@ -187,11 +189,11 @@ func (e *Edge) call(function http.Handler, res *response, r *http.Request) {
 	out := newCompressor(res, r)
 	function.ServeHTTP(out, r)
 	out.close()
-	res.finish()
+	res.finishHeader()
 }
 
 func (e *Edge) serveStatic(site *Site, t target, w http.ResponseWriter, r *http.Request) {
-	w = ruled(w, t.rule)
+	w = withRule(w, t.rule)
 	if res, ok := w.(*response); ok {
 		res.site = site.Header
 	} else {
@@ -203,6 +205,6 @@ func (e *Edge) serveStatic(site *Site, t target, w http.ResponseWriter, r *http.
 	}
 	if err := t.asset.Serve(w, r); err != nil {
 		e.cfg.Log.ErrorContext(context.WithoutCancel(r.Context()), "static file is not readable", "site", site.ID, "error", err)
-		refuse(w, r, unreadable)
+		writeRefusal(w, r, unreadable)
 	}
 }

@@ -174,7 +174,7 @@ func fixtureFiles(t testing.TB, root string, content map[string]string) []asset.
 	return files
 }
 
-func TestUnknownHost(t *testing.T) {
+func TestEdge_UnknownHost(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"secret.example.com": {ID: "secret", Default: says("secret")}})
 
@@ -195,7 +195,7 @@ func TestUnknownHost(t *testing.T) {
 	}
 }
 
-func TestHosts(t *testing.T) {
+func TestEdge_Hosts(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{
 		"shop.example.com": {Default: says("exact")},
@@ -227,7 +227,7 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-func TestOnlyOptionsAsksForTheServer(t *testing.T) {
+func TestEdge_AsteriskFormIsOptionsOnly(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": {Default: says("hi")}})
 	for method, want := range map[string]int{"OPTIONS": 200, "GET": 400, "POST": 400} {

@@ -61,7 +61,7 @@ func (x *exchange) look() {
 	}
 	switch directives := requestDirectives(x.r.Header); {
 	case directives["only-if-cached"]: // RFC 9111, section 5.2.1.7
-		refuse(x.res, x.r, notCached)
+		writeRefusal(x.res, x.r, notCached)
 	case passing, directives["no-store"], x.r.Method == http.MethodHead, len(x.r.Header["Range"]) > 0:
 		x.pass(cache.Status{Forward: cache.ForwardMiss})
 	default:
@@ -84,7 +84,7 @@ func (x *exchange) miss(stale *cache.Entry) {
 		}
 		outcome, err := flight.Wait(x.r.Context())
 		if err != nil {
-			abandon(x.res, x.r)
+			abandonRequest(x.res, x.r)
 			return
 		}
 		if outcome != cache.Done {
@@ -112,7 +112,7 @@ func (x *exchange) lead(flight *cache.Flight, stale *cache.Entry) {
 		return
 	}
 	out.close()
-	x.res.finish()
+	x.res.finishHeader()
 }
 
 // askingFor returns the request to which the answer is stored: without the client's preconditions,

@@ -56,16 +56,16 @@ type head struct {
 	codings []string
 }
 
-// follow processes octets in the order of the connection, and returns how many remain at the front
+// followOctets processes octets in the order of the connection, and returns how many remain at the front
 // of p for net/http.
-func (f *framing) follow(p []byte) int {
+func (f *framing) followOctets(p []byte) int {
 	kept := 0
 	for i := 0; i < len(p); {
 		if f.expect == expectHead && (p[i] == '\r' || p[i] == '\n') && len(f.partial) == 0 {
 			i++ // RFC 9112, section 2.2
 			continue
 		}
-		n := f.advance(p[i:])
+		n := f.advanceOnce(p[i:])
 		if kept != i {
 			copy(p[kept:], p[i:i+n])
 		}
@@ -75,8 +75,8 @@ func (f *framing) follow(p []byte) int {
 	return kept
 }
 
-// advance processes one line, or as much of a body as has arrived.
-func (f *framing) advance(p []byte) int {
+// advanceOnce processes one line, or as much of a body as has arrived.
+func (f *framing) advanceOnce(p []byte) int {
 	switch f.expect {
 	case expectNothing:
 		return len(p)
@@ -90,7 +90,7 @@ func (f *framing) advance(p []byte) int {
 	end := bytes.IndexByte(p, '\n')
 	if end < 0 {
 		if f.partial = append(f.partial, p...); len(f.partial) > longestLine {
-			f.lose()
+			f.loseTrack()
 		}
 		return len(p)
 	}
@@ -99,7 +99,7 @@ func (f *framing) advance(p []byte) int {
 		line = append(f.partial, line...)
 		f.partial = line[:0]
 	}
-	f.line(line)
+	f.parseLine(line)
 	return end + 1
 }
 
@@ -111,7 +111,7 @@ func (f *framing) bodyEnds() {
 	f.expect = expectHead
 }
 
-func (f *framing) line(line []byte) {
+func (f *framing) parseLine(line []byte) {
 	text, strict := bytes.CutSuffix(line, []byte("\r\n"))
 	if !strict {
 		text = line[:len(line)-1]
@@ -125,28 +125,28 @@ func (f *framing) line(line []byte) {
 			f.headEnds()
 			return
 		}
-		f.head.field(text)
+		f.head.parseField(text)
 	case expectChunkSize:
-		f.chunk(text, strict)
+		f.parseChunkSize(text, strict)
 	case expectChunkEnd:
 		if f.expect = expectChunkSize; !strict || len(text) > 0 {
-			f.lose()
+			f.loseTrack()
 		}
 	case expectTrailer:
 		if !strict {
-			f.lose()
+			f.loseTrack()
 		} else if len(text) == 0 {
 			f.expect = expectHead
 		}
 	}
 }
 
-func (f *framing) lose() {
+func (f *framing) loseTrack() {
 	f.expect = expectNothing
 	f.lost.Store(true)
 }
 
-func (h *head) field(line []byte) {
+func (h *head) parseField(line []byte) {
 	if line[0] == ' ' || line[0] == '\t' {
 		h.folded = true
 		return
@@ -174,14 +174,14 @@ func (f *framing) headEnds() {
 	switch {
 	case h.folded, h.lengths > 1, len(h.codings) > 0 && (h.lengths > 0 || h.old):
 		f.ambiguous.Store(number)
-		f.lose()
+		f.loseTrack()
 	case len(h.codings) > 0 && !chunked:
 		f.coding.Store(!endsInOneChunked(h.codings))
-		f.lose()
+		f.loseTrack()
 	case chunked:
 		f.expect = expectChunkSize
 	case h.length < 0:
-		f.lose()
+		f.loseTrack()
 	case h.length > 0:
 		f.expect, f.left = expectBody, h.length
 	default:
@@ -202,13 +202,13 @@ func endsInOneChunked(lines []string) bool {
 	return count == 1 && strings.Trim(codings[len(codings)-1], " \t") == "chunked"
 }
 
-// chunk parses a chunk-size line as strictly as net/http does (RFC 9112, section 7.1).
-func (f *framing) chunk(line []byte, strict bool) {
+// parseChunkSize parses a chunk-size line as strictly as net/http does (RFC 9112, section 7.1).
+func (f *framing) parseChunkSize(line []byte, strict bool) {
 	size, _, _ := bytes.Cut(line, []byte(";"))
 	n, err := strconv.ParseUint(string(bytes.TrimRight(size, " \t")), 16, 64)
 	switch {
 	case err != nil || !strict || n > math.MaxInt64 || bytes.ContainsAny(size, "+-_"):
-		f.lose()
+		f.loseTrack()
 	case n == 0:
 		f.expect = expectTrailer
 	default:

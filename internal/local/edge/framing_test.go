@@ -16,7 +16,7 @@ func followAll(stream []byte, piece int) (*framing, []byte) {
 	for len(stream) > 0 {
 		p := bytes.Clone(stream[:min(piece, len(stream))])
 		stream = stream[len(p):]
-		out = append(out, p[:f.follow(p)]...)
+		out = append(out, p[:f.followOctets(p)]...)
 	}
 	return f, out
 }
@@ -40,7 +40,7 @@ func requests(stream []byte) (count int64, whole bool) {
 	}
 }
 
-func TestFramingDropsEmptyLines(t *testing.T) {
+func TestFraming_DropsEmptyLines(t *testing.T) {
 	stream := "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n\r\n\r\n\r\n"
 	want := "GET / HTTP/1.1\r\nHost: a\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n\r\n\r\n"
 	for piece := 1; piece < 30; piece++ {

@@ -54,13 +54,13 @@ func defaultConnections() int {
 	return int(min(max((files-max(reservedFiles, files/4))/2, fewestConnections), mostConnections))
 }
 
-// enter takes a place for a connection. The caller calls leave when the connection is closed.
-func (g *gate) enter(peer net.Addr) (leave func(), ok bool) {
+// enterConn takes a place for a connection. The caller calls leave when the connection is closed.
+func (g *gate) enterConn(peer net.Addr) (leave func(), ok bool) {
 	client, known := clientOf(peer)
 	if known && g.trusts(client) {
 		known = false
 	}
-	client = network(client)
+	client = clientNetwork(client)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
@@ -73,13 +73,13 @@ func (g *gate) enter(peer net.Addr) (leave func(), ok bool) {
 		if known {
 			g.clients[client]++
 		}
-		return sync.OnceFunc(func() { g.left(client, known) }), true
+		return sync.OnceFunc(func() { g.connLeft(client, known) }), true
 	}
-	g.report(client)
+	g.reportRefused(client)
 	return nil, false
 }
 
-func (g *gate) left(client netip.Addr, known bool) {
+func (g *gate) connLeft(client netip.Addr, known bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.open--
@@ -91,8 +91,8 @@ func (g *gate) left(client netip.Addr, known bool) {
 	}
 }
 
-// report runs under mu.
-func (g *gate) report(client netip.Addr) {
+// reportRefused runs under mu.
+func (g *gate) reportRefused(client netip.Addr) {
 	if time.Now().Before(g.next) {
 		return
 	}
@@ -112,9 +112,9 @@ func clientOf(peer net.Addr) (netip.Addr, bool) {
 	return addr.Unmap(), ok
 }
 
-// network returns what counts as one client: an IPv4 address, or the /64 in which an IPv6 client
+// clientNetwork returns what counts as one client: an IPv4 address, or the /64 in which an IPv6 client
 // chooses its addresses freely (RFC 4291, section 2.5.1).
-func network(addr netip.Addr) netip.Addr {
+func clientNetwork(addr netip.Addr) netip.Addr {
 	if !addr.Is6() {
 		return addr
 	}
@@ -138,7 +138,7 @@ func (l gatedListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		leave, ok := l.gate.enter(c.RemoteAddr())
+		leave, ok := l.gate.enterConn(c.RemoteAddr())
 		if !ok {
 			c.Close()
 			continue

@@ -60,7 +60,7 @@ func (l *lines) count(word string) int {
 	return strings.Count(l.String(), word)
 }
 
-func TestConnectionsAreCapped(t *testing.T) {
+func TestGate_CapsConnections(t *testing.T) {
 	log := new(lines)
 	e := start(t, Config{MaxConnections: 5, MaxConnectionsPerClient: 2, Log: slog.New(slog.NewTextHandler(log, nil))})
 	e.publish(map[string]*Site{"a.test": {Default: says("hi")}})
@@ -87,7 +87,7 @@ func TestConnectionsAreCapped(t *testing.T) {
 	}
 }
 
-func TestOneClientIsCapped(t *testing.T) {
+func TestGate_CapsOneClient(t *testing.T) {
 	e := start(t, Config{MaxConnections: 50, MaxConnectionsPerClient: 2, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.9/32")}})
 	e.publish(map[string]*Site{"a.test": {Default: says("hi")}})
 	for range 2 {
@@ -111,7 +111,7 @@ func TestOneClientIsCapped(t *testing.T) {
 	}
 }
 
-func TestClientsAreNetworks(t *testing.T) {
+func TestGate_ClientsAreNetworks(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		same bool
@@ -124,13 +124,13 @@ func TestClientsAreNetworks(t *testing.T) {
 	} {
 		a, _ := clientOf(&net.TCPAddr{IP: net.ParseIP(c.a)})
 		b, _ := clientOf(&net.TCPAddr{IP: net.ParseIP(c.b)})
-		if (network(a) == network(b)) != c.same {
+		if (clientNetwork(a) == clientNetwork(b)) != c.same {
 			t.Errorf("%s and %s: one client %v", c.a, c.b, !c.same)
 		}
 	}
 }
 
-func TestDefaultConnectionsLeaveFilesFree(t *testing.T) {
+func TestGate_DefaultLeavesDescriptorsFree(t *testing.T) {
 	files, c := openFiles(), Config{}.withDefaults()
 	if int64(2*c.MaxConnections) >= files && c.MaxConnections > fewestConnections || c.MaxConnectionsPerClient > c.MaxConnections {
 		t.Errorf("of %d file descriptors: %d connections, %d of one client", files, c.MaxConnections, c.MaxConnectionsPerClient)
@@ -142,7 +142,7 @@ var stalling = Pace{Grace: fast.Grace, BytesPerSecond: 1}
 
 // A client that stops reading is cut off after one grace, and not after the time that the rest of a
 // large answer may take.
-func TestStalledReaderIsCutWhateverIsLeft(t *testing.T) {
+func TestPace_CutsStalledReaderWhateverIsLeft(t *testing.T) {
 	ended := make(chan struct{}, 8)
 	large := strings.Repeat("x", 32<<20)
 	s := startTLS(t, Config{Download: stalling, Wrap: reporting("a.test", ended)}, "a.test")
@@ -184,7 +184,7 @@ func TestStalledReaderIsCutWhateverIsLeft(t *testing.T) {
 }
 
 // A client that reads slowly, but fast enough for the pace, gets all of a large answer.
-func TestSlowReaderIsServed(t *testing.T) {
+func TestPace_ServesSlowReader(t *testing.T) {
 	atSomeGrace(t, func(grace time.Duration) error {
 		e := start(t, Config{Download: Pace{Grace: grace, BytesPerSecond: 1}})
 		size := 24 << 20
@@ -206,7 +206,7 @@ func TestSlowReaderIsServed(t *testing.T) {
 }
 
 // Connections that never send a request are closed.
-func TestSilentConnectionsAreClosed(t *testing.T) {
+func TestPace_ClosesSilentConnections(t *testing.T) {
 	s := startTLS(t, Config{HeaderTimeout: fast.Grace, IdleTimeout: fast.Grace}, "a.test")
 	for name, octets := range map[string]string{
 		"nothing": "", "half a handshake": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "a line": "GET / HTTP/1.1\r\n", "an empty line": "\r\n",

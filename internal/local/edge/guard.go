@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// guard wraps everything that answers requests, including Config.Wrap: however a request is
+// guardHandler wraps everything that answers requests, including Config.Wrap: however a request is
 // answered, the connection is afterwards at the beginning of another request, or it is closed.
-func (e *Edge) guard(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+func (e *Edge) guardHandler(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
 	conn := connOf(r)
-	if conn != nil && !conn.begin() {
+	if conn != nil && !conn.beginRequest() {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(linger))
 		closeAfter(w)
-		refuse(w, r, ambiguousLength)
+		writeRefusal(w, r, ambiguousLength)
 		return
 	}
 	if r.ProtoMajor == 2 {
 		stream := newPacedStream(w, e.cfg.Download)
-		defer stream.end()
+		defer stream.endPace()
 		w = stream
 	}
 	r, body := e.paceBody(w, r)
@@ -36,7 +36,7 @@ func (e *Edge) guard(w http.ResponseWriter, r *http.Request, next http.HandlerFu
 	if body == nil {
 		return
 	}
-	body.end()
+	body.drainRest()
 	if conn != nil && conn.brokeOff() {
 		body.closeConnection()
 	}

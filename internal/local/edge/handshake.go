@@ -25,20 +25,20 @@ type secureListener struct {
 func listenTLS(ln net.Listener, e *Edge) *secureListener {
 	l := &secureListener{Listener: ln, edge: e, ready: make(chan net.Conn)}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
-	l.running.Go(l.accept)
+	l.running.Go(l.acceptLoop)
 	return l
 }
 
-// accept runs until the listener fails, as it does after Close.
-func (l *secureListener) accept() {
+// acceptLoop runs until the listener fails, as it does after Close.
+func (l *secureListener) acceptLoop() {
 	var pause time.Duration
 	for {
 		c, err := l.Listener.Accept()
 		switch {
 		case err == nil:
 			pause = 0
-			l.running.Go(func() { l.handshake(c) })
-		case temporary(err):
+			l.running.Go(func() { l.handshakeConn(c) })
+		case isTemporary(err):
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 			select {
 			case <-l.ctx.Done():
@@ -51,14 +51,14 @@ func (l *secureListener) accept() {
 	}
 }
 
-// temporary reports whether net/http's own Accept loop would continue after err: above all, no file
+// isTemporary reports whether net/http's own Accept loop would continue after err: above all, no file
 // descriptor was free.
-func temporary(err error) bool {
+func isTemporary(err error) bool {
 	var netErr interface{ Temporary() bool }
 	return errors.As(err, &netErr) && netErr.Temporary()
 }
 
-func (l *secureListener) handshake(c net.Conn) {
+func (l *secureListener) handshakeConn(c net.Conn) {
 	session := tls.Server(c, l.edge.server.TLSConfig)
 	ctx, cancel := context.WithTimeout(l.ctx, l.edge.cfg.HeaderTimeout)
 	defer cancel()
@@ -75,7 +75,7 @@ func (l *secureListener) handshake(c net.Conn) {
 	case protocolHTTP2:
 		next = session
 	default:
-		name := hostname(session.ConnectionState().ServerName)
+		name := hostnameOf(session.ConnectionState().ServerName)
 		next = secureConn{&http1Conn{Conn: session, hits: hitConn{edge: l.edge, secure: true, serverName: name}}, session}
 	}
 	select {
@@ -93,7 +93,7 @@ func answerPlain(failed error) {
 	}
 	switch string(record.RecordHeader[:]) {
 	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO", "PATCH", "DELET":
-		_, _ = record.Conn.Write(plainToTLS.message())
+		_, _ = record.Conn.Write(plainToTLS.httpMessage())
 	}
 }
 

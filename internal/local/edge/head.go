@@ -43,7 +43,7 @@ func parsePlainGet(b []byte) (plainGet, bool) {
 			r.size = size
 			return r, r.host != ""
 		}
-		if !r.field(line) {
+		if !r.parseField(line) {
 			return plainGet{}, false
 		}
 	}
@@ -75,13 +75,13 @@ func (r *plainGet) requestLine(line []byte) bool {
 		}
 	}
 	path, _, _ := bytes.Cut(target, []byte("?"))
-	r.target, r.path = view(target), view(path)
+	r.target, r.path = stringView(target), stringView(path)
 	return true
 }
 
-// field parses a field line (RFC 9112, section 5). Its name must be one that does not affect the
+// parseField parses a field line (RFC 9112, section 5). Its name must be one that does not affect the
 // answer to a GET of a static file, or one of those that the edge evaluates.
-func (r *plainGet) field(line []byte) bool {
+func (r *plainGet) parseField(line []byte) bool {
 	colon := bytes.IndexByte(line, ':')
 	if colon <= 0 || colon > longestName {
 		return false
@@ -103,24 +103,24 @@ func (r *plainGet) field(line []byte) bool {
 		if r.coded {
 			return false
 		}
-		r.accept, r.coded = view(value), true
+		r.accept, r.coded = stringView(value), true
 	case "connection":
 		return string(value) == "keep-alive"
 	case "if-none-match":
 		if r.noneMatch != "" || len(value) == 0 {
 			return false
 		}
-		r.noneMatch = view(value)
+		r.noneMatch = stringView(value)
 	case "if-match", "if-modified-since", "if-unmodified-since", "if-range", "range":
 		r.conditional = true
 	case "x-forwarded-proto":
 		r.forwarded = true
 	case "accept":
 		r.odd = r.odd || r.types != "" || len(value) == 0
-		r.types = view(value)
+		r.types = stringView(value)
 	case "x-request-id":
 		r.odd = r.odd || r.requestID != "" || len(value) == 0
-		r.requestID = view(value)
+		r.requestID = stringView(value)
 	case "cookie":
 		r.odd = r.odd || !isOrdinaryCookie(value)
 	default:
@@ -138,7 +138,7 @@ func (r *plainGet) setHost(value []byte) bool {
 			return false
 		}
 	}
-	r.host = view(value)
+	r.host = stringView(value)
 	return true
 }
 
@@ -206,5 +206,5 @@ func isPrintable(b []byte) bool {
 	return true
 }
 
-// view returns b as a string without a copy. The string is valid until b is written to.
-func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+// stringView returns b as a string without a copy. The string is valid until b is written to.
+func stringView(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

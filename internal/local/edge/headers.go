@@ -69,7 +69,7 @@ var internalHeaders = []string{
 //     navigation only.
 const clientPrefetch = "X-Middleware-Prefetch"
 
-func internal(name string) bool {
+func isInternal(name string) bool {
 	if name == clientPrefetch {
 		return false
 	}
@@ -88,29 +88,29 @@ func (e *Edge) sanitizedRequest(r *http.Request, id string) *http.Request {
 	h := r.Header.Clone()
 	dropHopByHop(h)
 	for name := range h {
-		if internal(name) {
+		if isInternal(name) {
 			delete(h, name)
 		}
 	}
 	for _, name := range internalHeaders {
 		delete(h, name)
 	}
-	e.forward(h, r)
+	e.setForwarded(h, r)
 	h[headerRequestID] = []string{id}
 	out.Header = h
 	return out
 }
 
-// forward sets the X-Forwarded-* headers and X-Real-Ip. X-Forwarded-Host is always Host, by which
+// setForwarded sets the X-Forwarded-* headers and X-Real-Ip. X-Forwarded-Host is always Host, by which
 // the request was routed.
-func (e *Edge) forward(h http.Header, r *http.Request) {
+func (e *Edge) setForwarded(h http.Header, r *http.Request) {
 	peer := peerAddress(r.RemoteAddr)
 	proto, port := "http", portOf(r.Host)
 	if r.TLS != nil {
 		proto = "https"
 	}
 	chain, client := peer, peer
-	if e.trusts(peer) {
+	if e.trustsPeer(peer) {
 		if said := h.Get("X-Forwarded-Proto"); said == "http" || said == "https" {
 			proto = said
 		}
@@ -134,7 +134,7 @@ func (e *Edge) forward(h http.Header, r *http.Request) {
 	h["X-Real-Ip"] = []string{client}
 }
 
-func (e *Edge) trusts(peer string) bool {
+func (e *Edge) trustsPeer(peer string) bool {
 	if len(e.cfg.TrustedProxies) == 0 {
 		return false
 	}

@@ -20,7 +20,7 @@ func seenBy(t *testing.T, a answer) http.Header {
 	return r.Header
 }
 
-func TestOutsideHeaders(t *testing.T) {
+func TestHeaders_FromOutside(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": {Default: echoesRequest}})
 	_, port, _ := strings.Cut(e.addr, ":")
@@ -65,7 +65,7 @@ func TestOutsideHeaders(t *testing.T) {
 	}
 }
 
-func TestConnectionHeaderCannotRemoveForwarded(t *testing.T) {
+func TestHeaders_ConnectionCannotRemoveForwarded(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": {Default: echoesRequest}})
 	h := seenBy(t, e.get(t, "a.test", "/", "Connection", "x-forwarded-host, x-custom", "X-Custom", "1"))
@@ -74,7 +74,7 @@ func TestConnectionHeaderCannotRemoveForwarded(t *testing.T) {
 	}
 }
 
-func TestTrustedProxy(t *testing.T) {
+func TestHeaders_TrustedProxy(t *testing.T) {
 	e := start(t, Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	e.publish(map[string]*Site{"a.test": {Default: echoesRequest}})
 	h := seenBy(t, e.get(t, "a.test", "/", "X-Forwarded-For", "1.2.3.4", "X-Forwarded-For", "5.6.7.8",
@@ -89,7 +89,7 @@ func TestTrustedProxy(t *testing.T) {
 	}
 }
 
-func TestRequestID(t *testing.T) {
+func TestHeaders_RequestID(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": {Default: echoesRequest}})
 	for _, c := range []struct {
@@ -111,7 +111,7 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-func TestSiteHeaderIsOnEveryAnswer(t *testing.T) {
+func TestHeaders_SiteHeaderOnEveryAnswer(t *testing.T) {
 	e := start(t, Config{})
 	site := storefront(t)
 	site.Header = http.Header{"X-Anchor-Deployment": {"d1"}}
@@ -123,7 +123,7 @@ func TestSiteHeaderIsOnEveryAnswer(t *testing.T) {
 	}
 }
 
-func TestSeveralCookies(t *testing.T) {
+func TestHeaders_SeveralCookies(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header()["Set-Cookie"] = []string{"a=1", "b=2; HttpOnly"}
@@ -133,7 +133,7 @@ func TestSeveralCookies(t *testing.T) {
 	}
 }
 
-func TestDispatchIsTrusted(t *testing.T) {
+func TestDispatch_IsTrusted(t *testing.T) {
 	e := start(t, Config{MaxURLBytes: 10})
 	site := &Site{Default: echoesRequest, Assets: assets(t, "", map[string]string{"a.txt": "file"})}
 	r := httptest.NewRequest("HEAD", "/a/path/longer/than/the/limit", nil)

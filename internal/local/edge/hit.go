@@ -25,11 +25,11 @@ func (e *Edge) findHit(c *hitConn, r *plainGet) (hit, bool) {
 		return hit{}, false
 	}
 	table := e.table.Load()
-	policy := table.policy(r.host)
+	policy := table.policyOf(r.host)
 	if policy != (Policy{}) && (r.forwarded || policy.RedirectTo != "" || policy.HTTPSOnly && !c.secure) {
 		return hit{}, false
 	}
-	site := table.find(r.host)
+	site := table.findSite(r.host)
 	if site == nil || site.inFlight.Load() >= e.cfg.MaxPerSite {
 		return hit{}, false
 	}
@@ -41,10 +41,10 @@ func (e *Edge) findHit(c *hitConn, r *plainGet) (hit, bool) {
 	if !ok {
 		return h, e.findPage(&h, r, c.secure)
 	}
-	if h.hsts != nil && rule.sets(headerHSTS) { // only one may be sent
+	if h.hsts != nil && rule.setsField(headerHSTS) { // only one may be sent
 		return hit{}, false
 	}
-	h.file, ok = file.Ready(r.accept, r.noneMatch, site.decoration(rule))
+	h.file, ok = file.Ready(r.accept, r.noneMatch, site.decorationFor(rule))
 	return h, ok
 }
 
@@ -56,20 +56,20 @@ func (e *Edge) takesHit(c *hitConn, r *plainGet) bool {
 	if port := portOf(r.host); port != "" && !isPort(port) {
 		return false
 	}
-	return c.serverName == "" || c.serverName == hostname(r.host)
+	return c.serverName == "" || c.serverName == hostnameOf(r.host)
 }
 
 // plainFile finds a static file, and its rule, if no function decides about requests for it.
 func (s *Site) plainFile(path string) (asset.Asset, *Rule, bool) {
-	if _, routed := s.routed(path); routed {
+	if _, routed := s.routedTarget(path); routed {
 		return asset.Asset{}, nil, false
 	}
-	t := s.file(path)
+	t := s.fileTarget(path)
 	return t.asset, t.rule, t.found && (t.rule == nil || !t.rule.Ask)
 }
 
-// decoration returns what the site and a rule, which may be nil, add to the header of a file.
-func (s *Site) decoration(rule *Rule) *asset.Decoration {
+// decorationFor returns what the site and a rule, which may be nil, add to the header of a file.
+func (s *Site) decorationFor(rule *Rule) *asset.Decoration {
 	if d, ok := s.decorations.Load(rule); ok {
 		return d.(*asset.Decoration)
 	}
@@ -77,7 +77,7 @@ func (s *Site) decoration(rule *Rule) *asset.Decoration {
 	if rule != nil {
 		r.override = rule.Header
 	}
-	d, _ := s.decorations.LoadOrStore(rule, &asset.Decoration{Add: r.decorate})
+	d, _ := s.decorations.LoadOrStore(rule, &asset.Decoration{Add: r.decorateHeader})
 	return d.(*asset.Decoration)
 }
 

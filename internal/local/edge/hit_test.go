@@ -206,7 +206,7 @@ func wantSameAnswers(t testing.TB, hits, plain *secured, parts []string, secure 
 	}
 }
 
-func TestHitsAreAnsweredAsByNetHTTP(t *testing.T) {
+func TestHit_EqualsNetHTTP(t *testing.T) {
 	hits, plain := twins(t)
 	for name, parts := range exchanges {
 		for _, secure := range []bool{false, true} {
@@ -238,8 +238,8 @@ func counting(handled *atomic.Int64) func(http.Handler) http.Handler {
 	}
 }
 
-// TestHitsDoNotReachTheHandler would fail if the other tests of hits compared net/http with itself.
-func TestHitsDoNotReachTheHandler(t *testing.T) {
+// TestHit_BypassesHandler would fail if the other tests of hits compared net/http with itself.
+func TestHit_BypassesHandler(t *testing.T) {
 	var handled atomic.Int64
 	s := startTLS(t, Config{Wrap: counting(&handled)}, "a.test")
 	s.Publish(NewTable(map[string]*Site{"a.test": {
@@ -260,10 +260,10 @@ func TestHitsDoNotReachTheHandler(t *testing.T) {
 	}
 }
 
-// TestHitsAfterAnyRequest: a connection that has carried any other request later answers hits
+// TestHit_AfterAnyRequest: a connection that has carried any other request later answers hits
 // without net/http again. The first may reach net/http, which reads ahead by one octet until it has
 // seen that its own answer is written.
-func TestHitsAfterAnyRequest(t *testing.T) {
+func TestHit_AfterAnyRequest(t *testing.T) {
 	var handled atomic.Int64
 	e := start(t, Config{Wrap: counting(&handled)})
 	e.publish(map[string]*Site{"a.test": {Assets: assets(t, "", map[string]string{"small.txt": "hello"}), Default: says("page")}})
@@ -296,8 +296,8 @@ func TestHitsAfterAnyRequest(t *testing.T) {
 	}
 }
 
-// TestHitSeesSwitch sends requests before and after each switch on one connection.
-func TestHitSeesSwitch(t *testing.T) {
+// TestHit_SeesSwitch sends requests before and after each switch on one connection.
+func TestHit_SeesSwitch(t *testing.T) {
 	e := start(t, Config{})
 	c, from := e.dial(t)
 	for n := range 50 {
@@ -335,7 +335,7 @@ func scripted(t testing.TB, write func([]byte) (int, error)) (*http1Conn, *scrip
 	return &http1Conn{Conn: &pacedConn{Conn: s, pace: e.cfg.Download, leave: func() {}}, hits: hitConn{edge: e}}, s
 }
 
-func TestHitAllocatesNothing(t *testing.T) {
+func TestHit_AllocatesNothing(t *testing.T) {
 	c, _ := scripted(t, func(p []byte) (int, error) { return len(p), nil })
 	buffer := make([]byte, 4096)
 	allocations := testing.AllocsPerRun(1000, func() {
@@ -349,9 +349,9 @@ func TestHitAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestCloseDuringHit: net/http closes idle connections when it shuts down, and considers one that
+// TestHit_CloseDuringAnswer: net/http closes idle connections when it shuts down, and considers one that
 // sends a hit idle.
-func TestCloseDuringHit(t *testing.T) {
+func TestHit_CloseDuringAnswer(t *testing.T) {
 	var written bytes.Buffer
 	var c *http1Conn
 	var s *script
@@ -372,9 +372,9 @@ func TestCloseDuringHit(t *testing.T) {
 	}
 }
 
-// TestNewcomers: the edge itself closes a connection that had only hits, and drops one that
+// TestEdge_Newcomers: the edge itself closes a connection that had only hits, and drops one that
 // net/http knows.
-func TestNewcomers(t *testing.T) {
+func TestEdge_Newcomers(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": {Assets: assets(t, "", map[string]string{"small.txt": "hello"}), Default: says("page")}})
 	count := func() int {

@@ -41,7 +41,7 @@ func (c *http1Conn) Read(p []byte) (int, error) {
 				return 0, failed
 			}
 		}
-		n = c.framing.follow(p[:n])
+		n = c.framing.followOctets(p[:n])
 		if n > 0 || err != nil || len(p) == 0 {
 			return n, err
 		}
@@ -204,7 +204,7 @@ func (n *newcomers) add(c *http1Conn) bool {
 	return true
 }
 
-func (n *newcomers) remove(c *http1Conn) {
+func (n *newcomers) removeConn(c *http1Conn) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.conns, c)

@@ -40,10 +40,10 @@ func (c plainConn) ReadFrom(src io.Reader) (int64, error) {
 	return c.Conn.(io.ReaderFrom).ReadFrom(src)
 }
 
-// begin counts a request that net/http passes to the handler, and reports whether the client sent
+// beginRequest counts a request that net/http passes to the handler, and reports whether the client sent
 // exactly this one. If not, its length is ambiguous (RFC 9112, section 6.3), or net/http took the
 // rest of a body for a request.
-func (c *http1Conn) begin() bool {
+func (c *http1Conn) beginRequest() bool {
 	c.answering.Store(true)
 	c.requests++
 	return c.requests <= c.framing.heads.Load() && c.requests != c.framing.ambiguous.Load()
@@ -73,7 +73,7 @@ func (c *http1Conn) Write(p []byte) (int, error) {
 	if err := c.SetReadDeadline(time.Now().Add(linger)); err != nil {
 		return 0, err
 	}
-	if _, err := c.Conn.Write(refusedByServer(status).message()); err != nil {
+	if _, err := c.Conn.Write(refusedByServer(status).httpMessage()); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -98,7 +98,7 @@ func (c *http1Conn) Close() error {
 		return nil
 	}
 	if c.cut.Load() {
-		return c.reset()
+		return c.resetConn()
 	}
 	if c.refused.Load() && c.CloseWrite() == nil && c.SetReadDeadline(time.Now().Add(linger)) == nil {
 		_, _ = io.CopyN(io.Discard, c.Conn, maxLeftover)
@@ -106,10 +106,10 @@ func (c *http1Conn) Close() error {
 	return c.Conn.Close()
 }
 
-// reset closes the connection so that the client sees an error and not the end of an answer:
+// resetConn closes the connection so that the client sees an error and not the end of an answer:
 // HTTP/1.0 has no other way to show that an answer without a Content-Length is incomplete (RFC
 // 9112, section 8). Over TLS there is no close_notify, which would mean that nothing is missing.
-func (c *http1Conn) reset() error {
+func (c *http1Conn) resetConn() error {
 	conn := c.Conn
 	if session, ok := conn.(*tls.Conn); ok {
 		conn = session.NetConn()
@@ -130,13 +130,13 @@ func (c *http1Conn) CloseWrite() error {
 type connKey struct{}
 
 func withConn(ctx context.Context, c net.Conn) context.Context {
-	if conn := http1(c); conn != nil {
+	if conn := http1ConnOf(c); conn != nil {
 		return context.WithValue(ctx, connKey{}, conn)
 	}
 	return ctx
 }
 
-func http1(c net.Conn) *http1Conn {
+func http1ConnOf(c net.Conn) *http1Conn {
 	switch c := c.(type) {
 	case plainConn:
 		return c.http1Conn
@@ -149,7 +149,7 @@ func http1(c net.Conn) *http1Conn {
 // connState is the ConnState hook of http.Server. StateIdle means that an answer is written to its
 // end.
 func connState(c net.Conn, state http.ConnState) {
-	conn := http1(c)
+	conn := http1ConnOf(c)
 	if conn == nil {
 		return
 	}
@@ -158,7 +158,7 @@ func connState(c net.Conn, state http.ConnState) {
 		conn.answering.Store(false)
 	case http.StateActive, http.StateClosed:
 		if conn.hits.known {
-			conn.hits.edge.newcomers.remove(conn)
+			conn.hits.edge.newcomers.removeConn(conn)
 		}
 		conn.hits.known = true
 	}

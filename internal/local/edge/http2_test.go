@@ -40,7 +40,7 @@ func headBlock(method, path string) []byte {
 
 // A client that opens streams and resets them at once gets no more of the functions' time than one
 // that does not (CVE-2023-39325).
-func TestStreamsThatAreResetAtOnce(t *testing.T) {
+func TestHTTP2_StreamsResetAtOnce(t *testing.T) {
 	var running, most atomic.Int64
 	release := make(chan struct{})
 	s := startTLS(t, Config{}, "a.test")
@@ -77,7 +77,7 @@ func TestStreamsThatAreResetAtOnce(t *testing.T) {
 }
 
 // A head that does not end closes its connection after the idle time.
-func TestHeadsThatDoNotEndOverHTTP2(t *testing.T) {
+func TestHTTP2_HeadsThatDoNotEnd(t *testing.T) {
 	s := startTLS(t, Config{IdleTimeout: fast.Grace}, "a.test")
 	s.publish(nil, "a.test", says("hi").ServeHTTP)
 	c, framer := s.frames(t)
@@ -88,7 +88,7 @@ func TestHeadsThatDoNotEndOverHTTP2(t *testing.T) {
 }
 
 // A function does not wait for ever for a body that stops coming.
-func TestBodiesThatStopComingOverHTTP2(t *testing.T) {
+func TestHTTP2_StalledBodies(t *testing.T) {
 	s := startTLS(t, Config{Upload: fast}, "a.test")
 	read := make(chan error, 1)
 	s.publish(nil, "a.test", func(w http.ResponseWriter, r *http.Request) {

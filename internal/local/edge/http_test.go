@@ -38,7 +38,7 @@ func (s *secured) message(t *testing.T, secure bool, octets string) (*http.Respo
 
 // Every answer has a Date (RFC 9110, section 6.6.1) and a request id, including those that net/http
 // sends by itself.
-func TestEveryRefusalIsAPage(t *testing.T) {
+func TestRefusal_IsPage(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.publish(nil, "a.test", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "app") })
 	for octets, status := range map[string]int{
@@ -94,7 +94,7 @@ func (s *secured) plainToTLS(t *testing.T) (*http.Response, string) {
 }
 
 // Only net/http's own answers are replaced: a function's answer is never mistaken for one.
-func TestBodiesThatLookLikeRefusalsStay(t *testing.T) {
+func TestRefusal_AppBodiesStay(t *testing.T) {
 	const looks = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request"
 	body := looks + strings.Repeat("x", 64<<10)
 	s := startTLS(t, Config{}, "a.test")
@@ -112,7 +112,7 @@ func TestBodiesThatLookLikeRefusalsStay(t *testing.T) {
 }
 
 // RFC 9112, section 2.2.
-func TestEmptyLinesBeforeARequestAreSkipped(t *testing.T) {
+func TestFraming_SkipsEmptyLines(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.publish(nil, "a.test", says("hi").ServeHTTP)
 	for _, lines := range []string{"\r\n", "\r\n\r\n", "\n"} {
@@ -128,7 +128,7 @@ func TestEmptyLinesBeforeARequestAreSkipped(t *testing.T) {
 	}
 }
 
-func TestOptionsOfTheServer(t *testing.T) {
+func TestEdge_OptionsOfServer(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.publish(nil, "a.test", func(http.ResponseWriter, *http.Request) { t.Error("the function was asked") })
 	if res, _ := s.message(t, false, "OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n"); res.StatusCode != 200 || res.Header.Get("Content-Length") != "0" {
@@ -148,7 +148,7 @@ func projects(t *testing.T) *secured {
 
 // A request is answered on the connection that was made for its host (RFC 9110, section 7.4; RFC
 // 9113, section 9.1.1).
-func TestMisdirectedRequests(t *testing.T) {
+func TestEdge_MisdirectedRequests(t *testing.T) {
 	s := projects(t)
 	for _, c := range []struct {
 		sni, host string
@@ -200,7 +200,7 @@ func TestMisdirectedRequests(t *testing.T) {
 
 // A session of one name is not resumed under another (RFC 6066, section 3; RFC 8446, section
 // 4.6.1).
-func TestSessionsAreOfOneName(t *testing.T) {
+func TestTLS_SessionsAreOfOneName(t *testing.T) {
 	s := projects(t)
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		sessions := tls.NewLRUClientSessionCache(1)
@@ -240,7 +240,7 @@ func (o oneSession) Put(_ string, s *tls.ClientSessionState) { o.ClientSessionCa
 
 // A type that the function does not state is not guessed: a browser would execute what looks like
 // HTML.
-func TestTypesAreNotGuessed(t *testing.T) {
+func TestHeaders_TypesAreNotGuessed(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.publish(nil, "a.test", func(w http.ResponseWriter, r *http.Request) {
 		if status := r.URL.Query().Get("status"); status == "404" {
@@ -259,7 +259,7 @@ func TestTypesAreNotGuessed(t *testing.T) {
 
 // Statuses without a body (RFC 9110, sections 15.3.5, 15.3.6, 15.4.5): the function's body is not
 // sent and does not break the connection.
-func TestStatusesWithoutBody(t *testing.T) {
+func TestEdge_StatusesWithoutBody(t *testing.T) {
 	for _, status := range []int{204, 205, 304} {
 		for _, header := range []http.Header{{}, {"Content-Length": {"4"}}, {"Content-Type": {"text/html"}}} {
 			s := startTLS(t, Config{}, "a.test")
@@ -297,7 +297,7 @@ func TestStatusesWithoutBody(t *testing.T) {
 
 // A client that has ended its side still reads. It sees its request broken off, never an invented
 // status.
-func TestNoMadeUpStatusForAClientThatLeft(t *testing.T) {
+func TestEdge_NoStatusForDepartedClient(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.Publish(NewTable(map[string]*Site{"a.test": {
 		Default: says("hi"), Middleware: waitsForTheEnd{}, MiddlewareRoutes: []string{"*"},
@@ -328,7 +328,7 @@ func (waitsForTheEnd) Run(ctx context.Context, _ *http.Request) (Decision, error
 // Without a Content-Length an answer to HTTP/1.0 ends where the connection does (RFC 9112, section
 // 8). So a connection whose answer is broken off must not end like that of a whole one. Proxies
 // that use HTTP/1.0 would store the part.
-func TestABrokenAnswerToHTTP10DoesNotLookWhole(t *testing.T) {
+func TestEdge_BrokenAnswerOverHTTP10(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.Publish(NewTable(map[string]*Site{"a.test": {
 		Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

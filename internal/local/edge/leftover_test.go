@@ -217,7 +217,7 @@ var finalStatus = regexp.MustCompile(`HTTP/1\.[01] [2-5]\d\d `)
 
 // Octets behind a body that is broken or was not read are never taken for a request, however the
 // request was answered (RFC 9112, sections 9.3 and 11.2).
-func TestNoLeftoverIsARequest(t *testing.T) {
+func TestLeftover_IsNeverRequest(t *testing.T) {
 	var seen atomic.Int64
 	s := answersAll(t, &seen)
 	var group errgroup.Group
@@ -256,7 +256,7 @@ func (s *secured) send(secure bool, octets string) (string, error) {
 	return string(got), nil
 }
 
-func TestWholeBodiesKeepTheConnection(t *testing.T) {
+func TestLeftover_WholeBodiesKeepConnection(t *testing.T) {
 	var seen atomic.Int64
 	s := answersAll(t, &seen)
 	for _, answerer := range []string{"early answer", "function", "early stream", "answer halfway", "file", "missing file", "unknown host", "middleware", "middleware passes"} {
@@ -274,7 +274,7 @@ func TestWholeBodiesKeepTheConnection(t *testing.T) {
 }
 
 // A request whose length is ambiguous is refused with 400 (RFC 9112, sections 6.1 and 6.3).
-func TestAmbiguousLengthsAreRefused(t *testing.T) {
+func TestFraming_RefusesAmbiguousLengths(t *testing.T) {
 	var seen atomic.Int64
 	s := answersAll(t, &seen)
 	cases := maps.Clone(leftovers)
@@ -315,10 +315,10 @@ func (d *readDeadline) SetReadDeadline(t time.Time) error {
 
 // The time limit for the rest of a body starts once. After it, the connection is read only so that
 // the client sees its answer.
-func TestTimeForTheRestOfABodyRunsOnce(t *testing.T) {
+func TestLeftover_DrainIsBounded(t *testing.T) {
 	w := &readDeadline{ResponseWriter: httptest.NewRecorder()}
 	r := httptest.NewRequest(http.MethodPost, "/", iotest.ErrReader(os.ErrDeadlineExceeded))
-	New(Config{}).guard(w, r, func(http.ResponseWriter, *http.Request) {})
+	New(Config{}).guardHandler(w, r, func(http.ResponseWriter, *http.Request) {})
 	if left := time.Until(w.at); w.at.IsZero() || left > linger {
 		t.Errorf("the connection is read for another %s, want at most %s", left, linger)
 	}

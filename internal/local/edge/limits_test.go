@@ -16,9 +16,9 @@ import (
 // fast is a Pace that a stalled client exceeds within a test, and a working client does not.
 var fast = Pace{Grace: 300 * time.Millisecond, BytesPerSecond: 1 << 40}
 
-func TestPaceOfLargeBodies(t *testing.T) {
+func TestPace_LargeBodies(t *testing.T) {
 	p := Pace{Grace: time.Second, BytesPerSecond: 1 << 10}
-	if got := p.allowance(100 << 30); got != time.Second+(100<<20)*time.Second {
+	if got := p.allowanceFor(100 << 30); got != time.Second+(100<<20)*time.Second {
 		t.Errorf("100 GiB at 1 KiB/s may take %v", got)
 	}
 }
@@ -54,7 +54,7 @@ func atSomeGrace(t *testing.T, live func(grace time.Duration) error) {
 	}
 }
 
-func TestSlowHeadersAreCut(t *testing.T) {
+func TestLimits_SlowHeadersAreCut(t *testing.T) {
 	e := start(t, Config{HeaderTimeout: fast.Grace})
 	e.publish(map[string]*Site{"a.test": {Default: says("never")}})
 	c, r := e.dial(t)
@@ -66,7 +66,7 @@ func TestSlowHeadersAreCut(t *testing.T) {
 	ok(t, e)
 }
 
-func TestIdleConnectionIsClosed(t *testing.T) {
+func TestLimits_IdleConnectionIsClosed(t *testing.T) {
 	e := start(t, Config{IdleTimeout: fast.Grace})
 	e.publish(map[string]*Site{"a.test": {Default: says("hi")}})
 	c, r := e.dial(t)
@@ -76,7 +76,7 @@ func TestIdleConnectionIsClosed(t *testing.T) {
 	}
 }
 
-func TestHugeHeaders(t *testing.T) {
+func TestLimits_HugeHeaders(t *testing.T) {
 	e := start(t, Config{MaxHeaderBytes: 8 << 10})
 	e.publish(map[string]*Site{"a.test": {Default: says("hi")}})
 	if got := e.get(t, "a.test", "/", "X-Large", strings.Repeat("x", 7<<10)); got.status != 200 {
@@ -88,7 +88,7 @@ func TestHugeHeaders(t *testing.T) {
 	ok(t, e)
 }
 
-func TestLongURL(t *testing.T) {
+func TestLimits_LongURL(t *testing.T) {
 	e := start(t, Config{MaxURLBytes: 100})
 	e.publish(map[string]*Site{"a.test": {Default: says("hi")}})
 	for length, want := range map[int]int{100: 200, 101: 414} {
@@ -98,7 +98,7 @@ func TestLongURL(t *testing.T) {
 	}
 }
 
-func TestLargeBody(t *testing.T) {
+func TestLimits_LargeBody(t *testing.T) {
 	e := start(t, Config{MaxBodyBytes: 1000})
 	e.publish(map[string]*Site{"a.test": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, err := io.Copy(io.Discard, r.Body)
@@ -118,7 +118,7 @@ func TestLargeBody(t *testing.T) {
 	}
 }
 
-func TestStalledUploadIsCut(t *testing.T) {
+func TestPace_CutsStalledUpload(t *testing.T) {
 	e := start(t, Config{Upload: fast})
 	failed := make(chan error, 1)
 	e.publish(map[string]*Site{"a.test": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -135,7 +135,7 @@ func TestStalledUploadIsCut(t *testing.T) {
 	ok(t, e)
 }
 
-func TestTricklingUploadIsCut(t *testing.T) {
+func TestPace_CutsTricklingUpload(t *testing.T) {
 	e := start(t, Config{Upload: fast})
 	failed := make(chan error, 1)
 	e.publish(map[string]*Site{"a.test": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -160,7 +160,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-func TestUploadPaceCountsOnlyWaiting(t *testing.T) {
+func TestPace_CountsOnlyWaiting(t *testing.T) {
 	e := start(t, Config{Upload: fast})
 	asked, think := make(chan struct{}), make(chan struct{})
 	e.publish(map[string]*Site{"a.test": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -181,7 +181,7 @@ func TestUploadPaceCountsOnlyWaiting(t *testing.T) {
 	}
 }
 
-func TestUnreadBodyDoesNotHoldARequest(t *testing.T) {
+func TestUnreadBody_DoesNotHoldRequest(t *testing.T) {
 	e := start(t, Config{Upload: fast})
 	e.publish(map[string]*Site{"a.test": {
 		Assets: assets(t, "", map[string]string{"a.txt": "file"}),
@@ -202,7 +202,7 @@ func TestUnreadBodyDoesNotHoldARequest(t *testing.T) {
 }
 
 // The rest of a body must never be taken for the next request.
-func TestUnreadBodyIsNoRequest(t *testing.T) {
+func TestUnreadBody_IsNoRequest(t *testing.T) {
 	e := start(t, Config{Upload: fast})
 	var seen atomic.Int64
 	e.publish(map[string]*Site{"a.test": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -232,7 +232,7 @@ func TestUnreadBodyIsNoRequest(t *testing.T) {
 	ok(t, e)
 }
 
-func TestUnreadBodyLeavesTheConnectionUsable(t *testing.T) {
+func TestUnreadBody_LeavesConnectionUsable(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "did not read")
@@ -253,7 +253,7 @@ func TestUnreadBodyLeavesTheConnectionUsable(t *testing.T) {
 	}
 }
 
-func TestExpectContinue(t *testing.T) {
+func TestEdge_ExpectContinue(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(w, r.Body)
@@ -287,7 +287,7 @@ func reporting(host string, ended chan<- struct{}) func(http.Handler) http.Handl
 	}
 }
 
-func TestStalledReaderIsCut(t *testing.T) {
+func TestPace_CutsStalledReader(t *testing.T) {
 	over := make(chan struct{}, 1)
 	e := start(t, Config{Download: fast, Wrap: reporting("files.test", over)})
 	cut := make(chan error, 1)
@@ -332,7 +332,7 @@ func TestStalledReaderIsCut(t *testing.T) {
 	ok(t, e)
 }
 
-func TestQuietStreamLives(t *testing.T) {
+func TestPace_KeepsQuietStream(t *testing.T) {
 	atSomeGrace(t, func(grace time.Duration) error {
 		pace := Pace{Grace: grace, BytesPerSecond: fast.BytesPerSecond}
 		e := start(t, Config{Download: pace, Upload: pace, HeaderTimeout: grace})
@@ -356,7 +356,7 @@ func TestQuietStreamLives(t *testing.T) {
 	})
 }
 
-func TestOverload(t *testing.T) {
+func TestEdge_Overload(t *testing.T) {
 	e := start(t, Config{MaxConcurrent: 3, MaxPerSite: 2})
 	entered, proceed := make(chan struct{}), make(chan struct{})
 	busy := func() *Site {
@@ -400,7 +400,7 @@ func TestOverload(t *testing.T) {
 	}
 }
 
-func TestWebSocketIsRefusedPlainly(t *testing.T) {
+func TestEdge_RefusesWebSocket(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": {Default: says("hi")}})
 	handshake := "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: %s\r\n" +

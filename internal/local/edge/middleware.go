@@ -39,12 +39,12 @@ func (e *Edge) runMiddleware(site *Site, t target, res *response, r *http.Reques
 	}
 	if err != nil {
 		e.cfg.Log.ErrorContext(context.WithoutCancel(r.Context()), "middleware failed", "site", site.ID, "error", err)
-		refuse(res, r, middlewareFailed)
+		writeRefusal(res, r, middlewareFailed)
 		return t, r, true
 	}
 	res.override = d.ResponseHeader
 	if d.Response != nil {
-		relay(res, r, d.Response)
+		relayResponse(res, r, d.Response)
 		return t, r, true
 	}
 	if d.Header != nil {
@@ -53,7 +53,7 @@ func (e *Edge) runMiddleware(site *Site, t target, res *response, r *http.Reques
 	if d.URL != nil {
 		r.URL = &url.URL{Path: d.URL.Path, RawPath: d.URL.RawPath, RawQuery: d.URL.RawQuery}
 		r.RequestURI = r.URL.RequestURI()
-		t = site.locate(r.Method, r.URL)
+		t = site.locateTarget(r.Method, r.URL)
 	}
 	return t, r, false
 }
@@ -63,20 +63,20 @@ func (e *Edge) runMiddleware(site *Site, t target, res *response, r *http.Reques
 // of it.
 func clientFailed(res *response, r *http.Request) bool {
 	body, _ := r.Body.(*pacedBody)
-	switch err := body.failure(); {
+	switch err := body.readError(); {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		refuse(res, r, bodyTooSlow)
+		writeRefusal(res, r, bodyTooSlow)
 	case r.Context().Err() != nil:
-		abandon(res, r)
+		abandonRequest(res, r)
 	case err != nil:
-		refuse(res, r, bodyBroken)
+		writeRefusal(res, r, bodyBroken)
 	default:
 		return false
 	}
 	return true
 }
 
-func relay(res *response, r *http.Request, from *http.Response) {
+func relayResponse(res *response, r *http.Request, from *http.Response) {
 	defer from.Body.Close()
 	h := res.Header()
 	for key, values := range from.Header {
@@ -85,13 +85,13 @@ func relay(res *response, r *http.Request, from *http.Response) {
 	dropHopByHop(h)
 	res.WriteHeader(from.StatusCode)
 	if r.Method != http.MethodHead {
-		stream(res, from.Body)
+		streamBody(res, from.Body)
 	}
 }
 
-// stream flushes each piece as soon as it has one: a middleware may have fetched an event stream
+// streamBody flushes each piece as soon as it has one: a middleware may have fetched an event stream
 // elsewhere. A source that fails must not look like a whole answer.
-func stream(to *response, from io.Reader) {
+func streamBody(to *response, from io.Reader) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)

@@ -26,7 +26,7 @@ func guardedShop(t *testing.T, m decide) *Site {
 	return site
 }
 
-func TestMiddlewareRunsWhereItsBehaviourSays(t *testing.T) {
+func TestMiddleware_RunsByBehavior(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": guardedShop(t, func(r *http.Request) (Decision, error) {
 		return Decision{ResponseHeader: http.Header{"X-Middleware-Ran": {"yes"}}}, nil
@@ -41,7 +41,7 @@ func TestMiddlewareRunsWhereItsBehaviourSays(t *testing.T) {
 	}
 }
 
-func TestMiddlewareAnswers(t *testing.T) {
+func TestMiddleware_Answers(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": guardedShop(t, func(r *http.Request) (Decision, error) {
 		return Decision{Response: &http.Response{
@@ -57,7 +57,7 @@ func TestMiddlewareAnswers(t *testing.T) {
 	}
 }
 
-func TestMiddlewareRewrites(t *testing.T) {
+func TestMiddleware_Rewrites(t *testing.T) {
 	e := start(t, Config{})
 	site := guardedShop(t, func(r *http.Request) (Decision, error) {
 		if r.Header.Get("X-Forwarded-Host") != "a.test" {
@@ -94,7 +94,7 @@ func TestMiddlewareRewrites(t *testing.T) {
 	}
 }
 
-func TestMiddlewareFails(t *testing.T) {
+func TestMiddleware_Fails(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": guardedShop(t, func(r *http.Request) (Decision, error) {
 		return Decision{}, errors.New("secret cause")
@@ -104,7 +104,7 @@ func TestMiddlewareFails(t *testing.T) {
 	}
 }
 
-func TestMiddlewareIsNotBlamedForItsClient(t *testing.T) {
+func TestMiddleware_ClientErrors(t *testing.T) {
 	var told atomic.Int64
 	e := start(t, Config{Upload: fast, Log: slog.New(slog.NewTextHandler(counter{&told}, nil))})
 	e.publish(map[string]*Site{"a.test": guardedShop(t, func(r *http.Request) (Decision, error) {
@@ -137,7 +137,7 @@ func (c counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestBrokenMiddlewareBodyIsNotAWholeAnswer(t *testing.T) {
+func TestMiddleware_BrokenBody(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": guardedShop(t, func(r *http.Request) (Decision, error) {
 		body, end := io.Pipe()

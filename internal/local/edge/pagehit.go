@@ -85,7 +85,7 @@ func (r *plainGet) pageField(name string) string {
 // line that ends the header.
 func pageTail(entry *cache.Entry, r *plainGet, now time.Time) []byte {
 	id := r.requestID
-	if !sane(id) {
+	if !isSaneID(id) {
 		id = newRequestID()
 	}
 	status := cache.Status{Hit: true, TTL: entry.TTL(now), HasTTL: true}

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// normalized returns r with the path that a browser would have sent. Everything behind it, from the
+// normalizePath returns r with the path that a browser would have sent. Everything behind it, from the
 // choice of the function to the app's middleware, its cache and its log, then compares one
 // spelling: "/x/%2E%2e/admin" is "/admin" to all of them.
 //
@@ -14,7 +14,7 @@ import (
 // (https://url.spec.whatwg.org/#path-state): a backslash is a slash, "." and ".." segments are
 // resolved, also where their dots are percent-encoded, and characters that must not be in a path
 // are percent-encoded. Empty segments and encoded slashes stay, because there they carry meaning.
-func normalized(r *http.Request) *http.Request {
+func normalizePath(r *http.Request) *http.Request {
 	// net/url leaves RawPath empty where the default encoding reproduces the path: such a path has
 	// neither backslashes nor encoded dots.
 	if r.URL.RawPath == "" && !strings.Contains(r.URL.Path, "/.") || !strings.HasPrefix(r.URL.Path, "/") {
@@ -45,7 +45,7 @@ func normalPath(raw string) string {
 	kept := segments[:0]
 	for i, segment := range segments {
 		last := i == len(segments)-1
-		switch dots(segment) {
+		switch dotSegment(segment) {
 		case 0:
 			kept = append(kept, encodeSegment(segment))
 			continue
@@ -59,8 +59,8 @@ func normalPath(raw string) string {
 	return "/" + strings.Join(kept, "/")
 }
 
-// dots returns 1 for a single-dot segment, 2 for a double-dot segment and 0 for any other.
-func dots(segment string) int {
+// dotSegment returns 1 for a single-dot segment, 2 for a double-dot segment and 0 for any other.
+func dotSegment(segment string) int {
 	n := 0
 	for segment != "" {
 		switch {

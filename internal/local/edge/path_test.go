@@ -37,7 +37,7 @@ var spelled = map[string]string{
 	"/a|b^": "/a%7Cb%5E",
 }
 
-func TestPathsAreNormalizedForEveryPart(t *testing.T) {
+func TestPath_NormalizedForEveryPart(t *testing.T) {
 	e := start(t, Config{})
 	saw := make(chan *http.Request, 1)
 	e.publish(map[string]*Site{"a.test": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -65,7 +65,7 @@ func TestPathsAreNormalizedForEveryPart(t *testing.T) {
 	}
 }
 
-func TestNormalizedPathsChooseFilesAndFunctions(t *testing.T) {
+func TestPath_NormalizedChoosesFilesAndFunctions(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": storefront(t)})
 	for sent, want := range map[string]string{
@@ -94,7 +94,7 @@ func bodyOf(t *testing.T, r *bufio.Reader) string {
 	return string(body)
 }
 
-func TestMiddlewareSeesNormalizedPaths(t *testing.T) {
+func TestMiddleware_SeesNormalizedPaths(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": guardedShop(t, func(r *http.Request) (Decision, error) {
 		if strings.HasPrefix(r.URL.EscapedPath(), "/admin") {
@@ -109,7 +109,7 @@ func TestMiddlewareSeesNormalizedPaths(t *testing.T) {
 	}
 }
 
-func TestRedirectToHTTPSNamesTheNormalizedPath(t *testing.T) {
+func TestRedirect_ToHTTPSNormalizesPath(t *testing.T) {
 	e := start(t, Config{})
 	e.Publish(NewTable(map[string]*Site{"a.test": {Default: says("x")}}).With(map[string]Policy{"a.test": {HTTPSOnly: true}}))
 	c, r := e.dial(t)
@@ -124,7 +124,7 @@ func TestRedirectToHTTPSNamesTheNormalizedPath(t *testing.T) {
 	}
 }
 
-func TestDispatchNormalizesPaths(t *testing.T) {
+func TestDispatch_NormalizesPaths(t *testing.T) {
 	e := New(Config{})
 	site := &Site{Default: echoesRequest}
 	for _, target := range []string{"/x/../admin", "/admin/%2e%2E/./admin", `/x\..\admin`} {
@@ -147,12 +147,12 @@ func FuzzNormalPath(f *testing.F) {
 		if err != nil || !strings.HasPrefix(u.Path, "/") {
 			return
 		}
-		r := normalized(&http.Request{URL: u, RequestURI: target})
-		if again := normalized(r); again.URL.EscapedPath() != r.URL.EscapedPath() {
+		r := normalizePath(&http.Request{URL: u, RequestURI: target})
+		if again := normalizePath(r); again.URL.EscapedPath() != r.URL.EscapedPath() {
 			t.Errorf("%q: %q becomes %q", target, r.URL.EscapedPath(), again.URL.EscapedPath())
 		}
 		for segment := range strings.SplitSeq(r.URL.EscapedPath(), "/") {
-			if dots(segment) > 0 {
+			if dotSegment(segment) > 0 {
 				t.Errorf("%q keeps dot segments: %q", target, r.URL.EscapedPath())
 			}
 		}
@@ -163,7 +163,7 @@ func FuzzNormalPath(f *testing.F) {
 }
 
 // A query that is not UTF-8 is the app's to read: URLSearchParams replaces what it cannot decode, and next start answers 200.
-func TestQueriesReachTheAppAsSent(t *testing.T) {
+func TestEdge_KeepsQueries(t *testing.T) {
 	e := start(t, Config{})
 	saw := make(chan string, 1)
 	e.publish(map[string]*Site{"a.test": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -17,10 +17,10 @@ func normalPattern(p string) string {
 	return "/" + p
 }
 
-// compile removes routes that cannot change an answer: the default, which has no place in the
+// compileRoutes removes routes that cannot change an answer: the default, which has no place in the
 // order, and static behaviours that no function follows, because a path that matches nothing is
 // looked up among the static files anyway.
-func compile(routes []Route) []Route {
+func compileRoutes(routes []Route) []Route {
 	var out []Route
 	functions := 0
 	for _, r := range routes {
@@ -39,9 +39,9 @@ func compile(routes []Route) []Route {
 	return out[:functions]
 }
 
-// matches reports whether path matches a CloudFront path pattern as a whole. It backs up to the
+// matchesPattern reports whether path matches a CloudFront path pattern as a whole. It backs up to the
 // last "*" only, so it takes at most len(pattern) × len(path) steps.
-func matches(pattern, path string) bool {
+func matchesPattern(pattern, path string) bool {
 	p, s := 0, 0
 	star, mark := -1, 0
 	for s < len(path) {

@@ -34,11 +34,11 @@ func (t *Table) With(policies map[string]Policy) *Table {
 
 const headerHSTS = "Strict-Transport-Security"
 
-func (t *Table) policy(host string) Policy {
+func (t *Table) policyOf(host string) Policy {
 	if len(t.policies) == 0 {
 		return Policy{}
 	}
-	name := hostname(host)
+	name := hostnameOf(host)
 	if p, ok := t.policies[name]; ok {
 		return p
 	}
@@ -51,23 +51,23 @@ func (t *Table) policy(host string) Policy {
 // applyHostPolicy applies the policy of the request's host, and reports whether that answered it.
 func (e *Edge) applyHostPolicy(w http.ResponseWriter, r *http.Request) bool {
 	table := e.table.Load()
-	p := table.policy(r.Host)
+	p := table.policyOf(r.Host)
 	if p == (Policy{}) {
 		return false
 	}
-	secure := e.secure(r)
+	secure := e.isSecure(r)
 	if p.HSTS != "" && secure {
 		w.Header()[headerHSTS] = []string{p.HSTS}
 	}
-	host, https := hostname(r.Host), secure || p.HTTPSOnly
+	host, https := hostnameOf(r.Host), secure || p.HTTPSOnly
 	if p.RedirectTo != "" {
 		host = p.RedirectTo
-		https = https || table.policy(host).HTTPSOnly // in one step
+		https = https || table.policyOf(host).HTTPSOnly // in one step
 	} else if https == secure {
 		return false
 	}
 	h := w.Header()
-	h.Set("Location", e.address(r, host, https, secure))
+	h.Set("Location", e.addressOf(r, host, https, secure))
 	// A browser keeps a permanent redirect for ever by default, and the domain's owner may change
 	// it.
 	h.Set("Cache-Control", "public, max-age=3600")
@@ -75,8 +75,8 @@ func (e *Edge) applyHostPolicy(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// address returns r's URL under another host or scheme.
-func (e *Edge) address(r *http.Request, host string, https, secure bool) string {
+// addressOf returns r's URL under another host or scheme.
+func (e *Edge) addressOf(r *http.Request, host string, https, secure bool) string {
 	scheme, port := "http", portOf(r.Host)
 	if https {
 		scheme = "https"
@@ -94,10 +94,10 @@ func (e *Edge) address(r *http.Request, host string, https, secure bool) string 
 	return scheme + "://" + host + target
 }
 
-// secure reports whether the client's side of this request is TLS.
-func (e *Edge) secure(r *http.Request) bool {
+// isSecure reports whether the client's side of this request is TLS.
+func (e *Edge) isSecure(r *http.Request) bool {
 	if r.TLS != nil {
 		return true
 	}
-	return len(e.cfg.TrustedProxies) > 0 && r.Header.Get("X-Forwarded-Proto") == "https" && e.trusts(peerAddress(r.RemoteAddr))
+	return len(e.cfg.TrustedProxies) > 0 && r.Header.Get("X-Forwarded-Proto") == "https" && e.trustsPeer(peerAddress(r.RemoteAddr))
 }

@@ -71,9 +71,9 @@ var (
 		detail: "This site is there, but the server cannot bring it up. Its operator finds the cause in the log.", retryAfter: "60"}
 )
 
-// abandon ends a request whose client went before there was an answer. A client that only ended its
+// abandonRequest ends a request whose client went before there was an answer. A client that only ended its
 // side of the connection sees it broken off: there is no status for this case.
-func abandon(w http.ResponseWriter, r *http.Request) {
+func abandonRequest(w http.ResponseWriter, r *http.Request) {
 	if r.Context().Value(http.ServerContextKey) != nil {
 		panic(http.ErrAbortHandler)
 	}
@@ -82,21 +82,21 @@ func abandon(w http.ResponseWriter, r *http.Request) {
 
 // noFunction answers for a site that has static files only.
 var noFunction = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-	refuse(w, r, &refusal{status: http.StatusNotFound, title: "Not found", detail: "There is nothing at this address."})
+	writeRefusal(w, r, &refusal{status: http.StatusNotFound, title: "Not found", detail: "There is nothing at this address."})
 })
 
 // Damaged is the Default of a site that cannot be opened: after a 404, a crawler or a cache would
 // drop its pages.
-var Damaged = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { refuse(w, r, damaged) })
+var Damaged = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { writeRefusal(w, r, damaged) })
 
 func unknownHost(host string) *refusal {
 	return &refusal{status: http.StatusNotFound, title: "No site here",
-		detail: "Anchor has no site for the host " + strconv.Quote(hostname(host)) + ". If it is yours, attach the host to a project."}
+		detail: "Anchor has no site for the host " + strconv.Quote(hostnameOf(host)) + ". If it is yours, attach the host to a project."}
 }
 
-// unacceptable returns the refusal of a request that is invalid before it is routed; nil when it is
+// checkAcceptable returns the refusal of a request that is invalid before it is routed; nil when it is
 // valid.
-func (e *Edge) unacceptable(r *http.Request) *refusal {
+func (e *Edge) checkAcceptable(r *http.Request) *refusal {
 	switch {
 	case len(r.RequestURI) > e.cfg.MaxURLBytes:
 		return urlTooLong
@@ -110,7 +110,7 @@ func (e *Edge) unacceptable(r *http.Request) *refusal {
 		return badScheme
 	case !utf8.ValidString(r.URL.Path): // Next.js answers 400; OpenNext's decodeURIComponent fails with 500
 		return badEncoding
-	case hostile(r.URL.Path):
+	case isHostile(r.URL.Path):
 		return badPath
 	case e.cfg.MaxBodyBytes > 0 && r.ContentLength > e.cfg.MaxBodyBytes:
 		return bodyTooLarge
@@ -130,11 +130,11 @@ func hasBadOctet(target string) bool {
 	return false
 }
 
-// hostile reports whether a decoded path, normalized before, contains what no client sends by
+// isHostile reports whether a decoded path, normalized before, contains what no client sends by
 // accident: a NUL, or a ".." between encoded slashes or backslashes, which a decoder behind the
 // edge may resolve. A backslash alone is harmless: it can be part of a dynamic route, and no file
 // of an index has one in its path.
-func hostile(path string) bool {
+func isHostile(path string) bool {
 	if strings.IndexByte(path, 0) >= 0 {
 		return true
 	}
@@ -151,17 +151,17 @@ func hostile(path string) bool {
 
 func isSlash(c rune) bool { return c == '/' || c == '\\' }
 
-func refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
+func writeRefusal(w http.ResponseWriter, r *http.Request, no *refusal) {
 	h := w.Header()
-	body := no.describe(h, requestID(r), wantsJSON(r.Header))
+	body := no.describeRefusal(h, requestID(r), wantsJSON(r.Header))
 	w.WriteHeader(no.status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // the client may have disconnected
 	}
 }
 
-// describe sets the header of the answer and returns its body.
-func (no *refusal) describe(h http.Header, id string, asJSON bool) []byte {
+// describeRefusal sets the header of the answer and returns its body.
+func (no *refusal) describeRefusal(h http.Header, id string, asJSON bool) []byte {
 	h[headerRequestID] = []string{id}
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -184,11 +184,11 @@ func (no *refusal) describe(h http.Header, id string, asJSON bool) []byte {
 	return body.Bytes()
 }
 
-// message returns the refusal as a whole HTTP/1.1 message, for a request that net/http could not
+// httpMessage returns the refusal as a whole HTTP/1.1 message, for a request that net/http could not
 // read. The connection ends with it.
-func (no *refusal) message() []byte {
+func (no *refusal) httpMessage() []byte {
 	h := http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}, "Connection": {"close"}}
-	body := no.describe(h, newRequestID(), false)
+	body := no.describeRefusal(h, newRequestID(), false)
 	var m bytes.Buffer
 	fmt.Fprintf(&m, "HTTP/1.1 %d %s\r\n", no.status, http.StatusText(no.status))
 	_ = h.Write(&m)

@@ -14,7 +14,7 @@ const (
 // requestID returns the id that the client chose if it is harmless in a log line, and a generated
 // one otherwise. Ids distinguish requests; they are not secret, so a fast generator is enough.
 func requestID(r *http.Request) string {
-	if said := r.Header[headerRequestID]; len(said) == 1 && sane(said[0]) {
+	if said := r.Header[headerRequestID]; len(said) == 1 && isSaneID(said[0]) {
 		return said[0]
 	}
 	return newRequestID()
@@ -31,7 +31,7 @@ func newRequestID() string {
 	return hex.EncodeToString(raw[:])
 }
 
-func sane(id string) bool {
+func isSaneID(id string) bool {
 	if id == "" || len(id) > longestID {
 		return false
 	}

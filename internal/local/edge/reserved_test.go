@@ -9,7 +9,7 @@ import (
 func TestConfig_Reserved(t *testing.T) {
 	e := start(t, Config{Reserved: "api.test", Wrap: func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if hostname(r.Host) == "api.test" {
+			if hostnameOf(r.Host) == "api.test" {
 				w.WriteHeader(http.StatusTeapot)
 				return
 			}
@@ -25,14 +25,14 @@ func TestConfig_Reserved(t *testing.T) {
 	} {
 		e.publish(sites)
 		for _, host := range []string{"api.test", "API.test", "api.test:8080", "api.test."} {
-			if e.table.Load().find(host) != nil {
+			if e.table.Load().findSite(host) != nil {
 				t.Errorf("%s: a site has the reserved host %s", name, host)
 			}
 			if got := e.get(t, host, "/").status; got != http.StatusTeapot {
 				t.Errorf("%s: %s answers %d", name, host, got)
 			}
 		}
-		if e.table.Load().find("b.test") == nil {
+		if e.table.Load().findSite("b.test") == nil {
 			t.Errorf("%s: another host has no site", name)
 		}
 	}

@@ -36,10 +36,10 @@ func (r *response) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 func (r *response) WriteHeader(status int) {
 	if status >= 200 && r.status == 0 {
 		r.status = status
-		if r.names(r.Header()) {
+		if r.nameFile(r.Header()) {
 			return
 		}
-		r.decorate(r.Header())
+		r.decorateHeader(r.Header())
 		r.endEarly(r.Header())
 		if r.began != nil {
 			r.began()
@@ -55,7 +55,7 @@ func (r *response) WriteHeader(status int) {
 // sends when an app is built with debug, and what an app says to the cache of the edge.
 var leaks = []string{"X-Opennext-Requestid", cache.HeaderTargeted}
 
-func (r *response) decorate(h http.Header) {
+func (r *response) decorateHeader(h http.Header) {
 	for _, name := range leaks {
 		delete(h, name)
 	}
@@ -72,7 +72,7 @@ func (r *response) decorate(h http.Header) {
 		case "Set-Cookie":
 			h["Set-Cookie"] = append(h["Set-Cookie"], values...)
 		case "Vary":
-			h["Vary"] = union(h["Vary"], values)
+			h["Vary"] = unionLines(h["Vary"], values)
 		default:
 			h[http.CanonicalHeaderKey(key)] = values
 		}
@@ -96,8 +96,8 @@ func (r *response) endEarly(h http.Header) {
 	}
 }
 
-// union returns the combined lines of a list-valued header from two sources.
-func union(lines, more []string) []string {
+// unionLines returns the combined lines of a list-valued header from two sources.
+func unionLines(lines, more []string) []string {
 	all := slices.Clone(lines)
 	for _, line := range more {
 		if !slices.Contains(all, line) {
@@ -117,7 +117,7 @@ func addHeader(h, extra http.Header) {
 }
 
 func (r *response) Write(p []byte) (int, error) {
-	r.finish()
+	r.finishHeader()
 	if r.bodyless || r.named != "" {
 		return len(p), nil
 	}
@@ -151,7 +151,7 @@ func (r *response) ReadFrom(src io.Reader) (int64, error) {
 // FlushError is what http.ResponseController calls; Flush is for functions that ask for an
 // http.Flusher.
 func (r *response) FlushError() error {
-	r.finish()
+	r.finishHeader()
 	if r.named != "" {
 		return nil
 	}
@@ -160,8 +160,8 @@ func (r *response) FlushError() error {
 
 func (r *response) Flush() { _ = r.FlushError() }
 
-// finish writes the header that net/http would write by itself, with the edge's headers in it.
-func (r *response) finish() {
+// finishHeader writes the header that net/http would write by itself, with the edge's headers in it.
+func (r *response) finishHeader() {
 	if r.status == 0 {
 		r.WriteHeader(http.StatusOK)
 	}

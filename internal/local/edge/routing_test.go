@@ -9,7 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
 )
 
-func TestPatterns(t *testing.T) {
+func TestRouting_Patterns(t *testing.T) {
 	for _, c := range []struct {
 		pattern, path string
 		want          bool
@@ -33,7 +33,7 @@ func TestPatterns(t *testing.T) {
 		{"a*b*c", "/axxcxxb", false},
 		{"/*", "/", true},
 	} {
-		if got := matches(normalPattern(c.pattern), c.path); got != c.want {
+		if got := matchesPattern(normalPattern(c.pattern), c.path); got != c.want {
 			t.Errorf("%q on %q: %v", c.pattern, c.path, got)
 		}
 	}
@@ -45,10 +45,10 @@ func FuzzPattern(f *testing.F) {
 	f.Add("**?**", "/\x00")
 	f.Add(strings.Repeat("*a", 50), "/"+strings.Repeat("a", 60)+"b")
 	f.Fuzz(func(t *testing.T, pattern, path string) {
-		if !strings.ContainsAny(pattern, "*?") && matches(pattern, path) != (pattern == path) {
+		if !strings.ContainsAny(pattern, "*?") && matchesPattern(pattern, path) != (pattern == path) {
 			t.Errorf("%q on %q", pattern, path)
 		}
-		if !matches("*"+pattern+"*", pattern) {
+		if !matchesPattern("*"+pattern+"*", pattern) {
 			t.Errorf("%q does not match itself", pattern)
 		}
 	})
@@ -121,7 +121,7 @@ func TestRouting(t *testing.T) {
 	}
 }
 
-func TestMissingChunkIsNeverCachedOrHTML(t *testing.T) {
+func TestRouting_MissingChunkIsNeverCachedOrHTML(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": storefront(t)})
 	h := e.get(t, "a.test", "/_next/static/chunks/none.js").header
@@ -130,7 +130,7 @@ func TestMissingChunkIsNeverCachedOrHTML(t *testing.T) {
 	}
 }
 
-func TestBasePath(t *testing.T) {
+func TestRouting_BasePath(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": {
 		Assets: assets(t, "/docs", map[string]string{"hello.txt": "hello", "_next/static/a.js": "chunk"}),
@@ -152,7 +152,7 @@ func TestBasePath(t *testing.T) {
 	}
 }
 
-func TestEveryMethodReachesEveryFunction(t *testing.T) {
+func TestRouting_EveryMethodReachesFunctions(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": {
 		Routes: []Route{{Pattern: "api/*", Target: echoesRequest}}, Default: echoesRequest,
@@ -175,7 +175,7 @@ func TestEveryMethodReachesEveryFunction(t *testing.T) {
 	}
 }
 
-func TestHeadReachesFunctionAsHead(t *testing.T) {
+func TestRouting_HeadReachesFunction(t *testing.T) {
 	e := start(t, Config{})
 	seen := make(chan string, 1)
 	e.publish(map[string]*Site{"a.test": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -187,7 +187,7 @@ func TestHeadReachesFunctionAsHead(t *testing.T) {
 	}
 }
 
-func TestEncodedPathsReachFunctionsUnchanged(t *testing.T) {
+func TestRouting_EncodedPathsStayUnchanged(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": {Default: echoesRequest}})
 	for _, target := range []string{"/a%2Fb", "/caf%C3%A9?q=%20", "/a//b", "/a%5Cb", "/%5Bslug%5D", "/?a=1&a=2", "/a;b"} {
@@ -202,7 +202,7 @@ var hostilePaths = []string{
 	"/admin%2f..", "/x/..%2Fadmin", "/x/%2e%2e%2fadmin", "/../..%5chello.txt",
 }
 
-func TestHostilePaths(t *testing.T) {
+func TestRouting_HostilePaths(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": storefront(t)})
 	for _, target := range hostilePaths {
@@ -228,10 +228,10 @@ func FuzzResolve(f *testing.F) {
 	}
 	site := storefront(f)
 	f.Fuzz(func(t *testing.T, path string) {
-		if hostile(path) {
+		if isHostile(path) {
 			return
 		}
-		got := site.resolve("GET", &url.URL{Path: path})
+		got := site.resolveTarget("GET", &url.URL{Path: path})
 		if got.found && strings.Contains("/"+got.asset.Path(), "..") {
 			t.Errorf("%q resolves to %q", path, got.asset.Path())
 		}

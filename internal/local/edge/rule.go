@@ -19,8 +19,8 @@ type Rule struct {
 	Header http.Header
 }
 
-// sets reports whether the rule, which may be nil, sets a header field of a canonical name.
-func (r *Rule) sets(name string) bool {
+// setsField reports whether the rule, which may be nil, sets a header field of a canonical name.
+func (r *Rule) setsField(name string) bool {
 	if r == nil {
 		return false
 	}
@@ -42,8 +42,8 @@ const HeaderFile = "X-Anchor-File"
 // for.
 var ofTheAnswer = []string{HeaderFile, "Content-Length", "Content-Encoding", "Transfer-Encoding", "Connection", "Trailer", "Date"}
 
-// names records the static file that an answer stands for.
-func (r *response) names(h http.Header) bool {
+// nameFile records the static file that an answer stands for.
+func (r *response) nameFile(h http.Header) bool {
 	if values := h[HeaderFile]; r.files && len(values) == 1 {
 		r.named = values[0]
 	}
@@ -69,11 +69,11 @@ func (e *Edge) serveNamed(site *Site, res *response, r *http.Request) {
 	out.site, out.extra, out.override = site.Header, res.extra, rules
 	var t target
 	if path, err := url.PathUnescape(res.named); err == nil {
-		t = site.file(path)
+		t = site.fileTarget(path)
 	}
 	if t.found && r.Method != http.MethodGet && r.Method != http.MethodHead {
 		out.Header().Set("Allow", "GET, HEAD")
-		refuse(out, r, fileIsReadOnly)
+		writeRefusal(out, r, fileIsReadOnly)
 		return
 	}
 	e.serveStatic(site, t, out, r)
@@ -82,8 +82,8 @@ func (e *Edge) serveNamed(site *Site, res *response, r *http.Request) {
 // Named returns the static file that the site has for r, after all rules of the app; false when
 // something else answers. Like Dispatch it trusts r, whose method must be GET or HEAD.
 func (e *Edge) Named(site *Site, r *http.Request) (asset.Asset, bool) {
-	r = normalized(r)
-	t := site.resolve(http.MethodHead, r.URL)
+	r = normalizePath(r)
+	t := site.resolveTarget(http.MethodHead, r.URL)
 	if t.function == nil {
 		return t.asset, t.found
 	}
@@ -97,7 +97,7 @@ func (e *Edge) Named(site *Site, r *http.Request) (asset.Asset, bool) {
 	if err != nil || res.named == "" {
 		return asset.Asset{}, false
 	}
-	t = site.file(path)
+	t = site.fileTarget(path)
 	return t.asset, t.found
 }
 
@@ -108,8 +108,8 @@ func (n nowhere) Header() http.Header       { return http.Header(n) }
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 func (nowhere) WriteHeader(int)             {}
 
-// ruled returns w with the headers of a file's rule below those that will be added already.
-func ruled(w http.ResponseWriter, rule *Rule) http.ResponseWriter {
+// withRule returns w with the headers of a file's rule below those that will be added already.
+func withRule(w http.ResponseWriter, rule *Rule) http.ResponseWriter {
 	if rule == nil || len(rule.Header) == 0 {
 		return w
 	}

@@ -55,7 +55,7 @@ func ruledSite(t testing.TB) *Site {
 	}
 }
 
-func TestRuledFileIsTheFunctionsToName(t *testing.T) {
+func TestRule_FileNamedByFunction(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": ruledSite(t)})
 	for _, target := range []string{
@@ -81,7 +81,7 @@ func TestRuledFileIsTheFunctionsToName(t *testing.T) {
 	}
 }
 
-func TestNamedFileHasTheHeadersOfTheAnswer(t *testing.T) {
+func TestRule_NamedFileHasAnswerHeaders(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": ruledSite(t)})
 	got := e.get(t, "a.test", "/private/report.txt", "Cookie", "auth=1")
@@ -115,7 +115,7 @@ func TestNamedFileHasTheHeadersOfTheAnswer(t *testing.T) {
 	}
 }
 
-func TestOtherMethodsOnAFile(t *testing.T) {
+func TestRule_OtherMethods(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": ruledSite(t)})
 	if got := e.request(t, "POST", "a.test", "/private/report.txt", strings.NewReader("x")); got.status != 401 {
@@ -127,7 +127,7 @@ func TestOtherMethodsOnAFile(t *testing.T) {
 	}
 }
 
-func TestHeadersOfAFileNeedNoFunction(t *testing.T) {
+func TestRule_HeadersWithoutFunction(t *testing.T) {
 	e := start(t, Config{})
 	site := ruledSite(t)
 	site.Default = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the function was called") })
@@ -156,7 +156,7 @@ func TestHeadersOfAFileNeedNoFunction(t *testing.T) {
 	}
 }
 
-func TestExternalMiddlewareDecidesAboutRuledFiles(t *testing.T) {
+func TestRule_ExternalMiddlewareDecides(t *testing.T) {
 	e := start(t, Config{})
 	site := ruledSite(t)
 	site.Default = says("the server knows nothing of files")
@@ -179,7 +179,7 @@ func TestExternalMiddlewareDecidesAboutRuledFiles(t *testing.T) {
 	}
 }
 
-func TestNameOfAFileThatIsNotThere(t *testing.T) {
+func TestRule_NamedFileMissing(t *testing.T) {
 	e := start(t, Config{})
 	site := ruledSite(t)
 	site.Default = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Header().Set(HeaderFile, r.URL.Query().Get("name")) })
@@ -206,8 +206,8 @@ func TestNamed(t *testing.T) {
 	}
 }
 
-// TestSpelledAs: the app's matchers see the path as a browser writes it.
-func TestSpelledAs(t *testing.T) {
+// TestRule_SpelledAs: the app's matchers see the path as a browser writes it.
+func TestRule_SpelledAs(t *testing.T) {
 	for sent, want := range map[string]string{
 		"/%70rivate/a.txt":             "/private/a.txt",
 		"/(private)/a!.txt":            "/(private)/a!.txt",

@@ -12,8 +12,8 @@ import (
 func (e *Edge) newServer() *http.Server {
 	var handler http.Handler = e
 	if e.cfg.Wrap != nil {
-		wrapped := e.cfg.Wrap(http.HandlerFunc(e.answer))
-		handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { e.guard(w, r, wrapped.ServeHTTP) })
+		wrapped := e.cfg.Wrap(http.HandlerFunc(e.answerRequest))
+		handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { e.guardHandler(w, r, wrapped.ServeHTTP) })
 	}
 	server := &http.Server{
 		Handler:           handler,
@@ -44,14 +44,14 @@ const maxStreams = 128
 // Serve answers connections of ln, in plain HTTP/1.1, until Shutdown; then it returns nil, while
 // requests may still be under way. It can be called for several listeners.
 func (e *Edge) Serve(ln net.Listener) error {
-	err := e.server.Serve(plainListener{e.gated(ln), e})
+	err := e.server.Serve(plainListener{e.gateListener(ln), e})
 	if err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve sites on %s: %w", ln.Addr(), err)
 	}
 	return nil
 }
 
-func (e *Edge) gated(ln net.Listener) gatedListener {
+func (e *Edge) gateListener(ln net.Listener) gatedListener {
 	return gatedListener{Listener: ln, gate: e.gate, pace: e.cfg.Download}
 }
 

@@ -75,10 +75,10 @@ type Route struct {
 	Static bool
 }
 
-// prepare compiles the routes once, whichever of NewTable and Dispatch comes first.
-func (s *Site) prepare() {
+// prepareRoutes compiles the routes once, whichever of NewTable and Dispatch comes first.
+func (s *Site) prepareRoutes() {
 	s.once.Do(func() {
-		s.routes = compile(s.Routes)
+		s.routes = compileRoutes(s.Routes)
 		s.guards = make(map[string]bool, len(s.MiddlewareRoutes))
 		for _, p := range s.MiddlewareRoutes {
 			s.guards[normalPattern(p)] = true
@@ -86,7 +86,7 @@ func (s *Site) prepare() {
 	})
 }
 
-func (s *Site) guarded(pattern string) bool { return s.guards[pattern] }
+func (s *Site) isGuarded(pattern string) bool { return s.guards[pattern] }
 
 // enter counts a request of the site, and leave its end.
 func (s *Site) enter() { s.inFlight.Add(1) }
@@ -136,38 +136,38 @@ type target struct {
 	found    bool
 }
 
-// resolve finds what answers a request. For a file whose rule says Ask, the function decides.
-func (s *Site) resolve(method string, u *url.URL) target {
-	t := s.locate(method, u)
+// resolveTarget finds what answers a request. For a file whose rule says Ask, the function decides.
+func (s *Site) resolveTarget(method string, u *url.URL) target {
+	t := s.locateTarget(method, u)
 	if t.function == nil && t.rule != nil && t.rule.Ask {
-		t.function, t.pattern = s.fallback(), defaultPattern
+		t.function, t.pattern = s.fallbackHandler(), defaultPattern
 	}
 	return t
 }
 
-// locate is resolve for a path that the app's rules have already passed.
-func (s *Site) locate(method string, u *url.URL) target {
-	s.prepare()
-	if t, ok := s.routed(u.Path); ok {
+// locateTarget is resolve for a path that the app's rules have already passed.
+func (s *Site) locateTarget(method string, u *url.URL) target {
+	s.prepareRoutes()
+	if t, ok := s.routedTarget(u.Path); ok {
 		return t
 	}
 	if (method == http.MethodGet || method == http.MethodHead) && !hasEncodedSlash(u) {
-		if t := s.file(u.Path); t.found || s.Assets.Hashed(u.Path) {
+		if t := s.fileTarget(u.Path); t.found || s.Assets.Hashed(u.Path) {
 			return t
 		}
 	}
-	return target{function: s.fallback(), pattern: defaultPattern}
+	return target{function: s.fallbackHandler(), pattern: defaultPattern}
 }
 
-func (s *Site) fallback() http.Handler {
+func (s *Site) fallbackHandler() http.Handler {
 	if s.Default == nil {
 		return noFunction
 	}
 	return s.Default
 }
 
-// file returns the static file of a percent-decoded path.
-func (s *Site) file(path string) target {
+// fileTarget returns the static file of a percent-decoded path.
+func (s *Site) fileTarget(path string) target {
 	if a, ok := s.Assets.Lookup(path); ok {
 		return target{asset: a, rule: s.Rules[path], found: true}
 	}
@@ -185,9 +185,9 @@ func hasEncodedSlash(u *url.URL) bool {
 	return u.RawPath != "" && strings.Contains(strings.ToLower(u.RawPath), "%2f")
 }
 
-func (s *Site) routed(path string) (target, bool) {
+func (s *Site) routedTarget(path string) (target, bool) {
 	for i := range s.routes {
-		if route := &s.routes[i]; matches(route.Pattern, path) {
+		if route := &s.routes[i]; matchesPattern(route.Pattern, path) {
 			return target{function: route.Target, pattern: route.Pattern, bare: route.Bare}, !route.Static
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestLargeBodiesStreamBothWays(t *testing.T) {
+func TestStream_LargeBodiesBothWays(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(w, r.Body) // answers while it reads
@@ -37,7 +37,7 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestBodyArrivesWhileItIsSent(t *testing.T) {
+func TestStream_BodyArrivesWhileSent(t *testing.T) {
 	e := start(t, Config{})
 	e.publish(map[string]*Site{"a.test": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		line := make([]byte, 4)
@@ -73,7 +73,7 @@ func TestBodyArrivesWhileItIsSent(t *testing.T) {
 	send.Close()
 }
 
-func TestLargeFileComesWhole(t *testing.T) {
+func TestStream_LargeFile(t *testing.T) {
 	e := start(t, Config{})
 	content := strings.Repeat("0123456789abcdef", 4*sendChunk/16) + "tail"
 	e.publish(map[string]*Site{"a.test": {Assets: assets(t, "", map[string]string{"film.mp4": content})}})
@@ -90,7 +90,7 @@ func TestLargeFileComesWhole(t *testing.T) {
 	}
 }
 
-func TestBrokenFileIsAnErrorNotAHalfAnswer(t *testing.T) {
+func TestStream_BrokenFile(t *testing.T) {
 	e := start(t, Config{})
 	dir := t.TempDir()
 	e.publish(map[string]*Site{"a.test": {Assets: assetsIn(t, dir, "", map[string]string{"film.mp4": "frames"})}})

@@ -46,7 +46,7 @@ func (v *version) drain(ctx context.Context) error {
 	return nil
 }
 
-func TestSwapUnderLoadLosesNothing(t *testing.T) {
+func TestPublish_UnderLoadLosesNothing(t *testing.T) {
 	e := start(t, Config{})
 	live := newVersion(t, "v0")
 	e.publish(map[string]*Site{"a.test": live.Site})
@@ -119,7 +119,7 @@ func one(e *running, kind int) error {
 	return nil
 }
 
-func TestEventStreamOutlivesSwap(t *testing.T) {
+func TestPublish_KeepsEventStream(t *testing.T) {
 	e := start(t, Config{})
 	next := make(chan string)
 	stream := &Site{Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -178,7 +178,7 @@ func expect(t *testing.T, lines *bufio.Scanner, want ...string) {
 	}
 }
 
-func TestShutdownFinishesWhatIsUnderWay(t *testing.T) {
+func TestShutdown_FinishesRequests(t *testing.T) {
 	e := start(t, Config{})
 	entered, proceed := make(chan struct{}), make(chan struct{})
 	e.publish(map[string]*Site{"a.test": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -208,7 +208,7 @@ func TestShutdownFinishesWhatIsUnderWay(t *testing.T) {
 	}
 }
 
-func TestShutdownCutsWhenItsTimeIsOver(t *testing.T) {
+func TestShutdown_CutsAfterTimeout(t *testing.T) {
 	e := start(t, Config{})
 	entered, gone := make(chan struct{}), make(chan struct{})
 	e.publish(map[string]*Site{"a.test": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -233,7 +233,7 @@ func TestShutdownCutsWhenItsTimeIsOver(t *testing.T) {
 	}
 }
 
-func TestClientDepartureReachesTheFunction(t *testing.T) {
+func TestStream_ClientDepartureReachesFunction(t *testing.T) {
 	e := start(t, Config{})
 	entered, gone := make(chan struct{}), make(chan struct{})
 	e.publish(map[string]*Site{"a.test": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -16,7 +16,7 @@ type Table struct {
 func NewTable(sites map[string]*Site) *Table {
 	t := &Table{exact: make(map[string]*Site, len(sites)), wildcard: map[string]*Site{}}
 	for host, site := range sites {
-		site.prepare()
+		site.prepareRoutes()
 		if base, ok := strings.CutPrefix(host, "*."); ok {
 			t.wildcard[base] = site
 			continue
@@ -26,9 +26,9 @@ func NewTable(sites map[string]*Site) *Table {
 	return t
 }
 
-// find takes the Host of a request as the client sent it, and returns its site.
-func (t *Table) find(host string) *Site {
-	name := hostname(host)
+// findSite takes the Host of a request as the client sent it, and returns its site.
+func (t *Table) findSite(host string) *Site {
+	name := hostnameOf(host)
 	if site, ok := t.exact[name]; ok {
 		return site
 	}
@@ -38,8 +38,8 @@ func (t *Table) find(host string) *Site {
 	return nil
 }
 
-// hostname returns a Host header without port and without the root dot, in lower case.
-func hostname(host string) string {
+// hostnameOf returns a Host header without port and without the root dot, in lower case.
+func hostnameOf(host string) string {
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
 		host = host[:i]
 	}

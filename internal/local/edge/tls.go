@@ -71,7 +71,7 @@ func (e *Edge) ServeTLS(ln net.Listener) error {
 	if e.server.TLSConfig == nil {
 		return errNoTLS
 	}
-	err := e.server.Serve(listenTLS(e.gated(ln), e))
+	err := e.server.Serve(listenTLS(e.gateListener(ln), e))
 	if err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve sites over TLS on %s: %w", ln.Addr(), err)
 	}
@@ -123,8 +123,8 @@ func (s *pacedStream) FlushError() error {
 	return http.NewResponseController(s.ResponseWriter).Flush()
 }
 
-// end sets the time limit for what net/http sends after the handler has returned.
-func (s *pacedStream) end() {
+// endPace sets the time limit for what net/http sends after the handler has returned.
+func (s *pacedStream) endPace() {
 	s.late.Stop()
 	if s.wrote {
 		_ = http.NewResponseController(s.ResponseWriter).SetWriteDeadline(time.Now().Add(s.pace.Grace))

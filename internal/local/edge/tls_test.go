@@ -116,7 +116,7 @@ func (s *secured) publish(policies map[string]Policy, host string, h http.Handle
 	s.Publish(NewTable(map[string]*Site{host: {ID: host, Default: h}}).With(policies))
 }
 
-func TestForwardedOverTLS(t *testing.T) {
+func TestTLS_ForwardedHeaders(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.publish(nil, "a.test", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, r.Proto, " ", r.Header.Get("X-Forwarded-Proto"), " ", r.Header.Get("X-Forwarded-Port"), " ", r.Header.Get("X-Forwarded-Host"))
@@ -130,7 +130,7 @@ func TestForwardedOverTLS(t *testing.T) {
 
 // Beside :authority a request over HTTP/2 may have a Host field, which net/http leaves among the
 // headers.
-func TestASecondHostOverHTTP2(t *testing.T) {
+func TestHTTP2_SecondHost(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.publish(nil, "a.test", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Host, r.Header["Host"]) })
 	c, err := tls.Dial("tcp", s.tls, &tls.Config{ServerName: "a.test", RootCAs: s.roots, NextProtos: []string{"h2"}})
@@ -175,7 +175,7 @@ func fetch(t testing.TB, c *http.Client, url string) (*http.Response, string) {
 	return resp, string(body)
 }
 
-func TestHandshakes(t *testing.T) {
+func TestTLS_Handshakes(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	dial := func(change func(*tls.Config)) (*tls.Conn, error) {
 		cfg := &tls.Config{RootCAs: s.roots, ServerName: "a.test"}
@@ -219,7 +219,7 @@ func TestHandshakes(t *testing.T) {
 	c.Close()
 }
 
-func TestPolicies(t *testing.T) {
+func TestTLS_Policies(t *testing.T) {
 	s := startTLS(t, Config{HTTPSPort: "8443"}, "a.test", "www.a.test")
 	s.publish(map[string]Policy{
 		"a.test": {HTTPSOnly: true, HSTS: "max-age=31536000"}, "www.a.test": {RedirectTo: "a.test"}, "old.test": {RedirectTo: "plain.test"},
@@ -245,7 +245,7 @@ func TestPolicies(t *testing.T) {
 }
 
 // Both directions of one HTTP/2 stream run at the same time.
-func TestFullDuplexHTTP2(t *testing.T) {
+func TestHTTP2_FullDuplex(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.publish(nil, "a.test", func(w http.ResponseWriter, r *http.Request) {
 		lines := bufio.NewScanner(r.Body)
@@ -289,7 +289,7 @@ func TestFullDuplexHTTP2(t *testing.T) {
 }
 
 // An event stream that is quiet for longer than a client may take to read is not cut off.
-func TestQuietEventsHTTP2(t *testing.T) {
+func TestHTTP2_QuietEvents(t *testing.T) {
 	atSomeGrace(t, func(grace time.Duration) error {
 		s := startTLS(t, Config{Download: Pace{Grace: grace, BytesPerSecond: 1 << 20}}, "a.test")
 		next := make(chan struct{})
@@ -324,7 +324,7 @@ func TestQuietEventsHTTP2(t *testing.T) {
 }
 
 // A client that leaves one stream unread loses that stream; others of its connection continue.
-func TestStalledStreamHTTP2(t *testing.T) {
+func TestHTTP2_StalledStream(t *testing.T) {
 	atSomeGrace(t, func(grace time.Duration) error {
 		s := startTLS(t, Config{Download: Pace{Grace: grace, BytesPerSecond: 1 << 30}}, "a.test")
 		cut := make(chan error, 1)
@@ -368,7 +368,7 @@ func TestStalledStreamHTTP2(t *testing.T) {
 }
 
 // A body that the function left unread ends its stream, not the connection that others use.
-func TestUnreadBodyHTTP2(t *testing.T) {
+func TestHTTP2_UnreadBody(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.publish(nil, "a.test", func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, r.Header.Get("X-Forwarded-Port")+" "+r.RemoteAddr)
@@ -393,7 +393,7 @@ func TestUnreadBodyHTTP2(t *testing.T) {
 }
 
 // Under TLS, too, the rest of a body is never taken for the next request.
-func TestUnreadBodyTLS(t *testing.T) {
+func TestTLS_UnreadBody(t *testing.T) {
 	s := startTLS(t, Config{}, "a.test")
 	s.publish(nil, "a.test", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) })
 	c, err := tls.Dial("tcp", s.tls, &tls.Config{RootCAs: s.roots, ServerName: "a.test", NextProtos: []string{"http/1.1"}})
@@ -414,7 +414,7 @@ func TestUnreadBodyTLS(t *testing.T) {
 	}
 }
 
-func TestServeTLSWithoutCertificates(t *testing.T) {
+func TestTLS_WithoutCertificates(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

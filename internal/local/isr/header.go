@@ -28,10 +28,10 @@ type header struct {
 	key        string
 }
 
-func (h header) length() int64 { return headerFixed + int64(len(h.key)) }
+func (h header) encodedLength() int64 { return headerFixed + int64(len(h.key)) }
 
-func (h header) encode() []byte {
-	b := make([]byte, 0, h.length())
+func (h header) encodeHeader() []byte {
+	b := make([]byte, 0, h.encodedLength())
 	b = append(b, headerMagic...)
 	b = binary.BigEndian.AppendUint64(b, uint64(h.modifiedMS))
 	b = binary.BigEndian.AppendUint64(b, uint64(h.size))

@@ -5,7 +5,7 @@ import "slices"
 // page is the page of a message; only one message per page and namespace waits at a time.
 type page struct{ host, url string }
 
-func (m Message) page() page { return page{m.Host, m.URL} }
+func (m Message) pageOf() page { return page{m.Host, m.URL} }
 
 // job is a message on its way.
 type job struct {
@@ -31,12 +31,12 @@ type lane struct {
 	running int
 }
 
-func (l *lane) waiting() int { return len(l.pages) }
+func (l *lane) countWaiting() int { return len(l.pages) }
 
 func (l *lane) push(j *job) {
 	j.lane, j.group = l, l.groupOf(j.GroupID)
 	j.group.line = append(j.group.line, j)
-	l.pages[j.page()] = true
+	l.pages[j.pageOf()] = true
 }
 
 func (l *lane) groupOf(id string) *group {
@@ -50,12 +50,12 @@ func (l *lane) groupOf(id string) *group {
 	return g
 }
 
-// park marks a job's page as waiting while its retry is due later.
-func (l *lane) park(j *job) { l.pages[j.page()] = true }
+// parkJob marks a job's page as waiting while its retry is due later.
+func (l *lane) parkJob(j *job) { l.pages[j.pageOf()] = true }
 
-// take removes the first job of the first group that has one and is not busy, and moves that group
+// takeJob removes the first job of the first group that has one and is not busy, and moves that group
 // to the end.
-func (l *lane) take() *job {
+func (l *lane) takeJob() *job {
 	i := slices.IndexFunc(l.groups, func(g *group) bool { return !g.busy && len(g.line) > 0 })
 	if i < 0 {
 		return nil
@@ -64,12 +64,12 @@ func (l *lane) take() *job {
 	l.groups = append(slices.Delete(l.groups, i, i+1), g)
 	j := g.line[0]
 	g.line, g.busy = g.line[1:], true
-	delete(l.pages, j.page())
+	delete(l.pages, j.pageOf())
 	l.running++
 	return j
 }
 
-func (l *lane) done(j *job) {
+func (l *lane) jobDone(j *job) {
 	j.group.busy = false
 	l.running--
 	if len(j.group.line) == 0 {
@@ -83,7 +83,7 @@ type lanes struct {
 	turn []*lane
 }
 
-func (ls *lanes) of(ns string) *lane {
+func (ls *lanes) laneOf(ns string) *lane {
 	if l, ok := ls.byNS[ns]; ok {
 		return l
 	}
@@ -100,7 +100,7 @@ func (ls *lanes) next(runningPerNS int) *job {
 		if l.running >= runningPerNS {
 			continue
 		}
-		if j := l.take(); j != nil {
+		if j := l.takeJob(); j != nil {
 			ls.turn = append(slices.Delete(ls.turn, i, i+1), l)
 			return j
 		}
@@ -108,14 +108,14 @@ func (ls *lanes) next(runningPerNS int) *job {
 	return nil
 }
 
-// tidy removes a lane that has nothing left.
-func (ls *lanes) tidy(l *lane) {
+// removeIfEmpty removes a lane that has nothing left.
+func (ls *lanes) removeIfEmpty(l *lane) {
 	if l.running == 0 && len(l.pages) == 0 {
-		ls.remove(l)
+		ls.removeLane(l)
 	}
 }
 
-func (ls *lanes) remove(l *lane) {
+func (ls *lanes) removeLane(l *lane) {
 	delete(ls.byNS, l.ns)
 	ls.turn = slices.DeleteFunc(ls.turn, func(other *lane) bool { return other == l })
 }

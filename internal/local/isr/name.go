@@ -16,13 +16,13 @@ func folderName(ns string) string {
 	if plainName.MatchString(ns) {
 		return "ns-" + ns
 	}
-	return "sha256-" + digest(ns)
+	return "sha256-" + digestOf(ns)
 }
 
 // fileName maps an object's key to a file name, always of 64 hexadecimal digits.
-func fileName(key string) string { return digest(key) }
+func fileName(key string) string { return digestOf(key) }
 
-func digest(s string) string {
+func digestOf(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:])
 }

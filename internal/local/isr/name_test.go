@@ -16,7 +16,7 @@ func FuzzNames(f *testing.F) {
 	f.Add("k", "K")
 	f.Add("../../etc/passwd", "..")
 	f.Add("", "\x00")
-	f.Add("sha256-"+digest("x"), "x")
+	f.Add("sha256-"+digestOf("x"), "x")
 	f.Fuzz(func(t *testing.T, a, b string) {
 		for _, name := range []string{a, b} {
 			if folder := folderName(name); !safeFolder.MatchString(folder) || !filepath.IsLocal(folder) {
@@ -33,12 +33,12 @@ func FuzzNames(f *testing.F) {
 }
 
 func FuzzHeader(f *testing.F) {
-	f.Add(header{modifiedMS: 1, size: 2, key: "k"}.encode())
+	f.Add(header{modifiedMS: 1, size: 2, key: "k"}.encodeHeader())
 	f.Add([]byte(headerMagic))
 	f.Add(append([]byte(headerMagic), bytes.Repeat([]byte{0xff}, 60)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := readHeader(bytes.NewReader(b))
-		if err == nil && !bytes.HasPrefix(b, h.encode()) {
+		if err == nil && !bytes.HasPrefix(b, h.encodeHeader()) {
 			t.Fatalf("%x was read as %+v", b, h)
 		}
 	})

@@ -64,23 +64,23 @@ func (s *Store) Put(ctx context.Context, ns, key string, body io.Reader) (Info, 
 	if err != nil {
 		return Info{}, fmt.Errorf("write cache entry %q: %w", key, err)
 	}
-	if err := s.replace(ns, key, f, h.length()+h.size); err != nil {
+	if err := s.replaceObject(ns, key, f, h.encodedLength()+h.size); err != nil {
 		return Info{}, fmt.Errorf("write cache entry %q: %w", key, err)
 	}
-	return h.info(), nil
+	return h.infoOf(), nil
 }
 
-// replace renames the object's file to its place, if there is room for its size.
-func (s *Store) replace(ns, key string, f *atomicfile.File, size int64) error {
+// replaceObject renames the object's file to its place, if there is room for its size.
+func (s *Store) replaceObject(ns, key string, f *atomicfile.File, size int64) error {
 	before, err := fileSize(s.objectPath(ns, key))
 	if err == nil {
-		err = s.reserve(ns, before, size)
+		err = s.reserveBytes(ns, before, size)
 	}
 	if err != nil {
 		return err
 	}
 	if err := f.Replace(); err != nil {
-		s.release(ns, size-before)
+		s.releaseBytes(ns, size-before)
 		return err
 	}
 	return nil
@@ -104,7 +104,7 @@ func (s *Store) Delete(ctx context.Context, ns, key string) error {
 	if err != nil {
 		return fmt.Errorf("delete cache entry %q: %w", key, err)
 	}
-	s.release(ns, before)
+	s.releaseBytes(ns, before)
 	return nil
 }
 
@@ -123,7 +123,7 @@ func (s *Store) createObject(ns, key string) (*atomicfile.File, error) {
 // body has been measured.
 func fillObject(f *atomicfile.File, key string, body io.Reader) (header, error) {
 	h := header{key: key}
-	if _, err := f.Write(h.encode()); err != nil {
+	if _, err := f.Write(h.encodeHeader()); err != nil {
 		return h, err
 	}
 	sum := md5.New()
@@ -132,7 +132,7 @@ func fillObject(f *atomicfile.File, key string, body io.Reader) (header, error) 
 		return h, err
 	}
 	h.modifiedMS, h.size, h.md5 = time.Now().UnixMilli(), size, [16]byte(sum.Sum(nil))
-	_, err = f.WriteAt(h.encode(), 0)
+	_, err = f.WriteAt(h.encodeHeader(), 0)
 	return h, err
 }
 
@@ -145,29 +145,29 @@ func openWritten(path, key string) (*Object, error) {
 	}
 	h, err := readHeader(f)
 	if err == nil {
-		err = h.check(f, key)
+		err = h.checkFile(f, key)
 	}
 	if err != nil {
 		slog.Warn("ignoring a damaged file of the incremental cache", "file", path, "key", key, "error", err)
 		return nil, errors.Join(ErrNotFound, f.Close())
 	}
-	return &Object{Info: h.info(), ReadSeeker: io.NewSectionReader(f, h.length(), h.size), file: f}, nil
+	return &Object{Info: h.infoOf(), ReadSeeker: io.NewSectionReader(f, h.encodedLength(), h.size), file: f}, nil
 }
 
-func (h header) check(f *os.File, key string) error {
+func (h header) checkFile(f *os.File, key string) error {
 	stat, err := f.Stat()
 	switch {
 	case err != nil:
 		return err
 	case h.key != key:
 		return fmt.Errorf("it holds the key %q", h.key)
-	case stat.Size() != h.length()+h.size:
-		return fmt.Errorf("it has %d bytes, not %d", stat.Size(), h.length()+h.size)
+	case stat.Size() != h.encodedLength()+h.size:
+		return fmt.Errorf("it has %d bytes, not %d", stat.Size(), h.encodedLength()+h.size)
 	}
 	return nil
 }
 
-func (h header) info() Info {
+func (h header) infoOf() Info {
 	return Info{Modified: time.UnixMilli(h.modifiedMS), Size: h.size, ETag: fmt.Sprintf(`"%x"`, h.md5)}
 }
 

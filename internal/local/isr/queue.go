@@ -103,20 +103,20 @@ func (q *Queue) Send(ns string, m Message) error {
 		return ErrQueueClosed
 	}
 	now, id := time.Now(), dedupKey{ns, m.DedupID}
-	if q.seen.has(id, now) {
+	if q.seen.hasKey(id, now) {
 		return nil
 	}
-	l := q.lanes.of(ns)
-	if l.pages[m.page()] {
+	l := q.lanes.laneOf(ns)
+	if l.pages[m.pageOf()] {
 		return nil
 	}
-	if q.waiting >= q.opt.Waiting || l.waiting() >= q.opt.WaitingPerNS {
-		q.lanes.tidy(l)
-		return fmt.Errorf("%s%s: %w: %d of this deployment and %d in all wait", m.Host, m.URL, ErrQueueFull, l.waiting(), q.waiting)
+	if q.waiting >= q.opt.Waiting || l.countWaiting() >= q.opt.WaitingPerNS {
+		q.lanes.removeIfEmpty(l)
+		return fmt.Errorf("%s%s: %w: %d of this deployment and %d in all wait", m.Host, m.URL, ErrQueueFull, l.countWaiting(), q.waiting)
 	}
 	q.seen.add(id, now)
-	q.enqueue(l, &job{Message: m, ns: ns})
-	q.dispatch()
+	q.enqueueJob(l, &job{Message: m, ns: ns})
+	q.dispatchJobs()
 	return nil
 }
 
@@ -125,8 +125,8 @@ func (q *Queue) Drop(ns string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if l, ok := q.lanes.byNS[ns]; ok {
-		q.waiting -= l.waiting()
-		q.lanes.remove(l)
+		q.waiting -= l.countWaiting()
+		q.lanes.removeLane(l)
 	}
 }
 
@@ -148,14 +148,14 @@ func (q *Queue) Close(ctx context.Context) error {
 	}
 }
 
-func (q *Queue) enqueue(l *lane, j *job) {
+func (q *Queue) enqueueJob(l *lane, j *job) {
 	l.push(j)
 	q.waiting++
 }
 
-// dispatch starts the jobs that may run. It is called with the lock held, whenever a job arrived or
+// dispatchJobs starts the jobs that may run. It is called with the lock held, whenever a job arrived or
 // ended.
-func (q *Queue) dispatch() {
+func (q *Queue) dispatchJobs() {
 	for q.running < q.opt.Running {
 		j := q.lanes.next(q.opt.RunningPerNS)
 		if j == nil {
@@ -174,17 +174,17 @@ func (q *Queue) run(j *job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.running--
-	j.lane.done(j)
+	j.lane.jobDone(j)
 	if !q.closed && q.lanes.byNS[j.ns] == j.lane {
-		q.settle(j, err)
-		q.lanes.tidy(j.lane)
+		q.settleJob(j, err)
+		q.lanes.removeIfEmpty(j.lane)
 	}
-	q.dispatch()
+	q.dispatchJobs()
 }
 
-func (q *Queue) settle(j *job, err error) {
+func (q *Queue) settleJob(j *job, err error) {
 	if err == nil {
-		q.seen.settle(dedupKey{j.ns, j.DedupID}, time.Now())
+		q.seen.settleKey(dedupKey{j.ns, j.DedupID}, time.Now())
 		return
 	}
 	j.attempts++
@@ -193,15 +193,15 @@ func (q *Queue) settle(j *job, err error) {
 			"deploymentId", j.ns, "host", j.Host, "url", j.URL, "attempts", j.attempts, "error", err)
 		return
 	}
-	if j.lane.pages[j.page()] {
+	if j.lane.pages[j.pageOf()] {
 		return // a newer message for the page waits already
 	}
-	j.lane.park(j)
+	j.lane.parkJob(j)
 	q.waiting++
-	time.AfterFunc(q.backoff(j.attempts), func() { q.retry(j) })
+	time.AfterFunc(q.backoffAfter(j.attempts), func() { q.retryJob(j) })
 }
 
-func (q *Queue) backoff(attempts int) time.Duration {
+func (q *Queue) backoffAfter(attempts int) time.Duration {
 	d := q.opt.Backoff
 	for i := 1; i < attempts && d < q.opt.MaxBackoff; i++ {
 		d *= 2
@@ -209,12 +209,12 @@ func (q *Queue) backoff(attempts int) time.Duration {
 	return min(d, q.opt.MaxBackoff)
 }
 
-func (q *Queue) retry(j *job) {
+func (q *Queue) retryJob(j *job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed || q.lanes.byNS[j.ns] != j.lane {
 		return // closed or dropped while it waited
 	}
 	j.lane.push(j)
-	q.dispatch()
+	q.dispatchJobs()
 }

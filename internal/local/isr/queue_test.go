@@ -103,7 +103,7 @@ func send(t *testing.T, q *isr.Queue, ns string, m isr.Message) {
 	}
 }
 
-func TestABurstOfStaleHitsIsOneRevalidation(t *testing.T) {
+func TestQueue_BurstIsOneRevalidation(t *testing.T) {
 	withQueue(t, isr.QueueOptions{}, func(t *testing.T, q *isr.Queue, p *pages) {
 		for n := range 100 {
 			send(t, q, "one", message("/a", "g", "same"))
@@ -120,7 +120,7 @@ func TestABurstOfStaleHitsIsOneRevalidation(t *testing.T) {
 	})
 }
 
-func TestAnIDCountsAgainSoonAfterSuccess(t *testing.T) {
+func TestQueue_AcceptsIDAgainAfterSuccess(t *testing.T) {
 	withQueue(t, isr.QueueOptions{}, func(t *testing.T, q *isr.Queue, p *pages) {
 		send(t, q, "one", message("/a", "g", "same"))
 		time.Sleep(5 * time.Second)
@@ -137,7 +137,7 @@ func TestAnIDCountsAgainSoonAfterSuccess(t *testing.T) {
 	})
 }
 
-func TestAFailingPageIsRetriedGivenUpAndAskedForAgain(t *testing.T) {
+func TestQueue_FailingPageIsRetriedThenDropped(t *testing.T) {
 	withQueue(t, isr.QueueOptions{Attempts: 3}, func(t *testing.T, q *isr.Queue, p *pages) {
 		p.failing("/bad")
 		send(t, q, "one", message("/bad", "g", "same"))
@@ -155,7 +155,7 @@ func TestAFailingPageIsRetriedGivenUpAndAskedForAgain(t *testing.T) {
 	})
 }
 
-func TestAFailingPageHoldsUpNobodyOfItsGroup(t *testing.T) {
+func TestQueue_FailingPageDelaysNoOther(t *testing.T) {
 	withQueue(t, isr.QueueOptions{Running: 1}, func(t *testing.T, q *isr.Queue, p *pages) {
 		p.failing("/bad")
 		for _, url := range []string{"/bad", "/a", "/b"} {
@@ -168,7 +168,7 @@ func TestAFailingPageHoldsUpNobodyOfItsGroup(t *testing.T) {
 	})
 }
 
-func TestAGroupIsInOrderOneAtATime(t *testing.T) {
+func TestQueue_GroupRunsInOrder(t *testing.T) {
 	withQueue(t, isr.QueueOptions{Running: 8, RunningPerNS: 8}, func(t *testing.T, q *isr.Queue, p *pages) {
 		var want []string
 		for n := range 20 {
@@ -187,7 +187,7 @@ func TestAGroupIsInOrderOneAtATime(t *testing.T) {
 	})
 }
 
-func TestABusyNamespaceLeavesTurnsToOthers(t *testing.T) {
+func TestQueue_SharesTurnsAmongNamespaces(t *testing.T) {
 	withQueue(t, isr.QueueOptions{Running: 3, RunningPerNS: 2}, func(t *testing.T, q *isr.Queue, p *pages) {
 		for n := range 500 {
 			send(t, q, "busy", message(fmt.Sprint("/", n), fmt.Sprint(n%10), fmt.Sprint(n)))
@@ -200,7 +200,7 @@ func TestABusyNamespaceLeavesTurnsToOthers(t *testing.T) {
 	})
 }
 
-func TestTheQueueIsBounded(t *testing.T) {
+func TestQueue_IsBounded(t *testing.T) {
 	opt := isr.QueueOptions{Running: 1, Waiting: 5, WaitingPerNS: 3}
 	withQueue(t, opt, func(t *testing.T, q *isr.Queue, p *pages) {
 		full := map[string]int{}
@@ -226,7 +226,7 @@ func TestTheQueueIsBounded(t *testing.T) {
 	})
 }
 
-func TestDropForgetsWhatWaits(t *testing.T) {
+func TestQueue_DropRemovesWaiting(t *testing.T) {
 	withQueue(t, isr.QueueOptions{Running: 1, WaitingPerNS: 3}, func(t *testing.T, q *isr.Queue, p *pages) {
 		p.failing("/bad")
 		send(t, q, "one", message("/bad", "g", "bad"))
@@ -244,7 +244,7 @@ func TestDropForgetsWhatWaits(t *testing.T) {
 	})
 }
 
-func TestCloseCancelsWhatRuns(t *testing.T) {
+func TestQueue_CloseCancelsRunning(t *testing.T) {
 	withQueue(t, isr.QueueOptions{}, func(t *testing.T, q *isr.Queue, p *pages) {
 		p.taking(time.Hour)
 		send(t, q, "one", message("/a", "g", "a"))

@@ -24,9 +24,9 @@ type Quota struct {
 	used map[string]int64 // by namespace; measured at the first use
 }
 
-// reserve makes room for an object of size bytes that replaces one of before bytes. When the object
+// reserveBytes makes room for an object of size bytes that replaces one of before bytes. When the object
 // was not stored, release returns the room.
-func (s *Store) reserve(ns string, before, size int64) error {
+func (s *Store) reserveBytes(ns string, before, size int64) error {
 	q := &s.Quota
 	if q.Bytes <= 0 {
 		return nil
@@ -37,13 +37,13 @@ func (s *Store) reserve(ns string, before, size int64) error {
 	if !slices.Contains(group, ns) {
 		group = append(slices.Clip(group), ns)
 	}
-	total, err := s.usage(group)
+	total, err := s.groupUsage(group)
 	if err == nil && total-before+size > q.Bytes {
 		// Two concurrent writes of one object may have been counted wrongly: measure again.
 		for _, name := range group {
 			delete(q.used, name)
 		}
-		total, err = s.usage(group)
+		total, err = s.groupUsage(group)
 	}
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (s *Store) reserve(ns string, before, size int64) error {
 	return nil
 }
 
-func (s *Store) release(ns string, bytes int64) {
+func (s *Store) releaseBytes(ns string, bytes int64) {
 	q := &s.Quota
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -65,8 +65,8 @@ func (s *Store) release(ns string, bytes int64) {
 	}
 }
 
-// usage returns the sum of what the group has written. Callers hold Quota.mu.
-func (s *Store) usage(group []string) (total int64, err error) {
+// groupUsage returns the sum of what the group has written. Callers hold Quota.mu.
+func (s *Store) groupUsage(group []string) (total int64, err error) {
 	q := &s.Quota
 	if q.used == nil {
 		q.used = map[string]int64{}
@@ -82,7 +82,7 @@ func (s *Store) usage(group []string) (total int64, err error) {
 	return total, nil
 }
 
-func (s *Store) forget(ns string) {
+func (s *Store) forgetUsage(ns string) {
 	s.Quota.mu.Lock()
 	defer s.Quota.mu.Unlock()
 	delete(s.Quota.used, ns)

@@ -23,7 +23,7 @@ func quotaStore(t *testing.T, dir string, bytes int64) *Store {
 	return s
 }
 
-func TestQuotaOfAGroup(t *testing.T) {
+func TestStore_GroupQuota(t *testing.T) {
 	dir := t.TempDir()
 	s := quotaStore(t, dir, 10_000)
 	put := func(ns, key string, size int, fits bool) {

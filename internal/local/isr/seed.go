@@ -45,16 +45,16 @@ func (s *Store) seedObjects(ctx context.Context, tx *sql.Tx, id int64, objects [
 	}
 	defer insert.Close()
 	for _, o := range objects {
-		if _, err := insert.ExecContext(ctx, id, o.Key, s.relative(o.File), o.Modified.UnixMilli()); err != nil {
+		if _, err := insert.ExecContext(ctx, id, o.Key, s.relativePath(o.File), o.Modified.UnixMilli()); err != nil {
 			return fmt.Errorf("object %q: %w", o.Key, err)
 		}
 	}
 	return nil
 }
 
-// relative makes a file's path relative to the store, so that the data folder as a whole can be
+// relativePath makes a file's path relative to the store, so that the data folder as a whole can be
 // moved.
-func (s *Store) relative(file string) string {
+func (s *Store) relativePath(file string) string {
 	abs, err := filepath.Abs(file)
 	if err != nil {
 		return file

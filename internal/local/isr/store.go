@@ -67,7 +67,7 @@ func (s *Store) Drop(ctx context.Context, ns string) error {
 	if _, err := s.db.write.ExecContext(ctx, `DELETE FROM namespaces WHERE name = ?`, ns); err != nil {
 		return fmt.Errorf("drop cache namespace %q: %w", ns, err)
 	}
-	s.forget(ns)
+	s.forgetUsage(ns)
 	if err := os.RemoveAll(doomed); err != nil {
 		return fmt.Errorf("drop cache namespace %q: %w", ns, err)
 	}

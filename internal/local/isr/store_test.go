@@ -32,7 +32,7 @@ func open(t testing.TB, dir string) *isr.Store {
 	return s
 }
 
-func TestEntriesOutliveTheStoreAndNeedNoClose(t *testing.T) {
+func TestStore_EntriesSurviveWithoutClose(t *testing.T) {
 	dir := t.TempDir()
 	killed := open(t, dir) // still open when the next one opens: what kill -9 leaves
 	put(t, killed, "one", "k", "value")
@@ -54,7 +54,7 @@ func TestEntriesOutliveTheStoreAndNeedNoClose(t *testing.T) {
 	}
 }
 
-func TestNamespacesAndKeysNeverMeet(t *testing.T) {
+func TestStore_NamespacesAndKeysAreSeparate(t *testing.T) {
 	s := open(t, t.TempDir())
 	long := strings.Repeat("x", isr.MaxKey)
 	names := []string{"a", "A", "", "..", "../a", "ns-a", "a/b", strings.Repeat("a", 300), "sha256-" + strings.Repeat("0", 64), "\x00", "ü"}
@@ -73,7 +73,7 @@ func TestNamespacesAndKeysNeverMeet(t *testing.T) {
 	}
 }
 
-func TestBadKeysAreRefused(t *testing.T) {
+func TestStore_RefusesBadKeys(t *testing.T) {
 	s := open(t, t.TempDir())
 	for _, key := range []string{"", strings.Repeat("x", isr.MaxKey+1)} {
 		if _, err := s.Put(t.Context(), "one", key, strings.NewReader("x")); !errors.Is(err, isr.ErrKey) {
@@ -82,7 +82,7 @@ func TestBadKeysAreRefused(t *testing.T) {
 	}
 }
 
-func TestAFailedPutLeavesTheOldEntry(t *testing.T) {
+func TestStore_FailedPutKeepsOldEntry(t *testing.T) {
 	s := open(t, t.TempDir())
 	put(t, s, "one", "k", "old")
 	broken := errors.New("the app died")
@@ -92,7 +92,7 @@ func TestAFailedPutLeavesTheOldEntry(t *testing.T) {
 	}
 }
 
-func TestConcurrentPutsLeaveOneOfThemWhole(t *testing.T) {
+func TestStore_ConcurrentPutsLeaveOneWhole(t *testing.T) {
 	s := open(t, t.TempDir())
 	bodies := map[string]bool{}
 	for n := range 4 {
@@ -115,7 +115,7 @@ func TestConcurrentPutsLeaveOneOfThemWhole(t *testing.T) {
 	writers.Wait()
 }
 
-func TestADamagedFileCountsAsAbsentAndIsRepairedByPut(t *testing.T) {
+func TestStore_DamagedFileIsAbsent(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	put(t, s, "one", "k", "a body of some length")
@@ -147,7 +147,7 @@ func TestADamagedFileCountsAsAbsentAndIsRepairedByPut(t *testing.T) {
 	}
 }
 
-func TestSeedingAgainChangesNothingTheAppDid(t *testing.T) {
+func TestSeed_KeepsAppWrites(t *testing.T) {
 	s := open(t, t.TempDir())
 	files := seedFiles(t, "written", "deleted", "untouched")
 	built := time.UnixMilli(1_700_000_000_000)
@@ -178,7 +178,7 @@ func TestSeedingAgainChangesNothingTheAppDid(t *testing.T) {
 	}
 }
 
-func TestASeededEntryFollowsItsFile(t *testing.T) {
+func TestSeed_EntryFollowsFile(t *testing.T) {
 	root := t.TempDir()
 	file := filepath.Join(root, "data", "artifact", "page.cache")
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
@@ -210,7 +210,7 @@ func TestASeededEntryFollowsItsFile(t *testing.T) {
 	}
 }
 
-func TestDropTakesOneNamespaceOnly(t *testing.T) {
+func TestDrop_RemovesOneNamespace(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	files := seedFiles(t, "seeded")
@@ -241,7 +241,7 @@ func TestDropTakesOneNamespaceOnly(t *testing.T) {
 	}
 }
 
-func TestConcurrentTagWritesAreAllKept(t *testing.T) {
+func TestStore_KeepsConcurrentTagWrites(t *testing.T) {
 	s := open(t, t.TempDir())
 	var writers sync.WaitGroup
 	for w := range 8 {

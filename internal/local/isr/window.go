@@ -25,7 +25,7 @@ func newWindow(keep, keepSettled time.Duration, max int) *window {
 	return &window{keep: keep, keepSettled: min(keep, keepSettled), max: max, byKey: map[dedupKey]*list.Element{}, oldest: list.New()}
 }
 
-func (w *window) has(key dedupKey, now time.Time) bool {
+func (w *window) hasKey(key dedupKey, now time.Time) bool {
 	e, ok := w.byKey[key]
 	return ok && now.Before(e.Value.(sighting).until)
 }
@@ -35,19 +35,19 @@ func (w *window) add(key dedupKey, now time.Time) {
 		return
 	}
 	if e, ok := w.byKey[key]; ok {
-		w.forget(e)
+		w.forgetKey(e)
 	}
 	for e := w.oldest.Front(); e != nil && (w.oldest.Len() >= w.max || !now.Before(e.Value.(sighting).until)); e = w.oldest.Front() {
-		w.forget(e)
+		w.forgetKey(e)
 	}
 	w.byKey[key] = w.oldest.PushBack(sighting{key, now.Add(w.keep)})
 }
 
-// settle shortens the memory of a message that was done. The stale hits that the page had before it
+// settleKey shortens the memory of a message that was done. The stale hits that the page had before it
 // was refreshed are over after a few seconds. SQS would continue to drop for its five minutes.
 // OpenNext's id is the same when a tag is revalidated twice and the content did not change in
 // between (its lastModified is then the constant 1), so the second revalidation would be lost.
-func (w *window) settle(key dedupKey, now time.Time) {
+func (w *window) settleKey(key dedupKey, now time.Time) {
 	e, ok := w.byKey[key]
 	if !ok {
 		return
@@ -57,7 +57,7 @@ func (w *window) settle(key dedupKey, now time.Time) {
 	}
 }
 
-func (w *window) forget(e *list.Element) {
+func (w *window) forgetKey(e *list.Element) {
 	delete(w.byKey, e.Value.(sighting).key)
 	w.oldest.Remove(e)
 }

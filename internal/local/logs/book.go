@@ -35,7 +35,7 @@ func Open(dir string) (*Book, error) {
 
 // Append writes one line. It survives the end of the process, not a power cut.
 func (b *Book) Append(p anchor.ProjectID, l anchor.LogLine) error {
-	f, err := b.file(p)
+	f, err := b.fileOf(p)
 	if err != nil {
 		return err
 	}
@@ -43,19 +43,19 @@ func (b *Book) Append(p anchor.ProjectID, l anchor.LogLine) error {
 	if err != nil {
 		return fmt.Errorf("encode a log line: %w", err)
 	}
-	return f.append(append(text, '\n'))
+	return f.appendLine(append(text, '\n'))
 }
 
 // Remove deletes a project's logs.
 func (b *Book) Remove(p anchor.ProjectID) error {
-	f, err := b.file(p)
+	f, err := b.fileOf(p)
 	if err != nil {
 		return err
 	}
 	b.mu.Lock()
 	delete(b.files, p)
 	b.mu.Unlock()
-	return f.remove()
+	return f.removeFile()
 }
 
 // Close closes every file.
@@ -70,7 +70,7 @@ func (b *Book) Close() error {
 	return errors.Join(errs...)
 }
 
-func (b *Book) file(p anchor.ProjectID) (*file, error) {
+func (b *Book) fileOf(p anchor.ProjectID) (*file, error) {
 	if !anchor.ValidID(string(p)) {
 		return nil, anchor.Invalid("bad_id", "%q is not a project id", p)
 	}
@@ -95,10 +95,10 @@ type file struct {
 	more  chan struct{} // closed at the next append
 }
 
-func (f *file) append(line []byte) error {
+func (f *file) appendLine(line []byte) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.open(); err != nil {
+	if err := f.openFile(); err != nil {
 		return err
 	}
 	n, err := f.out.Write(line)
@@ -107,15 +107,15 @@ func (f *file) append(line []byte) error {
 	f.more = make(chan struct{})
 	if err != nil {
 		// When the file is opened again, closeOff completes the part of the line that was written.
-		return errors.Join(fmt.Errorf("write the log %s: %w", f.path, err), f.shut())
+		return errors.Join(fmt.Errorf("write the log %s: %w", f.path, err), f.closeFile())
 	}
 	if f.size >= MaxFile {
-		return f.turn()
+		return f.rotateFile()
 	}
 	return nil
 }
 
-func (f *file) open() error {
+func (f *file) openFile() error {
 	if f.out != nil {
 		return nil
 	}
@@ -146,22 +146,22 @@ func closeOff(out *os.File) (size int64, err error) {
 	return info.Size() + int64(n), err
 }
 
-// turn sets the full file aside.
-func (f *file) turn() error {
-	if err := errors.Join(f.shut(), os.Rename(f.path, f.aside())); err != nil {
+// rotateFile sets the full file aside.
+func (f *file) rotateFile() error {
+	if err := errors.Join(f.closeFile(), os.Rename(f.path, f.asidePath())); err != nil {
 		return fmt.Errorf("set the log aside: %w", err)
 	}
 	f.turns++
 	return nil
 }
 
-func (f *file) aside() string { return f.path + ".1" }
+func (f *file) asidePath() string { return f.path + ".1" }
 
-func (f *file) remove() error {
+func (f *file) removeFile() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	err := f.shut()
-	for _, path := range []string{f.path, f.aside()} {
+	err := f.closeFile()
+	for _, path := range []string{f.path, f.asidePath()} {
 		if e := os.Remove(path); e != nil && !errors.Is(e, fs.ErrNotExist) {
 			err = errors.Join(err, e)
 		}
@@ -172,10 +172,10 @@ func (f *file) remove() error {
 func (f *file) close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.shut()
+	return f.closeFile()
 }
 
-func (f *file) shut() error {
+func (f *file) closeFile() error {
 	if f.out == nil {
 		return nil
 	}

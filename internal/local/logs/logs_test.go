@@ -63,7 +63,7 @@ func texts(lines []anchor.LogLine) string {
 	return strings.Join(all, " ")
 }
 
-func TestReadGivesTheLastLines(t *testing.T) {
+func TestLast_ReturnsLastLines(t *testing.T) {
 	b := openBook(t, t.TempDir())
 	b.want(t, shop, "", 10)
 	b.write(t, shop, one, "a", "b", "c")
@@ -76,7 +76,7 @@ func TestReadGivesTheLastLines(t *testing.T) {
 	b.want(t, other, one, 10)
 }
 
-func TestLinesSurviveARestart(t *testing.T) {
+func TestAppend_SurvivesRestart(t *testing.T) {
 	dir := t.TempDir()
 	b := openBook(t, dir)
 	b.write(t, shop, one, "a")
@@ -86,8 +86,8 @@ func TestLinesSurviveARestart(t *testing.T) {
 	b.want(t, shop, "", 10, "a", "b")
 }
 
-// TestTornLine: a crash in the middle of a write leaves a torn line.
-func TestTornLine(t *testing.T) {
+// TestAppend_TornLine: a crash in the middle of a write leaves a torn line.
+func TestAppend_TornLine(t *testing.T) {
 	dir := t.TempDir()
 	b := openBook(t, dir)
 	b.write(t, shop, one, "a")
@@ -105,7 +105,7 @@ func TestTornLine(t *testing.T) {
 // fill fills the project's file almost to the limit.
 func (b *Book) fill(t *testing.T, p anchor.ProjectID) {
 	t.Helper()
-	f, err := b.file(p)
+	f, err := b.fileOf(p)
 	must(t, err)
 	big := strings.Repeat("-", 1<<20)
 	for f.size+2<<20 < MaxFile {
@@ -114,7 +114,7 @@ func (b *Book) fill(t *testing.T, p anchor.ProjectID) {
 	b.write(t, p, two, strings.Repeat("-", int(MaxFile-f.size)-512))
 }
 
-func TestFullFileIsSetAside(t *testing.T) {
+func TestAppend_RotatesFullFile(t *testing.T) {
 	dir := t.TempDir()
 	b := openBook(t, dir)
 	b.write(t, shop, one, "first")
@@ -141,21 +141,21 @@ func TestFullFileIsSetAside(t *testing.T) {
 	}
 }
 
-// TestFollowOverATurn loses no line when the file is set aside under a follower.
-func TestFollowOverATurn(t *testing.T) {
+// TestFollow_AcrossRotation loses no line when the file is set aside under a follower.
+func TestFollow_AcrossRotation(t *testing.T) {
 	b := openBook(t, t.TempDir())
 	b.write(t, shop, one, "before")
 	b.fill(t, shop)
-	f, err := b.file(shop)
+	f, err := b.fileOf(shop)
 	must(t, err)
 	const count = 200
 	got := 0
-	at, err := f.end()
+	at, err := f.endPlace()
 	must(t, err)
 	for i := range count { // unseen until the first look, which spans the turn
 		b.write(t, shop, one, fmt.Sprint(i))
 	}
-	_, _, err = f.since(at, func(_ int64, l anchor.LogLine) bool {
+	_, _, err = f.linesSince(at, func(_ int64, l anchor.LogLine) bool {
 		if l.Text != fmt.Sprint(got) {
 			t.Fatalf("line %d is %q", got, l.Text)
 		}
@@ -168,7 +168,7 @@ func TestFollowOverATurn(t *testing.T) {
 	}
 }
 
-func TestFollowGivesOneDeploymentsLines(t *testing.T) {
+func TestFollow_OneDeployment(t *testing.T) {
 	b := openBook(t, t.TempDir())
 	b.write(t, shop, one, "before")
 	ctx, stop := context.WithCancel(t.Context())
@@ -208,7 +208,7 @@ func TestRemove(t *testing.T) {
 	b.want(t, shop, "", 10, "b")
 }
 
-func TestForeignNames(t *testing.T) {
+func TestBook_ForeignNames(t *testing.T) {
 	b := openBook(t, t.TempDir())
 	if err := b.Append("../../etc/passwd", anchor.LogLine{}); anchor.KindOf(err) != anchor.KindInvalid {
 		t.Errorf("appended: %v", err)

@@ -17,15 +17,15 @@ import (
 // Last yields the last limit lines of a project, oldest first; of one deployment when d is not
 // empty. It holds only their positions and one line in memory.
 func (b *Book) Last(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
-	f, err := b.file(p)
+	f, err := b.fileOf(p)
 	if err != nil {
-		return failing(err)
+		return failingSeq(err)
 	}
 	return func(yield func(anchor.LogLine, error) bool) {
-		v, err := f.view()
+		v, err := f.openView()
 		if err == nil {
 			defer v.close()
-			err = v.last(ctx, d, limit, func(l anchor.LogLine) bool { return yield(l, nil) })
+			err = v.lastLines(ctx, d, limit, func(l anchor.LogLine) bool { return yield(l, nil) })
 		}
 		if err != nil {
 			yield(anchor.LogLine{}, err)
@@ -39,14 +39,14 @@ type spot struct {
 	at int64
 }
 
-// last finds where the last limit lines begin, then yields them.
-func (v view) last(ctx context.Context, d anchor.DeploymentID, limit int, yield func(anchor.LogLine) bool) error {
+// lastLines finds where the last limit lines begin, then yields them.
+func (v view) lastLines(ctx context.Context, d anchor.DeploymentID, limit int, yield func(anchor.LogLine) bool) error {
 	if limit <= 0 {
 		return nil
 	}
 	var spots []spot // of the lines that may be among the last
 	for _, in := range []*os.File{v.aside, v.current} {
-		_, err := scan(in, 0, func(at int64, l anchor.LogLine) bool {
+		_, err := scanLines(in, 0, func(at int64, l anchor.LogLine) bool {
 			if d == "" || l.DeploymentID == d {
 				spots = append(spots, spot{in, at})
 			}
@@ -73,27 +73,27 @@ func (v view) last(ctx context.Context, d anchor.DeploymentID, limit int, yield 
 		}
 		return left > 0 // lines written since the first look are not wanted
 	}
-	if _, err := scan(first.in, first.at, each); err != nil || left == 0 || first.in == v.current {
+	if _, err := scanLines(first.in, first.at, each); err != nil || left == 0 || first.in == v.current {
 		return err
 	}
-	_, err := scan(v.current, 0, each)
+	_, err := scanLines(v.current, 0, each)
 	return err
 }
 
 // Follow yields the lines appended after this call until ctx ends.
 func (b *Book) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
-	f, err := b.file(p)
+	f, err := b.fileOf(p)
 	if err != nil {
-		return failing(err)
+		return failingSeq(err)
 	}
-	begin, err := f.end()
+	begin, err := f.endPlace()
 	if err != nil {
-		return failing(err)
+		return failingSeq(err)
 	}
 	return func(yield func(anchor.LogLine, error) bool) {
 		for at := begin; ; {
 			var fresh []anchor.LogLine
-			next, more, err := f.since(at, func(_ int64, l anchor.LogLine) bool { fresh = append(fresh, l); return true })
+			next, more, err := f.linesSince(at, func(_ int64, l anchor.LogLine) bool { fresh = append(fresh, l); return true })
 			at = next
 			for _, l := range fresh {
 				if (d == "" || l.DeploymentID == d) && !yield(l, nil) {
@@ -113,7 +113,7 @@ func (b *Book) Follow(ctx context.Context, p anchor.ProjectID, d anchor.Deployme
 	}
 }
 
-func failing(err error) iter.Seq2[anchor.LogLine, error] {
+func failingSeq(err error) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) { yield(anchor.LogLine{}, err) }
 }
 
@@ -124,9 +124,9 @@ type place struct {
 	offset int64
 }
 
-// end returns the place after the last line.
-func (f *file) end() (place, error) {
-	v, err := f.view()
+// endPlace returns the place after the last line.
+func (f *file) endPlace() (place, error) {
+	v, err := f.openView()
 	if err != nil {
 		return place{}, err
 	}
@@ -138,23 +138,23 @@ func (f *file) end() (place, error) {
 	return place{v.turns, size}, err
 }
 
-// since calls line for every line after at. It returns the place after them, and the channel that
+// linesSince calls line for every line after at. It returns the place after them, and the channel that
 // closes when there are more.
-func (f *file) since(at place, line eachLine) (place, <-chan struct{}, error) {
-	v, err := f.view()
+func (f *file) linesSince(at place, line eachLine) (place, <-chan struct{}, error) {
+	v, err := f.openView()
 	if err != nil {
 		return at, nil, err
 	}
 	defer v.close()
 	if v.turns == at.turns+1 {
-		if _, err := scan(v.aside, at.offset, line); err != nil {
+		if _, err := scanLines(v.aside, at.offset, line); err != nil {
 			return at, nil, err
 		}
 	}
 	if v.turns != at.turns {
 		at = place{turns: v.turns}
 	}
-	at.offset, err = scan(v.current, at.offset, line)
+	at.offset, err = scanLines(v.current, at.offset, line)
 	return at, v.more, err
 }
 
@@ -166,11 +166,11 @@ type view struct {
 	more           <-chan struct{}
 }
 
-func (f *file) view() (v view, err error) {
+func (f *file) openView() (v view, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	v.turns, v.more = f.turns, f.more
-	if v.aside, err = openIfThere(f.aside()); err != nil {
+	if v.aside, err = openIfThere(f.asidePath()); err != nil {
 		return v, err
 	}
 	if v.current, err = openIfThere(f.path); err != nil {
@@ -201,9 +201,9 @@ func (v view) close() {
 // eachLine is called with a line and the offset at which it begins; false ends the scan.
 type eachLine func(at int64, l anchor.LogLine) bool
 
-// scan calls line for every complete line from offset at and returns the offset after the last one.
+// scanLines calls line for every complete line from offset at and returns the offset after the last one.
 // A nil file has no lines; a torn line, left by a crash, is skipped.
-func scan(in *os.File, at int64, line eachLine) (int64, error) {
+func scanLines(in *os.File, at int64, line eachLine) (int64, error) {
 	if in == nil {
 		return at, nil
 	}

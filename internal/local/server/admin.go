@@ -145,5 +145,5 @@ func (a *app) adminURL() string {
 	if port == "443" {
 		port = ""
 	}
-	return origin{"https", port}.of(a.admin.name)
+	return origin{"https", port}.originOf(a.admin.name)
 }

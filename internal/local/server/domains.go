@@ -38,7 +38,7 @@ func (a *app) openACME() error {
 	if a.HTTPS.Listen == "" {
 		return nil
 	}
-	roots, err := a.HTTPS.roots()
+	roots, err := a.HTTPS.rootPool()
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func Trust(ctx context.Context, data string, install bool) (root, browsers strin
 	return root, "", trust.Uninstall(ctx)
 }
 
-func (h HTTPS) roots() (*x509.CertPool, error) {
+func (h HTTPS) rootPool() (*x509.CertPool, error) {
 	if h.CARoots == "" {
 		return nil, nil
 	}
@@ -174,9 +174,9 @@ func (noTLS) Issuers() []string { return []string{acme.LetsEncrypt} }
 
 func (noTLS) NeedsRecord() bool { return false }
 
-// addresses returns the addresses at which the world reaches this machine: the configured ones,
+// publicAddresses returns the addresses at which the world reaches this machine: the configured ones,
 // else the global ones of its interfaces, else all but loopback, else loopback.
-func (h HTTPS) addresses() ([]netip.Addr, error) {
+func (h HTTPS) publicAddresses() ([]netip.Addr, error) {
 	var told []netip.Addr
 	for _, text := range h.Addresses {
 		addr, err := netip.ParseAddr(text)

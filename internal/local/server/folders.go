@@ -18,35 +18,35 @@ import (
 // records that another key sealed could never be read again.
 func (a *app) openKey() (*secret.Box, error) {
 	f := folder(a.Data)
-	if _, err := os.Stat(f.records()); err == nil {
+	if _, err := os.Stat(f.recordsPath()); err == nil {
 		return f.keyInUse()
 	}
-	return secret.Open(f.key())
+	return secret.Open(f.keyPath())
 }
 
-func (f folder) key() string { return f.path("secret.key") }
+func (f folder) keyPath() string { return f.joinPath("secret.key") }
 
 // keyInUse reads the key of a folder that has been used. It refuses a missing or unusable key and
 // never creates one.
 func (f folder) keyInUse() (*secret.Box, error) {
-	if _, err := os.Stat(f.key()); errors.Is(err, fs.ErrNotExist) {
-		return nil, anchor.Invalid("key_missing", "%s is missing; it holds the key that encrypts the records in this folder", f.key()).
+	if _, err := os.Stat(f.keyPath()); errors.Is(err, fs.ErrNotExist) {
+		return nil, anchor.Invalid("key_missing", "%s is missing; it holds the key that encrypts the records in this folder", f.keyPath()).
 			Hintf("%s", f.keyHint())
 	}
-	box, err := secret.Open(f.key())
+	box, err := secret.Open(f.keyPath())
 	if anchor.CodeOf(err) == "key_damaged" {
-		return nil, anchor.Failed("key_damaged", "%s cannot be used", f.key()).Hintf("%s", f.keyHint()).Because(err)
+		return nil, anchor.Failed("key_damaged", "%s cannot be used", f.keyPath()).Hintf("%s", f.keyHint()).Because(err)
 	}
 	return box, err
 }
 
 // checkKeyInUse refuses a folder that holds records or deployments without a usable key.
 func (f folder) checkKeyInUse() error {
-	ids, err := f.deployments()
+	ids, err := f.listDeployments()
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(f.records()); err != nil && len(ids) == 0 {
+	if _, err := os.Stat(f.recordsPath()); err != nil && len(ids) == 0 {
 		return nil
 	}
 	_, err = f.keyInUse()
@@ -56,7 +56,7 @@ func (f folder) checkKeyInUse() error {
 func (f folder) keyHint() string {
 	return "Restore it from a backup of the data folder. Without a backup the environment variables are lost;\n" +
 		"create a new key with this command, start Anchor, set every variable again and redeploy each project.\n" +
-		"(umask 077; head -c 32 /dev/urandom >" + shellQuoted(f.key()) + ")"
+		"(umask 077; head -c 32 /dev/urandom >" + shellQuoted(f.keyPath()) + ")"
 }
 
 // plainWord matches what no POSIX shell treats specially.

@@ -11,9 +11,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
-// sound reports whether isolation keeps a project's workers from other projects' files and
+// isIsolated reports whether isolation keeps a project's workers from other projects' files and
 // processes, and from Anchor's.
-func (a *app) sound() bool {
+func (a *app) isIsolated() bool {
 	level := a.walls.Walls.Level
 	return level >= jail.Namespaced || level == jail.Filtered && a.walls.Users.Separate
 }
@@ -30,9 +30,9 @@ func (a *app) openWalls(ctx context.Context) error {
 	return nil
 }
 
-// confine puts workers into control groups. These enforce limits per project and block addresses
+// confineWorkers puts workers into control groups. These enforce limits per project and block addresses
 // that expose more than an app's own data, including the API's.
-func (a *app) confine(ctx context.Context) error {
+func (a *app) confineWorkers(ctx context.Context) error {
 	api, err := netip.ParseAddrPort(a.api.Addr().String())
 	if err != nil {
 		return fmt.Errorf("read the API's address: %w", err)
@@ -42,8 +42,8 @@ func (a *app) confine(ctx context.Context) error {
 	return nil
 }
 
-// addresses returns a text: whether workers reach clouds' metadata addresses and the API, and why.
-func (a *app) addresses() string {
+// describeReach returns a text: whether workers reach clouds' metadata addresses and the API, and why.
+func (a *app) describeReach() string {
 	if a.walls.Open != "" {
 		return "workers can reach cloud metadata addresses and Anchor's API: " + a.walls.Open
 	}
@@ -56,17 +56,17 @@ func (a *app) isolationGap() string {
 	return fmt.Sprintf("isolation level %d (%s): %s. %s", level, level, level.Leaves(), a.walls.Why)
 }
 
-func (a *app) isolation() *wire.Isolation {
+func (a *app) describeIsolation() *wire.Isolation {
 	level := a.walls.Walls.Level
 	return &wire.Isolation{
-		Level: int(level), Name: level.String() + "; " + a.addresses(), Why: a.walls.Why,
-		Limits: limitsLine(a.enforcement()),
+		Level: int(level), Name: level.String() + "; " + a.describeReach(), Why: a.walls.Why,
+		Limits: limitsLine(a.describeEnforcement()),
 	}
 }
 
 func (a *app) checkIsolation() wire.Check {
 	level := a.walls.Walls.Level
-	c := wire.Check{Name: "Isolation", OK: a.sound(), Detail: fmt.Sprintf("level %d: %s", level, level)}
+	c := wire.Check{Name: "Isolation", OK: a.isIsolated(), Detail: fmt.Sprintf("level %d: %s", level, level)}
 	if !c.OK {
 		c.Detail, c.Hint = a.isolationGap(), isolationHint
 	}
@@ -75,5 +75,5 @@ func (a *app) checkIsolation() wire.Check {
 
 // checkAddresses never fails: the isolation of projects from each other does not depend on it.
 func (a *app) checkAddresses() wire.Check {
-	return wire.Check{Name: "Addresses", OK: true, Detail: "of workers: " + a.addresses()}
+	return wire.Check{Name: "Addresses", OK: true, Detail: "of workers: " + a.describeReach()}
 }

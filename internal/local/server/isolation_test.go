@@ -12,7 +12,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/server"
 )
 
-func TestALevelOfIsolationThatIsNotThereIsRefusedBeforeAnythingIsMade(t *testing.T) {
+func TestRun_RefusesUnavailableIsolation(t *testing.T) {
 	c := config(t, t.TempDir())
 	c.RequireIsolation = 4 // above the highest
 	err := server.Run(t.Context(), c)
@@ -24,7 +24,7 @@ func TestALevelOfIsolationThatIsNotThereIsRefusedBeforeAnythingIsMade(t *testing
 	}
 }
 
-func TestStatusSaysWhichAddressesWorkersReach(t *testing.T) {
+func TestStatus_ReportsReachableAddresses(t *testing.T) {
 	r, _ := up(t, config(t, t.TempDir()))
 	_, body := status(t, r, readToken(t, r))
 	isolation, _ := body["isolation"].(map[string]any)

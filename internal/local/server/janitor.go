@@ -17,9 +17,9 @@ const (
 	backupsKept = 8
 )
 
-// janitor removes what crashes and abandoned uploads left, heals divided traffic, packs the Git
+// runJanitor removes what crashes and abandoned uploads left, heals divided traffic, packs the Git
 // repositories and copies the records, now and every hour, until ctx ends.
-func (a *app) janitor(ctx context.Context) {
+func (a *app) runJanitor(ctx context.Context) {
 	for tick := time.NewTicker(sweepEvery); ; {
 		if err := a.core.Deploys.Resume(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Error("cancel abandoned uploads", "error", err)
@@ -80,7 +80,7 @@ func (a *app) heal(ctx context.Context) error {
 // backUp copies the records unless there is a recent copy. A copy dated in the future means that
 // the clock went back.
 func (a *app) backUp(ctx context.Context) error {
-	backups := folder(a.Data).backups()
+	backups := folder(a.Data).backupsOf()
 	path, made, err := backups.Newest()
 	if err != nil {
 		return err

@@ -21,9 +21,9 @@ type limiter struct {
 
 func (l limiter) Enforcement(p anchor.ProjectID) anchor.Enforcement { return l.app.enforcementOf(p) }
 
-// enforcement returns which limits of a project are enforced on this machine: for the project by
+// describeEnforcement returns which limits of a project are enforced on this machine: for the project by
 // its control group, else for each process by resource limits, which the jail's init process sets.
-func (a *app) enforcement() anchor.Enforcement {
+func (a *app) describeEnforcement() anchor.Enforcement {
 	e := a.reachOf(a.walls.Groups.Held())
 	if !e.Whole() {
 		e.Why, e.Hint = a.missingControllers()
@@ -36,7 +36,7 @@ func (a *app) enforcement() anchor.Enforcement {
 func (a *app) enforcementOf(p anchor.ProjectID) anchor.Enforcement {
 	err := a.walls.Groups.Refused(string(p))
 	if err == nil {
-		return a.enforcement()
+		return a.describeEnforcement()
 	}
 	e := a.reachOf(cgroup.Controllers{})
 	e.Why, e.Hint = err.Error(), "Raise cgroup.max.descendants of Anchor's control group and of those above it, then restart Anchor."
@@ -47,8 +47,8 @@ func (a *app) enforcementOf(p anchor.ProjectID) anchor.Enforcement {
 func (a *app) reachOf(held cgroup.Controllers) anchor.Enforcement {
 	level := a.walls.Walls.Level
 	e := anchor.Enforcement{
-		Memory: reach(held.Memory, level >= jail.Filtered), CPU: reach(held.CPU, false),
-		Processes: reach(held.Processes, level >= jail.Namespaced || level == jail.Filtered && a.walls.Users.Separate),
+		Memory: reachOf(held.Memory, level >= jail.Filtered), CPU: reachOf(held.CPU, false),
+		Processes: reachOf(held.Processes, level >= jail.Namespaced || level == jail.Filtered && a.walls.Users.Separate),
 	}
 	if e.Processes == anchor.ReachProcess && a.walls.Users.Separate {
 		e.Processes = anchor.ReachProject // RLIMIT_NPROC counts per user, and each project has its own user
@@ -56,7 +56,7 @@ func (a *app) reachOf(held cgroup.Controllers) anchor.Enforcement {
 	return e
 }
 
-func reach(project, process bool) anchor.Reach {
+func reachOf(project, process bool) anchor.Reach {
 	switch {
 	case project:
 		return anchor.ReachProject
@@ -160,7 +160,7 @@ func (a *app) limitsWarnings(ctx context.Context) (warnings []string) {
 // checkLimits fails when a project has a limit that is not enforced for the whole project, and when
 // the limits cannot be read. It also names the projects that share a control group.
 func (a *app) checkLimits(ctx context.Context) wire.Check {
-	e := a.enforcement()
+	e := a.describeEnforcement()
 	c := wire.Check{Name: "Limits", OK: true, Detail: "enforced: " + limitsLine(e)}
 	if e.Why != "" {
 		c.Detail += "; " + e.Why

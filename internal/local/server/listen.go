@@ -13,7 +13,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-func listen(ctx context.Context, flag, address string) (net.Listener, error) {
+func listenOn(ctx context.Context, flag, address string) (net.Listener, error) {
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	switch {
 	case err == nil:
@@ -32,7 +32,7 @@ func listen(ctx context.Context, flag, address string) (net.Listener, error) {
 // origin is how sites are reached: scheme and, unless it is the scheme's own, port.
 type origin struct{ scheme, port string }
 
-func (o origin) of(host string) string {
+func (o origin) originOf(host string) string {
 	if o.port == "" {
 		return o.scheme + "://" + host
 	}
@@ -45,7 +45,7 @@ func (a *app) httpsURL() string {
 		return ""
 	}
 	_, port, _ := net.SplitHostPort(a.secure.Addr().String())
-	return origin{"https", port}.of("<project>." + a.BaseDomain)
+	return origin{"https", port}.originOf("<project>." + a.BaseDomain)
 }
 
 // publicOrigin returns the origin in PublicURL, or that of the listener.
@@ -75,8 +75,8 @@ func apiURL(ln net.Listener) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// trusted parses addresses and CIDRs.
-func trusted(proxies []string) ([]netip.Prefix, error) {
+// parseTrusted parses addresses and CIDRs.
+func parseTrusted(proxies []string) ([]netip.Prefix, error) {
 	prefixes := make([]netip.Prefix, 0, len(proxies))
 	for _, p := range proxies {
 		prefix, err := netip.ParsePrefix(p)

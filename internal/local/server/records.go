@@ -18,22 +18,22 @@ import (
 // folder is a data folder, as it is read before anything is opened in it.
 type folder string
 
-func (f folder) path(parts ...string) string {
+func (f folder) joinPath(parts ...string) string {
 	return filepath.Join(append([]string{string(f)}, parts...)...)
 }
 
-func (f folder) records() string         { return f.path("anchor.db") }
-func (f folder) backups() sqlite.Backups { return sqlite.Backups(f.path("backups")) }
-func (f folder) platform() sites.Folder  { return sites.Folder(f.path("platform")) }
+func (f folder) recordsPath() string       { return f.joinPath("anchor.db") }
+func (f folder) backupsOf() sqlite.Backups { return sqlite.Backups(f.joinPath("backups")) }
+func (f folder) sitesFolder() sites.Folder { return sites.Folder(f.joinPath("platform")) }
 
-// deployments lists those that have been unpacked here. A manifest alone does not count: an upload
+// listDeployments lists those that have been unpacked here. A manifest alone does not count: an upload
 // that a kill interrupted leaves one.
-func (f folder) deployments() ([]anchor.DeploymentID, error) {
-	ids, err := f.platform().Described()
+func (f folder) listDeployments() ([]anchor.DeploymentID, error) {
+	ids, err := f.sitesFolder().Described()
 	if err != nil {
 		return nil, err
 	}
-	trees, err := os.ReadDir(f.path("artifacts", "trees"))
+	trees, err := os.ReadDir(f.joinPath("artifacts", "trees"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list the deployments of the data folder: %w", err)
 	}
@@ -46,9 +46,9 @@ func (f folder) deployments() ([]anchor.DeploymentID, error) {
 	return slices.Compact(ids), nil
 }
 
-// known counts the deployments here that the records know.
-func (f folder) known(known sqlite.Contents) (n int, err error) {
-	ids, err := f.deployments()
+// countKnown counts the deployments here that the records know.
+func (f folder) countKnown(known sqlite.Contents) (n int, err error) {
+	ids, err := f.listDeployments()
 	for _, id := range ids {
 		if known.Deployments[id] {
 			n++
@@ -57,15 +57,15 @@ func (f folder) known(known sqlite.Contents) (n int, err error) {
 	return n, err
 }
 
-// unknown lists the deployments here that the records do not know.
-func (f folder) unknown(known sqlite.Contents) ([]anchor.DeploymentID, error) {
-	ids, err := f.deployments()
+// listUnknown lists the deployments here that the records do not know.
+func (f folder) listUnknown(known sqlite.Contents) ([]anchor.DeploymentID, error) {
+	ids, err := f.listDeployments()
 	return slices.DeleteFunc(ids, func(id anchor.DeploymentID) bool { return known.Deployments[id] }), err
 }
 
-// behind lists the projects whose live pointer has been further than the records show.
-func (f folder) behind(known sqlite.Contents) ([]anchor.ProjectID, error) {
-	pointers, err := f.platform().Pointers()
+// listBehind lists the projects whose live pointer has been further than the records show.
+func (f folder) listBehind(known sqlite.Contents) ([]anchor.ProjectID, error) {
+	pointers, err := f.sitesFolder().Pointers()
 	var ids []anchor.ProjectID
 	for id, p := range pointers {
 		if p.Revision > known.Revisions[id] {
@@ -76,64 +76,64 @@ func (f folder) behind(known sqlite.Contents) ([]anchor.ProjectID, error) {
 	return ids, err
 }
 
-// check refuses records that are damaged, or that do not match the files beside them: an old copy
+// checkRecords refuses records that are damaged, or that do not match the files beside them: an old copy
 // from before some deployments, those of another folder, or none. It changes nothing.
-func (f folder) check(ctx context.Context) error {
-	known, err := sqlite.Inspect(ctx, f.records())
+func (f folder) checkRecords(ctx context.Context) error {
+	known, err := sqlite.Inspect(ctx, f.recordsPath())
 	if err != nil {
-		return f.damaged(ctx, err)
+		return f.explainDamaged(ctx, err)
 	}
-	unknown, err := f.unknown(known)
+	unknown, err := f.listUnknown(known)
 	if err != nil {
 		return err
 	}
-	behind, err := f.behind(known)
+	behind, err := f.listBehind(known)
 	switch {
 	case err != nil:
 		return err
 	case len(unknown) > 0:
 		return anchor.Conflict("records_unknown", "%s lacks %s with files in %s", f.recordsName(),
-			count(len(unknown), "deployment"), f).
-			Hintf("%s", f.restoreHint(ctx, "Unknown: "+some(unknown)))
+			countNoun(len(unknown), "deployment"), f).
+			Hintf("%s", f.restoreHint(ctx, "Unknown: "+firstFew(unknown)))
 	case len(behind) > 0:
 		return anchor.Conflict("records_old", "%s is older than the files in %s, where %s had a later release",
-			f.records(), f, count(len(behind), "project")).
-			Hintf("%s", f.restoreHint(ctx, "Behind: "+some(behind)))
+			f.recordsPath(), f, countNoun(len(behind), "project")).
+			Hintf("%s", f.restoreHint(ctx, "Behind: "+firstFew(behind)))
 	}
 	return f.checkLog(ctx)
 }
 
 // checkLog refuses a log without the records that it belongs to: SQLite would delete it.
 func (f folder) checkLog(ctx context.Context) error {
-	info, err := os.Stat(f.records())
+	info, err := os.Stat(f.recordsPath())
 	if err == nil && info.Size() > 0 {
 		return nil
 	}
-	wal, err := os.Stat(f.records() + "-wal")
+	wal, err := os.Stat(f.recordsPath() + "-wal")
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && wal.Size() == 0:
 		return nil
 	case err != nil:
 		return fmt.Errorf("inspect the write-ahead log of the records: %w", err)
 	}
-	return anchor.Conflict("records_unknown", "%s is missing or empty, but its write-ahead log, %s-wal, exists", f.records(), f.records()).
+	return anchor.Conflict("records_unknown", "%s is missing or empty, but its write-ahead log, %s-wal, exists", f.recordsPath(), f.recordsPath()).
 		Hintf("%s", f.restoreHint(ctx, ""))
 }
 
 // recordsName returns the name of the records for an error, and says so when they are missing.
 func (f folder) recordsName() string {
-	if _, err := os.Stat(f.records()); errors.Is(err, fs.ErrNotExist) {
-		return f.records() + " (missing)"
+	if _, err := os.Stat(f.recordsPath()); errors.Is(err, fs.ErrNotExist) {
+		return f.recordsPath() + " (missing)"
 	}
-	return f.records()
+	return f.recordsPath()
 }
 
-// damaged adds to the error of damaged records which copy to restore.
-func (f folder) damaged(ctx context.Context, err error) error {
+// explainDamaged adds to the error of damaged records which copy to restore.
+func (f folder) explainDamaged(ctx context.Context, err error) error {
 	if anchor.CodeOf(err) != "records_damaged" {
 		return err
 	}
-	return anchor.Failed("records_damaged", "%s cannot be used", f.records()).
+	return anchor.Failed("records_damaged", "%s cannot be used", f.recordsPath()).
 		Hintf("%s", f.restoreHint(ctx, "")).Because(err)
 }
 
@@ -153,7 +153,7 @@ func (f folder) restoreHint(ctx context.Context, which string) string {
 // newestCopy returns the path of the newest copy of the records that can replace them, or "" when
 // there is none.
 func (f folder) newestCopy(ctx context.Context) (string, error) {
-	copies, err := f.backups().All()
+	copies, err := f.backupsOf().All()
 	if err != nil {
 		return "", err
 	}
@@ -173,15 +173,15 @@ func madeAt(path string) string {
 	return ", of " + info.ModTime().Format("2006-01-02 15:04")
 }
 
-func count(n int, what string) string {
+func countNoun(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// some returns the first few names.
-func some[T ~string](ids []T) string {
+// firstFew returns the first few names.
+func firstFew[T ~string](ids []T) string {
 	const most = 3
 	var names []string
 	for _, id := range ids[:min(len(ids), most)] {

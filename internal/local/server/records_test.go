@@ -144,7 +144,7 @@ var losses = map[string]struct {
 	}, "records_old"},
 }
 
-func TestRecordsThatDoNotGoWithTheFiles(t *testing.T) {
+func TestRun_RefusesMismatchedRecords(t *testing.T) {
 	for name, loss := range losses {
 		t.Run(name, func(t *testing.T) {
 			u := newUsed(t)
@@ -206,9 +206,9 @@ func TestRepair(t *testing.T) {
 	}
 }
 
-// TestRepairWithoutACopyOfTheRecords rebuilds them from the files alone, and sets aside deployments
+// TestRepair_WithoutCopy rebuilds them from the files alone, and sets aside deployments
 // whose project is unknown.
-func TestRepairWithoutACopyOfTheRecords(t *testing.T) {
+func TestRepair_WithoutCopy(t *testing.T) {
 	u := newUsed(t)
 	must(t, os.Remove(u.path("anchor.db")))
 	must(t, os.RemoveAll(u.path("backups")))
@@ -245,9 +245,9 @@ func TestRepairWithoutACopyOfTheRecords(t *testing.T) {
 	}
 }
 
-// TestRepairOfAPrunedDeployment adds a deployment of which only hashed files are left as pruned,
+// TestRepair_PrunedDeployment adds a deployment of which only hashed files are left as pruned,
 // and never makes it live.
-func TestRepairOfAPrunedDeployment(t *testing.T) {
+func TestRepair_PrunedDeployment(t *testing.T) {
 	u := newUsed(t)
 	must(t, os.Remove(u.path("anchor.db")))
 	must(t, os.RemoveAll(u.path("backups")))
@@ -271,7 +271,7 @@ func TestRepairOfAPrunedDeployment(t *testing.T) {
 	}
 }
 
-func TestRepairRefusesAFolderInUse(t *testing.T) {
+func TestRepair_RefusesFolderInUse(t *testing.T) {
 	c := config(t, t.TempDir())
 	up(t, c)
 	_, err := server.Repair(t.Context(), c.Data)
@@ -283,8 +283,8 @@ func TestRepairRefusesAFolderInUse(t *testing.T) {
 	}
 }
 
-// TestAnUploadThatWasCutShort: it leaves a manifest, which is no reason to refuse the folder.
-func TestAnUploadThatWasCutShort(t *testing.T) {
+// TestRun_RemovesInterruptedUpload: it leaves a manifest, which is no reason to refuse the folder.
+func TestRun_RemovesInterruptedUpload(t *testing.T) {
 	c := config(t, t.TempDir())
 	_, down := up(t, c)
 	down()
@@ -297,8 +297,8 @@ func TestAnUploadThatWasCutShort(t *testing.T) {
 	}
 }
 
-// TestALogWithoutItsRecords: SQLite deletes such a log, and with it records that are only there.
-func TestALogWithoutItsRecords(t *testing.T) {
+// TestRun_RefusesWALWithoutRecords: SQLite deletes such a log, and with it records that are only there.
+func TestRun_RefusesWALWithoutRecords(t *testing.T) {
 	c := config(t, t.TempDir())
 	must(t, os.MkdirAll(c.Data, 0o700))
 	log := filepath.Join(c.Data, "anchor.db-wal")
@@ -309,8 +309,8 @@ func TestALogWithoutItsRecords(t *testing.T) {
 	}
 }
 
-// TestADeletedProjectLeavesFiles when Anchor is killed before it has removed them.
-func TestADeletedProjectLeavesFiles(t *testing.T) {
+// TestRun_AcceptsFilesOfDeletedProject when Anchor is killed before it has removed them.
+func TestRun_AcceptsFilesOfDeletedProject(t *testing.T) {
 	u := newUsed(t)
 	store := u.open(t)
 	must(t, store.DeleteProject(t.Context(), u.project.ID))
@@ -318,9 +318,9 @@ func TestADeletedProjectLeavesFiles(t *testing.T) {
 	up(t, u.Config)
 }
 
-// TestRepairWithoutTheKey refuses before it changes anything: a start would refuse the result. The
+// TestRepair_WithoutKey refuses before it changes anything: a start would refuse the result. The
 // command in the hint makes a key that both accept.
-func TestRepairWithoutTheKey(t *testing.T) {
+func TestRepair_WithoutKey(t *testing.T) {
 	for name, lose := range map[string]func(path string) error{
 		"missing":   os.Remove,
 		"truncated": func(path string) error { return os.Truncate(path, 5) },
@@ -349,8 +349,8 @@ func TestRepairWithoutTheKey(t *testing.T) {
 	}
 }
 
-// TestRepairByRoot leaves nothing in another user's folder that this user cannot write.
-func TestRepairByRoot(t *testing.T) {
+// TestRepair_ByRoot leaves nothing in another user's folder that this user cannot write.
+func TestRepair_ByRoot(t *testing.T) {
 	u := newUsed(t)
 	owner := chownAll(t, u.Data)
 	must(t, os.WriteFile(u.path("anchor.db"), []byte(strings.Repeat("garbage ", 2000)), 0o600))
@@ -381,7 +381,7 @@ func chownAll(t *testing.T, dir string) uint32 {
 	return uint32(owner) //nolint:gosec // a user id
 }
 
-func TestRepairOfANewFolder(t *testing.T) {
+func TestRepair_NewFolder(t *testing.T) {
 	c := config(t, t.TempDir())
 	must(t, os.Mkdir(c.Data, 0o700))
 	done, err := server.Repair(t.Context(), c.Data)

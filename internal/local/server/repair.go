@@ -38,10 +38,10 @@ func (r Repaired) StartCommand() string {
 	return "anchor up --data " + shellQuoted(r.Data)
 }
 
-func (r *Repaired) did(format string, args ...any) {
+func (r *Repaired) addDone(format string, args ...any) {
 	r.Done = append(r.Done, fmt.Sprintf(format, args...))
 }
-func (r *Repaired) lose(format string, args ...any) {
+func (r *Repaired) addLost(format string, args ...any) {
 	r.Lost = append(r.Lost, fmt.Sprintf(format, args...))
 }
 
@@ -67,11 +67,11 @@ func Repair(ctx context.Context, data string) (Repaired, error) {
 	if err := f.checkKeyInUse(); err != nil {
 		return *r, err
 	}
-	err = f.repair(ctx, r)
+	err = f.repairRecords(ctx, r)
 	if err = errors.Join(err, f.giveToOwner()); err != nil {
 		return *r, err
 	}
-	err = f.check(ctx)
+	err = f.checkRecords(ctx)
 	r.Start = err == nil
 	return *r, err
 }
@@ -88,7 +88,7 @@ func (f folder) giveToOwner() error {
 		return nil
 	}
 	for _, made := range []string{"lock", "anchor.db", "anchor.db-wal", "anchor.db-shm", "set-aside", "artifacts/set-aside"} {
-		err := filepath.WalkDir(f.path(filepath.FromSlash(made)), func(path string, _ fs.DirEntry, err error) error {
+		err := filepath.WalkDir(f.joinPath(filepath.FromSlash(made)), func(path string, _ fs.DirEntry, err error) error {
 			if err != nil {
 				return err
 			}
@@ -101,16 +101,16 @@ func (f folder) giveToOwner() error {
 	return nil
 }
 
-func (f folder) repair(ctx context.Context, r *Repaired) error {
-	checked := f.check(ctx)
+func (f folder) repairRecords(ctx context.Context, r *Repaired) error {
+	checked := f.checkRecords(ctx)
 	if checked == nil {
 		return nil
 	}
 	if code := anchor.CodeOf(checked); code != "records_damaged" && code != "records_unknown" && code != "records_old" {
 		return checked
 	}
-	known, err := sqlite.Inspect(ctx, f.records())
-	ours, listErr := f.known(known)
+	known, err := sqlite.Inspect(ctx, f.recordsPath())
+	ours, listErr := f.countKnown(known)
 	if listErr != nil {
 		return listErr
 	}
@@ -118,11 +118,11 @@ func (f folder) repair(ctx context.Context, r *Repaired) error {
 		if err := f.restoreCopy(ctx, r); err != nil {
 			return err
 		}
-		if known, err = sqlite.Inspect(ctx, f.records()); err != nil {
+		if known, err = sqlite.Inspect(ctx, f.recordsPath()); err != nil {
 			return err
 		}
 	}
-	return f.adopt(ctx, known, r)
+	return f.adoptFound(ctx, known, r)
 }
 
 // restoreCopy sets the records aside and replaces them by the newest copy that is whole, if there
@@ -136,23 +136,23 @@ func (f folder) restoreCopy(ctx context.Context, r *Repaired) error {
 		return err
 	}
 	if newest != "" {
-		if err := copyFile(newest, f.records()); err != nil {
+		if err := copyFile(newest, f.recordsPath()); err != nil {
 			return err
 		}
-		r.did("Restored the records from %s.", newest)
-		r.lose("Changes made after that copy to variables, tokens, domains and the release history.")
+		r.addDone("Restored the records from %s.", newest)
+		r.addLost("Changes made after that copy to variables, tokens, domains and the release history.")
 		return nil
 	}
-	r.lose("Variables, tokens, domains and the release history. Set up variables, tokens and domains again.")
+	r.addLost("Variables, tokens, domains and the release history. Set up variables, tokens and domains again.")
 	return nil
 }
 
 // setRecordsAside moves the file of the records and its log to a separate folder.
 func (f folder) setRecordsAside(r *Repaired) error {
-	aside := f.path("set-aside", anchor.NewID())
+	aside := f.joinPath("set-aside", anchor.NewID())
 	moved := false
 	for _, suffix := range []string{"", "-wal", "-shm"} {
-		path := f.records() + suffix
+		path := f.recordsPath() + suffix
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -165,7 +165,7 @@ func (f folder) setRecordsAside(r *Repaired) error {
 		moved = true
 	}
 	if moved {
-		r.did("Moved the previous records to %s.", aside)
+		r.addDone("Moved the previous records to %s.", aside)
 	}
 	return nil
 }
@@ -182,17 +182,17 @@ func copyFile(from, to string) error {
 	return nil
 }
 
-// adopt adds what the files show and the records do not know.
-func (f folder) adopt(ctx context.Context, known sqlite.Contents, r *Repaired) error {
-	unknown, err := f.unknown(known)
+// adoptFound adds what the files show and the records do not know.
+func (f folder) adoptFound(ctx context.Context, known sqlite.Contents, r *Repaired) error {
+	unknown, err := f.listUnknown(known)
 	if err != nil {
 		return err
 	}
-	pointers, err := f.platform().Pointers()
+	pointers, err := f.sitesFolder().Pointers()
 	if err != nil {
 		return err
 	}
-	projects, homeless := f.found(unknown)
+	projects, homeless := f.sortFound(unknown)
 	for id, p := range pointers {
 		if found, ok := projects[id]; ok {
 			found.Live = p.Live
@@ -200,7 +200,7 @@ func (f folder) adopt(ctx context.Context, known sqlite.Contents, r *Repaired) e
 			projects[id] = &sqlite.Found{Project: anchor.Project{ID: id}, Live: p.Live}
 		}
 	}
-	store, err := sqlite.Open(ctx, f.records())
+	store, err := sqlite.Open(ctx, f.recordsPath())
 	if err != nil {
 		return err
 	}
@@ -215,12 +215,12 @@ func (f folder) adopt(ctx context.Context, known sqlite.Contents, r *Repaired) e
 	return f.setAside(ctx, homeless, r)
 }
 
-// found sorts the unknown deployments by project. The rest are those without a known project and
+// sortFound sorts the unknown deployments by project. The rest are those without a known project and
 // those that were not ready to serve.
-func (f folder) found(unknown []anchor.DeploymentID) (projects map[anchor.ProjectID]*sqlite.Found, rest []anchor.DeploymentID) {
+func (f folder) sortFound(unknown []anchor.DeploymentID) (projects map[anchor.ProjectID]*sqlite.Found, rest []anchor.DeploymentID) {
 	projects = map[anchor.ProjectID]*sqlite.Found{}
 	for _, id := range unknown {
-		d, err := f.platform().Description(id)
+		d, err := f.sitesFolder().Description(id)
 		recorded := d.Record.ID != ""
 		if err != nil || d.Project == "" || recorded && !d.Ready {
 			rest = append(rest, id)
@@ -232,7 +232,7 @@ func (f folder) found(unknown []anchor.DeploymentID) (projects map[anchor.Projec
 			projects[d.Project] = p
 		}
 		record := recordOf(d)
-		if f.reduced(d) {
+		if f.isReduced(d) {
 			now := time.Now()
 			record.PrunedAt, record.AssetsUntil = now.UnixMilli(), now.Add(keepAssets).UnixMilli()
 		}
@@ -241,10 +241,10 @@ func (f folder) found(unknown []anchor.DeploymentID) (projects map[anchor.Projec
 	return projects, rest
 }
 
-// reduced reports whether a deployment was pruned except for its hashed files: nothing else is in
+// isReduced reports whether a deployment was pruned except for its hashed files: nothing else is in
 // its tree.
-func (f folder) reduced(d sites.Description) bool {
-	entries, err := os.ReadDir(f.path("artifacts", "trees", string(d.Deployment)))
+func (f folder) isReduced(d sites.Description) bool {
+	entries, err := os.ReadDir(f.joinPath("artifacts", "trees", string(d.Deployment)))
 	return err == nil && len(entries) == 1 && entries[0].Name() == d.Build.Assets
 }
 
@@ -287,33 +287,33 @@ func (f folder) adoptProject(
 	if !isNew {
 		found.Project = stored
 	} else if other, err := store.ProjectBySlug(ctx, found.Project.Slug); err == nil {
-		r.lose("Project %s (%s), because another project (%s) has this name.", found.Project.Slug, found.Project.ID, other.ID)
-		return idsOf(found), f.platform().DropPointer(found.Project.ID)
+		r.addLost("Project %s (%s), because another project (%s) has this name.", found.Project.Slug, found.Project.ID, other.ID)
+		return idsOf(found), f.sitesFolder().DropPointer(found.Project.ID)
 	}
-	guess(&found, isNew)
-	if _, err := store.Deployment(ctx, found.Live.Deployment); errors.Is(err, anchor.ErrNotFound) && !holds(found, found.Live.Deployment) {
+	guessLive(&found, isNew)
+	if _, err := store.Deployment(ctx, found.Live.Deployment); errors.Is(err, anchor.ErrNotFound) && !holdsDeployment(found, found.Live.Deployment) {
 		found.Live = anchor.Live{}
 	}
 	if err := store.Adopt(ctx, found); err != nil {
 		return nil, err
 	}
 	if isNew {
-		r.did("Restored project %s.", found.Project.Slug)
+		r.addDone("Restored project %s.", found.Project.Slug)
 	}
 	for _, d := range found.Deployments {
-		r.did("Restored deployment %s of %s.", d.ID, found.Project.Slug)
+		r.addDone("Restored deployment %s of %s.", d.ID, found.Project.Slug)
 		if d.Sealed == nil && d.CanServe() {
-			r.lose("The variables of deployment %s, which now runs without any. Set them and deploy again.", d.ID)
+			r.addLost("The variables of deployment %s, which now runs without any. Set them and deploy again.", d.ID)
 		}
 	}
 	if found.Live.Revision > known.Revisions[found.Project.ID] {
-		r.did("%s is live on %s.", found.Live.Deployment, found.Project.Slug)
+		r.addDone("%s is live on %s.", found.Live.Deployment, found.Project.Slug)
 	}
 	return nil, nil
 }
 
-// guess makes the newest deployment live in a project whose live deployment is unknown.
-func guess(f *sqlite.Found, isNew bool) {
+// guessLive makes the newest deployment live in a project whose live deployment is unknown.
+func guessLive(f *sqlite.Found, isNew bool) {
 	ready := slices.DeleteFunc(slices.Clone(f.Deployments), func(d sqlite.FoundDeployment) bool { return !d.CanServe() })
 	if !isNew || f.Live.Deployment != "" || len(ready) == 0 {
 		return
@@ -322,7 +322,9 @@ func guess(f *sqlite.Found, isNew bool) {
 	f.Live = anchor.Live{ProjectID: f.Project.ID, Deployment: newest.ID, Version: newest.Version, Revision: 1, Order: newest.Order}
 }
 
-func holds(f sqlite.Found, id anchor.DeploymentID) bool { return slices.Contains(idsOf(f), id) }
+func holdsDeployment(f sqlite.Found, id anchor.DeploymentID) bool {
+	return slices.Contains(idsOf(f), id)
+}
 
 func idsOf(f sqlite.Found) []anchor.DeploymentID {
 	var ids []anchor.DeploymentID
@@ -337,7 +339,7 @@ func (f folder) setAside(ctx context.Context, ids []anchor.DeploymentID, r *Repa
 	if len(ids) == 0 {
 		return nil
 	}
-	bundles, err := artifact.Open(f.path("artifacts"))
+	bundles, err := artifact.Open(f.joinPath("artifacts"))
 	if err != nil {
 		return err
 	}
@@ -347,10 +349,10 @@ func (f folder) setAside(ctx context.Context, ids []anchor.DeploymentID, r *Repa
 		if err != nil {
 			return err
 		}
-		if err := f.platform().Remove(id); err != nil {
+		if err := f.sitesFolder().Remove(id); err != nil {
 			return err
 		}
-		r.lose("Deployment %s, because its project is unknown or it was never ready. Its files are in %s.", id, aside)
+		r.addLost("Deployment %s, because its project is unknown or it was never ready. Its files are in %s.", id, aside)
 	}
 	return nil
 }

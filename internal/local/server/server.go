@@ -72,7 +72,7 @@ type app struct {
 func Run(ctx context.Context, c Config) error {
 	a := &app{Config: c.withDefaults(), started: time.Now(), changed: make(chan string, 1024)}
 	defer a.close()
-	if err := a.open(ctx); err != nil {
+	if err := a.openParts(ctx); err != nil {
 		return err
 	}
 	if err := a.platform.Restore(ctx); err != nil {
@@ -83,7 +83,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	working, stop := context.WithCancel(ctx)
 	var background sync.WaitGroup
-	for _, work := range []func(context.Context){a.janitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard, a.keepAdminCertificate} {
+	for _, work := range []func(context.Context){a.runJanitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard, a.keepAdminCertificate} {
 		background.Go(func() { work(working) })
 	}
 	a.onClose(func() error { stop(); background.Wait(); return nil })
@@ -91,12 +91,12 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	return a.serve(ctx, token)
+	return a.serveUntil(ctx, token)
 }
 
-// open starts the parts in the order of their dependencies. It refuses what can be refused
+// openParts starts the parts in the order of their dependencies. It refuses what can be refused
 // (Node.js, folder, port) before it changes any record.
-func (a *app) open(ctx context.Context) (err error) {
+func (a *app) openParts(ctx context.Context) (err error) {
 	if a.node, err = worker.FindNode(ctx, a.Node); err != nil {
 		return nodeMissing(err)
 	}
@@ -111,7 +111,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	if err := a.openWalls(ctx); err != nil {
 		return err
 	}
-	if a.sites, err = listen(ctx, "--listen", a.Listen); err != nil {
+	if a.sites, err = listenOn(ctx, "--listen", a.Listen); err != nil {
 		return err
 	}
 	a.onClose(a.sites.Close)
@@ -122,19 +122,19 @@ func (a *app) open(ctx context.Context) (err error) {
 		return err
 	}
 	if a.HTTPS.Listen != "" {
-		if a.secure, err = listen(ctx, "--https", a.HTTPS.Listen); err != nil {
+		if a.secure, err = listenOn(ctx, "--https", a.HTTPS.Listen); err != nil {
 			return err
 		}
 		a.onClose(a.secure.Close)
 	}
-	if a.api, err = listen(ctx, "--api", a.API); err != nil {
+	if a.api, err = listenOn(ctx, "--api", a.API); err != nil {
 		return err
 	}
 	a.onClose(a.api.Close)
-	if err := a.confine(ctx); err != nil {
+	if err := a.confineWorkers(ctx); err != nil {
 		return err
 	}
-	if err := folder(a.Data).check(ctx); err != nil {
+	if err := folder(a.Data).checkRecords(ctx); err != nil {
 		return err
 	}
 	box, err := a.openKey()
@@ -178,10 +178,10 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	}
 
 	env := project.NewEnv(project.EnvPorts{Variables: a.store, Box: box}, project.EnvOptions{})
-	if a.proxies, err = trusted(a.TrustProxies); err != nil {
+	if a.proxies, err = parseTrusted(a.TrustProxies); err != nil {
 		return err
 	}
-	addresses, err := a.HTTPS.addresses()
+	addresses, err := a.HTTPS.publicAddresses()
 	if err != nil {
 		return err
 	}
@@ -212,8 +212,8 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	return a.openBuilder(ctx, a.core, run)
 }
 
-// serve answers until ctx ends, then lets requests in flight finish.
-func (a *app) serve(ctx context.Context, token string) error {
+// serveUntil answers until ctx ends, then lets requests in flight finish.
+func (a *app) serveUntil(ctx context.Context, token string) error {
 	api := a.apiServer()
 	failed := make(chan error, 3)
 	go func() { failed <- a.edge.Serve(a.sites) }()
@@ -227,7 +227,7 @@ func (a *app) serve(ctx context.Context, token string) error {
 	}
 	a.onClose(func() error { return discovery.Remove(here) })
 	if a.Ready != nil {
-		a.Ready(a.ready(ctx))
+		a.Ready(a.describeReady(ctx))
 	}
 	var err error
 	select {
@@ -242,7 +242,7 @@ const apiConnections = 512
 
 func (a *app) apiServer() *http.Server {
 	connections := &api.Connections{Max: apiConnections}
-	a.handler = api.New(a.services(), api.Options{
+	a.handler = api.New(a.buildServices(), api.Options{
 		Version: a.Version, Log: a.Log, Hosts: a.apiHosts(), TrustedProxies: a.proxies,
 	})
 	return &http.Server{
@@ -306,12 +306,12 @@ func (a *app) shutDown(api *http.Server) error {
 	return err
 }
 
-func (a *app) ready(ctx context.Context) Ready {
+func (a *app) describeReady(ctx context.Context) Ready {
 	r := Ready{
-		SiteURL: a.sitesOrigin().of("<project>." + a.BaseDomain), APIURL: apiURL(a.api),
+		SiteURL: a.sitesOrigin().originOf("<project>." + a.BaseDomain), APIURL: apiURL(a.api),
 		Data: a.Data, TokenFile: a.tokenFile(), HTTPS: a.httpsURL(), Admin: a.adminURL(),
 	}
-	if !a.sound() {
+	if !a.isIsolated() {
 		r.Warnings = append(r.Warnings, a.isolationGap())
 	}
 	r.Warnings = append(r.Warnings, a.limitsWarnings(ctx)...)

@@ -80,7 +80,7 @@ func wantRefused(t *testing.T, c server.Config, kind anchor.Kind, code string) {
 	}
 }
 
-func TestSecondAnchorOnTheSameData(t *testing.T) {
+func TestRun_RefusesSecondServer(t *testing.T) {
 	c := config(t, t.TempDir())
 	_, down := up(t, c)
 	wantRefused(t, c, anchor.KindInvalid, "data_in_use")
@@ -88,7 +88,7 @@ func TestSecondAnchorOnTheSameData(t *testing.T) {
 	up(t, c) // the lock is released with its holder
 }
 
-func TestTakenPorts(t *testing.T) {
+func TestRun_NamesPortInUse(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestTakenPorts(t *testing.T) {
 	wantRefused(t, c, anchor.KindInvalid, "bad_address")
 }
 
-func TestNodeMissing(t *testing.T) {
+func TestRun_NodeMissing(t *testing.T) {
 	c := config(t, t.TempDir())
 	c.Node = filepath.Join(t.TempDir(), "node")
 	wantRefused(t, c, anchor.KindInvalid, "no_node")
@@ -112,7 +112,7 @@ func TestNodeMissing(t *testing.T) {
 	}
 }
 
-func TestDataThatCannotBeAFolder(t *testing.T) {
+func TestRun_RefusesDataThatIsNoFolder(t *testing.T) {
 	c := config(t, t.TempDir())
 	c.Data = filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(c.Data, nil, 0o600); err != nil {
@@ -161,7 +161,7 @@ func status(t *testing.T, r server.Ready, token string) (code int, body map[stri
 	return res.StatusCode, body
 }
 
-func TestTokenIsKept(t *testing.T) {
+func TestRun_KeepsToken(t *testing.T) {
 	c := config(t, t.TempDir())
 	r, down := up(t, c)
 	first := readToken(t, r)

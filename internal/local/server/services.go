@@ -5,7 +5,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api"
 )
 
-func (a *app) services() api.Services {
+func (a *app) buildServices() api.Services {
 	return api.Services{
 		Projects: a.core.Projects,
 		Env:      a.core.Env,
@@ -26,9 +26,9 @@ func (a *app) services() api.Services {
 func (a *app) URLs(p anchor.Project, d anchor.DeploymentID) (site, deployment string) {
 	siteHost, deploymentHost := a.platform.Hosts(p, d)
 	at := a.sitesOrigin()
-	site = at.of(siteHost)
+	site = at.originOf(siteHost)
 	if d != "" {
-		deployment = at.of(deploymentHost)
+		deployment = at.originOf(deploymentHost)
 	}
 	return site, deployment
 }

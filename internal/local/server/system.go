@@ -33,22 +33,22 @@ func (a *app) Status(ctx context.Context) (wire.Status, error) {
 	if err != nil {
 		return wire.Status{}, err
 	}
-	live, err := a.serving(ctx)
+	live, err := a.listServing(ctx)
 	if err != nil {
 		return wire.Status{}, err
 	}
-	here := a.ready(ctx)
+	here := a.describeReady(ctx)
 	return wire.Status{
 		Version: a.Version, Platform: "local", UptimeMS: time.Since(a.started).Milliseconds(),
-		Sites: here.SiteURL, API: here.APIURL, Data: a.Data, Node: a.node.Version, Isolation: a.isolation(),
+		Sites: here.SiteURL, API: here.APIURL, Data: a.Data, Node: a.node.Version, Isolation: a.describeIsolation(),
 		Disk: wire.Disk{
 			FreeBytes: free, ArtifactBytes: usage.Bytes, DataBytes: data, Shelved: a.platform.Shelved(), Trashed: usage.Trash,
 		},
-		Live: live, Workers: a.workers(),
+		Live: live, Workers: a.listWorkers(),
 	}, nil
 }
 
-func (a *app) serving(ctx context.Context) ([]wire.Serving, error) {
+func (a *app) listServing(ctx context.Context) ([]wire.Serving, error) {
 	lives, err := a.store.Lives(ctx)
 	if err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func (a *app) serving(ctx context.Context) ([]wire.Serving, error) {
 	return all, nil
 }
 
-func (a *app) workers() []wire.Worker {
+func (a *app) listWorkers() []wire.Worker {
 	stats := a.platform.Stats()
 	all := make([]wire.Worker, len(stats))
 	for i, st := range stats {
@@ -143,7 +143,7 @@ func (a *app) Doctor(ctx context.Context) []wire.Check {
 	if a.admin.name != "" {
 		checks = append(checks, a.checkAdmin())
 	}
-	if _, wanted := a.wildcard(); wanted {
+	if _, wanted := a.wildcardName(); wanted {
 		checks = append(checks, a.checkWildcard())
 	}
 	return checks
@@ -210,7 +210,7 @@ func (a *app) checkSites(ctx context.Context) wire.Check {
 		details, hints = append(details, detail), append(hints, hint)
 	}
 	if c.OK = len(details) == 0; c.OK {
-		c.Detail = fmt.Sprintf("%s, all files unchanged since the upload", count(len(sites), "site"))
+		c.Detail = fmt.Sprintf("%s, all files unchanged since the upload", countNoun(len(sites), "site"))
 		return c
 	}
 	c.Detail, c.Hint = strings.Join(details, "; "), strings.Join(slices.Compact(hints), " ")
@@ -218,7 +218,7 @@ func (a *app) checkSites(ctx context.Context) wire.Check {
 }
 
 func siteFinding(h sites.Health) (detail, hint string) {
-	detail = fmt.Sprintf("%s: %s of deployment %s missing or damaged", h.Project.Slug, count(h.Damaged, "file"), h.Deployment)
+	detail = fmt.Sprintf("%s: %s of deployment %s missing or damaged", h.Project.Slug, countNoun(h.Damaged, "file"), h.Deployment)
 	switch {
 	case h.Err != nil:
 		return fmt.Sprintf("%s: deployment %s is incomplete: %v", h.Project.Slug, h.Deployment, h.Err),

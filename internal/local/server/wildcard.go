@@ -9,11 +9,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-// wildcard returns the name whose certificate the sites below the base domain share:
+// wildcardName returns the name whose certificate the sites below the base domain share:
 // <project>.<base> and <deployment>--<project>.<base>. A CA issues a wildcard for DNS-01 only, so
 // it needs the DNS hook; one certificate for each of these names would reach the CA's limits on the
 // first busy day. *.localhost has its own CA.
-func (a *app) wildcard() (h anchor.Hostname, wanted bool) {
+func (a *app) wildcardName() (h anchor.Hostname, wanted bool) {
 	return anchor.Hostname{Name: "*." + a.BaseDomain, Verified: true}, a.certs != nil && a.localCA == nil
 }
 
@@ -26,7 +26,7 @@ const (
 // keepWildcard orders the wildcard's certificate and records whether there is one, until ctx ends.
 // Its pauses are no retries: the manager retries an order.
 func (a *app) keepWildcard(ctx context.Context) {
-	h, wanted := a.wildcard()
+	h, wanted := a.wildcardName()
 	if !wanted || a.HTTPS.DNSHook == "" {
 		return
 	}
@@ -72,7 +72,7 @@ func (a *app) sitesOrigin() origin {
 
 // checkWildcard reports why sites below the base domain have no HTTPS, if they should.
 func (a *app) checkWildcard() wire.Check {
-	h, _ := a.wildcard()
+	h, _ := a.wildcardName()
 	c := wire.Check{Name: "HTTPS of sites", OK: a.covered.Load(), Detail: "the certificate of " + h.Name + " is ready"}
 	if c.OK {
 		return c

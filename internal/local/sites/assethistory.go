@@ -44,7 +44,7 @@ func (h *assetHistory) find(path string) (asset.Asset, *edge.Rule, bool) {
 // keepHashed reduces a pruned deployment to its hashed files, and makes them available to the sites of
 // its project. A second call changes nothing.
 func (p *Platform) keepHashed(ctx context.Context, d anchor.Deployment) error {
-	desc, err := p.folder().Description(d.ID)
+	desc, err := p.dataFolder().Description(d.ID)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p.Bundles.Remove(ctx, d.ID)
 	}

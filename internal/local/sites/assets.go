@@ -21,11 +21,11 @@ import (
 // Upload indexes the deployment's static files and creates the missing compressed variants. The
 // files themselves arrived with the artifact and are served from where they are.
 func (p *Platform) Upload(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
-	d := p.describe(a)
+	d := p.describeArtifact(a)
 	files := assetFiles(a)
-	index, err := asset.Build(ctx, p.place(d), asset.BuildOptions{
+	index, err := asset.Build(ctx, p.assetPlace(d), asset.BuildOptions{
 		Prefix:  a.Build.BasePath,
-		ModTime: stamp(a.Deployment.CreatedAt),
+		ModTime: timeStamp(a.Deployment.CreatedAt),
 	}, files)
 	if err != nil {
 		return fmt.Errorf("index the static files: %w", err)
@@ -34,7 +34,7 @@ func (p *Platform) Upload(ctx context.Context, a deploy.Artifact, note deploy.No
 	if err := index.Encode(&text); err != nil {
 		return fmt.Errorf("encode the index of static files: %w", err)
 	}
-	if err := atomicfile.WriteFile(p.folder().index(d.Deployment), text.Bytes(), 0o600); err != nil {
+	if err := atomicfile.WriteFile(p.dataFolder().indexPath(d.Deployment), text.Bytes(), 0o600); err != nil {
 		return err
 	}
 	note("%d static files", len(files))
@@ -57,7 +57,7 @@ func assetFiles(a deploy.Artifact) []asset.File {
 	return files
 }
 
-func (p *Platform) place(d Description) asset.Place {
+func (p *Platform) assetPlace(d Description) asset.Place {
 	return asset.Place{
 		Root:     filepath.Join(d.Dir, filepath.FromSlash(d.Build.Assets)),
 		Variants: filepath.Join(p.Dir, "variants"),
@@ -66,19 +66,19 @@ func (p *Platform) place(d Description) asset.Place {
 }
 
 func (p *Platform) readIndex(d Description) (*asset.Index, error) {
-	in, err := os.Open(p.folder().index(d.Deployment))
+	in, err := os.Open(p.dataFolder().indexPath(d.Deployment))
 	if err != nil {
 		return nil, fmt.Errorf("read the index of static files: %w", err)
 	}
 	defer in.Close()
-	return asset.Decode(in, p.place(d))
+	return asset.Decode(in, p.assetPlace(d))
 }
 
-// original finds the file for a key that the image function requests (OpenNext's s3 image loader:
+// findOriginal finds the file for a key that the image function requests (OpenNext's s3 image loader:
 // the URL's path without the leading slash). A file that the app's rules decide about is an
 // original only where they allow a visitor without credentials to get it: Next.js fetches originals
 // with such a request (server/image-optimizer.js).
-func (p *Platform) original(ns, key string) (awswire.Asset, bool) {
+func (p *Platform) findOriginal(ns, key string) (awswire.Asset, bool) {
 	s := p.siteByName(ns)
 	if s == nil {
 		return awswire.Asset{}, false
@@ -89,7 +89,7 @@ func (p *Platform) original(ns, key string) (awswire.Asset, bool) {
 	if rule := s.edge.Rules[path]; ok && rule != nil && rule.Ask {
 		ctx, cancel := context.WithTimeout(context.Background(), p.ProbeLimit)
 		defer cancel()
-		r, err := p.request(ctx, s, http.MethodHead, (&url.URL{Path: path}).EscapedPath())
+		r, err := p.newRequest(ctx, s, http.MethodHead, (&url.URL{Path: path}).EscapedPath())
 		if err != nil {
 			return awswire.Asset{}, false
 		}

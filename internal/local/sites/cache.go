@@ -26,7 +26,7 @@ func (p *Platform) Seed(ctx context.Context, a deploy.Artifact, note deploy.Note
 		objects[i] = isr.SeedObject{
 			Key:      awswire.SeedKey(f.Key),
 			File:     filepath.Join(a.Dir, filepath.FromSlash(f.Path)),
-			Modified: stamp(a.Deployment.CreatedAt),
+			Modified: timeStamp(a.Deployment.CreatedAt),
 		}
 	}
 	tags, err := buildTags(tree, a.Build)

@@ -10,14 +10,14 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker/cgroup"
 )
 
-// group returns the control group of a project's workers, with the limits in the records. A site
+// projectGroup returns the control group of a project's workers, with the limits in the records. A site
 // whose limits the system refuses is served within those that each process can hold.
-func (p *Platform) group(project anchor.ProjectID) (*cgroup.Group, error) {
+func (p *Platform) projectGroup(project anchor.ProjectID) (*cgroup.Group, error) {
 	if p.Groups == nil {
 		return nil, nil
 	}
 	g := p.Groups.Group(string(project))
-	unheld, err := p.limit(context.Background(), project, g)
+	unheld, err := p.applyLimits(context.Background(), project, g)
 	if err != nil {
 		return nil, err
 	}
@@ -33,13 +33,13 @@ func (p *Platform) Limit(ctx context.Context, project anchor.ProjectID) error {
 	if p.Groups == nil {
 		return nil
 	}
-	unheld, err := p.limit(ctx, project, p.Groups.Group(string(project)))
+	unheld, err := p.applyLimits(ctx, project, p.Groups.Group(string(project)))
 	return cmp.Or(err, unheld)
 }
 
-// limit reads and sets under one lock, so that the limits stored last are those in force. It returns the system's
+// applyLimits reads and sets under one lock, so that the limits stored last are those in force. It returns the system's
 // reason when the group does not hold them although others would.
-func (p *Platform) limit(ctx context.Context, project anchor.ProjectID, g *cgroup.Group) (unheld, err error) {
+func (p *Platform) applyLimits(ctx context.Context, project anchor.ProjectID, g *cgroup.Group) (unheld, err error) {
 	p.limiting.Lock()
 	defer p.limiting.Unlock()
 	record, err := p.Records.Project(ctx, project)

@@ -11,7 +11,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker/cgroup"
 )
 
-func TestASiteIsServedWhenTheSystemRefusesItsControlGroup(t *testing.T) {
+func TestRestore_ServesWithoutControlGroup(t *testing.T) {
 	in := newInstallation(t)
 	in.groups = cgroup.Open()
 	t.Cleanup(func() { must(t, in.groups.Close()) })

@@ -39,21 +39,25 @@ type Pointer struct {
 // are compared with it or rebuilt from it.
 type Folder string
 
-func (f Folder) path(parts ...string) string {
+func (f Folder) joinPath(parts ...string) string {
 	return filepath.Join(append([]string{string(f)}, parts...)...)
 }
 
-func (f Folder) description(id anchor.DeploymentID) string {
-	return f.path("sites", string(id)+".json")
+func (f Folder) descriptionPath(id anchor.DeploymentID) string {
+	return f.joinPath("sites", string(id)+".json")
 }
-func (f Folder) index(id anchor.DeploymentID) string { return f.path("sites", string(id)+".assets") }
-func (f Folder) rules(id anchor.DeploymentID) string { return f.path("sites", string(id)+".rules") }
-func (f Folder) pointer(p anchor.ProjectID) string   { return f.path("lives", string(p)+".json") }
+func (f Folder) indexPath(id anchor.DeploymentID) string {
+	return f.joinPath("sites", string(id)+".assets")
+}
+func (f Folder) rulesPath(id anchor.DeploymentID) string {
+	return f.joinPath("sites", string(id)+".rules")
+}
+func (f Folder) pointerPath(p anchor.ProjectID) string { return f.joinPath("lives", string(p)+".json") }
 
-// make creates the missing folders.
-func (f Folder) make() error {
+// makeFolders creates the missing folders.
+func (f Folder) makeFolders() error {
 	for _, dir := range []string{"sites", "variants", "lives", "trash"} {
-		if err := os.MkdirAll(f.path(dir), 0o700); err != nil {
+		if err := os.MkdirAll(f.joinPath(dir), 0o700); err != nil {
 			return fmt.Errorf("make the platform's folders: %w", err)
 		}
 	}
@@ -62,7 +66,7 @@ func (f Folder) make() error {
 
 // Described lists the deployments that have a description; none without the folder.
 func (f Folder) Described() ([]anchor.DeploymentID, error) {
-	names, err := f.ids("sites")
+	names, err := f.listIDs("sites")
 	ids := make([]anchor.DeploymentID, len(names))
 	for i, name := range names {
 		ids[i] = anchor.DeploymentID(name)
@@ -70,11 +74,11 @@ func (f Folder) Described() ([]anchor.DeploymentID, error) {
 	return ids, err
 }
 
-// ids lists the names <id>.json in a folder.
-func (f Folder) ids(folder string) ([]string, error) {
-	entries, err := os.ReadDir(f.path(folder))
+// listIDs lists the names <id>.json in a folder.
+func (f Folder) listIDs(folder string) ([]string, error) {
+	entries, err := os.ReadDir(f.joinPath(folder))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("list the folder %s: %w", f.path(folder), err)
+		return nil, fmt.Errorf("list the folder %s: %w", f.joinPath(folder), err)
 	}
 	var ids []string
 	for _, e := range entries {
@@ -87,10 +91,10 @@ func (f Folder) ids(folder string) ([]string, error) {
 
 // Description reads one description. Its error is fs.ErrNotExist when there is none.
 func (f Folder) Description(id anchor.DeploymentID) (d Description, err error) {
-	return d, f.read(f.description(id), &d)
+	return d, f.readJSON(f.descriptionPath(id), &d)
 }
 
-func (f Folder) read(path string, into any) error {
+func (f Folder) readJSON(path string, into any) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("read the platform's files: %w", err)
@@ -101,7 +105,7 @@ func (f Folder) read(path string, into any) error {
 	return nil
 }
 
-func (f Folder) write(path string, v any) error {
+func (f Folder) writeJSON(path string, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", path, err)
@@ -111,11 +115,11 @@ func (f Folder) write(path string, v any) error {
 
 // Pointers returns the live pointers of all projects as far as they can be read.
 func (f Folder) Pointers() (map[anchor.ProjectID]Pointer, error) {
-	names, err := f.ids("lives")
+	names, err := f.listIDs("lives")
 	all := make(map[anchor.ProjectID]Pointer, len(names))
 	for _, name := range names {
 		var p Pointer
-		if f.read(f.pointer(anchor.ProjectID(name)), &p) == nil {
+		if f.readJSON(f.pointerPath(anchor.ProjectID(name)), &p) == nil {
 			p.Live.Order = p.Order
 			all[p.ProjectID] = p
 		}
@@ -124,12 +128,12 @@ func (f Folder) Pointers() (map[anchor.ProjectID]Pointer, error) {
 }
 
 func (f Folder) keepPointer(live anchor.Live) error {
-	return f.write(f.pointer(live.ProjectID), Pointer{live, live.Order})
+	return f.writeJSON(f.pointerPath(live.ProjectID), Pointer{live, live.Order})
 }
 
 // DropPointer removes the stored live pointer of the project.
 func (f Folder) DropPointer(p anchor.ProjectID) error {
-	if err := os.Remove(f.pointer(p)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(f.pointerPath(p)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -138,8 +142,8 @@ func (f Folder) DropPointer(p anchor.ProjectID) error {
 // Remove moves what the folder has of a deployment to its trash. A missing file is not an error.
 func (f Folder) Remove(id anchor.DeploymentID) error {
 	var errs []error
-	for _, path := range []string{f.index(id), f.rules(id), f.description(id)} {
-		now, trashed := time.Now(), f.path("trash", filepath.Base(path))
+	for _, path := range []string{f.indexPath(id), f.rulesPath(id), f.descriptionPath(id)} {
+		now, trashed := time.Now(), f.joinPath("trash", filepath.Base(path))
 		err := os.Chtimes(path, now, now) // its age there counts from its removal
 		if err == nil {
 			err = os.Rename(path, trashed)
@@ -153,14 +157,14 @@ func (f Folder) Remove(id anchor.DeploymentID) error {
 
 // emptyTrash deletes what was removed more than age ago.
 func (f Folder) emptyTrash(age time.Duration) error {
-	entries, err := os.ReadDir(f.path("trash"))
+	entries, err := os.ReadDir(f.joinPath("trash"))
 	if err != nil {
 		return fmt.Errorf("empty the trash: %w", err)
 	}
 	for _, e := range entries {
 		info, err := e.Info()
 		if err == nil && time.Since(info.ModTime()) >= age {
-			err = os.Remove(f.path("trash", e.Name()))
+			err = os.Remove(f.joinPath("trash", e.Name()))
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("empty the trash: %w", err)

@@ -21,14 +21,14 @@ func (p *Platform) Publish(ctx context.Context, a deploy.Artifact, note deploy.N
 	if err != nil {
 		return nil, fmt.Errorf("number the versions: %w", err)
 	}
-	d, err := p.sealed(ctx, a)
+	d, err := p.sealedDescription(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.folder().write(p.folder().description(d.Deployment), d); err != nil {
+	if err := p.dataFolder().writeJSON(p.dataFolder().descriptionPath(d.Deployment), d); err != nil {
 		return nil, err
 	}
-	if err := p.open(d, a.Env); err != nil {
+	if err := p.openSite(d, a.Env); err != nil {
 		return nil, err
 	}
 	versions := make(map[string]anchor.FunctionVersion, len(a.Build.Functions))
@@ -55,7 +55,7 @@ func codeSha256(a deploy.Artifact, f anchor.Function) string {
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
-func (p *Platform) describe(a deploy.Artifact) Description {
+func (p *Platform) describeArtifact(a deploy.Artifact) Description {
 	return Description{
 		Deployment: a.Deployment.ID,
 		Project:    a.Project.ID,
@@ -67,9 +67,9 @@ func (p *Platform) describe(a deploy.Artifact) Description {
 	}
 }
 
-// sealed returns the description of the deployment with its sealed environment.
-func (p *Platform) sealed(ctx context.Context, a deploy.Artifact) (Description, error) {
-	d := p.describe(a)
+// sealedDescription returns the description of the deployment with its sealed environment.
+func (p *Platform) sealedDescription(ctx context.Context, a deploy.Artifact) (Description, error) {
+	d := p.describeArtifact(a)
 	sealed, err := p.Secrets.Sealed(ctx, a.Deployment.ID)
 	if err != nil && !errors.Is(err, anchor.ErrNotFound) {
 		return d, fmt.Errorf("read the deployment's environment: %w", err)

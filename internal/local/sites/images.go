@@ -39,19 +39,19 @@ func newImages(function http.Handler, headers anchor.Images, site *edge.Site) *i
 func (i *images) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	source, query := r.URL.Query().Get("url"), r.URL.RawQuery+"\n"+strings.Join(r.Header["Accept"], ",")
 	own := i.isOwnFile(source)
-	if own && notModified(w, r, i.seen.find(query)) {
+	if own && notModified(w, r, i.seen.findHeader(query)) {
 		return
 	}
-	made := i.make(r)
+	made := i.makeImage(r)
 	if made.status != http.StatusOK {
-		i.fail(w, r, made, source)
+		i.forwardFailure(w, r, made, source)
 		return
 	}
 	h := made.header
 	sum := sha256.Sum256(made.body.Bytes())
 	h.Set("Etag", `"`+hex.EncodeToString(sum[:16])+`"`)
 	h.Set("Content-Security-Policy", i.headers.SecurityPolicy)
-	h.Set("Content-Disposition", disposition(i.headers.Disposition, source, h.Get("Content-Type")))
+	h.Set("Content-Disposition", contentDisposition(i.headers.Disposition, source, h.Get("Content-Type")))
 	h.Del("Content-Length")
 	if own {
 		i.seen.add(query, h.Clone())
@@ -61,9 +61,9 @@ func (i *images) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(made.body.Bytes()))
 }
 
-// make calls the function to make the picture, by GET and without conditions: the ETag of a HEAD is
+// makeImage calls the function to make the picture, by GET and without conditions: the ETag of a HEAD is
 // the picture's.
-func (i *images) make(r *http.Request) *madeImage {
+func (i *images) makeImage(r *http.Request) *madeImage {
 	whole := r.Clone(r.Context())
 	if r.Method == http.MethodHead {
 		whole.Method = http.MethodGet
@@ -76,9 +76,9 @@ func (i *images) make(r *http.Request) *madeImage {
 	return made
 }
 
-// fail forwards a failure. The function knows no status but 400 and 500; the bootstrap has set that
+// forwardFailure forwards a failure. The function knows no status but 400 and 500; the bootstrap has set that
 // of an upstream's failure (worker/bootstrap/image.mjs).
-func (i *images) fail(w http.ResponseWriter, r *http.Request, made *madeImage, source string) {
+func (i *images) forwardFailure(w http.ResponseWriter, r *http.Request, made *madeImage, source string) {
 	isOwnPath := strings.HasPrefix(source, "/") && !strings.HasPrefix(source, "//")
 	if made.status == http.StatusInternalServerError && isOwnPath && !i.isHandedOut(source) && made.header.Get("X-Anchor-Error") == "" {
 		made.status = http.StatusNotFound
@@ -143,9 +143,9 @@ func (m *madeImage) Write(p []byte) (int, error) {
 	return m.body.Write(p)
 }
 
-// disposition names the picture after its original's path, with the extension of the result
+// contentDisposition names the picture after its original's path, with the extension of the result
 // (getFileNameWithExtension in next/dist/server/image-optimizer.js).
-func disposition(kind, source, contentType string) string {
+func contentDisposition(kind, source, contentType string) string {
 	u, err := url.Parse(source)
 	if err != nil {
 		return kind
@@ -194,7 +194,7 @@ type seenImages struct {
 // again empty.
 const mostSeenImages = 1024
 
-func (s *seenImages) find(query string) http.Header {
+func (s *seenImages) findHeader(query string) http.Header {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.header[query]

@@ -69,7 +69,7 @@ func request(h http.Handler, method, source string, headers ...string) *httptest
 
 const own, remote = "%2Fdocs%2Fown.png", "https%3A%2F%2Fcdn.example%2Fa%2Fb%20%C3%BC.php"
 
-func TestAnImageHasTheHeadersOfTheBuild(t *testing.T) {
+func TestImages_HaveHeadersOfBuild(t *testing.T) {
 	t.Parallel()
 	p := &picture{body: "<svg/>", contentType: "image/svg+xml", status: 200}
 	for name, c := range map[string]struct {
@@ -88,7 +88,7 @@ func TestAnImageHasTheHeadersOfTheBuild(t *testing.T) {
 	}
 }
 
-func TestAPictureThatChangedIsSent(t *testing.T) {
+func TestImages_ChangedOriginal(t *testing.T) {
 	t.Parallel()
 	p := &picture{body: "blue", contentType: "image/webp", status: 200}
 	h := optimizer(t, p, anchor.Images{})
@@ -104,7 +104,7 @@ func TestAPictureThatChangedIsSent(t *testing.T) {
 	}
 }
 
-func TestAPictureOfAnOwnFileIsMadeOnceForWhoHasIt(t *testing.T) {
+func TestImages_OwnFileIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	p := &picture{body: "blue", contentType: "image/webp", status: 200}
 	h := optimizer(t, p, anchor.Images{})
@@ -128,7 +128,7 @@ func TestAPictureOfAnOwnFileIsMadeOnceForWhoHasIt(t *testing.T) {
 	}
 }
 
-func TestAHeadOfAnImageIsAsItsGet(t *testing.T) {
+func TestImages_HeadEqualsGet(t *testing.T) {
 	t.Parallel()
 	p := &picture{body: "blue", contentType: "image/webp", status: 200}
 	h := optimizer(t, p, anchor.Images{})
@@ -138,7 +138,7 @@ func TestAHeadOfAnImageIsAsItsGet(t *testing.T) {
 	}
 }
 
-func TestFailedImages(t *testing.T) {
+func TestImages_Failed(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		source string

@@ -53,7 +53,7 @@ func (in *installation) processes() (split int) {
 }
 
 // A probe starts every split function, and keeps a few of them.
-func TestSplitFunctionsShareProcesses(t *testing.T) {
+func TestPlatform_SplitFunctionsShareProcesses(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
 	must(t, in.platform.Close())
@@ -74,7 +74,7 @@ func TestSplitFunctionsShareProcesses(t *testing.T) {
 	}
 }
 
-func TestTooManyFunctionsAreRefusedBeforeAndAfterTheUpload(t *testing.T) {
+func TestCheck_RefusesTooManyFunctions(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
 	source := splitApp(t, 64).Write(t) // and the server
@@ -109,9 +109,9 @@ func TestSiblings(t *testing.T) {
 	}
 }
 
-// TestAFailedDeploymentCountsAsUnowned: files that it left on the disk are bounded like uploads
+// TestRemove_FailedDeploymentCountsAsUnowned: files that it left on the disk are bounded like uploads
 // that did not end; those of a deployment that was live are not.
-func TestAFailedDeploymentCountsAsUnowned(t *testing.T) {
+func TestRemove_FailedDeploymentCountsAsUnowned(t *testing.T) {
 	t.Parallel()
 	for status, code := range map[anchor.Status]string{anchor.Deployed: "", anchor.DeployFailed: "upload_quota", anchor.Canceled: "upload_quota"} {
 		in := newInstallation(t)

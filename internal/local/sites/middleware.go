@@ -14,7 +14,7 @@ import (
 // edge's routing.
 type middleware struct{ runs *worker.Middleware }
 
-func (s *site) middleware(function string) (edge.Middleware, error) {
+func (s *site) middlewareOf(function string) (edge.Middleware, error) {
 	runs, err := worker.NewMiddleware(s.pools[function])
 	if err != nil {
 		return nil, err

@@ -93,7 +93,7 @@ const (
 
 // New starts the platform; Close ends it. Restore opens the stored sites.
 func New(c Config) (*Platform, error) {
-	if err := Folder(c.Dir).make(); err != nil {
+	if err := Folder(c.Dir).makeFolders(); err != nil {
 		return nil, err
 	}
 	c.Limits = c.Limits.withDefaults()
@@ -106,7 +106,7 @@ func New(c Config) (*Platform, error) {
 		memory:   asset.NewMemory(assetMemory, assetInMemory),
 	}
 	c.Cache.Revalidated = p.invalidate
-	p.previews = isr.NewQueue(p.revalidate, isr.QueueOptions{})
+	p.previews = isr.NewQueue(p.revalidatePage, isr.QueueOptions{})
 	w, err := p.serveWire()
 	if err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func New(c Config) (*Platform, error) {
 	return p, nil
 }
 
-func (p *Platform) folder() Folder { return Folder(p.Dir) }
+func (p *Platform) dataFolder() Folder { return Folder(p.Dir) }
 
 // Finish waits until no function has anything in flight, work after its answers included, and stops
 // them. When ctx ends first, it cuts the rest off and returns the cause. Stop sending requests
@@ -124,7 +124,7 @@ func (p *Platform) Finish(ctx context.Context) error {
 	sites := p.all()
 	cut := make(chan error, len(sites))
 	for _, s := range sites {
-		go func() { cut <- s.drain(ctx) }()
+		go func() { cut <- s.drainSite(ctx) }()
 	}
 	var errs []error
 	for range sites {

@@ -32,7 +32,7 @@ func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Not
 	path := a.Build.BasePath + "/"
 	limited, cancel := context.WithTimeout(ctx, p.ProbeLimit)
 	defer cancel()
-	got, err := p.ask(limited, s, http.MethodGet, path)
+	got, err := p.askSite(limited, s, http.MethodGet, path)
 	if err != nil {
 		return err
 	}
@@ -53,12 +53,12 @@ func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Not
 
 // markReady records in the description that the deployment can serve, in case the records are lost.
 func (p *Platform) markReady(ctx context.Context, a deploy.Artifact) error {
-	d, err := p.sealed(ctx, a)
+	d, err := p.sealedDescription(ctx, a)
 	if err != nil {
 		return err
 	}
 	d.Ready = true
-	return p.folder().write(p.folder().description(d.Deployment), d)
+	return p.dataFolder().writeJSON(p.dataFolder().descriptionPath(d.Deployment), d)
 }
 
 // warmServers starts the server, its split functions and the middleware: a bundle that crashes at
@@ -92,11 +92,11 @@ func startFailed(err error) error {
 	return err
 }
 
-// ask sends a request of Anchor's own to a site, past the public limits. target, a path with a
+// askSite sends a request of Anchor's own to a site, past the public limits. target, a path with a
 // query, may come from the app: characters that cannot be part of a request line are encoded, or
 // target is refused.
-func (p *Platform) ask(ctx context.Context, s *site, method, target string, headers ...string) (*answer, error) {
-	r, err := p.request(ctx, s, method, target)
+func (p *Platform) askSite(ctx context.Context, s *site, method, target string, headers ...string) (*answer, error) {
+	r, err := p.newRequest(ctx, s, method, target)
 	if err != nil {
 		return nil, err
 	}
@@ -121,8 +121,8 @@ func requestTarget(target string) (*url.URL, error) {
 	return u, nil
 }
 
-// request returns a request of Anchor's own to a site.
-func (p *Platform) request(ctx context.Context, s *site, method, target string) (*http.Request, error) {
+// newRequest returns a request of Anchor's own to a site.
+func (p *Platform) newRequest(ctx context.Context, s *site, method, target string) (*http.Request, error) {
 	u, err := requestTarget(target)
 	if err != nil {
 		return nil, err

@@ -36,7 +36,7 @@ func (in *installation) want(t *testing.T, host, path string, status int) {
 	}
 }
 
-func TestSweepLeavesWhatTheRecordsDoNotKnow(t *testing.T) {
+func TestSweep_KeepsUnknown(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
 	_, d := in.publish(t, "shop")
@@ -60,8 +60,8 @@ func replace(name string, id anchor.DeploymentID) string {
 	return dir + string(id) + base[len("%"):]
 }
 
-// TestRestoreRebuildsWhatIsMissing of a live site, as long as its contents exist.
-func TestRestoreRebuildsWhatIsMissing(t *testing.T) {
+// TestRestore_RebuildsMissing of a live site, as long as its contents exist.
+func TestRestore_RebuildsMissing(t *testing.T) {
 	t.Parallel()
 	for name, folders := range map[string][]string{
 		"the trees":                  {"artifacts/trees"},
@@ -92,8 +92,8 @@ func TestRestoreRebuildsWhatIsMissing(t *testing.T) {
 	}
 }
 
-// TestRestoreTakesBackFromTheTrash: older records say that the removed deployment is kept.
-func TestRestoreTakesBackFromTheTrash(t *testing.T) {
+// TestRestore_TakesBackFromTrash: older records say that the removed deployment is kept.
+func TestRestore_TakesBackFromTrash(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
 	d, site, _ := in.live(t, "shop")
@@ -103,7 +103,7 @@ func TestRestoreTakesBackFromTheTrash(t *testing.T) {
 	in.want(t, site, "/public.txt", http.StatusOK)
 }
 
-func TestExamineFindsAndHeals(t *testing.T) {
+func TestExamine_FindsAndHeals(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
 	d, site, _ := in.live(t, "shop")
@@ -121,9 +121,9 @@ func TestExamineFindsAndHeals(t *testing.T) {
 	in.wantHealth(t, false, 1)
 }
 
-// TestADamagedSiteAnswers503 from the start until its files are there again: 404 would make
+// TestRestore_DamagedSiteAnswers503 from the start until its files are there again: 404 would make
 // crawlers and caches drop its pages.
-func TestADamagedSiteAnswers503(t *testing.T) {
+func TestRestore_DamagedSiteAnswers503(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
 	d, site, own := in.live(t, "shop")
@@ -168,8 +168,8 @@ func (in *installation) wantSecure(t *testing.T, host string, status int) {
 	}
 }
 
-// TestADamagedSiteIsRemoved with its project, or when it is pruned.
-func TestADamagedSiteIsRemoved(t *testing.T) {
+// TestRemove_DamagedSite with its project, or when it is pruned.
+func TestRemove_DamagedSite(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
 	d, site, own := in.live(t, "shop")
@@ -194,8 +194,8 @@ func (in *installation) wantHealth(t *testing.T, well bool, left int) {
 	}
 }
 
-// TestHashedFilesOutliveTheirDeployment prunes a deployment that production served before.
-func TestHashedFilesOutliveTheirDeployment(t *testing.T) {
+// TestRemove_KeepsHashedFiles prunes a deployment that production served before.
+func TestRemove_KeepsHashedFiles(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
 	old, site, own := in.live(t, "shop")

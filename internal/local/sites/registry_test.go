@@ -99,12 +99,12 @@ func TestSite_Drain_WaitsForTheRequestsOfTheEdge(t *testing.T) {
 	cut := errors.New("the time is over")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(cut)
-	if err := s.drain(ctx); !errors.Is(err, cut) {
+	if err := s.drainSite(ctx); !errors.Is(err, cut) {
 		t.Errorf("with a request in flight, drain returns %v", err)
 	}
 	close(letGo)
 	<-ended
-	if err := s.drain(t.Context()); err != nil {
+	if err := s.drainSite(t.Context()); err != nil {
 		t.Errorf("with nothing in flight, drain returns %v", err)
 	}
 }

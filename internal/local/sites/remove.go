@@ -18,12 +18,12 @@ func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	defer s.dropPages()
 	switch {
 	case s == nil:
-	case failed(d):
+	case neverDeployed(d):
 		s.close()
 	default:
 		limit, cancel := context.WithTimeout(ctx, p.Drain)
 		defer cancel()
-		if err := s.drain(limit); err != nil && limit.Err() == nil {
+		if err := s.drainSite(limit); err != nil && limit.Err() == nil {
 			return fmt.Errorf("drain deployment %s: %w", d.ID, err)
 		}
 	}
@@ -36,7 +36,7 @@ func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	if d.KeepsAssets(time.Now()) {
 		return p.keepHashed(ctx, d)
 	}
-	if failed(d) {
+	if neverDeployed(d) {
 		if err := p.Bundles.Disown(ctx, d.ID); err != nil {
 			return err
 		}
@@ -44,11 +44,11 @@ func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	if err := p.Bundles.Remove(ctx, d.ID); err != nil {
 		return err
 	}
-	return p.folder().Remove(d.ID)
+	return p.dataFolder().Remove(d.ID)
 }
 
-// failed reports whether a deployment ended without ever being deployed.
-func failed(d anchor.Deployment) bool {
+// neverDeployed reports whether a deployment ended without ever being deployed.
+func neverDeployed(d anchor.Deployment) bool {
 	return d.Status.Ended() && d.Status != anchor.Deployed && d.PrunedAt == 0
 }
 
@@ -79,5 +79,5 @@ func (p *Platform) RemoveProject(ctx context.Context, project anchor.ProjectID) 
 	if p.Groups != nil {
 		errs = append(errs, p.Groups.Remove(string(project)))
 	}
-	return errors.Join(append(errs, p.folder().DropPointer(project), p.Logs.Remove(project))...)
+	return errors.Join(append(errs, p.dataFolder().DropPointer(project), p.Logs.Remove(project))...)
 }

@@ -29,7 +29,7 @@ func (p *Platform) Restore(ctx context.Context) error {
 	}
 	p.setPointers(lives)
 	for _, live := range lives {
-		if err := p.folder().keepPointer(live); err != nil {
+		if err := p.dataFolder().keepPointer(live); err != nil {
 			return err
 		}
 		if s := p.site(live.Deployment); s != nil {
@@ -41,7 +41,7 @@ func (p *Platform) Restore(ctx context.Context) error {
 
 // restoreShelves makes the hashed files of pruned deployments available again.
 func (p *Platform) restoreShelves(ctx context.Context) error {
-	ids, err := p.folder().Described()
+	ids, err := p.dataFolder().Described()
 	if err != nil {
 		return err
 	}
@@ -99,29 +99,29 @@ func (p *Platform) restoreSite(ctx context.Context, project anchor.Project, d an
 	} else if err != nil {
 		return fmt.Errorf("read the deployment's environment: %w", err)
 	}
-	desc, whole := p.described(d.ID)
+	desc, whole := p.readDescribed(d.ID)
 	seeded, err := p.Cache.Has(ctx, string(d.ID))
 	if err != nil {
 		return err
 	}
 	if !whole || !seeded {
-		if desc, err = p.rebuild(ctx, project, d, env); err != nil {
+		if desc, err = p.rebuildSite(ctx, project, d, env); err != nil {
 			return err
 		}
 		slog.Warn("rebuilt the missing files of a deployment", "projectId", project.ID, "deploymentId", d.ID)
 	}
-	return p.open(desc, env)
+	return p.openSite(desc, env)
 }
 
-// described reads a deployment's description and reports whether everything that its site is served
+// readDescribed reads a deployment's description and reports whether everything that its site is served
 // from is in its place. It looks at names, not into files.
-func (p *Platform) described(id anchor.DeploymentID) (Description, bool) {
-	d, err := p.folder().Description(id)
+func (p *Platform) readDescribed(id anchor.DeploymentID) (Description, bool) {
+	d, err := p.dataFolder().Description(id)
 	if err != nil {
 		return d, false
 	}
 	d.Dir = p.Bundles.Tree(id)
-	for _, path := range []string{p.folder().index(id), d.Dir} {
+	for _, path := range []string{p.dataFolder().indexPath(id), d.Dir} {
 		if _, err := os.Stat(path); err != nil {
 			return d, false
 		}
@@ -129,9 +129,9 @@ func (p *Platform) described(id anchor.DeploymentID) (Description, bool) {
 	return d, true
 }
 
-// rebuild recreates from a deployment's artifact what its site is served from: its tree, the index
+// rebuildSite recreates from a deployment's artifact what its site is served from: its tree, the index
 // of its static files, its first cache entries, its description.
-func (p *Platform) rebuild(ctx context.Context, project anchor.Project, d anchor.Deployment, env map[string]string) (Description, error) {
+func (p *Platform) rebuildSite(ctx context.Context, project anchor.Project, d anchor.Deployment, env map[string]string) (Description, error) {
 	if _, err := p.Bundles.TakeBack(ctx, d.ID); err != nil {
 		return Description{}, err
 	}
@@ -154,7 +154,7 @@ func (p *Platform) rebuild(ctx context.Context, project anchor.Project, d anchor
 	if err := p.markReady(ctx, a); err != nil {
 		return Description{}, err
 	}
-	return p.describe(a), nil
+	return p.describeArtifact(a), nil
 }
 
 // Health is what Examine found of a project's live site.
@@ -186,13 +186,13 @@ func (p *Platform) Examine(ctx context.Context) ([]Health, error) {
 			return nil, err
 		}
 		h := Health{Project: project, Deployment: live.Deployment}
-		h.Err = p.examine(ctx, &h)
+		h.Err = p.examineFiles(ctx, &h)
 		all = append(all, h)
 	}
 	return all, ctx.Err()
 }
 
-func (p *Platform) examine(ctx context.Context, h *Health) error {
+func (p *Platform) examineFiles(ctx context.Context, h *Health) error {
 	if _, err := p.Bundles.TakeBack(ctx, h.Deployment); err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func (p *Platform) examine(ctx context.Context, h *Health) error {
 	if err != nil {
 		return err
 	}
-	_, whole := p.described(h.Deployment)
+	_, whole := p.readDescribed(h.Deployment)
 	h.Damaged = len(found.Missing) + len(found.Changed)
 	if whole && p.site(h.Deployment) != nil && !found.Any() {
 		return nil
@@ -210,7 +210,7 @@ func (p *Platform) examine(ctx context.Context, h *Health) error {
 		left, err := p.Bundles.Heal(ctx, h.Deployment)
 		h.Left = len(left.Missing) + len(left.Changed)
 		if err == nil {
-			err = p.admit(h.Project.ID, h.Deployment) // a restored tree is closed to everyone
+			err = p.admitProject(h.Project.ID, h.Deployment) // a restored tree is closed to everyone
 		}
 		if err != nil || h.Left > 0 {
 			return err

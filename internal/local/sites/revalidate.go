@@ -11,9 +11,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/isr/awswire"
 )
 
-// revalidate makes a page render itself again, as OpenNext's revalidation function does over HTTPS
+// revalidatePage makes a page render itself again, as OpenNext's revalidation function does over HTTPS
 // (adapters/revalidate: HEAD, x-prerender-revalidate, x-isr).
-func (p *Platform) revalidate(ctx context.Context, ns string, m isr.Message) error {
+func (p *Platform) revalidatePage(ctx context.Context, ns string, m isr.Message) error {
 	s := p.siteByName(ns)
 	if s == nil {
 		return nil
@@ -77,6 +77,6 @@ func otherSlash(got *answer, target string) (string, bool) {
 }
 
 func (p *Platform) renderAgain(ctx context.Context, s *site, host, target string, headers ...string) (*answer, error) {
-	return p.ask(ctx, s, http.MethodHead, target,
+	return p.askSite(ctx, s, http.MethodHead, target,
 		append(headers, "x-prerender-revalidate", s.Build.PreviewModeID, "x-isr", "1", "Host", host)...)
 }

@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-func TestOnlyARedirectOfTheSlashIsFollowed(t *testing.T) {
+func TestProbe_FollowsSlashRedirectOnly(t *testing.T) {
 	t.Parallel()
 	for target, c := range map[string]struct {
 		status       int
@@ -35,7 +35,7 @@ func TestOnlyARedirectOfTheSlashIsFollowed(t *testing.T) {
 
 // The target comes from the app. Characters that cannot be part of a request line must not end the
 // server.
-func TestATargetOfTheAppIsEncodedOrRefused(t *testing.T) {
+func TestRevalidate_EncodesOrRefusesTarget(t *testing.T) {
 	t.Parallel()
 	for target, want := range map[string]string{
 		"/a b":          "/a%20b",

@@ -46,13 +46,13 @@ func (p *Platform) settleRules(d Description, files []asset.File, note deploy.No
 	for _, warning := range found.Warnings() {
 		note("warning: %s", warning)
 	}
-	return rules, p.folder().write(p.folder().rules(d.Deployment), rules)
+	return rules, p.dataFolder().writeJSON(p.dataFolder().rulesPath(d.Deployment), rules)
 }
 
 // readRules reads what settleRules has stored. The rules of a deployment of an Anchor that stored
 // none are computed now.
 func (p *Platform) readRules(d Description, index *asset.Index) (rules fileRules, err error) {
-	err = p.folder().read(p.folder().rules(d.Deployment), &rules)
+	err = p.dataFolder().readJSON(p.dataFolder().rulesPath(d.Deployment), &rules)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return rules, err
 	}

@@ -90,7 +90,7 @@ func (in *installation) wantGuarded(t *testing.T, host string) {
 	}
 }
 
-func TestRulesHoldForFiles(t *testing.T) {
+func TestRules_ApplyToFiles(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
 	p, d, notes := in.publishApp(t, "shop", guardedApp())
@@ -111,7 +111,7 @@ func TestRulesHoldForFiles(t *testing.T) {
 	in.wantGuarded(t, host)
 }
 
-func TestOriginalsOfImagesAreGuarded(t *testing.T) {
+func TestImages_OriginalsAreGuarded(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
 	p, d, _ := in.publishApp(t, "shop", guardedApp())
@@ -126,7 +126,7 @@ func TestOriginalsOfImagesAreGuarded(t *testing.T) {
 	}
 }
 
-func TestBuildsThatCannotAskAreWarnedOf(t *testing.T) {
+func TestRules_WarnOfBuildsThatCannotAsk(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
 	app := guardedApp()

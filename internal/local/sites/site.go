@@ -21,9 +21,9 @@ type site struct {
 	pools map[string]*worker.Pool
 }
 
-// open starts a deployment's site and makes it reachable under its own host. No process starts
+// openSite starts a deployment's site and makes it reachable under its own host. No process starts
 // before the first request. A second open changes nothing.
-func (p *Platform) open(d Description, env map[string]string) error {
+func (p *Platform) openSite(d Description, env map[string]string) error {
 	if p.site(d.Deployment) != nil {
 		return nil
 	}
@@ -35,10 +35,10 @@ func (p *Platform) open(d Description, env map[string]string) error {
 	if err != nil {
 		return err
 	}
-	if err := p.admit(d.Project, d.Deployment); err != nil {
+	if err := p.admitProject(d.Project, d.Deployment); err != nil {
 		return err
 	}
-	group, err := p.group(d.Project)
+	group, err := p.projectGroup(d.Project)
 	if err != nil {
 		return fmt.Errorf("limit the project's workers: %w", err)
 	}
@@ -46,7 +46,7 @@ func (p *Platform) open(d Description, env map[string]string) error {
 	files := rules.forWorkers(d.Build.BasePath, index)
 	split := worker.NewBudget(p.Limits.Processes)
 	for _, f := range d.Build.Functions {
-		spec := p.spec(d, f, env)
+		spec := p.workerSpec(d, f, env)
 		spec.Group = group
 		if !f.Image {
 			spec.Files = files
@@ -75,9 +75,9 @@ func (p *Platform) open(d Description, env map[string]string) error {
 	return nil
 }
 
-// admit gives the project's workers access to a deployment's files.
-func (p *Platform) admit(project anchor.ProjectID, id anchor.DeploymentID) error {
-	user := p.Users.of(project)
+// admitProject gives the project's workers access to a deployment's files.
+func (p *Platform) admitProject(project anchor.ProjectID, id anchor.DeploymentID) error {
+	user := p.Users.userOf(project)
 	if user == nil {
 		return nil
 	}
@@ -99,15 +99,15 @@ func (s *site) edgeSite(index *asset.Index, rules fileRules) (_ *edge.Site, err 
 		Assets:  index,
 		Rules:   rules.forEdge(s.Build.BasePath),
 	}
-	e.Default = s.handler(anchor.ServerFunction, e)
+	e.Default = s.functionHandler(anchor.ServerFunction, e)
 	for _, r := range s.Build.Routes {
-		e.Routes = append(e.Routes, edge.Route{Pattern: r.Pattern, Static: r.Function == "", Target: s.handler(r.Function, e), Bare: s.isImage(r.Function)})
+		e.Routes = append(e.Routes, edge.Route{Pattern: r.Pattern, Static: r.Function == "", Target: s.functionHandler(r.Function, e), Bare: s.isImage(r.Function)})
 		if r.Middleware == "" {
 			continue
 		}
 		e.MiddlewareRoutes = append(e.MiddlewareRoutes, r.Pattern)
 		if e.Middleware == nil {
-			if e.Middleware, err = s.middleware(r.Middleware); err != nil {
+			if e.Middleware, err = s.middlewareOf(r.Middleware); err != nil {
 				return nil, err
 			}
 		}
@@ -115,8 +115,8 @@ func (s *site) edgeSite(index *asset.Index, rules fileRules) (_ *edge.Site, err 
 	return e, nil
 }
 
-// handler returns the pool of a function of e as a handler, or nil when there is none.
-func (s *site) handler(function string, e *edge.Site) http.Handler {
+// functionHandler returns the pool of a function of e as a handler, or nil when there is none.
+func (s *site) functionHandler(function string, e *edge.Site) http.Handler {
 	pool := s.pools[function]
 	if pool == nil {
 		return nil
@@ -132,8 +132,8 @@ func (s *site) isImage(function string) bool {
 	return ok && f.Image
 }
 
-// warm starts one process of the server function, and of the middleware in front of it.
-func (s *site) warm(ctx context.Context) error {
+// warmSite starts one process of the server function, and of the middleware in front of it.
+func (s *site) warmSite(ctx context.Context) error {
 	for _, name := range []string{anchor.ServerFunction, anchor.MiddlewareFunction} {
 		if pool := s.pools[name]; pool != nil {
 			if err := pool.Warm(ctx); err != nil {
@@ -154,9 +154,9 @@ func (s *site) setWarm(on bool) {
 	}
 }
 
-// drain waits until nothing is in flight, at most until ctx ends, and stops the functions. The edge
+// drainSite waits until nothing is in flight, at most until ctx ends, and stops the functions. The edge
 // counts requests that have not reached a function yet: a pool sees none of them, and would end.
-func (s *site) drain(ctx context.Context) error {
+func (s *site) drainSite(ctx context.Context) error {
 	var (
 		wg   sync.WaitGroup
 		mu   sync.Mutex
@@ -184,5 +184,5 @@ func (s *site) close() {
 	}
 }
 
-// stamp returns a time with the resolution of Last-Modified.
-func stamp(ms int64) time.Time { return time.UnixMilli(ms).Truncate(time.Second) }
+// timeStamp returns a time with the resolution of Last-Modified.
+func timeStamp(ms int64) time.Time { return time.UnixMilli(ms).Truncate(time.Second) }

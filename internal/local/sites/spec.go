@@ -9,15 +9,15 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
-// spec returns how a function runs. The server and its split functions share the deployment's
+// workerSpec returns how a function runs. The server and its split functions share the deployment's
 // cache; the image function reads the deployment's public files.
-func (p *Platform) spec(d Description, f anchor.Function, env map[string]string) worker.Spec {
+func (p *Platform) workerSpec(d Description, f anchor.Function, env map[string]string) worker.Spec {
 	spec := worker.Spec{
 		Name:    f.Name,
 		Dir:     d.Dir + string(os.PathSeparator) + f.Dir,
 		Handler: f.Handler,
-		Env:     p.environment(d, f, env),
-		User:    p.Users.of(d.Project),
+		Env:     p.functionEnv(d, f, env),
+		User:    p.Users.userOf(d.Project),
 		Walls:   p.Walls,
 		Tree:    d.Dir,
 		Log:     p.logTo(d, f.Name),
@@ -36,9 +36,9 @@ func (p *Platform) spec(d Description, f anchor.Function, env map[string]string)
 // decoded picture, and the rest waits in the queue.
 const imagesAtOnce = 8
 
-// environment returns all variables that a function sees: the app's and, over them, those by which
+// functionEnv returns all variables that a function sees: the app's and, over them, those by which
 // OpenNext finds its cache (OPENNEXT.md, Environment).
-func (p *Platform) environment(d Description, f anchor.Function, app map[string]string) map[string]string {
+func (p *Platform) functionEnv(d Description, f anchor.Function, app map[string]string) map[string]string {
 	env := maps.Clone(app)
 	if env == nil {
 		env = map[string]string{}

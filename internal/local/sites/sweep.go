@@ -35,14 +35,14 @@ func (p *Platform) Sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	described, err := p.folder().Described()
+	described, err := p.dataFolder().Described()
 	if err != nil {
 		return err
 	}
 	if err := p.sweepUnneeded(ctx, slices.Concat(uploaded, laidOut, described)); err != nil {
 		return err
 	}
-	if err := errors.Join(p.Bundles.EmptyTrash(ctx, trashAge), p.folder().emptyTrash(trashAge)); err != nil {
+	if err := errors.Join(p.Bundles.EmptyTrash(ctx, trashAge), p.dataFolder().emptyTrash(trashAge)); err != nil {
 		return err
 	}
 	if _, err := p.Bundles.Collect(ctx, young); err != nil {

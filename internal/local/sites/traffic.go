@@ -21,7 +21,7 @@ func (p *Platform) Prepare(
 	if s == nil {
 		return nil, filesGone(d.Serves())
 	}
-	if err := s.warm(ctx); err != nil {
+	if err := s.warmSite(ctx); err != nil {
 		return nil, err
 	}
 	return release.SwitchFunc(p.Follow), nil
@@ -40,7 +40,7 @@ func (p *Platform) Follow(_ context.Context, live anchor.Live) error {
 		return err
 	}
 	// Traffic has moved, and the next start writes the missing copy.
-	if err := p.folder().keepPointer(live); err != nil {
+	if err := p.dataFolder().keepPointer(live); err != nil {
 		slog.Error("keep a copy of the live pointer", "projectId", live.ProjectID, "error", err)
 	}
 	return nil

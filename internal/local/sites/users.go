@@ -70,7 +70,7 @@ func (i *Isolation) tryGroup(ctx context.Context, node worker.Node) error {
 	if i.Groups.Folder() == nil {
 		return i.Groups.Why()
 	}
-	return i.Walls.TryWithin(ctx, i.Groups.Shared().Members(), node.Path, i.Users.of("trial"))
+	return i.Walls.TryWithin(ctx, i.Groups.Shared().Members(), node.Path, i.Users.userOf("trial"))
 }
 
 func (i *Isolation) closeAddresses(api netip.AddrPort) error {
@@ -141,7 +141,7 @@ func findUser(ctx context.Context, node worker.Node, dir string) error {
 	return nil
 }
 
-func (u Users) of(p anchor.ProjectID) *worker.User { return u.named(string(p)) }
+func (u Users) userOf(p anchor.ProjectID) *worker.User { return u.named(string(p)) }
 
 // OfBuild returns the user of a project's builds. It is not the user of the project's workers: a
 // preview's build must not reach what is live.

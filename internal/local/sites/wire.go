@@ -32,7 +32,7 @@ func (p *Platform) serveWire() (*wire, error) {
 			Queue:      p.previews,
 			Revalidate: p.revalidateNow,
 			Auth:       w.keys.Namespace,
-			Assets:     p.original,
+			Assets:     p.findOriginal,
 		}),
 	}
 	go func() {

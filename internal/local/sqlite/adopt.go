@@ -30,8 +30,8 @@ type FoundDeployment struct {
 // Adopt adds to the records what they lack of a project, durable on return. Known records stay as
 // they are; the live pointer moves only forward.
 func (s *Store) Adopt(ctx context.Context, f Found) error {
-	return s.write(ctx, "add the project "+f.Project.Slug+" to the records", func(t tx) error {
-		_, err := t.exec(insertProject+` ON CONFLICT (id) DO NOTHING`, projectValues(f.Project)...)
+	return s.writeTx(ctx, "add the project "+f.Project.Slug+" to the records", func(t tx) error {
+		_, err := t.execRows(insertProject+` ON CONFLICT (id) DO NOTHING`, projectValues(f.Project)...)
 		if err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ func adoptDeployment(t tx, d FoundDeployment) error {
 	if err != nil {
 		return err
 	}
-	n, err := t.exec(`INSERT INTO deployments (id, project_id, accepted, record) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+	n, err := t.execRows(`INSERT INTO deployments (id, project_id, accepted, record) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
 		d.ID, d.ProjectID, order, string(record))
 	if err != nil || n == 0 {
 		return err
@@ -67,7 +67,7 @@ func adoptDeployment(t tx, d FoundDeployment) error {
 	if d.Sealed == nil {
 		return nil
 	}
-	_, err = t.exec(`INSERT INTO locked_env (deployment_id, sealed) VALUES (?, ?) ON CONFLICT DO NOTHING`, d.ID, d.Sealed)
+	_, err = t.execRows(`INSERT INTO locked_env (deployment_id, sealed) VALUES (?, ?) ON CONFLICT DO NOTHING`, d.ID, d.Sealed)
 	return err
 }
 
@@ -81,16 +81,16 @@ func adoptOrder(t tx, d anchor.Deployment) (int64, error) {
 	if taken || d.Order < 1 {
 		return countOrder(t, d.ProjectID)
 	}
-	_, err = t.exec(`UPDATE projects SET last_order = max(last_order, ?) WHERE id = ?`, d.Order, d.ProjectID)
+	_, err = t.execRows(`UPDATE projects SET last_order = max(last_order, ?) WHERE id = ?`, d.Order, d.ProjectID)
 	return d.Order, err
 }
 
 // adoptNumber keeps the number that the names of the deployment's versions contain.
 func adoptNumber(t tx, p anchor.ProjectID, id anchor.DeploymentID, number int64) error {
-	if _, err := t.exec(`UPDATE projects SET last_number = max(last_number, ?) WHERE id = ?`, number, p); err != nil {
+	if _, err := t.execRows(`UPDATE projects SET last_number = max(last_number, ?) WHERE id = ?`, number, p); err != nil {
 		return err
 	}
-	_, err := t.exec(`UPDATE OR IGNORE deployments SET number = ? WHERE id = ?`, number, id)
+	_, err := t.execRows(`UPDATE OR IGNORE deployments SET number = ? WHERE id = ?`, number, id)
 	return err
 }
 
@@ -100,7 +100,7 @@ func adoptLive(t tx, live anchor.Live) error {
 	}
 	var revision int64
 	var from sql.NullString
-	err := t.row(`SELECT revision, deployment_id FROM releases WHERE project_id = ? ORDER BY revision DESC LIMIT 1`,
+	err := t.queryRow(`SELECT revision, deployment_id FROM releases WHERE project_id = ? ORDER BY revision DESC LIMIT 1`,
 		live.ProjectID).Scan(&revision, &from)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
@@ -108,7 +108,7 @@ func adoptLive(t tx, live anchor.Live) error {
 	if revision >= live.Revision {
 		return nil
 	}
-	if _, err := t.exec(`UPDATE projects SET last_order = max(last_order, ?) WHERE id = ?`, live.Order, live.ProjectID); err != nil {
+	if _, err := t.execRows(`UPDATE projects SET last_order = max(last_order, ?) WHERE id = ?`, live.Order, live.ProjectID); err != nil {
 		return err
 	}
 	return insertRelease(t, anchor.Release{

@@ -19,11 +19,11 @@ type Backups string
 
 // Newest returns the path of the newest copy and when it was made, or "" when there is none.
 func (b Backups) Newest() (path string, made time.Time, err error) {
-	all, err := b.numbers()
+	all, err := b.listNumbers()
 	if err != nil || len(all) == 0 {
 		return "", time.Time{}, err
 	}
-	path = b.path(all[len(all)-1])
+	path = b.copyPath(all[len(all)-1])
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("look at the copy of the records: %w", err)
@@ -33,15 +33,15 @@ func (b Backups) Newest() (path string, made time.Time, err error) {
 
 // All returns the paths of all copies, the newest first.
 func (b Backups) All() ([]string, error) {
-	numbers, err := b.numbers()
+	numbers, err := b.listNumbers()
 	paths := make([]string, len(numbers))
 	for i, n := range numbers {
-		paths[len(numbers)-1-i] = b.path(n)
+		paths[len(numbers)-1-i] = b.copyPath(n)
 	}
 	return paths, err
 }
 
-func (b Backups) path(n int) string {
+func (b Backups) copyPath(n int) string {
 	return filepath.Join(string(b), fmt.Sprintf("records-%06d.db", n))
 }
 
@@ -51,8 +51,8 @@ func (b Backups) ofSchema(version int) string {
 	return filepath.Join(string(b), fmt.Sprintf("before-upgrade-from-schema-%d.db", version))
 }
 
-// numbers returns the numbers of the existing copies, the oldest first.
-func (b Backups) numbers() ([]int, error) {
+// listNumbers returns the numbers of the existing copies, the oldest first.
+func (b Backups) listNumbers() ([]int, error) {
 	names, err := filepath.Glob(filepath.Join(string(b), "records-*.db")) // sorted
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (b Backups) numbers() ([]int, error) {
 // Backup writes a copy of the records as they are now, durable on return, and deletes all but the
 // newest keep copies. Readers and writers continue meanwhile.
 func (s *Store) Backup(ctx context.Context, to Backups, keep int) error {
-	all, err := to.numbers()
+	all, err := to.listNumbers()
 	if err != nil {
 		return err
 	}
@@ -78,11 +78,11 @@ func (s *Store) Backup(ctx context.Context, to Backups, keep int) error {
 	if len(all) > 0 {
 		next = all[len(all)-1] + 1
 	}
-	if err := s.copyAs(ctx, to.path(next)); err != nil {
+	if err := s.copyAs(ctx, to.copyPath(next)); err != nil {
 		return err
 	}
 	for _, n := range all[:max(0, len(all)+1-keep)] {
-		if err := os.Remove(to.path(n)); err != nil {
+		if err := os.Remove(to.copyPath(n)); err != nil {
 			return fmt.Errorf("remove an old copy of the records: %w", err)
 		}
 	}

@@ -25,7 +25,7 @@ func scanDeployment(row scanner) (d anchor.Deployment, err error) {
 // CreateDeployment inserts d, durable on return. It returns a Conflict when its id is taken, and
 // NotFound when its project does not exist or is being removed.
 func (s *Store) CreateDeployment(ctx context.Context, d anchor.Deployment) error {
-	return s.write(ctx, "create the deployment", func(t tx) error {
+	return s.writeTx(ctx, "create the deployment", func(t tx) error {
 		order, err := nextOrder(t, d.ProjectID)
 		if err != nil {
 			return err
@@ -47,7 +47,7 @@ func insertDeployment(t tx, d anchor.Deployment) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO deployments (id, project_id, accepted, record) VALUES (?, ?, ?, ?)`,
+	_, err = t.execRows(`INSERT INTO deployments (id, project_id, accepted, record) VALUES (?, ?, ?, ?)`,
 		d.ID, d.ProjectID, d.Order, string(record))
 	if isUniqueViolation(err) { // another record has its place: the same release again
 		return records.IDTaken("deployment", string(d.ID))
@@ -66,7 +66,7 @@ func nextOrder(t tx, p anchor.ProjectID) (order int64, err error) {
 
 // countOrder is nextOrder for a project that exists, whether or not it is being removed.
 func countOrder(t tx, p anchor.ProjectID) (order int64, err error) {
-	err = t.row(`UPDATE projects SET last_order = last_order + 1 WHERE id = ? RETURNING last_order`, p).Scan(&order)
+	err = t.queryRow(`UPDATE projects SET last_order = last_order + 1 WHERE id = ? RETURNING last_order`, p).Scan(&order)
 	return order, err
 }
 
@@ -83,12 +83,12 @@ func (s *Store) Deployment(ctx context.Context, id anchor.DeploymentID) (anchor.
 // else it returns a Conflict. It returns NotFound when there is none with its id and project.
 // Durable on return. Without a move, a second write changes nothing.
 func (s *Store) UpdateDeployment(ctx context.Context, d anchor.Deployment, from anchor.Status) error {
-	return s.write(ctx, "update the deployment", func(t tx) error { return updateDeployment(t, d, from) })
+	return s.writeTx(ctx, "update the deployment", func(t tx) error { return updateDeployment(t, d, from) })
 }
 
 func updateDeployment(t tx, d anchor.Deployment, from anchor.Status) error {
 	var stored anchor.Status
-	err := t.row(`SELECT status FROM deployments WHERE id = ? AND project_id = ?`, d.ID, d.ProjectID).Scan(&stored)
+	err := t.queryRow(`SELECT status FROM deployments WHERE id = ? AND project_id = ?`, d.ID, d.ProjectID).Scan(&stored)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return records.NoDeployment(d.ID)
@@ -103,7 +103,7 @@ func updateDeployment(t tx, d anchor.Deployment, from anchor.Status) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`UPDATE deployments SET record = ? WHERE id = ?`, string(record), d.ID)
+	_, err = t.execRows(`UPDATE deployments SET record = ? WHERE id = ?`, string(record), d.ID)
 	return err
 }
 
@@ -137,10 +137,10 @@ func (s *Store) Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployme
 // deployment that asks; asked again, a deployment gets the same number. Durable on return. It
 // returns NotFound when the deployment is unknown.
 func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (number int64, err error) {
-	err = s.write(ctx, "number the deployment", func(t tx) error {
+	err = s.writeTx(ctx, "number the deployment", func(t tx) error {
 		var project anchor.ProjectID
 		var given sql.NullInt64
-		err := t.row(`SELECT d.project_id, d.number, p.last_number + 1
+		err := t.queryRow(`SELECT d.project_id, d.number, p.last_number + 1
 			FROM deployments d JOIN projects p ON p.id = d.project_id WHERE d.id = ?`, id).Scan(&project, &given, &number)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
@@ -160,9 +160,9 @@ func (s *Store) Number(ctx context.Context, id anchor.DeploymentID) (number int6
 }
 
 func storeNumber(t tx, p anchor.ProjectID, id anchor.DeploymentID, number int64) error {
-	if _, err := t.exec(`UPDATE projects SET last_number = ? WHERE id = ?`, number, p); err != nil {
+	if _, err := t.execRows(`UPDATE projects SET last_number = ? WHERE id = ?`, number, p); err != nil {
 		return fmt.Errorf("count: %w", err)
 	}
-	_, err := t.exec(`UPDATE deployments SET number = ? WHERE id = ?`, number, id)
+	_, err := t.execRows(`UPDATE deployments SET number = ? WHERE id = ?`, number, id)
 	return err
 }

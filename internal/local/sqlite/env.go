@@ -13,12 +13,12 @@ import (
 // gets the new value and phase. Idempotent, durable on return. It returns NotFound when the project
 // does not exist or is being removed.
 func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error {
-	return s.write(ctx, "set the environment", func(t tx) error {
+	return s.writeTx(ctx, "set the environment", func(t tx) error {
 		if err := checkOwner(t, p); err != nil {
 			return err
 		}
 		for _, v := range vars {
-			_, err := t.exec(`INSERT INTO env (project_id, name, phase, sealed, updated_at) VALUES (?, ?, ?, ?, ?)
+			_, err := t.execRows(`INSERT INTO env (project_id, name, phase, sealed, updated_at) VALUES (?, ?, ?, ?, ?)
 				ON CONFLICT DO UPDATE SET phase = excluded.phase, sealed = excluded.sealed, updated_at = excluded.updated_at`,
 				p, v.Name, v.For, []byte(v.Value), v.UpdatedAt)
 			if err != nil {
@@ -41,8 +41,8 @@ func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVa
 // DeleteEnv removes a variable, durable on return. It returns NotFound when the project has none of
 // that name.
 func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) error {
-	return s.write(ctx, "remove the variable", func(t tx) error {
-		n, err := t.exec(`DELETE FROM env WHERE project_id = ? AND name = ?`, p, name)
+	return s.writeTx(ctx, "remove the variable", func(t tx) error {
+		n, err := t.execRows(`DELETE FROM env WHERE project_id = ? AND name = ?`, p, name)
 		if err == nil && n == 0 {
 			return records.NoEnv(name)
 		}
@@ -53,15 +53,15 @@ func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) 
 // LockEnv stores sealed as the deployment's environment unless there is one, and returns what is
 // stored. Durable on return. It returns NotFound when the deployment is unknown.
 func (s *Store) LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []byte) (stored []byte, err error) {
-	err = s.write(ctx, "lock the environment", func(t tx) error {
-		_, err := t.exec(`INSERT INTO locked_env (deployment_id, sealed) VALUES (?, ?) ON CONFLICT DO NOTHING`, id, sealed)
+	err = s.writeTx(ctx, "lock the environment", func(t tx) error {
+		_, err := t.execRows(`INSERT INTO locked_env (deployment_id, sealed) VALUES (?, ?) ON CONFLICT DO NOTHING`, id, sealed)
 		if isForeignKeyViolation(err) {
 			return records.NoDeployment(id)
 		}
 		if err != nil {
 			return err
 		}
-		return t.row(`SELECT sealed FROM locked_env WHERE deployment_id = ?`, id).Scan(&stored)
+		return t.queryRow(`SELECT sealed FROM locked_env WHERE deployment_id = ?`, id).Scan(&stored)
 	})
 	if err != nil {
 		return nil, err

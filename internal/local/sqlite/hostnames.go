@@ -46,7 +46,7 @@ func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, "attach the domain", func(t tx) error {
+	return s.writeTx(ctx, "attach the domain", func(t tx) error {
 		switch nameTaken, err := rowExists(t, `SELECT 1 FROM hostnames WHERE name = ?`, h.Name); {
 		case err != nil:
 			return err
@@ -56,7 +56,7 @@ func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
 		if err := checkOwner(t, h.ProjectID); err != nil {
 			return err
 		}
-		_, err := t.exec(`INSERT INTO hostnames (id, project_id, name, revision, record) VALUES (?, ?, ?, 1, ?)`,
+		_, err := t.execRows(`INSERT INTO hostnames (id, project_id, name, revision, record) VALUES (?, ?, ?, 1, ?)`,
 			h.ID, h.ProjectID, h.Name, text)
 		if isUniqueViolation(err) {
 			return records.IDTaken("domain", string(h.ID))
@@ -70,7 +70,7 @@ func (s *Store) CreateHostname(ctx context.Context, h anchor.Hostname) error {
 // with its id and name, or when it moves to a project that does not exist or is being removed.
 // Durable on return.
 func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.Hostname, error) {
-	err := s.write(ctx, "update the domain", func(t tx) error { return updateHostname(t, h) })
+	err := s.writeTx(ctx, "update the domain", func(t tx) error { return updateHostname(t, h) })
 	if err != nil {
 		return anchor.Hostname{}, err
 	}
@@ -81,7 +81,7 @@ func (s *Store) UpdateHostname(ctx context.Context, h anchor.Hostname) (anchor.H
 func updateHostname(t tx, h anchor.Hostname) error {
 	var stored int64
 	var owner anchor.ProjectID
-	err := t.row(`SELECT revision, project_id FROM hostnames WHERE id = ? AND name = ?`, h.ID, h.Name).Scan(&stored, &owner)
+	err := t.queryRow(`SELECT revision, project_id FROM hostnames WHERE id = ? AND name = ?`, h.ID, h.Name).Scan(&stored, &owner)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return records.NoHostname(h.Name)
@@ -99,7 +99,7 @@ func updateHostname(t tx, h anchor.Hostname) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`UPDATE hostnames SET project_id = ?, revision = ?, record = ? WHERE id = ?`,
+	_, err = t.execRows(`UPDATE hostnames SET project_id = ?, revision = ?, record = ? WHERE id = ?`,
 		h.ProjectID, h.Revision+1, text, h.ID)
 	return err
 }
@@ -107,8 +107,8 @@ func updateHostname(t tx, h anchor.Hostname) error {
 // DeleteHostname removes the hostname, durable on return. Removing one that does not exist is not
 // an error.
 func (s *Store) DeleteHostname(ctx context.Context, id anchor.HostnameID) error {
-	return s.write(ctx, "remove the domain", func(t tx) error {
-		_, err := t.exec(`DELETE FROM hostnames WHERE id = ?`, id)
+	return s.writeTx(ctx, "remove the domain", func(t tx) error {
+		_, err := t.execRows(`DELETE FROM hostnames WHERE id = ?`, id)
 		return err
 	})
 }

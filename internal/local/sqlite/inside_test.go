@@ -40,14 +40,14 @@ func TestMigrate_BrokenStep(t *testing.T) {
 	broken := "CREATE TABLE b (x); INSERT INTO b VALUES (1); INSERT INTO nowhere VALUES (1)"
 	whole := "CREATE TABLE b (x); INSERT INTO b SELECT x + 1 FROM a"
 
-	if err := migrate(t.Context(), db, []string{first, broken}); err == nil || !strings.Contains(err.Error(), "version 2") {
+	if err := migrateSchema(t.Context(), db, []string{first, broken}); err == nil || !strings.Contains(err.Error(), "version 2") {
 		t.Errorf("the broken step: error %v", err)
 	}
 	if version() != 1 {
 		t.Errorf("after the broken step the version is %d, want 1", version())
 	}
 	for range 2 {
-		if err := migrate(t.Context(), db, []string{first, whole}); err != nil {
+		if err := migrateSchema(t.Context(), db, []string{first, whole}); err != nil {
 			t.Fatal(err)
 		}
 	}

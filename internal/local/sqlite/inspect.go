@@ -92,7 +92,7 @@ var errUnsound = errors.New("its pages contradict each other")
 
 func checkIntegrity(t tx) error {
 	var verdict string
-	if err := t.row(`PRAGMA integrity_check(1)`).Scan(&verdict); err != nil {
+	if err := t.queryRow(`PRAGMA integrity_check(1)`).Scan(&verdict); err != nil {
 		return err
 	}
 	if verdict != "ok" {

@@ -54,7 +54,7 @@ func (s *Store) Lives(ctx context.Context) ([]anchor.Live, error) {
 // deployment.
 func (s *Store) Move(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error) {
 	to.Revision = from.Revision + 1
-	err := s.write(ctx, "move the live pointer", func(t tx) error {
+	err := s.writeTx(ctx, "move the live pointer", func(t tx) error {
 		if err := checkMove(t, from, to); err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func checkMove(t tx, from anchor.Live, to anchor.Release) error {
 	}
 	var revision int64
 	var ours bool
-	err := t.row(`SELECT
+	err := t.queryRow(`SELECT
 		coalesce((SELECT max(revision) FROM releases WHERE project_id = p.id), 0),
 		EXISTS (SELECT 1 FROM deployments WHERE id = ? AND project_id = p.id)
 		FROM projects p WHERE p.id = ?`, to.Deployment, to.ProjectID).Scan(&revision, &ours)
@@ -95,7 +95,7 @@ func checkMove(t tx, from anchor.Live, to anchor.Release) error {
 // Accept returns the project's next place in the order of requests, durable on return, or NotFound
 // when the project does not exist or is being removed.
 func (s *Store) Accept(ctx context.Context, p anchor.ProjectID) (order int64, err error) {
-	err = s.write(ctx, "accept the request", func(t tx) (err error) {
+	err = s.writeTx(ctx, "accept the request", func(t tx) (err error) {
 		order, err = nextOrder(t, p)
 		return err
 	})
@@ -130,12 +130,12 @@ func moveRecord(t tx, to anchor.Release, record *anchor.Deployment) (order int64
 	if err != nil {
 		return 0, err
 	}
-	err = t.row(`SELECT accepted FROM deployments WHERE id = ?`, record.ID).Scan(&order)
+	err = t.queryRow(`SELECT accepted FROM deployments WHERE id = ?`, record.ID).Scan(&order)
 	return order, err
 }
 
 func insertRelease(t tx, r anchor.Release) error {
-	_, err := t.exec(`INSERT INTO releases (`+releaseColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	_, err := t.execRows(`INSERT INTO releases (`+releaseColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		r.ID, r.ProjectID, r.Kind, r.Deployment, r.From, r.Record, r.Version, r.CreatedAt, r.Revision, r.Order, r.DividedSince)
 	if isUniqueViolation(err) {
 		return records.IDTaken("release", string(r.ID))

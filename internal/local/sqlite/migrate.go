@@ -45,9 +45,9 @@ func checkSchema(ctx context.Context, db *sql.DB, known int) error {
 	})
 }
 
-// migrate applies the missing steps to the schema, each in one transaction with its number, so that
+// migrateSchema applies the missing steps to the schema, each in one transaction with its number, so that
 // a crash leaves a complete version.
-func migrate(ctx context.Context, db *sql.DB, steps []string) error {
+func migrateSchema(ctx context.Context, db *sql.DB, steps []string) error {
 	for done := false; !done; {
 		err := inTransaction(ctx, db, func(t tx) (err error) {
 			done, err = migrateOne(t, steps)
@@ -85,16 +85,16 @@ func migrateOne(t tx, steps []string) (done bool, err error) {
 	if err != nil || version == len(steps) {
 		return true, err
 	}
-	if _, err := t.exec(steps[version]); err != nil {
+	if _, err := t.execRows(steps[version]); err != nil {
 		return false, fmt.Errorf("bring the schema to version %d: %w", version+1, err)
 	}
-	_, err = t.exec(fmt.Sprintf("PRAGMA user_version = %d", version+1))
+	_, err = t.execRows(fmt.Sprintf("PRAGMA user_version = %d", version+1))
 	return false, err
 }
 
 func schemaVersion(t tx, known int) (version int, err error) {
 	var application, tables int
-	err = t.row(`SELECT
+	err = t.queryRow(`SELECT
 		(SELECT user_version FROM pragma_user_version),
 		(SELECT application_id FROM pragma_application_id),
 		(SELECT count(*) FROM sqlite_schema)`).Scan(&version, &application, &tables)

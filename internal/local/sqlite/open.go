@@ -53,7 +53,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		s.copies, err = openPool(path, 1, "synchronous(FULL)", "rw")
 	}
 	if err == nil {
-		err = s.prepare(ctx)
+		err = s.prepareFile(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(explainOpenError(path, err), s.Close())
@@ -61,9 +61,9 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	return s, nil
 }
 
-// prepare changes nothing in a file that is not ours: even WAL mode, which the
+// prepareFile changes nothing in a file that is not ours: even WAL mode, which the
 // file keeps, comes after the check.
-func (s *Store) prepare(ctx context.Context) error {
+func (s *Store) prepareFile(ctx context.Context) error {
 	if err := checkSchema(ctx, s.records, len(migrations)); err != nil {
 		return err
 	}
@@ -73,10 +73,10 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err := s.copyBefore(ctx, migrations); err != nil {
 		return err
 	}
-	if err := migrate(ctx, s.records, migrations); err != nil {
+	if err := migrateSchema(ctx, s.records, migrations); err != nil {
 		return err
 	}
-	return s.hot.prepare(ctx, s)
+	return s.hot.prepareAll(ctx, s)
 }
 
 // createFile creates the file itself, because SQLite would make it readable for everyone; its -wal and

@@ -18,7 +18,7 @@ func TestOpen_Upgrade_AssignsOrders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := migrate(t.Context(), old, migrations[:2]); err != nil {
+	if err := migrateSchema(t.Context(), old, migrations[:2]); err != nil {
 		t.Fatal(err)
 	}
 	fill(t, old, `INSERT INTO projects (id, slug, production_branch, created_at) VALUES ('p', 'shop', 'main', 1)`,

@@ -31,14 +31,14 @@ func scanProject(row scanner) (p anchor.Project, err error) {
 // CreateProject inserts p, durable on return. It returns a Conflict, "slug_taken" or "id_taken",
 // when there is a project with that slug or id.
 func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
-	return s.write(ctx, "create the project", func(t tx) error {
+	return s.writeTx(ctx, "create the project", func(t tx) error {
 		switch slugTaken, err := rowExists(t, `SELECT 1 FROM projects WHERE slug = ?`, p.Slug); {
 		case err != nil:
 			return err
 		case slugTaken:
 			return records.SlugTaken(p.Slug)
 		}
-		_, err := t.exec(insertProject, projectValues(p)...)
+		_, err := t.execRows(insertProject, projectValues(p)...)
 		if isUniqueViolation(err) {
 			return records.IDTaken("project", string(p.ID))
 		}
@@ -47,7 +47,7 @@ func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
 }
 
 func rowExists(t tx, query string, args ...any) (found bool, err error) {
-	err = t.row(`SELECT EXISTS (`+query+`)`, args...).Scan(&found)
+	err = t.queryRow(`SELECT EXISTS (`+query+`)`, args...).Scan(&found)
 	return found, err
 }
 
@@ -83,11 +83,11 @@ func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anc
 // SetLimits replaces the project's limits, durable on return. It returns NotFound when the project
 // does not exist or is being removed.
 func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Limits) error {
-	return s.write(ctx, "set the project's limits", func(t tx) error {
+	return s.writeTx(ctx, "set the project's limits", func(t tx) error {
 		if err := checkOwner(t, id); err != nil {
 			return err
 		}
-		_, err := t.exec(`UPDATE projects SET memory_bytes = ?, cpu_millis = ?, processes = ? WHERE id = ?`,
+		_, err := t.execRows(`UPDATE projects SET memory_bytes = ?, cpu_millis = ?, processes = ? WHERE id = ?`,
 			l.MemoryBytes, l.CPUMillis, l.Processes, id)
 		return err
 	})
@@ -97,7 +97,7 @@ func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Lim
 // added to it.
 func checkOwner(t tx, p anchor.ProjectID) error {
 	var removing bool
-	err := t.row(`SELECT removing FROM projects WHERE id = ?`, p).Scan(&removing)
+	err := t.queryRow(`SELECT removing FROM projects WHERE id = ?`, p).Scan(&removing)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return records.NoProject(string(p))
@@ -113,14 +113,14 @@ func checkOwner(t tx, p anchor.ProjectID) error {
 // has no live pointer and no variables. Its releases stay, because Inspect compares their revisions
 // with the files. Idempotent. It returns NotFound when the project does not exist.
 func (s *Store) RetireProject(ctx context.Context, id anchor.ProjectID) error {
-	return s.write(ctx, "retire the project", func(t tx) error {
-		switch n, err := t.exec(`UPDATE projects SET removing = 1 WHERE id = ?`, id); {
+	return s.writeTx(ctx, "retire the project", func(t tx) error {
+		switch n, err := t.execRows(`UPDATE projects SET removing = 1 WHERE id = ?`, id); {
 		case err != nil:
 			return err
 		case n == 0:
 			return records.NoProject(string(id))
 		}
-		_, err := t.exec(`DELETE FROM env WHERE project_id = ?`, id)
+		_, err := t.execRows(`DELETE FROM env WHERE project_id = ?`, id)
 		return err
 	})
 }
@@ -134,13 +134,13 @@ func (s *Store) Removed(ctx context.Context, id anchor.DeploymentID) (found bool
 // DeleteProject removes the project and everything that belongs to it, durable on return. It
 // returns NotFound when the project does not exist. Removed remembers its deployments.
 func (s *Store) DeleteProject(ctx context.Context, id anchor.ProjectID) error {
-	return s.write(ctx, "delete the project", func(t tx) error {
-		_, err := t.exec(`INSERT OR IGNORE INTO removed_deployments (id, project_id)
+	return s.writeTx(ctx, "delete the project", func(t tx) error {
+		_, err := t.execRows(`INSERT OR IGNORE INTO removed_deployments (id, project_id)
 			SELECT id, project_id FROM deployments WHERE project_id = ?`, id)
 		if err != nil {
 			return err
 		}
-		switch n, err := t.exec(`DELETE FROM projects WHERE id = ?`, id); {
+		switch n, err := t.execRows(`DELETE FROM projects WHERE id = ?`, id); {
 		case err != nil:
 			return err
 		case n == 0:

@@ -18,7 +18,7 @@ type statements struct {
 	appendEvent *sql.Stmt
 }
 
-func (h *statements) prepare(ctx context.Context, s *Store) error {
+func (h *statements) prepareAll(ctx context.Context, s *Store) error {
 	for _, p := range []struct {
 		stmt  **sql.Stmt
 		db    *sql.DB

@@ -18,8 +18,8 @@ func scanToken(row scanner) (t anchor.Token, err error) {
 
 // CreateToken inserts token, durable on return. It returns a Conflict when its id or hash is taken.
 func (s *Store) CreateToken(ctx context.Context, token anchor.Token) error {
-	return s.write(ctx, "create the token", func(t tx) error {
-		_, err := t.exec(`INSERT INTO tokens (`+tokenColumns+`) VALUES (?, ?, ?, ?, ?, ?)`,
+	return s.writeTx(ctx, "create the token", func(t tx) error {
+		_, err := t.execRows(`INSERT INTO tokens (`+tokenColumns+`) VALUES (?, ?, ?, ?, ?, ?)`,
 			token.ID, token.Name, token.Scope, token.Hash, token.CreatedAt, token.RevokedAt)
 		if isUniqueViolation(err) {
 			return records.IDTaken("token", token.ID)
@@ -45,8 +45,8 @@ func (s *Store) Tokens(ctx context.Context) ([]anchor.Token, error) {
 // RevokeToken marks the token as revoked at at (Unix milliseconds), durable on return. It returns
 // NotFound when the token is unknown. A token that is revoked again keeps its first time.
 func (s *Store) RevokeToken(ctx context.Context, id string, at int64) error {
-	return s.write(ctx, "revoke the token", func(t tx) error {
-		n, err := t.exec(`UPDATE tokens SET revoked_at = CASE revoked_at WHEN 0 THEN ? ELSE revoked_at END WHERE id = ?`, at, id)
+	return s.writeTx(ctx, "revoke the token", func(t tx) error {
+		n, err := t.execRows(`UPDATE tokens SET revoked_at = CASE revoked_at WHEN 0 THEN ? ELSE revoked_at END WHERE id = ?`, at, id)
 		if err == nil && n == 0 {
 			return records.NoToken()
 		}

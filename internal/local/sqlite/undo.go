@@ -22,7 +22,7 @@ func (s *Store) Undo(ctx context.Context, failed anchor.Live, to anchor.Release,
 		return anchor.Live{}, err
 	}
 	to.Revision = failed.Revision + 1
-	err := s.write(ctx, "move the live pointer back", func(t tx) error {
+	err := s.writeTx(ctx, "move the live pointer back", func(t tx) error {
 		if err := checkMove(t, failed, to); err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func (s *Store) Undo(ctx context.Context, failed anchor.Live, to anchor.Release,
 // failDeployed writes the record of a deployment whose release is undone.
 func failDeployed(t tx, d anchor.Deployment) error {
 	var stored anchor.Status
-	err := t.row(`SELECT status FROM deployments WHERE id = ? AND project_id = ?`, d.ID, d.ProjectID).Scan(&stored)
+	err := t.queryRow(`SELECT status FROM deployments WHERE id = ? AND project_id = ?`, d.ID, d.ProjectID).Scan(&stored)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return records.ForeignRecord(d.ID, d.ProjectID)
@@ -55,7 +55,7 @@ func failDeployed(t tx, d anchor.Deployment) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`UPDATE deployments SET record = ? WHERE id = ?`, string(record), d.ID)
+	_, err = t.execRows(`UPDATE deployments SET record = ? WHERE id = ?`, string(record), d.ID)
 	return err
 }
 
@@ -63,15 +63,15 @@ func failDeployed(t tx, d anchor.Deployment) error {
 // followed it, or 0 for that it follows. Durable on return. It returns a Conflict when the pointer
 // has moved.
 func (s *Store) SetDivided(ctx context.Context, live anchor.Live, since int64) error {
-	return s.write(ctx, "note whether traffic follows the live pointer", func(t tx) error {
+	return s.writeTx(ctx, "note whether traffic follows the live pointer", func(t tx) error {
 		var revision int64
-		if err := t.row(`SELECT coalesce(max(revision), 0) FROM releases WHERE project_id = ?`, live.ProjectID).Scan(&revision); err != nil {
+		if err := t.queryRow(`SELECT coalesce(max(revision), 0) FROM releases WHERE project_id = ?`, live.ProjectID).Scan(&revision); err != nil {
 			return err
 		}
 		if revision == 0 || revision != live.Revision {
 			return records.PointerMoved(live.ProjectID, revision, live.Revision)
 		}
-		_, err := t.exec(`UPDATE releases SET divided_since = ? WHERE project_id = ? AND revision = ?`, since, live.ProjectID, revision)
+		_, err := t.execRows(`UPDATE releases SET divided_since = ? WHERE project_id = ? AND revision = ?`, since, live.ProjectID, revision)
 		return err
 	})
 }

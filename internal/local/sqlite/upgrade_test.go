@@ -17,7 +17,7 @@ func older(t *testing.T, version int) string {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if err := migrate(t.Context(), db, migrations[:version]); err != nil {
+	if err := migrateSchema(t.Context(), db, migrations[:version]); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := db.ExecContext(t.Context(), `INSERT INTO projects (id, slug, production_branch, created_at) VALUES ('p', 'shop', 'main', 1)`); err != nil {

@@ -6,9 +6,9 @@ import (
 	"fmt"
 )
 
-// write runs do in a transaction. When write returns nil the transaction is durable; when it
+// writeTx runs do in a transaction. When write returns nil the transaction is durable; when it
 // returns an error the transaction has left nothing behind.
-func (s *Store) write(ctx context.Context, what string, do func(tx) error) error {
+func (s *Store) writeTx(ctx context.Context, what string, do func(tx) error) error {
 	return s.writeOn(ctx, s.records, what, do)
 }
 
@@ -43,8 +43,8 @@ type tx struct {
 	*sql.Tx
 }
 
-// exec runs a statement and returns the number of rows it changed.
-func (t tx) exec(query string, args ...any) (int64, error) {
+// execRows runs a statement and returns the number of rows it changed.
+func (t tx) execRows(query string, args ...any) (int64, error) {
 	result, err := t.ExecContext(t.ctx, query, args...)
 	if err != nil {
 		return 0, err
@@ -52,7 +52,7 @@ func (t tx) exec(query string, args ...any) (int64, error) {
 	return result.RowsAffected()
 }
 
-func (t tx) row(query string, args ...any) *sql.Row {
+func (t tx) queryRow(query string, args ...any) *sql.Row {
 	return t.QueryRowContext(t.ctx, query, args...)
 }
 

@@ -16,8 +16,8 @@ func text(declared, size int, headers map[string]any) plan {
 	return plan{Nonce: "nonce", Declared: declared, Pieces: []piece{{Size: size}}, Headers: headers, End: "end"}
 }
 
-// TestContentLengthIsKept: RFC 9112, sections 6.3 and 8.
-func TestContentLengthIsKept(t *testing.T) {
+// TestAnswer_KeepsContentLength: RFC 9112, sections 6.3 and 8.
+func TestAnswer_KeepsContentLength(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "wild.handler"})
 	late := plan{Nonce: "nonce", Declared: 5, Pieces: []piece{{Size: 5}, {Size: 9, Pause: 5}, {Forge: 2}}, End: "end"}
@@ -58,9 +58,9 @@ func TestContentLengthIsKept(t *testing.T) {
 	}
 }
 
-// TestBodilessAnswers: RFC 9110, sections 8.6, 9.3.2, 15.3.5, 15.3.6 and 15.4.5. net/http sends no
+// TestAnswer_Bodiless: RFC 9110, sections 8.6, 9.3.2, 15.3.5, 15.3.6 and 15.4.5. net/http sends no
 // length of a 304.
-func TestBodilessAnswers(t *testing.T) {
+func TestAnswer_Bodiless(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "wild.handler"})
 	for _, test := range []struct {
@@ -81,8 +81,8 @@ func TestBodilessAnswers(t *testing.T) {
 	}
 }
 
-// TestInformationalStatusFails: RFC 9110, section 15.2: a 1xx does not end a request.
-func TestInformationalStatusFails(t *testing.T) {
+// TestAnswer_InformationalStatusFails: RFC 9110, section 15.2: a 1xx does not end a request.
+func TestAnswer_InformationalStatusFails(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "wild.handler"})
 	for _, status := range []int{100, 101, 103, 199, 1000, 99} {
@@ -97,8 +97,8 @@ func TestInformationalStatusFails(t *testing.T) {
 	}
 }
 
-// TestConnectionFieldsStay: RFC 9110, section 7.6.1.
-func TestConnectionFieldsStay(t *testing.T) {
+// TestAnswer_ConnectionFieldsStay: RFC 9110, section 7.6.1.
+func TestAnswer_ConnectionFieldsStay(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "wild.handler"})
 	a := s.get(t, text(-1, 5, map[string]any{
@@ -115,9 +115,9 @@ func TestConnectionFieldsStay(t *testing.T) {
 	}
 }
 
-// TestClosedAnswerBreaks: when an app destroys its response, its visitors do not wait for it any
+// TestAnswer_ClosedEarlyBreaks: when an app destroys its response, its visitors do not wait for it any
 // longer.
-func TestClosedAnswerBreaks(t *testing.T) {
+func TestAnswer_ClosedEarlyBreaks(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "wild.handler"})
 	early := plan{Nonce: "nonce", Declared: -1, Pieces: []piece{}, End: "destroy"}
@@ -132,9 +132,9 @@ func TestClosedAnswerBreaks(t *testing.T) {
 	}
 }
 
-// TestBrokenAnswerArrivesBroken: the client sees the head and the octets sent so far, and a
+// TestAnswer_BrokenArrivesBroken: the client sees the head and the octets sent so far, and a
 // connection that ends.
-func TestBrokenAnswerArrivesBroken(t *testing.T) {
+func TestAnswer_BrokenArrivesBroken(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "wild.handler"})
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))

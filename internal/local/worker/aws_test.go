@@ -134,7 +134,7 @@ func (s *site) asks(t *testing.T, who, call string, args ...any) string {
 
 type object = map[string]any
 
-func TestWhatOpenNextAsksOfAnchorIsLedToAnchor(t *testing.T) {
+func TestAWS_OpenNextCallsReachAnchor(t *testing.T) {
 	t.Parallel()
 	const ours = "AWS4-HMAC-SHA256 Credential=OURS/anchor"
 	elsewhere := newWireServer(t)
@@ -178,7 +178,7 @@ func with(o object, name string, value any) object {
 	return all
 }
 
-func TestAnAppsOwnCallsReachAWS(t *testing.T) {
+func TestAWS_AppCallsReachAWS(t *testing.T) {
 	t.Parallel()
 	wire := newWireServer(t)
 	s := newAWSSite(t, wire, nil)
@@ -200,7 +200,7 @@ func TestAnAppsOwnCallsReachAWS(t *testing.T) {
 	}
 }
 
-func TestCredentialsAreLentToOpenNextOnly(t *testing.T) {
+func TestAWS_CredentialsForOpenNextOnly(t *testing.T) {
 	t.Parallel()
 	own := map[string]string{"AWS_ACCESS_KEY_ID": "MINE", "AWS_SECRET_ACCESS_KEY": "S", "AWS_SESSION_TOKEN": "T", "AWS_PROFILE": "P"}
 	for name, c := range map[string]struct {
@@ -223,7 +223,7 @@ func TestCredentialsAreLentToOpenNextOnly(t *testing.T) {
 	}
 }
 
-func TestTheEnvironmentHoldsNothingOfTheWire(t *testing.T) {
+func TestAWS_EnvironmentHidesWire(t *testing.T) {
 	t.Parallel()
 	s := newAWSSite(t, newWireServer(t), map[string]string{"AWS_REGION": "eu-west-1", "GONE": "x"})
 	if got := s.asks(t, "app", "environment"); got != `["AWS_REGION"]` {

@@ -32,7 +32,7 @@ type backoff struct {
 func (b *backoff) startFailed(err error) {
 	b.lastStart = err
 	b.failures++
-	b.notBefore = time.Now().Add(pause(b.failures))
+	b.notBefore = time.Now().Add(pauseAfter(b.failures))
 }
 
 // startWorked records that a process started.
@@ -40,25 +40,25 @@ func (b *backoff) startWorked() {
 	b.lastStart, b.failures, b.served = nil, 0, true
 }
 
-// crashed records that a process ended by itself, or announced it, after uptime. The first crash is
+// recordCrash records that a process ended by itself, or announced it, after uptime. The first crash is
 // followed by a start at once.
-func (b *backoff) crashed(uptime time.Duration) {
+func (b *backoff) recordCrash(uptime time.Duration) {
 	if uptime >= stableAfter {
 		b.crashes = 0
 	}
 	now := time.Now()
 	if b.crashes > 0 {
-		b.urgent, b.leisured = now.Add(firstBackoff), now.Add(pause(b.crashes))
+		b.urgent, b.leisured = now.Add(firstBackoff), now.Add(pauseAfter(b.crashes))
 	}
 	b.crashes++
 }
 
-// pause returns how long to wait after the nth failure in a row.
-func pause(n int) time.Duration { return min(firstBackoff<<min(n-1, 20), maxBackoff) }
+// pauseAfter returns how long to wait after the nth failure in a row.
+func pauseAfter(n int) time.Duration { return min(firstBackoff<<min(n-1, 20), maxBackoff) }
 
-// remaining returns for how long no process may be started. waiting says whether visitors wait for
+// remainingPause returns for how long no process may be started. waiting says whether visitors wait for
 // one.
-func (b *backoff) remaining(waiting bool) time.Duration {
+func (b *backoff) remainingPause(waiting bool) time.Duration {
 	until := b.leisured
 	if waiting {
 		until = b.urgent
@@ -66,8 +66,8 @@ func (b *backoff) remaining(waiting bool) time.Duration {
 	return max(0, time.Until(b.notBefore), time.Until(until))
 }
 
-// schedule calls retry once after wait; a call that is already scheduled is replaced.
-func (b *backoff) schedule(wait time.Duration, retry func()) {
+// scheduleRetry calls retry once after wait; a call that is already scheduled is replaced.
+func (b *backoff) scheduleRetry(wait time.Duration, retry func()) {
 	b.stop()
 	b.timer = time.AfterFunc(wait, retry)
 }
@@ -78,8 +78,8 @@ func (b *backoff) stop() {
 	}
 }
 
-// hopeless returns the reason when waiting for a process makes no sense, else nil.
-func (b *backoff) hopeless() error {
+// hopelessReason returns the reason when waiting for a process makes no sense, else nil.
+func (b *backoff) hopelessReason() error {
 	if b.lastStart != nil && time.Until(b.notBefore) > patience {
 		return b.lastStart
 	}

@@ -19,7 +19,7 @@ func (s *site) block(t testing.TB, method string) (status <-chan int, until stri
 	return status, until
 }
 
-func TestRequestsGoAroundABlockedProcess(t *testing.T) {
+func TestBlocked_RequestsUseOtherProcess(t *testing.T) {
 	t.Parallel()
 	// Nothing is killed here: the blocked process has to recover.
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, Max: 1, HangAfter: time.Hour})
@@ -45,7 +45,7 @@ func TestRequestsGoAroundABlockedProcess(t *testing.T) {
 	}
 }
 
-func TestAStoppedProcessIsReplaced(t *testing.T) {
+func TestStopped_ProcessIsReplaced(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, HangAfter: 3 * time.Second, IdleAfter: time.Millisecond})
 	stopped := s.pid(t)
@@ -59,7 +59,7 @@ func TestAStoppedProcessIsReplaced(t *testing.T) {
 	s.eventually(t, "one other process", func(st Stats) bool { return st.Processes == 1 && st.Restarts == 1 })
 }
 
-func TestAStoppedProcessThatNobodyAsksIsReplaced(t *testing.T) {
+func TestStopped_IdleProcessIsReplaced(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, HangAfter: 2 * time.Second, IdleAfter: time.Millisecond})
 	warm(t, s.Pool)
@@ -72,7 +72,7 @@ func TestAStoppedProcessThatNobodyAsksIsReplaced(t *testing.T) {
 	}
 }
 
-func TestBlockedProcessesAreReplacedOnceEach(t *testing.T) {
+func TestBlocked_ReplacedOnceEach(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, Max: 2, HangAfter: time.Hour, QueueTimeout: testPatience})
 	var ends []string
@@ -94,7 +94,7 @@ func TestBlockedProcessesAreReplacedOnceEach(t *testing.T) {
 	}
 }
 
-func TestWaitingForAProcessorIsNotBeingBlocked(t *testing.T) {
+func TestBlocked_StarvedProcessIsNot(t *testing.T) {
 	t.Parallel()
 	pid := syscall.Getpid()
 	quiet := func(lasted, waited time.Duration) silence {
@@ -109,7 +109,7 @@ func TestWaitingForAProcessorIsNotBeingBlocked(t *testing.T) {
 		"it slept, or was stopped":    {quiet(10*time.Second, 0), true},
 		"it has just begun":           {quiet(9*time.Second, 0), false},
 	} {
-		if got := tt.blocks(10 * time.Second); got != tt.blocked {
+		if got := tt.lastsFor(10 * time.Second); got != tt.blocked {
 			t.Errorf("%s: blocked %v", name, got)
 		}
 	}

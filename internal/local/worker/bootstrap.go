@@ -25,25 +25,25 @@ func newHome(spec Spec) (_ *home, err error) {
 	h := &home{}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("worker: make folders for function %s: %w", spec.Name, err), h.remove())
+			err = errors.Join(fmt.Errorf("worker: make folders for function %s: %w", spec.Name, err), h.removeHome())
 		}
 	}()
 	if h.dir, err = os.MkdirTemp(spec.Tmp, "w"); err != nil {
 		return nil, err
 	}
 	h.sockets = filepath.Join(h.dir, "s")
-	if len(h.socket(1<<30)) > maxSocketPath {
+	if len(h.socketPath(1<<30)) > maxSocketPath {
 		if h.sockets, err = os.MkdirTemp("", "anchor"); err != nil {
 			return nil, err
 		}
 	} else if err = os.Mkdir(h.sockets, 0o700); err != nil {
 		return nil, err
 	}
-	return h, h.fill(spec)
+	return h, h.fillHome(spec)
 }
 
-func (h *home) fill(spec Spec) error {
-	for _, dir := range []string{h.tmp(), h.root()} {
+func (h *home) fillHome(spec Spec) error {
+	for _, dir := range []string{h.tmpPath(), h.rootPath()} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func (h *home) fill(spec Spec) error {
 	if err := os.CopyFS(h.dir, bootstrapFiles); err != nil {
 		return err
 	}
-	if err := spec.Files.write(h.files()); err != nil {
+	if err := spec.Files.writeTo(h.filesPath()); err != nil {
 		return err
 	}
 	user := spec.User
@@ -61,16 +61,16 @@ func (h *home) fill(spec Spec) error {
 	// The other user reads the bootstrap and owns TMPDIR. The folder itself stays ours, so that the
 	// other user cannot replace the sockets.
 	uid, gid := int(user.UID), int(user.GID)
-	return errors.Join(os.Chmod(h.dir, 0o711), os.Chown(h.tmp(), uid, gid), os.Chown(h.files(), uid, gid))
+	return errors.Join(os.Chmod(h.dir, 0o711), os.Chown(h.tmpPath(), uid, gid), os.Chown(h.filesPath(), uid, gid))
 }
 
-func (h *home) tmp() string           { return filepath.Join(h.dir, "tmp") }
-func (h *home) root() string          { return filepath.Join(h.dir, "root") } // mount point in each process's own table
-func (h *home) main() string          { return filepath.Join(h.dir, "bootstrap", "main.mjs") }
-func (h *home) files() string         { return filepath.Join(h.dir, "bootstrap", filesName) }
-func (h *home) socket(n int64) string { return filepath.Join(h.sockets, fmt.Sprintf("%d", n)) }
+func (h *home) tmpPath() string           { return filepath.Join(h.dir, "tmp") }
+func (h *home) rootPath() string          { return filepath.Join(h.dir, "root") } // mount point in each process's own table
+func (h *home) main() string              { return filepath.Join(h.dir, "bootstrap", "main.mjs") }
+func (h *home) filesPath() string         { return filepath.Join(h.dir, "bootstrap", filesName) }
+func (h *home) socketPath(n int64) string { return filepath.Join(h.sockets, fmt.Sprintf("%d", n)) }
 
-func (h *home) remove() error {
+func (h *home) removeHome() error {
 	if h.dir == "" {
 		return nil
 	}

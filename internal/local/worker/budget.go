@@ -37,7 +37,7 @@ func NewBudget(max int) *Budget {
 	return &Budget{max: max, changed: make(chan struct{})}
 }
 
-func (b *Budget) join(p *Pool) {
+func (b *Budget) joinPool(p *Pool) {
 	if b == nil {
 		return
 	}
@@ -46,7 +46,7 @@ func (b *Budget) join(p *Pool) {
 	b.pools = append(b.pools, p)
 }
 
-func (b *Budget) leave(p *Pool) {
+func (b *Budget) leavePool(p *Pool) {
 	if b == nil {
 		return
 	}
@@ -55,9 +55,9 @@ func (b *Budget) leave(p *Pool) {
 	b.pools = slices.DeleteFunc(b.pools, func(other *Pool) bool { return other == p })
 }
 
-// take returns nil when p may start a process, and ErrClosed when ctx ends. Return the place with
+// takePlace returns nil when p may start a process, and ErrClosed when ctx ends. Return the place with
 // free.
-func (b *Budget) take(ctx context.Context, p *Pool) error {
+func (b *Budget) takePlace(ctx context.Context, p *Pool) error {
 	if b == nil {
 		return nil
 	}
@@ -65,11 +65,11 @@ func (b *Budget) take(ctx context.Context, p *Pool) error {
 	b.mu.Lock()
 	b.claims = append(b.claims, c)
 	b.mu.Unlock()
-	defer b.withdraw(c)
+	defer b.withdrawClaim(c)
 	again := time.NewTicker(askAgain)
 	defer again.Stop()
 	for {
-		taken, changed := b.try(c, p.isBare())
+		taken, changed := b.tryPlace(c, p.isBare())
 		if taken {
 			return nil
 		}
@@ -85,9 +85,9 @@ func (b *Budget) take(ctx context.Context, p *Pool) error {
 	}
 }
 
-// try takes a place for c if there is one and it is c's turn. Otherwise changed is closed when that
+// tryPlace takes a place for c if there is one and it is c's turn. Otherwise changed is closed when that
 // may have changed.
-func (b *Budget) try(c *claim, bare bool) (taken bool, changed <-chan struct{}) {
+func (b *Budget) tryPlace(c *claim, bare bool) (taken bool, changed <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c.bare = bare
@@ -108,37 +108,37 @@ func (b *Budget) next() *claim {
 	return b.claims[0]
 }
 
-func (b *Budget) withdraw(c *claim) {
+func (b *Budget) withdrawClaim(c *claim) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.claims = slices.DeleteFunc(b.claims, func(other *claim) bool { return other == c })
-	b.tell() // it is another's turn
+	b.tellWaiters() // it is another's turn
 }
 
-// free returns the place of a process that is gone.
-func (b *Budget) free() {
+// freePlace returns the place of a process that is gone.
+func (b *Budget) freePlace() {
 	if b == nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.used--
-	b.tell()
+	b.tellWaiters()
 }
 
-// idle reports that a process has become idle.
-func (b *Budget) idle() {
+// notifyIdle reports that a process has become idle.
+func (b *Budget) notifyIdle() {
 	if b == nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.claims) > 0 {
-		b.tell()
+		b.tellWaiters()
 	}
 }
 
-func (b *Budget) tell() {
+func (b *Budget) tellWaiters() {
 	close(b.changed)
 	b.changed = make(chan struct{})
 }
@@ -161,7 +161,7 @@ func endIdle(pools []*Pool) bool {
 			longest, since = p, at
 		}
 	}
-	return longest != nil && longest.shed()
+	return longest != nil && longest.shedSpare()
 }
 
 // endBusy makes a process of the largest pool end once its requests have ended.
@@ -182,7 +182,7 @@ func (p *Pool) isBare() bool { return p.ableCount() == 0 }
 func (p *Pool) ableCount() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.count((*process).able)
+	return p.countProcesses((*process).isAble)
 }
 
 // yieldOne stops sending new requests to the process with the fewest in flight, unless it is the
@@ -190,17 +190,17 @@ func (p *Pool) ableCount() int {
 func (p *Pool) yieldOne() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || p.draining || p.count((*process).able) < 2 {
+	if p.closed || p.draining || p.countProcesses((*process).isAble) < 2 {
 		return false
 	}
 	var least *process
 	for _, pr := range p.procs {
-		if pr.able() && (least == nil || pr.inFlight < least.inFlight) {
+		if pr.isAble() && (least == nil || pr.inFlight < least.inFlight) {
 			least = pr
 		}
 	}
 	least.yielding = true
-	p.dismiss()
+	p.dismissLeaving()
 	return true
 }
 
@@ -208,25 +208,25 @@ func (p *Pool) yieldOne() bool {
 func (p *Pool) idleSince() (time.Time, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if pr := p.spare(); pr != nil {
+	if pr := p.spareProcess(); pr != nil {
 		return pr.idleSince, true
 	}
 	return time.Time{}, false
 }
 
-// shed ends that process.
-func (p *Pool) shed() bool {
+// shedSpare ends that process.
+func (p *Pool) shedSpare() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	pr := p.spare()
+	pr := p.spareProcess()
 	if pr != nil {
-		p.retire(p.ctx, pr)
+		p.retireProcess(p.ctx, pr)
 	}
 	return pr != nil
 }
 
-// spare returns the process above the minimum that has been idle for longest. Callers hold mu.
-func (p *Pool) spare() *process {
+// spareProcess returns the process above the minimum that has been idle for longest. Callers hold mu.
+func (p *Pool) spareProcess() *process {
 	if p.closed || p.draining || len(p.procs) <= p.min {
 		return nil
 	}

@@ -14,7 +14,7 @@ func budgetUsed(b *Budget) int {
 }
 
 // Idle processes make room for those that visitors need: many functions, few processes.
-func TestPoolsShareABudget(t *testing.T) {
+func TestBudget_SharedByPools(t *testing.T) {
 	t.Parallel()
 	budget := NewBudget(2)
 	var sites []*site
@@ -43,7 +43,7 @@ func TestPoolsShareABudget(t *testing.T) {
 
 // A process that answers is not stopped; a pool that waits for its place gets it once the process
 // is idle.
-func TestABusyProcessKeepsItsPlace(t *testing.T) {
+func TestBudget_BusyProcessKeepsPlace(t *testing.T) {
 	t.Parallel()
 	budget := NewBudget(1)
 	busy, other := newSite(t, Spec{Budget: budget}), newSite(t, Spec{Budget: budget})
@@ -62,7 +62,7 @@ func TestABusyProcessKeepsItsPlace(t *testing.T) {
 }
 
 // A pool that is closed while it waits for a place leaves none behind.
-func TestAStartThatWaitsEndsWithItsPool(t *testing.T) {
+func TestBudget_WaitingStartEndsWithPool(t *testing.T) {
 	t.Parallel()
 	budget := NewBudget(1)
 	busy, other := newSite(t, Spec{Budget: budget}), newSite(t, Spec{Budget: budget})
@@ -84,12 +84,12 @@ func TestAStartThatWaitsEndsWithItsPool(t *testing.T) {
 func yielding(p *Pool) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.count(func(pr *process) bool { return pr.yielding })
+	return p.countProcesses(func(pr *process) bool { return pr.yielding })
 }
 
 // A function whose visitors never stop does not keep every place: a function without a process gets
 // the next.
-func TestALoadedPoolYieldsToOneWithoutAProcess(t *testing.T) {
+func TestBudget_LoadedPoolYields(t *testing.T) {
 	t.Parallel()
 	budget := NewBudget(2)
 	loaded, other := newSite(t, Spec{Budget: budget, Max: 2, Concurrency: 1, Limit: 1}), newSite(t, Spec{Budget: budget})
@@ -116,7 +116,7 @@ func TestALoadedPoolYieldsToOneWithoutAProcess(t *testing.T) {
 
 // A process that is idle except for endless background work does not block pools that wait for a
 // place.
-func TestBackgroundWorkDoesNotHoldUpTheBudget(t *testing.T) {
+func TestBudget_BackgroundWorkDoesNotHoldPlace(t *testing.T) {
 	t.Parallel()
 	budget := NewBudget(2)
 	working, idle, asking := newSite(t, Spec{Budget: budget}), newSite(t, Spec{Budget: budget}), newSite(t, Spec{Budget: budget})
@@ -132,7 +132,7 @@ func TestBackgroundWorkDoesNotHoldUpTheBudget(t *testing.T) {
 
 // The replacement of a process that crashed comes before the growth of a function that has
 // processes.
-func TestAPoolWithoutAProcessIsNext(t *testing.T) {
+func TestBudget_PoolWithoutProcessIsNext(t *testing.T) {
 	t.Parallel()
 	budget := NewBudget(1)
 	loaded, crashed := &Pool{}, &Pool{}
@@ -140,21 +140,21 @@ func TestAPoolWithoutAProcessIsNext(t *testing.T) {
 	budget.claims = []*claim{growth, replacement}
 	budget.used = 1
 	for _, c := range budget.claims {
-		if taken, _ := budget.try(c, c == replacement); taken {
+		if taken, _ := budget.tryPlace(c, c == replacement); taken {
 			t.Fatal("a place was taken that does not exist")
 		}
 	}
-	budget.free()
-	if taken, _ := budget.try(growth, false); taken {
+	budget.freePlace()
+	if taken, _ := budget.tryPlace(growth, false); taken {
 		t.Error("growth took the place of the replacement")
 	}
-	if taken, _ := budget.try(replacement, true); !taken {
+	if taken, _ := budget.tryPlace(replacement, true); !taken {
 		t.Error("the replacement got no place")
 	}
 }
 
 // A probe does not wait for ever for a place that long requests hold.
-func TestWarmEndsWhenThereIsNoPlace(t *testing.T) {
+func TestBudget_WarmEndsWithoutPlace(t *testing.T) {
 	t.Parallel()
 	budget := NewBudget(1)
 	busy, other := newSite(t, Spec{Budget: budget}), newSite(t, Spec{Budget: budget, StartTimeout: time.Millisecond})

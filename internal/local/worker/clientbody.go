@@ -24,8 +24,8 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// failure returns the error of Read, or nil if it did not fail or there is no body.
-func (b *clientBody) failure() error {
+// readError returns the error of Read, or nil if it did not fail or there is no body.
+func (b *clientBody) readError() error {
 	if b == nil {
 		return nil
 	}
@@ -35,26 +35,26 @@ func (b *clientBody) failure() error {
 	return nil
 }
 
-// blame answers a client whose body could not be read. The deadline tells a body that came too
+// blameClient answers a client whose body could not be read. The deadline tells a body that came too
 // slowly from a client that went: net/http ends the request's context for both.
-func blame(w http.ResponseWriter, r *http.Request, err error) {
+func blameClient(w http.ResponseWriter, r *http.Request, err error) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		respond(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("The request body is larger than %d bytes.", tooLarge.Limit))
+		respondText(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("The request body is larger than %d bytes.", tooLarge.Limit))
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		respond(w, http.StatusRequestTimeout, "The request body came too slowly.")
+		respondText(w, http.StatusRequestTimeout, "The request body came too slowly.")
 	case r.Context().Err() != nil:
-		abandon(w, r)
+		abandonRequest(w, r)
 	default:
-		respond(w, http.StatusBadRequest, "The request body is malformed.")
+		respondText(w, http.StatusBadRequest, "The request body is malformed.")
 	}
 }
 
-// abandon ends a request whose client went before there was an answer. A client that only ended its
+// abandonRequest ends a request whose client went before there was an answer. A client that only ended its
 // side of the connection sees it broken off: there is no status for this case. A caller within
 // Anchor gets 503.
-func abandon(w http.ResponseWriter, r *http.Request) {
+func abandonRequest(w http.ResponseWriter, r *http.Request) {
 	if r.Context().Value(http.ServerContextKey) != nil {
 		panic(http.ErrAbortHandler)
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func TestABodyThatCannotBeReadIsItsClientsDoing(t *testing.T) {
+func TestClientBody_UnreadableIsClientError(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{})
 	front := serveOn(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

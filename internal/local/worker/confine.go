@@ -22,13 +22,13 @@ func (p *Pool) startConfined(args string, files *pipes) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	tmp := p.home.tmp()
+	tmp := p.home.tmpPath()
 	spec := jail.Spec{
 		User: p.spec.User,
 		Path: p.node.Path, Args: append(p.nodeFlags(), p.home.main()), Dir: p.spec.Dir,
-		Root:     p.home.root(),
+		Root:     p.home.rootPath(),
 		ReadOnly: append(installation, p.spec.Tree, filepath.Dir(p.home.main())),
-		Limits:   p.limits(),
+		Limits:   p.processLimits(),
 		Files:    []*os.File{files.listener, files.control}, // fd 3 and 4 of the process
 	}
 	if p.spec.Walls.Level >= jail.Namespaced {
@@ -38,8 +38,8 @@ func (p *Pool) startConfined(args string, files *pipes) (*exec.Cmd, error) {
 	}
 	// Passed in the environment, which other users cannot read, not in the command line, which they
 	// can.
-	spec.Env = append(p.spec.environ(p.node, tmp), "ANCHOR_WORKER="+args)
-	return p.walls().Start(spec, func(cmd *exec.Cmd) {
+	spec.Env = append(p.spec.processEnv(p.node, tmp), "ANCHOR_WORKER="+args)
+	return p.wallsOf().Start(spec, func(cmd *exec.Cmd) {
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = files.stdin, files.stdout, files.stderr
 	}, start)
 }

@@ -21,7 +21,7 @@ func bothWrappers(t *testing.T, test func(t *testing.T, s *site)) {
 	}
 }
 
-func TestEventIsPayloadFormat2(t *testing.T) {
+func TestEvent_IsPayloadFormat2(t *testing.T) {
 	t.Parallel()
 	type event struct {
 		Version        string
@@ -78,7 +78,7 @@ func TestEventIsPayloadFormat2(t *testing.T) {
 	})
 }
 
-func TestResponses(t *testing.T) {
+func TestHandler_Responses(t *testing.T) {
 	t.Parallel()
 	bothWrappers(t, func(t *testing.T, s *site) {
 		if a := s.get(t, "/cookies"); !slices.Equal(a.Header["Set-Cookie"], []string{"a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT", "b=2", "c=3"}) {
@@ -116,7 +116,7 @@ func TestResponses(t *testing.T) {
 
 // The edge compresses, so OpenNext's wrappers do not, though the app sees the codings that its
 // visitor accepts. Bodies that the app itself compresses are not changed.
-func TestTheAppSeesTheVisitorsAcceptEncoding(t *testing.T) {
+func TestHandler_SeesAcceptEncoding(t *testing.T) {
 	t.Parallel()
 	for _, wrapper := range []string{"streaming", "buffered", "compressed"} {
 		t.Run(wrapper, func(t *testing.T) {
@@ -145,7 +145,7 @@ func TestTheAppSeesTheVisitorsAcceptEncoding(t *testing.T) {
 	}
 }
 
-func TestRedirectsCanBeFollowed(t *testing.T) {
+func TestHandler_Redirects(t *testing.T) {
 	t.Parallel()
 	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	bothWrappers(t, func(t *testing.T, s *site) {
@@ -183,7 +183,7 @@ func TestRedirectsCanBeFollowed(t *testing.T) {
 	})
 }
 
-func TestHandlersThatWriteTheStreamByHand(t *testing.T) {
+func TestHandler_WritesStreamDirectly(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "raw.handler"})
 	for _, path := range []string{"/bytes", "/whole", "/late"} {
@@ -206,7 +206,7 @@ func TestHandlersThatWriteTheStreamByHand(t *testing.T) {
 	}
 }
 
-func TestHandlerErrors(t *testing.T) {
+func TestHandler_Errors(t *testing.T) {
 	t.Parallel()
 	bothWrappers(t, func(t *testing.T, s *site) {
 		pid := s.get(t, "/pid").body
@@ -232,7 +232,7 @@ func TestHandlerErrors(t *testing.T) {
 	})
 }
 
-func TestEnvironmentIsOnlyWhatTheSpecSays(t *testing.T) {
+func TestEnv_IsSpecOnly(t *testing.T) {
 	t.Setenv("ANCHOR_SECRET", "not for apps")
 	s := newSite(t, Spec{Env: map[string]string{"MINE": "yes", "HOME": "/somewhere"}})
 	got := decode[struct {
@@ -259,7 +259,7 @@ func TestEnvironmentIsOnlyWhatTheSpecSays(t *testing.T) {
 	}
 }
 
-func TestLogLinesCarryLevelAndRequest(t *testing.T) {
+func TestLogs_CarryLevelAndRequest(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{})
 	s.get(t, "/log", "X-Request-Id", "log-1")

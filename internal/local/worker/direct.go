@@ -11,7 +11,7 @@ func NewDirect(socket string) Direct { return Direct{newHop(socket)} }
 
 // RoundTrip sends a request without a body.
 func (d Direct) RoundTrip(r *http.Request) (*http.Response, error) {
-	head, body, err := d.hop.exchange(r.Context(), outgoing(r), nil)
+	head, body, err := d.hop.exchangeMessages(r.Context(), outgoingHead(r), nil)
 	if err != nil {
 		return nil, err
 	}

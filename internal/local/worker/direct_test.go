@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestDirectAnswersAsThePool: what a benchmark asks past the Pool is the same request and the same answer.
-func TestDirectAnswersAsThePool(t *testing.T) {
+// TestDirect_AnswersAsPool: what a benchmark asks past the Pool is the same request and the same answer.
+func TestDirect_AnswersAsPool(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Dir: "testdata/streaming", Name: "default"})
 	want := s.get(t, "/hello")

@@ -16,12 +16,12 @@ func (p *Pool) scheduleReap() {
 		return
 	}
 	if p.reaper == nil {
-		p.reaper = time.AfterFunc(p.spec.IdleAfter, p.reap)
+		p.reaper = time.AfterFunc(p.spec.IdleAfter, p.reapIdle)
 	}
 }
 
-// reap stops processes that were idle for Spec.IdleAfter, youngest first, down to the minimum.
-func (p *Pool) reap() {
+// reapIdle stops processes that were idle for Spec.IdleAfter, youngest first, down to the minimum.
+func (p *Pool) reapIdle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reaper = nil
@@ -40,18 +40,18 @@ func (p *Pool) reap() {
 			}
 			continue
 		}
-		p.retire(p.ctx, pr)
+		p.retireProcess(p.ctx, pr)
 	}
 	if next >= 0 {
-		p.reaper = time.AfterFunc(next, p.reap)
+		p.reaper = time.AfterFunc(next, p.reapIdle)
 	}
 }
 
-// retire takes a process out of service and stops it in the background. When ctx ends, the process
+// retireProcess takes a process out of service and stops it in the background. When ctx ends, the process
 // is killed. Callers hold mu.
-func (p *Pool) retire(ctx context.Context, pr *process) {
+func (p *Pool) retireProcess(ctx context.Context, pr *process) {
 	pr.stopping = true
-	p.remove(pr)
+	p.removeProcess(pr)
 	p.stopping++
 	p.tasks.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, backgroundLimit)
@@ -62,12 +62,12 @@ func (p *Pool) retire(ctx context.Context, pr *process) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.stopping--
-		p.wake()
+		p.wakeDrain()
 	})
 }
 
-// wake signals Drain that something changed. Callers hold mu.
-func (p *Pool) wake() {
+// wakeDrain signals Drain that something changed. Callers hold mu.
+func (p *Pool) wakeDrain() {
 	if p.draining {
 		close(p.released)
 		p.released = make(chan struct{})
@@ -82,17 +82,17 @@ func (p *Pool) Drain(ctx context.Context) error {
 	p.mu.Lock()
 	p.draining = true
 	p.mu.Unlock()
-	err := p.drain(ctx)
+	err := p.drainAll(ctx)
 	p.Close()
 	return err
 }
 
-func (p *Pool) drain(ctx context.Context) error {
+func (p *Pool) drainAll(ctx context.Context) error {
 	for {
 		p.mu.Lock()
 		for _, pr := range append([]*process(nil), p.procs...) {
 			if pr.inFlight == 0 && len(p.waiters) == 0 {
-				p.retire(ctx, pr)
+				p.retireProcess(ctx, pr)
 			}
 		}
 		if len(p.procs)+p.starting == 0 {
@@ -124,12 +124,12 @@ func (p *Pool) Close() {
 	}
 	p.cancel()
 	for _, pr := range append([]*process(nil), p.procs...) {
-		p.retire(p.ctx, pr)
+		p.retireProcess(p.ctx, pr)
 	}
 	p.mu.Unlock()
 	p.tasks.Wait()
-	p.spec.Budget.leave(p)
-	if err := p.home.remove(); err != nil {
+	p.spec.Budget.leavePool(p)
+	if err := p.home.removeHome(); err != nil {
 		p.logLine("warn", "remove the pool's folder: "+err.Error())
 	}
 }

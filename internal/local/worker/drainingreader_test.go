@@ -10,7 +10,7 @@ import (
 
 // A process has ended, another one holds its pipe, and the time for reading was over before the
 // reader got to it.
-func TestLastWordsAreReadHoweverLate(t *testing.T) {
+func TestDrainingReader_ReadsLateOutput(t *testing.T) {
 	t.Parallel()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -31,7 +31,7 @@ func TestLastWordsAreReadHoweverLate(t *testing.T) {
 }
 
 // A stray process that continues to write does not keep the reader for ever.
-func TestAStrayWriterIsLeft(t *testing.T) {
+func TestDrainingReader_LeavesStrayWriter(t *testing.T) {
 	t.Parallel()
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -63,7 +63,7 @@ func listenTCP(t *testing.T, address string) uint16 {
 
 var waysToSend = []string{"tcp", "fastOpen", "udp", "udpConnected", "udpMessages"}
 
-func TestAHostileAppReachesNoMetadata(t *testing.T) {
+func TestEgress_DeniesMetadata(t *testing.T) {
 	s := fenced(t, netip.MustParseAddrPort("127.0.0.1:3080"))
 	if s == nil {
 		return
@@ -88,7 +88,7 @@ func TestAHostileAppReachesNoMetadata(t *testing.T) {
 	}
 }
 
-func TestAHostileAppDoesNotReachTheAPI(t *testing.T) {
+func TestEgress_DeniesAPI(t *testing.T) {
 	for _, at := range []struct {
 		listen     string
 		everywhere bool
@@ -134,7 +134,7 @@ func machineAddresses(t *testing.T) []string {
 	return list
 }
 
-func TestAFencedAppReachesTheRest(t *testing.T) {
+func TestEgress_AllowsRest(t *testing.T) {
 	server, far := netip.MustParseAddr("169.254.169.253"), netip.MustParseAddr("fd00:ec2::253")
 	s := fenced(t, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), listenTCP(t, "127.0.0.1:0")), server, far)
 	if s == nil {
@@ -164,7 +164,7 @@ func TestAFencedAppReachesTheRest(t *testing.T) {
 	}
 }
 
-func TestAFenceLeavesNoDescriptors(t *testing.T) {
+func TestEgress_LeavesNoDescriptors(t *testing.T) {
 	s := fenced(t, netip.MustParseAddrPort("127.0.0.1:3080"))
 	if s == nil {
 		return

@@ -23,7 +23,7 @@ type Files struct {
 // filesName is the file in which the bootstrap finds Files.
 const filesName = "files.json"
 
-func (f Files) write(name string) error {
+func (f Files) writeTo(name string) error {
 	text, err := json.Marshal(f)
 	if err != nil {
 		return fmt.Errorf("encode the names of the static files: %w", err)

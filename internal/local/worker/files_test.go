@@ -37,7 +37,7 @@ var namedFiles = map[string]string{
 	"/shop/de/de/private/report.txt": "",
 }
 
-func TestRoutingNamesFiles(t *testing.T) {
+func TestFiles_NamedByRouting(t *testing.T) {
 	t.Parallel()
 	pool, _ := newTestPool(t, Spec{Dir: "testdata/routing", Files: shopFiles})
 	for target, want := range namedFiles {
@@ -52,7 +52,7 @@ func TestRoutingNamesFiles(t *testing.T) {
 	}
 }
 
-func TestMiddlewareNamesFiles(t *testing.T) {
+func TestFiles_NamedByMiddleware(t *testing.T) {
 	t.Parallel()
 	pool, _ := newTestPool(t, Spec{Dir: "testdata/routing", Handler: "index.middleware", Event: CloudFrontRequest, Files: shopFiles})
 	m, err := NewMiddleware(pool)
@@ -73,9 +73,9 @@ func TestMiddlewareNamesFiles(t *testing.T) {
 	}
 }
 
-// TestOnlyTheRoutingNamesFiles: a server whose answer the app passes on must not reach the app's
+// TestFiles_NamedByRoutingOnly: a server whose answer the app passes on must not reach the app's
 // files.
-func TestOnlyTheRoutingNamesFiles(t *testing.T) {
+func TestFiles_NamedByRoutingOnly(t *testing.T) {
 	t.Parallel()
 	pool, _ := newTestPool(t, Spec{Dir: "testdata/routing", Files: shopFiles})
 	for _, forged := range []string{"/shop/private/report.txt", " /shop/private/report.txt", "undefined /shop/private/report.txt"} {
@@ -89,7 +89,7 @@ func TestOnlyTheRoutingNamesFiles(t *testing.T) {
 	}
 }
 
-func TestFunctionWithoutFilesNamesNone(t *testing.T) {
+func TestFiles_NoneWithoutRules(t *testing.T) {
 	t.Parallel()
 	pool, _ := newTestPool(t, Spec{Dir: "testdata/routing"})
 	w := httptest.NewRecorder()

@@ -82,10 +82,10 @@ func (p plan) whole() bool {
 	return p.abort < 0 && p.End == "end" && p.Declared <= len(p.body())
 }
 
-// TestNoVisitorGetsForeignOctets: thousands of visitors ask at the same time, and apps declare
+// TestHop_NoForeignOctets: thousands of visitors ask at the same time, and apps declare
 // wrong lengths, write octets that look like frames, write after the end, fail and break off, while
 // visitors leave early.
-func TestNoVisitorGetsForeignOctets(t *testing.T) {
+func TestHop_NoForeignOctets(t *testing.T) {
 	t.Parallel()
 	const visitors, atOnce = 3000, 48
 	seed := rand.Uint64()

@@ -53,8 +53,8 @@ type messageReader struct {
 	ended  bool
 }
 
-// head reads the payload of the frame that begins the answer.
-func (m *messageReader) head() ([]byte, error) {
+// readHead reads the payload of the frame that begins the answer.
+func (m *messageReader) readHead() ([]byte, error) {
 	h, err := m.next()
 	switch {
 	case err != nil:
@@ -79,7 +79,7 @@ func (m *messageReader) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	for m.left == 0 {
-		if err := m.advance(); err != nil {
+		if err := m.nextFrame(); err != nil {
 			return 0, err
 		}
 	}
@@ -89,14 +89,14 @@ func (m *messageReader) Read(p []byte) (int, error) {
 		return n, cutShort(err)
 	}
 	if m.left == 0 && m.endIsNext() {
-		return n, m.advance()
+		return n, m.nextFrame()
 	}
 	return n, nil
 }
 
-// advance reads the next frame of the body: m.left has its length, or the error reports how the
+// nextFrame reads the next frame of the body: m.left has its length, or the error reports how the
 // answer ended.
-func (m *messageReader) advance() error {
+func (m *messageReader) nextFrame() error {
 	if m.ended {
 		return io.EOF
 	}

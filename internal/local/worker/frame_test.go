@@ -55,7 +55,7 @@ func TestMessageReader(t *testing.T) {
 
 func readMessage(stream []byte, number uint32) ([]byte, error) {
 	m := messageReader{r: bufio.NewReaderSize(bytes.NewReader(stream), hopBuffer), number: number}
-	if _, err := m.head(); err != nil {
+	if _, err := m.readHead(); err != nil {
 		return nil, err
 	}
 	return io.ReadAll(&m)
@@ -126,8 +126,8 @@ func FuzzParseAnswerHead(f *testing.F) {
 	})
 }
 
-// TestBootstrapTakesFramesInAnyPieces connects to a process as the pool does.
-func TestBootstrapTakesFramesInAnyPieces(t *testing.T) {
+// TestBootstrap_AcceptsFramesInAnyPieces connects to a process as the pool does.
+func TestBootstrap_AcceptsFramesInAnyPieces(t *testing.T) {
 	t.Parallel()
 	pool, _ := newTestPool(t, Spec{Min: 1})
 	warm(t, pool)
@@ -137,7 +137,7 @@ func TestBootstrapTakesFramesInAnyPieces(t *testing.T) {
 	for number := uint32(1); number < 40; number++ {
 		body := strings.Repeat("x", 1+r.IntN(3000))
 		head := &requestHead{method: http.MethodPost, target: "/upload", length: int64(len(body)), header: http.Header{"X-Pad": {strings.Repeat("p", r.IntN(500))}}}
-		payload, err := head.append(nil)
+		payload, err := head.appendPayload(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +154,7 @@ func TestBootstrapTakesFramesInAnyPieces(t *testing.T) {
 			stream = stream[n:]
 		}
 		m := messageReader{r: reader, number: number}
-		if _, err := m.head(); err != nil {
+		if _, err := m.readHead(); err != nil {
 			t.Fatal(err)
 		}
 		answer, err := io.ReadAll(&m)
@@ -167,8 +167,8 @@ func TestBootstrapTakesFramesInAnyPieces(t *testing.T) {
 	}
 }
 
-// TestBootstrapRefusesWhatIsNoRequest: the connection ends, and the process serves the others.
-func TestBootstrapRefusesWhatIsNoRequest(t *testing.T) {
+// TestBootstrap_RefusesInvalidFrames: the connection ends, and the process serves the others.
+func TestBootstrap_RefusesInvalidFrames(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Min: 1})
 	warm(t, s.Pool)

@@ -10,7 +10,7 @@ import (
 
 // A client that ends its side still reads. It sees its request broken off, and never an invented
 // status.
-func TestAClientThatLeftGetsNoStatus(t *testing.T) {
+func TestForward_DepartedClientHasNoStatus(t *testing.T) {
 	t.Parallel()
 	for name, request := range map[string]string{
 		"without a body": "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -6,17 +6,17 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
-// walls returns the walls of the pool, with the control group of its project.
-func (p *Pool) walls() jail.Walls {
+// wallsOf returns the walls of the pool, with the control group of its project.
+func (p *Pool) wallsOf() jail.Walls {
 	if p.spec.Group == nil {
 		return p.spec.Walls
 	}
 	return p.spec.Walls.Within(p.spec.Group.Members())
 }
 
-// limits returns the limits of one process. Where the project's group cannot enforce a limit for
+// processLimits returns the limits of one process. Where the project's group cannot enforce a limit for
 // all of them, it applies to each.
-func (p *Pool) limits() jail.Limits {
+func (p *Pool) processLimits() jail.Limits {
 	l := jail.Limits{Processes: p.maxProcesses(), Files: maxFiles, Data: maxData + uint64(p.heapMB())<<20, Tmp: maxTmp}
 	if p.spec.Group == nil {
 		return l
@@ -52,7 +52,7 @@ func (p *Pool) heapMB() int {
 // else "". Call it once, when the process is gone.
 func (p *Pool) killedForMemory(pr *process) string {
 	group := p.spec.Group
-	if group == nil || pr.outcome().Code != -1 || !group.TakeKill() {
+	if group == nil || pr.outcomeOf().Code != -1 || !group.TakeKill() {
 		return ""
 	}
 	return fmt.Sprintf("killed: the project reached its memory limit of %d MiB; anchor limits shows what it takes", group.Limits().Memory>>20)

@@ -27,7 +27,7 @@ func inGroup(t *testing.T, limits cgroup.Limits, spec Spec) (*site, *cgroup.Tree
 	return newSite(t, spec), tree
 }
 
-func TestMemoryLimitOfAProjectIsHeldByItsGroupOrElseByEachProcess(t *testing.T) {
+func TestLimits_MemoryHeldByGroupOrProcess(t *testing.T) {
 	s, tree := inGroup(t, cgroup.Limits{Memory: 160 << 20}, Spec{Handler: "faults.handler", Min: 1})
 	if a := s.do(t, "POST", "/buffers", nil); a.StatusCode != 502 && a.body != "refused" {
 		t.Errorf("a request that takes 400 MiB got %d %q", a.StatusCode, a.body)
@@ -40,11 +40,11 @@ func TestMemoryLimitOfAProjectIsHeldByItsGroupOrElseByEachProcess(t *testing.T) 
 	}
 }
 
-func TestWithoutAGroupLimitsBoundEachProcess(t *testing.T) {
+func TestLimits_BoundEachProcessWithoutGroup(t *testing.T) {
 	t.Parallel()
 	group := (&cgroup.Tree{}).Group("shop") // as on a system without control groups
 	p := &Pool{spec: Spec{Walls: jail.Walls{Level: jail.Namespaced}, Group: group}}
-	free := p.limits()
+	free := p.processLimits()
 	for _, one := range []struct {
 		set  cgroup.Limits
 		want jail.Limits
@@ -60,7 +60,7 @@ func TestWithoutAGroupLimitsBoundEachProcess(t *testing.T) {
 		if err := group.Set(one.set); err != nil {
 			t.Fatal(err)
 		}
-		if got := p.limits(); got != one.want {
+		if got := p.processLimits(); got != one.want {
 			t.Errorf("under %+v: %+v, want %+v", one.set, got, one.want)
 		}
 		if strings.Contains(strings.Join(p.nodeFlags(), " "), "max-old-space-size") != (one.set.Memory > 0) {

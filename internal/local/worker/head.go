@@ -24,9 +24,9 @@ type requestHead struct {
 	length int64 // of the body; -1 when unknown, 0 for none
 }
 
-// append appends the payload of the frame, one field per line: peer, 1 if a body follows, method,
+// appendPayload appends the payload of the frame, one field per line: peer, 1 if a body follows, method,
 // target, then name and value of each header. No field contains a line feed.
-func (h *requestHead) append(b []byte) ([]byte, error) {
+func (h *requestHead) appendPayload(b []byte) ([]byte, error) {
 	if strings.ContainsAny(h.peer+h.method+h.target, "\r\n") {
 		return b, fmt.Errorf("the request's method or target holds a line break: %.200q", h.method+" "+h.target)
 	}

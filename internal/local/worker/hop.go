@@ -31,18 +31,18 @@ type hop struct {
 
 func newHop(socket string) *hop { return &hop{socket: socket} }
 
-// exchange sends a request and returns the head of its answer and the body, which the caller
+// exchangeMessages sends a request and returns the head of its answer and the body, which the caller
 // closes. The end of ctx closes the connection, which the app takes for the client's departure.
 // body is read on another goroutine, perhaps until after the answer has ended; an error of its Read
 // ends the exchange.
-func (h *hop) exchange(ctx context.Context, head *requestHead, body io.Reader) (answerHead, *hopBody, error) {
-	c, err := h.take(ctx)
+func (h *hop) exchangeMessages(ctx context.Context, head *requestHead, body io.Reader) (answerHead, *hopBody, error) {
+	c, err := h.takeConn(ctx)
 	if err != nil {
 		return answerHead{}, nil, err
 	}
 	x := &hopBody{hop: h, conn: c}
 	x.release = context.AfterFunc(ctx, func() { c.SetDeadline(past) })
-	answer, err := x.begin(head, body)
+	answer, err := x.beginExchange(head, body)
 	if err != nil {
 		x.Close()
 		if ctx.Err() != nil {
@@ -53,7 +53,7 @@ func (h *hop) exchange(ctx context.Context, head *requestHead, body io.Reader) (
 	return answer, x, nil
 }
 
-func (h *hop) take(ctx context.Context) (*hopConn, error) {
+func (h *hop) takeConn(ctx context.Context) (*hopConn, error) {
 	h.mu.Lock()
 	if n := len(h.idle); n > 0 {
 		c := h.idle[n-1]
@@ -109,7 +109,7 @@ type hopBody struct {
 	done    bool
 }
 
-func (x *hopBody) begin(head *requestHead, body io.Reader) (answerHead, error) {
+func (x *hopBody) beginExchange(head *requestHead, body io.Reader) (answerHead, error) {
 	c := x.conn
 	c.number++
 	x.r, x.number = c.r, c.number
@@ -117,7 +117,7 @@ func (x *hopBody) begin(head *requestHead, body io.Reader) (answerHead, error) {
 	if head.invoke {
 		kind = frameInvoke
 	}
-	b, err := head.append(append(c.out[:0], make([]byte, frameHeaderSize)...))
+	b, err := head.appendPayload(append(c.out[:0], make([]byte, frameHeaderSize)...))
 	if err != nil {
 		return answerHead{}, err
 	}
@@ -128,18 +128,18 @@ func (x *hopBody) begin(head *requestHead, body io.Reader) (answerHead, error) {
 	}
 	if head.length != 0 {
 		x.sending.Store(true)
-		go x.send(body)
+		go x.sendBody(body)
 	}
-	payload, err := x.head()
+	payload, err := x.readHead()
 	if err != nil {
 		return answerHead{}, err
 	}
 	return parseAnswerHead(payload)
 }
 
-// send forwards the request's body. Nothing waits for it: the answer may end first, and then the
+// sendBody forwards the request's body. Nothing waits for it: the answer may end first, and then the
 // connection is closed.
-func (x *hopBody) send(body io.Reader) {
+func (x *hopBody) sendBody(body io.Reader) {
 	buf := copyBuffers.Get().(*[hopBuffer]byte)
 	defer copyBuffers.Put(buf)
 	for {

@@ -30,7 +30,7 @@ func BenchmarkHelloStraightFromTheProcess(b *testing.B) {
 	defer hop.close()
 	b.ReportAllocs()
 	for b.Loop() {
-		_, body, err := hop.exchange(b.Context(), &requestHead{method: http.MethodGet, target: "/hello", host: "worker"}, nil)
+		_, body, err := hop.exchangeMessages(b.Context(), &requestHead{method: http.MethodGet, target: "/hello", host: "worker"}, nil)
 		if err != nil {
 			b.Fatal(err)
 		}

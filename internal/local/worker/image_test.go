@@ -33,7 +33,7 @@ func newImageSite(t *testing.T, env map[string]string) *site {
 	return newSite(t, Spec{Dir: dir, Env: env})
 }
 
-func TestAnImageErrorHasItsStatus(t *testing.T) {
+func TestImage_ErrorKeepsStatus(t *testing.T) {
 	t.Parallel()
 	s := newImageSite(t, map[string]string{"BUCKET_NAME": "anchor-assets"})
 	for path, want := range map[string]struct {
@@ -52,7 +52,7 @@ func TestAnImageErrorHasItsStatus(t *testing.T) {
 	}
 }
 
-func TestAnErrorOfAServerFunctionKeepsItsStatus(t *testing.T) {
+func TestHandler_ErrorKeepsStatus(t *testing.T) {
 	t.Parallel()
 	s := newImageSite(t, nil)
 	if a := s.do(t, http.MethodGet, "/413", nil); a.StatusCode != 500 || a.body != "Internal server error" {

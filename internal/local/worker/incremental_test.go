@@ -57,7 +57,7 @@ export async function handler({ rawPath }) {
   return { statusCode: 200, headers: {}, cookies: [], body: JSON.stringify(await cases[rawPath]()), isBase64Encoded: false };
 }`
 
-func TestAReadOfTheCacheWaitsForItsWrite(t *testing.T) {
+func TestIncremental_ReadWaitsForWrite(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]string{
 		"/waits":  `["old","old","written","new"]`,

@@ -20,20 +20,20 @@ const maxResult = 32 << 20
 // "text"|"base64"}, or the request to continue with {method, uri, querystring, headers, origin:
 // {custom: {domainName}}}. Middleware translates both.
 func (p *Pool) Invoke(ctx context.Context, event []byte) ([]byte, error) {
-	pr, err := p.acquire(ctx, false)
+	pr, err := p.acquireProcess(ctx, false)
 	if err != nil {
 		return nil, err
 	}
-	defer p.release(pr)
+	defer p.releaseProcess(pr)
 	head := &requestHead{
 		invoke: true,
 		header: http.Header{requestIDHeader: {requestIDFrom(ctx)}},
 		length: int64(len(event)),
 	}
-	answer, body, err := pr.hop.exchange(ctx, head, bytes.NewReader(event))
+	answer, body, err := pr.hop.exchangeMessages(ctx, head, bytes.NewReader(event))
 	if err != nil {
 		if ctx.Err() == nil {
-			p.doubt(pr)
+			p.markDoubted(pr)
 		}
 		return nil, fmt.Errorf("worker: call function %s: %w", p.spec.Name, err)
 	}

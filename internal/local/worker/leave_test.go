@@ -45,7 +45,7 @@ func signal(t testing.TB, pid int, sig syscall.Signal) {
 	}
 }
 
-func TestAnAppThatExitsLetsOthersFinish(t *testing.T) {
+func TestExit_LetsOthersFinish(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/exit", "/exit-swallowed", "/exit-timer", "/abort"} {
 		t.Run(path[1:], func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestAnAppThatExitsLetsOthersFinish(t *testing.T) {
 	}
 }
 
-func TestAListenerThatExitsLetsOthersFinish(t *testing.T) {
+func TestExit_InListenerLetsOthersFinish(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	inFlight := s.witnesses(t)
@@ -80,7 +80,7 @@ func TestAListenerThatExitsLetsOthersFinish(t *testing.T) {
 	s.logs.wait(t, "process ended by itself (exit status 7)")
 }
 
-func TestSignalsFromOutside(t *testing.T) {
+func TestExit_SignalsFromOutside(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, IdleAfter: time.Millisecond})
 	old := s.pid(t)
@@ -99,9 +99,9 @@ func TestSignalsFromOutside(t *testing.T) {
 	s.eventually(t, "one other process", func(st Stats) bool { return st.Processes == 1 && st.Restarts == 1 })
 }
 
-// TestVisitorsOfACrashingSite: one visitor ends the process again and again, in every possible way,
+// TestCrash_VisitorsAreAnswered: one visitor ends the process again and again, in every possible way,
 // while others visit.
-func TestVisitorsOfACrashingSite(t *testing.T) {
+func TestCrash_VisitorsAreAnswered(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, MaxMemoryMB: 64})
 	for range 3 {
@@ -120,9 +120,9 @@ func TestVisitorsOfACrashingSite(t *testing.T) {
 	s.eventually(t, "the ends were noticed", func(st Stats) bool { return st.Restarts >= 6 })
 }
 
-// TestVisitorsDoNotMeetARequestThatIsTriedAgain: a GET ends its process, and the one in which it is
+// TestCrash_RetriedRequestRunsApart: a GET ends its process, and the one in which it is
 // tried again. Visitors come in between.
-func TestVisitorsDoNotMeetARequestThatIsTriedAgain(t *testing.T) {
+func TestCrash_RetriedRequestRunsApart(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	for n := 1; n <= 5; n++ {
@@ -140,9 +140,9 @@ func TestVisitorsDoNotMeetARequestThatIsTriedAgain(t *testing.T) {
 	}
 }
 
-// TestAGetThatWasInFlightWithAnotherThatKills: it is tried again alone, and not with the one that
+// TestCrash_GetInFlightIsRetried: it is tried again alone, and not with the one that
 // kills a second time.
-func TestAGetThatWasInFlightWithAnotherThatKills(t *testing.T) {
+func TestCrash_GetInFlightIsRetried(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	for n := 1; n <= 3; n++ {
@@ -174,44 +174,44 @@ func TestASuspectWaitsForTheEndOfItsProcess(t *testing.T) {
 	p := &Pool{spec: Spec{Max: 1, Limit: 10, Concurrency: 8}}
 	broken, other := &process{gone: make(chan struct{}), doubted: true}, &process{gone: make(chan struct{})}
 	p.procs = []*process{broken, other}
-	if p.choose(true) != nil {
+	if p.chooseProcess(true) != nil {
 		t.Error("the process that serves visitors got it")
 	}
-	if p.choose(false) != other {
+	if p.chooseProcess(false) != other {
 		t.Error("a visitor does not get the other process")
 	}
 	broken.doubted = false // a sign of life
-	if p.choose(true) == nil {
+	if p.chooseProcess(true) == nil {
 		t.Error("it waits although no process ends and there is no room for another")
 	}
 }
 
-func TestPausesAfterCrashesAreNotForVisitors(t *testing.T) {
+func TestCrash_PausesDoNotDelayVisitors(t *testing.T) {
 	t.Parallel()
 	var b backoff
 	b.startWorked()
-	b.crashed(0)
-	if wait := b.remaining(false); wait != 0 {
+	b.recordCrash(0)
+	if wait := b.remainingPause(false); wait != 0 {
 		t.Errorf("after the first crash %s", wait)
 	}
 	for range 20 {
-		b.crashed(time.Second)
+		b.recordCrash(time.Second)
 	}
-	if wait := b.remaining(false); wait <= patience {
+	if wait := b.remainingPause(false); wait <= patience {
 		t.Errorf("while nobody waits only %s", wait)
 	}
-	if wait := b.remaining(true); wait > firstBackoff || wait == 0 {
+	if wait := b.remainingPause(true); wait > firstBackoff || wait == 0 {
 		t.Errorf("while visitors wait %s", wait)
 	}
-	b.crashed(stableAfter)
-	if wait := b.remaining(true); wait > firstBackoff {
+	b.recordCrash(stableAfter)
+	if wait := b.remainingPause(true); wait > firstBackoff {
 		t.Errorf("after a process that lived long %s", wait)
 	}
 }
 
-// TestAFailedStartOfALiveSiteIsTriedAgain: the process of a site ends, and the next one fails to
+// TestStart_FailureIsRetried: the process of a site ends, and the next one fails to
 // start, once.
-func TestAFailedStartOfALiveSiteIsTriedAgain(t *testing.T) {
+func TestStart_FailureIsRetried(t *testing.T) {
 	t.Parallel()
 	marks := t.TempDir()
 	s := newSite(t, Spec{Dir: "testdata/broken", Handler: "once.handler", Min: 1, Env: map[string]string{"MARKS": marks}})

@@ -19,7 +19,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
-func TestStartErrorsSayWhy(t *testing.T) {
+func TestStart_ErrorsSayWhy(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		module, tail string
@@ -70,7 +70,7 @@ func failedStart(t *testing.T, spec Spec) StartError {
 	return *start
 }
 
-func TestARequestIsRefusedAtOnceWhenStartsKeepFailing(t *testing.T) {
+func TestStart_RepeatedFailureRefusesAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Dir: "testdata/broken", Handler: "crash.handler", QueueTimeout: testPatience})
 	for {
@@ -83,7 +83,7 @@ func TestARequestIsRefusedAtOnceWhenStartsKeepFailing(t *testing.T) {
 	}
 }
 
-func TestBadSpecs(t *testing.T) {
+func TestStart_BadSpecs(t *testing.T) {
 	t.Parallel()
 	good := Spec{Dir: "testdata/streaming", Handler: "index.handler", Tmp: t.TempDir()}
 	for name, change := range map[string]func(*Spec){
@@ -103,7 +103,7 @@ func TestBadSpecs(t *testing.T) {
 	}
 }
 
-func TestALongFolderNameStillGetsASocket(t *testing.T) {
+func TestStart_LongFolderName(t *testing.T) {
 	t.Parallel()
 	long := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
 	if err := os.Mkdir(long, 0o700); err != nil {
@@ -123,7 +123,7 @@ func TestALongFolderNameStillGetsASocket(t *testing.T) {
 	}
 }
 
-func TestGrowsWithLoadShrinksToNothingAndComesBack(t *testing.T) {
+func TestPool_GrowsAndShrinks(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Max: 2, Concurrency: 1, IdleAfter: 50 * time.Millisecond})
 	if st := s.Stats(); st.Processes+st.Starting != 0 {
@@ -148,7 +148,7 @@ func TestGrowsWithLoadShrinksToNothingAndComesBack(t *testing.T) {
 	}
 }
 
-func TestAFullQueueRefuses(t *testing.T) {
+func TestPool_FullQueueRefuses(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Limit: 1, Concurrency: 1, Queue: 1, QueueTimeout: testPatience})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -165,7 +165,7 @@ func TestAFullQueueRefuses(t *testing.T) {
 	}
 }
 
-func TestTheQueueHasATimeLimit(t *testing.T) {
+func TestPool_QueueTimeout(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Limit: 1, Concurrency: 1, QueueTimeout: time.Millisecond})
 	warm(t, s.Pool)
@@ -178,7 +178,7 @@ func TestTheQueueHasATimeLimit(t *testing.T) {
 	}
 }
 
-func TestACrashIsAnsweredAndRepaired(t *testing.T) {
+func TestCrash_IsAnsweredAndRepaired(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Min: 2, Max: 2})
 	s.eventually(t, "two processes", func(st Stats) bool { return st.Processes == 2 })
@@ -195,7 +195,7 @@ func TestACrashIsAnsweredAndRepaired(t *testing.T) {
 	s.logs.wait(t, "process ended by itself (exit status 7)")
 }
 
-func TestAGetWhoseProcessDiedIsTriedOnceMore(t *testing.T) {
+func TestCrash_GetIsRetriedOnce(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int32
 	counter := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, calls.Add(1)) }))
@@ -209,7 +209,7 @@ func TestAGetWhoseProcessDiedIsTriedOnceMore(t *testing.T) {
 	}
 }
 
-func TestAResponseCutShortIsNotTakenForAWholeOne(t *testing.T) {
+func TestAnswer_CutShortIsIncomplete(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{})
 	if status := receive(t, s.background(t, "GET", "/cut", nil), "the end"); status != 0 {
@@ -217,7 +217,7 @@ func TestAResponseCutShortIsNotTakenForAWholeOne(t *testing.T) {
 	}
 }
 
-func TestDrainWaitsForWhatIsInFlight(t *testing.T) {
+func TestDrain_WaitsForRequests(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{})
 	gate := s.background(t, "GET", "/gate", nil)
@@ -242,7 +242,7 @@ func TestDrainWaitsForWhatIsInFlight(t *testing.T) {
 	}
 }
 
-func TestDrainWaitsForBackgroundWork(t *testing.T) {
+func TestDrain_WaitsForBackgroundWork(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{})
 	if a := s.get(t, "/after"); a.body != "answered" {
@@ -256,7 +256,7 @@ func TestDrainWaitsForBackgroundWork(t *testing.T) {
 	}
 }
 
-func TestDrainCutsOffWhenItsTimeIsUp(t *testing.T) {
+func TestDrain_CutsAfterTimeout(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{})
 	stream := s.open(t, t.Context(), "/sse")
@@ -277,7 +277,7 @@ func TestDrainCutsOffWhenItsTimeIsUp(t *testing.T) {
 	}
 }
 
-func TestCloseEndsARunningStart(t *testing.T) {
+func TestClose_EndsRunningStart(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Dir: "testdata/broken", Handler: "never.handler", StartTimeout: time.Hour})
 	started := make(chan error, 1)
@@ -289,7 +289,7 @@ func TestCloseEndsARunningStart(t *testing.T) {
 	}
 }
 
-func TestAProcessWhoseEventLoopIsStuckIsReplaced(t *testing.T) {
+func TestBlocked_StuckEventLoopIsReplaced(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Min: 1, HangAfter: 2 * time.Second})
 	if a := s.do(t, "POST", "/spin", nil); a.StatusCode != 502 {
@@ -304,7 +304,7 @@ func TestAProcessWhoseEventLoopIsStuckIsReplaced(t *testing.T) {
 	}
 }
 
-// holdPoolForEver is the body of the process that TestNoProcessOutlivesAKilledAnchor kills. Its
+// holdPoolForEver is the body of the process that TestKill_LeavesNoProcess kills. Its
 // bundle prints the number of its process.
 func holdPoolForEver(tmp, bundle string) {
 	node, err := FindNode(context.Background(), "")
@@ -323,7 +323,7 @@ func holdPoolForEver(tmp, bundle string) {
 	select {}
 }
 
-func TestNoProcessOutlivesAKilledAnchor(t *testing.T) {
+func TestKill_LeavesNoProcess(t *testing.T) {
 	t.Parallel()
 	for _, bundle := range []string{"pid.handler", "spin.handler"} {
 		t.Run(bundle, func(t *testing.T) { killAnchor(t, bundle, os.Getenv("WORKER_TEST_LEVEL")) })
@@ -415,7 +415,7 @@ func TestFindNode(t *testing.T) {
 	}
 }
 
-func TestABodyOverTheServersLimitIs413(t *testing.T) {
+func TestClientBody_OverLimitIs413(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{})
 	limited := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

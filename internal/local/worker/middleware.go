@@ -110,13 +110,13 @@ func (m *Middleware) Run(ctx context.Context, r *http.Request) (Decision, error)
 		return Decision{}, fmt.Errorf("worker: middleware %s answered something else than a CloudFront result: %w", m.pool.spec.Name, err)
 	}
 	if result.Status != "" {
-		d, err := result.response()
+		d, err := result.responseDecision()
 		if err == nil {
 			m.pool.checkFile(d.Response.Header)
 		}
 		return d, err
 	}
-	return result.rewrite(r)
+	return result.rewriteDecision(r)
 }
 
 func cloudFrontEvent(r *http.Request) ([]byte, error) {
@@ -155,7 +155,7 @@ type replayed struct {
 	io.Closer
 }
 
-func (c cfResult) response() (Decision, error) {
+func (c cfResult) responseDecision() (Decision, error) {
 	status, err := strconv.Atoi(c.Status)
 	if err != nil || status < 200 || status > 999 {
 		return Decision{}, fmt.Errorf("worker: the middleware answered with the status %q", c.Status)
@@ -166,10 +166,10 @@ func (c cfResult) response() (Decision, error) {
 			return Decision{}, fmt.Errorf("worker: the middleware's body is not base64: %w", err)
 		}
 	}
-	return Decision{Response: &Response{Status: status, Header: c.Headers.http(), Body: body}}, nil
+	return Decision{Response: &Response{Status: status, Header: c.Headers.httpHeader(), Body: body}}, nil
 }
 
-func (c cfResult) rewrite(r *http.Request) (Decision, error) {
+func (c cfResult) rewriteDecision(r *http.Request) (Decision, error) {
 	if c.URI == "" {
 		return Decision{}, errors.New("worker: the middleware answered neither with a response nor with a request")
 	}
@@ -179,7 +179,7 @@ func (c cfResult) rewrite(r *http.Request) (Decision, error) {
 		return Decision{}, fmt.Errorf("worker: the middleware's path: %w", err)
 	}
 	target.RawPath = c.URI // url.URL ignores it where it is Path's default encoding
-	d := Decision{URL: target, Header: c.Headers.http()}
+	d := Decision{URL: target, Header: c.Headers.httpHeader()}
 	d.Header.Del("Host")
 	for name, values := range r.Header {
 		if connectionHeader(name) {
@@ -202,7 +202,7 @@ func connectionHeader(name string) bool {
 		strings.HasPrefix(name, "x-edge-") || strings.HasPrefix(name, "x-accel-")
 }
 
-func (h cfHeaders) http() http.Header {
+func (h cfHeaders) httpHeader() http.Header {
 	header := make(http.Header, len(h))
 	for name, values := range h {
 		for _, v := range values {

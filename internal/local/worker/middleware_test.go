@@ -28,7 +28,7 @@ func run(t *testing.T, m *Middleware, r *http.Request) Decision {
 	return d
 }
 
-func TestMiddlewareAnswersByItself(t *testing.T) {
+func TestMiddleware_Answers(t *testing.T) {
 	t.Parallel()
 	m := newMiddleware(t)
 	d := run(t, m, httptest.NewRequest("GET", "/redirect", nil))
@@ -42,7 +42,7 @@ func TestMiddlewareAnswersByItself(t *testing.T) {
 	}
 }
 
-func TestMiddlewareRewrites(t *testing.T) {
+func TestMiddleware_Rewrites(t *testing.T) {
 	t.Parallel()
 	m := newMiddleware(t)
 	r := httptest.NewRequest("POST", "http://shop.example/from?q=%26", strings.NewReader("form=1"))
@@ -69,7 +69,7 @@ func TestMiddlewareRewrites(t *testing.T) {
 	}
 }
 
-func TestMiddlewareErrors(t *testing.T) {
+func TestMiddleware_Errors(t *testing.T) {
 	t.Parallel()
 	m := newMiddleware(t)
 	for _, path := range []string{"/fail", "/odd"} {
@@ -88,7 +88,7 @@ func TestMiddlewareErrors(t *testing.T) {
 	}
 }
 
-func TestInvokeReturnsTheRawResult(t *testing.T) {
+func TestInvoke_ReturnsRawResult(t *testing.T) {
 	t.Parallel()
 	pool, _ := newTestPool(t, Spec{Dir: "testdata/old"})
 	got, err := pool.Invoke(t.Context(), []byte(`{"body":"four"}`))

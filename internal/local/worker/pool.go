@@ -64,7 +64,7 @@ func NewPool(node Node, spec Spec) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, _, err := spec.module(); err != nil {
+	if _, _, err := spec.modulePath(); err != nil {
 		return nil, err
 	}
 	home, err := newHome(spec)
@@ -73,10 +73,10 @@ func NewPool(node Node, spec Spec) (*Pool, error) {
 	}
 	p := &Pool{node: node, spec: spec, home: home, mark: newFileMark(), min: spec.Min, released: make(chan struct{})}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
-	spec.Budget.join(p)
+	spec.Budget.joinPool(p)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.scale()
+	p.scaleUp()
 	return p, nil
 }
 
@@ -121,21 +121,21 @@ func (p *Pool) SetMin(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.min = max(0, min(n, p.spec.Max))
-	p.scale()
+	p.scaleUp()
 	p.scheduleReap()
 }
 
-// scale starts the processes that minimum and load require. Callers hold mu.
-func (p *Pool) scale() {
-	missing := p.missing()
+// scaleUp starts the processes that minimum and load require. Callers hold mu.
+func (p *Pool) scaleUp() {
+	missing := p.countMissing()
 	if missing <= 0 {
 		return
 	}
-	if wait := p.backoff.remaining(len(p.waiters) > 0); wait > 0 {
-		p.backoff.schedule(wait, func() {
+	if wait := p.backoff.remainingPause(len(p.waiters) > 0); wait > 0 {
+		p.backoff.scheduleRetry(wait, func() {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			p.scale()
+			p.scaleUp()
 		})
 		return
 	}
@@ -144,34 +144,34 @@ func (p *Pool) scale() {
 	}
 }
 
-// missing returns how many processes to start. A process that is late, aside or about to end does
+// countMissing returns how many processes to start. A process that is late, aside or about to end does
 // not count, so that another replaces it.
-func (p *Pool) missing() int {
-	suspects := p.suspects()
+func (p *Pool) countMissing() int {
+	suspects := p.countSuspects()
 	load := len(p.waiters) - suspects
 	for _, pr := range p.procs {
-		if pr.able() {
+		if pr.isAble() {
 			load += pr.inFlight
 		}
 	}
 	want := min(max(p.min, (load+p.spec.Concurrency-1)/p.spec.Concurrency), p.spec.Max)
-	if suspects > 0 && p.count((*process).apart) == 0 {
+	if suspects > 0 && p.countProcesses((*process).isApart) == 0 {
 		want++
 	}
-	return min(want-p.count((*process).able)-p.starting, p.room())
+	return min(want-p.countProcesses((*process).isAble)-p.starting, p.countRoom())
 }
 
-// room returns how many processes may be started: one to replace each that takes no requests, so
+// countRoom returns how many processes may be started: one to replace each that takes no requests, so
 // that the total is at most twice Spec.Max. Callers hold mu.
-func (p *Pool) room() int {
+func (p *Pool) countRoom() int {
 	if p.closed || p.draining {
 		return 0
 	}
 	return 2*p.spec.Max - len(p.procs) - p.starting
 }
 
-// count returns how many processes are in a state. Callers hold mu.
-func (p *Pool) count(state func(*process) bool) (n int) {
+// countProcesses returns how many processes are in a state. Callers hold mu.
+func (p *Pool) countProcesses(state func(*process) bool) (n int) {
 	for _, pr := range p.procs {
 		if state(pr) {
 			n++
@@ -189,25 +189,25 @@ func (p *Pool) start() {
 	p.attempt = current
 	p.tasks.Go(func() {
 		var pr *process
-		err := p.spec.Budget.take(p.ctx, p)
+		err := p.spec.Budget.takePlace(p.ctx, p)
 		if err == nil {
 			close(current.placed)
-			defer p.spec.Budget.free()
-			pr, err = p.launch(n)
+			defer p.spec.Budget.freePlace()
+			pr, err = p.launchProcess(n)
 		}
-		p.started(pr, err)
+		p.processStarted(pr, err)
 		current.err = err
 		close(current.done)
 		if err == nil {
-			p.supervise(pr)
-			p.ended(pr)
+			p.superviseProcess(pr)
+			p.processEnded(pr)
 			<-pr.exited
 		}
 	})
 }
 
-// launch starts a process and waits until it is ready.
-func (p *Pool) launch(n int64) (*process, error) {
+// launchProcess starts a process and waits until it is ready.
+func (p *Pool) launchProcess(n int64) (*process, error) {
 	pr, err := p.startProcess(n)
 	if err != nil {
 		return nil, &StartError{Name: p.spec.Name, Reason: Failed, Err: err}
@@ -220,37 +220,37 @@ func (p *Pool) launch(n int64) (*process, error) {
 	case <-pr.exited:
 		return nil, &StartError{
 			Name: p.spec.Name, Reason: Crashed,
-			ExitCode: pr.outcome().Code, Cause: p.killedForMemory(pr), LogTail: pr.logs.String(),
+			ExitCode: pr.outcomeOf().Code, Cause: p.killedForMemory(pr), LogTail: pr.logs.String(),
 		}
 	case <-timeout.C:
-		pr.kill()
+		pr.killProcess()
 		return nil, &StartError{Name: p.spec.Name, Reason: Timeout, LogTail: pr.logs.String()}
 	case <-p.ctx.Done():
-		pr.kill()
+		pr.killProcess()
 		return nil, ErrClosed
 	}
 }
 
-// started adds a process that is ready, or refuses the queue when there will be none.
-func (p *Pool) started(pr *process, err error) {
+// processStarted adds a process that is ready, or refuses the queue when there will be none.
+func (p *Pool) processStarted(pr *process, err error) {
 	if err != nil && !errors.Is(err, ErrClosed) {
 		p.logLine("error", err.Error())
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.starting--
-	defer p.wake()
+	defer p.wakeDrain()
 	switch {
 	case err != nil:
 		p.backoff.startFailed(err)
 		// A bundle that has started before may start again: visitors of a live site wait for the
 		// next attempt.
-		if len(p.procs) == 0 && p.starting == 0 && (!p.backoff.served || p.backoff.hopeless() != nil) {
+		if len(p.procs) == 0 && p.starting == 0 && (!p.backoff.served || p.backoff.hopelessReason() != nil) {
 			p.refuseQueue(err)
 		}
-		p.scale()
+		p.scaleUp()
 	case p.closed:
-		p.retire(p.ctx, pr)
+		p.retireProcess(p.ctx, pr)
 	default:
 		pr.idleSince = time.Now()
 		pr.aside = p.needsAside()
@@ -258,42 +258,42 @@ func (p *Pool) started(pr *process, err error) {
 		p.backoff.startWorked()
 		p.serveQueue()
 		p.scheduleReap()
-		p.dismiss()
-		p.spec.Budget.idle()
+		p.dismissLeaving()
+		p.spec.Budget.notifyIdle()
 	}
 }
 
 // needsAside reports whether the process that has just started is for suspects: others have one, or
 // need none. Callers hold mu.
 func (p *Pool) needsAside() bool {
-	suspects := p.suspects()
-	served := p.count((*process).able) > 0 || p.starting > 0 || suspects == len(p.waiters)
-	return suspects > 0 && served && p.count((*process).apart) == 0
+	suspects := p.countSuspects()
+	served := p.countProcesses((*process).isAble) > 0 || p.starting > 0 || suspects == len(p.waiters)
+	return suspects > 0 && served && p.countProcesses((*process).isApart) == 0
 }
 
-// ended records that a process is gone, and replaces it when it ended by itself.
-func (p *Pool) ended(pr *process) {
+// processEnded records that a process is gone, and replaces it when it ended by itself.
+func (p *Pool) processEnded(pr *process) {
 	p.mu.Lock()
-	p.remove(pr)
+	p.removeProcess(pr)
 	p.serveQueue() // suspects may have waited for this end
-	p.wake()
+	p.wakeDrain()
 	byItself := (!pr.stopping || pr.leaving) && !p.closed
 	inFlight := pr.inFlight
 	if byItself {
 		p.restarts++
 		if !pr.leaving {
-			p.backoff.crashed(time.Since(pr.started))
+			p.backoff.recordCrash(time.Since(pr.started))
 		}
-		p.scale()
+		p.scaleUp()
 	}
 	p.mu.Unlock()
 	if byItself {
-		p.logLine("error", fmt.Sprintf("process ended by itself (%s) with %d requests in flight", cmp.Or(p.killedForMemory(pr), pr.outcome().String()), inFlight))
+		p.logLine("error", fmt.Sprintf("process ended by itself (%s) with %d requests in flight", cmp.Or(p.killedForMemory(pr), pr.outcomeOf().String()), inFlight))
 	}
 }
 
-// remove takes a process out of service. Callers hold mu.
-func (p *Pool) remove(pr *process) {
+// removeProcess takes a process out of service. Callers hold mu.
+func (p *Pool) removeProcess(pr *process) {
 	for i, other := range p.procs {
 		if other == pr {
 			p.procs = append(p.procs[:i:i], p.procs[i+1:]...)

@@ -54,7 +54,7 @@ type pipes struct {
 }
 
 func (p *Pool) startProcess(n int64) (*process, error) {
-	file, export, err := p.spec.module()
+	file, export, err := p.spec.modulePath()
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (p *Pool) startProcess(n int64) (*process, error) {
 		return nil, err
 	}
 	pr := &process{
-		socket: p.home.socket(n), started: time.Now(), walls: p.walls(),
+		socket: p.home.socketPath(n), started: time.Now(), walls: p.wallsOf(),
 		ready: make(chan struct{}), gone: make(chan struct{}), exited: make(chan struct{}),
 		beats: make(chan struct{}, 1), busy: make(chan struct{}, 1), farewell: make(chan string, 1),
 	}
@@ -82,7 +82,7 @@ func (p *Pool) startProcess(n int64) (*process, error) {
 	files.closeTheirs()
 	pr.stdin = files.stdinW
 	pr.hop = newHop(pr.socket)
-	go pr.watch(files, p.logFrom(pr))
+	go pr.watchOutput(files, p.logFrom(pr))
 	return pr, nil
 }
 
@@ -102,13 +102,13 @@ func (p *Pool) logFrom(pr *process) func(Line) {
 	}
 }
 
-// watch reads the output of the process until it has ended.
-func (pr *process) watch(files *pipes, log func(Line)) {
+// watchOutput reads the output of the process until it has ended.
+func (pr *process) watchOutput(files *pipes, log func(Line)) {
 	pid := pr.cmd.Process.Pid
 	var readers sync.WaitGroup
 	readers.Go(func() { readRaw(&drainingReader{file: files.outR}, "info", log) })
 	readers.Go(func() { readRaw(&drainingReader{file: files.errR}, "error", log) })
-	readers.Go(func() { readControl(&drainingReader{file: files.controlR}, pr.beat(), pr.announced, log) })
+	readers.Go(func() { readControl(&drainingReader{file: files.controlR}, pr.beatFunc(), pr.announceEnd, log) })
 	_ = pr.cmd.Wait() // the exit code is in ProcessState
 	close(pr.gone)
 	killGroup(pid)      // processes that the app has spawned must not outlive it, nor hold the pipes open
@@ -120,23 +120,23 @@ func (pr *process) watch(files *pipes, log func(Line)) {
 	close(pr.exited)
 }
 
-// beat returns the function to call at each sign of life. The first one reports that the process is
+// beatFunc returns the function to call at each sign of life. The first one reports that the process is
 // ready.
-func (pr *process) beat() func() {
+func (pr *process) beatFunc() func() {
 	ready := sync.OnceFunc(func() { close(pr.ready) })
 	return func() {
 		ready()
-		notify(pr.beats, struct{}{})
+		notifyOnce(pr.beats, struct{}{})
 	}
 }
 
-func (pr *process) announced(why string) {
-	notify(pr.farewell, why)
+func (pr *process) announceEnd(why string) {
+	notifyOnce(pr.farewell, why)
 }
 
-// notify sends v on ch, which has room for one value, unless the last one has not been received
+// notifyOnce sends v on ch, which has room for one value, unless the last one has not been received
 // yet.
-func notify[T any](ch chan<- T, v T) {
+func notifyOnce[T any](ch chan<- T, v T) {
 	select {
 	case ch <- v:
 	default:
@@ -152,8 +152,8 @@ func (pr *process) isGone() bool {
 	}
 }
 
-// outcome returns how the process ended. Call it when gone is closed.
-func (pr *process) outcome() jail.Outcome { return pr.walls.Outcome(pr.cmd.ProcessState) }
+// outcomeOf returns how the process ended. Call it when gone is closed.
+func (pr *process) outcomeOf() jail.Outcome { return pr.walls.Outcome(pr.cmd.ProcessState) }
 
 // stop makes the process finish its background work and end. The message comes through its stdin,
 // where it cannot be mistaken for a signal that somebody else sends; SIGTERM is for the listeners
@@ -161,7 +161,7 @@ func (pr *process) outcome() jail.Outcome { return pr.walls.Outcome(pr.cmd.Proce
 // The process is gone when stop returns.
 func (pr *process) stop(ctx context.Context) bool {
 	_, _ = io.WriteString(pr.stdin, "stop\n") // if it fails the process is gone
-	terminate(pr.cmd.Process.Pid)
+	terminateGroup(pr.cmd.Process.Pid)
 	select {
 	case <-pr.exited:
 		return true
@@ -171,12 +171,12 @@ func (pr *process) stop(ctx context.Context) bool {
 	case <-pr.exited:
 		return true
 	case <-time.After(killAfter):
-		pr.kill()
+		pr.killProcess()
 		return false
 	}
 }
 
-func (pr *process) kill() {
+func (pr *process) killProcess() {
 	if !pr.isGone() {
 		pr.killAll()
 	}
@@ -206,14 +206,14 @@ func openPipes(socket string) (f *pipes, err error) {
 	return f, err
 }
 
-func (f *pipes) theirs() []*os.File {
+func (f *pipes) theirEnds() []*os.File {
 	return []*os.File{f.stdin, f.stdout, f.stderr, f.control, f.listener}
 }
 
-func (f *pipes) ours() []*os.File { return []*os.File{f.stdinW, f.outR, f.errR, f.controlR} }
+func (f *pipes) ourEnds() []*os.File { return []*os.File{f.stdinW, f.outR, f.errR, f.controlR} }
 
-func (f *pipes) closeTheirs() { closeFiles(f.theirs()) }
-func (f *pipes) closeOurs()   { closeFiles(f.ours()) }
+func (f *pipes) closeTheirs() { closeFiles(f.theirEnds()) }
+func (f *pipes) closeOurs()   { closeFiles(f.ourEnds()) }
 func (f *pipes) closeAll()    { f.closeTheirs(); f.closeOurs() }
 
 func closeFiles(files []*os.File) {

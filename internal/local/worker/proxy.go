@@ -29,43 +29,43 @@ var copyBuffers = sync.Pool{New: func() any { return new([hopBuffer]byte) }}
 // came too slowly, 413 when it is too large. r.RemoteAddr becomes the event's source address.
 func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.spec.Event != APIGatewayV2 {
-		respond(w, http.StatusInternalServerError, "This function takes no HTTP requests.")
+		respondText(w, http.StatusInternalServerError, "This function takes no HTTP requests.")
 		return
 	}
-	out := outgoing(r)
+	out := outgoingHead(r)
 	var body *clientBody
 	if out.length != 0 {
 		body = &clientBody{Reader: r.Body}
 	}
 	for attempt := 0; ; attempt++ {
-		pr, err := p.acquire(r.Context(), attempt > 0)
+		pr, err := p.acquireProcess(r.Context(), attempt > 0)
 		if err != nil {
-			p.refuse(w, r, err)
+			p.refuseRequest(w, r, err)
 			return
 		}
-		err = p.forward(w, r, out, body, pr)
+		err = p.forwardRequest(w, r, out, body, pr)
 		if err == nil {
 			return
 		}
-		if bad := body.failure(); bad != nil {
-			blame(w, r, bad)
+		if bad := body.readError(); bad != nil {
+			blameClient(w, r, bad)
 			return
 		}
 		if r.Context().Err() != nil {
-			abandon(w, r)
+			abandonRequest(w, r)
 			return
 		}
 		waitForExit(pr)
 		if attempt > 0 || body != nil || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
 			p.logLine("error", "request "+out.header.Get(requestIDHeader)+" got no answer: "+err.Error())
-			respond(w, http.StatusBadGateway, "The app's process ended before it answered this request. Please try again.")
+			respondText(w, http.StatusBadGateway, "The app's process ended before it answered this request. Please try again.")
 			return
 		}
 	}
 }
 
-// outgoing returns the head of r as the process receives it.
-func outgoing(r *http.Request) *requestHead {
+// outgoingHead returns the head of r as the process receives it.
+func outgoingHead(r *http.Request) *requestHead {
 	header := r.Header.Clone()
 	if header == nil {
 		header = http.Header{}
@@ -85,18 +85,18 @@ func outgoing(r *http.Request) *requestHead {
 	return &requestHead{method: r.Method, target: r.URL.RequestURI(), host: r.Host, peer: peer, header: header, length: length}
 }
 
-// forward sends the request to pr, copies the answer to w, and releases pr. An error means that
+// forwardRequest sends the request to pr, copies the answer to w, and releases pr. An error means that
 // nothing was sent to the client.
-func (p *Pool) forward(w http.ResponseWriter, r *http.Request, out *requestHead, body *clientBody, pr *process) error {
-	defer p.release(pr)
+func (p *Pool) forwardRequest(w http.ResponseWriter, r *http.Request, out *requestHead, body *clientBody, pr *process) error {
+	defer p.releaseProcess(pr)
 	if body != nil && r.ProtoMajor == 1 {
 		// Best effort: not every ResponseWriter supports it, and most requests do not need it.
 		_ = http.NewResponseController(w).EnableFullDuplex()
 	}
-	head, answer, err := pr.hop.exchange(r.Context(), out, body)
+	head, answer, err := pr.hop.exchangeMessages(r.Context(), out, body)
 	if err != nil {
-		if body.failure() == nil && r.Context().Err() == nil { // else the client broke the exchange off
-			p.doubt(pr)
+		if body.readError() == nil && r.Context().Err() == nil { // else the client broke the exchange off
+			p.markDoubted(pr)
 		}
 		return err
 	}
@@ -154,29 +154,29 @@ func waitForExit(pr *process) {
 	}
 }
 
-// refuse answers a request that no process took.
-func (p *Pool) refuse(w http.ResponseWriter, r *http.Request, err error) {
+// refuseRequest answers a request that no process took.
+func (p *Pool) refuseRequest(w http.ResponseWriter, r *http.Request, err error) {
 	var busy *busyError
 	var start *StartError
 	switch {
 	case r.Context().Err() != nil:
-		abandon(w, r)
+		abandonRequest(w, r)
 	case errors.As(err, &busy):
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(busy.retryAfter.Seconds()))))
-		respond(w, http.StatusServiceUnavailable, "The app cannot take this request now: "+busy.why+".")
+		respondText(w, http.StatusServiceUnavailable, "The app cannot take this request now: "+busy.why+".")
 	case errors.As(err, &start):
-		respond(w, http.StatusBadGateway, "The app did not start. Its log says why.")
+		respondText(w, http.StatusBadGateway, "The app did not start. Its log says why.")
 	case errors.Is(err, ErrClosed):
 		w.Header().Set("Retry-After", "1")
-		respond(w, http.StatusServiceUnavailable, "This deployment is being stopped. Please try again.")
+		respondText(w, http.StatusServiceUnavailable, "This deployment is being stopped. Please try again.")
 	case errors.Is(err, context.DeadlineExceeded):
-		respond(w, http.StatusGatewayTimeout, "The app had no time to answer.")
+		respondText(w, http.StatusGatewayTimeout, "The app had no time to answer.")
 	default:
-		respond(w, http.StatusBadGateway, "The app could not be reached.")
+		respondText(w, http.StatusBadGateway, "The app could not be reached.")
 	}
 }
 
-func respond(w http.ResponseWriter, status int, text string) {
+func respondText(w http.ResponseWriter, status int, text string) {
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("Cache-Control", "private, no-store")

@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// acquire returns the process for a request, and waits in the queue for one when necessary. The
+// acquireProcess returns the process for a request, and waits in the queue for one when necessary. The
 // caller returns it with release. A request whose process ended under it is suspected to have ended
 // it: it goes to a process aside, which serves no other visitors.
-func (p *Pool) acquire(ctx context.Context, suspect bool) (*process, error) {
+func (p *Pool) acquireProcess(ctx context.Context, suspect bool) (*process, error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
 		return nil, ErrClosed
 	}
-	if pr := p.choose(suspect); pr != nil {
-		pr.begin()
+	if pr := p.chooseProcess(suspect); pr != nil {
+		pr.beginRequest()
 		if pr.inFlight > p.spec.Concurrency {
-			p.scale()
+			p.scaleUp()
 		}
 		p.mu.Unlock()
 		return pr, nil
 	}
-	w, err := p.enqueue(suspect)
+	w, err := p.enqueueRequest(suspect)
 	p.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -31,13 +31,13 @@ func (p *Pool) acquire(ctx context.Context, suspect bool) (*process, error) {
 	return p.wait(ctx, w)
 }
 
-// choose returns the process for the next request, or nil when none has room. A process that has
+// chooseProcess returns the process for the next request, or nil when none has room. A process that has
 // announced its end takes requests as long as there is no other.
-func (p *Pool) choose(suspect bool) *process {
-	if suspect && (p.count((*process).apart) > 0 || p.room() > 0 || p.starting > 0 || p.count((*process).mayEnd) > 0) {
+func (p *Pool) chooseProcess(suspect bool) *process {
+	if suspect && (p.countProcesses((*process).isApart) > 0 || p.countRoom() > 0 || p.starting > 0 || p.countProcesses((*process).mayEnd) > 0) {
 		return p.chooseApart()
 	}
-	if pr := p.leastLoaded((*process).able); pr != nil {
+	if pr := p.leastLoaded((*process).isAble); pr != nil {
 		return pr
 	}
 	return p.leastLoaded((*process).takesLast)
@@ -50,16 +50,16 @@ func (pr *process) mayEnd() bool { return pr.doubted || pr.isGone() }
 // chooseApart returns the process for a suspect. It takes one suspect at a time, so that only the
 // culprit ends a process, and several at a time when many wait.
 func (p *Pool) chooseApart() *process {
-	pr := p.leastLoaded((*process).apart)
-	if pr != nil && pr.inFlight >= max(1, p.suspects()/p.spec.Concurrency) {
+	pr := p.leastLoaded((*process).isApart)
+	if pr != nil && pr.inFlight >= max(1, p.countSuspects()/p.spec.Concurrency) {
 		return nil
 	}
 	return pr
 }
 
-// suspects returns how many of the waiting requests are suspected to have ended a process. Callers
+// countSuspects returns how many of the waiting requests are suspected to have ended a process. Callers
 // hold mu.
-func (p *Pool) suspects() (n int) {
+func (p *Pool) countSuspects() (n int) {
 	for _, w := range p.waiters {
 		if w.suspect {
 			n++
@@ -80,14 +80,14 @@ func (p *Pool) leastLoaded(usable func(*process) bool) *process {
 	return best
 }
 
-// enqueue puts a request in the queue, or returns why it cannot. Callers hold mu.
-func (p *Pool) enqueue(suspect bool) (*waiter, error) {
+// enqueueRequest puts a request in the queue, or returns why it cannot. Callers hold mu.
+func (p *Pool) enqueueRequest(suspect bool) (*waiter, error) {
 	if p.draining && len(p.procs) == 0 {
 		return nil, ErrClosed
 	}
 	if len(p.procs) == 0 && p.starting == 0 {
-		if err := p.backoff.hopeless(); err != nil {
-			return nil, &busyError{why: "the app does not start", retryAfter: p.backoff.remaining(true), err: err}
+		if err := p.backoff.hopelessReason(); err != nil {
+			return nil, &busyError{why: "the app does not start", retryAfter: p.backoff.remainingPause(true), err: err}
 		}
 	}
 	if len(p.waiters) >= p.spec.Queue {
@@ -95,7 +95,7 @@ func (p *Pool) enqueue(suspect bool) (*waiter, error) {
 	}
 	w := &waiter{suspect: suspect, answer: make(chan grant, 1)}
 	p.waiters = append(p.waiters, w)
-	p.scale()
+	p.scaleUp()
 	return w, nil
 }
 
@@ -106,16 +106,16 @@ func (p *Pool) wait(ctx context.Context, w *waiter) (*process, error) {
 	case g := <-w.answer:
 		return g.process, g.err
 	case <-ctx.Done():
-		p.leave(w)
+		p.leaveQueue(w)
 		return nil, ctx.Err()
 	case <-timeout.C:
-		p.leave(w)
+		p.leaveQueue(w)
 		return nil, &busyError{why: fmt.Sprintf("no process had room within %s", p.spec.QueueTimeout), retryAfter: 2 * time.Second}
 	}
 }
 
-// leave removes a request from the queue, and returns the process that it was granted meanwhile.
-func (p *Pool) leave(w *waiter) {
+// leaveQueue removes a request from the queue, and returns the process that it was granted meanwhile.
+func (p *Pool) leaveQueue(w *waiter) {
 	p.mu.Lock()
 	for i, other := range p.waiters {
 		if other == w {
@@ -126,36 +126,36 @@ func (p *Pool) leave(w *waiter) {
 	}
 	p.mu.Unlock()
 	if g := <-w.answer; g.process != nil {
-		p.release(g.process)
+		p.releaseProcess(g.process)
 	}
 }
 
-// begin counts a request that the process receives. Callers hold Pool.mu.
-func (pr *process) begin() {
+// beginRequest counts a request that the process receives. Callers hold Pool.mu.
+func (pr *process) beginRequest() {
 	pr.inFlight++
 	if !pr.watched {
 		pr.watched = true
-		notify(pr.busy, struct{}{})
+		notifyOnce(pr.busy, struct{}{})
 	}
 }
 
-// release ends a request on pr; the next in the queue takes its place.
-func (p *Pool) release(pr *process) {
+// releaseProcess ends a request on pr; the next in the queue takes its place.
+func (p *Pool) releaseProcess(pr *process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	pr.inFlight--
 	p.serveQueue()
 	if pr.inFlight == 0 {
-		if pr.aside && !pr.doubted && p.suspects() == 0 {
+		if pr.aside && !pr.doubted && p.countSuspects() == 0 {
 			pr.aside = false // none of the suspects has ended it
 			p.serveQueue()
 		}
 		pr.idleSince = time.Now()
 		p.scheduleReap()
-		p.dismiss()
-		p.spec.Budget.idle()
+		p.dismissLeaving()
+		p.spec.Budget.notifyIdle()
 	}
-	p.wake()
+	p.wakeDrain()
 }
 
 // serveQueue assigns processes with room to waiting requests. Callers hold mu.
@@ -164,8 +164,8 @@ func (p *Pool) serveQueue() {
 	full := map[bool]bool{} // by waiter.suspect
 	for _, w := range p.waiters {
 		if !full[w.suspect] {
-			if pr := p.choose(w.suspect); pr != nil {
-				pr.begin()
+			if pr := p.chooseProcess(w.suspect); pr != nil {
+				pr.beginRequest()
 				w.answer <- grant{process: pr}
 				continue
 			}

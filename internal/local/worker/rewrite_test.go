@@ -9,7 +9,7 @@ import (
 
 // OpenNext decompresses brotli and gzip only; it drops the Content-Encoding of an answer in another
 // coding.
-func TestARewritesHostIsAskedForWhatOpenNextDecompresses(t *testing.T) {
+func TestRewrite_AcceptEncoding(t *testing.T) {
 	t.Parallel()
 	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "accepts "+r.Header.Get("Accept-Encoding"))

@@ -24,8 +24,8 @@ type silence struct {
 // Most silences are over before.
 const baseline = 2
 
-// end records a sign of life.
-func (s *silence) end() { s.ticks = 0 }
+// endSilence records a sign of life.
+func (s *silence) endSilence() { s.ticks = 0 }
 
 // goesOn records that another tick passed without one.
 func (s *silence) goesOn() {
@@ -35,8 +35,8 @@ func (s *silence) goesOn() {
 	}
 }
 
-// blocks reports whether the silence has lasted for limit, and counts.
-func (s *silence) blocks(limit time.Duration) bool {
+// lastsFor reports whether the silence has lasted for limit, and counts.
+func (s *silence) lastsFor(limit time.Duration) bool {
 	if s.ticks <= baseline || time.Duration(s.ticks)*s.tick < limit {
 		return false
 	}

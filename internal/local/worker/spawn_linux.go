@@ -12,11 +12,11 @@ import (
 // last as long as Anchor does.
 var spawner = sync.OnceValue(func() chan func() {
 	jobs := make(chan func())
-	go spawn(jobs)
+	go spawnJobs(jobs)
 	return jobs
 })
 
-func spawn(jobs <-chan func()) {
+func spawnJobs(jobs <-chan func()) {
 	runtime.LockOSThread()
 	for job := range jobs {
 		job()

@@ -109,8 +109,8 @@ func setDefault[T int | time.Duration](value *T, fallback T) {
 	}
 }
 
-// module returns the file and the name of the export that Handler means.
-func (s Spec) module() (file, export string, err error) {
+// modulePath returns the file and the name of the export that Handler means.
+func (s Spec) modulePath() (file, export string, err error) {
 	dot := strings.LastIndexByte(s.Handler, '.')
 	if dot <= 0 || dot == len(s.Handler)-1 || !filepath.IsLocal(s.Handler) {
 		return "", "", fmt.Errorf("worker: handler %q is not of the form <module>.<export>", s.Handler)
@@ -124,8 +124,8 @@ func (s Spec) module() (file, export string, err error) {
 	return "", "", fmt.Errorf("worker: bundle %s has no %s.mjs, .js or .cjs; build the app again", s.Dir, s.Handler[:dot])
 }
 
-// environ returns Env for the process, with the few variables that programs cannot do without.
-func (s Spec) environ(node Node, tmp string) []string {
+// processEnv returns Env for the process, with the few variables that programs cannot do without.
+func (s Spec) processEnv(node Node, tmp string) []string {
 	env := map[string]string{
 		"PATH":   filepath.Dir(node.Path) + ":/usr/local/bin:/usr/bin:/bin",
 		"HOME":   tmp,

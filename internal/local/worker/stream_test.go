@@ -25,7 +25,7 @@ type uploaded struct {
 	Length  *string
 }
 
-func TestLargeRequestBodyStreams(t *testing.T) {
+func TestStream_LargeRequestBody(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{})
 	const size = 200 * mib
@@ -56,7 +56,7 @@ func TestLargeRequestBodyStreams(t *testing.T) {
 	}
 }
 
-func TestRequestBodySizes(t *testing.T) {
+func TestStream_RequestBodySizes(t *testing.T) {
 	t.Parallel()
 	bothWrappers(t, func(t *testing.T, s *site) {
 		for _, size := range []int64{1, 6*mib - 1, 6 * mib, 6*mib + 1, 50 * mib} {
@@ -67,7 +67,7 @@ func TestRequestBodySizes(t *testing.T) {
 	})
 }
 
-func TestConverterWithoutBuffersGetsTheBodyInTheEvent(t *testing.T) {
+func TestStream_BodyInEvent(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Dir: "testdata/old"})
 	if a := s.do(t, "POST", "/", zeros(20*mib)); a.body != "20971520" {
@@ -75,7 +75,7 @@ func TestConverterWithoutBuffersGetsTheBodyInTheEvent(t *testing.T) {
 	}
 }
 
-func TestLargeBodyThroughARewrite(t *testing.T) {
+func TestRewrite_LargeBody(t *testing.T) {
 	t.Parallel()
 	count := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, err := io.Copy(io.Discard, r.Body)
@@ -95,7 +95,7 @@ func TestLargeBodyThroughARewrite(t *testing.T) {
 	}
 }
 
-func TestLargeResponseStreams(t *testing.T) {
+func TestStream_LargeResponse(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{})
 	resp := s.open(t, t.Context(), "/download?mib=200")
@@ -109,7 +109,7 @@ func TestLargeResponseStreams(t *testing.T) {
 	}
 }
 
-func TestBufferedWrapperSendsLargeResponses(t *testing.T) {
+func TestStream_BufferedWrapper(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Dir: "testdata/buffered"})
 	if a := s.get(t, "/download?mib=50"); len(a.body) != 50*mib || a.ContentLength != 50*mib {
@@ -117,7 +117,7 @@ func TestBufferedWrapperSendsLargeResponses(t *testing.T) {
 	}
 }
 
-func TestRequestAndResponseStreamAtOnce(t *testing.T) {
+func TestStream_FullDuplex(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{})
 	reader, writer := io.Pipe()
@@ -168,7 +168,7 @@ func (newlines) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestEventsArriveOneByOneAndADisconnectReachesTheApp(t *testing.T) {
+func TestStream_EventsAndDisconnect(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -186,7 +186,7 @@ func TestEventsArriveOneByOneAndADisconnectReachesTheApp(t *testing.T) {
 	}
 }
 
-func TestHeadOfASilentStreamArrives(t *testing.T) {
+func TestStream_HeadOfSilentStream(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -198,7 +198,7 @@ func TestHeadOfASilentStreamArrives(t *testing.T) {
 	s.logs.wait(t, "quiet closed")
 }
 
-func TestDisconnectBeforeTheHeadReachesTheApp(t *testing.T) {
+func TestStream_DisconnectBeforeHead(t *testing.T) {
 	t.Parallel()
 	bothWrappers(t, func(t *testing.T, s *site) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -226,9 +226,9 @@ func TestDisconnectBeforeTheHeadReachesTheApp(t *testing.T) {
 	})
 }
 
-// TestDisconnectsCastNoDoubt: a process is not to blame for clients that disconnect during an
+// TestStream_DisconnectsCastNoDoubt: a process is not to blame for clients that disconnect during an
 // upload or while they wait for an answer.
-func TestDisconnectsCastNoDoubt(t *testing.T) {
+func TestStream_DisconnectsCastNoDoubt(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{})
 	before := s.get(t, "/pid").body
@@ -275,7 +275,7 @@ func (s *site) disconnect(t *testing.T, method, path string) {
 	s.eventually(t, "nothing in flight", func(st Stats) bool { return st.InFlight == 0 })
 }
 
-func TestHeadersMayBeAsLongAsTheEdgeLetsThem(t *testing.T) {
+func TestStream_LongHeaders(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{})
 	if a := s.do(t, "GET", "/", nil, "Cookie", "a="+strings.Repeat("x", 48<<10)); a.StatusCode != http.StatusOK {

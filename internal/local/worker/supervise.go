@@ -23,13 +23,13 @@ const (
 // often than necessary to find it blocked.
 func (p *Pool) calmTick() time.Duration { return p.spec.HangAfter / 4 }
 
-// supervise watches a process that is ready, until it has ended. It sends no requests to one whose
+// superviseProcess watches a process that is ready, until it has ended. It sends no requests to one whose
 // event loop is blocked, kills one that stays blocked for Spec.HangAfter, and replaces one that
 // announces its end.
 //
 // Silence is counted in ticks of our own clock. The ticker drops those that we are too late for:
 // when Anchor or the machine stood still, the process is not to blame.
-func (p *Pool) supervise(pr *process) {
+func (p *Pool) superviseProcess(pr *process) {
 	quiet := silence{pid: pr.walls.Program(pr.cmd.Process.Pid), tick: p.calmTick()}
 	ticker := time.NewTicker(quiet.tick)
 	defer ticker.Stop()
@@ -42,43 +42,43 @@ func (p *Pool) supervise(pr *process) {
 		case <-pr.gone:
 			return
 		case why := <-pr.farewell:
-			p.replace(pr, why)
+			p.replaceProcess(pr, why)
 		case <-pr.busy:
 			watch(beatEvery)
 		case <-pr.beats:
-			quiet.end()
-			p.answers(pr)
+			quiet.endSilence()
+			p.markAnswering(pr)
 		case <-ticker.C:
 			quiet.goesOn()
-			p.judge(pr, &quiet)
-			if quiet.tick == beatEvery && p.calm(pr) {
+			p.judgeSilence(pr, &quiet)
+			if quiet.tick == beatEvery && p.isCalm(pr) {
 				watch(p.calmTick())
 			}
 		}
 	}
 }
 
-// judge acts on a silence.
-func (p *Pool) judge(pr *process, quiet *silence) {
+// judgeSilence acts on a silence.
+func (p *Pool) judgeSilence(pr *process, quiet *silence) {
 	late := lateAfter
 	if quiet.tick != beatEvery {
 		late = p.spec.HangAfter / 2
 	}
 	switch {
-	case quiet.blocks(p.spec.HangAfter):
+	case quiet.lastsFor(p.spec.HangAfter):
 		if !pr.isGone() {
 			p.logLine("error", fmt.Sprintf("process killed: its event loop was blocked for %s", p.spec.HangAfter))
 			pr.killAll()
 			<-pr.gone
 		}
-	case quiet.blocks(late):
-		p.late(pr)
+	case quiet.lastsFor(late):
+		p.markLate(pr)
 	}
 }
 
-// calm reports whether a process has been idle for calmAfter and is to be watched as an idle one.
+// isCalm reports whether a process has been idle for calmAfter and is to be watched as an idle one.
 // One that does not answer is not idle, whatever is in flight.
-func (p *Pool) calm(pr *process) bool {
+func (p *Pool) isCalm(pr *process) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if pr.inFlight > 0 || pr.late || time.Since(pr.idleSince) < calmAfter {
@@ -88,13 +88,13 @@ func (p *Pool) calm(pr *process) bool {
 	return true
 }
 
-// able reports whether the process may get requests of visitors. Callers hold Pool.mu.
-func (pr *process) able() bool { return !pr.aside && pr.sound() }
+// isAble reports whether the process may get requests of visitors. Callers hold Pool.mu.
+func (pr *process) isAble() bool { return !pr.aside && pr.isSound() }
 
-// apart reports whether the process may get suspects. Callers hold Pool.mu.
-func (pr *process) apart() bool { return pr.aside && pr.sound() }
+// isApart reports whether the process may get suspects. Callers hold Pool.mu.
+func (pr *process) isApart() bool { return pr.aside && pr.isSound() }
 
-func (pr *process) sound() bool {
+func (pr *process) isSound() bool {
 	return !pr.doubted && !pr.late && !pr.leaving && !pr.yielding && !pr.isGone()
 }
 
@@ -104,13 +104,13 @@ func (pr *process) takesLast() bool {
 	return pr.leaving && !pr.doubted && !pr.late && time.Now().Before(pr.lastCall) && !pr.isGone()
 }
 
-// late stops sending new requests to a process until it answers again.
-func (p *Pool) late(pr *process) {
+// markLate stops sending new requests to a process until it answers again.
+func (p *Pool) markLate(pr *process) {
 	p.mu.Lock()
 	news := !pr.late
 	pr.late = true
 	if news {
-		p.scale()
+		p.scaleUp()
 	}
 	p.mu.Unlock()
 	if news {
@@ -118,39 +118,39 @@ func (p *Pool) late(pr *process) {
 	}
 }
 
-// doubt stops sending new requests to a process that has broken a connection, until it sends a sign
+// markDoubted stops sending new requests to a process that has broken a connection, until it sends a sign
 // of life: its connections break before its end is known. Call it before the request is released.
-func (p *Pool) doubt(pr *process) {
+func (p *Pool) markDoubted(pr *process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	pr.doubted = true
 }
 
-// answers records a sign of life.
-func (p *Pool) answers(pr *process) {
+// markAnswering records a sign of life.
+func (p *Pool) markAnswering(pr *process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if pr.late || pr.doubted {
 		pr.late, pr.doubted = false, false
 		p.serveQueue()
 		p.scheduleReap()
-		p.dismiss()
+		p.dismissLeaving()
 	}
 }
 
-// replace starts another process to replace one that has announced its end. The old one is stopped
+// replaceProcess starts another process to replace one that has announced its end. The old one is stopped
 // once the new one is there and nothing is in flight on it, and killed when that takes longer than
 // leaveWithin.
-func (p *Pool) replace(pr *process, why string) {
+func (p *Pool) replaceProcess(pr *process, why string) {
 	p.mu.Lock()
 	if pr.stopping || pr.leaving {
 		p.mu.Unlock()
 		return
 	}
 	pr.leaving, pr.lastCall = true, time.Now().Add(lastCall)
-	p.backoff.crashed(time.Since(pr.started))
-	p.scale()
-	p.dismiss()
+	p.backoff.recordCrash(time.Since(pr.started))
+	p.scaleUp()
+	p.dismissLeaving()
 	p.mu.Unlock()
 	p.logLine("warn", fmt.Sprintf("a process is about to end (%s); another takes its place", why))
 	p.tasks.Go(func() { p.seeOff(pr) })
@@ -166,25 +166,25 @@ func (p *Pool) seeOff(pr *process) {
 			return
 		}
 		p.mu.Lock()
-		p.dismiss()
+		p.dismissLeaving()
 		p.mu.Unlock()
 	}
 	p.logLine("error", fmt.Sprintf("process killed: it wanted to end and was still at work after %s", leaveWithin))
-	pr.kill()
+	pr.killProcess()
 }
 
-// dismiss stops processes that have announced their end or make room for another pool's, if nothing
+// dismissLeaving stops processes that have announced their end or make room for another pool's, if nothing
 // is in flight on them and they are no longer needed. Callers hold mu.
-func (p *Pool) dismiss() {
+func (p *Pool) dismissLeaving() {
 	for _, pr := range append([]*process(nil), p.procs...) {
 		needed := pr.inFlight > 0 || pr.takesLast() && p.wantsAnother()
 		if (pr.leaving || pr.yielding) && !needed {
-			p.retire(p.ctx, pr)
+			p.retireProcess(p.ctx, pr)
 		}
 	}
 }
 
 // wantsAnother reports whether the pool waits for a process to start. Callers hold mu.
 func (p *Pool) wantsAnother() bool {
-	return p.leastLoaded((*process).able) == nil && (p.starting > 0 || p.missing() > 0)
+	return p.leastLoaded((*process).isAble) == nil && (p.starting > 0 || p.countMissing() > 0)
 }

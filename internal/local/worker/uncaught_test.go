@@ -57,7 +57,7 @@ func touch(t testing.TB, name string) {
 	}
 }
 
-func TestAnUncaughtExceptionEndsNoRequest(t *testing.T) {
+func TestUncaught_EndsNoRequest(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	inFlight := s.witnesses(t)
@@ -76,7 +76,7 @@ func TestAnUncaughtExceptionEndsNoRequest(t *testing.T) {
 	}
 }
 
-func TestListenersOfTheAppCannotEndTheProcess(t *testing.T) {
+func TestUncaught_AppListenersCannotEndProcess(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	inFlight := s.witnesses(t)
@@ -95,7 +95,7 @@ func TestListenersOfTheAppCannotEndTheProcess(t *testing.T) {
 	}
 }
 
-func TestAStormOfExceptionsDoesNotFillTheLog(t *testing.T) {
+func TestUncaught_StormDoesNotFillLog(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	begun := time.Now()
@@ -109,9 +109,9 @@ func TestAStormOfExceptionsDoesNotFillTheLog(t *testing.T) {
 	}
 }
 
-// TestAStreamThatFailsEndsItsRequestAlone: errors without a listener, of everything a request
+// TestUncaught_FailedStreamEndsItsRequest: errors without a listener, of everything a request
 // opens, above all the client of a rewrite's target.
-func TestAStreamThatFailsEndsItsRequestAlone(t *testing.T) {
+func TestUncaught_FailedStreamEndsItsRequest(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	inFlight := s.witnesses(t)
@@ -159,7 +159,7 @@ func TestAStreamThatFailsEndsItsRequestAlone(t *testing.T) {
 	}
 }
 
-func TestAStreamThatFailsAfterTheAnswerEndsNoBackgroundWork(t *testing.T) {
+func TestUncaught_FailedStreamKeepsBackgroundWork(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Spec{Handler: "faults.handler", Min: 1})
 	if a := s.get(t, "/emit-after"); a.StatusCode != 200 || a.body != "answered" {

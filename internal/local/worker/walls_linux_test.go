@@ -78,7 +78,7 @@ func copyProgram(t *testing.T, to string) {
 	}
 }
 
-func TestAHostileAppReachesNothing(t *testing.T) {
+func TestWalls_HostileAppReachesNothing(t *testing.T) {
 	s, other := withinWalls(t), withinWalls(t)
 	warm(t, s.Pool)
 	warm(t, other.Pool)
@@ -107,7 +107,7 @@ func TestAHostileAppReachesNothing(t *testing.T) {
 		{"read", "/root/.bashrc", out},
 		{"read", filepath.Join(other.spec.Dir, "index.mjs"), out},
 		{"list", other.spec.Dir, out},
-		{"list", other.home.tmp(), out},
+		{"list", other.home.tmpPath(), out},
 		{"list", other.home.dir, out},
 		{"list", "/home", out},
 		{"list", "/var", out},
@@ -172,7 +172,7 @@ func tmpOf(s *site) string {
 	if testWalls().Level >= jail.Namespaced {
 		return "/tmp"
 	}
-	return s.home.tmp()
+	return s.home.tmpPath()
 }
 
 func initOf(t *testing.T, p *Pool) int {
@@ -203,7 +203,7 @@ func socketOf(p *Pool) string {
 	return p.procs[0].socket
 }
 
-func TestAppsWorkWithinWalls(t *testing.T) {
+func TestWalls_AppsWork(t *testing.T) {
 	level := useWalls(t)
 	s := newSite(t, Spec{Dir: "testdata/inside"})
 	results := decode[map[string]string](t, s.get(t, "/").body)
@@ -217,7 +217,7 @@ func TestAppsWorkWithinWalls(t *testing.T) {
 	}
 }
 
-func TestNothingOutlivesItsProcess(t *testing.T) {
+func TestWalls_NothingOutlivesProcess(t *testing.T) {
 	for name, end := range map[string]func(*testing.T, *site){
 		"it exits":   func(t *testing.T, s *site) { s.get(t, "/exit") },
 		"it is shot": func(t *testing.T, s *site) { _ = unix.Kill(nodeOf(t, s.Pool), unix.SIGKILL) },
@@ -274,13 +274,13 @@ func awaitGone(t *testing.T, pid int) {
 	}
 }
 
-func TestNothingOutlivesAKilledAnchor(t *testing.T) {
+func TestWalls_NothingOutlivesKilledServer(t *testing.T) {
 	killAnchor(t, "detach.handler", strconv.Itoa(int(useWalls(t))))
 }
 
-// TestWallsOfAnOrdinaryUser runs the tests above where the server is not root: with user
+// TestWalls_OrdinaryUser runs the tests above where the server is not root: with user
 // namespaces, and where the system refuses them.
-func TestWallsOfAnOrdinaryUser(t *testing.T) {
+func TestWalls_OrdinaryUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return // the tests above have done it
 	}

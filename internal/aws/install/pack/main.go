@@ -19,28 +19,28 @@ func main() {
 	out := flag.String("out", "internal/aws/install/handlers", "`folder` of the zips")
 	flag.Parse()
 	for _, arch := range []string{"arm64", "amd64"} {
-		if err := pack(*source, *out, arch); err != nil {
+		if err := packHandler(*source, *out, arch); err != nil {
 			fmt.Fprintln(os.Stderr, "error:", err)
 			os.Exit(1)
 		}
 	}
 }
 
-func pack(source, out, arch string) error {
+func packHandler(source, out, arch string) error {
 	dir, err := os.MkdirTemp("", "anchor-handlers-")
 	if err != nil {
 		return fmt.Errorf("pack %s: %w", arch, err)
 	}
 	defer os.RemoveAll(dir)
 	binary := filepath.Join(dir, "bootstrap")
-	if err := build(source, binary, arch); err != nil {
+	if err := buildBinary(source, binary, arch); err != nil {
 		return err
 	}
 	content, err := os.ReadFile(binary)
 	if err != nil {
 		return fmt.Errorf("pack %s: %w", arch, err)
 	}
-	packed, err := archive(content)
+	packed, err := archiveBinary(content)
 	if err != nil {
 		return fmt.Errorf("pack %s: %w", arch, err)
 	}
@@ -54,9 +54,9 @@ func pack(source, out, arch string) error {
 	return nil
 }
 
-// build omits what would make builds of one source differ, and the RPC mode of the go1.x runtime,
+// buildBinary omits what would make builds of one source differ, and the RPC mode of the go1.x runtime,
 // which provided.al2023 does not use (aws-lambda-go, README).
-func build(source, binary, arch string) error {
+func buildBinary(source, binary, arch string) error {
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", binary, source)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
@@ -66,7 +66,7 @@ func build(source, binary, arch string) error {
 	return nil
 }
 
-func archive(binary []byte) ([]byte, error) {
+func archiveBinary(binary []byte) ([]byte, error) {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	header := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}

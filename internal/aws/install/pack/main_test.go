@@ -10,12 +10,12 @@ import (
 	"testing"
 )
 
-func TestPackIsDeterministic(t *testing.T) {
+func TestPack_IsDeterministic(t *testing.T) {
 	machines := map[string]elf.Machine{"arm64": elf.EM_AARCH64, "amd64": elf.EM_X86_64}
 	first, second := t.TempDir(), t.TempDir()
 	for arch, machine := range machines {
 		for _, out := range []string{first, second} {
-			if err := pack("./testdata/handler", out, arch); err != nil {
+			if err := packHandler("./testdata/handler", out, arch); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -36,8 +36,8 @@ func TestPackIsDeterministic(t *testing.T) {
 	}
 }
 
-func TestPackTellsWhatDoesNotBuild(t *testing.T) {
-	if err := pack("./testdata/nothing", t.TempDir(), "arm64"); err == nil {
+func TestPack_ReportsBuildError(t *testing.T) {
+	if err := packHandler("./testdata/nothing", t.TempDir(), "arm64"); err == nil {
 		t.Error("it packs what is not there")
 	}
 }

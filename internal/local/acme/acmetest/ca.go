@@ -64,7 +64,7 @@ func Start(t testing.TB, o Options) *CA {
 	validating := va.New(quiet, o.HTTP, o.TLS, true, o.Resolver, store)
 	front := wfe.New(quiet, store, validating, issuing, []string{"pebble.letsencrypt.org"}, true, false, 1, 1)
 	running := &CA{Store: store, RootPEM: issuing.GetRootCert(0).PEM(), Issuer: issuing.GetIntermediateCert(0).Cert}
-	api := counted(oneAtATime(front.Handler(), store), &running.orders)
+	api := countOrders(oneAtATime(front.Handler(), store), &running.orders)
 	if o.Front != nil {
 		api = o.Front(api)
 	}
@@ -76,8 +76,8 @@ func Start(t testing.TB, o Options) *CA {
 	return running
 }
 
-// counted counts the orders that h makes.
-func counted(h http.Handler, orders *atomic.Int64) http.Handler {
+// countOrders counts the orders that h makes.
+func countOrders(h http.Handler, orders *atomic.Int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		noted := &noted{ResponseWriter: w}
 		h.ServeHTTP(noted, r)
@@ -110,14 +110,14 @@ func oneAtATime(h http.Handler, store *db.MemoryStore) http.Handler {
 		defer mu.Unlock()
 		h.ServeHTTP(w, r)
 		if id, finalized := strings.CutPrefix(r.URL.Path, "/finalize-order/"); finalized {
-			issued(store, id)
+			awaitIssued(store, id)
 		}
 	})
 }
 
-// issued waits until the order is no longer being processed. It waits a minute at most, for a CA
+// awaitIssued waits until the order is no longer being processed. It waits a minute at most, for a CA
 // that failed to issue, which it reports to nobody.
-func issued(store *db.MemoryStore, id string) {
+func awaitIssued(store *db.MemoryStore, id string) {
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if order := store.GetOrderByID(id); order == nil || order.Status != acme.StatusProcessing {
 			return

@@ -14,9 +14,9 @@ import (
 	"github.com/mholt/acmez/v3/acme"
 )
 
-// TestOrdersAreSeenWhileTheyAreIssued asks for orders at the moment at which the CA writes their
+// TestCA_OrdersSeenWhileIssued asks for orders at the moment at which the CA writes their
 // certificates into them.
-func TestOrdersAreSeenWhileTheyAreIssued(t *testing.T) {
+func TestCA_OrdersSeenWhileIssued(t *testing.T) {
 	t.Setenv("PEBBLE_VA_NOSLEEP", "1")
 	t.Setenv("PEBBLE_VA_ALWAYS_VALID", "1")
 	t.Setenv("PEBBLE_WFE_NONCEREJECT", "0")

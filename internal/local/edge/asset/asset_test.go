@@ -130,7 +130,7 @@ func body(t testing.TB, r *http.Response) string {
 	return string(b)
 }
 
-func TestEveryFileComesBackWhole(t *testing.T) {
+func TestServe_EveryFileWhole(t *testing.T) {
 	index := write(t, site).build(t, "")
 	for path, want := range site {
 		for _, accept := range []string{"", "gzip", "zstd", "gzip, br"} {
@@ -144,7 +144,7 @@ func TestEveryFileComesBackWhole(t *testing.T) {
 	}
 }
 
-func TestHeaders(t *testing.T) {
+func TestServe_Headers(t *testing.T) {
 	index := write(t, site).build(t, "")
 	const forever, always = "public,max-age=31536000,immutable", "public,max-age=0,must-revalidate"
 	for _, c := range []struct{ path, mediaType, lifetime, vary string }{
@@ -164,7 +164,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-func TestNegotiation(t *testing.T) {
+func TestServe_Negotiation(t *testing.T) {
 	index := write(t, site).build(t, "")
 	for _, c := range []struct{ accept, want string }{
 		{"", ""},
@@ -195,7 +195,7 @@ func TestNegotiation(t *testing.T) {
 	}
 }
 
-func TestVariantsHaveTheirOwnTags(t *testing.T) {
+func TestServe_VariantsHaveOwnTags(t *testing.T) {
 	index := write(t, site).build(t, "")
 	seen := map[string]string{}
 	for _, accept := range []string{"", "gzip", "zstd", "br"} {
@@ -207,7 +207,7 @@ func TestVariantsHaveTheirOwnTags(t *testing.T) {
 	}
 }
 
-func TestConditional(t *testing.T) {
+func TestServe_Conditional(t *testing.T) {
 	index := write(t, site).build(t, "")
 	tag := get(t, index, "/hello.txt").Header.Get("Etag")
 	date := built.Format(http.TimeFormat)
@@ -239,7 +239,7 @@ func TestConditional(t *testing.T) {
 	}
 }
 
-func TestTagGoesBeforeDate(t *testing.T) {
+func TestServe_TagPrecedesDate(t *testing.T) {
 	index := write(t, site).build(t, "")
 	got := get(t, index, "/hello.txt", "If-None-Match", `"other"`, "If-Modified-Since", built.Format(http.TimeFormat))
 	if got.StatusCode != 200 {
@@ -247,7 +247,7 @@ func TestTagGoesBeforeDate(t *testing.T) {
 	}
 }
 
-func TestRanges(t *testing.T) {
+func TestServe_Ranges(t *testing.T) {
 	index := write(t, site).build(t, "")
 	tag := get(t, index, "/hello.txt").Header.Get("Etag")
 	for _, c := range []struct {
@@ -283,7 +283,7 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-func TestHeadSaysWhatGetWould(t *testing.T) {
+func TestServe_HeadEqualsGet(t *testing.T) {
 	index := write(t, site).build(t, "")
 	for path := range site {
 		head, full := ask(t, index, http.MethodHead, "/"+path), get(t, index, "/"+path)
@@ -298,7 +298,7 @@ func TestHeadSaysWhatGetWould(t *testing.T) {
 	}
 }
 
-func TestPrefix(t *testing.T) {
+func TestLookup_Prefix(t *testing.T) {
 	index := write(t, site).build(t, "/docs")
 	got := get(t, index, "/docs/_next/static/chunks/main-abc.js")
 	if got.Header.Get("Cache-Control") != "public,max-age=31536000,immutable" {

@@ -62,7 +62,7 @@ func buildEntries(ctx context.Context, b builder, parallel int, files []File) ([
 			break
 		}
 		group.Go(func() (err error) {
-			entries[i], err = b.entry(running, f)
+			entries[i], err = b.buildEntry(running, f)
 			return err
 		})
 	}
@@ -80,8 +80,8 @@ type builder struct {
 	variants string
 }
 
-func (b builder) entry(ctx context.Context, f File) (*entry, error) {
-	if err := b.check(f); err != nil {
+func (b builder) buildEntry(ctx context.Context, f File) (*entry, error) {
+	if err := b.checkFile(f); err != nil {
 		return nil, err
 	}
 	if f.Size < SmallestToCompress || staticfile.ContentEncoding(f.Path) != "" || !Compressible(staticfile.MediaType(f.Path)) {
@@ -92,7 +92,7 @@ func (b builder) entry(ctx context.Context, f File) (*entry, error) {
 		size *int64
 		encoder
 	}{{&coded.brotli, brotliEncoder}, {&coded.zstd, zstdEncoder}, {&coded.gzip, gzipEncoder}} {
-		size, err := b.ensure(ctx, f, v.encoder)
+		size, err := b.ensureVariant(ctx, f, v.encoder)
 		if err != nil {
 			return nil, err
 		}
@@ -101,8 +101,8 @@ func (b builder) entry(ctx context.Context, f File) (*entry, error) {
 	return newEntry(f, coded), nil
 }
 
-func (b builder) check(f File) error {
-	if err := f.check(); err != nil {
+func (b builder) checkFile(f File) error {
+	if err := f.checkFile(); err != nil {
 		return err
 	}
 	info, err := b.root.Lstat(filepath.FromSlash(f.Path))

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-func TestBuildAgainWritesNothing(t *testing.T) {
+func TestBuild_AgainWritesNothing(t *testing.T) {
 	f := write(t, site)
 	f.build(t, "")
 	before := variants(t, f.place)
@@ -46,7 +46,7 @@ func variants(t *testing.T, place Place) map[string]fs.FileInfo {
 	return found
 }
 
-func TestEncodedIndexServesTheSame(t *testing.T) {
+func TestIndex_RoundTrip(t *testing.T) {
 	f := write(t, site)
 	index := f.build(t, "/docs")
 	var doc bytes.Buffer
@@ -68,7 +68,7 @@ func TestEncodedIndexServesTheSame(t *testing.T) {
 	}
 }
 
-func TestDecodeRefuses(t *testing.T) {
+func TestDecode_Refuses(t *testing.T) {
 	for name, doc := range map[string]string{
 		"truncated":      `{"version":1,"files":[`,
 		"newer version":  `{"version":2}`,
@@ -82,7 +82,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-func TestBuildRefuses(t *testing.T) {
+func TestBuild_Refuses(t *testing.T) {
 	f := write(t, map[string]string{"a.txt": "a", "dir/b.txt": "b"})
 	if err := os.Symlink("/etc/passwd", filepath.Join(f.place.Root, "link.txt")); err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func TestBuildRefuses(t *testing.T) {
 	}
 }
 
-func TestCanceledBuildLeavesNoHalfVariant(t *testing.T) {
+func TestBuild_CanceledLeavesNoPartialVariant(t *testing.T) {
 	f := write(t, site)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -121,7 +121,7 @@ func TestCanceledBuildLeavesNoHalfVariant(t *testing.T) {
 	}
 	defer b.root.Close()
 	for _, file := range f.files {
-		if _, err := b.ensure(ctx, file, brotliEncoder); !errors.Is(err, context.Canceled) {
+		if _, err := b.ensureVariant(ctx, file, brotliEncoder); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: error %v", file.Path, err)
 		}
 	}
@@ -130,7 +130,7 @@ func TestCanceledBuildLeavesNoHalfVariant(t *testing.T) {
 	}
 }
 
-func TestVanishedFileIsAnErrorBeforeTheHeader(t *testing.T) {
+func TestServe_VanishedFile(t *testing.T) {
 	f := write(t, site)
 	index := f.build(t, "")
 	for _, path := range []string{"/hello.txt", "/logo.png"} {
@@ -152,7 +152,7 @@ func TestVanishedFileIsAnErrorBeforeTheHeader(t *testing.T) {
 	}
 }
 
-func TestMemoryStaysWithinItsTotal(t *testing.T) {
+func TestMemory_StaysWithinTotal(t *testing.T) {
 	content := map[string]string{}
 	for _, name := range strings.Split("abcdefghij", "") {
 		content[name+".png"] = strings.Repeat(name, 1000)
@@ -172,7 +172,7 @@ func TestMemoryStaysWithinItsTotal(t *testing.T) {
 	}
 }
 
-func TestMemoryKeepsWhatIsAskedForOften(t *testing.T) {
+func TestMemory_KeepsFrequent(t *testing.T) {
 	f := write(t, map[string]string{"hot.png": "hot", "a.png": "aaa", "b.png": "bbb", "c.png": "ccc", "d.png": "ddd"})
 	f.place.Memory = NewMemory(6, 0)
 	index := f.build(t, "")

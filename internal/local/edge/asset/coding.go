@@ -14,5 +14,5 @@ func Coding(accept []string) string {
 	if len(accept) == 0 {
 		return ""
 	}
-	return parseAccept(accept).best(true, true, true)
+	return parseAccept(accept).bestCoding(true, true, true)
 }

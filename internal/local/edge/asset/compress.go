@@ -45,10 +45,10 @@ var (
 	}}
 )
 
-// ensure returns the size of a variant, and writes it unless an earlier deployment did. 0 means
+// ensureVariant returns the size of a variant, and writes it unless an earlier deployment did. 0 means
 // that the variant is not smaller than the file. An empty file records that, so that it is not
 // tried again (no encoder writes an empty stream).
-func (b builder) ensure(ctx context.Context, f File, enc encoder) (int64, error) {
+func (b builder) ensureVariant(ctx context.Context, f File, enc encoder) (int64, error) {
 	name := variantFile(b.variants, f.Digest, enc.suffix)
 	switch info, err := os.Stat(name); {
 	case err == nil:
@@ -56,16 +56,16 @@ func (b builder) ensure(ctx context.Context, f File, enc encoder) (int64, error)
 	case !errors.Is(err, fs.ErrNotExist):
 		return 0, fmt.Errorf("compress %s: %w", f.Path, err)
 	}
-	size, err := b.compress(ctx, f, enc, name)
+	size, err := b.compressFile(ctx, f, enc, name)
 	if err != nil {
 		return 0, fmt.Errorf("compress %s: %w", f.Path, err)
 	}
 	return size, nil
 }
 
-// compress writes a temporary file beside name and renames it: a variant is whole or absent. Two
+// compressFile writes a temporary file beside name and renames it: a variant is whole or absent. Two
 // builds of the same digest write the same bytes, so it does not matter which rename is last.
-func (b builder) compress(ctx context.Context, f File, enc encoder, name string) (size int64, err error) {
+func (b builder) compressFile(ctx context.Context, f File, enc encoder, name string) (size int64, err error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return 0, err
 	}
@@ -79,7 +79,7 @@ func (b builder) compress(ctx context.Context, f File, enc encoder, name string)
 			os.Remove(tmp.Name())
 		}
 	}()
-	if size, err = b.encode(ctx, f, enc, tmp); err != nil {
+	if size, err = b.encodeFile(ctx, f, enc, tmp); err != nil {
 		return 0, err
 	}
 	if size >= f.Size {
@@ -94,7 +94,7 @@ func (b builder) compress(ctx context.Context, f File, enc encoder, name string)
 	return size, os.Rename(tmp.Name(), name)
 }
 
-func (b builder) encode(ctx context.Context, f File, enc encoder, to *os.File) (int64, error) {
+func (b builder) encodeFile(ctx context.Context, f File, enc encoder, to *os.File) (int64, error) {
 	from, err := b.root.Open(filepath.FromSlash(f.Path))
 	if err != nil {
 		return 0, err

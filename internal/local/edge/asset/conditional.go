@@ -15,19 +15,19 @@ const (
 	preconditionFailed         // 412
 )
 
-// judge evaluates the preconditions in the order of RFC 9110, section 13.2.2, for a request that
+// judgePreconditions evaluates the preconditions in the order of RFC 9110, section 13.2.2, for a request that
 // would get v. It returns the variant that a 304 confirms.
-func (a Asset) judge(h http.Header, v *variant, part bool) (verdict, *variant) {
+func (a Asset) judgePreconditions(h http.Header, v *variant, part bool) (verdict, *variant) {
 	if tags, ok := h["If-Match"]; ok {
-		if a.entry.tagged(tags, strongly) == nil {
+		if a.entry.variantByTag(tags, strongly) == nil {
 			return preconditionFailed, v
 		}
-	} else if until, ok := date(h["If-Unmodified-Since"]); ok && a.index.modTime.After(until) {
+	} else if until, ok := parseDate(h["If-Unmodified-Since"]); ok && a.index.modTime.After(until) {
 		return preconditionFailed, v
 	}
 	if tags, ok := h["If-None-Match"]; ok {
 		if part { // the client may hold any variant of the file that it wants a part of
-			if held := a.entry.tagged(tags, weakly); held != nil {
+			if held := a.entry.variantByTag(tags, weakly); held != nil {
 				return unchanged, held
 			}
 			return proceed, v
@@ -37,24 +37,24 @@ func (a Asset) judge(h http.Header, v *variant, part bool) (verdict, *variant) {
 		}
 		return proceed, v
 	}
-	if a.unmodified(h["If-Modified-Since"]) {
+	if a.unmodifiedSince(h["If-Modified-Since"]) {
 		return unchanged, v
 	}
 	return proceed, v
 }
 
-// unmodified reports whether the date equals Last-Modified; a later date is not enough. After a
+// unmodifiedSince reports whether the date equals Last-Modified; a later date is not enough. After a
 // rollback a file's date goes back, and a later date would wrongly confirm the newer content.
-func (a Asset) unmodified(since []string) bool {
+func (a Asset) unmodifiedSince(since []string) bool {
 	if len(since) == 1 && since[0] == a.index.lastModified[0] {
 		return true
 	}
-	t, ok := date(since)
+	t, ok := parseDate(since)
 	return ok && t.Equal(a.index.modTime)
 }
 
-// date parses the three forms of an HTTP date (RFC 9110, section 5.6.7). Anything else is ignored.
-func date(values []string) (time.Time, bool) {
+// parseDate parses the three forms of an HTTP date (RFC 9110, section 5.6.7). Anything else is ignored.
+func parseDate(values []string) (time.Time, bool) {
 	if len(values) != 1 {
 		return time.Time{}, false
 	}
@@ -62,8 +62,8 @@ func date(values []string) (time.Time, bool) {
 	return t, err == nil
 }
 
-// tagged returns the variant that a list of tags names. "*" names the first.
-func (e *entry) tagged(tags []string, compare comparison) *variant {
+// variantByTag returns the variant that a list of tags names. "*" names the first.
+func (e *entry) variantByTag(tags []string, compare comparison) *variant {
 	for _, v := range []*variant{&e.identity, e.brotli, e.zstd, e.gzip} {
 		if v != nil && anyTagMatches(tags, v.etag[0], compare) {
 			return v

@@ -12,7 +12,7 @@ import (
 
 // A tag that a client got with any coding is valid for every precondition (RFC 9110, sections
 // 13.1.1, 13.1.2, 13.2.2).
-func TestPreconditionsKnowEveryVariant(t *testing.T) {
+func TestServe_PreconditionsOfVariants(t *testing.T) {
 	index := write(t, site).build(t, "")
 	tags := map[string]string{}
 	for _, coding := range []string{"identity", "gzip", "zstd", "br"} {
@@ -50,7 +50,7 @@ func TestPreconditionsKnowEveryVariant(t *testing.T) {
 }
 
 // All three forms of a date are understood (RFC 9110, section 5.6.7).
-func TestDatesInEveryForm(t *testing.T) {
+func TestParseDate_AllForms(t *testing.T) {
 	index := write(t, site).build(t, "")
 	for _, form := range []string{http.TimeFormat, "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC} {
 		for name, c := range map[string]struct {
@@ -89,7 +89,7 @@ func TestDatesInEveryForm(t *testing.T) {
 }
 
 // RFC 9110, sections 14.1 and 14.1.2.
-func TestSuffixesAndUnits(t *testing.T) {
+func TestServe_RangeSuffixesAndUnits(t *testing.T) {
 	index := write(t, site).build(t, "")
 	for ranges, want := range map[string]struct {
 		status int
@@ -126,7 +126,7 @@ func TestSuffixesAndUnits(t *testing.T) {
 }
 
 // An .svgz file is compressed on disk, and a browser must learn that from its header.
-func TestFilesCodedOnDisk(t *testing.T) {
+func TestServe_FilesCodedOnDisk(t *testing.T) {
 	var svgz bytes.Buffer
 	z := gzip.NewWriter(&svgz)
 	z.Write([]byte("<svg>" + noise(4000) + "</svg>"))
@@ -149,7 +149,7 @@ func TestFilesCodedOnDisk(t *testing.T) {
 	}
 }
 
-func TestCompressibleTypes(t *testing.T) {
+func TestCompressible(t *testing.T) {
 	for mediaType, want := range map[string]bool{
 		"text/html": true, "TEXT/HTML; charset=utf-8": true, " text/css ;x": true, "application/javascript": true,
 		"Application/X-NDJSON": true, "application/ndjson": true, "application/ld+JSON": true, "image/svg+xml": true,

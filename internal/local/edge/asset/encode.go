@@ -33,7 +33,7 @@ type encodedFile struct {
 func (x *Index) Encode(w io.Writer) error {
 	doc := encodedIndex{Version: formatVersion, Prefix: x.prefix, ModTime: x.modTime, Files: []encodedFile{}}
 	for _, e := range x.entries {
-		doc.Files = append(doc.Files, e.encoded())
+		doc.Files = append(doc.Files, e.encodeEntry())
 	}
 	slices.SortFunc(doc.Files, func(a, b encodedFile) int { return strings.Compare(a.Path, b.Path) })
 	if err := json.NewEncoder(w).Encode(doc); err != nil {
@@ -42,7 +42,7 @@ func (x *Index) Encode(w io.Writer) error {
 	return nil
 }
 
-func (e *entry) encoded() encodedFile {
+func (e *entry) encodeEntry() encodedFile {
 	f := encodedFile{Path: e.path, Digest: e.digest, Size: e.identity.size}
 	if e.brotli != nil {
 		f.Brotli = e.brotli.size
@@ -70,7 +70,7 @@ func Decode(r io.Reader, place Place) (*Index, error) {
 	index := newIndex(place, cleanPrefix(doc.Prefix), doc.ModTime, len(doc.Files))
 	for _, f := range doc.Files {
 		file := File{Path: f.Path, Digest: f.Digest, Size: f.Size}
-		if err := file.check(); err != nil {
+		if err := file.checkFile(); err != nil {
 			return nil, fmt.Errorf("decode asset index: %w", err)
 		}
 		index.entries[f.Path] = newEntry(file, sizes{brotli: f.Brotli, zstd: f.Zstd, gzip: f.Gzip})

@@ -148,8 +148,8 @@ func newEntry(f File, coded sizes) *entry {
 	return e
 }
 
-// file returns the path of the bytes of one variant of an entry.
-func (p Place) file(e *entry, v *variant) string {
+// variantPath returns the path of the bytes of one variant of an entry.
+func (p Place) variantPath(e *entry, v *variant) string {
 	switch v {
 	case e.brotli:
 		return variantFile(p.Variants, e.digest, brotliSuffix)
@@ -161,7 +161,7 @@ func (p Place) file(e *entry, v *variant) string {
 	return filepath.Join(p.Root, filepath.FromSlash(e.path))
 }
 
-func (f File) check() error {
+func (f File) checkFile() error {
 	if !fs.ValidPath(f.Path) || f.Path == "." || strings.ContainsAny(f.Path, "\\\x00") {
 		return fmt.Errorf("asset %q: not a plain relative path; build the artifact again", f.Path)
 	}

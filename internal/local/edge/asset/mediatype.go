@@ -33,7 +33,7 @@ func headerValue(value string) []string {
 // Compressible reports whether a media type usually shrinks: text, and the few binary formats that
 // are not compressed already.
 func Compressible(mediaType string) bool {
-	base := essence(mediaType)
+	base := mediaEssence(mediaType)
 	if strings.HasPrefix(base, "text/") {
 		return true
 	}
@@ -47,10 +47,10 @@ func Compressible(mediaType string) bool {
 }
 
 // Is reports whether a Content-Type has the type and subtype of base, which is in lower case.
-func Is(mediaType, base string) bool { return essence(mediaType) == base }
+func Is(mediaType, base string) bool { return mediaEssence(mediaType) == base }
 
-// essence returns a media type without its parameters, in lower case (RFC 9110, section 8.3.1).
-func essence(mediaType string) string {
+// mediaEssence returns a media type without its parameters, in lower case (RFC 9110, section 8.3.1).
+func mediaEssence(mediaType string) string {
 	base, _, _ := strings.Cut(mediaType, ";")
 	return strings.ToLower(strings.TrimSpace(base))
 }

@@ -30,10 +30,10 @@ func NewMemory(total, perFile int64) *Memory {
 	return &Memory{total: total, perFile: min(perFile, total)}
 }
 
-func (m *Memory) fits(v *variant) bool { return m != nil && v.size <= m.perFile }
+func (m *Memory) fitsMemory(v *variant) bool { return m != nil && v.size <= m.perFile }
 
-// body returns the kept body of v, or nil.
-func (v *variant) body() []byte {
+// keptBody returns the kept body of v, or nil.
+func (v *variant) keptBody() []byte {
 	kept := v.kept.Load()
 	if kept == nil {
 		return nil
@@ -44,7 +44,7 @@ func (v *variant) body() []byte {
 	return *kept
 }
 
-func (m *Memory) keep(v *variant, body []byte) {
+func (m *Memory) keepBody(v *variant, body []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if v.kept.Load() != nil || !m.makeRoom(int64(len(body))) {

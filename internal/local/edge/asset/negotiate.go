@@ -16,14 +16,14 @@ const (
 	fullWeight = 1000
 )
 
-// choose returns the variant that the client prefers; of equal weights the smaller one. A client
+// chooseVariant returns the variant that the client prefers; of equal weights the smaller one. A client
 // that excludes everything gets the file as it is, which section 12.5.3 allows and every client can
 // refuse.
-func (e *entry) choose(accept []string) *variant {
-	if len(accept) == 0 || !e.varies() {
+func (e *entry) chooseVariant(accept []string) *variant {
+	if len(accept) == 0 || !e.hasVariants() {
 		return &e.identity
 	}
-	switch parseAccept(accept).best(e.brotli != nil, e.zstd != nil, e.gzip != nil) {
+	switch parseAccept(accept).bestCoding(e.brotli != nil, e.zstd != nil, e.gzip != nil) {
 	case Brotli:
 		return e.brotli
 	case Zstd:
@@ -34,12 +34,12 @@ func (e *entry) choose(accept []string) *variant {
 	return &e.identity
 }
 
-// varies reports whether the file has variants.
-func (e *entry) varies() bool { return e.brotli != nil || e.zstd != nil || e.gzip != nil }
+// hasVariants reports whether the file has variants.
+func (e *entry) hasVariants() bool { return e.brotli != nil || e.zstd != nil || e.gzip != nil }
 
-// best returns the available coding with the greatest weight; "" is identity. Of equal ones brotli
+// bestCoding returns the available coding with the greatest weight; "" is identity. Of equal ones brotli
 // makes the smallest bodies, and gzip the largest.
-func (c codings) best(brotli, zstd, gzip bool) string {
+func (c codings) bestCoding(brotli, zstd, gzip bool) string {
 	best, weight := "", c.identity
 	if gzip && c.gzip > 0 && c.gzip >= weight {
 		best, weight = Gzip, c.gzip

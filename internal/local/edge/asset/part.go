@@ -21,17 +21,17 @@ func wantsPart(r *http.Request) bool {
 // not help a client that resumes.
 func (a Asset) servePart(w http.ResponseWriter, r *http.Request) error {
 	v := &a.entry.identity
-	f, err := a.open(v)
+	f, err := a.openFile(v)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	part := r.WithContext(r.Context())
-	part.Header = http.Header{"Range": {suffixes(r.Header["Range"][0], v.size)}}
+	part.Header = http.Header{"Range": {rewriteSuffixes(r.Header["Range"][0], v.size)}}
 	if condition, ok := r.Header["If-Range"]; ok {
 		part.Header["If-Range"] = condition
 	}
-	a.describe(w.Header(), v)
+	a.describeVariant(w.Header(), v)
 	w.Header()["Content-Type"] = a.entry.contentType
 	if v.coding != nil {
 		w.Header()["Content-Encoding"] = v.coding
@@ -40,9 +40,9 @@ func (a Asset) servePart(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// suffixes rewrites a suffix of zero octets, which nothing satisfies (RFC 9110, section 14.1.2), to
+// rewriteSuffixes rewrites a suffix of zero octets, which nothing satisfies (RFC 9110, section 14.1.2), to
 // the range behind the end: net/http would answer it with an empty part.
-func suffixes(ranges string, size int64) string {
+func rewriteSuffixes(ranges string, size int64) string {
 	specs := strings.Split(ranges[len(bytesUnit):], ",")
 	for i, spec := range specs {
 		spec = strings.Trim(spec, " \t")

@@ -24,20 +24,20 @@ type Decoration struct{ Add func(http.Header) }
 func (a Asset) Ready(acceptEncoding, ifNoneMatch string, d *Decoration) (Ready, bool) {
 	v := &a.entry.identity
 	if acceptEncoding != "" {
-		v = a.entry.choose([]string{acceptEncoding})
+		v = a.entry.chooseVariant([]string{acceptEncoding})
 	}
 	switch ifNoneMatch {
 	case "":
 	case v.etag[0]:
-		return Ready{Fields: v.unchanged.fields(d, func(h http.Header) { a.describe(h, v) }, "Content-Type"), Unchanged: true}, true
+		return Ready{Fields: v.unchanged.serializeFields(d, func(h http.Header) { a.describeVariant(h, v) }, "Content-Type"), Unchanged: true}, true
 	default:
 		return Ready{}, false
 	}
-	body, err := a.load(v)
+	body, err := a.loadBody(v)
 	if err != nil || body == nil {
 		return Ready{}, false
 	}
-	return Ready{Fields: v.whole.fields(d, func(h http.Header) { a.describeBody(h, v) }), Body: body}, true
+	return Ready{Fields: v.whole.serializeFields(d, func(h http.Header) { a.describeBody(h, v) }), Body: body}, true
 }
 
 // head keeps the header fields of one kind of answer, as the last Decoration left them. A file has
@@ -49,8 +49,8 @@ type decorated struct {
 	fields []byte
 }
 
-// fields leaves out the named fields, which describe a body.
-func (k *head) fields(d *Decoration, describe func(http.Header), without ...string) []byte {
+// serializeFields leaves out the named fields, which describe a body.
+func (k *head) serializeFields(d *Decoration, describe func(http.Header), without ...string) []byte {
 	if last := k.last.Load(); last != nil && last.by == d {
 		return last.fields
 	}

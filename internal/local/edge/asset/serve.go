@@ -13,14 +13,14 @@ var varyEncoding = []string{"Accept-Encoding"}
 // and that nothing was written: the caller still owns the response. A client that disconnects is
 // not an error.
 func (a Asset) Serve(w http.ResponseWriter, r *http.Request) error {
-	v, part := a.entry.choose(r.Header["Accept-Encoding"]), wantsPart(r)
-	switch judged, held := a.judge(r.Header, v, part); judged {
+	v, part := a.entry.chooseVariant(r.Header["Accept-Encoding"]), wantsPart(r)
+	switch judged, held := a.judgePreconditions(r.Header, v, part); judged {
 	case unchanged:
-		a.describe(w.Header(), held)
+		a.describeVariant(w.Header(), held)
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	case preconditionFailed:
-		a.describe(w.Header(), held)
+		a.describeVariant(w.Header(), held)
 		w.Header().Set("Content-Length", "0")
 		w.WriteHeader(http.StatusPreconditionFailed)
 		return nil
@@ -33,7 +33,7 @@ func (a Asset) Serve(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusOK)
 		return nil
 	}
-	body, err := a.load(v)
+	body, err := a.loadBody(v)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (a Asset) Serve(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a Asset) serveFile(w http.ResponseWriter, v *variant) error {
-	f, err := a.open(v)
+	f, err := a.openFile(v)
 	if err != nil {
 		return err
 	}
@@ -61,17 +61,17 @@ func (a Asset) serveFile(w http.ResponseWriter, v *variant) error {
 	return nil
 }
 
-// load returns the body of a variant that Memory keeps or can now store; nil when it has to come
+// loadBody returns the body of a variant that Memory keeps or can now store; nil when it has to come
 // from its file.
-func (a Asset) load(v *variant) ([]byte, error) {
-	if body := v.body(); body != nil {
+func (a Asset) loadBody(v *variant) ([]byte, error) {
+	if body := v.keptBody(); body != nil {
 		return body, nil
 	}
 	memory := a.index.place.Memory
-	if !memory.fits(v) {
+	if !memory.fitsMemory(v) {
 		return nil, nil
 	}
-	f, err := a.open(v)
+	f, err := a.openFile(v)
 	if err != nil {
 		return nil, err
 	}
@@ -80,14 +80,14 @@ func (a Asset) load(v *variant) ([]byte, error) {
 	if _, err := io.ReadFull(f, body); err != nil {
 		return nil, fmt.Errorf("read asset %s: %w", f.Name(), err)
 	}
-	memory.keep(v, body)
+	memory.keepBody(v, body)
 	return body, nil
 }
 
-// open checks the length against the index: Content-Length is promised before the first octet is
+// openFile checks the length against the index: Content-Length is promised before the first octet is
 // read.
-func (a Asset) open(v *variant) (*os.File, error) {
-	f, err := os.Open(a.index.place.file(a.entry, v))
+func (a Asset) openFile(v *variant) (*os.File, error) {
+	f, err := os.Open(a.index.place.variantPath(a.entry, v))
 	if err != nil {
 		return nil, fmt.Errorf("open asset %s: %w", a.entry.path, err)
 	}
@@ -102,18 +102,18 @@ func (a Asset) open(v *variant) (*os.File, error) {
 	return f, nil
 }
 
-// describe sets the headers that a 200 and a 304 have in common (RFC 9110, section 15.4.5).
-func (a Asset) describe(h http.Header, v *variant) {
+// describeVariant sets the headers that a 200 and a 304 have in common (RFC 9110, section 15.4.5).
+func (a Asset) describeVariant(h http.Header, v *variant) {
 	h["Cache-Control"] = a.entry.cacheControl
 	h["Etag"] = v.etag
 	h["Last-Modified"] = a.index.lastModified
-	if a.entry.varies() {
+	if a.entry.hasVariants() {
 		h["Vary"] = varyEncoding
 	}
 }
 
 func (a Asset) describeBody(h http.Header, v *variant) {
-	a.describe(h, v)
+	a.describeVariant(h, v)
 	h["Content-Type"] = a.entry.contentType
 	h["Content-Length"] = v.length
 	if v.coding != nil {

@@ -48,13 +48,13 @@ func (b *objectBody) Read(p []byte) (int, error) {
 		c.hash.Write(p[:n])
 	}
 	if err != nil {
-		b.settled = b.settle(err)
+		b.settled = b.settleError(err)
 		err = b.settled
 	}
 	return n, err
 }
 
-func (b *objectBody) settle(err error) error {
+func (b *objectBody) settleError(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return &s3Error{http.StatusBadRequest, "IncompleteBody", "The body ended before its announced length."}
@@ -68,7 +68,7 @@ func (b *objectBody) settle(err error) error {
 		if c.inTrailer && b.chunks != nil {
 			want = b.chunks.trailer[c.header]
 		}
-		if err := c.compare(want); err != nil {
+		if err := c.compareSum(want); err != nil {
 			return err
 		}
 	}

@@ -39,7 +39,7 @@ type check struct {
 	hash      hash.Hash
 }
 
-func (c check) compare(want string) error {
+func (c check) compareSum(want string) error {
 	if got := c.encode(c.hash.Sum(nil)); got != want {
 		return &s3Error{http.StatusBadRequest, c.code, fmt.Sprintf("The %s of the body is %s, the request says %q.", c.header, got, want)}
 	}
@@ -56,7 +56,7 @@ func checksOf(head http.Header) ([]check, error) {
 	}
 	for name, values := range head {
 		if name = strings.ToLower(name); isChecksum(name) {
-			c, err := checksum(name, values[0], false)
+			c, err := newCheck(name, values[0], false)
 			if err != nil {
 				return nil, err
 			}
@@ -67,7 +67,7 @@ func checksOf(head http.Header) ([]check, error) {
 		if name = strings.ToLower(strings.TrimSpace(name)); name == "" {
 			continue
 		}
-		c, err := checksum(name, "", true)
+		c, err := newCheck(name, "", true)
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +82,7 @@ func isChecksum(name string) bool {
 		name != checksumPrefix+"algorithm"
 }
 
-func checksum(name, want string, inTrailer bool) (check, error) {
+func newCheck(name, want string, inTrailer bool) (check, error) {
 	algorithm, ok := algorithms[name]
 	if !ok {
 		return check{}, &s3Error{http.StatusBadRequest, "InvalidRequest", "The checksum " + name + " is not known."}

@@ -58,21 +58,21 @@ func (c *chunkedReader) Read(p []byte) (int, error) {
 // nextChunk reads up to the data of the next chunk. It returns io.EOF at the end.
 func (c *chunkedReader) nextChunk() error {
 	if c.started {
-		if line, err := c.line(); err != nil {
+		if line, err := c.readLine(); err != nil {
 			return err
 		} else if line != "" {
-			return malformed("a chunk is longer than its size: %q", line)
+			return malformedError("a chunk is longer than its size: %q", line)
 		}
 	}
 	c.started = true
-	line, err := c.line()
+	line, err := c.readLine()
 	if err != nil {
 		return err
 	}
 	size, _, _ := strings.Cut(line, ";")
 	n, err := strconv.ParseUint(size, 16, 40)
 	if err != nil {
-		return malformed("%q is not a chunk size", size)
+		return malformedError("%q is not a chunk size", size)
 	}
 	if n > 0 {
 		c.left = int64(n)
@@ -83,25 +83,25 @@ func (c *chunkedReader) nextChunk() error {
 
 func (c *chunkedReader) readTrailer() error {
 	for range maxTrailerLines {
-		line, err := c.line()
+		line, err := c.readLine()
 		if err != nil {
 			return err
 		}
 		if line == "" {
-			return c.end()
+			return c.readEnd()
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok {
-			return malformed("%q is not a trailer", line)
+			return malformedError("%q is not a trailer", line)
 		}
 		c.trailer[strings.ToLower(strings.TrimSpace(name))] = strings.TrimSpace(value)
 	}
-	return malformed("there are more than %d trailers", maxTrailerLines)
+	return malformedError("there are more than %d trailers", maxTrailerLines)
 }
 
-func (c *chunkedReader) end() error {
+func (c *chunkedReader) readEnd() error {
 	if _, err := c.src.ReadByte(); err == nil {
-		return malformed("something follows the last chunk")
+		return malformedError("something follows the last chunk")
 	} else if err != io.EOF {
 		return err
 	}
@@ -109,15 +109,15 @@ func (c *chunkedReader) end() error {
 	return io.EOF
 }
 
-// line reads a line that ends in CRLF and returns it without the CRLF.
-func (c *chunkedReader) line() (string, error) {
+// readLine reads a line that ends in CRLF and returns it without the CRLF.
+func (c *chunkedReader) readLine() (string, error) {
 	var line []byte
 	for {
 		part, err := c.src.ReadSlice('\n')
 		line = append(line, part...)
 		switch {
 		case len(line) > maxChunkLine:
-			return "", malformed("a line is longer than %d bytes", maxChunkLine)
+			return "", malformedError("a line is longer than %d bytes", maxChunkLine)
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue
 		case err == io.EOF:
@@ -127,12 +127,12 @@ func (c *chunkedReader) line() (string, error) {
 		}
 		line, ok := bytes.CutSuffix(line, []byte("\r\n"))
 		if !ok {
-			return "", malformed("a line does not end in CRLF")
+			return "", malformedError("a line does not end in CRLF")
 		}
 		return string(line), nil
 	}
 }
 
-func malformed(format string, args ...any) error {
+func malformedError(format string, args ...any) error {
 	return &s3Error{http.StatusBadRequest, "InvalidRequest", "The aws-chunked body is malformed: " + fmt.Sprintf(format, args...) + "."}
 }

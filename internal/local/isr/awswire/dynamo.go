@@ -36,9 +36,9 @@ type queryOutput struct {
 	Count, ScannedCount int
 }
 
-func (h *handler) query(r *http.Request, ns string, body []byte) (any, error) {
+func (h *handler) handleQuery(r *http.Request, ns string, body []byte) (any, error) {
 	var in queryInput
-	if err := decode(body, &in); err != nil {
+	if err := decodeBody(body, &in); err != nil {
 		return nil, err
 	}
 	if err := checkTable(in.TableName); err != nil {
@@ -48,17 +48,17 @@ func (h *handler) query(r *http.Request, ns string, body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := h.rows(r, ns, in, c)
+	rows, err := h.readRows(r, ns, in, c)
 	if err != nil {
 		return nil, err
 	}
 	return queryOutput{Items: itemsOf(rows), Count: len(rows), ScannedCount: len(rows)}, nil
 }
 
-// rows runs the read that a condition requires. All rows come in one page: OpenNext does not ask
+// readRows runs the read that a condition requires. All rows come in one page: OpenNext does not ask
 // for a second.
-func (h *handler) rows(r *http.Request, ns string, in queryInput, c condition) ([]isr.TagRow, error) {
-	hash, err := c.hashValue.text(c.hash)
+func (h *handler) readRows(r *http.Request, ns string, in queryInput, c condition) ([]isr.TagRow, error) {
+	hash, err := c.hashValue.textOf(c.hash)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (h *handler) rows(r *http.Request, ns string, in queryInput, c condition) (
 	case in.IndexName == "" && c.hash == "tag" && c.sort == "":
 		return h.Store.ByTag(r.Context(), ns, hash)
 	case in.IndexName == "" && c.hash == "tag" && c.sort == "path" && c.op == "=":
-		path, err := c.sortValue.text(c.sort)
+		path, err := c.sortValue.textOf(c.sort)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +74,7 @@ func (h *handler) rows(r *http.Request, ns string, in queryInput, c condition) (
 	case in.IndexName == TagIndex && c.hash == "path" && c.sort == "":
 		return h.Store.ByPath(r.Context(), ns, hash, math.MinInt64)
 	case in.IndexName == TagIndex && c.hash == "path" && c.sort == "revalidatedAt" && c.op == ">":
-		after, err := c.sortValue.number(c.sort)
+		after, err := c.sortValue.numberOf(c.sort)
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +82,7 @@ func (h *handler) rows(r *http.Request, ns string, in queryInput, c condition) (
 		hideExpiryAhead(rows, time.Now())
 		return rows, err
 	}
-	return nil, validation("Query condition missed key schema element: index %q with the expression %q is none that OpenNext sends.",
+	return nil, validationError("Query condition missed key schema element: index %q with the expression %q is none that OpenNext sends.",
 		in.IndexName, in.KeyConditionExpression)
 }
 
@@ -95,7 +95,7 @@ type getItemInput struct {
 
 func (h *handler) getItem(r *http.Request, ns string, body []byte) (any, error) {
 	var in getItemInput
-	if err := decode(body, &in); err != nil {
+	if err := decodeBody(body, &in); err != nil {
 		return nil, err
 	}
 	if err := checkTable(in.TableName); err != nil {
@@ -120,13 +120,13 @@ type putItemInput struct {
 
 func (h *handler) putItem(r *http.Request, ns string, body []byte) (any, error) {
 	var in putItemInput
-	if err := decode(body, &in); err != nil {
+	if err := decodeBody(body, &in); err != nil {
 		return nil, err
 	}
 	if err := checkTable(in.TableName); err != nil {
 		return nil, err
 	}
-	row, err := in.Item.row()
+	row, err := in.Item.tagRow()
 	if err != nil {
 		return nil, err
 	}
@@ -143,13 +143,13 @@ type batchGetInput struct {
 
 func (h *handler) batchGetItem(r *http.Request, ns string, body []byte) (any, error) {
 	var in batchGetInput
-	if err := decode(body, &in); err != nil {
+	if err := decodeBody(body, &in); err != nil {
 		return nil, err
 	}
 	if err := checkOneTable(in.RequestItems); err != nil {
 		return nil, err
 	}
-	keys, err := in.keys()
+	keys, err := in.tagKeys()
 	if err != nil {
 		return nil, err
 	}
@@ -160,10 +160,10 @@ func (h *handler) batchGetItem(r *http.Request, ns string, body []byte) (any, er
 	return map[string]any{"Responses": map[string]any{Table: itemsOf(rows)}, "UnprocessedKeys": struct{}{}}, nil
 }
 
-func (in batchGetInput) keys() ([]isr.TagKey, error) {
+func (in batchGetInput) tagKeys() ([]isr.TagKey, error) {
 	requested := in.RequestItems[Table].Keys
 	if len(requested) < 1 || len(requested) > maxBatchGet {
-		return nil, validation("Too many items requested for the BatchGetItem call: %d, 1 to %d are allowed.", len(requested), maxBatchGet)
+		return nil, validationError("Too many items requested for the BatchGetItem call: %d, 1 to %d are allowed.", len(requested), maxBatchGet)
 	}
 	keys := make([]isr.TagKey, 0, len(requested))
 	for _, i := range requested {
@@ -186,7 +186,7 @@ func checkTable(name string) error {
 
 func checkOneTable[T any](requests map[string]T) error {
 	if len(requests) != 1 {
-		return validation("One table can be named in RequestItems, %s; this request names %d.", Table, len(requests))
+		return validationError("One table can be named in RequestItems, %s; this request names %d.", Table, len(requests))
 	}
 	for name := range requests {
 		return checkTable(name)
@@ -198,7 +198,7 @@ func checkDistinct(keys []isr.TagKey) error {
 	seen := make(map[isr.TagKey]bool, len(keys))
 	for _, k := range keys {
 		if seen[k] {
-			return validation("Provided list of item keys contains duplicates")
+			return validationError("Provided list of item keys contains duplicates")
 		}
 		seen[k] = true
 	}
@@ -218,7 +218,7 @@ func hideExpiryAhead(rows []isr.TagRow, now time.Time) {
 		if !ok || json.Unmarshal(raw, &expire) != nil {
 			continue
 		}
-		if at, err := expire.number("expire"); err == nil && at > now.UnixMilli() {
+		if at, err := expire.numberOf("expire"); err == nil && at > now.UnixMilli() {
 			rows[i].Extra["expire"] = json.RawMessage(`{"N":"0"}`)
 		}
 	}

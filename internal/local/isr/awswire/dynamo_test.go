@@ -27,7 +27,7 @@ func row(tag, path string, revalidatedAt int) attributes {
 	return attributes{"tag": text(tag), "path": text(path), "revalidatedAt": number(revalidatedAt)}
 }
 
-func TestTagsAreFoundByPathAndByTag(t *testing.T) {
+func TestQuery_TagsByPathAndByTag(t *testing.T) {
 	client := newServer(t).dynamodb("one")
 	withExpiry := row("B/t1", "B/p1", 3000)
 	withExpiry["stale"], withExpiry["expire"] = number(3000), number(9000)
@@ -60,7 +60,7 @@ func TestTagsAreFoundByPathAndByTag(t *testing.T) {
 
 // A tag that may be served stale for a while makes OpenNext render at once unless its expiry reads
 // as past; see hideExpiryAhead.
-func TestATagThatExpiresLaterReadsAsStale(t *testing.T) {
+func TestQuery_TagThatExpiresLaterIsStale(t *testing.T) {
 	client := newServer(t).dynamodb("one")
 	now := int(time.Now().UnixMilli())
 	expiring := func(tag string, at int) attributes {
@@ -95,7 +95,7 @@ func TestATagThatExpiresLaterReadsAsStale(t *testing.T) {
 	}
 }
 
-func TestARevalidationReplacesTheRow(t *testing.T) {
+func TestWrite_RevalidationReplacesRow(t *testing.T) {
 	client := newServer(t).dynamodb("one")
 	writeTags(t, client, row("B/t1", "B/p1", 1))
 	writeTags(t, client, row("B/t1", "B/p1", 5000))
@@ -106,7 +106,7 @@ func TestARevalidationReplacesTheRow(t *testing.T) {
 	}
 }
 
-func TestNextModeBatches(t *testing.T) {
+func TestBatchGet_NextMode(t *testing.T) {
 	client := newServer(t).dynamodb("one")
 	writeTags(t, client, row("B/_tag/a", "B/_tag/a", 10), row("B/_tag/b", "B/_tag/b", 20))
 	var keys []attributes
@@ -124,7 +124,7 @@ func TestNextModeBatches(t *testing.T) {
 }
 
 // The multi-tier cache keeps rows without revalidatedAt, which the path index must leave out.
-func TestMultiTierItems(t *testing.T) {
+func TestBatchWrite_MultiTierItems(t *testing.T) {
 	client := newServer(t).dynamodb("one")
 	key := attributes{"tag": text("__meta_B_/isr"), "path": text("__meta_B_/isr")}
 	out, err := client.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String(awswire.Table), Key: key})
@@ -145,7 +145,7 @@ func TestMultiTierItems(t *testing.T) {
 	}
 }
 
-func TestDeleteRequestsInABatch(t *testing.T) {
+func TestBatchWrite_DeleteRequests(t *testing.T) {
 	client := newServer(t).dynamodb("one")
 	writeTags(t, client, row("a", "p", 1), row("b", "p", 1))
 	_, err := client.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{awswire.Table: {
@@ -162,7 +162,7 @@ func TestDeleteRequestsInABatch(t *testing.T) {
 	}
 }
 
-func TestDynamoDBRefusals(t *testing.T) {
+func TestDynamoDB_Refuses(t *testing.T) {
 	s := newServer(t)
 	client := s.dynamodb("one")
 	var tooMany []attributes

@@ -18,7 +18,7 @@ type writeRequest struct {
 
 func (h *handler) batchWriteItem(r *http.Request, ns string, body []byte) (any, error) {
 	var in batchWriteInput
-	if err := decode(body, &in); err != nil {
+	if err := decodeBody(body, &in); err != nil {
 		return nil, err
 	}
 	if err := checkOneTable(in.RequestItems); err != nil {
@@ -36,13 +36,13 @@ func (h *handler) batchWriteItem(r *http.Request, ns string, body []byte) (any, 
 
 func splitWrites(requests []writeRequest) (put []isr.TagRow, remove []isr.TagKey, err error) {
 	if len(requests) < 1 || len(requests) > maxBatchWrite {
-		return nil, nil, validation("Too many items requested for the BatchWriteItem call: %d, 1 to %d are allowed.", len(requests), maxBatchWrite)
+		return nil, nil, validationError("Too many items requested for the BatchWriteItem call: %d, 1 to %d are allowed.", len(requests), maxBatchWrite)
 	}
 	keys := make([]isr.TagKey, 0, len(requests))
 	for _, w := range requests {
 		switch {
 		case w.PutRequest != nil && w.DeleteRequest == nil:
-			row, err := w.PutRequest.Item.row()
+			row, err := w.PutRequest.Item.tagRow()
 			if err != nil {
 				return nil, nil, err
 			}
@@ -54,7 +54,7 @@ func splitWrites(requests []writeRequest) (put []isr.TagRow, remove []isr.TagKey
 			}
 			remove, keys = append(remove, key), append(keys, key)
 		default:
-			return nil, nil, validation("Each write is one PutRequest or one DeleteRequest.")
+			return nil, nil, validationError("Each write is one PutRequest or one DeleteRequest.")
 		}
 	}
 	return put, remove, checkDistinct(keys)

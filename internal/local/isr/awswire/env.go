@@ -28,7 +28,7 @@ const wireVariable = "ANCHOR_WIRE"
 // queue) for a handler served at endpoint, "http://127.0.0.1:port".
 func ServerEnv(endpoint string, key Key) map[string]string {
 	return map[string]string{
-		wireVariable:                wire(endpoint, key),
+		wireVariable:                wireConfig(endpoint, key),
 		"CACHE_BUCKET_NAME":         CacheBucket,
 		"CACHE_BUCKET_KEY_PREFIX":   CachePrefix,
 		"CACHE_BUCKET_REGION":       Region,
@@ -42,7 +42,7 @@ func ServerEnv(endpoint string, key Key) map[string]string {
 // loader takes the region from AWS_REGION; no code of the app runs there that this could affect.
 func ImageEnv(endpoint string, key Key) map[string]string {
 	return map[string]string{
-		wireVariable:        wire(endpoint, key),
+		wireVariable:        wireConfig(endpoint, key),
 		"BUCKET_NAME":       AssetBucket,
 		"BUCKET_KEY_PREFIX": "",
 		"BUCKET_REGION":     Region,
@@ -50,7 +50,7 @@ func ImageEnv(endpoint string, key Key) map[string]string {
 	}
 }
 
-func wire(endpoint string, key Key) string {
+func wireConfig(endpoint string, key Key) string {
 	text, err := json.Marshal(map[string]any{
 		"endpoint": strings.TrimSuffix(endpoint, "/"),
 		"region":   Region,

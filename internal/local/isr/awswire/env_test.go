@@ -8,7 +8,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/isr/awswire"
 )
 
-func TestEnvNamesWhatTheHandlerAnswers(t *testing.T) {
+func TestEnv_NamesHandledServices(t *testing.T) {
 	key := awswire.Key{ID: "AKID", Secret: "s"}
 	wire := `{"buckets":["anchor-cache","anchor-assets"],"endpoint":"http://127.0.0.1:9","key":"AKID","region":"anchor-local-1","secret":"s"}`
 	server := map[string]string{
@@ -28,7 +28,7 @@ func TestEnvNamesWhatTheHandlerAnswers(t *testing.T) {
 	}
 }
 
-func TestCredentialsAreStablePerNamespaceUntilRevoked(t *testing.T) {
+func TestCredentials_StableUntilRevoked(t *testing.T) {
 	c := awswire.NewCredentials()
 	one, two := c.Issue("one"), c.Issue("two")
 	if one == two || c.Issue("one") != one {

@@ -25,32 +25,32 @@ var (
 func parseCondition(expression string, names map[string]string, values map[string]value) (condition, error) {
 	m := keyCondition.FindStringSubmatch(expression)
 	if m == nil {
-		return condition{}, validation("Anchor answers KeyConditionExpressions of the form \"a = :x\" and \"a = :x AND b > :y\", not %q.", expression)
+		return condition{}, validationError("Anchor answers KeyConditionExpressions of the form \"a = :x\" and \"a = :x AND b > :y\", not %q.", expression)
 	}
 	var c condition
 	var err error
-	if c.hash, c.hashValue, err = operands(m[1], m[2], names, values); err != nil {
+	if c.hash, c.hashValue, err = parseOperands(m[1], m[2], names, values); err != nil {
 		return condition{}, err
 	}
 	if m[3] == "" {
 		return c, nil
 	}
 	c.op = m[4]
-	c.sort, c.sortValue, err = operands(m[3], m[5], names, values)
+	c.sort, c.sortValue, err = parseOperands(m[3], m[5], names, values)
 	return c, err
 }
 
-func operands(name, val string, names map[string]string, values map[string]value) (string, value, error) {
+func parseOperands(name, val string, names map[string]string, values map[string]value) (string, value, error) {
 	if strings.HasPrefix(name, "#") {
 		real, ok := names[name]
 		if !ok || !placeholder.MatchString(name) {
-			return "", value{}, validation("ExpressionAttributeNames has no %s.", name)
+			return "", value{}, validationError("ExpressionAttributeNames has no %s.", name)
 		}
 		name = real
 	}
 	v, ok := values[val]
 	if !ok {
-		return "", value{}, validation("ExpressionAttributeValues has no %s.", val)
+		return "", value{}, validationError("ExpressionAttributeValues has no %s.", val)
 	}
 	return name, v, nil
 }

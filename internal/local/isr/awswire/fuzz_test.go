@@ -14,7 +14,7 @@ import (
 )
 
 // A body framed in any way is decoded unchanged, however the network splits it.
-func TestChunkedBodiesComeOutWhole(t *testing.T) {
+func TestChunkedReader_RoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		body := rapid.SliceOfN(rapid.Byte(), 0, 40_000).Draw(t, "body")
 		signed := rapid.Bool().Draw(t, "signed")

@@ -14,20 +14,20 @@ type value struct {
 	N *string `json:"N,omitempty"`
 }
 
-func (v value) text(name string) (string, error) {
+func (v value) textOf(name string) (string, error) {
 	if v.S == nil || *v.S == "" {
-		return "", validation("The value of %s must be a string (S) and not empty.", name)
+		return "", validationError("The value of %s must be a string (S) and not empty.", name)
 	}
 	return *v.S, nil
 }
 
-func (v value) number(name string) (int64, error) {
+func (v value) numberOf(name string) (int64, error) {
 	if v.N == nil {
-		return 0, validation("The value of %s must be a number (N).", name)
+		return 0, validationError("The value of %s must be a number (N).", name)
 	}
 	n, err := strconv.ParseInt(*v.N, 10, 64)
 	if err != nil {
-		return 0, validation("The value of %s must be a whole number of milliseconds, not %q.", name, *v.N)
+		return 0, validationError("The value of %s must be a whole number of milliseconds, not %q.", name, *v.N)
 	}
 	return n, nil
 }
@@ -36,52 +36,52 @@ func (v value) number(name string) (int64, error) {
 // unchanged.
 type item map[string]json.RawMessage
 
-func (i item) value(name string) (value, error) {
+func (i item) valueOf(name string) (value, error) {
 	var v value
 	raw, ok := i[name]
 	if !ok {
-		return v, validation("The attribute %s is missing.", name)
+		return v, validationError("The attribute %s is missing.", name)
 	}
-	return v, decode(raw, &v)
+	return v, decodeBody(raw, &v)
 }
 
-func (i item) text(name string) (string, error) {
-	v, err := i.value(name)
+func (i item) textOf(name string) (string, error) {
+	v, err := i.valueOf(name)
 	if err != nil {
 		return "", err
 	}
-	return v.text(name)
+	return v.textOf(name)
 }
 
-func (i item) key() (isr.TagKey, error) {
-	tag, err := i.text("tag")
+func (i item) tagKey() (isr.TagKey, error) {
+	tag, err := i.textOf("tag")
 	if err != nil {
 		return isr.TagKey{}, err
 	}
-	path, err := i.text("path")
+	path, err := i.textOf("path")
 	return isr.TagKey{Tag: tag, Path: path}, err
 }
 
 // onlyKey is key for requests that name a row, where further attributes are an error.
 func (i item) onlyKey() (isr.TagKey, error) {
 	if len(i) != 2 {
-		return isr.TagKey{}, validation("The provided key element does not match the schema: tag and path.")
+		return isr.TagKey{}, validationError("The provided key element does not match the schema: tag and path.")
 	}
-	return i.key()
+	return i.tagKey()
 }
 
-func (i item) row() (isr.TagRow, error) {
-	key, err := i.key()
+func (i item) tagRow() (isr.TagRow, error) {
+	key, err := i.tagKey()
 	if err != nil {
 		return isr.TagRow{}, err
 	}
 	row := isr.TagRow{Tag: key.Tag, Path: key.Path}
 	if _, ok := i["revalidatedAt"]; ok {
-		v, err := i.value("revalidatedAt")
+		v, err := i.valueOf("revalidatedAt")
 		if err != nil {
 			return row, err
 		}
-		if row.RevalidatedAt, err = v.number("revalidatedAt"); err != nil {
+		if row.RevalidatedAt, err = v.numberOf("revalidatedAt"); err != nil {
 			return row, err
 		}
 	}

@@ -26,7 +26,7 @@ type apiError struct {
 
 func (e *apiError) Error() string { return e.kind + ": " + e.message }
 
-func validation(format string, args ...any) *apiError {
+func validationError(format string, args ...any) *apiError {
 	return &apiError{http.StatusBadRequest, "com.amazon.coral.validate#ValidationException", fmt.Sprintf(format, args...)}
 }
 
@@ -35,14 +35,14 @@ type operation func(h *handler, r *http.Request, ns string, body []byte) (any, e
 
 var operations = map[string]map[string]operation{
 	"DynamoDB_20120810": {
-		"Query":          (*handler).query,
+		"Query":          (*handler).handleQuery,
 		"GetItem":        (*handler).getItem,
 		"PutItem":        (*handler).putItem,
 		"BatchGetItem":   (*handler).batchGetItem,
 		"BatchWriteItem": (*handler).batchWriteItem,
 	},
 	"AmazonSQS": {"SendMessage": (*handler).sendMessage},
-	"Anchor":    {"Revalidate": (*handler).revalidate},
+	"Anchor":    {"Revalidate": (*handler).handleRevalidate},
 }
 
 func (h *handler) serveJSON(w http.ResponseWriter, r *http.Request, ns string, authorized bool, service, name string) {
@@ -73,18 +73,18 @@ func (h *handler) callJSON(w http.ResponseWriter, r *http.Request, ns string, au
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxJSON))
 	if err != nil {
-		return nil, validation("The request body could not be read: %v", err)
+		return nil, validationError("The request body could not be read: %v", err)
 	}
 	return call(h, r, ns, body)
 }
 
-// decode refuses members that an operation does not know, because ignoring one (a filter, a limit)
+// decodeBody refuses members that an operation does not know, because ignoring one (a filter, a limit)
 // would answer a different question.
-func decode(body []byte, into any) error {
+func decodeBody(body []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return validation("Anchor cannot answer this request: %s", strings.TrimPrefix(err.Error(), "json: "))
+		return validationError("Anchor cannot answer this request: %s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	return nil
 }

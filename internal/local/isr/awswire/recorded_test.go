@@ -19,7 +19,7 @@ import (
 
 // The files of testdata are requests of the JavaScript SDK in an OpenNext 4.1 server function of
 // Next.js 15, recorded on the wire, with names and bodies shortened.
-func TestRecordedJavaScriptRequests(t *testing.T) {
+func TestHandler_RecordedRequests(t *testing.T) {
 	s := newServer(t)
 	resp, _ := s.replay(t, "js-get-object")
 	if resp.StatusCode != http.StatusNotFound {

@@ -16,15 +16,15 @@ type Page struct {
 // Revalidate renders a page again; its error contains the answer of the page.
 type Revalidate func(ctx context.Context, ns string, page Page) error
 
-// revalidate is not a call of AWS: our bootstrap sends it for res.revalidate() of the pages router.
+// handleRevalidate is not a call of AWS: our bootstrap sends it for res.revalidate() of the pages router.
 // It is here because the key identifies the deployment here.
-func (h *handler) revalidate(r *http.Request, ns string, body []byte) (any, error) {
+func (h *handler) handleRevalidate(r *http.Request, ns string, body []byte) (any, error) {
 	var page Page
-	if err := decode(body, &page); err != nil {
+	if err := decodeBody(body, &page); err != nil {
 		return nil, err
 	}
 	if page.Host == "" || !strings.HasPrefix(page.URL, "/") {
-		return nil, validation("Revalidate takes a host and the path of a page.")
+		return nil, validationError("Revalidate takes a host and the path of a page.")
 	}
 	if err := h.Revalidate(r.Context(), ns, page); err != nil {
 		return nil, &apiError{http.StatusBadGateway, "RevalidateFailed", err.Error()}

@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/isr"
 )
 
-func TestRevalidateIsDoneWhenItAnswers(t *testing.T) {
+func TestRevalidate_IsDoneOnAnswer(t *testing.T) {
 	s := newServer(t)
 	call := func(body string) (int, string) {
 		status, _, answer := s.raw(t, "one", http.MethodPost, "/", map[string]string{"X-Amz-Target": "Anchor.Revalidate"}, strings.NewReader(body))

@@ -35,7 +35,7 @@ func (h *handler) serveS3(w http.ResponseWriter, r *http.Request, ns string) {
 
 func (h *handler) callS3(w http.ResponseWriter, r *http.Request, ns string) error {
 	bucket, key := bucketAndKey(r)
-	if name := subresource(r); name != "" {
+	if name := subresourceOf(r); name != "" {
 		return notImplemented("the query parameter " + name)
 	}
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
@@ -69,9 +69,9 @@ func bucketAndKey(r *http.Request) (bucket, key string) {
 	return bucket, key
 }
 
-// subresource returns the query parameter that makes a request another S3 operation than the four
+// subresourceOf returns the query parameter that makes a request another S3 operation than the four
 // answered here.
-func subresource(r *http.Request) string {
+func subresourceOf(r *http.Request) string {
 	query := r.URL.Query()
 	for _, name := range []string{"acl", "attributes", "delete", "legal-hold", "list-type", "location", "partNumber", "restore",
 		"retention", "select", "tagging", "torrent", "uploadId", "uploads", "versionId", "versions"} {
@@ -101,10 +101,10 @@ func (h *handler) getObject(w http.ResponseWriter, r *http.Request, ns, key stri
 // AWS SDKs (Smithy's http-date has optional fractional seconds) and JavaScript's Date read them.
 const httpDateMillis = "Mon, 02 Jan 2006 15:04:05.000 GMT"
 
-// asset finds an original. OpenNext passes what follows the host in its URL. So a key can still be
+// findAsset finds an original. OpenNext passes what follows the host in its URL. So a key can still be
 // percent-encoded and have a query, such as the ?v=2 that gets a new picture past old caches, or a
 // fragment, such as the #cart of a sprite.
-func (h *handler) asset(ns, key string) (Asset, bool) {
+func (h *handler) findAsset(ns, key string) (Asset, bool) {
 	asset, ok := h.Assets(ns, key)
 	if ok {
 		return asset, true
@@ -123,7 +123,7 @@ func (h *handler) asset(ns, key string) (Asset, bool) {
 
 // getAsset serves an original to the image function.
 func (h *handler) getAsset(w http.ResponseWriter, r *http.Request, ns, key string) error {
-	asset, ok := h.asset(ns, key)
+	asset, ok := h.findAsset(ns, key)
 	if !ok {
 		return isr.ErrNotFound
 	}

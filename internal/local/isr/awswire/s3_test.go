@@ -37,7 +37,7 @@ var hostileKeys = []string{
 	"_cache/" + strings.Repeat("long/", 1000),
 }
 
-func TestObjectsOfHostileKeysComeBackAsTheyWere(t *testing.T) {
+func TestS3_HostileKeysRoundTrip(t *testing.T) {
 	client := newServer(t).s3("one")
 	for _, key := range hostileKeys {
 		put(t, client, key, strings.NewReader("body of "+key))
@@ -49,7 +49,7 @@ func TestObjectsOfHostileKeysComeBackAsTheyWere(t *testing.T) {
 	}
 }
 
-func TestAnObjectHasWhatOpenNextReads(t *testing.T) {
+func TestS3_ObjectHasMetadata(t *testing.T) {
 	client := newServer(t).s3("one")
 	before := time.Now().Truncate(time.Millisecond)
 	put(t, client, "k", strings.NewReader(`{"type":"app"}`))
@@ -69,7 +69,7 @@ func TestAnObjectHasWhatOpenNextReads(t *testing.T) {
 
 // OpenNext's "-lite" overrides read Last-Modified with Date, which the milliseconds must not
 // confuse.
-func TestJavaScriptReadsTheMillisecondsOfAnEntry(t *testing.T) {
+func TestS3_LastModifiedHasMilliseconds(t *testing.T) {
 	s := newServer(t)
 	file := filepath.Join(t.TempDir(), "isr.cache")
 	if err := os.WriteFile(file, []byte("seeded"), 0o600); err != nil {
@@ -90,7 +90,7 @@ func TestJavaScriptReadsTheMillisecondsOfAnEntry(t *testing.T) {
 	}
 }
 
-func TestAMissingObjectIsNoSuchKey(t *testing.T) {
+func TestS3_MissingObjectIsNoSuchKey(t *testing.T) {
 	client := newServer(t).s3("one")
 	put(t, client, "k", strings.NewReader("x"))
 	for range 2 { // deleting a missing object is not an error
@@ -107,7 +107,7 @@ func TestAMissingObjectIsNoSuchKey(t *testing.T) {
 
 // With an unsigned payload and a stream, the SDK sends STREAMING-UNSIGNED-PAYLOAD-TRAILER, the
 // checksum last.
-func TestLargeBodiesWithEveryTrailerChecksum(t *testing.T) {
+func TestS3_LargeBodiesWithTrailerChecksums(t *testing.T) {
 	client := newServer(t).s3("one")
 	large := make([]byte, 5<<20+7)
 	rand.NewChaCha8([32]byte{1}).Read(large)
@@ -132,7 +132,7 @@ func TestLargeBodiesWithEveryTrailerChecksum(t *testing.T) {
 	}
 }
 
-func TestADamagedBodyIsRefusedAndTheOldEntryStays(t *testing.T) {
+func TestS3_DamagedBodyKeepsOldEntry(t *testing.T) {
 	s := newServer(t)
 	put(t, s.s3("one"), "k", strings.NewReader("old"))
 	streaming := map[string]string{"X-Amz-Content-Sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "X-Amz-Trailer": "x-amz-checksum-crc32", "X-Amz-Decoded-Content-Length": "3"}
@@ -162,7 +162,7 @@ func TestADamagedBodyIsRefusedAndTheOldEntryStays(t *testing.T) {
 	}
 }
 
-func TestAccessKeysSeparateNamespaces(t *testing.T) {
+func TestS3_AccessKeysSeparateNamespaces(t *testing.T) {
 	s := newServer(t)
 	put(t, s.s3("one"), "k", strings.NewReader("of one"))
 	put(t, s.s3("two"), "k", strings.NewReader("of two"))
@@ -183,7 +183,7 @@ func TestAccessKeysSeparateNamespaces(t *testing.T) {
 	}
 }
 
-func TestWhatOpenNextDoesNotSendIsRefusedByName(t *testing.T) {
+func TestS3_RefusesUnsupportedByName(t *testing.T) {
 	s := newServer(t)
 	for request, want := range map[string]string{
 		"GET /" + awswire.CacheBucket + "?list-type=2":   "list-type",
@@ -202,7 +202,7 @@ func TestWhatOpenNextDoesNotSendIsRefusedByName(t *testing.T) {
 }
 
 // The "lite" overrides put keys into URLs as they are.
-func TestAQuestionMarkInAKeyIsPartOfIt(t *testing.T) {
+func TestS3_QuestionMarkInKey(t *testing.T) {
 	s := newServer(t)
 	path := "/" + awswire.CacheBucket + "/_cache/B/[\"id\",{\"a\":\"b?c\"}].composable"
 	for _, tail := range []string{"", "1"} {
@@ -215,7 +215,7 @@ func TestAQuestionMarkInAKeyIsPartOfIt(t *testing.T) {
 	}
 }
 
-func TestTheImageFunctionReadsOriginals(t *testing.T) {
+func TestS3_ImageFunctionReadsOriginals(t *testing.T) {
 	s := newServer(t)
 	file := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(file, []byte("PNG"), 0o600); err != nil {
@@ -239,7 +239,7 @@ func TestTheImageFunctionReadsOriginals(t *testing.T) {
 	}
 }
 
-func TestSeededEntriesAreServed(t *testing.T) {
+func TestS3_ServesSeededEntries(t *testing.T) {
 	s := newServer(t)
 	file := filepath.Join(t.TempDir(), "isr.cache")
 	if err := os.WriteFile(file, []byte("seeded"), 0o600); err != nil {

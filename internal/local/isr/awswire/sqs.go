@@ -37,10 +37,10 @@ var sequence atomic.Uint64
 
 func (h *handler) sendMessage(r *http.Request, ns string, body []byte) (any, error) {
 	var in sendMessageInput
-	if err := decode(body, &in); err != nil {
+	if err := decodeBody(body, &in); err != nil {
 		return nil, err
 	}
-	m, err := in.message()
+	m, err := in.isrMessage()
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (h *handler) sendMessage(r *http.Request, ns string, body []byte) (any, err
 	}, nil
 }
 
-func (in sendMessageInput) message() (isr.Message, error) {
+func (in sendMessageInput) isrMessage() (isr.Message, error) {
 	if in.GroupID == "" || in.DeduplicationID == "" {
 		return isr.Message{}, &apiError{http.StatusBadRequest, "com.amazonaws.sqs#MissingParameter",
 			"The revalidation queue is FIFO: MessageGroupId and MessageDeduplicationId are needed."}

@@ -13,7 +13,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/isr/awswire"
 )
 
-func TestARevalidationReachesTheQueue(t *testing.T) {
+func TestSQS_RevalidationReachesQueue(t *testing.T) {
 	s := newServer(t)
 	in := &sqs.SendMessageInput{
 		QueueUrl:               aws.String(awswire.ServerEnv(s.endpoint, s.keys.Issue("one"))["REVALIDATION_QUEUE_URL"]),
@@ -35,7 +35,7 @@ func TestARevalidationReachesTheQueue(t *testing.T) {
 	}
 }
 
-func TestSQSRefusals(t *testing.T) {
+func TestSQS_Refuses(t *testing.T) {
 	s := newServer(t)
 	good := sqs.SendMessageInput{QueueUrl: aws.String(s.endpoint + "/0/q.fifo"), MessageBody: aws.String(`{"host":"h","url":"/"}`),
 		MessageGroupId: aws.String("g"), MessageDeduplicationId: aws.String("d")}

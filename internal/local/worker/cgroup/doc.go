@@ -20,8 +20,8 @@ func (c Controllers) without(others Controllers) Controllers {
 	}
 }
 
-// unheld returns the limits that a group with these controllers cannot hold.
-func (c Controllers) unheld(l Limits) Limits {
+// unheldLimits returns the limits that a group with these controllers cannot hold.
+func (c Controllers) unheldLimits(l Limits) Limits {
 	if c.Memory {
 		l.Memory = 0
 	}

@@ -23,8 +23,8 @@ const (
 // ErrNotDelegated is the Why of a Tree whose part of the hierarchy belongs to somebody else, systemd for one.
 var ErrNotDelegated = errors.New("the service manager has not delegated Anchor's control group to it")
 
-// enable lets groups hold limits, as many as the system permits. The error says what is missing.
-func (t *Tree) enable() error {
+// enableControllers lets groups hold limits, as many as the system permits. The error says what is missing.
+func (t *Tree) enableControllers() error {
 	if err := t.checkDelegated(); err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (t *Tree) enable() error {
 	if err != nil {
 		return err
 	}
-	if exists(t.parent, "cgroup.type") { // the root of the whole hierarchy has none, and may have processes
+	if groupExists(t.parent, "cgroup.type") { // the root of the whole hierarchy has none, and may have processes
 		if err := t.moveAway(); err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func (t *Tree) enable() error {
 		}
 		*c.held = true
 	}
-	err = describe(lacks)
+	err = describeLacks(lacks)
 	if t.moved && t.held == (Controllers{}) {
 		if back := t.moveBack(); back != nil {
 			err = fmt.Errorf("%w; %w", err, back)
@@ -73,8 +73,8 @@ func addLack(lacks []lack, controller string, why error) []lack {
 	return append(lacks, lack{[]string{controller}, why})
 }
 
-// describe returns an error of one line, nil when nothing is missing.
-func describe(lacks []lack) (err error) {
+// describeLacks returns an error of one line, nil when nothing is missing.
+func describeLacks(lacks []lack) (err error) {
 	for _, l := range lacks {
 		one := fmt.Errorf("the control group of Anchor cannot limit %s: %w", strings.Join(l.controllers, ", "), l.why)
 		if err == nil {
@@ -91,7 +91,7 @@ func (t *Tree) enableOne(name string, available []string) error {
 		return errors.New("the group has no such controller")
 	}
 	for _, group := range []*os.File{t.parent, t.workers} {
-		err := write(group, subtreeFile, "+"+name)
+		err := writeFile(group, subtreeFile, "+"+name)
 		if errors.Is(err, unix.EBUSY) {
 			return fmt.Errorf("other processes run in it: %w", err)
 		}
@@ -135,7 +135,7 @@ func (t *Tree) moveAway() error {
 	if err := unix.Mkdirat(int(t.parent.Fd()), serverGroup, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make a control group for Anchor itself: %w", err)
 	}
-	if err := write(t.parent, serverGroup+"/"+membersFile, "0"); err != nil { // the process that writes (cgroups(7))
+	if err := writeFile(t.parent, serverGroup+"/"+membersFile, "0"); err != nil { // the process that writes (cgroups(7))
 		return fmt.Errorf("move Anchor to a control group of its own: %w", err)
 	}
 	t.moved = true
@@ -145,9 +145,9 @@ func (t *Tree) moveAway() error {
 // moveBack undoes moveAway. Controllers that are enabled keep this process out of the group.
 func (t *Tree) moveBack() error {
 	for _, name := range []string{"memory", "cpu", "pids"} {
-		_ = write(t.parent, subtreeFile, "-"+name) // others may use it: then the move fails
+		_ = writeFile(t.parent, subtreeFile, "-"+name) // others may use it: then the move fails
 	}
-	if err := write(t.parent, membersFile, "0"); err != nil {
+	if err := writeFile(t.parent, membersFile, "0"); err != nil {
 		return fmt.Errorf("move Anchor back to the control group it was started in: %w", err)
 	}
 	t.moved = false
@@ -155,6 +155,6 @@ func (t *Tree) moveBack() error {
 }
 
 func readWords(group *os.File, file string) ([]string, error) {
-	text, err := read(group, file)
+	text, err := readFile(group, file)
 	return strings.Fields(text), err
 }

@@ -32,7 +32,7 @@ type Group struct {
 // cpuPeriod is the time over which processor time is counted, in microseconds: the kernel's default.
 const cpuPeriod = 100_000
 
-func (g *Group) open(workers *os.File, name string) (err error) {
+func (g *Group) openGroup(workers *os.File, name string) (err error) {
 	if err := unix.Mkdirat(int(workers.Fd()), name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
@@ -63,8 +63,8 @@ func (g *Group) Set(l Limits) error {
 	defer g.mu.Unlock()
 	g.limits, g.refused = l, Controllers{}
 	var errs []error
-	for _, setting := range g.settings(l) {
-		err := write(g.folder, setting.file, setting.value)
+	for _, setting := range g.settingsFor(l) {
+		err := writeFile(g.folder, setting.file, setting.value)
 		if err == nil || setting.optional && errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -80,8 +80,8 @@ type setting struct {
 	optional    bool // some kernels have no such file
 }
 
-// settings are the files of the group that hold the limits (Documentation/admin-guide/cgroup-v2.rst).
-func (g *Group) settings(l Limits) (all []setting) {
+// settingsFor are the files of the group that hold the limits (Documentation/admin-guide/cgroup-v2.rst).
+func (g *Group) settingsFor(l Limits) (all []setting) {
 	if g.held.Memory {
 		swap := "max"
 		if l.Memory > 0 {
@@ -117,7 +117,7 @@ func (g *Group) Limits() Limits {
 func (g *Group) Unheld() Limits {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.held.without(g.refused).unheld(g.limits)
+	return g.held.without(g.refused).unheldLimits(g.limits)
 }
 
 // Usage returns what the group takes.
@@ -125,7 +125,7 @@ func (g *Group) Usage() Usage {
 	if g.folder == nil {
 		return Usage{}
 	}
-	return Usage{Memory: g.number("memory.current"), Processes: g.number("pids.current"), Kills: g.kills()}
+	return Usage{Memory: g.readNumber("memory.current"), Processes: g.readNumber("pids.current"), Kills: g.countKills()}
 }
 
 // TakeKill reports whether the kernel has killed a process of the group at the memory limit since TakeKill last
@@ -136,23 +136,23 @@ func (g *Group) TakeKill() bool {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.kills() <= g.known {
+	if g.countKills() <= g.known {
 		return false
 	}
 	g.known++
 	return true
 }
 
-func (g *Group) kills() int64 {
-	text, err := read(g.folder, "memory.events")
+func (g *Group) countKills() int64 {
+	text, err := readFile(g.folder, "memory.events")
 	if err != nil {
 		return 0 // no such controller
 	}
-	return field(text, "oom_kill")
+	return fieldNumber(text, "oom_kill")
 }
 
-// field returns the number of a line "name number", 0 when there is none.
-func field(text, name string) int64 {
+// fieldNumber returns the number of a line "name number", 0 when there is none.
+func fieldNumber(text, name string) int64 {
 	for line := range strings.Lines(text) {
 		if value, found := strings.CutPrefix(line, name+" "); found {
 			n, _ := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
@@ -162,8 +162,8 @@ func field(text, name string) int64 {
 	return 0
 }
 
-func (g *Group) number(file string) int64 {
-	text, err := read(g.folder, file)
+func (g *Group) readNumber(file string) int64 {
+	text, err := readFile(g.folder, file)
 	if err != nil {
 		return 0 // no such controller
 	}
@@ -174,12 +174,12 @@ func (g *Group) number(file string) int64 {
 // removeWithin is how long the kernel may take to end the processes of a group.
 const removeWithin = 5 * time.Second
 
-// remove ends what runs in the group and removes it. What runs in a shared group ends with its pool alone.
-func (g *Group) remove(workers *os.File) error {
+// removeGroup ends what runs in the group and removes it. What runs in a shared group ends with its pool alone.
+func (g *Group) removeGroup(workers *os.File) error {
 	if g.folder == nil {
 		return nil
 	}
-	_ = write(g.folder, "cgroup.kill", "1") // Linux 5.14; before it, the ends of the init processes have to do
+	_ = writeFile(g.folder, "cgroup.kill", "1") // Linux 5.14; before it, the ends of the init processes have to do
 	err := unix.EBUSY
 	for limit := time.Now().Add(removeWithin); errors.Is(err, unix.EBUSY) && time.Now().Before(limit); {
 		e := unix.Unlinkat(int(workers.Fd()), g.name, unix.AT_REMOVEDIR)
@@ -194,10 +194,10 @@ func (g *Group) remove(workers *os.File) error {
 	return fmt.Errorf("its processes did not end within %s: %w", removeWithin, err)
 }
 
-// sweep removes the groups of Anchors that no longer run. One that cannot be removed, because its processes are still
+// sweepGroups removes the groups of Anchors that no longer run. One that cannot be removed, because its processes are still
 // ending for example, does no harm and stays until the next time.
-func sweep(parent *os.File) {
-	names, err := subfolders(parent)
+func sweepGroups(parent *os.File) {
+	names, err := listSubfolders(parent)
 	if err != nil {
 		return
 	}
@@ -227,7 +227,7 @@ func removeTree(parent *os.File, name string) error {
 		return err
 	}
 	defer group.Close()
-	below, err := subfolders(group)
+	below, err := listSubfolders(group)
 	if err != nil {
 		return err
 	}
@@ -239,7 +239,7 @@ func removeTree(parent *os.File, name string) error {
 	return unix.Unlinkat(int(parent.Fd()), name, unix.AT_REMOVEDIR)
 }
 
-func subfolders(group *os.File) (names []string, err error) {
+func listSubfolders(group *os.File) (names []string, err error) {
 	if _, err := group.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
@@ -252,7 +252,7 @@ func subfolders(group *os.File) (names []string, err error) {
 	return names, err
 }
 
-func write(group *os.File, file, value string) error {
+func writeFile(group *os.File, file, value string) error {
 	fd, err := unix.Openat(int(group.Fd()), file, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -262,7 +262,7 @@ func write(group *os.File, file, value string) error {
 	return err
 }
 
-func read(group *os.File, file string) (string, error) {
+func readFile(group *os.File, file string) (string, error) {
 	fd, err := unix.Openat(int(group.Fd()), file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", err

@@ -74,7 +74,7 @@ func runIn(t *testing.T, g *Group, what string) string {
 	return text
 }
 
-func TestGroupsHoldTheLimitsTheySay(t *testing.T) {
+func TestGroup_HoldsLimits(t *testing.T) {
 	tree := open(t)
 	if tree == nil {
 		return
@@ -94,7 +94,7 @@ func TestGroupsHoldTheLimitsTheySay(t *testing.T) {
 	if tree.Held().CPU {
 		text, g := try(t, tree, "processor", Limits{CPUMillis: 100})
 		// The kernel counts the periods in which the processes had to wait.
-		if stat, err := read(g.folder, "cpu.stat"); err != nil || field(stat, "nr_throttled") == 0 {
+		if stat, err := readFile(g.folder, "cpu.stat"); err != nil || fieldNumber(stat, "nr_throttled") == 0 {
 			t.Errorf("a process took 0.3 s at a tenth of a core without waiting: %s%s, %v", text, stat, err)
 		}
 	}

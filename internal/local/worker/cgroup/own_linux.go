@@ -30,7 +30,7 @@ func openOwn() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	place, found := mounted(string(mounts), path)
+	place, found := mountPlace(string(mounts), path)
 	if !found {
 		return nil, unmounted
 	}
@@ -71,9 +71,9 @@ func ownPath(list string) (string, error) {
 	return "", errNone
 }
 
-// mounted returns the place in the file system of a control group of version 2, from /proc/self/mountinfo
+// mountPlace returns the place in the file system of a control group of version 2, from /proc/self/mountinfo
 // (proc_pid_mountinfo(5)).
-func mounted(mountinfo, path string) (place string, found bool) {
+func mountPlace(mountinfo, path string) (place string, found bool) {
 	for line := range strings.Lines(mountinfo) {
 		before, after, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " - ")
 		fields := strings.Fields(before)

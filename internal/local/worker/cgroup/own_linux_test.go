@@ -2,7 +2,7 @@ package cgroup
 
 import "testing"
 
-func TestOwnPathIsTheOneOfVersion2(t *testing.T) {
+func TestOwnPath_IsVersion2(t *testing.T) {
 	for list, want := range map[string]string{
 		"0::/system.slice/anchor.service\n":               "/system.slice/anchor.service",
 		"4:memory:/old\n1:name=systemd:/x\n0::/new one\n": "/new one",
@@ -17,7 +17,7 @@ func TestOwnPathIsTheOneOfVersion2(t *testing.T) {
 	}
 }
 
-func TestTheMountIsFoundByItsRoot(t *testing.T) {
+func TestMount_FoundByRoot(t *testing.T) {
 	const (
 		tmpfs  = "24 18 0:22 / /sys/fs/cgroup ro,nosuid - tmpfs tmpfs ro\n"
 		whole  = "29 24 0:26 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw,nsdelegate\n"
@@ -32,16 +32,16 @@ func TestTheMountIsFoundByItsRoot(t *testing.T) {
 		{part + whole, "/other", "/sys/fs/cgroup/unified/other"},
 		{tmpfs + before, "/a", ""},
 	} {
-		if got, found := mounted(one.mounts, one.path); got != one.want || found != (one.want != "") {
+		if got, found := mountPlace(one.mounts, one.path); got != one.want || found != (one.want != "") {
 			t.Errorf("%s in %q is at %q, want %q", one.path, one.mounts, got, one.want)
 		}
 	}
 }
 
-func TestMemoryEventsAreReadByTheirWholeName(t *testing.T) {
+func TestFieldNumber_MatchesWholeName(t *testing.T) {
 	const events = "low 0\nhigh 1\nmax 7\noom 3\noom_kill 2\noom_group_kill 9\n"
 	for name, want := range map[string]int64{"oom_kill": 2, "oom": 3, "oom_group_kill": 9, "kill": 0} {
-		if got := field(events, name); got != want {
+		if got := fieldNumber(events, name); got != want {
 			t.Errorf("%s is %d, want %d", name, got, want)
 		}
 	}

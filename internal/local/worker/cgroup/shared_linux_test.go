@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestAProjectForWhichTheSystemRefusesAGroupJoinsTheSharedOne(t *testing.T) {
+func TestGroup_RefusedJoinsShared(t *testing.T) {
 	tree := open(t)
 	if tree == nil {
 		return
 	}
-	if err := write(tree.Folder(), "cgroup.max.descendants", "1"); err != nil { // Shared is the one
+	if err := writeFile(tree.Folder(), "cgroup.max.descendants", "1"); err != nil { // Shared is the one
 		t.Fatal(err)
 	}
 	g := tree.Group("shop")
@@ -42,7 +42,7 @@ func TestAProjectForWhichTheSystemRefusesAGroupJoinsTheSharedOne(t *testing.T) {
 	if text := runIn(t, tree.Shared(), "nothing"); !strings.Contains(text, sharedName+"\n") {
 		t.Errorf("after the removal a process is in %s", text)
 	}
-	if err := write(tree.Folder(), "cgroup.max.descendants", "max"); err != nil {
+	if err := writeFile(tree.Folder(), "cgroup.max.descendants", "max"); err != nil {
 		t.Fatal(err)
 	}
 	if err := tree.Group("shop").Why(); err != nil {
@@ -51,7 +51,7 @@ func TestAProjectForWhichTheSystemRefusesAGroupJoinsTheSharedOne(t *testing.T) {
 }
 
 // A folder with the file of one controller stands for a group in which the kernel refuses the others' limits.
-func TestALimitThatTheKernelRefusesIsLeftToEachProcessAndTheOthersHold(t *testing.T) {
+func TestGroup_RefusedLimitIsLeftToProcesses(t *testing.T) {
 	dir := t.TempDir()
 	pids := filepath.Join(dir, "pids.max")
 	if err := os.WriteFile(pids, nil, 0o600); err != nil {
@@ -83,7 +83,7 @@ func TestALimitThatTheKernelRefusesIsLeftToEachProcessAndTheOthersHold(t *testin
 	}
 }
 
-func TestReasonsForMissingControllersAreOneLine(t *testing.T) {
+func TestTree_ReasonsAreOneLine(t *testing.T) {
 	var lacks []lack
 	for _, one := range []struct {
 		controller string
@@ -91,13 +91,13 @@ func TestReasonsForMissingControllersAreOneLine(t *testing.T) {
 	}{{"memory", unix.EBUSY}, {"cpu", unix.EACCES}, {"pids", unix.EBUSY}} {
 		lacks = addLack(lacks, one.controller, one.why)
 	}
-	err := describe(lacks)
+	err := describeLacks(lacks)
 	want := "the control group of Anchor cannot limit memory, pids: device or resource busy; " +
 		"the control group of Anchor cannot limit cpu: permission denied"
 	if err == nil || err.Error() != want || !errors.Is(err, unix.EBUSY) || !errors.Is(err, unix.EACCES) {
 		t.Errorf("got %v", err)
 	}
-	if err := describe(nil); err != nil {
+	if err := describeLacks(nil); err != nil {
 		t.Errorf("of none: %v", err)
 	}
 }

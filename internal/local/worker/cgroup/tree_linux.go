@@ -36,36 +36,36 @@ type Tree struct {
 // It never fails: a Tree without groups or controllers has a Why. Groups that a killed process left are removed.
 func Open() *Tree {
 	t := &Tree{groups: map[string]*Group{}}
-	if err := t.open(); err != nil {
+	if err := t.openTree(); err != nil {
 		t.why = err
-		t.forget()
+		t.closeAll()
 		return t
 	}
-	if err := t.enable(); err != nil {
+	if err := t.enableControllers(); err != nil {
 		t.why = err
 	}
 	return t
 }
 
-func (t *Tree) open() (err error) {
+func (t *Tree) openTree() (err error) {
 	if t.parent, err = openOwn(); err != nil {
 		return fmt.Errorf("open the control group of this process: %w", err)
 	}
-	sweep(t.parent)
-	if err := t.create(); err != nil {
+	sweepGroups(t.parent)
+	if err := t.createTree(); err != nil {
 		return fmt.Errorf("make a control group: %w", err)
 	}
 	shared := &Group{}
-	if err := shared.open(t.workers, sharedName); err != nil {
+	if err := shared.openGroup(t.workers, sharedName); err != nil {
 		return errors.Join(fmt.Errorf("make a control group for workers without one: %w", err), removeTree(t.parent, t.name))
 	}
 	t.shared = shared
 	return nil
 }
 
-// create makes the group for all workers and locks it. Another process may take a new group for one that was left
+// createTree makes the group for all workers and locks it. Another process may take a new group for one that was left
 // behind, before it is locked.
-func (t *Tree) create() (err error) {
+func (t *Tree) createTree() (err error) {
 	for n := range 16 {
 		name := fmt.Sprintf("%s%d-%d", prefix, os.Getpid(), n)
 		if err = unix.Mkdirat(int(t.parent.Fd()), name, 0o700); err != nil {
@@ -75,7 +75,7 @@ func (t *Tree) create() (err error) {
 		if err != nil {
 			continue
 		}
-		if unix.Flock(int(group.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && exists(t.parent, name) {
+		if unix.Flock(int(group.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && groupExists(t.parent, name) {
 			t.workers, t.name = group, name
 			return nil
 		}
@@ -108,7 +108,7 @@ func (t *Tree) Group(name string) *Group {
 	}
 	g := &Group{held: t.held}
 	if t.workers != nil {
-		if err := g.open(t.workers, "project-"+name); err != nil {
+		if err := g.openGroup(t.workers, "project-"+name); err != nil {
 			g = &Group{members: t.shared.members, why: fmt.Errorf("make the control group of %s: %w", name, err)}
 		}
 	}
@@ -151,7 +151,7 @@ func (t *Tree) Remove(name string) error {
 	if g == nil || t.workers == nil {
 		return nil
 	}
-	if err := g.remove(t.workers); err != nil {
+	if err := g.removeGroup(t.workers); err != nil {
 		return fmt.Errorf("remove the control group of %s: %w", name, err)
 	}
 	return nil
@@ -170,18 +170,18 @@ func (t *Tree) Close() error {
 		errs = append(errs, t.Remove(name))
 	}
 	if t.workers != nil {
-		errs = append(errs, t.shared.remove(t.workers), removeTree(t.parent, t.name))
-		sweep(t.parent)
+		errs = append(errs, t.shared.removeGroup(t.workers), removeTree(t.parent, t.name))
+		sweepGroups(t.parent)
 	}
 	if t.moved {
 		errs = append(errs, t.moveBack())
 	}
-	t.forget()
+	t.closeAll()
 	return errors.Join(errs...)
 }
 
-// forget closes what is open.
-func (t *Tree) forget() {
+// closeAll closes what is open.
+func (t *Tree) closeAll() {
 	for _, f := range []*os.File{t.workers, t.parent} {
 		if f != nil {
 			_ = f.Close() // only folders that were read
@@ -198,6 +198,6 @@ func openFolder(at int, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), filepath.Base(name)), nil
 }
 
-func exists(parent *os.File, name string) bool {
+func groupExists(parent *os.File, name string) bool {
 	return unix.Faccessat(int(parent.Fd()), name, unix.F_OK, 0) == nil
 }

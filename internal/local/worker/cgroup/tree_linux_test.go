@@ -61,7 +61,7 @@ func open(t *testing.T) *Tree {
 	return nil
 }
 
-func TestATreeLeavesNothingBehind(t *testing.T) {
+func TestTree_LeavesNothing(t *testing.T) {
 	before, err := ownPathNow()
 	if err != nil {
 		t.Logf("without groups: %v", err)
@@ -93,7 +93,7 @@ func ownPathNow() (string, error) {
 	return ownPath(string(list))
 }
 
-func TestTheNextTreeRemovesWhatAKilledProcessLeft(t *testing.T) {
+func TestTree_RemovesLeftovers(t *testing.T) {
 	if tree := open(t); tree == nil || tree.held != (Controllers{}) {
 		return // with controllers, no other process can be in the group of this one: see TestASecondAnchorIsKeptApart
 	}
@@ -150,14 +150,14 @@ func groupsHere(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	defer parent.Close()
-	names, err := subfolders(parent)
+	names, err := listSubfolders(parent)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return names
 }
 
-func TestAnOrdinaryUserIsToldWhyThereAreNoGroups(t *testing.T) {
+func TestTree_OrdinaryUserLearnsWhy(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return // open tests it
 	}
@@ -169,7 +169,7 @@ func TestAnOrdinaryUserIsToldWhyThereAreNoGroups(t *testing.T) {
 	}
 }
 
-func TestAGroupTellsWhichLimitsItDoesNotHold(t *testing.T) {
+func TestGroup_ReportsUnheldLimits(t *testing.T) {
 	tree := open(t)
 	if tree == nil {
 		tree = &Tree{}
@@ -204,7 +204,7 @@ func TestAGroupTellsWhichLimitsItDoesNotHold(t *testing.T) {
 		if !one.held {
 			continue
 		}
-		if got, err := read(g.folder, one.file); err != nil || got != one.want {
+		if got, err := readFile(g.folder, one.file); err != nil || got != one.want {
 			t.Errorf("%s is %q, %v, want %q", one.file, got, err, one.want)
 		}
 	}

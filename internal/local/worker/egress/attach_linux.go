@@ -6,7 +6,7 @@ import "os"
 // as the group exists. group is the group's folder. Attach needs CAP_SYS_ADMIN or CAP_BPF with
 // CAP_NET_ADMIN.
 func Attach(group *os.File, rules []Rule) error {
-	for _, a := range attachments(rules) {
+	for _, a := range attachmentsFor(rules) {
 		if err := a.attachTo(int(group.Fd())); err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ type attachment struct {
 	code   program
 }
 
-func attachments(rules []Rule) []attachment {
+func attachmentsFor(rules []Rule) []attachment {
 	ip4, ip6 := forIPv4(rules), forIPv6(rules)
 	return []attachment{
 		{"create a socket", unix.BPF_PROG_TYPE_CGROUP_SOCK, unix.BPF_CGROUP_INET_SOCK_CREATE, forSockets()},
@@ -45,31 +45,31 @@ func attachments(rules []Rule) []attachment {
 // attachTo loads the program and attaches it to a control group, which keeps it for as long as the
 // group exists.
 func (a attachment) attachTo(group int) error {
-	fd, err := a.load()
+	fd, err := a.loadProgram()
 	if err != nil {
 		return fmt.Errorf("load the program for calls that %s: %w", a.name, err)
 	}
 	defer unix.Close(fd)
 	attr := attachAttr{group: uint32(group), program: uint32(fd), attach: a.attach, flags: unix.BPF_F_ALLOW_MULTI}
-	if _, err := bpf(unix.BPF_PROG_ATTACH, unsafe.Pointer(&attr), unsafe.Sizeof(attr)); err != nil {
+	if _, err := bpfCall(unix.BPF_PROG_ATTACH, unsafe.Pointer(&attr), unsafe.Sizeof(attr)); err != nil {
 		return fmt.Errorf("attach the program for calls that %s: %w", a.name, err)
 	}
 	return nil
 }
 
-func (a attachment) load() (fd int, err error) {
-	code, license := a.code.encode(), []byte("Apache-2.0\x00")
+func (a attachment) loadProgram() (fd int, err error) {
+	code, license := a.code.encodeProgram(), []byte("Apache-2.0\x00")
 	attr := loadAttr{
 		kind: a.kind, length: uint32(len(a.code)), attach: a.attach,
 		instructions: uint64(uintptr(unsafe.Pointer(&code[0]))), license: uint64(uintptr(unsafe.Pointer(&license[0]))),
 	}
-	fd, err = bpf(unix.BPF_PROG_LOAD, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
+	fd, err = bpfCall(unix.BPF_PROG_LOAD, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
 	runtime.KeepAlive(code)
 	runtime.KeepAlive(license)
 	return fd, err
 }
 
-func bpf(command uintptr, attr unsafe.Pointer, size uintptr) (int, error) {
+func bpfCall(command uintptr, attr unsafe.Pointer, size uintptr) (int, error) {
 	n, _, errno := unix.Syscall(unix.SYS_BPF, command, uintptr(attr), size)
 	if errno != 0 {
 		return 0, errno
@@ -77,8 +77,8 @@ func bpf(command uintptr, attr unsafe.Pointer, size uintptr) (int, error) {
 	return int(n), nil
 }
 
-// encode returns the instructions as the kernel reads them, in the machine's byte order.
-func (p program) encode() []byte {
+// encodeProgram returns the instructions as the kernel reads them, in the machine's byte order.
+func (p program) encodeProgram() []byte {
 	out := make([]byte, 0, 8*len(p))
 	for _, i := range p {
 		registers := i.registers

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestWhatIsNoControlGroupTakesNoRules(t *testing.T) {
+func TestAttach_RefusesOtherFolders(t *testing.T) {
 	folder, err := os.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

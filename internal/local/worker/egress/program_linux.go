@@ -51,8 +51,8 @@ func (p *program) add(code uint8, to, from uint8, offset int16, value int32) {
 	*p = append(*p, instruction{code: code, registers: to | from<<4, offset: offset, value: value})
 }
 
-// load reads a field in network byte order; bits of it are significant.
-func (p *program) load(to uint8, offset int16, bits int32) {
+// loadField reads a field in network byte order; bits of it are significant.
+func (p *program) loadField(to uint8, offset int16, bits int32) {
 	p.add(loadWord, to, call, offset, 0)
 	p.add(toHost, to, 0, 0, bits)
 }
@@ -67,9 +67,9 @@ func (p *program) leaveWith(allow bool) {
 	p.add(leave, 0, 0, 0, 0)
 }
 
-// decide writes the code of a rule for the destination, whose words of prefix are in the registers
+// decideRule writes the code of a rule for the destination, whose words of prefix are in the registers
 // from address on.
-func (p *program) decide(r Rule, words []uint32, bits int) {
+func (p *program) decideRule(r Rule, words []uint32, bits int) {
 	var test program
 	for i, word := range words {
 		n := min(max(bits-32*i, 0), 32)
@@ -96,11 +96,11 @@ func (p *program) decide(r Rule, words []uint32, bits int) {
 // forIPv4 returns the program for the destinations of IPv4 sockets.
 func forIPv4(rules []Rule) program {
 	var p program
-	p.load(address, userIP4, 32)
-	p.load(port, userPort, 16)
+	p.loadField(address, userIP4, 32)
+	p.loadField(port, userPort, 16)
 	for _, r := range rules {
 		if r.To.Addr().Is4() {
-			p.decide(r, words(r.To.Addr()), r.To.Bits())
+			p.decideRule(r, addrWords(r.To.Addr()), r.To.Bits())
 		}
 	}
 	p.leaveWith(true)
@@ -112,17 +112,17 @@ func forIPv4(rules []Rule) program {
 func forIPv6(rules []Rule) program {
 	var p program
 	for i := range int16(4) {
-		p.load(address+uint8(i), userIP6+4*i, 32)
+		p.loadField(address+uint8(i), userIP6+4*i, 32)
 	}
-	p.load(port, userPort, 16)
+	p.loadField(port, userPort, 16)
 	for _, r := range rules {
 		switch {
 		case r.To.Addr().Is4():
-			p.decide(r, words(netip.AddrFrom16(r.To.Addr().As16())), 96+r.To.Bits())
+			p.decideRule(r, addrWords(netip.AddrFrom16(r.To.Addr().As16())), 96+r.To.Bits())
 		case r.To.Bits() == 0:
-			p.decide(r, nil, 0)
+			p.decideRule(r, nil, 0)
 		default:
-			p.decide(r, words(r.To.Addr()), r.To.Bits())
+			p.decideRule(r, addrWords(r.To.Addr()), r.To.Bits())
 		}
 	}
 	p.leaveWith(true)
@@ -143,7 +143,7 @@ func forSockets() program {
 	return p
 }
 
-func words(a netip.Addr) []uint32 {
+func addrWords(a netip.Addr) []uint32 {
 	bytes := a.AsSlice()
 	list := make([]uint32, 0, 4)
 	for i := 0; i < len(bytes); i += 4 {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestNameserversAreThoseOfResolvConf(t *testing.T) {
+func TestNameservers_OfResolvConf(t *testing.T) {
 	got := Nameservers("# nameserver 192.0.2.9\nsearch example.com\nnameserver 169.254.169.253\nnameserver\tfe80::1%eth0\nnameserver\nnameserver nonsense\noptions edns0")
 	want := []netip.Addr{netip.MustParseAddr("169.254.169.253"), netip.MustParseAddr("fe80::1%eth0")}
 	if !slices.Equal(got, want) {
@@ -14,7 +14,7 @@ func TestNameserversAreThoseOfResolvConf(t *testing.T) {
 	}
 }
 
-func TestAListenersPortIsDeniedWhereItAnswers(t *testing.T) {
+func TestRules_DenyListenerPort(t *testing.T) {
 	for listener, want := range map[string][]netip.Prefix{
 		"127.0.0.1:3080":          loopback,
 		"127.0.0.2:3080":          loopback,
@@ -36,7 +36,7 @@ func TestAListenersPortIsDeniedWhereItAnswers(t *testing.T) {
 	}
 }
 
-func TestANameServersZoneIsLeftOut(t *testing.T) {
+func TestNameservers_OmitZone(t *testing.T) {
 	rules := Rules(netip.MustParseAddrPort("127.0.0.1:3080"), []netip.Addr{netip.MustParseAddr("fe80::1%eth0")})
 	want := Rule{To: netip.MustParsePrefix("fe80::1/128"), Port: 53, Allow: true}
 	if !slices.Contains(rules, want) {

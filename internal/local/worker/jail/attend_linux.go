@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attend forwards signals to the program until it has ended, and returns its exit code.
-func attend(s Spec, pid int, ended <-chan int, signals <-chan os.Signal) int {
+// attendProgram forwards signals to the program until it has ended, and returns its exit code.
+func attendProgram(s Spec, pid int, ended <-chan int, signals <-chan os.Signal) int {
 	for {
 		select {
 		case code := <-ended:
@@ -28,9 +28,9 @@ func attend(s Spec, pid int, ended <-chan int, signals <-chan os.Signal) int {
 	}
 }
 
-// reap waits for children, including orphans, until the program has ended. It returns the program's
+// reapChildren waits for children, including orphans, until the program has ended. It returns the program's
 // exit code: 128+n after signal n.
-func reap(program int) int {
+func reapChildren(program int) int {
 	for {
 		var status unix.WaitStatus
 		pid, err := unix.Wait4(-1, &status, 0, nil)
@@ -66,10 +66,10 @@ func (w Walls) Program(pid int) int {
 	if !w.init {
 		return pid
 	}
-	for _, thread := range threads(pid) {
+	for _, thread := range listThreads(pid) {
 		// The init process starts the program from a separate thread; orphans become children of
 		// the main one.
-		if below := children(pid, thread); thread != pid && len(below) > 0 {
+		if below := listChildren(pid, thread); thread != pid && len(below) > 0 {
 			return below[0]
 		}
 	}
@@ -79,16 +79,16 @@ func (w Walls) Program(pid int) int {
 // Descendants returns the ids of all processes below pid, parents first.
 func Descendants(pid int) []int {
 	var below []int
-	for _, thread := range threads(pid) {
-		for _, child := range children(pid, thread) {
+	for _, thread := range listThreads(pid) {
+		for _, child := range listChildren(pid, thread) {
 			below = append(append(below, child), Descendants(child)...)
 		}
 	}
 	return below
 }
 
-// threads returns the ids of a process's threads, or none when it has ended.
-func threads(pid int) []int {
+// listThreads returns the ids of a process's threads, or none when it has ended.
+func listThreads(pid int) []int {
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	if err != nil {
 		return nil
@@ -102,8 +102,8 @@ func threads(pid int) []int {
 	return ids
 }
 
-// children returns the ids of the processes that a thread has started or adopted.
-func children(pid, thread int) []int {
+// listChildren returns the ids of the processes that a thread has started or adopted.
+func listChildren(pid, thread int) []int {
 	list, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, thread))
 	if err != nil {
 		return nil // the thread has ended

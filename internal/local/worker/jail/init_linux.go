@@ -28,7 +28,7 @@ func init() {
 	}
 	// Rights belong to a thread on Linux. The kernel judges signals to the process by its first
 	// thread, which therefore stays without the program's Landlock rules; the program is started
-	// from another one, see launch.
+	// from another one, see launchProgram.
 	runtime.LockOSThread()
 	code, err := runInit(os.Args[1])
 	if err != nil {
@@ -46,19 +46,19 @@ func runInit(arg string) (code int, err error) {
 	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, endAll)
-	s, err := open(fd)
+	s, err := openLetter(fd)
 	if err != nil {
 		return 0, fmt.Errorf("read what to start: %w", err)
 	}
 	if s.Join {
-		if err := join(fd + 1); err != nil {
+		if err := joinGroup(fd + 1); err != nil {
 			return 0, fmt.Errorf("join the control group: %w", err)
 		}
 	}
-	if err := s.confine(); err != nil {
+	if err := s.confineSelf(); err != nil {
 		return 0, err
 	}
-	pid, ended, err := s.launch()
+	pid, ended, err := s.launchProgram()
 	if err != nil {
 		return 0, fmt.Errorf("start %s: %w", s.Path, err)
 	}
@@ -69,10 +69,10 @@ func runInit(arg string) (code int, err error) {
 		return 0, err
 	}
 	closeStreams(len(s.Files))
-	return attend(s, pid, ended, signals), nil
+	return attendProgram(s, pid, ended, signals), nil
 }
 
-func open(fd int) (s Spec, err error) {
+func openLetter(fd int) (s Spec, err error) {
 	letter := os.NewFile(uintptr(fd), "jail")
 	if letter == nil {
 		return s, errors.New("no such descriptor")
@@ -102,9 +102,9 @@ func keepFrom(first int) {
 	}
 }
 
-// join moves this process to the control group whose cgroup.procs fd is. Anchor cannot start it
+// joinGroup moves this process to the control group whose cgroup.procs fd is. Anchor cannot start it
 // there: that takes clone3(2), which systemd's RestrictNamespaces= refuses.
-func join(fd int) error {
+func joinGroup(fd int) error {
 	members := os.NewFile(uintptr(fd), "cgroup.procs")
 	if members == nil {
 		return errors.New("no such descriptor")
@@ -113,9 +113,9 @@ func join(fd int) error {
 	return errors.Join(err, members.Close())
 }
 
-// confine removes the rights of this process that the program must not have either, except for the
+// confineSelf removes the rights of this process that the program must not have either, except for the
 // rules of launch.
-func (s Spec) confine() error {
+func (s Spec) confineSelf() error {
 	if s.Level >= Namespaced {
 		if err := s.enterRoot(); err != nil {
 			return err
@@ -129,7 +129,7 @@ func (s Spec) confine() error {
 	if err := s.Limits.set(); err != nil {
 		return err
 	}
-	if err := s.become(); err != nil {
+	if err := s.becomeUser(); err != nil {
 		return err
 	}
 	return s.dieWithParent()
@@ -154,9 +154,9 @@ func (s Spec) dieWithParent() error {
 	return nil
 }
 
-// launch starts the program from a thread that has dropped its rights, as the program inherits
+// launchProgram starts the program from a thread that has dropped its rights, as the program inherits
 // them. It returns the program's process id and a channel on which its end is reported.
-func (s Spec) launch() (pid int, ended <-chan int, err error) {
+func (s Spec) launchProgram() (pid int, ended <-chan int, err error) {
 	started, end := make(chan error), make(chan int, 1)
 	go func() {
 		runtime.LockOSThread() // for as long as this process lives: the program ends with this thread
@@ -166,19 +166,19 @@ func (s Spec) launch() (pid int, ended <-chan int, err error) {
 		}
 		var err error
 		pid, err = syscall.ForkExec(s.Path, append([]string{s.Path}, s.Args...), &syscall.ProcAttr{
-			Env: s.Env, Files: s.descriptors(),
+			Env: s.Env, Files: s.fileDescriptors(),
 			Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 		})
 		started <- err
 		if err == nil {
-			end <- reap(pid)
+			end <- reapChildren(pid)
 		}
 	}()
 	err = <-started
 	return pid, end, err
 }
 
-func (s Spec) descriptors() []uintptr {
+func (s Spec) fileDescriptors() []uintptr {
 	fds := []uintptr{0, 1, 2}
 	for _, f := range s.Files {
 		fds = append(fds, f.Fd())

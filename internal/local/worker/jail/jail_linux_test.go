@@ -57,7 +57,7 @@ func runState(t *testing.T, script string, change func(*jail.Spec)) (string, *os
 	return printed.String(), cmd.ProcessState, w
 }
 
-func TestTheProgramsEndIsItsInitProcesses(t *testing.T) {
+func TestStart_ExitCodeIsTheProgramOnes(t *testing.T) {
 	for script, want := range map[string]int{"exit 0": 0, "exit 7": 7, "kill -9 $$": 128 + 9, "kill -SEGV $$": 128 + 11} {
 		if _, got := run(t, script, nil); got != want {
 			t.Errorf("%s: exit code %d, want %d", script, got, want)
@@ -65,7 +65,7 @@ func TestTheProgramsEndIsItsInitProcesses(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeStartedSaysWhy(t *testing.T) {
+func TestStart_FailureSaysWhy(t *testing.T) {
 	for what, change := range map[string]func(*jail.Spec){
 		"/no/such/program": func(s *jail.Spec) { s.Path = "/no/such/program" },
 		"/no/such/folder":  func(s *jail.Spec) { s.ReadOnly = []string{"/no/such/folder"} },
@@ -77,25 +77,25 @@ func TestWhatCannotBeStartedSaysWhy(t *testing.T) {
 	}
 }
 
-func TestTheProgramHasItsOwnName(t *testing.T) {
+func TestStart_ProgramHasOwnUser(t *testing.T) {
 	out, _ := run(t, "id -un; id -gn; id -G | wc -w", nil)
 	if out != "app\napp\n1\n" {
 		t.Errorf("user, group and number of groups: %q", out)
 	}
 }
 
-// TestTheEnvironmentReachesTheProgramOnly: variables such as LD_PRELOAD must not reach code that
+// TestStart_EnvironmentReachesProgramOnly: variables such as LD_PRELOAD must not reach code that
 // still has rights.
-func TestTheEnvironmentReachesTheProgramOnly(t *testing.T) {
+func TestStart_EnvironmentReachesProgramOnly(t *testing.T) {
 	out, _ := run(t, "echo $SECRET; tr '\\0' '\\n' </proc/1/environ 2>&1", func(s *jail.Spec) { s.Env = append(s.Env, "GODEBUG=inittrace=1") })
 	if !strings.HasPrefix(out, "mine\n") || strings.Contains(out, "SECRET") || strings.Contains(out, "init internal") {
 		t.Errorf("got %q", out)
 	}
 }
 
-// TestDescriptorsThatAnchorWasStartedWithStayBehind: a folder among them would be a way out of the
+// TestStart_ClosesInheritedDescriptors: a folder among them would be a way out of the
 // root.
-func TestDescriptorsThatAnchorWasStartedWithStayBehind(t *testing.T) {
+func TestStart_ClosesInheritedDescriptors(t *testing.T) {
 	folder, err := os.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -112,14 +112,14 @@ func TestDescriptorsThatAnchorWasStartedWithStayBehind(t *testing.T) {
 	}
 }
 
-func TestALargeEnvironmentFits(t *testing.T) {
+func TestStart_LargeEnvironment(t *testing.T) {
 	out, _ := run(t, "echo ${#LARGE}", func(s *jail.Spec) { s.Env = append(s.Env, "LARGE="+strings.Repeat("x", 100_000)) })
 	if out != "100000\n" {
 		t.Errorf("got %q", out)
 	}
 }
 
-func TestTheRootHoldsNothingElse(t *testing.T) {
+func TestRoot_HoldsNothingElse(t *testing.T) {
 	outside := t.TempDir()
 	if err := os.WriteFile(filepath.Join(outside, "file"), []byte("text"), 0o644); err != nil {
 		t.Fatal(err)
@@ -156,8 +156,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestOrphansAreReaped: no other process waits for them.
-func TestOrphansAreReaped(t *testing.T) {
+// TestInit_ReapsOrphans: no other process waits for them.
+func TestInit_ReapsOrphans(t *testing.T) {
 	// A process that has ended and was not waited for keeps its place in /proc.
 	script := "for i in 1 2 3 4 5; do (sleep 0.01 &); done; " +
 		"for i in $(seq 5000); do cat /proc/[0-9]*/stat 2>/dev/null | grep -q '(sleep)' || break; done; echo $i"
@@ -166,7 +166,7 @@ func TestOrphansAreReaped(t *testing.T) {
 	}
 }
 
-func TestAnInstallationOutsideOfTheSystem(t *testing.T) {
+func TestInstallation_OutsideSystem(t *testing.T) {
 	base := t.TempDir()
 	for _, dir := range []string{"node/bin", "node/include/node", "home/bin"} {
 		if err := os.MkdirAll(filepath.Join(base, dir), 0o755); err != nil {
@@ -193,7 +193,7 @@ func TestAnInstallationOutsideOfTheSystem(t *testing.T) {
 	}
 }
 
-func TestATrialOfWhatCannotRun(t *testing.T) {
+func TestTry_Fails(t *testing.T) {
 	_, user := walls(t)
 	level := jail.Namespaced
 	if user != nil {
@@ -204,9 +204,9 @@ func TestATrialOfWhatCannotRun(t *testing.T) {
 	}
 }
 
-// TestProgramIsNoOrphan: processes that the program leaves behind become children of its init
+// TestProgram_IsNoOrphan: processes that the program leaves behind become children of its init
 // process, too.
-func TestProgramIsNoOrphan(t *testing.T) {
+func TestProgram_IsNoOrphan(t *testing.T) {
 	w, user := walls(t)
 	stdin, feed, err := os.Pipe()
 	if err != nil {
@@ -241,7 +241,7 @@ func name(pid int) string {
 }
 
 // The log says which signal ended a program, as it does without an init process.
-func TestTheOutcomeNamesTheSignal(t *testing.T) {
+func TestOutcome_NamesSignal(t *testing.T) {
 	for script, want := range map[string]jail.Outcome{
 		"exit 7":        {Code: 7, Text: "exit status 7"},
 		"kill -9 $$":    {Code: -1, Text: "signal: killed"},
@@ -258,7 +258,7 @@ func TestTheOutcomeNamesTheSignal(t *testing.T) {
 
 // Service managers and operators signal every process of a service. The program decides what that
 // means.
-func TestSignalsReachTheProgram(t *testing.T) {
+func TestInit_ForwardsSignals(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM} {
 		w, user := walls(t)
 		said, says, err := os.Pipe()

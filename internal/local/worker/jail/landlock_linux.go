@@ -68,7 +68,7 @@ func (s Spec) restrictFiles() error {
 		return fmt.Errorf("make Landlock rules: %w", errno)
 	}
 	defer unix.Close(int(fd))
-	if err := s.allow(int(fd), handled.files); err != nil {
+	if err := s.allowPaths(int(fd), handled.files); err != nil {
 		return err
 	}
 	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0, 0); errno != 0 {
@@ -77,7 +77,7 @@ func (s Spec) restrictFiles() error {
 	return nil
 }
 
-func (s Spec) allow(rules int, all uint64) error {
+func (s Spec) allowPaths(rules int, all uint64) error {
 	readable, writable := s.ReadOnly, s.Writable
 	if s.Level >= Namespaced {
 		readable, writable = append(readable, "/"), append(writable, "/tmp", "/dev/shm")
@@ -87,20 +87,20 @@ func (s Spec) allow(rules int, all uint64) error {
 		}
 	}
 	for _, path := range readable {
-		if err := allow(rules, path, all&rightsRead); err != nil {
+		if err := allowPath(rules, path, all&rightsRead); err != nil {
 			return err
 		}
 	}
 	for _, path := range append(writable, devices...) {
-		if err := allow(rules, path, all); err != nil {
+		if err := allowPath(rules, path, all); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// allow grants rights over a path and what is below it. Systems differ in which paths exist.
-func allow(rules int, path string, rights uint64) error {
+// allowPath grants rights over a path and what is below it. Systems differ in which paths exist.
+func allowPath(rules int, path string, rights uint64) error {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

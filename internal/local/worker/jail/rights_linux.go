@@ -28,7 +28,7 @@ func (l Limits) set() error {
 	for resource, value := range map[int]uint64{
 		unix.RLIMIT_NPROC: l.Processes, unix.RLIMIT_NOFILE: l.Files, unix.RLIMIT_DATA: data,
 	} {
-		if err := lower(0, resource, value); err != nil {
+		if err := lowerLimit(0, resource, value); err != nil {
 			return err
 		}
 	}
@@ -41,14 +41,14 @@ func (l Limits) set() error {
 
 // setProgram applies to the program the limit that would be too low for this process.
 func (l Limits) setProgram(pid int) error {
-	if err := lower(pid, unix.RLIMIT_DATA, l.Data); err != nil && !errors.Is(err, unix.ESRCH) { // it may have ended
+	if err := lowerLimit(pid, unix.RLIMIT_DATA, l.Data); err != nil && !errors.Is(err, unix.ESRCH) { // it may have ended
 		return err
 	}
 	return nil
 }
 
-// lower sets a resource limit of a process (0: this one) unless value is 0 or the limit is lower.
-func lower(pid, resource int, value uint64) error {
+// lowerLimit sets a resource limit of a process (0: this one) unless value is 0 or the limit is lower.
+func lowerLimit(pid, resource int, value uint64) error {
 	if value == 0 {
 		return nil
 	}
@@ -76,8 +76,8 @@ func ownData() (uint64, error) {
 	return data * uint64(os.Getpagesize()), nil
 }
 
-// become changes every thread of this process to User, without supplementary groups.
-func (s Spec) become() error {
+// becomeUser changes every thread of this process to User, without supplementary groups.
+func (s Spec) becomeUser() error {
 	if s.User == nil {
 		return nil
 	}

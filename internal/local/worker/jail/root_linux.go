@@ -27,36 +27,36 @@ type root struct {
 // leaves no way back.
 func (s Spec) enterRoot() error {
 	// Otherwise the mounts below would appear in the machine's own table.
-	if err := mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+	if err := mountAt("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return err
 	}
 	r := root{dir: s.Root, spec: s}
-	if err := mount("tmpfs", r.dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, smallMount); err != nil {
+	if err := mountAt("tmpfs", r.dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, smallMount); err != nil {
 		return err
 	}
-	for _, step := range []func() error{r.system, r.settings, r.devices, r.scratch, r.granted, r.proc} {
+	for _, step := range []func() error{r.showSystem, r.showSettings, r.makeDevices, r.makeScratch, r.showGranted, r.mountProc} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
-	return r.enter()
+	return r.enterRoot()
 }
 
-func mount(source, target, kind string, flags uintptr, options string) error {
+func mountAt(source, target, kind string, flags uintptr, options string) error {
 	if err := unix.Mount(source, target, kind, flags, options); err != nil {
 		return fmt.Errorf("mount %s: %w", target, err)
 	}
 	return nil
 }
 
-// system shows the operating system's programs. Where /bin is a link to usr/bin it stays one.
-func (r root) system() error {
+// showSystem shows the operating system's programs. Where /bin is a link to usr/bin it stays one.
+func (r root) showSystem() error {
 	for _, dir := range systemFolders {
 		target, err := os.Readlink(dir)
 		if err == nil {
 			err = os.Symlink(target, r.dir+dir)
 		} else {
-			err = r.show(dir, false)
+			err = r.showPath(dir, false)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -65,16 +65,16 @@ func (r root) system() error {
 	return nil
 }
 
-// settings shows parts of /etc, with accounts that name the program's user.
-func (r root) settings() error {
+// showSettings shows parts of /etc, with accounts that name the program's user.
+func (r root) showSettings() error {
 	for _, list := range [][]string{settings, certificates} {
 		for _, path := range list {
-			if err := r.show(path, false); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := r.showPath(path, false); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}
 	}
-	uid, gid := r.owner()
+	uid, gid := r.ownerIDs()
 	for path, text := range map[string]string{
 		"/etc/passwd": fmt.Sprintf("root:x:0:0:root:/:/usr/sbin/nologin\napp:x:%d:%d:app:/tmp:/bin/sh\n", uid, gid),
 		"/etc/group":  fmt.Sprintf("root:x:0:\napp:x:%d:\n", gid),
@@ -89,16 +89,16 @@ func (r root) settings() error {
 	return nil
 }
 
-func (r root) owner() (uid, gid int) {
+func (r root) ownerIDs() (uid, gid int) {
 	if u := r.spec.User; u != nil {
 		return int(u.UID), int(u.GID)
 	}
 	return os.Getuid(), os.Getgid()
 }
 
-func (r root) devices() error {
+func (r root) makeDevices() error {
 	for _, path := range devices {
-		if err := r.bind(path, 0); err != nil {
+		if err := r.bindPath(path, 0); err != nil {
 			return err
 		}
 	}
@@ -110,54 +110,54 @@ func (r root) devices() error {
 	return nil
 }
 
-// scratch makes the folders that anyone may write to, each with a limit: they use memory.
-func (r root) scratch() error {
+// makeScratch makes the folders that anyone may write to, each with a limit: they use memory.
+func (r root) makeScratch() error {
 	for path, bytes := range map[string]uint64{"/tmp": r.spec.Limits.Tmp, "/dev/shm": shmBytes} {
 		if err := os.MkdirAll(r.dir+path, 0o755); err != nil {
 			return err
 		}
 		options := fmt.Sprintf("size=%d,nr_inodes=%d,mode=1777", bytes, tmpFiles)
-		if err := mount("tmpfs", r.dir+path, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
+		if err := mountAt("tmpfs", r.dir+path, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// granted shows the paths that the spec names. It runs after scratch, which would cover paths below
+// showGranted shows the paths that the spec names. It runs after scratch, which would cover paths below
 // /tmp.
-func (r root) granted() error {
+func (r root) showGranted() error {
 	for _, path := range r.spec.ReadOnly {
-		if err := r.show(path, false); err != nil {
+		if err := r.showPath(path, false); err != nil {
 			return err
 		}
 	}
 	for _, path := range r.spec.Writable {
-		if err := r.show(path, true); err != nil {
+		if err := r.showPath(path, true); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// proc shows only the processes of this process table, and of those none of another user.
-func (r root) proc() error {
+// mountProc shows only the processes of this process table, and of those none of another user.
+func (r root) mountProc() error {
 	if err := os.MkdirAll(r.dir+"/proc", 0o755); err != nil {
 		return err
 	}
-	return mount("proc", r.dir+"/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "hidepid=2")
+	return mountAt("proc", r.dir+"/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "hidepid=2")
 }
 
-// show makes a path of the machine visible under the same name.
-func (r root) show(path string, writable bool) error {
+// showPath makes a path of the machine visible under the same name.
+func (r root) showPath(path string, writable bool) error {
 	attributes := uint64(unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV)
 	if !writable {
 		attributes |= unix.MOUNT_ATTR_RDONLY
 	}
-	return r.bind(path, attributes)
+	return r.bindPath(path, attributes)
 }
 
-func (r root) bind(path string, attributes uint64) error {
+func (r root) bindPath(path string, attributes uint64) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
@@ -175,7 +175,7 @@ func (r root) bind(path string, attributes uint64) error {
 		return err
 	}
 	// Recursive: in a user namespace a folder must not be shown without what is mounted in it.
-	if err := mount(path, target, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+	if err := mountAt(path, target, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 		return err
 	}
 	if attributes == 0 {
@@ -188,8 +188,8 @@ func (r root) bind(path string, attributes uint64) error {
 	return nil
 }
 
-// enter makes the folder the root and unmounts the old one.
-func (r root) enter() error {
+// enterRoot makes the folder the root and unmounts the old one.
+func (r root) enterRoot() error {
 	if err := os.Chdir(r.dir); err != nil {
 		return err
 	}
@@ -202,5 +202,5 @@ func (r root) enter() error {
 	if err := os.Chdir("/"); err != nil {
 		return err
 	}
-	return mount("", "/", "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV, "")
+	return mountAt("", "/", "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV, "")
 }

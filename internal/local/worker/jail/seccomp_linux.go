@@ -58,7 +58,7 @@ func filterCalls() error {
 	if !known {
 		return errNoFilter
 	}
-	filter := program(arch)
+	filter := filterProgram(arch)
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&prog))); errno != 0 {
 		return fmt.Errorf("filter system calls: %w", errno)
@@ -66,22 +66,22 @@ func filterCalls() error {
 	return nil
 }
 
-// program returns the filter. The kernel remembers which numbers it allows whatever the arguments
+// filterProgram returns the filter. The kernel remembers which numbers it allows whatever the arguments
 // (since 5.11), so its length does not matter to most calls.
-func program(arch uint32) []unix.SockFilter {
+func filterProgram(arch uint32) []unix.SockFilter {
 	p := []unix.SockFilter{
-		load(dataArch),
-		jump(unix.BPF_JEQ, arch, 1, 0),
-		fail(unix.ENOSYS), // calls of a 32-bit program have other numbers
-		load(dataNumber),
-		jump(unix.BPF_JGE, x32Bit, 0, 1),
-		fail(unix.ENOSYS),
+		loadWord(dataArch),
+		jumpIf(unix.BPF_JEQ, arch, 1, 0),
+		failWith(unix.ENOSYS), // calls of a 32-bit program have other numbers
+		loadWord(dataNumber),
+		jumpIf(unix.BPF_JGE, x32Bit, 0, 1),
+		failWith(unix.ENOSYS),
 	}
 	for _, number := range refused {
-		p = append(p, jump(unix.BPF_JEQ, number, 0, 1), fail(unix.EPERM))
+		p = append(p, jumpIf(unix.BPF_JEQ, number, 0, 1), failWith(unix.EPERM))
 	}
 	for _, number := range absent {
-		p = append(p, jump(unix.BPF_JEQ, number, 0, 1), fail(unix.ENOSYS))
+		p = append(p, jumpIf(unix.BPF_JEQ, number, 0, 1), failWith(unix.ENOSYS))
 	}
 	for _, check := range [][]unix.SockFilter{namespaces, families, terminals, limits} {
 		p = append(p, check...)
@@ -92,43 +92,43 @@ func program(arch uint32) []unix.SockFilter {
 // Each of these begins with the call's number loaded and skips itself for any other number.
 var (
 	namespaces = []unix.SockFilter{
-		jump(unix.BPF_JEQ, unix.SYS_CLONE, 0, 4),
-		load(dataArgument),
-		jump(unix.BPF_JSET, newNamespaces, 0, 1),
-		fail(unix.EPERM),
+		jumpIf(unix.BPF_JEQ, unix.SYS_CLONE, 0, 4),
+		loadWord(dataArgument),
+		jumpIf(unix.BPF_JSET, newNamespaces, 0, 1),
+		failWith(unix.EPERM),
 		pass,
 	}
 	// Allow only the socket families, and the netlink protocols, that the network needs: the others
 	// are rarely used code of the kernel.
 	families = []unix.SockFilter{
-		jump(unix.BPF_JEQ, unix.SYS_SOCKET, 0, 10),
-		load(dataArgument),
-		jump(unix.BPF_JEQ, unix.AF_UNIX, 6, 0),
-		jump(unix.BPF_JEQ, unix.AF_INET, 5, 0),
-		jump(unix.BPF_JEQ, unix.AF_INET6, 4, 0),
-		jump(unix.BPF_JEQ, unix.AF_NETLINK, 0, 4),
-		load(dataArgument + 16),
-		jump(unix.BPF_JEQ, unix.NETLINK_ROUTE, 1, 0),
-		fail(unix.EPROTONOSUPPORT),
+		jumpIf(unix.BPF_JEQ, unix.SYS_SOCKET, 0, 10),
+		loadWord(dataArgument),
+		jumpIf(unix.BPF_JEQ, unix.AF_UNIX, 6, 0),
+		jumpIf(unix.BPF_JEQ, unix.AF_INET, 5, 0),
+		jumpIf(unix.BPF_JEQ, unix.AF_INET6, 4, 0),
+		jumpIf(unix.BPF_JEQ, unix.AF_NETLINK, 0, 4),
+		loadWord(dataArgument + 16),
+		jumpIf(unix.BPF_JEQ, unix.NETLINK_ROUTE, 1, 0),
+		failWith(unix.EPROTONOSUPPORT),
 		pass,
-		fail(unix.EAFNOSUPPORT),
+		failWith(unix.EAFNOSUPPORT),
 	}
 	// Both put characters into the terminal that Anchor may have been started from.
 	terminals = []unix.SockFilter{
-		jump(unix.BPF_JEQ, unix.SYS_IOCTL, 0, 5),
-		load(dataArgument + 8),
-		jump(unix.BPF_JEQ, unix.TIOCSTI, 1, 0),
-		jump(unix.BPF_JEQ, tiocLinux, 0, 1),
-		fail(unix.EPERM),
+		jumpIf(unix.BPF_JEQ, unix.SYS_IOCTL, 0, 5),
+		loadWord(dataArgument + 8),
+		jumpIf(unix.BPF_JEQ, unix.TIOCSTI, 1, 0),
+		jumpIf(unix.BPF_JEQ, tiocLinux, 0, 1),
+		failWith(unix.EPERM),
 		pass,
 	}
 	// The kernel lets a process limit another one of the same user, and Landlock does not prevent
 	// that.
 	limits = []unix.SockFilter{
-		jump(unix.BPF_JEQ, unix.SYS_PRLIMIT64, 0, 4),
-		load(dataArgument),
-		jump(unix.BPF_JEQ, 0, 1, 0),
-		fail(unix.EPERM),
+		jumpIf(unix.BPF_JEQ, unix.SYS_PRLIMIT64, 0, 4),
+		loadWord(dataArgument),
+		jumpIf(unix.BPF_JEQ, 0, 1, 0),
+		failWith(unix.EPERM),
 		pass,
 	}
 )
@@ -137,14 +137,14 @@ const tiocLinux = 0x541c // TIOCLINUX, ioctl_console(2)
 
 var pass = unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}
 
-func fail(errno unix.Errno) unix.SockFilter {
+func failWith(errno unix.Errno) unix.SockFilter {
 	return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)}
 }
 
-func load(offset uint32) unix.SockFilter {
+func loadWord(offset uint32) unix.SockFilter {
 	return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
 }
 
-func jump(test uint16, k uint32, yes, no uint8) unix.SockFilter {
+func jumpIf(test uint16, k uint32, yes, no uint8) unix.SockFilter {
 	return unix.SockFilter{Code: unix.BPF_JMP | test | unix.BPF_K, K: k, Jt: yes, Jf: no}
 }

@@ -22,7 +22,7 @@ func (w Walls) Start(s Spec, prepare func(*exec.Cmd), run func(*exec.Cmd) error)
 		return w.startBare(s, prepare, run)
 	}
 	s.Level, s.Join = w.Level, w.group != nil
-	letter, err := seal(s)
+	letter, err := sealSpec(s)
 	if err != nil {
 		return nil, fmt.Errorf("describe the program to its init process: %w", err)
 	}
@@ -37,12 +37,12 @@ func (w Walls) Start(s Spec, prepare func(*exec.Cmd), run func(*exec.Cmd) error)
 	if s.Join {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, w.group)
 	}
-	cmd.SysProcAttr = w.attributes()
+	cmd.SysProcAttr = w.procAttributes()
 	prepare(cmd)
 	return cmd, run(cmd)
 }
 
-func (w Walls) attributes() *syscall.SysProcAttr {
+func (w Walls) procAttributes() *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setpgid: true}
 	if w.Level < Namespaced {
 		return attr
@@ -59,9 +59,9 @@ func (w Walls) attributes() *syscall.SysProcAttr {
 	return attr
 }
 
-// seal puts s in a file without a name. A pipe would not hold a large environment, and others can
+// sealSpec puts s in a file without a name. A pipe would not hold a large environment, and others can
 // read a command line.
-func seal(s Spec) (_ *os.File, err error) {
+func sealSpec(s Spec) (_ *os.File, err error) {
 	fd, err := unix.MemfdCreate("jail", unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ const tryLimit = 10 * time.Second
 // an example of the users that programs run as; nil: the user that runs Anchor.
 func Try(ctx context.Context, level Level, program string, user *User) (Walls, error) {
 	w := Walls{Level: level, init: true}
-	if err := w.try(ctx, program, user); err != nil {
+	if err := w.tryLevel(ctx, program, user); err != nil {
 		return Walls{}, fmt.Errorf("level %d is not possible: %w", level, err)
 	}
 	return w, nil
@@ -29,13 +29,13 @@ func (w Walls) TryWithin(ctx context.Context, members *os.File, program string, 
 	if !w.init {
 		return errors.New("programs that have no init process stay in Anchor's control group")
 	}
-	if err := w.Within(members).try(ctx, program, user); err != nil {
+	if err := w.Within(members).tryLevel(ctx, program, user); err != nil {
 		return fmt.Errorf("start a program in a control group: %w", err)
 	}
 	return nil
 }
 
-func (w Walls) try(ctx context.Context, program string, user *User) error {
+func (w Walls) tryLevel(ctx context.Context, program string, user *User) error {
 	installation, err := Installation(program)
 	if err != nil {
 		return err
