@@ -184,7 +184,7 @@ func (d *deploying) findProject(ctx context.Context) error {
 		}
 	}
 	d.slug = slug
-	if d.client, err = d.shell.newClient(); err != nil {
+	if d.client, err = d.newClient(); err != nil {
 		return err
 	}
 	if err := d.ensureProject(ctx); err != nil {
