@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -203,14 +204,18 @@ func (s *runningServer) refusesConnections(t *testing.T) {
 
 // TestShutdown_WaitsForRequestsAndBackgroundWork sends each signal that makes Anchor shut down.
 func TestShutdown_WaitsForRequestsAndBackgroundWork(t *testing.T) {
-	for name, signal := range map[string]os.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": syscall.SIGINT, "SIGHUP": syscall.SIGHUP} {
+	// Under nohup this process ignores SIGHUP, and what it starts would inherit that.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangups) })
+	for name, sent := range map[string]os.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": syscall.SIGINT, "SIGHUP": syscall.SIGHUP} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := upWith(t, served)
 			g := newGates(t)
 			wantWhole(t, s.get(t, url.Values{"work": {g.URL + "/work"}}))
 			inFlight := s.get(t, url.Values{"answer": {g.URL + "/answer"}})
-			if err := s.Process.Signal(signal); err != nil {
+			if err := s.Process.Signal(sent); err != nil {
 				t.Fatal(err)
 			}
 			s.refusesConnections(t)

@@ -14,9 +14,9 @@ import (
 
 func (s *shell) cacheCommand() *cobra.Command {
 	cmd := parentCommand("cache", "Show and purge what the edge stores of a project", s.cacheStatsCommand(), s.cachePurgeCommand())
-	cmd.Long = "The edge stores pages and optimized images that say that visitors may share them,\n" +
-		"for each deployment by itself. What an app revalidates is removed without a purge.\n" +
-		"On AWS, CloudFront stores them."
+	cmd.Long = "The edge stores pages and optimized images that visitors may share, for each\n" +
+		"deployment by itself. What an app revalidates is removed without a purge. On\n" +
+		"AWS, CloudFront stores them."
 	return cmd
 }
 
@@ -62,8 +62,8 @@ func (s *shell) cachePurgeCommand() *cobra.Command {
 	var deployment string
 	cmd := &cobra.Command{
 		Use: "purge", Short: "Remove stored answers of the project", Args: cobra.NoArgs,
-		Long: "Removes the stored answers to which all flags apply; without flags, all answers of\n" +
-			"the project. Requests that arrive after the command ends do not get them.",
+		Long: "Removes the stored answers to which all flags apply; without flags, all answers\n" +
+			"of the project. Requests that arrive after the command ends do not get them.",
 		Example: "  anchor cache purge\n  anchor cache purge --url https://shop.example.com/products/1\n" +
 			"  anchor cache purge --prefix /products/\n  anchor cache purge --tag news",
 		RunE: func(cmd *cobra.Command, _ []string) error {
