@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -177,7 +178,7 @@ func wantSound(t *testing.T, s *stand, failed string, old, fresh anchor.Deployme
 func TestDeploy_RecordsFailTemporarily(t *testing.T) {
 	down := make(chan struct{})
 	s := newStand(t, func(s *stand) {
-		tries := 0
+		var tries atomic.Int64 // the leftovers are removed beside the test
 		s.platform.Fault = func(_ context.Context, op string, _ anchor.DeploymentID) (bool, error) {
 			if op == "Probe" {
 				close(down)
@@ -188,7 +189,7 @@ func TestDeploy_RecordsFailTemporarily(t *testing.T) {
 		s.store.Fault = func(op string) (bool, error) {
 			select {
 			case <-down:
-				if tries++; op == "Deployment" && tries < 6 {
+				if tries.Add(1) < 6 && op == "Deployment" {
 					return false, errLost
 				}
 			default:

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -27,7 +28,8 @@ type fixture struct {
 	*testing.T
 	store   *Store
 	project anchor.Project
-	receive Receive
+	receive Receive // for the next git command
+	current atomic.Pointer[Receive]
 	url     string
 	clone   string
 }
@@ -47,7 +49,7 @@ func newFixture(t *testing.T, l Limits) *fixture {
 			http.NotFound(w, r)
 			return
 		}
-		request.Project, request.Receive = f.project, f.receive
+		request.Project, request.Receive = f.project, *f.current.Load()
 		if err := store.Serve(w, r, request); err != nil {
 			http.Error(w, anchor.CodeOf(err)+": "+err.Error(), http.StatusServiceUnavailable)
 		}
@@ -59,6 +61,8 @@ func newFixture(t *testing.T, l Limits) *fixture {
 }
 
 func (f *fixture) try(args ...string) (string, error) {
+	receive := f.receive
+	f.current.Store(&receive)
 	cmd := exec.CommandContext(f.Context(), "git", args...)
 	cmd.Dir = f.clone
 	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0",

@@ -32,7 +32,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// The worker package keeps one thread for starting processes.
-	testleak.Main(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/local/worker.spawn"))
+	testleak.Main(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/local/worker.spawnJobs"))
 }
 
 func TestConformance(t *testing.T) {

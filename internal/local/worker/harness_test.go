@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("ORPHAN_TEST_TMP"); dir != "" {
 		holdPoolForEver(dir, os.Getenv("ORPHAN_TEST_BUNDLE"))
 	}
-	testleak.Main(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/local/worker.spawn"))
+	testleak.Main(m, goleak.IgnoreAnyFunction("github.com/anchor-deploy/anchor/internal/local/worker.spawnJobs"))
 }
 
 // logbook keeps the log lines of a pool, and lets tests wait for them.
