@@ -62,7 +62,7 @@ var arrows = map[string][]string{
 	"internal/local/discovery":     {"internal/anchor", "internal/atomicfile"},
 	"internal/local/edge":          {"internal/local/edge/..."},
 	"internal/local/edge/asset":    {"internal/artifact/staticfile"},
-	"internal/local/edge/cache":    {},
+	"internal/local/edge/cache":    {"internal/local/edge/asset"},
 	"internal/local/git":           {"internal/anchor", "internal/atomicfile"},
 	"internal/local/isr":           {"internal/atomicfile"},
 	"internal/local/isr/awswire":   {"internal/atomicfile", "internal/local/isr"},

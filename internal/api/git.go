@@ -57,9 +57,8 @@ func (s *server) serveGit(w http.ResponseWriter, r *http.Request) error {
 	}
 	slug := strings.TrimSuffix(r.PathValue("repository"), ".git")
 	p, err := s.Projects.Get(r.Context(), slug)
-	if errors.Is(err, anchor.ErrNotFound) {
-		return anchor.NotFound("unknown_project", "there is no project %q", slug).
-			Hintf("Check the URL of the remote, or create the project: anchor projects create %s", anchor.Slugify(slug))
+	if unknown := (*anchor.Error)(nil); errors.As(err, &unknown) && unknown.Kind == anchor.KindNotFound {
+		return unknown.Hintf("Check the URL of the remote, or create the project: anchor projects create %s", anchor.Slugify(slug))
 	}
 	if err != nil {
 		return err

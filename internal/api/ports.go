@@ -38,7 +38,7 @@ type Pushed interface {
 	// its deployment has ended. An error is the last item.
 	Lines(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, follow bool) iter.Seq2[anchor.LogLine, error]
 	// Retry builds the commit of a build that has ended again: a Conflict when it has not ended,
-	// ErrNotFound when the commit is no longer there.
+	// ErrNotFound when the repository does not keep the commit any more.
 	Retry(ctx context.Context, p anchor.Project, d anchor.DeploymentID) (anchor.Deployment, error)
 }
 

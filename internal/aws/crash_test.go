@@ -115,7 +115,7 @@ func TestReconcile_Aligned(t *testing.T) {
 	s.wantLive(t, one, "one")
 }
 
-// TestReconcile_PurgesAgainAfterPropagation asserts the second purge, and that there is no other.
+// TestReconcile_PurgesAgainAfterPropagation asserts that a release is purged a second time, once.
 func TestReconcile_PurgesAgainAfterPropagation(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)

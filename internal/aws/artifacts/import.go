@@ -144,7 +144,7 @@ func (s *Store) plainFiles(ctx context.Context, prefix string) (names []string, 
 		return err
 	})
 	if listing == nil && listed == 0 {
-		return nil, anchor.NotFound("no_artifact", "there is no artifact at %s", s.objectURI(prefix)).
+		return nil, anchor.NotFound("no_artifact", "no artifact found at %s", s.objectURI(prefix)).
 			Hintf("The build uploads %s, or the files of .open-next, before it starts the deployment.", archiveName)
 	}
 	return names, listing

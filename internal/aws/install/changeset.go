@@ -76,8 +76,8 @@ func (i *Installation) awaitComputed(ctx context.Context, set *changeSet) error 
 	})
 }
 
-// isUnchanged reports whether a change set failed because it has no changes; there is no code for
-// that.
+// isUnchanged reports whether a change set failed because it has no changes. CloudFormation
+// reports that in words only.
 func isUnchanged(reason string) bool {
 	return strings.Contains(reason, "didn't contain changes") || strings.Contains(reason, "No updates are to be performed")
 }

@@ -146,7 +146,7 @@ func (r *Repository) exchange(w http.ResponseWriter, in *http.Request, req Reque
 	w.Header().Set("Content-Type", "application/x-"+string(req.Service)+"-result")
 	w.Header().Set("Cache-Control", "no-cache")
 	if err := copyAtOnce(w, out); err != nil {
-		cancel() // the client is gone, and with it whoever waits for the build
+		cancel() // the client is gone: nobody waits for the build
 	}
 	_ = cmd.Wait() // what went wrong is in git's answer
 	if h != nil {

@@ -1,6 +1,7 @@
 package asset
 
 import (
+	"iter"
 	"net/http"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ func (a Asset) judgePreconditions(h http.Header, v *variant, part bool) (verdict
 		if a.entry.variantByTag(tags, strongly) == nil {
 			return preconditionFailed, v
 		}
-	} else if until, ok := parseDate(h["If-Unmodified-Since"]); ok && a.index.modTime.After(until) {
+	} else if until, ok := ParseDate(h["If-Unmodified-Since"]); ok && a.index.modTime.After(until) {
 		return preconditionFailed, v
 	}
 	if tags, ok := h["If-None-Match"]; ok {
@@ -49,12 +50,13 @@ func (a Asset) unmodifiedSince(since []string) bool {
 	if len(since) == 1 && since[0] == a.index.lastModified[0] {
 		return true
 	}
-	t, ok := parseDate(since)
+	t, ok := ParseDate(since)
 	return ok && t.Equal(a.index.modTime)
 }
 
-// parseDate parses the three forms of an HTTP date (RFC 9110, section 5.6.7). Anything else is ignored.
-func parseDate(values []string) (time.Time, bool) {
+// ParseDate parses the three forms of an HTTP date (RFC 9110, section 5.6.7). It returns false for
+// anything else, and for several dates.
+func ParseDate(values []string) (time.Time, bool) {
 	if len(values) != 1 {
 		return time.Time{}, false
 	}
@@ -90,25 +92,34 @@ func anyTagMatches(lines []string, etag string, compare comparison) bool {
 }
 
 func tagListHas(list, etag string, compare comparison) bool {
-	for {
-		list = strings.TrimLeft(list, " \t,")
-		if list == "" {
-			return false
-		}
-		if list[0] == '*' {
+	for tag, weak := range Tags(list) {
+		if tag[0] == '*' || tag == etag && (!weak || compare == weakly) {
 			return true
 		}
-		tag, weak := strings.CutPrefix(list, "W/")
-		if tag == "" || tag[0] != '"' {
-			return false
+	}
+	return false
+}
+
+// Tags yields the entity tags of a line of If-Match or If-None-Match (RFC 9110, section 13.1), each
+// with its quotes and without W/, and whether it is weak. A "*" comes with all that follows it. What
+// is malformed ends the tags.
+func Tags(list string) iter.Seq2[string, bool] {
+	return func(yield func(tag string, weak bool) bool) {
+		for {
+			list = strings.TrimLeft(list, " \t,")
+			if strings.HasPrefix(list, "*") {
+				yield(list, false)
+				return
+			}
+			tag, weak := strings.CutPrefix(list, "W/")
+			if !strings.HasPrefix(tag, `"`) {
+				return
+			}
+			end := strings.IndexByte(tag[1:], '"')
+			if end < 0 || !yield(tag[:end+2], weak) {
+				return
+			}
+			list = tag[end+2:]
 		}
-		end := strings.IndexByte(tag[1:], '"')
-		if end < 0 {
-			return false
-		}
-		if tag[:end+2] == etag && (!weak || compare == weakly) {
-			return true
-		}
-		list = tag[end+2:]
 	}
 }

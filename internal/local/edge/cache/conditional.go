@@ -3,6 +3,8 @@ package cache
 import (
 	"net/http"
 	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
 )
 
 // NotModified reports whether a request's preconditions are answered by a 304 when response is the
@@ -11,40 +13,19 @@ func NotModified(request, response http.Header) bool {
 	if lines, ok := request["If-None-Match"]; ok {
 		return matchesTag(lines, response.Get("Etag"))
 	}
-	since := request["If-Modified-Since"]
-	if len(since) != 1 {
-		return false
-	}
-	until, err := http.ParseTime(since[0])
-	modified := response["Last-Modified"]
-	if err != nil || len(modified) != 1 {
-		return false
-	}
-	at, err := http.ParseTime(modified[0])
-	return err == nil && !at.After(until)
+	since, known := asset.ParseDate(request["If-Modified-Since"])
+	modified, dated := asset.ParseDate(response["Last-Modified"])
+	return known && dated && !modified.After(since)
 }
 
 // matchesTag compares weakly (RFC 9110, sections 8.8.3.2 and 13.1.2).
 func matchesTag(lines []string, tag string) bool {
 	opaque := strings.TrimPrefix(tag, "W/")
 	for _, line := range lines {
-		for rest := line; ; {
-			rest = strings.TrimLeft(rest, " \t,")
-			if rest == "*" {
+		for one := range asset.Tags(line) {
+			if one == "*" || one == opaque {
 				return true
 			}
-			quoted := strings.TrimPrefix(rest, "W/")
-			if !strings.HasPrefix(quoted, `"`) {
-				break
-			}
-			end := strings.IndexByte(quoted[1:], '"')
-			if end < 0 {
-				break
-			}
-			if quoted[:end+2] == opaque {
-				return true
-			}
-			rest = quoted[end+2:]
 		}
 	}
 	return false

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
 )
 
 // Lifetime says for how long a stored response may be used, by its age.
@@ -129,14 +131,10 @@ func heuristic(h http.Header, generated time.Time) time.Duration {
 
 // date returns the time of a field with one valid date, or fallback.
 func date(lines []string, fallback time.Time) time.Time {
-	if len(lines) != 1 {
-		return fallback
+	if t, ok := asset.ParseDate(lines); ok {
+		return t
 	}
-	t, err := http.ParseTime(lines[0])
-	if err != nil {
-		return fallback
-	}
-	return t
+	return fallback
 }
 
 // initialAge is the corrected_initial_age of RFC 9111, section 4.2.3, of a response received at

@@ -152,7 +152,7 @@ func (r *Request) entry(response Response) *Entry {
 	}
 	e.values = r.Fields.of(e.vary)
 	e.tags, e.tagged = tagsOf(response.Header)
-	delete(e.Header, "Age") // Age is sent anew with each response
+	delete(e.Header, "Age") // each response gets its own
 	return e
 }
 
