@@ -2,14 +2,12 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
 func (s *shell) buildsCommand() *cobra.Command {
@@ -75,32 +73,14 @@ func (s *shell) buildLog(ctx context.Context, id anchor.DeploymentID, follow boo
 	if err != nil {
 		return err
 	}
-	if !follow {
-		lines, err := c.BuildLog(ctx, project, id)
-		if err != nil {
-			return err
-		}
-		return s.printResult(wire.Items[anchor.LogLine]{Items: lines}, func(w io.Writer) {
-			for _, line := range lines {
-				s.buildLine(w, line)
-			}
-		})
+	if follow {
+		return s.followLines(ctx, c.FollowBuildLog(ctx, project, id), s.buildLine)
 	}
-	for line, err := range c.FollowBuildLog(ctx, project, id) {
-		switch {
-		case ctx.Err() != nil:
-			return nil // Ctrl-C ends the watching, not the build
-		case err != nil:
-			return err
-		case s.json:
-			if err := json.NewEncoder(s.Out).Encode(line); err != nil {
-				return fmt.Errorf("write a line of the build: %w", err)
-			}
-		default:
-			s.buildLine(s.Out, line)
-		}
+	lines, err := c.BuildLog(ctx, project, id)
+	if err != nil {
+		return err
 	}
-	return nil
+	return s.printLines(lines, s.buildLine)
 }
 
 func (s *shell) buildLine(w io.Writer, line anchor.LogLine) {

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/api/client"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
@@ -44,24 +44,30 @@ func (s *shell) runLogs(ctx context.Context, o logsOptions) error {
 		return err
 	}
 	if o.follow {
-		return s.followLogs(ctx, c, project, o)
+		return s.followLines(ctx, c.FollowLogs(ctx, project, anchor.DeploymentID(o.deployment), o.limit), s.logLine)
 	}
 	lines, err := c.Logs(ctx, project, anchor.DeploymentID(o.deployment), o.limit)
 	if err != nil {
 		return err
 	}
+	return s.printLines(lines, s.logLine)
+}
+
+// printLines prints the lines of a log as JSON with --json, else as print writes them.
+func (s *shell) printLines(lines []anchor.LogLine, print func(io.Writer, anchor.LogLine)) error {
 	return s.printResult(wire.Items[anchor.LogLine]{Items: lines}, func(w io.Writer) {
 		for _, line := range lines {
-			s.logLine(w, line)
+			print(w, line)
 		}
 	})
 }
 
-func (s *shell) followLogs(ctx context.Context, c *client.Client, project string, o logsOptions) error {
-	for line, err := range c.FollowLogs(ctx, project, anchor.DeploymentID(o.deployment), o.limit) {
+// followLines prints the lines of a log as they come. Ctrl-C is how following ends.
+func (s *shell) followLines(ctx context.Context, lines iter.Seq2[anchor.LogLine, error], print func(io.Writer, anchor.LogLine)) error {
+	for line, err := range lines {
 		switch {
 		case ctx.Err() != nil:
-			return nil // Ctrl-C is how following ends
+			return nil
 		case err != nil:
 			return err
 		case s.json:
@@ -69,7 +75,7 @@ func (s *shell) followLogs(ctx context.Context, c *client.Client, project string
 				return fmt.Errorf("write a log line: %w", err)
 			}
 		default:
-			s.logLine(s.Out, line)
+			print(s.Out, line)
 		}
 	}
 	return nil

@@ -38,20 +38,16 @@ func (*moreError) Error() string { return "the event stream continues in another
 func (c *Client) Watch(ctx context.Context, project string, d anchor.DeploymentID) iter.Seq2[anchor.Event, error] {
 	return func(yield func(anchor.Event, error) bool) {
 		var last int64
-		r := resumer{client: c}
-		for {
+		err := c.followStream(ctx, func(r *resumer) (bool, error) {
 			before := last
 			done, err := c.watchOnce(ctx, deploymentPath(project, d, "events"), &last, yield)
-			if done {
-				return
-			}
 			if last > before {
 				r.noteProgress()
 			}
-			if !r.waitToResume(ctx, err) {
-				yield(anchor.Event{}, err)
-				return
-			}
+			return done, err
+		})
+		if err != nil {
+			yield(anchor.Event{}, err)
 		}
 	}
 }
@@ -86,8 +82,10 @@ func (c *Client) Logs(ctx context.Context, project string, d anchor.DeploymentID
 func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) {
 		last := ""
-		r := resumer{client: c}
-		for {
+		err := c.followStream(ctx, func(r *resumer) (bool, error) {
+			if r.open {
+				limit = 0
+			}
 			query := logQuery(d, limit)
 			query.Set("follow", "true")
 			cl := get(projectPath(project, "logs"), query)
@@ -103,19 +101,13 @@ func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.Deploy
 				r.noteProgress()
 				return yield(line, nil), nil
 			})
-			if done {
-				return
-			}
 			if more := (*moreError)(nil); errors.As(err, &more) {
 				last = cmp.Or(more.after, last)
 			}
-			if !r.waitToResume(ctx, err) {
-				yield(anchor.LogLine{}, err)
-				return
-			}
-			if r.open {
-				limit = 0
-			}
+			return done, err
+		})
+		if err != nil {
+			yield(anchor.LogLine{}, err)
 		}
 	}
 }
@@ -125,11 +117,10 @@ func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.Deploy
 func (c *Client) FollowBuildLog(ctx context.Context, project string, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) {
 		seen := 0
-		r := resumer{client: c}
-		for {
+		err := c.followStream(ctx, func(r *resumer) (bool, error) {
 			n := 0
 			cl := get(buildPath(project, d, "logs"), url.Values{"follow": {"true"}})
-			done, err := c.stream(ctx, cl, func(e event) (bool, error) {
+			return c.stream(ctx, cl, func(e event) (bool, error) {
 				var line anchor.LogLine
 				if err := json.Unmarshal([]byte(e.data), &line); err != nil {
 					return false, fmt.Errorf("read a line of the build: %w", err)
@@ -141,13 +132,9 @@ func (c *Client) FollowBuildLog(ctx context.Context, project string, d anchor.De
 				r.noteProgress()
 				return yield(line, nil), nil
 			})
-			if done {
-				return
-			}
-			if !r.waitToResume(ctx, err) {
-				yield(anchor.LogLine{}, err)
-				return
-			}
+		})
+		if err != nil {
+			yield(anchor.LogLine{}, err)
 		}
 	}
 }

@@ -12,6 +12,21 @@ type resumer struct {
 	open      bool // the server has begun a stream
 }
 
+// followStream calls once, which reads one answer of an event stream, until that is done. It
+// returns the error after which the stream is not requested again.
+func (c *Client) followStream(ctx context.Context, once func(*resumer) (done bool, err error)) error {
+	r := &resumer{client: c}
+	for {
+		done, err := once(r)
+		if done {
+			return nil
+		}
+		if !r.waitToResume(ctx, err) {
+			return err
+		}
+	}
+}
+
 // noteProgress notes that an event came.
 func (r *resumer) noteProgress() { r.fruitless, r.open = 0, true }
 
