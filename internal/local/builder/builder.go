@@ -138,7 +138,7 @@ func (b *Builder) Resume(ctx context.Context) error {
 	}
 	for _, d := range unfinished {
 		if d.Source == anchor.SourcePush && (d.Status == anchor.Queued || d.Status == anchor.Building) {
-			b.end(ctx, d, "build", interrupted(d.ID))
+			b.end(ctx, d, stepBuild, interrupted(d.ID))
 		}
 	}
 	left, err := os.ReadDir(b.workDir())

@@ -42,7 +42,7 @@ func (b *Builder) record(ctx context.Context, p anchor.Project, c commit) (*job,
 		return nil, err
 	}
 	if err := b.Repositories.Of(p.ID).KeepCommit(ctx, d.ID, c.name); err != nil {
-		b.end(context.WithoutCancel(ctx), d, "checkout", err)
+		b.end(context.WithoutCancel(ctx), d, stepCheckout, err)
 		return nil, err
 	}
 	j := &job{project: p, deployment: d, ran: make(chan struct{}), done: make(chan struct{})}
@@ -96,7 +96,7 @@ func (b *Builder) watch(j *job) {
 	id := j.deployment.ID
 	record, err := b.followDeployment(j)
 	if errors.Is(context.Cause(b.ctx), errStopped) && !record.Status.Ended() {
-		b.end(ctx, record, "build", interrupted(id)) // a built one continues at the next start
+		b.end(ctx, record, stepBuild, interrupted(id)) // a built one continues at the next start
 	}
 	j.cancel(errEnded)
 	if b.queue.remove(j) {
@@ -163,11 +163,16 @@ func (b *Builder) report(j *job, d anchor.Deployment) {
 		j.output.sayf("error", "%s", withHint(j.err))
 		return
 	}
-	site, own := b.URLs(j.project, d.ID)
-	j.output.sayf("note", "Deployment: %s", own)
-	if !d.NoRelease {
-		j.output.sayf("note", "Live: %s", site)
+	j.output.sayf("note", "%s", b.describeURLs(j.project, d))
+}
+
+// describeURLs returns lines that say where a deployment can be seen.
+func (b *Builder) describeURLs(p anchor.Project, d anchor.Deployment) string {
+	site, own := b.URLs(p, d.ID)
+	if d.NoRelease {
+		return "Deployment: " + own
 	}
+	return "Deployment: " + own + "\nLive: " + site
 }
 
 // end records that a build failed.

@@ -57,12 +57,13 @@ func (w *work) run(ctx context.Context, c build.Command) error {
 
 // start runs a command and returns how it ended. The end of ctx ends it and all that it started.
 func (w *work) start(ctx context.Context, c build.Command) (code int, text string, err error) {
-	spec, err := w.spec(c)
+	group := w.group()
+	spec, err := w.spec(c, group)
 	if err != nil {
 		return 0, "", err
 	}
 	defer os.RemoveAll(spec.Root)
-	walls, closeGroup := w.walls()
+	walls, closeGroup := w.walls(group)
 	defer closeGroup()
 	streams := func(cmd *exec.Cmd) {
 		cmd.Stdout, cmd.Stderr = w.job.output, w.job.output
@@ -78,7 +79,7 @@ func (w *work) start(ctx context.Context, c build.Command) (code int, text strin
 	stop()
 	close(gone)
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left behind, if anything
-	if group := w.group(); err != nil && group != nil {
+	if err != nil && group != nil {
 		w.outOfMemory = group.TakeKill()
 	}
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
@@ -88,7 +89,7 @@ func (w *work) start(ctx context.Context, c build.Command) (code int, text strin
 	return outcome.Code, outcome.Text, nil
 }
 
-func (w *work) spec(c build.Command) (jail.Spec, error) {
+func (w *work) spec(c build.Command, group *cgroup.Group) (jail.Spec, error) {
 	readable, err := jail.Installation(w.builder.Node.Path)
 	if err != nil {
 		return jail.Spec{}, err
@@ -109,7 +110,7 @@ func (w *work) spec(c build.Command) (jail.Spec, error) {
 	if w.user != nil || w.builder.Walls.Level >= jail.Namespaced {
 		spec.Limits.Processes = maxProcesses
 	}
-	if group := w.group(); group == nil || group.Unheld().Memory > 0 {
+	if group == nil || group.Unheld().Memory > 0 {
 		spec.Limits.Data = uint64(w.builder.Limits.MemoryBytes) // of each process
 	}
 	return spec, nil
@@ -117,8 +118,7 @@ func (w *work) spec(c build.Command) (jail.Spec, error) {
 
 // walls returns the walls of the build with its control group, and what removes that group with all
 // that still runs in it.
-func (w *work) walls() (jail.Walls, func()) {
-	group := w.group()
+func (w *work) walls(group *cgroup.Group) (jail.Walls, func()) {
 	if group == nil || group.Members() == nil {
 		return w.builder.Walls, func() {}
 	}

@@ -90,11 +90,7 @@ func rank(c commit, production string) int {
 func (b *Builder) deploy(ctx context.Context, p anchor.Project, c commit, out io.Writer) error {
 	if d, found, err := b.deployed(ctx, p, c); err != nil || found {
 		if err == nil {
-			site, own := b.URLs(p, d.ID)
-			fmt.Fprintf(out, "%.7s of %s is deployed already.\nDeployment: %s\n", c.name, c.branch, own)
-			if !d.NoRelease {
-				fmt.Fprintf(out, "Live: %s\n", site)
-			}
+			fmt.Fprintf(out, "%.7s of %s is deployed already.\n%s\n", c.name, c.branch, b.describeURLs(p, d))
 		}
 		return err
 	}
