@@ -155,9 +155,10 @@ func (w *work) environment(project map[string]string) []string {
 		"HOME": w.home(), "TMPDIR": w.tmp(),
 		"CI": "1", "NO_COLOR": "1", "NEXT_TELEMETRY_DISABLED": "1",
 		"npm_config_cache": filepath.Join(w.cache, "npm"), "npm_config_update_notifier": "false",
-		"npm_config_store_dir": filepath.Join(w.cache, "pnpm"), "YARN_CACHE_FOLDER": filepath.Join(w.cache, "yarn"),
+		"YARN_CACHE_FOLDER":     filepath.Join(w.cache, "yarn"),
 		"BUN_INSTALL_CACHE_DIR": filepath.Join(w.cache, "bun"), "COREPACK_HOME": filepath.Join(w.cache, "corepack"),
 		"XDG_CACHE_HOME": filepath.Join(w.cache, "xdg"),
+		"XDG_DATA_HOME":  filepath.Join(w.cache, "data"), // of pnpm's store; npm warns of pnpm's own variable
 
 		"ANCHOR_DEPLOYMENT_ID": string(d.ID), "ANCHOR_PROJECT_ID": string(d.ProjectID),
 		"ANCHOR_GIT_COMMIT_SHA": d.CommitSha, "ANCHOR_GIT_BRANCH": d.Branch,
