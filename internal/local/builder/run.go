@@ -129,24 +129,31 @@ const RootVariable = "ANCHOR_ROOT_DIRECTORY"
 // findApp returns the app in the folder of the commit that is named, else at its top.
 func (w *work) findApp(folder string) (opennext.App, error) {
 	if folder != "" && !filepath.IsLocal(folder) {
-		return opennext.App{}, anchor.Invalid("bad_root_directory", "%s is %q, which is not a folder of the repository", RootVariable, folder).
-			Hintf("Use the app's path in the repository, such as apps/web: anchor env set %s=apps/web --for build", RootVariable)
+		return opennext.App{}, withRootHint(anchor.Invalid("bad_root_directory", "%s is %q, which is not a folder of the repository", RootVariable, folder))
 	}
 	dir := filepath.Join(w.src(), folder)
 	if err := w.contains(dir); err != nil {
-		return opennext.App{}, anchor.Invalid("no_root_directory", "the repository has no folder %q", folder).Because(err).
-			Hintf("Use the app's path in the repository, such as apps/web: anchor env set %s=apps/web --for build", RootVariable)
+		return opennext.App{}, withRootHint(anchor.Invalid("no_root_directory", "the repository has no folder %q", folder).Because(err))
 	}
 	app, err := opennext.FindAppBelow(w.src(), dir)
-	code := anchor.CodeOf(err)
-	if folder != "" || code != "no_package_json" && code != "no_nextjs" {
+	missing := (*anchor.Error)(nil)
+	if !errors.As(err, &missing) || missing.Code != "no_package_json" && missing.Code != "no_nextjs" {
 		return app, err
+	}
+	if folder != "" {
+		return app, withRootHint(missing)
 	}
 	if apps := appsBelow(w.src()); len(apps) > 0 {
 		return app, anchor.Invalid("choose_app", "there is no Next.js app at the top of the repository, but in %s", strings.Join(apps, ", ")).
 			Hintf("Choose one: anchor env set %s=%s --for build", RootVariable, apps[0])
 	}
-	return app, err
+	return app, withRootHint(missing)
+}
+
+// withRootHint replaces the hint of an error about the app's folder: those of package opennext are
+// for commands that run in it.
+func withRootHint(err *anchor.Error) error {
+	return err.Hintf("Use the app's path in the repository, such as apps/web: anchor env set %s=apps/web --for build", RootVariable)
 }
 
 // appsBelow returns the folders with an app of Next.js, at most three levels down.

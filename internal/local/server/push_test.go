@@ -402,7 +402,7 @@ func TestPush_RefusesWhatCannotBeBuilt(t *testing.T) {
 			f.link("..", "sub/up")
 			f.link("up/../x", "sub/leak")
 		}},
-		"no Next.js": {says: []string{"does not depend on Next.js"}, prepare: func() {
+		"no Next.js": {says: []string{"does not depend on Next.js", "anchor env set ANCHOR_ROOT_DIRECTORY="}, prepare: func() {
 			f.write("package.json", "{}")
 			f.git("add", "package.json")
 		}},
