@@ -19,7 +19,7 @@ type cdn struct {
 // cdns are those that users often enable without noticing. The suffixes are the names that
 // their documentation points customers' CNAMEs to.
 var cdns = []*cdn{
-	{name: "Cloudflare", advice: `In Cloudflare's DNS settings switch the record's proxy off (the cloud is grey, "DNS only") and set`, suffixes: []string{"cdn.cloudflare.net."}},
+	{name: "Cloudflare", advice: `In Cloudflare's DNS settings turn off the record's proxy (gray cloud, "DNS only") and set`, suffixes: []string{"cdn.cloudflare.net."}},
 	{name: "Fastly", suffixes: []string{"fastly.net.", "fastlylb.net."}},
 	{name: "CloudFront", suffixes: []string{"cloudfront.net."}},
 	{name: "Akamai", suffixes: []string{"edgekey.net.", "edgesuite.net.", "akamaiedge.net.", "akamaized.net."}},

@@ -93,7 +93,7 @@ func (c *Checker) Diagnose(ctx context.Context, need domains.Need) (domains.Diag
 	s := newSession(c)
 	checks := s.run(bounded, s.planChecks(need))
 	if err := ctx.Err(); err != nil {
-		return domains.Diagnosis{}, fmt.Errorf("the check of %s's DNS was ended: %w", need.Name, err)
+		return domains.Diagnosis{}, fmt.Errorf("the DNS check of %s was interrupted: %w", need.Name, err)
 	}
 	d := domains.Diagnosis{OK: len(checks) > 0, Checks: checks}
 	for _, f := range checks {
@@ -143,7 +143,7 @@ func checkNeed(need domains.Need) error {
 	for _, r := range need.Records {
 		names = append(names, r.Name)
 		if _, known := recordTypes[r.Type]; !known {
-			return anchor.Invalid("dns_type", "cannot check a %s record", r.Type).Hintf("A, AAAA, CNAME and TXT records can be checked")
+			return anchor.Invalid("dns_type", "cannot check a %s record", r.Type).Hintf("Only A, AAAA, CNAME and TXT records can be checked.")
 		}
 	}
 	for _, name := range names {

@@ -153,11 +153,11 @@ func explainTrouble(reply *dns.Msg, err error) string {
 	case err != nil:
 		return silence
 	case reply.Rcode == dns.RcodeRefused:
-		return "refuses to answer for it"
+		return "refuses queries for it"
 	case reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeNameError:
 		return "answers " + dns.RcodeToString[reply.Rcode] + extendedError(reply)
 	case !reply.Authoritative:
-		return "does not hold the zone"
+		return "does not serve the zone"
 	}
 	return ""
 }
@@ -183,11 +183,11 @@ func (s *session) followCNAMEs(ctx context.Context, from, name string, typ uint1
 			return t
 		}
 		if v.alias == from || slices.Contains(t.names, v.alias) {
-			t.broken = "its CNAMEs go round in a circle"
+			t.broken = "its CNAMEs form a loop"
 			return t
 		}
 		if len(t.names) >= maxAliases {
-			t.broken = fmt.Sprintf("it goes through more than %d CNAMEs", maxAliases)
+			t.broken = fmt.Sprintf("it follows more than %d CNAMEs", maxAliases)
 			return t
 		}
 		at = v.alias

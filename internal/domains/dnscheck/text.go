@@ -15,9 +15,9 @@ import (
 func secondHandNote(src source) string {
 	why := "cannot be reached from this machine"
 	if errors.Is(src.err, errLame) && len(src.troubles) > 0 {
-		why = "give no answer (" + joinFew(listComplaints(src.troubles)) + ")"
+		why = "do not answer (" + joinFew(listComplaints(src.troubles)) + ")"
 	}
-	return " The domain's own name servers " + why + ": a resolver said this, and it may be out of date."
+	return " The domain's name servers " + why + ", so this result comes from a resolver and may be out of date."
 }
 
 func listComplaints(troubles []view) []string {
@@ -57,7 +57,7 @@ func hostPart(name, zone string) string {
 // is known by name only needs the provider's substitute for a CNAME.
 func add(w *want, r anchor.DNSRecord) string {
 	if w.apex && r.Type == "CNAME" {
-		return fmt.Sprintf("%s is the top of its zone, where a CNAME is not allowed: at your DNS provider add Host/Name: @, Type: ALIAS (also called ANAME or CNAME flattening), Value: %s.", w.label, displayValue(r))
+		return fmt.Sprintf("%s is the zone apex, where a CNAME is not allowed. At your DNS provider add Host/Name: @, Type: ALIAS (also called ANAME or CNAME flattening), Value: %s.", w.label, displayValue(r))
 	}
 	return "At your DNS provider add " + formatEntry(r, w.zone) + "."
 }
@@ -68,7 +68,7 @@ func leadsHereText(w *want, v verdict) string {
 	}
 	for _, addr := range v.ours {
 		if !slices.Contains(w.addrs, addr) {
-			return fmt.Sprintf("%s leads to %s of %s, which is here as far as can be told: its customers share addresses.", w.label, addr, w.cdn.name)
+			return fmt.Sprintf("%s points to %s (%s). The customers of %s share addresses, so Anchor cannot tell whose site this is.", w.label, w.cdn.name, addr, w.cdn.name)
 		}
 	}
 	return w.label + " points to Anchor."
@@ -79,14 +79,14 @@ func missingTargetText(w *want, r anchor.DNSRecord) string {
 }
 
 func wrongTargetText(w *want, r anchor.DNSRecord, v verdict) string {
-	leads := fmt.Sprintf("%s leads to %s, not here.", w.label, joinFew(v.addrs))
+	leads := fmt.Sprintf("%s points to %s instead of Anchor.", w.label, joinFew(v.addrs))
 	switch {
 	case v.broken != "":
-		leads = fmt.Sprintf("%s leads nowhere: %s (%s).", w.label, v.broken, formatTrail(append([]string{w.label}, v.trail...)))
+		leads = fmt.Sprintf("%s does not resolve: %s (%s).", w.label, v.broken, formatTrail(append([]string{w.label}, v.trail...)))
 	case len(v.trail) > 0 && len(v.addrs) == 0:
 		leads = fmt.Sprintf("%s is a CNAME to %s, which has no address.", w.label, formatTrail(v.trail))
 	case len(v.trail) > 0:
-		leads = fmt.Sprintf("%s is a CNAME to %s (%s), which is not here.", w.label, formatTrail(v.trail), joinFew(v.addrs))
+		leads = fmt.Sprintf("%s is a CNAME to %s (%s), which is not Anchor.", w.label, formatTrail(v.trail), joinFew(v.addrs))
 	}
 	return leads + " " + adviseReplace(w, r, v.recordKinds())
 }
@@ -124,11 +124,11 @@ func adviseReplace(w *want, r anchor.DNSRecord, kinds []string) string {
 }
 
 func apexText(w *want, r anchor.DNSRecord, v verdict) string {
-	is := fmt.Sprintf("%s is a CNAME to %s, but it is the top of its zone, where a CNAME is not allowed: it hides the zone's SOA, NS and MX records.", w.label, displayName(v.trail[0]))
+	is := fmt.Sprintf("%s is a CNAME to %s, but it is the zone apex, where a CNAME is not allowed because it hides the SOA, NS and MX records of the zone.", w.label, displayName(v.trail[0]))
 	if r.Type == "CNAME" {
-		return is + fmt.Sprintf(" Delete it and add instead Host/Name: @, Type: ALIAS (also called ANAME or CNAME flattening), Value: %s.", displayValue(r))
+		return is + fmt.Sprintf(" Replace it with Host/Name: @, Type: ALIAS (also called ANAME or CNAME flattening), Value: %s.", displayValue(r))
 	}
-	return is + " Delete it and add instead " + formatEntry(r, w.zone) + "."
+	return is + " Replace it with " + formatEntry(r, w.zone) + "."
 }
 
 func proxiedText(w *want, r anchor.DNSRecord, v verdict) string {
@@ -137,7 +137,7 @@ func proxiedText(w *want, r anchor.DNSRecord, v verdict) string {
 	if len(v.trail) > 0 {
 		at = displayName(v.trail[len(v.trail)-1])
 	}
-	said := fmt.Sprintf("%s looks proxied by %s (%s), which answers in place of this server.", w.label, c.name, at)
+	said := fmt.Sprintf("%s looks proxied by %s (%s), which answers instead of this server.", w.label, c.name, at)
 	if c.advice != "" {
 		return said + " " + c.advice + " " + formatEntry(r, w.zone) + "."
 	}
@@ -146,13 +146,13 @@ func proxiedText(w *want, r anchor.DNSRecord, v verdict) string {
 
 // strayText is about addresses next to the right ones.
 func strayText(w *want, r anchor.DNSRecord, stray []string, beside bool) string {
-	kind, why := "IPv4", "so some visitors do not arrive here"
+	kind, why := "IPv4", "so some visitors do not reach Anchor"
 	if r.Type == "AAAA" {
-		kind, why = "IPv6", "and visitors and certificate authorities that have IPv6 go there first"
+		kind, why = "IPv6", "and visitors and certificate authorities with IPv6 go there first"
 	}
-	also := "leads"
+	also := "points"
 	if beside {
-		also = "also leads"
+		also = "also points"
 	}
 	said := fmt.Sprintf("Over %s, %s %s to %s, %s.", kind, w.label, also, joinFew(stray), why)
 	if r.Value != "" && !beside {
@@ -166,25 +166,25 @@ func strayText(w *want, r anchor.DNSRecord, stray []string, beside bool) string 
 }
 
 func disagreeText(zone string, good, bad, found []string) string {
-	says := "have nothing"
+	says := "have no record"
 	switch {
 	case len(found) > 0 && len(bad) == 1:
-		says = "still says " + joinFew(found)
+		says = "still returns " + joinFew(found)
 	case len(found) > 0:
-		says = "still say " + joinFew(found)
+		says = "still return " + joinFew(found)
 	case len(bad) == 1:
-		says = "has nothing"
+		says = "has no record"
 	}
-	right := "is right"
+	right := "is correct"
 	if len(good) > 1 {
-		right = "are right"
+		right = "are correct"
 	}
-	return fmt.Sprintf("The name servers of %s disagree: %s %s, but %s %s. Wait some minutes for your DNS provider to publish the change everywhere; if it stays so, check that your registrar lists no name servers of an earlier provider.",
+	return fmt.Sprintf("The name servers of %s disagree: %s %s, but %s %s. Wait a few minutes while your DNS provider publishes the change. If they still disagree, check at your registrar that no name server of an earlier provider is listed.",
 		displayName(zone), joinFew(good), right, joinFew(bad), says)
 }
 
 func rightText(r anchor.DNSRecord) string {
-	return fmt.Sprintf("The %s record of %s is right.", r.Type, r.Name)
+	return fmt.Sprintf("The %s record of %s is correct.", r.Type, r.Name)
 }
 
 func missingText(r anchor.DNSRecord, zone string) string {
@@ -193,27 +193,27 @@ func missingText(r anchor.DNSRecord, zone string) string {
 
 // wrongRecordText knows the usual slips of copying a value into a form.
 func wrongRecordText(r anchor.DNSRecord, zone string, found []string) string {
-	said := fmt.Sprintf("The %s record of %s says %s, not %s.", r.Type, r.Name, joinFew(found), displayValue(r))
+	said := fmt.Sprintf("The %s record of %s contains %s instead of %s.", r.Type, r.Name, joinFew(found), displayValue(r))
 	for _, f := range found {
 		if r.Type == "TXT" && f != r.Value && strings.EqualFold(strings.Trim(f, "\"' \t\u201c\u201d"), r.Value) {
-			return said + " Enter the value exactly as it is, without quotation marks and spaces, and in the same upper and lower case."
+			return said + " Enter the value exactly as it is, without quotation marks or spaces and with the same capitalization."
 		}
 		if r.Type == "CNAME" && dns.CanonicalName(f) == canonicalValue(r)+zone {
-			return said + fmt.Sprintf(" Your DNS provider appended the domain to the value: enter it with a dot at the end: %s", canonicalValue(r))
+			return said + fmt.Sprintf(" Your DNS provider appended the domain to the value. Enter the value with a trailing dot: %s", canonicalValue(r))
 		}
 	}
 	if r.Type == "TXT" {
-		return said + " At your DNS provider add " + formatEntry(r, zone) + "; others may stay beside it."
+		return said + " At your DNS provider add " + formatEntry(r, zone) + ". Other TXT records can stay."
 	}
 	return said + " At your DNS provider change it to " + formatEntry(r, zone) + "."
 }
 
 func doubledText(label, doubled, zone string, r anchor.DNSRecord) string {
-	return fmt.Sprintf("The record is at %s instead of %s, as your DNS provider appends %s by itself. Enter only this: %s.", displayName(doubled), label, displayName(zone), formatEntry(r, zone))
+	return fmt.Sprintf("The record is at %s instead of %s, because your DNS provider appends %s automatically. Enter only Host/Name as shown: %s.", displayName(doubled), label, displayName(zone), formatEntry(r, zone))
 }
 
 func noDomainText(name string) string {
-	return fmt.Sprintf("%s does not exist: it was never registered, or its registration ran out. Check the spelling, or register it and then set the records.", displayName(registrableDomain(name)))
+	return fmt.Sprintf("%s does not exist: it was never registered, or its registration expired. Check the spelling, or register the domain and then add the records.", displayName(registrableDomain(name)))
 }
 
 func silentText(src source, zone string) string {
@@ -221,53 +221,53 @@ func silentText(src source, zone string) string {
 	var refused *refusal
 	switch {
 	case errors.Is(src.err, errLame) && len(src.troubles) == 0:
-		return fmt.Sprintf("No name servers of %s could be found. Check at your registrar that those of your DNS provider are entered for %s.", name, name)
+		return fmt.Sprintf("No name servers of %s were found. Check at your registrar that %s uses the name servers of your DNS provider.", name, name)
 	case errors.Is(src.err, errLame):
-		return fmt.Sprintf("The name servers of %s do not answer for it (%s). Check at your registrar that the name servers entered for %s are those of your DNS provider.", name, joinFew(listComplaints(src.troubles)), name)
+		return fmt.Sprintf("The name servers of %s do not answer queries for it (%s). Check at your registrar that %s uses the name servers of your DNS provider.", name, joinFew(listComplaints(src.troubles)), name)
 	case errors.As(src.err, &refused):
-		return fmt.Sprintf("The resolver %s answers %s for %s, and its own name servers cannot be reached from this machine. Check the zone's DNSSEC and name servers with your DNS provider.", refused.server, refused.answer, name)
+		return fmt.Sprintf("The resolver %s returns %s for %s, and this machine cannot reach the domain's name servers. Check the DNSSEC settings and the name servers of the domain at your DNS provider.", refused.server, refused.answer, name)
 	}
-	return fmt.Sprintf("Nothing could be learned about %s: neither its name servers nor a resolver can be reached from this machine. Check that it may send to port 53 and which resolvers it uses.", name)
+	return fmt.Sprintf("Anchor could not look up %s: this machine can reach neither its name servers nor a resolver. Check that a firewall does not block port 53 and that the machine's resolvers are correct.", name)
 }
 
 func troublesNote(src source) string {
-	return " But " + joinFew(listComplaints(src.troubles)) + ", so lookups may fail at times: tell your DNS provider, or take it out at your registrar."
+	return " However, " + joinFew(listComplaints(src.troubles)) + ", so some lookups may fail. Contact your DNS provider, or remove that name server at your registrar."
 }
 
 func cachedText(r anchor.DNSRecord, old []string, wait int) string {
-	what := "say that there is nothing"
+	what := "report no record"
 	if len(old) > 0 {
-		what = "give the old value (" + joinFew(displayValues(r.Type, old)) + ")"
+		what = "return the old value (" + joinFew(displayValues(r.Type, old)) + ")"
 	}
-	return fmt.Sprintf("%s is right at its source, but resolvers may still %s for %d more seconds. There is nothing to do but wait.", r.Name, what, wait)
+	return fmt.Sprintf("%s is correct at its name servers, but resolvers may still %s for up to %d seconds. No change is needed.", r.Name, what, wait)
 }
 
 func bogusText(r anchor.DNSRecord, why string) string {
 	domain := displayName(registrableDomain(dns.CanonicalName(r.Name)))
-	return fmt.Sprintf("The record is there, but resolvers reject it because the DNSSEC signatures of %s do not fit (%s), and certificate authorities will too. Delete the DS record of %s at your registrar, or have your DNS provider sign it anew.", domain, why, domain)
+	return fmt.Sprintf("The record is there, but resolvers reject it because the DNSSEC signatures of %s are not valid (%s). Certificate authorities reject it as well. Delete the DS record of %s at your registrar, or ask your DNS provider to sign the zone again.", domain, why, domain)
 }
 
 func noCAAText(name string, issuers []string) string {
-	return fmt.Sprintf("No CAA record keeps %s from issuing for %s.", joinAlternatives(issuers), displayName(name))
+	return fmt.Sprintf("No CAA record prevents %s from issuing a certificate for %s.", joinAlternatives(issuers), displayName(name))
 }
 
 func caaRightText(r anchor.DNSRecord, conditions []string) string {
-	said := fmt.Sprintf("The CAA records of %s let the certificate be issued.", r.Name)
+	said := fmt.Sprintf("The CAA records of %s allow the certificate.", r.Name)
 	if len(conditions) > 0 {
-		said += fmt.Sprintf(" They do so under a condition (%s): if issuing fails, remove it.", joinFew(conditions))
+		said += fmt.Sprintf(" They set a condition (%s). If the certificate cannot be issued, remove the condition.", joinFew(conditions))
 	}
 	return said
 }
 
 func caaForbidsText(r anchor.DNSRecord, zone string, found, issuers []string, critical string) string {
 	if critical != "" {
-		return fmt.Sprintf("The CAA records of %s have a critical property, %q, that certificate authorities do not know, so none may issue. At your DNS provider delete it.", r.Name, critical)
+		return fmt.Sprintf("The CAA records of %s contain the critical property %q, which certificate authorities do not support, so none can issue a certificate. Delete it at your DNS provider.", r.Name, critical)
 	}
-	return fmt.Sprintf("The CAA records of %s (%s) forbid %s to issue. At your DNS provider add %s; the others may stay.", r.Name, joinFew(found), joinAlternatives(issuers), formatEntry(r, zone))
+	return fmt.Sprintf("The CAA records of %s (%s) do not allow %s to issue a certificate. At your DNS provider add %s. The other records can stay.", r.Name, joinFew(found), joinAlternatives(issuers), formatEntry(r, zone))
 }
 
 func caaSilentText(src source, name string) string {
-	return "Certificate authorities refuse a name whose CAA records they cannot ask for. " + silentText(src, zoneFor(src, name))
+	return "Certificate authorities do not issue a certificate when they cannot look up the CAA records. " + silentText(src, zoneFor(src, name))
 }
 
 // joinFew joins values, the first few of many.

@@ -50,7 +50,7 @@ type Fault struct {
 	Bogus            bool          // SERVFAIL with the DNSSEC error of RFC 8914, unless CD is set
 	Truncate         bool          // over UDP: TC and no records
 	NotAuthoritative bool          // without AA
-	NoEDNS           bool          // FORMERR, or Rcode, to whoever sends an OPT record, and to nobody else
+	NoEDNS           bool          // FORMERR, or Rcode, only to clients that send an OPT record
 	Stray            bool          // over UDP: a forged packet before the answer
 }
 
