@@ -207,8 +207,8 @@ func wantKind(t *testing.T, err error, want anchor.Kind) {
 	}
 }
 
-// TestService_Between_WaitsForWhatCancelAllInterrupts removes a project as project.Service does.
-func TestService_Between_WaitsForWhatCancelAllInterrupts(t *testing.T) {
+// TestService_Exclusive_WaitsForWhatCancelAllInterrupts removes a project as project.Service does.
+func TestService_Exclusive_WaitsForWhatCancelAllInterrupts(t *testing.T) {
 	h := newHold() // is never released: only the cancel ends it
 	s := newStand(t, func(s *stand) {
 		s.platform.Fault = func(ctx context.Context, op string, _ anchor.DeploymentID) (bool, error) {
@@ -225,7 +225,7 @@ func TestService_Between_WaitsForWhatCancelAllInterrupts(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()
 	var before []platformtest.Call
-	must(t, s.Between(ctx, s.project, func(context.Context) error {
+	must(t, s.Exclusive(ctx, s.project, func(context.Context) error {
 		before = s.platform.Calls()
 		s.deploy(t, s.newProject(t, "other")) // nothing of another project waits
 		return nil

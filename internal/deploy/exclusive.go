@@ -9,10 +9,10 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Between runs work while no deployment of the project is processed, and keeps any from being
+// Exclusive runs work while no deployment of the project is processed, and keeps any from being
 // processed. It waits for a while when one is, or returns a KindBusy error without running work.
 // The context of work ends when the right to be alone is lost.
-func (s *Service) Between(ctx context.Context, p anchor.ProjectID, work func(context.Context) error) error {
+func (s *Service) Exclusive(ctx context.Context, p anchor.ProjectID, work func(context.Context) error) error {
 	begun := false
 	err := s.Runner.Exclusive(ctx, p, Passes, func(ctx context.Context) error {
 		begun = true
@@ -26,7 +26,7 @@ func (s *Service) Between(ctx context.Context, p anchor.ProjectID, work func(con
 }
 
 // CancelAll cancels the project's deployments that have not ended, and interrupts their passes in
-// this process, which end some time later; Between waits for them. A deployment whose release has
+// this process, which end some time later; Exclusive waits for them. A deployment whose release has
 // begun ends as deployed.
 func (s *Service) CancelAll(ctx context.Context, p anchor.ProjectID) error {
 	unfinished, err := s.unfinishedOf(ctx, p)

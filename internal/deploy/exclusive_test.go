@@ -10,9 +10,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-// TestService_Between_WaitsForThePassOfItsProcess removes a project in the middle of a deployment:
+// TestService_Exclusive_WaitsForThePassOfItsProcess removes a project in the middle of a deployment:
 // the pass is canceled, and ends before the work begins.
-func TestService_Between_WaitsForThePassOfItsProcess(t *testing.T) {
+func TestService_Exclusive_WaitsForThePassOfItsProcess(t *testing.T) {
 	for _, op := range []string{"Check", "Upload", "Publish", "Seed", "Probe"} {
 		t.Run(op, func(t *testing.T) {
 			entered := make(chan struct{})
@@ -31,7 +31,7 @@ func TestService_Between_WaitsForThePassOfItsProcess(t *testing.T) {
 			<-entered
 			must(t, s.store.RetireProject(t.Context(), s.project))
 			must(t, s.CancelAll(t.Context(), s.project))
-			must(t, s.Between(t.Context(), s.project, func(ctx context.Context) error {
+			must(t, s.Exclusive(t.Context(), s.project, func(ctx context.Context) error {
 				for _, id := range []anchor.DeploymentID{running, waiting, uploading} {
 					if d, err := s.store.Deployment(ctx, id); err != nil || d.Status != anchor.Canceled {
 						t.Errorf("when the work begins %s is %s, %v", id, d.Status, err)
@@ -47,13 +47,13 @@ func TestService_Between_WaitsForThePassOfItsProcess(t *testing.T) {
 	}
 }
 
-// TestService_Between_HoldsDeploymentsBack asserts that a deployment which is finished meanwhile
+// TestService_Exclusive_HoldsDeploymentsBack asserts that a deployment which is finished meanwhile
 // runs once the work has ended.
-func TestService_Between_HoldsDeploymentsBack(t *testing.T) {
+func TestService_Exclusive_HoldsDeploymentsBack(t *testing.T) {
 	s := newStand(t)
 	other := s.newProject(t, "other")
 	var id anchor.DeploymentID
-	must(t, s.Between(t.Context(), s.project, func(ctx context.Context) error {
+	must(t, s.Exclusive(t.Context(), s.project, func(ctx context.Context) error {
 		id = s.deploy(t, s.project)
 		s.deployed(t, other) // other projects do not wait
 		if slices.ContainsFunc(s.platform.Calls(), func(c platformtest.Call) bool { return c.Deployment == id }) {
@@ -62,11 +62,11 @@ func TestService_Between_HoldsDeploymentsBack(t *testing.T) {
 		return nil
 	}))
 	s.wantStatus(t, id, anchor.Deployed)
-	must(t, s.Between(t.Context(), s.project, func(context.Context) error { return nil }))
+	must(t, s.Exclusive(t.Context(), s.project, func(context.Context) error { return nil }))
 }
 
-// TestService_Between_Busy gives up when the caller does, and leaves the running pass alone.
-func TestService_Between_Busy(t *testing.T) {
+// TestService_Exclusive_Busy gives up when the caller does, and leaves the running pass alone.
+func TestService_Exclusive_Busy(t *testing.T) {
 	h := newHold()
 	s := newStand(t, func(s *stand) {
 		s.platform.Fault = func(ctx context.Context, op string, _ anchor.DeploymentID) (bool, error) {
@@ -80,12 +80,12 @@ func TestService_Between_Busy(t *testing.T) {
 	<-h.entered
 	ended, leave := context.WithCancel(t.Context())
 	leave()
-	err := s.Between(ended, s.project, func(context.Context) error {
+	err := s.Exclusive(ended, s.project, func(context.Context) error {
 		t.Error("the work runs beside a pass")
 		return nil
 	})
 	if anchor.KindOf(err) != anchor.KindBusy || anchor.CodeOf(err) != "deploying" || !errors.Is(err, context.Canceled) {
-		t.Errorf("Between returns %v", err)
+		t.Errorf("Exclusive returns %v", err)
 	}
 	close(h.letGo)
 	s.wantStatus(t, id, anchor.Deployed)

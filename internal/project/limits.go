@@ -35,7 +35,7 @@ func (s *Service) SetLimits(ctx context.Context, idOrSlug string, l anchor.Limit
 	p.Limits = l
 	// The records have the limits, so they are enforced even when the caller has gone.
 	if err := s.Limiter.Limit(context.WithoutCancel(ctx), p.ID); err != nil {
-		return anchor.ProjectLimits{}, anchor.Failed("limits_not_enforced", "the limits of %s are stored but could not be put in force", p.Slug).
+		return anchor.ProjectLimits{}, anchor.Failed("limits_not_enforced", "the limits of %s are stored but could not be applied", p.Slug).
 			Hintf("Set them again; anchor doctor shows what the server can enforce.").Because(err)
 	}
 	return s.limitsOf(p), nil

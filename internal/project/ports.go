@@ -47,9 +47,9 @@ type Remover interface {
 type Deployments interface {
 	// CancelAll cancels those that have not ended, of which some may end later. Idempotent.
 	CancelAll(ctx context.Context, p anchor.ProjectID) error
-	// Between does work while no deployment of the project is processed. The error is KindBusy,
+	// Exclusive does work while no deployment of the project is processed. The error is KindBusy,
 	// and nothing is done, when one is.
-	Between(ctx context.Context, p anchor.ProjectID, work func(context.Context) error) error
+	Exclusive(ctx context.Context, p anchor.ProjectID, work func(context.Context) error) error
 }
 
 // Limiter enforces limits where the platform can.

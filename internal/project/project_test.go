@@ -35,7 +35,7 @@ type noDeployments struct{}
 
 func (noDeployments) CancelAll(context.Context, anchor.ProjectID) error { return nil }
 
-func (noDeployments) Between(ctx context.Context, _ anchor.ProjectID, work func(context.Context) error) error {
+func (noDeployments) Exclusive(ctx context.Context, _ anchor.ProjectID, work func(context.Context) error) error {
 	return work(ctx)
 }
 

@@ -27,7 +27,7 @@ var removalSteps = []removalStep{
 // Remove removes the project of an id or slug and everything that belongs to it. The first step
 // retires it, durable: nothing can be added to it from then on, and the removal is not taken back.
 // What Remove cannot finish, FinishRemovals does. The project exists as Removing until then, which
-// is no error, and Remove may be called again. NotFound for an unknown project.
+// is not an error, and Remove may be called again. NotFound for an unknown project.
 func (s *Service) Remove(ctx context.Context, idOrSlug string) error {
 	p, err := s.Get(ctx, idOrSlug)
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *Service) Remove(ctx context.Context, idOrSlug string) error {
 		return nil
 	case err != nil:
 		return anchor.Failed("remove_failed", "the removal of project %s did not finish", p.Slug).
-			Hintf("The server tries again by itself. To try now, run: anchor projects rm %s", p.Slug).Because(err)
+			Hintf("The server retries automatically. To try now, run: anchor projects rm %s", p.Slug).Because(err)
 	}
 	return nil
 }
@@ -120,7 +120,7 @@ func (s *Service) cancelDeployments(ctx context.Context, p anchor.Project) error
 }
 
 func (s *Service) removeFromPlatform(ctx context.Context, p anchor.Project) error {
-	return s.Deployments.Between(ctx, p.ID, func(ctx context.Context) error { return s.Remover.RemoveProject(ctx, p.ID) })
+	return s.Deployments.Exclusive(ctx, p.ID, func(ctx context.Context) error { return s.Remover.RemoveProject(ctx, p.ID) })
 }
 
 // deleteRecords succeeds when another process was faster.

@@ -55,7 +55,7 @@ func (r *removal) CancelAll(ctx context.Context, id anchor.ProjectID) error {
 	return r.call("cancel", func() error { return r.wantRetired(ctx, id) })
 }
 
-func (r *removal) Between(ctx context.Context, _ anchor.ProjectID, work func(context.Context) error) error {
+func (r *removal) Exclusive(ctx context.Context, _ anchor.ProjectID, work func(context.Context) error) error {
 	return r.call("lock", func() error { return work(ctx) })
 }
 

@@ -113,7 +113,7 @@ func (d *Deployer) cleanUp(ctx context.Context, ended anchor.Deployment) {
 		return
 	}
 	err := retry.Do(ctx, turns, func() error {
-		err := d.Deploys.Between(ctx, ended.ProjectID, func(ctx context.Context) error { return d.Remover.Remove(ctx, ended) })
+		err := d.Deploys.Exclusive(ctx, ended.ProjectID, func(ctx context.Context) error { return d.Remover.Remove(ctx, ended) })
 		if anchor.KindOf(err) == anchor.KindBusy {
 			return retry.Again(err)
 		}

@@ -155,7 +155,7 @@ func (u *Upkeep) sweepDeployment(ctx context.Context, id anchor.DeploymentID) (k
 		return true, nil // requests may still reach it
 	}
 	u.Log.InfoContext(ctx, "remove what is left of a deployment", "deploymentId", id, "projectId", d.ProjectID, "status", d.Status)
-	return true, u.Deploys.Between(ctx, d.ProjectID, func(ctx context.Context) error {
+	return true, u.Deploys.Exclusive(ctx, d.ProjectID, func(ctx context.Context) error {
 		return remover{u.Cloud, u.Artifacts}.Remove(ctx, d)
 	})
 }
