@@ -3,8 +3,10 @@ package server_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -192,6 +194,20 @@ func TestBuild_ServerThatStops(t *testing.T) {
 }
 
 // TestBuild_SeesNothingOfTheServer has the build print what it must not find.
+// ownNiceness is the scheduling priority of the test, to which a build adds its own (nice(1)).
+func ownNiceness(t *testing.T) int {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "nice").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func TestBuild_SeesNothingOfTheServer(t *testing.T) {
 	t.Setenv("ANCHOR_TEST_SECRET", "of the server")
 	var data string
@@ -213,7 +229,7 @@ cp -r tree .open-next
 `, data, data, data))
 	commit := f.app("one")
 	out := f.push("main")
-	f.says(out, "secret:  ", "commit: "+commit+" branch: main", "nice: 10", "cached: ")
+	f.says(out, "secret:  ", "commit: "+commit+" branch: main", fmt.Sprintf("nice: %d", ownNiceness(t)+10), "cached: ")
 	if jail.Level(status.Isolation.Level) >= jail.Filtered {
 		for _, leak := range []string{"token: ", "repository: "} {
 			if strings.Contains(out, leak) {
