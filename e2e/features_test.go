@@ -259,7 +259,7 @@ func images(t *testing.T, s *site) {
 	body := s.get("/").want(t, 200).Body
 	_, after, found := strings.Cut(body, "/_next/image?url=")
 	if !found {
-		t.Fatal("the home page has no optimised image")
+		t.Fatal("the home page has no optimized image")
 	}
 	path := "/_next/image?url=" + strings.ReplaceAll(after[:strings.IndexAny(after, " \"")], "&amp;", "&")
 	p := s.get(path, "Accept", "image/webp,*/*").want(t, 200)

@@ -16,7 +16,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 )
 
-// openAPI gives the document as the API serves it, indented.
+// openAPI returns the document as the API serves it, indented.
 func openAPI() ([]byte, error) {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/openapi.json", http.NoBody)

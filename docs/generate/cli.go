@@ -20,7 +20,7 @@ reached, is too busy, or does not accept the token. 130: ended by Ctrl-C.
 
 **Output.** Results go to stdout, progress and errors to stderr. With ` + "`--json`" + ` stdout holds
 one JSON document and nothing else; an error is ` + "`{\"error\": {\"code\", \"message\", \"hint\"}}`" + `.
-Colours are left out without a terminal and when ` + "`NO_COLOR`" + ` is set.
+Colors are left out without a terminal and when ` + "`NO_COLOR`" + ` is set.
 
 **Which server.** ` + "`ANCHOR_URL`" + ` and ` + "`ANCHOR_TOKEN`" + `; without them the ` + "`anchor up`" + ` that the same
 user runs on this machine. The token of an installation on AWS is found by its URL: ` + "`anchor aws bootstrap`" + `
@@ -73,7 +73,7 @@ func describe(b *bytes.Buffer, c *cobra.Command) {
 	}
 }
 
-// visible gives the commands below c that its help lists, in its order.
+// visible returns the commands below c that its help lists, in its order.
 func visible(c *cobra.Command) []*cobra.Command {
 	var shown []*cobra.Command
 	for _, child := range c.Commands() {

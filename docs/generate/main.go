@@ -34,7 +34,7 @@ func write(dir string) error {
 	return nil
 }
 
-// pages gives the generated files by name. They depend on the code only, not on the
+// pages returns the generated files by name. They depend on the code only, not on the
 // machine, the time or the version of the binary.
 func pages() (map[string][]byte, error) {
 	document, err := openAPI()

@@ -22,7 +22,7 @@ type Build struct {
 	Images Images
 }
 
-// Images are the headers that next.config sets for every optimised image (images.contentSecurityPolicy and
+// Images are the headers that next.config sets for every optimized image (images.contentSecurityPolicy and
 // images.contentDispositionType). They are empty in builds of Next.js versions that lack the option.
 type Images struct {
 	SecurityPolicy string // "script-src 'none'; frame-src 'none'; sandbox;"

@@ -40,7 +40,7 @@ func CheckEnv(v EnvVar) error {
 		return Invalid("bad_env", "%q cannot be the name of an environment variable", v.Name).
 			Hintf("Use letters, digits and underscores, not beginning with a digit, at most 128 characters.")
 	case len(v.Value) > 32<<10 || strings.ContainsRune(v.Value, 0):
-		return Invalid("bad_env", "the value of %s is too long or holds a NUL", v.Name).
+		return Invalid("bad_env", "the value of %s is too long or contains a NUL", v.Name).
 			Hintf("Values are at most 32 KiB of text.")
 	case v.For != EnvBuild && v.For != EnvRun && v.For != EnvBoth:
 		return Invalid("bad_env", "%s is for %q, which is not a phase", v.Name, v.For).

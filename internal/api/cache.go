@@ -70,7 +70,7 @@ func (s *server) cachedProject(ctx context.Context, idOrSlug string) (anchor.Pro
 func selection(in wire.PurgeCache) (sel anchor.CacheSelection, err error) {
 	sel = anchor.CacheSelection{Tag: in.Tag, Deployment: in.DeploymentID}
 	if in.URL != "" && in.Prefix != "" {
-		return sel, anchor.Invalid("url_and_prefix", "url and prefix exclude each other").Hintf("Send one of them.")
+		return sel, anchor.Invalid("url_and_prefix", "url and prefix cannot be combined").Hintf("Send one of them.")
 	}
 	if in.URL != "" {
 		sel.Host, sel.Path, err = hostAndPath("url", in.URL)

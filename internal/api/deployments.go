@@ -116,7 +116,7 @@ func (s *server) presignUploads(ctx context.Context, in *struct {
 		return nil, err
 	}
 	if s.Uploads == nil {
-		return nil, anchor.Conflict("direct_uploads", "this server receives contents through the API").
+		return nil, anchor.Conflict("direct_uploads", "this server accepts files only through the API").
 			Hintf("Send them to /projects/{projectId}/files, as for every deployment whose start returns no \"presigned\".")
 	}
 	files, err := s.Deploys.Files(ctx, p.ID, anchor.DeploymentID(in.DeploymentID), in.Body.Digests)

@@ -102,7 +102,7 @@ func (f File) checkContent() error {
 		return anchor.Invalid("bad_digest", "%q has the digest %q…, which is not valid", f.Path, cutText(string(f.Digest), digestLen)).
 			Hintf("A digest is the SHA-256 of the content as 64 lower-case hex digits.")
 	case f.Link != "" && (f.Size != 0 || f.Digest != "" || f.Exec):
-		return anchor.Invalid("bad_link", "%q is a link and has a content too", f.Path).
+		return anchor.Invalid("bad_link", "%q is a link but also has content", f.Path).
 			Hintf("Omit size, digest and exec for a link.")
 	}
 	return nil
@@ -129,10 +129,10 @@ func CheckPath(p string) error {
 		return anchor.Invalid("bad_path_encoding", "the path %q is not UTF-8", p).
 			Hintf("Rename the file.")
 	case strings.ContainsFunc(p, unicode.IsControl):
-		return anchor.Invalid("control_in_path", "the path %q holds a control character", p).
+		return anchor.Invalid("control_in_path", "the path %q contains a control character", p).
 			Hintf("Rename the file.")
 	case strings.Contains(p, `\`):
-		return anchor.Invalid("backslash_in_path", "the path %q holds a backslash", p).
+		return anchor.Invalid("backslash_in_path", "the path %q contains a backslash", p).
 			Hintf("Separate folders by slashes, and rename files that have a backslash in their name.")
 	}
 	for name := range strings.SplitSeq(p, "/") {

@@ -19,11 +19,11 @@ func diskError(err error, format string, args ...any) error {
 	}
 	what := fmt.Sprintf(format, args...)
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return anchor.Failed("disk_full", "no space is left to %s", what).Because(err).
+		return anchor.Failed("disk_full", "not enough disk space to %s", what).Because(err).
 			Hintf("Free space on the server's disk, or remove deployments that are no longer needed, and try again.")
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		return anchor.Failed("disk_denied", "not allowed to %s", what).Because(err).
+		return anchor.Failed("disk_denied", "no permission to %s", what).Because(err).
 			Hintf("Grant the user that runs the server write access to the data folder.")
 	}
 	return anchor.Failed("disk", "could not %s", what).Because(err).

@@ -90,11 +90,11 @@ func (in *inliner) inlineLink(name string, f File, within []string) error {
 		return in.add(name, file)
 	}
 	if _, ok := in.children[target]; !ok {
-		return anchor.Invalid("broken_link", "the link %q leads to %q, which is not in the artifact", f.Path, target).
+		return anchor.Invalid("broken_link", "the link %q points to %q, which is not in the artifact", f.Path, target).
 			Hintf("Remove the link, or replace it by a copy of its target.")
 	}
 	if slices.Contains(within, target) {
-		return anchor.Invalid("link_loop", "the link %q leads to %q, which it is in", f.Path, target).
+		return anchor.Invalid("link_loop", "the link %q points to %q, which contains it", f.Path, target).
 			Hintf("Remove the link.")
 	}
 	return in.copyFolder(name, target, append(slices.Clone(within), foldersOf(target)...))

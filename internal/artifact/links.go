@@ -64,7 +64,7 @@ func (f File) checkTarget() error {
 		return anchor.Invalid("bad_link", "the link %q has the target %q…, which cannot be a path", f.Path, cutText(f.Link, 80)).
 			Hintf("Link to a relative path of at most %d bytes without backslashes and control characters.", maxPath)
 	case path.IsAbs(f.Link), len(f.Link) > 1 && f.Link[1] == ':' && isLetter(f.Link[0]):
-		return anchor.Invalid("link_escapes", "the link %q leads to the absolute path %q", f.Path, f.Link).
+		return anchor.Invalid("link_escapes", "the link %q points to the absolute path %q", f.Path, f.Link).
 			Hintf("Make the link relative, to a file of the artifact.")
 	}
 	return nil
@@ -100,8 +100,8 @@ func (l links) followLink(f File, home string) (string, error) {
 			continue
 		}
 		if hops++; hops > maxLinks {
-			return "", anchor.Invalid("link_loop", "the link %q leads through more than %d links", f.Path, maxLinks).
-				Hintf("Links that lead in a circle cannot be opened; remove them.")
+			return "", anchor.Invalid("link_loop", "the link %q passes through more than %d links", f.Path, maxLinks).
+				Hintf("Links that form a loop cannot be opened; remove them.")
 		}
 		at = at[:len(at)-1]
 		rest = append(strings.Split(target, "/"), rest...)

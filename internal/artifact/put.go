@@ -114,7 +114,7 @@ func receiveContent(ctx context.Context, file io.Writer, digest Digest, size int
 func checkSum(hash hash.Hash, digest Digest) error {
 	if got := sumOf(hash); got != digest {
 		return anchor.Invalid("wrong_digest", "the content sent as %s has the digest %s", digest, got).
-			Hintf("The file changed after it was listed, or on its way. Make the manifest again.")
+			Hintf("The file changed after it was listed, or during the upload. Create the manifest again.")
 	}
 	return nil
 }
@@ -125,7 +125,7 @@ var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 func wrongLength(digest Digest, read, size int64) error {
 	if read > size {
 		return anchor.Invalid("wrong_size", "the content sent as %s has more than its %d bytes", digest, size).
-			Hintf("The file changed after it was listed. Make the manifest again.")
+			Hintf("The file changed after it was listed. Create the manifest again.")
 	}
 	return anchor.Invalid("wrong_size", "the content sent as %s has %d bytes, not %d", digest, read, size).
 		Hintf("The file changed after it was listed, or the upload broke off. Send it again.")

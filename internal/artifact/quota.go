@@ -28,7 +28,7 @@ func (u *unowned) reserveBytes(size, limit int64, files int) error {
 	if limit > 0 && (u.bytes+size > limit || u.files >= files) {
 		return anchor.TooLarge("upload_quota", "uploads that no deployment owns take too much room: files %d of %d, bytes %d of %d; this file adds bytes: %d",
 			u.files, files, u.bytes, limit, size).
-			Hintf("Wait until other uploads end (anchor deployments lists them); what canceled ones left is removed within two hours, what failed deployments left a day later.\n" +
+			Hintf("Wait until other uploads end (anchor deployments lists them). Files of canceled uploads are removed within two hours, files of failed deployments after a day.\n" +
 				"For larger builds start the server with a higher limit: anchor up --max-upload-mib N")
 	}
 	u.files++

@@ -146,7 +146,7 @@ func (s *scanner) addLink(name string) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return s.addDangling(name)
 	case errors.Is(err, syscall.ELOOP), err != nil && isLoop(source):
-		return anchor.Invalid("link_loop", "the link %q leads in a circle", source).Hintf("Remove the link.")
+		return anchor.Invalid("link_loop", "the link %q is part of a loop", source).Hintf("Remove the link.")
 	case err != nil:
 		return unreadableError(err, source)
 	}
@@ -169,7 +169,7 @@ func isLoop(name string) bool {
 }
 
 func linkEscapes(source, target string) error {
-	return anchor.Invalid("link_escapes", "the link %q leads out of the build, to %q", source, target).
+	return anchor.Invalid("link_escapes", "the link %q points outside the build, to %q", source, target).
 		Hintf("Put a copy of what it leads to in the link's place, and deploy again.")
 }
 

@@ -64,7 +64,7 @@ func (s *Store) listArrived(ctx context.Context, id anchor.DeploymentID, m Manif
 			return nil, err
 		case name == "":
 			return nil, anchor.Invalid("content_missing", "the content %s of the deployment %s was never sent", digest, id).
-				Hintf("Ask which files are missing, send them, and finish again.")
+				Hintf("Request the list of missing files, upload them, and finish again.")
 		case name == incomingPath(digest):
 			arrived = append(arrived, digest)
 		}

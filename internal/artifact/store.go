@@ -252,7 +252,7 @@ func CheckID(id anchor.DeploymentID) error {
 		return nil
 	}
 	return anchor.Invalid("bad_deployment_id", "%q is not a deployment id", cutText(string(id), 64)).
-		Hintf("An id is a lower-case ULID of 26 characters, as the API gives it.")
+		Hintf("An ID is a lowercase ULID of 26 characters, as returned by the API.")
 }
 
 func (s *Store) joinPath(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }

@@ -15,12 +15,12 @@ func ReadKey(ctx context.Context, c sdk.Config, parameter string) ([]byte, error
 	got, err := ssm.NewFromConfig(c).GetParameter(ctx, &ssm.GetParameterInput{Name: &parameter, WithDecryption: sdk.Bool(true)})
 	if err != nil {
 		return nil, anchor.Failed("no_key", "the key %s cannot be read", parameter).
-			Hintf("Run anchor aws bootstrap again: it makes the key, and grants ssm:GetParameter to the handlers.").Because(err)
+			Hintf("Run anchor aws bootstrap again, which creates the key and grants ssm:GetParameter to the handlers.").Because(err)
 	}
 	key, err := base64.StdEncoding.DecodeString(sdk.ToString(got.Parameter.Value))
 	if err != nil {
-		return nil, anchor.Failed("key_damaged", "the parameter %s holds no key in base64", parameter).
-			Hintf("Put back a copy of it.").Because(err)
+		return nil, anchor.Failed("key_damaged", "the parameter %s does not contain a base64 key", parameter).
+			Hintf("Restore a copy of it.").Because(err)
 	}
 	return key, nil
 }

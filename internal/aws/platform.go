@@ -175,7 +175,7 @@ func (p *Platform) serving(ctx context.Context, id anchor.DeploymentID) (anchor.
 	d, err := p.Records.Deployment(ctx, id)
 	if errors.Is(err, anchor.ErrNotFound) {
 		return anchor.Deployment{}, anchor.NotFound("unknown_deployment", "there is no deployment %s to send traffic to", id).
-			Hintf("`anchor deployments` lists those there are.").Because(err)
+			Hintf("To list the deployments, run `anchor deployments`.").Because(err)
 	}
 	if err != nil {
 		return anchor.Deployment{}, fmt.Errorf("read deployment %s: %w", id, err)

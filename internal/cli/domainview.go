@@ -192,7 +192,7 @@ func (s *shell) printCertificate(w io.Writer, d wire.Domain) {
 }
 
 // printWrapped prints text in lines of at most a page's width, each after indent. A
-// colour counts as text, and its line ends a little earlier.
+// color counts as text, and its line ends a little earlier.
 func printWrapped(w io.Writer, indent, text string) { printHanging(w, indent, indent, text) }
 
 // printHanging is wrapped with a first line that stands after head.

@@ -26,7 +26,7 @@ type shell struct {
 	project string
 	version string
 	parts   Parts
-	parsed  bool // the command line was read; what fails from here on is no usage error
+	parsed  bool // the command line was read; what fails from here on is not a usage error
 }
 
 // Parts are what commands run that is more than a call of the API.
@@ -97,7 +97,7 @@ func (s *shell) rootCommand() *cobra.Command {
 		PersistentPreRun: func(*cobra.Command, []string) { s.parsed = true },
 		Args:             cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if s.json { // help is no document
+			if s.json { // help is not a document
 				return usagef("anchor needs a command")
 			}
 			return cmd.Help()

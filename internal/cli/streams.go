@@ -13,11 +13,11 @@ type IOStreams struct {
 	Out, Err io.Writer
 
 	IsTerminal bool // Out and Err are a person's terminal
-	Color      bool // Out and Err take colours
+	Color      bool // Out and Err take colors
 	Width      int  // columns of the terminal
 }
 
-// systemStreams are those of the process. Colours are off when NO_COLOR is set
+// systemStreams are those of the process. Colors are off when NO_COLOR is set
 // (no-color.org) or the terminal is dumb.
 func systemStreams() IOStreams {
 	s := IOStreams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Width: 80}
@@ -32,7 +32,7 @@ func systemStreams() IOStreams {
 	return s
 }
 
-// The colours used: few, and never the only bearer of a meaning.
+// The colors used: few, and never the only bearer of a meaning.
 const (
 	bold  = "1"
 	dim   = "2"

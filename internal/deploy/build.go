@@ -64,7 +64,7 @@ func (r BuildRequest) sourceOf(p anchor.Project, accessHint string) (Source, err
 		}
 	}
 	if !version.MatchString(s.Version) || strings.Contains(s.Version, "..") {
-		return Source{}, anchor.Invalid("bad_version", "%q names no commit, tag or branch", s.Version).
+		return Source{}, anchor.Invalid("bad_version", "%q is not a commit, tag or branch", s.Version).
 			Hintf("Send commitSha or branch.")
 	}
 	return s, nil

@@ -33,5 +33,5 @@ func (s *Service) checkQueued(ctx context.Context, p anchor.ProjectID) error {
 		return err
 	}
 	return anchor.Conflict("too_many_deployments", "the project has too many deployments that have not ended: %d; the limit is %d", len(queued), s.Quota.Queued).
-		Hintf("Wait until they end, give one up with anchor cancel %s, or start the server with a higher limit: anchor up --max-queued %d", queued[0].ID, 2*s.Quota.Queued)
+		Hintf("Wait until they end, cancel one with anchor cancel %s, or start the server with a higher limit: anchor up --max-queued %d", queued[0].ID, 2*s.Quota.Queued)
 }

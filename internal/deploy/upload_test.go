@@ -130,7 +130,7 @@ func TestStart_RefusesByEnvironment(t *testing.T) {
 	s := newStand(t, func(s *stand) {
 		s.platform.Refuse = func(_ anchor.Project, _ artifact.Manifest, env map[string]string) error {
 			if env["SIZE"] == "large" {
-				return anchor.TooLarge("env_too_large", "SIZE is %s", env["SIZE"]).Hintf("Make it smaller.")
+				return anchor.TooLarge("env_too_large", "SIZE is %s", env["SIZE"]).Hintf("Reduce its size.")
 			}
 			return nil
 		}

@@ -93,14 +93,14 @@ func answersFor(domain, host string) bool {
 func (s *Service) checkRequest(ctx context.Context, p anchor.ProjectID, name Name, r Request) error {
 	if (len(r.Chain) > 0) != (len(r.Key) > 0) {
 		return anchor.Invalid("bad_certificate", "a certificate and its key belong together, and one of them is missing").
-			Hintf("Give both: --cert FILE --key FILE")
+			Hintf("Pass both: --cert FILE --key FILE")
 	}
 	switch {
 	case r.Redirect == "":
 		return nil
 	case r.WWW:
-		return anchor.Invalid("bad_redirect", "%s cannot redirect and be what its companion redirects to", name.ASCII).
-			Hintf("Leave one of the two out.")
+		return anchor.Invalid("bad_redirect", "%s cannot redirect, because its companion redirects to it", name.ASCII).
+			Hintf("Omit one of the two.")
 	}
 	return s.checkRedirect(ctx, p, name, r.Redirect)
 }
@@ -111,9 +111,9 @@ func (s *Service) checkRedirect(ctx context.Context, p anchor.ProjectID, name Na
 	case err != nil:
 		return err
 	case target.Wildcard:
-		return anchor.Invalid("bad_redirect", "%s is a wildcard, to which nothing can redirect", target.ASCII).Hintf("Name one domain.")
+		return anchor.Invalid("bad_redirect", "%s is a wildcard and cannot be the target of a redirect", target.ASCII).Hintf("Pass one domain.")
 	case target.ASCII == name.ASCII:
-		return anchor.Invalid("bad_redirect", "%s cannot redirect to itself", name.ASCII).Hintf("Name another domain of the project.")
+		return anchor.Invalid("bad_redirect", "%s cannot redirect to itself", name.ASCII).Hintf("Choose another domain of the project.")
 	}
 	h, err := s.findInProject(ctx, p, target.ASCII)
 	switch {
@@ -135,7 +135,7 @@ func (s *Service) findCompanion(ctx context.Context, p anchor.ProjectID, name Na
 		other = "www." + name.ASCII
 	default:
 		return Name{}, anchor.Invalid("no_companion", "%s has no www companion", name.ASCII).
-			Hintf("Only a domain itself and its www name go together.")
+			Hintf("Only a domain and its www name can be combined.")
 	}
 	companion, err := s.parseAttachable(other)
 	if err != nil {
@@ -261,7 +261,7 @@ func (s *Service) useAttached(ctx context.Context, p anchor.ProjectID, name stri
 		return h, errRemoving(name)
 	case len(r.Chain) == 0:
 		return h, anchor.Conflict("domain_attached", "the domain %s is attached to this project already", name).
-			Hintf("See how it stands with: anchor domains check %s", name)
+			Hintf("To see its state, run anchor domains check %s", name)
 	}
 	leave, err := s.lanes.takeLane(ctx, h.ID)
 	if err != nil {

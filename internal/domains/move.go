@@ -19,7 +19,7 @@ func (s *Service) Move(ctx context.Context, p anchor.ProjectID, idOrName string,
 	}
 	if h.Redirect != "" {
 		return View{}, anchor.Conflict("domain_redirects", "%s redirects to %s and moves with it", h.Name, h.Redirect).
-			Hintf("Move that one: anchor domains move %s --to PROJECT", h.Redirect)
+			Hintf("Move that domain: anchor domains move %s --to PROJECT", h.Redirect)
 	}
 	others, err := s.listRedirectsTo(ctx, h)
 	if err != nil {

@@ -105,15 +105,15 @@ func toASCII(host string) (string, error) {
 	}
 	if err != nil {
 		return "", errBadName("%q is not a valid domain name", host).
-			Hintf("Letters, digits and hyphens between dots, or a valid internationalised name (UTS #46).").Because(err)
+			Hintf("Use letters, digits and hyphens between dots, or a valid internationalized name (UTS #46).").Because(err)
 	}
 	if i := strings.IndexAny(unicodeOf(ascii), separators); i >= 0 {
 		return "", errBadName("%q has a character that looks like one of a URL and is none", host).
-			Hintf("Type the name by hand: what was copied is made to mislead.")
+			Hintf("Type the name by hand. The copied text contains misleading characters.")
 	}
 	if !isStable(ascii) {
 		return "", errBadName("%q has a label in xn-- form that no valid name has", host).
-			Hintf("Write the name in its own letters instead of xn--.")
+			Hintf("Write the name in its own script instead of its xn-- form.")
 	}
 	return ascii, nil
 }
@@ -133,7 +133,7 @@ func unicodeOf(ascii string) string {
 func checkInput(host string) error {
 	switch {
 	case host == "":
-		return errBadName("the domain is empty").Hintf("Give a name like www.example.com.")
+		return errBadName("the domain is empty").Hintf("Enter a name such as www.example.com.")
 	case !utf8.ValidString(host):
 		return errBadName("%q is not UTF-8", host).Hintf("Write the name in UTF-8 or in its xn-- form.")
 	case strings.Contains(host, "_"):
@@ -148,12 +148,12 @@ func checkLabels(host, ascii string) error {
 	for label := range strings.SplitSeq(ascii, ".") {
 		switch {
 		case label == "":
-			return errBadName("%q has an empty part between its dots", host).Hintf("Put one dot between the parts and none before them.")
+			return errBadName("%q has an empty part between its dots", host).Hintf("Separate the labels by single dots and do not begin with a dot.")
 		case len(label) > maxLabel:
 			return errBadName("the part %.20q… of the domain is %d octets long", label, len(label)).
-				Hintf("A part between dots has at most %d octets.", maxLabel)
+				Hintf("A label between dots has at most %d octets.", maxLabel)
 		case label[0] == '-' || label[len(label)-1] == '-':
-			return errBadName("the part %q of the domain begins or ends with a hyphen", label).Hintf("Hyphens go between letters or digits.")
+			return errBadName("the part %q of the domain begins or ends with a hyphen", label).Hintf("Hyphens are allowed only between letters or digits.")
 		}
 	}
 	return nil
@@ -200,7 +200,7 @@ func (n *Name) findRegistered() error {
 		if n.Wildcard {
 			return n.sharedSuffixError(n.Base)
 		}
-		return errBadName("%q is a single word", n.ASCII).Hintf("Give the whole domain, like %s.example.com.", n.Base)
+		return errBadName("%q is a single word", n.ASCII).Hintf("Enter the whole domain, such as %s.example.com.", n.Base)
 	}
 	if top := n.Base[strings.LastIndex(n.Base, ".")+1:]; reserved[top] || strings.HasSuffix(n.Base, ".arpa") {
 		return errBadName("names under %q are not for sites of the public DNS", top).Hintf("Attach a domain that you registered.")

@@ -66,7 +66,7 @@ var accepted = []struct{ in, want string }{
 	{"*.EXAMPLE.com.", "*.example.com"},
 	{"*.bücher.de", "*.xn--bcher-kva.de"},
 	{"*.me.github.io", "*.me.github.io"},
-	// internationalised (IdnaTestV2.txt and RFC 3492 §7.1 among others)
+	// internationalized (IdnaTestV2.txt and RFC 3492 §7.1 among others)
 	{"bücher.de", "xn--bcher-kva.de"},
 	{"BÜCHER.de", "xn--bcher-kva.de"},
 	{"bu\u0308cher.de", "xn--bcher-kva.de"}, // decomposed, NFC makes one of it

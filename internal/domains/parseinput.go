@@ -14,7 +14,7 @@ func hostOf(input string) (host, note string, err error) {
 		return "", "", errBadName("the domain is %d octets long", len(text)).Hintf("A domain has at most %d octets.", maxName)
 	}
 	if i := strings.IndexFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\\' || r == '%' }); i >= 0 {
-		return "", "", errBadName("%q has a space or another character that no domain has", text).Hintf("Give one name, like www.example.com.")
+		return "", "", errBadName("%q has a space or another character that no domain has", text).Hintf("Enter one name, such as www.example.com.")
 	}
 	host, isURL, err := cutScheme(text)
 	if err != nil {
@@ -24,7 +24,7 @@ func hostOf(input string) (host, note string, err error) {
 		host, isURL = host[:i], true
 	}
 	if strings.Contains(host, "@") {
-		return "", "", errBadName("%q has a user name before an @", host).Hintf("Give the domain alone: %s", host[strings.LastIndex(host, "@")+1:])
+		return "", "", errBadName("%q has a user name before an @", host).Hintf("Enter only the domain: %s", host[strings.LastIndex(host, "@")+1:])
 	}
 	if host, err = cutPort(host, text); err != nil {
 		return "", "", err
@@ -59,5 +59,5 @@ func cutPort(host, text string) (string, error) {
 	case port == "443" && strings.HasPrefix(lower, "https:"), port == "80" && strings.HasPrefix(lower, "http:"):
 		return name, nil
 	}
-	return "", errBadName("%q has a port", host).Hintf("A domain is served on the usual ports, 80 and 443. Give it alone: %s", name)
+	return "", errBadName("%q has a port", host).Hintf("Domains are served on ports 80 and 443. Enter the domain without a port: %s", name)
 }

@@ -74,7 +74,7 @@ func (s *Service) checkedRedirect(ctx context.Context, h anchor.Hostname, to str
 	}
 	if len(others) > 0 {
 		return "", anchor.Conflict("domain_is_target", "%s redirects to %s, which would redirect itself", others[0].Name, h.Name).
-			Hintf("Let it redirect elsewhere first: anchor domains set %s --redirect-to NAME", others[0].Name)
+			Hintf("Redirect it elsewhere first: anchor domains set %s --redirect-to NAME", others[0].Name)
 	}
 	return redirectOf(Request{Redirect: to}), nil
 }

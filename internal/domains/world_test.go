@@ -244,7 +244,7 @@ func (a *authority) Import(_ context.Context, h anchor.Hostname, chain, _ []byte
 	return withFault(a.world, "Import", func() (domains.Certificate, error) {
 		life, err := time.ParseDuration(strings.TrimPrefix(string(chain), "valid for "))
 		if err != nil {
-			return domains.Certificate{}, anchor.Invalid("bad_certificate", "the certificate does not fit its key").Hintf("Bring the right key.")
+			return domains.Certificate{}, anchor.Invalid("bad_certificate", "the certificate does not fit its key").Hintf("Pass the key that belongs to the certificate.")
 		}
 		a.mu.Lock()
 		defer a.mu.Unlock()

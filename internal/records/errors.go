@@ -1,6 +1,6 @@
 // Package records holds what all implementations of the records share: the errors with their
 // codes, and the cursors of lists. The implementations are in the packages below it, and
-// recordstest holds them to one behaviour.
+// recordstest holds them to one behavior.
 package records
 
 import "github.com/anchor-deploy/anchor/internal/anchor"
@@ -56,7 +56,7 @@ func NeverLive(p anchor.ProjectID) error {
 func PointerMoved(p anchor.ProjectID, stored, from int64) error {
 	return anchor.Conflict("pointer_moved",
 		"the live pointer of project %s is at revision %d, no longer at %d", p, stored, from).
-		Hintf("Another release came first. Look at what is live, then ask again.")
+		Hintf("Another release completed first. Check what is live with anchor status, then try again.")
 }
 
 // ForeignRecord is the error for a release of one project with the record of another.
@@ -97,5 +97,5 @@ func DomainTaken(name string) error {
 // DomainChanged is the error for a hostname that has been written since it was read.
 func DomainChanged(name string, stored, from int64) error {
 	return anchor.Conflict("domain_changed", "the domain %s is at revision %d, no longer at %d", name, stored, from).
-		Hintf("Something else changed it first. Look at it, then ask again.")
+		Hintf("Something else changed it first. Check its current state, then try again.")
 }

@@ -57,7 +57,7 @@ func switchFailed(target anchor.DeploymentID, err error) error {
 	if e := (*anchor.Error)(nil); errors.As(err, &e) && e.Kind != anchor.KindFailed {
 		return err
 	}
-	return anchor.Failed("switch_failed", "could not switch to deployment %s; live traffic is as it was", target).
+	return anchor.Failed("switch_failed", "could not switch to deployment %s; live traffic was not changed", target).
 		Hintf("%s", hintOf(err)).Because(err)
 }
 

@@ -59,6 +59,6 @@ func publicEntry(name string, kind fs.FileMode) error {
 
 func publicLink(name string) error {
 	target, err := os.Readlink(name)
-	return anchor.Invalid("public_link", "%q is a symbolic link to %q, which would lead out of the .open-next folder after the build", name, target).
+	return anchor.Invalid("public_link", "%q is a symbolic link to %q, which would be outside the .open-next folder after the build", name, target).
 		Because(err).Hintf("Replace the link by a copy of its target, for example with cp -RL.")
 }

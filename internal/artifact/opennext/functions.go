@@ -166,7 +166,7 @@ func checkCaches(name string, o origin) error {
 func checkHandler(tree fs.FS, f anchor.Function) error {
 	if !fs.ValidPath(f.Dir) || f.Dir == "." {
 		return anchor.Invalid("bad_bundle_path", "%s declares the bundle of the function %s at %q", outputFile, f.Name, f.Dir).
-			Hintf("It must be a folder in .open-next. " + buildAgain)
+			Hintf("The bundle must be a folder in .open-next. " + buildAgain)
 	}
 	if !isFolder(tree, f.Dir) {
 		return anchor.Invalid("bundle_missing", "the bundle of the function %s does not exist: %s", f.Name, f.Dir).
@@ -226,7 +226,7 @@ func bundleHome(tree fs.FS, f anchor.Function) (string, error) {
 	}
 	target := path.Join(f.Dir, string(match[1]))
 	if !strings.HasPrefix(target, f.Dir+"/") || !isFile(tree, target) {
-		return "", anchor.Invalid("handler_missing", "%s leads to the handler of %s, which is not there", name, target).
+		return "", anchor.Invalid("handler_missing", "%s refers to the handler of %s, which does not exist", name, target).
 			Hintf(buildAgain)
 	}
 	return path.Dir(target), nil

@@ -127,8 +127,8 @@ func readNative(tree fs.FS, name string, here machine) (native, error) {
 }
 
 func noSharp(here machine) error {
-	return anchor.Invalid("sharp_missing", "the image function has no sharp in %s", imageDir).
-		Hintf("OpenNext's build could not install it and went on. Set this in open-next.config.ts, and build again:\n%s",
+	return anchor.Invalid("sharp_missing", "sharp is missing from the image function's bundle (%s)", imageDir).
+		Hintf("OpenNext's build could not install it and continued without it. Set this in open-next.config.ts, and build again:\n%s",
 			installLines(imageDir, "sharp@"+knownSharp, here))
 }
 

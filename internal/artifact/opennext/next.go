@@ -67,7 +67,7 @@ func checkBuildID(what, id string) error {
 		return nil
 	}
 	return anchor.Invalid("bad_build_id", "the %s %q cannot name a folder", what, id).
-		Hintf("Let generateBuildId and deploymentId in next.config give letters, digits and _~.+@=- only, at most 200.")
+		Hintf("In next.config, generateBuildId and deploymentId may return at most 200 letters, digits and _~.+@=- characters.")
 }
 
 func (n *nextBuild) readBuildID(tree fs.FS, homes []string) error {

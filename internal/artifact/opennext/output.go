@@ -54,7 +54,7 @@ func readOutput(tree fs.FS) (output, error) {
 	var out output
 	if err := json.Unmarshal(data, &out); err != nil {
 		return output{}, anchor.Invalid("bad_output_json", "%s cannot be read", outputFile).
-			Because(err).Hintf("The build may have been cut short. " + buildAgain)
+			Because(err).Hintf("The build may have been interrupted. " + buildAgain)
 	}
 	_, hasServer := out.Origins[anchor.ServerFunction]
 	_, hasStatic := out.Origins[staticOrigin]

@@ -41,7 +41,7 @@ func notATree(tree fs.FS) error {
 			Hintf("Deploy the .open-next folder in it.")
 	case isFolder(tree, serversDir):
 		return anchor.Invalid("build_unfinished", ".open-next holds %s but no %s", serversDir, outputFile).
-			Hintf("The build was cut short before its last step. " + buildAgain)
+			Hintf("The build was interrupted before its last step. " + buildAgain)
 	case isFile(tree, "worker.js"), isFolder(tree, "cloudflare"), isFolder(tree, "cloudflare-templates"):
 		return anchor.Invalid("cloudflare_build", "this build was made by @opennextjs/cloudflare for Cloudflare Workers").
 			Hintf("Build with @opennextjs/aws instead: npx @opennextjs/aws build.")
@@ -73,7 +73,7 @@ func parseV3(tree fs.FS, out output) (anchor.Build, error) {
 // already set.
 func describeCommon(tree fs.FS, build *anchor.Build) error {
 	if !isFolder(tree, assetsDir) {
-		return anchor.Invalid("assets_missing", "the folder %s is not there", assetsDir).Hintf(buildAgain)
+		return anchor.Invalid("assets_missing", "the folder %s does not exist", assetsDir).Hintf(buildAgain)
 	}
 	build.Assets = assetsDir
 	next, err := readNext(tree, *build)

@@ -51,7 +51,7 @@ func readRoute(out output, b behavior, basePath string) (anchor.Route, error) {
 	route := anchor.Route{Pattern: normalizePattern(b.Pattern), Function: b.Origin, Middleware: b.EdgeFunction}
 	if route.Pattern == "" || len(route.Pattern) > 1024 {
 		return route, anchor.Invalid("bad_pattern", "%s has a behavior for %q", outputFile, b.Pattern).
-			Hintf("Give each function in open-next.config.ts patterns such as \"api/*\".")
+			Hintf("In open-next.config.ts, set patterns for each function, such as \"api/*\".")
 	}
 	if _, known := out.Origins[b.Origin]; !known {
 		return route, anchor.Invalid("unknown_origin", "%s sends %q to the origin %q, which it does not have", outputFile, b.Pattern, b.Origin).
@@ -63,7 +63,7 @@ func readRoute(out output, b behavior, basePath string) (anchor.Route, error) {
 	}
 	all := route.Pattern == everything || route.Pattern == strings.TrimPrefix(basePath+"/*", "/")
 	if all && b.Origin != anchor.ServerFunction {
-		return route, anchor.Invalid("function_without_patterns", "the function %s takes all paths", b.Origin).
+		return route, anchor.Invalid("function_without_patterns", "the function %s handles all paths", b.Origin).
 			Hintf("List its paths under functions.%s.patterns in open-next.config.ts, such as \"api/*\".", b.Origin)
 	}
 	if b.Origin == staticOrigin {

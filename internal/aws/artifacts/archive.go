@@ -54,7 +54,7 @@ func badArchive(source *upload, err error) error {
 		return anchor.Failed("download_broken", "the download of %s broke off", archiveName).Because(source.err).Hintf("Try again.")
 	}
 	return anchor.Invalid("bad_archive", "%s is not a complete gzipped tar archive", archiveName).Because(err).
-		Hintf("Make it with: tar -czf %s -C .open-next .", archiveName)
+		Hintf("Create it with: tar -czf %s -C .open-next .", archiveName)
 }
 
 // archive is what was read of an archive so far.
@@ -93,7 +93,7 @@ func (a *archive) add(ctx context.Context, h *tar.Header, content io.Reader) err
 		f, err = a.hardLink(name, h.Linkname)
 	default:
 		return anchor.Invalid("special_file", "the archive's entry %q is neither a file nor a folder nor a link (%s)", name, entryKind(h)).
-			Hintf("Leave it out of the archive.")
+			Hintf("Remove it from the archive.")
 	}
 	if err != nil {
 		return err

@@ -73,7 +73,7 @@ func (s *Store) objectURI(key string) string    { return "s3://" + s.Bucket + "/
 func isStatus(err error, status int) bool       { return statusOf(err) == status }
 func (s *Store) missingError(d artifact.Digest, e error) error {
 	return anchor.Invalid("content_missing", "the content %s was never sent", d).Because(e).
-		Hintf("Ask which files are missing, send them, and finish again.")
+		Hintf("Request the list of missing files, upload them, and finish again.")
 }
 
 // SaveManifest stores m as the manifest of id, which never changes. Saving the same manifest

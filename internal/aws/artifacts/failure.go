@@ -21,20 +21,20 @@ func (s *Store) explainFailure(err error, operation, key string) error {
 	}
 	switch status := statusOf(err); {
 	case awserr.Is(err, "NoSuchBucket"):
-		return anchor.Failed("no_bucket", "the bucket %s is not there", s.Bucket).Because(err).
-			Hintf("Run anchor aws bootstrap: it makes what is missing.")
+		return anchor.Failed("no_bucket", "the bucket %s does not exist", s.Bucket).Because(err).
+			Hintf("Run anchor aws bootstrap, which creates what is missing.")
 	case status == http.StatusForbidden:
 		action := strings.Join(awserr.Actions("S3", operation), ", ")
 		return anchor.Failed("access_denied", "AWS does not allow %s on %s", action, s.objectURI(key)).Because(err).
-			Hintf("Allow %s on the bucket %s to the role that Anchor runs as; without s3:ListBucket S3 answers so for what is not there, too.", action, s.Bucket)
+			Hintf("Allow %s on the bucket %s to the role that Anchor runs as; without s3:ListBucket, S3 also returns this error for objects that do not exist.", action, s.Bucket)
 	case status == http.StatusServiceUnavailable, status == http.StatusTooManyRequests:
-		busy := anchor.Failed("s3_busy", "S3 takes no more calls for the bucket %s", s.Bucket).Because(err).
+		busy := anchor.Failed("s3_busy", "S3 throttles calls for the bucket %s", s.Bucket).Because(err).
 			Hintf("Try again in a moment.")
 		busy.Kind = anchor.KindBusy
 		return busy
 	}
-	return anchor.Failed("s3", "%s of %s went wrong", operation, s.objectURI(key)).Because(err).
-		Hintf("Try again; what has arrived is kept.")
+	return anchor.Failed("s3", "%s of %s failed", operation, s.objectURI(key)).Because(err).
+		Hintf("Try again. Files that have arrived are kept.")
 }
 
 // statusOf returns the HTTP status of S3's answer, or 0 when there was none.

@@ -69,7 +69,7 @@ func (s *Store) fetchContent(ctx context.Context, d artifact.Digest, size int64)
 	err = s.scratch.Put(ctx, d, size, body)
 	switch anchor.CodeOf(err) {
 	case "wrong_digest", "wrong_size":
-		return anchor.Failed("artifact_damaged", "%s is not what its name says", s.objectURI(fileKey(d))).Because(err).
+		return anchor.Failed("artifact_damaged", "the content of %s does not match its name", s.objectURI(fileKey(d))).Because(err).
 			Hintf("Something else wrote to the bucket. Delete the object and deploy again.")
 	}
 	return err

@@ -23,7 +23,7 @@ func explainCall(err error, what, resource string) error {
 		return err
 	}
 	e := anchor.Failed("aws_failed", "could not %s (%s)", what, resource).Because(err).
-		Hintf("Run it again; what is done is not done twice.")
+		Hintf("Run the command again. Completed steps are not repeated.")
 	switch {
 	case awserr.Denied(err):
 		e.Code = "access_denied"
@@ -33,7 +33,7 @@ func explainCall(err error, what, resource string) error {
 		_ = e.Hintf("The bucket is in another region: set AWS_REGION to the installation's.")
 	case awserr.Is(err, "NoSuchBucket"):
 		e.Code = "no_bucket"
-		_ = e.Hintf("anchor aws bootstrap makes the installation's buckets; see whether region and account are the right ones.")
+		_ = e.Hintf("anchor aws bootstrap creates the installation's buckets. Check the region and the account.")
 	}
 	return e
 }

@@ -103,7 +103,7 @@ func (s *Assets) readIndex(ctx context.Context, key string) (in index, err error
 	}
 	if err := json.Unmarshal(text, &in); err != nil {
 		return in, anchor.Failed("bad_index", "the index s3://%s/%s cannot be read", s.AssetsBucket, key).Because(err).
-			Hintf("Run the deployment it is named after again to write it anew. No shared file is deleted before.")
+			Hintf("Deploy that deployment again to rewrite it. Anchor deletes no shared file before that.")
 	}
 	return in, nil
 }

@@ -87,7 +87,7 @@ func (s *Assets) removeKeys(ctx context.Context, keys []string) error {
 			first := out.Errors[0]
 			return anchor.Failed("objects_not_deleted", "%d of %d objects of the bucket %s could not be deleted, the first is %s: %s %s",
 				len(out.Errors), len(some), s.AssetsBucket, sdk.ToString(first.Key), sdk.ToString(first.Code), sdk.ToString(first.Message)).
-				Hintf("Run the removal again; what is deleted stays deleted.")
+				Hintf("Run the removal again. Completed steps are not repeated.")
 		}
 	}
 	return nil

@@ -91,7 +91,7 @@ func (s *Assets) writeBatch(ctx context.Context, table string, writes []types.Wr
 		if writes = out.UnprocessedItems[table]; len(writes) == 0 {
 			return nil
 		}
-		return retry.Again(anchor.Failed("tags_throttled", "DynamoDB left %d tags of the table %s unwritten %d times over", len(writes), table, batches.Calls).
+		return retry.Again(anchor.Failed("tags_throttled", "DynamoDB did not write %d tags of the table %s in %d attempts", len(writes), table, batches.Calls).
 			Hintf("Deploy again in a minute; the account's write limit for on-demand tables may be in use."))
 	})
 }

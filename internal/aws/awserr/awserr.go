@@ -36,7 +36,7 @@ func Stale(err error) bool {
 	return Is(err, "PreconditionFailed", "InvalidIfMatchVersion", "ConflictException")
 }
 
-// Crowded reports whether the account has exceeded a rate. An answer without a code is recognised
+// Crowded reports whether the account has exceeded a rate. An answer without a code is recognized
 // by its status.
 func Crowded(err error) bool {
 	var answer interface{ HTTPStatusCode() int } // ResponseError of smithy-go/transport/http

@@ -18,7 +18,7 @@ func (d *Domains) Detach(ctx context.Context, h anchor.Hostname) error {
 	case err == nil || gone(err):
 		return nil
 	case awserr.Is(err, "ResourceNotDisabled"):
-		return settlingError("CloudFront is still taking %s away", h.Name)
+		return settlingError("CloudFront is still removing %s", h.Name)
 	}
 	return explainFailure(err, h.Name)
 }
@@ -39,7 +39,7 @@ func (d *Domains) removeTenant(ctx context.Context, h anchor.Hostname) error {
 		t, etag = out.DistributionTenant, out.ETag
 	}
 	if !isDeployed(t.Status) {
-		return settlingError("CloudFront is still taking %s away", h.Name)
+		return settlingError("CloudFront is still removing %s", h.Name)
 	}
 	_, err = d.CloudFront.DeleteDistributionTenant(ctx, &cloudfront.DeleteDistributionTenantInput{Id: t.Id, IfMatch: etag})
 	return err

@@ -42,20 +42,20 @@ func explainFailure(err error, what string) error {
 		return e.Hintf("Allow %s to the role that Anchor runs as; anchor aws bootstrap does.", action)
 	case isFull(err):
 		e.Kind, e.Code = anchor.KindBusy, "aws_quota"
-		return e.Hintf("A quota of the AWS account is used up. Ask for more in Service Quotas (us-east-1), or remove domains that are not needed.")
+		return e.Hintf("A quota of the AWS account is exhausted. Request an increase in Service Quotas (us-east-1), or remove domains that are not needed.")
 	case awserr.Crowded(err):
 		e.Kind, e.Code = anchor.KindBusy, "aws_busy"
-		return e.Hintf("AWS limits how fast an account may change things. It is tried again in a while.")
+		return e.Hintf("AWS throttles changes in this account. Anchor retries automatically.")
 	case awserr.Stale(err):
 		e.Kind, e.Code = anchor.KindBusy, "aws_contended"
-		return e.Hintf("Others changed it at the same time, again and again. It is tried again in a while.")
+		return e.Hintf("Concurrent changes kept interfering. Anchor retries automatically.")
 	}
 	return e
 }
 
 // settlingError returns an error of KindBusy: AWS has not finished what the next step depends on.
 func settlingError(format string, args ...any) error {
-	e := anchor.Failed("aws_settling", format, args...).Hintf("It takes some minutes.")
+	e := anchor.Failed("aws_settling", format, args...).Hintf("This takes a few minutes.")
 	e.Kind = anchor.KindBusy
 	return e
 }

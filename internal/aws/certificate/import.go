@@ -43,7 +43,7 @@ func (d *Domains) Import(ctx context.Context, h anchor.Hostname, chain, key []by
 	out, err := d.ACM.ImportCertificate(ctx, in)
 	if awserr.Is(err, "ValidationException", "InvalidParameterException") {
 		return domains.Certificate{}, badOwn("ACM refuses the certificate for %s", h.Name).Because(err).
-			Hintf("Give your certificate, then its intermediates, and the unencrypted key, all in PEM.")
+			Hintf("Pass your certificate followed by its intermediates, and the unencrypted key, all in PEM.")
 	}
 	if err != nil {
 		return domains.Certificate{}, explainFailure(err, h.Name)
@@ -85,20 +85,20 @@ func checkOwn(name string, chain, key []byte, now time.Time) (*x509.Certificate,
 	pair, err := tls.X509KeyPair(chain, key)
 	if err != nil {
 		return nil, badOwn("the certificate and the key for %s cannot be read, or do not belong together", name).Because(err).
-			Hintf("The certificate of %s has to come first, then its intermediates; the key has to be unencrypted. All in PEM.", name)
+			Hintf("The certificate of %s must come first, followed by its intermediates. The key must be unencrypted. All must be in PEM.", name)
 	}
 	leaf := pair.Leaf
 	switch {
 	case !coversName(leaf, name):
 		return nil, badOwn("the certificate is for %s, not for %s", strings.Join(leaf.DNSNames, ", "), name).
-			Hintf("Get one that names %s.", name)
+			Hintf("Request a certificate that names %s.", name)
 	case now.After(leaf.NotAfter) || now.Before(leaf.NotBefore):
 		return nil, badOwn("the certificate for %s is valid from %s to %s only", name,
 			leaf.NotBefore.UTC().Format(time.DateOnly), leaf.NotAfter.UTC().Format(time.DateOnly)).
 			Hintf("Renew it and import the new one.")
 	case !checkServable(leaf):
 		return nil, badOwn("CloudFront does not serve the kind of key that the certificate for %s has", name).
-			Hintf("Get one for an RSA key of 2048 to 4096 bits, or for ECDSA P-256.")
+			Hintf("Request a certificate for an RSA key of 2048 to 4096 bits, or for ECDSA P-256.")
 	}
 	return leaf, nil
 }

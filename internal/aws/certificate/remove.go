@@ -41,7 +41,7 @@ func (d *Domains) removeDistribution(ctx context.Context, key, what string) erro
 		return err
 	}
 	if len(tenants) > 0 {
-		return anchor.Conflict("domains_remain", "%d domains of %s are still at CloudFront", len(tenants), what).
+		return anchor.Conflict("domains_remain", "CloudFront still has %d domains of %s", len(tenants), what).
 			Hintf("Remove them first: anchor domains rm NAME. Those that are being removed take some minutes.")
 	}
 	err = d.settleWrite(ctx, func() error { return d.disableAndDelete(ctx, id, what) })

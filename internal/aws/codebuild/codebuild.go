@@ -73,7 +73,7 @@ var hosts = map[string]types.SourceType{
 func sourceOf(repository string) (types.SourceType, error) {
 	at, err := url.Parse(repository)
 	if err != nil {
-		return "", anchor.Invalid("bad_repository", "%q is no URL", repository).Hintf("Send the https URL to clone.").Because(err)
+		return "", anchor.Invalid("bad_repository", "%q is not a URL", repository).Hintf("Send the https URL to clone.").Because(err)
 	}
 	host := strings.ToLower(at.Hostname())
 	if kind, ok := hosts[host]; ok {
@@ -83,7 +83,7 @@ func sourceOf(repository string) (types.SourceType, error) {
 		return types.SourceTypeCodecommit, nil
 	}
 	return "", anchor.Invalid("bad_repository", "CodeBuild cannot clone from %s", host).
-		Hintf("It takes github.com, gitlab.com, bitbucket.org and CodeCommit. Build elsewhere and use: anchor deploy --prebuilt")
+		Hintf("CodeBuild clones from github.com, gitlab.com, bitbucket.org and CodeCommit. For other hosts, build elsewhere and run: anchor deploy --prebuilt")
 }
 
 func (b Builder) explainFailure(s deploy.Source, err error) error {
@@ -92,11 +92,11 @@ func (b Builder) explainFailure(s deploy.Source, err error) error {
 		return anchor.Failed("access_denied", "the role of the API may not start builds in %s", b.Project).
 			Hintf("Grant it codebuild:StartBuild: run anchor aws bootstrap again.").Because(err)
 	case awserr.Is(err, "ResourceNotFoundException"):
-		return anchor.Failed("no_build_project", "the CodeBuild project %s is not there", b.Project).
+		return anchor.Failed("no_build_project", "the CodeBuild project %s does not exist", b.Project).
 			Hintf("Run anchor aws bootstrap again.").Because(err)
 	case awserr.Is(err, "AccountLimitExceededException"):
 		e := &anchor.Error{Kind: anchor.KindBusy, Code: "too_many_builds", Message: "the account runs as many builds as it may", Err: err}
-		return e.Hintf("Ask again when one has ended, or have the quota raised.")
+		return e.Hintf("Try again when a build has ended, or request a higher quota.")
 	case awserr.Is(err, "InvalidInputException"):
 		return anchor.Invalid("build_refused", "CodeBuild does not build %s of %s", s.Version, s.Repository).
 			Hintf("%s", b.AccessHint()).Because(err)

@@ -96,7 +96,7 @@ func exportScript(env map[string]string) (string, error) {
 	encoded := base64.StdEncoding.EncodeToString([]byte(script.String()))
 	if len(encoded) > maxHidden {
 		return "", anchor.TooLarge("build_env_too_large", "the variables of the build have %d bytes; %d are possible", script.Len(), maxHidden/4*3).
-			Hintf("Set those that only run time needs for that: anchor env set NAME=VALUE --for run")
+			Hintf("Set variables that are needed only at run time with: anchor env set NAME=VALUE --for run")
 	}
 	return encoded, nil
 }

@@ -56,7 +56,7 @@ func execFrom(files fs.FS, args []string) error {
 		err = syscall.Exec(path, args, os.Environ()) // keeps process id, terminal and signals
 	}
 	return anchor.Failed("no_companion", "cannot run the aws program from %s", cache).
-		Hintf("XDG_CACHE_HOME names another folder; it has to allow programs to run.").Because(err)
+		Hintf("Set XDG_CACHE_HOME to a folder that allows programs to run.").Because(err)
 }
 
 const prefix = "aws-"

@@ -21,7 +21,7 @@ const (
 )
 
 // errNumbered ends an attempt to number a deployment that has a number.
-var errNumbered = errors.New("it is numbered already")
+var errNumbered = errors.New("it already has a number")
 
 func readDeployment(it item) (anchor.Deployment, error) {
 	d, err := decodeRecord[anchor.Deployment](it)

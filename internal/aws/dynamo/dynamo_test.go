@@ -46,7 +46,7 @@ func TestConformanceOnMoto(t *testing.T) {
 	conform(t, config)
 }
 
-// oneByOne serialises calls: moto reverts a refused transaction by restoring the tables as they
+// oneByOne serializes calls: moto reverts a refused transaction by restoring the tables as they
 // were before it, and so loses what others wrote meanwhile.
 type oneByOne struct {
 	mu     sync.Mutex

@@ -21,11 +21,11 @@ func explainError(what string, err error) error {
 	}
 	switch code := awserr.Code(err); {
 	case awserr.Denied(err):
-		return anchor.Failed("access_denied", "%s: AWS forbids it", what).
-			Hintf("The cause names the role and the action it lacks. Give it back with: anchor aws bootstrap").Because(err)
+		return anchor.Failed("access_denied", "AWS denies access: %s", what).
+			Hintf("The cause names the role and the action it lacks. Restore the permission with: anchor aws bootstrap").Because(err)
 	case code == "ResourceNotFoundException":
-		return anchor.Failed("no_tables", "%s: a table of the records is not there", what).
-			Hintf("Look at the installation with: anchor aws status. Make what is missing with: anchor aws bootstrap").Because(err)
+		return anchor.Failed("no_tables", "%s: a table of the records does not exist", what).
+			Hintf("Inspect the installation with anchor aws status. Create what is missing with anchor aws bootstrap").Because(err)
 	case isTooLarge(err):
 		return anchor.TooLarge("record_too_large", "%s: it is larger than DynamoDB keeps (400 KB)", what).
 			Hintf("Shorten its longest text.").Because(err)

@@ -13,7 +13,7 @@ import (
 const challengeAttr = "challenge"
 
 // errElsewhere ends an attempt when the hostname belongs to another project by now.
-var errElsewhere = errors.New("the domain is another project's by now")
+var errElsewhere = errors.New("the domain now belongs to another project")
 
 // hostnameItem returns the item of a hostname: its fields, including those that its JSON hides
 // from the API, and its place in the index when it is due at some time.

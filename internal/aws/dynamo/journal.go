@@ -14,7 +14,7 @@ import (
 const lastAttr = "last"
 
 // errMovedOn ends an attempt to use a Seq that is taken.
-var errMovedOn = errors.New("the journal has moved on")
+var errMovedOn = errors.New("the journal has changed")
 
 // counts remembers the last Seq that this process saw of each deployment, so that an Append need
 // not read it first. It may be behind, but never ahead.

@@ -9,7 +9,7 @@ import (
 )
 
 // errLocked ends an attempt to lock an environment that is locked.
-var errLocked = errors.New("it is locked already")
+var errLocked = errors.New("it is already locked")
 
 // LockEnv stores sealed as the deployment's environment unless one is stored, and returns the
 // stored one. Durable on return; NotFound when the deployment is unknown.

@@ -17,7 +17,7 @@ func (f *Front) Ensure(ctx context.Context, p anchor.Project, live map[string]st
 	}
 	if f.originSecret(p) == "" {
 		return Site{}, anchor.Failed("no_origin_secret", "the project %s has no origin secret", p.Slug).
-			Hintf("Without one anybody could pass CloudFront by. Run anchor aws bootstrap to make the installation's key.")
+			Hintf("Without a key, anyone could bypass CloudFront. Run anchor aws bootstrap to create the installation's key.")
 	}
 	common, err := f.ensureShared(ctx)
 	if err != nil {
@@ -62,7 +62,7 @@ func (f *Front) distributionOf(ctx context.Context, p anchor.Project, s *store) 
 
 func noDistribution(p anchor.Project, err error) error {
 	return anchor.Failed("no_distribution", "the project %s has no CloudFront distribution", p.Slug).Because(err).
-		Hintf("Deploy to it: the first deployment makes the distribution.")
+		Hintf("Deploy to the project. Its first deployment creates the distribution.")
 }
 
 func (s *store) knownDistribution() string {

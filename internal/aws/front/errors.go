@@ -38,18 +38,18 @@ func explainFailure(err error, action, what string) error {
 		return e.Hintf("Allow %s to the role that Anchor runs as; anchor aws bootstrap does.", action)
 	case awserr.Crowded(err):
 		e.Kind, e.Code = anchor.KindBusy, "cloudfront_busy"
-		return e.Hintf("CloudFront limits how fast an account may change things. Try again in a few minutes.")
+		return e.Hintf("CloudFront throttles changes in this account. Try again in a few minutes.")
 	case awserr.Stale(err):
 		e.Kind, e.Code = anchor.KindBusy, "cloudfront_contended"
-		return e.Hintf("Others changed it at the same time, again and again. Try again.")
+		return e.Hintf("Concurrent changes kept interfering. Try again.")
 	}
 	return e
 }
 
 // settlingError returns an error of KindBusy: CloudFront has not finished what a removal depends on.
 func settlingError(what string, err error) error {
-	e := anchor.Failed("cloudfront_settling", "CloudFront is still taking %s away", what).Because(err).
-		Hintf("It takes some minutes. Remove the project again then; what is gone stays gone.")
+	e := anchor.Failed("cloudfront_settling", "CloudFront is still removing %s", what).Because(err).
+		Hintf("This takes a few minutes. Then remove the project again; completed steps are not repeated.")
 	e.Kind = anchor.KindBusy
 	return e
 }

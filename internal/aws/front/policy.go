@@ -22,7 +22,7 @@ func pagePolicy(name string) *types.CachePolicyConfig {
 	})
 }
 
-// imagePolicy lists everything that an optimised image depends on.
+// imagePolicy lists everything that an optimized image depends on.
 func imagePolicy(name string) *types.CachePolicyConfig {
 	return cachePolicy(name, []string{"accept", "x-anchor-deployment", "x-anchor-variant"}, &types.CachePolicyQueryStringsConfig{
 		QueryStringBehavior: types.CachePolicyQueryStringBehaviorWhitelist,

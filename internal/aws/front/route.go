@@ -46,7 +46,7 @@ func makeRecord(b anchor.Build, hosts map[string]string) (record, error) {
 
 func noHost(function string) error {
 	return anchor.Failed("no_function_url", "the function %s has no URL to send requests to", function).
-		Hintf("Deploy again: the function's alias and URL are made then.")
+		Hintf("Deploy again, which creates the function's alias and URL.")
 }
 
 // normalPattern gives a pattern exactly one leading slash and removes doubled slashes. The
@@ -80,7 +80,7 @@ func splitValue(key string, v any) (map[string]string, error) {
 	n := (len(text) + room - 1) / room
 	if n > maxParts {
 		return nil, anchor.TooLarge("too_many_routes", "the routes of this build take %d octets, and CloudFront's store has room for %d", len(text), maxParts*room).
-			Hintf("Most routes are files at the top of public/: move them into folders, which take one route each.")
+			Hintf("Most routes are files at the top of public/. Move them into folders; each folder needs only one route.")
 	}
 	parts := make(map[string]string, n)
 	for i := range n {

@@ -103,7 +103,7 @@ func (f *Front) Knows(p anchor.ProjectID) bool {
 }
 
 // errForeign reports that another project has, or had, the same name.
-var errForeign = errors.New("the name is another project's")
+var errForeign = errors.New("the name belongs to another project")
 
 // findStore returns the store, with what its comment says: project and distribution.
 func (f *Front) findStore(ctx context.Context, p anchor.Project) (*store, *cloudfront.DescribeKeyValueStoreOutput, error) {

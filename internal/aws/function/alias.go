@@ -128,6 +128,6 @@ func (f *Functions) updateLive(ctx context.Context, function, version, revisionI
 }
 
 func busyError(function string) error {
-	return anchor.Failed("function_busy", "something else keeps changing the function %s", function).
-		Hintf("See that nothing but Anchor does, and run it again.")
+	return anchor.Failed("function_busy", "another process keeps changing the function %s", function).
+		Hintf("Make sure that nothing but Anchor changes it, and run the command again.")
 }

@@ -84,13 +84,13 @@ func (f *Functions) checkNames(p anchor.Project, parts []part) error {
 	seen := map[string]string{}
 	for _, part := range parts {
 		if other, taken := seen[part.function]; taken {
-			return anchor.Invalid("function_name_taken", "the functions %s and %s would both be %s on Lambda", other, part.name, part.function).
+			return anchor.Invalid("function_name_taken", "the functions %s and %s would have the same name on Lambda: %s", other, part.name, part.function).
 				Hintf("Rename %s under functions in open-next.config.ts; server, image and revalidate are taken.", part.name)
 		}
 		seen[part.function] = part.name
 		if len(part.function) > maxName {
 			return anchor.Invalid("function_name_too_long", "the function %s would be %s on Lambda, which is over %d characters", part.name, part.function, maxName).
-				Hintf("Give it a name of at most %d characters under functions in open-next.config.ts, or make the project again with a shorter slug.",
+				Hintf("Choose a name of at most %d characters under functions in open-next.config.ts, or create the project again with a shorter slug.",
 					max(1, maxName-len(f.namePrefix(p))))
 		}
 	}
@@ -107,8 +107,8 @@ func checkLinks(b bundled) error {
 	for _, file := range b.files {
 		target := path.Join(path.Dir(file.Path), file.Link)
 		if file.Link != "" && (path.IsAbs(file.Link) || target == ".." || strings.HasPrefix(target, "../")) {
-			return anchor.Invalid("link_leaves_bundle", "%s/%s leads out of its function's bundle, to %s", b.dir, file.Path, file.Link).
-				Hintf("Lambda gets the bundle alone. Build with node-linker=hoisted, or bundle the package: transpilePackages in next.config.")
+			return anchor.Invalid("link_leaves_bundle", "%s/%s points outside its function's bundle, to %s", b.dir, file.Path, file.Link).
+				Hintf("Lambda receives only the bundle. Build with node-linker=hoisted, or bundle the package: transpilePackages in next.config.")
 		}
 	}
 	return nil
@@ -124,11 +124,11 @@ func checkEnv(vars map[string]string, limit int) error {
 	var names []string
 	for name, value := range vars {
 		if !lambdaEnv.MatchString(name) || strings.HasPrefix(name, "LAMBDA_") {
-			return anchor.Invalid("bad_env", "Lambda takes no environment variable %s", name).
+			return anchor.Invalid("bad_env", "Lambda does not allow the environment variable %s", name).
 				Hintf("Rename it: at least two letters, digits and underscores, beginning with a letter, and not LAMBDA_.")
 		}
 		if strings.HasPrefix(name, "AWS_") {
-			return anchor.Invalid("reserved_env", "Lambda sets AWS_* itself, and OpenNext's clients of the cache read them: %s cannot be set on this platform", name).
+			return anchor.Invalid("reserved_env", "%s cannot be set on this platform, because Lambda sets AWS_* itself and OpenNext's cache clients read it", name).
 				Hintf("Remove it: `anchor env rm %s`. Allow the function's role what the app needs, or store the value under another name and pass it to the client's constructor.", name)
 		}
 		total += envSize(name, value)
@@ -177,6 +177,6 @@ func architectureOf(a deploy.Artifact) (types.Architecture, error) {
 	case anchor.CodeOf(x86) == anchor.CodeOf(arm) && anchor.CodeOf(arm) != "native_mismatch":
 		return "", arm
 	}
-	return "", anchor.Invalid("native_mismatch", "no machine of Lambda runs all native modules of the build: on arm64, %v; on x86_64, %v", arm, x86).
+	return "", anchor.Invalid("native_mismatch", "no Lambda architecture can run all native modules of the build: on arm64, %v; on x86_64, %v", arm, x86).
 		Hintf("Build all of them for one architecture. %s", anchor.HintOf(arm))
 }

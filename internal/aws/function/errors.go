@@ -38,7 +38,7 @@ func explainDenied(err error, what string) error {
 	if arn := caller.FindString(err.Error()); arn != "" {
 		who = arn
 	}
-	return anchor.Failed("aws_denied", "AWS did not %s: %s is not allowed", what, action).
+	return anchor.Failed("aws_denied", "AWS refused to %s: %s is not allowed", what, action).
 		Hintf("Allow %s to %s.", action, who).Because(err)
 }
 

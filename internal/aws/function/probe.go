@@ -174,7 +174,7 @@ func (f *Functions) explainUnanswered(ctx context.Context, t target, path, secre
 	if anchor.CodeOf(err) != "" {
 		return err
 	}
-	return f.withWords(ctx, t, path, secret, probeFailed("function %s gave no whole answer to GET %s", t.name, path).Because(err))
+	return f.withWords(ctx, t, path, secret, probeFailed("function %s did not complete its response to GET %s", t.name, path).Because(err))
 }
 
 // withWords adds the function's own error to a failure: an invocation without the URL returns the

@@ -83,7 +83,7 @@ func (f *Functions) publishJobs(a deploy.Artifact, env map[string]map[string]str
 		vars[deploymentEnv] = string(a.Deployment.ID)
 		if p.http && vars[secretEnv] == "" {
 			return nil, anchor.Failed("origin_secret_missing", "function %s has no origin secret", p.name).
-				Hintf("Its URL would be open to all. See that the installation's key is readable: `anchor aws status`.")
+				Hintf("Its URL would be public. Make sure that the installation's key is readable: `anchor aws status`.")
 		}
 		if err := checkEnv(vars, maxEnv); err != nil {
 			return nil, err
@@ -158,6 +158,6 @@ func (j *job) tieAlias(ctx context.Context, version string) (*lambda.GetFunction
 }
 
 func (j *job) unsettledError(why string) error {
-	return anchor.Failed("function_unsettled", "the function %s does not come to rest: %s", j.function, why).
-		Hintf("Something else changes it at the same time. See that nothing but Anchor does, and deploy again.")
+	return anchor.Failed("function_unsettled", "the function %s does not become stable: %s", j.function, why).
+		Hintf("Something else changes it at the same time. Make sure that only Anchor changes it, and deploy again.")
 }

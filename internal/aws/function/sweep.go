@@ -29,7 +29,7 @@ func (f *Functions) SweepCode(ctx context.Context, p anchor.Project, unusedSince
 	_, release, err := f.Leases.Lease(ctx, p.ID, "sweep."+anchor.NewID(), f.leaseTTL)
 	if errors.Is(err, anchor.ErrConflict) {
 		return (&anchor.Error{Kind: anchor.KindBusy, Code: "deploying", Message: "project " + p.Slug + " is being deployed", Err: err}).
-			Hintf("Ask again when it is done.")
+			Hintf("Repeat the request when it has ended.")
 	}
 	if err != nil {
 		return err

@@ -78,7 +78,7 @@ func (f *Functions) prepareAlias(ctx context.Context, function string, d anchor.
 }
 
 func notPublished(d anchor.Deployment) error {
-	return anchor.Conflict("not_published", "the function versions of deployment %s are not there", d.Serves()).
+	return anchor.Conflict("not_published", "the function versions of deployment %s do not exist", d.Serves()).
 		Hintf("Deploy its commit again, or choose another deployment: `anchor deployments`.")
 }
 

@@ -56,7 +56,7 @@ func (j *job) awaitActive(ctx context.Context, number string) error {
 			return false, err
 		case brokenReason(have) != "":
 			return false, anchor.Failed("version_failed", "version %s of function %s does not start: %s", number, j.function, brokenReason(have)).
-				Hintf("Deploy again; live traffic was not touched.")
+				Hintf("Deploy again. Live traffic was not affected.")
 		}
 		return true, nil
 	})
@@ -83,7 +83,7 @@ func (j *job) updateLatest(ctx context.Context) (*configuration, error) {
 			return nil, j.checkForeign(have)
 		case brokenReason(have) != "" && wrote:
 			return nil, anchor.Failed("function_failed", "Lambda cannot prepare the function %s: %s", j.function, brokenReason(have)).
-				Hintf("Deploy again; live traffic was not touched.")
+				Hintf("Deploy again. Live traffic was not affected.")
 		case brokenReason(have) != "" || !j.hasCode(have):
 			wrote = true
 			err = j.updateCode(ctx, have)

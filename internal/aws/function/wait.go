@@ -52,7 +52,7 @@ func (f *Functions) awaitSettled(ctx context.Context, function, qualifier string
 	})
 	if errors.Is(err, retry.ErrNotReady) {
 		err = anchor.Failed("function_not_ready", "Lambda is still preparing the function %s after five minutes", function).
-			Hintf("Deploy again in a while; live traffic was not touched.")
+			Hintf("Deploy again in a few minutes. Live traffic was not affected.")
 	}
 	if err != nil {
 		return nil, err

@@ -27,13 +27,13 @@ func LoadConfig(ctx context.Context, profile, region string) (sdk.Config, error)
 	switch {
 	case errors.As(err, &missing):
 		return sdk.Config{}, anchor.Invalid("no_profile", "there is no AWS profile %q", missing.Profile).
-			Hintf("aws configure list-profiles shows those there are.").Because(err)
+			Hintf("To list the profiles, run aws configure list-profiles.").Because(err)
 	case err != nil:
 		return sdk.Config{}, anchor.Invalid("bad_aws_config", "the AWS configuration cannot be read").
-			Hintf("Look at ~/.aws/config and the AWS_* variables.").Because(err)
+			Hintf("Check ~/.aws/config and the AWS_* variables.").Because(err)
 	case c.Region == "":
 		return sdk.Config{}, anchor.Invalid("no_region", "no AWS region is set").
-			Hintf("Name one with --region, AWS_REGION, or in the profile: aws configure set region eu-central-1")
+			Hintf("Set a region with --region, AWS_REGION, or in the profile: aws configure set region eu-central-1")
 	case !validRegion.MatchString(c.Region):
 		return sdk.Config{}, anchor.Invalid("unknown_region", "%q is not an AWS region", c.Region).
 			Hintf("They look like eu-central-1.")

@@ -67,7 +67,7 @@ func (i *Installation) awaitComputed(ctx context.Context, set *changeSet) error 
 		case types.ChangeSetStatusFailed:
 			err := i.dropChanges(ctx, *set)
 			if reason := sdk.ToString(out.StatusReason); !isUnchanged(reason) {
-				refused := anchor.Failed("change_set_failed", "CloudFormation refuses the changes of the stack %s: %s", i.Name, reason)
+				refused := anchor.Failed("change_set_failed", "CloudFormation rejected the changes of the stack %s: %s", i.Name, reason)
 				return true, refused.Hintf("Nothing was changed.").Because(err)
 			}
 			return true, err

@@ -59,7 +59,7 @@ func (i *Installation) requireAny(ctx context.Context, s state) error {
 		return err
 	}
 	return anchor.NotFound("no_installation", "there is no installation %s in account %s, %s", i.Name, i.account, i.AWS.Region).
-		Hintf("Name another with --name and --region.")
+		Hintf("Choose another one with --name and --region.")
 }
 
 func slugsOf(projects []anchor.Project) []string {

@@ -27,19 +27,19 @@ func (i *Installation) explainError(err error, doing string) error {
 	var name *net.DNSError
 	if errors.As(err, &name) && name.IsNotFound {
 		return anchor.Invalid("unknown_region", "AWS cannot be reached in %s: %s has no address", i.AWS.Region, name.Name).
-			Hintf("Is the region spelled well, and is this machine online? Name another with --region.").Because(err)
+			Hintf("Check the spelling of the region and the network of this machine, or choose another region with --region.").Because(err)
 	}
 	switch {
 	case awserr.Denied(err):
 		return i.explainRefusal(err, doing)
 	case awserr.Is(err, "OptInRequired"):
 		return anchor.Invalid("region_disabled", "the region %s is not enabled in this account", i.AWS.Region).
-			Hintf("Enable it in the account's settings, or name another with --region.").Because(err)
+			Hintf("Enable it in the account's settings, or choose another region with --region.").Because(err)
 	case awserr.Is(err, badCredentials...):
 		return noCredentials(err)
 	case awserr.Crowded(err):
 		e := &anchor.Error{Kind: anchor.KindBusy, Code: "aws_busy", Err: err, Message: "cannot " + doing + ": AWS throttles the calls of this account"}
-		return e.Hintf("What is done stays. Run the command again in a minute.")
+		return e.Hintf("Run the command again in a minute. Completed steps are not repeated.")
 	}
 	return anchor.Failed("aws_failed", "cannot %s", doing).Hintf("Completed steps are kept. To continue, run the command again.").Because(err)
 }

@@ -68,7 +68,7 @@ func (i *Installation) listEvents(ctx context.Context, stack string, since time.
 	return events, nil
 }
 
-// firstFailure returns the first failure: later ones are mostly "cancelled".
+// firstFailure returns the first failure: later ones are mostly "canceled".
 func (i *Installation) firstFailure(ctx context.Context, stack string, since time.Time) string {
 	events, err := i.listEvents(ctx, stack, since)
 	if err != nil {

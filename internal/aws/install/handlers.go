@@ -42,7 +42,7 @@ func (i *Installation) handlersCode(s state) (code, error) {
 			Hintf("Build it with make build, which builds them first, or use a released binary.")
 	}
 	if err != nil {
-		return code{}, anchor.Failed("no_handlers", "read the handlers' code %s", name).Because(err)
+		return code{}, anchor.Failed("no_handlers", "cannot read the handlers' code %s", name).Because(err)
 	}
 	digest := sha256.Sum256(zip)
 	return code{zip: zip, digest: digest, key: "handlers/" + architecture + "/" + hex.EncodeToString(digest[:]) + ".zip"}, nil

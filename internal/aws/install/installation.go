@@ -99,10 +99,10 @@ func New(c Config) (*Installation, error) {
 	}
 	if !validName.MatchString(c.Name) {
 		return nil, anchor.Invalid("bad_installation", "%q cannot be the name of an installation", c.Name).
-			Hintf("It takes a letter and then at most 15 letters or digits, all small.")
+			Hintf("Use a lowercase letter followed by at most 15 lowercase letters or digits.")
 	}
 	if reservedName.MatchString(c.Name) {
-		return nil, anchor.Invalid("bad_installation", "AWS keeps names such as %s to itself", c.Name).
+		return nil, anchor.Invalid("bad_installation", "AWS reserves names such as %s", c.Name).
 			Hintf("Choose a name for the installation that does not begin with aws or ssm.")
 	}
 	if c.Architecture != "" && c.Architecture != ARM64 && c.Architecture != X8664 {

@@ -99,14 +99,14 @@ func (i *Installation) checkSettled(s state) error {
 	switch {
 	case s.isBusy():
 		return anchor.Conflict("stack_busy", "the stack %s is being changed (%s)", i.Name, s.status).
-			Hintf("Another anchor aws command may be at it. anchor aws status shows when it has ended; then run this again.")
+			Hintf("Another anchor aws command may be running. anchor aws status shows when it has ended; then run this command again.")
 	case s.status == types.StackStatusUpdateRollbackFailed:
-		return anchor.Conflict("stack_rollback_failed", "the stack %s is stuck: an update failed, and so did taking it back (%s)", i.Name, s.reason).
+		return anchor.Conflict("stack_rollback_failed", "the stack %s is stuck: an update failed, and its rollback failed as well (%s)", i.Name, s.reason).
 			Hintf("Repair what the reason names, then:\n"+
 				"  aws cloudformation continue-update-rollback --stack-name %s --region %s\n"+
 				"and run this again.", i.Name, i.AWS.Region)
 	case s.status == types.StackStatusDeleteFailed:
-		return anchor.Conflict("stack_delete_failed", "the stack %s was to be deleted and could not be (%s)", i.Name, s.reason).
+		return anchor.Conflict("stack_delete_failed", "the stack %s could not be deleted (%s)", i.Name, s.reason).
 			Hintf("Finish it with anchor aws destroy, then run this again.")
 	}
 	return nil

@@ -23,7 +23,7 @@ func (i *Installation) Status(ctx context.Context) (installation.Status, error) 
 	}
 	if s.status == "" {
 		return installation.Status{}, anchor.NotFound("no_installation", "there is no installation %s in account %s, %s", i.Name, i.account, i.AWS.Region).
-			Hintf("Make it with anchor aws bootstrap, or name another with --name and --region.")
+			Hintf("Create it with anchor aws bootstrap, or choose another one with --name and --region.")
 	}
 	st := installation.Status{
 		Outputs: i.readOutputs(s), Installation: i.Name, Stack: string(s.status), Reason: s.reason,

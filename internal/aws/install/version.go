@@ -14,5 +14,5 @@ func (i *Installation) checkUpgradable(installed string, allow bool) error {
 		return nil
 	}
 	return anchor.Conflict("older_version", "the installation %s is of anchor %s, and this is %s, which is older", i.Name, installed, i.Version).
-		Hintf("Use anchor %s or newer. If going back is what you want: --allow-downgrade.", installed)
+		Hintf("Use anchor %s or newer. To downgrade deliberately, add --allow-downgrade.", installed)
 }

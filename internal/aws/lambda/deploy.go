@@ -80,7 +80,7 @@ func (d *Deployer) Handle(ctx context.Context, raw json.RawMessage) error {
 	case e.ProjectID != "" && e.ArtifactPath == "":
 		return d.removeProject(ctx, e.ProjectID)
 	}
-	return d.failed(ctx, e.DeploymentID, "read", anchor.Invalid("unknown_event", "the event is none of the deploy handler's").
+	return d.failed(ctx, e.DeploymentID, "read", anchor.Invalid("unknown_event", "the deploy handler does not know the event").
 		Hintf("Send deploymentId and projectId, or {\"reconcile\": true}."))
 }
 
@@ -135,7 +135,7 @@ func commitOf(e DeployEvent) (string, error) {
 	commit, _, _ := strings.Cut(rest, "/")
 	if !ok || commit == "" || commit == "." || commit == ".." {
 		return "", anchor.Invalid("bad_artifact_path", "%q is not an artifact of project %s", e.ArtifactPath, e.ProjectID).
-			Hintf("Artifacts lie under artifacts/<projectId>/<commitSha>/ of the artifact bucket.")
+			Hintf("Artifacts are stored under artifacts/<projectId>/<commitSha>/ in the artifact bucket.")
 	}
 	return commit, nil
 }

@@ -44,7 +44,7 @@ func notInvoked(function string, err error) error {
 		return anchor.Failed("access_denied", "the handler may not invoke %s", function).
 			Hintf("Grant its role lambda:InvokeFunction on it: run anchor aws bootstrap again.").Because(err)
 	case awserr.Is(err, "ResourceNotFoundException"):
-		return anchor.Failed("no_deploy_handler", "the deploy handler %s is not there", function).
+		return anchor.Failed("no_deploy_handler", "the deploy handler %s does not exist", function).
 			Hintf("Run anchor aws bootstrap again.").Because(err)
 	}
 	return fmt.Errorf("invoke %s: %w", function, err)

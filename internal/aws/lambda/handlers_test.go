@@ -140,10 +140,10 @@ func TestDeployer_RefusesUnknownEvents(t *testing.T) {
 		"other":   `{"source":"aws.ec2","detail-type":"EC2 Instance State-change Notification","detail":{}}`,
 	} {
 		if _, err := s.event(t.Context(), "deploy", e); err == nil {
-			t.Errorf("%s is taken", name)
+			t.Errorf("%s is in use", name)
 		}
 	}
-	s.wantLogged(`"level":"ERROR"`, `"cause":"the event is none of the deploy handler's"`)
+	s.wantLogged(`"level":"ERROR"`, `"cause":"the deploy handler does not know the event"`)
 	if _, err := s.compose().Named("lunch"); anchor.HintOf(err) == "" {
 		t.Errorf("a handler of no name: %v", err)
 	}
@@ -209,7 +209,7 @@ func TestBuilder_ArtifactRefused(t *testing.T) {
 		t.Error("an import that may go better next time is not tried again")
 	}
 	s.wantStatus(d.ID, anchor.Building)
-	s.artifacts.err = anchor.Invalid("bad_archive", "open-next.tar.gz holds ../x").Hintf("Build it anew.")
+	s.artifacts.err = anchor.Invalid("bad_archive", "open-next.tar.gz holds ../x").Hintf("Build it again.")
 	must(t, event(mine))
 	if got := s.wantStatus(d.ID, anchor.BuildFailed); got.ErrorStep != "import" || !strings.Contains(got.ErrorMessage, "../x") {
 		t.Errorf("it failed in %q: %s", got.ErrorStep, got.ErrorMessage)

@@ -308,7 +308,7 @@ func (l *leases) Lease(_ context.Context, p anchor.ProjectID, _ string, _ time.D
 			default:
 			}
 		}
-		return nil, nil, anchor.Conflict("lease_held", "%s is taken", p)
+		return nil, nil, anchor.Conflict("lease_held", "%s is in use", p)
 	}
 	l.held[p] = true
 	free := func(context.Context) error {

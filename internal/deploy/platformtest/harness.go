@@ -1,4 +1,4 @@
-// Package platformtest is the suite that every platform passes: Run asserts the behaviour that
+// Package platformtest is the suite that every platform passes: Run asserts the behavior that
 // deploy and release rely on, over a tiny OpenNext tree and through requests. Memory is a
 // platform for tests of the use-cases. It passes the suite too.
 package platformtest

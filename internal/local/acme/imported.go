@@ -84,10 +84,10 @@ func checkImported(name string, chain, key []byte, now time.Time) (*x509.Certifi
 	leaf := certs[0]
 	if _, err := tls.X509KeyPair(chain, key); err != nil {
 		return nil, bad("the certificate and the key for %s do not belong together", name).Because(err).
-			Hintf("The certificate of %s has to come first, and the key has to be the unencrypted PEM key it was requested with.", name)
+			Hintf("The certificate of %s must come first, and the key must be the unencrypted PEM key that it was requested with.", name)
 	}
 	if !coversName(leaf, name) {
-		return nil, bad("the certificate is for %v, not for %s", leaf.DNSNames, name).Hintf("Get one that names %s.", name)
+		return nil, bad("the certificate is for %v, not for %s", leaf.DNSNames, name).Hintf("Request a certificate that names %s.", name)
 	}
 	if now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
 		return nil, bad("the certificate for %s is valid from %s to %s only", name,
@@ -105,17 +105,17 @@ func checkUse(name string, leaf *x509.Certificate) error {
 		bits = key.Curve.Params().BitSize
 	}
 	if bits == 0 {
-		return anchor.Invalid("bad_certificate", "browsers take no %s key, as the certificate for %s has", leaf.PublicKeyAlgorithm, name).
+		return anchor.Invalid("bad_certificate", "browsers do not accept the %s key of the certificate for %s", leaf.PublicKeyAlgorithm, name).
 			Hintf("Get a certificate for an ECDSA P-256 key.")
 	}
 	if bits < least {
-		return anchor.Invalid("bad_certificate", "the %s key of %s has %d bits; browsers want %d", leaf.PublicKeyAlgorithm, name, bits, least).
+		return anchor.Invalid("bad_certificate", "the %s key of %s has %d bits; browsers require %d", leaf.PublicKeyAlgorithm, name, bits, least).
 			Hintf("Get a certificate for an ECDSA P-256 key.")
 	}
 	usable := len(leaf.ExtKeyUsage) == 0 || slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) || slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny)
 	if !usable {
-		return anchor.Invalid("bad_certificate", "the certificate for %s is not one for servers", name).
-			Hintf("Get one with the extended key usage serverAuth.")
+		return anchor.Invalid("bad_certificate", "the certificate for %s is not a server certificate", name).
+			Hintf("Request a certificate with the extended key usage serverAuth.")
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func (m *Manager) start(e *certState) {
 
 // run advances the name's order as far as possible and records how it ended.
 func (m *Manager) run(ctx context.Context, e *certState, w *work) {
-	defer m.running.Lock(e.name)() // a cancelled run of the same name may not have ended yet
+	defer m.running.Lock(e.name)() // a canceled run of the same name may not have ended yet
 	j, err := openJournal(m.cfg.Dir, e.name)
 	if err == nil {
 		limited, patience := withPatience(ctx)

@@ -175,7 +175,7 @@ func (m *Manager) Ensure(_ context.Context, h anchor.Hostname) (domains.Certific
 	e := m.names[name]
 	if h.OwnCert {
 		if e == nil || !e.imported {
-			return domains.Certificate{}, anchor.NotFound("certificate_missing", "the certificate you brought for %s is not here", h.Name).
+			return domains.Certificate{}, anchor.NotFound("certificate_missing", "the imported certificate for %s does not exist on this server", h.Name).
 				Hintf("Import it again: anchor domains add %s --cert FILE --key FILE.", h.Name)
 		}
 		return m.importedState(e, h, now), nil

@@ -107,10 +107,10 @@ func (a *authority) attemptOrder(ctx context.Context, j *journal, csr *x509.Cert
 
 // errAccount reports that the CA knows the account but lets it order nothing, because it was
 // deactivated (RFC 8555, section 7.3.6).
-var errAccount = errors.New("the ACME account may not order")
+var errAccount = errors.New("the ACME account is not allowed to order certificates")
 
 // errUnfit reports that the CA's certificate cannot be served for the name.
-var errUnfit = errors.New("the CA sent a certificate that does not fit")
+var errUnfit = errors.New("the CA returned a certificate that does not match the order")
 
 // checkIssued checks a certificate before it replaces one that works.
 func checkIssued(chain []byte, name string, csr *x509.CertificateRequest) error {

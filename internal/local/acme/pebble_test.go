@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	// Pebble reads its behaviour from the environment: one good nonce in six is refused,
+	// Pebble reads its behavior from the environment: one good nonce in six is refused,
 	// validations start at once.
 	for key, value := range map[string]string{"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "15", "PEBBLE_AUTHZREUSE": "0"} {
 		if err := os.Setenv(key, value); err != nil {

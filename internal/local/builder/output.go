@@ -128,7 +128,7 @@ func (o *output) follow(ctx context.Context) iter.Seq2[anchor.LogLine, error] {
 	}
 }
 
-// controls are the sequences by which programs colour their output (ECMA-48, 5.4).
+// controls are the sequences by which programs color their output (ECMA-48, 5.4).
 var controls = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\a\x1b]*(?:\a|\x1b\\\\)?")
 
 // plain returns a line as a terminal would show it, without what a terminal obeys. Of a line that

@@ -15,7 +15,7 @@ import (
 )
 
 // errTimeout is the cause of the end of a build that lasts too long.
-var errTimeout = errors.New("the build lasts too long")
+var errTimeout = errors.New("the build takes too long")
 
 // run builds a job's commit and hands the result to the pipeline.
 func (b *Builder) run(j *job) {
@@ -144,7 +144,7 @@ func (w *work) findApp(folder string) (opennext.App, error) {
 		return app, withRootHint(missing)
 	}
 	if apps := appsBelow(w.src()); len(apps) > 0 {
-		return app, anchor.Invalid("choose_app", "there is no Next.js app at the top of the repository, but in %s", strings.Join(apps, ", ")).
+		return app, anchor.Invalid("choose_app", "the Next.js app is not at the root of the repository but in %s", strings.Join(apps, ", ")).
 			Hintf("Choose one: anchor env set %s=%s --for build", RootVariable, apps[0])
 	}
 	return app, withRootHint(missing)

@@ -93,8 +93,8 @@ func (w *work) contains(dir string) error {
 		return fmt.Errorf("find a folder of the build: %w", err)
 	}
 	if real != w.src() && !strings.HasPrefix(real, w.src()+"/") {
-		return anchor.Invalid("build_escapes", "the build replaced the folder %s by a link to another place", w.short(dir)).
-			Hintf("Let the build write into its own folder.")
+		return anchor.Invalid("build_escapes", "the build replaced the folder %s with a link to another location", w.short(dir)).
+			Hintf("Change the build so that it writes to its own folder.")
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ func (p Push) Check(ctx context.Context, production string) error {
 				Hintf("Push a branch: git push anchor BRANCH")
 		case len(u.Branch()) > maxBranch:
 			return anchor.Invalid("bad_branch", "the name of the branch %s has more than %d characters", u.Branch(), maxBranch).
-				Hintf("Give the branch a shorter name.")
+				Hintf("Choose a shorter branch name.")
 		case u.Branch() == production:
 			if err := p.checkProduction(ctx, u); err != nil {
 				return err
@@ -47,7 +47,7 @@ func (p Push) checkProduction(ctx context.Context, u Update) error {
 	}
 	if u.New == "" {
 		return anchor.Conflict("production_branch", "%s is the production branch and cannot be deleted", u.Branch()).
-			Hintf("To delete it nevertheless, push with -o %s. What is live stays live.", AllowRewrite)
+			Hintf("To delete it anyway, push with -o %s. The live deployment stays live.", AllowRewrite)
 	}
 	forward, err := p.Repository.Contains(ctx, u.New, u.Old)
 	if err != nil || forward {

@@ -87,7 +87,7 @@ func (s *Store) check(f file) error {
 		return anchor.Invalid("submodule", "%q is a Git submodule, which the server does not fetch", f.path).
 			Hintf("Add its files to the repository, for example with git subtree, or deploy from your machine with anchor deploy.")
 	case !filepath.IsLocal(f.path) || path.Clean(f.path) != f.path || hasGitFolder(f.path):
-		return anchor.Invalid("bad_path", "the commit contains the path %q, which leads out of the folder of its files", f.path).
+		return anchor.Invalid("bad_path", "the commit contains the path %q, which points outside the repository", f.path).
 			Hintf("Remove it from the repository.")
 	case f.size > s.FileBytes:
 		return anchor.TooLarge("file_too_large", "%q has %d MiB; the limit is %d MiB", f.path, f.size>>20, s.FileBytes>>20).
@@ -262,7 +262,7 @@ func (w *writer) link(f file, content io.Reader) error {
 }
 
 func linkEscapes(name, target string) error {
-	return anchor.Invalid("link_escapes", "%q is a symbolic link to %q, which leads out of the repository", name, target).
+	return anchor.Invalid("link_escapes", "%q is a symbolic link to %q, which is outside the repository", name, target).
 		Hintf("Replace the link with a copy of its target.")
 }
 

@@ -15,7 +15,7 @@ const headerMagic = "ANCHISR1"
 const headerFixed = 8 + 8 + 8 + 16 + 4
 
 // MaxKey is the longest object key in bytes. S3 stops at 1024; composable-cache keys hold
-// serialised arguments and are longer than that in real apps.
+// serialized arguments and are longer than that in real apps.
 const MaxKey = 16 << 10
 
 var errBadHeader = errors.New("not an object file of this version")

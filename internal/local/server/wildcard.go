@@ -24,7 +24,7 @@ const (
 )
 
 // keepWildcard orders the wildcard's certificate and records whether there is one, until ctx ends.
-// Its pauses are no retries: the manager retries an order.
+// Its pauses are not retries: the manager retries an order.
 func (a *app) keepWildcard(ctx context.Context) {
 	h, wanted := a.wildcardName()
 	if !wanted || a.HTTPS.DNSHook == "" {

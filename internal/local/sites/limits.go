@@ -53,5 +53,5 @@ func (p *Platform) checkFunctions(functions []anchor.Function) error {
 		return nil
 	}
 	return anchor.TooLarge("too_many_functions", "the build has too many functions: %d; the limit of this server is %d", len(functions), p.Limits.Functions).
-		Hintf("Give several routes to one function in open-next.config.ts, or start the server with a higher limit: anchor up --max-functions %d", len(functions))
+		Hintf("Assign several routes to one function in open-next.config.ts, or start the server with a higher limit: anchor up --max-functions %d", len(functions))
 }

@@ -23,7 +23,7 @@ func (s *site) middlewareOf(function string) (edge.Middleware, error) {
 }
 
 // Run implements edge.Middleware. The origin that the middleware chose does not matter: its URL is
-// routed by the behaviours, which lead to the same functions.
+// routed by the behaviors, which lead to the same functions.
 func (m middleware) Run(ctx context.Context, r *http.Request) (edge.Decision, error) {
 	d, err := m.runs.Run(ctx, r)
 	if err != nil {

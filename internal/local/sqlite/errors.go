@@ -65,7 +65,7 @@ func explainOpenError(path string, err error) error {
 		return errDamaged(path).Because(err)
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
 		return anchor.Failed("records_denied", "Anchor may not write to %s or its folder", path).
-			Hintf("Make the data folder and all in it writable for the user that runs Anchor.").Because(err)
+			Hintf("Make the data folder and its contents writable for the user that runs Anchor.").Because(err)
 	}
 	if errors.Is(err, errUnsound) {
 		return errDamaged(path).Because(err)

@@ -88,7 +88,7 @@ var errNoFile = errors.New("it is not a file")
 
 // errUnsound reports a file whose pages contradict each other, as they do under the log (-wal) of
 // another database.
-var errUnsound = errors.New("its pages contradict each other")
+var errUnsound = errors.New("its pages contradict one another")
 
 func checkIntegrity(t tx) error {
 	var verdict string

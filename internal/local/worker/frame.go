@@ -43,7 +43,7 @@ func (h frameHeader) put(b []byte) {
 }
 
 // errBroken reports an answer that the process began and cannot complete.
-var errBroken = errors.New("the app broke its answer off")
+var errBroken = errors.New("the app ended its response early")
 
 // messageReader reads the answer of one exchange.
 type messageReader struct {

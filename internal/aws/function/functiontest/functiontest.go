@@ -117,7 +117,7 @@ func (l *Leases) Lease(context.Context, anchor.ProjectID, string, time.Duration)
 	select {
 	case l.held <- struct{}{}:
 	default:
-		return nil, nil, anchor.Conflict("lease_held", "another process works on the project")
+		return nil, nil, anchor.Conflict("lease_held", "another process is changing the project")
 	}
 	renew = func(context.Context) error { return nil }
 	release = func(context.Context) error { <-l.held; return nil }

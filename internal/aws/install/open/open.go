@@ -83,7 +83,7 @@ func (r records) Lives(ctx context.Context, o installation.Outputs) ([]anchor.Li
 // withoutTables makes the error of missing tables NotFound: an interrupted destruction removed them.
 func withoutTables(err error) error {
 	if anchor.CodeOf(err) == "no_tables" {
-		return anchor.NotFound("no_records", "the installation has no records any more").Because(err)
+		return anchor.NotFound("no_records", "the installation no longer has records").Because(err)
 	}
 	return err
 }

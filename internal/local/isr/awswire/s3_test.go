@@ -23,7 +23,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/isr/awswire"
 )
 
-// hostileKeys are keys as they come from URLs, serialised arguments and attackers.
+// hostileKeys are keys as they come from URLs, serialized arguments and attackers.
 var hostileKeys = []string{
 	"_cache/BUILD/index.cache",
 	"_cache/BUILD/../../../../etc/passwd",

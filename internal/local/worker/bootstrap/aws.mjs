@@ -1,7 +1,7 @@
 // Requests of OpenNext's overrides to Anchor's bucket, table and queue are redirected to Anchor;
 // every other call to AWS goes to AWS. The two differ by region: Anchor's is one that AWS cannot
 // have (awswire.Region). The "-lite" overrides put it into the host name of a fetch. The others use
-// the AWS SDK, which also signs for it, so that a request is recognised even where an
+// the AWS SDK, which also signs for it, so that a request is recognized even where an
 // AWS_ENDPOINT_URL of the app has changed its host.
 import http from "node:http";
 import https from "node:https";

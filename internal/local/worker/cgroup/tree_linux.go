@@ -142,7 +142,7 @@ func (t *Tree) Usage(name string) Usage {
 	return g.Usage()
 }
 
-// Remove ends what runs in the group of the given name and removes it. It is no error when there is none.
+// Remove ends what runs in the group of the given name and removes it. It is not an error when there is none.
 func (t *Tree) Remove(name string) error {
 	t.mu.Lock()
 	g := t.groups[name]
