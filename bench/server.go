@@ -43,7 +43,7 @@ func (l *lab) up(ctx context.Context, cores string) (*server, error) {
 
 func (s *server) start(ctx context.Context) error {
 	out, in := io.Pipe()
-	cmd := exec.CommandContext(ctx, s.lab.binary, "up", "--json", "--data", s.data, "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0")
+	cmd := exec.CommandContext(ctx, s.lab.binary, "up", "--json", "--data", s.data, "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0", "--node", "node")
 	cmd.Env = append(os.Environ(), "TMPDIR="+s.run, "XDG_RUNTIME_DIR="+s.run)
 	cmd.Stdout = in
 	var err error

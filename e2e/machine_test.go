@@ -53,7 +53,8 @@ func TestRefusedUp(t *testing.T) {
 		"Node.js too old":     {args: []string{"--node", old}, says: []string{`Anchor needs Node.js 20`, `is version 18\.20\.4`, `nodejs\.org`, `--node PATH`}},
 		"not Node.js":         {args: []string{"--node", notNode}, says: []string{`is not Node.js`, `nodejs\.org`}},
 		"no such Node.js":     {args: []string{"--node", "/nowhere/node"}, says: []string{`Anchor needs Node.js 20`, `/nowhere/node`}},
-		"no Node.js in PATH":  {env: []string{"PATH=" + t.TempDir()}, says: []string{`Anchor needs Node.js 20`, `nodejs\.org`}},
+		"no Node.js in PATH":  {env: []string{"PATH=" + t.TempDir()}, args: []string{"--node", "node"}, says: []string{`Anchor needs Node.js 20`, `nodejs\.org`}},
+		"none to be had":      {env: []string{"PATH=" + t.TempDir(), "npm_config_registry=http://127.0.0.1:1"}, says: []string{`Node.js 24 could not be installed`, `npm registry`, `--node PATH`}},
 		"port of sites taken": {args: []string{"--listen", running.sites}, says: []string{`is in use by another program`, `--listen HOST:PORT`}},
 		"port of API taken":   {args: []string{"--api", strings.TrimPrefix(running.api, "http://")}, says: []string{`is in use by another program`, `--api HOST:PORT`}},
 		"data folder in use":  {args: []string{"--data", running.data}, says: []string{`in use by another server \(process \d+\)`, `--data`}},
@@ -166,7 +167,7 @@ func upOnSmallDisk(t *testing.T) *anchor {
 	self := command(context.Background())
 	mount := fmt.Sprintf(`mount -t tmpfs -o size=%d,mode=711 tmpfs "$0" && exec "$@"`, diskSize)
 	cmd := exec.Command("unshare", flags, "sh", "-c", mount, data,
-		os.Args[0], "up", "--data", data, "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0", "--json")
+		os.Args[0], "up", "--data", data, "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0", "--node", "node", "--json")
 	cmd.Env = self.Env
 	a := &anchor{t: t, cmd: cmd, log: &bytes.Buffer{}, ended: make(chan error, 1)}
 	cmd.Stderr = a.log

@@ -75,7 +75,7 @@ func upAt(t *testing.T, sites string, args ...string) *anchor {
 
 func (a *anchor) start() {
 	a.t.Helper()
-	args := append([]string{"up", "--data", a.data, "--api", strings.TrimPrefix(a.api, "http://"), "--listen", a.sites, "--json"}, a.args...)
+	args := append([]string{"up", "--data", a.data, "--api", strings.TrimPrefix(a.api, "http://"), "--listen", a.sites, "--node", "node", "--json"}, a.args...)
 	a.cmd = command(context.Background(), args...)
 	a.cmd.Env = append(a.cmd.Env, a.env...)
 	out, err := a.cmd.StdoutPipe()

@@ -83,7 +83,7 @@ type runningServer struct {
 func upWith(t *testing.T, handler string, flags ...string) *runningServer {
 	t.Helper()
 	s := &runningServer{home: t.TempDir()}
-	s.Cmd = s.command(append([]string{"up", "--json", "--data", filepath.Join(s.home, "data"), "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"}, flags...)...)
+	s.Cmd = s.command(append([]string{"up", "--json", "--data", filepath.Join(s.home, "data"), "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0", "--node", "node"}, flags...)...)
 	s.Stderr = os.Stderr
 	stdout, err := s.StdoutPipe()
 	if err != nil {
@@ -263,7 +263,7 @@ func TestShutdown_SecondSignalEndsAtOnce(t *testing.T) {
 func TestServer_OutlivesReaderOfItsOutput(t *testing.T) {
 	s := &runningServer{home: t.TempDir()}
 	data := filepath.Join(s.home, "data")
-	s.Cmd = s.command("up", "--data", data, "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0")
+	s.Cmd = s.command("up", "--data", data, "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0", "--node", "node")
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -41,7 +41,7 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.StringSliceVar(&o.APIHosts, "api-host", nil, "host name that a proxy forwards to the API")
 	flags.StringVar(&o.AdminDomain, "admin-domain", "", "host name on which to serve the API and Git over HTTPS, beside the sites")
 	flags.StringVar(&o.BaseDomain, "base-domain", "localhost", "domain under which the sites are served")
-	flags.StringVar(&o.Node, "node", "", "path of Node.js (default: node in PATH)")
+	flags.StringVar(&o.Node, "node", server.AutoNode, "path or version of Node.js; auto installs version 24, or uses PATH")
 	flags.StringVar(&o.PublicURL, "public-url", "", "origin of the sites as seen by browsers")
 	flags.StringSliceVar(&o.TrustProxies, "trust-proxy", nil, "proxy whose X-Forwarded-* headers to trust")
 	flags.StringVar(&o.HTTPS.Listen, "https", "", "HOST:PORT for custom domains over TLS, such as :443")

@@ -24,7 +24,7 @@ func (a *app) openBuilder(ctx context.Context, c *core.Anchor, run string) (err 
 	}
 	a.builder, err = builder.Open(builder.Config{
 		Dir: filepath.Join(a.Data, "builds"), Run: run, Limits: a.Builds,
-		Node: a.node, Walls: a.walls.Walls, User: a.walls.Users.OfBuild, Groups: a.walls.Groups,
+		Node: a.buildNode(), Walls: a.walls.Walls, User: a.walls.Users.OfBuild, Groups: a.walls.Groups,
 		Repositories: a.repositories, Deploys: c.Deploys, Records: a.store, Env: c.Env, URLs: a.URLs,
 		Make: a.MakeBuild, Log: a.Log,
 	})

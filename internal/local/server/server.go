@@ -28,6 +28,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/git"
 	"github.com/anchor-deploy/anchor/internal/local/isr"
 	"github.com/anchor-deploy/anchor/internal/local/logs"
+	"github.com/anchor-deploy/anchor/internal/local/nodejs"
 	"github.com/anchor-deploy/anchor/internal/local/sites"
 	"github.com/anchor-deploy/anchor/internal/local/sqlite"
 	"github.com/anchor-deploy/anchor/internal/local/worker"
@@ -38,10 +39,11 @@ import (
 // app is a running Anchor on one machine.
 type app struct {
 	Config
-	started time.Time
-	node    worker.Node
-	walls   sites.Isolation
-	closers []func() error // in the order of opening
+	started  time.Time
+	node     worker.Node
+	runtimes *nodejs.Runtimes
+	walls    sites.Isolation
+	closers  []func() error // in the order of opening
 
 	sites, api net.Listener
 	secure     net.Listener // nil without HTTPS
@@ -83,7 +85,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	working, stop := context.WithCancel(ctx)
 	var background sync.WaitGroup
-	for _, work := range []func(context.Context){a.runJanitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard, a.keepAdminCertificate} {
+	for _, work := range []func(context.Context){a.runJanitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard, a.keepAdminCertificate, a.installNode} {
 		background.Go(func() { work(working) })
 	}
 	a.onClose(func() error { stop(); background.Wait(); return nil })
@@ -97,17 +99,25 @@ func Run(ctx context.Context, c Config) error {
 // openParts starts the parts in the order of their dependencies. It refuses what can be refused
 // (Node.js, folder, port) before it changes any record.
 func (a *app) openParts(ctx context.Context) (err error) {
-	if a.node, err = worker.FindNode(ctx, a.Node); err != nil {
-		return nodeMissing(err)
-	}
 	if a.Data, err = filepath.Abs(a.Data); err != nil {
 		return fmt.Errorf("find the data folder: %w", err)
+	}
+	// A program that is not there is refused before the data folder is made, in which others are installed.
+	if !nodejs.IsRange(a.Node) {
+		if err := a.openNode(ctx); err != nil {
+			return err
+		}
 	}
 	unlock, err := lockData(a.Data)
 	if err != nil {
 		return err
 	}
 	a.onClose(func() error { unlock(); return nil })
+	if a.runtimes == nil {
+		if err := a.openNode(ctx); err != nil {
+			return err
+		}
+	}
 	if err := a.openWalls(ctx); err != nil {
 		return err
 	}
@@ -191,7 +201,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	a.edge = edge.New(a.edgeConfig())
 	a.platform, err = sites.New(sites.Config{
 		Dir: filepath.Join(a.Data, "platform"), Run: run, BaseDomain: a.BaseDomain,
-		Addresses: addresses, Node: a.node, Users: a.walls.Users, Walls: a.walls.Walls, Groups: a.walls.Groups, Drain: a.Drain, Warm: a.Warm,
+		Addresses: addresses, Node: a.node, Runtimes: a.runtimes, Users: a.walls.Users, Walls: a.walls.Walls, Groups: a.walls.Groups, Drain: a.Drain, Warm: a.Warm,
 		Limits: sites.Limits{Functions: a.Quotas.Functions, Processes: a.Quotas.Processes},
 		Edge:   a.edge, Cache: incremental, Pages: a.openPages(), Bundles: a.bundles, Logs: a.logs, Records: a.store, Secrets: env,
 	})

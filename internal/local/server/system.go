@@ -40,7 +40,7 @@ func (a *app) Status(ctx context.Context) (wire.Status, error) {
 	here := a.describeReady(ctx)
 	return wire.Status{
 		Version: a.Version, Platform: "local", UptimeMS: time.Since(a.started).Milliseconds(),
-		Sites: here.SiteURL, API: here.APIURL, Data: a.Data, Node: a.node.Version, Isolation: a.describeIsolation(),
+		Sites: here.SiteURL, API: here.APIURL, Data: a.Data, Node: a.runtimes.Default().Version, Isolation: a.describeIsolation(),
 		Disk: wire.Disk{
 			FreeBytes: free, ArtifactBytes: usage.Bytes, DataBytes: data, Shelved: a.platform.Shelved(), Trashed: usage.Trash,
 		},
@@ -151,18 +151,16 @@ func (a *app) Doctor(ctx context.Context) []wire.Check {
 
 func (a *app) checkNode(ctx context.Context) wire.Check {
 	c := wire.Check{Name: "Node.js"}
-	node, err := worker.FindNode(ctx, a.Node)
+	node, err := worker.FindNode(ctx, a.runtimes.Default().Path)
 	if err != nil {
 		c.Detail, c.Hint = err.Error(), anchor.HintOf(nodeMissing(err))
 		return c
 	}
 	c.OK, c.Detail = true, node.Version+" at "+node.Path
+	if problem := a.runtimes.Problem(); problem != "" {
+		c.Detail += ". " + problem
+	}
 	return c
-}
-
-func nodeMissing(err error) error {
-	return anchor.Invalid("no_node", "Anchor needs Node.js %d or newer to run Next.js", worker.MinNodeMajor).
-		Hintf("Install it from https://nodejs.org or your system's packages, or pass its path with anchor up --node PATH.").Because(err)
 }
 
 func (a *app) checkData() wire.Check {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 	"github.com/anchor-deploy/anchor/internal/atomicfile"
 )
 
@@ -27,6 +28,8 @@ type Description struct {
 	Record anchor.Deployment // as it was when it was last written here
 	Sealed []byte            // the environment it is locked to, sealed with the key of the data folder
 	Ready  bool              // the deployment has answered its probe
+
+	Runtime opennext.Runtime // what the build asks of Node.js
 }
 
 // Pointer is a project's live pointer at the time when traffic last followed it.

@@ -25,6 +25,9 @@ func (p *Platform) Publish(ctx context.Context, a deploy.Artifact, note deploy.N
 	if err != nil {
 		return nil, err
 	}
+	if d.Runtime, err = p.chooseNode(ctx, a, note); err != nil {
+		return nil, err
+	}
 	if err := p.dataFolder().writeJSON(p.dataFolder().descriptionPath(d.Deployment), d); err != nil {
 		return nil, err
 	}

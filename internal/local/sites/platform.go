@@ -18,6 +18,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
 	"github.com/anchor-deploy/anchor/internal/local/isr"
 	"github.com/anchor-deploy/anchor/internal/local/logs"
+	"github.com/anchor-deploy/anchor/internal/local/nodejs"
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 	"github.com/anchor-deploy/anchor/internal/local/worker/cgroup"
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
@@ -52,11 +53,12 @@ type Secrets interface {
 
 // Config holds the settings and parts of a Platform.
 type Config struct {
-	Dir        string       // of the platform's own files
-	Run        string       // of sockets and temporary files; short, as a socket's path has 108 bytes
-	BaseDomain string       // sites are <slug>.<base> and <deploymentId>--<slug>.<base>
-	Addresses  []netip.Addr // under which the world reaches this machine
-	Node       worker.Node
+	Dir        string           // of the platform's own files
+	Run        string           // of sockets and temporary files; short, as a socket's path has 108 bytes
+	BaseDomain string           // sites are <slug>.<base> and <deploymentId>--<slug>.<base>
+	Addresses  []netip.Addr     // under which the world reaches this machine
+	Node       worker.Node      // runs what Runtimes does not choose for
+	Runtimes   *nodejs.Runtimes // nil: Node runs every deployment
 	Users      Users
 	Walls      jail.Walls
 	Groups     *cgroup.Tree  // nil: workers are in Anchor's control group

@@ -44,6 +44,7 @@ func (p *Platform) openSite(d Description, env map[string]string) error {
 	}
 	s := &site{Description: d, pools: map[string]*worker.Pool{}}
 	files := rules.forWorkers(d.Build.BasePath, index)
+	node := p.nodeOf(d)
 	split := worker.NewBudget(p.Limits.Processes)
 	for _, f := range d.Build.Functions {
 		spec := p.workerSpec(d, f, env)
@@ -54,7 +55,7 @@ func (p *Platform) openSite(d Description, env map[string]string) error {
 		if isSplit(f) {
 			spec.Budget = split
 		}
-		pool, err := worker.NewPool(p.Node, spec)
+		pool, err := worker.NewPool(node, spec)
 		if err != nil {
 			s.close()
 			return fmt.Errorf("prepare function %s: %w", f.Name, err)

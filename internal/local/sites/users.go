@@ -65,6 +65,17 @@ func (i *Isolation) Confine(ctx context.Context, node worker.Node, api netip.Add
 	}
 }
 
+// TryNode checks whether workers can run a Node.js that was installed after FindIsolation.
+func (i *Isolation) TryNode(ctx context.Context, node worker.Node) error {
+	if i.Walls.Level == jail.None {
+		return nil
+	}
+	if _, err := jail.Try(ctx, i.Walls.Level, node.Path, i.Users.userOf("trial")); err != nil {
+		return fmt.Errorf("workers cannot run %s: %w", node.Path, err)
+	}
+	return nil
+}
+
 // tryGroup checks whether a worker starts in a group.
 func (i *Isolation) tryGroup(ctx context.Context, node worker.Node) error {
 	if i.Groups.Folder() == nil {

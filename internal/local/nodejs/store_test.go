@@ -1,0 +1,125 @@
+package nodejs_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/anchor-deploy/anchor/internal/local/nodejs"
+)
+
+func rangeOf(t *testing.T, text string) nodejs.Range {
+	t.Helper()
+	r, err := nodejs.ParseRange(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestStore_Install_TakesTheNewestOfTheRange(t *testing.T) {
+	for text, want := range map[string]string{
+		"24": "24.10.1", "22.x": "22.3.0", ">=20 <23": "22.3.0", "^22.2 || ^24.9": "24.10.1", "22.2.0": "22.2.0", "": "26.1.0",
+	} {
+		r := newRegistry(t, "18.20.0", "20.1.0", "22.2.0", "22.3.0", "24.9.9", "24.10.1", "26.1.0", "27.0.0-rc.1")
+		s := &nodejs.Store{Dir: t.TempDir(), Registry: r.Registry}
+		node, err := s.Install(t.Context(), rangeOf(t, text))
+		if err != nil || node.Version != want {
+			t.Errorf("%q: %s, %v; want %s", text, node.Version, err, want)
+			continue
+		}
+		if out, err := exec.CommandContext(t.Context(), node.Path, "--version").Output(); err != nil || strings.TrimSpace(string(out)) != "v"+want {
+			t.Errorf("%q: the program prints %q, %v", text, out, err)
+		}
+		if found, ok := s.Find(rangeOf(t, text)); !ok || found != node {
+			t.Errorf("%q: Find = %v, %v", text, found, ok)
+		}
+	}
+}
+
+func TestStore_Install_RefusesVersionsThatBundlesDoNotRunOn(t *testing.T) {
+	s := &nodejs.Store{Dir: t.TempDir(), Registry: newRegistry(t, "18.20.0", "24.1.0").Registry}
+	for _, text := range []string{"18", "<20", "23"} {
+		if _, err := s.Install(t.Context(), rangeOf(t, text)); !errors.Is(err, nodejs.ErrNoRelease) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// What arrives damaged or by the wrong hand never becomes a runtime.
+func TestStore_Install_RejectsAnotherContent(t *testing.T) {
+	for name, alter := range map[string]func([]byte) []byte{
+		"cut short":       func(b []byte) []byte { return b[:len(b)/2] },
+		"a changed octet": func(b []byte) []byte { c := append([]byte(nil), b...); c[len(c)-1] ^= 1; return c },
+		"another program": func([]byte) []byte { return packProgram(t, "#!/bin/sh\necho v24.1.0; echo evil\n") },
+		"nothing":         func([]byte) []byte { return nil },
+	} {
+		r := newRegistry(t, "24.1.0")
+		r.alter = alter
+		s := &nodejs.Store{Dir: t.TempDir(), Registry: r.Registry}
+		if node, err := s.Install(t.Context(), rangeOf(t, "24")); err == nil {
+			t.Errorf("%s: installed %v", name, node)
+		}
+		if left, err := os.ReadDir(s.Dir); err != nil || len(left) > 0 {
+			t.Errorf("%s: %v is left, %v", name, left, err)
+		}
+		r.alter = nil
+		if _, err := s.Install(t.Context(), rangeOf(t, "24")); err != nil {
+			t.Errorf("%s: afterwards: %v", name, err)
+		}
+	}
+}
+
+func TestStore_Install_DownloadsOnceForConcurrentDeployments(t *testing.T) {
+	r := newRegistry(t, "24.1.0")
+	s := &nodejs.Store{Dir: t.TempDir(), Registry: r.Registry}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if _, err := s.Install(t.Context(), rangeOf(t, "24")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := r.downloads.Load(); n != 1 {
+		t.Errorf("%d downloads", n)
+	}
+}
+
+// A server that was killed during a download leaves a folder, which nothing runs from.
+func TestOpen_RemovesAnInterruptedInstallation(t *testing.T) {
+	s := &nodejs.Store{Dir: t.TempDir(), Registry: newRegistry(t, "24.1.0").Registry}
+	left := filepath.Join(s.Dir, ".download-1", "bin")
+	if err := os.MkdirAll(left, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(left, "node"), []byte("half"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r, err := nodejs.Open(t.Context(), "24", s)
+	if err != nil || r.Default().Version != "24.1.0" {
+		t.Fatalf("%v, %v", r, err)
+	}
+	if _, err := os.Stat(filepath.Dir(left)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
+	}
+}
+
+// The real registry: its package is the Node.js that its name says, and runs JavaScript here.
+func TestStore_Install_FromNPM(t *testing.T) {
+	s := &nodejs.Store{Dir: t.TempDir(), Registry: nodejs.NPM()}
+	node, err := s.Install(context.WithoutCancel(t.Context()), rangeOf(t, nodejs.Preferred))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), node.Path, "-p", "process.versions.node+' '+process.versions.modules").CombinedOutput()
+	if err != nil || strings.TrimSpace(string(out)) != node.Version+" 137" {
+		t.Errorf("%s: %q, %v", node.Version, out, err)
+	}
+}
