@@ -265,7 +265,7 @@ func TestErrors_ExplainRefusals(t *testing.T) {
 		s.ok(s.store.CreateProject(t.Context(), p))
 		s.add(p, domains.Request{Domain: "www.example.com"})
 		s.pass(time.Minute)
-		if h := s.must("www.example.com", anchor.HostPending); !strings.Contains(h.Problem, "Deploy to it") {
+		if h := s.must("www.example.com", anchor.HostPending); !strings.Contains(h.Problem, "Deploy to the project") {
 			t.Errorf("its problem is %q", h.Problem)
 		}
 	})

@@ -39,14 +39,14 @@ func TestImport_Refuses(t *testing.T) {
 		says       string
 	}{
 		"P-224":         {weak, weakKey, "has 224 bits"},
-		"Ed25519":       {odd, oddKey, "no Ed25519 key"},
+		"Ed25519":       {odd, oddKey, "do not accept the Ed25519 key"},
 		"no PEM":        {[]byte("hello"), key, "cannot be read"},
 		"no key":        {chain, nil, "do not belong together"},
 		"another's key": {chain, otherKey, "do not belong together"},
 		"another name":  {other, otherKey, "not for shop.example.com"},
 		"expired":       {expired, expiredKey, "is valid from"},
 		"not yet valid": {early, earlyKey, "is valid from"},
-		"for e-mail":    {person, personKey, "not one for servers"},
+		"for e-mail":    {person, personKey, "not a server certificate"},
 		"a torn chain":  {append(append([]byte{}, chain...), other...), key, "was not signed by"},
 		"a huge one":    {make([]byte, maxImported+1), key, "larger than"},
 	} {
