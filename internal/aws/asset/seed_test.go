@@ -34,7 +34,7 @@ func tagged(n int) platformtest.App {
 
 func (s *stand) tags() *dynamodb.Client {
 	config := s.cloud.Config()
-	config.HTTPClient = nil
+	config.HTTPClient = &http.Client{Transport: awstest.WholeBodies(http.DefaultTransport)}
 	return dynamodb.NewFromConfig(config)
 }
 

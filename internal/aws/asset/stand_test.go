@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -105,7 +106,7 @@ func (s *stand) upload(t *testing.T, a deploy.Artifact) {
 // client returns a client whose calls a test neither counts nor breaks.
 func (s *stand) client() *s3.Client {
 	config := s.cloud.Config()
-	config.HTTPClient = nil
+	config.HTTPClient = &http.Client{Transport: awstest.WholeBodies(http.DefaultTransport)}
 	return s3.NewFromConfig(config)
 }
 

@@ -64,7 +64,7 @@ func newWire(address string) *Wire {
 		// closing is lost, and its retry adds a call.
 		IdleConnTimeout: time.Second,
 	}
-	return &Wire{client: &http.Client{Transport: transport}, transport: transport}
+	return &Wire{client: &http.Client{Transport: WholeBodies(transport)}, transport: transport}
 }
 
 func (w *Wire) close() { w.transport.CloseIdleConnections() }
@@ -152,16 +152,24 @@ func (w *Wire) Do(r *http.Request) (*http.Response, error) {
 	return fault.answerFault(r)
 }
 
-// sendCall hides that the SDK's body implements io.WriterTo. The SDK closes the body once an answer
+func (w *Wire) sendCall(r *http.Request) (*http.Response, error) { return w.client.Do(r) }
+
+// WholeBodies hides that the SDK's body implements io.WriterTo. The SDK closes the body once an answer
 // begins, and an emulator answers so quickly that net/http may not have read the body's end yet.
 // A closed body's Read returns io.EOF, which is that end, but its WriteTo returns it as an error,
-// and net/http then closes the connection during the answer.
-func (w *Wire) sendCall(r *http.Request) (*http.Response, error) {
+// and net/http then closes the connection during the answer. The SDK repeats a call that has already
+// had its effect. Every client of an emulator needs it.
+func WholeBodies(next http.RoundTripper) http.RoundTripper { return wholeBodies{next} }
+
+type wholeBodies struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (w wholeBodies) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil && r.Body != http.NoBody {
 		r = r.WithContext(r.Context())
 		r.Body = struct{ io.ReadCloser }{r.Body}
 	}
-	return w.client.Do(r)
+	return w.next.RoundTrip(r)
 }
 
 // sendWatched sends a call and records when the emulator, not the test, cuts it.

@@ -75,11 +75,11 @@ func (s *stand) fresh(t *testing.T) *stand {
 func standOn(t *testing.T, cloud *awstest.Cloud) *stand {
 	t.Helper()
 	s := &stand{t: t, cloud: cloud, store: memory.New(), zone: &zone{records: map[string]string{}}, clock: time.Now()}
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	transport := &http.Transport{IdleConnTimeout: time.Second, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", strings.TrimPrefix(cloud.Endpoint, "http://"))
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
-	s.plain = &http.Client{Transport: transport}
+	s.plain = &http.Client{Transport: awstest.WholeBodies(transport)}
 	s.glass = &glass{wire: cloud.Wire, zone: s.zone}
 	s.acm = acm.NewFromConfig(s.aside(), func(o *acm.Options) { o.Region = certificate.Region })
 	s.cf = cloudfront.NewFromConfig(s.aside())

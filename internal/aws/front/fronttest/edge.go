@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
@@ -45,10 +46,10 @@ func New(t testing.TB, cloud *awstest.Cloud) *Edge {
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		},
-		MaxIdleConnsPerHost: 64, DisableCompression: true,
+		MaxIdleConnsPerHost: 64, DisableCompression: true, IdleConnTimeout: time.Second,
 	}
 	cfg := cloud.Config()
-	cfg.HTTPClient = &http.Client{Transport: transport}
+	cfg.HTTPClient = &http.Client{Transport: awstest.WholeBodies(transport)}
 	e := &Edge{
 		endpoint:   cloud.Endpoint,
 		cloudfront: cloudfront.NewFromConfig(cfg),
