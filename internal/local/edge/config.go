@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"github.com/anchor-deploy/anchor/internal/local/edge/accesslog"
 )
 
 // Config holds the limits of an Edge. A zero field takes the default that its comment names.
@@ -62,6 +64,11 @@ type Config struct {
 	// Reserved is a host that no site has, whatever the tables say: Wrap answers for it. It is in
 	// lower case. Default: none.
 	Reserved string
+
+	// AccessLog receives a line for each request; nil for none.
+	AccessLog *accesslog.Log
+	// ServerTiming adds a Server-Timing field to the answers of functions, for all visitors.
+	ServerTiming bool
 
 	// Log receives what the operator should know. Default: slog.Default().
 	Log *slog.Logger

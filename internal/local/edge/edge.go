@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/anchor-deploy/anchor/internal/local/edge/meter"
 )
 
 // Edge serves the sites of the table it was last given. Its zero value is not usable; call New.
@@ -27,6 +29,8 @@ type Edge struct {
 	hitsInFlight atomic.Int64
 	newcomers    newcomers
 
+	meters meters
+
 	refreshing atomic.Int64 // refreshes of stored answers that run
 }
 
@@ -34,6 +38,7 @@ type Edge struct {
 func New(cfg Config) *Edge {
 	e := &Edge{cfg: cfg.withDefaults(), now: time.Now}
 	e.table.Store(NewTable(nil))
+	e.meters.nobody = meter.NewTraffic()
 	e.gate = e.newGate()
 	e.server = e.newServer()
 	return e
@@ -86,6 +91,7 @@ func (e *Edge) answerRequest(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer site.leave()
+	measuredOf(w).setSite(site)
 	if site.inFlight.Load() > e.cfg.MaxPerSite {
 		writeRefusal(w, r, siteOverloaded)
 		return
@@ -147,7 +153,9 @@ func (e *Edge) serveFunction(site *Site, t target, w http.ResponseWriter, r *htt
 	// Only below an http.Server does a function panic when it breaks an answer off. Without that, a
 	// part could be stored as the whole.
 	res.outside = r.Context().Value(http.ServerContextKey) != nil
-	e.run(site, t, res, e.sanitizedRequest(r, id))
+	out := e.sanitizedRequest(r, id)
+	measuredOf(w).setFunction(res, id, continueTrace(out.Header))
+	e.run(site, t, res, out)
 }
 
 // run passes a request through the site's middleware, if its behaviour has one, to its function.
@@ -176,6 +184,7 @@ func (e *Edge) run(site *Site, t target, res *response, r *http.Request) {
 // it. A request that passed through an external middleware (guarded), and a request of Anchor
 // itself, go past the cache.
 func (e *Edge) invokeFunction(site *Site, t target, guarded bool, res *response, r *http.Request) {
+	res.beginFunction(t.function)
 	if site.Cache == nil || !res.outside {
 		e.call(t.function, res, r)
 		return
@@ -193,6 +202,7 @@ func (e *Edge) call(function http.Handler, res *response, r *http.Request) {
 }
 
 func (e *Edge) serveStatic(site *Site, t target, w http.ResponseWriter, r *http.Request) {
+	measuredOf(w).setFile()
 	w = withRule(w, t.rule)
 	if res, ok := w.(*response); ok {
 		res.site = site.Header

@@ -15,12 +15,13 @@ type gate struct {
 	trusts         func(netip.Addr) bool // proxies, which stand for many clients
 	log            *slog.Logger
 
-	mu      sync.Mutex
-	open    int
-	clients map[netip.Addr]int
-	refused refusals
-	said    refusals  // the part of refused that was logged
-	next    time.Time // when the log may be written to again
+	mu       sync.Mutex
+	open     int
+	accepted int64 // since the start
+	clients  map[netip.Addr]int
+	refused  refusals
+	said     refusals  // the part of refused that was logged
+	next     time.Time // when the log may be written to again
 }
 
 // refusals counts the connections that were refused, that is, closed at once.
@@ -70,6 +71,7 @@ func (g *gate) enterConn(peer net.Addr) (leave func(), ok bool) {
 		g.refused.perClient++
 	default:
 		g.open++
+		g.accepted++
 		if known {
 			g.clients[client]++
 		}

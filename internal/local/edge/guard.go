@@ -8,17 +8,20 @@ import (
 // guardHandler wraps everything that answers requests, including Config.Wrap: however a request is
 // answered, the connection is afterwards at the beginning of another request, or it is closed.
 func (e *Edge) guardHandler(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+	m := e.beginMeasure(w, r)
+	defer m.end()
 	conn := connOf(r)
 	if conn != nil && !conn.beginRequest() {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(linger))
 		closeAfter(w)
-		writeRefusal(w, r, ambiguousLength)
+		writeRefusal(m, r, ambiguousLength)
+		m.handlerReturned()
 		return
 	}
 	if r.ProtoMajor == 2 {
 		stream := newPacedStream(w, e.cfg.Download)
 		defer stream.endPace()
-		w = stream
+		w, m.ResponseWriter = stream, stream
 	}
 	r, body := e.paceBody(w, r)
 	if body != nil {
@@ -29,7 +32,8 @@ func (e *Edge) guardHandler(w http.ResponseWriter, r *http.Request, next http.Ha
 		// The answer may end with the connection. It is whole only if next returns.
 		conn.cut.Store(true)
 	}
-	next(w, r)
+	next(m, r)
+	m.handlerReturned()
 	if conn != nil {
 		conn.cut.Store(false)
 	}

@@ -62,7 +62,9 @@ func (l *secureListener) handshakeConn(c net.Conn) {
 	session := tls.Server(c, l.edge.server.TLSConfig)
 	ctx, cancel := context.WithTimeout(l.ctx, l.edge.cfg.HeaderTimeout)
 	defer cancel()
-	if err := session.HandshakeContext(ctx); err != nil {
+	err := session.HandshakeContext(ctx)
+	l.edge.meters.countHandshake(session, err)
+	if err != nil {
 		answerPlain(err)
 		c.Close()
 		return

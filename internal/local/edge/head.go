@@ -20,6 +20,11 @@ type plainGet struct {
 	requestID string // X-Request-Id; "" if the field is absent
 	odd       bool   // one of these two fields occurs twice, or a cookie may concern pages
 
+	// For the access log, the first of each field, but the last X-Forwarded-For.
+	userAgent, referer, realIP, forwardedFor, trace string
+
+	ids int // lines of X-Request-Id
+
 	noneMatch   string // If-None-Match; "" if the field is absent
 	conditional bool   // another precondition, or a range
 	forwarded   bool   // X-Forwarded-Proto
@@ -115,18 +120,38 @@ func (r *plainGet) parseField(line []byte) bool {
 		r.conditional = true
 	case "x-forwarded-proto":
 		r.forwarded = true
+	case "user-agent":
+		keepFirst(&r.userAgent, value)
+	case "referer":
+		keepFirst(&r.referer, value)
+	case "x-real-ip":
+		keepFirst(&r.realIP, value)
+	case "x-forwarded-for":
+		r.forwardedFor = stringView(value)
+	case "traceparent":
+		if r.trace != "" {
+			return false
+		}
+		r.trace = stringView(value)
 	case "accept":
 		r.odd = r.odd || r.types != "" || len(value) == 0
 		r.types = stringView(value)
 	case "x-request-id":
 		r.odd = r.odd || r.requestID != "" || len(value) == 0
 		r.requestID = stringView(value)
+		r.ids++
 	case "cookie":
 		r.odd = r.odd || !isOrdinaryCookie(value)
 	default:
 		return indifferent[string(name)]
 	}
 	return true
+}
+
+func keepFirst(field *string, value []byte) {
+	if *field == "" {
+		*field = stringView(value)
+	}
 }
 
 func (r *plainGet) setHost(value []byte) bool {
@@ -147,9 +172,9 @@ const longestName = len("upgrade-insecure-requests")
 
 // indifferent are fields that do not affect an answer with a static file.
 var indifferent = set(
-	"accept-language", "cache-control", "dnt", "origin", "pragma", "priority", "referer", "user-agent",
+	"accept-language", "cache-control", "dnt", "origin", "pragma", "priority", "tracestate",
 	"sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-fetch-user",
-	"sec-gpc", "upgrade-insecure-requests", "x-forwarded-for", "x-real-ip",
+	"sec-gpc", "upgrade-insecure-requests",
 )
 
 func set(names ...string) map[string]bool {

@@ -18,6 +18,7 @@ type hitConn struct {
 	state   atomic.Int32
 	known   bool      // net/http has seen a request, or the connection is among Edge.newcomers
 	renewed time.Time // when the deadline for the next request was set last
+	remote  string    // the peer's address; "" until a line of the access log needs it
 }
 
 // States of a hitConn. net/http closes a connection that waits for a request, and does not know of
@@ -57,7 +58,7 @@ func (c *http1Conn) answerHits(p []byte) (int, error) {
 	if c.hits.edge.noHits {
 		return len(p), nil
 	}
-	done := 0
+	done, tally := 0, hitTally{began: time.Now()}
 	for done < len(p) {
 		r, ok := parsePlainGet(p[done:])
 		if !ok {
@@ -67,7 +68,10 @@ func (c *http1Conn) answerHits(p []byte) (int, error) {
 		if !ok {
 			break
 		}
-		if err := c.sendHit(&h); err != nil {
+		err := c.sendHit(&h)
+		tally.add(c, &h, &r)
+		if err != nil {
+			tally.flush(time.Now())
 			return 0, err
 		}
 		done += r.size
@@ -75,14 +79,15 @@ func (c *http1Conn) answerHits(p []byte) (int, error) {
 	if done == 0 {
 		return len(p), nil
 	}
-	rest := copy(p, p[done:])
-	return rest, c.awaitRequest(rest > 0)
+	now, rest := time.Now(), copy(p, p[done:])
+	tally.flush(now)
+	return rest, c.awaitRequest(now, rest > 0)
 }
 
 // awaitRequest sets the deadline that net/http sets after its own answers. A request that has begun
 // belongs to net/http.
-func (c *http1Conn) awaitRequest(begun bool) error {
-	now, e := time.Now(), c.hits.edge
+func (c *http1Conn) awaitRequest(now time.Time, begun bool) error {
+	e := c.hits.edge
 	if begun {
 		c.hits.renewed = time.Time{}
 		return c.SetReadDeadline(now.Add(e.cfg.HeaderTimeout))

@@ -73,6 +73,7 @@ func (c *http1Conn) Write(p []byte) (int, error) {
 	if err := c.SetReadDeadline(time.Now().Add(linger)); err != nil {
 		return 0, err
 	}
+	c.hits.edge.noteUnread(c, status)
 	if _, err := c.Conn.Write(refusedByServer(status).httpMessage()); err != nil {
 		return 0, err
 	}

@@ -89,8 +89,10 @@ var noFunction = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 // drop its pages.
 var Damaged = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { writeRefusal(w, r, damaged) })
 
+const titleUnknownHost = "No site here"
+
 func unknownHost(host string) *refusal {
-	return &refusal{status: http.StatusNotFound, title: "No site here",
+	return &refusal{status: http.StatusNotFound, title: titleUnknownHost,
 		detail: "Anchor has no site for the host " + strconv.Quote(hostnameOf(host)) + ". If it is yours, attach the host to a project."}
 }
 
@@ -152,8 +154,9 @@ func isHostile(path string) bool {
 func isSlash(c rune) bool { return c == '/' || c == '\\' }
 
 func writeRefusal(w http.ResponseWriter, r *http.Request, no *refusal) {
-	h := w.Header()
-	body := no.describeRefusal(h, requestID(r), wantsJSON(r.Header))
+	h, id := w.Header(), requestID(r)
+	measuredOf(w).setRefusal(no, id)
+	body := no.describeRefusal(h, id, wantsJSON(r.Header))
 	w.WriteHeader(no.status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // the client may have disconnected

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
 )
@@ -26,6 +27,10 @@ type response struct {
 
 	status   int // 0 until the final header is written
 	bodyless bool
+
+	measured   *measured    // nil for a request of Anchor itself
+	function   http.Handler // that was asked, or in front of which a stored answer was found
+	functionAt time.Time    // when
 }
 
 func newResponse(w http.ResponseWriter) *response { return &response{ResponseWriter: w} }
@@ -39,6 +44,7 @@ func (r *response) WriteHeader(status int) {
 		if r.nameFile(r.Header()) {
 			return
 		}
+		r.addTiming(r.Header())
 		r.decorateHeader(r.Header())
 		r.endEarly(r.Header())
 		if r.began != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
 	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
+	"github.com/anchor-deploy/anchor/internal/local/edge/meter"
 )
 
 // Site answers the requests of a host. Set its fields before it is first published or dispatched
@@ -20,6 +21,8 @@ type Site struct {
 	// Project is the project of the site. A TLS connection that a client made for one host of a
 	// project may carry requests for its other hosts. A site with "" stands alone.
 	Project string
+	// Slug is the project's name in metrics and in the access log.
+	Slug string
 	// Header is added to every response of the site (for example X-Anchor-Deployment). Keys are
 	// canonical.
 	Header http.Header
@@ -55,6 +58,7 @@ type Site struct {
 	guards   map[string]bool
 
 	decorations sync.Map // of *asset.Decoration, by *Rule
+	traffic     *meter.Traffic
 }
 
 // Route is one behaviour: what answers the paths that match Pattern.
@@ -79,6 +83,7 @@ type Route struct {
 func (s *Site) prepareRoutes() {
 	s.once.Do(func() {
 		s.routes = compileRoutes(s.Routes)
+		s.traffic = meter.NewTraffic(s.functionNames()...)
 		s.guards = make(map[string]bool, len(s.MiddlewareRoutes))
 		for _, p := range s.MiddlewareRoutes {
 			s.guards[normalPattern(p)] = true

@@ -1,0 +1,195 @@
+// Package accesslog writes a JSON line for each request. Requests never wait for the disk: lines go
+// through a bounded buffer, and what does not fit is dropped and counted.
+package accesslog
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Config says where lines go. Zero fields take the defaults named here.
+type Config struct {
+	Path   string    // of the file; Output is not used then
+	Output io.Writer // os.Stdout, for example
+
+	Sample   float64 // share of the requests that is written, 1; negative: none
+	MaxBytes int64   // size at which the file is renamed, and another is begun, 64 MiB
+	Keep     int     // renamed files that are kept, 5
+	Buffer   int     // octets of lines that may wait, 1 MiB
+
+	Report *slog.Logger // what the operator should know, slog.Default()
+}
+
+// pause is how long lines are gathered for one write.
+const pause = 100 * time.Millisecond
+
+// Log is an access log. Close ends it. A nil *Log takes no lines.
+type Log struct {
+	cfg  Config
+	file *file // nil for Config.Output
+
+	mu      sync.Mutex
+	pending []byte
+	lines   int // in pending
+	closed  bool
+
+	wake chan struct{} // holds a value when there are lines
+	full chan struct{} // holds a value when the buffer is half full
+	end  chan struct{}
+	done chan struct{}
+
+	written, dropped atomic.Int64
+	complained       time.Time // when a failed write was reported last
+}
+
+// Open starts a log. It returns an error if the file cannot be opened.
+func Open(c Config) (*Log, error) {
+	if c.Sample == 0 {
+		c.Sample = 1
+	}
+	if c.MaxBytes <= 0 {
+		c.MaxBytes = 64 << 20
+	}
+	if c.Keep <= 0 {
+		c.Keep = 5
+	}
+	if c.Buffer <= 0 {
+		c.Buffer = 1 << 20
+	}
+	if c.Report == nil {
+		c.Report = slog.Default()
+	}
+	l := &Log{
+		cfg: c, wake: make(chan struct{}, 1), full: make(chan struct{}, 1),
+		end: make(chan struct{}), done: make(chan struct{}),
+	}
+	if c.Path != "" {
+		l.file = &file{path: c.Path, maxBytes: c.MaxBytes, keep: c.Keep}
+		if err := l.file.open(); err != nil {
+			return nil, fmt.Errorf("open the access log: %w", err)
+		}
+	}
+	go l.run()
+	return l, nil
+}
+
+// Takes decides whether the next request is written.
+func (l *Log) Takes() bool {
+	return l != nil && (l.cfg.Sample >= 1 || rand.Float64() < l.cfg.Sample)
+}
+
+var scratches = sync.Pool{New: func() any { b := make([]byte, 0, 1<<10); return &b }}
+
+// Append adds the line of a request.
+func (l *Log) Append(e *Entry) {
+	scratch := scratches.Get().(*[]byte)
+	*scratch = e.appendTo((*scratch)[:0])
+	l.add(*scratch)
+	scratches.Put(scratch)
+}
+
+func (l *Log) add(line []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || len(l.pending)+len(line) > l.cfg.Buffer {
+		l.dropped.Add(1)
+		return
+	}
+	first := len(l.pending) == 0
+	l.pending = append(l.pending, line...)
+	l.lines++
+	if first {
+		notify(l.wake)
+	}
+	if len(l.pending) > l.cfg.Buffer/2 {
+		notify(l.full)
+	}
+}
+
+func notify(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// Counts returns how many lines were written, and how many were lost because the buffer was full or
+// a write failed.
+func (l *Log) Counts() (written, dropped int64) {
+	if l == nil {
+		return 0, 0
+	}
+	return l.written.Load(), l.dropped.Load()
+}
+
+// Close writes what waits and ends the log. Lines of later requests are dropped.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	again := l.closed
+	l.closed = true
+	l.mu.Unlock()
+	if !again {
+		close(l.end)
+	}
+	<-l.done
+	if l.file != nil && !again {
+		return l.file.close()
+	}
+	return nil
+}
+
+func (l *Log) run() {
+	defer close(l.done)
+	var batch []byte
+	gather := time.NewTimer(pause)
+	defer gather.Stop()
+	for {
+		select {
+		case <-l.wake:
+		case <-l.end:
+			l.writeBatch(batch)
+			return
+		}
+		gather.Reset(pause)
+		select {
+		case <-gather.C:
+		case <-l.full:
+		case <-l.end:
+		}
+		batch = l.writeBatch(batch)
+	}
+}
+
+// writeBatch writes the lines that wait. It exchanges the buffer for another, which it returns for the next time.
+func (l *Log) writeBatch(empty []byte) []byte {
+	l.mu.Lock()
+	batch, lines := l.pending, l.lines
+	l.pending, l.lines = empty[:0], 0
+	l.mu.Unlock()
+	if lines == 0 {
+		return batch
+	}
+	if err := l.write(batch); err != nil {
+		l.dropped.Add(int64(lines))
+		if time.Since(l.complained) > time.Minute {
+			l.complained = time.Now()
+			l.cfg.Report.Warn("lines of the access log were lost; check the disk and the folder of --access-log", "error", err)
+		}
+		return batch
+	}
+	l.written.Add(int64(lines))
+	return batch
+}
+
+func (l *Log) write(batch []byte) error {
+	if l.file != nil {
+		return l.file.write(batch)
+	}
+	_, err := l.cfg.Output.Write(batch)
+	return err
+}

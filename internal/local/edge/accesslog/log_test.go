@@ -1,0 +1,201 @@
+package accesslog
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+func opened(t *testing.T, c Config) *Log {
+	t.Helper()
+	c.Report = slog.New(slog.DiscardHandler)
+	l, err := Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func TestLog_OneLineEach(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.log")
+	l := opened(t, Config{Path: path})
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 500 {
+				l.Append(&Entry{Time: time.Now(), Path: "/x", Status: 200})
+			}
+		})
+	}
+	all.Wait()
+	l.Close()
+	l.Append(&Entry{})
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
+	for _, line := range lines {
+		var entry map[string]any
+		if err := json.Unmarshal([]byte(line), &entry); err != nil || entry["path"] != "/x" || entry["status"] != 200.0 {
+			t.Fatalf("%s: %v", line, err)
+		}
+	}
+	written, dropped := l.Counts()
+	if len(lines) != 4000 || written != 4000 || dropped != 1 {
+		t.Errorf("%d lines, %d counted, %d dropped", len(lines), written, dropped)
+	}
+}
+
+// blocked is an output that waits.
+type blocked chan struct{}
+
+func (b blocked) Write(p []byte) (int, error) { <-b; return len(p), nil }
+
+func TestLog_DropsRatherThanWaits(t *testing.T) {
+	disk := make(blocked)
+	l := opened(t, Config{Output: disk, Buffer: 4096})
+	for range 1000 {
+		l.Append(&Entry{Path: "/x"})
+	}
+	close(disk)
+	l.Close()
+	written, dropped := l.Counts()
+	if written+dropped != 1000 || dropped < 900 || written == 0 {
+		t.Errorf("%d written, %d dropped", written, dropped)
+	}
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, errors.New("disk full") }
+
+func TestLog_CountsFailedWrites(t *testing.T) {
+	l := opened(t, Config{Output: broken{}})
+	l.Append(&Entry{})
+	l.Close()
+	if written, dropped := l.Counts(); written != 0 || dropped != 1 {
+		t.Errorf("%d %d", written, dropped)
+	}
+}
+
+func TestLog_Samples(t *testing.T) {
+	l := opened(t, Config{Output: io.Discard, Sample: 0.25})
+	n := 0
+	for range 10000 {
+		if l.Takes() {
+			n++
+		}
+	}
+	if n < 2000 || n > 3000 { // ten standard deviations
+		t.Errorf("%d of 10000", n)
+	}
+	var none *Log
+	if none.Takes() {
+		t.Error("a nil log takes lines")
+	}
+}
+
+func TestFile_RotatesAndSurvivesRenames(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.log")
+	f := &file{path: path, maxBytes: 100, keep: 2}
+	line := []byte(strings.Repeat("x", 59) + "\n")
+	for range 5 {
+		if err := f.write(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, _ := filepath.Glob(path + "*")
+	if len(found) != 3 {
+		t.Errorf("%q", found)
+	}
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.write(line); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(path); err != nil || !bytes.Equal(data, line) {
+		t.Errorf("after a rename: %q %v", data, err)
+	}
+	f.close()
+	if err := os.WriteFile(path, []byte(`{"half`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.write([]byte("{}\n")); err != nil {
+		t.Fatal(err)
+	}
+	f.close()
+	if data, _ := os.ReadFile(path); string(data) != "{\"half\n{}\n" {
+		t.Errorf("%q", data)
+	}
+	if _, err := Open(Config{Path: filepath.Join(path, "below a file")}); err == nil {
+		t.Error("opened below a file")
+	}
+}
+
+func TestEntry_KeepsNoSecrets(t *testing.T) {
+	for in, want := range map[string]string{
+		"https://a.test/b?token=1": "https://a.test/b", "https://u:p@a.test/b#c": "https://a.test/b", "/b@c?d": "/b@c", "": "",
+	} {
+		if got := withoutSecrets(in); got != want {
+			t.Errorf("%q is logged as %q", in, got)
+		}
+	}
+}
+
+func TestEntry_Times(t *testing.T) {
+	at := time.Date(2020, 11, 28, 13, 25, 8, 90807000, time.FixedZone("", 3600))
+	for range 2 {
+		line := string((&Entry{Time: at, Duration: 61*time.Second + 20304*time.Microsecond}).appendTo(nil))
+		if !strings.Contains(line, `"time":"2020-11-28T12:25:08.090807Z"`) || !strings.Contains(line, `"seconds":61.020304`) {
+			t.Error(line)
+		}
+	}
+}
+
+func FuzzEscaped(f *testing.F) {
+	f.Add("a\x00\x1b[31m\"\\\u0085\u2028é\xff" + strings.Repeat("y", longest))
+	f.Fuzz(func(t *testing.T, text string) {
+		line := (&Entry{UserAgent: text}).appendTo(nil)
+		var entry struct{ UserAgent string }
+		if err := json.Unmarshal(line, &entry); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		for _, r := range strings.TrimSuffix(string(line), "\n") {
+			if r < 0x20 || r >= 0x7f && r < 0xa0 || r == '\u2028' {
+				t.Fatalf("%q has a control character", line)
+			}
+		}
+		if len(text) <= longest && utf8.ValidString(text) && entry.UserAgent != text {
+			t.Errorf("%q became %q", text, entry.UserAgent)
+		}
+	})
+}
+
+func BenchmarkAppend(b *testing.B) {
+	l, err := Open(Config{Output: io.Discard, Buffer: 64 << 20})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	now := time.Now()
+	for b.Loop() {
+		l.Append(&Entry{
+			Time: now, Project: "shop", Deployment: "01m8jc6481sk664t10n0m3yy03", Cache: "static", Method: "GET", Host: "shop.example.com",
+			Path: "/_next/static/chunks/main-0123456789abcdef.js", Protocol: "HTTP/1.1", Status: 200, Octets: 6000, Duration: 20 * time.Microsecond,
+			Remote: "203.0.113.7", UserAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36",
+			Referer: "https://shop.example.com/products/1",
+		})
+	}
+}
