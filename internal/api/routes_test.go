@@ -45,6 +45,8 @@ var routes = []route{
 	{"PUT", "/projects/P/limits", "deploy", `{"memoryBytes":1073741824}`, true},
 	{"GET", "/projects/P/cache", "read", "", true},
 	{"POST", "/projects/P/cache/purge", "deploy", `{"tag":"news"}`, true},
+	{"GET", "/projects/P/stats", "read", "", true},
+	{"GET", "/metrics", "read", "", false},
 	{"GET", "/projects/P/env", "read", "", true},
 	{"PUT", "/projects/P/env", "deploy", `{"variables":[{"name":"A","value":"b"}]}`, true},
 	{"DELETE", "/projects/P/env/A", "deploy", "", true},

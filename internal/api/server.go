@@ -37,7 +37,9 @@ type Services struct {
 	Logs     Logs
 	Sites    Sites
 	System   System
-	Cache    Cache // nil where the platform does not store answers itself: its routes say so
+	Cache    Cache        // nil where the platform does not store answers itself: its routes say so
+	Traffic  Traffic      // nil where the platform does not see requests: its route says so
+	Metrics  http.Handler // nil where there are none: its route says so
 }
 
 // Options tune the API. The zero value is ready for production.
@@ -102,6 +104,7 @@ func New(services Services, o Options) http.Handler {
 	s.projectRoutes()
 	s.limitRoutes()
 	s.cacheRoutes()
+	s.statsRoutes()
 	s.deploymentRoutes()
 	s.buildRoutes()
 	s.uploadRoutes()

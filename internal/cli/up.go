@@ -68,11 +68,15 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.IntVar(&o.Builds.Builds, "max-builds", 0, "maximum number of builds of pushed commits at a time (default: half of the cores)")
 	flags.DurationVar(&o.Builds.Timeout, "build-timeout", 20*time.Minute, "how long a build of a pushed commit may last")
 	flags.Int64Var(&buildMemory, "build-memory-mib", 0, "maximum memory of a build, in MiB (default: half of the machine's)")
+	addLogFlags(flags, &o)
 	return cmd
 }
 
 func (s *shell) runUp(ctx context.Context, o server.Config) error {
 	if err := checkServer(o); err != nil {
+		return err
+	}
+	if err := checkLogFlags(&o); err != nil {
 		return err
 	}
 	if o.Data == "" {

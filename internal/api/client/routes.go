@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
@@ -66,6 +67,11 @@ func (c *Client) SetLimits(ctx context.Context, idOrSlug string, l anchor.Limits
 // Cache returns what the edge stores of a project's answers.
 func (c *Client) Cache(ctx context.Context, idOrSlug string) (wire.Cache, error) {
 	return fetch[wire.Cache](ctx, c, get(projectPath(idOrSlug, "cache"), nil))
+}
+
+// Stats returns the traffic of a project within the last d; 0 means since the start of the server.
+func (c *Client) Stats(ctx context.Context, idOrSlug string, d time.Duration) (wire.Stats, error) {
+	return fetch[wire.Stats](ctx, c, get(projectPath(idOrSlug, "stats"), url.Values{"last": {strconv.Itoa(int(d / time.Second))}}))
 }
 
 // PurgeCache removes stored answers of a project.

@@ -29,9 +29,11 @@ type Config struct {
 	Quotas       Quotas
 	PageCacheMiB int64          // memory for answers that visitors share, 128; negative: none
 	Builds       builder.Limits // of pushed commits
-	Node         string         // path or version of Node.js, or nodejs.Auto; found in PATH when empty
-	Drain        time.Duration  // how long a removed deployment's requests may continue, 5 min
-	Warm         time.Duration  // how long the previously live deployment keeps a worker, 15 min
+	AccessLog    AccessLog
+	ServerTiming bool          // adds Server-Timing to the answers of functions
+	Node         string        // path or version of Node.js, or nodejs.Auto; found in PATH when empty
+	Drain        time.Duration // how long a removed deployment's requests may continue, 5 min
+	Warm         time.Duration // how long the previously live deployment keeps a worker, 15 min
 	// RequireIsolation is the lowest jail.Level at which Anchor starts, 0 to 3.
 	RequireIsolation int
 	Version          string

@@ -24,10 +24,12 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/builder"
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
 	"github.com/anchor-deploy/anchor/internal/local/edge"
+	"github.com/anchor-deploy/anchor/internal/local/edge/accesslog"
 	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
 	"github.com/anchor-deploy/anchor/internal/local/git"
 	"github.com/anchor-deploy/anchor/internal/local/isr"
 	"github.com/anchor-deploy/anchor/internal/local/logs"
+	"github.com/anchor-deploy/anchor/internal/local/metrics"
 	"github.com/anchor-deploy/anchor/internal/local/nodejs"
 	"github.com/anchor-deploy/anchor/internal/local/sites"
 	"github.com/anchor-deploy/anchor/internal/local/sqlite"
@@ -56,6 +58,8 @@ type app struct {
 	platform   *sites.Platform
 	core       *core.Anchor
 	logs       *logs.Book
+	accessLog  *accesslog.Log // nil without one
+	history    *metrics.History
 
 	repositories *git.Store
 	certs        *acme.Manager // nil without HTTPS
@@ -85,7 +89,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	working, stop := context.WithCancel(ctx)
 	var background sync.WaitGroup
-	for _, work := range []func(context.Context){a.runJanitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard, a.keepAdminCertificate, a.installNode} {
+	for _, work := range []func(context.Context){a.runJanitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard, a.keepAdminCertificate, a.installNode, a.keepHistory} {
 		background.Go(func() { work(working) })
 	}
 	a.onClose(func() error { stop(); background.Wait(); return nil })
@@ -167,6 +171,10 @@ func (a *app) openStores(ctx context.Context) (err error) {
 	}
 	a.bundles.MaxUnowned = a.Quotas.UploadMiB << 20
 	a.onClose(a.bundles.Close)
+	if err := a.openAccessLog(); err != nil {
+		return err
+	}
+	a.history = metrics.NewHistory(time.Now())
 	if a.logs, err = logs.Open(filepath.Join(a.Data, "logs")); err != nil {
 		return err
 	}
@@ -284,7 +292,7 @@ func (a *app) apiHosts() []string {
 func (a *app) edgeConfig() edge.Config {
 	c := edge.Config{
 		Log: a.Log, TrustedProxies: a.proxies, GetCertificate: a.getCertificate(), Wrap: a.wrapSites, Reserved: a.admin.name,
-		MaxBodyBytes: a.Quotas.BodyMiB << 20,
+		MaxBodyBytes: a.Quotas.BodyMiB << 20, AccessLog: a.accessLog, ServerTiming: a.ServerTiming,
 	}
 	if a.certs != nil {
 		c.Wrap = func(next http.Handler) http.Handler { return a.certs.HTTPChallenge(a.wrapSites(next)) }

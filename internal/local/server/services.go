@@ -18,6 +18,8 @@ func (a *app) buildServices() api.Services {
 		Sites:    a,
 		System:   a,
 		Cache:    pageCache{a},
+		Traffic:  traffic{a},
+		Metrics:  a.metricsHandler(),
 		Domains:  a.core.Domains,
 	}
 }

@@ -100,7 +100,7 @@ func (r *Registry) markDamaged(project anchor.Project, id anchor.DeploymentID, c
 	if r.sites[id] != nil {
 		return
 	}
-	r.damaged[id] = damaged{project, &edge.Site{ID: string(id), Project: string(project.ID), Default: edge.Damaged}}
+	r.damaged[id] = damaged{project, &edge.Site{ID: string(id), Project: string(project.ID), Slug: project.Slug, Default: edge.Damaged}}
 	r.publish()
 }
 

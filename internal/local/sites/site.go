@@ -96,6 +96,7 @@ func (s *site) edgeSite(index *asset.Index, rules fileRules) (_ *edge.Site, err 
 	e := &edge.Site{
 		ID:      string(s.Deployment),
 		Project: string(s.Project),
+		Slug:    s.Slug,
 		Header:  http.Header{"X-Anchor-Deployment": {string(s.Deployment)}},
 		Assets:  index,
 		Rules:   rules.forEdge(s.Build.BasePath),

@@ -26,3 +26,36 @@ func (p *Platform) Stats() []Stats {
 	}
 	return all
 }
+
+// Usage describes what the workers of one function have used.
+type Usage struct {
+	Stats
+	worker.Usage
+}
+
+// Usage returns the functions that have had a process or have refused a request.
+func (p *Platform) Usage() (all []Usage) {
+	for _, s := range p.all() {
+		for name, pool := range s.pools {
+			u := pool.Usage()
+			if u.Launched+u.Refused == 0 {
+				continue
+			}
+			st := Stats{Deployment: s.Deployment, Project: s.Project, Slug: s.Slug, Function: name, Stats: pool.Stats()}
+			all = append(all, Usage{st, u})
+		}
+	}
+	return all
+}
+
+// LiveOf returns the deployment that a project's host leads to, or "".
+func (p *Platform) LiveOf(project anchor.ProjectID) anchor.DeploymentID { return p.liveOf(project) }
+
+// FunctionName names the function that the edge counts.
+func (i *images) FunctionName() string {
+	named, ok := i.function.(interface{ FunctionName() string })
+	if !ok {
+		return ""
+	}
+	return named.FunctionName()
+}

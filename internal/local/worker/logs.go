@@ -32,6 +32,7 @@ type record struct {
 	Level   string  `json:"level"`
 	ID      string  `json:"id"`
 	Time    int64   `json:"time"` // Unix milliseconds
+	Vitals  *vitals `json:"vitals"`
 }
 
 // readLines calls line for each line of r until r ends. It drops what a line has beyond maxLine
@@ -73,9 +74,9 @@ func readRaw(r io.Reader, level string, log func(Line)) {
 	})
 }
 
-// readControl forwards console lines, and calls beat at each sign of life and leave when the
-// process announces its end.
-func readControl(r io.Reader, beat func(), leave func(why string), log func(Line)) {
+// readControl forwards console lines, and calls beat at each sign of life, leave when the process
+// announces its end, and fares when it reports how it fares.
+func readControl(r io.Reader, beat func(), leave func(why string), fares func(vitals), log func(Line)) {
 	readLines(r, func(text []byte, _ bool) {
 		var rec record
 		if json.Unmarshal(text, &rec) != nil {
@@ -86,6 +87,9 @@ func readControl(r io.Reader, beat func(), leave func(why string), log func(Line
 		}
 		if rec.Leaving != "" {
 			leave(rec.Leaving)
+		}
+		if rec.Vitals != nil {
+			fares(*rec.Vitals)
 		}
 		if rec.Log != nil {
 			log(Line{Time: time.UnixMilli(rec.Time), Level: rec.Level, RequestID: rec.ID, Text: *rec.Log})

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,7 +34,10 @@ type Pool struct {
 	min      int
 	closed   bool
 	draining bool
+	refused  atomic.Int64 // requests
 	restarts int
+	ended    Usage // of the processes that have ended
+	seen     Usage // what was last returned
 	backoff  backoff
 	reaper   *time.Timer   // looks for processes that have been idle for long enough
 	released chan struct{} // closed and replaced when a process loses a request while draining
@@ -275,6 +279,7 @@ func (p *Pool) needsAside() bool {
 func (p *Pool) processEnded(pr *process) {
 	p.mu.Lock()
 	p.removeProcess(pr)
+	p.addEnded(pr)
 	p.serveQueue() // suspects may have waited for this end
 	p.wakeDrain()
 	byItself := (!pr.stopping || pr.leaving) && !p.closed

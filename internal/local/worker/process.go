@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
@@ -29,9 +30,10 @@ type process struct {
 	gone     chan struct{} // closed when it has ended
 	exited   chan struct{} // closed when all its output is read, too
 	started  time.Time
-	beats    chan struct{} // holds a value when there was a sign of life since the last look
-	busy     chan struct{} // holds a value when the process gets a request while it is watched calmly
-	farewell chan string   // holds the reason, once the process has announced its end
+	beats    chan struct{}          // holds a value when there was a sign of life since the last look
+	busy     chan struct{}          // holds a value when the process gets a request while it is watched calmly
+	farewell chan string            // holds the reason, once the process has announced its end
+	vitals   atomic.Pointer[vitals] // the last report; nil for none
 
 	// Guarded by Pool.mu.
 	inFlight  int
@@ -108,7 +110,9 @@ func (pr *process) watchOutput(files *pipes, log func(Line)) {
 	var readers sync.WaitGroup
 	readers.Go(func() { readRaw(&drainingReader{file: files.outR}, "info", log) })
 	readers.Go(func() { readRaw(&drainingReader{file: files.errR}, "error", log) })
-	readers.Go(func() { readControl(&drainingReader{file: files.controlR}, pr.beatFunc(), pr.announceEnd, log) })
+	readers.Go(func() {
+		readControl(&drainingReader{file: files.controlR}, pr.beatFunc(), pr.announceEnd, pr.setVitals, log)
+	})
 	_ = pr.cmd.Wait() // the exit code is in ProcessState
 	close(pr.gone)
 	killGroup(pid)      // processes that the app has spawned must not outlive it, nor hold the pipes open

@@ -158,6 +158,7 @@ func waitForExit(pr *process) {
 func (p *Pool) refuseRequest(w http.ResponseWriter, r *http.Request, err error) {
 	var busy *busyError
 	var start *StartError
+	p.refused.Add(1)
 	switch {
 	case r.Context().Err() != nil:
 		abandonRequest(w, r)

@@ -2,6 +2,7 @@
 // life several times a second: when they stop, the supervisor sends new requests elsewhere. An idle
 // process is not woken for that.
 import { send } from "./log.mjs";
+import { beginMeasuring, endMeasuring, reportVitals } from "./vitals.mjs";
 
 // The supervisor stops expecting them sooner (calmAfter), so that it never waits for signs that do
 // not come.
@@ -25,14 +26,17 @@ export class Active extends Set {
   #begin() {
     this.#idle = 0;
     send({ alive: true });
+    beginMeasuring();
     this.#timer = setInterval(() => this.#beat(), this.#period).unref();
   }
 
   #beat() {
     send({ alive: true });
+    reportVitals();
     this.#idle = this.size > 0 ? 0 : this.#idle + 1;
     if (this.#idle * this.#period <= LINGER_MS) return;
     clearInterval(this.#timer);
+    endMeasuring();
     this.#timer = undefined;
   }
 }

@@ -1,0 +1,67 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+)
+
+// Traffic knows the traffic of projects.
+type Traffic interface {
+	// Stats describes the traffic of the last d, at most an hour; 0 means since the start of the
+	// server.
+	Stats(ctx context.Context, p anchor.Project, d time.Duration) (wire.Stats, error)
+}
+
+func (s *server) statsRoutes() {
+	stats := newOperation("get-stats", http.MethodGet, "/projects/{projectId}/stats", anchor.ScopeRead,
+		"Get the traffic of a project by deployment", 404, 501)
+	stats.Description += " Durations count from a request's head to the end of its answer, those of static files included."
+	handleRoute(s, stats, s.getStats)
+
+	metrics := newOperation("get-metrics", http.MethodGet, "/metrics", anchor.ScopeRead, "Get metrics for Prometheus", 501)
+	metrics.Description += " The response is in the text format of Prometheus, or of OpenMetrics if `Accept` prefers that."
+	text := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+	metrics.Responses = map[string]*huma.Response{strconv.Itoa(http.StatusOK): {
+		Content: map[string]*huma.MediaType{"text/plain": text, "application/openmetrics-text": text},
+	}}
+	metrics.Errors = append(metrics.Errors, http.StatusServiceUnavailable)
+	handleRoute(s, metrics, s.getMetrics)
+}
+
+func (s *server) getStats(ctx context.Context, in *struct {
+	InProject
+	Last int `query:"last" minimum:"0" maximum:"3600" default:"300" doc:"Seconds to look back; 0 means since the start of the server"`
+}) (*body[wire.Stats], error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	if s.Traffic == nil {
+		return nil, newProblem(http.StatusNotImplemented, "no_traffic", "on AWS, Anchor does not see the requests",
+			"See the metrics of the CloudFront distribution and of the functions in CloudWatch.")
+	}
+	stats, err := s.Traffic.Stats(ctx, p, time.Duration(in.Last)*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	return answerWith(stats), nil
+}
+
+func (s *server) getMetrics(context.Context, *none) (*huma.StreamResponse, error) {
+	if s.Metrics == nil {
+		return nil, newProblem(http.StatusNotImplemented, "no_metrics", "on AWS, Anchor has no metrics",
+			"See the metrics of the CloudFront distribution and of the functions in CloudWatch.")
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		r, w := humago.Unwrap(hc)
+		s.Metrics.ServeHTTP(w, r)
+	}}, nil
+}
