@@ -1,13 +1,14 @@
 package cli
 
 import (
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"github.com/anchor-deploy/anchor/internal/local/server"
 )
 
 // addLogFlags adds the flags of anchor up about the access log and timing.
-func addLogFlags(flags *pflag.FlagSet, o *server.Config) {
+func addLogFlags(cmd *cobra.Command, o *server.Config) {
+	flags := cmd.Flags()
 	flags.StringVar(&o.AccessLog.Path, "access-log", "", "file to write a JSON line to for each request, or - for stdout (default: none)")
 	flags.Float64Var(&o.AccessLog.Sample, "access-log-sample", 1, "share of the requests to log, from 0 to 1")
 	flags.Int64Var(&o.AccessLog.MaxBytes, "access-log-mib", 64, "size at which the access log is rotated, in MiB")

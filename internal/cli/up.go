@@ -68,7 +68,7 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.IntVar(&o.Builds.Builds, "max-builds", 0, "maximum number of builds of pushed commits at a time (default: half of the cores)")
 	flags.DurationVar(&o.Builds.Timeout, "build-timeout", 20*time.Minute, "how long a build of a pushed commit may last")
 	flags.Int64Var(&buildMemory, "build-memory-mib", 0, "maximum memory of a build, in MiB (default: half of the machine's)")
-	addLogFlags(flags, &o)
+	addLogFlags(cmd, &o)
 	return cmd
 }
 
