@@ -68,10 +68,10 @@ func (c *http1Conn) answerHits(p []byte) (int, error) {
 		if !ok {
 			break
 		}
-		err := c.sendHit(&h)
+		err := c.sendHit(&h, tally.began)
 		tally.add(c, &h, &r)
 		if err != nil {
-			tally.flush(time.Now())
+			tally.flush(tally.end())
 			return 0, err
 		}
 		done += r.size
@@ -79,7 +79,7 @@ func (c *http1Conn) answerHits(p []byte) (int, error) {
 	if done == 0 {
 		return len(p), nil
 	}
-	now, rest := time.Now(), copy(p, p[done:])
+	now, rest := tally.end(), copy(p, p[done:])
 	tally.flush(now)
 	return rest, c.awaitRequest(now, rest > 0)
 }
@@ -99,7 +99,8 @@ func (c *http1Conn) awaitRequest(now time.Time, begun bool) error {
 	return c.SetReadDeadline(now.Add(e.cfg.IdleTimeout))
 }
 
-func (c *http1Conn) sendHit(h *hit) error {
+// sendHit sends an answer whose Date is now.
+func (c *http1Conn) sendHit(h *hit, now time.Time) error {
 	if !c.hits.state.CompareAndSwap(idle, sending) {
 		return net.ErrClosed
 	}
@@ -107,7 +108,7 @@ func (c *http1Conn) sendHit(h *hit) error {
 	e.inFlight.Add(1)
 	h.site.enter()
 	e.hitsInFlight.Add(1)
-	err := c.writeHit(h)
+	err := c.writeHit(h, now)
 	if !c.hits.state.CompareAndSwap(sending, idle) {
 		_ = c.Conn.Close() // the client has its answer, or cannot receive it
 		err = net.ErrClosed
@@ -154,7 +155,7 @@ var (
 // recordSize is the most octets that one TLS record carries (RFC 8446, section 5.1).
 const recordSize = 16 << 10
 
-func (c *http1Conn) writeHit(h *hit) error {
+func (c *http1Conn) writeHit(h *hit, now time.Time) error {
 	m := messages.Get().(*message)
 	defer messages.Put(m)
 	status := statusOK
@@ -163,7 +164,7 @@ func (c *http1Conn) writeHit(h *hit) error {
 	}
 	tail := h.tail
 	if tail == nil {
-		tail = dateAt(time.Now())
+		tail = dateAt(now)
 	}
 	m.parts = [...][]byte{status, h.file.Fields, h.hsts, tail, h.file.Body}
 	if paced, ok := c.Conn.(*pacedConn); ok {
