@@ -18,6 +18,7 @@ func (s *server) cacheRoutes() {
 		"Remove stored answers of a project", 404, 501)
 	purge.Description += " With an empty object, all of them. No request that arrives after the response gets what was removed."
 	handleRoute(s, purge, s.purgeCache)
+	s.cacheListRoute()
 }
 
 func (s *server) getCache(ctx context.Context, in *InProject) (*body[wire.Cache], error) {

@@ -17,6 +17,10 @@ func (s *selections) Stats(context.Context, anchor.Project) (wire.Cache, error) 
 	return wire.Cache{Enabled: true, CapacityBytes: 1 << 20, Deployments: []wire.DeploymentCache{}}, nil
 }
 
+func (s *selections) List(context.Context, anchor.Project, anchor.CacheSelection) ([]wire.CachedAnswer, error) {
+	return nil, nil
+}
+
 func (s *selections) Purge(_ context.Context, _ anchor.Project, sel anchor.CacheSelection) (int, error) {
 	s.purged = append(s.purged, sel)
 	return 7, nil
@@ -46,6 +50,8 @@ func TestCache(t *testing.T) {
 			t.Errorf("%s purges %+v, want %+v", body, cache.purged, want)
 		}
 	}
+	call(t, base, "GET", "/projects/shop/cache/answers", apitest.ReadToken, "", nil).is(t, 200)
+	call(t, base, "GET", "/projects/shop/cache/answers?cursor=AAAA", apitest.ReadToken, "", nil).isProblem(t, 400, "bad_cursor")
 	cache.purged = nil
 	for body, code := range map[string]string{
 		`{"url":"/a","prefix":"/b"}`:    "url_and_prefix",

@@ -70,6 +70,8 @@ type Sites interface {
 // Cache stores answers of projects that visitors share.
 type Cache interface {
 	Stats(ctx context.Context, p anchor.Project) (wire.Cache, error)
+	// List returns the stored answers that sel describes, in no particular order.
+	List(ctx context.Context, p anchor.Project, sel anchor.CacheSelection) ([]wire.CachedAnswer, error)
 	// Purge removes answers and returns how many. No request that arrives after it gets one of
 	// them.
 	Purge(ctx context.Context, p anchor.Project, sel anchor.CacheSelection) (int, error)

@@ -13,7 +13,8 @@ import (
 )
 
 func (s *shell) cacheCommand() *cobra.Command {
-	cmd := parentCommand("cache", "Show and purge what the edge stores of a project", s.cacheStatsCommand(), s.cachePurgeCommand())
+	cmd := parentCommand("cache", "Show and purge what the edge stores of a project",
+		s.cacheStatsCommand(), s.cacheListCommand(), s.cachePurgeCommand())
 	cmd.Long = "The edge stores pages and optimized images that visitors may share, for each\n" +
 		"deployment by itself. What an app revalidates is removed without a purge. On\n" +
 		"AWS, CloudFront stores them."
@@ -49,13 +50,23 @@ func (s *shell) cacheTable(w io.Writer, stats wire.Cache) {
 			live = "live"
 		}
 		rows[i] = []string{
-			string(d.DeploymentID), live, strconv.Itoa(d.Entries), bytesText(d.Bytes),
+			string(d.DeploymentID), live, strconv.Itoa(d.Entries), formatSize(d.Bytes),
 			countText(d.Hits + d.Stale), countText(d.Misses), countText(d.Passed),
 		}
 	}
 	s.printTable(w, []string{"DEPLOYMENT", "", "STORED", "SIZE", "HITS", "MISSES", "PASSED"}, rows)
-	fmt.Fprintf(w, "\nAll projects together take %s of %s.\n", bytesText(stats.UsedBytes), bytesText(stats.CapacityBytes))
+	fmt.Fprintf(w, "\nAll projects together take %s of %s in memory", formatSize(stats.UsedBytes), capacityText(stats.CapacityBytes))
+	if stats.Disk.CapacityBytes > 0 {
+		fmt.Fprintf(w, ",\nand %s of %s on disk", formatSize(stats.Disk.UsedBytes), capacityText(stats.Disk.CapacityBytes))
+	}
+	fmt.Fprintln(w, ".")
+	if stats.Disk.Problem != "" {
+		fmt.Fprintf(w, "Nothing can be written to disk at the moment (see anchor doctor): %s\n", cleanText(stats.Disk.Problem))
+	}
 }
+
+// capacityText formats a size that a flag sets in MiB.
+func capacityText(n int64) string { return strconv.FormatInt(n>>20, 10) + " MiB" }
 
 func (s *shell) cachePurgeCommand() *cobra.Command {
 	var which wire.PurgeCache

@@ -64,6 +64,7 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.Int64Var(&o.Quotas.BodyMiB, "max-body-mib", 0, "maximum size of the body of a request to a site, in MiB (default: no limit)")
 	flags.Int64Var(&o.Quotas.CacheMiB, "max-cache-mib", 4096, "maximum size of a project's incremental cache, in MiB")
 	flags.Int64Var(&o.PageCacheMiB, "page-cache-mib", 128, "memory for pages and images that visitors share, in MiB; 0 turns the cache off")
+	flags.Int64Var(&o.PageDiskMiB, "page-disk-mib", 1024, "disk space for those, in MiB; 0 keeps them in memory only")
 	flags.Int64Var(&o.Quotas.UploadMiB, "max-upload-mib", 8192, "maximum size of unfinished uploads, in MiB")
 	flags.IntVar(&o.Builds.Builds, "max-builds", 0, "maximum number of builds of pushed commits at a time (default: half of the cores)")
 	flags.DurationVar(&o.Builds.Timeout, "build-timeout", 20*time.Minute, "how long a build of a pushed commit may last")
@@ -93,6 +94,9 @@ func (s *shell) runUp(ctx context.Context, o server.Config) error {
 	if o.PageCacheMiB == 0 {
 		o.PageCacheMiB = -1
 	}
+	if o.PageDiskMiB == 0 {
+		o.PageDiskMiB = -1
+	}
 	o.Version = s.version
 	o.Ready = s.printReady
 	if err := s.parts.Server(ctx, o); err != nil && !errors.Is(err, context.Canceled) {
@@ -112,6 +116,9 @@ func checkServer(o server.Config) error {
 	}
 	if o.PageCacheMiB < 0 || o.PageCacheMiB > 1<<20 {
 		return usagef("--page-cache-mib is %d; it must be from 0 to 2^20", o.PageCacheMiB)
+	}
+	if o.PageDiskMiB < 0 || o.PageDiskMiB > 1<<30 {
+		return usagef("--page-disk-mib is %d; it must be from 0 to 2^30", o.PageDiskMiB)
 	}
 	if err := checkQuotas(o.Quotas); err != nil {
 		return err

@@ -74,6 +74,18 @@ func (c *Client) Stats(ctx context.Context, idOrSlug string, d time.Duration) (w
 	return fetch[wire.Stats](ctx, c, get(projectPath(idOrSlug, "stats"), url.Values{"last": {strconv.Itoa(int(d / time.Second))}}))
 }
 
+// CachedAnswers lists the stored answers of a project whose address, or path, begins with prefix and
+// that have the tag; "" for any.
+func (c *Client) CachedAnswers(ctx context.Context, idOrSlug string, which wire.PurgeCache, page anchor.Page) (anchor.List[wire.CachedAnswer], error) {
+	query := paging(page)
+	for name, value := range map[string]string{"prefix": which.Prefix, "tag": which.Tag, "deploymentId": string(which.DeploymentID)} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	return fetch[anchor.List[wire.CachedAnswer]](ctx, c, get(projectPath(idOrSlug, "cache", "answers"), query))
+}
+
 // PurgeCache removes stored answers of a project.
 func (c *Client) PurgeCache(ctx context.Context, idOrSlug string, which wire.PurgeCache) (wire.PurgedCache, error) {
 	return sendFetch[wire.PurgedCache](ctx, c, http.MethodPost, projectPath(idOrSlug, "cache", "purge"), which)

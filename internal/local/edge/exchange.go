@@ -46,16 +46,22 @@ func (x *exchange) serve(guarded bool) {
 func (x *exchange) look() {
 	now := x.edge.now()
 	entry, passing := x.found.Find(now)
+	status := cache.Status{Hit: true}
+	if entry == nil {
+		if entry = x.found.Recall(now); entry != nil {
+			status.Detail = "disk"
+		}
+	}
 	if entry != nil {
 		switch entry.State(now) {
 		case cache.Fresh:
-			x.counters().Hits.Add(1)
-			x.send(entry, cache.Status{Hit: true})
+			entry.CountHit(&x.counters().Hits)
+			x.send(entry, status)
 			return
 		case cache.WhileAway:
-			x.counters().Stale.Add(1)
+			entry.CountHit(&x.counters().Stale)
 			x.refresh(entry)
-			x.send(entry, cache.Status{Hit: true})
+			x.send(entry, status)
 			return
 		}
 	}

@@ -42,7 +42,7 @@ func (e *Edge) findPage(h *hit, r *plainGet, secure bool) bool {
 		return false
 	}
 	h.tail = pageTail(entry, r, now)
-	site.Cache.Counters().Hits.Add(1)
+	entry.CountHit(&site.Cache.Counters().Hits)
 	return true
 }
 

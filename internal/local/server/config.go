@@ -28,6 +28,7 @@ type Config struct {
 	KeepAssets   time.Duration // how long hashed files that production served stay, 7 days; negative: no longer than their deployment
 	Quotas       Quotas
 	PageCacheMiB int64          // memory for answers that visitors share, 128; negative: none
+	PageDiskMiB  int64          // disk for them, 1024; negative: none
 	Builds       builder.Limits // of pushed commits
 	AccessLog    AccessLog
 	ServerTiming bool          // adds Server-Timing to the answers of functions
@@ -103,6 +104,7 @@ func (c Config) withDefaults() Config {
 		c.KeepAssets = keepAssets
 	}
 	c.PageCacheMiB = cmp.Or(c.PageCacheMiB, 128)
+	c.PageDiskMiB = cmp.Or(c.PageDiskMiB, 1024)
 	if c.Drain <= 0 {
 		c.Drain = 5 * time.Minute
 	}

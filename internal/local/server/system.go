@@ -140,6 +140,9 @@ func (a *app) Doctor(ctx context.Context) []wire.Check {
 		a.checkLimits(ctx),
 		a.checkNames(ctx),
 	}
+	if a.pages != nil && a.PageDiskMiB > 0 {
+		checks = append(checks, a.checkPages())
+	}
 	if a.admin.name != "" {
 		checks = append(checks, a.checkAdmin())
 	}

@@ -1,11 +1,13 @@
 package sites
 
 import (
+	"errors"
 	"net/url"
 	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
@@ -22,7 +24,7 @@ func (p *Platform) share(s *site) error {
 	if err != nil {
 		return err
 	}
-	s.edge.Cache = p.Pages.Namespace()
+	s.edge.Cache = p.Pages.Open(string(s.Deployment))
 	s.edge.Sharing = edge.Sharing{Headers: sharing.Headers, Cookies: sharing.Cookies, Guarded: func(*url.URL) bool { return false }}
 	if sharing.HasMiddleware() {
 		known := &guardedPaths{decide: sharing.Guarded}
@@ -39,10 +41,10 @@ func (p *Platform) invalidate(ns string) {
 	}
 }
 
-// dropPages frees the stored answers of a site that is removed; s may be nil.
-func (s *site) dropPages() {
-	if s != nil && s.edge.Cache != nil {
-		s.edge.Cache.Drop()
+// dropPages removes the stored answers of a deployment that is removed.
+func (p *Platform) dropPages(id anchor.DeploymentID) {
+	if p.Pages != nil {
+		p.Pages.Remove(string(id))
 	}
 }
 
@@ -50,8 +52,10 @@ func (s *site) dropPages() {
 type PageStats struct {
 	Deployment anchor.DeploymentID
 	Live       bool
-	Entries    int
-	Bytes      int64
+	Entries    int   // in memory
+	Bytes      int64 // that those take
+	OnDisk     int   // entries
+	DiskBytes  int64
 	Counters   *cache.Counters
 }
 
@@ -60,18 +64,47 @@ func (p *Platform) PageStats(project anchor.ProjectID) []PageStats {
 	live := p.liveOf(project)
 	all := []PageStats{}
 	for _, s := range p.pagesOf(project, "") {
-		entries, bytes := s.edge.Cache.Size()
-		all = append(all, PageStats{s.Deployment, s.Deployment == live, entries, bytes, s.edge.Cache.Counters()})
+		stats := PageStats{Deployment: s.Deployment, Live: s.Deployment == live, Counters: s.edge.Cache.Counters()}
+		stats.Entries, stats.Bytes = s.edge.Cache.Size()
+		stats.OnDisk, stats.DiskBytes = s.edge.Cache.DiskSize()
+		all = append(all, stats)
 	}
 	return all
 }
 
 // PurgePages removes stored answers of a project and returns how many.
-func (p *Platform) PurgePages(project anchor.ProjectID, sel anchor.CacheSelection) (purged int) {
+func (p *Platform) PurgePages(project anchor.ProjectID, sel anchor.CacheSelection) (purged int, err error) {
 	for _, s := range p.pagesOf(project, sel.Deployment) {
-		purged += s.edge.Cache.Purge(cache.Selection{Host: sel.Host, Path: sel.Path, Prefix: sel.Prefix, Tag: sel.Tag})
+		n, failed := s.edge.Cache.Purge(selectionOf(sel))
+		purged, err = purged+n, errors.Join(err, failed)
 	}
-	return purged
+	if err != nil {
+		err = anchor.Failed("purge_incomplete", "some answers could not be removed from the disk; the server does not send them any more").
+			Hintf("See anchor doctor for the cause. The next start of the server discards all answers on disk.").Because(err)
+	}
+	return purged, err
+}
+
+func selectionOf(sel anchor.CacheSelection) cache.Selection {
+	return cache.Selection{Host: sel.Host, Path: sel.Path, Prefix: sel.Prefix, Tag: sel.Tag}
+}
+
+// Page describes a stored answer of a deployment.
+type Page struct {
+	Deployment anchor.DeploymentID
+	cache.Listed
+}
+
+// ListPages returns the stored answers of a project that sel describes, in no particular order.
+func (p *Platform) ListPages(project anchor.ProjectID, sel anchor.CacheSelection) []Page {
+	var all []Page
+	now := time.Now()
+	for _, s := range p.pagesOf(project, sel.Deployment) {
+		for _, listed := range s.edge.Cache.List(selectionOf(sel), now) {
+			all = append(all, Page{s.Deployment, listed})
+		}
+	}
+	return all
 }
 
 // pagesOf returns the project's sites that store answers, newest first; only that of deployment

@@ -15,7 +15,7 @@ import (
 // deployment for the drain limit. If the deployment keeps its hashed files, they stay.
 func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	s := p.remove(d)
-	defer s.dropPages()
+	defer p.dropPages(d.ID)
 	switch {
 	case s == nil:
 	case neverDeployed(d):

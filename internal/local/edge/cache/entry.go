@@ -21,10 +21,13 @@ type Entry struct {
 	values   []string // their values, in the same order
 	tags     []string
 	tagged   bool // tags are all that there are
+	traced   bool // of what an app can revalidate, the response has what tags say, and nothing else
 
 	received   time.Time
 	initialAge time.Duration
-	sequence   uint64 // of the namespace, when the response was asked for
+	sequence   uint64        // of the namespace, when the response was asked for
+	checked    atomic.Uint64 // 1 more than the namespace's sequence when the entry was last known to be valid
+	hits       atomic.Int64
 
 	forms forms
 }
@@ -36,6 +39,12 @@ type Resource struct {
 }
 
 func (r Resource) String() string { return r.Scheme + "://" + r.Host + r.Target }
+
+// CountHit counts a request that got the response, here and in a counter of the namespace.
+func (e *Entry) CountHit(all *atomic.Int64) {
+	e.hits.Add(1)
+	all.Add(1)
+}
 
 // Age is the response's age in the sense of RFC 9111, section 4.2.3.
 func (e *Entry) Age(now time.Time) time.Duration {

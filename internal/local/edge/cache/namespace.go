@@ -1,6 +1,8 @@
 package cache
 
 import (
+	"errors"
+	"iter"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,22 +16,25 @@ import (
 type Namespace struct {
 	store    *Store
 	counters Counters
+	space    *diskSpace // nil without a disk
 
 	sequence atomic.Uint64
 	floor    atomic.Uint64 // of the last invalidation of everything
 	storing  atomic.Uint64 // of the last one after which responses under way are not stored
 
-	mu        sync.RWMutex
+	mu        sync.RWMutex        // held while invalid entries are marked
 	resources map[Resource]uint64 // of the last invalidation of one resource
-	marked    atomic.Bool         // resources is not empty
+	tags      map[string]uint64   // of the last revalidation of one tag
+	untraced  uint64              // of the last revalidation of any tag
 }
 
-// mostMarks bounds the memory of invalidated resources; beyond it everything is invalidated.
+// mostMarks bounds the memory of invalidated resources and tags; beyond it everything is
+// invalidated.
 const mostMarks = 4096
 
-// Namespace returns a new, empty namespace.
+// Namespace returns a new, empty namespace, of which nothing is written to disk.
 func (s *Store) Namespace() *Namespace {
-	return &Namespace{store: s, resources: map[Resource]uint64{}}
+	return &Namespace{store: s, resources: map[Resource]uint64{}, tags: map[string]uint64{}}
 }
 
 // Store returns the store of the namespace.
@@ -41,17 +46,25 @@ func (n *Namespace) Counters() *Counters { return &n.counters }
 // Sequence is the number of the last invalidation. Read it before the function is called.
 func (n *Namespace) Sequence() uint64 { return n.sequence.Load() }
 
-// valid reports whether no invalidation concerns the entry.
+// valid reports whether no invalidation concerns the entry. Looking that up again takes nothing as
+// long as no other invalidation comes.
 func (n *Namespace) valid(e *Entry) bool {
-	if e.sequence < n.floor.Load() {
-		return false
-	}
-	if !n.marked.Load() {
+	if e.checked.Load() == n.sequence.Load()+1 {
 		return true
 	}
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	return e.sequence >= n.resources[e.resource]
+	now := n.sequence.Load()
+	if e.sequence < n.floor.Load() || e.sequence < n.resources[e.resource] || !e.traced && e.sequence < n.untraced {
+		return false
+	}
+	for _, tag := range e.tags {
+		if e.sequence < n.tags[tag] {
+			return false
+		}
+	}
+	e.checked.Store(now + 1)
+	return true
 }
 
 func (n *Namespace) mayStore(e *Entry) bool {
@@ -59,18 +72,23 @@ func (n *Namespace) mayStore(e *Entry) bool {
 }
 
 // Invalidate makes all responses of the namespace invalid, those under way included. A response to
-// a request that arrives after it has returned was made after it.
+// a request that arrives after it has returned was made after it. When a file cannot be removed, the
+// disk is not used any more, now and after the next start; Usage reports it.
 func (n *Namespace) Invalidate() {
 	n.counters.Invalidations.Add(1)
-	n.invalidateAll()
+	_ = n.invalidateAll()
 }
 
-func (n *Namespace) invalidateAll() {
+func (n *Namespace) invalidateAll() error {
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	raise(&n.floor, n.sequence.Add(1))
 	clear(n.resources)
-	n.marked.Store(false)
+	clear(n.tags)
+	n.mu.Unlock()
+	if n.space == nil {
+		return nil
+	}
+	return n.space.clear()
 }
 
 // InvalidateResource makes all responses of one resource invalid, those under way included.
@@ -80,11 +98,35 @@ func (n *Namespace) InvalidateResource(r Resource) {
 	full := len(n.resources) >= mostMarks
 	if !full {
 		n.resources[r] = n.sequence.Add(1)
-		n.marked.Store(true)
 	}
 	n.mu.Unlock()
-	if full {
-		n.invalidateAll()
+	switch {
+	case full:
+		_ = n.invalidateAll()
+	case n.space != nil:
+		_ = n.space.removeAt(r)
+	}
+}
+
+// InvalidateTags makes the responses invalid that have one of the tags, and those of which it is not
+// known what they were made from, those under way included.
+func (n *Namespace) InvalidateTags(tags ...string) {
+	n.counters.Invalidations.Add(1)
+	n.mu.Lock()
+	full := len(n.tags)+len(tags) > mostMarks
+	if !full {
+		next := n.sequence.Add(1)
+		n.untraced = next
+		for _, tag := range tags {
+			n.tags[tag] = next
+		}
+	}
+	n.mu.Unlock()
+	switch {
+	case full:
+		_ = n.invalidateAll()
+	case n.space != nil:
+		_, _ = n.space.removeMatching(func(e *Entry) bool { return !n.valid(e) })
 	}
 }
 
@@ -96,6 +138,9 @@ func raise(v *atomic.Uint64, to uint64) {
 	}
 }
 
+// InternalTag begins the tags that only the cache knows.
+const InternalTag = "\x00"
+
 // Selection says which responses to purge: those that all its fields describe. The zero Selection
 // is all of them.
 type Selection struct {
@@ -106,32 +151,63 @@ type Selection struct {
 }
 
 // Purge removes responses of the namespace and returns how many there were. Responses under way are
-// not stored.
-func (n *Namespace) Purge(sel Selection) (purged int) {
+// not stored. An error means that a file is still on disk, which is not used any more.
+func (n *Namespace) Purge(sel Selection) (purged int, err error) {
 	n.counters.Invalidations.Add(1)
-	for k, v := range n.store.variants.All() {
-		if k.namespace != n {
-			continue
+	seen := map[string]bool{}
+	note := func(e *Entry) {
+		if id := e.resource.String() + "\x02" + e.variant(); !seen[id] {
+			seen[id] = true
+			purged++
 		}
-		for _, e := range v.entries {
-			if n.valid(e) && sel.includes(e) {
-				purged++
+	}
+	for e := range n.all() {
+		if sel.includes(e) {
+			note(e)
+		}
+	}
+	raise(&n.storing, n.sequence.Add(1))
+	if n.space != nil {
+		removed, failed := n.space.removeMatching(sel.includes)
+		for _, e := range removed {
+			if n.valid(e) {
+				note(e)
+			}
+		}
+		err = failed
+	}
+	if sel == (Selection{}) {
+		err = errors.Join(err, n.invalidateAll())
+		n.drop(func(*Entry) bool { return true })
+		return purged, err
+	}
+	n.drop(sel.includes)
+	return purged, err
+}
+
+// all returns the valid entries in memory.
+func (n *Namespace) all() iter.Seq[*Entry] {
+	return func(yield func(*Entry) bool) {
+		for k, v := range n.store.variants.All() {
+			if k.namespace != n {
+				continue
+			}
+			for _, e := range v.entries {
+				if n.valid(e) && !yield(e) {
+					return
+				}
 			}
 		}
 	}
-	if sel == (Selection{}) {
-		n.invalidateAll()
-		n.drop(func(*Entry) bool { return true })
-		return purged
-	}
-	raise(&n.storing, n.sequence.Add(1))
-	n.drop(sel.includes)
-	return purged
 }
 
-// Drop removes all responses of a namespace that is not used any more.
+// Drop removes all responses of a namespace that is not used any more, and its folder.
 func (n *Namespace) Drop() {
-	n.invalidateAll()
+	n.store.forget(n)
+	_ = n.invalidateAll()
+	if n.space != nil {
+		_ = n.space.close()
+	}
 	n.drop(func(*Entry) bool { return true })
 }
 

@@ -1,10 +1,12 @@
 package cache
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"math"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +20,13 @@ type Store struct {
 	variants  *otter.Cache[storeKey, *variants]
 	recording atomic.Int64 // octets of bodies that are being received
 	flights   flights
+
+	disk     *disk // nil without one
+	diskless error // why there is no disk, though one was asked for
+	recalls  [64]sync.Mutex
+
+	mu    sync.Mutex
+	named map[string]*Namespace
 }
 
 // storeKey is a Key in a namespace.
@@ -63,7 +72,69 @@ func New(capacity int64) *Store {
 			Weigher:       func(_ storeKey, v *variants) uint32 { return v.weight() },
 		}),
 		flights: flights{byKey: map[flightKey]*Flight{}},
+		named:   map[string]*Namespace{},
 	}
+}
+
+// Open returns the namespace of a name, with what the disk has of it. As long as it is not dropped,
+// another call returns the same one.
+func (s *Store) Open(name string) *Namespace {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.named[name]
+	if n == nil {
+		n = s.Namespace()
+		if s.disk != nil {
+			n.space = s.disk.openSpace(n, name)
+		}
+		s.named[name] = n
+	}
+	return n
+}
+
+func (s *Store) forget(n *Namespace) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, named := range s.named {
+		if named == n {
+			delete(s.named, name)
+		}
+	}
+}
+
+// Remove removes all that the store has of the namespace of a name, whether it is open or not.
+func (s *Store) Remove(name string) {
+	s.mu.Lock()
+	n := s.named[name]
+	s.mu.Unlock()
+	if n == nil {
+		n = s.Open(name) // which finds what the disk has
+	}
+	n.Drop()
+}
+
+// Sweep removes what the disk has of namespaces that are not open.
+func (s *Store) Sweep() error {
+	s.mu.Lock() // so that none is opened meanwhile
+	defer s.mu.Unlock()
+	if s.disk == nil {
+		return nil
+	}
+	return s.disk.sweep()
+}
+
+// Close writes what is worth keeping to disk, until ctx ends. A store without a disk needs no Close.
+func (s *Store) Close(ctx context.Context) error {
+	if s.disk == nil {
+		return nil
+	}
+	return s.disk.close(ctx)
+}
+
+// holds reports whether a response for the key is in memory.
+func (s *Store) holds(key storeKey) bool {
+	_, ok := s.variants.GetEntryQuietly(key)
+	return ok
 }
 
 func (v *variants) weight() uint32 {
@@ -117,6 +188,21 @@ func (r *Request) Find(now time.Time) (entry *Entry, passing bool) {
 	return nil, now.Before(v.passing)
 }
 
+// Recall is Find among the responses on disk. What it finds is in memory afterwards.
+func (r *Request) Recall(now time.Time) *Entry {
+	space := r.Namespace.space
+	if space == nil {
+		return nil
+	}
+	one := &r.Namespace.store.recalls[int(r.Key[0])%len(r.Namespace.store.recalls)]
+	one.Lock()
+	defer one.Unlock()
+	if e, _ := r.Find(now); e != nil { // another request has recalled it
+		return e
+	}
+	return space.recall(r, now)
+}
+
 // Response is a complete response to a Request.
 type Response struct {
 	Status   int
@@ -125,6 +211,10 @@ type Response struct {
 	Lifetime Lifetime
 	Sequence uint64 // Namespace.Sequence when the function was called
 	Received time.Time
+	// Tags are those of what the response was made from; if Traced, there is nothing else that an app
+	// can revalidate.
+	Tags   []string
+	Traced bool
 }
 
 // Put stores a response and returns it as an entry. It returns false if the response was
@@ -141,6 +231,9 @@ func (r *Request) Put(response Response) (*Entry, bool) {
 		return e, false
 	}
 	r.Namespace.counters.Stored.Add(1)
+	if r.Namespace.space != nil {
+		r.Namespace.space.enqueue(r.Key, e)
+	}
 	return e, true
 }
 
@@ -152,13 +245,16 @@ func (r *Request) entry(response Response) *Entry {
 	}
 	e.values = r.Fields.of(e.vary)
 	e.tags, e.tagged = tagsOf(response.Header)
+	e.tags, e.traced = append(e.tags, response.Tags...), response.Traced
 	delete(e.Header, "Age") // each response gets its own
 	return e
 }
 
 // Confirm stores an entry with the header of a 304 that confirmed it (RFC 9111, section 4.3.4).
 func (r *Request) Confirm(old *Entry, header http.Header, life Lifetime, sequence uint64, now time.Time) (*Entry, bool) {
-	return r.Put(Response{Status: old.Status, Header: header, Body: old.Body, Lifetime: life, Sequence: sequence, Received: now})
+	return r.Put(Response{
+		Status: old.Status, Header: header, Body: old.Body, Lifetime: life, Sequence: sequence, Received: now, Tags: old.tags, Traced: old.traced,
+	})
 }
 
 // Unstored returns an entry with a header that must not be stored, for the client that asked.

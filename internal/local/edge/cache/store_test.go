@@ -136,7 +136,7 @@ func TestNamespace_Purge(t *testing.T) {
 	} {
 		n.Purge(Selection{})
 		fill()
-		count := n.Purge(test.sel)
+		count, _ := n.Purge(test.sel)
 		left := body(ask(n, "/a")) + body(ask(n, "/a?b")) + body(ask(n, "/c/d"))
 		if left != test.left || count != test.count {
 			t.Errorf("%+v: %d purged, %q left; want %d, %q", test.sel, count, left, test.count, test.left)

@@ -1,0 +1,372 @@
+package cache
+
+import (
+	"container/list"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// diskSpace is what the disk has of one namespace.
+type diskSpace struct {
+	disk      *disk
+	namespace *Namespace
+	name      string
+
+	loaded  chan struct{} // closed when the files of an earlier process are known
+	cleared int           // how often all files were removed
+	files   map[Key][]*diskFile
+	at      map[Resource][]*diskFile
+}
+
+// diskFile describes a file.
+type diskFile struct {
+	space *diskSpace
+	key   storeKey
+	about *Entry // without header and body
+	path  string
+	size  int64
+	place *list.Element // in disk.recent
+}
+
+// openSpace returns the space of a namespace, and begins to read what an earlier process left of it.
+func (d *disk) openSpace(n *Namespace, name string) *diskSpace {
+	s := &diskSpace{disk: d, namespace: n, name: name, loaded: make(chan struct{}), files: map[Key][]*diskFile{}, at: map[Resource][]*diskFile{}}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.spaces[name] = s
+	d.done.Go(s.loadFiles)
+	return s
+}
+
+func fileName(k variantKey) string {
+	sum := sha256.Sum256([]byte(k.variant))
+	return hex.EncodeToString(k.key[:]) + "-" + hex.EncodeToString(sum[:8])
+}
+
+// variant identifies the entry among those of its key.
+func (e *Entry) variant() string {
+	return strings.Join(e.vary, "\x00") + "\x01" + strings.Join(e.values, "\x01")
+}
+
+// loadFiles reads the heads of the files that an earlier process wrote, and removes those that are
+// of no use.
+func (s *diskSpace) loadFiles() {
+	defer close(s.loaded)
+	s.disk.load <- struct{}{}
+	defer func() { <-s.disk.load }()
+	names, err := os.ReadDir(s.disk.path(s.name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.disk.pause(err)
+	}
+	for _, name := range names {
+		if s.disk.ctx.Err() != nil {
+			return
+		}
+		s.loadFile(name.Name())
+	}
+}
+
+func (s *diskSpace) loadFile(name string) {
+	path := s.disk.path(s.name, name)
+	head, size, err := readHeadOf(path)
+	s.disk.mu.Lock()
+	defer s.disk.mu.Unlock()
+	if errors.Is(err, fs.ErrNotExist) || s.cleared > 0 {
+		return
+	}
+	now := time.Now()
+	key := storeKey{s.namespace, head.key}
+	switch {
+	case err == nil && (head.namespace != s.name || name != fileName(variantKey{key, head.entry.variant()})):
+		err = errDamaged
+	case err == nil && (head.entry.received.After(now) || head.entry.Age(now) >= head.entry.usable()),
+		err == nil && s.find(head.key, head.entry) != nil: // this process has a newer one
+		_ = s.disk.unlink(path)
+		return
+	}
+	if err != nil {
+		s.disk.state.Damaged++
+		_ = s.disk.unlink(path)
+		return
+	}
+	s.add(&diskFile{space: s, key: key, about: head.entry, path: path, size: max(size, leastFile)})
+	_ = s.disk.evict()
+}
+
+func readHeadOf(path string) (head fileHead, size int64, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return head, 0, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return head, 0, err
+	}
+	head, err = readHead(file)
+	if err == nil {
+		head.entry.Header = nil // it is read again with the body
+	}
+	return head, info.Size(), err
+}
+
+// add lists a file; disk.mu is held.
+func (s *diskSpace) add(f *diskFile) {
+	s.files[f.key.key] = append(s.files[f.key.key], f)
+	s.at[f.about.resource] = append(s.at[f.about.resource], f)
+	s.disk.used += f.size
+	f.place = s.disk.recent.PushFront(f)
+}
+
+// unlist removes a file from the lists; disk.mu is held.
+func (s *diskSpace) unlist(f *diskFile) {
+	without(s.files, f.key.key, f)
+	without(s.at, f.about.resource, f)
+	s.disk.used -= f.size
+	s.disk.recent.Remove(f.place)
+}
+
+func without[K comparable](all map[K][]*diskFile, key K, f *diskFile) {
+	rest := slices.DeleteFunc(all[key], func(other *diskFile) bool { return other == f })
+	if len(rest) == 0 {
+		delete(all, key)
+		return
+	}
+	all[key] = rest
+}
+
+// remove removes a file for good; disk.mu is held.
+func (f *diskFile) remove() error {
+	f.space.unlist(f)
+	return f.space.disk.unlink(f.path)
+}
+
+// unlink removes a file; disk.mu is held.
+func (d *disk) unlink(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return d.discredit(err)
+	}
+	return nil
+}
+
+// find returns the file of a variant, or nil; disk.mu is held.
+func (s *diskSpace) find(key Key, e *Entry) *diskFile {
+	for _, f := range s.files[key] {
+		if f.about.sameVariant(e) {
+			return f
+		}
+	}
+	return nil
+}
+
+// enqueue makes a stored response pending, in the place of an older one. It does nothing for one
+// that was invalidated meanwhile.
+func (s *diskSpace) enqueue(key Key, e *Entry) {
+	<-s.loaded
+	d := s.disk
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	k := variantKey{storeKey{s.namespace, key}, e.variant()}
+	d.unqueue(k)
+	if old := s.find(key, e); old != nil {
+		_ = old.remove()
+	}
+	if d.broken || !s.namespace.mayStore(e) || !d.isWorthwhile(e) || d.waiting+e.weight() > d.mostWaiting() {
+		return
+	}
+	d.pending[k] = &pendingFile{entry: e, since: time.Now()}
+	if d.waiting += e.weight(); d.waiting > d.mostWaiting()/2 {
+		select {
+		case d.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// commit names the file of a pending response that is still valid.
+func (s *diskSpace) commit(k variantKey, p *pendingFile, scratch string, size int64) error {
+	d := s.disk
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.pending[k] != p || d.broken || !s.namespace.valid(p.entry) {
+		return os.Remove(scratch)
+	}
+	path := d.path(s.name, fileName(k))
+	if err := os.Rename(scratch, path); errors.Is(err, fs.ErrNotExist) {
+		err = errors.Join(os.MkdirAll(d.path(s.name), 0o700), os.Rename(scratch, path))
+		if err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	d.unqueue(k)
+	d.state.Written++
+	d.state.Problem = ""
+	s.add(&diskFile{space: s, key: k.storeKey, about: p.entry.about(), path: path, size: max(size, leastFile)})
+	return d.evict()
+}
+
+// about returns the entry without header and body.
+func (e *Entry) about() *Entry {
+	return &Entry{
+		Status: e.Status, Lifetime: e.Lifetime, resource: e.resource, vary: e.vary, values: e.values, tags: e.tags, tagged: e.tagged,
+		traced: e.traced, received: e.received, initialAge: e.initialAge, sequence: e.sequence,
+	}
+}
+
+// recall returns the stored response that a request selects, from disk, and puts it into memory; nil
+// for none.
+func (s *diskSpace) recall(r *Request, now time.Time) *Entry {
+	d := s.disk
+	d.mu.Lock()
+	if e := s.queued(r); e != nil { // memory has evicted it already
+		r.update(func(old *variants) *variants { return old.with(e, s.namespace) })
+		d.mu.Unlock()
+		return e
+	}
+	f := s.selected(r, now)
+	d.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	read, err := readWhole(f.path)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s.find(f.key.key, f.about) != f || d.broken || !s.namespace.valid(f.about) {
+		return nil // removed meanwhile
+	}
+	if err == nil && (read.namespace != s.name || read.key != f.key.key) {
+		err = errDamaged
+	}
+	if err != nil {
+		d.state.Damaged++
+		_ = f.remove()
+		return nil
+	}
+	e := read.entry
+	e.sequence = f.about.sequence
+	d.state.Read++
+	s.namespace.counters.Recalled.Add(1)
+	d.recent.MoveToFront(f.place)
+	r.update(func(old *variants) *variants { return old.with(e, s.namespace) })
+	return e
+}
+
+// selected returns the file that a request selects; disk.mu is held.
+func (s *diskSpace) selected(r *Request, now time.Time) *diskFile {
+	if s.disk.broken {
+		return nil
+	}
+	for _, f := range s.files[r.Key] {
+		if s.namespace.valid(f.about) && f.about.matches(r.Fields) && f.about.Age(now) < f.about.usable() {
+			return f
+		}
+	}
+	return nil
+}
+
+// queued returns the pending response that a request selects; disk.mu is held.
+func (s *diskSpace) queued(r *Request) *Entry {
+	for k, p := range s.disk.pending {
+		if k.namespace == s.namespace && k.key == r.Key && s.namespace.valid(p.entry) && p.entry.matches(r.Fields) {
+			return p.entry
+		}
+	}
+	return nil
+}
+
+// clear removes all files.
+func (s *diskSpace) clear() error {
+	d := s.disk
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return s.clearLocked()
+}
+
+func (s *diskSpace) clearLocked() error {
+	d := s.disk
+	s.cleared++
+	for k := range d.pending {
+		if k.namespace == s.namespace {
+			d.unqueue(k)
+		}
+	}
+	for _, files := range s.files {
+		for _, f := range files {
+			d.used -= f.size
+			d.recent.Remove(f.place)
+		}
+	}
+	clear(s.files)
+	clear(s.at)
+	return d.discard(s.name)
+}
+
+// close removes all files, and the space.
+func (s *diskSpace) close() error {
+	d := s.disk
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.spaces[s.name] == s {
+		delete(d.spaces, s.name)
+	}
+	return s.clearLocked()
+}
+
+// removeAt removes the files of a resource.
+func (s *diskSpace) removeAt(r Resource) error {
+	<-s.loaded
+	s.disk.mu.Lock()
+	defer s.disk.mu.Unlock()
+	return removeFiles(slices.Clone(s.at[r]))
+}
+
+// removeMatching removes the files that are included, and makes such responses that are pending not
+// be written. It returns the descriptions of the valid ones.
+func (s *diskSpace) removeMatching(included func(*Entry) bool) (removed []*Entry, err error) {
+	<-s.loaded
+	d := s.disk
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for k, p := range d.pending {
+		if k.namespace == s.namespace && included(p.entry) {
+			d.unqueue(k)
+			removed = append(removed, p.entry)
+		}
+	}
+	var doomed []*diskFile
+	for _, files := range s.files {
+		for _, f := range files {
+			if included(f.about) {
+				doomed = append(doomed, f)
+				removed = append(removed, f.about)
+			}
+		}
+	}
+	return removed, removeFiles(doomed)
+}
+
+func removeFiles(files []*diskFile) (err error) {
+	for _, f := range files {
+		err = errors.Join(err, f.remove())
+	}
+	return err
+}
+
+// each calls do for each file and its size.
+func (s *diskSpace) each(do func(about *Entry, size int64)) {
+	s.disk.mu.Lock()
+	defer s.disk.mu.Unlock()
+	for _, files := range s.files {
+		for _, f := range files {
+			do(f.about, f.size)
+		}
+	}
+}
