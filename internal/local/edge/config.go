@@ -44,6 +44,13 @@ type Config struct {
 	// are exempt. Default: a sixteenth of MaxConnections, at least 64.
 	MaxConnectionsPerClient int
 
+	// TunnelIdle is how long a WebSocket connection stays open while nothing moves on it in either
+	// direction. Default: 5 min.
+	TunnelIdle time.Duration
+	// MaxTunnelsPerProject is how many WebSocket connections a project has at a time, handshakes
+	// included; beyond it 503. Default: 512.
+	MaxTunnelsPerProject int64
+
 	// Upload is the slowest rate at which a client may send a body. Default: 20 s and 1 KiB/s. Time
 	// during which the function does not read is not counted.
 	Upload Pace
@@ -110,6 +117,8 @@ func (c Config) withDefaults() Config {
 	c.MaxPerSite = positiveOr(c.MaxPerSite, 4096)
 	c.MaxConnections = positiveOr(c.MaxConnections, defaultConnections())
 	c.MaxConnectionsPerClient = min(positiveOr(c.MaxConnectionsPerClient, max(c.MaxConnections/16, 64)), c.MaxConnections)
+	c.TunnelIdle = positiveOr(c.TunnelIdle, 5*time.Minute)
+	c.MaxTunnelsPerProject = positiveOr(c.MaxTunnelsPerProject, 512)
 	c.Upload = c.Upload.withDefaults(Pace{20 * time.Second, 1 << 10})
 	c.Download = c.Download.withDefaults(Pace{30 * time.Second, 1 << 10})
 	if c.HTTPSPort == "" {

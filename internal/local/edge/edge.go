@@ -28,6 +28,7 @@ type Edge struct {
 	now          func() time.Time // in tests: ages the stored answers
 	hitsInFlight atomic.Int64
 	newcomers    newcomers
+	tunnels      tunnels
 
 	meters meters
 
@@ -40,6 +41,7 @@ func New(cfg Config) *Edge {
 	e.table.Store(NewTable(nil))
 	e.meters.nobody = meter.NewTraffic()
 	e.gate = e.newGate()
+	e.tunnels.most = e.cfg.MaxTunnelsPerProject
 	e.server = e.newServer()
 	return e
 }
@@ -144,7 +146,7 @@ func (e *Edge) acquireSite(host string) *Site {
 // serveFunction prepares an outsider's request for a function.
 func (e *Edge) serveFunction(site *Site, t target, w http.ResponseWriter, r *http.Request) {
 	if asksForWebSocket(r) {
-		writeRefusal(w, r, noUpgrade)
+		e.serveWebSocket(site, t, w, r)
 		return
 	}
 	id := requestID(r)
@@ -185,7 +187,7 @@ func (e *Edge) run(site *Site, t target, res *response, r *http.Request) {
 // itself, go past the cache.
 func (e *Edge) invokeFunction(site *Site, t target, guarded bool, res *response, r *http.Request) {
 	res.beginFunction(t.function)
-	if site.Cache == nil || !res.outside {
+	if site.Cache == nil || !res.outside || res.tunnel != nil {
 		e.call(t.function, res, r)
 		return
 	}
@@ -195,6 +197,11 @@ func (e *Edge) invokeFunction(site *Site, t target, guarded bool, res *response,
 
 // call sends a request to a function and its answer to the client.
 func (e *Edge) call(function http.Handler, res *response, r *http.Request) {
+	if res.tunnel != nil {
+		function.ServeHTTP(res.tunnel, r)
+		res.tunnel.finishHeader()
+		return
+	}
 	out := newCompressor(res, r)
 	function.ServeHTTP(out, r)
 	out.close()

@@ -173,17 +173,3 @@ func isPort(s string) bool {
 	_, err := strconv.ParseUint(s, 10, 16)
 	return err == nil
 }
-
-// asksForWebSocket reports whether a request is a WebSocket handshake, which gets 501: functions
-// answer one request with one response and have no connection to take over. Any other Upgrade offer
-// (h2c of curl, for one) is ignored, as RFC 9110, section 7.8 allows.
-func asksForWebSocket(r *http.Request) bool {
-	for _, line := range r.Header["Upgrade"] {
-		for protocol := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(textproto.TrimString(protocol), "websocket") {
-				return true
-			}
-		}
-	}
-	return false
-}

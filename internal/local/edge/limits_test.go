@@ -402,7 +402,7 @@ func TestEdge_Overload(t *testing.T) {
 
 func TestEdge_RefusesWebSocket(t *testing.T) {
 	e := start(t, Config{})
-	e.publish(map[string]*Site{"a.test": {Default: says("hi")}})
+	e.publish(map[string]*Site{"a.test": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hi") })}})
 	handshake := "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: %s\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 	for protocol, want := range map[string]int{"websocket": 501, "WebSocket": 501, "h2c": 200} {

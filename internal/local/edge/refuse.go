@@ -60,9 +60,6 @@ var (
 		detail: "This server does not support the CONNECT and TRACE methods.", close: true}
 	fileIsReadOnly = &refusal{status: http.StatusMethodNotAllowed, title: "Method not allowed",
 		detail: "This address is a static file, which can only be read."}
-	noUpgrade = &refusal{status: http.StatusNotImplemented, title: "WebSocket not supported",
-		detail: "Functions answer one request with one response. Use server-sent events, or a WebSocket service beside this site.",
-		close:  true}
 	middlewareFailed = &refusal{status: http.StatusBadGateway, title: "Middleware failed",
 		detail: "The middleware of this site could not be run. Its operator finds the cause in the log."}
 	unreadable = &refusal{status: http.StatusServiceUnavailable, title: "File not readable",

@@ -18,9 +18,10 @@ type response struct {
 	site     http.Header // of the Site: set unless the function sets them
 	override http.Header // of the middleware, or of the rules for a static file
 
-	outside bool   // the request is a client's
-	caching string // member of Cache-Status; "" for none
-	began   func() // called before the final header is sent; may be nil
+	outside bool    // the request is a client's
+	caching string  // member of Cache-Status; "" for none
+	began   func()  // called before the final header is sent; may be nil
+	tunnel  *tunnel // of a WebSocket handshake; nil for any other request
 
 	files bool   // whether HeaderFile takes effect
 	named string // the static file that the function named; the function's body is dropped

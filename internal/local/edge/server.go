@@ -31,6 +31,7 @@ func (e *Edge) newServer() *http.Server {
 		ErrorLog: slog.NewLogLogger(e.cfg.Log.Handler(), slog.LevelDebug),
 	}
 	server.RegisterOnShutdown(e.newcomers.closeAll)
+	server.RegisterOnShutdown(e.tunnels.closeAll)
 	if e.cfg.GetCertificate != nil {
 		server.TLSConfig = TLSConfig(e.cfg.GetCertificate)
 	}
@@ -61,6 +62,9 @@ func (e *Edge) Shutdown(ctx context.Context) error {
 	err := e.server.Shutdown(ctx)
 	if err == nil {
 		err = e.awaitHits(ctx)
+	}
+	if err == nil {
+		err = e.tunnels.await(ctx)
 	}
 	if err == nil {
 		return nil

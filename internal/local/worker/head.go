@@ -22,6 +22,8 @@ type requestHead struct {
 	peer   string // the client's address
 	header http.Header
 	length int64 // of the body; -1 when unknown, 0 for none
+	// upgrade marks a WebSocket handshake: the body is what the client sends once the answer is 101.
+	upgrade bool
 }
 
 // appendPayload appends the payload of the frame, one field per line: peer, 1 if a body follows, method,
@@ -42,6 +44,9 @@ func (h *requestHead) appendPayload(b []byte) ([]byte, error) {
 	}
 	if h.host != "" {
 		b = appendField(b, "host", h.host)
+	}
+	if h.upgrade {
+		b = appendField(b, "upgrade", "websocket")
 	}
 	if _, named := h.header["Content-Length"]; h.length > 0 || named && h.length == 0 {
 		b = appendField(b, "content-length", strconv.FormatInt(h.length, 10))
@@ -102,7 +107,7 @@ func parseAnswerHead(payload []byte) (h answerHead, err error) {
 	rest := string(payload)
 	status, rest, _ := strings.Cut(rest, "\n")
 	length, rest, more := strings.Cut(rest, "\n")
-	if h.status, err = strconv.Atoi(status); err != nil || h.status < 200 || h.status > 999 {
+	if h.status, err = strconv.Atoi(status); err != nil || (h.status < 200 && h.status != http.StatusSwitchingProtocols) || h.status > 999 {
 		return h, fmt.Errorf("%w: status %.20q", errHead, status)
 	}
 	h.length = -1

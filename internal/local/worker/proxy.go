@@ -27,6 +27,10 @@ var copyBuffers = sync.Pool{New: func() any { return new([hopBuffer]byte) }}
 // with 503 and Retry-After. One whose process ended under it is answered with 502, but a GET or
 // HEAD is first tried once more. A body that cannot be read is the client's fault: 400, 408 when it
 // came too slowly, 413 when it is too large. r.RemoteAddr becomes the event's source address.
+//
+// A request with "Upgrade: websocket" is a WebSocket handshake. If the app's rewrites lead it to
+// another host that accepts it, the answer is 101: r.Body must then return what the client sends
+// from there on, and w send what is written to it.
 func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.spec.Event != APIGatewayV2 {
 		respondText(w, http.StatusInternalServerError, "This function takes no HTTP requests.")
@@ -70,6 +74,7 @@ func outgoingHead(r *http.Request) *requestHead {
 	if header == nil {
 		header = http.Header{}
 	}
+	upgrade := header.Get("Upgrade") == "websocket"
 	dropConnectionFields(header)
 	if header.Get(requestIDHeader) == "" {
 		header.Set(requestIDHeader, newRequestID())
@@ -82,8 +87,10 @@ func outgoingHead(r *http.Request) *requestHead {
 	if r.Body == nil || r.Body == http.NoBody {
 		length = 0
 	}
-	return &requestHead{method: r.Method, target: r.URL.RequestURI(), host: r.Host, peer: peer, header: header, length: length}
+	return &requestHead{method: r.Method, target: r.URL.RequestURI(), host: r.Host, peer: peer, header: header, length: length, upgrade: upgrade}
 }
+
+var errSwitched = errors.New("the answer is 101 to a request that is not a WebSocket handshake")
 
 // forwardRequest sends the request to pr, copies the answer to w, and releases pr. An error means that
 // nothing was sent to the client.
@@ -101,6 +108,9 @@ func (p *Pool) forwardRequest(w http.ResponseWriter, r *http.Request, out *reque
 		return err
 	}
 	defer answer.Close()
+	if head.status == http.StatusSwitchingProtocols && !out.upgrade {
+		return errSwitched
+	}
 	header := w.Header()
 	maps.Copy(header, head.header)
 	p.checkFile(header)

@@ -52,7 +52,7 @@ class BodyStream {
 // Reads the body of request: {buffer} when it fits an event, else {marked}, the Buffer that stands
 // for its stream.
 export function readBody(request, canStream) {
-  if (!request.hasBody) return {};
+  if (!request.hasBody || request.upgrade) return {};
   if (canStream && Number(request.headers["content-length"]) > MAX_EVENT_BODY) return { marked: mark(request) };
   return new Promise((resolve, reject) => {
     const chunks = [];

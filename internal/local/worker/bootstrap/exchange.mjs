@@ -67,6 +67,9 @@ export class Request extends Readable {
     this.method = method;
     this.url = url;
     this.headers = joined(fields);
+    // A WebSocket handshake: the body is what the client sends once the answer is 101.
+    this.upgrade = this.headers.upgrade === "websocket";
+    delete this.headers.upgrade;
     this.complete = !this.hasBody; // the body has arrived
     this.on("error", () => {}); // reported by the reader of the body
     if (!this.hasBody) this.push(null);
@@ -220,7 +223,7 @@ export class Reply {
 
 // Node.js' checks also refuse line feeds, which separate the fields, and characters outside latin1.
 function fieldLines(status, fields) {
-  if (!Number.isInteger(status) || status < 200 || status > 999) {
+  if (!Number.isInteger(status) || (status < 200 && status !== 101) || status > 999) {
     throw new Error(`${status} is not a status that can end a request (200 to 999)`);
   }
   let lines = "";

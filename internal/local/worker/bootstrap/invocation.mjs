@@ -7,6 +7,7 @@ import { declareIdentity } from "./compression.mjs";
 import { gatewayEvent, lambdaContext } from "./event.mjs";
 import { current, log } from "./log.mjs";
 import { ResponseStream, sendResult } from "./response.mjs";
+import { openTunnel } from "./tunnel.mjs";
 import { describe, isDeparture } from "./uncaught.mjs";
 
 // The mark that Lambda's own runtime sets on streaming handlers.
@@ -60,6 +61,12 @@ export class Invocation {
     if (!this.app.handler[STREAMING]) declareIdentity(response);
     response.on("close", () => response.writableFinished || this.#closedEarly());
     if (this.#gone) response.destroy();
+  }
+
+  // Connects the client of a WebSocket handshake with the host that accepted it. The handler never
+  // learns of an answer: the invocation ends with the connection.
+  tunnel(answer, socket, head) {
+    openTunnel(this.request, this.reply, answer, socket, head, () => this.#end());
   }
 
   #disconnect() {

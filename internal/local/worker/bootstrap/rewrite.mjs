@@ -7,13 +7,19 @@
 import http from "node:http";
 import https from "node:https";
 import { syncBuiltinESMExports } from "node:module";
+import { current } from "./log.mjs";
 
 export function repairRewrites() {
   const { request } = https;
   https.request = function (target, ...rest) {
     const { protocol } = typeof target === "string" ? new URL(target) : target;
-    if (isRewrite(target, rest)) rest = [acceptingDecodable(rest[0]), breakingOff(rest[1])];
-    return (protocol === "http:" ? http.request : request).call(this, target, ...rest);
+    const requestOf = protocol === "http:" ? http.request : request;
+    if (!isRewrite(target, rest)) return requestOf.call(this, target, ...rest);
+    const invocation = current.getStore();
+    const upgrade = invocation?.request.upgrade;
+    const outgoing = requestOf.call(this, target, upgrade ? switching(rest[0]) : acceptingDecodable(rest[0]), breakingOff(rest[1]));
+    if (upgrade) outgoing.on("upgrade", (...accepted) => invocation.tunnel(...accepted));
+    return outgoing;
   };
   syncBuiltinESMExports();
 }
@@ -22,6 +28,9 @@ export function repairRewrites() {
 // callback).
 const isRewrite = (target, [options, callback]) =>
   typeof target === "string" && typeof callback === "function" && options?.rejectUnauthorized === false;
+
+// A WebSocket handshake (RFC 6455, section 4.1). The connection is not one of an agent's pool.
+const switching = (options) => ({ ...options, agent: false, headers: { ...options.headers, connection: "Upgrade", upgrade: "websocket" } });
 
 const DECODABLE = /^(br|gzip)\s*(;|$)/i;
 

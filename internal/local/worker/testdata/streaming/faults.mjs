@@ -84,8 +84,9 @@ const routes = {
     }));
   },
   "/rewrite": async ({ res, req }) => {
-    const { "accept-encoding": accepted } = req.headers;
-    const answer = await proxy(query(req).get("to"), req.method, accepted ? { "accept-encoding": accepted } : {});
+    const { "accept-encoding": accepted, ...others } = req.headers;
+    const socket = Object.fromEntries(Object.entries(others).filter(([name]) => name.startsWith("sec-websocket-")));
+    const answer = await proxy(query(req).get("to"), req.method, accepted ? { ...socket, "accept-encoding": accepted } : socket);
     res.statusCode = answer.status;
     res.flushHeaders();
     for await (const chunk of answer.body) res.write(chunk);
