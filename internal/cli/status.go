@@ -43,6 +43,7 @@ func (s *shell) printRunning(w io.Writer, st wire.Status) {
 		{"Data", st.Data},
 		{"Disk", diskLine(st.Disk)},
 		{"Node", st.Node},
+		{"HTTP/3", st.HTTP3},
 		{"Isolation", describeIsolation(st.Isolation)},
 		{"Limits", limitsOf(st.Isolation)},
 	} {

@@ -17,6 +17,7 @@ import (
 func (s *shell) upCommand() *cobra.Command {
 	var o server.Config
 	var buildMemory int64
+	var http3 bool
 	cmd := &cobra.Command{
 		Use: "up", Short: "Run the server: sites, API and workers", Args: cobra.NoArgs,
 		Long: "Runs the server in the foreground until Ctrl-C, SIGTERM or SIGHUP. Requests and\n" +
@@ -31,6 +32,7 @@ func (s *shell) upCommand() *cobra.Command {
 		Example: "  anchor up\n  anchor up --data /srv/anchor --listen :80 --base-domain example.com",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Builds.MemoryBytes = buildMemory << 20
+			o.HTTPS.NoHTTP3 = !http3
 			return s.runUp(cmd.Context(), o)
 		},
 	}
@@ -45,6 +47,7 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.StringVar(&o.PublicURL, "public-url", "", "origin of the sites as seen by browsers")
 	flags.StringSliceVar(&o.TrustProxies, "trust-proxy", nil, "proxy whose X-Forwarded-* headers to trust")
 	flags.StringVar(&o.HTTPS.Listen, "https", "", "HOST:PORT for custom domains over TLS, such as :443")
+	flags.BoolVar(&http3, "http3", true, "serve HTTP/3 on the UDP port of --https, too")
 	flags.StringVar(&o.HTTPS.Email, "acme-email", "", "contact for the certificate authority")
 	flags.StringVar(&o.HTTPS.CA, "acme-ca", "", "ACME directory URL of a CA other than Let's Encrypt")
 	flags.StringVar(&o.HTTPS.Fallback, "acme-fallback", "", "ACME directory URL of a CA to use while the first one is unavailable")

@@ -206,6 +206,7 @@ type Status struct {
 	API      string `json:"api"`
 	Data     string `json:"data"`
 	Node     string `json:"node" doc:"Version of Node.js"`
+	HTTP3    string `json:"http3,omitempty" doc:"Whether HTTP/3 is served and, if not, why; absent without HTTPS"`
 	// Isolation is absent where the platform isolates functions by itself.
 	Isolation *Isolation `json:"isolation,omitempty" doc:"What keeps projects' workers apart, on local"`
 	Disk      Disk       `json:"disk"`

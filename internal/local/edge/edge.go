@@ -29,6 +29,7 @@ type Edge struct {
 	hitsInFlight atomic.Int64
 	newcomers    newcomers
 	tunnels      tunnels
+	http3        *http3Front
 
 	meters meters
 
@@ -43,6 +44,7 @@ func New(cfg Config) *Edge {
 	e.gate = e.newGate()
 	e.tunnels.most = e.cfg.MaxTunnelsPerProject
 	e.server = e.newServer()
+	e.http3 = e.newHTTP3()
 	return e
 }
 

@@ -81,6 +81,16 @@ func (g *gate) enterConn(peer net.Addr) (leave func(), ok bool) {
 	return nil, false
 }
 
+// isCrowded reports whether half of the places are taken, in total or of a client. A client of QUIC must
+// then prove its address before it gets another one, since the sender of a datagram may have invented
+// it (RFC 9000, section 8.1).
+func (g *gate) isCrowded(peer net.Addr) bool {
+	client, _ := clientOf(peer)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.open >= g.max/2 || g.clients[clientNetwork(client)] >= g.perClient/2
+}
+
 func (g *gate) connLeft(client netip.Addr, known bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -106,11 +116,14 @@ func (g *gate) reportRefused(client netip.Addr) {
 }
 
 func clientOf(peer net.Addr) (netip.Addr, bool) {
-	tcp, ok := peer.(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}, false
+	var ip net.IP
+	switch peer := peer.(type) {
+	case *net.TCPAddr:
+		ip = peer.IP
+	case *net.UDPAddr:
+		ip = peer.IP
 	}
-	addr, ok := netip.AddrFromSlice(tcp.IP)
+	addr, ok := netip.AddrFromSlice(ip)
 	return addr.Unmap(), ok
 }
 

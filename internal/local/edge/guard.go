@@ -18,7 +18,8 @@ func (e *Edge) guardHandler(w http.ResponseWriter, r *http.Request, next http.Ha
 		m.handlerReturned()
 		return
 	}
-	if r.ProtoMajor == 2 {
+	e.announceHTTP3(w, r)
+	if r.ProtoMajor >= 2 {
 		stream := newPacedStream(w, e.cfg.Download)
 		defer stream.endPace()
 		w, m.ResponseWriter = stream, stream

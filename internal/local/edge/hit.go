@@ -15,6 +15,7 @@ type hit struct {
 	file asset.Ready
 	site *Site
 	hsts []byte // Strict-Transport-Security, or nothing
+	alt  []byte // Alt-Svc, or nothing
 	tail []byte // the end of a page's header; nil for a file
 }
 
@@ -34,6 +35,9 @@ func (e *Edge) findHit(c *hitConn, r *plainGet) (hit, bool) {
 		return hit{}, false
 	}
 	h := hit{site: site}
+	if alt := e.http3.altSvc.Load(); alt != nil && c.secure {
+		h.alt = alt.line
+	}
 	if c.secure && policy.HSTS != "" {
 		h.hsts = table.hsts[policy.HSTS]
 	}

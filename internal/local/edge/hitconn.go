@@ -140,7 +140,7 @@ func (c *hitConn) close() bool {
 
 // message is the buffer in which an answer is assembled.
 type message struct {
-	parts [5][]byte
+	parts [6][]byte
 	left  net.Buffers
 	whole []byte
 }
@@ -166,7 +166,7 @@ func (c *http1Conn) writeHit(h *hit, now time.Time) error {
 	if tail == nil {
 		tail = dateAt(now)
 	}
-	m.parts = [...][]byte{status, h.file.Fields, h.hsts, tail, h.file.Body}
+	m.parts = [...][]byte{status, h.file.Fields, h.hsts, h.alt, tail, h.file.Body}
 	if paced, ok := c.Conn.(*pacedConn); ok {
 		m.left = m.parts[:]
 		return paced.writeBuffers(&m.left)

@@ -18,10 +18,11 @@ type response struct {
 	site     http.Header // of the Site: set unless the function sets them
 	override http.Header // of the middleware, or of the rules for a static file
 
-	outside bool    // the request is a client's
-	caching string  // member of Cache-Status; "" for none
-	began   func()  // called before the final header is sent; may be nil
-	tunnel  *tunnel // of a WebSocket handshake; nil for any other request
+	outside bool     // the request is a client's
+	caching string   // member of Cache-Status; "" for none
+	began   func()   // called before the final header is sent; may be nil
+	alt     []string // Alt-Svc; nil for none
+	tunnel  *tunnel  // of a WebSocket handshake; nil for any other request
 
 	files bool   // whether HeaderFile takes effect
 	named string // the static file that the function named; the function's body is dropped
@@ -34,7 +35,9 @@ type response struct {
 	functionAt time.Time    // when
 }
 
-func newResponse(w http.ResponseWriter) *response { return &response{ResponseWriter: w} }
+func newResponse(w http.ResponseWriter) *response {
+	return &response{ResponseWriter: w, alt: w.Header()[headerAltSvc]}
+}
 
 // Unwrap lets http.ResponseController reach the connection.
 func (r *response) Unwrap() http.ResponseWriter { return r.ResponseWriter }
@@ -59,12 +62,16 @@ func (r *response) WriteHeader(status int) {
 }
 
 // leaks are headers that are not meant for visitors: OpenNext's own id of the request, which it also
-// sends when an app is built with debug, and what an app says to the cache of the edge.
-var leaks = []string{"X-Opennext-Requestid", cache.HeaderTargeted}
+// sends when an app is built with debug, and what an app says to the cache of the edge. Alt-Svc is
+// about the edge's own ports.
+var leaks = []string{"X-Opennext-Requestid", cache.HeaderTargeted, headerAltSvc}
 
 func (r *response) decorateHeader(h http.Header) {
 	for _, name := range leaks {
 		delete(h, name)
+	}
+	if r.alt != nil {
+		h[headerAltSvc] = r.alt
 	}
 	if r.caching != "" {
 		h[cache.HeaderStatus] = append(slices.Clip(h[cache.HeaderStatus]), r.caching)
@@ -75,7 +82,7 @@ func (r *response) decorateHeader(h http.Header) {
 	}
 	for key, values := range r.override {
 		switch http.CanonicalHeaderKey(key) {
-		case "Content-Length", "Transfer-Encoding", "Connection":
+		case "Content-Length", "Transfer-Encoding", "Connection", headerAltSvc:
 		case "Set-Cookie":
 			h["Set-Cookie"] = append(h["Set-Cookie"], values...)
 		case "Vary":

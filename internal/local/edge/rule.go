@@ -66,6 +66,7 @@ func (e *Edge) serveNamed(site *Site, res *response, r *http.Request) {
 	clear(h)
 	maps.Copy(rules, res.override)
 	out := newResponse(res.ResponseWriter)
+	out.alt = res.alt
 	out.site, out.extra, out.override = site.Header, res.extra, rules
 	var t target
 	if path, err := url.PathUnescape(res.named); err == nil {

@@ -59,7 +59,9 @@ func (e *Edge) gateListener(ln net.Listener) gatedListener {
 // Shutdown stops accepting and waits for the requests under way. When ctx is done first it closes
 // their connections and returns the cause.
 func (e *Edge) Shutdown(ctx context.Context) error {
-	err := e.server.Shutdown(ctx)
+	quiet := make(chan error, 1)
+	go func() { quiet <- e.http3.shutDown(ctx) }()
+	err := errors.Join(e.server.Shutdown(ctx), <-quiet)
 	if err == nil {
 		err = e.awaitHits(ctx)
 	}

@@ -23,6 +23,7 @@ import (
 // domains wait.
 type HTTPS struct {
 	Listen    string   // host:port, ":443"
+	NoHTTP3   bool     // do not open the UDP port of that number
 	Email     string   // contact of the ACME account
 	CA        string   // URL of an ACME directory; Let's Encrypt when empty
 	Fallback  string   // URL of the directory that is asked when CA itself fails; "" for none

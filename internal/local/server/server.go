@@ -48,7 +48,9 @@ type app struct {
 	closers  []func() error // in the order of opening
 
 	sites, api net.Listener
-	secure     net.Listener // nil without HTTPS
+	secure     net.Listener   // nil without HTTPS
+	quic       net.PacketConn // nil without HTTP/3
+	noHTTP3    error          // why there is none, although it is wanted
 	public     origin
 	proxies    []netip.Prefix
 	store      *sqlite.Store
@@ -140,6 +142,7 @@ func (a *app) openParts(ctx context.Context) (err error) {
 			return err
 		}
 		a.onClose(a.secure.Close)
+		a.openHTTP3(ctx)
 	}
 	if a.api, err = listenOn(ctx, "--api", a.API); err != nil {
 		return err
@@ -233,10 +236,13 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 // serveUntil answers until ctx ends, then lets requests in flight finish.
 func (a *app) serveUntil(ctx context.Context, token string) error {
 	api := a.apiServer()
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	go func() { failed <- a.edge.Serve(a.sites) }()
 	if a.secure != nil {
 		go func() { failed <- a.edge.ServeTLS(a.secure) }()
+	}
+	if a.quic != nil {
+		go func() { failed <- a.edge.ServeQUIC(a.quic) }()
 	}
 	go func() { failed <- api.Serve(a.api) }()
 	here := discovery.Server{URL: apiURL(a.api), Token: token, PID: os.Getpid(), Data: a.Data}
@@ -333,6 +339,7 @@ func (a *app) describeReady(ctx context.Context) Ready {
 		r.Warnings = append(r.Warnings, a.isolationGap())
 	}
 	r.Warnings = append(r.Warnings, a.limitsWarnings(ctx)...)
+	r.Warnings = append(r.Warnings, a.http3Warnings()...)
 	return r
 }
 

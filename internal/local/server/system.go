@@ -40,7 +40,7 @@ func (a *app) Status(ctx context.Context) (wire.Status, error) {
 	here := a.describeReady(ctx)
 	return wire.Status{
 		Version: a.Version, Platform: "local", UptimeMS: time.Since(a.started).Milliseconds(),
-		Sites: here.SiteURL, API: here.APIURL, Data: a.Data, Node: a.runtimes.Default().Version, Isolation: a.describeIsolation(),
+		Sites: here.SiteURL, API: here.APIURL, Data: a.Data, Node: a.runtimes.Default().Version, Isolation: a.describeIsolation(), HTTP3: a.describeHTTP3(),
 		Disk: wire.Disk{
 			FreeBytes: free, ArtifactBytes: usage.Bytes, DataBytes: data, Shelved: a.platform.Shelved(), Trashed: usage.Trash,
 		},
@@ -142,6 +142,9 @@ func (a *app) Doctor(ctx context.Context) []wire.Check {
 	}
 	if a.pages != nil && a.PageDiskMiB > 0 {
 		checks = append(checks, a.checkPages())
+	}
+	if a.secure != nil && !a.HTTPS.NoHTTP3 {
+		checks = append(checks, a.checkHTTP3())
 	}
 	if a.admin.name != "" {
 		checks = append(checks, a.checkAdmin())
