@@ -189,6 +189,7 @@ func (e *Edge) run(site *Site, t target, res *response, r *http.Request) {
 // itself, go past the cache.
 func (e *Edge) invokeFunction(site *Site, t target, guarded bool, res *response, r *http.Request) {
 	res.beginFunction(t.function)
+	t.function = site.hinting(t.function, res, r)
 	if site.Cache == nil || !res.outside || res.tunnel != nil {
 		e.call(t.function, res, r)
 		return

@@ -18,11 +18,12 @@ type response struct {
 	site     http.Header // of the Site: set unless the function sets them
 	override http.Header // of the middleware, or of the rules for a static file
 
-	outside bool     // the request is a client's
-	caching string   // member of Cache-Status; "" for none
-	began   func()   // called before the final header is sent; may be nil
-	alt     []string // Alt-Svc; nil for none
-	tunnel  *tunnel  // of a WebSocket handshake; nil for any other request
+	outside bool              // the request is a client's
+	caching string            // member of Cache-Status; "" for none
+	began   func()            // called before the final header is sent; may be nil
+	learn   func(http.Header) // called with the header of a 200; may be nil
+	alt     []string          // Alt-Svc; nil for none
+	tunnel  *tunnel           // of a WebSocket handshake; nil for any other request
 
 	files bool   // whether HeaderFile takes effect
 	named string // the static file that the function named; the function's body is dropped
@@ -53,6 +54,9 @@ func (r *response) WriteHeader(status int) {
 		r.endEarly(r.Header())
 		if r.began != nil {
 			r.began()
+		}
+		if r.learn != nil && status == http.StatusOK {
+			r.learn(r.Header())
 		}
 	}
 	if r.named != "" {

@@ -57,6 +57,8 @@ type Site struct {
 	routes   []Route
 	guards   map[string]bool
 
+	hints hints // what browsers load while a page is computed
+
 	decorations sync.Map // of *asset.Decoration, by *Rule
 	traffic     *meter.Traffic
 }
