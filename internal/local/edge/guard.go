@@ -20,6 +20,7 @@ func (e *Edge) guardHandler(w http.ResponseWriter, r *http.Request, next http.Ha
 	}
 	e.announceHTTP3(w, r)
 	if r.ProtoMajor >= 2 {
+		w.Header()["Date"] = dateAt(time.Now()).value // HTTP/1 has a faster way to write it than these
 		stream := newPacedStream(w, e.cfg.Download)
 		defer stream.endPace()
 		w, m.ResponseWriter = stream, stream

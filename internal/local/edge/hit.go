@@ -85,19 +85,22 @@ func (s *Site) decorationFor(rule *Rule) *asset.Decoration {
 	return d.(*asset.Decoration)
 }
 
-// dateField is the Date of one second, with the empty line that ends a header.
+// dateField is the Date of one second: as octets with the empty line that ends a header, and as the
+// value of a field.
 type dateField struct {
 	second int64
 	octets []byte
+	value  []string
 }
 
 var lastDate atomic.Pointer[dateField]
 
-func dateAt(now time.Time) []byte {
+func dateAt(now time.Time) *dateField {
 	if last := lastDate.Load(); last != nil && last.second == now.Unix() {
-		return last.octets
+		return last
 	}
-	next := &dateField{now.Unix(), []byte("Date: " + now.UTC().Format(http.TimeFormat) + "\r\n\r\n")}
+	value := now.UTC().Format(http.TimeFormat)
+	next := &dateField{now.Unix(), []byte("Date: " + value + "\r\n\r\n"), []string{value}}
 	lastDate.Store(next)
-	return next.octets
+	return next
 }

@@ -164,7 +164,7 @@ func (c *http1Conn) writeHit(h *hit, now time.Time) error {
 	}
 	tail := h.tail
 	if tail == nil {
-		tail = dateAt(now)
+		tail = dateAt(now).octets
 	}
 	m.parts = [...][]byte{status, h.file.Fields, h.hsts, h.alt, tail, h.file.Body}
 	if paced, ok := c.Conn.(*pacedConn); ok {
