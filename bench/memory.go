@@ -156,7 +156,7 @@ func (s *server) goLive(ctx context.Context) (workers int, err error) {
 		if len(list.Items) != each {
 			return 0, fmt.Errorf("%s has %d deployments, not %d", slug(n), len(list.Items), each)
 		}
-		if _, err := c.Promote(ctx, slug(n), list.Items[0].ID); err != nil {
+		if _, err := c.Promote(ctx, slug(n), list.Items[0].ID, wire.Promote{}); err != nil {
 			return 0, err
 		}
 	}

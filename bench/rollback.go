@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
 const (
@@ -78,7 +79,7 @@ func switchBetween(ctx context.Context, s *server, ids []anchor.DeploymentID, n 
 	for n := range n {
 		target := ids[n%len(ids)]
 		began := time.Now()
-		done, err := client.Rollback(ctx, "shop", target)
+		done, err := client.Rollback(ctx, "shop", wire.Rollback{TargetDeploymentID: target})
 		if err != nil {
 			return nil, nil, fmt.Errorf("rollback %d: %w", n+1, err)
 		}

@@ -7,6 +7,7 @@ import "cmp"
 type Build struct {
 	Layout   string // "v3" (open-next.output.json; v4 keeps it) or "v2"
 	BuildID  string // Next.js's BUILD_ID
+	SkewID   string // deploymentId of next.config, which browsers send with requests of the build's pages, or ""
 	BasePath string // "" or "/docs"
 
 	Functions []Function

@@ -20,6 +20,8 @@ type Deployment struct {
 	PrunedAt      int64        `json:"prunedAt,omitempty"` // when retention removed its files and versions
 	AssetsUntil   int64        `json:"assetsUntil,omitempty" doc:"Until when its hashed files stay reachable after it was pruned, for browsers that loaded its pages"`
 	NoRelease     bool         `json:"noRelease,omitempty"`
+	ForceReload   bool         `json:"forceReload,omitempty" doc:"Its release ends the use of earlier deployments by open tabs"`
+	SkewID        string       `json:"skewId,omitempty" doc:"The deploymentId of its build, which browsers that loaded its pages send with their requests; absent in a build without one"`
 	Source        Source       `json:"source,omitempty" enum:"push,repository" doc:"Where its files come from; absent when they were uploaded"`
 
 	Functions              map[string]FunctionVersion `json:"functions"`

@@ -10,6 +10,8 @@ type Live struct {
 	Order      int64        `json:"-"`        // see Release.Order
 	Revision   int64        `json:"revision"` // grows by one with every move; 0 before the first
 
+	ForceReload bool `json:"forceReload,omitempty" doc:"The last release ended the use of earlier deployments by open tabs"`
+
 	DividedSince int64 `json:"dividedSince,omitempty" doc:"Since when (Unix milliseconds) some requests reach another deployment, because a switch failed half-way; absent when all requests reach this one"`
 }
 
@@ -30,6 +32,8 @@ type Release struct {
 	// hand out with the move. A deploy with a smaller Order than the live one's is
 	// superseded.
 	Order int64 `json:"-"`
+
+	ForceReload bool `json:"forceReload,omitempty" doc:"It ended the use of earlier deployments by open tabs, which then reload"`
 
 	DividedSince int64 `json:"dividedSince,omitempty" doc:"Since when (Unix milliseconds) some requests reach another deployment, because a switch failed half-way; absent when all requests follow this release"`
 }

@@ -52,7 +52,7 @@ func (s *server) startDeployment(ctx context.Context, in *struct {
 	}
 	started, err := s.Deploys.Start(ctx, p.ID, deploy.Request{
 		Manifest: in.Body.Manifest, Delta: in.Body.Delta, CommitSha: in.Body.CommitSha, CommitMessage: in.Body.CommitMessage,
-		Branch: in.Body.Branch, NoRelease: in.Body.NoRelease,
+		Branch: in.Body.Branch, NoRelease: in.Body.NoRelease, ForceReload: in.Body.ForceReload,
 	})
 	if err != nil {
 		return nil, err

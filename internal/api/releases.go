@@ -8,6 +8,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
+	"github.com/anchor-deploy/anchor/internal/release"
 )
 
 func (s *server) releaseRoutes() {
@@ -20,12 +21,15 @@ func (s *server) releaseRoutes() {
 	handleRoute(s, newOperation("get-live", http.MethodGet, project+"/live", anchor.ScopeRead, "Get the live pointer", 404), s.getLive)
 }
 
-func (s *server) promoteDeployment(ctx context.Context, in *InDeployment) (*body[wire.Promoted], error) {
+func (s *server) promoteDeployment(ctx context.Context, in *struct {
+	InDeployment
+	Body *wire.Promote `required:"false"`
+}) (*body[wire.Promoted], error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.Releases.Promote(ctx, p.ID, anchor.DeploymentID(in.DeploymentID))
+	r, err := s.Releases.Promote(ctx, p.ID, anchor.DeploymentID(in.DeploymentID), reloading(in.Body != nil && in.Body.ForceReload)...)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +56,7 @@ func (s *server) rollbackProject(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.Releases.Rollback(ctx, p.ID, target)
+	r, err := s.Releases.Rollback(ctx, p.ID, target, reloading(in.Body.ForceReload)...)
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +70,13 @@ func (s *server) rollbackProject(ctx context.Context, in *struct {
 		NewLabel:        r.Live.Version,
 		RollbackTimeMS:  r.Took.Milliseconds(),
 	}), nil
+}
+
+func reloading(force bool) []release.Option {
+	if !force {
+		return nil
+	}
+	return []release.Option{release.ForceReload}
 }
 
 // versionNumber returns the number of the server function's version, which a deployment's label is

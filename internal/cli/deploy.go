@@ -22,6 +22,7 @@ import (
 type deployOptions struct {
 	dir                     string
 	prebuilt, noRelease     bool
+	forceReload             bool
 	branch, commit, message string
 }
 
@@ -41,6 +42,7 @@ func (s *shell) deployCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&o.prebuilt, "prebuilt", false, "deploy the existing .open-next build")
 	flags.BoolVar(&o.noRelease, "no-release", false, "deploy without going live")
+	forceReloadFlag(cmd, &o.forceReload)
 	flags.StringVar(&o.branch, "branch", "", "branch to record (default: the current branch)")
 	flags.StringVar(&o.commit, "commit", "", "commit hash to record (default: the checked-out commit)")
 	flags.StringVar(&o.message, "message", "", "message to record (default: the commit message)")
@@ -224,7 +226,7 @@ func (d *deploying) sendBuild(ctx context.Context, a build.Output) (wire.Deploym
 	d.progress.beginStep("Upload")
 	before := d.client.BytesSent()
 	started, err := d.start(ctx, a.Manifest, wire.StartDeployment{
-		CommitSha: c.sha, CommitMessage: c.message, Branch: c.branch, NoRelease: d.options.noRelease,
+		CommitSha: c.sha, CommitMessage: c.message, Branch: c.branch, NoRelease: d.options.noRelease, ForceReload: d.options.forceReload,
 	})
 	if err != nil {
 		d.progress.failStep()

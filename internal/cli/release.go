@@ -9,27 +9,36 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
 func (s *shell) rollbackCommand() *cobra.Command {
-	return &cobra.Command{
+	var reload bool
+	cmd := &cobra.Command{
 		Use: "rollback [ID]", Short: "Roll back to the previous live deployment, or to ID", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var target anchor.DeploymentID
 			if len(args) == 1 {
 				target = anchor.DeploymentID(args[0])
 			}
-			return s.runRollback(cmd.Context(), target)
+			return s.runRollback(cmd.Context(), wire.Rollback{TargetDeploymentID: target, ForceReload: reload})
 		},
 	}
+	forceReloadFlag(cmd, &reload)
+	return cmd
 }
 
-func (s *shell) runRollback(ctx context.Context, target anchor.DeploymentID) error {
+// forceReloadFlag adds the flag that ends skew protection for the tabs that are open.
+func forceReloadFlag(cmd *cobra.Command, reload *bool) {
+	cmd.Flags().BoolVar(reload, "force-reload", false, "make open tabs reload instead of using the deployment they loaded")
+}
+
+func (s *shell) runRollback(ctx context.Context, request wire.Rollback) error {
 	c, project, err := s.inProject()
 	if err != nil {
 		return err
 	}
-	r, err := c.Rollback(ctx, project, target)
+	r, err := c.Rollback(ctx, project, request)
 	if err != nil {
 		return err
 	}
@@ -39,20 +48,23 @@ func (s *shell) runRollback(ctx context.Context, target anchor.DeploymentID) err
 }
 
 func (s *shell) promoteCommand() *cobra.Command {
-	return &cobra.Command{
+	var reload bool
+	cmd := &cobra.Command{
 		Use: "promote ID", Short: "Make a deployment live", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return s.runPromote(cmd.Context(), anchor.DeploymentID(args[0]))
+			return s.runPromote(cmd.Context(), anchor.DeploymentID(args[0]), wire.Promote{ForceReload: reload})
 		},
 	}
+	forceReloadFlag(cmd, &reload)
+	return cmd
 }
 
-func (s *shell) runPromote(ctx context.Context, id anchor.DeploymentID) error {
+func (s *shell) runPromote(ctx context.Context, id anchor.DeploymentID, request wire.Promote) error {
 	c, project, err := s.inProject()
 	if err != nil {
 		return err
 	}
-	p, err := c.Promote(ctx, project, id)
+	p, err := c.Promote(ctx, project, id, request)
 	if err != nil {
 		return err
 	}

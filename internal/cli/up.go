@@ -60,6 +60,7 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.IntVar(&o.Keep, "keep", 10, "number of deployments per project to keep that were live")
 	flags.IntVar(&o.KeepPreviews, "keep-previews", 10, "number of deployments per project to keep that were never live")
 	flags.DurationVar(&o.KeepAssets, "keep-assets", 7*24*time.Hour, "how long to keep serving hashed files of earlier live deployments")
+	flags.DurationVar(&o.SkewProtection, "skew-protection", 24*time.Hour, "how long open tabs may use the deployment they loaded; 0 turns it off")
 	flags.IntVar(&o.Quotas.Projects, "max-projects", 1000, "maximum number of projects")
 	flags.IntVar(&o.Quotas.Queued, "max-queued", 20, "maximum number of running and queued deployments per project")
 	flags.IntVar(&o.Quotas.Functions, "max-functions", 64, "maximum number of functions per deployment")
@@ -100,6 +101,9 @@ func (s *shell) runUp(ctx context.Context, o server.Config) error {
 	if o.PageDiskMiB == 0 {
 		o.PageDiskMiB = -1
 	}
+	if o.SkewProtection == 0 {
+		o.SkewProtection = -1
+	}
 	o.Version = s.version
 	o.Ready = s.printReady
 	if err := s.parts.Server(ctx, o); err != nil && !errors.Is(err, context.Canceled) {
@@ -131,6 +135,9 @@ func checkServer(o server.Config) error {
 	}
 	if o.KeepAssets < 0 {
 		return usagef("--keep-assets is %s; it must not be negative", o.KeepAssets)
+	}
+	if o.SkewProtection < 0 {
+		return usagef("--skew-protection is %s; it must not be negative", o.SkewProtection)
 	}
 	if o.Builds.Builds < 0 || o.Builds.Timeout <= 0 || o.Builds.MemoryBytes < 0 {
 		return usagef("--max-builds, --build-timeout and --build-memory-mib must not be negative, and the timeout not 0")

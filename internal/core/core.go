@@ -79,6 +79,7 @@ type Keep struct {
 	Deployments int           // deployments that were live
 	Previews    int           // other deployments; 0 means as many as Deployments
 	Assets      time.Duration // how long hashed files stay after their deployment was live
+	Tabs        time.Duration // how long open tabs may use a deployment after it was live; 0: not at all
 }
 
 // Limits bound what users may have at a time. Zero fields bound nothing.
@@ -121,7 +122,7 @@ func newDeploys(p Parts, releases *release.Service) *deploy.Service {
 		Platform: p.Platform, Releases: releases, Remover: p.Deployments,
 		Retention: release.Retention{
 			Service: releases, Shelf: p.Records, Remover: p.Deployments,
-			Keep: p.Keep.Deployments, Previews: p.Keep.Previews, Assets: p.Keep.Assets,
+			Keep: p.Keep.Deployments, Previews: p.Keep.Previews, Assets: p.Keep.Assets, Tabs: p.Keep.Tabs,
 		},
 		Runner: p.Runner, Builder: p.Builder,
 	}, deploy.Options{Quota: deploy.Quota{Queued: p.Limits.Queued}, BeforeStep: p.BeforeStep})

@@ -13,6 +13,7 @@ type Request struct {
 	CommitMessage string
 	Branch        string
 	NoRelease     bool // end as deployed without going live
+	ForceReload   bool // the release is one with release.ForceReload
 }
 
 // Started is a deployment that waits for its files.

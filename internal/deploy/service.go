@@ -126,6 +126,7 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 		CommitMessage: req.CommitMessage,
 		Branch:        req.Branch,
 		NoRelease:     req.NoRelease,
+		ForceReload:   req.ForceReload,
 		Status:        anchor.Building,
 		CreatedAt:     time.Now().UnixMilli(),
 		Functions:     map[string]anchor.FunctionVersion{},

@@ -73,6 +73,7 @@ func (r *run) checkArtifact(ctx context.Context, note Note) error {
 		return fmt.Errorf("lock the environment variables: %w", err)
 	}
 	r.artifact.Build, r.artifact.Manifest, r.artifact.Dir, r.artifact.Env = build, manifest, dir, env
+	r.record.SkewID = build.SkewID
 	if err := r.Platform.Check(ctx, r.artifact); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package project
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -92,9 +93,25 @@ func (e *Env) Remove(ctx context.Context, p anchor.ProjectID, name string) error
 	return e.Variables.DeleteEnv(ctx, p, name)
 }
 
-// ForBuild returns the variables a build sees.
+// ActionsKey is the variable with the key from which Next.js makes the ids of Server Actions and by
+// which it encrypts their bound arguments: base64 of an AES key (next/dist/build/webpack-config.js,
+// server/app-render/encryption-utils.js). Without it each build makes a key of its own, and a tab's
+// actions fail as soon as another build answers them.
+const ActionsKey = "NEXT_SERVER_ACTIONS_ENCRYPTION_KEY"
+
+// ForBuild returns the variables a build sees. ActionsKey is among them: the project's own, the same
+// for all its builds, unless the user has set one.
 func (e *Env) ForBuild(ctx context.Context, p anchor.ProjectID) (map[string]string, error) {
-	return e.valuesFor(ctx, p, anchor.EnvBuild)
+	values, err := e.valuesFor(ctx, p, anchor.EnvBuild)
+	if err != nil || values[ActionsKey] != "" {
+		return values, err
+	}
+	key, err := e.Box.Derive("actions-key", string(p))
+	if err != nil {
+		return nil, fmt.Errorf("derive the key of the Server Actions of project %s: %w", p, err)
+	}
+	values[ActionsKey] = base64.StdEncoding.EncodeToString(key)
+	return values, nil
 }
 
 // ForRun returns the run-time variables that Lock would fix now.

@@ -1,6 +1,7 @@
 package project_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -65,7 +66,9 @@ func TestEnv_Set_Phases(t *testing.T) {
 	set(t, e, p, "B", "build", anchor.EnvBuild)
 	set(t, e, p, "R", "run", anchor.EnvRun)
 	set(t, e, p, "X", "both", anchor.EnvBoth)
-	returns(t, map[string]string{"B": "build", "X": "both"})(e.ForBuild(t.Context(), p))
+	forBuild, err := e.ForBuild(t.Context(), p)
+	delete(forBuild, project.ActionsKey)
+	returns(t, map[string]string{"B": "build", "X": "both"})(forBuild, err)
 	returns(t, map[string]string{"R": "run", "X": "both"})(e.Lock(t.Context(), p, d))
 }
 
@@ -133,4 +136,34 @@ func TestEnv_Set_RefusesAllForOne(t *testing.T) {
 	returns(t, 0)(count(e.List(t.Context(), p, false)))
 	fails(t, e.Set(t.Context(), "unknown", []anchor.EnvVar{good}), anchor.KindNotFound, "unknown_project")
 	fails(t, e.Remove(t.Context(), p, "GOOD"), anchor.KindNotFound, "unknown_env")
+}
+
+// A tab of an earlier build can call Server Actions of a later one only if both were built with the
+// same key.
+func TestEnv_ForBuild_OneActionsKeyForEachProject(t *testing.T) {
+	e, _, p, d := environment(t)
+	keyOf := func(p anchor.ProjectID) string {
+		t.Helper()
+		values, err := e.ForBuild(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return values[project.ActionsKey]
+	}
+	key := keyOf(p)
+	if raw, err := base64.StdEncoding.DecodeString(key); err != nil || len(raw) != 32 {
+		t.Errorf("%q is no AES-256 key in base64: %v", key, err)
+	}
+	if again := keyOf(p); again != key {
+		t.Errorf("it is %q and then %q", key, again)
+	}
+	if other := keyOf("other"); other == key {
+		t.Error("another project has the same key")
+	}
+	returns(t, map[string]string{})(e.Lock(t.Context(), p, d))
+	returns(t, 0)(count(e.List(t.Context(), p, true)))
+	set(t, e, p, project.ActionsKey, "mine", anchor.EnvBuild)
+	if got := keyOf(p); got != "mine" {
+		t.Errorf("the user has set a key, and builds get %q", got)
+	}
 }

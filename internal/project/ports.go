@@ -81,4 +81,6 @@ type Variables interface {
 type Box interface {
 	Seal(plain []byte, place ...string) []byte
 	Open(sealed []byte, place ...string) ([]byte, error)
+	// Derive returns a key of 32 bytes for one place, the same at every call.
+	Derive(place ...string) ([]byte, error)
 }

@@ -17,6 +17,7 @@ func LiveAfter(r anchor.Release) anchor.Live {
 		Order:      r.Order,
 		Revision:   r.Revision,
 
+		ForceReload:  r.ForceReload,
 		DividedSince: r.DividedSince,
 	}
 }

@@ -28,8 +28,8 @@ type Shelf interface {
 }
 
 // Retention removes old deployments. Those that were ever live and the others, the previews,
-// are counted separately. The newest of each stay, and always the live one and the one live
-// before it.
+// are counted separately. The newest of each stay, and always the live one, the one live
+// before it and those that open tabs may use.
 type Retention struct {
 	Service  *Service
 	Shelf    Shelf
@@ -37,6 +37,7 @@ type Retention struct {
 	Keep     int           // deployments that were live
 	Previews int           // others; Keep when 0
 	Assets   time.Duration // how long the hashed files of one that was live stay once it is not
+	Tabs     time.Duration // how long open tabs may use one that was live once it is not; see TabsUntil
 	Now      func() time.Time
 }
 
@@ -72,12 +73,17 @@ func (r Retention) markPruned(ctx context.Context, p anchor.ProjectID) ([]anchor
 	if err != nil {
 		return nil, err
 	}
-	var marked []anchor.Deployment
 	now := r.now()
+	tabs, err := TabsUntil(ctx, r.Service.Records, p, r.Tabs, now)
+	if err != nil {
+		return nil, err
+	}
+	var marked []anchor.Deployment
 	left := map[bool]int{true: r.Keep, false: cmp.Or(r.Previews, r.Keep)}
 	for _, d := range kept {
 		until, wasLive := lives[d.ID]
-		if left[wasLive]--; left[wasLive] >= 0 || needed[d.ID] {
+		_, inTabs := tabs[d.ID]
+		if left[wasLive]--; left[wasLive] >= 0 || needed[d.ID] || inTabs && d.SkewID != "" {
 			continue
 		}
 		d.PrunedAt = now.UnixMilli()

@@ -79,6 +79,7 @@ func (s *Service) goLive(ctx context.Context, record anchor.Deployment) (from, l
 			return from, anchor.Live{}, supersededBy(from, record.ID)
 		}
 		to := newRelease(anchor.ReleaseDeploy, from, record, record.ID)
+		to.ForceReload = record.ForceReload
 		live, err := s.movePointer(ctx, from, to, &record)
 		if !errors.Is(err, anchor.ErrConflict) {
 			return from, live, err
@@ -103,15 +104,15 @@ func (s *Service) Follow(ctx context.Context, p anchor.ProjectID) error {
 
 // Promote makes an earlier deployment of the project live again, or one that was
 // deployed without going live, or superseded when it was ready to.
-func (s *Service) Promote(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (Result, error) {
+func (s *Service) Promote(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, options ...Option) (Result, error) {
 	return s.switchTo(ctx, p, id, anchor.ReleasePromote, func(target anchor.Deployment, _ anchor.Live) *anchor.Deployment {
 		return nil
-	})
+	}, options)
 }
 
 // Rollback makes the target live and writes a new deployment record that describes the
 // rollback. When traffic does not follow, it is undone as GoLive is. An empty target means the deployment that was live before the current one.
-func (s *Service) Rollback(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (Result, error) {
+func (s *Service) Rollback(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, options ...Option) (Result, error) {
 	if id == "" {
 		previous, err := s.previousLive(ctx, p)
 		if err != nil {
@@ -119,13 +120,13 @@ func (s *Service) Rollback(ctx context.Context, p anchor.ProjectID, id anchor.De
 		}
 		id = previous
 	}
-	return s.switchTo(ctx, p, id, anchor.ReleaseRollback, rollbackRecord)
+	return s.switchTo(ctx, p, id, anchor.ReleaseRollback, rollbackRecord, options)
 }
 
 // switchTo is the common part of promote and rollback; record returns the record to insert.
 func (s *Service) switchTo(
 	ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, kind anchor.ReleaseKind,
-	record func(target anchor.Deployment, from anchor.Live) *anchor.Deployment,
+	record func(target anchor.Deployment, from anchor.Live) *anchor.Deployment, options []Option,
 ) (Result, error) {
 	start := s.Now()
 	defer s.projects.Lock(p)()
@@ -142,6 +143,9 @@ func (s *Service) switchTo(
 	ctx = context.WithoutCancel(ctx)
 	to := newRelease(kind, ready.from, ready.target, named.ID)
 	to.Order = ready.order
+	for _, option := range options {
+		option(&to)
+	}
 	live, err := s.movePointer(ctx, ready.from, to, rec)
 	if err != nil {
 		return Result{}, err

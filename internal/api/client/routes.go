@@ -184,14 +184,14 @@ func (c *Client) Deployments(ctx context.Context, project string, p anchor.Page)
 }
 
 // Promote makes a deployment live.
-func (c *Client) Promote(ctx context.Context, project string, d anchor.DeploymentID) (wire.Promoted, error) {
-	return sendFetch[wire.Promoted](ctx, c, http.MethodPost, deploymentPath(project, d, "promote"), nil)
+func (c *Client) Promote(ctx context.Context, project string, d anchor.DeploymentID, r wire.Promote) (wire.Promoted, error) {
+	return sendFetch[wire.Promoted](ctx, c, http.MethodPost, deploymentPath(project, d, "promote"), r)
 }
 
-// Rollback makes target live again, or with "" what was live before the current one.
-func (c *Client) Rollback(ctx context.Context, project string, target anchor.DeploymentID) (wire.RolledBack, error) {
-	return sendFetch[wire.RolledBack](ctx, c, http.MethodPost, projectPath(project, "rollback"),
-		wire.Rollback{TargetDeploymentID: target, Previous: target == ""})
+// Rollback makes r's target live again, or without one what was live before the current one.
+func (c *Client) Rollback(ctx context.Context, project string, r wire.Rollback) (wire.RolledBack, error) {
+	r.Previous = r.TargetDeploymentID == ""
+	return sendFetch[wire.RolledBack](ctx, c, http.MethodPost, projectPath(project, "rollback"), r)
 }
 
 // Releases lists a project's releases, newest first.

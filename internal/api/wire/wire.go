@@ -35,6 +35,7 @@ type StartDeployment struct {
 	CommitMessage string            `json:"commitMessage,omitempty" maxLength:"4096"`
 	Branch        string            `json:"branch,omitempty" maxLength:"255"`
 	NoRelease     bool              `json:"noRelease,omitempty" doc:"End as deployed without going live"`
+	ForceReload   bool              `json:"forceReload,omitempty" doc:"When it goes live, make open tabs reload instead of using the deployment that they loaded"`
 }
 
 // StartBuild is the body of POST /projects/{projectId}/builds.
@@ -77,6 +78,11 @@ type Received struct {
 	Bytes int64 `json:"bytes"`
 }
 
+// Promote is the body of POST …/promote, which may be left out.
+type Promote struct {
+	ForceReload bool `json:"forceReload,omitempty" doc:"Make open tabs reload instead of using the deployment that they loaded"`
+}
+
 // Rollback is the body of POST /projects/{projectId}/rollback.
 type Rollback struct {
 	TargetDeploymentID anchor.DeploymentID `json:"targetDeploymentId,omitempty" doc:"The deployment to bring back (required)"`
@@ -84,6 +90,8 @@ type Rollback struct {
 	// Previous asks for the deployment that was live before the current one, when
 	// no target is named. Without it a missing target is an error.
 	Previous bool `json:"previous,omitempty" doc:"Bring back the one that was live before, instead of naming a target"`
+
+	ForceReload bool `json:"forceReload,omitempty" doc:"Make open tabs reload instead of using the deployment that they loaded"`
 }
 
 // RolledBack answers Rollback.

@@ -36,10 +36,13 @@ type Progress interface {
 
 // Builder builds one app.
 type Builder struct {
-	App      opennext.App
-	Env      []string // complete environment of the commands
-	Run      Run
-	Progress Progress
+	App opennext.App
+	Env []string // complete environment of the commands
+	// DeploymentID is the id that browsers send with what they request for the build's pages, see
+	// anchor.Build.SkewID. The app may choose another one. "": none.
+	DeploymentID string
+	Run          Run
+	Progress     Progress
 }
 
 // Build installs what is missing, runs OpenNext, and returns the folder that it wrote.
@@ -100,7 +103,7 @@ func (b *Builder) runOpenNext(ctx context.Context) error {
 	if b.App.OpenNextConfig == "" {
 		defer removeConfig(b.App.Dir)
 	}
-	if err := b.run(ctx, b.App.Dir, command...); err != nil {
+	if err := b.Run(ctx, Command{Dir: b.App.Dir, Args: command, Env: b.openNextEnv()}); err != nil {
 		return err
 	}
 	b.Progress.Done("build", "Next.js "+b.App.NextVersion)

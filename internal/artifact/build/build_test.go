@@ -111,3 +111,47 @@ func TestFindTree_RefusesALinkToAnotherFolder(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 }
+
+func TestBuilder_Build_PassesTheDeploymentsID(t *testing.T) {
+	for name, test := range map[string]struct {
+		env    []string
+		files  map[string]string
+		id     string
+		chosen []string // the values of the variable that OpenNext gets
+	}{
+		"":                             {id: "d1", chosen: []string{"d1"}},
+		"no id":                        {},
+		"a variable of the project":    {env: []string{"NEXT_DEPLOYMENT_ID=mine"}, id: "d1", chosen: []string{"mine"}},
+		"an empty one":                 {env: []string{"NEXT_DEPLOYMENT_ID="}, id: "d1", chosen: []string{"", "d1"}},
+		"next.config chooses":          {files: map[string]string{"next.config.mjs": "export default { deploymentId: process.env.SHA }"}, id: "d1"},
+		"next.config in TypeScript":    {files: map[string]string{"next.config.ts": "config.deploymentId = sha()"}, id: "d1"},
+		"next.config says it is not":   {files: map[string]string{"next.config.js": "/* no deploymentId */\n  // deploymentId: 1\nmodule.exports = {}"}, id: "d1", chosen: []string{"d1"}},
+		"something with a longer name": {files: map[string]string{"next.config.js": "module.exports = { myDeploymentId, deploymentIds }"}, id: "d1", chosen: []string{"d1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			writeFiles(t, dir, map[string]string{"package.json": `{"dependencies":{"next":"15.1.0"}}`})
+			writeFiles(t, dir, test.files)
+			app, err := opennext.FindAppBelow(dir, dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			b := build.Builder{App: app, Env: test.env, DeploymentID: test.id, Progress: &steps{}, Run: func(_ context.Context, c build.Command) error {
+				if !slices.Contains(c.Args, "build") {
+					return nil
+				}
+				for _, entry := range c.Env {
+					if value, ok := strings.CutPrefix(entry, "NEXT_DEPLOYMENT_ID="); ok {
+						got = append(got, value)
+					}
+				}
+				writeFiles(t, dir, map[string]string{".open-next/open-next.output.json": "{}"})
+				return nil
+			}}
+			if _, err := b.Build(t.Context()); err != nil || !slices.Equal(got, test.chosen) {
+				t.Errorf("OpenNext gets %q, %v; want %q", got, err, test.chosen)
+			}
+		})
+	}
+}

@@ -85,7 +85,7 @@ func describeCommon(tree fs.FS, build *anchor.Build) error {
 	if build.Cache == "" {
 		return nil
 	}
-	build.CacheBuild = next.cacheBuild()
+	build.CacheBuild, build.SkewID = next.cacheBuild(), next.deploymentID
 	if build.PreviewModeID == "" {
 		return anchor.Invalid("no_prerender_manifest", "no prerender-manifest.json with a preview mode id is in the build").
 			Hintf("Revalidation needs it. " + buildAgain)

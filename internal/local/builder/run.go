@@ -67,7 +67,9 @@ func (b *Builder) make(ctx context.Context, p *jobProgress) error {
 	}
 	p.Done(stepCheckout, fmt.Sprintf("%.7s of %s", p.deployment.CommitSha, p.deployment.Branch))
 	w.restoreCache(app.Dir)
-	tree, err := b.Make(ctx, &build.Builder{App: app, Env: w.environment(vars), Run: w.run, Progress: p})
+	tree, err := b.Make(ctx, &build.Builder{
+		App: app, Env: w.environment(vars), DeploymentID: string(p.deployment.ID), Run: w.run, Progress: p,
+	})
 	if err != nil {
 		return w.relative(err)
 	}

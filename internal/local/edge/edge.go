@@ -89,7 +89,7 @@ func (e *Edge) answerRequest(w http.ResponseWriter, r *http.Request) {
 	if e.applyHostPolicy(w, r) {
 		return
 	}
-	site := e.acquireSite(r.Host)
+	site := e.acquireSite(r)
 	if site == nil {
 		writeRefusal(w, r, unknownHost(r.Host))
 		return
@@ -123,20 +123,21 @@ func (e *Edge) Dispatch(site *Site, w http.ResponseWriter, r *http.Request) {
 	e.run(site, t, newResponse(w), r.Clone(r.Context()))
 }
 
-// acquireSite finds the site of a host and enters it for one request. It returns nil when the host has
-// none.
+// acquireSite finds the site of a request's host, or the earlier version of it that the request names,
+// and enters it for one request. It returns nil when the host has none.
 //
 // Between reading the table and entering the site, a new table may be published and the old site
 // drained by a caller that saw nothing in flight. So acquire reads the table again after it entered:
 // either this request sees the new table, or Site.Drain, which counts after the publication, sees
 // the request.
-func (e *Edge) acquireSite(host string) *Site {
+func (e *Edge) acquireSite(r *http.Request) *Site {
 	for {
 		table := e.table.Load()
-		site := table.findSite(host)
+		site := table.findSite(r.Host)
 		if site == nil {
 			return nil
 		}
+		site = e.pinnedSite(table, site, r)
 		site.enter()
 		if e.table.Load() == table {
 			return site

@@ -31,7 +31,11 @@ func (e *Edge) findHit(c *hitConn, r *plainGet) (hit, bool) {
 		return hit{}, false
 	}
 	site := table.findSite(r.host)
-	if site == nil || site.inFlight.Load() >= e.cfg.MaxPerSite {
+	if site == nil {
+		return hit{}, false
+	}
+	site, ok := e.pinnedHit(table, site, r)
+	if !ok || site.inFlight.Load() >= e.cfg.MaxPerSite {
 		return hit{}, false
 	}
 	h := hit{site: site}

@@ -59,6 +59,9 @@ var exchanges = map[string][]string{
 	"octet above 127": {get("/small.txt\xe4")}, "large file": {get("/large.bin")}, "ruled file": {get("/ruled.txt") + get("/ruled.txt")}, "ruled HSTS": {get("/strict.txt")},
 	"tag of a ruled file": {strings.Replace(hitRequest(`If-None-Match: "01614af71f87a2c5e1f3084427fd7aeb"`), "/small.txt", "/ruled.txt", 1)},
 	"asked file":          {get("/asked.txt")}, "routed file": {get("/routed/file.txt")}, "hashed": {get("/_next/static/a.js")},
+	"chunk of a tab": {get("/_next/static/a.js?dpl=old") + get("/_next/static/a.js?dpl=gone") + get("/_next/static/a.js?x&dpl=new")},
+	"file of a tab":  {get("/small.txt?dpl=old")}, "fetched file of a tab": {strings.Replace(hitRequest("Sec-Fetch-Dest: empty"), ".txt", ".txt?dpl=old", 1)},
+	"field of a tab": {hitRequest("X-Deployment-Id: old")}, "two ids of a tab": {get("/_next/static/a.js?dpl=old&dpl=old")},
 	"folder": {get("/_next/static/")}, "root": {get("/")}, "well-known": {get("/.well-known/acme-challenge/x")},
 
 	"no host": {"GET /small.txt HTTP/1.1\r\n\r\n"}, "two hosts": {hitRequest("Host: a.test")}, "upper host": {strings.Replace(plainHit, "a.test", "A.test", 1)},
@@ -127,6 +130,8 @@ func twins(t testing.TB) (hits, plain *secured) {
 	table := NewTable(map[string]*Site{"a.test": site, "secure.test": site, "*.wild.test": site}).With(map[string]Policy{
 		"www.test": {RedirectTo: "a.test"}, "secure.test": {HTTPSOnly: true, HSTS: "max-age=60"}, "a.test": {HSTS: "max-age=31536000"},
 	})
+	old := &Site{ID: "old", Assets: assets(t, "", map[string]string{"small.txt": "old", "_next/static/a.js": "old"}), Default: says("old")}
+	table = table.Pinning(map[string]Pins{"a.test": {"old": {Site: old, Until: time.Now().Add(time.Hour)}, "gone": {Site: old}}})
 	hits.Publish(table)
 	plain.Publish(table)
 	return hits, plain

@@ -125,11 +125,16 @@ func unionLines(lines, more []string) []string {
 	return all
 }
 
-// addHeader shares the value slices, so it costs no allocation; nothing in net/http writes to them.
+// addHeader adds what h does not have; a Vary adds to that of h. It shares the value slices, so it
+// costs no allocation; nothing in net/http writes to them.
 func addHeader(h, extra http.Header) {
 	for key, values := range extra {
-		if _, said := h[key]; !said {
+		said, ok := h[key]
+		switch {
+		case !ok:
 			h[key] = values
+		case key == "Vary":
+			h[key] = unionLines(said, values)
 		}
 	}
 }

@@ -8,6 +8,7 @@ type Table struct {
 	wildcard map[string]*Site // by what follows the first label
 	policies map[string]Policy
 	hsts     map[string][]byte // the header field of each Policy.HSTS, as octets
+	pins     map[string]Pins   // by host
 }
 
 // NewTable takes lower-case hosts without port. "*.example.com" matches every name with exactly one

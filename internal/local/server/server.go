@@ -212,7 +212,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	a.edge = edge.New(a.edgeConfig())
 	a.platform, err = sites.New(sites.Config{
 		Dir: filepath.Join(a.Data, "platform"), Run: run, BaseDomain: a.BaseDomain,
-		Addresses: addresses, Node: a.node, Runtimes: a.runtimes, Users: a.walls.Users, Walls: a.walls.Walls, Groups: a.walls.Groups, Drain: a.Drain, Warm: a.Warm,
+		Addresses: addresses, Node: a.node, Runtimes: a.runtimes, Users: a.walls.Users, Walls: a.walls.Walls, Groups: a.walls.Groups, Drain: a.Drain, Warm: a.Warm, Tabs: a.SkewProtection,
 		Limits: sites.Limits{Functions: a.Quotas.Functions, Processes: a.Quotas.Processes},
 		Edge:   a.edge, Cache: incremental, Pages: a.openPages(), Bundles: a.bundles, Logs: a.logs, Records: a.store, Secrets: env,
 	})
@@ -225,7 +225,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 		Records: a.store, Env: env, Artifacts: a.bundles, Platform: a.platform, Deployments: a.platform,
 		Runner:   queue.New(max(2, runtime.NumCPU())), // a deploy is bound by the cold start of its functions
 		Projects: projectFiles{a}, Limiter: limiter{a.platform, a}, Domains: a.domainParts(),
-		Keep:       core.Keep{Deployments: a.Keep, Previews: a.KeepPreviews, Assets: a.KeepAssets},
+		Keep:       core.Keep{Deployments: a.Keep, Previews: a.KeepPreviews, Assets: a.KeepAssets, Tabs: a.SkewProtection},
 		Limits:     core.Limits{Projects: a.Quotas.Projects, Queued: a.Quotas.Queued},
 		BeforeStep: a.BeforeStep, Log: a.Log,
 	})

@@ -38,6 +38,8 @@ type Records interface {
 	Removed(ctx context.Context, id anchor.DeploymentID) (bool, error)
 	// Number returns the deployment's number within its project, the same at every call.
 	Number(ctx context.Context, id anchor.DeploymentID) (int64, error)
+	// Releases lists the project's moves of the live pointer, newest first.
+	Releases(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error)
 	// Lives returns the live pointer of every project.
 	Lives(ctx context.Context) ([]anchor.Live, error)
 	// Deployment returns one deployment or ErrNotFound.
@@ -64,6 +66,7 @@ type Config struct {
 	Groups     *cgroup.Tree  // nil: workers are in Anchor's control group
 	Drain      time.Duration // how long a removed deployment's requests may continue
 	Warm       time.Duration // how long the previously live deployment keeps a worker
+	Tabs       time.Duration // how long open tabs may use it; 0 or less: not at all
 	ProbeLimit time.Duration // how long a new version may take to start and answer; 0: 30 s
 	Limits     Limits
 
@@ -107,6 +110,7 @@ func New(c Config) (*Platform, error) {
 		Registry: newRegistry(c.BaseDomain, c.Edge, c.Warm),
 		memory:   asset.NewMemory(assetMemory, assetInMemory),
 	}
+	p.tabs = c.Tabs
 	c.Cache.Revalidated = p.invalidate
 	p.previews = isr.NewQueue(p.revalidatePage, isr.QueueOptions{})
 	w, err := p.serveWire()

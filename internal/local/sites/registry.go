@@ -19,6 +19,7 @@ type Registry struct {
 	base string // domain below which sites have their hosts
 	edge *edge.Edge
 	warm time.Duration // how long the previously live deployment keeps a worker
+	tabs time.Duration // how long open tabs may use it; 0 or less: not at all
 
 	mu      sync.Mutex
 	sites   map[anchor.DeploymentID]*site
@@ -28,6 +29,8 @@ type Registry struct {
 	shelves map[anchor.DeploymentID]shelved
 	history map[anchor.ProjectID]*assetHistory
 	cool    map[anchor.ProjectID]*time.Timer
+
+	openTabs openTabs
 }
 
 // damaged is a deployment that should serve and cannot be opened: files of it are missing, or its
@@ -47,6 +50,8 @@ func newRegistry(base string, e *edge.Edge, warm time.Duration) *Registry {
 		shelves: map[anchor.DeploymentID]shelved{},
 		history: map[anchor.ProjectID]*assetHistory{},
 		cool:    map[anchor.ProjectID]*time.Timer{},
+
+		openTabs: openTabs{},
 	}
 }
 
@@ -128,6 +133,7 @@ func (r *Registry) route(live anchor.Live) error {
 		return filesGone(live.Deployment)
 	}
 	r.lives[live.ProjectID] = live
+	r.noteTabs(before, live)
 	r.publish()
 	s.setWarm(true)
 	if before.Deployment != live.Deployment {
@@ -213,6 +219,7 @@ func (r *Registry) removeProject(project anchor.ProjectID) (left []anchor.Deploy
 		}
 	}
 	delete(r.lives, project)
+	delete(r.openTabs, project)
 	if t := r.cool[project]; t != nil {
 		t.Stop()
 		delete(r.cool, project)

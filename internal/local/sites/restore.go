@@ -28,6 +28,9 @@ func (p *Platform) Restore(ctx context.Context) error {
 		return err
 	}
 	p.setPointers(lives)
+	if err := p.restoreTabs(ctx, lives); err != nil {
+		return err
+	}
 	for _, live := range lives {
 		if err := p.dataFolder().keepPointer(live); err != nil {
 			return err

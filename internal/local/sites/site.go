@@ -101,6 +101,9 @@ func (s *site) edgeSite(index *asset.Index, rules fileRules) (_ *edge.Site, err 
 		Assets:  index,
 		Rules:   rules.forEdge(s.Build.BasePath),
 	}
+	if s.Build.SkewID != "" {
+		e.Header["Vary"] = []string{edge.HeaderSkew} // for caches between the edge and browsers
+	}
 	e.Default = s.functionHandler(anchor.ServerFunction, e)
 	for _, r := range s.Build.Routes {
 		e.Routes = append(e.Routes, edge.Route{Pattern: r.Pattern, Static: r.Function == "", Target: s.functionHandler(r.Function, e), Bare: s.isImage(r.Function)})

@@ -27,7 +27,7 @@ func (r *Registry) publish() {
 	}
 	r.storeHistory()
 	policies := r.addDomains(hosts)
-	r.edge.Publish(edge.NewTable(hosts).With(policies))
+	r.edge.Publish(edge.NewTable(hosts).With(policies).Pinning(r.allPins()))
 }
 
 // storeHistory makes the hashed files of each project's deployments available to its sites; r.mu is

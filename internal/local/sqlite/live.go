@@ -12,18 +12,18 @@ import (
 const (
 	liveOfProject = `SELECT ` + liveColumns + ` FROM releases r WHERE project_id = ?
 		AND NOT EXISTS (SELECT 1 FROM projects p WHERE p.id = r.project_id AND p.removing) ORDER BY revision DESC LIMIT 1`
-	liveColumns    = `r.project_id, r.deployment_id, r.record_id, r.version, r.id, r.accepted, r.revision, r.divided_since`
-	releaseColumns = `id, project_id, kind, deployment_id, from_id, record_id, version, created_at, revision, accepted, divided_since`
+	liveColumns    = `r.project_id, r.deployment_id, r.record_id, r.version, r.id, r.accepted, r.revision, r.force_reload, r.divided_since`
+	releaseColumns = `id, project_id, kind, deployment_id, from_id, record_id, version, created_at, revision, accepted, force_reload, divided_since`
 )
 
 func scanLive(row scanner) (l anchor.Live, err error) {
-	err = row.Scan(&l.ProjectID, &l.Deployment, &l.Record, &l.Version, &l.Release, &l.Order, &l.Revision, &l.DividedSince)
+	err = row.Scan(&l.ProjectID, &l.Deployment, &l.Record, &l.Version, &l.Release, &l.Order, &l.Revision, &l.ForceReload, &l.DividedSince)
 	return l, err
 }
 
 func scanRelease(row scanner) (r anchor.Release, err error) {
 	err = row.Scan(&r.ID, &r.ProjectID, &r.Kind, &r.Deployment, &r.From, &r.Record, &r.Version, &r.CreatedAt, &r.Revision, &r.Order,
-		&r.DividedSince)
+		&r.ForceReload, &r.DividedSince)
 	return r, err
 }
 
@@ -135,8 +135,8 @@ func moveRecord(t tx, to anchor.Release, record *anchor.Deployment) (order int64
 }
 
 func insertRelease(t tx, r anchor.Release) error {
-	_, err := t.execRows(`INSERT INTO releases (`+releaseColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.ID, r.ProjectID, r.Kind, r.Deployment, r.From, r.Record, r.Version, r.CreatedAt, r.Revision, r.Order, r.DividedSince)
+	_, err := t.execRows(`INSERT INTO releases (`+releaseColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.ID, r.ProjectID, r.Kind, r.Deployment, r.From, r.Record, r.Version, r.CreatedAt, r.Revision, r.Order, r.ForceReload, r.DividedSince)
 	if isUniqueViolation(err) {
 		return records.IDTaken("release", string(r.ID))
 	}

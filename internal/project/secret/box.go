@@ -3,8 +3,11 @@
 package secret
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -20,6 +23,7 @@ const version = 1
 // concurrent use.
 type Box struct {
 	aead cipher.AEAD
+	key  []byte
 }
 
 // New returns the Box of a key of 32 bytes.
@@ -36,13 +40,19 @@ func New(key []byte) (*Box, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Box{aead}, nil
+	return &Box{aead, bytes.Clone(key)}, nil
 }
 
 // Seal encrypts plain for one place, such as ("env", project, name): it opens
 // nowhere else. Sealed twice, it differs.
 func (b *Box) Seal(plain []byte, place ...string) []byte {
 	return b.aead.Seal([]byte{version}, nil, plain, encodePlace(place))
+}
+
+// Derive returns a key of 32 bytes for one place, always the same one, which says nothing about the
+// Box's own or about that of another place (HKDF with SHA-256, RFC 5869). So it need not be kept.
+func (b *Box) Derive(place ...string) ([]byte, error) {
+	return hkdf.Key(sha256.New, b.key, nil, string(encodePlace(place)), keySize)
 }
 
 // Open decrypts what Seal made for the same place. Its error means that the

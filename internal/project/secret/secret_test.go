@@ -126,3 +126,27 @@ func refused(t *testing.T, path, code string) {
 		t.Errorf("error %v, want one of code %s with a hint", err, code)
 	}
 }
+
+func TestBox_Derive_OnePlaceOneKey(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	derive := func(box *secret.Box, place ...string) string {
+		t.Helper()
+		key, err := box.Derive(place...)
+		if err != nil || len(key) != 32 {
+			t.Fatalf("a key of %d bytes, %v", len(key), err)
+		}
+		return string(key)
+	}
+	key := derive(open(t, path), "actions-key", "p1")
+	if again := derive(open(t, path), "actions-key", "p1"); again != key {
+		t.Error("after a restart it is another one")
+	}
+	for _, other := range []string{
+		derive(open(t, path), "actions-key", "p2"), derive(open(t, path), "actions-keyp", "1"),
+		derive(open(t, filepath.Join(t.TempDir(), "key")), "actions-key", "p1"),
+	} {
+		if other == key {
+			t.Error("it is the same for another place or Box")
+		}
+	}
+}

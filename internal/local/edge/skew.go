@@ -1,0 +1,127 @@
+package edge
+
+import (
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Pins are the earlier versions of a host's site that browser tabs may still use, by the id that
+// Next.js puts into the pages of each (deploymentId in next.config): a tab that loaded version A
+// sends A's id with what it requests later, and keeps working when the host leads to version B.
+type Pins map[string]Pin
+
+// Pin is one earlier version.
+type Pin struct {
+	Site  *Site
+	Until time.Time // when tabs can no longer use it
+}
+
+// Pinning returns the table with pins by lower-case host. The host of a pin must be in the table; its
+// policies and limits apply to the pinned sites too.
+func (t *Table) Pinning(pins map[string]Pins) *Table {
+	with := *t
+	with.pins = maps.Clone(pins)
+	for _, ofHost := range pins {
+		for _, pin := range ofHost {
+			pin.Site.prepareRoutes()
+		}
+	}
+	return &with
+}
+
+// HeaderSkew is the field by which Next.js' router, and fetch() of an app that sets it, name the version
+// that the page is of.
+const HeaderSkew = "X-Deployment-Id"
+
+// pinnedSite returns the site for a request to a host that leads to live: the version that the request
+// names, while tabs may use that, else live.
+func (e *Edge) pinnedSite(table *Table, live *Site, r *http.Request) *Site {
+	if len(table.pins) == 0 {
+		return live
+	}
+	pins := table.pins[hostnameOf(r.Host)]
+	if len(pins) == 0 {
+		return live
+	}
+	return pins.choose(skewID(r), live, e.now())
+}
+
+func (p Pins) choose(id string, live *Site, now time.Time) *Site {
+	if pin, ok := p[id]; ok && now.Before(pin.Until) {
+		return pin.Site
+	}
+	return live
+}
+
+// skewID returns the id of the version that a request names, or "". Next.js names it in a query for
+// what its pages load and in a header for what its router asks. An app may use both for requests of
+// its own. A page that the browser itself loads names none: it always is the live one.
+func skewID(r *http.Request) string {
+	if isBelowNext(r.URL.Path) {
+		if id := queryID(r.URL.RawQuery); id != "" {
+			return id
+		}
+	}
+	if loadsDocument(r.Header) {
+		return ""
+	}
+	switch ids := r.Header[HeaderSkew]; {
+	case len(ids) == 1:
+		return ids[0]
+	case len(ids) == 0 && r.Header.Get("Sec-Fetch-Dest") != "":
+		return queryID(r.URL.RawQuery)
+	}
+	return ""
+}
+
+// isBelowNext reports whether a path is of the files and routes of Next.js itself, below any base path.
+// They are never a page.
+func isBelowNext(path string) bool { return strings.Contains(path, "/_next/") }
+
+// loadsDocument reports whether a browser asks for a page or a frame (Fetch Metadata Request Headers,
+// sections 2.1 and 2.2).
+func loadsDocument(h http.Header) bool {
+	switch h.Get("Sec-Fetch-Dest") {
+	case "document", "iframe", "frame", "fencedframe", "embed", "object":
+		return true
+	}
+	return h.Get("Sec-Fetch-Mode") == "navigate"
+}
+
+// queryID returns the parameter dpl of a query as it stands there, or "" when there is none or more
+// than one. Ids of builds have nothing to escape.
+func queryID(query string) (id string) {
+	if !strings.Contains(query, "dpl=") {
+		return ""
+	}
+	for pair := range strings.SplitSeq(query, "&") {
+		value, ok := strings.CutPrefix(pair, "dpl=")
+		if !ok {
+			continue
+		}
+		if id != "" {
+			return ""
+		}
+		id = value
+	}
+	return id
+}
+
+// pinnedHit is pinnedSite for a plain GET, which has no HeaderSkew. ok is false where the choice
+// takes more of the request than a plainGet has.
+func (e *Edge) pinnedHit(table *Table, live *Site, r *plainGet) (site *Site, ok bool) {
+	if len(table.pins) == 0 || len(r.target) == len(r.path) {
+		return live, true
+	}
+	pins := table.pins[hostnameOf(r.host)]
+	if len(pins) == 0 {
+		return live, true
+	}
+	id := queryID(r.target[len(r.path)+1:])
+	if id == "" {
+		return live, true
+	}
+	return pins.choose(id, live, e.now()), isBelowNext(r.path)
+}

@@ -1,0 +1,84 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+// Option changes the release that Promote or Rollback writes.
+type Option func(*anchor.Release)
+
+// ForceReload ends the use of all earlier deployments by open tabs: their next request reaches the
+// live deployment, and Next.js' router reloads the page.
+func ForceReload(r *anchor.Release) { r.ForceReload = true }
+
+// ReleaseLister lists the releases of a project, newest first.
+type ReleaseLister interface {
+	Releases(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error)
+}
+
+// TabsUntil returns the deployments that tabs opened before the last release may still use, and
+// until when: those that were live, for window after they ceased to be live, unless a release since
+// then forced a reload. The live deployment is not among them. A release that was undone counts as
+// if it had not happened. With a window of 0 there are none.
+func TabsUntil(
+	ctx context.Context, records ReleaseLister, p anchor.ProjectID, window time.Duration, now time.Time,
+) (map[anchor.DeploymentID]time.Time, error) {
+	t := tabs{until: map[anchor.DeploymentID]time.Time{}, window: window, now: now}
+	if window <= 0 {
+		return t.until, nil
+	}
+	for page := (anchor.Page{Limit: anchor.DefaultPage}); ; {
+		list, err := records.Releases(ctx, p, page)
+		if err != nil {
+			return nil, fmt.Errorf("list the releases of project %s: %w", p, err)
+		}
+		for _, r := range list.Items {
+			if !t.add(r) {
+				return t.until, nil
+			}
+		}
+		if list.Next == "" {
+			return t.until, nil
+		}
+		page.Cursor = list.Next
+	}
+}
+
+// tabs reads releases, newest first.
+type tabs struct {
+	until  map[anchor.DeploymentID]time.Time
+	window time.Duration
+	now    time.Time
+
+	undone bool // the next release is one that was undone
+	live   anchor.DeploymentID
+	end    time.Time // when the next release's deployment ceased to be live
+}
+
+// add reports whether an older release can matter.
+func (t *tabs) add(r anchor.Release) bool {
+	switch {
+	case r.Kind == anchor.ReleaseUndo:
+		t.undone = true
+		return true
+	case t.undone:
+		t.undone = false
+		return true
+	case t.live == "":
+		t.live = r.Deployment
+	default:
+		until := t.end.Add(t.window)
+		if !until.After(t.now) {
+			return false
+		}
+		if _, known := t.until[r.Deployment]; !known && r.Deployment != t.live {
+			t.until[r.Deployment] = until
+		}
+	}
+	t.end = time.UnixMilli(r.CreatedAt)
+	return !r.ForceReload
+}
