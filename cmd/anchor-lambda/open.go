@@ -40,7 +40,7 @@ type settings struct {
 	projects, deployments, domains, assets, uploads string
 	site                                            aws.Site
 	secrets                                         aws.Generations
-	logDays                                         int
+	logDays, skewHours                              int
 }
 
 func read(env func(string) string) (s settings, err error) {
@@ -78,6 +78,12 @@ func read(env func(string) string) (s settings, err error) {
 	if days := env("ANCHOR_LOG_DAYS"); days != "" { // set only for the handlers that create functions
 		if s.logDays, err = strconv.Atoi(days); err != nil {
 			return s, anchor.Invalid("bad_log_days", "ANCHOR_LOG_DAYS is %q", days).
+				Hintf("Run anchor aws bootstrap again: its template sets it.").Because(err)
+		}
+	}
+	if hours := env("ANCHOR_SKEW_HOURS"); hours != "" { // set only for the handler that keeps deployments
+		if s.skewHours, err = strconv.Atoi(hours); err != nil {
+			return s, anchor.Invalid("bad_skew_hours", "ANCHOR_SKEW_HOURS is %q", hours).
 				Hintf("Run anchor aws bootstrap again: its template sets it.").Because(err)
 		}
 	}
@@ -134,12 +140,13 @@ func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambda.P
 	cloud, err := aws.New(aws.Config{
 		AWS: c, Installation: s.installation, AssetsBucket: s.assets, ArtifactsBucket: s.uploads, FunctionRole: s.siteRole, LogDays: s.logDays, Site: s.site,
 		Key: key, Secrets: s.secrets, Records: store, Notes: store, Leases: store, HTTP: probes,
+		Tabs: time.Duration(s.skewHours) * time.Hour,
 	})
 	if err != nil {
 		return lambda.Parts{}, err
 	}
 	return lambda.Parts{
-		Installation: s.installation, Version: s.version, Region: c.Region,
+		Installation: s.installation, Version: s.version, Region: c.Region, Tabs: time.Duration(s.skewHours) * time.Hour,
 		Store: store, Leases: store, Box: box, Cloud: cloud, Artifacts: artifacts,
 		Domains: &lambda.Domains{Certificates: cloud.Domains(), Front: cloud.Domains(), Resolver: dnscheck.New(dnscheck.Config{Budget: diagnosis})},
 		Builder: builds.Builder{

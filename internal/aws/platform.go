@@ -34,6 +34,7 @@ import (
 // traffic does not follow a pointer.
 type Records interface {
 	release.DivisionRecords
+	release.ReleaseLister
 	// Project returns one project, or ErrNotFound.
 	Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error)
 	// Live returns the live pointer of a project, or ErrNotFound before its first release.
@@ -74,6 +75,7 @@ type Config struct {
 	HTTP            *http.Client  // sends the probes; http.DefaultClient when nil
 	ProbeLimit      time.Duration // how long a new version may take to answer; 0 is function.ProbeLimit
 	Log             *slog.Logger  // slog.Default() when nil
+	Tabs            time.Duration // how long open tabs may use a deployment after it was live; 0: not at all
 	Now             func() time.Time
 }
 
@@ -92,6 +94,7 @@ type Platform struct {
 	mu       sync.Mutex
 	projects map[anchor.ProjectID]anchor.Project
 	sites    map[anchor.ProjectID]front.Site
+	tabs     map[anchor.ProjectID]int64 // revisions at which CloudFront has what tabs may use
 }
 
 // New returns the platform. It makes no call.
@@ -116,6 +119,7 @@ func New(c Config) (*Platform, error) {
 		s3:       s3.NewFromConfig(c.AWS),
 		projects: map[anchor.ProjectID]anchor.Project{},
 		sites:    map[anchor.ProjectID]front.Site{},
+		tabs:     map[anchor.ProjectID]int64{},
 		rounds:   rounds{settled: map[anchor.ProjectID]anchor.ReleaseID{}},
 	}
 	p.functions = function.New(function.Config{

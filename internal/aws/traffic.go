@@ -97,5 +97,6 @@ func (p *Platform) Purge(ctx context.Context, live anchor.Live) error {
 	both, bound := errgroup.WithContext(ctx)
 	both.Go(func() error { return p.front.Purge(bound, project, live) })
 	both.Go(func() error { return p.domains.Purge(bound, project, live) })
+	both.Go(func() error { return p.noteTabs(bound, live) })
 	return both.Wait()
 }

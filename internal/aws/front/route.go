@@ -18,11 +18,13 @@ type record struct {
 	// Tell reports whether functions receive Hosts: external middleware, which runs before one,
 	// may send requests to another.
 	Tell bool `json:"m,omitempty"`
+	// SkewID is what requests of the deployment's own pages name.
+	SkewID string `json:"s,omitempty"`
 }
 
 // makeRecord returns an error when a route leads to a function without a host.
 func makeRecord(b anchor.Build, hosts map[string]string) (record, error) {
-	r := record{BasePath: b.BasePath, Routes: [][2]string{}, Hosts: map[string]string{}}
+	r := record{BasePath: b.BasePath, SkewID: b.SkewID, Routes: [][2]string{}, Hosts: map[string]string{}}
 	if hosts[anchor.ServerFunction] == "" {
 		return r, noHost(anchor.ServerFunction)
 	}

@@ -24,6 +24,8 @@ const liveKey = "live"
 type pointer struct {
 	Revision   int64               `json:"r"`
 	Deployment anchor.DeploymentID `json:"d"`
+	// ForceReload ends the use of earlier deployments by open tabs at once, see Tabs.
+	ForceReload bool `json:"f,omitempty"`
 }
 
 // store is what a process knows about a project's KeyValueStore.

@@ -72,7 +72,7 @@ func (s Switch) Commit(ctx context.Context, live anchor.Live) error {
 	if err != nil {
 		return err
 	}
-	to := pointer{Revision: live.Revision, Deployment: live.Deployment}
+	to := pointer{Revision: live.Revision, Deployment: live.Deployment, ForceReload: live.ForceReload}
 	known := s.etag != "" && s.store == at.arn
 	var read pointer
 	err = f.settleStore(ctx, at, func() error {

@@ -91,7 +91,37 @@ async function record(key) {
   }
 }
 
-// The deployment that a request asks for by host or cookie, else the live one.
+// The id of the build that a tab loaded, or ''. Pages are the live one's.
+function loaded(request) {
+  var query = request.querystring.dpl;
+  var header = request.headers['x-deployment-id'];
+  var dest = request.headers['sec-fetch-dest'];
+  if (query && request.uri.indexOf('/_next/') >= 0) {
+    return query.value;
+  }
+  if (dest && /^(document|(i|fenced)?frame|embed|object)$/.test(dest.value)) {
+    return '';
+  }
+  return header ? header.value : query && dest ? query.value : '';
+}
+
+// The earlier deployment that a tab may use (tabs.go), or null.
+async function older(live, tab) {
+  var tabs = await record('tabs');
+  if (!tabs || tabs.r < (live.f ? live.r : live.r - 1)) {
+    return null;
+  }
+  for (var i = 0; i < tabs.t.length; i++) {
+    var t = tabs.t[i];
+    if (t[0] === tab && (!t[2] || t[2] * 1000 > Date.now())) {
+      var found = await record('d/' + t[1]);
+      return found && { id: t[1], record: found };
+    }
+  }
+  return null;
+}
+
+// The deployment that a request asks for by host or cookie or from a tab, else the live one.
 async function choose(request) {
   var label = request.headers.host.value.toLowerCase().split('.')[0];
   var asked = label.slice(0, 26);
@@ -109,9 +139,16 @@ async function choose(request) {
   }
   try {
     var text = await kvs.get('live');
-    var id = JSON.parse(text).d;
-    found = await record('d/' + id);
-    return { id: id, live: true, record: found || { b: '', r: [], h: {} } };
+    var live = JSON.parse(text);
+    found = await record('d/' + live.d);
+    var tab = loaded(request);
+    if (tab && found && found.s !== tab) {
+      var old = await older(live, tab);
+      if (old) {
+        return old;
+      }
+    }
+    return { id: live.d, live: true, record: found || { b: '', r: [], h: {} } };
   } catch (e) {
     return null;
   }

@@ -18,7 +18,7 @@ import (
 // settings are the template's parameters that users may set; the others are derived.
 var settings = []string{
 	"CloudFrontDistributionId", "CloudFrontDomain", "DeletionProtection", "ImageFunctionName", "LogRetentionDays",
-	"OriginSecretNewest", "OriginSecretOldest", "PointInTimeRecovery", "ServerFunctionName",
+	"OriginSecretNewest", "OriginSecretOldest", "PointInTimeRecovery", "ServerFunctionName", "SkewProtectionHours",
 }
 
 // checkParameters refuses what CloudFormation would, before anything is uploaded.

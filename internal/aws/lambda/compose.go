@@ -64,7 +64,8 @@ type Parts struct {
 	Installation string
 	Version      string
 	Region       string
-	Keep         int // deployments kept per project, 10 when 0
+	Keep         int           // deployments kept per project, 10 when 0
+	Tabs         time.Duration // how long open tabs may use a deployment after it was live; 0: not at all
 
 	Store     Store
 	Leases    Leases
@@ -107,7 +108,7 @@ func Compose(p Parts) *Handlers {
 		Projects: p.Cloud, Domains: p.domainParts(), Builder: builder{p.Builder, env}, LimitsHint: limitsHint,
 		Runner:          NewRunner(p.Leases, p.Store, p.Dispatch),
 		DispatchRemoval: func(ctx context.Context, id anchor.ProjectID) error { return p.Dispatch(ctx, id, "") },
-		Keep:            core.Keep{Deployments: cmp.Or(p.Keep, 10), Assets: keepAssets}, Log: log,
+		Keep:            core.Keep{Deployments: cmp.Or(p.Keep, 10), Assets: keepAssets, Tabs: p.Tabs}, Log: log,
 	})
 	h := &Handlers{log: log, hostnames: all.Domains, deployer: &Deployer{
 		Deploys: all.Deploys, Projects: all.Projects, Records: p.Store, Leases: p.Leases, Remover: remover, Dispatch: p.Dispatch,
