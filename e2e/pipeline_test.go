@@ -145,7 +145,7 @@ func TestReleases(t *testing.T) {
 // TestRetention removes what no release may need.
 func TestRetention(t *testing.T) {
 	t.Parallel()
-	a := up(t, "--keep", "2")
+	a := up(t, "--keep", "2", "--skew-protection", "0")
 	var ids []string
 	for n := range 5 {
 		ids = append(ids, a.deploy(variant(t, n+1), "shop").DeploymentID)

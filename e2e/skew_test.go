@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -149,4 +150,51 @@ func TestBrowserSkew(t *testing.T) {
 	}
 	wantFrom(t, watched.documents(), three, "document")
 	b.well("in a tab that was made to reload")
+}
+
+// TestSkew asks as the tabs of three versions do, over a crash, a reload that is forced, and another
+// crash.
+func TestSkew(t *testing.T) {
+	t.Parallel()
+	a := up(t)
+	for n := range 3 {
+		a.deploy(variant(t, n+1), "shop")
+	}
+	want := func(when string, versions ...int) {
+		t.Helper()
+		s := a.site(t, "shop")
+		for i, n := range versions {
+			p := s.get("/dynamic?_rsc=1", "Rsc", "1", "X-Deployment-Id", LabelOf(i+1)).want(t, 200)
+			if got := p.Header.Get("X-Storefront-Version"); got != LabelOf(n) {
+				t.Errorf("%s: a tab of version %d is answered by %s, want version %d", when, i+1, got, n)
+			}
+		}
+	}
+	want("after the releases", 1, 2, 3)
+	a.kill()
+	a.start()
+	want("after a crash", 1, 2, 3)
+	slug := productSlug(a.site(t, "shop"))
+	action := a.site(t, "shop").get("/products/"+slug).want(t, 200).find(t, actionInput)
+	body := fmt.Sprintf("--e2e\r\nContent-Disposition: form-data; name=\"_1_slug\"\r\n\r\n%s\r\n"+
+		"--e2e\r\nContent-Disposition: form-data; name=\"0\"\r\n\r\n[\"$K1\"]\r\n--e2e--\r\n", slug)
+	for n, label := range []string{LabelOf(1), LabelOf(2), LabelOf(3)} {
+		p := a.site(t, "shop").post("/products/"+slug, body, "Content-Type", "multipart/form-data; boundary=e2e",
+			"Next-Action", action, "Accept", "text/x-component", "X-Deployment-Id", label, "Sec-Fetch-Dest", "empty")
+		if p.Status != 303 || p.Header.Get("X-Storefront-Version") != label {
+			t.Errorf("a Server Action of version %d is answered with %d by %s", n+1, p.Status, p.Header.Get("X-Storefront-Version"))
+		}
+	}
+
+	if _, errs, code := a.run("rollback", "--force-reload", "--project", "shop"); code != 0 {
+		t.Fatal(errs)
+	}
+	want("after a forced reload", 2, 2, 2)
+	a.kill()
+	a.start()
+	want("after a forced reload and a crash", 2, 2, 2)
+	if _, errs, code := a.run("rollback", "--project", "shop"); code != 0 {
+		t.Fatal(errs)
+	}
+	want("after a release that forces nothing", 3, 2, 3)
 }

@@ -65,7 +65,7 @@ func (r Retention) markPruned(ctx context.Context, p anchor.ProjectID) ([]anchor
 	if err != nil {
 		return nil, fmt.Errorf("list the kept deployments of project %s: %w", p, err)
 	}
-	needed, err := r.listNeeded(ctx, p)
+	needed, err := r.listNeeded(ctx, p, kept)
 	if err != nil {
 		return nil, err
 	}
@@ -74,16 +74,11 @@ func (r Retention) markPruned(ctx context.Context, p anchor.ProjectID) ([]anchor
 		return nil, err
 	}
 	now := r.now()
-	tabs, err := TabsUntil(ctx, r.Service.Records, p, r.Tabs, now)
-	if err != nil {
-		return nil, err
-	}
 	var marked []anchor.Deployment
 	left := map[bool]int{true: r.Keep, false: cmp.Or(r.Previews, r.Keep)}
 	for _, d := range kept {
 		until, wasLive := lives[d.ID]
-		_, inTabs := tabs[d.ID]
-		if left[wasLive]--; left[wasLive] >= 0 || needed[d.ID] || inTabs && d.SkewID != "" {
+		if left[wasLive]--; left[wasLive] >= 0 || needed[d.ID] {
 			continue
 		}
 		d.PrunedAt = now.UnixMilli()
@@ -134,7 +129,7 @@ func (r Retention) lastLiveTimes(ctx context.Context, p anchor.ProjectID, kept [
 	}
 }
 
-func (r Retention) listNeeded(ctx context.Context, p anchor.ProjectID) (map[anchor.DeploymentID]bool, error) {
+func (r Retention) listNeeded(ctx context.Context, p anchor.ProjectID, kept []anchor.Deployment) (map[anchor.DeploymentID]bool, error) {
 	live, err := r.Service.readPointer(ctx, p)
 	if err != nil {
 		return nil, err
@@ -144,6 +139,13 @@ func (r Retention) listNeeded(ctx context.Context, p anchor.ProjectID) (map[anch
 		needed[previous] = true
 	} else if anchor.KindOf(err) != anchor.KindConflict {
 		return nil, err
+	}
+	until, err := TabsUntil(ctx, r.Service.Records, p, r.Tabs, r.now())
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range tabTargets(kept, live.Deployment, until) {
+		needed[id] = true
 	}
 	return needed, nil
 }

@@ -48,6 +48,23 @@ func TabsUntil(
 	}
 }
 
+// tabTargets returns which deployment requests of tabs lead to, by the id that the tabs send: of those
+// that have the same id the live one, or else the one that was live last.
+func tabTargets(kept []anchor.Deployment, live anchor.DeploymentID, until map[anchor.DeploymentID]time.Time) map[string]anchor.DeploymentID {
+	targets := map[string]anchor.DeploymentID{}
+	for _, d := range kept {
+		end, usable := until[d.ID]
+		if d.SkewID == "" || !usable && d.ID != live {
+			continue
+		}
+		other, taken := targets[d.SkewID]
+		if !taken || d.ID == live || other != live && end.After(until[other]) {
+			targets[d.SkewID] = d.ID
+		}
+	}
+	return targets
+}
+
 // tabs reads releases, newest first.
 type tabs struct {
 	until  map[anchor.DeploymentID]time.Time

@@ -87,22 +87,25 @@ func (s *stand) goLive(t *testing.T, change func(*anchor.Deployment)) anchor.Dep
 // release forces a reload. A build without an id is of no use to tabs.
 func TestRetention_Prune_KeepsWhatTabsUse(t *testing.T) {
 	for name, c := range map[string]struct {
-		skewID string
-		force  bool
-		later  time.Duration
-		gone   bool
+		ids   []string // of the three builds
+		force bool
+		later time.Duration
+		gone  bool
 	}{
-		"for a day":             {skewID: "x"},
-		"no longer":             {skewID: "x", later: 25 * time.Hour, gone: true},
-		"not after a reload":    {skewID: "x", force: true, gone: true},
-		"not without a skew id": {gone: true},
+		"for a day":                {ids: []string{"a", "b", "c"}},
+		"no longer":                {ids: []string{"a", "b", "c"}, later: 25 * time.Hour, gone: true},
+		"not after a reload":       {ids: []string{"a", "b", "c"}, force: true, gone: true},
+		"not without an id":        {ids: []string{"", "", ""}, gone: true},
+		"not with the live one's":  {ids: []string{"a", "b", "a"}, gone: true},
+		"not with that of a later": {ids: []string{"a", "a", "c"}, gone: true},
+		"whatever id others have":  {ids: []string{"a", "b", "b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStand(t)
-			deployed := func() anchor.Deployment {
-				return s.goLive(t, func(d *anchor.Deployment) { d.SkewID = c.skewID })
+			deployed := func(skewID string) anchor.Deployment {
+				return s.goLive(t, func(d *anchor.Deployment) { d.SkewID = skewID })
 			}
-			old, middle, last := deployed(), deployed(), deployed()
+			old, middle, last := deployed(c.ids[0]), deployed(c.ids[1]), deployed(c.ids[2])
 			if c.force {
 				_, err := s.Promote(t.Context(), s.project, last.ID, release.ForceReload)
 				must(t, err)

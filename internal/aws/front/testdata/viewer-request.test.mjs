@@ -248,3 +248,51 @@ test('patterns take no more time than their length times the path\'s', async () 
   const keys = { ...whole, [`d/${A}/0`]: '1:' + JSON.stringify({ b: '', r: [['/' + '*a'.repeat(20) + 'b', 'api']], h: hosts }) };
   assert.equal((await send('/' + 'a'.repeat(2000), { keys })).origin, 'server');
 });
+
+test('a tab uses the deployment that it loaded', async (t) => {
+  const soon = Math.floor(Date.now() / 1000) + 60;
+  const tabs = (r, ...list) => ({ 'tabs/0': '1:' + JSON.stringify({ r, t: list }) });
+  const of = (extra, live = { r: 7, d: A }) => ({
+    ...whole, live: JSON.stringify(live),
+    ['d/' + A + '/0']: '1:' + JSON.stringify({ b: '', r: routes, h: hosts, s: 'of-a' }), ...extra,
+  });
+  const b = of(tabs(7, ['of-a', A, 0], ['of-b', B, soon], ['of-gone', GONE, soon]));
+  const field = { 'x-deployment-id': 'of-b' };
+  const cases = [
+    ['the router', b, '/about', { headers: field }, B],
+    ['an action', b, '/about', { method: 'POST', headers: { ...field, 'sec-fetch-dest': 'empty' } }, B],
+    ['an image', b, '/_next/image', { query: { url: '/a.png', dpl: 'of-b' } }, B],
+    ['a chunk below a base path', b, '/docs/_next/static/a.js', { query: { dpl: 'of-b' } }, B],
+    ['a fetch of the app', b, '/api/x', { query: { dpl: 'of-b' }, headers: { 'sec-fetch-dest': 'empty' } }, B],
+    ['the record of before the switch', of(tabs(6, ['of-b', B, 0])), '/about', { headers: field }, B],
+
+    ['a page', b, '/about', { headers: { ...field, 'sec-fetch-dest': 'document' } }, A],
+    ['a frame', b, '/about', { headers: { ...field, 'sec-fetch-dest': 'iframe' } }, A],
+    ['a page with an id in its URL', b, '/about', { query: { dpl: 'of-b' } }, A],
+    ['an unknown id', b, '/about', { headers: { 'x-deployment-id': 'of-c' } }, A],
+    ['a deployment that is not kept', b, '/about', { headers: { 'x-deployment-id': 'of-gone' } }, A],
+    ['the live id', b, '/about', { headers: { 'x-deployment-id': 'of-a' } }, A],
+    ['no record', of({}), '/about', { headers: field }, A],
+    ['a name of every object', b, '/about', { headers: { 'x-deployment-id': '__proto__' } }, A],
+    ['an expired id', of(tabs(7, ['of-b', B, soon - 61])), '/about', { headers: field }, A],
+    ['a record of two switches before', of(tabs(5, ['of-b', B, soon])), '/about', { headers: field }, A],
+    ['a forced reload', of(tabs(6, ['of-b', B, 0]), { r: 7, d: A, f: true }), '/about', { headers: field }, A],
+    ['what is written after a forced reload', of(tabs(7, ['of-b', B, soon]), { r: 7, d: A, f: true }), '/about', { headers: field }, B],
+  ];
+  for (const [what, keys, uri, options, want] of cases) {
+    await t.test(what, async () => {
+      const { result, origin } = await send(uri, { ...options, keys });
+      assert.equal(header(result, 'x-anchor-deployment') ?? want, want);
+      if (want === B && origin !== 'hashed') {
+        assert.equal(header(result, 'x-anchor-variant'), 'preview');
+        assert.match(origin.domainName, /^own/);
+      }
+    });
+  }
+  await t.test("a deployment's own URL and a preview stay what they are", async () => {
+    const own = await send('/about', { keys: b, headers: { host: `${A}--shop.example.com`, ...field } });
+    assert.equal(header(own.result, 'x-anchor-deployment'), A);
+    const preview = await send('/about', { keys: b, headers: field, cookies: { __anchor_deployment: A } });
+    assert.equal(header(preview.result, 'x-anchor-deployment'), A);
+  });
+});
