@@ -27,8 +27,8 @@ func (s *shell) upCommand() *cobra.Command {
 			"root and ~/.local/share/anchor for other users. The server does not start if the\n" +
 			"records in it do not match the deployments: see anchor doctor --repair.\n\n" +
 			"For each project, the server keeps the newest deployments that were live\n" +
-			"(--keep), the newest that were never live (--keep-previews), and always the live\n" +
-			"one and its predecessor.",
+			"(--keep), the newest that were never live (--keep-previews), always the live one\n" +
+			"and its predecessor, and those that open tabs may use (--skew-protection).",
 		Example: "  anchor up\n  anchor up --data /srv/anchor --listen :80 --base-domain example.com",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Builds.MemoryBytes = buildMemory << 20
