@@ -95,7 +95,7 @@ type deployed struct {
 // deploy runs the real command for the prebuilt app in a folder. api is the server's, unless a
 // relay precedes it.
 func (s *server) deploy(ctx context.Context, app, project, api string, args ...string) (deployed, error) {
-	args = append([]string{"deploy", "--prebuilt", app, "--project", project, "--json"}, args...)
+	args = append([]string{"deploy", "--prebuilt", app, "--project", project, "--prod", "--json"}, args...)
 	cmd := exec.CommandContext(ctx, s.lab.binary, args...)
 	cmd.Env = append(os.Environ(), "ANCHOR_URL="+api, "ANCHOR_TOKEN="+s.token)
 	var out, errs bytes.Buffer

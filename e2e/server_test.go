@@ -176,6 +176,9 @@ type deployed struct {
 
 func (a *anchor) deploy(app, project string, args ...string) deployed {
 	a.t.Helper()
+	if !slices.Contains(args, "--no-release") {
+		args = append(args, "--prod") // whatever branch this repository is on
+	}
 	out, errs, code := a.run(append([]string{"deploy", "--prebuilt", app, "--project", project, "--json"}, args...)...)
 	var d deployed
 	if err := json.Unmarshal([]byte(out), &d); err != nil || code != 0 {

@@ -27,8 +27,8 @@ user runs on this machine. The token of an installation on AWS is found by its U
 keeps it in ` + "`anchor/aws-*.json`" + ` of the user's configuration folder (mode 0600). The ` + "`anchor aws`" + ` commands use AWS
 credentials instead.
 
-**Which project.** ` + "`--project`" + `, else what ` + "`anchor deploy`" + ` wrote to ` + "`.anchor/project.json`" + ` in this
-folder or one above, else the name in ` + "`package.json`" + ` (a deploy falls back to the folder's name).
+**Which project.** ` + "`--project`" + `, else that of ` + "`anchor.json`" + ` in this folder or one above, which ` + "`anchor link`" + ` and the first
+` + "`anchor deploy`" + ` write ([schema](anchor.schema.json)). A command refuses to work with another server than that of the file.
 
 `
 

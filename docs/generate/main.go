@@ -1,5 +1,5 @@
 // Command generate writes the reference of the command line and of the HTTP API
-// from the code that serves them: cli.md, api.md and openapi.json.
+// from the code that serves them: cli.md, api.md, openapi.json and anchor.schema.json.
 //
 // It is run in the repository's root: go run ./docs/generate
 package main
@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/anchor-deploy/anchor/internal/artifact/build"
 )
 
 func main() {
@@ -45,7 +47,7 @@ func pages() (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string][]byte{"cli.md": cliPage(), "api.md": api, "openapi.json": document}, nil
+	return map[string][]byte{"cli.md": cliPage(), "api.md": api, "openapi.json": document, "anchor.schema.json": build.SettingsSchema}, nil
 }
 
 const generated = "<!-- Written by docs/generate. Do not edit: change the code and run `make docs`. -->\n\n"

@@ -32,6 +32,10 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // lose its cache or its isolation. AWS_* are the app's own: its clients read them.
 var reservedEnv = []string{"CACHE_", "REVALIDATION_QUEUE_", "BUCKET_", "AWS_LAMBDA_", "ANCHOR_", "OPEN_NEXT_", "OPENNEXT_", "LD_"}
 
+// RootVariable is the one variable of Anchor's that a project sets: the folder of its app in the
+// repository that is pushed.
+const RootVariable = "ANCHOR_ROOT_DIRECTORY"
+
 // CheckEnv returns an error for a variable that a project cannot have. A value has at most 32
 // KiB and no NUL (execve(2)).
 func CheckEnv(v EnvVar) error {
@@ -47,7 +51,7 @@ func CheckEnv(v EnvVar) error {
 			Hintf("Use build, run or both.")
 	}
 	for _, prefix := range reservedEnv {
-		if strings.HasPrefix(v.Name, prefix) {
+		if v.Name != RootVariable && strings.HasPrefix(v.Name, prefix) {
 			return Invalid("reserved_env", "%s is set by Anchor and cannot be changed", v.Name).
 				Hintf("Choose a name that does not begin with %s.", prefix)
 		}

@@ -12,14 +12,14 @@ import (
 )
 
 // buildApp builds an app on this machine and returns the folder of its OpenNext build.
-func (s *shell) buildApp(ctx context.Context, app opennext.App, vars map[string]string, p *progress) (string, error) {
+func (s *shell) buildApp(ctx context.Context, app opennext.App, settings build.Settings, vars map[string]string, p *progress) (string, error) {
 	log, err := openBuildLog(app.Dir, p.sayNote)
 	if err != nil {
 		return "", err
 	}
 	defer log.file.Close()
 	// The deployment gets its own id later, when the server knows what was built.
-	b := build.Builder{App: app, Env: buildEnv(vars), DeploymentID: anchor.NewID(), Run: log.run, Progress: p}
+	b := build.Builder{App: app, Settings: settings, Env: buildEnv(vars), DeploymentID: anchor.NewID(), Run: log.run, Progress: p}
 	tree, err := b.Build(ctx)
 	if err != nil {
 		p.failStep()

@@ -54,7 +54,7 @@ func (s *shell) inProject() (*client.Client, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	project, err := s.projectFor(".")
+	project, err := s.projectFor(s.context(), c, ".")
 	return c, project, err
 }
 

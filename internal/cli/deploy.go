@@ -16,13 +16,13 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 	"github.com/anchor-deploy/anchor/internal/artifact"
 	"github.com/anchor-deploy/anchor/internal/artifact/build"
-	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 )
 
 type deployOptions struct {
 	dir                     string
 	prebuilt, noRelease     bool
 	forceReload             bool
+	prod, yes               bool
 	branch, commit, message string
 }
 
@@ -30,11 +30,18 @@ func (s *shell) deployCommand() *cobra.Command {
 	var o deployOptions
 	cmd := &cobra.Command{
 		Use: "deploy [DIR]", Short: "Build the app, upload changed files and go live", Args: cobra.MaximumNArgs(1),
+		Long: "Builds the app, uploads what changed and deploys it: the production branch of\n" +
+			"the project goes live, every other branch becomes a preview. The project is the\n" +
+			"one of anchor.json. A folder without this file asks for a project first, or\n" +
+			"needs --project or --yes, and is tied to that project from then on.",
 		Example: "  anchor deploy ./my-next-app\n  anchor deploy --prebuilt ./my-next-app",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.dir = "."
 			if len(args) == 1 {
 				o.dir = args[0]
+			}
+			if o.prod && o.noRelease {
+				return usagef("--prod goes live and --no-release does not; use one of them")
 			}
 			return s.runDeploy(cmd.Context(), o)
 		},
@@ -43,6 +50,8 @@ func (s *shell) deployCommand() *cobra.Command {
 	flags.BoolVar(&o.prebuilt, "prebuilt", false, "deploy the existing .open-next build")
 	flags.BoolVar(&o.noRelease, "no-release", false, "deploy without going live")
 	forceReloadFlag(cmd, &o.forceReload)
+	flags.BoolVar(&o.prod, "prod", false, "go live from any branch")
+	flags.BoolVarP(&o.yes, "yes", "y", false, "create the project of a folder without anchor.json")
 	flags.StringVar(&o.branch, "branch", "", "branch to record (default: the current branch)")
 	flags.StringVar(&o.commit, "commit", "", "commit hash to record (default: the checked-out commit)")
 	flags.StringVar(&o.message, "message", "", "message to record (default: the commit message)")
@@ -68,6 +77,9 @@ func (s *shell) runDeploy(ctx context.Context, o deployOptions) error {
 	if err != nil {
 		return err
 	}
+	if dir, err = rootDir(dir); err != nil {
+		return err
+	}
 	began := time.Now()
 	d := &deploying{shell: s, options: o, dir: dir, progress: newProgress(s)}
 	defer d.progress.haltTicker()
@@ -81,7 +93,12 @@ func (s *shell) runDeploy(ctx context.Context, o deployOptions) error {
 		URL: record.URL, DeploymentURL: record.DeploymentURL, Version: record.Version,
 		BytesSent: d.bytes, FilesSent: d.sent.Files, FilesSkipped: d.skipped, Timings: d.progress.timings,
 	}
-	return s.printResult(out, func(w io.Writer) { s.deployedTo(w, record, time.Since(began)) })
+	return s.printResult(out, func(w io.Writer) {
+		d.deployedTo(w, record, time.Since(began))
+		if d.preview {
+			fmt.Fprintf(d.Err, "It is a preview, because its branch %s is not the production branch %s.\n", cleanText(record.Branch), d.target.project.ProductionBranch)
+		}
+	})
 }
 
 func (s *shell) deployedTo(w io.Writer, d wire.Deployment, total time.Duration) {
@@ -93,6 +110,15 @@ func (s *shell) deployedTo(w io.Writer, d wire.Deployment, total time.Duration) 
 	if !d.Live {
 		fmt.Fprintf(s.Err, "\nIt is not live. To make it live, run anchor promote %s\n", d.ID)
 	}
+}
+
+// rootDir returns the rootDirectory of the anchor.json in dir, else dir.
+func rootDir(dir string) (string, error) {
+	t, err := findAppTie(dir)
+	if err != nil || t.dir != dir || t.RootDirectory == "" {
+		return dir, err
+	}
+	return filepath.Join(dir, t.RootDirectory), checkRoot(dir, t.RootDirectory)
 }
 
 func appDir(name string) (string, error) {
@@ -116,7 +142,10 @@ type deploying struct {
 	progress *progress
 
 	client  *client.Client
+	target  target
 	slug    string
+	created bool // the project, by this run
+	preview bool // because of the branch
 	sent    client.Sent
 	bytes   int64 // of all requests of the upload
 	skipped int64 // files the server had already
@@ -126,7 +155,7 @@ func (d *deploying) run(ctx context.Context) (wire.Deployment, error) {
 	if d.options.prebuilt {
 		return d.runPrebuilt(ctx)
 	}
-	app, err := opennext.FindApp(d.dir)
+	app, err := findApp(d.dir)
 	if err == nil {
 		err = build.CheckPublic(ctx, app.Dir)
 	}
@@ -136,11 +165,13 @@ func (d *deploying) run(ctx context.Context) (wire.Deployment, error) {
 	if err := d.findProject(ctx); err != nil {
 		return wire.Deployment{}, err
 	}
-	vars, err := d.client.BuildEnv(ctx, d.slug)
-	if err != nil {
-		return wire.Deployment{}, err
+	var vars map[string]string
+	if d.target.exists() {
+		if vars, err = d.client.BuildEnv(ctx, d.slug); err != nil {
+			return wire.Deployment{}, err
+		}
 	}
-	tree, err := d.buildApp(ctx, app, vars, d.progress)
+	tree, err := d.buildApp(ctx, app, d.target.tie.Settings, vars, d.progress)
 	if err != nil {
 		return wire.Deployment{}, err
 	}
@@ -178,24 +209,13 @@ func (d *deploying) scanTree(ctx context.Context, tree string) (build.Output, er
 	return a, nil
 }
 
-func (d *deploying) findProject(ctx context.Context) error {
-	slug, err := d.projectFor(d.dir)
-	if err != nil {
-		if slug = folderSlug(d.dir); slug == "" {
-			return err
-		}
-	}
-	d.slug = slug
+func (d *deploying) findProject(ctx context.Context) (err error) {
 	if d.client, err = d.newClient(); err != nil {
 		return err
 	}
-	if err := d.ensureProject(ctx); err != nil {
-		return err
-	}
-	if filepath.Base(d.dir) == build.TreeName {
-		return nil
-	}
-	return rememberProject(d.dir, d.slug)
+	d.target, err = d.chooseProject(ctx, d.client, d.dir, d.options.yes)
+	d.slug = d.target.slug
+	return err
 }
 
 func folderSlug(dir string) string {
@@ -205,28 +225,75 @@ func folderSlug(dir string) string {
 	return anchor.Slugify(filepath.Base(dir))
 }
 
-// ensureProject makes the project on its first deploy. Another first deploy may be
-// making it at the same time.
-func (d *deploying) ensureProject(ctx context.Context) error {
-	_, err := d.client.Project(ctx, d.slug)
-	if !errors.Is(err, anchor.ErrNotFound) {
-		return err
+// ensureProject makes the project on its first deploy, and ties the folder to it.
+func (d *deploying) ensureProject(ctx context.Context, c commit) (err error) {
+	if !d.target.exists() {
+		d.created, err = d.target.createProject(ctx, d.client, productionBranch(ctx, d.dir, c))
+		if err != nil {
+			return err
+		}
+		if !d.created && d.project == "" { // it was chosen as a new one
+			return anchor.Conflict("not_linked", "another deploy has created the project %s meanwhile", d.slug).
+				Hintf("If the app belongs to that project, run anchor link %s", d.slug)
+		}
 	}
-	_, err = d.client.CreateProject(ctx, d.slug, "main")
-	if anchor.CodeOf(err) == "slug_taken" {
-		return nil
+	if d.target.link {
+		return d.writeTie(d.target.tie, d.target.project)
 	}
-	return err
+	return nil
+}
+
+// removeCreated removes the project that this run created, because its first deployment has failed,
+// and the tie of the folder. A project with other deployments stays.
+func (d *deploying) removeCreated(ctx context.Context) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer stop()
+	id := string(d.target.project.ID)
+	list, err := d.client.Deployments(ctx, id, anchor.Page{Limit: 2})
+	if err == nil && len(list.Items) > 1 {
+		return
+	}
+	if err == nil {
+		_, err = d.client.DeleteProject(ctx, id)
+	}
+	if err == nil && d.target.link {
+		err = d.unlink()
+	}
+	d.progress.haltTicker()
+	switch {
+	case d.json:
+	case err != nil:
+		fmt.Fprintf(d.Err, "The project %s, which this deploy created, was not removed: %v\n", d.slug, err)
+	default:
+		fmt.Fprintf(d.Err, "Removed the project %s, which this deploy created.\n", d.slug)
+	}
+}
+
+// unlink restores anchor.json as it was before this run.
+func (d *deploying) unlink() error {
+	if before := d.target.tie; before.Settings != (build.Settings{}) {
+		return build.WriteSettings(before.dir, before.Settings)
+	}
+	return os.Remove(filepath.Join(d.target.tie.dir, build.SettingsName))
 }
 
 // sendBuild starts the deployment and follows it. When it cannot, it cancels the deployment, so that
 // the server does not wait for files that will not come.
-func (d *deploying) sendBuild(ctx context.Context, a build.Output) (wire.Deployment, error) {
+func (d *deploying) sendBuild(ctx context.Context, a build.Output) (record wire.Deployment, err error) {
 	c := readCommit(ctx, d.dir).withOptions(d.options)
+	if err := d.ensureProject(ctx, c); err != nil {
+		return wire.Deployment{}, err
+	}
+	defer func() {
+		if err != nil && d.created && !isUnreachable(err) {
+			d.removeCreated(ctx)
+		}
+	}()
+	d.preview = !d.options.prod && c.branch != "" && c.branch != d.target.project.ProductionBranch
 	d.progress.beginStep("Upload")
 	before := d.client.BytesSent()
 	started, err := d.start(ctx, a.Manifest, wire.StartDeployment{
-		CommitSha: c.sha, CommitMessage: c.message, Branch: c.branch, NoRelease: d.options.noRelease, ForceReload: d.options.forceReload,
+		CommitSha: c.sha, CommitMessage: c.message, Branch: c.branch, NoRelease: d.options.noRelease || d.preview, ForceReload: d.options.forceReload,
 	})
 	if err != nil {
 		d.progress.failStep()
@@ -239,7 +306,7 @@ func (d *deploying) sendBuild(ctx context.Context, a build.Output) (wire.Deploym
 		return wire.Deployment{}, err
 	}
 	d.bytes = d.client.BytesSent() - before
-	record, err := d.followDeployment(ctx, id)
+	record, err = d.followDeployment(ctx, id)
 	if ctx.Err() != nil {
 		d.cancelOnServer(ctx, id)
 	}
@@ -249,6 +316,12 @@ func (d *deploying) sendBuild(ctx context.Context, a build.Output) (wire.Deploym
 		}
 	}
 	return record, err
+}
+
+// isUnreachable reports whether the server was lost: then the deployment may still end well.
+func isUnreachable(err error) bool {
+	gone := (*client.Unreachable)(nil)
+	return errors.As(err, &gone)
 }
 
 // start sends the manifest as its difference from the last upload's, or whole.

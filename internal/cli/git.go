@@ -9,12 +9,14 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
 )
 
@@ -58,18 +60,7 @@ func (s *shell) setUpGit(ctx context.Context, o gitOptions) error {
 	if !o.printOnly && runGit(ctx, ".", "rev-parse", "--git-dir") == "" {
 		return usagef("this folder is not in a Git repository; run git init first, or use --print")
 	}
-	project, err := s.projectFor(".")
-	if err != nil {
-		return err
-	}
-	c, err := s.newClient()
-	if err != nil {
-		return err
-	}
-	p, err := c.Project(ctx, project)
-	if errors.Is(err, anchor.ErrNotFound) && !o.printOnly {
-		p, err = c.CreateProject(ctx, project, "main")
-	}
+	p, err := s.projectToPush(ctx, o.printOnly)
 	if err != nil {
 		return err
 	}
@@ -91,6 +82,42 @@ func (s *shell) setUpGit(ctx context.Context, o gitOptions) error {
 		fmt.Fprintf(w, "%s The remote %s is %s\n\n", s.paintText(green, "✓"), remote.Remote, remote.URL)
 		fmt.Fprintf(w, "To deploy, run %s\n", s.paintText(cyan, "git push "+remote.Remote+" "+remote.Branch))
 	})
+}
+
+// projectToPush returns the project of this folder. Unless that is only to be printed, it creates the
+// project that does not exist and ties the folder to it.
+func (s *shell) projectToPush(ctx context.Context, printOnly bool) (wire.Project, error) {
+	c, err := s.newClient()
+	if err != nil {
+		return wire.Project{}, err
+	}
+	if printOnly {
+		slug, err := s.projectFor(ctx, c, ".")
+		if err != nil {
+			return wire.Project{}, err
+		}
+		return c.Project(ctx, slug)
+	}
+	dir, err := filepath.Abs(".")
+	if err != nil {
+		return wire.Project{}, fmt.Errorf("find the folder: %w", err)
+	}
+	t, err := s.chooseProject(ctx, c, dir, false)
+	if e := (*anchor.Error)(nil); errors.As(err, &e) && e.Code == "not_linked" {
+		return wire.Project{}, e.Hintf("To choose or create one, run anchor git --project SLUG")
+	}
+	if err != nil {
+		return wire.Project{}, err
+	}
+	if !t.exists() {
+		if _, err := t.createProject(ctx, c, productionBranch(ctx, dir, readCommit(ctx, dir))); err != nil {
+			return wire.Project{}, err
+		}
+	}
+	if !t.link {
+		return t.project, nil
+	}
+	return t.project, s.writeTie(t.tie, t.project)
 }
 
 // addRemote sets the remote and makes Git ask Anchor for the token of the server at base.

@@ -26,7 +26,8 @@ type shell struct {
 	project string
 	version string
 	parts   Parts
-	parsed  bool // the command line was read; what fails from here on is not a usage error
+	context func() context.Context // of the command that runs
+	parsed  bool                   // the command line was read; what fails from here on is not a usage error
 }
 
 // Parts are what commands run that is more than a call of the API.
@@ -94,7 +95,7 @@ func (s *shell) rootCommand() *cobra.Command {
 			"immutable, traffic switches in one atomic step, and you can roll back to any\n" +
 			"kept deployment at once.",
 		SilenceErrors: true, SilenceUsage: true,
-		PersistentPreRun: func(*cobra.Command, []string) { s.parsed = true },
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) { s.parsed, s.context = true, cmd.Context },
 		Args:             cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if s.json { // help is not a document
@@ -106,7 +107,7 @@ func (s *shell) rootCommand() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true // ours knows --json
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
 	root.PersistentFlags().BoolVar(&s.json, "json", false, "print a single JSON document")
-	root.PersistentFlags().StringVar(&s.project, "project", "", "slug of the project (default: the one in .anchor/project.json)")
+	root.PersistentFlags().StringVar(&s.project, "project", "", "slug of the project (default: that of anchor.json)")
 	root.AddGroup(&cobra.Group{ID: "main", Title: "Deploy and release:"},
 		&cobra.Group{ID: "look", Title: "Inspect:"}, &cobra.Group{ID: "settings", Title: "Set up:"})
 	add := func(group string, commands ...*cobra.Command) {
@@ -115,7 +116,7 @@ func (s *shell) rootCommand() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("main", s.upCommand(), s.deployCommand(), s.gitCommand(), s.buildsCommand(), s.rollbackCommand(), s.promoteCommand(), s.cancelCommand())
+	add("main", s.upCommand(), s.deployCommand(), s.linkCommand(), s.gitCommand(), s.buildsCommand(), s.rollbackCommand(), s.promoteCommand(), s.cancelCommand())
 	add("look", s.deploymentsCommand(), s.releasesCommand(), s.logsCommand(), s.statsCommand(), s.statusCommand(), s.doctorCommand(), s.openCommand())
 	add("settings", s.projectsCommand(), s.domainsCommand(), s.envCommand(), s.limitsCommand(), s.cacheCommand(), s.tokensCommand(), s.trustCommand(), s.awsCommand(), s.versionCommand(), s.completionCommand())
 	refuseUnknownHelp(root)

@@ -209,7 +209,7 @@ func TestProject_ReadsRepositoryFilesWithinBounds(t *testing.T) {
 
 // A repository may bring along links where Anchor keeps its notes.
 func TestProject_FolderLinkIsNotFollowed(t *testing.T) {
-	for _, name := range []string{build.StateDir, build.StateDir + "/project.json", build.StateDir + "/.gitignore"} {
+	for _, name := range []string{build.StateDir, build.StateDir + "/build.log", build.StateDir + "/.gitignore"} {
 		t.Run(name, func(t *testing.T) {
 			app, outside := t.TempDir(), t.TempDir()
 			precious := filepath.Join(outside, "precious")
@@ -222,7 +222,8 @@ func TestProject_FolderLinkIsNotFollowed(t *testing.T) {
 				target = outside
 			}
 			link(t, target, filepath.Join(app, name))
-			if err := rememberProject(app, "shop"); err == nil {
+			if log, err := openBuildLog(app, func(string) {}); err == nil {
+				log.file.Close()
 				t.Error("it was followed")
 			}
 			left, err := os.ReadDir(outside)

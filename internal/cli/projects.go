@@ -140,6 +140,15 @@ func (s *shell) confirmRemoval(p anchor.Project) error {
 		"takes "+p.Slug+" offline and permanently removes its deployments")
 }
 
+// readLine reads a line from standard input, io.EOF when there is none.
+func (s *shell) readLine() (string, error) {
+	line, err := bufio.NewReader(s.In).ReadString('\n')
+	if err != nil && line == "" {
+		return "", err
+	}
+	return strings.TrimSpace(line), nil
+}
+
 // confirmName wants name typed again. It reports the effect of the removal to scripts as effect
 // and to people as warning.
 func (s *shell) confirmName(name, effect, warning string) error {
@@ -147,11 +156,11 @@ func (s *shell) confirmName(name, effect, warning string) error {
 		return usagef("removing %s %s; to confirm, add --yes", name, effect)
 	}
 	fmt.Fprintf(s.Err, "This %s.\nTo confirm, type its name: ", warning)
-	line, err := bufio.NewReader(s.In).ReadString('\n')
-	if err != nil && line == "" {
+	line, err := s.readLine()
+	if err != nil {
 		return usagef("no name was typed; %s was not removed", name)
 	}
-	if strings.TrimSpace(line) != name {
+	if line != name {
 		return usagef("the name does not match; %s was not removed", name)
 	}
 	return nil

@@ -36,8 +36,9 @@ type Progress interface {
 
 // Builder builds one app.
 type Builder struct {
-	App opennext.App
-	Env []string // complete environment of the commands
+	App      opennext.App
+	Settings Settings
+	Env      []string // complete environment of the commands
 	// DeploymentID is the id that browsers send with what they request for the build's pages, see
 	// anchor.Build.SkewID. The app may choose another one. "": none.
 	DeploymentID string
@@ -65,10 +66,14 @@ func (b *Builder) install(ctx context.Context) error {
 		return nil
 	}
 	b.Progress.Begin("Install")
-	if err := b.run(ctx, b.App.Root, installCommand(b.App)...); err != nil {
+	command, detail := installCommand(b.App), b.App.PackageManager
+	if own := b.Settings.InstallCommand; own != "" {
+		command, detail = []string{"sh", "-c", own}, own
+	}
+	if err := b.run(ctx, b.App.Root, command...); err != nil {
 		return err
 	}
-	b.Progress.Done("install", b.App.PackageManager)
+	b.Progress.Done("install", detail)
 	return nil
 }
 

@@ -1,10 +1,13 @@
 package build
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
 // sharpPackage optimizes images in apps without an open-next.config.
@@ -15,9 +18,13 @@ const configName = "open-next.config.mjs"
 // config returns the path of the configuration that OpenNext has to be passed; without it
 // OpenNext finds only open-next.config.ts.
 func (b *Builder) config() (string, error) {
+	if b.App.OpenNextConfig != "" && b.Settings.BuildCommand != "" {
+		return "", anchor.Invalid("bad_settings", "%s sets buildCommand, which has no effect in an app with %s", SettingsName, b.App.OpenNextConfig).
+			Hintf("Set buildCommand in %s instead.", b.App.OpenNextConfig)
+	}
 	switch b.App.OpenNextConfig {
 	case "":
-		return writeConfig(b.App.Dir)
+		return writeConfig(b.App.Dir, b.Settings.BuildCommand)
 	case "open-next.config.ts":
 		return "", nil
 	}
@@ -26,12 +33,20 @@ func (b *Builder) config() (string, error) {
 
 // writeConfig writes the open-next.config of an app that has none: answers stream,
 // and sharp fits this machine. Its path is relative to dir, as OpenNext joins it.
-func writeConfig(dir string) (string, error) {
+func writeConfig(dir, buildCommand string) (string, error) {
+	command := ""
+	if buildCommand != "" {
+		quoted, err := json.Marshal(buildCommand)
+		if err != nil {
+			return "", fmt.Errorf("write OpenNext's configuration: %w", err)
+		}
+		command = "  buildCommand: " + string(quoted) + ",\n"
+	}
 	config := fmt.Sprintf(`export default {
   default: { override: { wrapper: "aws-lambda-streaming" } },
   imageOptimization: { install: { packages: [%q], arch: %q, os: %q%s } },
-};
-`, sharpPackage, nodeArch(), nodeOS(), nodeLibc())
+%s};
+`, sharpPackage, nodeArch(), nodeOS(), nodeLibc(), command)
 	err := InState(dir, func(state *os.Root) error {
 		return state.WriteFile(configName, []byte(config), 0o644)
 	})

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
@@ -141,3 +143,28 @@ func firstFile(dir string, names ...string) string {
 	}
 	return ""
 }
+
+// AppsBelow returns the folders below top, at most three levels down, that contain a Next.js app,
+// relative to top.
+func AppsBelow(top string) (apps []string) {
+	for _, pattern := range []string{"*", "*/*", "*/*/*"} {
+		found, err := filepath.Glob(filepath.Join(top, pattern, "package.json"))
+		if err != nil {
+			return apps
+		}
+		for _, name := range found {
+			dir := filepath.Dir(name)
+			folder, err := filepath.Rel(top, dir)
+			if err != nil || slices.ContainsFunc(strings.Split(folder, string(filepath.Separator)), notSource) {
+				continue
+			}
+			if _, err := FindAppBelow(top, dir); err == nil {
+				apps = append(apps, filepath.ToSlash(folder))
+			}
+		}
+	}
+	return apps
+}
+
+// notSource reports whether a folder of this name contains what programs wrote.
+func notSource(name string) bool { return name == "node_modules" || strings.HasPrefix(name, ".") }

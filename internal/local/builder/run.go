@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,7 +59,7 @@ func (b *Builder) make(ctx context.Context, p *jobProgress) error {
 	if err != nil {
 		return fmt.Errorf("read the variables of the build: %w", err)
 	}
-	app, err := w.findApp(vars[RootVariable])
+	app, settings, err := w.findApp(vars[RootVariable])
 	if err == nil {
 		err = build.CheckPublic(ctx, app.Dir)
 	}
@@ -68,7 +69,7 @@ func (b *Builder) make(ctx context.Context, p *jobProgress) error {
 	p.Done(stepCheckout, fmt.Sprintf("%.7s of %s", p.deployment.CommitSha, p.deployment.Branch))
 	w.restoreCache(app.Dir)
 	tree, err := b.Make(ctx, &build.Builder{
-		App: app, Env: w.environment(vars), DeploymentID: string(p.deployment.ID), Run: w.run, Progress: p,
+		App: app, Settings: settings, Env: w.environment(vars), DeploymentID: string(p.deployment.ID), Run: w.run, Progress: p,
 	})
 	if err != nil {
 		return w.relative(err)
@@ -125,14 +126,63 @@ func (b *Builder) store(ctx context.Context, p anchor.ProjectID, out build.Outpu
 	return nil
 }
 
-// RootVariable is the build variable that names the app's folder in a repository with several.
-const RootVariable = "ANCHOR_ROOT_DIRECTORY"
+// RootVariable is the build variable that names the app's folder in a repository with several, in
+// place of the rootDirectory of anchor.json.
+const RootVariable = anchor.RootVariable
 
-// findApp returns the app in the folder of the commit that is named, else at its top.
-func (w *work) findApp(folder string) (opennext.App, error) {
-	if folder != "" && !filepath.IsLocal(folder) {
-		return opennext.App{}, withRootHint(anchor.Invalid("bad_root_directory", "%s is %q, which is not a folder of the repository", RootVariable, folder))
+// findApp returns the app that the commit has for the project, with its settings: the app in folder,
+// else in the rootDirectory of the anchor.json at the top, else in the folder whose anchor.json names
+// the project, else at the top.
+func (w *work) findApp(folder string) (opennext.App, build.Settings, error) {
+	settings, err := w.settings("")
+	if err != nil {
+		return opennext.App{}, settings, err
 	}
+	named := RootVariable
+	if folder == "" {
+		folder, named = settings.RootDirectory, "rootDirectory"
+	}
+	if folder == "" {
+		if folder, err = w.tiedFolder(); err != nil {
+			return opennext.App{}, settings, err
+		}
+	}
+	if folder != "" && !filepath.IsLocal(folder) {
+		return opennext.App{}, settings, withRootHint(anchor.Invalid("bad_root_directory", "%s is %q, which is not a folder of the repository", named, folder))
+	}
+	app, err := w.appIn(folder)
+	if own, e := w.settings(folder); err == nil && own != (build.Settings{}) {
+		settings, err = own, e
+	}
+	return app, settings, err
+}
+
+// settings returns the anchor.json of a folder of the repository, the zero value when there is none.
+func (w *work) settings(folder string) (build.Settings, error) {
+	s, err := build.ReadSettings(filepath.Join(w.src(), folder))
+	if errors.Is(err, fs.ErrNotExist) {
+		return build.Settings{}, nil
+	}
+	return s, err
+}
+
+// tiedFolder returns the folder of the app whose anchor.json names the project of the build, "" when
+// there is none or it is the top.
+func (w *work) tiedFolder() (string, error) {
+	for _, folder := range opennext.AppsBelow(w.src()) {
+		s, err := w.settings(folder)
+		if err != nil {
+			return "", err
+		}
+		if s.ProjectID == w.job.project.ID || s.ProjectID == "" && s.Project == w.job.project.Slug {
+			return folder, nil
+		}
+	}
+	return "", nil
+}
+
+// appIn returns the app in a folder of the repository; folder "" is the top.
+func (w *work) appIn(folder string) (opennext.App, error) {
 	dir := filepath.Join(w.src(), folder)
 	if err := w.contains(dir); err != nil {
 		return opennext.App{}, withRootHint(anchor.Invalid("no_root_directory", "the repository has no folder %q", folder).Because(err))
@@ -145,9 +195,10 @@ func (w *work) findApp(folder string) (opennext.App, error) {
 	if folder != "" {
 		return app, withRootHint(missing)
 	}
-	if apps := appsBelow(w.src()); len(apps) > 0 {
+	if apps := opennext.AppsBelow(w.src()); len(apps) > 0 {
 		return app, anchor.Invalid("choose_app", "the Next.js app is not at the root of the repository but in %s", strings.Join(apps, ", ")).
-			Hintf("Choose one: anchor env set %s=%s --for build", RootVariable, apps[0])
+			Hintf("Choose one in %s, and commit that: anchor link %s --root-directory %s\nOr set it for this project alone: anchor env set %s=%s --for build",
+				build.SettingsName, w.job.project.Slug, apps[0], RootVariable, apps[0])
 	}
 	return app, withRootHint(missing)
 }
@@ -155,25 +206,5 @@ func (w *work) findApp(folder string) (opennext.App, error) {
 // withRootHint replaces the hint of an error about the app's folder: those of package opennext are
 // for commands that run in it.
 func withRootHint(err *anchor.Error) error {
-	return err.Hintf("Use the app's path in the repository, such as apps/web: anchor env set %s=apps/web --for build", RootVariable)
-}
-
-// appsBelow returns the folders with an app of Next.js, at most three levels down.
-func appsBelow(top string) (apps []string) {
-	for _, pattern := range []string{"*", "*/*", "*/*/*"} {
-		found, err := filepath.Glob(filepath.Join(top, pattern, "package.json"))
-		if err != nil {
-			return apps
-		}
-		for _, name := range found {
-			dir := filepath.Dir(name)
-			if _, err := opennext.FindAppBelow(top, dir); err != nil || strings.Contains(dir, "/node_modules/") {
-				continue
-			}
-			if folder, err := filepath.Rel(top, dir); err == nil {
-				apps = append(apps, folder)
-			}
-		}
-	}
-	return apps
+	return err.Hintf("Use the app's path in the repository, such as apps/web, as rootDirectory in %s,\nor for this project alone: anchor env set %s=apps/web --for build", build.SettingsName, RootVariable)
 }
