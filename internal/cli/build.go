@@ -2,28 +2,29 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact/build"
-	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 )
 
 // buildApp builds an app on this machine and returns the folder of its OpenNext build.
-func (s *shell) buildApp(ctx context.Context, app opennext.App, settings build.Settings, vars map[string]string, p *progress) (string, error) {
-	log, err := openBuildLog(app.Dir, p.sayNote)
+func (s *shell) buildApp(ctx context.Context, b build.Builder, p *progress) (string, error) {
+	log, err := openBuildLog(b.App.Dir, p.showOutput)
 	if err != nil {
 		return "", err
 	}
 	defer log.file.Close()
-	// The deployment gets its own id later, when the server knows what was built.
-	b := build.Builder{App: app, Settings: settings, Env: buildEnv(vars), DeploymentID: anchor.NewID(), Run: log.run, Progress: p}
+	b.Run, b.Progress, b.Tools = log.run, p, filepath.Join(b.App.Dir, build.StateDir, "tools")
+	b.DeploymentID = anchor.NewID() // the deployment gets its own id later, when the server knows what was built
 	tree, err := b.Build(ctx)
 	if err != nil {
 		p.failStep()
-		if !s.json && ctx.Err() == nil {
+		if s.IsTerminal && !s.json && ctx.Err() == nil {
 			log.printTo(s.Err)
 		}
 		return "", err
@@ -31,8 +32,35 @@ func (s *shell) buildApp(ctx context.Context, app opennext.App, settings build.S
 	return tree, nil
 }
 
-// Begin implements build.Progress.
-func (p *progress) Begin(label string) { p.beginStep(label) }
+// serverMachine returns what machine the server needs the build for; the zero value stands for this one.
+func (d *deploying) serverMachine(ctx context.Context) (build.Target, error) {
+	status, err := d.client.Status(ctx)
+	if err != nil || status.Target == nil { // a server of an earlier version
+		return build.Target{}, err
+	}
+	t := build.Target{OS: status.Target.OS, Arch: status.Target.Arch, Libc: status.Target.Libc}
+	if t.Arch == "" {
+		t.Arch = build.ThisMachine().Arch
+	}
+	return t, nil
+}
+
+// Begin implements build.Progress. Without a terminal it also prints that the step begins, because
+// nothing moves then and a step may take minutes.
+func (p *progress) Begin(label string) {
+	p.beginStep(label)
+	if !p.streams.IsTerminal && !p.quiet {
+		fmt.Fprintf(p.streams.Err, "· %s\n", label)
+	}
+}
+
+// showOutput shows a line that the build prints: beside its step on a terminal, else as it comes.
+func (p *progress) showOutput(line string) {
+	p.sayNote(line)
+	if !p.streams.IsTerminal && !p.quiet {
+		fmt.Fprintf(p.streams.Err, "  │ %s\n", cleanText(line))
+	}
+}
 
 // Done implements build.Progress.
 func (p *progress) Done(step, detail string) { p.endStep(step, detail) }

@@ -171,7 +171,12 @@ func (d *deploying) run(ctx context.Context) (wire.Deployment, error) {
 			return wire.Deployment{}, err
 		}
 	}
-	tree, err := d.buildApp(ctx, app, d.target.tie.Settings, vars, d.progress)
+	machine, err := d.serverMachine(ctx)
+	if err != nil {
+		return wire.Deployment{}, err
+	}
+	b := build.Builder{App: app, Settings: d.target.tie.Settings, Env: buildEnv(vars), Target: machine}
+	tree, err := d.buildApp(ctx, b, d.progress)
 	if err != nil {
 		return wire.Deployment{}, err
 	}

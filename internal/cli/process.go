@@ -97,9 +97,12 @@ func (b *buildLog) run(ctx context.Context, c build.Command) error {
 	b.head, b.tail, b.cut = nil, nil, false
 	command := strings.Join(c.Args, " ")
 	fmt.Fprintf(b, "$ %s\n", command)
-	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
+	cmd := exec.CommandContext(ctx, c.Program(), c.Args[1:]...)
 	cmd.Dir, cmd.Env = c.Dir, c.Env
 	cmd.Stdout, cmd.Stderr = b, b
+	if c.Out != nil {
+		cmd.Stdout = c.Out
+	}
 	cmd.WaitDelay = 5 * time.Second
 	ownGroup(cmd)
 	err := cmd.Run()

@@ -14,6 +14,8 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
+	"github.com/anchor-deploy/anchor/internal/artifact/build"
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 )
 
 func (s *shell) statusCommand() *cobra.Command {
@@ -42,7 +44,7 @@ func (s *shell) printRunning(w io.Writer, st wire.Status) {
 		{"API", st.API},
 		{"Data", st.Data},
 		{"Disk", diskLine(st.Disk)},
-		{"Node", st.Node},
+		{"Node", strings.TrimSpace(st.Node + describeTarget(st.Target))},
 		{"HTTP/3", st.HTTP3},
 		{"Isolation", describeIsolation(st.Isolation)},
 		{"Limits", limitsOf(st.Isolation)},
@@ -115,6 +117,13 @@ func diskLine(d wire.Disk) string {
 	return line
 }
 
+func describeTarget(t *wire.Machine) string {
+	if t == nil || t.Arch == "" {
+		return ""
+	}
+	return " on " + t.OS + " " + t.Arch
+}
+
 func describeIsolation(i *wire.Isolation) string {
 	if i == nil {
 		return ""
@@ -176,6 +185,9 @@ func (s *shell) doctorCommand() *cobra.Command {
 // runDoctor checks this side first: it has to work when no server runs.
 func (s *shell) runDoctor(ctx context.Context) error {
 	checks := []wire.Check{localNode(ctx)}
+	if check, ok := localOpenNext(); ok {
+		checks = append(checks, check)
+	}
 	c, err := s.newClient()
 	var server []wire.Check
 	if err == nil {
@@ -234,6 +246,15 @@ func localNode(ctx context.Context) wire.Check {
 		check.Hint = ""
 	}
 	return check
+}
+
+// localOpenNext describes the version of OpenNext that builds the app in this folder, if there is one.
+func localOpenNext() (wire.Check, bool) {
+	app, err := opennext.FindApp(".")
+	if err != nil {
+		return wire.Check{}, false
+	}
+	return wire.Check{Name: "OpenNext (here)", OK: true, Detail: build.DescribeOpenNext(app)}, true
 }
 
 func (s *shell) openCommand() *cobra.Command {

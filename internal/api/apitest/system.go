@@ -29,6 +29,7 @@ func (s system) Status(ctx context.Context) (wire.Status, error) {
 		Version: "test", Platform: "local", UptimeMS: 90_000, Node: "20.0.0",
 		Sites: "http://<project>.localhost:3000", API: "http://127.0.0.1:3080", Data: "/var/lib/anchor",
 		Disk: wire.Disk{FreeBytes: 12e9, ArtifactBytes: 50e6}, Live: []wire.Serving{}, Workers: []wire.Worker{},
+		Target: &wire.Machine{OS: "linux", Arch: "riscv64", Libc: "musl"}, // rarely that of a test
 	}
 	lives, err := s.records.Lives(ctx)
 	if err != nil {

@@ -215,11 +215,20 @@ type Status struct {
 	Data     string `json:"data"`
 	Node     string `json:"node" doc:"Version of Node.js"`
 	HTTP3    string `json:"http3,omitempty" doc:"Whether HTTP/3 is served and, if not, why; absent without HTTPS"`
+	// Target is absent where the server is older than it.
+	Target *Machine `json:"target,omitempty" doc:"The machines that functions run on: what a build is for"`
 	// Isolation is absent where the platform isolates functions by itself.
 	Isolation *Isolation `json:"isolation,omitempty" doc:"What keeps projects' workers apart, on local"`
 	Disk      Disk       `json:"disk"`
 	Live      []Serving  `json:"live" nullable:"false"`
 	Workers   []Worker   `json:"workers" nullable:"false"`
+}
+
+// Machine describes machines in the names of Node.js (process.platform, process.arch) and npm (libc).
+type Machine struct {
+	OS   string `json:"os" example:"linux"`
+	Arch string `json:"arch,omitempty" example:"x64" doc:"Absent where functions run on the machines that their build is for"`
+	Libc string `json:"libc,omitempty" example:"glibc" doc:"Of linux: glibc or musl"`
 }
 
 // Isolation is what keeps projects' workers from each other and from the server.

@@ -5,21 +5,20 @@ package build
 
 import (
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 )
 
-// openNextPackage is what an app is built with that does not depend on OpenNext itself. It was
-// tested with sharpPackage.
-const openNextPackage = "@opennextjs/aws@4.1.12"
-
 // Command is one command of a build.
 type Command struct {
 	Dir  string // absolute
 	Args []string
 	Env  []string
+	// Out gets what the command writes to standard output, in place of the log of the build. nil: the log.
+	Out io.Writer
 }
 
 // Run runs a command until it or ctx ends. Everything that the command started has ended when Run
@@ -44,6 +43,8 @@ type Builder struct {
 	DeploymentID string
 	Run          Run
 	Progress     Progress
+	Target       Target // zero: this machine
+	Tools        string // folder for package managers that this machine lacks; the commands can write to it
 }
 
 // Build installs what is missing, runs OpenNext, and returns the folder that it wrote.
@@ -61,42 +62,13 @@ func (b *Builder) run(ctx context.Context, dir string, args ...string) error {
 	return b.Run(ctx, Command{Dir: dir, Args: args, Env: b.Env})
 }
 
-func (b *Builder) install(ctx context.Context) error {
-	if b.find("node_modules", "next") {
-		return nil
-	}
-	b.Progress.Begin("Install")
-	command, detail := installCommand(b.App), b.App.PackageManager
-	if own := b.Settings.InstallCommand; own != "" {
-		command, detail = []string{"sh", "-c", own}, own
-	}
-	if err := b.run(ctx, b.App.Root, command...); err != nil {
-		return err
-	}
-	b.Progress.Done("install", detail)
-	return nil
-}
-
-func installCommand(app opennext.App) []string {
-	switch app.PackageManager {
-	case "pnpm":
-		return []string{"pnpm", "install", "--frozen-lockfile"}
-	case "yarn":
-		return []string{"yarn", "install", "--frozen-lockfile"}
-	case "bun":
-		return []string{"bun", "install", "--frozen-lockfile"}
-	}
-	if _, err := os.Lstat(filepath.Join(app.Root, "package-lock.json")); err != nil {
-		return []string{"npm", "install", "--no-audit", "--no-fund"}
-	}
-	return []string{"npm", "ci", "--no-audit", "--no-fund"}
-}
-
 func (b *Builder) runOpenNext(ctx context.Context) error {
 	b.Progress.Begin("Build")
-	command := []string{"npx", "--yes", openNextPackage, "build"}
+	var command []string
 	if b.find("node_modules", ".bin", "open-next") {
 		command = []string{"npx", "--no-install", "open-next", "build"}
+	} else {
+		command = []string{"npx", "--yes", openNextName + "@" + b.newestOpenNext(ctx), "build"}
 	}
 	config, err := b.config()
 	if err != nil {
@@ -108,7 +80,14 @@ func (b *Builder) runOpenNext(ctx context.Context) error {
 	if b.App.OpenNextConfig == "" {
 		defer removeConfig(b.App.Dir)
 	}
-	if err := b.Run(ctx, Command{Dir: b.App.Dir, Args: command, Env: b.openNextEnv()}); err != nil {
+	if written, err := writeNextConfig(b.App.Dir); err != nil {
+		return err
+	} else if written {
+		defer removeNextConfig(b.App.Dir)
+	}
+	err = b.Run(ctx, Command{Dir: b.App.Dir, Args: command, Env: b.openNextEnv()})
+	ignoreTree(b.App.Dir)
+	if err != nil {
 		return err
 	}
 	b.Progress.Done("build", "Next.js "+b.App.NextVersion)

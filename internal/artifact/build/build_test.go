@@ -3,6 +3,7 @@ package build_test
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,54 +34,268 @@ type steps []string
 func (s *steps) Begin(label string)       { *s = append(*s, "begin "+label) }
 func (s *steps) Done(step, detail string) { *s = append(*s, "done "+step+" "+detail) }
 
+// builds runs a build of the app in dir whose commands do nothing but write what OpenNext would, and
+// returns them. Programs are those in the folder bin. The registry has the versions of OpenNext, as JSON.
+func builds(t *testing.T, dir string, b build.Builder, bin, versions string) (ran []string, tree string, err error) {
+	t.Helper()
+	if b.App, err = opennext.FindAppBelow(b.App.Top, dir); err != nil {
+		t.Fatal(err)
+	}
+	b.Env, b.Progress, b.Tools = []string{"A=1", "PATH=" + bin}, &steps{}, "/tools"
+	b.Run = func(_ context.Context, c build.Command) error {
+		if c.Dir != dir && c.Dir != b.App.Root || c.Env[0] != "A=1" {
+			t.Errorf("ran %q in %s with %q", c.Args, c.Dir, c.Env)
+		}
+		if c.Out != nil {
+			_, err := io.WriteString(c.Out, versions)
+			return err
+		}
+		ran = append(ran, strings.Join(c.Args, " "))
+		if slices.Contains(c.Args, "build") {
+			if _, err := os.Stat(filepath.Join(dir, "next.config.mjs")); err != nil {
+				t.Errorf("OpenNext refuses an app without a next.config: %v", err)
+			}
+			writeFiles(t, dir, map[string]string{".open-next/open-next.output.json": "{}"})
+		}
+		return nil
+	}
+	tree, err = b.Build(t.Context())
+	return ran, tree, err
+}
+
+const openNextBuild = "npx --yes @opennextjs/aws@4.1.16 build --config-path .anchor/open-next.config.mjs"
+
 func TestBuilder_Build_RunsTheCommandsThatTheAppNeeds(t *testing.T) {
+	const asksPnpm = `{"packageManager":"pnpm@9.15.9+sha512.abc","dependencies":{"next":"15.1.0"}}`
 	for name, test := range map[string]struct {
-		files map[string]string
-		want  []string
+		files    map[string]string
+		settings build.Settings
+		programs string // that there are
+		want     []string
 	}{
 		"npm with a lockfile": {
 			files: map[string]string{"package-lock.json": "{}"},
-			want:  []string{"npm ci --no-audit --no-fund", "npx --yes @opennextjs/aws@4.1.12 build --config-path .anchor/open-next.config.mjs"},
+			want:  []string{"npm ci --no-audit --no-fund", openNextBuild},
 		},
 		"npm without one": {
-			want: []string{"npm install --no-audit --no-fund", "npx --yes @opennextjs/aws@4.1.12 build --config-path .anchor/open-next.config.mjs"},
+			want: []string{"npm install --no-audit --no-fund", openNextBuild},
+		},
+		"a command of its own": {
+			settings: build.Settings{InstallCommand: "npm ci --ignore-scripts"},
+			want:     []string{"sh -c npm ci --ignore-scripts", openNextBuild},
 		},
 		"pnpm": {
-			files: map[string]string{"pnpm-lock.yaml": "", "open-next.config.ts": ""},
-			want:  []string{"pnpm install --frozen-lockfile", "npx --yes @opennextjs/aws@4.1.12 build"},
+			files:    map[string]string{"pnpm-lock.yaml": "", "open-next.config.ts": ""},
+			programs: "pnpm",
+			want:     []string{"pnpm install --frozen-lockfile", "npx --yes @opennextjs/aws@4.1.16 build"},
+		},
+		"pnpm, which this machine lacks": {
+			files: map[string]string{"pnpm-lock.yaml": "lockfileVersion: '6.0'\n"},
+			want: []string{
+				"npm install --prefix /tools/pnpm-8 --no-audit --no-fund --no-package-lock pnpm@8", "pnpm install --frozen-lockfile", openNextBuild,
+			},
+		},
+		"the version of pnpm that package.json asks for": {
+			files:    map[string]string{"pnpm-lock.yaml": "", "package-lock.json": "", "package.json": asksPnpm},
+			programs: "pnpm",
+			want: []string{
+				"npm install --prefix /tools/pnpm-9.15.9 --no-audit --no-fund --no-package-lock pnpm@9.15.9", "pnpm install --frozen-lockfile", openNextBuild,
+			},
+		},
+		"yarn 1": {
+			files: map[string]string{"yarn.lock": "# yarn lockfile v1\n"},
+			want: []string{
+				"npm install --prefix /tools/yarn-1 --no-audit --no-fund --no-package-lock yarn@1", "yarn install --frozen-lockfile", openNextBuild,
+			},
+		},
+		"yarn 4": {
+			files: map[string]string{"yarn.lock": "# This file is generated\n\n__metadata:\n  version: 8\n"},
+			want: []string{
+				"npm install --prefix /tools/yarnpkg+cli-dist-4 --no-audit --no-fund --no-package-lock @yarnpkg/cli-dist@4", "yarn install --immutable", openNextBuild,
+			},
+		},
+		"bun, which also writes the lockfile of yarn": {
+			files:    map[string]string{"yarn.lock": "", "bun.lock": ""},
+			programs: "bun",
+			want:     []string{"bun install --frozen-lockfile", openNextBuild},
 		},
 		"installed, with OpenNext": {
 			files: map[string]string{"node_modules/next/package.json": "{}", "node_modules/.bin/open-next": "", "open-next.config.mjs": ""},
 			want:  []string{"npx --no-install open-next build --config-path open-next.config.mjs"},
 		},
+		"installed, but not what package.json asks for": {
+			files: map[string]string{
+				"node_modules/next/package.json": "{}", "package.json": `{"dependencies":{"next":"15.1.0"},"devDependencies":{"@a/b":"1"}}`,
+			},
+			want: []string{"npm install --no-audit --no-fund", openNextBuild},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
+			dir, bin := t.TempDir(), t.TempDir()
 			writeFiles(t, dir, map[string]string{"package.json": `{"dependencies":{"next":"15.1.0"}}`})
 			writeFiles(t, dir, test.files)
-			app, err := opennext.FindAppBelow(dir, dir)
-			if err != nil {
-				t.Fatal(err)
+			if test.programs != "" {
+				if err := os.WriteFile(filepath.Join(bin, test.programs), nil, 0o755); err != nil {
+					t.Fatal(err)
+				}
 			}
-			var ran []string
-			b := build.Builder{App: app, Env: []string{"A=1"}, Progress: &steps{}, Run: func(_ context.Context, c build.Command) error {
-				if c.Dir != dir || !slices.Equal(c.Env, []string{"A=1"}) {
-					t.Errorf("ran %q in %s with %q", c.Args, c.Dir, c.Env)
-				}
-				ran = append(ran, strings.Join(c.Args, " "))
-				if slices.Contains(c.Args, "build") {
-					writeFiles(t, dir, map[string]string{".open-next/open-next.output.json": "{}"})
-				}
-				return nil
-			}}
-			tree, err := b.Build(t.Context())
+			ran, tree, err := builds(t, dir, build.Builder{App: opennext.App{Top: dir}, Settings: test.settings}, bin, `["4.1.12", "4.1.16"]`)
 			if err != nil || tree != filepath.Join(dir, build.TreeName) || !slices.Equal(ran, test.want) {
 				t.Errorf("built %q, %v by %q; want %q", tree, err, ran, test.want)
 			}
-			if _, err := os.Lstat(filepath.Join(dir, build.StateDir, "open-next.config.mjs")); err == nil {
-				t.Error("the configuration that was written for the build is still there")
+			for _, left := range []string{build.StateDir + "/open-next.config.mjs", "next.config.mjs"} {
+				if _, err := os.Lstat(filepath.Join(dir, left)); err == nil {
+					t.Errorf("%s, which was written for the build, is still there", left)
+				}
+			}
+			if ignored, err := os.ReadFile(filepath.Join(tree, ".gitignore")); err != nil || string(ignored) != "*\n" {
+				t.Errorf("git would see the build: %q, %v", ignored, err)
 			}
 		})
+	}
+}
+
+func TestBuilder_Build_TakesAnOpenNextOfTheTestedSeries(t *testing.T) {
+	for versions, want := range map[string]string{
+		`"4.1.13"`: "4.1.13", `["4.1.12"]`: "4.1.12", `["4.1.12","4.2.0"]`: "4.1.12", `["4.1.13-beta"]`: "4.1.12",
+		"": "4.1.12", "null": "4.1.12", `"4.1.12; rm"`: "4.1.12",
+	} {
+		dir := t.TempDir()
+		writeFiles(t, dir, map[string]string{"package.json": `{"dependencies":{"next":"15.1.0"}}`})
+		ran, _, err := builds(t, dir, build.Builder{App: opennext.App{Top: dir}}, "", versions)
+		if err != nil || len(ran) != 2 || !strings.HasPrefix(ran[1], "npx --yes @opennextjs/aws@"+want+" build") {
+			t.Errorf("of %s it ran %q, %v", versions, ran, err)
+		}
+	}
+}
+
+// The dependencies are installed exactly when those in node_modules are not those of the lockfile.
+func TestBuilder_Build_InstallsWhenTheLockfileHasChanged(t *testing.T) {
+	const lock = `{"packages":{"":{"name":"app"},"apps/web":{"version":"1.0.0"},"node_modules/web":{"link":true},
+		"node_modules/next":{"version":"%s","integrity":"sha512-a"},"node_modules/fsevents":{"version":"2.3.3","optional":true}}}`
+	older, newer := strings.Replace(lock, "%s", "15.1.0", 1), strings.Replace(lock, "%s", "15.5.0", 1)
+	withoutOptional := `{"packages":{"node_modules/web":{"link":true},"node_modules/next":{"version":"15.5.0","integrity":"sha512-a"}}}`
+	for name, test := range map[string]struct {
+		hidden string // node_modules/.package-lock.json
+		want   int    // commands of npm
+	}{
+		"the same":                       {newer, 0},
+		"without an optional package":    {withoutOptional, 0},
+		"another version":                {older, 1},
+		"another content":                {strings.Replace(newer, "sha512-a", "sha512-b", 1), 1},
+		"without a workspace":            {strings.Replace(newer, `"node_modules/web":{"link":true},`, "", 1), 1},
+		"a copy in place of a workspace": {strings.Replace(newer, `{"link":true}`, `{"version":"1.0.0"}`, 1), 1},
+		"unreadable":                     {"{", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			writeFiles(t, dir, map[string]string{
+				"package.json": `{"dependencies":{"next":"15.5.0"}}`, "package-lock.json": newer,
+				"node_modules/next/package.json": "{}", "node_modules/.package-lock.json": test.hidden,
+			})
+			ran, _, err := builds(t, dir, build.Builder{App: opennext.App{Top: dir}}, "", "")
+			if err != nil || len(ran) != 1+test.want || test.want == 1 && ran[0] != "npm ci --no-audit --no-fund" {
+				t.Errorf("ran %q, %v", ran, err)
+			}
+		})
+	}
+}
+
+// Other package managers do not say what they installed, so it is remembered.
+func TestBuilder_Build_RemembersWhatItInstalled(t *testing.T) {
+	dir, bin := t.TempDir(), t.TempDir()
+	writeFiles(t, dir, map[string]string{
+		"package.json": `{"dependencies":{"next":"15.5.0"}}`, "pnpm-lock.yaml": "one", "node_modules/next/package.json": "{}",
+	})
+	if err := os.WriteFile(filepath.Join(bin, "pnpm"), nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i, lock := range []string{"one", "one", "two", "two", "one"} {
+		writeFiles(t, dir, map[string]string{"pnpm-lock.yaml": lock})
+		ran, _, err := builds(t, dir, build.Builder{App: opennext.App{Top: dir}}, bin, "")
+		installed := slices.Contains(ran, "pnpm install --frozen-lockfile")
+		if want := i%2 == 0; err != nil || installed != want {
+			t.Errorf("build %d ran %q, %v", i, ran, err)
+		}
+	}
+}
+
+func TestBuilder_Build_RefusesLockfilesThatAreNotClear(t *testing.T) {
+	for name, test := range map[string]struct {
+		files map[string]string
+		code  string
+		says  []string
+	}{
+		"of two managers": {
+			files: map[string]string{"package-lock.json": "{}", "pnpm-lock.yaml": ""},
+			code:  "two_lockfiles", says: []string{"package-lock.json, pnpm-lock.yaml", "packageManager"},
+		},
+		"of another manager": {
+			files: map[string]string{"package-lock.json": "{}", "package.json": `{"packageManager":"yarn@4.1.0","workspaces":["apps/*"]}`},
+			code:  "other_lockfile", says: []string{"is yarn, but the lockfile in", "package-lock.json", "to npm"},
+		},
+		"none, asked for": {
+			files: map[string]string{"package.json": `{"packageManager":"pnpm@9.15.9"}`, "pnpm-workspace.yaml": ""},
+			code:  "no_lockfile", says: []string{"no lockfile of pnpm", "pnpm install"},
+		},
+		"none, by workspaces": {
+			files: map[string]string{"package.json": `{}`, "pnpm-workspace.yaml": ""},
+			code:  "no_lockfile", says: []string{"no lockfile of pnpm"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			top := t.TempDir()
+			dir := filepath.Join(top, "apps", "web")
+			writeFiles(t, top, test.files)
+			writeFiles(t, dir, map[string]string{"package.json": `{"dependencies":{"next":"15.1.0"}}`})
+			ran, _, err := builds(t, dir, build.Builder{App: opennext.App{Top: top}}, "", "")
+			if anchor.CodeOf(err) != test.code || len(ran) != 0 {
+				t.Fatalf("ran %q, %v", ran, err)
+			}
+			for _, text := range append(test.says, top) {
+				if !strings.Contains(err.Error()+anchor.HintOf(err), text) {
+					t.Errorf("it does not say %s: %v\n%s", text, err, anchor.HintOf(err))
+				}
+			}
+		})
+	}
+}
+
+func TestBuilder_Build_KeepsTheNextConfigOfTheApp(t *testing.T) {
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"package.json": `{"dependencies":{"next":"15.1.0"}}`, "next.config.mjs": "export default {a: 1}"})
+	if _, _, err := builds(t, dir, build.Builder{App: opennext.App{Top: dir}}, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if content, err := os.ReadFile(filepath.Join(dir, "next.config.mjs")); err != nil || string(content) != "export default {a: 1}" {
+		t.Errorf("it is now %s, %v", content, err)
+	}
+}
+
+// What a build leaves in .open-next is not followed out of it.
+func TestBuilder_Build_IgnoreFileFollowsNoLink(t *testing.T) {
+	dir, precious := t.TempDir(), filepath.Join(t.TempDir(), "precious")
+	writeFiles(t, filepath.Dir(precious), map[string]string{"precious": "precious"})
+	writeFiles(t, dir, map[string]string{"package.json": `{"dependencies":{"next":"15.1.0"}}`, ".open-next/a": ""})
+	if err := os.Symlink(precious, filepath.Join(dir, ".open-next", ".gitignore")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := builds(t, dir, build.Builder{App: opennext.App{Top: dir}}, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if content, err := os.ReadFile(precious); err != nil || string(content) != "precious" {
+		t.Errorf("it is now %s, %v", content, err)
+	}
+}
+
+func TestDescribeOpenNext_SaysWhatIsOld(t *testing.T) {
+	for version, want := range map[string]string{
+		"": "the newest 4.1.x", "4.1.12": "which the app depends on", "^5.0.0": "which the app depends on", "latest": "latest",
+		"3.9.20": "is older than the tested 4.1.12", "^4.1.2": "run npm install --save-dev @opennextjs/aws@~4.1.12",
+	} {
+		if got := build.DescribeOpenNext(opennext.App{OpenNextVersion: version}); !strings.Contains(got, want) {
+			t.Errorf("%q is %q", version, got)
+		}
 	}
 }
 

@@ -2,12 +2,14 @@ package build
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 )
 
 // sharpPackage optimizes images in apps without an open-next.config.
@@ -24,7 +26,7 @@ func (b *Builder) config() (string, error) {
 	}
 	switch b.App.OpenNextConfig {
 	case "":
-		return writeConfig(b.App.Dir, b.Settings.BuildCommand)
+		return writeConfig(b.App.Dir, b.Settings.BuildCommand, b.Target)
 	case "open-next.config.ts":
 		return "", nil
 	}
@@ -32,8 +34,15 @@ func (b *Builder) config() (string, error) {
 }
 
 // writeConfig writes the open-next.config of an app that has none: answers stream,
-// and sharp fits this machine. Its path is relative to dir, as OpenNext joins it.
-func writeConfig(dir, buildCommand string) (string, error) {
+// and sharp fits the target. Its path is relative to dir, as OpenNext joins it.
+func writeConfig(dir, buildCommand string, target Target) (string, error) {
+	if target == (Target{}) {
+		target = ThisMachine()
+	}
+	libc := ""
+	if target.Libc != "" {
+		libc = fmt.Sprintf(", libc: %q", target.Libc)
+	}
 	command := ""
 	if buildCommand != "" {
 		quoted, err := json.Marshal(buildCommand)
@@ -46,7 +55,7 @@ func writeConfig(dir, buildCommand string) (string, error) {
   default: { override: { wrapper: "aws-lambda-streaming" } },
   imageOptimization: { install: { packages: [%q], arch: %q, os: %q%s } },
 %s};
-`, sharpPackage, nodeArch(), nodeOS(), nodeLibc(), command)
+`, sharpPackage, target.Arch, target.OS, libc, command)
 	err := InState(dir, func(state *os.Root) error {
 		return state.WriteFile(configName, []byte(config), 0o644)
 	})
@@ -61,27 +70,81 @@ func removeConfig(dir string) {
 	_ = InState(dir, func(state *os.Root) error { return state.Remove(configName) })
 }
 
-// Node.js's names for this machine (process.arch, process.platform).
-func nodeArch() string {
-	if runtime.GOARCH == "amd64" {
-		return "x64"
-	}
-	return runtime.GOARCH
+// Target is the machine that a build is for, in the names of Node.js (process.platform, process.arch)
+// and npm (libc).
+type Target struct {
+	OS   string // "linux", "darwin", "win32"
+	Arch string // "x64", "arm64"
+	Libc string // "glibc" or "musl" on Linux, else ""
 }
 
-func nodeOS() string {
-	if runtime.GOOS == "windows" {
-		return "win32"
+// ThisMachine is the Target of builds for the machine that runs this program.
+func ThisMachine() Target {
+	t := Target{OS: runtime.GOOS, Arch: runtime.GOARCH}
+	if t.Arch == "amd64" {
+		t.Arch = "x64"
 	}
-	return runtime.GOOS
+	switch {
+	case t.OS == "windows":
+		t.OS = "win32"
+	case opennext.HostOS(runtime.GOOS) == "linuxmusl":
+		t.Libc = "musl"
+	case t.OS == "linux":
+		t.Libc = "glibc"
+	}
+	return t
 }
 
-func nodeLibc() string {
-	if runtime.GOOS != "linux" {
-		return ""
+// nextConfigName is written for apps without a next.config, which Next.js does not need and OpenNext
+// does (build/helper.js, checkRunningInsideNextjsApp).
+const nextConfigName = "next.config.mjs"
+
+// writeNextConfig writes an empty next.config for an app that has none.
+func writeNextConfig(dir string) (written bool, err error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return false, fmt.Errorf("open the app's folder: %w", err)
 	}
-	if found, err := filepath.Glob("/lib/ld-musl-*"); err == nil && len(found) > 0 {
-		return `, libc: "musl"`
+	defer root.Close()
+	for _, ending := range []string{"js", "cjs", "mjs", "ts"} {
+		if _, err := root.Lstat("next.config." + ending); err == nil {
+			return false, nil
+		}
 	}
-	return `, libc: "glibc"`
+	file, err := root.OpenFile(nextConfigName, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err == nil {
+		_, err = file.WriteString("// Written by Anchor for the build, and removed after it.\nexport default {};\n")
+		err = errors.Join(err, file.Close())
+	}
+	if err != nil {
+		return false, fmt.Errorf("write a next.config for the build: %w", err)
+	}
+	return true, nil
+}
+
+// removeNextConfig removes the file of writeNextConfig. A file that stays does no harm.
+func removeNextConfig(dir string) {
+	if root, err := os.OpenRoot(dir); err == nil {
+		_ = root.Remove(nextConfigName)
+		root.Close()
+	}
+}
+
+// ignoreTree makes git ignore the build, whatever the repository ignores. A build that git sees does no
+// other harm. What the build may have put in the place of the file is removed, never written to.
+func ignoreTree(dir string) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	if info, err := root.Lstat(TreeName); err != nil || !info.IsDir() {
+		return
+	}
+	name := TreeName + "/.gitignore"
+	_ = root.RemoveAll(name)
+	if file, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644); err == nil {
+		_, _ = file.WriteString("*\n")
+		file.Close()
+	}
 }

@@ -18,7 +18,9 @@ type App struct {
 	Root string // where the lockfile is: Dir, or the monorepo's root above it
 	Top  string // no folder above this one belongs to the app: usually "/"
 
-	PackageManager string // "npm", "pnpm", "yarn" or "bun"; npm without a lockfile
+	PackageManager  string   // "npm", "pnpm", "yarn" or "bun"; npm when nothing says which
+	PackagerVersion string   // that packageManager of package.json asks for, or ""
+	Lockfiles       []string // names of those in Root
 
 	NextVersion     string // as installed, else as package.json asks for it
 	OpenNextVersion string // of @opennextjs/aws or open-next, likewise; "" when neither is there
@@ -28,15 +30,10 @@ type App struct {
 // packageJSON is the part of npm's package.json that is read here.
 type packageJSON struct {
 	Version      string            `json:"version"`
+	Packager     string            `json:"packageManager"`
+	Workspaces   json.RawMessage   `json:"workspaces"`
 	Dependencies map[string]string `json:"dependencies"`
 	Dev          map[string]string `json:"devDependencies"`
-}
-
-// lockfiles are in the order of findPackagerAndRoot (build/helper.js): bun also writes
-// yarn's.
-var lockfiles = []struct{ file, manager string }{
-	{"bun.lockb", "bun"}, {"bun.lock", "bun"}, {"package-lock.json", "npm"},
-	{"yarn.lock", "yarn"}, {"pnpm-lock.yaml", "pnpm"},
 }
 
 // FindApp reads which app is in dir. The error is Invalid when there is none, or not one of
@@ -65,7 +62,7 @@ func FindAppBelow(top, dir string) (App, error) {
 		return App{}, err
 	}
 	app := App{Dir: dir, Top: top}
-	app.Root, app.PackageManager = app.findLockfile()
+	app.findPackager()
 	app.OpenNextConfig = firstFile(dir, "open-next.config.ts", "open-next.config.js", "open-next.config.mjs")
 	if app.NextVersion = app.versionOf(manifest, "next"); app.NextVersion == "" {
 		return App{}, anchor.Invalid("no_nextjs", "the app in %s does not depend on Next.js", dir).
@@ -121,18 +118,6 @@ func readPackage(dir string) (packageJSON, error) {
 			Because(err).Hintf("Correct the file.")
 	}
 	return manifest, nil
-}
-
-// findLockfile walks up, as OpenNext does to find the root of a monorepo.
-func (a App) findLockfile() (root, manager string) {
-	for _, at := range a.Folders() {
-		for _, lock := range lockfiles {
-			if isFile(os.DirFS(at), lock.file) {
-				return at, lock.manager
-			}
-		}
-	}
-	return a.Dir, "npm"
 }
 
 func firstFile(dir string, names ...string) string {

@@ -23,7 +23,7 @@ func TestFindApp(t *testing.T) {
 	app, err := opennext.FindApp(dir)
 	must(t, err)
 	want := opennext.App{
-		Dir: dir, Root: dir, Top: "/", PackageManager: "npm",
+		Dir: dir, Root: dir, Top: "/", PackageManager: "npm", Lockfiles: []string{"package-lock.json"},
 		NextVersion: "15.5.29", OpenNextVersion: "4.1.12",
 		OpenNextConfig: "open-next.config.ts",
 	}

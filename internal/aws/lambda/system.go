@@ -26,6 +26,7 @@ func (s system) Status(ctx context.Context) (wire.Status, error) {
 		Version: s.Version, Platform: "aws", UptimeMS: time.Since(s.started).Milliseconds(),
 		Sites: "https://<distribution>.cloudfront.net", Data: s.Installation + " in " + s.Region,
 		Live: []wire.Serving{}, Workers: []wire.Worker{},
+		Target: &wire.Machine{OS: "linux", Libc: "glibc"}, // Lambda runs both architectures
 	}
 	for _, live := range lives {
 		p, err := s.Store.Project(ctx, live.ProjectID)

@@ -214,13 +214,14 @@ type jobProgress struct {
 // The steps of a build, before those of a deployment.
 const (
 	stepCheckout = "checkout"
+	stepTools    = "tools"
 	stepInstall  = "install"
 	stepBuild    = "build"
 	stepImport   = "import"
 )
 
 func ofBuild(step string) bool {
-	return step == stepCheckout || step == stepInstall || step == stepBuild || step == stepImport
+	return step == stepCheckout || step == stepTools || step == stepInstall || step == stepBuild || step == stepImport
 }
 
 // label makes a heading of a step's name.

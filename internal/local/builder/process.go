@@ -67,6 +67,9 @@ func (w *work) start(ctx context.Context, c build.Command) (code int, text strin
 	defer closeGroup()
 	streams := func(cmd *exec.Cmd) {
 		cmd.Stdout, cmd.Stderr = w.job.output, w.job.output
+		if c.Out != nil {
+			cmd.Stdout = c.Out
+		}
 		cmd.WaitDelay = 5 * time.Second // for processes that left their group where there are no walls
 	}
 	cmd, err := walls.Start(spec, streams, worker.Spawn)

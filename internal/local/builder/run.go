@@ -70,6 +70,7 @@ func (b *Builder) make(ctx context.Context, p *jobProgress) error {
 	w.restoreCache(app.Dir)
 	tree, err := b.Make(ctx, &build.Builder{
 		App: app, Settings: settings, Env: w.environment(vars), DeploymentID: string(p.deployment.ID), Run: w.run, Progress: p,
+		Tools: filepath.Join(w.cache, "tools"),
 	})
 	if err != nil {
 		return w.relative(err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
+	"github.com/anchor-deploy/anchor/internal/artifact/build"
 	"github.com/anchor-deploy/anchor/internal/local/sites"
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
@@ -37,10 +38,11 @@ func (a *app) Status(ctx context.Context) (wire.Status, error) {
 	if err != nil {
 		return wire.Status{}, err
 	}
-	here := a.describeReady(ctx)
+	here, target := a.describeReady(ctx), build.ThisMachine()
 	return wire.Status{
 		Version: a.Version, Platform: "local", UptimeMS: time.Since(a.started).Milliseconds(),
 		Sites: here.SiteURL, API: here.APIURL, Data: a.Data, Node: a.runtimes.Default().Version, Isolation: a.describeIsolation(), HTTP3: a.describeHTTP3(),
+		Target: &wire.Machine{OS: target.OS, Arch: target.Arch, Libc: target.Libc},
 		Disk: wire.Disk{
 			FreeBytes: free, ArtifactBytes: usage.Bytes, DataBytes: data, Shelved: a.platform.Shelved(), Trashed: usage.Trash,
 		},
