@@ -20,6 +20,11 @@ func (s *Service) followJournal(ctx context.Context, p anchor.ProjectID, id anch
 	return func(yield func(anchor.Event, error) bool) {
 		updates, stop := s.notifier.listenFor(id)
 		defer stop()
+		at, err := s.trafficAt(ctx, id, after)
+		if err != nil {
+			yield(anchor.Event{}, err)
+			return
+		}
 		for last := false; ; {
 			d, err := s.Get(ctx, p, id)
 			var events []anchor.Event
@@ -32,6 +37,7 @@ func (s *Service) followJournal(ctx context.Context, p anchor.ProjectID, id anch
 			}
 			for _, e := range events {
 				after = e.Seq
+				at.see(e)
 				if !yield(e, nil) || e.Phase == anchor.StatusChange && e.Status.Ended() {
 					return
 				}
@@ -39,8 +45,9 @@ func (s *Service) followJournal(ctx context.Context, p anchor.ProjectID, id anch
 			if last {
 				return
 			}
+			ended := d.Status.Ended() && !at.moves(time.Now())
 			pause := s.Runner.WatchInterval()
-			if d.Status.Ended() {
+			if ended {
 				pause = lastEventWait
 			}
 			woken, err := waitForUpdate(ctx, updates, pause)
@@ -48,9 +55,57 @@ func (s *Service) followJournal(ctx context.Context, p anchor.ProjectID, id anch
 				yield(anchor.Event{}, err)
 				return
 			}
-			last = d.Status.Ended() && !woken
+			last = ended && !woken
 		}
 	}
+}
+
+// traffic is what a journal says of the switch. The record of a release is written as deployed together
+// with the pointer, and traffic follows after that: by then the switch may still fail and be undone.
+type traffic struct {
+	moving bool      // the step has begun and has not ended
+	until  time.Time // when a watcher no longer waits for its end
+}
+
+// switchWait is how long a watcher waits for the end of a switch. A process that died in it writes no
+// end.
+const switchWait = time.Minute
+
+// trafficAt reads the journal up to the event from which a watcher continues.
+func (s *Service) trafficAt(ctx context.Context, id anchor.DeploymentID, seq int64) (t traffic, err error) {
+	if seq == 0 {
+		return t, nil
+	}
+	events, err := s.Journal.Events(ctx, id, 0)
+	for _, e := range events {
+		if e.Seq <= seq {
+			t.see(e)
+		}
+	}
+	return t, err
+}
+
+func (t *traffic) see(e anchor.Event) {
+	if e.Step != goLive[0].name {
+		return
+	}
+	switch e.Phase {
+	case anchor.StepStart:
+		t.moving = true
+	case anchor.StepEnd, anchor.StepFail:
+		t.moving = false
+	}
+}
+
+// moves reports whether a deployment that has ended by its record may still be switched to.
+func (t *traffic) moves(now time.Time) bool {
+	if !t.moving {
+		return false
+	}
+	if t.until.IsZero() {
+		t.until = now.Add(switchWait)
+	}
+	return now.Before(t.until)
 }
 
 // lastEventWait is how long a watcher waits for a deployment's last event after its record, which is

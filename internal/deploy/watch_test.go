@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
@@ -106,6 +108,49 @@ func TestWatch_EndWithoutNotification(t *testing.T) {
 	must(t, s.store.UpdateDeployment(t.Context(), d, anchor.Building))
 	if events := s.watch(t, id, 0, nil); len(events) == 0 {
 		t.Error("nothing was reported")
+	}
+}
+
+// TestWatch_OutlastsTheSwitch has a record that is deployed already, because it moved with the
+// pointer, while traffic does not follow yet: the switch may still fail.
+func TestWatch_OutlastsTheSwitch(t *testing.T) {
+	for name, ends := range map[string]bool{"a switch that fails": true, "a process that died in the switch": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStand(t)
+				id := s.start(t, s.project)
+				d, err := s.store.Deployment(t.Context(), id)
+				must(t, err)
+				for _, next := range []anchor.Status{anchor.Built, anchor.Deploying, anchor.Deployed} {
+					from := d.Status
+					d.Status = next
+					must(t, s.store.UpdateDeployment(t.Context(), d, from))
+				}
+				begun, err := s.store.Append(t.Context(), anchor.Event{DeploymentID: id, Step: "release", Phase: anchor.StepStart})
+				must(t, err)
+				var got [2][]anchor.Event
+				var watchers sync.WaitGroup
+				watchers.Go(func() { got[0] = s.watch(t, id, 0, nil) })
+				watchers.Go(func() { got[1] = s.watch(t, id, begun.Seq, nil) }) // it continues an earlier one
+				time.Sleep(30 * time.Second)
+				if n := s.Watchers(); n != 1 {
+					t.Errorf("in the switch %d deployments are watched", n)
+				}
+				if ends {
+					for _, e := range []anchor.Event{{Step: "release", Phase: anchor.StepFail}, {Phase: anchor.StatusChange, Status: anchor.DeployFailed}} {
+						e.DeploymentID = id
+						_, err := s.store.Append(t.Context(), e)
+						must(t, err)
+					}
+				}
+				watchers.Wait()
+				for _, events := range got {
+					if ends && events[len(events)-1].Status != anchor.DeployFailed {
+						t.Errorf("the events are %+v", events)
+					}
+				}
+			})
+		})
 	}
 }
 
