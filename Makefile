@@ -112,8 +112,8 @@ test-race: emulators ## Packages with goroutines under the race detector
 test-all: test test-race test-slow ## Everything
 
 .PHONY: test-slow
-test-slow: build examples emulators ## Switches under load, kill -9, concurrency, pushes: some ten minutes
-	$(GO) test -tags slow -count=1 -timeout 40m -v -run "TestKill|TestNoLost|TestConcurrent|TestManyNames|TestPush|TestShipped" ./e2e/... ./internal/local/acme/...
+test-slow: build examples emulators ## Switches under load, kill -9, concurrency, pushes, AWS: some ten minutes
+	$(GO) test -tags slow -count=1 -timeout 40m -v -run "TestKill|TestNoLost|TestConcurrent|TestManyNames|TestPush|TestShipped|TestStand" ./e2e/... ./internal/local/acme/...
 
 .PHONY: lint
 lint: ## golangci-lint, zero findings
