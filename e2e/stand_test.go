@@ -26,6 +26,7 @@ func TestStand(t *testing.T) {
 		return
 	}
 	t.Run("rollback and promote by HTTP", app.rollsBack)
+	t.Run("an edge that does not know the release yet", app.agreesWithOldEdges)
 	t.Run("a call that is dropped after it took effect", app.survivesDrops)
 	t.Run("a switch that AWS refuses", app.undoesRefusedSwitches)
 	t.Run("a switch that can neither finish nor go back", app.reportsDividedTraffic)
@@ -137,6 +138,47 @@ func (a *standApp) rollsBack(t *testing.T) {
 	a.wantLive(t, a.two)
 }
 
+// agreesWithOldEdges asks an edge that the switch of CloudFront's store has not reached, while the
+// aliases have moved: a page's public files are those of its own deployment.
+func (a *standApp) agreesWithOldEdges(t *testing.T) {
+	var next deployed
+	a.must(t, &next, "deploy", "--prebuilt", tinyApp(t, "next"), "--project", "shop", "--no-release")
+	reach := a.edge.Hold()
+	if p := a.get(t, a.site+"/"); p.Body != a.two.text {
+		t.Errorf("before the switch a visitor gets %q", p.Body)
+	}
+	purged := len(a.proxy.logged(`^cloudfront POST .*/invalidation`))
+	promote := "/projects/shop/deployments/" + next.DeploymentID + "/promote"
+	if code := a.call(t, http.MethodPost, promote, map[string]string{}, nil); code != 200 {
+		t.Errorf("promote answers %d", code)
+	}
+	if now := len(a.proxy.logged(`^cloudfront POST .*/invalidation`)); now == purged {
+		t.Error("promote did not invalidate what CloudFront has cached")
+	}
+	page := a.get(t, a.site+"/")
+	cookie, _, _ := strings.Cut(page.Header.Get("Set-Cookie"), ";")
+	if page.Body != "next" || page.Header.Get("Cache-Control") != "private, no-store" || !strings.HasPrefix(cookie, "__anchor_page=") {
+		t.Errorf("the page is %q with %v", page.Body, page.Header)
+	}
+	if file := a.get(t, a.site+"/public.txt", "Cookie", cookie); file.Body != "public of next" {
+		t.Errorf("the page's file is %q", file.Body)
+	}
+	if file := a.get(t, a.site+"/public.txt"); file.Body != "public of two" {
+		t.Errorf("the file of a page that the edge has cached is %q", file.Body)
+	}
+	reach()
+	if page := a.get(t, a.site+"/", "Cookie", cookie); page.Body != "next" || page.Header.Get("Set-Cookie") != "" {
+		t.Errorf("after the switch the page is %q with %v", page.Body, page.Header)
+	}
+	if file := a.get(t, a.site+"/public.txt"); file.Body != "public of next" {
+		t.Errorf("after the switch the file is %q", file.Body)
+	}
+	if code := a.rollback(t, a.two.DeploymentID, nil); code != 200 {
+		t.Errorf("the rollback answers %d", code)
+	}
+	a.wantLive(t, a.two)
+}
+
 // survivesDrops cuts the connection of calls that AWS has already executed.
 func (a *standApp) survivesDrops(t *testing.T) {
 	dropped := map[string]func() int{}
@@ -144,7 +186,7 @@ func (a *standApp) survivesDrops(t *testing.T) {
 		`^lambda PublishVersion .*-server/`, `^lambda UpdateAlias .*-server/`, `^lambda UpdateAlias .*-image/`, `^dynamodb TransactWriteItems`,
 		`^lambda Invoke .*/functions/anchor-deploy/`, `^cloudfront POST .*/invalidation`, `^cloudfront-keyvaluestore POST`,
 	} {
-		dropped[call] = a.proxy.breaks(standFault{call: regexp.MustCompile(call), times: 1, after: true})
+		dropped[call] = a.proxy.breaks(t, standFault{call: regexp.MustCompile(call), times: 1, after: true})
 	}
 	a.deploy(t, tinyApp(t, "three"), "three")
 	for call, mend := range dropped {
@@ -152,7 +194,7 @@ func (a *standApp) survivesDrops(t *testing.T) {
 			t.Errorf("no call was %s", call)
 		}
 	}
-	mend := a.proxy.breaks(standFault{call: regexp.MustCompile(`^lambda UpdateAlias .*-server/`), times: 1, after: true})
+	mend := a.proxy.breaks(t, standFault{call: regexp.MustCompile(`^lambda UpdateAlias .*-server/`), times: 1, after: true})
 	if code := a.rollback(t, a.two.DeploymentID, nil); code != 200 || mend() != 1 {
 		t.Errorf("a rollback whose switch was cut off answers %d", code)
 	}
@@ -164,7 +206,7 @@ func (a *standApp) survivesDrops(t *testing.T) {
 func (a *standApp) undoesRefusedSwitches(t *testing.T) {
 	four := tinyApp(t, "four")
 	for _, function := range []string{"anchor-shop-server", "anchor-shop-image"} {
-		mend := a.proxy.breaks(denied(function))
+		mend := a.proxy.breaks(t, denied(function))
 		out, errs, code := a.run(t, "deploy", "--prebuilt", four, "--project", "shop")
 		if mend() == 0 || code != 1 || out != "" {
 			t.Errorf("without UpdateAlias on %s a deploy ended with %d; stdout: %q", function, code, out)
@@ -175,14 +217,14 @@ func (a *standApp) undoesRefusedSwitches(t *testing.T) {
 		}
 		a.wantLive(t, a.two)
 
-		mend = a.proxy.breaks(denied(function))
+		mend = a.proxy.breaks(t, denied(function))
 		var problem struct{ Code, Detail string }
 		if code := a.rollback(t, a.one.DeploymentID, &problem); mend() == 0 || code != 500 || problem.Code != "switch_failed" {
 			t.Errorf("without UpdateAlias on %s a rollback answers %d: %+v", function, code, problem)
 		}
 		a.wantLive(t, a.two)
 	}
-	mend := a.proxy.breaks(standFault{call: regexp.MustCompile(`^lambda UpdateAlias`), times: 2, status: 429, code: "TooManyRequestsException"})
+	mend := a.proxy.breaks(t, standFault{call: regexp.MustCompile(`^lambda UpdateAlias`), times: 2, status: 429, code: "TooManyRequestsException"})
 	if code := a.rollback(t, a.one.DeploymentID, nil); code != 200 || mend() == 0 {
 		t.Errorf("a rollback that was throttled answers %d", code)
 	}
@@ -194,7 +236,7 @@ func (a *standApp) undoesRefusedSwitches(t *testing.T) {
 func (a *standApp) reportsDividedTraffic(t *testing.T) {
 	stuck := denied("anchor-shop-image")
 	stuck.skip = 1
-	forward, back := a.proxy.breaks(denied("anchor-shop-server")), a.proxy.breaks(stuck)
+	forward, back := a.proxy.breaks(t, denied("anchor-shop-server")), a.proxy.breaks(t, stuck)
 	var problem struct{ Code, Detail string }
 	if code := a.rollback(t, a.two.DeploymentID, &problem); code != 500 || problem.Code != "traffic_divided" {
 		t.Errorf("the rollback answers %d: %+v", code, problem)

@@ -55,8 +55,10 @@ func (p *standProxy) aim(t *testing.T, endpoint string, front http.Handler) {
 	p.emulator, p.front = proxyTo(t, endpoint), front
 }
 
-// breaks adds a fault and returns a function that removes it and reports how many calls it broke.
-func (p *standProxy) breaks(f standFault) (mend func() int) {
+// breaks adds a fault until the test ends or mend is called, which reports how many calls it broke.
+func (p *standProxy) breaks(t *testing.T, f standFault) (mend func() int) {
+	t.Helper()
+	t.Cleanup(func() { mend() })
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.faults = append(p.faults, &f)

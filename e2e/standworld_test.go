@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ import (
 type stand struct {
 	cloud    *awstest.Cloud
 	proxy    *standProxy
+	edge     *fronttest.Edge
 	internet *internet
 	env      []string // of the user's commands
 	made     bootstrapped
@@ -45,15 +47,20 @@ func newStand(t *testing.T) *stand {
 	}
 	s := &stand{proxy: newStandProxy(t)}
 	s.internet = newInternet(t, s.proxy.URL)
+	changes, err := filepath.Abs("testdata/emulator")
+	if err != nil {
+		t.Fatal(err)
+	}
 	// A handler inherits what the emulator's process has.
 	s.cloud = awstest.MiniStackWith(t, slices.Concat(node.Env(), s.internet.env(), []string{
 		"AWS_ENDPOINT_URL=" + s.proxy.URL, "NO_PROXY=127.0.0.1,localhost", "MINISTACK_ACCOUNT_ID=" + standAccount,
+		"PYTHONPATH=" + changes,
 		// The emulator finds the account in signatures of version 4 only.
 		"AWS_AUTH_SCHEME_PREFERENCE=sigv4",
 	})...)
 	s.cloud.Account = standAccount
-	edge := fronttest.New(t, s.cloud)
-	s.proxy.aim(t, s.cloud.Endpoint, edge)
+	s.edge = fronttest.New(t, s.cloud)
+	s.proxy.aim(t, s.cloud.Endpoint, s.edge)
 	node.Front(t, s.cloud.Endpoint, s.proxy.URL)
 	node.Front(t, s.proxy.URL, s.proxy.URL)
 	through, err := url.Parse(s.internet.URL)

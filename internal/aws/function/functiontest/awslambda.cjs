@@ -10,6 +10,7 @@ const { finished } = require("node:stream/promises");
 // Lambda's Node.js runtime has the global awslambda for streaming handlers. There handlers are called as (event, context)
 // and answer a function URL with prelude, eight NUL bytes and body as one text.
 
+const NULS = "\0".repeat(8);
 const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
 
 class ResponseStream extends Writable {
@@ -27,7 +28,16 @@ async function gather(handler, event, context) {
   ended.catch(() => {}); // reported below
   await handler(event, stream, context);
   await ended;
-  return Buffer.concat(stream.chunks).toString();
+  return withCookies(Buffer.concat(stream.chunks).toString());
+}
+
+// MiniStack drops the cookies of a streamed answer; its headers it sends on.
+function withCookies(answer) {
+  const [prelude, ...body] = answer.split(NULS);
+  const { cookies = [], headers, ...rest } = body.length > 0 ? JSON.parse(prelude) : {};
+  if (cookies.length === 0) return answer;
+  const set = cookies.length === 1 ? cookies[0] : cookies;
+  return [JSON.stringify({ ...rest, headers: { ...headers, "set-cookie": set } }), ...body].join(NULS);
 }
 
 globalThis.awslambda = {
